@@ -1,0 +1,29 @@
+// The kernels: pointers and integers in, numbers out. They never allocate and keep no state.
+// Arguments come as outputs, inputs, dims, scalars, workspace, then begin and end of an axis that owns its outputs: ranges can be
+// computed apart, in any order, and give the same bits.
+
+import { exp, madd } from "./simd";
+
+/** Where the memory that belongs to the caller begins. */
+export const heapBase: usize = __heap_base;
+
+/** a·b + c as this build computes it: its value, not its validity, tells whether an engine's multiply-add can be trusted. */
+export function probe(a: f32, b: f32, c: f32): f32 {
+  return f32x4.extract_lane(madd(f32x4.splat(a), f32x4.splat(b), f32x4.splat(c)), 3);
+}
+
+/** y = e^x for elements begin to end, begin and end multiples of 4. */
+export function exponential(y: usize, x: usize, begin: i32, end: i32): void {
+  for (let i = begin; i < end; i += 4) v128.store(y + ((<usize>i) << 2), exp(v128.load(x + ((<usize>i) << 2))));
+}
+
+export { attention, attentionWorkspaceBytes } from "./attention";
+export { embedBf16, embedF32 } from "./embed";
+export { lightning, lightningStep, lightningWorkspaceBytes } from "./lightning";
+export { matmulBf16, matmulF32, matmulWorkspaceBytes } from "./matmul";
+export { rmsNorm } from "./norm";
+export { bf16ToF32, countNaN, f16ToF32, f32ToBf16, f32ToF16, packBf16, packF32, unpackBf16, unpackF32 } from "./pack";
+export { mix, residual, sigmoidGate, silu, siluGate } from "./pointwise";
+export { rope } from "./rope";
+export { gather, group, route, scatter } from "./route";
+export { logSoftmax, softmax } from "./softmax";

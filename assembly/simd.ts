@@ -1,0 +1,84 @@
+// The vocabulary of the kernels, and the only file that knows which instructions a build has.
+//
+//   at(p, i)          address of the i-th float32 after p
+//   madd(a, b, c)     a·b + c: fused in the relaxed build, rounded twice in the others
+//   hsum, hmax        over the four lanes, always in the same order
+//   exp               e^x, see its bound below
+//   sigmoid           1 / (1 + e^−x)
+//   low, high         the two halves of one step of a panel: 8 weights, float32 or bf16
+//   transpose         4 × 4
+
+@inline export function at(p: usize, i: i32): usize {
+  return p + ((<usize>i) << 2);
+}
+
+@inline export function madd(a: v128, b: v128, c: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_madd(a, b, c);
+  return f32x4.add(f32x4.mul(a, b), c);
+}
+
+@inline export function hsum(x: v128): f32 {
+  return f32x4.extract_lane(x, 0) + f32x4.extract_lane(x, 2) + (f32x4.extract_lane(x, 1) + f32x4.extract_lane(x, 3));
+}
+
+@inline export function hmax(x: v128): f32 {
+  return max(max(f32x4.extract_lane(x, 0), f32x4.extract_lane(x, 2)), max(f32x4.extract_lane(x, 1), f32x4.extract_lane(x, 3)));
+}
+
+// e^x = 2^n · e^r with n = round(x / ln 2), |r| ≤ ln 2 / 2, and e^r by its series to r^7 (remainder below 2^−27).
+// Relative error at most 2^−22 for −87.3 ≤ x ≤ 88.7; 0 below (no subnormals), +∞ above, NaN stays NaN.
+export function exp(x: v128): v128 {
+  const n = f32x4.nearest(f32x4.mul(x, f32x4.splat(1.44269504088896341)));
+  // ln 2 in two parts, the first short enough that n·hi is exact
+  let r = f32x4.sub(x, f32x4.mul(n, f32x4.splat(0.693359375)));
+  r = f32x4.sub(r, f32x4.mul(n, f32x4.splat(-2.12194440054690583e-4)));
+  let p = f32x4.splat(1.0 / 5040.0);
+  p = madd(p, r, f32x4.splat(1.0 / 720.0));
+  p = madd(p, r, f32x4.splat(1.0 / 120.0));
+  p = madd(p, r, f32x4.splat(1.0 / 24.0));
+  p = madd(p, r, f32x4.splat(1.0 / 6.0));
+  p = madd(p, r, f32x4.splat(0.5));
+  p = madd(p, f32x4.mul(r, r), r);
+  p = f32x4.add(p, f32x4.splat(1));
+  // 2^n in two factors, because 2^128 alone is not a float32
+  const k = i32x4.trunc_sat_f32x4_s(f32x4.min(f32x4.max(n, f32x4.splat(-127)), f32x4.splat(128)));
+  const half = i32x4.shr_s(k, 1);
+  p = f32x4.mul(p, i32x4.shl(i32x4.add(half, i32x4.splat(127)), 23));
+  p = f32x4.mul(p, i32x4.shl(i32x4.add(i32x4.sub(k, half), i32x4.splat(127)), 23));
+  p = v128.andnot(p, f32x4.lt(x, f32x4.splat(-87.3365)));
+  return v128.bitselect(f32x4.splat(Infinity), p, f32x4.gt(x, f32x4.splat(88.7228)));
+}
+
+@inline export function exp1(x: f32): f32 {
+  return f32x4.extract_lane(exp(f32x4.splat(x)), 0);
+}
+
+@inline export function sigmoid(x: v128): v128 {
+  const one = f32x4.splat(1);
+  return f32x4.div(one, f32x4.add(one, exp(f32x4.neg(x))));
+}
+
+// A panel step holds the weights of 8 outputs. bf16 is stored in pairs (output j low, output j + 4 high in one 32-bit word),
+// so that each half widens with one instruction: a bf16 is the upper half of a float32.
+@inline export function low<W>(p: usize): v128 {
+  if (sizeof<W>() == 2) return i32x4.shl(v128.load(p), 16);
+  return v128.load(p);
+}
+
+@inline export function high<W>(p: usize): v128 {
+  if (sizeof<W>() == 2) return v128.and(v128.load(p), i32x4.splat(0xffff0000));
+  return v128.load(p, 16);
+}
+
+// Four rows of four floats, `stride` bytes apart, become four columns at dst, `step` bytes apart.
+@inline export function transpose(dst: usize, step: usize, src: usize, stride: usize): void {
+  const r0 = v128.load(src), r1 = v128.load(src + stride), r2 = v128.load(src + 2 * stride), r3 = v128.load(src + 3 * stride);
+  const a = i8x16.shuffle(r0, r1, 0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23);
+  const b = i8x16.shuffle(r0, r1, 8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31);
+  const c = i8x16.shuffle(r2, r3, 0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23);
+  const d = i8x16.shuffle(r2, r3, 8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31);
+  v128.store(dst, i8x16.shuffle(a, c, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23));
+  v128.store(dst + step, i8x16.shuffle(a, c, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31));
+  v128.store(dst + 2 * step, i8x16.shuffle(b, d, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23));
+  v128.store(dst + 3 * step, i8x16.shuffle(b, d, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31));
+}

@@ -1,0 +1,33 @@
+// Compiles assembly/ into build/wasm/: per target NAME.wasm, NAME.base64.js (the same bytes as an ES module) and NAME.d.ts
+// (the signatures of every kernel, written by the compiler). Does nothing when the sources have not changed.
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "..");
+const out = join(root, "build/wasm");
+const config = readFileSync(join(root, "asconfig.json"), "utf8");
+const targets = Object.keys(JSON.parse(config).targets);
+
+const hash = createHash("sha256").update(config).update(readFileSync(fileURLToPath(import.meta.url)));
+for (const file of readdirSync(join(root, "assembly")).sort()) {
+  hash.update(file).update(readFileSync(join(root, "assembly", file)));
+}
+const stamp = hash.digest("hex");
+const stampFile = join(out, "stamp");
+if (existsSync(stampFile) && readFileSync(stampFile, "utf8") === stamp) process.exit(0);
+
+mkdirSync(out, { recursive: true });
+const asc = await import("assemblyscript/asc");
+for (const target of targets) {
+  const { error, stderr } = await asc.main(["--target", target, "--baseDir", root]);
+  if (error) {
+    console.error(`build-wasm: ${target}: ${error.message}\n${stderr.toString()}`);
+    process.exit(1);
+  }
+  const base64 = readFileSync(join(out, `${target}.wasm`)).toString("base64");
+  writeFileSync(join(out, `${target}.base64.js`), `export default "${base64}";\n`);
+  writeFileSync(join(out, `${target}.base64.d.ts`), "declare const base64: string;\nexport default base64;\n");
+}
+writeFileSync(stampFile, stamp);

@@ -1,0 +1,54 @@
+import { lightning, type Segment } from "../ops/lightning.js";
+import { matmul } from "../ops/matmul.js";
+import { rmsNorm } from "../ops/norm.js";
+import { sigmoidGate, silu } from "../ops/pointwise.js";
+import type { Runtime } from "../runtime/runtime.js";
+import { reshape, type Tensor } from "../runtime/tensor.js";
+import type { Weights } from "../runtime/weights.js";
+
+/** The norm inside lightning attention keeps the published code's default, whatever `rms_norm_eps` says. */
+const NORM_EPS = 1e-6;
+
+/** All that a lightning layer remembers of a sequence, however long: `[heads, headDim, headDim]` float32. */
+export class LightningState {
+  readonly state: Tensor;
+
+  constructor(rt: Runtime, heads: number, headDim: number) {
+    this.state = rt.keep([heads, headDim, headDim]);
+    rt.f32(this.state).fill(0);
+  }
+
+  dispose(): void {
+    this.state.rt.release(this.state);
+  }
+}
+
+/**
+ * Lightning attention block (report, section 2; MiniMax-01, section 2.2).
+ * No rotary embedding, no scaling, no softmax: order comes from the decay alone. SiLU acts on q, k and v before they part,
+ * and the norm is over all heads together.
+ *
+ *     [q|k|v] = silu(x Wqkvᵀ)                       per head
+ *     S_t = e^−λ S_{t−1} + k_t v_tᵀ,   o_t = q_tᵀ S_t
+ *     y = (σ(x Wgateᵀ) ⊙ rmsnorm(o)) Woutᵀ
+ */
+export class LightningAttention {
+  constructor(
+    private readonly weights: Weights,
+    private readonly heads: number,
+    private readonly headDim: number,
+    /** λ `[heads]`, this layer's depth included. */
+    private readonly slopes: Float32Array,
+  ) {}
+
+  /** @param x `[tokens, hidden]` @returns `[tokens, hidden]` */
+  forward(x: Tensor, segments: readonly Segment[], caches: readonly LightningState[]): Tensor {
+    const { weights: w, heads, headDim } = this;
+    const slopes = x.rt.from(this.slopes);
+    const states = caches.map(({ state }) => state);
+    const qkv = reshape(silu(matmul(x, w.at("qkv_proj.weight"))), [x.shape[0]!, heads, 3 * headDim]);
+    const o = lightning(qkv, slopes, segments, states);
+    const gate = matmul(x, w.at("output_gate.weight"));
+    return matmul(sigmoidGate(gate, rmsNorm(o, w.at("norm.weight"), NORM_EPS)), w.at("out_proj.weight"));
+  }
+}

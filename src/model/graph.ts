@@ -1,0 +1,107 @@
+import { type Config, parseConfig } from "./config.js";
+
+/** The part of the model that a tensor belongs to. */
+export type Block = "embedding" | "lightning" | "softmax" | "norm" | "router" | "expert" | "shared" | "head";
+
+/** One tensor of a checkpoint. */
+export interface GraphTensor {
+  /** Verbatim, as in the published files. */
+  readonly name: string;
+  /** `[out, in]` for matrices, `[dim]` for norms. */
+  readonly shape: readonly number[];
+  /** Dtype as stored. */
+  readonly dtype: "bf16" | "f16" | "f32";
+  readonly bytes: number;
+  readonly block: Block;
+  /** Absent for the embedding, the final norm and the head. */
+  readonly layer?: number;
+  /** Only for experts. */
+  readonly expert?: number;
+}
+
+/** Every parameter of a model, and what follows from them. */
+export interface Graph {
+  readonly config: Config;
+  readonly tensors: readonly GraphTensor[];
+  /** All parameters. */
+  readonly parameterCount: number;
+  /** Parameters that one token uses: the top-k experts of each layer, without the embedding and the head. */
+  readonly activatedParameterCount: number;
+  /** Bytes of all tensors as stored, file headers aside. */
+  readonly checkpointBytes: number;
+}
+
+/**
+ * The table from which loading, saving and counting are derived: every parameter's name, shape, stored dtype and block.
+ * Needs no weights. Counts stay exact: the largest, 912,210,767,872 bytes, is far below 2^53.
+ *
+ * @param config a typed configuration, or the JSON of a `config.json`
+ */
+export function graph(config: Config | Record<string, unknown>): Graph {
+  const typed = isConfig(config) ? config : parseConfig(config);
+  const tensors = [...walk(typed)];
+  const { numExpertsPerTok, numLocalExperts } = typed;
+  let parameterCount = 0;
+  let activatedParameterCount = 0;
+  let checkpointBytes = 0;
+  for (const { shape, bytes, block } of tensors) {
+    const size = shape.reduce((product, dim) => product * dim, 1);
+    parameterCount += size;
+    checkpointBytes += bytes;
+    if (block === "embedding" || block === "head") continue;
+    activatedParameterCount += block === "expert" ? (size * numExpertsPerTok) / numLocalExperts : size;
+  }
+  return { config: typed, tensors, parameterCount, activatedParameterCount: Math.round(activatedParameterCount), checkpointBytes };
+}
+
+function isConfig(config: Config | Record<string, unknown>): config is Config {
+  return "dialect" in config && "attnTypeList" in config;
+}
+
+const WIDTH = { bf16: 2, f16: 2, f32: 4 } as const;
+
+function* walk(config: Config): Generator<GraphTensor> {
+  const { vocabSize, hiddenSize: hidden, intermediateSize: width, numAttentionHeads, numKeyValueHeads, headDim } = config;
+  const { numLocalExperts, attnTypeList, sharedIntermediateSize, tieWordEmbeddings, dtype } = config;
+  const heads = numAttentionHeads * headDim;
+  const kvHeads = numKeyValueHeads * headDim;
+
+  function tensor(block: Block, name: string, shape: number[], place: { layer?: number; expert?: number } = {}, stored = dtype): GraphTensor {
+    return { name, shape, dtype: stored, bytes: shape.reduce((product, dim) => product * dim, WIDTH[stored]), block, ...place };
+  }
+
+  yield tensor("embedding", "model.embed_tokens.weight", [vocabSize, hidden]);
+  for (const [layer, type] of attnTypeList.entries()) {
+    const at = `model.layers.${layer}`;
+    const here = { layer };
+    yield tensor("norm", `${at}.input_layernorm.weight`, [hidden], here);
+    if (type === 0) {
+      yield tensor("lightning", `${at}.self_attn.qkv_proj.weight`, [3 * heads, hidden], here);
+      yield tensor("lightning", `${at}.self_attn.output_gate.weight`, [heads, hidden], here);
+      yield tensor("lightning", `${at}.self_attn.norm.weight`, [heads], here);
+      yield tensor("lightning", `${at}.self_attn.out_proj.weight`, [hidden, heads], here);
+    } else {
+      yield tensor("softmax", `${at}.self_attn.q_proj.weight`, [heads, hidden], here);
+      yield tensor("softmax", `${at}.self_attn.k_proj.weight`, [kvHeads, hidden], here);
+      yield tensor("softmax", `${at}.self_attn.v_proj.weight`, [kvHeads, hidden], here);
+      yield tensor("softmax", `${at}.self_attn.o_proj.weight`, [hidden, heads], here);
+    }
+    yield tensor("norm", `${at}.post_attention_layernorm.weight`, [hidden], here);
+    // The published checkpoint keeps its routers in float32; transformers' files have one dtype throughout.
+    yield tensor("router", `${at}.block_sparse_moe.gate.weight`, [numLocalExperts, hidden], here, config.dialect === "minimax" ? dtype : "f32");
+    for (let expert = 0; expert < numLocalExperts; expert++) {
+      const one = { layer, expert };
+      yield tensor("expert", `${at}.block_sparse_moe.experts.${expert}.w1.weight`, [width, hidden], one);
+      yield tensor("expert", `${at}.block_sparse_moe.experts.${expert}.w2.weight`, [hidden, width], one);
+      yield tensor("expert", `${at}.block_sparse_moe.experts.${expert}.w3.weight`, [width, hidden], one);
+    }
+    if (sharedIntermediateSize > 0) {
+      yield tensor("shared", `${at}.shared_mlp.gate_proj.weight`, [width, hidden], here);
+      yield tensor("shared", `${at}.shared_mlp.up_proj.weight`, [width, hidden], here);
+      yield tensor("shared", `${at}.shared_mlp.down_proj.weight`, [hidden, width], here);
+      yield tensor("shared", `${at}.coefficient.weight`, [1, hidden], here);
+    }
+  }
+  yield tensor("norm", "model.norm.weight", [hidden]);
+  if (!tieWordEmbeddings) yield tensor("head", "lm_head.weight", [vocabSize, hidden]);
+}

@@ -1,0 +1,42 @@
+import { expectShape, slice, type Tensor } from "../runtime/tensor.js";
+
+/** Consecutive tokens `begin` to `end` of one sequence within a batch. */
+export interface Segment {
+  readonly begin: number;
+  readonly end: number;
+}
+
+/** Rows per chunk. The intra-chunk square is wasted work beyond what the state costs anyway; 32 is fastest at head dim 128. */
+const CHUNK = 32;
+
+/**
+ * Lightning attention: `S_t = e^−λ S_{t−1} + k_t v_tᵀ, o_t = q_tᵀ S_t` per head, each segment from its own state.
+ * One token runs the recurrence, more run in chunks; any cut of a sequence gives the same up to rounding.
+ *
+ * @param qkv `[tokens, heads, 3 · headDim]`, each head's q, k and v side by side
+ * @param slopes λ `[heads]`
+ * @param states per segment `[heads, headDim, headDim]`, read and replaced
+ * @returns o `[tokens, heads · headDim]`
+ * @throws {ShapeError}
+ */
+export function lightning(qkv: Tensor, slopes: Tensor, segments: readonly Segment[], states: readonly Tensor[], chunk = CHUNK): Tensor {
+  const [tokens = 0, heads = 0, triple = 0] = qkv.shape;
+  const dim = triple / 3;
+  expectShape("lightning: qkv", qkv, [tokens, heads, 3 * Math.floor(dim)]);
+  expectShape("lightning: slopes", slopes, [heads]);
+  const { rt } = qkv;
+  const { kernels } = rt;
+  const o = rt.empty([tokens, heads * dim]);
+  for (const [i, { begin, end }] of segments.entries()) {
+    const state = states[i]!;
+    expectShape("lightning: state", state, [heads, dim, dim]);
+    const from = slice(qkv, begin, end);
+    const to = slice(o, begin, end);
+    if (end - begin === 1) kernels.lightningStep(to.ptr, state.ptr, from.ptr, slopes.ptr, heads, dim, 0, heads);
+    else {
+      const workspace = rt.workspace(kernels.lightningWorkspaceBytes(chunk, dim));
+      kernels.lightning(to.ptr, state.ptr, from.ptr, slopes.ptr, end - begin, heads, dim, chunk, workspace, 0, heads);
+    }
+  }
+  return o;
+}

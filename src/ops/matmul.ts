@@ -1,0 +1,24 @@
+import { ShapeError } from "../runtime/errors.js";
+import { expectShape, PANEL, type Tensor } from "../runtime/tensor.js";
+
+/**
+ * `y = x·wᵀ`, the product of every projection, expert and head.
+ *
+ * @param x `[rows, in]`
+ * @param w `[out, in]` in panels, float32 or bf16; sums are float32
+ * @returns `[rows, out]`. A row's bits do not depend on the other rows.
+ * @throws {ShapeError}
+ */
+export function matmul(x: Tensor, w: Tensor): Tensor {
+  if (x.shape.length !== 2) throw new ShapeError(`matmul: x: expected [rows, in], got [${x.shape.join(", ")}]`);
+  const [rows, inputs] = x.shape as [number, number];
+  expectShape("matmul: x", x, [rows, inputs]);
+  expectShape("matmul: w", w, ["*", inputs], { dtype: ["f32", "bf16"], layout: "panels", hint: "weights are [out, in]" });
+  const { rt } = x;
+  const { kernels } = rt;
+  const outputs = w.shape[0]!;
+  const y = rt.empty([rows, outputs]);
+  const kernel = w.dtype === "f32" ? kernels.matmulF32 : kernels.matmulBf16;
+  kernel(y.ptr, x.ptr, w.ptr, rows, outputs, inputs, rt.workspace(Number(kernels.matmulWorkspaceBytes.value)), 0, Math.ceil(outputs / PANEL));
+  return y;
+}

@@ -1,0 +1,21 @@
+import { ShapeError } from "../runtime/errors.js";
+import { expectShape, type Tensor } from "../runtime/tensor.js";
+
+/**
+ * RMSNorm: `y = w ⊙ x / sqrt(mean(x²) + eps)` over the last axis.
+ *
+ * @param x `[rows, dim]`
+ * @param w `[dim]`
+ * @returns `[rows, dim]`
+ * @throws {ShapeError}
+ */
+export function rmsNorm(x: Tensor, w: Tensor, eps: number): Tensor {
+  if (x.shape.length !== 2) throw new ShapeError(`rmsNorm: x: expected [rows, dim], got [${x.shape.join(", ")}]`);
+  const [rows, dim] = x.shape as [number, number];
+  expectShape("rmsNorm: x", x, [rows, dim]);
+  expectShape("rmsNorm: w", w, [dim]);
+  const { rt } = x;
+  const y = rt.empty(x.shape);
+  rt.kernels.rmsNorm(y.ptr, x.ptr, w.ptr, dim, eps, 0, rows);
+  return y;
+}

@@ -1,0 +1,58 @@
+import { expectShape, sizeOf, type Tensor } from "../runtime/tensor.js";
+
+/** SiLU: `y = x · σ(x)`. Any shape. */
+export function silu(x: Tensor): Tensor {
+  expectShape("silu: x", x, x.shape);
+  const { rt } = x;
+  const y = rt.empty(x.shape);
+  rt.kernels.silu(y.ptr, x.ptr, 0, sizeOf(x.shape));
+  return y;
+}
+
+/** SwiGLU's gate: `y = silu(a) ⊙ b`. Equal shapes. */
+export function siluGate(a: Tensor, b: Tensor): Tensor {
+  expectShape("siluGate: a", a, a.shape);
+  expectShape("siluGate: b", b, a.shape);
+  const { rt } = a;
+  const y = rt.empty(a.shape);
+  rt.kernels.siluGate(y.ptr, a.ptr, b.ptr, 0, sizeOf(a.shape));
+  return y;
+}
+
+/** The output gate of lightning attention: `y = σ(g) ⊙ x`. Equal shapes. */
+export function sigmoidGate(g: Tensor, x: Tensor): Tensor {
+  expectShape("sigmoidGate: g", g, g.shape);
+  expectShape("sigmoidGate: x", x, g.shape);
+  const { rt } = g;
+  const y = rt.empty(g.shape);
+  rt.kernels.sigmoidGate(y.ptr, g.ptr, x.ptr, 0, sizeOf(g.shape));
+  return y;
+}
+
+/** A scaled residual: `y = alpha · x + beta · f`. Equal shapes. */
+export function residual(x: Tensor, f: Tensor, { alpha, beta }: { alpha: number; beta: number }): Tensor {
+  expectShape("residual: x", x, x.shape);
+  expectShape("residual: f", f, x.shape);
+  const { rt } = x;
+  const y = rt.empty(x.shape);
+  rt.kernels.residual(y.ptr, x.ptr, f.ptr, alpha, beta, 0, sizeOf(x.shape));
+  return y;
+}
+
+/**
+ * Routed and shared expert: `y = (1 − σ(c)) · a + σ(c) · b`.
+ *
+ * @param a `[rows, dim]`
+ * @param b `[rows, dim]`
+ * @param c `[rows, 1]`
+ */
+export function mix(a: Tensor, b: Tensor, c: Tensor): Tensor {
+  const [rows = 0, dim = 0] = a.shape;
+  expectShape("mix: a", a, [rows, dim]);
+  expectShape("mix: b", b, [rows, dim]);
+  expectShape("mix: c", c, [rows, 1]);
+  const { rt } = a;
+  const y = rt.empty(a.shape);
+  rt.kernels.mix(y.ptr, a.ptr, b.ptr, c.ptr, dim, 0, rows);
+  return y;
+}

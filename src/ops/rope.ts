@@ -1,0 +1,49 @@
+import { ShapeError } from "../runtime/errors.js";
+import type { Runtime } from "../runtime/runtime.js";
+import { expectShape, type Tensor } from "../runtime/tensor.js";
+
+/** Cosines and sines of the angles of each token, `[tokens, rotaryDim / 2]` each. */
+export interface Rotation {
+  readonly cos: Tensor;
+  readonly sin: Tensor;
+}
+
+/**
+ * The angles `t · theta^(−2j/rotaryDim)` of every token's position t. Frequencies and angles are rounded to float32 first,
+ * as in the published code: at position 1,000,000 that matters more than all other rounding together.
+ */
+export function rotation(rt: Runtime, positions: readonly number[], rotaryDim: number, theta: number): Rotation {
+  const half = rotaryDim / 2;
+  const cos = new Float32Array(positions.length * half);
+  const sin = new Float32Array(positions.length * half);
+  const frequencies = Float32Array.from({ length: half }, (_, j) => 1 / Math.fround(theta ** Math.fround((2 * j) / rotaryDim)));
+  let i = 0;
+  for (const position of positions) {
+    for (const frequency of frequencies) {
+      const angle = Math.fround(Math.fround(position) * frequency);
+      cos[i] = Math.cos(angle);
+      sin[i++] = Math.sin(angle);
+    }
+  }
+  return { cos: rt.from(cos, [positions.length, half]), sin: rt.from(sin, [positions.length, half]) };
+}
+
+/**
+ * Partial rotary embedding: turns the pairs (j, j + rotaryDim/2) of the first `rotaryDim` dims of each head, leaves the rest.
+ *
+ * @param x `[tokens, heads, headDim]`
+ * @returns `[tokens, heads, headDim]`
+ * @throws {ShapeError}
+ */
+export function rope(x: Tensor, { cos, sin }: Rotation): Tensor {
+  const [tokens = 0, heads = 0, headDim = 0] = x.shape;
+  const half = cos.shape[1] ?? 0;
+  expectShape("rope: x", x, [tokens, heads, headDim]);
+  expectShape("rope: cos", cos, [tokens, half]);
+  expectShape("rope: sin", sin, [tokens, half]);
+  if (2 * half > headDim) throw new ShapeError(`rope: cos: expected at most ${headDim / 2} angles per token, got ${half}`);
+  const { rt } = x;
+  const y = rt.empty(x.shape);
+  rt.kernels.rope(y.ptr, x.ptr, cos.ptr, sin.ptr, heads, headDim, 2 * half, 0, tokens);
+  return y;
+}

@@ -1,0 +1,100 @@
+import { formatBytes, MemoryError } from "./errors.js";
+
+const ALIGN = 64;
+const PAGE = 65536;
+const MAX_PAGES = 65536;
+
+/** The most that a wasm32 module can address, in bytes. */
+export const MAX_BYTES = PAGE * MAX_PAGES;
+
+/**
+ * First-fit allocator over one `WebAssembly.Memory`, which grows as needed and never shrinks.
+ * Not a garbage collector: who allocates frees (the runtime's scopes do it for scratch).
+ */
+export class Heap {
+  readonly memory = new WebAssembly.Memory({ initial: 1, maximum: MAX_PAGES });
+  /** Bytes handed out and not yet freed. */
+  used = 0;
+  /** The most that was ever handed out at once. */
+  peak = 0;
+  /** Free ranges by address, no two adjacent. */
+  private free: { begin: number; end: number }[] = [];
+  private sizes = new Map<number, number>();
+  private top = PAGE;
+
+  /** Everything below `base` belongs to the module's own data. */
+  reserve(base: number): void {
+    this.free = [{ begin: roundUp(base), end: this.top }];
+  }
+
+  /** Address of `bytes` fresh bytes, aligned to 64. Their contents are undefined. */
+  allocate(bytes: number, where: string): number {
+    const size = roundUp(Math.max(bytes, 1));
+    let index = this.free.findIndex((range) => range.end - range.begin >= size);
+    if (index < 0) {
+      this.grow(size, where);
+      index = this.free.length - 1;
+    }
+    const range = this.free[index]!;
+    const ptr = range.begin;
+    range.begin += size;
+    if (range.begin === range.end) this.free.splice(index, 1);
+    this.sizes.set(ptr, size);
+    this.used += size;
+    this.peak = Math.max(this.peak, this.used);
+    return ptr;
+  }
+
+  release(ptr: number): void {
+    const size = this.sizes.get(ptr);
+    if (size === undefined) throw new MemoryError(`release: ${ptr} is not allocated (freed twice, or used after dispose)`);
+    this.sizes.delete(ptr);
+    this.used -= size;
+    this.insert(ptr, ptr + size);
+  }
+
+  has(ptr: number): boolean {
+    return this.sizes.has(ptr);
+  }
+
+  private insert(begin: number, end: number): void {
+    let low = 0;
+    for (let high = this.free.length; low < high; ) {
+      const middle = (low + high) >>> 1;
+      if (this.free[middle]!.begin < begin) low = middle + 1;
+      else high = middle;
+    }
+    const left = this.free[low - 1];
+    const right = this.free[low];
+    if (left?.end === begin) {
+      left.end = right?.begin === end ? right.end : end;
+      if (right?.begin === end) this.free.splice(low, 1);
+    } else if (right?.begin === end) right.begin = begin;
+    else this.free.splice(low, 0, { begin, end });
+  }
+
+  private grow(size: number, where: string): void {
+    const last = this.free.at(-1);
+    const missing = size - (last?.end === this.top ? last.end - last.begin : 0);
+    const pages = Math.ceil(missing / PAGE);
+    // Grow by an eighth at least, so that many small allocations do not each copy their view's buffer.
+    const generous = Math.min(Math.max(pages, Math.ceil(this.top / PAGE / 8)), MAX_PAGES - this.top / PAGE);
+    for (const count of new Set([Math.max(pages, generous), pages])) {
+      try {
+        this.memory.grow(count);
+        this.insert(this.top, this.top + count * PAGE);
+        this.top += count * PAGE;
+        return;
+      } catch {
+        // Try the exact need before giving up.
+      }
+    }
+    throw new MemoryError(
+      `${where}: needs ${formatBytes(size)} more, ${formatBytes(this.used)} are in use and wasm32 holds ${formatBytes(MAX_BYTES)} at most (a smaller model, bf16 weights, a shorter context, or dispose() what is no longer needed)`,
+    );
+  }
+}
+
+function roundUp(bytes: number): number {
+  return Math.ceil(bytes / ALIGN) * ALIGN;
+}

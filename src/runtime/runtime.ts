@@ -1,0 +1,136 @@
+import { LightningError } from "./errors.js";
+import { Heap } from "./memory.js";
+import { bytesOf, type DType, sizeOf, type Tensor } from "./tensor.js";
+import { type Build, compile, type Kernels, link } from "./wasm.js";
+
+/**
+ * One wasm instance with its memory: what a model, its caches and its scratch live in.
+ *
+ * Memory has three lifetimes: `keep` until `release` (weights, caches), everything from `empty` until the enclosing
+ * `scope` ends (scratch), and all of it until `dispose`.
+ */
+export class Runtime {
+  private scopes: Set<number>[] = [];
+  private scratch = { ptr: 0, bytes: 0 };
+
+  private constructor(
+    readonly build: Build,
+    private live: { kernels: Kernels; heap: Heap } | undefined,
+  ) {}
+
+  /** @param build which kernels to run; `"auto"` takes relaxed SIMD where the engine has it. */
+  static async create(build: Build | "auto" = "auto"): Promise<Runtime> {
+    const picked = await compile(build);
+    const heap = new Heap();
+    return new Runtime(picked.build, { kernels: link(picked.module, heap), heap });
+  }
+
+  /** The kernels, as functions of pointers and integers. */
+  get kernels(): Kernels {
+    return this.alive.kernels;
+  }
+
+  private get heap(): Heap {
+    return this.alive.heap;
+  }
+
+  private get alive(): { kernels: Kernels; heap: Heap } {
+    if (!this.live) throw new LightningError("runtime: used after dispose (load the model again)");
+    return this.live;
+  }
+
+  /** Bytes in use, the most ever in use, and the size of the memory itself. */
+  get memory(): { usedBytes: number; peakBytes: number; reservedBytes: number } {
+    if (!this.live) return { usedBytes: 0, peakBytes: 0, reservedBytes: 0 };
+    const { used, peak, memory } = this.live.heap;
+    return { usedBytes: used, peakBytes: peak, reservedBytes: memory.buffer.byteLength };
+  }
+
+  /** A tensor with undefined contents that lives until the enclosing scope ends. */
+  empty(shape: readonly number[], dtype: DType = "f32"): Tensor {
+    const x = this.keep(shape, dtype);
+    this.scopes.at(-1)?.add(x.ptr);
+    return x;
+  }
+
+  /** A tensor with undefined contents that lives until `release`. */
+  keep(shape: readonly number[], dtype: DType = "f32", layout: Tensor["layout"] = "rows"): Tensor {
+    const ptr = this.heap.allocate(bytesOf(shape, dtype, layout), `tensor [${shape.join(", ")}] ${dtype}`);
+    return { rt: this, ptr, shape, dtype, layout };
+  }
+
+  /** A scratch tensor filled from an array. */
+  from(data: ArrayLike<number>, shape: readonly number[] = [data.length], dtype: "f32" | "i32" = "f32"): Tensor {
+    const x = this.empty(shape, dtype);
+    (dtype === "f32" ? this.f32(x) : this.i32(x)).set(data);
+    return x;
+  }
+
+  /** Frees a kept tensor, or a scratch tensor before its scope ends. */
+  release(x: Tensor): void {
+    for (const scope of this.scopes) scope.delete(x.ptr);
+    this.live?.heap.release(x.ptr);
+  }
+
+  /** Runs `body` and frees every scratch tensor made inside, except those it returns (alone, in an array or in an object; a slice does not keep what it was cut from). */
+  scope<T>(body: () => T): T {
+    const mine = new Set<number>();
+    this.scopes.push(mine);
+    let result: T | undefined;
+    try {
+      result = body();
+      return result;
+    } finally {
+      this.scopes.pop();
+      const outer = this.scopes.at(-1);
+      for (const ptr of pointers(result)) if (mine.delete(ptr)) outer?.add(ptr);
+      for (const ptr of mine) this.heap.release(ptr);
+    }
+  }
+
+  /** A workspace for one kernel call, valid until the next request for one. */
+  workspace(bytes: number): number {
+    if (bytes > this.scratch.bytes) {
+      if (this.scratch.ptr) this.heap.release(this.scratch.ptr);
+      this.scratch = { ptr: 0, bytes: 0 };
+      this.scratch = { ptr: this.heap.allocate(bytes, "workspace"), bytes };
+    }
+    return this.scratch.ptr;
+  }
+
+  /** A live view; any later allocation may detach it. */
+  f32(x: Tensor): Float32Array<ArrayBuffer> {
+    return new Float32Array(this.heap.memory.buffer as ArrayBuffer, x.ptr, sizeOf(x.shape));
+  }
+
+  /** A live view; any later allocation may detach it. */
+  i32(x: Tensor): Int32Array<ArrayBuffer> {
+    return new Int32Array(this.heap.memory.buffer as ArrayBuffer, x.ptr, sizeOf(x.shape));
+  }
+
+  /** A live view of raw bytes; any later allocation may detach it. */
+  bytes(ptr: number, length: number): Uint8Array<ArrayBuffer> {
+    return new Uint8Array(this.heap.memory.buffer as ArrayBuffer, ptr, length);
+  }
+
+  /** A copy of a float32 tensor's elements that outlives it. */
+  read(x: Tensor): Float32Array<ArrayBuffer> {
+    return this.f32(x).slice();
+  }
+
+  /** Gives the memory back. Tensors of this runtime are dead afterwards. */
+  dispose(): void {
+    this.live = undefined;
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
+
+function* pointers(value: unknown): Generator<number> {
+  if (typeof value !== "object" || value === null) return;
+  if ("ptr" in value && typeof value.ptr === "number") yield value.ptr;
+  else if (Array.isArray(value)) for (const item of value) yield* pointers(item);
+  else if (Object.getPrototypeOf(value) === Object.prototype) for (const item of Object.values(value)) yield* pointers(item);
+}

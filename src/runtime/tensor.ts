@@ -1,0 +1,71 @@
+import { ShapeError } from "./errors.js";
+import type { Runtime } from "./runtime.js";
+
+/** Element types that can lie in wasm memory. bf16 exists for stored weights only: all arithmetic is float32. */
+export type DType = "f32" | "bf16" | "i32";
+
+export const BYTES: Readonly<Record<DType, number>> = { f32: 4, bf16: 2, i32: 4 };
+
+/** Outputs per panel of a packed matrix. */
+export const PANEL = 8;
+
+/**
+ * A shape, a dtype and an address in the memory of one runtime. Row-major and contiguous; it has no arithmetic
+ * and keeps no view, because growing the memory detaches views (`rt.read` and `rt.f32` make fresh ones).
+ *
+ * A matrix of weights `[out, in]` lies in `panels` instead of rows: panel p holds outputs 8p … 8p+7 as `[in][8]`,
+ * the last one padded with zeros, which is the order in which the product reads it.
+ */
+export interface Tensor {
+  readonly rt: Runtime;
+  readonly ptr: number;
+  readonly shape: readonly number[];
+  readonly dtype: DType;
+  readonly layout: "rows" | "panels";
+}
+
+/** Number of elements of a shape. */
+export function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((product, dim) => product * dim, 1);
+}
+
+/** Bytes that a tensor of this shape takes in memory, panel padding included. */
+export function bytesOf(shape: readonly number[], dtype: DType, layout: Tensor["layout"] = "rows"): number {
+  const size = layout === "rows" ? sizeOf(shape) : Math.ceil(shape[0]! / PANEL) * PANEL * shape[1]!;
+  return size * BYTES[dtype];
+}
+
+/** The same elements under another shape. */
+export function reshape(x: Tensor, shape: readonly number[]): Tensor {
+  if (x.layout !== "rows" || sizeOf(shape) !== sizeOf(x.shape)) {
+    throw new ShapeError(`reshape: expected ${sizeOf(x.shape)} elements, got [${shape.join(", ")}]`);
+  }
+  return { ...x, shape };
+}
+
+/** Rows `begin` to `end` of the first axis, sharing memory with `x`. */
+export function slice(x: Tensor, begin: number, end: number): Tensor {
+  const [rows = 0, ...rest] = x.shape;
+  if (x.layout !== "rows" || begin < 0 || end > rows || begin > end) {
+    throw new ShapeError(`slice: expected rows within [0, ${rows}], got [${begin}, ${end}]`);
+  }
+  return { ...x, ptr: x.ptr + begin * sizeOf(rest) * BYTES[x.dtype], shape: [end - begin, ...rest] };
+}
+
+/**
+ * Throws unless `x` has the expected shape, dtype and layout; `"*"` matches any dim.
+ * `where` is `"op: argument"`, `hint` the remedy.
+ */
+export function expectShape(
+  where: string,
+  x: Tensor,
+  shape: readonly (number | "*")[],
+  { dtype = "f32", layout = "rows", hint }: { dtype?: DType | readonly DType[]; layout?: Tensor["layout"]; hint?: string } = {},
+): void {
+  const fits = x.shape.length === shape.length && shape.every((dim, i) => dim === "*" || dim === x.shape[i]);
+  const dtypes = typeof dtype === "string" ? [dtype] : dtype;
+  if (fits && dtypes.includes(x.dtype) && x.layout === layout) return;
+  throw new ShapeError(
+    `${where}: expected [${shape.join(", ")}] ${dtypes.join(" or ")} in ${layout}, got [${x.shape.join(", ")}] ${x.dtype} in ${x.layout}${hint ? ` (${hint})` : ""}`,
+  );
+}

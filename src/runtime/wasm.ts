@@ -1,0 +1,81 @@
+import type { instantiate } from "../../build/wasm/simd.js";
+import { LightningError } from "./errors.js";
+import type { Heap } from "./memory.js";
+
+/** Every kernel's typed signature, as the AssemblyScript compiler wrote it: renaming a kernel breaks its callers here. */
+export type Kernels = Awaited<ReturnType<typeof instantiate>>;
+
+/**
+ * One source, several modules: `simd` runs everywhere and rounds every product; `relaxed` fuses multiply and add where
+ * the engine has relaxed SIMD; `debug` keeps the kernels' assertions.
+ */
+export type Build = "simd" | "relaxed" | "debug";
+
+const modules: Record<Build, () => Promise<{ default: string }>> = {
+  simd: () => import("../../build/wasm/simd.base64.js"),
+  relaxed: () => import("../../build/wasm/relaxed.base64.js"),
+  debug: () => import("../../build/wasm/debug.base64.js"),
+};
+
+const compiled = new Map<Build, Promise<WebAssembly.Module>>();
+
+/** The builds that this engine can run, best first. */
+export async function availableBuilds(): Promise<Build[]> {
+  return (await supportsRelaxed()) ? ["relaxed", "simd", "debug"] : ["simd", "debug"];
+}
+
+/** Picks `build`, or the best one for `"auto"`, and compiles it once per process. */
+export async function compile(build: Build | "auto"): Promise<{ build: Build; module: WebAssembly.Module }> {
+  if (build !== "auto" && !(build in modules)) {
+    throw new LightningError(`build: expected auto, simd, relaxed or debug, got ${JSON.stringify(build)}`);
+  }
+  if (typeof WebAssembly === "undefined") {
+    throw new LightningError("build: this engine has no WebAssembly (Node 20 or later, or a current browser)");
+  }
+  const picked = build === "auto" ? ((await supportsRelaxed()) ? "relaxed" : "simd") : build;
+  if (picked === "relaxed" && !(await supportsRelaxed())) {
+    throw new LightningError(
+      "build: relaxed: this engine has no relaxed SIMD (Node 22 or later, a current Chromium or Firefox, or node --experimental-wasm-relaxed-simd; build: \"simd\" runs everywhere)",
+    );
+  }
+  let module = compiled.get(picked);
+  if (!module) {
+    module = modules[picked]().then(({ default: base64 }) => WebAssembly.compile(decodeBase64(base64)));
+    compiled.set(picked, module);
+  }
+  try {
+    return { build: picked, module: await module };
+  } catch (cause) {
+    compiled.delete(picked);
+    throw new LightningError(`build: ${picked}: the kernels do not compile here (SIMD128 is required; a page's CSP must allow 'wasm-unsafe-eval')`, { cause });
+  }
+}
+
+/** Binds a compiled module to a heap. */
+export function link(module: WebAssembly.Module, heap: Heap): Kernels {
+  const { exports } = new WebAssembly.Instance(module, { env: { memory: heap.memory } });
+  const kernels = exports as unknown as Kernels;
+  heap.reserve(Number(kernels.heapBase.value));
+  return kernels;
+}
+
+let relaxed: Promise<boolean> | undefined;
+
+/** Whether relaxed multiply-add exists and computes what it should: validation alone does not say so. */
+function supportsRelaxed(): Promise<boolean> {
+  relaxed ??= modules.relaxed().then(async ({ default: base64 }) => {
+    const bytes = decodeBase64(base64);
+    if (!WebAssembly.validate(bytes)) return false;
+    const memory = new WebAssembly.Memory({ initial: 1, maximum: 65536 });
+    const { exports } = (await WebAssembly.instantiate(bytes, { env: { memory } })).instance;
+    return (exports as unknown as Kernels).probe(3, 4, 5) === 17;
+  });
+  return relaxed;
+}
+
+function decodeBase64(base64: string): Uint8Array<ArrayBuffer> {
+  const text = atob(base64);
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes;
+}

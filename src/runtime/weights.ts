@@ -1,0 +1,168 @@
+import { LightningError, WeightError } from "./errors.js";
+import type { Runtime } from "./runtime.js";
+import { bytesOf, type DType, PANEL, sizeOf, type Tensor } from "./tensor.js";
+
+/**
+ * Where layers find their parameters, by checkpoint name. Whether a weight is resident, fetched or computed is the
+ * implementation's business; a layer calls `at` inside its scope and cannot tell.
+ */
+export interface Weights {
+  /** @throws {WeightError} no such weight */
+  at(name: string): Tensor;
+}
+
+/** Float dtypes that checkpoints store. */
+export type StoredDType = "f32" | "bf16" | "f16";
+
+export const STORED_BYTES: Readonly<Record<StoredDType, number>> = { f32: 4, bf16: 2, f16: 2 };
+
+/** What a weight is, as a checkpoint describes it. */
+export interface WeightSpec {
+  readonly name: string;
+  readonly shape: readonly number[];
+  /** The dtype in which it was stored, and in which `readRows` gives it back. */
+  readonly dtype: StoredDType;
+}
+
+/** Stored rows are staged in wasm memory in pieces of about this size. */
+const STAGE_BYTES = 1 << 20;
+
+/**
+ * Weights that stay in the runtime's memory: matrices in panels, as float32 or bf16; vectors as float32.
+ * Filled and read back in stored form, whole rows at a time, without change of a bit unless the resident dtype is narrower.
+ */
+export class ResidentWeights implements Weights {
+  private entries = new Map<string, { tensor: Tensor; spec: WeightSpec }>();
+
+  constructor(readonly rt: Runtime) {}
+
+  /** Makes room for a weight; its contents are undefined until `writeRows`. */
+  add(spec: WeightSpec, resident: "f32" | "bf16"): Tensor {
+    if (this.entries.has(spec.name)) throw new WeightError(`${spec.name}: given twice`);
+    const tensor = this.rt.keep(spec.shape, resident, spec.shape.length === 2 ? "panels" : "rows");
+    this.entries.set(spec.name, { tensor, spec });
+    return tensor;
+  }
+
+  at(name: string): Tensor {
+    return this.entry(name).tensor;
+  }
+
+  has(name: string): boolean {
+    return this.entries.has(name);
+  }
+
+  /** What was added, in order. */
+  *specs(): Generator<WeightSpec> {
+    for (const { spec } of this.entries.values()) yield spec;
+  }
+
+  /**
+   * Rows per piece for `writeRows` and `readRows`: a multiple of 8, except that a piece may end with the last row.
+   * A vector is one row.
+   */
+  pieceRows(name: string): number {
+    const { spec } = this.entry(name);
+    const [rows, width] = matrixShape(spec.shape);
+    return Math.min(rows, Math.max(PANEL, Math.floor(STAGE_BYTES / (width * 4) / PANEL) * PANEL));
+  }
+
+  /**
+   * Takes rows `begin` onwards in stored form.
+   *
+   * @param bytes whole rows, little-endian, in the spec's dtype
+   * @returns how many of the elements are NaN
+   */
+  writeRows(name: string, begin: number, bytes: Uint8Array): number {
+    const { rt } = this;
+    const { kernels: k } = rt;
+    const { tensor, spec } = this.entry(name);
+    const [, width] = matrixShape(spec.shape);
+    const rows = bytes.byteLength / STORED_BYTES[spec.dtype] / width;
+    this.checkRows(name, begin, rows, bytes.byteLength);
+    const size = rows * width;
+    return rt.scope(() => {
+      const stored = rt.empty([Math.ceil(bytes.byteLength / 4)]);
+      rt.bytes(stored.ptr, bytes.byteLength).set(bytes);
+      const wide = spec.dtype === "f32" ? stored : rt.empty([size]);
+      if (spec.dtype === "bf16") k.bf16ToF32(wide.ptr, stored.ptr, size);
+      if (spec.dtype === "f16") k.f16ToF32(wide.ptr, stored.ptr, size);
+      const target = tensor.ptr + rowOffset(tensor, begin);
+      if (tensor.layout === "rows") rt.bytes(target, size * 4).set(rt.bytes(wide.ptr, size * 4));
+      else if (tensor.dtype === "f32") k.packF32(target, wide.ptr, rows, width);
+      else if (spec.dtype === "bf16") k.packBf16(target, stored.ptr, rows, width);
+      else {
+        const narrow = rt.empty([Math.ceil(size / 2)]);
+        k.f32ToBf16(narrow.ptr, wide.ptr, size);
+        k.packBf16(target, narrow.ptr, rows, width);
+      }
+      return k.countNaN(wide.ptr, size);
+    });
+  }
+
+  /** Rows `begin` to `end` in stored form, little-endian. */
+  readRows(name: string, begin: number, end: number): Uint8Array<ArrayBuffer> {
+    const { rt } = this;
+    const { kernels: k } = rt;
+    const { tensor, spec } = this.entry(name);
+    const [, width] = matrixShape(spec.shape);
+    const rows = end - begin;
+    const bytes = rows * width * STORED_BYTES[spec.dtype];
+    this.checkRows(name, begin, rows, bytes);
+    const size = rows * width;
+    return rt.scope(() => {
+      const source = tensor.ptr + rowOffset(tensor, begin);
+      const wide = rt.empty([size]);
+      const stored = spec.dtype === "f32" ? wide : rt.empty([Math.ceil(bytes / 4)]);
+      if (tensor.layout === "rows") rt.bytes(wide.ptr, size * 4).set(rt.bytes(source, size * 4));
+      else if (tensor.dtype === "f32") k.unpackF32(wide.ptr, source, rows, width);
+      else {
+        const narrow = spec.dtype === "bf16" ? stored : rt.empty([Math.ceil(size / 2)]);
+        k.unpackBf16(narrow.ptr, source, rows, width);
+        if (spec.dtype === "bf16") return rt.bytes(stored.ptr, bytes).slice();
+        k.bf16ToF32(wide.ptr, narrow.ptr, size);
+      }
+      if (spec.dtype === "bf16") k.f32ToBf16(stored.ptr, wide.ptr, size);
+      if (spec.dtype === "f16") k.f32ToF16(stored.ptr, wide.ptr, size);
+      return rt.bytes(stored.ptr, bytes).slice();
+    });
+  }
+
+  private entry(name: string): { tensor: Tensor; spec: WeightSpec } {
+    const entry = this.entries.get(name);
+    if (!entry) throw new WeightError(`${name}: missing`);
+    return entry;
+  }
+
+  private checkRows(name: string, begin: number, rows: number, bytes: number): void {
+    const { spec } = this.entry(name);
+    const [total] = matrixShape(spec.shape);
+    const aligned = spec.shape.length < 2 || (begin % PANEL === 0 && (rows % PANEL === 0 || begin + rows === total));
+    if (!Number.isInteger(rows) || rows < 1 || begin < 0 || begin + rows > total || !aligned) {
+      throw new LightningError(`${name}: expected whole pieces of rows within [${spec.shape.join(", ")}], got ${bytes} bytes from row ${begin}`);
+    }
+  }
+}
+
+/** `[rows, width]`; a vector is one row. */
+function matrixShape(shape: readonly number[]): [rows: number, width: number] {
+  return shape.length === 2 ? [shape[0]!, shape[1]!] : [1, sizeOf(shape)];
+}
+
+function rowOffset(x: Tensor, row: number): number {
+  return x.layout === "panels" ? bytesOf([row, x.shape[1]!], x.dtype, "panels") : 0;
+}
+
+/**
+ * How a stored weight is kept: vectors, routers and the shared expert's coefficient in float32; other matrices in
+ * `dtype`, or by default as they are stored (float16 as float32, which holds it exactly).
+ */
+export function residentDType(spec: WeightSpec, dtype: "f32" | "bf16" | undefined): Extract<DType, "f32" | "bf16"> {
+  const precise = spec.shape.length !== 2 || /\.(gate|coefficient)\.weight$/.test(spec.name);
+  return precise ? "f32" : (dtype ?? (spec.dtype === "bf16" ? "bf16" : "f32"));
+}
+
+/** The weights whose names begin with `prefix`, by the rest of their names. */
+export function under(weights: Weights, prefix: string): Weights {
+  return { at: (name) => weights.at(prefix + name) };
+}

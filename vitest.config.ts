@@ -1,0 +1,51 @@
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { playwright } from "@vitest/browser-playwright";
+import { defineConfig } from "vitest/config";
+
+const source = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+const chromium = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(
+  (path) => path && existsSync(path),
+);
+if (process.env.REQUIRE_BROWSER && !chromium) {
+  throw new Error("tests: REQUIRE_BROWSER is set and no Chromium was found (apt-get install chromium, or set CHROMIUM to its path)");
+}
+if (!chromium) console.warn("tests: no Chromium found, the browser's half is not run (apt-get install chromium, or set CHROMIUM to its path)");
+
+// Node 20 has relaxed SIMD behind a flag; later versions have it on and do not know the flag.
+const execArgv = Number(process.versions.node.split(".")[0]) < 22 ? ["--experimental-wasm-relaxed-simd"] : [];
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        resolve: { alias: { "#platform": source("./src/node/platform.ts") } },
+        test: { name: "node", include: ["tests/**/*.test.ts"], exclude: ["tests/browser/**"], pool: "forks", execArgv, testTimeout: 60_000 },
+      },
+      ...(chromium
+        ? [
+            {
+              resolve: { alias: { "#platform": source("./src/io/platform.ts") } },
+              test: {
+                name: "browser",
+                include: ["tests/browser/**/*.test.ts"],
+                testTimeout: 60_000,
+                browser: {
+                  enabled: true,
+                  headless: true,
+                  screenshotFailures: false,
+                  provider: playwright({
+                    launchOptions: {
+                      executablePath: chromium,
+                      args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+                    },
+                  }),
+                  instances: [{ browser: "chromium" as const }],
+                },
+              },
+            },
+          ]
+        : []),
+    ],
+  },
+});
