@@ -10,17 +10,26 @@ const chromium = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-
 if (process.env.REQUIRE_BROWSER && !chromium) {
   throw new Error("tests: REQUIRE_BROWSER is set and no Chromium was found (apt-get install chromium, or set CHROMIUM to its path)");
 }
-if (!chromium) console.warn("tests: no Chromium found, the browser's half is not run (apt-get install chromium, or set CHROMIUM to its path)");
+if (!chromium)
+  console.warn("tests: no Chromium found, the browser's half is not run (apt-get install chromium, or set CHROMIUM to its path)");
 
 // Node 20 has relaxed SIMD behind a flag; later versions have it on and do not know the flag.
 const execArgv = Number(process.versions.node.split(".")[0]) < 22 ? ["--experimental-wasm-relaxed-simd"] : [];
 
 export default defineConfig({
   test: {
+    reporters: process.env.CI ? ["default", ["json", { outputFile: "build/test-report.json" }]] : ["default"],
     projects: [
       {
         resolve: { alias: { "#platform": source("./src/node/platform.ts") } },
-        test: { name: "node", include: ["tests/**/*.test.ts"], exclude: ["tests/browser/**"], pool: "forks", execArgv, testTimeout: 60_000 },
+        test: {
+          name: "node",
+          include: ["tests/**/*.test.ts"],
+          exclude: ["tests/browser/**"],
+          pool: "forks",
+          execArgv,
+          testTimeout: 60_000,
+        },
       },
       ...(chromium
         ? [
@@ -37,7 +46,13 @@ export default defineConfig({
                   provider: playwright({
                     launchOptions: {
                       executablePath: chromium,
-                      args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+                      args: [
+                        "--no-sandbox",
+                        "--disable-gpu",
+                        "--disable-background-networking",
+                        "--disable-component-update",
+                        "--disable-sync",
+                      ],
                     },
                   }),
                   instances: [{ browser: "chromium" as const }],

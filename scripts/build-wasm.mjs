@@ -10,7 +10,9 @@ const out = join(root, "build/wasm");
 const config = readFileSync(join(root, "asconfig.json"), "utf8");
 const targets = Object.keys(JSON.parse(config).targets);
 
-const hash = createHash("sha256").update(config).update(readFileSync(fileURLToPath(import.meta.url)));
+const hash = createHash("sha256")
+  .update(config)
+  .update(readFileSync(fileURLToPath(import.meta.url)));
 for (const file of readdirSync(join(root, "assembly")).sort()) {
   hash.update(file).update(readFileSync(join(root, "assembly", file)));
 }

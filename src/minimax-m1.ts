@@ -1,9 +1,24 @@
-import { Cache } from "./model/cache.js";
+import { type GenerateOptions, type Generation, generate, Session } from "./generate/index.js";
+import type { ChatMessage, ChatOptions, Tool } from "./io/chat.js";
+import { formatChat } from "./io/chat.js";
+import { type Checkpoint, type LoadOptions as CheckpointOptions, loadCheckpoint } from "./io/checkpoint.js";
+import type { CheckpointSource } from "./io/open.js";
+import { type SaveOptions, saveCheckpoint } from "./io/save.js";
+import { readTextSettings, type TextSettings } from "./io/text-files.js";
+import type { Tokenizer } from "./io/tokenizer.js";
+import type { Cache } from "./model/cache.js";
 import type { Config } from "./model/config.js";
+import { graph } from "./model/graph.js";
+import { checkIds } from "./model/token-ids.js";
 import { Transformer } from "./model/transformer.js";
 import { InputError } from "./runtime/errors.js";
 import type { Runtime } from "./runtime/runtime.js";
-import type { ResidentWeights } from "./runtime/weights.js";
+import type { Build } from "./runtime/wasm.js";
+
+export interface LoadOptions extends CheckpointOptions {
+  /** Threads to compute with. This version has one; more are accepted, with a warning. */
+  threads?: number | "auto";
+}
 
 /** What `forward` computes besides the logits. */
 export interface ForwardOptions {
@@ -17,28 +32,93 @@ export interface ForwardOptions {
   cache?: readonly Cache[];
 }
 
+/** What was asked for is there: `hiddenStates` is an array if the option was true, undefined otherwise. */
+type Asked<Options, Key extends keyof ForwardOptions, Value> = Options extends { [K in Key]: true } ? Value : Value | undefined;
+
 /** Arrays are copies: they stay valid after the next call and after `dispose`. */
-export interface ForwardOutput {
+export interface ForwardOutput<Options extends ForwardOptions = ForwardOptions> {
   /** `[batch, seq, vocab]`, or `[batch, 1, vocab]` for `logits: "last"`. */
-  logits: Float32Array;
+  readonly logits: Float32Array;
   /** Input of each layer, then the output of the final norm: `[batch, seq, hidden]` each. */
-  hiddenStates?: Float32Array[];
+  readonly hiddenStates: Asked<Options, "hiddenStates", Float32Array[]>;
   /** Per layer `[batch · seq, experts]`. */
-  routerLogits?: Float32Array[];
+  readonly routerLogits: Asked<Options, "routerLogits", Float32Array[]>;
   /** Per layer `[batch, heads, headDim, headDim]`; undefined for softmax layers. */
-  lightningStates?: (Float32Array | undefined)[];
+  readonly lightningStates: Asked<Options, "states", (Float32Array | undefined)[]>;
 }
 
-/** A loaded model. */
-export class MiniMaxM1 {
-  private readonly transformer: Transformer;
+/** What a model continues: text as it stands, a conversation, or token ids. */
+export type Prompt = string | readonly ChatMessage[] | readonly number[];
 
-  constructor(
-    readonly config: Config,
-    private readonly weights: ResidentWeights,
-    private readonly rt: Runtime,
+export interface PromptOptions extends GenerateOptions {
+  /** Tools that a conversation offers to the model. */
+  tools?: readonly Tool[];
+  /** A Jinja template in place of the checkpoint's own. */
+  template?: string;
+}
+
+/**
+ * A loaded model. Its weights, and every cache and session made from it, live in one wasm memory until `dispose`.
+ *
+ * Not safe for use from two threads, but calls may overlap: generations take turns between tokens.
+ */
+export class MiniMaxM1 {
+  readonly config: Config;
+  /** Number of parameters. */
+  readonly parameters: number;
+  /** Threads that compute. */
+  readonly threads = 1;
+  private readonly transformer: Transformer;
+  private readonly rt: Runtime;
+
+  private constructor(
+    private readonly checkpoint: Checkpoint,
+    private readonly text: TextSettings,
   ) {
-    this.transformer = new Transformer(config, weights, rt);
+    const { config, rt, weights } = checkpoint;
+    this.config = { ...config, eosTokenIds: [...new Set([...config.eosTokenIds, ...text.eosIds])] };
+    this.parameters = graph(config).parameterCount;
+    this.rt = rt;
+    this.transformer = new Transformer(this.config, weights, rt);
+  }
+
+  /**
+   * Loads a checkpoint of MiniMax-M1, MiniMax-Text-01 or transformers' `minimax` from safetensors files.
+   *
+   * @param source a directory or `.safetensors` file by path, a URL of either, a hub id (Node), picked `File`s, files by name, or bytes
+   * @throws {CheckpointError} nothing to open, or a damaged file
+   * @throws {ConfigError} a configuration of another model, or one that contradicts itself
+   * @throws {WeightError} weights that are missing, superfluous, misshapen or quantised
+   * @throws {MemoryError} weights that do not fit; refused before anything is allocated
+   */
+  static async load(source: CheckpointSource, options: LoadOptions = {}): Promise<MiniMaxM1> {
+    const { threads = "auto", ...rest } = options;
+    if (threads !== "auto" && !(Number.isInteger(threads) && threads >= 1)) {
+      throw new InputError(`load: threads: expected "auto" or an integer of at least 1, got ${threads}`);
+    }
+    if (threads !== "auto" && threads > 1) options.onWarning?.(`load: threads: this version computes on one thread, got ${threads}`);
+    const checkpoint = await loadCheckpoint(source, rest);
+    try {
+      return new MiniMaxM1(checkpoint, await readTextSettings(checkpoint.files));
+    } catch (error) {
+      checkpoint.rt.dispose();
+      throw error;
+    }
+  }
+
+  /** Which kernels run. */
+  get build(): Build {
+    return this.rt.build;
+  }
+
+  /** Bytes in use, the most ever in use, and the size of the memory itself. */
+  get memory(): { usedBytes: number; peakBytes: number; reservedBytes: number } {
+    return this.rt.memory;
+  }
+
+  /** Undefined if the checkpoint came without tokenizer files: then inputs are token ids, and generated text is empty. */
+  get tokenizer(): Tokenizer | undefined {
+    return this.text.tokenizer;
   }
 
   /** A fresh state for one sequence, to pass to `forward`. Dispose it when done. */
@@ -52,27 +132,97 @@ export class MiniMaxM1 {
    * @param batch token ids of sequences of equal length
    * @throws {InputError} no tokens, unequal lengths, ids outside the vocabulary, more tokens than the model's context
    */
-  forward(batch: readonly (readonly number[])[], options: ForwardOptions = {}): ForwardOutput {
+  forward<const Options extends ForwardOptions>(batch: readonly (readonly number[])[], options?: Options): ForwardOutput<Options> {
     const { transformer, rt, config } = this;
-    const { cache: given, logits = "all" } = options;
+    const { cache: given, logits = "all", hiddenStates = false, routerLogits = false, states = false }: ForwardOptions = options ?? {};
+    if (logits !== "all" && logits !== "last")
+      throw new InputError(`forward: logits: expected "all" or "last", got ${JSON.stringify(logits)}`);
     checkBatch(batch, config, given);
-    const caches = given ?? batch.map(() => this.newCache());
+    const own: Cache[] = [];
     try {
+      if (!given) for (const _ of batch) own.push(this.newCache());
+      const caches = given ?? own;
       return rt.scope(() => {
         const sequences = batch.map((ids, i) => ({ ids, cache: caches[i]! }));
-        const pass = transformer.forward(sequences, logits, options.hiddenStates);
-        const output: ForwardOutput = { logits: rt.read(pass.logits!) };
-        if (options.hiddenStates) output.hiddenStates = pass.hiddenStates.map((x) => rt.read(x));
-        if (options.routerLogits) output.routerLogits = pass.routerLogits.map((x) => rt.read(x));
-        if (options.states) output.lightningStates = config.attnTypeList.map((_, layer) => readStates(rt, caches, layer));
-        return output;
+        const pass = transformer.forward(sequences, logits, hiddenStates);
+        return {
+          logits: rt.read(pass.logits!),
+          hiddenStates: hiddenStates ? pass.hiddenStates.map((x) => rt.read(x)) : undefined,
+          routerLogits: routerLogits ? pass.routerLogits.map((x) => rt.read(x)) : undefined,
+          lightningStates: states ? config.attnTypeList.map((_, layer) => readStates(rt, caches, layer)) : undefined,
+        } as ForwardOutput<Options>;
       });
     } finally {
-      if (!given) for (const cache of caches) cache.dispose();
+      for (const cache of own) cache.dispose();
     }
   }
 
-  /** Frees weights, caches and scratch. The model is unusable afterwards. */
+  /**
+   * Continues text, a conversation or token ids, token by token. Greedy unless sampling options say otherwise; the same seed gives the
+   * same tokens. `break` or the signal ends it, and the model is ready for the next call.
+   *
+   * @throws {InputError} an input or options that cannot be worked with: at once, or with the first token for conversations
+   */
+  generate(input: Prompt, options: PromptOptions = {}): Generation {
+    return this.generateBatch([input], options);
+  }
+
+  /** Continues several prompts of any lengths in the same passes; each token says with `index` to which it belongs. Sequence i uses seed + i. */
+  generateBatch(inputs: readonly Prompt[], options: PromptOptions = {}): Generation {
+    const { tools, template, ...rest } = options;
+    if (!Array.isArray(inputs)) throw new InputError(`generate: inputs: expected an array of prompts, got ${typeof inputs}`);
+    const { transformer, tokenizer } = this;
+    if (!inputs.some(isConversation)) {
+      return generate(
+        transformer,
+        inputs.map((input) => this.idsOf(input as string | readonly number[])),
+        rest,
+        tokenizer,
+      );
+    }
+    // A template may need its engine loaded first, so conversations become ids with the first token asked for.
+    const prepare = async () => {
+      const prompts = await Promise.all(
+        inputs.map((input) => (isConversation(input) ? this.formatChat(input, { tools, template }) : input)),
+      );
+      return prompts.map((prompt) => this.idsOf(prompt));
+    };
+    const seed = rest.seed ?? crypto.getRandomValues(new Uint32Array(1))[0]!;
+    const run = async function* () {
+      yield* generate(transformer, await prepare(), { ...rest, seed }, tokenizer);
+    };
+    return Object.assign(run(), { seed });
+  }
+
+  /** The prompt of a conversation, in the checkpoint's own chat template or, without one, MiniMax-M1's published format. */
+  formatChat(messages: readonly ChatMessage[], options: ChatOptions = {}): Promise<string> {
+    return formatChat(messages, { ...options, template: options.template ?? this.text.chatTemplate });
+  }
+
+  /** A conversation whose state is kept: each turn computes only what is new. Dispose it when done. */
+  session(options: { seed?: number } = {}): Session {
+    return Session.start(this.transformer, options, this.tokenizer);
+  }
+
+  /** A session from the bytes of `session.save()`, exact to the bit. */
+  restore(bytes: Uint8Array): Session {
+    return Session.restore(this.transformer, bytes, this.tokenizer);
+  }
+
+  /**
+   * Writes the checkpoint in the layout and dialect in which it was loaded; tensors keep their bytes.
+   *
+   * @param destination a directory (Node). Without it the files are returned by name.
+   */
+  save(destination?: undefined, options?: SaveOptions): Promise<Map<string, Uint8Array>>;
+  save(destination: string, options?: SaveOptions): Promise<undefined>;
+  save(destination?: string, options?: SaveOptions): Promise<Map<string, Uint8Array> | undefined> {
+    return destination === undefined
+      ? saveCheckpoint(this.checkpoint, undefined, options)
+      : saveCheckpoint(this.checkpoint, destination, options);
+  }
+
+  /** Frees weights, caches, sessions and scratch. The model is unusable afterwards. */
   dispose(): void {
     this.rt.dispose();
   }
@@ -80,6 +230,20 @@ export class MiniMaxM1 {
   [Symbol.dispose](): void {
     this.dispose();
   }
+
+  private idsOf(input: string | readonly number[]): readonly number[] {
+    if (typeof input !== "string") return input;
+    if (!this.tokenizer) {
+      throw new InputError(
+        "generate: input: expected token ids, got text (this checkpoint has no tokenizer.json, nor vocab.json with merges.txt)",
+      );
+    }
+    return this.tokenizer.encode(input);
+  }
+}
+
+function isConversation(input: Prompt): input is readonly ChatMessage[] {
+  return Array.isArray(input) && typeof input[0] === "object";
 }
 
 function readStates(rt: Runtime, caches: readonly Cache[], layer: number): Float32Array | undefined {
@@ -94,7 +258,8 @@ function readStates(rt: Runtime, caches: readonly Cache[], layer: number): Float
 }
 
 function checkBatch(batch: readonly (readonly number[])[], config: Config, caches: readonly Cache[] | undefined): void {
-  if (batch.length === 0) throw new InputError("forward: batch: expected at least one sequence, got none");
+  if (!Array.isArray(batch) || batch.length === 0)
+    throw new InputError("forward: batch: expected at least one sequence of token ids, got none");
   if (caches && caches.length !== batch.length) {
     throw new InputError(`forward: cache: expected one per sequence (${batch.length}), got ${caches.length}`);
   }
@@ -102,20 +267,9 @@ function checkBatch(batch: readonly (readonly number[])[], config: Config, cache
   for (const [i, ids] of batch.entries()) {
     checkIds(ids, config, `forward: batch[${i}]`, caches?.[i]?.length);
     if (ids.length !== batch[0]!.length) {
-      throw new InputError(`forward: batch[${i}]: expected ${batch[0]!.length} tokens as in batch[0], got ${ids.length} (forward unequal lengths one by one)`);
+      throw new InputError(
+        `forward: batch[${i}]: expected ${batch[0]!.length} tokens as in batch[0], got ${ids.length} (forward unequal lengths one by one)`,
+      );
     }
-  }
-}
-
-/** @throws {InputError} no ids, ids that are no tokens, or more than fit into the context after `past` tokens */
-export function checkIds(ids: readonly number[], config: Config, where: string, past = 0): void {
-  if (ids.length === 0) throw new InputError(`${where}: expected at least one token, got none`);
-  const limit = config.maxPositionEmbeddings;
-  if (past + ids.length > limit) {
-    throw new InputError(`${where}: expected at most ${limit} tokens of context, got ${past + ids.length} (max_position_embeddings; shorten the input)`);
-  }
-  const wrong = ids.findIndex((id) => !Number.isInteger(id) || id < 0 || id >= config.vocabSize);
-  if (wrong >= 0) {
-    throw new InputError(`${where}: token ${wrong}: expected an integer id within [0, ${config.vocabSize}), got ${ids[wrong]} (is this the model's tokenizer?)`);
   }
 }

@@ -24,7 +24,7 @@ export class LightningState {
 }
 
 /**
- * Lightning attention block (report, section 2; MiniMax-01, section 2.2).
+ * Lightning attention block (MiniMax-M1 report, section 1; MiniMax-01 report, section 2.2).
  * No rotary embedding, no scaling, no softmax: order comes from the decay alone. SiLU acts on q, k and v before they part,
  * and the norm is over all heads together.
  *

@@ -130,7 +130,10 @@ const transformers = v.object({
   rope_theta: v.nullish(positive),
   rope_scaling: v.nullish(v.never("scaled rotary embedding is not part of MiniMax-M1")),
   rope_parameters: v.nullish(
-    v.object({ rope_theta: v.nullish(positive), rope_type: v.optional(v.literal("default", "only the default rotary embedding is known"), "default") }),
+    v.object({
+      rope_theta: v.nullish(positive),
+      rope_type: v.optional(v.literal("default", "only the default rotary embedding is known"), "default"),
+    }),
   ),
   full_attn_alpha_factor: v.optional(finite, 1),
   full_attn_beta_factor: v.optional(finite, 1),
@@ -166,10 +169,16 @@ export function parseConfig(json: unknown, warn: (message: string) => void = () 
   const dialect = dialectOf(source);
   const raw = dialect === "minimax" ? fromTransformers(source, warn) : fromPublished(source, warn);
   const { numAttentionHeads, numKeyValueHeads, headDim, rotaryDim, attnTypeList } = raw;
-  require(numAttentionHeads % numKeyValueHeads === 0, "num_key_value_heads", `a divisor of num_attention_heads ${numAttentionHeads}`, numKeyValueHeads);
-  require(attnTypeList.length === raw.numHiddenLayers, dialect === "minimax" ? "layer_types" : "attn_type_list", `${raw.numHiddenLayers} entries (num_hidden_layers)`, `${attnTypeList.length}`);
-  require(rotaryDim % 2 === 0 && rotaryDim <= headDim, dialect === "minimax" ? "head_dim" : "rotary_dim", `an even number of at most head_dim ${headDim}`, rotaryDim);
-  require(raw.numExpertsPerTok <= raw.numLocalExperts, "num_experts_per_tok", `at most num_local_experts ${raw.numLocalExperts}`, raw.numExpertsPerTok);
+  require(numAttentionHeads % numKeyValueHeads ===
+    0, "num_key_value_heads", `a divisor of num_attention_heads ${numAttentionHeads}`, numKeyValueHeads);
+  require(attnTypeList.length === raw.numHiddenLayers, dialect === "minimax"
+    ? "layer_types"
+    : "attn_type_list", `${raw.numHiddenLayers} entries (num_hidden_layers)`, `${attnTypeList.length}`);
+  require(rotaryDim % 2 === 0 && rotaryDim <= headDim, dialect === "minimax"
+    ? "head_dim"
+    : "rotary_dim", `an even number of at most head_dim ${headDim}`, rotaryDim);
+  require(raw.numExpertsPerTok <=
+    raw.numLocalExperts, "num_experts_per_tok", `at most num_local_experts ${raw.numLocalExperts}`, raw.numExpertsPerTok);
   return raw;
 }
 
@@ -199,7 +208,8 @@ function validate<const Schema extends v.ObjectSchema<v.ObjectEntries, undefined
     throw new ConfigError(`config: ${v.getDotPath(issue) ?? "?"}: ${explain(issue)}`);
   }
   for (const key of Object.keys(source)) {
-    if (!Object.hasOwn(schema.entries, key)) warn(`config: ${key}: unknown key, ignored (value ${JSON.stringify(source[key])?.slice(0, 80)})`);
+    if (!Object.hasOwn(schema.entries, key))
+      warn(`config: ${key}: unknown key, ignored (value ${JSON.stringify(source[key])?.slice(0, 80)})`);
   }
   return result.output;
 }
@@ -236,7 +246,8 @@ function shared(raw: Shared, source: Record<string, unknown>) {
 
 function headDimOf(raw: Shared): number {
   if (raw.head_dim) return raw.head_dim;
-  require(raw.hidden_size % raw.num_attention_heads === 0, "head_dim", "to be given, since num_attention_heads does not divide hidden_size", "nothing");
+  require(raw.hidden_size % raw.num_attention_heads ===
+    0, "head_dim", "to be given, since num_attention_heads does not divide hidden_size", "nothing");
   return raw.hidden_size / raw.num_attention_heads;
 }
 
@@ -271,7 +282,8 @@ function fromPublished(source: Record<string, unknown>, warn: (message: string) 
 function fromTransformers(source: Record<string, unknown>, warn: (message: string) => void): Config {
   const raw = validate(transformers, source, warn);
   const base = shared(raw, source);
-  const types = raw.layer_types ?? Array.from({ length: raw.num_hidden_layers }, (_, i) => (i % 2 === 0 ? "full_attention" : "linear_attention"));
+  const types =
+    raw.layer_types ?? Array.from({ length: raw.num_hidden_layers }, (_, i) => (i % 2 === 0 ? "full_attention" : "linear_attention"));
   return {
     ...base,
     dialect: "minimax",

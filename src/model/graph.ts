@@ -66,7 +66,13 @@ function* walk(config: Config): Generator<GraphTensor> {
   const heads = numAttentionHeads * headDim;
   const kvHeads = numKeyValueHeads * headDim;
 
-  function tensor(block: Block, name: string, shape: number[], place: { layer?: number; expert?: number } = {}, stored = dtype): GraphTensor {
+  function tensor(
+    block: Block,
+    name: string,
+    shape: number[],
+    place: { layer?: number; expert?: number } = {},
+    stored = dtype,
+  ): GraphTensor {
     return { name, shape, dtype: stored, bytes: shape.reduce((product, dim) => product * dim, WIDTH[stored]), block, ...place };
   }
 
@@ -88,7 +94,13 @@ function* walk(config: Config): Generator<GraphTensor> {
     }
     yield tensor("norm", `${at}.post_attention_layernorm.weight`, [hidden], here);
     // The published checkpoint keeps its routers in float32; transformers' files have one dtype throughout.
-    yield tensor("router", `${at}.block_sparse_moe.gate.weight`, [numLocalExperts, hidden], here, config.dialect === "minimax" ? dtype : "f32");
+    yield tensor(
+      "router",
+      `${at}.block_sparse_moe.gate.weight`,
+      [numLocalExperts, hidden],
+      here,
+      config.dialect === "minimax" ? dtype : "f32",
+    );
     for (let expert = 0; expert < numLocalExperts; expert++) {
       const one = { layer, expert };
       yield tensor("expert", `${at}.block_sparse_moe.experts.${expert}.w1.weight`, [width, hidden], one);

@@ -49,7 +49,9 @@ export class Transformer {
       const w = under(weights, `model.layers.${i}.`);
       const own = under(w, "self_attn.");
       const mixer =
-        type === 0 ? new LightningAttention(own, heads, headDim, decaySlopes(config, i)) : new SoftmaxAttention(own, heads, kvHeads, headDim);
+        type === 0
+          ? new LightningAttention(own, heads, headDim, decaySlopes(config, i))
+          : new SoftmaxAttention(own, heads, kvHeads, headDim);
       return new DecoderLayer(w, mixer, {
         eps: config.rmsNormEps,
         postnorm: config.postnorm,
@@ -95,7 +97,13 @@ export class Transformer {
     x = rmsNorm(x, w.at("model.norm.weight"), config.rmsNormEps);
     if (keepHiddenStates) hiddenStates.push(x);
     if (rows === "none") return { logits: undefined, hiddenStates, routerLogits };
-    const wanted = rows === "all" ? x : take(x, segments.map(({ end }) => end - 1));
+    const wanted =
+      rows === "all"
+        ? x
+        : take(
+            x,
+            segments.map(({ end }) => end - 1),
+          );
     const head = w.at(config.tieWordEmbeddings ? "model.embed_tokens.weight" : "lm_head.weight");
     return { logits: matmul(wanted, head), hiddenStates, routerLogits };
   }

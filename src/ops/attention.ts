@@ -30,7 +30,9 @@ export function attention(q: Tensor, segments: readonly Segment[], caches: reado
     expectShape("attention: keys", keys, ["*", kvHeads, dim]);
     expectShape("attention: values", values, keys.shape);
     if (length > keys.shape[0]! || length < end - begin || heads % kvHeads !== 0) {
-      throw new ShapeError(`attention: keys: expected at least ${end - begin} of [${keys.shape.join(", ")}] for ${heads} heads, got ${length}`);
+      throw new ShapeError(
+        `attention: keys: expected at least ${end - begin} of [${keys.shape.join(", ")}] for ${heads} heads, got ${length}`,
+      );
     }
     const workspace = rt.workspace(kernels.attentionWorkspaceBytes(dim));
     const [to, from] = [slice(o, begin, end), slice(q, begin, end)];

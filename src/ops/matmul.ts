@@ -19,6 +19,16 @@ export function matmul(x: Tensor, w: Tensor): Tensor {
   const outputs = w.shape[0]!;
   const y = rt.empty([rows, outputs]);
   const kernel = w.dtype === "f32" ? kernels.matmulF32 : kernels.matmulBf16;
-  kernel(y.ptr, x.ptr, w.ptr, rows, outputs, inputs, rt.workspace(Number(kernels.matmulWorkspaceBytes.value)), 0, Math.ceil(outputs / PANEL));
+  kernel(
+    y.ptr,
+    x.ptr,
+    w.ptr,
+    rows,
+    outputs,
+    inputs,
+    rt.workspace(Number(kernels.matmulWorkspaceBytes.value)),
+    0,
+    Math.ceil(outputs / PANEL),
+  );
   return y;
 }

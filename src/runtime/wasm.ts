@@ -35,7 +35,7 @@ export async function compile(build: Build | "auto"): Promise<{ build: Build; mo
   const picked = build === "auto" ? ((await supportsRelaxed()) ? "relaxed" : "simd") : build;
   if (picked === "relaxed" && !(await supportsRelaxed())) {
     throw new LightningError(
-      "build: relaxed: this engine has no relaxed SIMD (Node 22 or later, a current Chromium or Firefox, or node --experimental-wasm-relaxed-simd; build: \"simd\" runs everywhere)",
+      'build: relaxed: this engine has no relaxed SIMD (Node 22 or later, a current Chromium or Firefox, or node --experimental-wasm-relaxed-simd; build: "simd" runs everywhere)',
     );
   }
   let module = compiled.get(picked);
@@ -47,7 +47,10 @@ export async function compile(build: Build | "auto"): Promise<{ build: Build; mo
     return { build: picked, module: await module };
   } catch (cause) {
     compiled.delete(picked);
-    throw new LightningError(`build: ${picked}: the kernels do not compile here (SIMD128 is required; a page's CSP must allow 'wasm-unsafe-eval')`, { cause });
+    throw new LightningError(
+      `build: ${picked}: the kernels do not compile here (SIMD128 is required; a page's CSP must allow 'wasm-unsafe-eval')`,
+      { cause },
+    );
   }
 }
 

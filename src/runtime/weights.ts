@@ -20,7 +20,7 @@ export const STORED_BYTES: Readonly<Record<StoredDType, number>> = { f32: 4, bf1
 export interface WeightSpec {
   readonly name: string;
   readonly shape: readonly number[];
-  /** The dtype in which it was stored, and in which `readRows` gives it back. */
+  /** The dtype in which `writeRows` expects it, and in which `readRows` gives it back. */
   readonly dtype: StoredDType;
 }
 
@@ -52,6 +52,11 @@ export class ResidentWeights implements Weights {
     return this.entries.has(name);
   }
 
+  /** What was added under this name. */
+  spec(name: string): WeightSpec {
+    return this.entry(name).spec;
+  }
+
   /** What was added, in order. */
   *specs(): Generator<WeightSpec> {
     for (const { spec } of this.entries.values()) yield spec;
@@ -70,27 +75,29 @@ export class ResidentWeights implements Weights {
   /**
    * Takes rows `begin` onwards in stored form.
    *
-   * @param bytes whole rows, little-endian, in the spec's dtype
+   * @param bytes whole rows, little-endian
+   * @param dtype of the bytes, where it is not the spec's (a weight narrowed for good is added in its new dtype)
    * @returns how many of the elements are NaN
    */
-  writeRows(name: string, begin: number, bytes: Uint8Array): number {
+  writeRows(name: string, begin: number, bytes: Uint8Array, dtype?: StoredDType): number {
     const { rt } = this;
     const { kernels: k } = rt;
     const { tensor, spec } = this.entry(name);
+    const from = dtype ?? spec.dtype;
     const [, width] = matrixShape(spec.shape);
-    const rows = bytes.byteLength / STORED_BYTES[spec.dtype] / width;
+    const rows = bytes.byteLength / STORED_BYTES[from] / width;
     this.checkRows(name, begin, rows, bytes.byteLength);
     const size = rows * width;
     return rt.scope(() => {
       const stored = rt.empty([Math.ceil(bytes.byteLength / 4)]);
       rt.bytes(stored.ptr, bytes.byteLength).set(bytes);
-      const wide = spec.dtype === "f32" ? stored : rt.empty([size]);
-      if (spec.dtype === "bf16") k.bf16ToF32(wide.ptr, stored.ptr, size);
-      if (spec.dtype === "f16") k.f16ToF32(wide.ptr, stored.ptr, size);
+      const wide = from === "f32" ? stored : rt.empty([size]);
+      if (from === "bf16") k.bf16ToF32(wide.ptr, stored.ptr, size);
+      if (from === "f16") k.f16ToF32(wide.ptr, stored.ptr, size);
       const target = tensor.ptr + rowOffset(tensor, begin);
       if (tensor.layout === "rows") rt.bytes(target, size * 4).set(rt.bytes(wide.ptr, size * 4));
       else if (tensor.dtype === "f32") k.packF32(target, wide.ptr, rows, width);
-      else if (spec.dtype === "bf16") k.packBf16(target, stored.ptr, rows, width);
+      else if (from === "bf16") k.packBf16(target, stored.ptr, rows, width);
       else {
         const narrow = rt.empty([Math.ceil(size / 2)]);
         k.f32ToBf16(narrow.ptr, wide.ptr, size);
@@ -139,7 +146,9 @@ export class ResidentWeights implements Weights {
     const [total] = matrixShape(spec.shape);
     const aligned = spec.shape.length < 2 || (begin % PANEL === 0 && (rows % PANEL === 0 || begin + rows === total));
     if (!Number.isInteger(rows) || rows < 1 || begin < 0 || begin + rows > total || !aligned) {
-      throw new LightningError(`${name}: expected whole pieces of rows within [${spec.shape.join(", ")}], got ${bytes} bytes from row ${begin}`);
+      throw new LightningError(
+        `${name}: expected whole pieces of rows within [${spec.shape.join(", ")}], got ${bytes} bytes from row ${begin}`,
+      );
     }
   }
 }

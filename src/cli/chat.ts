@@ -1,0 +1,185 @@
+import { randomUUID } from "node:crypto";
+import { readFile, rename, rm, writeFile } from "node:fs/promises";
+import { createInterface, type Interface } from "node:readline";
+import { defineCommand } from "citty";
+import { InputError, LightningError, ReasoningSplitter } from "../index.js";
+import { Conversation } from "./conversation.js";
+import { loadModel } from "./model.js";
+import { common, loading, sampling, samplingOptions } from "./options.js";
+import { describePace, Stopwatch } from "./pace.js";
+import { Ended, printable, type Terminal, visible } from "./terminal.js";
+
+const HELP = "/save FILE, /load FILE, /reset, /help, /exit; Ctrl-C stops an answer";
+
+/** A conversation, line by line. Answers go to stdout, everything else to stderr. */
+export const chat = defineCommand({
+  meta: { name: "chat", description: "Talk with a model; its state is kept, so that only new tokens are computed" },
+  args: {
+    ...loading,
+    system: { type: "string", valueHint: "text", description: "System message" },
+    ...sampling,
+    ...common,
+  },
+  async run({ args, rawArgs, data }) {
+    const terminal = data as Terminal;
+    const options = samplingOptions(args, rawArgs);
+    const model = await loadModel(args, terminal);
+    try {
+      const conversation = new Conversation(model, args.system);
+      await new Chat(terminal, conversation, options).run();
+    } finally {
+      model.dispose();
+    }
+  },
+});
+
+class Chat {
+  private readonly interactive: boolean;
+  private readonly lines: Interface;
+  /** Stops the answer under way. */
+  private answering: AbortController | undefined;
+
+  constructor(
+    private readonly terminal: Terminal,
+    private readonly conversation: Conversation,
+    private readonly options: ReturnType<typeof samplingOptions>,
+  ) {
+    const { stdin, stderr, err } = terminal;
+    this.interactive = stdin.isTTY === true;
+    this.lines = createInterface({ input: stdin, ...(this.interactive && { output: stderr, terminal: stderr.isTTY === true }), prompt: err.bold("> ") });
+  }
+
+  /** Until the input ends or `/exit`. */
+  async run(): Promise<void> {
+    const { terminal, lines, interactive } = this;
+    let interrupted = false;
+    const end = () => lines.close();
+    terminal.signal.addEventListener("abort", end);
+    // In a terminal readline sees Ctrl-C; elsewhere it is a signal to the process, which ends the command.
+    lines.on("SIGINT", () => {
+      if (this.answering) return this.answering.abort();
+      interrupted = true;
+      lines.close();
+    });
+    if (interactive) terminal.note(terminal.err.dim(HELP));
+    const input = lines[Symbol.asyncIterator]();
+    try {
+      for (;;) {
+        if (interactive) lines.prompt();
+        const { value: line, done } = await input.next();
+        if (done || line.trim() === "/exit") break;
+        await this.turn(line);
+      }
+    } finally {
+      terminal.signal.removeEventListener("abort", end);
+      lines.close();
+    }
+    terminal.signal.throwIfAborted();
+    if (interrupted) {
+      terminal.note("");
+      throw new Ended(130);
+    }
+  }
+
+  private async turn(line: string): Promise<void> {
+    const { terminal } = this;
+    try {
+      if (line.startsWith("/")) await this.command(line);
+      else if (line.trim() !== "") await this.answer(line);
+    } catch (error) {
+      if (terminal.signal.aborted || !this.interactive || !(error instanceof LightningError)) throw error;
+      terminal.note(`${terminal.err.red("error:")} ${visible(error.message)}`);
+    }
+  }
+
+  private async command(line: string): Promise<void> {
+    const { conversation, terminal } = this;
+    const [, name = "", file = ""] = /^\/(\S*)\s*(.*?)\s*$/.exec(line)!;
+    if (name === "reset") {
+      conversation.reset();
+      terminal.note("forgotten");
+    } else if (name === "save" && file) {
+      const bytes = conversation.save();
+      await writeWhole(file, bytes);
+      terminal.note(`${file}: ${conversation.length} tokens, ${bytes.length.toLocaleString("en-US")} bytes`);
+    } else if (name === "load" && file) {
+      conversation.load(await readFile(file).catch((cause: Error) => fail(`/load: ${cause.message}`, cause)));
+      terminal.note(`${file}: ${conversation.length} tokens`);
+    } else if (name === "help") terminal.note(HELP);
+    else throw new InputError(`${visible(line)}: expected ${HELP}`);
+  }
+
+  private async answer(message: string): Promise<void> {
+    const { terminal, conversation, options } = this;
+    const answering = new AbortController();
+    const { signal } = answering;
+    const end = () => answering.abort(terminal.signal.reason);
+    terminal.signal.addEventListener("abort", end);
+    this.answering = answering;
+    const writer = new AnswerWriter(terminal);
+    const stopwatch = new Stopwatch();
+    let promptTokens = 0;
+    let stop: string | undefined = "Ctrl-C";
+    try {
+      const turn = await conversation.answer(message, { ...options, signal });
+      promptTokens = turn.promptTokens;
+      for await (const token of turn.generation) {
+        stopwatch.token();
+        await writer.push(token.text);
+        stop = token.stop ?? stop;
+      }
+    } catch (error) {
+      if (!signal.aborted || terminal.signal.aborted) throw error;
+    } finally {
+      this.answering = undefined;
+      terminal.signal.removeEventListener("abort", end);
+    }
+    await writer.end();
+    terminal.note(terminal.err.dim(`${describePace(stopwatch.pace(promptTokens))}, ended by ${stop}`));
+  }
+}
+
+/** Writes an answer as it comes, its reasoning dimmed and between its tags. */
+class AnswerWriter {
+  private readonly splitter = new ReasoningSplitter();
+  private thinking = false;
+
+  constructor(private readonly terminal: Terminal) {}
+
+  push(text: string): Promise<void> {
+    return this.write(this.splitter.push(text));
+  }
+
+  async end(): Promise<void> {
+    await this.write(this.splitter.end());
+    await this.terminal.print("\n");
+  }
+
+  private async write({ reasoning, content }: { reasoning: string; content: string }): Promise<void> {
+    const { out, stdout } = this.terminal;
+    let thought = reasoning;
+    if (reasoning && !this.thinking) thought = `<think>${reasoning}`;
+    if (reasoning) this.thinking = true;
+    if (content && this.thinking) {
+      thought += "</think>";
+      this.thinking = false;
+    }
+    await this.terminal.print((thought && out.dim(printable(thought, stdout))) + printable(content, stdout));
+  }
+}
+
+/** The file has its name only when it is complete. */
+async function writeWhole(file: string, bytes: Uint8Array): Promise<void> {
+  const temporary = `${file}.${randomUUID()}.tmp`;
+  try {
+    await writeFile(temporary, bytes, { flag: "wx" });
+    await rename(temporary, file);
+  } catch (cause) {
+    await rm(temporary, { force: true }).catch(() => {});
+    fail(`/save: ${(cause as Error).message}`, cause);
+  }
+}
+
+function fail(message: string, cause: unknown): never {
+  throw new InputError(message, { cause });
+}

@@ -1,0 +1,77 @@
+import { stripVTControlCharacters } from "node:util";
+import { type ArgsDef, type CommandDef, defineCommand, renderUsage, runCommand } from "citty";
+import { LightningError } from "../index.js";
+import { version } from "../../package.json";
+import { chat } from "./chat.js";
+import { generate } from "./generate.js";
+import { inspect } from "./inspect.js";
+import { checkUsage, common, UsageError } from "./options.js";
+import { Ended, openTerminal, type Streams, type Terminal, visible } from "./terminal.js";
+
+const commands = { generate, chat, inspect } as unknown as Readonly<Record<string, CommandDef>>;
+
+const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
+  "lightning-m1": ["lightning-m1 inspect", "lightning-m1 generate ./checkpoint --prompt 'Once upon a time' -n 100"],
+  generate: [
+    "lightning-m1 generate ./checkpoint --prompt 'Once' --temperature 1 --top-p 0.95 --seed 7",
+    "lightning-m1 generate ./checkpoint --ids 1,2,3 --max-tokens 24 --json",
+    "lightning-m1 generate ./checkpoint --chat < question.txt > answer.txt",
+  ],
+  chat: ["lightning-m1 chat ./checkpoint --system 'Be brief.' --temperature 1 --top-p 0.95"],
+  inspect: ["lightning-m1 inspect", "lightning-m1 inspect ./checkpoint --json", "lightning-m1 inspect config.json --slopes"],
+};
+
+const program = defineCommand({
+  meta: { name: "lightning-m1", version, description: "MiniMax-M1 on the command line" },
+  subCommands: commands,
+});
+
+/**
+ * Runs one command to its end and returns the exit code: 0, 1 for an error, 2 for a command line that cannot be understood,
+ * 130 after Ctrl-C. Nothing is thrown.
+ */
+export async function runCommandLine(args: readonly string[], streams: Streams): Promise<number> {
+  const [name = "", ...rest] = args;
+  const options = args.includes("--") ? args.slice(0, args.indexOf("--")) : args;
+  const colour = options.includes("--no-color") ? false : options.includes("--color") ? true : undefined;
+  const terminal = openTerminal(streams, colour);
+  try {
+    if (name === "--version" || name === "-v") await terminal.print(`${version}\n`);
+    else if (name === "--help" || name === "-h") await terminal.print(await usage(terminal, program));
+    else {
+      const command = Object.hasOwn(commands, name) ? commands[name]! : undefined;
+      if (!command) throw new UsageError(name ? `unknown command ${JSON.stringify(name)}` : "a command is missing");
+      if (options.includes("--help") || options.includes("-h")) await terminal.print(await usage(terminal, command, program));
+      else {
+        checkUsage(rest, command.args as ArgsDef);
+        await runCommand(command, { rawArgs: rest, data: terminal });
+      }
+    }
+    return 0;
+  } catch (error) {
+    if (streams.signal.aborted) return (streams.signal.reason as Ended).exitCode;
+    if (error instanceof Ended) return error.exitCode;
+    return report(error, terminal, name in commands ? name : "", options.includes("--debug") || Boolean(streams.env.DEBUG));
+  }
+}
+
+function report(error: unknown, terminal: Terminal, command: string, debug: boolean): number {
+  const { err } = terminal;
+  const misused = error instanceof UsageError || (error instanceof Error && error.name === "CLIError");
+  const message = error instanceof Error ? error.message : String(error);
+  terminal.note(`${err.red("error:")} ${visible(stripVTControlCharacters(message)).replace(/\s*\n\s*/g, " ")}`);
+  if (misused) terminal.note(`See ${["lightning-m1", command, "--help"].filter(Boolean).join(" ")}`);
+  else if (debug) terminal.note(error instanceof Error ? (error.stack ?? "") : "");
+  else if (!(error instanceof LightningError)) terminal.note("(an error of this program: --debug shows where)");
+  return misused ? 2 : 1;
+}
+
+/** What `--help` prints. The renderer colours and pads by its own rules; what does not belong on this stream is taken out. */
+async function usage({ out }: Terminal, command: CommandDef, parent?: CommandDef): Promise<string> {
+  const rendered = await renderUsage(command, parent);
+  const text = (out.isColorSupported ? rendered : stripVTControlCharacters(rendered)).replace(/[ \t]+$/gm, "").trimEnd();
+  const { name = "" } = command.meta as { name?: string };
+  const examples = EXAMPLES[name]!.map((line) => `  ${line}\n`).join("");
+  const codes = parent ? "" : "\nExit codes: 0, 1 after an error, 2 for a wrong command line, 130 after Ctrl-C.\n";
+  return `${text}\n\n${out.underline(out.bold("EXAMPLES"))}\n\n${examples}${codes}`;
+}

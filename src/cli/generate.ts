@@ -1,0 +1,91 @@
+import { defineCommand } from "citty";
+import { type ChatMessage, InputError, type MiniMaxM1 } from "../index.js";
+import { loadModel } from "./model.js";
+import { common, ids, loading, sampling, samplingOptions, UsageError } from "./options.js";
+import { describePace, Stopwatch } from "./pace.js";
+import { printable, type Terminal } from "./terminal.js";
+
+/** Continues one prompt. Text goes to stdout as it comes, everything else to stderr. */
+export const generate = defineCommand({
+  meta: { name: "generate", description: "Continue a prompt (from --prompt, --ids or stdin); the text goes to stdout" },
+  args: {
+    ...loading,
+    prompt: { type: "string", alias: "p", valueHint: "text", description: "What to continue" },
+    ids: { type: "string", valueHint: "1,2,3", description: "Token ids to continue" },
+    chat: { type: "boolean", description: "The prompt is a user's message: answer it" },
+    system: { type: "string", valueHint: "text", description: "System message, with --chat" },
+    ...sampling,
+    json: { type: "boolean", description: "A JSON line per token, then one in all" },
+    ...common,
+  },
+  async run({ args, rawArgs, data }) {
+    const terminal = data as Terminal;
+    const options = { ...samplingOptions(args, rawArgs), signal: terminal.signal };
+    const prompt = await readPrompt(args, terminal);
+    const model = await loadModel(args, terminal);
+    try {
+      const input = typeof prompt === "string" ? await encode(model, prompt, args.chat ? (args.system ?? "") : undefined) : prompt;
+      const write = args.json ? writeJson : model.tokenizer ? writeText : writeIds;
+      const stopwatch = new Stopwatch();
+      const generation = model.generate(input, options);
+      let stop: string | undefined;
+      for await (const token of generation) {
+        stopwatch.token();
+        await write(token, terminal);
+        stop = token.stop;
+      }
+      const pace = stopwatch.pace(input.length);
+      if (args.json) await terminal.print(`${JSON.stringify({ stop, seed: generation.seed, ...pace })}\n`);
+      else await terminal.print("\n");
+      terminal.note(terminal.err.dim(`${describePace(pace)}, ended by ${stop}, seed ${generation.seed}`));
+    } finally {
+      model.dispose();
+    }
+  },
+});
+
+interface Piece {
+  readonly id: number;
+  readonly text: string;
+  readonly logprob: number;
+}
+
+const writeText = ({ text }: Piece, terminal: Terminal) => terminal.print(printable(text, terminal.stdout));
+const writeIds = ({ id }: Piece, terminal: Terminal) => terminal.print(`${id} `);
+const writeJson = (token: Piece, terminal: Terminal) => terminal.print(`${JSON.stringify(token)}\n`);
+
+/** Text or ids, from the options or, where neither is given, from a pipe. */
+async function readPrompt(
+  args: { prompt?: string; ids?: string; chat?: boolean; system?: string },
+  { stdin, signal }: Terminal,
+): Promise<string | number[]> {
+  if (args.prompt !== undefined && args.ids !== undefined) throw new UsageError("expected --prompt or --ids, got both");
+  if (args.ids !== undefined && args.chat) throw new UsageError("--chat: expected text (--prompt or stdin), got --ids");
+  if (args.system !== undefined && !args.chat) throw new UsageError("--system: expected with --chat only");
+  if (args.ids !== undefined) return ids(args.ids, "--ids");
+  if (args.prompt !== undefined) return args.prompt;
+  if (stdin.isTTY) throw new UsageError("expected a prompt: --prompt, --ids, or text on stdin");
+  const chunks: Uint8Array[] = [];
+  const end = () => stdin.destroy();
+  signal.addEventListener("abort", end);
+  try {
+    for await (const chunk of stdin) chunks.push(typeof chunk === "string" ? Buffer.from(chunk) : chunk);
+  } finally {
+    signal.removeEventListener("abort", end);
+  }
+  signal.throwIfAborted();
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(chunks)).replace(/\r?\n$/, "");
+  } catch (cause) {
+    throw new InputError("stdin: expected UTF-8 text, got other bytes", { cause });
+  }
+}
+
+/** Ids of a prompt; `system` is given when it is a user's message. */
+async function encode(model: MiniMaxM1, prompt: string, system: string | undefined): Promise<number[]> {
+  if (!model.tokenizer) throw new InputError("prompt: expected --ids, got text (this checkpoint has no tokenizer)");
+  if (system === undefined) return model.tokenizer.encode(prompt);
+  const messages: ChatMessage[] = [{ role: "user", content: prompt }];
+  if (system !== "") messages.unshift({ role: "system", content: system });
+  return model.tokenizer.encode(await model.formatChat(messages));
+}

@@ -1,0 +1,108 @@
+import { formatBytes } from "../index.js";
+import type { Facts, LayerSlopes } from "./facts.js";
+import type { Colours } from "./terminal.js";
+
+/** The facts as text of at most 80 columns (names aside). */
+export function layout(facts: Facts, { bold, dim }: Colours): string {
+  const { layers, heads, experts, state, checkpoint } = facts;
+  const sections = [
+    rows([
+      ["layers", `${count(layers.count)} = ${layers.pattern}`],
+      ["hidden", `${count(facts.hiddenSize)}, vocabulary ${count(facts.vocabSize)}, context ${count(facts.maxPositionEmbeddings)}`],
+      ["heads", `${heads.count} × ${heads.headDim}; softmax: ${heads.keyValue} of keys and values, rotary ${heads.rotaryDim}`],
+      ["experts", `${experts.count} × ${count(experts.width)}, ${experts.perToken} per token${experts.shared ? ", and a shared one" : ""}`],
+      ["tensors", count(facts.tensorCount)],
+      ["parameters", bold(count(facts.parameterCount))],
+      ["activated", `${bold(count(facts.activatedParameterCount))} per token, without embedding and head`],
+      ["checkpoint", bytes(facts.checkpointBytes)],
+    ]),
+    blockTable(facts, dim),
+    [
+      dim("state of one sequence, float32"),
+      ...rows([
+        ["lightning", `${bytes(state.lightningBytes)} at any length`],
+        ["keys, values", `${bytes(state.keyValueBytesPerToken)} per token`],
+        ...state.contexts.map(({ tokens, bytes: all }) => [`${count(tokens)} tokens`, bytes(all)] as const),
+      ]),
+    ],
+    slopeTable(facts.decaySlopes, dim),
+    ...(checkpoint ? [storedTable(checkpoint, dim)] : []),
+  ];
+  const body = sections.filter((lines) => lines.length > 0).map((lines) => lines.map((line) => `  ${line}\n`).join(""));
+  return `${bold(facts.name)} ${dim(`(${facts.dialect})`)}\n\n${body.join("\n")}`;
+}
+
+function blockTable({ blocks, tensorCount, parameterCount, checkpointBytes }: Facts, dim: Colours["dim"]): string[] {
+  const line = (name: string, ...columns: string[]) => name.padEnd(10) + columns.map((column, i) => column.padStart(i === 0 ? 9 : i === 3 ? 8 : 19)).join("");
+  return [
+    dim(line("block", "tensors", "parameters", "bytes", "share")),
+    ...blocks.map(({ block, tensors, parameters, bytes }) =>
+      line(block, count(tensors), count(parameters), count(bytes), `${((100 * bytes) / checkpointBytes).toFixed(2)}%`),
+    ),
+    line("in all", count(tensorCount), count(parameterCount), count(checkpointBytes)),
+  ];
+}
+
+/** One line for every run of neighbouring lightning layers; all slopes where they were asked for. */
+function slopeTable(layers: readonly LayerSlopes[], dim: Colours["dim"]): string[] {
+  if (layers.length === 0) return [];
+  if (layers[0]!.slopes) {
+    return [
+      dim("decay slopes λ by layer, one per head"),
+      ...layers.flatMap(({ layer, slopes }) => wrap(`${layer}`.padEnd(6), slopes!.map((slope) => slope.toPrecision(6)))),
+    ];
+  }
+  const runs: LayerSlopes[][] = [];
+  for (const layer of layers) {
+    if (runs.at(-1)?.at(-1)?.layer === layer.layer - 1) runs.at(-1)!.push(layer);
+    else runs.push([layer]);
+  }
+  return [
+    dim(`${"decay slopes λ".padEnd(16)}${"steepest … flattest".padEnd(28)}half is forgotten after`),
+    ...runs.map((run) => {
+      const [first, last] = [run[0]!, run.at(-1)!];
+      const steepest = Math.max(...run.map((layer) => layer.steepest));
+      const flattest = Math.min(...run.map((layer) => layer.flattest));
+      const range = first === last ? `layer ${first.layer}` : `layers ${first.layer}–${last.layer}`;
+      const half = [steepest, flattest].map((slope) => count(Number((Math.LN2 / slope).toPrecision(3))));
+      return `${range.padEnd(16)}${`${steepest.toPrecision(6)} … ${flattest.toPrecision(6)}`.padEnd(28)}${half.join(" … ")} tokens`;
+    }),
+  ];
+}
+
+function storedTable({ files, dtypes, buffers, fault }: NonNullable<Facts["checkpoint"]>, dim: Colours["dim"]): string[] {
+  const here = files.filter((file) => file.bytes !== undefined);
+  const unread = files.some(({ tensors }) => tensors === undefined);
+  const name = files.length === 1 ? ` (${files[0]!.file})` : here.length < files.length ? `, ${count(files.length - here.length)} missing` : "";
+  return [
+    dim("as stored"),
+    ...rows([
+      ["files", `${count(files.length)}${name}, ${bytes(here.reduce((sum, file) => sum + file.bytes!, 0))}`],
+      ...Object.entries(dtypes).map(([dtype, sum]) => [dtype, `${count(sum.tensors)} tensors, ${bytes(sum.bytes)}`] as const),
+      ...(buffers.length > 0 ? [["buffers", `${count(buffers.length)} that change nothing`] as const] : []),
+      ["matches", fault ? "no" : unread ? "not known: weights that are not here yet" : "names, shapes and dtypes match the configuration"],
+    ]),
+  ];
+}
+
+function rows(entries: readonly (readonly [label: string, text: string])[]): string[] {
+  return entries.flatMap(([label, text]) => wrap(label.padEnd(18), text.split(" ")));
+}
+
+/** Words after a label, on as many lines as they need. */
+function wrap(label: string, words: readonly string[]): string[] {
+  const lines: string[] = [label];
+  for (const word of words) {
+    if (lines.at(-1)!.length + word.length > 78 && lines.at(-1)!.trim() !== "") lines.push(" ".repeat(label.length));
+    lines[lines.length - 1] += lines.at(-1)!.length > label.length ? ` ${word}` : word;
+  }
+  return lines;
+}
+
+function count(value: number): string {
+  return value.toLocaleString("en-US", { maximumFractionDigits: 3 });
+}
+
+function bytes(value: number): string {
+  return value < 1024 ? `${value} bytes` : `${count(value)} bytes (${formatBytes(value)})`;
+}

@@ -1,0 +1,27 @@
+#!/usr/bin/env node
+// The process around the commands: streams, signals, exit code.
+
+import { runCommandLine } from "./command-line.js";
+import { Ended } from "./terminal.js";
+
+const controller = new AbortController();
+
+/** The first signal lets the command put everything back in order; the second does not wait for it. */
+function end(exitCode: number): void {
+  if (controller.signal.aborted) {
+    if (process.stderr.isTTY) process.stderr.write("\u001b[?25h");
+    process.exit(exitCode);
+  }
+  controller.abort(new Ended(exitCode));
+}
+
+process.on("SIGINT", () => end(130));
+process.on("SIGTERM", () => end(143));
+// Whoever reads stdout has had enough (`| head`): not an error.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => end(error.code === "EPIPE" ? 0 : 1));
+process.stderr.on("error", () => {});
+
+const { stdin, stdout, stderr, env } = process;
+const exitCode = await runCommandLine(process.argv.slice(2), { stdin, stdout, stderr, env, signal: controller.signal });
+// Not before everything is written; and not waiting for a stdin that nobody closes.
+stdout.write("", () => process.exit(exitCode));

@@ -1,0 +1,26 @@
+import { MiniMaxM1 } from "../index.js";
+import { loadingOptions } from "./options.js";
+import { openProgress } from "./progress.js";
+import type { Terminal } from "./terminal.js";
+
+/** Loads what the arguments name, and says so on stderr. */
+export async function loadModel(args: Readonly<Record<string, unknown>>, terminal: Terminal): Promise<MiniMaxM1> {
+  const { err, signal } = terminal;
+  const source = args.source as string;
+  const progress = openProgress(terminal, "loading");
+  const begin = performance.now();
+  try {
+    const model = await MiniMaxM1.load(source, {
+      ...loadingOptions(args),
+      signal,
+      onProgress: (loaded) => progress.update(loaded),
+      onWarning: (message) => terminal.note(`${err.yellow("warning:")} ${message}`),
+    });
+    progress.stop();
+    const seconds = ((performance.now() - begin) / 1000).toFixed(2);
+    terminal.note(err.dim(`${source}: ${model.parameters.toLocaleString("en-US")} parameters, ${model.build} kernels, loaded in ${seconds} s`));
+    return model;
+  } finally {
+    progress.stop();
+  }
+}

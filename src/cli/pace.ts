@@ -1,0 +1,41 @@
+/** How fast tokens came. */
+export interface Pace {
+  readonly promptTokens: number;
+  readonly generatedTokens: number;
+  /** From the call to the first token: the prompt's share. */
+  readonly promptSeconds: number;
+  /** From the first token to the last. */
+  readonly generationSeconds: number;
+  /** Of generation alone; 0 for fewer than two tokens. */
+  readonly tokensPerSecond: number;
+}
+
+/** Measures one generation. */
+export class Stopwatch {
+  private readonly begin = performance.now();
+  private first = this.begin;
+  private last = this.begin;
+  private tokens = 0;
+
+  token(): void {
+    this.last = performance.now();
+    if (this.tokens++ === 0) this.first = this.last;
+  }
+
+  pace(promptTokens: number): Pace {
+    const generationSeconds = (this.last - this.first) / 1000;
+    return {
+      promptTokens,
+      generatedTokens: this.tokens,
+      promptSeconds: (this.first - this.begin) / 1000,
+      generationSeconds,
+      tokensPerSecond: generationSeconds > 0 ? (this.tokens - 1) / generationSeconds : 0,
+    };
+  }
+}
+
+/** `16 prompt tokens in 0.01 s, 24 generated at 312.1 tokens/s`. */
+export function describePace({ promptTokens, generatedTokens, promptSeconds, tokensPerSecond }: Pace): string {
+  const rate = tokensPerSecond > 0 ? ` at ${tokensPerSecond.toFixed(1)} tokens/s` : "";
+  return `${promptTokens} prompt tokens in ${promptSeconds.toFixed(2)} s, ${generatedTokens} generated${rate}`;
+}

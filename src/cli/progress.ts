@@ -1,0 +1,74 @@
+import { SingleBar } from "cli-progress";
+import type { Terminal } from "./terminal.js";
+
+/** How far a load has come. */
+export interface Loaded {
+  readonly loadedBytes: number;
+  readonly totalBytes: number;
+  readonly fraction: number;
+}
+
+export interface Progress {
+  update(loaded: Loaded): void;
+  /** Leaves the line as it is, and the cursor visible. */
+  stop(): void;
+}
+
+/** A bar on a terminal; elsewhere a line for every tenth. */
+export function openProgress(terminal: Terminal, label: string): Progress {
+  return terminal.animated ? new Bar(terminal, label) : new Lines(terminal, label);
+}
+
+/** Loads faster than this show no bar. */
+const PATIENCE_MS = 150;
+
+class Bar implements Progress {
+  private readonly since = performance.now();
+  private bar: SingleBar | undefined;
+
+  constructor(
+    private readonly terminal: Terminal,
+    private readonly label: string,
+  ) {}
+
+  update({ loadedBytes, totalBytes }: Loaded): void {
+    if (!this.bar) {
+      if (performance.now() - this.since < PATIENCE_MS || loadedBytes === totalBytes) return;
+      const { err, stderr } = this.terminal;
+      const format = `${this.label} ${err.cyan("{bar}")} {percentage}% {size}`;
+      this.bar = new SingleBar({
+        ...{ format, stream: stderr, hideCursor: true, gracefulExit: false, clearOnComplete: true, fps: 10, barsize: 30 },
+        ...{ barCompleteChar: "█", barIncompleteChar: "░" },
+      });
+      this.bar.start(totalBytes, loadedBytes, { size: megabytes(loadedBytes, totalBytes) });
+    }
+    this.bar.update(loadedBytes, { size: megabytes(loadedBytes, totalBytes) });
+  }
+
+  stop(): void {
+    this.bar?.stop();
+    this.bar = undefined;
+  }
+}
+
+class Lines implements Progress {
+  private tenths = 0;
+
+  constructor(
+    private readonly terminal: Terminal,
+    private readonly label: string,
+  ) {}
+
+  update({ loadedBytes, totalBytes, fraction }: Loaded): void {
+    const tenths = Math.floor(fraction * 10 + 1e-9);
+    if (tenths <= this.tenths) return;
+    this.tenths = tenths;
+    this.terminal.note(`${this.label} ${tenths * 10}% ${megabytes(loadedBytes, totalBytes)}`);
+  }
+
+  stop(): void {}
+}
+
+function megabytes(loaded: number, total: number): string {
+  return `${(loaded / 1e6).toFixed(1)} of ${(total / 1e6).toFixed(1)} MB`;
+}

@@ -1,0 +1,221 @@
+import { checkIds } from "../model/token-ids.js";
+import type { Transformer } from "../model/transformer.js";
+import { logSoftmax, softmax } from "../ops/softmax.js";
+import { InputError, LightningError } from "../runtime/errors.js";
+import { slice, type Tensor } from "../runtime/tensor.js";
+import { type GenerateOptions, parseOptions, type Settings } from "./options.js";
+import { Random, SEEDS } from "./random.js";
+import { descending, first, sample } from "./sample.js";
+import { Sequence } from "./sequence.js";
+import { StopFilter, type TextCodec } from "./text.js";
+
+/**
+ * Why a generation ended: end of sequence; a stop string or stop id; nothing but repetition; maxTokens reached; context full.
+ */
+export type StopReason = "eos" | "stop" | "repetition" | "length" | "context";
+
+/** A generated token. All ids in order are what was generated; all texts joined are its text up to the stop. */
+export interface Token {
+  /** Which sequence of a batch; 0 for one alone. */
+  readonly index: number;
+  /** A token that ends the text (end of sequence, stop id) comes as well, without its own text. */
+  readonly id: number;
+  /** The text that became final with this token: whole characters, possibly none. Empty without a tokenizer. */
+  readonly text: string;
+  /** Natural logarithm of the probability that the model itself gave: before penalty, temperature and any restriction. */
+  readonly logprob: number;
+  /** The most probable tokens at this place, if `topLogprobs` asks for them. */
+  readonly topLogprobs?: readonly { readonly id: number; readonly logprob: number }[];
+  /** Only with the last token of a sequence. */
+  readonly stop?: StopReason;
+}
+
+/** Tokens as they are generated. `break` ends the generation and frees what it holds. */
+export interface Generation extends AsyncGenerator<Token, void, undefined> {
+  /** The seed that repeats this run. */
+  readonly seed: number;
+}
+
+/**
+ * Continues each prompt, all in the same passes and each as it would go alone: sequence i as alone with seed + i.
+ *
+ * @param prompts token ids; lengths may differ
+ * @throws {InputError} ids or options that cannot be worked with; a prompt that leaves no room in the context
+ */
+export function generate(
+  transformer: Transformer,
+  prompts: readonly (readonly number[])[],
+  options: GenerateOptions = {},
+  codec?: TextCodec,
+): Generation {
+  const settings = parseOptions(options, transformer.config, codec, "generate");
+  if (prompts.length === 0) throw new InputError("generate: input: expected at least one sequence, got none");
+  for (const [i, ids] of prompts.entries()) checkIds(ids, transformer.config, `generate: input[${i}]`, 1);
+  const seed = settings.seed ?? Random.anySeed();
+  return Object.assign(start(transformer, prompts, settings, seed, codec), { seed });
+}
+
+async function* start(
+  transformer: Transformer,
+  prompts: readonly (readonly number[])[],
+  settings: Settings,
+  seed: number,
+  codec: TextCodec | undefined,
+): AsyncGenerator<Token, void, undefined> {
+  const sequences: Sequence[] = [];
+  try {
+    for (const [i, ids] of prompts.entries()) {
+      const sequence = Sequence.start(transformer, (seed + i) % SEEDS);
+      sequences.push(sequence);
+      sequence.append(ids, `generate: input[${i}]`);
+    }
+    yield* continued(transformer, sequences, settings, codec);
+  } finally {
+    for (const sequence of sequences) sequence.dispose();
+  }
+}
+
+/**
+ * Generates on from where the sequences stand. Every round takes in one piece of each: its one new token, or up to
+ * `prefillChunk` tokens of its prompt. A prompt is cut in the same places whatever else is in the batch.
+ */
+export async function* continued(
+  transformer: Transformer,
+  sequences: readonly Sequence[],
+  settings: Settings,
+  codec: TextCodec | undefined,
+): AsyncGenerator<Token, void, undefined> {
+  const { config, rt } = transformer;
+  let active = sequences.map((sequence, index) => new Completion(sequence, index, settings, config.maxPositionEmbeddings, codec));
+  while (active.length > 0) {
+    for (const pieces of passes(active, settings.prefillChunk)) {
+      await pause();
+      settings.signal?.throwIfAborted();
+      const tokens = rt.scope(() => {
+        const ready = pieces.filter(({ sequence, count }) => count === sequence.pending);
+        const { logits } = Sequence.advance(transformer, pieces, ready.length > 0 ? "last" : "none");
+        return ready.map((piece) => {
+          const row = pieces.indexOf(piece);
+          return rt.scope(() => piece.completion.next(slice(logits!, row, row + 1)));
+        });
+      });
+      yield* tokens;
+    }
+    active = active.filter(({ stop }) => !stop);
+  }
+}
+
+/** Takes in all pending tokens but the last: its logits are the next generation's first. */
+export async function prefill(
+  transformer: Transformer,
+  sequence: Sequence,
+  { signal, prefillChunk }: Pick<Settings, "signal" | "prefillChunk">,
+): Promise<void> {
+  while (sequence.pending > 1) {
+    await pause();
+    signal?.throwIfAborted();
+    const count = Math.min(prefillChunk, sequence.pending - 1);
+    transformer.rt.scope(() => void Sequence.advance(transformer, [{ sequence, count }], "none"));
+  }
+}
+
+interface Piece {
+  readonly completion: Completion;
+  readonly sequence: Sequence;
+  readonly count: number;
+}
+
+/** Groups the next pieces into passes of at most `chunk` tokens, or one per sequence. */
+function* passes(active: readonly Completion[], chunk: number): Generator<Piece[]> {
+  const most = Math.max(chunk, active.length);
+  let group: Piece[] = [];
+  let tokens = 0;
+  for (const completion of active) {
+    const { sequence } = completion;
+    const count = Math.min(sequence.pending, chunk);
+    if (tokens + count > most) {
+      yield group;
+      [group, tokens] = [[], 0];
+    }
+    group.push({ completion, sequence, count });
+    tokens += count;
+  }
+  yield group;
+}
+
+/** What one call adds to one sequence, and when that is enough. */
+class Completion {
+  stop: StopReason | undefined;
+  private readonly text: StopFilter | undefined;
+  private readonly seen: Set<number>;
+  private generated = 0;
+  private confident = 0;
+
+  constructor(
+    readonly sequence: Sequence,
+    private readonly index: number,
+    private readonly settings: Settings,
+    private readonly context: number,
+    codec: TextCodec | undefined,
+  ) {
+    this.text = codec && new StopFilter(codec, settings.stops);
+    this.seen = new Set(sequence.ids);
+  }
+
+  /** Chooses the next token from the logits `[1, vocab]` after the last one. */
+  next(logits: Tensor): Token {
+    const { sequence, settings, index } = this;
+    const logprobs = logits.rt.read(logSoftmax(logits));
+    // One NaN or +∞ among the logits makes every logprob NaN, and so do logits that are all −∞.
+    if (Number.isNaN(logprobs[0])) {
+      throw new LightningError(
+        `generate: logits after token ${sequence.length - 1}: expected finite numbers, got NaN or infinite ones (weights that hold NaN or overflow)`,
+      );
+    }
+    const id = sample(logits, settings.sampling, this.seen, sequence.random);
+    this.confident = this.isConfident(logits, id) ? this.confident + 1 : 0;
+    sequence.append([id], "generate");
+    this.seen.add(id);
+    this.generated++;
+
+    const closing = settings.eosIds.has(id) ? "eos" : settings.stopIds.has(id) ? "stop" : undefined;
+    const { text, stopped } = (!closing && this.text?.push(id)) || { text: "", stopped: false };
+    this.stop = closing ?? (stopped ? "stop" : this.limit());
+    const rest = this.stop && !stopped && this.text ? this.text.end() : "";
+    return {
+      ...{ index, id, text: text + rest, logprob: logprobs[id]! },
+      ...(settings.topLogprobs > 0 && {
+        topLogprobs: first(settings.topLogprobs, descending(logprobs)).map((id) => ({ id, logprob: logprobs[id]! })),
+      }),
+      ...(this.stop && { stop: this.stop }),
+    };
+  }
+
+  private limit(): StopReason | undefined {
+    const { repetition, maxTokens } = this.settings;
+    if (repetition && this.confident >= repetition.tokens) return "repetition";
+    if (this.generated >= maxTokens) return "length";
+    return this.sequence.length >= this.context ? "context" : undefined;
+  }
+
+  private isConfident(logits: Tensor, id: number): boolean {
+    const { repetition, maxTokens } = this.settings;
+    if (!repetition || repetition.tokens > maxTokens) return false;
+    return logits.rt.f32(softmax(logits))[id]! > repetition.probability;
+  }
+}
+
+/** Lets everything else that waits run: timers, input, a click on "stop". */
+function pause(): Promise<void> {
+  return new Promise((resolve) => {
+    if (typeof setImmediate === "function") setImmediate(resolve);
+    else {
+      const { port1, port2 } = new MessageChannel();
+      port1.onmessage = () => {
+        port1.close();
+        resolve();
+      };
+      port2.postMessage(null);
+    }
+  });
+}

@@ -1,0 +1,148 @@
+import * as v from "valibot";
+import type { Config } from "../model/config.js";
+import { InputError } from "../runtime/errors.js";
+import { SEEDS } from "./random.js";
+import type { Sampling } from "./sample.js";
+import type { TextCodec } from "./text.js";
+
+export interface PrefillOptions {
+  /** Cancels: checked before every pass, thrown as the signal's own reason. What was made for the call is freed. */
+  signal?: AbortSignal;
+  /** Most tokens of a prompt per pass (512): bounds scratch memory, and how long a cancellation can take. */
+  prefillChunk?: number;
+}
+
+export interface GenerateOptions extends PrefillOptions {
+  /** Most tokens to generate (512). `Infinity` goes on to the end of the context. */
+  maxTokens?: number;
+  /** 0 is greedy. Default 0, or 1 when topK, topP or minP is given. MiniMax recommends 1 with topP 0.95. */
+  temperature?: number;
+  /** Keeps the k most probable tokens. */
+  topK?: number;
+  /** Keeps the fewest tokens that together hold this share of the probability (of what topK kept). */
+  topP?: number;
+  /** Keeps tokens with at least this share of the most probable token's probability (after topK and topP). */
+  minP?: number;
+  /** Above 1 makes tokens of the prompt and of the text so far less probable. */
+  repetitionPenalty?: number;
+  /** Integer within [0, 2^32). Sequence i of a batch uses seed + i. Without one a seed is drawn; `generation.seed` tells it. */
+  seed?: number;
+  /** Ends the text before any of these strings. */
+  stop?: string | readonly string[];
+  /** Ends the text at any of these tokens, besides the config's and the tokenizer's end of sequence. */
+  stopIds?: readonly number[];
+  /** Adds the n most probable alternatives to every token (0). */
+  topLogprobs?: number;
+  /**
+   * Ends a generation that only repeats itself: after so many consecutive tokens, each more probable than `probability`
+   * (3,000 and 0.99 as in the report). `false` never does.
+   */
+  repetition?: { tokens?: number; probability?: number } | false;
+}
+
+/** Options with every default in place. */
+export interface Settings {
+  readonly maxTokens: number;
+  readonly sampling: Sampling;
+  readonly seed: number | undefined;
+  readonly stops: readonly string[];
+  readonly stopIds: ReadonlySet<number>;
+  readonly eosIds: ReadonlySet<number>;
+  readonly topLogprobs: number;
+  readonly repetition: { readonly tokens: number; readonly probability: number } | undefined;
+  readonly signal: AbortSignal | undefined;
+  readonly prefillChunk: number;
+}
+
+/** @throws {InputError} an unknown option, a value out of its range, or stop strings without a tokenizer */
+export function parseOptions(options: GenerateOptions, config: Config, codec: TextCodec | undefined, where: string): Settings {
+  const given = validate(generateSchema, options, where);
+  const { topK, topP, minP, repetitionPenalty, maxTokens, seed, stopIds, topLogprobs, repetition, signal, prefillChunk } = given;
+  const restricted = [options.topK, options.topP, options.minP].some((option) => option !== undefined);
+  const stops = [given.stop].flat();
+  if (stops.length > 0 && !codec) throw new InputError(`${where}: stop: expected a model with a tokenizer, got none (stopIds needs none)`);
+  const foreign = stopIds.find((id) => id >= config.vocabSize);
+  if (foreign !== undefined) throw new InputError(`${where}: stopIds: expected ids within [0, ${config.vocabSize}), got ${foreign}`);
+  return {
+    sampling: { temperature: given.temperature ?? (restricted ? 1 : 0), topK, topP, minP, repetitionPenalty },
+    stopIds: new Set(stopIds),
+    eosIds: new Set([...config.eosTokenIds, codec?.eosId ?? []].flat()),
+    repetition: repetition || undefined,
+    ...{ maxTokens, seed, stops, topLogprobs, signal, prefillChunk },
+  };
+}
+
+/** @throws {InputError} an unknown option or a value out of its range */
+export function parsePrefillOptions(options: PrefillOptions, where: string): Pick<Settings, "signal" | "prefillChunk"> {
+  const { signal, prefillChunk } = validate(prefillSchema, options, where);
+  return { signal, prefillChunk };
+}
+
+function number(expected: string, fits: (x: number) => boolean) {
+  return v.custom<number>((x) => typeof x === "number" && fits(x), expected);
+}
+
+const count = number("an integer of at least 1", (x) => Number.isInteger(x) && x >= 1);
+const countOrAll = number("an integer of at least 1, or Infinity", (x) => x >= 1 && (Number.isInteger(x) || x === Infinity));
+const id = number("an integer of at least 0", (x) => Number.isInteger(x) && x >= 0);
+const stop = v.custom<string>((x) => typeof x === "string" && x !== "" && !/\p{Cs}/u.test(x), "a string of one or more whole characters");
+
+const repetition = v.strictObject(
+  {
+    tokens: v.optional(count, 3000),
+    probability: v.optional(
+      number("a number within (0, 1)", (x) => x > 0 && x < 1),
+      0.99,
+    ),
+  },
+  "false, or { tokens, probability }",
+);
+
+const prefillEntries = {
+  signal: v.optional(
+    v.custom<AbortSignal>((x) => typeof x === "object" && x !== null && "aborted" in x && "throwIfAborted" in x, "an AbortSignal"),
+  ),
+  prefillChunk: v.optional(count, 512),
+};
+
+const prefillSchema = v.strictObject(prefillEntries);
+
+const generateSchema = v.strictObject({
+  ...prefillEntries,
+  maxTokens: v.optional(countOrAll, 512),
+  temperature: v.optional(number("a number of at least 0", (x) => x >= 0 && x < Infinity)),
+  topK: v.optional(countOrAll, Infinity),
+  topP: v.optional(
+    number("a number within (0, 1]", (x) => x > 0 && x <= 1),
+    1,
+  ),
+  minP: v.optional(
+    number("a number within [0, 1]", (x) => x >= 0 && x <= 1),
+    0,
+  ),
+  repetitionPenalty: v.optional(
+    number("a number above 0", (x) => x > 0 && x < Infinity),
+    1,
+  ),
+  seed: v.optional(number("an integer within [0, 2^32)", (x) => Number.isInteger(x) && x >= 0 && x < SEEDS)),
+  stop: v.optional(
+    v.lazy((x): v.GenericSchema<string | string[]> => (Array.isArray(x) ? v.array(stop) : stop)),
+    [],
+  ),
+  stopIds: v.optional(v.array(id, "an array of token ids"), []),
+  topLogprobs: v.optional(id, 0),
+  repetition: v.optional(
+    v.lazy((x): v.GenericSchema<unknown, v.InferOutput<typeof repetition> | false> => (x === false ? v.literal(false) : repetition)),
+    {},
+  ),
+});
+
+function validate<const Schema extends v.GenericSchema>(schema: Schema, options: unknown, where: string): v.InferOutput<Schema> {
+  const result = v.safeParse(schema, options);
+  if (result.success) return result.output;
+  const issue = result.issues[0];
+  const name = v.getDotPath(issue);
+  if (issue.type === "strict_object" && issue.expected === "never") throw new InputError(`${where}: ${name}: unknown option`);
+  if (!name) throw new InputError(`${where}: options: expected an object, got ${issue.received}`);
+  throw new InputError(`${where}: ${name}: expected ${issue.message}, got ${issue.received}`);
+}

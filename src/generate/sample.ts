@@ -1,0 +1,129 @@
+import { softmax } from "../ops/softmax.js";
+import type { Tensor } from "../runtime/tensor.js";
+import type { Random } from "./random.js";
+
+/** How the next token is chosen. Every field is set; what restricts nothing has its neutral value. */
+export interface Sampling {
+  /** 0 takes the most probable token. */
+  readonly temperature: number;
+  /** `Infinity` keeps all. */
+  readonly topK: number;
+  /** 1 keeps all. */
+  readonly topP: number;
+  /** 0 keeps all. */
+  readonly minP: number;
+  /** 1 changes nothing. */
+  readonly repetitionPenalty: number;
+}
+
+type Ids = readonly number[] | Uint32Array;
+
+/**
+ * The next token, from the logits `[1, vocab]`:
+ *
+ *     l_i = logit_i / r if positive, logit_i · r if negative, for the tokens seen so far    r = repetitionPenalty
+ *     p = softmax(l / temperature)
+ *     keep the topK most probable, of these the fewest that hold topP of their mass, of these what reaches minP · max p
+ *     draw from what is kept, in proportion to p
+ *
+ * Equals are in order of their ids. The exponential is the kernels' own, so that a seed gives the same tokens on every engine.
+ */
+export function sample(logits: Tensor, sampling: Sampling, seen: ReadonlySet<number>, random: Random): number {
+  const { rt } = logits;
+  const { temperature, repetitionPenalty } = sampling;
+  const l = rt.read(logits);
+  if (repetitionPenalty !== 1) {
+    for (const id of seen) l[id] = l[id]! > 0 ? l[id]! / repetitionPenalty : l[id]! * repetitionPenalty;
+  }
+  const top = argmax(l);
+  if (temperature === 0) return top;
+  // Shifted first: the quotient by a small temperature may then reach −∞, which has probability 0, but never +∞.
+  const shift = l[top]!;
+  const p = rt.scope(() =>
+    rt.read(
+      softmax(
+        rt.from(
+          l.map((x) => (x - shift) / temperature),
+          [1, l.length],
+        ),
+      ),
+    ),
+  );
+  return draw(p, kept(p, sampling), random.next());
+}
+
+/** The ids that sampling may choose from: by falling probability, or all of them in order when nothing restricts it. */
+export function kept(p: Float32Array, { topK, topP, minP }: Pick<Sampling, "topK" | "topP" | "minP">): Ids {
+  if (topK >= p.length && topP === 1 && minP === 0) return indices(p.length);
+  const most = topK < p.length ? first(topK, descending(p)) : undefined;
+  const enough = topP === 1 ? Number.POSITIVE_INFINITY : topP * sum(p, most ?? indices(p.length));
+  const ids: number[] = [];
+  let mass = 0;
+  for (const id of most ?? descending(p)) {
+    if (mass >= enough || p[id]! < minP * p[ids[0] ?? id]!) break;
+    mass += p[id]!;
+    ids.push(id);
+  }
+  return ids;
+}
+
+/** The id at which the cumulative probability of `ids` passes the share `u` of its whole, u within [0, 1). */
+export function draw(p: Float32Array, ids: Ids, u: number): number {
+  const goal = u * sum(p, ids);
+  let passed = 0;
+  for (const id of ids) {
+    passed += p[id]!;
+    if (passed > goal) return id;
+  }
+  return ids[0]!;
+}
+
+/** Indices by falling value, of equals the lower index first, from a heap: the first few of many cost no sort. */
+export function* descending(x: Float32Array): Generator<number> {
+  const heap = indices(x.length);
+  let size = heap.length;
+  const before = (a: number, b: number): boolean => x[a]! > x[b]! || (x[a]! === x[b]! && a < b);
+  const sink = (from: number): void => {
+    const id = heap[from]!;
+    let at = from;
+    for (let child = 2 * at + 1; child < size; child = 2 * at + 1) {
+      if (child + 1 < size && before(heap[child + 1]!, heap[child]!)) child++;
+      if (!before(heap[child]!, id)) break;
+      heap[at] = heap[child]!;
+      at = child;
+    }
+    heap[at] = id;
+  };
+  for (let i = (size >>> 1) - 1; i >= 0; i--) sink(i);
+  while (size > 0) {
+    yield heap[0]!;
+    heap[0] = heap[--size]!;
+    sink(0);
+  }
+}
+
+/** The first `count` of a sequence. */
+export function first(count: number, ids: Generator<number>): number[] {
+  const taken: number[] = [];
+  for (const id of ids) {
+    taken.push(id);
+    if (taken.length === count) break;
+  }
+  return taken;
+}
+
+function argmax(x: Float32Array): number {
+  let top = 0;
+  for (let i = 1; i < x.length; i++) if (x[i]! > x[top]!) top = i;
+  return top;
+}
+
+function sum(x: Float32Array, ids: Ids): number {
+  let total = 0;
+  for (const id of ids) total += x[id]!;
+  return total;
+}
+
+function indices(count: number): Uint32Array {
+  return new Uint32Array(count).map((_, i) => i);
+}

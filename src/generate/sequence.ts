@@ -1,0 +1,88 @@
+import type { Cache } from "../model/cache.js";
+import { checkIds } from "../model/token-ids.js";
+import type { LogitRows, Pass, Transformer } from "../model/transformer.js";
+import { SessionError } from "../runtime/errors.js";
+import { Random } from "./random.js";
+
+/**
+ * Everything that determines how one sequence goes on: its tokens, the state after the first `cache.length` of them, and its
+ * randomness. The remaining tokens are pending: the next pass takes them in. A sampled token is pending until then.
+ */
+export class Sequence {
+  private condition: "whole" | "broken" | "disposed" = "whole";
+
+  private constructor(
+    private readonly transformer: Transformer,
+    private readonly tokens: number[],
+    private readonly state: Cache,
+    public random: Random,
+  ) {}
+
+  static start(transformer: Transformer, seed: number): Sequence {
+    return new Sequence(transformer, [], transformer.newCache(), Random.seeded(seed));
+  }
+
+  /** A sequence that goes on from a given state, which it then owns. */
+  static resume(transformer: Transformer, ids: readonly number[], cache: Cache, random: Random): Sequence {
+    return new Sequence(transformer, [...ids], cache, random);
+  }
+
+  get ids(): readonly number[] {
+    return this.tokens;
+  }
+
+  get length(): number {
+    return this.tokens.length;
+  }
+
+  /** How many tokens the state has not taken in yet. */
+  get pending(): number {
+    return this.length - this.cache.length;
+  }
+
+  /** @throws {SessionError} disposed, or left behind by a pass that failed */
+  get cache(): Cache {
+    if (this.condition === "disposed") throw new SessionError("session: used after dispose");
+    if (this.condition === "broken")
+      throw new SessionError("session: a pass failed half-way in its state (start anew, or restore a saved one)");
+    return this.state;
+  }
+
+  /** Adds pending tokens. */
+  append(ids: readonly number[], where: string): void {
+    checkIds(ids, this.transformer.config, where, this.length);
+    for (const id of ids) this.tokens.push(id);
+  }
+
+  /** The fewest tokens that `cut` can leave: a lightning state is a sum over all its tokens and cannot forget some. */
+  get shortest(): number {
+    return this.transformer.config.attnTypeList.includes(0) ? this.cache.length : 0;
+  }
+
+  /** Keeps the first `length` tokens. Where the state can be cut as well, the last one is pending again. */
+  cut(length: number): void {
+    if (this.shortest === 0 && length <= this.cache.length) this.cache.resize(Math.max(0, length - 1));
+    this.tokens.length = length;
+  }
+
+  copy(): Sequence {
+    return Sequence.resume(this.transformer, this.tokens, this.cache.copy(this.transformer.config), this.random.copy());
+  }
+
+  /** Takes in the next `count` pending tokens of every sequence, in one pass. Call inside a scope. */
+  static advance(transformer: Transformer, pieces: readonly { sequence: Sequence; count: number }[], rows: LogitRows): Pass {
+    const batch = pieces.map(({ sequence: { cache, tokens }, count }) => ({
+      cache,
+      ids: tokens.slice(cache.length, cache.length + count),
+    }));
+    for (const { sequence } of pieces) sequence.condition = "broken";
+    const pass = transformer.forward(batch, rows);
+    for (const { sequence } of pieces) sequence.condition = "whole";
+    return pass;
+  }
+
+  dispose(): void {
+    if (this.condition !== "disposed") this.state.dispose();
+    this.condition = "disposed";
+  }
+}

@@ -1,0 +1,94 @@
+// A saved session, in 32-bit little-endian words:
+//   magic · version · fingerprint of the model · checksum of all that follows · number of ids · ids in the state · seed · 4 of randomness
+//   ids · the state's tensors in float32, in the order of cache.tensors(), whose sizes follow from the config and the ids in the state
+
+import type { Cache } from "../model/cache.js";
+import type { Transformer } from "../model/transformer.js";
+import { SessionError } from "../runtime/errors.js";
+import { Random } from "./random.js";
+import { Sequence } from "./sequence.js";
+
+const MAGIC = 0x53314d4c; // "LM1S"
+const VERSION = 1;
+const HEADER = 11;
+
+/** A sequence as bytes: all of it, to the bit. */
+export function writeSequence(transformer: Transformer, sequence: Sequence): Uint8Array<ArrayBuffer> {
+  const { ids, cache, random } = sequence;
+  const words = new Uint32Array(HEADER + ids.length + cache.bytes / 4);
+  words.set([MAGIC, VERSION, fingerprint(transformer), 0, ids.length, cache.length, random.seed, ...random.state]);
+  words.set(ids, HEADER);
+  const numbers = new Float32Array(words.buffer);
+  let at = HEADER + ids.length;
+  for (const { tensor } of cache.tensors()) {
+    const values = transformer.rt.f32(tensor);
+    numbers.set(values, at);
+    at += values.length;
+  }
+  words[3] = hash(words.subarray(4));
+  return new Uint8Array(words.buffer);
+}
+
+/** @throws {SessionError} bytes that are no saved session, are damaged, or belong to another model or version */
+export function readSequence(transformer: Transformer, bytes: Uint8Array): Sequence {
+  const words = wordsOf(bytes);
+  const [magic, version, model, checksum, count = 0, length = 0, seed = 0, ...state] = words.subarray(0, HEADER);
+  check(magic === MAGIC && words.length >= HEADER, "expected a saved session, got other bytes");
+  check(version === VERSION, `expected format version ${VERSION}, got ${version} (save it again with this version)`);
+  check(
+    model === fingerprint(transformer),
+    "expected a session of this model, got another model's (same config and same weights are needed)",
+  );
+  check(length <= count && HEADER + count <= words.length, "expected all of its tokens, got a truncated file");
+  check(
+    checksum === hash(words.subarray(4)),
+    "expected the bytes that were saved, got others (truncated or damaged: the checksum differs)",
+  );
+  const cache = transformer.newCache();
+  try {
+    cache.resize(length);
+    const numbers = words.subarray(HEADER + count);
+    check(numbers.length === cache.bytes / 4, `expected ${cache.bytes} bytes of state, got ${numbers.length * 4}`);
+    fill(transformer, cache, numbers);
+    return Sequence.resume(transformer, [...words.subarray(HEADER, HEADER + count)], cache, Random.restored(seed, state));
+  } catch (error) {
+    cache.dispose();
+    throw error;
+  }
+}
+
+function fill(transformer: Transformer, cache: Cache, words: Uint32Array<ArrayBuffer>): void {
+  const numbers = new Float32Array(words.buffer, words.byteOffset, words.length);
+  let at = 0;
+  for (const { tensor } of cache.tensors()) {
+    const values = transformer.rt.f32(tensor);
+    values.set(numbers.subarray(at, at + values.length));
+    at += values.length;
+  }
+}
+
+function wordsOf(bytes: Uint8Array): Uint32Array<ArrayBuffer> {
+  check(bytes instanceof Uint8Array, `expected a Uint8Array, got ${bytes === null ? "null" : typeof bytes}`);
+  const copy = new Uint8Array(bytes.byteLength - (bytes.byteLength % 4));
+  copy.set(bytes.subarray(0, copy.length));
+  return new Uint32Array(copy.buffer);
+}
+
+function check(condition: boolean, what: string): void {
+  if (!condition) throw new SessionError(`restore: ${what}`);
+}
+
+/** Tells models apart: whatever of the config shapes a state, and the final norm's weights in place of all weights. */
+function fingerprint({ config, weights, rt }: Transformer): number {
+  const { source, dtype, bosTokenId, eosTokenIds, maxPositionEmbeddings, initializerRange, routerAuxLossCoef, ...shaping } = config;
+  const text = JSON.stringify(Object.entries(shaping).sort());
+  const norm = rt.scope(() => rt.read(weights.at("model.norm.weight")));
+  return hash(new Uint32Array(norm.buffer), hash(Uint32Array.from(text, (char) => char.codePointAt(0)!)));
+}
+
+/** FNV-1a over words: one changed word always changes it. */
+function hash(words: Uint32Array, seed = 0x811c9dc5): number {
+  let h = seed;
+  for (let i = 0; i < words.length; i++) h = Math.imul(h ^ words[i]!, 0x01000193);
+  return h >>> 0;
+}

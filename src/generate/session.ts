@@ -1,0 +1,157 @@
+import { checkIds } from "../model/token-ids.js";
+import type { Transformer } from "../model/transformer.js";
+import { InputError, SessionError } from "../runtime/errors.js";
+import { continued, type Generation, prefill, type Token } from "./generate.js";
+import { type GenerateOptions, type PrefillOptions, parseOptions, parsePrefillOptions, type Settings } from "./options.js";
+import { Random } from "./random.js";
+import { Sequence } from "./sequence.js";
+import { readSequence, writeSequence } from "./session-file.js";
+import type { TextCodec } from "./text.js";
+
+/** What a session takes in: text (with a tokenizer) or token ids. */
+export type SessionInput = string | readonly number[];
+
+/**
+ * One conversation, continued turn by turn: only new tokens are computed. Holds memory until `dispose`.
+ * Cancelled or broken off, it stands where the last token left it and can go on from there.
+ */
+export class Session {
+  private busy = false;
+
+  private constructor(
+    private readonly transformer: Transformer,
+    private readonly sequence: Sequence,
+    private readonly codec: TextCodec | undefined,
+  ) {}
+
+  /** @throws {InputError} a seed that is none */
+  static start(transformer: Transformer, options: Pick<GenerateOptions, "seed"> = {}, codec?: TextCodec): Session {
+    const { seed } = parseOptions({ seed: options.seed }, transformer.config, codec, "session");
+    return new Session(transformer, Sequence.start(transformer, seed ?? Random.anySeed()), codec);
+  }
+
+  /** @throws {SessionError} bytes that are no saved session, are damaged, or belong to another model */
+  static restore(transformer: Transformer, bytes: Uint8Array, codec?: TextCodec): Session {
+    return new Session(transformer, readSequence(transformer, bytes), codec);
+  }
+
+  /** All tokens so far, given and generated, ends of sequence included. */
+  get ids(): number[] {
+    return [...this.sequence.ids];
+  }
+
+  get length(): number {
+    return this.sequence.length;
+  }
+
+  /** What its randomness began with. */
+  get seed(): number {
+    return this.sequence.random.seed;
+  }
+
+  /**
+   * Adds to the conversation and computes its state ahead of the next `generate`: a prefix to `fork` or `save`.
+   *
+   * @throws {InputError} no tokens, ids outside the vocabulary, more than the context holds
+   * @throws {SessionError} while another call is under way
+   */
+  async append(input: SessionInput, options: PrefillOptions = {}): Promise<void> {
+    const settings = parsePrefillOptions(options, "session.append");
+    const ids = this.idsOf(input, "session.append");
+    this.begin("session.append");
+    try {
+      this.sequence.append(ids, "session.append: input");
+      await prefill(this.transformer, this.sequence, settings);
+    } finally {
+      this.busy = false;
+    }
+  }
+
+  /**
+   * Adds `input`, if any, and generates on. Without a `seed` its randomness goes on as well, so that it makes no difference
+   * in how many calls a text is generated.
+   *
+   * @throws {InputError} as `append`; options that cannot be worked with; nothing to go on from; a full context
+   * @throws {SessionError} while another call is under way
+   */
+  generate(input: SessionInput = [], options: GenerateOptions = {}): Generation {
+    const settings = parseOptions(options, this.transformer.config, this.codec, "session.generate");
+    const ids = this.idsOf(input, "session.generate");
+    return Object.assign(this.run(ids, settings), { seed: settings.seed ?? this.seed });
+  }
+
+  private async *run(ids: readonly number[], settings: Settings): AsyncGenerator<Token, void, undefined> {
+    const { sequence, transformer } = this;
+    const { config } = transformer;
+    this.begin("session.generate");
+    try {
+      if (ids.length > 0) {
+        checkIds(ids, config, "session.generate: input", sequence.length + 1);
+        sequence.append(ids, "session.generate: input");
+      }
+      if (sequence.pending === 0) throw new InputError("session.generate: input: expected tokens to go on from, got none");
+      if (sequence.length >= config.maxPositionEmbeddings) {
+        throw new InputError(
+          `session.generate: context: expected room within ${config.maxPositionEmbeddings} tokens, got ${sequence.length} taken`,
+        );
+      }
+      if (settings.seed !== undefined) sequence.random = Random.seeded(settings.seed);
+      yield* continued(transformer, [sequence], settings, this.codec);
+    } finally {
+      this.busy = false;
+    }
+  }
+
+  /** All of it as bytes, exact to the bit: `restore` goes on as if nothing had happened. */
+  save(): Uint8Array<ArrayBuffer> {
+    return writeSequence(this.transformer, this.sequence);
+  }
+
+  /** An independent copy, randomness included (give `generate` a `seed` to go elsewhere). Dispose both. */
+  fork(): Session {
+    return new Session(this.transformer, this.sequence.copy(), this.codec);
+  }
+
+  /**
+   * Goes back to the first `length` tokens; randomness goes on. Exact, and therefore refused where it could not be:
+   * lightning attention's state is a sum over all its tokens. Tokens not yet computed, as the last one generated, can always go.
+   *
+   * @throws {SessionError} the state has taken in more than `length` tokens and has lightning layers; another call is under way
+   */
+  rewind(length: number): void {
+    const { sequence } = this;
+    if (!Number.isInteger(length) || length < 0 || length > sequence.length) {
+      throw new InputError(`session.rewind: length: expected an integer within [0, ${sequence.length}], got ${length}`);
+    }
+    if (length < sequence.shortest) {
+      throw new SessionError(
+        `session.rewind: length: expected at least ${sequence.shortest}, got ${length}: lightning layers cannot forget tokens (fork or save before going on, or append the first ${length} ids to a new session)`,
+      );
+    }
+    this.begin("session.rewind");
+    sequence.cut(length);
+    this.busy = false;
+  }
+
+  /** Frees the state. A generation under way ends in an error. */
+  dispose(): void {
+    this.sequence.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  private begin(where: string): void {
+    if (this.busy)
+      throw new SessionError(`${where}: another call on this session is under way (let it end, break its loop, or work on a fork)`);
+    this.busy = true;
+  }
+
+  private idsOf(input: SessionInput, where: string): readonly number[] {
+    if (Array.isArray(input)) return [...input];
+    if (typeof input !== "string") throw new InputError(`${where}: input: expected text or an array of token ids, got ${typeof input}`);
+    if (!this.codec) throw new InputError(`${where}: input: expected token ids, got text (this model was loaded without a tokenizer)`);
+    return this.codec.encode(input);
+  }
+}

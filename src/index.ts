@@ -1,0 +1,34 @@
+/**
+ * MiniMax-M1: load a checkpoint, compute, generate. See {@link MiniMaxM1} and {@link graph}.
+ *
+ * @module
+ */
+export {
+  type GenerateOptions,
+  type Generation,
+  type PrefillOptions,
+  Session,
+  type SessionInput,
+  type StopReason,
+  type Token,
+} from "./generate/index.js";
+export {
+  type AssistantAnswer,
+  type AssistantDelta,
+  parseAssistant,
+  type ReasoningOptions,
+  ReasoningSplitter,
+} from "./io/assistant.js";
+export { type ChatMessage, type ChatOptions, type ContentPart, formatChat, type Tool, type ToolCall } from "./io/chat.js";
+export type { Progress } from "./io/checkpoint.js";
+export { estimateMemory, type MemoryEstimate, type MemoryOptions } from "./io/estimate.js";
+export { type CheckpointInspection, inspectCheckpoint } from "./io/inspect.js";
+export type { CheckpointSource } from "./io/open.js";
+export type { SaveOptions } from "./io/save.js";
+export { type DecodeOptions, type TextStream, Tokenizer, type TokenizerFiles } from "./io/tokenizer.js";
+export { type ForwardOptions, type ForwardOutput, type LoadOptions, MiniMaxM1, type Prompt, type PromptOptions } from "./minimax-m1.js";
+export { Cache } from "./model/cache.js";
+export { type Config, type Dialect, decaySlopes, minimaxM1, parseConfig, presets, type ResidualScale, tinyM1 } from "./model/config.js";
+export { type Block, type Graph, type GraphTensor, graph } from "./model/graph.js";
+export * from "./runtime/errors.js";
+export { availableBuilds, type Build } from "./runtime/wasm.js";

@@ -1,0 +1,297 @@
+import { type Config, parseConfig } from "../model/config.js";
+import { type Graph, graph } from "../model/graph.js";
+import { CheckpointError, ConfigError, formatBytes, MemoryError, WeightError } from "../runtime/errors.js";
+import { MAX_BYTES } from "../runtime/memory.js";
+import { Runtime } from "../runtime/runtime.js";
+import type { Build } from "../runtime/wasm.js";
+import { ResidentWeights, residentDType, STORED_BYTES } from "../runtime/weights.js";
+import { residentBytes } from "./estimate.js";
+import { decodeJson } from "./json.js";
+import { match, type StoredWeight } from "./match.js";
+import { type CheckpointSource, openSource } from "./open.js";
+import { collect, findShards, readFile, readShard, type Shard, type ShardIndex, type StoredTensor, shardSizes } from "./shards.js";
+import type { OpenOptions, Source } from "./source.js";
+
+/** How far loading has come, over all files and, for hub ids, the download before it. */
+export interface Progress {
+  readonly loadedBytes: number;
+  /** Known from the start, and constant. */
+  readonly totalBytes: number;
+  /** From 0 to 1, never falling. */
+  readonly fraction: number;
+  readonly phase: "download" | "load";
+}
+
+export interface LoadOptions extends OpenOptions {
+  /** Precision of matrices in memory: as stored by default (float16 as float32); `"bf16"` rounds, `"f32"` widens. */
+  dtype?: "f32" | "bf16";
+  /** Which kernels run; `"auto"` takes the fastest that the engine has. */
+  build?: Build | "auto";
+  onProgress?: (progress: Progress) => void;
+  /** The JSON of a `config.json`, in place of the file. */
+  config?: Record<string, unknown>;
+  /** Refuse weights that hold NaN. */
+  checkNaN?: boolean;
+  /** The most that the weights may take; wasm32 ends at 4 GiB in any case. */
+  maxMemoryBytes?: number;
+}
+
+/** A stored tensor that is no parameter, kept for saving it back. */
+export interface StoredBuffer {
+  readonly name: string;
+  /** As in the file's header. */
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  readonly bytes: Uint8Array;
+}
+
+/** How a checkpoint is divided into files. */
+export interface Layout {
+  readonly shards: readonly {
+    readonly file: string;
+    readonly metadata: Readonly<Record<string, string>>;
+    readonly tensors: readonly string[];
+  }[];
+  /** The index's own metadata; undefined where there is no index. */
+  readonly index: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** A loaded checkpoint. Its memory is the runtime's: `rt.dispose()` gives it back. */
+export interface Checkpoint {
+  readonly config: Config;
+  readonly rt: Runtime;
+  readonly weights: ResidentWeights;
+  readonly buffers: readonly StoredBuffer[];
+  /** Configuration and text files as they were read, by name. */
+  readonly files: ReadonlyMap<string, Uint8Array>;
+  readonly layout: Layout;
+}
+
+export const CONFIG_FILE = "config.json";
+
+/** Text files that belong to a checkpoint. */
+const TEXT_FILES = [
+  "generation_config.json",
+  "tokenizer.json",
+  "tokenizer_config.json",
+  "special_tokens_map.json",
+  "added_tokens.json",
+  "vocab.json",
+  "merges.txt",
+  "chat_template.jinja",
+  "chat_template.json",
+];
+
+/** Read at once at most. */
+const READ_BYTES = 8 << 20;
+
+/**
+ * Loads a checkpoint of either dialect from safetensors files. Everything that can be checked is checked before memory is
+ * allocated; a load that fails or is aborted leaves nothing behind.
+ *
+ * @throws {CheckpointError} nothing to open, or a damaged file
+ * @throws {ConfigError} a configuration of another model, or one that contradicts itself
+ * @throws {WeightError} weights that are missing, superfluous, misshapen, quantised, or (on request) NaN
+ * @throws {MemoryError} weights that do not fit
+ */
+export async function loadCheckpoint(source: CheckpointSource, options: LoadOptions = {}): Promise<Checkpoint> {
+  const files = await openSource(source, options);
+  try {
+    return await readCheckpoint(files, options);
+  } finally {
+    await files.close();
+  }
+}
+
+async function readCheckpoint(source: Source, options: LoadOptions): Promise<Checkpoint> {
+  const { signal, dtype, build, onProgress = () => {}, checkNaN = false, maxMemoryBytes = MAX_BYTES } = options;
+  const limit = Math.min(maxMemoryBytes, MAX_BYTES);
+  const files = new Map<string, Uint8Array>();
+  const config = await readConfig(source, files, options);
+  const model = graph(config);
+  checkLeast(model, limit);
+
+  const { files: names, index } = await findShards(source, signal);
+  const sizes = await shardSizes(source, names, signal);
+  const shardBytes = [...sizes.values()].reduce((sum, size) => sum + size, 0);
+  const missingBytes = (await source.download?.missingBytes(names)) ?? 0;
+  const progress = meter(missingBytes + shardBytes, onProgress, signal);
+  progress("download", 0);
+  await source.download?.fetch(names, (bytes) => progress("download", bytes), signal);
+
+  const shards: Shard[] = [];
+  for (const [file, size] of sizes) {
+    signal?.throwIfAborted();
+    shards.push(await readShard(source, file, size, signal));
+  }
+  const { weights: stored, buffers: kept } = match(model, collect(shards, index));
+  const keptBytes = kept.reduce((sum, { begin, end }) => sum + end - begin, 0);
+  checkFit(
+    residentBytes(
+      stored.map(({ spec }) => spec),
+      dtype,
+    ) + keptBytes,
+    limit,
+  );
+  for (const file of TEXT_FILES) {
+    const bytes = await readFile(source, file, signal);
+    if (bytes) files.set(file, bytes.slice());
+  }
+
+  signal?.throwIfAborted();
+  const rt = await Runtime.create(build);
+  try {
+    const weights = new ResidentWeights(rt);
+    const buffers = kept.map(({ name, dtype, shape, begin, end }) => ({ name, dtype, shape, bytes: new Uint8Array(end - begin) }));
+    const nan = new Map<string, number>();
+    const takers = new Map([
+      ...stored.map((weight) => weightTaker(weights, weight, dtype, nan)),
+      ...kept.map((tensor, i) => bufferTaker(tensor, buffers[i]!.bytes)),
+    ]);
+    for (const shard of shards) {
+      const pieces = shard.tensors.flatMap(({ name }) => takers.get(name)!);
+      progress("load", shard.tensors[0]?.begin ?? sizes.get(shard.file)!);
+      for (const run of runs(pieces)) {
+        const [begin, end] = [run[0]!.begin, run.at(-1)!.end];
+        const bytes = await source.read(shard.file, begin, end, signal);
+        for (const piece of run) piece.take(bytes.subarray(piece.begin - begin, piece.end - begin));
+        progress("load", end - begin);
+      }
+    }
+    if (checkNaN && nan.size > 0) {
+      const named = [...nan].slice(0, 3).map(([name, count]) => `${name} (${count} elements)`);
+      throw new WeightError(
+        `${named.join(", ")}${nan.size > 3 ? ` and ${nan.size - 3} more` : ""}: expected numbers, got NaN (damaged or diverged checkpoint)`,
+      );
+    }
+    const checkpoint = { config, rt, weights, buffers, files, layout: layoutOf(shards, index) };
+    return stored.some(({ spec: { name, dtype } }) => dtype !== weights.spec(name).dtype) ? declareBf16(checkpoint) : checkpoint;
+  } catch (error) {
+    rt.dispose();
+    throw error;
+  }
+}
+
+/** A graph of more tensors than this is not built: 100 times the published model's. */
+const MAX_TENSORS = 1_000_000;
+
+async function readConfig(source: Source, files: Map<string, Uint8Array>, { config, onWarning, signal }: LoadOptions): Promise<Config> {
+  if (config) return checkCount(parseConfig(config, onWarning));
+  const bytes = await readFile(source, CONFIG_FILE, signal);
+  if (!bytes)
+    throw new CheckpointError(
+      `${source.name}: ${CONFIG_FILE}: missing (is this a checkpoint's directory? A single file needs the config option)`,
+    );
+  files.set(CONFIG_FILE, bytes.slice());
+  return checkCount(parseConfig(decodeJson(bytes, CONFIG_FILE), onWarning));
+}
+
+function checkCount(config: Config): Config {
+  const { numHiddenLayers: layers, numLocalExperts: experts } = config;
+  if (3 * layers * experts <= MAX_TENSORS) return config;
+  throw new ConfigError(
+    `config: num_local_experts: expected at most ${MAX_TENSORS} tensors in all, got 3 · ${layers} layers · ${experts} experts`,
+  );
+}
+
+/** Refuses what cannot fit in any precision before a single header is read. */
+function checkLeast({ tensors }: Graph, limit: number): void {
+  checkFit(
+    residentBytes(
+      tensors.map((tensor) => ({ ...tensor, dtype: "bf16" as const })),
+      "bf16",
+    ),
+    limit,
+  );
+}
+
+function checkFit(bytes: number, limit: number): void {
+  if (bytes <= limit) return;
+  const what = limit === MAX_BYTES ? "wasm32 holds" : "maxMemoryBytes allows";
+  throw new MemoryError(
+    `load: the weights need ${formatBytes(bytes)}, ${what} ${formatBytes(limit)} (dtype "bf16", fewer layers or experts, or a smaller model)`,
+  );
+}
+
+/** Reports bytes against a fixed total; ends a load whose signal fired meanwhile. */
+function meter(
+  totalBytes: number,
+  onProgress: (progress: Progress) => void,
+  signal: AbortSignal | undefined,
+): (phase: Progress["phase"], bytes: number) => void {
+  let loadedBytes = 0;
+  return (phase, bytes) => {
+    signal?.throwIfAborted();
+    loadedBytes += bytes;
+    onProgress({ loadedBytes, totalBytes, fraction: loadedBytes / Math.max(totalBytes, 1), phase });
+    signal?.throwIfAborted();
+  };
+}
+
+/** A stretch of a file, and who wants it. */
+interface Piece {
+  readonly begin: number;
+  readonly end: number;
+  readonly take: (bytes: Uint8Array) => void;
+}
+
+/** Makes room for a weight and says which pieces of the file fill it. */
+function weightTaker(
+  weights: ResidentWeights,
+  { spec, stored }: StoredWeight,
+  dtype: "f32" | "bf16" | undefined,
+  nan: Map<string, number>,
+): [name: string, pieces: Piece[]] {
+  const { name, shape } = spec;
+  const resident = residentDType(spec, dtype);
+  weights.add(resident === "bf16" ? { name, shape, dtype: "bf16" } : spec, resident);
+  const [rows, width] = shape.length === 2 ? [shape[0]!, shape[1]!] : [1, shape[0]!];
+  const rowBytes = width * STORED_BYTES[spec.dtype];
+  const step = weights.pieceRows(name);
+  const pieces: Piece[] = [];
+  for (let row = 0; row < rows; row += step) {
+    const take = (bytes: Uint8Array) => {
+      const count = weights.writeRows(name, row, bytes, spec.dtype);
+      if (count > 0) nan.set(name, (nan.get(name) ?? 0) + count);
+    };
+    pieces.push({ begin: stored.begin + row * rowBytes, end: stored.begin + Math.min(row + step, rows) * rowBytes, take });
+  }
+  return [name, pieces];
+}
+
+function bufferTaker({ name, begin, end }: StoredTensor, target: Uint8Array): [name: string, pieces: Piece[]] {
+  const pieces: Piece[] = [];
+  for (let at = begin; at < end; at += READ_BYTES) {
+    pieces.push({ begin: at, end: Math.min(at + READ_BYTES, end), take: (bytes) => target.set(bytes, at - begin) });
+  }
+  return [name, pieces];
+}
+
+/** Joins neighbouring pieces into few reads. */
+function* runs(pieces: readonly Piece[]): Generator<Piece[]> {
+  let run: Piece[] = [];
+  for (const piece of pieces) {
+    if (run.length > 0 && piece.end - run[0]!.begin > READ_BYTES) {
+      yield run;
+      run = [];
+    }
+    run.push(piece);
+  }
+  if (run.length > 0) yield run;
+}
+
+/** What was rounded on loading is bf16 from now on, and its configuration says so. */
+function declareBf16(checkpoint: Checkpoint): Checkpoint {
+  const { source, dialect } = checkpoint.config;
+  const key = "dtype" in source || (dialect === "minimax" && !("torch_dtype" in source)) ? "dtype" : "torch_dtype";
+  const files = new Map(checkpoint.files);
+  files.delete(CONFIG_FILE);
+  return { ...checkpoint, files, config: parseConfig({ ...source, [key]: "bfloat16" }) };
+}
+
+function layoutOf(shards: readonly Shard[], index: ShardIndex | undefined): Layout {
+  return {
+    shards: shards.map(({ file, metadata, tensors }) => ({ file, metadata, tensors: tensors.map(({ name }) => name) })),
+    index: index?.metadata,
+  };
+}

@@ -1,0 +1,87 @@
+import { parseConfig } from "../model/config.js";
+import { type Graph, graph } from "../model/graph.js";
+import { CheckpointError, LightningError } from "../runtime/errors.js";
+import { decodeJson } from "./json.js";
+import { match } from "./match.js";
+import { type CheckpointSource, openSource } from "./open.js";
+import { collect, findShards, readFile, readShard, type Shard } from "./shards.js";
+import type { OpenOptions } from "./source.js";
+
+/** What the headers of a checkpoint say; no weight has been read. */
+export interface CheckpointInspection {
+  /** What the configuration asks for. */
+  readonly graph: Graph;
+  /** Files of weights in their order. */
+  readonly files: readonly InspectedFile[];
+  /** Stored tensors and their bytes, by dtype as the headers name it. */
+  readonly dtypes: Readonly<Record<string, { readonly tensors: number; readonly bytes: number }>>;
+  /** Stored tensors that are no parameters and change nothing. */
+  readonly buffers: readonly string[];
+  /** Why the weights could not be loaded: files or weights that are missing, superfluous or misshapen. */
+  readonly fault: LightningError | undefined;
+}
+
+export interface InspectedFile {
+  readonly file: string;
+  /** Undefined for a file that the index names and that is not there. */
+  readonly bytes: number | undefined;
+  /** Undefined where the header was not read: nothing is downloaded for it. */
+  readonly tensors: number | undefined;
+}
+
+/**
+ * Reads configuration and headers of a checkpoint, and holds them against each other.
+ *
+ * @throws {CheckpointError} nothing to open, or a damaged file
+ * @throws {ConfigError} a configuration of another model, or one that contradicts itself
+ */
+export async function inspectCheckpoint(source: CheckpointSource, options: OpenOptions = {}): Promise<CheckpointInspection> {
+  const { signal, onWarning } = options;
+  const from = await openSource(source, options);
+  try {
+    const bytes = await readFile(from, "config.json", signal);
+    if (!bytes) throw new CheckpointError(`${from.name}: config.json: missing (is this a checkpoint's directory?)`);
+    const model = graph(parseConfig(decodeJson(bytes, "config.json"), onWarning));
+    const { files: names, index } = await findShards(from, signal);
+    const files: InspectedFile[] = [];
+    const shards: Shard[] = [];
+    for (const file of names) {
+      signal?.throwIfAborted();
+      const bytes = await from.size(file, signal);
+      const shard = bytes !== undefined && !(await from.download?.missingBytes([file])) ? await readShard(from, file, bytes, signal) : undefined;
+      if (shard) shards.push(shard);
+      files.push({ file, bytes, tensors: shard?.tensors.length });
+    }
+    const found = { graph: model, files, dtypes: countDTypes(shards) };
+    const missing = files.filter(({ bytes }) => bytes === undefined).map(({ file }) => file);
+    if (missing.length > 0) return { ...found, buffers: [], fault: incomplete(from.name, missing) };
+    if (shards.length < files.length) return { ...found, buffers: [], fault: undefined };
+    return { ...found, ...compare(model, collect(shards, index)) };
+  } finally {
+    await from.close();
+  }
+}
+
+function incomplete(name: string, missing: readonly string[]): CheckpointError {
+  const rest = missing.length - 3;
+  return new CheckpointError(`${name}: ${missing.slice(0, 3).join(", ")}${rest > 0 ? ` and ${rest} more` : ""}: missing (the download is incomplete)`);
+}
+
+function compare(model: Graph, stored: ReturnType<typeof collect>): Pick<CheckpointInspection, "buffers" | "fault"> {
+  try {
+    return { buffers: match(model, stored).buffers.map(({ name }) => name), fault: undefined };
+  } catch (error) {
+    if (error instanceof LightningError) return { buffers: [], fault: error };
+    throw error;
+  }
+}
+
+function countDTypes(shards: readonly Shard[]): Record<string, { tensors: number; bytes: number }> {
+  const counts: Record<string, { tensors: number; bytes: number }> = {};
+  for (const { dtype, begin, end } of shards.flatMap(({ tensors }) => tensors)) {
+    counts[dtype] ??= { tensors: 0, bytes: 0 };
+    counts[dtype].tensors++;
+    counts[dtype].bytes += end - begin;
+  }
+  return counts;
+}

@@ -1,0 +1,129 @@
+import { CheckpointError, formatBytes } from "../runtime/errors.js";
+import { decodeJson, isObject } from "./json.js";
+import { type Header, headerBytes, PREFIX_BYTES, parseHeader, type TensorEntry } from "./safetensors.js";
+import { isPlainName, type Source } from "./source.js";
+
+export const SINGLE_FILE = "model.safetensors";
+export const INDEX_FILE = "model.safetensors.index.json";
+
+/** Enough for most headers, so that one read suffices. */
+const FIRST_BYTES = 1 << 16;
+
+/** `model.safetensors.index.json`: which file holds which tensor. */
+export interface ShardIndex {
+  readonly metadata: Readonly<Record<string, unknown>>;
+  /** File by tensor name. */
+  readonly files: ReadonlyMap<string, string>;
+}
+
+/** One file of weights with its header. */
+export interface Shard extends Header {
+  readonly file: string;
+}
+
+/** A tensor and the file that holds it. */
+export interface StoredTensor extends TensorEntry {
+  readonly file: string;
+}
+
+/** The most that a configuration, an index or a tokenizer may take. */
+const MAX_TEXT_BYTES = 1 << 28;
+
+/** Reads a whole text file, undefined if there is none. */
+export async function readFile(source: Source, file: string, signal?: AbortSignal): Promise<Uint8Array | undefined> {
+  const size = await source.size(file, signal);
+  if (size === undefined) return undefined;
+  if (size > MAX_TEXT_BYTES)
+    throw new CheckpointError(`${file}: expected at most ${formatBytes(MAX_TEXT_BYTES)}, got ${formatBytes(size)} (damaged file?)`);
+  return source.read(file, 0, size, signal);
+}
+
+/**
+ * The files that hold the weights: the one that was named, those of the index, `model.safetensors`, or the only one there is.
+ *
+ * @throws {CheckpointError} none, several without an index, a damaged index
+ */
+export async function findShards(source: Source, signal?: AbortSignal): Promise<{ files: string[]; index?: ShardIndex }> {
+  if (source.weights) return { files: [source.weights] };
+  const bytes = await readFile(source, INDEX_FILE, signal);
+  if (bytes) {
+    const index = parseIndex(decodeJson(bytes, INDEX_FILE));
+    return { files: [...new Set(index.files.values())].sort(), index };
+  }
+  if ((await source.size(SINGLE_FILE, signal)) !== undefined) return { files: [SINGLE_FILE] };
+  const all = (await source.list(signal)) ?? [];
+  const files = all.filter((file) => file.endsWith(".safetensors"));
+  if (files.length === 1) return { files };
+  const found =
+    files.length > 1
+      ? `${files.length} .safetensors files and no index`
+      : all.some((file) => /\.(bin|pt|pth|gguf)$/.test(file))
+        ? "weights in another format"
+        : "neither";
+  throw new CheckpointError(
+    `${source.name}: expected ${SINGLE_FILE} or ${INDEX_FILE}, got ${found} (save the model with transformers' save_pretrained)`,
+  );
+}
+
+function parseIndex(json: unknown): ShardIndex {
+  const where = `${INDEX_FILE}: weight_map`;
+  const map = isObject(json) ? json.weight_map : undefined;
+  if (!isObject(map))
+    throw new CheckpointError(
+      `${where}: expected files by tensor name, got ${map === undefined ? "nothing" : JSON.stringify(map).slice(0, 80)}`,
+    );
+  const files = new Map<string, string>();
+  for (const [name, file] of Object.entries(map)) {
+    if (typeof file !== "string" || !isPlainName(file) || !file.endsWith(".safetensors")) {
+      throw new CheckpointError(
+        `${where}: ${name}: expected the name of a .safetensors file beside the index, got ${JSON.stringify(file)}`,
+      );
+    }
+    files.set(name, file);
+  }
+  const { metadata } = json as Record<string, unknown>;
+  return { files, metadata: isObject(metadata) ? metadata : {} };
+}
+
+/** Sizes of the files of weights. @throws {CheckpointError} one that is not there */
+export async function shardSizes(source: Source, files: readonly string[], signal?: AbortSignal): Promise<Map<string, number>> {
+  const sizes = new Map<string, number>();
+  for (const file of files) {
+    const size = await source.size(file, signal);
+    if (size === undefined)
+      throw new CheckpointError(`${source.name}: ${file}: missing (the download is incomplete: load the whole checkpoint)`);
+    sizes.set(file, size);
+  }
+  return sizes;
+}
+
+export async function readShard(source: Source, file: string, fileBytes: number, signal?: AbortSignal): Promise<Shard> {
+  let head = await source.read(file, 0, Math.min(FIRST_BYTES, fileBytes), signal);
+  const end = PREFIX_BYTES + headerBytes(head.subarray(0, PREFIX_BYTES), fileBytes, file);
+  if (end > head.byteLength) head = await source.read(file, 0, end, signal);
+  return { file, ...parseHeader(head.subarray(PREFIX_BYTES, end), fileBytes, file) };
+}
+
+/**
+ * All tensors by name.
+ *
+ * @throws {CheckpointError} a tensor in two files, or not in the file that the index names
+ */
+export function collect(shards: readonly Shard[], index?: ShardIndex): Map<string, StoredTensor> {
+  const tensors = new Map<string, StoredTensor>();
+  for (const { file, tensors: own } of shards) {
+    for (const tensor of own) {
+      const other = tensors.get(tensor.name);
+      if (other) throw new CheckpointError(`${file}: ${tensor.name}: expected every tensor once, got it in ${other.file} too`);
+      tensors.set(tensor.name, { ...tensor, file });
+    }
+  }
+  for (const [name, file] of index?.files ?? []) {
+    const found = tensors.get(name)?.file;
+    if (found !== file)
+      throw new CheckpointError(
+        `${INDEX_FILE}: weight_map: ${name}: expected in ${file}, got ${found ? `it in ${found}` : "no such tensor there"}`,
+      );
+  }
+  return tensors;
+}

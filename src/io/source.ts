@@ -1,0 +1,61 @@
+/** Files of one checkpoint, read at random. Every error is a `CheckpointError`, or the signal's reason. */
+export interface Source {
+  /** For messages. */
+  readonly name: string;
+  /** The one file of weights that was named, where it was not the whole checkpoint. */
+  readonly weights?: string;
+  /** Size of a file in bytes, undefined if there is none. */
+  size(file: string, signal?: AbortSignal): Promise<number | undefined>;
+  /** Names of all files, undefined where that cannot be known. */
+  list(signal?: AbortSignal): Promise<string[] | undefined>;
+  /** Exactly the bytes `begin` to `end`; they may be a view of the source's own, not to be written. */
+  read(file: string, begin: number, end: number, signal?: AbortSignal): Promise<Uint8Array>;
+  /** For sources that keep copies: fetches those files that are not there yet. */
+  readonly download?: Download;
+  close(): Promise<void>;
+}
+
+export interface Download {
+  /** Bytes still to be fetched. */
+  missingBytes(files: readonly string[]): Promise<number>;
+  fetch(files: readonly string[], onBytes: (bytes: number) => void, signal?: AbortSignal): Promise<void>;
+}
+
+export interface OpenOptions {
+  /** Branch, tag or commit of a hub repository. */
+  revision?: string;
+  /** Only what lies on this machine: a hub id is looked up in the cache alone, and no URL is opened. */
+  localFilesOnly?: boolean;
+  signal?: AbortSignal;
+  /** Receives a sentence for everything odd that changes nothing. */
+  onWarning?: (message: string) => void;
+}
+
+/** Where files are written; names appear when all of them are complete. */
+export interface Destination {
+  /** Begins the next file, `bytes` long. */
+  create(file: string, bytes: number): Promise<void>;
+  /** Appends to the file begun last. */
+  write(bytes: Uint8Array): Promise<void>;
+  /** Gives every file its name, in the order of creation, and removes weights of an earlier checkpoint. */
+  commit(): Promise<void>;
+  /** Leaves nothing behind. */
+  discard(): Promise<void>;
+}
+
+/** What differs between Node and browsers in this layer. */
+export interface Platform {
+  /** Opens a string that is no URL (a path, a hub id, a relative URL), or a `file:` URL. */
+  open(text: string, options: OpenOptions): Promise<Source>;
+  directory(path: string): Promise<Destination>;
+}
+
+/** A hub id: `org/name`. */
+export function isHubId(text: string): boolean {
+  return /^[\w][\w.-]*\/[\w][\w.-]*$/.test(text);
+}
+
+/** Whether a file name stays where it is put: no directory, no `..`, nothing that a platform reads otherwise. */
+export function isPlainName(file: string): boolean {
+  return /^[\w][\w .+=@-]*$/.test(file) && !file.includes("..");
+}

@@ -1,0 +1,63 @@
+import { CheckpointError } from "../runtime/errors.js";
+import { decodeJson, decodeText, isObject } from "./json.js";
+import { Tokenizer } from "./tokenizer.js";
+
+/** What the text files beside the weights say about text. */
+export interface TextSettings {
+  /** Undefined for a checkpoint without tokenizer files. */
+  readonly tokenizer: Tokenizer | undefined;
+  /** The checkpoint's own chat template (Jinja); without one MiniMax-M1's format is used. */
+  readonly chatTemplate: string | undefined;
+  /** Ends of sequence that generation_config.json adds to those of config.json. */
+  readonly eosIds: readonly number[];
+}
+
+/**
+ * Reads tokenizer, chat template and generation settings of a checkpoint.
+ *
+ * @param files contents by name, as {@link Checkpoint.files}
+ * @throws {CheckpointError} a damaged file, or files that contradict each other
+ */
+export async function readTextSettings(files: ReadonlyMap<string, Uint8Array>): Promise<TextSettings> {
+  const json = (name: string) => (files.has(name) ? decodeJson(files.get(name)!, name) : undefined);
+  const text = (name: string) => (files.has(name) ? decodeText(files.get(name)!, name) : undefined);
+  const [tokenizerJson, vocab, merges, tokenizerConfig] = [
+    json("tokenizer.json"),
+    json("vocab.json"),
+    text("merges.txt"),
+    json("tokenizer_config.json"),
+  ];
+  const given = {
+    tokenizerJson,
+    vocab,
+    merges,
+    tokenizerConfig,
+    specialTokensMap: json("special_tokens_map.json"),
+    addedTokens: json("added_tokens.json"),
+  };
+  const complete = tokenizerJson !== undefined || (vocab !== undefined && merges !== undefined);
+  return {
+    tokenizer: complete ? await Tokenizer.fromFiles(given) : undefined,
+    chatTemplate: text("chat_template.jinja") ?? templateOf(json("chat_template.json")) ?? templateOf(tokenizerConfig),
+    eosIds: eosOf(json("generation_config.json")),
+  };
+}
+
+/** `chat_template` is a template, or a list of named ones of which `default` counts. */
+function templateOf(config: unknown): string | undefined {
+  const template = isObject(config) ? config.chat_template : undefined;
+  if (Array.isArray(template)) {
+    const named = template.find((entry) => isObject(entry) && entry.name === "default");
+    return isObject(named) && typeof named.template === "string" ? named.template : undefined;
+  }
+  return typeof template === "string" ? template : undefined;
+}
+
+function eosOf(config: unknown): number[] {
+  const ids = isObject(config) ? [config.eos_token_id ?? []].flat() : [];
+  const wrong = ids.find((id) => !Number.isInteger(id) || (id as number) < 0);
+  if (wrong !== undefined) {
+    throw new CheckpointError(`generation_config.json: eos_token_id: expected token ids, got ${JSON.stringify(wrong)}`);
+  }
+  return ids as number[];
+}

@@ -1,0 +1,181 @@
+// Text ↔ ids. Splitting and merging are @huggingface/tokenizers' work; the way back goes over bytes, so that text can be
+// streamed token by token although one character may be spread over several tokens.
+
+import type { Tokenizer as Engine } from "@huggingface/tokenizers";
+import { CheckpointError, InputError } from "../runtime/errors.js";
+import { byteAlphabet, defineTokenizer, type TokenizerDefinition, type TokenizerFiles } from "./tokenizer-json.js";
+
+export type { TokenizerFiles } from "./tokenizer-json.js";
+
+/** How ids become text. */
+export interface DecodeOptions {
+  /** Leaves special tokens out of the text (default: they are written out). */
+  readonly skipSpecialTokens?: boolean;
+}
+
+/** Text from ids that arrive one by one. All pushes and the end, joined, equal `decode` of all ids. */
+export interface TextStream {
+  /** The text that has become certain with this token; empty while a character is incomplete. */
+  push(id: number): string;
+  /** What was held back; the stream is empty again afterwards. */
+  end(): string;
+}
+
+const encoder = /* @__PURE__ */ new TextEncoder();
+const byteOf: ReadonlyMap<string, number> = /* @__PURE__ */ new Map(byteAlphabet.map((char, byte) => [char, byte]));
+const utf8 = (): TextDecoder => new TextDecoder("utf-8", { ignoreBOM: true });
+
+/** A byte-pair tokenizer: byte-level as MiniMax-M1's, or any other that tokenizer.json can describe. */
+export class Tokenizer {
+  /** Number of tokens; ids are 0 … vocabSize − 1. */
+  readonly vocabSize: number;
+  /** Begin and end of a sentence, where the configuration names them. */
+  readonly bosId: number | undefined;
+  readonly eosId: number | undefined;
+  /** Tokens that are markup, not text. */
+  readonly specialIds: ReadonlySet<number>;
+  readonly #engine: Engine;
+  readonly #tokens: readonly string[];
+  readonly #added: ReadonlySet<number>;
+  readonly #byteLevel: boolean;
+
+  private constructor(engine: Engine, { tokens, added, bosId, eosId, json }: TokenizerDefinition) {
+    this.#engine = engine;
+    this.#tokens = tokens;
+    this.#added = new Set(added.map(({ id }) => id));
+    this.#byteLevel = isByteLevel(json.decoder);
+    this.vocabSize = tokens.length;
+    this.bosId = bosId;
+    this.eosId = eosId;
+    this.specialIds = new Set(added.filter(({ special }) => special).map(({ id }) => id));
+  }
+
+  /**
+   * A tokenizer from tokenizer.json, or from vocab.json with merges.txt (byte-level, split as GPT-2 does; tokens that no merge
+   * makes are special), with the special tokens that the other files name.
+   *
+   * @throws {CheckpointError} files that are missing, damaged, contradict each other, or describe no byte-pair model
+   */
+  static async fromFiles(files: TokenizerFiles): Promise<Tokenizer> {
+    const definition = defineTokenizer(files);
+    const { Tokenizer: Library } = await import("@huggingface/tokenizers");
+    try {
+      return new Tokenizer(new Library({ ...definition.json }, {}), definition);
+    } catch (cause) {
+      throw new CheckpointError(`tokenizer: tokenizer.json: ${cause instanceof Error ? cause.message : cause}`, { cause });
+    }
+  }
+
+  /**
+   * Ids of a text. Special tokens in it are recognised; none are added. Nearly linear in the length, also without spaces.
+   *
+   * @throws {InputError} text that the vocabulary cannot express
+   */
+  encode(text: string): number[] {
+    if (typeof text !== "string") throw new InputError(`encode: text: expected a string, got ${typeof text}`);
+    const ids: (number | undefined)[] = this.#engine.encode(text, { add_special_tokens: false }).ids;
+    if (ids.includes(undefined))
+      throw new InputError("encode: text: expected characters of the vocabulary, got others (it has no token for them)");
+    return ids as number[];
+  }
+
+  /**
+   * Text of ids, nothing cleaned up: `decode(encode(text)) = text` for byte-level tokenizers. Bytes that are no UTF-8 become U+FFFD.
+   *
+   * @throws {InputError} an id outside the vocabulary
+   */
+  decode(ids: Iterable<number>, options: DecodeOptions = {}): string {
+    const kept = this.#kept(ids, options);
+    if (!this.#byteLevel) return this.#join(kept);
+    return utf8().decode(Uint8Array.from(kept.flatMap((id) => [...this.#bytes(id)])));
+  }
+
+  /** Decodes ids as they are generated. */
+  stream(options: DecodeOptions = {}): TextStream {
+    if (!this.#byteLevel)
+      return new WindowStream(
+        (ids) => this.#join(ids),
+        (id) => this.#kept([id], options),
+      );
+    const decoder = utf8();
+    return {
+      push: (id) => this.#kept([id], options).reduce((text, kept) => text + decoder.decode(this.#bytes(kept), { stream: true }), ""),
+      end: () => decoder.decode(),
+    };
+  }
+
+  /** The id of a token, as it is written in the vocabulary. */
+  idOf(token: string): number | undefined {
+    return this.#engine.token_to_id(token);
+  }
+
+  /**
+   * The token of an id, as it is written in the vocabulary (`Ġthe`, not ` the`).
+   *
+   * @throws {InputError} an id outside the vocabulary
+   */
+  tokenOf(id: number): string {
+    return this.#tokens[id] ?? outside(id, this.vocabSize);
+  }
+
+  #kept(ids: Iterable<number>, { skipSpecialTokens = false }: DecodeOptions): number[] {
+    return Array.from(ids, (id) => (id in this.#tokens ? id : outside(id, this.vocabSize))).filter(
+      (id) => !(skipSpecialTokens && this.specialIds.has(id)),
+    );
+  }
+
+  /** Added tokens are plain text; the others are written in the alphabet of bytes. */
+  #bytes(id: number): Uint8Array {
+    const token = this.tokenOf(id);
+    const bytes = this.#added.has(id) ? [] : Array.from(token, (char) => byteOf.get(char));
+    return bytes.length === 0 || bytes.includes(undefined) ? encoder.encode(token) : Uint8Array.from(bytes as number[]);
+  }
+
+  #join(ids: number[]): string {
+    return ids.length === 0 ? "" : this.#engine.decode(ids, { clean_up_tokenization_spaces: false });
+  }
+}
+
+/**
+ * A stream for decoders that are not byte-level: what a token adds is the text with it less the text without it, both
+ * from the last piece of certain text on, whose left neighbours no decoder looks at. Text that ends in U+FFFD may still change.
+ */
+class WindowStream implements TextStream {
+  #ids: number[] = [];
+  #certain = 0;
+
+  constructor(
+    private readonly join: (ids: number[]) => string,
+    private readonly kept: (id: number) => number[],
+  ) {}
+
+  push(id: number): string {
+    this.#ids.push(...this.kept(id));
+    const text = this.#pending();
+    if (text === "" || text.endsWith("\u{fffd}")) return "";
+    this.#ids.splice(0, this.#certain);
+    this.#certain = this.#ids.length;
+    return text;
+  }
+
+  end(): string {
+    const text = this.#pending();
+    this.#ids = [];
+    this.#certain = 0;
+    return text;
+  }
+
+  #pending(): string {
+    return this.join(this.#ids).slice(this.join(this.#ids.slice(0, this.#certain)).length);
+  }
+}
+
+function isByteLevel(decoder: unknown): boolean {
+  if (typeof decoder !== "object" || decoder === null || !("type" in decoder)) return false;
+  if (decoder.type !== "Sequence") return decoder.type === "ByteLevel";
+  return "decoders" in decoder && Array.isArray(decoder.decoders) && decoder.decoders.length === 1 && isByteLevel(decoder.decoders[0]);
+}
+
+function outside(id: number, vocabSize: number): never {
+  throw new InputError(`decode: id: expected 0 … ${vocabSize - 1}, got ${id}`);
+}

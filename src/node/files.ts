@@ -1,0 +1,130 @@
+import { randomUUID } from "node:crypto";
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import type { Destination, Source } from "../io/source.js";
+import { CheckpointError } from "../runtime/errors.js";
+
+/** Files of one directory. */
+export class DirectorySource implements Source {
+  private current: { file: string; handle: FileHandle } | undefined;
+
+  constructor(
+    readonly name: string,
+    readonly weights?: string,
+  ) {}
+
+  async size(file: string): Promise<number | undefined> {
+    try {
+      const info = await stat(join(this.name, file));
+      if (info.isFile()) return info.size;
+    } catch (cause) {
+      if (isMissing(cause)) return undefined;
+      throw this.fault(file, cause);
+    }
+    throw new CheckpointError(`${join(this.name, file)}: expected a file, got something else`);
+  }
+
+  async list(): Promise<string[]> {
+    try {
+      return await readdir(this.name);
+    } catch (cause) {
+      throw this.fault("", cause);
+    }
+  }
+
+  async read(file: string, begin: number, end: number): Promise<Uint8Array> {
+    const bytes = new Uint8Array(end - begin);
+    try {
+      const handle = await this.open(file);
+      for (let at = 0; at < bytes.byteLength; ) {
+        const { bytesRead } = await handle.read(bytes, at, bytes.byteLength - at, begin + at);
+        if (bytesRead === 0) throw new Error(`it ended at byte ${begin + at} (changed while being read?)`);
+        at += bytesRead;
+      }
+    } catch (cause) {
+      throw this.fault(file, cause);
+    }
+    return bytes;
+  }
+
+  async close(): Promise<void> {
+    const { current } = this;
+    this.current = undefined;
+    await current?.handle.close();
+  }
+
+  private async open(file: string): Promise<FileHandle> {
+    if (this.current?.file !== file) {
+      await this.close();
+      this.current = { file, handle: await open(join(this.name, file)) };
+    }
+    return this.current.handle;
+  }
+
+  private fault(file: string, cause: unknown): CheckpointError {
+    return new CheckpointError(`${join(this.name, file)}: cannot be read: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/** Weights under the names that every loader looks for. */
+const WEIGHTS = /^model(-\d+-of-\d+)?\.safetensors(\.index\.json)?$/;
+
+/** Writes files under temporary names beside their final ones. */
+export class Directory implements Destination {
+  private readonly files: { file: string; temporary: string }[] = [];
+  private handle: FileHandle | undefined;
+
+  constructor(private readonly path: string) {}
+
+  async create(file: string): Promise<void> {
+    await this.guard(file, async () => {
+      await this.finish();
+      await mkdir(this.path, { recursive: true });
+      const temporary = join(this.path, `.${file}.${randomUUID()}.tmp`);
+      this.handle = await open(temporary, "wx");
+      this.files.push({ file, temporary });
+    });
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    await this.guard(this.files.at(-1)!.file, async () => {
+      for (let at = 0; at < bytes.byteLength; ) at += (await this.handle!.write(bytes, at)).bytesWritten;
+    });
+  }
+
+  async commit(): Promise<void> {
+    await this.guard("", async () => {
+      await this.finish();
+      for (const { file, temporary } of this.files) await rename(temporary, join(this.path, file));
+      const written = new Set(this.files.map(({ file }) => file));
+      for (const file of await readdir(this.path)) {
+        if (WEIGHTS.test(file) && !written.has(file)) await rm(join(this.path, file));
+      }
+    });
+  }
+
+  async discard(): Promise<void> {
+    await this.handle?.close().catch(() => {});
+    this.handle = undefined;
+    for (const { temporary } of this.files) await rm(temporary, { force: true }).catch(() => {});
+  }
+
+  private async finish(): Promise<void> {
+    const { handle } = this;
+    this.handle = undefined;
+    await handle?.sync();
+    await handle?.close();
+  }
+
+  private async guard(file: string, body: () => Promise<void>): Promise<void> {
+    try {
+      await body();
+    } catch (cause) {
+      throw new CheckpointError(`${join(this.path, file)}: cannot be written: ${(cause as Error).message}`, { cause });
+    }
+  }
+}
+
+export function isMissing(error: unknown): boolean {
+  return ["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "");
+}

@@ -1,0 +1,47 @@
+import { stat } from "node:fs/promises";
+import { basename, dirname, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { isHubId, type Platform } from "../io/source.js";
+import { CheckpointError } from "../runtime/errors.js";
+import { Directory, DirectorySource, isMissing } from "./files.js";
+
+/** Node's half: the file system, and the hub with its cache. */
+export const platform: Platform = {
+  async open(text, options) {
+    const path = text.startsWith("file:") ? pathOf(text) : text;
+    const kind = await kindOf(path);
+    if (kind === "directory") return new DirectorySource(path);
+    if (kind === "file" && path.endsWith(".safetensors")) return new DirectorySource(dirname(path), basename(path));
+    if (kind !== "nothing") throw new CheckpointError(`${path}: expected a directory or a .safetensors file, got another ${kind}`);
+    if (path !== text || !isHubId(text)) {
+      throw new CheckpointError(
+        `"${text}": no such path (${resolve(path)}), and neither a URL nor a hub id like "MiniMaxAI/MiniMax-M1-80k" (check the spelling)`,
+      );
+    }
+    const { openHub } = await import("./hub.js");
+    return openHub(text, options);
+  },
+
+  async directory(path) {
+    return new Directory(path);
+  },
+};
+
+function pathOf(url: string): string {
+  try {
+    return fileURLToPath(url);
+  } catch (cause) {
+    throw new CheckpointError(`${url}: expected a file: URL of this machine: ${(cause as Error).message}`, { cause });
+  }
+}
+
+async function kindOf(path: string): Promise<"directory" | "file" | "kind of file" | "nothing"> {
+  if (path === "") return "nothing";
+  try {
+    const info = await stat(path);
+    return info.isDirectory() ? "directory" : info.isFile() ? "file" : "kind of file";
+  } catch (cause) {
+    if (isMissing(cause)) return "nothing";
+    throw new CheckpointError(`${path}: cannot be opened: ${(cause as Error).message}`, { cause });
+  }
+}

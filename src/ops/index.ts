@@ -1,0 +1,18 @@
+/**
+ * The building blocks by themselves: a runtime, tensors in its memory, and every op of the model on them.
+ *
+ * @module
+ */
+export { Runtime } from "../runtime/runtime.js";
+export { type DType, reshape, sizeOf, slice, type Tensor } from "../runtime/tensor.js";
+export { availableBuilds, type Build, type Kernels } from "../runtime/wasm.js";
+export { ResidentWeights, residentDType, type StoredDType, type Weights, type WeightSpec } from "../runtime/weights.js";
+export { attention, type KeysValues } from "./attention.js";
+export { embed } from "./embed.js";
+export { lightning, type Segment } from "./lightning.js";
+export { matmul } from "./matmul.js";
+export { rmsNorm } from "./norm.js";
+export { mix, residual, sigmoidGate, silu, siluGate } from "./pointwise.js";
+export { type Rotation, rope, rotation } from "./rope.js";
+export { gather, type Routing, route, scatter, take, zerosLike } from "./route.js";
+export { logSoftmax, softmax } from "./softmax.js";

@@ -1,0 +1,34 @@
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import binaryen from "binaryen";
+import { describe, expect, test } from "vitest";
+
+const read = (name: string) => readFileSync(fileURLToPath(new URL(`../../build/wasm/${name}`, import.meta.url)));
+
+/** Bytes that each module may have; it travels in every bundle. */
+const BUDGET = { simd: 40_000, relaxed: 48_000, debug: 60_000 };
+
+describe.each(Object.entries(BUDGET))("the %s module", (name, budget) => {
+  const bytes = read(`${name}.wasm`);
+
+  test("imports its memory and nothing else", () => {
+    const module = new WebAssembly.Module(bytes);
+    expect(WebAssembly.Module.imports(module)).toEqual([{ module: "env", name: "memory", kind: "memory" }]);
+  });
+
+  test(`stays below ${budget} bytes`, () => {
+    expect(bytes.length).toBeLessThan(budget);
+  });
+
+  test("has relaxed instructions if and only if it is the relaxed build", () => {
+    const module = binaryen.readBinary(bytes);
+    expect(/relaxed/.test(module.emitText())).toBe(name === "relaxed");
+    module.dispose();
+  });
+
+  test("travels as the same bytes in base64", () => {
+    const source = read(`${name}.base64.js`).toString();
+    const [, base64] = /"([^"]+)"/.exec(source)!;
+    expect(Buffer.from(base64!, "base64").equals(bytes)).toBe(true);
+  });
+});

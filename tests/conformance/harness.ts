@@ -1,0 +1,55 @@
+import { Runtime } from "../../src/runtime/runtime.js";
+import type { Tensor } from "../../src/runtime/tensor.js";
+import type { Build } from "../../src/runtime/wasm.js";
+import { ResidentWeights } from "../../src/runtime/weights.js";
+import { randomTensor } from "../support/random.js";
+
+/** Tests that hold for one runtime, whatever build or engine is behind it. */
+export type Suite = (runtime: () => Runtime) => void;
+
+const POISON_BYTES = 16 << 20;
+
+/** A runtime whose free memory is full of NaN: a result that depends on what a kernel did not write shows. */
+export async function poisonedRuntime(build: Build): Promise<Runtime> {
+  const rt = await Runtime.create(build);
+  const poison = rt.keep([POISON_BYTES / 4]);
+  rt.f32(poison).fill(Number.NaN);
+  rt.release(poison);
+  return rt;
+}
+
+/** `body`'s tensor as an array; everything it made is freed. */
+export function evaluate(rt: Runtime, body: () => Tensor): Float32Array {
+  return rt.scope(() => rt.read(body()));
+}
+
+/** Random values `[size]`, and the same as a tensor of this shape. */
+export function randomInput(rt: Runtime, seed: number, shape: readonly number[], scale = 1): { data: Float32Array; tensor: Tensor } {
+  const data = randomTensor(
+    seed,
+    shape.reduce((product, dim) => product * dim, 1),
+    scale,
+  );
+  return { data, tensor: rt.from(data, shape) };
+}
+
+/** A packed matrix of random weights `[out, inputs]`, with the values that it holds after rounding to its resident dtype. */
+export function randomMatrix(rt: Runtime, seed: number, out: number, inputs: number, resident: "f32" | "bf16") {
+  const data = randomTensor(seed, out * inputs, inputs ** -0.5);
+  if (resident === "bf16") for (let i = 0; i < data.length; i++) data[i] = toBf16(data[i]!);
+  const weights = new ResidentWeights(rt);
+  const tensor = weights.add({ name: "w", shape: [out, inputs], dtype: "f32" }, resident);
+  const step = weights.pieceRows("w");
+  for (let row = 0; row < out; row += step) {
+    const rows = data.subarray(row * inputs, Math.min(out, row + step) * inputs);
+    weights.writeRows("w", row, new Uint8Array(rows.buffer, rows.byteOffset, rows.byteLength));
+  }
+  return { data, tensor, release: () => rt.release(tensor) };
+}
+
+/** Round to nearest even, by way of the bits. */
+function toBf16(value: number): number {
+  const bits = new Uint32Array(Float32Array.of(value).buffer);
+  bits[0] = (bits[0]! + 0x7fff + ((bits[0]! >>> 16) & 1)) & 0xffff0000;
+  return new Float32Array(bits.buffer)[0]!;
+}

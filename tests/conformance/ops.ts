@@ -1,0 +1,338 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { embed } from "../../src/ops/embed.js";
+import { matmul } from "../../src/ops/matmul.js";
+import { rmsNorm } from "../../src/ops/norm.js";
+import { mix, residual, sigmoidGate, silu, siluGate } from "../../src/ops/pointwise.js";
+import { rope, rotation } from "../../src/ops/rope.js";
+import { gather, route, scatter, take, zerosLike } from "../../src/ops/route.js";
+import { logSoftmax, softmax } from "../../src/ops/softmax.js";
+import type { Tensor } from "../../src/runtime/tensor.js";
+import * as reference from "../reference/linear.js";
+import { routeWeights } from "../reference/moe.js";
+import { rope as referenceRope } from "../reference/rope.js";
+import * as tolerance from "../support/tolerance.js";
+import { evaluate, randomInput, randomMatrix, type Suite } from "./harness.js";
+
+/** Every tail of the vector loops, and some beyond. */
+const LENGTHS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17, 31, 33, 100];
+
+const seed = fc.integer({ min: 1, max: 1 << 20 });
+const dim = fc.integer({ min: 1, max: 70 });
+
+export const opsSuite: Suite = (runtime) => {
+  describe("product", () => {
+    const shapes: [number, number, number][] = [
+      [1, 1, 1],
+      [3, 5, 7],
+      [4, 513, 9],
+      [7, 1025, 33],
+      [99, 17, 40],
+      [101, 600, 24],
+      [6, 64, 8],
+    ];
+
+    test.each(["f32", "bf16"] as const)("x·wᵀ with %s weights equals the float64 product", (resident) => {
+      const rt = runtime();
+      const check = (rows: number, inputs: number, out: number, seed: number) => {
+        const w = randomMatrix(rt, seed, out, inputs, resident);
+        rt.scope(() => {
+          const x = randomInput(rt, seed + 1, [rows, inputs]);
+          const y = evaluate(rt, () => matmul(x.tensor, w.tensor));
+          const expected = reference.matmul(x.data, w.data, inputs);
+          expect(tolerance.maxAbsDiff(y, expected)).toBeLessThanOrEqual(tolerance.product(x.data, w.data, inputs));
+        });
+        w.release();
+      };
+      for (const [i, [rows, inputs, out]] of shapes.entries()) check(rows, inputs, out, i);
+      fc.assert(fc.property(fc.integer({ min: 1, max: 13 }), dim, dim, seed, check), { numRuns: 60 });
+    });
+
+    test.each(["f32", "bf16"] as const)("a row's bits do not depend on the rows beside it (%s weights)", (resident) => {
+      const rt = runtime();
+      for (const [rows, inputs, out] of [...shapes, [200, 530, 20]] as const) {
+        const w = randomMatrix(rt, rows, out, inputs, resident);
+        rt.scope(() => {
+          const x = randomInput(rt, inputs, [rows, inputs]);
+          const all = evaluate(rt, () => matmul(x.tensor, w.tensor));
+          for (let row = 0; row < rows; row += Math.ceil(rows / 9)) {
+            const alone = evaluate(rt, () => matmul(rt.from(x.data.subarray(row * inputs, (row + 1) * inputs), [1, inputs]), w.tensor));
+            expect(alone).toEqual(all.slice(row * out, (row + 1) * out));
+          }
+        });
+        w.release();
+      }
+    });
+
+    test("panels computed apart give the same bits", () => {
+      const rt = runtime();
+      const [rows, inputs, out] = [9, 70, 61];
+      const w = randomMatrix(rt, 3, out, inputs, "f32");
+      rt.scope(() => {
+        const x = randomInput(rt, 4, [rows, inputs]).tensor;
+        const whole = matmul(x, w.tensor);
+        const cut = rt.empty([rows, out]);
+        const workspace = rt.workspace(Number(rt.kernels.matmulWorkspaceBytes.value));
+        for (const [begin, end] of [
+          [5, 8],
+          [0, 1],
+          [1, 5],
+        ] as const) {
+          rt.kernels.matmulF32(cut.ptr, x.ptr, w.tensor.ptr, rows, out, inputs, workspace, begin, end);
+        }
+        expect(rt.read(cut)).toEqual(rt.read(whole));
+      });
+      w.release();
+    });
+  });
+
+  test.each(["f32", "bf16"] as const)("embedding copies rows of %s weights exactly", (resident) => {
+    const rt = runtime();
+    for (const [vocab, hidden] of [
+      [1, 1],
+      [9, 5],
+      [67, 33],
+      [320, 64],
+    ] as const) {
+      const w = randomMatrix(rt, vocab, vocab, hidden, resident);
+      rt.scope(() => {
+        const ids = Array.from({ length: vocab }, (_, i) => vocab - 1 - i);
+        const y = evaluate(rt, () => embed(rt.from(ids, [vocab], "i32"), w.tensor));
+        expect(y).toEqual(Float32Array.from(ids.flatMap((id) => [...w.data.subarray(id * hidden, (id + 1) * hidden)])));
+      });
+      w.release();
+    }
+  });
+
+  test("e^x is exact to 2^-23 relative, 0 below the normal numbers, infinite above, and NaN of NaN", () => {
+    const rt = runtime();
+    rt.scope(() => {
+      const count = 1 << 16;
+      const inputs = Float32Array.from({ length: count }, (_, i) => -87.33 + (176 * i) / count);
+      const special = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 89, -88, 0, -0, 1e-30];
+      const x = rt.from([...inputs, ...special]);
+      const y = rt.empty(x.shape);
+      rt.kernels.exponential(y.ptr, x.ptr, 0, x.shape[0]!);
+      const values = rt.read(y);
+      let worst = 0;
+      for (let i = 0; i < count; i++) worst = Math.max(worst, Math.abs(values[i]! / Math.exp(inputs[i]!) - 1));
+      expect(worst).toBeLessThanOrEqual(tolerance.EPSILON);
+      expect([...values.subarray(count)]).toEqual([Number.NaN, Number.POSITIVE_INFINITY, 0, Number.POSITIVE_INFINITY, 0, 1, 1, 1]);
+    });
+  });
+
+  describe("elementwise", () => {
+    const operations: Record<string, { op: (a: Tensor, b: Tensor) => Tensor; exact: (a: number, b: number) => number }> = {
+      silu: { op: (a) => silu(a), exact: (a) => reference.silu(a) },
+      siluGate: { op: siluGate, exact: (a, b) => reference.silu(a) * b },
+      sigmoidGate: { op: sigmoidGate, exact: (a, b) => reference.sigmoid(a) * b },
+      residual: { op: (a, b) => residual(a, b, { alpha: 3.5, beta: -0.25 }), exact: (a, b) => 3.5 * a - 0.25 * b },
+    };
+
+    test.each(Object.entries(operations))("%s at every length", (_, { op, exact }) => {
+      const rt = runtime();
+      for (const length of LENGTHS) {
+        rt.scope(() => {
+          const [a, b] = [randomInput(rt, length, [length], 8), randomInput(rt, length + 1, [length], 3)];
+          const y = evaluate(rt, () => op(a.tensor, b.tensor));
+          const expected = reference.zip(a.data, b.data, exact);
+          for (let i = 0; i < length; i++) {
+            const magnitude = Math.max(Math.abs(expected[i]!), Math.abs(3.5 * a.data[i]!) * Number(op === operations.residual!.op));
+            expect(Math.abs(y[i]! - expected[i]!)).toBeLessThanOrEqual(tolerance.rounding(6, magnitude));
+          }
+        });
+      }
+    });
+
+    test("saturated gates stay finite", () => {
+      const rt = runtime();
+      const y = evaluate(rt, () => silu(rt.from([-1000, -100, 100, 1000, -0, 0])));
+      expect([...y].map(Math.abs)).toEqual([0, expect.closeTo(0, 30), 100, 1000, 0, 0]);
+    });
+
+    test("mix weighs two experts per row", () => {
+      const rt = runtime();
+      for (const width of LENGTHS) {
+        rt.scope(() => {
+          const [a, b, c] = [randomInput(rt, 1, [3, width]), randomInput(rt, 2, [3, width]), randomInput(rt, 3, [3, 1], 4)];
+          const y = evaluate(rt, () => mix(a.tensor, b.tensor, c.tensor));
+          const expected = a.data.map((_, i) => {
+            const shared = reference.sigmoid(c.data[Math.floor(i / width)]!);
+            return (1 - shared) * a.data[i]! + shared * b.data[i]!;
+          });
+          expect(tolerance.maxAbsDiff(y, expected)).toBeLessThanOrEqual(
+            tolerance.rounding(8, tolerance.maxAbs(a.data) + tolerance.maxAbs(b.data)),
+          );
+        });
+      }
+    });
+  });
+
+  test("RMSNorm at every width", () => {
+    const rt = runtime();
+    for (const width of LENGTHS) {
+      rt.scope(() => {
+        const [x, w] = [randomInput(rt, width, [3, width], 10), randomInput(rt, width + 1, [width])];
+        const y = evaluate(rt, () => rmsNorm(x.tensor, w.tensor, 1e-5));
+        const expected = reference.rmsNorm(x.data, w.data, 1e-5);
+        expect(tolerance.maxAbsDiff(y, expected)).toBeLessThanOrEqual(tolerance.rmsNorm(width, expected));
+      });
+    }
+  });
+
+  describe("softmax", () => {
+    test("and its logarithm equal the float64 ones at every width", () => {
+      const rt = runtime();
+      for (const width of LENGTHS) {
+        rt.scope(() => {
+          const x = randomInput(rt, width, [2, width], 10);
+          const rows = [x.data.subarray(0, width), x.data.subarray(width)];
+          const p = evaluate(rt, () => softmax(x.tensor));
+          const l = evaluate(rt, () => logSoftmax(x.tensor));
+          const expected = rows.flatMap((row) => [...reference.logSoftmax(row)]);
+          expect(tolerance.maxAbsDiff(p, expected.map(Math.exp))).toBeLessThanOrEqual(tolerance.softmax(width));
+          expect(tolerance.maxAbsDiff(l, expected)).toBeLessThanOrEqual(tolerance.logSoftmax(width, tolerance.maxAbs(expected)));
+        });
+      }
+    });
+
+    test("does not change when every score moves by the same power of two", () => {
+      const rt = runtime();
+      fc.assert(
+        fc.property(seed, fc.integer({ min: 1, max: 40 }), (seed, width) => {
+          rt.scope(() => {
+            // Multiples of 1/64 below 2^10 keep every difference exact, so the shift must not change a bit.
+            const data = randomInput(rt, seed, [1, width], 10).data.map((x) => Math.round(x * 64) / 64);
+            const shifted = data.map((x) => x + 512);
+            expect(evaluate(rt, () => softmax(rt.from(shifted, [1, width])))).toEqual(
+              evaluate(rt, () => softmax(rt.from(data, [1, width]))),
+            );
+          });
+        }),
+        { numRuns: 40 },
+      );
+    });
+  });
+
+  describe("rotary embedding", () => {
+    test("turns the first dims of each head and leaves the rest", () => {
+      const rt = runtime();
+      for (const [headDim, rotaryDim] of [
+        [2, 2],
+        [5, 4],
+        [16, 8],
+        [33, 14],
+        [128, 64],
+      ] as const) {
+        rt.scope(() => {
+          const positions = [0, 1, 77, 999_999];
+          const x = randomInput(rt, headDim, [4, 3, headDim]);
+          const y = evaluate(rt, () => rope(x.tensor, rotation(rt, positions, rotaryDim, 1e7)));
+          const expected = referenceRope(x.data, positions, 3, headDim, rotaryDim, 1e7);
+          expect(tolerance.maxAbsDiff(y, expected)).toBeLessThanOrEqual(tolerance.rounding(4, 2 * tolerance.maxAbs(x.data)));
+        });
+      }
+    });
+
+    test("scores depend on the difference of positions only", () => {
+      const rt = runtime();
+      const headDim = 32;
+      fc.assert(
+        fc.property(seed, fc.nat(500), fc.nat(500), fc.nat(500), (seed, p, q, shift) => {
+          rt.scope(() => {
+            const [a, b] = [randomInput(rt, seed, [1, 1, headDim]), randomInput(rt, seed + 1, [1, 1, headDim])];
+            const score = (at: number, to: number) => {
+              const u = evaluate(rt, () => rope(a.tensor, rotation(rt, [at], headDim, 10_000)));
+              const v = evaluate(rt, () => rope(b.tensor, rotation(rt, [to], headDim, 10_000)));
+              return u.reduce((sum, x, i) => sum + x * v[i]!, 0);
+            };
+            // An angle below 1,000 is rounded by up to 1,000 ε.
+            const magnitude = tolerance.product(a.data, b.data, headDim) * 1000;
+            expect(Math.abs(score(p, q) - score(p + shift, q + shift))).toBeLessThanOrEqual(magnitude);
+          });
+        }),
+        { numRuns: 60 },
+      );
+    });
+  });
+
+  describe("routing", () => {
+    const shape = fc
+      .integer({ min: 1, max: 33 })
+      .chain((experts) => fc.tuple(fc.constant(experts), fc.integer({ min: 1, max: experts }), fc.integer({ min: 1, max: 20 }), seed));
+
+    test("keeps the top-k, renormalised, and lists every slot once, by expert and token", () => {
+      const rt = runtime();
+      fc.assert(
+        fc.property(shape, ([experts, topK, tokens, seed]) => {
+          rt.scope(() => {
+            const logits = randomInput(rt, seed, [tokens, experts], 2);
+            const routing = route(logits.tensor, topK);
+            const order = [...rt.i32(routing.order)];
+            const weights = rt.read(routing.weights);
+            expect([...order].sort((a, b) => a - b)).toEqual(order.map((_, i) => i));
+            expect(routing.offsets[0]).toBe(0);
+            expect(routing.offsets.at(-1)).toBe(tokens * topK);
+            const got = new Float64Array(tokens * experts);
+            for (let e = 0; e < experts; e++) {
+              const slots = order.slice(routing.offsets[e], routing.offsets[e + 1]);
+              expect(slots).toEqual([...slots].sort((a, b) => a - b));
+              for (const slot of slots) got[Math.floor(slot / topK) * experts + e]! += weights[slot]!;
+            }
+            const expected = Array.from({ length: tokens }, (_, t) => [
+              ...routeWeights(logits.data.subarray(t * experts, (t + 1) * experts), topK),
+            ]).flat();
+            expect(tolerance.maxAbsDiff(got, expected)).toBeLessThanOrEqual(tolerance.softmax(experts));
+          });
+        }),
+        { numRuns: 80 },
+      );
+    });
+
+    test("of equal experts the first are taken", () => {
+      const rt = runtime();
+      rt.scope(() => {
+        const routing = route(rt.from([1, 1, 1, 1, 0, 2, 2, 0], [2, 4]), 2);
+        expect(routing.offsets).toEqual([0, 1, 3, 4, 4]);
+      });
+    });
+
+    test("NaN reaches the output instead of choosing an expert silently", () => {
+      const rt = runtime();
+      rt.scope(() => {
+        const routing = route(rt.from([Number.NaN, 1, 2], [1, 3]), 2);
+        expect([...rt.read(routing.weights)].every(Number.isNaN)).toBe(true);
+        expect(routing.offsets.at(-1)).toBe(2);
+      });
+    });
+
+    test("gather and scatter with weights of one give every token back k times", () => {
+      const rt = runtime();
+      fc.assert(
+        fc.property(shape, dim, ([experts, topK, tokens, seed], width) => {
+          rt.scope(() => {
+            const x = randomInput(rt, seed, [tokens, width]);
+            const routing = route(randomInput(rt, seed + 1, [tokens, experts]).tensor, topK);
+            rt.f32(routing.weights).fill(1);
+            const y = zerosLike(x.tensor);
+            for (let e = 0; e < experts; e++)
+              if (routing.offsets[e]! < routing.offsets[e + 1]!) scatter(y, gather(x.tensor, routing, e), routing, e);
+            const expected = x.data.map((value) => topK * value);
+            expect(tolerance.maxAbsDiff(rt.read(y), expected)).toBeLessThanOrEqual(tolerance.rounding(topK, tolerance.maxAbs(expected)));
+          });
+        }),
+        { numRuns: 40 },
+      );
+    });
+
+    test("take picks rows in any order", () => {
+      const rt = runtime();
+      rt.scope(() => {
+        const x = randomInput(rt, 1, [5, 7]);
+        expect(rt.read(take(x.tensor, [4, 0, 4]))).toEqual(
+          Float32Array.from([4, 0, 4].flatMap((row) => [...x.data.subarray(row * 7, row * 7 + 7)])),
+        );
+      });
+    });
+  });
+};

@@ -1,0 +1,198 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { parseAssistant } from "../../src/io/assistant.js";
+import { type ChatMessage, formatChat } from "../../src/io/chat.js";
+import { InputError } from "../../src/runtime/errors.js";
+import { chatTemplate } from "../support/chat-template.js";
+
+const text = fc.oneof(
+  fc.string({ unit: "binary", maxLength: 20 }),
+  fc.constantFrom("", "\n", " a ", "{{ x }}", "{% if %}", "'\"\\", "<end_of_sentence>", "<tool_calls>"),
+);
+const part = fc.record({ type: fc.constant("text" as const), text });
+const content = fc.oneof(text, fc.array(part, { minLength: 1, maxLength: 3 }));
+const call = fc.record({
+  name: fc.string({ minLength: 1, maxLength: 8 }),
+  arguments: fc.dictionary(fc.string({ maxLength: 8 }), fc.jsonValue()),
+});
+const message: fc.Arbitrary<ChatMessage> = fc.oneof(
+  fc.record({ role: fc.constantFrom("system" as const, "user" as const), content }),
+  fc.record({
+    role: fc.constant("assistant" as const),
+    content,
+    tool_calls: fc.option(fc.array(call, { maxLength: 2 }), { nil: undefined }),
+  }),
+  fc.record({ role: fc.constant("tool" as const), name: fc.string({ minLength: 1 }), content }),
+);
+const tool = fc.dictionary(fc.string({ unit: "binary", maxLength: 8 }), fc.jsonValue(), { maxKeys: 4 });
+
+describe("the built-in format", () => {
+  test("is what the published template renders", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(message, { minLength: 1, maxLength: 6 }),
+        fc.array(tool, { maxLength: 3 }),
+        fc.boolean(),
+        async (messages, tools, addGenerationPrompt) => {
+          const options = { tools, addGenerationPrompt };
+          expect(await formatChat(messages, options)).toBe(await formatChat(messages, { ...options, template: chatTemplate }));
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+
+  test("of a conversation with tools, written out", async () => {
+    const prompt = await formatChat(
+      [
+        { role: "system", content: "Be brief." },
+        { role: "user", content: [{ type: "text", text: "Weather in Zürich?" }] },
+        { role: "assistant", content: "Looking.", tool_calls: [{ name: "weather", arguments: { city: "Zürich", days: [1, 2] } }] },
+        { role: "tool", content: [{ type: "text", name: "weather", text: "sunny" }] },
+        { role: "tool", name: "clock", content: "noon" },
+      ],
+      { tools: [{ name: "weather", parameters: { city: "ö", "1": [] } }, { name: "clock" }] },
+    );
+    expect(prompt).toBe(`<begin_of_document><beginning_of_sentence>system ai_setting=assistant
+Be brief.<end_of_sentence>
+<beginning_of_sentence>system tool_setting=tools
+You are provided with these tools:
+<tools>
+{"name": "weather", "parameters": {"1": [], "city": "ö"}}
+{"name": "clock"}
+</tools>
+
+If you need to call tools, please respond with <tool_calls></tool_calls> XML tags, and provide tool-name and json-object of arguments, following the format below:
+<tool_calls>
+{name: <tool-name-1>, arguments: <args-json-object-1>}
+...
+</tool_calls><end_of_sentence>
+<beginning_of_sentence>user name=user
+Weather in Zürich?<end_of_sentence>
+<beginning_of_sentence>ai name=assistant
+Looking.
+<tool_calls>
+{"name": "weather", "arguments": {"city": "Zürich", "days": [1, 2]}}
+</tool_calls><end_of_sentence>
+<beginning_of_sentence>tool name=tools
+tool name: weather
+tool result: sunny
+
+<end_of_sentence>
+<beginning_of_sentence>tool name=tools
+tool name: clock
+tool result: noon
+
+<end_of_sentence>
+<beginning_of_sentence>ai name=assistant
+`);
+  });
+
+  test("strings and lists of parts are the same, and no part is lost", async () => {
+    const joined = await formatChat([{ role: "user", content: "one two" }]);
+    const parts = [
+      { type: "text" as const, text: "one" },
+      { type: "text" as const, text: " two" },
+    ];
+    expect(await formatChat([{ role: "user", content: parts }])).toBe(joined);
+    expect(await formatChat([{ role: "user", content: parts }], { template: chatTemplate })).toBe(joined);
+  });
+});
+
+describe("calls of tools", () => {
+  test("in OpenAI's form read as plain ones", async () => {
+    const plain = { name: "f", arguments: { a: [1, null], b: "ü\n" } };
+    const openai = { id: "call_1", type: "function", function: { name: "f", arguments: '{"a":[1,null],"b":"ü\\n"}' } };
+    const [one, other] = await Promise.all(
+      [plain, openai].map((each) => formatChat([{ role: "assistant", content: null, tool_calls: [each] }], { addGenerationPrompt: false })),
+    );
+    expect(other).toBe(one);
+    expect(one).toContain(
+      'assistant\n<tool_calls>\n{"name": "f", "arguments": {"a": [1, null], "b": "ü\\n"}}\n</tool_calls><end_of_sentence>',
+    );
+  });
+
+  test("are read back from the turn that they were written into", async () => {
+    const head = "<begin_of_document><beginning_of_sentence>ai name=assistant\n";
+    await fc.assert(
+      fc.asyncProperty(fc.string({ unit: "grapheme" }), fc.array(call, { minLength: 1, maxLength: 4 }), async (content, tool_calls) => {
+        const turn = await formatChat([{ role: "assistant", content, tool_calls }], { addGenerationPrompt: false });
+        const answer = parseAssistant(turn.slice(head.length, -"<end_of_sentence>\n".length));
+        expect(answer).toEqual({ content, toolCalls: JSON.parse(JSON.stringify(tool_calls)), malformed: [] });
+      }),
+    );
+  });
+});
+
+describe("another template", () => {
+  test("reads parts, tools, the generation prompt and further variables", async () => {
+    const template =
+      "{{ bos_token }}{% for m in messages %}[{{ m.role }}:{{ m.content[0].text }}]{% endfor %}{{ tools is none }}{{ add_generation_prompt }}";
+    expect(await formatChat([{ role: "user", content: "hi" }], { template, variables: { bos_token: "<s>" } })).toBe("<s>[user:hi]truetrue");
+  });
+
+  test.each(["{% for %}", "{{ raise_exception('roles must alternate') }}", "{{ messages[0].content + 1 }}"])(
+    "%s fails with its reason",
+    async (template) => {
+      await expect(formatChat([{ role: "user", content: "hi" }], { template })).rejects.toThrow(InputError);
+      await expect(formatChat([{ role: "user", content: "hi" }], { template })).rejects.toThrow("chat: template: ");
+    },
+  );
+});
+
+describe("bad input names its place", () => {
+  const hi = { role: "user", content: "hi" };
+  const circular: Record<string, unknown> = {};
+  circular.self = circular;
+  const cases: [string, unknown, string][] = [
+    ["no messages", [], "messages: expected at least one"],
+    ["messages that are text", "hi", "messages: expected at least one"],
+    ["a message that is text", [hi, "hi"], "messages[1]: expected a message"],
+    [
+      "an unknown role",
+      [hi, { role: "developer", content: "" }],
+      'messages[1].role: expected system, user, assistant or tool, got "developer"',
+    ],
+    ["no content", [hi, { role: "user" }], "messages[1].content: expected text"],
+    ["an empty list of parts", [{ role: "user", content: [] }], "messages[0].content: expected text"],
+    ["an image", [{ role: "user", content: [{ type: "text", text: "" }, { type: "image" }] }], "messages[0].content[1]: expected a part"],
+    ["a part without text", [{ role: "user", content: [{ type: "text" }] }], "messages[0].content[0]: expected a part"],
+    ["a result of no tool", [hi, { role: "tool", content: "4" }], "messages[1].name: expected the name of the tool"],
+    ["calls by the user", [{ ...hi, tool_calls: [{ name: "f", arguments: {} }] }], "messages[0].tool_calls: expected none"],
+    ["calls that are no list", [{ role: "assistant", content: "", tool_calls: {} }], "messages[0].tool_calls: expected a list"],
+    ["a call that is null", [{ role: "assistant", tool_calls: [null] }], "messages[0].tool_calls[0]: expected a call"],
+    ["a call without a function", [{ role: "assistant", tool_calls: [{ function: null }] }], "messages[0].tool_calls[0]: expected a call"],
+    ["a call without a name", [{ role: "assistant", tool_calls: [{ arguments: {} }] }], "messages[0].tool_calls[0].name: expected"],
+    [
+      "arguments that are no JSON",
+      [{ role: "assistant", tool_calls: [{ function: { name: "f", arguments: "{" } }] }],
+      "tool_calls[0].arguments: expected JSON",
+    ],
+    [
+      "arguments that are a list",
+      [{ role: "assistant", tool_calls: [{ name: "f", arguments: [] }] }],
+      "tool_calls[0].arguments: expected a JSON object",
+    ],
+    [
+      "arguments that JSON cannot hold",
+      [{ role: "assistant", tool_calls: [{ name: "f", arguments: circular }] }],
+      "tool_calls[0].arguments: expected JSON",
+    ],
+  ];
+  test.each(cases)("%s", async (_, messages, text) => {
+    const error = await formatChat(messages as ChatMessage[]).then(
+      () => undefined,
+      (reason: unknown) => reason,
+    );
+    expect(error).toBeInstanceOf(InputError);
+    expect(String(error)).toContain(text);
+  });
+
+  test.each([
+    ["a string", ["f"]],
+    ["circular", [circular]],
+    ["a bigint", [{ n: 1n }]],
+  ])("a tool that is %s", async (_, tools) => {
+    await expect(formatChat([{ role: "user", content: "hi" }], { tools: tools as never })).rejects.toThrow("chat: tools[0]: expected");
+  });
+});

@@ -1,0 +1,465 @@
+import { describe, expect, test, vi } from "vitest";
+import { type LoadOptions, loadCheckpoint, type Progress } from "../../src/io/checkpoint.js";
+import { estimateMemory } from "../../src/io/estimate.js";
+import { parseConfig, tinyM1 } from "../../src/model/config.js";
+import { CheckpointError, ConfigError, type LightningError, MemoryError, WeightError } from "../../src/runtime/errors.js";
+import { Runtime } from "../../src/runtime/runtime.js";
+import {
+  type Files,
+  json,
+  open,
+  type RawTensor,
+  rawBuffers,
+  rawTensors,
+  SMALL,
+  SMALL_HF,
+  safetensors,
+  sharded,
+  singleFile,
+  storedAs,
+} from "../support/checkpoints.js";
+
+/** Loads, and expects the bytes of every weight to be those given. */
+async function expectLoaded(files: Files, tensors: readonly RawTensor[], options: LoadOptions = {}): Promise<void> {
+  const { rt, weights } = await loadCheckpoint(files, options);
+  expect([...weights.specs()].map(({ name }) => name).sort()).toEqual(tensors.map(({ name }) => name).sort());
+  for (const { name, shape, bytes } of tensors) {
+    const rows = shape.length === 2 ? shape[0]! : 1;
+    expect(Buffer.compare(weights.readRows(name, 0, rows), bytes), name).toBe(0);
+  }
+  rt.dispose();
+}
+
+/** Expects an error of this class and text, and every runtime that was made to be disposed. */
+async function expectRefused(files: Files, kind: typeof LightningError, message: RegExp, options: LoadOptions = {}): Promise<void> {
+  const create = vi.spyOn(Runtime, "create");
+  try {
+    const error = await loadCheckpoint(files, options).then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    expect(error).toBeInstanceOf(kind);
+    expect((error as Error).message).toMatch(message);
+    for (const { value } of create.mock.results) expect((await value).memory.reservedBytes).toBe(0);
+  } finally {
+    create.mockRestore();
+  }
+}
+
+function edit(change: (tensors: RawTensor[]) => readonly RawTensor[], config = SMALL): Files {
+  return singleFile(config, [...change(rawTensors(config))]);
+}
+
+describe("loading", () => {
+  for (const dtype of ["float32", "bfloat16", "float16"]) {
+    for (const config of [SMALL, SMALL_HF]) {
+      test(`${config.model_type} in ${dtype}: every weight's bytes are the file's`, async () => {
+        const stored = storedAs(dtype, config);
+        const tensors = rawTensors(stored);
+        await expectLoaded(singleFile(stored), tensors);
+        await expectLoaded(sharded(stored), tensors);
+        await expectLoaded(singleFile(stored), tensors, { dtype: "f32" });
+      });
+    }
+  }
+
+  test("mixed dtypes and any order of tensors", async () => {
+    const [f32, bf16, f16] = ["float32", "bfloat16", "float16"].map((dtype) => rawTensors(storedAs(dtype))) as [
+      RawTensor[],
+      RawTensor[],
+      RawTensor[],
+    ];
+    const mixed = f32.map((_, i) => [f32, bf16, f16][i % 3]![i]!).reverse();
+    await expectLoaded(singleFile(SMALL, mixed), mixed);
+  });
+
+  test("matrices are resident as stored, or in the precision asked for; vectors and routers in float32", async () => {
+    const resident = async (stored: string, dtype?: "f32" | "bf16") => {
+      const { rt, weights } = await loadCheckpoint(singleFile(storedAs(stored)), { dtype });
+      const at = (name: string) => weights.at(`model.layers.0.${name}.weight`).dtype;
+      const dtypes = [at("self_attn.qkv_proj"), at("input_layernorm"), at("block_sparse_moe.gate")];
+      rt.dispose();
+      return dtypes.join();
+    };
+    expect(await resident("float32")).toBe("f32,f32,f32");
+    expect(await resident("bfloat16")).toBe("bf16,f32,f32");
+    expect(await resident("float16")).toBe("f32,f32,f32");
+    expect(await resident("float32", "bf16")).toBe("bf16,f32,f32");
+    expect(await resident("bfloat16", "f32")).toBe("f32,f32,f32");
+  });
+
+  test("a larger model is read in many pieces", async () => {
+    const config = { ...tinyM1.source, vocab_size: 9001, hidden_size: 256, num_hidden_layers: 1, attn_type_list: [0] };
+    const tensors = rawTensors(config);
+    await expectLoaded(singleFile(config), tensors);
+  });
+
+  test("the configuration may be given, and then comes before the file", async () => {
+    const bytes = singleFile().get("model.safetensors")!;
+    for (const source of [bytes, bytes.slice().buffer, new Blob([bytes as BlobPart])]) {
+      const { config, rt } = await loadCheckpoint(source, { config: SMALL });
+      expect(config.vocabSize).toBe(21);
+      rt.dispose();
+    }
+    const { rt, config } = await loadCheckpoint(singleFile(), { config: { ...SMALL, rms_norm_eps: 0.5 } });
+    expect(config.rmsNormEps).toBe(0.5);
+    rt.dispose();
+  });
+
+  test("text files are kept, others are not", async () => {
+    const files = singleFile()
+      .set("tokenizer.json", json({ model: {} }))
+      .set("README.md", json("hello"));
+    const checkpoint = await loadCheckpoint(files);
+    expect([...checkpoint.files.keys()].sort()).toEqual(["config.json", "tokenizer.json"]);
+    expect(checkpoint.files.get("tokenizer.json")).toEqual(files.get("tokenizer.json"));
+    checkpoint.rt.dispose();
+  });
+
+  test("unknown keys of the configuration warn", async () => {
+    const warnings: string[] = [];
+    const config = { ...SMALL, layernorm_linear_alpha: 3 };
+    (await loadCheckpoint(singleFile(config), { onWarning: (message) => warnings.push(message) })).rt.dispose();
+    expect(warnings.join()).toMatch(/layernorm_linear_alpha/);
+  });
+
+  test("the only .safetensors file counts as the model, whatever its name", async () => {
+    const files = singleFile();
+    files.set("weights.safetensors", files.get("model.safetensors")!).delete("model.safetensors");
+    await expectLoaded(files, rawTensors(SMALL));
+  });
+
+  test("transformers' buffers are kept beside the weights", async () => {
+    const buffers = rawBuffers(0);
+    const checkpoint = await loadCheckpoint(singleFile(SMALL_HF, [...buffers, ...rawTensors(SMALL_HF)]));
+    expect(checkpoint.buffers).toEqual(buffers);
+    checkpoint.rt.dispose();
+    await expectRefused(singleFile(SMALL, [...rawTensors(SMALL), ...buffers]), WeightError, /slope_rate: not a weight of this model/);
+  });
+
+  test("a tied model may store its head once more", async () => {
+    const tied = { ...SMALL, tie_word_embeddings: true };
+    await expectLoaded(singleFile(tied), rawTensors(tied));
+    const head: RawTensor = { name: "lm_head.weight", dtype: "F32", shape: [21, 12], bytes: new Uint8Array(21 * 12 * 4) };
+    const checkpoint = await loadCheckpoint(singleFile(tied, [head, ...rawTensors(tied)]));
+    expect(checkpoint.buffers).toEqual([head]);
+    expect(checkpoint.weights.has("lm_head.weight")).toBe(false);
+    checkpoint.rt.dispose();
+  });
+});
+
+describe("progress", () => {
+  test("one total, known from the start, never falling, ending at 1", async () => {
+    for (const files of [singleFile(), sharded()]) {
+      const seen: Progress[] = [];
+      (await loadCheckpoint(files, { onProgress: (progress) => seen.push(progress) })).rt.dispose();
+      const total = [...files].filter(([name]) => name.endsWith(".safetensors")).reduce((sum, [, { byteLength }]) => sum + byteLength, 0);
+      expect(seen[0]).toEqual({ loadedBytes: 0, totalBytes: total, fraction: 0, phase: "download" });
+      expect(seen.at(-1)).toEqual({ loadedBytes: total, totalBytes: total, fraction: 1, phase: "load" });
+      for (const [i, { loadedBytes, totalBytes, fraction }] of seen.entries()) {
+        expect(totalBytes).toBe(total);
+        expect(fraction).toBe(loadedBytes / total);
+        expect(loadedBytes).toBeGreaterThanOrEqual(seen[i - 1]?.loadedBytes ?? 0);
+      }
+    }
+  });
+
+  test("an error in the listener ends the load", async () => {
+    const fault = new Error("from the listener");
+    await expect(
+      loadCheckpoint(singleFile(), {
+        onProgress: () => {
+          throw fault;
+        },
+      }),
+    ).rejects.toBe(fault);
+  });
+});
+
+describe("aborting", () => {
+  test("before the start, and at every report of progress, the signal's own reason is thrown and nothing stays", async () => {
+    const reason = { custom: "reason" };
+    await expect(loadCheckpoint(sharded(), { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+    const create = vi.spyOn(Runtime, "create");
+    let reports = 0;
+    (await loadCheckpoint(sharded(), { onProgress: () => reports++ })).rt.dispose();
+    for (let at = 1; at <= reports; at++) {
+      const controller = new AbortController();
+      let seen = 0;
+      const onProgress = () => ++seen === at && controller.abort(reason);
+      await expect(loadCheckpoint(sharded(), { signal: controller.signal, onProgress })).rejects.toBe(reason);
+      expect(seen).toBe(at);
+    }
+    for (const { value } of create.mock.results) expect((await value).memory.reservedBytes).toBe(0);
+    create.mockRestore();
+  });
+
+  test("after the call and before the first file", async () => {
+    const controller = new AbortController();
+    const loading = loadCheckpoint(singleFile(), { signal: controller.signal });
+    controller.abort();
+    await expect(loading).rejects.toMatchObject({ name: "AbortError" });
+  });
+});
+
+describe("configuration and index", () => {
+  test("missing or damaged configuration", async () => {
+    const files = singleFile();
+    files.delete("config.json");
+    await expectRefused(files, CheckpointError, /config\.json: missing/);
+    await expectRefused(
+      files.set("config.json", new TextEncoder().encode('{"a": 1,\n "b"')),
+      CheckpointError,
+      /^config\.json: line 2, column 5: expected ":"/,
+    );
+    await expectRefused(files.set("config.json", new Uint8Array([0xff, 0xfe])), CheckpointError, /^config\.json: expected UTF-8/);
+    await expectRefused(files.set("config.json", json([1])), ConfigError, /expected a JSON object/);
+    await expectRefused(
+      files.set("config.json", json({ ...SMALL, architectures: ["MiniMaxM2ForCausalLM"], model_type: "minimax_m2" })),
+      ConfigError,
+      /minimax_m2/,
+    );
+  });
+
+  test("no weights, several files without an index, other formats", async () => {
+    const files = sharded();
+    files.delete("model.safetensors.index.json");
+    await expectRefused(files, CheckpointError, /3 \.safetensors files and no index/);
+    await expectRefused(new Map([["config.json", json(SMALL)]]), CheckpointError, /expected model\.safetensors or/);
+    await expectRefused(
+      new Map([
+        ["config.json", json(SMALL)],
+        ["pytorch_model.bin", new Uint8Array(1)],
+      ]),
+      CheckpointError,
+      /another format/,
+    );
+  });
+
+  test("an index that is damaged", async () => {
+    const files = sharded();
+    const index = (value: unknown) => new Map(files).set("model.safetensors.index.json", json(value));
+    await expectRefused(index({}), CheckpointError, /weight_map: expected files by tensor name, got nothing/);
+    await expectRefused(index({ weight_map: [] }), CheckpointError, /weight_map/);
+    await expectRefused(index({ weight_map: { a: 1 } }), CheckpointError, /weight_map: a: expected the name of a \.safetensors file/);
+    await expectRefused(
+      new Map(files).set("model.safetensors.index.json", new TextEncoder().encode("{")),
+      CheckpointError,
+      /index\.json: line 1/,
+    );
+    const text = new TextDecoder().decode(files.get("model.safetensors.index.json"));
+    const twice = text.replace('"weight_map": {', '"weight_map": {\n"lm_head.weight": "model-00001-of-00003.safetensors",');
+    await expectRefused(
+      new Map(files).set("model.safetensors.index.json", new TextEncoder().encode(twice)),
+      CheckpointError,
+      /expected every key once/,
+    );
+  });
+
+  test("shard names cannot leave the directory", async () => {
+    for (const name of [
+      "../model.safetensors",
+      "/etc/x.safetensors",
+      "a/b.safetensors",
+      "..\\x.safetensors",
+      "C:x.safetensors",
+      "..safetensors",
+      "",
+      "x.bin",
+      ".safetensors",
+    ]) {
+      const files = sharded().set("model.safetensors.index.json", json({ weight_map: { "lm_head.weight": name } }));
+      await expectRefused(
+        files,
+        CheckpointError,
+        /weight_map: lm_head\.weight: expected the name of a \.safetensors file beside the index/,
+      );
+    }
+  });
+
+  test("shards that are missing, or hold other tensors than the index says", async () => {
+    const files = sharded();
+    files.delete("model-00002-of-00003.safetensors");
+    await expectRefused(files, CheckpointError, /model-00002-of-00003\.safetensors: missing/);
+
+    const { weight_map } = JSON.parse(new TextDecoder().decode(sharded().get("model.safetensors.index.json")));
+    const index = (map: Record<string, string>) => sharded().set("model.safetensors.index.json", json({ weight_map: map }));
+    await expectRefused(
+      index({ ...weight_map, "lm_head.weight": "model-00001-of-00003.safetensors" }),
+      CheckpointError,
+      /lm_head\.weight: expected in model-00001-.*got it in model-00003/,
+    );
+    await expectRefused(
+      index({ ...weight_map, extra: "model-00001-of-00003.safetensors" }),
+      CheckpointError,
+      /extra: expected in .*got no such tensor/,
+    );
+  });
+
+  test("a tensor in two shards", async () => {
+    const files = sharded();
+    files.set("model-00002-of-00003.safetensors", files.get("model-00001-of-00003.safetensors")!);
+    await expectRefused(files, CheckpointError, /expected every tensor once, got it in model-00001-of-00003\.safetensors too/);
+  });
+
+  test("truncated and overlong files", async () => {
+    for (const name of ["model-00001-of-00003.safetensors", "model-00003-of-00003.safetensors"]) {
+      const whole = sharded().get(name)!;
+      await expectRefused(sharded().set(name, whole.subarray(0, -1)), CheckpointError, /truncated/);
+      await expectRefused(sharded().set(name, whole.subarray(0, 4)), CheckpointError, /truncated/);
+      await expectRefused(sharded().set(name, new Uint8Array([...whole, 0])), CheckpointError, /overlong/);
+    }
+  });
+});
+
+describe("weights that do not fit the configuration", () => {
+  test("missing, with the nearest name", async () => {
+    await expectRefused(
+      edit((tensors) => tensors.filter(({ name }) => name !== "model.layers.1.self_attn.k_proj.weight")),
+      WeightError,
+      /^model\.layers\.1\.self_attn\.k_proj\.weight: missing; nearest is model\.layers\.1\.self_attn\.[qvo]_proj\.weight$/,
+    );
+    await expectRefused(
+      edit((tensors) =>
+        tensors.map((tensor) => (tensor.name === "model.norm.weight" ? { ...tensor, name: "model.norms.weight" } : tensor)),
+      ),
+      WeightError,
+      /^model\.norm\.weight: missing; nearest is model\.norms\.weight/,
+    );
+  });
+
+  test("the other kind of attention points to attn_type_list", async () => {
+    const files = singleFile({ ...SMALL, attn_type_list: [1, 1] }, rawTensors(SMALL));
+    await expectRefused(
+      files,
+      WeightError,
+      /layers\.0\.self_attn\.q_proj\.weight: missing; nearest is model\.layers\.0\.self_attn\.qkv_proj\.weight \(layer 0 is softmax: check attn_type_list\)/,
+    );
+    const hf = singleFile({ ...SMALL_HF, layer_types: ["full_attention", "full_attention"] }, rawTensors(SMALL_HF));
+    await expectRefused(hf, WeightError, /check layer_types/);
+  });
+
+  test("superfluous", async () => {
+    const extra = { ...rawTensors(SMALL)[1]!, name: "model.surprise.weight" };
+    await expectRefused(
+      edit((tensors) => [...tensors, extra]),
+      WeightError,
+      /^model\.surprise\.weight: not a weight of this model/,
+    );
+    await expectRefused(
+      singleFile({ ...SMALL, num_hidden_layers: 1, attn_type_list: [0] }, rawTensors(SMALL)),
+      WeightError,
+      /check num_hidden_layers, 1\).*and \d+ more/,
+    );
+    await expectRefused(
+      singleFile({ ...SMALL, num_local_experts: 1, num_experts_per_tok: 1 }, rawTensors(SMALL)),
+      WeightError,
+      /check num_local_experts, 1/,
+    );
+    await expectRefused(
+      singleFile(SMALL, rawTensors({ ...SMALL, shared_intermediate_size: 10 })),
+      WeightError,
+      /check shared_intermediate_size/,
+    );
+  });
+
+  test("more layers than the files have", async () => {
+    const files = singleFile({ ...SMALL, num_hidden_layers: 3, attn_type_list: [0, 1, 0] }, rawTensors(SMALL));
+    await expectRefused(files, WeightError, /no layer 2 in these files: check num_hidden_layers/);
+  });
+
+  test("misshapen", async () => {
+    await expectRefused(
+      singleFile({ ...SMALL, vocab_size: 22 }, rawTensors(SMALL)),
+      WeightError,
+      /^model\.embed_tokens\.weight: expected \[22, 12\], got \[21, 12\]/,
+    );
+    const transposed = edit((tensors) =>
+      tensors.map((tensor) => (tensor.name === "lm_head.weight" ? { ...tensor, shape: [12, 21] } : tensor)),
+    );
+    await expectRefused(transposed, WeightError, /^lm_head\.weight: expected \[21, 12\], got \[12, 21\]/);
+    const flat = edit((tensors) => tensors.map((tensor) => (tensor.name === "lm_head.weight" ? { ...tensor, shape: [21 * 12] } : tensor)));
+    await expectRefused(flat, WeightError, /^lm_head\.weight: expected \[21, 12\], got \[252\]/);
+  });
+
+  test("stored in a dtype that is no float, or quantised", async () => {
+    const as = (dtype: string, factor: number) =>
+      edit((tensors) => tensors.map((t) => (t.name === "lm_head.weight" ? { ...t, dtype, bytes: new Uint8Array(21 * 12 * factor) } : t)));
+    await expectRefused(as("F8_E4M3", 1), WeightError, /^lm_head\.weight: expected F32, F16 or BF16, got F8_E4M3/);
+    await expectRefused(as("I32", 4), WeightError, /got I32/);
+    await expectRefused(as("F64", 8), WeightError, /got F64/);
+    await expectRefused(as("NEW_DTYPE", 3), WeightError, /got NEW_DTYPE/);
+  });
+
+  test("NaN is reported on request", async () => {
+    for (const [dtype, nan] of [
+      ["float32", [0, 0, 0xc0, 0x7f]],
+      ["bfloat16", [0xc0, 0x7f]],
+      ["float16", [0, 0x7e]],
+    ] as const) {
+      const config = storedAs(dtype);
+      const poisoned = rawTensors(config);
+      for (const name of ["lm_head.weight", "model.norm.weight"]) poisoned.find((tensor) => tensor.name === name)!.bytes.set(nan);
+      await expectRefused(singleFile(config, poisoned), WeightError, /model\.norm\.weight \(1 elements\).*got NaN/, { checkNaN: true });
+      await expectRefused(singleFile(config, poisoned), WeightError, /lm_head\.weight \(1 elements\)/, { checkNaN: true, dtype: "bf16" });
+      await expectLoaded(singleFile(config, poisoned), poisoned);
+      (await loadCheckpoint(singleFile(config), { checkNaN: true })).rt.dispose();
+    }
+  });
+});
+
+describe("memory", () => {
+  test("a model beyond wasm32 is refused before any file of weights is opened", async () => {
+    const config = { ...SMALL, hidden_size: 6144, intermediate_size: 9216, num_local_experts: 32 };
+    await expectRefused(
+      new Map([["config.json", json(config)]]),
+      MemoryError,
+      /^load: the weights need \d+\.\d+ GiB, wasm32 holds 4 GiB \(dtype "bf16", fewer/,
+    );
+  });
+
+  test("a limit of one's own counts the precision in memory", async () => {
+    const files = singleFile();
+    const { weightsBytes } = estimateMemory(SMALL);
+    (await loadCheckpoint(files, { maxMemoryBytes: weightsBytes })).rt.dispose();
+    await expectRefused(files, MemoryError, /maxMemoryBytes allows/, { maxMemoryBytes: weightsBytes - 1 });
+    (await loadCheckpoint(files, { maxMemoryBytes: weightsBytes - 1, dtype: "bf16" })).rt.dispose();
+  });
+
+  test("a graph of millions of tensors is refused, not built", async () => {
+    const config = { ...SMALL, num_local_experts: 2 ** 31 - 1 };
+    await expectRefused(new Map([["config.json", json(config)]]), ConfigError, /expected at most 1000000 tensors/);
+  });
+
+  test("the estimate of the weights is what they take, 64 bytes of alignment per tensor aside", async () => {
+    for (const [stored, dtype] of [
+      ["float32", undefined],
+      ["bfloat16", undefined],
+      ["float32", "bf16"],
+      ["bfloat16", "f32"],
+      ["float16", undefined],
+    ] as const) {
+      const config = storedAs(stored);
+      const { rt, weights } = await loadCheckpoint(singleFile(config), { dtype });
+      const { weightsBytes } = estimateMemory(config, { dtype });
+      expect(rt.memory.usedBytes).toBeGreaterThanOrEqual(weightsBytes);
+      expect(rt.memory.usedBytes).toBeLessThan(weightsBytes + 64 * [...weights.specs()].length);
+      rt.dispose();
+    }
+  });
+
+  test("the estimate takes configurations, their JSON and graphs; state grows with batch and context", () => {
+    const typed = estimateMemory(parseConfig(SMALL), { context: 64 });
+    expect(estimateMemory(SMALL, { context: 64 })).toEqual(typed);
+    // One lightning layer of 2 heads, one softmax layer of 1 head for keys and values.
+    expect(typed.cacheBytes).toBe(4 * (2 * 6 * 6 + 2 * 6 * 64));
+    expect(estimateMemory(SMALL, { context: 65, batch: 3 }).cacheBytes).toBe(3 * 4 * (2 * 6 * 6 + 2 * 6 * 128));
+    expect(typed.totalBytes).toBe(typed.weightsBytes + typed.cacheBytes + typed.scratchBytes);
+  });
+});
+
+test("the test's own reader and writer agree", () => {
+  const { header, data } = open(safetensors(rawTensors(SMALL)));
+  expect(Object.keys(header)).toHaveLength(rawTensors(SMALL).length + 1);
+  expect(header["lm_head.weight"]!.data_offsets[1]).toBe(data.byteLength);
+});

