@@ -33,18 +33,18 @@ const directory = fileURLToPath(new URL("../tests/golden/m1-tiny", import.meta.u
 const published = readGreedyIds(`${directory}/expected.safetensors`);
 const model = await MiniMaxM1.load(directory);
 row("model", `m1-tiny: the same architecture at ${count(model.parameters)} parameters`);
-row("weights", "random, never trained: it shows that the arithmetic is right, and has");
-row("", "nothing to say, so its tokens are shown as ids");
-row("kernels", `WebAssembly SIMD, ${model.build}`);
+row("weights", "random, never trained: they show that the arithmetic is right and");
+row("", "have nothing to say, so the tokens are shown as ids");
+row("kernels", `AssemblyScript on WebAssembly SIMD (build ${model.build})`);
 row("prompt", published.slice(0, PROMPT).join(" "));
 
 const ids = [];
 let first = 0;
-process.stdout.write(`\n  ${"tokens".padEnd(12)}`);
+process.stdout.write(`\n  ${"tokens".padEnd(11)}`);
 for await (const { id } of model.generate(published.slice(0, PROMPT), { maxTokens: published.length - PROMPT, temperature: 0 })) {
   if (ids.length === 0) first = performance.now();
-  else if (ids.length % 12 === 0) process.stdout.write(`\n${" ".repeat(14)}`);
-  process.stdout.write(`${String(id).padStart(3)} `);
+  else if (ids.length % 12 === 0) process.stdout.write(`\n${" ".repeat(13)}`);
+  process.stdout.write(` ${String(id).padStart(3)}`);
   ids.push(id);
 }
 const seconds = (performance.now() - first) / 1000;

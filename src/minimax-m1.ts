@@ -1,6 +1,5 @@
-import { type GenerateOptions, type Generation, generate, Session } from "./generate/index.js";
-import type { ChatMessage, ChatOptions, Tool } from "./io/chat.js";
-import { formatChat } from "./io/chat.js";
+import { type GenerateOptions, type Generation, generate, Session, type TextCodec } from "./generate/index.js";
+import { type ChatMessage, type ChatOptions, formatChat, type Tool } from "./io/chat.js";
 import { type Checkpoint, type LoadOptions as CheckpointOptions, loadCheckpoint } from "./io/checkpoint.js";
 import type { CheckpointSource } from "./io/open.js";
 import { type SaveOptions, saveCheckpoint } from "./io/save.js";
@@ -121,6 +120,17 @@ export class MiniMaxM1 {
     return this.text.tokenizer;
   }
 
+  /** The tokenizer as generation sees it: ids beyond its vocabulary, which a padded embedding has, are without text. */
+  private get codec(): TextCodec | undefined {
+    const { tokenizer } = this;
+    if (!tokenizer) return undefined;
+    const stream = () => {
+      const text = tokenizer.stream();
+      return { push: (id: number) => (id < tokenizer.vocabSize ? text.push(id) : ""), end: () => text.end() };
+    };
+    return { encode: (text) => tokenizer.encode(text), stream, eosId: tokenizer.eosId };
+  }
+
   /** A fresh state for one sequence, to pass to `forward`. Dispose it when done. */
   newCache(): Cache {
     return this.transformer.newCache();
@@ -171,13 +181,13 @@ export class MiniMaxM1 {
   generateBatch(inputs: readonly Prompt[], options: PromptOptions = {}): Generation {
     const { tools, template, ...rest } = options;
     if (!Array.isArray(inputs)) throw new InputError(`generate: inputs: expected an array of prompts, got ${typeof inputs}`);
-    const { transformer, tokenizer } = this;
+    const { transformer, codec } = this;
     if (!inputs.some(isConversation)) {
       return generate(
         transformer,
         inputs.map((input) => this.idsOf(input as string | readonly number[])),
         rest,
-        tokenizer,
+        codec,
       );
     }
     // A template may need its engine loaded first, so conversations become ids with the first token asked for.
@@ -189,7 +199,7 @@ export class MiniMaxM1 {
     };
     const seed = rest.seed ?? crypto.getRandomValues(new Uint32Array(1))[0]!;
     const run = async function* () {
-      yield* generate(transformer, await prepare(), { ...rest, seed }, tokenizer);
+      yield* generate(transformer, await prepare(), { ...rest, seed }, codec);
     };
     return Object.assign(run(), { seed });
   }
@@ -201,12 +211,12 @@ export class MiniMaxM1 {
 
   /** A conversation whose state is kept: each turn computes only what is new. Dispose it when done. */
   session(options: { seed?: number } = {}): Session {
-    return Session.start(this.transformer, options, this.tokenizer);
+    return Session.start(this.transformer, options, this.codec);
   }
 
   /** A session from the bytes of `session.save()`, exact to the bit. */
   restore(bytes: Uint8Array): Session {
-    return Session.restore(this.transformer, bytes, this.tokenizer);
+    return Session.restore(this.transformer, bytes, this.codec);
   }
 
   /**

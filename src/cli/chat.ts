@@ -2,18 +2,19 @@ import { randomUUID } from "node:crypto";
 import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import { createInterface, type Interface } from "node:readline";
 import { defineCommand } from "citty";
-import { InputError, LightningError, ReasoningSplitter } from "../index.js";
+import { InputError, LightningError } from "../index.js";
+import { AnswerWriter } from "./answer.js";
 import { Conversation } from "./conversation.js";
 import { loadModel } from "./model.js";
 import { common, loading, sampling, samplingOptions } from "./options.js";
 import { describePace, Stopwatch } from "./pace.js";
-import { Ended, printable, type Terminal, visible } from "./terminal.js";
+import { Ended, type Terminal, visible } from "./terminal.js";
 
 const HELP = "/save FILE, /load FILE, /reset, /help, /exit; Ctrl-C stops an answer";
 
 /** A conversation, line by line. Answers go to stdout, everything else to stderr. */
 export const chat = defineCommand({
-  meta: { name: "chat", description: "Talk with a model; its state is kept, so that only new tokens are computed" },
+  meta: { name: "chat", description: "Talk with a model; only new tokens are computed" },
   args: {
     ...loading,
     system: { type: "string", valueHint: "text", description: "System message" },
@@ -46,7 +47,11 @@ class Chat {
   ) {
     const { stdin, stderr, err } = terminal;
     this.interactive = stdin.isTTY === true;
-    this.lines = createInterface({ input: stdin, ...(this.interactive && { output: stderr, terminal: stderr.isTTY === true }), prompt: err.bold("> ") });
+    this.lines = createInterface({
+      input: stdin,
+      ...(this.interactive && { output: stderr, terminal: stderr.isTTY === true }),
+      prompt: err.bold("> "),
+    });
   }
 
   /** Until the input ends or `/exit`. */
@@ -136,35 +141,6 @@ class Chat {
     }
     await writer.end();
     terminal.note(terminal.err.dim(`${describePace(stopwatch.pace(promptTokens))}, ended by ${stop}`));
-  }
-}
-
-/** Writes an answer as it comes, its reasoning dimmed and between its tags. */
-class AnswerWriter {
-  private readonly splitter = new ReasoningSplitter();
-  private thinking = false;
-
-  constructor(private readonly terminal: Terminal) {}
-
-  push(text: string): Promise<void> {
-    return this.write(this.splitter.push(text));
-  }
-
-  async end(): Promise<void> {
-    await this.write(this.splitter.end());
-    await this.terminal.print("\n");
-  }
-
-  private async write({ reasoning, content }: { reasoning: string; content: string }): Promise<void> {
-    const { out, stdout } = this.terminal;
-    let thought = reasoning;
-    if (reasoning && !this.thinking) thought = `<think>${reasoning}`;
-    if (reasoning) this.thinking = true;
-    if (content && this.thinking) {
-      thought += "</think>";
-      this.thinking = false;
-    }
-    await this.terminal.print((thought && out.dim(printable(thought, stdout))) + printable(content, stdout));
   }
 }
 

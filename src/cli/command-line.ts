@@ -1,11 +1,11 @@
 import { stripVTControlCharacters } from "node:util";
 import { type ArgsDef, type CommandDef, defineCommand, renderUsage, runCommand } from "citty";
-import { LightningError } from "../index.js";
 import { version } from "../../package.json";
+import { LightningError } from "../index.js";
 import { chat } from "./chat.js";
 import { generate } from "./generate.js";
 import { inspect } from "./inspect.js";
-import { checkUsage, common, UsageError } from "./options.js";
+import { checkUsage, UsageError } from "./options.js";
 import { Ended, openTerminal, type Streams, type Terminal, visible } from "./terminal.js";
 
 const commands = { generate, chat, inspect } as unknown as Readonly<Record<string, CommandDef>>;
@@ -51,7 +51,7 @@ export async function runCommandLine(args: readonly string[], streams: Streams):
   } catch (error) {
     if (streams.signal.aborted) return (streams.signal.reason as Ended).exitCode;
     if (error instanceof Ended) return error.exitCode;
-    return report(error, terminal, name in commands ? name : "", options.includes("--debug") || Boolean(streams.env.DEBUG));
+    return report(error, terminal, Object.hasOwn(commands, name) ? name : "", options.includes("--debug") || Boolean(streams.env.DEBUG));
   }
 }
 

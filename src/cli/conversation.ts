@@ -61,7 +61,8 @@ export class Conversation {
       { role: "user", content },
     ]);
     const end = text.indexOf(ANSWER) + ANSWER.length;
-    if (end < ANSWER.length) throw new InputError("chat: template: expected one that writes the assistant's messages, got one that drops them");
+    if (end < ANSWER.length)
+      throw new InputError("chat: template: expected one that writes the assistant's messages, got one that drops them");
     const ids = this.encode(text.slice(end));
     return ids[0] === this.session.ids.at(-1) ? ids.slice(1) : ids;
   }

@@ -63,7 +63,10 @@ export function factsOf(name: string, { config, ...model }: Graph, allSlopes: bo
     state: {
       lightningBytes,
       keyValueBytesPerToken,
-      contexts: contexts(config.maxPositionEmbeddings).map((tokens) => ({ tokens, bytes: lightningBytes + tokens * keyValueBytesPerToken })),
+      contexts: contexts(config.maxPositionEmbeddings).map((tokens) => ({
+        tokens,
+        bytes: lightningBytes + tokens * keyValueBytesPerToken,
+      })),
     },
     decaySlopes: attnTypeList.flatMap((type, layer) => (type === 0 ? [layerSlopes(config, layer, allSlopes)] : [])),
   };

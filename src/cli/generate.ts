@@ -7,10 +7,10 @@ import { printable, type Terminal } from "./terminal.js";
 
 /** Continues one prompt. Text goes to stdout as it comes, everything else to stderr. */
 export const generate = defineCommand({
-  meta: { name: "generate", description: "Continue a prompt (from --prompt, --ids or stdin); the text goes to stdout" },
+  meta: { name: "generate", description: "Continue a prompt; the text goes to stdout" },
   args: {
     ...loading,
-    prompt: { type: "string", alias: "p", valueHint: "text", description: "What to continue" },
+    prompt: { type: "string", alias: "p", valueHint: "text", description: "Text to continue (or on stdin)" },
     ids: { type: "string", valueHint: "1,2,3", description: "Token ids to continue" },
     chat: { type: "boolean", description: "The prompt is a user's message: answer it" },
     system: { type: "string", valueHint: "text", description: "System message, with --chat" },

@@ -8,13 +8,13 @@ import type { Terminal } from "./terminal.js";
 
 /** What a model is made of. Reads headers only, never weights. */
 export const inspect = defineCommand({
-  meta: { name: "inspect", description: "Layers, parameters, bytes and decay slopes of a model; loads no weights" },
+  meta: { name: "inspect", description: "What a model is made of; loads no weights" },
   args: {
     source: {
       type: "positional",
       required: false,
       default: "minimax-m1",
-      description: `Preset (${Object.keys(presets).join(", ")}), config.json, directory, .safetensors, URL or hub id`,
+      description: `Preset (${Object.keys(presets).join(", ")}), config.json or checkpoint`,
     },
     slopes: { type: "boolean", description: "Decay slopes of every head" },
     json: { type: "boolean", description: "Machine readable, every number exact" },

@@ -33,7 +33,8 @@ export function layout(facts: Facts, { bold, dim }: Colours): string {
 }
 
 function blockTable({ blocks, tensorCount, parameterCount, checkpointBytes }: Facts, dim: Colours["dim"]): string[] {
-  const line = (name: string, ...columns: string[]) => name.padEnd(10) + columns.map((column, i) => column.padStart(i === 0 ? 9 : i === 3 ? 8 : 19)).join("");
+  const line = (name: string, ...columns: string[]) =>
+    name.padEnd(10) + columns.map((column, i) => column.padStart(i === 0 ? 9 : i === 3 ? 8 : 19)).join("");
   return [
     dim(line("block", "tensors", "parameters", "bytes", "share")),
     ...blocks.map(({ block, tensors, parameters, bytes }) =>
@@ -49,7 +50,12 @@ function slopeTable(layers: readonly LayerSlopes[], dim: Colours["dim"]): string
   if (layers[0]!.slopes) {
     return [
       dim("decay slopes λ by layer, one per head"),
-      ...layers.flatMap(({ layer, slopes }) => wrap(`${layer}`.padEnd(6), slopes!.map((slope) => slope.toPrecision(6)))),
+      ...layers.flatMap(({ layer, slopes }) =>
+        wrap(
+          `${layer}`.padEnd(6),
+          slopes!.map((slope) => slope.toPrecision(6)),
+        ),
+      ),
     ];
   }
   const runs: LayerSlopes[][] = [];
@@ -73,7 +79,8 @@ function slopeTable(layers: readonly LayerSlopes[], dim: Colours["dim"]): string
 function storedTable({ files, dtypes, buffers, fault }: NonNullable<Facts["checkpoint"]>, dim: Colours["dim"]): string[] {
   const here = files.filter((file) => file.bytes !== undefined);
   const unread = files.some(({ tensors }) => tensors === undefined);
-  const name = files.length === 1 ? ` (${files[0]!.file})` : here.length < files.length ? `, ${count(files.length - here.length)} missing` : "";
+  const name =
+    here.length < files.length ? `, ${count(files.length - here.length)} missing` : files.length === 1 ? ` (${files[0]!.file})` : "";
   return [
     dim("as stored"),
     ...rows([

@@ -96,7 +96,9 @@ function repeated(rawArgs: readonly string[], name: string): string[] {
 /** @throws {UsageError} options that the command does not have, options without their value, too many arguments */
 export function checkUsage(rawArgs: readonly string[], definition: ArgsDef): void {
   const options: Record<string, { type: "string" | "boolean"; short?: string; multiple: true }> = {};
-  for (const [name, { type, alias, ...rest }] of Object.entries(definition).map(([name, arg]) => [name, { alias: undefined, ...arg }] as const)) {
+  for (const [name, { type, alias, ...rest }] of Object.entries(definition).map(
+    ([name, arg]) => [name, { alias: undefined, ...arg }] as const,
+  )) {
     if (type === "positional") continue;
     options[name] = { type: type === "boolean" ? "boolean" : "string", multiple: true, ...(typeof alias === "string" && { short: alias }) };
     if ("negativeDescription" in rest) options[`no-${name}`] = { type: "boolean", multiple: true };
@@ -109,5 +111,6 @@ export function checkUsage(rawArgs: readonly string[], definition: ArgsDef): voi
     throw new UsageError(code === "ERR_PARSE_ARGS_UNKNOWN_OPTION" ? message.split(". ")[0] : message);
   }
   const most = Object.values(definition).filter(({ type }) => type === "positional").length;
-  if (positionals.length > most) throw new UsageError(`expected at most ${most} argument${most === 1 ? "" : "s"}, got ${positionals.join(" ")}`);
+  if (positionals.length > most)
+    throw new UsageError(`expected at most ${most} argument${most === 1 ? "" : "s"}, got ${positionals.join(" ")}`);
 }

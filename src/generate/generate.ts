@@ -181,7 +181,7 @@ class Completion {
     const closing = settings.eosIds.has(id) ? "eos" : settings.stopIds.has(id) ? "stop" : undefined;
     const { text, stopped } = (!closing && this.text?.push(id)) || { text: "", stopped: false };
     this.stop = closing ?? (stopped ? "stop" : this.limit());
-    const rest = this.stop && !stopped && this.text ? this.text.end() : "";
+    const rest = (this.stop && this.text?.end()) ?? "";
     return {
       ...{ index, id, text: text + rest, logprob: logprobs[id]! },
       ...(settings.topLogprobs > 0 && {

@@ -9,7 +9,7 @@ import { Random } from "./random.js";
  * randomness. The remaining tokens are pending: the next pass takes them in. A sampled token is pending until then.
  */
 export class Sequence {
-  private condition: "whole" | "broken" | "disposed" = "whole";
+  private disposed = false;
 
   private constructor(
     private readonly transformer: Transformer,
@@ -40,11 +40,9 @@ export class Sequence {
     return this.length - this.cache.length;
   }
 
-  /** @throws {SessionError} disposed, or left behind by a pass that failed */
+  /** @throws {SessionError} disposed */
   get cache(): Cache {
-    if (this.condition === "disposed") throw new SessionError("session: used after dispose");
-    if (this.condition === "broken")
-      throw new SessionError("session: a pass failed half-way in its state (start anew, or restore a saved one)");
+    if (this.disposed) throw new SessionError("session: used after dispose");
     return this.state;
   }
 
@@ -75,14 +73,11 @@ export class Sequence {
       cache,
       ids: tokens.slice(cache.length, cache.length + count),
     }));
-    for (const { sequence } of pieces) sequence.condition = "broken";
-    const pass = transformer.forward(batch, rows);
-    for (const { sequence } of pieces) sequence.condition = "whole";
-    return pass;
+    return transformer.forward(batch, rows);
   }
 
   dispose(): void {
-    if (this.condition !== "disposed") this.state.dispose();
-    this.condition = "disposed";
+    if (!this.disposed) this.state.dispose();
+    this.disposed = true;
   }
 }

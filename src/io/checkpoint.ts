@@ -1,6 +1,6 @@
 import { type Config, parseConfig } from "../model/config.js";
 import { type Graph, graph } from "../model/graph.js";
-import { CheckpointError, ConfigError, formatBytes, MemoryError, WeightError } from "../runtime/errors.js";
+import { CheckpointError, ConfigError, formatBytes, InputError, MemoryError, WeightError } from "../runtime/errors.js";
 import { MAX_BYTES } from "../runtime/memory.js";
 import { Runtime } from "../runtime/runtime.js";
 import type { Build } from "../runtime/wasm.js";
@@ -93,8 +93,12 @@ const READ_BYTES = 8 << 20;
  * @throws {ConfigError} a configuration of another model, or one that contradicts itself
  * @throws {WeightError} weights that are missing, superfluous, misshapen, quantised, or (on request) NaN
  * @throws {MemoryError} weights that do not fit
+ * @throws {InputError} a precision that does not exist
  */
 export async function loadCheckpoint(source: CheckpointSource, options: LoadOptions = {}): Promise<Checkpoint> {
+  if (![undefined, "f32", "bf16"].includes(options.dtype)) {
+    throw new InputError(`load: dtype: expected "f32" or "bf16", got ${JSON.stringify(options.dtype)}`);
+  }
   const files = await openSource(source, options);
   try {
     return await readCheckpoint(files, options);

@@ -48,7 +48,8 @@ export async function inspectCheckpoint(source: CheckpointSource, options: OpenO
     for (const file of names) {
       signal?.throwIfAborted();
       const bytes = await from.size(file, signal);
-      const shard = bytes !== undefined && !(await from.download?.missingBytes([file])) ? await readShard(from, file, bytes, signal) : undefined;
+      const shard =
+        bytes !== undefined && !(await from.download?.missingBytes([file])) ? await readShard(from, file, bytes, signal) : undefined;
       if (shard) shards.push(shard);
       files.push({ file, bytes, tensors: shard?.tensors.length });
     }
@@ -64,7 +65,9 @@ export async function inspectCheckpoint(source: CheckpointSource, options: OpenO
 
 function incomplete(name: string, missing: readonly string[]): CheckpointError {
   const rest = missing.length - 3;
-  return new CheckpointError(`${name}: ${missing.slice(0, 3).join(", ")}${rest > 0 ? ` and ${rest} more` : ""}: missing (the download is incomplete)`);
+  return new CheckpointError(
+    `${name}: ${missing.slice(0, 3).join(", ")}${rest > 0 ? ` and ${rest} more` : ""}: missing (the download is incomplete)`,
+  );
 }
 
 function compare(model: Graph, stored: ReturnType<typeof collect>): Pick<CheckpointInspection, "buffers" | "fault"> {

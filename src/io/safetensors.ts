@@ -65,6 +65,9 @@ export function headerBytes(prefix: Uint8Array, fileBytes: number, file: string)
   if (prefix.byteLength < PREFIX_BYTES) {
     throw new CheckpointError(`${file}: expected a safetensors file, got ${fileBytes} bytes (truncated download?)`);
   }
+  if (new TextDecoder().decode(prefix) === "version ") {
+    throw new CheckpointError(`${file}: expected a safetensors file, got a git-lfs pointer to one (git lfs pull fetches it)`);
+  }
   const view = new DataView(prefix.buffer, prefix.byteOffset);
   const length = view.getUint32(0, true) + 2 ** 32 * view.getUint32(4, true);
   const most = Math.min(MAX_HEADER_BYTES, fileBytes - PREFIX_BYTES);

@@ -36,6 +36,7 @@ export class Cache {
 
   /** The tensors that make up the state, by name; of keys and values the filled rows. */
   *tensors(): Generator<{ name: string; tensor: Tensor }> {
+    this.checkWhole();
     for (const [i, layer] of this.layers.entries()) {
       if (layer instanceof LightningState) yield { name: `lightning_state.${i}`, tensor: layer.state };
       else {
@@ -71,7 +72,7 @@ export class Cache {
 
   /** Marks the state as being changed; only `advance` makes it usable again. */
   begin(): void {
-    if (this.halfway) throw new SessionError("cache: left half-advanced by a call that failed (start anew, or restore a saved state)");
+    this.checkWhole();
     this.halfway = true;
   }
 
@@ -92,6 +93,10 @@ export class Cache {
 
   dispose(): void {
     for (const layer of this.layers) layer.dispose();
+  }
+
+  private checkWhole(): void {
+    if (this.halfway) throw new SessionError("cache: a pass failed half-way in this state (start anew, or restore a saved one)");
   }
 
   [Symbol.dispose](): void {

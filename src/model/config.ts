@@ -50,10 +50,16 @@ export interface Config {
   readonly source: Readonly<Record<string, unknown>>;
 }
 
-const count = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(2 ** 31 - 1));
-const countOrZero = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(2 ** 31 - 1));
-const finite = v.pipe(v.number(), v.finite());
-const positive = v.pipe(v.number(), v.finite(), v.gtValue(0));
+function number(expected: string, fits: (x: number) => boolean) {
+  return v.custom<number>((x) => typeof x === "number" && fits(x), expected);
+}
+
+const count = number("an integer of at least 1", (x) => Number.isInteger(x) && x >= 1 && x < 2 ** 31);
+const countOrZero = number("an integer of at least 0", (x) => Number.isInteger(x) && x >= 0 && x < 2 ** 31);
+const finite = number("a number", Number.isFinite);
+const positive = number("a number above 0", (x) => Number.isFinite(x) && x > 0);
+/** Far beyond any model, and few enough to build tables of. */
+const layerCount = number("an integer within [1, 100,000]", (x) => Number.isInteger(x) && x >= 1 && x <= 100_000);
 const tokenId = v.nullish(countOrZero);
 const tokenIds = v.nullish(v.union([countOrZero, v.array(countOrZero)]));
 /** Keys that do not change what the model computes. */
@@ -64,7 +70,7 @@ const common = {
   vocab_size: count,
   hidden_size: count,
   intermediate_size: count,
-  num_hidden_layers: count,
+  num_hidden_layers: layerCount,
   num_attention_heads: count,
   head_dim: v.nullish(count),
   hidden_act: v.optional(v.literal("silu", "only silu is known"), "silu"),
@@ -81,7 +87,7 @@ const common = {
   eos_token_id: tokenIds,
   initializer_range: v.optional(positive, 0.02),
   router_aux_loss_coef: v.optional(finite, 0.001),
-  model_type: v.string(),
+  model_type: ignored,
   architectures: ignored,
   attention_dropout: ignored,
   auto_map: ignored,
@@ -121,6 +127,11 @@ const published = v.object({
   use_triton: ignored,
 });
 
+const ropeParameters = v.looseObject({
+  rope_theta: v.nullish(positive),
+  rope_type: v.optional(v.literal("default", "only the default rotary embedding is known"), "default"),
+});
+
 /** Keys of transformers' `minimax`, with its defaults. */
 const transformers = v.object({
   ...common,
@@ -129,12 +140,7 @@ const transformers = v.object({
   block_size: v.optional(count, 256),
   rope_theta: v.nullish(positive),
   rope_scaling: v.nullish(v.never("scaled rotary embedding is not part of MiniMax-M1")),
-  rope_parameters: v.nullish(
-    v.object({
-      rope_theta: v.nullish(positive),
-      rope_type: v.optional(v.literal("default", "only the default rotary embedding is known"), "default"),
-    }),
-  ),
+  rope_parameters: v.nullish(ropeParameters),
   full_attn_alpha_factor: v.optional(finite, 1),
   full_attn_beta_factor: v.optional(finite, 1),
   linear_attn_alpha_factor: v.optional(finite, 1),
@@ -202,22 +208,25 @@ function validate<const Schema extends v.ObjectSchema<v.ObjectEntries, undefined
   source: Record<string, unknown>,
   warn: (message: string) => void,
 ): v.InferOutput<Schema> {
-  const result = v.safeParse(schema, { model_type: "", ...source });
+  const result = v.safeParse(schema, source);
   if (!result.success) {
     const issue = result.issues[0];
     throw new ConfigError(`config: ${v.getDotPath(issue) ?? "?"}: ${explain(issue)}`);
   }
-  for (const key of Object.keys(source)) {
-    if (!Object.hasOwn(schema.entries, key))
-      warn(`config: ${key}: unknown key, ignored (value ${JSON.stringify(source[key])?.slice(0, 80)})`);
-  }
+  warnUnknown(schema.entries, source, "", warn);
   return result.output;
 }
 
+function warnUnknown(known: object, given: Readonly<Record<string, unknown>>, prefix: string, warn: (message: string) => void): void {
+  for (const [key, value] of Object.entries(given)) {
+    if (!Object.hasOwn(known, key)) warn(`config: ${prefix}${key}: unknown key, ignored (value ${JSON.stringify(value)?.slice(0, 80)})`);
+  }
+}
+
 function explain(issue: v.BaseIssue<unknown>): string {
-  const expected = issue.expected ?? issue.requirement?.toString() ?? issue.type;
+  if (issue.type === "custom") return `expected ${issue.message}, got ${issue.received}`;
   const remark = /^Invalid /.test(issue.message) ? "" : ` (${issue.message})`;
-  return `expected ${expected === "never" ? "nothing" : expected}, got ${issue.received}${remark}`;
+  return `expected ${issue.expected === "never" ? "nothing" : issue.expected}, got ${issue.received}${remark}`;
 }
 
 type Shared = v.InferOutput<v.ObjectSchema<typeof common, undefined>>;
@@ -253,7 +262,8 @@ function headDimOf(raw: Shared): number {
 
 function dtypeOf(name: string): Config["dtype"] {
   const dtypes: Record<string, Config["dtype"]> = { bfloat16: "bf16", float16: "f16", float32: "f32" };
-  const dtype = dtypes[name.replace(/^torch\./, "")];
+  const short = name.replace(/^torch\./, "");
+  const dtype = Object.hasOwn(dtypes, short) ? dtypes[short] : undefined;
   if (!dtype) throw new ConfigError(`config: torch_dtype: expected bfloat16, float16 or float32, got ${name}`);
   return dtype;
 }
@@ -281,6 +291,7 @@ function fromPublished(source: Record<string, unknown>, warn: (message: string) 
 
 function fromTransformers(source: Record<string, unknown>, warn: (message: string) => void): Config {
   const raw = validate(transformers, source, warn);
+  warnUnknown(ropeParameters.entries, raw.rope_parameters ?? {}, "rope_parameters.", warn);
   const base = shared(raw, source);
   const types =
     raw.layer_types ?? Array.from({ length: raw.num_hidden_layers }, (_, i) => (i % 2 === 0 ? "full_attention" : "linear_attention"));

@@ -39,7 +39,7 @@ export async function openHub(name: string, options: OpenOptions): Promise<Sourc
     accessToken: await token(),
     fetch: (input, init) => fetch(input, { ...init, signal }),
   };
-  return guard(name, signal, async () => {
+  return guard(`${name} (no such path, so a hub id)`, signal, async () => {
     const { sha } = await modelInfo({ ...access, name, revision, additionalFields: ["sha"] });
     if (!/^[0-9a-f]{40}$/.test(sha)) throw new Error(`expected a commit, got ${JSON.stringify(sha)}`);
     const entries = new Map<string, Entry>();
@@ -56,11 +56,13 @@ export async function openHub(name: string, options: OpenOptions): Promise<Sourc
 }
 
 async function openCached(name: string, folder: string, revision: string): Promise<Source> {
-  const remedy = "load it once without localFilesOnly";
   const commit = await readFile(join(folder, "refs", revision), "utf8").catch(() => revision);
   const snapshot = join(folder, "snapshots", commit.trim());
   const found = await stat(snapshot).catch(() => undefined);
-  if (!found?.isDirectory()) throw new CheckpointError(`${name}: revision ${revision} is not in the cache ${dirname(folder)} (${remedy})`);
+  if (!found?.isDirectory())
+    throw new CheckpointError(
+      `${name} (no such path, so a hub id): revision ${revision} is not in the cache ${dirname(folder)} (load it once without localFilesOnly)`,
+    );
   return new DirectorySource(snapshot);
 }
 

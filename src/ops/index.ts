@@ -6,7 +6,7 @@
 export { Runtime } from "../runtime/runtime.js";
 export { type DType, reshape, sizeOf, slice, type Tensor } from "../runtime/tensor.js";
 export { availableBuilds, type Build, type Kernels } from "../runtime/wasm.js";
-export { ResidentWeights, residentDType, type StoredDType, type Weights, type WeightSpec } from "../runtime/weights.js";
+export { ResidentWeights, residentDType, type StoredDType, type WeightSpec, type Weights } from "../runtime/weights.js";
 export { attention, type KeysValues } from "./attention.js";
 export { embed } from "./embed.js";
 export { lightning, type Segment } from "./lightning.js";

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from "vitest";
-import { type GenerateOptions, generate, type Token } from "../../src/generate/index.js";
+import { type GenerateOptions, generate, type TextCodec, type Token } from "../../src/generate/index.js";
 import type { Transformer } from "../../src/model/transformer.js";
 import { InputError } from "../../src/runtime/errors.js";
 import { bytesCodec, collect, randomConfig, randomModel, rejection } from "./model.js";
@@ -54,6 +54,11 @@ describe("greedy", () => {
     for (const prefillChunk of [1, 2, 3, 7, 16, prompt.length - 1, prompt.length, prompt.length + 1]) {
       expect(await ids({ maxTokens: 12, prefillChunk })).toEqual(whole);
     }
+  });
+
+  test("with an immense repetition penalty no token comes twice", async () => {
+    const generated = await ids({ maxTokens: 60, repetitionPenalty: 1e6 });
+    expect(new Set([...prompt, ...generated]).size).toBe(new Set(prompt).size + 60);
   });
 
   test("log-probabilities are the model's own, whatever restricts the choice", async () => {
@@ -111,21 +116,25 @@ describe("batches", () => {
     },
   );
 
-  test("one pass per step takes in all sequences that go on, and none that ended", async () => {
-    const sizes: number[] = [];
-    const forward = model.forward.bind(model);
-    const counted = Object.assign(Object.create(model), {
-      forward: (...args: Parameters<typeof forward>) => {
-        sizes.push(args[0].length);
-        return forward(...args);
-      },
-    });
-    const third = (await ids({ maxTokens: 3 }, [1, 2, 3]))[2]!;
-    const tokens = await collect(generate(counted, [[7], [1, 2, 3], [9, 9]], { maxTokens: 6, stopIds: [third] }));
-    const lengths = [0, 1, 2].map((index) => idsOf(tokens, index).length);
-    expect(lengths[1]).toBeLessThanOrEqual(3);
-    expect(sizes).toEqual(Array.from({ length: Math.max(...lengths) }, (_, step) => lengths.filter((length) => length > step).length));
-  });
+  test.each([1, 512])(
+    "one pass per step takes in all sequences that go on, and none that ended (prefillChunk %d)",
+    async (prefillChunk) => {
+      const sizes: number[] = [];
+      const counted: Transformer = Object.assign(Object.create(model), {
+        forward: (...args: Parameters<Transformer["forward"]>) => {
+          sizes.push(args[0].length);
+          return model.forward(...args);
+        },
+      });
+      const prompts = [[7], [1, 2, 3], [9, 9]];
+      const third = (await ids({ maxTokens: 3 }, [1, 2, 3]))[2]!;
+      const tokens = await collect(generate(counted, prompts, { maxTokens: 6, stopIds: [third], prefillChunk }));
+      const generated = prompts.map((_, index) => idsOf(tokens, index).length);
+      expect(generated[1]).toBeLessThanOrEqual(3);
+      const steps = prompts.map((ids, i) => Math.ceil(ids.length / prefillChunk) - 1 + generated[i]!);
+      expect(sizes).toEqual(Array.from({ length: Math.max(...steps) }, (_, step) => steps.filter((count) => count > step).length));
+    },
+  );
 });
 
 describe("text", () => {
@@ -146,6 +155,14 @@ describe("text", () => {
       expect(tokens.at(-1)!.stop).toBe("stop");
       expect(tokens).toHaveLength(full.indexOf(stop) + 4);
     }
+  });
+
+  test("of a token that contains a stop string, only what is before it", async () => {
+    const numbers: TextCodec = { encode: () => [], stream: () => ({ push: (id) => `(${id})`, end: () => "" }) };
+    const greedy = await ids({ maxTokens: 5 });
+    const tokens = await collect(generate(model, [prompt], { maxTokens: 5, stop: String(greedy[2]) }, numbers));
+    const before = greedy.map((id) => `(${id})`).join("");
+    expect(tokens.map(({ text }) => text).join("")).toBe(before.slice(0, before.indexOf(String(greedy[2]))));
   });
 
   test("without a tokenizer it is empty, and stop strings are refused", async () => {

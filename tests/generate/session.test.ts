@@ -162,6 +162,10 @@ describe("saving", () => {
     );
     for (let at = 0; at < 48; at++) refused(bytes.slice().fill(0xff, at, at + 1));
     refused(new Uint8Array([...bytes, 0, 0, 0, 0]));
+    const longer = new Uint32Array(bytes.length / 4 + 1);
+    longer.set(new Uint32Array(bytes.buffer));
+    longer[3] = longer.subarray(4).reduce((hash, word) => Math.imul(hash ^ word, 0x01000193), 0x811c9dc5);
+    expect(() => Session.restore(model, new Uint8Array(longer.buffer))).toThrow(/bytes of state, got/);
     refused(new Uint8Array(0));
     refused(new TextEncoder().encode('{"not": "a session"}'));
     refused(undefined as unknown as Uint8Array);
@@ -277,8 +281,10 @@ describe("refuses", () => {
 
   test("a state that a failed pass left half-way", async () => {
     const failing: Transformer = Object.assign(Object.create(model), {
-      forward: () => {
-        throw new RangeError("out of memory");
+      weights: {
+        at: () => {
+          throw new RangeError("out of memory");
+        },
       },
     });
     using session = Session.start(failing);

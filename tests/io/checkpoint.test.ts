@@ -1,6 +1,7 @@
 import { describe, expect, test, vi } from "vitest";
 import { type LoadOptions, loadCheckpoint, type Progress } from "../../src/io/checkpoint.js";
 import { estimateMemory } from "../../src/io/estimate.js";
+import { MiniMaxM1 } from "../../src/minimax-m1.js";
 import { parseConfig, tinyM1 } from "../../src/model/config.js";
 import { CheckpointError, ConfigError, type LightningError, MemoryError, WeightError } from "../../src/runtime/errors.js";
 import { Runtime } from "../../src/runtime/runtime.js";
@@ -448,6 +449,38 @@ describe("memory", () => {
     }
   });
 
+  test("the estimate of state and scratch covers what a pass takes, and little more", async () => {
+    const wide = { ...SMALL, hidden_size: 64, intermediate_size: 512, vocab_size: 320, max_position_embeddings: 512 };
+    const many = {
+      ...SMALL,
+      hidden_size: 64,
+      num_attention_heads: 16,
+      num_key_value_heads: 16,
+      head_dim: 64,
+      max_position_embeddings: 512,
+    };
+    for (const config of [wide, many, { ...wide, shared_intermediate_size: 512, postnorm: false }]) {
+      for (const [batch, context] of [
+        [1, 64],
+        [1, 512],
+        [3, 200],
+      ] as const) {
+        const model = await MiniMaxM1.load(singleFile(config));
+        const before = model.memory.usedBytes;
+        model.forward(
+          Array.from({ length: batch }, () => new Array<number>(context).fill(1)),
+          { logits: "last" },
+        );
+        const { cacheBytes, scratchBytes } = estimateMemory(config, { batch, context });
+        const taken = model.memory.peakBytes - before;
+        expect(cacheBytes + scratchBytes).toBeGreaterThanOrEqual(taken);
+        // 4 MiB are for workspaces and staging.
+        expect(cacheBytes + scratchBytes).toBeLessThan(1.5 * taken + (4 << 20));
+        model.dispose();
+      }
+    }
+  });
+
   test("the estimate takes configurations, their JSON and graphs; state grows with batch and context", () => {
     const typed = estimateMemory(parseConfig(SMALL), { context: 64 });
     expect(estimateMemory(SMALL, { context: 64 })).toEqual(typed);
@@ -456,6 +489,10 @@ describe("memory", () => {
     expect(estimateMemory(SMALL, { context: 65, batch: 3 }).cacheBytes).toBe(3 * 4 * (2 * 6 * 6 + 2 * 6 * 128));
     expect(typed.totalBytes).toBe(typed.weightsBytes + typed.cacheBytes + typed.scratchBytes);
   });
+});
+
+test("a precision that does not exist is refused", async () => {
+  await expectRefused(singleFile(), InputError, /^load: dtype: expected "f32" or "bf16", got "int8"/, { dtype: "int8" as never });
 });
 
 test("the test's own reader and writer agree", () => {

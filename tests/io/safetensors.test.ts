@@ -82,6 +82,11 @@ describe("safetensors", () => {
   const bad: [what: string, bytes: Uint8Array, message: RegExp][] = [
     ["an empty file", new Uint8Array(), /got 0 bytes \(truncated/],
     ["seven bytes", new Uint8Array(7), /got 7 bytes/],
+    [
+      "a git-lfs pointer",
+      new TextEncoder().encode("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"),
+      /got a git-lfs pointer to one \(git lfs pull/,
+    ],
     ["a header of 10 GB", file("{}", undefined, 10_000_000_000n), /header: expected at most 2 bytes, got 9\.31 GiB/],
     ["a header length of 2^64 − 1", file("{}", undefined, 2n ** 64n - 1n), /header: expected at most/],
     ["a header longer than the file", file("{}", undefined, 3n), /header: expected at most 2 bytes, got 3 bytes/],

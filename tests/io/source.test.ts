@@ -76,7 +76,7 @@ describe("files by name, picked files, bytes", () => {
   });
 
   test("reading from memory lets others run", async () => {
-    const config = { ...tinyM1.source, vocab_size: 40_000, hidden_size: 256, num_hidden_layers: 1, attn_type_list: [0] };
+    const config = { ...tinyM1.source, vocab_size: 20_000, hidden_size: 256, num_hidden_layers: 1, attn_type_list: [0] };
     const controller = new AbortController();
     setTimeout(() => controller.abort("meanwhile"), 0);
     const loading = loadCheckpoint(singleFile(config), {

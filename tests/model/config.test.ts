@@ -1,17 +1,14 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type Config, type Dialect, decaySlopes, minimaxM1, parseConfig, presets, tinyM1 } from "../../src/model/config.js";
+import { type Config, minimaxM1, parseConfig, presets } from "../../src/model/config.js";
 import { ConfigError } from "../../src/runtime/errors.js";
-import { slopes } from "../reference/slopes.js";
 import { goldenCases, readGolden } from "../support/golden.js";
-import { rounding } from "../support/tolerance.js";
 
 type Json = Record<string, unknown>;
 
 const published: Json = JSON.parse(readFileSync(new URL("../golden/published/config.json", import.meta.url), "utf8"));
-const golden = (name: string) => readGolden(goldenCases().find((directory) => directory.name === name)!);
-const transformers: Json = golden("hf-minimax").config;
+const transformers: Json = readGolden(goldenCases().find(({ name }) => name === "hf-minimax")!).config;
 
 /** The least that MiniMax's dialect needs, and transformers'. */
 const leastPublished: Json = {
@@ -323,42 +320,5 @@ describe("refusals name the key", () => {
       }),
       { numRuns: 500 },
     );
-  });
-});
-
-describe("decay slopes", () => {
-  /** Slope, factor and product are rounded to float32 once each. */
-  function expectSlopes(dialect: Dialect, heads: number, layer: number, layers: number): void {
-    const config = { ...tinyM1, dialect, numAttentionHeads: heads, numHiddenLayers: layers };
-    const actual = decaySlopes(config, layer);
-    const expected = slopes(dialect, heads, layer, layers);
-    expect(actual).toHaveLength(heads);
-    for (const [h, slope] of expected.entries()) {
-      expect(Math.abs(actual[h]! - slope), `head ${h} of ${heads}, layer ${layer} of ${layers}`).toBeLessThanOrEqual(rounding(3, slope));
-    }
-  }
-
-  test.each<Dialect>(["minimax_m1", "minimax"])("%s: 1 to 64 heads, any layer", (dialect) => {
-    for (let heads = 1; heads <= 64; heads++) {
-      for (const layers of [1, 2, 3, 80]) {
-        for (const layer of new Set([0, layers >> 1, layers - 1])) expectSlopes(dialect, heads, layer, layers);
-      }
-    }
-  });
-
-  test("MiniMax-M1: 64 heads from 2^(−1/8) to 2^−8, layers from local to far", () => {
-    const first = decaySlopes(minimaxM1, 0);
-    expect(Math.abs(first[0]! - 2 ** -0.125 * 1.00001)).toBeLessThanOrEqual(rounding(3, 1));
-    expect(Math.abs(first[63]! - 2 ** -8 * 1.00001)).toBeLessThanOrEqual(rounding(3, 2 ** -8));
-    for (let layer = 1; layer < 80; layer++) expect(decaySlopes(minimaxM1, layer)[0]).toBeLessThan(decaySlopes(minimaxM1, layer - 1)[0]!);
-    expect(decaySlopes(minimaxM1, 79)[63]).toBeGreaterThan(0);
-  });
-
-  test("transformers': bit for bit the buffers that it saves", () => {
-    const { weights } = golden("hf-minimax");
-    const config = parseConfig(transformers);
-    for (const layer of [0, 1, 2, 3, 4, 5, 6]) {
-      expect([...decaySlopes(config, layer)]).toEqual([...weights.get(`model.layers.${layer}.self_attn.slope_rate`)!.data]);
-    }
   });
 });

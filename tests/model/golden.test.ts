@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { availableBuilds, MiniMaxM1 } from "../../src/index.js";
 import { GREEDY_PROMPT, goldenCases, readGolden } from "../support/golden.js";
+import { drawSeeded, SEEDED_IDS } from "../support/seeded.js";
 import { GOLDEN, goldenState, maxAbsDiff } from "../support/tolerance.js";
 
 const builds = await availableBuilds();
@@ -66,6 +67,10 @@ describe.each(["simd", "relaxed", "debug"] as const)("build %s", (build) => {
       const last = model.forward(inputIds, { logits: "last" }).logits;
       const picked = inputIds.flatMap((_, row) => [...all.subarray(((row + 1) * length - 1) * vocab, (row + 1) * length * vocab)]);
       expect([...last]).toEqual(picked);
+    });
+
+    test.runIf(name === "m1-tiny")("a seed draws the same tokens on every build", async () => {
+      expect(await drawSeeded(model)).toEqual(SEEDED_IDS);
     });
 
     test("greedy ids, one sequence at a time and all at once, in any prefill chunks", async () => {

@@ -1,0 +1,148 @@
+import { cpSync, truncateSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { MiniMaxM1 } from "../../src/index.js";
+import { greedy, run, speaking, start, temporary, tiny } from "./harness.js";
+
+const { prompt, continuation } = greedy();
+const ids = prompt.join(",");
+
+test("ids in, the published code's greedy ids out; all else on stderr", async () => {
+  const { exitCode, stdout, stderr } = await run(["generate", tiny, "--ids", ids, "-n", "24"]);
+  expect(exitCode).toBe(0);
+  expect(stdout.trim().split(" ").map(Number)).toEqual(continuation);
+  expect(stderr).toMatch(/16 prompt tokens in [\d.]+ s, 24 generated at [\d.]+ tokens\/s, ended by length, seed \d+/);
+});
+
+test("--json: a line per token, then one in all", async () => {
+  const { exitCode, stdout } = await run(["generate", tiny, "--ids", ids, "--max-tokens", "24", "--seed", "7", "--json"]);
+  const lines = stdout
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  expect(exitCode).toBe(0);
+  expect(lines.slice(0, -1).map(({ id }) => id)).toEqual(continuation);
+  for (const { logprob } of lines.slice(0, -1)) expect(logprob).toBeLessThan(0);
+  expect(lines.at(-1)).toMatchObject({ stop: "length", seed: 7, promptTokens: 16, generatedTokens: 24 });
+});
+
+test("--stop-ids ends the generation", async () => {
+  const { stdout } = await run(["generate", tiny, "--ids", ids, "--stop-ids", `${continuation[3]}`]);
+  expect(stdout.trim().split(" ").map(Number)).toEqual(continuation.slice(0, 4));
+});
+
+test("the same seed gives the same tokens, another one others", async () => {
+  const sampled = async (seed: number) =>
+    (await run(["generate", tiny, "--ids", ids, "-n", "16", "--temperature", "1", "--seed", `${seed}`])).stdout;
+  expect(await sampled(1)).toBe(await sampled(1));
+  expect(await sampled(1)).not.toBe(await sampled(2));
+});
+
+test("text from --prompt and from stdin is the same text to the library", async () => {
+  const directory = speaking();
+  const model = await MiniMaxM1.load(directory);
+  let expected = "";
+  for await (const { text } of model.generate("Once upon", { maxTokens: 12 })) expected += text;
+  model.dispose();
+  const given = await run(["generate", directory, "--prompt", "Once upon", "-n", "12"]);
+  const piped = await run(["generate", directory, "-n", "12"], { input: "Once upon\n" });
+  expect([given.exitCode, given.stdout]).toEqual([0, `${expected}\n`]);
+  expect([piped.exitCode, piped.stdout]).toEqual([0, `${expected}\n`]);
+});
+
+test("--stop may be given more than once", async () => {
+  const directory = speaking();
+  const whole = (await run(["generate", directory, "--prompt", "Once", "-n", "12"])).stdout.slice(0, -1);
+  const stop = whole.slice(2, 4);
+  const { stdout } = await run(["generate", directory, "--prompt", "Once", "-n", "12", "--stop", "never there", "--stop", stop]);
+  expect(stdout).toBe(`${whole.slice(0, whole.indexOf(stop))}\n`);
+});
+
+test("--chat answers a user's message", async () => {
+  const directory = speaking();
+  const model = await MiniMaxM1.load(directory);
+  let expected = "";
+  const messages = [
+    { role: "system" as const, content: "Be brief." },
+    { role: "user" as const, content: "Hello" },
+  ];
+  for await (const { text } of model.generate(messages, { maxTokens: 12 })) expected += text;
+  model.dispose();
+  const { exitCode, stdout } = await run(["generate", directory, "--chat", "--system", "Be brief.", "--prompt", "Hello", "-n", "12"]);
+  expect([exitCode, stdout]).toEqual([0, `${expected}\n`]);
+});
+
+test("control characters reach a pipe as they are and a terminal as symbols", async () => {
+  const directory = speaking();
+  const args = ["generate", directory, "--prompt", "x", "-n", "400", "--temperature", "1", "--seed", "1", "--no-color"];
+  const piped = await run(args);
+  const shown = await run(args, { tty: true });
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  const control = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/;
+  expect(piped.stdout).toMatch(control);
+  expect(shown.stdout).not.toMatch(control);
+});
+
+test("a damaged checkpoint is one error line and exit code 1", async () => {
+  const directory = temporary();
+  cpSync(tiny, directory, { recursive: true });
+  truncateSync(join(directory, "model.safetensors"), 100_000);
+  const { exitCode, stdout, stderr } = await run(["generate", directory, "--ids", ids]);
+  expect([exitCode, stdout]).toEqual([1, ""]);
+  expect(stderr).toMatch(/^error: model\.safetensors: .*truncated.*\n$/);
+});
+
+test.each([
+  [["--prompt", "text"], "no tokenizer"],
+  [["--ids", "1,2,9999"], "token 2: expected an integer id within [0, 320), got 9999"],
+  [["--ids", "1", "--top-p", "2"], "topP"],
+  [["--ids", "1", "--stop", "."], "tokenizer"],
+])("generate %j: exit code 1, one error line", async (args, message) => {
+  const { exitCode, stdout, stderr } = await run(["generate", tiny, ...args]);
+  expect([exitCode, stdout]).toEqual([1, ""]);
+  const errors = stderr.split("\n").filter((line) => line.startsWith("error: "));
+  expect(errors).toHaveLength(1);
+  expect(errors[0]).toContain(message);
+  expect(stderr).not.toContain("    at ");
+});
+
+test.each([
+  [["generate"], "SOURCE"],
+  [["generate", tiny, "--ids", "1", "--prompt", "x"], "got both"],
+  [["generate", tiny, "--ids", "one"], "--ids"],
+  [["generate", tiny, "--ids", ""], "--ids"],
+  [["generate", tiny, "--ids", "1", "-n", "many"], "--max-tokens: expected a number"],
+  [["generate", tiny, "--ids", "1", "--seed", "0.5"], "--seed: expected an integer"],
+  [["generate", tiny, "--ids", "1", "--dtype", "int4"], "int4"],
+  [["generate", tiny, "--ids"], "--ids"],
+  [["generate", tiny, "more", "--ids", "1"], "more"],
+  [["generate", tiny, "--unknown"], "--unknown"],
+  [["generate", tiny, "--system", "x", "--prompt", "x"], "--chat"],
+  [["frobnicate"], "frobnicate"],
+  [["constructor"], 'unknown command "constructor"'],
+  [[], "command"],
+])("%j is misuse: exit code 2", async (args, message) => {
+  const { exitCode, stdout, stderr } = await run(args);
+  expect([exitCode, stdout]).toEqual([2, ""]);
+  expect(stderr).toMatch(/^error: .*\nSee lightning-m1 .*--help\n$/);
+  expect(stderr).toContain(message);
+});
+
+test("a prompt is asked for where stdin is a terminal", async () => {
+  const { stderr, exitCode } = start(["generate", tiny], { tty: true });
+  expect(await exitCode).toBe(2);
+  expect(stderr.text).toContain("expected a prompt");
+});
+
+test("stdin that is not UTF-8", async () => {
+  const invocation = start(["generate", tiny]);
+  invocation.stdin.end(Buffer.from([0xff, 0xfe]));
+  expect(await invocation.exitCode).toBe(1);
+  expect(invocation.stderr.text).toContain("stdin: expected UTF-8");
+});
+
+test("--debug adds the stack", async () => {
+  const { stderr } = await run(["generate", tiny, "--ids", "9999", "--debug"]);
+  expect(stderr).toMatch(/^error: .*token 0/m);
+  expect(stderr).toMatch(/^ {4}at /m);
+});

@@ -1,0 +1,114 @@
+import { cpSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { pattern } from "../../src/cli/facts.js";
+import { decaySlopes, minimaxM1 } from "../../src/index.js";
+import { run, temporary, tiny } from "./harness.js";
+
+test("the published model's numbers, exact", async () => {
+  const { exitCode, stdout } = await run(["inspect", "minimax-m1", "--json"]);
+  expect(exitCode).toBe(0);
+  expect(JSON.parse(stdout)).toMatchObject({
+    parameterCount: 456_089_655_296,
+    activatedParameterCount: 45_944_920_064,
+    checkpointBytes: 912_210_767_872,
+    tensorCount: 8243,
+    layers: { count: 80, lightning: 70, softmax: 10, pattern: "10 × (7 lightning + 1 softmax)" },
+    state: { lightningBytes: 280 * 2 ** 20, keyValueBytesPerToken: 80 * 2 ** 10 },
+  });
+});
+
+test("the same numbers as text within 80 columns, the preset being the default", async () => {
+  const { exitCode, stdout, stderr } = await run(["inspect"]);
+  expect([exitCode, stderr]).toEqual([0, ""]);
+  for (const number of ["456,089,655,296", "45,944,920,064", "912,210,767,872", "8,243"]) expect(stdout).toContain(number);
+  expect(Math.max(...stdout.split("\n").map((line) => line.length))).toBeLessThanOrEqual(80);
+});
+
+test("blocks add up to the whole", async () => {
+  const { blocks, ...facts } = JSON.parse((await run(["inspect", tiny, "--json"])).stdout);
+  const sum = (key: string) => blocks.reduce((total: number, block: Record<string, number>) => total + block[key]!, 0);
+  expect([sum("tensors"), sum("parameters"), sum("bytes")]).toEqual([facts.tensorCount, facts.parameterCount, facts.checkpointBytes]);
+});
+
+test("--slopes lists every head's slope of every lightning layer", async () => {
+  const { decaySlopes: listed } = JSON.parse((await run(["inspect", "--slopes", "--json"])).stdout);
+  expect(listed).toHaveLength(70);
+  expect(listed.at(-1)).toMatchObject({ layer: 78, slopes: [...decaySlopes(minimaxM1, 78)] });
+});
+
+test("a checkpoint: files, dtypes, and whether they are what the configuration asks for", async () => {
+  const { exitCode, stdout } = await run(["inspect", tiny, "--json"]);
+  expect(exitCode).toBe(0);
+  const bytes = readFileSync(join(tiny, "model.safetensors")).length;
+  expect(JSON.parse(stdout).checkpoint).toEqual({
+    files: [{ file: "model.safetensors", bytes, tensors: 155 }],
+    dtypes: { F32: { tensors: 155, bytes: 3_160_064 } },
+    buffers: [],
+  });
+});
+
+test("a config.json alone", async () => {
+  const { exitCode, stdout } = await run(["inspect", join(tiny, "config.json"), "--json"]);
+  expect([exitCode, JSON.parse(stdout).parameterCount]).toEqual([0, 790_016]);
+});
+
+test("weights of another configuration are told apart: facts on stdout, the fault as an error", async () => {
+  const directory = temporary();
+  cpSync(tiny, directory, { recursive: true });
+  const config = JSON.parse(readFileSync(join(tiny, "config.json"), "utf8"));
+  writeFileSync(join(directory, "config.json"), JSON.stringify({ ...config, num_local_experts: 3 }));
+  const { exitCode, stdout, stderr } = await run(["inspect", directory, "--json"]);
+  expect(exitCode).toBe(1);
+  expect(JSON.parse(stdout).checkpoint.fault).toContain("experts.3.");
+  expect(stderr).toMatch(/^error: .*experts\.3\..*\n$/);
+});
+
+test("a shard that is not there", async () => {
+  const directory = temporary();
+  cpSync(join(tiny, "config.json"), join(directory, "config.json"));
+  const index = { weight_map: { "model.norm.weight": "model-00001-of-00001.safetensors" } };
+  writeFileSync(join(directory, "model.safetensors.index.json"), JSON.stringify(index));
+  const { exitCode, stdout, stderr } = await run(["inspect", directory]);
+  expect(exitCode).toBe(1);
+  expect(stdout).toContain("1 missing");
+  expect(stderr).toContain("model-00001-of-00001.safetensors: missing");
+});
+
+test("a damaged checkpoint is one error line and exit code 1", async () => {
+  const directory = temporary();
+  cpSync(tiny, directory, { recursive: true });
+  truncateSync(join(directory, "model.safetensors"), 100_000);
+  const { exitCode, stdout, stderr } = await run(["inspect", directory]);
+  expect([exitCode, stdout]).toEqual([1, ""]);
+  expect(stderr).toMatch(/^error: model\.safetensors: expected .*truncated.*\n$/);
+});
+
+test.each([
+  [["inspect", "no-such-preset"], /^error: .*no-such-preset.*\n$/],
+  [["inspect", "no-such-file.json"], /^error: no-such-file\.json: expected the JSON of a config\.json.*\n$/],
+])("%j: an error that names it", async (args, message) => {
+  const { exitCode, stdout, stderr } = await run(args);
+  expect([exitCode, stdout]).toEqual([1, ""]);
+  expect(stderr).toMatch(message);
+});
+
+test("a directory without config.json", async () => {
+  const directory = temporary();
+  cpSync(tiny, directory, { recursive: true });
+  rmSync(join(directory, "config.json"));
+  const { exitCode, stderr } = await run(["inspect", directory]);
+  expect(exitCode).toBe(1);
+  expect(stderr).toMatch(/^error: .*config\.json: missing.*\n$/);
+});
+
+test.each([
+  [[0, 0, 1], "2 lightning + 1 softmax"],
+  [[0, 0, 0], "3 lightning"],
+  [[0, 1, 0, 1], "2 × (1 lightning + 1 softmax)"],
+  [[1, 0, 1, 0, 1], "2 × (1 softmax + 1 lightning) + 1 softmax"],
+  [[0, 0, 1, 0, 0, 1, 0], "2 × (2 lightning + 1 softmax) + 1 lightning"],
+  [[0, 1, 0, 0, 1], "1 lightning + 1 softmax + 2 lightning + 1 softmax"],
+] as [(0 | 1)[], string][])("the pattern of %j is %s", (types, expected) => {
+  expect(pattern(types)).toBe(expected);
+});
