@@ -10,6 +10,9 @@ import { Ended, openTerminal, type Streams, type Terminal, visible } from "./ter
 
 const commands = { generate, chat, inspect } as unknown as Readonly<Record<string, CommandDef>>;
 
+/** Options that may stand before the command as well. */
+const ANYWHERE: ReadonlySet<string> = new Set(["--color", "--no-color", "--debug"]);
+
 const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   "lightning-m1": ["lightning-m1 inspect", "lightning-m1 generate ./checkpoint --prompt 'Once upon a time' -n 100"],
   generate: [
@@ -31,7 +34,9 @@ const program = defineCommand({
  * 130 after Ctrl-C. Nothing is thrown.
  */
 export async function runCommandLine(args: readonly string[], streams: Streams): Promise<number> {
-  const [name = "", ...rest] = args;
+  const at = args.findIndex((arg) => !ANYWHERE.has(arg));
+  const name = args[at] ?? "";
+  const rest = args.filter((_, i) => i !== at);
   const options = args.includes("--") ? args.slice(0, args.indexOf("--")) : args;
   const colour = options.includes("--no-color") ? false : options.includes("--color") ? true : undefined;
   const terminal = openTerminal(streams, colour);

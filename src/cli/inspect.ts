@@ -4,7 +4,7 @@ import { type CheckpointInspection, ConfigError, graph, inspectCheckpoint, parse
 import { type Facts, factsOf } from "./facts.js";
 import { layout } from "./layout.js";
 import { common } from "./options.js";
-import type { Terminal } from "./terminal.js";
+import { type Terminal, visible } from "./terminal.js";
 
 /** What a model is made of. Reads headers only, never weights. */
 export const inspect = defineCommand({
@@ -24,7 +24,7 @@ export const inspect = defineCommand({
   },
   async run({ args, data }) {
     const terminal = data as Terminal;
-    const onWarning = (message: string) => terminal.note(`${terminal.err.yellow("warning:")} ${message}`);
+    const onWarning = (message: string) => terminal.note(`${terminal.err.yellow("warning:")} ${visible(message)}`);
     const { facts, fault } = await read();
     await terminal.print(args.json ? `${JSON.stringify(facts, null, 2)}\n` : layout(facts, terminal.out));
     if (fault) throw fault;

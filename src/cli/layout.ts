@@ -1,6 +1,6 @@
 import { formatBytes } from "../index.js";
 import type { Facts, LayerSlopes } from "./facts.js";
-import type { Colours } from "./terminal.js";
+import { type Colours, visible } from "./terminal.js";
 
 /** The facts as text of at most 80 columns (names aside). */
 export function layout(facts: Facts, { bold, dim }: Colours): string {
@@ -29,7 +29,7 @@ export function layout(facts: Facts, { bold, dim }: Colours): string {
     ...(checkpoint ? [storedTable(checkpoint, dim)] : []),
   ];
   const body = sections.filter((lines) => lines.length > 0).map((lines) => lines.map((line) => `  ${line}\n`).join(""));
-  return `${bold(facts.name)} ${dim(`(${facts.dialect})`)}\n\n${body.join("\n")}`;
+  return `${bold(visible(facts.name))} ${dim(`(${facts.dialect})`)}\n\n${body.join("\n")}`;
 }
 
 function blockTable({ blocks, tensorCount, parameterCount, checkpointBytes }: Facts, dim: Colours["dim"]): string[] {
@@ -85,7 +85,7 @@ function storedTable({ files, dtypes, buffers, fault }: NonNullable<Facts["check
     dim("as stored"),
     ...rows([
       ["files", `${count(files.length)}${name}, ${bytes(here.reduce((sum, file) => sum + file.bytes!, 0))}`],
-      ...Object.entries(dtypes).map(([dtype, sum]) => [dtype, `${count(sum.tensors)} tensors, ${bytes(sum.bytes)}`] as const),
+      ...Object.entries(dtypes).map(([dtype, sum]) => [visible(dtype), `${count(sum.tensors)} tensors, ${bytes(sum.bytes)}`] as const),
       ...(buffers.length > 0 ? [["buffers", `${count(buffers.length)} that change nothing`] as const] : []),
       ["matches", fault ? "no" : unread ? "not known: weights that are not here yet" : "names, shapes and dtypes match the configuration"],
     ]),

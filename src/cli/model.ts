@@ -1,7 +1,7 @@
 import { MiniMaxM1 } from "../index.js";
 import { loadingOptions } from "./options.js";
 import { openProgress } from "./progress.js";
-import type { Terminal } from "./terminal.js";
+import { type Terminal, visible } from "./terminal.js";
 
 /** Loads what the arguments name, and says so on stderr. */
 export async function loadModel(args: Readonly<Record<string, unknown>>, terminal: Terminal): Promise<MiniMaxM1> {
@@ -14,7 +14,7 @@ export async function loadModel(args: Readonly<Record<string, unknown>>, termina
       ...loadingOptions(args),
       signal,
       onProgress: (loaded) => progress.update(loaded),
-      onWarning: (message) => terminal.note(`${err.yellow("warning:")} ${message}`),
+      onWarning: (message) => terminal.note(`${err.yellow("warning:")} ${visible(message)}`),
     });
     progress.stop();
     const seconds = ((performance.now() - begin) / 1000).toFixed(2);

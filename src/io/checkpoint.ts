@@ -1,14 +1,15 @@
 import { type Config, parseConfig } from "../model/config.js";
 import { type Graph, graph } from "../model/graph.js";
-import { CheckpointError, ConfigError, formatBytes, InputError, MemoryError, WeightError } from "../runtime/errors.js";
+import { CheckpointError, ConfigError, formatBytes, InputError, MemoryError } from "../runtime/errors.js";
 import { MAX_BYTES } from "../runtime/memory.js";
 import { Runtime } from "../runtime/runtime.js";
 import type { Build } from "../runtime/wasm.js";
-import { ResidentWeights, residentDType, STORED_BYTES } from "../runtime/weights.js";
+import { ResidentWeights, residentDType } from "../runtime/weights.js";
 import { residentBytes } from "./estimate.js";
 import { decodeJson } from "./json.js";
 import { match, type StoredWeight } from "./match.js";
 import { type CheckpointSource, openSource } from "./open.js";
+import { bufferPieces, NaNCount, type Piece, readPieces, weightPieces } from "./pieces.js";
 import { collect, findShards, readFile, readShard, type Shard, type ShardIndex, type StoredTensor, shardSizes } from "./shards.js";
 import type { OpenOptions, Source } from "./source.js";
 
@@ -82,9 +83,6 @@ const TEXT_FILES = [
   "chat_template.json",
 ];
 
-/** Read at once at most. */
-const READ_BYTES = 8 << 20;
-
 /**
  * Loads a checkpoint of either dialect from safetensors files. Everything that can be checked is checked before memory is
  * allocated; a load that fails or is aborted leaves nothing behind.
@@ -108,12 +106,36 @@ export async function loadCheckpoint(source: CheckpointSource, options: LoadOpti
 }
 
 async function readCheckpoint(source: Source, options: LoadOptions): Promise<Checkpoint> {
-  const { signal, dtype, build, onProgress = () => {}, checkNaN = false, maxMemoryBytes = MAX_BYTES } = options;
+  const survey = await surveyCheckpoint(source, options);
+  options.signal?.throwIfAborted();
+  const rt = await Runtime.create(options.build);
+  try {
+    return await fill(source, survey, rt, options);
+  } catch (error) {
+    rt.dispose();
+    throw error;
+  }
+}
+
+/** All that is known of a checkpoint before its weights are read. */
+interface Survey {
+  readonly config: Config;
+  readonly files: ReadonlyMap<string, Uint8Array>;
+  readonly shards: readonly Shard[];
+  readonly index: ShardIndex | undefined;
+  readonly weights: readonly StoredWeight[];
+  readonly buffers: readonly StoredTensor[];
+  readonly progress: Meter;
+}
+
+/** Reads and checks everything but the weights, and downloads them where the source keeps copies. */
+async function surveyCheckpoint(source: Source, options: LoadOptions): Promise<Survey> {
+  const { signal, dtype, onProgress = () => {}, maxMemoryBytes = MAX_BYTES } = options;
   const limit = Math.min(maxMemoryBytes, MAX_BYTES);
   const files = new Map<string, Uint8Array>();
   const config = await readConfig(source, files, options);
   const model = graph(config);
-  checkLeast(model, limit);
+  checkFit(leastBytes(model), limit);
 
   const { files: names, index } = await findShards(source, signal);
   const sizes = await shardSizes(source, names, signal);
@@ -128,52 +150,45 @@ async function readCheckpoint(source: Source, options: LoadOptions): Promise<Che
     signal?.throwIfAborted();
     shards.push(await readShard(source, file, size, signal));
   }
-  const { weights: stored, buffers: kept } = match(model, collect(shards, index));
-  const keptBytes = kept.reduce((sum, { begin, end }) => sum + end - begin, 0);
-  checkFit(
-    residentBytes(
-      stored.map(({ spec }) => spec),
-      dtype,
-    ) + keptBytes,
-    limit,
-  );
+  const { weights, buffers } = match(model, collect(shards, index));
+  const specs = weights.map(({ spec }) => spec);
+  const bufferBytes = buffers.reduce((sum, { begin, end }) => sum + end - begin, 0);
+  checkFit(residentBytes(specs, dtype) + bufferBytes, limit);
+
   for (const file of TEXT_FILES) {
     const bytes = await readFile(source, file, signal);
     if (bytes) files.set(file, bytes.slice());
   }
+  return { config, files, shards, index, weights, buffers, progress };
+}
 
-  signal?.throwIfAborted();
-  const rt = await Runtime.create(build);
-  try {
-    const weights = new ResidentWeights(rt);
-    const buffers = kept.map(({ name, dtype, shape, begin, end }) => ({ name, dtype, shape, bytes: new Uint8Array(end - begin) }));
-    const nan = new Map<string, number>();
-    const takers = new Map([
-      ...stored.map((weight) => weightTaker(weights, weight, dtype, nan)),
-      ...kept.map((tensor, i) => bufferTaker(tensor, buffers[i]!.bytes)),
-    ]);
-    for (const shard of shards) {
-      const pieces = shard.tensors.flatMap(({ name }) => takers.get(name)!);
-      progress("load", shard.tensors[0]?.begin ?? sizes.get(shard.file)!);
-      for (const run of runs(pieces)) {
-        const [begin, end] = [run[0]!.begin, run.at(-1)!.end];
-        const bytes = await source.read(shard.file, begin, end, signal);
-        for (const piece of run) piece.take(bytes.subarray(piece.begin - begin, piece.end - begin));
-        progress("load", end - begin);
-      }
-    }
-    if (checkNaN && nan.size > 0) {
-      const named = [...nan].slice(0, 3).map(([name, count]) => `${name} (${count} elements)`);
-      throw new WeightError(
-        `${named.join(", ")}${nan.size > 3 ? ` and ${nan.size - 3} more` : ""}: expected numbers, got NaN (damaged or diverged checkpoint)`,
-      );
-    }
-    const checkpoint = { config, rt, weights, buffers, files, layout: layoutOf(shards, index) };
-    return stored.some(({ spec: { name, dtype } }) => dtype !== weights.spec(name).dtype) ? declareBf16(checkpoint) : checkpoint;
-  } catch (error) {
-    rt.dispose();
-    throw error;
+/** Makes room for the weights and reads them, file by file from beginning to end. */
+async function fill(source: Source, survey: Survey, rt: Runtime, { dtype, checkNaN, signal }: LoadOptions): Promise<Checkpoint> {
+  const { config, files, shards, index, progress } = survey;
+  const weights = new ResidentWeights(rt);
+  const nan = new NaNCount();
+  const pieces = new Map<string, Piece[]>();
+  for (const weight of survey.weights) {
+    const { spec } = weight;
+    const resident = residentDType(spec, dtype);
+    weights.add(resident === "bf16" ? { ...spec, dtype: "bf16" } : spec, resident);
+    pieces.set(spec.name, weightPieces(weights, weight, nan));
   }
+  const buffers = survey.buffers.map((tensor) => {
+    const { name, dtype, shape, begin, end } = tensor;
+    const bytes = new Uint8Array(end - begin);
+    pieces.set(name, bufferPieces(tensor, bytes));
+    return { name, dtype, shape, bytes };
+  });
+  for (const { file, headBytes, tensors } of shards) {
+    progress("load", headBytes);
+    const all = tensors.flatMap(({ name }) => pieces.get(name)!);
+    await readPieces(source, file, all, (bytes) => progress("load", bytes), signal);
+  }
+  if (checkNaN) nan.throwIfAny();
+  const checkpoint = { config, rt, weights, buffers, files, layout: layoutOf(shards, index) };
+  const rounded = survey.weights.some(({ spec }) => weights.spec(spec.name).dtype !== spec.dtype);
+  return rounded ? declareBf16(checkpoint) : checkpoint;
 }
 
 /** A graph of more tensors than this is not built: 100 times the published model's. */
@@ -182,10 +197,9 @@ const MAX_TENSORS = 1_000_000;
 async function readConfig(source: Source, files: Map<string, Uint8Array>, { config, onWarning, signal }: LoadOptions): Promise<Config> {
   if (config) return checkCount(parseConfig(config, onWarning));
   const bytes = await readFile(source, CONFIG_FILE, signal);
-  if (!bytes)
-    throw new CheckpointError(
-      `${source.name}: ${CONFIG_FILE}: missing (is this a checkpoint's directory? A single file needs the config option)`,
-    );
+  if (!bytes) {
+    throw new CheckpointError(`${source.name}: ${CONFIG_FILE}: missing (give a checkpoint's directory; one file needs the config option)`);
+  }
   files.set(CONFIG_FILE, bytes.slice());
   return checkCount(parseConfig(decodeJson(bytes, CONFIG_FILE), onWarning));
 }
@@ -198,15 +212,10 @@ function checkCount(config: Config): Config {
   );
 }
 
-/** Refuses what cannot fit in any precision before a single header is read. */
-function checkLeast({ tensors }: Graph, limit: number): void {
-  checkFit(
-    residentBytes(
-      tensors.map((tensor) => ({ ...tensor, dtype: "bf16" as const })),
-      "bf16",
-    ),
-    limit,
-  );
+/** What the weights take at least, whatever their precision. */
+function leastBytes({ tensors }: Graph): number {
+  const narrow = tensors.map(({ name, shape }) => ({ name, shape, dtype: "bf16" as const }));
+  return residentBytes(narrow, "bf16");
 }
 
 function checkFit(bytes: number, limit: number): void {
@@ -217,12 +226,10 @@ function checkFit(bytes: number, limit: number): void {
   );
 }
 
+type Meter = (phase: Progress["phase"], bytes: number) => void;
+
 /** Reports bytes against a fixed total; ends a load whose signal fired meanwhile. */
-function meter(
-  totalBytes: number,
-  onProgress: (progress: Progress) => void,
-  signal: AbortSignal | undefined,
-): (phase: Progress["phase"], bytes: number) => void {
+function meter(totalBytes: number, onProgress: (progress: Progress) => void, signal: AbortSignal | undefined): Meter {
   let loadedBytes = 0;
   return (phase, bytes) => {
     signal?.throwIfAborted();
@@ -230,58 +237,6 @@ function meter(
     onProgress({ loadedBytes, totalBytes, fraction: loadedBytes / Math.max(totalBytes, 1), phase });
     signal?.throwIfAborted();
   };
-}
-
-/** A stretch of a file, and who wants it. */
-interface Piece {
-  readonly begin: number;
-  readonly end: number;
-  readonly take: (bytes: Uint8Array) => void;
-}
-
-/** Makes room for a weight and says which pieces of the file fill it. */
-function weightTaker(
-  weights: ResidentWeights,
-  { spec, stored }: StoredWeight,
-  dtype: "f32" | "bf16" | undefined,
-  nan: Map<string, number>,
-): [name: string, pieces: Piece[]] {
-  const { name, shape } = spec;
-  const resident = residentDType(spec, dtype);
-  weights.add(resident === "bf16" ? { name, shape, dtype: "bf16" } : spec, resident);
-  const [rows, width] = shape.length === 2 ? [shape[0]!, shape[1]!] : [1, shape[0]!];
-  const rowBytes = width * STORED_BYTES[spec.dtype];
-  const step = weights.pieceRows(name);
-  const pieces: Piece[] = [];
-  for (let row = 0; row < rows; row += step) {
-    const take = (bytes: Uint8Array) => {
-      const count = weights.writeRows(name, row, bytes, spec.dtype);
-      if (count > 0) nan.set(name, (nan.get(name) ?? 0) + count);
-    };
-    pieces.push({ begin: stored.begin + row * rowBytes, end: stored.begin + Math.min(row + step, rows) * rowBytes, take });
-  }
-  return [name, pieces];
-}
-
-function bufferTaker({ name, begin, end }: StoredTensor, target: Uint8Array): [name: string, pieces: Piece[]] {
-  const pieces: Piece[] = [];
-  for (let at = begin; at < end; at += READ_BYTES) {
-    pieces.push({ begin: at, end: Math.min(at + READ_BYTES, end), take: (bytes) => target.set(bytes, at - begin) });
-  }
-  return [name, pieces];
-}
-
-/** Joins neighbouring pieces into few reads. */
-function* runs(pieces: readonly Piece[]): Generator<Piece[]> {
-  let run: Piece[] = [];
-  for (const piece of pieces) {
-    if (run.length > 0 && piece.end - run[0]!.begin > READ_BYTES) {
-      yield run;
-      run = [];
-    }
-    run.push(piece);
-  }
-  if (run.length > 0) yield run;
 }
 
 /** What was rounded on loading is bf16 from now on, and its configuration says so. */

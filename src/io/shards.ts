@@ -19,6 +19,8 @@ export interface ShardIndex {
 /** One file of weights with its header. */
 export interface Shard extends Header {
   readonly file: string;
+  /** Bytes before the first tensor. */
+  readonly headBytes: number;
 }
 
 /** A tensor and the file that holds it. */
@@ -101,7 +103,7 @@ export async function readShard(source: Source, file: string, fileBytes: number,
   let head = await source.read(file, 0, Math.min(FIRST_BYTES, fileBytes), signal);
   const end = PREFIX_BYTES + headerBytes(head.subarray(0, PREFIX_BYTES), fileBytes, file);
   if (end > head.byteLength) head = await source.read(file, 0, end, signal);
-  return { file, ...parseHeader(head.subarray(PREFIX_BYTES, end), fileBytes, file) };
+  return { file, headBytes: end, ...parseHeader(head.subarray(PREFIX_BYTES, end), fileBytes, file) };
 }
 
 /**

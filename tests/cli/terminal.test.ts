@@ -36,6 +36,11 @@ test.each([["--help"], ["generate", "--help"], ["chat", "-h"], ["inspect", "--he
   },
 );
 
+test("--no-color may stand before the command", async () => {
+  const { exitCode, stdout } = await run(["--no-color", "inspect"], { tty: true });
+  expect([exitCode, stdout.includes(ESCAPE)]).toEqual([0, false]);
+});
+
 test("--version", async () => {
   expect(await run(["--version"])).toEqual({ exitCode: 0, stdout: `${version}\n`, stderr: "" });
 });

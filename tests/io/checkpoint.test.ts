@@ -3,7 +3,7 @@ import { type LoadOptions, loadCheckpoint, type Progress } from "../../src/io/ch
 import { estimateMemory } from "../../src/io/estimate.js";
 import { MiniMaxM1 } from "../../src/minimax-m1.js";
 import { parseConfig, tinyM1 } from "../../src/model/config.js";
-import { CheckpointError, ConfigError, type LightningError, MemoryError, WeightError } from "../../src/runtime/errors.js";
+import { CheckpointError, ConfigError, InputError, type LightningError, MemoryError, WeightError } from "../../src/runtime/errors.js";
 import { Runtime } from "../../src/runtime/runtime.js";
 import {
   type Files,

@@ -1,3 +1,5 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { loadCheckpoint } from "../../src/io/checkpoint.js";
 import { saveCheckpoint } from "../../src/io/save.js";
@@ -15,6 +17,7 @@ import {
   singleFile,
   storedAs,
 } from "../support/checkpoints.js";
+import { goldenCases } from "../support/golden.js";
 import { random } from "../support/random.js";
 
 const indexOf = (files: Files) => JSON.parse(new TextDecoder().decode(files.get("model.safetensors.index.json")));
@@ -60,6 +63,18 @@ describe("load ∘ save is the identity on files", () => {
     const checkpoint = await loadCheckpoint(files);
     await expectSaved(checkpoint, files);
     checkpoint.rt.dispose();
+  });
+
+  test("what PyTorch and transformers wrote: every byte of the golden files", async () => {
+    const cases = goldenCases();
+    expect(cases.length).toBeGreaterThan(3);
+    for (const { directory } of cases) {
+      const checkpoint = await loadCheckpoint(directory);
+      for (const [name, bytes] of await saveCheckpoint(checkpoint)) {
+        expect(Buffer.compare(bytes, await readFile(join(directory, name))), `${directory}: ${name}`).toBe(0);
+      }
+      checkpoint.rt.dispose();
+    }
   });
 
   test("widened on loading, written as stored", async () => {

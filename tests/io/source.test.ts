@@ -6,19 +6,7 @@ import { openSource } from "../../src/io/open.js";
 import { platform as browser } from "../../src/io/platform.js";
 import { tinyM1 } from "../../src/model/config.js";
 import { CheckpointError } from "../../src/runtime/errors.js";
-import {
-  expectSaved,
-  type Files,
-  json,
-  rangeOf,
-  rawTensors,
-  SMALL,
-  serve,
-  sharded,
-  singleFile,
-  storedAs,
-  withServer,
-} from "../support/checkpoints.js";
+import { expectSaved, type Files, json, rangeOf, SMALL, serve, sharded, singleFile, withServer } from "../support/checkpoints.js";
 
 describe("files by name, picked files, bytes", () => {
   const files = sharded();
