@@ -222,7 +222,7 @@ function checkFit(bytes: number, limit: number): void {
   if (bytes <= limit) return;
   const what = limit === MAX_BYTES ? "wasm32 holds" : "maxMemoryBytes allows";
   throw new MemoryError(
-    `load: the weights need ${formatBytes(bytes)}, ${what} ${formatBytes(limit)} (dtype "bf16", fewer layers or experts, or a smaller model)`,
+    `load: the weights need ${formatBytes(bytes)}, ${what} ${formatBytes(limit)} (dtype "bf16", fewer experts, or a smaller model)`,
   );
 }
 

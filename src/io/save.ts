@@ -11,7 +11,7 @@ import type { Destination } from "./source.js";
 export type Savable = Pick<Checkpoint, "config" | "weights"> & Partial<Pick<Checkpoint, "buffers" | "files" | "layout">>;
 
 export interface SaveOptions {
-  /** Divides the weights anew into files of at most this size, or of one tensor. By default loaded weights keep their files, new ones get 5 GB each. */
+  /** Divides the weights anew into files of at most this size, or one tensor. By default loaded weights keep their files; new ones get 5 GB. */
   maxShardBytes?: number;
   signal?: AbortSignal;
 }

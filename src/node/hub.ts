@@ -61,7 +61,7 @@ async function openCached(name: string, folder: string, revision: string): Promi
   const found = await stat(snapshot).catch(() => undefined);
   if (!found?.isDirectory())
     throw new CheckpointError(
-      `${name} (no such path, so a hub id): revision ${revision} is not in the cache ${dirname(folder)} (load it once without localFilesOnly)`,
+      `${name} (no such path, so a hub id): revision ${revision} is not in the cache ${dirname(folder)} (load once without localFilesOnly)`,
     );
   return new DirectorySource(snapshot);
 }

@@ -113,7 +113,7 @@ describe("hub ids", () => {
         throw new Error("asked");
       };
       await expect(loadCheckpoint(NAME, { localFilesOnly: true })).rejects.toThrow(
-        /not in the cache .* \(load it once without localFilesOnly\)/,
+        /not in the cache .* \(load once without localFilesOnly\)/,
       );
       vi.stubEnv("HF_HUB_OFFLINE", "1");
       await expect(loadCheckpoint(NAME)).rejects.toThrow(/not in the cache/);

@@ -5,8 +5,7 @@ import { runInNewContext } from "node:vm";
 import { expect } from "vitest";
 import type { Checkpoint } from "../../src/io/checkpoint.js";
 import { saveCheckpoint } from "../../src/io/save.js";
-import { parseConfig } from "../../src/model/config.js";
-import { type GraphTensor, graph } from "../../src/model/graph.js";
+import { graph } from "../../src/model/graph.js";
 import { random } from "./random.js";
 
 /** Files of a checkpoint by name. */
@@ -146,11 +145,6 @@ export function sharded(config: Record<string, unknown> = SMALL, count = 3, tens
 /** The same configuration stored otherwise. */
 export function storedAs(torchDtype: string, config: Record<string, unknown> = SMALL): Record<string, unknown> {
   return "dtype" in config ? { ...config, dtype: torchDtype } : { ...config, torch_dtype: torchDtype };
-}
-
-/** Tensors of a graph by name, for picking one. */
-export function tensorOf(config: Record<string, unknown>, name: string): GraphTensor {
-  return graph(parseConfig(config)).tensors.find((tensor) => tensor.name === name)!;
 }
 
 /** Saves, and expects exactly these files. */
