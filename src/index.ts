@@ -1,7 +1,7 @@
 /**
  * MiniMax-M1: load a checkpoint, compute, generate. See {@link MiniMaxM1} and {@link graph}.
  *
- * @module
+ * @module lightning-m1
  */
 export {
   type GenerateOptions,

@@ -1,7 +1,7 @@
 /**
  * The building blocks by themselves: a runtime, tensors in its memory, and every op of the model on them.
  *
- * @module
+ * @module lightning-m1/ops
  */
 export { Runtime } from "../runtime/runtime.js";
 export { type DType, reshape, sizeOf, slice, type Tensor } from "../runtime/tensor.js";
