@@ -66,7 +66,7 @@ export class MiniMaxM1 {
   /** Number of parameters. */
   readonly parameters: number;
   /** Threads that compute. */
-  readonly threads = 1;
+  readonly threads: number = 1;
   private readonly transformer: Transformer;
   private readonly rt: Runtime;
 

@@ -11,7 +11,8 @@ import type { Runtime } from "../runtime/runtime.js";
 import type { Tensor } from "../runtime/tensor.js";
 import { under, type Weights } from "../runtime/weights.js";
 import { Cache } from "./cache.js";
-import { type Config, decaySlopes } from "./config.js";
+import type { Config } from "./config.js";
+import { decaySlopes } from "./decay-slopes.js";
 
 /** New tokens of one sequence, and the state that they continue. */
 export interface Continuation {

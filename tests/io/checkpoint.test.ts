@@ -2,7 +2,8 @@ import { describe, expect, test, vi } from "vitest";
 import { type LoadOptions, loadCheckpoint, type Progress } from "../../src/io/checkpoint.js";
 import { estimateMemory } from "../../src/io/estimate.js";
 import { MiniMaxM1 } from "../../src/minimax-m1.js";
-import { parseConfig, tinyM1 } from "../../src/model/config.js";
+import { parseConfig } from "../../src/model/config.js";
+import { tinyM1 } from "../../src/model/presets.js";
 import { CheckpointError, ConfigError, InputError, type LightningError, MemoryError, WeightError } from "../../src/runtime/errors.js";
 import { Runtime } from "../../src/runtime/runtime.js";
 import {

@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type Config, minimaxM1, parseConfig, presets } from "../../src/model/config.js";
+import { type Config, parseConfig } from "../../src/model/config.js";
+import { minimaxM1, presets } from "../../src/model/presets.js";
 import { ConfigError } from "../../src/runtime/errors.js";
 import { goldenCases, readGolden } from "../support/golden.js";
 

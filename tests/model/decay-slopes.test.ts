@@ -1,5 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { type Dialect, decaySlopes, minimaxM1, parseConfig, tinyM1 } from "../../src/model/config.js";
+import { type Dialect, parseConfig } from "../../src/model/config.js";
+import { decaySlopes } from "../../src/model/decay-slopes.js";
+import { minimaxM1, tinyM1 } from "../../src/model/presets.js";
 import { slopes } from "../reference/slopes.js";
 import { goldenCases, readGolden } from "../support/golden.js";
 import { rounding } from "../support/tolerance.js";

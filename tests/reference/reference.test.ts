@@ -2,7 +2,8 @@
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { parseConfig, tinyM1 } from "../../src/model/config.js";
+import { parseConfig } from "../../src/model/config.js";
+import { tinyM1 } from "../../src/model/presets.js";
 import { random, randomIds, randomTensor } from "../support/random.js";
 import { maxAbs, maxAbsDiff, rounding } from "../support/tolerance.js";
 import { randomWeights } from "../support/weights.js";

@@ -1,8 +1,9 @@
 // The helpers that other tests rely on.
 
 import { describe, expect, test } from "vitest";
-import { parseConfig, tinyM1 } from "../../src/model/config.js";
+import { parseConfig } from "../../src/model/config.js";
 import { graph } from "../../src/model/graph.js";
+import { tinyM1 } from "../../src/model/presets.js";
 import { decode, encode, roundTo } from "./number-formats.js";
 import { random, randomTensor } from "./random.js";
 import { readSafetensors, writeSafetensors } from "./safetensors.js";

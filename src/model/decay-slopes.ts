@@ -1,0 +1,21 @@
+import type { Config } from "./config.js";
+
+/**
+ * Decay slopes λ of one lightning layer, one per head.
+ *
+ * For n heads, n a power of two, `slope_h = 2^(−8(h+1)/n)` as in ALiBi; otherwise the closest lower power of two gives the
+ * first slopes and every other slope of its double the rest (transformers uses the first formula for every n).
+ * Layer ℓ of L scales them by `1 − ℓ/(L−1) + 1e-5` (transformers: `1 − ℓ/(L−1+1e-5) + 1e-5`), so the first layers look
+ * locally and the last ones far. With one layer the factor is `1 + 1e-5`.
+ */
+export function decaySlopes(config: Config, layer: number): Float32Array<ArrayBuffer> {
+  const { numAttentionHeads: heads, numHiddenLayers: layers, dialect } = config;
+  const alibi = (n: number): number[] => Array.from({ length: n }, (_, h) => 2 ** ((-8 * (h + 1)) / n));
+  const power = 2 ** Math.floor(Math.log2(heads));
+  const slopes =
+    dialect === "minimax" || power === heads
+      ? alibi(heads)
+      : [...alibi(power), ...alibi(2 * power).filter((_, h) => h % 2 === 0)].slice(0, heads);
+  const depth = dialect === "minimax" ? layer / (layers - 1 + 1e-5) : layers === 1 ? 0 : layer / (layers - 1);
+  return Float32Array.from(slopes, (slope) => Math.fround(Math.fround(slope) * Math.fround(1 - depth + 1e-5)));
+}

@@ -1,0 +1,67 @@
+import { type Config, parseConfig } from "./config.js";
+
+/** `attn_type_list` of the published model: seven lightning layers, then one softmax layer. */
+function sevenToOne(layers: number): (0 | 1)[] {
+  return Array.from({ length: layers }, (_, i) => (i % 8 === 7 ? 1 : 0));
+}
+
+/** (2 · 80)^(1/4), the published residual scale. */
+const ALPHA = 3.5565588200778455;
+
+function preset(overrides: Record<string, unknown> & { num_hidden_layers: number }): Config {
+  return parseConfig({
+    architectures: ["MiniMaxM1ForCausalLM"],
+    model_type: "minimax_m1",
+    attn_type_list: sevenToOne(overrides.num_hidden_layers),
+    hidden_act: "silu",
+    initializer_range: 0.02,
+    layernorm_full_attention_alpha: ALPHA,
+    layernorm_full_attention_beta: 1,
+    layernorm_linear_attention_alpha: ALPHA,
+    layernorm_linear_attention_beta: 1,
+    layernorm_mlp_alpha: ALPHA,
+    layernorm_mlp_beta: 1,
+    num_experts_per_tok: 2,
+    postnorm: true,
+    rms_norm_eps: 1e-5,
+    rope_theta: 10_000_000,
+    router_aux_loss_coef: 0.001,
+    shared_intermediate_size: 0,
+    shared_moe_mode: "sigmoid",
+    tie_word_embeddings: false,
+    ...overrides,
+  });
+}
+
+/** The published MiniMax-M1 configuration: 456B parameters, 45.9B activated per token. */
+export const minimaxM1: Config = /* @__PURE__ */ preset({
+  hidden_size: 6144,
+  intermediate_size: 9216,
+  num_hidden_layers: 80,
+  num_attention_heads: 64,
+  num_key_value_heads: 8,
+  head_dim: 128,
+  rotary_dim: 64,
+  num_local_experts: 32,
+  vocab_size: 200_064,
+  max_position_embeddings: 10_240_000,
+  eos_token_id: 200_020,
+});
+
+/** The architecture at 8 layers and about 0.5M parameters over bytes: 256 of them and 64 special tokens. For tests and first steps. */
+export const tinyM1: Config = /* @__PURE__ */ preset({
+  hidden_size: 64,
+  intermediate_size: 96,
+  num_hidden_layers: 8,
+  num_attention_heads: 4,
+  num_key_value_heads: 2,
+  head_dim: 16,
+  rotary_dim: 8,
+  num_local_experts: 4,
+  vocab_size: 320,
+  max_position_embeddings: 4096,
+  torch_dtype: "float32",
+});
+
+/** Presets by name, for the command line. */
+export const presets: Readonly<Record<string, Config>> = { "minimax-m1": minimaxM1, "tiny-m1": tinyM1 };
