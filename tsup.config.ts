@@ -15,7 +15,7 @@ function build(name: "node" | "browser", entry: Record<string, string>, platform
     splitting: true,
     sourcemap: false,
     clean: true,
-    dts: name === "node" && { compilerOptions: { ignoreDeprecations: "6.0" } },
+    dts: name === "node" && { compilerOptions: { ignoreDeprecations: "6.0", stripInternal: true } },
     esbuildOptions(options) {
       options.alias = { "#platform": path(platform) };
       options.legalComments = "none";

@@ -89,7 +89,7 @@ function row4<W>(K: i32, x: usize, b: usize, stride: usize, y: usize, add: bool)
   while (b < end) {
     const v = v128.load32_splat(x);
     c0 = madd(v, low<W>(b), c0); c1 = madd(v, high<W>(b), c1);
-    if (b == end) break; // never taken: splits the block, or V8 hoists all eight loads and spills
+    if (b == end) break; // never true here: it ends a basic block, so that V8 does not hoist all eight loads and spill
     c2 = madd(v, low<W>(b1), c2); c3 = madd(v, high<W>(b1), c3);
     if (b == end) break;
     c4 = madd(v, low<W>(b2), c4); c5 = madd(v, high<W>(b2), c5);

@@ -55,12 +55,11 @@ export function group(order: usize, offsets: usize, experts: usize, slots: i32, 
   i32.store(offsets, 0);
 }
 
-/** y [n, N]: the rows of x [T, N] that slots begin to end of `order` belong to; y holds row `begin` first. */
+/** y_i: the row of x [T, N] that slot order_i belongs to, for i from begin to end. */
 export function gather(y: usize, x: usize, order: usize, k: i32, N: i32, begin: i32, end: i32): void {
   const bytes = (<usize>N) << 2;
   for (let i = begin; i < end; i++) {
-    memory.copy(y, x + (<usize>(i32.load(at(order, i)) / k)) * bytes, bytes);
-    y += bytes;
+    memory.copy(y + (<usize>i) * bytes, x + (<usize>(i32.load(at(order, i)) / k)) * bytes, bytes);
   }
 }
 

@@ -1,4 +1,4 @@
-// The register tile that every product is made of: 4 rows × 8 columns, twice, for the two ways its left side can lie in memory.
+// The register tile that products of several rows are made of: 4 × 8, twice, for the two ways its left side can lie in memory.
 //   C ← g ⊙ C + A·B      A [4, K], B [K, 8] contiguous, C 4 rows of 8 floats `ldc` bytes apart, g one factor per row
 // g = 0 (a null pointer) overwrites C. One accumulator per result, k ascending: the sum does not depend on the tile's neighbours.
 

@@ -3,14 +3,14 @@
  *
  * @module lightning-m1
  */
-export {
-  type GenerateOptions,
-  type Generation,
-  type PrefillOptions,
+export type {
+  GenerateOptions,
+  Generation,
+  PrefillOptions,
   Session,
-  type SessionInput,
-  type StopReason,
-  type Token,
+  SessionInput,
+  StopReason,
+  Token,
 } from "./generate/index.js";
 export {
   type AssistantAnswer,
@@ -22,12 +22,12 @@ export {
 export { type ChatMessage, type ChatOptions, type ContentPart, formatChat, type Tool, type ToolCall } from "./io/chat.js";
 export type { Progress } from "./io/checkpoint.js";
 export { estimateMemory, type MemoryEstimate, type MemoryOptions } from "./io/estimate.js";
-export { type CheckpointInspection, inspectCheckpoint } from "./io/inspect.js";
+export { type CheckpointInspection, type InspectedFile, inspectCheckpoint } from "./io/inspect.js";
 export type { CheckpointSource } from "./io/open.js";
 export type { SaveOptions } from "./io/save.js";
 export { type DecodeOptions, type TextStream, Tokenizer, type TokenizerFiles } from "./io/tokenizer.js";
 export { type ForwardOptions, type ForwardOutput, type LoadOptions, MiniMaxM1, type Prompt, type PromptOptions } from "./minimax-m1.js";
-export { Cache } from "./model/cache.js";
+export type { Cache } from "./model/cache.js";
 export { type Config, type Dialect, parseConfig, type ResidualScale } from "./model/config.js";
 export { decaySlopes } from "./model/decay-slopes.js";
 export { type Block, type Graph, type GraphTensor, graph } from "./model/graph.js";

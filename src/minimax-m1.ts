@@ -1,17 +1,29 @@
-import { type GenerateOptions, type Generation, generate, Session, type TextCodec } from "./generate/index.js";
+import * as v from "valibot";
+import {
+  type GenerateOptions,
+  type Generation,
+  generate,
+  parseGenerateOptions,
+  Random,
+  Session,
+  type TextCodec,
+} from "./generate/index.js";
 import { type ChatMessage, type ChatOptions, formatChat, type Tool } from "./io/chat.js";
 import { type Checkpoint, type LoadOptions as CheckpointOptions, loadCheckpoint } from "./io/checkpoint.js";
 import type { CheckpointSource } from "./io/open.js";
 import { type SaveOptions, saveCheckpoint } from "./io/save.js";
 import { readTextSettings, type TextSettings } from "./io/text-files.js";
 import type { Tokenizer } from "./io/tokenizer.js";
-import type { Cache } from "./model/cache.js";
+import { Cache } from "./model/cache.js";
 import type { Config } from "./model/config.js";
 import { graph } from "./model/graph.js";
 import { checkIds } from "./model/token-ids.js";
 import { Transformer } from "./model/transformer.js";
+import { take } from "./ops/route.js";
 import { InputError } from "./runtime/errors.js";
+import { flag, parseOptions, word } from "./runtime/options.js";
 import type { Runtime } from "./runtime/runtime.js";
+import type { Tensor } from "./runtime/tensor.js";
 import type { Build } from "./runtime/wasm.js";
 
 export interface LoadOptions extends CheckpointOptions {
@@ -23,13 +35,28 @@ export interface LoadOptions extends CheckpointOptions {
 export interface ForwardOptions {
   /** Logits of all tokens (default) or only of each sequence's last one. */
   logits?: "all" | "last";
+  /** The input of every layer and the output of the final norm. */
   hiddenStates?: boolean;
+  /** Every layer's router logits, before the softmax over experts. */
   routerLogits?: boolean;
   /** The lightning states after the last token. */
   states?: boolean;
   /** States to continue, one per sequence (from `newCache`); they advance. Without them every sequence starts anew. */
   cache?: readonly Cache[];
 }
+
+const forwardSchema = v.strictObject({
+  logits: v.optional(word("all", "last"), "all"),
+  hiddenStates: v.optional(flag, false),
+  routerLogits: v.optional(flag, false),
+  states: v.optional(flag, false),
+  cache: v.optional(
+    v.array(
+      v.custom<Cache>((x) => x instanceof Cache, "a state from newCache"),
+      "an array of states from newCache",
+    ),
+  ),
+});
 
 /** What was asked for is there: `hiddenStates` is an array if the option was true, undefined otherwise. */
 type Asked<Options, Key extends keyof ForwardOptions, Value> = Options extends { [K in Key]: true } ? Value : Value | undefined;
@@ -93,7 +120,7 @@ export class MiniMaxM1 {
   static async load(source: CheckpointSource, options: LoadOptions = {}): Promise<MiniMaxM1> {
     const { threads = "auto", ...rest } = options;
     if (threads !== "auto" && !(Number.isInteger(threads) && threads >= 1)) {
-      throw new InputError(`load: threads: expected "auto" or an integer of at least 1, got ${threads}`);
+      throw new InputError(`load: threads: expected "auto" or an integer of at least 1, got ${JSON.stringify(threads)}`);
     }
     if (threads !== "auto" && threads > 1) options.onWarning?.(`load: threads: this version computes on one thread, got ${threads}`);
     const checkpoint = await loadCheckpoint(source, rest);
@@ -144,9 +171,7 @@ export class MiniMaxM1 {
    */
   forward<const Options extends ForwardOptions>(batch: readonly (readonly number[])[], options?: Options): ForwardOutput<Options> {
     const { transformer, rt, config } = this;
-    const { cache: given, logits = "all", hiddenStates = false, routerLogits = false, states = false }: ForwardOptions = options ?? {};
-    if (logits !== "all" && logits !== "last")
-      throw new InputError(`forward: logits: expected "all" or "last", got ${JSON.stringify(logits)}`);
+    const { cache: given, logits, hiddenStates, routerLogits, states } = parseOptions(forwardSchema, options ?? {}, "forward");
     checkBatch(batch, config, given);
     const own: Cache[] = [];
     try {
@@ -154,10 +179,13 @@ export class MiniMaxM1 {
       const caches = given ?? own;
       return rt.scope(() => {
         const sequences = batch.map((ids, i) => ({ ids, cache: caches[i]! }));
-        const pass = transformer.forward(sequences, logits, hiddenStates);
+        const seen: Float32Array[] = [];
+        const visit = (x: Tensor) => hiddenStates && seen.push(rt.read(x));
+        const pass = transformer.forward(sequences, visit);
+        visit(pass.hidden);
         return {
-          logits: rt.read(pass.logits!),
-          hiddenStates: hiddenStates ? pass.hiddenStates.map((x) => rt.read(x)) : undefined,
+          logits: rt.read(transformer.logits(logits === "last" ? take(pass.hidden, pass.last) : pass.hidden)),
+          hiddenStates: hiddenStates ? seen : undefined,
           routerLogits: routerLogits ? pass.routerLogits.map((x) => rt.read(x)) : undefined,
           lightningStates: states ? config.attnTypeList.map((_, layer) => readStates(rt, caches, layer)) : undefined,
         } as ForwardOutput<Options>;
@@ -197,7 +225,7 @@ export class MiniMaxM1 {
       );
       return prompts.map((prompt) => this.idsOf(prompt));
     };
-    const seed = rest.seed ?? crypto.getRandomValues(new Uint32Array(1))[0]!;
+    const seed = parseGenerateOptions(rest, this.config, codec, "generate").seed ?? Random.anySeed();
     const run = async function* () {
       yield* generate(transformer, await prepare(), { ...rest, seed }, codec);
     };

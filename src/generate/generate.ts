@@ -1,9 +1,10 @@
 import { checkIds } from "../model/token-ids.js";
 import type { Transformer } from "../model/transformer.js";
+import { take } from "../ops/route.js";
 import { logSoftmax, softmax } from "../ops/softmax.js";
 import { InputError, LightningError } from "../runtime/errors.js";
 import { slice, type Tensor } from "../runtime/tensor.js";
-import { type GenerateOptions, parseOptions, type Settings } from "./options.js";
+import { type GenerateOptions, parseGenerateOptions, type Settings } from "./options.js";
 import { Random, SEEDS } from "./random.js";
 import { descending, first, sample } from "./sample.js";
 import { Sequence } from "./sequence.js";
@@ -48,7 +49,7 @@ export function generate(
   options: GenerateOptions = {},
   codec?: TextCodec,
 ): Generation {
-  const settings = parseOptions(options, transformer.config, codec, "generate");
+  const settings = parseGenerateOptions(options, transformer.config, codec, "generate");
   if (prompts.length === 0) throw new InputError("generate: input: expected at least one sequence, got none");
   for (const [i, ids] of prompts.entries()) checkIds(ids, transformer.config, `generate: input[${i}]`, 1);
   const seed = settings.seed ?? Random.anySeed();
@@ -92,12 +93,16 @@ export async function* continued(
       await pause();
       settings.signal?.throwIfAborted();
       const tokens = rt.scope(() => {
-        const ready = pieces.filter(({ sequence, count }) => count === sequence.pending);
-        const { logits } = Sequence.advance(transformer, pieces, ready.length > 0 ? "last" : "none");
-        return ready.map((piece) => {
-          const row = pieces.indexOf(piece);
-          return rt.scope(() => piece.completion.next(slice(logits!, row, row + 1)));
-        });
+        const ready = [...pieces.keys()].filter((i) => pieces[i]!.count === pieces[i]!.sequence.pending);
+        const { hidden, last } = Sequence.advance(transformer, pieces);
+        if (ready.length === 0) return [];
+        const logits = transformer.logits(
+          take(
+            hidden,
+            ready.map((i) => last[i]!),
+          ),
+        );
+        return ready.map((i, row) => rt.scope(() => pieces[i]!.completion.next(slice(logits, row, row + 1))));
       });
       yield* tokens;
     }
@@ -115,7 +120,7 @@ export async function prefill(
     await pause();
     signal?.throwIfAborted();
     const count = Math.min(prefillChunk, sequence.pending - 1);
-    transformer.rt.scope(() => void Sequence.advance(transformer, [{ sequence, count }], "none"));
+    transformer.rt.scope(() => void Sequence.advance(transformer, [{ sequence, count }]));
   }
 }
 

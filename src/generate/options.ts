@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import type { Config } from "../model/config.js";
 import { InputError } from "../runtime/errors.js";
+import { count, index, number, parseOptions, signal } from "../runtime/options.js";
 import { SEEDS } from "./random.js";
 import type { Sampling } from "./sample.js";
 import type { TextCodec } from "./text.js";
@@ -55,8 +56,8 @@ export interface Settings {
 }
 
 /** @throws {InputError} an unknown option, a value out of its range, or stop strings without a tokenizer */
-export function parseOptions(options: GenerateOptions, config: Config, codec: TextCodec | undefined, where: string): Settings {
-  const given = validate(generateSchema, options, where);
+export function parseGenerateOptions(options: GenerateOptions, config: Config, codec: TextCodec | undefined, where: string): Settings {
+  const given = parseOptions(generateSchema, options, where);
   const { topK, topP, minP, repetitionPenalty, maxTokens, seed, stopIds, topLogprobs, repetition, signal, prefillChunk } = given;
   const restricted = [options.topK, options.topP, options.minP].some((option) => option !== undefined);
   const stops = [given.stop].flat();
@@ -74,17 +75,11 @@ export function parseOptions(options: GenerateOptions, config: Config, codec: Te
 
 /** @throws {InputError} an unknown option or a value out of its range */
 export function parsePrefillOptions(options: PrefillOptions, where: string): Pick<Settings, "signal" | "prefillChunk"> {
-  const { signal, prefillChunk } = validate(prefillSchema, options, where);
+  const { signal, prefillChunk } = parseOptions(prefillSchema, options, where);
   return { signal, prefillChunk };
 }
 
-function number(expected: string, fits: (x: number) => boolean) {
-  return v.custom<number>((x) => typeof x === "number" && fits(x), expected);
-}
-
-const count = number("an integer of at least 1", (x) => Number.isInteger(x) && x >= 1);
 const countOrAll = number("an integer of at least 1, or Infinity", (x) => x >= 1 && (Number.isInteger(x) || x === Infinity));
-const id = number("an integer of at least 0", (x) => Number.isInteger(x) && x >= 0);
 const stop = v.custom<string>((x) => typeof x === "string" && x !== "" && !/\p{Cs}/u.test(x), "a string of one or more whole characters");
 
 const repetition = v.strictObject(
@@ -99,9 +94,7 @@ const repetition = v.strictObject(
 );
 
 const prefillEntries = {
-  signal: v.optional(
-    v.custom<AbortSignal>((x) => typeof x === "object" && x !== null && "aborted" in x && "throwIfAborted" in x, "an AbortSignal"),
-  ),
+  signal: v.optional(signal),
   prefillChunk: v.optional(count, 512),
 };
 
@@ -129,20 +122,10 @@ const generateSchema = v.strictObject({
     v.lazy((x): v.GenericSchema<string | string[]> => (Array.isArray(x) ? v.array(stop) : stop)),
     [],
   ),
-  stopIds: v.optional(v.array(id, "an array of token ids"), []),
-  topLogprobs: v.optional(id, 0),
+  stopIds: v.optional(v.array(index, "an array of token ids"), []),
+  topLogprobs: v.optional(index, 0),
   repetition: v.optional(
     v.lazy((x): v.GenericSchema<unknown, v.InferOutput<typeof repetition> | false> => (x === false ? v.literal(false) : repetition)),
     {},
   ),
 });
-
-function validate<const Schema extends v.GenericSchema>(schema: Schema, options: unknown, where: string): v.InferOutput<Schema> {
-  const result = v.safeParse(schema, options);
-  if (result.success) return result.output;
-  const issue = result.issues[0];
-  const name = v.getDotPath(issue);
-  if (issue.type === "strict_object" && issue.expected === "never") throw new InputError(`${where}: ${name}: unknown option`);
-  if (!name) throw new InputError(`${where}: options: expected an object, got ${issue.received}`);
-  throw new InputError(`${where}: ${name}: expected ${issue.message}, got ${issue.received}`);
-}

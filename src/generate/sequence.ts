@@ -1,7 +1,6 @@
 import type { Cache } from "../model/cache.js";
 import { checkIds } from "../model/token-ids.js";
-import type { LogitRows, Pass, Transformer } from "../model/transformer.js";
-import { SessionError } from "../runtime/errors.js";
+import type { Pass, Transformer } from "../model/transformer.js";
 import { Random } from "./random.js";
 
 /**
@@ -9,8 +8,6 @@ import { Random } from "./random.js";
  * randomness. The remaining tokens are pending: the next pass takes them in. A sampled token is pending until then.
  */
 export class Sequence {
-  private disposed = false;
-
   private constructor(
     private readonly transformer: Transformer,
     private readonly tokens: number[],
@@ -40,9 +37,9 @@ export class Sequence {
     return this.length - this.cache.length;
   }
 
-  /** @throws {SessionError} disposed */
+  /** @throws {SessionError} disposed, or left half-way by a pass that failed */
   get cache(): Cache {
-    if (this.disposed) throw new SessionError("session: used after dispose");
+    this.state.check();
     return this.state;
   }
 
@@ -64,20 +61,19 @@ export class Sequence {
   }
 
   copy(): Sequence {
-    return Sequence.resume(this.transformer, this.tokens, this.cache.copy(this.transformer.config), this.random.copy());
+    return Sequence.resume(this.transformer, this.tokens, this.cache.copy(), this.random.copy());
   }
 
   /** Takes in the next `count` pending tokens of every sequence, in one pass. Call inside a scope. */
-  static advance(transformer: Transformer, pieces: readonly { sequence: Sequence; count: number }[], rows: LogitRows): Pass {
+  static advance(transformer: Transformer, pieces: readonly { sequence: Sequence; count: number }[]): Pass {
     const batch = pieces.map(({ sequence: { cache, tokens }, count }) => ({
       cache,
       ids: tokens.slice(cache.length, cache.length + count),
     }));
-    return transformer.forward(batch, rows);
+    return transformer.forward(batch);
   }
 
   dispose(): void {
-    if (!this.disposed) this.state.dispose();
-    this.disposed = true;
+    this.state.dispose();
   }
 }

@@ -44,13 +44,18 @@ export function readSequence(transformer: Transformer, bytes: Uint8Array): Seque
     checksum === hash(words.subarray(4)),
     "expected the bytes that were saved, got others (truncated or damaged: the checksum differs)",
   );
+  const ids = [...words.subarray(HEADER, HEADER + count)];
+  check(
+    ids.every((id) => id < transformer.config.vocabSize),
+    "expected tokens of the vocabulary, got others (damaged)",
+  );
   const cache = transformer.newCache();
   try {
     cache.resize(length);
     const numbers = words.subarray(HEADER + count);
     check(numbers.length === cache.bytes / 4, `expected ${cache.bytes} bytes of state, got ${numbers.length * 4}`);
     fill(transformer, cache, numbers);
-    return Sequence.resume(transformer, [...words.subarray(HEADER, HEADER + count)], cache, Random.restored(seed, state));
+    return Sequence.resume(transformer, ids, cache, Random.restored(seed, state));
   } catch (error) {
     cache.dispose();
     throw error;

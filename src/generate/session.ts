@@ -2,7 +2,7 @@ import { checkIds } from "../model/token-ids.js";
 import type { Transformer } from "../model/transformer.js";
 import { InputError, SessionError } from "../runtime/errors.js";
 import { continued, type Generation, prefill, type Token } from "./generate.js";
-import { type GenerateOptions, type PrefillOptions, parseOptions, parsePrefillOptions, type Settings } from "./options.js";
+import { type GenerateOptions, type PrefillOptions, parseGenerateOptions, parsePrefillOptions, type Settings } from "./options.js";
 import { Random } from "./random.js";
 import { Sequence } from "./sequence.js";
 import { readSequence, writeSequence } from "./session-file.js";
@@ -24,13 +24,13 @@ export class Session {
     private readonly codec: TextCodec | undefined,
   ) {}
 
-  /** @throws {InputError} a seed that is none */
+  /** @internal @throws {InputError} a seed that is none */
   static start(transformer: Transformer, options: Pick<GenerateOptions, "seed"> = {}, codec?: TextCodec): Session {
-    const { seed } = parseOptions({ seed: options.seed }, transformer.config, codec, "session");
+    const { seed } = parseGenerateOptions({ seed: options.seed }, transformer.config, codec, "session");
     return new Session(transformer, Sequence.start(transformer, seed ?? Random.anySeed()), codec);
   }
 
-  /** @throws {SessionError} bytes that are no saved session, are damaged, or belong to another model */
+  /** @internal @throws {SessionError} bytes that are no saved session, are damaged, or belong to another model */
   static restore(transformer: Transformer, bytes: Uint8Array, codec?: TextCodec): Session {
     return new Session(transformer, readSequence(transformer, bytes), codec);
   }
@@ -75,7 +75,7 @@ export class Session {
    * @throws {SessionError} while another call is under way
    */
   generate(input: SessionInput = [], options: GenerateOptions = {}): Generation {
-    const settings = parseOptions(options, this.transformer.config, this.codec, "session.generate");
+    const settings = parseGenerateOptions(options, this.transformer.config, this.codec, "session.generate");
     const ids = this.idsOf(input, "session.generate");
     return Object.assign(this.run(ids, settings), { seed: settings.seed ?? this.seed });
   }

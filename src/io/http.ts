@@ -26,16 +26,15 @@ export class HttpSource implements Source {
 
   /** @param url of a directory, or of one `.safetensors` file with its `config.json` beside it */
   static at(url: string): HttpSource {
-    let base: URL;
     try {
-      base = new URL(url);
+      const base = new URL(url);
+      const file = /[^/]+\.safetensors$/.exec(base.pathname)?.[0];
+      if (file) base.pathname = base.pathname.slice(0, -file.length);
+      else if (!base.pathname.endsWith("/")) base.pathname += "/";
+      return new HttpSource(base, file && decodeURIComponent(file));
     } catch (cause) {
       throw new CheckpointError(`${url}: expected a URL, got something else`, { cause });
     }
-    const file = /[^/]+\.safetensors$/.exec(base.pathname)?.[0];
-    if (file) base.pathname = base.pathname.slice(0, -file.length);
-    else if (!base.pathname.endsWith("/")) base.pathname += "/";
-    return new HttpSource(base, file && decodeURIComponent(file));
   }
 
   get name(): string {

@@ -1,6 +1,7 @@
 import { parseConfig } from "../model/config.js";
 import { type Graph, graph } from "../model/graph.js";
 import { CheckpointError, LightningError } from "../runtime/errors.js";
+import { CONFIG_FILE } from "./checkpoint.js";
 import { decodeJson } from "./json.js";
 import { match } from "./match.js";
 import { type CheckpointSource, openSource } from "./open.js";
@@ -39,9 +40,9 @@ export async function inspectCheckpoint(source: CheckpointSource, options: OpenO
   const { signal, onWarning } = options;
   const from = await openSource(source, options);
   try {
-    const bytes = await readFile(from, "config.json", signal);
-    if (!bytes) throw new CheckpointError(`${from.name}: config.json: missing (is this a checkpoint's directory?)`);
-    const model = graph(parseConfig(decodeJson(bytes, "config.json"), onWarning));
+    const bytes = await readFile(from, CONFIG_FILE, signal);
+    if (!bytes) throw new CheckpointError(`${from.name}: ${CONFIG_FILE}: missing (is this a checkpoint's directory?)`);
+    const model = graph(parseConfig(decodeJson(bytes, CONFIG_FILE), onWarning));
     const { files: names, index } = await findShards(from, signal);
     const files: InspectedFile[] = [];
     const shards: Shard[] = [];

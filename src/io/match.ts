@@ -6,7 +6,7 @@ import type { StoredTensor } from "./shards.js";
 
 /** A parameter of the model and the bytes that hold it. */
 export interface StoredWeight {
-  readonly spec: WeightSpec;
+  readonly spec: WeightSpec & Pick<GraphTensor, "block">;
   readonly stored: StoredTensor;
 }
 
@@ -30,7 +30,7 @@ export function match(graph: Graph, stored: ReadonlyMap<string, StoredTensor>): 
   const missing = graph.tensors.filter(({ name }) => !stored.has(name));
   report(missing, (tensor) => `${tensor.name}: missing${hintMissing(tensor, graph.config, extra, stored)}`);
   report(extra, (name) => `${name}: not a weight of this model${hintExtra(name, graph.config)}`);
-  const weights = graph.tensors.map(({ name, shape }) => ({ name, shape, stored: stored.get(name)! }));
+  const weights = graph.tensors.map(({ name, shape, block }) => ({ name, shape, block, stored: stored.get(name)! }));
   report(
     weights.filter(({ shape, stored }) => shape.join() !== stored.shape.join()),
     ({ name, shape, stored }) =>
@@ -40,7 +40,7 @@ export function match(graph: Graph, stored: ReadonlyMap<string, StoredTensor>): 
     weights.filter(({ stored }) => !Object.hasOwn(DTYPES, stored.dtype)),
     ({ name, stored }) => `${name}: expected F32, F16 or BF16, got ${stored.dtype} (use a checkpoint that is not quantised)`,
   );
-  return { weights: weights.map(({ name, shape, stored }) => ({ spec: { name, shape, dtype: DTYPES[stored.dtype]! }, stored })), buffers };
+  return { weights: weights.map(({ stored, ...named }) => ({ spec: { ...named, dtype: DTYPES[stored.dtype]! }, stored })), buffers };
 }
 
 /** Whether a tensor is stored by custom though it is no parameter. */

@@ -1,5 +1,7 @@
+import * as v from "valibot";
 import { platform } from "#platform";
 import { formatBytes, MemoryError } from "../runtime/errors.js";
+import { number, parseOptions, signal } from "../runtime/options.js";
 import { sizeOf } from "../runtime/tensor.js";
 import { type ResidentWeights, STORED_BYTES } from "../runtime/weights.js";
 import { type Checkpoint, CONFIG_FILE, type Layout, type StoredBuffer } from "./checkpoint.js";
@@ -41,6 +43,7 @@ interface Shard {
  *
  * @param destination a directory (Node); without it the files are returned by name
  * @throws {CheckpointError} a file that cannot be written
+ * @throws {InputError} options that do not fit
  * @throws {MemoryError} without a destination: files that do not fit into memory
  */
 export async function saveCheckpoint(checkpoint: Savable, destination?: undefined, options?: SaveOptions): Promise<Map<string, Uint8Array>>;
@@ -55,7 +58,13 @@ export async function saveCheckpoint(
   return memory?.files;
 }
 
-async function write(checkpoint: Savable, to: Destination, { maxShardBytes, signal }: SaveOptions): Promise<void> {
+const schema = v.strictObject({
+  maxShardBytes: v.optional(number("a number of bytes above 0", (x) => x > 0)),
+  signal: v.optional(signal),
+});
+
+async function write(checkpoint: Savable, to: Destination, options: SaveOptions): Promise<void> {
+  const { maxShardBytes, signal } = parseOptions(schema, options, "save");
   const { weights, config, buffers = [], files = new Map<string, Uint8Array>(), layout } = checkpoint;
   const items = [...[...weights.specs()].map((spec) => weightItem(weights, spec.name)), ...buffers.map(bufferItem)];
   const kept = maxShardBytes === undefined ? layout : undefined;

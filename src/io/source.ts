@@ -57,5 +57,5 @@ export function isHubId(text: string): boolean {
 
 /** Whether a file name stays where it is put: no directory, no `..`, nothing that a platform reads otherwise. */
 export function isPlainName(file: string): boolean {
-  return /^[\w][\w .+=@-]*$/.test(file) && !file.includes("..");
+  return /^[\w][\w .+=@-]*$/.test(file);
 }

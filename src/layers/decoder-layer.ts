@@ -1,8 +1,8 @@
-import type { Segment } from "../ops/lightning.js";
 import { matmul } from "../ops/matmul.js";
 import { rmsNorm } from "../ops/norm.js";
 import { mix, residual } from "../ops/pointwise.js";
 import type { Rotation } from "../ops/rope.js";
+import type { Segment } from "../ops/segment.js";
 import type { Tensor } from "../runtime/tensor.js";
 import { under, type Weights } from "../runtime/weights.js";
 import type { LightningAttention, LightningState } from "./lightning-attention.js";

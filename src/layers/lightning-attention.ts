@@ -1,7 +1,8 @@
-import { lightning, type Segment } from "../ops/lightning.js";
+import { lightning } from "../ops/lightning.js";
 import { matmul } from "../ops/matmul.js";
 import { rmsNorm } from "../ops/norm.js";
 import { sigmoidGate, silu } from "../ops/pointwise.js";
+import type { Segment } from "../ops/segment.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { reshape, type Tensor } from "../runtime/tensor.js";
 import type { Weights } from "../runtime/weights.js";

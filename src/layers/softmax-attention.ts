@@ -1,13 +1,18 @@
 import { attention, type KeysValues } from "../ops/attention.js";
-import type { Segment } from "../ops/lightning.js";
 import { matmul } from "../ops/matmul.js";
 import { type Rotation, rope } from "../ops/rope.js";
+import type { Segment } from "../ops/segment.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { reshape, sizeOf, slice, type Tensor } from "../runtime/tensor.js";
 import type { Weights } from "../runtime/weights.js";
 
 /** Rows that a KV cache begins with; it doubles from there. */
 const FIRST_CAPACITY = 64;
+
+/** Rows that a KV cache of so many tokens has. */
+export function capacityFor(tokens: number): number {
+  return FIRST_CAPACITY * 2 ** Math.max(0, Math.ceil(Math.log2(tokens / FIRST_CAPACITY)));
+}
 
 /** Keys and values of one sequence in one softmax layer, time-major: `[capacity, kvHeads, headDim]` each. */
 export class KeyValueCache implements KeysValues {
@@ -16,8 +21,7 @@ export class KeyValueCache implements KeysValues {
   length = 0;
 
   constructor(rt: Runtime, kvHeads: number, headDim: number) {
-    this.keys = rt.keep([FIRST_CAPACITY, kvHeads, headDim]);
-    this.values = rt.keep([FIRST_CAPACITY, kvHeads, headDim]);
+    [this.keys, this.values] = pair(rt, [FIRST_CAPACITY, kvHeads, headDim]);
   }
 
   /** Appends `[tokens, kvHeads, headDim]`. */
@@ -32,24 +36,31 @@ export class KeyValueCache implements KeysValues {
 
   /** Makes room for `rows` rows in all. */
   reserve(rows: number): void {
-    let capacity = this.keys.shape[0]!;
-    if (rows <= capacity) return;
-    while (capacity < rows) capacity *= 2;
-    this.keys = this.grown(this.keys, capacity);
-    this.values = this.grown(this.values, capacity);
+    const { rt, shape } = this.keys;
+    if (rows <= shape[0]!) return;
+    const grown = pair(rt, [capacityFor(rows), ...shape.slice(1)]);
+    const filled = this.length * sizeOf(shape.slice(1));
+    for (const [i, old] of [this.keys, this.values].entries()) {
+      rt.f32(grown[i]!).set(rt.f32(old).subarray(0, filled));
+      rt.release(old);
+    }
+    [this.keys, this.values] = grown;
   }
 
   dispose(): void {
     this.keys.rt.release(this.keys);
     this.values.rt.release(this.values);
   }
+}
 
-  private grown(old: Tensor, capacity: number): Tensor {
-    const { rt, shape } = old;
-    const grown = rt.keep([capacity, ...shape.slice(1)]);
-    rt.f32(grown).set(rt.f32(old).subarray(0, this.length * sizeOf(shape.slice(1))));
-    rt.release(old);
-    return grown;
+/** Two tensors, or neither. */
+function pair(rt: Runtime, shape: readonly number[]): [Tensor, Tensor] {
+  const first = rt.keep(shape);
+  try {
+    return [first, rt.keep(shape)];
+  } catch (error) {
+    rt.release(first);
+    throw error;
   }
 }
 

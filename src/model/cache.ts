@@ -1,6 +1,6 @@
 import type { LayerCache } from "../layers/decoder-layer.js";
 import { LightningState } from "../layers/lightning-attention.js";
-import { KeyValueCache } from "../layers/softmax-attention.js";
+import { capacityFor, KeyValueCache } from "../layers/softmax-attention.js";
 import { SessionError } from "../runtime/errors.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { sizeOf, type Tensor } from "../runtime/tensor.js";
@@ -13,13 +13,16 @@ import type { Config } from "./config.js";
 export class Cache {
   /** Tokens taken in so far. */
   length = 0;
-  private halfway = false;
+  private condition: "whole" | "halfway" | "disposed" = "whole";
 
   private constructor(
     private readonly rt: Runtime,
+    private readonly config: Config,
+    /** @internal */
     readonly layers: readonly LayerCache[],
   ) {}
 
+  /** @internal */
   static create(rt: Runtime, config: Config): Cache {
     const { numAttentionHeads, numKeyValueHeads, headDim, attnTypeList } = config;
     const layers: LayerCache[] = [];
@@ -31,12 +34,12 @@ export class Cache {
       for (const layer of layers) layer.dispose();
       throw error;
     }
-    return new Cache(rt, layers);
+    return new Cache(rt, config, layers);
   }
 
   /** The tensors that make up the state, by name; of keys and values the filled rows. */
   *tensors(): Generator<{ name: string; tensor: Tensor }> {
-    this.checkWhole();
+    this.check();
     for (const [i, layer] of this.layers.entries()) {
       if (layer instanceof LightningState) yield { name: `lightning_state.${i}`, tensor: layer.state };
       else {
@@ -54,8 +57,9 @@ export class Cache {
   }
 
   /** An independent copy: both can be continued apart. */
-  copy(config: Config): Cache {
-    const copy = Cache.create(this.rt, config);
+  copy(): Cache {
+    this.check();
+    const copy = Cache.create(this.rt, this.config);
     try {
       copy.resize(this.length);
       const targets = copy.tensors();
@@ -70,18 +74,29 @@ export class Cache {
     }
   }
 
-  /** Marks the state as being changed; only `advance` makes it usable again. */
-  begin(): void {
-    this.checkWhole();
-    this.halfway = true;
+  /**
+   * @internal
+   * @throws {SessionError} disposed, of another runtime, or left half-way by a pass that failed
+   */
+  check(rt = this.rt): void {
+    if (this.condition === "disposed") throw new SessionError("cache: used after dispose");
+    if (rt !== this.rt) throw new SessionError("cache: made by another model (newCache of the model that is to use it)");
+    if (this.condition === "halfway")
+      throw new SessionError("cache: a pass failed half-way in this state (start anew, or restore a saved one)");
   }
 
+  /** Marks the state as being changed; only `advance` makes it usable again. @internal */
+  begin(): void {
+    this.condition = "halfway";
+  }
+
+  /** @internal */
   advance(tokens: number): void {
     this.length += tokens;
-    this.halfway = false;
+    this.condition = "whole";
   }
 
-  /** Declares that `length` tokens are in the state: for restoring one, and for cutting back where no lightning layer is. */
+  /** @internal Declares that `length` tokens are in the state: for restoring one, and for cutting back where no lightning layer is. */
   resize(length: number): void {
     this.length = length;
     for (const layer of this.layers) {
@@ -91,17 +106,22 @@ export class Cache {
     }
   }
 
+  /** Frees the state. */
   dispose(): void {
-    for (const layer of this.layers) layer.dispose();
-  }
-
-  private checkWhole(): void {
-    if (this.halfway) throw new SessionError("cache: a pass failed half-way in this state (start anew, or restore a saved one)");
+    if (this.condition !== "disposed") for (const layer of this.layers) layer.dispose();
+    this.condition = "disposed";
   }
 
   [Symbol.dispose](): void {
     this.dispose();
   }
+}
+
+/** Bytes of one sequence's state after so many tokens, room for keys and values to come included. */
+export function cacheBytes(config: Config, tokens: number): number {
+  const { numAttentionHeads: heads, numKeyValueHeads: kvHeads, headDim, attnTypeList } = config;
+  const sizes = attnTypeList.map((type) => (type === 0 ? heads * headDim ** 2 : 2 * kvHeads * headDim * capacityFor(tokens)));
+  return 4 * sizes.reduce((sum, size) => sum + size, 0);
 }
 
 function filled(x: Tensor, rows: number): Tensor {

@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { ConfigError } from "../runtime/errors.js";
+import { number } from "../runtime/options.js";
 
 /** Scales of one residual branch: `alpha · residual + beta · branch`. */
 export interface ResidualScale {
@@ -50,15 +51,13 @@ export interface Config {
   readonly source: Readonly<Record<string, unknown>>;
 }
 
-function number(expected: string, fits: (x: number) => boolean) {
-  return v.custom<number>((x) => typeof x === "number" && fits(x), expected);
-}
-
 const count = number("an integer of at least 1", (x) => Number.isInteger(x) && x >= 1 && x < 2 ** 31);
 const countOrZero = number("an integer of at least 0", (x) => Number.isInteger(x) && x >= 0 && x < 2 ** 31);
 const finite = number("a number", Number.isFinite);
 const positive = number("a number above 0", (x) => Number.isFinite(x) && x > 0);
 /** Far beyond any model, and few enough to build tables of. */
+const headCount = number("an integer within [1, 65,536]", (x) => Number.isInteger(x) && x >= 1 && x <= 65_536);
+const headSize = number("an integer within [1, 4,096]", (x) => Number.isInteger(x) && x >= 1 && x <= 4096);
 const layerCount = number("an integer within [1, 100,000]", (x) => Number.isInteger(x) && x >= 1 && x <= 100_000);
 const tokenId = v.nullish(countOrZero);
 const tokenIds = v.nullish(v.union([countOrZero, v.array(countOrZero)]));
@@ -71,8 +70,8 @@ const common = {
   hidden_size: count,
   intermediate_size: count,
   num_hidden_layers: layerCount,
-  num_attention_heads: count,
-  head_dim: v.nullish(count),
+  num_attention_heads: headCount,
+  head_dim: v.nullish(headSize),
   hidden_act: v.optional(v.literal("silu", "only silu is known"), "silu"),
   rms_norm_eps: v.optional(positive, 1e-5),
   max_position_embeddings: v.optional(count, 4096 * 32),
@@ -175,20 +174,39 @@ export function parseConfig(json: unknown, warn: (message: string) => void = () 
   const dialect = dialectOf(source);
   const raw = dialect === "minimax" ? fromTransformers(source, warn) : fromPublished(source, warn);
   const { numAttentionHeads, numKeyValueHeads, headDim, rotaryDim, attnTypeList } = raw;
-  require(numAttentionHeads % numKeyValueHeads ===
-    0, "num_key_value_heads", `a divisor of num_attention_heads ${numAttentionHeads}`, numKeyValueHeads);
-  require(attnTypeList.length === raw.numHiddenLayers, dialect === "minimax"
-    ? "layer_types"
-    : "attn_type_list", `${raw.numHiddenLayers} entries (num_hidden_layers)`, `${attnTypeList.length}`);
-  require(rotaryDim % 2 === 0 && rotaryDim <= headDim, dialect === "minimax"
-    ? "head_dim"
-    : "rotary_dim", `an even number of at most head_dim ${headDim}`, rotaryDim);
-  require(raw.numExpertsPerTok <=
-    raw.numLocalExperts, "num_experts_per_tok", `at most num_local_experts ${raw.numLocalExperts}`, raw.numExpertsPerTok);
+  expectThat(
+    numAttentionHeads % numKeyValueHeads === 0,
+    "num_key_value_heads",
+    `a divisor of num_attention_heads ${numAttentionHeads}`,
+    numKeyValueHeads,
+  );
+  expectThat(
+    attnTypeList.length === raw.numHiddenLayers,
+    dialect === "minimax" ? "layer_types" : "attn_type_list",
+    `${raw.numHiddenLayers} entries (num_hidden_layers)`,
+    `${attnTypeList.length}`,
+  );
+  expectThat(
+    rotaryDim % 2 === 0 && rotaryDim <= headDim,
+    dialect === "minimax" ? "head_dim" : "rotary_dim",
+    `an even number of at most head_dim ${headDim}`,
+    rotaryDim,
+  );
+  const matrices = 3 * raw.numHiddenLayers * raw.numLocalExperts;
+  expectThat(matrices <= MAX_TENSORS, "num_local_experts", `at most ${MAX_TENSORS} matrices in all layers`, matrices);
+  expectThat(
+    raw.numExpertsPerTok <= raw.numLocalExperts,
+    "num_experts_per_tok",
+    `at most num_local_experts ${raw.numLocalExperts}`,
+    raw.numExpertsPerTok,
+  );
   return raw;
 }
 
-function require(condition: boolean, key: string, expected: string, got: unknown): void {
+/** More tensors than this are not listed: 100 times the published model's. */
+const MAX_TENSORS = 1_000_000;
+
+function expectThat(condition: boolean, key: string, expected: string, got: unknown): void {
   if (!condition) throw new ConfigError(`config: ${key}: expected ${expected}, got ${got}`);
 }
 
@@ -255,8 +273,12 @@ function shared(raw: Shared, source: Record<string, unknown>) {
 
 function headDimOf(raw: Shared): number {
   if (raw.head_dim) return raw.head_dim;
-  require(raw.hidden_size % raw.num_attention_heads ===
-    0, "head_dim", "to be given, since num_attention_heads does not divide hidden_size", "nothing");
+  expectThat(
+    raw.hidden_size % raw.num_attention_heads === 0,
+    "head_dim",
+    "to be given, since num_attention_heads does not divide hidden_size",
+    "nothing",
+  );
   return raw.hidden_size / raw.num_attention_heads;
 }
 

@@ -1,6 +1,7 @@
+import { STORED_BYTES, type StoredDType } from "../runtime/weights.js";
 import { type Config, parseConfig } from "./config.js";
 
-/** The part of the model that a tensor belongs to. */
+/** The part of the model that a tensor belongs to. Routers choose experts, or weigh the shared one. */
 export type Block = "embedding" | "lightning" | "softmax" | "norm" | "router" | "expert" | "shared" | "head";
 
 /** One tensor of a checkpoint. */
@@ -10,7 +11,7 @@ export interface GraphTensor {
   /** `[out, in]` for matrices, `[dim]` for norms. */
   readonly shape: readonly number[];
   /** Dtype as stored. */
-  readonly dtype: "bf16" | "f16" | "f32";
+  readonly dtype: StoredDType;
   readonly bytes: number;
   readonly block: Block;
   /** Absent for the embedding, the final norm and the head. */
@@ -58,7 +59,14 @@ function isConfig(config: Config | Record<string, unknown>): config is Config {
   return "dialect" in config && "attnTypeList" in config;
 }
 
-const WIDTH = { bf16: 2, f16: 2, f32: 4 } as const;
+/**
+ * How a weight is kept in memory: vectors and routers in float32; other matrices in `dtype`, or by default as they are stored
+ * (float16 as float32, which holds it exactly).
+ */
+export function residentDType(stored: Pick<GraphTensor, "shape" | "block" | "dtype">, dtype?: "f32" | "bf16"): "f32" | "bf16" {
+  if (stored.shape.length !== 2 || stored.block === "router") return "f32";
+  return dtype ?? (stored.dtype === "bf16" ? "bf16" : "f32");
+}
 
 function* walk(config: Config): Generator<GraphTensor> {
   const { vocabSize, hiddenSize: hidden, intermediateSize: width, numAttentionHeads, numKeyValueHeads, headDim } = config;
@@ -73,7 +81,7 @@ function* walk(config: Config): Generator<GraphTensor> {
     place: { layer?: number; expert?: number } = {},
     stored = dtype,
   ): GraphTensor {
-    return { name, shape, dtype: stored, bytes: shape.reduce((product, dim) => product * dim, WIDTH[stored]), block, ...place };
+    return { name, shape, dtype: stored, bytes: shape.reduce((product, dim) => product * dim, STORED_BYTES[stored]), block, ...place };
   }
 
   yield tensor("embedding", "model.embed_tokens.weight", [vocabSize, hidden]);
@@ -111,7 +119,7 @@ function* walk(config: Config): Generator<GraphTensor> {
       yield tensor("shared", `${at}.shared_mlp.gate_proj.weight`, [width, hidden], here);
       yield tensor("shared", `${at}.shared_mlp.up_proj.weight`, [width, hidden], here);
       yield tensor("shared", `${at}.shared_mlp.down_proj.weight`, [hidden, width], here);
-      yield tensor("shared", `${at}.coefficient.weight`, [1, hidden], here);
+      yield tensor("router", `${at}.coefficient.weight`, [1, hidden], here);
     }
   }
   yield tensor("norm", "model.norm.weight", [hidden]);

@@ -2,11 +2,10 @@ import { DecoderLayer } from "../layers/decoder-layer.js";
 import { LightningAttention } from "../layers/lightning-attention.js";
 import { SoftmaxAttention } from "../layers/softmax-attention.js";
 import { embed } from "../ops/embed.js";
-import type { Segment } from "../ops/lightning.js";
 import { matmul } from "../ops/matmul.js";
 import { rmsNorm } from "../ops/norm.js";
 import { rotation } from "../ops/rope.js";
-import { take } from "../ops/route.js";
+import type { Segment } from "../ops/segment.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { Tensor } from "../runtime/tensor.js";
 import { under, type Weights } from "../runtime/weights.js";
@@ -20,17 +19,14 @@ export interface Continuation {
   readonly cache: Cache;
 }
 
-/** Which of a pass's tokens to compute logits for. */
-export type LogitRows = "all" | "last" | "none";
-
 /** What a pass produces, tokens of all sequences one after the other. Lives in the caller's scope. */
 export interface Pass {
-  /** `[tokens, vocab]`, `[sequences, vocab]` or absent. */
-  readonly logits: Tensor | undefined;
-  /** Input of every layer, then the output of the final norm: `[tokens, hidden]` each. Empty unless asked for. */
-  readonly hiddenStates: Tensor[];
+  /** Output of the final norm, `[tokens, hidden]`. */
+  readonly hidden: Tensor;
+  /** The row of each sequence's last token. */
+  readonly last: readonly number[];
   /** Per layer `[tokens, experts]`. */
-  readonly routerLogits: Tensor[];
+  readonly routerLogits: readonly Tensor[];
 }
 
 /**
@@ -72,41 +68,37 @@ export class Transformer {
   /**
    * Takes in the new tokens of each sequence and advances its cache. Ids and lengths are the caller's to check.
    * A call that fails half-way leaves its caches unusable, and they say so.
+   *
+   * @param visit is shown the input of every layer, `[tokens, hidden]`, which is gone afterwards
+   * @throws {SessionError} a cache that cannot be continued
    */
-  forward(batch: readonly Continuation[], rows: LogitRows = "all", keepHiddenStates = false): Pass {
+  forward(batch: readonly Continuation[], visit: (x: Tensor) => void = () => {}): Pass {
     const { config, weights: w, rt } = this;
     const ids = batch.flatMap((sequence) => sequence.ids);
     const positions = batch.flatMap(({ ids, cache }) => ids.map((_, t) => cache.length + t));
     const segments = consecutive(batch.map((sequence) => sequence.ids.length));
-    const placement = { segments, rotation: rotation(rt, positions, config.rotaryDim, config.ropeTheta) };
-    const hiddenStates: Tensor[] = [];
     const routerLogits: Tensor[] = [];
 
+    for (const { cache } of batch) cache.check(rt);
     for (const { cache } of batch) cache.begin();
+    const placement = { segments, rotation: rotation(rt, positions, config.rotaryDim, config.ropeTheta) };
     let x = embed(rt.from(ids, [ids.length], "i32"), w.at("model.embed_tokens.weight"));
     for (const [i, layer] of this.layers.entries()) {
+      visit(x);
       const caches = batch.map(({ cache }) => cache.layers[i]!);
       const out = layer.forward(x, placement, caches);
-      if (keepHiddenStates) hiddenStates.push(x);
-      else rt.release(x);
+      rt.release(x);
       x = out.y;
       routerLogits.push(out.routerLogits);
     }
     for (const { ids, cache } of batch) cache.advance(ids.length);
-    if (rows === "none" && !keepHiddenStates) return { logits: undefined, hiddenStates, routerLogits };
+    const hidden = rmsNorm(x, w.at("model.norm.weight"), config.rmsNormEps);
+    return { hidden, last: segments.map(({ end }) => end - 1), routerLogits };
+  }
 
-    x = rmsNorm(x, w.at("model.norm.weight"), config.rmsNormEps);
-    if (keepHiddenStates) hiddenStates.push(x);
-    if (rows === "none") return { logits: undefined, hiddenStates, routerLogits };
-    const wanted =
-      rows === "all"
-        ? x
-        : take(
-            x,
-            segments.map(({ end }) => end - 1),
-          );
-    const head = w.at(config.tieWordEmbeddings ? "model.embed_tokens.weight" : "lm_head.weight");
-    return { logits: matmul(wanted, head), hiddenStates, routerLogits };
+  /** The head: `logits = hidden · Wᵀ`, `[rows, hidden]` → `[rows, vocab]`, summed in float32. */
+  logits(hidden: Tensor): Tensor {
+    return matmul(hidden, this.weights.at(this.config.tieWordEmbeddings ? "model.embed_tokens.weight" : "lm_head.weight"));
   }
 }
 

@@ -1,6 +1,6 @@
 import { ShapeError } from "../runtime/errors.js";
-import { expectShape, slice, type Tensor } from "../runtime/tensor.js";
-import type { Segment } from "./lightning.js";
+import { expectShape, runtimeOf, slice, type Tensor } from "../runtime/tensor.js";
+import { expectSegments, type Segment } from "./segment.js";
 
 /** Keys and values of one sequence so far. */
 export interface KeysValues {
@@ -21,7 +21,8 @@ export interface KeysValues {
 export function attention(q: Tensor, segments: readonly Segment[], caches: readonly KeysValues[]): Tensor {
   const [tokens = 0, heads = 0, dim = 0] = q.shape;
   expectShape("attention: q", q, [tokens, heads, dim]);
-  const { rt } = q;
+  expectSegments("attention", segments, tokens, caches.length);
+  const rt = runtimeOf("attention", q, ...caches.flatMap(({ keys, values }) => [keys, values]));
   const { kernels } = rt;
   const o = rt.empty([tokens, heads * dim]);
   for (const [i, { begin, end }] of segments.entries()) {

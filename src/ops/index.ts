@@ -6,13 +6,14 @@
 export { Runtime } from "../runtime/runtime.js";
 export { type DType, reshape, sizeOf, slice, type Tensor } from "../runtime/tensor.js";
 export { availableBuilds, type Build, type Kernels } from "../runtime/wasm.js";
-export { ResidentWeights, residentDType, type StoredDType, type WeightSpec, type Weights } from "../runtime/weights.js";
+export { ResidentWeights, type StoredDType, type WeightSpec, type Weights } from "../runtime/weights.js";
 export { attention, type KeysValues } from "./attention.js";
 export { embed } from "./embed.js";
-export { lightning, type Segment } from "./lightning.js";
+export { lightning } from "./lightning.js";
 export { matmul } from "./matmul.js";
 export { rmsNorm } from "./norm.js";
 export { mix, residual, sigmoidGate, silu, siluGate } from "./pointwise.js";
 export { type Rotation, rope, rotation } from "./rope.js";
 export { gather, type Routing, route, scatter, take, zerosLike } from "./route.js";
+export type { Segment } from "./segment.js";
 export { logSoftmax, softmax } from "./softmax.js";

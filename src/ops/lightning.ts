@@ -1,10 +1,6 @@
-import { expectShape, slice, type Tensor } from "../runtime/tensor.js";
-
-/** Consecutive tokens `begin` to `end` of one sequence within a batch. */
-export interface Segment {
-  readonly begin: number;
-  readonly end: number;
-}
+import { ShapeError } from "../runtime/errors.js";
+import { expectShape, runtimeOf, slice, type Tensor } from "../runtime/tensor.js";
+import { expectSegments, type Segment } from "./segment.js";
 
 /** Rows per chunk. The intra-chunk square is wasted work beyond what the state costs anyway; 32 is fastest at head dim 128. */
 const CHUNK = 32;
@@ -24,7 +20,9 @@ export function lightning(qkv: Tensor, slopes: Tensor, segments: readonly Segmen
   const dim = triple / 3;
   expectShape("lightning: qkv", qkv, [tokens, heads, 3 * Math.floor(dim)]);
   expectShape("lightning: slopes", slopes, [heads]);
-  const { rt } = qkv;
+  expectSegments("lightning", segments, tokens, states.length);
+  if (!(Number.isInteger(chunk) && chunk >= 1)) throw new ShapeError(`lightning: chunk: expected an integer of at least 1, got ${chunk}`);
+  const rt = runtimeOf("lightning", qkv, slopes, ...states);
   const { kernels } = rt;
   const o = rt.empty([tokens, heads * dim]);
   for (const [i, { begin, end }] of segments.entries()) {
@@ -34,8 +32,9 @@ export function lightning(qkv: Tensor, slopes: Tensor, segments: readonly Segmen
     const to = slice(o, begin, end);
     if (end - begin === 1) kernels.lightningStep(to.ptr, state.ptr, from.ptr, slopes.ptr, heads, dim, 0, heads);
     else {
-      const workspace = rt.workspace(kernels.lightningWorkspaceBytes(chunk, dim));
-      kernels.lightning(to.ptr, state.ptr, from.ptr, slopes.ptr, end - begin, heads, dim, chunk, workspace, 0, heads);
+      const rows = Math.min(chunk, end - begin);
+      const workspace = rt.workspace(kernels.lightningWorkspaceBytes(rows, dim));
+      kernels.lightning(to.ptr, state.ptr, from.ptr, slopes.ptr, end - begin, heads, dim, rows, workspace, 0, heads);
     }
   }
   return o;

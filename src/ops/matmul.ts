@@ -1,5 +1,5 @@
 import { ShapeError } from "../runtime/errors.js";
-import { expectShape, PANEL, type Tensor } from "../runtime/tensor.js";
+import { expectShape, PANEL, runtimeOf, type Tensor } from "../runtime/tensor.js";
 
 /**
  * `y = x·wᵀ`, the product of every projection, expert and head.
@@ -14,7 +14,7 @@ export function matmul(x: Tensor, w: Tensor): Tensor {
   const [rows, inputs] = x.shape as [number, number];
   expectShape("matmul: x", x, [rows, inputs]);
   expectShape("matmul: w", w, ["*", inputs], { dtype: ["f32", "bf16"], layout: "panels", hint: "weights are [out, in]" });
-  const { rt } = x;
+  const rt = runtimeOf("matmul", x, w);
   const { kernels } = rt;
   const outputs = w.shape[0]!;
   const y = rt.empty([rows, outputs]);

@@ -1,5 +1,5 @@
 import { ShapeError } from "../runtime/errors.js";
-import { expectShape, type Tensor } from "../runtime/tensor.js";
+import { expectShape, runtimeOf, type Tensor } from "../runtime/tensor.js";
 
 /**
  * RMSNorm: `y = w ⊙ x / sqrt(mean(x²) + eps)` over the last axis.
@@ -14,7 +14,7 @@ export function rmsNorm(x: Tensor, w: Tensor, eps: number): Tensor {
   const [rows, dim] = x.shape as [number, number];
   expectShape("rmsNorm: x", x, [rows, dim]);
   expectShape("rmsNorm: w", w, [dim]);
-  const { rt } = x;
+  const rt = runtimeOf("rmsNorm", x, w);
   const y = rt.empty(x.shape);
   rt.kernels.rmsNorm(y.ptr, x.ptr, w.ptr, dim, eps, 0, rows);
   return y;

@@ -1,6 +1,6 @@
-import { expectShape, sizeOf, type Tensor } from "../runtime/tensor.js";
+import { expectShape, runtimeOf, sizeOf, type Tensor } from "../runtime/tensor.js";
 
-/** SiLU: `y = x · σ(x)`. Any shape. */
+/** SiLU: `y = x · σ(x)`. Any shape. @throws {ShapeError} not float32 */
 export function silu(x: Tensor): Tensor {
   expectShape("silu: x", x, x.shape);
   const { rt } = x;
@@ -9,31 +9,31 @@ export function silu(x: Tensor): Tensor {
   return y;
 }
 
-/** SwiGLU's gate: `y = silu(a) ⊙ b`. Equal shapes. */
+/** SwiGLU's gate: `y = silu(a) ⊙ b`. Equal shapes. @throws {ShapeError} */
 export function siluGate(a: Tensor, b: Tensor): Tensor {
   expectShape("siluGate: a", a, a.shape);
   expectShape("siluGate: b", b, a.shape);
-  const { rt } = a;
+  const rt = runtimeOf("siluGate", a, b);
   const y = rt.empty(a.shape);
   rt.kernels.siluGate(y.ptr, a.ptr, b.ptr, 0, sizeOf(a.shape));
   return y;
 }
 
-/** The output gate of lightning attention: `y = σ(g) ⊙ x`. Equal shapes. */
+/** The output gate of lightning attention: `y = σ(g) ⊙ x`. Equal shapes. @throws {ShapeError} */
 export function sigmoidGate(g: Tensor, x: Tensor): Tensor {
   expectShape("sigmoidGate: g", g, g.shape);
   expectShape("sigmoidGate: x", x, g.shape);
-  const { rt } = g;
+  const rt = runtimeOf("sigmoidGate", g, x);
   const y = rt.empty(g.shape);
   rt.kernels.sigmoidGate(y.ptr, g.ptr, x.ptr, 0, sizeOf(g.shape));
   return y;
 }
 
-/** A scaled residual: `y = alpha · x + beta · f`. Equal shapes. */
+/** A scaled residual: `y = alpha · x + beta · f`. Equal shapes. @throws {ShapeError} */
 export function residual(x: Tensor, f: Tensor, { alpha, beta }: { alpha: number; beta: number }): Tensor {
   expectShape("residual: x", x, x.shape);
   expectShape("residual: f", f, x.shape);
-  const { rt } = x;
+  const rt = runtimeOf("residual", x, f);
   const y = rt.empty(x.shape);
   rt.kernels.residual(y.ptr, x.ptr, f.ptr, alpha, beta, 0, sizeOf(x.shape));
   return y;
@@ -45,13 +45,14 @@ export function residual(x: Tensor, f: Tensor, { alpha, beta }: { alpha: number;
  * @param a `[rows, dim]`
  * @param b `[rows, dim]`
  * @param c `[rows, 1]`
+ * @throws {ShapeError}
  */
 export function mix(a: Tensor, b: Tensor, c: Tensor): Tensor {
   const [rows = 0, dim = 0] = a.shape;
   expectShape("mix: a", a, [rows, dim]);
   expectShape("mix: b", b, [rows, dim]);
   expectShape("mix: c", c, [rows, 1]);
-  const { rt } = a;
+  const rt = runtimeOf("mix", a, b, c);
   const y = rt.empty(a.shape);
   rt.kernels.mix(y.ptr, a.ptr, b.ptr, c.ptr, dim, 0, rows);
   return y;

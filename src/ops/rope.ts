@@ -1,6 +1,6 @@
 import { ShapeError } from "../runtime/errors.js";
 import type { Runtime } from "../runtime/runtime.js";
-import { expectShape, type Tensor } from "../runtime/tensor.js";
+import { expectShape, runtimeOf, type Tensor } from "../runtime/tensor.js";
 
 /** Cosines and sines of the angles of each token, `[tokens, rotaryDim / 2]` each. */
 export interface Rotation {
@@ -42,7 +42,7 @@ export function rope(x: Tensor, { cos, sin }: Rotation): Tensor {
   expectShape("rope: cos", cos, [tokens, half]);
   expectShape("rope: sin", sin, [tokens, half]);
   if (2 * half > headDim) throw new ShapeError(`rope: cos: expected at most ${headDim / 2} angles per token, got ${half}`);
-  const { rt } = x;
+  const rt = runtimeOf("rope", x, cos, sin);
   const y = rt.empty(x.shape);
   rt.kernels.rope(y.ptr, x.ptr, cos.ptr, sin.ptr, heads, headDim, 2 * half, 0, tokens);
   return y;

@@ -1,5 +1,5 @@
 import { ShapeError } from "../runtime/errors.js";
-import { expectShape, slice, type Tensor } from "../runtime/tensor.js";
+import { expectIndices, expectShape, runtimeOf, slice, type Tensor } from "../runtime/tensor.js";
 
 /** Which experts every token goes to, and the same sorted by expert. Slot `t · k + j` is token t's j-th choice. */
 export interface Routing {
@@ -17,11 +17,13 @@ export interface Routing {
  * `p = softmax(logits)`; the k largest of each token are kept (of equals the lower index first) and renormalised to sum to one.
  *
  * @param logits `[tokens, experts]`
+ * @throws {ShapeError}
  */
 export function route(logits: Tensor, topK: number): Routing {
   const [tokens = 0, count = 0] = logits.shape;
   expectShape("route: logits", logits, [tokens, count]);
-  if (topK > count) throw new ShapeError(`route: topK: expected at most ${count} experts, got ${topK}`);
+  if (!(Number.isInteger(topK) && topK >= 1 && topK <= count))
+    throw new ShapeError(`route: topK: expected 1 to ${count} experts, got ${topK}`);
   const { rt } = logits;
   const experts = rt.empty([tokens, topK], "i32");
   const weights = rt.empty([tokens, topK]);
@@ -38,15 +40,15 @@ export function route(logits: Tensor, topK: number): Routing {
  *
  * @param x `[tokens, dim]`
  * @returns `[slots of that expert, dim]`
+ * @throws {ShapeError}
  */
-export function gather(x: Tensor, { order, offsets, topK }: Routing, expert: number): Tensor {
+export function gather(x: Tensor, routing: Routing, expert: number): Tensor {
   const [tokens = 0, dim = 0] = x.shape;
   expectShape("gather: x", x, [tokens, dim]);
-  expectShape("gather: order", order, [tokens * topK], { dtype: "i32" });
-  const { rt } = x;
-  const [begin, end] = [offsets[expert]!, offsets[expert + 1]!];
-  const y = rt.empty([end - begin, dim]);
-  rt.kernels.gather(y.ptr, x.ptr, order.ptr, topK, dim, begin, end);
+  const slots = slotsOf("gather", routing, expert, tokens);
+  const rt = runtimeOf("gather", x, slots);
+  const y = rt.empty([slots.shape[0]!, dim]);
+  rt.kernels.gather(y.ptr, x.ptr, slots.ptr, routing.topK, dim, 0, slots.shape[0]!);
   return y;
 }
 
@@ -55,13 +57,24 @@ export function gather(x: Tensor, { order, offsets, topK }: Routing, expert: num
  *
  * @param y `[tokens, dim]`
  * @param x `[slots of that expert, dim]`
+ * @throws {ShapeError}
  */
-export function scatter(y: Tensor, x: Tensor, { order, offsets, weights, topK }: Routing, expert: number): void {
+export function scatter(y: Tensor, x: Tensor, routing: Routing, expert: number): void {
   const [tokens = 0, dim = 0] = y.shape;
-  const [begin, end] = [offsets[expert]!, offsets[expert + 1]!];
+  const slots = slotsOf("scatter", routing, expert, tokens);
   expectShape("scatter: y", y, [tokens, dim]);
-  expectShape("scatter: x", x, [end - begin, dim]);
-  y.rt.kernels.scatter(y.ptr, x.ptr, slice(order, begin, end).ptr, weights.ptr, end - begin, topK, dim, 0, dim);
+  expectShape("scatter: x", x, [slots.shape[0]!, dim]);
+  const rt = runtimeOf("scatter", y, x, slots);
+  rt.kernels.scatter(y.ptr, x.ptr, slots.ptr, routing.weights.ptr, slots.shape[0]!, routing.topK, dim, 0, dim);
+}
+
+/** The part of `order` that belongs to one expert. */
+function slotsOf(where: string, { order, offsets, topK }: Routing, expert: number, tokens: number): Tensor {
+  const [begin, end] = [offsets[expert], offsets[expert + 1]];
+  if (begin === undefined || end === undefined)
+    throw new ShapeError(`${where}: expert: expected one of ${offsets.length - 1}, got ${expert}`);
+  expectShape(`${where}: order`, order, [tokens * topK], { dtype: "i32", hint: "routed from other tokens?" });
+  return slice(order, begin, end);
 }
 
 /** A tensor of zeros, to scatter into. */
@@ -71,13 +84,20 @@ export function zerosLike(x: Tensor): Tensor {
   return y;
 }
 
-/** Rows of `x` by index: `[rows.length, dim]`. */
-export function take(x: Tensor, rows: readonly number[]): Tensor {
+/**
+ * Rows of `x` by index.
+ *
+ * @param x `[rows, dim]`
+ * @returns `[indices.length, dim]`
+ * @throws {ShapeError} also for indices outside `x`
+ */
+export function take(x: Tensor, indices: readonly number[]): Tensor {
   const [count = 0, dim = 0] = x.shape;
   expectShape("take: x", x, [count, dim]);
   const { rt } = x;
-  const order = rt.from(rows, [rows.length], "i32");
-  const y = rt.empty([rows.length, dim]);
-  rt.kernels.gather(y.ptr, x.ptr, order.ptr, 1, dim, 0, rows.length);
+  const order = rt.from(indices, [indices.length], "i32");
+  expectIndices("take: indices", order, count);
+  const y = rt.empty([indices.length, dim]);
+  rt.kernels.gather(y.ptr, x.ptr, order.ptr, 1, dim, 0, indices.length);
   return y;
 }

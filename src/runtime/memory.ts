@@ -2,9 +2,10 @@ import { formatBytes, MemoryError } from "./errors.js";
 
 const ALIGN = 64;
 const PAGE = 65536;
-const MAX_PAGES = 65536;
+/** One page short of all: kernels compare pointers with the end of a block, and an end of exactly 2^32 would be 0. */
+const MAX_PAGES = 65535;
 
-/** The most that a wasm32 module can address, in bytes. */
+/** The most memory that a model can have, in bytes. */
 export const MAX_BYTES = PAGE * MAX_PAGES;
 
 /**
@@ -51,10 +52,6 @@ export class Heap {
     this.sizes.delete(ptr);
     this.used -= size;
     this.insert(ptr, ptr + size);
-  }
-
-  has(ptr: number): boolean {
-    return this.sizes.has(ptr);
   }
 
   private insert(begin: number, end: number): void {

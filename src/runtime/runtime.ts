@@ -1,4 +1,4 @@
-import { LightningError } from "./errors.js";
+import { LightningError, ShapeError } from "./errors.js";
 import { Heap } from "./memory.js";
 import { bytesOf, type DType, sizeOf, type Tensor } from "./tensor.js";
 import { type Build, compile, type Kernels, link } from "./wasm.js";
@@ -59,8 +59,10 @@ export class Runtime {
     return { rt: this, ptr, shape, dtype, layout };
   }
 
-  /** A scratch tensor filled from an array. */
+  /** A scratch tensor filled from an array. @throws {ShapeError} too few or too many numbers */
   from(data: ArrayLike<number>, shape: readonly number[] = [data.length], dtype: "f32" | "i32" = "f32"): Tensor {
+    if (data.length !== sizeOf(shape))
+      throw new ShapeError(`from: data: expected ${sizeOf(shape)} numbers for [${shape.join(", ")}], got ${data.length}`);
     const x = this.empty(shape, dtype);
     (dtype === "f32" ? this.f32(x) : this.i32(x)).set(data);
     return x;

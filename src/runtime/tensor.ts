@@ -52,6 +52,14 @@ export function slice(x: Tensor, begin: number, end: number): Tensor {
   return { ...x, ptr: x.ptr + begin * sizeOf(rest) * BYTES[x.dtype], shape: [end - begin, ...rest] };
 }
 
+/** The runtime that all of an op's tensors live in. @throws {ShapeError} they live in several */
+export function runtimeOf(where: string, x: Tensor, ...others: readonly Tensor[]): Runtime {
+  if (others.every(({ rt }) => rt === x.rt)) return x.rt;
+  throw new ShapeError(
+    `${where}: expected tensors of one runtime, got several (tensors of two models cannot meet; copy with rt.read and rt.from)`,
+  );
+}
+
 /**
  * Throws unless `x` has the expected shape, dtype and layout; `"*"` matches any dim.
  * `where` is `"op: argument"`, `hint` the remedy.
@@ -68,4 +76,10 @@ export function expectShape(
   throw new ShapeError(
     `${where}: expected [${shape.join(", ")}] ${dtypes.join(" or ")} in ${layout}, got [${x.shape.join(", ")}] ${x.dtype} in ${x.layout}${hint ? ` (${hint})` : ""}`,
   );
+}
+
+/** Throws unless every int32 of `x` lies within [0, count). */
+export function expectIndices(where: string, x: Tensor, count: number): void {
+  const wrong = x.rt.i32(x).find((index) => index < 0 || index >= count);
+  if (wrong !== undefined) throw new ShapeError(`${where}: expected indices within [0, ${count}), got ${wrong}`);
 }

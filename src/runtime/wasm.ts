@@ -26,7 +26,7 @@ export async function availableBuilds(): Promise<Build[]> {
 
 /** Picks `build`, or the best one for `"auto"`, and compiles it once per process. */
 export async function compile(build: Build | "auto"): Promise<{ build: Build; module: WebAssembly.Module }> {
-  if (build !== "auto" && !(build in modules)) {
+  if (build !== "auto" && !Object.hasOwn(modules, build)) {
     throw new LightningError(`build: expected auto, simd, relaxed or debug, got ${JSON.stringify(build)}`);
   }
   if (typeof WebAssembly === "undefined") {
@@ -69,9 +69,13 @@ function supportsRelaxed(): Promise<boolean> {
   relaxed ??= modules.relaxed().then(async ({ default: base64 }) => {
     const bytes = decodeBase64(base64);
     if (!WebAssembly.validate(bytes)) return false;
-    const memory = new WebAssembly.Memory({ initial: 1, maximum: 65536 });
-    const { exports } = (await WebAssembly.instantiate(bytes, { env: { memory } })).instance;
-    return (exports as unknown as Kernels).probe(3, 4, 5) === 17;
+    try {
+      const memory = new WebAssembly.Memory({ initial: 1, maximum: 65536 });
+      const { exports } = (await WebAssembly.instantiate(bytes, { env: { memory } })).instance;
+      return (exports as unknown as Kernels).probe(3, 4, 5) === 17;
+    } catch {
+      return false;
+    }
   });
   return relaxed;
 }

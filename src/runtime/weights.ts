@@ -1,6 +1,6 @@
 import { LightningError, WeightError } from "./errors.js";
 import type { Runtime } from "./runtime.js";
-import { bytesOf, type DType, PANEL, sizeOf, type Tensor } from "./tensor.js";
+import { bytesOf, PANEL, sizeOf, type Tensor } from "./tensor.js";
 
 /**
  * Where layers find their parameters, by checkpoint name. Whether a weight is resident, fetched or computed is the
@@ -46,10 +46,6 @@ export class ResidentWeights implements Weights {
 
   at(name: string): Tensor {
     return this.entry(name).tensor;
-  }
-
-  has(name: string): boolean {
-    return this.entries.has(name);
   }
 
   /** What was added under this name. */
@@ -160,15 +156,6 @@ function matrixShape(shape: readonly number[]): [rows: number, width: number] {
 
 function rowOffset(x: Tensor, row: number): number {
   return x.layout === "panels" ? bytesOf([row, x.shape[1]!], x.dtype, "panels") : 0;
-}
-
-/**
- * How a stored weight is kept: vectors, routers and the shared expert's coefficient in float32; other matrices in
- * `dtype`, or by default as they are stored (float16 as float32, which holds it exactly).
- */
-export function residentDType(spec: WeightSpec, dtype: "f32" | "bf16" | undefined): Extract<DType, "f32" | "bf16"> {
-  const precise = spec.shape.length !== 2 || /\.(gate|coefficient)\.weight$/.test(spec.name);
-  return precise ? "f32" : (dtype ?? (spec.dtype === "bf16" ? "bf16" : "f32"));
 }
 
 /** The weights whose names begin with `prefix`, by the rest of their names. */

@@ -4,6 +4,7 @@ import { availableBuilds } from "../../src/runtime/wasm.js";
 import { attentionSuite } from "../conformance/attention.js";
 import { poisonedRuntime } from "../conformance/harness.js";
 import { opsSuite } from "../conformance/ops.js";
+import { rangesSuite } from "../conformance/ranges.js";
 
 const builds = await availableBuilds();
 
@@ -19,4 +20,5 @@ describe.each(builds)("build %s in the browser", (build) => {
   afterAll(() => rt.dispose());
   opsSuite(() => rt);
   attentionSuite(() => rt);
+  rangesSuite(() => rt);
 });

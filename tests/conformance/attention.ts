@@ -107,33 +107,6 @@ export const attentionSuite: Suite = (runtime) => {
       );
     });
 
-    test("heads computed apart give the same bits, in chunks and in steps", () => {
-      const rt = runtime();
-      const [tokens, heads, dim, chunk] = [70, 5, 12, 32];
-      rt.scope(() => {
-        const qkv = randomInput(rt, 1, [tokens, heads, 3 * dim]).tensor;
-        const slopes = rt.from([0.1, 0.5, 0.01, 2, 0]);
-        const { kernels: k } = rt;
-        const run = (ranges: readonly (readonly [number, number])[]) => {
-          const state = rt.from(new Float32Array(heads * dim * dim), [heads, dim, dim]);
-          const o = rt.empty([tokens, heads * dim]);
-          const workspace = rt.workspace(k.lightningWorkspaceBytes(chunk, dim));
-          for (const [begin, end] of ranges)
-            k.lightning(o.ptr, state.ptr, qkv.ptr, slopes.ptr, tokens, heads, dim, chunk, workspace, begin, end);
-          const step = rt.empty([heads * dim]);
-          for (const [begin, end] of ranges) k.lightningStep(step.ptr, state.ptr, qkv.ptr, slopes.ptr, heads, dim, begin, end);
-          return [rt.read(o), rt.read(state), rt.read(step)];
-        };
-        expect(
-          run([
-            [3, 5],
-            [0, 1],
-            [1, 3],
-          ]),
-        ).toEqual(run([[0, heads]]));
-      });
-    });
-
     test("an empty past and a decay of everything leave only the token itself", () => {
       const rt = runtime();
       const qkv = randomTensor(9, 40 * 3 * 8);

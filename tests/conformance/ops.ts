@@ -63,27 +63,6 @@ export const opsSuite: Suite = (runtime) => {
         w.release();
       }
     });
-
-    test("panels computed apart give the same bits", () => {
-      const rt = runtime();
-      const [rows, inputs, out] = [9, 70, 61];
-      const w = randomMatrix(rt, 3, out, inputs, "f32");
-      rt.scope(() => {
-        const x = randomInput(rt, 4, [rows, inputs]).tensor;
-        const whole = matmul(x, w.tensor);
-        const cut = rt.empty([rows, out]);
-        const workspace = rt.workspace(Number(rt.kernels.matmulWorkspaceBytes.value));
-        for (const [begin, end] of [
-          [5, 8],
-          [0, 1],
-          [1, 5],
-        ] as const) {
-          rt.kernels.matmulF32(cut.ptr, x.ptr, w.tensor.ptr, rows, out, inputs, workspace, begin, end);
-        }
-        expect(rt.read(cut)).toEqual(rt.read(whole));
-      });
-      w.release();
-    });
   });
 
   test.each(["f32", "bf16"] as const)("embedding copies rows of %s weights exactly", (resident) => {
@@ -108,7 +87,7 @@ export const opsSuite: Suite = (runtime) => {
     const rt = runtime();
     rt.scope(() => {
       const count = 1 << 16;
-      const inputs = Float32Array.from({ length: count }, (_, i) => -87.33 + (176 * i) / count);
+      const inputs = Float32Array.from({ length: count }, (_, i) => -87.33 + (176.05 * i) / (count - 1));
       const special = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 89, -88, 0, -0, 1e-30];
       const x = rt.from([...inputs, ...special]);
       const y = rt.empty(x.shape);
@@ -289,11 +268,11 @@ export const opsSuite: Suite = (runtime) => {
       );
     });
 
-    test("of equal experts the first are taken", () => {
+    test("of equal experts the first are taken, each once", () => {
       const rt = runtime();
       rt.scope(() => {
-        const routing = route(rt.from([1, 1, 1, 1, 0, 2, 2, 0], [2, 4]), 2);
-        expect(routing.offsets).toEqual([0, 1, 3, 4, 4]);
+        expect(route(rt.from([1, 1, 1, 1, 0, 2, 2, 0], [2, 4]), 2).offsets).toEqual([0, 1, 3, 4, 4]);
+        expect(route(rt.from([5, 5, 5, 5, 5], [1, 5]), 4).offsets).toEqual([0, 1, 2, 3, 4, 4]);
       });
     });
 

@@ -19,7 +19,7 @@ async function ids(options: GenerateOptions, input = prompt, on = model): Promis
 /** Logits after each of the tokens, by one forward call over all of them. */
 function logitsOf(transformer: Transformer, tokens: readonly number[]): Float32Array[] {
   using cache = transformer.newCache();
-  const all = transformer.rt.scope(() => transformer.rt.read(transformer.forward([{ ids: tokens, cache }], "all").logits!));
+  const all = transformer.rt.scope(() => transformer.rt.read(transformer.logits(transformer.forward([{ ids: tokens, cache }]).hidden)));
   const { vocabSize } = transformer.config;
   return tokens.map((_, t) => all.subarray(t * vocabSize, (t + 1) * vocabSize));
 }

@@ -1,0 +1,23 @@
+import { ShapeError } from "../runtime/errors.js";
+
+/** Consecutive tokens `begin` to `end` of one sequence within a batch. */
+export interface Segment {
+  readonly begin: number;
+  readonly end: number;
+}
+
+/**
+ * Throws unless the segments are the batch's tokens, one after the other, none empty, and each has its own `count` of states.
+ *
+ * @throws {ShapeError}
+ */
+export function expectSegments(where: string, segments: readonly Segment[], tokens: number, states: number): void {
+  let at = 0;
+  for (const { begin, end } of segments) {
+    if (begin !== at || !(end > begin))
+      throw new ShapeError(`${where}: segments: expected one that begins at ${at}, got ${begin} to ${end}`);
+    at = end;
+  }
+  if (at !== tokens) throw new ShapeError(`${where}: segments: expected ${tokens} tokens in all, got ${at}`);
+  if (states !== segments.length) throw new ShapeError(`${where}: states: expected one per segment (${segments.length}), got ${states}`);
+}

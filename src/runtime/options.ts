@@ -1,0 +1,43 @@
+import * as v from "valibot";
+import { InputError } from "./errors.js";
+
+/** A number that `fits`; `expected` says so in words. */
+export function number(expected: string, fits: (x: number) => boolean) {
+  return v.custom<number>((x) => typeof x === "number" && fits(x), expected);
+}
+
+export const count = number("an integer of at least 1", (x) => Number.isInteger(x) && x >= 1);
+export const index = number("an integer of at least 0", (x) => Number.isInteger(x) && x >= 0);
+export const flag = v.custom<boolean>((x) => typeof x === "boolean", "true or false");
+export const text = v.custom<string>((x) => typeof x === "string" && x !== "", "a string of one or more characters");
+
+/** One of a few words. */
+export function word<const Word extends string>(...words: readonly Word[]) {
+  return v.custom<Word>((x) => (words as readonly unknown[]).includes(x), words.map((one) => JSON.stringify(one)).join(" or "));
+}
+
+/** A callback of this type. */
+export function callback<F>() {
+  return v.custom<F>((x) => typeof x === "function", "a function");
+}
+
+export const signal = v.custom<AbortSignal>(
+  (x) => typeof x === "object" && x !== null && "aborted" in x && "throwIfAborted" in x,
+  "an AbortSignal",
+);
+
+/**
+ * The options with their defaults in place.
+ *
+ * @param where the call, for the message
+ * @throws {InputError} an unknown option, or a value that does not fit
+ */
+export function parseOptions<const Schema extends v.GenericSchema>(schema: Schema, options: unknown, where: string): v.InferOutput<Schema> {
+  const result = v.safeParse(schema, options);
+  if (result.success) return result.output;
+  const issue = result.issues[0];
+  const name = v.getDotPath(issue);
+  if (issue.type === "strict_object" && issue.expected === "never") throw new InputError(`${where}: ${name}: unknown option`);
+  if (!name) throw new InputError(`${where}: options: expected an object, got ${issue.received}`);
+  throw new InputError(`${where}: ${name}: expected ${issue.message}, got ${issue.received}`);
+}

@@ -1,0 +1,156 @@
+import { describe, expect, test } from "vitest";
+import type { Runtime } from "../../src/runtime/runtime.js";
+import type { Tensor } from "../../src/runtime/tensor.js";
+import { randomInput, randomMatrix, type Suite } from "./harness.js";
+
+const [ROWS, WIDTH, HEADS, DIM] = [7, 13, 5, 12];
+
+/** One kernel: how long its ranged axis is, and how to run a part of it. */
+interface Ranged {
+  readonly outputs: readonly Tensor[];
+  readonly length: number;
+  readonly run: (begin: number, end: number) => void;
+}
+
+type Make = (rt: Runtime) => Ranged;
+
+function zeros(rt: Runtime, shape: readonly number[], dtype: "f32" | "i32" = "f32"): Tensor {
+  const x = rt.empty(shape, dtype);
+  rt.f32(x).fill(0);
+  return x;
+}
+
+const input = (rt: Runtime, seed: number, shape: readonly number[]) => randomInput(rt, seed, shape).tensor;
+
+/** An op of elements or of rows, `y` first. */
+function simple(shape: readonly number[], length: number, run: (rt: Runtime, y: Tensor, begin: number, end: number) => void): Make {
+  return (rt) => {
+    const y = zeros(rt, shape);
+    return { outputs: [y], length, run: (begin, end) => run(rt, y, begin, end) };
+  };
+}
+
+function product(resident: "f32" | "bf16"): Make {
+  return (rt) => {
+    const [out, inputs] = [61, 70];
+    const w = randomMatrix(rt, 3, out, inputs, resident);
+    const x = input(rt, 4, [ROWS, inputs]);
+    const y = zeros(rt, [ROWS, out]);
+    const kernel = resident === "f32" ? rt.kernels.matmulF32 : rt.kernels.matmulBf16;
+    const workspace = rt.workspace(Number(rt.kernels.matmulWorkspaceBytes.value));
+    const run = (begin: number, end: number) => kernel(y.ptr, x.ptr, w.tensor.ptr, ROWS, out, inputs, workspace, begin, end);
+    return { outputs: [y], length: 8, run };
+  };
+}
+
+function embedding(resident: "f32" | "bf16"): Make {
+  return (rt) => {
+    const w = randomMatrix(rt, 3, 20, WIDTH, resident);
+    const ids = rt.from([3, 19, 0, 7, 8, 3, 11], [ROWS], "i32");
+    const y = zeros(rt, [ROWS, WIDTH]);
+    const kernel = resident === "f32" ? rt.kernels.embedF32 : rt.kernels.embedBf16;
+    return { outputs: [y], length: ROWS, run: (begin, end) => kernel(y.ptr, ids.ptr, w.tensor.ptr, WIDTH, begin, end) };
+  };
+}
+
+const elements = ROWS * WIDTH;
+const order = [5, 0, 9, 13, 2, 2, 7];
+
+const kernels: Record<string, Make> = {
+  matmulF32: product("f32"),
+  matmulBf16: product("bf16"),
+  embedF32: embedding("f32"),
+  embedBf16: embedding("bf16"),
+  silu: simple([elements], elements, (rt, y, begin, end) => rt.kernels.silu(y.ptr, input(rt, 1, [elements]).ptr, begin, end)),
+  siluGate: simple([elements], elements, (rt, y, begin, end) =>
+    rt.kernels.siluGate(y.ptr, input(rt, 1, [elements]).ptr, input(rt, 2, [elements]).ptr, begin, end),
+  ),
+  sigmoidGate: simple([elements], elements, (rt, y, begin, end) =>
+    rt.kernels.sigmoidGate(y.ptr, input(rt, 1, [elements]).ptr, input(rt, 2, [elements]).ptr, begin, end),
+  ),
+  residual: simple([elements], elements, (rt, y, begin, end) =>
+    rt.kernels.residual(y.ptr, input(rt, 1, [elements]).ptr, input(rt, 2, [elements]).ptr, 1.5, 0.5, begin, end),
+  ),
+  mix: simple([ROWS, WIDTH], ROWS, (rt, y, begin, end) =>
+    rt.kernels.mix(y.ptr, input(rt, 1, [elements]).ptr, input(rt, 2, [elements]).ptr, input(rt, 3, [ROWS]).ptr, WIDTH, begin, end),
+  ),
+  rmsNorm: simple([ROWS, WIDTH], ROWS, (rt, y, begin, end) =>
+    rt.kernels.rmsNorm(y.ptr, input(rt, 1, [elements]).ptr, input(rt, 2, [WIDTH]).ptr, WIDTH, 1e-5, begin, end),
+  ),
+  softmax: simple([ROWS, WIDTH], ROWS, (rt, y, begin, end) => rt.kernels.softmax(y.ptr, input(rt, 1, [elements]).ptr, WIDTH, begin, end)),
+  logSoftmax: simple([ROWS, WIDTH], ROWS, (rt, y, begin, end) =>
+    rt.kernels.logSoftmax(y.ptr, input(rt, 1, [elements]).ptr, WIDTH, begin, end),
+  ),
+  rope: simple([ROWS, HEADS, DIM], ROWS, (rt, y, begin, end) =>
+    rt.kernels.rope(y.ptr, input(rt, 1, y.shape).ptr, input(rt, 2, [ROWS, 4]).ptr, input(rt, 3, [ROWS, 4]).ptr, HEADS, DIM, 8, begin, end),
+  ),
+  gather: simple([order.length, WIDTH], order.length, (rt, y, begin, end) =>
+    rt.kernels.gather(y.ptr, input(rt, 1, [elements]).ptr, rt.from(order, [order.length], "i32").ptr, 2, WIDTH, begin, end),
+  ),
+  scatter: simple([ROWS, WIDTH], WIDTH, (rt, y, begin, end) => {
+    const x = input(rt, 1, [order.length, WIDTH]);
+    const slots = rt.from(order, [order.length], "i32");
+    rt.kernels.scatter(y.ptr, x.ptr, slots.ptr, input(rt, 2, [2 * ROWS]).ptr, order.length, 2, WIDTH, begin, end);
+  }),
+  route: (rt) => {
+    const outputs = [zeros(rt, [ROWS, 3], "i32"), zeros(rt, [ROWS, 3]), zeros(rt, [ROWS, WIDTH])] as const;
+    const [experts, weights, probabilities] = outputs;
+    const logits = input(rt, 1, [ROWS, WIDTH]);
+    const run = (begin: number, end: number) =>
+      rt.kernels.route(experts.ptr, weights.ptr, probabilities.ptr, logits.ptr, WIDTH, 3, begin, end);
+    return { outputs, length: ROWS, run };
+  },
+  lightning: (rt) => {
+    const [tokens, chunk] = [70, 32];
+    const outputs = [zeros(rt, [tokens, HEADS * DIM]), zeros(rt, [HEADS, DIM, DIM])] as const;
+    const [o, state] = outputs;
+    const qkv = input(rt, 1, [tokens, HEADS, 3 * DIM]);
+    const slopes = rt.from([0.1, 0.5, 0.01, 2, 0]);
+    const workspace = rt.workspace(rt.kernels.lightningWorkspaceBytes(chunk, DIM));
+    const run = (begin: number, end: number) =>
+      rt.kernels.lightning(o.ptr, state.ptr, qkv.ptr, slopes.ptr, tokens, HEADS, DIM, chunk, workspace, begin, end);
+    return { outputs, length: HEADS, run };
+  },
+  lightningStep: (rt) => {
+    const outputs = [zeros(rt, [HEADS * DIM]), input(rt, 2, [HEADS, DIM, DIM])] as const;
+    const [o, state] = outputs;
+    const qkv = input(rt, 1, [HEADS, 3 * DIM]);
+    const slopes = rt.from([0.1, 0.5, 0.01, 2, 0]);
+    const run = (begin: number, end: number) => rt.kernels.lightningStep(o.ptr, state.ptr, qkv.ptr, slopes.ptr, HEADS, DIM, begin, end);
+    return { outputs, length: HEADS, run };
+  },
+  attention: (rt) => {
+    const [tokens, kvHeads] = [70, 5];
+    const y = zeros(rt, [tokens, 2 * kvHeads * DIM]);
+    const q = input(rt, 1, [tokens, 2 * kvHeads, DIM]);
+    const [k, v] = [input(rt, 2, [tokens, kvHeads, DIM]), input(rt, 3, [tokens, kvHeads, DIM])];
+    const workspace = rt.workspace(rt.kernels.attentionWorkspaceBytes(DIM));
+    const run = (begin: number, end: number) =>
+      rt.kernels.attention(y.ptr, q.ptr, k.ptr, v.ptr, tokens, tokens, 2 * kvHeads, kvHeads, DIM, 0.3, workspace, begin, end);
+    return { outputs: [y], length: kvHeads, run };
+  },
+  exponential: simple([96], 24, (rt, y, begin, end) => rt.kernels.exponential(y.ptr, input(rt, 1, [96]).ptr, 4 * begin, 4 * end)),
+};
+
+export const rangesSuite: Suite = (runtime) => {
+  describe("a range computed in parts, in any order, gives the bits of the whole", () => {
+    test.each(Object.entries(kernels))("%s", (_, make) => {
+      const rt = runtime();
+      const results = (cuts: (length: number) => (readonly [number, number])[]) =>
+        rt.scope(() => {
+          const { outputs, length, run } = make(rt);
+          for (const [begin, end] of cuts(length)) run(begin, end);
+          return outputs.map((y) => rt.bytes(y.ptr, 4 * y.shape.reduce((size, dim) => size * dim, 1)).slice());
+        });
+      const whole = results((length) => [[0, length]]);
+      const parts = results((length) => [
+        [Math.ceil(length / 2), length],
+        [1, Math.ceil(length / 2)],
+        [0, 1],
+      ]);
+      expect(parts).toEqual(whole);
+      // And a part alone leaves the rest as it was.
+      expect(results((length) => [[0, Math.ceil(length / 2)]])).not.toEqual(whole);
+    });
+  });
+};
