@@ -93,12 +93,12 @@ export function f32ToF16(y: usize, x: usize, n: i32): void {
   }
 }
 
-/** How many of n floats are NaN. */
-export function countNaN(x: usize, n: i32): i32 {
+/** How many of n floats are NaN or infinite. */
+export function countNonFinite(x: usize, n: i32): i32 {
   let count: i32 = 0;
   for (let i: i32 = 0; i < n; i++) {
     const v = load<f32>(at(x, i));
-    if (v != v) count++;
+    if (v - v != 0) count++;
   }
   return count;
 }

@@ -1,5 +1,5 @@
-// npm run bench [-- --only products|lightning|attention|model] [--json FILE]
-// Rates of the kernels and of a small model on every build that this engine has, medians of one interleaved run.
+// npm run bench [-- --only products|lightning|attention] [--json FILE]
+// Rates of the kernels on every build that this engine has, medians of one interleaved run.
 import { writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";

@@ -73,8 +73,11 @@ export interface ForwardOutput<Options extends ForwardOptions = ForwardOptions> 
   readonly lightningStates: Asked<Options, "states", (Float32Array | undefined)[]>;
 }
 
+/** Token ids, in an array of either kind. */
+export type TokenIds = readonly number[] | Int32Array | Uint32Array;
+
 /** What a model continues: text as it stands, a conversation, or token ids. */
-export type Prompt = string | readonly ChatMessage[] | readonly number[];
+export type Prompt = string | readonly ChatMessage[] | TokenIds;
 
 export interface PromptOptions extends GenerateOptions {
   /** Tools that a conversation offers to the model. */
@@ -117,12 +120,12 @@ export class MiniMaxM1 {
    * @throws {WeightError} weights that are missing, superfluous, misshapen or quantised
    * @throws {MemoryError} weights that do not fit; refused before anything is allocated
    */
-  static async load(source: CheckpointSource, options: LoadOptions = {}): Promise<MiniMaxM1> {
-    const { threads = "auto", ...rest } = options;
+  static async load(source: CheckpointSource, options?: LoadOptions): Promise<MiniMaxM1> {
+    const { threads = "auto", ...rest } = options ?? {};
     if (threads !== "auto" && !(Number.isInteger(threads) && threads >= 1)) {
       throw new InputError(`load: threads: expected "auto" or an integer of at least 1, got ${JSON.stringify(threads)}`);
     }
-    if (threads !== "auto" && threads > 1) options.onWarning?.(`load: threads: this version computes on one thread, got ${threads}`);
+    if (threads !== "auto" && threads > 1) rest.onWarning?.(`load: threads: this version computes on one thread, got ${threads}`);
     const checkpoint = await loadCheckpoint(source, rest);
     try {
       return new MiniMaxM1(checkpoint, await readTextSettings(checkpoint.files));
@@ -169,7 +172,7 @@ export class MiniMaxM1 {
    * @param batch token ids of sequences of equal length
    * @throws {InputError} no tokens, unequal lengths, ids outside the vocabulary, more tokens than the model's context
    */
-  forward<const Options extends ForwardOptions>(batch: readonly (readonly number[])[], options?: Options): ForwardOutput<Options> {
+  forward<const Options extends ForwardOptions>(batch: readonly TokenIds[], options?: Options): ForwardOutput<Options> {
     const { transformer, rt, config } = this;
     const { cache: given, logits, hiddenStates, routerLogits, states } = parseOptions(forwardSchema, options ?? {}, "forward");
     checkBatch(batch, config, given);
@@ -178,17 +181,25 @@ export class MiniMaxM1 {
       if (!given) for (const _ of batch) own.push(this.newCache());
       const caches = given ?? own;
       return rt.scope(() => {
-        const sequences = batch.map((ids, i) => ({ ids, cache: caches[i]! }));
         const seen: Float32Array[] = [];
         const visit = (x: Tensor) => hiddenStates && seen.push(rt.read(x));
-        const pass = transformer.forward(sequences, visit);
-        visit(pass.hidden);
-        return {
-          logits: rt.read(transformer.logits(logits === "last" ? take(pass.hidden, pass.last) : pass.hidden)),
-          hiddenStates: hiddenStates ? seen : undefined,
-          routerLogits: routerLogits ? pass.routerLogits.map((x) => rt.read(x)) : undefined,
-          lightningStates: states ? config.attnTypeList.map((_, layer) => readStates(rt, caches, layer)) : undefined,
-        } as ForwardOutput<Options>;
+        const pass = transformer.forward(
+          batch.map((ids, i) => ({ ids: Array.from(ids), cache: caches[i]! })),
+          visit,
+        );
+        try {
+          visit(pass.hidden);
+          return {
+            logits: rt.read(transformer.logits(logits === "last" ? take(pass.hidden, pass.last) : pass.hidden)),
+            hiddenStates: hiddenStates ? seen : undefined,
+            routerLogits: routerLogits ? pass.routerLogits.map((x) => rt.read(x)) : undefined,
+            lightningStates: states ? config.attnTypeList.map((_, layer) => readStates(rt, caches, layer)) : undefined,
+          } as ForwardOutput<Options>;
+        } catch (error) {
+          // The states have taken in tokens whose results the caller never gets: not to be continued.
+          for (const cache of caches) cache.begin();
+          throw error;
+        }
       });
     } finally {
       for (const cache of own) cache.dispose();
@@ -201,19 +212,19 @@ export class MiniMaxM1 {
    *
    * @throws {InputError} an input or options that cannot be worked with: at once, or with the first token for conversations
    */
-  generate(input: Prompt, options: PromptOptions = {}): Generation {
+  generate(input: Prompt, options?: PromptOptions): Generation {
     return this.generateBatch([input], options);
   }
 
   /** Continues several prompts of any lengths in the same passes; each token says with `index` to which it belongs. Sequence i uses seed + i. */
-  generateBatch(inputs: readonly Prompt[], options: PromptOptions = {}): Generation {
-    const { tools, template, ...rest } = options;
+  generateBatch(inputs: readonly Prompt[], options?: PromptOptions): Generation {
+    const { tools, template, ...rest } = options ?? {};
     if (!Array.isArray(inputs)) throw new InputError(`generate: inputs: expected an array of prompts, got ${typeof inputs}`);
     const { transformer, codec } = this;
     if (!inputs.some(isConversation)) {
       return generate(
         transformer,
-        inputs.map((input) => this.idsOf(input as string | readonly number[])),
+        inputs.map((input) => this.idsOf(input as string | TokenIds)),
         rest,
         codec,
       );
@@ -238,8 +249,8 @@ export class MiniMaxM1 {
   }
 
   /** A conversation whose state is kept: each turn computes only what is new. Dispose it when done. */
-  session(options: { seed?: number } = {}): Session {
-    return Session.start(this.transformer, options, this.codec);
+  session(options?: { seed?: number }): Session {
+    return Session.start(this.transformer, options ?? {}, this.codec);
   }
 
   /** A session from the bytes of `session.save()`, exact to the bit. */
@@ -255,6 +266,9 @@ export class MiniMaxM1 {
   save(destination?: undefined, options?: SaveOptions): Promise<Map<string, Uint8Array>>;
   save(destination: string, options?: SaveOptions): Promise<undefined>;
   save(destination?: string, options?: SaveOptions): Promise<Map<string, Uint8Array> | undefined> {
+    if (destination !== undefined && typeof destination !== "string") {
+      throw new InputError(`save: destination: expected a directory's path, got ${typeof destination}`);
+    }
     return destination === undefined
       ? saveCheckpoint(this.checkpoint, undefined, options)
       : saveCheckpoint(this.checkpoint, destination, options);
@@ -269,8 +283,8 @@ export class MiniMaxM1 {
     this.dispose();
   }
 
-  private idsOf(input: string | readonly number[]): readonly number[] {
-    if (typeof input !== "string") return input;
+  private idsOf(input: string | TokenIds): readonly number[] {
+    if (typeof input !== "string") return ArrayBuffer.isView(input) ? Array.from(input) : input;
     if (!this.tokenizer) {
       throw new InputError(
         "generate: input: expected token ids, got text (this checkpoint has no tokenizer.json, nor vocab.json with merges.txt)",
@@ -295,7 +309,7 @@ function readStates(rt: Runtime, caches: readonly Cache[], layer: number): Float
   return all;
 }
 
-function checkBatch(batch: readonly (readonly number[])[], config: Config, caches: readonly Cache[] | undefined): void {
+function checkBatch(batch: readonly TokenIds[], config: Config, caches: readonly Cache[] | undefined): void {
   if (!Array.isArray(batch) || batch.length === 0)
     throw new InputError("forward: batch: expected at least one sequence of token ids, got none");
   if (caches && caches.length !== batch.length) {

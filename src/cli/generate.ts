@@ -75,8 +75,11 @@ async function readPrompt(
   }
   signal.throwIfAborted();
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(chunks)).replace(/\r?\n$/, "");
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(chunks)).replace(/\r?\n$/, "");
+    if (text === "") throw new UsageError("expected a prompt: --prompt, --ids, or text on stdin");
+    return text;
   } catch (cause) {
+    if (cause instanceof UsageError) throw cause;
     throw new InputError("stdin: expected UTF-8 text, got other bytes", { cause });
   }
 }

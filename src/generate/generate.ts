@@ -186,9 +186,10 @@ class Completion {
     const closing = settings.eosIds.has(id) ? "eos" : settings.stopIds.has(id) ? "stop" : undefined;
     const { text, stopped } = (!closing && this.text?.push(id)) || { text: "", stopped: false };
     this.stop = closing ?? (stopped ? "stop" : this.limit());
-    const rest = (this.stop && this.text?.end()) ?? "";
+    const rest = (this.stop && this.text?.end()) || { text: "", stopped: false };
+    if (rest.stopped) this.stop = "stop";
     return {
-      ...{ index, id, text: text + rest, logprob: logprobs[id]! },
+      ...{ index, id, text: text + rest.text, logprob: logprobs[id]! },
       ...(settings.topLogprobs > 0 && {
         topLogprobs: first(settings.topLogprobs, descending(logprobs)).map((id) => ({ id, logprob: logprobs[id]! })),
       }),

@@ -114,7 +114,7 @@ const generateSchema = v.strictObject({
     0,
   ),
   repetitionPenalty: v.optional(
-    number("a number above 0", (x) => x > 0 && x < Infinity),
+    number("a number within [1e-6, 1e6]", (x) => x >= 1e-6 && x <= 1e6),
     1,
   ),
   seed: v.optional(number("an integer within [0, 2^32)", (x) => Number.isInteger(x) && x >= 0 && x < SEEDS)),

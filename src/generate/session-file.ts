@@ -3,13 +3,17 @@
 //   ids · the state's tensors in float32, in the order of cache.tensors(), whose sizes follow from the config and the ids in the state
 
 import type { Cache } from "../model/cache.js";
+import { graph } from "../model/graph.js";
 import type { Transformer } from "../model/transformer.js";
 import { SessionError } from "../runtime/errors.js";
+import { bytesOf } from "../runtime/tensor.js";
 import { Random } from "./random.js";
 import { Sequence } from "./sequence.js";
 
 const MAGIC = 0x53314d4c; // "LM1S"
 const VERSION = 1;
+/** Of each weight, so much goes into the fingerprint of a model. */
+const SAMPLE_BYTES = 256;
 const HEADER = 11;
 
 /** A sequence as bytes: all of it, to the bit. */
@@ -38,6 +42,10 @@ export function readSequence(transformer: Transformer, bytes: Uint8Array): Seque
   check(
     model === fingerprint(transformer),
     "expected a session of this model, got another model's (same config and same weights are needed)",
+  );
+  check(
+    state.some((word) => word !== 0),
+    "expected the state of a random generator, got zeros (damaged)",
   );
   check(length <= count && HEADER + count <= words.length, "expected all of its tokens, got a truncated file");
   check(
@@ -74,8 +82,8 @@ function fill(transformer: Transformer, cache: Cache, words: Uint32Array<ArrayBu
 
 function wordsOf(bytes: Uint8Array): Uint32Array<ArrayBuffer> {
   check(bytes instanceof Uint8Array, `expected a Uint8Array, got ${bytes === null ? "null" : typeof bytes}`);
-  const copy = new Uint8Array(bytes.byteLength - (bytes.byteLength % 4));
-  copy.set(bytes.subarray(0, copy.length));
+  check(bytes.byteLength % 4 === 0, `expected whole words, got ${bytes.byteLength} bytes (truncated or extended)`);
+  const copy = Uint8Array.from(bytes);
   return new Uint32Array(copy.buffer);
 }
 
@@ -83,12 +91,17 @@ function check(condition: boolean, what: string): void {
   if (!condition) throw new SessionError(`restore: ${what}`);
 }
 
-/** Tells models apart: whatever of the config shapes a state, and the final norm's weights in place of all weights. */
+/** Tells models apart: whatever of the config shapes a state, and the first words of every weight in memory. */
 function fingerprint({ config, weights, rt }: Transformer): number {
   const { source, dtype, bosTokenId, eosTokenIds, maxPositionEmbeddings, initializerRange, routerAuxLossCoef, ...shaping } = config;
   const text = JSON.stringify(Object.entries(shaping).sort());
-  const norm = rt.scope(() => rt.read(weights.at("model.norm.weight")));
-  return hash(new Uint32Array(norm.buffer), hash(Uint32Array.from(text, (char) => char.codePointAt(0)!)));
+  let h = hash(Uint32Array.from(text, (char) => char.codePointAt(0)!));
+  for (const { name } of graph(config).tensors) {
+    const { ptr, shape, dtype, layout } = weights.at(name);
+    const bytes = Math.min(SAMPLE_BYTES, bytesOf(shape, dtype, layout) & ~3);
+    h = hash(new Uint32Array(rt.bytes(ptr, bytes).slice().buffer), h);
+  }
+  return h;
 }
 
 /** FNV-1a over words: one changed word always changes it. */

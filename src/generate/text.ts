@@ -29,9 +29,9 @@ export class StopFilter {
   }
 
   /** The rest: nothing follows any more. */
-  end(): string {
+  end(): { text: string; stopped: boolean } {
     const { text, stopped } = this.take(this.decoder.end());
-    return stopped ? text : text + this.release(this.held.length);
+    return { text: stopped ? text : text + this.release(this.held.length), stopped };
   }
 
   private take(piece: string): { text: string; stopped: boolean } {

@@ -63,6 +63,8 @@ export async function formatChat(
 ): Promise<string> {
   if (!Array.isArray(messages) || messages.length === 0) throw new InputError("chat: messages: expected at least one message, got none");
   const turns = messages.map(readMessage);
+  if (!Array.isArray(tools))
+    throw new InputError(`chat: tools: expected an array of objects, got ${tools === null ? "null" : typeof tools}`);
   const plainTools = tools.map((tool, i) => plainJson(tool, `tools[${i}]`));
   if (template === undefined) return formatMiniMaxM1(turns, plainTools, addGenerationPrompt);
   const { Template } = await import("@huggingface/jinja");
@@ -193,5 +195,13 @@ function plainJson(value: unknown, where: string): Record<string, unknown> {
 }
 
 function refuse(where: string, expected: string, got: unknown): never {
-  throw new InputError(`chat: ${where}: expected ${expected}, got ${got === undefined ? "nothing" : JSON.stringify(got).slice(0, 80)}`);
+  throw new InputError(`chat: ${where}: expected ${expected}, got ${got === undefined ? "nothing" : show(got)}`);
+}
+
+function show(value: unknown): string {
+  try {
+    return (JSON.stringify(value) ?? String(value)).slice(0, 80);
+  } catch {
+    return typeof value;
+  }
 }

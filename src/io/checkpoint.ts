@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { type Config, parseConfig } from "../model/config.js";
 import { type Graph, graph, residentDType } from "../model/graph.js";
-import { CheckpointError, ConfigError, formatBytes, MemoryError } from "../runtime/errors.js";
+import { CheckpointError, formatBytes, MemoryError } from "../runtime/errors.js";
 import { MAX_BYTES } from "../runtime/memory.js";
 import { callback, flag, number, parseOptions, signal, text, word } from "../runtime/options.js";
 import { Runtime } from "../runtime/runtime.js";

@@ -81,11 +81,11 @@ function compare(model: Graph, stored: ReturnType<typeof collect>): Pick<Checkpo
 }
 
 function countDTypes(shards: readonly Shard[]): Record<string, { tensors: number; bytes: number }> {
-  const counts: Record<string, { tensors: number; bytes: number }> = {};
+  // A file may call its dtype "__proto__": names go through a Map, and through an object without a prototype's setters.
+  const counts = new Map<string, { tensors: number; bytes: number }>();
   for (const { dtype, begin, end } of shards.flatMap(({ tensors }) => tensors)) {
-    counts[dtype] ??= { tensors: 0, bytes: 0 };
-    counts[dtype].tensors++;
-    counts[dtype].bytes += end - begin;
+    const { tensors, bytes } = counts.get(dtype) ?? { tensors: 0, bytes: 0 };
+    counts.set(dtype, { tensors: tensors + 1, bytes: bytes + end - begin });
   }
-  return counts;
+  return Object.fromEntries(counts);
 }

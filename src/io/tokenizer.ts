@@ -25,6 +25,18 @@ const encoder = /* @__PURE__ */ new TextEncoder();
 const byteOf: ReadonlyMap<string, number> = /* @__PURE__ */ new Map(byteAlphabet.map((char, byte) => [char, byte]));
 const utf8 = (): TextDecoder => new TextDecoder("utf-8", { ignoreBOM: true });
 
+/** What the engine does with a tokenizer.json that is odd inside. @throws {CheckpointError} */
+function guarded<T>(where: string, body: () => T): T {
+  try {
+    return body();
+  } catch (cause) {
+    throw new CheckpointError(
+      `${where}: tokenizer.json: expected rules that can be carried out: ${cause instanceof Error ? cause.message : cause}`,
+      { cause },
+    );
+  }
+}
+
 /** A byte-pair tokenizer: byte-level as MiniMax-M1's, or any other that tokenizer.json can describe. */
 export class Tokenizer {
   /** Number of tokens; ids are 0 … vocabSize − 1. */
@@ -73,7 +85,7 @@ export class Tokenizer {
    */
   encode(text: string): number[] {
     if (typeof text !== "string") throw new InputError(`encode: text: expected a string, got ${typeof text}`);
-    const ids: (number | undefined)[] = this.#engine.encode(text, { add_special_tokens: false }).ids;
+    const ids: (number | undefined)[] = guarded("encode", () => this.#engine.encode(text, { add_special_tokens: false }).ids);
     if (ids.includes(undefined))
       throw new InputError("encode: text: expected characters of the vocabulary, got others (it has no token for them)");
     return ids as number[];

@@ -1,3 +1,4 @@
+import { InputError } from "../runtime/errors.js";
 import type { Config } from "./config.js";
 
 /**
@@ -7,9 +8,14 @@ import type { Config } from "./config.js";
  * first slopes and every other slope of its double the rest (transformers uses the first formula for every n).
  * Layer ℓ of L scales them by `1 − ℓ/(L−1) + 1e-5` (transformers: `1 − ℓ/(L−1+1e-5) + 1e-5`), so the first layers look
  * locally and the last ones far. With one layer the factor is `1 + 1e-5`.
+ *
+ * @throws {InputError} a layer that the model does not have
  */
 export function decaySlopes(config: Config, layer: number): Float32Array<ArrayBuffer> {
   const { numAttentionHeads: heads, numHiddenLayers: layers, dialect } = config;
+  if (!(Number.isInteger(layer) && layer >= 0 && layer < layers)) {
+    throw new InputError(`decaySlopes: layer: expected an integer within [0, ${layers}), got ${layer}`);
+  }
   const alibi = (n: number): number[] => Array.from({ length: n }, (_, h) => 2 ** ((-8 * (h + 1)) / n));
   const power = 2 ** Math.floor(Math.log2(heads));
   const slopes =

@@ -2,8 +2,9 @@ import { InputError } from "../runtime/errors.js";
 import type { Config } from "./config.js";
 
 /** @throws {InputError} no array, no ids, ids that are no tokens, or more than fit into the context after `past` tokens */
-export function checkIds(ids: readonly number[], config: Config, where: string, past = 0): void {
-  if (!Array.isArray(ids)) throw new InputError(`${where}: expected an array of token ids, got ${ids === null ? "null" : typeof ids}`);
+export function checkIds(ids: readonly number[] | Int32Array | Uint32Array, config: Config, where: string, past = 0): void {
+  if (!Array.isArray(ids) && !(ids instanceof Int32Array) && !(ids instanceof Uint32Array))
+    throw new InputError(`${where}: expected an array of token ids, got ${ids === null ? "null" : typeof ids}`);
   if (ids.length === 0) throw new InputError(`${where}: expected at least one token, got none`);
   const limit = config.maxPositionEmbeddings;
   if (past + ids.length > limit) {

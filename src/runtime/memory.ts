@@ -13,7 +13,7 @@ export const MAX_BYTES = PAGE * MAX_PAGES;
  * Not a garbage collector: who allocates frees (the runtime's scopes do it for scratch).
  */
 export class Heap {
-  readonly memory = new WebAssembly.Memory({ initial: 1, maximum: MAX_PAGES });
+  readonly memory = newMemory();
   /** Bytes handed out and not yet freed. */
   used = 0;
   /** The most that was ever handed out at once. */
@@ -88,6 +88,17 @@ export class Heap {
     }
     throw new MemoryError(
       `${where}: needs ${formatBytes(size)} more, ${formatBytes(this.used)} are in use and wasm32 holds ${formatBytes(MAX_BYTES)} at most (a smaller model, bf16 weights, a shorter context, or dispose() what is no longer needed)`,
+    );
+  }
+}
+
+function newMemory(): WebAssembly.Memory {
+  try {
+    return new WebAssembly.Memory({ initial: 1, maximum: MAX_PAGES });
+  } catch (cause) {
+    throw new MemoryError(
+      "load: the engine cannot reserve address space for one more WebAssembly memory (dispose models, or raise the process's limit)",
+      { cause },
     );
   }
 }

@@ -73,7 +73,7 @@ export class ResidentWeights implements Weights {
    *
    * @param bytes whole rows, little-endian
    * @param dtype of the bytes, where it is not the spec's (a weight narrowed for good is added in its new dtype)
-   * @returns how many of the elements are NaN
+   * @returns how many of the elements are NaN or infinite
    */
   writeRows(name: string, begin: number, bytes: Uint8Array, dtype?: StoredDType): number {
     const { rt } = this;
@@ -99,7 +99,7 @@ export class ResidentWeights implements Weights {
         k.f32ToBf16(narrow.ptr, wide.ptr, size);
         k.packBf16(target, narrow.ptr, rows, width);
       }
-      return k.countNaN(wide.ptr, size);
+      return k.countNonFinite(wide.ptr, size);
     });
   }
 

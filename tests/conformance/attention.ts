@@ -7,7 +7,7 @@ import { softmaxAttention } from "../reference/attention.js";
 import { quadraticLightning, recurrentLightning } from "../reference/lightning.js";
 import { randomTensor } from "../support/random.js";
 import * as tolerance from "../support/tolerance.js";
-import { randomInput, type Suite } from "./harness.js";
+import type { Suite } from "./harness.js";
 
 const seed = fc.integer({ min: 1, max: 1 << 20 });
 

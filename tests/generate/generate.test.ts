@@ -293,7 +293,7 @@ describe("refuses", () => {
     [{ topP: 0 }, "generate: topP: expected a number within (0, 1], got 0"],
     [{ topP: 1.01 }, "generate: topP: expected a number within (0, 1], got 1.01"],
     [{ minP: 2 }, "generate: minP: expected a number within [0, 1], got 2"],
-    [{ repetitionPenalty: 0 }, "generate: repetitionPenalty: expected a number above 0, got 0"],
+    [{ repetitionPenalty: 0 }, "generate: repetitionPenalty: expected a number within [1e-6, 1e6], got 0"],
     [{ seed: 2 ** 32 }, "generate: seed: expected an integer within [0, 2^32), got 4294967296"],
     [{ stop: "" }, 'generate: stop: expected a string of one or more whole characters, got ""'],
     [{ stop: ["\ud800"] }, "generate: stop.0: expected a string of one or more whole characters"],

@@ -16,8 +16,9 @@ function run(texts: readonly string[], stops: readonly string[]): { text: string
     outputs.push(text);
     if (stopped) return { text: outputs.join(""), stopped, outputs };
   }
-  outputs.push(filter.end());
-  return { text: outputs.join(""), stopped: false, outputs };
+  const { text, stopped } = filter.end();
+  outputs.push(text);
+  return { text: outputs.join(""), stopped, outputs };
 }
 
 /** The specification: character by character, ended where a stop string is first complete. */
@@ -68,7 +69,11 @@ test("no character is split, none is lost", () => {
           stopped = piece.stopped;
           if (stopped) break;
         }
-        if (!stopped) outputs.push(filter.end());
+        if (!stopped) {
+          const rest = filter.end();
+          outputs.push(rest.text);
+          stopped = rest.stopped;
+        }
         for (const output of outputs) expect(/\p{Cs}|\u{fffd}/u.test(output)).toBe(false);
         expect({ text: outputs.join(""), stopped }).toEqual(specification(text, stops));
       },
@@ -81,5 +86,5 @@ test("an unfinished character at the end becomes U+FFFD", () => {
   const filter = new StopFilter(bytesCodec, []);
   expect(filter.push(0x61).text).toBe("a");
   expect(filter.push(0xf0).text).toBe("");
-  expect(filter.end()).toBe("\u{fffd}");
+  expect(filter.end()).toEqual({ text: "\u{fffd}", stopped: false });
 });

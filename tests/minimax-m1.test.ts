@@ -1,0 +1,133 @@
+import { describe, expect, test } from "vitest";
+import { InputError, MemoryError, MiniMaxM1, parseConfig, SessionError } from "../src/index.js";
+import { checkpointBytes, randomWeights } from "./support/weights.js";
+
+const json = {
+  model_type: "minimax_m1",
+  torch_dtype: "float32",
+  vocab_size: 40,
+  hidden_size: 16,
+  intermediate_size: 12,
+  num_hidden_layers: 2,
+  num_attention_heads: 2,
+  num_key_value_heads: 1,
+  head_dim: 8,
+  num_local_experts: 2,
+  attn_type_list: [0, 1],
+  max_position_embeddings: 64,
+};
+
+async function load(overrides: Record<string, unknown> = {}, options = {}): Promise<MiniMaxM1> {
+  const config = parseConfig({ ...json, ...overrides });
+  const files = {
+    "config.json": new TextEncoder().encode(JSON.stringify(config.source)),
+    "model.safetensors": checkpointBytes(config, randomWeights(config, 5)),
+  };
+  return MiniMaxM1.load(files, options);
+}
+
+describe("forward refuses", async () => {
+  const model = await load();
+  const other = await load();
+
+  test.each([
+    ["no batch", [], {}, /at least one sequence/],
+    ["no tokens", [[]], {}, /batch\[0\]: expected at least one token/],
+    ["unequal lengths", [[1], [1, 2]], {}, /batch\[1\]: expected 1 tokens/],
+    ["an id beyond the vocabulary", [[1, 40]], {}, /token 1: expected an integer id within \[0, 40\), got 40/],
+    ["a negative id", [[-1]], {}, /token 0/],
+    ["a fraction", [[0.5]], {}, /token 0/],
+    ["text", ["abc"], {}, /expected an array of token ids, got string/],
+    ["more than the context", [new Array(65).fill(1)], {}, /at most 64 tokens of context, got 65/],
+    ["an unknown option", [[1]], { hidenStates: true }, /hidenStates: unknown option/],
+    ["a wrong choice", [[1]], { logits: "first" }, /logits: expected "all" or "last", got "first"/],
+    ["something that is no cache", [[1]], { cache: [{}] }, /cache.*expected a state from newCache/],
+    ["fewer caches than sequences", [[1], [2]], { cache: [model.newCache()] }, /one per sequence \(2\), got 1/],
+  ])("%s", (_, batch, options, message) => {
+    expect(() => model.forward(batch as never, options as never)).toThrow(InputError);
+    expect(() => model.forward(batch as never, options as never)).toThrow(message);
+  });
+
+  test("one cache for two sequences", () => {
+    const cache = model.newCache();
+    expect(() => model.forward([[1], [2]], { cache: [cache, cache] })).toThrow(InputError);
+    expect(cache.length).toBe(0);
+  });
+
+  test("another model's cache, and both stay as they were", () => {
+    const before = model.forward([[1, 2, 3]]).logits;
+    const foreign = other.newCache();
+    expect(() => model.forward([[1, 2]], { cache: [foreign] })).toThrow(SessionError);
+    expect(model.forward([[1, 2, 3]]).logits).toEqual(before);
+    expect(other.forward([[1]], { cache: [foreign] }).logits).toEqual(other.forward([[1]]).logits);
+  });
+
+  test("a disposed cache; disposing twice is harmless", () => {
+    const cache = model.newCache();
+    cache.dispose();
+    const fresh = model.newCache();
+    cache.dispose();
+    expect(() => model.forward([[1]], { cache: [cache] })).toThrow(/used after dispose/);
+    expect(model.forward([[1]], { cache: [fresh] }).logits).toEqual(model.forward([[1]]).logits);
+  });
+
+  test("a cache beyond the context, piece by piece", () => {
+    const cache = [model.newCache()];
+    model.forward([new Array(60).fill(1)], { cache });
+    expect(() => model.forward([[1, 1, 1, 1, 1]], { cache })).toThrow(/at most 64 tokens of context, got 65/);
+    model.forward([[1, 1, 1, 1]], { cache });
+  });
+
+  test("a state whose results never reached the caller", async () => {
+    // Logits of all tokens do not fit, so the pass fails after the states have taken the tokens in.
+    const wide = await load({ vocab_size: 60_000, max_position_embeddings: 30_000 });
+    const cache = [wide.newCache()];
+    const ids = new Array<number>(20_000).fill(1);
+    expect(() => wide.forward([ids], { cache })).toThrow(MemoryError);
+    expect(() => wide.forward([[1]], { cache })).toThrow(/failed half-way/);
+    expect(wide.forward([[1]]).logits).toHaveLength(60_000);
+    wide.dispose();
+  });
+
+  test("everything after dispose", async () => {
+    const gone = await load();
+    gone.dispose();
+    gone.dispose();
+    expect(() => gone.forward([[1]])).toThrow(/used after dispose/);
+    expect(gone.memory.usedBytes).toBe(0);
+  });
+});
+
+describe("inputs and options that work", async () => {
+  const model = await load();
+
+  test("typed arrays of ids", async () => {
+    expect(model.forward([Int32Array.of(1, 2)]).logits).toEqual(model.forward([[1, 2]]).logits);
+    const ids: number[] = [];
+    for await (const { id } of model.generate(Uint32Array.of(1, 2), { maxTokens: 3 })) ids.push(id);
+    for await (const { id } of model.generate([1, 2], { maxTokens: 3 })) expect(id).toBe(ids.shift());
+  });
+
+  test("what was not asked for is undefined", () => {
+    const out = model.forward([[1]]);
+    expect([out.hiddenStates, out.routerLogits, out.lightningStates]).toEqual([undefined, undefined, undefined]);
+  });
+
+  test("text without a tokenizer is refused with the reason", () => {
+    expect(() => model.generate("abc")).toThrow(/no tokenizer\.json/);
+    expect(() => model.session().generate("abc")).toThrow(/without a tokenizer/);
+  });
+
+  test("more threads than there are warn; what is no number of threads is refused", async () => {
+    const warnings: string[] = [];
+    (await load({}, { threads: 4, onWarning: (message: string) => warnings.push(message) })).dispose();
+    expect(warnings).toEqual([expect.stringContaining("one thread")]);
+    await expect(load({}, { threads: 0 })).rejects.toThrow(InputError);
+    await expect(load({}, { build: "toString" })).rejects.toThrow(InputError);
+    await expect(load({}, { onProgres: () => {} })).rejects.toThrow(/onProgres: unknown option/);
+  });
+
+  test("options of a conversation are checked at once", () => {
+    expect(() => model.generate([{ role: "user", content: "a" }], { topP: 3 })).toThrow(InputError);
+  });
+});
