@@ -4,6 +4,7 @@ import { availableBuilds } from "../../src/runtime/wasm.js";
 import { attentionSuite } from "../conformance/attention.js";
 import { poisonedRuntime } from "../conformance/harness.js";
 import { opsSuite } from "../conformance/ops.js";
+import { packSuite } from "../conformance/pack.js";
 import { rangesSuite } from "../conformance/ranges.js";
 
 const builds = await availableBuilds();
@@ -21,4 +22,5 @@ describe.each(builds)("build %s in the browser", (build) => {
   opsSuite(() => rt);
   attentionSuite(() => rt);
   rangesSuite(() => rt);
+  packSuite(() => rt);
 });

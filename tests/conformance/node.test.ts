@@ -4,6 +4,7 @@ import { availableBuilds, type Build } from "../../src/runtime/wasm.js";
 import { attentionSuite } from "./attention.js";
 import { poisonedRuntime } from "./harness.js";
 import { opsSuite } from "./ops.js";
+import { packSuite } from "./pack.js";
 import { rangesSuite } from "./ranges.js";
 
 const available = await availableBuilds();
@@ -19,5 +20,6 @@ describe.each(["simd", "relaxed", "debug"] satisfies Build[])("build %s", (build
     opsSuite(() => rt);
     attentionSuite(() => rt);
     rangesSuite(() => rt);
+    packSuite(() => rt);
   });
 });

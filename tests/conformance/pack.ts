@@ -1,0 +1,101 @@
+import { describe, expect, test } from "vitest";
+import { ResidentWeights, type StoredDType } from "../../src/runtime/weights.js";
+import { decode, encode, type StoredType } from "../support/number-formats.js";
+import { random } from "../support/random.js";
+import type { Suite } from "./harness.js";
+
+/** Every 16-bit pattern, as a matrix that fills whole panels and one that does not. */
+const patterns = Uint16Array.from({ length: 1 << 16 }, (_, i) => i);
+
+export const packSuite: Suite = (runtime) => {
+  /** Stored bytes in, stored bytes out. */
+  function roundTrip(dtype: StoredDType, resident: "f32" | "bf16", shape: [number, number], bytes: Uint8Array): Uint8Array {
+    const rt = runtime();
+    const weights = new ResidentWeights(rt);
+    const tensor = weights.add({ name: "w", shape, dtype: resident === "bf16" ? "bf16" : dtype }, resident);
+    const [rows] = shape;
+    const rowBytes = bytes.length / rows;
+    const step = weights.pieceRows("w");
+    const parts: Uint8Array[] = [];
+    for (let row = 0; row < rows; row += step) {
+      weights.writeRows("w", row, bytes.subarray(row * rowBytes, Math.min(rows, row + step) * rowBytes), dtype);
+    }
+    for (let row = 0; row < rows; row += step) parts.push(weights.readRows("w", row, Math.min(rows, row + step)));
+    rt.release(tensor);
+    const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+    let at = 0;
+    for (const part of parts) {
+      whole.set(part, at);
+      at += part.length;
+    }
+    return whole;
+  }
+
+  describe("stored weights come back bit for bit", () => {
+    test.each([
+      ["bf16", "bf16"],
+      ["bf16", "f32"],
+      ["f16", "f32"],
+    ] as const)("every pattern of %s, held as %s, NaN payloads included", (dtype, resident) => {
+      const bytes = new Uint8Array(patterns.buffer);
+      expect(roundTrip(dtype, resident, [256, 256], bytes)).toEqual(bytes);
+      expect(roundTrip(dtype, resident, [3, 11], bytes.subarray(0x7f00 * 2 - 66, 0x7f00 * 2))).toEqual(
+        bytes.slice(0x7f00 * 2 - 66, 0x7f00 * 2),
+      );
+    });
+
+    test("float32, at odd sizes", () => {
+      const { integer } = random(3);
+      const shapes: [number, number][] = [
+        [1, 1],
+        [7, 5],
+        [8, 3],
+        [9, 33],
+        [2000, 260],
+      ];
+      for (const [rows, width] of shapes) {
+        const bytes = new Uint8Array(Uint32Array.from({ length: rows * width }, () => integer(2 ** 32)).buffer);
+        expect(roundTrip("f32", "f32", [rows, width], bytes)).toEqual(bytes);
+      }
+    });
+  });
+
+  describe("rounding is to nearest, ties to even", () => {
+    const { integer } = random(7);
+    const halves = (bits: number) => [0, 1].map((odd) => ((integer(2 ** (32 - bits)) << bits) | (odd << bits) | (1 << (bits - 1))) >>> 0);
+    const words = [
+      ...Array.from({ length: 4000 }, () => integer(2 ** 32)),
+      ...Array.from({ length: 500 }, () => halves(16)).flat(),
+      ...Array.from({ length: 500 }, () => halves(13)).flat(),
+      ...[0, 0x80000000, 0x7f800000, 0xff800000, 0x7f7fffff, 0x477fefff, 0x477ff000, 0x387fffff, 0x33000000, 0x33000001, 0x38800000, 1],
+    ];
+    const finite = Float32Array.from(new Float32Array(Uint32Array.from(words).buffer).filter((x) => !Number.isNaN(x)));
+    const nan = new Float32Array(Uint32Array.of(0x7fc00000, 0xffc00001, 0x7f800001, 0xff80ffff, 0x7fffffff).buffer);
+
+    test.each([
+      ["BF16", "f32ToBf16"],
+      ["F16", "f32ToF16"],
+    ] as const)("float32 to %s", (type: StoredType, kernel) => {
+      const rt = runtime();
+      rt.scope(() => {
+        const narrow = (x: Float32Array) => {
+          const from = rt.empty([x.length]);
+          rt.bytes(from.ptr, 4 * x.length).set(new Uint8Array(x.buffer, x.byteOffset, x.byteLength));
+          const to = rt.empty([Math.ceil(x.length / 2)]);
+          rt.kernels[kernel](to.ptr, from.ptr, x.length);
+          return rt.bytes(to.ptr, 2 * x.length).slice();
+        };
+        expect(narrow(finite)).toEqual(encode(type, finite));
+        expect([...decode(type, narrow(nan))].every(Number.isNaN)).toBe(true);
+      });
+    });
+  });
+
+  test("numbers that are not finite are counted", () => {
+    const rt = runtime();
+    rt.scope(() => {
+      const x = rt.from([1, Number.NaN, -0, Number.POSITIVE_INFINITY, 3e38, Number.NEGATIVE_INFINITY]);
+      expect(rt.kernels.countNonFinite(x.ptr, 6)).toBe(3);
+    });
+  });
+};

@@ -1,0 +1,120 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { matmul } from "../../src/ops/matmul.js";
+import { MemoryError, ShapeError } from "../../src/runtime/errors.js";
+import { Heap, MAX_BYTES } from "../../src/runtime/memory.js";
+import { Runtime } from "../../src/runtime/runtime.js";
+import { evaluate, randomInput, randomMatrix } from "../conformance/harness.js";
+
+describe("the heap", () => {
+  test("hands out ranges that do not overlap, and has all of them back in the end", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.record({ size: fc.integer({ min: 0, max: 300_000 }), keep: fc.boolean(), which: fc.nat() }), { maxLength: 60 }),
+        (steps) => {
+          const heap = new Heap();
+          heap.reserve(1000);
+          const held: { ptr: number; size: number }[] = [];
+          for (const { size, keep, which } of steps) {
+            if (!keep && held.length > 0) heap.release(held.splice(which % held.length, 1)[0]!.ptr);
+            else held.push({ ptr: heap.allocate(size, "test"), size });
+            const sorted = [...held].sort((a, b) => a.ptr - b.ptr);
+            for (const [i, { ptr, size }] of sorted.entries()) {
+              expect(ptr % 64).toBe(0);
+              expect(ptr).toBeGreaterThanOrEqual(1000);
+              expect(ptr + size).toBeLessThanOrEqual(sorted[i + 1]?.ptr ?? heap.memory.buffer.byteLength);
+            }
+          }
+          for (const { ptr } of held) heap.release(ptr);
+          expect(heap.used).toBe(0);
+          // One free range again: all of the memory can be had in one piece without growing.
+          const bytes = heap.memory.buffer.byteLength;
+          heap.allocate(bytes - 1024, "test");
+          expect(heap.memory.buffer.byteLength).toBe(bytes);
+        },
+      ),
+      { numRuns: 100 },
+    );
+  });
+
+  test("refuses what does not fit, and goes on", () => {
+    const heap = new Heap();
+    heap.reserve(0);
+    expect(() => heap.allocate(MAX_BYTES + 64, "too much")).toThrow(MemoryError);
+    expect(() => heap.allocate(MAX_BYTES + 64, "too much")).toThrow(/too much: needs 4 GiB more/);
+    expect(heap.used).toBe(0);
+    heap.allocate(100, "enough");
+    expect(() => heap.release(12)).toThrow(/not allocated/);
+  });
+
+  test("can be filled to the last page", () => {
+    const heap = new Heap();
+    heap.reserve(0);
+    heap.allocate(MAX_BYTES - 1_000_000, "most");
+    heap.allocate(900_000, "the rest");
+    expect(heap.memory.buffer.byteLength).toBe(MAX_BYTES);
+  });
+});
+
+test("a product whose operand ends where memory ends is computed", async () => {
+  const rt = await Runtime.create("simd");
+  const [rows, inputs, out] = [5, 64, 40];
+  rt.workspace(Number(rt.kernels.matmulWorkspaceBytes.value));
+  const below = randomMatrix(rt, 1, out, inputs, "f32");
+  const x = randomInput(rt, 2, [rows, inputs]).tensor;
+  const y = rt.empty([rows, out]);
+  const expected = evaluate(rt, () => matmul(x, below.tensor));
+
+  const bytes = 4 * inputs * out;
+  const most = rt.keep([(MAX_BYTES - rt.memory.usedBytes - 200_000) / 4]);
+  const fillers = [];
+  const last = { ...below.tensor, ptr: MAX_BYTES - bytes };
+  while (rt.memory.reservedBytes < MAX_BYTES) fillers.push(rt.keep([4096]));
+  rt.bytes(last.ptr, bytes).set(rt.bytes(below.tensor.ptr, bytes));
+  const { kernels } = rt;
+  const workspace = rt.workspace(Number(kernels.matmulWorkspaceBytes.value));
+  kernels.matmulF32(y.ptr, x.ptr, last.ptr, rows, out, inputs, workspace, 0, out / 8);
+  expect(rt.read(y)).toEqual(expected);
+  expect(most.ptr).toBeLessThan(last.ptr);
+  rt.dispose();
+});
+
+describe("the runtime", async () => {
+  const rt = await Runtime.create("debug");
+
+  test("a scope frees what it does not return", () => {
+    const { usedBytes } = rt.memory;
+    rt.scope(() => {
+      const kept = rt.scope(() => {
+        rt.empty([1000]);
+        return { nested: [rt.empty([10])] };
+      });
+      expect(rt.memory.usedBytes - usedBytes).toBe(64);
+      expect(kept.nested[0]!.shape).toEqual([10]);
+    });
+    expect(rt.memory.usedBytes).toBe(usedBytes);
+  });
+
+  test("a scope that throws frees all", () => {
+    const { usedBytes } = rt.memory;
+    const fail = () =>
+      rt.scope(() => {
+        rt.empty([1000]);
+        throw new RangeError("body");
+      });
+    expect(fail).toThrow(RangeError);
+    expect(rt.memory.usedBytes).toBe(usedBytes);
+  });
+
+  test("data must fill its shape", () => {
+    expect(() => rt.from([1, 2], [4])).toThrow(ShapeError);
+    expect(() => rt.from([1, 2, 3], [2])).toThrow(ShapeError);
+  });
+
+  test("tensors of two runtimes do not meet", async () => {
+    const other = await Runtime.create("simd");
+    const w = randomMatrix(other, 1, 8, 4, "f32");
+    rt.scope(() => expect(() => matmul(rt.from([1, 2, 3, 4], [1, 4]), w.tensor)).toThrow(/one runtime/));
+    other.dispose();
+  });
+});
