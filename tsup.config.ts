@@ -19,6 +19,7 @@ function build(name: "node" | "browser", entry: Record<string, string>, platform
     esbuildOptions(options) {
       options.alias = { "#platform": path(platform) };
       options.legalComments = "none";
+      options.keepNames = true;
     },
   };
 }

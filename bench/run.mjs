@@ -9,9 +9,18 @@ if (Number(process.versions.node.split(".")[0]) < 22) setFlagsFromString("--expe
 const { attention, availableBuilds, lightning, matmul, ResidentWeights, Runtime } = await import("../dist/node/ops.js");
 const { measure, table } = await import("./measure.mjs");
 
-const { values: options } = parseArgs({ options: { only: { type: "string" }, json: { type: "string" } } });
+const options = parseOptions();
 const builds = (await availableBuilds()).filter((build) => build !== "debug");
 const runtimes = await Promise.all(builds.map((build) => Runtime.create(build)));
+
+function parseOptions() {
+  try {
+    return parseArgs({ options: { only: { type: "string" }, json: { type: "string" } } }).values;
+  } catch (error) {
+    console.error(`bench: ${error.message} (--only products,lightning,attention, --json FILE)`);
+    process.exit(2);
+  }
+}
 
 /** Uniform in [−1, 1), the same on every run. */
 function random(size, seed = 1) {
