@@ -13,7 +13,7 @@ import { packColumns, packRows, packTransposed, tileColumns, tileRows } from "./
 /** Bytes of workspace for chunks of B rows. */
 export function lightningWorkspaceBytes(B: i32, D: i32): i32 {
   const b = (B + 7) & ~7, d = (D + 7) & ~7;
-  return (2 * b * D + 3 * b * d + b * b + d * d + 4 * b + 16) << 2;
+  return (3 * b * D + 3 * b * d + b * b + d * d + 4 * b + 16) << 2;
 }
 
 export function lightning(
@@ -22,7 +22,7 @@ export function lightning(
 ): void {
   assert(B > 0 && begin >= 0 && end <= H);
   const b = (B + 7) & ~7, d = (D + 7) & ~7;
-  const Q = ws, K = at(Q, b * D), V = at(K, b * D), W = at(V, b * d), O = at(W, b * d), P = at(O, b * d);
+  const Q = ws, R = at(Q, b * D), K = at(R, b * D), V = at(K, b * D), W = at(V, b * d), O = at(W, b * d), P = at(O, b * d);
   const S = at(P, b * b), decay = at(S, d * d), incoming = at(decay, b), outgoing = at(incoming, b + 4);
   const row = (<usize>(3 * H * D)) << 2, ldd = (<usize>d) << 2, ldD = (<usize>D) << 2;
   for (let h = begin; h < end; h++) {
@@ -33,8 +33,10 @@ export function lightning(
     packState(S, S0, D);
     for (let t: i32 = 0; t < T; t += B) {
       const m = min(B, T - t), padded = (m + 7) & ~7, ldp = (<usize>padded) << 2, from = (<usize>t) * row;
+      // Copies of q and k side by side: rows of qkv often lie a multiple of 4 KiB apart, all in the same few cache lines.
       packRows(Q, q + from, row, m, padded, D, 1);
-      packTransposed(K, k + from, row, m, D);
+      packRows(R, k + from, row, m, m, D, 1);
+      packTransposed(K, R, ldD, m, D);
       packColumns(V, v + from, row, m, D);
       packDecayed(W, V, decay, m, d);
       // P = Q Kᵀ ⊙ Δ, its lower triangle
@@ -54,7 +56,7 @@ export function lightning(
       const whole = exp1(-slope * <f32>m);
       v128.store(outgoing, f32x4.splat(whole));
       for (let p: i32 = 0; p < d; p += 8) {
-        for (let i: i32 = 0; i < D; i += 4) tileColumns(m, at(k + from, i), row, at(W, p * m), at(S, p * d + i * 8), 32, outgoing);
+        for (let i: i32 = 0; i < D; i += 4) tileColumns(m, at(R, i), ldD, at(W, p * m), at(S, p * d + i * 8), 32, outgoing);
       }
       const ldo = (<usize>(H * D)) << 2;
       for (let i: i32 = 0; i < m; i++) memory.copy(at(o, ((t + i) * H + h) * D), at(O, i * d), ldD);

@@ -1,4 +1,4 @@
-// npm run bench [-- --only products|lightning|attention] [--json FILE]
+// npm run bench [-- --only products|lightning|attention] [--quick] [--json FILE]
 // Rates of the kernels on every build that this engine has, medians of one interleaved run.
 import { writeFileSync } from "node:fs";
 import { cpus } from "node:os";
@@ -15,12 +15,15 @@ const runtimes = await Promise.all(builds.map((build) => Runtime.create(build)))
 
 function parseOptions() {
   try {
-    return parseArgs({ options: { only: { type: "string" }, json: { type: "string" } } }).values;
+    return parseArgs({ options: { only: { type: "string" }, json: { type: "string" }, quick: { type: "boolean" } } }).values;
   } catch (error) {
-    console.error(`bench: ${error.message} (--only products,lightning,attention, --json FILE)`);
+    console.error(`bench: ${error.message} (--only products,lightning,attention, --json FILE, --quick)`);
     process.exit(2);
   }
 }
+
+/** `--quick` shows that everything runs; its figures mean nothing. */
+const effort = options.quick ? { rounds: 1, ms: 1 } : {};
 
 /** Uniform in [−1, 1), the same on every run. */
 function random(size, seed = 1) {
@@ -69,13 +72,13 @@ const groups = {
           };
         }),
       );
-      const results = measure(contestants);
+      const results = measure(contestants, effort);
       for (const release of held) release();
       return { title: `product ${rows}×${inputs}×${out}`, results };
     });
   },
   lightning() {
-    const [tokens, heads, dim] = [4096, 8, 128];
+    const [tokens, heads, dim] = [2048, 8, 128];
     const contestants = runtimes.flatMap((rt) => {
       const qkv = rt.keep([tokens, heads, 3 * dim]);
       rt.f32(qkv).set(random(tokens * heads * 3 * dim));
@@ -83,7 +86,8 @@ const groups = {
       rt.f32(slopes).set(Array.from({ length: heads }, (_, h) => 2 ** -(h + 1)));
       const state = rt.keep([heads, dim, dim]);
       rt.f32(state).fill(0);
-      const steps = Array.from({ length: 256 }, (_, t) => ({ begin: t, end: t + 1 }));
+      const steps = Array.from({ length: tokens }, (_, t) => ({ begin: t, end: t + 1 }));
+      const states = steps.map(() => state);
       return [
         {
           name: `${rt.build} chunked`,
@@ -94,21 +98,12 @@ const groups = {
         {
           name: `${rt.build} token by token`,
           unit: "ktoken/s",
-          work: 0.256,
-          run: () =>
-            rt.scope(
-              () =>
-                void lightning(
-                  qkv,
-                  slopes,
-                  steps,
-                  steps.map(() => state),
-                ),
-            ),
+          work: tokens / 1e3,
+          run: () => rt.scope(() => void lightning(qkv, slopes, steps, states)),
         },
       ];
     });
-    return [{ title: `lightning attention, ${heads} heads of ${dim}`, results: measure(contestants) }];
+    return [{ title: `lightning attention, ${heads} heads of ${dim}`, results: measure(contestants, effort) }];
   },
   attention() {
     const [tokens, heads, kvHeads, dim] = [1024, 8, 2, 128];
@@ -121,7 +116,9 @@ const groups = {
       const run = () => rt.scope(() => void attention(q, [{ begin: 0, end: tokens }], [{ keys, values, length: tokens }]));
       return { name: rt.build, unit: "GFLOP/s", work: (2 * heads * dim * tokens * tokens) / 1e9, run };
     });
-    return [{ title: `softmax attention, ${tokens} tokens, ${heads} heads of ${dim} over ${kvHeads}`, results: measure(contestants) }];
+    return [
+      { title: `softmax attention, ${tokens} tokens, ${heads} heads of ${dim} over ${kvHeads}`, results: measure(contestants, effort) },
+    ];
   },
 };
 
