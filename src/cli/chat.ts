@@ -8,7 +8,7 @@ import { Conversation } from "./conversation.js";
 import { loadModel } from "./model.js";
 import { common, loading, sampling, samplingOptions } from "./options.js";
 import { describePace, Stopwatch } from "./pace.js";
-import { Ended, type Terminal, visible } from "./terminal.js";
+import { Ended, type Terminal, visible, whyUnread } from "./terminal.js";
 
 const HELP = "/save FILE, /load FILE, /reset, /help, /exit; Ctrl-C stops an answer";
 
@@ -108,7 +108,7 @@ class Chat {
       await writeWhole(file, bytes);
       terminal.note(`${file}: ${conversation.length} tokens, ${bytes.length.toLocaleString("en-US")} bytes`);
     } else if (name === "load" && file) {
-      conversation.load(await readFile(file).catch((cause: Error) => fail(`/load: ${cause.message}`, cause)));
+      conversation.load(await readSaved(file));
       terminal.note(`${file}: ${conversation.length} tokens`);
     } else if (name === "help") terminal.note(HELP);
     else throw new InputError(`${visible(line)}: expected ${HELP}`);
@@ -144,6 +144,14 @@ class Chat {
   }
 }
 
+async function readSaved(file: string): Promise<Uint8Array> {
+  try {
+    return await readFile(file);
+  } catch (cause) {
+    fail(`/load ${file}: expected a file of /save, got ${whyUnread(cause)}`, cause);
+  }
+}
+
 /** The file has its name only when it is complete. */
 async function writeWhole(file: string, bytes: Uint8Array): Promise<void> {
   const temporary = `${file}.${randomUUID()}.tmp`;
@@ -152,7 +160,7 @@ async function writeWhole(file: string, bytes: Uint8Array): Promise<void> {
     await rename(temporary, file);
   } catch (cause) {
     await rm(temporary, { force: true }).catch(() => {});
-    fail(`/save: ${(cause as Error).message}`, cause);
+    fail(`/save ${file}: cannot be written: ${(cause as Error).message}`, cause);
   }
 }
 

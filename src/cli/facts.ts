@@ -108,6 +108,8 @@ function contexts(longest: number): number[] {
 }
 
 function layerSlopes(config: Config, layer: number, all: boolean): LayerSlopes {
-  const slopes = [...decaySlopes(config, layer)];
-  return { layer, steepest: Math.max(...slopes), flattest: Math.min(...slopes), ...(all && { slopes }) };
+  const slopes = decaySlopes(config, layer);
+  const steepest = slopes.reduce((a, b) => Math.max(a, b));
+  const flattest = slopes.reduce((a, b) => Math.min(a, b));
+  return { layer, steepest, flattest, ...(all && { slopes: [...slopes] }) };
 }

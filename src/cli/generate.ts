@@ -1,7 +1,7 @@
 import { defineCommand } from "citty";
 import { type ChatMessage, InputError, type MiniMaxM1 } from "../index.js";
 import { loadModel } from "./model.js";
-import { common, ids, loading, sampling, samplingOptions, UsageError } from "./options.js";
+import { common, ids, isSampled, loading, sampling, samplingOptions, UsageError } from "./options.js";
 import { describePace, Stopwatch } from "./pace.js";
 import { printable, type Terminal } from "./terminal.js";
 
@@ -20,14 +20,14 @@ export const generate = defineCommand({
   },
   async run({ args, rawArgs, data }) {
     const terminal = data as Terminal;
-    const options = { ...samplingOptions(args, rawArgs), signal: terminal.signal };
+    const options = samplingOptions(args, rawArgs);
     const prompt = await readPrompt(args, terminal);
     const model = await loadModel(args, terminal);
     try {
       const input = typeof prompt === "string" ? await encode(model, prompt, args.chat ? (args.system ?? "") : undefined) : prompt;
       const write = args.json ? writeJson : model.tokenizer ? writeText : writeIds;
       const stopwatch = new Stopwatch();
-      const generation = model.generate(input, options);
+      const generation = model.generate(input, { ...options, signal: terminal.signal });
       let stop: string | undefined;
       for await (const token of generation) {
         stopwatch.token();
@@ -35,9 +35,10 @@ export const generate = defineCommand({
         stop = token.stop;
       }
       const pace = stopwatch.pace(input.length);
-      if (args.json) await terminal.print(`${JSON.stringify({ stop, seed: generation.seed, ...pace })}\n`);
+      const seed = isSampled(options) ? generation.seed : undefined;
+      if (args.json) await terminal.print(`${JSON.stringify({ stop, seed, ...pace })}\n`);
       else await terminal.print("\n");
-      terminal.note(terminal.err.dim(`${describePace(pace)}, ended by ${stop}, seed ${generation.seed}`));
+      terminal.note(terminal.err.dim(`${describePace(pace)}, ended by ${stop}${seed === undefined ? "" : `, seed ${seed}`}`));
     } finally {
       model.dispose();
     }

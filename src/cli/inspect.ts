@@ -1,10 +1,10 @@
 import { readFile } from "node:fs/promises";
 import { defineCommand } from "citty";
-import { type CheckpointInspection, ConfigError, graph, inspectCheckpoint, parseConfig, presets } from "../index.js";
+import { type CheckpointInspection, ConfigError, type Graph, graph, inspectCheckpoint, presets } from "../index.js";
 import { type Facts, factsOf } from "./facts.js";
 import { layout } from "./layout.js";
 import { common } from "./options.js";
-import { type Terminal, visible } from "./terminal.js";
+import { type Terminal, visible, whyUnread } from "./terminal.js";
 
 /** What a model is made of. Reads headers only, never weights. */
 export const inspect = defineCommand({
@@ -32,18 +32,20 @@ export const inspect = defineCommand({
     async function read(): Promise<{ facts: Facts; fault?: CheckpointInspection["fault"] }> {
       const { source, slopes = false } = args;
       if (Object.hasOwn(presets, source)) return { facts: factsOf(source, graph(presets[source]!), slopes) };
-      if (source.endsWith(".json")) return { facts: factsOf(source, graph(parseConfig(await readJson(source), onWarning)), slopes) };
       const options = { revision: args.revision, localFilesOnly: args["local-files-only"], signal: terminal.signal, onWarning };
+      if (source.endsWith(".json")) return { facts: factsOf(source, await readConfig(source, options), slopes) };
       const { graph: model, fault, ...checkpoint } = await inspectCheckpoint(source, options);
       return { facts: { ...factsOf(source, model, slopes), checkpoint: { ...checkpoint, fault: fault?.message } }, fault };
     }
   },
 });
 
-async function readJson(path: string): Promise<unknown> {
-  try {
-    return JSON.parse(await readFile(path, "utf8"));
-  } catch (cause) {
-    throw new ConfigError(`${path}: expected the JSON of a config.json: ${(cause as Error).message}`, { cause });
-  }
+/** The graph of a configuration by itself, which is read as that of a checkpoint: one without weights. */
+async function readConfig(path: string, options: Parameters<typeof inspectCheckpoint>[1]): Promise<Graph> {
+  const bytes = await readFile(path).catch((cause: unknown) => {
+    throw new ConfigError(`${path}: expected a config.json, got ${whyUnread(cause)}`, { cause });
+  });
+  const noWeights = new TextEncoder().encode('{"weight_map": {}}');
+  const files = { "config.json": bytes, "model.safetensors.index.json": noWeights };
+  return (await inspectCheckpoint(files, options)).graph;
 }

@@ -67,8 +67,8 @@ function slopeTable(layers: readonly LayerSlopes[], dim: Colours["dim"]): string
     dim(`${"decay slopes λ".padEnd(16)}${"steepest … flattest".padEnd(28)}half is forgotten after`),
     ...runs.map((run) => {
       const [first, last] = [run[0]!, run.at(-1)!];
-      const steepest = Math.max(...run.map((layer) => layer.steepest));
-      const flattest = Math.min(...run.map((layer) => layer.flattest));
+      const steepest = run.reduce((most, layer) => Math.max(most, layer.steepest), 0);
+      const flattest = run.reduce((least, layer) => Math.min(least, layer.flattest), Number.POSITIVE_INFINITY);
       const range = first === last ? `layer ${first.layer}` : `layers ${first.layer}–${last.layer}`;
       const half = [steepest, flattest].map((slope) => count(Number((Math.LN2 / slope).toPrecision(3))));
       return `${range.padEnd(16)}${`${steepest.toPrecision(6)} … ${flattest.toPrecision(6)}`.padEnd(28)}${half.join(" … ")} tokens`;

@@ -17,11 +17,16 @@ function end(exitCode: number): void {
 
 process.on("SIGINT", () => end(130));
 process.on("SIGTERM", () => end(143));
-// Whoever reads stdout has had enough (`| head`): not an error.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => end(error.code === "EPIPE" ? 0 : 1));
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (controller.signal.aborted) return;
+  // Whoever reads stdout has had enough (`| head`): not an error.
+  if (error.code === "EPIPE") return end(0);
+  process.stderr.write(`error: stdout: cannot be written: ${error.message}\n`);
+  end(1);
+});
 process.stderr.on("error", () => {});
 
 const { stdin, stdout, stderr, env } = process;
 const exitCode = await runCommandLine(process.argv.slice(2), { stdin, stdout, stderr, env, signal: controller.signal });
 // Not before everything is written; and not waiting for a stdin that nobody closes.
-stdout.write("", () => process.exit(exitCode));
+stdout.write("", () => process.exit(controller.signal.aborted ? (controller.signal.reason as Ended).exitCode : exitCode));

@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import type { ArgsDef } from "citty";
+import type { ArgDef, ArgsDef } from "citty";
 
 /** A command line that cannot be understood. Exit code 2. */
 export class UsageError extends Error {}
@@ -15,7 +15,7 @@ export const loading = {
   source: { type: "positional", description: "Directory, .safetensors file, URL or hub id (owner/name)", required: true },
   dtype: { type: "enum", options: ["bf16", "f32"], description: "Weights in memory (default: as stored)" },
   build: { type: "enum", options: ["auto", "simd", "relaxed", "debug"], description: "Kernels (default: auto)" },
-  threads: { type: "string", valueHint: "n", description: "Threads" },
+  threads: { type: "string", valueHint: "n", description: "Threads (this version computes on one)" },
   revision: { type: "string", valueHint: "name", description: "Branch, tag or commit of a hub id" },
   "local-files-only": { type: "boolean", description: "Take hub files from the cache only" },
 } as const satisfies ArgsDef;
@@ -40,50 +40,56 @@ export function loadingOptions(args: Given) {
   return {
     dtype: args.dtype as "bf16" | "f32" | undefined,
     build: args.build as "auto" | "simd" | "relaxed" | "debug" | undefined,
-    threads: integer(args, "threads"),
+    threads: number(args, "threads", positive),
     revision: args.revision as string | undefined,
     localFilesOnly: args["local-files-only"] as boolean | undefined,
   };
 }
 
-/** The options of `sampling` as the library takes them. */
+/** The options of `sampling` as the library takes them; what needs no model to be refused is refused here. */
 export function samplingOptions(args: Given, rawArgs: readonly string[]) {
   const stop = repeated(rawArgs, "stop");
+  if (stop.includes("")) throw new UsageError('--stop: expected one or more characters, got ""');
   return {
-    maxTokens: integer(args, "max-tokens"),
-    temperature: number(args, "temperature"),
-    topK: integer(args, "top-k"),
-    topP: number(args, "top-p"),
-    minP: number(args, "min-p"),
-    repetitionPenalty: number(args, "repetition-penalty"),
-    seed: integer(args, "seed"),
+    maxTokens: number(args, "max-tokens", positive),
+    temperature: number(args, "temperature", ["a number of at least 0", (x) => x >= 0]),
+    topK: number(args, "top-k", positive),
+    topP: number(args, "top-p", ["a number within (0, 1]", (x) => x > 0 && x <= 1]),
+    minP: number(args, "min-p", ["a number within [0, 1]", (x) => x >= 0 && x <= 1]),
+    repetitionPenalty: number(args, "repetition-penalty", ["a number within [1e-6, 1e6]", (x) => x >= 1e-6 && x <= 1e6]),
+    seed: number(args, "seed", ["an integer within [0, 2^32)", (x) => Number.isInteger(x) && x >= 0 && x < 2 ** 32]),
     stop: stop.length > 0 ? stop : undefined,
     stopIds: args["stop-ids"] === undefined ? undefined : ids(args["stop-ids"] as string, "--stop-ids"),
   };
 }
 
-export function number(args: Given, name: string): number | undefined {
-  if (args[name] === undefined) return undefined;
-  const value = args[name] === "" ? Number.NaN : Number(args[name]);
-  if (!Number.isFinite(value)) throw new UsageError(`--${name}: expected a number, got ${JSON.stringify(args[name])}`);
-  return value;
+/** Whether the tokens depend on the seed: without a temperature any restriction samples. */
+export function isSampled({ temperature, topK, topP, minP }: ReturnType<typeof samplingOptions>): boolean {
+  return temperature === undefined ? [topK, topP, minP].some((option) => option !== undefined) : temperature > 0;
 }
 
-export function integer(args: Given, name: string): number | undefined {
-  const value = number(args, name);
-  if (value !== undefined && !Number.isSafeInteger(value)) {
-    throw new UsageError(`--${name}: expected an integer, got ${JSON.stringify(args[name])}`);
+/** Which numbers an option takes. */
+type Range = readonly [expected: string, fits: (x: number) => boolean];
+
+const positive: Range = ["an integer of at least 1", (x) => Number.isSafeInteger(x) && x >= 1];
+
+function number(args: Given, name: keyof typeof loading | keyof typeof sampling, [expected, fits]: Range): number | undefined {
+  const text = args[name] as string | undefined;
+  if (text === undefined) return undefined;
+  const value = text.trim() === "" ? Number.NaN : Number(text);
+  if (!Number.isFinite(value) || !fits(value)) {
+    const definition: ArgDef = { ...loading, ...sampling }[name];
+    const short = "alias" in definition ? `-${definition.alias}, ` : "";
+    throw new UsageError(`${short}--${name}: expected ${expected}, got ${JSON.stringify(text)}`);
   }
   return value;
 }
 
 /** `1,2,3` or `1 2 3`. */
 export function ids(text: string, where: string): number[] {
-  const parts = text.split(/[\s,]+/).filter((part) => part !== "");
+  const parts = text.trim().split(/\s*,\s*|\s+/);
   const wrong = parts.find((part) => !/^\d+$/.test(part));
-  if (wrong !== undefined || parts.length === 0) {
-    throw new UsageError(`${where}: expected token ids such as 1,2,3, got ${JSON.stringify(wrong ?? text)}`);
-  }
+  if (wrong !== undefined) throw new UsageError(`${where}: expected token ids such as 1,2,3, got ${JSON.stringify(wrong || text)}`);
   return parts.map(Number);
 }
 

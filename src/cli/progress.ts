@@ -40,9 +40,9 @@ class Bar implements Progress {
         ...{ format, stream: stderr, hideCursor: true, gracefulExit: false, clearOnComplete: true, fps: 10, barsize: 30 },
         ...{ barCompleteChar: "█", barIncompleteChar: "░" },
       });
-      this.bar.start(totalBytes, loadedBytes, { size: megabytes(loadedBytes, totalBytes) });
+      this.bar.start(totalBytes, loadedBytes, { size: mebibytes(loadedBytes, totalBytes) });
     }
-    this.bar.update(loadedBytes, { size: megabytes(loadedBytes, totalBytes) });
+    this.bar.update(loadedBytes, { size: mebibytes(loadedBytes, totalBytes) });
   }
 
   stop(): void {
@@ -63,12 +63,12 @@ class Lines implements Progress {
     const tenths = Math.floor(fraction * 10 + 1e-9);
     if (tenths <= this.tenths) return;
     this.tenths = tenths;
-    this.terminal.note(`${this.label} ${tenths * 10}% ${megabytes(loadedBytes, totalBytes)}`);
+    this.terminal.note(`${this.label} ${tenths * 10}% ${mebibytes(loadedBytes, totalBytes)}`);
   }
 
   stop(): void {}
 }
 
-function megabytes(loaded: number, total: number): string {
-  return `${(loaded / 1e6).toFixed(1)} of ${(total / 1e6).toFixed(1)} MB`;
+function mebibytes(loaded: number, total: number): string {
+  return `${(loaded / 2 ** 20).toFixed(1)} of ${(total / 2 ** 20).toFixed(1)} MiB`;
 }

@@ -86,3 +86,11 @@ export function visible(text: string): string {
     return code < 0x20 ? String.fromCharCode(0x2400 + code) : "\u2421";
   });
 }
+
+/** Why a path could not be read, in few words. */
+export function whyUnread(cause: unknown): string {
+  const { code, message } = cause as NodeJS.ErrnoException;
+  if (code === "ENOENT" || code === "ENOTDIR") return "nothing (there is no such file)";
+  if (code === "EISDIR") return "a directory";
+  return `a file that cannot be read: ${message}`;
+}

@@ -58,7 +58,7 @@ const positive = number("a number above 0", (x) => Number.isFinite(x) && x > 0);
 /** Far beyond any model, and few enough to build tables of. */
 const headCount = number("an integer within [1, 65,536]", (x) => Number.isInteger(x) && x >= 1 && x <= 65_536);
 const headSize = number("an integer within [1, 4,096]", (x) => Number.isInteger(x) && x >= 1 && x <= 4096);
-const layerCount = number("an integer within [1, 100,000]", (x) => Number.isInteger(x) && x >= 1 && x <= 100_000);
+const layerCount = number("an integer within [1, 10,000]", (x) => Number.isInteger(x) && x >= 1 && x <= 10_000);
 const tokenId = v.nullish(countOrZero);
 const tokenIds = v.nullish(v.union([countOrZero, v.array(countOrZero)]));
 /** Keys that do not change what the model computes. */

@@ -95,11 +95,12 @@ export class Directory implements Destination {
   async commit(): Promise<void> {
     await this.guard("", async () => {
       await this.finish();
-      for (const { file, temporary } of this.files) await rename(temporary, join(this.path, file));
       const written = new Set(this.files.map(({ file }) => file));
-      for (const file of await readdir(this.path)) {
-        if (WEIGHTS.test(file) && !written.has(file)) await rm(join(this.path, file));
-      }
+      const replaced = (await readdir(this.path, { withFileTypes: true })).filter(({ name }) => written.has(name) || WEIGHTS.test(name));
+      const inTheWay = replaced.find((entry) => entry.isDirectory());
+      if (inTheWay) throw new Error(`expected a file in place of ${inTheWay.name}, got a directory (nothing was changed)`);
+      for (const { file, temporary } of this.files) await rename(temporary, join(this.path, file));
+      for (const { name } of replaced) if (!written.has(name)) await rm(join(this.path, name));
     });
   }
 

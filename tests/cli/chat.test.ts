@@ -67,14 +67,15 @@ test("/save and /load go on exactly; /reset begins anew", async () => {
 });
 
 test.each([
-  ["/load nowhere", "nowhere"],
-  ["/save /", "/save"],
+  ["/load nowhere", "/load nowhere: expected a file of /save, got nothing (there is no such file)"],
+  ["/load /", "/load /: expected a file of /save, got a directory"],
+  ["/save /", "/save /: cannot be written: "],
   ["/frobnicate", "/frobnicate"],
   ["/save", "/save FILE"],
 ])("%s in a pipe: an error, exit code 1", async (line, message) => {
   const { exitCode, stderr } = await run(["chat", speaking()], { input: `${line}\n` });
   expect(exitCode).toBe(1);
-  expect(stderr).toMatch(new RegExp(`^error: .*${message.replaceAll("/", "\\/")}`, "m"));
+  expect(stderr.split("\n").find((line) => line.startsWith("error: "))).toContain(message);
 });
 
 test("a file that is no session is refused", async () => {

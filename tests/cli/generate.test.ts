@@ -11,11 +11,11 @@ test("ids in, the published code's greedy ids out; all else on stderr", async ()
   const { exitCode, stdout, stderr } = await run(["generate", tiny, "--ids", ids, "-n", "24"]);
   expect(exitCode).toBe(0);
   expect(stdout.trim().split(" ").map(Number)).toEqual(continuation);
-  expect(stderr).toMatch(/16 prompt tokens in [\d.]+ s, 24 generated at [\d.]+ tokens\/s, ended by length, seed \d+/);
+  expect(stderr).toMatch(/16 prompt tokens in [\d.]+ s, 24 generated at [\d.]+ tokens\/s, ended by length$/m);
 });
 
 test("--json: a line per token, then one in all", async () => {
-  const { exitCode, stdout } = await run(["generate", tiny, "--ids", ids, "--max-tokens", "24", "--seed", "7", "--json"]);
+  const { exitCode, stdout } = await run(["generate", tiny, "--ids", ids, "--max-tokens", "24", "--json"]);
   const lines = stdout
     .trimEnd()
     .split("\n")
@@ -23,7 +23,56 @@ test("--json: a line per token, then one in all", async () => {
   expect(exitCode).toBe(0);
   expect(lines.slice(0, -1).map(({ id }) => id)).toEqual(continuation);
   for (const { logprob } of lines.slice(0, -1)) expect(logprob).toBeLessThan(0);
-  expect(lines.at(-1)).toMatchObject({ stop: "length", seed: 7, promptTokens: 16, generatedTokens: 24 });
+  expect(lines.at(-1)).toMatchObject({ stop: "length", promptTokens: 16, generatedTokens: 24 });
+});
+
+test.each([
+  [[], undefined],
+  [["--temperature", "0", "--top-k", "5", "--seed", "7"], undefined],
+  [["--seed", "7"], undefined],
+  [["--temperature", "1", "--seed", "7"], 7],
+  [["--top-p", "0.9", "--seed", "7"], 7],
+  [["--min-p", "0", "--seed", "4294967295"], 4294967295],
+])("the seed is told where it matters: %j, %s", async (options, seed) => {
+  const args = ["generate", tiny, "--ids", ids, "-n", "2", ...options];
+  const { stdout } = await run([...args, "--json"]);
+  expect(JSON.parse(stdout.trimEnd().split("\n").at(-1)!).seed).toBe(seed);
+  const { stderr } = await run(args);
+  expect(/seed (\d+)$/m.exec(stderr)?.[1]).toBe(seed === undefined ? undefined : `${seed}`);
+});
+
+test.each([
+  [["--top-p", "3"], '--top-p: expected a number within (0, 1], got "3"'],
+  [["--top-p", "0"], "--top-p"],
+  [["--min-p", "1.5"], '--min-p: expected a number within [0, 1], got "1.5"'],
+  [["-n", "0"], '-n, --max-tokens: expected an integer of at least 1, got "0"'],
+  [["-n", " "], "-n, --max-tokens"],
+  [["--max-tokens=-3"], "--max-tokens"],
+  [["--temperature=-1"], '--temperature: expected a number of at least 0, got "-1"'],
+  [["--temperature", "Infinity"], "--temperature"],
+  [["--top-k", "0"], "--top-k"],
+  [["--repetition-penalty", "0"], "--repetition-penalty"],
+  [["--seed", "4294967296"], '--seed: expected an integer within [0, 2^32), got "4294967296"'],
+  [["--seed=-1"], "--seed"],
+  [["--stop", ""], "--stop"],
+  [["--stop-ids", "1,,2"], "--stop-ids"],
+  [["--threads", "0"], "--threads"],
+])("%j is refused before anything is loaded, by generate and chat", async (options, message) => {
+  for (const args of [
+    ["generate", "no/such/model", "--prompt", "x"],
+    ["chat", "no/such/model"],
+  ]) {
+    const { exitCode, stdout, stderr } = await run([...args, ...options]);
+    expect([exitCode, stdout]).toEqual([2, ""]);
+    expect(stderr.startsWith("error: ")).toBe(true);
+    expect(stderr).toContain(message);
+    expect(stderr).not.toContain("no/such/model");
+  }
+});
+
+test("ids may be parted by commas, spaces or both", async () => {
+  const outputs = ["1,2,3", "1 2 3", " 1, 2 ,3\n"].map(async (text) => (await run(["generate", tiny, "--ids", text, "-n", "3"])).stdout);
+  expect(new Set(await Promise.all(outputs)).size).toBe(1);
 });
 
 test("--stop-ids ends the generation", async () => {
@@ -95,7 +144,6 @@ test("a damaged checkpoint is one error line and exit code 1", async () => {
 test.each([
   [["--prompt", "text"], "no tokenizer"],
   [["--ids", "1,2,9999"], "token 2: expected an integer id within [0, 320), got 9999"],
-  [["--ids", "1", "--top-p", "2"], "topP"],
   [["--ids", "1", "--stop", "."], "tokenizer"],
 ])("generate %j: exit code 1, one error line", async (args, message) => {
   const { exitCode, stdout, stderr } = await run(["generate", tiny, ...args]);
@@ -111,7 +159,9 @@ test.each([
   [["generate", tiny, "--ids", "1", "--prompt", "x"], "got both"],
   [["generate", tiny, "--ids", "one"], "--ids"],
   [["generate", tiny, "--ids", ""], "--ids"],
-  [["generate", tiny, "--ids", "1", "-n", "many"], "--max-tokens: expected a number"],
+  [["generate", tiny, "--ids", "1,,2"], '--ids: expected token ids such as 1,2,3, got "1,,2"'],
+  [["generate", tiny, "--ids", "1,2,"], "--ids"],
+  [["generate", tiny, "--ids", "1", "-n", "many"], "--max-tokens: expected an integer"],
   [["generate", tiny, "--ids", "1", "--seed", "0.5"], "--seed: expected an integer"],
   [["generate", tiny, "--ids", "1", "--dtype", "int4"], "int4"],
   [["generate", tiny, "--ids"], "--ids"],

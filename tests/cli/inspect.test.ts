@@ -53,6 +53,38 @@ test("a config.json alone", async () => {
   expect([exitCode, JSON.parse(stdout).parameterCount]).toEqual([0, 790_016]);
 });
 
+test.each([
+  ["a key given twice", (text: string) => text.replace("{", '{"hidden_size": 1,'), /config\.json: line .*expected every key once/],
+  ["JSON that ends early", (text: string) => text.slice(0, -3), /config\.json: line \d+, column \d+: expected .*end of the file/],
+  ["no JSON", () => "hidden_size: 12", /config\.json: line 1, column 1: expected a value/],
+  ["no object", () => "[]", /config: expected a JSON object, got an array/],
+  ["experts beyond counting", (text: string) => withValue(text, "num_local_experts", 2 ** 31 - 1), /num_local_experts: expected at most/],
+  ["heads beyond counting", (text: string) => withValue(text, "num_attention_heads", 2 ** 31 - 1), /num_attention_heads: expected/],
+])("a config.json with %s is refused as loading refuses it", async (_, change, message) => {
+  const file = join(temporary(), "config.json");
+  writeFileSync(file, change(readFileSync(join(tiny, "config.json"), "utf8")));
+  const { exitCode, stdout, stderr } = await run(["inspect", file]);
+  expect([exitCode, stdout]).toEqual([1, ""]);
+  expect(stderr).toMatch(/^error: .*\n$/);
+  expect(stderr).toMatch(message);
+});
+
+function withValue(config: string, key: string, value: unknown): string {
+  return JSON.stringify({ ...JSON.parse(config), [key]: value });
+}
+
+test("as many heads as a configuration may have", async () => {
+  const config = readFileSync(join(tiny, "config.json"), "utf8");
+  const file = join(temporary(), "config.json");
+  writeFileSync(file, withValue(withValue(config, "num_attention_heads", 65_536), "num_key_value_heads", 1));
+  const { exitCode, stdout } = await run(["inspect", file, "--slopes", "--json"]);
+  expect(exitCode).toBe(0);
+  for (const { steepest, flattest, slopes } of JSON.parse(stdout).decaySlopes) {
+    expect(slopes).toHaveLength(65_536);
+    expect([steepest, flattest]).toEqual([slopes[0], slopes.at(-1)]);
+  }
+});
+
 test("weights of another configuration are told apart: facts on stdout, the fault as an error", async () => {
   const directory = temporary();
   cpSync(tiny, directory, { recursive: true });
@@ -86,7 +118,7 @@ test("a damaged checkpoint is one error line and exit code 1", async () => {
 
 test.each([
   [["inspect", "no-such-preset"], /^error: .*no-such-preset.*\n$/],
-  [["inspect", "no-such-file.json"], /^error: no-such-file\.json: expected the JSON of a config\.json.*\n$/],
+  [["inspect", "no-such-file.json"], /^error: no-such-file\.json: expected a config\.json, got nothing \(there is no such file\)\n$/],
 ])("%j: an error that names it", async (args, message) => {
   const { exitCode, stdout, stderr } = await run(args);
   expect([exitCode, stdout]).toEqual([1, ""]);

@@ -2,6 +2,7 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { closeSync, existsSync, openSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
 import { greedy, speaking, tiny } from "./harness.js";
@@ -74,6 +75,25 @@ test("stdout is written to its end before the process ends", async () => {
   const { exitCode, stdout } = await ended(launch([cli, "inspect", "--slopes", "--json"]));
   expect(exitCode).toBe(0);
   expect(JSON.parse(stdout).decaySlopes).toHaveLength(70);
+});
+
+test.runIf(existsSync("/dev/full"))("a stdout that takes nothing is an error", async () => {
+  for (const args of [
+    ["inspect", "minimax-m1"],
+    ["generate", tiny, "--ids", "1", "-n", "4000"],
+  ]) {
+    const full = openSync("/dev/full", "w");
+    onTestFinished(() => closeSync(full));
+    const child = spawn(process.execPath, [cli, ...args], { stdio: ["ignore", full, "pipe"] });
+    let stderr = "";
+    child.stderr!.on("data", (chunk: Buffer) => {
+      stderr += chunk;
+    });
+    const [exitCode] = await once(child, "close");
+    expect(exitCode).toBe(1);
+    expect(stderr.match(/^error: .*$/gm)).toEqual([expect.stringMatching(/^error: stdout: cannot be written: ENOSPC/)]);
+    expect(stderr).not.toMatch(/ended by| {4}at /);
+  }
 });
 
 test("errors are one line on stderr", async () => {

@@ -36,6 +36,12 @@ test.each([["--help"], ["generate", "--help"], ["chat", "-h"], ["inspect", "--he
   },
 );
 
+test("the help of --threads says how many compute", async () => {
+  for (const command of ["generate", "chat"]) {
+    expect((await run([command, "--help"])).stdout).toMatch(/--threads.*\(this version computes on one\)/);
+  }
+});
+
 test("--no-color may stand before the command", async () => {
   const { exitCode, stdout } = await run(["--no-color", "inspect"], { tty: true });
   expect([exitCode, stdout.includes(ESCAPE)]).toEqual([0, false]);
@@ -65,6 +71,7 @@ test.each([
       .split("\n")
       .map((line) => line.split(" ")[1]),
   ).toEqual(Array.from({ length: 10 }, (_, i) => `${i + 1}0%`));
+  expect(stderr.text).toContain("loading 100% 953.7 of 953.7 MiB\n");
   expect(stderr.text).not.toContain("\u001b");
 });
 
@@ -74,7 +81,7 @@ test("progress on a terminal: one line, and the cursor is shown again", async ()
   await new Promise((resolve) => setTimeout(resolve, 200));
   for (let i = 1; i <= 5; i++) progress.update({ loadedBytes: i * 1e6, totalBytes: 1e7, fraction: i / 10 });
   progress.stop();
-  expect(stderr.text).toContain("50%");
+  expect(stderr.text).toContain("50% 4.8 of 9.5 MiB");
   expect(stderr.text.split("\n")).toHaveLength(1);
   expect(stderr.text.lastIndexOf("\u001b[?25h")).toBeGreaterThan(stderr.text.lastIndexOf("\u001b[?25l"));
 });

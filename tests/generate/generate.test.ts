@@ -165,6 +165,17 @@ describe("text", () => {
     expect(tokens.map(({ text }) => text).join("")).toBe(before.slice(0, before.indexOf(String(greedy[2]))));
   });
 
+  test("ends before a stop string that only the decoder's last characters complete", async () => {
+    const late: TextCodec = { encode: () => [], stream: () => ({ push: () => "a", end: () => "b" }) };
+    const run = async (stop: string) => {
+      const tokens = await collect(generate(model, [prompt], { maxTokens: 3, stop }, late));
+      return [tokens.map(({ text }) => text).join(""), tokens.at(-1)!.stop];
+    };
+    expect(await run("ab")).toEqual(["aa", "stop"]);
+    expect(await run("b")).toEqual(["aaa", "stop"]);
+    expect(await run("ac")).toEqual(["aaab", "length"]);
+  });
+
   test("without a tokenizer it is empty, and stop strings are refused", async () => {
     const tokens = await collect(generate(model, [prompt], { maxTokens: 3 }));
     expect(tokens.map(({ text }) => text)).toEqual(["", "", ""]);

@@ -69,6 +69,13 @@ describe("what sampling keeps", () => {
     );
   });
 
+  test("top-p stops at the token that reaches the mass exactly", () => {
+    const p = Float32Array.of(0.25, 0.5, 0.25);
+    expect([...kept(p, { ...neutral, topP: 0.5 })]).toEqual([1]);
+    expect([...kept(p, { ...neutral, topP: 0.75 })]).toEqual([1, 0]);
+    expect([...kept(p, { ...neutral, topP: 0.75 + 2 ** -50 })]).toEqual([1, 0, 2]);
+  });
+
   test("min-p keeps what reaches the share of the largest", () => {
     fc.assert(
       fc.property(probabilities, fc.double({ min: 0.01, max: 1, noNaN: true }), (p, minP) => {

@@ -26,6 +26,12 @@ function stateOf(session: Session): Float32Array {
   return new Float32Array(session.save().buffer).subarray(11 + session.length);
 }
 
+/** A saved session of these words, its checksum (FNV-1a over what follows it) made right. */
+function sealed(words: Uint32Array): Uint8Array {
+  words[3] = words.subarray(4).reduce((hash, word) => Math.imul(hash ^ word, 0x01000193), 0x811c9dc5);
+  return new Uint8Array(words.buffer);
+}
+
 async function fresh(seed: number, maxTokens: number, on = model): Promise<number[]> {
   return (await collect(generate(on, [prompt], { ...sampled, seed, maxTokens }))).map(({ id }) => id);
 }
@@ -162,14 +168,47 @@ describe("saving", () => {
     );
     for (let at = 0; at < 48; at++) refused(bytes.slice().fill(0xff, at, at + 1));
     refused(new Uint8Array([...bytes, 0, 0, 0, 0]));
+    for (const count of [1, 2, 3]) refused(new Uint8Array([...bytes, ...new Uint8Array(count)]));
     const longer = new Uint32Array(bytes.length / 4 + 1);
     longer.set(new Uint32Array(bytes.buffer));
-    longer[3] = longer.subarray(4).reduce((hash, word) => Math.imul(hash ^ word, 0x01000193), 0x811c9dc5);
-    expect(() => Session.restore(model, new Uint8Array(longer.buffer))).toThrow(/bytes of state, got/);
+    expect(() => Session.restore(model, sealed(longer))).toThrow(/bytes of state, got/);
     refused(new Uint8Array(0));
     refused(new TextEncoder().encode('{"not": "a session"}'));
     refused(undefined as unknown as Uint8Array);
     expect(model.rt.memory.usedBytes).toBe(before);
+  });
+
+  test("what no session can be is refused though its checksum is right", async () => {
+    using session = await start();
+    const bytes = session.save();
+    const before = model.rt.memory.usedBytes;
+    const changed = (change: (words: Uint32Array) => void) => {
+      const words = new Uint32Array(bytes.slice().buffer);
+      change(words);
+      return () => Session.restore(model, sealed(words));
+    };
+    expect(session.length).toBe(prompt.length);
+    changed(() => {})().dispose();
+    // The last id is pending: no state depends on it.
+    const beyond = changed((words) => words.fill(model.config.vocabSize, 11 + prompt.length - 1, 11 + prompt.length));
+    const noRandomness = changed((words) => words.fill(0, 7, 11));
+    const moreState = changed((words) => words.fill(prompt.length + 1, 5, 6));
+    for (const restore of [beyond, noRandomness, moreState]) expect(restore).toThrow(SessionError);
+    expect(beyond).toThrow(/^restore: expected tokens of the vocabulary/);
+    expect(noRandomness).toThrow(/^restore: expected the state of a random generator, got zeros/);
+    expect(model.rt.memory.usedBytes).toBe(before);
+  });
+
+  test("a model that differs in a single matrix is another one", async () => {
+    using session = await start();
+    const bytes = session.save();
+    for (const name of ["model.embed_tokens.weight", "model.layers.1.block_sparse_moe.experts.3.w2.weight", "lm_head.weight"]) {
+      const other = await randomModel(randomConfig(), { [name]: 1.5 });
+      const norm = (transformer: Transformer) => [...transformer.rt.f32(transformer.weights.at("model.norm.weight"))];
+      expect(norm(other)).toEqual(norm(model));
+      expect(() => Session.restore(other, bytes)).toThrow(/^restore: expected a session of this model/);
+      other.rt.dispose();
+    }
   });
 
   test("another model's file is refused: other config, other weights", async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test, vi } from "vitest";
 import { type LoadOptions, loadCheckpoint, type Progress } from "../../src/io/checkpoint.js";
 import { estimateMemory } from "../../src/io/estimate.js";
+import { inspectCheckpoint } from "../../src/io/inspect.js";
 import { MiniMaxM1 } from "../../src/minimax-m1.js";
 import { parseConfig } from "../../src/model/config.js";
 import { tinyM1 } from "../../src/model/presets.js";
@@ -88,6 +89,20 @@ describe("loading", () => {
     expect(await resident("float16")).toBe("f32,f32,f32");
     expect(await resident("float32", "bf16")).toBe("bf16,f32,f32");
     expect(await resident("bfloat16", "f32")).toBe("f32,f32,f32");
+  });
+
+  test("as bf16, what chooses or weighs experts stays float32, every other matrix becomes bf16", async () => {
+    const shared = { ...SMALL, shared_intermediate_size: 10 };
+    for (const stored of [shared, storedAs("bfloat16", shared), SMALL_HF]) {
+      const { rt, weights } = await loadCheckpoint(singleFile(stored), { dtype: "bf16" });
+      for (const { name, shape } of weights.specs()) {
+        const precise = shape.length === 1 || /\.(block_sparse_moe\.gate|coefficient)\.weight$/.test(name);
+        expect(weights.at(name).dtype, name).toBe(precise ? "f32" : "bf16");
+      }
+      if (stored !== SMALL_HF) expect(weights.at("model.layers.1.coefficient.weight").dtype).toBe("f32");
+      expect(weights.at("model.layers.1.block_sparse_moe.gate.weight").dtype).toBe("f32");
+      rt.dispose();
+    }
   });
 
   test("a larger model is read in many pieces", async () => {
@@ -391,6 +406,14 @@ describe("weights that do not fit the configuration", () => {
     await expectRefused(as("I32", 4), WeightError, /got I32/);
     await expectRefused(as("F64", 8), WeightError, /got F64/);
     await expectRefused(as("NEW_DTYPE", 3), WeightError, /got NEW_DTYPE/);
+    for (const dtype of ["__proto__", "constructor", "toString"]) {
+      await expectRefused(as(dtype, 4), WeightError, new RegExp(`got ${dtype}`));
+      const { dtypes, fault } = await inspectCheckpoint(as(dtype, 4));
+      expect(Object.getOwnPropertyDescriptor(dtypes, dtype)?.value).toEqual({ tensors: 1, bytes: 21 * 12 * 4 });
+      expect(fault).toBeInstanceOf(WeightError);
+      expect(({} as Record<string, unknown>).tensors).toBeUndefined();
+      expect(({} as Record<string, unknown>).bytes).toBeUndefined();
+    }
   });
 
   test("NaN is reported on request", async () => {

@@ -171,15 +171,36 @@ describe("URLs", () => {
 
   test("a page in place of a missing file is no file", async () => {
     const files = singleFile();
+    for (const type of ["text/html", "Text/HTML; charset=utf-8"]) {
+      await withServer(
+        (request, response) => {
+          if (files.has(request.url!.slice(1))) return serve(files, request, response);
+          response.writeHead(200, { "content-type": type }).end("<!doctype html>");
+        },
+        async (base) => {
+          const checkpoint = await loadCheckpoint(base);
+          await expectSaved(checkpoint, files);
+          checkpoint.rt.dispose();
+          await expect(loadCheckpoint(`${base}/elsewhere`)).rejects.toThrow(/config\.json: missing/);
+        },
+      );
+    }
+  });
+
+  test("a file that changes its size between requests", async () => {
+    const files = singleFile();
     await withServer(
       (request, response) => {
-        if (files.has(request.url!.slice(1))) return serve(files, request, response);
-        response.writeHead(200, { "content-type": "text/html" }).end("<!doctype html>");
+        const bytes = files.get(request.url!.slice(1));
+        const [begin, end] = rangeOf(request)!;
+        if (!bytes || end - begin === 1) return serve(files, request, response);
+        const range = `bytes ${begin}-${end - 1}/${bytes.byteLength + 8}`;
+        response.writeHead(206, { "content-range": range }).end(bytes.subarray(begin, end));
       },
       async (base) => {
-        const checkpoint = await loadCheckpoint(base);
-        await expectSaved(checkpoint, files);
-        checkpoint.rt.dispose();
+        const loading = loadCheckpoint(base);
+        await expect(loading).rejects.toThrow(CheckpointError);
+        await expect(loading).rejects.toThrow(/cannot be read: the server sent \d+ bytes, bytes \d+-\d+\/\d+/);
       },
     );
   });
@@ -302,6 +323,9 @@ describe("URLs", () => {
     }
     await expect(openSource("http://")).rejects.toThrow(CheckpointError);
     expect(() => HttpSource.at("http://[")).toThrow(/expected a URL/);
+    for (const url of ["http://127.0.0.1/%zz.safetensors", "http://127.0.0.1/a/%E0%A4%A.safetensors"]) {
+      await expect(openSource(url)).rejects.toThrow(CheckpointError);
+    }
     await expect(openSource("https://127.0.0.1/x", { localFilesOnly: true })).rejects.toThrow(/localFilesOnly is set/);
   });
 });

@@ -163,4 +163,19 @@ describe("saving into a directory", () => {
     await expect(saveCheckpoint(checkpoint, join(directory, "file", "below"))).rejects.toThrow(CheckpointError);
     checkpoint.rt.dispose();
   });
+
+  test("a directory in place of a file: refused, and everything stays as it was", async () => {
+    const checkpoint = await loadCheckpoint(sharded());
+    for (const name of ["config.json", "model-00002-of-00003.safetensors", "model.safetensors"]) {
+      const to = join(directory, `with ${name}`);
+      const old = new Map([["notes.txt", new TextEncoder().encode("mine")]]);
+      await put(old, to);
+      await mkdir(join(to, name));
+      const saving = saveCheckpoint(checkpoint, to);
+      await expect(saving).rejects.toThrow(CheckpointError);
+      await expect(saving).rejects.toThrow(`expected a file in place of ${name}, got a directory`);
+      expect((await readdir(to)).sort()).toEqual([name, "notes.txt"].sort());
+    }
+    checkpoint.rt.dispose();
+  });
 });
