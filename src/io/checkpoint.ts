@@ -34,7 +34,7 @@ export interface LoadOptions extends OpenOptions {
   onProgress?: (progress: Progress) => void;
   /** The JSON of a `config.json`, in place of the file. */
   config?: Record<string, unknown>;
-  /** Refuse weights that hold NaN. */
+  /** Refuse weights that hold NaN or infinity. */
   checkNaN?: boolean;
   /** The most that the weights may take; wasm32 ends at 4 GiB in any case. */
   maxMemoryBytes?: number;

@@ -65,7 +65,7 @@ function* runs(pieces: readonly Piece[]): Generator<Piece[]> {
   if (run.length > 0) yield run;
 }
 
-/** How many elements of which weights are NaN. */
+/** How many elements of which weights are NaN or infinite. */
 export class NaNCount {
   private readonly counts = new Map<string, number>();
 
@@ -79,7 +79,7 @@ export class NaNCount {
     const named = [...this.counts].slice(0, 3).map(([name, count]) => `${name} (${count} elements)`);
     const rest = this.counts.size - named.length;
     throw new WeightError(
-      `${named.join(", ")}${rest > 0 ? ` and ${rest} more` : ""}: expected numbers, got NaN (damaged or diverged checkpoint)`,
+      `${named.join(", ")}${rest > 0 ? ` and ${rest} more` : ""}: expected finite numbers, got NaN or infinity (damaged or diverged checkpoint)`,
     );
   }
 }

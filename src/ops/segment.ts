@@ -7,7 +7,7 @@ export interface Segment {
 }
 
 /**
- * Throws unless the segments are the batch's tokens, one after the other, none empty, and each has its own `count` of states.
+ * Throws unless the segments are all of the batch's tokens, one after the other, none empty, and there is a state for each.
  *
  * @throws {ShapeError}
  */
