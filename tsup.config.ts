@@ -15,7 +15,10 @@ function build(name: "node" | "browser", entry: Record<string, string>, platform
     splitting: true,
     sourcemap: false,
     clean: true,
-    dts: name === "node" && { compilerOptions: { ignoreDeprecations: "6.0", stripInternal: true } },
+    dts: name === "node" && {
+      compilerOptions: { ignoreDeprecations: "6.0", stripInternal: true },
+      banner: '/// <reference lib="esnext.disposable" />',
+    },
     esbuildOptions(options) {
       options.alias = { "#platform": path(platform) };
       options.legalComments = "none";

@@ -1,5 +1,5 @@
-// Compiles assembly/ into build/wasm/: per target NAME.wasm, NAME.base64.js (the same bytes as an ES module) and NAME.d.ts
-// (the signatures of every kernel, written by the compiler). Does nothing when the sources have not changed.
+// Compiles assembly/ into build/wasm/: per target NAME.wasm, NAME.base64.js (the same bytes as an ES module) and NAME.d.ts,
+// written by the compiler; and kernels.d.ts, the signatures of every kernel. Does nothing when the sources have not changed.
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -32,4 +32,12 @@ for (const target of targets) {
   writeFileSync(join(out, `${target}.base64.js`), `export default "${base64}";\n`);
   writeFileSync(join(out, `${target}.base64.d.ts`), "declare const base64: string;\nexport default base64;\n");
 }
+// The kernels' signatures alone, as an interface: the compiler's own file also declares how to instantiate a module.
+const signatures = readFileSync(join(out, "simd.d.ts"), "utf8");
+const functions = [...signatures.matchAll(/^ {2}export function (.+);$/gm)].map(([, signature]) => `  ${signature};`);
+const globals = [...signatures.matchAll(/^ {2}export const (\w+): \{\n[^}]*get value\(\): number\n {2}\};?/gm)].map(
+  ([, name]) => `  readonly ${name}: { readonly value: number };`,
+);
+writeFileSync(join(out, "kernels.d.ts"), `export interface Kernels {\n${[...functions, ...globals].join("\n")}\n}\n`);
+writeFileSync(join(out, "kernels.js"), "export {};\n");
 writeFileSync(stampFile, stamp);

@@ -32,5 +32,6 @@ export { type Config, type Dialect, parseConfig, type ResidualScale } from "./mo
 export { decaySlopes } from "./model/decay-slopes.js";
 export { type Block, type Graph, type GraphTensor, graph } from "./model/graph.js";
 export { minimaxM1, presets, tinyM1 } from "./model/presets.js";
+export type { TokenIds } from "./model/token-ids.js";
 export * from "./runtime/errors.js";
 export { availableBuilds, type Build } from "./runtime/wasm.js";

@@ -17,7 +17,7 @@ import type { Tokenizer } from "./io/tokenizer.js";
 import { Cache } from "./model/cache.js";
 import type { Config } from "./model/config.js";
 import { graph } from "./model/graph.js";
-import { checkIds } from "./model/token-ids.js";
+import { checkIds, plainIds, type TokenIds } from "./model/token-ids.js";
 import { Transformer } from "./model/transformer.js";
 import { take } from "./ops/route.js";
 import { InputError } from "./runtime/errors.js";
@@ -72,9 +72,6 @@ export interface ForwardOutput<Options extends ForwardOptions = ForwardOptions> 
   /** Per layer `[batch, heads, headDim, headDim]`; undefined for softmax layers. */
   readonly lightningStates: Asked<Options, "states", (Float32Array | undefined)[]>;
 }
-
-/** Token ids, in an array of either kind. */
-export type TokenIds = readonly number[] | Int32Array | Uint32Array;
 
 /** What a model continues: text as it stands, a conversation, or token ids. */
 export type Prompt = string | readonly ChatMessage[] | TokenIds;
@@ -222,6 +219,7 @@ export class MiniMaxM1 {
     if (!Array.isArray(inputs)) throw new InputError(`generate: inputs: expected an array of prompts, got ${typeof inputs}`);
     const { transformer, codec } = this;
     if (!inputs.some(isConversation)) {
+      if (tools !== undefined || template !== undefined) throw new InputError("generate: tools, template: expected with messages only");
       return generate(
         transformer,
         inputs.map((input) => this.idsOf(input as string | TokenIds)),
@@ -245,7 +243,12 @@ export class MiniMaxM1 {
 
   /** The prompt of a conversation, in the checkpoint's own chat template or, without one, MiniMax-M1's published format. */
   formatChat(messages: readonly ChatMessage[], options: ChatOptions = {}): Promise<string> {
-    return formatChat(messages, { ...options, template: options.template ?? this.text.chatTemplate });
+    const { chatTemplate, variables } = this.text;
+    return formatChat(messages, {
+      ...options,
+      template: options.template ?? chatTemplate,
+      variables: { ...variables, ...options.variables },
+    });
   }
 
   /** A conversation whose state is kept: each turn computes only what is new. Dispose it when done. */
@@ -265,6 +268,7 @@ export class MiniMaxM1 {
    */
   save(destination?: undefined, options?: SaveOptions): Promise<Map<string, Uint8Array>>;
   save(destination: string, options?: SaveOptions): Promise<undefined>;
+  save(destination?: string, options?: SaveOptions): Promise<Map<string, Uint8Array> | undefined>;
   save(destination?: string, options?: SaveOptions): Promise<Map<string, Uint8Array> | undefined> {
     if (destination !== undefined && typeof destination !== "string") {
       throw new InputError(`save: destination: expected a directory's path, got ${typeof destination}`);
@@ -284,7 +288,7 @@ export class MiniMaxM1 {
   }
 
   private idsOf(input: string | TokenIds): readonly number[] {
-    if (typeof input !== "string") return ArrayBuffer.isView(input) ? Array.from(input) : input;
+    if (typeof input !== "string") return plainIds(input);
     if (!this.tokenizer) {
       throw new InputError(
         "generate: input: expected token ids, got text (this checkpoint has no tokenizer.json, nor vocab.json with merges.txt)",

@@ -130,4 +130,83 @@ describe("inputs and options that work", async () => {
   test("options of a conversation are checked at once", () => {
     expect(() => model.generate([{ role: "user", content: "a" }], { topP: 3 })).toThrow(InputError);
   });
+
+  test("a session takes typed arrays, and no unknown options", async () => {
+    using session = model.session();
+    await session.append(Int32Array.of(1, 2));
+    expect(session.ids).toEqual([1, 2]);
+    expect(() => model.session({ sead: 1 } as never)).toThrow(/sead: unknown option/);
+  });
+
+  test("bytes are not token ids", () => {
+    expect(() => model.generate(Uint8Array.of(1, 2) as never)).toThrow(InputError);
+    expect(() => model.forward([Uint8Array.of(1, 2) as never])).toThrow(InputError);
+  });
+
+  test("tools belong to conversations", () => {
+    expect(() => model.generate([1], { tools: [] })).toThrow(/expected with messages only/);
+  });
+});
+
+describe("text from files beside the weights", () => {
+  const bytes = [...Array(256).keys()].map((byte) => {
+    const printable = (byte > 0x20 && byte < 0x7f) || (byte > 0xa0 && byte !== 0xad);
+    return printable ? byte : -byte - 1;
+  });
+  const shifted = bytes.filter((byte) => byte < 0);
+  const vocab = Object.fromEntries(bytes.map((byte, id) => [String.fromCharCode(byte >= 0 ? byte : 0x100 + shifted.indexOf(byte)), id]));
+  const special = ["<beginning_of_sentence>", "<end_of_sentence>"];
+  const tokenizer = {
+    version: "1.0",
+    added_tokens: special.map((content, i) => ({
+      id: 256 + i,
+      content,
+      special: true,
+      single_word: false,
+      lstrip: false,
+      rstrip: false,
+      normalized: false,
+    })),
+    normalizer: null,
+    pre_tokenizer: { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true },
+    post_processor: null,
+    decoder: { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true },
+    model: { type: "BPE", vocab: { ...vocab, [special[0]!]: 256, [special[1]!]: 257 }, merges: [] },
+  };
+  const template = "{{ bos_token }}{% for m in messages %}[{{ m['role'] }}] {{ m['content'] }}{% endfor %}{{ eos_token }}";
+  const settings = { bos_token: special[0], eos_token: { content: special[1] }, chat_template: template };
+
+  async function loadText(): Promise<MiniMaxM1> {
+    const config = parseConfig({ ...json, vocab_size: 300 });
+    const encode = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
+    return MiniMaxM1.load({
+      "config.json": encode(config.source),
+      "model.safetensors": checkpointBytes(config, randomWeights(config, 5)),
+      "tokenizer.json": encode(tokenizer),
+      "tokenizer_config.json": encode(settings),
+      "generation_config.json": encode({ eos_token_id: [257, 299] }),
+    });
+  }
+
+  test("the checkpoint's template has its special tokens", async () => {
+    const model = await loadText();
+    expect(await model.formatChat([{ role: "user", content: "hi" }])).toBe("<beginning_of_sentence>[user] hi<end_of_sentence>");
+    expect(await model.formatChat([{ role: "user", content: "hi" }], { template: "{{ messages[0].content }}" })).toBe("hi");
+    model.dispose();
+  });
+
+  test("text and conversations in, the same text out as its ids say", async () => {
+    const model = await loadText();
+    expect(model.config.eosTokenIds).toEqual([257, 299]);
+    for (const input of ["hé", [{ role: "user", content: "hé" }]] as const) {
+      const ids: number[] = [];
+      let text = "";
+      for await (const token of model.generate(input, { maxTokens: 20, temperature: 2, seed: 3 })) {
+        if (token.stop !== "eos" && token.id < 258) ids.push(token.id);
+        text += token.text;
+      }
+      expect(text).toBe(model.tokenizer!.decode(ids));
+    }
+    model.dispose();
+  });
 });

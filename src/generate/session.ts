@@ -1,6 +1,8 @@
-import { checkIds } from "../model/token-ids.js";
+import * as v from "valibot";
+import { checkIds, plainIds, type TokenIds } from "../model/token-ids.js";
 import type { Transformer } from "../model/transformer.js";
 import { InputError, SessionError } from "../runtime/errors.js";
+import { parseOptions } from "../runtime/options.js";
 import { continued, type Generation, prefill, type Token } from "./generate.js";
 import { type GenerateOptions, type PrefillOptions, parseGenerateOptions, parsePrefillOptions, type Settings } from "./options.js";
 import { Random } from "./random.js";
@@ -8,8 +10,10 @@ import { Sequence } from "./sequence.js";
 import { readSequence, writeSequence } from "./session-file.js";
 import type { TextCodec } from "./text.js";
 
+const startSchema = v.strictObject({ seed: v.optional(v.unknown()) });
+
 /** What a session takes in: text (with a tokenizer) or token ids. */
-export type SessionInput = string | readonly number[];
+export type SessionInput = string | TokenIds;
 
 /**
  * One conversation, continued turn by turn: only new tokens are computed. Holds memory until `dispose`.
@@ -26,7 +30,12 @@ export class Session {
 
   /** @internal @throws {InputError} a seed that is none */
   static start(transformer: Transformer, options: Pick<GenerateOptions, "seed"> = {}, codec?: TextCodec): Session {
-    const { seed } = parseGenerateOptions({ seed: options.seed }, transformer.config, codec, "session");
+    const { seed } = parseGenerateOptions(
+      parseOptions(startSchema, options, "session") as { seed?: number },
+      transformer.config,
+      codec,
+      "session",
+    );
     return new Session(transformer, Sequence.start(transformer, seed ?? Random.anySeed()), codec);
   }
 
@@ -149,7 +158,7 @@ export class Session {
   }
 
   private idsOf(input: SessionInput, where: string): readonly number[] {
-    if (Array.isArray(input)) return [...input];
+    if (Array.isArray(input) || input instanceof Int32Array || input instanceof Uint32Array) return [...plainIds(input)];
     if (typeof input !== "string") throw new InputError(`${where}: input: expected text or an array of token ids, got ${typeof input}`);
     if (!this.codec) throw new InputError(`${where}: input: expected token ids, got text (this model was loaded without a tokenizer)`);
     return this.codec.encode(input);

@@ -30,14 +30,14 @@ export interface ChatMessage {
 }
 
 /** The description of a tool; any JSON object, shown to the model as it is. */
-export type Tool = Readonly<Record<string, unknown>>;
+export type Tool = object;
 
 /** What `formatChat` adds to the messages. */
 export interface ChatOptions {
   readonly tools?: readonly Tool[];
   /** Ends with the opening of the assistant's turn (default), so that the model answers. */
   readonly addGenerationPrompt?: boolean;
-  /** A Jinja template that takes contents as lists of parts, as a tokenizer_config.json has it; default: MiniMax-M1's format. */
+  /** A Jinja template, as a tokenizer_config.json has it; contents reach it as lists of parts or as strings, as it reads them. Default: MiniMax-M1's format. */
   readonly template?: string;
   /** Further names that the template reads, such as `bos_token`. */
   readonly variables?: Readonly<Record<string, unknown>>;
@@ -71,7 +71,7 @@ export async function formatChat(
   try {
     const names = {
       ...variables,
-      messages: turns,
+      messages: takesParts(template) ? turns : turns.map(({ role, content }) => ({ role, content: joinText(content) })),
       tools: plainTools.length > 0 ? plainTools : null,
       add_generation_prompt: addGenerationPrompt,
     };
@@ -79,6 +79,12 @@ export async function formatChat(
   } catch (cause) {
     throw new InputError(`chat: template: ${cause instanceof Error ? cause.message : cause}`, { cause });
   }
+}
+
+/** Whether a template reads contents as lists of parts, as the published one does, or as strings: whether it indexes, filters or walks them. */
+function takesParts(template: string): boolean {
+  const content = String.raw`(?:\[\s*['"]content['"]\s*\]|\.content\b)`;
+  return new RegExp(String.raw`${content}\s*(?:\[|\|\s*(?:selectattr|rejectattr|map)\b)|\bin\s+\w+${content}`).test(template);
 }
 
 /** The format that the published chat template of MiniMax-M1 gives (its `''name''` is two adjacent strings: no quotes are rendered). */

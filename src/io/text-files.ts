@@ -8,6 +8,8 @@ export interface TextSettings {
   readonly tokenizer: Tokenizer | undefined;
   /** The checkpoint's own chat template (Jinja); without one MiniMax-M1's format is used. */
   readonly chatTemplate: string | undefined;
+  /** Special tokens by the names that templates read, such as `bos_token`. */
+  readonly variables: Readonly<Record<string, string>>;
   /** Ends of sequence that generation_config.json adds to those of config.json. */
   readonly eosIds: readonly number[];
 }
@@ -39,6 +41,7 @@ export async function readTextSettings(files: ReadonlyMap<string, Uint8Array>): 
   return {
     tokenizer: complete ? await Tokenizer.fromFiles(given) : undefined,
     chatTemplate: text("chat_template.jinja") ?? templateOf(json("chat_template.json")) ?? templateOf(tokenizerConfig),
+    variables: specialTokens(tokenizerConfig),
     eosIds: eosOf(json("generation_config.json")),
   };
 }
@@ -51,6 +54,13 @@ function templateOf(config: unknown): string | undefined {
     return isObject(named) && typeof named.template === "string" ? named.template : undefined;
   }
   return typeof template === "string" ? template : undefined;
+}
+
+/** `bos_token` and its like: a token, or an object that holds it as `content`. */
+function specialTokens(config: unknown): Record<string, string> {
+  const entries = isObject(config) ? Object.entries(config).filter(([name]) => /^(bos|eos|unk|pad|sep|cls|mask)_token$/.test(name)) : [];
+  const tokens = entries.map(([name, value]) => [name, isObject(value) ? value.content : value]);
+  return Object.fromEntries(tokens.filter(([, token]) => typeof token === "string"));
 }
 
 function eosOf(config: unknown): number[] {

@@ -11,8 +11,7 @@ import type { Config } from "./config.js";
  * It can be continued and copied. It cannot be cut back as soon as there is a lightning layer: its state is a sum over all tokens.
  */
 export class Cache {
-  /** Tokens taken in so far. */
-  length = 0;
+  private tokens = 0;
   private condition: "whole" | "halfway" | "disposed" = "whole";
 
   private constructor(
@@ -37,7 +36,12 @@ export class Cache {
     return new Cache(rt, config, layers);
   }
 
-  /** The tensors that make up the state, by name; of keys and values the filled rows. */
+  /** Tokens taken in so far. */
+  get length(): number {
+    return this.tokens;
+  }
+
+  /** The tensors that make up the state, by name; of keys and values the filled rows. @internal */
   *tensors(): Generator<{ name: string; tensor: Tensor }> {
     this.check();
     for (const [i, layer] of this.layers.entries()) {
@@ -92,13 +96,13 @@ export class Cache {
 
   /** @internal */
   advance(tokens: number): void {
-    this.length += tokens;
+    this.tokens += tokens;
     this.condition = "whole";
   }
 
   /** @internal Declares that `length` tokens are in the state: for restoring one, and for cutting back where no lightning layer is. */
   resize(length: number): void {
-    this.length = length;
+    this.tokens = length;
     for (const layer of this.layers) {
       if (layer instanceof LightningState) continue;
       layer.reserve(length);

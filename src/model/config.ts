@@ -51,8 +51,8 @@ export interface Config {
   readonly source: Readonly<Record<string, unknown>>;
 }
 
-const count = number("an integer of at least 1", (x) => Number.isInteger(x) && x >= 1 && x < 2 ** 31);
-const countOrZero = number("an integer of at least 0", (x) => Number.isInteger(x) && x >= 0 && x < 2 ** 31);
+const count = number("an integer within [1, 2^31)", (x) => Number.isInteger(x) && x >= 1 && x < 2 ** 31);
+const countOrZero = number("an integer within [0, 2^31)", (x) => Number.isInteger(x) && x >= 0 && x < 2 ** 31);
 const finite = number("a number", Number.isFinite);
 const positive = number("a number above 0", (x) => Number.isFinite(x) && x > 0);
 /** Far beyond any model, and few enough to build tables of. */
@@ -173,7 +173,22 @@ export function parseConfig(json: unknown, warn: (message: string) => void = () 
   const source = json as Record<string, unknown>;
   const dialect = dialectOf(source);
   const raw = dialect === "minimax" ? fromTransformers(source, warn) : fromPublished(source, warn);
-  const { numAttentionHeads, numKeyValueHeads, headDim, rotaryDim, attnTypeList } = raw;
+  checkConfig(raw);
+  return raw;
+}
+
+/**
+ * Holds the values of a configuration against each other.
+ *
+ * @throws {ConfigError} sizes that are none, or values that contradict each other
+ */
+export function checkConfig(config: Config): void {
+  const { dialect, numAttentionHeads, numKeyValueHeads, headDim, rotaryDim, attnTypeList } = config;
+  for (const [name, value] of Object.entries(config)) {
+    const fits =
+      typeof value !== "number" || !/^(vocab|hidden|intermediate|num|head|max)/.test(name) || (Number.isInteger(value) && value >= 1);
+    expectThat(fits, name, "an integer of at least 1", value);
+  }
   expectThat(
     numAttentionHeads % numKeyValueHeads === 0,
     "num_key_value_heads",
@@ -181,9 +196,9 @@ export function parseConfig(json: unknown, warn: (message: string) => void = () 
     numKeyValueHeads,
   );
   expectThat(
-    attnTypeList.length === raw.numHiddenLayers,
+    attnTypeList.length === config.numHiddenLayers,
     dialect === "minimax" ? "layer_types" : "attn_type_list",
-    `${raw.numHiddenLayers} entries (num_hidden_layers)`,
+    `${config.numHiddenLayers} entries (num_hidden_layers)`,
     `${attnTypeList.length}`,
   );
   expectThat(
@@ -192,15 +207,14 @@ export function parseConfig(json: unknown, warn: (message: string) => void = () 
     `an even number of at most head_dim ${headDim}`,
     rotaryDim,
   );
-  const matrices = 3 * raw.numHiddenLayers * raw.numLocalExperts;
+  const matrices = 3 * config.numHiddenLayers * config.numLocalExperts;
   expectThat(matrices <= MAX_TENSORS, "num_local_experts", `at most ${MAX_TENSORS} matrices in all layers`, matrices);
   expectThat(
-    raw.numExpertsPerTok <= raw.numLocalExperts,
+    config.numExpertsPerTok <= config.numLocalExperts,
     "num_experts_per_tok",
-    `at most num_local_experts ${raw.numLocalExperts}`,
-    raw.numExpertsPerTok,
+    `at most num_local_experts ${config.numLocalExperts}`,
+    config.numExpertsPerTok,
   );
-  return raw;
 }
 
 /** More tensors than this are not listed: 100 times the published model's. */

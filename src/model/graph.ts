@@ -1,5 +1,5 @@
 import { STORED_BYTES, type StoredDType } from "../runtime/weights.js";
-import { type Config, parseConfig } from "./config.js";
+import { type Config, checkConfig, parseConfig } from "./config.js";
 
 /** The part of the model that a tensor belongs to. Routers choose experts, or weigh the shared one. */
 export type Block = "embedding" | "lightning" | "softmax" | "norm" | "router" | "expert" | "shared" | "head";
@@ -40,6 +40,7 @@ export interface Graph {
  */
 export function graph(config: Config | Record<string, unknown>): Graph {
   const typed = isConfig(config) ? config : parseConfig(config);
+  checkConfig(typed);
   const tensors = [...walk(typed)];
   const { numExpertsPerTok, numLocalExperts } = typed;
   let parameterCount = 0;
@@ -56,7 +57,7 @@ export function graph(config: Config | Record<string, unknown>): Graph {
 }
 
 function isConfig(config: Config | Record<string, unknown>): config is Config {
-  return "dialect" in config && "attnTypeList" in config;
+  return typeof config === "object" && config !== null && "dialect" in config && "attnTypeList" in config;
 }
 
 /**

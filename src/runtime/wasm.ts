@@ -1,9 +1,9 @@
-import type { instantiate } from "../../build/wasm/simd.js";
+import type { Kernels } from "../../build/wasm/kernels.js";
 import { LightningError } from "./errors.js";
 import type { Heap } from "./memory.js";
 
 /** Every kernel's typed signature, as the AssemblyScript compiler wrote it: renaming a kernel breaks its callers here. */
-export type Kernels = Awaited<ReturnType<typeof instantiate>>;
+export type { Kernels };
 
 /**
  * One source, several modules: `simd` runs everywhere and rounds every product; `relaxed` fuses multiply and add where

@@ -131,7 +131,7 @@ describe("another template", () => {
     expect(await formatChat([{ role: "user", content: "hi" }], { template, variables: { bos_token: "<s>" } })).toBe("<s>[user:hi]truetrue");
   });
 
-  test.each(["{% for %}", "{{ raise_exception('roles must alternate') }}", "{{ messages[0].content + 1 }}"])(
+  test.each(["{% for %}", "{{ raise_exception('roles must alternate') }}", "{{ messages[0].content[0] + 1 }}"])(
     "%s fails with its reason",
     async (template) => {
       await expect(formatChat([{ role: "user", content: "hi" }], { template })).rejects.toThrow(InputError);
@@ -194,5 +194,36 @@ describe("bad input names its place", () => {
     ["a bigint", [{ n: 1n }]],
   ])("a tool that is %s", async (_, tools) => {
     await expect(formatChat([{ role: "user", content: "hi" }], { tools: tools as never })).rejects.toThrow("chat: tools[0]: expected");
+  });
+});
+
+describe("contents reach a template as it reads them", () => {
+  const messages = [
+    { role: "system", content: "be brief" },
+    {
+      role: "user",
+      content: [
+        { type: "text", text: "h" },
+        { type: "text", text: "i" },
+      ],
+    },
+  ] as const;
+
+  test.each([
+    ["strings by key", "{% for m in messages %}<|{{ m['role'] }}|>{{ m['content'] }}{% endfor %}"],
+    ["strings by attribute, trimmed", "{% for m in messages %}<|{{ m.role }}|>{{ m.content | trim }}{% endfor %}"],
+    ["strings, concatenated", "{% for m in messages %}{{ '<|' + m['role'] + '|>' + m['content'] + '' }}{% endfor %}"],
+    ["the first part", "{% for m in messages %}<|{{ m.role }}|>{{ m['content'][0]['text'] }}{% endfor %}"],
+    ["every part", "{% for m in messages %}<|{{ m.role }}|>{% for p in m.content %}{{ p.text }}{% endfor %}{% endfor %}"],
+    [
+      "selected parts",
+      "{% for m in messages %}<|{{ m.role }}|>{% for p in m['content'] | selectattr('type', 'equalto', 'text') %}{{ p.text }}{% endfor %}{% endfor %}",
+    ],
+    [
+      "either",
+      "{% for m in messages %}<|{{ m.role }}|>{% if m.content is string %}{{ m.content }}{% else %}{% for p in m.content %}{{ p.text }}{% endfor %}{% endif %}{% endfor %}",
+    ],
+  ])("%s", async (_, template) => {
+    expect(await formatChat(messages, { template })).toBe("<|system|>be brief<|user|>hi");
   });
 });

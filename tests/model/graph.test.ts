@@ -5,6 +5,7 @@ import { describe, expect, test } from "vitest";
 import { parseConfig } from "../../src/model/config.js";
 import { type Graph, graph } from "../../src/model/graph.js";
 import { minimaxM1, tinyM1 } from "../../src/model/presets.js";
+import { ConfigError } from "../../src/runtime/errors.js";
 import { goldenCases, readGolden } from "../support/golden.js";
 
 /** SHA-256 over the sorted tensor names of the published model.safetensors.index.json, joined by line feeds. */
@@ -172,4 +173,12 @@ describe("any configuration", () => {
   test("a typed configuration and its JSON give the same graph", () => {
     expect(graph(tinyM1.source)).toEqual(graph(parseConfig(tinyM1.source)));
   });
+});
+
+test("a typed configuration that contradicts itself is refused", () => {
+  expect(() => graph({ ...tinyM1, numHiddenLayers: 4 })).toThrow(ConfigError);
+  expect(() => graph({ ...tinyM1, hiddenSize: -1 })).toThrow(/hiddenSize: expected an integer of at least 1, got -1/);
+  expect(() => graph({ ...tinyM1, vocabSize: Number.NaN })).toThrow(ConfigError);
+  expect(() => graph(null as never)).toThrow(ConfigError);
+  expect(graph({ ...tinyM1, hiddenSize: 32 }).parameterCount).toBeLessThan(graph(tinyM1).parameterCount);
 });
