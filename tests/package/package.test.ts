@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -194,6 +194,38 @@ async function serve(folder: string): Promise<{ server: Server; url: string }> {
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return { server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/` };
 }
+
+describe("the types, with nothing skipped, in a strict project", () => {
+  const code = `
+    import { MiniMaxM1, graph, minimaxM1, type TokenIds } from "lightning-m1";
+    import { Runtime, matmul } from "lightning-m1/ops";
+    const model = await MiniMaxM1.load("./checkpoint");
+    const hidden: Float32Array[] = model.forward([[1]], { hiddenStates: true }).hiddenStates;
+    const perhaps: Float32Array[] | undefined = model.forward([[1]]).hiddenStates;
+    const ids: TokenIds = Int32Array.of(1);
+    for await (const { id, text, logprob } of model.generate(ids)) console.log(id, text, logprob, hidden, perhaps);
+    console.log(graph(minimaxM1).parameterCount, Runtime, matmul);
+  `;
+  const projects = {
+    "Node without DOM": { module: "nodenext", lib: ["es2023"], types: ["node"], typeRoots: [join(root, "node_modules/@types")] },
+    "a page": { module: "esnext", moduleResolution: "bundler", lib: ["es2022", "dom"], types: [] },
+  };
+
+  test.each(Object.entries(projects))(
+    "%s",
+    (name, options) => {
+      const folder = join(project, `types-${name.replaceAll(" ", "-")}`);
+      mkdirSync(folder);
+      const compilerOptions = { noEmit: true, strict: true, target: "es2022", skipLibCheck: false, ...options };
+      writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["main.ts"] }));
+      writeFileSync(join(folder, "main.ts"), code);
+      const tsc = join(root, "node_modules/typescript/bin/tsc");
+      const { stdout } = spawnSync(process.execPath, [tsc, "-p", folder], { encoding: "utf8" });
+      expect(stdout).toBe("");
+    },
+    60_000,
+  );
+});
 
 test("publint and arethetypeswrong find nothing", () => {
   const run = (command: string, args: string[]) =>
