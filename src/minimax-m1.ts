@@ -17,7 +17,7 @@ import type { Tokenizer } from "./io/tokenizer.js";
 import { Cache } from "./model/cache.js";
 import type { Config } from "./model/config.js";
 import { graph } from "./model/graph.js";
-import { checkIds, plainIds, type TokenIds } from "./model/token-ids.js";
+import { checkIds, isTokenIds, type TokenIds } from "./model/token-ids.js";
 import { Transformer } from "./model/transformer.js";
 import { take } from "./ops/route.js";
 import { InputError } from "./runtime/errors.js";
@@ -288,7 +288,7 @@ export class MiniMaxM1 {
   }
 
   private idsOf(input: string | TokenIds): readonly number[] {
-    if (typeof input !== "string") return plainIds(input);
+    if (typeof input !== "string") return isTokenIds(input) ? [...input] : input;
     if (!this.tokenizer) {
       throw new InputError(
         "generate: input: expected token ids, got text (this checkpoint has no tokenizer.json, nor vocab.json with merges.txt)",

@@ -38,10 +38,6 @@ export class Conversation {
     this.replace(this.model.restore(bytes));
   }
 
-  dispose(): void {
-    this.session.dispose();
-  }
-
   private replace(session: Session): void {
     this.session.dispose();
     this.session = session;

@@ -1,7 +1,7 @@
 import { checkIds } from "../model/token-ids.js";
 import type { Transformer } from "../model/transformer.js";
 import { take } from "../ops/route.js";
-import { logSoftmax, softmax } from "../ops/softmax.js";
+import { logSoftmax } from "../ops/softmax.js";
 import { InputError, LightningError } from "../runtime/errors.js";
 import { slice, type Tensor } from "../runtime/tensor.js";
 import { type GenerateOptions, parseGenerateOptions, type Settings } from "./options.js";
@@ -170,6 +170,7 @@ class Completion {
   /** Chooses the next token from the logits `[1, vocab]` after the last one. */
   next(logits: Tensor): Token {
     const { sequence, settings, index } = this;
+    const { repetition } = settings;
     const logprobs = logits.rt.read(logSoftmax(logits));
     // One NaN or +∞ among the logits makes every logprob NaN, and so do logits that are all −∞.
     if (Number.isNaN(logprobs[0])) {
@@ -178,7 +179,7 @@ class Completion {
       );
     }
     const id = sample(logits, settings.sampling, this.seen, sequence.random);
-    this.confident = this.isConfident(logits, id) ? this.confident + 1 : 0;
+    this.confident = repetition && logprobs[id]! > Math.log(repetition.probability) ? this.confident + 1 : 0;
     sequence.append([id], "generate");
     this.seen.add(id);
     this.generated++;
@@ -202,12 +203,6 @@ class Completion {
     if (repetition && this.confident >= repetition.tokens) return "repetition";
     if (this.generated >= maxTokens) return "length";
     return this.sequence.length >= this.context ? "context" : undefined;
-  }
-
-  private isConfident(logits: Tensor, id: number): boolean {
-    const { repetition, maxTokens } = this.settings;
-    if (!repetition || repetition.tokens > maxTokens) return false;
-    return logits.rt.f32(softmax(logits))[id]! > repetition.probability;
   }
 }
 

@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { checkIds, plainIds, type TokenIds } from "../model/token-ids.js";
+import { checkIds, isTokenIds, type TokenIds } from "../model/token-ids.js";
 import type { Transformer } from "../model/transformer.js";
 import { InputError, SessionError } from "../runtime/errors.js";
 import { parseOptions } from "../runtime/options.js";
@@ -158,7 +158,7 @@ export class Session {
   }
 
   private idsOf(input: SessionInput, where: string): readonly number[] {
-    if (Array.isArray(input) || input instanceof Int32Array || input instanceof Uint32Array) return [...plainIds(input)];
+    if (isTokenIds(input)) return [...input];
     if (typeof input !== "string") throw new InputError(`${where}: input: expected text or an array of token ids, got ${typeof input}`);
     if (!this.codec) throw new InputError(`${where}: input: expected token ids, got text (this model was loaded without a tokenizer)`);
     return this.codec.encode(input);

@@ -46,7 +46,7 @@ const WORK_BYTES = 4 << 20;
  * @throws {InputError} options that do not fit
  */
 export function estimateMemory(model: Graph | Config | Record<string, unknown>, options: MemoryOptions = {}): MemoryEstimate {
-  const { config, tensors } = "tensors" in model ? (model as Graph) : graph(model);
+  const { config, tensors } = isGraph(model) ? model : graph(model);
   const { dtype, batch, context = Math.min(config.maxPositionEmbeddings, 4096) } = parseOptions(schema, options, "estimateMemory");
   const { numAttentionHeads: heads, headDim, hiddenSize: hidden, intermediateSize: width, vocabSize } = config;
   const tokens = batch * Math.min(context, PASS_TOKENS);
@@ -56,6 +56,10 @@ export function estimateMemory(model: Graph | Config | Record<string, unknown>, 
   const stateBytes = batch * cacheBytes(config, context);
   const scratchBytes = WORK_BYTES + 4 * (tokens * (6 * hidden + mixer + experts) + batch * vocabSize);
   return { weightsBytes, cacheBytes: stateBytes, scratchBytes, totalBytes: weightsBytes + stateBytes + scratchBytes };
+}
+
+function isGraph(model: object): model is Graph {
+  return model !== null && "tensors" in model;
 }
 
 /** Bytes of wasm memory that weights take. */

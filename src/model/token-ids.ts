@@ -4,15 +4,14 @@ import type { Config } from "./config.js";
 /** Token ids, in an array of either kind. */
 export type TokenIds = readonly number[] | Int32Array | Uint32Array;
 
-/** The ids as a plain array; what is no array of ids stays what it is, for `checkIds` to refuse. */
-export function plainIds(ids: TokenIds): readonly number[] {
-  return ids instanceof Int32Array || ids instanceof Uint32Array ? [...ids] : ids;
+/** Whether this is an array that token ids come in. */
+export function isTokenIds(x: unknown): x is TokenIds {
+  return Array.isArray(x) || x instanceof Int32Array || x instanceof Uint32Array;
 }
 
 /** @throws {InputError} no array, no ids, ids that are no tokens, or more than fit into the context after `past` tokens */
 export function checkIds(ids: TokenIds, config: Config, where: string, past = 0): void {
-  if (!Array.isArray(ids) && !(ids instanceof Int32Array) && !(ids instanceof Uint32Array))
-    throw new InputError(`${where}: expected an array of token ids, got ${ids === null ? "null" : typeof ids}`);
+  if (!isTokenIds(ids)) throw new InputError(`${where}: expected an array of token ids, got ${ids === null ? "null" : typeof ids}`);
   if (ids.length === 0) throw new InputError(`${where}: expected at least one token, got none`);
   const limit = config.maxPositionEmbeddings;
   if (past + ids.length > limit) {

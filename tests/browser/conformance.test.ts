@@ -1,11 +1,6 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Runtime } from "../../src/runtime/runtime.js";
+import { describe, expect, test } from "vitest";
 import { availableBuilds } from "../../src/runtime/wasm.js";
-import { attentionSuite } from "../conformance/attention.js";
-import { poisonedRuntime } from "../conformance/harness.js";
-import { opsSuite } from "../conformance/ops.js";
-import { packSuite } from "../conformance/pack.js";
-import { rangesSuite } from "../conformance/ranges.js";
+import { conformance } from "../conformance/suite.js";
 
 const builds = await availableBuilds();
 
@@ -13,14 +8,4 @@ test("a current browser has relaxed SIMD", () => {
   expect(builds).toContain("relaxed");
 });
 
-describe.each(builds)("build %s in the browser", (build) => {
-  let rt: Runtime;
-  beforeAll(async () => {
-    rt = await poisonedRuntime(build);
-  });
-  afterAll(() => rt.dispose());
-  opsSuite(() => rt);
-  attentionSuite(() => rt);
-  rangesSuite(() => rt);
-  packSuite(() => rt);
-});
+describe.each(builds)("build %s in the browser", conformance);
