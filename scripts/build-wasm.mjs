@@ -38,6 +38,15 @@ const functions = [...signatures.matchAll(/^ {2}export function (.+);$/gm)].map(
 const globals = [...signatures.matchAll(/^ {2}export const (\w+): \{\n[^}]*get value\(\): number\n {2}\};?/gm)].map(
   ([, name]) => `  readonly ${name}: { readonly value: number };`,
 );
-writeFileSync(join(out, "kernels.d.ts"), `export interface Kernels {\n${[...functions, ...globals].join("\n")}\n}\n`);
+// And the arguments of those that end in a range, before it: with a workspace, or without.
+const ranged = (workspace) =>
+  [...signatures.matchAll(/^ {2}export function (\w+)\((.+?)(, ws: number)?, begin: number, end: number\): void;$/gm)]
+    .filter((match) => Boolean(match[3]) === workspace)
+    .map(([, name, leading]) => `  ${name}: [${leading}];`);
+const declared = (name, members) => `export interface ${name} {\n${members.join("\n")}\n}\n`;
+writeFileSync(
+  join(out, "kernels.d.ts"),
+  declared("Kernels", [...functions, ...globals]) + declared("Ranged", ranged(false)) + declared("RangedInWorkspace", ranged(true)),
+);
 writeFileSync(join(out, "kernels.js"), "export {};\n");
 writeFileSync(stampFile, stamp);

@@ -23,7 +23,6 @@ export function attention(q: Tensor, segments: readonly Segment[], caches: reado
   expectShape("attention: q", q, [tokens, heads, dim]);
   expectSegments("attention", segments, tokens, caches.length);
   const rt = runtimeOf("attention", q, ...caches.flatMap(({ keys, values }) => [keys, values]));
-  const { kernels } = rt;
   const o = rt.empty([tokens, heads * dim]);
   for (const [i, { begin, end }] of segments.entries()) {
     const { keys, values, length } = caches[i]!;
@@ -35,9 +34,9 @@ export function attention(q: Tensor, segments: readonly Segment[], caches: reado
         `attention: keys: expected at least ${end - begin} of [${keys.shape.join(", ")}] for ${heads} heads, got ${length}`,
       );
     }
-    const workspace = rt.workspace(kernels.attentionWorkspaceBytes(dim));
-    const [to, from] = [slice(o, begin, end), slice(q, begin, end)];
-    kernels.attention(to.ptr, from.ptr, keys.ptr, values.ptr, end - begin, length, heads, kvHeads, dim, dim ** -0.5, workspace, 0, kvHeads);
+    const [to, from, rows] = [slice(o, begin, end), slice(q, begin, end), end - begin];
+    const args = [to.ptr, from.ptr, keys.ptr, values.ptr, rows, length, heads, kvHeads, dim, dim ** -0.5] as const;
+    rt.runIn(rt.kernels.attentionWorkspaceBytes(dim), "attention", [...args], kvHeads, 4 * rows * heads * dim * (length - rows / 2));
   }
   return o;
 }

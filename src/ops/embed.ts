@@ -16,7 +16,6 @@ export function embed(ids: Tensor, w: Tensor): Tensor {
   const rt = runtimeOf("embed", ids, w);
   const hidden = w.shape[1]!;
   const y = rt.empty([tokens, hidden]);
-  const kernel = w.dtype === "f32" ? rt.kernels.embedF32 : rt.kernels.embedBf16;
-  kernel(y.ptr, ids.ptr, w.ptr, hidden, 0, tokens);
+  rt.run(w.dtype === "f32" ? "embedF32" : "embedBf16", [y.ptr, ids.ptr, w.ptr, hidden], tokens, tokens * hidden);
   return y;
 }

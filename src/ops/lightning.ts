@@ -23,19 +23,17 @@ export function lightning(qkv: Tensor, slopes: Tensor, segments: readonly Segmen
   expectSegments("lightning", segments, tokens, states.length);
   if (!(Number.isInteger(chunk) && chunk >= 1)) throw new ShapeError(`lightning: chunk: expected an integer of at least 1, got ${chunk}`);
   const rt = runtimeOf("lightning", qkv, slopes, ...states);
-  const { kernels } = rt;
   const o = rt.empty([tokens, heads * dim]);
   for (const [i, { begin, end }] of segments.entries()) {
     const state = states[i]!;
     expectShape("lightning: state", state, [heads, dim, dim]);
     const from = slice(qkv, begin, end);
     const to = slice(o, begin, end);
-    if (end - begin === 1) kernels.lightningStep(to.ptr, state.ptr, from.ptr, slopes.ptr, heads, dim, 0, heads);
-    else {
-      const rows = Math.min(chunk, end - begin);
-      const workspace = rt.workspace(kernels.lightningWorkspaceBytes(rows, dim));
-      kernels.lightning(to.ptr, state.ptr, from.ptr, slopes.ptr, end - begin, heads, dim, rows, workspace, 0, heads);
-    }
+    const length = end - begin;
+    const rows = Math.min(chunk, length);
+    const [args, work] = [[to.ptr, state.ptr, from.ptr, slopes.ptr] as const, 2 * length * heads * dim * (2 * dim + rows)];
+    if (length === 1) rt.run("lightningStep", [...args, heads, dim], heads, work);
+    else rt.runIn(rt.kernels.lightningWorkspaceBytes(rows, dim), "lightning", [...args, length, heads, dim, rows], heads, work);
   }
   return o;
 }

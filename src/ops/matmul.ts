@@ -15,20 +15,11 @@ export function matmul(x: Tensor, w: Tensor): Tensor {
   expectShape("matmul: x", x, [rows, inputs]);
   expectShape("matmul: w", w, ["*", inputs], { dtype: ["f32", "bf16"], layout: "panels", hint: "weights are [out, in]" });
   const rt = runtimeOf("matmul", x, w);
-  const { kernels } = rt;
   const outputs = w.shape[0]!;
   const y = rt.empty([rows, outputs]);
-  const kernel = w.dtype === "f32" ? kernels.matmulF32 : kernels.matmulBf16;
-  kernel(
-    y.ptr,
-    x.ptr,
-    w.ptr,
-    rows,
-    outputs,
-    inputs,
-    rt.workspace(Number(kernels.matmulWorkspaceBytes.value)),
-    0,
-    Math.ceil(outputs / PANEL),
-  );
+  const kernel = w.dtype === "f32" ? "matmulF32" : "matmulBf16";
+  const workspaceBytes = Number(rt.kernels.matmulWorkspaceBytes.value);
+  const panels = Math.ceil(outputs / PANEL);
+  rt.runIn(workspaceBytes, kernel, [y.ptr, x.ptr, w.ptr, rows, outputs, inputs], panels, 2 * rows * outputs * inputs);
   return y;
 }

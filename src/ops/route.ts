@@ -28,7 +28,7 @@ export function route(logits: Tensor, topK: number): Routing {
   const experts = rt.empty([tokens, topK], "i32");
   const weights = rt.empty([tokens, topK]);
   const probabilities = rt.empty([tokens, count]);
-  rt.kernels.route(experts.ptr, weights.ptr, probabilities.ptr, logits.ptr, count, topK, 0, tokens);
+  rt.run("route", [experts.ptr, weights.ptr, probabilities.ptr, logits.ptr, count, topK], tokens, tokens * count * (20 + 4 * topK));
   const order = rt.empty([tokens * topK], "i32");
   const offsets = rt.empty([count + 1], "i32");
   rt.kernels.group(order.ptr, offsets.ptr, experts.ptr, tokens * topK, count);
@@ -47,8 +47,9 @@ export function gather(x: Tensor, routing: Routing, expert: number): Tensor {
   expectShape("gather: x", x, [tokens, dim]);
   const slots = slotsOf("gather", routing, expert, tokens);
   const rt = runtimeOf("gather", x, slots);
-  const y = rt.empty([slots.shape[0]!, dim]);
-  rt.kernels.gather(y.ptr, x.ptr, slots.ptr, routing.topK, dim, 0, slots.shape[0]!);
+  const rows = slots.shape[0]!;
+  const y = rt.empty([rows, dim]);
+  rt.run("gather", [y.ptr, x.ptr, slots.ptr, routing.topK, dim], rows, rows * dim);
   return y;
 }
 
@@ -65,7 +66,8 @@ export function scatter(y: Tensor, x: Tensor, routing: Routing, expert: number):
   expectShape("scatter: y", y, [tokens, dim]);
   expectShape("scatter: x", x, [slots.shape[0]!, dim]);
   const rt = runtimeOf("scatter", y, x, slots);
-  rt.kernels.scatter(y.ptr, x.ptr, slots.ptr, routing.weights.ptr, slots.shape[0]!, routing.topK, dim, 0, dim);
+  const rows = slots.shape[0]!;
+  rt.run("scatter", [y.ptr, x.ptr, slots.ptr, routing.weights.ptr, rows, routing.topK, dim], dim, 2 * rows * dim);
 }
 
 /** The part of `order` that belongs to one expert. */
@@ -98,6 +100,6 @@ export function take(x: Tensor, indices: readonly number[]): Tensor {
   const order = rt.from(indices, [indices.length], "i32");
   expectIndices("take: indices", order, count);
   const y = rt.empty([indices.length, dim]);
-  rt.kernels.gather(y.ptr, x.ptr, order.ptr, 1, dim, 0, indices.length);
+  rt.run("gather", [y.ptr, x.ptr, order.ptr, 1, dim], indices.length, indices.length * dim);
   return y;
 }

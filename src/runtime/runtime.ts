@@ -1,7 +1,7 @@
 import { LightningError, ShapeError } from "./errors.js";
 import { Heap } from "./memory.js";
 import { bytesOf, type DType, sizeOf, type Tensor } from "./tensor.js";
-import { type Build, compile, type Kernels, link } from "./wasm.js";
+import { type Build, compile, type Kernels, link, type Ranged, type RangedInWorkspace } from "./wasm.js";
 
 /**
  * One wasm instance with its memory: what a model, its caches and its scratch live in.
@@ -88,6 +88,25 @@ export class Runtime {
       for (const ptr of pointers(result)) if (mine.delete(ptr)) outer?.add(ptr);
       for (const ptr of mine) this.heap.release(ptr);
     }
+  }
+
+  /**
+   * Runs a kernel over the range [0, count).
+   *
+   * @param args the kernel's arguments before `begin, end`
+   * @param work floating point operations of the whole call
+   */
+  run<K extends keyof Ranged>(kernel: K, args: Ranged[K], count: number, work: number): void {
+    this.call(kernel, args, count, work);
+  }
+
+  /** Like `run`, for a kernel that takes `bytes` of workspace before its range. */
+  runIn<K extends keyof RangedInWorkspace>(bytes: number, kernel: K, args: RangedInWorkspace[K], count: number, work: number): void {
+    this.call(kernel, [...(args as number[]), this.workspace(bytes)], count, work);
+  }
+
+  private call(kernel: keyof Kernels, args: readonly number[], count: number, _work: number): void {
+    (this.kernels[kernel] as (...args: number[]) => void)(...args, 0, count);
   }
 
   /** A workspace for one kernel call, valid until the next request for one. */

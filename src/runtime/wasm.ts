@@ -1,9 +1,10 @@
-import type { Kernels } from "../../build/wasm/kernels.js";
+import type { Kernels, Ranged, RangedInWorkspace } from "../../build/wasm/kernels.js";
 import { LightningError } from "./errors.js";
 import type { Heap } from "./memory.js";
 
 /** Every kernel's typed signature, as the AssemblyScript compiler wrote it: renaming a kernel breaks its callers here. */
-export type { Kernels };
+/** Of kernels over a range, the arguments before `begin, end`; of those with a workspace, before that. */
+export type { Kernels, Ranged, RangedInWorkspace };
 
 /**
  * One source, several modules: `simd` runs everywhere and rounds every product; `relaxed` fuses multiply and add where
