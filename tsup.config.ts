@@ -4,8 +4,8 @@ import { defineConfig, type Options } from "tsup";
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 
-/** The same sources twice: with the file system and the hub behind `#platform`, or without them. */
-function build(name: "node" | "browser", entry: Record<string, string>, platform: string): Options {
+/** The same sources twice: with the file system, the hub and Node's threads behind `#platform` and `#threads`, or with a page's. */
+function build(name: "node" | "browser", entry: Record<string, string>, platform: string, threads: string): Options {
   return {
     entry,
     outDir: `dist/${name}`,
@@ -20,7 +20,7 @@ function build(name: "node" | "browser", entry: Record<string, string>, platform
       banner: '/// <reference lib="esnext.disposable" />',
     },
     esbuildOptions(options) {
-      options.alias = { "#platform": path(platform) };
+      options.alias = { "#platform": path(platform), "#threads": path(threads) };
       options.legalComments = "none";
       options.keepNames = true;
     },
@@ -28,9 +28,9 @@ function build(name: "node" | "browser", entry: Record<string, string>, platform
 }
 
 export default defineConfig([
-  build("node", { index: "src/index.ts", ops: "src/ops/index.ts", cli: "src/cli/main.ts" }, "src/node/platform.ts"),
+  build("node", { index: "src/index.ts", ops: "src/ops/index.ts", cli: "src/cli/main.ts" }, "src/node/platform.ts", "src/node/threads.ts"),
   {
-    ...build("browser", { index: "src/index.ts", ops: "src/ops/index.ts" }, "src/io/platform.ts"),
+    ...build("browser", { index: "src/index.ts", ops: "src/ops/index.ts" }, "src/io/platform.ts", "src/runtime/threads.ts"),
     async onSuccess() {
       mkdirSync(path("dist/wasm"), { recursive: true });
       for (const name of ["simd", "relaxed", "debug"]) copyFileSync(path(`build/wasm/${name}.wasm`), path(`dist/wasm/${name}.wasm`));

@@ -21,7 +21,7 @@ export default defineConfig({
     reporters: process.env.CI ? ["default", ["json", { outputFile: "build/test-report.json" }]] : ["default"],
     projects: [
       {
-        resolve: { alias: { "#platform": source("./src/node/platform.ts") } },
+        resolve: { alias: { "#platform": source("./src/node/platform.ts"), "#threads": source("./src/node/threads.ts") } },
         test: {
           name: "node",
           include: ["tests/**/*.test.ts"],
@@ -34,7 +34,7 @@ export default defineConfig({
       ...(chromium
         ? [
             {
-              resolve: { alias: { "#platform": source("./src/io/platform.ts") } },
+              resolve: { alias: { "#platform": source("./src/io/platform.ts"), "#threads": source("./src/runtime/threads.ts") } },
               test: {
                 name: "browser",
                 include: ["tests/browser/**/*.test.ts"],

@@ -1,5 +1,6 @@
 // Compiles assembly/ into build/wasm/: per target NAME.wasm, NAME.base64.js (the same bytes as an ES module) and NAME.d.ts,
-// written by the compiler; and kernels.d.ts, the signatures of every kernel. Does nothing when the sources have not changed.
+// written by the compiler; and kernels.d.ts, the signatures of every kernel. Bundles a thread's code into build/worker.js, as a string.
+// Does nothing when the sources have not changed.
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -8,6 +9,7 @@ import { fileURLToPath } from "node:url";
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const out = join(root, "build/wasm");
 const config = readFileSync(join(root, "asconfig.json"), "utf8");
+const thread = ["src/runtime/worker.ts", "src/runtime/job.ts"].map((file) => join(root, file));
 const targets = Object.keys(JSON.parse(config).targets);
 
 const hash = createHash("sha256")
@@ -16,6 +18,7 @@ const hash = createHash("sha256")
 for (const file of readdirSync(join(root, "assembly")).sort()) {
   hash.update(file).update(readFileSync(join(root, "assembly", file)));
 }
+for (const file of thread) hash.update(readFileSync(file));
 const stamp = hash.digest("hex");
 const stampFile = join(out, "stamp");
 if (existsSync(stampFile) && readFileSync(stampFile, "utf8") === stamp) process.exit(0);
@@ -49,4 +52,9 @@ writeFileSync(
   declared("Kernels", [...functions, ...globals]) + declared("Ranged", ranged(false)) + declared("RangedInWorkspace", ranged(true)),
 );
 writeFileSync(join(out, "kernels.js"), "export {};\n");
+
+const { build } = await import("esbuild");
+const bundle = await build({ entryPoints: [thread[0]], bundle: true, format: "iife", globalName: "worker", minify: true, write: false });
+writeFileSync(join(out, "../worker.js"), `export const source = ${JSON.stringify(bundle.outputFiles[0].text.trim())};\n`);
+writeFileSync(join(out, "../worker.d.ts"), "export declare const source: string;\n");
 writeFileSync(stampFile, stamp);

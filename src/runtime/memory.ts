@@ -13,7 +13,7 @@ export const MAX_BYTES = PAGE * MAX_PAGES;
  * Not a garbage collector: who allocates frees (the runtime's scopes do it for scratch).
  */
 export class Heap {
-  readonly memory = newMemory();
+  readonly memory: WebAssembly.Memory;
   /** Bytes handed out and not yet freed. */
   used = 0;
   /** The most that was ever handed out at once. */
@@ -22,6 +22,11 @@ export class Heap {
   private free: { begin: number; end: number }[] = [];
   private sizes = new Map<number, number>();
   private top = PAGE;
+
+  /** @param shared whether several threads use the memory */
+  constructor(shared = false) {
+    this.memory = newMemory(shared);
+  }
 
   /** Everything below `base` belongs to the module's own data. */
   reserve(base: number): void {
@@ -92,9 +97,9 @@ export class Heap {
   }
 }
 
-function newMemory(): WebAssembly.Memory {
+function newMemory(shared: boolean): WebAssembly.Memory {
   try {
-    return new WebAssembly.Memory({ initial: 1, maximum: MAX_PAGES });
+    return new WebAssembly.Memory({ initial: 1, maximum: MAX_PAGES, shared });
   } catch (cause) {
     throw new MemoryError(
       "load: the engine cannot reserve address space for one more WebAssembly memory (dispose models, or raise the process's limit)",

@@ -1,7 +1,33 @@
-import { LightningError, ShapeError } from "./errors.js";
+import { cannotShare, canShare, cores } from "#threads";
+import { InputError, LightningError, ShapeError } from "./errors.js";
 import { Heap } from "./memory.js";
+import { Pool } from "./pool.js";
 import { bytesOf, type DType, sizeOf, type Tensor } from "./tensor.js";
 import { type Build, compile, type Kernels, link, type Ranged, type RangedInWorkspace } from "./wasm.js";
+
+/** One call of a kernel, as a profile sees it. */
+export interface KernelCall {
+  readonly kernel: string;
+  readonly ms: number;
+  /** Floating point operations, counted from the shapes. */
+  readonly work: number;
+}
+
+export interface RuntimeOptions {
+  /** Threads to compute with, this one included; `"auto"` takes one per processor, at most 8. Bits do not depend on it. */
+  threads?: number | "auto";
+  /** Told, once, if there is only one thread where more were asked for. */
+  onWarning?: (message: string) => void;
+}
+
+/** `"auto"` takes no more than this: what more of them bring has not been measured. */
+const MOST_AUTO_THREADS = 8;
+
+/** Calls of fewer operations are not worth a second thread: they take about as long as telling it. */
+const SHARED_WORK = 200_000;
+
+/** Threads end with the runtime that they belong to, even one that is dropped without `dispose`. */
+const abandoned = new FinalizationRegistry<Pool>((pool) => pool.dispose());
 
 /**
  * One wasm instance with its memory: what a model, its caches and its scratch live in.
@@ -12,17 +38,32 @@ import { type Build, compile, type Kernels, link, type Ranged, type RangedInWork
 export class Runtime {
   private scopes: Set<number>[] = [];
   private scratch = { ptr: 0, bytes: 0 };
+  /** Told of every kernel call that an op makes, if set: for profiles. */
+  onKernel: ((call: KernelCall) => void) | undefined;
 
   private constructor(
     readonly build: Build,
-    private live: { kernels: Kernels; heap: Heap } | undefined,
+    private live: { kernels: Kernels; heap: Heap; pool: Pool | undefined } | undefined,
   ) {}
 
-  /** @param build which kernels to run; `"auto"` takes relaxed SIMD where the engine has it. */
-  static async create(build: Build | "auto" = "auto"): Promise<Runtime> {
-    const picked = await compile(build);
-    const heap = new Heap();
-    return new Runtime(picked.build, { kernels: link(picked.module, heap), heap });
+  /**
+   * @param build which kernels to run; `"auto"` takes relaxed SIMD where the engine has it
+   * @throws {InputError} threads that are no number of threads
+   */
+  static async create(build: Build | "auto" = "auto", { threads = 1, onWarning = () => {} }: RuntimeOptions = {}): Promise<Runtime> {
+    const count = threadCount(threads, onWarning);
+    const picked = await compile(build, count > 1);
+    const heap = new Heap(count > 1);
+    const kernels = link(picked.module, heap);
+    const pool = count > 1 ? new Pool(count, picked.module, kernels, heap, onWarning) : undefined;
+    const runtime = new Runtime(picked.build, { kernels, heap, pool });
+    if (pool) abandoned.register(runtime, pool, runtime);
+    return runtime;
+  }
+
+  /** Threads that compute, the calling one included. */
+  get threads(): number {
+    return this.live?.pool?.threads ?? 1;
   }
 
   /** The kernels, as functions of pointers and integers. */
@@ -34,7 +75,7 @@ export class Runtime {
     return this.alive.heap;
   }
 
-  private get alive(): { kernels: Kernels; heap: Heap } {
+  private get alive(): { kernels: Kernels; heap: Heap; pool: Pool | undefined } {
     if (!this.live) throw new LightningError("runtime: used after dispose (load the model again)");
     return this.live;
   }
@@ -91,22 +132,33 @@ export class Runtime {
   }
 
   /**
-   * Runs a kernel over the range [0, count).
+   * Runs a kernel over the range [0, count), on all threads if that pays.
    *
    * @param args the kernel's arguments before `begin, end`
    * @param work floating point operations of the whole call
    */
   run<K extends keyof Ranged>(kernel: K, args: Ranged[K], count: number, work: number): void {
-    this.call(kernel, args, count, work);
+    this.call(kernel, args, 0, count, work);
   }
 
-  /** Like `run`, for a kernel that takes `bytes` of workspace before its range. */
+  /** Like `run`, for a kernel that takes `bytes` of workspace before its range; each thread has its own. */
   runIn<K extends keyof RangedInWorkspace>(bytes: number, kernel: K, args: RangedInWorkspace[K], count: number, work: number): void {
-    this.call(kernel, [...(args as number[]), this.workspace(bytes)], count, work);
+    const each = Math.ceil(bytes / 64) * 64;
+    this.call(kernel, [...(args as number[]), this.workspace(each * this.threads)], each, count, work);
   }
 
-  private call(kernel: keyof Kernels, args: readonly number[], count: number, _work: number): void {
-    (this.kernels[kernel] as (...args: number[]) => void)(...args, 0, count);
+  private call(
+    kernel: keyof Ranged | keyof RangedInWorkspace,
+    args: readonly number[],
+    workspaceBytes: number,
+    count: number,
+    work: number,
+  ): void {
+    const { kernels, pool } = this.alive;
+    const begin = this.onKernel ? performance.now() : 0;
+    if (pool && count > 1 && work >= SHARED_WORK) pool.run(kernel, args, workspaceBytes, count);
+    else (kernels[kernel] as (...args: number[]) => void)(...args, 0, count);
+    this.onKernel?.({ kernel, ms: performance.now() - begin, work });
   }
 
   /** A workspace for one kernel call, valid until the next request for one. */
@@ -141,12 +193,26 @@ export class Runtime {
 
   /** Gives the memory back. Tensors of this runtime are dead afterwards. */
   dispose(): void {
+    abandoned.unregister(this);
+    this.live?.pool?.dispose();
     this.live = undefined;
   }
 
   [Symbol.dispose](): void {
     this.dispose();
   }
+}
+
+function threadCount(threads: number | "auto", onWarning: (message: string) => void): number {
+  if (threads !== "auto" && !(Number.isInteger(threads) && threads >= 1)) {
+    throw new InputError(`threads: expected "auto" or an integer of at least 1, got ${JSON.stringify(threads)}`);
+  }
+  const count = threads === "auto" ? Math.min(cores, MOST_AUTO_THREADS) : threads;
+  if (count > 1 && !canShare) {
+    onWarning(`threads: computing on one: ${cannotShare}`);
+    return 1;
+  }
+  return count;
 }
 
 function* pointers(value: unknown): Generator<number> {

@@ -18,15 +18,15 @@ const modules: Record<Build, () => Promise<{ default: string }>> = {
   debug: () => import("../../build/wasm/debug.base64.js"),
 };
 
-const compiled = new Map<Build, Promise<WebAssembly.Module>>();
+const compiled = new Map<string, Promise<WebAssembly.Module>>();
 
 /** The builds that this engine can run, best first. */
 export async function availableBuilds(): Promise<Build[]> {
   return (await supportsRelaxed()) ? ["relaxed", "simd", "debug"] : ["simd", "debug"];
 }
 
-/** Picks `build`, or the best one for `"auto"`, and compiles it once per process. */
-export async function compile(build: Build | "auto"): Promise<{ build: Build; module: WebAssembly.Module }> {
+/** Picks `build`, or the best one for `"auto"`, and compiles it once per process, for memory of one thread or shared by several. */
+export async function compile(build: Build | "auto", shared = false): Promise<{ build: Build; module: WebAssembly.Module }> {
   if (build !== "auto" && !Object.hasOwn(modules, build)) {
     throw new LightningError(`build: expected auto, simd, relaxed or debug, got ${JSON.stringify(build)}`);
   }
@@ -39,15 +39,19 @@ export async function compile(build: Build | "auto"): Promise<{ build: Build; mo
       'build: relaxed: this engine has no relaxed SIMD (Node 22 or later, a current Chromium or Firefox, or node --experimental-wasm-relaxed-simd; build: "simd" runs everywhere)',
     );
   }
-  let module = compiled.get(picked);
+  const key = shared ? `${picked}, shared` : picked;
+  let module = compiled.get(key);
   if (!module) {
-    module = modules[picked]().then(({ default: base64 }) => WebAssembly.compile(decodeBase64(base64)));
-    compiled.set(picked, module);
+    module = modules[picked]().then(({ default: base64 }) => {
+      const bytes = decodeBase64(base64);
+      return WebAssembly.compile(shared ? withSharedMemory(bytes) : bytes);
+    });
+    compiled.set(key, module);
   }
   try {
     return { build: picked, module: await module };
   } catch (cause) {
-    compiled.delete(picked);
+    compiled.delete(key);
     throw new LightningError(
       `build: ${picked}: the kernels do not compile here (SIMD128 is required; a page's CSP must allow 'wasm-unsafe-eval')`,
       { cause },
@@ -79,6 +83,18 @@ function supportsRelaxed(): Promise<boolean> {
     }
   });
   return relaxed;
+}
+
+/** The import of the memory as it stands in a module: its name, its kind, and that it has a maximum. */
+const MEMORY_IMPORT = [..."\x03env\x06memory\x02\x01"].map((char) => char.charCodeAt(0));
+
+/** The same module for shared memory: one bit of the import says so. */
+function withSharedMemory(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  const at = bytes.findIndex((_, i) => MEMORY_IMPORT.every((byte, j) => bytes[i + j] === byte));
+  if (at < 0) throw new LightningError("build: the kernels do not import their memory");
+  const shared = bytes.slice();
+  shared[at + MEMORY_IMPORT.length - 1]! |= 2;
+  return shared;
 }
 
 function decodeBase64(base64: string): Uint8Array<ArrayBuffer> {

@@ -1,0 +1,80 @@
+// One kernel call at a time is on offer to every thread, described in a block of shared memory. It is cut into pieces; whoever
+// comes first takes the next one. What a piece computes does not depend on who computes it, so the bits do not depend on the threads.
+
+/** Int32 words of the block. Words that different threads write lie in different cache lines. */
+export const Word = {
+  /** `generation · 64 + pieces not yet taken`: one compare-and-exchange takes a piece of exactly the call that was read. */
+  claim: 0,
+  /** Threads that sleep until `claim` changes. */
+  sleepers: 1,
+  /** Set when the pool is disposed. */
+  quit: 2,
+  /** Pieces finished. */
+  done: 16,
+  /** Set when a piece failed. */
+  failed: 17,
+  /** Threads that have started. */
+  started: 18,
+  kernel: 32,
+  pieces: 33,
+  /** Parts per piece, and parts in all. */
+  size: 34,
+  count: 35,
+  arguments: 36,
+  /** Bytes of workspace per thread, whose address is the last argument; 0 without. */
+  workspaceBytes: 37,
+} as const;
+
+const ARGUMENTS_AT = 192;
+const MAX_ARGUMENTS = 24;
+
+/** Bytes of the block. */
+export const JOB_BYTES = ARGUMENTS_AT + 8 * MAX_ARGUMENTS;
+
+/** The most pieces that `claim` can count. */
+export const MAX_PIECES = 63;
+
+type Kernel = (...args: number[]) => void;
+
+/** The block as one thread sees it. */
+export class Job {
+  readonly words: Int32Array;
+  readonly arguments: Float64Array;
+  /** The module's functions, in the same order on every thread. */
+  private readonly kernels: readonly Kernel[];
+
+  constructor(
+    memory: WebAssembly.Memory,
+    at: number,
+    exports: object,
+    /** 0 is the thread that offers the work. */
+    private readonly thread: number,
+  ) {
+    this.words = new Int32Array(memory.buffer, at, ARGUMENTS_AT / 4);
+    this.arguments = new Float64Array(memory.buffer, at + ARGUMENTS_AT, MAX_ARGUMENTS);
+    this.kernels = Object.values(exports).filter((value) => typeof value === "function") as Kernel[];
+  }
+
+  /** Takes and computes pieces until none is left. @returns the `claim` in which none was left */
+  work(): number {
+    const { words } = this;
+    for (;;) {
+      const claim = Atomics.load(words, Word.claim);
+      const left = claim & MAX_PIECES;
+      if (left === 0) return claim;
+      // What is read here is of another call if the exchange fails, and thrown away.
+      const [kernel, size, count] = [this.kernels[words[Word.kernel]!], words[Word.size]!, words[Word.count]!];
+      const args: number[] = [...this.arguments.subarray(0, words[Word.arguments]!)];
+      const [pieces, workspaceBytes] = [words[Word.pieces]!, words[Word.workspaceBytes]!];
+      if (Atomics.compareExchange(words, Word.claim, claim, claim - 1) !== claim) continue;
+      if (workspaceBytes) args[args.length - 1]! += this.thread * workspaceBytes;
+      const begin = (pieces - left) * size;
+      try {
+        kernel!(...args, begin, Math.min(begin + size, count));
+      } catch {
+        Atomics.store(words, Word.failed, 1);
+      }
+      if (Atomics.add(words, Word.done, 1) + 1 === pieces) Atomics.notify(words, Word.done);
+    }
+  }
+}

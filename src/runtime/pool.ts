@@ -1,0 +1,147 @@
+import { startThread, type Thread } from "#threads";
+import { source } from "../../build/worker.js";
+import { LightningError } from "./errors.js";
+import { JOB_BYTES, Job, MAX_PIECES, Word } from "./job.js";
+import type { Heap } from "./memory.js";
+import type { ThreadData } from "./worker.js";
+
+/** Pieces per thread: the last ones even out who was slower. */
+const PIECES_PER_THREAD = 4;
+
+/** Pieces of more parts than this are whole multiples of it: kernels work through their range in blocks. */
+const BLOCK = 8;
+
+/** Without a finished piece for so long, a thread counts as dead. */
+const PATIENCE_MS = 30_000;
+
+/** Looks at the result before the calling thread sleeps. */
+const LOOKS = 2_000;
+
+/**
+ * Threads that share the memory and the module of one runtime. They start with the first call that is worth it, in the background:
+ * until they are up, and for small calls, the calling thread computes alone.
+ */
+export class Pool {
+  /** Address of the job block. */
+  private readonly at: number;
+  private readonly job: Job;
+  private readonly kernelIndex: ReadonlyMap<string, number>;
+  private readonly workers: Thread[] = [];
+  private generation = 0;
+  private state: "new" | "running" | "alone" | "disposed" = "new";
+  private fault: string | undefined;
+
+  constructor(
+    /** The calling thread included. */
+    readonly threads: number,
+    private readonly module: WebAssembly.Module,
+    exports: object,
+    private readonly heap: Heap,
+    private readonly onWarning: (message: string) => void,
+  ) {
+    this.at = heap.allocate(JOB_BYTES, "threads");
+    new Uint8Array(heap.memory.buffer, this.at, JOB_BYTES).fill(0);
+    this.job = new Job(heap.memory, this.at, exports, 0);
+    const names = Object.entries(exports).flatMap(([name, value]) => (typeof value === "function" ? [name] : []));
+    this.kernelIndex = new Map(names.map((name, i) => [name, i]));
+  }
+
+  /**
+   * Computes `kernel(...args, begin, end)` over [0, count) in pieces, on every thread that is free.
+   *
+   * @param workspaceBytes per thread; the last argument is the address of the first thread's
+   * @throws {LightningError} a thread that has died, or a kernel that failed
+   */
+  run(kernel: string, args: readonly number[], workspaceBytes: number, count: number): void {
+    if (this.state === "new") this.start();
+    this.check();
+    const { job } = this;
+    const { words } = job;
+    let size = Math.ceil(count / Math.min(count, this.threads * PIECES_PER_THREAD, MAX_PIECES));
+    if (size > BLOCK) size = Math.ceil(size / BLOCK) * BLOCK;
+    const pieces = Math.ceil(count / size);
+    words[Word.kernel] = this.kernelIndex.get(kernel)!;
+    words[Word.pieces] = pieces;
+    words[Word.size] = size;
+    words[Word.count] = count;
+    words[Word.arguments] = args.length;
+    words[Word.workspaceBytes] = workspaceBytes;
+    job.arguments.set(args);
+    words[Word.failed] = 0;
+    Atomics.store(words, Word.done, 0);
+    this.publish(pieces);
+    job.work();
+    this.wait(kernel, pieces);
+    if (Atomics.load(words, Word.failed)) throw new LightningError(`${kernel}: a kernel failed on one of ${this.threads} threads`);
+  }
+
+  /** Ends the threads. */
+  dispose(): void {
+    if (this.state === "running") {
+      Atomics.store(this.job.words, Word.quit, 1);
+      this.publish(0);
+      for (const worker of this.workers) worker.stop();
+    }
+    this.state = "disposed";
+  }
+
+  private publish(pieces: number): void {
+    const { words } = this.job;
+    this.generation = (this.generation + 1) & 0x1ffffff;
+    Atomics.store(words, Word.claim, this.generation * (MAX_PIECES + 1) + pieces);
+    if (Atomics.load(words, Word.sleepers) > 0) Atomics.notify(words, Word.claim);
+  }
+
+  private start(): void {
+    this.state = "running";
+    for (let thread = 1; thread < this.threads; thread++) {
+      const data: ThreadData = { module: this.module, memory: this.heap.memory, at: this.at, thread };
+      try {
+        this.workers.push(startThread(source, data, (reason) => this.ended(reason)));
+      } catch (cause) {
+        this.ended(cause instanceof Error ? cause.message : String(cause));
+      }
+    }
+  }
+
+  /** A thread that never came up is done without; one that dies at work may have left a piece half-written. */
+  private ended(reason: string): void {
+    if (this.state !== "running") return;
+    if (Atomics.load(this.job.words, Word.started) > 0) {
+      this.fault = reason;
+      return;
+    }
+    this.state = "alone";
+    this.onWarning(`threads: none could be started, computing on one (${reason})`);
+  }
+
+  private check(): void {
+    if (this.fault) throw new LightningError(`threads: a thread has ended (${this.fault}); load the model again, or with threads: 1`);
+  }
+
+  /** Waits for the pieces that other threads have taken. */
+  private wait(kernel: string, pieces: number): void {
+    const { words } = this.job;
+    let [looks, waitedMs, last] = [0, 0, 0];
+    for (let done = Atomics.load(words, Word.done); done < pieces; done = Atomics.load(words, Word.done)) {
+      if (done !== last) [last, waitedMs] = [done, 0];
+      if (++looks < LOOKS) continue;
+      waitedMs += sleep(words, done);
+      if (waitedMs > PATIENCE_MS) {
+        this.fault = `no answer for ${PATIENCE_MS / 1000} s during ${kernel}`;
+        this.check();
+      }
+    }
+  }
+}
+
+/** Sleeps until `done` changes, a millisecond at most. A page's own thread may not sleep: it looks on. @returns milliseconds, at most 1 */
+function sleep(words: Int32Array, done: number): number {
+  const begin = performance.now();
+  try {
+    Atomics.wait(words, Word.done, done, 1);
+  } catch {
+    for (let i = 0; i < LOOKS && Atomics.load(words, Word.done) === done; i++);
+  }
+  return Math.min(performance.now() - begin, 1);
+}

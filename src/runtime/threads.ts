@@ -1,0 +1,32 @@
+import type { ThreadData } from "./worker.js";
+
+/** A running thread. */
+export interface Thread {
+  stop(): void;
+}
+
+/** What a page can do: threads need shared memory, which it has only when it is cross-origin isolated. */
+export const canShare = globalThis.crossOriginIsolated === true && typeof SharedArrayBuffer === "function";
+
+/** Why not, and what helps. */
+export const cannotShare =
+  "the page is not cross-origin isolated (serve it with Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp)";
+
+/** Processors. */
+export const cores = globalThis.navigator?.hardwareConcurrency ?? 1;
+
+/**
+ * Starts a thread that does not keep anything alive.
+ *
+ * @param source a script that defines `worker.serve`
+ * @param onEnd told why, if it ends by itself
+ */
+export function startThread(source: string, data: ThreadData, onEnd: (reason: string) => void): Thread {
+  const script = new Blob([`${source};onmessage = ({ data }) => worker.serve(data);`], { type: "text/javascript" });
+  const url = URL.createObjectURL(script);
+  const worker = new Worker(url);
+  URL.revokeObjectURL(url);
+  worker.onerror = (event) => onEnd(event.message || "the worker was refused: a page's CSP must allow worker-src blob:");
+  worker.postMessage(data);
+  return { stop: () => worker.terminate() };
+}
