@@ -35,6 +35,8 @@ export default defineConfig({
         ? [
             {
               resolve: { alias: { "#platform": source("./src/io/platform.ts"), "#threads": source("./src/runtime/threads.ts") } },
+              // Isolated, so that pages have shared memory and threads.
+              server: { headers: { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" } },
               test: {
                 name: "browser",
                 include: ["tests/browser/**/*.test.ts"],

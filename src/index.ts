@@ -20,13 +20,13 @@ export {
   ReasoningSplitter,
 } from "./io/assistant.js";
 export { type ChatMessage, type ChatOptions, type ContentPart, formatChat, type Tool, type ToolCall } from "./io/chat.js";
-export type { Progress } from "./io/checkpoint.js";
+export type { LoadOptions, Progress } from "./io/checkpoint.js";
 export { estimateMemory, type MemoryEstimate, type MemoryOptions } from "./io/estimate.js";
 export { type CheckpointInspection, type InspectedFile, inspectCheckpoint } from "./io/inspect.js";
 export type { CheckpointSource } from "./io/open.js";
 export type { SaveOptions } from "./io/save.js";
 export { type DecodeOptions, type TextStream, Tokenizer, type TokenizerFiles } from "./io/tokenizer.js";
-export { type ForwardOptions, type ForwardOutput, type LoadOptions, MiniMaxM1, type Prompt, type PromptOptions } from "./minimax-m1.js";
+export { type ForwardOptions, type ForwardOutput, MiniMaxM1, type Prompt, type PromptOptions } from "./minimax-m1.js";
 export type { Cache } from "./model/cache.js";
 export { type Config, type Dialect, parseConfig, type ResidualScale } from "./model/config.js";
 export { decaySlopes } from "./model/decay-slopes.js";
@@ -34,4 +34,5 @@ export { type Block, type Graph, type GraphTensor, graph } from "./model/graph.j
 export { minimaxM1, presets, tinyM1 } from "./model/presets.js";
 export type { TokenIds } from "./model/token-ids.js";
 export * from "./runtime/errors.js";
+export type { KernelCall } from "./runtime/runtime.js";
 export { availableBuilds, type Build } from "./runtime/wasm.js";

@@ -9,7 +9,7 @@ import {
   type TextCodec,
 } from "./generate/index.js";
 import { type ChatMessage, type ChatOptions, formatChat, type Tool } from "./io/chat.js";
-import { type Checkpoint, type LoadOptions as CheckpointOptions, loadCheckpoint } from "./io/checkpoint.js";
+import { type Checkpoint, type LoadOptions, loadCheckpoint } from "./io/checkpoint.js";
 import type { CheckpointSource } from "./io/open.js";
 import { type SaveOptions, saveCheckpoint } from "./io/save.js";
 import { readTextSettings, type TextSettings } from "./io/text-files.js";
@@ -25,11 +25,6 @@ import { flag, parseOptions, word } from "./runtime/options.js";
 import type { Runtime } from "./runtime/runtime.js";
 import type { Tensor } from "./runtime/tensor.js";
 import type { Build } from "./runtime/wasm.js";
-
-export interface LoadOptions extends CheckpointOptions {
-  /** Threads to compute with. This version has one; more are accepted, with a warning. */
-  threads?: number | "auto";
-}
 
 /** What `forward` computes besides the logits. */
 export interface ForwardOptions {
@@ -92,8 +87,6 @@ export class MiniMaxM1 {
   readonly config: Config;
   /** Number of parameters. */
   readonly parameters: number;
-  /** Threads that compute. */
-  readonly threads: number = 1;
   private readonly transformer: Transformer;
   private readonly rt: Runtime;
 
@@ -118,18 +111,18 @@ export class MiniMaxM1 {
    * @throws {MemoryError} weights that do not fit; refused before anything is allocated
    */
   static async load(source: CheckpointSource, options?: LoadOptions): Promise<MiniMaxM1> {
-    const { threads = "auto", ...rest } = options ?? {};
-    if (threads !== "auto" && !(Number.isInteger(threads) && threads >= 1)) {
-      throw new InputError(`load: threads: expected "auto" or an integer of at least 1, got ${JSON.stringify(threads)}`);
-    }
-    if (threads !== "auto" && threads > 1) rest.onWarning?.(`load: threads: this version computes on one thread, got ${threads}`);
-    const checkpoint = await loadCheckpoint(source, rest);
+    const checkpoint = await loadCheckpoint(source, options);
     try {
       return new MiniMaxM1(checkpoint, await readTextSettings(checkpoint.files));
     } catch (error) {
       checkpoint.rt.dispose();
       throw error;
     }
+  }
+
+  /** Threads that compute, the calling one included. */
+  get threads(): number {
+    return this.rt.threads;
   }
 
   /** Which kernels run. */

@@ -118,10 +118,7 @@ describe("inputs and options that work", async () => {
     expect(() => model.session().generate("abc")).toThrow(/without a tokenizer/);
   });
 
-  test("more threads than there are warn; what is no number of threads is refused", async () => {
-    const warnings: string[] = [];
-    (await load({}, { threads: 4, onWarning: (message: string) => warnings.push(message) })).dispose();
-    expect(warnings).toEqual([expect.stringContaining("one thread")]);
+  test("what is no number of threads, no build and no option is refused", async () => {
     await expect(load({}, { threads: 0 })).rejects.toThrow(InputError);
     await expect(load({}, { build: "toString" })).rejects.toThrow(InputError);
     await expect(load({}, { onProgres: () => {} })).rejects.toThrow(/onProgres: unknown option/);

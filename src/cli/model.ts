@@ -19,7 +19,9 @@ export async function loadModel(args: Readonly<Record<string, unknown>>, termina
     progress.stop();
     const seconds = ((performance.now() - begin) / 1000).toFixed(2);
     terminal.note(
-      err.dim(`${source}: ${model.parameters.toLocaleString("en-US")} parameters, ${model.build} kernels, loaded in ${seconds} s`),
+      err.dim(
+        `${source}: ${model.parameters.toLocaleString("en-US")} parameters, ${model.build} kernels on ${model.threads} thread${model.threads === 1 ? "" : "s"}, loaded in ${seconds} s`,
+      ),
     );
     return model;
   } finally {

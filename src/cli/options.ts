@@ -15,7 +15,7 @@ export const loading = {
   source: { type: "positional", description: "Directory, .safetensors file, URL or hub id (owner/name)", required: true },
   dtype: { type: "enum", options: ["bf16", "f32"], description: "Weights in memory (default: as stored)" },
   build: { type: "enum", options: ["auto", "simd", "relaxed", "debug"], description: "Kernels (default: auto)" },
-  threads: { type: "string", valueHint: "n", description: "Threads (this version computes on one)" },
+  threads: { type: "string", valueHint: "n", description: "Threads (default: one per processor)" },
   revision: { type: "string", valueHint: "name", description: "Branch, tag or commit of a hub id" },
   "local-files-only": { type: "boolean", description: "Take hub files from the cache only" },
 } as const satisfies ArgsDef;

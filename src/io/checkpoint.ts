@@ -3,8 +3,8 @@ import { type Config, parseConfig } from "../model/config.js";
 import { type Graph, graph, residentDType } from "../model/graph.js";
 import { CheckpointError, formatBytes, MemoryError } from "../runtime/errors.js";
 import { MAX_BYTES } from "../runtime/memory.js";
-import { callback, flag, number, parseOptions, signal, text, word } from "../runtime/options.js";
-import { Runtime } from "../runtime/runtime.js";
+import { callback, count, flag, number, parseOptions, signal, text, word } from "../runtime/options.js";
+import { type KernelCall, Runtime } from "../runtime/runtime.js";
 import type { Build } from "../runtime/wasm.js";
 import { ResidentWeights } from "../runtime/weights.js";
 import { residentBytes } from "./estimate.js";
@@ -30,6 +30,13 @@ export interface LoadOptions extends OpenOptions {
   dtype?: "f32" | "bf16";
   /** Which kernels run; `"auto"` takes the fastest that the engine has. */
   build?: Build | "auto";
+  /**
+   * Threads to compute with; `"auto"`, the default, takes one per processor, at most 8. Results are the same to the bit. In a page more
+   * than one need it to be cross-origin isolated; without, `onWarning` is told and one computes.
+   */
+  threads?: number | "auto";
+  /** Told of every kernel call with its time and its operations: for profiles. */
+  onKernel?: (call: KernelCall) => void;
   /** Told how far loading has come; ends with fraction 1. */
   onProgress?: (progress: Progress) => void;
   /** The JSON of a `config.json`, in place of the file. */
@@ -43,6 +50,8 @@ export interface LoadOptions extends OpenOptions {
 const schema = v.strictObject({
   dtype: v.optional(word("f32", "bf16")),
   build: v.optional(word("auto", "simd", "relaxed", "debug")),
+  threads: v.optional(v.union([v.literal("auto"), count], '"auto" or an integer of at least 1')),
+  onKernel: v.optional(callback()),
   onProgress: v.optional(callback()),
   onWarning: v.optional(callback()),
   config: v.optional(v.record(v.string(), v.unknown(), "the JSON of a config.json")),
@@ -122,7 +131,9 @@ export async function loadCheckpoint(source: CheckpointSource, options: LoadOpti
 async function readCheckpoint(source: Source, options: LoadOptions): Promise<Checkpoint> {
   const survey = await surveyCheckpoint(source, options);
   options.signal?.throwIfAborted();
-  const rt = await Runtime.create(options.build);
+  const { build, threads = "auto", onKernel, onWarning } = options;
+  const rt = await Runtime.create(build, { threads, onWarning });
+  rt.onKernel = onKernel;
   try {
     return await fill(source, survey, rt, options);
   } catch (error) {

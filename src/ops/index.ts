@@ -3,7 +3,7 @@
  *
  * @module lightning-m1/ops
  */
-export { Runtime } from "../runtime/runtime.js";
+export { type KernelCall, Runtime, type RuntimeOptions } from "../runtime/runtime.js";
 export { type DType, reshape, sizeOf, slice, type Tensor } from "../runtime/tensor.js";
 export { availableBuilds, type Build, type Kernels } from "../runtime/wasm.js";
 export { ResidentWeights, type StoredDType, type WeightSpec, type Weights } from "../runtime/weights.js";

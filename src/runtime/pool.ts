@@ -11,9 +11,6 @@ const PIECES_PER_THREAD = 4;
 /** Pieces of more parts than this are whole multiples of it: kernels work through their range in blocks. */
 const BLOCK = 8;
 
-/** Without a finished piece for so long, a thread counts as dead. */
-const PATIENCE_MS = 30_000;
-
 /** Looks at the result before the calling thread sleeps. */
 const LOOKS = 2_000;
 
@@ -22,6 +19,9 @@ const LOOKS = 2_000;
  * until they are up, and for small calls, the calling thread computes alone.
  */
 export class Pool {
+  /** Without a finished piece for so long, a thread counts as dead. */
+  static patienceMs = 30_000;
+
   /** Address of the job block. */
   private readonly at: number;
   private readonly job: Job;
@@ -32,8 +32,7 @@ export class Pool {
   private fault: string | undefined;
 
   constructor(
-    /** The calling thread included. */
-    readonly threads: number,
+    private readonly most: number,
     private readonly module: WebAssembly.Module,
     exports: object,
     private readonly heap: Heap,
@@ -75,6 +74,18 @@ export class Pool {
     if (Atomics.load(words, Word.failed)) throw new LightningError(`${kernel}: a kernel failed on one of ${this.threads} threads`);
   }
 
+  /** The calling thread included. */
+  get threads(): number {
+    return this.state === "alone" ? 1 : this.most;
+  }
+
+  /** Starts the threads if that has not been done, and says whether there are some that are not up yet. */
+  starting(): boolean {
+    if (this.state === "new") this.start();
+    this.check();
+    return Atomics.load(this.job.words, Word.started) < this.threads - 1;
+  }
+
   /** Ends the threads. */
   dispose(): void {
     if (this.state === "running") {
@@ -94,7 +105,7 @@ export class Pool {
 
   private start(): void {
     this.state = "running";
-    for (let thread = 1; thread < this.threads; thread++) {
+    for (let thread = 1; thread < this.most; thread++) {
       const data: ThreadData = { module: this.module, memory: this.heap.memory, at: this.at, thread };
       try {
         this.workers.push(startThread(source, data, (reason) => this.ended(reason)));
@@ -127,8 +138,8 @@ export class Pool {
       if (done !== last) [last, waitedMs] = [done, 0];
       if (++looks < LOOKS) continue;
       waitedMs += sleep(words, done);
-      if (waitedMs > PATIENCE_MS) {
-        this.fault = `no answer for ${PATIENCE_MS / 1000} s during ${kernel}`;
+      if (waitedMs > Pool.patienceMs) {
+        this.fault = `no answer for ${Pool.patienceMs / 1000} s during ${kernel}`;
         this.check();
       }
     }

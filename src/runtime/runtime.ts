@@ -23,9 +23,6 @@ export interface RuntimeOptions {
 /** `"auto"` takes no more than this: what more of them bring has not been measured. */
 const MOST_AUTO_THREADS = 8;
 
-/** Calls of fewer operations are not worth a second thread: they take about as long as telling it. */
-const SHARED_WORK = 200_000;
-
 /** Threads end with the runtime that they belong to, even one that is dropped without `dispose`. */
 const abandoned = new FinalizationRegistry<Pool>((pool) => pool.dispose());
 
@@ -36,6 +33,9 @@ const abandoned = new FinalizationRegistry<Pool>((pool) => pool.dispose());
  * `scope` ends (scratch), and all of it until `dispose`.
  */
 export class Runtime {
+  /** Calls of fewer operations are not worth a second thread: they take about as long as telling it. @internal */
+  static sharedWork = 200_000;
+
   private scopes: Set<number>[] = [];
   private scratch = { ptr: 0, bytes: 0 };
   /** Told of every kernel call that an op makes, if set: for profiles. */
@@ -64,6 +64,11 @@ export class Runtime {
   /** Threads that compute, the calling one included. */
   get threads(): number {
     return this.live?.pool?.threads ?? 1;
+  }
+
+  /** Starts the threads, which otherwise happens with the first large call, and waits until all are up. @internal */
+  async threadsUp(): Promise<void> {
+    while (this.alive.pool?.starting()) await new Promise((resolve) => setTimeout(resolve, 1));
   }
 
   /** The kernels, as functions of pointers and integers. */
@@ -156,7 +161,7 @@ export class Runtime {
   ): void {
     const { kernels, pool } = this.alive;
     const begin = this.onKernel ? performance.now() : 0;
-    if (pool && count > 1 && work >= SHARED_WORK) pool.run(kernel, args, workspaceBytes, count);
+    if (pool && count > 1 && work >= Runtime.sharedWork) pool.run(kernel, args, workspaceBytes, count);
     else (kernels[kernel] as (...args: number[]) => void)(...args, 0, count);
     this.onKernel?.({ kernel, ms: performance.now() - begin, work });
   }

@@ -8,4 +8,11 @@ test("a current browser has relaxed SIMD", () => {
   expect(builds).toContain("relaxed");
 });
 
-describe.each(builds)("build %s in the browser", conformance);
+test("the page is isolated, so that threads can be tested", () => {
+  expect(globalThis.crossOriginIsolated).toBe(true);
+});
+
+describe.each(builds)("build %s in the browser", (build) => {
+  describe("on one thread", () => conformance(build));
+  describe("on two threads", () => conformance(build, 2));
+});

@@ -36,9 +36,9 @@ test.each([["--help"], ["generate", "--help"], ["chat", "-h"], ["inspect", "--he
   },
 );
 
-test("the help of --threads says how many compute", async () => {
+test("the help of --threads says how many compute by default", async () => {
   for (const command of ["generate", "chat"]) {
-    expect((await run([command, "--help"])).stdout).toMatch(/--threads.*\(this version computes on one\)/);
+    expect((await run([command, "--help"])).stdout).toMatch(/--threads.*\(default: one per processor\)/);
   }
 });
 

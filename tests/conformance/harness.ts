@@ -8,8 +8,9 @@ import { randomTensor } from "../support/random.js";
 export type Suite = (runtime: () => Runtime) => void;
 
 /** A runtime that hands out memory full of NaN: a result that depends on what a kernel did not write shows. */
-export async function poisonedRuntime(build: Build): Promise<Runtime> {
-  const rt = await Runtime.create(build);
+export async function poisonedRuntime(build: Build, threads: number): Promise<Runtime> {
+  const rt = await Runtime.create(build, { threads });
+  await rt.threadsUp();
   const { keep } = rt;
   rt.keep = function (shape, dtype, layout) {
     const x = keep.call(this, shape, dtype, layout);

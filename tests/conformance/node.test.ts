@@ -6,5 +6,8 @@ const available = await availableBuilds();
 
 describe.each(["simd", "relaxed", "debug"] satisfies Build[])("build %s", (build) => {
   const reason = available.includes(build) ? "" : " (this engine has no relaxed SIMD)";
-  describe.runIf(available.includes(build))(`in Node ${process.versions.node}${reason}`, () => conformance(build));
+  describe.runIf(available.includes(build))(`in Node ${process.versions.node}${reason}`, () => {
+    describe("on one thread", () => conformance(build));
+    describe("on three threads", () => conformance(build, 3));
+  });
 });

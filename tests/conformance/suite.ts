@@ -1,5 +1,5 @@
 import { afterAll, beforeAll } from "vitest";
-import type { Runtime } from "../../src/runtime/runtime.js";
+import { Runtime } from "../../src/runtime/runtime.js";
 import type { Build } from "../../src/runtime/wasm.js";
 import { attentionSuite } from "./attention.js";
 import { poisonedRuntime } from "./harness.js";
@@ -7,12 +7,17 @@ import { opsSuite } from "./ops.js";
 import { packSuite } from "./pack.js";
 import { rangesSuite } from "./ranges.js";
 
-/** Everything that has to hold for the kernels of a build, on whatever engine this runs. */
-export function conformance(build: Build): void {
+/** Everything that has to hold for the kernels of a build, on whatever engine this runs, with every call split over the threads. */
+export function conformance(build: Build, threads = 1): void {
   let rt: Runtime;
+  const { sharedWork } = Runtime;
   beforeAll(async () => {
-    rt = await poisonedRuntime(build);
+    Runtime.sharedWork = 0;
+    rt = await poisonedRuntime(build, threads);
   });
-  afterAll(() => rt.dispose());
+  afterAll(() => {
+    rt.dispose();
+    Runtime.sharedWork = sharedWork;
+  });
   for (const suite of [opsSuite, attentionSuite, rangesSuite, packSuite]) suite(() => rt);
 }

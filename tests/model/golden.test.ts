@@ -1,12 +1,27 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { availableBuilds, type Cache, MiniMaxM1 } from "../../src/index.js";
+import { Runtime } from "../../src/runtime/runtime.js";
 import { GREEDY_PROMPT, goldenCases, readGolden } from "../support/golden.js";
 import { drawSeeded, SEEDED_IDS } from "../support/seeded.js";
 import { GOLDEN, goldenState, maxAbsDiff } from "../support/tolerance.js";
 
 const builds = await availableBuilds();
 
-describe.each(["simd", "relaxed", "debug"] as const)("build %s", (build) => {
+const { sharedWork } = Runtime;
+beforeAll(() => {
+  Runtime.sharedWork = 0;
+});
+afterAll(() => {
+  Runtime.sharedWork = sharedWork;
+});
+
+describe.each([
+  ["simd", 1],
+  ["simd", 2],
+  ["relaxed", 1],
+  ["relaxed", 2],
+  ["debug", 1],
+] as const)("build %s, threads: %i", (build, threads) => {
   describe.runIf(builds.includes(build)).each(goldenCases())("$name equals the published PyTorch code", ({ name, directory }) => {
     const { inputIds, greedyIds, expected } = readGolden({ name, directory });
     const vocab = expected.get("logits")!.shape[2]!;
@@ -14,7 +29,7 @@ describe.each(["simd", "relaxed", "debug"] as const)("build %s", (build) => {
     let model: MiniMaxM1;
 
     beforeAll(async () => {
-      model = await MiniMaxM1.load(directory, { build });
+      model = await MiniMaxM1.load(directory, { build, threads });
     });
     afterAll(() => model.dispose());
 
@@ -90,7 +105,7 @@ describe.each(["simd", "relaxed", "debug"] as const)("build %s", (build) => {
   });
 
   test.runIf(builds.includes(build))("a seed draws the same tokens as on every other build and engine", async () => {
-    const model = await MiniMaxM1.load(goldenCases().find(({ name }) => name === "m1-tiny")!.directory, { build });
+    const model = await MiniMaxM1.load(goldenCases().find(({ name }) => name === "m1-tiny")!.directory, { build, threads });
     expect(await drawSeeded(model)).toEqual(SEEDED_IDS);
     model.dispose();
   });

@@ -1,0 +1,175 @@
+import { execFile } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { afterEach, describe, expect, test, vi } from "vitest";
+import type { startThread } from "../../src/node/threads.js";
+import { lightning, matmul, ResidentWeights, type Tensor } from "../../src/ops/index.js";
+import { LightningError } from "../../src/runtime/errors.js";
+import { Pool } from "../../src/runtime/pool.js";
+import { Runtime } from "../../src/runtime/runtime.js";
+import { randomTensor } from "../support/random.js";
+
+/** What the next threads are started with in place of the real thing, and how those that run are stopped from outside. */
+const control = vi.hoisted(() => ({ script: undefined as string | undefined, refuse: false, share: true, stop: [] as (() => void)[] }));
+
+vi.mock("#threads", async (original) => {
+  const real = await original<{ startThread: typeof startThread }>();
+  return {
+    ...real,
+    get canShare() {
+      return control.share;
+    },
+    cannotShare: "this is a test",
+    startThread(source: string, ...rest: Parameters<typeof startThread> extends [string, ...infer Rest] ? Rest : never) {
+      if (control.refuse) throw new Error("no threads today");
+      const thread = real.startThread(control.script ?? source, ...rest);
+      control.stop.push(() => thread.stop());
+      return thread;
+    },
+  };
+});
+
+const { patienceMs } = Pool;
+afterEach(() => {
+  Object.assign(control, { script: undefined, refuse: false, share: true, stop: [] });
+  Pool.patienceMs = patienceMs;
+});
+
+const [ROWS, WIDTH] = [64, 128];
+
+function matrix(rt: Runtime): Tensor {
+  const weights = new ResidentWeights(rt);
+  const w = weights.add({ name: "w", shape: [WIDTH, WIDTH], dtype: "f32" }, "f32");
+  weights.writeRows("w", 0, new Uint8Array(randomTensor(1, WIDTH * WIDTH).buffer));
+  return w;
+}
+
+/** A product large enough to be shared. */
+function product(rt: Runtime): () => Float32Array {
+  const w = matrix(rt);
+  return () => rt.scope(() => rt.read(matmul(rt.from(randomTensor(2, ROWS * WIDTH), [ROWS, WIDTH]), w)));
+}
+
+test.each([2, 3, 5, 16])("%i threads give the bits of one", async (threads) => {
+  const results = [];
+  for (const count of [1, threads]) {
+    using rt = await Runtime.create("simd", { threads: count });
+    await rt.threadsUp();
+    expect(rt.threads).toBe(count);
+    const multiply = product(rt);
+    const heads = 16;
+    const qkv = rt.from(randomTensor(3, 100 * heads * 3 * 16), [100, heads, 48]);
+    const slopes = rt.from(Array.from({ length: heads }, (_, h) => h / heads));
+    const state = rt.keep([heads, 16, 16]);
+    rt.f32(state).fill(0);
+    const o = lightning(qkv, slopes, [{ begin: 0, end: 100 }], [state]);
+    results.push([multiply(), rt.read(o), rt.read(state)]);
+    const first = results[0]![0]!;
+    for (let i = 0; i < 500; i++) expect(multiply().every((x, j) => x === first[j])).toBe(true);
+  }
+  expect(results[1]).toEqual(results[0]);
+});
+
+test("memory may grow while threads run", async () => {
+  using rt = await Runtime.create("simd", { threads: 2 });
+  await rt.threadsUp();
+  const multiply = product(rt);
+  const before = multiply();
+  const { reservedBytes } = rt.memory;
+  for (let i = 0; i < 5; i++) {
+    rt.keep([1 << 20]);
+    expect(multiply()).toEqual(before);
+  }
+  expect(rt.memory.reservedBytes).toBeGreaterThan(reservedBytes);
+});
+
+test("small calls start no thread, and disposing ends those that run", async () => {
+  const rt = await Runtime.create("simd", { threads: 2 });
+  rt.scope(() => matmul(rt.from(randomTensor(2, WIDTH), [1, WIDTH]), matrix(rt)));
+  expect(control.stop).toHaveLength(0);
+  product(rt)();
+  expect(control.stop).toHaveLength(1);
+  rt.dispose();
+  expect(() => rt.kernels).toThrow(/used after dispose/);
+});
+
+describe("when threads fail", () => {
+  test("none can be started: one hint, and one thread computes", async () => {
+    control.refuse = true;
+    const warnings: string[] = [];
+    using rt = await Runtime.create("simd", { threads: 4, onWarning: (message) => warnings.push(message) });
+    const multiply = product(rt);
+    expect(multiply()).toEqual(multiply());
+    expect(warnings).toEqual(["threads: none could be started, computing on one (no threads today)"]);
+    expect(rt.threads).toBe(1);
+  });
+
+  test("memory cannot be shared: likewise, and it is not", async () => {
+    control.share = false;
+    const warnings: string[] = [];
+    using rt = await Runtime.create("simd", { threads: 2, onWarning: (message) => warnings.push(message) });
+    expect(warnings).toEqual(["threads: computing on one: this is a test"]);
+    expect(rt.f32(rt.keep([1])).buffer).toBeInstanceOf(ArrayBuffer);
+    expect(product(rt)()).toHaveLength(ROWS * WIDTH);
+  });
+
+  test("a script that ends before it is up: likewise", async () => {
+    control.script = 'throw new Error("broken"); var worker';
+    const warnings: string[] = [];
+    using rt = await Runtime.create("simd", { threads: 2, onWarning: (message) => warnings.push(message) });
+    await rt.threadsUp();
+    expect(warnings).toEqual([expect.stringContaining("broken")]);
+    expect(product(rt)()).toHaveLength(ROWS * WIDTH);
+  });
+
+  test("one that dies between calls ends in an error", async () => {
+    using rt = await Runtime.create("simd", { threads: 2 });
+    await rt.threadsUp();
+    const multiply = product(rt);
+    multiply();
+    control.stop[0]!();
+    await vi.waitFor(() => expect(multiply).toThrow(/a thread has ended \(exit code 1\); load the model again, or with threads: 1/), 5000);
+    expect(multiply).toThrow(LightningError);
+  });
+
+  test("one that dies at work ends in an error, not in a hang", async () => {
+    Pool.patienceMs = 200;
+    // It comes up, takes one piece and is never heard of again.
+    control.script = `const worker = { serve({ memory, at }) {
+      const words = new Int32Array(memory.buffer, at);
+      Atomics.add(words, 18, 1);
+      for (;;) { const claim = Atomics.load(words, 0); if (claim & 63 && Atomics.compareExchange(words, 0, claim, claim - 1) === claim) return; }
+    } }`;
+    using rt = await Runtime.create("simd", { threads: 2 });
+    await rt.threadsUp();
+    const multiply = product(rt);
+    expect(() => {
+      for (let i = 0; i < 10_000; i++) multiply();
+    }).toThrow(/a thread has ended \(no answer for 0\.2 s during matmulF32\)/);
+    expect(multiply).toThrow(LightningError);
+  });
+
+  test("a kernel that fails on any of them", async () => {
+    using rt = await Runtime.create("simd", { threads: 2 });
+    await rt.threadsUp();
+    const outside = 2 ** 32 - 64;
+    expect(() => rt.run("silu", [outside, outside], 1 << 20, 1e9)).toThrow(/silu: a kernel failed on one of 2 threads/);
+    expect(product(rt)()).toHaveLength(ROWS * WIDTH);
+  });
+});
+
+test("threads keep no finished program alive, disposed or not", async () => {
+  const script = `
+    import { Runtime } from ${JSON.stringify(new URL("../../dist/node/ops.js", import.meta.url).href)};
+    const rt = await Runtime.create("simd", { threads: 2 });
+    await rt.threadsUp();
+    console.log("done");`;
+  const begin = performance.now();
+  const stdout = await new Promise<string>((resolve, reject) => {
+    const args = ["--input-type=module", "--eval", script];
+    execFile(process.execPath, args, { timeout: 20_000, cwd: fileURLToPath(new URL("../..", import.meta.url)) }, (error, out) =>
+      error ? reject(error) : resolve(out),
+    );
+  });
+  expect(stdout).toBe("done\n");
+  expect(performance.now() - begin).toBeLessThan(10_000);
+});
