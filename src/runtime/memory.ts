@@ -20,7 +20,10 @@ export class Heap {
   peak = 0;
   /** Free ranges by address, no two adjacent. */
   private free: { begin: number; end: number }[] = [];
+  /** Size by address; negative while the block waits in `waiting`. */
   private sizes = new Map<number, number>();
+  /** Freed blocks by size, not yet merged with their neighbours: a pass asks for the same sizes again and again. */
+  private waiting = new Map<number, number[]>();
   private top = PAGE;
 
   /** @param shared whether several threads use the memory */
@@ -33,10 +36,34 @@ export class Heap {
     this.free = [{ begin: roundUp(base), end: this.top }];
   }
 
-  /** Address of `bytes` fresh bytes, aligned to 64. Their contents are undefined. */
-  allocate(bytes: number, where: string): number {
+  /** Address of `bytes` fresh bytes, aligned to 64. Their contents are undefined. `where` names them, should there be no room. */
+  allocate(bytes: number, where: () => string): number {
     const size = roundUp(Math.max(bytes, 1));
-    let index = this.free.findIndex((range) => range.end - range.begin >= size);
+    const ptr = this.waiting.get(size)?.pop() ?? this.cut(size, where);
+    this.sizes.set(ptr, size);
+    this.used += size;
+    if (this.used > this.peak) this.peak = this.used;
+    return ptr;
+  }
+
+  release(ptr: number): void {
+    const size = this.sizes.get(ptr);
+    if (size === undefined || size < 0) throw new MemoryError(`release: ${ptr} is not allocated (freed twice, or used after dispose)`);
+    this.sizes.set(ptr, -size);
+    this.used -= size;
+    const alike = this.waiting.get(size);
+    if (alike) alike.push(ptr);
+    else this.waiting.set(size, [ptr]);
+  }
+
+  /** Takes `size` bytes from the first free range that has them. */
+  private cut(size: number, where: () => string): number {
+    const fits = (range: { begin: number; end: number }) => range.end - range.begin >= size;
+    let index = this.free.findIndex(fits);
+    if (index < 0 && this.waiting.size > 0) {
+      this.merge();
+      index = this.free.findIndex(fits);
+    }
     if (index < 0) {
       this.grow(size, where);
       index = this.free.length - 1;
@@ -45,18 +72,18 @@ export class Heap {
     const ptr = range.begin;
     range.begin += size;
     if (range.begin === range.end) this.free.splice(index, 1);
-    this.sizes.set(ptr, size);
-    this.used += size;
-    this.peak = Math.max(this.peak, this.used);
     return ptr;
   }
 
-  release(ptr: number): void {
-    const size = this.sizes.get(ptr);
-    if (size === undefined) throw new MemoryError(`release: ${ptr} is not allocated (freed twice, or used after dispose)`);
-    this.sizes.delete(ptr);
-    this.used -= size;
-    this.insert(ptr, ptr + size);
+  /** Gives all waiting blocks back to the free ranges. */
+  private merge(): void {
+    for (const [size, blocks] of this.waiting) {
+      for (const ptr of blocks) {
+        this.sizes.delete(ptr);
+        this.insert(ptr, ptr + size);
+      }
+    }
+    this.waiting.clear();
   }
 
   private insert(begin: number, end: number): void {
@@ -75,7 +102,7 @@ export class Heap {
     else this.free.splice(low, 0, { begin, end });
   }
 
-  private grow(size: number, where: string): void {
+  private grow(size: number, where: () => string): void {
     const last = this.free.at(-1);
     const missing = size - (last?.end === this.top ? last.end - last.begin : 0);
     const pages = Math.ceil(missing / PAGE);
@@ -92,7 +119,7 @@ export class Heap {
       }
     }
     throw new MemoryError(
-      `${where}: needs ${formatBytes(size)} more, ${formatBytes(this.used)} are in use and wasm32 holds ${formatBytes(MAX_BYTES)} at most (a smaller model, bf16 weights, a shorter context, or dispose() what is no longer needed)`,
+      `${where()}: needs ${formatBytes(size)} more, ${formatBytes(this.used)} are in use and wasm32 holds ${formatBytes(MAX_BYTES)} at most (a smaller model, bf16 weights, a shorter context, or dispose() what is no longer needed)`,
     );
   }
 }

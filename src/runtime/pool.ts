@@ -38,7 +38,7 @@ export class Pool {
     private readonly heap: Heap,
     private readonly onWarning: (message: string) => void,
   ) {
-    this.at = heap.allocate(JOB_BYTES, "threads");
+    this.at = heap.allocate(JOB_BYTES, () => "threads");
     new Uint8Array(heap.memory.buffer, this.at, JOB_BYTES).fill(0);
     this.job = new Job(heap.memory, this.at, exports, 0);
     const names = Object.entries(exports).flatMap(([name, value]) => (typeof value === "function" ? [name] : []));

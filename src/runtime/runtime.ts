@@ -36,7 +36,7 @@ export class Runtime {
   /** Calls of fewer operations are not worth a second thread: they take about as long as telling it. @internal */
   static sharedWork = 200_000;
 
-  private scopes: Set<number>[] = [];
+  private scopes: number[][] = [];
   private scratch = { ptr: 0, bytes: 0 };
   /** Told of every kernel call that an op makes, if set: for profiles. */
   onKernel: ((call: KernelCall) => void) | undefined;
@@ -95,13 +95,13 @@ export class Runtime {
   /** A tensor with undefined contents that lives until the enclosing scope ends. */
   empty(shape: readonly number[], dtype: DType = "f32"): Tensor {
     const x = this.keep(shape, dtype);
-    this.scopes.at(-1)?.add(x.ptr);
+    this.scopes.at(-1)?.push(x.ptr);
     return x;
   }
 
   /** A tensor with undefined contents that lives until `release`. */
   keep(shape: readonly number[], dtype: DType = "f32", layout: Tensor["layout"] = "rows"): Tensor {
-    const ptr = this.heap.allocate(bytesOf(shape, dtype, layout), `tensor [${shape.join(", ")}] ${dtype}`);
+    const ptr = this.heap.allocate(bytesOf(shape, dtype, layout), () => `tensor [${shape.join(", ")}] ${dtype}`);
     return { rt: this, ptr, shape, dtype, layout };
   }
 
@@ -116,13 +116,16 @@ export class Runtime {
 
   /** Frees a kept tensor, or a scratch tensor before its scope ends. */
   release(x: Tensor): void {
-    for (const scope of this.scopes) scope.delete(x.ptr);
+    for (const scope of this.scopes) {
+      const index = scope.lastIndexOf(x.ptr);
+      if (index >= 0) scope.splice(index, 1);
+    }
     this.live?.heap.release(x.ptr);
   }
 
   /** Runs `body` and frees every scratch tensor made inside, except those it returns (alone, in an array or in an object; a slice does not keep what it was cut from). */
   scope<T>(body: () => T): T {
-    const mine = new Set<number>();
+    const mine: number[] = [];
     this.scopes.push(mine);
     let result: T | undefined;
     try {
@@ -131,38 +134,40 @@ export class Runtime {
     } finally {
       this.scopes.pop();
       const outer = this.scopes.at(-1);
-      for (const ptr of pointers(result)) if (mine.delete(ptr)) outer?.add(ptr);
-      for (const ptr of mine) this.heap.release(ptr);
+      const kept = pointers(result);
+      for (const ptr of mine) {
+        if (kept.includes(ptr)) outer?.push(ptr);
+        else this.heap.release(ptr);
+      }
     }
   }
 
   /**
    * Runs a kernel over the range [0, count), on all threads if that pays.
    *
-   * @param args the kernel's arguments before `begin, end`
+   * @param args the kernel's arguments before `begin, end`; the array is the callee's from here on
    * @param work floating point operations of the whole call
    */
   run<K extends keyof Ranged>(kernel: K, args: Ranged[K], count: number, work: number): void {
-    this.call(kernel, args, 0, count, work);
+    this.call(kernel, args as number[], 0, count, work);
   }
 
   /** Like `run`, for a kernel that takes `bytes` of workspace before its range; each thread has its own. */
   runIn<K extends keyof RangedInWorkspace>(bytes: number, kernel: K, args: RangedInWorkspace[K], count: number, work: number): void {
     const each = Math.ceil(bytes / 64) * 64;
-    this.call(kernel, [...(args as number[]), this.workspace(each * this.threads)], each, count, work);
+    const all = args as number[];
+    all.push(this.workspace(each * this.threads));
+    this.call(kernel, all, each, count, work);
   }
 
-  private call(
-    kernel: keyof Ranged | keyof RangedInWorkspace,
-    args: readonly number[],
-    workspaceBytes: number,
-    count: number,
-    work: number,
-  ): void {
+  private call(kernel: keyof Ranged | keyof RangedInWorkspace, args: number[], workspaceBytes: number, count: number, work: number): void {
     const { kernels, pool } = this.alive;
     const begin = this.onKernel ? performance.now() : 0;
     if (pool && count > 1 && work >= Runtime.sharedWork) pool.run(kernel, args, workspaceBytes, count);
-    else (kernels[kernel] as (...args: number[]) => void)(...args, 0, count);
+    else {
+      args.push(0, count);
+      (kernels[kernel] as (...args: number[]) => void)(...args);
+    }
     this.onKernel?.({ kernel, ms: performance.now() - begin, work });
   }
 
@@ -171,7 +176,7 @@ export class Runtime {
     if (bytes > this.scratch.bytes) {
       if (this.scratch.ptr) this.heap.release(this.scratch.ptr);
       this.scratch = { ptr: 0, bytes: 0 };
-      this.scratch = { ptr: this.heap.allocate(bytes, "workspace"), bytes };
+      this.scratch = { ptr: this.heap.allocate(bytes, () => "workspace"), bytes };
     }
     return this.scratch.ptr;
   }
@@ -220,9 +225,11 @@ function threadCount(threads: number | "auto", onWarning: (message: string) => v
   return count;
 }
 
-function* pointers(value: unknown): Generator<number> {
-  if (typeof value !== "object" || value === null) return;
-  if ("ptr" in value && typeof value.ptr === "number") yield value.ptr;
-  else if (Array.isArray(value)) for (const item of value) yield* pointers(item);
-  else if (Object.getPrototypeOf(value) === Object.prototype) for (const item of Object.values(value)) yield* pointers(item);
+/** Addresses of all tensors in a value: the value itself, or what arrays and plain objects hold. */
+function pointers(value: unknown, found: number[] = []): number[] {
+  if (typeof value !== "object" || value === null) return found;
+  if ("ptr" in value && typeof value.ptr === "number") found.push(value.ptr);
+  else if (Array.isArray(value)) for (const item of value) pointers(item, found);
+  else if (Object.getPrototypeOf(value) === Object.prototype) for (const item of Object.values(value)) pointers(item, found);
+  return found;
 }

@@ -26,7 +26,9 @@ export interface Tensor {
 
 /** Number of elements of a shape. */
 export function sizeOf(shape: readonly number[]): number {
-  return shape.reduce((product, dim) => product * dim, 1);
+  let size = 1;
+  for (let i = 0; i < shape.length; i++) size *= shape[i]!;
+  return size;
 }
 
 /** Bytes that a tensor of this shape takes in memory, panel padding included. */
@@ -54,10 +56,13 @@ export function slice(x: Tensor, begin: number, end: number): Tensor {
 
 /** The runtime that all of an op's tensors live in. @throws {ShapeError} they live in several */
 export function runtimeOf(where: string, x: Tensor, ...others: readonly Tensor[]): Runtime {
-  if (others.every(({ rt }) => rt === x.rt)) return x.rt;
-  throw new ShapeError(
-    `${where}: expected tensors of one runtime, got several (tensors of two models cannot meet; copy with rt.read and rt.from)`,
-  );
+  for (let i = 0; i < others.length; i++) {
+    if (others[i]!.rt === x.rt) continue;
+    throw new ShapeError(
+      `${where}: expected tensors of one runtime, got several (tensors of two models cannot meet; copy with rt.read and rt.from)`,
+    );
+  }
+  return x.rt;
 }
 
 /**
@@ -70,9 +75,11 @@ export function expectShape(
   shape: readonly (number | "*")[],
   { dtype = "f32", layout = "rows", hint }: { dtype?: DType | readonly DType[]; layout?: Tensor["layout"]; hint?: string } = {},
 ): void {
-  const fits = x.shape.length === shape.length && shape.every((dim, i) => dim === "*" || dim === x.shape[i]);
+  let fits =
+    x.shape.length === shape.length && x.layout === layout && (typeof dtype === "string" ? dtype === x.dtype : dtype.includes(x.dtype));
+  for (let i = 0; fits && i < shape.length; i++) fits = shape[i] === "*" || shape[i] === x.shape[i];
+  if (fits) return;
   const dtypes = typeof dtype === "string" ? [dtype] : dtype;
-  if (fits && dtypes.includes(x.dtype) && x.layout === layout) return;
   throw new ShapeError(
     `${where}: expected [${shape.join(", ")}] ${dtypes.join(" or ")} in ${layout}, got [${x.shape.join(", ")}] ${x.dtype} in ${x.layout}${hint ? ` (${hint})` : ""}`,
   );

@@ -160,5 +160,13 @@ function rowOffset(x: Tensor, row: number): number {
 
 /** The weights whose names begin with `prefix`, by the rest of their names. */
 export function under(weights: Weights, prefix: string): Weights {
-  return { at: (name) => weights.at(prefix + name) };
+  // A joined string is hashed anew at every look-up, one that is kept is not.
+  const names = new Map<string, string>();
+  return {
+    at(name) {
+      const full = names.get(name) ?? prefix + name;
+      names.set(name, full);
+      return weights.at(full);
+    },
+  };
 }

@@ -17,7 +17,7 @@ describe("the heap", () => {
           const held: { ptr: number; size: number }[] = [];
           for (const { size, keep, which } of steps) {
             if (!keep && held.length > 0) heap.release(held.splice(which % held.length, 1)[0]!.ptr);
-            else held.push({ ptr: heap.allocate(size, "test"), size });
+            else held.push({ ptr: heap.allocate(size, () => "test"), size });
             const sorted = [...held].sort((a, b) => a.ptr - b.ptr);
             for (const [i, { ptr, size }] of sorted.entries()) {
               expect(ptr % 64).toBe(0);
@@ -29,7 +29,7 @@ describe("the heap", () => {
           expect(heap.used).toBe(0);
           // One free range again: all of the memory can be had in one piece without growing.
           const bytes = heap.memory.buffer.byteLength;
-          heap.allocate(bytes - 1024, "test");
+          heap.allocate(bytes - 1024, () => "test");
           expect(heap.memory.buffer.byteLength).toBe(bytes);
         },
       ),
@@ -40,18 +40,18 @@ describe("the heap", () => {
   test("refuses what does not fit, and goes on", () => {
     const heap = new Heap();
     heap.reserve(0);
-    expect(() => heap.allocate(MAX_BYTES + 64, "too much")).toThrow(MemoryError);
-    expect(() => heap.allocate(MAX_BYTES + 64, "too much")).toThrow(/too much: needs 4 GiB more/);
+    expect(() => heap.allocate(MAX_BYTES + 64, () => "too much")).toThrow(MemoryError);
+    expect(() => heap.allocate(MAX_BYTES + 64, () => "too much")).toThrow(/too much: needs 4 GiB more/);
     expect(heap.used).toBe(0);
-    heap.allocate(100, "enough");
+    heap.allocate(100, () => "enough");
     expect(() => heap.release(12)).toThrow(/not allocated/);
   });
 
   test("can be filled to the last page", () => {
     const heap = new Heap();
     heap.reserve(0);
-    heap.allocate(MAX_BYTES - 1_000_000, "most");
-    heap.allocate(900_000, "the rest");
+    heap.allocate(MAX_BYTES - 1_000_000, () => "most");
+    heap.allocate(900_000, () => "the rest");
     expect(heap.memory.buffer.byteLength).toBe(MAX_BYTES);
   });
 });
