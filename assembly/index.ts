@@ -22,6 +22,7 @@ export { embedBf16, embedF32 } from "./embed";
 export { lightning, lightningStep, lightningWorkspaceBytes } from "./lightning";
 export { matmulBf16, matmulF32, matmulWorkspaceBytes } from "./matmul";
 export { rmsNorm } from "./norm";
+export { packRows, rowTiles } from "./product-tile";
 export { bf16ToF32, countNonFinite, f16ToF32, f32ToBf16, f32ToF16, packBf16, packF32, unpackBf16, unpackF32 } from "./pack";
 export { mix, residual, sigmoidGate, silu, siluGate } from "./pointwise";
 export { rope } from "./rope";

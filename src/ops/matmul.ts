@@ -10,16 +10,29 @@ import { expectShape, PANEL, runtimeOf, type Tensor } from "../runtime/tensor.js
  * @throws {ShapeError}
  */
 export function matmul(x: Tensor, w: Tensor): Tensor {
+  return matmuls(x, [w])[0]!;
+}
+
+/** `x·wᵀ` for several `w`: the rows are brought into the order of the product once. */
+export function matmuls(x: Tensor, weights: readonly Tensor[]): Tensor[] {
   if (x.shape.length !== 2) throw new ShapeError(`matmul: x: expected [rows, in], got [${x.shape.join(", ")}]`);
   const [rows, inputs] = x.shape as [number, number];
   expectShape("matmul: x", x, [rows, inputs]);
-  expectShape("matmul: w", w, ["*", inputs], { dtype: ["f32", "bf16"], layout: "panels", hint: "weights are [out, in]" });
-  const rt = runtimeOf("matmul", x, w);
-  const outputs = w.shape[0]!;
-  const y = rt.empty([rows, outputs]);
-  const kernel = w.dtype === "f32" ? "matmulF32" : "matmulBf16";
+  for (const w of weights) {
+    expectShape("matmul: w", w, ["*", inputs], { dtype: ["f32", "bf16"], layout: "panels", hint: "weights are [out, in]" });
+  }
+  const rt = runtimeOf("matmul", x, ...weights);
+  const ys = weights.map((w) => rt.empty([rows, w.shape[0]!]));
   const workspaceBytes = Number(rt.kernels.matmulWorkspaceBytes.value);
-  const panels = Math.ceil(outputs / PANEL);
-  rt.runIn(workspaceBytes, kernel, [y.ptr, x.ptr, w.ptr, rows, outputs, inputs], panels, 2 * rows * outputs * inputs);
-  return y;
+  const tiles = rt.kernels.rowTiles(rows);
+  const packed = tiles ? rt.empty(x.shape) : x;
+  if (tiles) rt.run("packRows", [packed.ptr, x.ptr, rows, inputs], tiles, 2 * rows * inputs);
+  for (const [i, w] of weights.entries()) {
+    const outputs = w.shape[0]!;
+    const kernel = w.dtype === "f32" ? "matmulF32" : "matmulBf16";
+    const args = [ys[i]!.ptr, x.ptr, packed.ptr, w.ptr, rows, outputs, inputs] as const;
+    rt.runIn(workspaceBytes, kernel, [...args], Math.ceil(outputs / PANEL), 2 * rows * outputs * inputs);
+  }
+  if (tiles) rt.release(packed);
+  return ys;
 }

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { embed } from "../../src/ops/embed.js";
-import { matmul } from "../../src/ops/matmul.js";
+import { matmul, matmuls } from "../../src/ops/matmul.js";
 import { rmsNorm } from "../../src/ops/norm.js";
 import { mix, residual, sigmoidGate, silu, siluGate } from "../../src/ops/pointwise.js";
 import { rope, rotation } from "../../src/ops/rope.js";
@@ -63,6 +63,22 @@ export const opsSuite: Suite = (runtime) => {
         w.release();
       }
     });
+  });
+
+  test("several products of the same rows are the products one by one", () => {
+    const rt = runtime();
+    for (const rows of [1, 9, 110]) {
+      const weights = [randomMatrix(rt, 1, 17, 530, "f32"), randomMatrix(rt, 2, 40, 530, "bf16")];
+      rt.scope(() => {
+        const x = randomInput(rt, 3, [rows, 530]).tensor;
+        const together = matmuls(
+          x,
+          weights.map(({ tensor }) => tensor),
+        );
+        for (const [i, w] of weights.entries()) expect(rt.read(together[i]!)).toEqual(evaluate(rt, () => matmul(x, w.tensor)));
+      });
+      for (const w of weights) w.release();
+    }
   });
 
   test.each(["f32", "bf16"] as const)("embedding copies rows of %s weights exactly", (resident) => {

@@ -36,9 +36,11 @@ function product(resident: "f32" | "bf16"): Make {
     const w = randomMatrix(rt, 3, out, inputs, resident);
     const x = input(rt, 4, [ROWS, inputs]);
     const y = zeros(rt, [ROWS, out]);
+    const packed = rt.empty(x.shape);
+    rt.kernels.packRows(packed.ptr, x.ptr, ROWS, inputs, 0, rt.kernels.rowTiles(ROWS));
     const kernel = resident === "f32" ? rt.kernels.matmulF32 : rt.kernels.matmulBf16;
     const workspace = rt.workspace(Number(rt.kernels.matmulWorkspaceBytes.value));
-    const run = (begin: number, end: number) => kernel(y.ptr, x.ptr, w.tensor.ptr, ROWS, out, inputs, workspace, begin, end);
+    const run = (begin: number, end: number) => kernel(y.ptr, x.ptr, packed.ptr, w.tensor.ptr, ROWS, out, inputs, workspace, begin, end);
     return { outputs: [y], length: 8, run };
   };
 }
@@ -59,6 +61,17 @@ const order = [5, 0, 9, 13, 2, 2, 7];
 const kernels: Record<string, Make> = {
   matmulF32: product("f32"),
   matmulBf16: product("bf16"),
+  packRows: (rt) => {
+    // Several tiles on every build; an odd width and one that takes a second block.
+    const [rows, width] = [13, 515];
+    const packed = zeros(rt, [rows, width]);
+    const x = input(rt, 1, [rows, width]);
+    return {
+      outputs: [packed],
+      length: rt.kernels.rowTiles(rows),
+      run: (begin, end) => rt.kernels.packRows(packed.ptr, x.ptr, rows, width, begin, end),
+    };
+  },
   embedF32: embedding("f32"),
   embedBf16: embedding("bf16"),
   silu: simple([elements], elements, (rt, y, begin, end) => rt.kernels.silu(y.ptr, input(rt, 1, [elements]).ptr, begin, end)),
