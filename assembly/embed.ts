@@ -3,6 +3,7 @@
 // Tokens begin to end are independent.
 
 import { slot } from "./pack";
+import { unpackRow } from "./q8";
 import { at } from "./simd";
 
 export function embedF32(y: usize, ids: usize, w: usize, N: i32, begin: i32, end: i32): void {
@@ -25,4 +26,8 @@ export function embedBf16(y: usize, ids: usize, w: usize, N: i32, begin: i32, en
       src += 16;
     }
   }
+}
+
+export function embedQ8(y: usize, ids: usize, w: usize, N: i32, begin: i32, end: i32): void {
+  for (let t = begin; t < end; t++) unpackRow(y + (((<usize>t) * (<usize>N)) << 2), w, i32.load(at(ids, t)), N);
 }

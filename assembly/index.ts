@@ -18,12 +18,15 @@ export function exponential(y: usize, x: usize, begin: i32, end: i32): void {
 }
 
 export { attention, attentionWorkspaceBytes } from "./attention";
-export { embedBf16, embedF32 } from "./embed";
+export { embedBf16, embedF32, embedQ8 } from "./embed";
 export { lightning, lightningStep, lightningWorkspaceBytes } from "./lightning";
 export { matmulBf16, matmulF32, matmulWorkspaceBytes } from "./matmul";
+export { matmulQ8, matmulQ8WorkspaceBytes } from "./matmul-q8";
 export { rmsNorm } from "./norm";
+export { packRows, rowTiles } from "./product-tile";
 export { bf16ToF32, countNonFinite, f16ToF32, f32ToBf16, f32ToF16, packBf16, packF32, unpackBf16, unpackF32 } from "./pack";
 export { mix, residual, sigmoidGate, silu, siluGate } from "./pointwise";
+export { packQ8, quantizeRows, unpackQ8 } from "./q8";
 export { rope } from "./rope";
 export { gather, group, route, scatter } from "./route";
 export { logSoftmax, softmax } from "./softmax";

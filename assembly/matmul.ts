@@ -1,135 +1,80 @@
-// y = x·wᵀ.   M rows, N outputs, K inputs.   x [M, K] rows; w [N, K] in panels [N/8][K][8], float32 or bf16; y [M, N] rows.
+// y = x·wᵀ.   M rows, N outputs, K inputs.   x [M, K] rows, and its tiles packed; w [N, K] in panels [N/8][K][8], float32 or bf16; y [M, N]
 //   y_mn = Σ_k x_mk w_nk
 // Each y_mn is summed over blocks of KC inputs, k ascending inside a block, for every M, path and range. So a row's result does
 // not depend on which rows are computed with it: one token alone, a prompt, or an expert's batch give the same bits.
 
-import { at, high, low, madd, transpose } from "./simd";
-import { ONES, tileColumns } from "./tile";
+import { KC, row1, row4, sixes, tile4, tile6, tiledRows } from "./product-tile";
+import { at, high, low } from "./simd";
 
-/** Inputs per block, rows per block. */
-const KC: i32 = 512;
+/** Rows per block, a multiple of 4 and 6: they stay in the second cache while the panels stream by. A last block takes up to MORE beyond. */
 const MC: i32 = 96;
+const MORE: i32 = 8;
 
-/** Bytes of workspace: packed rows, one widened panel, results of the last panel. */
-export const matmulWorkspaceBytes: i32 = (MC * KC + 8 * KC + 8 * MC) * 4;
+/** Bytes of workspace: one widened panel, and a last panel's results, which may be wider than y. */
+export const matmulWorkspaceBytes: i32 = (8 * KC + 8 * (MC + MORE + 3)) * 4;
 
-/** Panels begin to end of the product with float32 weights. */
-export function matmulF32(y: usize, x: usize, w: usize, M: i32, N: i32, K: i32, ws: usize, begin: i32, end: i32): void {
-  matmul<f32>(y, x, w, M, N, K, ws, begin, end);
+/** Panels begin to end of the product with float32 weights; `packed` is what packRows made of x. */
+export function matmulF32(y: usize, x: usize, packed: usize, w: usize, M: i32, N: i32, K: i32, ws: usize, begin: i32, end: i32): void {
+  matmul<f32>(y, x, packed, w, M, N, K, ws, begin, end);
 }
 
 /** Panels begin to end of the product with bf16 weights; sums stay float32. */
-export function matmulBf16(y: usize, x: usize, w: usize, M: i32, N: i32, K: i32, ws: usize, begin: i32, end: i32): void {
-  matmul<u16>(y, x, w, M, N, K, ws, begin, end);
+export function matmulBf16(y: usize, x: usize, packed: usize, w: usize, M: i32, N: i32, K: i32, ws: usize, begin: i32, end: i32): void {
+  matmul<u16>(y, x, packed, w, M, N, K, ws, begin, end);
 }
 
-@inline function matmul<W>(y: usize, x: usize, w: usize, M: i32, N: i32, K: i32, ws: usize, begin: i32, end: i32): void {
+@inline function matmul<W>(y: usize, x: usize, packed: usize, w: usize, M: i32, N: i32, K: i32, ws: usize, begin: i32, end: i32): void {
   assert(begin >= 0 && end <= (N + 7) >> 3 && begin <= end);
-  const tiled = M & ~3;
-  for (let i: i32 = 0; i < tiled; i += MC) {
-    tiles<W>(y + (((<usize>i) * (<usize>N)) << 2), x + (((<usize>i) * (<usize>K)) << 2), w, min(MC, tiled - i), N, K, ws, begin, end);
-  }
-  if (tiled < M) {
-    singles<W>(y + (((<usize>tiled) * (<usize>N)) << 2), x + (((<usize>tiled) * (<usize>K)) << 2), w, M - tiled, N, K, ws, begin, end);
-  }
+  const ldx = (<usize>K) << 2, ldy = (<usize>N) << 2, stride = (<usize>K) * 8 * sizeof<W>();
+  const tiled = tiledRows(M), six = 6 * sixes(M), whole = min(end, N >> 3);
+  const narrow = ws + (<usize>(8 * KC) << 2);
+  let i: i32 = 0;
+  do {
+    const tiles = tiled - i <= MC + MORE ? tiled - i : MC, i6 = min(max(six - i, 0), tiles), rest = i + tiles == tiled ? M - tiled : 0;
+    const yi = y + (<usize>i) * ldy, xi = x + (<usize>tiled) * ldx;
+    for (let p = begin; p < whole; p += 4) {
+      panels<W>(at(yi, p << 3), ldy, packed, i, i6, tiles, tiled, xi, rest, w + (<usize>p) * stride, min(4, whole - p), K, ws);
+    }
+    if (whole < end) {
+      // The last panel is wider than y: its results go through rows of their own.
+      panels<W>(narrow, 32, packed, i, i6, tiles, tiled, xi, rest, w + (<usize>whole) * stride, 1, K, ws);
+      for (let r: i32 = 0; r < tiles + rest; r++) memory.copy(at(yi, whole << 3) + (<usize>r) * ldy, narrow + (<usize>(r << 5)), ((<usize>N) & 7) << 2);
+    }
+    i += tiles;
+  } while (i < tiled);
 }
 
-// A block of rows, four at a time. M is a multiple of 4, at most MC.
-function tiles<W>(y: usize, x: usize, w: usize, M: i32, N: i32, K: i32, ws: usize, begin: i32, end: i32): void {
-  const wide = ws + (<usize>(MC * KC) << 2), last = wide + (<usize>(8 * KC) << 2);
-  const ldx = (<usize>K) << 2, ldy = (<usize>N) << 2, step: usize = 8 * sizeof<W>();
-  const whole = min(end, N >> 3);
+// `count` panels (at most four) of a block of rows: `tiles` rows of the `tiled` packed ones, from i, the first i6 of them by six;
+// then `rest` rows as they are, at x. One K block after the other, so that weights come from memory once.
+function panels<W>(
+  c: usize, ldc: usize, packed: usize, i: i32, i6: i32, tiles: i32, tiled: i32, x: usize, rest: i32, w: usize, count: i32, K: i32, ws: usize,
+): void {
+  const step: usize = 8 * sizeof<W>(), stride = (<usize>K) * step, ldx = (<usize>K) << 2;
   for (let k: i32 = 0; k < K; k += KC) {
-    const kc = min(KC, K - k), g = k ? ONES : 0;
-    for (let i: i32 = 0; i < M; i += 4) packPanel(ws + (((<usize>i) * (<usize>kc)) << 2), at(x, k) + (<usize>i) * ldx, ldx, kc);
-    for (let p = begin; p < end; p++) {
-      let b = w + ((<usize>p) * (<usize>K) + (<usize>k)) * step;
-      if (sizeof<W>() == 2) {
-        widen(wide, b, kc);
-        b = wide;
-      }
-      // The last panel may be wider than y: it goes through its own rows of eight.
-      const c = p < whole ? at(y, p << 3) : last, ldc: usize = p < whole ? ldy : 32;
-      for (let i: i32 = 0; i < M; i += 4) tileColumns(kc, ws + (((<usize>i) * (<usize>kc)) << 2), 16, b, c + (<usize>i) * ldc, ldc, g);
-    }
-  }
-  if (whole < end) {
-    const rest = ((<usize>N) & 7) << 2;
-    for (let i: i32 = 0; i < M; i++) memory.copy(at(y, whole << 3) + (<usize>i) * ldy, last + ((<usize>i) << 5), rest);
-  }
-}
-
-// Rows one by one, four panels at a time: weights stream once and every row uses them while they are near.
-function singles<W>(y: usize, x: usize, w: usize, M: i32, N: i32, K: i32, ws: usize, begin: i32, end: i32): void {
-  const ldx = (<usize>K) << 2, ldy = (<usize>N) << 2, step: usize = 8 * sizeof<W>(), stride = (<usize>K) * step;
-  const whole = min(end, N >> 3);
-  let p = begin;
-  for (; p + 4 <= whole; p += 4) {
-    for (let i: i32 = 0; i < M; i++) {
-      for (let k: i32 = 0; k < K; k += KC) {
-        row4<W>(min(KC, K - k), at(x, k) + (<usize>i) * ldx, w + (<usize>p) * stride + (<usize>k) * step, stride, at(y, p << 3) + (<usize>i) * ldy, k > 0);
+    const kc = min(KC, K - k), add = k > 0;
+    const wk = w + (<usize>k) * step, block = packed + (((<usize>k) * (<usize>tiled) + (<usize>i) * (<usize>kc)) << 2);
+    if (tiles) {
+      for (let p: i32 = 0; p < count; p++) {
+        let a = block, b = wk + (<usize>p) * stride, cp = c + (<usize>(p << 5)), r: i32 = 0;
+        if (sizeof<W>() == 2) {
+          widen(ws, b, kc);
+          b = ws;
+        }
+        for (; r < i6; r += 6) {
+          tile6(kc, a, b, cp, ldc, add);
+          a += (<usize>kc) * 24; cp += 6 * ldc;
+        }
+        for (; r < tiles; r += 4) {
+          tile4(kc, a, b, cp, ldc, add);
+          a += (<usize>kc) << 4; cp += 4 * ldc;
+        }
       }
     }
-  }
-  for (; p < end; p++) {
-    for (let i: i32 = 0; i < M; i++) {
-      const c = p < whole ? at(y, p << 3) + (<usize>i) * ldy : ws;
-      for (let k: i32 = 0; k < K; k += KC) row1<W>(min(KC, K - k), at(x, k) + (<usize>i) * ldx, w + (<usize>p) * stride + (<usize>k) * step, c, k > 0);
-      if (p >= whole) memory.copy(at(y, p << 3) + (<usize>i) * ldy, ws, ((<usize>N) & 7) << 2);
+    for (let r: i32 = 0; r < rest; r++) {
+      const xr = at(x, k) + (<usize>r) * ldx, cr = c + (<usize>(tiles + r)) * ldc;
+      if (count == 4) row4<W>(kc, xr, wk, stride, cr, add);
+      else for (let p: i32 = 0; p < count; p++) row1<W>(kc, xr, wk + (<usize>p) * stride, cr + (<usize>(p << 5)), add);
     }
-  }
-}
-
-function row4<W>(K: i32, x: usize, b: usize, stride: usize, y: usize, add: bool): void {
-  let c0 = f32x4.splat(0), c1 = f32x4.splat(0), c2 = f32x4.splat(0), c3 = f32x4.splat(0);
-  let c4 = f32x4.splat(0), c5 = f32x4.splat(0), c6 = f32x4.splat(0), c7 = f32x4.splat(0);
-  const step: usize = 8 * sizeof<W>();
-  let b1 = b + stride, b2 = b1 + stride, b3 = b2 + stride;
-  const end = b + (<usize>K) * step;
-  while (b < end) {
-    const v = v128.load32_splat(x);
-    c0 = madd(v, low<W>(b), c0); c1 = madd(v, high<W>(b), c1);
-    if (b == end) break; // never true here: it ends a basic block, so that V8 does not hoist all eight loads and spill
-    c2 = madd(v, low<W>(b1), c2); c3 = madd(v, high<W>(b1), c3);
-    if (b == end) break;
-    c4 = madd(v, low<W>(b2), c4); c5 = madd(v, high<W>(b2), c5);
-    if (b == end) break;
-    c6 = madd(v, low<W>(b3), c6); c7 = madd(v, high<W>(b3), c7);
-    x += 4;
-    b += step; b1 += step; b2 += step; b3 += step;
-  }
-  if (add) {
-    c0 = f32x4.add(v128.load(y), c0); c1 = f32x4.add(v128.load(y, 16), c1);
-    c2 = f32x4.add(v128.load(y, 32), c2); c3 = f32x4.add(v128.load(y, 48), c3);
-    c4 = f32x4.add(v128.load(y, 64), c4); c5 = f32x4.add(v128.load(y, 80), c5);
-    c6 = f32x4.add(v128.load(y, 96), c6); c7 = f32x4.add(v128.load(y, 112), c7);
-  }
-  v128.store(y, c0); v128.store(y, c1, 16); v128.store(y, c2, 32); v128.store(y, c3, 48);
-  v128.store(y, c4, 64); v128.store(y, c5, 80); v128.store(y, c6, 96); v128.store(y, c7, 112);
-}
-
-function row1<W>(K: i32, x: usize, b: usize, y: usize, add: bool): void {
-  let c0 = f32x4.splat(0), c1 = f32x4.splat(0);
-  for (const end = b + (<usize>K) * 8 * sizeof<W>(); b < end; b += 8 * sizeof<W>()) {
-    const v = v128.load32_splat(x);
-    c0 = madd(v, low<W>(b), c0); c1 = madd(v, high<W>(b), c1);
-    x += 4;
-  }
-  if (add) { c0 = f32x4.add(v128.load(y), c0); c1 = f32x4.add(v128.load(y, 16), c1); }
-  v128.store(y, c0);
-  v128.store(y, c1, 16);
-}
-
-// Four rows of x become [K][4], the order in which a tile reads them.
-function packPanel(dst: usize, x: usize, ldx: usize, K: i32): void {
-  let k: i32 = 0;
-  for (; k + 4 <= K; k += 4) {
-    transpose(dst, 16, at(x, k), ldx);
-    dst += 64;
-  }
-  for (; k < K; k++) {
-    for (let r: i32 = 0; r < 4; r++) f32.store(at(dst, r), load<f32>(at(x, k) + (<usize>r) * ldx));
-    dst += 16;
   }
 }
 

@@ -10,7 +10,7 @@ export { ResidentWeights, type StoredDType, type WeightSpec, type Weights } from
 export { attention, type KeysValues } from "./attention.js";
 export { embed } from "./embed.js";
 export { lightning } from "./lightning.js";
-export { matmul } from "./matmul.js";
+export { matmul, matmuls } from "./matmul.js";
 export { rmsNorm } from "./norm.js";
 export { mix, residual, sigmoidGate, silu, siluGate } from "./pointwise.js";
 export { type Rotation, rope, rotation } from "./rope.js";

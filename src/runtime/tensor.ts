@@ -1,20 +1,27 @@
 import { ShapeError } from "./errors.js";
 import type { Runtime } from "./runtime.js";
 
-/** Element types that can lie in wasm memory. bf16 exists for stored weights only: all arithmetic is float32. */
-export type DType = "f32" | "bf16" | "i32";
+/**
+ * Element types that can lie in wasm memory. bf16 and q8 exist for matrices of weights only. Arithmetic is float32; with q8, 8-bit
+ * integers with a scale for every `BLOCK` inputs of an output, products of integers.
+ */
+export type DType = "f32" | "bf16" | "q8" | "i32";
 
-export const BYTES: Readonly<Record<DType, number>> = { f32: 4, bf16: 2, i32: 4 };
+const BYTES: Readonly<Record<DType, number>> = { f32: 4, bf16: 2, q8: 1, i32: 4 };
 
 /** Outputs per panel of a packed matrix. */
 export const PANEL = 8;
+
+/** Inputs per block of a q8 matrix: those with one scale. */
+export const BLOCK = 512;
 
 /**
  * A shape, a dtype and an address in the memory of one runtime. Row-major and contiguous; it has no arithmetic
  * and keeps no view, because growing the memory detaches views (`rt.read` and `rt.f32` make fresh ones).
  *
  * A matrix of weights `[out, in]` lies in `panels` instead of rows: panel p holds outputs 8p … 8p+7 as `[in][8]`,
- * the last one padded with zeros, which is the order in which the product reads it.
+ * the last one padded with zeros, which is the order in which the product reads it. In a q8 panel inputs lie in pairs, `[in/2][8][2]`,
+ * and each block follows its eight float32 scales.
  */
 export interface Tensor {
   readonly rt: Runtime;
@@ -31,10 +38,12 @@ export function sizeOf(shape: readonly number[]): number {
   return size;
 }
 
-/** Bytes that a tensor of this shape takes in memory, panel padding included. */
+/** Bytes that a tensor of this shape takes in memory, padding and scales of panels included. */
 export function bytesOf(shape: readonly number[], dtype: DType, layout: Tensor["layout"] = "rows"): number {
-  const size = layout === "rows" ? sizeOf(shape) : Math.ceil(shape[0]! / PANEL) * PANEL * shape[1]!;
-  return size * BYTES[dtype];
+  if (layout === "rows") return sizeOf(shape) * BYTES[dtype];
+  const [outputs, inputs] = shape as [number, number];
+  const row = dtype === "q8" ? 2 * Math.ceil(inputs / 2) + 4 * Math.ceil(inputs / BLOCK) : inputs * BYTES[dtype];
+  return Math.ceil(outputs / PANEL) * PANEL * row;
 }
 
 /** The same elements under another shape. */

@@ -16,6 +16,9 @@ export type StoredDType = "f32" | "bf16" | "f16";
 
 export const STORED_BYTES: Readonly<Record<StoredDType, number>> = { f32: 4, bf16: 2, f16: 2 };
 
+/** Dtypes in which a matrix can stay in memory; a vector is always f32. */
+export type ResidentDType = "f32" | "bf16" | "q8";
+
 /** What a weight is, as a checkpoint describes it. */
 export interface WeightSpec {
   readonly name: string;
@@ -28,8 +31,9 @@ export interface WeightSpec {
 const STAGE_BYTES = 1 << 20;
 
 /**
- * Weights that stay in the runtime's memory: matrices in panels, as float32 or bf16; vectors as float32.
+ * Weights that stay in the runtime's memory: matrices in panels, as float32, bf16 or 8-bit integers with scales; vectors as float32.
  * Filled and read back in stored form, whole rows at a time, without change of a bit unless the resident dtype is narrower.
+ * What is read back is what products compute with: of q8 the values scale · integer, rounded to the stored dtype.
  */
 export class ResidentWeights implements Weights {
   private entries = new Map<string, { tensor: Tensor; spec: WeightSpec }>();
@@ -37,7 +41,7 @@ export class ResidentWeights implements Weights {
   constructor(readonly rt: Runtime) {}
 
   /** Makes room for a weight; its contents are undefined until `writeRows`. */
-  add(spec: WeightSpec, resident: "f32" | "bf16"): Tensor {
+  add(spec: WeightSpec, resident: ResidentDType): Tensor {
     if (this.entries.has(spec.name)) throw new WeightError(`${spec.name}: given twice`);
     const tensor = this.rt.keep(spec.shape, resident, spec.shape.length === 2 ? "panels" : "rows");
     this.entries.set(spec.name, { tensor, spec });
@@ -93,6 +97,7 @@ export class ResidentWeights implements Weights {
       const target = tensor.ptr + rowOffset(tensor, begin);
       if (tensor.layout === "rows") rt.bytes(target, size * 4).set(rt.bytes(wide.ptr, size * 4));
       else if (tensor.dtype === "f32") k.packF32(target, wide.ptr, rows, width);
+      else if (tensor.dtype === "q8") k.packQ8(target, wide.ptr, rows, width);
       else if (from === "bf16") k.packBf16(target, stored.ptr, rows, width);
       else {
         const narrow = rt.empty([Math.ceil(size / 2)]);
@@ -119,6 +124,7 @@ export class ResidentWeights implements Weights {
       const stored = spec.dtype === "f32" ? wide : rt.empty([Math.ceil(bytes / 4)]);
       if (tensor.layout === "rows") rt.bytes(wide.ptr, size * 4).set(rt.bytes(source, size * 4));
       else if (tensor.dtype === "f32") k.unpackF32(wide.ptr, source, rows, width);
+      else if (tensor.dtype === "q8") k.unpackQ8(wide.ptr, source, rows, width);
       else {
         const narrow = spec.dtype === "bf16" ? stored : rt.empty([Math.ceil(size / 2)]);
         k.unpackBf16(narrow.ptr, source, rows, width);

@@ -1,7 +1,8 @@
 import { Runtime } from "../../src/runtime/runtime.js";
 import { bytesOf, type Tensor } from "../../src/runtime/tensor.js";
 import type { Build } from "../../src/runtime/wasm.js";
-import { ResidentWeights } from "../../src/runtime/weights.js";
+import { type ResidentDType, ResidentWeights } from "../../src/runtime/weights.js";
+import { dequantized } from "../reference/quantized.js";
 import { randomTensor } from "../support/random.js";
 
 /** Tests that hold for one runtime, whatever build or engine is behind it. */
@@ -36,7 +37,7 @@ export function randomInput(rt: Runtime, seed: number, shape: readonly number[],
 }
 
 /** A packed matrix of random weights `[out, inputs]`, with the values that it holds after rounding to its resident dtype. */
-export function randomMatrix(rt: Runtime, seed: number, out: number, inputs: number, resident: "f32" | "bf16") {
+export function randomMatrix(rt: Runtime, seed: number, out: number, inputs: number, resident: ResidentDType) {
   const data = randomTensor(seed, out * inputs, inputs ** -0.5);
   if (resident === "bf16") for (let i = 0; i < data.length; i++) data[i] = toBf16(data[i]!);
   const weights = new ResidentWeights(rt);
@@ -46,6 +47,7 @@ export function randomMatrix(rt: Runtime, seed: number, out: number, inputs: num
     const rows = data.subarray(row * inputs, Math.min(out, row + step) * inputs);
     weights.writeRows("w", row, new Uint8Array(rows.buffer, rows.byteOffset, rows.byteLength));
   }
+  if (resident === "q8") data.set(dequantized(data, inputs));
   return { data, tensor, release: () => rt.release(tensor) };
 }
 

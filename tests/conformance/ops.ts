@@ -1,15 +1,18 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { embed } from "../../src/ops/embed.js";
-import { matmul } from "../../src/ops/matmul.js";
+import { matmul, matmuls } from "../../src/ops/matmul.js";
 import { rmsNorm } from "../../src/ops/norm.js";
 import { mix, residual, sigmoidGate, silu, siluGate } from "../../src/ops/pointwise.js";
 import { rope, rotation } from "../../src/ops/rope.js";
 import { gather, route, scatter, take, zerosLike } from "../../src/ops/route.js";
 import { logSoftmax, softmax } from "../../src/ops/softmax.js";
+import type { Runtime } from "../../src/runtime/runtime.js";
 import type { Tensor } from "../../src/runtime/tensor.js";
+import { ResidentWeights } from "../../src/runtime/weights.js";
 import * as reference from "../reference/linear.js";
 import { routeWeights } from "../reference/moe.js";
+import * as quantized from "../reference/quantized.js";
 import { rope as referenceRope } from "../reference/rope.js";
 import * as tolerance from "../support/tolerance.js";
 import { evaluate, randomInput, randomMatrix, type Suite } from "./harness.js";
@@ -30,17 +33,24 @@ export const opsSuite: Suite = (runtime) => {
       [99, 17, 40],
       [101, 600, 24],
       [6, 64, 8],
+      [2, 511, 8],
+      [5, 512, 65],
+      [3, 1023, 32],
+      [12, 1024, 47],
+      [8, 1, 35],
     ];
+    const residents = ["f32", "bf16", "q8"] as const;
 
-    test.each(["f32", "bf16"] as const)("x·wᵀ with %s weights equals the float64 product", (resident) => {
+    test.each(residents)("x·wᵀ with %s weights equals the float64 product", (resident) => {
       const rt = runtime();
+      const bound = resident === "q8" ? tolerance.q8Product : tolerance.product;
       const check = (rows: number, inputs: number, out: number, seed: number) => {
         const w = randomMatrix(rt, seed, out, inputs, resident);
         rt.scope(() => {
           const x = randomInput(rt, seed + 1, [rows, inputs]);
           const y = evaluate(rt, () => matmul(x.tensor, w.tensor));
           const expected = reference.matmul(x.data, w.data, inputs);
-          expect(tolerance.maxAbsDiff(y, expected)).toBeLessThanOrEqual(tolerance.product(x.data, w.data, inputs));
+          expect(tolerance.maxAbsDiff(y, expected)).toBeLessThanOrEqual(bound(x.data, w.data, inputs));
         });
         w.release();
       };
@@ -48,7 +58,7 @@ export const opsSuite: Suite = (runtime) => {
       fc.assert(fc.property(fc.integer({ min: 1, max: 13 }), dim, dim, seed, check), { numRuns: 60 });
     });
 
-    test.each(["f32", "bf16"] as const)("a row's bits do not depend on the rows beside it (%s weights)", (resident) => {
+    test.each(residents)("a row's bits do not depend on the rows beside it (%s weights)", (resident) => {
       const rt = runtime();
       for (const [rows, inputs, out] of [...shapes, [200, 530, 20]] as const) {
         const w = randomMatrix(rt, rows, out, inputs, resident);
@@ -65,7 +75,89 @@ export const opsSuite: Suite = (runtime) => {
     });
   });
 
-  test.each(["f32", "bf16"] as const)("embedding copies rows of %s weights exactly", (resident) => {
+  describe("q8", () => {
+    /** The matrix `[data.length / inputs, inputs]` of these weights, and how many of them are not finite. */
+    function matrix(rt: Runtime, data: Float32Array, inputs: number) {
+      const weights = new ResidentWeights(rt);
+      const tensor = weights.add({ name: "w", shape: [data.length / inputs, inputs], dtype: "f32" }, "q8");
+      return { tensor, notFinite: weights.writeRows("w", 0, new Uint8Array(data.buffer)) };
+    }
+
+    test("gives the specification's bits on every build", () => {
+      const rt = runtime();
+      for (const [rows, inputs, out] of [
+        [1, 1, 1],
+        [1, 513, 40],
+        [3, 1537, 33],
+        [4, 512, 9],
+        [13, 1023, 71],
+      ] as const) {
+        const w = randomInput(rt, rows, [out, inputs], 0.1).data;
+        const x = randomInput(rt, out, [rows, inputs], 100).data;
+        const y = evaluate(rt, () => matmul(rt.from(x, [rows, inputs]), matrix(rt, w, inputs).tensor));
+        expect(y).toEqual(quantized.matmul(x, w, inputs));
+      }
+    });
+
+    test("sums of the largest values do not overflow", () => {
+      const rt = runtime();
+      for (const rows of [1, 4]) {
+        const x = new Float32Array(rows * 512).fill(-3);
+        const w = new Float32Array(40 * 512).fill(2);
+        const y = evaluate(rt, () => matmul(rt.from(x, [rows, 512]), matrix(rt, w, 512).tensor));
+        const expected = new Float32Array(rows * 40).fill(-3072);
+        expect(tolerance.maxAbsDiff(y, expected)).toBeLessThanOrEqual(tolerance.q8Product(x, w, 512));
+      }
+    });
+
+    test("what is not finite stays so, and stays in its rows", () => {
+      const rt = runtime();
+      for (const rows of [1, 6]) {
+        const [inputs, out] = [600, 40];
+        const w = randomInput(rt, 1, [out, inputs]).data;
+        const x = randomInput(rt, 2, [rows, inputs]).data;
+        w[3 * inputs + 7] = Number.NaN;
+        w[5 * inputs + 599] = Number.POSITIVE_INFINITY;
+        w.fill(0, 8 * inputs, 9 * inputs);
+        x[(rows - 1) * inputs + 1] = Number.NaN;
+        const { tensor, notFinite } = matrix(rt, w, inputs);
+        const y = evaluate(rt, () => matmul(rt.from(x, [rows, inputs]), tensor));
+        expect(notFinite).toBe(2);
+        for (let i = 0; i < y.length; i++) {
+          const wrong = [3, 5].includes(i % out) || i >= (rows - 1) * out;
+          expect(Number.isNaN(y[i]), `row ${Math.floor(i / out)}, output ${i % out}`).toBe(wrong);
+          if (!wrong && i % out === 8) expect(y[i]).toBe(0);
+        }
+      }
+    });
+
+    test("rows of zeros and of the smallest numbers give zeros", () => {
+      const rt = runtime();
+      const w = randomInput(rt, 1, [8, 20]).data;
+      for (const value of [0, -0, 1e-45, -1e-40]) {
+        const y = evaluate(rt, () => matmul(rt.from(new Float32Array(20).fill(value), [1, 20]), matrix(rt, w, 20).tensor));
+        expect([...y].map(Math.abs).every((v) => v < 1e-36)).toBe(true);
+      }
+    });
+  });
+
+  test("several products of the same rows are the products one by one", () => {
+    const rt = runtime();
+    for (const rows of [1, 9, 110]) {
+      const weights = [randomMatrix(rt, 1, 17, 530, "f32"), randomMatrix(rt, 2, 40, 530, "bf16"), randomMatrix(rt, 3, 9, 530, "q8")];
+      rt.scope(() => {
+        const x = randomInput(rt, 3, [rows, 530]).tensor;
+        const together = matmuls(
+          x,
+          weights.map(({ tensor }) => tensor),
+        );
+        for (const [i, w] of weights.entries()) expect(rt.read(together[i]!)).toEqual(evaluate(rt, () => matmul(x, w.tensor)));
+      });
+      for (const w of weights) w.release();
+    }
+  });
+
+  test.each(["f32", "bf16", "q8"] as const)("embedding copies rows of %s weights exactly", (resident) => {
     const rt = runtime();
     for (const [vocab, hidden] of [
       [1, 1],

@@ -1,7 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { ResidentWeights, type StoredDType } from "../../src/runtime/weights.js";
+import { bytesOf } from "../../src/runtime/tensor.js";
+import { type ResidentDType, ResidentWeights, type StoredDType } from "../../src/runtime/weights.js";
+import { dequantized, quantize } from "../reference/quantized.js";
 import { decode, encode, type StoredType } from "../support/number-formats.js";
-import { random } from "../support/random.js";
+import { random, randomTensor } from "../support/random.js";
+import * as tolerance from "../support/tolerance.js";
 import type { Suite } from "./harness.js";
 
 /** Every 16-bit pattern, as a matrix that fills whole panels and one that does not. */
@@ -9,7 +12,7 @@ const patterns = Uint16Array.from({ length: 1 << 16 }, (_, i) => i);
 
 export const packSuite: Suite = (runtime) => {
   /** Stored bytes in, stored bytes out. */
-  function roundTrip(dtype: StoredDType, resident: "f32" | "bf16", shape: [number, number], bytes: Uint8Array): Uint8Array {
+  function roundTrip(dtype: StoredDType, resident: ResidentDType, shape: [number, number], bytes: Uint8Array): Uint8Array {
     const rt = runtime();
     const weights = new ResidentWeights(rt);
     const tensor = weights.add({ name: "w", shape, dtype: resident === "bf16" ? "bf16" : dtype }, resident);
@@ -57,6 +60,45 @@ export const packSuite: Suite = (runtime) => {
         const bytes = new Uint8Array(Uint32Array.from({ length: rows * width }, () => integer(2 ** 32)).buffer);
         expect(roundTrip("f32", "f32", [rows, width], bytes)).toEqual(bytes);
       }
+    });
+  });
+
+  describe("8-bit weights", () => {
+    const shapes: [number, number][] = [
+      [1, 1],
+      [9, 3],
+      [24, 512],
+      [17, 1025],
+      [1200, 515],
+    ];
+
+    test.each(["f32", "bf16", "f16"] as const)("stored as %s come back as scale times integer, within half a step", (dtype) => {
+      for (const [rows, width] of shapes) {
+        const type = ({ f32: "F32", bf16: "BF16", f16: "F16" } as const)[dtype];
+        const bytes = encode(type, randomTensor(rows, rows * width));
+        const stored = decode(type, bytes);
+        const values = decode(type, roundTrip(dtype, "q8", [rows, width], bytes));
+        expect(values).toEqual(decode(type, encode(type, dequantized(stored, width))));
+        const { scales } = quantize(stored, width, 127);
+        for (let i = 0; i < values.length; i++) {
+          const error = tolerance.quantization(127, 127 * scales[i]!) + (dtype === "f32" ? 0 : 2 ** -8 * Math.abs(stored[i]!));
+          expect(Math.abs(values[i]! - stored[i]!)).toBeLessThanOrEqual(error);
+        }
+      }
+    });
+
+    test("come back the same a second time", () => {
+      const bytes = encode("F32", randomTensor(5, 16 * 600));
+      const once = roundTrip("f32", "q8", [16, 600], bytes);
+      const [first, second] = [decode("F32", once), decode("F32", roundTrip("f32", "q8", [16, 600], once))];
+      for (let i = 0; i < first.length; i++)
+        expect(Math.abs(first[i]! - second[i]!)).toBeLessThanOrEqual(tolerance.rounding(2, Math.abs(first[i]!)));
+    });
+
+    test("take the bytes that are counted for them", () => {
+      expect(bytesOf([9, 513], "q8", "panels")).toBe(16 * (514 + 2 * 4));
+      expect(bytesOf([8, 512], "q8", "panels")).toBe(8 * (512 + 4));
+      expect(bytesOf([1, 1], "q8", "panels")).toBe(8 * (2 + 4));
     });
   });
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Runtime } from "../../src/runtime/runtime.js";
 import type { Tensor } from "../../src/runtime/tensor.js";
+import type { ResidentDType } from "../../src/runtime/weights.js";
 import { randomInput, randomMatrix, type Suite } from "./harness.js";
 
 const [ROWS, WIDTH, HEADS, DIM] = [7, 13, 5, 12];
@@ -36,19 +37,36 @@ function product(resident: "f32" | "bf16"): Make {
     const w = randomMatrix(rt, 3, out, inputs, resident);
     const x = input(rt, 4, [ROWS, inputs]);
     const y = zeros(rt, [ROWS, out]);
+    const packed = rt.empty(x.shape);
+    rt.kernels.packRows(packed.ptr, x.ptr, ROWS, inputs, 0, rt.kernels.rowTiles(ROWS));
     const kernel = resident === "f32" ? rt.kernels.matmulF32 : rt.kernels.matmulBf16;
     const workspace = rt.workspace(Number(rt.kernels.matmulWorkspaceBytes.value));
-    const run = (begin: number, end: number) => kernel(y.ptr, x.ptr, w.tensor.ptr, ROWS, out, inputs, workspace, begin, end);
+    const run = (begin: number, end: number) => kernel(y.ptr, x.ptr, packed.ptr, w.tensor.ptr, ROWS, out, inputs, workspace, begin, end);
     return { outputs: [y], length: 8, run };
   };
 }
 
-function embedding(resident: "f32" | "bf16"): Make {
+function productQ8(): Make {
+  return (rt) => {
+    const [out, inputs] = [61, 519];
+    const w = randomMatrix(rt, 3, out, inputs, "q8");
+    const x = input(rt, 4, [ROWS, inputs]);
+    const quantized = rt.empty([ROWS * 262]);
+    rt.kernels.quantizeRows(quantized.ptr, x.ptr, ROWS, inputs, 0, ROWS);
+    const y = zeros(rt, [ROWS, out]);
+    const workspace = rt.workspace(Number(rt.kernels.matmulQ8WorkspaceBytes.value));
+    const run = (begin: number, end: number) =>
+      rt.kernels.matmulQ8(y.ptr, quantized.ptr, w.tensor.ptr, ROWS, out, inputs, workspace, begin, end);
+    return { outputs: [y], length: 8, run };
+  };
+}
+
+function embedding(resident: ResidentDType): Make {
   return (rt) => {
     const w = randomMatrix(rt, 3, 20, WIDTH, resident);
     const ids = rt.from([3, 19, 0, 7, 8, 3, 11], [ROWS], "i32");
     const y = zeros(rt, [ROWS, WIDTH]);
-    const kernel = resident === "f32" ? rt.kernels.embedF32 : rt.kernels.embedBf16;
+    const kernel = { f32: rt.kernels.embedF32, bf16: rt.kernels.embedBf16, q8: rt.kernels.embedQ8 }[resident];
     return { outputs: [y], length: ROWS, run: (begin, end) => kernel(y.ptr, ids.ptr, w.tensor.ptr, WIDTH, begin, end) };
   };
 }
@@ -59,8 +77,28 @@ const order = [5, 0, 9, 13, 2, 2, 7];
 const kernels: Record<string, Make> = {
   matmulF32: product("f32"),
   matmulBf16: product("bf16"),
+  matmulQ8: productQ8(),
+  quantizeRows: (rt) => {
+    const [rows, width] = [11, 515];
+    const quantized = zeros(rt, [rows * 260]);
+    const x = input(rt, 1, [rows, width]);
+    const run = (begin: number, end: number) => rt.kernels.quantizeRows(quantized.ptr, x.ptr, rows, width, begin, end);
+    return { outputs: [quantized], length: rows, run };
+  },
+  packRows: (rt) => {
+    // Several tiles on every build; an odd width and one that takes a second block.
+    const [rows, width] = [13, 515];
+    const packed = zeros(rt, [rows, width]);
+    const x = input(rt, 1, [rows, width]);
+    return {
+      outputs: [packed],
+      length: rt.kernels.rowTiles(rows),
+      run: (begin, end) => rt.kernels.packRows(packed.ptr, x.ptr, rows, width, begin, end),
+    };
+  },
   embedF32: embedding("f32"),
   embedBf16: embedding("bf16"),
+  embedQ8: embedding("q8"),
   silu: simple([elements], elements, (rt, y, begin, end) => rt.kernels.silu(y.ptr, input(rt, 1, [elements]).ptr, begin, end)),
   siluGate: simple([elements], elements, (rt, y, begin, end) =>
     rt.kernels.siluGate(y.ptr, input(rt, 1, [elements]).ptr, input(rt, 2, [elements]).ptr, begin, end),

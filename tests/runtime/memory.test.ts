@@ -63,6 +63,7 @@ test("a product whose operand ends where memory ends is computed", async () => {
   const below = randomMatrix(rt, 1, out, inputs, "f32");
   const x = randomInput(rt, 2, [rows, inputs]).tensor;
   const y = rt.empty([rows, out]);
+  const packed = rt.empty(x.shape);
   const expected = evaluate(rt, () => matmul(x, below.tensor));
 
   const bytes = 4 * inputs * out;
@@ -73,7 +74,8 @@ test("a product whose operand ends where memory ends is computed", async () => {
   rt.bytes(last.ptr, bytes).set(rt.bytes(below.tensor.ptr, bytes));
   const { kernels } = rt;
   const workspace = rt.workspace(Number(kernels.matmulWorkspaceBytes.value));
-  kernels.matmulF32(y.ptr, x.ptr, last.ptr, rows, out, inputs, workspace, 0, out / 8);
+  kernels.packRows(packed.ptr, x.ptr, rows, inputs, 0, kernels.rowTiles(rows));
+  kernels.matmulF32(y.ptr, x.ptr, packed.ptr, last.ptr, rows, out, inputs, workspace, 0, out / 8);
   expect(rt.read(y)).toEqual(expected);
   expect(most.ptr).toBeLessThan(last.ptr);
   rt.dispose();

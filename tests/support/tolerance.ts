@@ -4,6 +4,7 @@
 // n · ε · Σ|terms|, where the sum of magnitudes is the same computation on absolute values. ε is the distance from 1 to the next
 // float32, twice the error of one rounding.
 
+import { BLOCK } from "../../src/runtime/tensor.js";
 import { quadraticLightning } from "../reference/lightning.js";
 import type { Numbers } from "../reference/linear.js";
 
@@ -32,6 +33,19 @@ export function rounding(operations: number, magnitude: number): number {
 /** Any entry of x·wᵀ: `c · ε · K · max‖x‖ · max‖w‖` over rows of length K (Cauchy–Schwarz bounds the magnitudes). */
 export function product(x: Numbers, w: Numbers, inner: number): number {
   return rounding(inner, longestRow(x, inner) * longestRow(w, inner));
+}
+
+/** A number rounded to one of `levels` steps each side of zero, the largest of which is `magnitude`; the scale is rounded too. */
+export function quantization(levels: number, magnitude: number): number {
+  return magnitude / (2 * levels) + rounding(3, magnitude);
+}
+
+/** Any entry of x·wᵀ where w is as a q8 matrix holds it and x is rounded to 32767 steps: an exact sum for each block, added up in float32. */
+export function q8Product(x: Numbers, w: Numbers, inner: number): number {
+  const rows = Array.from({ length: w.length / inner }, (_, row) => norm1(Array.prototype.slice.call(w, row * inner, (row + 1) * inner)));
+  return (
+    quantization(32767, maxAbs(x)) * maxAbs(rows) + rounding(Math.ceil(inner / BLOCK) + 4, longestRow(x, inner) * longestRow(w, inner))
+  );
 }
 
 /** A sum of these terms. */

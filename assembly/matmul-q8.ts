@@ -1,0 +1,142 @@
+// y = x·wᵀ with weights in 8 bits.   M rows, N outputs, K inputs; see q8.ts for blocks, scales and layouts
+//   y_mn = Σ_b s_nb t_mb Σ_{k in b} q_nk p_mk
+// The inner sum is exact in 32 bits (127 · 32767 · 512 < 2^31), the outer one rounds every product and sum: each build, path, batch and
+// range gives the same bits.
+
+import { KC } from "./product-tile";
+import { blocks, panelBytes } from "./q8";
+import { at } from "./simd";
+
+/** Rows per block: they stay in the second cache while the panels stream by. */
+const MC: i32 = 96;
+
+/** Bytes of workspace: one panel block widened to 16 bits, and a last panel's results, which may be wider than y. */
+export const matmulQ8WorkspaceBytes: i32 = 16 * KC + 8 * (MC + 3) * 4;
+
+/** Panels begin to end; x as quantizeRows left it. */
+export function matmulQ8(y: usize, x: usize, w: usize, M: i32, N: i32, K: i32, ws: usize, begin: i32, end: i32): void {
+  assert(begin >= 0 && end <= (N + 7) >> 3 && begin <= end);
+  const ldy = (<usize>N) << 2, stride = panelBytes(K), tiled = M & ~3, whole = min(end, N >> 3), narrow = ws + 16 * KC;
+  let i: i32 = 0;
+  do {
+    const tiles = min(MC, tiled - i), rows = tiles + (i + tiles == tiled ? M - tiled : 0), yi = y + (<usize>i) * ldy;
+    for (let p = begin; p < whole; p += 4) panels(at(yi, p << 3), ldy, x, M, i, tiles, rows, w + (<usize>p) * stride, min(4, whole - p), K, ws);
+    if (whole < end) {
+      panels(narrow, 32, x, M, i, tiles, rows, w + (<usize>whole) * stride, 1, K, ws);
+      for (let r: i32 = 0; r < rows; r++) memory.copy(at(yi, whole << 3) + (<usize>r) * ldy, narrow + (<usize>(r << 5)), ((<usize>N) & 7) << 2);
+    }
+    i += tiles;
+  } while (i < tiled);
+}
+
+// `count` panels (at most four) for rows i onwards: `tiles` of them by four, the rest up to `rows` one by one.
+function panels(c: usize, ldc: usize, x: usize, M: i32, i: i32, tiles: i32, rows: i32, w: usize, count: i32, K: i32, ws: usize): void {
+  const stride = panelBytes(K), data = x + (((<usize>blocks(K)) * (<usize>M)) << 2);
+  let t = at(x, i);
+  for (let k: i32 = 0; k < K; k += KC) {
+    const pairs = (min(KC, K - k) + 1) >> 1, add = k > 0;
+    const a = data + ((((<usize>k) * (<usize>M)) << 1) + (((<usize>i) * (<usize>pairs)) << 2));
+    if (tiles) {
+      for (let p: i32 = 0; p < count; p++) {
+        const b = w + (<usize>p) * stride;
+        widen(ws, b + 32, pairs);
+        for (let r: i32 = 0; r < tiles; r += 4) {
+          tile(pairs, a + (((<usize>r) * (<usize>pairs)) << 2), ws, at(t, r), b, c + (<usize>r) * ldc + (<usize>(p << 5)), ldc, add);
+        }
+      }
+    }
+    for (let r = tiles; r < rows; r++) {
+      const ar = a + (((<usize>r) * (<usize>pairs)) << 2), cr = c + (<usize>r) * ldc, tr = load<f32>(at(t, r));
+      if (count == 4) row4(pairs, ar, w, stride, tr, cr, add);
+      else for (let p: i32 = 0; p < count; p++) row1(pairs, ar, w + (<usize>p) * stride, tr, cr + (<usize>(p << 5)), add);
+    }
+    w += 32 + ((<usize>pairs) << 4);
+    t += (<usize>M) << 2;
+  }
+}
+
+function widen(dst: usize, src: usize, pairs: i32): void {
+  for (const end = src + ((<usize>pairs) << 4); src < end; src += 16) {
+    v128.store(dst, v128.load8x8_s(src));
+    v128.store(dst, v128.load8x8_s(src, 8), 16);
+    dst += 32;
+  }
+}
+
+// A pair of inputs in every lane times the pairs of four outputs, added.
+@inline function dot(x: v128, w: v128, c: v128): v128 {
+  return i32x4.add(c, i32x4.dot_i16x8_s(x, w));
+}
+
+// Four rows, one widened panel block.
+function tile(pairs: i32, a: usize, b: usize, t: usize, s: usize, c: usize, ldc: usize, add: bool): void {
+  let c00 = i32x4.splat(0), c01 = i32x4.splat(0), c10 = i32x4.splat(0), c11 = i32x4.splat(0);
+  let c20 = i32x4.splat(0), c21 = i32x4.splat(0), c30 = i32x4.splat(0), c31 = i32x4.splat(0);
+  for (const end = b + ((<usize>pairs) << 5); b < end; b += 32) {
+    const b0 = v128.load(b), b1 = v128.load(b, 16);
+    const x0 = v128.load32_splat(a);
+    c00 = dot(x0, b0, c00); c01 = dot(x0, b1, c01);
+    const x1 = v128.load32_splat(a, 4);
+    c10 = dot(x1, b0, c10); c11 = dot(x1, b1, c11);
+    const x2 = v128.load32_splat(a, 8);
+    c20 = dot(x2, b0, c20); c21 = dot(x2, b1, c21);
+    const x3 = v128.load32_splat(a, 12);
+    c30 = dot(x3, b0, c30); c31 = dot(x3, b1, c31);
+    a += 16;
+  }
+  put(c, s, load<f32>(t), c00, c01, add); c += ldc;
+  put(c, s, load<f32>(t, 4), c10, c11, add); c += ldc;
+  put(c, s, load<f32>(t, 8), c20, c21, add); c += ldc;
+  put(c, s, load<f32>(t, 12), c30, c31, add);
+}
+
+// One row, blocks of four panels `stride` bytes apart.
+function row4(pairs: i32, x: usize, b: usize, stride: usize, t: f32, c: usize, add: bool): void {
+  let c0 = i32x4.splat(0), c1 = i32x4.splat(0), c2 = i32x4.splat(0), c3 = i32x4.splat(0);
+  let c4 = i32x4.splat(0), c5 = i32x4.splat(0), c6 = i32x4.splat(0), c7 = i32x4.splat(0);
+  const s = b;
+  b += 32;
+  const end = b + ((<usize>pairs) << 4);
+  let b1 = b + stride, b2 = b1 + stride, b3 = b2 + stride;
+  while (b < end) {
+    const v = v128.load32_splat(x);
+    c0 = dot(v, v128.load8x8_s(b), c0); c1 = dot(v, v128.load8x8_s(b, 8), c1);
+    if (b == end) break; // never true here: see the float32 row
+    c2 = dot(v, v128.load8x8_s(b1), c2); c3 = dot(v, v128.load8x8_s(b1, 8), c3);
+    if (b == end) break;
+    c4 = dot(v, v128.load8x8_s(b2), c4); c5 = dot(v, v128.load8x8_s(b2, 8), c5);
+    if (b == end) break;
+    c6 = dot(v, v128.load8x8_s(b3), c6); c7 = dot(v, v128.load8x8_s(b3, 8), c7);
+    x += 4;
+    b += 16; b1 += 16; b2 += 16; b3 += 16;
+  }
+  put(c, s, t, c0, c1, add);
+  put(c + 32, s + stride, t, c2, c3, add);
+  put(c + 64, s + 2 * stride, t, c4, c5, add);
+  put(c + 96, s + 3 * stride, t, c6, c7, add);
+}
+
+// One row, one panel block.
+function row1(pairs: i32, x: usize, b: usize, t: f32, c: usize, add: bool): void {
+  let c0 = i32x4.splat(0), c1 = i32x4.splat(0);
+  const s = b;
+  b += 32;
+  for (const end = b + ((<usize>pairs) << 4); b < end; b += 16) {
+    const v = v128.load32_splat(x);
+    c0 = dot(v, v128.load8x8_s(b), c0); c1 = dot(v, v128.load8x8_s(b, 8), c1);
+    x += 4;
+  }
+  put(c, s, t, c0, c1, add);
+}
+
+// Eight results: the integer sums times both scales.
+@inline function put(c: usize, s: usize, t: f32, c0: v128, c1: v128, add: bool): void {
+  let y0 = f32x4.mul(f32x4.convert_i32x4_s(c0), f32x4.mul(v128.load(s), f32x4.splat(t)));
+  let y1 = f32x4.mul(f32x4.convert_i32x4_s(c1), f32x4.mul(v128.load(s, 16), f32x4.splat(t)));
+  if (add) {
+    y0 = f32x4.add(v128.load(c), y0);
+    y1 = f32x4.add(v128.load(c, 16), y1);
+  }
+  v128.store(c, y0);
+  v128.store(c, y1, 16);
+}

@@ -1,0 +1,168 @@
+// What a matrix product is made of: register tiles of 6 × 8 and 4 × 8, a strip of 1 × 32, and the packing of rows around them.
+//   C ← A·B, or C + A·B where `add`      A rows × K, B [K, 8] one panel, C rows × 8, its rows `ldc` bytes apart
+// Six rows need every register that V8 has, and only fused multiply-add leaves it that many; the other builds tile by four.
+// Each result has one accumulator, k ascending, and C is added last: a row's bits do not depend on the tile it is in.
+
+import { at, high, low, madd, transpose } from "./simd";
+
+/** Inputs per block: a panel of so many and a few tiles of rows fit into the first cache. */
+export const KC: i32 = 512;
+
+// ---- how M rows are dealt: tiles of six first, then of four; one to three rows (one, where there are sixes) stay as they are ----
+
+@inline export function sixes(M: i32): i32 {
+  if (!ASC_FEATURE_RELAXED_SIMD) return 0;
+  const even = M & ~1;
+  return max(even / 6 - <i32>(even % 6 == 2), 0);
+}
+
+@inline export function tiledRows(M: i32): i32 {
+  const six = 6 * sixes(M);
+  return six + ((M - six) & ~3);
+}
+
+/** How many tiles M rows make. */
+export function rowTiles(M: i32): i32 {
+  const six = sixes(M);
+  return six + ((M - 6 * six) >> 2);
+}
+
+// Tiles of rows become [K block][tile][k][6 or 4], the order in which products read them.
+/** Packs tiles begin to end of x [M, K]. */
+export function packRows(packed: usize, x: usize, M: i32, K: i32, begin: i32, end: i32): void {
+  const six = sixes(M), tiled = tiledRows(M), ldx = (<usize>K) << 2;
+  for (let t = begin; t < end; t++) {
+    const i = t < six ? 6 * t : 6 * six + 4 * (t - six), src = x + (<usize>i) * ldx;
+    for (let k: i32 = 0; k < K; k += KC) {
+      const kc = min(KC, K - k), dst = packed + (((<usize>k) * (<usize>tiled) + (<usize>i) * (<usize>kc)) << 2);
+      if (t < six) pack6(dst, at(src, k), ldx, kc);
+      else pack4(dst, at(src, k), ldx, kc);
+    }
+  }
+}
+
+function pack4(dst: usize, x: usize, ldx: usize, K: i32): void {
+  let k: i32 = 0;
+  for (; k + 4 <= K; k += 4) {
+    transpose(dst, 16, at(x, k), ldx);
+    dst += 64;
+  }
+  for (; k < K; k++) {
+    for (let r: i32 = 0; r < 4; r++) f32.store(at(dst, r), load<f32>(at(x, k) + (<usize>r) * ldx));
+    dst += 16;
+  }
+}
+
+function pack6(dst: usize, x: usize, ldx: usize, K: i32): void {
+  let k: i32 = 0;
+  for (; k + 4 <= K; k += 4) {
+    transpose(dst, 24, at(x, k), ldx);
+    const r4 = v128.load(at(x, k) + 4 * ldx), r5 = v128.load(at(x, k) + 5 * ldx);
+    const a = i8x16.shuffle(r4, r5, 0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23);
+    const b = i8x16.shuffle(r4, r5, 8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31);
+    v128.store64_lane(dst, a, 0, 16);
+    v128.store64_lane(dst, a, 1, 40);
+    v128.store64_lane(dst, b, 0, 64);
+    v128.store64_lane(dst, b, 1, 88);
+    dst += 96;
+  }
+  for (; k < K; k++) {
+    for (let r: i32 = 0; r < 6; r++) f32.store(at(dst, r), load<f32>(at(x, k) + (<usize>r) * ldx));
+    dst += 24;
+  }
+}
+
+// ---- tiles; A is packed ----
+
+export function tile6(K: i32, a: usize, b: usize, c: usize, ldc: usize, add: bool): void {
+  let c00 = f32x4.splat(0), c01 = f32x4.splat(0), c10 = f32x4.splat(0), c11 = f32x4.splat(0);
+  let c20 = f32x4.splat(0), c21 = f32x4.splat(0), c30 = f32x4.splat(0), c31 = f32x4.splat(0);
+  let c40 = f32x4.splat(0), c41 = f32x4.splat(0), c50 = f32x4.splat(0), c51 = f32x4.splat(0);
+  for (const end = b + ((<usize>K) << 5); b < end; b += 32) {
+    const b0 = v128.load(b), b1 = v128.load(b, 16);
+    const x0 = v128.load32_splat(a);
+    c00 = madd(x0, b0, c00); c01 = madd(x0, b1, c01);
+    const x1 = v128.load32_splat(a, 4);
+    c10 = madd(x1, b0, c10); c11 = madd(x1, b1, c11);
+    const x2 = v128.load32_splat(a, 8);
+    c20 = madd(x2, b0, c20); c21 = madd(x2, b1, c21);
+    const x3 = v128.load32_splat(a, 12);
+    c30 = madd(x3, b0, c30); c31 = madd(x3, b1, c31);
+    const x4 = v128.load32_splat(a, 16);
+    c40 = madd(x4, b0, c40); c41 = madd(x4, b1, c41);
+    const x5 = v128.load32_splat(a, 20);
+    c50 = madd(x5, b0, c50); c51 = madd(x5, b1, c51);
+    a += 24;
+  }
+  put(c, c00, c01, add); c += ldc;
+  put(c, c10, c11, add); c += ldc;
+  put(c, c20, c21, add); c += ldc;
+  put(c, c30, c31, add); c += ldc;
+  put(c, c40, c41, add); c += ldc;
+  put(c, c50, c51, add);
+}
+
+export function tile4(K: i32, a: usize, b: usize, c: usize, ldc: usize, add: bool): void {
+  let c00 = f32x4.splat(0), c01 = f32x4.splat(0), c10 = f32x4.splat(0), c11 = f32x4.splat(0);
+  let c20 = f32x4.splat(0), c21 = f32x4.splat(0), c30 = f32x4.splat(0), c31 = f32x4.splat(0);
+  for (const end = b + ((<usize>K) << 5); b < end; b += 32) {
+    const b0 = v128.load(b), b1 = v128.load(b, 16);
+    const x0 = v128.load32_splat(a);
+    c00 = madd(x0, b0, c00); c01 = madd(x0, b1, c01);
+    const x1 = v128.load32_splat(a, 4);
+    c10 = madd(x1, b0, c10); c11 = madd(x1, b1, c11);
+    const x2 = v128.load32_splat(a, 8);
+    c20 = madd(x2, b0, c20); c21 = madd(x2, b1, c21);
+    const x3 = v128.load32_splat(a, 12);
+    c30 = madd(x3, b0, c30); c31 = madd(x3, b1, c31);
+    a += 16;
+  }
+  put(c, c00, c01, add); c += ldc;
+  put(c, c10, c11, add); c += ldc;
+  put(c, c20, c21, add); c += ldc;
+  put(c, c30, c31, add);
+}
+
+// ---- one row, not packed; weights float32 or bf16 ----
+
+/** Four panels, `stride` bytes apart. */
+export function row4<W>(K: i32, x: usize, b: usize, stride: usize, c: usize, add: bool): void {
+  let c0 = f32x4.splat(0), c1 = f32x4.splat(0), c2 = f32x4.splat(0), c3 = f32x4.splat(0);
+  let c4 = f32x4.splat(0), c5 = f32x4.splat(0), c6 = f32x4.splat(0), c7 = f32x4.splat(0);
+  const step: usize = 8 * sizeof<W>();
+  let b1 = b + stride, b2 = b1 + stride, b3 = b2 + stride;
+  const end = b + (<usize>K) * step;
+  while (b < end) {
+    const v = v128.load32_splat(x);
+    c0 = madd(v, low<W>(b), c0); c1 = madd(v, high<W>(b), c1);
+    if (b == end) break; // never true here: it ends a basic block, so that V8 does not hoist all eight loads and spill
+    c2 = madd(v, low<W>(b1), c2); c3 = madd(v, high<W>(b1), c3);
+    if (b == end) break;
+    c4 = madd(v, low<W>(b2), c4); c5 = madd(v, high<W>(b2), c5);
+    if (b == end) break;
+    c6 = madd(v, low<W>(b3), c6); c7 = madd(v, high<W>(b3), c7);
+    x += 4;
+    b += step; b1 += step; b2 += step; b3 += step;
+  }
+  put(c, c0, c1, add); put(c + 32, c2, c3, add); put(c + 64, c4, c5, add); put(c + 96, c6, c7, add);
+}
+
+/** One panel. */
+export function row1<W>(K: i32, x: usize, b: usize, c: usize, add: bool): void {
+  let c0 = f32x4.splat(0), c1 = f32x4.splat(0);
+  for (const end = b + (<usize>K) * 8 * sizeof<W>(); b < end; b += 8 * sizeof<W>()) {
+    const v = v128.load32_splat(x);
+    c0 = madd(v, low<W>(b), c0); c1 = madd(v, high<W>(b), c1);
+    x += 4;
+  }
+  put(c, c0, c1, add);
+}
+
+@inline function put(c: usize, c0: v128, c1: v128, add: bool): void {
+  if (add) {
+    c0 = f32x4.add(v128.load(c), c0);
+    c1 = f32x4.add(v128.load(c, 16), c1);
+  }
+  v128.store(c, c0);
+  v128.store(c, c1, 16);
+}
