@@ -13,7 +13,7 @@ export const common = {
 /** Where a model comes from, and how it is loaded. */
 export const loading = {
   source: { type: "positional", description: "Directory, .safetensors file, URL or hub id (owner/name)", required: true },
-  dtype: { type: "enum", options: ["bf16", "f32"], description: "Weights in memory (default: as stored)" },
+  dtype: { type: "enum", options: ["q8", "bf16", "f32"], description: "Weights in memory (default: as stored)" },
   build: { type: "enum", options: ["auto", "simd", "relaxed", "debug"], description: "Kernels (default: auto)" },
   threads: { type: "string", valueHint: "n", description: "Threads (default: one per processor)" },
   revision: { type: "string", valueHint: "name", description: "Branch, tag or commit of a hub id" },
@@ -38,7 +38,7 @@ type Given = Readonly<Record<string, unknown>>;
 /** The options of `loading` as the library takes them. */
 export function loadingOptions(args: Given) {
   return {
-    dtype: args.dtype as "bf16" | "f32" | undefined,
+    dtype: args.dtype as "q8" | "bf16" | "f32" | undefined,
     build: args.build as "auto" | "simd" | "relaxed" | "debug" | undefined,
     threads: number(args, "threads", positive),
     revision: args.revision as string | undefined,

@@ -6,7 +6,7 @@ import { MAX_BYTES } from "../runtime/memory.js";
 import { callback, count, flag, number, parseOptions, signal, text, word } from "../runtime/options.js";
 import { type KernelCall, Runtime } from "../runtime/runtime.js";
 import type { Build } from "../runtime/wasm.js";
-import { ResidentWeights } from "../runtime/weights.js";
+import { type ResidentDType, ResidentWeights } from "../runtime/weights.js";
 import { residentBytes } from "./estimate.js";
 import { decodeJson } from "./json.js";
 import { match, type StoredWeight } from "./match.js";
@@ -26,8 +26,11 @@ export interface Progress {
 }
 
 export interface LoadOptions extends OpenOptions {
-  /** Precision of matrices in memory: as stored by default (float16 as float32); `"bf16"` rounds, `"f32"` widens. */
-  dtype?: "f32" | "bf16";
+  /**
+   * Precision of matrices in memory: as stored by default (float16 as float32); `"bf16"` rounds, `"f32"` widens. `"q8"` rounds to 8-bit
+   * integers with a scale for every output and 512 inputs, a quarter of float32; such a model cannot be saved. Routers and vectors stay float32.
+   */
+  dtype?: ResidentDType;
   /** Which kernels run; `"auto"` takes the fastest that the engine has. */
   build?: Build | "auto";
   /**
@@ -48,7 +51,7 @@ export interface LoadOptions extends OpenOptions {
 }
 
 const schema = v.strictObject({
-  dtype: v.optional(word("f32", "bf16")),
+  dtype: v.optional(word("f32", "bf16", "q8")),
   build: v.optional(word("auto", "simd", "relaxed", "debug")),
   threads: v.optional(v.union([v.literal("auto"), count], '"auto" or an integer of at least 1')),
   onKernel: v.optional(callback()),
@@ -228,15 +231,14 @@ async function readConfig(source: Source, files: Map<string, Uint8Array>, { conf
 
 /** What the weights take at least, whatever their precision. */
 function leastBytes({ tensors }: Graph): number {
-  const narrow = tensors.map((tensor) => ({ ...tensor, dtype: "bf16" as const }));
-  return residentBytes(narrow, "bf16");
+  return residentBytes(tensors, "q8");
 }
 
 function checkFit(bytes: number, limit: number): void {
   if (bytes <= limit) return;
   const what = limit === MAX_BYTES ? "wasm32 holds" : "maxMemoryBytes allows";
   throw new MemoryError(
-    `load: the weights need ${formatBytes(bytes)}, ${what} ${formatBytes(limit)} (dtype "bf16", fewer experts, or a smaller model)`,
+    `load: the weights need ${formatBytes(bytes)}, ${what} ${formatBytes(limit)} (dtype "q8" or "bf16", fewer experts, or a smaller model)`,
   );
 }
 

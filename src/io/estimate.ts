@@ -4,10 +4,11 @@ import type { Config } from "../model/config.js";
 import { type Graph, type GraphTensor, graph, residentDType } from "../model/graph.js";
 import { count, parseOptions, word } from "../runtime/options.js";
 import { bytesOf } from "../runtime/tensor.js";
+import type { ResidentDType } from "../runtime/weights.js";
 
 export interface MemoryOptions {
   /** Precision of matrices in memory; by default as stored. */
-  dtype?: "f32" | "bf16";
+  dtype?: ResidentDType;
   /** Tokens per sequence. */
   context?: number;
   /** Sequences at a time. */
@@ -26,7 +27,7 @@ export interface MemoryEstimate {
 }
 
 const schema = v.strictObject({
-  dtype: v.optional(word("bf16", "f32")),
+  dtype: v.optional(word("q8", "bf16", "f32")),
   context: v.optional(count),
   batch: v.optional(count, 1),
 });
@@ -63,7 +64,7 @@ function isGraph(model: object): model is Graph {
 }
 
 /** Bytes of wasm memory that weights take. */
-export function residentBytes(specs: readonly Pick<GraphTensor, "shape" | "block" | "dtype">[], dtype: "f32" | "bf16" | undefined): number {
+export function residentBytes(specs: readonly Pick<GraphTensor, "shape" | "block" | "dtype">[], dtype: ResidentDType | undefined): number {
   const bytes = specs.map((spec) => bytesOf(spec.shape, residentDType(spec, dtype), spec.shape.length === 2 ? "panels" : "rows"));
   return bytes.reduce((sum, size) => sum + size, 0);
 }

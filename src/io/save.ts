@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { platform } from "#platform";
-import { formatBytes, MemoryError } from "../runtime/errors.js";
+import { formatBytes, InputError, MemoryError } from "../runtime/errors.js";
 import { number, parseOptions, signal } from "../runtime/options.js";
 import { sizeOf } from "../runtime/tensor.js";
 import { type ResidentWeights, STORED_BYTES } from "../runtime/weights.js";
@@ -43,7 +43,7 @@ interface Shard {
  *
  * @param destination a directory (Node); without it the files are returned by name
  * @throws {CheckpointError} a file that cannot be written
- * @throws {InputError} options that do not fit
+ * @throws {InputError} options that do not fit; weights that were rounded to 8 bits on loading
  * @throws {MemoryError} without a destination: files that do not fit into memory
  */
 export async function saveCheckpoint(checkpoint: Savable, destination?: undefined, options?: SaveOptions): Promise<Map<string, Uint8Array>>;
@@ -66,6 +66,12 @@ const schema = v.strictObject({
 async function write(checkpoint: Savable, to: Destination, options: SaveOptions): Promise<void> {
   const { maxShardBytes, signal } = parseOptions(schema, options, "save");
   const { weights, config, buffers = [], files = new Map<string, Uint8Array>(), layout } = checkpoint;
+  const rounded = [...weights.specs()].find(({ name }) => weights.at(name).dtype === "q8");
+  if (rounded) {
+    throw new InputError(
+      `save: ${rounded.name}: expected the weights as they were stored, got 8-bit ones (load the checkpoint without dtype "q8" to save it)`,
+    );
+  }
   const items = [...[...weights.specs()].map((spec) => weightItem(weights, spec.name)), ...buffers.map(bufferItem)];
   const kept = maxShardBytes === undefined ? layout : undefined;
   const shards = kept ? keptShards(items, kept) : newShards(items, maxShardBytes ?? 5e9);

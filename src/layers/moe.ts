@@ -1,4 +1,4 @@
-import { matmul } from "../ops/matmul.js";
+import { matmul, matmuls } from "../ops/matmul.js";
 import { siluGate } from "../ops/pointwise.js";
 import { gather, route, scatter, zerosLike } from "../ops/route.js";
 import type { Tensor } from "../runtime/tensor.js";
@@ -6,7 +6,8 @@ import { under, type Weights } from "../runtime/weights.js";
 
 /** SwiGLU: `down(silu(gate(x)) ⊙ up(x))`. */
 export function swiglu(x: Tensor, gate: Tensor, up: Tensor, down: Tensor): Tensor {
-  return matmul(siluGate(matmul(x, gate), matmul(x, up)), down);
+  const [a, b] = matmuls(x, [gate, up]);
+  return matmul(siluGate(a, b), down);
 }
 
 /**

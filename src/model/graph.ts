@@ -1,4 +1,4 @@
-import { STORED_BYTES, type StoredDType } from "../runtime/weights.js";
+import { type ResidentDType, STORED_BYTES, type StoredDType } from "../runtime/weights.js";
 import { type Config, checkConfig, parseConfig } from "./config.js";
 
 /** The part of the model that a tensor belongs to. Routers choose experts, or weigh the shared one. */
@@ -64,7 +64,7 @@ function isConfig(config: Config | Record<string, unknown>): config is Config {
  * How a weight is kept in memory: vectors and routers in float32; other matrices in `dtype`, or by default as they are stored
  * (float16 as float32, which holds it exactly).
  */
-export function residentDType(stored: Pick<GraphTensor, "shape" | "block" | "dtype">, dtype?: "f32" | "bf16"): "f32" | "bf16" {
+export function residentDType(stored: Pick<GraphTensor, "shape" | "block" | "dtype">, dtype?: ResidentDType): ResidentDType {
   if (stored.shape.length !== 2 || stored.block === "router") return "f32";
   return dtype ?? (stored.dtype === "bf16" ? "bf16" : "f32");
 }

@@ -11,11 +11,11 @@ import { BLOCK, expectShape, PANEL, runtimeOf, type Tensor } from "../runtime/te
  * @throws {ShapeError}
  */
 export function matmul(x: Tensor, w: Tensor): Tensor {
-  return matmuls(x, [w])[0]!;
+  return matmuls(x, [w])[0];
 }
 
 /** `x·wᵀ` for several `w`, as `matmul` computes each: the rows are brought into the order of the products once. */
-export function matmuls(x: Tensor, weights: readonly Tensor[]): Tensor[] {
+export function matmuls<const W extends readonly Tensor[]>(x: Tensor, weights: W): { [I in keyof W]: Tensor } {
   if (x.shape.length !== 2) throw new ShapeError(`matmul: x: expected [rows, in], got [${x.shape.join(", ")}]`);
   const [rows, inputs] = x.shape as [number, number];
   expectShape("matmul: x", x, [rows, inputs]);
@@ -40,7 +40,7 @@ export function matmuls(x: Tensor, weights: readonly Tensor[]): Tensor[] {
     }
   }
   for (const scratch of [packed, quantized]) if (scratch !== x) rt.release(scratch);
-  return ys;
+  return ys as { [I in keyof W]: Tensor };
 }
 
 /** Rows in the tiles of float32 products; fewer than make a tile stay as they are. */
