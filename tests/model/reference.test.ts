@@ -1,10 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { availableBuilds, type Config, MiniMaxM1, parseConfig } from "../../src/index.js";
+import { referenceForward } from "../reference/model.js";
+import { dequantized } from "../reference/quantized.js";
 import { roundTo } from "../support/number-formats.js";
 import { randomIds } from "../support/random.js";
-import { GOLDEN, goldenState, maxAbs, maxAbsDiff } from "../support/tolerance.js";
-import { checkpointBytes, type RandomCase, randomCase } from "../support/weights.js";
+import { GOLDEN, GOLDEN_Q8, goldenState, maxAbs, maxAbsDiff } from "../support/tolerance.js";
+import { checkpointBytes, type RandomCase, ROUTING_MARGIN, randomCase, routingMargin } from "../support/weights.js";
 
 const published = {
   model_type: "minimax_m1",
@@ -214,5 +216,79 @@ describe("bf16 and float32 in memory", () => {
     const model = await load(exact, { dtype: "bf16" });
     const expected = await load({ ...exact, weights: rounded });
     expect(model.forward(exact.ids).logits).toEqual(expected.forward(exact.ids).logits);
+  });
+});
+
+describe("8-bit weights", () => {
+  /** The same case with matrices as q8 holds them, and what they compute to in float64. */
+  function rounded(one: RandomCase): RandomCase | undefined {
+    const { config, ids } = one;
+    const weights = new Map(
+      [...one.weights].map(([name, { shape, data }]) => {
+        const kept = shape.length === 1 || name.includes(".gate.") || name.includes("coefficient");
+        return [name, { shape, data: kept ? data : Float64Array.from(dequantized(data, shape[1]!)) }] as const;
+      }),
+    );
+    const expected = referenceForward(config, weights, ids);
+    return routingMargin(expected.routerLogits, config) >= ROUTING_MARGIN * 10 ? { config, weights, ids, expected } : undefined;
+  }
+
+  /** The first case from here on whose routing the rounding of activations cannot change. */
+  function roundedCase(config: Config): { stored: RandomCase; held: RandomCase } {
+    for (let seed = 1; seed < 200; seed++) {
+      const stored = randomCase(config, seed, [LENGTH]);
+      const held = rounded(stored);
+      if (held) return { stored, held };
+    }
+    throw new Error("no seed routes clearly");
+  }
+
+  test.each([
+    "as published",
+    "odd sizes",
+    "a shared expert after post-norm",
+    "tied embeddings",
+    "float16 weights",
+    "bf16 weights",
+    "transformers",
+  ])("%s: logits are those of the rounded weights in float64", async (name) => {
+    const { stored, held } = roundedCase(parseConfig(configs[name]));
+    const model = await load(stored, { dtype: "q8" });
+    const exact = await load(stored);
+    expect(model.memory.usedBytes).toBeLessThan(exact.memory.usedBytes);
+    const { logits } = model.forward(held.ids);
+    const error = maxAbsDiff(logits, held.expected.logits);
+    expect(error).toBeLessThanOrEqual(GOLDEN_Q8.logits);
+    // The rounding of the weights themselves is of another size: the bound above would notice if they were read differently.
+    expect(maxAbsDiff(logits, stored.expected.logits)).toBeGreaterThan(5 * GOLDEN_Q8.logits);
+    model.dispose();
+    exact.dispose();
+  });
+
+  test("the same bits on any number of threads, and the same logits token by token", async () => {
+    const { stored } = roundedCase(parseConfig({ ...published, attn_type_list: [1, 1, 1] }));
+    const results = [];
+    for (const threads of [1, 2]) {
+      const model = await load(stored, { dtype: "q8", build: "simd", threads });
+      const cache = [model.newCache()];
+      const steps = stored.ids[0]!.map((id) => model.forward([[id]], { cache }).logits);
+      results.push(model.forward(stored.ids).logits);
+      expect(
+        maxAbsDiff(
+          results.at(-1)!,
+          steps.flatMap((x) => [...x]),
+        ),
+      ).toBeLessThanOrEqual(GOLDEN_Q8.logits);
+      model.dispose();
+    }
+    expect(results[1]).toEqual(results[0]);
+  });
+
+  test("cannot be saved", async () => {
+    const model = await load(randomCase(parseConfig(published), 1, [1]), { dtype: "q8" });
+    await expect(model.save()).rejects.toThrow(
+      /save: model\.embed_tokens\.weight: expected the weights as they were stored, got 8-bit ones/,
+    );
+    model.dispose();
   });
 });

@@ -17,6 +17,12 @@ export const C = 2;
 /** Largest absolute error of whole models, against the published code in float32 or the reference in float64. */
 export const GOLDEN = { logits: 1e-4, hiddenStates: 2e-4, routerLogits: 2e-4 } as const;
 
+/**
+ * The same for 8-bit weights, against the reference over what they were rounded to: what is left is the rounding of activations to
+ * 15 bits and a sign, 2^8 times as coarse as float32's, of whose tolerance a tenth is used.
+ */
+export const GOLDEN_Q8 = { logits: (2 ** 8 * GOLDEN.logits) / 10 } as const;
+
 /** The same for lightning states, which grow with the sequence: relative to the largest entry. */
 export function goldenState(expected: Numbers): number {
   return 1e-5 * Math.max(1, maxAbs(expected));
