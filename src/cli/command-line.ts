@@ -21,7 +21,7 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     "lightning-m1 generate ./checkpoint --chat < question.txt > answer.txt",
   ],
   chat: ["lightning-m1 chat ./checkpoint --system 'Be brief.' --temperature 1 --top-p 0.95"],
-  inspect: ["lightning-m1 inspect", "lightning-m1 inspect ./checkpoint --json", "lightning-m1 inspect config.json --slopes"],
+  inspect: ["lightning-m1 inspect", "lightning-m1 inspect ./checkpoint --accuracy", "lightning-m1 inspect config.json --slopes --json"],
 };
 
 const program = defineCommand({

@@ -1,4 +1,5 @@
 import { type Block, type CheckpointInspection, type Config, decaySlopes, type Graph } from "../index.js";
+import type { AccuracyReport } from "./accuracy.js";
 
 /** What `inspect` says about a model. Every number is exact; `--json` prints this object as it is. */
 export interface Facts {
@@ -19,6 +20,8 @@ export interface Facts {
   readonly state: { readonly lightningBytes: number; readonly keyValueBytesPerToken: number; readonly contexts: readonly StateAt[] };
   /** Of every lightning layer the steepest and the flattest head's λ, on request those of all heads. */
   readonly decaySlopes: readonly LayerSlopes[];
+  /** On request: what narrower precisions change. */
+  readonly accuracy?: AccuracyReport;
   readonly checkpoint?: Omit<CheckpointInspection, "graph" | "fault"> & { readonly fault: string | undefined };
 }
 

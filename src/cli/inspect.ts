@@ -1,14 +1,15 @@
 import { readFile } from "node:fs/promises";
 import { defineCommand } from "citty";
-import { type CheckpointInspection, ConfigError, type Graph, graph, inspectCheckpoint, presets } from "../index.js";
+import { type CheckpointInspection, ConfigError, type Graph, graph, inspectCheckpoint, MiniMaxM1, presets } from "../index.js";
+import { measureAccuracy } from "./accuracy.js";
 import { type Facts, factsOf } from "./facts.js";
 import { layout } from "./layout.js";
-import { common } from "./options.js";
+import { common, UsageError } from "./options.js";
 import { type Terminal, visible, whyUnread } from "./terminal.js";
 
-/** What a model is made of. Reads headers only, never weights. */
+/** What a model is made of. Reads headers only, unless its accuracy in narrower precisions is asked for. */
 export const inspect = defineCommand({
-  meta: { name: "inspect", description: "What a model is made of; loads no weights" },
+  meta: { name: "inspect", description: "What a model is made of; loads no weights unless asked how precise they must be" },
   args: {
     source: {
       type: "positional",
@@ -17,6 +18,7 @@ export const inspect = defineCommand({
       description: `Preset (${Object.keys(presets).join(", ")}), config.json or checkpoint`,
     },
     slopes: { type: "boolean", description: "Decay slopes of every head" },
+    accuracy: { type: "boolean", description: "Load it, and measure what bf16 and 8-bit weights change" },
     json: { type: "boolean", description: "Machine readable, every number exact" },
     revision: { type: "string", valueHint: "name", description: "Branch, tag or commit of a hub id" },
     "local-files-only": { type: "boolean", description: "Take hub files from the cache only" },
@@ -30,12 +32,17 @@ export const inspect = defineCommand({
     if (fault) throw fault;
 
     async function read(): Promise<{ facts: Facts; fault?: CheckpointInspection["fault"] }> {
-      const { source, slopes = false } = args;
+      const { source, slopes = false, accuracy = false } = args;
+      if (accuracy && (Object.hasOwn(presets, source) || source.endsWith(".json"))) {
+        throw new UsageError(`--accuracy: expected a checkpoint, got ${JSON.stringify(source)}, which has no weights`);
+      }
       if (Object.hasOwn(presets, source)) return { facts: factsOf(source, graph(presets[source]!), slopes) };
       const options = { revision: args.revision, localFilesOnly: args["local-files-only"], signal: terminal.signal, onWarning };
       if (source.endsWith(".json")) return { facts: factsOf(source, await readConfig(source, options), slopes) };
       const { graph: model, fault, ...checkpoint } = await inspectCheckpoint(source, options);
-      return { facts: { ...factsOf(source, model, slopes), checkpoint: { ...checkpoint, fault: fault?.message } }, fault };
+      const facts = { ...factsOf(source, model, slopes), checkpoint: { ...checkpoint, fault: fault?.message } };
+      if (fault || !accuracy) return { facts, fault };
+      return { facts: { ...facts, accuracy: await measureAccuracy((precision) => MiniMaxM1.load(source, { ...options, ...precision })) } };
     }
   },
 });

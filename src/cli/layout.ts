@@ -1,10 +1,11 @@
 import { formatBytes } from "../index.js";
+import type { AccuracyReport } from "./accuracy.js";
 import type { Facts, LayerSlopes } from "./facts.js";
 import { type Colours, visible } from "./terminal.js";
 
 /** The facts as text of at most 80 columns (names aside). */
 export function layout(facts: Facts, { bold, dim }: Colours): string {
-  const { layers, heads, experts, state, checkpoint } = facts;
+  const { layers, heads, experts, state, checkpoint, accuracy } = facts;
   const sections = [
     rows([
       ["layers", `${count(layers.count)} = ${layers.pattern}`],
@@ -27,6 +28,7 @@ export function layout(facts: Facts, { bold, dim }: Colours): string {
     ],
     slopeTable(facts.decaySlopes, dim),
     ...(checkpoint ? [storedTable(checkpoint, dim)] : []),
+    ...(accuracy ? [accuracyTable(accuracy, dim)] : []),
   ];
   const body = sections.filter((lines) => lines.length > 0).map((lines) => lines.map((line) => `  ${line}\n`).join(""));
   return `${bold(visible(facts.name))} ${dim(`(${facts.dialect})`)}\n\n${body.join("\n")}`;
@@ -89,6 +91,25 @@ function storedTable({ files, dtypes, buffers, fault }: NonNullable<Facts["check
       ...(buffers.length > 0 ? [["buffers", `${count(buffers.length)} that change nothing`] as const] : []),
       ["matches", fault ? "no" : unread ? "not known: weights that are not here yet" : "names, shapes and dtypes match the configuration"],
     ]),
+  ];
+}
+
+function accuracyTable({ tokens, usedBytes, perplexity, precisions }: AccuracyReport, dim: Colours["dim"]): string[] {
+  const line = (...columns: string[]) => columns.map((column, i) => (i === 0 ? column.padEnd(12) : column.padStart(13))).join("");
+  return [
+    dim(`in narrower precisions, over ${count(tokens)} tokens of its own`),
+    dim(line("", "memory", "logits", "same top", "divergence", "perplexity")),
+    line("as stored", formatBytes(usedBytes), "", "", "", perplexity.toFixed(4)),
+    ...precisions.map(({ dtype, usedBytes, logitError, agreement, divergence, perplexity }) =>
+      line(
+        dtype,
+        formatBytes(usedBytes),
+        `±${(100 * logitError).toPrecision(3)}%`,
+        `${(100 * agreement).toFixed(1)}%`,
+        divergence.toExponential(2),
+        perplexity.toFixed(4),
+      ),
+    ),
   ];
 }
 

@@ -439,7 +439,7 @@ describe("memory", () => {
     await expectRefused(
       new Map([["config.json", json(config)]]),
       MemoryError,
-      /^load: the weights need \d+\.\d+ GiB, wasm32 holds 4 GiB \(dtype "bf16", fewer/,
+      /^load: the weights need \d+\.\d+ GiB, wasm32 holds 4 GiB \(dtype "q8" or "bf16", fewer/,
     );
   });
 
@@ -516,7 +516,7 @@ describe("memory", () => {
 });
 
 test("a precision that does not exist is refused", async () => {
-  await expectRefused(singleFile(), InputError, /^load: dtype: expected "f32" or "bf16", got "int8"/, { dtype: "int8" as never });
+  await expectRefused(singleFile(), InputError, /^load: dtype: expected "f32" or "bf16" or "q8", got "int8"/, { dtype: "int8" as never });
 });
 
 test("the test's own reader and writer agree", () => {

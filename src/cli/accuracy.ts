@@ -1,0 +1,122 @@
+import type { MiniMaxM1 } from "../index.js";
+
+/** What a model loses in another precision, over text of its own. */
+export interface Accuracy {
+  /** Of matrices in memory. */
+  readonly dtype: "bf16" | "q8";
+  /** Memory after loading, scratch included. */
+  readonly usedBytes: number;
+  /** Root mean square of the logits' difference, relative to that of the logits. */
+  readonly logitError: number;
+  /** Share of the tokens after which the same token is the most probable. */
+  readonly agreement: number;
+  /** Mean Kullback–Leibler divergence from the exact distribution, in nats. */
+  readonly divergence: number;
+  readonly perplexity: number;
+}
+
+export interface AccuracyReport {
+  /** How many tokens were compared. They are the model's own, drawn at temperature 1 with seed 0. */
+  readonly tokens: number;
+  readonly usedBytes: number;
+  /** As stored. */
+  readonly perplexity: number;
+  readonly precisions: readonly Accuracy[];
+}
+
+const TOKENS = 256;
+/** A model that ends at once is asked so often. */
+const ATTEMPTS = 64;
+
+type Load = (options: { dtype?: Accuracy["dtype"] }) => Promise<MiniMaxM1>;
+
+/**
+ * Loads the model as it is stored and in every narrower precision, and compares what they make of the same tokens.
+ *
+ * @param load loads it with these options
+ */
+export async function measureAccuracy(load: Load): Promise<AccuracyReport> {
+  const exact = await load({});
+  const texts = await draw(exact).catch((error: unknown) => {
+    exact.dispose();
+    throw error;
+  });
+  const logits = texts.map((ids) => exact.forward([ids]).logits);
+  const { usedBytes } = exact.memory;
+  exact.dispose();
+  const precisions: Accuracy[] = [];
+  for (const dtype of exact.config.dtype === "bf16" ? (["q8"] as const) : (["bf16", "q8"] as const)) {
+    const model = await load({ dtype });
+    precisions.push({
+      dtype,
+      usedBytes: model.memory.usedBytes,
+      ...compare(
+        texts,
+        logits,
+        texts.map((ids) => model.forward([ids]).logits),
+      ),
+    });
+    model.dispose();
+  }
+  return { tokens: texts.flat().length, usedBytes, perplexity: compare(texts, logits, logits).perplexity, precisions };
+}
+
+/** Token sequences of the model's own. */
+async function draw(model: MiniMaxM1): Promise<number[][]> {
+  const { bosTokenId, vocabSize, maxPositionEmbeddings } = model.config;
+  const texts: number[][] = [];
+  for (let seed = 0, missing = TOKENS; missing > 0 && seed < ATTEMPTS; seed++) {
+    const ids = [bosTokenId ?? seed % vocabSize];
+    const maxTokens = Math.min(missing, maxPositionEmbeddings - 1);
+    for await (const { id } of model.generate(ids, { maxTokens, temperature: 1, seed })) ids.push(id);
+    texts.push(ids);
+    missing -= ids.length;
+  }
+  return texts;
+}
+
+function compare(
+  texts: readonly number[][],
+  exact: readonly Float32Array[],
+  other: readonly Float32Array[],
+): Pick<Accuracy, "logitError" | "agreement" | "divergence" | "perplexity"> {
+  let [squares, errors, same, divergence, negativeLogprob, tokens, next] = [0, 0, 0, 0, 0, 0, 0];
+  for (const [i, ids] of texts.entries()) {
+    const width = exact[i]!.length / ids.length;
+    for (const t of ids.keys()) {
+      const [p, q] = [exact[i]!, other[i]!].map((logits) => logProbabilities(logits.subarray(t * width, (t + 1) * width))) as [Row, Row];
+      for (let j = 0; j < width; j++) {
+        const [a, b] = [exact[i]![t * width + j]!, other[i]![t * width + j]!];
+        squares += a * a;
+        errors += (a - b) ** 2;
+        divergence += Math.exp(p.values[j]!) * (p.values[j]! - q.values[j]!);
+      }
+      if (p.top === q.top) same++;
+      tokens++;
+      if (t + 1 < ids.length) {
+        negativeLogprob -= q.values[ids[t + 1]!]!;
+        next++;
+      }
+    }
+  }
+  return {
+    logitError: Math.sqrt(errors / squares),
+    agreement: same / tokens,
+    divergence: divergence / tokens,
+    perplexity: Math.exp(negativeLogprob / next),
+  };
+}
+
+interface Row {
+  readonly values: Float64Array;
+  readonly top: number;
+}
+
+function logProbabilities(logits: Float32Array): Row {
+  let top = 0;
+  for (let i = 1; i < logits.length; i++) if (logits[i]! > logits[top]!) top = i;
+  let sum = 0;
+  for (const x of logits) sum += Math.exp(x - logits[top]!);
+  const shift = logits[top]! + Math.log(sum);
+  return { values: Float64Array.from(logits, (x) => x - shift), top };
+}
