@@ -9,7 +9,7 @@ import { type Terminal, visible, whyUnread } from "./terminal.js";
 
 /** What a model is made of. Reads headers only, unless its accuracy in narrower precisions is asked for. */
 export const inspect = defineCommand({
-  meta: { name: "inspect", description: "What a model is made of; loads no weights unless asked how precise they must be" },
+  meta: { name: "inspect", description: "What a model is made of; loads weights only for --accuracy" },
   args: {
     source: {
       type: "positional",
