@@ -1,9 +1,155 @@
-// The register tile that products of several rows are made of: 4 × 8, twice, for the two ways its left side can lie in memory.
-//   C ← g ⊙ C + A·B      A [4, K], B [K, 8] contiguous, C 4 rows of 8 floats `ldc` bytes apart, g one factor per row
-// g = 0 (a null pointer) overwrites C. One accumulator per result, k ascending: the sum does not depend on the tile's neighbours.
+// The register tile that attention is made of: 4 × 8 results, one accumulator each, k ascending. So a sum does not depend on the
+// tile's neighbours. Matrices lie in panels, 8 values of every step k side by side:
+//   A [K, 4] one half of a panel, B [K, 8] a whole one, C 4 rows of 8 floats
 
 import { at, madd, transpose } from "./simd";
 
+/** C = A·B ⊙ F, where row r's factors are the 8 floats from f − 4r bytes on; C = A·B for no f. C lies in a panel. */
+export function scores(K: i32, a: usize, b: usize, f: usize, c: usize): void {
+  let c00 = f32x4.splat(0), c01 = f32x4.splat(0), c10 = f32x4.splat(0), c11 = f32x4.splat(0);
+  let c20 = f32x4.splat(0), c21 = f32x4.splat(0), c30 = f32x4.splat(0), c31 = f32x4.splat(0);
+  const end = b + ((<usize>K) << 5), last = end - 32;
+  while (b < end) {
+    const b0 = v128.load(b), b1 = v128.load(b, 16);
+    const x0 = v128.load32_splat(a); c00 = madd(x0, b0, c00); c01 = madd(x0, b1, c01);
+    const x1 = v128.load32_splat(a, 4); c10 = madd(x1, b0, c10); c11 = madd(x1, b1, c11);
+    const x2 = v128.load32_splat(a, 8); c20 = madd(x2, b0, c20); c21 = madd(x2, b1, c21);
+    const x3 = v128.load32_splat(a, 12); c30 = madd(x3, b0, c30); c31 = madd(x3, b1, c31);
+    // Without a break between them, which only an odd K takes, V8 loads for both halves at once and spills.
+    if (b == last) break;
+    const d0 = v128.load(b, 32), d1 = v128.load(b, 48);
+    const y0 = v128.load32_splat(a, 32); c00 = madd(y0, d0, c00); c01 = madd(y0, d1, c01);
+    const y1 = v128.load32_splat(a, 36); c10 = madd(y1, d0, c10); c11 = madd(y1, d1, c11);
+    const y2 = v128.load32_splat(a, 40); c20 = madd(y2, d0, c20); c21 = madd(y2, d1, c21);
+    const y3 = v128.load32_splat(a, 44); c30 = madd(y3, d0, c30); c31 = madd(y3, d1, c31);
+    a += 64; b += 64;
+  }
+  if (f) {
+    c00 = f32x4.mul(c00, v128.load(f)); c01 = f32x4.mul(c01, v128.load(f, 16));
+    c10 = f32x4.mul(c10, v128.load(f - 4)); c11 = f32x4.mul(c11, v128.load(f - 4, 16));
+    c20 = f32x4.mul(c20, v128.load(f - 8)); c21 = f32x4.mul(c21, v128.load(f - 8, 16));
+    c30 = f32x4.mul(c30, v128.load(f - 12)); c31 = f32x4.mul(c31, v128.load(f - 12, 16));
+  }
+  v128.store(c, c00); v128.store(c, c01, 16); v128.store(c, c10, 32); v128.store(c, c11, 48);
+  v128.store(c, c20, 64); v128.store(c, c21, 80); v128.store(c, c30, 96); v128.store(c, c31, 112);
+}
+
+/** C = g ⊙ A·B + X·Y with X [L, 4], Y [L, 8] and a factor per row in g; rows of C are ldc bytes apart. */
+export function output(K: i32, a: usize, b: usize, g: usize, L: i32, x: usize, y: usize, c: usize, ldc: usize): void {
+  let c00 = f32x4.splat(0), c01 = f32x4.splat(0), c10 = f32x4.splat(0), c11 = f32x4.splat(0);
+  let c20 = f32x4.splat(0), c21 = f32x4.splat(0), c30 = f32x4.splat(0), c31 = f32x4.splat(0);
+  let end = b + ((<usize>K) << 5), last = end - 32;
+  while (b < end) {
+    const b0 = v128.load(b), b1 = v128.load(b, 16);
+    const x0 = v128.load32_splat(a); c00 = madd(x0, b0, c00); c01 = madd(x0, b1, c01);
+    const x1 = v128.load32_splat(a, 4); c10 = madd(x1, b0, c10); c11 = madd(x1, b1, c11);
+    const x2 = v128.load32_splat(a, 8); c20 = madd(x2, b0, c20); c21 = madd(x2, b1, c21);
+    const x3 = v128.load32_splat(a, 12); c30 = madd(x3, b0, c30); c31 = madd(x3, b1, c31);
+    if (b == last) break;
+    const d0 = v128.load(b, 32), d1 = v128.load(b, 48);
+    const y0 = v128.load32_splat(a, 32); c00 = madd(y0, d0, c00); c01 = madd(y0, d1, c01);
+    const y1 = v128.load32_splat(a, 36); c10 = madd(y1, d0, c10); c11 = madd(y1, d1, c11);
+    const y2 = v128.load32_splat(a, 40); c20 = madd(y2, d0, c20); c21 = madd(y2, d1, c21);
+    const y3 = v128.load32_splat(a, 44); c30 = madd(y3, d0, c30); c31 = madd(y3, d1, c31);
+    a += 64; b += 64;
+  }
+  const g0 = v128.load32_splat(g), g1 = v128.load32_splat(g, 4), g2 = v128.load32_splat(g, 8), g3 = v128.load32_splat(g, 12);
+  c00 = f32x4.mul(g0, c00); c01 = f32x4.mul(g0, c01); c10 = f32x4.mul(g1, c10); c11 = f32x4.mul(g1, c11);
+  c20 = f32x4.mul(g2, c20); c21 = f32x4.mul(g2, c21); c30 = f32x4.mul(g3, c30); c31 = f32x4.mul(g3, c31);
+  end = y + ((<usize>L) << 5); last = end - 32;
+  while (y < end) {
+    const b0 = v128.load(y), b1 = v128.load(y, 16);
+    const x0 = v128.load32_splat(x); c00 = madd(x0, b0, c00); c01 = madd(x0, b1, c01);
+    const x1 = v128.load32_splat(x, 4); c10 = madd(x1, b0, c10); c11 = madd(x1, b1, c11);
+    const x2 = v128.load32_splat(x, 8); c20 = madd(x2, b0, c20); c21 = madd(x2, b1, c21);
+    const x3 = v128.load32_splat(x, 12); c30 = madd(x3, b0, c30); c31 = madd(x3, b1, c31);
+    if (y == last) break;
+    const d0 = v128.load(y, 32), d1 = v128.load(y, 48);
+    const y0 = v128.load32_splat(x, 32); c00 = madd(y0, d0, c00); c01 = madd(y0, d1, c01);
+    const y1 = v128.load32_splat(x, 36); c10 = madd(y1, d0, c10); c11 = madd(y1, d1, c11);
+    const y2 = v128.load32_splat(x, 40); c20 = madd(y2, d0, c20); c21 = madd(y2, d1, c21);
+    const y3 = v128.load32_splat(x, 44); c30 = madd(y3, d0, c30); c31 = madd(y3, d1, c31);
+    x += 64; y += 64;
+  }
+  v128.store(c, c00); v128.store(c, c01, 16);
+  c += ldc;
+  v128.store(c, c10); v128.store(c, c11, 16);
+  c += ldc;
+  v128.store(c, c20); v128.store(c, c21, 16);
+  c += ldc;
+  v128.store(c, c30); v128.store(c, c31, 16);
+}
+
+/** C ← g ⊙ C + A·B with a factor per row in g. C lies in a panel. */
+export function update(K: i32, a: usize, b: usize, g: usize, c: usize): void {
+  let c00 = f32x4.splat(0), c01 = f32x4.splat(0), c10 = f32x4.splat(0), c11 = f32x4.splat(0);
+  let c20 = f32x4.splat(0), c21 = f32x4.splat(0), c30 = f32x4.splat(0), c31 = f32x4.splat(0);
+  const end = b + ((<usize>K) << 5), last = end - 32;
+  while (b < end) {
+    const b0 = v128.load(b), b1 = v128.load(b, 16);
+    const x0 = v128.load32_splat(a); c00 = madd(x0, b0, c00); c01 = madd(x0, b1, c01);
+    const x1 = v128.load32_splat(a, 4); c10 = madd(x1, b0, c10); c11 = madd(x1, b1, c11);
+    const x2 = v128.load32_splat(a, 8); c20 = madd(x2, b0, c20); c21 = madd(x2, b1, c21);
+    const x3 = v128.load32_splat(a, 12); c30 = madd(x3, b0, c30); c31 = madd(x3, b1, c31);
+    if (b == last) break;
+    const d0 = v128.load(b, 32), d1 = v128.load(b, 48);
+    const y0 = v128.load32_splat(a, 32); c00 = madd(y0, d0, c00); c01 = madd(y0, d1, c01);
+    const y1 = v128.load32_splat(a, 36); c10 = madd(y1, d0, c10); c11 = madd(y1, d1, c11);
+    const y2 = v128.load32_splat(a, 40); c20 = madd(y2, d0, c20); c21 = madd(y2, d1, c21);
+    const y3 = v128.load32_splat(a, 44); c30 = madd(y3, d0, c30); c31 = madd(y3, d1, c31);
+    a += 64; b += 64;
+  }
+  const g0 = v128.load32_splat(g), g1 = v128.load32_splat(g, 4), g2 = v128.load32_splat(g, 8), g3 = v128.load32_splat(g, 12);
+  v128.store(c, madd(g0, v128.load(c), c00)); v128.store(c, madd(g0, v128.load(c, 16), c01), 16);
+  v128.store(c, madd(g1, v128.load(c, 32), c10), 32); v128.store(c, madd(g1, v128.load(c, 48), c11), 48);
+  v128.store(c, madd(g2, v128.load(c, 64), c20), 64); v128.store(c, madd(g2, v128.load(c, 80), c21), 80);
+  v128.store(c, madd(g3, v128.load(c, 96), c30), 96); v128.store(c, madd(g3, v128.load(c, 112), c31), 112);
+}
+
+// ---- bringing operands into panels; what lies beyond the matrix is filled with zeros ----
+
+/** Column i of a matrix of K steps in panels. */
+@inline export function column(panels: usize, K: i32, i: i32): usize {
+  return at(panels, (i & ~7) * K + (i & 7));
+}
+
+/** Rows of x, ldx bytes apart, as columns: [rows/8][cols][8]. */
+export function packTransposed(dst: usize, x: usize, ldx: usize, rows: i32, cols: i32): void {
+  for (let j: i32 = 0; j < rows; j += 8) {
+    const count = min(8, rows - j);
+    let k: i32 = 0;
+    if (count == 8) {
+      for (; k + 4 <= cols; k += 4) {
+        transpose(dst, 32, at(x, k), ldx);
+        transpose(dst + 16, 32, at(x, k) + 4 * ldx, ldx);
+        dst += 128;
+      }
+    }
+    for (; k < cols; k++) {
+      for (let r: i32 = 0; r < 8; r++) f32.store(at(dst, r), r < count ? load<f32>(at(x, k) + (<usize>r) * ldx) : 0);
+      dst += 32;
+    }
+    x += ldx << 3;
+  }
+}
+
+/** Columns of x: [cols/8][rows][8]. */
+export function packColumns(dst: usize, x: usize, ldx: usize, rows: i32, cols: i32): void {
+  const step = (<usize>rows) << 5;
+  for (let i: i32 = 0; i < rows; i++) {
+    let d = dst, j: i32 = 0;
+    for (; j + 8 <= cols; j += 8) {
+      v128.store(d, v128.load(at(x, j)));
+      v128.store(d, v128.load(at(x, j), 16), 16);
+      d += step;
+    }
+    if (j < cols) for (let c: i32 = 0; c < 8; c++) f32.store(at(d, c), j + c < cols ? load<f32>(at(x, j + c)) : 0);
+    x += ldx;
+    dst += 32;
+  }
+}
+
+// ---- old ----
 /** Four factors of one: C ← C + A·B. */
 export const ONES: usize = memory.data<f32>([1, 1, 1, 1], 16);
 
@@ -98,59 +244,3 @@ export function tileRows(K: i32, a: usize, lda: usize, b: usize, c: usize, ldc: 
   }
 }
 
-// ---- bringing operands into the order that the tiles read; tails are filled with zeros ----
-
-/** Rows of x, `ldx` bytes apart, times `scale`, to rows of `cols` floats; `padded` rows in all. */
-export function packRows(dst: usize, x: usize, ldx: usize, rows: i32, padded: i32, cols: i32, scale: f32): void {
-  for (let i: i32 = 0; i < rows; i++) {
-    let k: i32 = 0;
-    for (; k + 4 <= cols; k += 4) v128.store(at(dst, k), f32x4.mul(v128.load(at(x, k)), f32x4.splat(scale)));
-    for (; k < cols; k++) f32.store(at(dst, k), load<f32>(at(x, k)) * scale);
-    x += ldx;
-    dst += (<usize>cols) << 2;
-  }
-  memory.fill(dst, 0, ((<usize>(padded - rows)) * (<usize>cols)) << 2);
-}
-
-/** The right side of A·xᵀ: rows of x become panels [rows/8][cols][8]. */
-export function packTransposed(dst: usize, x: usize, ldx: usize, rows: i32, cols: i32): void {
-  for (let j: i32 = 0; j < rows; j += 8) {
-    const full = j + 8 <= rows;
-    let k: i32 = 0;
-    if (full) {
-      for (; k + 4 <= cols; k += 4) {
-        const d = dst + ((<usize>k) << 5);
-        transpose(d, 32, at(x, k), ldx);
-        transpose(d + 16, 32, at(x, k) + 4 * ldx, ldx);
-      }
-    }
-    const count = min(8, rows - j);
-    for (; k < cols; k++) {
-      const d = dst + ((<usize>k) << 5);
-      for (let r: i32 = 0; r < 8; r++) f32.store(at(d, r), r < count ? load<f32>(at(x, k) + (<usize>r) * ldx) : 0);
-    }
-    dst += (<usize>cols) << 5;
-    x += ldx << 3;
-  }
-}
-
-/** The right side of A·x: columns of x in panels [cols/8][rows][8]. */
-export function packColumns(dst: usize, x: usize, ldx: usize, rows: i32, cols: i32): void {
-  for (let j: i32 = 0; j < cols; j += 8) {
-    let s = at(x, j);
-    if (j + 8 <= cols) {
-      for (let i: i32 = 0; i < rows; i++) {
-        v128.store(dst, v128.load(s));
-        v128.store(dst, v128.load(s, 16), 16);
-        s += ldx;
-        dst += 32;
-      }
-    } else {
-      for (let i: i32 = 0; i < rows; i++) {
-        for (let c: i32 = 0; c < 8; c++) f32.store(at(dst, c), j + c < cols ? load<f32>(at(s, c)) : 0);
-        s += ldx;
-        dst += 32;
-      }
-    }
-  }
-}

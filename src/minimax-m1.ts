@@ -298,7 +298,7 @@ function isConversation(input: Prompt): input is readonly ChatMessage[] {
 function readStates(rt: Runtime, caches: readonly Cache[], layer: number): Float32Array | undefined {
   const states = caches.flatMap((cache) => {
     const own = cache.layers[layer]!;
-    return "state" in own ? [rt.f32(own.state)] : [];
+    return "state" in own ? [own.read()] : [];
   });
   if (states.length === 0) return undefined;
   const all = new Float32Array(states.length * states[0]!.length);

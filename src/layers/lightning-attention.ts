@@ -1,4 +1,4 @@
-import { lightning } from "../ops/lightning.js";
+import { lightning, lightningState, readLightningState } from "../ops/lightning.js";
 import { matmul } from "../ops/matmul.js";
 import { rmsNorm } from "../ops/norm.js";
 import { sigmoidGate, silu } from "../ops/pointwise.js";
@@ -10,13 +10,21 @@ import type { Weights } from "../runtime/weights.js";
 /** The norm inside lightning attention keeps the published code's default, whatever `rms_norm_eps` says. */
 const NORM_EPS = 1e-6;
 
-/** All that a lightning layer remembers of a sequence, however long: `[heads, headDim, headDim]` float32. */
+/** All that a lightning layer remembers of a sequence, however long: a matrix per head, float32. */
 export class LightningState {
   readonly state: Tensor;
 
-  constructor(rt: Runtime, heads: number, headDim: number) {
-    this.state = rt.keep([heads, headDim, headDim]);
-    rt.f32(this.state).fill(0);
+  constructor(
+    rt: Runtime,
+    heads: number,
+    private readonly headDim: number,
+  ) {
+    this.state = lightningState(rt, heads, headDim);
+  }
+
+  /** A copy as `[heads, headDim, headDim]`. */
+  read(): Float32Array<ArrayBuffer> {
+    return readLightningState(this.state, this.headDim);
   }
 
   dispose(): void {
@@ -39,13 +47,12 @@ export class LightningAttention {
     private readonly heads: number,
     private readonly headDim: number,
     /** λ `[heads]`, this layer's depth included. */
-    private readonly slopes: Float32Array,
+    private readonly slopes: Tensor,
   ) {}
 
   /** @param x `[tokens, hidden]` @returns `[tokens, hidden]` */
   forward(x: Tensor, segments: readonly Segment[], caches: readonly LightningState[]): Tensor {
-    const { weights: w, heads, headDim } = this;
-    const slopes = x.rt.from(this.slopes);
+    const { weights: w, heads, headDim, slopes } = this;
     const states = caches.map(({ state }) => state);
     const qkv = reshape(silu(matmul(x, w.at("qkv_proj.weight"))), [x.shape[0]!, heads, 3 * headDim]);
     const o = lightning(qkv, slopes, segments, states);

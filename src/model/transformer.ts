@@ -47,7 +47,7 @@ export class Transformer {
       const own = under(w, "self_attn.");
       const mixer =
         type === 0
-          ? new LightningAttention(own, heads, headDim, decaySlopes(config, i))
+          ? new LightningAttention(own, heads, headDim, kept(rt, decaySlopes(config, i)))
           : new SoftmaxAttention(own, heads, kvHeads, headDim);
       return new DecoderLayer(w, mixer, {
         eps: config.rmsNormEps,
@@ -100,6 +100,12 @@ export class Transformer {
   logits(hidden: Tensor): Tensor {
     return matmul(hidden, this.weights.at(this.config.tieWordEmbeddings ? "model.embed_tokens.weight" : "lm_head.weight"));
   }
+}
+
+function kept(rt: Runtime, values: Float32Array): Tensor {
+  const x = rt.keep([values.length]);
+  rt.f32(x).set(values);
+  return x;
 }
 
 function consecutive(lengths: readonly number[]): Segment[] {

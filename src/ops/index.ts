@@ -9,7 +9,7 @@ export { availableBuilds, type Build, type Kernels } from "../runtime/wasm.js";
 export { ResidentWeights, type StoredDType, type WeightSpec, type Weights } from "../runtime/weights.js";
 export { attention, type KeysValues } from "./attention.js";
 export { embed } from "./embed.js";
-export { lightning } from "./lightning.js";
+export { lightning, lightningState, readLightningState } from "./lightning.js";
 export { matmul, matmuls } from "./matmul.js";
 export { rmsNorm } from "./norm.js";
 export { mix, residual, sigmoidGate, silu, siluGate } from "./pointwise.js";

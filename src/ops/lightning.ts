@@ -1,9 +1,38 @@
 import { ShapeError } from "../runtime/errors.js";
-import { expectShape, runtimeOf, slice, type Tensor } from "../runtime/tensor.js";
+import type { Runtime } from "../runtime/runtime.js";
+import { expectShape, PANEL, runtimeOf, slice, type Tensor } from "../runtime/tensor.js";
 import { expectSegments, type Segment } from "./segment.js";
 
-/** Rows per chunk. The intra-chunk square is wasted work beyond what the state costs anyway; 32 is fastest at head dim 128. */
-const CHUNK = 32;
+/** Rows per chunk. More are wasted work above the diagonal of the chunk, fewer load and store the state too often. */
+const CHUNK = 24;
+
+/** The empty state of a sequence: S = 0 for every head, in panels `[heads, ⌈headDim/8⌉, 8⌈headDim/8⌉, 8]`. Kept until released. */
+export function lightningState(rt: Runtime, heads: number, headDim: number): Tensor {
+  const state = rt.keep(stateShape(heads, headDim));
+  rt.f32(state).fill(0);
+  return state;
+}
+
+/** The same numbers as `[heads, headDim, headDim]`: row i of a head's S belongs to the i-th number of its keys. */
+export function readLightningState(state: Tensor, headDim: number): Float32Array<ArrayBuffer> {
+  const [heads = 0, panels = 0, padded = 0] = state.shape;
+  expectShape("readLightningState: state", state, stateShape(heads, headDim));
+  const from = state.rt.f32(state);
+  const rows = new Float32Array(heads * headDim ** 2);
+  for (let row = 0; row < heads * headDim; row++) {
+    const [head, i] = [Math.floor(row / headDim), row % headDim];
+    for (let j = 0; j < headDim; j++) {
+      const panel = head * panels + Math.floor(j / PANEL);
+      rows[row * headDim + j] = from[(panel * padded + i) * PANEL + (j % PANEL)]!;
+    }
+  }
+  return rows;
+}
+
+export function stateShape(heads: number, headDim: number): number[] {
+  const panels = Math.ceil(headDim / PANEL);
+  return [heads, panels, panels * PANEL, PANEL];
+}
 
 /**
  * Lightning attention: `S_t = e^−λ S_{t−1} + k_t v_tᵀ, o_t = q_tᵀ S_t` per head, each segment from its own state.
@@ -11,7 +40,7 @@ const CHUNK = 32;
  *
  * @param qkv `[tokens, heads, 3 · headDim]`, each head's q, k and v side by side
  * @param slopes λ `[heads]`
- * @param states per segment `[heads, headDim, headDim]`, read and replaced
+ * @param states per segment, from `lightningState`; read and replaced
  * @returns o `[tokens, heads · headDim]`
  * @throws {ShapeError}
  */
@@ -26,7 +55,7 @@ export function lightning(qkv: Tensor, slopes: Tensor, segments: readonly Segmen
   const o = rt.empty([tokens, heads * dim]);
   for (const [i, { begin, end }] of segments.entries()) {
     const state = states[i]!;
-    expectShape("lightning: state", state, [heads, dim, dim]);
+    expectShape("lightning: state", state, stateShape(heads, dim), { hint: "lightningState makes one" });
     const from = slice(qkv, begin, end);
     const to = slice(o, begin, end);
     const length = end - begin;

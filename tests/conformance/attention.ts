@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { attention } from "../../src/ops/attention.js";
-import { lightning } from "../../src/ops/lightning.js";
+import { lightning, lightningState, readLightningState } from "../../src/ops/lightning.js";
 import type { Runtime } from "../../src/runtime/runtime.js";
 import { softmaxAttention } from "../reference/attention.js";
 import { quadraticLightning, recurrentLightning } from "../reference/lightning.js";
@@ -29,7 +29,7 @@ function inPieces(rt: Runtime, qkv: Float32Array, slopes: Float32Array, dim: num
   const heads = slopes.length;
   const row = heads * 3 * dim;
   return rt.scope(() => {
-    const state = rt.from(new Float32Array(heads * dim * dim), [heads, dim, dim]);
+    const state = lightningState(rt, heads, dim);
     const lambda = rt.from(slopes);
     const outputs: number[] = [];
     let begin = 0;
@@ -40,7 +40,9 @@ function inPieces(rt: Runtime, qkv: Float32Array, slopes: Float32Array, dim: num
       });
       begin = end;
     }
-    return { o: Float32Array.from(outputs), state: rt.read(state) };
+    const matrices = readLightningState(state, dim);
+    rt.release(state);
+    return { o: Float32Array.from(outputs), state: matrices };
   });
 }
 

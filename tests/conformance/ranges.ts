@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { stateShape } from "../../src/ops/lightning.js";
 import type { Runtime } from "../../src/runtime/runtime.js";
 import type { Tensor } from "../../src/runtime/tensor.js";
 import type { ResidentDType } from "../../src/runtime/weights.js";
@@ -140,7 +141,7 @@ const kernels: Record<string, Make> = {
   },
   lightning: (rt) => {
     const [tokens, chunk] = [70, 32];
-    const outputs = [zeros(rt, [tokens, HEADS * DIM]), zeros(rt, [HEADS, DIM, DIM])] as const;
+    const outputs = [zeros(rt, [tokens, HEADS * DIM]), zeros(rt, stateShape(HEADS, DIM))] as const;
     const [o, state] = outputs;
     const qkv = input(rt, 1, [tokens, HEADS, 3 * DIM]);
     const slopes = rt.from([0.1, 0.5, 0.01, 2, 0]);
@@ -150,7 +151,7 @@ const kernels: Record<string, Make> = {
     return { outputs, length: HEADS, run };
   },
   lightningStep: (rt) => {
-    const outputs = [zeros(rt, [HEADS * DIM]), input(rt, 2, [HEADS, DIM, DIM])] as const;
+    const outputs = [zeros(rt, [HEADS * DIM]), input(rt, 2, stateShape(HEADS, DIM))] as const;
     const [o, state] = outputs;
     const qkv = input(rt, 1, [HEADS, 3 * DIM]);
     const slopes = rt.from([0.1, 0.5, 0.01, 2, 0]);
