@@ -1,5 +1,5 @@
 import { lightning, lightningState, readLightningState } from "../ops/lightning.js";
-import { matmul } from "../ops/matmul.js";
+import { matmul, matmuls } from "../ops/matmul.js";
 import { rmsNorm } from "../ops/norm.js";
 import { sigmoidGate, silu } from "../ops/pointwise.js";
 import type { Segment } from "../ops/segment.js";
@@ -54,9 +54,9 @@ export class LightningAttention {
   forward(x: Tensor, segments: readonly Segment[], caches: readonly LightningState[]): Tensor {
     const { weights: w, heads, headDim, slopes } = this;
     const states = caches.map(({ state }) => state);
-    const qkv = reshape(silu(matmul(x, w.at("qkv_proj.weight"))), [x.shape[0]!, heads, 3 * headDim]);
+    const [mixed, gate] = matmuls(x, [w.at("qkv_proj.weight"), w.at("output_gate.weight")]);
+    const qkv = reshape(silu(mixed), [x.shape[0]!, heads, 3 * headDim]);
     const o = lightning(qkv, slopes, segments, states);
-    const gate = matmul(x, w.at("output_gate.weight"));
     return matmul(sigmoidGate(gate, rmsNorm(o, w.at("norm.weight"), NORM_EPS)), w.at("out_proj.weight"));
   }
 }

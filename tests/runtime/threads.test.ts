@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import type { startThread } from "../../src/node/threads.js";
-import { lightning, matmul, ResidentWeights, type Tensor } from "../../src/ops/index.js";
+import { lightning, lightningState, matmul, ResidentWeights, type Tensor } from "../../src/ops/index.js";
 import { LightningError } from "../../src/runtime/errors.js";
 import { Pool } from "../../src/runtime/pool.js";
 import { Runtime } from "../../src/runtime/runtime.js";
@@ -59,8 +59,7 @@ test.each([2, 3, 5, 16])("%i threads give the bits of one", async (threads) => {
     const heads = 16;
     const qkv = rt.from(randomTensor(3, 100 * heads * 3 * 16), [100, heads, 48]);
     const slopes = rt.from(Array.from({ length: heads }, (_, h) => h / heads));
-    const state = rt.keep([heads, 16, 16]);
-    rt.f32(state).fill(0);
+    const state = lightningState(rt, heads, 16);
     const o = lightning(qkv, slopes, [{ begin: 0, end: 100 }], [state]);
     results.push([multiply(), rt.read(o), rt.read(state)]);
     const first = results[0]![0]!;
