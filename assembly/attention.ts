@@ -1,91 +1,121 @@
-// Causal grouped-query softmax attention, online: never an n × n matrix.
+// Causal grouped-query softmax attention over pages of keys and values, online: never an n × n matrix.
 //   T new steps after n − T earlier ones, H query heads in groups of G = H / C over C key-value heads, D headDim.
-//   q, o [T, H, D]; k, v [n, C, D]
+//   q, o [T, H, D]; pages of 64 positions, see kv-pages.ts, W bytes per number
 //   o_t = Σ_{s ≤ t} p_ts v_s,   p_t = softmax_s(scale · q_t·k_s)
-// A block of queries meets the keys block by block and keeps, per row, the running maximum M, sum L and output O:
+// A block of queries meets the keys page by page and keeps, per query, the running maximum M, sum L and output O:
 //   M' = max(M, max_s x_s),   c = e^(M − M'),   L ← c L + Σ e^(x_s − M'),   O ← c O + Σ e^(x_s − M') v_s;   o = O / L
-// Key-value heads begin to end are independent.
+// Range: key-value heads × blocks of B queries. The queries of a head are its group's, step by step; every sum runs over positions
+// in ascending order, page by page, so that the bits of a query depend neither on its block nor on the form that computes it.
 
-import { at, exp, exp1, hmax, hsum } from "./simd";
-import { packColumns, packTransposed, tileRows } from "./tile";
+import { at, exp, exp1, hmax } from "./simd";
+import { kvHeadBytes, PAGE, widenPage } from "./kv-pages";
+import { column, packTransposed, row, scores, update } from "./tile";
 
-/** Queries and keys per block. */
-const QUERIES: i32 = 64;
-const KEYS: i32 = 64;
+/** Blocks of fewer queries go through the pages one by one. */
+const FEW: i32 = 8;
 
-/** Bytes of workspace for heads of D. */
-export function attentionWorkspaceBytes(D: i32): i32 {
-  const d = (D + 7) & ~7;
-  return (QUERIES * D + KEYS * D + KEYS * d + QUERIES * d + QUERIES * KEYS + 3 * QUERIES) << 2;
+/** Bytes of workspace for blocks of B queries, heads of D, W bytes per number. */
+export function attentionWorkspaceBytes(B: i32, D: i32, W: i32): i32 {
+  const b = (B + 7) & ~7, d = (D + 7) & ~7;
+  return (b * (2 * d + PAGE + 3) + (W == 4 ? 0 : 2 * PAGE * d)) << 2;
 }
 
 export function attention(
-  o: usize, q: usize, k: usize, v: usize,
-  T: i32, n: i32, H: i32, C: i32, D: i32, scale: f32, ws: usize, begin: i32, end: i32,
+  o: usize, q: usize, pages: usize,
+  T: i32, n: i32, H: i32, C: i32, D: i32, W: i32, B: i32, scale: f32, ws: usize, begin: i32, end: i32,
 ): void {
-  assert(T <= n && H % C == 0 && end <= C);
-  const d = (D + 7) & ~7, G = H / C, rows = T * G, past = n - T;
-  const Q = ws, K = at(Q, QUERIES * D), V = at(K, KEYS * D), O = at(V, KEYS * d), P = at(O, QUERIES * d);
-  const M = at(P, QUERIES * KEYS), L = at(M, QUERIES), c = at(L, QUERIES);
-  const ldk = (<usize>(C * D)) << 2, ldD = (<usize>D) << 2, ldd = (<usize>d) << 2, ldp: usize = (<usize>KEYS) << 2;
-  for (let head = begin; head < end; head++) {
+  assert(T <= n && H % C == 0 && B > 0);
+  const b = (B + 7) & ~7, d = (D + 7) & ~7, G = H / C, rows = T * G, blocks = (rows + B - 1) / B;
+  const Q = ws, O = at(Q, b * d), P = at(O, b * d), M = at(P, b * PAGE), L = at(M, b), c = at(L, b), wide = at(c, b);
+  for (let unit = begin; unit < end; unit++) {
     // Row r is query head head·G + r % G at step r / G.
-    for (let r0: i32 = 0; r0 < rows; r0 += QUERIES) {
-      const count = min(QUERIES, rows - r0), padded = (count + 3) & ~3;
-      for (let r: i32 = 0; r < count; r++) scaled(at(Q, r * D), at(q, ((r0 + r) / G * H + head * G + (r0 + r) % G) * D), D, scale);
-      memory.fill(at(Q, count * D), 0, (<usize>(padded - count)) * ldD);
-      memory.fill(O, 0, (<usize>padded) * ldd);
-      for (let r: i32 = 0; r < padded; r++) {
-        f32.store(at(M, r), -Infinity);
-        f32.store(at(L, r), 0);
+    const head = unit / blocks, r0 = unit % blocks * B, count = min(B, rows - r0), padded = (count + 7) & ~7;
+    for (let r: i32 = 0; r < count; r++) scaled(at(O, r * D), at(q, ((r0 + r) / G * H + head * G + (r0 + r) % G) * D), D, scale);
+    packTransposed(Q, O, (<usize>D) << 2, count, D);
+    memory.fill(O, 0, (<usize>(padded * d)) << 2);
+    memory.fill(L, 0, (<usize>padded) << 2);
+    for (let r: i32 = 0; r < padded; r++) f32.store(at(M, r), -Infinity);
+    // Steps that query r sees: first + (r0 + r) / G
+    const first = n - T + 1, visible = first + (r0 + count - 1) / G;
+    for (let s: i32 = 0; s < visible; s += PAGE) {
+      let K = (<usize>i32.load(at(pages, s / PAGE))) + (<usize>head) * (<usize>kvHeadBytes(D, W)), V = at(K, PAGE * d);
+      if (W != 4) {
+        widenPage(wide, at(wide, PAGE * d), K, D, W);
+        K = wide;
+        V = at(wide, PAGE * d);
       }
-      const visible = past + (r0 + count - 1) / G + 1;
-      for (let s: i32 = 0; s < visible; s += KEYS) {
-        const keys = min(KEYS, visible - s);
-        packTransposed(K, at(k, (s * C + head) * D), ldk, keys, D);
-        packColumns(V, at(v, (s * C + head) * D), ldk, keys, D);
-        for (let i: i32 = 0; i < padded; i += 4) {
-          for (let j: i32 = 0; j < keys; j += 8) tileRows(D, at(Q, i * D), ldD, at(K, j * D), at(P, i * KEYS + j), ldp, 0);
-          for (let r = i; r < i + 4; r++) {
-            const own = past + (r0 + r) / G + 1 - s;
-            online(at(P, r * KEYS), at(M, r), at(L, r), at(c, r), min(max(own, 0), keys), keys);
-          }
-          for (let p: i32 = 0; p < d; p += 8) tileRows(keys, at(P, i * KEYS), ldp, at(V, p * keys), at(O, i * d + p), ldd, at(c, i));
+      const keys = min(PAGE, visible - s);
+      if (count < FEW) {
+        for (let r: i32 = 0; r < count; r++) {
+          const own = min(keys, first + (r0 + r) / G - s), x = at(P, r * PAGE);
+          if (own <= 0) continue;
+          row(D, column(Q, D, r), 32, K, (<usize>d) << 5, (own + 7) >> 3, 0, x, 32);
+          online(x, at(M, r), at(L, r), at(c, r), own);
+          row(own, x, 4, V, PAGE * 32, d >> 3, at(c, r), at(O, r * 8), (<usize>padded) << 5);
+        }
+      } else {
+        for (let j: i32 = 0; j < keys; j += 4) {
+          for (let i: i32 = 0; i < count; i += 8) scores(D, column(K, d, j), column(Q, D, i), 0, at(P, i * PAGE + j * 8));
+        }
+        for (let i: i32 = 0; i < count; i += 4) {
+          const own = i32x4(seen(first, r0 + i, G), seen(first, r0 + i + 1, G), seen(first, r0 + i + 2, G), seen(first, r0 + i + 3, G));
+          online4(column(P, PAGE, i), at(M, i), at(L, i), at(c, i), i32x4.sub(own, i32x4.splat(s)), keys);
+        }
+        for (let p: i32 = 0; p < d; p += 8) {
+          for (let i: i32 = 0; i < count; i += 4) update(keys, column(P, PAGE, i), at(V, p * PAGE), at(c, i), at(O, p * padded + i * 8));
         }
       }
-      for (let r: i32 = 0; r < count; r++) scaled(at(o, ((r0 + r) / G * H + head * G + (r0 + r) % G) * D), at(O, r * d), D, 1 / load<f32>(at(L, r)));
+    }
+    for (let r: i32 = 0; r < count; r++) {
+      const y = at(o, ((r0 + r) / G * H + head * G + (r0 + r) % G) * D);
+      const by: f32 = 1 / load<f32>(at(L, r));
+      for (let p: i32 = 0; p < D; p += 8) scaled(at(y, p), at(O, p * padded + r * 8), min(8, D - p), by);
     }
   }
 }
 
-// Scores of one row become weights: `own` keys are visible, the others of the block's `keys` weigh nothing.
-function online(p: usize, M: usize, L: usize, c: usize, own: i32, keys: i32): void {
-  let j: i32 = 0;
-  if (own == 0) {
-    for (; j < keys; j++) f32.store(at(p, j), 0);
-    f32.store(c, 1);
-    return;
-  }
-  const old = load<f32>(M);
-  let top = old;
-  for (; j + 4 <= own; j += 4) top = max(top, hmax(v128.load(at(p, j))));
-  for (; j < own; j++) top = max(top, load<f32>(at(p, j)));
-  const factor = exp1(old - top);
-  let sum: f32 = load<f32>(L) * factor;
-  for (j = 0; j + 4 <= own; j += 4) {
-    const e = exp(f32x4.sub(v128.load(at(p, j)), f32x4.splat(top)));
+@inline function seen(first: i32, r: i32, G: i32): i32 {
+  return first + r / G;
+}
+
+// Scores of one query and `own` positions become weights.
+function online(p: usize, M: usize, L: usize, c: usize, own: i32): void {
+  const old = load<f32>(M), all = (own + 3) & ~3;
+  for (let j = own; j < all; j++) f32.store(at(p, j), -Infinity);
+  let top = f32x4.splat(old);
+  for (let j: i32 = 0; j < all; j += 4) top = f32x4.max(top, v128.load(at(p, j)));
+  const most = hmax(top), factor = exp1(old - most);
+  let sum = load<f32>(L) * factor;
+  for (let j: i32 = 0; j < all; j += 4) {
+    const e = exp(f32x4.sub(v128.load(at(p, j)), f32x4.splat(most)));
     v128.store(at(p, j), e);
-    sum += hsum(e);
+    sum += f32x4.extract_lane(e, 0); sum += f32x4.extract_lane(e, 1); sum += f32x4.extract_lane(e, 2); sum += f32x4.extract_lane(e, 3);
   }
-  for (; j < own; j++) {
-    const e = exp1(load<f32>(at(p, j)) - top);
-    f32.store(at(p, j), e);
-    sum += e;
-  }
-  for (; j < keys; j++) f32.store(at(p, j), 0);
-  f32.store(M, top);
+  f32.store(M, most);
   f32.store(L, sum);
   f32.store(c, factor);
+}
+
+// The same for four queries side by side, position by position; each sees its own number of positions.
+function online4(p: usize, M: usize, L: usize, c: usize, own: v128, keys: i32): void {
+  const old = v128.load(M), end = p + ((<usize>keys) << 5);
+  let top = old;
+  if (v128.any_true(i32x4.lt_s(own, i32x4.splat(keys)))) {
+    for (let j: i32 = 0, x = p; j < keys; j++, x += 32) {
+      v128.store(x, v128.bitselect(v128.load(x), f32x4.splat(-Infinity), i32x4.gt_s(own, i32x4.splat(j))));
+    }
+  }
+  for (let x = p; x < end; x += 32) top = f32x4.max(top, v128.load(x));
+  const factor = exp(f32x4.sub(old, top));
+  let sum = f32x4.mul(v128.load(L), factor);
+  for (let x = p; x < end; x += 32) {
+    const e = exp(f32x4.sub(v128.load(x), top));
+    v128.store(x, e);
+    sum = f32x4.add(sum, e);
+  }
+  v128.store(M, top);
+  v128.store(L, sum);
+  v128.store(c, factor);
 }
 
 function scaled(dst: usize, x: usize, n: i32, by: f32): void {

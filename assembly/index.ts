@@ -19,6 +19,7 @@ export function exponential(y: usize, x: usize, begin: i32, end: i32): void {
 
 export { attention, attentionWorkspaceBytes } from "./attention";
 export { embedBf16, embedF32, embedQ8 } from "./embed";
+export { storeKeysValues } from "./kv-pages";
 export { lightning, lightningStep, lightningWorkspaceBytes } from "./lightning";
 export { matmulBf16, matmulF32, matmulWorkspaceBytes } from "./matmul";
 export { matmulQ8, matmulQ8WorkspaceBytes } from "./matmul-q8";

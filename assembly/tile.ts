@@ -106,6 +106,64 @@ export function update(K: i32, a: usize, b: usize, g: usize, c: usize): void {
   v128.store(c, madd(g3, v128.load(c, 96), c30), 96); v128.store(c, madd(g3, v128.load(c, 112), c31), 112);
 }
 
+/**
+ * One row against `panels` panels of K steps, `stride` bytes apart: c_p = Σ_k a_k b_pk, or c_p ← g c_p + Σ_k a_k b_pk if there is a g.
+ * Steps of a are lda bytes apart, the results of panels ldc. The same bits as from a tile.
+ */
+export function row(K: i32, a: usize, lda: usize, b: usize, stride: usize, panels: i32, g: usize, c: usize, ldc: usize): void {
+  let p: i32 = 0;
+  for (; p + 4 <= panels; p += 4) {
+    row4(K, a, lda, b, stride, g, c, ldc);
+    b += stride << 2;
+    c += ldc << 2;
+  }
+  for (; p < panels; p++) {
+    row1(K, a, lda, b, g, c);
+    b += stride;
+    c += ldc;
+  }
+}
+
+function row4(K: i32, a: usize, lda: usize, b: usize, stride: usize, g: usize, c: usize, ldc: usize): void {
+  let c00 = f32x4.splat(0), c01 = f32x4.splat(0), c10 = f32x4.splat(0), c11 = f32x4.splat(0);
+  let c20 = f32x4.splat(0), c21 = f32x4.splat(0), c30 = f32x4.splat(0), c31 = f32x4.splat(0);
+  let b1 = b + stride, b2 = b1 + stride, b3 = b2 + stride;
+  const end = b + ((<usize>K) << 5);
+  while (b < end) {
+    const x = v128.load32_splat(a);
+    c00 = madd(x, v128.load(b), c00); c01 = madd(x, v128.load(b, 16), c01);
+    if (b == end) break; // never: it ends a basic block, so that V8 does not load everything first and spill
+    c10 = madd(x, v128.load(b1), c10); c11 = madd(x, v128.load(b1, 16), c11);
+    if (b == end) break;
+    c20 = madd(x, v128.load(b2), c20); c21 = madd(x, v128.load(b2, 16), c21);
+    if (b == end) break;
+    c30 = madd(x, v128.load(b3), c30); c31 = madd(x, v128.load(b3, 16), c31);
+    a += lda; b += 32; b1 += 32; b2 += 32; b3 += 32;
+  }
+  finish(c, c00, c01, g);
+  finish(c + ldc, c10, c11, g);
+  finish(c + 2 * ldc, c20, c21, g);
+  finish(c + 3 * ldc, c30, c31, g);
+}
+
+function row1(K: i32, a: usize, lda: usize, b: usize, g: usize, c: usize): void {
+  let c0 = f32x4.splat(0), c1 = f32x4.splat(0);
+  for (const end = b + ((<usize>K) << 5); b < end; b += 32) {
+    const x = v128.load32_splat(a);
+    c0 = madd(x, v128.load(b), c0); c1 = madd(x, v128.load(b, 16), c1);
+    a += lda;
+  }
+  finish(c, c0, c1, g);
+}
+
+@inline function finish(c: usize, c0: v128, c1: v128, g: usize): void {
+  if (g) {
+    const by = v128.load32_splat(g);
+    c0 = madd(by, v128.load(c), c0); c1 = madd(by, v128.load(c, 16), c1);
+  }
+  v128.store(c, c0); v128.store(c, c1, 16);
+}
+
 // ---- bringing operands into panels; what lies beyond the matrix is filled with zeros ----
 
 /** Column i of a matrix of K steps in panels. */
@@ -148,99 +206,3 @@ export function packColumns(dst: usize, x: usize, ldx: usize, rows: i32, cols: i
     dst += 32;
   }
 }
-
-// ---- old ----
-/** Four factors of one: C ← C + A·B. */
-export const ONES: usize = memory.data<f32>([1, 1, 1, 1], 16);
-
-/** A by columns: step k holds its four rows' values side by side, `lda` bytes after the step before. */
-export function tileColumns(K: i32, a: usize, lda: usize, b: usize, c: usize, ldc: usize, g: usize): void {
-  let c00 = f32x4.splat(0), c01 = f32x4.splat(0), c10 = f32x4.splat(0), c11 = f32x4.splat(0);
-  let c20 = f32x4.splat(0), c21 = f32x4.splat(0), c30 = f32x4.splat(0), c31 = f32x4.splat(0);
-  const end = b + ((<usize>K) << 5);
-  while (b < end) {
-    const b0 = v128.load(b), b1 = v128.load(b, 16);
-    const x0 = v128.load32_splat(a);
-    c00 = madd(x0, b0, c00); c01 = madd(x0, b1, c01);
-    const x1 = v128.load32_splat(a, 4);
-    c10 = madd(x1, b0, c10); c11 = madd(x1, b1, c11);
-    const x2 = v128.load32_splat(a, 8);
-    c20 = madd(x2, b0, c20); c21 = madd(x2, b1, c21);
-    const x3 = v128.load32_splat(a, 12);
-    c30 = madd(x3, b0, c30); c31 = madd(x3, b1, c31);
-    a += lda;
-    b += 32;
-    // The second half of an unrolled loop: V8 spills when it sees both halves as one block.
-    if (b == end) break;
-    const d0 = v128.load(b), d1 = v128.load(b, 16);
-    const y0 = v128.load32_splat(a);
-    c00 = madd(y0, d0, c00); c01 = madd(y0, d1, c01);
-    const y1 = v128.load32_splat(a, 4);
-    c10 = madd(y1, d0, c10); c11 = madd(y1, d1, c11);
-    const y2 = v128.load32_splat(a, 8);
-    c20 = madd(y2, d0, c20); c21 = madd(y2, d1, c21);
-    const y3 = v128.load32_splat(a, 12);
-    c30 = madd(y3, d0, c30); c31 = madd(y3, d1, c31);
-    a += lda;
-    b += 32;
-  }
-  store(c, ldc, g, c00, c01, c10, c11, c20, c21, c30, c31);
-}
-
-/** A by rows, `lda` bytes apart. */
-export function tileRows(K: i32, a: usize, lda: usize, b: usize, c: usize, ldc: usize, g: usize): void {
-  let c00 = f32x4.splat(0), c01 = f32x4.splat(0), c10 = f32x4.splat(0), c11 = f32x4.splat(0);
-  let c20 = f32x4.splat(0), c21 = f32x4.splat(0), c30 = f32x4.splat(0), c31 = f32x4.splat(0);
-  let a1 = a + lda, a2 = a1 + lda, a3 = a2 + lda;
-  const end = b + ((<usize>K) << 5);
-  while (b < end) {
-    const b0 = v128.load(b), b1 = v128.load(b, 16);
-    const x0 = v128.load32_splat(a);
-    c00 = madd(x0, b0, c00); c01 = madd(x0, b1, c01);
-    const x1 = v128.load32_splat(a1);
-    c10 = madd(x1, b0, c10); c11 = madd(x1, b1, c11);
-    const x2 = v128.load32_splat(a2);
-    c20 = madd(x2, b0, c20); c21 = madd(x2, b1, c21);
-    const x3 = v128.load32_splat(a3);
-    c30 = madd(x3, b0, c30); c31 = madd(x3, b1, c31);
-    b += 32;
-    if (b == end) break;
-    const d0 = v128.load(b), d1 = v128.load(b, 16);
-    const y0 = v128.load32_splat(a, 4);
-    c00 = madd(y0, d0, c00); c01 = madd(y0, d1, c01);
-    const y1 = v128.load32_splat(a1, 4);
-    c10 = madd(y1, d0, c10); c11 = madd(y1, d1, c11);
-    const y2 = v128.load32_splat(a2, 4);
-    c20 = madd(y2, d0, c20); c21 = madd(y2, d1, c21);
-    const y3 = v128.load32_splat(a3, 4);
-    c30 = madd(y3, d0, c30); c31 = madd(y3, d1, c31);
-    b += 32;
-    a += 8; a1 += 8; a2 += 8; a3 += 8;
-  }
-  store(c, ldc, g, c00, c01, c10, c11, c20, c21, c30, c31);
-}
-
-@inline function store(
-  c: usize, ldc: usize, g: usize,
-  c00: v128, c01: v128, c10: v128, c11: v128, c20: v128, c21: v128, c30: v128, c31: v128,
-): void {
-  if (g) {
-    const g0 = v128.load32_splat(g), g1 = v128.load32_splat(g, 4), g2 = v128.load32_splat(g, 8), g3 = v128.load32_splat(g, 12);
-    v128.store(c, madd(g0, v128.load(c), c00)); v128.store(c, madd(g0, v128.load(c, 16), c01), 16);
-    c += ldc;
-    v128.store(c, madd(g1, v128.load(c), c10)); v128.store(c, madd(g1, v128.load(c, 16), c11), 16);
-    c += ldc;
-    v128.store(c, madd(g2, v128.load(c), c20)); v128.store(c, madd(g2, v128.load(c, 16), c21), 16);
-    c += ldc;
-    v128.store(c, madd(g3, v128.load(c), c30)); v128.store(c, madd(g3, v128.load(c, 16), c31), 16);
-  } else {
-    v128.store(c, c00); v128.store(c, c01, 16);
-    c += ldc;
-    v128.store(c, c10); v128.store(c, c11, 16);
-    c += ldc;
-    v128.store(c, c20); v128.store(c, c21, 16);
-    c += ldc;
-    v128.store(c, c30); v128.store(c, c31, 16);
-  }
-}
-

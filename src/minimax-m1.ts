@@ -19,6 +19,7 @@ import type { Config } from "./model/config.js";
 import { graph } from "./model/graph.js";
 import { checkIds, isTokenIds, type TokenIds } from "./model/token-ids.js";
 import { Transformer } from "./model/transformer.js";
+import type { KVType } from "./ops/attention.js";
 import { take } from "./ops/route.js";
 import { InputError } from "./runtime/errors.js";
 import { flag, parseOptions, word } from "./runtime/options.js";
@@ -93,12 +94,13 @@ export class MiniMaxM1 {
   private constructor(
     private readonly checkpoint: Checkpoint,
     private readonly text: TextSettings,
+    kv: KVType,
   ) {
     const { config, rt, weights } = checkpoint;
     this.config = { ...config, eosTokenIds: [...new Set([...config.eosTokenIds, ...text.eosIds])] };
     this.parameters = graph(config).parameterCount;
     this.rt = rt;
-    this.transformer = new Transformer(this.config, weights, rt);
+    this.transformer = new Transformer(this.config, weights, rt, kv);
   }
 
   /**
@@ -113,7 +115,7 @@ export class MiniMaxM1 {
   static async load(source: CheckpointSource, options?: LoadOptions): Promise<MiniMaxM1> {
     const checkpoint = await loadCheckpoint(source, options);
     try {
-      return new MiniMaxM1(checkpoint, await readTextSettings(checkpoint.files));
+      return new MiniMaxM1(checkpoint, await readTextSettings(checkpoint.files), options?.kv ?? "f32");
     } catch (error) {
       checkpoint.rt.dispose();
       throw error;
@@ -183,7 +185,7 @@ export class MiniMaxM1 {
             logits: rt.read(transformer.logits(logits === "last" ? take(pass.hidden, pass.last) : pass.hidden)),
             hiddenStates: hiddenStates ? seen : undefined,
             routerLogits: routerLogits ? pass.routerLogits.map((x) => rt.read(x)) : undefined,
-            lightningStates: states ? config.attnTypeList.map((_, layer) => readStates(rt, caches, layer)) : undefined,
+            lightningStates: states ? config.attnTypeList.map((_, layer) => readStates(caches, layer)) : undefined,
           } as ForwardOutput<Options>;
         } catch (error) {
           // The states have taken in tokens whose results the caller never gets: not to be continued.
@@ -295,7 +297,7 @@ function isConversation(input: Prompt): input is readonly ChatMessage[] {
   return Array.isArray(input) && typeof input[0] === "object";
 }
 
-function readStates(rt: Runtime, caches: readonly Cache[], layer: number): Float32Array | undefined {
+function readStates(caches: readonly Cache[], layer: number): Float32Array | undefined {
   const states = caches.flatMap((cache) => {
     const own = cache.layers[layer]!;
     return "state" in own ? [own.read()] : [];

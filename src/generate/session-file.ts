@@ -1,32 +1,44 @@
 // A saved session, in 32-bit little-endian words:
-//   magic · version · fingerprint of the model · checksum of all that follows · number of ids · ids in the state · seed · 4 of randomness
-//   ids · the state's tensors in float32, in the order of cache.tensors(), whose sizes follow from the config and the ids in the state
+//   magic · version · fingerprint of the model · checksum of all that follows
+//   number of ids · ids in the state · type of keys and values · seed · 4 of randomness
+//   ids · the state's tensors as they lie in memory, in the order of cache.tensors(); their sizes follow from what stands before
 
-import type { Cache } from "../model/cache.js";
 import { graph } from "../model/graph.js";
 import type { Transformer } from "../model/transformer.js";
+import type { KVType } from "../ops/attention.js";
 import { SessionError } from "../runtime/errors.js";
 import { bytesOf } from "../runtime/tensor.js";
 import { Random } from "./random.js";
 import { Sequence } from "./sequence.js";
 
 const MAGIC = 0x53314d4c; // "LM1S"
-const VERSION = 1;
+const VERSION = 2;
+/** Types of keys and values by their number in the file. */
+const KV_TYPES: readonly KVType[] = ["f32", "bf16", "q8"];
 /** Of each weight, so much goes into the fingerprint of a model. */
 const SAMPLE_BYTES = 256;
-const HEADER = 11;
+const HEADER = 12;
 
 /** A sequence as bytes: all of it, to the bit. */
 export function writeSequence(transformer: Transformer, sequence: Sequence): Uint8Array<ArrayBuffer> {
   const { ids, cache, random } = sequence;
   const words = new Uint32Array(HEADER + ids.length + cache.bytes / 4);
-  words.set([MAGIC, VERSION, fingerprint(transformer), 0, ids.length, cache.length, random.seed, ...random.state]);
+  words.set([
+    MAGIC,
+    VERSION,
+    fingerprint(transformer),
+    0,
+    ids.length,
+    cache.length,
+    KV_TYPES.indexOf(cache.kv),
+    random.seed,
+    ...random.state,
+  ]);
   words.set(ids, HEADER);
-  const numbers = new Float32Array(words.buffer);
   let at = HEADER + ids.length;
-  for (const { tensor } of cache.tensors()) {
-    const values = transformer.rt.f32(tensor);
-    numbers.set(values, at);
+  for (const tensor of cache.tensors()) {
+    const values = transformer.rt.i32(tensor);
+    words.set(values, at);
     at += values.length;
   }
   words[3] = hash(words.subarray(4));
@@ -36,7 +48,7 @@ export function writeSequence(transformer: Transformer, sequence: Sequence): Uin
 /** @throws {SessionError} bytes that are no saved session, are damaged, or belong to another model or version */
 export function readSequence(transformer: Transformer, bytes: Uint8Array): Sequence {
   const words = wordsOf(bytes);
-  const [magic, version, model, checksum, count = 0, length = 0, seed = 0, ...state] = words.subarray(0, HEADER);
+  const [magic, version, model, checksum, count = 0, length = 0, kv = 0, seed = 0, ...state] = words.subarray(0, HEADER);
   check(magic === MAGIC && words.length >= HEADER, "expected a saved session, got other bytes");
   check(version === VERSION, `expected format version ${VERSION}, got ${version} (save it again with this version)`);
   check(
@@ -52,6 +64,10 @@ export function readSequence(transformer: Transformer, bytes: Uint8Array): Seque
     checksum === hash(words.subarray(4)),
     "expected the bytes that were saved, got others (truncated or damaged: the checksum differs)",
   );
+  check(
+    KV_TYPES[kv] === transformer.kv,
+    `expected keys and values in ${transformer.kv}, got ${KV_TYPES[kv] ?? "an unknown type"} (load the model with the kv that the session was saved with)`,
+  );
   const ids = [...words.subarray(HEADER, HEADER + count)];
   check(
     ids.every((id) => id < transformer.config.vocabSize),
@@ -62,7 +78,12 @@ export function readSequence(transformer: Transformer, bytes: Uint8Array): Seque
     cache.resize(length);
     const numbers = words.subarray(HEADER + count);
     check(numbers.length === cache.bytes / 4, `expected ${cache.bytes} bytes of state, got ${numbers.length * 4}`);
-    fill(transformer, cache, numbers);
+    let at = 0;
+    for (const tensor of cache.tensors()) {
+      const values = transformer.rt.i32(tensor);
+      values.set(numbers.subarray(at, at + values.length));
+      at += values.length;
+    }
     return Sequence.resume(transformer, ids, cache, Random.restored(seed, state));
   } catch (error) {
     cache.dispose();
@@ -70,20 +91,10 @@ export function readSequence(transformer: Transformer, bytes: Uint8Array): Seque
   }
 }
 
-function fill(transformer: Transformer, cache: Cache, words: Uint32Array<ArrayBuffer>): void {
-  const numbers = new Float32Array(words.buffer, words.byteOffset, words.length);
-  let at = 0;
-  for (const { tensor } of cache.tensors()) {
-    const values = transformer.rt.f32(tensor);
-    values.set(numbers.subarray(at, at + values.length));
-    at += values.length;
-  }
-}
-
 function wordsOf(bytes: Uint8Array): Uint32Array<ArrayBuffer> {
   check(bytes instanceof Uint8Array, `expected a Uint8Array, got ${bytes === null ? "null" : typeof bytes}`);
   check(bytes.byteLength % 4 === 0, `expected whole words, got ${bytes.byteLength} bytes (truncated or extended)`);
-  const copy = Uint8Array.from(bytes);
+  const copy = new Uint8Array(bytes);
   return new Uint32Array(copy.buffer);
 }
 

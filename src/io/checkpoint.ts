@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { type Config, parseConfig } from "../model/config.js";
 import { type Graph, graph, residentDType } from "../model/graph.js";
+import type { KVType } from "../ops/attention.js";
 import { CheckpointError, formatBytes, MemoryError } from "../runtime/errors.js";
 import { MAX_BYTES } from "../runtime/memory.js";
 import { callback, count, flag, number, parseOptions, signal, text, word } from "../runtime/options.js";
@@ -38,6 +39,8 @@ export interface LoadOptions extends OpenOptions {
    * than one need it to be cross-origin isolated; without, `onWarning` is told and one computes.
    */
   threads?: number | "auto";
+  /** How softmax layers keep keys and values: float32 (default), bf16 in half the memory, int8 in about a quarter. */
+  kv?: KVType;
   /** Told of every kernel call with its time and its operations: for profiles. */
   onKernel?: (call: KernelCall) => void;
   /** Told how far loading has come; ends with fraction 1. */
@@ -54,6 +57,7 @@ const schema = v.strictObject({
   dtype: v.optional(word("f32", "bf16", "q8")),
   build: v.optional(word("auto", "simd", "relaxed", "debug")),
   threads: v.optional(v.union([v.literal("auto"), count], '"auto" or an integer of at least 1')),
+  kv: v.optional(word("f32", "bf16", "q8")),
   onKernel: v.optional(callback()),
   onProgress: v.optional(callback()),
   onWarning: v.optional(callback()),

@@ -2,6 +2,7 @@ import * as v from "valibot";
 import { cacheBytes } from "../model/cache.js";
 import type { Config } from "../model/config.js";
 import { type Graph, type GraphTensor, graph, residentDType } from "../model/graph.js";
+import type { KVType } from "../ops/attention.js";
 import { count, parseOptions, word } from "../runtime/options.js";
 import { bytesOf } from "../runtime/tensor.js";
 import type { ResidentDType } from "../runtime/weights.js";
@@ -9,6 +10,8 @@ import type { ResidentDType } from "../runtime/weights.js";
 export interface MemoryOptions {
   /** Precision of matrices in memory; by default as stored. */
   dtype?: ResidentDType;
+  /** How softmax layers keep keys and values. */
+  kv?: KVType;
   /** Tokens per sequence. */
   context?: number;
   /** Sequences at a time. */
@@ -28,6 +31,7 @@ export interface MemoryEstimate {
 
 const schema = v.strictObject({
   dtype: v.optional(word("q8", "bf16", "f32")),
+  kv: v.optional(word("f32", "bf16", "q8"), "f32"),
   context: v.optional(count),
   batch: v.optional(count, 1),
 });
@@ -41,20 +45,21 @@ const WORK_BYTES = 4 << 20;
 /**
  * What a model needs in memory, known before anything is loaded.
  *
- *     cache = batch · (Σ_lightning heads · headDim² + Σ_softmax 2 · kvHeads · headDim · rows) · 4,   rows = 64 · 2^j ≥ context
+ *     cache = batch · (Σ_lightning heads · d² · 4 + Σ_softmax kvHeads · 2 · rows · (d · width + scale))
+ *     d = 8⌈headDim/8⌉,   rows = 64⌈context/64⌉,   width = 4, 2 or 1 bytes,   scale = 4 for int8, else 0
  *
  * @param model a configuration (typed, or the JSON of a `config.json`), or its graph
  * @throws {InputError} options that do not fit
  */
 export function estimateMemory(model: Graph | Config | Record<string, unknown>, options: MemoryOptions = {}): MemoryEstimate {
   const { config, tensors } = isGraph(model) ? model : graph(model);
-  const { dtype, batch, context = Math.min(config.maxPositionEmbeddings, 4096) } = parseOptions(schema, options, "estimateMemory");
+  const { dtype, kv, batch, context = Math.min(config.maxPositionEmbeddings, 4096) } = parseOptions(schema, options, "estimateMemory");
   const { numAttentionHeads: heads, headDim, hiddenSize: hidden, intermediateSize: width, vocabSize } = config;
   const tokens = batch * Math.min(context, PASS_TOKENS);
   const mixer = 9 * heads * headDim;
   const experts = 4 * width + 3 * hidden;
   const weightsBytes = residentBytes(tensors, dtype);
-  const stateBytes = batch * cacheBytes(config, context);
+  const stateBytes = batch * cacheBytes(config, context, kv);
   const scratchBytes = WORK_BYTES + 4 * (tokens * (6 * hidden + mixer + experts) + batch * vocabSize);
   return { weightsBytes, cacheBytes: stateBytes, scratchBytes, totalBytes: weightsBytes + stateBytes + scratchBytes };
 }

@@ -1,66 +1,84 @@
-import { attention, type KeysValues } from "../ops/attention.js";
+import { attention, type KeysValues, KV_PAGE, type KVType, pageBytes, storeKeysValues } from "../ops/attention.js";
 import { matmul } from "../ops/matmul.js";
 import { type Rotation, rope } from "../ops/rope.js";
 import type { Segment } from "../ops/segment.js";
 import type { Runtime } from "../runtime/runtime.js";
-import { reshape, sizeOf, slice, type Tensor } from "../runtime/tensor.js";
+import { reshape, slice, type Tensor } from "../runtime/tensor.js";
 import type { Weights } from "../runtime/weights.js";
 
-/** Rows that a KV cache begins with; it doubles from there. */
-const FIRST_CAPACITY = 64;
+/** Places for page addresses that a cache begins with; they double from there, four bytes each. */
+const FIRST_PLACES = 16;
 
-/** Rows that a KV cache of so many tokens has. */
-export function capacityFor(tokens: number): number {
-  return FIRST_CAPACITY * 2 ** Math.max(0, Math.ceil(Math.log2(tokens / FIRST_CAPACITY)));
-}
-
-/** Keys and values of one sequence in one softmax layer, time-major: `[capacity, kvHeads, headDim]` each. */
+/**
+ * Keys and values of one sequence in one softmax layer, in pages: growing allocates pages and moves nothing.
+ * Places that are not filled are zero.
+ */
 export class KeyValueCache implements KeysValues {
-  keys: Tensor;
-  values: Tensor;
+  pages: Tensor;
   length = 0;
+  private readonly kept: Tensor[] = [];
 
-  constructor(rt: Runtime, kvHeads: number, headDim: number) {
-    [this.keys, this.values] = pair(rt, [FIRST_CAPACITY, kvHeads, headDim]);
+  constructor(
+    private readonly rt: Runtime,
+    readonly kvHeads: number,
+    readonly headDim: number,
+    readonly kv: KVType,
+  ) {
+    this.pages = rt.keep([FIRST_PLACES], "i32");
+  }
+
+  /** The pages that are in use. */
+  get tensors(): readonly Tensor[] {
+    return this.kept.slice(0, Math.ceil(this.length / KV_PAGE));
   }
 
   /** Appends `[tokens, kvHeads, headDim]`. */
   append(keys: Tensor, values: Tensor): void {
     const from = this.length;
     this.reserve(from + keys.shape[0]!);
+    storeKeysValues(keys, values, from, this);
     this.length += keys.shape[0]!;
-    const { rt } = keys;
-    rt.f32(slice(this.keys, from, this.length)).set(rt.f32(keys));
-    rt.f32(slice(this.values, from, this.length)).set(rt.f32(values));
   }
 
-  /** Makes room for `rows` rows in all. */
-  reserve(rows: number): void {
-    const { rt, shape } = this.keys;
-    if (rows <= shape[0]!) return;
-    const grown = pair(rt, [capacityFor(rows), ...shape.slice(1)]);
-    const filled = this.length * sizeOf(shape.slice(1));
-    for (const [i, old] of [this.keys, this.values].entries()) {
-      rt.f32(grown[i]!).set(rt.f32(old).subarray(0, filled));
-      rt.release(old);
+  /** Makes room for so many positions in all. */
+  reserve(positions: number): void {
+    const { rt, kept } = this;
+    const bytes = pageBytes(this.kvHeads, this.headDim, this.kv);
+    while (kept.length * KV_PAGE < positions) {
+      if (kept.length === this.pages.shape[0]) this.doublePlaces();
+      const page = rt.keep([bytes / 4]);
+      rt.bytes(page.ptr, bytes).fill(0);
+      rt.i32(this.pages)[kept.length] = page.ptr;
+      kept.push(page);
     }
-    [this.keys, this.values] = grown;
+  }
+
+  /** Declares that `length` positions are filled: makes room for more, forgets what lies beyond. */
+  resize(length: number): void {
+    const { rt, kept, kvHeads, headDim } = this;
+    const wasted = Math.min(this.length, Math.ceil(length / KV_PAGE) * KV_PAGE) - length;
+    this.reserve(length);
+    if (wasted > 0) {
+      rt.scope(() => {
+        const zeros = rt.from(new Float32Array(wasted * kvHeads * headDim), [wasted, kvHeads, headDim]);
+        storeKeysValues(zeros, zeros, length, this);
+      });
+    }
+    for (const page of kept.splice(Math.ceil(length / KV_PAGE))) rt.release(page);
+    this.length = length;
   }
 
   dispose(): void {
-    this.keys.rt.release(this.keys);
-    this.values.rt.release(this.values);
+    for (const page of this.kept) this.rt.release(page);
+    this.rt.release(this.pages);
   }
-}
 
-/** Two tensors, or neither. */
-function pair(rt: Runtime, shape: readonly number[]): [Tensor, Tensor] {
-  const first = rt.keep(shape);
-  try {
-    return [first, rt.keep(shape)];
-  } catch (error) {
-    rt.release(first);
-    throw error;
+  private doublePlaces(): void {
+    const { rt, pages } = this;
+    const more = rt.keep([2 * pages.shape[0]!], "i32");
+    rt.i32(more).set(rt.i32(pages));
+    rt.release(pages);
+    this.pages = more;
   }
 }
 

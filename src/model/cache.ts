@@ -1,6 +1,8 @@
 import type { LayerCache } from "../layers/decoder-layer.js";
 import { LightningState } from "../layers/lightning-attention.js";
-import { capacityFor, KeyValueCache } from "../layers/softmax-attention.js";
+import { KeyValueCache } from "../layers/softmax-attention.js";
+import { KV_PAGE, type KVType, pageBytes } from "../ops/attention.js";
+import { stateShape } from "../ops/lightning.js";
 import { SessionError } from "../runtime/errors.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { sizeOf, type Tensor } from "../runtime/tensor.js";
@@ -17,23 +19,25 @@ export class Cache {
   private constructor(
     private readonly rt: Runtime,
     private readonly config: Config,
+    /** How keys and values are kept. */
+    readonly kv: KVType,
     /** @internal */
     readonly layers: readonly LayerCache[],
   ) {}
 
   /** @internal */
-  static create(rt: Runtime, config: Config): Cache {
+  static create(rt: Runtime, config: Config, kv: KVType): Cache {
     const { numAttentionHeads, numKeyValueHeads, headDim, attnTypeList } = config;
     const layers: LayerCache[] = [];
     try {
       for (const type of attnTypeList) {
-        layers.push(type === 0 ? new LightningState(rt, numAttentionHeads, headDim) : new KeyValueCache(rt, numKeyValueHeads, headDim));
+        layers.push(type === 0 ? new LightningState(rt, numAttentionHeads, headDim) : new KeyValueCache(rt, numKeyValueHeads, headDim, kv));
       }
     } catch (error) {
       for (const layer of layers) layer.dispose();
       throw error;
     }
-    return new Cache(rt, config, layers);
+    return new Cache(rt, config, kv, layers);
   }
 
   /** Tokens taken in so far. */
@@ -41,36 +45,30 @@ export class Cache {
     return this.tokens;
   }
 
-  /** The tensors that make up the state, by name; of keys and values the filled rows. @internal */
-  *tensors(): Generator<{ name: string; tensor: Tensor }> {
+  /** The tensors that make up the state, layer by layer, whatever they hold as words of 32 bits. @internal */
+  *tensors(): Generator<Tensor> {
     this.check();
-    for (const [i, layer] of this.layers.entries()) {
-      if (layer instanceof LightningState) yield { name: `lightning_state.${i}`, tensor: layer.state };
-      else {
-        yield { name: `keys.${i}`, tensor: filled(layer.keys, layer.length) };
-        yield { name: `values.${i}`, tensor: filled(layer.values, layer.length) };
-      }
+    for (const layer of this.layers) {
+      if (layer instanceof LightningState) yield layer.state;
+      else yield* layer.tensors;
     }
   }
 
   /** Bytes that this state occupies. */
   get bytes(): number {
     let bytes = 0;
-    for (const { tensor } of this.tensors()) bytes += 4 * sizeOf(tensor.shape);
+    for (const tensor of this.tensors()) bytes += 4 * sizeOf(tensor.shape);
     return bytes;
   }
 
   /** An independent copy: both can be continued apart. */
   copy(): Cache {
     this.check();
-    const copy = Cache.create(this.rt, this.config);
+    const copy = Cache.create(this.rt, this.config, this.kv);
     try {
       copy.resize(this.length);
       const targets = copy.tensors();
-      for (const { tensor } of this.tensors()) {
-        const target = targets.next().value as { tensor: Tensor };
-        this.rt.f32(target.tensor).set(this.rt.f32(tensor));
-      }
+      for (const tensor of this.tensors()) this.rt.i32(targets.next().value as Tensor).set(this.rt.i32(tensor));
       return copy;
     } catch (error) {
       copy.dispose();
@@ -103,11 +101,17 @@ export class Cache {
   /** @internal Declares that `length` tokens are in the state: for restoring one, and for cutting back where no lightning layer is. */
   resize(length: number): void {
     this.tokens = length;
-    for (const layer of this.layers) {
-      if (layer instanceof LightningState) continue;
-      layer.reserve(length);
-      layer.length = length;
-    }
+    for (const layer of this.layers) if (layer instanceof KeyValueCache) layer.resize(length);
+  }
+
+  /**
+   * Makes room for tokens to come.
+   *
+   * @internal
+   * @throws {MemoryError} there is none; the state is as it was
+   */
+  reserve(tokens: number): void {
+    for (const layer of this.layers) if (layer instanceof KeyValueCache) layer.reserve(this.tokens + tokens);
   }
 
   /** Frees the state. */
@@ -121,13 +125,10 @@ export class Cache {
   }
 }
 
-/** Bytes of one sequence's state after so many tokens, room for keys and values to come included. */
-export function cacheBytes(config: Config, tokens: number): number {
+/** Bytes of one sequence's state after so many tokens, the rest of the last page of keys and values included. */
+export function cacheBytes(config: Config, tokens: number, kv: KVType = "f32"): number {
   const { numAttentionHeads: heads, numKeyValueHeads: kvHeads, headDim, attnTypeList } = config;
-  const sizes = attnTypeList.map((type) => (type === 0 ? heads * headDim ** 2 : 2 * kvHeads * headDim * capacityFor(tokens)));
-  return 4 * sizes.reduce((sum, size) => sum + size, 0);
-}
-
-function filled(x: Tensor, rows: number): Tensor {
-  return { ...x, shape: [rows, ...x.shape.slice(1)] };
+  const pages = Math.ceil(tokens / KV_PAGE) * pageBytes(kvHeads, headDim, kv);
+  const state = 4 * sizeOf(stateShape(heads, headDim));
+  return attnTypeList.reduce<number>((sum, type) => sum + (type === 0 ? state : pages), 0);
 }

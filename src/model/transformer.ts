@@ -1,6 +1,7 @@
 import { DecoderLayer } from "../layers/decoder-layer.js";
 import { LightningAttention } from "../layers/lightning-attention.js";
 import { SoftmaxAttention } from "../layers/softmax-attention.js";
+import type { KVType } from "../ops/attention.js";
 import { embed } from "../ops/embed.js";
 import { matmul } from "../ops/matmul.js";
 import { rmsNorm } from "../ops/norm.js";
@@ -40,6 +41,8 @@ export class Transformer {
     readonly config: Config,
     readonly weights: Weights,
     readonly rt: Runtime,
+    /** How caches keep keys and values. */
+    readonly kv: KVType = "f32",
   ) {
     const { numAttentionHeads: heads, numKeyValueHeads: kvHeads, headDim, residual } = config;
     this.layers = config.attnTypeList.map((type, i) => {
@@ -62,7 +65,7 @@ export class Transformer {
   }
 
   newCache(): Cache {
-    return Cache.create(this.rt, this.config);
+    return Cache.create(this.rt, this.config, this.kv);
   }
 
   /**
@@ -80,6 +83,7 @@ export class Transformer {
     const routerLogits: Tensor[] = [];
 
     for (const { cache } of batch) cache.check(rt);
+    for (const { ids, cache } of batch) cache.reserve(ids.length);
     for (const { cache } of batch) cache.begin();
     const placement = { segments, rotation: rotation(rt, positions, config.rotaryDim, config.ropeTheta) };
     let x = embed(rt.from(ids, [ids.length], "i32"), w.at("model.embed_tokens.weight"));

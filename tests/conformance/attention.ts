@@ -1,10 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { attention } from "../../src/ops/attention.js";
+import { KeyValueCache } from "../../src/layers/softmax-attention.js";
+import { attention, type KVType } from "../../src/ops/attention.js";
 import { lightning, lightningState, readLightningState } from "../../src/ops/lightning.js";
 import type { Runtime } from "../../src/runtime/runtime.js";
 import { softmaxAttention } from "../reference/attention.js";
 import { quadraticLightning, recurrentLightning } from "../reference/lightning.js";
+import { roundKeysValues as rounded } from "../support/number-formats.js";
 import { randomTensor } from "../support/random.js";
 import * as tolerance from "../support/tolerance.js";
 import type { Suite } from "./harness.js";
@@ -123,7 +125,7 @@ export const attentionSuite: Suite = (runtime) => {
   });
 
   describe("softmax attention", () => {
-    /** The new steps' outputs, given all queries, keys and values of a sequence. */
+    /** The new steps' outputs, given all queries, keys and values of a sequence; the keys come in two pieces. */
     function run(
       rt: Runtime,
       q: Float32Array,
@@ -134,26 +136,36 @@ export const attentionSuite: Suite = (runtime) => {
       heads: number,
       kvHeads: number,
       dim: number,
+      kv: KVType = "f32",
     ) {
       return rt.scope(() => {
         const fresh = tokens - past;
-        const cache = { keys: rt.from(k, [tokens, kvHeads, dim]), values: rt.from(v, [tokens, kvHeads, dim]), length: tokens };
+        const cache = new KeyValueCache(rt, kvHeads, dim, kv);
+        for (const [begin, end] of [
+          [0, past],
+          [past, tokens],
+        ] as const) {
+          const piece = (x: Float32Array) => rt.from(x.subarray(begin * kvHeads * dim, end * kvHeads * dim), [end - begin, kvHeads, dim]);
+          if (end > begin) cache.append(piece(k), piece(v));
+        }
         const queries = rt.from(q.subarray(past * heads * dim), [fresh, heads, dim]);
-        return rt.read(attention(queries, [{ begin: 0, end: fresh }], [cache]));
+        const o = rt.read(attention(queries, [{ begin: 0, end: fresh }], [cache]));
+        cache.dispose();
+        return o;
       });
     }
 
     const cases = fc.record({
-      tokens: fc.oneof(fc.integer({ min: 1, max: 200 }), fc.constantFrom(63, 64, 65, 129)),
+      tokens: fc.oneof(fc.integer({ min: 1, max: 200 }), fc.constantFrom(63, 64, 65, 127, 128, 129)),
       kvHeads: fc.integer({ min: 1, max: 3 }),
-      group: fc.integer({ min: 1, max: 4 }),
+      group: fc.integer({ min: 1, max: 9 }),
       dim: fc.oneof(fc.integer({ min: 1, max: 40 }), fc.constantFrom(64, 128)),
       seed,
       scale: fc.constantFrom(1, 8),
       cut: fc.nat(),
     });
 
-    test("equals the dense form in float64, for any group, head dim and split", () => {
+    test.each(["f32", "bf16", "q8"] as const)("equals the dense form in float64, for any group, head dim and split (%s)", (kv) => {
       const rt = runtime();
       fc.assert(
         fc.property(cases, ({ tokens, kvHeads, group, dim, seed, scale, cut }) => {
@@ -161,11 +173,29 @@ export const attentionSuite: Suite = (runtime) => {
           const heads = kvHeads * group;
           const q = randomTensor(seed, tokens * heads * dim, scale);
           const [k, v] = [randomTensor(seed + 1, tokens * kvHeads * dim, scale), randomTensor(seed + 2, tokens * kvHeads * dim)];
-          const o = run(rt, q, k, v, tokens, past, heads, kvHeads, dim);
-          const expected = softmaxAttention(q, k, v, heads, kvHeads, dim).subarray(past * heads * dim);
-          expect(tolerance.maxAbsDiff(o, expected)).toBeLessThanOrEqual(tolerance.attention(q, k, v, dim, tokens));
+          const o = run(rt, q, k, v, tokens, past, heads, kvHeads, dim, kv);
+          const [keys, values] = [rounded(k, dim, kv), rounded(v, dim, kv)];
+          const expected = softmaxAttention(q, keys, values, heads, kvHeads, dim).subarray(past * heads * dim);
+          expect(tolerance.maxAbsDiff(o, expected)).toBeLessThanOrEqual(tolerance.attention(q, keys, values, dim, tokens));
         }),
         { numRuns: 60 },
+      );
+    });
+
+    test.each(["f32", "bf16", "q8"] as const)("a token's bits do not depend on how the sequence was cut (%s)", (kv) => {
+      const rt = runtime();
+      fc.assert(
+        fc.property(cases, ({ tokens, kvHeads, group, dim, seed, cut }) => {
+          const past = cut % tokens;
+          const heads = kvHeads * group;
+          const q = randomTensor(seed, tokens * heads * dim, 2);
+          const [k, v] = [randomTensor(seed + 1, tokens * kvHeads * dim), randomTensor(seed + 2, tokens * kvHeads * dim)];
+          const whole = run(rt, q, k, v, tokens, 0, heads, kvHeads, dim, kv);
+          expect(run(rt, q, k, v, tokens, past, heads, kvHeads, dim, kv)).toEqual(whole.subarray(past * heads * dim));
+          const last = run(rt, q, k, v, tokens, tokens - 1, heads, kvHeads, dim, kv);
+          expect(last).toEqual(whole.subarray((tokens - 1) * heads * dim));
+        }),
+        { numRuns: 40 },
       );
     });
 

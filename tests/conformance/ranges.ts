@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { KeyValueCache } from "../../src/layers/softmax-attention.js";
 import { stateShape } from "../../src/ops/lightning.js";
 import type { Runtime } from "../../src/runtime/runtime.js";
 import type { Tensor } from "../../src/runtime/tensor.js";
@@ -159,14 +160,17 @@ const kernels: Record<string, Make> = {
     return { outputs, length: HEADS, run };
   },
   attention: (rt) => {
-    const [tokens, kvHeads] = [70, 5];
+    const [tokens, kvHeads, block] = [70, 5, 48];
     const y = zeros(rt, [tokens, 2 * kvHeads * DIM]);
     const q = input(rt, 1, [tokens, 2 * kvHeads, DIM]);
-    const [k, v] = [input(rt, 2, [tokens, kvHeads, DIM]), input(rt, 3, [tokens, kvHeads, DIM])];
-    const workspace = rt.workspace(rt.kernels.attentionWorkspaceBytes(DIM));
+    const cache = new KeyValueCache(rt, kvHeads, DIM, "f32");
+    cache.append(input(rt, 2, [tokens, kvHeads, DIM]), input(rt, 3, [tokens, kvHeads, DIM]));
+    const workspace = rt.workspace(rt.kernels.attentionWorkspaceBytes(block, DIM, 4));
     const run = (begin: number, end: number) =>
-      rt.kernels.attention(y.ptr, q.ptr, k.ptr, v.ptr, tokens, tokens, 2 * kvHeads, kvHeads, DIM, 0.3, workspace, begin, end);
-    return { outputs: [y], length: kvHeads, run };
+      rt.kernels.attention(
+        ...[y.ptr, q.ptr, cache.pages.ptr, tokens, tokens, 2 * kvHeads, kvHeads, DIM, 4, block, 0.3, workspace, begin, end],
+      );
+    return { outputs: [y], length: kvHeads * Math.ceil((2 * tokens) / block), run };
   },
   exponential: simple([96], 24, (rt, y, begin, end) => rt.kernels.exponential(y.ptr, input(rt, 1, [96]).ptr, 4 * begin, 4 * end)),
 };

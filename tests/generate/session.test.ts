@@ -21,9 +21,9 @@ async function go(session: Session, options: GenerateOptions, input: number[] = 
   return (await collect(session.generate(input, options))).map(({ id }) => id);
 }
 
-/** The numbers of a saved session: what follows its header of 11 words and its ids. */
+/** The numbers of a saved session: what follows its header of 12 words and its ids. */
 function stateOf(session: Session): Float32Array {
-  return new Float32Array(session.save().buffer).subarray(11 + session.length);
+  return new Float32Array(session.save().buffer).subarray(12 + session.length);
 }
 
 /** A saved session of these words, its checksum (FNV-1a over what follows it) made right. */
@@ -190,8 +190,8 @@ describe("saving", () => {
     expect(session.length).toBe(prompt.length);
     changed(() => {})().dispose();
     // The last id is pending: no state depends on it.
-    const beyond = changed((words) => words.fill(model.config.vocabSize, 11 + prompt.length - 1, 11 + prompt.length));
-    const noRandomness = changed((words) => words.fill(0, 7, 11));
+    const beyond = changed((words) => words.fill(model.config.vocabSize, 12 + prompt.length - 1, 12 + prompt.length));
+    const noRandomness = changed((words) => words.fill(0, 8, 12));
     const moreState = changed((words) => words.fill(prompt.length + 1, 5, 6));
     for (const restore of [beyond, noRandomness, moreState]) expect(restore).toThrow(SessionError);
     expect(beyond).toThrow(/^restore: expected tokens of the vocabulary/);

@@ -74,3 +74,19 @@ function roundEven(x: number): number {
   if (x - below !== 0.5) return Math.round(x);
   return below % 2 === 0 ? below : below + 1;
 }
+
+/** What a cache holds of keys or values `[tokens, heads, headDim]`: int8 has a scale for every position and head. */
+export function roundKeysValues(x: Float32Array, headDim: number, kv: "f32" | "bf16" | "q8"): Float32Array {
+  if (kv === "f32") return x;
+  if (kv === "bf16") return x.map((value) => roundTo("BF16", value));
+  const rows = x.slice();
+  for (let at = 0; at < x.length; at += headDim) {
+    const row = rows.subarray(at, at + headDim);
+    const top = row.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
+    const [scale, inverse] = [Math.fround(top / 127), top > 0 ? Math.fround(127 / top) : 0];
+    row.forEach((value, i) => {
+      row[i] = scale * roundEven(Math.fround(value * inverse));
+    });
+  }
+  return rows;
+}
