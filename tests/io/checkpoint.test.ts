@@ -508,9 +508,11 @@ describe("memory", () => {
   test("the estimate takes configurations, their JSON and graphs; state grows with batch and context", () => {
     const typed = estimateMemory(parseConfig(SMALL), { context: 64 });
     expect(estimateMemory(SMALL, { context: 64 })).toEqual(typed);
-    // One lightning layer of 2 heads, one softmax layer of 1 head for keys and values.
-    expect(typed.cacheBytes).toBe(4 * (2 * 6 * 6 + 2 * 6 * 64));
-    expect(estimateMemory(SMALL, { context: 65, batch: 3 }).cacheBytes).toBe(3 * 4 * (2 * 6 * 6 + 2 * 6 * 128));
+    // One lightning layer of 2 heads, one softmax layer of 1 head for keys and values; head dim 6 lies in panels of 8.
+    expect(typed.cacheBytes).toBe(4 * (2 * 8 * 8 + 2 * 8 * 64));
+    expect(estimateMemory(SMALL, { context: 65, batch: 3 }).cacheBytes).toBe(3 * 4 * (2 * 8 * 8 + 2 * 8 * 128));
+    expect(estimateMemory(SMALL, { context: 64, kv: "bf16" }).cacheBytes).toBe(4 * 2 * 8 * 8 + 2 * 2 * 8 * 64);
+    expect(estimateMemory(SMALL, { context: 64, kv: "q8" }).cacheBytes).toBe(4 * 2 * 8 * 8 + 2 * (8 + 4) * 64);
     expect(typed.totalBytes).toBe(typed.weightsBytes + typed.cacheBytes + typed.scratchBytes);
   });
 });

@@ -190,9 +190,11 @@ describe("laws of the whole model", async () => {
 
   test("forward leaves no memory behind", () => {
     const ids = [randomIds(1, 300, vocabSize), randomIds(2, 300, vocabSize)];
-    model.forward(ids);
+    const pass = () => model.forward(ids, { hiddenStates: true, states: true, logits: "last" });
+    // The first passes may split free memory in their own way.
+    for (let i = 0; i < 3; i++) pass();
     const { usedBytes, reservedBytes } = model.memory;
-    for (let i = 0; i < 20; i++) model.forward(ids, { hiddenStates: true, states: true, logits: "last" });
+    for (let i = 0; i < 20; i++) pass();
     expect(model.memory).toMatchObject({ usedBytes, reservedBytes });
   });
 });
