@@ -85,7 +85,9 @@ export class Transformer {
     for (const { cache } of batch) cache.check(rt);
     for (const { ids, cache } of batch) cache.reserve(ids.length);
     for (const { cache } of batch) cache.begin();
-    const placement = { segments, rotation: rotation(rt, positions, config.rotaryDim, config.ropeTheta) };
+    // Lightning layers turn nothing.
+    const rotaryDim = config.attnTypeList.includes(1) ? config.rotaryDim : 0;
+    const placement = { segments, rotation: rotation(rt, positions, rotaryDim, config.ropeTheta) };
     let x = embed(rt.from(ids, [ids.length], "i32"), w.at("model.embed_tokens.weight"));
     for (const [i, layer] of this.layers.entries()) {
       visit(x);

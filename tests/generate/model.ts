@@ -3,6 +3,7 @@ import type { TextCodec } from "../../src/generate/text.js";
 import { type Config, parseConfig } from "../../src/model/config.js";
 import { graph } from "../../src/model/graph.js";
 import { Transformer } from "../../src/model/transformer.js";
+import type { KVType } from "../../src/ops/attention.js";
 import { Runtime } from "../../src/runtime/runtime.js";
 import { sizeOf } from "../../src/runtime/tensor.js";
 import { ResidentWeights } from "../../src/runtime/weights.js";
@@ -30,7 +31,12 @@ export function randomConfig(overrides: Record<string, unknown> = {}): Config {
 }
 
 /** @param scales factors of single weights' standard deviation, by name */
-export async function randomModel(config = randomConfig(), scales: Record<string, number> = {}, seed = 1): Promise<Transformer> {
+export async function randomModel(
+  config = randomConfig(),
+  scales: Record<string, number> = {},
+  seed = 1,
+  kv: KVType = "f32",
+): Promise<Transformer> {
   const rt = await Runtime.create("simd");
   const weights = new ResidentWeights(rt);
   const random = Random.seeded(seed);
@@ -50,7 +56,7 @@ export async function randomModel(config = randomConfig(), scales: Record<string
       weights.writeRows(name, begin, bytes.subarray(begin * rowBytes, Math.min(begin + piece, rows) * rowBytes));
     }
   }
-  return new Transformer(config, weights, rt);
+  return new Transformer(config, weights, rt, kv);
 }
 
 /** Every id below 256 is a byte of UTF-8; the others have no text. */

@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
 import { type GenerateOptions, generate, Session } from "../../src/generate/index.js";
+import { cacheBytes } from "../../src/model/cache.js";
 import type { Transformer } from "../../src/model/transformer.js";
-import { InputError, SessionError } from "../../src/runtime/errors.js";
+import { InputError, MemoryError, SessionError } from "../../src/runtime/errors.js";
 import { bytesCodec, collect, randomConfig, randomModel, rejection } from "./model.js";
 
 const model = await randomModel();
@@ -24,6 +25,11 @@ async function go(session: Session, options: GenerateOptions, input: number[] = 
 /** The numbers of a saved session: what follows its header of 12 words and its ids. */
 function stateOf(session: Session): Float32Array {
   return new Float32Array(session.save().buffer).subarray(12 + session.length);
+}
+
+/** Bytes of a session's state. */
+function sequenceBytes(session: Session): number {
+  return 4 * stateOf(session).length;
 }
 
 /** A saved session of these words, its checksum (FNV-1a over what follows it) made right. */
@@ -219,6 +225,77 @@ describe("saving", () => {
     expect(() => Session.restore(other, bytes)).toThrow(/^restore: expected a session of this model/);
     other.rt.dispose();
   });
+});
+
+describe.each(["f32", "bf16", "q8"] as const)("keys and values in %s", (kv) => {
+  const long = Array.from({ length: 150 }, (_, i) => (7 * i) % 250);
+
+  test("take the memory that was foretold, page by page, and nothing but them grows", async () => {
+    const transformer = await randomModel(randomConfig(), {}, 1, kv);
+    const { rt, config } = transformer;
+    const { usedBytes } = rt.memory;
+    using session = Session.start(transformer);
+    const first = rt.memory.usedBytes;
+    for (const [i, id] of long.entries()) {
+      await session.append([id]);
+      // The last token is pending; the pass's workspace came with the first.
+      if (i > 0 && i % 64 < 2) expect(sequenceBytes(session)).toBe(cacheBytes(config, i, kv));
+    }
+    await go(session, { maxTokens: 1 });
+    const grown = rt.memory.usedBytes - first;
+    const pages = cacheBytes(config, long.length, kv) - cacheBytes(config, 0, kv);
+    session.dispose();
+    const workspace = rt.memory.usedBytes - usedBytes;
+    expect(grown).toBe(pages + workspace);
+    rt.dispose();
+  });
+
+  test("survive saving to the bit, cuts and copies", async () => {
+    const transformer = await randomModel(randomConfig({ attn_type_list: [1, 1, 1] }), {}, 1, kv);
+    using session = await start(transformer, long);
+    using restored = Session.restore(transformer, session.save());
+    using fork = session.fork();
+    const ids = await go(session, { maxTokens: 20 });
+    expect(await go(restored, { maxTokens: 20 })).toEqual(ids);
+    expect(await go(fork, { maxTokens: 20 })).toEqual(ids);
+    expect(restored.save()).toEqual(session.save());
+    // What was forgotten leaves no trace: the same bytes as from a session that never knew more.
+    for (const length of [149, 129, 128, 127, 65, 64, 63, 1]) {
+      session.rewind(length);
+      using never = await start(transformer, long.slice(0, length));
+      expect(stateOf(session)).toEqual(stateOf(never));
+    }
+    await session.append(long.slice(1));
+    expect(await go(session, { maxTokens: 20 })).toEqual(ids);
+    transformer.rt.dispose();
+  });
+
+  test("are not taken for others", async () => {
+    const transformer = await randomModel(randomConfig(), {}, 1, kv);
+    const other = await randomModel(randomConfig(), {}, 1, kv === "f32" ? "bf16" : "f32");
+    using session = await start(transformer);
+    expect(() => Session.restore(other, session.save())).toThrow(
+      new SessionError(
+        `restore: expected keys and values in ${other.kv}, got ${kv} (load the model with the kv that the session was saved with)`,
+      ),
+    );
+    for (const { rt } of [transformer, other]) rt.dispose();
+  });
+});
+
+test("a pass for which there is no memory leaves the session as it was", async () => {
+  using session = await start(plain, prompt);
+  const bytes = session.save();
+  const { keep } = plain.rt;
+  plain.rt.keep = () => {
+    throw new MemoryError("full");
+  };
+  const failed = rejection(session.append(Array.from({ length: 100 }, (_, i) => i)));
+  await expect(failed).resolves.toMatchObject({ name: "MemoryError" });
+  plain.rt.keep = keep;
+  session.rewind(prompt.length);
+  expect(session.save()).toEqual(bytes);
+  await go(session, { maxTokens: 3 });
 });
 
 describe("rewinding", () => {
