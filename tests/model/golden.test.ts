@@ -3,7 +3,7 @@ import { availableBuilds, type Cache, MiniMaxM1 } from "../../src/index.js";
 import { Runtime } from "../../src/runtime/runtime.js";
 import { GREEDY_PROMPT, goldenCases, readGolden } from "../support/golden.js";
 import { drawSeeded, SEEDED_IDS } from "../support/seeded.js";
-import { GOLDEN, goldenState, maxAbsDiff } from "../support/tolerance.js";
+import { GOLDEN, goldenState, maxAbsDiff, narrowCache } from "../support/tolerance.js";
 
 const builds = await availableBuilds();
 
@@ -86,6 +86,26 @@ describe.each([
       const last = model.forward(inputIds, { logits: "last" }).logits;
       const picked = inputIds.flatMap((_, row) => [...all.subarray(((row + 1) * length - 1) * vocab, (row + 1) * length * vocab)]);
       expect([...last]).toEqual(picked);
+    });
+
+    test.each(["bf16", "q8"] as const)("logits with keys and values in %s, whole and in pieces", async (kv) => {
+      using narrow = await MiniMaxM1.load(directory, { build, kv });
+      const published = expected.get("logits")!.data;
+      const whole = narrow.forward(inputIds).logits;
+      expect(maxAbsDiff(whole, published)).toBeLessThanOrEqual(narrowCache(kv, published));
+      expect(maxAbsDiff(whole, published)).toBeGreaterThan(GOLDEN.logits);
+      const cache = inputIds.map(() => narrow.newCache());
+      for (const [begin, end] of [
+        [0, 5],
+        [5, length],
+      ] as const) {
+        const pieces = narrow.forward(
+          inputIds.map((ids) => ids.slice(begin, end)),
+          { cache },
+        ).logits;
+        const rows = inputIds.flatMap((_, row) => [...whole.subarray((row * length + begin) * vocab, (row * length + end) * vocab)]);
+        expect(maxAbsDiff(pieces, rows)).toBeLessThanOrEqual(narrowCache(kv, published));
+      }
     });
 
     test("greedy ids, one sequence at a time and all at once, in any prefill chunks", async () => {

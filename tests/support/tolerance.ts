@@ -28,6 +28,15 @@ export function goldenState(expected: Numbers): number {
   return 1e-5 * Math.max(1, maxAbs(expected));
 }
 
+/**
+ * Logits when keys and values are kept rounded: each is off by at most u of its size (half a bf16 step, half of 1/127 of the largest).
+ * Softmax attention averages values and is one branch among others, so that logits are not off by more of theirs.
+ */
+export function narrowCache(kv: "bf16" | "q8", logits: Numbers): number {
+  const u = kv === "bf16" ? 2 ** -9 : 1 / 254;
+  return C * u * maxAbs(logits);
+}
+
 /** The part of these within which float64 and the published float32 agree; the rest is left to the implementation. */
 export const REFERENCE_SHARE = 0.1;
 
