@@ -1,10 +1,12 @@
 import type { MiniMaxM1 } from "../index.js";
 
+/** Of matrices in memory, or of keys and values. */
+type Precision = { readonly dtype: "bf16" | "q8" } | { readonly kv: "bf16" | "q8" };
+
 /** What a model loses in another precision, over text of its own. */
 export interface Accuracy {
-  /** Of matrices in memory. */
-  readonly dtype: "bf16" | "q8";
-  /** Memory after loading, scratch included. */
+  readonly precision: Precision;
+  /** Of the weights in memory, and of the state after so many tokens. */
   readonly usedBytes: number;
   /** Root mean square of the logits' difference, relative to that of the logits. */
   readonly logitError: number;
@@ -28,10 +30,11 @@ const TOKENS = 256;
 /** A model that ends at once is asked so often. */
 const ATTEMPTS = 64;
 
-type Load = (options: { dtype?: Accuracy["dtype"] }) => Promise<MiniMaxM1>;
+type Load = (options: { dtype?: "bf16" | "q8"; kv?: "bf16" | "q8" }) => Promise<MiniMaxM1>;
 
 /**
- * Loads the model as it is stored and in every narrower precision, and compares what they make of the same tokens.
+ * Loads the model as it is stored and in every narrower precision of its weights and of its keys and values, and compares what they
+ * make of the same tokens.
  *
  * @param load loads it with these options
  */
@@ -41,24 +44,33 @@ export async function measureAccuracy(load: Load): Promise<AccuracyReport> {
     exact.dispose();
     throw error;
   });
-  const logits = texts.map((ids) => exact.forward([ids]).logits);
-  const { usedBytes } = exact.memory;
+  const { logits, usedBytes } = read(exact, texts);
   exact.dispose();
   const precisions: Accuracy[] = [];
-  for (const dtype of exact.config.dtype === "bf16" ? (["q8"] as const) : (["bf16", "q8"] as const)) {
-    const model = await load({ dtype });
-    precisions.push({
-      dtype,
-      usedBytes: model.memory.usedBytes,
-      ...compare(
-        texts,
-        logits,
-        texts.map((ids) => model.forward([ids]).logits),
-      ),
-    });
+  for (const precision of narrower(exact)) {
+    const model = await load(precision);
+    const narrow = read(model, texts);
     model.dispose();
+    precisions.push({ precision, usedBytes: narrow.usedBytes, ...compare(texts, logits, narrow.logits) });
   }
   return { tokens: texts.flat().length, usedBytes, perplexity: compare(texts, logits, logits).perplexity, precisions };
+}
+
+function narrower({ config: { dtype, attnTypeList } }: MiniMaxM1): Precision[] {
+  const weights: Precision[] = dtype === "bf16" ? [{ dtype: "q8" }] : [{ dtype: "bf16" }, { dtype: "q8" }];
+  return attnTypeList.includes(1) ? [...weights, { kv: "bf16" }, { kv: "q8" }] : weights;
+}
+
+/** Every text's logits, and the memory of the weights with the longest text's state. */
+function read(model: MiniMaxM1, texts: readonly number[][]): { logits: Float32Array[]; usedBytes: number } {
+  let usedBytes = 0;
+  const logits = texts.map((ids) => {
+    using cache = model.newCache();
+    const { logits } = model.forward([ids], { cache: [cache] });
+    usedBytes = Math.max(usedBytes, model.memory.usedBytes);
+    return logits;
+  });
+  return { logits, usedBytes };
 }
 
 /** Token sequences of the model's own. */

@@ -100,9 +100,9 @@ function accuracyTable({ tokens, usedBytes, perplexity, precisions }: AccuracyRe
     dim(`in narrower precisions, over ${count(tokens)} tokens of its own`),
     dim(line("", "memory", "logits", "same top", "divergence", "perplexity")),
     line("as stored", formatBytes(usedBytes), "", "", "", perplexity.toFixed(4)),
-    ...precisions.map(({ dtype, usedBytes, logitError, agreement, divergence, perplexity }) =>
+    ...precisions.map(({ precision, usedBytes, logitError, agreement, divergence, perplexity }) =>
       line(
-        dtype,
+        Object.entries(precision).flat().join(" "),
         formatBytes(usedBytes),
         `±${(100 * logitError).toPrecision(3)}%`,
         `${(100 * agreement).toFixed(1)}%`,

@@ -14,6 +14,7 @@ export const common = {
 export const loading = {
   source: { type: "positional", description: "Directory, .safetensors file, URL or hub id (owner/name)", required: true },
   dtype: { type: "enum", options: ["q8", "bf16", "f32"], description: "Weights in memory (default: as stored)" },
+  kv: { type: "enum", options: ["q8", "bf16", "f32"], description: "Keys and values in memory (default: f32)" },
   build: { type: "enum", options: ["auto", "simd", "relaxed", "debug"], description: "Kernels (default: auto)" },
   threads: { type: "string", valueHint: "n", description: "Threads (default: one per processor)" },
   revision: { type: "string", valueHint: "name", description: "Branch, tag or commit of a hub id" },
@@ -39,6 +40,7 @@ type Given = Readonly<Record<string, unknown>>;
 export function loadingOptions(args: Given) {
   return {
     dtype: args.dtype as "q8" | "bf16" | "f32" | undefined,
+    kv: args.kv as "q8" | "bf16" | "f32" | undefined,
     build: args.build as "auto" | "simd" | "relaxed" | "debug" | undefined,
     threads: number(args, "threads", positive),
     revision: args.revision as string | undefined,

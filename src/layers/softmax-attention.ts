@@ -1,5 +1,5 @@
 import { attention, type KeysValues, KV_PAGE, type KVType, pageBytes, storeKeysValues } from "../ops/attention.js";
-import { matmul } from "../ops/matmul.js";
+import { matmul, matmuls } from "../ops/matmul.js";
 import { type Rotation, rope } from "../ops/rope.js";
 import type { Segment } from "../ops/segment.js";
 import type { Runtime } from "../runtime/runtime.js";
@@ -102,9 +102,10 @@ export class SoftmaxAttention {
   forward(x: Tensor, segments: readonly Segment[], caches: readonly KeyValueCache[], rotation: Rotation): Tensor {
     const { weights: w, heads, kvHeads, headDim } = this;
     const tokens = x.shape[0]!;
-    const q = rope(reshape(matmul(x, w.at("q_proj.weight")), [tokens, heads, headDim]), rotation);
-    const k = rope(reshape(matmul(x, w.at("k_proj.weight")), [tokens, kvHeads, headDim]), rotation);
-    const v = reshape(matmul(x, w.at("v_proj.weight")), [tokens, kvHeads, headDim]);
+    const [xq, xk, xv] = matmuls(x, [w.at("q_proj.weight"), w.at("k_proj.weight"), w.at("v_proj.weight")]);
+    const q = rope(reshape(xq, [tokens, heads, headDim]), rotation);
+    const k = rope(reshape(xk, [tokens, kvHeads, headDim]), rotation);
+    const v = reshape(xv, [tokens, kvHeads, headDim]);
     for (const [i, { begin, end }] of segments.entries()) caches[i]!.append(slice(k, begin, end), slice(v, begin, end));
     return matmul(attention(q, segments, caches), w.at("o_proj.weight"));
   }
