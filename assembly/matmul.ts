@@ -4,7 +4,7 @@
 // not depend on which rows are computed with it: one token alone, a prompt, or an expert's batch give the same bits.
 
 import { KC, row1, row4, sixes, tile4, tile6, tiledRows } from "./product-tile";
-import { at, high, low } from "./simd";
+import { at, high, low, upperHalf } from "./simd";
 
 /** Rows per block, a multiple of 4 and 6: they stay in the second cache while the panels stream by. A last block takes up to MORE beyond. */
 const MC: i32 = 96;
@@ -79,9 +79,10 @@ function panels<W>(
 }
 
 function widen(dst: usize, src: usize, K: i32): void {
+  const mask = upperHalf();
   for (const end = src + ((<usize>K) << 4); src < end; src += 16) {
     v128.store(dst, low<u16>(src));
-    v128.store(dst, high<u16>(src), 16);
+    v128.store(dst, high<u16>(src, mask), 16);
     dst += 32;
   }
 }

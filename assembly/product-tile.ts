@@ -3,7 +3,7 @@
 // Six rows need every register that V8 has, and only fused multiply-add leaves it that many; the other builds tile by four.
 // Each result has one accumulator, k ascending, and C is added last: a row's bits do not depend on the tile it is in.
 
-import { at, high, low, madd, transpose } from "./simd";
+import { at, high, low, madd, transpose, upperHalf } from "./simd";
 
 /** Inputs per block: a panel of so many and a few tiles of rows fit into the first cache. */
 export const KC: i32 = 512;
@@ -129,18 +129,18 @@ export function tile4(K: i32, a: usize, b: usize, c: usize, ldc: usize, add: boo
 export function row4<W>(K: i32, x: usize, b: usize, stride: usize, c: usize, add: bool): void {
   let c0 = f32x4.splat(0), c1 = f32x4.splat(0), c2 = f32x4.splat(0), c3 = f32x4.splat(0);
   let c4 = f32x4.splat(0), c5 = f32x4.splat(0), c6 = f32x4.splat(0), c7 = f32x4.splat(0);
-  const step: usize = 8 * sizeof<W>();
+  const step: usize = 8 * sizeof<W>(), mask = upperHalf();
   let b1 = b + stride, b2 = b1 + stride, b3 = b2 + stride;
   const end = b + (<usize>K) * step;
   while (b < end) {
     const v = v128.load32_splat(x);
-    c0 = madd(v, low<W>(b), c0); c1 = madd(v, high<W>(b), c1);
+    c0 = madd(v, low<W>(b), c0); c1 = madd(v, high<W>(b, mask), c1);
     if (b == end) break; // never true here: it ends a basic block, so that V8 does not hoist all eight loads and spill
-    c2 = madd(v, low<W>(b1), c2); c3 = madd(v, high<W>(b1), c3);
+    c2 = madd(v, low<W>(b1), c2); c3 = madd(v, high<W>(b1, mask), c3);
     if (b == end) break;
-    c4 = madd(v, low<W>(b2), c4); c5 = madd(v, high<W>(b2), c5);
+    c4 = madd(v, low<W>(b2), c4); c5 = madd(v, high<W>(b2, mask), c5);
     if (b == end) break;
-    c6 = madd(v, low<W>(b3), c6); c7 = madd(v, high<W>(b3), c7);
+    c6 = madd(v, low<W>(b3), c6); c7 = madd(v, high<W>(b3, mask), c7);
     x += 4;
     b += step; b1 += step; b2 += step; b3 += step;
   }
@@ -150,9 +150,10 @@ export function row4<W>(K: i32, x: usize, b: usize, stride: usize, c: usize, add
 /** One panel. */
 export function row1<W>(K: i32, x: usize, b: usize, c: usize, add: bool): void {
   let c0 = f32x4.splat(0), c1 = f32x4.splat(0);
+  const mask = upperHalf();
   for (const end = b + (<usize>K) * 8 * sizeof<W>(); b < end; b += 8 * sizeof<W>()) {
     const v = v128.load32_splat(x);
-    c0 = madd(v, low<W>(b), c0); c1 = madd(v, high<W>(b), c1);
+    c0 = madd(v, low<W>(b), c0); c1 = madd(v, high<W>(b, mask), c1);
     x += 4;
   }
   put(c, c0, c1, add);
