@@ -69,7 +69,7 @@ function widen(dst: usize, src: usize, pairs: i32): void {
 }
 
 // Four rows, one widened panel block.
-function tile(pairs: i32, a: usize, b: usize, t: usize, s: usize, c: usize, ldc: usize, add: bool): void {
+@inline function tile(pairs: i32, a: usize, b: usize, t: usize, s: usize, c: usize, ldc: usize, add: bool): void {
   let c00 = i32x4.splat(0), c01 = i32x4.splat(0), c10 = i32x4.splat(0), c11 = i32x4.splat(0);
   let c20 = i32x4.splat(0), c21 = i32x4.splat(0), c30 = i32x4.splat(0), c31 = i32x4.splat(0);
   for (const end = b + ((<usize>pairs) << 5); b < end; b += 32) {

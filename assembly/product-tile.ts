@@ -74,7 +74,7 @@ function pack6(dst: usize, x: usize, ldx: usize, K: i32): void {
 
 // ---- tiles; A is packed ----
 
-export function tile6(K: i32, a: usize, b: usize, c: usize, ldc: usize, add: bool): void {
+@inline export function tile6(K: i32, a: usize, b: usize, c: usize, ldc: usize, add: bool): void {
   let c00 = f32x4.splat(0), c01 = f32x4.splat(0), c10 = f32x4.splat(0), c11 = f32x4.splat(0);
   let c20 = f32x4.splat(0), c21 = f32x4.splat(0), c30 = f32x4.splat(0), c31 = f32x4.splat(0);
   let c40 = f32x4.splat(0), c41 = f32x4.splat(0), c50 = f32x4.splat(0), c51 = f32x4.splat(0);
@@ -102,7 +102,7 @@ export function tile6(K: i32, a: usize, b: usize, c: usize, ldc: usize, add: boo
   put(c, c50, c51, add);
 }
 
-export function tile4(K: i32, a: usize, b: usize, c: usize, ldc: usize, add: bool): void {
+@inline export function tile4(K: i32, a: usize, b: usize, c: usize, ldc: usize, add: bool): void {
   let c00 = f32x4.splat(0), c01 = f32x4.splat(0), c10 = f32x4.splat(0), c11 = f32x4.splat(0);
   let c20 = f32x4.splat(0), c21 = f32x4.splat(0), c30 = f32x4.splat(0), c31 = f32x4.splat(0);
   for (const end = b + ((<usize>K) << 5); b < end; b += 32) {
@@ -126,7 +126,7 @@ export function tile4(K: i32, a: usize, b: usize, c: usize, ldc: usize, add: boo
 // ---- one row, not packed; weights float32 or bf16 ----
 
 /** Four panels, `stride` bytes apart. */
-export function row4<W>(K: i32, x: usize, b: usize, stride: usize, c: usize, add: bool): void {
+@inline export function row4<W>(K: i32, x: usize, b: usize, stride: usize, c: usize, add: bool): void {
   let c0 = f32x4.splat(0), c1 = f32x4.splat(0), c2 = f32x4.splat(0), c3 = f32x4.splat(0);
   let c4 = f32x4.splat(0), c5 = f32x4.splat(0), c6 = f32x4.splat(0), c7 = f32x4.splat(0);
   const step: usize = 8 * sizeof<W>(), mask = upperHalf();
