@@ -4,7 +4,7 @@
 // range gives the same bits.
 
 import { KC } from "./product-tile";
-import { blocks, panelBytes } from "./q8";
+import { panelBytes, rowPairs } from "./q8";
 import { at } from "./simd";
 
 /** Rows per block: they stay in the second cache while the panels stream by. */
@@ -19,39 +19,50 @@ export function matmulQ8(y: usize, x: usize, w: usize, M: i32, N: i32, K: i32, w
   const ldy = (<usize>N) << 2, stride = panelBytes(K), tiled = M & ~3, whole = min(end, N >> 3), narrow = ws + 16 * KC;
   let i: i32 = 0;
   do {
-    const tiles = min(MC, tiled - i), rows = tiles + (i + tiles == tiled ? M - tiled : 0), yi = y + (<usize>i) * ldy;
-    for (let p = begin; p < whole; p += 4) panels(at(yi, p << 3), ldy, x, M, i, tiles, rows, w + (<usize>p) * stride, min(4, whole - p), K, ws);
-    if (whole < end) {
-      panels(narrow, 32, x, M, i, tiles, rows, w + (<usize>whole) * stride, 1, K, ws);
-      for (let r: i32 = 0; r < rows; r++) memory.copy(at(yi, whole << 3) + (<usize>r) * ldy, narrow + (<usize>(r << 5)), ((<usize>N) & 7) << 2);
+    const rows = min(MC, tiled - i), rest = i + rows == tiled ? M - tiled : 0, yi = y + (<usize>i) * ldy;
+    for (let p = begin; p < whole; p += 4) {
+      const c = at(yi, p << 3), wp = w + (<usize>p) * stride, count = min(4, whole - p);
+      if (rows) for (let q: i32 = 0; q < count; q++) tiles(c + (<usize>(q << 5)), ldy, x, M, i, rows, wp + (<usize>q) * stride, K, ws);
+      if (rest) strips(c + (<usize>rows) * ldy, ldy, x, M, tiled, wp, count, K);
     }
-    i += tiles;
+    if (whole < end) {
+      // The last panel is wider than y: its results go through rows of their own.
+      const wp = w + (<usize>whole) * stride;
+      if (rows) tiles(narrow, 32, x, M, i, rows, wp, K, ws);
+      if (rest) strips(narrow + (<usize>(rows << 5)), 32, x, M, tiled, wp, 1, K);
+      for (let r: i32 = 0; r < rows + rest; r++) memory.copy(at(yi, whole << 3) + (<usize>r) * ldy, narrow + (<usize>(r << 5)), ((<usize>N) & 7) << 2);
+    }
+    i += rows;
   } while (i < tiled);
 }
 
-// `count` panels (at most four) for rows i onwards: `tiles` of them by four, the rest up to `rows` one by one.
-function panels(c: usize, ldc: usize, x: usize, M: i32, i: i32, tiles: i32, rows: i32, w: usize, count: i32, K: i32, ws: usize): void {
-  const stride = panelBytes(K), data = x + (((<usize>blocks(K)) * (<usize>M)) << 2);
-  let t = at(x, i);
-  for (let k: i32 = 0; k < K; k += KC) {
-    const pairs = (min(KC, K - k) + 1) >> 1, add = k > 0;
-    const a = data + ((((<usize>k) * (<usize>M)) << 1) + (((<usize>i) * (<usize>pairs)) << 2));
-    if (tiles) {
-      for (let p: i32 = 0; p < count; p++) {
-        const b = w + (<usize>p) * stride;
-        widen(ws, b + 32, pairs);
-        for (let r: i32 = 0; r < tiles; r += 4) {
-          tile(pairs, a + (((<usize>r) * (<usize>pairs)) << 2), ws, at(t, r), b, c + (<usize>r) * ldc + (<usize>(p << 5)), ldc, add);
-        }
-      }
-    }
-    for (let r = tiles; r < rows; r++) {
-      const ar = a + (((<usize>r) * (<usize>pairs)) << 2), cr = c + (<usize>r) * ldc, tr = load<f32>(at(t, r));
-      if (count == 4) row4(pairs, ar, w, stride, tr, cr, add);
-      else for (let p: i32 = 0; p < count; p++) row1(pairs, ar, w + (<usize>p) * stride, tr, cr + (<usize>(p << 5)), add);
+// One panel times rows i to i + rows, by four.
+function tiles(c: usize, ldc: usize, x: usize, M: i32, i: i32, rows: i32, w: usize, K: i32, ws: usize): void {
+  for (let k: i32 = 0, t = at(x, i); k < K; k += KC, t += (<usize>M) << 2) {
+    const pairs = (min(KC, K - k) + 1) >> 1;
+    let a = rowPairs(x, M, K, k, i), y = c;
+    widen(ws, w + 32, pairs);
+    for (let r: i32 = 0; r < rows; r += 4) {
+      tile(pairs, a, ws, at(t, r), w, y, ldc, k > 0);
+      a += (<usize>pairs) << 4; y += 4 * ldc;
     }
     w += 32 + ((<usize>pairs) << 4);
-    t += (<usize>M) << 2;
+  }
+}
+
+// Up to four panels times rows i to M, one by one. The weights are near by the second row.
+function strips(c: usize, ldc: usize, x: usize, M: i32, i: i32, w: usize, count: i32, K: i32): void {
+  const stride = panelBytes(K);
+  for (let k: i32 = 0, t = x; k < K; k += KC, t += (<usize>M) << 2) {
+    const pairs = (min(KC, K - k) + 1) >> 1;
+    let a = rowPairs(x, M, K, k, i), y = c;
+    for (let r = i; r < M; r++) {
+      const scale = load<f32>(at(t, r));
+      if (count == 4) row4(pairs, a, w, stride, scale, y, k > 0);
+      else for (let p: i32 = 0; p < count; p++) row1(pairs, a, w + (<usize>p) * stride, scale, y + (<usize>(p << 5)), k > 0);
+      a += (<usize>pairs) << 2; y += ldc;
+    }
+    w += 32 + ((<usize>pairs) << 4);
   }
 }
 

@@ -26,55 +26,61 @@ export function matmulBf16(y: usize, x: usize, packed: usize, w: usize, M: i32, 
 @inline function matmul<W>(y: usize, x: usize, packed: usize, w: usize, M: i32, N: i32, K: i32, ws: usize, begin: i32, end: i32): void {
   assert(begin >= 0 && end <= (N + 7) >> 3 && begin <= end);
   const ldx = (<usize>K) << 2, ldy = (<usize>N) << 2, stride = (<usize>K) * 8 * sizeof<W>();
-  const tiled = tiledRows(M), six = 6 * sixes(M), whole = min(end, N >> 3);
-  const narrow = ws + (<usize>(8 * KC) << 2);
+  const tiled = tiledRows(M), whole = min(end, N >> 3), narrow = ws + (<usize>(8 * KC) << 2);
   let i: i32 = 0;
   do {
-    const tiles = tiled - i <= MC + MORE ? tiled - i : MC, i6 = min(max(six - i, 0), tiles), rest = i + tiles == tiled ? M - tiled : 0;
-    const yi = y + (<usize>i) * ldy, xi = x + (<usize>tiled) * ldx;
+    const rows = tiled - i <= MC + MORE ? tiled - i : MC, rest = i + rows == tiled ? M - tiled : 0;
+    const yi = y + (<usize>i) * ldy, xt = x + (<usize>tiled) * ldx;
     for (let p = begin; p < whole; p += 4) {
-      panels<W>(at(yi, p << 3), ldy, packed, i, i6, tiles, tiled, xi, rest, w + (<usize>p) * stride, min(4, whole - p), K, ws);
+      const c = at(yi, p << 3), wp = w + (<usize>p) * stride, count = min(4, whole - p);
+      if (rows) for (let q: i32 = 0; q < count; q++) tiles<W>(c + (<usize>(q << 5)), ldy, packed, M, i, rows, wp + (<usize>q) * stride, K, ws);
+      if (rest) strips<W>(c + (<usize>rows) * ldy, ldy, xt, rest, wp, count, K);
     }
     if (whole < end) {
       // The last panel is wider than y: its results go through rows of their own.
-      panels<W>(narrow, 32, packed, i, i6, tiles, tiled, xi, rest, w + (<usize>whole) * stride, 1, K, ws);
-      for (let r: i32 = 0; r < tiles + rest; r++) memory.copy(at(yi, whole << 3) + (<usize>r) * ldy, narrow + (<usize>(r << 5)), ((<usize>N) & 7) << 2);
+      const wp = w + (<usize>whole) * stride;
+      if (rows) tiles<W>(narrow, 32, packed, M, i, rows, wp, K, ws);
+      if (rest) strips<W>(narrow + (<usize>(rows << 5)), 32, xt, rest, wp, 1, K);
+      for (let r: i32 = 0; r < rows + rest; r++) memory.copy(at(yi, whole << 3) + (<usize>r) * ldy, narrow + (<usize>(r << 5)), ((<usize>N) & 7) << 2);
     }
-    i += tiles;
+    i += rows;
   } while (i < tiled);
 }
 
-// `count` panels (at most four) of a block of rows: `tiles` rows of the `tiled` packed ones, from i, the first i6 of them by six;
-// then `rest` rows as they are, at x. One K block after the other, so that weights come from memory once.
-function panels<W>(
-  c: usize, ldc: usize, packed: usize, i: i32, i6: i32, tiles: i32, tiled: i32, x: usize, rest: i32, w: usize, count: i32, K: i32, ws: usize,
-): void {
+// One panel times rows i to i + rows of the packed ones. Block after block of the panel: memory is read strictly forward.
+function tiles<W>(c: usize, ldc: usize, packed: usize, M: i32, i: i32, rows: i32, w: usize, K: i32, ws: usize): void {
+  const tiled = tiledRows(M), six = min(max(6 * sixes(M) - i, 0), rows);
+  for (let k: i32 = 0; k < K; k += KC) {
+    const kc = min(KC, K - k), add = k > 0;
+    let a = packed + (((<usize>k) * (<usize>tiled) + (<usize>i) * (<usize>kc)) << 2), b = w, y = c, r: i32 = 0;
+    if (sizeof<W>() == 2) {
+      widen(ws, b, kc);
+      b = ws;
+    }
+    for (; r < six; r += 6) {
+      tile6(kc, a, b, y, ldc, add);
+      a += (<usize>kc) * 24; y += 6 * ldc;
+    }
+    for (; r < rows; r += 4) {
+      tile4(kc, a, b, y, ldc, add);
+      a += (<usize>kc) << 4; y += 4 * ldc;
+    }
+    w += (<usize>kc) * 8 * sizeof<W>();
+  }
+}
+
+// Up to four panels times rows as they are. The weights are near by the second row.
+@inline function strips<W>(c: usize, ldc: usize, x: usize, rows: i32, w: usize, count: i32, K: i32): void {
   const step: usize = 8 * sizeof<W>(), stride = (<usize>K) * step, ldx = (<usize>K) << 2;
   for (let k: i32 = 0; k < K; k += KC) {
     const kc = min(KC, K - k), add = k > 0;
-    const wk = w + (<usize>k) * step, block = packed + (((<usize>k) * (<usize>tiled) + (<usize>i) * (<usize>kc)) << 2);
-    if (tiles) {
-      for (let p: i32 = 0; p < count; p++) {
-        let a = block, b = wk + (<usize>p) * stride, cp = c + (<usize>(p << 5)), r: i32 = 0;
-        if (sizeof<W>() == 2) {
-          widen(ws, b, kc);
-          b = ws;
-        }
-        for (; r < i6; r += 6) {
-          tile6(kc, a, b, cp, ldc, add);
-          a += (<usize>kc) * 24; cp += 6 * ldc;
-        }
-        for (; r < tiles; r += 4) {
-          tile4(kc, a, b, cp, ldc, add);
-          a += (<usize>kc) << 4; cp += 4 * ldc;
-        }
-      }
+    for (let r: i32 = 0; r < rows; r++) {
+      const xr = x + (<usize>r) * ldx, y = c + (<usize>r) * ldc;
+      if (count == 4) row4<W>(kc, xr, w, stride, y, add);
+      else for (let p: i32 = 0; p < count; p++) row1<W>(kc, xr, w + (<usize>p) * stride, y + (<usize>(p << 5)), add);
     }
-    for (let r: i32 = 0; r < rest; r++) {
-      const xr = at(x, k) + (<usize>r) * ldx, cr = c + (<usize>(tiles + r)) * ldc;
-      if (count == 4) row4<W>(kc, xr, wk, stride, cr, add);
-      else for (let p: i32 = 0; p < count; p++) row1<W>(kc, xr, wk + (<usize>p) * stride, cr + (<usize>(p << 5)), add);
-    }
+    x += (<usize>kc) << 2;
+    w += (<usize>kc) * step;
   }
 }
 

@@ -17,6 +17,12 @@ import { at, hmax } from "./simd";
   return ((<usize>blocks(K)) << 5) + ((<usize>((K + 1) >> 1)) << 4);
 }
 
+// Where the block from input k begins for row i (of a tile: its first) in quantised x.
+@inline export function rowPairs(x: usize, M: i32, K: i32, k: i32, i: i32): usize {
+  const pairs = (min(KC, K - k) + 1) >> 1;
+  return x + (((<usize>blocks(K)) * (<usize>M)) << 2) + (((<usize>k) * (<usize>M)) << 1) + (((<usize>i) * (<usize>pairs)) << 2);
+}
+
 // Largest magnitude of n floats; NaN if one of them is NaN or infinite.
 function magnitude(x: usize, n: i32): f32 {
   let m = f32x4.splat(0), i: i32 = 0;
@@ -42,16 +48,14 @@ function magnitude(x: usize, n: i32): f32 {
 
 /** Rows begin to end of x, quantised. */
 export function quantizeRows(y: usize, x: usize, M: i32, K: i32, begin: i32, end: i32): void {
-  const tiled = M & ~3, data = y + (((<usize>blocks(K)) * (<usize>M)) << 2);
+  const tiled = M & ~3;
   for (let i = begin; i < end; i++) {
     // A tile holds the pairs of its four rows side by side.
-    const step: usize = i < tiled ? 16 : 4, above = i < tiled ? i & ~3 : i, xi = x + (((<usize>i) * (<usize>K)) << 2);
-    for (let k: i32 = 0, t = at(y, i); k < K; k += KC) {
-      const kc = min(KC, K - k), pairs = (<usize>((kc + 1) >> 1)) << 2, m = magnitude(at(xi, k), kc);
+    const first = i < tiled ? i & ~3 : i, step: usize = i < tiled ? 16 : 4, xi = x + (((<usize>i) * (<usize>K)) << 2);
+    for (let k: i32 = 0, t = at(y, i); k < K; k += KC, t += (<usize>M) << 2) {
+      const kc = min(KC, K - k), m = magnitude(at(xi, k), kc);
       f32.store(t, m / 32767);
-      const tile = data + (((<usize>k) * (<usize>M)) << 1) + (<usize>above) * pairs;
-      quantize(tile + ((<usize>(i - above)) << 2), step, at(xi, k), kc, inverse(32767, m));
-      t += (<usize>M) << 2;
+      quantize(rowPairs(y, M, K, k, first) + ((<usize>(i - first)) << 2), step, at(xi, k), kc, inverse(32767, m));
     }
   }
 }
