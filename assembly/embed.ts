@@ -9,10 +9,10 @@ import { at } from "./simd";
 export function embedF32(y: usize, ids: usize, w: usize, N: i32, begin: i32, end: i32): void {
   for (let t = begin; t < end; t++) {
     const id = i32.load(at(ids, t)), dst = y + (((<usize>t) * (<usize>N)) << 2);
-    let src = w + ((<usize>(id >> 3)) * (<usize>N) * 32) + ((<usize>(id & 7)) << 2);
+    let src = w + (<usize>(id >> 5)) * (<usize>N) * 128 + ((<usize>(id & 31)) << 2);
     for (let i: i32 = 0; i < N; i++) {
       f32.store(at(dst, i), load<f32>(src));
-      src += 32;
+      src += 128;
     }
   }
 }
@@ -20,10 +20,10 @@ export function embedF32(y: usize, ids: usize, w: usize, N: i32, begin: i32, end
 export function embedBf16(y: usize, ids: usize, w: usize, N: i32, begin: i32, end: i32): void {
   for (let t = begin; t < end; t++) {
     const id = i32.load(at(ids, t)), dst = y + (((<usize>t) * (<usize>N)) << 2);
-    let src = w + ((<usize>(id >> 3)) * (<usize>N) * 16) + slot(id & 7);
+    let src = w + (<usize>(id >> 5)) * (<usize>N) * 64 + slot(id & 31);
     for (let i: i32 = 0; i < N; i++) {
       i32.store(at(dst, i), (<i32>load<u16>(src)) << 16);
-      src += 16;
+      src += 64;
     }
   }
 }

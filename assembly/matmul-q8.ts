@@ -4,73 +4,69 @@
 // range gives the same bits.
 
 import { KC } from "./product-tile";
-import { panelBytes, rowPairs } from "./q8";
+import { panelBytes, rowPairs, SCALES } from "./q8";
 import { at } from "./simd";
 
 /** Rows per block: they stay in the second cache while the panels stream by. */
-const MC: i32 = 96;
+const MC: i32 = 192;
 
-/** Bytes of workspace: one panel block widened to 16 bits, and a last panel's results, which may be wider than y. */
-export const matmulQ8WorkspaceBytes: i32 = 16 * KC + 8 * (MC + 3) * 4;
+/** Bytes of workspace: eight outputs of a block widened to 16 bits, and a last panel's results, which may be wider than y. */
+export const matmulQ8WorkspaceBytes: i32 = 16 * KC + 32 * (MC + 3) * 4;
 
 /** Panels begin to end; x as quantizeRows left it. */
 export function matmulQ8(y: usize, x: usize, w: usize, M: i32, N: i32, K: i32, ws: usize, begin: i32, end: i32): void {
-  assert(begin >= 0 && end <= (N + 7) >> 3 && begin <= end);
-  const ldy = (<usize>N) << 2, stride = panelBytes(K), tiled = M & ~3, whole = min(end, N >> 3), narrow = ws + 16 * KC;
+  assert(begin >= 0 && end <= (N + 31) >> 5 && begin <= end);
+  const ldy = (<usize>N) << 2, tiled = M & ~3;
   let i: i32 = 0;
   do {
-    const rows = min(MC, tiled - i), rest = i + rows == tiled ? M - tiled : 0, yi = y + (<usize>i) * ldy;
-    for (let p = begin; p < whole; p += 4) {
-      const c = at(yi, p << 3), wp = w + (<usize>p) * stride, count = min(4, whole - p);
-      if (rows) for (let q: i32 = 0; q < count; q++) tiles(c + (<usize>(q << 5)), ldy, x, M, i, rows, wp + (<usize>q) * stride, K, ws);
-      if (rest) strips(c + (<usize>rows) * ldy, ldy, x, M, tiled, wp, count, K);
-    }
-    if (whole < end) {
-      // The last panel is wider than y: its results go through rows of their own.
-      const wp = w + (<usize>whole) * stride;
-      if (rows) tiles(narrow, 32, x, M, i, rows, wp, K, ws);
-      if (rest) strips(narrow + (<usize>(rows << 5)), 32, x, M, tiled, wp, 1, K);
-      for (let r: i32 = 0; r < rows + rest; r++) memory.copy(at(yi, whole << 3) + (<usize>r) * ldy, narrow + (<usize>(r << 5)), ((<usize>N) & 7) << 2);
+    const rows = min(MC, tiled - i), rest = i + rows == tiled ? M - tiled : 0;
+    for (let p = begin; p < end; p++) {
+      const wp = w + (<usize>p) * panelBytes(K), yp = y + (<usize>i) * ldy + ((<usize>p) << 7), outputs = min(32, N - (p << 5));
+      // A last panel may be wider than y: its results go through rows of their own.
+      const c = outputs == 32 ? yp : ws + 16 * KC, ldc = outputs == 32 ? ldy : 128;
+      if (rows) tiles(c, ldc, x, M, i, rows, wp, outputs, K, ws);
+      if (rest) strips(c + (<usize>rows) * ldc, ldc, x, M, tiled, wp, K);
+      if (outputs < 32) for (let r: i32 = 0; r < rows + rest; r++) memory.copy(yp + (<usize>r) * ldy, c + (<usize>r) * ldc, outputs << 2);
     }
     i += rows;
   } while (i < tiled);
 }
 
 // One panel times rows i to i + rows, by four.
-function tiles(c: usize, ldc: usize, x: usize, M: i32, i: i32, rows: i32, w: usize, K: i32, ws: usize): void {
+function tiles(c: usize, ldc: usize, x: usize, M: i32, i: i32, rows: i32, w: usize, outputs: i32, K: i32, ws: usize): void {
   for (let k: i32 = 0, t = at(x, i); k < K; k += KC, t += (<usize>M) << 2) {
     const pairs = (min(KC, K - k) + 1) >> 1;
-    let a = rowPairs(x, M, K, k, i), y = c;
-    widen(ws, w + 32, pairs);
-    for (let r: i32 = 0; r < rows; r += 4) {
-      tile(pairs, a, ws, at(t, r), w, y, ldc, k > 0);
-      a += (<usize>pairs) << 4; y += 4 * ldc;
+    for (let n: i32 = 0; n < outputs; n += 8) {
+      let a = rowPairs(x, M, K, k, i), y = at(c, n);
+      widen(ws, w + SCALES + ((<usize>n) << 1), pairs);
+      for (let r: i32 = 0; r < rows; r += 4) {
+        tile(pairs, a, ws, at(t, r), at(w, n), y, ldc, k > 0);
+        a += (<usize>pairs) << 4; y += 4 * ldc;
+      }
     }
-    w += 32 + ((<usize>pairs) << 4);
+    w += SCALES + ((<usize>pairs) << 6);
   }
 }
 
-// Up to four panels times rows i to M, one by one. The weights are near by the second row.
-function strips(c: usize, ldc: usize, x: usize, M: i32, i: i32, w: usize, count: i32, K: i32): void {
-  const stride = panelBytes(K);
+// One panel times rows i to M, one by one; it is near by the second row.
+function strips(c: usize, ldc: usize, x: usize, M: i32, i: i32, w: usize, K: i32): void {
   for (let k: i32 = 0, t = x; k < K; k += KC, t += (<usize>M) << 2) {
     const pairs = (min(KC, K - k) + 1) >> 1;
     let a = rowPairs(x, M, K, k, i), y = c;
     for (let r = i; r < M; r++) {
-      const scale = load<f32>(at(t, r));
-      if (count == 4) row4(pairs, a, w, stride, scale, y, k > 0);
-      else for (let p: i32 = 0; p < count; p++) row1(pairs, a, w + (<usize>p) * stride, scale, y + (<usize>(p << 5)), k > 0);
+      strip(pairs, a, w, load<f32>(at(t, r)), y, k > 0);
       a += (<usize>pairs) << 2; y += ldc;
     }
-    w += 32 + ((<usize>pairs) << 4);
+    w += SCALES + ((<usize>pairs) << 6);
   }
 }
 
+// Eight outputs of a panel block, side by side, in 16 bits.
 function widen(dst: usize, src: usize, pairs: i32): void {
-  for (const end = src + ((<usize>pairs) << 4); src < end; src += 16) {
+  for (const end = dst + ((<usize>pairs) << 5); dst < end; dst += 32) {
     v128.store(dst, v128.load8x8_s(src));
     v128.store(dst, v128.load8x8_s(src, 8), 16);
-    dst += 32;
+    src += 64;
   }
 }
 
@@ -79,7 +75,7 @@ function widen(dst: usize, src: usize, pairs: i32): void {
   return i32x4.add(c, i32x4.dot_i16x8_s(x, w));
 }
 
-// Four rows, one widened panel block.
+// Four rows, eight outputs widened.
 @inline function tile(pairs: i32, a: usize, b: usize, t: usize, s: usize, c: usize, ldc: usize, add: bool): void {
   let c00 = i32x4.splat(0), c01 = i32x4.splat(0), c10 = i32x4.splat(0), c11 = i32x4.splat(0);
   let c20 = i32x4.splat(0), c21 = i32x4.splat(0), c30 = i32x4.splat(0), c31 = i32x4.splat(0);
@@ -101,43 +97,25 @@ function widen(dst: usize, src: usize, pairs: i32): void {
   put(c, s, load<f32>(t, 12), c30, c31, add);
 }
 
-// One row, blocks of four panels `stride` bytes apart.
-function row4(pairs: i32, x: usize, b: usize, stride: usize, t: f32, c: usize, add: bool): void {
+// One row, one panel block.
+@inline function strip(pairs: i32, x: usize, b: usize, t: f32, c: usize, add: bool): void {
   let c0 = i32x4.splat(0), c1 = i32x4.splat(0), c2 = i32x4.splat(0), c3 = i32x4.splat(0);
   let c4 = i32x4.splat(0), c5 = i32x4.splat(0), c6 = i32x4.splat(0), c7 = i32x4.splat(0);
   const s = b;
-  b += 32;
-  const end = b + ((<usize>pairs) << 4);
-  let b1 = b + stride, b2 = b1 + stride, b3 = b2 + stride;
-  while (b < end) {
+  b += SCALES;
+  for (const end = x + ((<usize>pairs) << 2); x < end; x += 4) {
     const v = v128.load32_splat(x);
     c0 = dot(v, v128.load8x8_s(b), c0); c1 = dot(v, v128.load8x8_s(b, 8), c1);
-    if (b == end) break; // never true here: see the float32 row
-    c2 = dot(v, v128.load8x8_s(b1), c2); c3 = dot(v, v128.load8x8_s(b1, 8), c3);
-    if (b == end) break;
-    c4 = dot(v, v128.load8x8_s(b2), c4); c5 = dot(v, v128.load8x8_s(b2, 8), c5);
-    if (b == end) break;
-    c6 = dot(v, v128.load8x8_s(b3), c6); c7 = dot(v, v128.load8x8_s(b3, 8), c7);
-    x += 4;
-    b += 16; b1 += 16; b2 += 16; b3 += 16;
+    c2 = dot(v, v128.load8x8_s(b, 16), c2); c3 = dot(v, v128.load8x8_s(b, 24), c3);
+    if (x == end) break; // never true here: see the float32 strip
+    c4 = dot(v, v128.load8x8_s(b, 32), c4); c5 = dot(v, v128.load8x8_s(b, 40), c5);
+    c6 = dot(v, v128.load8x8_s(b, 48), c6); c7 = dot(v, v128.load8x8_s(b, 56), c7);
+    b += 64;
   }
   put(c, s, t, c0, c1, add);
-  put(c + 32, s + stride, t, c2, c3, add);
-  put(c + 64, s + 2 * stride, t, c4, c5, add);
-  put(c + 96, s + 3 * stride, t, c6, c7, add);
-}
-
-// One row, one panel block.
-function row1(pairs: i32, x: usize, b: usize, t: f32, c: usize, add: bool): void {
-  let c0 = i32x4.splat(0), c1 = i32x4.splat(0);
-  const s = b;
-  b += 32;
-  for (const end = b + ((<usize>pairs) << 4); b < end; b += 16) {
-    const v = v128.load32_splat(x);
-    c0 = dot(v, v128.load8x8_s(b), c0); c1 = dot(v, v128.load8x8_s(b, 8), c1);
-    x += 4;
-  }
-  put(c, s, t, c0, c1, add);
+  put(c + 32, s + 32, t, c2, c3, add);
+  put(c + 64, s + 64, t, c4, c5, add);
+  put(c + 96, s + 96, t, c6, c7, add);
 }
 
 // Eight results: the integer sums times both scales.

@@ -1,17 +1,20 @@
-// y = x·wᵀ.   M rows, N outputs, K inputs.   x [M, K] rows, and its tiles packed; w [N, K] in panels [N/8][K][8], float32 or bf16; y [M, N]
+// y = x·wᵀ.   M rows, N outputs, K inputs.   x [M, K] rows, and its tiles packed; w [N, K] in panels [N/32][K][32], float32 or bf16; y [M, N]
 //   y_mn = Σ_k x_mk w_nk
 // Each y_mn is summed over blocks of KC inputs, k ascending inside a block, for every M, path and range. So a row's result does
 // not depend on which rows are computed with it: one token alone, a prompt, or an expert's batch give the same bits.
 
-import { KC, row1, row4, sixes, tile4, tile6, tiledRows } from "./product-tile";
+import { KC, sixes, strip, tile4, tile6, tiledRows } from "./product-tile";
 import { at, high, low, upperHalf } from "./simd";
 
 /** Rows per block, a multiple of 4 and 6: they stay in the second cache while the panels stream by. A last block takes up to MORE beyond. */
-const MC: i32 = 96;
+const MC: i32 = 192;
 const MORE: i32 = 8;
 
-/** Bytes of workspace: one widened panel, and a last panel's results, which may be wider than y. */
-export const matmulWorkspaceBytes: i32 = (8 * KC + 8 * (MC + MORE + 3)) * 4;
+/** From so many rows on it pays to bring the weights of eight outputs side by side, even where they need not be widened. */
+const MANY: i32 = 32;
+
+/** Bytes of workspace: eight outputs' weights, and a last panel's results, which may be wider than y. */
+export const matmulWorkspaceBytes: i32 = (8 * KC + 32 * (MC + MORE + 3)) * 4;
 
 /** Panels begin to end of the product with float32 weights; `packed` is what packRows made of x. */
 export function matmulF32(y: usize, x: usize, packed: usize, w: usize, M: i32, N: i32, K: i32, ws: usize, begin: i32, end: i32): void {
@@ -24,71 +27,59 @@ export function matmulBf16(y: usize, x: usize, packed: usize, w: usize, M: i32, 
 }
 
 @inline function matmul<W>(y: usize, x: usize, packed: usize, w: usize, M: i32, N: i32, K: i32, ws: usize, begin: i32, end: i32): void {
-  assert(begin >= 0 && end <= (N + 7) >> 3 && begin <= end);
-  const ldx = (<usize>K) << 2, ldy = (<usize>N) << 2, stride = (<usize>K) * 8 * sizeof<W>();
-  const tiled = tiledRows(M), whole = min(end, N >> 3), narrow = ws + (<usize>(8 * KC) << 2);
+  assert(begin >= 0 && end <= (N + 31) >> 5 && begin <= end);
+  const ldx = (<usize>K) << 2, ldy = (<usize>N) << 2, step: usize = 32 * sizeof<W>(), tiled = tiledRows(M);
   let i: i32 = 0;
   do {
     const rows = tiled - i <= MC + MORE ? tiled - i : MC, rest = i + rows == tiled ? M - tiled : 0;
-    const yi = y + (<usize>i) * ldy, xt = x + (<usize>tiled) * ldx;
-    for (let p = begin; p < whole; p += 4) {
-      const c = at(yi, p << 3), wp = w + (<usize>p) * stride, count = min(4, whole - p);
-      if (rows) for (let q: i32 = 0; q < count; q++) tiles<W>(c + (<usize>(q << 5)), ldy, packed, M, i, rows, wp + (<usize>q) * stride, K, ws);
-      if (rest) strips<W>(c + (<usize>rows) * ldy, ldy, xt, rest, wp, count, K);
-    }
-    if (whole < end) {
-      // The last panel is wider than y: its results go through rows of their own.
-      const wp = w + (<usize>whole) * stride;
-      if (rows) tiles<W>(narrow, 32, packed, M, i, rows, wp, K, ws);
-      if (rest) strips<W>(narrow + (<usize>(rows << 5)), 32, xt, rest, wp, 1, K);
-      for (let r: i32 = 0; r < rows + rest; r++) memory.copy(at(yi, whole << 3) + (<usize>r) * ldy, narrow + (<usize>(r << 5)), ((<usize>N) & 7) << 2);
+    for (let p = begin; p < end; p++) {
+      const wp = w + (<usize>p) * (<usize>K) * step, yp = y + (<usize>i) * ldy + ((<usize>p) << 7), outputs = min(32, N - (p << 5));
+      // A last panel may be wider than y: its results go through rows of their own.
+      const c = outputs == 32 ? yp : ws + 32 * KC, ldc = outputs == 32 ? ldy : 128;
+      if (rows) tiles<W>(c, ldc, packed, M, i, rows, wp, outputs, K, ws);
+      for (let k: i32 = 0; rest && k < K; k += KC) {
+        for (let r: i32 = 0; r < rest; r++) {
+          strip<W>(min(KC, K - k), at(x, k) + (<usize>(tiled + r)) * ldx, wp + (<usize>k) * step, c + (<usize>(rows + r)) * ldc, k > 0);
+        }
+      }
+      if (outputs < 32) for (let r: i32 = 0; r < rows + rest; r++) memory.copy(yp + (<usize>r) * ldy, c + (<usize>r) * ldc, outputs << 2);
     }
     i += rows;
   } while (i < tiled);
 }
 
-// One panel times rows i to i + rows of the packed ones. Block after block of the panel: memory is read strictly forward.
-function tiles<W>(c: usize, ldc: usize, packed: usize, M: i32, i: i32, rows: i32, w: usize, K: i32, ws: usize): void {
-  const tiled = tiledRows(M), six = min(max(6 * sixes(M) - i, 0), rows);
+// One panel times rows i to i + rows of the packed ones. Block after block: weights come from memory strictly forward.
+function tiles<W>(c: usize, ldc: usize, packed: usize, M: i32, i: i32, rows: i32, w: usize, outputs: i32, K: i32, ws: usize): void {
+  const tiled = tiledRows(M), six = min(max(6 * sixes(M) - i, 0), rows), beside = sizeof<W>() == 2 || rows >= MANY;
   for (let k: i32 = 0; k < K; k += KC) {
-    const kc = min(KC, K - k), add = k > 0;
-    let a = packed + (((<usize>k) * (<usize>tiled) + (<usize>i) * (<usize>kc)) << 2), b = w, y = c, r: i32 = 0;
-    if (sizeof<W>() == 2) {
-      widen(ws, b, kc);
-      b = ws;
+    const kc = min(KC, K - k);
+    for (let n: i32 = 0; n < outputs; n += 8) {
+      let a = packed + (((<usize>k) * (<usize>tiled) + (<usize>i) * (<usize>kc)) << 2), b = w + (<usize>n) * sizeof<W>();
+      if (beside) {
+        widen<W>(ws, b, kc);
+        b = ws;
+      }
+      let y = at(c, n), r: i32 = 0;
+      const ldb: usize = beside ? 32 : 128;
+      for (; r < six; r += 6) {
+        tile6(kc, a, b, ldb, y, ldc, k > 0);
+        a += (<usize>kc) * 24; y += 6 * ldc;
+      }
+      for (; r < rows; r += 4) {
+        tile4(kc, a, b, ldb, y, ldc, k > 0);
+        a += (<usize>kc) << 4; y += 4 * ldc;
+      }
     }
-    for (; r < six; r += 6) {
-      tile6(kc, a, b, y, ldc, add);
-      a += (<usize>kc) * 24; y += 6 * ldc;
-    }
-    for (; r < rows; r += 4) {
-      tile4(kc, a, b, y, ldc, add);
-      a += (<usize>kc) << 4; y += 4 * ldc;
-    }
-    w += (<usize>kc) * 8 * sizeof<W>();
+    w += (<usize>kc) * 32 * sizeof<W>();
   }
 }
 
-// Up to four panels times rows as they are. The weights are near by the second row.
-@inline function strips<W>(c: usize, ldc: usize, x: usize, rows: i32, w: usize, count: i32, K: i32): void {
-  const step: usize = 8 * sizeof<W>(), stride = (<usize>K) * step, ldx = (<usize>K) << 2;
-  for (let k: i32 = 0; k < K; k += KC) {
-    const kc = min(KC, K - k), add = k > 0;
-    for (let r: i32 = 0; r < rows; r++) {
-      const xr = x + (<usize>r) * ldx, y = c + (<usize>r) * ldc;
-      if (count == 4) row4<W>(kc, xr, w, stride, y, add);
-      else for (let p: i32 = 0; p < count; p++) row1<W>(kc, xr, w + (<usize>p) * stride, y + (<usize>(p << 5)), add);
-    }
-    x += (<usize>kc) << 2;
-    w += (<usize>kc) * step;
-  }
-}
-
-function widen(dst: usize, src: usize, K: i32): void {
+// Eight outputs of a panel, side by side, as float32.
+function widen<W>(dst: usize, src: usize, K: i32): void {
   const mask = upperHalf();
-  for (const end = src + ((<usize>K) << 4); src < end; src += 16) {
-    v128.store(dst, low<u16>(src));
-    v128.store(dst, high<u16>(src, mask), 16);
-    dst += 32;
+  for (const end = dst + ((<usize>K) << 5); dst < end; dst += 32) {
+    v128.store(dst, low<W>(src));
+    v128.store(dst, high<W>(src, mask), 16);
+    src += 32 * sizeof<W>();
   }
 }

@@ -1,46 +1,46 @@
-// Between stored weights and resident ones.   w [rows, K] row-major ⇄ panels [rows/8][K][8]; the last panel is padded with zeros.
-// bf16 panels keep outputs j and j + 4 in one 32-bit word (see simd.ts). Conversions act on bits, so that what was loaded can be
+// Between stored weights and resident ones.   w [rows, K] row-major ⇄ panels [rows/32][K][32]; the last panel is padded with zeros.
+// bf16 panels keep outputs j and j + 4 of eight in one 32-bit word (see simd.ts). Conversions act on bits, so that what was loaded can be
 // written back unchanged, NaN payloads included.
 
 import { at } from "./simd";
 
 export function packF32(panels: usize, w: usize, rows: i32, K: i32): void {
-  for (let n: i32 = 0; n < rows; n += 8) {
+  for (let n: i32 = 0; n < rows; n += 32) {
     for (let k: i32 = 0; k < K; k++) {
-      for (let j: i32 = 0; j < 8; j++) i32.store(at(panels, j), n + j < rows ? i32.load(at(w, (n + j) * K + k)) : 0);
-      panels += 32;
+      for (let j: i32 = 0; j < 32; j++) i32.store(at(panels, j), n + j < rows ? i32.load(at(w, (n + j) * K + k)) : 0);
+      panels += 128;
     }
   }
 }
 
 export function unpackF32(w: usize, panels: usize, rows: i32, K: i32): void {
-  for (let n: i32 = 0; n < rows; n += 8) {
+  for (let n: i32 = 0; n < rows; n += 32) {
     for (let k: i32 = 0; k < K; k++) {
-      for (let j: i32 = 0; j < min(8, rows - n); j++) i32.store(at(w, (n + j) * K + k), i32.load(at(panels, j)));
-      panels += 32;
+      for (let j: i32 = 0; j < min(32, rows - n); j++) i32.store(at(w, (n + j) * K + k), i32.load(at(panels, j)));
+      panels += 128;
     }
   }
 }
 
-// Where output j lies in a bf16 step: 0 … 3 in the low halves of its four words, 4 … 7 in the high ones.
+// Where output j lies in a bf16 step: of each eight, 0 … 3 in the low halves of four words, 4 … 7 in the high ones.
 @inline export function slot(j: i32): usize {
-  return (<usize>(((j & 3) << 1) | (j >> 2))) << 1;
+  return (<usize>((j & 24) | ((j & 3) << 1) | ((j >> 2) & 1))) << 1;
 }
 
 export function packBf16(panels: usize, w: usize, rows: i32, K: i32): void {
-  for (let n: i32 = 0; n < rows; n += 8) {
+  for (let n: i32 = 0; n < rows; n += 32) {
     for (let k: i32 = 0; k < K; k++) {
-      for (let j: i32 = 0; j < 8; j++) store<u16>(panels + slot(j), n + j < rows ? load<u16>(w + ((<usize>((n + j) * K + k)) << 1)) : 0);
-      panels += 16;
+      for (let j: i32 = 0; j < 32; j++) store<u16>(panels + slot(j), n + j < rows ? load<u16>(w + ((<usize>((n + j) * K + k)) << 1)) : 0);
+      panels += 64;
     }
   }
 }
 
 export function unpackBf16(w: usize, panels: usize, rows: i32, K: i32): void {
-  for (let n: i32 = 0; n < rows; n += 8) {
+  for (let n: i32 = 0; n < rows; n += 32) {
     for (let k: i32 = 0; k < K; k++) {
-      for (let j: i32 = 0; j < min(8, rows - n); j++) store<u16>(w + ((<usize>((n + j) * K + k)) << 1), load<u16>(panels + slot(j)));
-      panels += 16;
+      for (let j: i32 = 0; j < min(32, rows - n); j++) store<u16>(w + ((<usize>((n + j) * K + k)) << 1), load<u16>(panels + slot(j)));
+      panels += 64;
     }
   }
 }

@@ -1,11 +1,12 @@
 // What a matrix product is made of: register tiles of 6 × 8 and 4 × 8, a strip of 1 × 32, and the packing of rows around them.
-//   C ← A·B, or C + A·B where `add`      A rows × K, B [K, 8] one panel, C rows × 8, its rows `ldc` bytes apart
+//   C ← A·B, or C + A·B where `add`      A rows × K; B [K, 8], its rows `ldb` bytes apart; C rows × 8, its rows `ldc` bytes apart
 // Six rows need every register that V8 has, and only fused multiply-add leaves it that many; the other builds tile by four.
 // Each result has one accumulator, k ascending, and C is added last: a row's bits do not depend on the tile it is in.
+// Tiles are inlined, because V8 unrolls a loop the more the deeper it is nested.
 
 import { at, high, low, madd, transpose, upperHalf } from "./simd";
 
-/** Inputs per block: a panel of so many and a few tiles of rows fit into the first cache. */
+/** Inputs per block: eight outputs of so many and a few tiles of rows fit into the first cache. */
 export const KC: i32 = 512;
 
 // ---- how M rows are dealt: tiles of six first, then of four; one to three rows (one, where there are sixes) stay as they are ----
@@ -74,11 +75,11 @@ function pack6(dst: usize, x: usize, ldx: usize, K: i32): void {
 
 // ---- tiles; A is packed ----
 
-@inline export function tile6(K: i32, a: usize, b: usize, c: usize, ldc: usize, add: bool): void {
+@inline export function tile6(K: i32, a: usize, b: usize, ldb: usize, c: usize, ldc: usize, add: bool): void {
   let c00 = f32x4.splat(0), c01 = f32x4.splat(0), c10 = f32x4.splat(0), c11 = f32x4.splat(0);
   let c20 = f32x4.splat(0), c21 = f32x4.splat(0), c30 = f32x4.splat(0), c31 = f32x4.splat(0);
   let c40 = f32x4.splat(0), c41 = f32x4.splat(0), c50 = f32x4.splat(0), c51 = f32x4.splat(0);
-  for (const end = b + ((<usize>K) << 5); b < end; b += 32) {
+  for (const end = a + (<usize>K) * 24; a < end; a += 24) {
     const b0 = v128.load(b), b1 = v128.load(b, 16);
     const x0 = v128.load32_splat(a);
     c00 = madd(x0, b0, c00); c01 = madd(x0, b1, c01);
@@ -92,7 +93,7 @@ function pack6(dst: usize, x: usize, ldx: usize, K: i32): void {
     c40 = madd(x4, b0, c40); c41 = madd(x4, b1, c41);
     const x5 = v128.load32_splat(a, 20);
     c50 = madd(x5, b0, c50); c51 = madd(x5, b1, c51);
-    a += 24;
+    b += ldb;
   }
   put(c, c00, c01, add); c += ldc;
   put(c, c10, c11, add); c += ldc;
@@ -102,10 +103,10 @@ function pack6(dst: usize, x: usize, ldx: usize, K: i32): void {
   put(c, c50, c51, add);
 }
 
-@inline export function tile4(K: i32, a: usize, b: usize, c: usize, ldc: usize, add: bool): void {
+@inline export function tile4(K: i32, a: usize, b: usize, ldb: usize, c: usize, ldc: usize, add: bool): void {
   let c00 = f32x4.splat(0), c01 = f32x4.splat(0), c10 = f32x4.splat(0), c11 = f32x4.splat(0);
   let c20 = f32x4.splat(0), c21 = f32x4.splat(0), c30 = f32x4.splat(0), c31 = f32x4.splat(0);
-  for (const end = b + ((<usize>K) << 5); b < end; b += 32) {
+  for (const end = a + ((<usize>K) << 4); a < end; a += 16) {
     const b0 = v128.load(b), b1 = v128.load(b, 16);
     const x0 = v128.load32_splat(a);
     c00 = madd(x0, b0, c00); c01 = madd(x0, b1, c01);
@@ -115,7 +116,7 @@ function pack6(dst: usize, x: usize, ldx: usize, K: i32): void {
     c20 = madd(x2, b0, c20); c21 = madd(x2, b1, c21);
     const x3 = v128.load32_splat(a, 12);
     c30 = madd(x3, b0, c30); c31 = madd(x3, b1, c31);
-    a += 16;
+    b += ldb;
   }
   put(c, c00, c01, add); c += ldc;
   put(c, c10, c11, add); c += ldc;
@@ -123,40 +124,21 @@ function pack6(dst: usize, x: usize, ldx: usize, K: i32): void {
   put(c, c30, c31, add);
 }
 
-// ---- one row, not packed; weights float32 or bf16 ----
-
-/** Four panels, `stride` bytes apart. */
-@inline export function row4<W>(K: i32, x: usize, b: usize, stride: usize, c: usize, add: bool): void {
+/** One row, not packed, times a panel of 32; weights float32 or bf16. */
+@inline export function strip<W>(K: i32, x: usize, b: usize, c: usize, add: bool): void {
   let c0 = f32x4.splat(0), c1 = f32x4.splat(0), c2 = f32x4.splat(0), c3 = f32x4.splat(0);
   let c4 = f32x4.splat(0), c5 = f32x4.splat(0), c6 = f32x4.splat(0), c7 = f32x4.splat(0);
   const step: usize = 8 * sizeof<W>(), mask = upperHalf();
-  let b1 = b + stride, b2 = b1 + stride, b3 = b2 + stride;
-  const end = b + (<usize>K) * step;
-  while (b < end) {
+  for (const end = x + ((<usize>K) << 2); x < end; x += 4) {
     const v = v128.load32_splat(x);
     c0 = madd(v, low<W>(b), c0); c1 = madd(v, high<W>(b, mask), c1);
-    if (b == end) break; // never true here: it ends a basic block, so that V8 does not hoist all eight loads and spill
-    c2 = madd(v, low<W>(b1), c2); c3 = madd(v, high<W>(b1, mask), c3);
-    if (b == end) break;
-    c4 = madd(v, low<W>(b2), c4); c5 = madd(v, high<W>(b2, mask), c5);
-    if (b == end) break;
-    c6 = madd(v, low<W>(b3), c6); c7 = madd(v, high<W>(b3, mask), c7);
-    x += 4;
-    b += step; b1 += step; b2 += step; b3 += step;
+    c2 = madd(v, low<W>(b + step), c2); c3 = madd(v, high<W>(b + step, mask), c3);
+    if (x == end) break; // never true here: it ends a basic block, so that V8 does not hoist all eight loads and spill
+    c4 = madd(v, low<W>(b + 2 * step), c4); c5 = madd(v, high<W>(b + 2 * step, mask), c5);
+    c6 = madd(v, low<W>(b + 3 * step), c6); c7 = madd(v, high<W>(b + 3 * step, mask), c7);
+    b += 4 * step;
   }
   put(c, c0, c1, add); put(c + 32, c2, c3, add); put(c + 64, c4, c5, add); put(c + 96, c6, c7, add);
-}
-
-/** One panel. */
-export function row1<W>(K: i32, x: usize, b: usize, c: usize, add: bool): void {
-  let c0 = f32x4.splat(0), c1 = f32x4.splat(0);
-  const mask = upperHalf();
-  for (const end = b + (<usize>K) * 8 * sizeof<W>(); b < end; b += 8 * sizeof<W>()) {
-    const v = v128.load32_splat(x);
-    c0 = madd(v, low<W>(b), c0); c1 = madd(v, high<W>(b, mask), c1);
-    x += 4;
-  }
-  put(c, c0, c1, add);
 }
 
 @inline function put(c: usize, c0: v128, c1: v128, add: bool): void {

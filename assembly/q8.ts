@@ -3,7 +3,7 @@
 //   x_mk ≈ t_mb p_mk,  p in −32767 … 32767, t_mb = max |x_mk| / 32767
 // A block that holds NaN or ∞ has the scale NaN, and so has whatever is computed from it.
 //
-//   w in panels of eight outputs: [N/8][b] of 8 scales float32, then [KC/2][8][2] int8: inputs in pairs, an odd last one with a 0
+//   w in panels of 32 outputs: [N/32][b] of 32 scales float32, then [KC/2][32][2] int8: inputs in pairs, an odd last one with a 0
 //   x quantised: scales [b][M] float32, then [b][four rows at a time, the last 1 … 3 one at a time][KC/2][rows][2] int16
 
 import { KC } from "./product-tile";
@@ -13,8 +13,11 @@ import { at, hmax } from "./simd";
   return (K + KC - 1) / KC;
 }
 
+/** Bytes of a block's scales. */
+export const SCALES: usize = 128;
+
 @inline export function panelBytes(K: i32): usize {
-  return ((<usize>blocks(K)) << 5) + ((<usize>((K + 1) >> 1)) << 4);
+  return (<usize>blocks(K)) * SCALES + ((<usize>((K + 1) >> 1)) << 6);
 }
 
 // Where the block from input k begins for row i (of a tile: its first) in quantised x.
@@ -78,11 +81,11 @@ function quantize(dst: usize, step: usize, x: usize, n: i32, scale: f32): void {
 
 /** w [rows, K] row-major to panels. */
 export function packQ8(panels: usize, w: usize, rows: i32, K: i32): void {
-  for (let n: i32 = 0; n < rows; n += 8) {
+  for (let n: i32 = 0; n < rows; n += 32) {
     for (let k: i32 = 0; k < K; k += KC) {
-      const kc = min(KC, K - k), bytes: usize = 32 + ((<usize>((kc + 1) >> 1)) << 4);
+      const kc = min(KC, K - k), bytes = SCALES + ((<usize>((kc + 1) >> 1)) << 6);
       memory.fill(panels, 0, bytes);
-      for (let j: i32 = 0; j < min(8, rows - n); j++) {
+      for (let j: i32 = 0; j < min(32, rows - n); j++) {
         const row = at(w, (n + j) * K + k), m = magnitude(row, kc), scale = inverse(127, m);
         f32.store(at(panels, j), m / 127);
         for (let i: i32 = 0; i < kc; i++) store<i8>(panels + slot(i, j), <i8>round1(load<f32>(at(row, i)) * scale));
@@ -94,7 +97,7 @@ export function packQ8(panels: usize, w: usize, rows: i32, K: i32): void {
 
 // Where input i of output j lies in a block.
 @inline function slot(i: i32, j: i32): usize {
-  return <usize>(32 + ((i >> 1) << 4) + (j << 1) + (i & 1));
+  return SCALES + (<usize>(((i >> 1) << 6) + (j << 1) + (i & 1)));
 }
 
 /** The values s·q of panels, row-major. */
@@ -104,10 +107,10 @@ export function unpackQ8(w: usize, panels: usize, rows: i32, K: i32): void {
 
 /** The values s·q of output n of a matrix. */
 export function unpackRow(y: usize, w: usize, n: i32, K: i32): void {
-  let block = w + (<usize>(n >> 3)) * panelBytes(K);
+  let block = w + (<usize>(n >> 5)) * panelBytes(K);
   for (let k: i32 = 0; k < K; k += KC) {
-    const kc = min(KC, K - k), s = load<f32>(at(block, n & 7));
-    for (let i: i32 = 0; i < kc; i++) f32.store(at(y, k + i), s * <f32>load<i8>(block + slot(i, n & 7)));
-    block += 32 + ((<usize>((kc + 1) >> 1)) << 4);
+    const kc = min(KC, K - k), s = load<f32>(at(block, n & 31));
+    for (let i: i32 = 0; i < kc; i++) f32.store(at(y, k + i), s * <f32>load<i8>(block + slot(i, n & 31)));
+    block += SCALES + ((<usize>((kc + 1) >> 1)) << 6);
   }
 }

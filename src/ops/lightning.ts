@@ -1,7 +1,10 @@
 import { ShapeError } from "../runtime/errors.js";
 import type { Runtime } from "../runtime/runtime.js";
-import { expectShape, PANEL, runtimeOf, slice, type Tensor } from "../runtime/tensor.js";
+import { expectShape, runtimeOf, slice, type Tensor } from "../runtime/tensor.js";
 import { expectSegments, type Segment } from "./segment.js";
+
+/** Columns per panel of a state. */
+const PANEL = 8;
 
 /** Rows per chunk. More are wasted work above the diagonal of the chunk, fewer load and store the state too often. */
 const CHUNK = 24;

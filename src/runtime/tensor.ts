@@ -10,7 +10,7 @@ export type DType = "f32" | "bf16" | "q8" | "i32";
 const BYTES: Readonly<Record<DType, number>> = { f32: 4, bf16: 2, q8: 1, i32: 4 };
 
 /** Outputs per panel of a packed matrix. */
-export const PANEL = 8;
+export const PANEL = 32;
 
 /** Inputs per block of a q8 matrix: those with one scale. */
 export const BLOCK = 512;
@@ -19,9 +19,9 @@ export const BLOCK = 512;
  * A shape, a dtype and an address in the memory of one runtime. Row-major and contiguous; it has no arithmetic
  * and keeps no view, because growing the memory detaches views (`rt.read` and `rt.f32` make fresh ones).
  *
- * A matrix of weights `[out, in]` lies in `panels` instead of rows: panel p holds outputs 8p … 8p+7 as `[in][8]`,
- * the last one padded with zeros, which is the order in which the product reads it. In a q8 panel inputs lie in pairs, `[in/2][8][2]`,
- * and each block follows its eight float32 scales.
+ * A matrix of weights `[out, in]` lies in `panels` instead of rows: panel p holds outputs 32p … 32p+31 as `[in][32]`,
+ * the last one padded with zeros, which is the order in which the product reads it. In a q8 panel inputs lie in pairs, `[in/2][32][2]`,
+ * and each block follows its 32 float32 scales.
  */
 export interface Tensor {
   readonly rt: Runtime;

@@ -67,7 +67,7 @@ export const packSuite: Suite = (runtime) => {
     const shapes: [number, number][] = [
       [1, 1],
       [9, 3],
-      [24, 512],
+      [64, 512],
       [17, 1025],
       [1200, 515],
     ];
@@ -96,9 +96,9 @@ export const packSuite: Suite = (runtime) => {
     });
 
     test("take the bytes that are counted for them", () => {
-      expect(bytesOf([9, 513], "q8", "panels")).toBe(16 * (514 + 2 * 4));
-      expect(bytesOf([8, 512], "q8", "panels")).toBe(8 * (512 + 4));
-      expect(bytesOf([1, 1], "q8", "panels")).toBe(8 * (2 + 4));
+      expect(bytesOf([33, 513], "q8", "panels")).toBe(64 * (514 + 2 * 4));
+      expect(bytesOf([32, 512], "q8", "panels")).toBe(32 * (512 + 4));
+      expect(bytesOf([1, 1], "q8", "panels")).toBe(32 * (2 + 4));
     });
   });
 

@@ -35,7 +35,7 @@ function simple(shape: readonly number[], length: number, run: (rt: Runtime, y: 
 
 function product(resident: "f32" | "bf16"): Make {
   return (rt) => {
-    const [out, inputs] = [61, 70];
+    const [out, inputs] = [125, 70];
     const w = randomMatrix(rt, 3, out, inputs, resident);
     const x = input(rt, 4, [ROWS, inputs]);
     const y = zeros(rt, [ROWS, out]);
@@ -44,13 +44,13 @@ function product(resident: "f32" | "bf16"): Make {
     const kernel = resident === "f32" ? rt.kernels.matmulF32 : rt.kernels.matmulBf16;
     const workspace = rt.workspace(Number(rt.kernels.matmulWorkspaceBytes.value));
     const run = (begin: number, end: number) => kernel(y.ptr, x.ptr, packed.ptr, w.tensor.ptr, ROWS, out, inputs, workspace, begin, end);
-    return { outputs: [y], length: 8, run };
+    return { outputs: [y], length: 4, run };
   };
 }
 
 function productQ8(): Make {
   return (rt) => {
-    const [out, inputs] = [61, 519];
+    const [out, inputs] = [125, 519];
     const w = randomMatrix(rt, 3, out, inputs, "q8");
     const x = input(rt, 4, [ROWS, inputs]);
     const quantized = rt.empty([ROWS * 262]);
@@ -59,7 +59,7 @@ function productQ8(): Make {
     const workspace = rt.workspace(Number(rt.kernels.matmulQ8WorkspaceBytes.value));
     const run = (begin: number, end: number) =>
       rt.kernels.matmulQ8(y.ptr, quantized.ptr, w.tensor.ptr, ROWS, out, inputs, workspace, begin, end);
-    return { outputs: [y], length: 8, run };
+    return { outputs: [y], length: 4, run };
   };
 }
 

@@ -346,9 +346,9 @@ describe("refuses", () => {
     const broken = await randomModel(randomConfig({ vocab_size: 130 }));
     const head = broken.weights.at("lm_head.weight");
     const width = head.shape[1]!;
-    // Panels of 8 outputs, [in][8]; the input that is largest in size decides the sign of the overflow.
-    const weights = broken.rt.f32({ ...head, layout: "rows", shape: [Math.ceil(130 / 8) * 8, width] });
-    for (let i = 0; i < width; i++) weights[((id >> 3) * width + i) * 8 + (id & 7)] = i === 0 ? value : 0;
+    // Panels of 32 outputs, [in][32]; the input that is largest in size decides the sign of the overflow.
+    const weights = broken.rt.f32({ ...head, layout: "rows", shape: [Math.ceil(130 / 32) * 32, width] });
+    for (let i = 0; i < width; i++) weights[((id >> 5) * width + i) * 32 + (id & 31)] = i === 0 ? value : 0;
     const results = await Promise.all(
       [
         [1, 2],

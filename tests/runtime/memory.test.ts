@@ -58,7 +58,7 @@ describe("the heap", () => {
 
 test("a product whose operand ends where memory ends is computed", async () => {
   const rt = await Runtime.create("simd");
-  const [rows, inputs, out] = [5, 64, 40];
+  const [rows, inputs, out] = [5, 64, 64];
   rt.workspace(Number(rt.kernels.matmulWorkspaceBytes.value));
   const below = randomMatrix(rt, 1, out, inputs, "f32");
   const x = randomInput(rt, 2, [rows, inputs]).tensor;
@@ -75,7 +75,7 @@ test("a product whose operand ends where memory ends is computed", async () => {
   const { kernels } = rt;
   const workspace = rt.workspace(Number(kernels.matmulWorkspaceBytes.value));
   kernels.packRows(packed.ptr, x.ptr, rows, inputs, 0, kernels.rowTiles(rows));
-  kernels.matmulF32(y.ptr, x.ptr, packed.ptr, last.ptr, rows, out, inputs, workspace, 0, out / 8);
+  kernels.matmulF32(y.ptr, x.ptr, packed.ptr, last.ptr, rows, out, inputs, workspace, 0, out / 32);
   expect(rt.read(y)).toEqual(expected);
   expect(most.ptr).toBeLessThan(last.ptr);
   rt.dispose();
