@@ -10,8 +10,8 @@ import { at, high, low, upperHalf } from "./simd";
 const MC: i32 = 192;
 const MORE: i32 = 8;
 
-/** From so many rows on it pays to bring the weights of eight outputs side by side, even where they need not be widened. */
-const MANY: i32 = 32;
+/** From so many rows on it pays to bring float32 weights of eight outputs side by side; tiles of six rows are as fast without. */
+const MANY: i32 = ASC_FEATURE_RELAXED_SIMD ? i32.MAX_VALUE : 32;
 
 /** Bytes of workspace: eight outputs' weights, and a last panel's results, which may be wider than y. */
 export const matmulWorkspaceBytes: i32 = (8 * KC + 32 * (MC + MORE + 3)) * 4;
