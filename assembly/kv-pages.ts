@@ -5,7 +5,7 @@
 // bf16 keeps numbers j and j + 4 of a step in one 32-bit word, as weights do. What is not filled is zero.
 
 import { slot } from "./pack";
-import { at, high, low } from "./simd";
+import { at, high, low, upperHalf } from "./simd";
 
 /** Positions per page. */
 export const PAGE: i32 = 64;
@@ -81,9 +81,10 @@ function storeRow(dst: usize, step: usize, panel: usize, x: usize, D: i32, W: i3
 }
 
 function widenBf16(dst: usize, src: usize, n: i32): void {
+  const mask = upperHalf();
   for (const end = at(dst, n); dst < end; dst += 32) {
     v128.store(dst, low<u16>(src));
-    v128.store(dst, high<u16>(src), 16);
+    v128.store(dst, high<u16>(src, mask), 16);
     src += 16;
   }
 }
