@@ -38,6 +38,8 @@ export const opsSuite: Suite = (runtime) => {
       [3, 1023, 32],
       [12, 1024, 47],
       [8, 1, 35],
+      // Several blocks of rows, sixes and fours in the last one.
+      [411, 40, 70],
     ];
     const residents = ["f32", "bf16", "q8"] as const;
 
