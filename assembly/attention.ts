@@ -7,7 +7,7 @@
 // Range: key-value heads × blocks of B queries. The queries of a head are its group's, step by step; every sum runs over positions
 // in ascending order, page by page, so that the bits of a query depend neither on its block nor on the form that computes it.
 
-import { at, exp, exp1, hmax } from "./simd";
+import { at, exp1, expNegative, hmax } from "./simd";
 import { kvHeadBytes, PAGE, widenPage } from "./kv-pages";
 import { column, packTransposed, row, scores, update } from "./tile";
 
@@ -87,7 +87,7 @@ function online(p: usize, M: usize, L: usize, c: usize, own: i32): void {
   const most = hmax(top), factor = exp1(old - most);
   let sum = load<f32>(L) * factor;
   for (let j: i32 = 0; j < all; j += 4) {
-    const e = exp(f32x4.sub(v128.load(at(p, j)), f32x4.splat(most)));
+    const e = expNegative(f32x4.sub(v128.load(at(p, j)), f32x4.splat(most)));
     v128.store(at(p, j), e);
     sum += f32x4.extract_lane(e, 0); sum += f32x4.extract_lane(e, 1); sum += f32x4.extract_lane(e, 2); sum += f32x4.extract_lane(e, 3);
   }
@@ -106,10 +106,10 @@ function online4(p: usize, M: usize, L: usize, c: usize, own: v128, keys: i32): 
     }
   }
   for (let x = p; x < end; x += 32) top = f32x4.max(top, v128.load(x));
-  const factor = exp(f32x4.sub(old, top));
+  const factor = expNegative(f32x4.sub(old, top));
   let sum = f32x4.mul(v128.load(L), factor);
   for (let x = p; x < end; x += 32) {
-    const e = exp(f32x4.sub(v128.load(x), top));
+    const e = expNegative(f32x4.sub(v128.load(x), top));
     v128.store(x, e);
     sum = f32x4.add(sum, e);
   }
