@@ -7,17 +7,17 @@
 // Range: key-value heads × blocks of B queries. The queries of a head are its group's, step by step; every sum runs over positions
 // in ascending order, page by page, so that the bits of a query depend neither on its block nor on the form that computes it.
 
-import { at, exp1, expNegative, hmax } from "./simd";
+import { at, exp1, expNegative, hmax, transpose } from "./simd";
 import { kvHeadBytes, PAGE, widenPage } from "./kv-pages";
 import { column, packTransposed, row, scores, update } from "./tile";
 
 /** Blocks of fewer queries go through the pages one by one. */
-const FEW: i32 = 8;
+const FEW: i32 = 4;
 
 /** Bytes of workspace for blocks of B queries, heads of D, W bytes per number. */
 export function attentionWorkspaceBytes(B: i32, D: i32, W: i32): i32 {
   const b = (B + 7) & ~7, d = (D + 7) & ~7;
-  return (b * (2 * d + PAGE + 3) + (W == 4 ? 0 : 2 * PAGE * d)) << 2;
+  return (b * (2 * d + PAGE + 3) + 32 + (W == 4 ? 0 : 2 * PAGE * d)) << 2;
 }
 
 export function attention(
@@ -26,7 +26,7 @@ export function attention(
 ): void {
   assert(T <= n && H % C == 0 && B > 0);
   const b = (B + 7) & ~7, d = (D + 7) & ~7, G = H / C, rows = T * G, blocks = (rows + B - 1) / B;
-  const Q = ws, O = at(Q, b * d), P = at(O, b * d), M = at(P, b * PAGE), L = at(M, b), c = at(L, b), wide = at(c, b);
+  const Q = ws, O = at(Q, b * d), P = at(O, b * d), M = at(P, b * PAGE), L = at(M, b), c = at(L, b), tile = at(c, b), wide = at(tile, 32);
   for (let unit = begin; unit < end; unit++) {
     // Row r is query head head·G + r % G at step r / G.
     const head = unit / blocks, r0 = unit % blocks * B, count = min(B, rows - r0), padded = (count + 7) & ~7;
@@ -54,8 +54,18 @@ export function attention(
           row(own, x, 4, V, PAGE * 32, d >> 3, at(c, r), at(O, r * 8), (<usize>padded) << 5);
         }
       } else {
+        // Scores by position, queries side by side; a last panel that is half empty goes the other way round, to waste nothing.
+        const whole = (count + 3) & ~7;
         for (let j: i32 = 0; j < keys; j += 4) {
-          for (let i: i32 = 0; i < count; i += 8) scores(D, column(K, d, j), column(Q, D, i), 0, at(P, i * PAGE + j * 8));
+          for (let i: i32 = 0; i < whole; i += 8) scores(D, column(K, d, j), column(Q, D, i), 0, at(P, i * PAGE + j * 8));
+        }
+        if (whole < count) {
+          for (let j: i32 = 0; j < keys; j += 8) {
+            const x = at(P, whole * PAGE + j * 8);
+            scores(D, column(Q, D, whole), at(K, j * d), 0, tile);
+            transpose(x, 32, tile, 32);
+            transpose(at(x, 32), 32, at(tile, 4), 32);
+          }
         }
         for (let i: i32 = 0; i < count; i += 4) {
           const own = i32x4(seen(first, r0 + i, G), seen(first, r0 + i + 1, G), seen(first, r0 + i + 2, G), seen(first, r0 + i + 3, G));

@@ -40,14 +40,17 @@ export function widenPage(keys: usize, values: usize, head: usize, D: i32, W: i3
     return;
   }
   const scales = source + (<usize>(PAGE * d));
+  let src = head, dst = keys;
   for (let j: i32 = 0; j < PAGE; j += 8) {
     const low = v128.load(at(scales, j)), high = v128.load(at(scales, j), 16);
-    widenInt8(at(keys, j * d), head + (<usize>(j * d)), d, low, high);
+    for (const end = src + (<usize>(8 * d)); src < end; src += 8, dst += 32) widenInt8(dst, src, low, high);
   }
+  dst = values;
   for (let p: i32 = 0; p < d; p += 8) {
-    for (let i: i32 = 0; i < PAGE; i++) {
-      const scale = v128.load32_splat(at(scales, PAGE + i));
-      widenInt8(at(values, p * PAGE + i * 8), source + (<usize>(p * PAGE + i * 8)), 1, scale, scale);
+    let scale = at(scales, PAGE);
+    for (const end = src + 8 * PAGE; src < end; src += 8, dst += 32, scale += 4) {
+      const by = v128.load32_splat(scale);
+      widenInt8(dst, src, by, by);
     }
   }
 }
@@ -89,12 +92,8 @@ function widenBf16(dst: usize, src: usize, n: i32): void {
   }
 }
 
-@inline function widenInt8(dst: usize, src: usize, steps: i32, low: v128, high: v128): void {
-  for (let k: i32 = 0; k < steps; k++) {
-    const x = v128.load8x8_s(src);
-    v128.store(dst, f32x4.mul(low, f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(x))));
-    v128.store(dst, f32x4.mul(high, f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(x))), 16);
-    src += 8;
-    dst += 32;
-  }
+@inline function widenInt8(dst: usize, src: usize, low: v128, high: v128): void {
+  const x = v128.load8x8_s(src);
+  v128.store(dst, f32x4.mul(low, f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(x))));
+  v128.store(dst, f32x4.mul(high, f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(x))), 16);
 }
