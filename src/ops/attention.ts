@@ -1,6 +1,6 @@
 import { ShapeError } from "../runtime/errors.js";
 import type { Runtime } from "../runtime/runtime.js";
-import { expectShape, PANEL, runtimeOf, slice, type Tensor } from "../runtime/tensor.js";
+import { expectShape, runtimeOf, slice, type Tensor } from "../runtime/tensor.js";
 import { expectSegments, type Segment } from "./segment.js";
 
 /** How keys and values are kept: float32, bf16, or int8 with a float32 scale for every position and head. */
@@ -11,6 +11,9 @@ const WIDTH: Readonly<Record<KVType, number>> = { f32: 4, bf16: 2, q8: 1 };
 
 /** Positions per page. */
 export const KV_PAGE = 64;
+
+/** Positions or dims per panel. */
+const PANEL = 8;
 
 /** Queries that go through the pages together: enough to share what they read, few enough that all of it stays in the first cache. */
 const BLOCK = 48;
