@@ -1,28 +1,21 @@
 // The register tile that attention is made of: 4 × 8 results, one accumulator each, k ascending. So a sum does not depend on the
 // tile's neighbours. Matrices lie in panels, 8 values of every step k side by side:
 //   A [K, 4] one half of a panel, B [K, 8] a whole one, C 4 rows of 8 floats
+// Tiles are inlined, because V8 unrolls a loop the more the deeper it is nested.
 
 import { at, madd, transpose } from "./simd";
 
 /** C = A·B ⊙ F, where row r's factors are the 8 floats from f − 4r bytes on; C = A·B for no f. C lies in a panel. */
-export function scores(K: i32, a: usize, b: usize, f: usize, c: usize): void {
+@inline export function scores(K: i32, a: usize, b: usize, f: usize, c: usize): void {
   let c00 = f32x4.splat(0), c01 = f32x4.splat(0), c10 = f32x4.splat(0), c11 = f32x4.splat(0);
   let c20 = f32x4.splat(0), c21 = f32x4.splat(0), c30 = f32x4.splat(0), c31 = f32x4.splat(0);
-  const end = b + ((<usize>K) << 5), last = end - 32;
-  while (b < end) {
+  for (const end = b + ((<usize>K) << 5); b < end; b += 32) {
     const b0 = v128.load(b), b1 = v128.load(b, 16);
     const x0 = v128.load32_splat(a); c00 = madd(x0, b0, c00); c01 = madd(x0, b1, c01);
     const x1 = v128.load32_splat(a, 4); c10 = madd(x1, b0, c10); c11 = madd(x1, b1, c11);
     const x2 = v128.load32_splat(a, 8); c20 = madd(x2, b0, c20); c21 = madd(x2, b1, c21);
     const x3 = v128.load32_splat(a, 12); c30 = madd(x3, b0, c30); c31 = madd(x3, b1, c31);
-    // Without a break between them, which only an odd K takes, V8 loads for both halves at once and spills.
-    if (b == last) break;
-    const d0 = v128.load(b, 32), d1 = v128.load(b, 48);
-    const y0 = v128.load32_splat(a, 32); c00 = madd(y0, d0, c00); c01 = madd(y0, d1, c01);
-    const y1 = v128.load32_splat(a, 36); c10 = madd(y1, d0, c10); c11 = madd(y1, d1, c11);
-    const y2 = v128.load32_splat(a, 40); c20 = madd(y2, d0, c20); c21 = madd(y2, d1, c21);
-    const y3 = v128.load32_splat(a, 44); c30 = madd(y3, d0, c30); c31 = madd(y3, d1, c31);
-    a += 64; b += 64;
+    a += 32;
   }
   if (f) {
     c00 = f32x4.mul(c00, v128.load(f)); c01 = f32x4.mul(c01, v128.load(f, 16));
@@ -35,41 +28,27 @@ export function scores(K: i32, a: usize, b: usize, f: usize, c: usize): void {
 }
 
 /** C = g ⊙ A·B + X·Y with X [L, 4], Y [L, 8] and a factor per row in g; rows of C are ldc bytes apart. */
-export function output(K: i32, a: usize, b: usize, g: usize, L: i32, x: usize, y: usize, c: usize, ldc: usize): void {
+@inline export function output(K: i32, a: usize, b: usize, g: usize, L: i32, x: usize, y: usize, c: usize, ldc: usize): void {
   let c00 = f32x4.splat(0), c01 = f32x4.splat(0), c10 = f32x4.splat(0), c11 = f32x4.splat(0);
   let c20 = f32x4.splat(0), c21 = f32x4.splat(0), c30 = f32x4.splat(0), c31 = f32x4.splat(0);
-  let end = b + ((<usize>K) << 5), last = end - 32;
-  while (b < end) {
+  for (const end = b + ((<usize>K) << 5); b < end; b += 32) {
     const b0 = v128.load(b), b1 = v128.load(b, 16);
     const x0 = v128.load32_splat(a); c00 = madd(x0, b0, c00); c01 = madd(x0, b1, c01);
     const x1 = v128.load32_splat(a, 4); c10 = madd(x1, b0, c10); c11 = madd(x1, b1, c11);
     const x2 = v128.load32_splat(a, 8); c20 = madd(x2, b0, c20); c21 = madd(x2, b1, c21);
     const x3 = v128.load32_splat(a, 12); c30 = madd(x3, b0, c30); c31 = madd(x3, b1, c31);
-    if (b == last) break;
-    const d0 = v128.load(b, 32), d1 = v128.load(b, 48);
-    const y0 = v128.load32_splat(a, 32); c00 = madd(y0, d0, c00); c01 = madd(y0, d1, c01);
-    const y1 = v128.load32_splat(a, 36); c10 = madd(y1, d0, c10); c11 = madd(y1, d1, c11);
-    const y2 = v128.load32_splat(a, 40); c20 = madd(y2, d0, c20); c21 = madd(y2, d1, c21);
-    const y3 = v128.load32_splat(a, 44); c30 = madd(y3, d0, c30); c31 = madd(y3, d1, c31);
-    a += 64; b += 64;
+    a += 32;
   }
   const g0 = v128.load32_splat(g), g1 = v128.load32_splat(g, 4), g2 = v128.load32_splat(g, 8), g3 = v128.load32_splat(g, 12);
   c00 = f32x4.mul(g0, c00); c01 = f32x4.mul(g0, c01); c10 = f32x4.mul(g1, c10); c11 = f32x4.mul(g1, c11);
   c20 = f32x4.mul(g2, c20); c21 = f32x4.mul(g2, c21); c30 = f32x4.mul(g3, c30); c31 = f32x4.mul(g3, c31);
-  end = y + ((<usize>L) << 5); last = end - 32;
-  while (y < end) {
+  for (const end = y + ((<usize>L) << 5); y < end; y += 32) {
     const b0 = v128.load(y), b1 = v128.load(y, 16);
     const x0 = v128.load32_splat(x); c00 = madd(x0, b0, c00); c01 = madd(x0, b1, c01);
     const x1 = v128.load32_splat(x, 4); c10 = madd(x1, b0, c10); c11 = madd(x1, b1, c11);
     const x2 = v128.load32_splat(x, 8); c20 = madd(x2, b0, c20); c21 = madd(x2, b1, c21);
     const x3 = v128.load32_splat(x, 12); c30 = madd(x3, b0, c30); c31 = madd(x3, b1, c31);
-    if (y == last) break;
-    const d0 = v128.load(y, 32), d1 = v128.load(y, 48);
-    const y0 = v128.load32_splat(x, 32); c00 = madd(y0, d0, c00); c01 = madd(y0, d1, c01);
-    const y1 = v128.load32_splat(x, 36); c10 = madd(y1, d0, c10); c11 = madd(y1, d1, c11);
-    const y2 = v128.load32_splat(x, 40); c20 = madd(y2, d0, c20); c21 = madd(y2, d1, c21);
-    const y3 = v128.load32_splat(x, 44); c30 = madd(y3, d0, c30); c31 = madd(y3, d1, c31);
-    x += 64; y += 64;
+    x += 32;
   }
   v128.store(c, c00); v128.store(c, c01, 16);
   c += ldc;
@@ -81,23 +60,16 @@ export function output(K: i32, a: usize, b: usize, g: usize, L: i32, x: usize, y
 }
 
 /** C ← g ⊙ C + A·B with a factor per row in g. C lies in a panel. */
-export function update(K: i32, a: usize, b: usize, g: usize, c: usize): void {
+@inline export function update(K: i32, a: usize, b: usize, g: usize, c: usize): void {
   let c00 = f32x4.splat(0), c01 = f32x4.splat(0), c10 = f32x4.splat(0), c11 = f32x4.splat(0);
   let c20 = f32x4.splat(0), c21 = f32x4.splat(0), c30 = f32x4.splat(0), c31 = f32x4.splat(0);
-  const end = b + ((<usize>K) << 5), last = end - 32;
-  while (b < end) {
+  for (const end = b + ((<usize>K) << 5); b < end; b += 32) {
     const b0 = v128.load(b), b1 = v128.load(b, 16);
     const x0 = v128.load32_splat(a); c00 = madd(x0, b0, c00); c01 = madd(x0, b1, c01);
     const x1 = v128.load32_splat(a, 4); c10 = madd(x1, b0, c10); c11 = madd(x1, b1, c11);
     const x2 = v128.load32_splat(a, 8); c20 = madd(x2, b0, c20); c21 = madd(x2, b1, c21);
     const x3 = v128.load32_splat(a, 12); c30 = madd(x3, b0, c30); c31 = madd(x3, b1, c31);
-    if (b == last) break;
-    const d0 = v128.load(b, 32), d1 = v128.load(b, 48);
-    const y0 = v128.load32_splat(a, 32); c00 = madd(y0, d0, c00); c01 = madd(y0, d1, c01);
-    const y1 = v128.load32_splat(a, 36); c10 = madd(y1, d0, c10); c11 = madd(y1, d1, c11);
-    const y2 = v128.load32_splat(a, 40); c20 = madd(y2, d0, c20); c21 = madd(y2, d1, c21);
-    const y3 = v128.load32_splat(a, 44); c30 = madd(y3, d0, c30); c31 = madd(y3, d1, c31);
-    a += 64; b += 64;
+    a += 32;
   }
   const g0 = v128.load32_splat(g), g1 = v128.load32_splat(g, 4), g2 = v128.load32_splat(g, 8), g3 = v128.load32_splat(g, 12);
   v128.store(c, madd(g0, v128.load(c), c00)); v128.store(c, madd(g0, v128.load(c, 16), c01), 16);
