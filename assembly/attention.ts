@@ -8,8 +8,8 @@
 // in ascending order, page by page, so that the bits of a query depend neither on its block nor on the form that computes it.
 
 import { at, exp1, expNegative, hmax, transpose } from "./simd";
-import { kvHeadBytes, PAGE, widenPage } from "./kv-pages";
-import { column, packTransposed, row, scores, update } from "./tile";
+import { keyColumn, kvHeadBytes, PAGE, valueColumn, valueStep, widenPage } from "./kv-pages";
+import { column, packTransposed, scores, strip, strip8, update } from "./tile";
 
 /** Blocks of fewer queries go through the pages one by one. */
 const FEW: i32 = 4;
@@ -49,20 +49,22 @@ export function attention(
         for (let r: i32 = 0; r < count; r++) {
           const own = min(keys, first + (r0 + r) / G - s), x = at(P, r * PAGE);
           if (own <= 0) continue;
-          row(D, column(Q, D, r), 32, K, (<usize>d) << 5, (own + 7) >> 3, 0, x, 32);
+          for (let j: i32 = 0; j < own; j += 32) strip(D, column(Q, D, r), 32, at(K, j * d), 0, at(x, j), 32);
           online(x, at(M, r), at(L, r), at(c, r), own);
-          row(own, x, 4, V, PAGE * 32, d >> 3, at(c, r), at(O, r * 8), (<usize>padded) << 5);
+          let p: i32 = 0;
+          for (; p + 32 <= d; p += 32) strip(own, x, 4, at(V, p * PAGE), at(c, r), at(O, p * padded + r * 8), (<usize>padded) << 5);
+          for (; p < d; p += 8) strip8(own, x, 4, valueColumn(V, p), valueStep(d, p), at(c, r), at(O, p * padded + r * 8));
         }
       } else {
         // Scores by position, queries side by side; a last panel that is half empty goes the other way round, to waste nothing.
         const whole = (count + 3) & ~7;
         for (let j: i32 = 0; j < keys; j += 4) {
-          for (let i: i32 = 0; i < whole; i += 8) scores(D, column(K, d, j), column(Q, D, i), 0, at(P, i * PAGE + j * 8));
+          for (let i: i32 = 0; i < whole; i += 8) scores(D, keyColumn(K, d, j), 128, column(Q, D, i), 32, 0, at(P, i * PAGE + j * 8));
         }
         if (whole < count) {
           for (let j: i32 = 0; j < keys; j += 8) {
             const x = at(P, whole * PAGE + j * 8);
-            scores(D, column(Q, D, whole), at(K, j * d), 0, tile);
+            scores(D, column(Q, D, whole), 32, keyColumn(K, d, j), 128, 0, tile);
             transpose(x, 32, tile, 32);
             transpose(at(x, 32), 32, at(tile, 4), 32);
           }
@@ -72,7 +74,8 @@ export function attention(
           online4(column(P, PAGE, i), at(M, i), at(L, i), at(c, i), i32x4.sub(own, i32x4.splat(s)), keys);
         }
         for (let p: i32 = 0; p < d; p += 8) {
-          for (let i: i32 = 0; i < count; i += 4) update(keys, column(P, PAGE, i), at(V, p * PAGE), at(c, i), at(O, p * padded + i * 8));
+          const values = valueColumn(V, p), ldv = valueStep(d, p);
+          for (let i: i32 = 0; i < count; i += 4) update(keys, column(P, PAGE, i), values, ldv, at(c, i), at(O, p * padded + i * 8));
         }
       }
     }
