@@ -39,7 +39,10 @@ export function attention(
     const first = n - T + 1, visible = first + (r0 + count - 1) / G;
     for (let s: i32 = 0; s < visible; s += PAGE) {
       let K = (<usize>i32.load(at(pages, s / PAGE))) + (<usize>head) * (<usize>kvHeadBytes(D, W)), V = at(K, PAGE * d);
-      if (W != 4) {
+      // Few queries read bf16 as it is, if all panels are 32 wide; the rest is widened first.
+      const direct = count < FEW && W == 2 && (d & 31) == 0;
+      if (direct) V = K + <usize>(PAGE * d * W);
+      else if (W != 4) {
         widenPage(wide, at(wide, PAGE * d), K, D, W);
         K = wide;
         V = at(wide, PAGE * d);
@@ -49,10 +52,17 @@ export function attention(
         for (let r: i32 = 0; r < count; r++) {
           const own = min(keys, first + (r0 + r) / G - s), x = at(P, r * PAGE);
           if (own <= 0) continue;
-          for (let j: i32 = 0; j < own; j += 32) strip(D, column(Q, D, r), 32, at(K, j * d), 0, at(x, j), 32);
+          for (let j: i32 = 0; j < own; j += 32) {
+            if (direct) strip<u16>(D, column(Q, D, r), 32, K + <usize>(j * d * 2), 0, at(x, j), 32);
+            else strip<f32>(D, column(Q, D, r), 32, at(K, j * d), 0, at(x, j), 32);
+          }
           online(x, at(M, r), at(L, r), at(c, r), own);
           let p: i32 = 0;
-          for (; p + 32 <= d; p += 32) strip(own, x, 4, at(V, p * PAGE), at(c, r), at(O, p * padded + r * 8), (<usize>padded) << 5);
+          for (; p + 32 <= d; p += 32) {
+            const y = at(O, p * padded + r * 8), ldo = (<usize>padded) << 5;
+            if (direct) strip<u16>(own, x, 4, V + <usize>(p * PAGE * 2), at(c, r), y, ldo);
+            else strip<f32>(own, x, 4, at(V, p * PAGE), at(c, r), y, ldo);
+          }
           for (; p < d; p += 8) strip8(own, x, 4, valueColumn(V, p), valueStep(d, p), at(c, r), at(O, p * padded + r * 8));
         }
       } else {

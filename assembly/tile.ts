@@ -3,7 +3,7 @@
 //   A [K, 4] and B [K, 8] from panels, C 4 rows of 8 floats; without an ld panels are 8 wide
 // Tiles are inlined, because V8 unrolls a loop the more the deeper it is nested.
 
-import { at, madd, transpose } from "./simd";
+import { at, high, low, madd, transpose, upperHalf } from "./simd";
 
 /** C = A·B ⊙ F, where row r's factors are the 8 floats from f − 4r bytes on; C = A·B for no f. C lies in a panel. */
 @inline export function scores(K: i32, a: usize, lda: usize, b: usize, ldb: usize, f: usize, c: usize): void {
@@ -79,19 +79,20 @@ import { at, madd, transpose } from "./simd";
 }
 
 /**
- * One row against a panel of 32: c = A·B, or c ← g c + A·B if there is a g. Steps of a are lda bytes apart, the results in four groups of 8, ldc
- * bytes apart. The panel is read strictly forward; the bits are those of a tile.
+ * One row against a panel of 32, float32 or bf16: c = A·B, or c ← g c + A·B if there is a g. Steps of a are lda bytes apart, the results in four
+ * groups of 8, ldc bytes apart. The panel is read strictly forward; the bits are those of a tile.
  */
-export function strip(K: i32, a: usize, lda: usize, b: usize, g: usize, c: usize, ldc: usize): void {
+export function strip<W>(K: i32, a: usize, lda: usize, b: usize, g: usize, c: usize, ldc: usize): void {
   let c00 = f32x4.splat(0), c01 = f32x4.splat(0), c10 = f32x4.splat(0), c11 = f32x4.splat(0);
   let c20 = f32x4.splat(0), c21 = f32x4.splat(0), c30 = f32x4.splat(0), c31 = f32x4.splat(0);
-  for (const end = b + ((<usize>K) << 7); b < end; b += 128) {
+  const step: usize = 8 * sizeof<W>(), mask = upperHalf();
+  for (const end = b + (<usize>K) * 4 * step; b < end; b += 4 * step) {
     const x = v128.load32_splat(a);
-    c00 = madd(x, v128.load(b), c00); c01 = madd(x, v128.load(b, 16), c01);
-    c10 = madd(x, v128.load(b, 32), c10); c11 = madd(x, v128.load(b, 48), c11);
+    c00 = madd(x, low<W>(b), c00); c01 = madd(x, high<W>(b, mask), c01);
+    c10 = madd(x, low<W>(b + step), c10); c11 = madd(x, high<W>(b + step, mask), c11);
     if (b == end) break; // never: it ends a basic block, so that V8 does not load everything first and spill
-    c20 = madd(x, v128.load(b, 64), c20); c21 = madd(x, v128.load(b, 80), c21);
-    c30 = madd(x, v128.load(b, 96), c30); c31 = madd(x, v128.load(b, 112), c31);
+    c20 = madd(x, low<W>(b + 2 * step), c20); c21 = madd(x, high<W>(b + 2 * step, mask), c21);
+    c30 = madd(x, low<W>(b + 3 * step), c30); c31 = madd(x, high<W>(b + 3 * step, mask), c31);
     a += lda;
   }
   finish(c, c00, c01, g);
@@ -100,7 +101,7 @@ export function strip(K: i32, a: usize, lda: usize, b: usize, g: usize, c: usize
   finish(c + 3 * ldc, c30, c31, g);
 }
 
-/** The same against 8 of a narrower panel. */
+/** The same against 8 of a narrower panel in float32. */
 export function strip8(K: i32, a: usize, lda: usize, b: usize, ldb: usize, g: usize, c: usize): void {
   let c0 = f32x4.splat(0), c1 = f32x4.splat(0);
   for (const end = b + (<usize>K) * ldb; b < end; b += ldb) {
