@@ -2,7 +2,7 @@
 // Arguments come as outputs, inputs, dims, scalars, workspace, then begin and end of an axis that owns its outputs: ranges can be
 // computed apart, in any order, and give the same bits.
 
-import { exp, madd } from "./simd";
+import { exp, expNegative, madd } from "./simd";
 
 /** Where the memory that belongs to the caller begins. */
 export const heapBase: usize = __heap_base;
@@ -15,6 +15,11 @@ export function probe(a: f32, b: f32, c: f32): f32 {
 /** y = e^x for elements begin to end, begin and end multiples of 4. */
 export function exponential(y: usize, x: usize, begin: i32, end: i32): void {
   for (let i = begin; i < end; i += 4) v128.store(y + ((<usize>i) << 2), exp(v128.load(x + ((<usize>i) << 2))));
+}
+
+/** The same for x ≤ 0. */
+export function exponentialNegative(y: usize, x: usize, begin: i32, end: i32): void {
+  for (let i = begin; i < end; i += 4) v128.store(y + ((<usize>i) << 2), expNegative(v128.load(x + ((<usize>i) << 2))));
 }
 
 export { attention, attentionWorkspaceBytes } from "./attention";

@@ -1,7 +1,8 @@
 // Keys and values of one sequence in pages of 64 positions, in the order in which attention reads them.
 //   C KV heads, D headDim, d = D rounded up to a multiple of 8; W bytes per number: 4 float32, 2 bf16, 1 int8
-// A page holds, per KV head: keys in panels [8][d][8] of 8 positions, values in panels [d/8][64][8] of 8 dims; for int8 also the
-// scales of its 64 keys and of its 64 values:   x ≈ scale · int8,   scale = max |x| / 127 of that position and head
+// A page holds, per KV head: keys in panels [2][d][32] of 32 positions, values in panels [d/32][64][32] of 32 dims, the last as wide as
+// what is left; for int8 also the scales of its 64 keys and of its 64 values:
+//   x ≈ scale · int8,   scale = max |x| / 127 of that position and head
 // bf16 keeps numbers j and j + 4 of a step in one 32-bit word, as weights do. What is not filled is zero.
 
 import { slot } from "./pack";
@@ -15,17 +16,36 @@ export function kvHeadBytes(D: i32, W: i32): i32 {
   return 2 * PAGE * (((D + 7) & ~7) * W + (W == 1 ? 4 : 0));
 }
 
+/** Position j of keys in float32: its step 0, and steps are 128 bytes apart. */
+@inline export function keyColumn(keys: usize, d: i32, j: i32): usize {
+  return at(keys, (j & ~31) * d + (j & 31));
+}
+
+/** Dim p of values in float32: its step 0. */
+@inline export function valueColumn(values: usize, p: i32): usize {
+  return at(values, (p & ~31) * PAGE + (p & 31));
+}
+
+/** Bytes from one of its steps to the next. */
+@inline export function valueStep(d: i32, p: i32): usize {
+  return (<usize>min(32, d - (p & ~31))) << 2;
+}
+
 /** Writes positions past + begin to past + end from k, v [T, C, D]; `pages` are the addresses of all pages. Positions are independent. */
 export function storeKeysValues(pages: usize, k: usize, v: usize, past: i32, C: i32, D: i32, W: i32, begin: i32, end: i32): void {
-  const d = (D + 7) & ~7, step: usize = 8 * W;
+  const d = (D + 7) & ~7;
   for (let t = begin; t < end; t++) {
     const s = past + t, i = s & (PAGE - 1);
     let head = <usize>i32.load(at(pages, s / PAGE));
     for (let h: i32 = 0; h < C; h++) {
       const row = (t * C + h) * D, values = head + (<usize>(PAGE * d * W)), scales = values + (<usize>(PAGE * d * W));
-      const key = head + (<usize>(i >> 3)) * (<usize>d) * step + place(i & 7, W), value = values + (<usize>i) * step;
-      storeRow(key, step, 0, at(k, row), D, W, at(scales, i));
-      storeRow(value, 0, <usize>PAGE * step, at(v, row), D, W, at(scales, PAGE + i));
+      const by = quantizer(at(scales, i), at(k, row), D, W), to = quantizer(at(scales, PAGE + i), at(v, row), D, W);
+      const key = head + <usize>((i >> 5) * d * 32 * W) + place(i & 31, W);
+      for (let j: i32 = 0; j < D; j++) put(key + <usize>(j * 32 * W), load<f32>(at(k, row + j)), by, W);
+      for (let j: i32 = 0; j < D; j++) {
+        const p = j & ~31, width = min(32, d - p);
+        put(values + <usize>((p * PAGE + i * width) * W) + place(j & 31, W), load<f32>(at(v, row + j)), to, W);
+      }
       head += kvHeadBytes(D, W);
     }
   }
@@ -42,36 +62,36 @@ export function widenPage(keys: usize, values: usize, head: usize, D: i32, W: i3
   const scales = source + (<usize>(PAGE * d));
   for (let j: i32 = 0; j < PAGE; j += 8) {
     const low = v128.load(at(scales, j)), high = v128.load(at(scales, j), 16);
-    widenInt8(at(keys, j * d), head + (<usize>(j * d)), d, low, high);
+    let dst = keyColumn(keys, d, j), src = head + <usize>((j & ~31) * d + (j & 31));
+    for (const end = src + <usize>(32 * d); src < end; src += 32, dst += 128) widenInt8(dst, src, low, high);
   }
-  for (let p: i32 = 0; p < d; p += 8) {
+  for (let p: i32 = 0, src = source, dst = values; p < d; p += 32) {
+    const width = <usize>min(32, d - p);
     for (let i: i32 = 0; i < PAGE; i++) {
-      const scale = v128.load32_splat(at(scales, PAGE + i));
-      widenInt8(at(values, p * PAGE + i * 8), source + (<usize>(p * PAGE + i * 8)), 1, scale, scale);
+      const by = v128.load32_splat(at(scales, PAGE + i));
+      for (const end = src + width; src < end; src += 8, dst += 32) widenInt8(dst, src, by, by);
     }
   }
 }
 
-// Number i of a row goes to step i (stride `step`, one place in each: a key) or to panel i/8 (stride `panel`, side by side: a value).
-function storeRow(dst: usize, step: usize, panel: usize, x: usize, D: i32, W: i32, scale: usize): void {
-  let by: f32 = 1;
-  if (W == 1) {
-    let top: f32 = 0;
-    for (let i: i32 = 0; i < D; i++) top = max(top, abs(load<f32>(at(x, i))));
-    f32.store(scale, top / 127);
-    by = top > 0 ? 127 / top : 0;
-  }
-  for (let i: i32 = 0; i < D; i++) {
-    const p = step ? dst + (<usize>i) * step : dst + (<usize>(i >> 3)) * panel + place(i & 7, W), y = load<f32>(at(x, i));
-    if (W == 4) f32.store(p, y);
-    else if (W == 2) store<u16>(p, bf16(y));
-    else store<u8>(p, <u8>i32x4.extract_lane(i32x4.trunc_sat_f32x4_s(f32x4.splat(nearest(y * by))), 0));
-  }
+// The scale of a row of D numbers, stored where there are scales, and what numbers are multiplied with before they are rounded.
+function quantizer(scale: usize, x: usize, D: i32, W: i32): f32 {
+  if (W != 1) return 1;
+  let top: f32 = 0;
+  for (let i: i32 = 0; i < D; i++) top = max(top, abs(load<f32>(at(x, i))));
+  f32.store(scale, top / 127);
+  return top > 0 ? 127 / top : 0;
 }
 
-// Offset of number j within a step of 8.
+@inline function put(p: usize, x: f32, by: f32, W: i32): void {
+  if (W == 4) f32.store(p, x);
+  else if (W == 2) store<u16>(p, bf16(x));
+  else store<u8>(p, <u8>i32x4.extract_lane(i32x4.trunc_sat_f32x4_s(f32x4.splat(nearest(x * by))), 0));
+}
+
+// Offset of number j within a step of 8, 16, 24 or 32.
 @inline function place(j: i32, W: i32): usize {
-  return W == 2 ? slot(j) : <usize>(j * W);
+  return <usize>((j & ~7) * W) + (W == 2 ? slot(j & 7) : <usize>((j & 7) * W));
 }
 
 // Rounds to nearest, ties to even; NaN stays NaN.
@@ -89,12 +109,8 @@ function widenBf16(dst: usize, src: usize, n: i32): void {
   }
 }
 
-@inline function widenInt8(dst: usize, src: usize, steps: i32, low: v128, high: v128): void {
-  for (let k: i32 = 0; k < steps; k++) {
-    const x = v128.load8x8_s(src);
-    v128.store(dst, f32x4.mul(low, f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(x))));
-    v128.store(dst, f32x4.mul(high, f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(x))), 16);
-    src += 8;
-    dst += 32;
-  }
+@inline function widenInt8(dst: usize, src: usize, low: v128, high: v128): void {
+  const x = v128.load8x8_s(src);
+  v128.store(dst, f32x4.mul(low, f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(x))));
+  v128.store(dst, f32x4.mul(high, f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(x))), 16);
 }

@@ -38,7 +38,7 @@ export function lightning(
       scaleSteps(R, decay, m, d);
       // Pᵀ = K Qᵀ ⊙ Δᵀ, where queries are no earlier than keys
       for (let j: i32 = 0; j < m; j += 4) {
-        for (let i = j & ~7; i < m; i += 8) scores(D, column(K, D, j), column(Q, D, i), at(decay, i - j), at(P, i * b + j * 8));
+        for (let i = j & ~7; i < m; i += 8) scores(D, column(K, D, j), 32, column(Q, D, i), 32, at(decay, i - j), at(P, i * b + j * 8));
       }
       v128.store(whole, v128.load32_splat(at(decay, m)));
       for (let p: i32 = 0; p < d; p += 8) {
@@ -50,7 +50,7 @@ export function lightning(
           if (!inside) for (let r: i32 = 0; r < min(4, m - i); r++) memory.copy(y + (<usize>r) * ldo, at(rest, r * 8), (<usize>min(8, D - p)) << 2);
         }
         // S ← e^(−λm) S + Rᵀ V,   R = e^(−λ(m−1−j)) ⊙ K
-        for (let i: i32 = 0; i < d; i += 4) update(m, column(R, m, i), values, whole, at(panel, i * 8));
+        for (let i: i32 = 0; i < d; i += 4) update(m, column(R, m, i), values, 32, whole, at(panel, i * 8));
       }
     }
   }

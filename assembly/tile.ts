@@ -1,28 +1,21 @@
 // The register tile that attention is made of: 4 × 8 results, one accumulator each, k ascending. So a sum does not depend on the
-// tile's neighbours. Matrices lie in panels, 8 values of every step k side by side:
-//   A [K, 4] one half of a panel, B [K, 8] a whole one, C 4 rows of 8 floats
+// tile's neighbours. Matrices lie in panels: so and so many values of every step k side by side, `ld…` bytes from step to step.
+//   A [K, 4] and B [K, 8] from panels, C 4 rows of 8 floats; without an ld panels are 8 wide
+// Tiles are inlined, because V8 unrolls a loop the more the deeper it is nested.
 
-import { at, madd, transpose } from "./simd";
+import { at, high, low, madd, transpose, upperHalf } from "./simd";
 
 /** C = A·B ⊙ F, where row r's factors are the 8 floats from f − 4r bytes on; C = A·B for no f. C lies in a panel. */
-export function scores(K: i32, a: usize, b: usize, f: usize, c: usize): void {
+@inline export function scores(K: i32, a: usize, lda: usize, b: usize, ldb: usize, f: usize, c: usize): void {
   let c00 = f32x4.splat(0), c01 = f32x4.splat(0), c10 = f32x4.splat(0), c11 = f32x4.splat(0);
   let c20 = f32x4.splat(0), c21 = f32x4.splat(0), c30 = f32x4.splat(0), c31 = f32x4.splat(0);
-  const end = b + ((<usize>K) << 5), last = end - 32;
-  while (b < end) {
+  for (const end = b + (<usize>K) * ldb; b < end; b += ldb) {
     const b0 = v128.load(b), b1 = v128.load(b, 16);
     const x0 = v128.load32_splat(a); c00 = madd(x0, b0, c00); c01 = madd(x0, b1, c01);
     const x1 = v128.load32_splat(a, 4); c10 = madd(x1, b0, c10); c11 = madd(x1, b1, c11);
     const x2 = v128.load32_splat(a, 8); c20 = madd(x2, b0, c20); c21 = madd(x2, b1, c21);
     const x3 = v128.load32_splat(a, 12); c30 = madd(x3, b0, c30); c31 = madd(x3, b1, c31);
-    // Without a break between them, which only an odd K takes, V8 loads for both halves at once and spills.
-    if (b == last) break;
-    const d0 = v128.load(b, 32), d1 = v128.load(b, 48);
-    const y0 = v128.load32_splat(a, 32); c00 = madd(y0, d0, c00); c01 = madd(y0, d1, c01);
-    const y1 = v128.load32_splat(a, 36); c10 = madd(y1, d0, c10); c11 = madd(y1, d1, c11);
-    const y2 = v128.load32_splat(a, 40); c20 = madd(y2, d0, c20); c21 = madd(y2, d1, c21);
-    const y3 = v128.load32_splat(a, 44); c30 = madd(y3, d0, c30); c31 = madd(y3, d1, c31);
-    a += 64; b += 64;
+    a += lda;
   }
   if (f) {
     c00 = f32x4.mul(c00, v128.load(f)); c01 = f32x4.mul(c01, v128.load(f, 16));
@@ -35,41 +28,27 @@ export function scores(K: i32, a: usize, b: usize, f: usize, c: usize): void {
 }
 
 /** C = g ⊙ A·B + X·Y with X [L, 4], Y [L, 8] and a factor per row in g; rows of C are ldc bytes apart. */
-export function output(K: i32, a: usize, b: usize, g: usize, L: i32, x: usize, y: usize, c: usize, ldc: usize): void {
+@inline export function output(K: i32, a: usize, b: usize, g: usize, L: i32, x: usize, y: usize, c: usize, ldc: usize): void {
   let c00 = f32x4.splat(0), c01 = f32x4.splat(0), c10 = f32x4.splat(0), c11 = f32x4.splat(0);
   let c20 = f32x4.splat(0), c21 = f32x4.splat(0), c30 = f32x4.splat(0), c31 = f32x4.splat(0);
-  let end = b + ((<usize>K) << 5), last = end - 32;
-  while (b < end) {
+  for (const end = b + ((<usize>K) << 5); b < end; b += 32) {
     const b0 = v128.load(b), b1 = v128.load(b, 16);
     const x0 = v128.load32_splat(a); c00 = madd(x0, b0, c00); c01 = madd(x0, b1, c01);
     const x1 = v128.load32_splat(a, 4); c10 = madd(x1, b0, c10); c11 = madd(x1, b1, c11);
     const x2 = v128.load32_splat(a, 8); c20 = madd(x2, b0, c20); c21 = madd(x2, b1, c21);
     const x3 = v128.load32_splat(a, 12); c30 = madd(x3, b0, c30); c31 = madd(x3, b1, c31);
-    if (b == last) break;
-    const d0 = v128.load(b, 32), d1 = v128.load(b, 48);
-    const y0 = v128.load32_splat(a, 32); c00 = madd(y0, d0, c00); c01 = madd(y0, d1, c01);
-    const y1 = v128.load32_splat(a, 36); c10 = madd(y1, d0, c10); c11 = madd(y1, d1, c11);
-    const y2 = v128.load32_splat(a, 40); c20 = madd(y2, d0, c20); c21 = madd(y2, d1, c21);
-    const y3 = v128.load32_splat(a, 44); c30 = madd(y3, d0, c30); c31 = madd(y3, d1, c31);
-    a += 64; b += 64;
+    a += 32;
   }
   const g0 = v128.load32_splat(g), g1 = v128.load32_splat(g, 4), g2 = v128.load32_splat(g, 8), g3 = v128.load32_splat(g, 12);
   c00 = f32x4.mul(g0, c00); c01 = f32x4.mul(g0, c01); c10 = f32x4.mul(g1, c10); c11 = f32x4.mul(g1, c11);
   c20 = f32x4.mul(g2, c20); c21 = f32x4.mul(g2, c21); c30 = f32x4.mul(g3, c30); c31 = f32x4.mul(g3, c31);
-  end = y + ((<usize>L) << 5); last = end - 32;
-  while (y < end) {
+  for (const end = y + ((<usize>L) << 5); y < end; y += 32) {
     const b0 = v128.load(y), b1 = v128.load(y, 16);
     const x0 = v128.load32_splat(x); c00 = madd(x0, b0, c00); c01 = madd(x0, b1, c01);
     const x1 = v128.load32_splat(x, 4); c10 = madd(x1, b0, c10); c11 = madd(x1, b1, c11);
     const x2 = v128.load32_splat(x, 8); c20 = madd(x2, b0, c20); c21 = madd(x2, b1, c21);
     const x3 = v128.load32_splat(x, 12); c30 = madd(x3, b0, c30); c31 = madd(x3, b1, c31);
-    if (y == last) break;
-    const d0 = v128.load(y, 32), d1 = v128.load(y, 48);
-    const y0 = v128.load32_splat(x, 32); c00 = madd(y0, d0, c00); c01 = madd(y0, d1, c01);
-    const y1 = v128.load32_splat(x, 36); c10 = madd(y1, d0, c10); c11 = madd(y1, d1, c11);
-    const y2 = v128.load32_splat(x, 40); c20 = madd(y2, d0, c20); c21 = madd(y2, d1, c21);
-    const y3 = v128.load32_splat(x, 44); c30 = madd(y3, d0, c30); c31 = madd(y3, d1, c31);
-    x += 64; y += 64;
+    x += 32;
   }
   v128.store(c, c00); v128.store(c, c01, 16);
   c += ldc;
@@ -81,23 +60,16 @@ export function output(K: i32, a: usize, b: usize, g: usize, L: i32, x: usize, y
 }
 
 /** C ← g ⊙ C + A·B with a factor per row in g. C lies in a panel. */
-export function update(K: i32, a: usize, b: usize, g: usize, c: usize): void {
+@inline export function update(K: i32, a: usize, b: usize, ldb: usize, g: usize, c: usize): void {
   let c00 = f32x4.splat(0), c01 = f32x4.splat(0), c10 = f32x4.splat(0), c11 = f32x4.splat(0);
   let c20 = f32x4.splat(0), c21 = f32x4.splat(0), c30 = f32x4.splat(0), c31 = f32x4.splat(0);
-  const end = b + ((<usize>K) << 5), last = end - 32;
-  while (b < end) {
+  for (const end = b + (<usize>K) * ldb; b < end; b += ldb) {
     const b0 = v128.load(b), b1 = v128.load(b, 16);
     const x0 = v128.load32_splat(a); c00 = madd(x0, b0, c00); c01 = madd(x0, b1, c01);
     const x1 = v128.load32_splat(a, 4); c10 = madd(x1, b0, c10); c11 = madd(x1, b1, c11);
     const x2 = v128.load32_splat(a, 8); c20 = madd(x2, b0, c20); c21 = madd(x2, b1, c21);
     const x3 = v128.load32_splat(a, 12); c30 = madd(x3, b0, c30); c31 = madd(x3, b1, c31);
-    if (b == last) break;
-    const d0 = v128.load(b, 32), d1 = v128.load(b, 48);
-    const y0 = v128.load32_splat(a, 32); c00 = madd(y0, d0, c00); c01 = madd(y0, d1, c01);
-    const y1 = v128.load32_splat(a, 36); c10 = madd(y1, d0, c10); c11 = madd(y1, d1, c11);
-    const y2 = v128.load32_splat(a, 40); c20 = madd(y2, d0, c20); c21 = madd(y2, d1, c21);
-    const y3 = v128.load32_splat(a, 44); c30 = madd(y3, d0, c30); c31 = madd(y3, d1, c31);
-    a += 64; b += 64;
+    a += 32;
   }
   const g0 = v128.load32_splat(g), g1 = v128.load32_splat(g, 4), g2 = v128.load32_splat(g, 8), g3 = v128.load32_splat(g, 12);
   v128.store(c, madd(g0, v128.load(c), c00)); v128.store(c, madd(g0, v128.load(c, 16), c01), 16);
@@ -107,38 +79,21 @@ export function update(K: i32, a: usize, b: usize, g: usize, c: usize): void {
 }
 
 /**
- * One row against `panels` panels of K steps, `stride` bytes apart: c_p = Σ_k a_k b_pk, or c_p ← g c_p + Σ_k a_k b_pk if there is a g.
- * Steps of a are lda bytes apart, the results of panels ldc. The same bits as from a tile.
+ * One row against a panel of 32, float32 or bf16: c = A·B, or c ← g c + A·B if there is a g. Steps of a are lda bytes apart, the results in four
+ * groups of 8, ldc bytes apart. The panel is read strictly forward; the bits are those of a tile.
  */
-export function row(K: i32, a: usize, lda: usize, b: usize, stride: usize, panels: i32, g: usize, c: usize, ldc: usize): void {
-  let p: i32 = 0;
-  for (; p + 4 <= panels; p += 4) {
-    row4(K, a, lda, b, stride, g, c, ldc);
-    b += stride << 2;
-    c += ldc << 2;
-  }
-  for (; p < panels; p++) {
-    row1(K, a, lda, b, g, c);
-    b += stride;
-    c += ldc;
-  }
-}
-
-function row4(K: i32, a: usize, lda: usize, b: usize, stride: usize, g: usize, c: usize, ldc: usize): void {
+export function strip<W>(K: i32, a: usize, lda: usize, b: usize, g: usize, c: usize, ldc: usize): void {
   let c00 = f32x4.splat(0), c01 = f32x4.splat(0), c10 = f32x4.splat(0), c11 = f32x4.splat(0);
   let c20 = f32x4.splat(0), c21 = f32x4.splat(0), c30 = f32x4.splat(0), c31 = f32x4.splat(0);
-  let b1 = b + stride, b2 = b1 + stride, b3 = b2 + stride;
-  const end = b + ((<usize>K) << 5);
-  while (b < end) {
+  const step: usize = 8 * sizeof<W>(), mask = upperHalf();
+  for (const end = b + (<usize>K) * 4 * step; b < end; b += 4 * step) {
     const x = v128.load32_splat(a);
-    c00 = madd(x, v128.load(b), c00); c01 = madd(x, v128.load(b, 16), c01);
+    c00 = madd(x, low<W>(b), c00); c01 = madd(x, high<W>(b, mask), c01);
+    c10 = madd(x, low<W>(b + step), c10); c11 = madd(x, high<W>(b + step, mask), c11);
     if (b == end) break; // never: it ends a basic block, so that V8 does not load everything first and spill
-    c10 = madd(x, v128.load(b1), c10); c11 = madd(x, v128.load(b1, 16), c11);
-    if (b == end) break;
-    c20 = madd(x, v128.load(b2), c20); c21 = madd(x, v128.load(b2, 16), c21);
-    if (b == end) break;
-    c30 = madd(x, v128.load(b3), c30); c31 = madd(x, v128.load(b3, 16), c31);
-    a += lda; b += 32; b1 += 32; b2 += 32; b3 += 32;
+    c20 = madd(x, low<W>(b + 2 * step), c20); c21 = madd(x, high<W>(b + 2 * step, mask), c21);
+    c30 = madd(x, low<W>(b + 3 * step), c30); c31 = madd(x, high<W>(b + 3 * step, mask), c31);
+    a += lda;
   }
   finish(c, c00, c01, g);
   finish(c + ldc, c10, c11, g);
@@ -146,9 +101,10 @@ function row4(K: i32, a: usize, lda: usize, b: usize, stride: usize, g: usize, c
   finish(c + 3 * ldc, c30, c31, g);
 }
 
-function row1(K: i32, a: usize, lda: usize, b: usize, g: usize, c: usize): void {
+/** The same against 8 of a narrower panel in float32. */
+export function strip8(K: i32, a: usize, lda: usize, b: usize, ldb: usize, g: usize, c: usize): void {
   let c0 = f32x4.splat(0), c1 = f32x4.splat(0);
-  for (const end = b + ((<usize>K) << 5); b < end; b += 32) {
+  for (const end = b + (<usize>K) * ldb; b < end; b += ldb) {
     const x = v128.load32_splat(a);
     c0 = madd(x, v128.load(b), c0); c1 = madd(x, v128.load(b, 16), c1);
     a += lda;

@@ -3,9 +3,9 @@
 //   number of ids · ids in the state · type of keys and values · seed · 4 of randomness
 //   ids · the state's tensors as they lie in memory, in the order of cache.tensors(); their sizes follow from what stands before
 
+import type { KVType } from "../model/cache.js";
 import { graph } from "../model/graph.js";
 import type { Transformer } from "../model/transformer.js";
-import type { KVType } from "../ops/attention.js";
 import { SessionError } from "../runtime/errors.js";
 import { bytesOf } from "../runtime/tensor.js";
 import { Random } from "./random.js";

@@ -1,7 +1,7 @@
 import * as v from "valibot";
+import type { KVType } from "../model/cache.js";
 import { type Config, parseConfig } from "../model/config.js";
 import { type Graph, graph, residentDType } from "../model/graph.js";
-import type { KVType } from "../ops/attention.js";
 import { CheckpointError, formatBytes, MemoryError } from "../runtime/errors.js";
 import { MAX_BYTES } from "../runtime/memory.js";
 import { callback, count, flag, number, parseOptions, signal, text, word } from "../runtime/options.js";

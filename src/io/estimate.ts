@@ -1,8 +1,7 @@
 import * as v from "valibot";
-import { cacheBytes } from "../model/cache.js";
+import { cacheBytes, type KVType } from "../model/cache.js";
 import type { Config } from "../model/config.js";
 import { type Graph, type GraphTensor, graph, residentDType } from "../model/graph.js";
-import type { KVType } from "../ops/attention.js";
 import { count, parseOptions, word } from "../runtime/options.js";
 import { bytesOf } from "../runtime/tensor.js";
 import type { ResidentDType } from "../runtime/weights.js";

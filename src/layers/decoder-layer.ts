@@ -1,3 +1,4 @@
+import type { KeyValueCache } from "../ops/kv-pages.js";
 import { matmul } from "../ops/matmul.js";
 import { rmsNorm } from "../ops/norm.js";
 import { mix, residual } from "../ops/pointwise.js";
@@ -7,7 +8,7 @@ import type { Tensor } from "../runtime/tensor.js";
 import { under, type Weights } from "../runtime/weights.js";
 import type { LightningAttention, LightningState } from "./lightning-attention.js";
 import { MixtureOfExperts, swiglu } from "./moe.js";
-import type { KeyValueCache, SoftmaxAttention } from "./softmax-attention.js";
+import type { SoftmaxAttention } from "./softmax-attention.js";
 
 /** What one layer remembers of one sequence. */
 export type LayerCache = LightningState | KeyValueCache;

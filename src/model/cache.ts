@@ -1,12 +1,13 @@
 import type { LayerCache } from "../layers/decoder-layer.js";
 import { LightningState } from "../layers/lightning-attention.js";
-import { KeyValueCache } from "../layers/softmax-attention.js";
-import { KV_PAGE, type KVType, pageBytes } from "../ops/attention.js";
+import { KeyValueCache, KV_PAGE, type KVType, pageBytes } from "../ops/kv-pages.js";
 import { stateShape } from "../ops/lightning.js";
 import { SessionError } from "../runtime/errors.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { sizeOf, type Tensor } from "../runtime/tensor.js";
 import type { Config } from "./config.js";
+
+export type { KVType };
 
 /**
  * The exact state of one sequence: a fixed-size float32 state per lightning layer, and the keys and values so far per softmax layer.

@@ -1,8 +1,8 @@
 import { DecoderLayer } from "../layers/decoder-layer.js";
 import { LightningAttention } from "../layers/lightning-attention.js";
 import { SoftmaxAttention } from "../layers/softmax-attention.js";
-import type { KVType } from "../ops/attention.js";
 import { embed } from "../ops/embed.js";
+import type { KVType } from "../ops/kv-pages.js";
 import { matmul } from "../ops/matmul.js";
 import { rmsNorm } from "../ops/norm.js";
 import { rotation } from "../ops/rope.js";

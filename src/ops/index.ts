@@ -7,8 +7,9 @@ export { type KernelCall, Runtime, type RuntimeOptions } from "../runtime/runtim
 export { type DType, reshape, sizeOf, slice, type Tensor } from "../runtime/tensor.js";
 export { availableBuilds, type Build, type Kernels } from "../runtime/wasm.js";
 export { ResidentWeights, type StoredDType, type WeightSpec, type Weights } from "../runtime/weights.js";
-export { attention, type KeysValues } from "./attention.js";
+export { attention } from "./attention.js";
 export { embed } from "./embed.js";
+export { type KeysValues, KeyValueCache, type KVType } from "./kv-pages.js";
 export { lightning, lightningState, readLightningState } from "./lightning.js";
 export { matmul, matmuls } from "./matmul.js";
 export { rmsNorm } from "./norm.js";

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { KeyValueCache } from "../../src/layers/softmax-attention.js";
-import { attention, type KVType } from "../../src/ops/attention.js";
+import { attention } from "../../src/ops/attention.js";
+import { KeyValueCache, type KVType } from "../../src/ops/kv-pages.js";
 import { lightning, lightningState, readLightningState } from "../../src/ops/lightning.js";
 import type { Runtime } from "../../src/runtime/runtime.js";
 import { softmaxAttention } from "../reference/attention.js";
@@ -158,7 +158,7 @@ export const attentionSuite: Suite = (runtime) => {
     const cases = fc.record({
       tokens: fc.oneof(fc.integer({ min: 1, max: 200 }), fc.constantFrom(63, 64, 65, 127, 128, 129)),
       kvHeads: fc.integer({ min: 1, max: 3 }),
-      group: fc.integer({ min: 1, max: 9 }),
+      group: fc.oneof(fc.integer({ min: 1, max: 4 }), fc.constantFrom(8, 9)),
       dim: fc.oneof(fc.integer({ min: 1, max: 40 }), fc.constantFrom(64, 128)),
       seed,
       scale: fc.constantFrom(1, 8),
@@ -178,7 +178,7 @@ export const attentionSuite: Suite = (runtime) => {
           const expected = softmaxAttention(q, keys, values, heads, kvHeads, dim).subarray(past * heads * dim);
           expect(tolerance.maxAbsDiff(o, expected)).toBeLessThanOrEqual(tolerance.attention(q, keys, values, dim, tokens));
         }),
-        { numRuns: 60 },
+        { numRuns: 30 },
       );
     });
 
@@ -195,7 +195,7 @@ export const attentionSuite: Suite = (runtime) => {
           const last = run(rt, q, k, v, tokens, tokens - 1, heads, kvHeads, dim, kv);
           expect(last).toEqual(whole.subarray((tokens - 1) * heads * dim));
         }),
-        { numRuns: 40 },
+        { numRuns: 15 },
       );
     });
 

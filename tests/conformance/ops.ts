@@ -194,6 +194,21 @@ export const opsSuite: Suite = (runtime) => {
     });
   });
 
+  test("for x ≤ 0 in half the work: the same bits, NaN included", () => {
+    const rt = runtime();
+    const bits = new Uint32Array([0xffffffff, 0x7f800001, 0xff800000, 0x80000000, 0, 0x80000001, 0x7fc00001, 0xffc00000]);
+    const special = new Float32Array(bits.buffer);
+    const inputs = Float32Array.from({ length: 40_000 }, (_, i) => (i < 8 ? special[i]! : -(i - 8) / 400));
+    rt.scope(() => {
+      const [x, y, z] = [rt.from(inputs), rt.empty([inputs.length]), rt.empty([inputs.length])];
+      rt.i32(x).set(new Int32Array(bits.buffer));
+      rt.kernels.exponential(y.ptr, x.ptr, 0, inputs.length);
+      rt.kernels.exponentialNegative(z.ptr, x.ptr, 0, inputs.length);
+      expect(rt.read(z)).toEqual(rt.read(y));
+      expect([...rt.read(z).subarray(0, 8)]).toEqual([NaN, NaN, 0, 1, 1, 1, NaN, NaN]);
+    });
+  });
+
   describe("elementwise", () => {
     const operations: Record<string, { op: (a: Tensor, b: Tensor) => Tensor; exact: (a: number, b: number) => number }> = {
       silu: { op: (a) => silu(a), exact: (a) => reference.silu(a) },

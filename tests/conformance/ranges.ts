@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { KeyValueCache } from "../../src/layers/softmax-attention.js";
+import { KeyValueCache } from "../../src/ops/kv-pages.js";
 import { stateShape } from "../../src/ops/lightning.js";
 import type { Runtime } from "../../src/runtime/runtime.js";
 import type { Tensor } from "../../src/runtime/tensor.js";
@@ -159,6 +159,14 @@ const kernels: Record<string, Make> = {
     const run = (begin: number, end: number) => rt.kernels.lightningStep(o.ptr, state.ptr, qkv.ptr, slopes.ptr, HEADS, DIM, begin, end);
     return { outputs, length: HEADS, run };
   },
+  storeKeysValues: (rt) => {
+    const kvHeads = 2;
+    const cache = new KeyValueCache(rt, kvHeads, DIM, "q8");
+    cache.resize(3 + ROWS);
+    const [k, v] = [input(rt, 2, [ROWS, kvHeads, DIM]), input(rt, 3, [ROWS, kvHeads, DIM])];
+    const run = (begin: number, end: number) => rt.kernels.storeKeysValues(cache.pages.ptr, k.ptr, v.ptr, 3, kvHeads, DIM, 1, begin, end);
+    return { outputs: cache.tensors, length: ROWS, run };
+  },
   attention: (rt) => {
     const [tokens, kvHeads, block] = [70, 5, 48];
     const y = zeros(rt, [tokens, 2 * kvHeads * DIM]);
@@ -172,6 +180,9 @@ const kernels: Record<string, Make> = {
       );
     return { outputs: [y], length: kvHeads * Math.ceil((2 * tokens) / block), run };
   },
+  exponentialNegative: simple([96], 24, (rt, y, begin, end) =>
+    rt.kernels.exponentialNegative(y.ptr, input(rt, 1, [96]).ptr, 4 * begin, 4 * end),
+  ),
   exponential: simple([96], 24, (rt, y, begin, end) => rt.kernels.exponential(y.ptr, input(rt, 1, [96]).ptr, 4 * begin, 4 * end)),
 };
 

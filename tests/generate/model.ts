@@ -3,7 +3,7 @@ import type { TextCodec } from "../../src/generate/text.js";
 import { type Config, parseConfig } from "../../src/model/config.js";
 import { graph } from "../../src/model/graph.js";
 import { Transformer } from "../../src/model/transformer.js";
-import type { KVType } from "../../src/ops/attention.js";
+import type { KVType } from "../../src/ops/kv-pages.js";
 import { Runtime } from "../../src/runtime/runtime.js";
 import { sizeOf } from "../../src/runtime/tensor.js";
 import { ResidentWeights } from "../../src/runtime/weights.js";

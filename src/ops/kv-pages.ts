@@ -1,0 +1,132 @@
+import { ShapeError } from "../runtime/errors.js";
+import type { Runtime } from "../runtime/runtime.js";
+import { expectShape, runtimeOf, type Tensor } from "../runtime/tensor.js";
+
+/** How keys and values are kept: float32, bf16, or int8 with a float32 scale for every position and head. */
+export type KVType = "f32" | "bf16" | "q8";
+
+/** Bytes per number. */
+export const KV_BYTES: Readonly<Record<KVType, number>> = { f32: 4, bf16: 2, q8: 1 };
+
+/** Positions per page. */
+export const KV_PAGE = 64;
+
+/** Positions or dims per panel. */
+const PANEL = 8;
+
+/** Keys and values of one sequence so far, in pages. */
+export interface KeysValues {
+  readonly kv: KVType;
+  readonly kvHeads: number;
+  readonly headDim: number;
+  /** Addresses of the pages, int32; at least `length` positions have one. */
+  readonly pages: Tensor;
+  /** Positions that are filled. */
+  readonly length: number;
+}
+
+/** Bytes of one page, 64 positions of all heads. */
+export function pageBytes(kvHeads: number, headDim: number, kv: KVType): number {
+  const padded = Math.ceil(headDim / PANEL) * PANEL;
+  return kvHeads * 2 * KV_PAGE * (padded * KV_BYTES[kv] + (kv === "q8" ? 4 : 0));
+}
+
+/**
+ * Writes keys and values `[tokens, kvHeads, headDim]` to the positions from `position` on, which have their pages already.
+ *
+ * @throws {ShapeError}
+ */
+export function storeKeysValues(keys: Tensor, values: Tensor, position: number, cache: Omit<KeysValues, "length">): void {
+  const { kv, kvHeads, headDim, pages } = cache;
+  const [tokens = 0] = keys.shape;
+  expectShape("storeKeysValues: keys", keys, [tokens, kvHeads, headDim]);
+  expectShape("storeKeysValues: values", values, keys.shape);
+  expectPages("storeKeysValues", pages, position + tokens);
+  const rt = runtimeOf("storeKeysValues", keys, values, pages);
+  const args = [pages.ptr, keys.ptr, values.ptr, position, kvHeads, headDim, KV_BYTES[kv]] as const;
+  rt.run("storeKeysValues", [...args], tokens, 2 * tokens * kvHeads * headDim);
+}
+
+/** Places for page addresses that a cache begins with; they double from there, four bytes each. */
+const FIRST_PLACES = 16;
+
+/**
+ * Keys and values of one sequence in one softmax layer, in pages: growing allocates pages and moves nothing.
+ * Places that are not filled are zero.
+ */
+export class KeyValueCache implements KeysValues {
+  pages: Tensor;
+  length = 0;
+  private readonly kept: Tensor[] = [];
+
+  constructor(
+    private readonly rt: Runtime,
+    readonly kvHeads: number,
+    readonly headDim: number,
+    readonly kv: KVType,
+  ) {
+    this.pages = rt.keep([FIRST_PLACES], "i32");
+  }
+
+  /** The pages that are in use. */
+  get tensors(): readonly Tensor[] {
+    return this.kept.slice(0, Math.ceil(this.length / KV_PAGE));
+  }
+
+  /** Appends `[tokens, kvHeads, headDim]`. */
+  append(keys: Tensor, values: Tensor): void {
+    const from = this.length;
+    this.reserve(from + keys.shape[0]!);
+    storeKeysValues(keys, values, from, this);
+    this.length += keys.shape[0]!;
+  }
+
+  /** Makes room for so many positions in all. */
+  reserve(positions: number): void {
+    const { rt, kept } = this;
+    const bytes = pageBytes(this.kvHeads, this.headDim, this.kv);
+    while (kept.length * KV_PAGE < positions) {
+      if (kept.length === this.pages.shape[0]) this.doublePlaces();
+      const page = rt.keep([bytes / 4]);
+      rt.bytes(page.ptr, bytes).fill(0);
+      rt.i32(this.pages)[kept.length] = page.ptr;
+      kept.push(page);
+    }
+  }
+
+  /** Declares that `length` positions are filled: makes room for more, forgets what lies beyond. */
+  resize(length: number): void {
+    const { rt, kept, kvHeads, headDim } = this;
+    const wasted = Math.min(this.length, Math.ceil(length / KV_PAGE) * KV_PAGE) - length;
+    this.reserve(length);
+    if (wasted > 0) {
+      rt.scope(() => {
+        const zeros = rt.from(new Float32Array(wasted * kvHeads * headDim), [wasted, kvHeads, headDim]);
+        storeKeysValues(zeros, zeros, length, this);
+      });
+    }
+    for (const page of kept.splice(Math.ceil(length / KV_PAGE))) rt.release(page);
+    this.length = length;
+  }
+
+  dispose(): void {
+    for (const page of this.kept) this.rt.release(page);
+    this.rt.release(this.pages);
+  }
+
+  private doublePlaces(): void {
+    const { rt, pages } = this;
+    const more = rt.keep([2 * pages.shape[0]!], "i32");
+    rt.i32(more).set(rt.i32(pages));
+    rt.release(pages);
+    this.pages = more;
+  }
+}
+
+/** Throws unless there are addresses for so many positions. */
+export function expectPages(where: string, pages: Tensor, positions: number): void {
+  expectShape(`${where}: pages`, pages, ["*"], { dtype: "i32" });
+  if (pages.shape[0]! * KV_PAGE < positions) {
+    throw new ShapeError(`${where}: pages: expected addresses for ${positions} positions, got ${pages.shape[0]} of ${KV_PAGE} each`);
+  }
+}
