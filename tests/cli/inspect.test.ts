@@ -167,7 +167,7 @@ test("--accuracy: what narrower precisions change, of a checkpoint only", async 
     expect(narrow.logitError).toBeGreaterThan(wide.logitError);
   }
   const text = await run(["inspect", tiny, "--accuracy"]);
-  expect(text.stdout).toMatch(/dtype q8 +\S+ KiB +±\S+% +\S+% +\S+ +\d+\.\d+/);
+  expect(text.stdout).toMatch(/dtype q8 +\S+ [KM]iB +±\S+% +\S+% +\S+ +\d+\.\d+/);
   expect(Math.max(...text.stdout.split("\n").map((line) => (line.includes(tiny) ? 0 : line.length)))).toBeLessThanOrEqual(80);
   const refused = await run(["inspect", "--accuracy"]);
   expect([refused.exitCode, refused.stderr]).toEqual([2, expect.stringContaining("has no weights")]);
