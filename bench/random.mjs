@@ -2,11 +2,13 @@
 
 /** Uniform in [−0.5, 0.5). */
 export function random(size, seed) {
-  let state = seed >>> 0;
-  return Float32Array.from({ length: size }, () => {
+  const numbers = new Float32Array(size);
+  let state = Math.imul(seed, 2654435761) >>> 0;
+  for (let i = 0; i < size; i++) {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 32 - 0.5;
-  });
+    numbers[i] = state / 2 ** 32 - 0.5;
+  }
+  return numbers;
 }
 
 export function randomIds(length, vocabSize, seed) {

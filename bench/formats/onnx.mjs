@@ -93,10 +93,11 @@ export class Graph {
     return name;
   }
 
-  /** One node with several results, by name. */
-  split(type, inputs, outputs, attributes = {}) {
-    this.nodes.push(nodeMessage(type, inputs, outputs, attributes));
-    return outputs;
+  /** One node with several results. */
+  split(type, inputs, count, attributes = {}) {
+    const results = Array.from({ length: count }, () => `v${names++}`);
+    this.nodes.push(nodeMessage(type, inputs, results, attributes));
+    return results;
   }
 
   bytes(name) {

@@ -44,7 +44,7 @@ function quantised(M, N, K, W) {
     Int8Array.from(W, (w) => Math.round(w / scale)),
     [K, N],
   );
-  const [x, xScale, xZero] = g.split("DynamicQuantizeLinear", [g.input("A", [M, K])], ["x", "xScale", "xZero"]);
+  const [x, xScale, xZero] = g.split("DynamicQuantizeLinear", [g.input("A", [M, K])], 3);
   const sums = g.node("MatMulInteger", [x, weights, xZero, g.constant(Int8Array.of(0), [])]);
   const scales = g.node("Mul", [xScale, g.constant(Float32Array.of(scale), [])]);
   g.node("Mul", [g.node("Cast", [sums], { to: 1 }), scales], { name: "C" });
