@@ -2,8 +2,8 @@
 // weights; as a checkpoint, and as GGUF for llama.cpp.
 import { existsSync, renameSync, rmSync } from "node:fs";
 import { cached } from "./cache.mjs";
-import { encodeSafetensors, openSafetensors } from "./formats/safetensors.mjs";
 import { tensorTypes, writeGguf } from "./formats/gguf.mjs";
+import { encodeSafetensors, openSafetensors } from "./formats/safetensors.mjs";
 import { random } from "./random.mjs";
 
 const ALPHA = 3.5565588200778455;

@@ -27,7 +27,10 @@ function prelude() {
     blobs.set(url, blob);
     return url;
   };
-  define("Worker", workerClass(require("node:worker_threads").Worker, (url) => blobs.get(url).text(), workerData));
+  define(
+    "Worker",
+    workerClass(require("node:worker_threads").Worker, (url) => blobs.get(url).text(), workerData),
+  );
   const early = [];
   parentPort.on("message", (data) => (globalThis.onmessage ? globalThis.onmessage({ data }) : early.push(data)));
   setTimeout(() => {
