@@ -62,17 +62,22 @@ class Contest {
         if ((player.contestant.threads ?? 1) > 1) await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
       }
     }
+    for (const entry of active.filter(({ player }) => !player.failed)) {
+      await this.unlessSkipped(entry.player, async () => {
+        entry.report = (await entry.player.ask({ op: "release" })).report;
+      });
+    }
     const results = active
       .filter(({ player }) => !player.failed)
-      .map(({ player: { contestant, info }, note, rates }) => ({
+      .map(({ player: { contestant, info }, note, report, rates }) => ({
         name: contestant.name,
         build: contestant.build,
         peer: contestant.peer ?? false,
         info,
         note,
+        report,
         rates: Object.fromEntries(Object.entries(rates).map(([metric, values]) => [metric, summary(values)])),
       }));
-    for (const { player } of active) if (!player.failed) await this.unlessSkipped(player, () => player.ask({ op: "release" }));
     return { title, task, units: Object.fromEntries(Object.entries(metrics).map(([name, { unit }]) => [name, unit])), results };
   }
 

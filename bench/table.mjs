@@ -7,7 +7,7 @@ export function table({ title, units, results }) {
     return rows.map(({ name, build, rates: { [metric]: rate } }) => {
       const label = `${name} (${build === "native" ? "native" : `${build} engine`})`;
       const range = `${format(rate.minimum)} … ${format(rate.maximum)}`;
-      return `  ${metric.padEnd(8)} ${label.padEnd(44)} ${format(rate.median).padStart(9)} ${unit.padEnd(9)} ${range}`;
+      return `  ${metric.padEnd(8)} ${label.padEnd(52)} ${format(rate.median).padStart(9)} ${unit.padEnd(9)} ${range}`;
     });
   });
   return [title, ...lines].join("\n");

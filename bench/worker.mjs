@@ -42,11 +42,13 @@ const operations = {
     return { times: Object.fromEntries(Object.keys(parts[0]).map((part) => [part, mean(part)])) };
   },
 
+  /** `report`: what a contestant has to say about all its runs. */
   async release() {
+    const report = prepared.report?.();
     await prepared.dispose?.();
     prepared = undefined;
     globalThis.gc();
-    return {};
+    return { report };
   },
 };
 

@@ -8,14 +8,14 @@ export const shapes = "512x512x512,1024x1024x1024,2048x2048x2048,256x512x1536,1x
 const QUICK_SHAPES = "32x64x96,1x64x96";
 
 /** `MxKxN,…` as tasks. */
-export function productHeats(list) {
+export function productHeats(list, unit = "GFLOP/s") {
   return list.split(",").map((shape) => {
     const [M, K, N] = shape.split("x").map(Number);
     if (![M, K, N].every((size) => Number.isInteger(size) && size > 0)) throw new Error(`--shapes: expected MxKxN,…, got ${shape}`);
     return {
       title: `product ${M}×${K}×${N}`,
       task: { kind: "product", M, N, K },
-      metrics: { peak: PEAK, run: { unit: "GFLOP/s", work: (2 * M * N * K) / 1e9 } },
+      metrics: { peak: PEAK, run: { unit, work: (2 * M * N * K) / 1e9 } },
     };
   });
 }

@@ -12,7 +12,7 @@ export async function prepare({ tokens, heads, headDim }, q, k, v, slopes) {
   const rt = await createRuntime();
   const interleaved = interleave([q, k, v], headDim);
   const qkv = rt.keep([tokens, heads, 3 * headDim]);
-  const state = rt.keep([heads, headDim, headDim]);
+  const state = ops.lightningState(rt, heads, headDim);
   const lambda = rt.keep([heads]);
   rt.f32(lambda).set(slopes);
   const o = new Float32Array(q.length);
