@@ -18,7 +18,7 @@ const models = [
 ];
 
 export async function run({ quick }) {
-  const marks = quick ? [64, 256, 512] : [1e3, 1e4, 1e5, 1e6];
+  const marks = quick ? [64, 512, 2048] : [1e3, 1e4, 1e5, 1e6];
   const series = [];
   const skipped = [];
   for (const { name, types, whole, abort } of models) {

@@ -122,7 +122,7 @@ function modelGraph(c, tensor) {
     return linear(reshape(g.node("MatMul", [p, values]), 1, heads * dim), `${prefix}o_proj.weight`);
   }
 
-  function experts(v, i, prefix) {
+  function experts(v, prefix) {
     const p = g.node("Softmax", [linear(v, `${prefix}gate.weight`)], { axis: -1 });
     const [best, index] = g.split("TopK", [p, g.integers(topK)], 2, { axis: -1 });
     const share = g.node("Div", [best, g.node("ReduceSum", [best, g.integers(-1)], { keepdims: 1 })]);
@@ -145,7 +145,7 @@ function modelGraph(c, tensor) {
     const mixed = (kind === 0 ? lightning : softmax)(u, i, `${prefix}self_attn.`);
     const alpha = kind === 0 ? c.layernorm_linear_attention_alpha : c.layernorm_full_attention_alpha;
     const v = norm(residual(u, alpha, mixed), `${prefix}post_attention_layernorm.weight`, c.rms_norm_eps);
-    x = residual(v, c.layernorm_mlp_alpha, experts(v, i, `${prefix}block_sparse_moe.`));
+    x = residual(v, c.layernorm_mlp_alpha, experts(v, `${prefix}block_sparse_moe.`));
   }
   const head = g.constant(...transposed(tensor("lm_head.weight")));
   g.output(g.node("MatMul", [norm(x, "model.norm.weight", c.rms_norm_eps), head], { name: "logits" }), [1, c.vocab_size]);
