@@ -61,7 +61,7 @@ export const smallConfig = {
 /**
  * Weights that keep the variance of what passes through them; routers are louder, so that the choice of experts is seldom close.
  */
-function draw({ name, shape, block }, seed) {
+function draw({ shape, block }, seed) {
   const [, inputs] = shape;
   const data = random(
     shape.reduce((product, dim) => product * dim, 1),

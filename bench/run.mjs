@@ -23,7 +23,7 @@ if (unknown !== undefined) fail(`--only: expected ${GROUPS.join(", ")}, got ${un
 if (!options.own && !existsSync(`${folder}node_modules`)) install();
 if (options.report) {
   const { report } = await import("./report.mjs");
-  await report(results);
+  await report(GROUPS);
   process.exit(0);
 }
 
