@@ -57,9 +57,10 @@ const TITLES = {
 
 function section(group, part) {
   const { date, seconds, skipped } = part;
+  const agreements = group === "model" ? part.heats.flatMap(agreement) : [];
   const body = group === "long" ? longTables(part) : group === "profile" ? profileBlocks(part) : heatTables(part);
   const missing = skipped.map(({ name, engine, reason }) => `- Skipped: ${name}, ${engine}: ${reason}`).join("\n");
-  return [`## ${TITLES[group]}`, `${date}, ${seconds} s.`, ...body, ...(missing ? [missing] : [])];
+  return [`## ${TITLES[group]}`, `${date}, ${seconds} s.`, ...body, ...agreements, ...(missing ? [missing] : [])];
 }
 
 /** One table per metric: contestants down, tasks across; median, smallest and largest. */
@@ -82,6 +83,15 @@ function heatTables({ heats }) {
 }
 
 const label = ({ name, build, peer }) => (peer && build !== "native" ? `${name} (${build}'s engine)` : name);
+
+/** How far the greedy tokens of a heat are those of float32. */
+function agreement({ title, results }) {
+  const told = results.filter(({ agreement }) => agreement);
+  if (told.length === 0) return [];
+  const parts = told.filter(({ agreement: { tokens, of } }) => tokens < of);
+  const all = `${title}: the greedy tokens of ${told.length - parts.length} of ${told.length} are those of float32`;
+  return [`${[all, ...parts.map((result) => `${label(result)} has ${result.agreement.tokens} in common`)].join("; ")}.`];
+}
 
 const profileBlocks = ({ heats }) => heats.flatMap(profiles).map((text) => `\`\`\`text\n${text}\n\`\`\``);
 

@@ -46,12 +46,12 @@ for (const group of only) {
   const seconds = Math.round((performance.now() - begin) / 1000);
   reports.push({ group, date: new Date().toISOString().slice(0, 10), seconds, machine, ...figures });
   console.log(`  ${group}: ${seconds} s`);
+  if (!options.json && !options.quick) {
+    mkdirSync(results, { recursive: true });
+    writeFileSync(`${results}${group}.json`, json(reports.at(-1)));
+  }
 }
 if (options.json) writeFileSync(options.json, json(reports));
-else if (!options.quick) {
-  mkdirSync(results, { recursive: true });
-  for (const report of reports) writeFileSync(`${results}${report.group}.json`, json(report));
-}
 
 function parseOptions() {
   try {

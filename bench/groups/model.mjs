@@ -48,6 +48,7 @@ export async function run(options) {
   const heats = [];
   const skipped = [];
   let weights;
+  let reference;
   for (const [dtype, type] of [
     ["f32", "F32"],
     ["bf16", "BF16"],
@@ -72,9 +73,20 @@ export async function run(options) {
         [heat],
         { ...options, rounds: Math.min(options.rounds, ROUNDS) },
       );
+      reference ??= part.heats[0].results.find(({ note }) => note)?.note;
+      for (const result of part.heats[0].results) {
+        if (result.note) result.agreement = { tokens: agreeing(result.note, reference), of: reference.length };
+        delete result.note;
+      }
       heats.push(...part.heats);
       skipped.push(...part.skipped);
     }
   }
   return { weights, heats, skipped };
+}
+
+/** How many tokens two continuations have in common before they part. */
+function agreeing(a, b) {
+  const first = a.findIndex((id, i) => id !== b[i]);
+  return first < 0 ? Math.min(a.length, b.length) : first;
 }
