@@ -17,7 +17,7 @@ export async function plot({ products, lightning, model, long }) {
   const Plot = await import("@observablehq/plot");
   const { parseHTML } = await import("linkedom");
   const { document } = parseHTML("<!doctype html><html><body></body></html>");
-  const draw = (options) => Plot.plot({ document, width: WIDTH, style: "background: none; overflow: visible;", ...options });
+  const draw = (options) => Plot.plot({ document, width: WIDTH, style: { background: "none", overflow: "visible" }, ...options });
 
   /** Horizontal bars of one metric, fastest first, one per contestant; ours in colour. */
   function bars(title, unit, rows) {
@@ -54,7 +54,9 @@ export async function plot({ products, lightning, model, long }) {
         color: { domain: [...new Set(rows.map(({ name }) => name))], range: SERIES },
         marks: [
           Plot.lineY(rows, { x: "position", y: "rate", stroke: "name", strokeWidth: 2 }),
-          Plot.dot(rows, { x: "position", y: "rate", stroke: "name", fill: (row) => (row.filled ? "none" : row.name), r: 4 }),
+          // Hollow where the cache was declared full instead of computed.
+          Plot.dot(rows, { filter: ({ filled }) => !filled, x: "position", y: "rate", fill: "name", r: 4 }),
+          Plot.dot(rows, { filter: ({ filled }) => filled, x: "position", y: "rate", stroke: "name", strokeWidth: 2, r: 4 }),
           Plot.text(
             rows,
             Plot.selectLast({ x: "position", y: "rate", z: "name", text: "name", dx: 10, textAnchor: "start", fill: "currentColor" }),

@@ -63,7 +63,7 @@ function section(group, part) {
   return [`## ${TITLES[group]}`, `${date}, ${seconds} s.`, ...body, ...agreements, ...(missing ? [missing] : [])];
 }
 
-/** One table per metric: contestants down, tasks across; median, smallest and largest. */
+/** One table per metric: contestants down, tasks across; median, smallest and largest. What all tasks are called is said once. */
 function heatTables({ heats }) {
   const metrics = [...new Set(heats.flatMap(({ units }) => Object.keys(units)))];
   return metrics.flatMap((metric) => {
@@ -78,8 +78,18 @@ function heatTables({ heats }) {
       }),
     ]);
     const [{ units }] = with_;
-    return [`${metric === "run" ? "" : `${metric}, `}${units[metric]}`, table(["", ...with_.map(({ title }) => title)], rows)];
+    const titles = with_.map(({ title }) => title);
+    const common = commonWords(titles);
+    const caption = [common.trim().replace(/,$/, ""), metric === "run" ? "" : metric, units[metric]].filter(Boolean).join(", ");
+    return [caption, table(["", ...titles.map((title) => title.slice(common.length))], rows)];
   });
+}
+
+/** The whole words that all titles begin with. */
+function commonWords([first, ...others]) {
+  let length = 0;
+  while (length < first.length && others.every((title) => title[length] === first[length])) length++;
+  return first.slice(0, first.lastIndexOf(" ", length - 1) + 1);
 }
 
 const label = ({ name, build, peer }) => (peer && build !== "native" ? `${name} (${build}'s engine)` : name);
@@ -93,7 +103,12 @@ function agreement({ title, results }) {
   return [`${[all, ...parts.map((result) => `${label(result)} has ${result.agreement.tokens} in common`)].join("; ")}.`];
 }
 
-const profileBlocks = ({ heats }) => heats.flatMap(profiles).map((text) => `\`\`\`text\n${text}\n\`\`\``);
+/** The faster build speaks for both. */
+const profileBlocks = ({ heats }) =>
+  heats
+    .flatMap(profiles)
+    .filter((text) => text.includes("relaxed"))
+    .map((text) => `\`\`\`text\n${text}\n\`\`\``);
 
 function longTables({ threads, series }) {
   const mebibytes = (bytes) => (bytes / 2 ** 20).toFixed(0);

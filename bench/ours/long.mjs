@@ -61,19 +61,20 @@ for (const mark of marks) {
 }
 
 if (abort) {
+  const position = session.length;
+  const chunkSeconds = await timed(() => session.append(fresh(CHUNK)));
   const controller = new AbortController();
   let aborted = 0;
   setTimeout(() => {
     aborted = performance.now();
     controller.abort();
   }, ABORT_AFTER_MS);
-  const chunkSeconds = await timed(() => session.append(fresh(CHUNK)));
   const error = await session.append(fresh(1000 * CHUNK), { signal: controller.signal }).then(
     () => undefined,
     (error) => error,
   );
   if (error?.name !== "AbortError") throw new Error(`expected the prefill to end with an AbortError, got ${error?.message ?? "its end"}`);
-  emit({ position: session.length, abort: { endedAfterMs: performance.now() - aborted, chunkMs: chunkSeconds * 1000 } });
+  emit({ position, abort: { endedAfterMs: performance.now() - aborted, chunkMs: chunkSeconds * 1000 } });
 }
 session.dispose();
 
