@@ -60,6 +60,9 @@ process.on("message", async (request) => {
   }
 });
 
+// Without the parent there is nobody to work for, whatever threads of the contestant are still there.
+process.on("disconnect", () => process.exit());
+
 function firstLines(error) {
   return String(error?.message ?? error)
     .split("\n")

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
+import { missingPackages } from "../support/lock-file.js";
 import { maxAbs, maxAbsDiff, product, q8Product, quantization } from "../support/tolerance.js";
 
 const bench = fileURLToPath(new URL("../../bench/", import.meta.url));
@@ -86,8 +87,10 @@ describe("contestants stand in other harnesses: the product of what they are giv
   });
 });
 
-test("the peers' versions are exact, and their lock file names no address", () => {
+test("the peers' versions are exact, and their lock file names no address, and every platform's packages", () => {
   const { dependencies } = JSON.parse(readFileSync(join(bench, "package.json"), "utf8"));
   expect(Object.values<string>(dependencies).filter((version) => !/^\d+\.\d+\.\d+$/.test(version))).toEqual([]);
-  expect(readFileSync(join(bench, "package-lock.json"), "utf8")).not.toMatch(/"resolved"|https?:\/\/[^"]*\.tgz/);
+  const lock = readFileSync(join(bench, "package-lock.json"), "utf8");
+  expect(lock).not.toMatch(/"resolved"|https?:\/\/[^"]*\.tgz/);
+  expect(missingPackages(JSON.parse(lock))).toEqual([]);
 });
