@@ -72,6 +72,7 @@ class Contest {
       .map(({ player: { contestant, info }, note, report, rates }) => ({
         name: contestant.name,
         build: contestant.build,
+        engine: contestant.engine.name,
         peer: contestant.peer ?? false,
         info,
         note,

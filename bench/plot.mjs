@@ -1,5 +1,5 @@
 // The figures as one SVG, legible on light and on dark pages: its colours follow the reader's preference.
-import { format } from "./table.mjs";
+import { format, label } from "./table.mjs";
 
 const WIDTH = 860;
 const OURS = { simd: "#f08c00", relaxed: "#e8590c" };
@@ -83,7 +83,7 @@ export async function plot({ products, lightning, model, long }) {
     );
   if (lightning) {
     const best = new Map();
-    for (const row of lightning.heats.flatMap((heat) => rowsOf(heat, "run"))) {
+    for (const row of lightning.heats.filter(({ task }) => task.tokens === 16384).flatMap((heat) => rowsOf(heat, "run"))) {
       if (!(best.get(row.name)?.rate > row.rate)) best.set(row.name, row);
     }
     panels.push(bars("Lightning attention, 8 heads of 128, 16k tokens, each at its best block", "thousand tokens/s", [...best.values()]));
@@ -122,5 +122,3 @@ function compose(panels) {
   });
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${y}" width="${WIDTH}" height="${y}">\n<style>${style}</style>\n${parts.join("\n")}\n</svg>\n`;
 }
-
-const label = ({ name, build, peer }) => (peer && build !== "native" ? `${name} (${build}'s engine)` : peer ? `${name} (native)` : name);

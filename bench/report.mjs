@@ -3,7 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { profiles } from "./groups/profile.mjs";
 import { plot } from "./plot.mjs";
-import { format } from "./table.mjs";
+import { format, label } from "./table.mjs";
 import { verdicts } from "./verdicts.mjs";
 
 const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
@@ -91,8 +91,6 @@ function commonWords([first, ...others]) {
   while (length < first.length && others.every((title) => title[length] === first[length])) length++;
   return first.slice(0, first.lastIndexOf(" ", length - 1) + 1);
 }
-
-const label = ({ name, build, peer }) => (peer && build !== "native" ? `${name} (${build}'s engine)` : name);
 
 /** How far the greedy tokens of a heat are those of float32. */
 function agreement({ title, results }) {

@@ -8,7 +8,7 @@ const percent = (fraction) => `${(100 * fraction).toFixed(0)} %`;
 
 /**
  * @param {Record<string, object>} parts the groups' figures by name
- * @returns {{ what: string, targets: Record<string, string>, figures: Record<string, string>, met: Record<string, boolean | undefined> }[]}
+ * @returns rows `{ what, simd, relaxed }`, each build with `{ target, figure, met }`; `met` is undefined where there is nothing to judge
  */
 export function verdicts({ products, int8, lightning, threads, model, long }) {
   /** Median of a contestant, or undefined where it is missing. A native peer serves both builds. */
@@ -30,7 +30,7 @@ export function verdicts({ products, int8, lightning, threads, model, long }) {
 
   /** Against a peer at whichever block is its best, in the heat in which it is that. */
   function bestBlock(peer, build) {
-    const heats = (lightning?.heats ?? []).filter((heat) => rate(heat, peer, build));
+    const heats = heatsOf(lightning, ({ tokens }) => tokens === 16384).filter((heat) => rate(heat, peer, build));
     const best = heats.sort((a, b) => rate(b, peer, build) - rate(a, peer, build))[0];
     return best ? [ratio(best, [library(), peer], build)] : [];
   }
@@ -58,7 +58,14 @@ export function verdicts({ products, int8, lightning, threads, model, long }) {
   const lightningSeries = long?.series.find(({ name }) => name === "all lightning")?.points ?? [];
   const here = (position) => lightningSeries.find((point) => point.position === position)?.prefillHere;
 
-  const row = (what, simd, relaxed, figures, format = times) => ({ what, targets: { simd, relaxed }, figures, format });
+  /** Targets are the least of the figures, or with `worst` the largest that they may be. */
+  const row = (what, simd, relaxed, figures, format = times, worst = Math.min) => ({
+    what,
+    targets: { simd, relaxed },
+    figures,
+    format,
+    worst,
+  });
   const rows = [
     row("f32 products of 32 rows or more, against onnxruntime-web", 1.5, 1.75, (b) =>
       many.map((h) => ratio(h, [library(), "onnxruntime-web"], b)),
@@ -73,6 +80,14 @@ export function verdicts({ products, int8, lightning, threads, model, long }) {
     ),
     row("one row, 1×512×1536, against onnxruntime-web", 1.35, 1.5, (b) =>
       shape(products, 1, 512, 1536).map((h) => ratio(h, [library(), "onnxruntime-web"], b)),
+    ),
+    row(
+      "a product of 1×1×8, microseconds a call",
+      1,
+      1,
+      (b) => shape(products, 1, 1, 8).map((h) => (1e6 * h.task.K * 2 * h.task.N) / 1e9 / rate(h, library()(b), b)),
+      (us) => `${us.toFixed(2)} µs`,
+      Math.max,
     ),
     row("one row, 1×2048×6144, int8 weights, against onnxruntime-web f32", 3.5, 3.5, (b) =>
       shape(int8, 1, 2048, 6144).map((h) => ratio(h, [library(" q8"), "onnxruntime-web"], b)),
@@ -113,11 +128,12 @@ export function verdicts({ products, int8, lightning, threads, model, long }) {
       percent,
     ),
   ];
-  return rows.map(({ what, targets, figures, format }) => {
+  return rows.map(({ what, targets, figures, format, worst }) => {
     const judged = Object.entries(targets).map(([build, target]) => {
       const found = figures(build).filter(Number.isFinite);
-      const met = found.length && target !== undefined ? Math.min(...found) >= target : undefined;
-      return [build, { target: target && `≥ ${format(target)}`, figure: found.map(format).join(", "), met }];
+      const [sign, reached] = worst === Math.min ? ["≥", worst(...found) >= target] : ["≤", worst(...found) <= target];
+      const met = found.length > 0 && target !== undefined ? reached : undefined;
+      return [build, { target: target && `${sign} ${format(target)}`, figure: found.map(format).join(", "), met }];
     });
     return { what, ...Object.fromEntries(judged) };
   });
