@@ -31,7 +31,7 @@ function markdown(parts) {
     "Written by `npm run bench`; how it is measured is told in [docs/performance.md](../docs/performance.md).",
     `${machine.processor}, ${machine.cores} cores, ${machine.memoryGiB} GiB. simd and its peers in ${machine.engines.simd}, relaxed and its peers in ${machine.engines.relaxed}. ${versions.join(", ")}.`,
     "## Targets",
-    "A figure is met if its smallest value is. One thread unless said; ratios of medians within one interleaved run.",
+    "A target is met if the worst of its figures meets it. One thread unless said; ratios of medians within one interleaved run.",
     table(
       ["", "simd", "", "", "relaxed", "", ""],
       verdicts(parts).map(({ what, simd, relaxed }) => [what, ...[simd, relaxed].flatMap(cells)]),
