@@ -5,31 +5,34 @@ import { limits, ours, peer } from "../contestants.mjs";
 import { read } from "../ours/limits.mjs";
 import { randomIds } from "../random.mjs";
 
-/** Far beyond any cache. */
-const READ_BYTES = 512 * 2 ** 20;
 const ROUNDS = 5;
+/** Bytes per weight. */
+const WIDTH = { f32: 4, bf16: 2, q8: 1 };
 
-/** What the model asks of the machine for one token: weights multiplied, with and without the head. */
-export function activeWeights(c) {
+/** Weights that one token is multiplied with, in the layers and in the head, and all that there are. */
+function weightsOf(c) {
   const heads = c.num_attention_heads * c.head_dim;
   const kvHeads = c.num_key_value_heads * c.head_dim;
   const attention = { 0: c.hidden_size * heads * 5, 1: c.hidden_size * (2 * heads + 2 * kvHeads) };
-  const experts = 3 * c.num_experts_per_tok * c.hidden_size * c.intermediate_size;
+  const expert = 3 * c.hidden_size * c.intermediate_size;
   const router = c.hidden_size * c.num_local_experts;
-  const body = c.attn_type_list.reduce((sum, kind) => sum + attention[kind] + experts + router, 0);
-  return { body, head: c.hidden_size * c.vocab_size };
+  const layers = (experts) => c.attn_type_list.reduce((sum, kind) => sum + attention[kind] + experts * expert + router, 0);
+  const head = c.hidden_size * c.vocab_size;
+  return { body: layers(c.num_experts_per_tok), head, all: layers(c.num_local_experts) + 2 * head };
 }
 
 /** The task and its metrics, for the groups that run a whole model. */
-export async function modelHeat(title, { quick }) {
+export async function modelHeat(title, { quick }, dtype = "f32") {
   const config = quick ? smallConfig : benchConfig;
   const [prompt, tokens] = quick ? [16, 4] : [512, 64];
   const product = { M: prompt, K: config.hidden_size, N: 3 * config.hidden_size };
-  const bytes = quick ? 2 ** 20 : READ_BYTES;
+  const weights = weightsOf(config);
+  // What memory can deliver: a block as large as the weights, in the steps in which it is read.
+  const bytes = Math.floor((weights.all * WIDTH[dtype]) / 256) * 256;
   return {
     folder: await checkpoint(quick ? "small" : "bench", config),
     context: prompt + tokens + 64,
-    weights: activeWeights(config),
+    weights,
     heat: {
       title: `${title}, prompt of ${prompt}, then ${tokens} tokens`,
       // The last id is llama.cpp's end of text.
@@ -56,7 +59,7 @@ export async function run(options) {
   ]) {
     const file = options.own || options.quick ? "" : await gguf(type);
     for (const threads of [1, 2]) {
-      const own = await modelHeat(`model ${dtype}, ${threads} thread${threads > 1 ? "s" : ""}`, options);
+      const own = await modelHeat(`model ${dtype}, ${threads} thread${threads > 1 ? "s" : ""}`, options, dtype);
       const { folder, context, heat } = own;
       weights = own.weights;
       const wllama = dtype !== "bf16" ? peer("wllama", "peers/wllama-model.mjs", { threads, options: { file, context } }) : [];
