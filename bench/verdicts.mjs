@@ -1,0 +1,140 @@
+// What the library is to reach, and what it reaches: rows of a table, each from the figures of the groups.
+
+/** The published PyTorch code (float32, AVX-512) in units of wllama's compat build in Node 20, both measured on another machine. */
+const PYTORCH = { prefill: { 1: 911 / 217, 2: 1690 / 378 }, decode: { 1: 47 / 87.5, 2: 56 / 105 } };
+
+const times = (ratio) => `${ratio.toFixed(2)}×`;
+const percent = (fraction) => `${(100 * fraction).toFixed(0)} %`;
+
+/**
+ * @param {Record<string, object>} parts the groups' figures by name
+ * @returns rows `{ what, simd, relaxed }`, each build with `{ target, figure, met }`; `met` is undefined where there is nothing to judge
+ */
+export function verdicts({ products, int8, lightning, threads, model, long }) {
+  /** Median of a contestant, or undefined where it is missing. A native peer serves both builds. */
+  const rate = (heat, name, build, metric = "run") =>
+    heat?.results.find((result) => result.name === name && [build, "native"].includes(result.build))?.rates[metric]?.median;
+  const ratio = (heat, [ours, peer], build, metric) => rate(heat, ours(build), build, metric) / rate(heat, peer, build, metric);
+  const heatsOf = (part, wanted) => (part?.heats ?? []).filter(({ task, title }) => wanted(task, title));
+  const library =
+    (label = "") =>
+    (build) =>
+      `lightning-m1 ${build}${label}`;
+
+  const many = heatsOf(products, ({ M }) => M >= 32);
+  const shape = (part, m, k, n) => heatsOf(part, ({ M, K, N }) => M === m && K === k && N === n);
+  const cubes = heatsOf(products, ({ M, K, N }) => M === K && K === N && [512, 1024].includes(M));
+  const threaded = heatsOf(threads, ({ kind, M }) => kind === "product" && M >= 256);
+  const whole = (dtype, count) => heatsOf(model, (_, title) => title.startsWith(`model ${dtype}, ${count} thread`))[0];
+  const suffix = (count) => (count > 1 ? ` ${count} threads` : "");
+
+  /** Against a peer at whichever block is its best, in the heat in which it is that. */
+  function bestBlock(peer, build) {
+    const heats = heatsOf(lightning, ({ tokens }) => tokens === 16384).filter((heat) => rate(heat, peer, build));
+    const best = heats.sort((a, b) => rate(b, peer, build) - rate(a, peer, build))[0];
+    return best ? [ratio(best, [library(), peer], build)] : [];
+  }
+
+  function models(dtype, peer, metric, build) {
+    return [1, 2].map((count) => ratio(whole(dtype, count), [library(suffix(count)), peer + suffix(count)], build, metric));
+  }
+
+  /** Products alone, 2 operations per weight and token, over the rate of one product of the same rows. */
+  const prefillEfficiency = (build) =>
+    [1, 2].map((count) => {
+      const heat = whole("f32", count);
+      const product = rate(heat, `lightning-m1 ${build} product${suffix(count)}`, build, "product");
+      return (rate(heat, library(suffix(count))(build), build, "prefill") * 2 * model?.weights.body) / 1e9 / product;
+    });
+
+  /** Bytes of weights per token over bytes that memory can deliver, one thread. */
+  const decodeEfficiency = (build) =>
+    Object.entries({ f32: 4, bf16: 2, q8: 1 }).map(([dtype, width]) => {
+      const heat = whole(dtype, 1);
+      const bytes = (model?.weights.body + model?.weights.head) * width;
+      return (rate(heat, library()(build), build, "decode") * bytes) / 1e9 / rate(heat, `limit ${build}`, build, "read");
+    });
+
+  const lightningSeries = long?.series.find(({ name }) => name === "all lightning")?.points ?? [];
+  const here = (position) => lightningSeries.find((point) => point.position === position)?.prefillHere;
+
+  /** Targets are the least of the figures, or with `worst` the largest that they may be. */
+  const row = (what, simd, relaxed, figures, format = times, worst = Math.min) => ({
+    what,
+    targets: { simd, relaxed },
+    figures,
+    format,
+    worst,
+  });
+  const rows = [
+    row("f32 products of 32 rows or more, against onnxruntime-web", 1.5, 1.75, (b) =>
+      many.map((h) => ratio(h, [library(), "onnxruntime-web"], b)),
+    ),
+    row("the same, against tfjs-wasm", 1.3, 1.6, (b) => many.map((h) => ratio(h, [library(), "tfjs-wasm"], b))),
+    row(
+      "of the machine's peak in wasm, 512³ and 1024³",
+      0.7,
+      0.88,
+      (b) => cubes.map((h) => rate(h, library()(b), b) / rate(h, "limit relaxed", "relaxed", "peak")),
+      percent,
+    ),
+    row("one row, 1×512×1536, against onnxruntime-web", 1.35, 1.5, (b) =>
+      shape(products, 1, 512, 1536).map((h) => ratio(h, [library(), "onnxruntime-web"], b)),
+    ),
+    row(
+      "a product of 1×1×8, microseconds a call",
+      1,
+      1,
+      (b) => shape(products, 1, 1, 8).map((h) => (1e6 * h.task.K * 2 * h.task.N) / 1e9 / rate(h, library()(b), b)),
+      (us) => `${us.toFixed(2)} µs`,
+      Math.max,
+    ),
+    row("one row, 1×2048×6144, int8 weights, against onnxruntime-web f32", 3.5, 3.5, (b) =>
+      shape(int8, 1, 2048, 6144).map((h) => ratio(h, [library(" q8"), "onnxruntime-web"], b)),
+    ),
+    row("many rows, int8 weights, against onnxruntime-web int8", undefined, undefined, (b) =>
+      heatsOf(int8, ({ M }) => M >= 32).map((h) => ratio(h, [library(" q8"), "onnxruntime-web int8"], b)),
+    ),
+    row("lightning attention, 8 heads of 128, 16k tokens, against onnxruntime-web at its best block", 2, 2.4, (b) =>
+      bestBlock("onnxruntime-web", b),
+    ),
+    row("the same, against native onnxruntime", 0.8, 1, (b) => bestBlock("onnxruntime-node", b)),
+    row("two threads against one, products of 256 rows or more", 1.6, 1.6, (b) =>
+      threaded.map((h) => rate(h, library(" 2 threads")(b), b) / rate(h, library()(b), b)),
+    ),
+    row("two threads against one, whole prefill", 1.6, 1.6, (b) =>
+      heatsOf(threads, ({ kind }) => kind === "model").map(
+        (h) => rate(h, library(" f32 2 threads")(b), b, "prefill") / rate(h, library(" f32")(b), b, "prefill"),
+      ),
+    ),
+    row("bench model, prefill, f32, against wllama on the same engine, one and two threads", 1.9, 2.4, (b) =>
+      models("f32", "wllama", "prefill", b),
+    ),
+    row("the same, decode", 1.3, 1.3, (b) => models("f32", "wllama", "decode", b)),
+    row("decode, int8 weights, against native llama.cpp Q8_0, one and two threads", 1.2, 1.2, (b) =>
+      models("q8", "llama.cpp", "decode", b),
+    ),
+    row("prefill, against the published PyTorch code by way of wllama, one and two threads", undefined, undefined, (b) =>
+      models("f32", "wllama", "prefill", b).map((r, i) => r / PYTORCH.prefill[i + 1]),
+    ),
+    row("decode, the same", undefined, undefined, (b) => models("f32", "wllama", "decode", b).map((r, i) => r / PYTORCH.decode[i + 1])),
+    row("prefill of 512 tokens, of the product's own rate, one and two threads", 0.7, 0.7, prefillEfficiency, percent),
+    row("decode, of what memory can deliver: f32, bf16, int8", 0.7, 0.7, decodeEfficiency, percent),
+    row(
+      "lightning prefill, rate at 1M tokens of that at 10k",
+      undefined,
+      0.9,
+      (b) => (b === "relaxed" ? [here(1e6) / here(1e4)] : []),
+      percent,
+    ),
+  ];
+  return rows.map(({ what, targets, figures, format, worst }) => {
+    const judged = Object.entries(targets).map(([build, target]) => {
+      const found = figures(build).filter(Number.isFinite);
+      const [sign, reached] = worst === Math.min ? ["≥", worst(...found) >= target] : ["≤", worst(...found) <= target];
+      const met = found.length > 0 && target !== undefined ? reached : undefined;
+      return [build, { target: target && `${sign} ${format(target)}`, figure: found.map(format).join(", "), met }];
+    });
+    return { what, ...Object.fromEntries(judged) };
+  });
+}
