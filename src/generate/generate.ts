@@ -171,14 +171,17 @@ class Completion {
   next(logits: Tensor): Token {
     const { sequence, settings, index } = this;
     const { repetition } = settings;
-    const logprobs = logits.rt.read(logSoftmax(logits));
+    const { rt } = logits;
+    const normalised = logSoftmax(logits);
     // One NaN or +∞ among the logits makes every logprob NaN, and so do logits that are all −∞.
-    if (Number.isNaN(logprobs[0])) {
+    if (Number.isNaN(rt.f32(normalised)[0])) {
       throw new LightningError(
         `generate: logits after token ${sequence.length - 1}: expected finite numbers, got NaN or infinite ones (weights that hold NaN or overflow)`,
       );
     }
     const id = sample(logits, settings.sampling, this.seen, sequence.random);
+    // A view from here on: nothing is allocated any more.
+    const logprobs = rt.f32(normalised);
     this.confident = repetition && logprobs[id]! > Math.log(repetition.probability) ? this.confident + 1 : 0;
     sequence.append([id], "generate");
     this.seen.add(id);

@@ -31,7 +31,8 @@ type Ids = readonly number[] | Uint32Array;
 export function sample(logits: Tensor, sampling: Sampling, seen: ReadonlySet<number>, random: Random): number {
   const { rt } = logits;
   const { temperature, repetitionPenalty } = sampling;
-  const l = rt.read(logits);
+  // The logits themselves are not changed: they are copied only for the penalty.
+  const l = repetitionPenalty === 1 ? rt.f32(logits) : rt.read(logits);
   if (repetitionPenalty !== 1) {
     for (const id of seen) l[id] = l[id]! > 0 ? l[id]! / repetitionPenalty : l[id]! * repetitionPenalty;
   }

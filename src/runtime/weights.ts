@@ -170,9 +170,10 @@ export function under(weights: Weights, prefix: string): Weights {
   const names = new Map<string, string>();
   return {
     at(name) {
-      const full = names.get(name) ?? prefix + name;
-      names.set(name, full);
-      return weights.at(full);
+      const known = names.get(name);
+      if (known !== undefined) return weights.at(known);
+      names.set(name, prefix + name);
+      return weights.at(prefix + name);
     },
   };
 }
