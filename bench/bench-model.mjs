@@ -1,5 +1,6 @@
 // The model that all implementations run: MiniMax-M1's architecture at 119 million parameters, 39 million of them active, with seeded
 // weights; as a checkpoint, and as GGUF for llama.cpp.
+import { createHash } from "node:crypto";
 import { existsSync, renameSync, rmSync } from "node:fs";
 import { cached } from "./cache.mjs";
 import { tensorTypes, writeGguf } from "./formats/gguf.mjs";
@@ -73,9 +74,14 @@ function draw({ shape, block }, seed) {
   return data.map((x) => x * deviation * Math.sqrt(12));
 }
 
+/** Where a model is kept: another configuration is another model. */
+function place(name, config) {
+  return cached(`${name}-${createHash("sha256").update(JSON.stringify(config)).digest("hex").slice(0, 8)}`);
+}
+
 /** The model's checkpoint, as the library saves it; its directory. Written once. */
 export async function checkpoint(name, config) {
-  const folder = cached(`${name}/`);
+  const folder = `${place(name, config)}/`;
   if (existsSync(folder)) return folder;
   const { graph, MiniMaxM1 } = await import("../dist/node/index.js");
   const tensors = graph(config).tensors.map((tensor, i) => ({ ...tensor, data: draw(tensor, i + 1) }));
@@ -84,7 +90,7 @@ export async function checkpoint(name, config) {
     ["model.safetensors", encodeSafetensors(tensors)],
   ]);
   const model = await MiniMaxM1.load(files);
-  const partial = cached(`${name}.partial`);
+  const partial = `${place(name, config)}.partial`;
   rmSync(partial, { recursive: true, force: true });
   await model.save(partial);
   model.dispose();
@@ -92,12 +98,12 @@ export async function checkpoint(name, config) {
   return folder;
 }
 
-/** The bench model as GGUF with matrices of one type, routers and vectors as float32; its path. Written once. */
-export async function gguf(type) {
-  const file = cached(`bench-${type}.gguf`);
+/** The same model as GGUF with matrices of one type, routers and vectors as float32; its path. Written once. */
+export async function gguf(name, config, type) {
+  const file = `${place(name, config)}-${type}.gguf`;
   if (existsSync(file)) return file;
-  const tensor = openSafetensors(`${await checkpoint("bench", benchConfig)}model.safetensors`);
-  writeGguf(`${file}.partial`, metadata(benchConfig, type), tensorsOf(benchConfig, type, tensor));
+  const tensor = openSafetensors(`${await checkpoint(name, config)}model.safetensors`);
+  writeGguf(`${file}.partial`, metadata(config, type), tensorsOf(config, type, tensor));
   renameSync(`${file}.partial`, file);
   return file;
 }

@@ -23,14 +23,15 @@ function weightsOf(c) {
 
 /** The task and its metrics, for the groups that run a whole model. */
 export async function modelHeat(title, { quick }, dtype = "f32") {
-  const config = quick ? smallConfig : benchConfig;
+  const [name, config] = quick ? ["small", smallConfig] : ["bench", benchConfig];
   const [prompt, tokens] = quick ? [16, 4] : [512, 64];
   const product = { M: prompt, K: config.hidden_size, N: 3 * config.hidden_size };
   const weights = weightsOf(config);
   // What memory can deliver: a block as large as the weights, in the steps in which it is read.
   const bytes = Math.floor((weights.all * WIDTH[dtype]) / 256) * 256;
   return {
-    folder: await checkpoint(quick ? "small" : "bench", config),
+    folder: await checkpoint(name, config),
+    file: (type) => gguf(name, config, type),
     context: prompt + tokens + 64,
     weights,
     heat: {
@@ -57,10 +58,10 @@ export async function run(options) {
     ["bf16", "BF16"],
     ["q8", "Q8_0"],
   ]) {
-    const file = options.own || options.quick ? "" : await gguf(type);
     for (const threads of [1, 2]) {
       const own = await modelHeat(`model ${dtype}, ${threads} thread${threads > 1 ? "s" : ""}`, options, dtype);
       const { folder, context, heat } = own;
+      const file = options.own ? "" : await own.file(type);
       weights = own.weights;
       const wllama = dtype !== "bf16" ? peer("wllama", "peers/wllama-model.mjs", { threads, options: { file, context } }) : [];
       const whole = peer("onnxruntime-web", "peers/onnxruntime-model.mjs", { threads, options: { folder, platform: "web" } });
