@@ -4,6 +4,7 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import type { startThread } from "../../src/node/threads.js";
 import { lightning, lightningState, matmul, ResidentWeights, type Tensor } from "../../src/ops/index.js";
 import { LightningError } from "../../src/runtime/errors.js";
+import { type Job, Word } from "../../src/runtime/job.js";
 import { Pool } from "../../src/runtime/pool.js";
 import { Runtime } from "../../src/runtime/runtime.js";
 import { randomTensor } from "../support/random.js";
@@ -89,6 +90,19 @@ test("small calls start no thread, and disposing ends those that run", async () 
   expect(control.stop).toHaveLength(1);
   rt.dispose();
   expect(() => rt.kernels).toThrow(/used after dispose/);
+});
+
+test("threads sleep when there is nothing to do, and wake for work", async () => {
+  using rt = await Runtime.create("simd", { threads: 2 });
+  await rt.threadsUp();
+  const { words } = (rt as unknown as { live: { pool: { job: Job } } }).live.pool.job;
+  const sleepers = () => Atomics.load(words, Word.sleepers);
+  const multiply = product(rt);
+  await vi.waitFor(() => expect(sleepers()).toBe(1), 5000);
+  const end = performance.now() + 5000;
+  do multiply();
+  while (sleepers() === 1 && performance.now() < end);
+  expect(sleepers()).toBe(0);
 });
 
 describe("when threads fail", () => {
