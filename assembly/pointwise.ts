@@ -5,10 +5,10 @@
 //   residual      y = α x + β f
 //   mix           y = (1 − σ(c)) a + σ(c) b, one c per row of N   (routed and shared expert)
 
-import { at, exp1, sigmoid } from "./simd";
+import { at, sigmoid } from "./simd";
 
 @inline function sigmoid1(x: f32): f32 {
-  return 1 / (1 + exp1(-x));
+  return f32x4.extract_lane(sigmoid(f32x4.splat(x)), 0);
 }
 
 export function silu(y: usize, x: usize, begin: i32, end: i32): void {

@@ -71,9 +71,10 @@ export function exp(x: v128): v128 {
   return f32x4.extract_lane(exp(f32x4.splat(x)), 0);
 }
 
+// By e = e^−|x| ≤ 1:   1 / (1 + e) for x ≥ 0, else e / (1 + e)
 @inline export function sigmoid(x: v128): v128 {
-  const one = f32x4.splat(1);
-  return f32x4.div(one, f32x4.add(one, exp(f32x4.neg(x))));
+  const one = f32x4.splat(1), e = expNegative(f32x4.neg(f32x4.abs(x)));
+  return f32x4.div(v128.bitselect(e, one, f32x4.lt(x, f32x4.splat(0))), f32x4.add(one, e));
 }
 
 // A panel step holds the weights of 8 outputs. bf16 is stored in pairs (output j low, output j + 4 high in one 32-bit word),

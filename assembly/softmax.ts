@@ -1,4 +1,4 @@
-// Row softmax and its logarithm.   x, y [rows, N]
+// Row softmax, its logarithm, and the largest.   x, y [rows, N]
 //   softmax: y_i = e^(x_i − M) / Σ_j e^(x_j − M),   logSoftmax: y_i = x_i − M − log Σ_j e^(x_j − M),   M = max_j x_j
 // Rows begin to end are independent; y may be x.
 
@@ -11,12 +11,18 @@ export function softmax(y: usize, x: usize, N: i32, begin: i32, end: i32): void 
 export function logSoftmax(y: usize, x: usize, N: i32, begin: i32, end: i32): void {
   for (let r = begin; r < end; r++) {
     const row = (((<usize>r) * (<usize>N)) << 2), top = maximum(x + row, N);
-    let sum: f64 = 0;
-    let i: i32 = 0;
-    for (; i + 4 <= N; i += 4) sum += hsum(expNegative(f32x4.sub(v128.load(at(x + row, i)), f32x4.splat(top))));
+    let s0 = f64x2.splat(0), s1 = f64x2.splat(0), i: i32 = 0;
+    for (; i + 4 <= N; i += 4) {
+      const e = expNegative(f32x4.sub(v128.load(at(x + row, i)), f32x4.splat(top)));
+      s0 = f64x2.add(s0, f64x2.promote_low_f32x4(e));
+      s1 = f64x2.add(s1, f64x2.promote_low_f32x4(i8x16.shuffle(e, e, 8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15)));
+    }
+    s0 = f64x2.add(s0, s1);
+    let sum = f64x2.extract_lane(s0, 0) + f64x2.extract_lane(s0, 1);
     for (; i < N; i++) sum += exp1(load<f32>(at(x + row, i)) - top);
     const shift = top + <f32>Math.log(sum);
-    for (i = 0; i < N; i++) f32.store(at(y + row, i), load<f32>(at(x + row, i)) - shift);
+    for (i = 0; i + 4 <= N; i += 4) v128.store(at(y + row, i), f32x4.sub(v128.load(at(x + row, i)), f32x4.splat(shift)));
+    for (; i < N; i++) f32.store(at(y + row, i), load<f32>(at(x + row, i)) - shift);
   }
 }
 
@@ -39,9 +45,19 @@ export function softmaxRow(y: usize, x: usize, N: i32): void {
   for (; i < N; i++) f32.store(at(y, i), load<f32>(at(y, i)) / sum);
 }
 
+/** The index of the largest of N numbers, of equals the first; 0 where NaN is among them. */
+export function argmax(x: usize, N: i32): i32 {
+  const top = maximum(x, N), tops = f32x4.splat(top);
+  let i: i32 = 0;
+  while (i + 4 <= N && !v128.any_true(f32x4.eq(v128.load(at(x, i)), tops))) i += 4;
+  for (; i < N; i++) if (load<f32>(at(x, i)) == top) return i;
+  return 0;
+}
+
 function maximum(x: usize, N: i32): f32 {
-  let top: f32 = -Infinity, i: i32 = 0;
-  for (; i + 4 <= N; i += 4) top = max(top, hmax(v128.load(at(x, i))));
+  let tops = f32x4.splat(-Infinity), i: i32 = 0;
+  for (; i + 4 <= N; i += 4) tops = f32x4.max(tops, v128.load(at(x, i)));
+  let top = hmax(tops);
   for (; i < N; i++) top = max(top, load<f32>(at(x, i)));
   return top;
 }

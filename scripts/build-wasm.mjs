@@ -35,17 +35,17 @@ for (const target of targets) {
   writeFileSync(join(out, `${target}.base64.js`), `export default "${base64}";\n`);
   writeFileSync(join(out, `${target}.base64.d.ts`), "declare const base64: string;\nexport default base64;\n");
 }
-// The kernels' signatures alone, as an interface: the compiler's own file also declares how to instantiate a module.
+// The kernels' signatures alone, and constants as numbers, as an interface: the compiler's own file also declares how to instantiate a module.
 const signatures = readFileSync(join(out, "simd.d.ts"), "utf8");
 const functions = [...signatures.matchAll(/^ {2}export function (.+);$/gm)].map(([, signature]) => `  ${signature};`);
 const globals = [...signatures.matchAll(/^ {2}export const (\w+): \{\n[^}]*get value\(\): number\n {2}\};?/gm)].map(
-  ([, name]) => `  readonly ${name}: { readonly value: number };`,
+  ([, name]) => `  readonly ${name}: number;`,
 );
-// And the arguments of those that end in a range, before it: with a workspace, or without.
+// And the arguments of those that end in a range: with a workspace before it, or without.
 const ranged = (workspace) =>
-  [...signatures.matchAll(/^ {2}export function (\w+)\((.+?)(, ws: number)?, begin: number, end: number\): void;$/gm)]
+  [...signatures.matchAll(/^ {2}export function (\w+)\((.+?(, ws: number)?, begin: number, end: number)\): void;$/gm)]
     .filter((match) => Boolean(match[3]) === workspace)
-    .map(([, name, leading]) => `  ${name}: [${leading}];`);
+    .map(([, name, args]) => `  ${name}: [${args}];`);
 const declared = (name, members) => `export interface ${name} {\n${members.join("\n")}\n}\n`;
 writeFileSync(
   join(out, "kernels.d.ts"),

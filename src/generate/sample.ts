@@ -1,4 +1,4 @@
-import { softmax } from "../ops/softmax.js";
+import { argmax, softmax } from "../ops/softmax.js";
 import type { Tensor } from "../runtime/tensor.js";
 import type { Random } from "./random.js";
 
@@ -30,27 +30,26 @@ type Ids = readonly number[] | Uint32Array;
  */
 export function sample(logits: Tensor, sampling: Sampling, seen: ReadonlySet<number>, random: Random): number {
   const { rt } = logits;
-  const { temperature, repetitionPenalty } = sampling;
-  // The logits themselves are not changed: they are copied only for the penalty.
-  const l = repetitionPenalty === 1 ? rt.f32(logits) : rt.read(logits);
-  if (repetitionPenalty !== 1) {
-    for (const id of seen) l[id] = l[id]! > 0 ? l[id]! / repetitionPenalty : l[id]! * repetitionPenalty;
-  }
-  const top = argmax(l);
-  if (temperature === 0) return top;
-  // Shifted first: the quotient by a small temperature may then reach −∞, which has probability 0, but never +∞.
-  const shift = l[top]!;
-  const p = rt.scope(() =>
-    rt.read(
-      softmax(
-        rt.from(
-          l.map((x) => (x - shift) / temperature),
-          [1, l.length],
-        ),
-      ),
-    ),
-  );
-  return draw(p, kept(p, sampling), random.next());
+  const { temperature } = sampling;
+  return rt.scope(() => {
+    const l = penalised(logits, sampling.repetitionPenalty, seen);
+    const top = argmax(l);
+    if (temperature === 0) return top;
+    // Shifted first: the quotient by a small temperature may then reach −∞, which has probability 0, but never +∞.
+    const values = rt.f32(l);
+    const shift = values[top]!;
+    const scaled = values.map((x) => (x - shift) / temperature);
+    const p = rt.read(softmax(rt.from(scaled, l.shape)));
+    return draw(p, kept(p, sampling), random.next());
+  });
+}
+
+/** The logits, or a changed copy. */
+function penalised(logits: Tensor, penalty: number, seen: ReadonlySet<number>): Tensor {
+  if (penalty === 1) return logits;
+  const l = logits.rt.read(logits);
+  for (const id of seen) l[id] = l[id]! > 0 ? l[id]! / penalty : l[id]! * penalty;
+  return logits.rt.from(l, logits.shape);
 }
 
 /** The ids that sampling may choose from: by falling probability, or all of them in order when nothing restricts it. */
@@ -111,12 +110,6 @@ export function first(count: number, ids: Generator<number>): number[] {
     if (taken.length === count) break;
   }
   return taken;
-}
-
-function argmax(x: Float32Array): number {
-  let top = 0;
-  for (let i = 1; i < x.length; i++) if (x[i]! > x[top]!) top = i;
-  return top;
 }
 
 function sum(x: Float32Array, ids: Ids): number {

@@ -1,6 +1,6 @@
-import { matmul, matmuls } from "../ops/matmul.js";
+import { groupedMatmuls, matmul, matmuls } from "../ops/matmul.js";
 import { siluGate } from "../ops/pointwise.js";
-import { gather, route, scatter, zerosLike } from "../ops/route.js";
+import { gather, type Routing, route, scatter, zerosLike } from "../ops/route.js";
 import type { Tensor } from "../runtime/tensor.js";
 import { under, type Weights } from "../runtime/weights.js";
 
@@ -9,6 +9,9 @@ export function swiglu(x: Tensor, gate: Tensor, up: Tensor, down: Tensor): Tenso
   const [a, b] = matmuls(x, [gate, up]);
   return matmul(siluGate(a, b), down);
 }
+
+/** Experts with no more rows than this between them are computed together: each for itself would be too little work for a call. */
+const ROWS_TOGETHER = 32;
 
 /**
  * Mixture of experts. No capacity and no dropped token: every token reaches its top-k experts.
@@ -32,13 +35,35 @@ export class MixtureOfExperts {
     const routerLogits = matmul(x, this.weights.at("gate.weight"));
     const routing = route(routerLogits, this.topK);
     const y = zerosLike(x);
-    for (const [e, w] of this.experts.entries()) {
-      if (routing.offsets[e] === routing.offsets[e + 1]) continue;
+    for (const { experts, offsets } of together(routing)) {
+      const [first, end] = [experts[0]!, experts.at(-1)! + 1];
       x.rt.scope(() => {
-        const own = gather(x, routing, e);
-        scatter(y, swiglu(own, w.at("w1.weight"), w.at("w3.weight"), w.at("w2.weight")), routing, e);
+        const own = gather(x, routing, first, end);
+        const [a, b] = groupedMatmuls(own, offsets, [this.each(experts, "w1.weight"), this.each(experts, "w3.weight")]);
+        const [out] = groupedMatmuls(siluGate(a!, b!), offsets, [this.each(experts, "w2.weight")]);
+        scatter(y, out!, routing, first, end);
       });
     }
     return { y, routerLogits };
   }
+
+  private each(experts: readonly number[], name: string): Tensor[] {
+    return experts.map((e) => this.experts[e]!.at(name));
+  }
+}
+
+/** Experts that have rows, in groups that are computed together, and where each one's rows begin among those of its group. */
+function together({ offsets }: Routing): { experts: number[]; offsets: number[] }[] {
+  const groups: { experts: number[]; offsets: number[] }[] = [];
+  for (let e = 0; e + 1 < offsets.length; e++) {
+    const rows = offsets[e + 1]! - offsets[e]!;
+    if (rows === 0) continue;
+    const group = groups.at(-1);
+    const others = group?.offsets.at(-1) ?? 0;
+    if (group && others + rows <= ROWS_TOGETHER) {
+      group.experts.push(e);
+      group.offsets.push(others + rows);
+    } else groups.push({ experts: [e], offsets: [0, rows] });
+  }
+  return groups;
 }

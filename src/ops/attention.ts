@@ -32,9 +32,9 @@ export function attention(q: Tensor, segments: readonly Segment[], caches: reado
     const [to, from, steps] = [slice(o, begin, end), slice(q, begin, end), end - begin];
     const block = queriesPerBlock(rt, kvHeads, (steps * heads) / kvHeads);
     const args = [to.ptr, from.ptr, pages.ptr, steps, length, heads, kvHeads, dim, KV_BYTES[kv], block, dim ** -0.5] as const;
-    const bytes = rt.kernels.attentionWorkspaceBytes(block, dim, KV_BYTES[kv]);
+    const workspace = rt.workspace(rt.kernels.attentionWorkspaceBytes(block, dim, KV_BYTES[kv]));
     const units = kvHeads * Math.ceil((steps * heads) / kvHeads / block);
-    rt.runIn(bytes, "attention", [...args], units, 4 * steps * heads * dim * (length - steps / 2));
+    rt.runIn("attention", [...args, workspace, 0, units], 4 * steps * heads * dim * (length - steps / 2));
   }
   return o;
 }

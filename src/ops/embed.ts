@@ -17,6 +17,6 @@ export function embed(ids: Tensor, w: Tensor): Tensor {
   const hidden = w.shape[1]!;
   const y = rt.empty([tokens, hidden]);
   const kernel = w.dtype === "f32" ? "embedF32" : w.dtype === "bf16" ? "embedBf16" : "embedQ8";
-  rt.run(kernel, [y.ptr, ids.ptr, w.ptr, hidden], tokens, tokens * hidden);
+  rt.run(kernel, [y.ptr, ids.ptr, w.ptr, hidden, 0, tokens], tokens * hidden);
   return y;
 }

@@ -43,8 +43,8 @@ export function storeKeysValues(keys: Tensor, values: Tensor, position: number, 
   expectShape("storeKeysValues: values", values, keys.shape);
   expectPages("storeKeysValues", pages, position + tokens);
   const rt = runtimeOf("storeKeysValues", keys, values, pages);
-  const args = [pages.ptr, keys.ptr, values.ptr, position, kvHeads, headDim, KV_BYTES[kv]] as const;
-  rt.run("storeKeysValues", [...args], tokens, 2 * tokens * kvHeads * headDim);
+  const args = [pages.ptr, keys.ptr, values.ptr, position, kvHeads, headDim, KV_BYTES[kv], 0, tokens] as const;
+  rt.run("storeKeysValues", [...args], 2 * tokens * kvHeads * headDim);
 }
 
 /** Places for page addresses that a cache begins with; they double from there, four bytes each. */

@@ -12,7 +12,7 @@ const CHUNK = 16;
 /** The empty state of a sequence: S = 0 for every head, in panels `[heads, ⌈headDim/8⌉, 8⌈headDim/8⌉, 8]`. Kept until released. */
 export function lightningState(rt: Runtime, heads: number, headDim: number): Tensor {
   const state = rt.keep(stateShape(heads, headDim));
-  rt.f32(state).fill(0);
+  rt.fill(state, 0);
   return state;
 }
 
@@ -64,8 +64,11 @@ export function lightning(qkv: Tensor, slopes: Tensor, segments: readonly Segmen
     const length = end - begin;
     const rows = Math.min(chunk, length);
     const [args, work] = [[to.ptr, state.ptr, from.ptr, slopes.ptr] as const, 2 * length * heads * dim * (2 * dim + rows)];
-    if (length === 1) rt.run("lightningStep", [...args, heads, dim], heads, work);
-    else rt.runIn(rt.kernels.lightningWorkspaceBytes(rows, dim), "lightning", [...args, length, heads, dim, rows], heads, work);
+    if (length === 1) rt.run("lightningStep", [...args, heads, dim, 0, heads], work);
+    else {
+      const workspace = rt.workspace(rt.kernels.lightningWorkspaceBytes(rows, dim));
+      rt.runIn("lightning", [...args, length, heads, dim, rows, workspace, 0, heads], work);
+    }
   }
   return o;
 }

@@ -1,5 +1,6 @@
 import { ShapeError } from "../runtime/errors.js";
-import { BLOCK, expectShape, PANEL, runtimeOf, type Tensor } from "../runtime/tensor.js";
+import { BLOCK, bytesOf, expectShape, PANEL, runtimeOf, type Tensor } from "../runtime/tensor.js";
+import type { Kernels } from "../runtime/wasm.js";
 
 /**
  * `y = x·wᵀ`, the product of every projection, expert and head.
@@ -14,51 +15,134 @@ export function matmul(x: Tensor, w: Tensor): Tensor {
   return matmuls(x, [w])[0];
 }
 
-/** `x·wᵀ` for several `w`, as `matmul` computes each: the rows are brought into the order of the products once. */
+/** `x·wᵀ` for several `w`, as `matmul` computes each. */
 export function matmuls<const W extends readonly Tensor[]>(x: Tensor, weights: W): { [I in keyof W]: Tensor } {
+  const sets = weights.map((w) => [w]);
+  return groupedMatmuls(x, [0, x.shape[0] ?? 0], sets) as { [I in keyof W]: Tensor };
+}
+
+/**
+ * Products of groups of rows, each with weights of its own: `y_i = x_i · w_gᵀ` for the rows i of group g, as `matmul` computes each.
+ * Rows are brought into the order of the products once, and all of it is one kernel call, so that few rows of many experts keep every
+ * thread busy.
+ *
+ * @param x `[rows, in]`
+ * @param offsets where each group's rows begin, and last the number of rows
+ * @param sets any number of times one `[out, in]` per group, all of one shape and dtype
+ * @returns `[rows, out]` for each of `sets`
+ * @throws {ShapeError}
+ */
+export function groupedMatmuls(x: Tensor, offsets: readonly number[], sets: readonly (readonly Tensor[])[]): Tensor[] {
   if (x.shape.length !== 2) throw new ShapeError(`matmul: x: expected [rows, in], got [${x.shape.join(", ")}]`);
   const [rows, inputs] = x.shape as [number, number];
   expectShape("matmul: x", x, [rows, inputs]);
-  for (const w of weights) {
-    expectShape("matmul: w", w, ["*", inputs], { dtype: ["f32", "bf16", "q8"], layout: "panels", hint: "weights are [out, in]" });
-  }
-  const rt = runtimeOf("matmul", x, ...weights);
+  expectOffsets(offsets, rows);
+  for (const weights of sets) expectWeights(x, weights, offsets.length - 1);
 
-  const ys = weights.map((w) => rt.empty([rows, w.shape[0]!]));
-  const packed = weights.some(({ dtype }) => dtype !== "q8") ? pack(x) : x;
-  const quantized = weights.some(({ dtype }) => dtype === "q8") ? quantize(x) : x;
-
-  for (const [i, { ptr, shape, dtype }] of weights.entries()) {
-    const [outputs, y] = [shape[0]!, ys[i]!.ptr];
-    const [panels, work] = [Math.ceil(outputs / PANEL), 2 * rows * outputs * inputs];
-    if (dtype === "q8") {
-      rt.runIn(Number(rt.kernels.matmulQ8WorkspaceBytes.value), "matmulQ8", [y, quantized.ptr, ptr, rows, outputs, inputs], panels, work);
-    } else {
-      const kernel = dtype === "f32" ? "matmulF32" : "matmulBf16";
-      const args = [y, x.ptr, packed.ptr, ptr, rows, outputs, inputs] as [number, number, number, number, number, number, number];
-      rt.runIn(Number(rt.kernels.matmulWorkspaceBytes.value), kernel, args, panels, work);
-    }
+  const ys = sets.map(([w]) => x.rt.empty([rows, w!.shape[0]!]));
+  for (const dtype of DTYPES) {
+    if (sets.some(([w]) => w!.dtype === dtype)) multiply(dtype, x, offsets, sets, ys);
   }
-  for (const scratch of [packed, quantized]) if (scratch !== x) rt.release(scratch);
-  return ys as { [I in keyof W]: Tensor };
+  return ys;
 }
 
-/** Rows in the tiles of float32 products; fewer than make a tile stay as they are. */
-function pack(x: Tensor): Tensor {
+const DTYPES = ["f32", "bf16", "q8"] as const;
+
+/** Kernels of one product and of a list of them. */
+const KERNELS = {
+  f32: ["matmulF32", "productsF32"],
+  bf16: ["matmulBf16", "productsBf16"],
+  q8: ["matmulQ8", "productsQ8"],
+} as const;
+
+/** Computes those of the products whose weights are of one dtype. */
+function multiply(
+  dtype: (typeof DTYPES)[number],
+  x: Tensor,
+  offsets: readonly number[],
+  sets: readonly (readonly Tensor[])[],
+  ys: readonly Tensor[],
+): void {
   const { rt } = x;
   const [rows, inputs] = x.shape as [number, number];
-  const tiles = rt.kernels.rowTiles(rows);
-  if (!tiles) return x;
-  const packed = rt.empty(x.shape);
-  rt.run("packRows", [packed.ptr, x.ptr, rows, inputs], tiles, rows * inputs);
+  const arranged = dtype === "q8" ? quantize(x, offsets) : pack(x, offsets);
+  const rowBytes = bytesOf(arranged.shape, "f32") / rows;
+  // Word for word the arguments of each product's kernel.
+  const list: number[] = [];
+  let [count, panels, work] = [0, 0, 0];
+  for (let i = 0; i < sets.length; i++) {
+    const weights = sets[i]!;
+    if (weights[0]!.dtype !== dtype) continue;
+    const y = ys[i]!;
+    const outputs = y.shape[1]!;
+    for (let g = 0; g < weights.length; g++) {
+      const begin = offsets[g]!;
+      const own = offsets[g + 1]! - begin;
+      if (own === 0) continue;
+      list.push(y.ptr + 4 * begin * outputs);
+      if (dtype !== "q8") list.push(x.ptr + 4 * begin * inputs);
+      list.push(arranged.ptr + begin * rowBytes, weights[g]!.ptr, own, outputs, inputs);
+      count++;
+      panels += Math.ceil(outputs / PANEL);
+      work += 2 * own * outputs * inputs;
+    }
+  }
+  const [one, several] = KERNELS[dtype];
+  const workspace = rt.workspace(dtype === "q8" ? rt.kernels.matmulQ8WorkspaceBytes : rt.kernels.matmulWorkspaceBytes);
+  if (count === 1) {
+    list.push(workspace, 0, panels);
+    rt.runIn(one, list as Parameters<Kernels[typeof one]>, work);
+  } else if (count > 1) {
+    rt.runIn(several, [rt.from(list, [list.length], "i32").ptr, count, workspace, 0, panels], work);
+  }
+  if (arranged !== x) rt.release(arranged);
+}
+
+/** Each group's rows in the tiles of float32 products; fewer than make a tile stay as they are. */
+function pack(x: Tensor, offsets: readonly number[]): Tensor {
+  const { rt } = x;
+  const inputs = x.shape[1]!;
+  let packed = x;
+  eachGroup(offsets, (begin, rows) => {
+    const tiles = rt.kernels.rowTiles(rows);
+    if (!tiles) return;
+    if (packed === x) packed = rt.empty(x.shape);
+    const from = 4 * begin * inputs;
+    rt.run("packRows", [packed.ptr + from, x.ptr + from, rows, inputs, 0, tiles], rows * inputs);
+  });
   return packed;
 }
 
-/** Rows as 16-bit integers, with a scale for every block of inputs, in the tiles of q8 products. */
-function quantize(x: Tensor): Tensor {
+/** Each group's rows as 16-bit integers, with a scale for every block of inputs, in the tiles of q8 products. */
+function quantize(x: Tensor, offsets: readonly number[]): Tensor {
   const { rt } = x;
-  const [rows, inputs] = x.shape as [number, number];
-  const quantized = rt.empty([rows * (Math.ceil(inputs / 2) + Math.ceil(inputs / BLOCK))]);
-  rt.run("quantizeRows", [quantized.ptr, x.ptr, rows, inputs], rows, 4 * rows * inputs);
+  const [all, inputs] = x.shape as [number, number];
+  const words = Math.ceil(inputs / 2) + Math.ceil(inputs / BLOCK);
+  const quantized = rt.empty([all, words]);
+  eachGroup(offsets, (begin, rows) => {
+    const [to, from] = [quantized.ptr + 4 * begin * words, x.ptr + 4 * begin * inputs];
+    rt.run("quantizeRows", [to, from, rows, inputs, 0, rows], 4 * rows * inputs);
+  });
   return quantized;
+}
+
+function eachGroup(offsets: readonly number[], body: (begin: number, rows: number) => void): void {
+  for (let g = 0; g + 1 < offsets.length; g++) if (offsets[g]! < offsets[g + 1]!) body(offsets[g]!, offsets[g + 1]! - offsets[g]!);
+}
+
+function expectOffsets(offsets: readonly number[], rows: number): void {
+  let ascending = offsets.length > 0 && offsets[0] === 0 && offsets.at(-1) === rows;
+  for (let g = 1; ascending && g < offsets.length; g++) ascending = offsets[g - 1]! <= offsets[g]!;
+  if (!ascending) throw new ShapeError(`matmul: offsets: expected 0 to ${rows}, ascending, got ${offsets.join(", ")}`);
+}
+
+function expectWeights(x: Tensor, weights: readonly Tensor[], groups: number): void {
+  if (weights.length !== groups || groups === 0)
+    throw new ShapeError(`matmul: w: expected one for each of ${groups} groups of rows, got ${weights.length}`);
+  const { shape, dtype } = weights[0]!;
+  for (const w of weights) {
+    const [outputs, only] = w === weights[0] ? (["*", DTYPES] as const) : ([shape[0]!, dtype] as const);
+    expectShape("matmul: w", w, [outputs, x.shape[1]!], { dtype: only, layout: "panels", hint: "weights are [out, in]" });
+  }
+  runtimeOf("matmul", x, ...weights);
 }

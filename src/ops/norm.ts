@@ -16,6 +16,6 @@ export function rmsNorm(x: Tensor, w: Tensor, eps: number): Tensor {
   expectShape("rmsNorm: w", w, [dim]);
   const rt = runtimeOf("rmsNorm", x, w);
   const y = rt.empty(x.shape);
-  rt.run("rmsNorm", [y.ptr, x.ptr, w.ptr, dim, eps], rows, 4 * rows * dim);
+  rt.run("rmsNorm", [y.ptr, x.ptr, w.ptr, dim, eps, 0, rows], 4 * rows * dim);
   return y;
 }

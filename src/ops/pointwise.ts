@@ -9,7 +9,7 @@ export function silu(x: Tensor): Tensor {
   const { rt } = x;
   const y = rt.empty(x.shape);
   const size = sizeOf(x.shape);
-  rt.run("silu", [y.ptr, x.ptr], size, SIGMOID * size);
+  rt.run("silu", [y.ptr, x.ptr, 0, size], SIGMOID * size);
   return y;
 }
 
@@ -20,7 +20,7 @@ export function siluGate(a: Tensor, b: Tensor): Tensor {
   const rt = runtimeOf("siluGate", a, b);
   const y = rt.empty(a.shape);
   const size = sizeOf(a.shape);
-  rt.run("siluGate", [y.ptr, a.ptr, b.ptr], size, SIGMOID * size);
+  rt.run("siluGate", [y.ptr, a.ptr, b.ptr, 0, size], SIGMOID * size);
   return y;
 }
 
@@ -31,7 +31,7 @@ export function sigmoidGate(g: Tensor, x: Tensor): Tensor {
   const rt = runtimeOf("sigmoidGate", g, x);
   const y = rt.empty(g.shape);
   const size = sizeOf(g.shape);
-  rt.run("sigmoidGate", [y.ptr, g.ptr, x.ptr], size, SIGMOID * size);
+  rt.run("sigmoidGate", [y.ptr, g.ptr, x.ptr, 0, size], SIGMOID * size);
   return y;
 }
 
@@ -42,7 +42,7 @@ export function residual(x: Tensor, f: Tensor, { alpha, beta }: { alpha: number;
   const rt = runtimeOf("residual", x, f);
   const y = rt.empty(x.shape);
   const size = sizeOf(x.shape);
-  rt.run("residual", [y.ptr, x.ptr, f.ptr, alpha, beta], size, LINEAR * size);
+  rt.run("residual", [y.ptr, x.ptr, f.ptr, alpha, beta, 0, size], LINEAR * size);
   return y;
 }
 
@@ -61,6 +61,6 @@ export function mix(a: Tensor, b: Tensor, c: Tensor): Tensor {
   expectShape("mix: c", c, [rows, 1]);
   const rt = runtimeOf("mix", a, b, c);
   const y = rt.empty(a.shape);
-  rt.run("mix", [y.ptr, a.ptr, b.ptr, c.ptr, dim], rows, LINEAR * rows * dim);
+  rt.run("mix", [y.ptr, a.ptr, b.ptr, c.ptr, dim, 0, rows], LINEAR * rows * dim);
   return y;
 }

@@ -44,6 +44,6 @@ export function rope(x: Tensor, { cos, sin }: Rotation): Tensor {
   if (2 * half > headDim) throw new ShapeError(`rope: cos: expected at most ${headDim / 2} angles per token, got ${half}`);
   const rt = runtimeOf("rope", x, cos, sin);
   const y = rt.empty(x.shape);
-  rt.run("rope", [y.ptr, x.ptr, cos.ptr, sin.ptr, heads, headDim, 2 * half], tokens, 3 * tokens * heads * headDim);
+  rt.run("rope", [y.ptr, x.ptr, cos.ptr, sin.ptr, heads, headDim, 2 * half, 0, tokens], 3 * tokens * heads * headDim);
   return y;
 }

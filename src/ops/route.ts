@@ -28,61 +28,61 @@ export function route(logits: Tensor, topK: number): Routing {
   const experts = rt.empty([tokens, topK], "i32");
   const weights = rt.empty([tokens, topK]);
   const probabilities = rt.empty([tokens, count]);
-  rt.run("route", [experts.ptr, weights.ptr, probabilities.ptr, logits.ptr, count, topK], tokens, tokens * count * (20 + 4 * topK));
+  rt.run("route", [experts.ptr, weights.ptr, probabilities.ptr, logits.ptr, count, topK, 0, tokens], tokens * count * (20 + 4 * topK));
   const order = rt.empty([tokens * topK], "i32");
   const offsets = rt.empty([count + 1], "i32");
   rt.kernels.group(order.ptr, offsets.ptr, experts.ptr, tokens * topK, count);
-  return { topK, weights, order, offsets: [...rt.i32(offsets)] };
+  return { topK, weights, order, offsets: rt.integers(offsets) };
 }
 
 /**
- * The rows of `x` that go to one expert.
+ * The rows of `x` that go to experts `first` to `end`, expert by expert.
  *
  * @param x `[tokens, dim]`
- * @returns `[slots of that expert, dim]`
+ * @returns `[slots of these experts, dim]`
  * @throws {ShapeError}
  */
-export function gather(x: Tensor, routing: Routing, expert: number): Tensor {
+export function gather(x: Tensor, routing: Routing, first: number, end = first + 1): Tensor {
   const [tokens = 0, dim = 0] = x.shape;
   expectShape("gather: x", x, [tokens, dim]);
-  const slots = slotsOf("gather", routing, expert, tokens);
+  const slots = slotsOf("gather", routing, first, end, tokens);
   const rt = runtimeOf("gather", x, slots);
   const rows = slots.shape[0]!;
   const y = rt.empty([rows, dim]);
-  rt.run("gather", [y.ptr, x.ptr, slots.ptr, routing.topK, dim], rows, rows * dim);
+  rt.run("gather", [y.ptr, x.ptr, slots.ptr, routing.topK, dim, 0, rows], rows * dim);
   return y;
 }
 
 /**
- * Adds one expert's results to the tokens they belong to: `y_t += w_tj · x_i`. Changes `y`.
+ * Adds the results of experts `first` to `end` to the tokens they belong to: `y_t += w_tj · x_i`. Changes `y`.
  *
  * @param y `[tokens, dim]`
- * @param x `[slots of that expert, dim]`
+ * @param x `[slots of these experts, dim]`
  * @throws {ShapeError}
  */
-export function scatter(y: Tensor, x: Tensor, routing: Routing, expert: number): void {
+export function scatter(y: Tensor, x: Tensor, routing: Routing, first: number, end = first + 1): void {
   const [tokens = 0, dim = 0] = y.shape;
-  const slots = slotsOf("scatter", routing, expert, tokens);
+  const slots = slotsOf("scatter", routing, first, end, tokens);
   expectShape("scatter: y", y, [tokens, dim]);
   expectShape("scatter: x", x, [slots.shape[0]!, dim]);
   const rt = runtimeOf("scatter", y, x, slots);
   const rows = slots.shape[0]!;
-  rt.run("scatter", [y.ptr, x.ptr, slots.ptr, routing.weights.ptr, rows, routing.topK, dim], dim, 2 * rows * dim);
+  rt.run("scatter", [y.ptr, x.ptr, slots.ptr, routing.weights.ptr, rows, routing.topK, dim, 0, dim], 2 * rows * dim);
 }
 
-/** The part of `order` that belongs to one expert. */
-function slotsOf(where: string, { order, offsets, topK }: Routing, expert: number, tokens: number): Tensor {
-  const [begin, end] = [offsets[expert], offsets[expert + 1]];
-  if (begin === undefined || end === undefined)
-    throw new ShapeError(`${where}: expert: expected one of ${offsets.length - 1}, got ${expert}`);
+/** The part of `order` that belongs to experts `first` to `end`. */
+function slotsOf(where: string, { order, offsets, topK }: Routing, first: number, end: number, tokens: number): Tensor {
+  const [from, to] = [offsets[first], offsets[end]];
+  if (from === undefined || to === undefined || first > end)
+    throw new ShapeError(`${where}: experts: expected a range within [0, ${offsets.length - 1}], got ${first} to ${end}`);
   expectShape(`${where}: order`, order, [tokens * topK], { dtype: "i32", hint: "routed from other tokens?" });
-  return slice(order, begin, end);
+  return slice(order, from, to);
 }
 
 /** A tensor of zeros, to scatter into. */
 export function zerosLike(x: Tensor): Tensor {
   const y = x.rt.empty(x.shape);
-  x.rt.f32(y).fill(0);
+  x.rt.fill(y, 0);
   return y;
 }
 
@@ -100,6 +100,6 @@ export function take(x: Tensor, indices: readonly number[]): Tensor {
   const order = rt.from(indices, [indices.length], "i32");
   expectIndices("take: indices", order, count);
   const y = rt.empty([indices.length, dim]);
-  rt.run("gather", [y.ptr, x.ptr, order.ptr, 1, dim], indices.length, indices.length * dim);
+  rt.run("gather", [y.ptr, x.ptr, order.ptr, 1, dim, 0, indices.length], indices.length * dim);
   return y;
 }

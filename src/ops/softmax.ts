@@ -1,4 +1,5 @@
-import { expectShape, type Tensor } from "../runtime/tensor.js";
+import { ShapeError } from "../runtime/errors.js";
+import { expectShape, sizeOf, type Tensor } from "../runtime/tensor.js";
 
 /** Operations per exponential, about. */
 const EXP = 20;
@@ -9,7 +10,7 @@ export function softmax(x: Tensor): Tensor {
   expectShape("softmax: x", x, [rows, dim]);
   const { rt } = x;
   const y = rt.empty(x.shape);
-  rt.run("softmax", [y.ptr, x.ptr, dim], rows, EXP * rows * dim);
+  rt.run("softmax", [y.ptr, x.ptr, dim, 0, rows], EXP * rows * dim);
   return y;
 }
 
@@ -19,6 +20,14 @@ export function logSoftmax(x: Tensor): Tensor {
   expectShape("logSoftmax: x", x, [rows, dim]);
   const { rt } = x;
   const y = rt.empty(x.shape);
-  rt.run("logSoftmax", [y.ptr, x.ptr, dim], rows, EXP * rows * dim);
+  rt.run("logSoftmax", [y.ptr, x.ptr, dim, 0, rows], EXP * rows * dim);
   return y;
+}
+
+/** The index of the largest of all elements, of equals the first. @throws {ShapeError} no elements */
+export function argmax(x: Tensor): number {
+  expectShape("argmax: x", x, x.shape);
+  const size = sizeOf(x.shape);
+  if (size === 0) throw new ShapeError(`argmax: x: expected elements, got [${x.shape.join(", ")}]`);
+  return x.rt.kernels.argmax(x.ptr, size);
 }

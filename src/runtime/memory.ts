@@ -14,6 +14,9 @@ export const MAX_BYTES = PAGE * MAX_PAGES;
  */
 export class Heap {
   readonly memory: WebAssembly.Memory;
+  /** All of the memory as float32 and as int32; anew whenever it has grown. */
+  floats: Float32Array<ArrayBuffer>;
+  words: Int32Array<ArrayBuffer>;
   /** Bytes handed out and not yet freed. */
   used = 0;
   /** The most that was ever handed out at once. */
@@ -29,6 +32,7 @@ export class Heap {
   /** @param shared whether several threads use the memory */
   constructor(shared = false) {
     this.memory = newMemory(shared);
+    [this.floats, this.words] = views(this.memory);
   }
 
   /** Everything below `base` belongs to the module's own data. */
@@ -36,10 +40,10 @@ export class Heap {
     this.free = [{ begin: roundUp(base), end: this.top }];
   }
 
-  /** Address of `bytes` fresh bytes, aligned to 64. Their contents are undefined. `where` names them, should there be no room. */
-  allocate(bytes: number, where: () => string): number {
+  /** Address of `bytes` fresh bytes, aligned to 64. Their contents are undefined. `what` and `shape` name them, should there be no room. */
+  allocate(bytes: number, what: string, shape?: readonly number[]): number {
     const size = roundUp(Math.max(bytes, 1));
-    const ptr = this.waiting.get(size)?.pop() ?? this.cut(size, where);
+    const ptr = this.waiting.get(size)?.pop() ?? this.cut(size, what, shape);
     this.sizes.set(ptr, size);
     this.used += size;
     if (this.used > this.peak) this.peak = this.used;
@@ -57,7 +61,7 @@ export class Heap {
   }
 
   /** Takes `size` bytes from the first free range that has them. */
-  private cut(size: number, where: () => string): number {
+  private cut(size: number, what: string, shape?: readonly number[]): number {
     const fits = (range: { begin: number; end: number }) => range.end - range.begin >= size;
     let index = this.free.findIndex(fits);
     if (index < 0 && this.waiting.size > 0) {
@@ -65,7 +69,7 @@ export class Heap {
       index = this.free.findIndex(fits);
     }
     if (index < 0) {
-      this.grow(size, where);
+      this.grow(size, shape ? `${what} [${shape.join(", ")}]` : what);
       index = this.free.length - 1;
     }
     const range = this.free[index]!;
@@ -102,7 +106,7 @@ export class Heap {
     else this.free.splice(low, 0, { begin, end });
   }
 
-  private grow(size: number, where: () => string): void {
+  private grow(size: number, where: string): void {
     const last = this.free.at(-1);
     const missing = size - (last?.end === this.top ? last.end - last.begin : 0);
     const pages = Math.ceil(missing / PAGE);
@@ -111,6 +115,7 @@ export class Heap {
     for (const count of new Set([Math.max(pages, generous), pages])) {
       try {
         this.memory.grow(count);
+        [this.floats, this.words] = views(this.memory);
         this.insert(this.top, this.top + count * PAGE);
         this.top += count * PAGE;
         return;
@@ -119,9 +124,14 @@ export class Heap {
       }
     }
     throw new MemoryError(
-      `${where()}: needs ${formatBytes(size)} more, ${formatBytes(this.used)} are in use and wasm32 holds ${formatBytes(MAX_BYTES)} at most (a smaller model, bf16 weights, a shorter context, or dispose() what is no longer needed)`,
+      `${where}: needs ${formatBytes(size)} more, ${formatBytes(this.used)} are in use and wasm32 holds ${formatBytes(MAX_BYTES)} at most (a smaller model, bf16 weights, a shorter context, or dispose() what is no longer needed)`,
     );
   }
+}
+
+/** Seen as an ArrayBuffer even where it is shared: nothing here depends on which it is. */
+function views({ buffer }: WebAssembly.Memory): [Float32Array<ArrayBuffer>, Int32Array<ArrayBuffer>] {
+  return [new Float32Array(buffer as ArrayBuffer), new Int32Array(buffer as ArrayBuffer)];
 }
 
 function newMemory(shared: boolean): WebAssembly.Memory {

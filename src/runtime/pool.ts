@@ -38,7 +38,7 @@ export class Pool {
     private readonly heap: Heap,
     private readonly onWarning: (message: string) => void,
   ) {
-    this.at = heap.allocate(JOB_BYTES, () => "threads");
+    this.at = heap.allocate(JOB_BYTES, "threads");
     new Uint8Array(heap.memory.buffer, this.at, JOB_BYTES).fill(0);
     this.job = new Job(heap.memory, this.at, exports, 0);
     const names = Object.entries(exports).flatMap(([name, value]) => (typeof value === "function" ? [name] : []));
@@ -46,16 +46,17 @@ export class Pool {
   }
 
   /**
-   * Computes `kernel(...args, begin, end)` over [0, count) in pieces, on every thread that is free.
+   * Computes `kernel(...args)`, whose last arguments are its range [0, count), in pieces, on every thread that is free.
    *
-   * @param workspaceBytes per thread; the last argument is the address of the first thread's
+   * @param workspaceBytes per thread; the argument before the range is the address of the first thread's
    * @throws {LightningError} a thread that has died, or a kernel that failed
    */
-  run(kernel: string, args: readonly number[], workspaceBytes: number, count: number): void {
+  run(kernel: string, args: readonly number[], workspaceBytes: number): void {
     if (this.state === "new") this.start();
     this.check();
     const { job } = this;
     const { words } = job;
+    const count = args.at(-1)!;
     let size = Math.ceil(count / Math.min(count, this.threads * PIECES_PER_THREAD, MAX_PIECES));
     if (size > BLOCK) size = Math.ceil(size / BLOCK) * BLOCK;
     const pieces = Math.ceil(count / size);
@@ -63,7 +64,7 @@ export class Pool {
     words[Word.pieces] = pieces;
     words[Word.size] = size;
     words[Word.count] = count;
-    words[Word.arguments] = args.length;
+    words[Word.arguments] = args.length - 2;
     words[Word.workspaceBytes] = workspaceBytes;
     job.arguments.set(args);
     words[Word.failed] = 0;

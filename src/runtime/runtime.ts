@@ -37,7 +37,7 @@ export class Runtime {
   static sharedWork = 200_000;
 
   private scopes: number[][] = [];
-  private scratch = { ptr: 0, bytes: 0 };
+  private scratch = { ptr: 0, bytes: 0, each: 0 };
   /** Told of every kernel call that an op makes, if set: for profiles. */
   onKernel: ((call: KernelCall) => void) | undefined;
 
@@ -101,7 +101,7 @@ export class Runtime {
 
   /** A tensor with undefined contents that lives until `release`. */
   keep(shape: readonly number[], dtype: DType = "f32", layout: Tensor["layout"] = "rows"): Tensor {
-    const ptr = this.heap.allocate(bytesOf(shape, dtype, layout), () => `tensor [${shape.join(", ")}] ${dtype}`);
+    const ptr = this.heap.allocate(bytesOf(shape, dtype, layout), "tensor", shape);
     return { rt: this, ptr, shape, dtype, layout };
   }
 
@@ -110,8 +110,22 @@ export class Runtime {
     if (data.length !== sizeOf(shape))
       throw new ShapeError(`from: data: expected ${sizeOf(shape)} numbers for [${shape.join(", ")}], got ${data.length}`);
     const x = this.empty(shape, dtype);
-    (dtype === "f32" ? this.f32(x) : this.i32(x)).set(data);
+    const { floats, words } = this.heap;
+    (dtype === "f32" ? floats : words).set(data, x.ptr / 4);
     return x;
+  }
+
+  /** Sets every element of a float32 tensor. */
+  fill(x: Tensor, value: number): void {
+    this.heap.floats.fill(value, x.ptr / 4, x.ptr / 4 + sizeOf(x.shape));
+  }
+
+  /** A copy of a few int32 elements. */
+  integers(x: Tensor): number[] {
+    const { words } = this.heap;
+    const list: number[] = [];
+    for (let i = 0; i < sizeOf(x.shape); i++) list.push(words[x.ptr / 4 + i]!);
+    return list;
   }
 
   /** Frees a kept tensor, or a scratch tensor before its scope ends. */
@@ -143,57 +157,54 @@ export class Runtime {
   }
 
   /**
-   * Runs a kernel over the range [0, count), on all threads if that pays.
+   * Runs a kernel, on all threads if that pays.
    *
-   * @param args the kernel's arguments before `begin, end`; the array is the callee's from here on
-   * @param work floating point operations of the whole call
+   * @param args the kernel's arguments, the last two its whole range: 0 and its end
+   * @param work floating point operations of the call
    */
-  run<K extends keyof Ranged>(kernel: K, args: Ranged[K], count: number, work: number): void {
-    this.call(kernel, args as number[], 0, count, work);
+  run<K extends keyof Ranged>(kernel: K, args: Ranged[K], work: number): void {
+    this.call(kernel, args, 0, work);
   }
 
-  /** Like `run`, for a kernel that takes `bytes` of workspace before its range; each thread has its own. */
-  runIn<K extends keyof RangedInWorkspace>(bytes: number, kernel: K, args: RangedInWorkspace[K], count: number, work: number): void {
-    const each = Math.ceil(bytes / 64) * 64;
-    const all = args as number[];
-    all.push(this.workspace(each * this.threads));
-    this.call(kernel, all, each, count, work);
+  /** Like `run`, for a kernel that takes a workspace before its range: the address that `workspace` gave. */
+  runIn<K extends keyof RangedInWorkspace>(kernel: K, args: RangedInWorkspace[K], work: number): void {
+    this.call(kernel, args, this.scratch.each, work);
   }
 
-  private call(kernel: keyof Ranged | keyof RangedInWorkspace, args: number[], workspaceBytes: number, count: number, work: number): void {
+  private call(kernel: keyof Ranged | keyof RangedInWorkspace, args: readonly number[], workspaceBytes: number, work: number): void {
     const { kernels, pool } = this.alive;
     const begin = this.onKernel ? performance.now() : 0;
-    if (pool && count > 1 && work >= Runtime.sharedWork) pool.run(kernel, args, workspaceBytes, count);
-    else {
-      args.push(0, count);
-      (kernels[kernel] as (...args: number[]) => void)(...args);
-    }
+    if (pool && work >= Runtime.sharedWork && args.at(-1)! > 1) pool.run(kernel, args, workspaceBytes);
+    else (kernels[kernel] as (...args: number[]) => void)(...args);
     this.onKernel?.({ kernel, ms: performance.now() - begin, work });
   }
 
-  /** A workspace for one kernel call, valid until the next request for one. */
+  /** A workspace for one kernel call, `bytes` for each thread. Valid until the next request for one. */
   workspace(bytes: number): number {
-    if (bytes > this.scratch.bytes) {
+    const each = Math.ceil(bytes / 64) * 64;
+    const all = each * this.threads;
+    if (all > this.scratch.bytes) {
       if (this.scratch.ptr) this.heap.release(this.scratch.ptr);
-      this.scratch = { ptr: 0, bytes: 0 };
-      this.scratch = { ptr: this.heap.allocate(bytes, () => "workspace"), bytes };
+      this.scratch = { ptr: 0, bytes: 0, each: 0 };
+      this.scratch = { ptr: this.heap.allocate(all, "workspace"), bytes: all, each };
     }
+    this.scratch.each = each;
     return this.scratch.ptr;
   }
 
   /** A live view; any later allocation may detach it. */
   f32(x: Tensor): Float32Array<ArrayBuffer> {
-    return new Float32Array(this.heap.memory.buffer as ArrayBuffer, x.ptr, sizeOf(x.shape));
+    return new Float32Array(this.heap.floats.buffer, x.ptr, sizeOf(x.shape));
   }
 
   /** A live view; any later allocation may detach it. */
   i32(x: Tensor): Int32Array<ArrayBuffer> {
-    return new Int32Array(this.heap.memory.buffer as ArrayBuffer, x.ptr, sizeOf(x.shape));
+    return new Int32Array(this.heap.floats.buffer, x.ptr, sizeOf(x.shape));
   }
 
   /** A live view of raw bytes; any later allocation may detach it. */
   bytes(ptr: number, length: number): Uint8Array<ArrayBuffer> {
-    return new Uint8Array(this.heap.memory.buffer as ArrayBuffer, ptr, length);
+    return new Uint8Array(this.heap.floats.buffer, ptr, length);
   }
 
   /** A copy of a float32 tensor's elements that outlives it. */

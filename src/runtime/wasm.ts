@@ -2,8 +2,10 @@ import type { Kernels, Ranged, RangedInWorkspace } from "../../build/wasm/kernel
 import { LightningError } from "./errors.js";
 import type { Heap } from "./memory.js";
 
-/** Every kernel's typed signature, as the AssemblyScript compiler wrote it: renaming a kernel breaks its callers here. */
-/** Of kernels over a range, the arguments before `begin, end`; of those with a workspace, before that. */
+/**
+ * Every kernel's typed signature, as the AssemblyScript compiler wrote it: renaming a kernel breaks its callers here.
+ * `Ranged` and `RangedInWorkspace` are the arguments of those over a range, without and with a workspace.
+ */
 export type { Kernels, Ranged, RangedInWorkspace };
 
 /**
@@ -59,11 +61,12 @@ export async function compile(build: Build | "auto", shared = false): Promise<{ 
   }
 }
 
-/** Binds a compiled module to a heap. */
+/** Binds a compiled module to a heap. @returns its functions, and its constants as numbers */
 export function link(module: WebAssembly.Module, heap: Heap): Kernels {
   const { exports } = new WebAssembly.Instance(module, { env: { memory: heap.memory } });
-  const kernels = exports as unknown as Kernels;
-  heap.reserve(Number(kernels.heapBase.value));
+  const entries = Object.entries(exports).map(([name, value]) => [name, value instanceof WebAssembly.Global ? value.value : value]);
+  const kernels: Kernels = Object.fromEntries(entries);
+  heap.reserve(kernels.heapBase);
   return kernels;
 }
 

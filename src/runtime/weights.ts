@@ -9,6 +9,8 @@ import { bytesOf, PANEL, sizeOf, type Tensor } from "./tensor.js";
 export interface Weights {
   /** @throws {WeightError} no such weight */
   at(name: string): Tensor;
+  /** Whether a name always gives the same tensor, so that who asks for it may keep it. */
+  readonly fixed: boolean;
 }
 
 /** Float dtypes that checkpoints store. */
@@ -36,6 +38,7 @@ const STAGE_BYTES = 1 << 20;
  * What is read back is what products compute with: of q8 the values scale · integer, rounded to the stored dtype.
  */
 export class ResidentWeights implements Weights {
+  readonly fixed = true;
   private entries = new Map<string, { tensor: Tensor; spec: WeightSpec }>();
 
   constructor(readonly rt: Runtime) {}
@@ -166,14 +169,18 @@ function rowOffset(x: Tensor, row: number): number {
 
 /** The weights whose names begin with `prefix`, by the rest of their names. */
 export function under(weights: Weights, prefix: string): Weights {
-  // A joined string is hashed anew at every look-up, one that is kept is not.
-  const names = new Map<string, string>();
+  if (!weights.fixed) return { fixed: false, at: (name) => weights.at(prefix + name) };
+  // A joined string is hashed anew at every look-up, and a long path through cold memory at every op is time that a decoded token feels.
+  const known = new Map<string, Tensor>();
   return {
+    fixed: true,
     at(name) {
-      const known = names.get(name);
-      if (known !== undefined) return weights.at(known);
-      names.set(name, prefix + name);
-      return weights.at(prefix + name);
+      let tensor = known.get(name);
+      if (!tensor) {
+        tensor = weights.at(prefix + name);
+        known.set(name, tensor);
+      }
+      return tensor;
     },
   };
 }

@@ -1,14 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { embed } from "../../src/ops/embed.js";
-import { matmul, matmuls } from "../../src/ops/matmul.js";
+import { groupedMatmuls, matmul, matmuls } from "../../src/ops/matmul.js";
 import { rmsNorm } from "../../src/ops/norm.js";
 import { mix, residual, sigmoidGate, silu, siluGate } from "../../src/ops/pointwise.js";
 import { rope, rotation } from "../../src/ops/rope.js";
 import { gather, route, scatter, take, zerosLike } from "../../src/ops/route.js";
-import { logSoftmax, softmax } from "../../src/ops/softmax.js";
+import { argmax, logSoftmax, softmax } from "../../src/ops/softmax.js";
 import type { Runtime } from "../../src/runtime/runtime.js";
-import type { Tensor } from "../../src/runtime/tensor.js";
+import { slice, type Tensor } from "../../src/runtime/tensor.js";
 import { ResidentWeights } from "../../src/runtime/weights.js";
 import * as reference from "../reference/linear.js";
 import { routeWeights } from "../reference/moe.js";
@@ -159,6 +159,32 @@ export const opsSuite: Suite = (runtime) => {
     }
   });
 
+  test.each(["f32", "bf16", "q8"] as const)("groups of rows meet weights of their own: %s", (resident) => {
+    const rt = runtime();
+    const [inputs, counts] = [530, [3, 0, 1, 9, 0, 70]];
+    const offsets = [0, ...counts.map((_, g) => counts.slice(0, g + 1).reduce((sum, count) => sum + count, 0))];
+    const sets = [17, 40].map((out, i) => counts.map((_, g) => randomMatrix(rt, 10 * i + g, out, inputs, resident)));
+    rt.scope(() => {
+      const x = randomInput(rt, 3, [offsets.at(-1)!, inputs]).tensor;
+      const ys = groupedMatmuls(
+        x,
+        offsets,
+        sets.map((set) => set.map(({ tensor }) => tensor)),
+      );
+      for (const [i, set] of sets.entries()) {
+        const apart = set.flatMap(({ tensor }, g) =>
+          counts[g] === 0 ? [] : [...evaluate(rt, () => matmul(slice(x, offsets[g]!, offsets[g + 1]!), tensor))],
+        );
+        expect([...rt.read(ys[i]!)]).toEqual(apart);
+      }
+      const w = sets[0]![0]!.tensor;
+      expect(() => groupedMatmuls(x, [0, 90, 83], [[w, w]])).toThrow(/offsets: expected 0 to 83, ascending, got 0, 90, 83/);
+      expect(() => groupedMatmuls(x, [0, 83], [[w, w]])).toThrow(/w: expected one for each of 1 groups of rows, got 2/);
+      expect(() => groupedMatmuls(x, [0, 80, 83], [[w, sets[1]![0]!.tensor]])).toThrow(/w: expected \[17, 530\]/);
+    });
+    for (const w of sets.flat()) w.release();
+  });
+
   test.each(["f32", "bf16", "q8"] as const)("embedding copies rows of %s weights exactly", (resident) => {
     const rt = runtime();
     for (const [vocab, hidden] of [
@@ -282,6 +308,21 @@ export const opsSuite: Suite = (runtime) => {
           expect(tolerance.maxAbsDiff(l, expected)).toBeLessThanOrEqual(tolerance.logSoftmax(width, tolerance.maxAbs(expected)));
         });
       }
+    });
+
+    test("argmax is the first of the largest", () => {
+      const rt = runtime();
+      rt.scope(() => {
+        for (const width of LENGTHS) {
+          const x = randomInput(rt, width, [1, width], 10);
+          expect(argmax(x.tensor)).toBe(x.data.indexOf(Math.max(...x.data)));
+          for (let i = 0; i < width; i++) {
+            const ties = x.data.map((_, j) => (j >= i && (j - i) % 3 === 0 ? 7 : -j));
+            expect(argmax(rt.from(ties))).toBe(i);
+          }
+        }
+        expect(argmax(rt.from(new Float32Array(9).fill(Number.NEGATIVE_INFINITY)))).toBe(0);
+      });
     });
 
     test("does not change when every score moves by the same power of two", () => {

@@ -42,7 +42,7 @@ function product(resident: "f32" | "bf16"): Make {
     const packed = rt.empty(x.shape);
     rt.kernels.packRows(packed.ptr, x.ptr, ROWS, inputs, 0, rt.kernels.rowTiles(ROWS));
     const kernel = resident === "f32" ? rt.kernels.matmulF32 : rt.kernels.matmulBf16;
-    const workspace = rt.workspace(Number(rt.kernels.matmulWorkspaceBytes.value));
+    const workspace = rt.workspace(rt.kernels.matmulWorkspaceBytes);
     const run = (begin: number, end: number) => kernel(y.ptr, x.ptr, packed.ptr, w.tensor.ptr, ROWS, out, inputs, workspace, begin, end);
     return { outputs: [y], length: 4, run };
   };
@@ -56,10 +56,38 @@ function productQ8(): Make {
     const quantized = rt.empty([ROWS * 262]);
     rt.kernels.quantizeRows(quantized.ptr, x.ptr, ROWS, inputs, 0, ROWS);
     const y = zeros(rt, [ROWS, out]);
-    const workspace = rt.workspace(Number(rt.kernels.matmulQ8WorkspaceBytes.value));
+    const workspace = rt.workspace(rt.kernels.matmulQ8WorkspaceBytes);
     const run = (begin: number, end: number) =>
       rt.kernels.matmulQ8(y.ptr, quantized.ptr, w.tensor.ptr, ROWS, out, inputs, workspace, begin, end);
     return { outputs: [y], length: 4, run };
+  };
+}
+
+/** A list of three products, the middle one of a single row. */
+function products(resident: ResidentDType): Make {
+  return (rt) => {
+    const inputs = 70;
+    const q8 = resident === "q8";
+    const outputs: Tensor[] = [];
+    const list: number[] = [];
+    for (const [rows, out] of [
+      [5, 40],
+      [1, 125],
+      [ROWS, 33],
+    ] as const) {
+      const x = input(rt, rows, [rows, inputs]);
+      const w = randomMatrix(rt, out, out, inputs, resident).tensor;
+      const y = zeros(rt, [rows, out]);
+      const arranged = rt.empty([rows, inputs]);
+      if (q8) rt.kernels.quantizeRows(arranged.ptr, x.ptr, rows, inputs, 0, rows);
+      else rt.kernels.packRows(arranged.ptr, x.ptr, rows, inputs, 0, rt.kernels.rowTiles(rows));
+      list.push(y.ptr, ...(q8 ? [] : [x.ptr]), arranged.ptr, w.ptr, rows, out, inputs);
+      outputs.push(y);
+    }
+    const table = rt.from(list, [list.length], "i32");
+    const kernel = { f32: rt.kernels.productsF32, bf16: rt.kernels.productsBf16, q8: rt.kernels.productsQ8 }[resident];
+    const workspace = rt.workspace(q8 ? rt.kernels.matmulQ8WorkspaceBytes : rt.kernels.matmulWorkspaceBytes);
+    return { outputs, length: 8, run: (begin, end) => kernel(table.ptr, 3, workspace, begin, end) };
   };
 }
 
@@ -80,6 +108,9 @@ const kernels: Record<string, Make> = {
   matmulF32: product("f32"),
   matmulBf16: product("bf16"),
   matmulQ8: productQ8(),
+  productsF32: products("f32"),
+  productsBf16: products("bf16"),
+  productsQ8: products("q8"),
   quantizeRows: (rt) => {
     const [rows, width] = [11, 515];
     const quantized = zeros(rt, [rows * 260]);

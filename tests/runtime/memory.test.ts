@@ -17,7 +17,7 @@ describe("the heap", () => {
           const held: { ptr: number; size: number }[] = [];
           for (const { size, keep, which } of steps) {
             if (!keep && held.length > 0) heap.release(held.splice(which % held.length, 1)[0]!.ptr);
-            else held.push({ ptr: heap.allocate(size, () => "test"), size });
+            else held.push({ ptr: heap.allocate(size, "test"), size });
             const sorted = [...held].sort((a, b) => a.ptr - b.ptr);
             for (const [i, { ptr, size }] of sorted.entries()) {
               expect(ptr % 64).toBe(0);
@@ -29,7 +29,7 @@ describe("the heap", () => {
           expect(heap.used).toBe(0);
           // One free range again: all of the memory can be had in one piece without growing.
           const bytes = heap.memory.buffer.byteLength;
-          heap.allocate(bytes - 1024, () => "test");
+          heap.allocate(bytes - 1024, "test");
           expect(heap.memory.buffer.byteLength).toBe(bytes);
         },
       ),
@@ -40,18 +40,18 @@ describe("the heap", () => {
   test("refuses what does not fit, and goes on", () => {
     const heap = new Heap();
     heap.reserve(0);
-    expect(() => heap.allocate(MAX_BYTES + 64, () => "too much")).toThrow(MemoryError);
-    expect(() => heap.allocate(MAX_BYTES + 64, () => "too much")).toThrow(/too much: needs 4 GiB more/);
+    expect(() => heap.allocate(MAX_BYTES + 64, "too much")).toThrow(MemoryError);
+    expect(() => heap.allocate(MAX_BYTES + 64, "too much")).toThrow(/too much: needs 4 GiB more/);
     expect(heap.used).toBe(0);
-    heap.allocate(100, () => "enough");
+    heap.allocate(100, "enough");
     expect(() => heap.release(12)).toThrow(/not allocated/);
   });
 
   test("can be filled to the last page", () => {
     const heap = new Heap();
     heap.reserve(0);
-    heap.allocate(MAX_BYTES - 1_000_000, () => "most");
-    heap.allocate(900_000, () => "the rest");
+    heap.allocate(MAX_BYTES - 1_000_000, "most");
+    heap.allocate(900_000, "the rest");
     expect(heap.memory.buffer.byteLength).toBe(MAX_BYTES);
   });
 });
@@ -59,7 +59,7 @@ describe("the heap", () => {
 test("a product whose operand ends where memory ends is computed", async () => {
   const rt = await Runtime.create("simd");
   const [rows, inputs, out] = [5, 64, 64];
-  rt.workspace(Number(rt.kernels.matmulWorkspaceBytes.value));
+  rt.workspace(rt.kernels.matmulWorkspaceBytes);
   const below = randomMatrix(rt, 1, out, inputs, "f32");
   const x = randomInput(rt, 2, [rows, inputs]).tensor;
   const y = rt.empty([rows, out]);
@@ -73,7 +73,7 @@ test("a product whose operand ends where memory ends is computed", async () => {
   while (rt.memory.reservedBytes < MAX_BYTES) fillers.push(rt.keep([4096]));
   rt.bytes(last.ptr, bytes).set(rt.bytes(below.tensor.ptr, bytes));
   const { kernels } = rt;
-  const workspace = rt.workspace(Number(kernels.matmulWorkspaceBytes.value));
+  const workspace = rt.workspace(kernels.matmulWorkspaceBytes);
   kernels.packRows(packed.ptr, x.ptr, rows, inputs, 0, kernels.rowTiles(rows));
   kernels.matmulF32(y.ptr, x.ptr, packed.ptr, last.ptr, rows, out, inputs, workspace, 0, out / 32);
   expect(rt.read(y)).toEqual(expected);

@@ -1,0 +1,39 @@
+// Several products in one call: the projections of one x, the experts of a few tokens.
+//   list   `count` products, the arguments of each one's kernel up to K in 32-bit words
+// The axis is all their panels, one product after the other: threads share the whole of it, however small the single ones are.
+
+import { matmulBf16, matmulF32 } from "./matmul";
+import { matmulQ8 } from "./matmul-q8";
+import { at } from "./simd";
+
+export function productsF32(list: usize, count: i32, ws: usize, begin: i32, end: i32): void {
+  products<f32>(list, count, ws, begin, end);
+}
+
+export function productsBf16(list: usize, count: i32, ws: usize, begin: i32, end: i32): void {
+  products<u16>(list, count, ws, begin, end);
+}
+
+export function productsQ8(list: usize, count: i32, ws: usize, begin: i32, end: i32): void {
+  products<i8>(list, count, ws, begin, end);
+}
+
+@inline function products<W>(list: usize, count: i32, ws: usize, begin: i32, end: i32): void {
+  const words = sizeof<W>() == 1 ? 6 : 7;
+  for (; count > 0; count--) {
+    const sizes = at(list, words - 3), M = i32.load(sizes), N = i32.load(sizes, 4), K = i32.load(sizes, 8), panels = (N + 31) >> 5;
+    const from = max(begin, 0), to = min(end, panels);
+    if (from < to) {
+      const y = pointer(list, 0), a = pointer(list, 1), b = pointer(list, 2);
+      if (sizeof<W>() == 1) matmulQ8(y, a, b, M, N, K, ws, from, to);
+      else if (sizeof<W>() == 2) matmulBf16(y, a, b, pointer(list, 3), M, N, K, ws, from, to);
+      else matmulF32(y, a, b, pointer(list, 3), M, N, K, ws, from, to);
+    }
+    begin -= panels; end -= panels;
+    list = at(list, words);
+  }
+}
+
+@inline function pointer(list: usize, i: i32): usize {
+  return <usize>load<u32>(at(list, i));
+}
