@@ -49,16 +49,17 @@ function magnitude(x: usize, n: i32): f32 {
   return i32x4.extract_lane(round(f32x4.splat(x)), 0);
 }
 
-/** Rows begin to end of x, quantised. */
+/** Rows begin to end of x, quantised for products of M rows each: of more rows, M by M, each such group on its own. */
 export function quantizeRows(y: usize, x: usize, M: i32, K: i32, begin: i32, end: i32): void {
-  const tiled = M & ~3;
-  for (let i = begin; i < end; i++) {
+  const tiled = M & ~3, rowBytes = ((<usize>blocks(K)) << 2) + ((<usize>((K + 1) >> 1)) << 2);
+  for (let r = begin; r < end; r++) {
+    const i = r % M, group = y + (<usize>(r - i)) * rowBytes;
     // A tile holds the pairs of its four rows side by side.
-    const first = i < tiled ? i & ~3 : i, step: usize = i < tiled ? 16 : 4, xi = x + (((<usize>i) * (<usize>K)) << 2);
-    for (let k: i32 = 0, t = at(y, i); k < K; k += KC, t += (<usize>M) << 2) {
+    const first = i < tiled ? i & ~3 : i, step: usize = i < tiled ? 16 : 4, xi = x + (((<usize>r) * (<usize>K)) << 2);
+    for (let k: i32 = 0, t = at(group, i); k < K; k += KC, t += (<usize>M) << 2) {
       const kc = min(KC, K - k), m = magnitude(at(xi, k), kc);
       f32.store(t, m / 32767);
-      quantize(rowPairs(y, M, K, k, first) + ((<usize>(i - first)) << 2), step, at(xi, k), kc, inverse(32767, m));
+      quantize(rowPairs(group, M, K, k, first) + ((<usize>(i - first)) << 2), step, at(xi, k), kc, inverse(32767, m));
     }
   }
 }

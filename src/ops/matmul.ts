@@ -103,13 +103,14 @@ function pack(x: Tensor, offsets: readonly number[]): Tensor {
   const { rt } = x;
   const inputs = x.shape[1]!;
   let packed = x;
-  eachGroup(offsets, (begin, rows) => {
+  for (let g = 0; g + 1 < offsets.length; g++) {
+    const [begin, rows] = [offsets[g]!, offsets[g + 1]! - offsets[g]!];
     const tiles = rt.kernels.rowTiles(rows);
-    if (!tiles) return;
+    if (!tiles) continue;
     if (packed === x) packed = rt.empty(x.shape);
     const from = 4 * begin * inputs;
     rt.run("packRows", [packed.ptr + from, x.ptr + from, rows, inputs, 0, tiles], rows * inputs);
-  });
+  }
   return packed;
 }
 
@@ -117,17 +118,18 @@ function pack(x: Tensor, offsets: readonly number[]): Tensor {
 function quantize(x: Tensor, offsets: readonly number[]): Tensor {
   const { rt } = x;
   const [all, inputs] = x.shape as [number, number];
+  const groups = offsets.length - 1;
   const words = Math.ceil(inputs / 2) + Math.ceil(inputs / BLOCK);
   const quantized = rt.empty([all, words]);
-  eachGroup(offsets, (begin, rows) => {
+  // Groups of the same size in one call: the experts of a token have one row each.
+  for (let g = 0, next = 0; g < groups; g = next) {
+    const [begin, each] = [offsets[g]!, offsets[g + 1]! - offsets[g]!];
+    for (next = g + 1; next < groups && offsets[next + 1]! - offsets[next]! === each; ) next++;
+    const rows = offsets[next]! - begin;
     const [to, from] = [quantized.ptr + 4 * begin * words, x.ptr + 4 * begin * inputs];
-    rt.run("quantizeRows", [to, from, rows, inputs, 0, rows], 4 * rows * inputs);
-  });
+    if (rows > 0) rt.run("quantizeRows", [to, from, each, inputs, 0, rows], 4 * rows * inputs);
+  }
   return quantized;
-}
-
-function eachGroup(offsets: readonly number[], body: (begin: number, rows: number) => void): void {
-  for (let g = 0; g + 1 < offsets.length; g++) if (offsets[g]! < offsets[g + 1]!) body(offsets[g]!, offsets[g + 1]! - offsets[g]!);
 }
 
 function expectOffsets(offsets: readonly number[], rows: number): void {
