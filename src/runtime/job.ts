@@ -13,8 +13,6 @@ export const Word = {
   done: 16,
   /** Set when a piece failed. */
   failed: 17,
-  /** Threads that have started. */
-  started: 18,
   kernel: 32,
   pieces: 33,
   /** Parts per piece, and parts in all. */
@@ -23,9 +21,14 @@ export const Word = {
   arguments: 36,
   /** Bytes of workspace per thread, whose address is the last argument; 0 without. */
   workspaceBytes: 37,
+  /** From here on a word per thread, set when it has come up. */
+  up: 48,
 } as const;
 
-const ARGUMENTS_AT = 192;
+/** The most threads that a block has words for, the calling one included. */
+export const MAX_THREADS = 64;
+
+const ARGUMENTS_AT = 4 * (Word.up + MAX_THREADS);
 const MAX_ARGUMENTS = 24;
 
 /** Bytes of the block. */

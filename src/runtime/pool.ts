@@ -16,10 +16,10 @@ const LOOKS = 2_000;
 
 /**
  * Threads that share the memory and the module of one runtime. They start with the first call that is worth it, in the background:
- * until they are up, and for small calls, the calling thread computes alone.
+ * until they are up, and for small calls, the calling thread computes alone. One that does not come up is done without.
  */
 export class Pool {
-  /** Without a finished piece for so long, a thread counts as dead. */
+  /** Without a finished piece for so long (and for ten times what its own took the calling thread), a thread counts as dead. */
   static patienceMs = 30_000;
 
   /** Address of the job block. */
@@ -28,11 +28,14 @@ export class Pool {
   private readonly kernelIndex: ReadonlyMap<string, number>;
   private readonly workers: Thread[] = [];
   private generation = 0;
-  private state: "new" | "running" | "alone" | "disposed" = "new";
+  private state: "new" | "running" | "disposed" = "new";
+  /** Threads that did not come up. */
+  private readonly missing = new Set<number>();
   private fault: string | undefined;
 
+  /** @param most threads, the calling one included */
   constructor(
-    private readonly most: number,
+    readonly most: number,
     private readonly module: WebAssembly.Module,
     exports: object,
     private readonly heap: Heap,
@@ -70,21 +73,23 @@ export class Pool {
     words[Word.failed] = 0;
     Atomics.store(words, Word.done, 0);
     this.publish(pieces);
+    const begin = performance.now();
     job.work();
-    this.wait(kernel, pieces);
+    this.wait(kernel, pieces, Pool.patienceMs + 10 * (performance.now() - begin));
     if (Atomics.load(words, Word.failed)) throw new LightningError(`${kernel}: a kernel failed on one of ${this.threads} threads`);
   }
 
-  /** The calling thread included. */
+  /** Those that compute, or will when they are up; the calling thread included. */
   get threads(): number {
-    return this.state === "alone" ? 1 : this.most;
+    return this.most - this.missing.size;
   }
 
   /** Starts the threads if that has not been done, and says whether there are some that are not up yet. */
   starting(): boolean {
     if (this.state === "new") this.start();
     this.check();
-    return Atomics.load(this.job.words, Word.started) < this.threads - 1;
+    for (let thread = 1; thread < this.most; thread++) if (!this.missing.has(thread) && !this.isUp(thread)) return true;
+    return false;
   }
 
   /** Ends the threads. */
@@ -109,22 +114,28 @@ export class Pool {
     for (let thread = 1; thread < this.most; thread++) {
       const data: ThreadData = { module: this.module, memory: this.heap.memory, at: this.at, thread };
       try {
-        this.workers.push(startThread(source, data, (reason) => this.ended(reason)));
+        this.workers.push(startThread(source, data, (reason) => this.ended(thread, reason)));
       } catch (cause) {
-        this.ended(cause instanceof Error ? cause.message : String(cause));
+        this.ended(thread, cause instanceof Error ? cause.message : String(cause));
       }
     }
   }
 
+  private isUp(thread: number): boolean {
+    return Atomics.load(this.job.words, Word.up + thread) === 1;
+  }
+
   /** A thread that never came up is done without; one that dies at work may have left a piece half-written. */
-  private ended(reason: string): void {
+  private ended(thread: number, reason: string): void {
     if (this.state !== "running") return;
-    if (Atomics.load(this.job.words, Word.started) > 0) {
-      this.fault = reason;
+    if (this.isUp(thread)) {
+      // The first reason is the cause, later ones its consequences.
+      this.fault ??= reason;
       return;
     }
-    this.state = "alone";
-    this.onWarning(`threads: none could be started, computing on one (${reason})`);
+    const first = this.missing.size === 0;
+    this.missing.add(thread);
+    if (first) this.onWarning(`threads: ${this.most} were asked for and not all could be started, computing on fewer (${reason})`);
   }
 
   private check(): void {
@@ -132,15 +143,15 @@ export class Pool {
   }
 
   /** Waits for the pieces that other threads have taken. */
-  private wait(kernel: string, pieces: number): void {
+  private wait(kernel: string, pieces: number, patienceMs: number): void {
     const { words } = this.job;
     let [looks, waitedMs, last] = [0, 0, 0];
     for (let done = Atomics.load(words, Word.done); done < pieces; done = Atomics.load(words, Word.done)) {
       if (done !== last) [last, waitedMs] = [done, 0];
       if (++looks < LOOKS) continue;
       waitedMs += sleep(words, done);
-      if (waitedMs > Pool.patienceMs) {
-        this.fault = `no answer for ${Pool.patienceMs / 1000} s during ${kernel}`;
+      if (waitedMs > patienceMs) {
+        this.fault ??= `no answer for ${Math.round(patienceMs / 100) / 10} s during ${kernel}`;
         this.check();
       }
     }

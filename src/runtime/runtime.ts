@@ -1,5 +1,6 @@
 import { cannotShare, canShare, cores } from "#threads";
 import { InputError, LightningError, ShapeError } from "./errors.js";
+import { MAX_THREADS } from "./job.js";
 import { Heap } from "./memory.js";
 import { Pool } from "./pool.js";
 import { bytesOf, type DType, sizeOf, type Tensor } from "./tensor.js";
@@ -14,7 +15,7 @@ export interface KernelCall {
 }
 
 export interface RuntimeOptions {
-  /** Threads to compute with, this one included; `"auto"` takes one per processor, at most 8. Bits do not depend on it. */
+  /** Threads to compute with, this one included; `"auto"` takes one per processor, at most 8; a number is at most 64. Bits do not depend on it. */
   threads?: number | "auto";
   /** Told, once, if there is only one thread where more were asked for. */
   onWarning?: (message: string) => void;
@@ -182,7 +183,7 @@ export class Runtime {
   /** A workspace for one kernel call, `bytes` for each thread. Valid until the next request for one. */
   workspace(bytes: number): number {
     const each = Math.ceil(bytes / 64) * 64;
-    const all = each * this.threads;
+    const all = each * (this.alive.pool?.most ?? 1);
     if (all > this.scratch.bytes) {
       if (this.scratch.ptr) this.heap.release(this.scratch.ptr);
       this.scratch = { ptr: 0, bytes: 0, each: 0 };
@@ -225,8 +226,8 @@ export class Runtime {
 }
 
 function threadCount(threads: number | "auto", onWarning: (message: string) => void): number {
-  if (threads !== "auto" && !(Number.isInteger(threads) && threads >= 1)) {
-    throw new InputError(`threads: expected "auto" or an integer of at least 1, got ${JSON.stringify(threads)}`);
+  if (threads !== "auto" && !(Number.isInteger(threads) && threads >= 1 && threads <= MAX_THREADS)) {
+    throw new InputError(`threads: expected "auto" or an integer of 1 to ${MAX_THREADS}, got ${typeof threads === "number" ? threads : JSON.stringify(threads)}`);
   }
   const count = threads === "auto" ? Math.min(cores, MOST_AUTO_THREADS) : threads;
   if (count > 1 && !canShare) {

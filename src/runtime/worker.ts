@@ -18,7 +18,7 @@ export function serve({ module, memory, at, thread }: ThreadData): void {
   const { exports } = new WebAssembly.Instance(module, { env: { memory } });
   const job = new Job(memory, at, exports, thread);
   const { words } = job;
-  Atomics.add(words, Word.started, 1);
+  Atomics.store(words, Word.up + thread, 1);
   while (!Atomics.load(words, Word.quit)) {
     const seen = job.work();
     let looks = 0;
