@@ -77,10 +77,11 @@ export function widenPage(keys: usize, values: usize, head: usize, D: i32, W: i3
 // The scale of a row of D numbers, stored where there are scales, and what numbers are multiplied with before they are rounded.
 function quantizer(scale: usize, x: usize, D: i32, W: i32): f32 {
   if (W != 1) return 1;
-  let top: f32 = 0;
+  // At least so large that its scale is a normal number.
+  let top: f32 = 127 * f32.MIN_NORMAL_VALUE;
   for (let i: i32 = 0; i < D; i++) top = max(top, abs(load<f32>(at(x, i))));
   f32.store(scale, top / 127);
-  return top > 0 ? 127 / top : 0;
+  return 127 / top;
 }
 
 @inline function put(p: usize, x: f32, by: f32, W: i32): void {

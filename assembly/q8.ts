@@ -26,18 +26,13 @@ export const SCALES: usize = 128;
   return x + (((<usize>blocks(K)) * (<usize>M)) << 2) + (((<usize>k) * (<usize>M)) << 1) + (((<usize>i) * (<usize>pairs)) << 2);
 }
 
-// Largest magnitude of n floats; NaN if one of them is NaN or infinite.
-function magnitude(x: usize, n: i32): f32 {
+// Largest magnitude of n floats; NaN if one of them is NaN or infinite. At least so large that magnitude / levels is a normal number.
+function magnitude(x: usize, n: i32, levels: f32): f32 {
   let m = f32x4.splat(0), i: i32 = 0;
   for (; i + 4 <= n; i += 4) m = f32x4.max(m, f32x4.abs(v128.load(at(x, i))));
   let largest = hmax(m);
   for (; i < n; i++) largest = max(largest, abs(load<f32>(at(x, i))));
-  return largest == Infinity ? NaN : largest;
-}
-
-// levels / magnitude: finite even where magnitude is 0 or close to it
-@inline function inverse(levels: f32, magnitude: f32): f32 {
-  return min(levels / magnitude, f32.MAX_VALUE);
+  return largest == Infinity ? NaN : max(largest, levels * f32.MIN_NORMAL_VALUE);
 }
 
 // To the nearest integer, ties to even; NaN to 0.
@@ -57,9 +52,9 @@ export function quantizeRows(y: usize, x: usize, M: i32, K: i32, begin: i32, end
     // A tile holds the pairs of its four rows side by side.
     const first = i < tiled ? i & ~3 : i, step: usize = i < tiled ? 16 : 4, xi = x + (((<usize>r) * (<usize>K)) << 2);
     for (let k: i32 = 0, t = at(group, i); k < K; k += KC, t += (<usize>M) << 2) {
-      const kc = min(KC, K - k), m = magnitude(at(xi, k), kc);
+      const kc = min(KC, K - k), m = magnitude(at(xi, k), kc, 32767);
       f32.store(t, m / 32767);
-      quantize(rowPairs(group, M, K, k, first) + ((<usize>(i - first)) << 2), step, at(xi, k), kc, inverse(32767, m));
+      quantize(rowPairs(group, M, K, k, first) + ((<usize>(i - first)) << 2), step, at(xi, k), kc, 32767 / m);
     }
   }
 }
@@ -87,7 +82,7 @@ export function packQ8(panels: usize, w: usize, rows: i32, K: i32): void {
       const kc = min(KC, K - k), bytes = SCALES + ((<usize>((kc + 1) >> 1)) << 6);
       memory.fill(panels, 0, bytes);
       for (let j: i32 = 0; j < min(32, rows - n); j++) {
-        const row = at(w, (n + j) * K + k), m = magnitude(row, kc), scale = inverse(127, m);
+        const row = at(w, (n + j) * K + k), m = magnitude(row, kc, 127), scale: f32 = 127 / m;
         f32.store(at(panels, j), m / 127);
         for (let i: i32 = 0; i < kc; i++) store<i8>(panels + slot(i, j), <i8>round1(load<f32>(at(row, i)) * scale));
       }

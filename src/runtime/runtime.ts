@@ -227,7 +227,9 @@ export class Runtime {
 
 function threadCount(threads: number | "auto", onWarning: (message: string) => void): number {
   if (threads !== "auto" && !(Number.isInteger(threads) && threads >= 1 && threads <= MAX_THREADS)) {
-    throw new InputError(`threads: expected "auto" or an integer of 1 to ${MAX_THREADS}, got ${typeof threads === "number" ? threads : JSON.stringify(threads)}`);
+    throw new InputError(
+      `threads: expected "auto" or an integer of 1 to ${MAX_THREADS}, got ${typeof threads === "number" ? threads : JSON.stringify(threads)}`,
+    );
   }
   const count = threads === "auto" ? Math.min(cores, MOST_AUTO_THREADS) : threads;
   if (count > 1 && !canShare) {

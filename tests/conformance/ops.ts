@@ -112,6 +112,27 @@ export const opsSuite: Suite = (runtime) => {
       }
     });
 
+    test("numbers near the ends of float32 keep their precision", () => {
+      const rt = runtime();
+      for (const rows of [1, 6]) {
+        for (const [small, large] of [
+          [1e-36, 1e36],
+          [1e36, 1e-36],
+          [1e-37, 1e37],
+        ] as const) {
+          const [x, w] = [
+            randomInput(rt, 1, [rows, 40]).data.map((v) => v * small),
+            randomInput(rt, 2, [9, 40]).data.map((v) => v * large),
+          ];
+          const y = evaluate(rt, () => matmul(rt.from(x, [rows, 40]), matrix(rt, w, 40).tensor));
+          const held = quantized.dequantized(w, 40);
+          expect(tolerance.maxAbsDiff(held, w)).toBeLessThanOrEqual(tolerance.quantization(127, tolerance.maxAbs(w)));
+          expect(y).toEqual(quantized.matmul(x, w, 40));
+          expect(tolerance.maxAbsDiff(y, reference.matmul(x, held, 40))).toBeLessThanOrEqual(tolerance.q8Product(x, held, 40));
+        }
+      }
+    });
+
     test("what is not finite stays so, and stays in its rows", () => {
       const rt = runtime();
       for (const rows of [1, 6]) {

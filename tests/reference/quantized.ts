@@ -16,8 +16,9 @@ export function quantize(x: Numbers, inner: number, levels: number): { q: Float6
       const end = Math.min(begin + BLOCK, row + inner);
       let largest = 0;
       for (let i = begin; i < end; i++) largest = Math.max(largest, Math.abs(x[i]!));
-      if (largest === Infinity) largest = Number.NaN;
-      const inverse = Math.min(fround(levels / largest), fround(3.4028234663852886e38));
+      // At least so large that the scale is a normal number.
+      largest = largest === Infinity ? Number.NaN : Math.max(largest, levels * 2 ** -126);
+      const inverse = fround(levels / largest);
       for (let i = begin; i < end; i++) {
         scales[i] = fround(largest / levels);
         q[i] = Number.isNaN(largest) ? 0 : roundToEven(fround(x[i]! * inverse));

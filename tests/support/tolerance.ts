@@ -50,9 +50,9 @@ export function product(x: Numbers, w: Numbers, inner: number): number {
   return rounding(inner, longestRow(x, inner) * longestRow(w, inner));
 }
 
-/** A number rounded to one of `levels` steps each side of zero, the largest of which is `magnitude`; the scale is rounded too. */
+/** A number rounded to one of `levels` steps each side of zero, the largest of which is `magnitude`; the scale is rounded too, and a normal number. */
 export function quantization(levels: number, magnitude: number): number {
-  return magnitude / (2 * levels) + rounding(3, magnitude);
+  return Math.max(magnitude / levels, 2 ** -126) / 2 + rounding(3, magnitude);
 }
 
 /** Any entry of x·wᵀ where w is as a q8 matrix holds it and x is rounded to 32767 steps: an exact sum for each block, added up in float32. */
