@@ -12,7 +12,7 @@ const BLOCK = 48;
  * `o_t = Σ_{s ≤ t} softmax_s(q_t·k_s / sqrt(headDim)) v_s`, computed online, never as an n × n matrix.
  *
  * @param q `[tokens, heads, headDim]`
- * @returns o `[tokens, heads · headDim]`. A token's bits do not depend on how a sequence was cut.
+ * @returns o `[tokens, heads · headDim]`. A token's bits do not depend on how a sequence was cut, as long as keys and values are finite (a weight of 0 times NaN is NaN, and a tile holds later positions too).
  * @throws {ShapeError}
  */
 export function attention(q: Tensor, segments: readonly Segment[], caches: readonly KeysValues[]): Tensor {

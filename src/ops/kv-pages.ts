@@ -94,8 +94,10 @@ export class KeyValueCache implements KeysValues {
     }
   }
 
-  /** Declares that `length` positions are filled: makes room for more, forgets what lies beyond. */
+  /** Declares that `length` positions are filled: makes room for more, forgets what lies beyond. @throws {ShapeError} */
   resize(length: number): void {
+    if (!(Number.isInteger(length) && length >= 0))
+      throw new ShapeError(`resize: length: expected an integer of at least 0, got ${length}`);
     const { rt, kept, kvHeads, headDim } = this;
     const wasted = Math.min(this.length, Math.ceil(length / KV_PAGE) * KV_PAGE) - length;
     this.reserve(length);

@@ -33,7 +33,7 @@ export function matmuls<const W extends readonly Tensor[]>(x: Tensor, weights: W
  * @throws {ShapeError}
  */
 export function groupedMatmuls(x: Tensor, offsets: readonly number[], sets: readonly (readonly Tensor[])[]): Tensor[] {
-  if (x.shape.length !== 2) throw new ShapeError(`matmul: x: expected [rows, in], got [${x.shape.join(", ")}]`);
+  if (x.shape.length !== 2 || x.shape[1] === 0) throw new ShapeError(`matmul: x: expected [rows, in], got [${x.shape.join(", ")}]`);
   const [rows, inputs] = x.shape as [number, number];
   expectShape("matmul: x", x, [rows, inputs]);
   expectOffsets(offsets, rows);

@@ -102,7 +102,9 @@ export class Runtime {
 
   /** A tensor with undefined contents that lives until `release`. */
   keep(shape: readonly number[], dtype: DType = "f32", layout: Tensor["layout"] = "rows"): Tensor {
-    const ptr = this.heap.allocate(bytesOf(shape, dtype, layout), "tensor", shape);
+    const bytes = bytesOf(shape, dtype, layout);
+    if (!(bytes >= 0)) throw new ShapeError(`tensor: expected a shape and f32, bf16, q8 or i32, got [${shape.join(", ")}] ${dtype}`);
+    const ptr = this.heap.allocate(bytes, "tensor", shape);
     return { rt: this, ptr, shape, dtype, layout };
   }
 

@@ -80,7 +80,7 @@ export class ResidentWeights implements Weights {
    *
    * @param bytes whole rows, little-endian
    * @param dtype of the bytes, where it is not the spec's (a weight narrowed for good is added in its new dtype)
-   * @returns how many of the elements are NaN or infinite
+   * @returns how many of the elements are NaN or infinite, as bf16 those that become so included
    */
   writeRows(name: string, begin: number, bytes: Uint8Array, dtype?: StoredDType): number {
     const { rt } = this;
@@ -106,6 +106,8 @@ export class ResidentWeights implements Weights {
         const narrow = rt.empty([Math.ceil(size / 2)]);
         k.f32ToBf16(narrow.ptr, wide.ptr, size);
         k.packBf16(target, narrow.ptr, rows, width);
+        // The largest float32 numbers round to infinity: count what is held.
+        k.bf16ToF32(wide.ptr, narrow.ptr, size);
       }
       return k.countNonFinite(wide.ptr, size);
     });

@@ -1,9 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { KeyValueCache } from "../../src/ops/kv-pages.js";
 import { matmul } from "../../src/ops/matmul.js";
 import { MemoryError, ShapeError } from "../../src/runtime/errors.js";
 import { Heap, MAX_BYTES } from "../../src/runtime/memory.js";
 import { Runtime } from "../../src/runtime/runtime.js";
+import { ResidentWeights } from "../../src/runtime/weights.js";
 import { evaluate, randomInput, randomMatrix } from "../conformance/harness.js";
 
 describe("the heap", () => {
@@ -119,4 +121,21 @@ describe("the runtime", async () => {
     rt.scope(() => expect(() => matmul(rt.from([1, 2, 3, 4], [1, 4]), w.tensor)).toThrow(/one runtime/));
     other.dispose();
   });
+});
+
+test("what no memory can hold is refused by name", async () => {
+  using rt = await Runtime.create("simd");
+  expect(() => rt.empty([-1, 4])).toThrow(/tensor: expected a shape and f32, bf16, q8 or i32, got \[-1, 4\] f32/);
+  expect(() => rt.empty([4], "f64" as never)).toThrow(/got \[4\] f64/);
+  const cache = new KeyValueCache(rt, 1, 8, "f32");
+  for (const length of [-1, 1.5, Number.NaN])
+    expect(() => cache.resize(length)).toThrow(/resize: length: expected an integer of at least 0/);
+});
+
+test("numbers that bf16 cannot hold are counted when they are narrowed", async () => {
+  using rt = await Runtime.create("simd");
+  const weights = new ResidentWeights(rt);
+  weights.add({ name: "w", shape: [1, 4], dtype: "f32" }, "bf16");
+  const bytes = new Uint8Array(Float32Array.of(3.4e38, 3.38e38, Number.NaN, 1).buffer);
+  expect(weights.writeRows("w", 0, bytes)).toBe(2);
 });
