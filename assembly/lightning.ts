@@ -11,10 +11,13 @@
 import { at, exp, exp1, madd } from "./simd";
 import { column, output, packColumns, packTransposed, scores, update } from "./tile";
 
+/** Heads that take turns, chunk by chunk, so that rows are read whole: their states, 64 KiB each at D = 128, stay in the second cache. */
+const GROUP: i32 = 8;
+
 /** Bytes of workspace for chunks of B rows. */
 export function lightningWorkspaceBytes(B: i32, D: i32): i32 {
   const b = (B + 7) & ~7, d = (D + 7) & ~7;
-  return (2 * b * D + 2 * b * d + b * b + b + 68) << 2;
+  return (2 * b * D + 2 * b * d + b * b + GROUP * (b + 20) + 36) << 2;
 }
 
 export function lightning(
@@ -24,33 +27,47 @@ export function lightning(
   assert(B > 0 && begin >= 0 && end <= H);
   const b = (B + 7) & ~7, d = (D + 7) & ~7, ldx = (<usize>(3 * H * D)) << 2, ldo = (<usize>(H * D)) << 2;
   const Q = ws, K = at(Q, b * D), R = at(K, b * D), V = at(R, b * d), P = at(V, b * d);
-  const decay = at(P, b * b + 12), whole = at(decay, b + 8), rest = at(whole, 4);
-  for (let h = begin; h < end; h++) {
-    const q = at(qkv, 3 * h * D), k = at(q, D), v = at(k, D), S = at(state, h * d * d);
-    powers(decay, load<f32>(at(slopes, h)), b + 8);
+  const whole = at(P, b * b), rest = at(whole, 4), decays = at(rest, 32);
+  for (let g = begin; g < end; g += GROUP) {
+    const last = min(g + GROUP, end), row = (<usize>(3 * (last - g) * D)) << 2;
+    for (let h = g; h < last; h++) powers(at(decays, (h - g) * (b + 20) + 12), load<f32>(at(slopes, h)), b + 8);
     for (let t: i32 = 0; t < T; t += B) {
       const m = min(B, T - t), from = (<usize>t) * ldx;
-      // Rows of qkv often lie a multiple of 4 KiB apart, all in the same few cache lines: each is read only here.
-      packTransposed(Q, q + from, ldx, m, D);
-      packTransposed(K, k + from, ldx, m, D);
-      packColumns(R, k + from, ldx, m, D);
-      packColumns(V, v + from, ldx, m, D);
-      scaleSteps(R, decay, m, d);
-      // Pᵀ = K Qᵀ ⊙ Δᵀ, where queries are no earlier than keys
-      for (let j: i32 = 0; j < m; j += 4) {
-        for (let i = j & ~7; i < m; i += 8) scores(D, column(K, D, j), 32, column(Q, D, i), 32, at(decay, i - j), at(P, i * b + j * 8));
+      // What the group reads next comes from memory while it computes: in eight streams, one for every eighth of the rows.
+      let next = at(qkv, 3 * g * D) + from, apart: usize = 0, step: usize = 0;
+      if (last - g >= 4 && d == D && (m & 7) == 0 && t + 2 * m <= T) {
+        next += (<usize>m) * ldx; apart = (<usize>(m >> 3)) * ldx; step = 48;
       }
-      v128.store(whole, v128.load32_splat(at(decay, m)));
-      for (let p: i32 = 0; p < d; p += 8) {
-        const panel = at(S, p * d), values = at(V, p * m);
-        // O = e^(−λ(i+1)) ⊙ Q S + P V
-        for (let i: i32 = 0; i < m; i += 4) {
-          const y = at(o, ((t + i) * H + h) * D + p), inside = i + 4 <= m && p + 8 <= D;
-          output(D, column(Q, D, i), panel, at(decay, i + 1), min(m, i + 4), column(P, b, i), values, inside ? y : rest, inside ? ldo : 32);
-          if (!inside) for (let r: i32 = 0; r < min(4, m - i); r++) memory.copy(y + (<usize>r) * ldo, at(rest, r * 8), (<usize>min(8, D - p)) << 2);
+      let until = next + row;
+      for (let h = g; h < last; h++) {
+        const q = at(qkv, 3 * h * D), k = at(q, D), v = at(k, D), S = at(state, h * d * d), decay = at(decays, (h - g) * (b + 20) + 12);
+        // Rows of qkv often lie a multiple of 4 KiB apart, all in the same few cache lines: each is read only here.
+        packTransposed(Q, q + from, ldx, m, D);
+        packTransposed(K, k + from, ldx, m, D);
+        packColumns(R, k + from, ldx, m, D);
+        packColumns(V, v + from, ldx, m, D);
+        scaleSteps(R, decay, m, d);
+        // Pᵀ = K Qᵀ ⊙ Δᵀ, where queries are no earlier than keys
+        for (let j: i32 = 0; j < m; j += 4) {
+          for (let i = j & ~7; i < m; i += 8) scores(D, column(K, D, j), 32, column(Q, D, i), 32, at(decay, i - j), at(P, i * b + j * 8));
         }
-        // S ← e^(−λm) S + Rᵀ V,   R = e^(−λ(m−1−j)) ⊙ K
-        for (let i: i32 = 0; i < d; i += 4) update(m, column(R, m, i), values, 32, whole, at(panel, i * 8));
+        v128.store(whole, v128.load32_splat(at(decay, m)));
+        for (let p: i32 = 0; p < d; p += 8) {
+          const panel = at(S, p * d), values = at(V, p * m);
+          // O = e^(−λ(i+1)) ⊙ Q S + P V
+          for (let i: i32 = 0; i < m; i += 4) {
+            touch(next, apart);
+            next += step;
+            if (next >= until) {
+              next += ldx - row; until += ldx;
+            }
+            const y = at(o, ((t + i) * H + h) * D + p), inside = i + 4 <= m && p + 8 <= D;
+            output(D, column(Q, D, i), panel, at(decay, i + 1), min(m, i + 4), column(P, b, i), values, inside ? y : rest, inside ? ldo : 32);
+            if (!inside) for (let r: i32 = 0; r < min(4, m - i); r++) memory.copy(y + (<usize>r) * ldo, at(rest, r * 8), (<usize>min(8, D - p)) << 2);
+          }
+          // S ← e^(−λm) S + Rᵀ V,   R = e^(−λ(m−1−j)) ⊙ K
+          for (let i: i32 = 0; i < d; i += 4) update(m, column(R, m, i), values, 32, whole, at(panel, i * 8));
+        }
       }
     }
   }
@@ -89,6 +106,11 @@ export function lightningStep(o: usize, state: usize, qkv: usize, slopes: usize,
       f32.store(at(y, e), sum);
     }
   }
+}
+
+// Reads a byte in each of eight places.
+function touch(p: usize, apart: usize): void {
+  for (const end = p + 8 * apart; p < end; p += apart) load<u8>(p);
 }
 
 // e^(−λx) for x = 0 … n−1, and 0 for the 12 places before: a key later than its query weighs nothing.
