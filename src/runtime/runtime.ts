@@ -35,7 +35,7 @@ const abandoned = new FinalizationRegistry<Pool>((pool) => pool.dispose());
  */
 export class Runtime {
   /** Calls of fewer operations are not worth a second thread: they take about as long as telling it. @internal */
-  static sharedWork = 200_000;
+  static sharedWork = 600_000;
 
   private scopes: number[][] = [];
   private scratch = { ptr: 0, bytes: 0, each: 0 };

@@ -10,8 +10,8 @@ export interface ThreadData {
   readonly thread: number;
 }
 
-/** Looks that a thread takes for new work before it sleeps: about 50 µs, longer than the gap between two products. */
-const LOOKS = 10_000;
+/** Looks that a thread takes for new work before it sleeps: about half a millisecond, longer than any gap between the products of a token: waking it costs as much as a product. */
+const LOOKS = 100_000;
 
 /** The whole life of a thread: computes pieces of whatever is on offer, until told to quit. */
 export function serve({ module, memory, at, thread }: ThreadData): void {
