@@ -7,6 +7,9 @@ export function number(expected: string, fits: (x: number) => boolean) {
 }
 
 export const count = number("an integer of at least 1", (x) => Number.isInteger(x) && x >= 1);
+/** More are taken for a mistake. */
+export const MOST_THREADS = 64;
+export const threadNumber = number(`an integer within [1, ${MOST_THREADS}]`, (x) => Number.isInteger(x) && x >= 1 && x <= MOST_THREADS);
 export const index = number("an integer of at least 0", (x) => Number.isInteger(x) && x >= 0);
 export const flag = v.custom<boolean>((x) => typeof x === "boolean", "true or false");
 export const text = v.custom<string>((x) => typeof x === "string" && x !== "", "a string of one or more characters");

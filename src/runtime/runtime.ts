@@ -1,6 +1,7 @@
 import { cannotShare, canShare, cores } from "#threads";
 import { InputError, LightningError, ShapeError } from "./errors.js";
 import { Heap } from "./memory.js";
+import { MOST_THREADS } from "./options.js";
 import { Pool } from "./pool.js";
 import { bytesOf, type DType, sizeOf, type Tensor } from "./tensor.js";
 import { type Build, compile, type Kernels, link, type Ranged, type RangedInWorkspace } from "./wasm.js";
@@ -14,7 +15,7 @@ export interface KernelCall {
 }
 
 export interface RuntimeOptions {
-  /** Threads to compute with, this one included; `"auto"` takes one per processor, at most 8. Bits do not depend on it. */
+  /** Threads to compute with, this one included, at most 64; `"auto"` takes one per processor, at most 8. Bits do not depend on it. */
   threads?: number | "auto";
   /** Told, once, if there is only one thread where more were asked for. */
   onWarning?: (message: string) => void;
@@ -225,8 +226,8 @@ export class Runtime {
 }
 
 function threadCount(threads: number | "auto", onWarning: (message: string) => void): number {
-  if (threads !== "auto" && !(Number.isInteger(threads) && threads >= 1)) {
-    throw new InputError(`threads: expected "auto" or an integer of at least 1, got ${JSON.stringify(threads)}`);
+  if (threads !== "auto" && !(Number.isInteger(threads) && threads >= 1 && threads <= MOST_THREADS)) {
+    throw new InputError(`threads: expected "auto" or an integer within [1, ${MOST_THREADS}], got ${JSON.stringify(threads)}`);
   }
   const count = threads === "auto" ? Math.min(cores, MOST_AUTO_THREADS) : threads;
   if (count > 1 && !canShare) {
