@@ -99,7 +99,7 @@ function accuracyTable({ tokens, usedBytes, perplexity, precisions }: AccuracyRe
   const line = (...columns: string[]) => columns.map((column, i) => (i === 0 ? column.padEnd(12) : column.padStart(13))).join("");
   return [
     dim(`in narrower precisions, over ${count(tokens)} tokens that it drew itself at temperature 1`),
-    dim("logits: rms of their change over their rms; same top: same most probable token;"),
+    dim("logits: rms of the change, of their rms; same top: same most probable token;"),
     dim("divergence: Kullback–Leibler, from as stored, nats; kv: keys and values"),
     dim(line("", "memory", "logits", "same top", "divergence", "perplexity")),
     line("as stored", mebibytes(usedBytes), "", "", "", perplexity.toFixed(4)),
