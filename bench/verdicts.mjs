@@ -114,10 +114,10 @@ export function verdicts({ products, int8, lightning, threads, model, long }) {
     row("decode, int8 weights, against native llama.cpp Q8_0, one and two threads", 1.2, 1.2, (b) =>
       models("q8", "llama.cpp", "decode", b),
     ),
-    row("prefill, against the published PyTorch code by way of wllama, one and two threads", undefined, undefined, (b) =>
+    row("prefill, against the published PyTorch code by way of wllama ¹, one and two threads", undefined, undefined, (b) =>
       models("f32", "wllama", "prefill", b).map((r, i) => r / PYTORCH.prefill[i + 1]),
     ),
-    row("decode, the same", undefined, undefined, (b) => models("f32", "wllama", "decode", b).map((r, i) => r / PYTORCH.decode[i + 1])),
+    row("decode, the same ¹", undefined, undefined, (b) => models("f32", "wllama", "decode", b).map((r, i) => r / PYTORCH.decode[i + 1])),
     row("prefill of 512 tokens, of the product's own rate, one and two threads", 0.7, 0.7, prefillEfficiency, percent),
     row("decode, of what memory can deliver: f32, bf16, int8", 0.7, 0.7, decodeEfficiency, percent),
     row(

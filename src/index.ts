@@ -25,9 +25,10 @@ export { estimateMemory, type MemoryEstimate, type MemoryOptions } from "./io/es
 export { type CheckpointInspection, type InspectedFile, inspectCheckpoint } from "./io/inspect.js";
 export type { CheckpointSource } from "./io/open.js";
 export type { SaveOptions } from "./io/save.js";
+export type { OpenOptions } from "./io/source.js";
 export { type DecodeOptions, type TextStream, Tokenizer, type TokenizerFiles } from "./io/tokenizer.js";
 export { type ForwardOptions, type ForwardOutput, MiniMaxM1, type Prompt, type PromptOptions } from "./minimax-m1.js";
-export type { Cache } from "./model/cache.js";
+export type { Cache, KVType } from "./model/cache.js";
 export { type Config, type Dialect, parseConfig, type ResidualScale } from "./model/config.js";
 export { decaySlopes } from "./model/decay-slopes.js";
 export { type Block, type Graph, type GraphTensor, graph } from "./model/graph.js";
@@ -36,3 +37,4 @@ export type { TokenIds } from "./model/token-ids.js";
 export * from "./runtime/errors.js";
 export type { KernelCall } from "./runtime/runtime.js";
 export { availableBuilds, type Build } from "./runtime/wasm.js";
+export type { ResidentDType, StoredDType } from "./runtime/weights.js";

@@ -5,7 +5,7 @@ import { defineCommand } from "citty";
 import { InputError, LightningError } from "../index.js";
 import { AnswerWriter } from "./answer.js";
 import { Conversation } from "./conversation.js";
-import { loadModel } from "./model.js";
+import { loadModel, requireTokenizer } from "./model.js";
 import { common, loading, sampling, samplingOptions } from "./options.js";
 import { describePace, Stopwatch } from "./pace.js";
 import { Ended, type Terminal, visible, whyUnread } from "./terminal.js";
@@ -24,6 +24,7 @@ export const chat = defineCommand({
   async run({ args, rawArgs, data }) {
     const terminal = data as Terminal;
     const options = samplingOptions(args, rawArgs);
+    await requireTokenizer(args, terminal, "chat: expected a checkpoint with a tokenizer, got none (generate --ids works without)");
     const model = await loadModel(args, terminal);
     try {
       const conversation = new Conversation(model, args.system);

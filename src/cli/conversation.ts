@@ -8,10 +8,10 @@ export class Conversation {
   private session: Session;
 
   constructor(
+    /** With a tokenizer. */
     private readonly model: MiniMaxM1,
     private readonly system: string | undefined,
   ) {
-    if (!model.tokenizer) throw new InputError("chat: expected a checkpoint with a tokenizer, got none (generate --ids works without)");
     this.session = model.session();
   }
 

@@ -1,6 +1,6 @@
 import { defineCommand } from "citty";
 import { type ChatMessage, InputError, type MiniMaxM1 } from "../index.js";
-import { loadModel } from "./model.js";
+import { loadModel, requireTokenizer } from "./model.js";
 import { common, ids, isSampled, loading, sampling, samplingOptions, UsageError } from "./options.js";
 import { describePace, Stopwatch } from "./pace.js";
 import { printable, type Terminal } from "./terminal.js";
@@ -22,6 +22,11 @@ export const generate = defineCommand({
     const terminal = data as Terminal;
     const options = samplingOptions(args, rawArgs);
     const prompt = await readPrompt(args, terminal);
+    if (typeof prompt === "string") {
+      await requireTokenizer(args, terminal, "prompt: expected --ids, got text (this checkpoint has no tokenizer)");
+    } else if (options.stop) {
+      await requireTokenizer(args, terminal, "--stop: expected --stop-ids, got text (this checkpoint has no tokenizer)");
+    }
     const model = await loadModel(args, terminal);
     try {
       const input = typeof prompt === "string" ? await encode(model, prompt, args.chat ? (args.system ?? "") : undefined) : prompt;
@@ -64,6 +69,7 @@ async function readPrompt(
   if (args.ids !== undefined && args.chat) throw new UsageError("--chat: expected text (--prompt or stdin), got --ids");
   if (args.system !== undefined && !args.chat) throw new UsageError("--system: expected with --chat only");
   if (args.ids !== undefined) return ids(args.ids, "--ids");
+  if (args.prompt === "") throw new UsageError('--prompt: expected one or more characters, got ""');
   if (args.prompt !== undefined) return args.prompt;
   if (stdin.isTTY) throw new UsageError("expected a prompt: --prompt, --ids, or text on stdin");
   const chunks: Uint8Array[] = [];
@@ -87,9 +93,9 @@ async function readPrompt(
 
 /** Ids of a prompt; `system` is given when it is a user's message. */
 async function encode(model: MiniMaxM1, prompt: string, system: string | undefined): Promise<number[]> {
-  if (!model.tokenizer) throw new InputError("prompt: expected --ids, got text (this checkpoint has no tokenizer)");
-  if (system === undefined) return model.tokenizer.encode(prompt);
+  const tokenizer = model.tokenizer!;
+  if (system === undefined) return tokenizer.encode(prompt);
   const messages: ChatMessage[] = [{ role: "user", content: prompt }];
   if (system !== "") messages.unshift({ role: "system", content: system });
-  return model.tokenizer.encode(await model.formatChat(messages));
+  return tokenizer.encode(await model.formatChat(messages));
 }

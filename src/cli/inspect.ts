@@ -18,7 +18,7 @@ export const inspect = defineCommand({
       description: `Preset (${Object.keys(presets).join(", ")}), config.json or checkpoint`,
     },
     slopes: { type: "boolean", description: "Decay slopes of every head" },
-    accuracy: { type: "boolean", description: "Load it, and measure what bf16 and 8-bit weights change" },
+    accuracy: { type: "boolean", description: "Load it, and measure what bf16 and 8-bit weights, keys and values change" },
     json: { type: "boolean", description: "Machine readable, every number exact" },
     revision: { type: "string", valueHint: "name", description: "Branch, tag or commit of a hub id" },
     "local-files-only": { type: "boolean", description: "Take hub files from the cache only" },

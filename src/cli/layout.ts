@@ -78,7 +78,7 @@ function slopeTable(layers: readonly LayerSlopes[], dim: Colours["dim"]): string
   ];
 }
 
-function storedTable({ files, dtypes, buffers, fault }: NonNullable<Facts["checkpoint"]>, dim: Colours["dim"]): string[] {
+function storedTable({ files, dtypes, buffers, tokenizer, fault }: NonNullable<Facts["checkpoint"]>, dim: Colours["dim"]): string[] {
   const here = files.filter((file) => file.bytes !== undefined);
   const unread = files.some(({ tensors }) => tensors === undefined);
   const name =
@@ -89,6 +89,7 @@ function storedTable({ files, dtypes, buffers, fault }: NonNullable<Facts["check
       ["files", `${count(files.length)}${name}, ${bytes(here.reduce((sum, file) => sum + file.bytes!, 0))}`],
       ...Object.entries(dtypes).map(([dtype, sum]) => [visible(dtype), `${count(sum.tensors)} tensors, ${bytes(sum.bytes)}`] as const),
       ...(buffers.length > 0 ? [["buffers", `${count(buffers.length)} that change nothing`] as const] : []),
+      ["tokenizer", tokenizer ? "yes" : "none: token ids in, token ids out"],
       ["matches", fault ? "no" : unread ? "not known: weights that are not here yet" : "names, shapes and dtypes match the configuration"],
     ]),
   ];
@@ -97,13 +98,15 @@ function storedTable({ files, dtypes, buffers, fault }: NonNullable<Facts["check
 function accuracyTable({ tokens, usedBytes, perplexity, precisions }: AccuracyReport, dim: Colours["dim"]): string[] {
   const line = (...columns: string[]) => columns.map((column, i) => (i === 0 ? column.padEnd(12) : column.padStart(13))).join("");
   return [
-    dim(`in narrower precisions, over ${count(tokens)} tokens of its own`),
+    dim(`in narrower precisions, over ${count(tokens)} tokens that it drew itself at temperature 1`),
+    dim("logits: rms of the change, of their rms; same top: same most probable token;"),
+    dim("divergence: Kullback–Leibler, from as stored, nats; kv: keys and values"),
     dim(line("", "memory", "logits", "same top", "divergence", "perplexity")),
-    line("as stored", formatBytes(usedBytes), "", "", "", perplexity.toFixed(4)),
+    line("as stored", mebibytes(usedBytes), "", "", "", perplexity.toFixed(4)),
     ...precisions.map(({ precision, usedBytes, logitError, agreement, divergence, perplexity }) =>
       line(
         Object.entries(precision).flat().join(" "),
-        formatBytes(usedBytes),
+        mebibytes(usedBytes),
         `±${(100 * logitError).toPrecision(3)}%`,
         `${(100 * agreement).toFixed(1)}%`,
         divergence.toExponential(2),
@@ -129,6 +132,11 @@ function wrap(label: string, words: readonly string[]): string[] {
 
 function count(value: number): string {
   return value.toLocaleString("en-US", { maximumFractionDigits: 3 });
+}
+
+/** With as many digits in every row. */
+function mebibytes(value: number): string {
+  return `${(value / 2 ** 20).toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 })} MiB`;
 }
 
 function bytes(value: number): string {

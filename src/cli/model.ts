@@ -1,5 +1,5 @@
-import { MiniMaxM1 } from "../index.js";
-import { loadingOptions } from "./options.js";
+import { inspectCheckpoint, MiniMaxM1 } from "../index.js";
+import { loadingOptions, UsageError } from "./options.js";
 import { openProgress } from "./progress.js";
 import { type Terminal, visible } from "./terminal.js";
 
@@ -27,4 +27,11 @@ export async function loadModel(args: Readonly<Record<string, unknown>>, termina
   } finally {
     progress.stop();
   }
+}
+
+/** @throws {UsageError} with this message, before any weight is loaded, if the checkpoint that the arguments name has no tokenizer */
+export async function requireTokenizer(args: Readonly<Record<string, unknown>>, { signal }: Terminal, message: string): Promise<void> {
+  const { revision, localFilesOnly } = loadingOptions(args);
+  const { tokenizer } = await inspectCheckpoint(args.source as string, { revision, localFilesOnly, signal });
+  if (!tokenizer) throw new UsageError(message);
 }

@@ -16,7 +16,7 @@ export const loading = {
   dtype: { type: "enum", options: ["q8", "bf16", "f32"], description: "Weights in memory (default: as stored)" },
   kv: { type: "enum", options: ["q8", "bf16", "f32"], description: "Keys and values in memory (default: f32)" },
   build: { type: "enum", options: ["auto", "simd", "relaxed", "debug"], description: "Kernels (default: auto)" },
-  threads: { type: "string", valueHint: "n", description: "Threads (default: one per processor)" },
+  threads: { type: "string", valueHint: "n|auto", description: "Threads, at most 64 (default: one per processor)" },
   revision: { type: "string", valueHint: "name", description: "Branch, tag or commit of a hub id" },
   "local-files-only": { type: "boolean", description: "Take hub files from the cache only" },
 } as const satisfies ArgsDef;
@@ -42,7 +42,7 @@ export function loadingOptions(args: Given) {
     dtype: args.dtype as "q8" | "bf16" | "f32" | undefined,
     kv: args.kv as "q8" | "bf16" | "f32" | undefined,
     build: args.build as "auto" | "simd" | "relaxed" | "debug" | undefined,
-    threads: number(args, "threads", positive),
+    threads: args.threads === "auto" ? ("auto" as const) : number(args, "threads", threads),
     revision: args.revision as string | undefined,
     localFilesOnly: args["local-files-only"] as boolean | undefined,
   };
@@ -74,6 +74,8 @@ export function isSampled({ temperature, topK, topP, minP }: ReturnType<typeof s
 type Range = readonly [expected: string, fits: (x: number) => boolean];
 
 const positive: Range = ["an integer of at least 1", (x) => Number.isSafeInteger(x) && x >= 1];
+
+const threads: Range = ['"auto" or an integer within [1, 64]', (x) => Number.isInteger(x) && x >= 1 && x <= 64];
 
 function number(args: Given, name: keyof typeof loading | keyof typeof sampling, [expected, fits]: Range): number | undefined {
   const text = args[name] as string | undefined;

@@ -1,3 +1,4 @@
+import { isConfig } from "../model/graph.js";
 import { CheckpointError } from "../runtime/errors.js";
 import type { Source } from "./source.js";
 
@@ -26,6 +27,11 @@ export class BlobSource implements Source {
       return new BlobSource(name, new Map([[name, bytesOf(source)]]), name);
     }
     if (typeof source !== "object" || source === null) throw unknownKind("source", source);
+    if (isConfig(source)) {
+      throw new CheckpointError(
+        "source: expected a checkpoint (a directory's path, a URL, a hub id, files or bytes), got a configuration, which has no weights (with bytes of weights it goes into the option config)",
+      );
+    }
     const named = source instanceof Map ? [...source] : isIterable(source) ? [...source].map(nameFile) : Object.entries(source);
     const files = new Map<string, { blob: Blob | Uint8Array; depth: number }>();
     for (const [path, data] of named) {

@@ -1,10 +1,10 @@
 import * as v from "valibot";
 import type { KVType } from "../model/cache.js";
 import { type Config, parseConfig } from "../model/config.js";
-import { type Graph, graph, residentDType } from "../model/graph.js";
+import { graph, isConfig, residentDType } from "../model/graph.js";
 import { CheckpointError, formatBytes, MemoryError } from "../runtime/errors.js";
 import { MAX_BYTES } from "../runtime/memory.js";
-import { callback, count, flag, number, parseOptions, signal, text, word } from "../runtime/options.js";
+import { callback, flag, number, parseOptions, signal, text, threadNumber, word } from "../runtime/options.js";
 import { type KernelCall, Runtime } from "../runtime/runtime.js";
 import type { Build } from "../runtime/wasm.js";
 import { type ResidentDType, ResidentWeights } from "../runtime/weights.js";
@@ -35,7 +35,7 @@ export interface LoadOptions extends OpenOptions {
   /** Which kernels run; `"auto"` takes the fastest that the engine has. */
   build?: Build | "auto";
   /**
-   * Threads to compute with; `"auto"`, the default, takes one per processor, at most 8. Results are the same to the bit. In a page more
+   * Threads to compute with, at most 64; `"auto"`, the default, takes one per processor, at most 8. Results are the same to the bit. In a page more
    * than one need it to be cross-origin isolated; without, `onWarning` is told and one computes.
    */
   threads?: number | "auto";
@@ -45,8 +45,8 @@ export interface LoadOptions extends OpenOptions {
   onKernel?: (call: KernelCall) => void;
   /** Told how far loading has come; ends with fraction 1. */
   onProgress?: (progress: Progress) => void;
-  /** The JSON of a `config.json`, in place of the file. */
-  config?: Record<string, unknown>;
+  /** In place of the file `config.json`: its JSON, or a typed configuration. */
+  config?: Config | Record<string, unknown>;
   /** Refuse weights that hold NaN or infinity. */
   checkNaN?: boolean;
   /** The most that the weights may take; wasm32 ends at 4 GiB in any case. */
@@ -56,12 +56,12 @@ export interface LoadOptions extends OpenOptions {
 const schema = v.strictObject({
   dtype: v.optional(word("f32", "bf16", "q8")),
   build: v.optional(word("auto", "simd", "relaxed", "debug")),
-  threads: v.optional(v.union([v.literal("auto"), count], '"auto" or an integer of at least 1')),
+  threads: v.optional(v.union([v.literal("auto"), threadNumber], `"auto" or ${threadNumber.message}`)),
   kv: v.optional(word("f32", "bf16", "q8")),
   onKernel: v.optional(callback()),
   onProgress: v.optional(callback()),
   onWarning: v.optional(callback()),
-  config: v.optional(v.record(v.string(), v.unknown(), "the JSON of a config.json")),
+  config: v.optional(v.record(v.string(), v.unknown(), "a configuration, or the JSON of a config.json")),
   checkNaN: v.optional(flag),
   maxMemoryBytes: v.optional(number("a number of bytes above 0", (x) => x > 0)),
   revision: v.optional(text),
@@ -167,7 +167,7 @@ async function surveyCheckpoint(source: Source, options: LoadOptions): Promise<S
   const files = new Map<string, Uint8Array>();
   const config = await readConfig(source, files, options);
   const model = graph(config);
-  checkFit(leastBytes(model), limit);
+  checkFit(residentBytes(model.tensors, "q8"), limit, "q8");
 
   const { files: names, index } = await findShards(source, signal);
   const sizes = await shardSizes(source, names, signal);
@@ -185,7 +185,7 @@ async function surveyCheckpoint(source: Source, options: LoadOptions): Promise<S
   const { weights, buffers } = match(model, collect(shards, index));
   const specs = weights.map(({ spec }) => spec);
   const bufferBytes = buffers.reduce((sum, { begin, end }) => sum + end - begin, 0);
-  checkFit(residentBytes(specs, dtype) + bufferBytes, limit);
+  checkFit(residentBytes(specs, dtype) + bufferBytes, limit, dtype);
 
   for (const file of TEXT_FILES) {
     const bytes = await readFile(source, file, signal);
@@ -224,7 +224,7 @@ async function fill(source: Source, survey: Survey, rt: Runtime, { dtype, checkN
 }
 
 async function readConfig(source: Source, files: Map<string, Uint8Array>, { config, onWarning, signal }: LoadOptions): Promise<Config> {
-  if (config) return parseConfig(config, onWarning);
+  if (config) return isConfig(config) ? config : parseConfig(config, onWarning);
   const bytes = await readFile(source, CONFIG_FILE, signal);
   if (!bytes) {
     throw new CheckpointError(`${source.name}: ${CONFIG_FILE}: missing (give a checkpoint's directory; one file needs the config option)`);
@@ -233,17 +233,13 @@ async function readConfig(source: Source, files: Map<string, Uint8Array>, { conf
   return parseConfig(decodeJson(bytes, CONFIG_FILE), onWarning);
 }
 
-/** What the weights take at least, whatever their precision. */
-function leastBytes({ tensors }: Graph): number {
-  return residentBytes(tensors, "q8");
-}
-
-function checkFit(bytes: number, limit: number): void {
+/** @param dtype in which the weights take so many bytes; nothing takes fewer than q8 */
+function checkFit(bytes: number, limit: number, dtype: ResidentDType | undefined): void {
   if (bytes <= limit) return;
+  const need = `the weights need ${dtype === "q8" ? `at least ${formatBytes(bytes)}, as q8` : formatBytes(bytes)}`;
   const what = limit === MAX_BYTES ? "wasm32 holds" : "maxMemoryBytes allows";
-  throw new MemoryError(
-    `load: the weights need ${formatBytes(bytes)}, ${what} ${formatBytes(limit)} (dtype "q8" or "bf16", fewer experts, or a smaller model)`,
-  );
+  const narrower = dtype === "q8" ? "" : dtype === "bf16" ? 'dtype "q8", ' : 'dtype "q8" or "bf16", ';
+  throw new MemoryError(`load: ${need}, ${what} ${formatBytes(limit)} (${narrower}fewer experts, or a smaller model)`);
 }
 
 type Meter = (phase: Progress["phase"], bytes: number) => void;
@@ -261,11 +257,12 @@ function meter(totalBytes: number, onProgress: (progress: Progress) => void, sig
 
 /** What was rounded on loading is bf16 from now on, and its configuration says so. */
 function declareBf16(checkpoint: Checkpoint): Checkpoint {
-  const { source, dialect } = checkpoint.config;
+  const { config } = checkpoint;
+  const { source, dialect } = config;
   const key = "dtype" in source || (dialect === "minimax" && !("torch_dtype" in source)) ? "dtype" : "torch_dtype";
   const files = new Map(checkpoint.files);
   files.delete(CONFIG_FILE);
-  return { ...checkpoint, files, config: parseConfig({ ...source, [key]: "bfloat16" }) };
+  return { ...checkpoint, files, config: { ...config, dtype: "bf16", source: { ...source, [key]: "bfloat16" } } };
 }
 
 function layoutOf(shards: readonly Shard[], index: ShardIndex | undefined): Layout {

@@ -9,11 +9,11 @@ import type { ResidentDType } from "../runtime/weights.js";
 export interface MemoryOptions {
   /** Precision of matrices in memory; by default as stored. */
   dtype?: ResidentDType;
-  /** How softmax layers keep keys and values. */
+  /** How softmax layers keep keys and values; float32 by default. */
   kv?: KVType;
-  /** Tokens per sequence. */
+  /** Tokens per sequence; by default 4,096, or as many as the model knows if that is fewer. */
   context?: number;
-  /** Sequences at a time. */
+  /** Sequences at a time (1). */
   batch?: number;
 }
 

@@ -6,7 +6,8 @@ import { decodeJson } from "./json.js";
 import { match } from "./match.js";
 import { type CheckpointSource, openSource } from "./open.js";
 import { collect, findShards, readFile, readShard, type Shard } from "./shards.js";
-import type { OpenOptions } from "./source.js";
+import type { OpenOptions, Source } from "./source.js";
+import { isTokenizer, TOKENIZER_FILES } from "./text-files.js";
 
 /** What the headers of a checkpoint say; no weight has been read. */
 export interface CheckpointInspection {
@@ -18,6 +19,8 @@ export interface CheckpointInspection {
   readonly dtypes: Readonly<Record<string, { readonly tensors: number; readonly bytes: number }>>;
   /** Stored tensors that are no parameters and change nothing. */
   readonly buffers: readonly string[];
+  /** Whether it has a tokenizer's files; without them token ids go in and come out. */
+  readonly tokenizer: boolean;
   /** Why the weights could not be loaded: files or weights that are missing, superfluous or misshapen. */
   readonly fault: LightningError | undefined;
 }
@@ -54,7 +57,7 @@ export async function inspectCheckpoint(source: CheckpointSource, options: OpenO
       if (shard) shards.push(shard);
       files.push({ file, bytes, tensors: shard?.tensors.length });
     }
-    const found = { graph: model, files, dtypes: countDTypes(shards) };
+    const found = { graph: model, files, dtypes: countDTypes(shards), tokenizer: await hasTokenizer(from, signal) };
     const missing = files.filter(({ bytes }) => bytes === undefined).map(({ file }) => file);
     if (missing.length > 0) return { ...found, buffers: [], fault: incomplete(from.name, missing) };
     if (shards.length < files.length) return { ...found, buffers: [], fault: undefined };
@@ -62,6 +65,11 @@ export async function inspectCheckpoint(source: CheckpointSource, options: OpenO
   } finally {
     await from.close();
   }
+}
+
+async function hasTokenizer(source: Source, signal: AbortSignal | undefined): Promise<boolean> {
+  const sizes = await Promise.all(TOKENIZER_FILES.map((file) => source.size(file, signal)));
+  return isTokenizer(sizes.map((size) => size !== undefined));
 }
 
 function incomplete(name: string, missing: readonly string[]): CheckpointError {

@@ -2,6 +2,14 @@ import { CheckpointError } from "../runtime/errors.js";
 import { decodeJson, decodeText, isObject } from "./json.js";
 import { Tokenizer } from "./tokenizer.js";
 
+/** Files that make a tokenizer: the first by itself, or the others together. */
+export const TOKENIZER_FILES = ["tokenizer.json", "vocab.json", "merges.txt"] as const;
+
+/** @param has whether each of `TOKENIZER_FILES` is there */
+export function isTokenizer([tokenizerJson, vocab, merges]: readonly boolean[]): boolean {
+  return Boolean(tokenizerJson || (vocab && merges));
+}
+
 /** What the text files beside the weights say about text. */
 export interface TextSettings {
   /** Undefined for a checkpoint without tokenizer files. */
@@ -37,9 +45,8 @@ export async function readTextSettings(files: ReadonlyMap<string, Uint8Array>): 
     specialTokensMap: json("special_tokens_map.json"),
     addedTokens: json("added_tokens.json"),
   };
-  const complete = tokenizerJson !== undefined || (vocab !== undefined && merges !== undefined);
   return {
-    tokenizer: complete ? await Tokenizer.fromFiles(given) : undefined,
+    tokenizer: isTokenizer(TOKENIZER_FILES.map((name) => files.has(name))) ? await Tokenizer.fromFiles(given) : undefined,
     chatTemplate: text("chat_template.jinja") ?? templateOf(json("chat_template.json")) ?? templateOf(tokenizerConfig),
     variables: specialTokens(tokenizerConfig),
     eosIds: eosOf(json("generation_config.json")),

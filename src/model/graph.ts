@@ -56,8 +56,9 @@ export function graph(config: Config | Record<string, unknown>): Graph {
   return { config: typed, tensors, parameterCount, activatedParameterCount: Math.round(activatedParameterCount), checkpointBytes };
 }
 
-function isConfig(config: Config | Record<string, unknown>): config is Config {
-  return typeof config === "object" && config !== null && "dialect" in config && "attnTypeList" in config;
+/** Tells a typed configuration from the JSON of one. */
+export function isConfig(value: unknown): value is Config {
+  return typeof value === "object" && value !== null && "dialect" in value && "attnTypeList" in value;
 }
 
 /**

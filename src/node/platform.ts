@@ -2,6 +2,7 @@ import { stat } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { isHubId, type Platform } from "../io/source.js";
+import { presets } from "../model/presets.js";
 import { CheckpointError } from "../runtime/errors.js";
 import { Directory, DirectorySource, isMissing } from "./files.js";
 
@@ -13,6 +14,11 @@ export const platform: Platform = {
     if (kind === "directory") return new DirectorySource(path);
     if (kind === "file" && path.endsWith(".safetensors")) return new DirectorySource(dirname(path), basename(path));
     if (kind !== "nothing") throw new CheckpointError(`${path}: expected a directory or a .safetensors file, got another ${kind}`);
+    if (Object.hasOwn(presets, text)) {
+      throw new CheckpointError(
+        `"${text}": no such path (${resolve(path)}), and the preset of this name is a configuration without weights (give a checkpoint: a directory, a URL or a hub id)`,
+      );
+    }
     if (path !== text || !isHubId(text)) {
       throw new CheckpointError(
         `"${text}": no such path (${resolve(path)}), and neither a URL nor a hub id like "MiniMaxAI/MiniMax-M1-80k" (check the spelling)`,

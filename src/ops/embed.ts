@@ -11,7 +11,7 @@ import { expectIndices, expectShape, runtimeOf, type Tensor } from "../runtime/t
 export function embed(ids: Tensor, w: Tensor): Tensor {
   const [tokens = 0] = ids.shape;
   expectShape("embed: ids", ids, [tokens], { dtype: "i32" });
-  expectShape("embed: w", w, ["*", "*"], { dtype: ["f32", "bf16", "q8"], layout: "panels" });
+  expectShape("embed: w", w, ["*", "*"], { dtype: ["f32", "bf16", "q8"], layout: "panels", hint: "ResidentWeights makes panels" });
   expectIndices("embed: ids", ids, w.shape[0]!);
   const rt = runtimeOf("embed", ids, w);
   const hidden = w.shape[1]!;

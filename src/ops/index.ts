@@ -6,7 +6,7 @@
 export { type KernelCall, Runtime, type RuntimeOptions } from "../runtime/runtime.js";
 export { type DType, reshape, sizeOf, slice, type Tensor } from "../runtime/tensor.js";
 export { availableBuilds, type Build, type Kernels } from "../runtime/wasm.js";
-export { ResidentWeights, type StoredDType, type WeightSpec, type Weights } from "../runtime/weights.js";
+export { type ResidentDType, ResidentWeights, type StoredDType, type WeightSpec, type Weights } from "../runtime/weights.js";
 export { attention } from "./attention.js";
 export { embed } from "./embed.js";
 export { type KeysValues, KeyValueCache, type KVType } from "./kv-pages.js";

@@ -50,7 +50,7 @@ export function stateShape(heads: number, headDim: number): number[] {
 export function lightning(qkv: Tensor, slopes: Tensor, segments: readonly Segment[], states: readonly Tensor[], chunk = CHUNK): Tensor {
   const [tokens = 0, heads = 0, triple = 0] = qkv.shape;
   const dim = triple / 3;
-  expectShape("lightning: qkv", qkv, [tokens, heads, 3 * Math.floor(dim)]);
+  expectShape("lightning: qkv", qkv, [tokens, heads, 3 * Math.floor(dim)], { hint: "qkv is [tokens, heads, 3 · headDim]" });
   expectShape("lightning: slopes", slopes, [heads]);
   expectSegments("lightning", segments, tokens, states.length);
   if (!(Number.isInteger(chunk) && chunk >= 1)) throw new ShapeError(`lightning: chunk: expected an integer of at least 1, got ${chunk}`);

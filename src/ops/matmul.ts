@@ -144,7 +144,11 @@ function expectWeights(x: Tensor, weights: readonly Tensor[], groups: number): v
   const { shape, dtype } = weights[0]!;
   for (const w of weights) {
     const [outputs, only] = w === weights[0] ? (["*", DTYPES] as const) : ([shape[0]!, dtype] as const);
-    expectShape("matmul: w", w, [outputs, x.shape[1]!], { dtype: only, layout: "panels", hint: "weights are [out, in]" });
+    expectShape("matmul: w", w, [outputs, x.shape[1]!], {
+      dtype: only,
+      layout: "panels",
+      hint: "weights are [out, in]; ResidentWeights makes panels",
+    });
   }
   runtimeOf("matmul", x, ...weights);
 }

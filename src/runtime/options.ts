@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { InputError } from "./errors.js";
+import { MAX_THREADS } from "./job.js";
 
 /** A number that `fits`; `expected` says so in words. */
 export function number(expected: string, fits: (x: number) => boolean) {
@@ -7,6 +8,8 @@ export function number(expected: string, fits: (x: number) => boolean) {
 }
 
 export const count = number("an integer of at least 1", (x) => Number.isInteger(x) && x >= 1);
+/** More are taken for a mistake. */
+export const threadNumber = number(`an integer within [1, ${MAX_THREADS}]`, (x) => Number.isInteger(x) && x >= 1 && x <= MAX_THREADS);
 export const index = number("an integer of at least 0", (x) => Number.isInteger(x) && x >= 0);
 export const flag = v.custom<boolean>((x) => typeof x === "boolean", "true or false");
 export const text = v.custom<string>((x) => typeof x === "string" && x !== "", "a string of one or more characters");

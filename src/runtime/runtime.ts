@@ -15,7 +15,7 @@ export interface KernelCall {
 }
 
 export interface RuntimeOptions {
-  /** Threads to compute with, this one included; `"auto"` takes one per processor, at most 8; a number is at most 64. Bits do not depend on it. */
+  /** Threads to compute with, this one included, at most 64; `"auto"` takes one per processor, at most 8. Bits do not depend on it. */
   threads?: number | "auto";
   /** Told, once, if there is only one thread where more were asked for. */
   onWarning?: (message: string) => void;
@@ -229,9 +229,7 @@ export class Runtime {
 
 function threadCount(threads: number | "auto", onWarning: (message: string) => void): number {
   if (threads !== "auto" && !(Number.isInteger(threads) && threads >= 1 && threads <= MAX_THREADS)) {
-    throw new InputError(
-      `threads: expected "auto" or an integer of 1 to ${MAX_THREADS}, got ${typeof threads === "number" ? threads : JSON.stringify(threads)}`,
-    );
+    throw new InputError(`threads: expected "auto" or an integer within [1, ${MAX_THREADS}], got ${JSON.stringify(threads)}`);
   }
   const count = threads === "auto" ? Math.min(cores, MOST_AUTO_THREADS) : threads;
   if (count > 1 && !canShare) {

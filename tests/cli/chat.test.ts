@@ -6,7 +6,7 @@ import { AnswerWriter } from "../../src/cli/answer.js";
 import { Conversation } from "../../src/cli/conversation.js";
 import { openTerminal } from "../../src/cli/terminal.js";
 import { formatChat, MiniMaxM1 } from "../../src/index.js";
-import { Capture, run, speaking, start, temporary, tiny } from "./harness.js";
+import { Capture, run, speaking, start, temporary } from "./harness.js";
 
 const N = 10;
 
@@ -91,12 +91,6 @@ test("a save that fails leaves nothing behind", async () => {
   const directory = temporary();
   await run(["chat", speaking()], { input: `/save ${join(directory, "missing", "state")}\n` });
   expect(readdirSync(directory)).toEqual([]);
-});
-
-test("a checkpoint without a tokenizer", async () => {
-  const { exitCode, stderr } = await run(["chat", tiny], { input: "Hello\n" });
-  expect(exitCode).toBe(1);
-  expect(stderr).toMatch(/^error: .*tokenizer/m);
 });
 
 test("in a terminal Ctrl-C stops an answer and keeps the conversation, errors too, and Ctrl-C at the prompt ends it", async () => {

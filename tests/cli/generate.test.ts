@@ -56,7 +56,8 @@ test.each([
   [["--seed=-1"], "--seed"],
   [["--stop", ""], "--stop"],
   [["--stop-ids", "1,,2"], "--stop-ids"],
-  [["--threads", "0"], "--threads"],
+  [["--threads", "0"], '--threads: expected "auto" or an integer within [1, 64], got "0"'],
+  [["--threads", "65"], "--threads"],
 ])("%j is refused before anything is loaded, by generate and chat", async (options, message) => {
   for (const args of [
     ["generate", "no/such/model", "--prompt", "x"],
@@ -73,6 +74,13 @@ test.each([
 test("ids may be parted by commas, spaces or both", async () => {
   const outputs = ["1,2,3", "1 2 3", " 1, 2 ,3\n"].map(async (text) => (await run(["generate", tiny, "--ids", text, "-n", "3"])).stdout);
   expect(new Set(await Promise.all(outputs)).size).toBe(1);
+});
+
+test("--threads auto is the default", async () => {
+  const threads = async (...args: string[]) =>
+    /on (\d+ threads?)/.exec((await run(["generate", tiny, "--ids", "1", "-n", "1", ...args])).stderr)?.[1];
+  expect(await threads("--threads", "auto")).toBe(await threads());
+  expect(await threads("--threads", "3")).toBe("3 threads");
 });
 
 test("--stop-ids ends the generation", async () => {
@@ -141,22 +149,25 @@ test("a damaged checkpoint is one error line and exit code 1", async () => {
   expect(stderr).toMatch(/^error: model\.safetensors: .*truncated.*\n$/);
 });
 
-test.each([
-  [["--prompt", "text"], "no tokenizer"],
-  [["--ids", "1,2,9999"], "token 2: expected an integer id within [0, 320), got 9999"],
-  [["--ids", "1", "--stop", "."], "tokenizer"],
-])("generate %j: exit code 1, one error line", async (args, message) => {
-  const { exitCode, stdout, stderr } = await run(["generate", tiny, ...args]);
-  expect([exitCode, stdout]).toEqual([1, ""]);
-  const errors = stderr.split("\n").filter((line) => line.startsWith("error: "));
-  expect(errors).toHaveLength(1);
-  expect(errors[0]).toContain(message);
-  expect(stderr).not.toContain("    at ");
-});
+test.each([[["--ids", "1,2,9999"], "token 2: expected an integer id within [0, 320), got 9999"]])(
+  "generate %j: exit code 1, one error line",
+  async (args, message) => {
+    const { exitCode, stdout, stderr } = await run(["generate", tiny, ...args]);
+    expect([exitCode, stdout]).toEqual([1, ""]);
+    const errors = stderr.split("\n").filter((line) => line.startsWith("error: "));
+    expect(errors).toHaveLength(1);
+    expect(errors[0]).toContain(message);
+    expect(stderr).not.toContain("    at ");
+  },
+);
 
 test.each([
   [["generate"], "SOURCE"],
   [["generate", tiny, "--ids", "1", "--prompt", "x"], "got both"],
+  [["generate", tiny, "--prompt", "text"], "error: prompt: expected --ids, got text (this checkpoint has no tokenizer)"],
+  [["generate", tiny, "--ids", "1", "--stop", "."], "error: --stop: expected --stop-ids, got text"],
+  [["generate", tiny, "--prompt", ""], 'error: --prompt: expected one or more characters, got ""'],
+  [["chat", tiny], "error: chat: expected a checkpoint with a tokenizer, got none"],
   [["generate", tiny, "--ids", "one"], "--ids"],
   [["generate", tiny, "--ids", ""], "--ids"],
   [["generate", tiny, "--ids", "1,,2"], '--ids: expected token ids such as 1,2,3, got "1,,2"'],

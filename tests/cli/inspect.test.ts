@@ -45,6 +45,7 @@ test("a checkpoint: files, dtypes, and whether they are what the configuration a
     files: [{ file: "model.safetensors", bytes, tensors: 155 }],
     dtypes: { F32: { tensors: 155, bytes: 3_160_064 } },
     buffers: [],
+    tokenizer: false,
   });
 });
 
@@ -167,7 +168,7 @@ test("--accuracy: what narrower precisions change, of a checkpoint only", async 
     expect(narrow.logitError).toBeGreaterThan(wide.logitError);
   }
   const text = await run(["inspect", tiny, "--accuracy"]);
-  expect(text.stdout).toMatch(/dtype q8 +\S+ [KM]iB +±\S+% +\S+% +\S+ +\d+\.\d+/);
+  expect(text.stdout).toMatch(/dtype q8 +\d+\.\d\d MiB +±\S+% +\S+% +\S+ +\d+\.\d+/);
   expect(Math.max(...text.stdout.split("\n").map((line) => (line.includes(tiny) ? 0 : line.length)))).toBeLessThanOrEqual(80);
   const refused = await run(["inspect", "--accuracy"]);
   expect([refused.exitCode, refused.stderr]).toEqual([2, expect.stringContaining("has no weights")]);

@@ -439,7 +439,7 @@ describe("memory", () => {
     await expectRefused(
       new Map([["config.json", json(config)]]),
       MemoryError,
-      /^load: the weights need \d+\.\d+ GiB, wasm32 holds 4 GiB \(dtype "q8" or "bf16", fewer/,
+      /^load: the weights need at least \d+\.\d+ GiB, as q8, wasm32 holds 4 GiB \(fewer experts, or a smaller model\)$/,
     );
   });
 
@@ -447,7 +447,7 @@ describe("memory", () => {
     const files = singleFile();
     const { weightsBytes } = estimateMemory(SMALL);
     (await loadCheckpoint(files, { maxMemoryBytes: weightsBytes })).rt.dispose();
-    await expectRefused(files, MemoryError, /maxMemoryBytes allows/, { maxMemoryBytes: weightsBytes - 1 });
+    await expectRefused(files, MemoryError, /maxMemoryBytes allows .* \(dtype "q8" or "bf16", fewer/, { maxMemoryBytes: weightsBytes - 1 });
     (await loadCheckpoint(files, { maxMemoryBytes: weightsBytes - 1, dtype: "bf16" })).rt.dispose();
   });
 
@@ -519,6 +519,14 @@ describe("memory", () => {
 
 test("a precision that does not exist is refused", async () => {
   await expectRefused(singleFile(), InputError, /^load: dtype: expected "f32" or "bf16" or "q8", got "int8"/, { dtype: "int8" as never });
+});
+
+test("more threads than anybody has are refused", async () => {
+  for (const threads of [0, 65, 1e9, "all"]) {
+    const message = /threads: expected "auto" or an integer within \[1, 64\], got/;
+    await expectRefused(singleFile(), InputError, message, { threads: threads as never });
+    await expect(Runtime.create("simd", { threads: threads as never })).rejects.toThrow(message);
+  }
 });
 
 test("the test's own reader and writer agree", () => {

@@ -4,6 +4,7 @@ import { loadCheckpoint } from "../../src/io/checkpoint.js";
 import { HttpSource } from "../../src/io/http.js";
 import { openSource } from "../../src/io/open.js";
 import { platform as browser } from "../../src/io/platform.js";
+import { parseConfig } from "../../src/model/config.js";
 import { tinyM1 } from "../../src/model/presets.js";
 import { CheckpointError } from "../../src/runtime/errors.js";
 import { expectSaved, type Files, json, rangeOf, SMALL, serve, sharded, singleFile, withServer } from "../support/checkpoints.js";
@@ -61,6 +62,19 @@ describe("files by name, picked files, bytes", () => {
     for (const source of [undefined, null, 7, true, () => {}, new Map([["config.json", 1]]), [1], { "config.json": "{}" }]) {
       await expect(openSource(source as never)).rejects.toThrow(/expected a path, a URL, a hub id, files, .*, got/);
     }
+  });
+
+  test("a configuration is told from a checkpoint, and goes with bytes", async () => {
+    await expect(loadCheckpoint(tinyM1 as never)).rejects.toThrow(
+      /^source: expected a checkpoint .*, got a configuration, which has no weights/,
+    );
+    const bytes = singleFile().get("model.safetensors")!;
+    const checkpoint = await loadCheckpoint(bytes, { config: parseConfig(SMALL) });
+    await expectSaved(checkpoint, singleFile());
+    checkpoint.rt.dispose();
+    const rounded = await loadCheckpoint(bytes, { config: parseConfig(SMALL), dtype: "bf16" });
+    expect(rounded.config).toEqual(parseConfig({ ...SMALL, torch_dtype: "bfloat16" }));
+    rounded.rt.dispose();
   });
 
   test("reading from memory lets others run", async () => {

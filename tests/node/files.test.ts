@@ -69,6 +69,7 @@ describe("paths", () => {
     for (const path of ["", "./nowhere", "/no/such/path", "a/b/c", "~/models", "plain"]) {
       await expect(loadCheckpoint(path)).rejects.toThrow(/no such path .* and neither a URL nor a hub id/);
     }
+    await expect(loadCheckpoint("tiny-m1")).rejects.toThrow(/"tiny-m1": no such path .* the preset of this name .* without weights/);
     await expect(loadCheckpoint(new URL("file:///no/such/path"))).rejects.toThrow(CheckpointError);
     await expect(loadCheckpoint("file://host/share")).rejects.toThrow(CheckpointError);
     await expect(loadCheckpoint("a\0b")).rejects.toThrow(CheckpointError);

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -53,10 +53,38 @@ test("shapes are the caller's", () => {
   expect(heats!.map(({ title }) => title)).toEqual(["product 3×8×5", "product 1×16×9"]);
 });
 
-test("what cannot be asked for is refused with what can", () => {
-  const { status, stderr } = spawnSync(process.execPath, [join(bench, "run.mjs"), "--only", "sums"], { encoding: "utf8" });
-  expect(status).toBe(2);
-  expect(stderr).toMatch(/--only: expected products, int8, .*, got sums/);
+test.each([
+  [["--only", "sums"], '--only: expected products, int8, lightning, attention, threads, model, profile, long, got "sums"'],
+  [["--only", "products", "--shapes", "1x2"], '--shapes: expected MxKxN,…, got "1x2"'],
+  [["--only", "products", "--shapes", "1x2x0"], '--shapes: expected MxKxN,…, got "1x2x0"'],
+  [["--only", "products,long", "--shapes", "1x2x3"], "--shapes: expected with --only products, int8, threads, got long"],
+  [
+    ["--json", join(folder, "missing/figures.json")],
+    `--json: expected a file that can be written, got ${join(folder, "missing/figures.json")}`,
+  ],
+  [["--fast"], "'--fast'"],
+])("%j is refused at once, in one line", (flags, message) => {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [join(bench, "run.mjs"), ...flags], { encoding: "utf8" });
+  expect([status, stdout]).toEqual([2, ""]);
+  expect(stderr).toMatch(/^bench: .* \(--help shows the options\)\n$/);
+  expect(stderr).toContain(message);
+});
+
+test("--help names the groups and every option", () => {
+  const { status, stdout } = spawnSync(process.execPath, [join(bench, "run.mjs"), "--help"], { encoding: "utf8" });
+  expect(status).toBe(0);
+  for (const word of ["attention", "--only", "--shapes", "--own", "--quick", "--json", "--report"]) expect(stdout).toContain(word);
+});
+
+test("figures of parts of a group are shown and not kept", () => {
+  const kept = () => readdirSync(join(bench, "results")).map((name) => [name, statSync(join(bench, "results", name)).mtimeMs]);
+  const before = kept();
+  const stdout = execFileSync(process.execPath, [join(bench, "run.mjs"), "--own", "--only", " products, int8 ", "--shapes", "1x8x8"], {
+    cwd: folder,
+    encoding: "utf8",
+  });
+  expect(stdout).toMatch(/not kept.*\n\nproducts\n.*\nint8\n/s);
+  expect(kept()).toEqual(before);
 });
 
 describe("contestants stand in other harnesses: the product of what they are given, copied in and out", () => {
@@ -87,9 +115,15 @@ describe("contestants stand in other harnesses: the product of what they are giv
   });
 });
 
-test("the peers' versions are exact, and their lock file names no address, and every platform's packages", () => {
+test("a report needs what draws, and no peer", () => {
+  const drawing = [...readFileSync(join(bench, "plot.mjs"), "utf8").matchAll(/import\("([^"]+)"\)/g)].map(([, name]) => name);
   const { dependencies } = JSON.parse(readFileSync(join(bench, "package.json"), "utf8"));
-  expect(Object.values<string>(dependencies).filter((version) => !/^\d+\.\d+\.\d+$/.test(version))).toEqual([]);
+  expect(Object.keys(dependencies).sort()).toEqual(drawing.sort());
+});
+
+test("the peers' versions are exact, and their lock file names no address, and every platform's packages", () => {
+  const { dependencies, devDependencies } = JSON.parse(readFileSync(join(bench, "package.json"), "utf8"));
+  expect(Object.values<string>({ ...dependencies, ...devDependencies }).filter((version) => !/^\d+\.\d+\.\d+$/.test(version))).toEqual([]);
   const lock = readFileSync(join(bench, "package-lock.json"), "utf8");
   expect(lock).not.toMatch(/"resolved"|https?:\/\/[^"]*\.tgz/);
   expect(missingPackages(JSON.parse(lock))).toEqual([]);

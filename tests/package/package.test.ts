@@ -72,6 +72,17 @@ test("the tarball holds what is exported and nothing of the sources", () => {
   expect(size).toBeLessThan(2_000_000);
 });
 
+test("links of the pages in the tarball lead into the tarball", () => {
+  const pages = readdirSync(installed, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".md"));
+  expect(pages).toEqual(expect.arrayContaining(["README.md", "docs/ops.md", "bench/RESULTS.md"]));
+  const links = pages.flatMap((page) =>
+    [...readFileSync(join(installed, page), "utf8").matchAll(/\]\((?!https?:|#)([^)#]+)[^)]*\)/g)].map(([, target]) =>
+      join(dirname(page), target!),
+    ),
+  );
+  expect(links.filter((target) => !existsSync(join(installed, target)))).toEqual([]);
+});
+
 test("every subpath can be imported in Node, and importing does no work", () => {
   const subpaths = Object.keys(manifest.exports).filter((path) => !/wasm|package\.json/.test(path));
   const script = subpaths.map((path) => `await import(${JSON.stringify(path.replace(/^\./, "lightning-m1"))});`).join("\n");

@@ -1,6 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { embed } from "../../src/ops/embed.js";
 import { KeyValueCache } from "../../src/ops/kv-pages.js";
+import { lightning } from "../../src/ops/lightning.js";
 import { matmul } from "../../src/ops/matmul.js";
 import { MemoryError, ShapeError } from "../../src/runtime/errors.js";
 import { Heap, MAX_BYTES } from "../../src/runtime/memory.js";
@@ -113,6 +115,15 @@ describe("the runtime", async () => {
   test("data must fill its shape", () => {
     expect(() => rt.from([1, 2], [4])).toThrow(ShapeError);
     expect(() => rt.from([1, 2, 3], [2])).toThrow(ShapeError);
+  });
+
+  test("what an op cannot take is told with what makes it, or with its shape", () => {
+    rt.scope(() => {
+      const [ids, x] = [rt.from([0], [1], "i32"), rt.from([1, 2], [1, 2])];
+      expect(() => matmul(x, x)).toThrow(/in panels, got \[1, 2\] f32 in rows \(.*ResidentWeights makes panels\)/);
+      expect(() => embed(ids, x)).toThrow(/\(ResidentWeights makes panels\)/);
+      expect(() => lightning(x, x, [], [])).toThrow(/\(qkv is \[tokens, heads, 3 · headDim\]\)/);
+    });
   });
 
   test("tensors of two runtimes do not meet", async () => {
