@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import type { MiniMaxM1 } from "../index.js";
 
 /** Of matrices in memory, or of keys and values. */
@@ -37,20 +38,17 @@ type Load = (options: { dtype?: "bf16" | "q8"; kv?: "bf16" | "q8" }) => Promise<
  * make of the same tokens.
  *
  * @param load loads it with these options
+ * @param signal ends it between two tokens or texts
  */
-export async function measureAccuracy(load: Load): Promise<AccuracyReport> {
-  const exact = await load({});
-  const texts = await draw(exact).catch((error: unknown) => {
-    exact.dispose();
-    throw error;
-  });
-  const { logits, usedBytes } = read(exact, texts);
+export async function measureAccuracy(load: Load, signal: AbortSignal): Promise<AccuracyReport> {
+  using exact = await load({});
+  const texts = await draw(exact, signal);
+  const { logits, usedBytes } = await read(exact, texts, signal);
   exact.dispose();
   const precisions: Accuracy[] = [];
   for (const precision of narrower(exact)) {
-    const model = await load(precision);
-    const narrow = read(model, texts);
-    model.dispose();
+    using model = await load(precision);
+    const narrow = await read(model, texts, signal);
     precisions.push({ precision, usedBytes: narrow.usedBytes, ...compare(texts, logits, narrow.logits) });
   }
   return { tokens: texts.flat().length, usedBytes, perplexity: compare(texts, logits, logits).perplexity, precisions };
@@ -62,25 +60,31 @@ function narrower({ config: { dtype, attnTypeList } }: MiniMaxM1): Precision[] {
 }
 
 /** Every text's logits, and the memory of the weights with the longest text's state. */
-function read(model: MiniMaxM1, texts: readonly number[][]): { logits: Float32Array[]; usedBytes: number } {
+async function read(
+  model: MiniMaxM1,
+  texts: readonly number[][],
+  signal: AbortSignal,
+): Promise<{ logits: Float32Array[]; usedBytes: number }> {
   let usedBytes = 0;
-  const logits = texts.map((ids) => {
+  const all: Float32Array[] = [];
+  for (const ids of texts) {
+    await setImmediate(undefined, { signal });
     using cache = model.newCache();
     const { logits } = model.forward([ids], { cache: [cache] });
     usedBytes = Math.max(usedBytes, model.memory.usedBytes);
-    return logits;
-  });
-  return { logits, usedBytes };
+    all.push(logits);
+  }
+  return { logits: all, usedBytes };
 }
 
 /** Token sequences of the model's own. */
-async function draw(model: MiniMaxM1): Promise<number[][]> {
+async function draw(model: MiniMaxM1, signal: AbortSignal): Promise<number[][]> {
   const { bosTokenId, vocabSize, maxPositionEmbeddings } = model.config;
   const texts: number[][] = [];
   for (let seed = 0, missing = TOKENS; missing > 0 && seed < ATTEMPTS; seed++) {
     const ids = [bosTokenId ?? seed % vocabSize];
-    const maxTokens = Math.min(missing, maxPositionEmbeddings - 1);
-    for await (const { id } of model.generate(ids, { maxTokens, temperature: 1, seed })) ids.push(id);
+    const maxTokens = Math.max(1, Math.min(missing, maxPositionEmbeddings - 1));
+    for await (const { id } of model.generate(ids, { maxTokens, temperature: 1, seed, signal })) ids.push(id);
     texts.push(ids);
     missing -= ids.length;
   }
@@ -112,7 +116,7 @@ function compare(
     }
   }
   return {
-    logitError: Math.sqrt(errors / squares),
+    logitError: errors === 0 ? 0 : Math.sqrt(errors / squares),
     agreement: same / tokens,
     divergence: divergence / tokens,
     perplexity: Math.exp(negativeLogprob / next),

@@ -42,7 +42,8 @@ export const inspect = defineCommand({
       const { graph: model, fault, ...checkpoint } = await inspectCheckpoint(source, options);
       const facts = { ...factsOf(source, model, slopes), checkpoint: { ...checkpoint, fault: fault?.message } };
       if (fault || !accuracy) return { facts, fault };
-      return { facts: { ...facts, accuracy: await measureAccuracy((precision) => MiniMaxM1.load(source, { ...options, ...precision })) } };
+      const load = (precision: object) => MiniMaxM1.load(source, { ...options, ...precision });
+      return { facts: { ...facts, accuracy: await measureAccuracy(load, terminal.signal) } };
     }
   },
 });

@@ -1,8 +1,9 @@
 import { cpSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { measureAccuracy } from "../../src/cli/accuracy.js";
 import { pattern } from "../../src/cli/facts.js";
-import { decaySlopes, minimaxM1 } from "../../src/index.js";
+import { decaySlopes, MiniMaxM1, minimaxM1 } from "../../src/index.js";
 import { run, temporary, tiny } from "./harness.js";
 
 test("the published model's numbers, exact", async () => {
@@ -172,4 +173,19 @@ test("--accuracy: what narrower precisions change, of a checkpoint only", async 
   expect(Math.max(...text.stdout.split("\n").map((line) => (line.includes(tiny) ? 0 : line.length)))).toBeLessThanOrEqual(80);
   const refused = await run(["inspect", "--accuracy"]);
   expect([refused.exitCode, refused.stderr]).toEqual([2, expect.stringContaining("has no weights")]);
+});
+
+test("--accuracy ends where it is while it draws, and before every text that it reads", async () => {
+  for (const last of [1, 2]) {
+    const controller = new AbortController();
+    const models: MiniMaxM1[] = [];
+    const load = async (options: object) => {
+      const model = await MiniMaxM1.load(tiny, options);
+      if (models.push(model) === last) setImmediate(() => controller.abort());
+      return model;
+    };
+    await expect(measureAccuracy(load, controller.signal)).rejects.toThrow(/abort/);
+    expect(models).toHaveLength(last);
+    for (const model of models) expect(model.memory.reservedBytes).toBe(0);
+  }
 });
