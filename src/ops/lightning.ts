@@ -1,6 +1,6 @@
 import { ShapeError } from "../runtime/errors.js";
 import type { Runtime } from "../runtime/runtime.js";
-import { expectShape, runtimeOf, slice, type Tensor } from "../runtime/tensor.js";
+import { expectShape, runtimeOf, type Tensor } from "../runtime/tensor.js";
 import { expectSegments, type Segment } from "./segment.js";
 
 /** Columns per panel of a state. */
@@ -59,11 +59,10 @@ export function lightning(qkv: Tensor, slopes: Tensor, segments: readonly Segmen
   for (const [i, { begin, end }] of segments.entries()) {
     const state = states[i]!;
     expectShape("lightning: state", state, stateShape(heads, dim), { hint: "lightningState makes one" });
-    const from = slice(qkv, begin, end);
-    const to = slice(o, begin, end);
-    const length = end - begin;
+    const [length, width] = [end - begin, heads * dim];
     const rows = Math.min(chunk, length);
-    const [args, work] = [[to.ptr, state.ptr, from.ptr, slopes.ptr] as const, 2 * length * heads * dim * (2 * dim + rows)];
+    const args = [o.ptr + 4 * begin * width, state.ptr, qkv.ptr + 12 * begin * width, slopes.ptr] as const;
+    const work = 2 * length * width * (2 * dim + rows);
     if (length === 1) rt.run("lightningStep", [...args, heads, dim, 0, heads], work);
     else {
       const workspace = rt.workspace(rt.kernels.lightningWorkspaceBytes(rows, dim));

@@ -12,7 +12,7 @@ import type { Kernels } from "../runtime/wasm.js";
  * @throws {ShapeError}
  */
 export function matmul(x: Tensor, w: Tensor): Tensor {
-  return matmuls(x, [w])[0];
+  return groupedMatmuls(x, [0, x.shape[0] ?? 0], [[w]])[0]!;
 }
 
 /** `x·wᵀ` for several `w`, as `matmul` computes each. */
@@ -39,9 +39,13 @@ export function groupedMatmuls(x: Tensor, offsets: readonly number[], sets: read
   expectOffsets(offsets, rows);
   for (const weights of sets) expectWeights(x, weights, offsets.length - 1);
 
-  const ys = sets.map(([w]) => x.rt.empty([rows, w!.shape[0]!]));
-  for (const dtype of DTYPES) {
-    if (sets.some(([w]) => w!.dtype === dtype)) multiply(dtype, x, offsets, sets, ys);
+  const ys: Tensor[] = [];
+  for (const weights of sets) ys.push(x.rt.empty([rows, weights[0]!.shape[0]!]));
+  // Sets of one dtype in one call.
+  for (let first = 0, end = 0; first < sets.length; first = end) {
+    const { dtype } = sets[first]![0]!;
+    while (end < sets.length && sets[end]![0]!.dtype === dtype) end++;
+    multiply(dtype as keyof typeof KERNELS, x, offsets, sets, ys, first, end);
   }
   return ys;
 }
@@ -55,13 +59,15 @@ const KERNELS = {
   q8: ["matmulQ8", "productsQ8"],
 } as const;
 
-/** Computes those of the products whose weights are of one dtype. */
+/** Computes the products with sets `first` to `end`, whose weights are of one dtype. */
 function multiply(
-  dtype: (typeof DTYPES)[number],
+  dtype: keyof typeof KERNELS,
   x: Tensor,
   offsets: readonly number[],
   sets: readonly (readonly Tensor[])[],
   ys: readonly Tensor[],
+  first: number,
+  end: number,
 ): void {
   const { rt } = x;
   const [rows, inputs] = x.shape as [number, number];
@@ -70,9 +76,8 @@ function multiply(
   // Word for word the arguments of each product's kernel.
   const list: number[] = [];
   let [count, panels, work] = [0, 0, 0];
-  for (let i = 0; i < sets.length; i++) {
+  for (let i = first; i < end; i++) {
     const weights = sets[i]!;
-    if (weights[0]!.dtype !== dtype) continue;
     const y = ys[i]!;
     const outputs = y.shape[1]!;
     for (let g = 0; g < weights.length; g++) {
