@@ -3,8 +3,10 @@
 //   x_mk ≈ t_mb p_mk,  p in −32767 … 32767, t_mb = max |x_mk| / 32767
 // A block that holds NaN or ∞ has the scale NaN, and so has whatever is computed from it.
 //
-//   w in panels of 32 outputs: [N/32][b] of 32 scales float32, then [KC/2][32][2] int8: inputs in pairs, an odd last one with a 0
-//   x quantised: scales [b][M] float32, then [b][four rows at a time, the last 1 … 3 one at a time][KC/2][rows][2] int16
+//   w in panels of 32 outputs: [N/32][b] of 32 scales float32, then [KC/4][32][4] bytes: four inputs to a word, in the order 0, 2, 1, 3,
+//     the first and second as q + 128. So the low bytes of its 16-bit halves are the first pair, less 128 each, and the high bytes the second.
+//   x quantised: scales t [b][M] float32, then −128 Σ p over the first pairs [b][M] int32, which makes up for that, then
+//     [b][four rows at a time, the last 1 … 3 one at a time][KC/2][rows][2] int16: inputs in pairs, zeros to a multiple of four
 
 import { KC } from "./product-tile";
 import { at, hmax } from "./simd";
@@ -16,14 +18,18 @@ import { at, hmax } from "./simd";
 /** Bytes of a block's scales. */
 export const SCALES: usize = 128;
 
+/** Pairs of n inputs, filled up to fours. */
+@inline export function pairsOf(n: i32): i32 {
+  return ((n + 3) >> 2) << 1;
+}
+
 @inline export function panelBytes(K: i32): usize {
-  return (<usize>blocks(K)) * SCALES + ((<usize>((K + 1) >> 1)) << 6);
+  return (<usize>blocks(K)) * SCALES + ((<usize>pairsOf(K)) << 6);
 }
 
 // Where the block from input k begins for row i (of a tile: its first) in quantised x.
 @inline export function rowPairs(x: usize, M: i32, K: i32, k: i32, i: i32): usize {
-  const pairs = (min(KC, K - k) + 1) >> 1;
-  return x + (((<usize>blocks(K)) * (<usize>M)) << 2) + (((<usize>k) * (<usize>M)) << 1) + (((<usize>i) * (<usize>pairs)) << 2);
+  return x + (((<usize>blocks(K)) * (<usize>M)) << 3) + (((<usize>k) * (<usize>M)) << 1) + (((<usize>i) * (<usize>pairsOf(min(KC, K - k)))) << 2);
 }
 
 // Largest magnitude of n floats; NaN if one of them is NaN or infinite. At least so large that magnitude / levels is a normal number.
@@ -46,7 +52,8 @@ function magnitude(x: usize, n: i32, levels: f32): f32 {
 
 /** Rows begin to end of x, quantised for products of M rows each: of more rows, M by M, each such group on its own. */
 export function quantizeRows(y: usize, x: usize, M: i32, K: i32, begin: i32, end: i32): void {
-  const tiled = M & ~3, rowBytes = ((<usize>blocks(K)) << 2) + ((<usize>((K + 1) >> 1)) << 2);
+  const tiled = M & ~3, biases = ((<usize>blocks(K)) * (<usize>M)) << 2;
+  const rowBytes = ((<usize>blocks(K)) << 3) + ((<usize>pairsOf(K)) << 2);
   for (let r = begin; r < end; r++) {
     const i = r % M, group = y + (<usize>(r - i)) * rowBytes;
     // A tile holds the pairs of its four rows side by side.
@@ -54,37 +61,41 @@ export function quantizeRows(y: usize, x: usize, M: i32, K: i32, begin: i32, end
     for (let k: i32 = 0, t = at(group, i); k < K; k += KC, t += (<usize>M) << 2) {
       const kc = min(KC, K - k), m = magnitude(at(xi, k), kc, 32767);
       f32.store(t, m / 32767);
-      quantize(rowPairs(group, M, K, k, first) + ((<usize>(i - first)) << 2), step, at(xi, k), kc, 32767 / m);
+      i32.store(t + biases, -128 * quantize(rowPairs(group, M, K, k, first) + ((<usize>(i - first)) << 2), step, at(xi, k), kc, 32767 / m));
     }
   }
 }
 
-// Pairs of n floats times `scale`, `step` bytes apart.
-function quantize(dst: usize, step: usize, x: usize, n: i32, scale: f32): void {
-  let i: i32 = 0;
-  for (; i + 4 <= n; i += 4) {
-    const q = round(f32x4.mul(v128.load(at(x, i)), f32x4.splat(scale))), p = i16x8.narrow_i32x4_s(q, q);
+// Pairs of n floats times `scale`, `step` bytes apart; the sum over the first pair of every four.
+function quantize(dst: usize, step: usize, x: usize, n: i32, scale: f32): i32 {
+  let sums = i32x4.splat(0), i: i32 = 0;
+  for (; i < n; i += 4) {
+    const q = round(f32x4.mul(four(at(x, i), n - i), f32x4.splat(scale))), p = i16x8.narrow_i32x4_s(q, q);
     v128.store32_lane(dst, p, 0);
     v128.store32_lane(dst + step, p, 1);
+    sums = i32x4.add(sums, q);
     dst += 2 * step;
   }
-  for (; i < n; i += 2) {
-    i32.store16(dst, round1(load<f32>(at(x, i)) * scale));
-    i32.store16(dst, i + 1 < n ? round1(load<f32>(at(x, i + 1)) * scale) : 0, 2);
-    dst += step;
-  }
+  return i32x4.extract_lane(sums, 0) + i32x4.extract_lane(sums, 1);
+}
+
+// Four floats; of fewer, zeros after them.
+@inline function four(x: usize, n: i32): v128 {
+  if (n >= 4) return v128.load(x);
+  const one = load<f32>(x), two = n > 1 ? load<f32>(x, 4) : 0, three = n > 2 ? load<f32>(x, 8) : 0;
+  return f32x4.replace_lane(f32x4.replace_lane(f32x4.replace_lane(f32x4.splat(0), 0, one), 1, two), 2, three);
 }
 
 /** w [rows, K] row-major to panels. */
 export function packQ8(panels: usize, w: usize, rows: i32, K: i32): void {
   for (let n: i32 = 0; n < rows; n += 32) {
     for (let k: i32 = 0; k < K; k += KC) {
-      const kc = min(KC, K - k), bytes = SCALES + ((<usize>((kc + 1) >> 1)) << 6);
+      const kc = min(KC, K - k), bytes = SCALES + ((<usize>pairsOf(kc)) << 6);
       memory.fill(panels, 0, bytes);
       for (let j: i32 = 0; j < min(32, rows - n); j++) {
         const row = at(w, (n + j) * K + k), m = magnitude(row, kc, 127), scale: f32 = 127 / m;
         f32.store(at(panels, j), m / 127);
-        for (let i: i32 = 0; i < kc; i++) store<i8>(panels + slot(i, j), <i8>round1(load<f32>(at(row, i)) * scale));
+        for (let i: i32 = 0; i < kc; i++) store<u8>(panels + slot(i, j), <u8>(round1(load<f32>(at(row, i)) * scale) ^ sign(i)));
       }
       panels += bytes;
     }
@@ -93,7 +104,12 @@ export function packQ8(panels: usize, w: usize, rows: i32, K: i32): void {
 
 // Where input i of output j lies in a block.
 @inline function slot(i: i32, j: i32): usize {
-  return SCALES + (<usize>(((i >> 1) << 6) + (j << 1) + (i & 1)));
+  return SCALES + (<usize>(((i >> 2) << 7) + (j << 2) + ((i & 1) << 1) + ((i >> 1) & 1)));
+}
+
+// What is flipped in the byte of input i: q + 128 in the first pair of four.
+@inline function sign(i: i32): i32 {
+  return i & 2 ? 0 : 128;
 }
 
 /** The values s·q of panels, row-major. */
@@ -106,7 +122,7 @@ export function unpackRow(y: usize, w: usize, n: i32, K: i32): void {
   let block = w + (<usize>(n >> 5)) * panelBytes(K);
   for (let k: i32 = 0; k < K; k += KC) {
     const kc = min(KC, K - k), s = load<f32>(at(block, n & 31));
-    for (let i: i32 = 0; i < kc; i++) f32.store(at(y, k + i), s * <f32>load<i8>(block + slot(i, n & 31)));
-    block += SCALES + ((<usize>((kc + 1) >> 1)) << 6);
+    for (let i: i32 = 0; i < kc; i++) f32.store(at(y, k + i), s * <f32>(<i8>(<i32>load<u8>(block + slot(i, n & 31)) ^ sign(i))));
+    block += SCALES + ((<usize>pairsOf(kc)) << 6);
   }
 }

@@ -124,7 +124,7 @@ function quantize(x: Tensor, offsets: readonly number[]): Tensor {
   const { rt } = x;
   const [all, inputs] = x.shape as [number, number];
   const groups = offsets.length - 1;
-  const words = Math.ceil(inputs / 2) + Math.ceil(inputs / BLOCK);
+  const words = 2 * Math.ceil(inputs / 4) + 2 * Math.ceil(inputs / BLOCK);
   const quantized = rt.empty([all, words]);
   // Groups of the same size in one call: the experts of a token have one row each.
   for (let g = 0, next = 0; g < groups; g = next) {

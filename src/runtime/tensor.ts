@@ -20,7 +20,7 @@ export const BLOCK = 512;
  * and keeps no view, because growing the memory detaches views (`rt.read` and `rt.f32` make fresh ones).
  *
  * A matrix of weights `[out, in]` lies in `panels` instead of rows: panel p holds outputs 32p … 32p+31 as `[in][32]`,
- * the last one padded with zeros, which is the order in which the product reads it. In a q8 panel inputs lie in pairs, `[in/2][32][2]`,
+ * the last one padded with zeros, which is the order in which the product reads it. In a q8 panel inputs lie in fours, `[in/4][32][4]`,
  * and each block follows its 32 float32 scales.
  */
 export interface Tensor {
@@ -42,7 +42,7 @@ export function sizeOf(shape: readonly number[]): number {
 export function bytesOf(shape: readonly number[], dtype: DType, layout: Tensor["layout"] = "rows"): number {
   if (layout === "rows") return sizeOf(shape) * BYTES[dtype];
   const [outputs, inputs] = shape as [number, number];
-  const row = dtype === "q8" ? 2 * Math.ceil(inputs / 2) + 4 * Math.ceil(inputs / BLOCK) : inputs * BYTES[dtype];
+  const row = dtype === "q8" ? 4 * Math.ceil(inputs / 4) + 4 * Math.ceil(inputs / BLOCK) : inputs * BYTES[dtype];
   return Math.ceil(outputs / PANEL) * PANEL * row;
 }
 

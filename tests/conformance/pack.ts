@@ -96,9 +96,9 @@ export const packSuite: Suite = (runtime) => {
     });
 
     test("take the bytes that are counted for them", () => {
-      expect(bytesOf([33, 513], "q8", "panels")).toBe(64 * (514 + 2 * 4));
+      expect(bytesOf([33, 513], "q8", "panels")).toBe(64 * (516 + 2 * 4));
       expect(bytesOf([32, 512], "q8", "panels")).toBe(32 * (512 + 4));
-      expect(bytesOf([1, 1], "q8", "panels")).toBe(32 * (2 + 4));
+      expect(bytesOf([1, 1], "q8", "panels")).toBe(32 * (4 + 4));
     });
   });
 

@@ -53,7 +53,7 @@ function productQ8(): Make {
     const [out, inputs] = [125, 519];
     const w = randomMatrix(rt, 3, out, inputs, "q8");
     const x = input(rt, 4, [ROWS, inputs]);
-    const quantized = rt.empty([ROWS * 262]);
+    const quantized = rt.empty([ROWS * 264]);
     rt.kernels.quantizeRows(quantized.ptr, x.ptr, ROWS, inputs, 0, ROWS);
     const y = zeros(rt, [ROWS, out]);
     const workspace = rt.workspace(rt.kernels.matmulQ8WorkspaceBytes);
@@ -113,7 +113,7 @@ const kernels: Record<string, Make> = {
   productsQ8: products("q8"),
   quantizeRows: (rt) => {
     const [rows, width] = [11, 515];
-    const quantized = zeros(rt, [rows * 260]);
+    const quantized = zeros(rt, [rows * 262]);
     const x = input(rt, 1, [rows, width]);
     const run = (begin: number, end: number) => rt.kernels.quantizeRows(quantized.ptr, x.ptr, rows, width, begin, end);
     return { outputs: [quantized], length: rows, run };
