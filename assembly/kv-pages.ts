@@ -77,11 +77,12 @@ export function widenPage(keys: usize, values: usize, head: usize, D: i32, W: i3
 // The scale of a row of D numbers, stored where there are scales, and what numbers are multiplied with before they are rounded.
 function quantizer(scale: usize, x: usize, D: i32, W: i32): f32 {
   if (W != 1) return 1;
-  // At least so large that its scale is a normal number.
-  let top: f32 = 127 * f32.MIN_NORMAL_VALUE;
+  let top: f32 = 0;
   for (let i: i32 = 0; i < D; i++) top = max(top, abs(load<f32>(at(x, i))));
+  // At least so large that the scale is a normal number; an empty place is all zero.
+  if (top > 0) top = max(top, 127 * f32.MIN_NORMAL_VALUE);
   f32.store(scale, top / 127);
-  return 127 / top;
+  return top > 0 ? 127 / top : 0;
 }
 
 @inline function put(p: usize, x: f32, by: f32, W: i32): void {

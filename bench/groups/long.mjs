@@ -28,7 +28,7 @@ export async function run({ quick }) {
     console.log(`  ${name}`);
     const points = [];
     try {
-      await follow({ folder, marks: computed, filled, abort }, (point) => {
+      await follow({ folder, marks: computed, filled, abort, ...(quick && { warmMs: 100 }) }, (point) => {
         points.push(point);
         console.log(`    ${describe(point)}`);
       });
