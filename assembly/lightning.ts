@@ -14,10 +14,16 @@ import { column, output, packColumns, packTransposed, scores, update } from "./t
 /** Heads that take turns, chunk by chunk, so that rows are read whole: their states, 64 KiB each at D = 128, stay in the second cache. */
 const GROUP: i32 = 8;
 
+/** Floats of a head's decay table: zeros for 12 places before, e^(−λx) for x = 0 … b+7. */
+@inline function table(b: i32): i32 {
+  return BEFORE + b + 8;
+}
+const BEFORE: i32 = 12;
+
 /** Bytes of workspace for chunks of B rows. */
 export function lightningWorkspaceBytes(B: i32, D: i32): i32 {
   const b = (B + 7) & ~7, d = (D + 7) & ~7;
-  return (2 * b * D + 2 * b * d + b * b + GROUP * (b + 20) + 36) << 2;
+  return (2 * b * D + 2 * b * d + b * b + GROUP * table(b) + 36) << 2;
 }
 
 export function lightning(
@@ -30,7 +36,7 @@ export function lightning(
   const whole = at(P, b * b), rest = at(whole, 4), decays = at(rest, 32);
   for (let g = begin; g < end; g += GROUP) {
     const last = min(g + GROUP, end), row = (<usize>(3 * (last - g) * D)) << 2;
-    for (let h = g; h < last; h++) powers(at(decays, (h - g) * (b + 20) + 12), load<f32>(at(slopes, h)), b + 8);
+    for (let h = g; h < last; h++) powers(at(decays, (h - g) * table(b) + BEFORE), load<f32>(at(slopes, h)), b + 8);
     for (let t: i32 = 0; t < T; t += B) {
       const m = min(B, T - t), from = (<usize>t) * ldx;
       // What the group reads next comes from memory while it computes: in eight streams, one for every eighth of the rows.
@@ -40,7 +46,7 @@ export function lightning(
       }
       let until = next + row;
       for (let h = g; h < last; h++) {
-        const q = at(qkv, 3 * h * D), k = at(q, D), v = at(k, D), S = at(state, h * d * d), decay = at(decays, (h - g) * (b + 20) + 12);
+        const q = at(qkv, 3 * h * D), k = at(q, D), v = at(k, D), S = at(state, h * d * d), decay = at(decays, (h - g) * table(b) + BEFORE);
         // Rows of qkv often lie a multiple of 4 KiB apart, all in the same few cache lines: each is read only here.
         packTransposed(Q, q + from, ldx, m, D);
         packTransposed(K, k + from, ldx, m, D);
@@ -113,9 +119,9 @@ function touch(p: usize, apart: usize): void {
   for (const end = p + 8 * apart; p < end; p += apart) load<u8>(p);
 }
 
-// e^(−λx) for x = 0 … n−1, and 0 for the 12 places before: a key later than its query weighs nothing.
+// e^(−λx) for x = 0 … n−1, and 0 for the places before: a key later than its query weighs nothing.
 function powers(dst: usize, slope: f32, n: i32): void {
-  memory.fill(at(dst, -12), 0, 48);
+  memory.fill(at(dst, -BEFORE), 0, BEFORE << 2);
   for (let i: i32 = 0; i < n; i += 4) {
     const x = f32x4.add(f32x4.splat(<f32>i), f32x4(0, 1, 2, 3));
     v128.store(at(dst, i), exp(f32x4.mul(x, f32x4.splat(-slope))));

@@ -103,6 +103,9 @@ function multiply(
   if (arranged !== x) rt.release(arranged);
 }
 
+/** Operations that take as long as moving a number into its tile, about: counted as one, packing stayed on one thread while others waited. */
+const PACKING = 8;
+
 /** Each group's rows in the tiles of float32 products; fewer than make a tile stay as they are. */
 function pack(x: Tensor, offsets: readonly number[]): Tensor {
   const { rt } = x;
@@ -114,7 +117,7 @@ function pack(x: Tensor, offsets: readonly number[]): Tensor {
     if (!tiles) continue;
     if (packed === x) packed = rt.empty(x.shape);
     const from = 4 * begin * inputs;
-    rt.run("packRows", [packed.ptr + from, x.ptr + from, rows, inputs, 0, tiles], rows * inputs);
+    rt.run("packRows", [packed.ptr + from, x.ptr + from, rows, inputs, 0, tiles], PACKING * rows * inputs);
   }
   return packed;
 }

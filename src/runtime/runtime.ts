@@ -1,7 +1,8 @@
+import { is } from "valibot";
 import { cannotShare, canShare, cores } from "#threads";
 import { InputError, LightningError, ShapeError } from "./errors.js";
-import { MAX_THREADS } from "./job.js";
 import { Heap } from "./memory.js";
+import { threadNumber } from "./options.js";
 import { Pool } from "./pool.js";
 import { bytesOf, type DType, sizeOf, type Tensor } from "./tensor.js";
 import { type Build, compile, type Kernels, link, type Ranged, type RangedInWorkspace } from "./wasm.js";
@@ -228,8 +229,9 @@ export class Runtime {
 }
 
 function threadCount(threads: number | "auto", onWarning: (message: string) => void): number {
-  if (threads !== "auto" && !(Number.isInteger(threads) && threads >= 1 && threads <= MAX_THREADS)) {
-    throw new InputError(`threads: expected "auto" or an integer within [1, ${MAX_THREADS}], got ${JSON.stringify(threads)}`);
+  if (threads !== "auto" && !is(threadNumber, threads)) {
+    const got = typeof threads === "string" ? JSON.stringify(threads) : String(threads);
+    throw new InputError(`threads: expected "auto" or ${threadNumber.message}, got ${got}`);
   }
   const count = threads === "auto" ? Math.min(cores, MOST_AUTO_THREADS) : threads;
   if (count > 1 && !canShare) {

@@ -2,12 +2,13 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { embed } from "../../src/ops/embed.js";
 import { KeyValueCache } from "../../src/ops/kv-pages.js";
-import { lightning } from "../../src/ops/lightning.js";
+import { lightning, lightningState } from "../../src/ops/lightning.js";
 import { matmul } from "../../src/ops/matmul.js";
 import { MemoryError, ShapeError } from "../../src/runtime/errors.js";
 import { Heap, MAX_BYTES } from "../../src/runtime/memory.js";
 import { Runtime } from "../../src/runtime/runtime.js";
-import { ResidentWeights } from "../../src/runtime/weights.js";
+import type { Tensor } from "../../src/runtime/tensor.js";
+import { ResidentWeights, under } from "../../src/runtime/weights.js";
 import { evaluate, randomInput, randomMatrix } from "../conformance/harness.js";
 
 describe("the heap", () => {
@@ -60,29 +61,56 @@ describe("the heap", () => {
   });
 });
 
-test("a product whose operand ends where memory ends is computed", async () => {
-  const rt = await Runtime.create("simd");
-  const [rows, inputs, out] = [5, 64, 64];
-  rt.workspace(rt.kernels.matmulWorkspaceBytes);
-  const below = randomMatrix(rt, 1, out, inputs, "f32");
-  const x = randomInput(rt, 2, [rows, inputs]).tensor;
-  const y = rt.empty([rows, out]);
-  const packed = rt.empty(x.shape);
-  const expected = evaluate(rt, () => matmul(x, below.tensor));
+describe("operands that end where memory ends", () => {
+  /** A copy of `x` in the last bytes that memory can have. */
+  function atTheEnd(rt: Runtime, x: Tensor, bytes: number): Tensor {
+    rt.keep([(MAX_BYTES - rt.memory.usedBytes - 400_000) / 4]);
+    const last = { ...x, ptr: MAX_BYTES - bytes };
+    while (rt.memory.reservedBytes < MAX_BYTES) rt.keep([4096]);
+    rt.bytes(last.ptr, bytes).set(rt.bytes(x.ptr, bytes));
+    return last;
+  }
 
-  const bytes = 4 * inputs * out;
-  const most = rt.keep([(MAX_BYTES - rt.memory.usedBytes - 200_000) / 4]);
-  const fillers = [];
-  const last = { ...below.tensor, ptr: MAX_BYTES - bytes };
-  while (rt.memory.reservedBytes < MAX_BYTES) fillers.push(rt.keep([4096]));
-  rt.bytes(last.ptr, bytes).set(rt.bytes(below.tensor.ptr, bytes));
-  const { kernels } = rt;
-  const workspace = rt.workspace(kernels.matmulWorkspaceBytes);
-  kernels.packRows(packed.ptr, x.ptr, rows, inputs, 0, kernels.rowTiles(rows));
-  kernels.matmulF32(y.ptr, x.ptr, packed.ptr, last.ptr, rows, out, inputs, workspace, 0, out / 32);
-  expect(rt.read(y)).toEqual(expected);
-  expect(most.ptr).toBeLessThan(last.ptr);
-  rt.dispose();
+  // One row, tiles, and tiles that fetch the weights ahead.
+  test.each([1, 5, 30])("weights of a product of %i rows", async (rows) => {
+    using rt = await Runtime.create("auto");
+    const [inputs, out] = [64, 64];
+    const w = randomMatrix(rt, 1, out, inputs, "f32").tensor;
+    const x = randomInput(rt, 2, [rows, inputs]).tensor;
+    const [y, packed] = [rt.empty([rows, out]), rt.empty(x.shape)];
+    const expected = evaluate(rt, () => matmul(x, w));
+    const workspace = rt.workspace(rt.kernels.matmulWorkspaceBytes);
+    const last = atTheEnd(rt, w, 4 * inputs * out);
+    rt.kernels.packRows(packed.ptr, x.ptr, rows, inputs, 0, rt.kernels.rowTiles(rows));
+    rt.kernels.matmulF32(y.ptr, x.ptr, packed.ptr, last.ptr, rows, out, inputs, workspace, 0, out / 32);
+    expect(rt.read(y)).toEqual(expected);
+  });
+
+  test("queries, keys and values of lightning attention", async () => {
+    using rt = await Runtime.create("auto");
+    const [tokens, heads, dim] = [48, 8, 16];
+    const qkv = randomInput(rt, 1, [tokens, heads, 3 * dim]).tensor;
+    const slopes = rt.from(Array.from({ length: heads }, (_, h) => h / heads));
+    const attend = (qkv: Tensor) => lightning(qkv, slopes, [{ begin: 0, end: tokens }], [lightningState(rt, heads, dim)]);
+    const expected = evaluate(rt, () => attend(qkv));
+    const last = atTheEnd(rt, qkv, 4 * tokens * heads * 3 * dim);
+    expect(evaluate(rt, () => attend(last))).toEqual(expected);
+  });
+});
+
+test("weights under a prefix: a fixed tensor is looked up once, others every time", async () => {
+  using rt = await Runtime.create("simd");
+  for (const fixed of [true, false]) {
+    const asked: string[] = [];
+    const at = (name: string) => {
+      asked.push(name);
+      return rt.keep([1]);
+    };
+    const own = under(under({ fixed, at }, "a."), "b.");
+    const [once, again] = [own.at("c"), own.at("c")];
+    expect(once === again).toBe(fixed);
+    expect(asked).toEqual(fixed ? ["a.b.c"] : ["a.b.c", "a.b.c"]);
+  }
 });
 
 describe("the runtime", async () => {
