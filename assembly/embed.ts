@@ -31,3 +31,15 @@ export function embedBf16(y: usize, ids: usize, w: usize, N: i32, begin: i32, en
 export function embedQ8(y: usize, ids: usize, w: usize, N: i32, begin: i32, end: i32): void {
   for (let t = begin; t < end; t++) unpackRow(y + (((<usize>t) * (<usize>N)) << 2), w, i32.load(at(ids, t)), N);
 }
+
+/** The way back for float32: dw_{ids_t} += dy_t, token by token. Columns begin to end are independent. */
+export function embedBackward(dw: usize, ids: usize, dy: usize, T: i32, N: i32, begin: i32, end: i32): void {
+  for (let t: i32 = 0; t < T; t++) {
+    const id = i32.load(at(ids, t)), src = dy + (((<usize>t) * (<usize>N)) << 2);
+    const dst = dw + (<usize>(id >> 5)) * (<usize>N) * 128 + ((<usize>(id & 31)) << 2);
+    for (let i = begin; i < end; i++) {
+      const p = dst + ((<usize>i) << 7);
+      f32.store(p, load<f32>(p) + load<f32>(at(src, i)));
+    }
+  }
+}

@@ -23,17 +23,21 @@ export function exponentialNegative(y: usize, x: usize, begin: i32, end: i32): v
 }
 
 export { attention, attentionWorkspaceBytes } from "./attention";
-export { embedBf16, embedF32, embedQ8 } from "./embed";
+export { embedBackward, embedBf16, embedF32, embedQ8 } from "./embed";
 export { storeKeysValues } from "./kv-pages";
 export { lightning, lightningStep, lightningWorkspaceBytes } from "./lightning";
+export { lightningBackward, lightningBackwardWorkspaceBytes } from "./lightning-backward";
 export { matmulBf16, matmulF32, matmulWorkspaceBytes } from "./matmul";
+export { matmulBackwardW, matmulBackwardWorkspaceBytes, matmulBackwardX, packColumnTiles } from "./matmul-backward";
 export { matmulQ8, matmulQ8WorkspaceBytes } from "./matmul-q8";
-export { rmsNorm } from "./norm";
+export { rmsNorm, rmsNormBackwardW, rmsNormBackwardX } from "./norm";
+export { adamW, sumOfSquares } from "./optim";
 export { packRows, rowTiles } from "./product-tile";
 export { productsBf16, productsF32, productsQ8 } from "./products";
 export { bf16ToF32, countNonFinite, f16ToF32, f32ToBf16, f32ToF16, packBf16, packF32, unpackBf16, unpackF32 } from "./pack";
 export { mix, residual, sigmoidGate, silu, siluGate } from "./pointwise";
+export { addScaled, mixBackward, sigmoidGateBackward, siluBackward, siluGateBackward } from "./pointwise-backward";
 export { packQ8, quantizeRows, unpackQ8 } from "./q8";
-export { rope } from "./rope";
-export { gather, group, route, scatter } from "./route";
-export { argmax, logSoftmax, softmax } from "./softmax";
+export { rope, ropeBackward } from "./rope";
+export { gather, gatherBackward, group, route, routeBackward, scatter, scatterBackward } from "./route";
+export { argmax, logSoftmax, logSoftmaxBackward, softmax, softmaxBackward, targetLogprobs, targetLogprobsBackward } from "./softmax";

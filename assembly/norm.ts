@@ -23,3 +23,48 @@ export function rmsNorm(y: usize, x: usize, w: usize, N: i32, eps: f32, begin: i
     for (; i < N; i++) f32.store(at(b, i), load<f32>(at(w, i)) * (load<f32>(at(a, i)) * scale));
   }
 }
+
+// The way back, with r = 1 / sqrt(mean(x²) + ε) and g = w ⊙ dy:
+//   dx += r g − x r³ mean(g ⊙ x),   dw += Σ_rows r x ⊙ dy
+
+/** Rows begin to end of dx; `scales` [rows] become their r. */
+export function rmsNormBackwardX(dx: usize, scales: usize, dy: usize, x: usize, w: usize, N: i32, eps: f32, begin: i32, end: i32): void {
+  for (let r = begin; r < end; r++) {
+    const row = (((<usize>r) * (<usize>N)) << 2), a = x + row, b = dy + row, c = dx + row;
+    let squares = f32x4.splat(0), products = f32x4.splat(0);
+    let i: i32 = 0;
+    for (; i + 4 <= N; i += 4) {
+      const v = v128.load(at(a, i));
+      squares = madd(v, v, squares);
+      products = madd(f32x4.mul(v128.load(at(w, i)), v128.load(at(b, i))), v, products);
+    }
+    let sum = hsum(squares), dot = hsum(products);
+    for (; i < N; i++) {
+      const v = load<f32>(at(a, i));
+      sum += v * v;
+      dot += load<f32>(at(w, i)) * load<f32>(at(b, i)) * v;
+    }
+    const scale: f32 = 1 / sqrt<f32>(sum / <f32>N + eps), slope: f32 = -dot / <f32>N * scale * scale * scale;
+    const scale4 = f32x4.splat(scale), slope4 = f32x4.splat(slope);
+    f32.store(at(scales, r), scale);
+    for (i = 0; i + 4 <= N; i += 4) {
+      const g = f32x4.mul(v128.load(at(w, i)), v128.load(at(b, i)));
+      v128.store(at(c, i), madd(slope4, v128.load(at(a, i)), madd(scale4, g, v128.load(at(c, i)))));
+    }
+    for (; i < N; i++) {
+      f32.store(at(c, i), load<f32>(at(c, i)) + scale * load<f32>(at(w, i)) * load<f32>(at(b, i)) + slope * load<f32>(at(a, i)));
+    }
+  }
+}
+
+/** Columns begin to end of dw. */
+export function rmsNormBackwardW(dw: usize, dy: usize, x: usize, scales: usize, rows: i32, N: i32, begin: i32, end: i32): void {
+  for (let r: i32 = 0; r < rows; r++) {
+    const row = (((<usize>r) * (<usize>N)) << 2), a = x + row, b = dy + row, scale = load<f32>(at(scales, r)), scale4 = f32x4.splat(scale);
+    let i = begin;
+    for (; i + 4 <= end; i += 4) {
+      v128.store(at(dw, i), f32x4.add(v128.load(at(dw, i)), f32x4.mul(f32x4.mul(scale4, v128.load(at(a, i))), v128.load(at(b, i)))));
+    }
+    for (; i < end; i++) f32.store(at(dw, i), load<f32>(at(dw, i)) + scale * load<f32>(at(a, i)) * load<f32>(at(b, i)));
+  }
+}

@@ -25,3 +25,20 @@ export function rope(y: usize, x: usize, cos: usize, sin: usize, H: i32, D: i32,
     }
   }
 }
+
+/** The way back: the angles turned round.   dx_j += dy_j cos + dy_{j+R/2} sin,   dx_{j+R/2} += dy_{j+R/2} cos − dy_j sin,   the rest as it is */
+export function ropeBackward(dx: usize, dy: usize, cos: usize, sin: usize, H: i32, D: i32, R: i32, begin: i32, end: i32): void {
+  const half = R >> 1;
+  for (let t = begin; t < end; t++) {
+    const c = at(cos, t * half), s = at(sin, t * half);
+    for (let h: i32 = 0; h < H; h++) {
+      const a = at(dy, (t * H + h) * D), b = at(dx, (t * H + h) * D), u = at(b, half);
+      for (let j: i32 = 0; j < half; j++) {
+        const x = load<f32>(at(a, j)), y = load<f32>(at(a, j + half)), cosine = load<f32>(at(c, j)), sine = load<f32>(at(s, j));
+        f32.store(at(b, j), load<f32>(at(b, j)) + (x * cosine + y * sine));
+        f32.store(at(u, j), load<f32>(at(u, j)) + (y * cosine - x * sine));
+      }
+      for (let j = R; j < D; j++) f32.store(at(b, j), load<f32>(at(b, j)) + load<f32>(at(a, j)));
+    }
+  }
+}

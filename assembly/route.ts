@@ -3,7 +3,7 @@
 // Slot s = t·k + j is token t's j-th choice. `group` lists the slots expert by expert, tokens ascending; `gather` copies their rows;
 // `scatter` adds the experts' results back, weighted. Every token reaches its experts: nothing is dropped.
 
-import { at } from "./simd";
+import { at, hsum } from "./simd";
 import { softmaxRow } from "./softmax";
 
 /** Tokens begin to end. */
@@ -71,5 +71,53 @@ export function scatter(y: usize, x: usize, order: usize, weights: usize, n: i32
     let c = begin;
     for (; c + 4 <= end; c += 4) v128.store(at(b, c), f32x4.add(f32x4.mul(ws, v128.load(at(a, c))), v128.load(at(b, c))));
     for (; c < end; c++) f32.store(at(b, c), w * load<f32>(at(a, c)) + load<f32>(at(b, c)));
+  }
+}
+
+// The way back. The kept weights are a softmax over the chosen logits alone, so that for token t and its choices i, j
+//   dlogits_j += w_j (dw_j − Σ_i w_i dw_i)
+
+/** Tokens begin to end. */
+export function routeBackward(dlogits: usize, dweights: usize, experts: usize, weights: usize, E: i32, k: i32, begin: i32, end: i32): void {
+  for (let t = begin; t < end; t++) {
+    const chosen = at(experts, t * k), w = at(weights, t * k), d = at(dweights, t * k), to = at(dlogits, t * E);
+    let mean: f32 = 0;
+    for (let j: i32 = 0; j < k; j++) mean += load<f32>(at(w, j)) * load<f32>(at(d, j));
+    for (let j: i32 = 0; j < k; j++) {
+      const p = at(to, i32.load(at(chosen, j)));
+      f32.store(p, load<f32>(p) + load<f32>(at(w, j)) * (load<f32>(at(d, j)) - mean));
+    }
+  }
+}
+
+/** dx_t += dy_i for the rows i that came from token t, row by row, for n slots of `order` and columns begin to end. */
+export function gatherBackward(dx: usize, dy: usize, order: usize, n: i32, k: i32, N: i32, begin: i32, end: i32): void {
+  for (let i: i32 = 0; i < n; i++) {
+    const a = dy + (((<usize>i) * (<usize>N)) << 2), b = dx + (((<usize>(i32.load(at(order, i)) / k)) * (<usize>N)) << 2);
+    let c = begin;
+    for (; c + 4 <= end; c += 4) v128.store(at(b, c), f32x4.add(v128.load(at(a, c)), v128.load(at(b, c))));
+    for (; c < end; c++) f32.store(at(b, c), load<f32>(at(a, c)) + load<f32>(at(b, c)));
+  }
+}
+
+/** dx_i += w_s dy_t,   dw_s += dy_t · x_i   for slots i from begin to end of `order`, s = order_i, t = s / k. */
+export function scatterBackward(
+  dx: usize, dweights: usize, dy: usize, x: usize, order: usize, weights: usize, k: i32, N: i32, begin: i32, end: i32,
+): void {
+  for (let i = begin; i < end; i++) {
+    const s = i32.load(at(order, i)), w = load<f32>(at(weights, s)), ws = f32x4.splat(w), row = (((<usize>i) * (<usize>N)) << 2);
+    const a = x + row, b = dx + row, g = dy + (((<usize>(s / k)) * (<usize>N)) << 2);
+    let sum = f32x4.splat(0), c: i32 = 0;
+    for (; c + 4 <= N; c += 4) {
+      const v = v128.load(at(g, c));
+      sum = f32x4.add(sum, f32x4.mul(v, v128.load(at(a, c))));
+      v128.store(at(b, c), f32x4.add(v128.load(at(b, c)), f32x4.mul(ws, v)));
+    }
+    let dot = hsum(sum);
+    for (; c < N; c++) {
+      dot += load<f32>(at(g, c)) * load<f32>(at(a, c));
+      f32.store(at(b, c), load<f32>(at(b, c)) + w * load<f32>(at(g, c)));
+    }
+    f32.store(at(dweights, s), load<f32>(at(dweights, s)) + dot);
   }
 }

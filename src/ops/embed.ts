@@ -18,5 +18,6 @@ export function embed(ids: Tensor, w: Tensor): Tensor {
   const y = rt.empty([tokens, hidden]);
   const kernel = w.dtype === "f32" ? "embedF32" : w.dtype === "bf16" ? "embedBf16" : "embedQ8";
   rt.run(kernel, [y.ptr, ids.ptr, w.ptr, hidden, 0, tokens], tokens * hidden);
+  rt.tape?.record(y, [ids], (dy, d) => rt.run("embedBackward", [d(w).ptr, ids.ptr, dy.ptr, tokens, hidden, 0, hidden], tokens * hidden));
   return y;
 }

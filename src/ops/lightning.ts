@@ -1,6 +1,6 @@
 import { ShapeError } from "../runtime/errors.js";
 import type { Runtime } from "../runtime/runtime.js";
-import { expectShape, runtimeOf, type Tensor } from "../runtime/tensor.js";
+import { expectShape, runtimeOf, slice, type Tensor } from "../runtime/tensor.js";
 import { expectSegments, type Segment } from "./segment.js";
 
 /** Columns per panel of a state. */
@@ -56,6 +56,7 @@ export function lightning(qkv: Tensor, slopes: Tensor, segments: readonly Segmen
   if (!(Number.isInteger(chunk) && chunk >= 1)) throw new ShapeError(`lightning: chunk: expected an integer of at least 1, got ${chunk}`);
   const rt = runtimeOf("lightning", qkv, slopes, ...states);
   const o = rt.empty([tokens, heads * dim]);
+  const before: Tensor[] = [];
   for (const [i, { begin, end }] of segments.entries()) {
     const state = states[i]!;
     expectShape("lightning: state", state, stateShape(heads, dim), { hint: "lightningState makes one" });
@@ -63,11 +64,42 @@ export function lightning(qkv: Tensor, slopes: Tensor, segments: readonly Segmen
     const rows = Math.min(chunk, length);
     const args = [o.ptr + 4 * begin * width, state.ptr, qkv.ptr + 12 * begin * width, slopes.ptr] as const;
     const work = 2 * length * width * (2 * dim + rows);
+    if (rt.tape) before.push(copied(state));
     if (length === 1) rt.run("lightningStep", [...args, heads, dim, 0, heads], work);
     else {
       const workspace = rt.workspace(rt.kernels.lightningWorkspaceBytes(rows, dim));
       rt.runIn("lightning", [...args, length, heads, dim, rows, workspace, 0, heads], work);
     }
   }
+  const { tape } = rt;
+  tape?.recordStep([qkv, slopes, ...before], () => {
+    if (![o, ...states].some((x) => tape.reached(x))) return;
+    const dO = tape.gradient(o);
+    for (const [i, { begin, end }] of segments.entries()) {
+      const d = { qkv: slice(tape.gradient(qkv), begin, end), state: tape.gradient(states[i]!), o: slice(dO, begin, end) };
+      lightningBackward(d, before[i]!, slice(qkv, begin, end), slopes, chunk);
+    }
+    rt.release(tape.take(o)!);
+  });
   return o;
+}
+
+/** Steps that go back together: the workspace holds so many. */
+const PIECE = 512;
+
+/** Adds to the gradient of qkv; that of the state after the segment becomes that of the state before it. */
+function lightningBackward(d: { qkv: Tensor; state: Tensor; o: Tensor }, before: Tensor, qkv: Tensor, slopes: Tensor, chunk: number): void {
+  const { rt } = qkv;
+  const [steps, heads, triple] = qkv.shape as [number, number, number];
+  const dim = triple / 3;
+  const [piece, rows] = [Math.min(PIECE, steps), Math.min(chunk, steps)];
+  const workspace = rt.workspace(rt.kernels.lightningBackwardWorkspaceBytes(piece, rows, dim));
+  const args = [d.qkv.ptr, d.state.ptr, d.o.ptr, before.ptr, qkv.ptr, slopes.ptr, steps, heads, dim, piece, rows] as const;
+  rt.runIn("lightningBackward", [...args, workspace, 0, heads], 6 * steps * heads * dim * (2 * dim + rows));
+}
+
+function copied(x: Tensor): Tensor {
+  const copy = x.rt.empty(x.shape);
+  x.rt.f32(copy).set(x.rt.f32(x));
+  return copy;
 }

@@ -1,5 +1,5 @@
 import { ShapeError } from "../runtime/errors.js";
-import { BLOCK, bytesOf, expectShape, PANEL, runtimeOf, type Tensor } from "../runtime/tensor.js";
+import { BLOCK, bytesOf, expectShape, PANEL, runtimeOf, slice, type Tensor } from "../runtime/tensor.js";
 import type { Kernels } from "../runtime/wasm.js";
 
 /**
@@ -46,6 +46,14 @@ export function groupedMatmuls(x: Tensor, offsets: readonly number[], sets: read
     const { dtype } = sets[first]![0]!;
     while (end < sets.length && sets[end]![0]!.dtype === dtype) end++;
     multiply(dtype as keyof typeof KERNELS, x, offsets, sets, ys, first, end);
+  }
+  for (const [i, weights] of sets.entries()) {
+    x.rt.tape?.record(ys[i]!, [x], (dy, d) => {
+      for (const [g, w] of weights.entries()) {
+        const [begin, end] = [offsets[g]!, offsets[g + 1]!];
+        if (begin < end) multiplyBackward(slice(x, begin, end), w, slice(dy, begin, end), slice(d(x), begin, end), d(w));
+      }
+    });
   }
   return ys;
 }
@@ -101,6 +109,27 @@ function multiply(
     rt.runIn(several, [rt.from(list, [list.length], "i32").ptr, count, workspace, 0, panels], work);
   }
   if (arranged !== x) rt.release(arranged);
+}
+
+/** Adds to the gradients of x and w: `dx += dy·w, dw += dyᵀ·x`. */
+function multiplyBackward(x: Tensor, w: Tensor, dy: Tensor, dx: Tensor, dw: Tensor): void {
+  const { rt } = x;
+  const [rows, inputs] = x.shape as [number, number];
+  const outputs = w.shape[0]!;
+  const work = 2 * rows * outputs * inputs;
+  rt.scope(() => {
+    const packed = pack(dy, [0, rows]);
+    const workspace = rt.workspace(rt.kernels.matmulBackwardWorkspaceBytes);
+    const args = [dx.ptr, dy.ptr, packed.ptr, w.ptr, rows, outputs, inputs] as const;
+    rt.runIn("matmulBackwardX", [...args, workspace, 0, Math.ceil(inputs / 8)], work);
+  });
+  rt.scope(() => {
+    const [tiles, packed] = [rt.kernels.rowTiles(inputs), rt.empty(x.shape)];
+    rt.run("packColumnTiles", [packed.ptr, x.ptr, rows, inputs, 0, tiles], PACKING * rows * inputs);
+    const workspace = rt.workspace(rt.kernels.matmulBackwardWorkspaceBytes);
+    const args = [dw.ptr, dy.ptr, x.ptr, packed.ptr, rows, outputs, inputs] as const;
+    rt.runIn("matmulBackwardW", [...args, workspace, 0, Math.ceil(outputs / PANEL)], work);
+  });
 }
 
 /** Operations that take as long as moving a number into its tile, about: counted as one, packing stayed on one thread while others waited. */

@@ -17,5 +17,10 @@ export function rmsNorm(x: Tensor, w: Tensor, eps: number): Tensor {
   const rt = runtimeOf("rmsNorm", x, w);
   const y = rt.empty(x.shape);
   rt.run("rmsNorm", [y.ptr, x.ptr, w.ptr, dim, eps, 0, rows], 4 * rows * dim);
+  rt.tape?.record(y, [x], (dy, d) => {
+    const scales = rt.empty([rows]);
+    rt.run("rmsNormBackwardX", [d(x).ptr, scales.ptr, dy.ptr, x.ptr, w.ptr, dim, eps, 0, rows], 8 * rows * dim);
+    rt.run("rmsNormBackwardW", [d(w).ptr, dy.ptr, x.ptr, scales.ptr, rows, dim, 0, dim], 4 * rows * dim);
+  });
   return y;
 }

@@ -10,6 +10,7 @@ export function silu(x: Tensor): Tensor {
   const y = rt.empty(x.shape);
   const size = sizeOf(x.shape);
   rt.run("silu", [y.ptr, x.ptr, 0, size], SIGMOID * size);
+  rt.tape?.record(y, [x], (dy, d) => rt.run("siluBackward", [d(x).ptr, dy.ptr, x.ptr, 0, size], SIGMOID * size));
   return y;
 }
 
@@ -21,6 +22,7 @@ export function siluGate(a: Tensor, b: Tensor): Tensor {
   const y = rt.empty(a.shape);
   const size = sizeOf(a.shape);
   rt.run("siluGate", [y.ptr, a.ptr, b.ptr, 0, size], SIGMOID * size);
+  rt.tape?.record(y, [a, b], (dy, d) => rt.run("siluGateBackward", [d(a).ptr, d(b).ptr, dy.ptr, a.ptr, b.ptr, 0, size], SIGMOID * size));
   return y;
 }
 
@@ -32,6 +34,7 @@ export function sigmoidGate(g: Tensor, x: Tensor): Tensor {
   const y = rt.empty(g.shape);
   const size = sizeOf(g.shape);
   rt.run("sigmoidGate", [y.ptr, g.ptr, x.ptr, 0, size], SIGMOID * size);
+  rt.tape?.record(y, [g, x], (dy, d) => rt.run("sigmoidGateBackward", [d(g).ptr, d(x).ptr, dy.ptr, g.ptr, x.ptr, 0, size], SIGMOID * size));
   return y;
 }
 
@@ -43,6 +46,10 @@ export function residual(x: Tensor, f: Tensor, { alpha, beta }: { alpha: number;
   const y = rt.empty(x.shape);
   const size = sizeOf(x.shape);
   rt.run("residual", [y.ptr, x.ptr, f.ptr, alpha, beta, 0, size], LINEAR * size);
+  rt.tape?.record(y, [], (dy, d) => {
+    rt.run("addScaled", [d(x).ptr, dy.ptr, alpha, 0, size], LINEAR * size);
+    rt.run("addScaled", [d(f).ptr, dy.ptr, beta, 0, size], LINEAR * size);
+  });
   return y;
 }
 
@@ -62,5 +69,8 @@ export function mix(a: Tensor, b: Tensor, c: Tensor): Tensor {
   const rt = runtimeOf("mix", a, b, c);
   const y = rt.empty(a.shape);
   rt.run("mix", [y.ptr, a.ptr, b.ptr, c.ptr, dim, 0, rows], LINEAR * rows * dim);
+  rt.tape?.record(y, [a, b, c], (dy, d) =>
+    rt.run("mixBackward", [d(a).ptr, d(b).ptr, d(c).ptr, dy.ptr, a.ptr, b.ptr, c.ptr, dim, 0, rows], 3 * LINEAR * rows * dim),
+  );
   return y;
 }

@@ -45,5 +45,8 @@ export function rope(x: Tensor, { cos, sin }: Rotation): Tensor {
   const rt = runtimeOf("rope", x, cos, sin);
   const y = rt.empty(x.shape);
   rt.run("rope", [y.ptr, x.ptr, cos.ptr, sin.ptr, heads, headDim, 2 * half, 0, tokens], 3 * tokens * heads * headDim);
+  rt.tape?.record(y, [cos, sin], (dy, d) =>
+    rt.run("ropeBackward", [d(x).ptr, dy.ptr, cos.ptr, sin.ptr, heads, headDim, 2 * half, 0, tokens], 4 * tokens * heads * headDim),
+  );
   return y;
 }

@@ -29,6 +29,9 @@ export function route(logits: Tensor, topK: number): Routing {
   const weights = rt.empty([tokens, topK]);
   const probabilities = rt.empty([tokens, count]);
   rt.run("route", [experts.ptr, weights.ptr, probabilities.ptr, logits.ptr, count, topK, 0, tokens], tokens * count * (20 + 4 * topK));
+  rt.tape?.record(weights, [weights, experts], (dy, d) =>
+    rt.run("routeBackward", [d(logits).ptr, dy.ptr, experts.ptr, weights.ptr, count, topK, 0, tokens], 8 * tokens * topK),
+  );
   const order = rt.empty([tokens * topK], "i32");
   const offsets = rt.empty([count + 1], "i32");
   rt.kernels.group(order.ptr, offsets.ptr, experts.ptr, tokens * topK, count);
@@ -50,6 +53,9 @@ export function gather(x: Tensor, routing: Routing, first: number, end = first +
   const rows = slots.shape[0]!;
   const y = rt.empty([rows, dim]);
   rt.run("gather", [y.ptr, x.ptr, slots.ptr, routing.topK, dim, 0, rows], rows * dim);
+  rt.tape?.record(y, [slots], (dy, d) =>
+    rt.run("gatherBackward", [d(x).ptr, dy.ptr, slots.ptr, rows, routing.topK, dim, 0, dim], rows * dim),
+  );
   return y;
 }
 
@@ -67,7 +73,11 @@ export function scatter(y: Tensor, x: Tensor, routing: Routing, first: number, e
   expectShape("scatter: x", x, [slots.shape[0]!, dim]);
   const rt = runtimeOf("scatter", y, x, slots);
   const rows = slots.shape[0]!;
-  rt.run("scatter", [y.ptr, x.ptr, slots.ptr, routing.weights.ptr, rows, routing.topK, dim, 0, dim], 2 * rows * dim);
+  const { weights, topK } = routing;
+  rt.run("scatter", [y.ptr, x.ptr, slots.ptr, weights.ptr, rows, topK, dim, 0, dim], 2 * rows * dim);
+  rt.tape?.recordChange(y, [x, slots, weights], (dy, d) =>
+    rt.run("scatterBackward", [d(x).ptr, d(weights).ptr, dy.ptr, x.ptr, slots.ptr, weights.ptr, topK, dim, 0, rows], 4 * rows * dim),
+  );
 }
 
 /** The part of `order` that belongs to experts `first` to `end`. */
@@ -83,6 +93,7 @@ function slotsOf(where: string, { order, offsets, topK }: Routing, first: number
 export function zerosLike(x: Tensor): Tensor {
   const y = x.rt.empty(x.shape);
   x.rt.fill(y, 0);
+  x.rt.tape?.record(y, [], () => {});
   return y;
 }
 
@@ -101,5 +112,8 @@ export function take(x: Tensor, indices: readonly number[]): Tensor {
   expectIndices("take: indices", order, count);
   const y = rt.empty([indices.length, dim]);
   rt.run("gather", [y.ptr, x.ptr, order.ptr, 1, dim, 0, indices.length], indices.length * dim);
+  rt.tape?.record(y, [order], (dy, d) =>
+    rt.run("gatherBackward", [d(x).ptr, dy.ptr, order.ptr, indices.length, 1, dim, 0, dim], indices.length * dim),
+  );
   return y;
 }

@@ -1,5 +1,5 @@
 import { ShapeError } from "../runtime/errors.js";
-import { expectShape, sizeOf, type Tensor } from "../runtime/tensor.js";
+import { expectIndices, expectShape, runtimeOf, sizeOf, type Tensor } from "../runtime/tensor.js";
 
 /** Operations per exponential, about. */
 const EXP = 20;
@@ -11,6 +11,7 @@ export function softmax(x: Tensor): Tensor {
   const { rt } = x;
   const y = rt.empty(x.shape);
   rt.run("softmax", [y.ptr, x.ptr, dim, 0, rows], EXP * rows * dim);
+  rt.tape?.record(y, [y], (dy, d) => rt.run("softmaxBackward", [d(x).ptr, dy.ptr, y.ptr, dim, dim, 0, rows], 4 * rows * dim));
   return y;
 }
 
@@ -21,6 +22,29 @@ export function logSoftmax(x: Tensor): Tensor {
   const { rt } = x;
   const y = rt.empty(x.shape);
   rt.run("logSoftmax", [y.ptr, x.ptr, dim, 0, rows], EXP * rows * dim);
+  rt.tape?.record(y, [y], (dy, d) => rt.run("logSoftmaxBackward", [d(x).ptr, dy.ptr, y.ptr, dim, 0, rows], EXP * rows * dim));
+  return y;
+}
+
+/**
+ * Log-probabilities of one target per row: `y_r = x_{r,target_r} − log Σ_i e^(x_ri)`, without all the others ever being stored.
+ *
+ * @param x `[rows, dim]` logits
+ * @param targets `[rows]` int32
+ * @returns `[rows]`
+ * @throws {ShapeError} also for targets outside the row
+ */
+export function targetLogprobs(x: Tensor, targets: Tensor): Tensor {
+  const [rows = 0, dim = 0] = x.shape;
+  expectShape("targetLogprobs: x", x, [rows, dim]);
+  expectShape("targetLogprobs: targets", targets, [rows], { dtype: "i32" });
+  expectIndices("targetLogprobs: targets", targets, dim);
+  const rt = runtimeOf("targetLogprobs", x, targets);
+  const y = rt.empty([rows]);
+  rt.run("targetLogprobs", [y.ptr, x.ptr, targets.ptr, dim, 0, rows], EXP * rows * dim);
+  rt.tape?.record(y, [x, targets], (dy, d) =>
+    rt.run("targetLogprobsBackward", [d(x).ptr, dy.ptr, x.ptr, targets.ptr, dim, 0, rows], 2 * EXP * rows * dim),
+  );
   return y;
 }
 

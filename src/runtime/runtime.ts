@@ -4,6 +4,7 @@ import { InputError, LightningError, ShapeError } from "./errors.js";
 import { Heap } from "./memory.js";
 import { threadNumber } from "./options.js";
 import { Pool } from "./pool.js";
+import type { Tape } from "./tape.js";
 import { bytesOf, type DType, sizeOf, type Tensor } from "./tensor.js";
 import { type Build, compile, type Kernels, link, type Ranged, type RangedInWorkspace } from "./wasm.js";
 
@@ -42,6 +43,8 @@ export class Runtime {
   private scratch = { ptr: 0, bytes: 0, each: 0 };
   /** Told of every kernel call that an op makes, if set: for profiles. */
   onKernel: ((call: KernelCall) => void) | undefined;
+  /** Where ops record themselves, while one watches. @internal */
+  tape: Tape | undefined;
 
   private constructor(
     readonly build: Build,
@@ -106,7 +109,7 @@ export class Runtime {
     const bytes = bytesOf(shape, dtype, layout);
     if (!(bytes >= 0)) throw new ShapeError(`tensor: expected a shape and f32, bf16, q8 or i32, got [${shape.join(", ")}] ${dtype}`);
     const ptr = this.heap.allocate(bytes, "tensor", shape);
-    return { rt: this, ptr, shape, dtype, layout };
+    return { rt: this, ptr, shape, dtype, layout, whole: undefined };
   }
 
   /** A scratch tensor filled from an array. @throws {ShapeError} too few or too many numbers */
@@ -132,13 +135,23 @@ export class Runtime {
     return list;
   }
 
-  /** Frees a kept tensor, or a scratch tensor before its scope ends. */
+  /** Frees a kept tensor, or a scratch tensor before its scope ends; one that a tape holds stays. */
   release(x: Tensor): void {
+    if (this.tape?.holds(x)) return;
     for (const scope of this.scopes) {
       const index = scope.lastIndexOf(x.ptr);
       if (index >= 0) scope.splice(index, 1);
     }
     this.live?.heap.release(x.ptr);
+  }
+
+  /** Keeps a scratch tensor beyond its scope. @returns whether it was one @internal */
+  adopt(x: Tensor): boolean {
+    for (let i = this.scopes.length - 1; i >= 0; i--) {
+      const index = this.scopes[i]!.lastIndexOf(x.ptr);
+      if (index >= 0) return this.scopes[i]!.splice(index, 1).length > 0;
+    }
+    return false;
   }
 
   /** Runs `body` and frees every scratch tensor made inside, except those it returns (alone, in an array or in an object; a slice does not keep what it was cut from). */

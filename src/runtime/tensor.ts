@@ -29,6 +29,8 @@ export interface Tensor {
   readonly shape: readonly number[];
   readonly dtype: DType;
   readonly layout: "rows" | "panels";
+  /** What this is a part of, or the same under another shape. */
+  readonly whole: Tensor | undefined;
 }
 
 /** Number of elements of a shape. */
@@ -51,7 +53,7 @@ export function reshape(x: Tensor, shape: readonly number[]): Tensor {
   if (x.layout !== "rows" || sizeOf(shape) !== sizeOf(x.shape)) {
     throw new ShapeError(`reshape: expected ${sizeOf(x.shape)} elements, got [${shape.join(", ")}]`);
   }
-  return { ...x, shape };
+  return { ...x, shape, whole: x.whole ?? x };
 }
 
 /** Rows `begin` to `end` of the first axis, sharing memory with `x`. */
@@ -60,7 +62,7 @@ export function slice(x: Tensor, begin: number, end: number): Tensor {
   if (x.layout !== "rows" || begin < 0 || end > rows || begin > end) {
     throw new ShapeError(`slice: expected rows within [0, ${rows}], got [${begin}, ${end}]`);
   }
-  return { ...x, ptr: x.ptr + begin * sizeOf(rest) * BYTES[x.dtype], shape: [end - begin, ...rest] };
+  return { ...x, ptr: x.ptr + begin * sizeOf(rest) * BYTES[x.dtype], shape: [end - begin, ...rest], whole: x.whole ?? x };
 }
 
 /** The runtime that all of an op's tensors live in. @throws {ShapeError} they live in several */

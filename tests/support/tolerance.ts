@@ -63,6 +63,14 @@ export function q8Product(x: Numbers, w: Numbers, inner: number): number {
   );
 }
 
+/**
+ * A gradient by so many roundings, its terms Σ |dy_j ∂y_j/∂x_i| at most `magnitude` together. Where terms cancel inside an op their sizes do not
+ * show in the derivative, so that the largest of a tensor, and of dy times the inputs, count for all of it; central differences in float64 err by 1e-8 themselves.
+ */
+export function gradient(roundings: number, magnitude: number): number {
+  return rounding(roundings, magnitude) + 1e-8 * Math.max(1, magnitude);
+}
+
 /** A sum of these terms. */
 export function sum(terms: Numbers): number {
   return rounding(terms.length, norm1(terms));

@@ -1,0 +1,177 @@
+import { ShapeError } from "./errors.js";
+import type { Runtime } from "./runtime.js";
+import { bytesOf, type Tensor } from "./tensor.js";
+
+/** What an op does on the way back: given the gradient of its result, adds to the gradients `d(x)` of what it was made from. */
+type Back = (dy: Tensor, d: (x: Tensor) => Tensor) => void;
+
+/**
+ * The ops of a pass in order, each with its way back (reverse-mode differentiation). While `watch` runs, every op records itself;
+ * `backward` then goes from the last op to the first. A gradient exists from its first contribution until the op that made its tensor has used it up.
+ *
+ * The tape holds only the tensors whose values the way back reads; scopes free all others, as ever.
+ */
+export class Tape {
+  private readonly steps: (() => void)[] = [];
+  private readonly held = new Set<Tensor>();
+  private gradients = new Map<object, Tensor>();
+
+  /** @param parameters where the gradients of parameters are added up; these outlive the tape, which frees none of them */
+  constructor(
+    readonly rt: Runtime,
+    private readonly parameters: ReadonlyMap<Tensor, Tensor> = new Map(),
+  ) {}
+
+  /** Runs `body`, whose ops record themselves here. If it throws, the tape is empty again. */
+  watch<T>(body: () => T): T {
+    const { rt } = this;
+    const outer = rt.tape;
+    rt.tape = this;
+    try {
+      return body();
+    } catch (error) {
+      this.dispose();
+      throw error;
+    } finally {
+      rt.tape = outer;
+    }
+  }
+
+  /**
+   * An op made `y`. On the way back, if anything depended on y, `back` is given its gradient.
+   *
+   * @param reads tensors whose values `back` reads: kept until then
+   */
+  record(y: Tensor, reads: readonly Tensor[], back: Back): void {
+    this.recordStep(reads, () => {
+      const dy = this.take(y);
+      if (!dy) return;
+      try {
+        back(dy, (x) => this.gradient(x));
+      } finally {
+        this.rt.release(dy);
+      }
+    });
+  }
+
+  /** An op added to `y`: its gradient goes to `back`, and stays what it is. */
+  recordChange(y: Tensor, reads: readonly Tensor[], back: Back): void {
+    this.recordStep(reads, () => {
+      if (this.reached(y)) back(this.gradient(y), (x) => this.gradient(x));
+    });
+  }
+
+  /** Anything else that has its turn on the way back. */
+  recordStep(reads: readonly Tensor[], step: () => void): void {
+    for (const x of reads) this.hold(x);
+    this.steps.push(step);
+  }
+
+  /** The gradient of a tensor, to add to: zeros at first. A slice's is part of its whole's. */
+  gradient(x: Tensor): Tensor {
+    const whole = x.whole ?? x;
+    let gradient = this.parameters.get(whole) ?? this.gradients.get(whole);
+    if (!gradient) {
+      if (whole.dtype !== "f32") {
+        throw new ShapeError(
+          `gradient: expected a float32 tensor, got [${whole.shape.join(", ")}] ${whole.dtype} (load weights with dtype: "f32" to train them)`,
+        );
+      }
+      gradient = zeros(this.rt, whole.shape, whole.layout);
+      this.gradients.set(whole, gradient);
+    }
+    return { ...gradient, ptr: gradient.ptr + x.ptr - whole.ptr, shape: x.shape };
+  }
+
+  /** The same for what is no tensor, such as a cache of keys and values. The first to ask says which shape it has. */
+  gradientFor(key: object, shape: readonly number[]): Tensor {
+    const gradient = this.gradients.get(key) ?? zeros(this.rt, shape);
+    this.gradients.set(key, gradient);
+    return gradient;
+  }
+
+  /** Whether anything has depended on this tensor so far. */
+  reached(x: Tensor): boolean {
+    return this.gradients.has(x.whole ?? x);
+  }
+
+  /** Sets a gradient, which is the tape's from then on. */
+  seed(x: Tensor, dx: Tensor): void {
+    this.gradients.set(x.whole ?? x, dx);
+  }
+
+  /** The gradient of a tensor, if anything depended on it, which is the caller's to release from then on. */
+  take(x: Tensor): Tensor | undefined {
+    const gradient = this.takeFor(x.whole ?? x);
+    return gradient && { ...gradient, shape: x.shape };
+  }
+
+  takeFor(key: object): Tensor | undefined {
+    const gradient = this.gradients.get(key);
+    this.gradients.delete(key);
+    return gradient;
+  }
+
+  /**
+   * Runs `body` without keeping what its way back reads: when that is due, `body` runs once more (Chen et al. 2016).
+   *
+   * @param reads what `body` reads
+   * @param restore brings back what else it reads and changes, so that it computes the same again
+   */
+  checkpoint<T extends Readonly<Record<string, Tensor>>>(reads: readonly Tensor[], body: () => T, restore: () => void): T {
+    const { rt } = this;
+    rt.tape = undefined;
+    const results = body();
+    rt.tape = this;
+    this.recordStep(reads, () => {
+      const gradients = Object.entries(results).map(([name, y]) => [name, this.take(y)] as const);
+      restore();
+      const again = new Tape(rt, this.parameters);
+      again.gradients = this.gradients;
+      const outcome = again.watch(body);
+      for (const [name, dy] of gradients) if (dy) again.seed(outcome[name]!, dy);
+      again.run();
+    });
+    return results;
+  }
+
+  /** Adds up all gradients, from the last op to the first. The tape is empty afterwards. */
+  backward(): void {
+    try {
+      this.run();
+    } finally {
+      this.dispose();
+    }
+  }
+
+  /** Whether this tensor's memory is the tape's. @internal */
+  holds(x: Tensor): boolean {
+    return this.held.has(x.whole ?? x);
+  }
+
+  private run(): void {
+    for (let step = this.steps.pop(); step; step = this.steps.pop()) this.rt.scope(step);
+    for (const x of this.held) this.rt.release(x);
+    this.held.clear();
+  }
+
+  /** Frees what is left, after a failure too. */
+  private dispose(): void {
+    this.steps.length = 0;
+    for (const x of [...this.held, ...this.gradients.values()]) this.rt.release(x);
+    this.held.clear();
+    this.gradients.clear();
+  }
+
+  private hold(x: Tensor): void {
+    const whole = x.whole ?? x;
+    if (!this.held.has(whole) && this.rt.adopt(whole)) this.held.add(whole);
+  }
+}
+
+/** Zeros, kept until released. */
+export function zeros(rt: Runtime, shape: readonly number[], layout: Tensor["layout"] = "rows"): Tensor {
+  const y = rt.keep(shape, "f32", layout);
+  rt.bytes(y.ptr, bytesOf(shape, "f32", layout)).fill(0);
+  return y;
+}

@@ -1,0 +1,354 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { embed } from "../../src/ops/embed.js";
+import { lightning, lightningState } from "../../src/ops/lightning.js";
+import { groupedMatmuls, matmul } from "../../src/ops/matmul.js";
+import { rmsNorm } from "../../src/ops/norm.js";
+import { mix, residual, sigmoidGate, silu, siluGate } from "../../src/ops/pointwise.js";
+import { rope, rotation } from "../../src/ops/rope.js";
+import { gather, route, scatter, take, zerosLike } from "../../src/ops/route.js";
+import { logSoftmax, softmax, targetLogprobs } from "../../src/ops/softmax.js";
+import type { Runtime } from "../../src/runtime/runtime.js";
+import { Tape } from "../../src/runtime/tape.js";
+import { reshape, sizeOf, slice, type Tensor } from "../../src/runtime/tensor.js";
+import { ResidentWeights } from "../../src/runtime/weights.js";
+import { quadraticLightning } from "../reference/lightning.js";
+import * as reference from "../reference/linear.js";
+import { routeWeights } from "../reference/moe.js";
+import { rope as referenceRope } from "../reference/rope.js";
+import { randomTensor } from "../support/random.js";
+import * as tolerance from "../support/tolerance.js";
+import type { Suite } from "./harness.js";
+
+/** An input of an op: its shape, and whether it is a matrix of weights, which lies in panels. */
+interface Input {
+  readonly shape: readonly number[];
+  readonly panels?: boolean;
+}
+
+/** An op and the function that it computes. */
+interface Case {
+  readonly inputs: readonly Input[];
+  readonly op: (rt: Runtime, x: readonly Tensor[]) => Tensor;
+  /** In float64. */
+  readonly f: (x: readonly Float64Array[]) => Float64Array;
+  /** Roundings on the way to a gradient. */
+  readonly roundings: number;
+}
+
+/** Distance of central differences: their error, about its square, is far below float32's. */
+const STEP = 1e-5;
+
+const seed = fc.integer({ min: 1, max: 1 << 20 });
+const dim = fc.integer({ min: 1, max: 19 });
+const rows = fc.integer({ min: 1, max: 14 });
+
+const panels = (rt: Runtime, data: Float32Array, shape: readonly number[]): Tensor => {
+  const weights = new ResidentWeights(rt);
+  const w = weights.add({ name: "w", shape, dtype: "f32" }, "f32");
+  weights.writeRows("w", 0, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  return w;
+};
+
+/** A gradient's numbers, row by row. */
+function numbers(g: Tensor): Float32Array {
+  const { rt, shape } = g;
+  if (g.layout === "rows") return rt.read(g);
+  return rt.scope(() => {
+    const w = rt.empty(shape);
+    rt.kernels.unpackF32(w.ptr, g.ptr, shape[0]!, shape[1]!);
+    return rt.read(w);
+  });
+}
+
+/** The gradients of Σ dy ⊙ op(x) by the tape, those by central differences of f, and what rounding may make of the difference. */
+function check(rt: Runtime, seed: number, { inputs, op, f, roundings }: Case): void {
+  const data = inputs.map(({ shape }, i) => randomTensor(seed + i, sizeOf(shape)));
+  const kept: Tensor[] = [];
+  let dy = new Float32Array();
+  const actual = rt.scope(() => {
+    const x = inputs.map(({ shape, panels: packed }, i) => {
+      if (!packed) return rt.from(data[i]!, shape);
+      kept.push(panels(rt, data[i]!, shape));
+      return kept.at(-1)!;
+    });
+    const tape = new Tape(rt);
+    const found = new Map<Tensor, Float32Array>();
+    tape.recordStep(x, () => {
+      for (const tensor of x) found.set(tensor, numbers(tape.gradient(tensor)));
+    });
+    const y = tape.watch(() => op(rt, x));
+    dy = randomTensor(seed + 100, sizeOf(y.shape));
+    tape.recordStep([], () => rt.f32(tape.gradient(y)).set(dy));
+    tape.backward();
+    return x.map((tensor) => found.get(tensor)!);
+  });
+  for (const w of kept) rt.release(w);
+
+  const wide = data.map((x) => Float64Array.from(x));
+  for (const [which, gradient] of actual.entries()) {
+    const x = wide[which]!;
+    const expected = new Float64Array(x.length);
+    let magnitude = tolerance.maxAbs(dy) * Math.max(...data.map(tolerance.maxAbs));
+    for (let i = 0; i < x.length; i++) {
+      const value = x[i]!;
+      x[i] = value + STEP;
+      const above = f(wide);
+      x[i] = value - STEP;
+      const below = f(wide);
+      x[i] = value;
+      const terms = above.map((y, j) => (dy[j]! * (y - below[j]!)) / (2 * STEP));
+      expected[i] = terms.reduce((sum, term) => sum + term, 0);
+      magnitude = Math.max(
+        magnitude,
+        terms.reduce((sum, term) => sum + Math.abs(term), 0),
+      );
+    }
+    expect(tolerance.maxAbsDiff(gradient, expected), `input ${which}`).toBeLessThanOrEqual(tolerance.gradient(roundings, magnitude));
+  }
+}
+
+const property = (name: string, make: fc.Arbitrary<Case>, numRuns = 40) => ({ name, make, numRuns });
+
+const properties = [
+  property(
+    "matmul",
+    fc.tuple(rows, dim, fc.integer({ min: 1, max: 40 })).map(([m, k, n]) => ({
+      inputs: [{ shape: [m, k] }, { shape: [n, k], panels: true }],
+      op: (_, [x, w]) => matmul(x!, w!),
+      f: ([x, w]) => reference.matmul(x!, w!, k),
+      roundings: Math.max(m, n) + 4,
+    })),
+  ),
+  property(
+    "groupedMatmuls",
+    fc.tuple(rows, rows, dim, dim).map(([a, b, k, n]) => ({
+      inputs: [{ shape: [a + b, k] }, { shape: [n, k], panels: true }, { shape: [n, k], panels: true }],
+      op: (_, [x, v, w]) => groupedMatmuls(x!, [0, a, a + b], [[v!, w!]])[0]!,
+      f: ([x, v, w]) => Float64Array.of(...reference.matmul(x!.subarray(0, a * k), v!, k), ...reference.matmul(x!.subarray(a * k), w!, k)),
+      roundings: Math.max(a + b, n) + 4,
+    })),
+  ),
+  property(
+    "rmsNorm",
+    fc.tuple(rows, dim).map(([m, n]) => ({
+      inputs: [{ shape: [m, n] }, { shape: [n] }],
+      op: (_, [x, w]) => rmsNorm(x!, w!, 0.01),
+      f: ([x, w]) => reference.rmsNorm(x!, w!, 0.01),
+      roundings: m + n + 16,
+    })),
+  ),
+  property(
+    "silu",
+    dim.map((n) => ({ inputs: [{ shape: [n] }], op: (_, [x]) => silu(x!), f: ([x]) => x!.map(reference.silu), roundings: 16 })),
+  ),
+  property(
+    "siluGate",
+    dim.map((n) => ({
+      inputs: [{ shape: [n] }, { shape: [n] }],
+      op: (_, [a, b]) => siluGate(a!, b!),
+      f: ([a, b]) => a!.map((x, i) => reference.silu(x) * b![i]!),
+      roundings: 16,
+    })),
+  ),
+  property(
+    "sigmoidGate",
+    dim.map((n) => ({
+      inputs: [{ shape: [n] }, { shape: [n] }],
+      op: (_, [g, x]) => sigmoidGate(g!, x!),
+      f: ([g, x]) => g!.map((value, i) => reference.sigmoid(value) * x![i]!),
+      roundings: 16,
+    })),
+  ),
+  property(
+    "residual",
+    dim.map((n) => ({
+      inputs: [{ shape: [n] }, { shape: [n] }],
+      op: (_, [x, f]) => residual(x!, f!, { alpha: 1.5, beta: -0.25 }),
+      f: ([x, f]) => x!.map((value, i) => 1.5 * value - 0.25 * f![i]!),
+      roundings: 2,
+    })),
+  ),
+  property(
+    "mix",
+    fc.tuple(rows, dim).map(([m, n]) => ({
+      inputs: [{ shape: [m, n] }, { shape: [m, n] }, { shape: [m, 1] }],
+      op: (_, [a, b, c]) => mix(a!, b!, c!),
+      f: ([a, b, c]) =>
+        a!.map((value, i) => {
+          const s = reference.sigmoid(c![Math.floor(i / n)]!);
+          return (1 - s) * value + s * b![i]!;
+        }),
+      roundings: n + 16,
+    })),
+  ),
+  property(
+    "rope",
+    fc.tuple(rows, fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 9 }), fc.nat({ max: 5 })).map(([m, heads, half, rest]) => ({
+      inputs: [{ shape: [m, heads, 2 * half + rest] }],
+      op: (rt, [x]) => rope(x!, rotation(rt, [...Array(m).keys()], 2 * half, 100)),
+      f: ([x]) => referenceRope(x!, [...Array(m).keys()], heads, 2 * half + rest, 2 * half, 100),
+      roundings: 8,
+    })),
+  ),
+  property(
+    "softmax",
+    fc.tuple(rows, dim).map(([m, n]) => ({
+      inputs: [{ shape: [m, n] }],
+      op: (_, [x]) => softmax(x!),
+      f: ([x]) => eachRow(x!, n, reference.softmax),
+      roundings: 2 * n + 16,
+    })),
+  ),
+  property(
+    "logSoftmax",
+    fc.tuple(rows, dim).map(([m, n]) => ({
+      inputs: [{ shape: [m, n] }],
+      op: (_, [x]) => logSoftmax(x!),
+      f: ([x]) => eachRow(x!, n, reference.logSoftmax),
+      roundings: 2 * n + 16,
+    })),
+  ),
+  property(
+    "targetLogprobs",
+    fc.tuple(rows, dim, seed).map(([m, n, s]) => {
+      const targets = Array.from({ length: m }, (_, r) => (s + 7 * r) % n);
+      return {
+        inputs: [{ shape: [m, n] }],
+        op: (rt, [x]) => targetLogprobs(x!, rt.from(targets, [m], "i32")),
+        f: ([x]) => Float64Array.from(targets, (target, r) => reference.logSoftmax(x!.subarray(r * n, (r + 1) * n))[target]!),
+        roundings: 2 * n + 16,
+      };
+    }),
+  ),
+  property(
+    "embed",
+    fc.tuple(rows, fc.integer({ min: 1, max: 40 }), dim, seed).map(([m, vocab, n, s]) => {
+      const ids = Array.from({ length: m }, (_, t) => (s + 3 * t * t) % vocab);
+      return {
+        inputs: [{ shape: [vocab, n], panels: true }],
+        op: (rt, [w]) => embed(rt.from(ids, [m], "i32"), w!),
+        f: ([w]) => Float64Array.from(ids.flatMap((id) => [...w!.subarray(id * n, (id + 1) * n)])),
+        roundings: m,
+      };
+    }),
+  ),
+  property(
+    "take",
+    fc.tuple(rows, dim, seed).map(([m, n, s]) => {
+      const indices = Array.from({ length: 5 }, (_, i) => (s + i * i) % m);
+      return {
+        inputs: [{ shape: [m, n] }],
+        op: (_, [x]) => take(x!, indices),
+        f: ([x]) => Float64Array.from(indices.flatMap((i) => [...x!.subarray(i * n, (i + 1) * n)])),
+        roundings: 5,
+      };
+    }),
+  ),
+  // A mixture whose experts only scale their rows: every way through route, gather and scatter.
+  property(
+    "route, gather and scatter",
+    fc.tuple(rows, fc.integer({ min: 1, max: 6 }), fc.nat({ max: 5 }), dim, fc.boolean()).map(([m, experts, k, n, together]) => {
+      const topK = 1 + (k % experts);
+      return {
+        inputs: [{ shape: [m, experts] }, { shape: [m, n] }],
+        op: (rt, [logits, x]) => {
+          const routing = route(logits!, topK);
+          const y = zerosLike(x!);
+          const groups = together ? [[0, experts] as const] : Array.from({ length: experts }, (_, e) => [e, e + 1] as const);
+          for (const [first, end] of groups) {
+            rt.scope(() => {
+              const own = gather(x!, routing, first, end);
+              scatter(y, residual(own, own, { alpha: 1, beta: together ? 0 : first }), routing, first, end);
+            });
+          }
+          return y;
+        },
+        f: ([logits, x]) =>
+          Float64Array.from(x!, (value, i) => {
+            const t = Math.floor(i / n);
+            const p = routeWeights(logits!.subarray(t * experts, (t + 1) * experts), topK);
+            return p.reduce((sum, weight, e) => sum + weight * value * (together ? 1 : 1 + e), 0);
+          }),
+        roundings: 4 * n + 4 * experts + 16,
+      };
+    }),
+  ),
+];
+
+/** `f` of each row of n numbers. */
+function eachRow(x: Float64Array, n: number, f: (row: Float64Array) => Float64Array): Float64Array {
+  const y = new Float64Array(x.length);
+  for (let r = 0; r < x.length; r += n) y.set(f(x.subarray(r, r + n)), r);
+  return y;
+}
+
+/** q, k or v out of the fused `[tokens, heads, 3, dim]`. */
+function part(qkv: Float64Array, dim: number, which: number): Float64Array {
+  return qkv.filter((_, i) => Math.floor(i / dim) % 3 === which);
+}
+
+export const gradientsSuite: Suite = (runtime) => {
+  describe("gradients equal central differences of the float64 function", () => {
+    test.each(properties)("$name", ({ make, numRuns }) => {
+      const used = runtime().memory.usedBytes;
+      fc.assert(
+        fc.property(make, seed, (one, s) => check(runtime(), s, one as Case)),
+        { numRuns },
+      );
+      expect(runtime().memory.usedBytes - used).toBeLessThan(1 << 20);
+    });
+
+    test("lightning attention, for any length, chunk, slope and split", () => {
+      const cases = fc
+        .tuple(
+          fc.integer({ min: 1, max: 24 }),
+          fc.integer({ min: 1, max: 3 }),
+          fc.integer({ min: 1, max: 10 }),
+          fc.constantFrom(1, 3, 8, 16),
+          fc.array(fc.nat({ max: 23 }), { maxLength: 3 }),
+          fc.array(fc.oneof(fc.double({ min: 0, max: 2, noNaN: true }), fc.constantFrom(0, 1e-8, 10)), { minLength: 3, maxLength: 3 }),
+        )
+        .map(([tokens, heads, d, chunk, cuts, all]): Case => {
+          const slopes = Float32Array.from(all.slice(0, heads));
+          const ends = [...new Set([...cuts.filter((cut) => cut > 0 && cut < tokens), tokens])].sort((a, b) => a - b);
+          return {
+            inputs: [{ shape: [tokens, heads, 3 * d] }],
+            op: (rt, [qkv]) => {
+              const [lambda, state] = [rt.from(slopes), rt.empty(lightningStateShape(rt, heads, d))];
+              rt.fill(state, 0);
+              const y = zerosLike(reshape(rt.empty([tokens, heads * d]), [tokens, heads * d]));
+              let begin = 0;
+              for (const end of ends) {
+                const o = lightning(slice(qkv!, begin, end), lambda, [{ begin: 0, end: end - begin }], [state], chunk);
+                copyRows(y, o, begin);
+                begin = end;
+              }
+              return y;
+            },
+            f: ([qkv]) => quadraticLightning(part(qkv!, d, 0), part(qkv!, d, 1), part(qkv!, d, 2), slopes, d),
+            roundings: 2 * d + 3 * tokens + 104,
+          };
+        });
+      fc.assert(
+        fc.property(cases, seed, (one, s) => check(runtime(), s, one)),
+        { numRuns: 60 },
+      );
+    });
+  });
+};
+
+function lightningStateShape(rt: Runtime, heads: number, d: number): readonly number[] {
+  const state = lightningState(rt, heads, d);
+  rt.release(state);
+  return state.shape;
+}
+
+/** Rows of `from` into those of `to` from `begin` on, by way of the ops. */
+function copyRows(to: Tensor, from: Tensor, begin: number): void {
+  const rows = slice(to, begin, begin + from.shape[0]!);
+  const { rt } = to;
+  rt.f32(rows).set(rt.f32(from));
+  const { tape } = rt;
+  tape?.recordStep([], () => rt.run("addScaled", [tape.gradient(from).ptr, tape.gradient(rows).ptr, 1, 0, sizeOf(from.shape)], 1));
+}
