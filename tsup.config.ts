@@ -28,9 +28,19 @@ function build(name: "node" | "browser", entry: Record<string, string>, platform
 }
 
 export default defineConfig([
-  build("node", { index: "src/index.ts", ops: "src/ops/index.ts", cli: "src/cli/main.ts" }, "src/node/platform.ts", "src/node/threads.ts"),
+  build(
+    "node",
+    { index: "src/index.ts", ops: "src/ops/index.ts", train: "src/train/index.ts", cli: "src/cli/main.ts" },
+    "src/node/platform.ts",
+    "src/node/threads.ts",
+  ),
   {
-    ...build("browser", { index: "src/index.ts", ops: "src/ops/index.ts" }, "src/io/platform.ts", "src/runtime/threads.ts"),
+    ...build(
+      "browser",
+      { index: "src/index.ts", ops: "src/ops/index.ts", train: "src/train/index.ts" },
+      "src/io/platform.ts",
+      "src/runtime/threads.ts",
+    ),
     async onSuccess() {
       mkdirSync(path("dist/wasm"), { recursive: true });
       for (const name of ["simd", "relaxed", "debug"]) copyFileSync(path(`build/wasm/${name}.wasm`), path(`dist/wasm/${name}.wasm`));

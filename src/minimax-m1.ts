@@ -25,6 +25,7 @@ import { flag, parseOptions, word } from "./runtime/options.js";
 import type { Runtime } from "./runtime/runtime.js";
 import type { Tensor } from "./runtime/tensor.js";
 import type { Build } from "./runtime/wasm.js";
+import { type CreateOptions, initialCheckpoint } from "./train/initialise.js";
 
 /** What `forward` computes besides the logits. */
 export interface ForwardOptions {
@@ -87,7 +88,8 @@ export class MiniMaxM1 {
   readonly config: Config;
   /** Number of parameters. */
   readonly parameters: number;
-  private readonly transformer: Transformer;
+  /** @internal */
+  readonly transformer: Transformer;
   private readonly rt: Runtime;
 
   private constructor(
@@ -115,6 +117,23 @@ export class MiniMaxM1 {
     const checkpoint = await loadCheckpoint(source, options);
     try {
       return new MiniMaxM1(checkpoint, await readTextSettings(checkpoint.files), options?.kv ?? "f32");
+    } catch (error) {
+      checkpoint.rt.dispose();
+      throw error;
+    }
+  }
+
+  /**
+   * A new model with random weights, to be trained: float32 in memory, saved in the configuration's dtype.
+   *
+   * @param config a typed configuration, or the JSON of a `config.json`
+   * @throws {ConfigError} a configuration of another model, or one that contradicts itself
+   * @throws {MemoryError} weights that do not fit
+   */
+  static async create(config: Config | Record<string, unknown>, options?: CreateOptions): Promise<MiniMaxM1> {
+    const checkpoint = await initialCheckpoint(config, options);
+    try {
+      return new MiniMaxM1(checkpoint, await readTextSettings(checkpoint.files), "f32");
     } catch (error) {
       checkpoint.rt.dispose();
       throw error;

@@ -97,7 +97,8 @@ export interface Checkpoint {
   readonly buffers: readonly StoredBuffer[];
   /** Configuration and text files as they were read, by name. */
   readonly files: ReadonlyMap<string, Uint8Array>;
-  readonly layout: Layout;
+  /** Undefined for one that was never in files. */
+  readonly layout: Layout | undefined;
 }
 
 export const CONFIG_FILE = "config.json";

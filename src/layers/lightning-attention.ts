@@ -1,4 +1,4 @@
-import { lightning, lightningState, readLightningState } from "../ops/lightning.js";
+import { copied, lightning, lightningState, readLightningState } from "../ops/lightning.js";
 import { matmul, matmuls } from "../ops/matmul.js";
 import { rmsNorm } from "../ops/norm.js";
 import { sigmoidGate, silu } from "../ops/pointwise.js";
@@ -20,6 +20,13 @@ export class LightningState {
     private readonly headDim: number,
   ) {
     this.state = lightningState(rt, heads, headDim);
+  }
+
+  /** What brings the state back that is there now. */
+  snapshot(): { tensors: Tensor[]; restore: () => void } {
+    const { state } = this;
+    const copy = copied(state);
+    return { tensors: [copy], restore: () => state.rt.f32(state).set(state.rt.f32(copy)) };
   }
 
   /** A copy as `[heads, headDim, headDim]`. */

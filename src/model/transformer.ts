@@ -1,4 +1,4 @@
-import { DecoderLayer } from "../layers/decoder-layer.js";
+import { DecoderLayer, type LayerCache, type Placement } from "../layers/decoder-layer.js";
 import { LightningAttention } from "../layers/lightning-attention.js";
 import { SoftmaxAttention } from "../layers/softmax-attention.js";
 import { embed } from "../ops/embed.js";
@@ -92,7 +92,7 @@ export class Transformer {
     for (const [i, layer] of this.layers.entries()) {
       visit(x);
       const caches = batch.map(({ cache }) => cache.layers[i]!);
-      const out = layer.forward(x, placement, caches);
+      const out = this.through(layer, x, placement, caches);
       rt.release(x);
       x = out.y;
       routerLogits.push(out.routerLogits);
@@ -100,6 +100,18 @@ export class Transformer {
     for (const { ids, cache } of batch) cache.advance(ids.length);
     const hidden = rmsNorm(x, w.at("model.norm.weight"), config.rmsNormEps);
     return { hidden, last: segments.map(({ end }) => end - 1), routerLogits };
+  }
+
+  /** A layer, which may be asked to keep only its input for the way back. */
+  private through(layer: DecoderLayer, x: Tensor, placement: Placement, caches: readonly LayerCache[]) {
+    const { tape } = this.rt;
+    const forward = () => layer.forward(x, placement, caches);
+    if (!tape?.checkpointing) return forward();
+    const before = caches.map((cache) => cache.snapshot());
+    const reads = [x, placement.rotation.cos, placement.rotation.sin, ...before.flatMap(({ tensors }) => tensors)];
+    return tape.checkpoint(reads, forward, () => {
+      for (const { restore } of before) restore();
+    });
   }
 
   /** The head: `logits = hidden · Wᵀ`, `[rows, hidden]` → `[rows, vocab]`, summed in float32. */

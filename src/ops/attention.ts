@@ -1,7 +1,8 @@
 import { ShapeError } from "../runtime/errors.js";
 import type { Runtime } from "../runtime/runtime.js";
-import { expectShape, runtimeOf, slice, type Tensor } from "../runtime/tensor.js";
-import { expectPages, type KeysValues, KV_BYTES } from "./kv-pages.js";
+import { expectShape, reshape, runtimeOf, slice, type Tensor } from "../runtime/tensor.js";
+import { attentionBackward, loadKeysValues } from "./attention-backward.js";
+import { expectPages, type KeysValues, KV_BYTES, keysValuesGradients } from "./kv-pages.js";
 import { expectSegments, type Segment } from "./segment.js";
 
 /** Queries that go through the pages together: enough to share what they read, few enough that all of it stays in the first cache. */
@@ -36,6 +37,18 @@ export function attention(q: Tensor, segments: readonly Segment[], caches: reado
     const units = kvHeads * Math.ceil((steps * heads) / kvHeads / block);
     rt.runIn("attention", [...args, workspace, 0, units], 4 * steps * heads * dim * (length - steps / 2));
   }
+  const { tape } = rt;
+  const seen = tape && caches.map(({ kv, kvHeads, headDim, pages, length }) => ({ kv, kvHeads, headDim, pages, length }));
+  tape?.record(o, [q, o], (dO, d) => {
+    for (const [i, { begin, end }] of segments.entries()) {
+      rt.scope(() => {
+        const part = (x: Tensor) => slice(reshape(x, q.shape), begin, end);
+        const { keys, values } = loadKeysValues(seen![i]!);
+        const [dk, dv] = keysValuesGradients(tape, caches[i]!, keys.shape);
+        attentionBackward({ dq: part(d(q)), dk, dv }, part(dO), part(o), part(q), keys, values);
+      });
+    }
+  });
   return o;
 }
 

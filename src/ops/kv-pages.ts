@@ -1,6 +1,7 @@
 import { ShapeError } from "../runtime/errors.js";
 import type { Runtime } from "../runtime/runtime.js";
-import { expectShape, runtimeOf, type Tensor } from "../runtime/tensor.js";
+import type { Tape } from "../runtime/tape.js";
+import { expectShape, reshape, runtimeOf, sizeOf, slice, type Tensor } from "../runtime/tensor.js";
 
 /** How keys and values are kept: float32, bf16, or int8 with a float32 scale for every position and head. */
 export type KVType = "f32" | "bf16" | "q8";
@@ -76,9 +77,20 @@ export class KeyValueCache implements KeysValues {
   /** Appends `[tokens, kvHeads, headDim]`. */
   append(keys: Tensor, values: Tensor): void {
     const from = this.length;
-    this.reserve(from + keys.shape[0]!);
+    const tokens = keys.shape[0]!;
+    this.reserve(from + tokens);
     storeKeysValues(keys, values, from, this);
-    this.length += keys.shape[0]!;
+    this.length += tokens;
+    const { tape } = this.rt;
+    tape?.recordStep([], () => {
+      if (!tape.reached(this)) return;
+      const whole = keysValuesGradients(tape, this, [from + tokens, this.kvHeads, this.headDim]);
+      for (const [i, x] of [keys, values].entries()) {
+        const args = [tape.gradient(x).ptr, slice(whole[i]!, from, from + tokens).ptr, 1, 0, sizeOf(x.shape)] as const;
+        this.rt.run("addScaled", [...args], sizeOf(x.shape));
+      }
+      if (from === 0) this.rt.release(tape.takeFor(this)!);
+    });
   }
 
   /** Makes room for so many positions in all. */
@@ -111,6 +123,12 @@ export class KeyValueCache implements KeysValues {
     this.length = length;
   }
 
+  /** What brings the state back that is there now: it can be cut back. */
+  snapshot(): { tensors: Tensor[]; restore: () => void } {
+    const { length } = this;
+    return { tensors: [], restore: () => this.resize(length) };
+  }
+
   dispose(): void {
     for (const page of this.kept) this.rt.release(page);
     this.rt.release(this.pages);
@@ -123,6 +141,19 @@ export class KeyValueCache implements KeysValues {
     rt.release(pages);
     this.pages = more;
   }
+}
+
+/**
+ * The gradients of all keys and values of a cache up to this length, which the way back meets first when it is longest.
+ *
+ * @param shape `[length, kvHeads, headDim]`
+ */
+export function keysValuesGradients(tape: Tape, cache: object, shape: readonly number[]): [dk: Tensor, dv: Tensor] {
+  const [length, ...rest] = shape as [number, number, number];
+  const both = tape.gradientFor(cache, [2, ...shape]);
+  const positions = both.shape[1]!;
+  const flat = reshape(both, [2 * positions, ...rest]);
+  return [slice(flat, 0, length), slice(flat, positions, positions + length)];
 }
 
 /** Throws unless there are addresses for so many positions. */

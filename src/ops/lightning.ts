@@ -98,7 +98,8 @@ function lightningBackward(d: { qkv: Tensor; state: Tensor; o: Tensor }, before:
   rt.runIn("lightningBackward", [...args, workspace, 0, heads], 6 * steps * heads * dim * (2 * dim + rows));
 }
 
-function copied(x: Tensor): Tensor {
+/** A copy that lives until the enclosing scope ends. @internal */
+export function copied(x: Tensor): Tensor {
   const copy = x.rt.empty(x.shape);
   x.rt.f32(copy).set(x.rt.f32(x));
   return copy;

@@ -20,6 +20,20 @@ export interface Routing {
  * @throws {ShapeError}
  */
 export function route(logits: Tensor, topK: number): Routing {
+  const { experts, weights } = routeTokens(logits, topK);
+  const [tokens, count] = logits.shape as [number, number];
+  const { rt } = logits;
+  rt.tape?.record(weights, [weights, experts], (dy, d) =>
+    rt.run("routeBackward", [d(logits).ptr, dy.ptr, experts.ptr, weights.ptr, count, topK, 0, tokens], 8 * tokens * topK),
+  );
+  const order = rt.empty([tokens * topK], "i32");
+  const offsets = rt.empty([count + 1], "i32");
+  rt.kernels.group(order.ptr, offsets.ptr, experts.ptr, tokens * topK, count);
+  return { topK, weights, order, offsets: rt.integers(offsets) };
+}
+
+/** The choices themselves: `experts` `[tokens, k]` int32, their weights, and all `probabilities` `[tokens, experts]`. @internal */
+export function routeTokens(logits: Tensor, topK: number): { experts: Tensor; weights: Tensor; probabilities: Tensor } {
   const [tokens = 0, count = 0] = logits.shape;
   expectShape("route: logits", logits, [tokens, count]);
   if (!(Number.isInteger(topK) && topK >= 1 && topK <= count))
@@ -29,13 +43,7 @@ export function route(logits: Tensor, topK: number): Routing {
   const weights = rt.empty([tokens, topK]);
   const probabilities = rt.empty([tokens, count]);
   rt.run("route", [experts.ptr, weights.ptr, probabilities.ptr, logits.ptr, count, topK, 0, tokens], tokens * count * (20 + 4 * topK));
-  rt.tape?.record(weights, [weights, experts], (dy, d) =>
-    rt.run("routeBackward", [d(logits).ptr, dy.ptr, experts.ptr, weights.ptr, count, topK, 0, tokens], 8 * tokens * topK),
-  );
-  const order = rt.empty([tokens * topK], "i32");
-  const offsets = rt.empty([count + 1], "i32");
-  rt.kernels.group(order.ptr, offsets.ptr, experts.ptr, tokens * topK, count);
-  return { topK, weights, order, offsets: rt.integers(offsets) };
+  return { experts, weights, probabilities };
 }
 
 /**

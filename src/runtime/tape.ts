@@ -16,11 +16,19 @@ export class Tape {
   private readonly held = new Set<Tensor>();
   private gradients = new Map<object, Tensor>();
 
+  /** Whether layers keep only what goes in, and run again on the way back. */
+  readonly checkpointing: boolean;
+  private readonly parameters: ReadonlyMap<Tensor, Tensor>;
+  private readonly ends: (() => void)[] = [];
+
   /** @param parameters where the gradients of parameters are added up; these outlive the tape, which frees none of them */
   constructor(
     readonly rt: Runtime,
-    private readonly parameters: ReadonlyMap<Tensor, Tensor> = new Map(),
-  ) {}
+    { parameters = new Map(), checkpointing = false }: { parameters?: ReadonlyMap<Tensor, Tensor>; checkpointing?: boolean } = {},
+  ) {
+    this.parameters = parameters;
+    this.checkpointing = checkpointing;
+  }
 
   /** Runs `body`, whose ops record themselves here. If it throws, the tape is empty again. */
   watch<T>(body: () => T): T {
@@ -67,6 +75,11 @@ export class Tape {
     this.steps.push(step);
   }
 
+  /** Runs when the tape is done with, after a failure too. */
+  atEnd(end: () => void): void {
+    this.ends.push(end);
+  }
+
   /** The gradient of a tensor, to add to: zeros at first. A slice's is part of its whole's. */
   gradient(x: Tensor): Tensor {
     const whole = x.whole ?? x;
@@ -91,8 +104,8 @@ export class Tape {
   }
 
   /** Whether anything has depended on this tensor so far. */
-  reached(x: Tensor): boolean {
-    return this.gradients.has(x.whole ?? x);
+  reached(x: Tensor | object): boolean {
+    return this.gradients.has(("whole" in x && (x as Tensor).whole) || x);
   }
 
   /** Sets a gradient, which is the tape's from then on. */
@@ -126,7 +139,7 @@ export class Tape {
     this.recordStep(reads, () => {
       const gradients = Object.entries(results).map(([name, y]) => [name, this.take(y)] as const);
       restore();
-      const again = new Tape(rt, this.parameters);
+      const again = new Tape(rt, { parameters: this.parameters });
       again.gradients = this.gradients;
       const outcome = again.watch(body);
       for (const [name, dy] of gradients) if (dy) again.seed(outcome[name]!, dy);
@@ -161,6 +174,7 @@ export class Tape {
     for (const x of [...this.held, ...this.gradients.values()]) this.rt.release(x);
     this.held.clear();
     this.gradients.clear();
+    for (const end of this.ends.splice(0)) end();
   }
 
   private hold(x: Tensor): void {

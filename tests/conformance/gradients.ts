@@ -8,6 +8,7 @@ import { mix, residual, sigmoidGate, silu, siluGate } from "../../src/ops/pointw
 import { rope, rotation } from "../../src/ops/rope.js";
 import { gather, route, scatter, take, zerosLike } from "../../src/ops/route.js";
 import { logSoftmax, softmax, targetLogprobs } from "../../src/ops/softmax.js";
+import { readRows } from "../../src/runtime/rows.js";
 import type { Runtime } from "../../src/runtime/runtime.js";
 import { Tape } from "../../src/runtime/tape.js";
 import { reshape, sizeOf, slice, type Tensor } from "../../src/runtime/tensor.js";
@@ -50,17 +51,6 @@ const panels = (rt: Runtime, data: Float32Array, shape: readonly number[]): Tens
   return w;
 };
 
-/** A gradient's numbers, row by row. */
-function numbers(g: Tensor): Float32Array {
-  const { rt, shape } = g;
-  if (g.layout === "rows") return rt.read(g);
-  return rt.scope(() => {
-    const w = rt.empty(shape);
-    rt.kernels.unpackF32(w.ptr, g.ptr, shape[0]!, shape[1]!);
-    return rt.read(w);
-  });
-}
-
 /** The gradients of Σ dy ⊙ op(x) by the tape, those by central differences of f, and what rounding may make of the difference. */
 function check(rt: Runtime, seed: number, { inputs, op, f, roundings }: Case): void {
   const data = inputs.map(({ shape }, i) => randomTensor(seed + i, sizeOf(shape)));
@@ -75,7 +65,7 @@ function check(rt: Runtime, seed: number, { inputs, op, f, roundings }: Case): v
     const tape = new Tape(rt);
     const found = new Map<Tensor, Float32Array>();
     tape.recordStep(x, () => {
-      for (const tensor of x) found.set(tensor, numbers(tape.gradient(tensor)));
+      for (const tensor of x) found.set(tensor, readRows(tape.gradient(tensor)));
     });
     const y = tape.watch(() => op(rt, x));
     dy = randomTensor(seed + 100, sizeOf(y.shape));

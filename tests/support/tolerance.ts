@@ -17,6 +17,9 @@ export const C = 2;
 /** Largest absolute error of whole models, against the published code in float32 or the reference in float64. */
 export const GOLDEN = { logits: 1e-4, hiddenStates: 2e-4, routerLogits: 2e-4 } as const;
 
+/** Losses, gradients (norm-wise relative, per parameter), and losses and gradient norms of steps after them, against the published code. */
+export const GRADIENTS = { loss: 1e-5, relative: 1e-4, steps: 1e-4 } as const;
+
 /**
  * The same for 8-bit weights, against the reference over what they were rounded to: what is left is the rounding of activations to
  * 15 bits and a sign, 2^8 times as coarse as float32's, of whose tolerance a tenth is used.
@@ -123,6 +126,17 @@ export function maxAbsDiff(a: Numbers, b: Numbers): number {
     largest = Math.max(largest, difference);
   }
   return largest;
+}
+
+/** ‖a − b‖ / ‖b‖. */
+export function normDistance(a: Numbers, b: Numbers): number {
+  if (a.length !== b.length) return Infinity;
+  let [difference, size] = [0, 0];
+  for (let i = 0; i < a.length; i++) {
+    difference += (a[i]! - b[i]!) ** 2;
+    size += b[i]! ** 2;
+  }
+  return Math.sqrt(difference / size);
 }
 
 /** Largest |x|. */

@@ -1,0 +1,51 @@
+import { ShapeError } from "../runtime/errors.js";
+import { expectShape, runtimeOf, sizeOf, type Tensor } from "../runtime/tensor.js";
+import { routeTokens } from "./route.js";
+
+/** How evenly tokens reach their experts. */
+export interface Balance {
+  /** `experts · Σ_e f_e P_e`: the number of experts per token, k, when all are chosen equally often. */
+  readonly loss: number;
+  /** Per layer, the share of tokens that reach each expert; they add up to k. */
+  readonly load: readonly Float64Array[];
+}
+
+/**
+ * Load-balancing loss (Switch Transformer, eq. 4, summed over the k choices): `experts · Σ_e f_e P_e` over the tokens of all layers together, with f_e the
+ * share of tokens that chose expert e, and P_e its mean probability. Choices do not differentiate; probabilities do.
+ *
+ * @param logits the routers' logits, `[tokens, experts]` per layer
+ * @param coefficient of this loss in the whole one, for the gradient
+ * @throws {ShapeError}
+ */
+export function balance(logits: readonly Tensor[], topK: number, coefficient: number): Balance {
+  const [tokens = 0, experts = 0] = logits[0]?.shape ?? [];
+  if (logits.length === 0) throw new ShapeError("balance: logits: expected those of at least one layer, got none");
+  for (const layer of logits) expectShape("balance: logits", layer, [tokens, experts]);
+  const rt = runtimeOf("balance", logits[0]!, ...logits);
+  const share = 1 / tokens;
+  const mean = new Float64Array(experts);
+  const load = logits.map((layer) =>
+    rt.scope(() => {
+      const { experts: chosen, probabilities } = routeTokens(layer, topK);
+      const own = new Float64Array(experts);
+      for (const e of rt.i32(chosen)) own[e]! += share;
+      for (const [i, p] of rt.f32(probabilities).entries()) mean[i % experts]! += (p * share) / logits.length;
+      return own;
+    }),
+  );
+  const total = Float64Array.from(mean, (_, e) => load.reduce((sum, own) => sum + own[e]!, 0) / logits.length);
+  const loss = experts * total.reduce((sum, f, e) => sum + f * mean[e]!, 0);
+
+  const { tape } = rt;
+  tape?.recordStep(logits, () => {
+    const slope = total.map((f) => (coefficient * experts * f * share) / logits.length);
+    const dp = rt.from(slope);
+    for (const layer of logits) {
+      const p = rt.empty(layer.shape);
+      rt.run("softmax", [p.ptr, layer.ptr, experts, 0, tokens], 20 * sizeOf(layer.shape));
+      rt.run("softmaxBackward", [tape.gradient(layer).ptr, dp.ptr, p.ptr, experts, 0, 0, tokens], 4 * sizeOf(layer.shape));
+    }
+  });
+  return { loss, load };
+}

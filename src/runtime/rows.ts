@@ -1,0 +1,21 @@
+import { sizeOf, type Tensor } from "./tensor.js";
+
+/** A copy of a float32 tensor's numbers, row by row, whatever its layout. */
+export function readRows(x: Tensor): Float32Array<ArrayBuffer> {
+  const { rt, shape } = x;
+  if (x.layout === "rows") return rt.read(x);
+  const [rows, width] = shape as [number, number];
+  return rt.scope(() => {
+    const w = rt.empty(shape);
+    rt.kernels.unpackF32(w.ptr, x.ptr, rows, width);
+    return rt.read(w);
+  });
+}
+
+/** Fills a float32 tensor with numbers given row by row. */
+export function writeRows(x: Tensor, data: Float32Array): void {
+  const { rt, shape } = x;
+  const [rows, width] = shape as [number, number];
+  if (x.layout === "rows") rt.f32(x).set(data);
+  else rt.scope(() => rt.kernels.packF32(x.ptr, rt.from(data, [sizeOf(shape)]).ptr, rows, width));
+}

@@ -1,0 +1,84 @@
+import { readRows, writeRows } from "../runtime/rows.js";
+import { zeros } from "../runtime/tape.js";
+import { bytesOf, type Tensor } from "../runtime/tensor.js";
+
+/** How AdamW moves a parameter. */
+export interface AdamWOptions {
+  readonly lr: number;
+  readonly betas: readonly [number, number];
+  readonly eps: number;
+  readonly weightDecay: number;
+}
+
+/**
+ * Moments are those of 2⁴⁰ times the gradient, and ε grows with them: no rounding changes, and squares of gradients of 1e-18, which the report
+ * finds in practice (section 3.2), stay normal float32 numbers.
+ */
+const SCALE = 2 ** 40;
+
+/** A parameter with its gradient and its moments, all in one layout. */
+export class Parameter {
+  readonly gradient: Tensor;
+  private readonly first: Tensor;
+  private readonly second: Tensor;
+
+  constructor(
+    readonly name: string,
+    readonly weight: Tensor,
+  ) {
+    const { rt, shape, layout } = weight;
+    this.gradient = zeros(rt, shape, layout);
+    this.first = zeros(rt, shape, layout);
+    this.second = zeros(rt, shape, layout);
+  }
+
+  /** Sets the gradient to zero. */
+  clear(): void {
+    const { rt, ptr } = this.gradient;
+    rt.bytes(ptr, 4 * this.size).fill(0);
+  }
+
+  /** Σ g² in float64. */
+  squares(): number {
+    return this.gradient.rt.kernels.sumOfSquares(this.gradient.ptr, this.size);
+  }
+
+  /**
+   * One step of AdamW (Loshchilov and Hutter 2019), its decay apart from the gradient:
+   *
+   *     m ← β₁ m + (1 − β₁) g,   v ← β₂ v + (1 − β₂) g²
+   *     w ← (1 − η λ) w − η (m / (1 − β₁ᵗ)) / (sqrt(v / (1 − β₂ᵗ)) + ε)
+   *
+   * @param t number of this step, from 1
+   * @param factor that the gradient is multiplied with first: for clipping
+   */
+  step(t: number, { lr, betas: [beta1, beta2], eps, weightDecay }: AdamWOptions, factor: number): void {
+    const { weight, first, second, gradient, size } = this;
+    const { rt } = weight;
+    const rate = lr / (1 - beta1 ** t);
+    const unbias = 1 / Math.sqrt(1 - beta2 ** t);
+    const scalars = [factor * SCALE, beta1, beta2, 1 - lr * weightDecay, rate, unbias, eps * SCALE] as const;
+    rt.run("adamW", [weight.ptr, first.ptr, second.ptr, gradient.ptr, ...scalars, 0, size], 24 * size);
+  }
+
+  /** Weight and moments, row by row, in float32 and exact. */
+  save(): { weight: Float32Array; first: Float32Array; second: Float32Array } {
+    return { weight: readRows(this.weight), first: readRows(this.first), second: readRows(this.second) };
+  }
+
+  restore({ weight, first, second }: { weight: Float32Array; first: Float32Array; second: Float32Array }): void {
+    writeRows(this.weight, weight);
+    writeRows(this.first, first);
+    writeRows(this.second, second);
+  }
+
+  dispose(): void {
+    for (const x of [this.gradient, this.first, this.second]) x.rt.release(x);
+  }
+
+  /** Numbers of each tensor, what pads panels included. */
+  private get size(): number {
+    const { shape, layout } = this.weight;
+    return bytesOf(shape, "f32", layout) / 4;
+  }
+}

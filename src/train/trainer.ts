@@ -1,0 +1,339 @@
+import * as v from "valibot";
+import type { Cache } from "../model/cache.js";
+import type { Config } from "../model/config.js";
+import { checkIds, isTokenIds, type TokenIds } from "../model/token-ids.js";
+import type { Transformer } from "../model/transformer.js";
+import { balance } from "../ops/balance.js";
+import { take } from "../ops/route.js";
+import { InputError, LightningError } from "../runtime/errors.js";
+import { count, flag, number, parseOptions } from "../runtime/options.js";
+import { readRows } from "../runtime/rows.js";
+import { Tape } from "../runtime/tape.js";
+import type { Tensor } from "../runtime/tensor.js";
+import { ResidentWeights } from "../runtime/weights.js";
+import { Parameter } from "./adamw.js";
+import { crossEntropy } from "./loss.js";
+
+/** A model whose parameters can be trained: what `MiniMaxM1` is. */
+export interface Trainable {
+  readonly config: Config;
+  /** @internal */
+  readonly transformer: Transformer;
+}
+
+export interface TrainerOptions {
+  /** Learning rate η; `step` can be given another one for a step. */
+  lr?: number;
+  /** Decay of AdamW's moments. The report's are 0.9 and 0.95. */
+  betas?: readonly [number, number];
+  /** AdamW's ε. The report's is 1e-15: gradients are as small as 1e-18. */
+  eps?: number;
+  /** λ, for the parameters that `decays` names. */
+  weightDecay?: number;
+  /** Which parameters decay, by checkpoint name; all by default. */
+  decays?: (name: string) => boolean;
+  /** Largest norm of all gradients together; longer ones are shortened to it. `Infinity` leaves all as they are. */
+  clipNorm?: number;
+  /** Weight of the load-balancing loss; by default the configuration's `router_aux_loss_coef`. */
+  auxLossCoef?: number;
+  /** A batch of more tokens goes through in parts, one after the other, whose gradients are added up; a document is never cut. */
+  microBatchTokens?: number;
+  /** Layers keep their input alone and compute the rest again on the way back: less memory, a third more time. */
+  checkpointing?: boolean;
+}
+
+const schema = v.strictObject({
+  lr: v.optional(
+    number("a number above 0", (x) => Number.isFinite(x) && x > 0),
+    1e-3,
+  ),
+  betas: v.optional(
+    v.custom<readonly [number, number]>(
+      (x) => Array.isArray(x) && x.length === 2 && x.every((beta) => typeof beta === "number" && beta >= 0 && beta < 1),
+      "two numbers within [0, 1)",
+    ),
+    [0.9, 0.95],
+  ),
+  eps: v.optional(
+    number("a number above 0", (x) => Number.isFinite(x) && x > 0),
+    1e-15,
+  ),
+  weightDecay: v.optional(
+    number("a number of at least 0", (x) => Number.isFinite(x) && x >= 0),
+    0.01,
+  ),
+  decays: v.optional(
+    v.custom<(name: string) => boolean>((x) => typeof x === "function", "a function"),
+    () => () => true,
+  ),
+  clipNorm: v.optional(
+    number("a number above 0", (x) => x > 0),
+    1,
+  ),
+  auxLossCoef: v.optional(number("a number of at least 0", (x) => Number.isFinite(x) && x >= 0)),
+  microBatchTokens: v.optional(count, 8192),
+  checkpointing: v.optional(flag, false),
+});
+
+/** A document to learn from: token ids, or those with a weight for each token as a target (0 for a prompt's). */
+export type Example = TokenIds | { readonly ids: TokenIds; readonly weights: ArrayLike<number> };
+
+/** What one batch says about the model. */
+export interface Losses {
+  /** What is minimised: `crossEntropy + auxLossCoef · auxLoss`. */
+  readonly loss: number;
+  /** Mean over all targets, in nats per token. */
+  readonly crossEntropy: number;
+  /** The load-balancing loss: k for even loads. */
+  readonly auxLoss: number;
+  /** Targets that counted. */
+  readonly targets: number;
+  /** Tokens that went through the model. */
+  readonly tokens: number;
+  /** Per layer, the share of tokens that reach each expert. */
+  readonly expertLoad: readonly Float64Array[];
+}
+
+/**
+ * Trains the parameters of a model in its own memory, which takes four times as much then. One forward for training and inference: ops record
+ * themselves on a tape, and go back along it.
+ */
+export class Trainer {
+  readonly options: Required<TrainerOptions>;
+  /** Updates so far. */
+  steps = 0;
+  private readonly transformer: Transformer;
+  private readonly parameters: readonly Parameter[];
+  private readonly gradientOf: ReadonlyMap<Tensor, Tensor>;
+
+  /**
+   * @throws {InputError} options that do not fit, or a model whose weights or caches are not float32
+   * @throws {MemoryError} gradients and moments do not fit beside the weights
+   */
+  constructor(model: Trainable, options: TrainerOptions = {}) {
+    const { transformer } = model;
+    const parsed = parseOptions(schema, options, "Trainer");
+    this.options = { ...parsed, auxLossCoef: parsed.auxLossCoef ?? transformer.config.routerAuxLossCoef };
+    this.transformer = transformer;
+    this.parameters = parametersOf(transformer);
+    this.gradientOf = new Map(this.parameters.map(({ weight, gradient }) => [weight, gradient]));
+  }
+
+  /** The gradients of a batch, by checkpoint name and in its shapes; nothing is changed. */
+  gradients(batch: readonly Example[]): Losses & { readonly gradients: Map<string, Float32Array> } {
+    try {
+      const losses = this.accumulate(batch);
+      return { ...losses, gradients: new Map(this.parameters.map(({ name, gradient }) => [name, readRows(gradient)])) };
+    } finally {
+      this.clear();
+    }
+  }
+
+  /**
+   * One update: gradients of the batch, clipped to `clipNorm` together, then AdamW.
+   *
+   * @param lr learning rate of this step
+   * @returns losses before the update, and the norm before clipping
+   * @throws {InputError} no documents, or ids outside the vocabulary
+   * @throws {LightningError} a loss or a gradient that is not finite; the weights are as they were
+   */
+  step(batch: readonly Example[], lr = this.options.lr): Losses & { readonly gradNorm: number } {
+    try {
+      const losses = this.accumulate(batch);
+      const gradNorm = Math.sqrt(this.parameters.reduce((sum, parameter) => sum + parameter.squares(), 0));
+      if (!Number.isFinite(losses.loss) || !Number.isFinite(gradNorm)) {
+        throw new LightningError(
+          `step ${this.steps + 1}: expected finite gradients, got loss ${losses.loss} and norm ${gradNorm} (a lower learning rate, a longer warm-up, or damaged weights)`,
+        );
+      }
+      const { clipNorm, weightDecay, decays, betas, eps } = this.options;
+      // As torch.nn.utils.clip_grad_norm_ has it.
+      const factor = Math.min(1, clipNorm / (gradNorm + 1e-6));
+      this.steps++;
+      for (const parameter of this.parameters) {
+        parameter.step(this.steps, { lr, betas, eps, weightDecay: decays(parameter.name) ? weightDecay : 0 }, factor);
+      }
+      return { ...losses, gradNorm };
+    } finally {
+      this.clear();
+    }
+  }
+
+  /** Losses of a batch, without a tape: for data that the model is not trained on. */
+  evaluate(batch: readonly Example[]): Losses {
+    return this.through(batch, (part, whole) => this.forward(part, whole));
+  }
+
+  /** Frees gradients and moments; the model stays. */
+  dispose(): void {
+    for (const parameter of this.parameters) parameter.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  /** Adds the gradients of a batch to those that are there. */
+  private accumulate(batch: readonly Example[]): Losses {
+    const { checkpointing } = this.options;
+    return this.through(batch, (part, whole) => {
+      const tape = new Tape(this.transformer.rt, { parameters: this.gradientOf, checkpointing });
+      const losses = tape.watch(() => this.forward(part, whole));
+      tape.backward();
+      return losses;
+    });
+  }
+
+  /** A batch in parts that fit into memory together. */
+  private through(batch: readonly Example[], body: (part: readonly Document[], whole: Whole) => Losses): Losses {
+    const documents = documentsOf(batch, this.transformer);
+    const whole = { tokens: sum(documents, ({ ids }) => ids.length), mass: sum(documents, ({ mass }) => mass) };
+    if (whole.mass === 0)
+      throw new InputError("Trainer: batch: expected at least one target that counts, got none (a document has one token less)");
+    return parts(documents, this.options.microBatchTokens)
+      .map((part) => this.transformer.rt.scope(() => body(part, whole)))
+      .reduce(both);
+  }
+
+  /** What a part contributes to the losses of the whole batch. */
+  private forward(documents: readonly Document[], whole: Whole): Losses {
+    const { transformer } = this;
+    const { auxLossCoef } = this.options;
+    const caches: Cache[] = [];
+    try {
+      for (const _ of documents) caches.push(transformer.newCache());
+      const { hidden, routerLogits } = transformer.forward(documents.map(({ ids }, i) => ({ ids, cache: caches[i]! })));
+      const { rows, targets, weights } = targetsOf(documents);
+      const crossEntropyLoss =
+        rows.length === 0
+          ? 0
+          : crossEntropy(
+              transformer.logits(take(hidden, rows)),
+              targets,
+              weights.map((weight) => weight / whole.mass),
+            );
+      const share = hidden.shape[0]! / whole.tokens;
+      const { loss, load } = balance(routerLogits, transformer.config.numExpertsPerTok, auxLossCoef * share);
+      return {
+        loss: crossEntropyLoss + auxLossCoef * loss * share,
+        crossEntropy: crossEntropyLoss,
+        auxLoss: loss * share,
+        targets: rows.length,
+        tokens: hidden.shape[0]!,
+        expertLoad: load.map((layer) => layer.map((x) => x * share)),
+      };
+    } finally {
+      // A tape still needs them.
+      const { tape } = transformer.rt;
+      const dispose = () => {
+        for (const cache of caches) cache.dispose();
+      };
+      if (tape) tape.atEnd(dispose);
+      else dispose();
+    }
+  }
+
+  private clear(): void {
+    for (const parameter of this.parameters) parameter.clear();
+  }
+}
+
+/** A document as it goes through the model, and the weight of each of its tokens as a target. */
+interface Document {
+  readonly ids: readonly number[];
+  readonly weights: ArrayLike<number>;
+  /** Weights of all its targets together. */
+  readonly mass: number;
+}
+
+interface Whole {
+  readonly tokens: number;
+  readonly mass: number;
+}
+
+function documentsOf(batch: readonly Example[], { config }: Transformer): Document[] {
+  if (!Array.isArray(batch) || batch.length === 0) throw new InputError("Trainer: batch: expected at least one document, got none");
+  return batch.map((example: Example, i) => {
+    const where = `Trainer: batch[${i}]`;
+    const ids = isTokenIds(example) ? example : example.ids;
+    checkIds(ids, config, where);
+    const weights = isTokenIds(example) ? new Array<number>(ids.length).fill(1) : example.weights;
+    if (weights.length !== ids.length)
+      throw new InputError(`${where}: weights: expected ${ids.length}, one per token, got ${weights.length}`);
+    let mass = 0;
+    for (let t = 0; t < ids.length; t++) {
+      if (!(weights[t]! >= 0 && Number.isFinite(weights[t]!))) {
+        throw new InputError(`${where}: weights[${t}]: expected a number of at least 0, got ${weights[t]}`);
+      }
+      if (t > 0) mass += weights[t]!;
+    }
+    return { ids: Array.from(ids), weights, mass };
+  });
+}
+
+/** Documents in groups of at most so many tokens, or of one. */
+function parts(documents: readonly Document[], tokens: number): Document[][] {
+  const groups: Document[][] = [];
+  let filled = Number.POSITIVE_INFINITY;
+  for (const document of documents) {
+    if (filled + document.ids.length > tokens) {
+      groups.push([]);
+      filled = 0;
+    }
+    groups.at(-1)!.push(document);
+    filled += document.ids.length;
+  }
+  return groups;
+}
+
+/** The rows that predict a target that counts, with it and its weight. */
+function targetsOf(documents: readonly Document[]): { rows: number[]; targets: number[]; weights: number[] } {
+  const [rows, targets, weights]: [number[], number[], number[]] = [[], [], []];
+  let begin = 0;
+  for (const document of documents) {
+    for (let t = 1; t < document.ids.length; t++) {
+      if (document.weights[t] === 0) continue;
+      rows.push(begin + t - 1);
+      targets.push(document.ids[t]!);
+      weights.push(document.weights[t]!);
+    }
+    begin += document.ids.length;
+  }
+  return { rows, targets, weights };
+}
+
+/** @throws {InputError} weights or caches that are not float32 */
+function parametersOf({ weights, kv }: Transformer): Parameter[] {
+  if (!(weights instanceof ResidentWeights)) throw new InputError("Trainer: model: expected weights in memory, got streamed ones");
+  const specs = [...weights.specs()];
+  const narrow = specs.find(({ name }) => weights.at(name).dtype !== "f32");
+  if (narrow) {
+    throw new InputError(
+      `Trainer: model: ${narrow.name}: expected float32 in memory, got ${weights.at(narrow.name).dtype} (load it with dtype: "f32")`,
+    );
+  }
+  if (kv !== "f32") throw new InputError(`Trainer: model: expected float32 keys and values, got ${kv} (load it with kv: "f32")`);
+  const parameters: Parameter[] = [];
+  try {
+    for (const { name } of specs) parameters.push(new Parameter(name, weights.at(name)));
+  } catch (error) {
+    for (const parameter of parameters) parameter.dispose();
+    throw error;
+  }
+  return parameters;
+}
+
+function both(a: Losses, b: Losses): Losses {
+  return {
+    loss: a.loss + b.loss,
+    crossEntropy: a.crossEntropy + b.crossEntropy,
+    auxLoss: a.auxLoss + b.auxLoss,
+    targets: a.targets + b.targets,
+    tokens: a.tokens + b.tokens,
+    expertLoad: a.expertLoad.map((layer, i) => layer.map((x, e) => x + b.expertLoad[i]![e]!)),
+  };
+}
+
+function sum<T>(items: readonly T[], value: (item: T) => number): number {
+  return items.reduce((total, item) => total + value(item), 0);
+}
