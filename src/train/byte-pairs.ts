@@ -64,7 +64,7 @@ export function learnBytePairs(pieces: ReadonlyMap<string, number>, alphabet: re
     const [pair, count] = top;
     const now = counts.get(pair) ?? 0;
     if (now !== count) {
-      // Pairs that became rarer are put right only here, where it matters.
+      // What became rarer is put right only here, where it matters.
       if (now > 0) queue.push(pair, now);
       continue;
     }
@@ -91,7 +91,7 @@ export function learnBytePairs(pieces: ReadonlyMap<string, number>, alphabet: re
     }
     counts.delete(pair);
     places.delete(pair);
-    for (const other of grown) queue.push(other, counts.get(other)!);
+    for (const other of grown) if (counts.get(other)! > 0) queue.push(other, counts.get(other)!);
   }
   return { tokens, merges: [...merges.values()] };
 }
