@@ -1,0 +1,160 @@
+// Byte-pair encoding (Sennrich et al., 2016): the most frequent pair of neighbours becomes a token, again and again.
+// Not the cutting of text into pieces, nor any file: pieces and their counts in, merges out.
+//
+//   All different pieces lie one behind the other in flat arrays, a symbol per byte: its token, its left and right
+//   neighbours within the piece (−1 for none), and how often the piece occurs. A merge visits only the places of its pair
+//   and corrects the counts beside them.
+
+/** Two tokens that become one, as they are written in the vocabulary. */
+export type Merge = readonly [left: string, right: string];
+
+/** A vocabulary and how it came about. */
+export interface BytePairs {
+  /** Every token by its id: the alphabet, then what the merges make. */
+  readonly tokens: readonly string[];
+  readonly merges: readonly Merge[];
+}
+
+/** More tokens than a vocabulary can have: `left · STRIDE + right` numbers the pairs exactly. */
+const STRIDE = 2 ** 26;
+
+const encoder = /* @__PURE__ */ new TextEncoder();
+
+/**
+ * Learns merges until there are `size` tokens, or no two neighbours are left. Of pairs that are equally frequent the one
+ * with the smaller left id comes first, then the one with the smaller right id. (So does Hugging Face's trainer.)
+ *
+ * Two merges may make the same token (`a+bc` and `ab+c`): it keeps the id of the first.
+ *
+ * @param pieces how often each piece occurs; merges never cross the border of a piece
+ * @param alphabet the token of each byte; ids follow their order as strings
+ */
+export function learnBytePairs(pieces: ReadonlyMap<string, number>, alphabet: readonly string[], size: number): BytePairs {
+  const tokens = [...alphabet].sort();
+  const ids = new Map(tokens.map((token, id) => [token, id]));
+  const { token, left, right, weight } = layOut(
+    pieces,
+    alphabet.map((char) => ids.get(char)!),
+  );
+  const counts = new Map<number, number>();
+  const places = new Map<number, number[]>();
+  const queue = new Queue();
+
+  /** Counts the pair that begins at a place. */
+  const add = (place: number): number => {
+    const pair = token[place]! * STRIDE + token[right[place]!]!;
+    counts.set(pair, (counts.get(pair) ?? 0) + weight[place]!);
+    const list = places.get(pair);
+    if (list) list.push(place);
+    else places.set(pair, [place]);
+    return pair;
+  };
+  const drop = (place: number): void => {
+    const pair = token[place]! * STRIDE + token[right[place]!]!;
+    counts.set(pair, counts.get(pair)! - weight[place]!);
+  };
+
+  for (let place = 0; place < token.length; place++) if (right[place]! >= 0) add(place);
+  for (const [pair, count] of counts) queue.push(pair, count);
+
+  const merges = new Map<number, Merge>();
+  while (tokens.length < size) {
+    const top = queue.pop();
+    if (!top) break;
+    const [pair, count] = top;
+    const now = counts.get(pair) ?? 0;
+    if (now !== count) {
+      // What became rarer is put right only here, where it matters.
+      if (now > 0) queue.push(pair, now);
+      continue;
+    }
+    const [a, b] = [Math.floor(pair / STRIDE), pair % STRIDE];
+    const written = tokens[a]! + tokens[b]!;
+    const merged = ids.get(written) ?? tokens.push(written) - 1;
+    ids.set(written, merged);
+    merges.set(pair, [tokens[a]!, tokens[b]!]);
+
+    const grown = new Set<number>();
+    // From left to right: of `aaa` the first two are merged. A place may be out of date: its symbol, or the next, has changed.
+    for (const place of places.get(pair)!.sort((x, y) => x - y)) {
+      const second = right[place]!;
+      if (token[place] !== a || second < 0 || token[second] !== b) continue;
+      const [before, after] = [left[place]!, right[second]!];
+      if (before >= 0) drop(before);
+      if (after >= 0) drop(second);
+      token[place] = merged;
+      token[second] = -1;
+      right[place] = after;
+      if (after >= 0) left[after] = place;
+      if (before >= 0) grown.add(add(before));
+      if (after >= 0) grown.add(add(place));
+    }
+    counts.delete(pair);
+    places.delete(pair);
+    for (const other of grown) if (counts.get(other)! > 0) queue.push(other, counts.get(other)!);
+  }
+  return { tokens, merges: [...merges.values()] };
+}
+
+function layOut(pieces: ReadonlyMap<string, number>, idOfByte: readonly number[]) {
+  let length = 0;
+  for (const piece of pieces.keys()) length += encoder.encode(piece).length;
+  const token = new Int32Array(length);
+  const left = new Int32Array(length).fill(-1);
+  const right = new Int32Array(length).fill(-1);
+  const weight = new Float64Array(length);
+  let at = 0;
+  for (const [piece, count] of pieces) {
+    const bytes = encoder.encode(piece);
+    for (let i = 0; i < bytes.length; i++, at++) {
+      token[at] = idOfByte[bytes[i]!]!;
+      weight[at] = count;
+      if (i > 0) left[at] = at - 1;
+      if (i < bytes.length - 1) right[at] = at + 1;
+    }
+  }
+  return { token, left, right, weight };
+}
+
+/** Pairs, the most frequent first, then the smallest: a binary heap. */
+class Queue {
+  readonly #heap: [pair: number, count: number][] = [];
+
+  push(pair: number, count: number): void {
+    const heap = this.#heap;
+    let at = heap.push([pair, count]) - 1;
+    while (at > 0) {
+      const parent = (at - 1) >> 1;
+      if (!this.#swapped(parent, at)) break;
+      at = parent;
+    }
+  }
+
+  pop(): readonly [pair: number, count: number] | undefined {
+    const heap = this.#heap;
+    const [top, last] = [heap[0], heap.pop()];
+    if (heap.length === 0 || !last) return top;
+    heap[0] = last;
+    for (let at = 0; ; ) {
+      const child = 2 * at + 1;
+      if (child >= heap.length) break;
+      const better = child + 1 < heap.length && this.#precedes(child + 1, child) ? child + 1 : child;
+      if (!this.#swapped(at, better)) break;
+      at = better;
+    }
+    return top;
+  }
+
+  #precedes(i: number, j: number): boolean {
+    const [[pair, count], [other, otherCount]] = [this.#heap[i]!, this.#heap[j]!];
+    return count === otherCount ? pair < other : count > otherCount;
+  }
+
+  /** Swaps the two if the lower one precedes. */
+  #swapped(upper: number, lower: number): boolean {
+    if (!this.#precedes(lower, upper)) return false;
+    const heap = this.#heap;
+    [heap[upper], heap[lower]] = [heap[lower]!, heap[upper]!];
+    return true;
+  }
+}

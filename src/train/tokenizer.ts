@@ -1,0 +1,138 @@
+// Texts → the files of a tokenizer. Nothing is encoded here: that is the work of src/io/tokenizer.ts, which reads these files.
+
+import * as v from "valibot";
+import { byteAlphabet } from "../io/tokenizer-json.js";
+import { InputError } from "../runtime/errors.js";
+import { count, parseOptions } from "../runtime/options.js";
+import { learnBytePairs } from "./byte-pairs.js";
+import { chatTemplate } from "./chat-template.js";
+
+/** What a tokenizer is to have. */
+export interface TokenizerOptions {
+  /** Number of tokens: 256 bytes, those that are learned, and the special ones. Texts with too few different pairs give fewer. */
+  readonly vocabSize: number;
+  /** Tokens such as `<answer>` that are always matched whole, besides MiniMax-M1's own, `<think>` and `</think>`. They stay in decoded text. */
+  readonly specialTokens?: readonly string[];
+}
+
+/** The markup of MiniMax-M1's chat format; left out of decoded text on request. */
+const MARKUP = ["<end_of_document>", "<begin_of_document>", "<beginning_of_sentence>", "<end_of_sentence>"];
+/** Marks of what a model writes: never left out. */
+const MARKS = ["<think>", "</think>"];
+
+/**
+ * One piece of text, within which tokens are learned: a word with at most one capital, its first; another capital; a
+ * digit; any other character; each of them with the space before it. Then line breaks, and the rest of the spaces. So
+ * capitals in a row, numbers and brackets come character by character. No `\s`, which engines read differently.
+ */
+const PIECE = [
+  String.raw` ?\p{Lu}?[\p{Ll}\p{Lt}\p{Lm}\p{Lo}\p{M}]+`,
+  String.raw` ?\p{Lu}`,
+  String.raw` ?\p{N}`,
+  String.raw` ?[^ \t\r\n\p{L}\p{M}\p{N}]`,
+  String.raw`[\r\n]+`,
+  String.raw`[ \t]+(?![^ \t\r\n])`,
+  String.raw`[ \t]`,
+].join("|");
+
+/** Nothing of this form is ever learned, since `<` is a piece of its own; and none can be the beginning of another. */
+const isSpecial = (token: unknown): token is string => typeof token === "string" && /^<[^<>\s\p{Cs}]+>$/u.test(token);
+
+const schema = v.strictObject({
+  vocabSize: count,
+  specialTokens: v.optional(v.array(v.custom<string>(isSpecial, 'a text such as "<answer>", without spaces')), []),
+});
+
+/**
+ * Trains a byte-level byte-pair tokenizer (Sennrich et al., 2016; bytes as in GPT-2) and gives its files by name:
+ * `tokenizer.json` and `tokenizer_config.json`, which make a checkpoint understand text and conversations. Any text can
+ * be encoded; the same texts give the same files.
+ *
+ * Ids: the bytes in GPT-2's order, what is learned, `<end_of_document>`, `<begin_of_document>`, `<beginning_of_sentence>`
+ * (bos), `<end_of_sentence>` (eos), `<think>`, `</think>`, then `specialTokens`.
+ *
+ * @param texts taken one at a time; special tokens in them are left out
+ * @throws {InputError} texts or options that cannot be worked with, or a `vocabSize` that has no room for bytes and special tokens
+ */
+export function trainTokenizer(texts: Iterable<string>, options: TokenizerOptions): Map<string, Uint8Array<ArrayBuffer>> {
+  const { vocabSize, specialTokens } = parseOptions(schema, options, "trainTokenizer");
+  const special = [...new Set([...MARKUP, ...MARKS, ...specialTokens])];
+  const least = byteAlphabet.length + special.length;
+  if (vocabSize < least) {
+    throw new InputError(
+      `trainTokenizer: vocabSize: expected at least ${least} (256 bytes and ${special.length} special tokens), got ${vocabSize}`,
+    );
+  }
+  const { tokens, merges } = learnBytePairs(countPieces(texts, special), byteAlphabet, vocabSize - special.length);
+  const json = {
+    version: "1.0",
+    truncation: null,
+    padding: null,
+    added_tokens: special.map((content, i) => ({
+      id: tokens.length + i,
+      content,
+      single_word: false,
+      lstrip: false,
+      rstrip: false,
+      normalized: false,
+      special: MARKUP.includes(content),
+    })),
+    normalizer: null,
+    pre_tokenizer: {
+      type: "Sequence",
+      pretokenizers: [
+        { type: "Split", pattern: { Regex: PIECE }, behavior: "Isolated", invert: false },
+        { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: false },
+      ],
+    },
+    post_processor: null,
+    decoder: { type: "ByteLevel", add_prefix_space: true, trim_offsets: true, use_regex: true },
+    model: {
+      type: "BPE",
+      dropout: null,
+      unk_token: null,
+      continuing_subword_prefix: null,
+      end_of_word_suffix: null,
+      fuse_unk: false,
+      byte_fallback: false,
+      ignore_merges: false,
+      vocab: Object.fromEntries(tokens.map((token, id) => [token, id])),
+      merges,
+    },
+  };
+  const config = {
+    add_prefix_space: false,
+    bos_token: "<beginning_of_sentence>",
+    eos_token: "<end_of_sentence>",
+    unk_token: "<end_of_document>",
+    clean_up_tokenization_spaces: false,
+    tokenizer_class: "PreTrainedTokenizerFast",
+    chat_template: chatTemplate,
+  };
+  const encode = (value: unknown) => new TextEncoder().encode(`${JSON.stringify(value, null, 2)}\n`);
+  return new Map([
+    ["tokenizer.json", encode(json)],
+    ["tokenizer_config.json", encode(config)],
+  ]);
+}
+
+/** How often each piece occurs. */
+function countPieces(texts: Iterable<string>, special: readonly string[]): Map<string, number> {
+  if (typeof texts !== "object" || texts === null || !(Symbol.iterator in texts)) {
+    throw new InputError(
+      `trainTokenizer: texts: expected several texts, got ${texts === null ? "null" : typeof texts} (put one text into an array)`,
+    );
+  }
+  const marks = new RegExp(special.map((token) => token.replace(/[\\^$.*+?()[\]{}|/]/g, String.raw`\$&`)).join("|"), "u");
+  const piece = new RegExp(PIECE, "gu");
+  const pieces = new Map<string, number>();
+  let index = 0;
+  for (const text of texts) {
+    if (typeof text !== "string") throw new InputError(`trainTokenizer: texts[${index}]: expected a string, got ${typeof text}`);
+    for (const section of text.split(marks)) {
+      for (const [found] of section.matchAll(piece)) pieces.set(found, (pieces.get(found) ?? 0) + 1);
+    }
+    index++;
+  }
+  return pieces;
+}
