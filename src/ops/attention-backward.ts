@@ -1,72 +1,52 @@
-import type { Tensor } from "../runtime/tensor.js";
-import type { KeysValues } from "./kv-pages.js";
+import { ShapeError } from "../runtime/errors.js";
+import { expectShape, runtimeOf, type Tensor } from "../runtime/tensor.js";
+import { expectPages, type KeysValues, KV_PAGE } from "./kv-pages.js";
+
+/**
+ * The way back through the attention of one sequence, its scores computed again block by block:
+ *
+ *     p_ts = softmax_s(q_t·k_s / sqrt(headDim)),   dx_ts = p_ts (do_t·v_s − do_t·o_t)
+ *     dq_t += Σ_s dx_ts k_s / sqrt(headDim),   dk_s += Σ_t dx_ts q_t / sqrt(headDim),   dv_s += Σ_t p_ts do_t
+ *
+ * @param d gradients to add to, of q, k and v
+ * @param dO `[tokens, heads, headDim]`, as are o and q
+ * @param k `[positions, kvHeads, headDim]`, as is v; the queries are the last positions
+ * @throws {ShapeError}
+ */
 export function attentionBackward(
-  to: { dq: Tensor; dk: Tensor; dv: Tensor },
+  d: { readonly q: Tensor; readonly k: Tensor; readonly v: Tensor },
   dO: Tensor,
   o: Tensor,
   q: Tensor,
   k: Tensor,
   v: Tensor,
 ): void {
-  const { rt } = q;
-  const [T, H, D] = q.shape as [number, number, number];
-  const [n, C] = k.shape as [number, number];
-  const G = H / C;
-  const [DQ, DK, DV, DO, O, Q, K, V] = [to.dq, to.dk, to.dv, dO, o, q, k, v].map((x) => rt.f32(x)) as Float32Array[];
-  const scale = D ** -0.5;
-  for (let h = 0; h < H; h++) {
-    const c = Math.floor(h / G);
-    for (let t = 0; t < T; t++) {
-      const seen = n - T + t + 1;
-      const at = (t * H + h) * D;
-      const s = new Float64Array(seen);
-      for (let j = 0; j < seen; j++) {
-        let sum = 0;
-        for (let i = 0; i < D; i++) sum += Q![at + i]! * K![(j * C + c) * D + i]!;
-        s[j] = sum * scale;
-      }
-      const m = Math.max(...s);
-      let z = 0;
-      for (let j = 0; j < seen; j++) {
-        s[j] = Math.exp(s[j]! - m);
-        z += s[j]!;
-      }
-      let delta = 0;
-      for (let i = 0; i < D; i++) delta += DO![at + i]! * O![at + i]!;
-      for (let j = 0; j < seen; j++) {
-        const p = s[j]! / z;
-        const kv = (j * C + c) * D;
-        let dp = 0;
-        for (let i = 0; i < D; i++) {
-          dp += DO![at + i]! * V![kv + i]!;
-          DV![kv + i]! += p * DO![at + i]!;
-        }
-        const dx = p * (dp - delta) * scale;
-        for (let i = 0; i < D; i++) {
-          DQ![at + i]! += dx * K![kv + i]!;
-          DK![kv + i]! += dx * Q![at + i]!;
-        }
-      }
-    }
+  const [tokens = 0, heads = 0, dim = 0] = q.shape;
+  const [positions = 0, kvHeads = 0] = k.shape;
+  for (const [name, x] of Object.entries({ dq: d.q, dO, o, q })) expectShape(`attentionBackward: ${name}`, x, [tokens, heads, dim]);
+  for (const [name, x] of Object.entries({ dk: d.k, dv: d.v, k, v }))
+    expectShape(`attentionBackward: ${name}`, x, [positions, kvHeads, dim]);
+  if (positions < tokens || heads % kvHeads !== 0) {
+    throw new ShapeError(`attentionBackward: k: expected at least ${tokens} positions for ${heads} heads, got [${k.shape.join(", ")}]`);
   }
+  const rt = runtimeOf("attentionBackward", d.q, d.k, d.v, dO, o, q, k, v);
+  const stats = rt.empty([tokens, heads, 2]);
+  const sizes = [tokens, positions, heads, kvHeads, dim, dim ** -0.5] as const;
+  const work = 8 * tokens * heads * dim * (positions - tokens / 2);
+  const workspace = rt.workspace(rt.kernels.attentionBackwardWorkspaceBytes(dim));
+  const blocks = rt.kernels.attentionBackwardBlocks(tokens, heads, kvHeads);
+  const first = [d.q.ptr, stats.ptr, dO.ptr, o.ptr, q.ptr, k.ptr, v.ptr] as const;
+  rt.runIn("attentionBackwardQ", [...first, ...sizes, workspace, 0, blocks], work);
+  const second = [d.k.ptr, d.v.ptr, stats.ptr, dO.ptr, q.ptr, k.ptr, v.ptr] as const;
+  rt.runIn("attentionBackwardKV", [...second, ...sizes, workspace, 0, kvHeads * Math.ceil(positions / KV_PAGE)], work);
 }
-export function loadKeysValues(cache: KeysValues): { keys: Tensor; values: Tensor } {
-  const { kvHeads: C, headDim: D, length: n, pages } = cache;
+
+/** Keys and values of a float32 cache as `[length, kvHeads, headDim]` each. @throws {ShapeError} */
+export function loadKeysValues({ kv, kvHeads, headDim, pages, length }: KeysValues): { keys: Tensor; values: Tensor } {
+  expectPages("loadKeysValues", pages, length);
+  if (kv !== "f32") throw new ShapeError(`loadKeysValues: cache: expected float32 keys and values, got ${kv}`);
   const { rt } = pages;
-  const keys = rt.empty([n, C, D]);
-  const values = rt.empty([n, C, D]);
-  const F = new Float32Array(rt.f32(keys).buffer);
-  const [K, V, P] = [rt.f32(keys), rt.f32(values), rt.i32(pages)];
-  const d = Math.ceil(D / 8) * 8;
-  for (let j = 0; j < n; j++)
-    for (let c = 0; c < C; c++)
-      for (let i = 0; i < D; i++) {
-        const head = P[j >> 6]! / 4 + c * 2 * 64 * d;
-        const r = j & 63;
-        K[(j * C + c) * D + i] = F[head + (r >> 5) * d * 32 + i * 32 + (r & 31)]!;
-        const p = i & ~31;
-        const w = Math.min(32, d - p);
-        V[(j * C + c) * D + i] = F[head + 64 * d + p * 64 + r * w + (i & 31)]!;
-      }
+  const [keys, values] = [rt.empty([length, kvHeads, headDim]), rt.empty([length, kvHeads, headDim])];
+  rt.run("loadKeysValues", [keys.ptr, values.ptr, pages.ptr, kvHeads, headDim, 0, length], 2 * length * kvHeads * headDim);
   return { keys, values };
 }
