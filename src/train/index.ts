@@ -3,4 +3,8 @@
  *
  * @module lightning-m1/train
  */
+export { type Dataset, streamOf, textDataset } from "./data.js";
+export { evaluate, type RunOptions, run, type StepMetrics, type Window } from "./run.js";
+export type { Schedule } from "./schedule.js";
+export { type TokenizerOptions, trainTokenizer } from "./tokenizer.js";
 export { type Example, type Losses, type Trainable, Trainer, type TrainerOptions } from "./trainer.js";

@@ -13,6 +13,7 @@ import type { Tensor } from "../runtime/tensor.js";
 import { ResidentWeights } from "../runtime/weights.js";
 import { Parameter } from "./adamw.js";
 import { crossEntropy } from "./loss.js";
+import { decodeState, encodeState } from "./state.js";
 
 /** A model whose parameters can be trained: what `MiniMaxM1` is. */
 export interface Trainable {
@@ -102,6 +103,8 @@ export class Trainer {
   readonly options: Required<TrainerOptions>;
   /** Updates so far. */
   steps = 0;
+  /** Documents that a run has taken so far. */
+  documents = 0;
   private readonly transformer: Transformer;
   private readonly parameters: readonly Parameter[];
   private readonly gradientOf: ReadonlyMap<Tensor, Tensor>;
@@ -162,6 +165,18 @@ export class Trainer {
   /** Losses of a batch, without a tape: for data that the model is not trained on. */
   evaluate(batch: readonly Example[]): Losses {
     return this.through(batch, (part, whole) => this.forward(part, whole));
+  }
+
+  /** Weights, moments and position, exact to the bit. For a model to use, save the model. */
+  save(): Uint8Array<ArrayBuffer> {
+    return encodeState(this.parameters, { steps: this.steps, documents: this.documents });
+  }
+
+  /** Goes on where `save` was called, in the weights too. @throws {CheckpointError} bytes that are no such state, or another model's; nothing is changed then */
+  restore(bytes: Uint8Array): void {
+    const { steps, documents } = decodeState(bytes, this.parameters);
+    this.steps = steps;
+    this.documents = documents;
   }
 
   /** Frees gradients and moments; the model stays. */

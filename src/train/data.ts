@@ -1,0 +1,34 @@
+import { Random, SEEDS } from "../generate/random.js";
+import type { TokenIds } from "../model/token-ids.js";
+import { InputError } from "../runtime/errors.js";
+import type { Example } from "./trainer.js";
+
+/**
+ * Documents by number. Nothing else decides what a document is, so that a run needs only the number of the next one to go on exactly where it
+ * stopped.
+ */
+export interface Dataset {
+  /** @param window most tokens that are of use */
+  document(index: number, window: number): Example;
+}
+
+/** A stream of its own for document `index` of the stream `seed`. */
+export function streamOf(seed: number, index: number): Random {
+  // Two rounds of a multiplicative hash (Knuth): neighbours begin far apart.
+  const mixed = Math.imul((index ^ (index >>> 16)) + Math.imul(seed, 0x9e3779b1), 0x85ebca6b);
+  return Random.seeded((mixed ^ (mixed >>> 13)) >>> 0);
+}
+
+/** Windows of one long text, each from anywhere in it. @throws {InputError} fewer than two tokens */
+export function textDataset(ids: TokenIds, { seed = 0 }: { seed?: number } = {}): Dataset {
+  if (ids.length < 2) throw new InputError(`textDataset: ids: expected at least two tokens, got ${ids.length}`);
+  if (!(Number.isInteger(seed) && seed >= 0 && seed < SEEDS))
+    throw new InputError(`textDataset: seed: expected an integer within [0, 2^32), got ${seed}`);
+  return {
+    document(index, window) {
+      const size = Math.min(window, ids.length);
+      const begin = Math.floor(streamOf(seed, index).next() * (ids.length - size + 1));
+      return Array.from(ids.slice(begin, begin + size));
+    },
+  };
+}

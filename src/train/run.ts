@@ -1,0 +1,109 @@
+import * as v from "valibot";
+import { InputError } from "../runtime/errors.js";
+import { count, parseOptions, signal } from "../runtime/options.js";
+import type { Dataset } from "./data.js";
+import { rateAt, type Schedule, schedule } from "./schedule.js";
+import type { Example, Losses, Trainer } from "./trainer.js";
+
+/** Documents of at most so many tokens from a step on. */
+export interface Window {
+  readonly from: number;
+  readonly tokens: number;
+}
+
+export interface RunOptions {
+  /** Updates in all, those of earlier runs included. */
+  steps: number;
+  /** A batch takes documents until it has so many tokens. */
+  batchTokens: number;
+  schedule?: Schedule;
+  /** Lengthening windows in stages (the report, section 2): the last stage that has begun counts. Without any, `batchTokens` is the window. */
+  windows?: readonly Window[];
+  /** Data that is not trained on: the loss of its first `documents`, every so many steps and after the last one. */
+  heldOut?: { readonly data: Dataset; readonly documents: number; readonly every: number };
+  /** Ends the run between two steps, by the signal's reason. */
+  signal?: AbortSignal;
+}
+
+const stage = v.strictObject({ from: v.pipe(v.number("a step"), v.integer("a step"), v.minValue(0, "a step")), tokens: count });
+const schema = v.strictObject({
+  steps: count,
+  batchTokens: count,
+  schedule: v.optional(schedule, {}),
+  windows: v.optional(v.array(stage, "an array of { from, tokens }"), []),
+  heldOut: v.optional(
+    v.strictObject({
+      data: v.custom<Dataset>((x) => typeof x === "object" && x !== null && "document" in x, "a data set"),
+      documents: count,
+      every: count,
+    }),
+  ),
+  signal: v.optional(signal),
+});
+
+/** What one step of a run was like. */
+export interface StepMetrics extends Losses {
+  /** Updates so far, this one included. */
+  readonly step: number;
+  readonly gradNorm: number;
+  readonly lr: number;
+  readonly tokensPerSecond: number;
+  /** Documents taken so far. */
+  readonly documents: number;
+  /** Mean loss per token of held-out data, after the steps at which it is due. */
+  readonly heldOutLoss?: number;
+}
+
+/**
+ * Trains until `steps` updates are done, from wherever the trainer stands: after `trainer.restore(trainer.save())`, in another process too, the numbers are those of
+ * one uninterrupted run. Between two steps, while the loop's body runs, the trainer can be saved.
+ *
+ * @throws {InputError} options that do not fit, or documents that the model cannot take
+ */
+export async function* run(trainer: Trainer, data: Dataset, options: RunOptions): AsyncGenerator<StepMetrics> {
+  const { steps, batchTokens, schedule, windows, heldOut, signal } = parseOptions(schema, options, "run");
+  while (trainer.steps < steps) {
+    await nextTurn();
+    signal?.throwIfAborted();
+    const begin = performance.now();
+    const window = windows.findLast(({ from }) => from <= trainer.steps)?.tokens ?? batchTokens;
+    const { batch, next } = batchFrom(data, trainer.documents, batchTokens, window);
+    const lr = trainer.options.lr * rateAt(trainer.steps, steps, schedule);
+    const losses = trainer.step(batch, lr);
+    trainer.documents = next;
+    const seconds = (performance.now() - begin) / 1000;
+    const due = heldOut && (trainer.steps % heldOut.every === 0 || trainer.steps === steps);
+    yield {
+      ...losses,
+      step: trainer.steps,
+      lr,
+      tokensPerSecond: losses.tokens / seconds,
+      documents: next,
+      ...(due && { heldOutLoss: evaluate(trainer, heldOut.data, heldOut.documents, window) }),
+    };
+  }
+}
+
+/** Mean loss per target of the first documents of a data set. */
+export function evaluate(trainer: Trainer, data: Dataset, documents: number, window: number): number {
+  return trainer.evaluate(Array.from({ length: documents }, (_, i) => data.document(i, window))).crossEntropy;
+}
+
+function batchFrom(data: Dataset, from: number, batchTokens: number, window: number): { batch: Example[]; next: number } {
+  const batch: Example[] = [];
+  let next = from;
+  for (let tokens = 0; tokens < batchTokens; next++) {
+    const document = data.document(next, window);
+    const length = "ids" in document ? document.ids.length : document.length;
+    if (!(length > 0)) throw new InputError(`run: data: document ${next}: expected at least one token, got none`);
+    if (batch.length > 0 && tokens + length > batchTokens) break;
+    batch.push(document);
+    tokens += length;
+  }
+  return { batch, next };
+}
+
+/** Lets timers, signals and other work have their turn. */
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve));
+}
