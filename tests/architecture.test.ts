@@ -13,9 +13,10 @@ const allowed: Record<string, string[]> = {
   model: ["layers", "ops", "runtime"],
   io: ["model", "runtime"],
   generate: ["model", "ops", "runtime"],
+  rl: ["generate", "ops", "runtime"],
   node: ["io", "model", "runtime"],
   cli: ["."],
-  ".": ["runtime", "ops", "layers", "model", "io", "generate"],
+  ".": ["runtime", "ops", "layers", "model", "io", "generate", "rl"],
 };
 
 const files = readdirSync(root, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"));
