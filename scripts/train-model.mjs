@@ -69,11 +69,23 @@ const trainer = new Trainer(model, { lr: plan.lr, weightDecay: 0.01, clipNorm: 1
 mkdirSync(out, { recursive: true });
 const state = join(out, "state.safetensors");
 if (existsSync(state)) trainer.restore(readFileSync(state));
-for await (const step of run(trainer, data, { steps: plan.steps, batchTokens: plan.batchTokens, schedule: { warmup: plan.warmup }, heldOut })) {
+for await (const step of run(trainer, data, {
+  steps: plan.steps,
+  batchTokens: plan.batchTokens,
+  schedule: { warmup: plan.warmup },
+  heldOut,
+})) {
   const { expertLoad, ...rest } = step;
   appendFileSync(join(out, "metrics.jsonl"), `${JSON.stringify(rest)}\n`);
   if (step.step % 50 === 0 || step.heldOutLoss) {
-    console.log(step.step, step.crossEntropy.toFixed(4), step.auxLoss.toFixed(3), step.gradNorm.toFixed(2), step.tokensPerSecond.toFixed(0), step.heldOutLoss?.toFixed(4) ?? "");
+    console.log(
+      step.step,
+      step.crossEntropy.toFixed(4),
+      step.auxLoss.toFixed(3),
+      step.gradNorm.toFixed(2),
+      step.tokensPerSecond.toFixed(0),
+      step.heldOutLoss?.toFixed(4) ?? "",
+    );
   }
   if (step.step % 100 === 0 || step.step === plan.steps) {
     writeFileSync(`${state}.tmp`, trainer.save());

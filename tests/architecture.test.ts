@@ -14,9 +14,10 @@ const allowed: Record<string, string[]> = {
   io: ["model", "runtime"],
   generate: ["model", "ops", "runtime"],
   train: ["generate", "io", "model", "ops", "runtime"],
+  rl: ["generate", "io", "model", "ops", "runtime", "train"],
   node: ["io", "model", "runtime"],
   cli: ["."],
-  ".": ["runtime", "ops", "layers", "model", "io", "generate", "train"],
+  ".": ["runtime", "ops", "layers", "model", "io", "generate", "train", "rl"],
 };
 
 const files = readdirSync(root, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"));

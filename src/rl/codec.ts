@@ -1,0 +1,28 @@
+import type { Tokenizer } from "../io/tokenizer.js";
+import { InputError } from "../runtime/errors.js";
+import type { Codec } from "./dataset.js";
+
+/** What stands for the question while a prompt is taken apart. */
+const QUESTION = "\u0001";
+
+/**
+ * Questions as a user's message in a model's own chat format.
+ *
+ * @param formatChat what `model.formatChat` does
+ * @throws {InputError} a format that does not write the message out, or a tokenizer without an end of sentence
+ */
+export async function chatCodec(
+  tokenizer: Tokenizer,
+  formatChat: (messages: { role: "user"; content: string }[]) => Promise<string>,
+): Promise<Codec> {
+  const [before, after, ...more] = (await formatChat([{ role: "user", content: QUESTION }])).split(QUESTION);
+  const { eosId } = tokenizer;
+  if (before === undefined || after === undefined || more.length > 0) {
+    throw new InputError("chatCodec: formatChat: expected a format that writes the user's message once, got another");
+  }
+  if (eosId === undefined) throw new InputError("chatCodec: tokenizer: expected an end-of-sequence token, got none");
+  return {
+    prompt: (question) => tokenizer.encode(before + question + after),
+    response: (text) => [...tokenizer.encode(text), eosId],
+  };
+}

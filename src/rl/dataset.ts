@@ -1,0 +1,57 @@
+import type { Random } from "../generate/random.js";
+import type { Dataset } from "../train/data.js";
+import { streamOf } from "../train/data.js";
+import { formatResponse, instanceKey, type Task } from "./tasks/task.js";
+
+/** How questions and responses become token ids. */
+export interface Codec {
+  /** The prompt of a question, up to where the response begins. */
+  prompt(question: string): readonly number[];
+  /** A response with its end. */
+  response(text: string): readonly number[];
+}
+
+/** An instance with the task and the level that it belongs to. */
+export interface Puzzle {
+  readonly task: Task;
+  readonly level: number;
+  readonly instance: unknown;
+}
+
+/** Of all instances, one in so many is held out: never trained on, whatever the seed. */
+const HELD_OUT = 8;
+
+/** Whether an instance belongs to those that are only tested with: by a hash of what identifies it (FNV-1a). */
+export function isHeldOut({ task, instance }: Puzzle): boolean {
+  let hash = 0x811c9dc5;
+  for (const char of instanceKey(task, instance)) hash = Math.imul(hash ^ char.codePointAt(0)!, 0x01000193);
+  return ((hash ^ (hash >>> 15)) >>> 0) % HELD_OUT === 0;
+}
+
+/** A puzzle of any of the tasks and levels, all as likely. */
+export function drawPuzzle(random: Random, tasks: readonly Task[], heldOut: boolean): Puzzle {
+  const task = tasks[Math.floor(random.next() * tasks.length)]!;
+  const level = 1 + Math.floor(random.next() * task.levels);
+  return drawInstance(random, task, level, heldOut);
+}
+
+/** A puzzle of this task and level, from those that are held out or from the others. */
+export function drawInstance(random: Random, task: Task, level: number, heldOut: boolean): Puzzle {
+  for (;;) {
+    const puzzle = { task, level, instance: task.generate(random, level) };
+    if (isHeldOut(puzzle) === heldOut) return puzzle;
+  }
+}
+
+/** Worked solutions to imitate: prompts count for nothing, every token of a response counts as much. */
+export function solutions(tasks: readonly Task[], codec: Codec, { seed = 0, heldOut = false } = {}): Dataset {
+  return {
+    document(index, window) {
+      const { task, instance } = drawPuzzle(streamOf(seed, index), tasks, heldOut);
+      const prompt = codec.prompt(task.question(instance));
+      const response = codec.response(formatResponse(task.solve(instance)));
+      const ids = [...prompt, ...response].slice(0, window);
+      return { ids, weights: ids.map((_, t) => (t < prompt.length ? 0 : 1)) };
+    },
+  };
+}

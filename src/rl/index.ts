@@ -1,0 +1,9 @@
+/**
+ * Reinforcement learning: puzzles whose answers a program checks. See {@link tasks} and {@link Task}.
+ *
+ * @module lightning-m1/rl
+ */
+
+export { chatCodec } from "./codec.js";
+export { type Codec, drawInstance, drawPuzzle, isHeldOut, type Puzzle, solutions } from "./dataset.js";
+export * from "./tasks/index.js";

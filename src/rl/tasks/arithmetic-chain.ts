@@ -1,0 +1,61 @@
+import { choice, integer, until } from "./draw.js";
+import { atLevel, type Task } from "./task.js";
+
+/** Numbers and + - * between single spaces. */
+export interface ArithmeticChain {
+  readonly expression: string;
+}
+
+/** How many numbers there are. */
+const levels = [
+  { fewest: 3, most: 4 },
+  { fewest: 4, most: 5 },
+  { fewest: 6, most: 7 },
+];
+
+/** No number on the way is below 0 or above this. */
+const LARGEST = 20;
+
+const operations: Readonly<Record<string, (a: number, b: number) => number>> = {
+  "+": (a, b) => a + b,
+  "-": (a, b) => a - b,
+  "*": (a, b) => a * b,
+};
+
+/** The first product, or else the first sum or difference, replaced by its value. */
+function computeOnce(expression: string): string {
+  const first = expression.includes("*") ? /(\d+) (\*) (\d+)/ : /^(-?\d+) ([+-]) (\d+)/;
+  return expression.replace(first, (_, a: string, operator: string, b: string) => String(operations[operator]!(Number(a), Number(b))));
+}
+
+/** An expression and what becomes of it until a number is left. */
+function reductions(expression: string): string[] {
+  return expression.includes(" ") ? [expression, ...reductions(computeOnce(expression))] : [expression];
+}
+
+const isSmall = (symbol: string) => symbol in operations || (Number(symbol) >= 0 && Number(symbol) <= LARGEST);
+
+/** Compute a chain of + - * step by step, products first; all numbers on the way stay within 0 … 20. */
+export const arithmeticChain: Task<ArithmeticChain> = {
+  name: "arithmetic-chain",
+  levels: levels.length,
+
+  generate(random, level) {
+    const { fewest, most } = atLevel(this.name, levels, level);
+    const count = integer(random, fewest, most);
+    const draw = () =>
+      Array.from({ length: count - 1 }, () => `${integer(random, 1, 9)} ${choice(random, "++--*")} `).join("") + integer(random, 1, 9);
+    return { expression: until(draw, (drawn) => reductions(drawn).every((line) => line.split(" ").every(isSmall))) };
+  },
+
+  question: ({ expression }) => `Compute ${expression}`,
+
+  solve({ expression }) {
+    const lines = reductions(expression);
+    return { thinking: lines.join("\n= "), answer: lines.at(-1)! };
+  },
+
+  verify: ({ expression }, answer) => answer.trim() === reductions(expression).at(-1),
+
+  guess: (_, random) => String(integer(random, 0, LARGEST)),
+};

@@ -1,0 +1,90 @@
+import type { Random } from "../../generate/random.js";
+import { choice, coin, integer, until } from "./draw.js";
+import { atLevel, type Task } from "./task.js";
+
+/** Three expressions in T, F, and, or, not; at least one is true. */
+export interface BooleanExpression {
+  readonly options: readonly string[];
+}
+
+const letters = ["A", "B", "C"] as const;
+
+/** How many operators an expression has. */
+const levels = [
+  { fewest: 1, most: 2 },
+  { fewest: 2, most: 3 },
+  { fewest: 3, most: 4 },
+];
+
+/** An expression whose binary parts are all in brackets. */
+function bracketed(random: Random, operators: number): string {
+  if (operators === 0) return choice(random, ["T", "F"]);
+  if (coin(random, 0.3)) return `not ${bracketed(random, operators - 1)}`;
+  const left = integer(random, 0, operators - 1);
+  return `( ${bracketed(random, left)} ${choice(random, ["and", "or"])} ${bracketed(random, operators - 1 - left)} )`;
+}
+
+function expression(random: Random, operators: number): string {
+  const text = bracketed(random, operators);
+  return text.startsWith("(") ? text.slice(2, -2) : text;
+}
+
+/** The first part that has only values in it, replaced by its value. */
+export function reduceOnce(text: string): string {
+  return text.replace(/\( ([TF]) (and|or) ([TF]) \)|not ([TF])|^([TF]) (and|or) ([TF])$/, (part) => {
+    const truths = part.match(/T/g)?.length ?? 0;
+    if (part.startsWith("not")) return truths ? "F" : "T";
+    return truths === 2 || (truths === 1 && part.includes("or")) ? "T" : "F";
+  });
+}
+
+/** An expression, and what becomes of it until only a value is left. */
+function reductions(text: string): string[] {
+  return text.length === 1 ? [text] : [text, ...reductions(reduceOnce(text))];
+}
+
+const isTrue = (text: string) => reductions(text).at(-1) === "T";
+
+const trueLetters = ({ options }: BooleanExpression) => letters.filter((_, index) => isTrue(options[index]!));
+
+/**
+ * Which of three expressions are true (SynLogic's `boolean_expressions`, symbols only).
+ * Each is true with the same chance, so that none of the seven sets of letters is much likelier than another.
+ */
+export const booleanExpression: Task<BooleanExpression> = {
+  name: "boolean-expression",
+  levels: levels.length,
+
+  generate(random, level) {
+    const { fewest, most } = atLevel(this.name, levels, level);
+    const truths = until(
+      () => letters.map(() => coin(random)),
+      (drawn) => drawn.includes(true),
+    );
+    const options = truths.map((truth) =>
+      until(
+        () => expression(random, integer(random, fewest, most)),
+        (drawn) => isTrue(drawn) === truth,
+      ),
+    );
+    return { options };
+  },
+
+  question: ({ options }) => `Which are true ? ${letters.map((letter, index) => `${letter} : ${options[index]}`).join(" ; ")}`,
+
+  solve(instance) {
+    const lines = letters.map((letter, index) => `${letter} : ${reductions(instance.options[index]!).join(" = ")}`);
+    return { thinking: lines.join("\n"), answer: trueLetters(instance).join(" ") };
+  },
+
+  verify(instance, answer) {
+    const given = answer.replace(/[\s,]/g, "");
+    return given.length <= letters.length && [...given].sort().join("") === trueLetters(instance).join("");
+  },
+
+  guess: (_, random) =>
+    until(
+      () => letters.filter(() => coin(random)),
+      (drawn) => drawn.length > 0,
+    ).join(" "),
+};

@@ -1,0 +1,78 @@
+import type { Random } from "../../generate/random.js";
+import { closers, correctBrackets, read, step } from "./brackets.js";
+import { choice, integer, until } from "./draw.js";
+import { atLevel, type Task } from "./task.js";
+
+export interface BracketError {
+  readonly brackets: readonly string[];
+}
+
+/** How many brackets there are. */
+const levels = [
+  { shortest: 6, longest: 8 },
+  { shortest: 8, longest: 10 },
+  { shortest: 10, longest: 12 },
+];
+
+/** Brackets whose first error is at a position, a closer that is not owed; what follows it would close all others. */
+function wrongAt(random: Random, position: number, length: number): string[] {
+  const before = correctBrackets(random, position - 1);
+  const wrong = choice(
+    random,
+    closers.filter((closer) => closer !== before.owed[0]),
+  );
+  const after = correctBrackets(random, length - position, { owed: before.owed.slice(1), close: true });
+  return [...before.brackets, wrong, ...after.brackets];
+}
+
+/** Where the first wrong bracket is, counted from 1; "end" where some are left open; "none" where all is right. */
+function firstError(brackets: readonly string[]): string {
+  let owed: readonly string[] | undefined = [];
+  for (const [index, bracket] of brackets.entries()) {
+    owed = read(owed, bracket);
+    if (!owed) return String(index + 1);
+  }
+  return owed.length > 0 ? "end" : "none";
+}
+
+/**
+ * Find the first bracket error (SynLogic's `dyck_language_errors`, which answers length + 1 and −1 for "end" and "none").
+ * One instance in five is right and one in five is left open; the other errors are spread evenly over all positions.
+ */
+export const bracketError: Task<BracketError> = {
+  name: "bracket-error",
+  levels: levels.length,
+
+  generate(random, level) {
+    const { shortest, longest } = atLevel(this.name, levels, level);
+    const length = integer(random, shortest, longest);
+    const kind = choice(random, ["none", "end", "wrong", "wrong", "wrong"]);
+    if (kind === "none") return { brackets: correctBrackets(random, length - (length % 2), { close: true }).brackets };
+    if (kind === "wrong") return { brackets: wrongAt(random, integer(random, 1, length), length) };
+    const { brackets } = until(
+      () => correctBrackets(random, length),
+      ({ owed }) => owed.length > 0,
+    );
+    return { brackets };
+  },
+
+  question: ({ brackets }) => `Find the first bracket error , its position or end or none : ${brackets.join(" ")}`,
+
+  solve({ brackets }) {
+    const steps: string[] = [];
+    let owed: readonly string[] | undefined = [];
+    for (const [index, bracket] of brackets.entries()) {
+      owed = read(owed, bracket);
+      steps.push(owed ? `${index + 1} ${step(bracket, owed, brackets.slice(index + 1))}` : `${index + 1} ${bracket} is wrong`);
+      if (!owed) break;
+    }
+    return { thinking: steps.join("\n"), answer: firstError(brackets) };
+  },
+
+  verify: ({ brackets }, answer) => answer.trim() === firstError(brackets),
+
+  guess({ brackets }, random) {
+    const position = String(integer(random, 1, brackets.length));
+    return choice(random, ["none", "end", position, position, position]);
+  },
+};

@@ -1,0 +1,54 @@
+/** A fraction: numerator and denominator. */
+type Fraction = readonly [number, number];
+
+const operations: Readonly<Record<string, (a: Fraction, b: Fraction) => Fraction>> = {
+  "+": ([a, b], [c, d]) => [a * d + c * b, b * d],
+  "-": ([a, b], [c, d]) => [a * d - c * b, b * d],
+  "*": ([a, b], [c, d]) => [a * c, b * d],
+  "/": ([a, b], [c, d]) => [a * d, b * c],
+};
+
+/** More symbols than any answer needs: what is longer is not read, which bounds the depth of the recursion too. */
+const LONGEST = 64;
+
+/** An expression of whole numbers, + - * / and round brackets: its numbers, and its exact value unless it divides by zero. */
+export interface Expression {
+  readonly numbers: readonly number[];
+  readonly value: Fraction;
+}
+
+/**
+ * Reads `sum = product {("+" | "-") product}`, `product = atom {("*" | "/") atom}`, `atom = number | "(" sum ")"`.
+ * Undefined for any other text: no signs, no powers, no decimals, nothing before or after.
+ */
+export function readExpression(text: string): Expression | undefined {
+  const symbols = text.match(/\d+|\S/g) ?? [];
+  if (symbols.length > LONGEST) return undefined;
+  const numbers: number[] = [];
+  let next = 0;
+
+  const chain = (operators: string, part: () => Fraction | undefined) => (): Fraction | undefined => {
+    let value = part();
+    while (value && next < symbols.length && operators.includes(symbols[next]!)) {
+      const operation = operations[symbols[next++]!]!;
+      const right = part();
+      value = right && operation(value, right);
+    }
+    return value;
+  };
+  const atom = (): Fraction | undefined => {
+    const symbol = symbols[next++] ?? "";
+    if (/^\d+$/.test(symbol)) {
+      numbers.push(Number(symbol));
+      return [Number(symbol), 1];
+    }
+    if (symbol !== "(") return undefined;
+    const value = sum();
+    return symbols[next++] === ")" ? value : undefined;
+  };
+  const product = chain("*/", atom);
+  const sum = chain("+-", product);
+
+  const value = sum();
+  return value && next === symbols.length && value[1] !== 0 ? { numbers, value } : undefined;
+}

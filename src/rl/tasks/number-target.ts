@@ -1,0 +1,111 @@
+import { choice, integer, shuffle, until } from "./draw.js";
+import { readExpression } from "./expression-value.js";
+import { atLevel, type Task } from "./task.js";
+
+export interface NumberTarget {
+  readonly numbers: readonly number[];
+  readonly target: number;
+}
+
+/** How many numbers there are, and how many lines the search may take. */
+const levels = [
+  { count: 3, fewest: 1, most: 4 },
+  { count: 3, fewest: 5, most: 12 },
+  { count: 4, fewest: 1, most: 16 },
+];
+
+/** The largest of the numbers given; targets are 10 to 40. */
+const LARGEST = 10;
+const SMALLEST_TARGET = 10;
+const LARGEST_TARGET = 40;
+
+interface Search {
+  /** What was tried, a line each. */
+  readonly lines: readonly string[];
+  /** The expression that makes the target, and how it does, a line an operation. */
+  readonly found?: { readonly expression: string; readonly check: readonly string[] };
+}
+
+const whole = (value: number) => Number.isInteger(value) && value >= 0;
+
+/** The four results of two numbers, the larger one first. */
+function results(a: number, b: number): { text: string; value: number }[] {
+  const [large, small] = a >= b ? [a, b] : [b, a];
+  const values = { "+": large + small, "-": large - small, "*": large * small, "/": large / small };
+  return Object.entries(values).map(([operator, value]) => ({ text: `${large} ${operator} ${small}`, value }));
+}
+
+/** What the other numbers have to make, so that adding, subtracting or multiplying by `last` makes the target. */
+function needs(target: number, last: number) {
+  return [
+    { text: `${target} - ${last}`, value: target - last, operator: "+" },
+    { text: `${target} + ${last}`, value: target + last, operator: "-" },
+    { text: `${target} / ${last}`, value: target / last, operator: "*" },
+  ];
+}
+
+/** Backwards from the target: each number in turn is the last operand, and the others have to make what is then needed. */
+function search(numbers: readonly number[], target: number): Search {
+  const lines: string[] = [];
+  for (const [index, last] of numbers.entries()) {
+    const others = numbers.toSpliced(index, 1);
+    const pair = others.length === 2 ? results(others[0]!, others[1]!) : undefined;
+    lines.push(`last ${last} : ${others.join(" ")}${pair ? ` : ${pair.map(({ value }) => (whole(value) ? value : "x")).join(" ")}` : ""}`);
+    for (const { text, value, operator } of needs(target, last)) {
+      const need = whole(value) ? `${text} = ${value}` : `${text} = x`;
+      const match = pair?.find((result) => whole(value) && result.value === value);
+      const inner = pair || !whole(value) ? undefined : search(others, value);
+      lines.push(`${need}${match ? " yes" : inner ? "" : " no"}`, ...(inner?.lines ?? []));
+      const found = match ? { expression: match.text, check: [`${match.text} = ${value}`] } : inner?.found;
+      if (found) {
+        const expression = `( ${found.expression} ) ${operator} ${last}`;
+        return { lines, found: { expression, check: [...found.check, `${value} ${operator} ${last} = ${target}`] } };
+      }
+    }
+  }
+  return { lines };
+}
+
+/**
+ * Make a target from all numbers, each once, with + - * / (SynLogic's `game_of_24`, whose verifier forgets the target).
+ * Instances are those that a search backwards from the target solves within a few lines; any right expression counts.
+ */
+export const numberTarget: Task<NumberTarget> = {
+  name: "number-target",
+  levels: levels.length,
+
+  generate(random, level) {
+    const { count, fewest, most } = atLevel(this.name, levels, level);
+    return until(
+      () => ({
+        numbers: Array.from({ length: count }, () => integer(random, 1, LARGEST)),
+        target: integer(random, SMALLEST_TARGET, LARGEST_TARGET),
+      }),
+      ({ numbers, target }) => {
+        const { lines, found } = search(numbers, target);
+        return found !== undefined && lines.length >= fewest && lines.length <= most;
+      },
+    );
+  },
+
+  question: ({ numbers, target }) => `Make ${target} from ${numbers.join(" ")}`,
+
+  solve({ numbers, target }) {
+    const { lines, found } = search(numbers, target);
+    return { thinking: [...lines, ...(found?.check ?? [])].join("\n"), answer: found?.expression ?? "none" };
+  },
+
+  verify({ numbers, target }, answer) {
+    const given = readExpression(answer);
+    const inOrder = (list: readonly number[]) => list.toSorted((a, b) => a - b).join(" ");
+    return given !== undefined && inOrder(given.numbers) === inOrder(numbers) && given.value[0] === target * given.value[1];
+  },
+
+  guess({ numbers }, random) {
+    const [first, ...others] = shuffle(random, numbers);
+    return others.reduce(
+      (inner, number, index) => `${index === 0 ? inner : `( ${inner} )`} ${choice(random, "+-*/")} ${number}`,
+      String(first),
+    );
+  },
+};

@@ -1,0 +1,71 @@
+import type { Random } from "../../generate/random.js";
+import { InputError } from "../../runtime/errors.js";
+
+/** A worked solution: the steps, and what they lead to. */
+export interface Solution {
+  readonly thinking: string;
+  readonly answer: string;
+}
+
+/**
+ * A family of puzzles whose answers a program checks (the SynLogic part of the MiniMax-M1 report, section 4, at the size of a small model).
+ *
+ * Symbols stand between single spaces, names and pseudo-words are capitals, fixed phrases are lower case: a small byte-level BPE has one
+ * token for nearly each of them. In `thinking` every step copies what stands nearby, looks one thing up, and writes the state out again.
+ */
+export interface Task<Instance = unknown> {
+  readonly name: string;
+  /** Levels run from 1, easy, to this. */
+  readonly levels: number;
+  /** Plain JSON data, the same for the same state of `random`. */
+  generate(random: Random, level: number): Instance;
+  /** What the user asks. */
+  question(instance: Instance): string;
+  /** Step by step; the text that supervised training imitates. */
+  solve(instance: Instance): Solution;
+  /** Whether `answer`, any text at all, is right. Never throws, evaluates nothing, takes time linear in the text. */
+  verify(instance: Instance, answer: string): boolean;
+  /** A well-formed answer without solving: what blind guessing scores is what a model has to beat. */
+  guess(instance: Instance, random: Random): string;
+}
+
+/** What identifies an instance, to keep instances of a test out of the training. */
+export function instanceKey<Instance>(task: Task<Instance>, instance: Instance): string {
+  return `${task.name} ${JSON.stringify(instance)}`;
+}
+
+/** What a task sets per level, at `level`. */
+export function atLevel<Knobs>(task: string, levels: readonly Knobs[], level: number): Knobs {
+  const knobs = levels[level - 1];
+  if (knobs === undefined) throw new InputError(`${task}: level: expected a whole number from 1 to ${levels.length}, got ${level}`);
+  return knobs;
+}
+
+/** The words of an answer; commas separate as spaces do. */
+export function wordsOf(answer: string): string[] {
+  return answer.split(/[\s,]+/).filter((word) => word !== "");
+}
+
+export function formatResponse({ thinking, answer }: Solution): string {
+  return `<think>\n${thinking}\n</think>\n<answer>${answer}</answer>`;
+}
+
+/** The answer of a response: within the first `<answer>…</answer>` after the first `</think>`, stripped; undefined where there is none. */
+export function parseResponse(response: string): string | undefined {
+  const thought = response.indexOf("</think>");
+  const begin = thought < 0 ? -1 : response.indexOf("<answer>", thought);
+  const end = begin < 0 ? -1 : response.indexOf("</answer>", begin);
+  return end < 0 ? undefined : response.slice(begin + "<answer>".length, end).trim();
+}
+
+export interface Judgement {
+  /** Whether the response has an answer where one belongs. */
+  readonly formatted: boolean;
+  /** Whether that answer is right. */
+  readonly correct: boolean;
+}
+
+export function judge<Instance>(task: Task<Instance>, instance: Instance, response: string): Judgement {
+  const answer = parseResponse(response);
+  return { formatted: answer !== undefined, correct: answer !== undefined && task.verify(instance, answer) };
+}

@@ -1,0 +1,89 @@
+import { choice, coin, integer, shuffle } from "./draw.js";
+import { atLevel, type Task, wordsOf } from "./task.js";
+
+/** The speaker says that somebody else is honest, or lies. */
+export interface Statement {
+  readonly speaker: string;
+  readonly about: string;
+  readonly honest: boolean;
+}
+
+/** Everybody is always honest or always lies; of one it is known. */
+export interface WebOfLies {
+  readonly known: { readonly person: string; readonly honest: boolean };
+  readonly statements: readonly Statement[];
+}
+
+const PEOPLE = "ABCDEFGH";
+
+/** How many people there are, whether the statements are shuffled, whether those whose honesty is known speak about others. */
+const levels = [
+  { fewest: 4, most: 4, shuffled: false, bothWays: false },
+  { fewest: 4, most: 5, shuffled: true, bothWays: false },
+  { fewest: 6, most: 6, shuffled: true, bothWays: true },
+];
+
+const letter = (honest: boolean) => (honest ? "T" : "F");
+const says = (honest: boolean) => (honest ? "is honest" : "lies");
+const text = ({ speaker, about, honest }: Statement) => `${speaker} says ${about} ${says(honest)}`;
+
+/** Follows the chain from whom we know: each statement about or by the last one tells of one person more. */
+function deduce({ known, statements }: WebOfLies) {
+  const truth = new Map([[known.person, known.honest]]);
+  const used: Statement[] = [];
+  let last = known.person;
+  for (const _ of statements) {
+    const next = statements.find((statement) => !used.includes(statement) && [statement.speaker, statement.about].includes(last))!;
+    // Of the two, either both are what they are called or neither: knowing one tells the other.
+    const honest = truth.get(last) === next.honest;
+    last = next.speaker === last ? next.about : next.speaker;
+    truth.set(last, honest);
+    used.push(next);
+  }
+  return { truth, used };
+}
+
+/**
+ * Who is honest and who lies (SynLogic's `web_of_lies`, with everybody asked): a chain of statements from one known person
+ * determines all. A step takes the statement that mentions the last person found, and adds one person to the list.
+ */
+export const webOfLies: Task<WebOfLies> = {
+  name: "web-of-lies",
+  levels: levels.length,
+
+  generate(random, level) {
+    const { fewest, most, shuffled, bothWays } = atLevel(this.name, levels, level);
+    const people = shuffle(random, PEOPLE).slice(0, integer(random, fewest, most));
+    const chain = people.slice(1).map((person, index) => {
+      const [about, speaker] = bothWays && coin(random) ? [person, people[index]!] : [people[index]!, person];
+      return { speaker, about, honest: coin(random) };
+    });
+    return { known: { person: people[0]!, honest: coin(random) }, statements: shuffled ? shuffle(random, chain) : chain };
+  },
+
+  question({ known, statements }) {
+    const sentences = [`${known.person} ${says(known.honest)}`, ...statements.map(text)];
+    return `Is each honest , T or F ? ${sentences.join(" . ")} .`;
+  },
+
+  solve(instance) {
+    const { truth, used } = deduce(instance);
+    const lists = [...truth].map((_, index, all) => all.slice(0, index + 1).map(([person, honest]) => `${person} ${letter(honest)}`));
+    const lines = lists.map((list, index) => (index === 0 ? list[0]! : `${text(used[index - 1]!)} : ${list.join(" ")}`));
+    return { thinking: lines.join("\n"), answer: lists.at(-1)!.join(" ") };
+  },
+
+  /** Everybody once, in any order. */
+  verify(instance, answer) {
+    const { truth } = deduce(instance);
+    const words = wordsOf(answer);
+    if (words.length !== 2 * truth.size) return false;
+    const given = new Map([...truth.keys()].map((_, index) => [words[2 * index], words[2 * index + 1]]));
+    return [...truth].every(([person, honest]) => given.get(person) === letter(honest));
+  },
+
+  guess: ({ known, statements }, random) => {
+    const people = new Set([known.person, ...statements.flatMap(({ speaker, about }) => [speaker, about])]);
+    return [...people].map((person) => `${person} ${person === known.person ? letter(known.honest) : choice(random, "TF")}`).join(" ");
+  },
+};

@@ -1,0 +1,68 @@
+import type { Random } from "../../generate/random.js";
+import { choice, integer, shuffle } from "./draw.js";
+import { atLevel, type Task, wordsOf } from "./task.js";
+
+export interface WordSorting {
+  readonly words: readonly string[];
+  /** All letters, in the order that sorts the words. */
+  readonly alphabet: string;
+}
+
+const LETTERS = "ABCDEFGH";
+
+/** How many words there are, how many pairs of them begin alike, how many letters are moved to the front of the alphabet. */
+const levels = [
+  { fewest: 3, most: 4, pairs: 0, moved: 1 },
+  { fewest: 4, most: 5, pairs: 1, moved: 2 },
+  { fewest: 6, most: 6, pairs: 2, moved: 3 },
+];
+
+/** Words of two or three letters; `pairs` letters begin two of them, whose second letters differ, the others one at most. */
+function drawWords(random: Random, count: number, pairs: number): string[] {
+  const initials = shuffle(random, LETTERS).slice(0, count - pairs);
+  const beginnings = [...initials, ...initials.slice(0, pairs)].map((initial) => initial + choice(random, LETTERS));
+  if (new Set(beginnings).size < count) return drawWords(random, count, pairs);
+  return shuffle(random, beginnings).map((beginning) => beginning + choice(random, ["", ...LETTERS]));
+}
+
+/** The words that begin with a letter, and the same in order. */
+function bucket({ words, alphabet }: WordSorting, letter: string) {
+  const found = words.filter((word) => word[0] === letter);
+  return { found, sorted: found.toSorted((a, b) => alphabet.indexOf(a[1]!) - alphabet.indexOf(b[1]!)) };
+}
+
+const sorted = (instance: WordSorting) => [...instance.alphabet].flatMap((letter) => bucket(instance, letter).sorted);
+
+/**
+ * Sort pseudo-words by an alphabet of which some letters were moved to the front (SynLogic's `word_sorting`).
+ * The steps go through the alphabet and append the words that begin with each letter; where two do, their second letters decide.
+ */
+export const wordSorting: Task<WordSorting> = {
+  name: "word-sorting",
+  levels: levels.length,
+
+  generate(random, level) {
+    const { fewest, most, pairs, moved } = atLevel(this.name, levels, level);
+    const words = drawWords(random, integer(random, fewest, most), pairs);
+    const front = shuffle(random, LETTERS).slice(0, moved);
+    return { words, alphabet: [...new Set([...front, ...LETTERS])].join("") };
+  },
+
+  question: ({ words, alphabet }) => `Sort ${words.join(" ")} by the alphabet ${[...alphabet].join(" ")}`,
+
+  solve(instance) {
+    const done: string[] = [];
+    const lines = [...instance.alphabet].map((letter) => {
+      const { found, sorted } = bucket(instance, letter);
+      if (found.length === 0) return `${letter} : none`;
+      done.push(...sorted);
+      const order = found.length === 2 ? ` , ${sorted[0]![1]} before ${sorted[1]![1]}` : "";
+      return `${letter} : ${found.join(" ")}${order} : ${done.join(" ")}`;
+    });
+    return { thinking: lines.join("\n"), answer: done.join(" ") };
+  },
+
+  verify: (instance, answer) => wordsOf(answer).join(" ") === sorted(instance).join(" "),
+
+  guess: ({ words }, random) => shuffle(random, words).join(" "),
+};
