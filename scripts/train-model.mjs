@@ -10,7 +10,7 @@ const [SEED, VOCABULARY, TEXTS] = [7, 448, 8000];
 const out = process.argv[process.argv.indexOf("--out") + 1] ?? "models/m1-puzzles-run";
 const threads = Number(process.env.THREADS ?? 2);
 const plan = {
-  steps: Number(process.env.STEPS ?? 9000),
+  steps: Number(process.env.STEPS ?? 6000),
   batchTokens: Number(process.env.BATCH ?? 2048),
   lr: Number(process.env.LR ?? 4e-3),
   warmup: 200,
