@@ -23,8 +23,9 @@ export function exponentialNegative(y: usize, x: usize, begin: i32, end: i32): v
 }
 
 export { attention, attentionWorkspaceBytes } from "./attention";
+export { attentionBackwardKV, attentionBackwardQ, attentionBackwardWorkspaceBytes } from "./attention-backward";
 export { embedBf16, embedF32, embedQ8 } from "./embed";
-export { storeKeysValues } from "./kv-pages";
+export { loadKeysValues, storeKeysValues } from "./kv-pages";
 export { lightning, lightningStep, lightningWorkspaceBytes } from "./lightning";
 export { matmulBf16, matmulF32, matmulWorkspaceBytes } from "./matmul";
 export { matmulQ8, matmulQ8WorkspaceBytes } from "./matmul-q8";
