@@ -2,6 +2,7 @@ import { afterAll, beforeAll } from "vitest";
 import { Runtime } from "../../src/runtime/runtime.js";
 import type { Build } from "../../src/runtime/wasm.js";
 import { attentionSuite } from "./attention.js";
+import { attentionBackwardSuite } from "./attention-backward.js";
 import { poisonedRuntime } from "./harness.js";
 import { opsSuite } from "./ops.js";
 import { packSuite } from "./pack.js";
@@ -19,5 +20,5 @@ export function conformance(build: Build, threads = 1): void {
     rt.dispose();
     Runtime.sharedWork = sharedWork;
   });
-  for (const suite of [opsSuite, attentionSuite, rangesSuite, packSuite]) suite(() => rt);
+  for (const suite of [opsSuite, attentionSuite, attentionBackwardSuite, rangesSuite, packSuite]) suite(() => rt);
 }
