@@ -1,214 +1,217 @@
-// The way back through causal grouped-query softmax attention, with every score computed again: never an n × n matrix.
-//   T queries, the last of n positions; H heads in groups of G = H / C over C key-value heads, D headDim
-//   q, o, do, dq [T, H, D]; k, v, dk, dv [n, C, D];   p_ts = e^(x_ts − l_t),   x_ts = scale · q_t·k_s,   l_t = log Σ_s e^x_ts
+// Backward of causal grouped-query softmax attention, scores recomputed block by block: never an n × n matrix.
+//   T queries, the last of n positions, H heads in groups of G = H / C over C key-value heads, D headDim.
+//   q, o, do, dq [T, H, D]; k, v, dk, dv [n, C, D]; statistics [T, H, 3]: a query's M = max_s x_s, 1 / L and δ, with L = Σ e^(x_s − M)
+//   x_ts = scale · q_t·k_s,   p_ts = e^(x_ts − M_t) / L_t,   o_t = Σ_{s ≤ t} p_ts v_s
 //   δ_t = do_t·o_t,   dx_ts = p_ts (do_t·v_s − δ_t)
 //   dq_t += scale Σ_s dx_ts k_s,   dk_s += scale Σ_t dx_ts q_t,   dv_s += Σ_t p_ts do_t
-// First by blocks of queries, which own dq and leave l and δ as `stats` [T, H, 2]; then by blocks of positions, which own dk and dv.
-// A head's queries are its group's, step by step. Blocks are the same for every range: the bits depend on none.
+// Two kernels, each over what it owns: attentionBackwardQ goes through the positions once, online as the forward does, and leaves the
+// statistics; attentionBackwardKV then goes through the queries. Both form x with the same tile, so that x − M ≤ 0 holds to the bit.
+// Range of both: blocks × key-value heads, the longest blocks first. The queries of a head are its group's, step by step. Sums run over
+// blocks in ascending order, from places that only the lengths decide.
 
-import { at, expNegative, hsum } from "./simd";
-import { kvHeadBytes, PAGE } from "./kv-pages";
+import { at, expNegative, hsum, madd } from "./simd";
 import { column, packColumns, packTransposed, scores, update } from "./tile";
 
-/** Queries per block, a multiple of 8. */
-const ROWS: i32 = 48;
+/** Positions per block. */
+const KEYS: i32 = 64;
 
-/** Units of the first pass. */
-export function attentionBackwardBlocks(T: i32, H: i32, C: i32): i32 {
-  return C * ((T * (H / C) + ROWS - 1) / ROWS);
+/** Numbers kept per query. */
+const STATISTICS: i32 = 3;
+
+/** Bytes of workspace of either kernel for blocks of B queries, heads of D. */
+export function attentionBackwardWorkspaceBytes(B: i32, D: i32): i32 {
+  const b = (B + 7) & ~7, d = (D + 7) & ~7;
+  return (d * (5 * b + 4 * KEYS) + 2 * b * KEYS + 4 * b + 4) << 2;
 }
 
-/** Bytes of workspace for heads of D. */
-export function attentionBackwardWorkspaceBytes(D: i32): i32 {
-  const d = (D + 7) & ~7;
-  return (ROWS * D + 4 * ROWS * d + 5 * PAGE * d + 2 * ROWS * PAGE + 4 * ROWS + 8) << 2;
-}
-
-/** Key-value heads × blocks of queries, begin to end. */
+/** Units of attentionBackwardQ: blocks of B queries × key-value heads. */
 export function attentionBackwardQ(
-  dq: usize, stats: usize, dO: usize, o: usize, q: usize, k: usize, v: usize,
-  T: i32, n: i32, H: i32, C: i32, D: i32, scale: f32, ws: usize, begin: i32, end: i32,
+  dq: usize, statistics: usize, dO: usize, o: usize, q: usize, k: usize, v: usize,
+  T: i32, n: i32, H: i32, C: i32, D: i32, B: i32, scale: f32, ws: usize, begin: i32, end: i32,
 ): void {
-  const d = (D + 7) & ~7, G = H / C, rows = T * G, blocks = (rows + ROWS - 1) / ROWS, first = n - T + 1, ldk = (<usize>(C * D)) << 2;
-  const x = ws, Q = at(x, ROWS * D), dOs = at(Q, ROWS * d), dQ = at(dOs, ROWS * d), P = at(dQ, ROWS * d), R = at(P, ROWS * PAGE);
-  const M = at(R, ROWS * PAGE), L = at(M, ROWS), delta = at(L, ROWS), one = at(delta, ROWS), K = at(one, 8), V = at(K, PAGE * d), N = at(V, PAGE * d);
-  for (let i: i32 = 0; i < 8; i++) f32.store(at(one, i), 1);
+  assert(T <= n && H % C == 0 && B > 0);
+  const b = (B + 7) & ~7, d = (D + 7) & ~7, G = H / C, rows = T * G, blocks = (rows + B - 1) / B, ldk = (<usize>(C * D)) << 2;
+  const Q = ws, dY = at(Q, b * d), A = at(dY, b * d), KT = at(A, b * d), VT = at(KT, KEYS * d), K = at(VT, KEYS * d), P = at(K, KEYS * d);
+  const X = at(P, b * KEYS), M = at(X, b * KEYS), L = at(M, b), delta = at(L, b), c = at(delta, b);
   for (let unit = begin; unit < end; unit++) {
-    const c = unit / blocks, r0 = unit % blocks * ROWS, count = min(ROWS, rows - r0), padded = (count + 7) & ~7;
-    takeRows(x, q, c, r0, count, H, G, D, scale);
-    packTransposed(Q, x, (<usize>D) << 2, count, D);
-    takeRows(x, dO, c, r0, count, H, G, D, 1);
-    packTransposed(dOs, x, (<usize>D) << 2, count, D);
+    const head = unit % C, r0 = (blocks - 1 - unit / C) * B, count = min(B, rows - r0), padded = (count + 7) & ~7;
+    gather(A, q, r0, count, G, H, head, D, scale);
+    packTransposed(Q, A, (<usize>D) << 2, count, D);
+    gather(A, dO, r0, count, G, H, head, D, 1);
+    packTransposed(dY, A, (<usize>D) << 2, count, D);
     for (let r: i32 = 0; r < padded; r++) {
-      f32.store(at(delta, r), r < count ? dot(at(x, r * D), at(o, row(c, r0 + r, H, G) * D), D) : 0);
       f32.store(at(M, r), -Infinity);
       f32.store(at(L, r), 0);
+      f32.store(at(delta, r), r < count ? dot(at(A, r * D), at(o, place(r0 + r, G, H, head) * D), D) : 0);
     }
-    const visible = first + (r0 + count - 1) / G;
-    // l = M + log L, page by page
-    for (let s: i32 = 0; s < visible; s += PAGE) {
-      const keys = min(PAGE, visible - s);
-      packTransposed(K, at(k, (s * C + c) * D), ldk, keys, D);
+    memory.fill(A, 0, (<usize>(padded * d)) << 2);
+    // Positions that query r sees: first + (r0 + r) / G
+    const first = n - T + 1, visible = first + (r0 + count - 1) / G;
+    for (let s: i32 = 0; s < visible; s += KEYS) {
+      const keys = min(KEYS, visible - s), from = (<usize>((s * C + head) * D)) << 2;
+      packTransposed(KT, k + from, ldk, keys, D);
+      packTransposed(VT, v + from, ldk, keys, D);
+      packColumns(K, k + from, ldk, keys, D);
+      // By position, queries side by side
       for (let j: i32 = 0; j < keys; j += 4) {
-        for (let i: i32 = 0; i < padded; i += 8) scores(D, column(K, D, j), 32, column(Q, D, i), 32, 0, at(P, i * PAGE + j * 8));
-      }
-      for (let i: i32 = 0; i < padded; i += 4) {
-        const p = column(P, PAGE, i), own = sees(first, r0 + i, G, s), stop = p + ((<usize>keys) << 5), old = v128.load(at(M, i));
-        let top = old, j: i32 = 0;
-        for (let y = p; y < stop; y += 32) {
-          const value = v128.bitselect(v128.load(y), f32x4.splat(-Infinity), i32x4.gt_s(own, i32x4.splat(j++)));
-          v128.store(y, value);
-          top = f32x4.max(top, value);
-        }
-        let sum = f32x4.mul(v128.load(at(L, i)), expNegative(f32x4.sub(old, top)));
-        for (let y = p; y < stop; y += 32) sum = f32x4.add(sum, expNegative(f32x4.sub(v128.load(y), top)));
-        v128.store(at(M, i), top);
-        v128.store(at(L, i), sum);
-      }
-    }
-    for (let r: i32 = 0; r < padded; r++) {
-      const l: f32 = load<f32>(at(M, r)) + <f32>Math.log(load<f32>(at(L, r)));
-      f32.store(at(L, r), l);
-      if (r < count) {
-        const to = at(stats, 2 * row(c, r0 + r, H, G));
-        f32.store(to, l);
-        f32.store(to, load<f32>(at(delta, r)), 4);
-      }
-    }
-    memory.fill(dQ, 0, (<usize>(padded * d)) << 2);
-    for (let s: i32 = 0; s < visible; s += PAGE) {
-      const keys = min(PAGE, visible - s);
-      packTransposed(K, at(k, (s * C + c) * D), ldk, keys, D);
-      packTransposed(V, at(v, (s * C + c) * D), ldk, keys, D);
-      packColumns(N, at(k, (s * C + c) * D), ldk, keys, D);
-      for (let j: i32 = 0; j < keys; j += 4) {
-        for (let i: i32 = 0; i < padded; i += 8) {
-          scores(D, column(K, D, j), 32, column(Q, D, i), 32, 0, at(P, i * PAGE + j * 8));
-          scores(D, column(V, D, j), 32, column(dOs, D, i), 32, 0, at(R, i * PAGE + j * 8));
+        const key = column(KT, D, j), value = column(VT, D, j);
+        for (let i: i32 = 0; i < count; i += 8) {
+          scores(D, key, 32, column(Q, D, i), 32, 0, at(P, i * KEYS + j * 8));
+          scores(D, value, 32, column(dY, D, i), 32, 0, at(X, i * KEYS + j * 8));
         }
       }
-      for (let i: i32 = 0; i < padded; i += 4) {
-        const l = v128.load(at(L, i)), own = sees(first, r0 + i, G, s), shift = v128.load(at(delta, i));
-        let p = column(P, PAGE, i), r = column(R, PAGE, i);
-        for (let j: i32 = 0; j < keys; j++) {
-          const e = v128.and(expNegative(f32x4.min(f32x4.sub(v128.load(p), l), f32x4.splat(0))), i32x4.gt_s(own, i32x4.splat(j)));
-          v128.store(p, f32x4.mul(e, f32x4.sub(v128.load(r), shift)));
-          p += 32; r += 32;
-        }
+      for (let i: i32 = 0; i < count; i += 4) {
+        const own = i32x4(first + (r0 + i) / G, first + (r0 + i + 1) / G, first + (r0 + i + 2) / G, first + (r0 + i + 3) / G);
+        online(column(P, KEYS, i), column(X, KEYS, i), at(M, i), at(L, i), at(delta, i), at(c, i), i32x4.sub(own, i32x4.splat(s)), keys);
       }
       for (let p: i32 = 0; p < d; p += 8) {
-        for (let i: i32 = 0; i < padded; i += 4) update(keys, column(P, PAGE, i), at(N, p * keys), 32, one, at(dQ, p * padded + i * 8));
+        for (let i: i32 = 0; i < count; i += 4) update(keys, column(X, KEYS, i), at(K, p * keys), 32, at(c, i), at(A, p * padded + i * 8));
       }
     }
-    for (let r: i32 = 0; r < count; r++) addRow(at(dq, row(c, r0 + r, H, G) * D), at(dQ, r * 8), padded, D, scale);
+    for (let r: i32 = 0; r < count; r++) {
+      const row = place(r0 + r, G, H, head), to = at(statistics, row * STATISTICS);
+      const by: f32 = 1 / load<f32>(at(L, r));
+      f32.store(to, load<f32>(at(M, r)));
+      f32.store(to, by, 4);
+      f32.store(to, load<f32>(at(delta, r)), 8);
+      addRow(at(dq, row * D), A, padded, r, D, scale * by);
+    }
   }
 }
 
-/** Key-value heads × blocks of 64 positions, begin to end; after the first pass. */
+/** Units of attentionBackwardKV: blocks of 64 positions × key-value heads. */
 export function attentionBackwardKV(
-  dk: usize, dv: usize, stats: usize, dO: usize, q: usize, k: usize, v: usize,
-  T: i32, n: i32, H: i32, C: i32, D: i32, scale: f32, ws: usize, begin: i32, end: i32,
+  dk: usize, dv: usize, statistics: usize, dO: usize, q: usize, k: usize, v: usize,
+  T: i32, n: i32, H: i32, C: i32, D: i32, B: i32, scale: f32, ws: usize, begin: i32, end: i32,
 ): void {
-  const d = (D + 7) & ~7, G = H / C, rows = T * G, blocks = (n + PAGE - 1) / PAGE, first = n - T + 1, ldk = (<usize>(C * D)) << 2;
-  const x = ws, Q = at(x, ROWS * D), dOs = at(Q, ROWS * d), N = at(dOs, ROWS * d), F = at(N, ROWS * d), P = at(F, ROWS * d);
-  const R = at(P, ROWS * PAGE), one = at(R, ROWS * PAGE), K = at(one, 8), V = at(K, PAGE * d), dK = at(V, PAGE * d), dV = at(dK, PAGE * d);
-  for (let i: i32 = 0; i < 8; i++) f32.store(at(one, i), 1);
+  assert(T <= n && H % C == 0 && B > 0);
+  const b = (B + 7) & ~7, d = (D + 7) & ~7, G = H / C, rows = T * G, past = n - T, ldk = (<usize>(C * D)) << 2, ld = (<usize>D) << 2;
+  const KT = ws, VT = at(KT, KEYS * d), dK = at(VT, KEYS * d), dV = at(dK, KEYS * d);
+  const QT = at(dV, KEYS * d), YT = at(QT, b * d), Q = at(YT, b * d), Y = at(Q, b * d), fresh = at(Y, b * d), P = at(fresh, b * d), X = at(P, b * KEYS);
+  const M = at(X, b * KEYS), L = at(M, b), delta = at(L, b), ones = at(delta, b);
+  v128.store(ones, f32x4.splat(1));
   for (let unit = begin; unit < end; unit++) {
-    const c = unit / blocks, s = unit % blocks * PAGE, keys = min(PAGE, n - s), whole = (keys + 7) & ~7;
-    packTransposed(K, at(k, (s * C + c) * D), ldk, keys, D);
-    packTransposed(V, at(v, (s * C + c) * D), ldk, keys, D);
-    memory.fill(dK, 0, (<usize>(2 * PAGE * d)) << 2);
-    // The first query that sees position s.
-    const from = max(0, s - first + 1) * G;
-    for (let r0 = from - from % ROWS; r0 < rows; r0 += ROWS) {
-      const count = min(ROWS, rows - r0), padded = (count + 7) & ~7;
-      takeRows(x, q, c, r0, count, H, G, D, scale);
-      packTransposed(Q, x, (<usize>D) << 2, count, D);
-      packColumns(N, x, (<usize>D) << 2, count, D);
-      takeRows(x, dO, c, r0, count, H, G, D, 1);
-      packTransposed(dOs, x, (<usize>D) << 2, count, D);
-      packColumns(F, x, (<usize>D) << 2, count, D);
-      for (let i: i32 = 0; i < padded; i += 4) {
-        for (let j: i32 = 0; j < keys; j += 8) {
-          scores(D, column(Q, D, i), 32, column(K, D, j), 32, 0, at(P, j * ROWS + i * 8));
-          scores(D, column(dOs, D, i), 32, column(V, D, j), 32, 0, at(R, j * ROWS + i * 8));
+    const head = unit % C, s = unit / C * KEYS, count = min(KEYS, n - s), padded = (count + 7) & ~7, from = (<usize>((s * C + head) * D)) << 2;
+    packTransposed(KT, k + from, ldk, count, D);
+    packTransposed(VT, v + from, ldk, count, D);
+    memory.fill(dK, 0, (<usize>(padded * d)) << 2);
+    memory.fill(dV, 0, (<usize>(padded * d)) << 2);
+    for (let r0 = max(0, s - past) * G; r0 < rows; r0 += B) {
+      const queries = min(B, rows - r0);
+      gather(fresh, q, r0, queries, G, H, head, D, scale);
+      packTransposed(QT, fresh, ld, queries, D);
+      packColumns(Q, fresh, ld, queries, D);
+      gather(fresh, dO, r0, queries, G, H, head, D, 1);
+      packTransposed(YT, fresh, ld, queries, D);
+      packColumns(Y, fresh, ld, queries, D);
+      for (let i: i32 = 0; i < queries; i++) {
+        const row = at(statistics, place(r0 + i, G, H, head) * STATISTICS);
+        f32.store(at(M, i), load<f32>(row));
+        f32.store(at(L, i), load<f32>(row, 4));
+        f32.store(at(delta, i), load<f32>(row, 8));
+      }
+      // Positions of this block that the first and the last of the queries see
+      const least = past + 1 + r0 / G - s, most = min(count, past + 1 + (r0 + queries - 1) / G - s);
+      // By query, positions side by side
+      for (let i: i32 = 0; i < queries; i += 4) {
+        const query = column(QT, D, i), y = column(YT, D, i);
+        for (let j: i32 = 0; j < most; j += 8) {
+          scores(D, query, 32, column(KT, D, j), 32, 0, at(P, j * b + i * 8));
+          scores(D, y, 32, column(VT, D, j), 32, 0, at(X, j * b + i * 8));
         }
       }
-      for (let i: i32 = 0; i < count; i++) {
-        const stat = at(stats, 2 * row(c, r0 + i, H, G)), l = v128.load32_splat(stat), shift = v128.load32_splat(stat, 4);
-        const own = i32x4.splat(first + (r0 + i) / G - s);
-        for (let j: i32 = 0; j < keys; j += 4) {
-          const p = at(P, (j & ~7) * ROWS + i * 8 + (j & 4)), r = at(R, (j & ~7) * ROWS + i * 8 + (j & 4));
-          const mask = i32x4.gt_s(own, i32x4.add(i32x4.splat(j), i32x4(0, 1, 2, 3)));
-          const e = v128.and(expNegative(f32x4.min(f32x4.sub(v128.load(p), l), f32x4.splat(0))), mask);
-          v128.store(p, e);
-          v128.store(r, f32x4.mul(e, f32x4.sub(v128.load(r), shift)));
-        }
+      for (let j: i32 = 0; j < most; j += 4) {
+        if (least < j + 4) hide(column(P, b, j), queries, past + 1 - s - j, r0, G);
+        weights(column(P, b, j), column(X, b, j), M, L, delta, queries);
       }
       for (let p: i32 = 0; p < d; p += 8) {
-        for (let j: i32 = 0; j < whole; j += 4) {
-          update(count, column(P, ROWS, j), at(F, p * count), 32, one, at(dV, p * PAGE + j * 8));
-          update(count, column(R, ROWS, j), at(N, p * count), 32, one, at(dK, p * PAGE + j * 8));
+        for (let j: i32 = 0; j < most; j += 4) {
+          update(queries, column(P, b, j), at(Y, p * queries), 32, ones, at(dV, p * padded + j * 8));
+          update(queries, column(X, b, j), at(Q, p * queries), 32, ones, at(dK, p * padded + j * 8));
         }
       }
     }
-    for (let j: i32 = 0; j < keys; j++) {
-      const to = ((s + j) * C + c) * D;
-      addRow(at(dk, to), at(dK, j * 8), PAGE, D, 1);
-      addRow(at(dv, to), at(dV, j * 8), PAGE, D, 1);
+    for (let j: i32 = 0; j < count; j++) {
+      const row = ((s + j) * C + head) * D;
+      addRow(at(dk, row), dK, padded, j, D, 1);
+      addRow(at(dv, row), dV, padded, j, D, 1);
     }
   }
 }
 
-/** Float32 pages as rows: positions begin to end of k, v [n, C, D]. */
-export function loadKeysValues(k: usize, v: usize, pages: usize, C: i32, D: i32, begin: i32, end: i32): void {
-  const d = (D + 7) & ~7;
-  for (let s = begin; s < end; s++) {
-    const i = s & (PAGE - 1);
-    let head = <usize>i32.load(at(pages, s / PAGE));
-    for (let c: i32 = 0; c < C; c++) {
-      const to = (s * C + c) * D, values = at(head, PAGE * d);
-      for (let j: i32 = 0; j < D; j++) {
-        const p = j & ~31, width = min(32, d - p);
-        f32.store(at(k, to + j), load<f32>(at(head, (i >> 5) * d * 32 + j * 32 + (i & 31))));
-        f32.store(at(v, to + j), load<f32>(at(values, p * PAGE + i * width + (j & 31))));
-      }
-      head += kvHeadBytes(D, 4);
-    }
-  }
+// Row r of a head's queries is head · G + r % G at step r / G.
+@inline function place(r: i32, G: i32, H: i32, head: i32): i32 {
+  return r / G * H + head * G + r % G;
 }
 
-// Where query r of key-value head c lies among all T · H.
-@inline function row(c: i32, r: i32, H: i32, G: i32): i32 {
-  return r / G * H + c * G + r % G;
-}
-
-// How many positions from s on four queries see.
-@inline function sees(first: i32, r: i32, G: i32, s: i32): v128 {
-  return i32x4.sub(i32x4(first + r / G, first + (r + 1) / G, first + (r + 2) / G, first + (r + 3) / G), i32x4.splat(s));
-}
-
-function takeRows(dst: usize, x: usize, c: i32, r0: i32, count: i32, H: i32, G: i32, D: i32, by: f32): void {
+function gather(dst: usize, x: usize, r0: i32, count: i32, G: i32, H: i32, head: i32, D: i32, by: f32): void {
+  const factor = f32x4.splat(by);
   for (let r: i32 = 0; r < count; r++) {
-    const src = at(x, row(c, r0 + r, H, G) * D);
+    const row = at(x, place(r0 + r, G, H, head) * D);
     let i: i32 = 0;
-    for (; i + 4 <= D; i += 4) v128.store(at(dst, i), f32x4.mul(f32x4.splat(by), v128.load(at(src, i))));
-    for (; i < D; i++) f32.store(at(dst, i), by * load<f32>(at(src, i)));
+    for (; i + 4 <= D; i += 4) v128.store(at(dst, i), f32x4.mul(v128.load(at(row, i)), factor));
+    for (; i < D; i++) f32.store(at(dst, i), load<f32>(at(row, i)) * by);
     dst = at(dst, D);
-  }
-}
-
-// dst += by · row of D numbers in panels of `steps` rows
-function addRow(dst: usize, x: usize, steps: i32, D: i32, by: f32): void {
-  for (let i: i32 = 0; i < D; i++) {
-    f32.store(at(dst, i), load<f32>(at(dst, i)) + by * load<f32>(at(x, (i & ~7) * steps + (i & 7))));
   }
 }
 
 function dot(x: usize, y: usize, n: i32): f32 {
   let sum = f32x4.splat(0), i: i32 = 0;
-  for (; i + 4 <= n; i += 4) sum = f32x4.add(sum, f32x4.mul(v128.load(at(x, i)), v128.load(at(y, i))));
+  for (; i + 4 <= n; i += 4) sum = madd(v128.load(at(x, i)), v128.load(at(y, i)), sum);
   let total = hsum(sum);
   for (; i < n; i++) total += load<f32>(at(x, i)) * load<f32>(at(y, i));
   return total;
+}
+
+// Scores of four queries side by side, position by position, and do·v in dx: dx becomes e^(x − M) (do·v − δ). Each query sees its own
+// number of positions.
+function online(x: usize, dx: usize, M: usize, L: usize, delta: usize, c: usize, own: v128, keys: i32): void {
+  const old = v128.load(M), less = v128.load(delta), end = x + ((<usize>keys) << 5);
+  let top = old;
+  if (v128.any_true(i32x4.lt_s(own, i32x4.splat(keys)))) {
+    for (let j: i32 = 0, y = x; j < keys; j++, y += 32) {
+      v128.store(y, v128.bitselect(v128.load(y), f32x4.splat(-Infinity), i32x4.gt_s(own, i32x4.splat(j))));
+    }
+  }
+  for (let y = x; y < end; y += 32) top = f32x4.max(top, v128.load(y));
+  const factor = expNegative(f32x4.sub(old, top));
+  let sum = f32x4.mul(v128.load(L), factor);
+  for (; x < end; x += 32, dx += 32) {
+    const e = expNegative(f32x4.sub(v128.load(x), top));
+    sum = f32x4.add(sum, e);
+    v128.store(dx, f32x4.mul(e, f32x4.sub(v128.load(dx), less)));
+  }
+  v128.store(M, top);
+  v128.store(L, sum);
+  v128.store(c, factor);
+}
+
+// Scores of four positions side by side, query by query: those that a query does not see. `own` is what the first query of all sees.
+function hide(x: usize, queries: i32, own: i32, r0: i32, G: i32): void {
+  const j = i32x4(0, 1, 2, 3), none = f32x4.splat(-Infinity);
+  for (let i: i32 = 0; i < queries; i++, x += 32) {
+    v128.store(x, v128.bitselect(v128.load(x), none, i32x4.lt_s(j, i32x4.splat(own + (r0 + i) / G))));
+  }
+}
+
+// The same become p, and do·v in dx becomes p (do·v − δ).
+function weights(x: usize, dx: usize, M: usize, L: usize, delta: usize, queries: i32): void {
+  for (const end = x + ((<usize>queries) << 5); x < end; x += 32, dx += 32) {
+    const p = f32x4.mul(expNegative(f32x4.sub(v128.load(x), v128.load32_splat(M))), v128.load32_splat(L));
+    v128.store(x, p);
+    v128.store(dx, f32x4.mul(p, f32x4.sub(v128.load(dx), v128.load32_splat(delta))));
+    M += 4; L += 4; delta += 4;
+  }
+}
+
+// y += by · row r of a matrix in panels of so many rows
+function addRow(y: usize, panels: usize, rows: i32, r: i32, D: i32, by: f32): void {
+  const factor = f32x4.splat(by);
+  let x = at(panels, r * 8), i: i32 = 0;
+  for (; i + 8 <= D; i += 8) {
+    v128.store(at(y, i), f32x4.add(v128.load(at(y, i)), f32x4.mul(factor, v128.load(x))));
+    v128.store(at(y, i), f32x4.add(v128.load(at(y, i), 16), f32x4.mul(factor, v128.load(x, 16))), 16);
+    x = at(x, rows * 8);
+  }
+  for (let c: i32 = 0; i < D; i++, c++) f32.store(at(y, i), load<f32>(at(y, i)) + by * load<f32>(at(x, c)));
 }

@@ -23,11 +23,9 @@ export function exponentialNegative(y: usize, x: usize, begin: i32, end: i32): v
 }
 
 export { attention, attentionWorkspaceBytes } from "./attention";
-export {
-  attentionBackwardBlocks, attentionBackwardKV, attentionBackwardQ, attentionBackwardWorkspaceBytes, loadKeysValues,
-} from "./attention-backward";
+export { attentionBackwardKV, attentionBackwardQ, attentionBackwardWorkspaceBytes } from "./attention-backward";
 export { embedBackward, embedBf16, embedF32, embedQ8 } from "./embed";
-export { storeKeysValues } from "./kv-pages";
+export { loadKeysValues, storeKeysValues } from "./kv-pages";
 export { lightning, lightningStep, lightningWorkspaceBytes } from "./lightning";
 export { lightningBackward, lightningBackwardWorkspaceBytes } from "./lightning-backward";
 export { matmulBf16, matmulF32, matmulWorkspaceBytes } from "./matmul";

@@ -51,6 +51,23 @@ export function storeKeysValues(pages: usize, k: usize, v: usize, past: i32, C: 
   }
 }
 
+/** Reads float32 positions from + begin to from + end back into k, v [T, C, D]. Positions are independent. */
+export function loadKeysValues(k: usize, v: usize, pages: usize, from: i32, C: i32, D: i32, begin: i32, end: i32): void {
+  const d = (D + 7) & ~7;
+  for (let t = begin; t < end; t++) {
+    const s = from + t, i = s & (PAGE - 1);
+    let head = <usize>i32.load(at(pages, s / PAGE));
+    for (let h: i32 = 0; h < C; h++) {
+      const row = (t * C + h) * D, key = keyColumn(head, d, i), values = at(head, PAGE * d);
+      for (let j: i32 = 0; j < D; j++) f32.store(at(k, row + j), load<f32>(at(key, j * 32)));
+      for (let p: i32 = 0; p < D; p += 32) {
+        memory.copy(at(v, row + p), valueColumn(values, p) + (<usize>i) * valueStep(d, p), (<usize>min(32, D - p)) << 2);
+      }
+      head += kvHeadBytes(D, 4);
+    }
+  }
+}
+
 /** Keys and values of one head of a page in float32. */
 export function widenPage(keys: usize, values: usize, head: usize, D: i32, W: i32): void {
   const d = (D + 7) & ~7, source = head + (<usize>(PAGE * d * W));

@@ -1,52 +1,88 @@
 import { ShapeError } from "../runtime/errors.js";
-import { expectShape, runtimeOf, type Tensor } from "../runtime/tensor.js";
-import { expectPages, type KeysValues, KV_PAGE } from "./kv-pages.js";
+import { expectShape, reshape, runtimeOf, type Tensor } from "../runtime/tensor.js";
+import { expectPages, type KeysValues } from "./kv-pages.js";
 
-/**
- * The way back through the attention of one sequence, its scores computed again block by block:
- *
- *     p_ts = softmax_s(q_t·k_s / sqrt(headDim)),   dx_ts = p_ts (do_t·v_s − do_t·o_t)
- *     dq_t += Σ_s dx_ts k_s / sqrt(headDim),   dk_s += Σ_t dx_ts q_t / sqrt(headDim),   dv_s += Σ_t p_ts do_t
- *
- * @param d gradients to add to, of q, k and v
- * @param dO `[tokens, heads, headDim]`, as are o and q
- * @param k `[positions, kvHeads, headDim]`, as is v; the queries are the last positions
- * @throws {ShapeError}
- */
-export function attentionBackward(
-  d: { readonly q: Tensor; readonly k: Tensor; readonly v: Tensor },
-  dO: Tensor,
-  o: Tensor,
-  q: Tensor,
-  k: Tensor,
-  v: Tensor,
-): void {
-  const [tokens = 0, heads = 0, dim = 0] = q.shape;
-  const [positions = 0, kvHeads = 0] = k.shape;
-  for (const [name, x] of Object.entries({ dq: d.q, dO, o, q })) expectShape(`attentionBackward: ${name}`, x, [tokens, heads, dim]);
-  for (const [name, x] of Object.entries({ dk: d.k, dv: d.v, k, v }))
-    expectShape(`attentionBackward: ${name}`, x, [positions, kvHeads, dim]);
-  if (positions < tokens || heads % kvHeads !== 0) {
-    throw new ShapeError(`attentionBackward: k: expected at least ${tokens} positions for ${heads} heads, got [${k.shape.join(", ")}]`);
-  }
-  const rt = runtimeOf("attentionBackward", d.q, d.k, d.v, dO, o, q, k, v);
-  const stats = rt.empty([tokens, heads, 2]);
-  const sizes = [tokens, positions, heads, kvHeads, dim, dim ** -0.5] as const;
-  const work = 8 * tokens * heads * dim * (positions - tokens / 2);
-  const workspace = rt.workspace(rt.kernels.attentionBackwardWorkspaceBytes(dim));
-  const blocks = rt.kernels.attentionBackwardBlocks(tokens, heads, kvHeads);
-  const first = [d.q.ptr, stats.ptr, dO.ptr, o.ptr, q.ptr, k.ptr, v.ptr] as const;
-  rt.runIn("attentionBackwardQ", [...first, ...sizes, workspace, 0, blocks], work);
-  const second = [d.k.ptr, d.v.ptr, stats.ptr, dO.ptr, q.ptr, k.ptr, v.ptr] as const;
-  rt.runIn("attentionBackwardKV", [...second, ...sizes, workspace, 0, kvHeads * Math.ceil(positions / KV_PAGE)], work);
+/** Queries that meet a block of keys together. Sums are cut here, so that it is the same for any number of threads. */
+const BLOCK = 64;
+
+/** Positions per unit of attentionBackwardKV. */
+const KEYS = 64;
+
+/** Numbers kept per query: the largest score, the inverse of the sum of exponentials, and dO·o. */
+const STATISTICS = 3;
+
+/** Gradients of the inputs of attention, which are added to. */
+export interface AttentionGradients {
+  /** `[tokens, heads, headDim]` */
+  readonly dq: Tensor;
+  /** `[positions, kvHeads, headDim]` */
+  readonly dk: Tensor;
+  /** `[positions, kvHeads, headDim]` */
+  readonly dv: Tensor;
 }
 
-/** Keys and values of a float32 cache as `[length, kvHeads, headDim]` each. @throws {ShapeError} */
-export function loadKeysValues({ kv, kvHeads, headDim, pages, length }: KeysValues): { keys: Tensor; values: Tensor } {
+/**
+ * Backward of causal grouped-query softmax attention of one sequence, whose last `tokens` positions are the queries'. With
+ * `p_ts = softmax_s(q_t·k_s / sqrt(headDim))` computed anew, block by block, and `dx_ts = p_ts (dO_t·v_s − dO_t·o_t)`:
+ *
+ *     dq_t += Σ_s dx_ts k_s / sqrt(headDim),   dk_s += Σ_t dx_ts q_t / sqrt(headDim),   dv_s += Σ_t p_ts dO_t
+ *
+ * @param dO `[tokens, heads, headDim]` or `[tokens, heads · headDim]`, as o
+ * @param o what attention gave for these inputs
+ * @param q `[tokens, heads, headDim]`
+ * @param k `[positions, kvHeads, headDim]`, as v
+ * @throws {ShapeError}
+ */
+export function attentionBackward({ dq, dk, dv }: AttentionGradients, dO: Tensor, o: Tensor, q: Tensor, k: Tensor, v: Tensor): void {
+  const [tokens = 0, heads = 0, dim = 0] = q.shape;
+  const [positions = 0, kvHeads = 0] = k.shape;
+  expectShape("attentionBackward: q", q, [tokens, heads, dim]);
+  expectShape("attentionBackward: k", k, [positions, kvHeads, dim]);
+  expectShape("attentionBackward: v", v, k.shape);
+  expectShape("attentionBackward: o", byHead(o, q), q.shape);
+  expectShape("attentionBackward: dO", byHead(dO, q), q.shape);
+  expectShape("attentionBackward: dq", dq, q.shape);
+  expectShape("attentionBackward: dk", dk, k.shape);
+  expectShape("attentionBackward: dv", dv, k.shape);
+  if (positions < tokens || heads % kvHeads !== 0) {
+    throw new ShapeError(
+      `attentionBackward: k: expected at least ${tokens} positions of [kvHeads, ${dim}] for ${heads} heads, got ${positions} of [${kvHeads}, ${dim}]`,
+    );
+  }
+  const rt = runtimeOf("attentionBackward", dq, dk, dv, dO, o, q, k, v);
+  const dims = [tokens, positions, heads, kvHeads, dim, BLOCK, dim ** -0.5] as const;
+  const workspace = rt.workspace(rt.kernels.attentionBackwardWorkspaceBytes(BLOCK, dim));
+  const product = 2 * tokens * heads * dim * (positions - tokens / 2);
+  rt.scope(() => {
+    const statistics = rt.empty([tokens, heads, STATISTICS]);
+    const queryUnits = kvHeads * Math.ceil((tokens * heads) / kvHeads / BLOCK);
+    const [forQ, forKV] = [
+      [dq.ptr, statistics.ptr, dO.ptr, o.ptr, q.ptr, k.ptr, v.ptr],
+      [dk.ptr, dv.ptr, statistics.ptr, dO.ptr, q.ptr, k.ptr, v.ptr],
+    ] as const;
+    rt.runIn("attentionBackwardQ", [...forQ, ...dims, workspace, 0, queryUnits], 3 * product);
+    rt.runIn("attentionBackwardKV", [...forKV, ...dims, workspace, 0, kvHeads * Math.ceil(positions / KEYS)], 4 * product);
+  });
+}
+
+/** `[tokens, heads · headDim]` seen as q is. */
+function byHead(x: Tensor, q: Tensor): Tensor {
+  const [tokens = 0, heads = 0, dim = 0] = q.shape;
+  return x.layout === "rows" && x.shape.length === 2 && x.shape[0] === tokens && x.shape[1] === heads * dim ? reshape(x, q.shape) : x;
+}
+
+/**
+ * The rows that a cache in float32 holds.
+ *
+ * @returns keys and values `[length, kvHeads, headDim]`
+ * @throws {ShapeError} a cache that rounds what it keeps
+ */
+export function loadKeysValues(cache: KeysValues): { keys: Tensor; values: Tensor } {
+  const { kv, kvHeads, headDim, pages, length } = cache;
+  if (kv !== "f32") throw new ShapeError(`loadKeysValues: cache: expected f32, got ${kv}`);
   expectPages("loadKeysValues", pages, length);
-  if (kv !== "f32") throw new ShapeError(`loadKeysValues: cache: expected float32 keys and values, got ${kv}`);
   const { rt } = pages;
   const [keys, values] = [rt.empty([length, kvHeads, headDim]), rt.empty([length, kvHeads, headDim])];
-  rt.run("loadKeysValues", [keys.ptr, values.ptr, pages.ptr, kvHeads, headDim, 0, length], 2 * length * kvHeads * headDim);
+  rt.run("loadKeysValues", [keys.ptr, values.ptr, pages.ptr, 0, kvHeads, headDim, 0, length], 2 * length * kvHeads * headDim);
   return { keys, values };
 }

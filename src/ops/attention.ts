@@ -45,7 +45,7 @@ export function attention(q: Tensor, segments: readonly Segment[], caches: reado
         const part = (x: Tensor) => slice(reshape(x, q.shape), begin, end);
         const { keys, values } = loadKeysValues(seen![i]!);
         const [dk, dv] = keysValuesGradients(tape, caches[i]!, keys.shape);
-        attentionBackward({ q: part(d(q)), k: dk, v: dv }, part(dO), part(o), part(q), keys, values);
+        attentionBackward({ dq: part(d(q)), dk, dv }, part(dO), part(o), part(q), keys, values);
       });
     }
   });

@@ -101,6 +101,32 @@ function embedding(resident: ResidentDType): Make {
   };
 }
 
+/** Both kernels of the backward of attention; the second reads the statistics that the first leaves. */
+function attentionBackward(rt: Runtime): { ofQueries: Ranged; ofKeysValues: Ranged } {
+  const [tokens, positions, heads, kvHeads, block] = [70, 150, 4, 2, 48];
+  const rows = (seed: number, count: number, perRow: number) => input(rt, seed, [count, perRow, DIM]);
+  const [dO, o, q] = [rows(1, tokens, heads), rows(2, tokens, heads), rows(3, tokens, heads)];
+  const [k, v] = [rows(4, positions, kvHeads), rows(5, positions, kvHeads)];
+  const [dq, dk, dv] = [rows(6, tokens, heads), rows(7, positions, kvHeads), rows(8, positions, kvHeads)];
+  const statistics = zeros(rt, [tokens, heads, 3]);
+  const dims = [tokens, positions, heads, kvHeads, DIM, block, 0.3] as const;
+  const workspace = rt.workspace(rt.kernels.attentionBackwardWorkspaceBytes(block, DIM));
+  const forQ = [dq.ptr, statistics.ptr, dO.ptr, o.ptr, q.ptr, k.ptr, v.ptr, ...dims, workspace] as const;
+  const forKV = [dk.ptr, dv.ptr, statistics.ptr, dO.ptr, q.ptr, k.ptr, v.ptr, ...dims, workspace] as const;
+  return {
+    ofQueries: {
+      outputs: [dq, statistics],
+      length: kvHeads * Math.ceil((tokens * heads) / kvHeads / block),
+      run: (begin, end) => rt.kernels.attentionBackwardQ(...forQ, begin, end),
+    },
+    ofKeysValues: {
+      outputs: [dk, dv],
+      length: kvHeads * Math.ceil(positions / 64),
+      run: (begin, end) => rt.kernels.attentionBackwardKV(...forKV, begin, end),
+    },
+  };
+}
+
 const elements = ROWS * WIDTH;
 const order = [5, 0, 9, 13, 2, 2, 7];
 
@@ -210,6 +236,21 @@ const kernels: Record<string, Make> = {
         ...[y.ptr, q.ptr, cache.pages.ptr, tokens, tokens, 2 * kvHeads, kvHeads, DIM, 4, block, 0.3, workspace, begin, end],
       );
     return { outputs: [y], length: kvHeads * Math.ceil((2 * tokens) / block), run };
+  },
+  loadKeysValues: (rt) => {
+    const kvHeads = 2;
+    const cache = new KeyValueCache(rt, kvHeads, DIM, "f32");
+    cache.append(input(rt, 2, [3 + ROWS, kvHeads, DIM]), input(rt, 3, [3 + ROWS, kvHeads, DIM]));
+    const outputs = [zeros(rt, [ROWS, kvHeads, DIM]), zeros(rt, [ROWS, kvHeads, DIM])] as const;
+    const [k, v] = outputs;
+    const run = (begin: number, end: number) => rt.kernels.loadKeysValues(k.ptr, v.ptr, cache.pages.ptr, 3, kvHeads, DIM, begin, end);
+    return { outputs, length: ROWS, run };
+  },
+  attentionBackwardQ: (rt) => attentionBackward(rt).ofQueries,
+  attentionBackwardKV: (rt) => {
+    const { ofQueries, ofKeysValues } = attentionBackward(rt);
+    ofQueries.run(0, ofQueries.length);
+    return ofKeysValues;
   },
   exponentialNegative: simple([96], 24, (rt, y, begin, end) =>
     rt.kernels.exponentialNegative(y.ptr, input(rt, 1, [96]).ptr, 4 * begin, 4 * end),

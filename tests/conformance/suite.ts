@@ -2,6 +2,7 @@ import { afterAll, beforeAll } from "vitest";
 import { Runtime } from "../../src/runtime/runtime.js";
 import type { Build } from "../../src/runtime/wasm.js";
 import { attentionSuite } from "./attention.js";
+import { attentionBackwardSuite } from "./attention-backward.js";
 import { gradientsSuite } from "./gradients.js";
 import { poisonedRuntime } from "./harness.js";
 import { opsSuite } from "./ops.js";
@@ -20,5 +21,5 @@ export function conformance(build: Build, threads = 1): void {
     rt.dispose();
     Runtime.sharedWork = sharedWork;
   });
-  for (const suite of [opsSuite, attentionSuite, gradientsSuite, rangesSuite, packSuite]) suite(() => rt);
+  for (const suite of [opsSuite, attentionSuite, attentionBackwardSuite, gradientsSuite, rangesSuite, packSuite]) suite(() => rt);
 }

@@ -31,45 +31,47 @@ export function softmaxAttention(q: Numbers, k: Numbers, v: Numbers, heads: numb
 }
 
 /**
- * The gradients of `Σ do ⊙ softmaxAttention(q, k, v)`, where the queries are the last positions:
+ * Its backward: gradients of `Σ dO ⊙ o`, one dense row of weights at a time.
  *
- *     dx_ts = p_ts (do_t·v_s − Σ_u p_tu do_t·v_u),   dq_t = Σ_s dx_ts k_s / sqrt(headDim),   dk_s = Σ_t dx_ts q_t / sqrt(headDim),   dv_s = Σ_t p_ts do_t
+ *     δ_t = dO_t·o_t,   dx_ts = p_ts (dO_t·v_s − δ_t)
+ *     dq_t = Σ_s dx_ts k_s / sqrt(headDim),   dk_s = Σ_t dx_ts q_t / sqrt(headDim),   dv_s = Σ_t p_ts dO_t
+ *
+ * Shapes as above.
  */
 export function softmaxAttentionBackward(
+  dO: Numbers,
   q: Numbers,
   k: Numbers,
   v: Numbers,
-  dO: Numbers,
   heads: number,
   kvHeads: number,
   headDim: number,
-): [dq: Float64Array, dk: Float64Array, dv: Float64Array] {
+): { dq: Float64Array; dk: Float64Array; dv: Float64Array } {
   const tokens = q.length / (heads * headDim);
-  const positions = k.length / (kvHeads * headDim);
+  const scale = 1 / Math.sqrt(headDim);
   const [dq, dk, dv] = [new Float64Array(q.length), new Float64Array(k.length), new Float64Array(v.length)];
-  const dot = (a: Numbers, i: number, b: Numbers, j: number) => {
-    let sum = 0;
-    for (let x = 0; x < headDim; x++) sum += a[i + x]! * b[j + x]!;
-    return sum;
-  };
   for (let h = 0; h < heads; h++) {
     const shared = Math.floor(h / (heads / kvHeads));
-    const from = (s: number) => (s * kvHeads + shared) * headDim;
     for (let t = 0; t < tokens; t++) {
-      const at = (t * heads + h) * headDim;
-      const seen = positions - tokens + t + 1;
-      const p = softmax(Float64Array.from({ length: seen }, (_, s) => dot(q, at, k, from(s)) / Math.sqrt(headDim)));
-      const dp = Float64Array.from({ length: seen }, (_, s) => dot(dO, at, v, from(s)));
-      const mean = p.reduce((sum, value, s) => sum + value * dp[s]!, 0);
-      for (let s = 0; s < seen; s++) {
-        const dx = (p[s]! * (dp[s]! - mean)) / Math.sqrt(headDim);
-        for (let x = 0; x < headDim; x++) {
-          dq[at + x]! += dx * k[from(s) + x]!;
-          dk[from(s) + x]! += dx * q[at + x]!;
-          dv[from(s) + x]! += p[s]! * dO[at + x]!;
+      const to = (t * heads + h) * headDim;
+      const [scores, dp] = [new Float64Array(t + 1), new Float64Array(t + 1)];
+      for (let s = 0; s <= t; s++) {
+        const from = (s * kvHeads + shared) * headDim;
+        for (let i = 0; i < headDim; i++) scores[s]! += q[to + i]! * k[from + i]! * scale;
+        for (let i = 0; i < headDim; i++) dp[s]! += dO[to + i]! * v[from + i]!;
+      }
+      const p = softmax(scores);
+      const delta = p.reduce((sum, weight, s) => sum + weight * dp[s]!, 0);
+      for (let s = 0; s <= t; s++) {
+        const from = (s * kvHeads + shared) * headDim;
+        const dx = p[s]! * (dp[s]! - delta);
+        for (let i = 0; i < headDim; i++) {
+          dq[to + i]! += scale * dx * k[from + i]!;
+          dk[from + i]! += scale * dx * q[to + i]!;
+          dv[from + i]! += p[s]! * dO[to + i]!;
         }
       }
     }
   }
-  return [dq, dk, dv];
+  return { dq, dk, dv };
 }

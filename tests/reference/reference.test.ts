@@ -7,7 +7,7 @@ import { tinyM1 } from "../../src/model/presets.js";
 import { random, randomIds, randomTensor } from "../support/random.js";
 import { maxAbs, maxAbsDiff, rounding } from "../support/tolerance.js";
 import { randomWeights } from "../support/weights.js";
-import { softmaxAttention } from "./attention.js";
+import { softmaxAttention, softmaxAttentionBackward } from "./attention.js";
 import { quadraticLightning, recurrentLightning } from "./lightning.js";
 import { logSoftmax, matmul, rmsNorm, sigmoid, silu, softmax } from "./linear.js";
 import { type Reference, referenceForward } from "./model.js";
@@ -198,6 +198,26 @@ describe("softmax attention", () => {
         },
       ),
       { numRuns: 30 },
+    );
+  });
+});
+
+describe("backward of softmax attention", () => {
+  test("a worked example: two tokens of equal scores", () => {
+    const { dq, dk, dv } = softmaxAttentionBackward([1, 2], [3, 0], [5, 7], [1, 4], 1, 1, 1);
+    // p = (½, ½), o = 2.5, dp − δ = 2 · (1 − 2.5), 2 · (4 − 2.5)
+    close(dq, [0, -1.5 * 5 + 1.5 * 7]);
+    close(dk, [0, 0]);
+    close(dv, [1 + 2 / 2, 2 / 2]);
+  });
+
+  test("a shift of all keys changes no weight: the gradients of keys sum to zero", () => {
+    const [tokens, headDim] = [9, 5];
+    const [dO, q, k, v] = [1, 2, 3, 4].map((s) => randomTensor(s, tokens * headDim)) as Float32Array[];
+    const { dk } = softmaxAttentionBackward(dO!, q!, k!, v!, 1, 1, headDim);
+    close(
+      Array.from({ length: headDim }, (_, i) => dk.filter((_, j) => j % headDim === i).reduce((a, b) => a + b)),
+      new Float64Array(headDim),
     );
   });
 });

@@ -6,7 +6,7 @@
 
 import { BLOCK } from "../../src/runtime/tensor.js";
 import { quadraticLightning } from "../reference/lightning.js";
-import type { Numbers } from "../reference/linear.js";
+import { type Numbers, softmax as probabilities } from "../reference/linear.js";
 
 /** Distance from 1 to the next float32. */
 export const EPSILON = 2 ** -23;
@@ -103,6 +103,65 @@ export function rmsNorm(dim: number, output: Numbers): number {
 export function attention(q: Numbers, k: Numbers, v: Numbers, headDim: number, tokens: number): number {
   const scoreError = product(q, k, headDim) / Math.sqrt(headDim);
   return (2 * scoreError + softmax(tokens) + rounding(tokens, 1)) * maxAbs(v);
+}
+
+/**
+ * Backward of softmax attention, shapes as in the reference. A score is off by `headDim` roundings of its terms' magnitudes, and so is a
+ * weight, relative to itself, twice: its own score and the sum over all. That error enters o, and with it δ; `dp` and δ are sums over headDim
+ * too. Gradients are sums of such terms, over positions or over the queries of a group. Scores that are exact take no roundings.
+ */
+export function attentionBackward(
+  dO: Numbers,
+  q: Numbers,
+  k: Numbers,
+  v: Numbers,
+  heads: number,
+  kvHeads: number,
+  headDim: number,
+  scoreRoundings = headDim + 2,
+): { dq: number; dk: number; dv: number } {
+  const tokens = q.length / (heads * headDim);
+  const group = heads / kvHeads;
+  const scale = 1 / Math.sqrt(headDim);
+  const [dq, dk, dv] = [new Float64Array(q.length), new Float64Array(k.length), new Float64Array(v.length)];
+  for (let h = 0; h < heads; h++) {
+    for (let t = 0; t < tokens; t++) {
+      const to = (t * heads + h) * headDim;
+      const [scores, dp, size] = [new Float64Array(t + 1), new Float64Array(t + 1), new Float64Array(t + 1)];
+      let largest = 0;
+      for (let s = 0; s <= t; s++) {
+        const from = (s * kvHeads + Math.floor(h / group)) * headDim;
+        let terms = 0;
+        for (let i = 0; i < headDim; i++) {
+          const [x, y] = [q[to + i]! * k[from + i]! * scale, dO[to + i]! * v[from + i]!];
+          scores[s]! += x;
+          terms += Math.abs(x);
+          dp[s]! += y;
+          size[s]! += Math.abs(y);
+        }
+        largest = Math.max(largest, terms);
+      }
+      const p = probabilities(scores);
+      const [delta, mean] = [dp, size].map((x) => p.reduce((total, weight, s) => total + weight * x[s]!, 0)) as [number, number];
+      const ofWeight = 2 * rounding(scoreRoundings, largest) + softmax(t + 1);
+      for (let s = 0; s <= t; s++) {
+        const from = (s * kvHeads + Math.floor(h / group)) * headDim;
+        const difference = Math.abs(dp[s]! - delta);
+        const ofDifference = ofWeight * (difference + mean) + rounding(headDim + 2, size[s]! + mean);
+        for (let i = 0; i < headDim; i++) {
+          dq[to + i]! += scale * p[s]! * (ofDifference + rounding(t + 1, difference)) * Math.abs(k[from + i]!);
+          dk[from + i]! += scale * p[s]! * (ofDifference + rounding(group * tokens, difference)) * Math.abs(q[to + i]!);
+          dv[from + i]! += p[s]! * (ofWeight + rounding(group * tokens, 1)) * Math.abs(dO[to + i]!);
+        }
+      }
+    }
+  }
+  return { dq: maxAbs(dq), dk: maxAbs(dk), dv: maxAbs(dv) };
+}
+
+/** Central differences of a float64 loss of this magnitude, its inputs a step of h apart: their rounding, and a remainder of order h². */
+export function centralDifference(h: number, loss: number): number {
+  return C * (2 ** -44 / h + h ** 2) * Math.max(1, loss);
 }
 
 /**
