@@ -104,7 +104,7 @@ test("blind guesses and the best constant answer score less than 0.35; instances
     const answers = new Map<string, number>();
     let guessed = 0;
     const lengths = { question: 0, solution: 0, longest: 0 };
-    const count = 10_000;
+    const count = 4_000;
     for (const instance of draw(task, level, count)) {
       const solution = task.solve(instance);
       const length = symbols(formatResponse(solution).replace(/<\/?(think|answer)>/g, "."));
@@ -130,7 +130,7 @@ test("blind guesses and the best constant answer score less than 0.35; instances
   for (const { guess, constant, distinct } of table) {
     expect(guess).toBeLessThan(0.35);
     expect(constant).toBeLessThan(0.35);
-    expect(distinct).toBeGreaterThan(3000);
+    expect(distinct).toBeGreaterThan(2000);
   }
 });
 

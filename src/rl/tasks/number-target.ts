@@ -11,7 +11,7 @@ export interface NumberTarget {
 const levels = [
   { count: 3, fewest: 1, most: 4 },
   { count: 3, fewest: 5, most: 12 },
-  { count: 4, fewest: 1, most: 16 },
+  { count: 4, fewest: 1, most: 15 },
 ];
 
 /** The largest of the numbers given; targets are 10 to 60. */
@@ -37,12 +37,12 @@ function results(a: number, b: number): { text: string; value: number }[] {
   return Object.entries(values).map(([operator, value]) => ({ text: `${large} ${operator} ${small}`, value }));
 }
 
-/** What the other numbers have to make, so that adding, subtracting or multiplying by `last` makes the target. */
+/** What the other numbers have to make, so that multiplying by, adding or subtracting `last` makes the target. */
 function needs(target: number, last: number) {
   return [
+    { text: `${target} / ${last}`, value: target / last, operator: "*" },
     { text: `${target} - ${last}`, value: target - last, operator: "+" },
     { text: `${target} + ${last}`, value: target + last, operator: "-" },
-    { text: `${target} / ${last}`, value: target / last, operator: "*" },
   ];
 }
 
