@@ -1,17 +1,17 @@
 /** A fraction: numerator and denominator. */
 type Fraction = readonly [number, number];
 
-const operations: Readonly<Record<string, (a: Fraction, b: Fraction) => Fraction>> = {
+const operations: Readonly<Record<string, (a: Fraction, b: Fraction) => Fraction | undefined>> = {
   "+": ([a, b], [c, d]) => [a * d + c * b, b * d],
   "-": ([a, b], [c, d]) => [a * d - c * b, b * d],
   "*": ([a, b], [c, d]) => [a * c, b * d],
-  "/": ([a, b], [c, d]) => [a * d, b * c],
+  "/": ([a, b], [c, d]) => (c === 0 ? undefined : [a * d, b * c]),
 };
 
 /** More symbols than any answer needs: what is longer is not read, which bounds the depth of the recursion too. */
 const LONGEST = 64;
 
-/** An expression of whole numbers, + - * / and round brackets: its numbers, and its exact value unless it divides by zero. */
+/** An expression of whole numbers, + - * / and round brackets: its numbers and its exact value. */
 export interface Expression {
   readonly numbers: readonly number[];
   readonly value: Fraction;
@@ -19,7 +19,7 @@ export interface Expression {
 
 /**
  * Reads `sum = product {("+" | "-") product}`, `product = atom {("*" | "/") atom}`, `atom = number | "(" sum ")"`.
- * Undefined for any other text: no signs, no powers, no decimals, nothing before or after.
+ * Undefined for any other text (no signs, no powers, no decimals, nothing before or after) and where it divides by zero.
  */
 export function readExpression(text: string): Expression | undefined {
   const symbols = text.match(/\d+|\S/g) ?? [];
@@ -50,5 +50,5 @@ export function readExpression(text: string): Expression | undefined {
   const sum = chain("+-", product);
 
   const value = sum();
-  return value && next === symbols.length && value[1] !== 0 ? { numbers, value } : undefined;
+  return value && next === symbols.length ? { numbers, value } : undefined;
 }

@@ -11,22 +11,24 @@ export interface NumberTarget {
 const levels = [
   { count: 3, fewest: 1, most: 4 },
   { count: 3, fewest: 5, most: 12 },
-  { count: 4, fewest: 1, most: 16 },
+  { count: 4, fewest: 1, most: 15 },
 ];
 
-/** The largest of the numbers given; targets are 10 to 40. */
-const LARGEST = 10;
+/** The largest of the numbers given; targets are 10 to 60. */
+const LARGEST = 12;
 const SMALLEST_TARGET = 10;
-const LARGEST_TARGET = 40;
+const LARGEST_TARGET = 60;
 
 interface Search {
   /** What was tried, a line each. */
   readonly lines: readonly string[];
-  /** The expression that makes the target, and how it does, a line an operation. */
+  /** The expression that makes the target, and how it does, a line per operation. */
   readonly found?: { readonly expression: string; readonly check: readonly string[] };
 }
 
-const whole = (value: number) => Number.isInteger(value) && value >= 0;
+/** Whether a value is of use on the way; in the steps an x stands for those that are not. */
+const useful = (value: number) => Number.isInteger(value) && value >= 0 && value < 100;
+const written = (value: number) => (useful(value) ? String(value) : "x");
 
 /** The four results of two numbers, the larger one first. */
 function results(a: number, b: number): { text: string; value: number }[] {
@@ -35,12 +37,12 @@ function results(a: number, b: number): { text: string; value: number }[] {
   return Object.entries(values).map(([operator, value]) => ({ text: `${large} ${operator} ${small}`, value }));
 }
 
-/** What the other numbers have to make, so that adding, subtracting or multiplying by `last` makes the target. */
+/** What the other numbers have to make, so that multiplying by, adding or subtracting `last` makes the target. */
 function needs(target: number, last: number) {
   return [
+    { text: `${target} / ${last}`, value: target / last, operator: "*" },
     { text: `${target} - ${last}`, value: target - last, operator: "+" },
     { text: `${target} + ${last}`, value: target + last, operator: "-" },
-    { text: `${target} / ${last}`, value: target / last, operator: "*" },
   ];
 }
 
@@ -50,12 +52,11 @@ function search(numbers: readonly number[], target: number): Search {
   for (const [index, last] of numbers.entries()) {
     const others = numbers.toSpliced(index, 1);
     const pair = others.length === 2 ? results(others[0]!, others[1]!) : undefined;
-    lines.push(`last ${last} : ${others.join(" ")}${pair ? ` : ${pair.map(({ value }) => (whole(value) ? value : "x")).join(" ")}` : ""}`);
+    lines.push(`last ${last} : ${others.join(" ")}${pair ? ` : ${pair.map(({ value }) => written(value)).join(" ")}` : ""}`);
     for (const { text, value, operator } of needs(target, last)) {
-      const need = whole(value) ? `${text} = ${value}` : `${text} = x`;
-      const match = pair?.find((result) => whole(value) && result.value === value);
-      const inner = pair || !whole(value) ? undefined : search(others, value);
-      lines.push(`${need}${match ? " yes" : inner ? "" : " no"}`, ...(inner?.lines ?? []));
+      const match = pair?.find((result) => useful(value) && result.value === value);
+      const inner = pair || !useful(value) ? undefined : search(others, value);
+      lines.push(`${text} = ${written(value)}${match ? " yes" : inner ? "" : " no"}`, ...(inner?.lines ?? []));
       const found = match ? { expression: match.text, check: [`${match.text} = ${value}`] } : inner?.found;
       if (found) {
         const expression = `( ${found.expression} ) ${operator} ${last}`;

@@ -10,8 +10,8 @@ export interface Sudoku {
 /** How many cells are blank. */
 const levels = [
   { fewest: 3, most: 3 },
-  { fewest: 4, most: 5 },
-  { fewest: 6, most: 6 },
+  { fewest: 4, most: 4 },
+  { fewest: 5, most: 6 },
 ];
 
 const digits = [1, 2, 3, 4];
@@ -67,11 +67,12 @@ export const sudoku: Task<Sudoku> = {
 
   generate(random, level) {
     const { fewest, most } = atLevel(this.name, levels, level);
-    const draw = () => {
-      const blanks = new Set(shuffle(random, all).slice(0, integer(random, fewest, most)));
-      return fullGrid(random).map((digit, cell) => (blanks.has(cell) ? 0 : digit));
+    const grid = fullGrid(random);
+    const blanked = () => {
+      const blanks = shuffle(random, all).slice(0, integer(random, fewest, most));
+      return grid.map((digit, cell) => (blanks.includes(cell) ? 0 : digit));
     };
-    return { cells: until(draw, (cells) => !fill(cells).at(-1)!.includes(0)) };
+    return { cells: until(blanked, (cells) => !fill(cells).at(-1)!.includes(0)) };
   },
 
   question: ({ cells }) => `Fill the sudoku with 1 2 3 4 :\n${text(cells)}`,
@@ -80,7 +81,7 @@ export const sudoku: Task<Sudoku> = {
     const grids = fill(cells);
     const lines = grids.slice(0, -1).map((grid, index) => {
       const blank = grid.indexOf(0);
-      const [row, column, box] = [rowOf, columnOf, boxOf].map((unitOf) => seen(grid, blank, unitOf).join(" "));
+      const [row, column, box] = [rowOf, columnOf, boxOf].map((unitOf) => seen(grid, blank, unitOf).join(" ") || "none");
       const reason = `row ${row} column ${column} box ${box} so ${grids[index + 1]![blank]}`;
       return index === 0 ? reason : `${text(grid)}\n${reason}`;
     });

@@ -1,0 +1,106 @@
+/**
+ * What is right, found out from the question's text alone, by other means than the tasks use: brute force, and JavaScript's own
+ * arithmetic on questions and answers that were checked to consist of the allowed symbols.
+ */
+
+const evaluate = (code: string): unknown => new Function(`return ${code}`)();
+
+export const compute = (expression: string) => Number(evaluate(expression));
+
+export const truth = (expression: string) =>
+  evaluate(
+    expression.replace(/T|F|and|or|not/g, (symbol) => ({ T: "true", F: "false", and: "&&", or: "||", not: "!" })[symbol]!),
+  ) as boolean;
+
+/** Brackets without their matching pairs. */
+function withoutPairs(brackets: string): string {
+  const less = brackets.replace(/\(\)|\[\]|\{\}/g, "");
+  return less === brackets ? brackets : withoutPairs(less);
+}
+
+const sortedText = (items: readonly string[]) => [...items].sort().join(" ");
+
+const after = (question: string, phrase: string) => {
+  if (!question.startsWith(phrase)) throw new Error(`expected "${phrase}", got "${question}"`);
+  return question.slice(phrase.length);
+};
+
+type Oracle = (question: string, answer: string) => boolean;
+
+const byTask: Record<string, Oracle> = {
+  "dyck-completion"(question, answer) {
+    const given = after(question, "Close the open brackets : ").replaceAll(" ", "");
+    const added = answer.replace(/\s/g, "");
+    return withoutPairs(given + added) === "" && added.length === withoutPairs(given).length;
+  },
+
+  "bracket-error"(question, answer) {
+    const given = after(question, "Find the first bracket error , its position or end or none : ").replaceAll(" ", "");
+    const lengths = Array.from(given, (_, index) => index + 1);
+    const wrong = lengths.find((length) => /[)\]}]/.test(withoutPairs(given.slice(0, length))));
+    return answer === String(wrong ?? (withoutPairs(given) === "" ? "none" : "end"));
+  },
+
+  "boolean-expression"(question, answer) {
+    const options = after(question, "Which are true ? ").split(" ; ");
+    const right = options.filter((option) => truth(option.slice(4))).map((option) => option[0]!);
+    return sortedText(answer.split(" ")) === sortedText(right);
+  },
+
+  "arithmetic-chain": (question, answer) => answer === String(compute(after(question, "Compute "))),
+
+  "number-target"(question, answer) {
+    const [target, ...numbers] = question.match(/\d+/g)!;
+    if (!/^[\d+\-*/() ]+$/.test(answer) || /\d \d|[)\d] \(|\) \d|\*\*|\/\/|[-+] *[-+]/.test(answer)) return false;
+    if (sortedText(answer.match(/\d+/g) ?? []) !== sortedText(numbers)) return false;
+    try {
+      return Math.abs(compute(answer) - Number(target)) < 1e-9 && !/^ *[-+]|[(*/] *[-+]/.test(answer);
+    } catch {
+      return false;
+    }
+  },
+
+  "word-sorting"(question, answer) {
+    const [words, alphabet] = after(question, "Sort ").split(" by the alphabet ") as [string, string];
+    const rank = (word: string) => Array.from(word, (letter) => alphabet.split(" ").indexOf(letter)).join("");
+    const right = words.split(" ").sort((a, b) => (rank(a) < rank(b) ? -1 : 1));
+    return answer === right.join(" ");
+  },
+
+  "web-of-lies"(question, answer) {
+    const sentences = after(question, "Is each honest , T or F ? ").slice(0, -2).split(" . ");
+    const people = [...new Set(question.match(/\b[A-Z]\b(?= (lies|is|says))/g))];
+    const worlds = Array.from(
+      { length: 2 ** people.length },
+      (_, world) => new Map(people.map((person, bit) => [person, Boolean(world & (1 << bit))])),
+    );
+    const holds = (world: Map<string, boolean>, claim: string) => world.get(claim[0]!) === claim.endsWith("is honest");
+    const possible = worlds.filter((world) =>
+      sentences.every((sentence) => {
+        const [speaker, claim] = sentence.split(" says ") as [string, string | undefined];
+        return claim ? world.get(speaker) === holds(world, claim) : holds(world, sentence);
+      }),
+    );
+    if (possible.length !== 1) throw new Error(`${possible.length} worlds: ${question}`);
+    const pairs = answer.match(/\S+( \S+)?/g) ?? [];
+    return sortedText(pairs) === sortedText([...possible[0]!].map(([person, honest]) => `${person} ${honest ? "T" : "F"}`));
+  },
+
+  sudoku(question, answer) {
+    const clues = after(question, "Fill the sudoku with 1 2 3 4 :\n").split(/\s/);
+    const cells = answer.split(/\s/);
+    const line = [0, 1, 2, 3];
+    const units = line.flatMap((unit) => [
+      line.map((index) => 4 * unit + index),
+      line.map((index) => 4 * index + unit),
+      line.map((index) => 4 * (2 * (unit >> 1) + (index >> 1)) + 2 * (unit & 1) + (index & 1)),
+    ]);
+    return (
+      cells.length === 16 &&
+      clues.every((clue, cell) => clue === "_" || clue === cells[cell]) &&
+      units.every((unit) => sortedText(unit.map((cell) => cells[cell]!)) === "1 2 3 4")
+    );
+  },
+};
+
+export const oracle = (task: string): Oracle => byTask[task]!;
