@@ -270,11 +270,11 @@ function documentsOf(batch: readonly Example[], { config }: Transformer): Docume
   if (!Array.isArray(batch) || batch.length === 0) throw new InputError("Trainer: batch: expected at least one document, got none");
   return batch.map((example: Example, i) => {
     const where = `Trainer: batch[${i}]`;
-    const ids = isTokenIds(example) ? example : example.ids;
+    const ids = isTokenIds(example) ? example : example?.ids;
     checkIds(ids, config, where);
     const weights = isTokenIds(example) ? new Array<number>(ids.length).fill(1) : example.weights;
-    if (weights.length !== ids.length)
-      throw new InputError(`${where}: weights: expected ${ids.length}, one per token, got ${weights.length}`);
+    if (weights?.length !== ids.length)
+      throw new InputError(`${where}: weights: expected ${ids.length}, one per token, got ${weights?.length}`);
     let mass = 0;
     for (let t = 0; t < ids.length; t++) {
       if (!(weights[t]! >= 0 && Number.isFinite(weights[t]!))) {

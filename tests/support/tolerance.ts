@@ -187,7 +187,7 @@ export function maxAbsDiff(a: Numbers, b: Numbers): number {
   return largest;
 }
 
-/** ‖a − b‖ / ‖b‖. */
+/** ‖a − b‖ / ‖b‖; 0 for two zeros. */
 export function normDistance(a: Numbers, b: Numbers): number {
   if (a.length !== b.length) return Infinity;
   let [difference, size] = [0, 0];
@@ -195,7 +195,7 @@ export function normDistance(a: Numbers, b: Numbers): number {
     difference += (a[i]! - b[i]!) ** 2;
     size += b[i]! ** 2;
   }
-  return Math.sqrt(difference / size);
+  return difference === 0 ? 0 : Math.sqrt(difference / size);
 }
 
 /** Largest |x|. */

@@ -6,7 +6,7 @@ import { type RunOptions, run, type StepMetrics } from "../../src/train/run.js";
 import { rateAt } from "../../src/train/schedule.js";
 import { type Example, Trainer, type TrainerOptions } from "../../src/train/trainer.js";
 import { randomIds } from "../support/random.js";
-import { GRADIENTS, normDistance } from "../support/tolerance.js";
+import { GRADIENTS, maxAbsDiff, normDistance } from "../support/tolerance.js";
 
 const tiny = {
   model_type: "minimax_m1",
@@ -50,12 +50,13 @@ describe.each(Object.entries(configs))("gradients, %s", (_, config) => {
   });
 
   test("equal central differences of the loss", async () => {
-    using model = await create(config);
+    // With all experts, so that no step changes who is chosen.
+    using model = await create({ ...config, num_experts_per_tok: 4 });
     const trainer = new Trainer(model, { auxLossCoef: 0.5 });
     const { gradients } = trainer.gradients(batch);
     // In the direction of the gradient itself the loss changes by its squared norm.
     const squares = [...gradients.values()].reduce((sum, g) => sum + g.reduce((own, x) => own + x * x, 0), 0);
-    const h = 1e-2 / Math.sqrt(squares);
+    const h = 1e-3 / Math.sqrt(squares);
     const at = (step: number) => {
       const moved = trainer.save();
       shift(moved, gradients, step);
@@ -67,7 +68,7 @@ describe.each(Object.entries(configs))("gradients, %s", (_, config) => {
       return loss;
     };
     const slope = (at(h) - at(-h)) / (2 * h);
-    expect(Math.abs(slope / squares - 1)).toBeLessThan(0.02);
+    expect(Math.abs(slope / squares - 1)).toBeLessThan(1e-3);
   });
 
   test.each([
@@ -160,7 +161,8 @@ describe("a trainer", () => {
     const during = model.memory;
     for (let i = 0; i < 10; i++) trainer.step(batch);
     expect(model.memory.usedBytes).toBe(during.usedBytes);
-    expect(model.memory.peakBytes).toBe(during.peakBytes);
+    // The most at once depends on how many tokens an expert gets.
+    expect(model.memory.peakBytes).toBeLessThan(1.05 * during.peakBytes);
     trainer.dispose();
     expect(model.memory.usedBytes - usedBytes).toBeLessThan(1 << 20);
   });
@@ -221,10 +223,10 @@ describe("AdamW", () => {
       using model = await create(tiny, { seed: 5 });
       const scale = 1e-12;
       const trainer = new Trainer(model, { lr: 1e-3, eps, weightDecay: 0, clipNorm: scale });
-      const before = new Float32Array((await weights(model)).slice(-16).buffer);
+      const head = async () => new Float32Array((await weights(model)).slice(-4 * tiny.vocab_size * tiny.hidden_size).buffer);
+      const before = await head();
       trainer.step(batch);
-      const after = new Float32Array((await weights(model)).slice(-16).buffer);
-      return Math.abs(after[0]! - before[0]!);
+      return maxAbsDiff(await head(), before);
     };
     expect(await moved(1e-15)).toBeGreaterThan(0.5e-3);
     expect(await moved(1e-8)).toBeLessThan(1e-5);
@@ -273,7 +275,7 @@ describe("runs", () => {
     let state = new Uint8Array();
     const parts: unknown[] = [];
     for (const stop of [4, 7, 12]) {
-      using other = await create(tiny, { seed: stop, threads: 2 });
+      using other = await create(tiny, { seed: state.length > 0 ? stop : 3, threads: 2 });
       const trainer = new Trainer(other);
       if (state.length > 0) trainer.restore(state);
       parts.push(...(await collect(trainer, {}, stop)));
