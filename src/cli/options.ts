@@ -34,6 +34,11 @@ export const sampling = {
   "stop-ids": { type: "string", valueHint: "1,2", description: "Stop at these token ids" },
 } as const satisfies ArgsDef;
 
+/** How far a training goes. */
+export const training = {
+  steps: { type: "string", valueHint: "n", description: "Steps in all, in place of the file's" },
+} as const satisfies ArgsDef;
+
 type Given = Readonly<Record<string, unknown>>;
 
 /** The options of `loading` as the library takes them. */
@@ -65,6 +70,14 @@ export function samplingOptions(args: Given, rawArgs: readonly string[]) {
   };
 }
 
+/** What a command line says about a training. */
+export function trainingOptions(args: Given) {
+  return {
+    threads: args.threads === "auto" ? ("auto" as const) : number(args, "threads", threads),
+    steps: number(args, "steps", positive),
+  };
+}
+
 /** Whether the tokens depend on the seed: without a temperature any restriction samples. */
 export function isSampled({ temperature, topK, topP, minP }: ReturnType<typeof samplingOptions>): boolean {
   return temperature === undefined ? [topK, topP, minP].some((option) => option !== undefined) : temperature > 0;
@@ -77,12 +90,16 @@ const positive: Range = ["an integer of at least 1", (x) => Number.isSafeInteger
 
 const threads: Range = ['"auto" or an integer within [1, 64]', (x) => Number.isInteger(x) && x >= 1 && x <= 64];
 
-function number(args: Given, name: keyof typeof loading | keyof typeof sampling, [expected, fits]: Range): number | undefined {
+function number(
+  args: Given,
+  name: keyof typeof loading | keyof typeof sampling | keyof typeof training,
+  [expected, fits]: Range,
+): number | undefined {
   const text = args[name] as string | undefined;
   if (text === undefined) return undefined;
   const value = text.trim() === "" ? Number.NaN : Number(text);
   if (!Number.isFinite(value) || !fits(value)) {
-    const definition: ArgDef = { ...loading, ...sampling }[name];
+    const definition: ArgDef = { ...loading, ...sampling, ...training }[name];
     const short = "alias" in definition ? `-${definition.alias}, ` : "";
     throw new UsageError(`${short}--${name}: expected ${expected}, got ${JSON.stringify(text)}`);
   }
