@@ -16,7 +16,7 @@ const allowed: Record<string, string[]> = {
   train: ["generate", "io", "model", "ops", "runtime"],
   rl: ["generate", "io", "model", "ops", "runtime", "train"],
   node: ["io", "model", "runtime"],
-  cli: [".", "train", "rl"],
+  cli: [".", "rl", "train"],
   ".": ["runtime", "ops", "layers", "model", "io", "generate", "train", "rl"],
 };
 

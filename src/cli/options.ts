@@ -90,16 +90,13 @@ const positive: Range = ["an integer of at least 1", (x) => Number.isSafeInteger
 
 const threads: Range = ['"auto" or an integer within [1, 64]', (x) => Number.isInteger(x) && x >= 1 && x <= 64];
 
-function number(
-  args: Given,
-  name: keyof typeof loading | keyof typeof sampling | keyof typeof training,
-  [expected, fits]: Range,
-): number | undefined {
+/** A number that was given as text. @throws {UsageError} it does not fit */
+export function number(args: Given, name: string, [expected, fits]: Range): number | undefined {
   const text = args[name] as string | undefined;
   if (text === undefined) return undefined;
   const value = text.trim() === "" ? Number.NaN : Number(text);
   if (!Number.isFinite(value) || !fits(value)) {
-    const definition: ArgDef = { ...loading, ...sampling, ...training }[name];
+    const definition: ArgDef = { ...loading, ...sampling }[name as keyof typeof loading] ?? {};
     const short = "alias" in definition ? `-${definition.alias}, ` : "";
     throw new UsageError(`${short}--${name}: expected ${expected}, got ${JSON.stringify(text)}`);
   }

@@ -6,4 +6,5 @@
 
 export { chatCodec } from "./codec.js";
 export { type Codec, drawInstance, drawPuzzle, isHeldOut, type Puzzle, solutions } from "./dataset.js";
+export { type EvaluateOptions, evaluateTasks, heldOut, meanAccuracy, type Score, type Solver } from "./evaluate.js";
 export * from "./tasks/index.js";

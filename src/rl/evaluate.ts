@@ -1,0 +1,153 @@
+import * as v from "valibot";
+import type { GenerateOptions, Generation } from "../generate/index.js";
+import { InputError } from "../runtime/errors.js";
+import { count, number, parseOptions, signal } from "../runtime/options.js";
+import { streamOf } from "../train/data.js";
+import { drawInstance, type Puzzle } from "./dataset.js";
+import { instanceKey, judge, type Task } from "./tasks/task.js";
+
+/** Who answers: what `MiniMaxM1` is. */
+export interface Solver {
+  generateBatch(
+    inputs: readonly (readonly { readonly role: "user"; readonly content: string }[])[],
+    options: GenerateOptions,
+  ): Pick<Generation, typeof Symbol.asyncIterator>;
+}
+
+export interface EvaluateOptions {
+  tasks: readonly Task[];
+  /** Held-out instances for each level of each task (50). */
+  perLevel?: number;
+  /** Chooses the instances, and the tokens where they are sampled: instance i of a level has seed + i for both. */
+  seed?: number;
+  /** 0 is greedy; 1, the default, is what MiniMax recommends, with `topP` 0.95. */
+  temperature?: number;
+  topP?: number;
+  /** Most tokens of a response (512). */
+  maxTokens?: number;
+  /** Responses at a time (64). */
+  batch?: number;
+  signal?: AbortSignal;
+}
+
+const schema = v.strictObject({
+  tasks: v.custom<readonly Task[]>((x) => Array.isArray(x) && x.length > 0, "one or more tasks"),
+  perLevel: v.optional(count, 50),
+  seed: v.optional(
+    number("an integer within [0, 2^32)", (x) => Number.isInteger(x) && x >= 0 && x < 2 ** 32),
+    1,
+  ),
+  temperature: v.optional(
+    number("a number of at least 0", (x) => x >= 0),
+    1,
+  ),
+  topP: v.optional(
+    number("a number within (0, 1]", (x) => x > 0 && x <= 1),
+    0.95,
+  ),
+  maxTokens: v.optional(count, 512),
+  batch: v.optional(count, 64),
+  signal: v.optional(signal),
+});
+
+/** How a level of a task went. Shares of its instances. */
+export interface Score {
+  readonly task: string;
+  readonly level: number;
+  readonly instances: number;
+  /** Right answers. */
+  readonly accuracy: number;
+  /** Responses that have the form. */
+  readonly formatted: number;
+  /** Right answers by blind guessing: expected, from 20 guesses for each instance. */
+  readonly blind: number;
+  /** Right answers by always giving the same one: the most frequent among instances that are not held out. */
+  readonly majority: number;
+  /** Mean number of tokens of a response. */
+  readonly tokens: number;
+}
+
+/**
+ * Puts held-out puzzles to a model, level by level, and judges its responses.
+ *
+ * @throws {InputError} options that do not fit
+ */
+export async function* evaluateTasks(model: Solver, options: EvaluateOptions): AsyncGenerator<Score> {
+  const { tasks, perLevel, seed, temperature, topP, maxTokens, batch, signal } = parseOptions(schema, options, "evaluateTasks");
+  const sampling = temperature === 0 ? { temperature } : { temperature, topP };
+  for (const task of tasks) {
+    for (let level = 1; level <= task.levels; level++) {
+      const puzzles = heldOut(task, level, perLevel, seed);
+      let [right, formed, tokens] = [0, 0, 0];
+      for (let begin = 0; begin < puzzles.length; begin += batch) {
+        const some = puzzles.slice(begin, begin + batch);
+        const inputs = some.map(({ instance }) => [{ role: "user", content: task.question(instance) }] as const);
+        const texts = some.map(() => "");
+        for await (const { index, text } of model.generateBatch(inputs, { ...sampling, maxTokens, seed: seed + begin, signal })) {
+          texts[index] += text;
+          tokens++;
+        }
+        for (const [i, { instance }] of some.entries()) {
+          const { formatted, correct } = judge(task, instance, texts[i]!);
+          formed += Number(formatted);
+          right += Number(correct);
+        }
+      }
+      const share = (n: number) => n / puzzles.length;
+      const baselines = { blind: blind(task, puzzles, seed), majority: majority(task, level, puzzles, seed) };
+      yield {
+        task: task.name,
+        level,
+        instances: puzzles.length,
+        accuracy: share(right),
+        formatted: share(formed),
+        ...baselines,
+        tokens: share(tokens),
+      };
+    }
+  }
+}
+
+/** Different instances of a level that are held out. @throws {InputError} the level has fewer */
+export function heldOut(task: Task, level: number, amount: number, seed: number): Puzzle[] {
+  const found = new Map<string, Puzzle>();
+  for (let i = 0; found.size < amount; i++) {
+    if (i > 100 * amount) {
+      throw new InputError(
+        `evaluateTasks: perLevel: expected at most ${found.size}, which is all that ${task.name} has on level ${level}, got ${amount}`,
+      );
+    }
+    const puzzle = drawInstance(streamOf(seed, i), task, level, true);
+    found.set(instanceKey(task, puzzle.instance), puzzle);
+  }
+  return [...found.values()];
+}
+
+const GUESSES = 20;
+
+function blind(task: Task, puzzles: readonly Puzzle[], seed: number): number {
+  const random = streamOf(seed + 1, 0);
+  let right = 0;
+  for (const { instance } of puzzles) {
+    for (let i = 0; i < GUESSES; i++) right += Number(task.verify(instance, task.guess(instance, random)));
+  }
+  return right / (GUESSES * puzzles.length);
+}
+
+/** Instances from which the most frequent answer is found. */
+const SAMPLE = 400;
+
+function majority(task: Task, level: number, puzzles: readonly Puzzle[], seed: number): number {
+  const counts = new Map<string, number>();
+  for (let i = 0; i < SAMPLE; i++) {
+    const { answer } = task.solve(drawInstance(streamOf(seed + 2, i), task, level, false).instance);
+    counts.set(answer, (counts.get(answer) ?? 0) + 1);
+  }
+  const [best] = [...counts].reduce((a, b) => (b[1] > a[1] ? b : a));
+  return puzzles.filter(({ instance }) => task.verify(instance, best)).length / puzzles.length;
+}
+
+/** The mean of `accuracy` over all levels of all tasks. */
+export function meanAccuracy(scores: readonly Score[]): number {
+  return scores.reduce((sum, { accuracy }) => sum + accuracy, 0) / scores.length;
+}
