@@ -35,7 +35,7 @@ export async function prepare(plan: Plan, file: string, options: LoadOptions): P
     const identity = {
       model: plan.model,
       tokenizer: plan.tokenizer,
-      data: typeof corpus === "string" ? { sha256: hash(corpus) } : { tasks: corpus.map(({ name }) => name) },
+      data: typeof corpus === "string" ? { sha256: hash(corpus) } : { ...data, tasks: corpus.map(({ name }) => name) },
       ...{ seed, build, trainer },
     };
     const held = (seed + 2) % 2 ** 32;

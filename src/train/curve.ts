@@ -42,7 +42,7 @@ export function smoothing(decay = 0.98): (x: number) => number {
 
 /** The loss over the steps: every value thin, a mean of them bold, held-out losses as dots. Points with a loss that is not finite are left out. */
 export function lossCurve(points: readonly LossPoint[]): string {
-  const drawn = points.filter(({ step }) => Number.isFinite(step)).sort((a, b) => a.step - b.step);
+  const drawn = points.filter(({ step }) => Math.abs(step) <= LARGEST).sort((a, b) => a.step - b.step);
   const mean = smoothing();
   const raw = drawn.filter(({ loss }) => Math.abs(loss) <= LARGEST).map(({ step, loss }): Place => [step, loss]);
   const smoothed = raw.map(([step, loss]): Place => [step, mean(loss)]);
@@ -85,7 +85,7 @@ type Place = readonly [x: number, y: number];
 function axisOf(values: readonly number[], from: number, to: number) {
   const least = values.reduce((a, b) => Math.min(a, b), 0);
   const most = values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
-  const [low, high] = [least, most - least > 1e-300 ? most : least + 1];
+  const [low, high] = [least, most - least > 1e-300 ? most : least < 0 ? 0 : 1];
   const step = roundUp((high - low) / 5);
   const [first, last] = [Math.ceil(low / step), Math.floor(high / step)];
   return {
