@@ -15,6 +15,8 @@ function build(name: "node" | "browser", entry: Record<string, string>, platform
     splitting: true,
     sourcemap: false,
     clean: true,
+    // The model in the box stays a file of its own, which both platforms share.
+    external: ["lightning-m1/model"],
     dts: name === "node" && {
       compilerOptions: { ignoreDeprecations: "6.0", stripInternal: true },
       banner: '/// <reference lib="esnext.disposable" />',
@@ -43,6 +45,7 @@ export default defineConfig([
     ),
     async onSuccess() {
       mkdirSync(path("dist/wasm"), { recursive: true });
+      for (const name of ["model.js", "model.d.ts"]) copyFileSync(path(`build/${name}`), path(`dist/${name}`));
       for (const name of ["simd", "relaxed", "debug"]) copyFileSync(path(`build/wasm/${name}.wasm`), path(`dist/wasm/${name}.wasm`));
     },
   },

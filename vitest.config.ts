@@ -21,7 +21,13 @@ export default defineConfig({
     reporters: process.env.CI ? ["default", ["json", { outputFile: "build/test-report.json" }]] : ["default"],
     projects: [
       {
-        resolve: { alias: { "#platform": source("./src/node/platform.ts"), "#threads": source("./src/node/threads.ts") } },
+        resolve: {
+          alias: {
+            "#platform": source("./src/node/platform.ts"),
+            "#threads": source("./src/node/threads.ts"),
+            "lightning-m1/model": source("./build/model.js"),
+          },
+        },
         test: {
           name: "node",
           include: ["tests/**/*.test.ts"],
@@ -34,7 +40,13 @@ export default defineConfig({
       ...(chromium
         ? [
             {
-              resolve: { alias: { "#platform": source("./src/io/platform.ts"), "#threads": source("./src/runtime/threads.ts") } },
+              resolve: {
+                alias: {
+                  "#platform": source("./src/io/platform.ts"),
+                  "#threads": source("./src/runtime/threads.ts"),
+                  "lightning-m1/model": source("./build/model.js"),
+                },
+              },
               // Isolated, so that pages have shared memory and threads.
               server: { headers: { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" } },
               test: {

@@ -20,7 +20,7 @@ import { graph } from "./model/graph.js";
 import { checkIds, isTokenIds, type TokenIds } from "./model/token-ids.js";
 import { Transformer } from "./model/transformer.js";
 import { take } from "./ops/route.js";
-import { InputError } from "./runtime/errors.js";
+import { CheckpointError, InputError } from "./runtime/errors.js";
 import { flag, parseOptions, word } from "./runtime/options.js";
 import type { Runtime } from "./runtime/runtime.js";
 import type { Tensor } from "./runtime/tensor.js";
@@ -107,14 +107,15 @@ export class MiniMaxM1 {
   /**
    * Loads a checkpoint of MiniMax-M1, MiniMax-Text-01 or transformers' `minimax` from safetensors files.
    *
-   * @param source a directory or `.safetensors` file by path, a URL of either, a hub id (Node), picked `File`s, files by name, or bytes
+   * @param source without one, the model that comes with the library: 3.4 million parameters that reason over puzzles (`lightning-m1/model`, which is
+   *   read only then). Otherwise a directory or `.safetensors` file by path, a URL of either, a hub id (Node), picked `File`s, files by name, or bytes
    * @throws {CheckpointError} nothing to open, or a damaged file
    * @throws {ConfigError} a configuration of another model, or one that contradicts itself
    * @throws {WeightError} weights that are missing, superfluous, misshapen or quantised
    * @throws {MemoryError} weights that do not fit; refused before anything is allocated
    */
-  static async load(source: CheckpointSource, options?: LoadOptions): Promise<MiniMaxM1> {
-    const checkpoint = await loadCheckpoint(source, options);
+  static async load(source?: CheckpointSource, options?: LoadOptions): Promise<MiniMaxM1> {
+    const checkpoint = await loadCheckpoint(source ?? (await boxedModel()), options);
     try {
       return new MiniMaxM1(checkpoint, await readTextSettings(checkpoint.files), options?.kv ?? "f32");
     } catch (error) {
@@ -308,6 +309,18 @@ export class MiniMaxM1 {
       );
     }
     return this.tokenizer.encode(input);
+  }
+}
+
+/** The files of the model in the box. */
+async function boxedModel(): Promise<ReadonlyMap<string, Uint8Array>> {
+  try {
+    return (await import("lightning-m1/model")).files;
+  } catch (cause) {
+    throw new CheckpointError(
+      "load: the model that comes with the library cannot be read: lightning-m1/model is missing (was it left out of a bundle? give a checkpoint instead)",
+      { cause },
+    );
   }
 }
 

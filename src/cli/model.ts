@@ -6,7 +6,7 @@ import { type Terminal, visible } from "./terminal.js";
 /** Loads what the arguments name, and says so on stderr. */
 export async function loadModel(args: Readonly<Record<string, unknown>>, terminal: Terminal): Promise<MiniMaxM1> {
   const { err, signal } = terminal;
-  const source = args.source as string;
+  const source = args.source as string | undefined;
   const progress = openProgress(terminal, "loading");
   const begin = performance.now();
   try {
@@ -20,7 +20,7 @@ export async function loadModel(args: Readonly<Record<string, unknown>>, termina
     const seconds = ((performance.now() - begin) / 1000).toFixed(2);
     terminal.note(
       err.dim(
-        `${source}: ${model.parameters.toLocaleString("en-US")} parameters, ${model.build} kernels on ${model.threads} thread${model.threads === 1 ? "" : "s"}, loaded in ${seconds} s`,
+        `${source ?? "the model in the box"}: ${model.parameters.toLocaleString("en-US")} parameters, ${model.build} kernels on ${model.threads} thread${model.threads === 1 ? "" : "s"}, loaded in ${seconds} s`,
       ),
     );
     return model;
@@ -31,6 +31,8 @@ export async function loadModel(args: Readonly<Record<string, unknown>>, termina
 
 /** @throws {UsageError} with this message, before any weight is loaded, if the checkpoint that the arguments name has no tokenizer */
 export async function requireTokenizer(args: Readonly<Record<string, unknown>>, { signal }: Terminal, message: string): Promise<void> {
+  // The one in the box has.
+  if (args.source === undefined) return;
   const { revision, localFilesOnly } = loadingOptions(args);
   const { tokenizer } = await inspectCheckpoint(args.source as string, { revision, localFilesOnly, signal });
   if (!tokenizer) throw new UsageError(message);

@@ -12,7 +12,11 @@ export const common = {
 
 /** Where a model comes from, and how it is loaded. */
 export const loading = {
-  source: { type: "positional", description: "Directory, .safetensors file, URL or hub id (owner/name)", required: true },
+  source: {
+    type: "positional",
+    description: "Directory, .safetensors file, URL or hub id (default: the model in the box)",
+    required: false,
+  },
   dtype: { type: "enum", options: ["q8", "bf16", "f32"], description: "Weights in memory (default: as stored)" },
   kv: { type: "enum", options: ["q8", "bf16", "f32"], description: "Keys and values in memory (default: f32)" },
   build: { type: "enum", options: ["auto", "simd", "relaxed", "debug"], description: "Kernels (default: auto)" },
