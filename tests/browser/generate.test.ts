@@ -4,6 +4,7 @@ import { Runtime } from "../../src/runtime/runtime.js";
 import configUrl from "../golden/m1-tiny/config.json?url";
 import expectedUrl from "../golden/m1-tiny/expected.safetensors?url";
 import modelUrl from "../golden/m1-tiny/model.safetensors?url";
+import { answers, answersOf } from "../support/box.js";
 import { readSafetensors } from "../support/safetensors.js";
 import { drawSeeded, SEEDED_IDS } from "../support/seeded.js";
 import { GOLDEN, maxAbsDiff } from "../support/tolerance.js";
@@ -55,6 +56,11 @@ describe.each(builds.flatMap((build) => [1, 2].map((threads) => [build, threads]
     });
   },
 );
+
+test.each([1, 2])("the model in the box answers as in Node, threads: %i", async (threads) => {
+  using model = await MiniMaxM1.load(undefined, { build: "simd", threads });
+  expect(await answersOf(model)).toEqual(answers.map(({ text }) => text));
+});
 
 test("and the same in a worker", async () => {
   const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });

@@ -16,7 +16,7 @@ import { Tape } from "../../src/runtime/tape.js";
 import { reshape, sizeOf, slice, type Tensor } from "../../src/runtime/tensor.js";
 import { ResidentWeights } from "../../src/runtime/weights.js";
 import { softmaxAttention } from "../reference/attention.js";
-import { quadraticLightning } from "../reference/lightning.js";
+import { quadraticLightning, quadraticLightningBackward } from "../reference/lightning.js";
 import * as reference from "../reference/linear.js";
 import { routeWeights } from "../reference/moe.js";
 import { rope as referenceRope } from "../reference/rope.js";
@@ -327,6 +327,50 @@ export const gradientsSuite: Suite = (runtime) => {
         fc.property(cases, seed, (one, s) => check(runtime(), s, one)),
         { numRuns: 60 },
       );
+    });
+
+    test("lightning attention over many pieces equals the gradient of the quadratic form", () => {
+      const rt = runtime();
+      const cases = [
+        [513, 3, 8, [513]],
+        [1100, 2, 5, [1100]],
+        [700, 2, 16, [1, 530, 700]],
+      ] as const;
+      for (const [tokens, heads, d, ends] of cases) {
+        const slopes = Float32Array.from([0.001, 0.4, 3].slice(0, heads));
+        const data = randomTensor(tokens, tokens * heads * 3 * d);
+        const dO = randomTensor(7, tokens * heads * d);
+        const gradient = rt.scope(() => {
+          const [lambda, state] = [rt.from(slopes), rt.empty(lightningStateShape(rt, heads, d))];
+          const qkv = rt.from(data, [tokens, heads, 3 * d]);
+          rt.fill(state, 0);
+          const tape = new Tape(rt);
+          let found = new Float32Array();
+          tape.recordStep([qkv], () => {
+            found = rt.read(tape.gradient(qkv));
+          });
+          tape.watch(() => {
+            let begin = 0;
+            for (const end of ends) {
+              const o = lightning(slice(qkv, begin, end), lambda, [{ begin: 0, end: end - begin }], [state]);
+              const [from, to] = [begin * heads * d, end * heads * d];
+              tape.recordStep([], () => rt.f32(tape.gradient(o)).set(dO.subarray(from, to)));
+              begin = end;
+            }
+          });
+          tape.backward();
+          return found;
+        });
+        const wide = Float64Array.from(data);
+        const [q, k, v] = [0, 1, 2].map((which) => part(wide, d, which)) as [Float64Array, Float64Array, Float64Array];
+        const { dq, dk, dv } = quadraticLightningBackward(q, k, v, dO, slopes, d);
+        for (const [which, expected] of [dq, dk, dv].entries()) {
+          const actual = part(Float64Array.from(gradient), d, which);
+          expect(tolerance.normDistance(actual, expected), `${tokens} tokens, part ${which}`).toBeLessThanOrEqual(
+            tolerance.rounding(d + 104, 1),
+          );
+        }
+      }
     });
 
     test("softmax attention, for any length, group and split", () => {

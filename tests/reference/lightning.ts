@@ -50,3 +50,41 @@ export function recurrentLightning(
   }
   return { o, state };
 }
+
+/**
+ * The gradients of `Σ do ⊙ quadraticLightning(q, k, v)`, with `d_ts = e^(−λ (t − s))`:
+ *
+ *     dq_t = Σ_{s ≤ t} d_ts (do_t·v_s) k_s,   dk_s = Σ_{t ≥ s} d_ts (do_t·v_s) q_t,   dv_s = Σ_{t ≥ s} d_ts (q_t·k_s) do_t
+ */
+export function quadraticLightningBackward(
+  q: Numbers,
+  k: Numbers,
+  v: Numbers,
+  dO: Numbers,
+  slopes: Numbers,
+  headDim: number,
+): { dq: Float64Array; dk: Float64Array; dv: Float64Array } {
+  const heads = slopes.length;
+  const tokens = q.length / (heads * headDim);
+  const [dq, dk, dv] = [new Float64Array(q.length), new Float64Array(q.length), new Float64Array(q.length)];
+  for (let h = 0; h < heads; h++) {
+    for (let t = 0; t < tokens; t++) {
+      const to = (t * heads + h) * headDim;
+      for (let s = 0; s <= t; s++) {
+        const from = (s * heads + h) * headDim;
+        const decay = Math.exp(-slopes[h]! * (t - s));
+        let [score, slope] = [0, 0];
+        for (let i = 0; i < headDim; i++) {
+          score += decay * q[to + i]! * k[from + i]!;
+          slope += decay * dO[to + i]! * v[from + i]!;
+        }
+        for (let i = 0; i < headDim; i++) {
+          dq[to + i]! += slope * k[from + i]!;
+          dk[from + i]! += slope * q[to + i]!;
+          dv[from + i]! += score * dO[to + i]!;
+        }
+      }
+    }
+  }
+  return { dq, dk, dv };
+}

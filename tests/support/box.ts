@@ -1,0 +1,17 @@
+import type { MiniMaxM1 } from "../../src/index.js";
+import texts from "./box-texts.json" with { type: "json" };
+
+/** What the model in the box answers with the simd kernels, whatever the engine and the number of threads. */
+export const answers: readonly { readonly question: string; readonly seed: number; readonly text: string }[] = texts;
+
+/** Its answers to the same questions, sampled as MiniMax recommends. */
+export async function answersOf(model: MiniMaxM1): Promise<string[]> {
+  const found: string[] = [];
+  for (const { question, seed } of answers) {
+    let text = "";
+    const options = { temperature: 1, topP: 0.95, maxTokens: 300, seed };
+    for await (const token of model.generate([{ role: "user", content: question }], options)) text += token.text;
+    found.push(text);
+  }
+  return found;
+}
