@@ -47,8 +47,7 @@ export function drawInstance(random: Random, task: Task, level: number, heldOut:
  * Worked solutions to imitate: document i is the prompt of a puzzle and its response, from the stream of `seed` and i. A prompt's tokens have weight 0, all of a response's 1.
  * A window cuts the end off; one that a prompt fills leaves nothing to learn.
  *
- * @param seed integer within [0, 2^32): which puzzles
- * @param heldOut of those that are never trained on: for held-out losses
+ * @param options `seed`, an integer within [0, 2^32), says which puzzles; `heldOut` takes those that are never trained on, for held-out losses
  */
 export function solutions(tasks: readonly Task[], codec: Codec, { seed = 0, heldOut = false } = {}): Dataset {
   return {
