@@ -51,6 +51,7 @@ const TITLES = {
   int8: "Products, int8 weights",
   lightning: "Lightning attention",
   attention: "Softmax attention",
+  train: "Training",
   threads: "Threads",
   model: "Whole models",
   profile: "Profile",

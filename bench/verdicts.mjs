@@ -10,7 +10,7 @@ const percent = (fraction) => `${(100 * fraction).toFixed(0)} %`;
  * @param {Record<string, object>} parts the groups' figures by name
  * @returns rows `{ what, simd, relaxed }`, each build with `{ target, figure, met }`; `met` is undefined where there is nothing to judge
  */
-export function verdicts({ products, int8, lightning, threads, model, long }) {
+export function verdicts({ products, int8, lightning, threads, model, train, long }) {
   /** Median of a contestant, or undefined where it is missing. A native peer serves both builds. */
   const rate = (heat, name, build, metric = "run") =>
     heat?.results.find((result) => result.name === name && [build, "native"].includes(result.build))?.rates[metric]?.median;
@@ -120,6 +120,18 @@ export function verdicts({ products, int8, lightning, threads, model, long }) {
     row("decode, the same ¹", undefined, undefined, (b) => models("f32", "wllama", "decode", b).map((r, i) => r / PYTORCH.decode[i + 1])),
     row("prefill of 512 tokens, of the product's own rate, one and two threads", 0.7, 0.7, prefillEfficiency, percent),
     row("decode, of what memory can deliver: f32, bf16, int8", 0.7, 0.7, decodeEfficiency, percent),
+    row(
+      "training step, of the product's own rate, one and two threads",
+      0.5,
+      0.5,
+      (b) =>
+        (train?.heats ?? []).flatMap((h) =>
+          [1, 2].map(
+            (count) => rate(h, library(suffix(count))(b), b, "step") / rate(h, library(` product${suffix(count)}`)(b), b, "product"),
+          ),
+        ),
+      percent,
+    ),
     row(
       "lightning prefill, rate at 1M tokens of that at 10k",
       undefined,

@@ -34,6 +34,11 @@ export const sampling = {
   "stop-ids": { type: "string", valueHint: "1,2", description: "Stop at these token ids" },
 } as const satisfies ArgsDef;
 
+/** How far a training goes. */
+export const training = {
+  steps: { type: "string", valueHint: "n", description: "Steps in all, in place of the file's" },
+} as const satisfies ArgsDef;
+
 type Given = Readonly<Record<string, unknown>>;
 
 /** The options of `loading` as the library takes them. */
@@ -62,6 +67,14 @@ export function samplingOptions(args: Given, rawArgs: readonly string[]) {
     seed: number(args, "seed", ["an integer within [0, 2^32)", (x) => Number.isInteger(x) && x >= 0 && x < 2 ** 32]),
     stop: stop.length > 0 ? stop : undefined,
     stopIds: args["stop-ids"] === undefined ? undefined : ids(args["stop-ids"] as string, "--stop-ids"),
+  };
+}
+
+/** What a command line says about a training. */
+export function trainingOptions(args: Given) {
+  return {
+    threads: args.threads === "auto" ? ("auto" as const) : number(args, "threads", threads),
+    steps: number(args, "steps", positive),
   };
 }
 

@@ -41,6 +41,10 @@ export function parseOptions<const Schema extends v.GenericSchema>(schema: Schem
   const issue = result.issues[0];
   const name = v.getDotPath(issue);
   if (issue.type === "strict_object" && issue.expected === "never") throw new InputError(`${where}: ${name}: unknown option`);
+  if (name && issue.type === "strict_object") {
+    const [expected, got] = issue.expected === "Object" ? ["an object", issue.received] : ["a value", "none"];
+    throw new InputError(`${where}: ${name}: expected ${expected}, got ${got}`);
+  }
   if (!name) throw new InputError(`${where}: options: expected an object, got ${issue.received}`);
   throw new InputError(`${where}: ${name}: expected ${issue.message}, got ${issue.received}`);
 }

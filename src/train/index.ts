@@ -3,6 +3,7 @@
  *
  * @module lightning-m1/train
  */
+export { type LossPoint, lossCurve } from "./curve.js";
 export { type Dataset, streamOf, textDataset } from "./data.js";
 export { evaluate, type RunOptions, run, type StepMetrics, type Window } from "./run.js";
 export type { Schedule } from "./schedule.js";

@@ -32,7 +32,8 @@ export interface RunOptions {
 }
 
 const stage = v.strictObject({ from: v.pipe(v.number("a step"), v.integer("a step"), v.minValue(0, "a step")), tokens: count });
-const schema = v.strictObject({
+/** @internal */
+export const runOptions = v.strictObject({
   steps: count,
   batchTokens: count,
   schedule: v.optional(schedule, {}),
@@ -72,7 +73,7 @@ export interface StepMetrics extends Losses {
  * @throws {LightningError} a loss or a gradient that is not finite; the weights are those of the step before
  */
 export async function* run(trainer: Trainer, data: Dataset, options: RunOptions): AsyncGenerator<StepMetrics> {
-  const { steps, batchTokens, schedule, windows, heldOut, signal } = parseOptions(schema, options, "run");
+  const { steps, batchTokens, schedule, windows, heldOut, signal } = parseOptions(runOptions, options, "run");
   while (trainer.steps < steps) {
     await nextTurn();
     signal?.throwIfAborted();

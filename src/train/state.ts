@@ -50,7 +50,8 @@ export function decodeState(bytes: Uint8Array, parameters: readonly Parameter[])
       const got = tensor ? `[${tensor.shape.join(", ")}] ${tensor.dtype}` : "none";
       throw new CheckpointError(`${where}: ${name}: expected [${shape.join(", ")}] F32, got ${got} (is it of another model?)`);
     }
-    return () => new Float32Array(bytes.slice(tensor.begin, tensor.end).buffer);
+    // A copy by the constructor: what `slice` gives of a Node Buffer is a view of all of it.
+    return () => new Float32Array(new Uint8Array(bytes.subarray(tensor.begin, tensor.end)).buffer);
   };
   if (tensors.length !== PARTS.length * parameters.length) {
     throw new CheckpointError(

@@ -38,7 +38,8 @@ const PIECE = [
 /** Nothing of this form is ever learned, since `<` is a piece of its own; and none can be the beginning of another. */
 const isSpecial = (token: unknown): token is string => typeof token === "string" && /^<[^<>\s\p{Cs}]+>$/u.test(token);
 
-const schema = v.strictObject({
+/** @internal */
+export const tokenizerOptions = v.strictObject({
   vocabSize: count,
   specialTokens: v.optional(v.array(v.custom<string>(isSpecial, 'a text such as "<answer>", without spaces')), []),
 });
@@ -55,7 +56,7 @@ const schema = v.strictObject({
  * @throws {InputError} texts or options that cannot be worked with, or a `vocabSize` that has no room for bytes and special tokens
  */
 export function trainTokenizer(texts: Iterable<string>, options: TokenizerOptions): Map<string, Uint8Array<ArrayBuffer>> {
-  const { vocabSize, specialTokens } = parseOptions(schema, options, "trainTokenizer");
+  const { vocabSize, specialTokens } = parseOptions(tokenizerOptions, options, "trainTokenizer");
   const special = [...new Set([...MARKUP, ...MARKS, ...specialTokens])];
   const least = byteAlphabet.length + special.length;
   if (vocabSize < least) {

@@ -43,7 +43,8 @@ export interface TrainerOptions {
   checkpointing?: boolean;
 }
 
-const schema = v.strictObject({
+/** @internal */
+export const trainerOptions = v.strictObject({
   lr: v.optional(
     number("a number above 0", (x) => Number.isFinite(x) && x > 0),
     1e-3,
@@ -121,7 +122,7 @@ export class Trainer {
    */
   constructor(model: Trainable, options: TrainerOptions = {}) {
     const { transformer } = model;
-    const parsed = parseOptions(schema, options, "Trainer");
+    const parsed = parseOptions(trainerOptions, options, "Trainer");
     this.options = { ...parsed, auxLossCoef: parsed.auxLossCoef ?? transformer.config.routerAuxLossCoef };
     this.transformer = transformer;
     this.parameters = parametersOf(transformer);

@@ -24,7 +24,7 @@ test.each([
   expect(stdout.includes(ESCAPE)).toBe(coloured);
 });
 
-test.each([["--help"], ["generate", "--help"], ["chat", "-h"], ["inspect", "--help"]])(
+test.each([["--help"], ["generate", "--help"], ["chat", "-h"], ["inspect", "--help"], ["train", "--help"]])(
   "%s %s: plain in a pipe, complete, exit code 0",
   async (...args) => {
     const { exitCode, stdout, stderr } = await run(args);

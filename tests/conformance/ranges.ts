@@ -33,6 +33,14 @@ function simple(shape: readonly number[], length: number, run: (rt: Runtime, y: 
   };
 }
 
+/** An op of elements with two results. */
+function pair(run: (rt: Runtime, first: number, second: number, begin: number, end: number) => void): Make {
+  return (rt) => {
+    const outputs = [zeros(rt, [elements]), zeros(rt, [elements])] as const;
+    return { outputs, length: elements, run: (begin, end) => run(rt, outputs[0].ptr, outputs[1].ptr, begin, end) };
+  };
+}
+
 function product(resident: "f32" | "bf16"): Make {
   return (rt) => {
     const [out, inputs] = [125, 70];
@@ -251,6 +259,174 @@ const kernels: Record<string, Make> = {
     const { ofQueries, ofKeysValues } = attentionBackward(rt);
     ofQueries.run(0, ofQueries.length);
     return ofKeysValues;
+  },
+  matmulBackwardX: (rt) => {
+    const [rows, out, inputs] = [13, 70, 45];
+    const [w, dy, dx] = [randomMatrix(rt, 3, out, inputs, "f32").tensor, input(rt, 4, [rows, out]), input(rt, 5, [rows, inputs])];
+    const packed = rt.empty(dy.shape);
+    rt.kernels.packRows(packed.ptr, dy.ptr, rows, out, 0, rt.kernels.rowTiles(rows));
+    const workspace = rt.workspace(rt.kernels.matmulBackwardWorkspaceBytes);
+    const run = (begin: number, end: number) =>
+      rt.kernels.matmulBackwardX(dx.ptr, dy.ptr, packed.ptr, w.ptr, rows, out, inputs, workspace, begin, end);
+    return { outputs: [dx], length: Math.ceil(inputs / 8), run };
+  },
+  matmulBackwardW: (rt) => {
+    const [rows, out, inputs] = [13, 125, 45];
+    const [x, dy, dw] = [input(rt, 3, [rows, inputs]), input(rt, 4, [rows, out]), input(rt, 5, [128, inputs])];
+    const packed = rt.empty(x.shape);
+    rt.kernels.packColumnTiles(packed.ptr, x.ptr, rows, inputs, 0, rt.kernels.rowTiles(inputs));
+    const workspace = rt.workspace(rt.kernels.matmulBackwardWorkspaceBytes);
+    const run = (begin: number, end: number) =>
+      rt.kernels.matmulBackwardW(dw.ptr, dy.ptr, x.ptr, packed.ptr, rows, out, inputs, workspace, begin, end);
+    return { outputs: [dw], length: 4, run };
+  },
+  packColumnTiles: (rt) => {
+    const [rows, width] = [515, 13];
+    const packed = zeros(rt, [rows, width]);
+    const x = input(rt, 1, [rows, width]);
+    const run = (begin: number, end: number) => rt.kernels.packColumnTiles(packed.ptr, x.ptr, rows, width, begin, end);
+    return { outputs: [packed], length: rt.kernels.rowTiles(width), run };
+  },
+  rmsNormBackwardX: (rt) => {
+    const [dx, scales] = [input(rt, 1, [ROWS, WIDTH]), zeros(rt, [ROWS])];
+    const [dy, x, w] = [input(rt, 2, [ROWS, WIDTH]), input(rt, 3, [ROWS, WIDTH]), input(rt, 4, [WIDTH])];
+    const run = (begin: number, end: number) =>
+      rt.kernels.rmsNormBackwardX(dx.ptr, scales.ptr, dy.ptr, x.ptr, w.ptr, WIDTH, 1e-5, begin, end);
+    return { outputs: [dx, scales], length: ROWS, run };
+  },
+  rmsNormBackwardW: simple([WIDTH], WIDTH, (rt, dw, begin, end) =>
+    rt.kernels.rmsNormBackwardW(
+      dw.ptr,
+      input(rt, 1, [ROWS, WIDTH]).ptr,
+      input(rt, 2, [ROWS, WIDTH]).ptr,
+      input(rt, 3, [ROWS]).ptr,
+      ROWS,
+      WIDTH,
+      begin,
+      end,
+    ),
+  ),
+  siluBackward: simple([elements], elements, (rt, dx, begin, end) =>
+    rt.kernels.siluBackward(dx.ptr, input(rt, 1, [elements]).ptr, input(rt, 2, [elements]).ptr, begin, end),
+  ),
+  siluGateBackward: pair((rt, da, db, begin, end) =>
+    rt.kernels.siluGateBackward(
+      da,
+      db,
+      input(rt, 1, [elements]).ptr,
+      input(rt, 2, [elements]).ptr,
+      input(rt, 3, [elements]).ptr,
+      begin,
+      end,
+    ),
+  ),
+  sigmoidGateBackward: pair((rt, dg, dx, begin, end) =>
+    rt.kernels.sigmoidGateBackward(
+      dg,
+      dx,
+      input(rt, 1, [elements]).ptr,
+      input(rt, 2, [elements]).ptr,
+      input(rt, 3, [elements]).ptr,
+      begin,
+      end,
+    ),
+  ),
+  addScaled: simple([elements], elements, (rt, y, begin, end) =>
+    rt.kernels.addScaled(y.ptr, input(rt, 1, [elements]).ptr, 0.7, begin, end),
+  ),
+  mixBackward: (rt) => {
+    const outputs = [zeros(rt, [ROWS, WIDTH]), zeros(rt, [ROWS, WIDTH]), zeros(rt, [ROWS])] as const;
+    const [dy, a, b] = [input(rt, 1, [ROWS, WIDTH]), input(rt, 2, [ROWS, WIDTH]), input(rt, 3, [ROWS, WIDTH])];
+    const c = input(rt, 4, [ROWS]);
+    const [da, db, dc] = outputs;
+    const run = (begin: number, end: number) =>
+      rt.kernels.mixBackward(da.ptr, db.ptr, dc.ptr, dy.ptr, a.ptr, b.ptr, c.ptr, WIDTH, begin, end);
+    return { outputs, length: ROWS, run };
+  },
+  ropeBackward: simple([ROWS, HEADS, DIM], ROWS, (rt, dx, begin, end) =>
+    rt.kernels.ropeBackward(
+      dx.ptr,
+      input(rt, 1, dx.shape).ptr,
+      input(rt, 2, [ROWS, 4]).ptr,
+      input(rt, 3, [ROWS, 4]).ptr,
+      HEADS,
+      DIM,
+      8,
+      begin,
+      end,
+    ),
+  ),
+  embedBackward: simple([32, WIDTH], WIDTH, (rt, dw, begin, end) => {
+    const ids = rt.from([3, 19, 0, 7, 8, 3, 11], [ROWS], "i32");
+    rt.kernels.embedBackward(dw.ptr, ids.ptr, input(rt, 1, [ROWS, WIDTH]).ptr, ROWS, WIDTH, begin, end);
+  }),
+  routeBackward: simple([ROWS, 4], ROWS, (rt, dlogits, begin, end) => {
+    const experts = rt.from([0, 1, 2, 3, 1, 0, 3, 2, 0, 2, 1, 3, 2, 0], [ROWS, 2], "i32");
+    rt.kernels.routeBackward(dlogits.ptr, input(rt, 1, [ROWS, 2]).ptr, experts.ptr, input(rt, 2, [ROWS, 2]).ptr, 4, 2, begin, end);
+  }),
+  gatherBackward: simple([ROWS, WIDTH], WIDTH, (rt, dx, begin, end) =>
+    rt.kernels.gatherBackward(
+      dx.ptr,
+      input(rt, 1, [order.length, WIDTH]).ptr,
+      rt.from(order, [order.length], "i32").ptr,
+      order.length,
+      2,
+      WIDTH,
+      begin,
+      end,
+    ),
+  ),
+  scatterBackward: (rt) => {
+    // Every slot once: the weights' gradients belong to slots.
+    const slots = rt.from([5, 0, 9, 13, 2, 1, 7], [7], "i32");
+    const outputs = [zeros(rt, [7, WIDTH]), zeros(rt, [2 * ROWS])] as const;
+    const [dx, dweights] = outputs;
+    const [dy, x, weights] = [input(rt, 1, [ROWS, WIDTH]), input(rt, 2, [7, WIDTH]), input(rt, 3, [2 * ROWS])];
+    const run = (begin: number, end: number) =>
+      rt.kernels.scatterBackward(dx.ptr, dweights.ptr, dy.ptr, x.ptr, slots.ptr, weights.ptr, 2, WIDTH, begin, end);
+    return { outputs, length: 7, run };
+  },
+  targetLogprobs: simple([ROWS], ROWS, (rt, y, begin, end) =>
+    rt.kernels.targetLogprobs(
+      y.ptr,
+      input(rt, 1, [ROWS, WIDTH]).ptr,
+      rt.from([3, 0, 12, 7, 8, 3, 11], [ROWS], "i32").ptr,
+      WIDTH,
+      begin,
+      end,
+    ),
+  ),
+  targetLogprobsBackward: simple([ROWS, WIDTH], ROWS, (rt, dx, begin, end) => {
+    const targets = rt.from([3, 0, 12, 7, 8, 3, 11], [ROWS], "i32");
+    rt.kernels.targetLogprobsBackward(dx.ptr, input(rt, 1, [ROWS]).ptr, input(rt, 2, [ROWS, WIDTH]).ptr, targets.ptr, WIDTH, begin, end);
+  }),
+  softmaxBackward: simple([ROWS, WIDTH], ROWS, (rt, dx, begin, end) =>
+    rt.kernels.softmaxBackward(dx.ptr, input(rt, 1, [ROWS, WIDTH]).ptr, input(rt, 2, [ROWS, WIDTH]).ptr, WIDTH, WIDTH, begin, end),
+  ),
+  logSoftmaxBackward: simple([ROWS, WIDTH], ROWS, (rt, dx, begin, end) =>
+    rt.kernels.logSoftmaxBackward(dx.ptr, input(rt, 1, [ROWS, WIDTH]).ptr, input(rt, 2, [ROWS, WIDTH]).ptr, WIDTH, begin, end),
+  ),
+  adamW: (rt) => {
+    const outputs = [input(rt, 1, [elements]), input(rt, 2, [elements]), zeros(rt, [elements])] as const;
+    const [w, m, v] = outputs;
+    const g = input(rt, 4, [elements]);
+    const run = (begin: number, end: number) =>
+      rt.kernels.adamW(w.ptr, m.ptr, v.ptr, g.ptr, 0.5, 0.9, 0.95, 0.99, 0.1, 1.5, 1e-8, begin, end);
+    return { outputs, length: elements, run };
+  },
+  lightningBackward: (rt) => {
+    const [tokens, piece, chunk] = [70, 30, 16];
+    const outputs = [zeros(rt, [tokens, HEADS, 3 * DIM]), input(rt, 1, stateShape(HEADS, DIM))] as const;
+    const [dqkv, dstate] = outputs;
+    const [dO, state, qkv] = [
+      input(rt, 2, [tokens, HEADS * DIM]),
+      input(rt, 3, stateShape(HEADS, DIM)),
+      input(rt, 4, [tokens, HEADS, 3 * DIM]),
+    ];
+    const slopes = rt.from([0.1, 0.5, 0.01, 2, 0]);
+    const workspace = rt.workspace(rt.kernels.lightningBackwardWorkspaceBytes(piece, chunk, DIM));
+    const args = [dqkv.ptr, dstate.ptr, dO.ptr, state.ptr, qkv.ptr, slopes.ptr, tokens, HEADS, DIM, piece, chunk, workspace] as const;
+    return { outputs, length: HEADS, run: (begin, end) => rt.kernels.lightningBackward(...args, begin, end) };
   },
   exponentialNegative: simple([96], 24, (rt, y, begin, end) =>
     rt.kernels.exponentialNegative(y.ptr, input(rt, 1, [96]).ptr, 4 * begin, 4 * end),

@@ -28,7 +28,7 @@ function run(group: string, ...flags: string[]): Report {
 }
 
 describe("the short form of every group runs, without peers and from any directory", () => {
-  test.each(["products", "int8", "lightning", "attention", "threads", "model", "profile"])("%s", (group) => {
+  test.each(["products", "int8", "lightning", "attention", "threads", "model", "profile", "train"])("%s", (group) => {
     const { heats = [], skipped } = run(group);
     expect(skipped).toEqual([]);
     const results = heats.flatMap(({ results }) => results);
@@ -54,7 +54,7 @@ test("shapes are the caller's", () => {
 });
 
 test.each([
-  [["--only", "sums"], '--only: expected products, int8, lightning, attention, threads, model, profile, long, got "sums"'],
+  [["--only", "sums"], '--only: expected products, int8, lightning, attention, threads, model, profile, train, long, got "sums"'],
   [["--only", "products", "--shapes", "1x2"], '--shapes: expected MxKxN,…, got "1x2"'],
   [["--only", "products", "--shapes", "1x2x0"], '--shapes: expected MxKxN,…, got "1x2x0"'],
   [["--only", "products,long", "--shapes", "1x2x3"], "--shapes: expected with --only products, int8, threads, got long"],

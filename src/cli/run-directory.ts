@@ -1,0 +1,249 @@
+// A training's directory. The state is replaced as a whole, and what was appended after it is cut off before anything goes on: whenever
+// the process ends, however it ends, the directory is that of an uninterrupted run at the last save.
+
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  ftruncateSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
+import { CheckpointError, InputError } from "../index.js";
+import { type LossPoint, lossCurve, type StepMetrics, type Trainer } from "../train/index.js";
+import { whyUnread } from "./terminal.js";
+
+/** What decides the numbers of a run, as JSON. A state belongs to one of these. */
+export type Identity = Readonly<Record<string, unknown>>;
+
+export class RunDirectory {
+  /** One per step so far. */
+  readonly points: LossPoint[] = [];
+  /** Where the model goes in the end. */
+  readonly model: string;
+  private readonly state: string;
+  private readonly identity: string;
+  private metrics: number | undefined;
+
+  private constructor(
+    readonly path: string,
+    private readonly unlock: () => void,
+  ) {
+    this.model = join(path, "model");
+    this.state = join(path, "state.safetensors");
+    this.identity = join(path, "train.json");
+  }
+
+  /** Makes the directory if need be, and keeps other processes out until `close`. @throws {InputError} another process trains there */
+  static open(path: string): RunDirectory {
+    return guard(path, () => {
+      mkdirSync(path, { recursive: true });
+      return new RunDirectory(path, lock(path));
+    });
+  }
+
+  /**
+   * Puts the trainer where the last save left it; at the beginning, notes whose run this is.
+   *
+   * @throws {InputError} a state of another run
+   * @throws {CheckpointError} files that are damaged
+   */
+  resume(trainer: Trainer, identity: Identity): void {
+    if (existsSync(this.state)) {
+      this.compare(identity);
+      try {
+        trainer.restore(readFileSync(this.state));
+      } catch (cause) {
+        if (!(cause instanceof Error)) throw cause;
+        throw new CheckpointError(`${this.state}: ${cause.message} (to begin anew, remove this file)`, { cause });
+      }
+    } else replace(this.identity, new TextEncoder().encode(`${JSON.stringify(identity, null, 2)}\n`));
+    const path = join(this.path, "metrics.jsonl");
+    guard(path, () => {
+      this.metrics = openSync(path, "a+");
+      ftruncateSync(this.metrics, this.readMetrics(readFileSync(path), trainer.steps));
+    });
+  }
+
+  /** One line of metrics. How tokens were spread over experts is left out: it is most of the bytes. */
+  append({ expertLoad: _, ...metrics }: StepMetrics): void {
+    guard(join(this.path, "metrics.jsonl"), () => writeAll(this.metrics!, new TextEncoder().encode(`${JSON.stringify(metrics)}\n`)));
+    this.points.push(pointOf(metrics));
+  }
+
+  save(trainer: Trainer): void {
+    guard(this.path, () => fsyncSync(this.metrics!));
+    replace(this.state, trainer.save());
+    replace(join(this.path, "loss.svg"), new TextEncoder().encode(lossCurve(this.points)));
+  }
+
+  close(): void {
+    if (this.metrics !== undefined) closeSync(this.metrics);
+    this.metrics = undefined;
+    this.unlock();
+  }
+
+  /** Takes in the lines of steps up to `last` and tells where they end; there may be others, and the beginning of one. */
+  private readMetrics(bytes: Uint8Array, last: number): number {
+    let end = 0;
+    for (let next = bytes.indexOf(10); next >= 0; next = bytes.indexOf(10, end)) {
+      let line: Partial<StepMetrics> | null;
+      try {
+        line = JSON.parse(new TextDecoder().decode(bytes.subarray(end, next)));
+      } catch {
+        break;
+      }
+      if (!(line && line.step! <= last)) break;
+      this.points.push(pointOf(line as StepMetrics));
+      end = next + 1;
+    }
+    return end;
+  }
+
+  private compare(identity: Identity): void {
+    let made: unknown;
+    try {
+      made = JSON.parse(readFileSync(this.identity, "utf8"));
+    } catch (cause) {
+      const got = cause instanceof SyntaxError ? "other text" : whyUnread(cause);
+      throw new CheckpointError(`${this.identity}: expected what the state beside it was made with, got ${got}`, { cause });
+    }
+    const difference = findDifference(made, JSON.parse(JSON.stringify(identity)));
+    if (!difference) return;
+    const [at, expected, got] = difference;
+    throw new InputError(
+      `${this.state}: made with another ${at}: expected ${excerpt(expected)}, got ${excerpt(got)} (another --out for another training)`,
+    );
+  }
+}
+
+function pointOf({ step, crossEntropy, heldOutLoss }: Pick<StepMetrics, "step" | "crossEntropy" | "heldOutLoss">): LossPoint {
+  return { step, loss: crossEntropy, heldOut: heldOutLoss };
+}
+
+/** The first place at which two pieces of JSON differ, whatever the order of keys. */
+function findDifference(a: unknown, b: unknown, at = ""): readonly [at: string, a: unknown, b: unknown] | undefined {
+  if (Object.is(a, b)) return undefined;
+  if (typeof a !== "object" || typeof b !== "object" || !a || !b || Array.isArray(a) !== Array.isArray(b)) return [at, a, b];
+  for (const key of new Set([...Object.keys(a), ...Object.keys(b)])) {
+    const [of, other] = [a, b] as Record<string, unknown>[];
+    const found = findDifference(of![key], other![key], at ? `${at}.${key}` : key);
+    if (found) return found;
+  }
+  return undefined;
+}
+
+function excerpt(value: unknown): string {
+  const text = JSON.stringify(value) ?? "none";
+  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
+}
+
+/** Replaces a file: at any moment it is the old one or the new one, also on the disk. */
+function replace(path: string, bytes: Uint8Array): void {
+  guard(path, () => {
+    const temporary = `${path}.tmp`;
+    const file = openSync(temporary, "w");
+    try {
+      writeAll(file, bytes);
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+    renameSync(temporary, path);
+    syncDirectory(dirname(path));
+  });
+}
+
+function writeAll(file: number, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.byteLength; ) at += writeSync(file, bytes, at);
+}
+
+/** Makes a renaming last; some systems cannot, and need not. */
+function syncDirectory(path: string): void {
+  try {
+    const directory = openSync(path, "r");
+    try {
+      fsyncSync(directory);
+    } finally {
+      closeSync(directory);
+    }
+  } catch {}
+}
+
+/** Takes the directory for this process. A lock whose process has ended, killed perhaps, counts for nothing. */
+function lock(directory: string): () => void {
+  const path = join(directory, "lock");
+  const own = holderOf(process.pid)!;
+  const mine = join(directory, `lock.${process.pid}.tmp`);
+  // Written elsewhere and linked: a lock is never seen without its content.
+  writeFileSync(mine, own);
+  try {
+    for (;;) {
+      try {
+        linkSync(mine, path);
+        return () => {
+          if (read(path) === own) rmSync(path, { force: true });
+        };
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+      }
+      const other = read(path);
+      if (other === undefined) continue;
+      const pid = Number.parseInt(other, 10);
+      if (holderOf(pid) === other) {
+        throw new InputError(
+          `${directory}: expected no other training in it, got that of process ${pid} (wait for its end, or another --out)`,
+        );
+      }
+      const aside = `${mine}.stale`;
+      try {
+        renameSync(path, aside);
+        // Another process may have been faster, and this its lock.
+        if (read(aside) !== other) linkSync(aside, path);
+      } catch (error) {
+        if (!["ENOENT", "EEXIST"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+      }
+      rmSync(aside, { force: true });
+    }
+  } finally {
+    rmSync(mine, { force: true });
+  }
+}
+
+/** A process as it stands in a lock: its number and, where it can be learned, when it began; undefined if there is none of this number. */
+function holderOf(pid: number): string | undefined {
+  if (!(pid > 0)) return undefined;
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EPERM") return undefined;
+  }
+  // Linux: the state is the first field after the name in parentheses, the beginning the twentieth.
+  const fields = read(`/proc/${pid}/stat`)?.split(") ").at(-1)?.split(" ");
+  if (fields?.[0] === "Z") return undefined;
+  return `${pid} ${fields?.[19] ?? ""}\n`;
+}
+
+function read(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return undefined;
+  }
+}
+
+function guard<T>(path: string, body: () => T): T {
+  try {
+    return body();
+  } catch (cause) {
+    if (cause instanceof InputError || cause instanceof CheckpointError) throw cause;
+    throw new CheckpointError(`${path}: cannot be written: ${(cause as Error).message}`, { cause });
+  }
+}

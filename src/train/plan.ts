@@ -1,0 +1,68 @@
+import * as v from "valibot";
+import { SEEDS } from "../generate/random.js";
+import { decodeJson, isObject } from "../io/json.js";
+import { InputError } from "../runtime/errors.js";
+import { count, number, parseOptions, text, word } from "../runtime/options.js";
+import { runOptions } from "./run.js";
+import { tokenizerOptions } from "./tokenizer.js";
+import { trainerOptions } from "./trainer.js";
+
+/** What the tokenizer of a new model decides, and its configuration therefore does not say. */
+const DECIDED = ["vocab_size", "bos_token_id", "eos_token_id"] as const;
+
+const schema = v.strictObject({
+  model: v.custom<string | Readonly<Record<string, unknown>>>(
+    (x) => (typeof x === "string" && x !== "") || isObject(x),
+    "the JSON of a configuration, or the path of a checkpoint",
+  ),
+  tokenizer: v.optional(tokenizerOptions),
+  data: v.strictObject({
+    tasks: v.optional(v.union([v.literal("all"), v.pipe(v.array(text), v.nonEmpty())], '"all" or the names of tasks')),
+    texts: v.optional(count),
+    text: v.optional(v.pipe(v.array(text, "paths of text files"), v.nonEmpty("paths of text files"))),
+  }),
+  seed: v.optional(
+    number("an integer within [0, 2^32)", (x) => Number.isInteger(x) && x >= 0 && x < SEEDS),
+    0,
+  ),
+  build: v.optional(word("auto", "simd", "relaxed", "debug"), "auto"),
+  trainer: v.optional(v.omit(trainerOptions, ["decays"]), {}),
+  run: v.omit(runOptions, ["heldOut", "signal"]),
+  heldOut: v.optional(v.strictObject({ documents: count, every: count })),
+  save: v.optional(v.strictObject({ every: v.optional(count, 100) }), {}),
+});
+
+/** What a model is trained on: worked solutions of tasks (and so many texts for the tokenizer), or text files. */
+export type PlannedData = { readonly tasks: "all" | readonly string[]; readonly texts: number } | { readonly text: readonly string[] };
+
+/** A whole training, as one JSON file describes it. Paths are as they were written. */
+export type Plan = Omit<v.InferOutput<typeof schema>, "data"> & { readonly data: PlannedData };
+
+/**
+ * Reads the file of a training.
+ *
+ * @param where the file, for messages
+ * @throws {CheckpointError} other bytes than JSON
+ * @throws {InputError} unknown keys, values that do not fit, or keys that contradict each other
+ */
+export function parsePlan(bytes: Uint8Array, where: string): Plan {
+  const { data: given, ...plan } = parseOptions(schema, decodeJson(bytes, where), where);
+  const { model, tokenizer } = plan;
+  if (typeof model === "string" && tokenizer) {
+    throw new InputError(`${where}: tokenizer: expected none, since the checkpoint brings its own, got one (leave it out)`);
+  }
+  if (typeof model === "object") {
+    const decided = DECIDED.find((key) => key in model);
+    if (decided) throw new InputError(`${where}: model.${decided}: expected none, got one (the tokenizer decides it: leave it out)`);
+    if (!tokenizer) throw new InputError(`${where}: tokenizer: expected { "vocabSize": … } for a new model, got none`);
+  }
+  return { ...plan, data: dataOf(given, where) };
+}
+
+function dataOf({ tasks, texts, text }: v.InferOutput<typeof schema>["data"], where: string): PlannedData {
+  if (tasks && text) throw new InputError(`${where}: data: expected tasks or text, got both`);
+  if (tasks) return { tasks, texts: texts ?? 8000 };
+  if (!text) throw new InputError(`${where}: data: expected tasks or text, got neither`);
+  if (texts !== undefined) throw new InputError(`${where}: data.texts: expected none beside text, got ${texts} (it belongs to tasks)`);
+  return { text };
+}
