@@ -3,7 +3,7 @@ import type { Runtime } from "./runtime.js";
 import { bytesOf, type Tensor } from "./tensor.js";
 
 /** What an op does on the way back: given the gradient `dy` of its result, adds to the gradients `d(x)` of what it was made from. */
-export type Back = (dy: Tensor, d: (x: Tensor) => Tensor) => void;
+type Back = (dy: Tensor, d: (x: Tensor) => Tensor) => void;
 
 /**
  * The ops of a pass in order, each with its way back (reverse-mode differentiation): of a number L, the gradient of a tensor x is ∂L/∂x, in x's shape and layout.
