@@ -1,13 +1,16 @@
 /**
- * The building blocks by themselves: a runtime, tensors in its memory, and every op of the model on them.
+ * The building blocks by themselves: a runtime, tensors in its memory, every op of the model on them, and the tape along which they differentiate.
  *
  * @module lightning-m1/ops
  */
+export { readRows, writeRows } from "../runtime/rows.js";
 export { type KernelCall, Runtime, type RuntimeOptions } from "../runtime/runtime.js";
+export { Tape, zeros } from "../runtime/tape.js";
 export { type DType, reshape, sizeOf, slice, type Tensor } from "../runtime/tensor.js";
 export { availableBuilds, type Build, type Kernels } from "../runtime/wasm.js";
 export { type ResidentDType, ResidentWeights, type StoredDType, type WeightSpec, type Weights } from "../runtime/weights.js";
 export { attention } from "./attention.js";
+export { type Balance, balance } from "./balance.js";
 export { embed } from "./embed.js";
 export { type KeysValues, KeyValueCache, type KVType } from "./kv-pages.js";
 export { lightning, lightningState, readLightningState } from "./lightning.js";
@@ -17,4 +20,4 @@ export { mix, residual, sigmoidGate, silu, siluGate } from "./pointwise.js";
 export { type Rotation, rope, rotation } from "./rope.js";
 export { gather, type Routing, route, scatter, take, zerosLike } from "./route.js";
 export type { Segment } from "./segment.js";
-export { argmax, logSoftmax, softmax } from "./softmax.js";
+export { argmax, logSoftmax, softmax, targetLogprobs } from "./softmax.js";

@@ -8,7 +8,8 @@ const QUESTION = "\u0001";
 /**
  * Questions as a user's message in a model's own chat format.
  *
- * @param formatChat what `model.formatChat` does
+ * @param tokenizer `model.tokenizer`
+ * @param formatChat what `model.formatChat` does: `(messages) => model.formatChat(messages)`
  * @throws {InputError} a format that does not write the message out, or a tokenizer without an end of sentence
  */
 export async function chatCodec(

@@ -14,6 +14,7 @@ export interface Solver {
   ): Pick<Generation, typeof Symbol.asyncIterator>;
 }
 
+/** Which puzzles, and how they are answered. */
 export interface EvaluateOptions {
   tasks: readonly Task[];
   /** Held-out instances for each level of each task (50). */
@@ -68,7 +69,8 @@ export interface Score {
 }
 
 /**
- * Puts held-out puzzles to a model, level by level, and judges its responses.
+ * Puts held-out puzzles to a model, level by level, and judges its responses; a score comes as soon as its level is done. By default at temperature 1 with top-p 0.95, as the
+ * report evaluates (section 5).
  *
  * @throws {InputError} options that do not fit
  */
@@ -108,7 +110,11 @@ export async function* evaluateTasks(model: Solver, options: EvaluateOptions): A
   }
 }
 
-/** Different instances of a level that are held out. @throws {InputError} the level has fewer */
+/**
+ * Different instances of a level that are held out, the same ones for the same seed.
+ *
+ * @throws {InputError} the level has fewer
+ */
 export function heldOut(task: Task, level: number, amount: number, seed: number): Puzzle[] {
   const found = new Map<string, Puzzle>();
   for (let i = 0; found.size < amount; i++) {

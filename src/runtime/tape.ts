@@ -2,14 +2,16 @@ import { ShapeError } from "./errors.js";
 import type { Runtime } from "./runtime.js";
 import { bytesOf, type Tensor } from "./tensor.js";
 
-/** What an op does on the way back: given the gradient of its result, adds to the gradients `d(x)` of what it was made from. */
+/** What an op does on the way back: given the gradient `dy` of its result, adds to the gradients `d(x)` of what it was made from. */
 type Back = (dy: Tensor, d: (x: Tensor) => Tensor) => void;
 
 /**
- * The ops of a pass in order, each with its way back (reverse-mode differentiation). While `watch` runs, every op records itself;
- * `backward` then goes from the last op to the first. A gradient exists from its first contribution until the op that made its tensor has used it up.
+ * The ops of a pass in order, each with its way back (reverse-mode differentiation): of a number L, the gradient of a tensor x is ∂L/∂x, in x's shape and layout.
+ * While `watch` runs, every op records itself; `seed` says what ∂L/∂y is for the results y from which L is computed; `backward` then goes from the last op to the first.
+ * A gradient exists from its first contribution until the op that made its tensor has used it up.
  *
- * The tape holds only the tensors whose values the way back reads; scopes free all others, as ever.
+ * The tape holds only the tensors whose values the way back reads, from the op that reads them until `backward` is over; scopes free all others, as ever.
+ * Float32 only. All of it, `backward` included, belongs into one `rt.scope`.
  */
 export class Tape {
   private readonly steps: (() => void)[] = [];
@@ -21,7 +23,10 @@ export class Tape {
   private readonly parameters: ReadonlyMap<Tensor, Tensor>;
   private readonly ends: (() => void)[] = [];
 
-  /** @param parameters where the gradients of parameters are added up; these outlive the tape, which frees none of them */
+  /**
+   * @param parameters gradients by the tensor that they belong to, in its shape and layout (`zeros(rt, w.shape, w.layout)`): they are added to, and outlive the tape.
+   *   All other gradients are freed as soon as they are used up
+   */
   constructor(
     readonly rt: Runtime,
     { parameters = new Map(), checkpointing = false }: { parameters?: ReadonlyMap<Tensor, Tensor>; checkpointing?: boolean } = {},
@@ -30,7 +35,7 @@ export class Tape {
     this.checkpointing = checkpointing;
   }
 
-  /** Runs `body`, whose ops record themselves here. If it throws, the tape is empty again. */
+  /** Runs `body`, whose ops record themselves here. If `body` throws, the tape is empty again. */
   watch<T>(body: () => T): T {
     const { rt } = this;
     const outer = rt.tape;
@@ -46,9 +51,9 @@ export class Tape {
   }
 
   /**
-   * An op made `y`. On the way back, if anything depended on y, `back` is given its gradient.
+   * An op made `y`. On the way back, if anything depended on y, `back` is given its gradient, which is freed afterwards.
    *
-   * @param reads tensors whose values `back` reads: kept until then
+   * @param reads tensors whose values `back` reads: kept until then, and not to be written to meanwhile
    */
   record(y: Tensor, reads: readonly Tensor[], back: Back): void {
     this.recordStep(reads, () => {
@@ -62,7 +67,7 @@ export class Tape {
     });
   }
 
-  /** An op added to `y`: its gradient goes to `back`, and stays what it is. */
+  /** An op added to `y`, a tensor that was there before: its gradient goes to `back`, and stays what it is. */
   recordChange(y: Tensor, reads: readonly Tensor[], back: Back): void {
     this.recordStep(reads, () => {
       if (this.reached(y)) back(this.gradient(y), (x) => this.gradient(x));
@@ -80,7 +85,11 @@ export class Tape {
     this.ends.push(end);
   }
 
-  /** The gradient of a tensor, to add to: zeros at first. A slice's is part of its whole's. */
+  /**
+   * The gradient of a tensor, to add to: zeros at first. A slice's is part of its whole's.
+   *
+   * @throws {ShapeError} a tensor that is not float32, such as weights loaded as bf16
+   */
   gradient(x: Tensor): Tensor {
     const whole = x.whole ?? x;
     let gradient = this.parameters.get(whole) ?? this.gradients.get(whole);
@@ -108,7 +117,7 @@ export class Tape {
     return this.gradients.has(("whole" in x && (x as Tensor).whole) || x);
   }
 
-  /** Sets a gradient, which is the tape's from then on. */
+  /** Where the way back begins: ∂L/∂x of a result x, in its shape. The tape's from then on, to be changed and freed by it. */
   seed(x: Tensor, dx: Tensor): void {
     this.gradients.set(x.whole ?? x, dx);
   }
@@ -119,6 +128,7 @@ export class Tape {
     return gradient && { ...gradient, shape: x.shape };
   }
 
+  /** The same for what is no tensor. */
   takeFor(key: object): Tensor | undefined {
     const gradient = this.gradients.get(key);
     this.gradients.delete(key);
@@ -126,7 +136,7 @@ export class Tape {
   }
 
   /**
-   * Runs `body` without keeping what its way back reads: when that is due, `body` runs once more (Chen et al. 2016).
+   * Runs `body` without keeping what its way back reads: when that is due, `body` runs once more (Chen et al. 2016), to the same bits.
    *
    * @param reads what `body` reads
    * @param restore brings back what else it reads and changes, so that it computes the same again
@@ -148,7 +158,7 @@ export class Tape {
     return results;
   }
 
-  /** Adds up all gradients, from the last op to the first. The tape is empty afterwards. */
+  /** Adds up all gradients, from the last op to the first. The tape is empty afterwards, after a failure too. */
   backward(): void {
     try {
       this.run();
@@ -183,7 +193,7 @@ export class Tape {
   }
 }
 
-/** Zeros, kept until released. */
+/** Zeros in float32, kept until released; the padding of panels is zero too, which `rt.fill` does not see to. */
 export function zeros(rt: Runtime, shape: readonly number[], layout: Tensor["layout"] = "rows"): Tensor {
   const y = rt.keep(shape, "f32", layout);
   rt.bytes(y.ptr, bytesOf(shape, "f32", layout)).fill(0);

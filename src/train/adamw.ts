@@ -4,9 +4,13 @@ import { bytesOf, type Tensor } from "../runtime/tensor.js";
 
 /** How AdamW moves a parameter. */
 export interface AdamWOptions {
+  /** η */
   readonly lr: number;
+  /** β₁, β₂ */
   readonly betas: readonly [number, number];
+  /** ε */
   readonly eps: number;
+  /** λ */
   readonly weightDecay: number;
 }
 

@@ -8,18 +8,28 @@ import type { Example } from "./trainer.js";
  * stopped.
  */
 export interface Dataset {
-  /** @param window most tokens that are of use */
+  /**
+   * @param index from 0 on; the same index and window give the same document
+   * @param window most tokens that are of use, as a run's stages have it; longer documents are not cut by the run
+   * @returns at least one token; only documents of two and more teach anything
+   */
   document(index: number, window: number): Example;
 }
 
-/** A stream of its own for document `index` of the stream `seed`. */
+/** Random numbers of their own for document `index` of the stream `seed`: the same for the same two, and unlike those of their neighbours. */
 export function streamOf(seed: number, index: number): Random {
   // Two rounds of a multiplicative hash (Knuth): neighbours begin far apart.
   const mixed = Math.imul((index ^ (index >>> 16)) + Math.imul(seed, 0x9e3779b1), 0x85ebca6b);
   return Random.seeded((mixed ^ (mixed >>> 13)) >>> 0);
 }
 
-/** Windows of one long text, each from anywhere in it. @throws {InputError} fewer than two tokens */
+/**
+ * Windows of one long text, each from anywhere in it, all beginnings as likely.
+ *
+ * @param ids the text's tokens
+ * @param seed integer within [0, 2^32): which windows
+ * @throws {InputError} fewer than two tokens, or another seed
+ */
 export function textDataset(ids: TokenIds, { seed = 0 }: { seed?: number } = {}): Dataset {
   if (ids.length < 2) throw new InputError(`textDataset: ids: expected at least two tokens, got ${ids.length}`);
   if (!(Number.isInteger(seed) && seed >= 0 && seed < SEEDS))

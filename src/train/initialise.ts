@@ -13,7 +13,7 @@ import type { Build } from "../runtime/wasm.js";
 import { ResidentWeights } from "../runtime/weights.js";
 
 export interface CreateOptions {
-  /** Integer within [0, 2^32): the same seed gives the same weights. */
+  /** Integer within [0, 2^32): the same seed gives the same weights. By default any. */
   seed?: number;
   /** A tokenizer's files, by name, as `trainTokenizer` returns them; saved with the model. */
   files?: ReadonlyMap<string, Uint8Array>;

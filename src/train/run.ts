@@ -7,19 +7,25 @@ import type { Example, Losses, Trainer } from "./trainer.js";
 
 /** Documents of at most so many tokens from a step on. */
 export interface Window {
+  /** The first step of the stage, counted from 0. */
   readonly from: number;
+  /** Most tokens of a document: what `document(index, window)` is asked for. */
   readonly tokens: number;
 }
 
 export interface RunOptions {
   /** Updates in all, those of earlier runs included. */
   steps: number;
-  /** A batch takes documents until it has so many tokens. */
+  /** A batch takes whole documents while they fit into so many tokens, and at least one. */
   batchTokens: number;
+  /** How the trainer's learning rate moves; by default along a cosine to a tenth, without warm-up. */
   schedule?: Schedule;
-  /** Lengthening windows in stages (the report, section 2): the last stage that has begun counts. Without any, `batchTokens` is the window. */
+  /**
+   * Lengthening windows in stages, as the report lengthens contexts (section 2): the last stage in the array that has begun counts. Before the first one, and without any,
+   * `batchTokens` is the window.
+   */
   windows?: readonly Window[];
-  /** Data that is not trained on: the loss of its first `documents`, every so many steps and after the last one. */
+  /** Data that is not trained on: the loss of its first `documents`, every so many steps and after the last one, in the window of that step. */
   heldOut?: { readonly data: Dataset; readonly documents: number; readonly every: number };
   /** Ends the run between two steps, by the signal's reason. */
   signal?: AbortSignal;
@@ -42,24 +48,29 @@ export const runOptions = v.strictObject({
   signal: v.optional(signal),
 });
 
-/** What one step of a run was like. */
+/** What one step of a run was like; losses are those before its update, but `heldOutLoss`. */
 export interface StepMetrics extends Losses {
   /** Updates so far, this one included. */
   readonly step: number;
+  /** Euclidean norm of all gradients together, before clipping. */
   readonly gradNorm: number;
+  /** Learning rate of this step. */
   readonly lr: number;
+  /** Tokens of the batch over the time that making it, going through it both ways and the update took. */
   readonly tokensPerSecond: number;
-  /** Documents taken so far. */
+  /** Documents taken so far: the number of the next one. */
   readonly documents: number;
-  /** Mean loss per token of held-out data, after the steps at which it is due. */
+  /** Cross-entropy of held-out data in nats per token, after the update of a step at which it is due. */
   readonly heldOutLoss?: number;
 }
 
 /**
  * Trains until `steps` updates are done, from wherever the trainer stands: after `trainer.restore(trainer.save())`, in another process too, the numbers are those of
- * one uninterrupted run. Between two steps, while the loop's body runs, the trainer can be saved.
+ * one uninterrupted run with the same options, data and build, whatever the number of threads. Between two steps, while the loop's body runs, the trainer can be saved and the
+ * model used. Other work has its turn between steps; a step itself is one synchronous call.
  *
- * @throws {InputError} options that do not fit, or documents that the model cannot take
+ * @throws {InputError} options that do not fit, or documents that the model cannot take, an empty one among them
+ * @throws {LightningError} a loss or a gradient that is not finite; the weights are those of the step before
  */
 export async function* run(trainer: Trainer, data: Dataset, options: RunOptions): AsyncGenerator<StepMetrics> {
   const { steps, batchTokens, schedule, windows, heldOut, signal } = parseOptions(runOptions, options, "run");
@@ -85,7 +96,12 @@ export async function* run(trainer: Trainer, data: Dataset, options: RunOptions)
   }
 }
 
-/** Mean loss per target of the first documents of a data set. */
+/**
+ * Cross-entropy of the first documents of a data set, in nats per target.
+ *
+ * @param window most tokens of a document
+ * @throws {InputError} documents that the model cannot take
+ */
 export function evaluate(trainer: Trainer, data: Dataset, documents: number, window: number): number {
   return trainer.evaluate(Array.from({ length: documents }, (_, i) => data.document(i, window))).crossEntropy;
 }

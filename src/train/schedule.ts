@@ -1,9 +1,9 @@
 import * as v from "valibot";
 import { index, number } from "../runtime/options.js";
 
-/** How the learning rate moves over a run. */
+/** How the learning rate moves over a run, as shares of the trainer's. */
 export interface Schedule {
-  /** Steps over which it rises linearly from 0 (0). */
+  /** Steps over which it rises linearly: step t of them has the share (t + 1) / warmup (0). */
   readonly warmup?: number;
   /** Afterwards it falls along a cosine to `floor`, or stays (`"cosine"`). */
   readonly decay?: "cosine" | "constant";

@@ -15,7 +15,7 @@ import { Parameter } from "./adamw.js";
 import { crossEntropy } from "./loss.js";
 import { decodeState, encodeState } from "./state.js";
 
-/** A model whose parameters can be trained: what `MiniMaxM1` is. */
+/** A model whose parameters can be trained: what `MiniMaxM1` is, created or loaded with `dtype: "f32"`. */
 export interface Trainable {
   readonly config: Config;
   /** @internal */
@@ -23,23 +23,23 @@ export interface Trainable {
 }
 
 export interface TrainerOptions {
-  /** Learning rate η; `step` can be given another one for a step. */
+  /** Learning rate η (1e-3); `step` can be given another one for a step, and `run` gives it a share of this one. */
   lr?: number;
-  /** Decay of AdamW's moments. The report's are 0.9 and 0.95. */
+  /** β₁ and β₂, the decay of AdamW's moments: 0.9 and 0.95, as in the report (section 3.2). */
   betas?: readonly [number, number];
-  /** AdamW's ε. The report's is 1e-15: gradients are as small as 1e-18. */
+  /** AdamW's ε: 1e-15, as in the report (section 3.2), where most gradients are below 1e-14 and some as small as 1e-18. */
   eps?: number;
-  /** λ, for the parameters that `decays` names. */
+  /** λ, for the parameters that `decays` names (0.01). The report gives none. */
   weightDecay?: number;
   /** Which parameters decay, by checkpoint name; all by default. */
   decays?: (name: string) => boolean;
-  /** Largest norm of all gradients together; longer ones are shortened to it. `Infinity` leaves all as they are. */
+  /** Largest Euclidean norm of all gradients together (1); longer ones are shortened to it. `Infinity` leaves all as they are. */
   clipNorm?: number;
-  /** Weight of the load-balancing loss; by default the configuration's `router_aux_loss_coef`. */
+  /** Weight of the load-balancing loss, `balance`; by default the configuration's `router_aux_loss_coef`. */
   auxLossCoef?: number;
-  /** A batch of more tokens goes through in parts, one after the other, whose gradients are added up; a document is never cut. */
+  /** A batch of more tokens (8,192) goes through in parts, one after the other, whose gradients are added up; a document is never cut. */
   microBatchTokens?: number;
-  /** Layers keep their input alone and compute the rest again on the way back: less memory, a third more time. */
+  /** Layers keep their input alone and compute the rest again on the way back (false): less memory, one more forward pass, the same bits. */
   checkpointing?: boolean;
 }
 
@@ -77,28 +77,33 @@ export const trainerOptions = v.strictObject({
   checkpointing: v.optional(flag, false),
 });
 
-/** A document to learn from: token ids, or those with a weight for each token as a target (0 for a prompt's). */
+/**
+ * A document to learn from: token ids, or those with a weight of at least 0 for each token as a target (0 for a prompt's). The weight of the first token, which nothing
+ * predicts, does not matter. Every document begins with a fresh state and sees no other one.
+ */
 export type Example = TokenIds | { readonly ids: TokenIds; readonly weights: ArrayLike<number> };
 
-/** What one batch says about the model. */
+/** What one batch says about the model, before its update. */
 export interface Losses {
   /** What is minimised: `crossEntropy + auxLossCoef · auxLoss`. */
   readonly loss: number;
-  /** Mean over all targets, in nats per token. */
+  /** `−Σ w log p / Σ w` over the targets of all documents, in nats per token. */
   readonly crossEntropy: number;
-  /** The load-balancing loss: k for even loads. */
+  /** The load-balancing loss, `experts · Σ_e f_e P_e`: k for even loads, `experts` for all tokens at one expert with k = 1. */
   readonly auxLoss: number;
-  /** Targets that counted. */
+  /** Targets of a weight above 0. */
   readonly targets: number;
   /** Tokens that went through the model. */
   readonly tokens: number;
-  /** Per layer, the share of tokens that reach each expert. */
+  /** Per layer, the share of tokens that reach each expert; they add up to k. */
   readonly expertLoad: readonly Float64Array[];
 }
 
 /**
- * Trains the parameters of a model in its own memory, which takes four times as much then. One forward for training and inference: ops record
- * themselves on a tape, and go back along it.
+ * Trains all parameters of a model in its own memory, which takes four times as much then: weights, gradients and two moments. One forward for training and inference: ops
+ * record themselves on a tape, and go back along it. The model can compute and generate at any time between steps, with the weights of that moment.
+ *
+ *     loss = −Σ_r w_r log p_r(target_r) / Σ_r w_r + auxLossCoef · experts · Σ_e f_e P_e
  */
 export class Trainer {
   readonly options: Required<TrainerOptions>;
@@ -111,6 +116,7 @@ export class Trainer {
   private readonly gradientOf: ReadonlyMap<Tensor, Tensor>;
 
   /**
+   * @param model stays the caller's: disposing the trainer leaves it, disposing the model ends the trainer too
    * @throws {InputError} options that do not fit, or a model whose weights or caches are not float32
    * @throws {MemoryError} gradients and moments do not fit beside the weights
    */
@@ -123,7 +129,11 @@ export class Trainer {
     this.gradientOf = new Map(this.parameters.map(({ weight, gradient }) => [weight, gradient]));
   }
 
-  /** The gradients of a batch, by checkpoint name and in its shapes; nothing is changed. */
+  /**
+   * The gradients of a batch, by checkpoint name and in the shapes of the checkpoint, row by row, neither clipped nor decayed; nothing is changed.
+   *
+   * @throws {InputError} no documents, no target that counts, or ids outside the vocabulary
+   */
   gradients(batch: readonly Example[]): Losses & { readonly gradients: Map<string, Float32Array> } {
     try {
       const losses = this.accumulate(batch);
@@ -137,8 +147,9 @@ export class Trainer {
    * One update: gradients of the batch, clipped to `clipNorm` together, then AdamW.
    *
    * @param lr learning rate of this step
-   * @returns losses before the update, and the norm before clipping
-   * @throws {InputError} no documents, or ids outside the vocabulary
+   * @returns losses before the update, and the Euclidean norm of all gradients together before clipping
+   * @throws {InputError} no documents, no target that counts, or ids outside the vocabulary
+   * @throws {MemoryError} what the tape holds of the largest part does not fit (smaller `microBatchTokens`, shorter documents, or `checkpointing`); the weights are as they were
    * @throws {LightningError} a loss or a gradient that is not finite; the weights are as they were
    */
   step(batch: readonly Example[], lr = this.options.lr): Losses & { readonly gradNorm: number } {
@@ -163,17 +174,21 @@ export class Trainer {
     }
   }
 
-  /** Losses of a batch, without a tape: for data that the model is not trained on. */
+  /** Losses of a batch, without a tape, so in less memory: for data that the model is not trained on. Throws as `gradients` does. */
   evaluate(batch: readonly Example[]): Losses {
     return this.through(batch, (part, whole) => this.forward(part, whole));
   }
 
-  /** Weights, moments and position, exact to the bit. For a model to use, save the model. */
+  /** Weights, moments, `steps` and `documents`, exact to the bit: a safetensors file of three times the weights. Options are not in it. For a model to use, save the model. */
   save(): Uint8Array<ArrayBuffer> {
     return encodeState(this.parameters, { steps: this.steps, documents: this.documents });
   }
 
-  /** Goes on where `save` was called, in the weights too. @throws {CheckpointError} bytes that are no such state, or another model's; nothing is changed then */
+  /**
+   * Goes on where `save` was called, in the weights too; whatever the model's weights were is overwritten.
+   *
+   * @throws {CheckpointError} bytes that are no such state, or another model's; nothing is changed then
+   */
   restore(bytes: Uint8Array): void {
     const { steps, documents } = decodeState(bytes, this.parameters);
     this.steps = steps;
