@@ -20,7 +20,7 @@ import { graph } from "./model/graph.js";
 import { checkIds, isTokenIds, type TokenIds } from "./model/token-ids.js";
 import { Transformer } from "./model/transformer.js";
 import { take } from "./ops/route.js";
-import { CheckpointError, InputError } from "./runtime/errors.js";
+import { CheckpointError, ConfigError, InputError } from "./runtime/errors.js";
 import { flag, parseOptions, word } from "./runtime/options.js";
 import type { Runtime } from "./runtime/runtime.js";
 import type { Tensor } from "./runtime/tensor.js";
@@ -134,7 +134,12 @@ export class MiniMaxM1 {
   static async create(config: Config | Record<string, unknown>, options?: CreateOptions): Promise<MiniMaxM1> {
     const checkpoint = await initialCheckpoint(config, options);
     try {
-      return new MiniMaxM1(checkpoint, await readTextSettings(checkpoint.files), "f32");
+      const text = await readTextSettings(checkpoint.files);
+      const { vocabSize } = checkpoint.config;
+      if (text.tokenizer && text.tokenizer.vocabSize > vocabSize) {
+        throw new ConfigError(`create: vocab_size: expected at least the tokenizer's ${text.tokenizer.vocabSize}, got ${vocabSize}`);
+      }
+      return new MiniMaxM1(checkpoint, text, "f32");
     } catch (error) {
       checkpoint.rt.dispose();
       throw error;

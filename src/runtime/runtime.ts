@@ -40,6 +40,8 @@ export class Runtime {
   static sharedWork = 600_000;
 
   private scopes: number[][] = [];
+  /** Scratch tensors that a tape keeps, by address. */
+  private readonly held = new Set<number>();
   private scratch = { ptr: 0, bytes: 0, each: 0 };
   /** Told of every kernel call that an op makes, if set: for profiles. */
   onKernel: ((call: KernelCall) => void) | undefined;
@@ -137,7 +139,7 @@ export class Runtime {
 
   /** Frees a kept tensor, or a scratch tensor before its scope ends; one that a tape holds stays. */
   release(x: Tensor): void {
-    if (this.tape?.holds(x)) return;
+    if (this.held.has(x.ptr)) return;
     for (const scope of this.scopes) {
       const index = scope.lastIndexOf(x.ptr);
       if (index >= 0) scope.splice(index, 1);
@@ -149,9 +151,18 @@ export class Runtime {
   adopt(x: Tensor): boolean {
     for (let i = this.scopes.length - 1; i >= 0; i--) {
       const index = this.scopes[i]!.lastIndexOf(x.ptr);
-      if (index >= 0) return this.scopes[i]!.splice(index, 1).length > 0;
+      if (index < 0) continue;
+      this.scopes[i]!.splice(index, 1);
+      this.held.add(x.ptr);
+      return true;
     }
     return false;
+  }
+
+  /** Frees what `adopt` kept. @internal */
+  letGo(x: Tensor): void {
+    this.held.delete(x.ptr);
+    this.release(x);
   }
 
   /** Runs `body` and frees every scratch tensor made inside, except those it returns (alone, in an array or in an object; a slice does not keep what it was cut from). */

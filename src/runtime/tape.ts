@@ -147,12 +147,14 @@ export class Tape {
     const results = body();
     rt.tape = this;
     this.recordStep(reads, () => {
-      const gradients = Object.entries(results).map(([name, y]) => [name, this.take(y)] as const);
       restore();
       const again = new Tape(rt, { parameters: this.parameters });
       again.gradients = this.gradients;
       const outcome = again.watch(body);
-      for (const [name, dy] of gradients) if (dy) again.seed(outcome[name]!, dy);
+      for (const [name, y] of Object.entries(results)) {
+        const dy = this.take(y);
+        if (dy) again.seed(outcome[name]!, dy);
+      }
       again.run();
     });
     return results;
@@ -167,24 +169,23 @@ export class Tape {
     }
   }
 
-  /** Whether this tensor's memory is the tape's. @internal */
-  holds(x: Tensor): boolean {
-    return this.held.has(x.whole ?? x);
-  }
-
   private run(): void {
     for (let step = this.steps.pop(); step; step = this.steps.pop()) this.rt.scope(step);
-    for (const x of this.held) this.rt.release(x);
-    this.held.clear();
+    this.letGo();
   }
 
   /** Frees what is left, after a failure too. */
   private dispose(): void {
     this.steps.length = 0;
-    for (const x of [...this.held, ...this.gradients.values()]) this.rt.release(x);
-    this.held.clear();
+    this.letGo();
+    for (const x of this.gradients.values()) this.rt.release(x);
     this.gradients.clear();
     for (const end of this.ends.splice(0)) end();
+  }
+
+  private letGo(): void {
+    for (const x of this.held) this.rt.letGo(x);
+    this.held.clear();
   }
 
   private hold(x: Tensor): void {

@@ -4,7 +4,7 @@ import type { Checkpoint } from "../io/checkpoint.js";
 import { residentBytes } from "../io/estimate.js";
 import { type Config, parseConfig } from "../model/config.js";
 import { graph, isConfig } from "../model/graph.js";
-import { formatBytes, MemoryError } from "../runtime/errors.js";
+import { ConfigError, formatBytes, MemoryError } from "../runtime/errors.js";
 import { MAX_BYTES } from "../runtime/memory.js";
 import { callback, number, parseOptions, threadNumber, word } from "../runtime/options.js";
 import { type KernelCall, Runtime } from "../runtime/runtime.js";
@@ -45,6 +45,12 @@ const schema = v.strictObject({
 export async function initialCheckpoint(config: Config | Record<string, unknown>, options: CreateOptions = {}): Promise<Checkpoint> {
   const { seed = Random.anySeed(), files = new Map(), build, threads, onKernel, onWarning } = parseOptions(schema, options, "create");
   const typed = isConfig(config) ? config : parseConfig(config, onWarning);
+  // What is saved is the JSON.
+  if (JSON.stringify(parseConfig(typed.source)) !== JSON.stringify(typed)) {
+    throw new ConfigError(
+      "create: config: expected what its own source says, got other values (change the JSON instead: create({ ...config.source, vocab_size: … }))",
+    );
+  }
   const { tensors } = graph(typed);
   const bytes = residentBytes(tensors, "f32");
   if (bytes > MAX_BYTES) {

@@ -37,10 +37,16 @@ export const runOptions = v.strictObject({
   steps: count,
   batchTokens: count,
   schedule: v.optional(schedule, {}),
-  windows: v.optional(v.array(stage, "an array of { from, tokens }"), []),
+  windows: v.optional(
+    v.pipe(
+      v.array(stage, "an array of { from, tokens }"),
+      v.check((stages) => stages.every(({ from }, i) => i === 0 || stages[i - 1]!.from < from), "stages by ascending steps"),
+    ),
+    [],
+  ),
   heldOut: v.optional(
     v.strictObject({
-      data: v.custom<Dataset>((x) => typeof x === "object" && x !== null && "document" in x, "a data set"),
+      data: v.custom<Dataset>(isDataset, "a data set"),
       documents: count,
       every: count,
     }),
@@ -73,6 +79,7 @@ export interface StepMetrics extends Losses {
  * @throws {LightningError} a loss or a gradient that is not finite; the weights are those of the step before
  */
 export async function* run(trainer: Trainer, data: Dataset, options: RunOptions): AsyncGenerator<StepMetrics> {
+  if (!isDataset(data)) throw new InputError("run: data: expected a data set, an object with a method document(index, window)");
   const { steps, batchTokens, schedule, windows, heldOut, signal } = parseOptions(runOptions, options, "run");
   while (trainer.steps < steps) {
     await nextTurn();
@@ -104,6 +111,10 @@ export async function* run(trainer: Trainer, data: Dataset, options: RunOptions)
  */
 export function evaluate(trainer: Trainer, data: Dataset, documents: number, window: number): number {
   return trainer.evaluate(Array.from({ length: documents }, (_, i) => data.document(i, window))).crossEntropy;
+}
+
+function isDataset(x: unknown): x is Dataset {
+  return typeof x === "object" && x !== null && "document" in x && typeof x.document === "function";
 }
 
 function batchFrom(data: Dataset, from: number, batchTokens: number, window: number): { batch: Example[]; next: number } {

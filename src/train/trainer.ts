@@ -112,7 +112,7 @@ export class Trainer {
   /** Documents that a run has taken so far. */
   documents = 0;
   private readonly transformer: Transformer;
-  private readonly parameters: readonly Parameter[];
+  private owned: readonly Parameter[] | undefined;
   private readonly gradientOf: ReadonlyMap<Tensor, Tensor>;
 
   /**
@@ -125,8 +125,13 @@ export class Trainer {
     const parsed = parseOptions(trainerOptions, options, "Trainer");
     this.options = { ...parsed, auxLossCoef: parsed.auxLossCoef ?? transformer.config.routerAuxLossCoef };
     this.transformer = transformer;
-    this.parameters = parametersOf(transformer);
+    this.owned = parametersOf(transformer);
     this.gradientOf = new Map(this.parameters.map(({ weight, gradient }) => [weight, gradient]));
+  }
+
+  private get parameters(): readonly Parameter[] {
+    if (!this.owned) throw new LightningError("Trainer: used after dispose (make a new one, and restore what was saved)");
+    return this.owned;
   }
 
   /**
@@ -153,6 +158,7 @@ export class Trainer {
    * @throws {LightningError} a loss or a gradient that is not finite; the weights are as they were
    */
   step(batch: readonly Example[], lr = this.options.lr): Losses & { readonly gradNorm: number } {
+    if (!(Number.isFinite(lr) && lr >= 0)) throw new InputError(`step: lr: expected a number of at least 0, got ${lr}`);
     try {
       const losses = this.accumulate(batch);
       const gradNorm = Math.sqrt(this.parameters.reduce((sum, parameter) => sum + parameter.squares(), 0));
@@ -190,6 +196,7 @@ export class Trainer {
    * @throws {CheckpointError} bytes that are no such state, or another model's; nothing is changed then
    */
   restore(bytes: Uint8Array): void {
+    if (!(bytes instanceof Uint8Array)) throw new InputError(`restore: bytes: expected those of save, got ${typeof bytes}`);
     const { steps, documents } = decodeState(bytes, this.parameters);
     this.steps = steps;
     this.documents = documents;
@@ -197,7 +204,8 @@ export class Trainer {
 
   /** Frees gradients and moments; the model stays. */
   dispose(): void {
-    for (const parameter of this.parameters) parameter.dispose();
+    for (const parameter of this.owned ?? []) parameter.dispose();
+    this.owned = undefined;
   }
 
   [Symbol.dispose](): void {
@@ -206,6 +214,8 @@ export class Trainer {
 
   /** Adds the gradients of a batch to those that are there. */
   private accumulate(batch: readonly Example[]): Losses {
+    // Refused before anything is computed, if there are none any more.
+    void this.parameters;
     const { checkpointing } = this.options;
     return this.through(batch, (part, whole) => {
       const tape = new Tape(this.transformer.rt, { parameters: this.gradientOf, checkpointing });
@@ -220,7 +230,9 @@ export class Trainer {
     const documents = documentsOf(batch, this.transformer);
     const whole = { tokens: sum(documents, ({ ids }) => ids.length), mass: sum(documents, ({ mass }) => mass) };
     if (whole.mass === 0)
-      throw new InputError("Trainer: batch: expected at least one target that counts, got none (a document has one token less)");
+      throw new InputError(
+        "Trainer: batch: expected at least one target that counts, got none (a document has one less than tokens, and prompts have none: a longer window?)",
+      );
     return parts(documents, this.options.microBatchTokens)
       .map((part) => this.transformer.rt.scope(() => body(part, whole)))
       .reduce(both);
@@ -265,7 +277,7 @@ export class Trainer {
   }
 
   private clear(): void {
-    for (const parameter of this.parameters) parameter.clear();
+    for (const parameter of this.owned ?? []) parameter.clear();
   }
 }
 

@@ -4,6 +4,7 @@ import { MiniMaxM1, parseConfig } from "../../src/index.js";
 import { textDataset } from "../../src/train/data.js";
 import { type RunOptions, run, type StepMetrics } from "../../src/train/run.js";
 import { rateAt } from "../../src/train/schedule.js";
+import { trainTokenizer } from "../../src/train/tokenizer.js";
 import { type Example, Trainer, type TrainerOptions } from "../../src/train/trainer.js";
 import { randomIds } from "../support/random.js";
 import { GRADIENTS, maxAbsDiff, normDistance } from "../support/tolerance.js";
@@ -198,6 +199,25 @@ describe("a trainer", () => {
     expect(await weights(model)).toEqual(before);
   });
 
+  test("refuses a learning rate that is none, and to go on after dispose", async () => {
+    using model = await create();
+    const before = await weights(model);
+    const trainer = new Trainer(model);
+    for (const lr of [Number.NaN, -1, Number.POSITIVE_INFINITY])
+      expect(() => trainer.step(batch, lr)).toThrow(/step: lr: expected a number of at least 0/);
+    trainer.dispose();
+    trainer.dispose();
+    for (const use of [
+      () => trainer.step(batch),
+      () => trainer.gradients(batch),
+      () => trainer.save(),
+      () => trainer.restore(new Uint8Array(8)),
+    ]) {
+      expect(use).toThrow(/Trainer: used after dispose/);
+    }
+    expect(await weights(model)).toEqual(before);
+  });
+
   test("refuses weights that are not float32", async () => {
     const directory = fileURLToPath(new URL("../golden/m1-tiny", import.meta.url));
     using model = await MiniMaxM1.load(directory, { dtype: "bf16", threads: 1 });
@@ -311,6 +331,31 @@ describe("runs", () => {
     expect(trainer.steps).toBe(1);
   });
 
+  test.each([
+    [
+      {
+        windows: [
+          { from: 5, tokens: 9 },
+          { from: 0, tokens: 5 },
+        ],
+      },
+      /run: windows: expected stages by ascending steps/,
+    ],
+    [{ steps: 0 }, /run: steps: expected an integer of at least 1, got 0/],
+    [{ heldOut: { data: {}, documents: 1, every: 1 } }, /heldOut.data: expected a data set/],
+  ])("refuse %j", async (more, message) => {
+    using model = await create();
+    await expect(collect(new Trainer(model), more as never)).rejects.toThrow(message);
+  });
+
+  test("refuse what is no data set", async () => {
+    using model = await create();
+    const going = async () => {
+      for await (const _ of run(new Trainer(model), [] as never, options)) expect.unreachable();
+    };
+    await expect(going()).rejects.toThrow(/run: data: expected a data set/);
+  });
+
   test("the learning rate rises, and falls along a cosine", () => {
     const rates = Array.from({ length: 110 }, (_, t) => rateAt(t, 110, { warmup: 10, floor: 0.1 }));
     expect(rates[0]).toBeCloseTo(0.1, 12);
@@ -334,6 +379,10 @@ test("a new model is the same for the same seed, of the configured spread, and s
   using loaded = await MiniMaxM1.load(files, { threads: 1 });
   expect(await weights(loaded)).toEqual(await weights(a));
   await expect(create({ ...tiny, hidden_size: 0 })).rejects.toThrow(/hidden_size/);
+  await expect(MiniMaxM1.create({ ...a.config, vocabSize: 50 })).rejects.toThrow(/create: config: expected what its own source says/);
+  await expect(create(tiny, { files: trainTokenizer(["a"], { vocabSize: 262 }) })).rejects.toThrow(
+    /vocab_size: expected at least the tokenizer's 262, got 41/,
+  );
   await expect(create(tiny, { seed: -1 })).rejects.toThrow(/create: seed/);
   await expect(create({ ...tiny, vocab_size: 2e9 })).rejects.toThrow(/create: the weights need/);
 });
