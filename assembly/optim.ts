@@ -1,5 +1,5 @@
 // What an optimiser does with the numbers of a tensor.   w weights, g gradients, m and v moments, n elements
-//   AdamW (Loshchilov and Hutter 2019), with g already scaled by `scale`, at step t:
+//   AdamW (Loshchilov and Hutter 2019), g times `scale` in place of g, at step t:
 //     m ← β₁ m + (1 − β₁) g,   v ← β₂ v + (1 − β₂) g²
 //     w ← (1 − η λ) w − η (m / (1 − β₁ᵗ)) / (sqrt(v / (1 − β₂ᵗ)) + ε)
 // Elements begin to end are independent.

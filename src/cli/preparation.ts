@@ -27,6 +27,7 @@ const HELD_OUT = 0.05;
  */
 export async function prepare(plan: Plan, file: string, options: LoadOptions): Promise<Preparation> {
   const { data, seed, build, trainer } = plan;
+  const { steps: _, ...course } = plan.run;
   const corpus = "text" in data ? await readText(data.text, file) : chosenTasks(data.tasks, file);
   const model = await makeModel(plan, file, corpus, options);
   try {
@@ -36,7 +37,7 @@ export async function prepare(plan: Plan, file: string, options: LoadOptions): P
       model: plan.model,
       tokenizer: plan.tokenizer,
       data: typeof corpus === "string" ? { sha256: hash(corpus) } : { ...data, tasks: corpus.map(({ name }) => name) },
-      ...{ seed, build, trainer },
+      ...{ seed, build, trainer, run: course },
     };
     const held = (seed + 2) % 2 ** 32;
     if (typeof corpus === "string") {

@@ -20,8 +20,11 @@ import { CheckpointError, InputError } from "../index.js";
 import { type LossPoint, lossCurve, type StepMetrics, type Trainer } from "../train/index.js";
 import { whyUnread } from "./terminal.js";
 
-/** What decides the numbers of a run, as JSON. A state belongs to one of these. */
+/** What decides the numbers of a run, but how long it is, as JSON. A state belongs to one of these. */
 export type Identity = Readonly<Record<string, unknown>>;
+
+/** Files that a run replaces or cuts. */
+const OWN = ["metrics.jsonl", "loss.svg"];
 
 export class RunDirectory {
   /** One per step so far. */
@@ -38,7 +41,7 @@ export class RunDirectory {
   ) {
     this.model = join(path, "model");
     this.state = join(path, "state.safetensors");
-    this.identity = join(path, "train.json");
+    this.identity = join(path, "state.json");
   }
 
   /** Makes the directory if need be, and keeps other processes out until `close`. @throws {InputError} another process trains there */
@@ -52,8 +55,8 @@ export class RunDirectory {
   /**
    * Puts the trainer where the last save left it; at the beginning, notes whose run this is.
    *
-   * @throws {InputError} a state of another run
-   * @throws {CheckpointError} files that are damaged
+   * @throws {InputError} a state of another run, or a directory with files of this name that no training made
+   * @throws {CheckpointError} a state that is damaged
    */
   resume(trainer: Trainer, identity: Identity): void {
     if (existsSync(this.state)) {
@@ -64,7 +67,12 @@ export class RunDirectory {
         if (!(cause instanceof Error)) throw cause;
         throw new CheckpointError(`${this.state}: ${cause.message} (to begin anew, remove this file)`, { cause });
       }
-    } else replace(this.identity, new TextEncoder().encode(`${JSON.stringify(identity, null, 2)}\n`));
+    } else {
+      const foreign = existsSync(this.identity) ? undefined : OWN.find((name) => existsSync(join(this.path, name)));
+      if (foreign)
+        throw new InputError(`${this.path}: expected a new directory or one of a training, got one with ${foreign} (another --out)`);
+      replace(this.identity, new TextEncoder().encode(`${JSON.stringify(identity, null, 2)}\n`));
+    }
     const path = join(this.path, "metrics.jsonl");
     guard(path, () => {
       this.metrics = openSync(path, "a+");
@@ -100,7 +108,7 @@ export class RunDirectory {
       } catch {
         break;
       }
-      if (!(line && line.step! <= last)) break;
+      if (!(line && Number.isSafeInteger(line.step) && line.step! <= last && Number.isFinite(line.crossEntropy))) break;
       this.points.push(pointOf(line as StepMetrics));
       end = next + 1;
     }
@@ -125,7 +133,7 @@ export class RunDirectory {
 }
 
 function pointOf({ step, crossEntropy, heldOutLoss }: Pick<StepMetrics, "step" | "crossEntropy" | "heldOutLoss">): LossPoint {
-  return { step, loss: crossEntropy, heldOut: heldOutLoss };
+  return { step, loss: crossEntropy, heldOut: heldOutLoss ?? undefined };
 }
 
 /** The first place at which two pieces of JSON differ, whatever the order of keys. */
@@ -147,18 +155,22 @@ function excerpt(value: unknown): string {
 
 /** Replaces a file: at any moment it is the old one or the new one, also on the disk. */
 function replace(path: string, bytes: Uint8Array): void {
-  guard(path, () => {
-    const temporary = `${path}.tmp`;
-    const file = openSync(temporary, "w");
-    try {
-      writeAll(file, bytes);
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
-    }
-    renameSync(temporary, path);
-    syncDirectory(dirname(path));
-  });
+  guard(
+    path,
+    () => {
+      const temporary = `${path}.tmp`;
+      const file = openSync(temporary, "w");
+      try {
+        writeAll(file, bytes);
+        fsyncSync(file);
+      } finally {
+        closeSync(file);
+      }
+      renameSync(temporary, path);
+      syncDirectory(dirname(path));
+    },
+    () => rmSync(`${path}.tmp`, { force: true }),
+  );
 }
 
 function writeAll(file: number, bytes: Uint8Array): void {
@@ -231,18 +243,22 @@ function holderOf(pid: number): string | undefined {
   return `${pid} ${fields?.[19] ?? ""}\n`;
 }
 
+/** A file's text, undefined if there is none. */
 function read(path: string): string | undefined {
   try {
     return readFileSync(path, "utf8");
-  } catch {
-    return undefined;
+  } catch (error) {
+    // A process can end while it is being looked at.
+    if (["ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
+    throw error;
   }
 }
 
-function guard<T>(path: string, body: () => T): T {
+function guard<T>(path: string, body: () => T, tidy = () => {}): T {
   try {
     return body();
   } catch (cause) {
+    tidy();
     if (cause instanceof InputError || cause instanceof CheckpointError) throw cause;
     throw new CheckpointError(`${path}: cannot be written: ${(cause as Error).message}`, { cause });
   }

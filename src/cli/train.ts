@@ -45,8 +45,9 @@ export const train = defineCommand({
         const { loss, heldOutLoss } = summary(directory.points);
         if (args.json) await terminal.print(`${JSON.stringify({ steps: trainer.steps, loss, heldOutLoss, model: directory.model })}\n`);
         else {
+          const trained = loss === undefined ? "" : `, loss ${loss.toFixed(4)}`;
           const tested = heldOutLoss === undefined ? "" : `, held out ${heldOutLoss.toFixed(4)}`;
-          await terminal.print(`${trainer.steps} steps, loss ${loss.toFixed(4)}${tested}: ${directory.model}\n`);
+          await terminal.print(`${trainer.steps} steps${trained}${tested}: ${directory.model}\n`);
         }
       } finally {
         model.dispose();
@@ -100,10 +101,10 @@ async function update(
   }
 }
 
-/** What the whole run, its earlier parts included, came to. */
+/** What the whole run, its earlier parts included, came to: the smoothed cross-entropy, and the last one of held-out data. */
 function summary(points: readonly LossPoint[]) {
   const smooth = smoothing();
-  let loss = Number.NaN;
+  let loss: number | undefined;
   for (const point of points) loss = smooth(point.loss);
   return { loss, heldOutLoss: points.findLast(({ heldOut }) => heldOut !== undefined)?.heldOut };
 }

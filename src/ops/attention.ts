@@ -38,12 +38,14 @@ export function attention(q: Tensor, segments: readonly Segment[], caches: reado
     rt.runIn("attention", [...args, workspace, 0, units], 4 * steps * heads * dim * (length - steps / 2));
   }
   const { tape } = rt;
-  const seen = tape && caches.map(({ kv, kvHeads, headDim, pages, length }) => ({ kv, kvHeads, headDim, pages, length }));
+  const lengths = caches.map(({ length }) => length);
   tape?.record(o, [q, o], (dO, d) => {
     for (const [i, { begin, end }] of segments.entries()) {
       rt.scope(() => {
         const part = (x: Tensor) => slice(reshape(x, q.shape), begin, end);
-        const { keys, values } = loadKeysValues(seen![i]!);
+        // The cache may have grown since, and its pages be listed elsewhere.
+        const { kv, kvHeads, headDim, pages } = caches[i]!;
+        const { keys, values } = loadKeysValues({ kv, kvHeads, headDim, pages, length: lengths[i]! });
         const [dk, dv] = keysValuesGradients(tape, caches[i]!, keys.shape);
         attentionBackward({ dq: part(d(q)), dk, dv }, part(dO), part(o), part(q), keys, values);
       });

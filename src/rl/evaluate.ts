@@ -19,7 +19,7 @@ export interface EvaluateOptions {
   tasks: readonly Task[];
   /** Held-out instances for each level of each task (50). */
   perLevel?: number;
-  /** Chooses the instances, and the tokens where they are sampled: instance i of a level has seed + i for both. */
+  /** Chooses the instances, and the tokens where they are sampled: those of the i-th instance of a level by seed + i. */
   seed?: number;
   /** 0 is greedy; 1, the default, is what MiniMax recommends, with `topP` 0.95. */
   temperature?: number;
@@ -33,7 +33,10 @@ export interface EvaluateOptions {
 
 const schema = v.strictObject({
   tasks: v.custom<readonly Task[]>((x) => Array.isArray(x) && x.length > 0, "one or more tasks"),
-  perLevel: v.optional(count, 50),
+  perLevel: v.optional(
+    number("an integer within [1, 100,000]", (x) => Number.isInteger(x) && x >= 1 && x <= 100_000),
+    50,
+  ),
   seed: v.optional(
     number("an integer within [0, 2^32)", (x) => Number.isInteger(x) && x >= 0 && x < 2 ** 32),
     1,
@@ -85,7 +88,12 @@ export async function* evaluateTasks(model: Solver, options: EvaluateOptions): A
         const some = puzzles.slice(begin, begin + batch);
         const inputs = some.map(({ instance }) => [{ role: "user", content: task.question(instance) }] as const);
         const texts = some.map(() => "");
-        for await (const { index, text } of model.generateBatch(inputs, { ...sampling, maxTokens, seed: seed + begin, signal })) {
+        for await (const { index, text } of model.generateBatch(inputs, {
+          ...sampling,
+          maxTokens,
+          seed: (seed + begin) % 2 ** 32,
+          signal,
+        })) {
           texts[index] += text;
           tokens++;
         }

@@ -144,8 +144,12 @@ export class Tape {
   checkpoint<T extends Readonly<Record<string, Tensor>>>(reads: readonly Tensor[], body: () => T, restore: () => void): T {
     const { rt } = this;
     rt.tape = undefined;
-    const results = body();
-    rt.tape = this;
+    let results: T;
+    try {
+      results = body();
+    } finally {
+      rt.tape = this;
+    }
     this.recordStep(reads, () => {
       restore();
       const again = new Tape(rt, { parameters: this.parameters });
@@ -155,7 +159,11 @@ export class Tape {
         const dy = this.take(y);
         if (dy) again.seed(outcome[name]!, dy);
       }
-      again.run();
+      try {
+        again.run();
+      } finally {
+        again.letGo();
+      }
     });
     return results;
   }

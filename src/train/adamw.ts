@@ -20,6 +20,9 @@ export interface AdamWOptions {
  */
 const SCALE = 2 ** 40;
 
+/** A gradient, once clipped, must be shorter than this: its square times SCALE² is still a float32 number. */
+export const LONGEST = 2 ** 22;
+
 /** A parameter with its gradient and its moments, all in one layout. */
 export class Parameter {
   readonly gradient: Tensor;
@@ -31,9 +34,14 @@ export class Parameter {
     readonly weight: Tensor,
   ) {
     const { rt, shape, layout } = weight;
-    this.gradient = zeros(rt, shape, layout);
-    this.first = zeros(rt, shape, layout);
-    this.second = zeros(rt, shape, layout);
+    const made: Tensor[] = [];
+    try {
+      while (made.length < 3) made.push(zeros(rt, shape, layout));
+    } catch (error) {
+      for (const x of made) rt.release(x);
+      throw error;
+    }
+    [this.gradient, this.first, this.second] = made as [Tensor, Tensor, Tensor];
   }
 
   /** Sets the gradient to zero. */

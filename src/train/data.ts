@@ -1,5 +1,5 @@
 import { Random, SEEDS } from "../generate/random.js";
-import type { TokenIds } from "../model/token-ids.js";
+import { isTokenIds, type TokenIds } from "../model/token-ids.js";
 import { InputError } from "../runtime/errors.js";
 import type { Example } from "./trainer.js";
 
@@ -18,7 +18,7 @@ export interface Dataset {
 
 /** Random numbers of their own for document `index` of the stream `seed`: the same for the same two, and unlike those of their neighbours. */
 export function streamOf(seed: number, index: number): Random {
-  // Two rounds of a multiplicative hash (Knuth): neighbours begin far apart.
+  // A multiplicative hash (Knuth): neighbours begin far apart.
   const mixed = Math.imul((index ^ (index >>> 16)) + Math.imul(seed, 0x9e3779b1), 0x85ebca6b);
   return Random.seeded((mixed ^ (mixed >>> 13)) >>> 0);
 }
@@ -31,6 +31,7 @@ export function streamOf(seed: number, index: number): Random {
  * @throws {InputError} fewer than two tokens, or another seed
  */
 export function textDataset(ids: TokenIds, { seed = 0 }: { seed?: number } = {}): Dataset {
+  if (!isTokenIds(ids)) throw new InputError(`textDataset: ids: expected an array of token ids, got ${typeof ids}`);
   if (ids.length < 2) throw new InputError(`textDataset: ids: expected at least two tokens, got ${ids.length}`);
   if (!(Number.isInteger(seed) && seed >= 0 && seed < SEEDS))
     throw new InputError(`textDataset: seed: expected an integer within [0, 2^32), got ${seed}`);

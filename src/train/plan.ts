@@ -17,7 +17,12 @@ const schema = v.strictObject({
   ),
   tokenizer: v.optional(tokenizerOptions),
   data: v.strictObject({
-    tasks: v.optional(v.union([v.literal("all"), v.pipe(v.array(text), v.nonEmpty())], '"all" or the names of tasks')),
+    tasks: v.optional(
+      v.union(
+        [v.literal("all"), v.pipe(v.array(text, "the names of tasks"), v.nonEmpty("the names of tasks"))],
+        '"all" or the names of tasks',
+      ),
+    ),
     texts: v.optional(count),
     text: v.optional(v.pipe(v.array(text, "paths of text files"), v.nonEmpty("paths of text files"))),
   }),

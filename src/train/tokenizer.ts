@@ -41,7 +41,10 @@ const isSpecial = (token: unknown): token is string => typeof token === "string"
 /** @internal */
 export const tokenizerOptions = v.strictObject({
   vocabSize: count,
-  specialTokens: v.optional(v.array(v.custom<string>(isSpecial, 'a text such as "<answer>", without spaces')), []),
+  specialTokens: v.optional(
+    v.array(v.custom<string>(isSpecial, 'a text such as "<answer>", without spaces'), 'an array of texts such as "<answer>"'),
+    [],
+  ),
 });
 
 /**

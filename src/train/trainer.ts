@@ -11,7 +11,7 @@ import { readRows } from "../runtime/rows.js";
 import { Tape } from "../runtime/tape.js";
 import type { Tensor } from "../runtime/tensor.js";
 import { ResidentWeights } from "../runtime/weights.js";
-import { Parameter } from "./adamw.js";
+import { LONGEST, Parameter } from "./adamw.js";
 import { crossEntropy } from "./loss.js";
 import { decodeState, encodeState } from "./state.js";
 
@@ -37,7 +37,7 @@ export interface TrainerOptions {
   clipNorm?: number;
   /** Weight of the load-balancing loss, `balance`; by default the configuration's `router_aux_loss_coef`. */
   auxLossCoef?: number;
-  /** A batch of more tokens (8,192) goes through in parts, one after the other, whose gradients are added up; a document is never cut. */
+  /** A batch of more tokens (8,192) goes through in parts, one after the other, whose gradients are added up; a document is never cut. The load-balancing loss is that of each part, so it depends on the parts. */
   microBatchTokens?: number;
   /** Layers keep their input alone and compute the rest again on the way back (false): less memory, one more forward pass, the same bits. */
   checkpointing?: boolean;
@@ -51,13 +51,14 @@ export const trainerOptions = v.strictObject({
   ),
   betas: v.optional(
     v.custom<readonly [number, number]>(
-      (x) => Array.isArray(x) && x.length === 2 && x.every((beta) => typeof beta === "number" && beta >= 0 && beta < 1),
-      "two numbers within [0, 1)",
+      (x) => Array.isArray(x) && x.length === 2 && x.every((beta) => typeof beta === "number" && beta >= 0 && Math.fround(beta) < 1),
+      "two numbers within [0, 1), in float32 too",
     ),
     [0.9, 0.95],
   ),
+  // Scaled as moments are, it must be a float32 number above 0.
   eps: v.optional(
-    number("a number above 0", (x) => Number.isFinite(x) && x > 0),
+    number("a number within [1e-56, 1e26]", (x) => x >= 1e-56 && x <= 1e26),
     1e-15,
   ),
   weightDecay: v.optional(
@@ -113,6 +114,7 @@ export class Trainer {
   documents = 0;
   private readonly transformer: Transformer;
   private owned: readonly Parameter[] | undefined;
+  private readonly decaying: ReadonlySet<Parameter>;
   private readonly gradientOf: ReadonlyMap<Tensor, Tensor>;
 
   /**
@@ -121,11 +123,13 @@ export class Trainer {
    * @throws {MemoryError} gradients and moments do not fit beside the weights
    */
   constructor(model: Trainable, options: TrainerOptions = {}) {
+    if (!model?.transformer) throw new InputError("Trainer: model: expected a MiniMaxM1, got something else");
     const { transformer } = model;
     const parsed = parseOptions(trainerOptions, options, "Trainer");
     this.options = { ...parsed, auxLossCoef: parsed.auxLossCoef ?? transformer.config.routerAuxLossCoef };
     this.transformer = transformer;
     this.owned = parametersOf(transformer);
+    this.decaying = new Set(this.owned.filter(({ name }) => this.options.decays(name)));
     this.gradientOf = new Map(this.parameters.map(({ weight, gradient }) => [weight, gradient]));
   }
 
@@ -159,6 +163,9 @@ export class Trainer {
    */
   step(batch: readonly Example[], lr = this.options.lr): Losses & { readonly gradNorm: number } {
     if (!(Number.isFinite(lr) && lr >= 0)) throw new InputError(`step: lr: expected a number of at least 0, got ${lr}`);
+    if (lr * this.options.weightDecay > 1) {
+      throw new InputError(`step: lr: expected lr · weightDecay of at most 1, got ${lr} · ${this.options.weightDecay}`);
+    }
     try {
       const losses = this.accumulate(batch);
       const gradNorm = Math.sqrt(this.parameters.reduce((sum, parameter) => sum + parameter.squares(), 0));
@@ -167,12 +174,17 @@ export class Trainer {
           `step ${this.steps + 1}: expected finite gradients, got loss ${losses.loss} and norm ${gradNorm} (a lower learning rate, a longer warm-up, or damaged weights)`,
         );
       }
-      const { clipNorm, weightDecay, decays, betas, eps } = this.options;
+      const { clipNorm, weightDecay, betas, eps } = this.options;
       // As torch.nn.utils.clip_grad_norm_ has it.
       const factor = Math.min(1, clipNorm / (gradNorm + 1e-6));
+      if (gradNorm * factor >= LONGEST) {
+        throw new LightningError(
+          `step ${this.steps + 1}: expected gradients of a norm below ${LONGEST} after clipping, got ${gradNorm * factor} (a smaller clipNorm; 1 is usual)`,
+        );
+      }
       this.steps++;
       for (const parameter of this.parameters) {
-        parameter.step(this.steps, { lr, betas, eps, weightDecay: decays(parameter.name) ? weightDecay : 0 }, factor);
+        parameter.step(this.steps, { lr, betas, eps, weightDecay: this.decaying.has(parameter) ? weightDecay : 0 }, factor);
       }
       return { ...losses, gradNorm };
     } finally {
@@ -229,6 +241,7 @@ export class Trainer {
   private through(batch: readonly Example[], body: (part: readonly Document[], whole: Whole) => Losses): Losses {
     const documents = documentsOf(batch, this.transformer);
     const whole = { tokens: sum(documents, ({ ids }) => ids.length), mass: sum(documents, ({ mass }) => mass) };
+    if (!Number.isFinite(whole.mass)) throw new InputError(`Trainer: batch: weights: expected a finite sum, got ${whole.mass}`);
     if (whole.mass === 0)
       throw new InputError(
         "Trainer: batch: expected at least one target that counts, got none (a document has one less than tokens, and prompts have none: a longer window?)",

@@ -67,7 +67,7 @@ test("a directory with everything in it, and a model that speaks", async () => {
   expect(stdout).toBe(
     `6 steps, loss ${/loss ([\d.]+)/.exec(stdout)![1]}, held out ${/held out ([\d.]+)/.exec(stdout)![1]}: ${out}/model\n`,
   );
-  expect(readdirSync(out).sort()).toEqual(["loss.svg", "metrics.jsonl", "model", "state.safetensors", "train.json"]);
+  expect(readdirSync(out).sort()).toEqual(["loss.svg", "metrics.jsonl", "model", "state.json", "state.safetensors"]);
   expect(metrics(out).map(({ step, heldOutLoss }) => [step, typeof heldOutLoss])).toEqual([
     [1, "undefined"],
     [2, "undefined"],
@@ -177,12 +177,12 @@ test.each<[object, string]>([
 ])("a state of another training is refused: %j", async (changes, message) => {
   const { file, out } = planned();
   await train(file, "--steps", "2");
-  const before = [state(out), readFileSync(join(out, "metrics.jsonl")), readFileSync(join(out, "train.json"))];
+  const before = [state(out), readFileSync(join(out, "metrics.jsonl")), readFileSync(join(out, "state.json"))];
   planned(changes, join(file, ".."));
   const { exitCode, stdout, stderr } = await train(file);
   expect([exitCode, stdout]).toEqual([1, ""]);
   expect(stderr).toContain(`error: ${out}/state.safetensors: ${message}`);
-  expect([state(out), readFileSync(join(out, "metrics.jsonl")), readFileSync(join(out, "train.json"))]).toEqual(before);
+  expect([state(out), readFileSync(join(out, "metrics.jsonl")), readFileSync(join(out, "state.json"))]).toEqual(before);
 });
 
 test("what does not decide the numbers so far may change, and so may the order of keys and defaults that are written out", async () => {
@@ -218,11 +218,37 @@ test.each([
 ])("a state without what it was made with is refused: %j", async (content, got) => {
   const { file, out } = planned();
   await train(file, "--steps", "2");
-  if (content === undefined) (await import("node:fs")).rmSync(join(out, "train.json"));
-  else writeFileSync(join(out, "train.json"), content);
+  if (content === undefined) (await import("node:fs")).rmSync(join(out, "state.json"));
+  else writeFileSync(join(out, "state.json"), content);
   const { exitCode, stderr } = await train(file);
   expect(exitCode).toBe(1);
-  expect(stderr).toContain(`error: ${out}/train.json: expected what the state beside it was made with, got ${got}`);
+  expect(stderr).toContain(`error: ${out}/state.json: expected what the state beside it was made with, got ${got}`);
+});
+
+test.each(["metrics.jsonl", "loss.svg"])("a directory with a %s that no training made is left as it is", async (name) => {
+  const { file, out } = planned();
+  mkdirSync(out);
+  writeFileSync(join(out, name), "mine");
+  const { exitCode, stderr } = await train(file);
+  expect(exitCode).toBe(1);
+  expect(stderr).toContain(`error: ${out}: expected a new directory or one of a training, got one with ${name} (another --out)`);
+  expect(readFileSync(join(out, name), "utf8")).toBe("mine");
+});
+
+test("the file of a training may lie in its own directory, whatever its name", async () => {
+  const directory = temporary();
+  const file = join(directory, "train.json");
+  writeFileSync(file, JSON.stringify(plan));
+  for (const steps of ["2", "4"]) expect((await train(file, "--out", directory, "--steps", steps)).exitCode).toBe(0);
+  expect(JSON.parse(readFileSync(file, "utf8"))).toEqual(plan);
+});
+
+test("a lock that cannot be read is an error", async () => {
+  const { file, out } = planned();
+  mkdirSync(join(out, "lock"), { recursive: true });
+  const { exitCode, stderr } = await train(file);
+  expect(exitCode).toBe(1);
+  expect(stderr).toContain(`error: ${out}: cannot be written: EISDIR`);
 });
 
 test("two at once: the second is refused; a lock of a process that is gone counts for nothing", async () => {
@@ -289,7 +315,7 @@ const inFile: [object, string][] = [
   [{ modle: {} }, "modle: unknown option"],
   [{ trainer: { lr: -1 } }, "trainer.lr: expected a number above 0, got -1"],
   [{ trainer: { decays: 1 } }, "trainer.decays: unknown option"],
-  [{ trainer: { betas: [0.9] } }, "trainer.betas: expected two numbers within [0, 1), got Array"],
+  [{ trainer: { betas: [0.9] } }, "trainer.betas: expected two numbers within [0, 1), in float32 too, got Array"],
   [{ run: { steps: 0, batchTokens: 128 } }, "run.steps: expected an integer of at least 1, got 0"],
   [{ run: { steps: 10 } }, "run.batchTokens: expected a value, got none"],
   [{ run: undefined }, "run: expected a value, got none"],

@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, test } from "vitest";
-import { MiniMaxM1, parseConfig } from "../../src/index.js";
+import { MemoryError, MiniMaxM1, parseConfig } from "../../src/index.js";
 import { textDataset } from "../../src/train/data.js";
 import { type RunOptions, run, type StepMetrics } from "../../src/train/run.js";
 import { rateAt } from "../../src/train/schedule.js";
@@ -184,7 +184,7 @@ describe("a trainer", () => {
 
   test("refuses gradients that are not finite, and leaves the weights", async () => {
     using model = await create();
-    const trainer = new Trainer(model, { lr: 1e30, clipNorm: Number.POSITIVE_INFINITY });
+    const trainer = new Trainer(model, { lr: 1e30, weightDecay: 0, clipNorm: 1e6 });
     let message = "";
     let before = await weights(model);
     for (let i = 0; i < 5 && message === ""; i++) {
@@ -197,6 +197,38 @@ describe("a trainer", () => {
     }
     expect(message).toMatch(/expected finite gradients, got loss .* \(a lower learning rate/);
     expect(await weights(model)).toEqual(before);
+  });
+
+  test.each([false, true])("loses nothing when memory runs out anywhere in a step (checkpointing: %s)", async (checkpointing) => {
+    using model = await create();
+    const { rt } = model.transformer;
+    const trainer = new Trainer(model, { checkpointing, microBatchTokens: 40 });
+    trainer.gradients(batch);
+    const before = await weights(model);
+    const { usedBytes } = model.memory;
+    const { keep } = rt;
+    let allocations = 0;
+    for (let failing = 1; ; failing += 7) {
+      allocations = 0;
+      rt.keep = function (...args) {
+        if (++allocations === failing) throw new MemoryError("none left");
+        return keep.apply(this, args);
+      };
+      let message = "";
+      try {
+        trainer.gradients(batch);
+      } catch (error) {
+        message = (error as Error).message;
+      } finally {
+        rt.keep = keep;
+      }
+      expect(model.memory.usedBytes, `after failing allocation ${failing}`).toBe(usedBytes);
+      if (allocations < failing) break;
+      expect(message).toBe("none left");
+    }
+    expect(allocations).toBeGreaterThan(300);
+    expect(await weights(model)).toEqual(before);
+    expect(trainer.step(batch).loss).toBeGreaterThan(0);
   });
 
   test("refuses a learning rate that is none, and to go on after dispose", async () => {
@@ -229,6 +261,8 @@ describe("a trainer", () => {
   test.each([
     [{ lr: 0 }, /Trainer: lr: expected a number above 0, got 0/],
     [{ betas: [0.9] }, /Trainer: betas: expected two numbers within \[0, 1\)/],
+    [{ betas: [0.9, 0.9999999999] }, /Trainer: betas: expected two numbers within/],
+    [{ eps: 1e-60 }, /Trainer: eps: expected a number within \[1e-56, 1e26\], got 1e-60/],
     [{ clipNorm: -1 }, /Trainer: clipNorm: expected a number above 0, got -1/],
     [{ momentum: 0.9 }, /Trainer: momentum: unknown option/],
   ])("refuses %j", async (options, message) => {
