@@ -1,7 +1,7 @@
 import { Random, SEEDS } from "../generate/random.js";
 import { isTokenIds, type TokenIds } from "../model/token-ids.js";
 import { InputError } from "../runtime/errors.js";
-import type { Example } from "./trainer.js";
+import type { Example } from "./documents.js";
 
 /**
  * Documents by number. Nothing else decides what a document is, so that a run needs only the number of the next one to go on exactly where it

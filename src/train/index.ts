@@ -5,7 +5,8 @@
  */
 export { type LossPoint, lossCurve } from "./curve.js";
 export { type Dataset, streamOf, textDataset } from "./data.js";
+export type { Example } from "./documents.js";
 export { evaluate, type RunOptions, run, type StepMetrics, type Window } from "./run.js";
 export type { Schedule } from "./schedule.js";
 export { type TokenizerOptions, trainTokenizer } from "./tokenizer.js";
-export { type Example, type Losses, type Trainable, Trainer, type TrainerOptions } from "./trainer.js";
+export { type Losses, type Trainable, Trainer, type TrainerOptions } from "./trainer.js";

@@ -2,8 +2,9 @@ import * as v from "valibot";
 import { InputError } from "../runtime/errors.js";
 import { count, parseOptions, signal } from "../runtime/options.js";
 import type { Dataset } from "./data.js";
+import type { Example } from "./documents.js";
 import { rateAt, type Schedule, schedule } from "./schedule.js";
-import type { Example, Losses, Trainer } from "./trainer.js";
+import type { Losses, Trainer } from "./trainer.js";
 
 /** Documents of at most so many tokens from a step on. */
 export interface Window {

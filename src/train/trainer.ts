@@ -1,7 +1,6 @@
 import * as v from "valibot";
 import type { Cache } from "../model/cache.js";
 import type { Config } from "../model/config.js";
-import { checkIds, isTokenIds, type TokenIds } from "../model/token-ids.js";
 import type { Transformer } from "../model/transformer.js";
 import { balance } from "../ops/balance.js";
 import { take } from "../ops/route.js";
@@ -12,6 +11,7 @@ import { Tape } from "../runtime/tape.js";
 import type { Tensor } from "../runtime/tensor.js";
 import { ResidentWeights } from "../runtime/weights.js";
 import { LONGEST, Parameter } from "./adamw.js";
+import { type Document, documentsOf, type Example, parts, targetsOf } from "./documents.js";
 import { crossEntropy } from "./loss.js";
 import { decodeState, encodeState } from "./state.js";
 
@@ -77,12 +77,6 @@ export const trainerOptions = v.strictObject({
   microBatchTokens: v.optional(count, 8192),
   checkpointing: v.optional(flag, false),
 });
-
-/**
- * A document to learn from: token ids, or those with a weight of at least 0 for each token as a target (0 for a prompt's). The weight of the first token, which nothing
- * predicts, does not matter. Every document begins with a fresh state and sees no other one.
- */
-export type Example = TokenIds | { readonly ids: TokenIds; readonly weights: ArrayLike<number> };
 
 /** What one batch says about the model, before its update. */
 export interface Losses {
@@ -239,7 +233,7 @@ export class Trainer {
 
   /** A batch in parts that fit into memory together. */
   private through(batch: readonly Example[], body: (part: readonly Document[], whole: Whole) => Losses): Losses {
-    const documents = documentsOf(batch, this.transformer);
+    const documents = documentsOf(batch, this.transformer.config);
     const whole = { tokens: sum(documents, ({ ids }) => ids.length), mass: sum(documents, ({ mass }) => mass) };
     if (!Number.isFinite(whole.mass)) throw new InputError(`Trainer: batch: weights: expected a finite sum, got ${whole.mass}`);
     if (whole.mass === 0)
@@ -294,68 +288,11 @@ export class Trainer {
   }
 }
 
-/** A document as it goes through the model, and the weight of each of its tokens as a target. */
-interface Document {
-  readonly ids: readonly number[];
-  readonly weights: ArrayLike<number>;
-  /** Weights of all its targets together. */
-  readonly mass: number;
-}
-
+/** What the parts of a batch share. */
 interface Whole {
   readonly tokens: number;
+  /** Weights of all targets together. */
   readonly mass: number;
-}
-
-function documentsOf(batch: readonly Example[], { config }: Transformer): Document[] {
-  if (!Array.isArray(batch) || batch.length === 0) throw new InputError("Trainer: batch: expected at least one document, got none");
-  return batch.map((example: Example, i) => {
-    const where = `Trainer: batch[${i}]`;
-    const ids = isTokenIds(example) ? example : example?.ids;
-    checkIds(ids, config, where);
-    const weights = isTokenIds(example) ? new Array<number>(ids.length).fill(1) : example.weights;
-    if (weights?.length !== ids.length)
-      throw new InputError(`${where}: weights: expected ${ids.length}, one per token, got ${weights?.length}`);
-    let mass = 0;
-    for (let t = 0; t < ids.length; t++) {
-      if (!(weights[t]! >= 0 && Number.isFinite(weights[t]!))) {
-        throw new InputError(`${where}: weights[${t}]: expected a number of at least 0, got ${weights[t]}`);
-      }
-      if (t > 0) mass += weights[t]!;
-    }
-    return { ids: Array.from(ids), weights, mass };
-  });
-}
-
-/** Documents in groups of at most so many tokens, or of one. */
-function parts(documents: readonly Document[], tokens: number): Document[][] {
-  const groups: Document[][] = [];
-  let filled = Number.POSITIVE_INFINITY;
-  for (const document of documents) {
-    if (filled + document.ids.length > tokens) {
-      groups.push([]);
-      filled = 0;
-    }
-    groups.at(-1)!.push(document);
-    filled += document.ids.length;
-  }
-  return groups;
-}
-
-/** The rows that predict a target that counts, with it and its weight. */
-function targetsOf(documents: readonly Document[]): { rows: number[]; targets: number[]; weights: number[] } {
-  const [rows, targets, weights]: [number[], number[], number[]] = [[], [], []];
-  let begin = 0;
-  for (const document of documents) {
-    for (let t = 1; t < document.ids.length; t++) {
-      if (document.weights[t] === 0) continue;
-      rows.push(begin + t - 1);
-      targets.push(document.ids[t]!);
-      weights.push(document.weights[t]!);
-    }
-    begin += document.ids.length;
-  }
-  return { rows, targets, weights };
 }
 
 /** @throws {InputError} weights or caches that are not float32 */

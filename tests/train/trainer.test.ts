@@ -2,10 +2,11 @@ import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, test } from "vitest";
 import { MemoryError, MiniMaxM1, parseConfig } from "../../src/index.js";
 import { textDataset } from "../../src/train/data.js";
+import type { Example } from "../../src/train/documents.js";
 import { type RunOptions, run, type StepMetrics } from "../../src/train/run.js";
 import { rateAt } from "../../src/train/schedule.js";
 import { trainTokenizer } from "../../src/train/tokenizer.js";
-import { type Example, Trainer, type TrainerOptions } from "../../src/train/trainer.js";
+import { Trainer, type TrainerOptions } from "../../src/train/trainer.js";
 import { randomIds } from "../support/random.js";
 import { GRADIENTS, maxAbsDiff, normDistance } from "../support/tolerance.js";
 

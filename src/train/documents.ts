@@ -1,0 +1,69 @@
+import type { Config } from "../model/config.js";
+import { checkIds, isTokenIds, type TokenIds } from "../model/token-ids.js";
+import { InputError } from "../runtime/errors.js";
+
+/**
+ * A document to learn from: token ids, or those with a weight of at least 0 for each token as a target (0 for a prompt's). The weight of the first token, which nothing
+ * predicts, does not matter. Every document begins with a fresh state and sees no other one.
+ */
+export type Example = TokenIds | { readonly ids: TokenIds; readonly weights: ArrayLike<number> };
+
+/** A document as it goes through the model, and the weight of each of its tokens as a target. */
+export interface Document {
+  readonly ids: readonly number[];
+  readonly weights: ArrayLike<number>;
+  /** Weights of all its targets together. */
+  readonly mass: number;
+}
+
+/** The documents of a batch. @throws {InputError} none, ids outside the vocabulary, or weights that are none */
+export function documentsOf(batch: readonly Example[], config: Config): Document[] {
+  if (!Array.isArray(batch) || batch.length === 0) throw new InputError("Trainer: batch: expected at least one document, got none");
+  return batch.map((example: Example, i) => {
+    const where = `Trainer: batch[${i}]`;
+    const ids = isTokenIds(example) ? example : example?.ids;
+    checkIds(ids, config, where);
+    const weights = isTokenIds(example) ? new Array<number>(ids.length).fill(1) : example.weights;
+    if (weights?.length !== ids.length)
+      throw new InputError(`${where}: weights: expected ${ids.length}, one per token, got ${weights?.length}`);
+    let mass = 0;
+    for (let t = 0; t < ids.length; t++) {
+      if (!(weights[t]! >= 0 && Number.isFinite(weights[t]!))) {
+        throw new InputError(`${where}: weights[${t}]: expected a number of at least 0, got ${weights[t]}`);
+      }
+      if (t > 0) mass += weights[t]!;
+    }
+    return { ids: Array.from(ids), weights, mass };
+  });
+}
+
+/** Documents in groups of at most so many tokens, or of one. */
+export function parts(documents: readonly Document[], tokens: number): Document[][] {
+  const groups: Document[][] = [];
+  let filled = Number.POSITIVE_INFINITY;
+  for (const document of documents) {
+    if (filled + document.ids.length > tokens) {
+      groups.push([]);
+      filled = 0;
+    }
+    groups.at(-1)!.push(document);
+    filled += document.ids.length;
+  }
+  return groups;
+}
+
+/** The rows that predict a target that counts, with it and its weight. */
+export function targetsOf(documents: readonly Document[]): { rows: number[]; targets: number[]; weights: number[] } {
+  const [rows, targets, weights]: [number[], number[], number[]] = [[], [], []];
+  let begin = 0;
+  for (const document of documents) {
+    for (let t = 1; t < document.ids.length; t++) {
+      if (document.weights[t] === 0) continue;
+      rows.push(begin + t - 1);
+      targets.push(document.ids[t]!);
+      weights.push(document.weights[t]!);
+    }
+    begin += document.ids.length;
+  }
+  return { rows, targets, weights };
+}
