@@ -38,3 +38,4 @@ export * from "./runtime/errors.js";
 export type { KernelCall } from "./runtime/runtime.js";
 export { availableBuilds, type Build } from "./runtime/wasm.js";
 export type { ResidentDType, StoredDType } from "./runtime/weights.js";
+export type { CreateOptions } from "./train/initialise.js";

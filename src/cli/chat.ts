@@ -10,6 +10,10 @@ import { common, loading, sampling, samplingOptions } from "./options.js";
 import { describePace, Stopwatch } from "./pace.js";
 import { Ended, type Terminal, visible, whyUnread } from "./terminal.js";
 
+/** What to ask the model in the box, which knows nothing but its puzzles. */
+const BOXED =
+  'It solves puzzles, worded as in docs/tasks.md: ask "Compute 3 + 4 - 2" or "Close the open brackets : ( [ {", and /reset in between.';
+
 const HELP = "/save FILE, /load FILE, /reset, /help, /exit; Ctrl-C stops an answer";
 
 /** A conversation, line by line. Answers go to stdout, everything else to stderr. */
@@ -26,6 +30,7 @@ export const chat = defineCommand({
     const options = samplingOptions(args, rawArgs);
     await requireTokenizer(args, terminal, "chat: expected a checkpoint with a tokenizer, got none (generate --ids works without)");
     const model = await loadModel(args, terminal);
+    if (args.source === undefined && terminal.stdin.isTTY) terminal.note(terminal.err.dim(BOXED));
     try {
       const conversation = new Conversation(model, args.system);
       await new Chat(terminal, conversation, options).run();

@@ -12,7 +12,7 @@ export const generate = defineCommand({
     ...loading,
     prompt: { type: "string", alias: "p", valueHint: "text", description: "Text to continue (or on stdin)" },
     ids: { type: "string", valueHint: "1,2,3", description: "Token ids to continue" },
-    chat: { type: "boolean", description: "The prompt is a user's message: answer it" },
+    chat: { type: "boolean", description: "The prompt is a user's message: answer it (the model in the box always does)" },
     system: { type: "string", valueHint: "text", description: "System message, with --chat" },
     ...sampling,
     json: { type: "boolean", description: "A JSON line per token, then one in all" },
@@ -29,7 +29,7 @@ export const generate = defineCommand({
     }
     const model = await loadModel(args, terminal);
     try {
-      const input = typeof prompt === "string" ? await encode(model, prompt, args.chat ? (args.system ?? "") : undefined) : prompt;
+      const input = typeof prompt === "string" ? await encode(model, prompt, isChat(args) ? (args.system ?? "") : undefined) : prompt;
       const write = args.json ? writeJson : model.tokenizer ? writeText : writeIds;
       const stopwatch = new Stopwatch();
       const generation = model.generate(input, { ...options, signal: terminal.signal });
@@ -50,6 +50,11 @@ export const generate = defineCommand({
   },
 });
 
+/** Whether the prompt is a user's message: for the model in the box always, which knows nothing else. */
+function isChat({ source, chat }: { source?: string; chat?: boolean }): boolean {
+  return chat ?? source === undefined;
+}
+
 interface Piece {
   readonly id: number;
   readonly text: string;
@@ -62,12 +67,12 @@ const writeJson = (token: Piece, terminal: Terminal) => terminal.print(`${JSON.s
 
 /** Text or ids, from the options or, where neither is given, from a pipe. */
 async function readPrompt(
-  args: { prompt?: string; ids?: string; chat?: boolean; system?: string },
+  args: { source?: string; prompt?: string; ids?: string; chat?: boolean; system?: string },
   { stdin, signal }: Terminal,
 ): Promise<string | number[]> {
   if (args.prompt !== undefined && args.ids !== undefined) throw new UsageError("expected --prompt or --ids, got both");
   if (args.ids !== undefined && args.chat) throw new UsageError("--chat: expected text (--prompt or stdin), got --ids");
-  if (args.system !== undefined && !args.chat) throw new UsageError("--system: expected with --chat only");
+  if (args.system !== undefined && !isChat(args)) throw new UsageError("--system: expected with --chat only");
   if (args.ids !== undefined) return ids(args.ids, "--ids");
   if (args.prompt === "") throw new UsageError('--prompt: expected one or more characters, got ""');
   if (args.prompt !== undefined) return args.prompt;

@@ -48,7 +48,7 @@ export const minimaxM1: Config = /* @__PURE__ */ preset({
   eos_token_id: 200_020,
 });
 
-/** The architecture at 8 layers and about 0.5M parameters over bytes: 256 of them and 64 special tokens. For tests and first steps. */
+/** The architecture at 8 layers and 790,016 parameters over bytes: 256 of them and 64 special tokens. For tests and first steps. */
 export const tinyM1: Config = /* @__PURE__ */ preset({
   hidden_size: 64,
   intermediate_size: 96,

@@ -4,7 +4,7 @@
 export interface LossPoint {
   readonly step: number;
   readonly loss: number;
-  readonly heldOut?: number;
+  readonly heldOut?: number | undefined;
 }
 
 const [WIDTH, HEIGHT] = [720, 360];
@@ -29,7 +29,7 @@ const STYLE = `
 `;
 
 /** An exponential mean without a bias towards its beginning; what is not finite is passed over. */
-export function smoothing(decay = 0.98): (x: number) => number {
+export function smoothing(decay = 0.9): (x: number) => number {
   let [mean, mass] = [0, 0];
   return (x) => {
     if (Math.abs(x) <= LARGEST) {
@@ -89,7 +89,8 @@ function axisOf(values: readonly number[], from: number, to: number) {
   const step = roundUp((high - low) / 5);
   const [first, last] = [Math.ceil(low / step), Math.floor(high / step)];
   return {
-    at: (value: number) => from + ((to - from) * (value - low)) / (high - low),
+    // Rounding may lead out of the picture.
+    at: (value: number) => from + (to - from) * Math.min(1, Math.max(0, (value - low) / (high - low))),
     ticks: Array.from({ length: last - first + 1 }, (_, i) => Number(((first + i) * step).toPrecision(12))),
   };
 }

@@ -162,7 +162,7 @@ test.each([[["--ids", "1,2,9999"], "token 2: expected an integer id within [0, 3
 );
 
 test.each([
-  [["generate"], "SOURCE"],
+  [["generate"], "expected a prompt"],
   [["generate", tiny, "--ids", "1", "--prompt", "x"], "got both"],
   [["generate", tiny, "--prompt", "text"], "error: prompt: expected --ids, got text (this checkpoint has no tokenizer)"],
   [["generate", tiny, "--ids", "1", "--stop", "."], "error: --stop: expected --stop-ids, got text"],
