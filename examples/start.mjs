@@ -7,6 +7,8 @@ const count = (n) => n.toLocaleString("en-US");
 const row = (label, text) => console.log(`  ${label.padEnd(12)}${text}`);
 const rule = (title) => console.log(`\n── ${title} ${"─".repeat(74 - title.length)}\n`);
 const indented = (text) => text.replaceAll("\n", "\n  ");
+/** Long lines broken between words. */
+const wrapped = (text) => text.replaceAll(/(.{1,74})(?: |$)/gm, "$1\n").trimEnd();
 
 rule("MiniMax-M1: the published model, from its configuration alone");
 const { config, tensors, parameterCount, activatedParameterCount, checkpointBytes } = graph(minimaxM1);
@@ -20,7 +22,8 @@ row("checkpoint", `${count(checkpointBytes)} bytes (${formatBytes(checkpointByte
 
 rule("The model in the box, thinking");
 const model = await MiniMaxM1.load();
-row("model", `the same architecture at ${count(model.parameters)} parameters, trained by this library`);
+row("model", `the same architecture at ${count(model.parameters)} parameters,`);
+row("", "trained by this library alone on worked solutions");
 row("kernels", `AssemblyScript on WebAssembly SIMD (build ${model.build})`);
 
 let tokens = 0;
@@ -32,7 +35,7 @@ const puzzles = ["web-of-lies", "dyck-completion", "sudoku"].map((name) => {
 });
 for (const { task, instance } of puzzles) {
   const question = task.question(instance);
-  console.log(`\n  ${indented(question)}\n`);
+  console.log(`\n  ${indented(wrapped(question))}\n`);
   process.stdout.write("  ");
   let response = "";
   const begin = performance.now();
