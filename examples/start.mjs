@@ -53,5 +53,5 @@ model.dispose();
 
 console.log();
 row("speed", `${(tokens / seconds).toFixed(0)} tokens/s, prompts included`);
-console.log("\n  Next: npx lightning-m1 chat, npx lightning-m1 eval, npx lightning-m1 --help, README.md\n");
+console.log("\n  Next: npx lightning-m1 chat, eval, train, or --help; README.md\n");
 if (right === 0) process.exitCode = 1;
