@@ -11,7 +11,7 @@ export const evaluate = defineCommand({
     ...loading,
     tasks: { type: "string", valueHint: "a,b", description: "Which tasks (default: all)" },
     "per-level": { type: "string", valueHint: "n", description: "Puzzles for each level (default: 50)" },
-    greedy: { type: "boolean", description: "The most probable token each time (default: sampled at 1.0 with top-p 0.95)" },
+    greedy: { type: "boolean", description: "Most probable tokens (default: 1.0, top-p 0.95)" },
     seed: { type: "string", valueHint: "n", description: "Chooses puzzles and samples (default: 1)" },
     json: { type: "boolean", description: "A JSON line per level, then one in all" },
     ...common,

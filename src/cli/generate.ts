@@ -12,7 +12,7 @@ export const generate = defineCommand({
     ...loading,
     prompt: { type: "string", alias: "p", valueHint: "text", description: "Text to continue (or on stdin)" },
     ids: { type: "string", valueHint: "1,2,3", description: "Token ids to continue" },
-    chat: { type: "boolean", description: "The prompt is a user's message: answer it (the model in the box always does)" },
+    chat: { type: "boolean", description: "A user's message, to answer (model in the box: always)" },
     system: { type: "string", valueHint: "text", description: "System message, with --chat" },
     ...sampling,
     json: { type: "boolean", description: "A JSON line per token, then one in all" },

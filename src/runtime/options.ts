@@ -41,7 +41,8 @@ export function parseOptions<const Schema extends v.GenericSchema>(schema: Schem
   const issue = result.issues[0];
   const name = v.getDotPath(issue);
   if (issue.type === "strict_object" && issue.expected === "never") throw new InputError(`${where}: ${name}: unknown option`);
-  if (name && issue.type === "strict_object") {
+  // Without words of the schema's own.
+  if (name && issue.type === "strict_object" && issue.message.startsWith("Invalid")) {
     const [expected, got] = issue.expected === "Object" ? ["an object", issue.received] : ["a value", "none"];
     throw new InputError(`${where}: ${name}: expected ${expected}, got ${got}`);
   }

@@ -98,7 +98,7 @@ describe("an evaluation", () => {
 
   test.each([
     [{ tasks: [] }, /evaluateTasks: tasks: expected one or more tasks/],
-    [{ tasks, perLevel: 0 }, /perLevel: expected an integer of at least 1, got 0/],
+    [{ tasks, perLevel: 0 }, /perLevel: expected an integer within \[1, 100,000\], got 0/],
     [{ tasks, temperature: -1 }, /temperature/],
     [{ tasks, levels: 3 }, /levels: unknown option/],
   ])("refuses %j", async (options, message) => {
