@@ -56,7 +56,7 @@ The model in the box: MiniMax-M1's architecture at ${n(parameterCount)} paramete
 \`\`\`sh
 npx lightning-m1 chat          # ask it
 npx lightning-m1 eval --per-level ${PER_LEVEL} --build simd     # the table below, column "sampled"
-npm run train:model            # from nothing to these weights, in the repository
+npm run train:model            # its training, from nothing, in the repository
 \`\`\`
 
 ## What it can do
@@ -86,7 +86,7 @@ ${solved.length} of ${tasks.length} tasks reach 90 % on their easiest level: ${s
 
 - What it was not trained on it cannot do: longer puzzles, other wordings, other languages. It has no knowledge and makes none of it up well.
 - Long chains fail by single slips: one wrong copy, and the rest follows from it. No reinforcement learning has been applied.
-- The weights follow from the seed with the \`simd\` kernels, to the bit, on any number of threads.
+- A run follows from its seed with the \`simd\` kernels, to the bit, on any number of threads: tested on short runs, killed and resumed. The hour of training that made these weights has not been repeated whole.
 
 Apache-2.0, like the library.
 `,

@@ -1,8 +1,7 @@
 import * as v from "valibot";
 import type { Config } from "../model/config.js";
 import { InputError } from "../runtime/errors.js";
-import { count, index, number, parseOptions, signal } from "../runtime/options.js";
-import { SEEDS } from "./random.js";
+import { count, index, number, parseOptions, seedNumber, signal } from "../runtime/options.js";
 import type { Sampling } from "./sample.js";
 import type { TextCodec } from "./text.js";
 
@@ -117,7 +116,7 @@ const generateSchema = v.strictObject({
     number("a number within [1e-6, 1e6]", (x) => x >= 1e-6 && x <= 1e6),
     1,
   ),
-  seed: v.optional(number("an integer within [0, 2^32)", (x) => Number.isInteger(x) && x >= 0 && x < SEEDS)),
+  seed: v.optional(seedNumber),
   stop: v.optional(
     v.lazy((x): v.GenericSchema<string | string[]> => (Array.isArray(x) ? v.array(stop) : stop)),
     [],

@@ -3,9 +3,6 @@ import { mersenne } from "pure-rand/generator/mersenne";
 import { xoroshiro128plusFromState } from "pure-rand/generator/xoroshiro128plus";
 import type { RandomGenerator } from "pure-rand/types/RandomGenerator";
 
-/** Seeds are 32-bit unsigned integers. */
-export const SEEDS = 2 ** 32;
-
 /** A stream of uniform numbers whose state is four 32-bit integers: it can be saved, restored and copied. */
 export class Random {
   private constructor(

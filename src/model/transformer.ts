@@ -105,13 +105,13 @@ export class Transformer {
   /** A layer, which may be asked to keep only its input for the way back. */
   private through(layer: DecoderLayer, x: Tensor, placement: Placement, caches: readonly LayerCache[]) {
     const { tape } = this.rt;
-    const forward = () => layer.forward(x, placement, caches);
-    if (!tape?.checkpointing) return forward();
+    if (!tape?.checkpointing) return layer.forward(x, placement, caches);
     const before = caches.map((cache) => cache.snapshot());
     const reads = [x, placement.rotation.cos, placement.rotation.sin, ...before.flatMap(({ tensors }) => tensors)];
-    return tape.checkpoint(reads, forward, () => {
-      for (const { restore } of before) restore();
-    });
+    const restore = () => {
+      for (const one of before) one.restore();
+    };
+    return tape.checkpoint(reads, () => layer.forward(x, placement, caches), restore);
   }
 
   /** The head: `logits = hidden · Wᵀ`, `[rows, hidden]` → `[rows, vocab]`, summed in float32. */

@@ -38,7 +38,7 @@ export function attention(q: Tensor, segments: readonly Segment[], caches: reado
     rt.runIn("attention", [...args, workspace, 0, units], 4 * steps * heads * dim * (length - steps / 2));
   }
   const { tape } = rt;
-  const lengths = caches.map(({ length }) => length);
+  const lengths = tape ? caches.map(({ length }) => length) : [];
   tape?.record(o, [q, o], (dO, d) => {
     for (const [i, { begin, end }] of segments.entries()) {
       rt.scope(() => {

@@ -1,4 +1,5 @@
 import { ShapeError } from "../runtime/errors.js";
+import type { Tape } from "../runtime/tape.js";
 import { BLOCK, bytesOf, expectShape, PANEL, runtimeOf, slice, type Tensor } from "../runtime/tensor.js";
 import type { Kernels } from "../runtime/wasm.js";
 
@@ -47,14 +48,8 @@ export function groupedMatmuls(x: Tensor, offsets: readonly number[], sets: read
     while (end < sets.length && sets[end]![0]!.dtype === dtype) end++;
     multiply(dtype as keyof typeof KERNELS, x, offsets, sets, ys, first, end);
   }
-  for (const [i, weights] of sets.entries()) {
-    x.rt.tape?.record(ys[i]!, [x], (dy, d) => {
-      for (const [g, w] of weights.entries()) {
-        const [begin, end] = [offsets[g]!, offsets[g + 1]!];
-        if (begin < end) multiplyBackward(slice(x, begin, end), w, slice(dy, begin, end), slice(d(x), begin, end), d(w));
-      }
-    });
-  }
+  const { tape } = x.rt;
+  if (tape) for (const [i, weights] of sets.entries()) recordProduct(tape, ys[i]!, x, offsets, weights);
   return ys;
 }
 
@@ -109,6 +104,16 @@ function multiply(
     rt.runIn(several, [rt.from(list, [list.length], "i32").ptr, count, workspace, 0, panels], work);
   }
   if (arranged !== x) rt.release(arranged);
+}
+
+/** The way back through one set's products. */
+function recordProduct(tape: Tape, y: Tensor, x: Tensor, offsets: readonly number[], weights: readonly Tensor[]): void {
+  tape.record(y, [x], (dy, d) => {
+    for (const [g, w] of weights.entries()) {
+      const [begin, end] = [offsets[g]!, offsets[g + 1]!];
+      if (begin < end) multiplyBackward(slice(x, begin, end), w, slice(dy, begin, end), slice(d(x), begin, end), d(w));
+    }
+  });
 }
 
 /** Adds to the gradients of x and w: `dx += dy·w, dw += dyᵀ·x`. */

@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import type { GenerateOptions, Generation } from "../generate/index.js";
 import { InputError } from "../runtime/errors.js";
-import { count, number, parseOptions, signal } from "../runtime/options.js";
+import { count, number, parseOptions, SEEDS, seedNumber, signal } from "../runtime/options.js";
 import { streamOf } from "../train/data.js";
 import { drawInstance, type Puzzle } from "./dataset.js";
 import { instanceKey, judge, type Task } from "./tasks/task.js";
@@ -37,10 +37,7 @@ const schema = v.strictObject({
     number("an integer within [1, 100,000]", (x) => Number.isInteger(x) && x >= 1 && x <= 100_000),
     50,
   ),
-  seed: v.optional(
-    number("an integer within [0, 2^32)", (x) => Number.isInteger(x) && x >= 0 && x < 2 ** 32),
-    1,
-  ),
+  seed: v.optional(seedNumber, 1),
   temperature: v.optional(
     number("a number of at least 0", (x) => x >= 0),
     1,
@@ -91,7 +88,7 @@ export async function* evaluateTasks(model: Solver, options: EvaluateOptions): A
         for await (const { index, text } of model.generateBatch(inputs, {
           ...sampling,
           maxTokens,
-          seed: (seed + begin) % 2 ** 32,
+          seed: (seed + begin) % SEEDS,
           signal,
         })) {
           texts[index] += text;

@@ -11,6 +11,10 @@ export const count = number("an integer of at least 1", (x) => Number.isInteger(
 /** More are taken for a mistake. */
 export const threadNumber = number(`an integer within [1, ${MAX_THREADS}]`, (x) => Number.isInteger(x) && x >= 1 && x <= MAX_THREADS);
 export const index = number("an integer of at least 0", (x) => Number.isInteger(x) && x >= 0);
+/** Seeds are 32-bit unsigned integers. */
+export const SEEDS = 2 ** 32;
+export const isSeed = (x: unknown): boolean => Number.isInteger(x) && (x as number) >= 0 && (x as number) < SEEDS;
+export const seedNumber = number("an integer within [0, 2^32)", isSeed);
 export const flag = v.custom<boolean>((x) => typeof x === "boolean", "true or false");
 export const text = v.custom<string>((x) => typeof x === "string" && x !== "", "a string of one or more characters");
 

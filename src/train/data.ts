@@ -1,6 +1,7 @@
-import { Random, SEEDS } from "../generate/random.js";
+import { Random } from "../generate/random.js";
 import { isTokenIds, type TokenIds } from "../model/token-ids.js";
 import { InputError } from "../runtime/errors.js";
+import { isSeed } from "../runtime/options.js";
 import type { Example } from "./documents.js";
 
 /**
@@ -33,8 +34,7 @@ export function streamOf(seed: number, index: number): Random {
 export function textDataset(ids: TokenIds, { seed = 0 }: { seed?: number } = {}): Dataset {
   if (!isTokenIds(ids)) throw new InputError(`textDataset: ids: expected an array of token ids, got ${typeof ids}`);
   if (ids.length < 2) throw new InputError(`textDataset: ids: expected at least two tokens, got ${ids.length}`);
-  if (!(Number.isInteger(seed) && seed >= 0 && seed < SEEDS))
-    throw new InputError(`textDataset: seed: expected an integer within [0, 2^32), got ${seed}`);
+  if (!isSeed(seed)) throw new InputError(`textDataset: seed: expected an integer within [0, 2^32), got ${seed}`);
   return {
     document(index, window) {
       const size = Math.min(window, ids.length);

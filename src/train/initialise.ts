@@ -1,12 +1,12 @@
 import * as v from "valibot";
-import { Random, SEEDS } from "../generate/random.js";
+import { Random } from "../generate/random.js";
 import type { Checkpoint } from "../io/checkpoint.js";
 import { residentBytes } from "../io/estimate.js";
 import { type Config, parseConfig } from "../model/config.js";
 import { graph, isConfig } from "../model/graph.js";
 import { ConfigError, formatBytes, MemoryError } from "../runtime/errors.js";
 import { MAX_BYTES } from "../runtime/memory.js";
-import { callback, number, parseOptions, threadNumber, word } from "../runtime/options.js";
+import { callback, parseOptions, seedNumber, threadNumber, word } from "../runtime/options.js";
 import { type KernelCall, Runtime } from "../runtime/runtime.js";
 import { sizeOf } from "../runtime/tensor.js";
 import type { Build } from "../runtime/wasm.js";
@@ -27,7 +27,7 @@ export interface CreateOptions {
 }
 
 const schema = v.strictObject({
-  seed: v.optional(number("an integer within [0, 2^32)", (x) => Number.isInteger(x) && x >= 0 && x < SEEDS)),
+  seed: v.optional(seedNumber),
   files: v.optional(v.custom<ReadonlyMap<string, Uint8Array>>((x) => x instanceof Map, "a Map of files by name")),
   build: v.optional(word("auto", "simd", "relaxed", "debug")),
   threads: v.optional(v.union([v.literal("auto"), threadNumber], `"auto" or ${threadNumber.message}`), "auto"),

@@ -1,8 +1,7 @@
 import * as v from "valibot";
-import { SEEDS } from "../generate/random.js";
 import { decodeJson, isObject } from "../io/json.js";
 import { InputError } from "../runtime/errors.js";
-import { count, number, parseOptions, text, word } from "../runtime/options.js";
+import { count, parseOptions, seedNumber, text, word } from "../runtime/options.js";
 import { runOptions } from "./run.js";
 import { tokenizerOptions } from "./tokenizer.js";
 import { trainerOptions } from "./trainer.js";
@@ -26,10 +25,7 @@ const schema = v.strictObject({
     texts: v.optional(count),
     text: v.optional(v.pipe(v.array(text, "paths of text files"), v.nonEmpty("paths of text files"))),
   }),
-  seed: v.optional(
-    number("an integer within [0, 2^32)", (x) => Number.isInteger(x) && x >= 0 && x < SEEDS),
-    0,
-  ),
+  seed: v.optional(seedNumber, 0),
   build: v.optional(word("auto", "simd", "relaxed", "debug"), "auto"),
   trainer: v.optional(v.omit(trainerOptions, ["decays"]), {}),
   run: v.omit(runOptions, ["heldOut", "signal"]),

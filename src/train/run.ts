@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { InputError } from "../runtime/errors.js";
-import { count, parseOptions, signal } from "../runtime/options.js";
+import { count, index, parseOptions, signal } from "../runtime/options.js";
 import type { Dataset } from "./data.js";
 import type { Example } from "./documents.js";
 import { rateAt, type Schedule, schedule } from "./schedule.js";
@@ -32,7 +32,7 @@ export interface RunOptions {
   signal?: AbortSignal;
 }
 
-const stage = v.strictObject({ from: v.pipe(v.number("a step"), v.integer("a step"), v.minValue(0, "a step")), tokens: count });
+const stage = v.strictObject({ from: index, tokens: count });
 /** @internal */
 export const runOptions = v.strictObject({
   steps: count,
