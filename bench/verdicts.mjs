@@ -121,7 +121,7 @@ export function verdicts({ products, int8, lightning, threads, model, train, lon
     row("prefill of 512 tokens, of the product's own rate, one and two threads", 0.7, 0.7, prefillEfficiency, percent),
     row("decode, of what memory can deliver: f32, bf16, int8", 0.7, 0.7, decodeEfficiency, percent),
     row(
-      "training step, of the product's own rate, one and two threads",
+      "training step, of the product's own rate: one thread and two, with one document, then with eight",
       0.5,
       0.5,
       (b) =>
