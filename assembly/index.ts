@@ -25,6 +25,7 @@ export function exponentialNegative(y: usize, x: usize, begin: i32, end: i32): v
 export { attention, attentionWorkspaceBytes } from "./attention";
 export { attentionBackwardKV, attentionBackwardQ, attentionBackwardWorkspaceBytes } from "./attention-backward";
 export { embedBackward, embedBf16, embedF32, embedQ8 } from "./embed";
+export { embedFormula, formulaF32, matmulFormula } from "./formula";
 export { loadKeysValues, storeKeysValues } from "./kv-pages";
 export { lightning, lightningStep, lightningWorkspaceBytes } from "./lightning";
 export { lightningBackward, lightningBackwardWorkspaceBytes } from "./lightning-backward";
@@ -34,7 +35,7 @@ export { matmulQ8, matmulQ8WorkspaceBytes } from "./matmul-q8";
 export { rmsNorm, rmsNormBackwardW, rmsNormBackwardX } from "./norm";
 export { adamW, sumOfSquares } from "./optim";
 export { packRows, rowTiles } from "./product-tile";
-export { productsBf16, productsF32, productsQ8 } from "./products";
+export { productsBf16, productsF32, productsFormula, productsQ8 } from "./products";
 export { bf16ToF32, countNonFinite, f16ToF32, f32ToBf16, f32ToF16, packBf16, packF32, unpackBf16, unpackF32 } from "./pack";
 export { mix, residual, sigmoidGate, silu, siluGate } from "./pointwise";
 export { addScaled, mixBackward, sigmoidGateBackward, siluBackward, siluGateBackward } from "./pointwise-backward";

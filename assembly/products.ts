@@ -2,6 +2,7 @@
 //   list   `count` products, the arguments of each one's kernel up to K in 32-bit words
 // The axis is all their panels, one product after the other: threads share the whole of it, however small the single ones are.
 
+import { matmulFormula } from "./formula";
 import { matmulBf16, matmulF32 } from "./matmul";
 import { matmulQ8 } from "./matmul-q8";
 import { at } from "./simd";
@@ -18,6 +19,11 @@ export function productsQ8(list: usize, count: i32, ws: usize, begin: i32, end: 
   products<i8>(list, count, ws, begin, end);
 }
 
+/** A formula is eight bytes, whatever it is the formula of. */
+export function productsFormula(list: usize, count: i32, ws: usize, begin: i32, end: i32): void {
+  products<u64>(list, count, ws, begin, end);
+}
+
 @inline function products<W>(list: usize, count: i32, ws: usize, begin: i32, end: i32): void {
   const words = sizeof<W>() == 1 ? 6 : 7;
   for (; count > 0; count--) {
@@ -26,6 +32,7 @@ export function productsQ8(list: usize, count: i32, ws: usize, begin: i32, end: 
     if (from < to) {
       const y = pointer(list, 0), a = pointer(list, 1), b = pointer(list, 2);
       if (sizeof<W>() == 1) matmulQ8(y, a, b, M, N, K, ws, from, to);
+      else if (sizeof<W>() == 8) matmulFormula(y, a, b, pointer(list, 3), M, N, K, ws, from, to);
       else if (sizeof<W>() == 2) matmulBf16(y, a, b, pointer(list, 3), M, N, K, ws, from, to);
       else matmulF32(y, a, b, pointer(list, 3), M, N, K, ws, from, to);
     }

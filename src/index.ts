@@ -22,6 +22,7 @@ export {
 export { type ChatMessage, type ChatOptions, type ContentPart, formatChat, type Tool, type ToolCall } from "./io/chat.js";
 export type { LoadOptions, Progress } from "./io/checkpoint.js";
 export { estimateMemory, type MemoryEstimate, type MemoryOptions } from "./io/estimate.js";
+export type { FormulaOptions } from "./io/formula.js";
 export { type CheckpointInspection, type InspectedFile, inspectCheckpoint } from "./io/inspect.js";
 export type { CheckpointSource } from "./io/open.js";
 export type { SaveOptions } from "./io/save.js";

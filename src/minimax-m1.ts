@@ -10,6 +10,7 @@ import {
 } from "./generate/index.js";
 import { type ChatMessage, type ChatOptions, formatChat, type Tool } from "./io/chat.js";
 import { type Checkpoint, type LoadOptions, loadCheckpoint } from "./io/checkpoint.js";
+import { type FormulaOptions, formulaCheckpoint } from "./io/formula.js";
 import type { CheckpointSource } from "./io/open.js";
 import { type SaveOptions, saveCheckpoint } from "./io/save.js";
 import { readTextSettings, type TextSettings } from "./io/text-files.js";
@@ -144,6 +145,18 @@ export class MiniMaxM1 {
       checkpoint.rt.dispose();
       throw error;
     }
+  }
+
+  /**
+   * A model of any size whose weights are a formula of their names and places, so that it needs no memory and no files for them: what the full graph
+   * of 456 billion parameters is checked with. Its text is noise; its numbers can be compared with any other implementation's.
+   *
+   * @param config a typed configuration, or the JSON of a `config.json`
+   * @throws {ConfigError} a configuration of another model, or one that contradicts itself
+   */
+  static async formula(config: Config | Record<string, unknown>, options?: FormulaOptions): Promise<MiniMaxM1> {
+    const checkpoint = await formulaCheckpoint(config, options);
+    return new MiniMaxM1(checkpoint, await readTextSettings(checkpoint.files), options?.kv ?? "f32");
   }
 
   /** Threads that compute, the calling one included. */

@@ -7,7 +7,7 @@ import { MAX_BYTES } from "../runtime/memory.js";
 import { callback, flag, number, parseOptions, signal, text, threadNumber, word } from "../runtime/options.js";
 import { type KernelCall, Runtime } from "../runtime/runtime.js";
 import type { Build } from "../runtime/wasm.js";
-import { type ResidentDType, ResidentWeights } from "../runtime/weights.js";
+import { type ResidentDType, ResidentWeights, type StoredWeights } from "../runtime/weights.js";
 import { residentBytes } from "./estimate.js";
 import { decodeJson } from "./json.js";
 import { match, type StoredWeight } from "./match.js";
@@ -93,7 +93,7 @@ export interface Layout {
 export interface Checkpoint {
   readonly config: Config;
   readonly rt: Runtime;
-  readonly weights: ResidentWeights;
+  readonly weights: StoredWeights;
   readonly buffers: readonly StoredBuffer[];
   /** Configuration and text files as they were read, by name. */
   readonly files: ReadonlyMap<string, Uint8Array>;

@@ -3,7 +3,7 @@ import { platform } from "#platform";
 import { formatBytes, InputError, MemoryError } from "../runtime/errors.js";
 import { number, parseOptions, signal } from "../runtime/options.js";
 import { sizeOf } from "../runtime/tensor.js";
-import { type ResidentWeights, STORED_BYTES } from "../runtime/weights.js";
+import { STORED_BYTES, type StoredWeights } from "../runtime/weights.js";
 import { type Checkpoint, CONFIG_FILE, type Layout, type StoredBuffer } from "./checkpoint.js";
 import { encodeHeader } from "./safetensors.js";
 import { INDEX_FILE, SINGLE_FILE } from "./shards.js";
@@ -102,7 +102,7 @@ async function write(checkpoint: Savable, to: Destination, options: SaveOptions)
   }
 }
 
-function weightItem(weights: ResidentWeights, name: string): Item {
+function weightItem(weights: StoredWeights, name: string): Item {
   const { shape, dtype } = weights.spec(name);
   const rows = shape.length === 2 ? shape[0]! : 1;
   const step = weights.pieceRows(name);

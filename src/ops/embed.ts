@@ -1,23 +1,28 @@
 import { expectIndices, expectShape, runtimeOf, type Tensor } from "../runtime/tensor.js";
 
+const KERNELS = { f32: "embedF32", bf16: "embedBf16", q8: "embedQ8", formula: "embedFormula" } as const;
+
 /**
  * Embedding: `y_t = w[ids_t]`.
  *
  * @param ids `[tokens]` int32
- * @param w `[vocab, hidden]` in panels: float32, bf16 or q8
+ * @param w `[vocab, hidden]` in panels: float32, bf16, q8 or a formula
  * @returns `[tokens, hidden]`
  * @throws {ShapeError} also for ids outside the vocabulary
  */
 export function embed(ids: Tensor, w: Tensor): Tensor {
   const [tokens = 0] = ids.shape;
   expectShape("embed: ids", ids, [tokens], { dtype: "i32" });
-  expectShape("embed: w", w, ["*", "*"], { dtype: ["f32", "bf16", "q8"], layout: "panels", hint: "ResidentWeights makes panels" });
+  expectShape("embed: w", w, ["*", "*"], {
+    dtype: ["f32", "bf16", "q8", "formula"],
+    layout: "panels",
+    hint: "ResidentWeights makes panels",
+  });
   expectIndices("embed: ids", ids, w.shape[0]!);
   const rt = runtimeOf("embed", ids, w);
   const hidden = w.shape[1]!;
   const y = rt.empty([tokens, hidden]);
-  const kernel = w.dtype === "f32" ? "embedF32" : w.dtype === "bf16" ? "embedBf16" : "embedQ8";
-  rt.run(kernel, [y.ptr, ids.ptr, w.ptr, hidden, 0, tokens], tokens * hidden);
+  rt.run(KERNELS[w.dtype as keyof typeof KERNELS], [y.ptr, ids.ptr, w.ptr, hidden, 0, tokens], tokens * hidden);
   rt.tape?.record(y, [ids], (dy, d) => rt.run("embedBackward", [d(w).ptr, ids.ptr, dy.ptr, tokens, hidden, 0, hidden], tokens * hidden));
   return y;
 }

@@ -1,4 +1,5 @@
 import { ShapeError } from "../runtime/errors.js";
+import type { Runtime } from "../runtime/runtime.js";
 import type { Tape } from "../runtime/tape.js";
 import { BLOCK, bytesOf, expectShape, PANEL, runtimeOf, slice, type Tensor } from "../runtime/tensor.js";
 import type { Kernels } from "../runtime/wasm.js";
@@ -8,7 +9,7 @@ import type { Kernels } from "../runtime/wasm.js";
  *
  * @param x `[rows, in]`
  * @param w `[out, in]` in panels: float32 or bf16, with sums in float32; or q8, whose products are integers (x is rounded to 16 bits
- *   for every row and block of inputs)
+ *   for every row and block of inputs); or a formula, as bf16
  * @returns `[rows, out]`. A row's bits do not depend on the other rows.
  * @throws {ShapeError}
  */
@@ -53,13 +54,14 @@ export function groupedMatmuls(x: Tensor, offsets: readonly number[], sets: read
   return ys;
 }
 
-const DTYPES = ["f32", "bf16", "q8"] as const;
+const DTYPES = ["f32", "bf16", "q8", "formula"] as const;
 
 /** Kernels of one product and of a list of them. */
 const KERNELS = {
   f32: ["matmulF32", "productsF32"],
   bf16: ["matmulBf16", "productsBf16"],
   q8: ["matmulQ8", "productsQ8"],
+  formula: ["matmulFormula", "productsFormula"],
 } as const;
 
 /** Computes the products with sets `first` to `end`, whose weights are of one dtype. */
@@ -96,7 +98,7 @@ function multiply(
     }
   }
   const [one, several] = KERNELS[dtype];
-  const workspace = rt.workspace(dtype === "q8" ? rt.kernels.matmulQ8WorkspaceBytes : rt.kernels.matmulWorkspaceBytes);
+  const workspace = rt.workspace(workspaceBytes(rt, dtype, inputs));
   if (count === 1) {
     list.push(workspace, 0, panels);
     rt.runIn(one, list as Parameters<Kernels[typeof one]>, work);
@@ -104,6 +106,12 @@ function multiply(
     rt.runIn(several, [rt.from(list, [list.length], "i32").ptr, count, workspace, 0, panels], work);
   }
   if (arranged !== x) rt.release(arranged);
+}
+
+/** What a thread needs beside the operands: of a formula, a panel of the weights that it makes. */
+function workspaceBytes({ kernels }: Runtime, dtype: keyof typeof KERNELS, inputs: number): number {
+  if (dtype === "q8") return kernels.matmulQ8WorkspaceBytes;
+  return kernels.matmulWorkspaceBytes + (dtype === "formula" ? bytesOf([PANEL, inputs], "bf16", "panels") : 0);
 }
 
 /** The way back through one set's products. */

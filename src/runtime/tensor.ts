@@ -2,12 +2,16 @@ import { ShapeError } from "./errors.js";
 import type { Runtime } from "./runtime.js";
 
 /**
- * Element types that can lie in wasm memory. bf16 and q8 exist for matrices of weights only. Arithmetic is float32; with q8, 8-bit
- * integers with a scale for every `BLOCK` inputs of an output, products of integers.
+ * Element types that can lie in wasm memory. bf16, q8 and formula exist for matrices of weights only. Arithmetic is float32; with q8, 8-bit
+ * integers with a scale for every `BLOCK` inputs of an output, products of integers. Of a formula only the seed and the scale lie there: the
+ * kernels compute the weights, which are bf16 numbers, whenever they need them.
  */
-export type DType = "f32" | "bf16" | "q8" | "i32";
+export type DType = "f32" | "bf16" | "q8" | "i32" | "formula";
 
-const BYTES: Readonly<Record<DType, number>> = { f32: 4, bf16: 2, q8: 1, i32: 4 };
+const BYTES: Readonly<Record<DType, number>> = { f32: 4, bf16: 2, q8: 1, i32: 4, formula: 0 };
+
+/** Seed and scale. */
+const FORMULA_BYTES = 8;
 
 /** Outputs per panel of a packed matrix. */
 export const PANEL = 32;
@@ -42,6 +46,7 @@ export function sizeOf(shape: readonly number[]): number {
 
 /** Bytes that a tensor of this shape takes in memory, padding and scales of panels included. */
 export function bytesOf(shape: readonly number[], dtype: DType, layout: Tensor["layout"] = "rows"): number {
+  if (dtype === "formula") return FORMULA_BYTES;
   if (layout === "rows") return sizeOf(shape) * BYTES[dtype];
   const [outputs, inputs] = shape as [number, number];
   const row = dtype === "q8" ? 4 * Math.ceil(inputs / 4) + 4 * Math.ceil(inputs / BLOCK) : inputs * BYTES[dtype];

@@ -29,6 +29,18 @@ export interface WeightSpec {
   readonly dtype: StoredDType;
 }
 
+/** Weights that can be read back in stored form, whole rows at a time: what saving needs. */
+export interface StoredWeights extends Weights {
+  /** @throws {WeightError} no such weight */
+  spec(name: string): WeightSpec;
+  /** All of them, in order. */
+  specs(): Iterable<WeightSpec>;
+  /** Rows per piece, a multiple of 32 except that the last piece may be shorter. A vector is one row. */
+  pieceRows(name: string): number;
+  /** Rows `begin` to `end`, little-endian. */
+  readRows(name: string, begin: number, end: number): Uint8Array<ArrayBuffer>;
+}
+
 /** Stored rows are staged in wasm memory in pieces of about this size. */
 const STAGE_BYTES = 1 << 20;
 
@@ -37,7 +49,7 @@ const STAGE_BYTES = 1 << 20;
  * Filled and read back in stored form, whole rows at a time, without change of a bit unless the resident dtype is narrower.
  * What is read back is what products compute with: of q8 the values scale · integer, rounded to the stored dtype.
  */
-export class ResidentWeights implements Weights {
+export class ResidentWeights implements StoredWeights {
   readonly fixed = true;
   private entries = new Map<string, { tensor: Tensor; spec: WeightSpec }>();
 
@@ -65,14 +77,8 @@ export class ResidentWeights implements Weights {
     for (const { spec } of this.entries.values()) yield spec;
   }
 
-  /**
-   * Rows per piece for `writeRows` and `readRows`: a multiple of 8, except that a piece may end with the last row.
-   * A vector is one row.
-   */
   pieceRows(name: string): number {
-    const { spec } = this.entry(name);
-    const [rows, width] = matrixShape(spec.shape);
-    return Math.min(rows, Math.max(PANEL, Math.floor(STAGE_BYTES / (width * 4) / PANEL) * PANEL));
+    return pieceRows(this.entry(name).spec.shape);
   }
 
   /**
@@ -160,8 +166,14 @@ export class ResidentWeights implements Weights {
   }
 }
 
+/** Rows of about a megabyte as float32, in whole panels. */
+export function pieceRows(shape: readonly number[]): number {
+  const [rows, width] = matrixShape(shape);
+  return Math.min(rows, Math.max(PANEL, Math.floor(STAGE_BYTES / (width * 4) / PANEL) * PANEL));
+}
+
 /** `[rows, width]`; a vector is one row. */
-function matrixShape(shape: readonly number[]): [rows: number, width: number] {
+export function matrixShape(shape: readonly number[]): [rows: number, width: number] {
   return shape.length === 2 ? [shape[0]!, shape[1]!] : [1, sizeOf(shape)];
 }
 
