@@ -28,7 +28,7 @@ export type { CheckpointSource } from "./io/open.js";
 export type { SaveOptions } from "./io/save.js";
 export type { OpenOptions } from "./io/source.js";
 export { type DecodeOptions, type TextStream, Tokenizer, type TokenizerFiles } from "./io/tokenizer.js";
-export { type ForwardOptions, type ForwardOutput, MiniMaxM1, type Prompt, type PromptOptions } from "./minimax-m1.js";
+export { type ForwardOptions, type ForwardOutput, type LayerView, MiniMaxM1, type Prompt, type PromptOptions } from "./minimax-m1.js";
 export type { Cache, KVType } from "./model/cache.js";
 export { type Config, type Dialect, parseConfig, type ResidualScale } from "./model/config.js";
 export { decaySlopes } from "./model/decay-slopes.js";

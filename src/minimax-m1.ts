@@ -4,6 +4,7 @@ import {
   type Generation,
   generate,
   parseGenerateOptions,
+  pause,
   Random,
   Session,
   type TextCodec,
@@ -19,14 +20,25 @@ import { Cache, type KVType } from "./model/cache.js";
 import type { Config } from "./model/config.js";
 import { graph } from "./model/graph.js";
 import { checkIds, isTokenIds, type TokenIds } from "./model/token-ids.js";
-import { Transformer } from "./model/transformer.js";
+import { type LayerPass, type Pass, Transformer } from "./model/transformer.js";
 import { take } from "./ops/route.js";
 import { CheckpointError, ConfigError, InputError } from "./runtime/errors.js";
-import { flag, parseOptions, word } from "./runtime/options.js";
+import { callback, flag, parseOptions, signal, word } from "./runtime/options.js";
 import type { Runtime } from "./runtime/runtime.js";
 import type { Tensor } from "./runtime/tensor.js";
 import type { Build } from "./runtime/wasm.js";
 import { type CreateOptions, initialCheckpoint } from "./train/initialise.js";
+
+/** A layer of a pass, just computed: what its functions copy is gone when the next layer begins. */
+export interface LayerView {
+  readonly layer: number;
+  /** `[batch · seq, hidden]`, a copy. */
+  input(): Float32Array;
+  /** `[batch · seq, hidden]`, a copy. */
+  output(): Float32Array;
+  /** `[batch · seq, experts]`, a copy. */
+  routerLogits(): Float32Array;
+}
 
 /** What `forward` computes besides the logits. */
 export interface ForwardOptions {
@@ -38,6 +50,10 @@ export interface ForwardOptions {
   routerLogits?: boolean;
   /** The lightning states after the last token. */
   states?: boolean;
+  /** Told of every layer as it is done. What it throws ends the pass. */
+  onLayer?: (layer: LayerView) => void;
+  /** Ends the pass before the next layer: of `forwardAsync`, because nothing else runs during `forward`. */
+  signal?: AbortSignal;
   /** States to continue, one per sequence (from `newCache`); they advance. Without them every sequence starts anew. */
   cache?: readonly Cache[];
 }
@@ -47,6 +63,8 @@ const forwardSchema = v.strictObject({
   hiddenStates: v.optional(flag, false),
   routerLogits: v.optional(flag, false),
   states: v.optional(flag, false),
+  onLayer: v.optional(callback<(layer: LayerView) => void>()),
+  signal: v.optional(signal),
   cache: v.optional(
     v.array(
       v.custom<Cache>((x) => x instanceof Cache, "a state from newCache"),
@@ -202,35 +220,73 @@ export class MiniMaxM1 {
    * @throws {InputError} no tokens, unequal lengths, ids outside the vocabulary, more tokens than the model's context
    */
   forward<const Options extends ForwardOptions>(batch: readonly TokenIds[], options?: Options): ForwardOutput<Options> {
+    return this.rt.scope(() => {
+      const pass = this.pass<Options>(batch, options ?? {});
+      for (;;) {
+        const { done, value } = pass.next();
+        if (done) return value;
+      }
+    });
+  }
+
+  /** The same, but between two layers everything else may run, for models whose passes take seconds: timers, a page, another generation. */
+  async forwardAsync<const Options extends ForwardOptions>(batch: readonly TokenIds[], options?: Options): Promise<ForwardOutput<Options>> {
+    const pass = this.pass<Options>(batch, options ?? {});
+    try {
+      for (;;) {
+        const { done, value } = pass.next();
+        if (done) return value;
+        await pause();
+      }
+    } finally {
+      pass.return(undefined as never);
+    }
+  }
+
+  private *pass<Options extends ForwardOptions>(
+    batch: readonly TokenIds[],
+    options: ForwardOptions,
+  ): Generator<undefined, ForwardOutput<Options>> {
     const { transformer, rt, config } = this;
-    const { cache: given, logits, hiddenStates, routerLogits, states } = parseOptions(forwardSchema, options ?? {}, "forward");
+    const { cache: given, logits, hiddenStates, routerLogits, states, onLayer, signal } = parseOptions(forwardSchema, options, "forward");
     checkBatch(batch, config, given);
     const own: Cache[] = [];
+    const made: Tensor[] = [];
     try {
       if (!given) for (const _ of batch) own.push(this.newCache());
       const caches = given ?? own;
-      return rt.scope(() => {
-        const seen: Float32Array[] = [];
-        const visit = (x: Tensor) => hiddenStates && seen.push(rt.read(x));
-        const pass = transformer.forward(
-          batch.map((ids, i) => ({ ids: Array.from(ids), cache: caches[i]! })),
-          visit,
-        );
-        try {
-          visit(pass.hidden);
-          return {
-            logits: rt.read(transformer.logits(logits === "last" ? take(pass.hidden, pass.last) : pass.hidden)),
-            hiddenStates: hiddenStates ? seen : undefined,
-            routerLogits: routerLogits ? pass.routerLogits.map((x) => rt.read(x)) : undefined,
-            lightningStates: states ? config.attnTypeList.map((_, layer) => readStates(caches, layer)) : undefined,
-          } as ForwardOutput<Options>;
-        } catch (error) {
-          // The states have taken in tokens whose results the caller never gets: not to be continued.
-          for (const cache of caches) cache.begin();
-          throw error;
+      const seen: Float32Array[] = [];
+      const steps = transformer.steps(batch.map((ids, i) => ({ ids: Array.from(ids), cache: caches[i]! })));
+      let pass: Pass | undefined;
+      try {
+        while (!pass) {
+          signal?.throwIfAborted();
+          const { done, value } = steps.next();
+          if (done) pass = value;
+          else {
+            if (hiddenStates) seen.push(rt.read(value.input));
+            onLayer?.(viewOf(value));
+            yield;
+          }
         }
-      });
+        made.push(pass.hidden, ...pass.routerLogits);
+        const { hidden, last } = pass;
+        if (hiddenStates) seen.push(rt.read(hidden));
+        return {
+          logits: rt.scope(() => rt.read(transformer.logits(logits === "last" ? take(hidden, last) : hidden))),
+          hiddenStates: hiddenStates ? seen : undefined,
+          routerLogits: routerLogits ? pass.routerLogits.map((x) => rt.read(x)) : undefined,
+          lightningStates: states ? config.attnTypeList.map((_, layer) => readStates(caches, layer)) : undefined,
+        } as ForwardOutput<Options>;
+      } catch (error) {
+        // The states may have taken in tokens whose results the caller never gets: not to be continued.
+        if (pass) for (const cache of caches) cache.begin();
+        throw error;
+      } finally {
+        steps.return(undefined as never);
+      }
     } finally {
+      for (const x of made) rt.release(x);
       for (const cache of own) cache.dispose();
     }
   }
@@ -340,6 +396,11 @@ async function boxedModel(): Promise<ReadonlyMap<string, Uint8Array>> {
       { cause },
     );
   }
+}
+
+function viewOf({ layer, input, output, routerLogits }: LayerPass): LayerView {
+  const { rt } = input;
+  return { layer, input: () => rt.read(input), output: () => rt.read(output), routerLogits: () => rt.read(routerLogits) };
 }
 
 function isConversation(input: Prompt): input is readonly ChatMessage[] {

@@ -211,7 +211,7 @@ class Completion {
 }
 
 /** Lets everything else that waits run: timers, input, a click on "stop". */
-function pause(): Promise<void> {
+export function pause(): Promise<void> {
   return new Promise((resolve) => {
     if (typeof setImmediate === "function") setImmediate(resolve);
     else {

@@ -30,6 +30,17 @@ export interface Pass {
   readonly routerLogits: readonly Tensor[];
 }
 
+/** One layer of a pass, just computed. Its input and output are gone with the next one. */
+export interface LayerPass {
+  readonly layer: number;
+  /** `[tokens, hidden]` */
+  readonly input: Tensor;
+  /** `[tokens, hidden]` */
+  readonly output: Tensor;
+  /** `[tokens, experts]` */
+  readonly routerLogits: Tensor;
+}
+
 /**
  * The model's graph: embedding, layers, final norm, head. It holds no state and no weight; prefill and decode are the same call.
  * Sequences of a batch share every product and keep their own caches, so they need no padding.
@@ -72,10 +83,18 @@ export class Transformer {
    * Takes in the new tokens of each sequence and advances its cache. Ids and lengths are the caller's to check.
    * A call that fails half-way leaves its caches unusable, and they say so.
    *
-   * @param visit is shown the input of every layer, `[tokens, hidden]`, which is gone afterwards
    * @throws {SessionError} a cache that cannot be continued
    */
-  forward(batch: readonly Continuation[], visit: (x: Tensor) => void = () => {}): Pass {
+  forward(batch: readonly Continuation[]): Pass {
+    const steps = this.steps(batch);
+    for (;;) {
+      const { done, value } = steps.next();
+      if (done) return value;
+    }
+  }
+
+  /** `forward`, layer by layer: between two of them the caller may look, do something else, or give the pass up. What it makes lies in no scope of its own. */
+  *steps(batch: readonly Continuation[]): Generator<LayerPass, Pass> {
     const { config, weights: w, rt } = this;
     const ids = batch.flatMap((sequence) => sequence.ids);
     const positions = batch.flatMap(({ ids, cache }) => ids.map((_, t) => cache.length + t));
@@ -88,18 +107,29 @@ export class Transformer {
     // Lightning layers turn nothing.
     const rotaryDim = config.attnTypeList.includes(1) ? config.rotaryDim : 0;
     const placement = { segments, rotation: rotation(rt, positions, rotaryDim, config.ropeTheta) };
-    let x = embed(rt.from(ids, [ids.length], "i32"), w.at("model.embed_tokens.weight"));
-    for (const [i, layer] of this.layers.entries()) {
-      visit(x);
-      const caches = batch.map(({ cache }) => cache.layers[i]!);
-      const out = this.through(layer, x, placement, caches);
-      rt.release(x);
-      x = out.y;
-      routerLogits.push(out.routerLogits);
+    const { cos, sin } = placement.rotation;
+    const tokens = rt.from(ids, [ids.length], "i32");
+    let x = embed(tokens, w.at("model.embed_tokens.weight"));
+    let hidden: Tensor | undefined;
+    try {
+      for (let i = 0; i < this.layers.length; i++) {
+        const caches = batch.map(({ cache }) => cache.layers[i]!);
+        const out = this.through(this.layers[i]!, x, placement, caches);
+        const input = x;
+        x = out.y;
+        routerLogits.push(out.routerLogits);
+        try {
+          yield { layer: i, input, output: x, routerLogits: out.routerLogits };
+        } finally {
+          rt.release(input);
+        }
+      }
+      for (const { ids, cache } of batch) cache.advance(ids.length);
+      hidden = rmsNorm(x, w.at("model.norm.weight"), config.rmsNormEps);
+      return { hidden, last: segments.map(({ end }) => end - 1), routerLogits };
+    } finally {
+      for (const made of [tokens, cos, sin, x, ...(hidden ? [] : routerLogits)]) rt.release(made);
     }
-    for (const { ids, cache } of batch) cache.advance(ids.length);
-    const hidden = rmsNorm(x, w.at("model.norm.weight"), config.rmsNormEps);
-    return { hidden, last: segments.map(({ end }) => end - 1), routerLogits };
   }
 
   /** A layer, which may be asked to keep only its input for the way back. */
