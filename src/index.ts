@@ -27,6 +27,7 @@ export { type CheckpointInspection, type InspectedFile, inspectCheckpoint } from
 export type { CheckpointSource } from "./io/open.js";
 export type { SaveOptions } from "./io/save.js";
 export type { OpenOptions } from "./io/source.js";
+export { readTensors, type StoredArray } from "./io/tensors.js";
 export { type DecodeOptions, type TextStream, Tokenizer, type TokenizerFiles } from "./io/tokenizer.js";
 export { type ForwardOptions, type ForwardOutput, type LayerView, MiniMaxM1, type Prompt, type PromptOptions } from "./minimax-m1.js";
 export type { Cache, KVType } from "./model/cache.js";

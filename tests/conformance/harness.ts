@@ -1,7 +1,9 @@
+import { FormulaWeights } from "../../src/runtime/formula.js";
 import { Runtime } from "../../src/runtime/runtime.js";
 import { bytesOf, type Tensor } from "../../src/runtime/tensor.js";
 import type { Build } from "../../src/runtime/wasm.js";
 import { type ResidentDType, ResidentWeights } from "../../src/runtime/weights.js";
+import { formulaMatrix, toBf16 } from "../reference/formula.js";
 import { dequantized } from "../reference/quantized.js";
 import { randomTensor } from "../support/random.js";
 
@@ -36,8 +38,14 @@ export function randomInput(rt: Runtime, seed: number, shape: readonly number[],
   return { data, tensor: rt.from(data, shape) };
 }
 
-/** A packed matrix of random weights `[out, inputs]`, with the values that it holds after rounding to its resident dtype. */
-export function randomMatrix(rt: Runtime, seed: number, out: number, inputs: number, resident: ResidentDType) {
+/** A packed matrix of random weights `[out, inputs]`, with the values that it holds after rounding to its resident dtype; or one by formula. */
+export function randomMatrix(rt: Runtime, seed: number, out: number, inputs: number, resident: ResidentDType | "formula") {
+  if (resident === "formula") {
+    const [weights, name] = [new FormulaWeights(rt), `w${seed}`];
+    weights.add({ name, shape: [out, inputs], dtype: "bf16" }, "matrix");
+    const tensor = weights.at(name);
+    return { data: formulaMatrix(name, out, inputs), tensor, release: () => rt.release(tensor) };
+  }
   const data = randomTensor(seed, out * inputs, inputs ** -0.5);
   if (resident === "bf16") for (let i = 0; i < data.length; i++) data[i] = toBf16(data[i]!);
   const weights = new ResidentWeights(rt);
@@ -49,11 +57,4 @@ export function randomMatrix(rt: Runtime, seed: number, out: number, inputs: num
   }
   if (resident === "q8") data.set(dequantized(data, inputs));
   return { data, tensor, release: () => rt.release(tensor) };
-}
-
-/** Round to nearest even, by way of the bits. */
-function toBf16(value: number): number {
-  const bits = new Uint32Array(Float32Array.of(value).buffer);
-  bits[0] = (bits[0]! + 0x7fff + ((bits[0]! >>> 16) & 1)) & 0xffff0000;
-  return new Float32Array(bits.buffer)[0]!;
 }

@@ -41,7 +41,7 @@ function pair(run: (rt: Runtime, first: number, second: number, begin: number, e
   };
 }
 
-function product(resident: "f32" | "bf16"): Make {
+function product(resident: "f32" | "bf16" | "formula"): Make {
   return (rt) => {
     const [out, inputs] = [125, 70];
     const w = randomMatrix(rt, 3, out, inputs, resident);
@@ -49,8 +49,9 @@ function product(resident: "f32" | "bf16"): Make {
     const y = zeros(rt, [ROWS, out]);
     const packed = rt.empty(x.shape);
     rt.kernels.packRows(packed.ptr, x.ptr, ROWS, inputs, 0, rt.kernels.rowTiles(ROWS));
-    const kernel = resident === "f32" ? rt.kernels.matmulF32 : rt.kernels.matmulBf16;
-    const workspace = rt.workspace(rt.kernels.matmulWorkspaceBytes);
+    const { matmulF32: f32, matmulBf16: bf16, matmulFormula: formula } = rt.kernels;
+    const kernel = { f32, bf16, formula }[resident];
+    const workspace = rt.workspace(rt.kernels.matmulWorkspaceBytes + 64 * inputs);
     const run = (begin: number, end: number) => kernel(y.ptr, x.ptr, packed.ptr, w.tensor.ptr, ROWS, out, inputs, workspace, begin, end);
     return { outputs: [y], length: 4, run };
   };
@@ -72,7 +73,7 @@ function productQ8(): Make {
 }
 
 /** A list of three products, the middle one of a single row. */
-function products(resident: ResidentDType): Make {
+function products(resident: ResidentDType | "formula"): Make {
   return (rt) => {
     const inputs = 70;
     const q8 = resident === "q8";
@@ -93,18 +94,20 @@ function products(resident: ResidentDType): Make {
       outputs.push(y);
     }
     const table = rt.from(list, [list.length], "i32");
-    const kernel = { f32: rt.kernels.productsF32, bf16: rt.kernels.productsBf16, q8: rt.kernels.productsQ8 }[resident];
-    const workspace = rt.workspace(q8 ? rt.kernels.matmulQ8WorkspaceBytes : rt.kernels.matmulWorkspaceBytes);
+    const { productsF32: f32, productsBf16: bf16, productsQ8, productsFormula: formula } = rt.kernels;
+    const kernel = { f32, bf16, q8: productsQ8, formula }[resident];
+    const workspace = rt.workspace(q8 ? rt.kernels.matmulQ8WorkspaceBytes : rt.kernels.matmulWorkspaceBytes + 64 * inputs);
     return { outputs, length: 8, run: (begin, end) => kernel(table.ptr, 3, workspace, begin, end) };
   };
 }
 
-function embedding(resident: ResidentDType): Make {
+function embedding(resident: ResidentDType | "formula"): Make {
   return (rt) => {
     const w = randomMatrix(rt, 3, 20, WIDTH, resident);
     const ids = rt.from([3, 19, 0, 7, 8, 3, 11], [ROWS], "i32");
     const y = zeros(rt, [ROWS, WIDTH]);
-    const kernel = { f32: rt.kernels.embedF32, bf16: rt.kernels.embedBf16, q8: rt.kernels.embedQ8 }[resident];
+    const { embedF32: f32, embedBf16: bf16, embedQ8: q8, embedFormula: formula } = rt.kernels;
+    const kernel = { f32, bf16, q8, formula }[resident];
     return { outputs: [y], length: ROWS, run: (begin, end) => kernel(y.ptr, ids.ptr, w.tensor.ptr, WIDTH, begin, end) };
   };
 }
@@ -142,9 +145,11 @@ const kernels: Record<string, Make> = {
   matmulF32: product("f32"),
   matmulBf16: product("bf16"),
   matmulQ8: productQ8(),
+  matmulFormula: product("formula"),
   productsF32: products("f32"),
   productsBf16: products("bf16"),
   productsQ8: products("q8"),
+  productsFormula: products("formula"),
   quantizeRows: (rt) => {
     const [rows, width] = [11, 515];
     const quantized = zeros(rt, [rows * 262]);
@@ -166,6 +171,7 @@ const kernels: Record<string, Make> = {
   embedF32: embedding("f32"),
   embedBf16: embedding("bf16"),
   embedQ8: embedding("q8"),
+  embedFormula: embedding("formula"),
   silu: simple([elements], elements, (rt, y, begin, end) => rt.kernels.silu(y.ptr, input(rt, 1, [elements]).ptr, begin, end)),
   siluGate: simple([elements], elements, (rt, y, begin, end) =>
     rt.kernels.siluGate(y.ptr, input(rt, 1, [elements]).ptr, input(rt, 2, [elements]).ptr, begin, end),

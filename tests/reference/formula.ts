@@ -1,0 +1,32 @@
+// Weights by formula, as they are defined: one at a time.
+
+/** FNV-1a of the name, 32 bits. */
+export function formulaSeed(name: string): bigint {
+  let hash = 0x811c9dc5n;
+  for (const byte of Buffer.from(name, "utf8")) hash = ((hash ^ BigInt(byte)) * 0x01000193n) & 0xffffffffn;
+  return hash;
+}
+
+/** u of the index, in [−1, 1). */
+export function formulaValue(name: string, index: number): number {
+  let x = (BigInt(index) + formulaSeed(name)) & 0xffffffffn;
+  x ^= x >> 16n;
+  x = (x * 0x7feb352dn) & 0xffffffffn;
+  x ^= x >> 15n;
+  x = (x * 0x846ca68bn) & 0xffffffffn;
+  x ^= x >> 16n;
+  return Number(x >> 8n) * 2 ** -23 - 1;
+}
+
+/** `[rows, inputs]` of a matrix, rounded to float32 and then to bf16. */
+export function formulaMatrix(name: string, rows: number, inputs: number): Float32Array {
+  const scale = Math.fround(Math.sqrt(3) / Math.sqrt(inputs));
+  return Float32Array.from({ length: rows * inputs }, (_, i) => toBf16(Math.fround(formulaValue(name, i) * scale)));
+}
+
+/** To nearest, ties to even, by way of the bits. */
+export function toBf16(value: number): number {
+  const bits = new Uint32Array(Float32Array.of(value).buffer);
+  bits[0] = (bits[0]! + 0x7fff + ((bits[0]! >>> 16) & 1)) & 0xffff0000;
+  return new Float32Array(bits.buffer)[0]!;
+}
