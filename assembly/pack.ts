@@ -2,13 +2,22 @@
 // bf16 panels keep outputs j and j + 4 of eight in one 32-bit word (see simd.ts). Conversions act on bits, so that what was loaded can be
 // written back unchanged, NaN payloads included.
 
-import { at } from "./simd";
+import { at, transpose } from "./simd";
 
-export function packF32(panels: usize, w: usize, rows: i32, K: i32): void {
-  for (let n: i32 = 0; n < rows; n += 32) {
-    for (let k: i32 = 0; k < K; k++) {
-      for (let j: i32 = 0; j < 32; j++) i32.store(at(panels, j), n + j < rows ? i32.load(at(w, (n + j) * K + k)) : 0);
-      panels += 128;
+/** Inputs packed at a time: so many of eight outputs stay in the first cache while their steps are filled. */
+const BLOCK: i32 = 256;
+
+/** Panels begin to end. */
+export function packF32(panels: usize, w: usize, rows: i32, K: i32, begin: i32, end: i32): void {
+  const stride = (<usize>K) << 2;
+  for (let p = begin; p < end; p++) {
+    const panel = panels + (<usize>p) * stride * 32;
+    for (let n: i32 = 0; n < 32; n += 4) {
+      const row = (p << 5) + n, src = w + (<usize>row) * stride, whole = row + 4 <= rows ? K & ~3 : 0;
+      for (let k: i32 = 0; k < whole; k += 4) transpose(at(panel, (k << 5) + n), 128, at(src, k), stride);
+      for (let k = whole; k < K; k++) {
+        for (let j: i32 = 0; j < 4; j++) i32.store(at(panel, (k << 5) + n + j), row + j < rows ? i32.load(at(src, k) + (<usize>j) * stride) : 0);
+      }
     }
   }
 }
@@ -27,13 +36,54 @@ export function unpackF32(w: usize, panels: usize, rows: i32, K: i32): void {
   return (<usize>((j & 24) | ((j & 3) << 1) | ((j >> 2) & 1))) << 1;
 }
 
-export function packBf16(panels: usize, w: usize, rows: i32, K: i32): void {
-  for (let n: i32 = 0; n < rows; n += 32) {
-    for (let k: i32 = 0; k < K; k++) {
-      for (let j: i32 = 0; j < 32; j++) store<u16>(panels + slot(j), n + j < rows ? load<u16>(w + ((<usize>((n + j) * K + k)) << 1)) : 0);
-      panels += 64;
+/** Panels begin to end. */
+export function packBf16(panels: usize, w: usize, rows: i32, K: i32, begin: i32, end: i32): void {
+  const stride = (<usize>K) << 1;
+  for (let p = begin; p < end; p++) {
+    const panel = panels + (<usize>p) * stride * 32;
+    for (let from: i32 = 0; from < K; from += BLOCK) {
+      const to = min(from + BLOCK, K);
+      for (let n: i32 = 0; n < 32; n += 8) {
+        const row = (p << 5) + n, src = w + (<usize>row) * stride, dst = panel + ((<usize>n) << 1);
+        const whole = row + 8 <= rows ? from + ((to - from) & ~7) : from;
+        for (let k = from; k < whole; k += 8) eightByEight(dst + ((<usize>k) << 6), src + ((<usize>k) << 1), stride);
+        for (let k = whole; k < to; k++) {
+          for (let j: i32 = 0; j < 8; j++) {
+            const bits = row + j < rows ? load<u16>(src + (<usize>j) * stride + ((<usize>k) << 1)) : 0;
+            store<u16>(dst + ((<usize>k) << 6) + slot(j), bits);
+          }
+        }
+      }
     }
   }
+}
+
+// Eight inputs of eight outputs become eight steps, 64 bytes apart: outputs j and j + 4 in one word, then four words side by side.
+@inline function eightByEight(dst: usize, src: usize, stride: usize): void {
+  const r0 = v128.load(src), r1 = v128.load(src + stride), r2 = v128.load(src + 2 * stride), r3 = v128.load(src + 3 * stride);
+  src += 4 * stride;
+  const r4 = v128.load(src), r5 = v128.load(src + stride), r6 = v128.load(src + 2 * stride), r7 = v128.load(src + 3 * stride);
+  fourSteps(dst, lower16(r0, r4), lower16(r1, r5), lower16(r2, r6), lower16(r3, r7));
+  fourSteps(dst + 256, upper16(r0, r4), upper16(r1, r5), upper16(r2, r6), upper16(r3, r7));
+}
+
+@inline function lower16(a: v128, b: v128): v128 {
+  return i8x16.shuffle(a, b, 0, 1, 16, 17, 2, 3, 18, 19, 4, 5, 20, 21, 6, 7, 22, 23);
+}
+
+@inline function upper16(a: v128, b: v128): v128 {
+  return i8x16.shuffle(a, b, 8, 9, 24, 25, 10, 11, 26, 27, 12, 13, 28, 29, 14, 15, 30, 31);
+}
+
+@inline function fourSteps(dst: usize, r0: v128, r1: v128, r2: v128, r3: v128): void {
+  const a = i8x16.shuffle(r0, r1, 0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23);
+  const b = i8x16.shuffle(r0, r1, 8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31);
+  const c = i8x16.shuffle(r2, r3, 0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23);
+  const d = i8x16.shuffle(r2, r3, 8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31);
+  v128.store(dst, i8x16.shuffle(a, c, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23));
+  v128.store(dst + 64, i8x16.shuffle(a, c, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31));
+  v128.store(dst + 128, i8x16.shuffle(b, d, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23));
+  v128.store(dst + 192, i8x16.shuffle(b, d, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31));
 }
 
 export function unpackBf16(w: usize, panels: usize, rows: i32, K: i32): void {

@@ -41,6 +41,9 @@ export interface StoredWeights extends Weights {
   readRows(name: string, begin: number, end: number): Uint8Array<ArrayBuffer>;
 }
 
+/** Operations that take as long as bringing a number into its panel, about. */
+export const PACKING = 2;
+
 /** Stored rows are staged in wasm memory in pieces of about this size. */
 const STAGE_BYTES = 1 << 20;
 
@@ -105,13 +108,13 @@ export class ResidentWeights implements StoredWeights {
       if (from === "f16") k.f16ToF32(wide.ptr, stored.ptr, size);
       const target = tensor.ptr + rowOffset(tensor, begin);
       if (tensor.layout === "rows") rt.bytes(target, size * 4).set(rt.bytes(wide.ptr, size * 4));
-      else if (tensor.dtype === "f32") k.packF32(target, wide.ptr, rows, width);
+      else if (tensor.dtype === "f32") rt.run("packF32", [target, wide.ptr, rows, width, 0, Math.ceil(rows / PANEL)], PACKING * size);
       else if (tensor.dtype === "q8") k.packQ8(target, wide.ptr, rows, width);
-      else if (from === "bf16") k.packBf16(target, stored.ptr, rows, width);
+      else if (from === "bf16") rt.run("packBf16", [target, stored.ptr, rows, width, 0, Math.ceil(rows / PANEL)], PACKING * size);
       else {
         const narrow = rt.empty([Math.ceil(size / 2)]);
         k.f32ToBf16(narrow.ptr, wide.ptr, size);
-        k.packBf16(target, narrow.ptr, rows, width);
+        rt.run("packBf16", [target, narrow.ptr, rows, width, 0, Math.ceil(rows / PANEL)], PACKING * size);
         // The largest float32 numbers round to infinity: count what is held.
         k.bf16ToF32(wide.ptr, narrow.ptr, size);
       }

@@ -101,6 +101,16 @@ function products(resident: ResidentDType | "formula"): Make {
   };
 }
 
+/** Rows into panels, the last one not full; of numbers, two to a word where they are half as wide. */
+function packing(kernel: "packF32" | "packBf16", perWord: number): Make {
+  return (rt) => {
+    const [rows, width] = [107, 46];
+    const w = input(rt, 1, [(rows * width) / perWord]);
+    const panels = zeros(rt, [(128 * width) / perWord]);
+    return { outputs: [panels], length: 4, run: (begin, end) => rt.kernels[kernel](panels.ptr, w.ptr, rows, width, begin, end) };
+  };
+}
+
 function embedding(resident: ResidentDType | "formula"): Make {
   return (rt) => {
     const w = randomMatrix(rt, 3, 20, WIDTH, resident);
@@ -168,6 +178,8 @@ const kernels: Record<string, Make> = {
       run: (begin, end) => rt.kernels.packRows(packed.ptr, x.ptr, rows, width, begin, end),
     };
   },
+  packF32: packing("packF32", 1),
+  packBf16: packing("packBf16", 2),
   embedF32: embedding("f32"),
   embedBf16: embedding("bf16"),
   embedQ8: embedding("q8"),
