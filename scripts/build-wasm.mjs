@@ -1,5 +1,5 @@
 // Compiles assembly/ into build/wasm/: per target NAME.wasm, NAME.base64.js (the same bytes as an ES module) and NAME.d.ts,
-// written by the compiler; and kernels.d.ts, the signatures of every kernel. Bundles a thread's code into build/worker.js, as a string.
+// written by the compiler; and kernels.d.ts, the signatures of every kernel. Bundles what threads run into build/worker.js and others, as strings.
 // Does nothing when the sources have not changed.
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -9,7 +9,9 @@ import { fileURLToPath } from "node:url";
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const out = join(root, "build/wasm");
 const config = readFileSync(join(root, "asconfig.json"), "utf8");
-const thread = ["src/runtime/worker.ts", "src/runtime/job.ts"].map((file) => join(root, file));
+/** What threads run, by the name of the string that holds it. */
+const threads = { worker: "src/runtime/worker.ts", reader: "src/io/reader-thread.ts", "reader-node": "src/node/reader-thread.ts" };
+const threadFiles = [...Object.values(threads), "src/runtime/job.ts", "src/node/stamp.ts"].map((file) => join(root, file));
 const targets = Object.keys(JSON.parse(config).targets);
 
 const hash = createHash("sha256")
@@ -18,7 +20,7 @@ const hash = createHash("sha256")
 for (const file of readdirSync(join(root, "assembly")).sort()) {
   hash.update(file).update(readFileSync(join(root, "assembly", file)));
 }
-for (const file of thread) hash.update(readFileSync(file));
+for (const file of threadFiles) hash.update(readFileSync(file));
 const stamp = hash.digest("hex");
 const stampFile = join(out, "stamp");
 if (existsSync(stampFile) && readFileSync(stampFile, "utf8") === stamp) process.exit(0);
@@ -54,7 +56,11 @@ writeFileSync(
 writeFileSync(join(out, "kernels.js"), "export {};\n");
 
 const { build } = await import("esbuild");
-const bundle = await build({ entryPoints: [thread[0]], bundle: true, format: "iife", globalName: "worker", minify: true, write: false });
-writeFileSync(join(out, "../worker.js"), `export const source = ${JSON.stringify(bundle.outputFiles[0].text.trim())};\n`);
-writeFileSync(join(out, "../worker.d.ts"), "export declare const source: string;\n");
+for (const [name, file] of Object.entries(threads)) {
+  const platform = name.endsWith("-node") ? "node" : "browser";
+  const options = { bundle: true, format: "iife", globalName: "worker", minify: true, target: "es2022", write: false };
+  const bundle = await build({ entryPoints: [join(root, file)], platform, ...options });
+  writeFileSync(join(out, `../${name}.js`), `export const source = ${JSON.stringify(bundle.outputFiles[0].text.trim())};\n`);
+  writeFileSync(join(out, `../${name}.d.ts`), "export declare const source: string;\n");
+}
 writeFileSync(stampFile, stamp);

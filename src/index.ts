@@ -38,6 +38,7 @@ export { minimaxM1, presets, tinyM1 } from "./model/presets.js";
 export type { TokenIds } from "./model/token-ids.js";
 export * from "./runtime/errors.js";
 export type { KernelCall } from "./runtime/runtime.js";
+export type { StreamingStatistics } from "./runtime/streamed.js";
 export { availableBuilds, type Build } from "./runtime/wasm.js";
 export type { ResidentDType, StoredDType } from "./runtime/weights.js";
 export type { CreateOptions } from "./train/initialise.js";

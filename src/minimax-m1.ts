@@ -25,6 +25,7 @@ import { take } from "./ops/route.js";
 import { CheckpointError, ConfigError, InputError } from "./runtime/errors.js";
 import { callback, flag, parseOptions, signal, word } from "./runtime/options.js";
 import type { Runtime } from "./runtime/runtime.js";
+import { StreamedWeights, type StreamingStatistics } from "./runtime/streamed.js";
 import type { Tensor } from "./runtime/tensor.js";
 import type { Build } from "./runtime/wasm.js";
 import { type CreateOptions, initialCheckpoint } from "./train/initialise.js";
@@ -190,6 +191,12 @@ export class MiniMaxM1 {
   /** Bytes in use, the most ever in use, and the size of the memory itself. */
   get memory(): { usedBytes: number; peakBytes: number; reservedBytes: number } {
     return this.rt.memory;
+  }
+
+  /** What streaming has cost so far; undefined for weights that are not streamed. */
+  get streaming(): StreamingStatistics | undefined {
+    const { weights } = this.checkpoint;
+    return weights instanceof StreamedWeights ? weights.statistics : undefined;
   }
 
   /** Undefined if the checkpoint came without tokenizer files: then inputs are token ids, and generated text is empty. */

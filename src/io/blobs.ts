@@ -1,5 +1,6 @@
 import { isConfig } from "../model/graph.js";
 import { CheckpointError } from "../runtime/errors.js";
+import type { Address } from "./reader-thread.js";
 import type { Source } from "./source.js";
 
 export type Binary = Uint8Array | ArrayBuffer;
@@ -49,6 +50,10 @@ export class BlobSource implements Source {
   async size(file: string): Promise<number | undefined> {
     const blob = this.files.get(file);
     return blob instanceof Uint8Array ? blob.byteLength : blob?.size;
+  }
+
+  get address(): Address {
+    return { kind: "files", files: this.files };
   }
 
   async list(): Promise<string[]> {

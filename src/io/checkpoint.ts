@@ -2,10 +2,11 @@ import * as v from "valibot";
 import type { KVType } from "../model/cache.js";
 import { type Config, parseConfig } from "../model/config.js";
 import { graph, isConfig, residentDType } from "../model/graph.js";
-import { CheckpointError, formatBytes, MemoryError } from "../runtime/errors.js";
+import { CheckpointError, formatBytes, InputError, MemoryError } from "../runtime/errors.js";
 import { MAX_BYTES } from "../runtime/memory.js";
 import { callback, flag, number, parseOptions, signal, text, threadNumber, word } from "../runtime/options.js";
 import { type KernelCall, Runtime } from "../runtime/runtime.js";
+import { StreamedWeights } from "../runtime/streamed.js";
 import type { Build } from "../runtime/wasm.js";
 import { type ResidentDType, ResidentWeights, type StoredWeights } from "../runtime/weights.js";
 import { residentBytes } from "./estimate.js";
@@ -13,6 +14,7 @@ import { decodeJson } from "./json.js";
 import { match, type StoredWeight } from "./match.js";
 import { type CheckpointSource, openSource } from "./open.js";
 import { bufferPieces, NaNCount, type Piece, readPieces, weightPieces } from "./pieces.js";
+import { ThreadReader } from "./reader.js";
 import { collect, findShards, readFile, readShard, type Shard, type ShardIndex, type StoredTensor, shardSizes } from "./shards.js";
 import type { OpenOptions, Source } from "./source.js";
 
@@ -47,6 +49,14 @@ export interface LoadOptions extends OpenOptions {
   onProgress?: (progress: Progress) => void;
   /** In place of the file `config.json`: its JSON, or a typed configuration. */
   config?: Config | Record<string, unknown>;
+  /**
+   * Where matrices are: in memory (`"resident"`, the default), or in their files (`"streamed"`), from which they are read when a layer or a chosen
+   * expert needs them, ahead of time where that can be known. So checkpoints run that are larger than memory, at the speed of the drive. In Node and in
+   * a browser's worker; vectors and routers stay in memory.
+   */
+  residency?: "resident" | "streamed";
+  /** With `residency: "streamed"`, the most that matrices may take in memory (1 GiB): what was used is kept as long as it fits. */
+  budgetBytes?: number;
   /** Refuse weights that hold NaN or infinity. */
   checkNaN?: boolean;
   /** The most that the weights may take; wasm32 ends at 4 GiB in any case. */
@@ -62,6 +72,8 @@ const schema = v.strictObject({
   onProgress: v.optional(callback()),
   onWarning: v.optional(callback()),
   config: v.optional(v.record(v.string(), v.unknown(), "a configuration, or the JSON of a config.json")),
+  residency: v.optional(word("resident", "streamed")),
+  budgetBytes: v.optional(number("a number of bytes above 0", (x) => x > 0)),
   checkNaN: v.optional(flag),
   maxMemoryBytes: v.optional(number("a number of bytes above 0", (x) => x > 0)),
   revision: v.optional(text),
@@ -101,6 +113,9 @@ export interface Checkpoint {
   readonly layout: Layout | undefined;
 }
 
+/** With streamed weights, the most that they take unless the caller says otherwise. */
+const DEFAULT_BUDGET_BYTES = 2 ** 30;
+
 export const CONFIG_FILE = "config.json";
 
 /** Text files that belong to a checkpoint. */
@@ -127,7 +142,12 @@ const TEXT_FILES = [
  * @throws {InputError} options that do not fit
  */
 export async function loadCheckpoint(source: CheckpointSource, options: LoadOptions = {}): Promise<Checkpoint> {
-  parseOptions(schema, options, "load");
+  const { residency, budgetBytes } = parseOptions(schema, options, "load");
+  if (budgetBytes !== undefined && residency !== "streamed") {
+    throw new InputError(
+      'load: budgetBytes: expected with residency "streamed" only (resident weights take what they take: see maxMemoryBytes)',
+    );
+  }
   const files = await openSource(source, options);
   try {
     return await readCheckpoint(files, options);
@@ -140,10 +160,11 @@ async function readCheckpoint(source: Source, options: LoadOptions): Promise<Che
   const survey = await surveyCheckpoint(source, options);
   options.signal?.throwIfAborted();
   const { build, threads = "auto", onKernel, onWarning } = options;
-  const rt = await Runtime.create(build, { threads, onWarning });
+  const streamed = options.residency === "streamed";
+  const rt = await Runtime.create(build, { threads, shared: streamed, onWarning });
   rt.onKernel = onKernel;
   try {
-    return await fill(source, survey, rt, options);
+    return await (streamed ? fillStreamed : fill)(source, survey, rt, options);
   } catch (error) {
     rt.dispose();
     throw error;
@@ -159,16 +180,19 @@ interface Survey {
   readonly weights: readonly StoredWeight[];
   readonly buffers: readonly StoredTensor[];
   readonly progress: Meter;
+  /** By file, what tells this version of it from others; only for streaming. */
+  readonly stamps: ReadonlyMap<string, string>;
 }
 
 /** Reads and checks everything but the weights, and downloads them where the source keeps copies. */
 async function surveyCheckpoint(source: Source, options: LoadOptions): Promise<Survey> {
   const { signal, dtype, onProgress = () => {}, maxMemoryBytes = MAX_BYTES } = options;
+  const streamed = options.residency === "streamed";
   const limit = Math.min(maxMemoryBytes, MAX_BYTES);
   const files = new Map<string, Uint8Array>();
   const config = await readConfig(source, files, options);
   const model = graph(config);
-  checkFit(residentBytes(model.tensors, "q8"), limit, "q8");
+  if (!streamed) checkFit(residentBytes(model.tensors, "q8"), limit, "q8");
 
   const { files: names, index } = await findShards(source, signal);
   const sizes = await shardSizes(source, names, signal);
@@ -178,6 +202,9 @@ async function surveyCheckpoint(source: Source, options: LoadOptions): Promise<S
   progress("download", 0);
   await source.download?.fetch(names, (bytes) => progress("download", bytes), signal);
 
+  // Before anything of a file is read, so that no change after that goes unnoticed.
+  const stamps = new Map<string, string>();
+  if (streamed && source.stamp) for (const file of names) stamps.set(file, await source.stamp(file));
   const shards: Shard[] = [];
   for (const [file, size] of sizes) {
     signal?.throwIfAborted();
@@ -186,28 +213,42 @@ async function surveyCheckpoint(source: Source, options: LoadOptions): Promise<S
   const { weights, buffers } = match(model, collect(shards, index));
   const specs = weights.map(({ spec }) => spec);
   const bufferBytes = buffers.reduce((sum, { begin, end }) => sum + end - begin, 0);
-  checkFit(residentBytes(specs, dtype) + bufferBytes, limit, dtype);
+  if (!streamed) checkFit(residentBytes(specs, dtype) + bufferBytes, limit, dtype);
 
   for (const file of TEXT_FILES) {
     const bytes = await readFile(source, file, signal);
     if (bytes) files.set(file, bytes.slice());
   }
-  return { config, files, shards, index, weights, buffers, progress };
+  return { config, files, shards, index, weights, buffers, progress, stamps };
 }
 
 /** Makes room for the weights and reads them, file by file from beginning to end. */
 async function fill(source: Source, survey: Survey, rt: Runtime, { dtype, checkNaN, signal }: LoadOptions): Promise<Checkpoint> {
-  const { config, files, shards, index, progress } = survey;
+  const { config, files, shards, index } = survey;
   const weights = new ResidentWeights(rt);
+  const buffers = await readResident(source, survey, survey.weights, weights, { dtype, checkNaN, signal });
+  const checkpoint = { config, rt, weights, buffers, files, layout: layoutOf(shards, index) };
+  const rounded = survey.weights.some(({ spec }) => weights.spec(spec.name).dtype !== spec.dtype);
+  return rounded ? declareBf16(checkpoint) : checkpoint;
+}
+
+/** Reads what stays in memory, the buffers besides the weights among it. @returns those */
+async function readResident(
+  source: Source,
+  { shards, buffers, progress }: Survey,
+  chosen: readonly StoredWeight[],
+  weights: ResidentWeights,
+  { dtype, checkNaN, signal }: Pick<LoadOptions, "dtype" | "checkNaN" | "signal">,
+): Promise<StoredBuffer[]> {
   const nan = new NaNCount();
   const pieces = new Map<string, Piece[]>();
-  for (const weight of survey.weights) {
+  for (const weight of chosen) {
     const { spec } = weight;
     const resident = residentDType(spec, dtype);
     weights.add(resident === "bf16" ? { ...spec, dtype: "bf16" } : spec, resident);
     pieces.set(spec.name, weightPieces(weights, weight, nan));
   }
-  const buffers = survey.buffers.map((tensor) => {
+  const kept = buffers.map((tensor) => {
     const { name, dtype, shape, begin, end } = tensor;
     const bytes = new Uint8Array(end - begin);
     pieces.set(name, bufferPieces(tensor, bytes));
@@ -215,13 +256,48 @@ async function fill(source: Source, survey: Survey, rt: Runtime, { dtype, checkN
   });
   for (const { file, headBytes, tensors } of shards) {
     progress("load", headBytes);
-    const all = tensors.flatMap(({ name }) => pieces.get(name)!);
+    const all = tensors.flatMap(({ name }) => pieces.get(name) ?? []);
     await readPieces(source, file, all, (bytes) => progress("load", bytes), signal);
   }
   if (checkNaN) nan.throwIfAny();
-  const checkpoint = { config, rt, weights, buffers, files, layout: layoutOf(shards, index) };
-  const rounded = survey.weights.some(({ spec }) => weights.spec(spec.name).dtype !== spec.dtype);
-  return rounded ? declareBf16(checkpoint) : checkpoint;
+  return kept;
+}
+
+/** Reads vectors and routers, and leaves the rest where it is until it is needed. */
+async function fillStreamed(source: Source, survey: Survey, rt: Runtime, options: LoadOptions): Promise<Checkpoint> {
+  const { dtype, checkNaN, budgetBytes = DEFAULT_BUDGET_BYTES } = options;
+  if (!source.address)
+    throw new CheckpointError(`${source.name}: cannot be streamed from (download the checkpoint, and load it from its directory)`);
+  const [small, large] = [new ResidentWeights(rt), survey.weights.filter(isStreamed)];
+  const buffers = await readResident(
+    source,
+    survey,
+    survey.weights.filter((weight) => !isStreamed(weight)),
+    small,
+    options,
+  );
+  const reads = await ThreadReader.start(rt.sharedMemory, source.address, survey.stamps);
+  rt.atDispose(() => reads.dispose());
+  const weights = new StreamedWeights(rt, reads, budgetBytes, small, checkNaN);
+  for (const { spec, stored } of large) {
+    const { layer, block } = spec;
+    weights.add(spec, residentDType(spec, dtype), { file: stored.file, begin: stored.begin, layer, expert: block === "expert" });
+  }
+  if (weights.leastBytes > budgetBytes) {
+    throw new MemoryError(
+      `load: budgetBytes: expected at least ${formatBytes(weights.leastBytes)}, which the largest step of a pass takes at once, got ${formatBytes(budgetBytes)}`,
+    );
+  }
+  survey.progress(
+    "load",
+    large.reduce((sum, { stored }) => sum + stored.end - stored.begin, 0),
+  );
+  return { config: survey.config, rt, weights, buffers, files: survey.files, layout: layoutOf(survey.shards, survey.index) };
+}
+
+/** Every matrix but the routers. */
+function isStreamed({ spec }: StoredWeight): boolean {
+  return spec.shape.length === 2 && spec.block !== "router";
 }
 
 async function readConfig(source: Source, files: Map<string, Uint8Array>, { config, onWarning, signal }: LoadOptions): Promise<Config> {
@@ -240,7 +316,7 @@ function checkFit(bytes: number, limit: number, dtype: ResidentDType | undefined
   const need = `the weights need ${dtype === "q8" ? `at least ${formatBytes(bytes)}, as q8` : formatBytes(bytes)}`;
   const what = limit === MAX_BYTES ? "wasm32 holds" : "maxMemoryBytes allows";
   const narrower = dtype === "q8" ? "" : dtype === "bf16" ? 'dtype "q8", ' : 'dtype "q8" or "bf16", ';
-  throw new MemoryError(`load: ${need}, ${what} ${formatBytes(limit)} (${narrower}fewer experts, or a smaller model)`);
+  throw new MemoryError(`load: ${need}, ${what} ${formatBytes(limit)} (${narrower}residency "streamed", or a smaller model)`);
 }
 
 type Meter = (phase: Progress["phase"], bytes: number) => void;

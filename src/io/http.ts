@@ -1,5 +1,6 @@
 import { CheckpointError } from "../runtime/errors.js";
 import { MAX_BYTES } from "../runtime/memory.js";
+import { type Address, stampOf } from "./reader-thread.js";
 import type { Source } from "./source.js";
 
 /** Where a server sends whole files only, those up to this size are kept instead of being requested again. */
@@ -8,6 +9,7 @@ const KEEP_BYTES = 1 << 24;
 /** What is known of one file: its size, or its bytes where the server sent them all. */
 interface Known {
   readonly size: number | undefined;
+  readonly stamp?: string;
   readonly bytes?: Uint8Array;
 }
 
@@ -51,6 +53,14 @@ export class HttpSource implements Source {
   }
 
   async list(): Promise<undefined> {}
+
+  get address(): Address {
+    return { kind: "http", base: this.base.href };
+  }
+
+  async stamp(file: string): Promise<string> {
+    return this.known.get(file)?.stamp ?? "";
+  }
 
   async read(file: string, begin: number, end: number, signal?: AbortSignal): Promise<Uint8Array> {
     const whole = this.known.get(file)?.bytes;
@@ -98,7 +108,7 @@ export class HttpSource implements Source {
         const total = /\/(\d+)$/.exec(headers.get("content-range") ?? "")?.[1] ?? (await this.head(file, signal));
         if (total === undefined || total === null)
           throw new Error("the server does not say how long the file is (Access-Control-Expose-Headers: Content-Range)");
-        return { size: Number(total) };
+        return { size: Number(total), stamp: stampOf(headers) };
       }
       if (status !== 200) {
         await response.body?.cancel();

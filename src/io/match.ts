@@ -6,7 +6,7 @@ import type { StoredTensor } from "./shards.js";
 
 /** A parameter of the model and the bytes that hold it. */
 export interface StoredWeight {
-  readonly spec: WeightSpec & Pick<GraphTensor, "block">;
+  readonly spec: WeightSpec & Pick<GraphTensor, "block" | "layer">;
   readonly stored: StoredTensor;
 }
 
@@ -30,7 +30,7 @@ export function match(graph: Graph, stored: ReadonlyMap<string, StoredTensor>): 
   const missing = graph.tensors.filter(({ name }) => !stored.has(name));
   report(missing, (tensor) => `${tensor.name}: missing${hintMissing(tensor, graph.config, extra, stored)}`);
   report(extra, (name) => `${name}: not a weight of this model${hintExtra(name, graph.config)}`);
-  const weights = graph.tensors.map(({ name, shape, block }) => ({ name, shape, block, stored: stored.get(name)! }));
+  const weights = graph.tensors.map(({ name, shape, block, layer }) => ({ name, shape, block, layer, stored: stored.get(name)! }));
   report(
     weights.filter(({ shape, stored }) => shape.join() !== stored.shape.join()),
     ({ name, shape, stored }) =>

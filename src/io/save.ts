@@ -66,7 +66,7 @@ const schema = v.strictObject({
 async function write(checkpoint: Savable, to: Destination, options: SaveOptions): Promise<void> {
   const { maxShardBytes, signal } = parseOptions(schema, options, "save");
   const { weights, config, buffers = [], files = new Map<string, Uint8Array>(), layout } = checkpoint;
-  const rounded = [...weights.specs()].find(({ name }) => weights.at(name).dtype === "q8");
+  const rounded = [...weights.specs()].find(({ name }) => weights.rounded(name));
   if (rounded) {
     throw new InputError(
       `save: ${rounded.name}: expected the weights as they were stored, got 8-bit ones (load the checkpoint without dtype "q8" to save it)`,

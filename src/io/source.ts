@@ -1,3 +1,5 @@
+import type { Address } from "./reader-thread.js";
+
 /** Files of one checkpoint, read at random. Every error is a `CheckpointError`, or the signal's reason. */
 export interface Source {
   /** For messages. */
@@ -13,6 +15,10 @@ export interface Source {
   /** For sources that keep copies: fetches those files that are not there yet. */
   readonly download?: Download;
   close(): Promise<void>;
+  /** Where a thread finds the same files; undefined where it cannot. */
+  readonly address?: Address;
+  /** What tells this version of a file from others. */
+  stamp?(file: string): Promise<string>;
 }
 
 export interface Download {

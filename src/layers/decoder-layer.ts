@@ -53,8 +53,8 @@ export class DecoderLayer {
     const { weights: w, shape } = this;
     return x.rt.scope(() => {
       const u = rmsNorm(x, w.at("input_layernorm.weight"), shape.eps);
-      // The cache was made by this mixer, so its kind fits.
-      const mixed = this.mixer.forward(u, segments, caches as never, rotation);
+      // The cache was made by this mixer, so its kind fits. Weights that are not resident stay until the scope in which they were asked for ends.
+      const mixed = x.rt.scope(() => this.mixer.forward(u, segments, caches as never, rotation));
       const h = residual(shape.postnorm ? u : x, mixed, shape.attention);
       const v = rmsNorm(h, w.at("post_attention_layernorm.weight"), shape.eps);
       const { y: experts, routerLogits } = this.experts(v);

@@ -35,7 +35,12 @@ export class MixtureOfExperts {
     const routerLogits = matmul(x, this.weights.at("gate.weight"));
     const routing = route(routerLogits, this.topK);
     const y = zerosLike(x);
-    for (const { experts, offsets } of together(routing)) {
+    const { fixed, soon } = this.weights;
+    const groups = together(routing, fixed ? ROWS_TOGETHER : 0);
+    // Those that are not resident come in one by one, in this order.
+    if (soon)
+      for (const { experts } of groups) for (const e of experts) for (const w of ["w1", "w3", "w2"]) soon(`experts.${e}.${w}.weight`);
+    for (const { experts, offsets } of groups) {
       const [first, end] = [experts[0]!, experts.at(-1)! + 1];
       x.rt.scope(() => {
         const own = gather(x, routing, first, end);
@@ -52,15 +57,15 @@ export class MixtureOfExperts {
   }
 }
 
-/** Experts that have rows, in groups that are computed together, and where each one's rows begin among those of its group. */
-function together({ offsets }: Routing): { experts: number[]; offsets: number[] }[] {
+/** Experts that have rows, in groups of so many rows that are computed together, and where each one's rows begin among those of its group. */
+function together({ offsets }: Routing, rowsTogether: number): { experts: number[]; offsets: number[] }[] {
   const groups: { experts: number[]; offsets: number[] }[] = [];
   for (let e = 0; e + 1 < offsets.length; e++) {
     const rows = offsets[e + 1]! - offsets[e]!;
     if (rows === 0) continue;
     const group = groups.at(-1);
     const others = group?.offsets.at(-1) ?? 0;
-    if (group && others + rows <= ROWS_TOGETHER) {
+    if (group && others + rows <= rowsTogether) {
       group.experts.push(e);
       group.offsets.push(others + rows);
     } else groups.push({ experts: [e], offsets: [0, rows] });

@@ -3,7 +3,7 @@ import { LightningAttention } from "../layers/lightning-attention.js";
 import { SoftmaxAttention } from "../layers/softmax-attention.js";
 import { embed } from "../ops/embed.js";
 import type { KVType } from "../ops/kv-pages.js";
-import { matmul } from "../ops/matmul.js";
+import { matmul, matmulInParts } from "../ops/matmul.js";
 import { rmsNorm } from "../ops/norm.js";
 import { rotation } from "../ops/rope.js";
 import type { Segment } from "../ops/segment.js";
@@ -13,6 +13,8 @@ import { under, type Weights } from "../runtime/weights.js";
 import { Cache } from "./cache.js";
 import type { Config } from "./config.js";
 import { decaySlopes } from "./decay-slopes.js";
+
+const EMBEDDING = "model.embed_tokens.weight";
 
 /** New tokens of one sequence, and the state that they continue. */
 export interface Continuation {
@@ -109,7 +111,7 @@ export class Transformer {
     const placement = { segments, rotation: rotation(rt, positions, rotaryDim, config.ropeTheta) };
     const { cos, sin } = placement.rotation;
     const tokens = rt.from(ids, [ids.length], "i32");
-    let x = embed(tokens, w.at("model.embed_tokens.weight"));
+    let x = w.vocabulary?.rows(EMBEDDING, ids) ?? embed(tokens, w.at(EMBEDDING));
     let hidden: Tensor | undefined;
     try {
       for (let i = 0; i < this.layers.length; i++) {
@@ -146,7 +148,9 @@ export class Transformer {
 
   /** The head: `logits = hidden · Wᵀ`, `[rows, hidden]` → `[rows, vocab]`, summed in float32. */
   logits(hidden: Tensor): Tensor {
-    return matmul(hidden, this.weights.at(this.config.tieWordEmbeddings ? "model.embed_tokens.weight" : "lm_head.weight"));
+    const { weights, config } = this;
+    const name = config.tieWordEmbeddings ? EMBEDDING : "lm_head.weight";
+    return weights.vocabulary ? matmulInParts(hidden, config.vocabSize, weights.vocabulary.parts(name)) : matmul(hidden, weights.at(name));
   }
 }
 

@@ -1,8 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+import type { Address } from "../io/reader-thread.js";
 import type { Destination, Source } from "../io/source.js";
 import { CheckpointError } from "../runtime/errors.js";
+import { stampOf } from "./stamp.js";
 
 /** Files of one directory. */
 export class DirectorySource implements Source {
@@ -22,6 +24,18 @@ export class DirectorySource implements Source {
       throw this.fault(file, cause);
     }
     throw new CheckpointError(`${join(this.name, file)}: expected a file, got something else`);
+  }
+
+  get address(): Address {
+    return { kind: "directory", path: this.name };
+  }
+
+  async stamp(file: string): Promise<string> {
+    try {
+      return stampOf(await stat(join(this.name, file)));
+    } catch (cause) {
+      throw this.fault(file, cause);
+    }
   }
 
   async list(): Promise<string[]> {

@@ -96,6 +96,14 @@ class HubSource implements Source, Download {
     return this.snapshot.read(file, begin, end);
   }
 
+  get address() {
+    return this.snapshot.address;
+  }
+
+  stamp(file: string): Promise<string> {
+    return this.snapshot.stamp(file);
+  }
+
   close(): Promise<void> {
     return this.snapshot.close();
   }

@@ -1,7 +1,8 @@
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import type { Thread } from "../runtime/threads.js";
-import type { ThreadData } from "../runtime/worker.js";
+
+export { source as readerSource } from "../../build/reader-node.js";
 
 export type { Thread };
 
@@ -10,11 +11,11 @@ export const canShare = true;
 export const cannotShare = "";
 export const cores = availableParallelism();
 
-export function startThread(source: string, data: ThreadData, onEnd: (reason: string) => void): Thread {
-  const script = `${source};worker.serve(require("node:worker_threads").workerData);`;
+export function startThread(source: string, data: object, onEnd: (reason: string) => void): Thread {
+  const script = `const threads = require("node:worker_threads");${source};worker.serve(threads.workerData, (receive) => threads.parentPort.on("message", receive));`;
   const worker = new Worker(script, { eval: true, workerData: data, execArgv: [], env: {} });
   worker.on("error", ({ message }) => onEnd(message));
   worker.on("exit", (code) => onEnd(`exit code ${code}`));
   worker.unref();
-  return { stop: () => void worker.terminate() };
+  return { post: (message) => worker.postMessage(message), stop: () => void worker.terminate() };
 }

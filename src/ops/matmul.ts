@@ -54,6 +54,25 @@ export function groupedMatmuls(x: Tensor, offsets: readonly number[], sets: read
   return ys;
 }
 
+/**
+ * `x·wᵀ` for a `w` that is given part after part: rows `begin` and on of all `outputs`, as `matmul` computes each.
+ *
+ * @returns `[rows, outputs]`
+ */
+export function matmulInParts(x: Tensor, outputs: number, parts: Iterable<{ readonly begin: number; readonly tensor: Tensor }>): Tensor {
+  const { rt } = x;
+  const rows = x.shape[0] ?? 0;
+  const y = rt.empty([rows, outputs]);
+  for (const { begin, tensor } of parts) {
+    rt.scope(() => {
+      const part = rt.read(matmul(x, tensor));
+      const width = part.length / rows;
+      for (let row = 0; row < rows; row++) rt.f32(y).set(part.subarray(row * width, (row + 1) * width), row * outputs + begin);
+    });
+  }
+  return y;
+}
+
 const DTYPES = ["f32", "bf16", "q8", "formula"] as const;
 
 /** Kernels of one product and of a list of them. */

@@ -67,6 +67,10 @@ export class FormulaWeights implements StoredWeights {
     return this.formulas.get(name) ?? this.small.at(name);
   }
 
+  rounded(): boolean {
+    return false;
+  }
+
   spec(name: string): WeightSpec {
     const spec = this.known.get(name);
     if (!spec) throw new WeightError(`${name}: missing`);

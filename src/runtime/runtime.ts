@@ -19,6 +19,8 @@ export interface KernelCall {
 export interface RuntimeOptions {
   /** Threads to compute with, this one included, at most 64; `"auto"` takes one per processor, at most 8. Bits do not depend on it. */
   threads?: number | "auto";
+  /** Makes the memory shared even for one thread, so that another one can read files into it. @internal */
+  shared?: boolean;
   /** Told, once, if there is only one thread where more were asked for. */
   onWarning?: (message: string) => void;
 }
@@ -43,6 +45,10 @@ export class Runtime {
   /** Scratch tensors that a tape keeps, by address. */
   private readonly held = new Set<number>();
   private scratch = { ptr: 0, bytes: 0, each: 0 };
+  /** What is to be done when the memory is given back. */
+  private readonly last: (() => void)[] = [];
+  /** What is to be done when a scope ends, by scope. */
+  private readonly endings = new Map<number[], (() => void)[]>();
   /** Told of every kernel call that an op makes, if set: for profiles. */
   onKernel: ((call: KernelCall) => void) | undefined;
   /** Where ops record themselves, while one watches. @internal */
@@ -57,10 +63,13 @@ export class Runtime {
    * @param build which kernels to run; `"auto"` takes relaxed SIMD where the engine has it
    * @throws {InputError} threads that are no number of threads
    */
-  static async create(build: Build | "auto" = "auto", { threads = 1, onWarning = () => {} }: RuntimeOptions = {}): Promise<Runtime> {
+  static async create(
+    build: Build | "auto" = "auto",
+    { threads = 1, shared = false, onWarning = () => {} }: RuntimeOptions = {},
+  ): Promise<Runtime> {
     const count = threadCount(threads, onWarning);
-    const picked = await compile(build, count > 1);
-    const heap = new Heap(count > 1);
+    const picked = await compile(build, shared || count > 1);
+    const heap = new Heap(shared || count > 1);
     const kernels = link(picked.module, heap);
     const pool = count > 1 ? new Pool(count, picked.module, kernels, heap, onWarning) : undefined;
     const runtime = new Runtime(picked.build, { kernels, heap, pool });
@@ -181,7 +190,27 @@ export class Runtime {
         if (kept.includes(ptr)) outer?.push(ptr);
         else this.heap.release(ptr);
       }
+      if (this.endings.size > 0) {
+        const endings = this.endings.get(mine);
+        this.endings.delete(mine);
+        for (const ending of endings ?? []) ending();
+      }
     }
+  }
+
+  /** Does something when the enclosing scope ends. @throws {LightningError} there is none @internal */
+  atScopeEnd(ending: () => void): void {
+    const scope = this.scopes.at(-1);
+    if (!scope)
+      throw new LightningError("weights: expected to be asked for in a scope, got none (rt.scope: streamed weights stay until it ends)");
+    const endings = this.endings.get(scope);
+    if (endings) endings.push(ending);
+    else this.endings.set(scope, [ending]);
+  }
+
+  /** The memory that another thread may write to. @internal */
+  get sharedMemory(): WebAssembly.Memory {
+    return this.heap.memory;
   }
 
   /**
@@ -240,11 +269,17 @@ export class Runtime {
     return this.f32(x).slice();
   }
 
+  /** Does something when the memory is given back. @internal */
+  atDispose(ending: () => void): void {
+    this.last.push(ending);
+  }
+
   /** Gives the memory back. Tensors of this runtime are dead afterwards. */
   dispose(): void {
     abandoned.unregister(this);
     this.live?.pool?.dispose();
     this.live = undefined;
+    for (const ending of this.last.splice(0)) ending();
   }
 
   [Symbol.dispose](): void {

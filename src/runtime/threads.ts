@@ -1,7 +1,9 @@
-import type { ThreadData } from "./worker.js";
+export { source as readerSource } from "../../build/reader.js";
 
 /** A running thread. */
 export interface Thread {
+  /** Sends a message to what `serve` listens with. */
+  post(message: unknown): void;
   stop(): void;
 }
 
@@ -18,15 +20,16 @@ export const cores = globalThis.navigator?.hardwareConcurrency ?? 1;
 /**
  * Starts a thread that does not keep anything alive.
  *
- * @param source a script that defines `worker.serve`
+ * @param source a script that defines `worker.serve(data, listen)`; what it listens with is given every message
  * @param onEnd told why, if it ends by itself
  */
-export function startThread(source: string, data: ThreadData, onEnd: (reason: string) => void): Thread {
-  const script = new Blob([`${source};onmessage = ({ data }) => worker.serve(data);`], { type: "text/javascript" });
+export function startThread(source: string, data: object, onEnd: (reason: string) => void): Thread {
+  const listen = "(receive) => { onmessage = ({ data }) => receive(data); }";
+  const script = new Blob([`${source};onmessage = ({ data }) => worker.serve(data, ${listen});`], { type: "text/javascript" });
   const url = URL.createObjectURL(script);
   const worker = new Worker(url);
   URL.revokeObjectURL(url);
   worker.onerror = (event) => onEnd(event.message || "the worker was refused: a page's CSP must allow worker-src blob:");
   worker.postMessage(data);
-  return { stop: () => worker.terminate() };
+  return { post: (message) => worker.postMessage(message), stop: () => worker.terminate() };
 }

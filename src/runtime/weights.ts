@@ -9,8 +9,20 @@ import { bytesOf, PANEL, sizeOf, type Tensor } from "./tensor.js";
 export interface Weights {
   /** @throws {WeightError} no such weight */
   at(name: string): Tensor;
-  /** Whether a name always gives the same tensor, so that who asks for it may keep it. */
+  /** Whether a name always gives the same tensor, so that who asks for it may keep it. Otherwise one is valid until the enclosing scope ends. */
   readonly fixed: boolean;
+  /** Says that a weight will be asked for soon: where fetching takes time, it may begin. */
+  soon?(name: string): void;
+  /** The matrices over the vocabulary, where they are too large to be held whole. */
+  readonly vocabulary?: Vocabulary;
+}
+
+/** Matrices `[vocab, hidden]`, of which a pass needs a few rows, or every row once. */
+export interface Vocabulary {
+  /** Rows of these numbers, as float32 `[ids, hidden]`. */
+  rows(name: string, ids: readonly number[]): Tensor;
+  /** All rows in order, in parts, each valid until the next. */
+  parts(name: string): Iterable<{ readonly begin: number; readonly tensor: Tensor }>;
 }
 
 /** Float dtypes that checkpoints store. */
@@ -31,6 +43,8 @@ export interface WeightSpec {
 
 /** Weights that can be read back in stored form, whole rows at a time: what saving needs. */
 export interface StoredWeights extends Weights {
+  /** Whether `readRows` gives other numbers than were loaded. */
+  rounded(name: string): boolean;
   /** @throws {WeightError} no such weight */
   spec(name: string): WeightSpec;
   /** All of them, in order. */
@@ -68,6 +82,10 @@ export class ResidentWeights implements StoredWeights {
 
   at(name: string): Tensor {
     return this.entry(name).tensor;
+  }
+
+  rounded(name: string): boolean {
+    return this.entry(name).tensor.dtype === "q8";
   }
 
   /** What was added under this name. */
@@ -186,7 +204,9 @@ function rowOffset(x: Tensor, row: number): number {
 
 /** The weights whose names begin with `prefix`, by the rest of their names. */
 export function under(weights: Weights, prefix: string): Weights {
-  if (!weights.fixed) return { fixed: false, at: (name) => weights.at(prefix + name) };
+  if (!weights.fixed) {
+    return { fixed: false, at: (name) => weights.at(prefix + name), soon: (name) => weights.soon?.(prefix + name) };
+  }
   // A joined string is hashed anew at every look-up, and a long path through cold memory at every op is time that a decoded token feels.
   const known = new Map<string, Tensor>();
   return {

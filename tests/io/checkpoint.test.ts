@@ -439,7 +439,7 @@ describe("memory", () => {
     await expectRefused(
       new Map([["config.json", json(config)]]),
       MemoryError,
-      /^load: the weights need at least \d+\.\d+ GiB, as q8, wasm32 holds 4 GiB \(fewer experts, or a smaller model\)$/,
+      /^load: the weights need at least \d+\.\d+ GiB, as q8, wasm32 holds 4 GiB \(residency "streamed", or a smaller model\)$/,
     );
   });
 

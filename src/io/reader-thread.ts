@@ -1,0 +1,147 @@
+// The thread that reads files into a model's memory while the model computes. Bundled by itself; the calling thread's half is `reader.ts`.
+
+/** Files as another thread can find them. */
+export type Address =
+  | { readonly kind: "directory"; readonly path: string }
+  | { readonly kind: "http"; readonly base: string }
+  | { readonly kind: "files"; readonly files: ReadonlyMap<string, Blob | Uint8Array> };
+
+/** A stretch of a file, and where it goes. */
+export interface ReadRequest {
+  readonly slot: number;
+  readonly file: string;
+  readonly begin: number;
+  readonly end: number;
+  /** Address in the memory. */
+  readonly ptr: number;
+  /** What tells this version of the file from others; empty if nothing does. */
+  readonly stamp: string;
+}
+
+/** What the thread is started with. */
+export interface ReaderData {
+  readonly memory: WebAssembly.Memory;
+  readonly control: SharedArrayBuffer;
+  readonly address: Address;
+}
+
+/** Requests that can be under way. */
+export const SLOTS = 64;
+
+/** Int32 words of the block that both threads see: a state per slot, then these. */
+export const Word = { up: SLOTS, progress: SLOTS + 1, messageBytes: SLOTS + 2 } as const;
+
+export const State = { pending: 0, done: 1, failed: 2 } as const;
+
+/** Where the bytes of the last error's message begin, and how many there can be. */
+export const MESSAGE_AT = 4 * (SLOTS + 8);
+export const MESSAGE_BYTES = 2048;
+
+/** Where the time that all reads took is kept, as a float64 of milliseconds. */
+export const CLOCK_AT = MESSAGE_AT + MESSAGE_BYTES;
+
+export const CONTROL_BYTES = CLOCK_AT + 8;
+
+/** Fills `target` from byte `begin` of a file on; calls `onBytes` as bytes arrive. May answer at once. */
+export type Read = (request: ReadRequest, target: Uint8Array, onBytes: () => void) => void | Promise<void>;
+
+/** The whole life of the thread. `listen` hands over what the other one posts. */
+export function serveReads({ memory, control }: ReaderData, listen: (receive: (request: ReadRequest) => void) => void, read: Read): void {
+  const words = new Int32Array(control, 0, MESSAGE_AT / 4);
+  const clock = new Float64Array(control, CLOCK_AT, 1);
+  const finish = (slot: number, state: number) => {
+    Atomics.store(words, slot, state);
+    Atomics.notify(words, slot);
+  };
+  const fail = (slot: number, file: string, cause: unknown) => {
+    const text = `${file}: cannot be read: ${cause instanceof Error ? cause.message : cause}`;
+    const bytes = new TextEncoder().encode(text).subarray(0, MESSAGE_BYTES);
+    new Uint8Array(control, MESSAGE_AT, MESSAGE_BYTES).set(bytes);
+    Atomics.store(words, Word.messageBytes, bytes.byteLength);
+    finish(slot, State.failed);
+  };
+  listen((request) => {
+    const { slot, file, begin, end, ptr } = request;
+    const since = performance.now();
+    try {
+      // A view that was made before the memory grew ends where it ended.
+      if (ptr + end - begin > memory.buffer.byteLength) memory.grow(0);
+      const target = new Uint8Array(memory.buffer, ptr, end - begin);
+      const done = () => {
+        clock[0]! += performance.now() - since;
+        finish(slot, State.done);
+      };
+      const pending = read(request, target, () => Atomics.add(words, Word.progress, 1));
+      if (pending) pending.then(done, (cause) => fail(slot, file, cause));
+      else done();
+    } catch (cause) {
+      fail(slot, file, cause);
+    }
+  });
+  Atomics.store(words, Word.up, 1);
+}
+
+/** Without a byte for so long, a server counts as gone. */
+const STALL_MS = 30_000;
+
+/** Reads from a server, in Range requests. */
+export function httpReads(base: string): Read {
+  return async ({ file, begin, end, stamp }, target, onBytes) => {
+    const url = new URL(base);
+    url.pathname += encodeURIComponent(file);
+    const controller = new AbortController();
+    let timer = setTimeout(() => controller.abort(new Error(`no byte for ${STALL_MS / 1000} s`)), STALL_MS);
+    try {
+      const response = await fetch(url, { headers: { Range: `bytes=${begin}-${end - 1}` }, signal: controller.signal });
+      const { status, headers, body } = response;
+      if (status !== 206) {
+        await body?.cancel();
+        throw new Error(
+          status === 200 ? "the server knows no ranges (download the checkpoint, and load it from its directory)" : `HTTP status ${status}`,
+        );
+      }
+      const now = stampOf(headers);
+      if (stamp && now && now !== stamp) {
+        await body?.cancel();
+        throw new Error("it has changed since it was opened (load it again)");
+      }
+      let at = 0;
+      const reader = body!.getReader();
+      for (let part = await reader.read(); !part.done; part = await reader.read()) {
+        if (at + part.value.byteLength > target.byteLength)
+          throw new Error(`the server sent more than the ${target.byteLength} bytes asked for`);
+        target.set(part.value, at);
+        at += part.value.byteLength;
+        onBytes();
+        clearTimeout(timer);
+        timer = setTimeout(() => controller.abort(new Error(`no byte for ${STALL_MS / 1000} s`)), STALL_MS);
+      }
+      if (at < target.byteLength) throw new Error(`the server's answer ended after ${at} of ${target.byteLength} bytes`);
+    } finally {
+      clearTimeout(timer);
+    }
+  };
+}
+
+/** What tells a version of a file from others, as servers say it. */
+export function stampOf(headers: Headers): string {
+  return headers.get("etag") ?? headers.get("last-modified") ?? "";
+}
+
+/** Reads from files that are at hand. */
+export function fileReads(files: ReadonlyMap<string, Blob | Uint8Array>): Read {
+  return async ({ file, begin, end }, target) => {
+    const data = files.get(file);
+    if (!data) throw new Error("it is not among the given files");
+    const bytes = data instanceof Uint8Array ? data.subarray(begin, end) : new Uint8Array(await data.slice(begin, end).arrayBuffer());
+    if (bytes.byteLength !== target.byteLength) throw new Error(`it ended after ${bytes.byteLength} of ${target.byteLength} bytes`);
+    target.set(bytes);
+  };
+}
+
+/** Where a page's thread starts. */
+export function serve(data: ReaderData, listen: (receive: (request: ReadRequest) => void) => void): void {
+  const { address } = data;
+  if (address.kind === "directory") throw new Error("there is no file system here");
+  serveReads(data, listen, address.kind === "http" ? httpReads(address.base) : fileReads(address.files));
+}

@@ -1,0 +1,51 @@
+// Node's half of `src/io/reader-thread.ts`: directories too.
+
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { join } from "node:path";
+import { fileReads, httpReads, type Read, type ReaderData, type ReadRequest, serveReads } from "../io/reader-thread.js";
+import { stampOf } from "./stamp.js";
+
+/** Files that are open at a time. */
+const OPEN = 64;
+
+/** Read at once: how often the other thread hears that something happens. */
+const CHUNK = 32 << 20;
+
+/** Positioned reads straight into the memory. */
+function directoryReads(path: string): Read {
+  const handles = new Map<string, number>();
+  const open = (file: string): number => {
+    const known = handles.get(file);
+    if (known !== undefined) return known;
+    const [oldest] = handles;
+    if (oldest && handles.size >= OPEN) {
+      closeSync(oldest[1]);
+      handles.delete(oldest[0]);
+    }
+    const handle = openSync(join(path, file), "r");
+    handles.set(file, handle);
+    return handle;
+  };
+  return ({ file, begin, stamp }, target, onBytes) => {
+    const handle = open(file);
+    for (let at = 0; at < target.byteLength; ) {
+      const count = readSync(handle, target, at, Math.min(CHUNK, target.byteLength - at), begin + at);
+      if (count === 0) throw new Error(`it ended at byte ${begin + at} (changed while being read?)`);
+      at += count;
+      onBytes();
+    }
+    // Afterwards: a change during the read counts as well.
+    if (stamp && stampOf(fstatSync(handle)) !== stamp) throw new Error("it has changed since it was opened (load it again)");
+  };
+}
+
+export function serve(data: ReaderData, listen: (receive: (request: ReadRequest) => void) => void): void {
+  const { address } = data;
+  const read =
+    address.kind === "directory"
+      ? directoryReads(address.path)
+      : address.kind === "http"
+        ? httpReads(address.base)
+        : fileReads(address.files);
+  serveReads(data, listen, read);
+}
