@@ -4,6 +4,8 @@ import { type BenchmarkModel, benchmarkModels, benchmarks, leads, scoreOf, stand
 
 export interface BenchmarkClaim {
   readonly claim: string;
+  /** Whether the report says so; otherwise it is only what one might take from it. */
+  readonly reported: boolean;
   readonly holds: boolean;
   /** The numbers behind the verdict. */
   readonly because: string;
@@ -29,6 +31,7 @@ function longerThinking(): BenchmarkClaim {
   const ahead = all.length - behind.length - equal.length;
   const clear = all.filter(({ points, clear }) => clear && points > 0);
   return {
+    reported: true,
     claim: "80k does better than 40k on most benchmarks",
     holds: ahead > all.length / 2,
     because:
@@ -40,6 +43,7 @@ function longerThinking(): BenchmarkClaim {
 function tauAverages(): BenchmarkClaim {
   const [longer, shorter] = [tauAverage("MiniMax-M1-80k")!, tauAverage("MiniMax-M1-40k")!];
   return {
+    reported: false,
     claim: "80k does better than 40k at using tools (mean of both TAU-benches)",
     holds: longer > shorter,
     because: `${longer} against ${shorter}: ${difference("TAU-bench (airline)")} in airline, ${difference("TAU-bench (retail)")} in retail`,
@@ -48,7 +52,7 @@ function tauAverages(): BenchmarkClaim {
 
 function difference(benchmark: string): string {
   const { points, standardError } = leads("MiniMax-M1-80k", "MiniMax-M1-40k").find((lead) => lead.benchmark === benchmark)!;
-  return `${points > 0 ? "+" : "−"}${Math.abs(points)} ± ${standardError!.toFixed(1)}`;
+  return `${signed(points)} ± ${standardError!.toFixed(1)}`;
 }
 
 /** The abstract: stronger than the original DeepSeek-R1 and Qwen3-235B, above all in these categories. */
@@ -63,6 +67,7 @@ function originals(): BenchmarkClaim {
     return `${rest.filter(({ points }) => points > 0).length} of ${rest.length} against ${other}`;
   });
   return {
+    reported: true,
     claim: "80k is ahead of DeepSeek-R1 and Qwen3-235B in software engineering, tool use and long context",
     holds: all.every(({ points }) => points > 0),
     because: `ahead in all ${all.length} comparisons there, by ${Math.min(...all.map(({ points }) => points))} points or more; elsewhere in ${elsewhere.join(", ")}`,
@@ -76,6 +81,7 @@ function softwareEngineering(): BenchmarkClaim {
   const others = open().filter((model) => model !== "DeepSeek-R1-0528" && !model.startsWith("MiniMax"));
   const error = standardError(own, swe.questions!);
   return {
+    reported: true,
     claim: "80k is a little behind DeepSeek-R1-0528 on SWE-bench Verified, and well ahead of the other open models",
     holds: gap > 0 && others.every((model) => own - scoreOf(swe, model)! > 2 * error),
     because:
@@ -92,6 +98,7 @@ function toolUse(model: "MiniMax-M1-40k" | "MiniMax-M1-80k"): BenchmarkClaim {
       .map(({ benchmark, points }) => `${other} leads by ${points} on ${benchmark}`),
   );
   return {
+    reported: model === "MiniMax-M1-40k",
     claim: `${model.slice(-3)} is ahead of every other open model and of Gemini 2.5 Pro on both TAU-benches`,
     holds: ahead.length === 0,
     because: ahead.join(", ") || "true of all that have scores there (DeepSeek-R1 has none)",
@@ -105,6 +112,7 @@ function longContext(): BenchmarkClaim {
     return benchmarkModels.filter(({ name }) => !name.startsWith("MiniMax") && (scoreOf(row, name) ?? 0) > own).map(({ name }) => name);
   });
   return {
+    reported: true,
     claim: "in long context 80k is second to Gemini 2.5 Pro alone",
     holds: better.every((name) => name.startsWith("Gemini")),
     because: `only it is ahead, on ${better.length} of ${rows.length} (where 40k does better than 80k on both MRCRs)`,
@@ -113,6 +121,11 @@ function longContext(): BenchmarkClaim {
 
 function open(): BenchmarkModel[] {
   return benchmarkModels.filter(({ open }) => open).map(({ name }) => name);
+}
+
+/** `+2.0`, `−4.3`. */
+export function signed(points: number): string {
+  return `${points > 0 ? "+" : points < 0 ? "−" : ""}${Math.abs(points).toFixed(1)}`;
 }
 
 function names(leads: readonly { readonly benchmark: string }[]): string {

@@ -30,7 +30,7 @@ export const benchmarks: readonly Benchmark[] = [
   row("mathematics", "AIME 2024", 30, [86.0, 83.3, 85.7, 91.4, 79.8, 86.7, 76.0, 92.0, 91.6]),
   row("mathematics", "AIME 2025", 30, [76.9, 74.6, 81.5, 87.5, 70.0, 74.0, 75.5, 88.0, 88.9]),
   row("mathematics", "MATH-500", 500, [96.8, 96.0, 96.2, 98.0, 97.3, 96.7, 98.2, 98.8, 98.1]),
-  row("coding", "LiveCodeBench (24/8–25/5)", none, [65.0, 62.3, 65.9, 73.1, 55.9, 67.5, 56.6, 77.1, 75.8]),
+  row("coding", "LiveCodeBench", none, [65.0, 62.3, 65.9, 73.1, 55.9, 67.5, 56.6, 77.1, 75.8]),
   row("coding", "FullStackBench", none, [68.3, 67.6, 62.9, 69.4, 70.1, 69.9, 70.3, none, 69.3]),
   row("knowledge", "GPQA Diamond", 198, [70.0, 69.2, 71.1, 81.0, 71.5, 77.3, 79.6, 86.4, 83.3]),
   row("knowledge", "HLE (no tools)", none, [8.4, 7.2, 7.6, 17.7, 8.6, 8.2, 10.7, 21.6, 20.3]),

@@ -80,16 +80,18 @@ export function compareGeneration(model: Model = minimaxM1, name = "this model")
     { model: "Qwen3-235B-A22B", context: qwen3.context, cost: peerCost(qwen3) },
     isM1 ? { model: "MiniMax-M1", context: 1_000_000, cost } : { model: name, context: graphOf(model).config.maxPositionEmbeddings, cost },
   ];
-  const readings = figureReadings.map((reading) => {
-    const { cost } = series.find(({ model }) => model === reading.model)!;
-    return { ...reading, causal: costOf(cost, reading.tokens, "causal"), square: costOf(cost, reading.tokens, "square") };
-  });
   return {
     series,
     ratioToDeepSeekR1: byRule((rule) => Object.fromEntries(CLAIMS.map(({ tokens }) => [tokens, ratioToDeepSeekR1(cost, tokens, rule)]))),
-    readings: isM1 ? readings : [],
+    readings: isM1 ? figureReadings.map((reading) => ({ ...reading, ...counted(series, reading) })) : [],
     claims: isM1 ? CLAIMS.map((claim) => judge(cost, claim)) : [],
   };
+}
+
+/** What the rules make of a reading. */
+function counted(series: readonly Series[], { model, tokens }: Reading): Readonly<Record<CountingRule, number>> {
+  const { cost } = series.find((one) => one.model === model)!;
+  return { causal: costOf(cost, tokens, "causal"), square: costOf(cost, tokens, "square") };
 }
 
 /** Operations of generating n tokens, as a part of what DeepSeek-R1 needs for them. */

@@ -40,7 +40,7 @@ export function parameterTable(model: Model): ParameterTable {
     sum.bytes += bytes;
     sums.set(block, sum);
   }
-  const blocks = [...sums].map(([block, sum]) => ({ block, ...sum, activated: sum.parameters * activatedShare(block, config) }));
+  const blocks = [...sums].map(([block, sum]) => ({ block, ...sum, activated: activated(block, sum.parameters, config) }));
   // A tied head is the embedding once more, and one parameter all the same.
   const [embedding, head] = [sums.get("embedding"), sums.get("head")];
   const activatedWithEmbeddingAndHead = activatedParameterCount + (embedding?.parameters ?? 0) + (head?.parameters ?? 0);
@@ -56,8 +56,8 @@ function isGraph(model: Model): model is Graph {
   return model !== null && typeof model === "object" && "tensors" in model && "parameterCount" in model;
 }
 
-/** The part of a block's parameters that one token uses. */
-function activatedShare(block: Block, { numExpertsPerTok, numLocalExperts }: Config): number {
+/** How many of a block's parameters one token uses. */
+function activated(block: Block, parameters: number, { numExpertsPerTok, numLocalExperts }: Config): number {
   if (block === "embedding" || block === "head") return 0;
-  return block === "expert" ? numExpertsPerTok / numLocalExperts : 1;
+  return block === "expert" ? (parameters * numExpertsPerTok) / numLocalExperts : parameters;
 }
