@@ -26,7 +26,8 @@ export function benchmarkFigure(data: object): Figure {
     return [{ benchmark: row.name, from: Math.max(0, score - two), to: Math.min(100, score + two) }];
   });
   const notes = [
-    "Percent, as reported (arXiv 2506.13585, table 2). Bars: two standard errors of the 80k model's score, where the number of questions is known.",
+    "Percent, as reported (arXiv 2506.13585, table 2).",
+    "Bars: two standard errors of the 80k model's score, where the number of questions is known.",
   ];
   const keys: Key[][] = [
     highlighted.map(({ name, color, mark }) => ({ mark, color, text: name })),
