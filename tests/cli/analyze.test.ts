@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { inflateSync } from "node:zlib";
@@ -152,10 +152,11 @@ describe("pictures", () => {
     expect(ratioToDeepSeekR1.square["100000"]).toBeCloseTo(0.2224, 4);
   });
 
-  test("the one in the documentation is what the command draws", async () => {
-    const path = join(root, "docs/generation-flops.svg");
-    expect(existsSync(path)).toBe(true);
-    expect(readFileSync(path, "utf8")).toBe((await figure("figure.svg")).toString());
+  test.each([
+    ["generation-flops.svg", []],
+    ["benchmarks.svg", ["--benchmarks"]],
+  ])("the documentation's %s is what the command draws", async (name, args) => {
+    expect(readFileSync(join(root, "docs", name), "utf8")).toBe((await figure("figure.svg", ...args)).toString());
   });
 
   test("colours are told from either page", () => {
