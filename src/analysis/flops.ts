@@ -1,6 +1,6 @@
 // Floating point operations of a model's passes: multiply-adds, two each, of products with weights and of both attentions.
-// Everything else (norms, activations, rotary embedding, the softmax itself, residuals, decay) is linear in the tokens, below one part
-// in a hundred of a model of this kind, and left out, as in published counts.
+// Everything else is left out, as in published counts: norms, activations, rotary embedding, residuals and decay, a few operations for every
+// number that passes, and the one exponential of a pair, against its 4 · headDim operations.
 
 import * as v from "valibot";
 import type { Block } from "../model/graph.js";

@@ -3,7 +3,7 @@
  *
  * @module lightning-m1/analysis
  */
-export { type BenchmarkClaim, benchmarkClaims, signed } from "./benchmark-claims.js";
+export { type BenchmarkClaim, benchmarkClaims } from "./benchmark-claims.js";
 export {
   type Benchmark,
   type BenchmarkModel,

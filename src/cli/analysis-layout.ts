@@ -1,4 +1,5 @@
-import { type ComparisonRule, type CountingRule, comparisonRules, type Flops, signed, type TrainingCost } from "../analysis/index.js";
+import { signed } from "../analysis/benchmark-claims.js";
+import { type ComparisonRule, type CountingRule, comparisonRules, type Flops, type TrainingCost } from "../analysis/index.js";
 import { formatBytes } from "../index.js";
 import type { Analysis, BenchmarkReport } from "./analysis.js";
 import { count, wrap } from "./layout.js";

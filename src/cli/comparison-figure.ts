@@ -3,6 +3,9 @@ import { type Figure, type Key, PALETTE, type Panel, type PlotLibrary, panelsTop
 
 const WIDTH = 900;
 
+/** Longest context of DeepSeek-R1 and Qwen3. */
+const PUBLISHED = 131_072;
+
 /** Figure 1 (right) of the report: operations of generating n tokens to 128K and on to 1M, and their ratio to DeepSeek-R1's. */
 export function comparisonFigure(comparison: Comparison): Figure {
   const { series, readings, claims } = comparison;
@@ -56,10 +59,26 @@ export function comparisonFigure(comparison: Comparison): Figure {
           Plot.lineY(points, { ...common, y: "causal" }),
           Plot.lineY(points, { ...common, y: "square", strokeDasharray: "5 4" }),
           Plot.dot(marked, { x: "tokens", y: "flops", fill: "model", stroke: "currentColor", strokeWidth: 1.5, r: 5 }),
+          ...(most > PUBLISHED ? beyond(Plot) : []),
           ...axis(Plot),
         ],
       },
     };
+  }
+
+  /** Where the other two models leave what they are published for. */
+  function beyond(Plot: PlotLibrary) {
+    return [
+      Plot.ruleX([PUBLISHED], { stroke: "currentColor", strokeDasharray: "2 3" }),
+      Plot.text(["R1 and Qwen3 are\npublished for 128K"], {
+        x: PUBLISHED,
+        frameAnchor: small ? "bottom" : "top",
+        dx: small ? -6 : 6,
+        dy: small ? -10 : 6,
+        fill: "currentColor",
+        textAnchor: small ? "end" : "start",
+      }),
+    ];
   }
 
   function ratios(Plot: PlotLibrary): Panel {
