@@ -13,11 +13,12 @@ const allowed: Record<string, string[]> = {
   model: ["layers", "ops", "runtime"],
   io: ["model", "runtime"],
   generate: ["model", "ops", "runtime"],
+  analysis: ["model", "runtime"],
   train: ["generate", "io", "model", "ops", "runtime"],
   rl: ["generate", "io", "model", "ops", "runtime", "train"],
   node: ["io", "model", "runtime"],
-  cli: [".", "rl", "train"],
-  ".": ["runtime", "ops", "layers", "model", "io", "generate", "train", "rl"],
+  cli: [".", "analysis", "rl", "train"],
+  ".": ["runtime", "ops", "layers", "model", "io", "generate", "analysis", "train", "rl"],
 };
 
 const files = readdirSync(root, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"));

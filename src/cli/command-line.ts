@@ -2,6 +2,7 @@ import { stripVTControlCharacters } from "node:util";
 import { type ArgsDef, type CommandDef, defineCommand, renderUsage, runCommand } from "citty";
 import { version } from "../../package.json";
 import { LightningError } from "../index.js";
+import { analyze } from "./analyze.js";
 import { chat } from "./chat.js";
 import { evaluate } from "./eval.js";
 import { fullsize } from "./fullsize.js";
@@ -11,7 +12,7 @@ import { checkUsage, UsageError } from "./options.js";
 import { Ended, openTerminal, type Streams, type Terminal, visible } from "./terminal.js";
 import { train } from "./train.js";
 
-const commands = { generate, chat, eval: evaluate, inspect, train, fullsize } as unknown as Readonly<Record<string, CommandDef>>;
+const commands = { generate, chat, eval: evaluate, inspect, analyze, fullsize, train } as unknown as Readonly<Record<string, CommandDef>>;
 
 /** Options that may stand before the command as well. */
 const ANYWHERE: ReadonlySet<string> = new Set(["--color", "--no-color", "--debug"]);
@@ -26,6 +27,12 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   chat: ["lightning-m1 chat ./checkpoint --system 'Be brief.' --temperature 1 --top-p 0.95"],
   eval: ["lightning-m1 eval ./checkpoint --per-level 200 --greedy", "lightning-m1 eval ./checkpoint --tasks sudoku,word-sorting --json"],
   inspect: ["lightning-m1 inspect", "lightning-m1 inspect ./checkpoint --accuracy", "lightning-m1 inspect config.json --slopes --json"],
+  analyze: [
+    "lightning-m1 analyze minimax-m1",
+    "lightning-m1 analyze minimax-m1 --figure flops.svg",
+    "lightning-m1 analyze --benchmarks",
+    "lightning-m1 analyze --gpus 8 --days 10 --price 2.50",
+  ],
   fullsize: ["lightning-m1 fullsize", "lightning-m1 fullsize --verify ./golden/full-size", "lightning-m1 fullsize --layers 2 --json"],
   train: ["lightning-m1 train puzzles.train.json --out ./run", "lightning-m1 train puzzles.train.json --steps 100 --threads 1"],
 };

@@ -1,4 +1,5 @@
-import { type Block, type CheckpointInspection, type Config, decaySlopes, type Graph } from "../index.js";
+import { type BlockParameters, parameterTable } from "../analysis/index.js";
+import { type CheckpointInspection, type Config, decaySlopes, type Graph } from "../index.js";
 import type { AccuracyReport } from "./accuracy.js";
 
 /** What `inspect` says about a model. Every number is exact; `--json` prints this object as it is. */
@@ -15,7 +16,7 @@ export interface Facts {
   readonly parameterCount: number;
   readonly activatedParameterCount: number;
   readonly checkpointBytes: number;
-  readonly blocks: readonly { readonly block: Block; readonly tensors: number; readonly parameters: number; readonly bytes: number }[];
+  readonly blocks: readonly BlockParameters[];
   /** Bytes that one sequence keeps, in float32. */
   readonly state: { readonly lightningBytes: number; readonly keyValueBytesPerToken: number; readonly contexts: readonly StateAt[] };
   /** Of every lightning layer the steepest and the flattest head's λ, on request those of all heads. */
@@ -62,7 +63,7 @@ export function factsOf(name: string, { config, ...model }: Graph, allSlopes: bo
     parameterCount: model.parameterCount,
     activatedParameterCount: model.activatedParameterCount,
     checkpointBytes: model.checkpointBytes,
-    blocks: blocks(model.tensors),
+    blocks: parameterTable({ config, ...model }).blocks,
     state: {
       lightningBytes,
       keyValueBytesPerToken,
@@ -91,18 +92,6 @@ export function pattern(types: readonly (0 | 1)[]): string {
     if (repeats > 1 && rest.length < period) return [`${repeats} × (${texts.slice(0, period).join(" + ")})`, ...rest].join(" + ");
   }
   return texts.join(" + ");
-}
-
-function blocks(tensors: Graph["tensors"]): Facts["blocks"] {
-  const sums = new Map<Block, { tensors: number; parameters: number; bytes: number }>();
-  for (const { block, shape, bytes } of tensors) {
-    const sum = sums.get(block) ?? { tensors: 0, parameters: 0, bytes: 0 };
-    sum.tensors++;
-    sum.parameters += shape.reduce((product, dim) => product * dim, 1);
-    sum.bytes += bytes;
-    sums.set(block, sum);
-  }
-  return [...sums].map(([block, sum]) => ({ block, ...sum }));
 }
 
 /** A few lengths up to the longest that the model knows. */

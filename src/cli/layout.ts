@@ -121,7 +121,7 @@ function rows(entries: readonly (readonly [label: string, text: string])[]): str
 }
 
 /** Words after a label, on as many lines as they need. */
-function wrap(label: string, words: readonly string[]): string[] {
+export function wrap(label: string, words: readonly string[]): string[] {
   const lines: string[] = [label];
   for (const word of words) {
     if (lines.at(-1)!.length + word.length > 78 && lines.at(-1)!.trim() !== "") lines.push(" ".repeat(label.length));
@@ -130,7 +130,8 @@ function wrap(label: string, words: readonly string[]): string[] {
   return lines;
 }
 
-function count(value: number): string {
+/** With commas between thousands. */
+export function count(value: number): string {
   return value.toLocaleString("en-US", { maximumFractionDigits: 3 });
 }
 

@@ -35,7 +35,7 @@ export function attention(q: Tensor, segments: readonly Segment[], caches: reado
     const args = [to.ptr, from.ptr, pages.ptr, steps, length, heads, kvHeads, dim, KV_BYTES[kv], block, dim ** -0.5] as const;
     const workspace = rt.workspace(rt.kernels.attentionWorkspaceBytes(block, dim, KV_BYTES[kv]));
     const units = kvHeads * Math.ceil((steps * heads) / kvHeads / block);
-    rt.runIn("attention", [...args, workspace, 0, units], 4 * steps * heads * dim * (length - steps / 2));
+    rt.runIn("attention", [...args, workspace, 0, units], 4 * steps * heads * dim * (length - (steps - 1) / 2));
   }
   const { tape } = rt;
   const lengths = tape ? caches.map(({ length }) => length) : [];

@@ -63,7 +63,7 @@ export function lightning(qkv: Tensor, slopes: Tensor, segments: readonly Segmen
     const [length, width] = [end - begin, heads * dim];
     const rows = Math.min(chunk, length);
     const args = [o.ptr + 4 * begin * width, state.ptr, qkv.ptr + 12 * begin * width, slopes.ptr] as const;
-    const work = 2 * length * width * (2 * dim + rows);
+    const work = 4 * width * (length * dim + (length === 1 ? 0 : pairs(length, rows)));
     if (rt.tape) before.push(copied(state));
     if (length === 1) rt.run("lightningStep", [...args, heads, dim, 0, heads], work);
     else {
@@ -82,6 +82,12 @@ export function lightning(qkv: Tensor, slopes: Tensor, segments: readonly Segmen
     rt.release(tape.take(o)!);
   });
   return o;
+}
+
+/** Pairs of a query and a key no later than it, in chunks of so many rows. One step alone has none: it is in the state before it is read. */
+function pairs(length: number, rows: number): number {
+  const rest = length % rows;
+  return ((length - rest) * (rows + 1) + rest * (rest + 1)) / 2;
 }
 
 /** Steps that go back together: the workspace holds so many. */

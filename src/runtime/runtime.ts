@@ -12,7 +12,10 @@ import { type Build, compile, type Kernels, link, type Ranged, type RangedInWork
 export interface KernelCall {
   readonly kernel: string;
   readonly ms: number;
-  /** Floating point operations, counted from the shapes. */
+  /**
+   * Floating point operations, counted from the shapes. Exact for products with weights and both attentions: two for every multiply-add that
+   * the call asks for, of causal attention the pairs that exist. An estimate for all other kernels, by which threads are shared out.
+   */
   readonly work: number;
 }
 

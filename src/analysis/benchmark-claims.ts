@@ -1,0 +1,133 @@
+// What the report says about its table of benchmarks, in our words, and whether the table bears it out.
+
+import { type BenchmarkModel, benchmarkModels, benchmarks, leads, scoreOf, standardError, tauAverage } from "./benchmarks.js";
+
+export interface BenchmarkClaim {
+  readonly claim: string;
+  /** Whether the report says so; otherwise it is only what one might take from it. */
+  readonly reported: boolean;
+  readonly holds: boolean;
+  /** The numbers behind the verdict. */
+  readonly because: string;
+}
+
+/** Every claim, checked against the table. */
+export function benchmarkClaims(): BenchmarkClaim[] {
+  return [
+    longerThinking(),
+    tauAverages(),
+    originals(),
+    softwareEngineering(),
+    toolUse("MiniMax-M1-40k"),
+    toolUse("MiniMax-M1-80k"),
+    longContext(),
+  ];
+}
+
+function longerThinking(): BenchmarkClaim {
+  const all = leads("MiniMax-M1-80k", "MiniMax-M1-40k");
+  const behind = all.filter(({ points }) => points < 0);
+  const equal = all.filter(({ points }) => points === 0);
+  const ahead = all.length - behind.length - equal.length;
+  const clear = all.filter(({ points, clear }) => clear && points > 0);
+  return {
+    reported: true,
+    claim: "80k does better than 40k on most benchmarks",
+    holds: ahead > all.length / 2,
+    because:
+      `better on ${ahead} of ${all.length}, equal on ${equal.length} (${names(equal)}), worse on ${behind.length} (${names(behind)}); ` +
+      `by more than two standard errors only on ${names(clear)}`,
+  };
+}
+
+function tauAverages(): BenchmarkClaim {
+  const [longer, shorter] = [tauAverage("MiniMax-M1-80k")!, tauAverage("MiniMax-M1-40k")!];
+  return {
+    reported: false,
+    claim: "80k does better than 40k at using tools (mean of both TAU-benches)",
+    holds: longer > shorter,
+    because: `${longer} against ${shorter}: ${difference("TAU-bench (airline)")} in airline, ${difference("TAU-bench (retail)")} in retail`,
+  };
+}
+
+function difference(benchmark: string): string {
+  const { points, standardError } = leads("MiniMax-M1-80k", "MiniMax-M1-40k").find((lead) => lead.benchmark === benchmark)!;
+  return `${signed(points)} ± ${standardError!.toFixed(1)}`;
+}
+
+/** The abstract: stronger than the original DeepSeek-R1 and Qwen3-235B, above all in these categories. */
+function originals(): BenchmarkClaim {
+  const rows = new Set(
+    benchmarks.filter(({ category }) => ["software", "tool use", "long context"].includes(category)).map(({ name }) => name),
+  );
+  const others = ["DeepSeek-R1", "Qwen3-235B-A22B"] as const;
+  const all = others.flatMap((other) => leads("MiniMax-M1-80k", other).filter(({ benchmark }) => rows.has(benchmark)));
+  const elsewhere = others.map((other) => {
+    const rest = leads("MiniMax-M1-80k", other).filter(({ benchmark }) => !rows.has(benchmark));
+    return `${rest.filter(({ points }) => points > 0).length} of ${rest.length} against ${other}`;
+  });
+  return {
+    reported: true,
+    claim: "80k is ahead of DeepSeek-R1 and Qwen3-235B in software engineering, tool use and long context",
+    holds: all.every(({ points }) => points > 0),
+    because: `ahead in all ${all.length} comparisons there, by ${Math.min(...all.map(({ points }) => points))} points or more; elsewhere in ${elsewhere.join(", ")}`,
+  };
+}
+
+function softwareEngineering(): BenchmarkClaim {
+  const swe = benchmarks.find(({ name }) => name === "SWE-bench Verified")!;
+  const [own, newer] = [scoreOf(swe, "MiniMax-M1-80k")!, scoreOf(swe, "DeepSeek-R1-0528")!];
+  const gap = newer - own;
+  const others = open().filter((model) => model !== "DeepSeek-R1-0528" && !model.startsWith("MiniMax"));
+  const error = standardError(own, swe.questions!);
+  return {
+    reported: true,
+    claim: "80k is a little behind DeepSeek-R1-0528 on SWE-bench Verified, and well ahead of the other open models",
+    holds: gap > 0 && others.every((model) => own - scoreOf(swe, model)! > 2 * error),
+    because:
+      `${own} against ${newer}: ${gap.toFixed(1)} points, within the standard error of ${error.toFixed(2)} that ${swe.questions} tasks have, so neither is shown to be ahead; ` +
+      `so is 40k's distance of ${(own - scoreOf(swe, "MiniMax-M1-40k")!).toFixed(1)}; the next open model is ${(own - Math.max(...others.map((model) => scoreOf(swe, model)!))).toFixed(1)} behind`,
+  };
+}
+
+function toolUse(model: "MiniMax-M1-40k" | "MiniMax-M1-80k"): BenchmarkClaim {
+  const others: BenchmarkModel[] = [...open().filter((name) => !name.startsWith("MiniMax")), "Gemini 2.5 Pro (06-05)"];
+  const ahead = others.flatMap((other) =>
+    leads(other, model)
+      .filter(({ benchmark, points }) => benchmark.startsWith("TAU-bench") && points > 0)
+      .map(({ benchmark, points }) => `${other} leads by ${points} on ${benchmark}`),
+  );
+  return {
+    reported: model === "MiniMax-M1-40k",
+    claim: `${model.slice(-3)} is ahead of every other open model and of Gemini 2.5 Pro on both TAU-benches`,
+    holds: ahead.length === 0,
+    because: ahead.join(", ") || "true of all that have scores there (DeepSeek-R1 has none)",
+  };
+}
+
+function longContext(): BenchmarkClaim {
+  const rows = benchmarks.filter(({ category }) => category === "long context");
+  const better = rows.flatMap((row) => {
+    const own = scoreOf(row, "MiniMax-M1-80k")!;
+    return benchmarkModels.filter(({ name }) => !name.startsWith("MiniMax") && (scoreOf(row, name) ?? 0) > own).map(({ name }) => name);
+  });
+  return {
+    reported: true,
+    claim: "in long context 80k is second to Gemini 2.5 Pro alone",
+    holds: better.every((name) => name.startsWith("Gemini")),
+    because: `only it is ahead, on ${better.length} of ${rows.length} (where 40k does better than 80k on both MRCRs)`,
+  };
+}
+
+function open(): BenchmarkModel[] {
+  return benchmarkModels.filter(({ open }) => open).map(({ name }) => name);
+}
+
+/** `+2.0`, `−4.3`. */
+export function signed(points: number): string {
+  return `${points > 0 ? "+" : points < 0 ? "−" : ""}${Math.abs(points).toFixed(1)}`;
+}
+
+function names(leads: readonly { readonly benchmark: string }[]): string {
+  return leads.map(({ benchmark }) => benchmark).join(", ") || "none";
+}

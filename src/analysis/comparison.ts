@@ -1,0 +1,152 @@
+// Figure 1 (right) of the MiniMax-M1 report: theoretical operations of generating n tokens, and what the report says about them.
+
+import { minimaxM1 } from "../model/presets.js";
+import { type CountingRule, costOf, countingRules, type GenerationCost, generationCost } from "./flops.js";
+import { graphOf, type Model, parameterTable } from "./parameters.js";
+import { deepseekR1, type LatentForm, peerCost, qwen3 } from "./peers.js";
+
+/** A counting rule, and the form in which DeepSeek-R1's latent attention is counted: expanded where nothing is said. */
+export type ComparisonRule = "causal" | "square" | "causalAbsorbed" | "squareAbsorbed";
+
+export const comparisonRules: Readonly<Record<ComparisonRule, { readonly rule: CountingRule; readonly form: LatentForm }>> = {
+  causal: { rule: "causal", form: "expanded" },
+  square: { rule: "square", form: "expanded" },
+  causalAbsorbed: { rule: "causal", form: "absorbed" },
+  squareAbsorbed: { rule: "square", form: "absorbed" },
+};
+
+/** A point of the report's figure, read off its axes: good to two digits or so. */
+export interface Reading {
+  readonly model: string;
+  readonly tokens: number;
+  readonly flops: number;
+}
+
+export const figureReadings: readonly Reading[] = [
+  { model: "DeepSeek-R1", tokens: 64_000, flops: 2.05e16 },
+  { model: "DeepSeek-R1", tokens: 128_000, flops: 7.0e16 },
+  { model: "Qwen3-235B-A22B", tokens: 64_000, flops: 1.3e16 },
+  { model: "Qwen3-235B-A22B", tokens: 128_000, flops: 4.55e16 },
+  { model: "MiniMax-M1", tokens: 64_000, flops: 0.78e16 },
+  { model: "MiniMax-M1", tokens: 128_000, flops: 1.72e16 },
+];
+
+/** What the report says MiniMax-M1 needs of DeepSeek-R1's operations: less than half at 64K tokens, about a quarter at 100K. */
+const CLAIMS = [
+  { tokens: 65_536, claimed: 0.5 },
+  { tokens: 100_000, claimed: 0.25 },
+] as const;
+
+/** One model of the figure. */
+export interface Series {
+  readonly model: string;
+  /** Longest context that it is published for. */
+  readonly context: number;
+  readonly cost: GenerationCost;
+  /** With absorbed latent attention, where the model has such. */
+  readonly absorbed?: GenerationCost;
+}
+
+export interface Claim {
+  readonly tokens: number;
+  /** The most that the ratio may be. */
+  readonly claimed: number;
+  readonly ratio: Readonly<Record<ComparisonRule, number>>;
+  readonly holds: Readonly<Record<ComparisonRule, boolean>>;
+  /** From how many tokens on the ratio is at most what is claimed. */
+  readonly reachedAt: Readonly<Record<ComparisonRule, number>>;
+}
+
+export interface Comparison {
+  readonly series: readonly Series[];
+  readonly ratioToDeepSeekR1: Readonly<Record<ComparisonRule, Readonly<Record<number, number>>>>;
+  /** Only for MiniMax-M1, of which the report speaks. */
+  readonly readings: readonly (Reading & Readonly<Record<CountingRule, number>>)[];
+  /** Only for MiniMax-M1. */
+  readonly claims: readonly Claim[];
+}
+
+/**
+ * Operations of generating n tokens, set against DeepSeek-R1 and Qwen3-235B-A22B, and the report's claims about the ratio under each rule.
+ *
+ * @param name of the model's series; MiniMax-M1 is known by its numbers
+ * @throws {ConfigError} a configuration of another model, or one that contradicts itself
+ */
+export function compareGeneration(model: Model = minimaxM1, name = "this model"): Comparison {
+  const cost = generationCost(model);
+  const isM1 = isMiniMaxM1(model);
+  const series: Series[] = [
+    { model: "DeepSeek-R1", context: deepseekR1.context, cost: peerCost(deepseekR1), absorbed: peerCost(deepseekR1, "absorbed") },
+    { model: "Qwen3-235B-A22B", context: qwen3.context, cost: peerCost(qwen3) },
+    isM1 ? { model: "MiniMax-M1", context: 1_000_000, cost } : { model: name, context: graphOf(model).config.maxPositionEmbeddings, cost },
+  ];
+  return {
+    series,
+    ratioToDeepSeekR1: byRule((rule) => Object.fromEntries(CLAIMS.map(({ tokens }) => [tokens, ratioToDeepSeekR1(cost, tokens, rule)]))),
+    readings: isM1 ? figureReadings.map((reading) => ({ ...reading, ...counted(series, reading) })) : [],
+    claims: isM1 ? CLAIMS.map((claim) => judge(cost, claim)) : [],
+  };
+}
+
+/** What the rules make of a reading. */
+function counted(series: readonly Series[], { model, tokens }: Reading): Readonly<Record<CountingRule, number>> {
+  const { cost } = series.find((one) => one.model === model)!;
+  return { causal: costOf(cost, tokens, "causal"), square: costOf(cost, tokens, "square") };
+}
+
+/** Operations of generating n tokens, as a part of what DeepSeek-R1 needs for them. */
+export function ratioToDeepSeekR1(cost: GenerationCost, tokens: number, by: ComparisonRule): number {
+  const { rule, form } = comparisonRules[by];
+  return costOf(cost, tokens, rule) / costOf(peerCost(deepseekR1, form), tokens, rule);
+}
+
+function judge(cost: GenerationCost, { tokens, claimed }: (typeof CLAIMS)[number]): Claim {
+  const ratio = byRule((rule) => ratioToDeepSeekR1(cost, tokens, rule));
+  return {
+    tokens,
+    claimed,
+    ratio,
+    holds: byRule((rule) => ratio[rule] <= claimed),
+    reachedAt: byRule((rule) => reachedAt(cost, claimed, rule)),
+  };
+}
+
+/** n such that (a·n + b·pairs(n)) = ratio · (a'·n + b'·pairs(n)), for another model's a' and b'; pairs(n)/n is (n + 1)/2, or n. */
+function reachedAt({ perToken, perPair }: GenerationCost, ratio: number, by: ComparisonRule): number {
+  const { rule, form } = comparisonRules[by];
+  const other = peerCost(deepseekR1, form);
+  const pairsPerToken = (perToken - ratio * other.perToken) / (ratio * other.perPair - perPair);
+  return Math.ceil(rule === "causal" ? 2 * pairsPerToken - 1 : pairsPerToken);
+}
+
+/** Whether this is the published model, whatever it is called. */
+export function isMiniMaxM1(model: Model): boolean {
+  const [own, published] = [model, minimaxM1].map((one) => ({ ...generationCost(one), count: parameterTable(one).parameterCount }));
+  return own!.count === published!.count && own!.perToken === published!.perToken && own!.perPair === published!.perPair;
+}
+
+function byRule<T>(value: (rule: ComparisonRule) => T): Readonly<Record<ComparisonRule, T>> {
+  const names = Object.keys(comparisonRules) as ComparisonRule[];
+  return Object.fromEntries(names.map((rule) => [rule, value(rule)])) as Record<ComparisonRule, T>;
+}
+
+/** The figure as numbers: every series at these lengths, under both rules. */
+export function figurePoints(series: readonly Series[], lengths: readonly number[]): FigurePoint[] {
+  return series.flatMap(({ model, cost, absorbed }) =>
+    lengths.map((tokens) => {
+      const [causal, square] = countingRules.map((rule) => costOf(cost, tokens, rule)) as [number, number];
+      if (!absorbed) return { model, tokens, causal, square };
+      const [causalAbsorbed, squareAbsorbed] = countingRules.map((rule) => costOf(absorbed, tokens, rule)) as [number, number];
+      return { model, tokens, causal, square, causalAbsorbed, squareAbsorbed };
+    }),
+  );
+}
+
+export interface FigurePoint {
+  readonly model: string;
+  readonly tokens: number;
+  readonly causal: number;
+  readonly square: number;
+  readonly causalAbsorbed?: number;
+  readonly squareAbsorbed?: number;
+}

@@ -1,0 +1,171 @@
+// Floating point operations of a model's passes: multiply-adds, two each, of products with weights and of both attentions.
+// Everything else is left out, as in published counts: norms, activations, rotary embedding, residuals and decay, a few operations for every
+// number that passes, and the one exponential of a pair, against its 4 · headDim operations.
+
+import * as v from "valibot";
+import type { Block } from "../model/graph.js";
+import { count, index, parseOptions, word } from "../runtime/options.js";
+import type { KernelCall } from "../runtime/runtime.js";
+import { graphOf, type Model } from "./parameters.js";
+
+/** Which pairs of a query and a key count: those that exist, s ≤ t, or the whole square, as if there were no causality. */
+export type CountingRule = "causal" | "square";
+
+export const countingRules: readonly CountingRule[] = ["causal", "square"];
+
+/** Operations by what they are spent on, all layers of a kind together. Exact up to 2^53. */
+export interface Flops {
+  readonly lightningProjections: number;
+  readonly lightningAttention: number;
+  readonly softmaxProjections: number;
+  readonly softmaxAttention: number;
+  readonly router: number;
+  readonly experts: number;
+  readonly shared: number;
+  readonly head: number;
+  readonly total: number;
+}
+
+export interface PassOptions {
+  /** New tokens. */
+  tokens: number;
+  /** Tokens that the sequence has already (0). */
+  past?: number;
+  /** Which tokens get logits: the last one (default), or all. */
+  logits?: "last" | "all";
+  /** `"causal"` by default. */
+  rule?: CountingRule;
+  /** Rows per chunk of lightning attention: 16 in this library, 256 in the published code. */
+  chunk?: number;
+}
+
+export interface GenerationOptions {
+  /** Tokens to generate. */
+  tokens: number;
+  /** Tokens of the prompt, whose own pass is not counted (0). */
+  past?: number;
+  /** `"causal"` by default. */
+  rule?: CountingRule;
+}
+
+const rule = v.optional(word("causal", "square"), "causal");
+const generationSchema = v.strictObject({ tokens: count, past: v.optional(index, 0), rule });
+const passSchema = v.strictObject({
+  ...generationSchema.entries,
+  logits: v.optional(word("last", "all"), "last"),
+  chunk: v.optional(count, 16),
+});
+
+/**
+ * Operations of one pass over `n` new tokens of one sequence, after `p` others: a prompt, a piece of one, or one token.
+ *
+ *     weights      2 · n · (matrices of the layers, top-k of the experts) + 2 · vocab · hidden · (tokens with logits)
+ *     lightning    4 · heads · d² · n + 4 · heads · d · Σ_chunks m(m + 1)/2     per layer; nothing for the second term if n = 1
+ *     softmax      4 · heads · d · (n·p + n(n + 1)/2)                           per layer
+ *
+ * The square rule has m² and (p + n)² − p² in place of the pairs. What a pass counts in the causal rule is, to the last operation, what the
+ * kernels are asked to do: see {@link countedFlops}.
+ *
+ * @throws {InputError} options that do not fit
+ */
+export function passFlops(model: Model, options: PassOptions): Flops {
+  const { tokens, past, logits, rule, chunk } = parseOptions(passSchema, options, "passFlops");
+  const rest = tokens % chunk;
+  const inChunks = tokens === 1 ? 0 : ((tokens - rest) / chunk) * pairs(chunk, rule) + pairs(rest, rule);
+  const heads = logits === "all" ? tokens : 1;
+  return flopsOf(model, tokens, heads, inChunks, pairs(past + tokens, rule) - pairs(past, rule));
+}
+
+/**
+ * Operations of generating `n` tokens one by one, each with logits: the sum of {@link passFlops} over passes of one token.
+ *
+ * @throws {InputError} options that do not fit
+ */
+export function generationFlops(model: Model, options: GenerationOptions): Flops {
+  const { tokens, past, rule } = parseOptions(generationSchema, options, "generationFlops");
+  return flopsOf(model, tokens, tokens, 0, pairs(past + tokens, rule) - pairs(past, rule));
+}
+
+/** Pairs of a query and a key in a sequence of n tokens. */
+export function pairs(n: number, rule: CountingRule): number {
+  return rule === "causal" ? (n * (n + 1)) / 2 : n * n;
+}
+
+function flopsOf(model: Model, tokens: number, headTokens: number, lightningPairs: number, softmaxPairs: number): Flops {
+  const { config, tensors } = graphOf(model);
+  const { attnTypeList, numAttentionHeads, headDim: d, vocabSize, hiddenSize } = config;
+  const softmaxHeads = numAttentionHeads * attnTypeList.filter((type) => type === 1).length;
+  const lightningHeads = numAttentionHeads * attnTypeList.length - softmaxHeads;
+  const weights = (block: Block) => matrixElements(tensors, block);
+  const parts = {
+    lightningProjections: 2 * tokens * weights("lightning"),
+    lightningAttention: 4 * lightningHeads * d * (d * tokens + lightningPairs),
+    softmaxProjections: 2 * tokens * weights("softmax"),
+    softmaxAttention: 4 * softmaxHeads * d * softmaxPairs,
+    router: 2 * tokens * weights("router"),
+    experts: 2 * tokens * ((weights("expert") * config.numExpertsPerTok) / config.numLocalExperts),
+    shared: 2 * tokens * weights("shared"),
+    head: 2 * headTokens * vocabSize * hiddenSize,
+  };
+  return { ...parts, total: Object.values(parts).reduce((sum, part) => sum + part, 0) };
+}
+
+function matrixElements(tensors: readonly { readonly block: Block; readonly shape: readonly number[] }[], block: Block): number {
+  let elements = 0;
+  for (const tensor of tensors) if (tensor.block === block && tensor.shape.length === 2) elements += tensor.shape[0]! * tensor.shape[1]!;
+  return elements;
+}
+
+/** What generating n tokens comes to: `perToken · n + perPair · pairs(n)`. */
+export interface GenerationCost {
+  readonly perToken: number;
+  readonly perPair: number;
+}
+
+/** The two numbers behind {@link generationFlops}. */
+export function generationCost(model: Model): GenerationCost {
+  const { total, softmaxAttention } = generationFlops(model, { tokens: 1 });
+  return { perToken: total - softmaxAttention, perPair: softmaxAttention };
+}
+
+/** Operations of generating n tokens. */
+export function costOf({ perToken, perPair }: GenerationCost, tokens: number, rule: CountingRule): number {
+  return perToken * tokens + perPair * pairs(tokens, rule);
+}
+
+/** What kernels were asked to do, by kind. */
+export interface CountedFlops {
+  /** Projections, routers, experts and the head. */
+  readonly products: number;
+  readonly lightningAttention: number;
+  readonly softmaxAttention: number;
+  readonly total: number;
+}
+
+/** Kernels whose reported work is exact, and what it counts as. */
+const COUNTED: Readonly<Record<string, Exclude<keyof CountedFlops, "total">>> = {
+  matmulF32: "products",
+  matmulBf16: "products",
+  matmulQ8: "products",
+  productsF32: "products",
+  productsBf16: "products",
+  productsQ8: "products",
+  lightning: "lightningAttention",
+  lightningStep: "lightningAttention",
+  attention: "softmaxAttention",
+};
+
+/**
+ * Adds up the work of kernel calls, as `onKernel` reports them: calls of products and of both attentions, in the causal rule. All other kernels
+ * are left out; what they report is an estimate.
+ */
+export function countedFlops(calls: Iterable<Pick<KernelCall, "kernel" | "work">>): CountedFlops {
+  const sums = { products: 0, lightningAttention: 0, softmaxAttention: 0, total: 0 };
+  for (const { kernel, work } of calls) {
+    const kind = Object.hasOwn(COUNTED, kernel) ? COUNTED[kernel] : undefined;
+    if (!kind) continue;
+    sums[kind] += work;
+    sums.total += work;
+  }
+  return sums;
+}

@@ -1,0 +1,67 @@
+import * as v from "valibot";
+import { InputError } from "../runtime/errors.js";
+import { number, parseOptions } from "../runtime/options.js";
+
+/** Three of these give the fourth. */
+export interface TrainingCostOptions {
+  gpus?: number;
+  days?: number;
+  /** Of one GPU, in dollars. */
+  pricePerHour?: number;
+  dollars?: number;
+}
+
+export interface TrainingCost {
+  readonly gpus: number;
+  readonly days: number;
+  readonly gpuHours: number;
+  readonly pricePerHour: number;
+  readonly dollars: number;
+}
+
+const positive = number("a number above 0", (x) => Number.isFinite(x) && x > 0);
+const schema = v.strictObject({
+  gpus: v.optional(positive),
+  days: v.optional(positive),
+  pricePerHour: v.optional(positive),
+  dollars: v.optional(positive),
+});
+
+/** Four numbers that are rounded differ by no more than this, of the sum. */
+const ROUNDING = 0.01;
+
+const HOURS = 24;
+
+/**
+ * What a training costs: `dollars = gpus · days · 24 · pricePerHour`, for whichever of them is not given.
+ *
+ * @throws {InputError} fewer than three numbers, or four that contradict each other by more than 1 %
+ */
+export function trainingCost(options: TrainingCostOptions): TrainingCost {
+  const given = parseOptions(schema, options, "trainingCost");
+  const { gpus, days, pricePerHour, dollars } = given;
+  const missing = Object.keys(schema.entries).filter((key) => given[key as keyof typeof given] === undefined);
+  if (missing.length > 1) {
+    throw new InputError(`trainingCost: expected three of gpus, days, pricePerHour and dollars, got none for ${missing.join(", ")}`);
+  }
+  const all = {
+    gpus: gpus ?? dollars! / (days! * HOURS * pricePerHour!),
+    days: days ?? dollars! / (gpus! * HOURS * pricePerHour!),
+    pricePerHour: pricePerHour ?? dollars! / (gpus! * days! * HOURS),
+    dollars: dollars ?? gpus! * days! * HOURS * pricePerHour!,
+  };
+  const gpuHours = all.gpus * all.days * HOURS;
+  const product = gpuHours * all.pricePerHour;
+  if (Math.abs(product - all.dollars) > ROUNDING * all.dollars) {
+    const hours = `${all.gpus} GPUs · ${all.days} days · ${HOURS} h · $${all.pricePerHour}`;
+    throw new InputError(
+      `trainingCost: dollars: expected ${product.toFixed(2)} = ${hours}, got ${all.dollars} (leave out the number that is to follow from the others)`,
+    );
+  }
+  return { ...all, gpuHours };
+}
+
+/** The report's reinforcement learning: 512 H800 for three weeks, $534,700. */
+export function reportedTrainingCost(): TrainingCost {
+  return trainingCost({ gpus: 512, days: 21, dollars: 534_700 });
+}

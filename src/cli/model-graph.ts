@@ -1,0 +1,43 @@
+import { readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { ConfigError, type Graph, graph, inspectCheckpoint, presets } from "../index.js";
+import { whyUnread } from "./terminal.js";
+
+type Options = Parameters<typeof inspectCheckpoint>[1];
+
+/**
+ * The graph of what a command names: a preset, a `config.json`, a directory with one, or without a name the model in the box. No weights are read.
+ *
+ * @throws {ConfigError} nothing of the kind, or a configuration that contradicts itself
+ */
+export async function readGraph(source: string | undefined, options: Options): Promise<{ name: string; graph: Graph }> {
+  if (source === undefined) {
+    const { files } = await import("lightning-m1/model");
+    return { name: "the model in the box", graph: await graphOfConfig(files.get("config.json")!, options) };
+  }
+  if (Object.hasOwn(presets, source)) return { name: source, graph: graph(presets[source]!) };
+  const directory = await stat(source).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+  if (!directory && !source.endsWith(".json")) {
+    const names = Object.keys(presets).join(", ");
+    throw new ConfigError(`${source}: expected a preset (${names}), a config.json or a directory with one, got nothing of the kind`);
+  }
+  return { name: source, graph: await readConfig(directory ? join(source, "config.json") : source, options) };
+}
+
+/** The graph of a configuration by itself. */
+export async function readConfig(path: string, options: Options): Promise<Graph> {
+  const bytes = await readFile(path).catch((cause: unknown) => {
+    throw new ConfigError(`${path}: expected a config.json, got ${whyUnread(cause)}`, { cause });
+  });
+  return graphOfConfig(bytes, options);
+}
+
+/** A configuration is read as that of a checkpoint: one without weights. */
+async function graphOfConfig(bytes: Uint8Array<ArrayBuffer>, options: Options): Promise<Graph> {
+  const noWeights = new TextEncoder().encode('{"weight_map": {}}');
+  const files = { "config.json": bytes, "model.safetensors.index.json": noWeights };
+  return (await inspectCheckpoint(files, options)).graph;
+}
