@@ -13,10 +13,11 @@ const allowed: Record<string, string[]> = {
   model: ["layers", "ops", "runtime"],
   io: ["model", "runtime"],
   generate: ["model", "ops", "runtime"],
+  analysis: ["model", "runtime"],
   train: ["generate", "io", "model", "ops", "runtime"],
   rl: ["generate", "io", "model", "ops", "runtime", "train"],
   node: ["io", "model", "runtime"],
-  cli: [".", "rl", "train"],
+  cli: [".", "analysis", "rl", "train"],
   ".": ["runtime", "ops", "layers", "model", "io", "generate", "train", "rl"],
 };
 

@@ -7,10 +7,11 @@ import { evaluate } from "./eval.js";
 import { generate } from "./generate.js";
 import { inspect } from "./inspect.js";
 import { checkUsage, UsageError } from "./options.js";
+import { plan } from "./plan.js";
 import { Ended, openTerminal, type Streams, type Terminal, visible } from "./terminal.js";
 import { train } from "./train.js";
 
-const commands = { generate, chat, eval: evaluate, inspect, train } as unknown as Readonly<Record<string, CommandDef>>;
+const commands = { generate, chat, eval: evaluate, inspect, plan, train } as unknown as Readonly<Record<string, CommandDef>>;
 
 /** Options that may stand before the command as well. */
 const ANYWHERE: ReadonlySet<string> = new Set(["--color", "--no-color", "--debug"]);
@@ -25,6 +26,10 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   chat: ["lightning-m1 chat ./checkpoint --system 'Be brief.' --temperature 1 --top-p 0.95"],
   eval: ["lightning-m1 eval ./checkpoint --per-level 200 --greedy", "lightning-m1 eval ./checkpoint --tasks sudoku,word-sorting --json"],
   inspect: ["lightning-m1 inspect", "lightning-m1 inspect ./checkpoint --accuracy", "lightning-m1 inspect config.json --slopes --json"],
+  plan: [
+    "lightning-m1 plan --gpu H20 --context 1000000 --concurrency 4",
+    "lightning-m1 plan --weights bf16 --nodes 2 --served /models/minimax-m1 --kubernetes | kubectl apply -f -",
+  ],
   train: ["lightning-m1 train puzzles.train.json --out ./run", "lightning-m1 train puzzles.train.json --steps 100 --threads 1"],
 };
 

@@ -1,11 +1,11 @@
-import { readFile } from "node:fs/promises";
 import { defineCommand } from "citty";
-import { type CheckpointInspection, ConfigError, type Graph, graph, inspectCheckpoint, MiniMaxM1, presets } from "../index.js";
+import { type CheckpointInspection, graph, inspectCheckpoint, MiniMaxM1, presets } from "../index.js";
 import { measureAccuracy } from "./accuracy.js";
 import { type Facts, factsOf } from "./facts.js";
+import { readConfig } from "./graph.js";
 import { layout } from "./layout.js";
 import { common, UsageError } from "./options.js";
-import { type Terminal, visible, whyUnread } from "./terminal.js";
+import { type Terminal, visible } from "./terminal.js";
 
 /** What a model is made of. Reads headers only, unless its accuracy in narrower precisions is asked for. */
 export const inspect = defineCommand({
@@ -47,13 +47,3 @@ export const inspect = defineCommand({
     }
   },
 });
-
-/** The graph of a configuration by itself, which is read as that of a checkpoint: one without weights. */
-async function readConfig(path: string, options: Parameters<typeof inspectCheckpoint>[1]): Promise<Graph> {
-  const bytes = await readFile(path).catch((cause: unknown) => {
-    throw new ConfigError(`${path}: expected a config.json, got ${whyUnread(cause)}`, { cause });
-  });
-  const noWeights = new TextEncoder().encode('{"weight_map": {}}');
-  const files = { "config.json": bytes, "model.safetensors.index.json": noWeights };
-  return (await inspectCheckpoint(files, options)).graph;
-}

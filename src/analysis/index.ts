@@ -1,0 +1,11 @@
+/**
+ * What it takes to serve a model: memory of each GPU, how GPUs share it, and the commands and manifests for it. See {@link planDeployment}.
+ *
+ * @module lightning-m1/analysis
+ */
+export { type Deployment, DeploymentError, type DeploymentTarget, planDeployment, type Remedy } from "./deployment.js";
+export { type Gpu, gpus, usableBytes } from "./gpus.js";
+export { kubernetesManifest } from "./manifest.js";
+export { type CacheScheme, type DeploymentMemory, type DeploymentMemoryOptions, deploymentMemory, type WeightScheme } from "./memory.js";
+export { tensorParallelSizes } from "./parallel.js";
+export { rayRecipe, serveArguments, serveCommand, VLLM_IMAGE, VLLM_VERSION } from "./vllm.js";
