@@ -3,9 +3,12 @@
  *
  * @module lightning-m1/analysis
  */
-export { type Deployment, DeploymentError, type DeploymentTarget, planDeployment, type Remedy } from "./deployment.js";
+export { planDeployment } from "./deployment.js";
 export { type Gpu, gpus, usableBytes } from "./gpus.js";
 export { kubernetesManifest } from "./manifest.js";
 export { type CacheScheme, type DeploymentMemory, type DeploymentMemoryOptions, deploymentMemory, type WeightScheme } from "./memory.js";
 export { tensorParallelSizes } from "./parallel.js";
+export type { Deployment } from "./placement.js";
+export { DeploymentError, type Remedy } from "./refusal.js";
+export type { DeploymentTarget } from "./target.js";
 export { rayRecipe, serveArguments, serveCommand, VLLM_IMAGE, VLLM_VERSION } from "./vllm.js";

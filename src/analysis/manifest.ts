@@ -2,7 +2,7 @@
 // where it spans several, and a Service before them.
 
 import { stringify } from "yaml";
-import type { Deployment } from "./deployment.js";
+import type { Deployment } from "./placement.js";
 import { SERVER_PORT, serveArguments, serverEnvironment, VLLM_IMAGE } from "./vllm.js";
 
 /** In the image: starts Ray on the leader, waits until all have joined; joins from the others. */

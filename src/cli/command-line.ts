@@ -28,7 +28,7 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   inspect: ["lightning-m1 inspect", "lightning-m1 inspect ./checkpoint --accuracy", "lightning-m1 inspect config.json --slopes --json"],
   plan: [
     "lightning-m1 plan --gpu H20 --context 1000000 --concurrency 4",
-    "lightning-m1 plan --weights bf16 --nodes 2 --served /models/minimax-m1 --kubernetes | kubectl apply -f -",
+    "lightning-m1 plan --weights bf16 --nodes 2 --kubernetes | kubectl apply -f -",
   ],
   train: ["lightning-m1 train puzzles.train.json --out ./run", "lightning-m1 train puzzles.train.json --steps 100 --threads 1"],
 };
