@@ -33,7 +33,7 @@ const odd = graph(
   }),
 );
 
-const targets: fc.Arbitrary<DeploymentTarget & { gpu: Gpu }> = fc.record({
+const targets: fc.Arbitrary<Omit<DeploymentTarget, "gpu"> & { gpu: Gpu }> = fc.record({
   gpu: fc.record({
     name: fc.constant("X1"),
     memoryMiB: fc.oneof(fc.integer({ min: 2560, max: 6500 }), fc.integer({ min: 1, max: 40_000 })),
