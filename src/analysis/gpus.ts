@@ -1,3 +1,9 @@
+import type { Config } from "../model/config.js";
+import { type Graph, graph } from "../model/graph.js";
+import { InputError } from "../runtime/errors.js";
+import { type DeploymentMemoryOptions, deploymentMemory, isGraph } from "./memory.js";
+import { tensorParallelSizes } from "./parallel.js";
+
 /** A kind of GPU. */
 export interface Gpu {
   readonly name: string;
@@ -35,4 +41,25 @@ const RESERVED_MIB = 512;
 /** Bytes that a server may use of one GPU, as vLLM's `--gpu-memory-utilization` counts them. */
 export function usableBytes({ memoryMiB }: Pick<Gpu, "memoryMiB">, utilization: number): number {
   return Math.floor(Math.max(0, memoryMiB - RESERVED_MIB) * 2 ** 20 * utilization);
+}
+
+/**
+ * The fewest GPUs of every kind that hold the model together, all of them sharing every layer; undefined where no number does.
+ *
+ * @param utilization share of their memory that may be used
+ * @throws {InputError} options that do not fit
+ */
+export function gpusNeeded(
+  model: Graph | Config | Record<string, unknown>,
+  options: Omit<DeploymentMemoryOptions, "tensorParallel"> = {},
+  utilization = 0.95,
+): { readonly gpu: Gpu; readonly needed: number | undefined }[] {
+  if (!(utilization > 0 && utilization <= 1)) {
+    throw new InputError(`gpusNeeded: utilization: expected a number within (0, 1], got ${utilization}`);
+  }
+  const known = isGraph(model) ? model : graph(model);
+  const totals = tensorParallelSizes(known.config).map(
+    (p) => [p, deploymentMemory(known, { ...options, tensorParallel: p }).totalBytes] as const,
+  );
+  return gpus.map((gpu) => ({ gpu, needed: totals.find(([, bytes]) => bytes <= usableBytes(gpu, utilization))?.[0] }));
 }

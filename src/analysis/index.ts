@@ -4,7 +4,7 @@
  * @module lightning-m1/analysis
  */
 export { planDeployment } from "./deployment.js";
-export { type Gpu, gpus, usableBytes } from "./gpus.js";
+export { type Gpu, gpus, gpusNeeded, usableBytes } from "./gpus.js";
 export { kubernetesManifest } from "./manifest.js";
 export { type CacheScheme, type DeploymentMemory, type DeploymentMemoryOptions, deploymentMemory, type WeightScheme } from "./memory.js";
 export { tensorParallelSizes } from "./parallel.js";

@@ -130,15 +130,16 @@ function shardBytes({ block, name, shape }: GraphTensor, config: Config, p: numb
     case "expert": {
       // w1 and w3 are cut by rows, w2 by columns, so that every GPU has a scale for each of its rows.
       const own = name.endsWith(".w2.weight") ? rows : rows / p;
-      return (values / p) * (scheme === "bf16" ? 2 : scheme === "f32" ? 4 : 1) + scales(scheme, own);
+      return (values * EXPERT_BYTES[scheme]) / p + scales(scheme, own);
     }
     default: {
-      const share = /\.[kv]_proj\./.test(name) ? Math.max(1 / config.numKeyValueHeads, 1 / p) : 1 / p;
-      if (shape.length === 1 || scheme !== "fp8") return values * share * width;
-      return values * share + 4;
+      const own = values / (/\.[kv]_proj\./.test(name) ? Math.min(config.numKeyValueHeads, p) : p);
+      return shape.length === 2 && scheme === "fp8" ? own + 4 : own * width;
     }
   }
 }
+
+const EXPERT_BYTES: Readonly<Record<WeightScheme, number>> = { f32: 4, bf16: 2, fp8: 1, experts_int8: 1 };
 
 /** float32 scales of a matrix of experts. */
 function scales(scheme: WeightScheme, rows: number): number {

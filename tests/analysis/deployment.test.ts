@@ -74,6 +74,7 @@ function valueAfter(words: readonly string[], flag: string): string | undefined 
   return words.includes(flag) ? words[words.indexOf(flag) + 1] : undefined;
 }
 
+/** Where every kind of outcome has to come up, the seed is fixed. */
 describe("laws", () => {
   test("what is planned fits by its own arithmetic, divides the model, and uses no GPU twice", () => {
     let fitting = 0;
@@ -96,7 +97,7 @@ describe("laws", () => {
         expect(passTokens).toBeGreaterThanOrEqual(sequences);
         expect(plan.cacheTokens).toBeGreaterThanOrEqual(sequences * context);
       }),
-      { numRuns: 300 },
+      { numRuns: 300, seed: 1 },
     );
     expect(fitting).toBeGreaterThan(30);
   });
@@ -150,7 +151,7 @@ describe("laws", () => {
           if (change === "nodes") expect(planned({ ...target, nodes: (value as number) - 1 })).toBeUndefined();
         }
       }),
-      { numRuns: 150 },
+      { numRuns: 300, seed: 1 },
     );
     expect([...seen].sort()).toEqual(["concurrency", "context", "gpu", "gpusPerNode", "nodes", "weights"]);
   });
@@ -202,7 +203,7 @@ describe("laws", () => {
         expect(service.spec.selector).toEqual(labels);
         if (!group) expect(server.spec.selector.matchLabels).toEqual(labels);
       }),
-      { numRuns: 150 },
+      { numRuns: 300, seed: 1 },
     );
     expect([...kinds].sort()).toEqual(["Deployment", "LeaderWorkerSet"]);
   });

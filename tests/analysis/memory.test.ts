@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type DeploymentMemory, deploymentMemory, gpus, tensorParallelSizes, usableBytes } from "../../src/analysis/index.js";
+import { type DeploymentMemory, deploymentMemory, gpus, gpusNeeded, tensorParallelSizes, usableBytes } from "../../src/analysis/index.js";
 import { type Block, graph, minimaxM1, parseConfig, tinyM1 } from "../../src/index.js";
 
 const m1 = graph(minimaxM1);
@@ -64,9 +64,8 @@ describe("the published model", () => {
     ["H200", "bf16", 8],
     ["B200", "bf16", 8],
   ] as const)("GPUs for one sequence of 131,072 tokens: %s, %s: %i", (name, weights, expected) => {
-    const usable = usableBytes(gpus.find((gpu) => gpu.name === name)!, 0.9);
-    const fits = (tensorParallel: number) => deploymentMemory(m1, { weights, tensorParallel }).totalBytes <= usable;
-    expect(tensorParallelSizes(minimaxM1).find(fits)).toBe(expected);
+    const needed = gpusNeeded(m1, { weights }, 0.9);
+    expect(needed.find(({ gpu }) => gpu.name === name)?.needed).toBe(expected);
   });
 });
 
@@ -141,6 +140,13 @@ describe("laws", () => {
     expect(all[1]).toEqual(all[0]);
     expect(all[2]).toEqual(all[0]);
   });
+});
+
+test("what no number of GPUs holds has none; a share is one", () => {
+  expect(new Set(gpusNeeded(m1, { context: 10_240_000, batch: 500 }).map(({ needed }) => needed))).toEqual(new Set([undefined]));
+  for (const utilization of [0, 1.01, Number.NaN]) {
+    expect(() => gpusNeeded(tiny, {}, utilization)).toThrow(`gpusNeeded: utilization: expected a number within (0, 1], got ${utilization}`);
+  }
 });
 
 test("a model without softmax attention keeps no keys, no values and no positions", () => {
