@@ -1,5 +1,6 @@
 /**
- * What a model costs, by arithmetic over its configuration: parameters, operations, training, and the report's figures beside them.
+ * What a model costs, by arithmetic over its configuration: parameters, operations, memory, training, and the report's figures beside them; and what it
+ * takes to serve it. See {@link planDeployment}.
  *
  * @module lightning-m1/analysis
  */
@@ -29,6 +30,7 @@ export {
   ratioToDeepSeekR1,
   type Series,
 } from "./comparison.js";
+export { planDeployment } from "./deployment.js";
 export {
   type CountedFlops,
   type CountingRule,
@@ -44,6 +46,14 @@ export {
   pairs,
   passFlops,
 } from "./flops.js";
+export { type Gpu, gpus, gpusNeeded, usableBytes } from "./gpus.js";
+export { kubernetesManifest } from "./manifest.js";
+export { type CacheScheme, type DeploymentMemory, type DeploymentMemoryOptions, deploymentMemory, type WeightScheme } from "./memory.js";
+export { tensorParallelSizes } from "./parallel.js";
 export { type BlockParameters, type Model, type ParameterTable, parameterTable } from "./parameters.js";
 export { deepseekR1, type LatentForm, type Peer, type PeerParameters, peerCost, peerParameters, qwen3 } from "./peers.js";
+export type { Deployment } from "./placement.js";
+export { DeploymentError, type Remedy } from "./refusal.js";
+export type { DeploymentTarget } from "./target.js";
 export { reportedTrainingCost, type TrainingCost, type TrainingCostOptions, trainingCost } from "./training-cost.js";
+export { rayRecipe, serveArguments, serveCommand, VLLM_IMAGE, VLLM_VERSION } from "./vllm.js";

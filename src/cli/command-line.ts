@@ -9,10 +9,13 @@ import { fullsize } from "./fullsize.js";
 import { generate } from "./generate.js";
 import { inspect } from "./inspect.js";
 import { checkUsage, UsageError } from "./options.js";
+import { plan } from "./plan.js";
 import { Ended, openTerminal, type Streams, type Terminal, visible } from "./terminal.js";
 import { train } from "./train.js";
 
-const commands = { generate, chat, eval: evaluate, inspect, analyze, fullsize, train } as unknown as Readonly<Record<string, CommandDef>>;
+const commands = { generate, chat, eval: evaluate, inspect, analyze, plan, fullsize, train } as unknown as Readonly<
+  Record<string, CommandDef>
+>;
 
 /** Options that may stand before the command as well. */
 const ANYWHERE: ReadonlySet<string> = new Set(["--color", "--no-color", "--debug"]);
@@ -34,6 +37,10 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     "lightning-m1 analyze --gpus 8 --days 10 --price 2.50",
   ],
   fullsize: ["lightning-m1 fullsize", "lightning-m1 fullsize --verify ./golden/full-size", "lightning-m1 fullsize --layers 2 --json"],
+  plan: [
+    "lightning-m1 plan --gpu H20 --context 1000000 --concurrency 4",
+    "lightning-m1 plan --weights bf16 --nodes 2 --kubernetes | kubectl apply -f -",
+  ],
   train: ["lightning-m1 train puzzles.train.json --out ./run", "lightning-m1 train puzzles.train.json --steps 100 --threads 1"],
 };
 

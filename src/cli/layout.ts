@@ -116,7 +116,7 @@ function accuracyTable({ tokens, usedBytes, perplexity, precisions }: AccuracyRe
   ];
 }
 
-function rows(entries: readonly (readonly [label: string, text: string])[]): string[] {
+export function rows(entries: readonly (readonly [label: string, text: string])[]): string[] {
   return entries.flatMap(([label, text]) => wrap(label.padEnd(18), text.split(" ")));
 }
 
@@ -140,6 +140,6 @@ function mebibytes(value: number): string {
   return `${(value / 2 ** 20).toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 })} MiB`;
 }
 
-function bytes(value: number): string {
+export function bytes(value: number): string {
   return value < 1024 ? `${value} bytes` : `${count(value)} bytes (${formatBytes(value)})`;
 }

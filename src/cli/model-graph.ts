@@ -6,7 +6,7 @@ import { whyUnread } from "./terminal.js";
 type Options = Parameters<typeof inspectCheckpoint>[1];
 
 /**
- * The graph of what a command names: a preset, a `config.json`, a directory with one, or without a name the model in the box. No weights are read.
+ * The graph of what a command names: a preset, a `config.json`, a directory with one, a hub id, or without a name the model in the box. No weights are read.
  *
  * @throws {ConfigError} nothing of the kind, or a configuration that contradicts itself
  */
@@ -20,11 +20,9 @@ export async function readGraph(source: string | undefined, options: Options): P
     (found) => found.isDirectory(),
     () => false,
   );
-  if (!directory && !source.endsWith(".json")) {
-    const names = Object.keys(presets).join(", ");
-    throw new ConfigError(`${source}: expected a preset (${names}), a config.json or a directory with one, got nothing of the kind`);
-  }
-  return { name: source, graph: await readConfig(directory ? join(source, "config.json") : source, options) };
+  if (directory) return { name: source, graph: await readConfig(join(source, "config.json"), options) };
+  if (source.endsWith(".json")) return { name: source, graph: await readConfig(source, options) };
+  return { name: source, graph: (await inspectCheckpoint(source, options)).graph };
 }
 
 /** The graph of a configuration by itself. */

@@ -90,7 +90,7 @@ export function isSampled({ temperature, topK, topP, minP }: ReturnType<typeof s
 /** Which numbers an option takes. */
 type Range = readonly [expected: string, fits: (x: number) => boolean];
 
-const positive: Range = ["an integer of at least 1", (x) => Number.isSafeInteger(x) && x >= 1];
+export const positive: Range = ["an integer of at least 1", (x) => Number.isSafeInteger(x) && x >= 1];
 
 const threads: Range = ['"auto" or an integer within [1, 64]', (x) => Number.isInteger(x) && x >= 1 && x <= 64];
 

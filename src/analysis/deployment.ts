@@ -1,0 +1,19 @@
+import type { Config } from "../model/config.js";
+import { type Graph, graph } from "../model/graph.js";
+import { isGraph } from "./memory.js";
+import { type Deployment, place } from "./placement.js";
+import { refuse } from "./refusal.js";
+import { type DeploymentTarget, parseTarget } from "./target.js";
+
+/**
+ * A deployment on the given GPUs that holds `concurrency` sequences of `context` tokens at a time.
+ *
+ * @param model a configuration (typed, or the JSON of a `config.json`), or its graph
+ * @throws {DeploymentError} it does not fit; the message and `remedies` say what would
+ * @throws {InputError} a target that contradicts itself or the model
+ */
+export function planDeployment(model: Graph | Config | Record<string, unknown>, target: DeploymentTarget = {}): Deployment {
+  const known = isGraph(model) ? model : graph(model);
+  const asked = parseTarget(known.config, target);
+  return place(known, asked) ?? refuse(known, asked);
+}

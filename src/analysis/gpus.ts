@@ -1,0 +1,65 @@
+import type { Config } from "../model/config.js";
+import { type Graph, graph } from "../model/graph.js";
+import { InputError } from "../runtime/errors.js";
+import { type DeploymentMemoryOptions, deploymentMemory, isGraph } from "./memory.js";
+import { tensorParallelSizes } from "./parallel.js";
+
+/** A kind of GPU. */
+export interface Gpu {
+  readonly name: string;
+  /** Memory as the driver reports it. */
+  readonly memoryMiB: number;
+  /** What Kubernetes calls the resource. */
+  readonly resource: "nvidia.com/gpu" | "amd.com/gpu";
+  /** What speaks against it. */
+  readonly caution?: string;
+}
+
+function nvidia(name: string, memoryMiB: number): Gpu {
+  return { name, memoryMiB, resource: "nvidia.com/gpu" };
+}
+
+/** Kinds of GPU with the memory for it, smallest first. "80 GB" and the like are names: MiB are what the driver reports. */
+export const gpus: readonly Gpu[] = [
+  nvidia("H100", 81_559),
+  nvidia("H800", 81_559),
+  nvidia("A100", 81_920),
+  nvidia("H20", 97_871),
+  nvidia("H200", 143_771),
+  nvidia("B200", 183_359),
+  {
+    name: "MI300X",
+    memoryMiB: 196_592,
+    resource: "amd.com/gpu",
+    caution: "vLLM's lightning attention is reported to ask for more shared memory (128 KiB) than an MI300X has (64 KiB)",
+  },
+];
+
+/** Kept from programs by the driver: of an H100's 81,559 MiB PyTorch sees 81,079. */
+const RESERVED_MIB = 512;
+
+/** Bytes that a server may use of one GPU, as vLLM's `--gpu-memory-utilization` counts them. */
+export function usableBytes({ memoryMiB }: Pick<Gpu, "memoryMiB">, utilization: number): number {
+  return Math.floor(Math.max(0, memoryMiB - RESERVED_MIB) * 2 ** 20 * utilization);
+}
+
+/**
+ * The fewest GPUs of every kind that hold the model together, all of them sharing every layer; undefined where no number does.
+ *
+ * @param utilization share of their memory that may be used
+ * @throws {InputError} options that do not fit
+ */
+export function gpusNeeded(
+  model: Graph | Config | Record<string, unknown>,
+  options: Omit<DeploymentMemoryOptions, "tensorParallel"> = {},
+  utilization = 0.95,
+): { readonly gpu: Gpu; readonly needed: number | undefined }[] {
+  if (!(utilization > 0 && utilization <= 1)) {
+    throw new InputError(`gpusNeeded: utilization: expected a number within (0, 1], got ${utilization}`);
+  }
+  const known = isGraph(model) ? model : graph(model);
+  const totals = tensorParallelSizes(known.config).map(
+    (p) => [p, deploymentMemory(known, { ...options, tensorParallel: p }).totalBytes] as const,
+  );
+  return gpus.map((gpu) => ({ gpu, needed: totals.find(([, bytes]) => bytes <= usableBytes(gpu, utilization))?.[0] }));
+}

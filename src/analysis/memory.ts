@@ -1,0 +1,165 @@
+// What a model takes on a GPU that serves it: bytes, from shapes alone. T tokens per sequence, B sequences, p GPUs that share every layer.
+//
+//   weights   what is sharded / p + what every GPU holds: norms, routers, keys and values beyond one KV head
+//   keys and values   B · ⌈T/16⌉ · 16 · softmax layers · 2 · max(1, kvHeads/p) · headDim · width
+//   states    B · lightning layers · heads/p · headDim² · 4      (float32, whatever T is)
+//   rotary    T · rotaryDim · 4                                  (one table of cosines and sines on every GPU)
+//
+// Precisions are those of vLLM: head and routers in float32, the rest in the scheme's.
+
+import * as v from "valibot";
+import type { Config } from "../model/config.js";
+import { type Graph, type GraphTensor, graph } from "../model/graph.js";
+import { InputError } from "../runtime/errors.js";
+import { count, parseOptions, word } from "../runtime/options.js";
+import { divides, paddedVocab, tensorParallelRule } from "./parallel.js";
+
+/**
+ * How a server keeps weights. `experts_int8`: experts in one byte and a float32 scale per output, the rest bfloat16. `fp8`: all matrices of
+ * the layers in one byte and a float32 scale each.
+ */
+export type WeightScheme = "f32" | "bf16" | "fp8" | "experts_int8";
+
+/** How a server keeps keys and values. */
+export type CacheScheme = "bf16" | "fp8";
+
+export interface DeploymentMemoryOptions {
+  /** Tokens that one sequence may reach; by default 131,072, or as many as the model knows if that is fewer. */
+  context?: number;
+  /** Sequences at a time (1). */
+  batch?: number;
+  /** `"bf16"` by default. */
+  weights?: WeightScheme;
+  /** `"bf16"` by default. */
+  kv?: CacheScheme;
+  /** GPUs that share every layer (1). */
+  tensorParallel?: number;
+  /** Most tokens of one pass (8,192): longer prompts go in piece by piece. */
+  passTokens?: number;
+}
+
+/** Bytes of one GPU's memory. */
+export interface DeploymentMemory {
+  /** Exact, for the precisions above. */
+  readonly weightsBytes: number;
+  /** Exact: keys and values of all sequences at the end of their context, in blocks of 16 tokens. */
+  readonly keyValueBytes: number;
+  /** Exact: lightning states of all sequences. */
+  readonly stateBytes: number;
+  /** Exact: cosines and sines of every position. */
+  readonly rotaryBytes: number;
+  /** An estimate: what one pass needs, and {@link OVERHEAD_BYTES}. */
+  readonly activationBytes: number;
+  readonly totalBytes: number;
+}
+
+/** Taken for what is no tensor: the CUDA context, communication buffers, captured graphs. An assumption, not a measurement. */
+export const OVERHEAD_BYTES = 2 * 2 ** 30;
+
+/** Tokens to a block of keys and values. */
+export const BLOCK_TOKENS = 16;
+
+const schema = v.strictObject({
+  context: v.optional(count),
+  batch: v.optional(count, 1),
+  weights: v.optional(word("f32", "bf16", "fp8", "experts_int8"), "bf16"),
+  kv: v.optional(word("bf16", "fp8"), "bf16"),
+  tensorParallel: v.optional(count, 1),
+  passTokens: v.optional(count, 8192),
+});
+
+/**
+ * What each GPU of a server holds, known from the configuration. On one GPU (`tensorParallel: 1`) that is the whole model.
+ *
+ * @param model a configuration (typed, or the JSON of a `config.json`), or its graph
+ * @throws {InputError} options that do not fit, or a number of GPUs that does not divide heads, experts' width or vocabulary
+ */
+export function deploymentMemory(model: Graph | Config | Record<string, unknown>, options: DeploymentMemoryOptions = {}): DeploymentMemory {
+  const { config, tensors } = isGraph(model) ? model : graph(model);
+  const {
+    weights,
+    kv,
+    batch,
+    tensorParallel,
+    passTokens,
+    context = defaultContext(config),
+  } = parseOptions(schema, options, "deploymentMemory");
+  if (!divides(config, tensorParallel)) {
+    throw new InputError(`deploymentMemory: tensorParallel: expected ${tensorParallelRule(config)}, got ${tensorParallel}`);
+  }
+  const { attnTypeList, numAttentionHeads: heads, headDim, rotaryDim } = config;
+  const softmaxLayers = attnTypeList.filter((type) => type === 1).length;
+  const lightningLayers = attnTypeList.length - softmaxLayers;
+  const kvHeads = Math.max(1, config.numKeyValueHeads / tensorParallel);
+  const cached = Math.ceil(context / BLOCK_TOKENS) * BLOCK_TOKENS;
+
+  const weightsBytes = tensors.reduce((sum, tensor) => sum + shardBytes(tensor, config, tensorParallel, weights), 0);
+  const keyValueBytes = batch * cached * softmaxLayers * 2 * kvHeads * headDim * (kv === "fp8" ? 1 : 2);
+  const stateBytes = batch * lightningLayers * (heads / tensorParallel) * headDim ** 2 * 4;
+  const rotaryBytes = softmaxLayers > 0 ? cached * rotaryDim * 4 : 0;
+  const activationBytes = passBytes(config, tensorParallel, Math.min(passTokens, batch * context), batch) + OVERHEAD_BYTES;
+  return {
+    weightsBytes,
+    keyValueBytes,
+    stateBytes,
+    rotaryBytes,
+    activationBytes,
+    totalBytes: weightsBytes + keyValueBytes + stateBytes + rotaryBytes + activationBytes,
+  };
+}
+
+/** Tokens of a sequence where nothing is said. */
+export function defaultContext(config: Config): number {
+  return Math.min(config.maxPositionEmbeddings, 131_072);
+}
+
+/** One GPU's part of a tensor. */
+function shardBytes({ block, name, shape }: GraphTensor, config: Config, p: number, scheme: WeightScheme): number {
+  const [rows, columns = 1] = shape as [number, number?];
+  const values = rows * columns;
+  const width = scheme === "f32" ? 4 : 2;
+  switch (block) {
+    case "norm":
+      return values * width;
+    case "router":
+      return values * 4;
+    case "embedding":
+      return (paddedVocab(config) * columns * width) / p;
+    case "head":
+      return (paddedVocab(config) * columns * 4) / p;
+    case "expert": {
+      // w1 and w3 are cut by rows, w2 by columns, so that every GPU has a scale for each of its rows.
+      const own = name.endsWith(".w2.weight") ? rows : rows / p;
+      return (values * EXPERT_BYTES[scheme]) / p + scales(scheme, own);
+    }
+    default: {
+      const own = values / (/\.[kv]_proj\./.test(name) ? Math.min(config.numKeyValueHeads, p) : p);
+      return shape.length === 2 && scheme === "fp8" ? own + 4 : own * width;
+    }
+  }
+}
+
+const EXPERT_BYTES: Readonly<Record<WeightScheme, number>> = { f32: 4, bf16: 2, fp8: 1, experts_int8: 1 };
+
+/** float32 scales of a matrix of experts. */
+function scales(scheme: WeightScheme, rows: number): number {
+  return scheme === "experts_int8" ? 4 * rows : scheme === "fp8" ? 4 : 0;
+}
+
+/**
+ * An estimate of one pass over `tokens` tokens, whose layers take turns in the same memory. Per token: six rows of the hidden size in bfloat16
+ * around a mixer or the experts, whichever is larger. A lightning mixer holds its projection in bfloat16, in float32, after SiLU, and cut in
+ * three (3 · (2 + 4 + 4 + 4) bytes per value), its result twice and its gate (10 bytes); the experts hold gate, value and product of each of
+ * k experts, and their results, in bfloat16. Besides, logits of every sequence twice in float32.
+ */
+function passBytes(config: Config, p: number, tokens: number, batch: number): number {
+  const { hiddenSize, intermediateSize, numAttentionHeads, headDim, numExpertsPerTok, vocabSize } = config;
+  const mixer = (52 * numAttentionHeads * headDim) / p;
+  const experts = numExpertsPerTok * ((6 * intermediateSize) / p + 2 * hiddenSize);
+  return tokens * (12 * hiddenSize + Math.max(mixer, experts)) + batch * vocabSize * 8;
+}
+
+/** Tells a graph from a configuration. */
+export function isGraph(model: object): model is Graph {
+  return typeof model === "object" && model !== null && "tensors" in model;
+}

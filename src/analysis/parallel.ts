@@ -1,0 +1,30 @@
+import type { Config } from "../model/config.js";
+
+/**
+ * Whether p GPUs can share every layer: heads, experts' width and the padded vocabulary are cut in p, and so are KV heads, or p is a multiple
+ * of them and GPUs share copies.
+ */
+export function divides(config: Config, p: number): boolean {
+  const { numAttentionHeads, numKeyValueHeads, intermediateSize } = config;
+  return (
+    numAttentionHeads % p === 0 &&
+    (numKeyValueHeads % p === 0 || p % numKeyValueHeads === 0) &&
+    intermediateSize % p === 0 &&
+    paddedVocab(config) % p === 0
+  );
+}
+
+/** What {@link divides} asks for, in words. */
+export function tensorParallelRule(config: Config): string {
+  return `one of ${tensorParallelSizes(config).join(", ")} (it divides heads, KV heads, experts' width and vocabulary)`;
+}
+
+/** Every p that {@link divides}, ascending. */
+export function tensorParallelSizes(config: Config): number[] {
+  return Array.from({ length: config.numAttentionHeads }, (_, i) => i + 1).filter((p) => divides(config, p));
+}
+
+/** Rows of embedding and head: vLLM fills vocabularies up to a multiple of 64. */
+export function paddedVocab({ vocabSize }: Config): number {
+  return Math.ceil(vocabSize / 64) * 64;
+}

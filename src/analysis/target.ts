@@ -1,0 +1,84 @@
+import * as v from "valibot";
+import type { Config } from "../model/config.js";
+import { InputError } from "../runtime/errors.js";
+import { count, flag, number, parseOptions, text, word } from "../runtime/options.js";
+import { type Gpu, gpus } from "./gpus.js";
+import { type CacheScheme, defaultContext } from "./memory.js";
+
+/** What is asked of a deployment. */
+export interface DeploymentTarget {
+  /** A name of {@link gpus}, or any other kind ("H800"). */
+  gpu?: string | Gpu;
+  /** 8 by default. */
+  gpusPerNode?: number;
+  /** 1 by default. */
+  nodes?: number;
+  /** Tokens that each sequence may reach; by default 131,072, or as many as the model knows if that is fewer. */
+  context?: number;
+  /** Sequences at a time that all may reach it, over all replicas (1). */
+  concurrency?: number;
+  /** As vLLM is told: `"experts_int8"` by default. */
+  weights?: "bf16" | "experts_int8";
+  /** `"bf16"` by default. */
+  kv?: CacheScheme;
+  /** Share of each GPU's memory that vLLM may use (0.95). */
+  utilization?: number;
+  /** Most tokens of one pass (8,192). */
+  passTokens?: number;
+  /** Every GPU holds whole experts instead of a part of each. Memory is counted as without it, which is the same within 0.1 %. */
+  expertParallel?: boolean;
+  /** Hub id or absolute path that the server loads ("MiniMaxAI/MiniMax-M1-80k"). */
+  served?: string;
+}
+
+const fraction = number("a number within (0, 1]", (x) => x > 0 && x <= 1);
+
+const kind = v.union(
+  [
+    v.pipe(
+      v.custom<string>((x) => gpus.some(({ name }) => name === x)),
+      v.transform((name) => gpus.find((gpu) => gpu.name === name)!),
+    ),
+    v.strictObject({
+      name: text,
+      memoryMiB: count,
+      resource: v.optional(word("nvidia.com/gpu", "amd.com/gpu"), "nvidia.com/gpu"),
+      caution: v.optional(text),
+    }),
+  ],
+  `${gpus.map(({ name }) => JSON.stringify(name)).join(", ")} or { name, memoryMiB }`,
+);
+
+const schema = v.strictObject({
+  gpu: v.optional(kind, "H800"),
+  gpusPerNode: v.optional(count, 8),
+  nodes: v.optional(count, 1),
+  context: v.optional(count),
+  concurrency: v.optional(count, 1),
+  weights: v.optional(word("bf16", "experts_int8"), "experts_int8"),
+  kv: v.optional(word("bf16", "fp8"), "bf16"),
+  utilization: v.optional(fraction, 0.95),
+  passTokens: v.optional(count, 8192),
+  expertParallel: v.optional(flag, false),
+  served: v.optional(text, "MiniMaxAI/MiniMax-M1-80k"),
+});
+
+/** The same with every default in place. */
+export type Target = v.InferOutput<typeof schema> & { readonly context: number };
+
+/** @throws {InputError} a target that contradicts itself or the model */
+export function parseTarget(config: Config, options: DeploymentTarget): Target {
+  const given = parseOptions(schema, options, "plan");
+  const target = { ...given, context: given.context ?? defaultContext(config) };
+  check(config, target);
+  return target;
+}
+
+function check({ maxPositionEmbeddings }: Config, { context, served }: Target): void {
+  if (context > maxPositionEmbeddings) {
+    throw new InputError(`plan: context: expected at most ${maxPositionEmbeddings} (max_position_embeddings), got ${context}`);
+  }
+  if (!/^[\w/.][\w./:@-]*$/.test(served)) {
+    throw new InputError(`plan: served: expected a hub id or a path without spaces and quotes, got ${JSON.stringify(served)}`);
+  }
+}

@@ -1,0 +1,287 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { parseAllDocuments } from "yaml";
+import {
+  type Deployment,
+  DeploymentError,
+  type DeploymentTarget,
+  deploymentMemory,
+  type Gpu,
+  gpus,
+  kubernetesManifest,
+  planDeployment,
+  rayRecipe,
+  serveArguments,
+  serveCommand,
+  tensorParallelSizes,
+  usableBytes,
+} from "../../src/analysis/index.js";
+import { type Graph, graph, InputError, minimaxM1, parseConfig, tinyM1 } from "../../src/index.js";
+
+const m1 = graph(minimaxM1);
+/** Replicas of 1, 3, 6 or 12 GPUs: 3 KV heads, and a vocabulary whose padding 9 does not divide. */
+const odd = graph(
+  parseConfig({
+    ...tinyM1.source,
+    vocab_size: 380,
+    num_attention_heads: 12,
+    num_key_value_heads: 3,
+    num_local_experts: 6,
+    hidden_size: 2048,
+    intermediate_size: 4608,
+    max_position_embeddings: 2 ** 20,
+  }),
+);
+
+const targets: fc.Arbitrary<Omit<DeploymentTarget, "gpu"> & { gpu: Gpu }> = fc.record({
+  gpu: fc.record({
+    name: fc.constant("X1"),
+    memoryMiB: fc.oneof(fc.integer({ min: 2560, max: 6500 }), fc.integer({ min: 1, max: 40_000 })),
+    resource: fc.constant("nvidia.com/gpu" as const),
+  }),
+  gpusPerNode: fc.integer({ min: 1, max: 12 }),
+  nodes: fc.integer({ min: 1, max: 9 }),
+  context: fc.integer({ min: 1, max: 2 ** 20 }),
+  concurrency: fc.integer({ min: 1, max: 60 }),
+  weights: fc.constantFrom("bf16", "experts_int8"),
+  kv: fc.constantFrom("bf16", "fp8"),
+  utilization: fc.double({ min: 0.5, max: 1, noNaN: true }),
+  passTokens: fc.integer({ min: 1, max: 4096 }),
+  expertParallel: fc.boolean(),
+} as const);
+
+function planned(target: DeploymentTarget, model: Graph = odd): Deployment | undefined {
+  try {
+    return planDeployment(model, target);
+  } catch (error) {
+    if (error instanceof DeploymentError) return undefined;
+    throw error;
+  }
+}
+
+function refused(target: DeploymentTarget, model: Graph = odd): DeploymentError {
+  try {
+    planDeployment(model, target);
+  } catch (error) {
+    if (error instanceof DeploymentError) return error;
+    throw error;
+  }
+  throw new Error("expected a refusal");
+}
+
+/** What follows a flag in a command. */
+function valueAfter(words: readonly string[], flag: string): string | undefined {
+  return words.includes(flag) ? words[words.indexOf(flag) + 1] : undefined;
+}
+
+/** Where every kind of outcome has to come up, the seed is fixed. */
+describe("laws", () => {
+  test("what is planned fits by its own arithmetic, divides the model, and uses no GPU twice", () => {
+    let fitting = 0;
+    fc.assert(
+      fc.property(targets, (target) => {
+        const plan = planned(target);
+        if (!plan) return;
+        fitting++;
+        const { tensorParallel, replicas, nodesPerReplica, sequences, context, passTokens, memory } = plan;
+        const { gpusPerNode, nodes, concurrency, weights, kv } = target as Required<DeploymentTarget>;
+        expect(memory).toEqual(deploymentMemory(odd, { weights, kv, context, batch: sequences, tensorParallel, passTokens }));
+        expect(memory.totalBytes).toBeLessThanOrEqual(plan.usableBytes);
+        expect(plan.usableBytes).toBeLessThanOrEqual(target.gpu.memoryMiB * 2 ** 20);
+        expect(tensorParallelSizes(odd.config)).toContain(tensorParallel);
+        if (plan.expertParallel) expect(odd.config.numLocalExperts % tensorParallel).toBe(0);
+        expect(nodesPerReplica === 1 ? gpusPerNode % tensorParallel : tensorParallel - nodesPerReplica * gpusPerNode).toBe(0);
+        expect(replicas * tensorParallel).toBeLessThanOrEqual(gpusPerNode * nodes);
+        expect(replicas * nodesPerReplica).toBeLessThanOrEqual(nodesPerReplica === 1 ? replicas : nodes);
+        expect(replicas * sequences).toBeGreaterThanOrEqual(concurrency);
+        expect(passTokens).toBeGreaterThanOrEqual(sequences);
+        expect(plan.cacheTokens).toBeGreaterThanOrEqual(sequences * context);
+      }),
+      { numRuns: 300, seed: 1 },
+    );
+    expect(fitting).toBeGreaterThan(30);
+  });
+
+  test("the room for tokens is used to the last block", () => {
+    fc.assert(
+      fc.property(targets, (target) => {
+        const plan = planned({ ...target, concurrency: 1, nodes: 1 });
+        if (!plan) return;
+        const { memory, usableBytes, cacheTokens, context } = plan;
+        const block = memory.keyValueBytes / Math.ceil(context / 16);
+        const others = memory.totalBytes - memory.keyValueBytes;
+        expect(others + (cacheTokens / 16) * block).toBeLessThanOrEqual(usableBytes);
+        expect(others + (cacheTokens / 16 + 1) * block).toBeGreaterThan(usableBytes);
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  test("more memory, a larger share of it, more nodes, fewer or shorter sequences never turn a fit into a refusal", () => {
+    fc.assert(
+      fc.property(targets, fc.integer({ min: 1, max: 20_000 }), fc.double({ min: 0, max: 1, noNaN: true }), (target, more, share) => {
+        if (!planned(target)) return;
+        const less = (x: number) => Math.max(1, Math.floor(x * share));
+        const { nodes, context, concurrency, utilization } = target as Required<DeploymentTarget>;
+        for (const easier of [
+          { gpu: { ...target.gpu, memoryMiB: target.gpu.memoryMiB + more } },
+          { utilization: utilization + (1 - utilization) * share },
+          { nodes: nodes + (more % 8) },
+          { context: less(context) },
+          { concurrency: less(concurrency) },
+        ]) {
+          expect(planned({ ...target, ...(easier as DeploymentTarget) }), JSON.stringify(easier)).toBeDefined();
+        }
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  test("every remedy is one, and asks for no more than is needed", () => {
+    const seen = new Set<string>();
+    fc.assert(
+      fc.property(targets, (target) => {
+        if (planned(target)) return;
+        for (const { change, value } of refused(target).remedies) {
+          seen.add(change);
+          const changed = { ...target, [change]: value } as DeploymentTarget;
+          expect(planned(changed), `${change} ${value}`).toBeDefined();
+          if (change === "context") expect(planned({ ...target, context: (value as number) + 16 })).toBeUndefined();
+          if (change === "concurrency") expect(planned({ ...target, concurrency: (value as number) + 1 })).toBeUndefined();
+          if (change === "nodes") expect(planned({ ...target, nodes: (value as number) - 1 })).toBeUndefined();
+        }
+      }),
+      { numRuns: 300, seed: 1 },
+    );
+    expect([...seen].sort()).toEqual(["concurrency", "context", "gpu", "gpusPerNode", "nodes", "weights"]);
+  });
+
+  test("commands and manifests say what the plan says", () => {
+    const kinds = new Set<string>();
+    fc.assert(
+      fc.property(targets, fc.constantFrom("MiniMaxAI/MiniMax-M1-40k", "/models/my_Model.1", "/srv/7"), (target, served) => {
+        const plan = planned({ ...target, served });
+        if (!plan) return;
+        const words = serveArguments(plan);
+        expect(words.slice(0, 3)).toEqual(["vllm", "serve", served]);
+        expect(Number(valueAfter(words, "--tensor-parallel-size"))).toBe(plan.tensorParallel);
+        expect(Number(valueAfter(words, "--max-model-len"))).toBe(plan.context);
+        expect(Number(valueAfter(words, "--max-num-seqs"))).toBe(plan.sequences);
+        expect(Number(valueAfter(words, "--max-num-batched-tokens"))).toBe(plan.passTokens);
+        expect(Number(valueAfter(words, "--gpu-memory-utilization"))).toBe(plan.utilization);
+        expect(valueAfter(words, "--quantization")).toBe(plan.weights === "bf16" ? undefined : "experts_int8");
+        expect(valueAfter(words, "--kv-cache-dtype")).toBe(plan.kv === "bf16" ? undefined : "fp8");
+        expect(words.includes("--enable-expert-parallel")).toBe(plan.expertParallel);
+        expect(valueAfter(words, "--distributed-executor-backend")).toBe(plan.nodesPerReplica > 1 ? "ray" : undefined);
+        expect(serveCommand(plan)).toBe(`SAFETENSORS_FAST_GPU=1 VLLM_USE_V1=0 ${words.join(" ")}`);
+        expect(rayRecipe(plan).at(-1)?.command).toBe(serveCommand(plan));
+
+        const documents = parseAllDocuments(kubernetesManifest(plan));
+        expect(documents.flatMap(({ errors, warnings }) => [...errors, ...warnings])).toEqual([]);
+        const [server, service] = documents.map((document) => document.toJS());
+        kinds.add(server.kind);
+        const name = server.metadata.name;
+        expect(name).toMatch(/^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$/);
+        expect(server.spec.replicas).toBe(plan.replicas);
+        const group = server.spec.leaderWorkerTemplate;
+        const pods = group ? [group.leaderTemplate, group.workerTemplate] : [server.spec.template];
+        if (group) expect(group.size).toBe(plan.nodesPerReplica);
+        for (const { spec } of pods) {
+          const [{ resources, volumeMounts, image }] = spec.containers;
+          expect(resources.limits["nvidia.com/gpu"] * plan.nodesPerReplica).toBe(plan.tensorParallel);
+          expect(image).toBe("vllm/vllm-openai:v0.9.2");
+          expect(volumeMounts.map((mount: { name: string }) => mount.name)).toEqual(
+            spec.volumes.map((volume: { name: string }) => volume.name),
+          );
+        }
+        const [{ command, ports }] = pods[0].spec.containers;
+        expect(group ? command[2] : command.join(" ")).toContain(words.join(" "));
+        expect(service.spec.ports[0].targetPort).toBe(ports[0].containerPort);
+        expect(`${ports[0].containerPort}`).toBe(valueAfter(words, "--port"));
+        // What the service looks for is what the answering pods carry; the set's own name is put on them by its controller.
+        const labels = group ? { ...pods[0].metadata.labels, "leaderworkerset.sigs.k8s.io/name": name } : pods[0].metadata.labels;
+        expect(service.spec.selector).toEqual(labels);
+        if (!group) expect(server.spec.selector.matchLabels).toEqual(labels);
+      }),
+      { numRuns: 300, seed: 1 },
+    );
+    expect([...kinds].sort()).toEqual(["Deployment", "LeaderWorkerSet"]);
+  });
+});
+
+describe("the published model", () => {
+  test("by default on 8 H800, as MiniMax's guide starts it", () => {
+    const plan = planDeployment(m1);
+    expect(plan).toMatchObject({ tensorParallel: 8, replicas: 1, nodesPerReplica: 1, sequences: 1, context: 131_072 });
+    const command = serveCommand(plan);
+    for (const words of [
+      "--tensor-parallel-size 8",
+      "--quantization experts_int8",
+      "--trust-remote-code",
+      "--dtype bfloat16",
+      "--tool-call-parser minimax",
+      "--enable-auto-tool-choice",
+    ]) {
+      expect(command).toContain(words);
+    }
+  });
+
+  test("what is left of larger GPUs makes replicas", () => {
+    expect(planDeployment(m1, { gpu: "H200", concurrency: 6 })).toMatchObject({ tensorParallel: 4, replicas: 2, sequences: 3 });
+    expect(planDeployment(m1, { nodes: 3 })).toMatchObject({ tensorParallel: 8, replicas: 3, nodesPerReplica: 1 });
+  });
+
+  test("bf16 weights take two nodes of 8 × 80 GB, joined by Ray", () => {
+    const plan = planDeployment(m1, { weights: "bf16", nodes: 5 });
+    expect(plan).toMatchObject({ tensorParallel: 16, replicas: 2, nodesPerReplica: 2 });
+    expect(plan.notes.join()).toContain("crosses 2 nodes");
+    expect(rayRecipe(plan).map(({ command }) => command.match(/ray start --\w+|vllm serve/)?.[0])).toEqual([
+      "ray start --head",
+      "ray start --address",
+      "vllm serve",
+    ]);
+  });
+
+  test("a refusal names what is short, and what would do", () => {
+    const error = refused({ weights: "bf16", context: 1_000_000, concurrency: 2 }, m1);
+    expect(error.message).toMatch(
+      /^plan: 8 H800 \(1 × 8\): 2 sequences at a time of 1000000 tokens, weights in bf16: needs \d+\.?\d* GiB of each GPU, 75\.19 GiB may be used \(what would: weights in experts_int8; or 16 GPUs per node; or 2 nodes; or H200 GPUs\)$/,
+    );
+    expect(error).toMatchObject({ name: "DeploymentError" });
+    expect(error.remedies).toContainEqual({ change: "gpu", value: "H200" });
+  });
+
+  test("nothing would do: said so", () => {
+    const error = refused({ gpusPerNode: 1, context: 10_000_000, concurrency: 500 }, m1);
+    expect(error.remedies).toEqual([]);
+    expect(error.message).toContain("(no single change would do)");
+  });
+
+  test("what speaks against a GPU is said, and such a GPU is no remedy", () => {
+    expect(planDeployment(m1, { gpu: "MI300X" }).notes.join()).toContain("shared memory");
+    expect(refused({ gpu: "B200", weights: "bf16", gpusPerNode: 4 }, m1).remedies.map(({ value }) => value)).not.toContain("MI300X");
+    expect(kubernetesManifest(planDeployment(m1, { gpu: "MI300X" }))).toContain("amd.com/gpu: 4");
+  });
+});
+
+test("of an H100 vLLM may use its share of less than the driver reports", () => {
+  const h100 = gpus.find(({ name }) => name === "H100")!;
+  // torch.cuda.get_device_properties(0).total_memory of an H100 80GB HBM3
+  expect(usableBytes(h100, 1)).toBeLessThanOrEqual(85_017_493_504);
+  expect(usableBytes(h100, 1)).toBeGreaterThan(0.999 * 85_017_493_504);
+});
+
+test.each([
+  [{ gpu: "RTX" }, /^plan: gpu: expected "H100", .*"MI300X" or \{ name, memoryMiB \}, got "RTX"$/],
+  [{ gpu: { name: "X" } }, /^plan: gpu/],
+  [{ utilization: 1.1 }, "plan: utilization: expected a number within (0, 1], got 1.1"],
+  [{ nodes: 0 }, "plan: nodes: expected an integer of at least 1, got 0"],
+  [{ context: 10_240_001 }, "plan: context: expected at most 10240000 (max_position_embeddings), got 10240001"],
+  [{ served: "a b; rm -rf /" }, 'plan: served: expected a hub id or a path without spaces and quotes, got "a b; rm -rf /"'],
+  [{ served: "--port" }, "plan: served: expected"],
+  [{ weights: "fp8" }, 'plan: weights: expected "bf16" or "experts_int8", got "fp8"'],
+  [{ gpus: 8 }, "plan: gpus: unknown option"],
+] as const)("%j is refused", (target, message) => {
+  expect(() => planDeployment(m1, target as object)).toThrow(InputError);
+  expect(() => planDeployment(m1, target as object)).toThrow(message);
+});
