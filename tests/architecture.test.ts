@@ -17,6 +17,8 @@ const allowed: Record<string, string[]> = {
   rl: ["generate", "io", "model", "ops", "runtime", "train"],
   node: ["io", "model", "runtime"],
   cli: [".", "rl", "train"],
+  remote: [".", "generate", "io", "model", "runtime"],
+  "ai-sdk": [".", "io", "runtime"],
   ".": ["runtime", "ops", "layers", "model", "io", "generate", "train", "rl"],
 };
 
