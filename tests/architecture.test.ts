@@ -18,7 +18,7 @@ const allowed: Record<string, string[]> = {
   node: ["io", "model", "runtime"],
   cli: [".", "rl", "train"],
   remote: [".", "generate", "io", "model", "runtime"],
-  "ai-sdk": [".", "io", "runtime"],
+  "ai-sdk": [".", "generate", "io", "runtime"],
   ".": ["runtime", "ops", "layers", "model", "io", "generate", "train", "rl"],
 };
 
