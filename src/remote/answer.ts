@@ -62,7 +62,7 @@ export function readEvent(event: unknown, path: string): RemoteEvent {
   );
 }
 
-/** The words for a token without an id, or without a probability. */
+/** For a token of which the server does not say which one it is. */
 const NO_ID = -1;
 
 /** The tokens of one sequence, from the events that tell of it. */
@@ -113,13 +113,12 @@ export class Answer {
   private reasonOf({ finish_reason, stop_reason }: Choice, ids: readonly number[]): StopReason {
     const { stops, stopIds, maxTokens } = this.settings;
     switch (finish_reason) {
+      case "stop":
       case "tool_calls":
-      case "function_call":
-        return "eos";
-      case "stop": {
-        if (stop_reason !== undefined && stop_reason !== null) return "stop";
-        if (stopIds.has(ids.at(-1) ?? NO_ID)) return "stop";
-        return stops.length > 0 && stop_reason === undefined ? "stop" : "eos";
+      case "function_call": {
+        const asked = (stop_reason ?? null) !== null || stopIds.has(ids.at(-1) ?? NO_ID);
+        const silent = finish_reason === "stop" && stop_reason === undefined && stops.length > 0;
+        return asked || silent ? "stop" : "eos";
       }
       case "length":
         return maxTokens === Infinity || (this.generated ?? maxTokens) < maxTokens ? "context" : "length";

@@ -142,7 +142,7 @@ export class RemoteModel implements LanguageModel {
   /** @internal The ids of a text: what the server makes of it as a prompt. */
   async encode(text: string, signal: AbortSignal | undefined, where: string): Promise<number[]> {
     checkPrompt(text, `${where}: input`);
-    const body = { model: this.name, prompt: text, max_tokens: 1, temperature: 0, return_token_ids: true };
+    const body = { model: this.name, prompt: text, max_tokens: 1, temperature: 0, add_special_tokens: false, return_token_ids: true };
     const answer = await this.connection.once("completions", body, this.signalWith(signal));
     const result = v.safeParse(tokenizedSchema, answer);
     const ids = result.success ? result.output.choices[0]?.prompt_token_ids : undefined;

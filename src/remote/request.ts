@@ -58,6 +58,9 @@ export function requestFor(
       repetition_penalty: sampling.repetitionPenalty,
       ...(stopIds.size > 0 && { stop_token_ids: [...stopIds] }),
       ...(repetition !== undefined && { repetition: settings.repetition ?? false }),
+      // As the tokenizer here reads and writes: special tokens are text like any other.
+      skip_special_tokens: false,
+      spaces_between_special_tokens: false,
       return_token_ids: true,
       return_tokens_as_token_ids: true,
     }),
@@ -82,6 +85,7 @@ export function requestFor(
     body: {
       ...common,
       prompt: isTokenIds(prompt) ? [...prompt] : prompt,
+      ...(extensions && { add_special_tokens: false }),
       max_tokens: maxTokens < Infinity ? maxTokens : null,
       logprobs: topLogprobs,
     },

@@ -114,6 +114,7 @@ describe("what is sent", () => {
     expect(path).toBe("/v1/completions");
     expect(headers).toMatchObject({ authorization: `Bearer ${SECRET}`, "x-team": "blue" });
     expect(body).toMatchObject({ model: "m1", prompt: "x", temperature: 0, top_p: 1, repetition_penalty: 1, max_tokens: 512, logprobs: 0 });
+    expect(body).toMatchObject({ add_special_tokens: false, skip_special_tokens: false });
     expect(body).toMatchObject({ stream: true, return_token_ids: true, return_tokens_as_token_ids: true });
     expect(body).not.toHaveProperty("repetition");
     await collect(
@@ -236,7 +237,8 @@ describe("what comes back", () => {
     [{ finish_reason: "length", token_ids: [4] }, { maxTokens: 1 }, "length"],
     [{ finish_reason: "length", token_ids: [4] }, { maxTokens: 9 }, "context"],
     [{ finish_reason: "length" }, { maxTokens: Infinity }, "context"],
-    [{ finish_reason: "tool_calls" }, {}, "eos"],
+    [{ finish_reason: "tool_calls" }, { stop: "z" }, "eos"],
+    [{ finish_reason: "tool_calls", stop_reason: "z" }, { stop: "z" }, "stop"],
     [{ finish_reason: "repetition" }, {}, "repetition"],
   ])("%j with %j ended by %s", async (choice, options, stop) => {
     const model = await replying(() => stream([{ text: "", ...choice }]));
