@@ -48,7 +48,10 @@ export class Connection {
     try {
       const response = await request.send("text/event-stream");
       const type = response.headers.get("content-type") ?? "nothing";
-      if (!type.includes("text/event-stream")) throw request.error(`expected a stream of events (text/event-stream), got ${type}`);
+      if (!type.includes("text/event-stream")) {
+        const said = serverMessage(await request.text(response));
+        throw request.error(`expected a stream of events (text/event-stream), got ${type}: ${said}`);
+      }
       const events: string[] = [];
       const parser = createParser({
         maxBufferSize: LARGEST,

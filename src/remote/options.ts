@@ -12,7 +12,7 @@ export interface ConnectOptions {
   headers?: Readonly<Record<string, string>>;
   /** Most milliseconds until an answer begins (60,000). */
   timeoutMs?: number;
-  /** Most milliseconds between two pieces of an answer (600,000): a long prompt is silent until its first token. Comments that keep a stream alive count. */
+  /** Most milliseconds between two pieces of an answer (300,000, which is also where Node's own `fetch` ends it): a long prompt is silent until its first token, unless the server sends comments meanwhile. */
   silenceMs?: number;
   /** How often a request is tried again that fails before its first token and may succeed later: statuses 408, 409, 429 and from 500 on, and broken connections (4). */
   retries?: number;
@@ -38,7 +38,7 @@ const schema = v.strictObject({
     {},
   ),
   timeoutMs: v.optional(milliseconds, 60_000),
-  silenceMs: v.optional(milliseconds, 600_000),
+  silenceMs: v.optional(milliseconds, 300_000),
   retries: v.optional(index, 4),
   retryDelayMs: v.optional(milliseconds, 500),
   concurrency: v.optional(count, 32),
@@ -52,6 +52,15 @@ export function readConnectOptions(options: ConnectOptions) {
   if (apiKey !== undefined && !(typeof apiKey === "string" && /^[\x21-\x7e]+$/.test(apiKey))) {
     throw new InputError("connect: apiKey: expected visible ASCII characters without spaces, got something else");
   }
+  for (const [name, value] of Object.entries(rest.headers)) {
+    try {
+      new Headers({ [name]: value });
+    } catch {
+      throw new InputError(
+        `connect: headers: ${JSON.stringify(name)}: expected the name and the value of a header, got what cannot be sent as one`,
+      );
+    }
+  }
   return { ...rest, apiKey };
 }
 
@@ -62,14 +71,17 @@ export function readBase(url: string | URL): URL {
     base = new URL(url);
   } catch (cause) {
     throw new InputError(
-      `connect: url: expected the base of an API, as http://127.0.0.1:8000/v1, got ${JSON.stringify(String(url).slice(0, 80))}`,
+      `connect: url: expected the base of an API, as http://127.0.0.1:8000/v1, got ${JSON.stringify(
+        String(url)
+          .replace(/\/\/.*@/, "//***@")
+          .slice(0, 80),
+      )}`,
       { cause },
     );
   }
   if (!/^https?:$/.test(base.protocol)) throw new InputError(`connect: url: expected http: or https:, got ${base.protocol}`);
   if (base.username || base.password)
     throw new InputError("connect: url: expected no user name and password, got some (a server takes its key as apiKey)");
-  base.search = "";
   base.hash = "";
   if (!base.pathname.endsWith("/")) base.pathname += "/";
   return base;

@@ -6,7 +6,7 @@ import { type ChatMessage, type ChatOptions, formatChat } from "../io/chat.js";
 import { isConversation, type LanguageModel, type Prompt, type PromptOptions, type Usage } from "../language-model.js";
 import { InputError, RemoteError } from "../runtime/errors.js";
 import { parseOptions, SEEDS, text } from "../runtime/options.js";
-import { Answer, readEvent } from "./answer.js";
+import { Answer, type RemoteEvent, readEvent } from "./answer.js";
 import { Connection } from "./connection.js";
 import { merge } from "./merge.js";
 import { type ConnectOptions, readBase, readConnectOptions } from "./options.js";
@@ -168,12 +168,11 @@ export class RemoteModel implements LanguageModel {
     signal: AbortSignal,
   ): AsyncGenerator<Token, void, undefined> {
     const answer = new Answer(index, path, settings);
+    // Some servers count with every event, and most with the last one.
+    let counted: RemoteEvent["usage"];
     for await (const event of this.connection.events(path, body, signal)) {
       const { choices, usage: counts } = readEvent(event, path);
-      if (counts) {
-        usage.promptTokens = (usage.promptTokens ?? 0) + (counts.prompt_tokens ?? 0);
-        usage.completionTokens = (usage.completionTokens ?? 0) + (counts.completion_tokens ?? 0);
-      }
+      if (counts) counted = counts;
       for (const choice of choices) if (!answer.stop) yield* answer.read(choice);
     }
     if (!answer.stop) {
@@ -182,6 +181,9 @@ export class RemoteModel implements LanguageModel {
         { retryable: true },
       );
     }
+    if (!counted) return;
+    usage.promptTokens = (usage.promptTokens ?? 0) + (counted.prompt_tokens ?? 0);
+    usage.completionTokens = (usage.completionTokens ?? 0) + (counted.completion_tokens ?? 0);
   }
 }
 

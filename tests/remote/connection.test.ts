@@ -136,8 +136,8 @@ describe("streams", () => {
   }
 
   test("another type of content is an error", async () => {
-    answering(() => json({ choices: [] }));
-    expect((await failure()).message).toMatch(/expected a stream of events \(text\/event-stream\), got application\/json/);
+    answering(() => json({ error: "no streams here" }));
+    expect((await failure()).message).toMatch(/expected a stream of events \(text\/event-stream\), got application\/json: no streams here/);
   });
 
   test("the connection is used again", async () => {

@@ -245,6 +245,18 @@ describe("what comes back", () => {
     expect((await collect(model.generate("x", options))).at(-1)?.stop).toBe(stop);
   });
 
+  test("the last count of tokens is the one", async () => {
+    const usage = (completion_tokens: number) => ({ prompt_tokens: 3, completion_tokens });
+    const event = (text: string, n: number, finish_reason: string | null = null) => ({
+      choices: [{ text, finish_reason }],
+      usage: usage(n),
+    });
+    const model = await replying(() => ({ pieces: sse(event("a", 1), event("b", 2), event("", 2, "length"), "[DONE]") }));
+    const generation = model.generateBatch(["x", "y"]);
+    expect(textOf(await collect(generation)).length).toBe(4);
+    expect(generation.usage).toEqual({ promptTokens: 6, completionTokens: 4 });
+  });
+
   test("an ending that is none is an error", async () => {
     const model = await replying(() => stream([{ text: "a" }, { text: "", finish_reason: "content_filter" }]));
     expect((await failure(model)).message).toMatch(/finish_reason: expected stop, length or tool_calls, got "content_filter"/);
@@ -343,6 +355,8 @@ describe("connecting", () => {
     ["http://host/v1", { apiKey: `${SECRET}\n` }],
     ["http://host/v1", { apiKey: "" }],
     ["http://host/v1", { timeoutMs: 0 }],
+    ["http://host/v1", { headers: { "x-key": `${SECRET}\n\n.` } }],
+    ["http://user:pass@", {}],
     ["http://host/v1", { retries: -1 }],
     ["http://host/v1", { key: SECRET } as ConnectOptions],
   ])("refuses %s with %j", async (url, options) => {

@@ -89,7 +89,7 @@ export const sse = (...events: unknown[]): string[] =>
   events.map((event) => `data: ${typeof event === "string" ? event : JSON.stringify(event)}\n\n`);
 
 /** A stream of these choices, ended as servers end it. */
-export function stream(choices: readonly object[], usage?: object): Reply {
+export function stream(choices: readonly object[], usage?: object): Reply & { readonly pieces: string[] } {
   const events: unknown[] = choices.map((choice) => ({ object: "chunk", choices: [{ index: 0, ...choice }] }));
   if (usage) events.push({ object: "chunk", choices: [], usage });
   return { pieces: sse(...events, "[DONE]") };
