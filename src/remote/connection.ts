@@ -3,6 +3,9 @@ import { Exchange, LARGEST } from "./exchange.js";
 import { serverMessage } from "./refusal.js";
 import { type RetryPolicy, retried } from "./retry.js";
 
+/** How long the end of a complete answer is waited for: for its count of tokens, and so that the connection can be used again. */
+const CLOSING_MS = 1000;
+
 export interface ConnectionSettings extends RetryPolicy {
   readonly apiKey: string | undefined;
   readonly headers: Readonly<Record<string, string>>;
@@ -41,10 +44,13 @@ export class Connection {
   /**
    * The events of a streamed answer, up to `[DONE]` or its end. Leaving the loop closes the connection.
    *
+   * @param complete whether nothing is missing any more: from then on, and from `[DONE]` on, the end is awaited for a second, and how it comes makes no difference
    * @throws {RemoteError} no connection, a refusal, silence, an event that reports an error, or bytes that are no stream of JSON events
    */
-  async *events(path: string, body: object, signal: AbortSignal): AsyncGenerator<unknown, void, undefined> {
+  async *events(path: string, body: object, signal: AbortSignal, complete: () => boolean): AsyncGenerator<unknown, void, undefined> {
     const request = new Exchange(this.settings, this.url(path), body, signal);
+    let done = false;
+    const over = () => done || complete();
     try {
       const response = await request.send("text/event-stream");
       const type = response.headers.get("content-type") ?? "nothing";
@@ -65,16 +71,17 @@ export class Connection {
           if (type === "unknown-field") throw request.error(`expected lines of an event stream, got ${JSON.stringify(line?.slice(0, 80))}`);
         },
       });
-      for await (const text of request.pieces(response)) {
-        parser.feed(text);
+      for await (const text of request.pieces(response, () => (over() ? CLOSING_MS : this.settings.silenceMs))) {
+        if (done) continue;
+        // A stream may end without the empty line that ends its last event.
+        parser.feed(text ?? "\n\n");
         for (const data of events.splice(0)) {
-          if (data.trim() === "[DONE]") return await request.finish();
-          yield request.event(data);
+          done ||= data.trim() === "[DONE]";
+          if (!done) yield request.event(data);
         }
       }
-      // A stream may end without the empty line that ends its last event.
-      parser.feed("\n\n");
-      for (const data of events) if (data.trim() !== "[DONE]") yield request.event(data);
+    } catch (error) {
+      if (signal.aborted || !over()) throw error;
     } finally {
       request.end();
     }

@@ -5,14 +5,11 @@ import { retryAfter } from "./retry.js";
 
 /** Characters of one event, or of a whole JSON answer. The ids of a prompt of a million tokens are 7 million. */
 export const LARGEST = 1 << 24;
-/** How long the end of a stream is waited for once its last event has come, so that the connection can be used again. */
-const CLOSING_MS = 1000;
 
 /** One request and what is known of it for messages. */
 export class Exchange {
   private readonly over = new AbortController();
   private readonly signal: AbortSignal;
-  private reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
 
   constructor(
     private readonly settings: ConnectionSettings,
@@ -47,9 +44,8 @@ export class Exchange {
     throw this.error(refusal(status, text), { status, retryAfterMs: retryAfter(response.headers.get("retry-after")) });
   }
 
-  /** Text of the body as it arrives. */
-  async *pieces(response: Response): AsyncGenerator<string, void, undefined> {
-    const { silenceMs } = this.settings;
+  /** Text of the body as it arrives, then undefined for its end. */
+  async *pieces(response: Response, limitMs = () => this.settings.silenceMs): AsyncGenerator<string | undefined, void, undefined> {
     const decoder = new TextDecoder("utf-8", { fatal: true });
     const decode = (bytes?: Uint8Array) => {
       try {
@@ -58,19 +54,20 @@ export class Exchange {
         throw this.error("expected UTF-8, got other bytes", { cause });
       }
     };
-    this.reader = response.body?.getReader();
+    const reader = response.body?.getReader();
     for (;;) {
-      const next = await this.within(silenceMs, "the next piece of the answer", "silenceMs", async () => this.reader?.read());
+      const next = await this.within(limitMs(), "the next piece of the answer", "silenceMs", async () => reader?.read());
       if (!next || next.done) break;
       yield decode(next.value);
     }
-    yield decode();
+    decode();
+    yield undefined;
   }
 
   async text(response: Response): Promise<string> {
     let text = "";
     for await (const piece of this.pieces(response)) {
-      text += piece;
+      text += piece ?? "";
       if (text.length > LARGEST) throw this.error(`expected an answer of at most ${LARGEST} characters, got a longer one`);
     }
     return text;
@@ -86,15 +83,6 @@ export class Exchange {
     if (!isRecord(event) || (!("error" in event && event.error) && event.object !== "error")) return event;
     const { code } = isRecord(event.error) ? event.error : event;
     throw this.error(`the server reports: ${serverMessage(data)}`, typeof code === "number" ? { status: code } : {});
-  }
-
-  /** Reads what may follow the last event. */
-  async finish(): Promise<void> {
-    const { reader } = this;
-    const rest = async () => {
-      while (reader && !(await reader.read()).done);
-    };
-    await this.within(CLOSING_MS, "the end", "", rest).catch(() => this.outer.throwIfAborted());
   }
 
   end(): void {

@@ -170,7 +170,7 @@ export class RemoteModel implements LanguageModel {
     const answer = new Answer(index, path, settings);
     // Some servers count with every event, and most with the last one.
     let counted: RemoteEvent["usage"];
-    for await (const event of this.connection.events(path, body, signal)) {
+    for await (const event of this.connection.events(path, body, signal, () => answer.stop !== undefined)) {
       const { choices, usage: counts } = readEvent(event, path);
       if (counts) counted = counts;
       for (const choice of choices) if (!answer.stop) yield* answer.read(choice);

@@ -90,6 +90,7 @@ describe("streams", () => {
       [...sse(say("a")), `data: {"choices":\ndata: [${JSON.stringify(end.choices[0])}]}\n\n`, "data: [DONE]\n\n"],
     ],
     ["with a byte order mark", ["\ufeff", ...sse(say("a"), end, "[DONE]")]],
+    ["with errors after the end", [...sse(say("a"), end), "data: nonsense\n\n<html>"]],
     ["with what follows the end", sse(say("a"), end, say("b"), "[DONE]", "more")],
   ])("are read %s", async (_, pieces) => {
     answering(() => ({ pieces }));
@@ -138,6 +139,13 @@ describe("streams", () => {
   test("another type of content is an error", async () => {
     answering(() => json({ error: "no streams here" }));
     expect((await failure()).message).toMatch(/expected a stream of events \(text\/event-stream\), got application\/json: no streams here/);
+  });
+
+  test.each(["cut", "stall"] as const)("once complete, one may be %s", async (ending) => {
+    answering(() => ({ pieces: sse(say("a"), end), ending }));
+    expect(await texts()).toBe("a");
+    answering(() => ({ pieces: sse(say("a"), end, "[DONE]"), ending }));
+    expect(await texts()).toBe("a");
   });
 
   test("the connection is used again", async () => {
