@@ -109,6 +109,20 @@ describe.each([
   });
 });
 
+test("cancelling a stream closes the connection at once", async () => {
+  script = [{ pieces: sse({ choices: [{ delta: { content: "a" } }] }), ending: "stall" }];
+  const { stream: parts } = await lightningM1(onScript).doStream({ prompt: user("x") });
+  const reader = parts.getReader();
+  for (let i = 0; i < 4; i++) await reader.read();
+  const waiting = reader.read();
+  const { left } = scripted;
+  // Until the next part is being waited for.
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  await reader.cancel();
+  expect(await waiting).toMatchObject({ done: true });
+  await expect.poll(() => scripted.left).toBe(left + 1);
+});
+
 describe("tools", () => {
   const add = tool({
     description: "adds",

@@ -44,7 +44,7 @@ describe("over a model of this library", () => {
     ["greedy", { maxTokens: 24 }],
     ["sampled", sampled],
     ["sampled by top-k and min-p", { topK: 5, minP: 0.1, seed: 4294967295, maxTokens: 24 }],
-    ["penalised", { ...sampled, temperature: 2, repetitionPenalty: 1.3 }],
+    ["penalised", { repetitionPenalty: 20, maxTokens: 24 }],
     ["ended by a stop string", { stop: [" ]", "\n["], maxTokens: 40 }],
     ["with alternatives", { ...sampled, topLogprobs: 3, maxTokens: 5 }],
     ["only repeating itself", { repetition: { tokens: 3, probability: 0.5 }, maxTokens: 40 }],
@@ -304,6 +304,20 @@ describe("what comes back", () => {
     expect(parseAssistant(textOf(await collect(model.generate([{ role: "user", content: "x" }]))))).toEqual(expected);
   });
 
+  test("what is put together is what formatChat writes of the same answer", async () => {
+    const deltas = [
+      { reasoning: "why" },
+      { content: "so" },
+      { tool_calls: [{ function: { name: "add", arguments: JSON.stringify(call.arguments) } }] },
+    ];
+    const model = await replying(() => stream([...deltas.map((delta) => ({ delta })), { delta: {}, finish_reason: "tool_calls" }]));
+    const text = textOf(await collect(model.generate([{ role: "user", content: "x" }])));
+    const written = await model.formatChat([{ role: "assistant", content: "<think>why</think>so", tool_calls: [call] }], {
+      addGenerationPrompt: false,
+    });
+    expect(written).toContain(`assistant\n${text}<end_of_sentence>`);
+  });
+
   test("arguments that are no JSON are reported, not dropped", async () => {
     const model = await replying(() =>
       stream([{ delta: { tool_calls: [{ function: { name: "add", arguments: '{"a":\n1' } }] }, finish_reason: "tool_calls" }]),
@@ -387,6 +401,25 @@ describe("sessions", () => {
     expect(((await rejection(collect(session.generate([1])))) as Error).message).toMatch(/expected a server that gives token ids/);
     // What came before the error stays.
     expect(session.ids).toEqual([1]);
+  });
+
+  test("use the next seed with every turn", async () => {
+    const model = await replying(() =>
+      stream([
+        { text: "a", token_ids: [1] },
+        { text: "", finish_reason: "stop" },
+      ]),
+    );
+    const session = model.session({ seed: 4294967294 });
+    const seeds = [];
+    for (const seed of [undefined, undefined, undefined, 7, undefined]) {
+      const generation = session.generate([2], { seed });
+      seeds.push(generation.seed);
+      await collect(generation);
+    }
+    expect(seeds).toEqual([4294967294, 4294967295, 0, 7, 8]);
+    expect(server!.received.map(({ body }) => body.seed)).toEqual(seeds);
+    expect(server!.received[1]!.body.prompt).toEqual([2, 1, 2]);
   });
 
   test("stand where the last token left them, one call at a time", async () => {
