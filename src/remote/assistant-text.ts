@@ -23,6 +23,8 @@ export interface AssistantPiece {
  */
 export class AssistantText {
   private thinking = false;
+  /** Content has begun, be it empty: the reasoning is over. */
+  private answering = false;
   private empty = true;
   /** Their pieces arrive one after the other, and a call is written when it is complete. */
   private readonly calls = new Map<number, { name: string; arguments: string }>();
@@ -43,14 +45,15 @@ export class AssistantText {
       this.thinking = true;
       text += thought;
     }
+    this.answering = !thought && (this.answering || typeof content === "string");
     if (content) text += this.close() + content;
     if (text) this.empty = false;
     return text;
   }
 
-  /** The calls of tools: nothing follows any more. */
+  /** The end of reasoning that nothing followed, or the calls of tools: nothing comes after. */
   end(): string {
-    if (this.calls.size === 0) return "";
+    if (this.calls.size === 0) return this.answering ? this.close() : "";
     const calls = [...this.calls].sort(([a], [b]) => a - b).map(([, call]) => call);
     return this.close() + (this.empty ? "" : "\n") + writeToolCalls(calls);
   }

@@ -318,6 +318,22 @@ describe("what comes back", () => {
     expect(written).toContain(`assistant\n${text}<end_of_sentence>`);
   });
 
+  test.each([
+    [[{ content: "" }, { reasoning: "why" }], "<think>why"],
+    [
+      [
+        { reasoning: "w", content: "" },
+        { reasoning: "hy", content: null },
+      ],
+      "<think>why",
+    ],
+    [[{ reasoning: "why" }, { content: "" }], "<think>why</think>"],
+    [[{ reasoning: "w" }, { content: "" }, { reasoning: "hy" }], "<think>why"],
+  ])("reasoning ends where content begins, be it empty: %j", async (deltas, text) => {
+    const model = await replying(() => stream([...deltas.map((delta) => ({ delta })), { delta: {}, finish_reason: "stop" }]));
+    expect(textOf(await collect(model.generate([{ role: "user", content: "x" }])))).toBe(text);
+  });
+
   test("arguments that are no JSON are reported, not dropped", async () => {
     const model = await replying(() =>
       stream([{ delta: { tool_calls: [{ function: { name: "add", arguments: '{"a":\n1' } }] }, finish_reason: "tool_calls" }]),
