@@ -15,22 +15,30 @@ const TAG = "\n<tool_calls>";
 export class AnswerParts {
   /** How many calls were made. */
   calls = 0;
-  /** Tokens so far, and those of the reasoning; undefined where a server does not tell tokens apart. */
+  /** Tokens so far, and those of the reasoning, its tags included; undefined where a server does not tell tokens apart. */
   tokens: { total: number; reasoning: number } | undefined = { total: 0, reasoning: 0 };
-  private readonly splitter = new ReasoningSplitter();
+  private readonly splitter: ReasoningSplitter;
+  private answering = false;
   private open: { kind: Kind; id: string } | undefined;
   private blocks = 0;
   private held = "";
 
-  constructor(private readonly withTools: boolean) {}
+  /** @param insideThink whether the prompt ended with `<think>` */
+  constructor(
+    private readonly withTools: boolean,
+    insideThink = false,
+  ) {
+    this.splitter = new ReasoningSplitter({ insideThink });
+  }
 
   *push({ id, text }: Token): Generator<LanguageModelV4StreamPart, void, undefined> {
     const { reasoning, content } = this.splitter.push(text);
+    this.answering ||= content !== "";
     // A token without an id and text only says why the text ended.
     if (id < 0 && text !== "") this.tokens = undefined;
     else if (id >= 0 && this.tokens) {
       this.tokens.total++;
-      if (reasoning) this.tokens.reasoning++;
+      if (this.splitter.thought && (reasoning !== "" || !this.answering)) this.tokens.reasoning++;
     }
     yield* this.say("reasoning", reasoning);
     yield* this.say("text", this.withTools ? this.beforeCalls(content) : content);

@@ -63,7 +63,9 @@ async function* partsOf(
   signal: AbortSignal | undefined,
 ): AsyncGenerator<LanguageModelV4StreamPart, void, undefined> {
   const timestamp = new Date();
-  const answer = new AnswerParts(tools.length > 0);
+  // Where the vocabulary is here, so is the prompt's form; a server counts and looks for itself.
+  const prompt = model.tokenizer && (await model.formatChat(messages, { tools, template: options.template }));
+  const answer = new AnswerParts(tools.length > 0, /<think>\s*$/.test(prompt ?? ""));
   const generation = model.generate(messages, { ...options, signal });
   let stop: StopReason | undefined;
   let begun = false;
@@ -77,21 +79,13 @@ async function* partsOf(
     stop = token.stop;
   }
   yield* answer.end();
-  const prompt = generation.usage?.promptTokens ?? (await promptTokens(model, messages, { tools, template: options.template }));
+  const promptTokens = generation.usage?.promptTokens ?? (prompt === undefined ? undefined : model.tokenizer?.encode(prompt).length);
   yield {
     type: "finish",
     finishReason: { unified: answer.calls > 0 ? "tool-calls" : stop ? FINISH[stop] : "other", raw: stop },
-    usage: usageOf(prompt, generation.usage?.completionTokens, answer.tokens),
+    usage: usageOf(promptTokens, generation.usage?.completionTokens, answer.tokens),
     providerMetadata: { [PROVIDER]: { seed: generation.seed } },
   };
-}
-
-async function promptTokens(
-  model: LanguageModel,
-  messages: Call["messages"],
-  format: Parameters<LanguageModel["formatChat"]>[1],
-): Promise<number | undefined> {
-  return model.tokenizer?.encode(await model.formatChat(messages, format)).length;
 }
 
 /** What nobody counted is undefined. */

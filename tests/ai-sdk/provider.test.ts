@@ -242,6 +242,21 @@ describe("a model's text", () => {
     ]);
   });
 
+  test("its tokens are counted: those of the reasoning with its tags", () => {
+    const answer = new AnswerParts(false);
+    for (const text of ["<think>", "", "why", "</think>", "so", ""]) [...answer.push({ index: 0, id: 1, text, logprob: 0 })];
+    expect(answer.tokens).toEqual({ total: 6, reasoning: 4 });
+  });
+
+  test("begins inside the reasoning where the prompt ended with <think>", async () => {
+    const template = "{{ messages[0].content }}<think>\n";
+    const { content } = await lightningM1(local).doGenerate({
+      ...{ prompt: user(question), maxOutputTokens: 4 },
+      providerOptions: { "lightning-m1": { template } },
+    });
+    expect(content.map(({ type }) => type)).toEqual(["reasoning"]);
+  });
+
   test("without tools is text", () => {
     expect(joined(partsOf(['<tool_calls>\n{"name": "a", "arguments": {}}\n</tool_calls>'], false), "text-delta")).toContain("<tool_calls>");
   });
