@@ -53,12 +53,12 @@ type Choice = v.InferOutput<typeof choiceSchema>;
 export type RemoteEvent = v.InferOutput<typeof eventSchema>;
 
 /** @throws {RemoteError} an object of another form */
-export function readEvent(event: unknown, path: string): RemoteEvent {
+export function readEvent(event: unknown, where: string): RemoteEvent {
   const result = v.safeParse(eventSchema, event);
   if (result.success) return result.output;
   const [issue] = result.issues;
   throw new RemoteError(
-    `remote: ${path}: ${v.getDotPath(issue) ?? "answer"}: expected ${issue.expected}, got ${issue.received} (is this an OpenAI-compatible server?)`,
+    `${where}: ${v.getDotPath(issue) ?? "answer"}: expected ${issue.expected}, got ${issue.received} (is this an OpenAI-compatible server?)`,
   );
 }
 
@@ -75,10 +75,11 @@ export class Answer {
 
   constructor(
     private readonly index: number,
-    private readonly path: string,
+    chat: boolean,
     private readonly settings: Settings,
+    private readonly where: string,
   ) {
-    if (path === "chat/completions") this.assistant = new AssistantText();
+    if (chat) this.assistant = new AssistantText();
   }
 
   /**
@@ -128,7 +129,7 @@ export class Answer {
         return finish_reason;
       default:
         throw new RemoteError(
-          `remote: ${this.path}: finish_reason: expected stop, length or tool_calls, got ${JSON.stringify(finish_reason)} (the server ended the text for a reason of its own)`,
+          `${this.where}: finish_reason: expected stop, length or tool_calls, got ${JSON.stringify(finish_reason)} (the server ended the text for a reason of its own)`,
         );
     }
   }

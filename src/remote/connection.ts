@@ -34,8 +34,9 @@ export class Connection {
   private async json(path: string, body: object | undefined, signal: AbortSignal): Promise<unknown> {
     const request = new Exchange(this.settings, this.url(path), body, signal);
     try {
-      const response = await request.send("application/json");
-      return await request.parse(await request.text(response));
+      // An answer that is no stream begins when all of it has been computed.
+      const response = await request.send("application/json", body ? "silenceMs" : "timeoutMs");
+      return request.parse(await request.text(response));
     } finally {
       request.end();
     }

@@ -20,9 +20,10 @@ export class Exchange {
     this.signal = AbortSignal.any([outer, this.over.signal]);
   }
 
-  async send(accept: string): Promise<Response> {
-    const { apiKey, headers, timeoutMs } = this.settings;
-    const response = await this.within(timeoutMs, "an answer", "timeoutMs", () =>
+  /** @param patience which limit holds until the answer begins */
+  async send(accept: string, patience: "timeoutMs" | "silenceMs" = "timeoutMs"): Promise<Response> {
+    const { apiKey, headers } = this.settings;
+    const response = await this.within(this.settings[patience], "an answer", patience, () =>
       fetch(this.url, {
         method: this.body ? "POST" : "GET",
         headers: {
@@ -93,7 +94,7 @@ export class Exchange {
   error(what: string, options: ErrorOptions & { status?: number; retryable?: boolean; retryAfterMs?: number } = {}): RemoteError {
     const { apiKey } = this.settings;
     const { status = 0 } = options;
-    const message = `remote: ${this.body ? "POST" : "GET"} ${this.url.origin}${this.url.pathname}: ${what}`;
+    const message = `remote: ${this.body ? "POST" : "GET"} ${place(this.url)}: ${what}`;
     return new RemoteError(apiKey ? message.replaceAll(apiKey, "***") : message, {
       retryable: [408, 409, 429].includes(status) || status >= 500,
       ...options,
@@ -122,4 +123,9 @@ export class Exchange {
       clearTimeout(timer);
     }
   }
+}
+
+/** An address as messages show it: without what may be secret. */
+export function place({ origin, pathname }: URL): string {
+  return origin + pathname;
 }

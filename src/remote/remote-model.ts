@@ -8,6 +8,7 @@ import { InputError, RemoteError } from "../runtime/errors.js";
 import { parseOptions, SEEDS, text } from "../runtime/options.js";
 import { Answer, type RemoteEvent, readEvent } from "./answer.js";
 import { Connection } from "./connection.js";
+import { place } from "./exchange.js";
 import { merge } from "./merge.js";
 import { type ConnectOptions, readBase, readConnectOptions } from "./options.js";
 import { RemoteSession } from "./remote-session.js";
@@ -167,19 +168,19 @@ export class RemoteModel implements LanguageModel {
     usage: Usage,
     signal: AbortSignal,
   ): AsyncGenerator<Token, void, undefined> {
-    const answer = new Answer(index, path, settings);
+    const where = `remote: POST ${place(this.connection.url(path))}`;
+    const answer = new Answer(index, path === "chat/completions", settings, where);
     // Some servers count with every event, and most with the last one.
     let counted: RemoteEvent["usage"];
     for await (const event of this.connection.events(path, body, signal, () => answer.stop !== undefined)) {
-      const { choices, usage: counts } = readEvent(event, path);
+      const { choices, usage: counts } = readEvent(event, where);
       if (counts) counted = counts;
       for (const choice of choices) if (!answer.stop) yield* answer.read(choice);
     }
     if (!answer.stop) {
-      throw new RemoteError(
-        `remote: ${path}: expected a text that ends with a finish_reason, got a stream that broke off (generate again)`,
-        { retryable: true },
-      );
+      throw new RemoteError(`${where}: expected a text that ends with a finish_reason, got a stream that broke off (generate again)`, {
+        retryable: true,
+      });
     }
     if (!counted) return;
     usage.promptTokens = (usage.promptTokens ?? 0) + (counted.prompt_tokens ?? 0);
