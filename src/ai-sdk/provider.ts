@@ -10,6 +10,7 @@ import type {
 import * as v from "valibot";
 import type { StopReason } from "../generate/generate.js";
 import type { LanguageModel } from "../language-model.js";
+import { follow } from "../runtime/abort.js";
 import { parseOptions, text } from "../runtime/options.js";
 import { AnswerParts, uniqueId } from "./answer-parts.js";
 import { type Call, PROVIDER, readCall } from "./prompt.js";
@@ -47,7 +48,7 @@ export function lightningM1(model: LanguageModel, settings: LightningM1Settings 
     modelId,
     supportedUrls: {},
     async doGenerate(options) {
-      return collect(partsOf(model, modelId, readCall(options), options.abortSignal));
+      return collect(partsOf(model, modelId, readCall(options), new AbortController(), options.abortSignal));
     },
     async doStream(options) {
       return { stream: await streamOf(model, modelId, options) };
@@ -55,37 +56,47 @@ export function lightningM1(model: LanguageModel, settings: LightningM1Settings 
   };
 }
 
-/** One call's parts. The first one comes with the model's first token, so that what fails before fails the call. */
+/**
+ * One call's parts. The first one comes with the model's first token, so that what fails before fails the call.
+ *
+ * @param control ends the call, as `signal` does
+ */
 async function* partsOf(
   model: LanguageModel,
   modelId: string,
   { messages, options, tools, warnings }: Call,
+  control: AbortController,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<LanguageModelV4StreamPart, void, undefined> {
   const timestamp = new Date();
-  // Where the vocabulary is here, so is the prompt's form; a server counts and looks for itself.
-  const prompt = model.tokenizer && (await model.formatChat(messages, { tools, template: options.template }));
-  const answer = new AnswerParts(tools.length > 0, /<think>\s*$/.test(prompt ?? ""));
-  const generation = model.generate(messages, { ...options, signal });
-  let stop: StopReason | undefined;
-  let begun = false;
-  for await (const token of generation) {
-    if (!begun) {
-      begun = true;
-      yield { type: "stream-start", warnings };
-      yield { type: "response-metadata", id: uniqueId("answer"), timestamp, modelId };
+  const unfollow = follow(control, [signal]);
+  try {
+    // Where the vocabulary is here, so is the prompt's form; a server counts and looks for itself.
+    const prompt = model.tokenizer && (await model.formatChat(messages, { tools, template: options.template }));
+    const answer = new AnswerParts(tools.length > 0, /<think>\s*$/.test(prompt ?? ""));
+    const generation = model.generate(messages, { ...options, signal: control.signal });
+    let stop: StopReason | undefined;
+    let begun = false;
+    for await (const token of generation) {
+      if (!begun) {
+        begun = true;
+        yield { type: "stream-start", warnings };
+        yield { type: "response-metadata", id: uniqueId("answer"), timestamp, modelId };
+      }
+      yield* answer.push(token);
+      stop = token.stop;
     }
-    yield* answer.push(token);
-    stop = token.stop;
+    yield* answer.end();
+    const promptTokens = generation.usage?.promptTokens ?? (prompt === undefined ? undefined : model.tokenizer?.encode(prompt).length);
+    yield {
+      type: "finish",
+      finishReason: { unified: answer.calls > 0 ? "tool-calls" : stop ? FINISH[stop] : "other", raw: stop },
+      usage: usageOf(promptTokens, generation.usage?.completionTokens, answer.tokens),
+      providerMetadata: { [PROVIDER]: { seed: generation.seed } },
+    };
+  } finally {
+    unfollow();
   }
-  yield* answer.end();
-  const promptTokens = generation.usage?.promptTokens ?? (prompt === undefined ? undefined : model.tokenizer?.encode(prompt).length);
-  yield {
-    type: "finish",
-    finishReason: { unified: answer.calls > 0 ? "tool-calls" : stop ? FINISH[stop] : "other", raw: stop },
-    usage: usageOf(promptTokens, generation.usage?.completionTokens, answer.tokens),
-    providerMetadata: { [PROVIDER]: { seed: generation.seed } },
-  };
 }
 
 /** What nobody counted is undefined. */
@@ -107,9 +118,7 @@ async function streamOf(
   options: LanguageModelV4CallOptions,
 ): Promise<ReadableStream<LanguageModelV4StreamPart>> {
   const cancelled = new AbortController();
-  const { abortSignal } = options;
-  const signal = abortSignal ? AbortSignal.any([abortSignal, cancelled.signal]) : cancelled.signal;
-  const parts = partsOf(model, modelId, readCall(options), signal);
+  const parts = partsOf(model, modelId, readCall(options), cancelled, options.abortSignal);
   let next: IteratorResult<LanguageModelV4StreamPart, void> | undefined = await parts.next();
   return new ReadableStream<LanguageModelV4StreamPart>({
     async pull(controller) {
@@ -119,7 +128,7 @@ async function streamOf(
         if (done) controller.close();
         else controller.enqueue(value);
       } catch (error) {
-        if (signal.aborted) return controller.error(error);
+        if (cancelled.signal.aborted) return controller.error(error);
         controller.enqueue({ type: "error", error });
         controller.enqueue({
           type: "finish",

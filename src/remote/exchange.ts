@@ -1,3 +1,4 @@
+import { follow } from "../runtime/abort.js";
 import { RemoteError } from "../runtime/errors.js";
 import type { ConnectionSettings } from "./connection.js";
 import { isRecord, readJson, refusal, serverMessage } from "./refusal.js";
@@ -9,7 +10,7 @@ export const LARGEST = 1 << 24;
 /** One request and what is known of it for messages. */
 export class Exchange {
   private readonly over = new AbortController();
-  private readonly signal: AbortSignal;
+  private readonly unfollow: () => void;
 
   constructor(
     private readonly settings: ConnectionSettings,
@@ -17,7 +18,7 @@ export class Exchange {
     private readonly body: object | undefined,
     private readonly outer: AbortSignal,
   ) {
-    this.signal = AbortSignal.any([outer, this.over.signal]);
+    this.unfollow = follow(this.over, [outer]);
   }
 
   /** @param patience which limit holds until the answer begins */
@@ -33,7 +34,7 @@ export class Exchange {
           ...(apiKey !== undefined && { authorization: `Bearer ${apiKey}` }),
         },
         ...(this.body && { body: JSON.stringify(this.body) }),
-        signal: this.signal,
+        signal: this.over.signal,
       }),
     );
     if (response.ok) return response;
@@ -87,6 +88,7 @@ export class Exchange {
   }
 
   end(): void {
+    this.unfollow();
     this.over.abort();
   }
 

@@ -1,6 +1,8 @@
+import { follow } from "../runtime/abort.js";
+
 /**
  * Items of several streams, in the order in which they come. At most `width` streams run at a time, and none gets ahead of the consumer
- * by more than one item. When one fails, or the consumer stops, all others are ended.
+ * by more than one item. When one fails, a signal aborts or the consumer stops, all others are ended.
  *
  * @param open starts stream i; its signal says that nobody wants more
  */
@@ -8,8 +10,10 @@ export async function* merge<T>(
   count: number,
   width: number,
   open: (i: number, signal: AbortSignal) => AsyncGenerator<T, void, undefined>,
+  signals: readonly (AbortSignal | undefined)[] = [],
 ): AsyncGenerator<T, void, undefined> {
   const end = new AbortController();
+  const unfollow = follow(end, signals);
   const running = new Set<AsyncGenerator<T, void, undefined>>();
   const ready: { stream: AsyncGenerator<T, void, undefined>; result: IteratorResult<T, void> | { error: unknown } }[] = [];
   let wake = () => {};
@@ -43,6 +47,7 @@ export async function* merge<T>(
       }
     }
   } finally {
+    unfollow();
     end.abort();
     await Promise.allSettled([...running].map((stream) => stream.return()));
   }

@@ -4,6 +4,7 @@ import type { Settings } from "../generate/options.js";
 import { Random } from "../generate/random.js";
 import { type ChatMessage, type ChatOptions, formatChat } from "../io/chat.js";
 import { isConversation, type LanguageModel, type Prompt, type PromptOptions, type Usage } from "../language-model.js";
+import { follow } from "../runtime/abort.js";
 import { InputError, RemoteError } from "../runtime/errors.js";
 import { parseOptions, SEEDS, text } from "../runtime/options.js";
 import { Answer, type RemoteEvent, readEvent } from "./answer.js";
@@ -103,17 +104,16 @@ export class RemoteModel implements LanguageModel {
     for (const [i, input] of inputs.entries()) if (!isConversation(input)) checkPrompt(input, `generate: input[${i}]`);
     const seed = settings.seed ?? Random.anySeed();
     const usage: Usage = {};
-    const outer = this.signalWith(settings.signal);
     const open = async function* (this: RemoteModel, i: number, signal: AbortSignal) {
       const prompt = inputs[i]!;
       // Messages and tools that cannot be read are found here, with the same errors as locally.
       if (isConversation(prompt)) await formatChat(prompt, { tools });
       const asked = { tools, template, repetition: rest.repetition };
       const request = requestFor(prompt, this.name, settings, (seed + i) % SEEDS, this.extensions, asked);
-      const either = AbortSignal.any([outer, signal]);
-      yield* retried(() => this.answer(i, request, settings, usage, either), this.connection.settings, either);
+      yield* retried(() => this.answer(i, request, settings, usage, signal), this.connection.settings, signal);
     };
-    return Object.assign(merge(inputs.length, this.concurrency, open.bind(this)), { seed, usage });
+    const signals = [this.ended.signal, settings.signal];
+    return Object.assign(merge(inputs.length, this.concurrency, open.bind(this), signals), { seed, usage });
   }
 
   /** The prompt of a conversation in MiniMax-M1's published format, or another that `template` gives. The server's own format is not known here. */
@@ -141,10 +141,12 @@ export class RemoteModel implements LanguageModel {
   }
 
   /** @internal The ids of a text: what the server makes of it as a prompt. */
-  async encode(text: string, signal: AbortSignal | undefined, where: string): Promise<number[]> {
+  async encode(text: string, signal: AbortSignal, where: string): Promise<number[]> {
     checkPrompt(text, `${where}: input`);
     const body = { model: this.name, prompt: text, max_tokens: 1, temperature: 0, add_special_tokens: false, return_token_ids: true };
-    const answer = await this.connection.once("completions", body, this.signalWith(signal));
+    const call = new AbortController();
+    const unfollow = follow(call, [this.ended.signal, signal]);
+    const answer = await this.connection.once("completions", body, call.signal).finally(unfollow);
     const result = v.safeParse(tokenizedSchema, answer);
     const ids = result.success ? result.output.choices[0]?.prompt_token_ids : undefined;
     if (!ids) {
@@ -153,11 +155,6 @@ export class RemoteModel implements LanguageModel {
       );
     }
     return ids;
-  }
-
-  /** @internal */
-  signalWith(signal: AbortSignal | undefined): AbortSignal {
-    return signal ? AbortSignal.any([this.ended.signal, signal]) : this.ended.signal;
   }
 
   /** One attempt at one sequence. */

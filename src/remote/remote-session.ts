@@ -6,6 +6,7 @@ import { Random } from "../generate/random.js";
 import type { SessionInput } from "../generate/session.js";
 import type { LanguageSession } from "../language-model.js";
 import { isTokenIds } from "../model/token-ids.js";
+import { follow } from "../runtime/abort.js";
 import { InputError, SessionError } from "../runtime/errors.js";
 import { index, parseOptions, SEEDS, seedNumber } from "../runtime/options.js";
 import type { RemoteModel } from "./remote-model.js";
@@ -31,6 +32,7 @@ const savedSchema = v.strictObject({
  */
 export class RemoteSession implements LanguageSession {
   private busy = false;
+  private unfollow = () => {};
   private readonly ended = new AbortController();
 
   private constructor(
@@ -72,13 +74,13 @@ export class RemoteSession implements LanguageSession {
    * @throws {SessionError} while another call is under way, or after `dispose`
    */
   async append(input: SessionInput, options: PrefillOptions = {}): Promise<void> {
-    const { signal } = parsePrefillOptions(options, "session.append");
+    const { signal: outer } = parsePrefillOptions(options, "session.append");
     checkPrompt(input, "session.append: input");
-    this.begin("session.append");
+    const signal = this.begin("session.append", outer);
     try {
       this.tokens.push(...(await this.idsOf(input, signal, "session.append")));
     } finally {
-      this.busy = false;
+      this.end();
     }
   }
 
@@ -96,9 +98,8 @@ export class RemoteSession implements LanguageSession {
   }
 
   private async *run(input: SessionInput, options: GenerateOptions & { seed: number }): AsyncGenerator<Token, void, undefined> {
-    this.begin("session.generate");
+    const signal = this.begin("session.generate", options.signal);
     try {
-      const signal = this.signalWith(options.signal);
       if (input.length > 0) this.tokens.push(...(await this.idsOf(input, signal, "session.generate")));
       if (this.length === 0) throw new InputError("session.generate: input: expected tokens to go on from, got none");
       this.next = (options.seed + 1) % SEEDS;
@@ -112,7 +113,7 @@ export class RemoteSession implements LanguageSession {
         yield token;
       }
     } finally {
-      this.busy = false;
+      this.end();
     }
   }
 
@@ -134,7 +135,7 @@ export class RemoteSession implements LanguageSession {
     }
     this.begin("session.rewind");
     this.tokens.length = length;
-    this.busy = false;
+    this.end();
   }
 
   /** Ends a generation under way with an error. */
@@ -146,19 +147,24 @@ export class RemoteSession implements LanguageSession {
     this.dispose();
   }
 
-  private begin(where: string): void {
+  /** The signal of a call: the session's own, or the caller's. */
+  private begin(where: string, signal?: AbortSignal): AbortSignal {
     this.ended.signal.throwIfAborted();
     if (this.busy)
       throw new SessionError(`${where}: another call on this session is under way (let it end, break its loop, or work on a fork)`);
     this.busy = true;
+    const call = new AbortController();
+    this.unfollow = follow(call, [this.ended.signal, signal]);
+    return call.signal;
   }
 
-  private signalWith(signal: AbortSignal | undefined): AbortSignal {
-    return signal ? AbortSignal.any([this.ended.signal, signal]) : this.ended.signal;
+  private end(): void {
+    this.busy = false;
+    this.unfollow();
   }
 
-  private async idsOf(input: SessionInput, signal: AbortSignal | undefined, where: string): Promise<readonly number[]> {
-    return typeof input === "string" ? this.model.encode(input, this.signalWith(signal), where) : [...input];
+  private async idsOf(input: SessionInput, signal: AbortSignal, where: string): Promise<readonly number[]> {
+    return typeof input === "string" ? this.model.encode(input, signal, where) : [...input];
   }
 }
 

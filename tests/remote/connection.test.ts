@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { RemoteError } from "../../src/index.js";
@@ -277,6 +278,17 @@ describe("cancelling", () => {
     const { left } = server;
     expect(await rejection(collect(model.generateBatch(["x", "y", "z"])))).toMatchObject({ status: 400 });
     await until(() => server.left === left + 2);
+  });
+
+  test("a signal that outlives its generations keeps nothing of them, however they end", async () => {
+    const { signal } = new AbortController();
+    for (const answer of [good, json({}, 400), stream([{ text: "a" }])]) {
+      answering(() => answer);
+      await texts(signal).catch(() => {});
+    }
+    answering(() => stalled);
+    for await (const _ of model.generateBatch(["x", "y"], { signal })) break;
+    expect(getEventListeners(signal, "abort")).toEqual([]);
   });
 
   test("a disposed model ends its generations", async () => {
