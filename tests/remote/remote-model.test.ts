@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { InputError, MiniMaxM1, type PromptOptions, parseAssistant, RemoteError, type Token } from "../../src/index.js";
 import { type ConnectOptions, RemoteModel } from "../../src/remote/index.js";
+import { evaluateTasks, tasks } from "../../src/rl/index.js";
 import { collect, rejection } from "../generate/model.js";
 import { answers } from "../support/box.js";
 import { json, models, OpenAiServer, type Received, type Reply, serving, sse, stream } from "../support/openai-server.js";
@@ -77,6 +78,13 @@ describe("over a model of this library", () => {
       prompts.map(async (prompt) => local.tokenizer!.encode(typeof prompt === "string" ? prompt : await local.formatChat(prompt)).length),
     );
     expect(generation.usage.promptTokens).toBe(promptTokens.reduce((a, b) => a + b));
+  });
+
+  test("what was written for the one model runs with the other", async () => {
+    const options = { tasks: tasks.filter(({ name }) => name === "dyck-completion"), perLevel: 2, seed: 5 };
+    const scores = await collect(evaluateTasks(remote, options));
+    expect(scores.length).toBeGreaterThan(1);
+    expect(scores).toEqual(await collect(evaluateTasks(local, options)));
   });
 
   test("sessions: the same ids as a local one where randomness begins anew", async () => {
