@@ -18,6 +18,8 @@ const allowed: Record<string, string[]> = {
   rl: ["generate", "io", "model", "ops", "runtime", "train"],
   node: ["io", "model", "runtime"],
   cli: [".", "analysis", "rl", "train"],
+  remote: [".", "generate", "io", "model", "runtime"],
+  "ai-sdk": [".", "generate", "io", "runtime"],
   ".": ["runtime", "ops", "layers", "model", "io", "generate", "analysis", "train", "rl"],
 };
 

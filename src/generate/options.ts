@@ -55,7 +55,12 @@ export interface Settings {
 }
 
 /** @throws {InputError} an unknown option, a value out of its range, or stop strings without a tokenizer */
-export function parseGenerateOptions(options: GenerateOptions, config: Config, codec: TextCodec | undefined, where: string): Settings {
+export function parseGenerateOptions(
+  options: GenerateOptions,
+  config: Pick<Config, "vocabSize" | "eosTokenIds">,
+  codec: Pick<TextCodec, "eosId"> | undefined,
+  where: string,
+): Settings {
   const given = parseOptions(generateSchema, options, where);
   const { topK, topP, minP, repetitionPenalty, maxTokens, seed, stopIds, topLogprobs, repetition, signal, prefillChunk } = given;
   const restricted = [options.topK, options.topP, options.minP].some((option) => option !== undefined);
