@@ -32,14 +32,21 @@ function build(name: "node" | "browser", entry: Record<string, string>, platform
 export default defineConfig([
   build(
     "node",
-    { index: "src/index.ts", ops: "src/ops/index.ts", train: "src/train/index.ts", rl: "src/rl/index.ts", cli: "src/cli/main.ts" },
+    {
+      index: "src/index.ts",
+      ops: "src/ops/index.ts",
+      train: "src/train/index.ts",
+      rl: "src/rl/index.ts",
+      serve: "src/serve/index.ts",
+      cli: "src/cli/main.ts",
+    },
     "src/node/platform.ts",
     "src/node/threads.ts",
   ),
   {
     ...build(
       "browser",
-      { index: "src/index.ts", ops: "src/ops/index.ts", train: "src/train/index.ts", rl: "src/rl/index.ts" },
+      { index: "src/index.ts", ops: "src/ops/index.ts", train: "src/train/index.ts", rl: "src/rl/index.ts", serve: "src/serve/index.ts" },
       "src/io/platform.ts",
       "src/runtime/threads.ts",
     ),

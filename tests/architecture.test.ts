@@ -16,7 +16,8 @@ const allowed: Record<string, string[]> = {
   train: ["generate", "io", "model", "ops", "runtime"],
   rl: ["generate", "io", "model", "ops", "runtime", "train"],
   node: ["io", "model", "runtime"],
-  cli: [".", "rl", "train"],
+  serve: [".", "generate", "io", "model", "runtime"],
+  cli: [".", "rl", "serve", "train"],
   ".": ["runtime", "ops", "layers", "model", "io", "generate", "train", "rl"],
 };
 

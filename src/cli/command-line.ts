@@ -7,10 +7,11 @@ import { evaluate } from "./eval.js";
 import { generate } from "./generate.js";
 import { inspect } from "./inspect.js";
 import { checkUsage, UsageError } from "./options.js";
+import { serve } from "./serve.js";
 import { Ended, openTerminal, type Streams, type Terminal, visible } from "./terminal.js";
 import { train } from "./train.js";
 
-const commands = { generate, chat, eval: evaluate, inspect, train } as unknown as Readonly<Record<string, CommandDef>>;
+const commands = { generate, chat, eval: evaluate, inspect, serve, train } as unknown as Readonly<Record<string, CommandDef>>;
 
 /** Options that may stand before the command as well. */
 const ANYWHERE: ReadonlySet<string> = new Set(["--color", "--no-color", "--debug"]);
@@ -25,6 +26,7 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   chat: ["lightning-m1 chat ./checkpoint --system 'Be brief.' --temperature 1 --top-p 0.95"],
   eval: ["lightning-m1 eval ./checkpoint --per-level 200 --greedy", "lightning-m1 eval ./checkpoint --tasks sudoku,word-sorting --json"],
   inspect: ["lightning-m1 inspect", "lightning-m1 inspect ./checkpoint --accuracy", "lightning-m1 inspect config.json --slopes --json"],
+  serve: ["lightning-m1 serve", "lightning-m1 serve ./checkpoint --port 8000 --max-batch 16"],
   train: ["lightning-m1 train puzzles.train.json --out ./run", "lightning-m1 train puzzles.train.json --steps 100 --threads 1"],
 };
 
@@ -58,8 +60,8 @@ export async function runCommandLine(args: readonly string[], streams: Streams):
     }
     return 0;
   } catch (error) {
-    if (streams.signal.aborted) return (streams.signal.reason as Ended).exitCode;
     if (error instanceof Ended) return error.exitCode;
+    if (streams.signal.aborted) return (streams.signal.reason as Ended).exitCode;
     return report(error, terminal, Object.hasOwn(commands, name) ? name : "", options.includes("--debug") || Boolean(streams.env.DEBUG));
   }
 }
