@@ -68,7 +68,7 @@ const shared = {
 
 const completionSchema = v.strictObject({
   ...shared,
-  prompt: v.unknown(),
+  prompt: v.optional(v.unknown()),
   logprobs: v.optional(most),
   echo: only(false),
   suffix: only(""),
@@ -103,7 +103,7 @@ export interface ChatRequest extends Asked {
 export function readCompletion(body: unknown): CompletionRequest {
   // A `max_tokens` of null goes on to the end of the context, as none at all does not.
   const unlimited = isRecord(body) && body.max_tokens === null;
-  const given = parseOptions(completionSchema, withoutNulls(body), "completions");
+  const given = parseOptions(completionSchema, withoutNulls(body, "completions"), "completions");
   const { logprobs, max_tokens } = given;
   return {
     ...asked(given, unlimited ? undefined : (max_tokens ?? 16), logprobs),
@@ -113,7 +113,7 @@ export function readCompletion(body: unknown): CompletionRequest {
 
 /** @throws {InputError} a field that is unknown, out of its range, or cannot be had */
 export function readChat(body: unknown): ChatRequest {
-  const given = parseOptions(chatSchema, withoutNulls(body), "chat.completions");
+  const given = parseOptions(chatSchema, withoutNulls(body, "chat.completions"), "chat.completions");
   const { logprobs, top_logprobs, messages, tools, tool_choice, chat_template: template } = given;
   if (top_logprobs !== undefined && !logprobs) throw new InputError("chat.completions: top_logprobs: expected with logprobs: true only");
   return {
@@ -152,8 +152,12 @@ function asked(given: Shared, maxTokens: number | undefined, topLogprobs: number
 }
 
 /** Clients write null for what they leave out. */
-function withoutNulls(body: unknown): unknown {
-  return isRecord(body) ? Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null)) : body;
+function withoutNulls(body: unknown, where: string): Record<string, unknown> {
+  if (!isRecord(body)) {
+    const got = Array.isArray(body) ? "an array" : body === null ? "null" : `a ${typeof body}`;
+    throw new InputError(`${where}: body: expected a JSON object, got ${got}`);
+  }
+  return Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null));
 }
 
 function isRecord(x: unknown): x is Record<string, unknown> {
