@@ -32,9 +32,22 @@ const questions = JSON.parse(readFileSync(path("../tests/support/box-texts.json"
 /** Share of the clients that go away before their answer ends. */
 const LEAVING = 1 / 3;
 
-const server = spawn(process.execPath, [...(process.env.PROF ? ["--cpu-prof","--cpu-prof-dir=/tmp/cp-s"]:[]), path("../dist/node/cli.js"), "serve", "--port", "0", "--json", "--threads", values.threads], {
-  stdio: ["ignore", "pipe", "inherit"],
-});
+const server = spawn(
+  process.execPath,
+  [
+    ...(process.env.PROF ? ["--cpu-prof", "--cpu-prof-dir=/tmp/cp-s"] : []),
+    path("../dist/node/cli.js"),
+    "serve",
+    "--port",
+    "0",
+    "--json",
+    "--threads",
+    values.threads,
+  ],
+  {
+    stdio: ["ignore", "pipe", "inherit"],
+  },
+);
 const [line] = await once(createInterface(server.stdout), "line");
 const { port } = JSON.parse(line);
 const agent = new Agent({ keepAlive: true, maxSockets: clients + 1 });
@@ -94,6 +107,8 @@ async function round(count, ms, seed) {
       const numbers = random(4096, seed * 1000 + client);
       let drawn = 0;
       const next = () => numbers[drawn++ % numbers.length] + 0.5;
+      // Clients do not begin at the same instant.
+      await new Promise((resolve) => setTimeout(resolve, next() * Math.min(2000, ms / 4)));
       while (performance.now() - began < ms) {
         const question = questions[Math.floor(next() * questions.length)];
         const leaveAfter = next() < LEAVING ? Math.floor(next() * 40) : Number.POSITIVE_INFINITY;
