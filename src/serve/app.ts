@@ -4,36 +4,16 @@ import { timingSafeEqual } from "hono/utils/buffer";
 import type { Generation } from "../generate/generate.js";
 import type { MiniMaxM1 } from "../minimax-m1.js";
 import { cacheBytes } from "../model/cache.js";
-import { InputError } from "../runtime/errors.js";
 import { MAX_BYTES } from "../runtime/memory.js";
 import { Admission } from "./admission.js";
-import { ChatChoice } from "./chat.js";
-import type { Choice, Writing } from "./choice.js";
-import { CompletionChoice } from "./completion.js";
+import type { Choice } from "./choice.js";
 import { eventOf, eventStream } from "./event-stream.js";
+import { chatJob, completionJob, type Job, promptIds, usageOf } from "./job.js";
 import { Metrics } from "./metrics.js";
 import { type Limits, parseServeOptions, type ServeOptions } from "./options.js";
 import { Refusal, refusalOf } from "./refusal.js";
-import { type Asked, readChat, readCompletion } from "./request.js";
 import { readJson } from "./request-body.js";
 import { Gone, Work } from "./work.js";
-
-/** What a request comes to: prompts, and how their answers are written. */
-interface Job {
-  readonly kind: Kind;
-  readonly asked: Asked;
-  readonly prompts: readonly (readonly number[])[];
-  choice(writing: Writing): Choice;
-}
-
-interface Kind {
-  readonly id: string;
-  readonly body: string;
-  readonly chunk: string;
-}
-
-const COMPLETION: Kind = { id: "cmpl-", body: "text_completion", chunk: "text_completion" };
-const CHAT: Kind = { id: "chatcmpl-", body: "chat.completion", chunk: "chat.completion.chunk" };
 
 /**
  * A model behind OpenAI's HTTP interface, with vLLM's additions: `fetch` answers a `Request` with a `Response`, on any platform. Requests
@@ -86,6 +66,11 @@ export class Server {
     });
   }
 
+  /** While a text becomes ids everybody waits, half a second for every MiB: no more of it than the context could hold. */
+  private get maxBodyBytes(): number {
+    return this.limits.maxBodyBytes ?? Math.min(2 ** 22, 2 ** 16 + 32 * this.model.config.maxPositionEmbeddings);
+  }
+
   private stopping(): Refusal {
     return new Refusal(503, "stopping", "serve: expected a server that goes on, got one that is about to stop (come again later)", 5);
   }
@@ -121,8 +106,8 @@ export class Server {
       this.expectModel(c.req.param("name"));
       return c.json(card);
     });
-    app.post("/v1/completions", (c) => this.answer(c, (body) => this.completion(body)));
-    app.post("/v1/chat/completions", (c) => this.answer(c, (body) => this.chat(body)));
+    app.post("/v1/completions", (c) => this.answer(c, (body) => completionJob(this.model, body)));
+    app.post("/v1/chat/completions", (c) => this.answer(c, (body) => chatJob(this.model, body, limits.trustTemplates)));
   }
 
   private refuse(error: unknown): Response {
@@ -166,36 +151,6 @@ export class Server {
     });
   }
 
-  private completion(body: unknown): Job {
-    const request = readCompletion(body);
-    const prompts = request.prompts.map((prompt) => (typeof prompt === "string" ? this.encode(prompt) : prompt));
-    return { kind: COMPLETION, asked: request, prompts, choice: (writing) => new CompletionChoice(writing) };
-  }
-
-  private async chat(body: unknown): Promise<Job> {
-    const request = readChat(body);
-    const { messages, tools, template } = request;
-    if (template !== undefined && !this.limits.trustTemplates) {
-      throw new InputError(
-        "chat_template: expected none, got one (a template is a program: the server takes them with trustTemplates only)",
-      );
-    }
-    const prompt = await this.model.formatChat(messages, { tools, template });
-    const insideThink = /<think>\s*$/.test(prompt);
-    return {
-      kind: CHAT,
-      asked: request,
-      prompts: [this.encode(prompt)],
-      choice: (writing) => new ChatChoice(writing, insideThink, tools.length > 0),
-    };
-  }
-
-  private encode(text: string): number[] {
-    const { tokenizer } = this.model;
-    if (!tokenizer) throw new InputError("prompt: expected token ids, got text (this model has no tokenizer)");
-    return tokenizer.encode(text);
-  }
-
   /** Reads a request, waits for room, and answers it, at once or token by token. */
   private async answer(c: Context, read: (body: unknown) => Job | Promise<Job>): Promise<Response> {
     if (this.draining) throw this.stopping();
@@ -206,7 +161,7 @@ export class Server {
     });
     this.works.add(work);
     try {
-      const job = await read(await readJson(c.req.raw, this.limits.maxBodyBytes));
+      const job = await read(await readJson(c.req.raw, this.maxBodyBytes));
       const { kind, asked } = job;
       this.expectModel(asked.model);
       const options = this.optionsOf(job);
@@ -302,13 +257,4 @@ export class Server {
       bytes: inputs.reduce((sum, prompt) => sum + cacheBytes(config, longest(prompt), transformer.kv), 0),
     };
   }
-}
-
-function promptIds({ kind, asked, prompts }: Job) {
-  return kind === CHAT && asked.tokenIds ? { prompt_token_ids: prompts[0] } : {};
-}
-
-function usageOf({ prompts }: Job, completion: number) {
-  const prompt = prompts.reduce((sum, ids) => sum + ids.length, 0);
-  return { prompt_tokens: prompt, completion_tokens: completion, total_tokens: prompt + completion };
 }

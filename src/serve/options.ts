@@ -17,7 +17,7 @@ export interface ServeOptions {
   maxQueue?: number;
   /** Most tokens that a request may ask for, per answer (the model's context). */
   maxTokens?: number;
-  /** Most bytes of a request (1 MiB). */
+  /** Most bytes of a request (64 KiB and 32 bytes for every token of the context, at most 4 MiB). */
   maxBodyBytes?: number;
   /** Most time for a request, its wait included (600,000). */
   timeoutMs?: number;
@@ -45,7 +45,7 @@ const schema = v.strictObject({
     number("an integer of at least 1, or Infinity", (x) => x >= 1 && (Number.isInteger(x) || x === Infinity)),
     Infinity,
   ),
-  maxBodyBytes: v.optional(count, 2 ** 20),
+  maxBodyBytes: v.optional(count),
   timeoutMs: v.optional(count, 600_000),
   stallMs: v.optional(count, 30_000),
   trustTemplates: v.optional(flag, false),
