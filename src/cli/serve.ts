@@ -38,7 +38,9 @@ export const serve = defineCommand({
     if (apiKey !== undefined && !/^\S+$/.test(apiKey)) throw new UsageError("--api-key: expected characters without spaces");
     const timeout = number(args, "timeout", seconds);
     const graceMs = 1000 * (number(args, "grace", seconds) ?? 30);
+    const host = args.host ?? "127.0.0.1";
     const options = {
+      hosts: isLoopback(host) ? ["localhost", "127.0.0.1", "[::1]", host] : undefined,
       name: args.name ?? (args.source && basename(args.source)),
       apiKey,
       cors: args.cors,
@@ -53,7 +55,6 @@ export const serve = defineCommand({
     };
     const model = await loadModel(args, terminal);
     try {
-      const host = args.host ?? "127.0.0.1";
       const listening = await listen(new Server(model, options), { port, host });
       terminal.note(`${listening.url}/v1`);
       if (apiKey === undefined && !isLoopback(host)) {

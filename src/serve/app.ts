@@ -91,6 +91,13 @@ export class Server {
         ),
       ),
     );
+    app.use(async (c, next) => {
+      const { hostname } = new URL(c.req.url);
+      if (limits.hosts && !limits.hosts.includes(hostname)) {
+        throw new Refusal(403, "unknown_host", `request: host: expected ${limits.hosts.join(" or ")}, got ${hostname}`);
+      }
+      await next();
+    });
     const origins = [limits.cors].flat();
     if (origins.length > 0) app.use(cors({ origin: origins.includes("*") ? "*" : origins }));
     app.get("/health", (c) => (this.draining ? this.refuse(this.stopping()) : c.json({ status: "ok" })));

@@ -9,6 +9,8 @@ export interface ServeOptions {
   apiKey?: string | readonly string[];
   /** Origins whose pages may ask, `"*"` for all. None by default. */
   cors?: string | readonly string[];
+  /** Names by which the server may be called, without ports. Any by default; for one on loopback, its own names keep out pages that give themselves its address. */
+  hosts?: readonly string[];
   /** Most sequences that are computed at a time (32). */
   maxBatch?: number;
   /** Most bytes that the states of these may take (half of what the model leaves of 4 GiB). */
@@ -35,6 +37,7 @@ const schema = v.strictObject({
   name: v.optional(text, "lightning-m1"),
   apiKey: v.optional(one(text), []),
   cors: v.optional(one(text), []),
+  hosts: v.optional(v.array(text, "an array of names")),
   maxBatch: v.optional(count, 32),
   maxCacheBytes: v.optional(count),
   maxQueue: v.optional(

@@ -5,7 +5,7 @@ export class Refusal extends LightningError {
   override name = "Refusal";
 
   constructor(
-    readonly status: 400 | 401 | 404 | 405 | 408 | 413 | 415 | 429 | 500 | 503 | 504,
+    readonly status: 400 | 401 | 403 | 404 | 405 | 408 | 413 | 415 | 429 | 500 | 503 | 504,
     readonly code: string,
     message: string,
     /** When to come again. */

@@ -2,6 +2,7 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { request } from "node:http";
 import { createServer } from "node:net";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
@@ -33,6 +34,12 @@ async function launch(args: readonly string[], env: Record<string, string> = {})
 test("serves until SIGTERM, lets what runs end, and ends with 0", async () => {
   const { child, url, ask, ended, stderr } = await launch(["--name", "puzzles"]);
   expect(((await (await fetch(`${url}/models`)).json()) as { data: { id: string }[] }).data[0]!.id).toBe("puzzles");
+  const [, port] = /:(\d+)\//.exec(url)!;
+  expect((await fetch(`http://localhost:${port}/health`)).status).toBe(200);
+  const status = new Promise((resolve) =>
+    request({ port, path: "/health", headers: { host: "evil.example" } }, ({ statusCode }) => resolve(statusCode)).end(),
+  );
+  expect(await status).toBe(403);
   const stream = await ask({ model: "puzzles", prompt: "Compute 3", seed: 1, stream: true, max_tokens: 300 });
   const reader = stream.body!.getReader();
   await reader.read();

@@ -238,18 +238,18 @@ describe("limits", () => {
   });
 
   test("states that do not fit wait as well, and who would never fit is told so", async () => {
-    const { client, server } = await start({ maxCacheBytes: 1_500_000 }, {}, endless);
-    const params = { ...endlessly, prompt: [1], max_tokens: 8000 };
-    await expect(client.completions.create({ ...params, max_tokens: 16_000 })).rejects.toThrow(
-      /max_tokens: expected states of at most 1500000 bytes, got/,
+    const { client, server } = await start({ maxCacheBytes: 400_000 }, {}, endless);
+    const params = { ...endlessly, prompt: [1], max_tokens: 2000 };
+    await expect(client.completions.create({ ...params, max_tokens: 5000 })).rejects.toThrow(
+      /max_tokens: expected states of at most 400000 bytes, got/,
     );
     const running = await client.completions.create({ ...params, stream: true });
     const small = client.completions.create({ ...params, max_tokens: 4 });
-    const large = client.completions.create({ ...params, max_tokens: 7000 });
+    const large = client.completions.create({ ...params, max_tokens: 1800 });
     await small;
     expect(server.active).toBe(2);
     running.controller.abort();
-    expect((await large).usage!.completion_tokens).toBe(7000);
+    expect((await large).usage!.completion_tokens).toBe(1800);
   });
 
   test("a client that goes away takes its work with it, running or waiting", async () => {

@@ -3,8 +3,8 @@ import { random } from "../support/random.js";
 import { alone, model, start, until } from "./harness.js";
 
 const QUESTIONS = ["Compute 6 + 6 + 3 - 2 + 3", "Sort BHG EHC ABC AEC GEG by the alphabet F H A B C D E G", "Make 23 from 10 7 3"];
-const CLIENTS = 24;
-const REQUESTS = 4;
+const CLIENTS = 32;
+const REQUESTS = 3;
 
 test("many clients, of whom a third go away: none fails, every text is what it is alone, and nothing is left running", async () => {
   const { client, server, url } = await start({ maxBatch: 16 });
