@@ -325,6 +325,33 @@ describe("limits", () => {
   });
 });
 
+test("whoever comes while others run has a first token with the next pass", async () => {
+  const passes: number[] = [];
+  const { forward } = endless.transformer;
+  endless.transformer.forward = (batch, visit) => {
+    passes.push(batch.length);
+    return forward.call(endless.transformer, batch, visit);
+  };
+  const server = new Server(endless, { maxBatch: 24 });
+  onTestFinished(() => void Object.assign(endless.transformer, { forward }));
+  const body = JSON.stringify({ ...endlessly, prompt: [1, 2, 3], max_tokens: 10_000, stream: true, return_token_ids: true });
+  const open = async () => {
+    const before = passes.length;
+    const request = new Request("http://x/v1/completions", { method: "POST", headers: { "content-type": "application/json" }, body });
+    const reader = (await server.fetch(request)).body!.getReader();
+    await reader.read();
+    void drained(reader);
+    return passes.length - before;
+  };
+  for (let i = 0; i < 24; i++) expect(await open()).toBeLessThanOrEqual(2);
+  expect(passes.reduce((most, count) => Math.max(most, count))).toBeGreaterThan(20);
+  await server.drain(1);
+});
+
+async function drained(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
+  while (!(await reader.read()).done);
+}
+
 test("one request's error is its own", async () => {
   const { client, server } = await start({ maxBatch: 4 });
   const expected = await alone("Compute 3", sampled);
