@@ -12,7 +12,8 @@ const model = address ? await RemoteModel.connect(address) : await MiniMaxM1.loa
 const questions = ["Compute 3 + 4 - 2", "Sort these words : tree apple river", "Close the open brackets : ( [ {"];
 for (const [seed, content] of questions.entries()) {
   process.stdout.write(`${content}\n`);
-  for await (const { text } of model.generate([{ role: "user", content }], { temperature: 1, topP: 0.95, seed })) process.stdout.write(text);
+  for await (const { text } of model.generate([{ role: "user", content }], { temperature: 1, topP: 0.95, seed }))
+    process.stdout.write(text);
   process.stdout.write("\n\n");
 }
 model.dispose();

@@ -104,7 +104,8 @@ const prefillEntries = {
 
 const prefillSchema = v.strictObject(prefillEntries);
 
-const generateSchema = v.strictObject({
+/** The options one by one, for interfaces that give them other names. */
+export const generateEntries = {
   ...prefillEntries,
   maxTokens: v.optional(countOrAll, 512),
   temperature: v.optional(number("a number of at least 0", (x) => x >= 0 && x < Infinity)),
@@ -132,4 +133,6 @@ const generateSchema = v.strictObject({
     v.lazy((x): v.GenericSchema<unknown, v.InferOutput<typeof repetition> | false> => (x === false ? v.literal(false) : repetition)),
     {},
   ),
-});
+};
+
+const generateSchema = v.strictObject(generateEntries);
