@@ -16,9 +16,9 @@ const prompt = (length: number) => Array.from({ length }, (_, i) => (i * 7) % 25
 /** The model, told of what each of its passes takes in: tokens by sequence. */
 function watched(): { model: Transformer; passes: number[][] } {
   const passes: number[][] = [];
-  const forward: Transformer["forward"] = (batch, visit) => {
+  const forward: Transformer["forward"] = (batch) => {
     passes.push(batch.map(({ ids }) => ids.length));
-    return model.forward(batch, visit);
+    return model.forward(batch);
   };
   return { model: Object.assign(Object.create(model) as Transformer, { forward }), passes };
 }

@@ -328,9 +328,9 @@ describe("limits", () => {
 test("whoever comes while others run has a first token with the next pass", async () => {
   const passes: number[] = [];
   const { forward } = endless.transformer;
-  endless.transformer.forward = (batch, visit) => {
+  endless.transformer.forward = (batch) => {
     passes.push(batch.length);
-    return forward.call(endless.transformer, batch, visit);
+    return forward.call(endless.transformer, batch);
   };
   const server = new Server(endless, { maxBatch: 24 });
   onTestFinished(() => void Object.assign(endless.transformer, { forward }));
