@@ -27,7 +27,7 @@ export { attentionBackwardKV, attentionBackwardQ, attentionBackwardWorkspaceByte
 export { embedBackward, embedBf16, embedF32, embedQ8 } from "./embed";
 export { embedFormula, formulaF32, matmulFormula } from "./formula";
 export { loadKeysValues, storeKeysValues } from "./kv-pages";
-export { lightning, lightningStep, lightningWorkspaceBytes } from "./lightning";
+export { lightning, lightningStep, lightningSteps, lightningWorkspaceBytes } from "./lightning";
 export { lightningBackward, lightningBackwardWorkspaceBytes } from "./lightning-backward";
 export { matmulBf16, matmulF32, matmulWorkspaceBytes } from "./matmul";
 export { matmulBackwardW, matmulBackwardWorkspaceBytes, matmulBackwardX, packColumnTiles } from "./matmul-backward";

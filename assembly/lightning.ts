@@ -114,6 +114,15 @@ export function lightningStep(o: usize, state: usize, qkv: usize, slopes: usize,
   }
 }
 
+/** One step of each of several sequences. Range: their heads, one sequence after the other. list [sequence][3]: o, state and qkv of each. */
+export function lightningSteps(list: usize, slopes: usize, H: i32, D: i32, begin: i32, end: i32): void {
+  while (begin < end) {
+    const sequence = begin / H, first = sequence * H, last = min(end, first + H), at3 = at(list, 3 * sequence);
+    lightningStep(<usize>load<u32>(at3), <usize>load<u32>(at3, 4), <usize>load<u32>(at3, 8), slopes, H, D, begin - first, last - first);
+    begin = last;
+  }
+}
+
 // Reads a byte in each of eight places.
 function touch(p: usize, apart: usize): void {
   for (const end = p + 8 * apart; p < end; p += apart) load<u8>(p);

@@ -152,6 +152,7 @@ const COUNTED: Readonly<Record<string, Exclude<keyof CountedFlops, "total">>> = 
   productsQ8: "products",
   lightning: "lightningAttention",
   lightningStep: "lightningAttention",
+  lightningSteps: "lightningAttention",
   attention: "softmaxAttention",
 };
 

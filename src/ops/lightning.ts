@@ -57,6 +57,8 @@ export function lightning(qkv: Tensor, slopes: Tensor, segments: readonly Segmen
   const rt = runtimeOf("lightning", qkv, slopes, ...states);
   const o = rt.empty([tokens, heads * dim]);
   const before: Tensor[] = [];
+  // Sequences of one token each go together: their steps are short, and there are many of them.
+  const steps: number[] = [];
   for (const [i, { begin, end }] of segments.entries()) {
     const state = states[i]!;
     expectShape("lightning: state", state, stateShape(heads, dim), { hint: "lightningState makes one" });
@@ -65,11 +67,19 @@ export function lightning(qkv: Tensor, slopes: Tensor, segments: readonly Segmen
     const args = [o.ptr + 4 * begin * width, state.ptr, qkv.ptr + 12 * begin * width, slopes.ptr] as const;
     const work = 4 * width * (length * dim + (length === 1 ? 0 : pairs(length, rows)));
     if (rt.tape) before.push(copied(state));
-    if (length === 1) rt.run("lightningStep", [...args, heads, dim, 0, heads], work);
+    if (length === 1) steps.push(args[0], args[1], args[2]);
     else {
       const workspace = rt.workspace(rt.kernels.lightningWorkspaceBytes(rows, dim));
       rt.runIn("lightning", [...args, length, heads, dim, rows, workspace, 0, heads], work);
     }
+  }
+  const alone = steps.length / 3;
+  const work = 4 * heads * dim ** 2 * alone;
+  if (alone === 1) rt.run("lightningStep", [steps[0]!, steps[1]!, steps[2]!, slopes.ptr, heads, dim, 0, heads], work);
+  else if (alone > 1) {
+    const list = rt.from(steps, [steps.length], "i32");
+    rt.run("lightningSteps", [list.ptr, slopes.ptr, heads, dim, 0, alone * heads], work);
+    rt.release(list);
   }
   const { tape } = rt;
   tape?.recordStep([qkv, slopes, ...before], () => {

@@ -242,6 +242,20 @@ const kernels: Record<string, Make> = {
     const run = (begin: number, end: number) => rt.kernels.lightningStep(o.ptr, state.ptr, qkv.ptr, slopes.ptr, HEADS, DIM, begin, end);
     return { outputs, length: HEADS, run };
   },
+  lightningSteps: (rt) => {
+    const sequences = [1, 2, 3].map((i) => {
+      const [o, state] = [zeros(rt, [HEADS * DIM]), input(rt, 2 * i, stateShape(HEADS, DIM))];
+      return { outputs: [o, state], pointers: [o.ptr, state.ptr, input(rt, 2 * i + 1, [HEADS, 3 * DIM]).ptr] };
+    });
+    const list = rt.from(
+      sequences.flatMap(({ pointers }) => pointers),
+      [9],
+      "i32",
+    );
+    const slopes = rt.from([0.1, 0.5, 0.01, 2, 0]);
+    const run = (begin: number, end: number) => rt.kernels.lightningSteps(list.ptr, slopes.ptr, HEADS, DIM, begin, end);
+    return { outputs: sequences.flatMap(({ outputs }) => outputs), length: 3 * HEADS, run };
+  },
   storeKeysValues: (rt) => {
     const kvHeads = 2;
     const cache = new KeyValueCache(rt, kvHeads, DIM, "q8");
