@@ -1,7 +1,6 @@
 import * as v from "valibot";
 import { cacheBytes, type KVType } from "../model/cache.js";
-import type { Config } from "../model/config.js";
-import { type Graph, type GraphTensor, graph, residentDType } from "../model/graph.js";
+import { type GraphTensor, graphOf, type Model, residentDType } from "../model/graph.js";
 import { count, parseOptions, word } from "../runtime/options.js";
 import { bytesOf } from "../runtime/tensor.js";
 import type { ResidentDType } from "../runtime/weights.js";
@@ -50,8 +49,8 @@ const WORK_BYTES = 4 << 20;
  * @param model a configuration (typed, or the JSON of a `config.json`), or its graph
  * @throws {InputError} options that do not fit
  */
-export function estimateMemory(model: Graph | Config | Record<string, unknown>, options: MemoryOptions = {}): MemoryEstimate {
-  const { config, tensors } = isGraph(model) ? model : graph(model);
+export function estimateMemory(model: Model, options: MemoryOptions = {}): MemoryEstimate {
+  const { config, tensors } = graphOf(model);
   const { dtype, kv, batch, context = Math.min(config.maxPositionEmbeddings, 4096) } = parseOptions(schema, options, "estimateMemory");
   const { numAttentionHeads: heads, headDim, hiddenSize: hidden, intermediateSize: width, vocabSize } = config;
   const tokens = batch * Math.min(context, PASS_TOKENS);
@@ -61,10 +60,6 @@ export function estimateMemory(model: Graph | Config | Record<string, unknown>, 
   const stateBytes = batch * cacheBytes(config, context, kv);
   const scratchBytes = WORK_BYTES + 4 * (tokens * (6 * hidden + mixer + experts) + batch * vocabSize);
   return { weightsBytes, cacheBytes: stateBytes, scratchBytes, totalBytes: weightsBytes + stateBytes + scratchBytes };
-}
-
-function isGraph(model: object): model is Graph {
-  return model !== null && "tensors" in model;
 }
 
 /** Bytes of wasm memory that weights take. */
