@@ -48,6 +48,7 @@ export {
   passFlops,
 } from "./flops.js";
 export { type Gpu, gpus, gpusNeeded, usableBytes } from "./gpus.js";
+export { type GuideClaim, type GuideVerdict, guideClaims } from "./guide-claims.js";
 export { kubernetesManifest } from "./manifest.js";
 export { type CacheScheme, type DeploymentMemory, type DeploymentMemoryOptions, deploymentMemory, type WeightScheme } from "./memory.js";
 export { tensorParallelSizes } from "./parallel.js";
