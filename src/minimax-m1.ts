@@ -1,21 +1,13 @@
 import * as v from "valibot";
-import {
-  type GenerateOptions,
-  type Generation,
-  generate,
-  parseGenerateOptions,
-  pause,
-  Random,
-  Session,
-  type TextCodec,
-} from "./generate/index.js";
-import { type ChatMessage, type ChatOptions, formatChat, type Tool } from "./io/chat.js";
+import { type Generation, generate, parseGenerateOptions, pause, Random, Session, type TextCodec } from "./generate/index.js";
+import { type ChatMessage, type ChatOptions, formatChat } from "./io/chat.js";
 import { type Checkpoint, type LoadOptions, loadCheckpoint } from "./io/checkpoint.js";
 import { type FormulaOptions, formulaCheckpoint } from "./io/formula.js";
 import type { CheckpointSource } from "./io/open.js";
 import { type SaveOptions, saveCheckpoint } from "./io/save.js";
 import { readTextSettings, type TextSettings } from "./io/text-files.js";
 import type { Tokenizer } from "./io/tokenizer.js";
+import { isConversation, type LanguageModel, type Prompt, type PromptOptions } from "./language-model.js";
 import { Cache, type KVType } from "./model/cache.js";
 import type { Config } from "./model/config.js";
 import { graph } from "./model/graph.js";
@@ -89,22 +81,12 @@ export interface ForwardOutput<Options extends ForwardOptions = ForwardOptions> 
   readonly lightningStates: Asked<Options, "states", (Float32Array | undefined)[]>;
 }
 
-/** What a model continues: text as it stands, a conversation, or token ids. */
-export type Prompt = string | readonly ChatMessage[] | TokenIds;
-
-export interface PromptOptions extends GenerateOptions {
-  /** Tools that a conversation offers to the model. */
-  tools?: readonly Tool[];
-  /** A Jinja template in place of the checkpoint's own. */
-  template?: string;
-}
-
 /**
  * A loaded model. Its weights, and every cache and session made from it, live in one wasm memory until `dispose`.
  *
  * Not safe for use from two threads, but calls may overlap: generations take turns between tokens.
  */
-export class MiniMaxM1 {
+export class MiniMaxM1 implements LanguageModel {
   readonly config: Config;
   /** Number of parameters. */
   readonly parameters: number;
@@ -408,10 +390,6 @@ async function boxedModel(): Promise<ReadonlyMap<string, Uint8Array>> {
 function viewOf({ layer, input, output, routerLogits }: LayerPass): LayerView {
   const { rt } = input;
   return { layer, input: () => rt.read(input), output: () => rt.read(output), routerLogits: () => rt.read(routerLogits) };
-}
-
-function isConversation(input: Prompt): input is readonly ChatMessage[] {
-  return Array.isArray(input) && typeof input[0] === "object";
 }
 
 function readStates(caches: readonly Cache[], layer: number): Float32Array | undefined {

@@ -17,8 +17,11 @@ const allowed: Record<string, string[]> = {
   train: ["generate", "io", "model", "ops", "runtime"],
   rl: ["generate", "io", "model", "ops", "runtime", "train"],
   node: ["io", "model", "runtime"],
-  cli: [".", "analysis", "rl", "train"],
+  cli: [".", "analysis", "rl", "serve", "train"],
+  remote: [".", "generate", "io", "model", "runtime"],
+  "ai-sdk": [".", "generate", "io", "runtime"],
   ".": ["runtime", "ops", "layers", "model", "io", "generate", "analysis", "train", "rl"],
+  serve: [".", "generate", "io", "model", "runtime"],
 };
 
 const files = readdirSync(root, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"));

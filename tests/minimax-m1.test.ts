@@ -207,3 +207,80 @@ describe("text from files beside the weights", () => {
     model.dispose();
   });
 });
+
+describe("a pass layer by layer", async () => {
+  const model = await load();
+  const ids = [[1, 2, 3, 4]];
+
+  test("gives what forward gives, and shows every layer", async () => {
+    const options = { hiddenStates: true, routerLogits: true, states: true } as const;
+    const expected = model.forward(ids, options);
+    const before = model.memory.usedBytes;
+    const seen: { layer: number; input: Float32Array; output: Float32Array; routerLogits: Float32Array }[] = [];
+    const out = await model.forwardAsync(ids, {
+      ...options,
+      onLayer: (view) =>
+        void seen.push({ layer: view.layer, input: view.input(), output: view.output(), routerLogits: view.routerLogits() }),
+    });
+    expect(out).toEqual(expected);
+    expect(seen.map(({ layer }) => layer)).toEqual([0, 1]);
+    for (const { layer, input, routerLogits } of seen) {
+      expect(input).toEqual(expected.hiddenStates[layer]);
+      expect(routerLogits).toEqual(expected.routerLogits[layer]);
+    }
+    expect(seen[0]!.output).toEqual(seen[1]!.input);
+    expect(model.memory.usedBytes).toBe(before);
+  });
+
+  test("lets others run in between, a generation of the same model among them", async () => {
+    const expected = model.forward(ids).logits;
+    let others = 0;
+    const turn = () => {
+      others++;
+      if (others < 100) setImmediate(turn);
+    };
+    setImmediate(turn);
+    const alone: number[] = [];
+    for await (const { id } of model.generate([7, 8], { maxTokens: 5 })) alone.push(id);
+    const generated: number[] = [];
+    const generation = (async () => {
+      for await (const { id } of model.generate([7, 8], { maxTokens: 5 })) generated.push(id);
+    })();
+    expect((await model.forwardAsync(ids)).logits).toEqual(expected);
+    await generation;
+    expect(generated).toEqual(alone);
+    expect(others).toBeGreaterThan(0);
+  });
+
+  test("can be given up by its signal, by what onLayer throws, and leaves nothing behind but a state that says so", async () => {
+    const before = model.memory.usedBytes;
+    const controller = new AbortController();
+    const onLayer = () => controller.abort();
+    await expect(model.forwardAsync(ids, { onLayer, signal: controller.signal })).rejects.toThrow("aborted");
+    const cache = model.newCache();
+    const fault = new Error("enough");
+    const enough = () => {
+      throw fault;
+    };
+    await expect(model.forwardAsync(ids, { onLayer: enough, cache: [cache] })).rejects.toBe(fault);
+    expect(() => model.forward(ids, { cache: [cache] })).toThrow(SessionError);
+    expect(() => model.forward(ids, { onLayer: enough })).toThrow(fault);
+    cache.dispose();
+    expect(model.memory.usedBytes).toBe(before);
+    await expect(model.forwardAsync([[99]])).rejects.toThrow(InputError);
+  });
+});
+
+describe("weights by formula", () => {
+  test("a model of any size, saved as an ordinary checkpoint that computes the same", async () => {
+    using model = await MiniMaxM1.formula({ ...json, torch_dtype: "bfloat16" }, { threads: 1 });
+    expect(model.parameters).toBeGreaterThan(0);
+    const files = await model.save(undefined, { maxShardBytes: 4000 });
+    expect([...files.keys()].filter((name) => name.endsWith(".safetensors")).length).toBeGreaterThan(2);
+    using loaded = await MiniMaxM1.load(files, { threads: 1 });
+    const ids = [[1, 2, 3, 39]];
+    expect(loaded.forward(ids).logits).toEqual(model.forward(ids).logits);
+    await expect(MiniMaxM1.formula({ ...json, torch_dtype: "float16" })).rejects.toThrow(/float16, which cannot hold weights by formula/);
+    await expect(MiniMaxM1.formula(json, { thread: 1 } as never)).rejects.toThrow("formula: thread: unknown option");
+  });
+});

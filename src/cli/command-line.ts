@@ -10,10 +10,11 @@ import { generate } from "./generate.js";
 import { inspect } from "./inspect.js";
 import { checkUsage, UsageError } from "./options.js";
 import { plan } from "./plan.js";
+import { serve } from "./serve.js";
 import { Ended, openTerminal, type Streams, type Terminal, visible } from "./terminal.js";
 import { train } from "./train.js";
 
-const commands = { generate, chat, eval: evaluate, inspect, analyze, plan, fullsize, train } as unknown as Readonly<
+const commands = { generate, chat, serve, eval: evaluate, inspect, analyze, plan, fullsize, train } as unknown as Readonly<
   Record<string, CommandDef>
 >;
 
@@ -41,6 +42,7 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     "lightning-m1 plan --gpu H20 --context 1000000 --concurrency 4",
     "lightning-m1 plan --weights bf16 --nodes 2 --kubernetes | kubectl apply -f -",
   ],
+  serve: ["lightning-m1 serve", "lightning-m1 serve ./checkpoint --port 8000 --max-batch 16"],
   train: ["lightning-m1 train puzzles.train.json --out ./run", "lightning-m1 train puzzles.train.json --steps 100 --threads 1"],
 };
 
@@ -74,8 +76,8 @@ export async function runCommandLine(args: readonly string[], streams: Streams):
     }
     return 0;
   } catch (error) {
-    if (streams.signal.aborted) return (streams.signal.reason as Ended).exitCode;
     if (error instanceof Ended) return error.exitCode;
+    if (streams.signal.aborted) return (streams.signal.reason as Ended).exitCode;
     return report(error, terminal, Object.hasOwn(commands, name) ? name : "", options.includes("--debug") || Boolean(streams.env.DEBUG));
   }
 }

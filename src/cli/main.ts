@@ -5,6 +5,8 @@ import { runCommandLine } from "./command-line.js";
 import { Ended } from "./terminal.js";
 
 const controller = new AbortController();
+/** Of a stdout that takes nothing, whatever the command came to. */
+let brokenStdout = 0;
 
 /** The first signal lets the command put everything back in order; the second does not wait for it. */
 function end(exitCode: number): void {
@@ -21,6 +23,7 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (controller.signal.aborted) return;
   // Whoever reads stdout has had enough (`| head`): not an error.
   if (error.code === "EPIPE") return end(0);
+  brokenStdout = 1;
   process.stderr.write(`error: stdout: cannot be written: ${error.message}\n`);
   end(1);
 });
@@ -29,4 +32,4 @@ process.stderr.on("error", () => {});
 const { stdin, stdout, stderr, env } = process;
 const exitCode = await runCommandLine(process.argv.slice(2), { stdin, stdout, stderr, env, signal: controller.signal });
 // Not before everything is written; and not waiting for a stdin that nobody closes.
-stdout.write("", () => process.exit(controller.signal.aborted ? (controller.signal.reason as Ended).exitCode : exitCode));
+stdout.write("", () => process.exit(brokenStdout || exitCode));

@@ -1,10 +1,9 @@
 import { checkIds } from "../model/token-ids.js";
 import type { Transformer } from "../model/transformer.js";
-import { take } from "../ops/route.js";
-import { logSoftmax } from "../ops/softmax.js";
 import { InputError, LightningError } from "../runtime/errors.js";
 import { SEEDS } from "../runtime/options.js";
-import { slice, type Tensor } from "../runtime/tensor.js";
+import type { Tensor } from "../runtime/tensor.js";
+import { Batch, type Piece } from "./batch.js";
 import { type GenerateOptions, parseGenerateOptions, type Settings } from "./options.js";
 import { Random } from "./random.js";
 import { descending, first, sample } from "./sample.js";
@@ -87,26 +86,12 @@ export async function* continued(
   settings: Settings,
   codec: TextCodec | undefined,
 ): AsyncGenerator<Token, void, undefined> {
-  const { config, rt } = transformer;
-  let active = sequences.map((sequence, index) => new Completion(sequence, index, settings, config.maxPositionEmbeddings, codec));
+  const batch = Batch.of(transformer);
+  const context = transformer.config.maxPositionEmbeddings;
+  let active = sequences.map((sequence, index) => new Completion(sequence, index, settings, context, codec));
   while (active.length > 0) {
-    for (const pieces of passes(active, settings.prefillChunk)) {
-      await pause();
-      settings.signal?.throwIfAborted();
-      const tokens = rt.scope(() => {
-        const ready = [...pieces.keys()].filter((i) => pieces[i]!.count === pieces[i]!.sequence.pending);
-        const { hidden, last } = Sequence.advance(transformer, pieces);
-        if (ready.length === 0) return [];
-        const logits = transformer.logits(
-          take(
-            hidden,
-            ready.map((i) => last[i]!),
-          ),
-        );
-        return ready.map((i, row) => rt.scope(() => pieces[i]!.completion.next(slice(logits, row, row + 1))));
-      });
-      yield* tokens;
-    }
+    const round = await Promise.all(active.map((completion) => batch.step(completion)));
+    for (const token of round) if (token) yield token;
     active = active.filter(({ stop }) => !stop);
   }
 }
@@ -115,42 +100,15 @@ export async function* continued(
 export async function prefill(
   transformer: Transformer,
   sequence: Sequence,
-  { signal, prefillChunk }: Pick<Settings, "signal" | "prefillChunk">,
+  { signal, prefillChunk: chunk }: Pick<Settings, "signal" | "prefillChunk">,
 ): Promise<void> {
   while (sequence.pending > 1) {
-    await pause();
-    signal?.throwIfAborted();
-    const count = Math.min(prefillChunk, sequence.pending - 1);
-    transformer.rt.scope(() => void Sequence.advance(transformer, [{ sequence, count }]));
+    await Batch.of(transformer).step({ sequence, count: Math.min(chunk, sequence.pending - 1), chunk, signal });
   }
-}
-
-interface Piece {
-  readonly completion: Completion;
-  readonly sequence: Sequence;
-  readonly count: number;
-}
-
-/** Groups the next pieces into passes of at most `chunk` tokens, or one per sequence. */
-function* passes(active: readonly Completion[], chunk: number): Generator<Piece[]> {
-  const most = Math.max(chunk, active.length);
-  let group: Piece[] = [];
-  let tokens = 0;
-  for (const completion of active) {
-    const { sequence } = completion;
-    const count = Math.min(sequence.pending, chunk);
-    if (tokens + count > most) {
-      yield group;
-      [group, tokens] = [[], 0];
-    }
-    group.push({ completion, sequence, count });
-    tokens += count;
-  }
-  yield group;
 }
 
 /** What one call adds to one sequence, and when that is enough. */
-class Completion {
+class Completion implements Piece<Token> {
   stop: StopReason | undefined;
   private readonly text: StopFilter | undefined;
   private readonly seen: Set<number>;
@@ -168,12 +126,23 @@ class Completion {
     this.seen = new Set(sequence.ids);
   }
 
-  /** Chooses the next token from the logits `[1, vocab]` after the last one. */
-  next(logits: Tensor): Token {
+  get count(): number {
+    return Math.min(this.sequence.pending, this.chunk);
+  }
+
+  get chunk(): number {
+    return this.settings.prefillChunk;
+  }
+
+  get signal(): AbortSignal | undefined {
+    return this.settings.signal;
+  }
+
+  /** Chooses the next token. */
+  next(logits: Tensor, normalised: Tensor): Token {
     const { sequence, settings, index } = this;
     const { repetition } = settings;
     const { rt } = logits;
-    const normalised = logSoftmax(logits);
     // One NaN or +∞ among the logits makes every logprob NaN, and so do logits that are all −∞.
     if (Number.isNaN(rt.f32(normalised)[0])) {
       throw new LightningError(
@@ -208,19 +177,4 @@ class Completion {
     if (this.generated >= maxTokens) return "length";
     return this.sequence.length >= this.context ? "context" : undefined;
   }
-}
-
-/** Lets everything else that waits run: timers, input, a click on "stop". */
-export function pause(): Promise<void> {
-  return new Promise((resolve) => {
-    if (typeof setImmediate === "function") setImmediate(resolve);
-    else {
-      const { port1, port2 } = new MessageChannel();
-      port1.onmessage = () => {
-        port1.close();
-        resolve();
-      };
-      port2.postMessage(null);
-    }
-  });
 }

@@ -1,4 +1,5 @@
-export { type Generation, generate, pause, type StopReason, type Token } from "./generate.js";
+export { pause } from "./batch.js";
+export { type Generation, generate, type StopReason, type Token } from "./generate.js";
 export { type GenerateOptions, type PrefillOptions, parseGenerateOptions } from "./options.js";
 export { Random } from "./random.js";
 export { Session, type SessionInput } from "./session.js";

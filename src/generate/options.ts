@@ -55,7 +55,12 @@ export interface Settings {
 }
 
 /** @throws {InputError} an unknown option, a value out of its range, or stop strings without a tokenizer */
-export function parseGenerateOptions(options: GenerateOptions, config: Config, codec: TextCodec | undefined, where: string): Settings {
+export function parseGenerateOptions(
+  options: GenerateOptions,
+  config: Pick<Config, "vocabSize" | "eosTokenIds">,
+  codec: Pick<TextCodec, "eosId"> | undefined,
+  where: string,
+): Settings {
   const given = parseOptions(generateSchema, options, where);
   const { topK, topP, minP, repetitionPenalty, maxTokens, seed, stopIds, topLogprobs, repetition, signal, prefillChunk } = given;
   const restricted = [options.topK, options.topP, options.minP].some((option) => option !== undefined);
@@ -99,7 +104,8 @@ const prefillEntries = {
 
 const prefillSchema = v.strictObject(prefillEntries);
 
-const generateSchema = v.strictObject({
+/** The options one by one, for interfaces that give them other names. */
+export const generateEntries = {
   ...prefillEntries,
   maxTokens: v.optional(countOrAll, 512),
   temperature: v.optional(number("a number of at least 0", (x) => x >= 0 && x < Infinity)),
@@ -127,4 +133,6 @@ const generateSchema = v.strictObject({
     v.lazy((x): v.GenericSchema<unknown, v.InferOutput<typeof repetition> | false> => (x === false ? v.literal(false) : repetition)),
     {},
   ),
-});
+};
+
+const generateSchema = v.strictObject(generateEntries);

@@ -185,7 +185,24 @@ function readCall(call: NonNullable<ChatMessage["tool_calls"]>[number], where: s
 /** An assistant's text with its calls, as the model writes them. */
 function withToolCalls(text: string, calls: readonly ToolCall[]): string {
   if (calls.length === 0) return text;
-  return `${text}${text && "\n"}<tool_calls>\n${calls.map((call) => `${toJson(call)}\n`).join("")}</tool_calls>`;
+  return `${text}${text && "\n"}${toolCallBlock(calls.map(toJson))}`;
+}
+
+/** Calls whose arguments are JSON text, as the model writes them. Arguments that are no JSON stay as they are, on one line. */
+export function writeToolCalls(calls: readonly { readonly name: string; readonly arguments: string }[]): string {
+  return toolCallBlock(
+    calls.map(({ name, arguments: given }) => {
+      try {
+        return toJson({ name, arguments: given.trim() === "" ? {} : JSON.parse(given) });
+      } catch {
+        return `{"name": ${JSON.stringify(name)}, "arguments": ${given.replace(/\s+/g, " ")}}`;
+      }
+    }),
+  );
+}
+
+function toolCallBlock(lines: readonly string[]): string {
+  return `<tool_calls>\n${lines.map((line) => `${line}\n`).join("")}</tool_calls>`;
 }
 
 /** What JSON keeps of an object. */

@@ -42,6 +42,24 @@ export class SessionError extends LightningError {
   override name = "SessionError";
 }
 
+/** A server that cannot be reached, refuses a request, or whose answer breaks off or cannot be read. */
+export class RemoteError extends LightningError {
+  override name = "RemoteError";
+  /** HTTP status, if the server answered with an error. */
+  readonly status: number | undefined;
+  /** Whether the same request may succeed later. */
+  readonly retryable: boolean;
+  /** How long the server asks to wait before that. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(message: string, options: ErrorOptions & { status?: number; retryable?: boolean; retryAfterMs?: number } = {}) {
+    super(message, options);
+    this.status = options.status;
+    this.retryable = options.retryable ?? false;
+    this.retryAfterMs = options.retryAfterMs;
+  }
+}
+
 /** `12.3 GiB`, for messages. */
 export function formatBytes(bytes: number): string {
   const units = ["bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];

@@ -22,7 +22,7 @@ export interface KernelCall {
 export interface RuntimeOptions {
   /** Threads to compute with, this one included, at most 64; `"auto"` takes one per processor, at most 8. Bits do not depend on it. */
   threads?: number | "auto";
-  /** Makes the memory shared even for one thread, so that another one can read files into it. @internal */
+  /** Makes the memory shared even for one thread, so that another one can read files into it (false). */
   shared?: boolean;
   /** Told, once, if there is only one thread where more were asked for. */
   onWarning?: (message: string) => void;

@@ -1,0 +1,101 @@
+import type { LanguageModelV4StreamPart } from "@ai-sdk/provider";
+import type { Token } from "../generate/generate.js";
+import { parseToolCalls, ReasoningSplitter } from "../io/assistant.js";
+
+type Kind = "reasoning" | "text";
+
+/** A block of calls begins for certain. */
+const OPEN = /\n?<tool_calls>[ \t]*(?:\r?\n|\{)/;
+const TAG = "\n<tool_calls>";
+
+/**
+ * Tokens → parts of the AI SDK's stream: reasoning, text, and calls of tools where some were offered. From the beginning of a `<tool_calls>` block on,
+ * text waits for the end. Lines in it that are no calls come as text, in a block of their own.
+ */
+export class AnswerParts {
+  /** How many calls were made. */
+  calls = 0;
+  /** Tokens so far, and those of the reasoning, its tags included; undefined where a server does not tell tokens apart. */
+  tokens: { total: number; reasoning: number } | undefined = { total: 0, reasoning: 0 };
+  private readonly splitter: ReasoningSplitter;
+  private answering = false;
+  private open: { kind: Kind; id: string } | undefined;
+  private blocks = 0;
+  private held = "";
+
+  /** @param insideThink whether the prompt ended with `<think>` */
+  constructor(
+    private readonly withTools: boolean,
+    insideThink = false,
+  ) {
+    this.splitter = new ReasoningSplitter({ insideThink });
+  }
+
+  *push({ id, text }: Token): Generator<LanguageModelV4StreamPart, void, undefined> {
+    const { reasoning, content } = this.splitter.push(text);
+    this.answering ||= content !== "";
+    // A token without an id and text only says why the text ended.
+    if (id < 0 && text !== "") this.tokens = undefined;
+    else if (id >= 0 && this.tokens) {
+      this.tokens.total++;
+      if (this.splitter.thought && (reasoning !== "" || !this.answering)) this.tokens.reasoning++;
+    }
+    yield* this.say("reasoning", reasoning);
+    yield* this.say("text", this.withTools ? this.beforeCalls(content) : content);
+  }
+
+  *end(): Generator<LanguageModelV4StreamPart, void, undefined> {
+    const { reasoning, content } = this.splitter.end();
+    yield* this.say("reasoning", reasoning);
+    const rest = this.held + content;
+    const { content: text, toolCalls, malformed } = this.withTools ? parseToolCalls(rest) : { content: rest, toolCalls: [], malformed: [] };
+    const unread = malformed.length > 0 ? `<tool_calls>\n${malformed.map(({ line }) => `${line}\n`).join("")}</tool_calls>` : "";
+    yield* this.say("text", text + unread);
+    yield* this.close();
+    for (const { name, arguments: input } of toolCalls) {
+      this.calls++;
+      yield { type: "tool-call", toolCallId: uniqueId("call"), toolName: name, input: JSON.stringify(input) };
+    }
+  }
+
+  private *say(kind: Kind, delta: string): Generator<LanguageModelV4StreamPart, void, undefined> {
+    if (delta === "") return;
+    if (this.open?.kind !== kind) {
+      yield* this.close();
+      this.open = { kind, id: `${kind}-${this.blocks++}` };
+      yield { type: `${kind}-start`, id: this.open.id };
+    }
+    yield { type: `${kind}-delta`, id: this.open.id, delta };
+  }
+
+  private *close(): Generator<LanguageModelV4StreamPart, void, undefined> {
+    if (this.open) yield { type: `${this.open.kind}-end`, id: this.open.id };
+    this.open = undefined;
+  }
+
+  /** What is certainly no call. */
+  private beforeCalls(content: string): string {
+    this.held += content;
+    const begin = this.held.search(OPEN);
+    const text = this.held.slice(0, begin >= 0 ? begin : this.held.length - undecided(this.held));
+    this.held = this.held.slice(text.length);
+    return text;
+  }
+}
+
+/** How many of the text's last characters may yet begin a block. */
+function undecided(text: string): number {
+  const begun = text.search(/\n?<tool_calls>[ \t]*\r?$/);
+  if (begun >= 0) return text.length - begun;
+  for (let length = Math.min(text.length, TAG.length - 1); length > 0; length--) {
+    const ending = text.slice(text.length - length);
+    if (TAG.startsWith(ending) || TAG.startsWith(`\n${ending}`)) return length;
+  }
+  return 0;
+}
+
+/** A name that nothing else has: 96 random bits. */
+export function uniqueId(prefix: string): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(12));
+  return `${prefix}-${Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+}

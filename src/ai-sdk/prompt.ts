@@ -1,0 +1,128 @@
+// The AI SDK's prompt, tools and settings → messages, tools and options of this library.
+
+import type { LanguageModelV4CallOptions, LanguageModelV4Message, LanguageModelV4ToolResultPart, SharedV4Warning } from "@ai-sdk/provider";
+import type { ChatMessage, ContentPart, Tool } from "../io/chat.js";
+import type { PromptOptions } from "../language-model.js";
+import { InputError } from "../runtime/errors.js";
+
+/** Under this name the AI SDK knows the provider, and calls find its own options. */
+export const PROVIDER = "lightning-m1";
+
+/** What a call becomes. */
+export interface Call {
+  readonly messages: readonly ChatMessage[];
+  readonly options: PromptOptions;
+  readonly tools: readonly Tool[];
+  readonly warnings: SharedV4Warning[];
+}
+
+/** @throws {InputError} parts of messages that are no text */
+export function readCall(call: LanguageModelV4CallOptions): Call {
+  const { prompt, maxOutputTokens, temperature, topP, topK, seed, stopSequences, toolChoice, providerOptions } = call;
+  const tools = toolChoice?.type === "none" ? [] : readTools(call);
+  return {
+    messages: prompt.map((message, i) => readMessage(message, `prompt[${i}]`)),
+    tools,
+    options: {
+      // The AI SDK's calls have no limit unless they name one.
+      maxTokens: maxOutputTokens ?? Infinity,
+      ...given({ temperature, topP, topK, seed }),
+      ...(stopSequences && { stop: stopSequences }),
+      ...(tools.length > 0 && { tools }),
+      ...providerOptions?.[PROVIDER],
+    },
+    warnings: warningsOf(call),
+  };
+}
+
+function given<T extends object>(options: T): Partial<T> {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Partial<T>;
+}
+
+function readTools({ tools = [] }: LanguageModelV4CallOptions): Tool[] {
+  return tools.flatMap((tool) =>
+    tool.type === "function" ? [{ name: tool.name, ...given({ description: tool.description }), parameters: tool.inputSchema }] : [],
+  );
+}
+
+/** What a call asks for and does not get. */
+function warningsOf(call: LanguageModelV4CallOptions): SharedV4Warning[] {
+  const { presencePenalty, frequencyPenalty, responseFormat, reasoning, toolChoice, tools = [] } = call;
+  const unsupported = (feature: string, details: string): SharedV4Warning => ({ type: "unsupported", feature, details });
+  const penalty = `providerOptions: { "${PROVIDER}": { repetitionPenalty } } is what the model has`;
+  return [
+    presencePenalty ? unsupported("presencePenalty", penalty) : [],
+    frequencyPenalty ? unsupported("frequencyPenalty", penalty) : [],
+    responseFormat?.type === "json" ? unsupported("responseFormat", "nothing makes the model write JSON but the prompt") : [],
+    reasoning && reasoning !== "provider-default" ? unsupported("reasoning", "the model decides how long it thinks") : [],
+    toolChoice?.type === "required" || toolChoice?.type === "tool"
+      ? unsupported("toolChoice", "the model decides whether it calls a tool, and which")
+      : [],
+    tools.flatMap((tool) => {
+      if (tool.type !== "function") return unsupported(`tool ${tool.id}`, "only tools that the caller runs");
+      return tool.strict ? unsupported(`strict of tool ${tool.name}`, "nothing makes the model keep to a schema") : [];
+    }),
+  ].flat();
+}
+
+function readMessage(message: LanguageModelV4Message, where: string): ChatMessage {
+  switch (message.role) {
+    case "system":
+      return { role: "system", content: message.content };
+    case "user":
+      return {
+        role: "user",
+        content: message.content.map((part, j) => (part.type === "text" ? part.text : refuse(where, j, part))).join(""),
+      };
+    case "assistant":
+      return readAssistant(message, where);
+    case "tool":
+      return {
+        role: "tool",
+        content: message.content.map((part, j) =>
+          part.type === "tool-result" ? readResult(part, `${where}.content[${j}]`) : refuse(where, j, part),
+        ),
+      };
+  }
+}
+
+/** What an assistant said becomes what the model wrote: reasoning between its tags, then text, then calls. */
+function readAssistant({ content }: Extract<LanguageModelV4Message, { role: "assistant" }>, where: string): ChatMessage {
+  let [reasoning, text] = ["", ""];
+  const calls: { name: string; arguments: Record<string, unknown> }[] = [];
+  for (const [j, part] of content.entries()) {
+    if (part.type === "reasoning") reasoning += part.text;
+    else if (part.type === "text") text += part.text;
+    else if (part.type === "tool-call" && !part.providerExecuted) {
+      calls.push({ name: part.toolName, arguments: part.input as Record<string, unknown> });
+    } else refuse(where, j, part);
+  }
+  const said = (reasoning && `<think>${reasoning}</think>`) + text;
+  return { role: "assistant", content: said, ...(calls.length > 0 && { tool_calls: calls }) };
+}
+
+function readResult({ toolName, output }: LanguageModelV4ToolResultPart, where: string): ContentPart {
+  return { type: "text", name: toolName, text: resultText(output, where) };
+}
+
+function resultText(output: LanguageModelV4ToolResultPart["output"], where: string): string {
+  switch (output.type) {
+    case "text":
+    case "error-text":
+      return output.value;
+    case "json":
+    case "error-json":
+      return JSON.stringify(output.value);
+    case "execution-denied":
+      return `execution denied${output.reason ? `: ${output.reason}` : ""}`;
+    case "content":
+      return output.value.map((part, k) => (part.type === "text" ? part.text : refuse(`${where}.output`, k, part))).join("");
+  }
+}
+
+function refuse(where: string, j: number, part: { readonly type: string; readonly mediaType?: string }): never {
+  const got = part.mediaType ? `${part.type} (${part.mediaType})` : part.type;
+  throw new InputError(
+    `ai-sdk: ${where}.content[${j}]: expected text, reasoning or calls and results of the caller's tools, got ${got} (the model reads text only)`,
+  );
+}

@@ -1,0 +1,181 @@
+import type {
+  LanguageModelV4,
+  LanguageModelV4CallOptions,
+  LanguageModelV4Content,
+  LanguageModelV4FinishReason,
+  LanguageModelV4GenerateResult,
+  LanguageModelV4StreamPart,
+  LanguageModelV4Usage,
+} from "@ai-sdk/provider";
+import * as v from "valibot";
+import type { StopReason } from "../generate/generate.js";
+import type { LanguageModel } from "../language-model.js";
+import { follow } from "../runtime/abort.js";
+import { parseOptions, text } from "../runtime/options.js";
+import { AnswerParts, uniqueId } from "./answer-parts.js";
+import { type Call, PROVIDER, readCall } from "./prompt.js";
+
+export interface LightningM1Settings {
+  /** What the AI SDK calls the model: by default its name on the server, or `lightning-m1`. */
+  modelId?: string;
+}
+
+const schema = v.strictObject({ modelId: v.optional(text) });
+
+const FINISH: Readonly<Record<StopReason, LanguageModelV4FinishReason["unified"]>> = {
+  eos: "stop",
+  stop: "stop",
+  length: "length",
+  context: "length",
+  repetition: "other",
+};
+
+/**
+ * A model for the AI SDK (`ai`), version 4 of its interface: `generateText({ model: lightningM1(model), prompt })`. Thinking comes as reasoning, calls of tools as tool calls.
+ *
+ * Settings of a call go to `model.generate`; without any it is greedy and goes on to the end of the text. What the AI SDK has no word for goes through
+ * `providerOptions: { "lightning-m1": { minP, repetitionPenalty, template, … } }`. Settings without a meaning here come back as warnings.
+ *
+ * @param model a `MiniMaxM1`, a `RemoteModel`, or whatever else is a `LanguageModel`
+ * @throws {InputError} in calls: parts of messages that are no text, values out of their range
+ */
+export function lightningM1(model: LanguageModel, settings: LightningM1Settings = {}): LanguageModelV4 {
+  const named = "name" in model && typeof model.name === "string" ? model.name : PROVIDER;
+  const { modelId = named } = parseOptions(schema, settings, "lightningM1");
+  return {
+    specificationVersion: "v4",
+    provider: PROVIDER,
+    modelId,
+    supportedUrls: {},
+    async doGenerate(options) {
+      return collect(partsOf(model, modelId, readCall(options), new AbortController(), options.abortSignal));
+    },
+    async doStream(options) {
+      return { stream: await streamOf(model, modelId, options) };
+    },
+  };
+}
+
+/**
+ * One call's parts. The first one comes with the model's first token, so that what fails before fails the call.
+ *
+ * @param control ends the call, as `signal` does
+ */
+async function* partsOf(
+  model: LanguageModel,
+  modelId: string,
+  { messages, options, tools, warnings }: Call,
+  control: AbortController,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<LanguageModelV4StreamPart, void, undefined> {
+  const timestamp = new Date();
+  const unfollow = follow(control, [signal]);
+  try {
+    // Where the vocabulary is here, so is the prompt's form; a server counts and looks for itself.
+    const prompt = model.tokenizer && (await model.formatChat(messages, { tools, template: options.template }));
+    const answer = new AnswerParts(tools.length > 0, /<think>\s*$/.test(prompt ?? ""));
+    const generation = model.generate(messages, { ...options, signal: control.signal });
+    let stop: StopReason | undefined;
+    let begun = false;
+    for await (const token of generation) {
+      if (!begun) {
+        begun = true;
+        yield { type: "stream-start", warnings };
+        yield { type: "response-metadata", id: uniqueId("answer"), timestamp, modelId };
+      }
+      yield* answer.push(token);
+      stop = token.stop;
+    }
+    yield* answer.end();
+    const promptTokens = generation.usage?.promptTokens ?? (prompt === undefined ? undefined : model.tokenizer?.encode(prompt).length);
+    yield {
+      type: "finish",
+      finishReason: { unified: answer.calls > 0 ? "tool-calls" : stop ? FINISH[stop] : "other", raw: stop },
+      usage: usageOf(promptTokens, generation.usage?.completionTokens, answer.tokens),
+      providerMetadata: { [PROVIDER]: { seed: generation.seed } },
+    };
+  } finally {
+    unfollow();
+  }
+}
+
+/** What nobody counted is undefined. */
+function usageOf(prompt: number | undefined, completion: number | undefined, counted: AnswerParts["tokens"]): LanguageModelV4Usage {
+  const total = completion ?? counted?.total;
+  return {
+    inputTokens: { total: prompt, noCache: undefined, cacheRead: undefined, cacheWrite: undefined },
+    outputTokens: {
+      total,
+      reasoning: counted?.reasoning,
+      text: counted && total !== undefined ? Math.max(0, total - counted.reasoning) : undefined,
+    },
+  };
+}
+
+async function streamOf(
+  model: LanguageModel,
+  modelId: string,
+  options: LanguageModelV4CallOptions,
+): Promise<ReadableStream<LanguageModelV4StreamPart>> {
+  const cancelled = new AbortController();
+  const parts = partsOf(model, modelId, readCall(options), cancelled, options.abortSignal);
+  let next: IteratorResult<LanguageModelV4StreamPart, void> | undefined = await parts.next();
+  return new ReadableStream<LanguageModelV4StreamPart>({
+    async pull(controller) {
+      try {
+        const { done, value } = next ?? (await parts.next());
+        next = undefined;
+        if (done) controller.close();
+        else controller.enqueue(value);
+      } catch (error) {
+        if (cancelled.signal.aborted) return controller.error(error);
+        controller.enqueue({ type: "error", error });
+        controller.enqueue({
+          type: "finish",
+          finishReason: { unified: "error", raw: undefined },
+          usage: usageOf(undefined, undefined, undefined),
+        });
+        controller.close();
+      }
+    },
+    async cancel(reason) {
+      cancelled.abort(reason);
+      await parts.return();
+    },
+  });
+}
+
+/** The parts of a stream as one result. */
+async function collect(parts: AsyncIterable<LanguageModelV4StreamPart>): Promise<LanguageModelV4GenerateResult> {
+  const content: LanguageModelV4Content[] = [];
+  const result: Partial<LanguageModelV4GenerateResult> = {};
+  for await (const part of parts) {
+    const last = content.at(-1);
+    switch (part.type) {
+      case "stream-start":
+        result.warnings = part.warnings;
+        break;
+      case "response-metadata":
+        result.response = { id: part.id, timestamp: part.timestamp, modelId: part.modelId };
+        break;
+      case "reasoning-start":
+        content.push({ type: "reasoning", text: "" });
+        break;
+      case "text-start":
+        content.push({ type: "text", text: "" });
+        break;
+      case "reasoning-delta":
+      case "text-delta":
+        if (last?.type === "reasoning" || last?.type === "text") last.text += part.delta;
+        break;
+      case "tool-call":
+        content.push(part);
+        break;
+      case "finish":
+        result.finishReason = part.finishReason;
+        result.usage = part.usage;
+        result.providerMetadata = part.providerMetadata;
+    }
+  }
+  return { content, ...result } as LanguageModelV4GenerateResult;
+}

@@ -1,0 +1,79 @@
+import { basename } from "node:path";
+import { defineCommand } from "citty";
+import { Server } from "../serve/index.js";
+import { listen } from "./listen.js";
+import { loadModel } from "./model.js";
+import { common, loading, number, UsageError } from "./options.js";
+import { Ended, type Terminal, visible } from "./terminal.js";
+
+const positive = ["an integer of at least 1", (x: number) => Number.isSafeInteger(x) && x >= 1] as const;
+const natural = ["an integer of at least 0", (x: number) => Number.isSafeInteger(x) && x >= 0] as const;
+const seconds = ["a number of seconds above 0", (x: number) => x > 0 && x <= 1e6] as const;
+
+/** A model behind OpenAI's HTTP interface, until Ctrl-C or SIGTERM. */
+export const serve = defineCommand({
+  meta: { name: "serve", description: "Serve a model over HTTP, as OpenAI's interface" },
+  args: {
+    ...loading,
+    port: { type: "string", valueHint: "n", description: "Port (8000; 0 takes a free one)" },
+    host: { type: "string", valueHint: "address", description: "Address (127.0.0.1: this machine only)" },
+    name: { type: "string", valueHint: "text", description: "What requests call the model" },
+    "api-key": { type: "string", valueHint: "key", description: "Or in LIGHTNING_M1_API_KEY" },
+    cors: { type: "string", valueHint: "origin", description: "Pages of this origin may ask (* for all)" },
+    "max-batch": { type: "string", valueHint: "n", description: "Most sequences computed at a time (32)" },
+    "max-queue": { type: "string", valueHint: "n", description: "Most requests that wait (128)" },
+    "max-tokens": { type: "string", valueHint: "n", description: "Most tokens of an answer" },
+    "max-cache-bytes": { type: "string", valueHint: "n", description: "Most memory of running sequences" },
+    timeout: { type: "string", valueHint: "s", description: "Most seconds for a request (600)" },
+    grace: { type: "string", valueHint: "s", description: "Seconds to finish in when stopped (30)" },
+    "trust-templates": { type: "boolean", description: "Run chat templates that requests bring" },
+    json: { type: "boolean", description: "A JSON line on stdout when it listens" },
+    ...common,
+  },
+  async run({ args, data }) {
+    const terminal = data as Terminal;
+    const { signal, err } = terminal;
+    const port = number(args, "port", ["an integer within [0, 65535]", (x) => Number.isInteger(x) && x >= 0 && x < 65536]) ?? 8000;
+    const apiKey = args["api-key"] ?? terminal.env.LIGHTNING_M1_API_KEY;
+    if (apiKey !== undefined && !/^\S+$/.test(apiKey)) throw new UsageError("--api-key: expected characters without spaces");
+    const timeout = number(args, "timeout", seconds);
+    const graceMs = 1000 * (number(args, "grace", seconds) ?? 30);
+    const host = args.host ?? "127.0.0.1";
+    const options = {
+      hosts: isLoopback(host) ? ["localhost", "127.0.0.1", "[::1]", host] : undefined,
+      name: args.name ?? (args.source && basename(args.source)),
+      apiKey,
+      cors: args.cors,
+      maxBatch: number(args, "max-batch", positive),
+      maxQueue: number(args, "max-queue", natural),
+      maxTokens: number(args, "max-tokens", positive),
+      maxCacheBytes: number(args, "max-cache-bytes", positive),
+      timeoutMs: timeout && Math.ceil(1000 * timeout),
+      trustTemplates: args["trust-templates"],
+      onError: (error: unknown) =>
+        terminal.note(`${err.red("error:")} ${visible(error instanceof Error ? (error.stack ?? "") : `${error}`)}`),
+    };
+    const model = await loadModel(args, terminal);
+    try {
+      const listening = await listen(new Server(model, options), { port, host });
+      terminal.note(`${listening.url}/v1`);
+      if (apiKey === undefined && !isLoopback(host)) {
+        terminal.note(`${err.yellow("warning:")} ${host}: everybody who reaches this address may ask (--api-key, or --host 127.0.0.1)`);
+      }
+      if (args.json) await terminal.print(`${JSON.stringify({ url: `${listening.url}/v1`, port: listening.port })}\n`);
+      await new Promise<void>((resolve) => {
+        if (signal.aborted) resolve();
+        signal.addEventListener("abort", () => resolve());
+      });
+      terminal.note(err.dim("stopping: what runs may end (once more to stop at once)"));
+      await listening.close(graceMs);
+      throw new Ended(0);
+    } finally {
+      model.dispose();
+    }
+  },
+});
+
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127\.\d+\.\d+\.\d+$/.test(host);
+}

@@ -1,0 +1,96 @@
+import { createParser } from "eventsource-parser";
+import { Exchange, LARGEST } from "./exchange.js";
+import { serverMessage } from "./refusal.js";
+import { type RetryPolicy, retried } from "./retry.js";
+
+/** How long the end of a complete answer is waited for: for its count of tokens, and so that the connection can be used again. */
+const CLOSING_MS = 1000;
+
+export interface ConnectionSettings extends RetryPolicy {
+  readonly apiKey: string | undefined;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Until an answer begins. */
+  readonly timeoutMs: number;
+  /** Between two pieces of an answer. */
+  readonly silenceMs: number;
+}
+
+/** Requests to one server: JSON in, JSON or a stream of JSON events out. */
+export class Connection {
+  constructor(
+    /** With a slash at its end. */
+    private readonly base: URL,
+    readonly settings: ConnectionSettings,
+  ) {}
+
+  /** The answer to one request that has no stream, tried again as settings say. Without a body it is a GET. */
+  async once(path: string, body: object | undefined, signal: AbortSignal): Promise<unknown> {
+    const attempt = async function* (this: Connection) {
+      yield await this.json(path, body, signal);
+    };
+    for await (const answer of retried(attempt.bind(this), this.settings, signal)) return answer;
+  }
+
+  private async json(path: string, body: object | undefined, signal: AbortSignal): Promise<unknown> {
+    const request = new Exchange(this.settings, this.url(path), body, signal);
+    try {
+      // An answer that is no stream begins when all of it has been computed.
+      const response = await request.send("application/json", body ? "silenceMs" : "timeoutMs");
+      return request.parse(await request.text(response));
+    } finally {
+      request.end();
+    }
+  }
+
+  /**
+   * The events of a streamed answer, up to `[DONE]` or its end. Leaving the loop closes the connection.
+   *
+   * @param complete whether nothing is missing any more: from then on, and from `[DONE]` on, the end is awaited for a second, and how it comes makes no difference
+   * @throws {RemoteError} no connection, a refusal, silence, an event that reports an error, or bytes that are no stream of JSON events
+   */
+  async *events(path: string, body: object, signal: AbortSignal, complete: () => boolean): AsyncGenerator<unknown, void, undefined> {
+    const request = new Exchange(this.settings, this.url(path), body, signal);
+    let done = false;
+    const over = () => done || complete();
+    try {
+      const response = await request.send("text/event-stream");
+      const type = response.headers.get("content-type") ?? "nothing";
+      if (!type.includes("text/event-stream")) {
+        const said = serverMessage(await request.text(response));
+        throw request.error(`expected a stream of events (text/event-stream), got ${type}: ${said}`);
+      }
+      const events: string[] = [];
+      const parser = createParser({
+        maxBufferSize: LARGEST,
+        onEvent: ({ event, data }) => {
+          if (event === "error") throw request.error(`the server reports: ${serverMessage(data)}`);
+          events.push(data);
+        },
+        onError: ({ type, line }) => {
+          if (type === "max-buffer-size-exceeded")
+            throw request.error(`expected events of at most ${LARGEST} characters, got a longer one`);
+          if (type === "unknown-field") throw request.error(`expected lines of an event stream, got ${JSON.stringify(line?.slice(0, 80))}`);
+        },
+      });
+      for await (const text of request.pieces(response, () => (over() ? CLOSING_MS : this.settings.silenceMs))) {
+        if (done) continue;
+        // A stream may end without the empty line that ends its last event.
+        parser.feed(text ?? "\n\n");
+        for (const data of events.splice(0)) {
+          done ||= data.trim() === "[DONE]";
+          if (!done) yield request.event(data);
+        }
+      }
+    } catch (error) {
+      if (signal.aborted || !over()) throw error;
+    } finally {
+      request.end();
+    }
+  }
+
+  url(path: string): URL {
+    const url = new URL(this.base);
+    url.pathname += path;
+    return url;
+  }
+}

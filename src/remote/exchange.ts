@@ -1,0 +1,133 @@
+import { follow } from "../runtime/abort.js";
+import { RemoteError } from "../runtime/errors.js";
+import type { ConnectionSettings } from "./connection.js";
+import { isRecord, readJson, refusal, serverMessage } from "./refusal.js";
+import { retryAfter } from "./retry.js";
+
+/** Characters of one event, or of a whole JSON answer. The ids of a prompt of a million tokens are 7 million. */
+export const LARGEST = 1 << 24;
+
+/** One request and what is known of it for messages. */
+export class Exchange {
+  private readonly over = new AbortController();
+  private readonly unfollow: () => void;
+
+  constructor(
+    private readonly settings: ConnectionSettings,
+    private readonly url: URL,
+    private readonly body: object | undefined,
+    private readonly outer: AbortSignal,
+  ) {
+    this.unfollow = follow(this.over, [outer]);
+  }
+
+  /** @param patience which limit holds until the answer begins */
+  async send(accept: string, patience: "timeoutMs" | "silenceMs" = "timeoutMs"): Promise<Response> {
+    const { apiKey, headers } = this.settings;
+    const response = await this.within(this.settings[patience], "an answer", patience, () =>
+      fetch(this.url, {
+        method: this.body ? "POST" : "GET",
+        headers: {
+          ...headers,
+          accept,
+          ...(this.body && { "content-type": "application/json" }),
+          ...(apiKey !== undefined && { authorization: `Bearer ${apiKey}` }),
+        },
+        ...(this.body && { body: JSON.stringify(this.body) }),
+        signal: this.over.signal,
+      }),
+    );
+    if (response.ok) return response;
+    const { status } = response;
+    const text = await this.text(response).catch((error: unknown) => {
+      this.outer.throwIfAborted();
+      return error instanceof RemoteError ? "" : String(error);
+    });
+    throw this.error(refusal(status, text), { status, retryAfterMs: retryAfter(response.headers.get("retry-after")) });
+  }
+
+  /** Text of the body as it arrives, then undefined for its end. */
+  async *pieces(response: Response, limitMs = () => this.settings.silenceMs): AsyncGenerator<string | undefined, void, undefined> {
+    const decoder = new TextDecoder("utf-8", { fatal: true });
+    const decode = (bytes?: Uint8Array) => {
+      try {
+        return decoder.decode(bytes, { stream: bytes !== undefined });
+      } catch (cause) {
+        throw this.error("expected UTF-8, got other bytes", { cause });
+      }
+    };
+    const reader = response.body?.getReader();
+    for (;;) {
+      const next = await this.within(limitMs(), "the next piece of the answer", "silenceMs", async () => reader?.read());
+      if (!next || next.done) break;
+      yield decode(next.value);
+    }
+    decode();
+    yield undefined;
+  }
+
+  async text(response: Response): Promise<string> {
+    let text = "";
+    for await (const piece of this.pieces(response)) {
+      text += piece ?? "";
+      if (text.length > LARGEST) throw this.error(`expected an answer of at most ${LARGEST} characters, got a longer one`);
+    }
+    return text;
+  }
+
+  parse(text: string): unknown {
+    return readJson(text, (got, cause) => this.error(`expected JSON, got ${got}`, { cause }));
+  }
+
+  /** An event's object. */
+  event(data: string): unknown {
+    const event = this.parse(data);
+    if (!isRecord(event) || (!("error" in event && event.error) && event.object !== "error")) return event;
+    const { code } = isRecord(event.error) ? event.error : event;
+    throw this.error(`the server reports: ${serverMessage(data)}`, typeof code === "number" ? { status: code } : {});
+  }
+
+  end(): void {
+    this.unfollow();
+    this.over.abort();
+  }
+
+  /** An error of this request. What may pass is retryable; the key stays out of every message. */
+  error(what: string, options: ErrorOptions & { status?: number; retryable?: boolean; retryAfterMs?: number } = {}): RemoteError {
+    const { apiKey } = this.settings;
+    const { status = 0 } = options;
+    const message = `remote: ${this.body ? "POST" : "GET"} ${place(this.url)}: ${what}`;
+    return new RemoteError(apiKey ? message.replaceAll(apiKey, "***") : message, {
+      retryable: [408, 409, 429].includes(status) || status >= 500,
+      ...options,
+    });
+  }
+
+  /** What `body` gives, unless it takes longer than `limitMs`. */
+  private async within<T>(limitMs: number, expected: string, option: string, body: () => Promise<T>): Promise<T> {
+    this.outer.throwIfAborted();
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      this.over.abort();
+    }, limitMs);
+    try {
+      return await body();
+    } catch (cause) {
+      this.outer.throwIfAborted();
+      if (late) throw this.error(`expected ${expected} within ${limitMs} ms, got none (${option} sets the limit)`, { retryable: true });
+      const reasons = [cause, (cause as Error).cause].filter((error) => error instanceof Error).map((error) => error.message);
+      throw this.error(
+        `expected ${expected}, got ${reasons.join(": ") || cause} (is the server running, and is this its address? a page also needs its CORS headers)`,
+        { cause, retryable: true },
+      );
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+/** An address as messages show it: without what may be secret. */
+export function place({ origin, pathname }: URL): string {
+  return origin + pathname;
+}

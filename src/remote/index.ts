@@ -1,0 +1,10 @@
+/**
+ * A model on a server, used as a local one. See {@link RemoteModel}.
+ *
+ * @module lightning-m1/remote
+ */
+export type { LanguageModel, LanguageSession, Prompt, PromptOptions, Usage } from "../language-model.js";
+export { RemoteError } from "../runtime/errors.js";
+export type { ConnectOptions } from "./options.js";
+export { type RemoteGeneration, RemoteModel } from "./remote-model.js";
+export { RemoteSession } from "./remote-session.js";

@@ -1,0 +1,54 @@
+import { follow } from "../runtime/abort.js";
+
+/**
+ * Items of several streams, in the order in which they come. At most `width` streams run at a time, and none gets ahead of the consumer
+ * by more than one item. When one fails, a signal aborts or the consumer stops, all others are ended.
+ *
+ * @param open starts stream i; its signal says that nobody wants more
+ */
+export async function* merge<T>(
+  count: number,
+  width: number,
+  open: (i: number, signal: AbortSignal) => AsyncGenerator<T, void, undefined>,
+  signals: readonly (AbortSignal | undefined)[] = [],
+): AsyncGenerator<T, void, undefined> {
+  const end = new AbortController();
+  const unfollow = follow(end, signals);
+  const running = new Set<AsyncGenerator<T, void, undefined>>();
+  const ready: { stream: AsyncGenerator<T, void, undefined>; result: IteratorResult<T, void> | { error: unknown } }[] = [];
+  let wake = () => {};
+
+  const pull = (stream: AsyncGenerator<T, void, undefined>): void => {
+    const arrive = (result: (typeof ready)[number]["result"]) => {
+      ready.push({ stream, result });
+      wake();
+    };
+    stream.next().then(arrive, (error: unknown) => arrive({ error }));
+  };
+  let opened = 0;
+  const start = (): void => {
+    const stream = open(opened++, end.signal);
+    running.add(stream);
+    pull(stream);
+  };
+
+  try {
+    while (opened < Math.min(count, width)) start();
+    while (running.size > 0) {
+      if (ready.length === 0) await new Promise<void>((resolve) => (wake = resolve));
+      const { stream, result } = ready.shift()!;
+      if ("error" in result) throw result.error;
+      if (result.done) {
+        running.delete(stream);
+        if (opened < count) start();
+      } else {
+        yield result.value;
+        pull(stream);
+      }
+    }
+  } finally {
+    unfollow();
+    end.abort();
+    await Promise.allSettled([...running].map((stream) => stream.return()));
+  }
+}

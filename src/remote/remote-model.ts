@@ -1,0 +1,196 @@
+import * as v from "valibot";
+import type { Generation, Token } from "../generate/generate.js";
+import type { Settings } from "../generate/options.js";
+import { Random } from "../generate/random.js";
+import { type ChatMessage, type ChatOptions, formatChat } from "../io/chat.js";
+import { isConversation, type LanguageModel, type Prompt, type PromptOptions, type Usage } from "../language-model.js";
+import { follow } from "../runtime/abort.js";
+import { InputError, RemoteError } from "../runtime/errors.js";
+import { parseOptions, SEEDS, text } from "../runtime/options.js";
+import { Answer, type RemoteEvent, readEvent } from "./answer.js";
+import { Connection } from "./connection.js";
+import { place } from "./exchange.js";
+import { merge } from "./merge.js";
+import { type ConnectOptions, readBase, readConnectOptions } from "./options.js";
+import { RemoteSession } from "./remote-session.js";
+import { checkPrompt, type RemoteRequest, readOptions, requestFor } from "./request.js";
+import { retried } from "./retry.js";
+
+/** Tokens from a server, and how many it counts: known when the generation is over, if it says so. */
+export interface RemoteGeneration extends Generation {
+  readonly usage: Usage;
+}
+
+const modelsSchema = v.looseObject({
+  data: v.array(v.looseObject({ id: v.string(), max_model_len: v.nullish(v.number()) })),
+});
+
+const tokenizedSchema = v.looseObject({ choices: v.array(v.looseObject({ prompt_token_ids: v.nullish(v.array(v.number())) })) });
+
+const NEVER = new AbortController().signal;
+
+/**
+ * A model on a server that speaks OpenAI's interface: vLLM, `lightning-m1 serve`, others. Used as a `MiniMaxM1` is used, so that one line decides where
+ * a program's model computes.
+ *
+ * Text and token ids go to `/completions`, conversations to `/chat/completions`. Options are sent in full, defaults included, so that a server's own defaults change nothing.
+ */
+export class RemoteModel implements LanguageModel {
+  private readonly ended = new AbortController();
+
+  private constructor(
+    /** The model's name on the server. */
+    readonly name: string,
+    /** Most tokens of a sequence, if the server says so. */
+    readonly contextLength: number | undefined,
+    private readonly connection: Connection,
+    private readonly concurrency: number,
+    /** Whether the server is taken to know vLLM's additions. */
+    readonly extensions: boolean,
+  ) {}
+
+  /**
+   * Asks the server for its models and takes the one named, or its only one.
+   *
+   * @param url the base of the API, as `http://127.0.0.1:8000/v1`
+   * @throws {InputError} an address or options that cannot be worked with
+   * @throws {RemoteError} no server there, or none of this model; the models that are there are named
+   */
+  static async connect(url: string | URL, options: ConnectOptions = {}): Promise<RemoteModel> {
+    const { model, signal = NEVER, concurrency, extensions, ...settings } = readConnectOptions(options);
+    const connection = new Connection(readBase(url), settings);
+    const models = await modelsOf(connection, signal).catch((error: unknown): ListedModel[] => {
+      // Not every server lists what it has.
+      if (model !== undefined && error instanceof RemoteError && error.status === 404) return [{ id: model }];
+      throw error;
+    });
+    const found = model === undefined && models.length === 1 ? models[0] : models.find(({ id }) => id === model);
+    if (!found) {
+      const there = models.slice(0, 20).map(({ id }) => id);
+      const names = there.length === 0 ? "none" : `${there.join(", ")}${models.length > there.length ? ", …" : ""}`;
+      throw new RemoteError(
+        `connect: model: expected ${model === undefined ? "a server with one model, or the name of one" : `${JSON.stringify(model)} on the server`}, got ${names} (give one of these as model)`,
+      );
+    }
+    return new RemoteModel(found.id, found.max_model_len ?? undefined, connection, concurrency, extensions);
+  }
+
+  /**
+   * Continues text, a conversation or token ids, as `MiniMaxM1.generate` does. Where the server gives no ids, a token's `id` is −1, and where it gives no probabilities, its `logprob` is NaN.
+   * A last token without an id or text may come to say why the text ended.
+   *
+   * @throws {InputError} an input or options that cannot be worked with: at once, or with the first token for conversations
+   * @throws {RemoteError} with the next token: a server that cannot be reached, refuses, falls silent or breaks off
+   */
+  generate(input: Prompt, options?: PromptOptions): RemoteGeneration {
+    return this.generateBatch([input], options);
+  }
+
+  /** Continues several prompts in requests that run at the same time; each token says with `index` to which it belongs. Sequence i uses seed + i. */
+  generateBatch(inputs: readonly Prompt[], options?: PromptOptions): RemoteGeneration {
+    const { tools, template, ...rest } = options ?? {};
+    if (!Array.isArray(inputs)) throw new InputError(`generate: inputs: expected an array of prompts, got ${typeof inputs}`);
+    if (inputs.length === 0) throw new InputError("generate: input: expected at least one sequence, got none");
+    const settings = readOptions(rest, this.extensions, "generate");
+    const chat = inputs.some(isConversation);
+    if (!chat && (tools !== undefined || template !== undefined)) {
+      throw new InputError("generate: tools, template: expected with messages only");
+    }
+    if (template !== undefined) {
+      parseOptions(v.strictObject({ template: text }), { template }, "generate");
+      if (!this.extensions)
+        throw new InputError("generate: template: expected none, got one (the server was connected with extensions: false)");
+    }
+    for (const [i, input] of inputs.entries()) if (!isConversation(input)) checkPrompt(input, `generate: input[${i}]`);
+    const seed = settings.seed ?? Random.anySeed();
+    const usage: Usage = {};
+    const open = async function* (this: RemoteModel, i: number, signal: AbortSignal) {
+      const prompt = inputs[i]!;
+      // Messages and tools that cannot be read are found here, with the same errors as locally.
+      if (isConversation(prompt)) await formatChat(prompt, { tools });
+      const asked = { tools, template, repetition: rest.repetition };
+      const request = requestFor(prompt, this.name, settings, (seed + i) % SEEDS, this.extensions, asked);
+      yield* retried(() => this.answer(i, request, settings, usage, signal), this.connection.settings, signal);
+    };
+    const signals = [this.ended.signal, settings.signal];
+    return Object.assign(merge(inputs.length, this.concurrency, open.bind(this), signals), { seed, usage });
+  }
+
+  /** The prompt of a conversation in MiniMax-M1's published format, or another that `template` gives. The server's own format is not known here. */
+  formatChat(messages: readonly ChatMessage[], options?: ChatOptions): Promise<string> {
+    return formatChat(messages, options);
+  }
+
+  /** A conversation whose tokens are kept here and sent again with every turn. Needs a server that gives token ids. */
+  session(options?: { seed?: number }): RemoteSession {
+    return RemoteSession.start(this, options ?? {});
+  }
+
+  /** A session from the bytes of `session.save()`. */
+  restore(bytes: Uint8Array): RemoteSession {
+    return RemoteSession.restore(this, bytes);
+  }
+
+  /** Ends all generations under way. */
+  dispose(): void {
+    this.ended.abort(new RemoteError("remote: expected a model, got one that was disposed"));
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  /** @internal The ids of a text: what the server makes of it as a prompt. */
+  async encode(text: string, signal: AbortSignal, where: string): Promise<number[]> {
+    checkPrompt(text, `${where}: input`);
+    const body = { model: this.name, prompt: text, max_tokens: 1, temperature: 0, add_special_tokens: false, return_token_ids: true };
+    const call = new AbortController();
+    const unfollow = follow(call, [this.ended.signal, signal]);
+    const answer = await this.connection.once("completions", body, call.signal).finally(unfollow);
+    const result = v.safeParse(tokenizedSchema, answer);
+    const ids = result.success ? result.output.choices[0]?.prompt_token_ids : undefined;
+    if (!ids) {
+      throw new RemoteError(
+        `${where}: input: expected a server that gives token ids, got none (give generate the whole conversation instead)`,
+      );
+    }
+    return ids;
+  }
+
+  /** One attempt at one sequence. */
+  private async *answer(
+    index: number,
+    { path, body }: RemoteRequest,
+    settings: Settings,
+    usage: Usage,
+    signal: AbortSignal,
+  ): AsyncGenerator<Token, void, undefined> {
+    const where = `remote: POST ${place(this.connection.url(path))}`;
+    const answer = new Answer(index, path === "chat/completions", settings, where);
+    // Some servers count with every event, and most with the last one.
+    let counted: RemoteEvent["usage"];
+    for await (const event of this.connection.events(path, body, signal, () => answer.stop !== undefined)) {
+      const { choices, usage: counts } = readEvent(event, where);
+      if (counts) counted = counts;
+      for (const choice of choices) if (!answer.stop) yield* answer.read(choice);
+    }
+    if (!answer.stop) {
+      throw new RemoteError(`${where}: expected a text that ends with a finish_reason, got a stream that broke off (generate again)`, {
+        retryable: true,
+      });
+    }
+    if (!counted) return;
+    usage.promptTokens = (usage.promptTokens ?? 0) + (counted.prompt_tokens ?? 0);
+    usage.completionTokens = (usage.completionTokens ?? 0) + (counted.completion_tokens ?? 0);
+  }
+}
+
+type ListedModel = { readonly id: string; readonly max_model_len?: number | null | undefined };
+
+async function modelsOf(connection: Connection, signal: AbortSignal): Promise<ListedModel[]> {
+  const answer = await connection.once("models", undefined, signal);
+  const result = v.safeParse(modelsSchema, answer);
+  if (!result.success)
+    throw new RemoteError("connect: models: expected a list of models, got something else (is this the base of an OpenAI-compatible API?)");
+  return result.output.data;
+}

@@ -1,0 +1,267 @@
+import { type Context, Hono } from "hono";
+import { cors } from "hono/cors";
+import { timingSafeEqual } from "hono/utils/buffer";
+import type { Generation } from "../generate/generate.js";
+import type { MiniMaxM1 } from "../minimax-m1.js";
+import { cacheBytes } from "../model/cache.js";
+import { MAX_BYTES } from "../runtime/memory.js";
+import { Admission } from "./admission.js";
+import type { Choice } from "./choice.js";
+import { eventOf, eventStream } from "./event-stream.js";
+import { chatJob, completionJob, type Job, promptIds, usageOf } from "./job.js";
+import { Metrics } from "./metrics.js";
+import { type Limits, parseServeOptions, type ServeOptions } from "./options.js";
+import { Refusal, refusalOf } from "./refusal.js";
+import { readJson } from "./request-body.js";
+import { Gone, Work } from "./work.js";
+
+/**
+ * A model behind OpenAI's HTTP interface, with vLLM's additions: `fetch` answers a `Request` with a `Response`, on any platform. Requests
+ * share the model's passes, and each gets what it would get alone.
+ */
+export class Server {
+  private readonly app = new Hono();
+  private readonly limits: Limits;
+  private readonly keys: readonly string[];
+  private readonly admission: Admission;
+  private readonly metrics = new Metrics();
+  private readonly works = new Set<Work>();
+  private readonly created = Math.floor(Date.now() / 1000);
+  private draining = false;
+  private idle: (() => void) | undefined;
+
+  /** @throws {InputError} an unknown option or a value out of its range */
+  constructor(
+    private readonly model: MiniMaxM1,
+    options: ServeOptions = {},
+  ) {
+    this.limits = parseServeOptions(options);
+    this.keys = [this.limits.apiKey].flat();
+    const { maxBatch, maxQueue, maxCacheBytes } = this.limits;
+    const bytes = maxCacheBytes ?? Math.floor((MAX_BYTES - model.memory.usedBytes) / 2);
+    this.admission = new Admission({ sequences: maxBatch, bytes }, maxQueue);
+    this.route();
+  }
+
+  /** Answers a request. Never rejects. */
+  readonly fetch = (request: Request, env?: unknown): Response | Promise<Response> => this.app.fetch(request, env as object);
+
+  /** Requests that run or wait. */
+  get active(): number {
+    return this.works.size;
+  }
+
+  /** Refuses new requests, waits until the others have ended, for at most so long, and then ends them. */
+  async drain(graceMs: number): Promise<void> {
+    this.draining = true;
+    if (this.works.size === 0) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(() => {
+        for (const work of [...this.works]) work.abort(this.stopping());
+      }, graceMs);
+      this.idle = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  /** While a text becomes ids everybody waits, half a second for every MiB: no more of it than the context could hold. */
+  private get maxBodyBytes(): number {
+    return this.limits.maxBodyBytes ?? Math.min(2 ** 22, 2 ** 16 + 32 * this.model.config.maxPositionEmbeddings);
+  }
+
+  private stopping(): Refusal {
+    return new Refusal(503, "stopping", "serve: expected a server that goes on, got one that is about to stop (come again later)", 5);
+  }
+
+  private route(): void {
+    const { app, limits } = this;
+    app.use(async (c, next) => {
+      await next();
+      this.metrics.request(c.res.status);
+    });
+    app.onError((error) => this.refuse(error));
+    app.notFound((c) =>
+      this.refuse(
+        new Refusal(
+          404,
+          "not_found",
+          `${c.req.method} ${c.req.path}: expected /v1/models, /v1/completions, /v1/chat/completions, /health or /metrics`,
+        ),
+      ),
+    );
+    app.use(async (c, next) => {
+      const { hostname } = new URL(c.req.url);
+      if (limits.hosts && !limits.hosts.includes(hostname)) {
+        throw new Refusal(403, "unknown_host", `request: host: expected ${limits.hosts.join(" or ")}, got ${hostname}`);
+      }
+      await next();
+    });
+    const origins = [limits.cors].flat();
+    if (origins.length > 0) app.use(cors({ origin: origins.includes("*") ? "*" : origins }));
+    app.get("/health", (c) => (this.draining ? this.refuse(this.stopping()) : c.json({ status: "ok" })));
+    app.use(async (c, next) => {
+      await this.authorise(c);
+      await next();
+    });
+    app.get("/metrics", (c) => c.text(this.measure(), 200, { "content-type": "text/plain; version=0.0.4; charset=utf-8" }));
+    const described = { id: limits.name, object: "model", created: this.created, owned_by: "lightning-m1" };
+    const card = { ...described, max_model_len: this.model.config.maxPositionEmbeddings };
+    app.get("/v1/models", (c) => c.json({ object: "list", data: [card] }));
+    app.get("/v1/models/:name", (c) => {
+      this.expectModel(c.req.param("name"));
+      return c.json(card);
+    });
+    app.post("/v1/completions", (c) => this.answer(c, (body) => completionJob(this.model, body)));
+    app.post("/v1/chat/completions", (c) => this.answer(c, (body) => chatJob(this.model, body, limits.trustTemplates)));
+  }
+
+  private refuse(error: unknown): Response {
+    const refusal = refusalOf(error);
+    if (refusal.status === 500) this.limits.onError(error);
+    const headers = refusal.retryAfterSeconds === undefined ? undefined : { "retry-after": `${refusal.retryAfterSeconds}` };
+    return Response.json(refusal.body, { status: refusal.status, headers });
+  }
+
+  /** @throws {Refusal} no key, or another */
+  private async authorise(c: Context): Promise<void> {
+    if (this.keys.length === 0) return;
+    const given = /^Bearer +(\S+) *$/i.exec(c.req.header("authorization") ?? "")?.[1];
+    const known = await Promise.all(this.keys.map((key) => timingSafeEqual(key, given ?? "")));
+    if (given === undefined || !known.includes(true)) {
+      throw new Refusal(
+        401,
+        "invalid_api_key",
+        `request: authorization: expected "Bearer" and a key of this server, got ${given ? "another key" : "none"}`,
+      );
+    }
+  }
+
+  private expectModel(name: string | undefined): void {
+    if (name === undefined || name === this.limits.name) return;
+    throw new Refusal(
+      404,
+      "model_not_found",
+      `model: expected ${JSON.stringify(this.limits.name)}, got ${JSON.stringify(name)} (/v1/models lists what is served)`,
+    );
+  }
+
+  private measure(): string {
+    const { admission, works, model } = this;
+    return this.metrics.text({
+      running_sequences: ["Sequences that are computed.", admission.running],
+      waiting_requests: ["Requests that wait for room.", admission.waiting],
+      active_requests: ["Requests that run or wait.", works.size],
+      cache_bytes: ["Bytes set aside for the states of running sequences.", admission.bytes],
+      memory_used_bytes: ["Bytes in use of the model's memory, weights included.", model.memory.usedBytes],
+    });
+  }
+
+  /** Reads a request, waits for room, and answers it, at once or token by token. */
+  private async answer(c: Context, read: (body: unknown) => Job | Promise<Job>): Promise<Response> {
+    if (this.draining) throw this.stopping();
+    const work = new Work(c.req.raw.signal, this.limits.timeoutMs, (work) => {
+      this.works.delete(work);
+      if (work.signal.reason instanceof Gone) this.metrics.cancelled++;
+      if (this.works.size === 0) this.idle?.();
+    });
+    this.works.add(work);
+    try {
+      const job = await read(await readJson(c.req.raw, this.maxBodyBytes));
+      const { kind, asked } = job;
+      this.expectModel(asked.model);
+      const options = this.optionsOf(job);
+      const inputs = job.prompts.flatMap((prompt) => Array.from({ length: asked.n }, () => prompt));
+      // Refuses what cannot be worked with, and begins with the first token that is asked for.
+      const generation = this.model.generateBatch(inputs, { ...options, signal: work.signal });
+      work.owns(generation);
+      work.atEnd(await this.admission.enter(this.costOf(inputs, options.maxTokens), work.signal));
+      this.metrics.promptTokens += job.prompts.reduce((sum, prompt) => sum + prompt.length, 0);
+      const choices = inputs.map((prompt, index) => job.choice({ index, prompt, asked, tokenizer: this.model.tokenizer }));
+      const head = { id: `${kind.id}${crypto.randomUUID()}`, created: Math.floor(Date.now() / 1000), model: this.limits.name };
+      if (asked.stream) return this.stream(c, job, { ...head, object: kind.chunk }, choices, generation, work);
+      let count = 0;
+      for await (const token of this.counted(generation, work)) {
+        choices[token.index]!.push(token);
+        count++;
+      }
+      work.end();
+      const written = choices.map((choice) => choice.whole());
+      return c.json({ ...head, object: kind.body, choices: written, usage: usageOf(job, count), ...promptIds(job) });
+    } catch (error) {
+      work.end();
+      throw error;
+    }
+  }
+
+  private stream(c: Context, job: Job, head: object, choices: readonly Choice[], generation: Generation, work: Work): Response {
+    const { asked } = job;
+    const counted = this.counted(generation, work);
+    const { limits } = this;
+    const refuse = (error: unknown) => {
+      const refusal = refusalOf(error);
+      if (refusal.status === 500) limits.onError(error);
+      return refusal.body;
+    };
+    async function* events() {
+      let count = 0;
+      try {
+        for await (const token of counted) {
+          const choice = choices[token.index]!.push(token);
+          const usage = asked.usage ? { usage: null } : {};
+          if (choice) yield eventOf({ ...head, choices: [choice], ...usage, ...(count === 0 && promptIds(job)) });
+          count++;
+        }
+        if (asked.usage) yield eventOf({ ...head, choices: [], usage: usageOf(job, count) });
+        yield eventOf("[DONE]");
+      } catch (error) {
+        yield eventOf(refuse(error));
+      } finally {
+        work.end();
+      }
+    }
+    const body = eventStream(events(), {
+      stallMs: limits.stallMs,
+      onStall: () => {
+        work.abort(new Gone());
+        // Where the platform shows the connection: what is written already would wait for its reader for ever.
+        (c.env as { outgoing?: { destroy?(): void } } | undefined)?.outgoing?.destroy?.();
+      },
+      onGone: () => work.abort(new Gone()),
+    });
+    return new Response(body, {
+      headers: { "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache", "x-accel-buffering": "no" },
+    });
+  }
+
+  private async *counted(generation: Generation, { began }: Work) {
+    const { metrics } = this;
+    let first = true;
+    for await (const token of generation) {
+      if (first) metrics.firstToken((performance.now() - began) / 1000);
+      first = false;
+      metrics.generatedTokens++;
+      yield token;
+    }
+  }
+
+  /** @throws {Refusal} more tokens than the server gives */
+  private optionsOf({ asked: { options } }: Job) {
+    const { maxTokens } = this.limits;
+    if (options.maxTokens !== undefined && options.maxTokens > maxTokens) {
+      throw new Refusal(400, "too_many_tokens", `max_tokens: expected at most ${maxTokens}, got ${options.maxTokens}`);
+    }
+    return { ...options, maxTokens: options.maxTokens ?? maxTokens };
+  }
+
+  /** The states at their longest. */
+  private costOf(inputs: readonly (readonly number[])[], maxTokens: number) {
+    const { config, transformer } = this.model;
+    const longest = (prompt: readonly number[]) => Math.min(config.maxPositionEmbeddings, prompt.length + maxTokens);
+    return {
+      sequences: inputs.length,
+      bytes: inputs.reduce((sum, prompt) => sum + cacheBytes(config, longest(prompt), transformer.kv), 0),
+    };
+  }
+}

@@ -1,0 +1,131 @@
+import type { Token } from "../generate/generate.js";
+import { parseToolCalls, ReasoningSplitter } from "../io/assistant.js";
+import { type Choice, chatLogprobs, ending, type Writing } from "./choice.js";
+
+/** A call of a tool as OpenAI's interface writes it. */
+interface Call {
+  readonly id: string;
+  readonly type: "function";
+  readonly function: { readonly name: string; readonly arguments: string };
+}
+
+interface Delta {
+  readonly role?: "assistant";
+  readonly reasoning_content?: string;
+  readonly content?: string;
+  readonly tool_calls?: readonly (Call & { readonly index: number })[];
+}
+
+/**
+ * An answer of /v1/chat/completions: the generated text taken apart. What stands between `<think>` and `</think>` is
+ * `reasoning_content`; if tools were offered, the lines of a `<tool_calls>` block are `tool_calls`; the rest is `content`.
+ *
+ * Nothing is lost: a block with a line that is no call stays content as a whole. Content is null if the reasoning never ended, and
+ * empty if nothing followed it.
+ */
+export class ChatChoice implements Choice {
+  private readonly splitter: ReasoningSplitter;
+  private readonly ids: number[] = [];
+  private readonly logprobs: ReturnType<typeof chatLogprobs>[] = [];
+  private reasoning = "";
+  private content = "";
+  private calls: readonly Call[] = [];
+  /** Content that may belong to a block of calls: not said before the end. */
+  private held = "";
+  private raw = "";
+  private end: ReturnType<typeof ending> | undefined;
+
+  /** @param insideThink whether the prompt ended with `<think>` */
+  constructor(
+    private readonly writing: Writing,
+    insideThink: boolean,
+    private readonly tools: boolean,
+  ) {
+    this.splitter = new ReasoningSplitter({ insideThink });
+  }
+
+  push(token: Token): object | undefined {
+    const { writing, ids } = this;
+    const { index, asked } = writing;
+    const begins = ids.length === 0;
+    ids.push(token.id);
+    this.raw += token.text;
+    const logprobs = asked.logprobs ? { content: [chatLogprobs(token, writing)] } : null;
+    if (logprobs) this.logprobs.push(...logprobs.content);
+    const delta = { ...(begins && ({ role: "assistant" } as const)), ...this.tell(token) };
+    const end = ending(token, asked);
+    this.end = this.calls.length > 0 && end.finish_reason === "stop" ? { ...end, finish_reason: "tool_calls" } : end;
+    if (Object.keys(delta).length === 0 && !token.stop && !logprobs && !asked.tokenIds) return undefined;
+    return { index, delta, logprobs, ...this.end, ...(asked.tokenIds && { token_ids: [token.id] }) };
+  }
+
+  whole(): object {
+    const { index, asked } = this.writing;
+    const { reasoning, content, calls } = this;
+    const message = {
+      role: "assistant",
+      content: content === "" && (calls.length > 0 || this.unended) ? null : content,
+      ...(this.splitter.thought && { reasoning_content: reasoning }),
+      ...(calls.length > 0 && { tool_calls: calls }),
+      refusal: null,
+    };
+    const logprobs = asked.logprobs ? { content: this.logprobs } : null;
+    return { index, message, logprobs, ...this.end, ...(asked.tokenIds && { token_ids: this.ids }) };
+  }
+
+  /** Whether the text is reasoning to its last character. */
+  private get unended(): boolean {
+    return this.splitter.thought && !this.raw.includes("</think>");
+  }
+
+  /** What has become certain with this token. */
+  private tell({ text, stop }: Token): Delta {
+    const now = this.splitter.push(text);
+    const rest = stop ? this.splitter.end() : { reasoning: "", content: "" };
+    const reasoning = now.reasoning + rest.reasoning;
+    this.held += now.content + rest.content;
+    const calls = stop && this.tools ? this.takeCalls() : [];
+    const content = this.release(stop !== undefined);
+    this.reasoning += reasoning;
+    this.content += content;
+    const closed = stop && this.splitter.thought && !this.unended && this.content === "" && calls.length === 0;
+    return {
+      ...(reasoning && { reasoning_content: reasoning }),
+      ...((content || closed) && { content }),
+      ...(calls.length > 0 && { tool_calls: calls.map((call, index) => ({ index, ...call })) }),
+    };
+  }
+
+  private takeCalls(): readonly Call[] {
+    const { content, toolCalls, malformed } = parseToolCalls(this.held);
+    if (toolCalls.length === 0 || malformed.length > 0) return [];
+    this.held = content;
+    this.calls = toolCalls.map(({ name, arguments: given }) => ({
+      id: `call_${crypto.randomUUID().replaceAll("-", "")}`,
+      type: "function",
+      function: { name, arguments: JSON.stringify(given) },
+    }));
+    return this.calls;
+  }
+
+  /** Content up to where a block of calls begins, or may begin with the next token. */
+  private release(all: boolean): string {
+    const { held } = this;
+    const end = all || !this.tools ? held.length : opening(held);
+    this.held = held.slice(end);
+    return held.slice(0, end);
+  }
+}
+
+const TAG = "<tool_calls>";
+
+/** Where the text's first tag begins, be it cut off at the end of the text; the line end before it belongs to it. */
+function opening(text: string): number {
+  let at = text.indexOf(TAG);
+  if (at < 0) {
+    let length = Math.min(text.length, TAG.length - 1);
+    while (!TAG.startsWith(text.slice(text.length - length))) length--;
+    at = text.length - length;
+  }
+  return text[at - 1] === "\n" ? at - 1 : at;
+}

@@ -1,0 +1,193 @@
+// The bodies of OpenAI's interface, with vLLM's additions, → prompts and options of this library.
+
+import * as v from "valibot";
+import { type GenerateOptions, generateEntries } from "../generate/options.js";
+import type { ChatMessage, Tool } from "../io/chat.js";
+import { InputError } from "../runtime/errors.js";
+import { count, flag, index, number, parseOptions, text, word } from "../runtime/options.js";
+
+/** What is the same for both kinds of request. */
+export interface Asked {
+  readonly model: string | undefined;
+  readonly stream: boolean;
+  /** A last event that tells how many tokens it was. */
+  readonly usage: boolean;
+  /** Answers per prompt. */
+  readonly n: number;
+  readonly tokenIds: boolean;
+  /** Tokens in log-probabilities are named `token_id:123`. */
+  readonly namedByIds: boolean;
+  /** Whether log-probabilities are wanted. */
+  readonly logprobs: boolean;
+  /** With `maxTokens` undefined where the request leaves it to the server. */
+  readonly options: GenerateOptions;
+}
+
+const { temperature, topP, minP, repetitionPenalty, seed, stop, stopIds, repetition } = generateEntries;
+
+/** Only the value that changes nothing: the others cannot be had. */
+const only = (...values: readonly unknown[]) =>
+  v.optional(
+    v.custom<unknown>((x) => values.includes(x), `${values.map((x) => JSON.stringify(x)).join(" or ")} (nothing else is supported)`),
+  );
+/** Read by others, and of no influence here. */
+const ignored = v.optional(v.unknown());
+
+const most = number("an integer within [0, 20]", (x) => Number.isInteger(x) && x >= 0 && x <= 20);
+const everyK = number("an integer of at least 1, or -1 for all", (x) => Number.isInteger(x) && (x >= 1 || x === -1 || x === 0));
+
+const shared = {
+  model: v.optional(text),
+  stream: v.optional(flag, false),
+  stream_options: v.optional(v.object({ include_usage: v.optional(flag, false) }, "{ include_usage }")),
+  n: v.optional(count, 1),
+  max_tokens: v.optional(count),
+  ...{ temperature, seed, stop, repetition },
+  top_p: topP,
+  top_k: v.optional(everyK, -1),
+  min_p: minP,
+  repetition_penalty: repetitionPenalty,
+  stop_token_ids: stopIds,
+  return_token_ids: v.optional(flag, false),
+  return_tokens_as_token_ids: v.optional(flag, false),
+  presence_penalty: only(0),
+  frequency_penalty: only(0),
+  ignore_eos: only(false),
+  min_tokens: only(0),
+  skip_special_tokens: only(false),
+  spaces_between_special_tokens: only(true, false),
+  include_stop_str_in_output: only(false),
+  add_special_tokens: only(false),
+  user: ignored,
+  metadata: ignored,
+  store: ignored,
+  service_tier: ignored,
+  safety_identifier: ignored,
+  prompt_cache_key: ignored,
+};
+
+const completionSchema = v.strictObject({
+  ...shared,
+  prompt: v.optional(v.unknown()),
+  logprobs: v.optional(most),
+  echo: only(false),
+  suffix: only(""),
+  best_of: only(1),
+});
+
+const chatSchema = v.strictObject({
+  ...shared,
+  messages: v.array(v.looseObject({ role: v.string("a role") }, "a message"), "an array of messages"),
+  max_completion_tokens: v.optional(count),
+  logprobs: v.optional(flag, false),
+  top_logprobs: v.optional(most),
+  tools: v.optional(v.array(v.looseObject({}, "an object"), "an array of objects"), []),
+  tool_choice: v.optional(word("auto", "none"), "auto"),
+  parallel_tool_calls: only(true),
+  response_format: v.optional(v.looseObject({ type: word("text") }, '{ "type": "text" }')),
+  chat_template: v.optional(text),
+  add_generation_prompt: only(true),
+});
+
+export interface CompletionRequest extends Asked {
+  readonly prompts: readonly (string | readonly number[])[];
+}
+
+export interface ChatRequest extends Asked {
+  readonly messages: readonly ChatMessage[];
+  readonly tools: readonly Tool[];
+  readonly template: string | undefined;
+}
+
+/** @throws {InputError} a field that is unknown, out of its range, or cannot be had */
+export function readCompletion(body: unknown): CompletionRequest {
+  // A `max_tokens` of null goes on to the end of the context, as none at all does not.
+  const unlimited = isRecord(body) && body.max_tokens === null;
+  const given = parseOptions(completionSchema, withoutNulls(body, "completions"), "completions");
+  const { logprobs, max_tokens } = given;
+  return {
+    ...asked(given, unlimited ? undefined : (max_tokens ?? 16), logprobs),
+    prompts: promptsOf(given.prompt),
+  };
+}
+
+/** @throws {InputError} a field that is unknown, out of its range, or cannot be had */
+export function readChat(body: unknown): ChatRequest {
+  const given = parseOptions(chatSchema, withoutNulls(body, "chat.completions"), "chat.completions");
+  const { logprobs, top_logprobs, messages, tools, tool_choice, chat_template: template } = given;
+  if (top_logprobs !== undefined && !logprobs) throw new InputError("chat.completions: top_logprobs: expected with logprobs: true only");
+  return {
+    ...asked(given, given.max_completion_tokens ?? given.max_tokens, logprobs ? (top_logprobs ?? 0) : undefined),
+    messages: readMessages(messages),
+    tools: tool_choice === "none" ? [] : tools.map(readTool),
+    template,
+  };
+}
+
+type Shared = v.InferOutput<v.StrictObjectSchema<typeof shared, undefined>>;
+
+function asked(given: Shared, maxTokens: number | undefined, topLogprobs: number | undefined): Asked {
+  return {
+    model: given.model,
+    stream: given.stream,
+    usage: given.stream_options?.include_usage ?? false,
+    n: given.n,
+    tokenIds: given.return_token_ids,
+    namedByIds: given.return_tokens_as_token_ids,
+    logprobs: topLogprobs !== undefined,
+    options: {
+      maxTokens,
+      temperature: given.temperature ?? 1,
+      topK: given.top_k < 1 ? Infinity : given.top_k,
+      topP: given.top_p,
+      minP: given.min_p,
+      repetitionPenalty: given.repetition_penalty,
+      seed: given.seed,
+      stop: given.stop,
+      stopIds: given.stop_token_ids,
+      topLogprobs: topLogprobs ?? 0,
+      repetition: given.repetition,
+    },
+  };
+}
+
+/** Clients write null for what they leave out. */
+function withoutNulls(body: unknown, where: string): Record<string, unknown> {
+  if (!isRecord(body)) {
+    const got = Array.isArray(body) ? "an array" : body === null ? "null" : `a ${typeof body}`;
+    throw new InputError(`${where}: body: expected a JSON object, got ${got}`);
+  }
+  return Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null));
+}
+
+function isRecord(x: unknown): x is Record<string, unknown> {
+  return typeof x === "object" && x !== null && !Array.isArray(x);
+}
+
+/** One prompt or several, each as text or as ids. */
+function promptsOf(prompt: unknown): readonly (string | readonly number[])[] {
+  if (typeof prompt === "string") return [prompt];
+  const isIds = (x: unknown): x is number[] => Array.isArray(x) && x.length > 0 && x.every((id) => is(index, id));
+  if (isIds(prompt)) return [prompt];
+  if (Array.isArray(prompt) && prompt.length > 0 && prompt.every((one) => typeof one === "string" || isIds(one))) return prompt;
+  throw new InputError("completions: prompt: expected text, token ids, or a list of either, got something else or nothing");
+}
+
+const is = (schema: v.GenericSchema, x: unknown): boolean => v.is(schema, x);
+
+/** Messages as `formatChat` reads them: a tool's result is named by the call that it answers, and a developer is the system. */
+function readMessages(messages: readonly { readonly role: string }[]): readonly ChatMessage[] {
+  const names = new Map<unknown, string>();
+  return messages.map((message) => {
+    const { role, tool_calls, tool_call_id, name } = message as Record<string, unknown>;
+    for (const call of Array.isArray(tool_calls) ? tool_calls : []) names.set(call?.id, call?.function?.name);
+    if (role === "developer") return { ...message, role: "system" } as ChatMessage;
+    if (role === "tool" && name === undefined) return { ...message, name: names.get(tool_call_id) } as ChatMessage;
+    return message as ChatMessage;
+  });
+}
+
+/** The description inside OpenAI's wrapping: what the model is to see of a tool. */
+function readTool(tool: Record<string, unknown>): Tool {
+  return tool.type === "function" && isRecord(tool.function) ? tool.function : tool;
+}

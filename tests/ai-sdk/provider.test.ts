@@ -1,0 +1,380 @@
+import type { LanguageModelV4CallOptions, LanguageModelV4Prompt, LanguageModelV4StreamPart } from "@ai-sdk/provider";
+import { generateText, jsonSchema, stepCountIs, streamText, tool } from "ai";
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { AnswerParts } from "../../src/ai-sdk/answer-parts.js";
+import { lightningM1 } from "../../src/ai-sdk/index.js";
+import { InputError, MiniMaxM1, parseAssistant, RemoteError } from "../../src/index.js";
+import { RemoteModel } from "../../src/remote/index.js";
+import { collect, rejection } from "../generate/model.js";
+import { answers } from "../support/box.js";
+import { json, OpenAiServer, type Reply, serving, sse, stream } from "../support/openai-server.js";
+
+const { question } = answers[0]!;
+
+let local: MiniMaxM1;
+let server: OpenAiServer;
+let remote: RemoteModel;
+let scripted: OpenAiServer;
+let onScript: RemoteModel;
+/** What the scripted server answers, one after the other. */
+let script: Reply[] = [];
+
+beforeAll(async () => {
+  globalThis.AI_SDK_LOG_WARNINGS = false;
+  local = await MiniMaxM1.load(undefined, { build: "simd", threads: 1 });
+  server = await OpenAiServer.start(serving(local));
+  remote = await RemoteModel.connect(server.url);
+  scripted = await OpenAiServer.start(({ path }) => (path === "/v1/models" ? undefined : script.shift()));
+  onScript = await RemoteModel.connect(scripted.url, { retries: 0 });
+});
+afterAll(async () => {
+  await Promise.all([server.stop(), scripted.stop()]);
+  local.dispose();
+});
+
+const user = (text: string): LanguageModelV4Prompt => [{ role: "user", content: [{ type: "text", text }] }];
+
+describe.each([
+  ["the model in the box", () => lightningM1(local)],
+  ["the same on a server", () => lightningM1(remote)],
+])("%s", (name, model) => {
+  test("generates text, with its reasoning apart and its tokens counted", async () => {
+    const result = await generateText({ model: model(), prompt: question });
+    const raw = await collect(local.generate([{ role: "user", content: question }]));
+    const { reasoning, content } = parseAssistant(raw.map(({ text }) => text).join(""));
+    expect(result.reasoningText).toBe(reasoning);
+    expect(result.text).toBe(content);
+    expect(result.finishReason).toBe("stop");
+    const promptIds = local.tokenizer!.encode(await local.formatChat([{ role: "user", content: question }]));
+    expect(result.usage).toMatchObject({ inputTokens: promptIds.length, outputTokens: raw.length });
+    const { reasoningTokens = 0, textTokens = 0 } = result.usage.outputTokenDetails;
+    expect(reasoningTokens + textTokens).toBe(raw.length);
+    expect(reasoningTokens).toBeGreaterThan(textTokens);
+    expect(result.response.modelId).toBe(name.includes("server") ? "m1" : "lightning-m1");
+    expect(result.warnings).toEqual([]);
+  });
+
+  test("streams the same, from a seed", async () => {
+    const settings = { model: model(), prompt: question, seed: 3, temperature: 1, topP: 0.95, maxOutputTokens: 40 };
+    const streamed = streamText(settings);
+    const kinds = (await collect(streamed.fullStream)).map(({ type }) => type);
+    expect(kinds.slice(0, 4)).toEqual(["start", "start-step", "reasoning-start", "reasoning-delta"]);
+    const whole = await generateText(settings);
+    expect(await streamed.text).toBe(whole.text);
+    expect(await streamed.reasoningText).toBe(whole.reasoningText);
+    expect(await streamed.finishReason).toBe(whole.finishReason);
+    expect(await streamed.usage).toEqual(whole.usage);
+    expect((await streamed.finalStep).providerMetadata).toEqual({ "lightning-m1": { seed: 3 } });
+    const other = await generateText({ ...settings, seed: 4, temperature: 3, topP: 1 });
+    expect(other.reasoningText).not.toBe(whole.reasoningText);
+  });
+
+  test("keeps to limits, stop sequences and options of its own", async () => {
+    const short = await generateText({ model: model(), prompt: question, maxOutputTokens: 5 });
+    expect(short.finishReason).toBe("length");
+    expect(short.usage.outputTokens).toBe(5);
+    const stopped = await generateText({ model: model(), prompt: question, stopSequences: ["</think>"] });
+    expect(stopped.finishReason).toBe("stop");
+    expect(stopped.text).toBe("");
+    const templated = await generateText({
+      ...{ model: model(), prompt: question, maxOutputTokens: 3 },
+      providerOptions: { "lightning-m1": { template: "{{ messages[0].content }}", minP: 0.9 } },
+    });
+    expect(templated.usage.inputTokens).toBe(local.tokenizer!.encode(question).length);
+    const options = { model: model(), prompt: question, providerOptions: { "lightning-m1": { minp: 1 } } };
+    expect(await rejection(Promise.resolve(generateText(options)))).toBeInstanceOf(InputError);
+  });
+
+  test("is aborted before, and in the middle", async () => {
+    const before = await rejection(Promise.resolve(generateText({ model: model(), prompt: question, abortSignal: AbortSignal.abort() })));
+    expect((before as Error).name).toBe("AbortError");
+    const controller = new AbortController();
+    const streamed = streamText({ model: model(), prompt: question, abortSignal: controller.signal, onError: () => {} });
+    const seen: string[] = [];
+    for await (const { type } of streamed.fullStream) {
+      seen.push(type);
+      if (type === "reasoning-delta") controller.abort();
+    }
+    expect(seen).toContain("abort");
+    expect(seen).not.toContain("finish");
+  });
+
+  test("cancelling the stream leaves the model ready", async () => {
+    const { stream: parts } = await model().doStream({ prompt: user(question) });
+    const reader = parts.getReader();
+    await reader.read();
+    await reader.cancel();
+    expect((await generateText({ model: model(), prompt: question, maxOutputTokens: 1 })).usage.outputTokens).toBe(1);
+  });
+});
+
+test("cancelling a stream closes the connection at once", async () => {
+  script = [{ pieces: sse({ choices: [{ delta: { content: "a" } }] }), ending: "stall" }];
+  const { stream: parts } = await lightningM1(onScript).doStream({ prompt: user("x") });
+  const reader = parts.getReader();
+  for (let i = 0; i < 4; i++) await reader.read();
+  const waiting = reader.read();
+  const { left } = scripted;
+  // Until the next part is being waited for.
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  await reader.cancel();
+  expect(await waiting).toMatchObject({ done: true });
+  await expect.poll(() => scripted.left).toBe(left + 1);
+});
+
+describe("tools", () => {
+  const add = tool({
+    description: "adds",
+    inputSchema: jsonSchema<{ a: number; b: number }>({ type: "object", properties: { a: { type: "number" }, b: { type: "number" } } }),
+    execute: ({ a, b }) => ({ sum: a + b }),
+  });
+  const called = [
+    { delta: { reasoning_content: "I add." } },
+    { delta: { tool_calls: [{ index: 0, id: "x", function: { name: "add", arguments: '{"a": 1, ' } }] } },
+    { delta: { tool_calls: [{ index: 0, function: { arguments: '"b": 2}' } }] } },
+    { delta: {}, finish_reason: "tool_calls" },
+  ];
+  const answered = [{ delta: { reasoning_content: "Done." } }, { delta: { content: "It is 3." } }, { delta: {}, finish_reason: "stop" }];
+
+  test("go there and back", async () => {
+    script = [stream(called, { prompt_tokens: 10, completion_tokens: 4 }), stream(answered, { prompt_tokens: 20, completion_tokens: 3 })];
+    const begin = scripted.received.length;
+    const result = await generateText({ model: lightningM1(onScript), prompt: "1 + 2", tools: { add }, stopWhen: stepCountIs(3) });
+    expect(result.text).toBe("It is 3.");
+    expect(result.steps.map(({ finishReason }) => finishReason)).toEqual(["tool-calls", "stop"]);
+    expect(result.steps[0]!.toolCalls).toMatchObject([{ toolName: "add", input: { a: 1, b: 2 } }]);
+    expect(result.totalUsage).toMatchObject({ inputTokens: 30, outputTokens: 7 });
+    const [first, second] = scripted.received.slice(begin);
+    expect(first!.body.tools).toMatchObject([
+      { type: "function", function: { name: "add", description: "adds", parameters: { type: "object" } } },
+    ]);
+    expect(second!.body.messages).toMatchObject([
+      { role: "user", content: "1 + 2" },
+      {
+        role: "assistant",
+        content: "<think>I add.</think>",
+        tool_calls: [{ id: "call_0", function: { name: "add", arguments: '{"a":1,"b":2}' } }],
+      },
+      { role: "tool", tool_call_id: "call_0", name: "add", content: '{"sum":3}' },
+    ]);
+  });
+
+  test("stream too, and the text of a call is not shown", async () => {
+    script = [stream(called), stream(answered)];
+    const result = streamText({ model: lightningM1(onScript), prompt: "1 + 2", tools: { add }, stopWhen: stepCountIs(3) });
+    const parts = await collect(result.fullStream);
+    expect(parts.filter(({ type }) => type === "tool-call")).toHaveLength(1);
+    expect(parts.flatMap((part) => (part.type === "text-delta" ? [part.text] : [])).join("")).toBe("It is 3.");
+  });
+
+  test("none are offered when none may be called", async () => {
+    script = [stream(answered)];
+    await generateText({ model: lightningM1(onScript), prompt: "1 + 2", tools: { add }, toolChoice: "none" });
+    expect(scripted.received.at(-1)!.body).not.toHaveProperty("tools");
+  });
+});
+
+describe("a model's text", () => {
+  /** Parts of a text that comes in these pieces. */
+  const partsOf = (pieces: readonly string[], withTools = true): LanguageModelV4StreamPart[] => {
+    const answer = new AnswerParts(withTools);
+    return [...pieces.flatMap((text, id) => [...answer.push({ index: 0, id, text, logprob: 0 })]), ...answer.end()];
+  };
+  const joined = (parts: readonly LanguageModelV4StreamPart[], kind: "text-delta" | "reasoning-delta") =>
+    parts.flatMap((part) => (part.type === kind ? [part.delta] : [])).join("");
+
+  test("in any cut gives the parts of the whole, and blocks that open once and close once", () => {
+    const piece = fc.constantFrom(
+      "<think>",
+      "</think>",
+      "<tool",
+      "_calls>",
+      "\n<tool_calls>\n",
+      '{"name": "a", "arguments": {}}\n',
+      "</tool_calls>",
+      "\n",
+      " ",
+      "<",
+      "so",
+      "é",
+      "\r",
+    );
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 10 }), fc.array(fc.nat(40), { maxLength: 5 }), (words, at) => {
+        const text = words.join("");
+        const cuts = [...new Set([0, ...at.filter((cut) => cut < text.length)])].sort((a, b) => a - b);
+        const parts = partsOf(cuts.map((begin, i) => text.slice(begin, cuts[i + 1])));
+        const { reasoning = "", content, toolCalls, malformed } = parseAssistant(text);
+        expect(joined(parts, "reasoning-delta")).toBe(reasoning);
+        expect(joined(parts, "text-delta")).toBe(
+          content + (malformed.length ? `<tool_calls>\n${malformed.map(({ line }) => `${line}\n`).join("")}</tool_calls>` : ""),
+        );
+        expect(
+          parts.flatMap((part) => (part.type === "tool-call" ? [{ name: part.toolName, arguments: JSON.parse(part.input) }] : [])),
+        ).toEqual(toolCalls);
+        let open: string | undefined;
+        for (const part of parts) {
+          if (part.type === "text-start" || part.type === "reasoning-start") {
+            expect(open).toBeUndefined();
+            open = part.id;
+          } else if ("id" in part && part.type !== "response-metadata") {
+            expect(part.id).toBe(open);
+            if (part.type.endsWith("-end")) open = undefined;
+          }
+        }
+        expect(open).toBeUndefined();
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test("is not held back but for what may be a call", () => {
+    const answer = new AnswerParts(true);
+    const push = (text: string) => joined([...answer.push({ index: 0, id: 1, text, logprob: 0 })], "text-delta");
+    expect([push("Hello"), push(" <b"), push("\n<tool"), push("box>"), push("\n<tool_calls> "), push("they")]).toEqual([
+      "Hello",
+      " <b",
+      "",
+      "\n<toolbox>",
+      "",
+      "\n<tool_calls> they",
+    ]);
+  });
+
+  test("its tokens are counted: those of the reasoning with its tags", () => {
+    const answer = new AnswerParts(false);
+    for (const text of ["<think>", "", "why", "</think>", "so", ""]) [...answer.push({ index: 0, id: 1, text, logprob: 0 })];
+    expect(answer.tokens).toEqual({ total: 6, reasoning: 4 });
+  });
+
+  test("begins inside the reasoning where the prompt ended with <think>", async () => {
+    const template = "{{ messages[0].content }}<think>\n";
+    const { content } = await lightningM1(local).doGenerate({
+      ...{ prompt: user(question), maxOutputTokens: 4 },
+      providerOptions: { "lightning-m1": { template } },
+    });
+    expect(content.map(({ type }) => type)).toEqual(["reasoning"]);
+  });
+
+  test("without tools is text", () => {
+    expect(joined(partsOf(['<tool_calls>\n{"name": "a", "arguments": {}}\n</tool_calls>'], false), "text-delta")).toContain("<tool_calls>");
+  });
+});
+
+describe("prompts and settings", () => {
+  const answered = [{ delta: { content: "x" } }, { delta: {}, finish_reason: "stop" }];
+  const call = async (options: Omit<LanguageModelV4CallOptions, "prompt"> & { prompt?: LanguageModelV4Prompt }) => {
+    script = [stream(answered)];
+    return lightningM1(onScript).doGenerate({ prompt: user("x"), ...options });
+  };
+
+  test("every message that has text", async () => {
+    const result = (output: object) => ({ type: "tool-result", toolCallId: "c", toolName: "add", output }) as const;
+    await call({
+      prompt: [
+        { role: "system", content: "be" },
+        {
+          role: "user",
+          content: [
+            { type: "text", text: "a" },
+            { type: "text", text: "b" },
+          ],
+        },
+        {
+          role: "assistant",
+          content: [
+            { type: "reasoning", text: "why" },
+            { type: "text", text: "so" },
+            { type: "tool-call", toolCallId: "c", toolName: "add", input: { a: 1 } },
+          ],
+        },
+        {
+          role: "tool",
+          content: [
+            { type: "text", value: "1" },
+            { type: "json", value: { a: 1 } },
+            { type: "error-text", value: "bad" },
+            { type: "error-json", value: [1] },
+            { type: "execution-denied", reason: "no" },
+            { type: "content", value: [{ type: "text", text: "2" }] },
+          ].map(result) as never,
+        },
+      ],
+    });
+    const [system, first, assistant, ...results] = scripted.received.at(-1)!.body.messages;
+    expect([system.content, first.content, assistant.content]).toEqual(["be", "ab", "<think>why</think>so"]);
+    expect(results.map(({ content }: { content: string }) => content)).toEqual(["1", '{"a":1}', "bad", "[1]", "execution denied: no", "2"]);
+  });
+
+  test("parts that are no text are refused by their place", async () => {
+    const file = { type: "file", mediaType: "image/png", data: { type: "data", data: "" } } as const;
+    const error = (await rejection(
+      Promise.resolve(call({ prompt: [{ role: "user", content: [{ type: "text", text: "a" }, file] }] })),
+    )) as Error;
+    expect(error).toBeInstanceOf(InputError);
+    expect(error.message).toMatch(/prompt\[0\]\.content\[1\]: expected text.*got file \(image\/png\)/);
+  });
+
+  test("what has no meaning here comes back as warnings, and the rest without", async () => {
+    const schema = { type: "object" } as const;
+    const { warnings } = await call({
+      ...{ presencePenalty: 1, frequencyPenalty: 1, responseFormat: { type: "json" }, reasoning: "high", toolChoice: { type: "required" } },
+      tools: [
+        { type: "function", name: "a", inputSchema: schema, strict: true },
+        { type: "provider", id: "x.search", name: "search", args: {} },
+      ],
+    });
+    expect(warnings.map((warning) => warning.type === "unsupported" && warning.feature)).toEqual([
+      "presencePenalty",
+      "frequencyPenalty",
+      "responseFormat",
+      "reasoning",
+      "toolChoice",
+      "strict of tool a",
+      "tool x.search",
+    ]);
+    const plain = await call({
+      presencePenalty: 0,
+      responseFormat: { type: "text" },
+      toolChoice: { type: "auto" },
+      reasoning: "provider-default",
+    });
+    expect(plain.warnings).toEqual([]);
+  });
+
+  test("tokens that nobody counted are undefined", async () => {
+    const { usage } = await call({});
+    expect(usage).toMatchObject({
+      inputTokens: { total: undefined },
+      outputTokens: { total: undefined, text: undefined, reasoning: undefined },
+    });
+  });
+
+  test("a name of one's own", () => {
+    expect(lightningM1(local, { modelId: "mine" })).toMatchObject({
+      modelId: "mine",
+      provider: "lightning-m1",
+      specificationVersion: "v4",
+    });
+    expect(() => lightningM1(local, { id: "x" } as never)).toThrow(InputError);
+  });
+});
+
+describe("errors", () => {
+  test("before the first token fail the call", async () => {
+    script = [json({ error: { message: "no such model" } }, 404)];
+    expect(await rejection(Promise.resolve(lightningM1(onScript).doStream({ prompt: user("x") })))).toBeInstanceOf(RemoteError);
+    script = [json({ error: { message: "no such model" } }, 404)];
+    const error = (await rejection(Promise.resolve(generateText({ model: lightningM1(onScript), prompt: "x" })))) as Error;
+    expect(error.message).toMatch(/answered 404: no such model/);
+  });
+
+  test("in the middle come as a part, and the stream ends", async () => {
+    script = [{ pieces: sse({ choices: [{ delta: { content: "a" } }] }), ending: "cut" }];
+    const { stream: parts } = await lightningM1(onScript).doStream({ prompt: user("x") });
+    const all = await collect(parts as AsyncIterable<LanguageModelV4StreamPart>);
+    expect(all.map(({ type }) => type)).toEqual(["stream-start", "response-metadata", "text-start", "text-delta", "error", "finish"]);
+    expect(all.at(-1)).toMatchObject({ finishReason: { unified: "error" } });
+  });
+});

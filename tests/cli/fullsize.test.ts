@@ -1,0 +1,70 @@
+import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+import { run, temporary, tiny } from "./harness.js";
+
+const golden = fileURLToPath(new URL("../golden/full-size", import.meta.url));
+const simd = ["--build", "simd"];
+
+test("the first layers of the 456B graph equal the published code's, in one piece and token by token", async () => {
+  const { exitCode, stdout } = await run(["fullsize", "--verify", golden, "--layers", "2", ...simd]);
+  expect(exitCode).toBe(0);
+  expect(stdout).toContain("456,089,655,296 parameters by formula");
+  // Chosen by the published code: the two experts of each of three tokens.
+  expect(stdout).toMatch(/^ +0 {2}lightning +\d+\.\d\d s {3}experts 28 24 · 18 5 · 16 22\n +1 {2}lightning/m);
+  expect(stdout.match(/^ {2}hidden_states\.(0|1) +\d\.\de[+-]\d+$/gm)).toHaveLength(4);
+  expect(stdout.match(/all the same/g)).toHaveLength(2);
+  expect(stdout).toMatch(/equal to the stored outputs within 0\.002\n$/);
+});
+
+test("JSON, and a prompt of one's own", async () => {
+  const { exitCode, stdout, stderr } = await run(["fullsize", "--ids", "5", "--layers", "1", "--json", ...simd]);
+  expect([exitCode, stderr]).toEqual([0, ""]);
+  const report = JSON.parse(stdout);
+  expect(report).toMatchObject({ parameters: 456089655296, build: "simd", prompt: [5] });
+  const [{ layers, top, generated }] = report.passes;
+  expect(layers).toEqual([
+    { layer: 0, kind: "lightning", seconds: expect.any(Number), experts: [[expect.any(Number), expect.any(Number)]] },
+  ]);
+  expect([top, generated]).toEqual([[], []]);
+  expect(report.wasmBytes).toBeLessThan(2 ** 30);
+});
+
+/** The stored outputs with one number changed. */
+function changed(tensor: string, index: number, change: (x: number) => number): string {
+  const directory = temporary();
+  copyFileSync(join(golden, "expected.safetensors"), join(directory, "expected.safetensors"));
+  const bytes = readFileSync(join(directory, "expected.safetensors"));
+  const header = Number(bytes.readBigUInt64LE(0));
+  const [begin] = JSON.parse(bytes.subarray(8, 8 + header).toString())[tensor].data_offsets;
+  const at = 8 + header + begin + 4 * index;
+  bytes.writeFloatLE(change(bytes.readFloatLE(at)), at);
+  writeFileSync(join(directory, "expected.safetensors"), bytes);
+  return directory;
+}
+
+test.each([
+  ["a hidden state", "hidden_states.1", (x: number) => x + 0.01, /hidden_states\.1 +\d\.\de[+-]\d+ {2}> 0\.002/],
+  ["a hidden state that is no number", "hidden_states.1", () => Number.NaN, /hidden_states\.1 +Infinity {2}> 0\.002/],
+  ["an expert", "router_logits", () => 1e3, /differ: layer 0 of 80, token 0: experts/],
+])("%s that differs ends with an error", async (_, tensor, change, message) => {
+  const { exitCode, stdout, stderr } = await run(["fullsize", "--verify", changed(tensor, 0, change), "--layers", "1", ...simd]);
+  expect(exitCode).toBe(1);
+  expect(stdout).toMatch(message);
+  expect(stdout).not.toContain("equal to the stored");
+  expect(stderr).toMatch(/^error: fullsize: in one piece and token by token: expected the stored outputs within 0\.002/);
+});
+
+test.each([
+  [["--layers", "81"], 2, /--layers: expected an integer within \[1, 80\], got "81"/],
+  [["--ids", "x"], 2, /--ids: expected token ids/],
+  [["--ids", "200064", "--layers", "1"], 1, /token 0: expected an integer id within \[0, 200064\), got 200064/],
+  [["--ids", "1", "--verify", golden], 2, /--ids: expected none with --verify/],
+  [["--verify", "/nowhere"], 1, /no such path/],
+  [["--verify", tiny], 1, /expected outputs of the full-size model, got a file without router_logits, last_logits, argmax/],
+])("fullsize %j is refused", async (args, code, message) => {
+  const { exitCode, stderr } = await run(["fullsize", ...args]);
+  expect(exitCode).toBe(code);
+  expect(stderr).toMatch(message);
+});

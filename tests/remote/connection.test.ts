@@ -1,0 +1,343 @@
+import { getEventListeners } from "node:events";
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { RemoteError } from "../../src/index.js";
+import { type ConnectOptions, RemoteModel } from "../../src/remote/index.js";
+import { merge } from "../../src/remote/merge.js";
+import { retried, retryAfter } from "../../src/remote/retry.js";
+import { collect, rejection } from "../generate/model.js";
+import { json, OpenAiServer, type Reply, sse, stream } from "../support/openai-server.js";
+
+const SECRET = "sk-very-secret";
+const QUICK: ConnectOptions = { apiKey: SECRET, retryDelayMs: 1, retries: 2 };
+/** For servers that fall silent. */
+const IMPATIENT: ConnectOptions = { ...QUICK, timeoutMs: 250, silenceMs: 250 };
+
+let server: OpenAiServer;
+let model: RemoteModel;
+let impatient: RemoteModel;
+/** How often the server was asked since `answering`, and what it answers then. */
+let asked = 0;
+let reply: (attempt: number) => Reply | undefined | Promise<Reply | undefined>;
+
+beforeAll(async () => {
+  server = await OpenAiServer.start(({ path }) => (path === "/v1/models" ? undefined : reply(asked++)));
+  model = await RemoteModel.connect(server.url, QUICK);
+  impatient = await RemoteModel.connect(server.url, IMPATIENT);
+});
+afterAll(() => server.stop());
+
+function answering(next: typeof reply): void {
+  [asked, reply] = [0, next];
+}
+
+const texts = async (signal?: AbortSignal, by = model) => (await collect(by.generate("x", { signal }))).map(({ text }) => text).join("");
+/** What generation fails with; never anything that shows the key. */
+async function failure(by = model): Promise<RemoteError> {
+  const error = (await rejection(texts(undefined, by))) as RemoteError;
+  expect(error).toBeInstanceOf(RemoteError);
+  expect(`${error.message}${error.stack}`).not.toContain(SECRET);
+  return error;
+}
+
+const end = { choices: [{ index: 0, text: "", finish_reason: "stop", stop_reason: null }] };
+const say = (text: string) => ({ choices: [{ index: 0, text }] });
+const good = stream([{ text: "é漢🙂" }, { text: "", finish_reason: "stop" }]);
+const cutAt = (bytes: Uint8Array, cuts: readonly number[]) =>
+  [0, ...cuts].map((begin, i) => bytes.subarray(begin, cuts[i] ?? bytes.length)).filter((piece) => piece.length > 0);
+
+describe("streams", () => {
+  const whole = new TextEncoder().encode(
+    [
+      ": hello\n\n",
+      ...sse(say("é")).map((text) => text.replaceAll("\n", "\r\n")),
+      ":\r\n\r\n",
+      "event: message\nid: 1\nretry: 5\n",
+      ...sse(say("漢🙂"), end, "[DONE]"),
+    ].join(""),
+  );
+
+  test("may be cut anywhere, inside characters too", async () => {
+    answering(() => ({
+      pieces: cutAt(
+        whole,
+        Array.from({ length: whole.length - 1 }, (_, i) => i + 1),
+      ),
+    }));
+    expect(await texts()).toBe("é漢🙂");
+    for (let at = 1; at < whole.length; at += 7) {
+      answering(() => ({ pieces: cutAt(whole, [at]) }));
+      expect(await texts()).toBe("é漢🙂");
+    }
+    await fc.assert(
+      fc.asyncProperty(fc.uniqueArray(fc.integer({ min: 1, max: whole.length - 1 }), { maxLength: 8 }), async (cuts) => {
+        answering(() => ({
+          pieces: cutAt(
+            whole,
+            cuts.sort((a, b) => a - b),
+          ),
+        }));
+        expect(await texts()).toBe("é漢🙂");
+      }),
+      { numRuns: 25 },
+    );
+  });
+
+  test.each<[string, string[]]>([
+    ["without [DONE]", sse(say("a"), end)],
+    ["without the last empty line", [...sse(say("a")), sse(end)[0]!.trimEnd()]],
+    [
+      "with data over several lines",
+      [...sse(say("a")), `data: {"choices":\ndata: [${JSON.stringify(end.choices[0])}]}\n\n`, "data: [DONE]\n\n"],
+    ],
+    ["with a byte order mark", ["\ufeff", ...sse(say("a"), end, "[DONE]")]],
+    ["with errors after the end", [...sse(say("a"), end), "data: nonsense\n\n<html>"]],
+    ["with what follows the end", sse(say("a"), end, say("b"), "[DONE]", "more")],
+  ])("are read %s", async (_, pieces) => {
+    answering(() => ({ pieces }));
+    expect(await texts()).toBe("a");
+  });
+
+  test.each<[string, Reply, RegExp]>([
+    ["ends in the middle", { pieces: sse(say("a")) }, /expected a text that ends with a finish_reason, got a stream that broke off/],
+    ["ends in the middle with [DONE]", { pieces: sse(say("a"), "[DONE]") }, /broke off/],
+    ["ends inside an event", { pieces: [...sse(say("a")), 'data: {"choices": [{"te'] }, /expected JSON, got/],
+    ["is cut", { pieces: sse(say("a")), ending: "cut" }, /expected the next piece of the answer, got terminated/],
+    [
+      "falls silent",
+      { pieces: sse(say("a")), ending: "stall" },
+      /expected the next piece of the answer within 250 ms, got none \(silenceMs/,
+    ],
+    ["is no JSON", { pieces: sse(say("a"), "hello") }, /expected JSON, got "hello"/],
+    ["is no event stream", { pieces: [...sse(say("a")), "<html>\n\n"] }, /expected lines of an event stream, got "<html>"/],
+    ["is no UTF-8", { pieces: [...sse(say("a")), Uint8Array.of(0x64, 0xff, 0xfe)] }, /expected UTF-8/],
+    ["is something else", { pieces: sse(say("a"), { choices: 5 }) }, /completions: choices: expected Array, got 5/],
+    ["is nothing", { pieces: sse(say("a"), "null") }, /expected Object, got null/],
+    ["has an endless line", { pieces: endless() }, /expected events of at most 16777216 characters/],
+    [
+      "reports an error",
+      { pieces: sse(say("a"), { error: { message: `out of memory, ${SECRET}`, code: 500 } }) },
+      /the server reports: out of memory, \*\*\*/,
+    ],
+    [
+      "reports an error in the older form",
+      { pieces: sse(say("a"), { object: "error", message: "out of memory" }) },
+      /reports: out of memory/,
+    ],
+    ["reports an error by its event", { pieces: [...sse(say("a")), "event: error\ndata: out of memory\n\n"] }, /reports: out of memory/],
+  ])("one that %s is an error after its first token, and is not asked for again", async (_, answer, message) => {
+    answering(() => answer);
+    expect((await failure(answer.ending === "stall" ? impatient : model)).message).toMatch(message);
+    expect(asked).toBe(1);
+  });
+
+  async function* endless(): AsyncGenerator<string> {
+    yield* sse(say("a"));
+    yield "data: ";
+    for (let i = 0; i < 40; i++) yield "x".repeat(1 << 19);
+  }
+
+  test("another type of content is an error", async () => {
+    answering(() => json({ error: "no streams here" }));
+    expect((await failure()).message).toMatch(/expected a stream of events \(text\/event-stream\), got application\/json: no streams here/);
+  });
+
+  test.each(["cut", "stall"] as const)("once complete, one may be %s", async (ending) => {
+    answering(() => ({ pieces: sse(say("a"), end), ending }));
+    expect(await texts()).toBe("a");
+    answering(() => ({ pieces: sse(say("a"), end, "[DONE]"), ending }));
+    expect(await texts()).toBe("a");
+  });
+
+  test("the connection is used again", async () => {
+    answering(() => good);
+    await texts();
+    const { connections } = server;
+    for (let i = 0; i < 3; i++) await texts();
+    expect(server.connections).toBe(connections);
+  });
+});
+
+describe("what may pass is tried again before the first token", () => {
+  test.each<[string, Reply | undefined]>([
+    ["408", json({}, 408)],
+    ["409", json({}, 409)],
+    ["429 with Retry-After", json({ error: { message: "full" } }, 429, { "retry-after": "0" })],
+    ["500", json({}, 500)],
+    ["503 without JSON", { status: 503, pieces: ["<html>busy</html>"] }],
+    ["a connection that is closed", undefined],
+    ["a stream that is cut before its first token", { pieces: sse({ choices: [{ delta: { role: "assistant" } }] }), ending: "cut" }],
+    ["a stream that ends before its first token", { pieces: [": wait\n\n"] }],
+    ["a stream that is silent", { ending: "stall" }],
+    ["a stream that reports an error", { pieces: sse({ error: { message: "busy", code: 503 } }) }],
+  ])("%s", async (_, first) => {
+    const by = first?.ending === "stall" ? impatient : model;
+    answering((attempt) => (attempt < 2 ? first : good));
+    expect(await texts(undefined, by)).toBe("é漢🙂");
+    expect(asked).toBe(3);
+    // And no longer than that.
+    answering(() => first);
+    await failure(by);
+    expect(asked).toBe(3);
+  });
+
+  test.each([400, 401, 403, 404, 413, 422])("not %i", async (status) => {
+    answering(() => json({ error: { message: "no" } }, status));
+    const error = await failure();
+    expect(error).toMatchObject({ status, retryable: false });
+    expect(error.message).toMatch(
+      new RegExp(`POST http://127\\.0\\.0\\.1:\\d+/v1/completions: the server answered ${status}: no \\(.+\\)`),
+    );
+    expect(asked).toBe(1);
+  });
+
+  test("an answer that does not begin in time", async () => {
+    answering(async (attempt) => {
+      if (attempt === 0) await new Promise((resolve) => setTimeout(resolve, 500));
+      return good;
+    });
+    expect(await texts(undefined, impatient)).toBe("é漢🙂");
+    expect(asked).toBe(2);
+  });
+
+  test("a server that asks for a pause gets it, unless it is too long", async () => {
+    answering((attempt) => (attempt === 0 ? json({}, 429, { "retry-after": "0.2" }) : good));
+    const begin = performance.now();
+    await texts();
+    expect(performance.now() - begin).toBeGreaterThan(190);
+    answering(() => json({ detail: "come back later" }, 429, { "retry-after": "3600" }));
+    expect(await failure()).toMatchObject({ status: 429, retryAfterMs: 3_600_000 });
+    expect(asked).toBe(1);
+  });
+
+  test("Retry-After is seconds or a date", () => {
+    const now = Date.UTC(2026, 0, 1);
+    expect(retryAfter("2", now)).toBe(2000);
+    expect(retryAfter("Thu, 01 Jan 2026 00:00:05 GMT", now)).toBe(5000);
+    expect(retryAfter("Thu, 01 Jan 2025 00:00:00 GMT", now)).toBe(0);
+    expect(retryAfter("soon", now)).toBeUndefined();
+    expect(retryAfter(null)).toBeUndefined();
+  });
+
+  test("pauses double, half of them at random, and a signal ends them", async () => {
+    const failing = async function* () {
+      times.push(performance.now());
+      yield* [] as string[];
+      throw new RemoteError("no", { retryable: true });
+    };
+    const times: number[] = [];
+    await rejection(collect(retried(failing, { retries: 3, retryDelayMs: 20 }, new AbortController().signal)));
+    const pauses = times.slice(1).map((time, i) => time - times[i]!);
+    for (const [i, pause] of pauses.entries()) expect(pause).toBeGreaterThan(0.5 * 20 * 2 ** i - 2);
+    expect(pauses).toHaveLength(3);
+    const reason = new Error("enough");
+    const signal = AbortSignal.timeout(20);
+    expect(await rejection(collect(retried(failing, { retries: 3, retryDelayMs: 10_000 }, signal)))).toBe(signal.reason);
+    expect(await rejection(collect(retried(failing, { retries: 3, retryDelayMs: 10_000 }, AbortSignal.abort(reason))))).toBe(reason);
+  });
+});
+
+describe("cancelling", () => {
+  const stalled: Reply = { pieces: sse(say("a"), say("b")), ending: "stall" };
+  const until = async (condition: () => boolean) => {
+    for (let i = 0; i < 100 && !condition(); i++) await new Promise((resolve) => setTimeout(resolve, 10));
+    expect(condition()).toBe(true);
+  };
+
+  test("before, while waiting and in the middle: the signal's own reason, and the connection is closed", async () => {
+    const reason = new Error("enough");
+    answering(() => stalled);
+    expect(await rejection(texts(AbortSignal.abort(reason)))).toBe(reason);
+    expect(asked).toBe(0);
+    const { left } = server;
+    const controller = new AbortController();
+    const seen: string[] = [];
+    const loop = async () => {
+      for await (const { text } of model.generate("x", { signal: controller.signal })) {
+        seen.push(text);
+        if (text === "b") controller.abort(reason);
+      }
+    };
+    expect(await rejection(loop())).toBe(reason);
+    expect(seen).toEqual(["a", "b"]);
+    await until(() => server.left === left + 1);
+    answering(() => new Promise(() => {}));
+    expect(((await rejection(texts(AbortSignal.timeout(50)))) as Error).name).toBe("TimeoutError");
+    await until(() => server.left === left + 2);
+  });
+
+  test("break closes the connection, of a whole batch too", async () => {
+    answering(() => stalled);
+    const { left } = server;
+    for await (const _ of model.generateBatch(["x", "y", "z"])) break;
+    await until(() => server.left === left + 3);
+  });
+
+  test("one failure of a batch ends the others", async () => {
+    answering((attempt) => (attempt === 1 ? json({}, 400) : stalled));
+    const { left } = server;
+    expect(await rejection(collect(model.generateBatch(["x", "y", "z"])))).toMatchObject({ status: 400 });
+    await until(() => server.left === left + 2);
+  });
+
+  test("a signal that outlives its generations keeps nothing of them, however they end", async () => {
+    const { signal } = new AbortController();
+    for (const answer of [good, json({}, 400), stream([{ text: "a" }])]) {
+      answering(() => answer);
+      await texts(signal).catch(() => {});
+    }
+    answering(() => stalled);
+    for await (const _ of model.generateBatch(["x", "y"], { signal })) break;
+    expect(getEventListeners(signal, "abort")).toEqual([]);
+  });
+
+  test("a disposed model ends its generations", async () => {
+    answering(() => stalled);
+    const other = await RemoteModel.connect(server.url, QUICK);
+    const loop = async () => {
+      for await (const { text } of other.generate("x")) if (text === "b") other.dispose();
+    };
+    expect(((await rejection(loop())) as Error).message).toMatch(/disposed/);
+  });
+});
+
+describe("merging", () => {
+  test("gives every item once, each stream's in order, at most so many at a time", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.array(fc.integer({ min: 0, max: 3 }), { maxLength: 5 }), { maxLength: 6 }),
+        fc.integer({ min: 1, max: 4 }),
+        async (streams, width) => {
+          let [running, most] = [0, 0];
+          const open = async function* (i: number) {
+            most = Math.max(most, ++running);
+            for (const [at, turns] of streams[i]!.entries()) {
+              for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+              yield { i, at };
+            }
+            running--;
+          };
+          const items = await collect(merge(streams.length, width, open));
+          for (const [i, stream] of streams.entries())
+            expect(items.filter((item) => item.i === i).map(({ at }) => at)).toEqual([...stream.keys()]);
+          expect(most).toBeLessThanOrEqual(width);
+        },
+      ),
+      { numRuns: 100 },
+    );
+  });
+
+  test("none gets ahead of a consumer that takes its time", async () => {
+    let given = 0;
+    const open = async function* () {
+      for (;;) yield ++given;
+    };
+    const merged = merge(2, 2, open);
+    for (let i = 0; i < 3; i++) {
+      await merged.next();
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    expect(given).toBeLessThanOrEqual(3 + 2);
+    await merged.return();
+  });
+});
