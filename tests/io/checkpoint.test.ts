@@ -448,7 +448,9 @@ describe("memory", () => {
     const files = singleFile();
     const { weightsBytes } = estimateMemory(SMALL);
     (await loadCheckpoint(files, { maxMemoryBytes: weightsBytes })).rt.dispose();
-    await expectRefused(files, MemoryError, /maxMemoryBytes allows .* \(dtype "q8" or "bf16", residency "streamed"/, { maxMemoryBytes: weightsBytes - 1 });
+    await expectRefused(files, MemoryError, /maxMemoryBytes allows .* \(dtype "q8" or "bf16", residency "streamed"/, {
+      maxMemoryBytes: weightsBytes - 1,
+    });
     (await loadCheckpoint(files, { maxMemoryBytes: weightsBytes - 1, dtype: "bf16" })).rt.dispose();
   });
 
