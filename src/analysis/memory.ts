@@ -48,7 +48,7 @@ export interface DeploymentMemory {
   readonly stateBytes: number;
   /** Exact: cosines and sines of every position. */
   readonly rotaryBytes: number;
-  /** An estimate: what one pass needs, and {@link OVERHEAD_BYTES}. */
+  /** An estimate: what one pass needs, and 2 GiB for what is no tensor. */
   readonly activationBytes: number;
   readonly totalBytes: number;
 }

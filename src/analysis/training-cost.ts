@@ -20,7 +20,7 @@ export interface TrainingCost {
 }
 
 /** Beyond these nothing is a training, and products stay numbers. */
-const positive = number("a number within [1e-6, 1e12]", (x) => x >= 1e-6 && x <= 1e12);
+const positive = number("a number within [1e-15, 1e15]", (x) => x >= 1e-15 && x <= 1e15);
 const schema = v.strictObject({
   gpus: v.optional(positive),
   days: v.optional(positive),

@@ -106,7 +106,7 @@ function costOptions(args: Given, given: readonly string[]) {
   }
   const values = Object.entries(COST).map(([name, option]) => [
     option,
-    number(args, name, ["a number within [1e-6, 1e12]", (x) => x >= 1e-6 && x <= 1e12]),
+    number(args, name, ["a number within [1e-15, 1e15]", (x) => x >= 1e-15 && x <= 1e15]),
   ]);
   return Object.fromEntries(values);
 }

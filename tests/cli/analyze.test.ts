@@ -163,8 +163,8 @@ test("the cost of a training", async () => {
 
 test.each([
   [["--gpus", "8", "--days", "2"], 2, "--gpus, --days, --price, --dollars: expected three of them, got --gpus, --days"],
-  [["--gpus", "8", "--days", "2", "--price", "0"], 2, '--price: expected a number within [1e-6, 1e12], got "0"'],
-  [["--gpus", "1e308", "--days", "2", "--price", "1"], 2, '--gpus: expected a number within [1e-6, 1e12], got "1e308"'],
+  [["--gpus", "8", "--days", "2", "--price", "0"], 2, '--price: expected a number within [1e-15, 1e15], got "0"'],
+  [["--gpus", "1e308", "--days", "2", "--price", "1"], 2, '--gpus: expected a number within [1e-15, 1e15], got "1e308"'],
   [["--gpus", "8", "--days", "2", "--price", "1", "--dollars", "1"], 1, "dollars: expected 384.00 = 8 GPUs · 2 days · 24 h · $1, got 1"],
   [["tiny-m1", "--gpus", "8"], 2, "MODEL: expected without --gpus"],
   [["tiny-m1", "--benchmarks"], 2, "MODEL: expected without --benchmarks"],
