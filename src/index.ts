@@ -34,7 +34,7 @@ export { type ForwardOptions, type ForwardOutput, type LayerView, MiniMaxM1 } fr
 export type { Cache, KVType } from "./model/cache.js";
 export { type Config, type Dialect, parseConfig, type ResidualScale } from "./model/config.js";
 export { decaySlopes } from "./model/decay-slopes.js";
-export { type Block, type Graph, type GraphTensor, graph } from "./model/graph.js";
+export { type Block, type Graph, type GraphTensor, graph, type Model } from "./model/graph.js";
 export { minimaxM1, presets, tinyM1 } from "./model/presets.js";
 export type { TokenIds } from "./model/token-ids.js";
 export * from "./runtime/errors.js";

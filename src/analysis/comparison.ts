@@ -1,8 +1,9 @@
 // Figure 1 (right) of the MiniMax-M1 report: theoretical operations of generating n tokens, and what the report says about them.
 
+import { graphOf, type Model } from "../model/graph.js";
 import { minimaxM1 } from "../model/presets.js";
 import { type CountingRule, costOf, countingRules, type GenerationCost, generationCost } from "./flops.js";
-import { graphOf, type Model, parameterTable } from "./parameters.js";
+import { parameterTable } from "./parameters.js";
 import { deepseekR1, type LatentForm, peerCost, qwen3 } from "./peers.js";
 
 /** A counting rule, and the form in which DeepSeek-R1's latent attention is counted: expanded where nothing is said. */

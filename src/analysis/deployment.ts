@@ -1,6 +1,4 @@
-import type { Config } from "../model/config.js";
-import { type Graph, graph } from "../model/graph.js";
-import { isGraph } from "./memory.js";
+import { graphOf, type Model } from "../model/graph.js";
 import { type Deployment, place } from "./placement.js";
 import { refuse } from "./refusal.js";
 import { type DeploymentTarget, parseTarget } from "./target.js";
@@ -12,8 +10,8 @@ import { type DeploymentTarget, parseTarget } from "./target.js";
  * @throws {DeploymentError} it does not fit; the message and `remedies` say what would
  * @throws {InputError} a target that contradicts itself or the model
  */
-export function planDeployment(model: Graph | Config | Record<string, unknown>, target: DeploymentTarget = {}): Deployment {
-  const known = isGraph(model) ? model : graph(model);
+export function planDeployment(model: Model, target: DeploymentTarget = {}): Deployment {
+  const known = graphOf(model);
   const asked = parseTarget(known.config, target);
   return place(known, asked) ?? refuse(known, asked);
 }

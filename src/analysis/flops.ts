@@ -3,10 +3,9 @@
 // number that passes, and the one exponential of a pair, against its 4 · headDim operations.
 
 import * as v from "valibot";
-import type { Block } from "../model/graph.js";
+import { type Block, graphOf, type Model } from "../model/graph.js";
 import { count, index, parseOptions, word } from "../runtime/options.js";
 import type { KernelCall } from "../runtime/runtime.js";
-import { graphOf, type Model } from "./parameters.js";
 
 /** Which pairs of a query and a key count: those that exist, s ≤ t, or the whole square, as if there were no causality. */
 export type CountingRule = "causal" | "square";

@@ -1,7 +1,6 @@
-import type { Config } from "../model/config.js";
-import { type Graph, graph } from "../model/graph.js";
+import { graphOf, type Model } from "../model/graph.js";
 import { InputError } from "../runtime/errors.js";
-import { type DeploymentMemoryOptions, deploymentMemory, isGraph } from "./memory.js";
+import { type DeploymentMemoryOptions, deploymentMemory } from "./memory.js";
 import { tensorParallelSizes } from "./parallel.js";
 
 /** A kind of GPU. */
@@ -50,14 +49,14 @@ export function usableBytes({ memoryMiB }: Pick<Gpu, "memoryMiB">, utilization: 
  * @throws {InputError} options that do not fit
  */
 export function gpusNeeded(
-  model: Graph | Config | Record<string, unknown>,
+  model: Model,
   options: Omit<DeploymentMemoryOptions, "tensorParallel"> = {},
   utilization = 0.95,
 ): { readonly gpu: Gpu; readonly needed: number | undefined }[] {
   if (!(utilization > 0 && utilization <= 1)) {
     throw new InputError(`gpusNeeded: utilization: expected a number within (0, 1], got ${utilization}`);
   }
-  const known = isGraph(model) ? model : graph(model);
+  const known = graphOf(model);
   const totals = tensorParallelSizes(known.config).map(
     (p) => [p, deploymentMemory(known, { ...options, tensorParallel: p }).totalBytes] as const,
   );

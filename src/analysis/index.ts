@@ -4,6 +4,7 @@
  *
  * @module lightning-m1/analysis
  */
+export type { Model } from "../model/graph.js";
 export { type BenchmarkClaim, benchmarkClaims } from "./benchmark-claims.js";
 export {
   type Benchmark,
@@ -47,10 +48,11 @@ export {
   passFlops,
 } from "./flops.js";
 export { type Gpu, gpus, gpusNeeded, usableBytes } from "./gpus.js";
+export { type GuideClaim, type GuideVerdict, guideClaims } from "./guide-claims.js";
 export { kubernetesManifest } from "./manifest.js";
 export { type CacheScheme, type DeploymentMemory, type DeploymentMemoryOptions, deploymentMemory, type WeightScheme } from "./memory.js";
 export { tensorParallelSizes } from "./parallel.js";
-export { type BlockParameters, type Model, type ParameterTable, parameterTable } from "./parameters.js";
+export { type BlockParameters, type ParameterTable, parameterTable } from "./parameters.js";
 export { deepseekR1, type LatentForm, type Peer, type PeerParameters, peerCost, peerParameters, qwen3 } from "./peers.js";
 export type { Deployment } from "./placement.js";
 export { DeploymentError, type Remedy } from "./refusal.js";

@@ -9,7 +9,7 @@
 
 import * as v from "valibot";
 import type { Config } from "../model/config.js";
-import { type Graph, type GraphTensor, graph } from "../model/graph.js";
+import { type GraphTensor, graphOf, type Model } from "../model/graph.js";
 import { InputError } from "../runtime/errors.js";
 import { count, parseOptions, word } from "../runtime/options.js";
 import { divides, paddedVocab, tensorParallelRule } from "./parallel.js";
@@ -48,7 +48,7 @@ export interface DeploymentMemory {
   readonly stateBytes: number;
   /** Exact: cosines and sines of every position. */
   readonly rotaryBytes: number;
-  /** An estimate: what one pass needs, and {@link OVERHEAD_BYTES}. */
+  /** An estimate: what one pass needs, and 2 GiB for what is no tensor. */
   readonly activationBytes: number;
   readonly totalBytes: number;
 }
@@ -74,8 +74,8 @@ const schema = v.strictObject({
  * @param model a configuration (typed, or the JSON of a `config.json`), or its graph
  * @throws {InputError} options that do not fit, or a number of GPUs that does not divide heads, experts' width or vocabulary
  */
-export function deploymentMemory(model: Graph | Config | Record<string, unknown>, options: DeploymentMemoryOptions = {}): DeploymentMemory {
-  const { config, tensors } = isGraph(model) ? model : graph(model);
+export function deploymentMemory(model: Model, options: DeploymentMemoryOptions = {}): DeploymentMemory {
+  const { config, tensors } = graphOf(model);
   const {
     weights,
     kv,
@@ -93,7 +93,12 @@ export function deploymentMemory(model: Graph | Config | Record<string, unknown>
   const kvHeads = Math.max(1, config.numKeyValueHeads / tensorParallel);
   const cached = Math.ceil(context / BLOCK_TOKENS) * BLOCK_TOKENS;
 
-  const weightsBytes = tensors.reduce((sum, tensor) => sum + shardBytes(tensor, config, tensorParallel, weights), 0);
+  // A layer's experts are alike: the first stands for all.
+  const copies = ({ expert }: GraphTensor) => (expert === undefined ? 1 : expert === 0 ? config.numLocalExperts : 0);
+  const weightsBytes = tensors.reduce((sum, tensor) => {
+    const times = copies(tensor);
+    return times === 0 ? sum : sum + times * shardBytes(tensor, config, tensorParallel, weights);
+  }, 0);
   const keyValueBytes = batch * cached * softmaxLayers * 2 * kvHeads * headDim * (kv === "fp8" ? 1 : 2);
   const stateBytes = batch * lightningLayers * (heads / tensorParallel) * headDim ** 2 * 4;
   const rotaryBytes = softmaxLayers > 0 ? cached * rotaryDim * 4 : 0;
@@ -157,9 +162,4 @@ function passBytes(config: Config, p: number, tokens: number, batch: number): nu
   const mixer = (52 * numAttentionHeads * headDim) / p;
   const experts = numExpertsPerTok * ((6 * intermediateSize) / p + 2 * hiddenSize);
   return tokens * (12 * hiddenSize + Math.max(mixer, experts)) + batch * vocabSize * 8;
-}
-
-/** Tells a graph from a configuration. */
-export function isGraph(model: object): model is Graph {
-  return typeof model === "object" && model !== null && "tensors" in model;
 }

@@ -19,7 +19,7 @@ export function tensorParallelRule(config: Config): string {
   return `one of ${tensorParallelSizes(config).join(", ")} (it divides heads, KV heads, experts' width and vocabulary)`;
 }
 
-/** Every p that {@link divides}, ascending. */
+/** Every number of GPUs that can share every layer, ascending. */
 export function tensorParallelSizes(config: Config): number[] {
   return Array.from({ length: config.numAttentionHeads }, (_, i) => i + 1).filter((p) => divides(config, p));
 }

@@ -1,8 +1,5 @@
 import type { Config } from "../model/config.js";
-import { type Block, type Graph, graph } from "../model/graph.js";
-
-/** Whatever a model's table of parameters follows from: its graph, a configuration, or the JSON of a `config.json`. */
-export type Model = Graph | Config | Record<string, unknown>;
+import { type Block, graphOf, type Model } from "../model/graph.js";
 
 /** Parameters of one kind of block, in all layers. */
 export interface BlockParameters {
@@ -45,15 +42,6 @@ export function parameterTable(model: Model): ParameterTable {
   const [embedding, head] = [sums.get("embedding"), sums.get("head")];
   const activatedWithEmbeddingAndHead = activatedParameterCount + (embedding?.parameters ?? 0) + (head?.parameters ?? 0);
   return { blocks, parameterCount, activatedParameterCount, activatedWithEmbeddingAndHead, checkpointBytes };
-}
-
-/** @internal */
-export function graphOf(model: Model): Graph {
-  return isGraph(model) ? model : graph(model);
-}
-
-function isGraph(model: Model): model is Graph {
-  return model !== null && typeof model === "object" && "tensors" in model && "parameterCount" in model;
 }
 
 /** How many of a block's parameters one token uses. */

@@ -2,6 +2,7 @@ import type { Graph } from "../model/graph.js";
 import { formatBytes, MemoryError } from "../runtime/errors.js";
 import { gpus, usableBytes } from "./gpus.js";
 import { BLOCK_TOKENS } from "./memory.js";
+import { most } from "./most.js";
 import { memoryOf, place, replicasOf, sizes } from "./placement.js";
 import type { Target } from "./target.js";
 
@@ -74,17 +75,6 @@ function remedies(model: Graph, target: Target, possible: readonly number[]): Re
   const larger = gpus.find((gpu) => gpu.memoryMiB > target.gpu.memoryMiB && !gpu.caution && fits({ gpu }));
   if (larger) found.push({ change: "gpu", value: larger.name });
   return found;
-}
-
-/** The largest integer within [0, limit] that fits, where everything below one that fits does too. */
-function most(fits: (x: number) => boolean, limit: number): number {
-  let [below, above] = [0, Math.floor(limit) + 1];
-  while (above - below > 1) {
-    const middle = Math.floor((below + above) / 2);
-    if (fits(middle)) below = middle;
-    else above = middle;
-  }
-  return below;
 }
 
 function inWords({ change, value }: Remedy): string {

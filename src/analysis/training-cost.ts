@@ -19,7 +19,8 @@ export interface TrainingCost {
   readonly dollars: number;
 }
 
-const positive = number("a number above 0", (x) => Number.isFinite(x) && x > 0);
+/** Beyond these nothing is a training, and products stay numbers. */
+const positive = number("a number within [1e-15, 1e15]", (x) => x >= 1e-15 && x <= 1e15);
 const schema = v.strictObject({
   gpus: v.optional(positive),
   days: v.optional(positive),

@@ -2,7 +2,8 @@ import { signed } from "../analysis/benchmark-claims.js";
 import { type ComparisonRule, type CountingRule, comparisonRules, type Flops, type TrainingCost } from "../analysis/index.js";
 import { formatBytes } from "../index.js";
 import type { Analysis, BenchmarkReport } from "./analysis.js";
-import { count, wrap } from "./layout.js";
+import { count, table, wrap } from "./layout.js";
+import { memorySections } from "./memory-layout.js";
 import { type Colours, visible } from "./terminal.js";
 
 /** The analysis as text of at most 80 columns (names aside). */
@@ -21,6 +22,7 @@ export function analysisText(analysis: Analysis, rule: CountingRule, { bold, dim
           : "all n² pairs of query and key (--rule causal: those that exist)",
       ),
     ],
+    ...memorySections(analysis.memory, dim),
     ratioLines(analysis, dim),
     peerLines(analysis, dim),
     ...(analysis.claims.length > 0
@@ -160,13 +162,6 @@ export function benchmarkText(
   return `${bold("Benchmarks of the MiniMax-M1 report")} ${dim("(arXiv 2506.13585, table 2)")}\n\n${indented(sections)}`;
 }
 
-/** Columns as wide as what is in them: the first to the left, the others to the right; the first row is a head. */
-function table(rows: readonly (readonly string[])[], dim: Colours["dim"], apart = 3): string[] {
-  const widths = rows[0]!.map((_, i) => Math.max(...rows.map((row) => row[i]!.length)));
-  const lines = rows.map((row) => row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]! + apart))).join(""));
-  return [dim(lines[0]!), ...lines.slice(1)];
-}
-
 function indented(sections: readonly (readonly string[])[]): string {
   return sections.map((lines) => lines.map((line) => `  ${line}`.trimEnd().concat("\n")).join("")).join("\n");
 }
@@ -180,11 +175,13 @@ function flop(value: number): string {
 }
 
 function billions(value: number): string {
+  if (value > Number.MAX_SAFE_INTEGER) return count(value);
   if (value >= 1e9) return `${(value / 1e9).toFixed(2)} B`;
   return value >= 1e6 ? `${(value / 1e6).toFixed(2)} M` : count(value);
 }
 
 function gigabytes(bytes: number): string {
+  if (bytes > Number.MAX_SAFE_INTEGER) return `${count(bytes)} bytes`;
   return bytes >= 1e9 ? `${(bytes / 1e9).toFixed(2)} GB` : `${(bytes / 1e6).toFixed(2)} MB`;
 }
 
@@ -194,10 +191,12 @@ function percent(ratio: number, digits = 1): string {
 }
 
 function amount(value: number): string {
+  if (value > Number.MAX_SAFE_INTEGER) return count(value);
   return value.toLocaleString("en-US", { maximumFractionDigits: 2 });
 }
 
 function money(dollars: number): string {
+  if (dollars > Number.MAX_SAFE_INTEGER) return `$${count(dollars)}`;
   const digits = dollars < 1000 ? 2 : 0;
   return `$${dollars.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits })}`;
 }

@@ -22,6 +22,7 @@ import {
   tauAverage,
 } from "../analysis/index.js";
 import type { Graph } from "../index.js";
+import { type Memory, memoryOf } from "./memory.js";
 
 type FlopsAt = Flops & { readonly tokens: number };
 
@@ -36,11 +37,21 @@ export interface Analysis extends ParameterTable, Omit<Comparison, "series"> {
     readonly published: { readonly parameters: number; readonly activated: number };
     readonly counted: PeerParameters;
   }[];
+  readonly memory: Memory;
   readonly reportedTrainingCost: TrainingCost;
 }
 
-/** @param lengths tokens at which operations are counted */
-export function analysisOf(name: string, graph: Graph, lengths: readonly number[]): Analysis {
+/** What is counted at which sizes. */
+export interface Sizes {
+  /** Tokens at which operations are counted. */
+  readonly lengths: readonly number[];
+  /** Tokens of a sequence for which memory is counted. */
+  readonly contexts: readonly number[];
+  /** Sequences at a time. */
+  readonly batch: number;
+}
+
+export function analysisOf(name: string, graph: Graph, { lengths, contexts, batch }: Sizes): Analysis {
   const { ratioToDeepSeekR1, readings, claims } = compareGeneration(graph, name);
   const at = (rule: CountingRule) => ({
     prompt: lengths.map((tokens) => ({ tokens, ...passFlops(graph, { tokens, rule }) })),
@@ -59,6 +70,7 @@ export function analysisOf(name: string, graph: Graph, lengths: readonly number[
       published: peer.published,
       counted: peerParameters(peer),
     })),
+    memory: memoryOf(graph, contexts, batch),
     reportedTrainingCost: reportedTrainingCost(),
   };
 }

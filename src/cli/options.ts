@@ -88,7 +88,7 @@ export function isSampled({ temperature, topK, topP, minP }: ReturnType<typeof s
 }
 
 /** Which numbers an option takes. */
-type Range = readonly [expected: string, fits: (x: number) => boolean];
+export type Range = readonly [expected: string, fits: (x: number) => boolean];
 
 export const positive: Range = ["an integer of at least 1", (x) => Number.isSafeInteger(x) && x >= 1];
 

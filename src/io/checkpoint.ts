@@ -9,7 +9,7 @@ import { type KernelCall, Runtime } from "../runtime/runtime.js";
 import { StreamedWeights } from "../runtime/streamed.js";
 import type { Build } from "../runtime/wasm.js";
 import { type ResidentDType, ResidentWeights, type StoredWeights } from "../runtime/weights.js";
-import { residentBytes } from "./estimate.js";
+import { DEFAULT_BUDGET_BYTES, isStreamed, residentBytes } from "./estimate.js";
 import { decodeJson } from "./json.js";
 import { match, type StoredWeight } from "./match.js";
 import { type CheckpointSource, openSource } from "./open.js";
@@ -112,9 +112,6 @@ export interface Checkpoint {
   /** Undefined for one that was never in files. */
   readonly layout: Layout | undefined;
 }
-
-/** With streamed weights, the most that they take unless the caller says otherwise. */
-const DEFAULT_BUDGET_BYTES = 2 ** 30;
 
 export const CONFIG_FILE = "config.json";
 
@@ -268,11 +265,11 @@ async function fillStreamed(source: Source, survey: Survey, rt: Runtime, options
   const { dtype, checkNaN, budgetBytes = DEFAULT_BUDGET_BYTES } = options;
   if (!source.address)
     throw new CheckpointError(`${source.name}: cannot be streamed from (download the checkpoint, and load it from its directory)`);
-  const [small, large] = [new ResidentWeights(rt), survey.weights.filter(isStreamed)];
+  const [small, large] = [new ResidentWeights(rt), survey.weights.filter(({ spec }) => isStreamed(spec))];
   const buffers = await readResident(
     source,
     survey,
-    survey.weights.filter((weight) => !isStreamed(weight)),
+    survey.weights.filter(({ spec }) => !isStreamed(spec)),
     small,
     options,
   );
@@ -293,11 +290,6 @@ async function fillStreamed(source: Source, survey: Survey, rt: Runtime, options
     large.reduce((sum, { stored }) => sum + stored.end - stored.begin, 0),
   );
   return { config: survey.config, rt, weights, buffers, files: survey.files, layout: layoutOf(survey.shards, survey.index) };
-}
-
-/** Every matrix but the routers. */
-function isStreamed({ spec }: StoredWeight): boolean {
-  return spec.shape.length === 2 && spec.block !== "router";
 }
 
 async function readConfig(source: Source, files: Map<string, Uint8Array>, { config, onWarning, signal }: LoadOptions): Promise<Config> {

@@ -44,16 +44,31 @@ export function graph(config: Config | Record<string, unknown>): Graph {
   const tensors = [...walk(typed)];
   const { numExpertsPerTok, numLocalExperts } = typed;
   let parameterCount = 0;
-  let activatedParameterCount = 0;
+  let usedByAll = 0;
+  let ofExperts = 0;
   let checkpointBytes = 0;
   for (const { shape, bytes, block } of tensors) {
     const size = shape.reduce((product, dim) => product * dim, 1);
     parameterCount += size;
     checkpointBytes += bytes;
-    if (block === "embedding" || block === "head") continue;
-    activatedParameterCount += block === "expert" ? (size * numExpertsPerTok) / numLocalExperts : size;
+    if (block === "expert") ofExperts += size;
+    else if (block !== "embedding" && block !== "head") usedByAll += size;
   }
-  return { config: typed, tensors, parameterCount, activatedParameterCount: Math.round(activatedParameterCount), checkpointBytes };
+  // Multiplied before it is divided: every layer has as many experts, so the quotient is whole.
+  const activatedParameterCount = usedByAll + (ofExperts * numExpertsPerTok) / numLocalExperts;
+  return { config: typed, tensors, parameterCount, activatedParameterCount, checkpointBytes };
+}
+
+/** Whatever a model's table of parameters follows from: its graph, a configuration, or the JSON of a `config.json`. */
+export type Model = Graph | Config | Record<string, unknown>;
+
+/** The graph of a model, which may be one already. */
+export function graphOf(model: Model): Graph {
+  return isGraph(model) ? model : graph(model);
+}
+
+function isGraph(model: Model): model is Graph {
+  return typeof model === "object" && model !== null && "tensors" in model && isConfig(model.config);
 }
 
 /** Tells a typed configuration from the JSON of one. */

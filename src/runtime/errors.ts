@@ -62,7 +62,7 @@ export class RemoteError extends LightningError {
 
 /** `12.3 GiB`, for messages. */
 export function formatBytes(bytes: number): string {
-  const units = ["bytes", "KiB", "MiB", "GiB", "TiB"];
+  const units = ["bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
   let unit = 0;
   for (; bytes >= 1024 && unit < units.length - 1; unit++) bytes /= 1024;
   return `${unit === 0 ? bytes : bytes.toFixed(2).replace(/\.?0+$/, "")} ${units[unit]}`;

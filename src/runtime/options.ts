@@ -7,10 +7,10 @@ export function number(expected: string, fits: (x: number) => boolean) {
   return v.custom<number>((x) => typeof x === "number" && fits(x), expected);
 }
 
-export const count = number("an integer of at least 1", (x) => Number.isInteger(x) && x >= 1);
+export const count = number("an integer of at least 1", (x) => Number.isSafeInteger(x) && x >= 1);
 /** More are taken for a mistake. */
 export const threadNumber = number(`an integer within [1, ${MAX_THREADS}]`, (x) => Number.isInteger(x) && x >= 1 && x <= MAX_THREADS);
-export const index = number("an integer of at least 0", (x) => Number.isInteger(x) && x >= 0);
+export const index = number("an integer of at least 0", (x) => Number.isSafeInteger(x) && x >= 0);
 /** Seeds are 32-bit unsigned integers. */
 export const SEEDS = 2 ** 32;
 export const isSeed = (x: unknown): boolean => Number.isInteger(x) && (x as number) >= 0 && (x as number) < SEEDS;

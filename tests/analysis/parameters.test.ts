@@ -11,12 +11,18 @@ test("the published model's numbers, exact", () => {
   });
 });
 
+/** That many layers, alternating. */
+function layers(count: number) {
+  return { num_hidden_layers: count, attn_type_list: Array.from({ length: count }, (_, i) => i % 2) };
+}
+
 test.each([
   ["minimax-m1", minimaxM1.source],
   ["tiny-m1", tinyM1.source],
   ["a shared expert", { ...tinyM1.source, shared_intermediate_size: 96 }],
   ["a tied head", { ...tinyM1.source, tie_word_embeddings: true }],
   ["three experts of seven", { ...tinyM1.source, num_local_experts: 7, num_experts_per_tok: 3 }],
+  ["two experts of 33, many layers", { ...tinyM1.source, ...layers(500), num_local_experts: 33, intermediate_size: 65_536 }],
 ])("blocks add up to the whole: %s", (_, config) => {
   const table = parameterTable(config);
   const sum = (key: "parameters" | "activated" | "bytes" | "tensors") => table.blocks.reduce((total, block) => total + block[key], 0);

@@ -30,8 +30,8 @@ test.each<[TrainingCostOptions, string]>([
     "trainingCost: dollars: expected 774144.00 = 512 GPUs · 21 days · 24 h · $3, got 534700",
   ],
   [{ gpus: 512, days: 21 }, "expected three of gpus, days, pricePerHour and dollars, got none for pricePerHour, dollars"],
-  [{ gpus: 0, days: 1, dollars: 1 }, "trainingCost: gpus: expected a number above 0, got 0"],
-  [{ gpus: 1, days: Number.NaN, dollars: 1 }, "trainingCost: days: expected a number above 0, got NaN"],
+  [{ gpus: 0, days: 1, dollars: 1 }, "trainingCost: gpus: expected a number within [1e-15, 1e15], got 0"],
+  [{ gpus: 1, days: Number.NaN, dollars: 1 }, "trainingCost: days: expected a number within [1e-15, 1e15], got NaN"],
 ])("%j is refused", (options, message) => {
   expect(() => trainingCost(options)).toThrow(InputError);
   expect(() => trainingCost(options)).toThrow(message);

@@ -4,8 +4,9 @@ import { fileURLToPath } from "node:url";
 import { inflateSync } from "node:zlib";
 import { parseHTML } from "linkedom";
 import { describe, expect, test } from "vitest";
+import { deploymentMemory, guideClaims } from "../../src/analysis/index.js";
 import { PAGES, PALETTE } from "../../src/cli/picture.js";
-import { minimaxM1 } from "../../src/index.js";
+import { estimateMemory, graph, minimaxM1, tinyM1 } from "../../src/index.js";
 import { run, temporary, tiny } from "./harness.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -66,6 +67,84 @@ test("--tokens and --rule", async () => {
   expect(stdout).toContain("7.61 PFLOP");
 });
 
+describe("memory", () => {
+  test("the published model's, as the library counts it", async () => {
+    const { memory } = await json("minimax-m1");
+    expect([memory.contexts, memory.batch]).toEqual([[4096, 131_072, 1_048_576], 1]);
+    const known = graph(minimaxM1);
+    const server = (weights: string, context: number) =>
+      memory.server.find((one: { weights: string; context: number }) => one.weights === weights && one.context === context);
+    for (const [weights, context, h800, h200] of [
+      ["experts_int8", 1_048_576, 8, 4],
+      ["bf16", 131_072, 16, 8],
+    ] as const) {
+      const found = server(weights, context);
+      expect(found).toMatchObject({ ...deploymentMemory(known, { weights, context }) });
+      const needed = Object.fromEntries(found.gpus.map((gpu: { name: string; needed: number }) => [gpu.name, gpu.needed]));
+      expect(needed).toMatchObject({ H800: h800, H200: h200 });
+    }
+    expect(memory.guideClaims).toEqual(guideClaims(known));
+    expect(memory.library).toHaveLength(4 * 3 * 3);
+    for (const { dtype, kv, residency, context, ...estimate } of memory.library) {
+      const how = residency === "streamed" ? { residency } : { dtype };
+      expect(estimate).toEqual(estimateMemory(known, { ...how, kv, context }));
+      expect(estimate.fits).toBe(residency === "streamed" && context === 4096);
+    }
+  });
+
+  test("as text: what holds it, what the guide says, and that it has to be streamed here", async () => {
+    const { stdout } = await run(["analyze", "minimax-m1"]);
+    for (const line of [
+      /weights, experts_int8 +447.09 GiB/,
+      /keys and values, bf16 +160 MiB +5 GiB +40 GiB/,
+      /experts_int8, 1,048,576 +8 +8 +4 +4/,
+      /bf16, 131,072 +16 +16 +8 +8/,
+      /8 H800 +2,000,000 +holds \(3,2\d\d,\d{3}\) +holds \(2,3/,
+      /8 H20 +5,000,000 +holds \(6,2\d\d,\d{3}\) +holds \(5,3/,
+      /streamed, kv in q8 +\S+ GiB fits +\S+ GiB no/,
+      /residency: "streamed"/,
+    ]) {
+      expect(stdout).toMatch(line);
+    }
+  });
+
+  test("a small model's: one GPU, no guide, no streaming; no more tokens than it knows", async () => {
+    const { stdout } = await run(["analyze"]);
+    expect(stdout).toMatch(/bf16, 4,096 +1 +1 +1 +1\n/);
+    expect(stdout).toMatch(/all in f32 +\S+ MiB fits/);
+    expect(stdout).not.toMatch(/guide|streamed/);
+    expect((await json()).memory.contexts).toEqual([4096]);
+  });
+
+  test("--context and --batch", async () => {
+    const { memory } = await json("tiny-m1", "--context", "16, 64", "--batch", "3");
+    expect(memory).toMatchObject({ contexts: [16, 64], batch: 3 });
+    const bytes = memory.server.map(({ keyValueBytes }: { keyValueBytes: number }) => keyValueBytes);
+    expect(bytes[1]).toBe(4 * bytes[0]);
+    expect(bytes[0]).toBe(deploymentMemory(tinyM1, { context: 16 }).keyValueBytes * 3);
+    const { stdout } = await run(["analyze", "minimax-m1", "--context", "10240000", "--batch", "1000000"]);
+    expect(stdout).toMatch(/bf16, 10,240,000 +none +none +none +none/);
+  });
+});
+
+test("whatever the numbers, no line is wider than a terminal, none is no number", async () => {
+  const most = 2 ** 31 - 1;
+  const folder = temporary();
+  const huge = { vocab_size: most, hidden_size: most, intermediate_size: most, max_position_embeddings: most };
+  writeFileSync(join(folder, "config.json"), JSON.stringify({ ...tinyM1.source, ...huge, head_dim: 4096 }));
+  for (const args of [
+    ["tiny-m1", "--tokens", "1000000000,1000000000,1000000000,1000000000,1000000000", "--context", "1,2,3,4,5"],
+    ["minimax-m1", "--context", "1,10,1000000,10000000,10240000", "--batch", "1000000"],
+  ]) {
+    const { exitCode, stdout } = await run(["analyze", ...args]);
+    expect([exitCode, widest(stdout) <= 80]).toEqual([0, true]);
+    expect(stdout).not.toMatch(/NaN|Infinity|∞|undefined|null/);
+  }
+  const { stdout } = await run(["analyze", folder, "--batch", "1000000"]);
+  expect(widest(stdout)).toBeLessThanOrEqual(80);
+  expect(stdout).not.toMatch(/NaN|Infinity|∞|undefined|null/);
+});
+
 test("--benchmarks: the table, and which claims hold", async () => {
   const { exitCode, stdout } = await run(["analyze", "--benchmarks"]);
   expect(exitCode).toBe(0);
@@ -84,7 +163,8 @@ test("the cost of a training", async () => {
 
 test.each([
   [["--gpus", "8", "--days", "2"], 2, "--gpus, --days, --price, --dollars: expected three of them, got --gpus, --days"],
-  [["--gpus", "8", "--days", "2", "--price", "0"], 2, '--price: expected a number above 0, got "0"'],
+  [["--gpus", "8", "--days", "2", "--price", "0"], 2, '--price: expected a number within [1e-15, 1e15], got "0"'],
+  [["--gpus", "1e308", "--days", "2", "--price", "1"], 2, '--gpus: expected a number within [1e-15, 1e15], got "1e308"'],
   [["--gpus", "8", "--days", "2", "--price", "1", "--dollars", "1"], 1, "dollars: expected 384.00 = 8 GPUs · 2 days · 24 h · $1, got 1"],
   [["tiny-m1", "--gpus", "8"], 2, "MODEL: expected without --gpus"],
   [["tiny-m1", "--benchmarks"], 2, "MODEL: expected without --benchmarks"],
@@ -93,7 +173,15 @@ test.each([
   [["--tokens", "0"], 2, "--tokens: expected at most five lengths"],
   [["--tokens", "1e3"], 2, "--tokens: expected at most five lengths"],
   [["--rule", "half"], 2, "half"],
-  [["no-such-model"], 1, "no-such-model: expected a preset (minimax-m1, tiny-m1), a config.json or a directory with one"],
+  [["--context", "0"], 2, "--context: expected at most five lengths from 1 to 1000000000"],
+  [["--context", "1,2,3,4,5,6"], 2, "--context: expected at most five lengths"],
+  [["minimax-m1", "--context", "10240001"], 2, "--context: expected at most 10240000 (max_position_embeddings), got 10240001"],
+  [["--batch", "NaN"], 2, '--batch: expected an integer within [1, 1,000,000], got "NaN"'],
+  [["--benchmarks", "--batch", "2"], 2, "--batch: expected without --benchmarks"],
+  [["--gpus", "8", "--context", "2"], 2, "--context: expected without --gpus"],
+  [["--figure", "flops.svg", "--tokens", "2"], 2, "--tokens: expected without --figure"],
+  [["--figure", "flops.svg", "--benchmarks", "--json"], 2, "--json: expected without --figure"],
+  [["no-such-model"], 1, '"no-such-model": no such path'],
   [[join(tiny, "missing.json")], 1, "expected a config.json, got nothing (there is no such file)"],
   [[root], 1, "config.json: expected a config.json, got nothing"],
   [["--figure", "/no/such/folder/flops.json"], 1, "/no/such/folder/flops.json: expected a file that can be written"],

@@ -4,7 +4,8 @@ import { estimateMemory } from "../../src/io/estimate.js";
 import { inspectCheckpoint } from "../../src/io/inspect.js";
 import { MiniMaxM1 } from "../../src/minimax-m1.js";
 import { parseConfig } from "../../src/model/config.js";
-import { tinyM1 } from "../../src/model/presets.js";
+import { graph } from "../../src/model/graph.js";
+import { minimaxM1, tinyM1 } from "../../src/model/presets.js";
 import { CheckpointError, ConfigError, InputError, type LightningError, MemoryError, WeightError } from "../../src/runtime/errors.js";
 import { Runtime } from "../../src/runtime/runtime.js";
 import {
@@ -447,7 +448,9 @@ describe("memory", () => {
     const files = singleFile();
     const { weightsBytes } = estimateMemory(SMALL);
     (await loadCheckpoint(files, { maxMemoryBytes: weightsBytes })).rt.dispose();
-    await expectRefused(files, MemoryError, /maxMemoryBytes allows .* \(dtype "q8" or "bf16", fewer/, { maxMemoryBytes: weightsBytes - 1 });
+    await expectRefused(files, MemoryError, /maxMemoryBytes allows .* \(dtype "q8" or "bf16", residency "streamed"/, {
+      maxMemoryBytes: weightsBytes - 1,
+    });
     (await loadCheckpoint(files, { maxMemoryBytes: weightsBytes - 1, dtype: "bf16" })).rt.dispose();
   });
 
@@ -514,6 +517,28 @@ describe("memory", () => {
     expect(estimateMemory(SMALL, { context: 64, kv: "bf16" }).cacheBytes).toBe(4 * 2 * 8 * 8 + 2 * 2 * 8 * 64);
     expect(estimateMemory(SMALL, { context: 64, kv: "q8" }).cacheBytes).toBe(4 * 2 * 8 * 8 + 2 * (8 + 4) * 64);
     expect(typed.totalBytes).toBe(typed.weightsBytes + typed.cacheBytes + typed.scratchBytes);
+  });
+
+  test("of streamed weights, vectors and routers are in memory, and of matrices no more than the budget", () => {
+    const { weightsBytes: all } = estimateMemory(SMALL);
+    const streamed = (budgetBytes?: number) => estimateMemory(SMALL, { residency: "streamed", budgetBytes }).weightsBytes;
+    const vectors = graph(SMALL).tensors.filter(({ shape, block }) => shape.length === 1 || block === "router");
+    const small = streamed(64) - 64;
+    expect(small).toBeGreaterThanOrEqual(vectors.reduce((sum, { shape }) => sum + 4 * shape.reduce((a, b) => a * b), 0));
+    expect(small).toBeLessThan(all / 2);
+    expect(streamed(128) - streamed(64)).toBe(64);
+    expect(streamed()).toBe(all);
+    expect(() => estimateMemory(SMALL, { budgetBytes: 64 })).toThrow(
+      'estimateMemory: budgetBytes: expected with residency "streamed" only, got 64 (resident weights take what they take)',
+    );
+  });
+
+  test("whether it fits: the published model only streamed, and not with any state", () => {
+    const of = (options: object) => estimateMemory(minimaxM1, options).fits;
+    expect(estimateMemory(SMALL).fits).toBe(true);
+    expect(["q8", "bf16", "f32"].map((dtype) => of({ dtype }))).toEqual([false, false, false]);
+    expect(of({ residency: "streamed" })).toBe(true);
+    expect(of({ residency: "streamed", context: 1_048_576 })).toBe(false);
   });
 });
 

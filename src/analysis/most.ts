@@ -1,0 +1,10 @@
+/** The largest integer within [0, limit] that fits, where everything below one that fits does too. */
+export function most(fits: (x: number) => boolean, limit: number): number {
+  let [below, above] = [0, Math.floor(limit) + 1];
+  while (above - below > 1) {
+    const middle = Math.floor((below + above) / 2);
+    if (fits(middle)) below = middle;
+    else above = middle;
+  }
+  return below;
+}

@@ -1,0 +1,94 @@
+import type { DeploymentMemory } from "../analysis/index.js";
+import { formatBytes } from "../index.js";
+import { count, table } from "./layout.js";
+import { type LibraryMemory, type Memory, PRECISIONS, SCHEMES } from "./memory.js";
+import type { Colours } from "./terminal.js";
+
+/** What a model takes: on a server, on how many GPUs, by the deployment guide, and in this library. */
+export function memorySections(memory: Memory, dim: Colours["dim"]): string[][] {
+  return [
+    serverLines(memory, dim),
+    gpuLines(memory, dim),
+    ...(memory.guideClaims.length > 0 ? [guideLines(memory, dim)] : []),
+    libraryLines(memory, dim),
+  ];
+}
+
+/** What is the same in either scheme of weights. */
+const COMMON: readonly (readonly [key: keyof DeploymentMemory, label: string])[] = [
+  ["keyValueBytes", "keys and values, bf16"],
+  ["stateBytes", "lightning states, f32"],
+  ["rotaryBytes", "rotary table, f32"],
+  ["activationBytes", "a pass, estimated"],
+];
+
+function serverLines({ contexts, batch, server }: Memory, dim: Colours["dim"]): string[] {
+  const row = (label: string, scheme: string, key: keyof DeploymentMemory) => [
+    label,
+    ...server.filter(({ weights }) => weights === scheme).map((one) => formatBytes(one[key])),
+  ];
+  return table(
+    [
+      [`memory on a server, ${sequences(batch)} of`, ...contexts.map(count)],
+      ...SCHEMES.map((scheme) => row(`weights, ${scheme}`, scheme, "weightsBytes")),
+      ...COMMON.map(([key, label]) => row(label, SCHEMES[0], key)),
+      ...SCHEMES.map((scheme) => row(`in all, ${scheme}`, scheme, "totalBytes")),
+    ],
+    dim,
+  );
+}
+
+/** Kinds of GPU that stand for all of their size. */
+const GPU_SIZES = { H800: "80 GB", H20: "96 GB", H200: "141 GB", B200: "192 GB" } as const;
+
+function gpuLines({ server }: Memory, dim: Colours["dim"]): string[] {
+  const kinds = Object.keys(GPU_SIZES);
+  const rows = server.map(({ weights, context, gpus }) => [
+    `${weights}, ${count(context)}`,
+    ...kinds.map((kind) => `${gpus.find(({ name }) => name === kind)!.needed ?? "none"}`),
+  ]);
+  return [
+    ...table([["GPUs that hold it together", ...Object.values(GPU_SIZES)], ...rows], dim),
+    dim(`${kinds.join(", ")}; 95 % of each used, every layer shared by all`),
+  ];
+}
+
+function guideLines({ guideClaims }: Memory, dim: Colours["dim"]): string[] {
+  const rows = guideClaims.map(({ gpu, gpuCount, claimedTokens, verdicts }) => [
+    `${gpuCount} ${gpu.name}`,
+    count(claimedTokens),
+    ...verdicts.map(({ holds, mostTokens }) => `${holds ? "holds" : "does not"} (${count(mostTokens)})`),
+  ]);
+  const states = guideClaims[0]!.verdicts.map((verdict) => `${count(verdict.states)} state${verdict.states === 1 ? "" : "s"}`);
+  return [
+    ...table([["guide, experts_int8", "up to", ...states], ...rows], dim),
+    dim("as MiniMax's deployment guide has it; in brackets the most tokens that fit,"),
+    dim("with lightning states for 1 sequence, and for 128, vLLM's default"),
+  ];
+}
+
+function libraryLines({ contexts, batch, library }: Memory, dim: Colours["dim"]): string[] {
+  const row = (label: string, dtype: LibraryMemory["dtype"], kv: LibraryMemory["kv"]) => [
+    label,
+    ...library
+      .filter((one) => one.dtype === dtype && one.kv === kv)
+      .map(({ totalBytes, fits }) => `${formatBytes(totalBytes)} ${fits ? "fits" : "no"}`),
+  ];
+  const streams = library.some(({ residency, fits }) => residency === "resident" && !fits);
+  return [
+    ...table(
+      [
+        [`in this library, ${sequences(batch)} of`, ...contexts.map(count)],
+        ...PRECISIONS.map((precision) => row(`all in ${precision}`, precision, precision)),
+        ...(streams ? [row("streamed, kv in q8", "as stored", "q8")] : []),
+      ],
+      dim,
+    ),
+    dim("weights, state (lightning, keys and values) and a pass, in wasm32's 4 GiB"),
+    ...(streams ? [dim('residency: "streamed" leaves weights in their files, 1 GiB of them in memory')] : []),
+  ];
+}
+
+function sequences(batch: number): string {
+  return `${count(batch)} sequence${batch === 1 ? "" : "s"}`;
+}
