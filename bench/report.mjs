@@ -56,6 +56,7 @@ const TITLES = {
   model: "Whole models",
   profile: "Profile",
   long: "Long contexts",
+  streaming: "Checkpoints larger than memory",
 };
 
 function section(group, part) {

@@ -10,7 +10,7 @@ import { parseArgs } from "node:util";
 import { compileLimits } from "./cache.mjs";
 import { table } from "./table.mjs";
 
-const GROUPS = ["products", "int8", "lightning", "attention", "threads", "model", "profile", "train", "long"];
+const GROUPS = ["products", "int8", "lightning", "attention", "threads", "model", "profile", "train", "long", "streaming"];
 /** Groups whose products may have other shapes. */
 const SHAPED = ["products", "int8", "threads"];
 const HELP = `npm run bench [-- OPTION …]
@@ -23,7 +23,8 @@ const HELP = `npm run bench [-- OPTION …]
   --report            RESULTS.md and the plot, from what whole groups left in bench/results/
   --help
 
-Without --own or --report the peers are installed once, about 800 MB. All groups take about 50 minutes.
+Without --own or --report the peers are installed once, about 800 MB. All groups take about an hour, and one needs 8 GB on the
+drive for temporary files.
 Figures are kept in bench/results/ for whole groups with their peers: not with --shapes, --own, --quick or --json.`;
 const folder = fileURLToPath(new URL(".", import.meta.url));
 const results = `${folder}results/`;

@@ -19,6 +19,8 @@ export const loading = {
   },
   dtype: { type: "enum", options: ["q8", "bf16", "f32"], description: "Weights in memory (default: as stored)" },
   kv: { type: "enum", options: ["q8", "bf16", "f32"], description: "Keys and values in memory (default: f32)" },
+  residency: { type: "enum", options: ["resident", "streamed"], description: "Weights in memory, or read when due" },
+  budget: { type: "string", valueHint: "size", description: "Memory of streamed weights (default: 1GiB)" },
   build: { type: "enum", options: ["auto", "simd", "relaxed", "debug"], description: "Kernels (default: auto)" },
   threads: { type: "string", valueHint: "n|auto", description: "Threads, at most 64 (default: one per processor)" },
   revision: { type: "string", valueHint: "name", description: "Branch, tag or commit of a hub id" },
@@ -47,7 +49,11 @@ type Given = Readonly<Record<string, unknown>>;
 
 /** The options of `loading` as the library takes them. */
 export function loadingOptions(args: Given) {
+  const streamed = args.residency === "streamed";
+  if (args.budget !== undefined && !streamed) throw new UsageError("--budget: expected with --residency streamed only");
   return {
+    residency: args.residency as "resident" | "streamed" | undefined,
+    budgetBytes: size(args, "budget"),
     dtype: args.dtype as "q8" | "bf16" | "f32" | undefined,
     kv: args.kv as "q8" | "bf16" | "f32" | undefined,
     build: args.build as "auto" | "simd" | "relaxed" | "debug" | undefined,
@@ -105,6 +111,19 @@ export function number(args: Given, name: string, [expected, fits]: Range): numb
     throw new UsageError(`${short}--${name}: expected ${expected}, got ${JSON.stringify(text)}`);
   }
   return value;
+}
+
+const UNITS: Readonly<Record<string, number>> = { "": 1, kb: 1e3, mb: 1e6, gb: 1e9, kib: 2 ** 10, mib: 2 ** 20, gib: 2 ** 30 };
+
+/** A number of bytes, as in `1.5GB`, `512MiB` or `1000000`. @throws {UsageError} it does not fit */
+export function size(args: Given, name: string): number | undefined {
+  const text = args[name] as string | undefined;
+  if (text === undefined) return undefined;
+  const [, number, unit] = /^(\d+(?:\.\d+)?) ?([kmg]i?b|)$/i.exec(text.trim()) ?? [];
+  const bytes = Math.floor(Number(number) * (UNITS[unit?.toLowerCase() ?? ""] ?? Number.NaN));
+  if (!(bytes >= 1))
+    throw new UsageError(`--${name}: expected a size such as 512MiB, 1.5GB or a number of bytes, got ${JSON.stringify(text)}`);
+  return bytes;
 }
 
 /** `1,2,3` or `1 2 3`. */

@@ -7,7 +7,7 @@ import type { KVType } from "../model/cache.js";
 import { graph } from "../model/graph.js";
 import type { Transformer } from "../model/transformer.js";
 import { SessionError } from "../runtime/errors.js";
-import { bytesOf } from "../runtime/tensor.js";
+import { firstBytes } from "../runtime/weights.js";
 import { Random } from "./random.js";
 import { Sequence } from "./sequence.js";
 
@@ -103,14 +103,12 @@ function check(condition: boolean, what: string): void {
 }
 
 /** Tells models apart: whatever of the config shapes a state, and the first words of every weight in memory. */
-function fingerprint({ config, weights, rt }: Transformer): number {
+function fingerprint({ config, weights }: Transformer): number {
   const { source, dtype, bosTokenId, eosTokenIds, maxPositionEmbeddings, initializerRange, routerAuxLossCoef, ...shaping } = config;
   const text = JSON.stringify(Object.entries(shaping).sort());
   let h = hash(Uint32Array.from(text, (char) => char.codePointAt(0)!));
   for (const { name } of graph(config).tensors) {
-    const { ptr, shape, dtype, layout } = weights.at(name);
-    const bytes = Math.min(SAMPLE_BYTES, bytesOf(shape, dtype, layout) & ~3);
-    h = hash(new Uint32Array(rt.bytes(ptr, bytes).slice().buffer), h);
+    h = hash(new Uint32Array((weights.sample?.(name, SAMPLE_BYTES) ?? firstBytes(weights.at(name), SAMPLE_BYTES)).buffer), h);
   }
   return h;
 }

@@ -1,3 +1,4 @@
+import { blobsTravel } from "#threads";
 import { isConfig } from "../model/graph.js";
 import { CheckpointError } from "../runtime/errors.js";
 import type { Address } from "./reader-thread.js";
@@ -52,8 +53,9 @@ export class BlobSource implements Source {
     return blob instanceof Uint8Array ? blob.byteLength : blob?.size;
   }
 
-  get address(): Address {
-    return { kind: "files", files: this.files };
+  get address(): Address | undefined {
+    const travel = blobsTravel || [...this.files.values()].every((data) => data instanceof Uint8Array);
+    return travel ? { kind: "files", files: this.files } : undefined;
   }
 
   async list(): Promise<string[]> {

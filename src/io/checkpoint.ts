@@ -7,6 +7,7 @@ import { MAX_BYTES } from "../runtime/memory.js";
 import { callback, flag, number, parseOptions, signal, text, threadNumber, word } from "../runtime/options.js";
 import { type KernelCall, Runtime } from "../runtime/runtime.js";
 import { StreamedWeights } from "../runtime/streamed.js";
+import { leastBudgetBytes, type StreamedMatrix } from "../runtime/streamed-matrix.js";
 import type { Build } from "../runtime/wasm.js";
 import { type ResidentDType, ResidentWeights, type StoredWeights } from "../runtime/weights.js";
 import { DEFAULT_BUDGET_BYTES, isStreamed, residentBytes } from "./estimate.js";
@@ -14,7 +15,7 @@ import { decodeJson } from "./json.js";
 import { match, type StoredWeight } from "./match.js";
 import { type CheckpointSource, openSource } from "./open.js";
 import { bufferPieces, NaNCount, type Piece, readPieces, weightPieces } from "./pieces.js";
-import { ThreadReader } from "./reader.js";
+import { checkStreaming, ThreadReader } from "./reader.js";
 import { collect, findShards, readFile, readShard, type Shard, type ShardIndex, type StoredTensor, shardSizes } from "./shards.js";
 import type { OpenOptions, Source } from "./source.js";
 
@@ -145,6 +146,7 @@ export async function loadCheckpoint(source: CheckpointSource, options: LoadOpti
       'load: budgetBytes: expected with residency "streamed" only (resident weights take what they take: see maxMemoryBytes)',
     );
   }
+  if (residency === "streamed") checkStreaming();
   const files = await openSource(source, options);
   try {
     return await readCheckpoint(files, options);
@@ -154,10 +156,15 @@ export async function loadCheckpoint(source: CheckpointSource, options: LoadOpti
 }
 
 async function readCheckpoint(source: Source, options: LoadOptions): Promise<Checkpoint> {
+  const streamed = options.residency === "streamed";
+  if (streamed && !source.address) {
+    throw new CheckpointError(
+      `${source.name}: expected files that another thread can read, got Blobs, which none but a browser's can (give the directory's path)`,
+    );
+  }
   const survey = await surveyCheckpoint(source, options);
   options.signal?.throwIfAborted();
   const { build, threads = "auto", onKernel, onWarning } = options;
-  const streamed = options.residency === "streamed";
   const rt = await Runtime.create(build, { threads, shared: streamed, onWarning });
   rt.onKernel = onKernel;
   try {
@@ -179,6 +186,8 @@ interface Survey {
   readonly progress: Meter;
   /** By file, what tells this version of it from others; only for streaming. */
   readonly stamps: ReadonlyMap<string, string>;
+  /** What streamed weights may take. */
+  readonly budgetBytes: number;
 }
 
 /** Reads and checks everything but the weights, and downloads them where the source keeps copies. */
@@ -210,13 +219,14 @@ async function surveyCheckpoint(source: Source, options: LoadOptions): Promise<S
   const { weights, buffers } = match(model, collect(shards, index));
   const specs = weights.map(({ spec }) => spec);
   const bufferBytes = buffers.reduce((sum, { begin, end }) => sum + end - begin, 0);
+  const budgetBytes = streamed ? budgetOf(weights, limit, options) : 0;
   if (!streamed) checkFit(residentBytes(specs, dtype) + bufferBytes, limit, dtype);
 
   for (const file of TEXT_FILES) {
     const bytes = await readFile(source, file, signal);
     if (bytes) files.set(file, bytes.slice());
   }
-  return { config, files, shards, index, weights, buffers, progress, stamps };
+  return { config, files, shards, index, weights, buffers, progress, stamps, budgetBytes };
 }
 
 /** Makes room for the weights and reads them, file by file from beginning to end. */
@@ -262,34 +272,30 @@ async function readResident(
 
 /** Reads vectors and routers, and leaves the rest where it is until it is needed. */
 async function fillStreamed(source: Source, survey: Survey, rt: Runtime, options: LoadOptions): Promise<Checkpoint> {
-  const { dtype, checkNaN, budgetBytes = DEFAULT_BUDGET_BYTES } = options;
-  if (!source.address)
-    throw new CheckpointError(`${source.name}: cannot be streamed from (download the checkpoint, and load it from its directory)`);
-  const [small, large] = [new ResidentWeights(rt), survey.weights.filter(({ spec }) => isStreamed(spec))];
-  const buffers = await readResident(
-    source,
-    survey,
-    survey.weights.filter(({ spec }) => !isStreamed(spec)),
-    small,
-    options,
-  );
-  const reads = await ThreadReader.start(rt.sharedMemory, source.address, survey.stamps);
-  rt.atDispose(() => reads.dispose());
-  const weights = new StreamedWeights(rt, reads, budgetBytes, small, checkNaN);
-  for (const { spec, stored } of large) {
-    const { layer, block } = spec;
-    weights.add(spec, residentDType(spec, dtype), { file: stored.file, begin: stored.begin, layer, expert: block === "expert" });
-  }
-  if (weights.leastBytes > budgetBytes) {
-    throw new MemoryError(
-      `load: budgetBytes: expected at least ${formatBytes(weights.leastBytes)}, which the largest step of a pass takes at once, got ${formatBytes(budgetBytes)}`,
-    );
-  }
+  const { dtype, checkNaN } = options;
+  const small = new ResidentWeights(rt);
+  const others = survey.weights.filter((weight) => !isLarge(weight));
+  const buffers = await readResident(source, survey, others, small, options);
+  const reads = await ThreadReader.start(rt.sharedMemory, source.address!, survey.stamps);
+  rt.own(reads);
+  const weights = new StreamedWeights(rt, reads, streamedMatrices(survey.weights, dtype), small, survey.budgetBytes, checkNaN);
   survey.progress(
     "load",
-    large.reduce((sum, { stored }) => sum + stored.end - stored.begin, 0),
+    survey.weights.filter(isLarge).reduce((sum, { stored }) => sum + stored.end - stored.begin, 0),
   );
   return { config: survey.config, rt, weights, buffers, files: survey.files, layout: layoutOf(survey.shards, survey.index) };
+}
+
+/** Whether it stays in its file. */
+function isLarge({ spec }: StoredWeight): boolean {
+  return isStreamed(spec);
+}
+
+function streamedMatrices(weights: readonly StoredWeight[], dtype: ResidentDType | undefined): StreamedMatrix[] {
+  return weights.filter(isLarge).map(({ spec, stored: { file, begin } }) => {
+    const { layer, block } = spec;
+    return { spec, resident: residentDType(spec, dtype), file, begin, layer, expert: block === "expert" };
+  });
 }
 
 async function readConfig(source: Source, files: Map<string, Uint8Array>, { config, onWarning, signal }: LoadOptions): Promise<Config> {
@@ -309,6 +315,24 @@ function checkFit(bytes: number, limit: number, dtype: ResidentDType | undefined
   const what = limit === MAX_BYTES ? "wasm32 holds" : "maxMemoryBytes allows";
   const narrower = dtype === "q8" ? "" : dtype === "bf16" ? 'dtype "q8", ' : 'dtype "q8" or "bf16", ';
   throw new MemoryError(`load: ${need}, ${what} ${formatBytes(limit)} (${narrower}residency "streamed", or a smaller model)`);
+}
+
+/** What streamed weights may take. @throws {MemoryError} a budget that no pass fits into, or that does not fit itself */
+function budgetOf(weights: readonly StoredWeight[], limit: number, { dtype, budgetBytes }: LoadOptions): number {
+  const others = weights.filter((weight) => !isLarge(weight)).map(({ spec }) => spec);
+  const most = Math.max(0, limit - residentBytes(others, dtype));
+  const least = leastBudgetBytes(streamedMatrices(weights, dtype));
+  const budget = budgetBytes ?? Math.min(DEFAULT_BUDGET_BYTES, most);
+  const got = `got ${formatBytes(budget)}`;
+  if (budget < least) {
+    const narrower = dtype === "q8" ? "" : ' (dtype "q8" takes less)';
+    throw new MemoryError(
+      `load: budgetBytes: expected at least ${formatBytes(least)}, which the largest step of a pass takes at once, ${got}${narrower}`,
+    );
+  }
+  if (budget <= most) return budget;
+  const what = limit === MAX_BYTES ? "wasm32" : "maxMemoryBytes";
+  throw new MemoryError(`load: budgetBytes: expected at most ${formatBytes(most)}, which is what ${what} leaves for it, ${got}`);
 }
 
 type Meter = (phase: Progress["phase"], bytes: number) => void;

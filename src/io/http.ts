@@ -9,6 +9,7 @@ const KEEP_BYTES = 1 << 24;
 /** What is known of one file: its size, or its bytes where the server sent them all. */
 interface Known {
   readonly size: number | undefined;
+  /** Where the server knows ranges: what tells this version from others, if anything does. */
   readonly stamp?: string;
   readonly bytes?: Uint8Array;
 }
@@ -58,8 +59,13 @@ export class HttpSource implements Source {
     return { kind: "http", base: this.base.href };
   }
 
+  /** @throws {CheckpointError} a server that knows no ranges: it cannot be streamed from */
   async stamp(file: string): Promise<string> {
-    return this.known.get(file)?.stamp ?? "";
+    const stamp = this.known.get(file)?.stamp;
+    if (stamp !== undefined) return stamp;
+    throw new CheckpointError(
+      `${this.name}${file}: cannot be streamed: the server knows no ranges (download the checkpoint, and load it from its directory)`,
+    );
   }
 
   async read(file: string, begin: number, end: number, signal?: AbortSignal): Promise<Uint8Array> {

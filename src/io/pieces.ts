@@ -7,6 +7,9 @@ import type { Source } from "./source.js";
 /** Read at once at most, unless one piece is larger. */
 const READ_BYTES = 8 << 20;
 
+/** Bytes between two pieces that nobody wants and that cost less than a read of their own. */
+const GAP_BYTES = 64 << 10;
+
 /** A stretch of a file, and who wants it. */
 export interface Piece {
   readonly begin: number;
@@ -49,14 +52,14 @@ export async function readPieces(
     const [begin, end] = [run[0]!.begin, run.at(-1)!.end];
     const bytes = await source.read(file, begin, end, signal);
     for (const piece of run) piece.take(bytes.subarray(piece.begin - begin, piece.end - begin));
-    onBytes(end - begin);
+    onBytes(run.reduce((sum, piece) => sum + piece.end - piece.begin, 0));
   }
 }
 
 function* runs(pieces: readonly Piece[]): Generator<Piece[]> {
   let run: Piece[] = [];
   for (const piece of pieces) {
-    if (run.length > 0 && piece.end - run[0]!.begin > READ_BYTES) {
+    if (run.length > 0 && (piece.end - run[0]!.begin > READ_BYTES || piece.begin - run.at(-1)!.end > GAP_BYTES)) {
       yield run;
       run = [];
     }

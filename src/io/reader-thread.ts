@@ -1,5 +1,7 @@
 // The thread that reads files into a model's memory while the model computes. Bundled by itself; the calling thread's half is `reader.ts`.
 
+import type { SharedMemory } from "../runtime/memory.js";
+
 /** Files as another thread can find them. */
 export type Address =
   | { readonly kind: "directory"; readonly path: string }
@@ -20,48 +22,49 @@ export interface ReadRequest {
 
 /** What the thread is started with. */
 export interface ReaderData {
-  readonly memory: WebAssembly.Memory;
+  readonly memory: SharedMemory;
   readonly control: SharedArrayBuffer;
   readonly address: Address;
+  /** Without a byte for so long, a server counts as gone. */
+  readonly stallMs: number;
 }
 
-/** Requests that can be under way. */
-export const SLOTS = 64;
+/** Requests that can be under way: two parts of a vocabulary, a row each, and what is read ahead. */
+export const SLOTS = 96;
 
-/** Int32 words of the block that both threads see: a state per slot, then these. */
-export const Word = { up: SLOTS, progress: SLOTS + 1, messageBytes: SLOTS + 2 } as const;
+/** Int32 words of the block that both threads see: a state per slot, these two, and how long each slot's message is. */
+export const Word = { up: SLOTS, progress: SLOTS + 1, messages: SLOTS + 2 } as const;
 
 export const State = { pending: 0, done: 1, failed: 2 } as const;
 
-/** Where the bytes of the last error's message begin, and how many there can be. */
-export const MESSAGE_AT = 4 * (SLOTS + 8);
-export const MESSAGE_BYTES = 2048;
+/** Why reads failed: where the slots' messages begin, and how many bytes each has. */
+export const MESSAGES_AT = 8 * (SLOTS + 1);
+export const MESSAGE_BYTES = 512;
 
 /** Where the time that all reads took is kept, as a float64 of milliseconds. */
-export const CLOCK_AT = MESSAGE_AT + MESSAGE_BYTES;
+export const CLOCK_AT = MESSAGES_AT + SLOTS * MESSAGE_BYTES;
 
 export const CONTROL_BYTES = CLOCK_AT + 8;
 
-/** Fills `target` from byte `begin` of a file on; calls `onBytes` as bytes arrive. May answer at once. */
+/** Fills `target` from byte `begin` of a file on; calls `onBytes` as bytes arrive. May answer at once. What it throws is a reason, and may end in a remedy. */
 export type Read = (request: ReadRequest, target: Uint8Array, onBytes: () => void) => void | Promise<void>;
 
 /** The whole life of the thread. `listen` hands over what the other one posts. */
 export function serveReads({ memory, control }: ReaderData, listen: (receive: (request: ReadRequest) => void) => void, read: Read): void {
-  const words = new Int32Array(control, 0, MESSAGE_AT / 4);
+  const words = new Int32Array(control, 0, MESSAGES_AT / 4);
   const clock = new Float64Array(control, CLOCK_AT, 1);
   const finish = (slot: number, state: number) => {
     Atomics.store(words, slot, state);
     Atomics.notify(words, slot);
   };
-  const fail = (slot: number, file: string, cause: unknown) => {
-    const text = `${file}: cannot be read: ${cause instanceof Error ? cause.message : cause}`;
-    const bytes = new TextEncoder().encode(text).subarray(0, MESSAGE_BYTES);
-    new Uint8Array(control, MESSAGE_AT, MESSAGE_BYTES).set(bytes);
-    Atomics.store(words, Word.messageBytes, bytes.byteLength);
+  const fail = (slot: number, error: unknown) => {
+    const bytes = new TextEncoder().encode(reasonOf(error)).subarray(0, MESSAGE_BYTES);
+    new Uint8Array(control, MESSAGES_AT + slot * MESSAGE_BYTES, MESSAGE_BYTES).set(bytes);
+    Atomics.store(words, Word.messages + slot, bytes.byteLength);
     finish(slot, State.failed);
   };
   listen((request) => {
-    const { slot, file, begin, end, ptr } = request;
+    const { slot, begin, end, ptr } = request;
     const since = performance.now();
     try {
       // A view that was made before the memory grew ends where it ended.
@@ -72,39 +75,38 @@ export function serveReads({ memory, control }: ReaderData, listen: (receive: (r
         finish(slot, State.done);
       };
       const pending = read(request, target, () => Atomics.add(words, Word.progress, 1));
-      if (pending) pending.then(done, (cause) => fail(slot, file, cause));
+      if (pending) pending.then(done, (error) => fail(slot, error));
       else done();
-    } catch (cause) {
-      fail(slot, file, cause);
+    } catch (error) {
+      fail(slot, error);
     }
   });
   Atomics.store(words, Word.up, 1);
 }
 
-/** Without a byte for so long, a server counts as gone. */
-const STALL_MS = 30_000;
+/** The reason, and the reason for it where there is one: of a request that failed, only that says something. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error && error.cause.message ? `${error.message}: ${error.cause.message}` : error.message;
+}
 
 /** Reads from a server, in Range requests. */
-export function httpReads(base: string): Read {
+export function httpReads(base: string, stallMs: number): Read {
   return async ({ file, begin, end, stamp }, target, onBytes) => {
     const url = new URL(base);
     url.pathname += encodeURIComponent(file);
     const controller = new AbortController();
-    let timer = setTimeout(() => controller.abort(new Error(`no byte for ${STALL_MS / 1000} s`)), STALL_MS);
+    const stalled = () => controller.abort(new Error(`no byte for ${stallMs / 1000} s`));
+    let timer = setTimeout(stalled, stallMs);
     try {
-      const response = await fetch(url, { headers: { Range: `bytes=${begin}-${end - 1}` }, signal: controller.signal });
-      const { status, headers, body } = response;
-      if (status !== 206) {
-        await body?.cancel();
-        throw new Error(
-          status === 200 ? "the server knows no ranges (download the checkpoint, and load it from its directory)" : `HTTP status ${status}`,
-        );
-      }
+      const { status, headers, body } = await fetch(url, { headers: { Range: `bytes=${begin}-${end - 1}` }, signal: controller.signal });
+      if (status === 200) throw new Error("the server knows no ranges (download the checkpoint, and load it from its directory)");
+      if (status !== 206) throw new Error(`HTTP status ${status} (check the address and the connection)`);
       const now = stampOf(headers);
-      if (stamp && now && now !== stamp) {
-        await body?.cancel();
-        throw new Error("it has changed since it was opened (load it again)");
-      }
+      if (stamp && now && now !== stamp) throw new Error("it has changed since it was opened (load the model again)");
+      const range = headers.get("content-range");
+      if (range && !range.startsWith(`bytes ${begin}-${end - 1}/`))
+        throw new Error(`expected bytes ${begin}-${end - 1}, the server sent ${range}`);
       let at = 0;
       const reader = body!.getReader();
       for (let part = await reader.read(); !part.done; part = await reader.read()) {
@@ -114,11 +116,13 @@ export function httpReads(base: string): Read {
         at += part.value.byteLength;
         onBytes();
         clearTimeout(timer);
-        timer = setTimeout(() => controller.abort(new Error(`no byte for ${STALL_MS / 1000} s`)), STALL_MS);
+        timer = setTimeout(stalled, stallMs);
       }
       if (at < target.byteLength) throw new Error(`the server's answer ended after ${at} of ${target.byteLength} bytes`);
     } finally {
       clearTimeout(timer);
+      // Whatever is left of the answer.
+      controller.abort();
     }
   };
 }
@@ -130,18 +134,19 @@ export function stampOf(headers: Headers): string {
 
 /** Reads from files that are at hand. */
 export function fileReads(files: ReadonlyMap<string, Blob | Uint8Array>): Read {
-  return async ({ file, begin, end }, target) => {
+  return async ({ file, begin, end }, target, onBytes) => {
     const data = files.get(file);
     if (!data) throw new Error("it is not among the given files");
     const bytes = data instanceof Uint8Array ? data.subarray(begin, end) : new Uint8Array(await data.slice(begin, end).arrayBuffer());
     if (bytes.byteLength !== target.byteLength) throw new Error(`it ended after ${bytes.byteLength} of ${target.byteLength} bytes`);
     target.set(bytes);
+    onBytes();
   };
 }
 
 /** Where a page's thread starts. */
 export function serve(data: ReaderData, listen: (receive: (request: ReadRequest) => void) => void): void {
-  const { address } = data;
+  const { address, stallMs } = data;
   if (address.kind === "directory") throw new Error("there is no file system here");
-  serveReads(data, listen, address.kind === "http" ? httpReads(address.base) : fileReads(address.files));
+  serveReads(data, listen, address.kind === "http" ? httpReads(address.base, stallMs) : fileReads(address.files));
 }

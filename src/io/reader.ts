@@ -1,11 +1,13 @@
 import { cannotShare, canShare, readerSource, startThread, type Thread } from "#threads";
 import { CheckpointError, InputError } from "../runtime/errors.js";
-import type { Reads } from "../runtime/streamed.js";
+import type { SharedMemory } from "../runtime/memory.js";
+import type { Reads } from "../runtime/reads.js";
 import {
   type Address,
   CLOCK_AT,
   CONTROL_BYTES,
-  MESSAGE_AT,
+  MESSAGE_BYTES,
+  MESSAGES_AT,
   type ReaderData,
   type ReadRequest,
   SLOTS,
@@ -13,28 +15,28 @@ import {
   Word,
 } from "./reader-thread.js";
 
-/** Without any progress for so long, the thread counts as dead. */
-const PATIENCE_MS = 60_000;
-
 /** Reads on a thread of its own, which the calling thread can wait for without giving way. */
 export class ThreadReader implements Reads {
+  /** Without a byte for so long, a server counts as gone. @internal */
+  static stallMs = 30_000;
+
   private readonly words: Int32Array;
-  private readonly control: SharedArrayBuffer;
+  private readonly control = new SharedArrayBuffer(CONTROL_BYTES);
   private readonly free = Array.from({ length: SLOTS }, (_, slot) => slot);
   private readonly files = new Map<number, string>();
   private readonly thread: Thread;
   private fault: string | undefined;
 
   private constructor(
-    memory: WebAssembly.Memory,
-    address: Address,
+    memory: SharedMemory,
+    private readonly address: Address,
     private readonly stamps: ReadonlyMap<string, string>,
+    private readonly stallMs: number,
   ) {
-    this.control = new SharedArrayBuffer(CONTROL_BYTES);
-    this.words = new Int32Array(this.control, 0, MESSAGE_AT / 4);
-    const data: ReaderData = { memory, control: this.control, address };
+    this.words = new Int32Array(this.control, 0, MESSAGES_AT / 4);
+    const data: ReaderData = { memory, control: this.control, address, stallMs };
     this.thread = startThread(readerSource, data, (reason) => {
-      this.fault ??= reason;
+      this.fault ??= `the thread that reads has ended (${reason})`;
     });
   }
 
@@ -43,11 +45,15 @@ export class ThreadReader implements Reads {
    * @throws {InputError} where threads cannot share memory, or may not wait
    * @throws {CheckpointError} a thread that does not start
    */
-  static async start(memory: WebAssembly.Memory, address: Address, stamps: ReadonlyMap<string, string>): Promise<ThreadReader> {
-    checkStreaming();
-    const reader = new ThreadReader(memory, address, stamps);
+  static async start(memory: SharedMemory, address: Address, stamps: ReadonlyMap<string, string>): Promise<ThreadReader> {
+    const reader = new ThreadReader(memory, address, stamps, ThreadReader.stallMs);
+    const since = performance.now();
     while (Atomics.load(reader.words, Word.up) === 0) {
-      if (reader.fault !== undefined) throw new CheckpointError(`load: the thread that reads files could not be started: ${reader.fault}`);
+      if (performance.now() - since > 2 * reader.stallMs) reader.fault ??= "it does not answer";
+      if (reader.fault !== undefined) {
+        reader.dispose();
+        throw new CheckpointError(`load: the thread that reads files could not be started: ${reader.fault} (load the model again)`);
+      }
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
     return reader;
@@ -57,13 +63,14 @@ export class ThreadReader implements Reads {
     return new Float64Array(this.control, CLOCK_AT, 1)[0]!;
   }
 
-  get room(): number {
-    return this.free.length;
+  get lost(): boolean {
+    return this.fault !== undefined;
   }
 
   begin(file: string, begin: number, end: number, ptr: number): number {
+    if (this.fault !== undefined) throw this.error(file, this.fault);
     const slot = this.free.pop();
-    if (slot === undefined) throw new CheckpointError(`${file}: expected at most ${SLOTS} reads under way`);
+    if (slot === undefined) throw this.error(file, `expected at most ${SLOTS} reads under way`);
     Atomics.store(this.words, slot, State.pending);
     this.files.set(slot, file);
     const request: ReadRequest = { slot, file, begin, end, ptr, stamp: this.stamps.get(file) ?? "" };
@@ -80,29 +87,43 @@ export class ThreadReader implements Reads {
     const file = this.files.get(slot)!;
     let [progress, since] = [Atomics.load(words, Word.progress), performance.now()];
     while (!this.isDone(slot)) {
-      if (this.fault !== undefined)
-        throw new CheckpointError(`${file}: cannot be read: the thread that reads has ended (${this.fault}); load the model again`);
-      Atomics.wait(words, slot, State.pending, 1000);
+      if (this.fault !== undefined) throw this.error(file, this.fault);
+      Atomics.wait(words, slot, State.pending, Math.min(1000, this.stallMs));
       const now = Atomics.load(words, Word.progress);
       if (now !== progress) [progress, since] = [now, performance.now()];
-      else if (performance.now() - since > PATIENCE_MS)
-        throw new CheckpointError(`${file}: cannot be read: no byte for ${PATIENCE_MS / 1000} s`);
+      // A server that is silent fails on the thread itself: this is a drive that does not answer, or a thread that is gone.
+      else if (performance.now() - since > 2 * this.stallMs) {
+        this.fault = `no byte for ${(2 * this.stallMs) / 1000} s`;
+        this.thread.stop();
+      }
     }
     this.files.delete(slot);
     this.free.push(slot);
     if (Atomics.load(words, slot) === State.failed) {
-      const bytes = new Uint8Array(this.control, MESSAGE_AT, Atomics.load(words, Word.messageBytes)).slice();
-      throw new CheckpointError(new TextDecoder().decode(bytes));
+      const bytes = new Uint8Array(this.control, MESSAGES_AT + slot * MESSAGE_BYTES, Atomics.load(words, Word.messages + slot)).slice();
+      throw this.error(file, new TextDecoder().decode(bytes));
     }
   }
 
   dispose(): void {
     this.thread.stop();
   }
+
+  private error(file: string, reason: string): CheckpointError {
+    const { address } = this;
+    const where = address.kind === "directory" ? `${address.path}/${file}` : address.kind === "http" ? nameOf(address.base) + file : file;
+    return new CheckpointError(`${where}: cannot be read: ${reason}${reason.endsWith(")") ? "" : " (load the model again)"}`);
+  }
 }
 
-/** @throws {InputError} */
-function checkStreaming(): void {
+/** An address without what may be secret in it. */
+function nameOf(base: string): string {
+  const { origin, pathname } = new URL(base);
+  return origin + pathname;
+}
+
+/** @throws {InputError} where weights cannot be streamed */
+export function checkStreaming(): void {
   const where = 'load: residency: "streamed"';
   if (!canShare) throw new InputError(`${where}: expected memory that threads can share, got none: ${cannotShare}`);
   try {

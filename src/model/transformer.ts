@@ -1,7 +1,7 @@
 import { DecoderLayer, type LayerCache, type Placement } from "../layers/decoder-layer.js";
 import { LightningAttention } from "../layers/lightning-attention.js";
 import { SoftmaxAttention } from "../layers/softmax-attention.js";
-import { embed } from "../ops/embed.js";
+import { embed, embedInParts } from "../ops/embed.js";
 import type { KVType } from "../ops/kv-pages.js";
 import { matmul, matmulInParts } from "../ops/matmul.js";
 import { rmsNorm } from "../ops/norm.js";
@@ -110,10 +110,10 @@ export class Transformer {
     const rotaryDim = config.attnTypeList.includes(1) ? config.rotaryDim : 0;
     const placement = { segments, rotation: rotation(rt, positions, rotaryDim, config.ropeTheta) };
     const { cos, sin } = placement.rotation;
-    const tokens = rt.from(ids, [ids.length], "i32");
-    let x = w.vocabulary?.rows(EMBEDDING, ids) ?? embed(tokens, w.at(EMBEDDING));
+    let x: Tensor | undefined;
     let hidden: Tensor | undefined;
     try {
+      x = this.embed(ids);
       for (let i = 0; i < this.layers.length; i++) {
         const caches = batch.map(({ cache }) => cache.layers[i]!);
         const out = this.through(this.layers[i]!, x, placement, caches);
@@ -130,8 +130,14 @@ export class Transformer {
       hidden = rmsNorm(x, w.at("model.norm.weight"), config.rmsNormEps);
       return { hidden, last: segments.map(({ end }) => end - 1), routerLogits };
     } finally {
-      for (const made of [tokens, cos, sin, x, ...(hidden ? [] : routerLogits)]) rt.release(made);
+      for (const made of [cos, sin, ...(x ? [x] : []), ...(hidden ? [] : routerLogits)]) rt.release(made);
     }
+  }
+
+  private embed(ids: readonly number[]): Tensor {
+    const { weights: w, rt, config } = this;
+    if (w.vocabulary) return embedInParts(rt, ids.length, config.hiddenSize, w.vocabulary.rows(EMBEDDING, ids));
+    return rt.scope(() => embed(rt.from(ids, [ids.length], "i32"), w.at(EMBEDDING)));
   }
 
   /** A layer, which may be asked to keep only its input for the way back. */

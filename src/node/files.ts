@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import type { Address } from "../io/reader-thread.js";
 import type { Destination, Source } from "../io/source.js";
 import { CheckpointError } from "../runtime/errors.js";
@@ -27,7 +27,7 @@ export class DirectorySource implements Source {
   }
 
   get address(): Address {
-    return { kind: "directory", path: this.name };
+    return { kind: "directory", path: resolve(this.name) };
   }
 
   async stamp(file: string): Promise<string> {

@@ -14,38 +14,46 @@ const CHUNK = 32 << 20;
 /** Positioned reads straight into the memory. */
 function directoryReads(path: string): Read {
   const handles = new Map<string, number>();
+  const close = (file: string) => {
+    const handle = handles.get(file);
+    handles.delete(file);
+    if (handle !== undefined) closeSync(handle);
+  };
   const open = (file: string): number => {
     const known = handles.get(file);
     if (known !== undefined) return known;
-    const [oldest] = handles;
-    if (oldest && handles.size >= OPEN) {
-      closeSync(oldest[1]);
-      handles.delete(oldest[0]);
-    }
+    const [oldest] = handles.keys();
+    if (oldest !== undefined && handles.size >= OPEN) close(oldest);
     const handle = openSync(join(path, file), "r");
     handles.set(file, handle);
     return handle;
   };
   return ({ file, begin, stamp }, target, onBytes) => {
     const handle = open(file);
-    for (let at = 0; at < target.byteLength; ) {
-      const count = readSync(handle, target, at, Math.min(CHUNK, target.byteLength - at), begin + at);
-      if (count === 0) throw new Error(`it ended at byte ${begin + at} (changed while being read?)`);
-      at += count;
-      onBytes();
+    try {
+      for (let at = 0; at < target.byteLength; ) {
+        const count = readSync(handle, target, at, Math.min(CHUNK, target.byteLength - at), begin + at);
+        if (count === 0) throw new Error(`it ended at byte ${begin + at} (changed since it was opened? load the model again)`);
+        at += count;
+        onBytes();
+      }
+      // Afterwards: a change during the read counts as well.
+      if (stamp && stampOf(fstatSync(handle)) !== stamp) throw new Error("it has changed since it was opened (load the model again)");
+    } catch (error) {
+      // The next try begins anew.
+      close(file);
+      throw error;
     }
-    // Afterwards: a change during the read counts as well.
-    if (stamp && stampOf(fstatSync(handle)) !== stamp) throw new Error("it has changed since it was opened (load it again)");
   };
 }
 
 export function serve(data: ReaderData, listen: (receive: (request: ReadRequest) => void) => void): void {
-  const { address } = data;
+  const { address, stallMs } = data;
   const read =
     address.kind === "directory"
       ? directoryReads(address.path)
       : address.kind === "http"
-        ? httpReads(address.base)
+        ? httpReads(address.base, stallMs)
         : fileReads(address.files);
   serveReads(data, listen, read);
 }

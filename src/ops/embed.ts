@@ -1,4 +1,6 @@
+import type { Runtime } from "../runtime/runtime.js";
 import { expectIndices, expectShape, runtimeOf, type Tensor } from "../runtime/tensor.js";
+import type { VocabularyPart } from "../runtime/weights.js";
 
 const KERNELS = { f32: "embedF32", bf16: "embedBf16", q8: "embedQ8", formula: "embedFormula" } as const;
 
@@ -25,4 +27,23 @@ export function embed(ids: Tensor, w: Tensor): Tensor {
   rt.run(KERNELS[w.dtype as keyof typeof KERNELS], [y.ptr, ids.ptr, w.ptr, hidden, 0, tokens], tokens * hidden);
   rt.tape?.record(y, [ids], (dy, d) => rt.run("embedBackward", [d(w).ptr, ids.ptr, dy.ptr, tokens, hidden, 0, hidden], tokens * hidden));
   return y;
+}
+
+/**
+ * Embedding where the rows `w[ids_t]` are given themselves, part after part, as `embed` computes each.
+ *
+ * @returns `[tokens, hidden]`
+ */
+export function embedInParts(rt: Runtime, tokens: number, hidden: number, parts: Iterable<VocabularyPart>): Tensor {
+  return rt.scope(() => {
+    const y = rt.empty([tokens, hidden]);
+    for (const { first, tensor } of parts) {
+      rt.scope(() => {
+        const order = Array.from({ length: tensor.shape[0]! }, (_, row) => row);
+        const part = rt.read(embed(rt.from(order, [order.length], "i32"), tensor));
+        rt.f32(y).set(part, first * hidden);
+      });
+    }
+    return y;
+  });
 }

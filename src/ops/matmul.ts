@@ -3,6 +3,7 @@ import type { Runtime } from "../runtime/runtime.js";
 import type { Tape } from "../runtime/tape.js";
 import { BLOCK, bytesOf, expectShape, PANEL, runtimeOf, slice, type Tensor } from "../runtime/tensor.js";
 import type { Kernels } from "../runtime/wasm.js";
+import type { VocabularyPart } from "../runtime/weights.js";
 
 /**
  * `y = x·wᵀ`, the product of every projection, expert and head.
@@ -55,19 +56,19 @@ export function groupedMatmuls(x: Tensor, offsets: readonly number[], sets: read
 }
 
 /**
- * `x·wᵀ` for a `w` that is given part after part: rows `begin` and on of all `outputs`, as `matmul` computes each.
+ * `x·wᵀ` for a `w` that is given part after part: rows `first` and on of all `outputs`, as `matmul` computes each.
  *
  * @returns `[rows, outputs]`
  */
-export function matmulInParts(x: Tensor, outputs: number, parts: Iterable<{ readonly begin: number; readonly tensor: Tensor }>): Tensor {
+export function matmulInParts(x: Tensor, outputs: number, parts: Iterable<VocabularyPart>): Tensor {
   const { rt } = x;
   const rows = x.shape[0] ?? 0;
   const y = rt.empty([rows, outputs]);
-  for (const { begin, tensor } of parts) {
+  for (const { first, tensor } of parts) {
     rt.scope(() => {
       const part = rt.read(matmul(x, tensor));
       const width = part.length / rows;
-      for (let row = 0; row < rows; row++) rt.f32(y).set(part.subarray(row * width, (row + 1) * width), row * outputs + begin);
+      for (let row = 0; row < rows; row++) rt.f32(y).set(part.subarray(row * width, (row + 1) * width), row * outputs + first);
     });
   }
   return y;

@@ -5,6 +5,9 @@ const PAGE = 65536;
 /** One page short of all: kernels compare pointers with the end of a block, and an end of exactly 2^32 would be 0. */
 const MAX_PAGES = 65535;
 
+/** A memory as the threads see it that share it. */
+export type SharedMemory = WebAssembly.Memory;
+
 /** The most memory that a model can have, in bytes. */
 export const MAX_BYTES = PAGE * MAX_PAGES;
 
@@ -42,7 +45,7 @@ export class Heap {
 
   /** Address of `bytes` fresh bytes, aligned to 64. Their contents are undefined. `what` and `shape` name them, should there be no room. */
   allocate(bytes: number, what: string, shape?: readonly number[]): number {
-    const size = roundUp(Math.max(bytes, 1));
+    const size = blockBytes(bytes);
     const ptr = this.waiting.get(size)?.pop() ?? this.cut(size, what, shape);
     this.sizes.set(ptr, size);
     this.used += size;
@@ -143,6 +146,11 @@ function newMemory(shared: boolean): WebAssembly.Memory {
       { cause },
     );
   }
+}
+
+/** What an allocation of so many bytes takes. */
+export function blockBytes(bytes: number): number {
+  return roundUp(Math.max(bytes, 1));
 }
 
 function roundUp(bytes: number): number {

@@ -1,7 +1,7 @@
 import { is } from "valibot";
 import { cannotShare, canShare, cores } from "#threads";
 import { InputError, LightningError, ShapeError } from "./errors.js";
-import { Heap } from "./memory.js";
+import { Heap, type SharedMemory } from "./memory.js";
 import { threadNumber } from "./options.js";
 import { Pool } from "./pool.js";
 import type { Tape } from "./tape.js";
@@ -32,7 +32,7 @@ export interface RuntimeOptions {
 const MOST_AUTO_THREADS = 8;
 
 /** Threads end with the runtime that they belong to, even one that is dropped without `dispose`. */
-const abandoned = new FinalizationRegistry<Pool>((pool) => pool.dispose());
+const abandoned = new FinalizationRegistry<{ dispose(): void }>((threads) => threads.dispose());
 
 /**
  * One wasm instance with its memory: what a model, its caches and its scratch live in.
@@ -48,8 +48,8 @@ export class Runtime {
   /** Scratch tensors that a tape keeps, by address. */
   private readonly held = new Set<number>();
   private scratch = { ptr: 0, bytes: 0, each: 0 };
-  /** What is to be done when the memory is given back. */
-  private readonly last: (() => void)[] = [];
+  /** Threads that use the memory. */
+  private readonly owned: { dispose(): void }[] = [];
   /** What is to be done when a scope ends, by scope. */
   private readonly endings = new Map<number[], (() => void)[]>();
   /** Told of every kernel call that an op makes, if set: for profiles. */
@@ -66,17 +66,15 @@ export class Runtime {
    * @param build which kernels to run; `"auto"` takes relaxed SIMD where the engine has it
    * @throws {InputError} threads that are no number of threads
    */
-  static async create(
-    build: Build | "auto" = "auto",
-    { threads = 1, shared = false, onWarning = () => {} }: RuntimeOptions = {},
-  ): Promise<Runtime> {
+  static async create(build: Build | "auto" = "auto", options: RuntimeOptions = {}): Promise<Runtime> {
+    const { threads = 1, shared = false, onWarning = () => {} } = options;
     const count = threadCount(threads, onWarning);
     const picked = await compile(build, shared || count > 1);
     const heap = new Heap(shared || count > 1);
     const kernels = link(picked.module, heap);
     const pool = count > 1 ? new Pool(count, picked.module, kernels, heap, onWarning) : undefined;
     const runtime = new Runtime(picked.build, { kernels, heap, pool });
-    if (pool) abandoned.register(runtime, pool, runtime);
+    if (pool) runtime.own(pool);
     return runtime;
   }
 
@@ -212,7 +210,7 @@ export class Runtime {
   }
 
   /** The memory that another thread may write to. @internal */
-  get sharedMemory(): WebAssembly.Memory {
+  get sharedMemory(): SharedMemory {
     return this.heap.memory;
   }
 
@@ -272,17 +270,17 @@ export class Runtime {
     return this.f32(x).slice();
   }
 
-  /** Does something when the memory is given back. @internal */
-  atDispose(ending: () => void): void {
-    this.last.push(ending);
+  /** Ends threads when the memory is given back, or the runtime is dropped; they must not refer to it. @internal */
+  own(threads: { dispose(): void }): void {
+    this.owned.push(threads);
+    abandoned.register(this, threads, this);
   }
 
   /** Gives the memory back. Tensors of this runtime are dead afterwards. */
   dispose(): void {
     abandoned.unregister(this);
-    this.live?.pool?.dispose();
     this.live = undefined;
-    for (const ending of this.last.splice(0)) ending();
+    for (const threads of this.owned.splice(0)) threads.dispose();
   }
 
   [Symbol.dispose](): void {

@@ -1,64 +1,38 @@
-import { formatBytes, LightningError, MemoryError, WeightError } from "./errors.js";
+import { formatBytes, MemoryError, WeightError } from "./errors.js";
+import { type Arrival, Arrivals, type Reads, type Stretch } from "./reads.js";
 import type { Runtime } from "./runtime.js";
-import { bytesOf, PANEL, type Tensor } from "./tensor.js";
+import { packMatrix, partBytes, rowBytes, type StreamedMatrix, sizesOf } from "./streamed-matrix.js";
+import { PANEL, type Tensor } from "./tensor.js";
 import {
+  firstBytes,
   matrixShape,
-  PACKING,
   pieceRows,
-  type ResidentDType,
-  ResidentWeights,
-  STORED_BYTES,
+  type ResidentWeights,
   type StoredWeights,
   type Vocabulary,
+  type VocabularyPart,
   type WeightSpec,
 } from "./weights.js";
 
-/** Reads under way into a runtime's memory, which the calling thread can wait for. */
-export interface Reads {
-  /** Begins to read bytes `begin` to `end` of a file to an address. @returns the read's number */
-  begin(file: string, begin: number, end: number, ptr: number): number;
-  isDone(read: number): boolean;
-  /** Waits for a read; its number is free afterwards. @throws {CheckpointError} it failed */
-  wait(read: number): void;
-  /** How many more reads can be begun. */
-  readonly room: number;
-  /** Time that all finished reads took, in milliseconds. */
-  readonly milliseconds: number;
-  dispose(): void;
-}
-
-/** Where a weight lies. */
-export interface Place {
-  readonly file: string;
-  readonly begin: number;
-  /** Undefined for matrices over the vocabulary, which are never held whole. */
-  readonly layer: number | undefined;
-  /** Whether it belongs to an expert: of those, a pass needs a few that nobody knows before. */
-  readonly expert: boolean;
-}
-
 /** What streaming has cost. */
 export interface StreamingStatistics {
-  /** Bytes that were read, and the time it took the reading thread. */
+  /** Bytes that were read, and the time that the reads took. Those of files follow one another; requests to a server overlap. */
   readonly readBytes: number;
   readonly readMs: number;
   /** Time that the computing thread waited for them. What reading ahead hides is the rest. */
   readonly waitMs: number;
-  /** How often a matrix that was asked for was there, and how often it had to be read. */
+  /** How often a matrix that was asked for was there, and how often it had to be waited for. */
   readonly hits: number;
   readonly misses: number;
 }
 
-/** A matrix that is not always there. */
-interface Entry {
-  readonly spec: WeightSpec;
-  readonly resident: ResidentDType;
-  readonly place: Place;
+/** A matrix, and what is there of it. */
+interface Entry extends StreamedMatrix {
   /** As stored, and as held. */
   readonly storedBytes: number;
   readonly heldBytes: number;
   /** While it is being read. */
-  reading: { readonly read: number; readonly raw: Tensor } | undefined;
+  arrival: Arrival | undefined;
   tensor: Tensor | undefined;
   /** Scopes that use it. */
   pins: number;
@@ -76,66 +50,77 @@ const PART_BYTES = 16 << 20;
  * Weights that are read when they are needed, and kept as long as a budget allows: matrices per layer and per chosen expert, while vectors and routers
  * are resident. What the next layer needs for certain is read while this one computes, and so are all chosen experts but the first.
  *
- * What makes room, in this order: experts, the longest unused first; then matrices of every pass, the last used first, because the next pass asks for
- * them in the same order and would find the first ones gone otherwise.
+ * What makes room, in this order: experts, the longest unused first; matrices of every pass, the last used first, because the next pass asks for
+ * them in the same order and would find the first ones gone otherwise; and, for what is needed at once, whatever was read ahead, the last first.
  */
 export class StreamedWeights implements StoredWeights {
   readonly fixed = false;
   readonly vocabulary: Vocabulary = { rows: (name, ids) => this.rows(name, ids), parts: (name) => this.parts(name) };
+  private readonly arrivals: Arrivals;
   private readonly entries = new Map<string, Entry>();
-  /** Those that are here. */
+  /** Those that take memory, in the order in which they were begun. */
   private readonly present = new Set<Entry>();
-  /** Those that were read ahead, or are being read, and were not asked for yet. */
-  private readonly unused = new Set<Entry>();
-  /** By layer, the matrices that every pass needs, in this order. */
-  private readonly certain: Entry[][] = [];
+  /** Those that were read ahead and not asked for yet. */
+  private readonly expected = new Set<Entry>();
   /** What this layer will ask for, first things first. */
   private readonly announced = new Set<Entry>();
+  /** By layer, the matrices that every pass needs, in this order. */
+  private readonly certain: Entry[][] = [];
+  private readonly samples = new Map<string, Uint8Array<ArrayBuffer>>();
   private held = 0;
   private clock = 0;
-  private readonly counts = { readBytes: 0, waitMs: 0, hits: 0, misses: 0 };
+  private hits = 0;
+  private misses = 0;
 
+  /**
+   * @param matrices in the order of the graph
+   * @param small vectors and routers
+   * @param budgetBytes at least `leastBudgetBytes(matrices)`
+   */
   constructor(
     readonly rt: Runtime,
-    private readonly reads: Reads,
+    reads: Reads,
+    matrices: readonly StreamedMatrix[],
+    private readonly small: ResidentWeights,
     readonly budgetBytes: number,
-    /** Vectors and routers. */
-    readonly small: ResidentWeights,
     private readonly checkNaN = false,
-  ) {}
-
-  /** Declares a matrix, in the order of the graph. */
-  add(spec: WeightSpec, resident: ResidentDType, place: Place): void {
-    const [rows, width] = matrixShape(spec.shape);
-    const storedBytes = rows * width * STORED_BYTES[spec.dtype];
-    const heldBytes = bytesOf(spec.shape, resident, "panels");
-    const entry: Entry = { spec, resident, place, storedBytes, heldBytes, reading: undefined, tensor: undefined, pins: 0, used: 0 };
-    this.entries.set(spec.name, entry);
-    const { layer, expert } = place;
-    if (layer === undefined || expert) return;
-    this.certain[layer] ??= [];
-    this.certain[layer].push(entry);
+  ) {
+    this.arrivals = new Arrivals(rt, reads);
+    for (const matrix of matrices) {
+      const entry: Entry = { ...matrix, ...sizesOf(matrix), arrival: undefined, tensor: undefined, pins: 0, used: 0 };
+      this.entries.set(matrix.spec.name, entry);
+      if (matrix.layer === undefined || matrix.expert) continue;
+      this.certain[matrix.layer] ??= [];
+      this.certain[matrix.layer]!.push(entry);
+    }
   }
 
   get statistics(): StreamingStatistics {
-    return { ...this.counts, readMs: this.reads.milliseconds };
+    const { hits, misses } = this;
+    const { readBytes, readMs, waitMs } = this.arrivals;
+    return { readBytes, readMs, waitMs, hits, misses };
   }
 
   at(name: string): Tensor {
     const entry = this.entries.get(name);
     if (!entry) return this.small.at(name);
-    const { layer, expert } = entry.place;
+    const { layer, expert } = entry;
     if (layer === undefined) throw new WeightError(`${name}: expected to be read in parts, it is not held whole`);
-    this.counts[entry.tensor || (entry.reading && this.reads.isDone(entry.reading.read)) ? "hits" : "misses"]++;
-    this.announced.delete(entry);
-    if (!entry.tensor && !entry.reading) this.begin(entry, true);
-    if (!expert) for (const other of this.certain[layer]!) this.announce(other);
-    this.readAhead(expert ? layer + 1 : undefined);
-    if (entry.reading) this.finish(entry);
-    this.unused.delete(entry);
-    entry.used = ++this.clock;
-    entry.pins++;
     this.rt.atScopeEnd(() => void entry.pins--);
+    entry.pins++;
+    if (entry.tensor || (entry.arrival && this.arrivals.isHere(entry.arrival))) this.hits++;
+    else this.misses++;
+    this.announced.delete(entry);
+    this.expected.delete(entry);
+    const early = entry.arrival !== undefined;
+    if (!entry.tensor && !entry.arrival) this.begin(entry, true);
+    if (!expert) {
+      this.forgetExperts();
+      for (const other of this.certain[layer]!) this.announce(other);
+    }
+    this.readAhead(expert ? layer + 1 : undefined);
+    if (entry.arrival) this.finish(entry, entry.arrival, early);
+    entry.used = ++this.clock;
     return entry.tensor!;
   }
 
@@ -144,20 +129,13 @@ export class StreamedWeights implements StoredWeights {
     if (entry) this.announce(entry);
   }
 
-  /** The least budget with which a pass can be computed: what it uses at one time, and of this one matrix more as it is stored. */
-  get leastBytes(): number {
-    const groups = new Map<string, { held: number; stored: number }>();
-    for (const { spec, place, heldBytes, storedBytes } of this.entries.values()) {
-      if (place.layer === undefined) continue;
-      const together = place.expert ? spec.name.slice(0, spec.name.lastIndexOf(".w")) : String(place.layer);
-      const { held, stored } = groups.get(together) ?? { held: 0, stored: 0 };
-      groups.set(together, { held: held + heldBytes, stored: Math.max(stored, storedBytes) });
-    }
-    return Math.max(0, ...[...groups.values()].map(({ held, stored }) => held + stored));
+  private announce(entry: Entry): void {
+    if (!entry.tensor && !entry.arrival) this.announced.add(entry);
   }
 
-  private announce(entry: Entry): void {
-    if (!entry.tensor && !entry.reading) this.announced.add(entry);
+  /** A layer has asked for all its experts when it asks for anything else, unless the pass has failed: then they may go like any other. */
+  private forgetExperts(): void {
+    for (const set of [this.announced, this.expected]) for (const entry of set) if (entry.expert) set.delete(entry);
   }
 
   /**
@@ -166,182 +144,162 @@ export class StreamedWeights implements StoredWeights {
    * @param next the layer after this one, once this one's experts are known: they come first
    */
   private readAhead(next: number | undefined): void {
-    for (const entry of this.announced) {
-      if (!this.beginAhead(entry)) return;
+    const wanted = [...this.announced, ...(next === undefined ? [] : (this.certain[next % this.certain.length] ?? []))];
+    for (const entry of wanted) {
+      if (!entry.tensor && !entry.arrival && !(this.expected.size < AHEAD && this.begin(entry, false))) return;
       this.announced.delete(entry);
     }
-    if (next === undefined) return;
-    for (const entry of this.certain[next % this.certain.length] ?? []) {
-      if (!entry.tensor && !entry.reading && !this.beginAhead(entry)) return;
-    }
   }
 
-  private beginAhead(entry: Entry): boolean {
-    if (this.unused.size >= AHEAD || this.reads.room < 2) return false;
-    return Boolean(entry.tensor ?? entry.reading) || this.begin(entry, false);
-  }
-
-  /** @param needed whether a pass waits for it: then even what was read ahead makes room @returns whether there was room */
+  /** @param needed whether a pass waits for it @returns whether there was room */
   private begin(entry: Entry, needed: boolean): boolean {
-    const bytes = entry.storedBytes + entry.heldBytes;
-    while (this.held + bytes > this.budgetBytes) if (!this.makeRoom(needed)) break;
-    if (this.held + bytes > this.budgetBytes) {
-      if (!needed) return false;
-      throw new MemoryError(
-        `${entry.spec.name}: needs ${formatBytes(bytes)} while ${formatBytes(this.held)} are in use, the budget is ${formatBytes(this.budgetBytes)} (a larger budgetBytes)`,
-      );
+    const { file, begin, storedBytes, spec } = entry;
+    const bytes = storedBytes + entry.heldBytes;
+    if (!this.reserve(bytes, needed)) {
+      if (needed) throw this.full(spec.name, bytes);
+      return false;
     }
-    const { place, storedBytes } = entry;
-    const raw = this.rt.keep([Math.ceil(storedBytes / 4)]);
+    entry.arrival = this.arrivals.begin(file, [[begin, begin + rowBytes(spec) * matrixShape(spec.shape)[0]]]);
     this.held += bytes;
-    entry.reading = { raw, read: this.reads.begin(place.file, place.begin, place.begin + storedBytes, raw.ptr) };
-    this.unused.add(entry);
+    this.present.add(entry);
+    if (!needed) this.expected.add(entry);
     return true;
   }
 
-  /** Waits for a read, and brings the matrix into panels. */
-  private finish(entry: Entry): void {
-    const { raw, read } = entry.reading!;
-    const since = performance.now();
+  /** Waits for a matrix, and brings it into panels. @param again whether it is read once more if that fails: what was begun early may have failed long ago */
+  private finish(entry: Entry, arrival: Arrival, again: boolean): void {
+    entry.arrival = undefined;
     try {
-      this.reads.wait(read);
-      this.counts.waitMs += performance.now() - since;
-      this.counts.readBytes += entry.storedBytes;
-      entry.tensor = this.pack(entry, raw);
-      this.present.add(entry);
+      entry.tensor = this.arrivals.take(arrival, (raw) => packMatrix(entry, raw, this.checkNaN));
     } catch (error) {
+      this.present.delete(entry);
       this.held -= entry.heldBytes;
-      this.unused.delete(entry);
-      throw error;
+      if (!again) throw error;
     } finally {
-      entry.reading = undefined;
       this.held -= entry.storedBytes;
-      this.rt.release(raw);
     }
+    if (entry.tensor) return;
+    this.begin(entry, true);
+    this.finish(entry, entry.arrival!, false);
   }
 
-  private pack({ spec, resident }: Entry, raw: Tensor): Tensor {
-    const { rt } = this;
-    const [rows, width] = matrixShape(spec.shape);
-    if (spec.dtype === resident && !this.checkNaN) {
-      const tensor = rt.keep(spec.shape, resident, "panels");
-      rt.run(
-        resident === "bf16" ? "packBf16" : "packF32",
-        [tensor.ptr, raw.ptr, rows, width, 0, Math.ceil(rows / PANEL)],
-        PACKING * rows * width,
-      );
-      return tensor;
-    }
-    const one = new ResidentWeights(rt);
-    const tensor = one.add(spec, resident);
-    const step = pieceRows(spec.shape);
-    const rowBytes = width * STORED_BYTES[spec.dtype];
-    let wrong = 0;
-    for (let row = 0; row < rows; row += step) {
-      const count = Math.min(step, rows - row);
-      wrong += one.writeRows(spec.name, row, rt.bytes(raw.ptr + row * rowBytes, count * rowBytes).slice(), spec.dtype);
-    }
-    if (wrong > 0 && this.checkNaN) {
-      rt.release(tensor);
-      throw new WeightError(
-        `${spec.name} (${wrong} elements): expected finite numbers, got NaN or infinity (damaged or diverged checkpoint)`,
-      );
-    }
-    return tensor;
+  /** Makes room within the budget. @param all whether even what was read ahead may go @returns whether there is room now */
+  private reserve(bytes: number, all: boolean): boolean {
+    while (this.held + bytes > this.budgetBytes) if (!this.makeRoom(all)) return false;
+    return true;
   }
 
-  /** Gives up one matrix that nobody uses. @param all whether what was read ahead counts as well @returns whether there was one */
+  /** Gives up one matrix that nobody uses. @returns whether there was one */
   private makeRoom(all: boolean): boolean {
     let chosen: Entry | undefined;
     for (const entry of this.present) {
-      if (entry.pins > 0 || this.unused.has(entry)) continue;
-      if (!chosen || goesBefore(entry, chosen)) chosen = entry;
-    }
-    if (!chosen && all) {
-      for (const entry of this.unused) {
-        if (entry.reading) this.finish(entry);
-        chosen = entry;
-        break;
-      }
+      if (entry.pins > 0 || (this.expected.has(entry) && !all)) continue;
+      if (!chosen || this.goesBefore(entry, chosen)) chosen = entry;
     }
     if (!chosen) return false;
-    this.rt.release(chosen.tensor!);
+    const { tensor, arrival, storedBytes, heldBytes } = chosen;
+    if (tensor) this.rt.release(tensor);
+    if (arrival) this.arrivals.drop(arrival);
+    this.held -= heldBytes + (arrival ? storedBytes : 0);
     chosen.tensor = undefined;
+    chosen.arrival = undefined;
     this.present.delete(chosen);
-    this.unused.delete(chosen);
-    this.held -= chosen.heldBytes;
+    this.expected.delete(chosen);
     return true;
   }
 
-  private rows(name: string, ids: readonly number[]): Tensor {
-    const { spec, place } = this.vocabularyEntry(name);
-    const { rt, reads } = this;
-    const [, width] = matrixShape(spec.shape);
-    const rowBytes = width * STORED_BYTES[spec.dtype];
-    const y = rt.empty([ids.length, width]);
-    rt.scope(() => {
-      // Rows begin at multiples of four bytes, as kernels expect.
-      const stride = 4 * Math.ceil(rowBytes / 4);
-      const raw = rt.empty([(ids.length * stride) / 4]);
-      for (let first = 0; first < ids.length; ) {
-        const begun: number[] = [];
-        const since = performance.now();
-        for (; first < ids.length && reads.room > 0; first++) {
-          const from = place.begin + ids[first]! * rowBytes;
-          begun.push(reads.begin(place.file, from, from + rowBytes, raw.ptr + first * stride));
-        }
-        if (begun.length === 0) throw new LightningError(`${name}: expected room for a read, all are under way`);
-        waitAll(reads, begun);
-        this.counts.waitMs += performance.now() - since;
-        this.counts.readBytes += begun.length * rowBytes;
-      }
-      for (let t = 0; t < ids.length; t++) widen(rt, spec.dtype, y.ptr + 4 * t * width, raw.ptr + t * stride, width);
-    });
-    return y;
+  /** Whether one makes room before another, which was begun earlier. */
+  private goesBefore(one: Entry, other: Entry): boolean {
+    const [ahead, otherAhead] = [this.expected.has(one), this.expected.has(other)];
+    if (ahead || otherAhead) return otherAhead;
+    if (one.expert !== other.expert) return one.expert;
+    return one.expert ? one.used < other.used : one.used > other.used;
   }
 
-  private *parts(name: string): Generator<{ begin: number; tensor: Tensor }> {
-    const entry = this.vocabularyEntry(name);
-    const { spec, place, resident } = entry;
-    const { rt, reads } = this;
-    const [rows, width] = matrixShape(spec.shape);
-    const rowBytes = width * STORED_BYTES[spec.dtype];
-    const partBytes = Math.min(PART_BYTES, this.budgetBytes / 8);
-    const step = Math.max(PANEL, Math.floor(partBytes / rowBytes / PANEL) * PANEL);
-    const together = 2 * step * rowBytes + bytesOf([step, width], resident, "panels");
-    while (this.held + together > this.budgetBytes) if (!this.makeRoom(false)) break;
-    const buffers = [rt.keep([Math.ceil((step * rowBytes) / 4)]), rt.keep([Math.ceil((step * rowBytes) / 4)])];
-    const begin = (row: number, i: number) => {
-      const count = Math.min(step, rows - row);
-      const from = place.begin + row * rowBytes;
-      return { row, count, raw: buffers[i % 2]!, read: reads.begin(place.file, from, from + count * rowBytes, buffers[i % 2]!.ptr) };
-    };
-    let next: ReturnType<typeof begin> | undefined = begin(0, 0);
+  private full(name: string, bytes: number): MemoryError {
+    const [needed, held, budget] = [bytes, this.held, this.budgetBytes].map(formatBytes);
+    return new MemoryError(`${name}: needs ${needed} while ${held} are in use, the budget is ${budget} (a larger budgetBytes)`);
+  }
+
+  private rows(name: string, ids: readonly number[]): Generator<VocabularyPart> {
+    const entry = this.entry(name);
+    const starts: number[] = [];
+    for (let first = 0; first < ids.length; first += PANEL) starts.push(first);
+    const bytes = rowBytes(entry.spec);
+    return this.stream(
+      entry,
+      starts.map((first) => ({
+        first,
+        stretches: ids.slice(first, first + PANEL).map((id): Stretch => [entry.begin + id * bytes, entry.begin + (id + 1) * bytes]),
+      })),
+    );
+  }
+
+  private parts(name: string): Generator<VocabularyPart> {
+    const entry = this.entry(name);
+    const [rows] = matrixShape(entry.spec.shape);
+    const bytes = rowBytes(entry.spec);
+    const step = Math.max(PANEL, Math.floor(Math.min(PART_BYTES, this.budgetBytes / 8) / bytes / PANEL) * PANEL);
+    const starts: number[] = [];
+    for (let first = 0; first < rows; first += step) starts.push(first);
+    return this.stream(
+      entry,
+      starts.map((first) => ({
+        first,
+        stretches: [[entry.begin + first * bytes, entry.begin + Math.min(first + step, rows) * bytes]],
+      })),
+    );
+  }
+
+  /** Parts of a matrix, each valid until the next; one is read while the one before is used. */
+  private *stream(
+    { spec, file, resident }: Entry,
+    pieces: readonly { readonly first: number; readonly stretches: readonly Stretch[] }[],
+  ): Generator<VocabularyPart> {
+    const [, width] = matrixShape(spec.shape);
+    const countOf = (stretches: readonly Stretch[]) => stretches.reduce((sum, [begin, end]) => sum + end - begin, 0) / rowBytes(spec);
+    const most = Math.max(0, ...pieces.map(({ stretches }) => countOf(stretches)));
+    const bytes = partBytes(spec, resident, most);
+    if (!this.reserve(bytes, true)) throw this.full(spec.name, bytes);
+    this.held += bytes;
+    let next: Arrival | undefined;
     try {
-      for (let i = 1; next; i++) {
-        const { row, count, raw, read }: ReturnType<typeof begin> = next;
-        next = row + count < rows ? begin(row + count, i) : undefined;
-        const since = performance.now();
-        reads.wait(read);
-        this.counts.waitMs += performance.now() - since;
-        this.counts.readBytes += count * rowBytes;
-        const tensor = this.pack({ ...entry, spec: { ...spec, shape: [count, width] } }, raw);
+      for (const [i, { first, stretches }] of pieces.entries()) {
+        const arrival = next ?? this.arrivals.begin(file, stretches);
+        next = undefined;
+        const following = pieces[i + 1];
+        let tensor: Tensor;
         try {
-          yield { begin: row, tensor };
+          if (following) next = this.arrivals.begin(file, following.stretches);
         } finally {
-          rt.release(tensor);
+          tensor = this.arrivals.take(arrival, (raw) =>
+            packMatrix({ spec: { ...spec, shape: [countOf(stretches), width] }, resident }, raw, this.checkNaN),
+          );
+        }
+        try {
+          yield { first, tensor };
+        } finally {
+          this.rt.release(tensor);
         }
       }
     } finally {
-      if (next) waitAll(reads, [next.read]);
-      for (const buffer of buffers) rt.release(buffer);
+      if (next) this.arrivals.drop(next);
+      this.held -= bytes;
     }
   }
 
-  private vocabularyEntry(name: string): Entry {
+  /** Bytes of a weight as it is held, from the first on. */
+  sample(name: string, bytes: number): Uint8Array<ArrayBuffer> {
     const entry = this.entries.get(name);
-    if (!entry) throw new WeightError(`${name}: missing`);
-    return entry;
+    if (!entry) return firstBytes(this.small.at(name), bytes);
+    let sample = this.samples.get(name);
+    if (!sample) {
+      const [rows] = matrixShape(entry.spec.shape);
+      const stretch: Stretch = [entry.begin, entry.begin + Math.min(PANEL, rows) * rowBytes(entry.spec)];
+      for (const { tensor } of this.stream(entry, [{ first: 0, stretches: [stretch] }])) sample = firstBytes(tensor, bytes);
+      this.samples.set(name, sample!);
+    }
+    return sample!;
   }
 
   spec(name: string): WeightSpec {
@@ -365,41 +323,14 @@ export class StreamedWeights implements StoredWeights {
   readRows(name: string, begin: number, end: number): Uint8Array<ArrayBuffer> {
     const entry = this.entries.get(name);
     if (!entry) return this.small.readRows(name, begin, end);
-    const { rt, reads } = this;
-    const [, width] = matrixShape(entry.spec.shape);
-    const rowBytes = width * STORED_BYTES[entry.spec.dtype];
-    const bytes = (end - begin) * rowBytes;
-    return rt.scope(() => {
-      const raw = rt.empty([Math.ceil(bytes / 4)]);
-      const from = entry.place.begin + begin * rowBytes;
-      reads.wait(reads.begin(entry.place.file, from, from + bytes, raw.ptr));
-      return rt.bytes(raw.ptr, bytes).slice();
-    });
+    const bytes = rowBytes(entry.spec);
+    const arrival = this.arrivals.begin(entry.file, [[entry.begin + begin * bytes, entry.begin + end * bytes]]);
+    return this.arrivals.take(arrival, (raw) => this.rt.bytes(raw.ptr, (end - begin) * bytes).slice());
   }
-}
 
-/** Whether one makes room before another: experts before the rest; of experts the longest unused, of the rest the last used. */
-function goesBefore(one: Entry, other: Entry): boolean {
-  if (one.place.expert !== other.place.expert) return one.place.expert;
-  return one.place.expert ? one.used < other.used : one.used > other.used;
-}
-
-/** Waits for all, and then throws what the first failure threw: none may still write when its memory is freed. */
-function waitAll(reads: Reads, begun: readonly number[]): void {
-  let fault: { error: unknown } | undefined;
-  for (const read of begun) {
-    try {
-      reads.wait(read);
-    } catch (error) {
-      fault ??= { error };
-    }
+  private entry(name: string): Entry {
+    const entry = this.entries.get(name);
+    if (!entry) throw new WeightError(`${name}: missing`);
+    return entry;
   }
-  if (fault) throw fault.error;
-}
-
-/** One stored row as float32. */
-function widen(rt: Runtime, dtype: WeightSpec["dtype"], y: number, x: number, size: number): void {
-  if (dtype === "bf16") rt.kernels.bf16ToF32(y, x, size);
-  else if (dtype === "f16") rt.kernels.f16ToF32(y, x, size);
-  else rt.bytes(y, 4 * size).set(rt.bytes(x, 4 * size));
 }

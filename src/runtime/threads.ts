@@ -14,6 +14,9 @@ export const canShare = globalThis.crossOriginIsolated === true && typeof Shared
 export const cannotShare =
   "the page is not cross-origin isolated (serve it with Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp)";
 
+/** Whether another thread can read the Blobs of this one. */
+export const blobsTravel: boolean = true;
+
 /** Processors. */
 export const cores = globalThis.navigator?.hardwareConcurrency ?? 1;
 

@@ -13,16 +13,25 @@ export interface Weights {
   readonly fixed: boolean;
   /** Says that a weight will be asked for soon: where fetching takes time, it may begin. */
   soon?(name: string): void;
+  /** The first bytes of a weight as it is held, where `at` would have to fetch all of it. */
+  sample?(name: string, bytes: number): Uint8Array<ArrayBuffer>;
   /** The matrices over the vocabulary, where they are too large to be held whole. */
   readonly vocabulary?: Vocabulary;
 }
 
 /** Matrices `[vocab, hidden]`, of which a pass needs a few rows, or every row once. */
 export interface Vocabulary {
-  /** Rows of these numbers, as float32 `[ids, hidden]`. */
-  rows(name: string, ids: readonly number[]): Tensor;
-  /** All rows in order, in parts, each valid until the next. */
-  parts(name: string): Iterable<{ readonly begin: number; readonly tensor: Tensor }>;
+  /** Rows of these numbers, one for each. */
+  rows(name: string, ids: readonly number[]): Iterable<VocabularyPart>;
+  /** All rows. */
+  parts(name: string): Iterable<VocabularyPart>;
+}
+
+/** Some rows of a matrix in panels, valid until the next ones; together they are all rows that were asked for, in order. */
+export interface VocabularyPart {
+  /** The first one's place among those asked for. */
+  readonly first: number;
+  readonly tensor: Tensor;
 }
 
 /** Float dtypes that checkpoints store. */
@@ -111,32 +120,15 @@ export class ResidentWeights implements StoredWeights {
    */
   writeRows(name: string, begin: number, bytes: Uint8Array, dtype?: StoredDType): number {
     const { rt } = this;
-    const { kernels: k } = rt;
     const { tensor, spec } = this.entry(name);
     const from = dtype ?? spec.dtype;
     const [, width] = matrixShape(spec.shape);
     const rows = bytes.byteLength / STORED_BYTES[from] / width;
     this.checkRows(name, begin, rows, bytes.byteLength);
-    const size = rows * width;
     return rt.scope(() => {
       const stored = rt.empty([Math.ceil(bytes.byteLength / 4)]);
       rt.bytes(stored.ptr, bytes.byteLength).set(bytes);
-      const wide = from === "f32" ? stored : rt.empty([size]);
-      if (from === "bf16") k.bf16ToF32(wide.ptr, stored.ptr, size);
-      if (from === "f16") k.f16ToF32(wide.ptr, stored.ptr, size);
-      const target = tensor.ptr + rowOffset(tensor, begin);
-      if (tensor.layout === "rows") rt.bytes(target, size * 4).set(rt.bytes(wide.ptr, size * 4));
-      else if (tensor.dtype === "f32") rt.run("packF32", [target, wide.ptr, rows, width, 0, Math.ceil(rows / PANEL)], PACKING * size);
-      else if (tensor.dtype === "q8") k.packQ8(target, wide.ptr, rows, width);
-      else if (from === "bf16") rt.run("packBf16", [target, stored.ptr, rows, width, 0, Math.ceil(rows / PANEL)], PACKING * size);
-      else {
-        const narrow = rt.empty([Math.ceil(size / 2)]);
-        k.f32ToBf16(narrow.ptr, wide.ptr, size);
-        rt.run("packBf16", [target, narrow.ptr, rows, width, 0, Math.ceil(rows / PANEL)], PACKING * size);
-        // The largest float32 numbers round to infinity: count what is held.
-        k.bf16ToF32(wide.ptr, narrow.ptr, size);
-      }
-      return k.countNonFinite(wide.ptr, size);
+      return packRows(tensor, begin, stored.ptr, rows, from);
     });
   }
 
@@ -187,10 +179,48 @@ export class ResidentWeights implements StoredWeights {
   }
 }
 
+/**
+ * Brings rows as they are stored, at an address, into the order of a tensor.
+ *
+ * @param begin the first one's number, a multiple of 32
+ * @returns how many of the elements are NaN or infinite, as bf16 those that become so included
+ */
+export function packRows(tensor: Tensor, begin: number, stored: number, rows: number, from: StoredDType): number {
+  const { rt } = tensor;
+  const { kernels: k } = rt;
+  const [, width] = matrixShape(tensor.shape);
+  const size = rows * width;
+  const target = tensor.ptr + rowOffset(tensor, begin);
+  return rt.scope(() => {
+    const wide = from === "f32" ? stored : rt.empty([size]).ptr;
+    if (from === "bf16") k.bf16ToF32(wide, stored, size);
+    if (from === "f16") k.f16ToF32(wide, stored, size);
+    if (tensor.layout === "rows") rt.bytes(target, size * 4).set(rt.bytes(wide, size * 4));
+    else if (tensor.dtype === "f32") rt.run("packF32", [target, wide, rows, width, 0, Math.ceil(rows / PANEL)], PACKING * size);
+    else if (tensor.dtype === "q8") k.packQ8(target, wide, rows, width);
+    else if (from === "bf16") rt.run("packBf16", [target, stored, rows, width, 0, Math.ceil(rows / PANEL)], PACKING * size);
+    else {
+      const narrow = rt.empty([Math.ceil(size / 2)]);
+      k.f32ToBf16(narrow.ptr, wide, size);
+      rt.run("packBf16", [target, narrow.ptr, rows, width, 0, Math.ceil(rows / PANEL)], PACKING * size);
+      // The largest float32 numbers round to infinity: count what is held.
+      const held = rt.empty([size]);
+      k.bf16ToF32(held.ptr, narrow.ptr, size);
+      return k.countNonFinite(held.ptr, size);
+    }
+    return k.countNonFinite(wide, size);
+  });
+}
+
 /** Rows of about a megabyte as float32, in whole panels. */
 export function pieceRows(shape: readonly number[]): number {
   const [rows, width] = matrixShape(shape);
   return Math.min(rows, Math.max(PANEL, Math.floor(STAGE_BYTES / (width * 4) / PANEL) * PANEL));
+}
+
+/** A copy of the first words of a tensor as it lies in memory, at most so many bytes. */
+export function firstBytes({ rt, ptr, shape, dtype, layout }: Tensor, bytes: number): Uint8Array<ArrayBuffer> {
+  return rt.bytes(ptr, Math.min(bytes, bytesOf(shape, dtype, layout) & ~3)).slice();
 }
 
 /** `[rows, width]`; a vector is one row. */

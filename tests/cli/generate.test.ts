@@ -58,6 +58,13 @@ test.each([
   [["--stop-ids", "1,,2"], "--stop-ids"],
   [["--threads", "0"], '--threads: expected "auto" or an integer within [1, 64], got "0"'],
   [["--threads", "65"], "--threads"],
+  [["--budget", "1GiB"], "--budget: expected with --residency streamed only"],
+  [["--residency", "resident", "--budget", "1GiB"], "--budget: expected with --residency streamed only"],
+  ...["", "big", "1 TiB", "0", "-1", "1.2.3", "1e9", "GiB"].map((size): [string[], string] => [
+    ["--residency", "streamed", `--budget=${size}`],
+    `--budget: expected a size such as 512MiB, 1.5GB or a number of bytes, got ${JSON.stringify(size)}`,
+  ]),
+  [["--residency", "elsewhere"], "elsewhere"],
 ])("%j is refused before anything is loaded, by generate and chat", async (options, message) => {
   for (const args of [
     ["generate", "no/such/model", "--prompt", "x"],
@@ -81,6 +88,16 @@ test("--threads auto is the default", async () => {
     /on (\d+ threads?)/.exec((await run(["generate", tiny, "--ids", "1", "-n", "1", ...args])).stderr)?.[1];
   expect(await threads("--threads", "auto")).toBe(await threads());
   expect(await threads("--threads", "3")).toBe("3 threads");
+});
+
+test("--residency streamed with a --budget gives the same ids", async () => {
+  for (const budget of ["1MiB", "1.5 mb", "700000", "1GiB"]) {
+    const { exitCode, stdout } = await run(["generate", tiny, "--ids", ids, "-n", "24", "--residency", "streamed", "--budget", budget]);
+    expect([exitCode, stdout.trim().split(" ").map(Number)], budget).toEqual([0, continuation]);
+  }
+  const { exitCode, stderr } = await run(["generate", tiny, "--ids", ids, "--residency", "streamed", "--budget", "1KiB"]);
+  expect(exitCode).toBe(1);
+  expect(stderr).toMatch(/^error: load: budgetBytes: expected at least [\d.]+ KiB, .*, got 1 KiB/);
 });
 
 test("--stop-ids ends the generation", async () => {

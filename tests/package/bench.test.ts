@@ -39,6 +39,21 @@ describe("the short form of every group runs, without peers and from any directo
     }
   });
 
+  test("streaming", () => {
+    const { heats = [], skipped } = run("streaming");
+    expect(skipped).toEqual([]);
+    const [{ results }] = heats as [NonNullable<Report["heats"]>[number]];
+    expect(results.map(({ name }) => name)).toEqual(
+      ["simd", "simd 2 threads", "relaxed", "relaxed 2 threads"].map((name) => `lightning-m1 ${name}`),
+    );
+    for (const { rates } of results) {
+      for (const rate of ["hits", "read", "first", "decode"]) expect(rates[rate]!.median, rate).toBeGreaterThan(0);
+      // Of so small files most of the time is messages, which nothing hides.
+      expect(rates.hidden!.median).toBeLessThan(1);
+    }
+    expect(readdirSync(tmpdir()).filter((name) => name.startsWith("lightning-m1-streaming-"))).toEqual([]);
+  });
+
   test("long", () => {
     const { series = [], skipped } = run("long");
     expect(skipped).toEqual([]);
@@ -54,7 +69,10 @@ test("shapes are the caller's", () => {
 });
 
 test.each([
-  [["--only", "sums"], '--only: expected products, int8, lightning, attention, threads, model, profile, train, long, got "sums"'],
+  [
+    ["--only", "sums"],
+    '--only: expected products, int8, lightning, attention, threads, model, profile, train, long, streaming, got "sums"',
+  ],
   [["--only", "products", "--shapes", "1x2"], '--shapes: expected MxKxN,…, got "1x2"'],
   [["--only", "products", "--shapes", "1x2x0"], '--shapes: expected MxKxN,…, got "1x2x0"'],
   [["--only", "products,long", "--shapes", "1x2x3"], "--shapes: expected with --only products, int8, threads, got long"],

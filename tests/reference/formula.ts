@@ -3,7 +3,7 @@
 /** FNV-1a of the name, 32 bits. */
 export function formulaSeed(name: string): bigint {
   let hash = 0x811c9dc5n;
-  for (const byte of Buffer.from(name, "utf8")) hash = ((hash ^ BigInt(byte)) * 0x01000193n) & 0xffffffffn;
+  for (const byte of new TextEncoder().encode(name)) hash = ((hash ^ BigInt(byte)) * 0x01000193n) & 0xffffffffn;
   return hash;
 }
 
