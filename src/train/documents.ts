@@ -52,18 +52,20 @@ export function parts(documents: readonly Document[], tokens: number): Document[
   return groups;
 }
 
-/** The rows that predict a target that counts, with it and its weight. */
-export function targetsOf(documents: readonly Document[]): { rows: number[]; targets: number[]; weights: number[] } {
-  const [rows, targets, weights]: [number[], number[], number[]] = [[], [], []];
+/** The rows that predict a target that counts; and, document by document, these targets and their weights. */
+export function targetsOf(documents: readonly Document[]): { rows: number[]; targets: number[][]; weights: number[][] } {
+  const rows: number[] = [];
   let begin = 0;
-  for (const document of documents) {
-    for (let t = 1; t < document.ids.length; t++) {
-      if (document.weights[t] === 0) continue;
+  const counted = documents.map(({ ids, weights }) => {
+    const own = { targets: [] as number[], weights: [] as number[] };
+    for (let t = 1; t < ids.length; t++) {
+      if (weights[t] === 0) continue;
       rows.push(begin + t - 1);
-      targets.push(document.ids[t]!);
-      weights.push(document.weights[t]!);
+      own.targets.push(ids[t]!);
+      own.weights.push(weights[t]!);
     }
-    begin += document.ids.length;
-  }
-  return { rows, targets, weights };
+    begin += ids.length;
+    return own;
+  });
+  return { rows, targets: counted.map(({ targets }) => targets), weights: counted.map(({ weights }) => weights) };
 }

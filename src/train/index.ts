@@ -6,7 +6,8 @@
 export { type LossPoint, lossCurve } from "./curve.js";
 export { type Dataset, streamOf, textDataset } from "./data.js";
 export type { Example } from "./documents.js";
+export type { Objective, ObjectiveValue } from "./loss.js";
 export { evaluate, type RunOptions, run, type StepMetrics, type Window } from "./run.js";
 export type { Schedule } from "./schedule.js";
 export { type TokenizerOptions, trainTokenizer } from "./tokenizer.js";
-export { type Losses, type Trainable, Trainer, type TrainerOptions } from "./trainer.js";
+export { type Likelihood, type Losses, type Trainable, Trainer, type TrainerOptions } from "./trainer.js";

@@ -3,7 +3,9 @@ import type { Cache } from "../model/cache.js";
 import type { Config } from "../model/config.js";
 import type { Transformer } from "../model/transformer.js";
 import { balance } from "../ops/balance.js";
+import { residual } from "../ops/pointwise.js";
 import { take } from "../ops/route.js";
+import { logSoftmax, softmax, targetLogprobs } from "../ops/softmax.js";
 import { InputError, LightningError } from "../runtime/errors.js";
 import { count, flag, number, parseOptions } from "../runtime/options.js";
 import { readRows } from "../runtime/rows.js";
@@ -12,7 +14,7 @@ import type { Tensor } from "../runtime/tensor.js";
 import { ResidentWeights } from "../runtime/weights.js";
 import { LONGEST, Parameter } from "./adamw.js";
 import { type Document, documentsOf, type Example, parts, targetsOf } from "./documents.js";
-import { crossEntropy } from "./loss.js";
+import { crossEntropy, lossOf, type Objective, ragged } from "./loss.js";
 import { decodeState, encodeState } from "./state.js";
 
 /** A model whose parameters can be trained: what `MiniMaxM1` is, created or loaded with `dtype: "f32"`. */
@@ -39,6 +41,8 @@ export interface TrainerOptions {
   auxLossCoef?: number;
   /** A batch of more tokens (8,192) goes through in parts, one after the other, whose gradients are added up; a document is never cut. The load-balancing loss is that of each part, so it depends on the parts. */
   microBatchTokens?: number;
+  /** Logits are divided by it before they become probabilities (1): that of the sampling, where the data was sampled. */
+  temperature?: number;
   /** Layers keep their input alone and compute the rest again on the way back (false): less memory, one more forward pass, the same bits. */
   checkpointing?: boolean;
 }
@@ -75,12 +79,16 @@ export const trainerOptions = v.strictObject({
   ),
   auxLossCoef: v.optional(number("a number of at least 0", (x) => Number.isFinite(x) && x >= 0)),
   microBatchTokens: v.optional(count, 8192),
+  temperature: v.optional(
+    number("a number within [1e-3, 1e3]", (x) => x >= 1e-3 && x <= 1e3),
+    1,
+  ),
   checkpointing: v.optional(flag, false),
 });
 
 /** What one batch says about the model, before its update. */
 export interface Losses {
-  /** What is minimised: `crossEntropy + auxLossCoef · auxLoss`. */
+  /** What is minimised: `crossEntropy + auxLossCoef · auxLoss`; with an objective, its loss in place of the cross-entropy. */
   readonly loss: number;
   /** `−Σ w log p / Σ w` over the targets of all documents, in nats per token. */
   readonly crossEntropy: number;
@@ -92,6 +100,14 @@ export interface Losses {
   readonly tokens: number;
   /** Per layer, the share of tokens that reach each expert; they add up to k. */
   readonly expertLoad: readonly Float64Array[];
+}
+
+/** What the model gives the targets of one document. */
+export interface Likelihood {
+  /** log p of each target of a weight above 0, in order. */
+  readonly logp: Float64Array;
+  /** −Σ p log p over the vocabulary at the same places, in nats. */
+  readonly entropy: Float64Array;
 }
 
 /**
@@ -135,11 +151,12 @@ export class Trainer {
   /**
    * The gradients of a batch, by checkpoint name and in the shapes of the checkpoint, row by row, neither clipped nor decayed; nothing is changed.
    *
+   * @param objective what is minimised in place of the cross-entropy
    * @throws {InputError} no documents, no target that counts, or ids outside the vocabulary
    */
-  gradients(batch: readonly Example[]): Losses & { readonly gradients: Map<string, Float32Array> } {
+  gradients(batch: readonly Example[], objective?: Objective): Losses & { readonly gradients: Map<string, Float32Array> } {
     try {
-      const losses = this.accumulate(batch);
+      const losses = this.accumulate(batch, objective);
       return { ...losses, gradients: new Map(this.parameters.map(({ name, gradient }) => [name, readRows(gradient)])) };
     } finally {
       this.clear();
@@ -150,18 +167,19 @@ export class Trainer {
    * One update: gradients of the batch, clipped to `clipNorm` together, then AdamW.
    *
    * @param lr learning rate of this step
+   * @param objective what is minimised in place of the cross-entropy, a policy's objective for example
    * @returns losses before the update, and the Euclidean norm of all gradients together before clipping
    * @throws {InputError} no documents, no target that counts, or ids outside the vocabulary
    * @throws {MemoryError} what the tape holds of the largest part does not fit (smaller `microBatchTokens`, shorter documents, or `checkpointing`); the weights are as they were
    * @throws {LightningError} a loss or a gradient that is not finite; the weights are as they were
    */
-  step(batch: readonly Example[], lr = this.options.lr): Losses & { readonly gradNorm: number } {
+  step(batch: readonly Example[], lr = this.options.lr, objective?: Objective): Losses & { readonly gradNorm: number } {
     if (!(Number.isFinite(lr) && lr >= 0)) throw new InputError(`step: lr: expected a number of at least 0, got ${lr}`);
     if (lr * this.options.weightDecay > 1) {
       throw new InputError(`step: lr: expected lr · weightDecay of at most 1, got ${lr} · ${this.options.weightDecay}`);
     }
     try {
-      const losses = this.accumulate(batch);
+      const losses = this.accumulate(batch, objective);
       const gradNorm = Math.sqrt(this.parameters.reduce((sum, parameter) => sum + parameter.squares(), 0));
       if (!Number.isFinite(losses.loss) || !Number.isFinite(gradNorm)) {
         throw new LightningError(
@@ -188,7 +206,14 @@ export class Trainer {
 
   /** Losses of a batch, without a tape, so in less memory: for data that the model is not trained on. Throws as `gradients` does. */
   evaluate(batch: readonly Example[]): Losses {
-    return this.through(batch, (part, whole) => this.forward(part, whole));
+    return this.through(batch, (part, first, whole) => this.forward(part, first, whole)).reduce(both);
+  }
+
+  /**
+   * Log-probabilities of the targets of each document, and the entropy of what they were drawn from, in the form of training: all tokens of a document at once. Throws as `gradients` does.
+   */
+  likelihoods(batch: readonly Example[]): Likelihood[] {
+    return this.through(batch, (part) => this.measure(part)).flat();
   }
 
   /** Weights, moments, `steps` and `documents`, exact to the bit: a safetensors file of three times the weights. Options are not in it. For a model to use, save the model. */
@@ -219,20 +244,20 @@ export class Trainer {
   }
 
   /** Adds the gradients of a batch to those that are there. */
-  private accumulate(batch: readonly Example[]): Losses {
+  private accumulate(batch: readonly Example[], objective?: Objective): Losses {
     // Refused before anything is computed, if there are none any more.
     void this.parameters;
     const { checkpointing } = this.options;
-    return this.through(batch, (part, whole) => {
+    return this.through(batch, (part, first, whole) => {
       const tape = new Tape(this.transformer.rt, { parameters: this.gradientOf, checkpointing });
-      const losses = tape.watch(() => this.forward(part, whole));
+      const losses = tape.watch(() => this.forward(part, first, whole, objective));
       tape.backward();
       return losses;
-    });
+    }).reduce(both);
   }
 
-  /** A batch in parts that fit into memory together. */
-  private through(batch: readonly Example[], body: (part: readonly Document[], whole: Whole) => Losses): Losses {
+  /** A batch in parts that fit into memory together: what `body` makes of each. */
+  private through<T>(batch: readonly Example[], body: (part: readonly Document[], first: number, whole: Whole) => T): T[] {
     const documents = documentsOf(batch, this.transformer.config);
     const whole = { tokens: sum(documents, ({ ids }) => ids.length), mass: sum(documents, ({ mass }) => mass) };
     if (!Number.isFinite(whole.mass)) throw new InputError(`Trainer: batch: weights: expected a finite sum, got ${whole.mass}`);
@@ -240,38 +265,58 @@ export class Trainer {
       throw new InputError(
         "Trainer: batch: expected at least one target that counts, got none (a document has one less than tokens, and prompts have none: a longer window?)",
       );
-    return parts(documents, this.options.microBatchTokens)
-      .map((part) => this.transformer.rt.scope(() => body(part, whole)))
-      .reduce(both);
+    let first = 0;
+    return parts(documents, this.options.microBatchTokens).map((part) => {
+      const result = this.transformer.rt.scope(() => body(part, first, whole));
+      first += part.length;
+      return result;
+    });
   }
 
-  /** What a part contributes to the losses of the whole batch. */
-  private forward(documents: readonly Document[], whole: Whole): Losses {
-    const { transformer } = this;
+  /** What a part, from document `first` of the batch on, contributes to the losses of the whole batch. */
+  private forward(documents: readonly Document[], first: number, whole: Whole, objective?: Objective): Losses {
     const { auxLossCoef } = this.options;
-    const caches: Cache[] = [];
-    try {
-      for (const _ of documents) caches.push(transformer.newCache());
-      const { hidden, routerLogits } = transformer.forward(documents.map(({ ids }, i) => ({ ids, cache: caches[i]! })));
+    return this.pass(documents, (hidden, routerLogits) => {
       const { rows, targets, weights } = targetsOf(documents);
-      const crossEntropyLoss =
+      const shares = weights.map((row) => row.map((weight) => weight / whole.mass));
+      const likely = crossEntropy(shares);
+      const { loss: own, logp } =
         rows.length === 0
-          ? 0
-          : crossEntropy(
-              transformer.logits(take(hidden, rows)),
-              targets,
-              weights.map((weight) => weight / whole.mass),
-            );
+          ? { loss: 0, logp: [] }
+          : lossOf(this.logits(hidden, rows), targets, objective ? (logp) => objective(logp, first) : likely);
       const share = hidden.shape[0]! / whole.tokens;
-      const { loss, load } = balance(routerLogits, transformer.config.numExpertsPerTok, auxLossCoef * share);
+      const { loss, load } = balance(routerLogits, this.transformer.config.numExpertsPerTok, auxLossCoef * share);
       return {
-        loss: crossEntropyLoss + auxLossCoef * loss * share,
-        crossEntropy: crossEntropyLoss,
+        loss: own + auxLossCoef * loss * share,
+        crossEntropy: objective ? likely(logp).loss : own,
         auxLoss: loss * share,
         targets: rows.length,
         tokens: hidden.shape[0]!,
         expertLoad: load.map((layer) => layer.map((x) => x * share)),
       };
+    });
+  }
+
+  private measure(documents: readonly Document[]): Likelihood[] {
+    return this.pass(documents, (hidden) => {
+      const { rows, targets } = targetsOf(documents);
+      if (rows.length === 0) return targets.map(() => ({ logp: new Float64Array(0), entropy: new Float64Array(0) }));
+      const { rt } = this.transformer;
+      const logits = this.logits(hidden, rows);
+      const logp = ragged(rt.f32(targetLogprobs(logits, rt.from(targets.flat(), [rows.length], "i32"))), targets);
+      const entropy = ragged(entropies(logits), targets);
+      return targets.map((_, i) => ({ logp: logp[i]!, entropy: entropy[i]! }));
+    });
+  }
+
+  /** The documents through the model, each from a fresh state. */
+  private pass<T>(documents: readonly Document[], body: (hidden: Tensor, routerLogits: readonly Tensor[]) => T): T {
+    const { transformer } = this;
+    const caches: Cache[] = [];
+    try {
+      for (const _ of documents) caches.push(transformer.newCache());
+      const { hidden, routerLogits } = transformer.forward(documents.map(({ ids }, i) => ({ ids, cache: caches[i]! })));
+      return body(hidden, routerLogits);
     } finally {
       // A tape still needs them.
       const { tape } = transformer.rt;
@@ -281,6 +326,13 @@ export class Trainer {
       if (tape) tape.atEnd(dispose);
       else dispose();
     }
+  }
+
+  /** Logits of these rows, at the temperature. */
+  private logits(hidden: Tensor, rows: readonly number[]): Tensor {
+    const logits = this.transformer.logits(take(hidden, rows));
+    const { temperature } = this.options;
+    return temperature === 1 ? logits : residual(logits, logits, { alpha: 1 / temperature, beta: 0 });
   }
 
   private clear(): void {
@@ -314,6 +366,16 @@ function parametersOf({ weights, kv }: Transformer): Parameter[] {
     throw error;
   }
   return parameters;
+}
+
+/** −Σ p log p of each row, in float64 from float32 probabilities. */
+function entropies(logits: Tensor): Float64Array {
+  const { rt } = logits;
+  const [rows, dim] = logits.shape as [number, number];
+  const [p, logp] = [softmax(logits), logSoftmax(logits)].map((x) => rt.f32(x)) as [Float32Array, Float32Array];
+  const entropy = new Float64Array(rows);
+  for (let i = 0; i < rows * dim; i++) if (p[i]! > 0) entropy[Math.floor(i / dim)]! -= p[i]! * logp[i]!;
+  return entropy;
 }
 
 function both(a: Losses, b: Losses): Losses {

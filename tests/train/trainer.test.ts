@@ -9,6 +9,7 @@ import { trainTokenizer } from "../../src/train/tokenizer.js";
 import { Trainer, type TrainerOptions } from "../../src/train/trainer.js";
 import { randomIds } from "../support/random.js";
 import { GRADIENTS, maxAbsDiff, normDistance } from "../support/tolerance.js";
+import { shift } from "../support/training-state.js";
 
 const tiny = {
   model_type: "minimax_m1",
@@ -90,18 +91,6 @@ describe.each(Object.entries(configs))("gradients, %s", (_, config) => {
     for (const [name, gradient] of parts.gradients) expect(normDistance(gradient, whole.gradients.get(name)!), name).toBeLessThan(1e-5);
   });
 });
-
-/** Moves the weights of a saved state along gradients. */
-function shift(state: Uint8Array, gradients: ReadonlyMap<string, Float32Array>, by: number): void {
-  const view = new DataView(state.buffer);
-  const length = Number(view.getBigUint64(0, true));
-  const header = JSON.parse(new TextDecoder().decode(state.subarray(8, 8 + length)));
-  for (const [name, gradient] of gradients) {
-    const [begin] = header[`weight.${name}`].data_offsets;
-    const values = new Float32Array(state.buffer, 8 + length + begin, gradient.length);
-    for (const [i, g] of gradient.entries()) values[i]! += by * g;
-  }
-}
 
 describe("documents", () => {
   test("in one batch do not see each other", async () => {
