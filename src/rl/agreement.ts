@@ -1,0 +1,27 @@
+/** How far two computations of the same probabilities agree. */
+export interface Agreement {
+  /** Pearson's r of the two probabilities of every token; 1 where one of them does not vary. */
+  readonly correlation: number;
+  /** The largest difference of the two probabilities of a token. */
+  readonly largest: number;
+}
+
+/**
+ * Whether the policy that samples and the policy that is trained are one: the probabilities of sampled tokens, token by token against all at once. The report found 0.987 of correlation with a
+ * head in bf16 and 0.997 in float32 (section 3.2, figure 3), and no growth of the reward with the first.
+ *
+ * @param logp of each token of each response, ragged, the same in both
+ */
+export function agreement(sampled: readonly Float64Array[], trained: readonly Float64Array[]): Agreement {
+  const [x, y] = [sampled, trained].map((rows) => rows.flatMap((row) => Array.from(row, Math.exp))) as [number[], number[]];
+  const [mx, my] = [x, y].map((values) => values.reduce((sum, p) => sum + p, 0) / values.length) as [number, number];
+  let [xy, xx, yy, largest] = [0, 0, 0, 0];
+  for (const [i, p] of x.entries()) {
+    const [dx, dy] = [p - mx, y[i]! - my];
+    xy += dx * dy;
+    xx += dx * dx;
+    yy += dy * dy;
+    largest = Math.max(largest, Math.abs(p - y[i]!));
+  }
+  return { correlation: xx > 0 && yy > 0 ? xy / Math.sqrt(xx * yy) : 1, largest };
+}
