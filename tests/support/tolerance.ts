@@ -26,6 +26,9 @@ export const GRADIENTS = { loss: 1e-5, relative: 1e-4, steps: 1e-4 } as const;
  */
 export const GOLDEN_Q8 = { logits: (2 ** 8 * GOLDEN.logits) / 10 } as const;
 
+/** Losses of policies and their gradients in float64, against vectors written with 16 digits: relative to the value, or to 1. */
+export const OBJECTIVES = 1e-12;
+
 /** The same for lightning states, which grow with the sequence: relative to the largest entry. */
 export function goldenState(expected: Numbers): number {
   return 1e-5 * Math.max(1, maxAbs(expected));
