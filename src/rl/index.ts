@@ -1,11 +1,13 @@
 /**
- * Reinforcement learning: puzzles whose answers a program checks. See {@link tasks} and {@link Task}.
+ * Reinforcement learning: objectives on log-probabilities ({@link cispo} and its neighbours), advantages, and puzzles whose answers a program checks ({@link tasks}).
  *
  * @module lightning-m1/rl
  */
 
 export { Random } from "../generate/random.js";
+export { type AdvantageOptions, batchAdvantages, groupAdvantages, type RewardValue } from "./advantages.js";
 export { chatCodec } from "./codec.js";
 export { type Codec, drawInstance, drawPuzzle, isHeldOut, type Puzzle, solutions } from "./dataset.js";
 export { type EvaluateOptions, evaluateTasks, heldOut, meanAccuracy, type Score, type Solver } from "./evaluate.js";
+export * from "./objectives/index.js";
 export * from "./tasks/index.js";

@@ -26,6 +26,15 @@ export const GRADIENTS = { loss: 1e-5, relative: 1e-4, steps: 1e-4 } as const;
  */
 export const GOLDEN_Q8 = { logits: (2 ** 8 * GOLDEN.logits) / 10 } as const;
 
+/** Losses of policies and their gradients in float64, against vectors written with 16 digits: relative to the value, or to 1. */
+export const OBJECTIVES = 1e-12;
+
+/** Numbers that are given with five digits behind the point. */
+export const PRINTED = 1e-5;
+
+/** A bandit that learns, against another implementation's means over 8 seeds: batches, relative to theirs, and the share of clipped tokens, of which two digits are known. */
+export const BANDIT = { relative: 0.15, clipped: 0.03 } as const;
+
 /** The same for lightning states, which grow with the sequence: relative to the largest entry. */
 export function goldenState(expected: Numbers): number {
   return 1e-5 * Math.max(1, maxAbs(expected));

@@ -1,0 +1,97 @@
+import * as v from "valibot";
+import { InputError } from "../../runtime/errors.js";
+import { parseOptions, word } from "../../runtime/options.js";
+import { checkMask, type PolicyBatch } from "./batch.js";
+
+/**
+ * How the terms of tokens become one number: what a token of response i weighs, with n_i tokens of N in all, and G responses.
+ *
+ * - `"token"`: 1 / N. All tokens alike (CISPO, DAPO).
+ * - `"sequence"`: 1 / (G n_i). All responses alike (GRPO).
+ * - `{ constant: L }`: 1 / (G L). No length of a response enters (Dr. GRPO); with L = 1 the mean over responses of sums over tokens.
+ * - `{ mix: λ }`: λ / (G n_i) + (1 − λ) / N. Our reading of "combined sample-level loss and token-level normalisation" (M1 report, section 5), which gives no formula.
+ */
+export type Aggregation = "token" | "sequence" | { readonly constant: number } | { readonly mix: number };
+
+export interface AggregationOptions {
+  /** Each objective says what is usual for it. */
+  aggregation?: Aggregation;
+  /** What N and G count: all that is given (`"minibatch"`, the default), or a group, and then the mean over groups (`"group"`, which needs `groups`). */
+  scope?: "minibatch" | "group";
+  /** Whether responses without a token that counts are among the G responses, and groups of them among the groups: `"count"`, the default, as TRL has it, or `"skip"`, as verl. */
+  empty?: "count" | "skip";
+}
+
+const EXPECTED = '"token", "sequence", { constant: above 0 } or { mix: within [0, 1] }';
+
+function isAggregation(x: unknown): x is Aggregation {
+  if (x === "token" || x === "sequence") return true;
+  if (typeof x !== "object" || x === null || Object.keys(x).length !== 1) return false;
+  const { constant, mix } = x as { constant?: unknown; mix?: unknown };
+  if (typeof constant === "number") return constant > 0 && Number.isFinite(constant);
+  return typeof mix === "number" && mix >= 0 && mix <= 1;
+}
+
+export const aggregationEntries = {
+  aggregation: v.optional(v.custom<Aggregation>(isAggregation, EXPECTED)),
+  scope: v.optional(word("minibatch", "group")),
+  empty: v.optional(word("count", "skip")),
+};
+
+const schema = v.strictObject({ ...aggregationEntries, aggregation: v.custom<Aggregation>(isAggregation, EXPECTED) });
+
+/**
+ * What each token of a response weighs in the loss, one number per response. Objectives ask for it themselves; whoever computes a minibatch in parts asks for the whole
+ * of it and gives each part its share as `weights`, so that the gradients of the parts add up to that of the minibatch.
+ *
+ * @throws {InputError} a mask, groups or options that do not fit
+ */
+export function responseWeights(
+  { mask, groups }: Pick<PolicyBatch, "mask" | "groups">,
+  options: AggregationOptions & { aggregation: Aggregation },
+): Float64Array {
+  const parsed = parseOptions(schema, options, "responseWeights");
+  checkMask({ mask, groups }, "responseWeights");
+  return weightsOf({ mask, groups }, parsed, "responseWeights");
+}
+
+/** The same for what has been checked. */
+export function weightsOf(
+  { mask, groups }: Pick<PolicyBatch, "mask" | "groups">,
+  { aggregation, scope = "minibatch", empty = "count" }: AggregationOptions & { aggregation: Aggregation },
+  where: string,
+): Float64Array {
+  if (scope === "group" && groups === undefined) {
+    throw new InputError(`${where}: groups: expected the group of each response, for scope "group", got none`);
+  }
+  const lengths = mask.map(tokensOf);
+  const counts = (i: number) => empty === "count" || lengths[i]! > 0;
+  const scopes = new Map<number, number[]>();
+  for (const i of lengths.keys()) {
+    if (!counts(i)) continue;
+    const key = scope === "group" ? groups![i]! : 0;
+    scopes.set(key, [...(scopes.get(key) ?? []), i]);
+  }
+  const weights = new Float64Array(mask.length);
+  for (const members of scopes.values()) {
+    const tokens = members.reduce((sum, i) => sum + lengths[i]!, 0);
+    for (const i of members) {
+      if (lengths[i]! > 0) weights[i] = weight(aggregation, lengths[i]!, tokens, members.length) / scopes.size;
+    }
+  }
+  return weights;
+}
+
+function weight(aggregation: Aggregation, length: number, tokens: number, responses: number): number {
+  if (aggregation === "token") return 1 / tokens;
+  if (aggregation === "sequence") return 1 / (responses * length);
+  if ("constant" in aggregation) return 1 / (responses * aggregation.constant);
+  return aggregation.mix / (responses * length) + (1 - aggregation.mix) / tokens;
+}
+
+/** n_i = Σ_t m_it */
+export function tokensOf(mask: ArrayLike<number>): number {
+  let tokens = 0;
+  for (let t = 0; t < mask.length; t++) tokens += mask[t]!;
+  return tokens;
+}

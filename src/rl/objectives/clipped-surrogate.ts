@@ -1,0 +1,19 @@
+import { type Bounds, clip } from "./bounds.js";
+import type { Surrogate } from "./policy-loss.js";
+
+/**
+ * PPO's clipped surrogate (Schulman et al. 2017), and dual-clip PPO's with a cap (Ye et al. 2020):
+ *
+ *     J = min(r A, clip(r, minWeight, maxWeight) A),   for A < 0 at least cap · A
+ *     dJ/dlogp = r A, and 0 where a bound decides
+ *
+ * On a bound the gradient passes, as PyTorch's clamp has it.
+ */
+export function clippedSurrogate(bounds: Bounds, cap = Number.POSITIVE_INFINITY): Surrogate {
+  return ({ ratio: r, advantage: A, saturated }) => {
+    const clipped = Math.min(r * A, clip(r, bounds) * A);
+    const value = A < 0 ? Math.max(clipped, cap * A) : clipped;
+    const out = saturated || (A > 0 && r > bounds.maxWeight) || (A < 0 && (r < bounds.minWeight || r > cap));
+    return { value, slope: out ? 0 : r * A, clipped: out };
+  };
+}

@@ -1,0 +1,12 @@
+export { type Aggregation, type AggregationOptions, responseWeights } from "./aggregation.js";
+export type { Numbers, PolicyBatch } from "./batch.js";
+export { type Bounds, fromEpsilons } from "./bounds.js";
+export { type CispoOptions, cispo } from "./cispo.js";
+export { type DapoOptions, dapo } from "./dapo.js";
+export { type DualClipOptions, dualClip } from "./dual-clip.js";
+export { type GrpoOptions, grpo } from "./grpo.js";
+export { type GspoOptions, gspo } from "./gspo.js";
+export type { ObjectiveOptions, PolicyLoss } from "./policy-loss.js";
+export { reinforce } from "./reinforce.js";
+export type { PolicyStats } from "./stats.js";
+export { type UnifiedOptions, unified } from "./unified.js";

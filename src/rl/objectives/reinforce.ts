@@ -1,0 +1,22 @@
+import * as v from "valibot";
+import { parseOptions } from "../../runtime/options.js";
+import type { PolicyBatch } from "./batch.js";
+import { type ObjectiveOptions, objectiveEntries, type PolicyLoss, policyLoss } from "./policy-loss.js";
+
+const schema = v.strictObject(objectiveEntries);
+
+/**
+ * REINFORCE with importance weights (M1 report, eq. 3), the off-policy policy gradient:
+ *
+ *     J = 1/N Σ_i Σ_t sg(r) A_i log π_θ
+ *     dloss/dlogp = −w r A
+ *
+ * By default a mean over all tokens, so that it is CISPO without bounds; the report's equation divides by |o_i|, which is `aggregation: "sequence"`.
+ *
+ * @throws {InputError} a batch or options that do not fit
+ */
+export function reinforce(batch: PolicyBatch, options: ObjectiveOptions = {}): PolicyLoss {
+  return policyLoss("reinforce", batch, parseOptions(schema, options, "reinforce"), "token", ({ ratio: r, advantage: A, logp }) => {
+    return { value: r * A * logp, slope: r * A, clipped: false };
+  });
+}

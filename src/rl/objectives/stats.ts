@@ -1,0 +1,86 @@
+/** What an objective saw: of the tokens that count only, each counting as much. All 0 where there are none. */
+export interface PolicyStats {
+  /** Tokens that count. */
+  readonly tokens: number;
+  /** Shares of the tokens whose weight was cut or whose gradient was stopped: of all, of those with an advantage above 0, of those with one below. */
+  readonly clipFraction: { readonly all: number; readonly positive: number; readonly negative: number };
+  /** r = π_θ / π_old: its mean, and how much of it is below what (linear between neighbours). GSPO's are those of the responses. */
+  readonly ratio: {
+    readonly mean: number;
+    readonly min: number;
+    readonly p05: number;
+    readonly p50: number;
+    readonly p95: number;
+    readonly p99: number;
+    readonly max: number;
+  };
+  /** (Σ r)² / Σ r²: how many tokens with equal weights would be worth as much. */
+  readonly effectiveSampleSize: number;
+  /** Mean of |log π_θ − log π_old|. */
+  readonly meanAbsLogRatio: number;
+  /** Estimates of KL(π_old ‖ π_θ) in nats per token, from d = log π_θ − log π_old (Schulman 2020): k1 = mean of −d, k3 = mean of e^d − 1 − d. */
+  readonly kl: { readonly k1: number; readonly k3: number };
+  /** k3 against the reference, KL(π_θ ‖ π_ref): what `klCoef` multiplies. Only with `logpRef`. */
+  readonly klRef?: number;
+}
+
+/** One token that counts. */
+interface Seen {
+  /** What the objective used: of the token, or of its response. */
+  readonly ratio: number;
+  /** Of the token itself. */
+  readonly logRatio: number;
+  readonly k3: number;
+  readonly klRef: number;
+  readonly advantage: number;
+  readonly clipped: boolean;
+}
+
+/** Takes in token by token. */
+export class Tally {
+  private readonly ratios: number[] = [];
+  private readonly signs = { positive: { tokens: 0, clipped: 0 }, negative: { tokens: 0, clipped: 0 }, none: { tokens: 0, clipped: 0 } };
+  private readonly sums = { abs: 0, k1: 0, k3: 0, ref: 0 };
+
+  constructor(private readonly hasReference: boolean) {}
+
+  add({ ratio, logRatio, k3, klRef, advantage, clipped }: Seen): void {
+    this.ratios.push(ratio);
+    this.sums.abs += Math.abs(logRatio);
+    this.sums.k1 -= logRatio;
+    this.sums.k3 += k3;
+    this.sums.ref += klRef;
+    const sign = this.signs[advantage > 0 ? "positive" : advantage < 0 ? "negative" : "none"];
+    sign.tokens++;
+    sign.clipped += Number(clipped);
+  }
+
+  stats(): PolicyStats {
+    const sorted = Float64Array.from(this.ratios).sort();
+    const tokens = sorted.length;
+    const [sum, squares] = [sorted.reduce((s, r) => s + r, 0), sorted.reduce((s, r) => s + r * r, 0)];
+    const mean = (total: number, count = tokens) => (count === 0 ? 0 : total / count);
+    const { positive, negative, none } = this.signs;
+    const at = (share: number) => (tokens === 0 ? 0 : quantile(sorted, share));
+    return {
+      tokens,
+      clipFraction: {
+        all: mean(positive.clipped + negative.clipped + none.clipped),
+        positive: mean(positive.clipped, positive.tokens),
+        negative: mean(negative.clipped, negative.tokens),
+      },
+      ratio: { mean: mean(sum), min: at(0), p05: at(0.05), p50: at(0.5), p95: at(0.95), p99: at(0.99), max: at(1) },
+      effectiveSampleSize: tokens === 0 ? 0 : sum ** 2 / squares,
+      meanAbsLogRatio: mean(this.sums.abs),
+      kl: { k1: mean(this.sums.k1), k3: mean(this.sums.k3) },
+      ...(this.hasReference && { klRef: mean(this.sums.ref) }),
+    };
+  }
+}
+
+/** The value below which this share of an ascending array lies, linear between neighbours. */
+export function quantile(ascending: ArrayLike<number>, share: number): number {
+  const place = share * (ascending.length - 1);
+  const [below, above] = [ascending[Math.floor(place)]!, ascending[Math.ceil(place)]!];
+  return below + (above - below) * (place - Math.floor(place));
+}
