@@ -7,6 +7,7 @@ import type { Parameter } from "./adamw.js";
 export interface Position {
   readonly steps: number;
   readonly documents: number;
+  readonly progress?: unknown;
 }
 
 const FORMAT = "lightning-m1 training state 1";
@@ -63,5 +64,5 @@ export function decodeState(bytes: Uint8Array, parameters: readonly Parameter[])
     const [weight, first, second] = found[i]!.map((read) => read()) as [Float32Array, Float32Array, Float32Array];
     parameter.restore({ weight, first, second });
   }
-  return { steps: position.steps, documents: position.documents };
+  return { steps: position.steps, documents: position.documents, progress: position.progress };
 }

@@ -122,6 +122,8 @@ export class Trainer {
   steps = 0;
   /** Documents that a run has taken so far. */
   documents = 0;
+  /** What else a run has to know to go on: JSON, saved with the rest. */
+  progress: unknown;
   private readonly transformer: Transformer;
   private owned: readonly Parameter[] | undefined;
   private readonly decaying: ReadonlySet<Parameter>;
@@ -216,9 +218,9 @@ export class Trainer {
     return this.through(batch, (part) => this.measure(part)).flat();
   }
 
-  /** Weights, moments, `steps` and `documents`, exact to the bit: a safetensors file of three times the weights. Options are not in it. For a model to use, save the model. */
+  /** Weights, moments, `steps`, `documents` and `progress`, exact to the bit: a safetensors file of three times the weights. Options are not in it. For a model to use, save the model. */
   save(): Uint8Array<ArrayBuffer> {
-    return encodeState(this.parameters, { steps: this.steps, documents: this.documents });
+    return encodeState(this.parameters, { steps: this.steps, documents: this.documents, progress: this.progress });
   }
 
   /**
@@ -228,9 +230,10 @@ export class Trainer {
    */
   restore(bytes: Uint8Array): void {
     if (!(bytes instanceof Uint8Array)) throw new InputError(`restore: bytes: expected those of save, got ${typeof bytes}`);
-    const { steps, documents } = decodeState(bytes, this.parameters);
+    const { steps, documents, progress } = decodeState(bytes, this.parameters);
     this.steps = steps;
     this.documents = documents;
+    this.progress = progress;
   }
 
   /** Frees gradients and moments; the model stays. */
