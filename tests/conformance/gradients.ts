@@ -405,7 +405,7 @@ export const gradientsSuite: Suite = (runtime) => {
         });
       fc.assert(
         fc.property(cases, seed, (one, s) => check(runtime(), s, one)),
-        { numRuns: 60 },
+        { numRuns: 25 },
       );
     });
 

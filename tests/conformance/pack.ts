@@ -10,6 +10,12 @@ import type { Suite } from "./harness.js";
 /** Every 16-bit pattern, as a matrix that fills whole panels and one that does not. */
 const patterns = Uint16Array.from({ length: 1 << 16 }, (_, i) => i);
 
+/** Where two arrays begin to differ, −1 if they do not: of half a million numbers, sooner than `toEqual`. */
+function firstDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  for (let i = 0; i < Math.max(a.length, b.length); i++) if (!Object.is(a[i], b[i])) return i;
+  return -1;
+}
+
 export const packSuite: Suite = (runtime) => {
   /** Stored bytes in, stored bytes out. */
   function roundTrip(dtype: StoredDType, resident: ResidentDType, shape: [number, number], bytes: Uint8Array): Uint8Array {
@@ -58,7 +64,7 @@ export const packSuite: Suite = (runtime) => {
       ];
       for (const [rows, width] of shapes) {
         const bytes = new Uint8Array(Uint32Array.from({ length: rows * width }, () => integer(2 ** 32)).buffer);
-        expect(roundTrip("f32", "f32", [rows, width], bytes)).toEqual(bytes);
+        expect(firstDifference(roundTrip("f32", "f32", [rows, width], bytes), bytes)).toBe(-1);
       }
     });
   });
@@ -78,12 +84,11 @@ export const packSuite: Suite = (runtime) => {
         const bytes = encode(type, randomTensor(rows, rows * width));
         const stored = decode(type, bytes);
         const values = decode(type, roundTrip(dtype, "q8", [rows, width], bytes));
-        expect(values).toEqual(decode(type, encode(type, dequantized(stored, width))));
+        expect(firstDifference(values, decode(type, encode(type, dequantized(stored, width))))).toBe(-1);
         const { scales } = quantize(stored, width, 127);
-        for (let i = 0; i < values.length; i++) {
-          const error = tolerance.quantization(127, 127 * scales[i]!) + (dtype === "f32" ? 0 : 2 ** -8 * Math.abs(stored[i]!));
-          expect(Math.abs(values[i]! - stored[i]!)).toBeLessThanOrEqual(error);
-        }
+        const allowed = (i: number) =>
+          tolerance.quantization(127, 127 * scales[i]!) + (dtype === "f32" ? 0 : 2 ** -8 * Math.abs(stored[i]!));
+        expect(values.findIndex((value, i) => !(Math.abs(value - stored[i]!) <= allowed(i)))).toBe(-1);
       }
     });
 
