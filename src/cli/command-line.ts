@@ -10,11 +10,12 @@ import { generate } from "./generate.js";
 import { inspect } from "./inspect.js";
 import { checkUsage, UsageError } from "./options.js";
 import { plan } from "./plan.js";
+import { rl } from "./rl.js";
 import { serve } from "./serve.js";
 import { Ended, openTerminal, type Streams, type Terminal, visible } from "./terminal.js";
 import { train } from "./train.js";
 
-const commands = { generate, chat, serve, eval: evaluate, inspect, analyze, plan, fullsize, train } as unknown as Readonly<
+const commands = { generate, chat, serve, eval: evaluate, inspect, analyze, plan, fullsize, train, rl } as unknown as Readonly<
   Record<string, CommandDef>
 >;
 
@@ -43,6 +44,7 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     "lightning-m1 plan --weights bf16 --nodes 2 --kubernetes | kubectl apply -f -",
   ],
   serve: ["lightning-m1 serve", "lightning-m1 serve ./checkpoint --port 8000 --max-batch 16"],
+  rl: ["lightning-m1 rl run cispo.json --out ./run", "lightning-m1 rl run cispo.json --batches 10 --json"],
   train: ["lightning-m1 train puzzles.train.json --out ./run", "lightning-m1 train puzzles.train.json --steps 100 --threads 1"],
 };
 

@@ -40,11 +40,6 @@ export const sampling = {
   "stop-ids": { type: "string", valueHint: "1,2", description: "Stop at these token ids" },
 } as const satisfies ArgsDef;
 
-/** How far a training goes. */
-export const training = {
-  steps: { type: "string", valueHint: "n", description: "Steps in all, in place of the file's" },
-} as const satisfies ArgsDef;
-
 type Given = Readonly<Record<string, unknown>>;
 
 /** The options of `loading` as the library takes them. */
@@ -57,7 +52,7 @@ export function loadingOptions(args: Given) {
     dtype: args.dtype as "q8" | "bf16" | "f32" | undefined,
     kv: args.kv as "q8" | "bf16" | "f32" | undefined,
     build: args.build as "auto" | "simd" | "relaxed" | "debug" | undefined,
-    threads: args.threads === "auto" ? ("auto" as const) : number(args, "threads", threads),
+    threads: threadsOf(args),
     revision: args.revision as string | undefined,
     localFilesOnly: args["local-files-only"] as boolean | undefined,
   };
@@ -80,12 +75,9 @@ export function samplingOptions(args: Given, rawArgs: readonly string[]) {
   };
 }
 
-/** What a command line says about a training. */
-export function trainingOptions(args: Given) {
-  return {
-    threads: args.threads === "auto" ? ("auto" as const) : number(args, "threads", threads),
-    steps: number(args, "steps", positive),
-  };
+/** How many threads compute, if that was said. */
+export function threadsOf(args: Given): number | "auto" | undefined {
+  return args.threads === "auto" ? "auto" : number(args, "threads", threads);
 }
 
 /** Whether the tokens depend on the seed: without a temperature any restriction samples. */

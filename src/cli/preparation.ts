@@ -7,6 +7,7 @@ import { type Dataset, streamOf, textDataset, trainTokenizer } from "../train/in
 import type { Plan } from "../train/plan.js";
 import type { Identity } from "./run-directory.js";
 import { whyUnread } from "./terminal.js";
+import type { LoadOptions } from "./training-run.js";
 
 /** What a training needs, made from its plan and nothing else. */
 export interface Preparation {
@@ -15,8 +16,6 @@ export interface Preparation {
   readonly heldOut: Dataset;
   readonly identity: Identity;
 }
-
-type LoadOptions = Pick<NonNullable<Parameters<typeof MiniMaxM1.load>[1]>, "threads" | "signal" | "onWarning">;
 
 /** Of a text, the share at its end that is held out. */
 const HELD_OUT = 0.05;

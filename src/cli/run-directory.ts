@@ -17,18 +17,28 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { CheckpointError, InputError } from "../index.js";
-import { type LossPoint, lossCurve, type StepMetrics, type Trainer } from "../train/index.js";
+import type { Trainer } from "../train/index.js";
 import { whyUnread } from "./terminal.js";
 
 /** What decides the numbers of a run, but how long it is, as JSON. A state belongs to one of these. */
 export type Identity = Readonly<Record<string, unknown>>;
 
-/** Files that a run replaces or cuts. */
-const OWN = ["metrics.jsonl", "loss.svg"];
+/** What is particular to the runs of one command. */
+export interface RunKind<Point> {
+  /** What lines of metrics count: "step". */
+  readonly unit: string;
+  /** How many of them the trainer has behind it. */
+  position(trainer: Trainer): number;
+  /** A line's number, and what is kept of it; undefined if it is no such line. */
+  read(line: Readonly<Record<string, unknown>>): { readonly at: number; readonly point: Point } | undefined;
+  /** The file with a picture of all lines so far. */
+  readonly picture: string;
+  draw(points: readonly Point[]): string | Promise<string>;
+}
 
-export class RunDirectory {
-  /** One per step so far. */
-  readonly points: LossPoint[] = [];
+export class RunDirectory<Point> {
+  /** One per line so far. */
+  readonly points: Point[] = [];
   /** Where the model goes in the end. */
   readonly model: string;
   private readonly state: string;
@@ -37,6 +47,7 @@ export class RunDirectory {
 
   private constructor(
     readonly path: string,
+    readonly kind: RunKind<Point>,
     private readonly unlock: () => void,
   ) {
     this.model = join(path, "model");
@@ -45,10 +56,10 @@ export class RunDirectory {
   }
 
   /** Makes the directory if need be, and keeps other processes out until `close`. @throws {InputError} another process trains there */
-  static open(path: string): RunDirectory {
+  static open<Point>(path: string, kind: RunKind<Point>): RunDirectory<Point> {
     return guard(path, () => {
       mkdirSync(path, { recursive: true });
-      return new RunDirectory(path, lock(path));
+      return new RunDirectory(path, kind, lock(path));
     });
   }
 
@@ -59,7 +70,8 @@ export class RunDirectory {
    * @throws {CheckpointError} a state that is damaged
    */
   resume(trainer: Trainer, identity: Identity): void {
-    if (existsSync(this.state)) {
+    const restored = existsSync(this.state);
+    if (restored) {
       this.compare(identity);
       try {
         trainer.restore(readFileSync(this.state));
@@ -68,7 +80,8 @@ export class RunDirectory {
         throw new CheckpointError(`${this.state}: ${cause.message} (to begin anew, remove this file)`, { cause });
       }
     } else {
-      const foreign = existsSync(this.identity) ? undefined : OWN.find((name) => existsSync(join(this.path, name)));
+      const own = ["metrics.jsonl", this.kind.picture];
+      const foreign = existsSync(this.identity) ? undefined : own.find((name) => existsSync(join(this.path, name)));
       if (foreign)
         throw new InputError(`${this.path}: expected a new directory or one of a training, got one with ${foreign} (another --out)`);
       replace(this.identity, new TextEncoder().encode(`${JSON.stringify(identity, null, 2)}\n`));
@@ -76,20 +89,20 @@ export class RunDirectory {
     const path = join(this.path, "metrics.jsonl");
     guard(path, () => {
       this.metrics = openSync(path, "a+");
-      ftruncateSync(this.metrics, this.readMetrics(readFileSync(path), trainer.steps));
+      ftruncateSync(this.metrics, restored ? this.readMetrics(readFileSync(path), this.kind.position(trainer)) : 0);
     });
   }
 
-  /** One line of metrics. How tokens were spread over experts is left out: it is most of the bytes. */
-  append({ expertLoad: _, ...metrics }: StepMetrics): void {
-    guard(join(this.path, "metrics.jsonl"), () => writeAll(this.metrics!, new TextEncoder().encode(`${JSON.stringify(metrics)}\n`)));
-    this.points.push(pointOf(metrics));
+  /** One line of metrics, of this kind. */
+  append(line: object): void {
+    guard(join(this.path, "metrics.jsonl"), () => writeAll(this.metrics!, new TextEncoder().encode(`${JSON.stringify(line)}\n`)));
+    this.points.push(this.kind.read(line as Record<string, unknown>)!.point);
   }
 
-  save(trainer: Trainer): void {
+  async save(trainer: Trainer): Promise<void> {
     guard(this.path, () => fsyncSync(this.metrics!));
     replace(this.state, trainer.save());
-    replace(join(this.path, "loss.svg"), new TextEncoder().encode(lossCurve(this.points)));
+    replace(join(this.path, this.kind.picture), new TextEncoder().encode(await this.kind.draw(this.points)));
   }
 
   close(): void {
@@ -98,18 +111,19 @@ export class RunDirectory {
     this.unlock();
   }
 
-  /** Takes in the lines of steps up to `last` and tells where they end; there may be others, and the beginning of one. */
+  /** Takes in the lines with numbers up to `last` and tells where they end; there may be others, and the beginning of one. */
   private readMetrics(bytes: Uint8Array, last: number): number {
     let end = 0;
     for (let next = bytes.indexOf(10); next >= 0; next = bytes.indexOf(10, end)) {
-      let line: Partial<StepMetrics> | null;
+      let line: unknown;
       try {
         line = JSON.parse(new TextDecoder().decode(bytes.subarray(end, next)));
       } catch {
         break;
       }
-      if (!(line && Number.isSafeInteger(line.step) && line.step! <= last && Number.isFinite(line.crossEntropy))) break;
-      this.points.push(pointOf(line as StepMetrics));
+      const known = isObject(line) ? this.kind.read(line) : undefined;
+      if (!known || !(known.at <= last)) break;
+      this.points.push(known.point);
       end = next + 1;
     }
     return end;
@@ -132,8 +146,8 @@ export class RunDirectory {
   }
 }
 
-function pointOf({ step, crossEntropy, heldOutLoss }: Pick<StepMetrics, "step" | "crossEntropy" | "heldOutLoss">): LossPoint {
-  return { step, loss: crossEntropy, heldOut: heldOutLoss ?? undefined };
+function isObject(x: unknown): x is Readonly<Record<string, unknown>> {
+  return typeof x === "object" && x !== null;
 }
 
 /** The first place at which two pieces of JSON differ, whatever the order of keys. */

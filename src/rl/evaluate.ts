@@ -31,12 +31,7 @@ export interface EvaluateOptions {
   signal?: AbortSignal;
 }
 
-const schema = v.strictObject({
-  tasks: v.custom<readonly Task[]>((x) => Array.isArray(x) && x.length > 0, "one or more tasks"),
-  perLevel: v.optional(
-    number("an integer within [1, 100,000]", (x) => Number.isInteger(x) && x >= 1 && x <= 100_000),
-    50,
-  ),
+const answering = {
   seed: v.optional(seedNumber, 1),
   temperature: v.optional(
     number("a number of at least 0", (x) => x >= 0),
@@ -49,23 +44,37 @@ const schema = v.strictObject({
   maxTokens: v.optional(count, 512),
   batch: v.optional(count, 64),
   signal: v.optional(signal),
+};
+
+const answerSchema = v.strictObject(answering);
+const schema = v.strictObject({
+  tasks: v.custom<readonly Task[]>((x) => Array.isArray(x) && x.length > 0, "one or more tasks"),
+  perLevel: v.optional(
+    number("an integer within [1, 100,000]", (x) => Number.isInteger(x) && x >= 1 && x <= 100_000),
+    50,
+  ),
+  ...answering,
 });
 
-/** How a level of a task went. Shares of its instances. */
-export interface Score {
-  readonly task: string;
-  readonly level: number;
-  readonly instances: number;
+/** How puzzles were answered: shares of them. */
+export interface Answers {
   /** Right answers. */
   readonly accuracy: number;
   /** Responses that have the form. */
   readonly formatted: number;
+  /** Mean number of tokens of a response. */
+  readonly tokens: number;
+}
+
+/** How a level of a task went. Shares of its instances. */
+export interface Score extends Answers {
+  readonly task: string;
+  readonly level: number;
+  readonly instances: number;
   /** Right answers by blind guessing: expected, from 20 guesses for each instance. */
   readonly blind: number;
   /** Right answers by always giving the same one: the most frequent among instances that are not held out. */
   readonly majority: number;
-  /** Mean number of tokens of a response. */
-  readonly tokens: number;
 }
 
 /**
@@ -75,44 +84,48 @@ export interface Score {
  * @throws {InputError} options that do not fit
  */
 export async function* evaluateTasks(model: Solver, options: EvaluateOptions): AsyncGenerator<Score> {
-  const { tasks, perLevel, seed, temperature, topP, maxTokens, batch, signal } = parseOptions(schema, options, "evaluateTasks");
-  const sampling = temperature === 0 ? { temperature } : { temperature, topP };
+  const { tasks, perLevel, ...rest } = parseOptions(schema, options, "evaluateTasks");
+  const { seed } = rest;
   for (const task of tasks) {
     for (let level = 1; level <= task.levels; level++) {
       const puzzles = heldOut(task, level, perLevel, seed);
-      let [right, formed, tokens] = [0, 0, 0];
-      for (let begin = 0; begin < puzzles.length; begin += batch) {
-        const some = puzzles.slice(begin, begin + batch);
-        const inputs = some.map(({ instance }) => [{ role: "user", content: task.question(instance) }] as const);
-        const texts = some.map(() => "");
-        for await (const { index, text } of model.generateBatch(inputs, {
-          ...sampling,
-          maxTokens,
-          seed: (seed + begin) % SEEDS,
-          signal,
-        })) {
-          texts[index] += text;
-          tokens++;
-        }
-        for (const [i, { instance }] of some.entries()) {
-          const { formatted, correct } = judge(task, instance, texts[i]!);
-          formed += Number(formatted);
-          right += Number(correct);
-        }
-      }
-      const share = (n: number) => n / puzzles.length;
+      const { accuracy, formatted, tokens } = await answerPuzzles(model, puzzles, rest);
       const baselines = { blind: blind(task, puzzles, seed), majority: majority(task, level, puzzles, seed) };
-      yield {
-        task: task.name,
-        level,
-        instances: puzzles.length,
-        accuracy: share(right),
-        formatted: share(formed),
-        ...baselines,
-        tokens: share(tokens),
-      };
+      yield { task: task.name, level, instances: puzzles.length, accuracy, formatted, ...baselines, tokens };
     }
   }
+}
+
+/**
+ * Puts puzzles to a model and judges its responses, which are sampled as those of `evaluateTasks`: the i-th with the seed `seed` + i.
+ *
+ * @throws {InputError} no puzzles, or options that do not fit
+ */
+export async function answerPuzzles(
+  model: Solver,
+  puzzles: readonly Puzzle[],
+  options: Omit<EvaluateOptions, "tasks" | "perLevel"> = {},
+): Promise<Answers> {
+  const { seed, temperature, topP, maxTokens, batch, signal } = parseOptions(answerSchema, options, "answerPuzzles");
+  if (!Array.isArray(puzzles) || puzzles.length === 0) throw new InputError("answerPuzzles: puzzles: expected at least one, got none");
+  const sampling = temperature === 0 ? { temperature } : { temperature, topP };
+  let [right, formed, tokens] = [0, 0, 0];
+  for (let begin = 0; begin < puzzles.length; begin += batch) {
+    const some = puzzles.slice(begin, begin + batch);
+    const inputs = some.map(({ task, instance }) => [{ role: "user", content: task.question(instance) }] as const);
+    const texts = some.map(() => "");
+    for await (const { index, text } of model.generateBatch(inputs, { ...sampling, maxTokens, seed: (seed + begin) % SEEDS, signal })) {
+      texts[index] += text;
+      tokens++;
+    }
+    for (const [i, { task, instance }] of some.entries()) {
+      const { formatted, correct } = judge(task, instance, texts[i]!);
+      formed += Number(formatted);
+      right += Number(correct);
+    }
+  }
+  const share = (n: number) => n / puzzles.length;
+  return { accuracy: share(right), formatted: share(formed), tokens: share(tokens) };
 }
 
 /**
@@ -159,6 +172,6 @@ function majority(task: Task, level: number, puzzles: readonly Puzzle[], seed: n
 }
 
 /** The mean of `accuracy` over all levels of all tasks. */
-export function meanAccuracy(scores: readonly Score[]): number {
+export function meanAccuracy(scores: readonly Pick<Score, "accuracy">[]): number {
   return scores.reduce((sum, { accuracy }) => sum + accuracy, 0) / scores.length;
 }

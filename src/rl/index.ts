@@ -11,7 +11,16 @@ export { type Agreement, agreement } from "./agreement.js";
 export { chatCodec } from "./codec.js";
 export * from "./curriculum/index.js";
 export { type Codec, drawInstance, drawPuzzle, isHeldOut, type Puzzle, solutions } from "./dataset.js";
-export { type EvaluateOptions, evaluateTasks, heldOut, meanAccuracy, type Score, type Solver } from "./evaluate.js";
+export {
+  type Answers,
+  answerPuzzles,
+  type EvaluateOptions,
+  evaluateTasks,
+  heldOut,
+  meanAccuracy,
+  type Score,
+  type Solver,
+} from "./evaluate.js";
 export {
   type AnsweredWithReference,
   type Grade,

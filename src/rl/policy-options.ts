@@ -1,8 +1,10 @@
 import * as v from "valibot";
+import { generateEntries } from "../generate/options.js";
+import { InputError } from "../runtime/errors.js";
 import { callback, count, index, number, parseOptions, seedNumber, signal } from "../runtime/options.js";
 import { type Schedule, schedule } from "../train/schedule.js";
-import type { AdvantageOptions } from "./advantages.js";
-import type { WindowOptions } from "./curriculum/index.js";
+import { type AdvantageOptions, groupAdvantages } from "./advantages.js";
+import { nextWindow, reportWindows, type WindowOptions } from "./curriculum/index.js";
 import type { AggregationOptions, PolicyBatch, PolicyLoss } from "./objectives/index.js";
 
 /** How a policy is trained. */
@@ -40,6 +42,7 @@ export interface PolicyOptions {
   schedule?: Schedule;
   /** Which problems and which tokens (0). */
   seed?: number;
+  /** Ends the run while a batch is sampled. One that is being learned from is learned from to its end, so that the trainer always stands between two batches. */
   signal?: AbortSignal;
 }
 
@@ -63,7 +66,7 @@ export const policyEntries = {
     0,
   ),
   rounds: v.optional(index, 3),
-  repetition: v.optional(v.union([v.literal(false), object<{ tokens?: number; probability?: number }>()], "an object or false")),
+  repetition: v.optional(generateEntries.repetition),
   followPassRates: v.optional(
     v.custom<boolean>((x) => typeof x === "boolean", "true or false"),
     true,
@@ -72,16 +75,44 @@ export const policyEntries = {
   seed: v.optional(seedNumber, 0),
 };
 
-const schema = v.pipe(
-  v.strictObject({
-    ...policyEntries,
-    objective: v.optional(callback<(batch: PolicyBatch) => PolicyLoss>()),
-    signal: v.optional(signal),
-  }),
-  v.check(({ groups, minibatches }) => minibatches <= groups, "at least as many groups as minibatches"),
-);
+const schema = v.strictObject({
+  ...policyEntries,
+  objective: v.optional(callback<(batch: PolicyBatch) => PolicyLoss>()),
+  signal: v.optional(signal),
+});
 
 /** @throws {InputError} options that do not fit */
 export function parsePolicyOptions(options: PolicyOptions, where: string) {
-  return parseOptions(schema, options, where);
+  const parsed = parseOptions(schema, options, where);
+  checkPolicyOptions(parsed, where);
+  return parsed;
+}
+
+/** What single options do not tell. @throws {InputError} options that do not fit each other, or whose own options do not fit */
+export function checkPolicyOptions(
+  { groups, minibatches, advantages, maxTokens }: Required<Pick<PolicyOptions, "groups" | "minibatches" | "advantages" | "maxTokens">>,
+  where: string,
+): void {
+  if (minibatches > groups) throw new InputError(`${where}: minibatches: expected at most groups, ${groups}, got ${minibatches}`);
+  const windows = windowsOf(maxTokens);
+  const state = { tokens: windows.windows?.[0] ?? 0, perplexities: [] };
+  // Whoever reads them says what is wrong with them.
+  within(`${where}: advantages`, () => groupAdvantages([0], advantages));
+  within(`${where}: maxTokens`, () => nextWindow(state, { perplexity: 1, lengths: [0] }, windows));
+}
+
+/** Lengths of responses as windows: a number is a single one. */
+export function windowsOf(maxTokens: number | WindowOptions): WindowOptions & { windows: readonly number[] } {
+  const { windows = reportWindows, ...when } = typeof maxTokens === "number" ? { windows: [maxTokens] } : maxTokens;
+  return { windows, ...when };
+}
+
+/** Says where the options stood that a function refuses. */
+export function within<T>(where: string, body: () => T): T {
+  try {
+    return body();
+  } catch (cause) {
+    if (cause instanceof InputError) throw new InputError(`${where}: ${cause.message}`, { cause });
+    throw cause;
+  }
 }

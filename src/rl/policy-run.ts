@@ -4,10 +4,10 @@ import { SEEDS } from "../runtime/options.js";
 import { streamOf } from "../train/data.js";
 import { rateAt } from "../train/schedule.js";
 import type { Trainer } from "../train/trainer.js";
-import { drawPart, mixture, nextWindow, reportWindows, type WindowOptions, type WindowState } from "./curriculum/index.js";
+import { drawPart, mixture, nextWindow, type WindowState } from "./curriculum/index.js";
 import { cispo } from "./objectives/index.js";
 import { describe, type PolicyMetrics, policyState, type UpdateMetrics } from "./policy-metrics.js";
-import { type PolicyOptions, parsePolicyOptions } from "./policy-options.js";
+import { type PolicyOptions, parsePolicyOptions, windowsOf } from "./policy-options.js";
 import { documentOf, updatePolicy } from "./policy-update.js";
 import type { ProblemSource } from "./problem.js";
 import type { Sampler } from "./rollout.js";
@@ -49,8 +49,8 @@ export async function* trainPolicy(
   const settings = parsePolicyOptions(options, "trainPolicy");
   checkSources(sources);
   const { batches, groupSize, minibatches, epochs, seed, signal, objective = cispo, aggregation } = settings;
-  const windows = typeof settings.maxTokens === "number" ? { windows: [settings.maxTokens] } : settings.maxTokens;
-  const progress = (structuredClone(trainer.progress) as Progress | undefined) ?? begin(windows);
+  const windows = windowsOf(settings.maxTokens);
+  const progress = (structuredClone(trainer.progress) as Progress | undefined) ?? begin(windows.windows[0]!);
   const { temperature } = trainer.options;
 
   while (progress.batch < batches) {
@@ -80,7 +80,6 @@ export async function* trainPolicy(
     for (let epoch = 0; epoch < epochs; epoch++) {
       for (const [from, to] of pieces(kept.length, minibatches, groupSize)) {
         await pause();
-        signal?.throwIfAborted();
         const minibatch = samples.slice(from, to);
         // Without anything to learn AdamW would move on its momentum alone.
         if (minibatch.every(({ advantage }) => advantage === 0)) continue;
@@ -108,8 +107,8 @@ export async function* trainPolicy(
   }
 }
 
-function begin({ windows = reportWindows }: WindowOptions): Progress {
-  return { batch: 0, problems: 0, window: { tokens: windows[0]!, perplexities: [] }, passRates: {} };
+function begin(tokens: number): Progress {
+  return { batch: 0, problems: 0, window: { tokens, perplexities: [] }, passRates: {} };
 }
 
 /** How likely each source is. */

@@ -1,0 +1,138 @@
+import * as v from "valibot";
+import { decodeJson, isObject } from "../io/json.js";
+import { InputError } from "../runtime/errors.js";
+import { count, number, parseOptions, seedNumber, text, word } from "../runtime/options.js";
+import { trainerOptions } from "../train/trainer.js";
+import type { Codec } from "./dataset.js";
+import { aggregationEntries } from "./objectives/aggregation.js";
+import {
+  type Aggregation,
+  cispo,
+  dapo,
+  dualClip,
+  grpo,
+  gspo,
+  type PolicyBatch,
+  type PolicyLoss,
+  reinforce,
+  unified,
+} from "./objectives/index.js";
+import { checkPolicyOptions, policyEntries, within } from "./policy-options.js";
+import { type ProblemSource, taskSource } from "./problem.js";
+import { type AnsweredPuzzle, correctnessReward, formatReward } from "./rewards.js";
+import { type Task, tasks } from "./tasks/index.js";
+
+type Objective = (batch: PolicyBatch, options?: object) => PolicyLoss;
+
+const objectives: Readonly<Record<string, Objective>> = { cispo, grpo, dapo, reinforce, gspo, "dual-clip": dualClip, unified };
+const rewards = { correct: correctnessReward, format: formatReward };
+
+const share = number("a number within [0, 1e6]", (x) => x >= 0 && x <= 1e6);
+const named = v.custom<{ readonly name: string }>((x) => isObject(x) && typeof x.name === "string", 'an object with a "name"');
+
+const schema = v.strictObject({
+  model: v.optional(text),
+  tasks: v.pipe(
+    v.array(
+      v.strictObject({
+        name: text,
+        levels: v.optional(v.pipe(v.array(count, "an array of levels"), v.nonEmpty("at least one level"))),
+        weight: v.optional(
+          number("a number above 0", (x) => Number.isFinite(x) && x > 0),
+          1,
+        ),
+      }),
+      "an array of { name, levels, weight }",
+    ),
+    v.nonEmpty("at least one task"),
+  ),
+  rewards: v.optional(v.strictObject({ correct: v.optional(share, 1), format: v.optional(share, 0) }), {}),
+  objective: named,
+  aggregation: aggregationEntries.aggregation,
+  trainer: v.optional(v.omit(trainerOptions, ["decays"]), {}),
+  run: v.omit(v.strictObject(policyEntries), ["seed", "aggregation"]),
+  heldOut: v.optional(v.strictObject({ perLevel: count, every: count })),
+  seed: v.optional(seedNumber, 0),
+  build: v.optional(word("auto", "simd", "relaxed", "debug"), "auto"),
+  save: v.optional(v.strictObject({ every: v.optional(count, 10) }), {}),
+});
+
+/** A level of a task that is learned. */
+export interface PlannedLevel {
+  readonly task: Task;
+  readonly level: number;
+  /** How much of it there is to be, beside the others. */
+  readonly weight: number;
+}
+
+/** A whole run of reinforcement learning, as one JSON file describes it. Paths are as they were written. */
+export type PolicyPlan = Omit<v.InferOutput<typeof schema>, "tasks" | "aggregation"> & {
+  readonly levels: readonly PlannedLevel[];
+  readonly aggregation: Aggregation;
+};
+
+/**
+ * Reads the file of a run.
+ *
+ * @param where the file, for messages
+ * @throws {CheckpointError} other bytes than JSON
+ * @throws {InputError} unknown keys, values that do not fit, or keys that contradict each other
+ */
+export function parsePolicyPlan(bytes: Uint8Array, where: string): PolicyPlan {
+  const { tasks: chosen, aggregation, ...plan } = parseOptions(schema, decodeJson(bytes, where), where);
+  if (Object.values(plan.rewards).every((weight) => weight === 0)) {
+    throw new InputError(`${where}: rewards: expected one above 0, got none`);
+  }
+  checkPolicyOptions(plan.run, `${where}: run`);
+  const usual = usualAggregation(plan, `${where}: objective`);
+  return { ...plan, levels: levelsOf(chosen, where), aggregation: aggregation ?? usual };
+}
+
+/** The objective of a plan, with its options. */
+export function objectiveOf({ objective: { name, ...options } }: Pick<PolicyPlan, "objective">): (batch: PolicyBatch) => PolicyLoss {
+  return (batch) => objectives[name]!(batch, options);
+}
+
+/** A source of problems for every level. */
+export function sourcesOf({ levels, rewards: weights, seed }: PolicyPlan, codec: Pick<Codec, "prompt">): ProblemSource[] {
+  const weighted = (["correct", "format"] as const)
+    .filter((name) => weights[name] > 0)
+    .map((name) => [name, (response: AnsweredPuzzle) => weights[name] * rewards[name](response)] as const);
+  return levels.map(({ task, level, weight }) => taskSource(task, level, codec, { seed, weight, rewards: Object.fromEntries(weighted) }));
+}
+
+/** Two responses, of one token and of two, on-policy and both of advantage 1. */
+const probe: PolicyBatch = { logp: [[-1], [-1, -1]], logpOld: [[-1], [-1, -1]], mask: [[1], [1, 1]], advantages: [1, 1] };
+
+/**
+ * How an objective averages by itself. On-policy and at advantage 1 the gradient of every one of them is minus what a token weighs, which tells: as much in both responses, or half as much in the longer one.
+ *
+ * @throws {InputError} an objective that does not exist, or options that it does not take
+ */
+function usualAggregation({ objective: { name, ...options } }: Pick<PolicyPlan, "objective">, where: string): Aggregation {
+  if (!Object.hasOwn(objectives, name)) {
+    const known = Object.keys(objectives).map((one) => JSON.stringify(one));
+    throw new InputError(`${where}.name: expected one of ${known.join(", ")}, got ${JSON.stringify(name)}`);
+  }
+  const elsewhere = Object.keys(aggregationEntries).find((key) => key in options);
+  if (elsewhere) throw new InputError(`${where}.${elsewhere}: expected none (a file says "aggregation" beside the objective)`);
+  const { dLogp } = within(where, () => objectiveOf({ objective: { name, ...options } })(probe));
+  return dLogp[0]![0] === dLogp[1]![0] ? "token" : "sequence";
+}
+
+function levelsOf(chosen: v.InferOutput<typeof schema>["tasks"], where: string): PlannedLevel[] {
+  const levels = chosen.flatMap(({ name, levels, weight }, i) => {
+    const at = `${where}: tasks.${i}`;
+    const task = tasks.find((one) => one.name === name);
+    if (!task) {
+      const known = tasks.map((one) => JSON.stringify(one.name)).join(", ");
+      throw new InputError(`${at}.name: expected one of ${known}, got ${JSON.stringify(name)}`);
+    }
+    const beyond = levels?.find((level) => level > task.levels);
+    if (beyond) throw new InputError(`${at}.levels: expected levels from 1 to ${task.levels}, got ${beyond}`);
+    return (levels ?? Array.from({ length: task.levels }, (_, l) => l + 1)).map((level) => ({ task, level, weight, at }));
+  });
+  const twin = levels.find(({ task, level }, i) => levels.findIndex((one) => one.task === task && one.level === level) < i);
+  if (twin) throw new InputError(`${twin.at}: expected every level once, got level ${twin.level} of ${twin.task.name} again`);
+  return levels.map(({ at: _, ...level }) => level);
+}
