@@ -33,25 +33,25 @@ export function policyFigure(points: readonly PolicyPoint[]): Figure {
   const ofTasks = styles.map(({ task, color, dashed }): Key => ({ mark: dashed ? "dashed" : "line", color, text: task }));
   const keys: Key[][] = [
     [
-      ...(tested.length > 0 ? [{ mark: "bar", color: "currentColor", text: "held out, mean of all levels" } as const] : []),
+      ...(tested.length > 0 ? [{ mark: "line", color: "currentColor", text: "held out, mean of all levels" } as const] : []),
       { mark: "line", color: PALETTE.grey, text: "sampled to learn from" },
     ],
     ...Array.from({ length: Math.ceil(tasks.length / ROW) }, (_, i) => ofTasks.slice(ROW * i, ROW * (i + 1))),
   ];
-  const notes = ["Share of right answers. Held-out puzzles are never learned from; temperature 1, top-p 0.95."];
+  const notes = ["Held-out puzzles are never learned from; they are answered at temperature 1, top-p 0.95."];
   const top = panelsTop({ notes, keys });
   const x = { x: "batch", y: "accuracy" } as const;
   return {
     ...{ title: "Accuracy over batches", notes, keys },
-    ...{ width: WIDTH, height: top + HEIGHT + 24, data: { points } },
+    ...{ width: WIDTH, height: top + HEIGHT + 30, data: { points } },
     panels: (Plot) => [
       {
-        ...{ title: "", x: 12, y: top - 18 },
+        ...{ title: "share of right answers", x: 12, y: top },
         options: {
           ...{ width: WIDTH - 24, height: HEIGHT, marginLeft: 48, marginRight: 14, marginTop: 14, marginBottom: 40 },
           x: {
             ...{ label: "batches →", labelAnchor: "right", labelArrow: "none", ticks: 6 },
-            domain: [0, Math.max(1, ...points.map(({ batch }) => batch))],
+            domain: [0, Math.max(1, points.at(-1)?.batch ?? 1)],
             tickFormat: (batch: number) => (Number.isInteger(batch) ? `${batch}` : ""),
           },
           y: { label: null, domain: [0, 1], grid: true, ticks: 6, tickFormat: (share: number) => `${Math.round(100 * share)} %` },

@@ -26,7 +26,7 @@ function factsOf({ accuracy, rewards, length, policy, updates, tokensPerSecond }
   return [
     ["right", percent(accuracy)],
     ...(total === undefined ? [] : [["reward", total.toFixed(3)] as const]),
-    ["length", `${length.mean.toFixed(0)}, p99 ${length.p99.toFixed(0)}`],
+    ["length", `${length.mean.toFixed(0)} (p99 ${length.p99.toFixed(0)})`],
     ...(policy ? [["entropy", policy.entropy.toFixed(3)] as const] : []),
     ...(updates.length === 0
       ? []

@@ -1,0 +1,333 @@
+// Reinforcement learning on the command line, with the model in the box. Killed processes are those of the built command; all else runs in this one.
+
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { stripVTControlCharacters } from "node:util";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { drawSvg, PALETTE } from "../../src/cli/picture.js";
+import { policyFigure } from "../../src/cli/policy-figure.js";
+import { Ended } from "../../src/cli/terminal.js";
+import { MiniMaxM1 } from "../../src/index.js";
+import { parsePolicyPlan } from "../../src/rl/plan.js";
+import { random } from "../support/random.js";
+import { run, start, temporary, tiny } from "./harness.js";
+
+const cli = fileURLToPath(new URL("../../dist/node/cli.js", import.meta.url));
+
+const plan = {
+  tasks: [
+    { name: "number-target", levels: [1, 2] },
+    { name: "arithmetic-chain", levels: [2] },
+  ],
+  objective: { name: "cispo", maxWeight: 5 },
+  trainer: { lr: 1e-3, weightDecay: 0, auxLossCoef: 0 },
+  // Learns from all groups, whatever their outcome, so that there is something to learn from in few of them.
+  run: { batches: 3, groups: 2, groupSize: 4, minibatches: 2, maxTokens: 64, rounds: 0 },
+  rewards: { correct: 1, format: 0.1 },
+  heldOut: { perLevel: 2, every: 2 },
+  seed: 1,
+  build: "simd",
+  save: { every: 2 },
+};
+
+/** A directory with the file of a run in it, and where it goes. */
+function planned(changes: object = {}, directory = temporary()): { file: string; out: string } {
+  const file = join(directory, "small.json");
+  writeFileSync(file, JSON.stringify({ ...plan, ...changes }));
+  return { file, out: join(directory, "small-run") };
+}
+
+const rl = (file: string, ...args: string[]) => run(["rl", "run", file, "--threads", "1", ...args]);
+/** Of a file, which may be large. */
+const hash = (...path: string[]) =>
+  createHash("sha256")
+    .update(readFileSync(join(...path)))
+    .digest("hex");
+const metrics = (out: string): Record<string, unknown>[] =>
+  readFileSync(join(out, "metrics.jsonl"), "utf8")
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+const timeless = (out: string) => metrics(out).map(({ seconds: _, tokensPerSecond: __, ...rest }) => rest);
+/** Of all that is left behind, what may not depend on where it was interrupted. */
+const expectSame = (one: string, other: string) => {
+  expect(timeless(one)).toEqual(timeless(other));
+  for (const file of ["state.safetensors", "model/model.safetensors", "curves.svg"]) expect(hash(one, file), file).toBe(hash(other, file));
+  expect(readdirSync(one).sort()).toEqual(readdirSync(other).sort());
+};
+
+describe("a run", () => {
+  test("leaves everything in its directory, and a model that speaks", async () => {
+    const { file, out } = planned();
+    const { exitCode, stdout, stderr } = await rl(file);
+    expect([exitCode, stderr.includes("error")]).toEqual([0, false]);
+    expect(stdout).toMatch(/^3 batches, [1-6] steps, held out \d+\.\d %: .*\/small-run\/model\n$/);
+    expect(stderr).toContain("3,411,392 parameters, simd kernels on 1 thread; beginning, in ");
+    expect(stderr.match(/^batch [0-3] of 3: (held out \d+\.\d %)?/gm)).toEqual([
+      expect.stringContaining("batch 0 of 3: held out"),
+      "batch 1 of 3: ",
+      expect.stringContaining("batch 2 of 3: held out"),
+      expect.stringContaining("batch 3 of 3: held out"),
+    ]);
+    expect(readdirSync(out).sort()).toEqual(["curves.svg", "metrics.jsonl", "model", "state.json", "state.safetensors"]);
+    const lines = metrics(out);
+    expect(Object.keys(lines[0]!)).toEqual(["batch", "heldOut"]);
+    const levels = [
+      { task: "number-target", level: 1 },
+      { task: "number-target", level: 2 },
+      { task: "arithmetic-chain", level: 2 },
+    ];
+    for (const { heldOut } of [lines[0]!, lines[2]!, lines[3]!]) expect(heldOut).toMatchObject(levels);
+    expect(lines[1]!.heldOut).toBeUndefined();
+    for (const [i, line] of lines.slice(1).entries()) {
+      expect(line).toMatchObject({ batch: i + 1, groups: { sampled: 2, kept: 2 }, length: { window: 64 } });
+      const { rewards, accuracy } = line as { rewards: Record<string, number>; accuracy: number };
+      expect(rewards.correct).toBe(accuracy);
+      expect(rewards.total).toBeCloseTo(rewards.correct! + rewards.format!, 12);
+    }
+    const updates = lines.slice(1).flatMap((line) => line.updates as { gradNorm: number }[]);
+    expect(updates.some(({ gradNorm }) => gradNorm > 0)).toBe(true);
+    using model = await MiniMaxM1.load(join(out, "model"));
+    using box = await MiniMaxM1.load();
+    expect([model.config.dtype, model.parameters]).toEqual([box.config.dtype, box.parameters]);
+  });
+
+  test("gives the same bits on two threads; called again when all is done, it does nothing", async () => {
+    const [one, two] = [planned(), planned()];
+    await rl(one.file, "--json");
+    await run(["rl", "run", two.file, "--threads", "2"]);
+    expectSame(one.out, two.out);
+    const again = await rl(one.file, "--json");
+    expect(JSON.parse(again.stdout)).toEqual({
+      ...{ batches: 3, steps: expect.any(Number), heldOut: expect.any(Number), model: join(one.out, "model") },
+    });
+    expectSame(one.out, two.out);
+  });
+
+  test("of fewer batches goes on to more", async () => {
+    const [whole, broken] = [planned({ heldOut: undefined }), planned({ heldOut: undefined })];
+    await rl(whole.file);
+    await rl(broken.file, "--batches", "1");
+    expect(metrics(broken.out)).toHaveLength(1);
+    expect((await rl(broken.file)).stderr).toContain("going on after batch 1");
+    expectSame(broken.out, whole.out);
+  });
+
+  test("killed at six moments ends as one that was not", { timeout: 120_000 }, async () => {
+    const changes = { run: { ...plan.run, batches: 12 }, heldOut: { perLevel: 1, every: 3 } };
+    const [whole, broken] = [planned(changes), planned(changes)];
+    expect((await rl(whole.file)).exitCode).toBe(0);
+    const { uniform } = random(1);
+    const path = join(broken.out, "metrics.jsonl");
+    const written = () => (existsSync(path) ? statSync(path).size : 0);
+    let killedInBatches = 0;
+    for (let kill = 0; kill < 6; kill++) {
+      const before = written();
+      const child = spawn(process.execPath, [cli, "rl", "run", broken.file, "--threads", "1"], { stdio: "ignore" });
+      onTestFinished(() => void child.kill("SIGKILL"));
+      const ended = once(child, "close");
+      // One while it prepares; the others after some batches, within a batch or a save.
+      if (kill === 0) await sleep(300 * uniform());
+      else {
+        while (child.exitCode === null && written() <= before) await sleep(2);
+        await sleep(400 * uniform());
+      }
+      child.kill("SIGKILL");
+      const [, signal] = await ended;
+      if (signal === "SIGKILL" && written() > before) killedInBatches++;
+    }
+    expect(killedInBatches).toBeGreaterThan(2);
+    const { exitCode, stderr } = await rl(broken.file);
+    expect([exitCode, /going on after batch \d/.test(stderr)]).toEqual([0, true]);
+    expectSame(broken.out, whole.out);
+  });
+
+  test("ended by Ctrl-C saves, ends with 130, and goes on to the same bits", async () => {
+    const changes = { run: { ...plan.run, batches: 6 }, save: { every: 100 } };
+    const [whole, broken] = [planned(changes), planned(changes)];
+    await rl(whole.file);
+    const { controller, exitCode, stdout, stderr } = start(["rl", "run", broken.file, "--threads", "1"], { tty: true });
+    await stderr.has(" 2 / 6, ");
+    controller.abort(new Ended(130));
+    expect([await exitCode, stdout.text]).toEqual([130, ""]);
+    const [, saved] = /saved after batch (\d+); the same command goes on/.exec(stderr.text)!;
+    expect(metrics(broken.out)).toHaveLength(1 + Number(saved));
+    expect(existsSync(join(broken.out, "lock"))).toBe(false);
+    expect((await rl(broken.file)).stderr).toContain(`going on after batch ${saved}`);
+    expectSame(broken.out, whole.out);
+  });
+
+  test("is shown on a terminal in lines no wider than it", async () => {
+    const { file } = planned();
+    const { exitCode, stderr } = await run(["rl", "run", file, "--threads", "1"], { tty: true });
+    expect(exitCode).toBe(0);
+    const lines = stripVTControlCharacters(stderr.slice(stderr.lastIndexOf("\u001b[J") + 3)).split("\n");
+    expect(lines[0]).toMatch(/^█{40} 3 \/ 3, 0 s left$/);
+    for (const name of ["held out", "right", "reward", "length", "tokens/s"]) expect(lines.slice(1).join("\n")).toContain(`${name} `);
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThan(80);
+  });
+});
+
+test.each<[object, string]>([
+  [{ tasks: [{ name: "number-target", levels: [1] }] }, 'made with another tasks.1: expected {"task":"number-target","level":2'],
+  [{ objective: { name: "cispo", maxWeight: 4 } }, "made with another objective.maxWeight: expected 5, got 4"],
+  [{ objective: { name: "grpo" } }, 'made with another objective.name: expected "cispo", got "grpo"'],
+  [{ aggregation: "sequence" }, 'made with another aggregation: expected "token", got "sequence"'],
+  [{ rewards: { correct: 1 } }, "made with another rewards.format: expected 0.1, got 0"],
+  [{ run: { ...plan.run, groups: 4 } }, "made with another run.groups: expected 2, got 4"],
+  [{ trainer: { lr: 2e-4 } }, "made with another trainer.lr: expected 0.001, got 0.0002"],
+  [{ seed: 2 }, "made with another seed: expected 1, got 2"],
+])("a state of another run is refused: %j", async (changes, message) => {
+  const { file, out } = planned({ heldOut: undefined });
+  await rl(file, "--batches", "1");
+  const files = ["state.safetensors", "state.json", "metrics.jsonl"];
+  const before = files.map((name) => hash(out, name));
+  planned(changes, join(file, ".."));
+  const { exitCode, stdout, stderr } = await rl(file);
+  expect([exitCode, stdout]).toEqual([1, ""]);
+  expect(stderr).toContain(`error: ${out}/state.safetensors: ${message}`);
+  expect(files.map((name) => hash(out, name))).toEqual(before);
+});
+
+describe("a file", () => {
+  const parse = (changes: object) => parsePolicyPlan(new TextEncoder().encode(JSON.stringify({ ...plan, ...changes })), "FILE");
+
+  test.each<[object, string]>([
+    [{ taks: [] }, "taks: unknown option"],
+    [{ model: 5 }, "model: expected a string of one or more characters, got 5"],
+    [{ tasks: undefined }, "tasks: expected a value, got none"],
+    [{ tasks: [] }, "tasks: expected at least one task, got "],
+    [{ tasks: "all" }, 'tasks: expected an array of { name, levels, weight }, got "all"'],
+    [{ tasks: [{ name: "chess" }] }, 'tasks.0.name: expected one of "dyck-completion", '],
+    [{ tasks: [{ name: "sudoku", level: 1 }] }, "tasks.0.level: unknown option"],
+    [{ tasks: [{ name: "sudoku", levels: [] }] }, "tasks.0.levels: expected at least one level, got "],
+    [{ tasks: [{ name: "sudoku", levels: [0] }] }, "tasks.0.levels.0: expected an integer of at least 1, got 0"],
+    [{ tasks: [{ name: "sudoku", levels: [1, 9] }] }, "tasks.0.levels: expected levels from 1 to 3, got 9"],
+    [{ tasks: [{ name: "sudoku", weight: 0 }] }, "tasks.0.weight: expected a number above 0, got 0"],
+    [{ tasks: [{ name: "sudoku" }, { name: "sudoku", levels: [2] }] }, "tasks.1: expected every level once, got level 2 of sudoku again"],
+    [{ rewards: { right: 1 } }, "rewards.right: unknown option"],
+    [{ rewards: { correct: -1 } }, "rewards.correct: expected a number within [0, 1e6], got -1"],
+    [{ rewards: { correct: 0 } }, "rewards: expected one above 0, got none"],
+    [{ objective: "cispo" }, 'objective: expected an object with a "name", got "cispo"'],
+    [{ objective: { name: "ppo" } }, 'objective.name: expected one of "cispo", "grpo", "dapo", '],
+    [{ objective: { name: "toString" } }, 'objective.name: expected one of "cispo", '],
+    [{ objective: { name: "cispo", maxWieght: 5 } }, "objective: cispo: maxWieght: unknown option"],
+    [{ objective: { name: "cispo", maxWeight: 0 } }, "objective: cispo: maxWeight: expected a number above 0, got 0"],
+    [{ objective: { name: "dual-clip", cap: 1 } }, "objective: dualClip: cap: expected a number above 1, got 1"],
+    [
+      { objective: { name: "cispo", klCoef: 0.1 } },
+      "objective: cispo: logpRef: expected log-probabilities of a reference, for klCoef, got none",
+    ],
+    [
+      { objective: { name: "grpo", aggregation: "token" } },
+      'objective.aggregation: expected none (a file says "aggregation" beside the objective)',
+    ],
+    [{ aggregation: "mean" }, 'aggregation: expected "token", "sequence", { constant: above 0 } or { mix: within [0, 1] }, got "mean"'],
+    [{ trainer: { lr: 0 } }, "trainer.lr: expected a number above 0, got 0"],
+    [{ trainer: { decays: 1 } }, "trainer.decays: unknown option"],
+    [{ run: undefined }, "run: expected a value, got none"],
+    [{ run: { groups: 2 } }, "run.batches: expected a value, got none"],
+    [{ run: { ...plan.run, seed: 1 } }, "run.seed: unknown option"],
+    [{ run: { ...plan.run, groupSize: 1 } }, "run.groupSize: expected an integer of at least 2, got 1"],
+    [{ run: { ...plan.run, minibatches: 3 } }, "run: minibatches: expected at most groups, 2, got 3"],
+    [{ run: { ...plan.run, advantages: { ddof: 2 } } }, "run: advantages: groupAdvantages: ddof: expected 0 or 1, got 2"],
+    [{ run: { ...plan.run, maxTokens: { windows: [] } } }, "run: maxTokens: nextWindow: windows: expected ascending numbers of tokens"],
+    [{ run: { ...plan.run, repetition: { tokens: 0 } } }, "run.repetition.tokens: expected an integer of at least 1, got 0"],
+    [{ heldOut: { perLevel: 2 } }, "heldOut.every: expected a value, got none"],
+    [{ seed: -1 }, "seed: expected an integer within [0, 2^32), got -1"],
+    [{ build: "fast" }, 'build: expected "auto" or "simd" or "relaxed" or "debug", got "fast"'],
+    [{ save: { every: 0 } }, "save.every: expected an integer of at least 1, got 0"],
+  ])("that does not fit: %j", (changes, message) => {
+    expect(() => parse(changes)).toThrow(`FILE: ${message}`);
+  });
+
+  test.each([
+    ["cispo", "token"],
+    ["dapo", "token"],
+    ["reinforce", "token"],
+    ["dual-clip", "token"],
+    ["unified", "token"],
+    ["grpo", "sequence"],
+    ["gspo", "sequence"],
+  ])("%s is averaged by %s, if nothing is said", (name, aggregation) => {
+    expect(parse({ objective: { name } }).aggregation).toBe(aggregation);
+    expect(parse({ objective: { name }, aggregation: { mix: 0.5 } }).aggregation).toEqual({ mix: 0.5 });
+  });
+
+  test("names all levels of a task if it names none", () => {
+    const { levels } = parse({ tasks: [{ name: "sudoku", weight: 2 }] });
+    expect(levels.map(({ task, level, weight }) => [task.name, level, weight])).toEqual([
+      ["sudoku", 1, 2],
+      ["sudoku", 2, 2],
+      ["sudoku", 3, 2],
+    ]);
+  });
+
+  test("of the examples can be read", () => {
+    const file = fileURLToPath(new URL("../../examples/cispo-tiny.json", import.meta.url));
+    expect(parsePolicyPlan(readFileSync(file), file)).toMatchObject({ objective: { name: "cispo" }, build: "simd" });
+  });
+});
+
+test("what is refused when the model is there, or before", async () => {
+  const few = await rl(planned({ heldOut: { perLevel: 100_000, every: 1 } }).file);
+  expect([few.exitCode, few.stderr]).toEqual([1, expect.stringMatching(/error: .*small\.json: heldOut: .*perLevel: expected at most \d+/)]);
+  const silent = await rl(planned({ model: tiny }).file);
+  expect([silent.exitCode, silent.stderr]).toEqual([1, expect.stringContaining("model: expected a checkpoint with a tokenizer, got none")]);
+  const none = await rl(planned({ model: "no/such" }).file);
+  expect([none.exitCode, none.stderr]).toEqual([1, expect.stringContaining("no such path")]);
+});
+
+test.each([
+  [["walk", "x.json"], 2, 'rl: expected "run", got "walk"'],
+  [["run"], 2, "CONFIG"],
+  [[], 2, "ACTION"],
+  [["run", "no/such.json"], 1, "error: no/such.json: expected the JSON file of a training, got nothing (there is no such file)"],
+  [["run", "x.json", "--batches", "0"], 2, '--batches: expected an integer of at least 1, got "0"'],
+  [["run", "x.json", "--threads", "x"], 2, '--threads: expected "auto" or an integer within [1, 64], got "x"'],
+  [["run", "x.json", "--out", ""], 2, '--out: expected a directory, got ""'],
+  [["run", "x.json", "--steps", "1"], 2, "--steps"],
+])("rl %j: exit code %i", async (args, code, message) => {
+  const { exitCode, stdout, stderr } = await run(["rl", ...args]);
+  expect([exitCode, stdout]).toEqual([code, ""]);
+  expect(stderr).toContain(message);
+});
+
+test("--help within 100 columns", async () => {
+  const { exitCode, stdout } = await run(["rl", "--help"]);
+  expect(exitCode).toBe(0);
+  expect(stdout).toContain("lightning-m1 rl run ");
+  expect(Math.max(...stdout.split("\n").map((line) => line.length))).toBeLessThanOrEqual(100);
+});
+
+describe("curves", () => {
+  const heldOut = (share: number) =>
+    ["a", "b", "c", "d", "e"].flatMap((task) => [1, 2].map((level) => ({ task, level, accuracy: share * (level / 2) })));
+  const lines = (svg: string, width: string) => [...svg.matchAll(new RegExp(`stroke-width="${width}"`, "g"))].length;
+
+  test("have a line for every task, one for their mean, and one of what was sampled", async () => {
+    const svg = await drawSvg(
+      policyFigure([
+        { batch: 0, heldOut: heldOut(0.2) },
+        { batch: 1, accuracy: 0.3 },
+        { batch: 2, accuracy: 0.4, heldOut: heldOut(0.8) },
+      ]),
+    );
+    expect([lines(svg, "1.5"), lines(svg, "3.5")]).toEqual([5, 1]);
+    for (const task of "abcde") expect(svg).toContain(`>${task}</text>`);
+    expect(svg).toContain(PALETTE.grey);
+    expect(svg).toContain("prefers-color-scheme: dark");
+    expect(svg).not.toMatch(/NaN|undefined/);
+  });
+
+  test("of no batch, of one, and without held-out puzzles can be drawn", async () => {
+    for (const points of [[], [{ batch: 0, heldOut: heldOut(1) }], [{ batch: 1, accuracy: 0.5 }]]) {
+      expect(await drawSvg(policyFigure(points))).not.toMatch(/NaN|undefined/);
+    }
+  });
+});
