@@ -3,7 +3,7 @@ import { defineCommand } from "citty";
 import { InputError, MiniMaxM1 } from "../index.js";
 import { answerPuzzles, chatCodec, heldOut, meanAccuracy, type ProblemSource, type Puzzle, trainPolicy } from "../rl/index.js";
 import { objectiveOf, type PolicyPlan, parsePolicyPlan, sourcesOf } from "../rl/plan.js";
-import { windowsOf } from "../rl/policy-options.js";
+import { windowsOf, within } from "../rl/policy-options.js";
 import type { Trainer } from "../train/index.js";
 import { common, number, positive, UsageError } from "./options.js";
 import { drawSvg } from "./picture.js";
@@ -79,7 +79,8 @@ interface Preparation {
 async function prepare(plan: PolicyPlan, file: string, options: LoadOptions): Promise<Preparation> {
   const { levels, rewards, objective, aggregation, trainer, seed, build } = plan;
   const { batches: _, ...run } = plan.run;
-  const puzzles = plan.heldOut ? levels.map(({ task, level }) => heldOut(task, level, plan.heldOut!.perLevel, seed)) : [];
+  const { perLevel } = plan.heldOut ?? {};
+  const puzzles = perLevel ? within(`${file}: heldOut`, () => levels.map(({ task, level }) => heldOut(task, level, perLevel, seed))) : [];
   const model = await MiniMaxM1.load(plan.model && resolve(dirname(file), plan.model), { ...options, dtype: "f32", build });
   try {
     if (!model.tokenizer) throw new InputError(`${file}: model: expected a checkpoint with a tokenizer, got none`);
