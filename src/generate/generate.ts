@@ -6,6 +6,7 @@ import type { Tensor } from "../runtime/tensor.js";
 import { Batch, type Piece } from "./batch.js";
 import { type GenerateOptions, parseGenerateOptions, type Settings } from "./options.js";
 import { Random } from "./random.js";
+import { repetitionStop } from "./repetition.js";
 import { descending, first, sample } from "./sample.js";
 import { Sequence } from "./sequence.js";
 import { StopFilter, type TextCodec } from "./text.js";
@@ -113,7 +114,7 @@ class Completion implements Piece<Token> {
   private readonly text: StopFilter | undefined;
   private readonly seen: Set<number>;
   private generated = 0;
-  private confident = 0;
+  private readonly repeats: (logprob: number) => boolean;
 
   constructor(
     readonly sequence: Sequence,
@@ -124,6 +125,7 @@ class Completion implements Piece<Token> {
   ) {
     this.text = codec && new StopFilter(codec, settings.stops);
     this.seen = new Set(sequence.ids);
+    this.repeats = settings.repetition ? repetitionStop(settings.repetition) : () => false;
   }
 
   get count(): number {
@@ -141,7 +143,6 @@ class Completion implements Piece<Token> {
   /** Chooses the next token. */
   next(logits: Tensor, normalised: Tensor): Token {
     const { sequence, settings, index } = this;
-    const { repetition } = settings;
     const { rt } = logits;
     // One NaN or +∞ among the logits makes every logprob NaN, and so do logits that are all −∞.
     if (Number.isNaN(rt.f32(normalised)[0])) {
@@ -152,14 +153,14 @@ class Completion implements Piece<Token> {
     const id = sample(logits, settings.sampling, this.seen, sequence.random);
     // A view from here on: nothing is allocated any more.
     const logprobs = rt.f32(normalised);
-    this.confident = repetition && logprobs[id]! > Math.log(repetition.probability) ? this.confident + 1 : 0;
+    const repeated = this.repeats(logprobs[id]!);
     sequence.append([id], "generate");
     this.seen.add(id);
     this.generated++;
 
     const closing = settings.eosIds.has(id) ? "eos" : settings.stopIds.has(id) ? "stop" : undefined;
     const { text, stopped } = (!closing && this.text?.push(id)) || { text: "", stopped: false };
-    this.stop = closing ?? (stopped ? "stop" : this.limit());
+    this.stop = closing ?? (stopped ? "stop" : this.limit(repeated));
     const rest = (this.stop && this.text?.end()) || { text: "", stopped: false };
     if (rest.stopped) this.stop = "stop";
     return {
@@ -171,10 +172,9 @@ class Completion implements Piece<Token> {
     };
   }
 
-  private limit(): StopReason | undefined {
-    const { repetition, maxTokens } = this.settings;
-    if (repetition && this.confident >= repetition.tokens) return "repetition";
-    if (this.generated >= maxTokens) return "length";
+  private limit(repeated: boolean): StopReason | undefined {
+    if (repeated) return "repetition";
+    if (this.generated >= this.settings.maxTokens) return "length";
     return this.sequence.length >= this.context ? "context" : undefined;
   }
 }

@@ -2,5 +2,6 @@ export { pause } from "./batch.js";
 export { type Generation, generate, type StopReason, type Token } from "./generate.js";
 export { type GenerateOptions, type PrefillOptions, parseGenerateOptions } from "./options.js";
 export { Random } from "./random.js";
+export { repetitionStop } from "./repetition.js";
 export { Session, type SessionInput } from "./session.js";
 export type { TextCodec } from "./text.js";

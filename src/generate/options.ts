@@ -2,6 +2,7 @@ import * as v from "valibot";
 import type { Config } from "../model/config.js";
 import { InputError } from "../runtime/errors.js";
 import { count, index, number, parseOptions, seedNumber, signal } from "../runtime/options.js";
+import { repetition } from "./repetition.js";
 import type { Sampling } from "./sample.js";
 import type { TextCodec } from "./text.js";
 
@@ -85,17 +86,6 @@ export function parsePrefillOptions(options: PrefillOptions, where: string): Pic
 
 const countOrAll = number("an integer of at least 1, or Infinity", (x) => x >= 1 && (Number.isInteger(x) || x === Infinity));
 const stop = v.custom<string>((x) => typeof x === "string" && x !== "" && !/\p{Cs}/u.test(x), "a string of one or more whole characters");
-
-const repetition = v.strictObject(
-  {
-    tokens: v.optional(count, 3000),
-    probability: v.optional(
-      number("a number within (0, 1)", (x) => x > 0 && x < 1),
-      0.99,
-    ),
-  },
-  "false, or { tokens, probability }",
-);
 
 const prefillEntries = {
   signal: v.optional(signal),

@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { InputError } from "../runtime/errors.js";
 import { number, parseOptions, word } from "../runtime/options.js";
+import { mean } from "./statistics.js";
 
 export interface AdvantageOptions {
   /** The standard deviation divides by n − ddof: 1 as PyTorch's, 0 for that of the group itself (1). */
@@ -79,8 +80,8 @@ function centre(rewards: ArrayLike<RewardValue>): Float64Array {
   const [least, most] = [values.reduce((a, b) => Math.min(a, b), Infinity), values.reduce((a, b) => Math.max(a, b), -Infinity)];
   const same = Math.max(NEGLIGIBLE, SAME * Math.max(Math.abs(least), Math.abs(most)));
   if (values.length === 0 || most - least <= same) return new Float64Array(rewards.length);
-  const mean = average(values);
-  return Float64Array.from(rewards, (reward) => (reward === null ? 0 : reward - mean));
+  const middle = mean(values);
+  return Float64Array.from(rewards, (reward) => (reward === null ? 0 : reward - middle));
 }
 
 /** Zeros stay zeros, whatever the divisor. */
@@ -90,12 +91,8 @@ function divided(x: Float64Array, divisor: number): Float64Array {
 
 function deviation(values: readonly number[], ddof: number): number {
   if (values.length <= 1) return 0;
-  const mean = average(values);
-  return Math.sqrt(values.reduce((sum, x) => sum + (x - mean) ** 2, 0) / (values.length - ddof));
-}
-
-function average(values: readonly number[]): number {
-  return values.reduce((sum, x) => sum + x, 0) / values.length;
+  const middle = mean(values);
+  return Math.sqrt(values.reduce((sum, x) => sum + (x - middle) ** 2, 0) / (values.length - ddof));
 }
 
 function scored(rewards: ArrayLike<RewardValue>): number[] {

@@ -1,0 +1,51 @@
+import type { Random } from "../../generate/random.js";
+import { InputError } from "../../runtime/errors.js";
+
+/** A part of a mixture: a task, a level of one, a kind of data. */
+export interface MixturePart {
+  /** How much of it there is to be, beside the others (1). 0 leaves it out. */
+  readonly weight?: number;
+  /** Share of right answers, as measured last; nothing if it is not to matter, or not known. */
+  readonly passRate?: number;
+}
+
+/**
+ * The shares of a mixture that follows pass rates p_k: the more, the less certain it is whether an answer is right.
+ *
+ *     share_k ∝ weight_k · (4 p_k (1 − p_k) + floor)
+ *
+ * A part without a pass rate counts as one of 1/2. The report weighs kinds of data by hand and by measured pass rates (sections 4 and 5); the formula is ours: 4 p (1 − p) is the variance of a right answer, at most 1.
+ *
+ * @param options `floor` (0.1) is what keeps a part that is solved, or hopeless, in the mixture
+ * @returns one share per part; together 1
+ * @throws {InputError} no parts with a weight, or numbers that are no weights or rates
+ */
+export function mixture(parts: readonly MixturePart[], { floor = 0.1 }: { floor?: number } = {}): Float64Array {
+  if (!(floor > 0 && floor <= 1e9)) throw new InputError(`mixture: floor: expected a number within (0, 1e9], got ${floor}`);
+  const weights = Float64Array.from(parts, ({ weight = 1, passRate: p = 0.5 }, k) => {
+    if (!(weight >= 0 && weight <= 1e9))
+      throw new InputError(`mixture: parts[${k}].weight: expected a number within [0, 1e9], got ${weight}`);
+    if (!(p >= 0 && p <= 1)) throw new InputError(`mixture: parts[${k}].passRate: expected a number within [0, 1], got ${p}`);
+    return weight * (4 * p * (1 - p) + floor);
+  });
+  const sum = weights.reduce((total, weight) => total + weight, 0);
+  if (!(sum > 0)) throw new InputError("mixture: parts: expected at least one with a weight above 0, got none");
+  return weights.map((weight) => weight / sum);
+}
+
+/** The index of a part, drawn by these shares. */
+export function drawPart(random: Random, shares: ArrayLike<number>): number {
+  const last = shares.length - 1;
+  let left = random.next();
+  for (let k = 0; k < last; k++) {
+    left -= shares[k]!;
+    if (left < 0) return k;
+  }
+  return last;
+}
+
+/** A weight that rises from 0 at step `from` to 1 at step `until`, linearly: for data that is mixed in by and by, as the report mixes general tasks into reasoning (section 4.3). */
+export function rampUp(step: number, from: number, until: number): number {
+  if (!(from < until)) throw new InputError(`rampUp: until: expected a step after ${from}, got ${until}`);
+  return Math.min(Math.max((step - from) / (until - from), 0), 1);
+}
