@@ -1,9 +1,10 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { groupAdvantages } from "../../src/rl/advantages.js";
+import { groupOutcome } from "../../src/rl/curriculum/index.js";
 import type { PolicyBatch, PolicyLoss } from "../../src/rl/objectives/index.js";
 import * as objectives from "../../src/rl/objectives/index.js";
-import { maxAbsDiff, OBJECTIVES } from "../support/tolerance.js";
+import { maxAbs, maxAbsDiff, OBJECTIVES } from "../support/tolerance.js";
 import { cases, flat } from "./policies.js";
 
 const { cispo, dapo, dualClip, fromEpsilons, grpo, gspo, reinforce, responseWeights, unified } = objectives;
@@ -112,6 +113,14 @@ describe("a batch with nothing in it", () => {
     }
     expect(objective({ logp: [], logpOld: [], mask: [], advantages: [] }, options).dLogp).toEqual([]);
   });
+});
+
+test("a group of equal rewards teaches nothing, and is not kept", () => {
+  const advantages = groupAdvantages([0.3, 0.1 + 0.2, 0.3, 0.3]);
+  for (const { objective, options } of cases) {
+    expect(maxAbs(flat(objective({ ...fixture, advantages }, options).dLogp))).toBe(0);
+  }
+  expect(groupOutcome([true, true, true, true])).toBe("all right");
 });
 
 describe("log-ratios beyond ±20 are cut", () => {
