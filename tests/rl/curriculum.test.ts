@@ -183,6 +183,10 @@ describe("the watch over lengths", () => {
     expect(maxAbsDiff([found.correlation, found.growth, found.gain], [1, 80 / 255, 0])).toBeLessThanOrEqual(OBJECTIVES);
   });
 
+  test("among wrong answers as among right ones", () => {
+    for (const rightOnes of [0, 8]) expect(lengthBias(growing.map((length) => batch(length, fond, rightOnes))).biased).toBe(true);
+  });
+
   test("not where only right answers are rewarded, though they are longer", () => {
     const found = lengthBias(growing.map((length) => batch(length, verified)));
     expect(found).toMatchObject({ biased: false, correlation: 0 });

@@ -101,6 +101,41 @@ describe("weights by region", () => {
   });
 });
 
+test("on a bound the gradient passes", () => {
+  const d = 0.25;
+  const at = (A: number, d: number): PolicyBatch => ({ logp: [[-1 + d]], logpOld: [[-1]], mask: [[1]], advantages: [A] });
+  const bounds = { minWeight: Math.exp(-d), maxWeight: Math.exp(d) };
+  const trust = { maxWeight: Number.POSITIVE_INFINITY, trust: bounds };
+  for (const [A, moved] of [
+    [1, d],
+    [-1, -d],
+  ] as const) {
+    for (const slope of [
+      grpo(at(A, moved), bounds),
+      dualClip(at(A, moved), { ...bounds, cap: 2 }),
+      gspo(at(A, moved), bounds),
+      unified(at(A, moved), trust),
+    ].map(({ dLogp }) => dLogp[0]![0]!)) {
+      expect(slope).toBe(-A * Math.exp(moved));
+    }
+  }
+  expect(dualClip(at(-1, 1), { cap: Math.E }).dLogp[0]![0]).toBe(Math.exp(1));
+});
+
+test("without options an objective is what its paper has", () => {
+  expect(grpo(fixture)).toEqual(grpo(fixture, { ...fromEpsilons(0.2, 0.2), aggregation: "sequence" }));
+  expect(dapo(fixture)).toEqual(dapo(fixture, { ...fromEpsilons(0.2, 0.28), aggregation: "token" }));
+  expect(dualClip(fixture)).toEqual(dualClip(fixture, { ...fromEpsilons(0.2, 0.2), cap: 3, aggregation: "token" }));
+  expect(cispo(fixture)).toEqual(cispo(fixture, { ...fromEpsilons(1, 4), aggregation: "token", scope: "minibatch", empty: "count" }));
+  expect(reinforce(fixture)).toEqual(reinforce(fixture, { aggregation: "token", klCoef: 0 }));
+  // Responses with s just within GSPO's bounds and just outside.
+  const ratios = [1 - 3.1e-4, 1 - 2.9e-4, 1 + 3.9e-4, 1 + 4.1e-4];
+  const slopes = ratios.map(
+    (s) => gspo({ logp: [[Math.log(s)]], logpOld: [[0]], mask: [[1]], advantages: [s > 1 ? 1 : -1] }).dLogp[0]![0]!,
+  );
+  expect(slopes.map((slope) => slope === 0)).toEqual([true, false, false, true]);
+});
+
 describe("a batch with nothing in it", () => {
   const nothing = { logp: [[-1, -2], []], logpOld: [[-1, -1], []], mask: [[0, 0], []], advantages: [1, -1], groups: [0, 1] };
   test.each(cases)("$name: loss and gradient are 0, and no statistic is NaN", ({ objective, options }) => {
