@@ -61,8 +61,16 @@ describe("windows", () => {
       () => nextWindow(first, { perplexity: Number.NaN, lengths: [1] }),
       "nextWindow: perplexity: expected a finite number of at least 1, got NaN",
     ],
+    [
+      () => nextWindow({ ...first, perplexities: [null as never] }, { perplexity: 2, lengths: [1] }),
+      "nextWindow: perplexities: expected an array of numbers of at least 1, got [null]",
+    ],
+    [() => nextWindow(first, { perplexity: 2 } as never), "nextWindow: lengths: expected at least one, got none"],
     [() => nextWindow(first, { perplexity: 2, lengths: [] }), "nextWindow: lengths: expected at least one, got none"],
-    [() => nextWindow(first, { perplexity: 2, lengths: [1, Number.NaN] }), "nextWindow: lengths: expected integers of at least 0, got NaN"],
+    [
+      () => nextWindow(first, { perplexity: 2, lengths: [1, Number.NaN] }),
+      "nextWindow: lengths[1]: expected an integer of at least 0, got NaN",
+    ],
     [
       () => nextWindow(first, { perplexity: 2, lengths: [1] }, { windows: [2, 1] }),
       "nextWindow: windows: expected ascending numbers of tokens",
@@ -132,6 +140,8 @@ describe("mixtures", () => {
     [() => mixture([{ weight: 0 }]), "mixture: parts: expected at least one with a weight above 0"],
     [() => mixture([{ weight: -1 }]), "mixture: parts[0].weight: expected a number within [0, 1e9], got -1"],
     [() => mixture([{ passRate: Number.NaN }]), "mixture: parts[0].passRate: expected a number within [0, 1], got NaN"],
+    [() => mixture(3 as never), "mixture: parts: expected an array of { weight, passRate }, got number"],
+    [() => drawPart(Random.seeded(1), []), "drawPart: shares: expected at least one, got none"],
     [() => mixture([{}], { floor: 0 }), "mixture: floor: expected a number within (0, 1e9], got 0"],
   ])("refuses (%#)", (call, message) => expect(call).toThrow(message));
 });
@@ -206,6 +216,7 @@ describe("the watch over lengths", () => {
   });
 
   test.each([
+    [() => lengthBias(3 as never), "lengthBias: batches: expected at least one, got none"],
     [() => lengthBias([]), "lengthBias: batches: expected at least one, got none"],
     [() => lengthBias([{ rewards: [], lengths: [], correct: [] }]), "lengthBias: batches[0].rewards: expected at least one, got none"],
     [

@@ -167,6 +167,10 @@ describe("log-ratios beyond ±20 are cut", () => {
       expect(slope(cispo)).toBe(-A * Math.min(5, Math.exp(20 * Math.sign(d))));
       expect(slope(reinforce)).toBe(-A * Math.exp(20 * Math.sign(d)));
     }
+    const { loss, dLogp } = cispo({ ...far(0, 0), logpRef: [[d]] }, { klCoef: 1 });
+    expect(loss).toBeGreaterThan(0);
+    expect(loss).toBeLessThan(Math.exp(20));
+    expect(Math.abs(dLogp[0]![0]!)).toBe(0);
   });
 });
 

@@ -118,6 +118,8 @@ describe("rewards by a model", () => {
         `gradedReward: grade: expected a whole number from 1 to 5, or null, got ${grade}`,
       );
     }
+    expect(() => gradedReward(undefined as never)).toThrow("gradedReward: grade: expected a function, got undefined");
+    expect(() => pairwiseReward(1 as never)).toThrow("pairwiseReward: compare: expected a function, got number");
     expect(() => gradedReward(() => 1, { values: [0, 1] })).toThrow("gradedReward: values: expected five numbers, got [0,1]");
     expect(() => gradedReward(() => 1, { judgements: 0 })).toThrow("gradedReward: judgements: expected an integer of at least 1, got 0");
   });
