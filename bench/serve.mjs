@@ -32,22 +32,9 @@ const questions = JSON.parse(readFileSync(path("../tests/support/box-texts.json"
 /** Share of the clients that go away before their answer ends. */
 const LEAVING = 1 / 3;
 
-const server = spawn(
-  process.execPath,
-  [
-    ...(process.env.PROF ? ["--cpu-prof", "--cpu-prof-dir=/tmp/cp-s"] : []),
-    path("../dist/node/cli.js"),
-    "serve",
-    "--port",
-    "0",
-    "--json",
-    "--threads",
-    values.threads,
-  ],
-  {
-    stdio: ["ignore", "pipe", "inherit"],
-  },
-);
+const server = spawn(process.execPath, [path("../dist/node/cli.js"), "serve", "--port", "0", "--json", "--threads", values.threads], {
+  stdio: ["ignore", "pipe", "inherit"],
+});
 const [line] = await once(createInterface(server.stdout), "line");
 const { port } = JSON.parse(line);
 const agent = new Agent({ keepAlive: true, maxSockets: clients + 1 });

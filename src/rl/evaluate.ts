@@ -79,7 +79,7 @@ export interface Score extends Answers {
 
 /**
  * Puts held-out puzzles to a model, level by level, and judges its responses; a score comes as soon as its level is done. By default at temperature 1 with top-p 0.95, as the
- * report evaluates (section 5).
+ * report evaluates (section 6.1).
  *
  * @throws {InputError} options that do not fit
  */

@@ -18,12 +18,13 @@ export interface AnsweredWithReference extends Answered {
  *
  * @param grade asks the model: the question, the right answer, the response
  * @param options `values`: what grades 1 to 5 are worth (0, 0.25, 0.5, 0.75, 1); `judgements`: how often is asked (1). The mean of those that gave a grade counts; without any the reward is null
- * @throws {InputError} options that do not fit
+ * @throws {InputError} what is no function, or options that do not fit
  */
 export function gradedReward(
   grade: (response: AnsweredWithReference) => Promise<Grade | null> | Grade | null,
   { values = EVEN, judgements = 1 }: { values?: readonly number[]; judgements?: number } = {},
 ): Reward<AnsweredWithReference> {
+  if (typeof grade !== "function") throw new InputError(`gradedReward: grade: expected a function, got ${typeof grade}`);
   if (!(Array.isArray(values) && values.length === 5 && values.every(Number.isFinite))) {
     throw new InputError(`gradedReward: values: expected five numbers, got ${JSON.stringify(values)}`);
   }
@@ -50,10 +51,12 @@ export type Preference = -1 | 0 | 1;
  * swapped; a preference that does not survive the swap is one for a place, and counts as 0.
  *
  * @param compare asks the model: the question, a first and a second answer
+ * @throws {InputError} what is no function
  */
 export function pairwiseReward(
   compare: (question: string, first: string, second: string) => Promise<Preference | null> | Preference | null,
 ): Reward<AnsweredWithReference> {
+  if (typeof compare !== "function") throw new InputError(`pairwiseReward: compare: expected a function, got ${typeof compare}`);
   return async ({ question, text, reference }) => {
     const [first, second] = await Promise.all([compare(question, text, reference), compare(question, reference, text)]);
     for (const got of [first, second]) {

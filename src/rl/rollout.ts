@@ -1,5 +1,4 @@
-import type { GenerateOptions, StopReason } from "../generate/index.js";
-import type { LanguageModel } from "../language-model.js";
+import type { GenerateOptions, StopReason, Token } from "../generate/index.js";
 import { InputError } from "../runtime/errors.js";
 
 /** One response to a prompt, as it was sampled. */
@@ -19,7 +18,9 @@ export interface RolloutOptions extends Pick<GenerateOptions, "maxTokens" | "tem
 }
 
 /** Whoever can respond: a model here, or one on a server that answers with token ids. */
-export type Sampler = Pick<LanguageModel, "generateBatch">;
+export interface Sampler {
+  generateBatch(inputs: readonly (readonly number[])[], options: GenerateOptions): AsyncIterable<Token>;
+}
 
 /**
  * Groups of responses, sampled from the whole distribution, all in the same passes. The response i of prompt p is what `generate` gives alone with the seed `seed + p · groupSize + i`.

@@ -35,8 +35,8 @@ describe("examples run as they stand", () => {
     writeFileSync(join(project, "example.js"), code);
     const printed = execFileSync(process.execPath, ["example.js"], { cwd: project, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
     expect(printed.trim()).not.toBe("");
-    // A comment of numbers behind a console.log is what it prints.
-    for (const [, promised] of code.matchAll(/console\.log\(.*\); \/\/ ([\d ]+)$/gm)) expect(printed).toContain(promised);
+    // A comment of numbers or a truth value behind a console.log is what it prints.
+    for (const [, promised] of code.matchAll(/console\.log\(.*\); \/\/ ([\d ]+|true|false)$/gm)) expect(printed).toContain(promised);
   });
 });
 

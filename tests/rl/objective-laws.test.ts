@@ -25,10 +25,11 @@ const aggregationOptions: fc.Arbitrary<AggregationOptions & { aggregation: Aggre
 
 /** Responses `begin` to `end`, as a micro-batch has them. */
 function part(batch: PolicyBatch, begin: number, end: number): PolicyBatch {
-  const { logp, logpOld, mask, advantages } = batch;
+  const { logp, logpOld, logpRef, mask, advantages } = batch;
   return {
     logp: logp.slice(begin, end),
     logpOld: logpOld.slice(begin, end),
+    logpRef: logpRef?.slice(begin, end),
     mask: mask.slice(begin, end),
     advantages: Array.from(advantages).slice(begin, end),
   };
@@ -99,7 +100,7 @@ describe("laws", () => {
       const unbounded = { ...options, minWeight: 0, maxWeight: Number.POSITIVE_INFINITY };
       const { loss, dLogp } = cispo(batch, unbounded);
       expect(loss).toBe(reinforce(batch, options).loss);
-      expect(dLogp).toEqual(reinforce(batch, options).dLogp);
+      expect(maxAbsDiff(flat(dLogp), flat(reinforce(batch, options).dLogp))).toBe(0);
       expect(maxAbsDiff(flat(dLogp), flat(grpo(batch, unbounded).dLogp))).toBe(0);
     }));
 
@@ -129,7 +130,7 @@ describe("laws", () => {
       for (const { objective, options: own } of cases) {
         const [a, b] = [objective(batch, { ...own, ...options }), objective(longer, { ...own, ...options })];
         expect(b.loss).toBe(a.loss);
-        expect(b.dLogp.map((row) => row.slice(0, -1))).toEqual(a.dLogp);
+        expect(maxAbsDiff(flat(b.dLogp.map((row) => row.slice(0, -1))), flat(a.dLogp))).toBe(0);
         expect(b.stats).toEqual(a.stats);
       }
     }));
@@ -139,15 +140,15 @@ describe("laws", () => {
       const weights = responseWeights(batch, options);
       const size = batch.logp.length;
       for (const { objective, options: own } of cases) {
-        const whole = objective(batch, { ...own, ...options });
+        const whole = objective(batch, { ...own, ...options, klCoef: 0.1 });
         for (const chunks of [1, 2, 4]) {
           const parts = Array.from({ length: chunks }, (_, k) => {
             const [begin, end] = [k, k + 1].map((edge) => Math.floor((edge * size) / chunks)) as [number, number];
-            return objective({ ...part(batch, begin, end), weights: weights.slice(begin, end) }, own);
+            return objective({ ...part(batch, begin, end), weights: weights.slice(begin, end) }, { ...own, klCoef: 0.1 });
           });
-          expect(parts.flatMap(({ dLogp }) => dLogp)).toEqual(whole.dLogp);
+          expect(maxAbsDiff(flat(parts.flatMap(({ dLogp }) => dLogp)), flat(whole.dLogp))).toBe(0);
           expect(Math.abs(parts.reduce((sum, { loss }) => sum + loss, 0) - whole.loss)).toBeLessThanOrEqual(
-            OBJECTIVES * Math.max(1, 27 * whole.stats.ratio.max),
+            OBJECTIVES * (27 * whole.stats.ratio.max + 0.1 * Math.exp(9)),
           );
         }
       }

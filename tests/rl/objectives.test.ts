@@ -1,9 +1,10 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { groupAdvantages } from "../../src/rl/advantages.js";
+import { groupOutcome } from "../../src/rl/curriculum/index.js";
 import type { PolicyBatch, PolicyLoss } from "../../src/rl/objectives/index.js";
 import * as objectives from "../../src/rl/objectives/index.js";
-import { maxAbsDiff, OBJECTIVES } from "../support/tolerance.js";
+import { maxAbs, maxAbsDiff, OBJECTIVES } from "../support/tolerance.js";
 import { cases, flat } from "./policies.js";
 
 const { cispo, dapo, dualClip, fromEpsilons, grpo, gspo, reinforce, responseWeights, unified } = objectives;
@@ -100,6 +101,41 @@ describe("weights by region", () => {
   });
 });
 
+test("on a bound the gradient passes", () => {
+  const d = 0.25;
+  const at = (A: number, d: number): PolicyBatch => ({ logp: [[-1 + d]], logpOld: [[-1]], mask: [[1]], advantages: [A] });
+  const bounds = { minWeight: Math.exp(-d), maxWeight: Math.exp(d) };
+  const trust = { maxWeight: Number.POSITIVE_INFINITY, trust: bounds };
+  for (const [A, moved] of [
+    [1, d],
+    [-1, -d],
+  ] as const) {
+    for (const slope of [
+      grpo(at(A, moved), bounds),
+      dualClip(at(A, moved), { ...bounds, cap: 2 }),
+      gspo(at(A, moved), bounds),
+      unified(at(A, moved), trust),
+    ].map(({ dLogp }) => dLogp[0]![0]!)) {
+      expect(slope).toBe(-A * Math.exp(moved));
+    }
+  }
+  expect(dualClip(at(-1, 1), { cap: Math.E }).dLogp[0]![0]).toBe(Math.exp(1));
+});
+
+test("without options an objective is what its paper has", () => {
+  expect(grpo(fixture)).toEqual(grpo(fixture, { ...fromEpsilons(0.2, 0.2), aggregation: "sequence" }));
+  expect(dapo(fixture)).toEqual(dapo(fixture, { ...fromEpsilons(0.2, 0.28), aggregation: "token" }));
+  expect(dualClip(fixture)).toEqual(dualClip(fixture, { ...fromEpsilons(0.2, 0.2), cap: 3, aggregation: "token" }));
+  expect(cispo(fixture)).toEqual(cispo(fixture, { ...fromEpsilons(1, 4), aggregation: "token", scope: "minibatch", empty: "count" }));
+  expect(reinforce(fixture)).toEqual(reinforce(fixture, { aggregation: "token", klCoef: 0 }));
+  // Responses with s just within GSPO's bounds and just outside.
+  const ratios = [1 - 3.1e-4, 1 - 2.9e-4, 1 + 3.9e-4, 1 + 4.1e-4];
+  const slopes = ratios.map(
+    (s) => gspo({ logp: [[Math.log(s)]], logpOld: [[0]], mask: [[1]], advantages: [s > 1 ? 1 : -1] }).dLogp[0]![0]!,
+  );
+  expect(slopes.map((slope) => slope === 0)).toEqual([true, false, false, true]);
+});
+
 describe("a batch with nothing in it", () => {
   const nothing = { logp: [[-1, -2], []], logpOld: [[-1, -1], []], mask: [[0, 0], []], advantages: [1, -1], groups: [0, 1] };
   test.each(cases)("$name: loss and gradient are 0, and no statistic is NaN", ({ objective, options }) => {
@@ -114,6 +150,14 @@ describe("a batch with nothing in it", () => {
   });
 });
 
+test("a group of equal rewards teaches nothing, and is not kept", () => {
+  const advantages = groupAdvantages([0.3, 0.1 + 0.2, 0.3, 0.3]);
+  for (const { objective, options } of cases) {
+    expect(maxAbs(flat(objective({ ...fixture, advantages }, options).dLogp))).toBe(0);
+  }
+  expect(groupOutcome([true, true, true, true])).toBe("all right");
+});
+
 describe("log-ratios beyond ±20 are cut", () => {
   const far = (d: number, A: number): PolicyBatch => ({ logp: [[d / 2]], logpOld: [[-d / 2]], mask: [[1]], advantages: [A] });
   test.each([30, -30, 1e8, -1e8])("d = %d", (d) => {
@@ -123,6 +167,10 @@ describe("log-ratios beyond ±20 are cut", () => {
       expect(slope(cispo)).toBe(-A * Math.min(5, Math.exp(20 * Math.sign(d))));
       expect(slope(reinforce)).toBe(-A * Math.exp(20 * Math.sign(d)));
     }
+    const { loss, dLogp } = cispo({ ...far(0, 0), logpRef: [[d]] }, { klCoef: 1 });
+    expect(loss).toBeGreaterThan(0);
+    expect(loss).toBeLessThan(Math.exp(20));
+    expect(Math.abs(dLogp[0]![0]!)).toBe(0);
   });
 });
 

@@ -43,7 +43,7 @@ const schema = v.strictObject({ correlation: v.optional(finite, 0.3), growth: v.
  */
 export function lengthBias(batches: readonly RewardedLengths[], options: LengthBiasOptions = {}): LengthBias {
   const most = parseOptions(schema, options, "lengthBias");
-  if (batches.length === 0) throw new InputError("lengthBias: batches: expected at least one, got none");
+  if (!Array.isArray(batches) || batches.length === 0) throw new InputError("lengthBias: batches: expected at least one, got none");
   for (const [i, batch] of batches.entries()) check(batch, `lengthBias: batches[${i}]`);
 
   const [rewards, lengths]: [number[], number[]] = [[], []];

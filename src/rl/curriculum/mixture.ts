@@ -22,6 +22,7 @@ export interface MixturePart {
  */
 export function mixture(parts: readonly MixturePart[], { floor = 0.1 }: { floor?: number } = {}): Float64Array {
   if (!(floor > 0 && floor <= 1e9)) throw new InputError(`mixture: floor: expected a number within (0, 1e9], got ${floor}`);
+  if (!Array.isArray(parts)) throw new InputError(`mixture: parts: expected an array of { weight, passRate }, got ${typeof parts}`);
   const weights = Float64Array.from(parts, ({ weight = 1, passRate: p = 0.5 }, k) => {
     if (!(weight >= 0 && weight <= 1e9))
       throw new InputError(`mixture: parts[${k}].weight: expected a number within [0, 1e9], got ${weight}`);
@@ -33,8 +34,13 @@ export function mixture(parts: readonly MixturePart[], { floor = 0.1 }: { floor?
   return weights.map((weight) => weight / sum);
 }
 
-/** The index of a part, drawn by these shares. */
+/**
+ * The index of a part, drawn by these shares.
+ *
+ * @throws {InputError} no shares
+ */
 export function drawPart(random: Random, shares: ArrayLike<number>): number {
+  if (shares.length === 0) throw new InputError("drawPart: shares: expected at least one, got none");
   const last = shares.length - 1;
   let left = random.next();
   for (let k = 0; k < last; k++) {
@@ -44,7 +50,11 @@ export function drawPart(random: Random, shares: ArrayLike<number>): number {
   return last;
 }
 
-/** A weight that rises from 0 at step `from` to 1 at step `until`, linearly: for data that is mixed in by and by, as the report mixes general tasks into reasoning (section 4.3). */
+/**
+ * A weight that rises from 0 at step `from` to 1 at step `until`, linearly: for data that is mixed in by and by, as the report mixes general tasks into reasoning (section 4.3).
+ *
+ * @throws {InputError} an end that is not after the beginning
+ */
 export function rampUp(step: number, from: number, until: number): number {
   if (!(from < until)) throw new InputError(`rampUp: until: expected a step after ${from}, got ${until}`);
   return Math.min(Math.max((step - from) / (until - from), 0), 1);

@@ -55,16 +55,22 @@ export function nextWindow(
   const { windows, batches, tolerance, near } = parseOptions(schema, options, "nextWindow");
   const stage = windows.indexOf(tokens);
   if (stage < 0) throw new InputError(`nextWindow: tokens: expected one of the windows ${windows.join(", ")}, got ${tokens}`);
-  if (!(perplexity >= 1 && perplexity < Number.POSITIVE_INFINITY)) {
-    throw new InputError(`nextWindow: perplexity: expected a finite number of at least 1, got ${perplexity}`);
+  if (!Array.isArray(perplexities) || !perplexities.every(isPerplexity)) {
+    throw new InputError(`nextWindow: perplexities: expected an array of numbers of at least 1, got ${JSON.stringify(perplexities)}`);
   }
-  if (lengths.length === 0) throw new InputError("nextWindow: lengths: expected at least one, got none");
-  const wrong = Array.from(lengths).find((length) => !(Number.isSafeInteger(length) && length >= 0));
-  if (wrong !== undefined) throw new InputError(`nextWindow: lengths: expected integers of at least 0, got ${wrong}`);
+  if (!isPerplexity(perplexity)) throw new InputError(`nextWindow: perplexity: expected a finite number of at least 1, got ${perplexity}`);
+  const all = Array.from(lengths ?? []);
+  if (all.length === 0) throw new InputError("nextWindow: lengths: expected at least one, got none");
+  const wrong = all.findIndex((length) => !(Number.isSafeInteger(length) && length >= 0));
+  if (wrong >= 0) throw new InputError(`nextWindow: lengths[${wrong}]: expected an integer of at least 0, got ${all[wrong]}`);
 
   const last = [...perplexities, perplexity].slice(-batches);
   const converged = last.length === batches && Math.max(...last) <= (1 + tolerance) * Math.min(...last);
-  const [longest] = quantiles(lengths, [0.99] as const);
+  const [longest] = quantiles(all, [0.99] as const);
   const next = windows[stage + 1];
   return converged && longest >= near * tokens && next !== undefined ? { tokens: next, perplexities: [] } : { tokens, perplexities: last };
+}
+
+function isPerplexity(x: number): boolean {
+  return x >= 1 && x < Number.POSITIVE_INFINITY;
 }

@@ -1,3 +1,5 @@
+import { quantiles } from "../statistics.js";
+
 /** What an objective saw: of the tokens that count only, each counting as much. All 0 where there are none. */
 export interface PolicyStats {
   /** Tokens that count. */
@@ -56,12 +58,12 @@ export class Tally {
   }
 
   stats(): PolicyStats {
-    const sorted = Float64Array.from(this.ratios).sort();
-    const tokens = sorted.length;
-    const [sum, squares] = [sorted.reduce((s, r) => s + r, 0), sorted.reduce((s, r) => s + r * r, 0)];
+    const { ratios } = this;
+    const tokens = ratios.length;
+    const [sum, squares] = [ratios.reduce((s, r) => s + r, 0), ratios.reduce((s, r) => s + r * r, 0)];
     const mean = (total: number, count = tokens) => (count === 0 ? 0 : total / count);
     const { positive, negative, none } = this.signs;
-    const at = (share: number) => (tokens === 0 ? 0 : quantile(sorted, share));
+    const [min, p05, p50, p95, p99, max] = tokens === 0 ? [0, 0, 0, 0, 0, 0] : quantiles(ratios, [0, 0.05, 0.5, 0.95, 0.99, 1] as const);
     return {
       tokens,
       clipFraction: {
@@ -69,18 +71,11 @@ export class Tally {
         positive: mean(positive.clipped, positive.tokens),
         negative: mean(negative.clipped, negative.tokens),
       },
-      ratio: { mean: mean(sum), min: at(0), p05: at(0.05), p50: at(0.5), p95: at(0.95), p99: at(0.99), max: at(1) },
+      ratio: { mean: mean(sum), min, p05, p50, p95, p99, max },
       effectiveSampleSize: tokens === 0 ? 0 : sum ** 2 / squares,
       meanAbsLogRatio: mean(this.sums.abs),
       kl: { k1: mean(this.sums.k1), k3: mean(this.sums.k3) },
       ...(this.hasReference && { klRef: mean(this.sums.ref) }),
     };
   }
-}
-
-/** The value below which this share of an ascending array lies, linear between neighbours. */
-export function quantile(ascending: ArrayLike<number>, share: number): number {
-  const place = share * (ascending.length - 1);
-  const [below, above] = [ascending[Math.floor(place)]!, ascending[Math.ceil(place)]!];
-  return below + (above - below) * (place - Math.floor(place));
 }
