@@ -118,15 +118,15 @@ describe("a run", () => {
     expectSame(broken.out, whole.out);
   });
 
-  test("killed at six moments ends as one that was not", { timeout: 120_000 }, async () => {
-    const changes = { run: { ...plan.run, batches: 12 }, heldOut: { perLevel: 1, every: 3 } };
+  test("killed at five moments ends as one that was not", { timeout: 120_000 }, async () => {
+    const changes = { run: { ...plan.run, batches: 8 }, heldOut: { perLevel: 1, every: 3 } };
     const [whole, broken] = [planned(changes), planned(changes)];
     expect((await rl(whole.file)).exitCode).toBe(0);
     const { uniform } = random(1);
     const path = join(broken.out, "metrics.jsonl");
     const written = () => (existsSync(path) ? statSync(path).size : 0);
     let killedInBatches = 0;
-    for (let kill = 0; kill < 6; kill++) {
+    for (let kill = 0; kill < 5; kill++) {
       const before = written();
       const child = spawn(process.execPath, [cli, "rl", "run", broken.file, "--threads", "1"], { stdio: "ignore" });
       onTestFinished(() => void child.kill("SIGKILL"));

@@ -3,7 +3,7 @@ import type { GenerateOptions } from "../../src/generate/index.js";
 import { readTextSettings } from "../../src/io/text-files.js";
 import { chatCodec } from "../../src/rl/codec.js";
 import { drawPuzzle, isHeldOut, solutions } from "../../src/rl/dataset.js";
-import { evaluateTasks, heldOut, meanAccuracy, type Score, type Solver } from "../../src/rl/evaluate.js";
+import { answerPuzzles, evaluateTasks, heldOut, meanAccuracy, type Score, type Solver } from "../../src/rl/evaluate.js";
 import { formatResponse, instanceKey, judge, tasks } from "../../src/rl/tasks/index.js";
 import { streamOf } from "../../src/train/data.js";
 import { trainTokenizer } from "../../src/train/tokenizer.js";
@@ -110,6 +110,20 @@ describe("an evaluation", () => {
         ),
       ),
     ).rejects.toThrow(message);
+  });
+
+  test("of puzzles of one's own answers these, and refuses none", async () => {
+    const puzzles = [heldOut(tasks[0]!, 1, 3, 2), heldOut(tasks[1]!, 1, 2, 2)].flat();
+    const solved = new Map(puzzles.map(({ task, instance }) => [task.question(instance), formatResponse(task.solve(instance))]));
+    const wrong = puzzles[4]!.task.question(puzzles[4]!.instance);
+    const one = solver((question) => (question === wrong ? "" : solved.get(question)!));
+    expect(await answerPuzzles(one, puzzles, { seed: 2 ** 32 - 1, batch: 4 })).toEqual({ accuracy: 0.8, formatted: 0.8, tokens: 2 });
+    expect(one.calls.map(({ questions, options }) => [questions, options.seed])).toEqual([
+      [4, 2 ** 32 - 1],
+      [1, 3],
+    ]);
+    await expect(answerPuzzles(one, [])).rejects.toThrow("answerPuzzles: puzzles: expected at least one, got none");
+    await expect(answerPuzzles(one, puzzles, { perLevel: 3 } as never)).rejects.toThrow("answerPuzzles: perLevel: unknown option");
   });
 
   test("says so where a level has too few instances", () => {
