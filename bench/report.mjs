@@ -52,6 +52,7 @@ const TITLES = {
   lightning: "Lightning attention",
   attention: "Softmax attention",
   train: "Training",
+  rollouts: "Rollouts",
   threads: "Threads",
   model: "Whole models",
   profile: "Profile",

@@ -10,7 +10,7 @@ import { parseArgs } from "node:util";
 import { compileLimits } from "./cache.mjs";
 import { table } from "./table.mjs";
 
-const GROUPS = ["products", "int8", "lightning", "attention", "threads", "model", "profile", "train", "long", "streaming"];
+const GROUPS = ["products", "int8", "lightning", "attention", "threads", "model", "profile", "train", "rollouts", "long", "streaming"];
 /** Groups whose products may have other shapes. */
 const SHAPED = ["products", "int8", "threads"];
 const HELP = `npm run bench [-- OPTION …]

@@ -28,7 +28,7 @@ function run(group: string, ...flags: string[]): Report {
 }
 
 describe("the short form of every group runs, without peers and from any directory", () => {
-  test.each(["products", "int8", "lightning", "attention", "threads", "model", "profile", "train"])("%s", (group) => {
+  test.each(["products", "int8", "lightning", "attention", "threads", "model", "profile", "train", "rollouts"])("%s", (group) => {
     const { heats = [], skipped } = run(group);
     expect(skipped).toEqual([]);
     const results = heats.flatMap(({ results }) => results);
@@ -71,7 +71,7 @@ test("shapes are the caller's", () => {
 test.each([
   [
     ["--only", "sums"],
-    '--only: expected products, int8, lightning, attention, threads, model, profile, train, long, streaming, got "sums"',
+    '--only: expected products, int8, lightning, attention, threads, model, profile, train, rollouts, long, streaming, got "sums"',
   ],
   [["--only", "products", "--shapes", "1x2"], '--shapes: expected MxKxN,…, got "1x2"'],
   [["--only", "products", "--shapes", "1x2x0"], '--shapes: expected MxKxN,…, got "1x2x0"'],
