@@ -17,7 +17,7 @@ import { type LoadOptions, readPlan, runArguments, runOptions, trainInDirectory 
 export const rl = defineCommand({
   meta: { name: "rl", description: "Reinforcement learning on puzzles, as a file says; called again, go on" },
   args: {
-    action: { type: "positional", description: "run", required: true },
+    action: { type: "positional", description: "What to do: run", required: true },
     config: { type: "positional", description: "JSON file: tasks, objective, and how to train", required: true },
     ...runArguments,
     batches: { type: "string", valueHint: "n", description: "Batches in all, in place of the file's" },
