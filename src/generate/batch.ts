@@ -26,6 +26,9 @@ interface Waiting {
   reject(error: unknown): void;
 }
 
+/** Tokens of prompts that a pass may take in beside sequences under way, if more than one prompt waits: they all wait for each other's. */
+const CROWD = 128;
+
 /**
  * The passes of one model, which all its generations share: whatever waits when a pass begins goes along. A sequence therefore
  * joins and leaves the running batch at any pass, and one whose tokens nobody asks for is left out.
@@ -68,15 +71,15 @@ export class Batch {
     if (this.waiting.length > 0) void this.schedule();
   }
 
-  /** All single tokens, and of prompts what has waited longest, up to the smallest chunk among them. The rest waits on. */
+  /** All single tokens, and of prompts what has waited longest, up to the smallest chunk among them, and beside single tokens up to `CROWD`. The rest waits on. */
   private choose(): Waiting[] {
-    let room = Number.POSITIVE_INFINITY;
+    let room = this.waiting.some(({ piece }) => piece.count === 1) ? CROWD : Number.POSITIVE_INFINITY;
     let tokens = 0;
     const left: Waiting[] = [];
     const chosen = this.waiting.filter((one) => {
       const { count, chunk } = one.piece;
       if (count === 1) return true;
-      const fits = tokens + count <= Math.min(room, chunk);
+      const fits = tokens === 0 || tokens + count <= Math.min(room, chunk);
       if (fits) [tokens, room] = [tokens + count, Math.min(room, chunk)];
       else left.push(one);
       return fits;

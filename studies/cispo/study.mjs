@@ -1,0 +1,124 @@
+// npm run study:cispo [-- --help]
+//
+// Does CISPO need half of DAPO's updates? Runs what is missing, and draws the verdict from what is there.
+
+import { spawn } from "node:child_process";
+import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { bestRate, judge } from "./verdict.mjs";
+
+const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
+const HELP = `npm run study:cispo [-- OPTION …]
+
+Without options: the verdict, from docs/cispo-study/results.jsonl; exit code 1 if it is not the one in docs/cispo-study/verdict.json.
+
+  --run            runs what is missing first, several runs at a time; a run that is cut off begins again
+  --jobs N         how many at a time (default: processors)
+  --figure         draws docs/cispo-study.svg
+  --write          replaces docs/cispo-study/verdict.json
+  --config FILE    another study (default: studies/cispo/config.json), with --folder
+  --folder DIR     where results, warm starts and verdict are (default: docs/cispo-study)
+  --help`;
+
+const { values } = parseArgs({
+  options: {
+    ...{ run: { type: "boolean" }, jobs: { type: "string" }, figure: { type: "boolean" }, write: { type: "boolean" } },
+    ...{ config: { type: "string" }, folder: { type: "string" }, help: { type: "boolean" } },
+  },
+});
+if (values.help) {
+  console.log(HELP);
+  process.exit(0);
+}
+const configFile = values.config ?? path("config.json");
+const config = JSON.parse(readFileSync(configFile, "utf8"));
+const folder = values.folder ?? path("../../docs/cispo-study");
+const resultsFile = `${folder}/results.jsonl`;
+const jobs = values.jobs === undefined ? availableParallelism() : Number(values.jobs);
+if (!(Number.isInteger(jobs) && jobs >= 1)) throw new Error(`study: --jobs: expected an integer of at least 1, got ${values.jobs}`);
+mkdirSync(folder, { recursive: true });
+
+if (values.run) await runMissing();
+const results = readResults();
+const verdicts = Object.keys(config.tasks).map((task) => judge(results, task, config));
+const text = `${JSON.stringify(verdicts, (_, x) => (typeof x === "number" ? Number(x.toPrecision(4)) : x), 1)}\n`;
+for (const { task, goal, rates, headline, valid, clipped, verdict } of verdicts) {
+  const [low, high] = headline.interval.map((x) => x.toFixed(2));
+  console.log(
+    `${task}: ${verdict}. CISPO needs ${headline.ratio.toFixed(2)} (${low} to ${high}) of DAPO's updates to ${(100 * goal).toFixed(1)} %, each at its best learning rate (${rates.cispo}, ${rates.dapo}); DAPO clips ${(100 * clipped).toFixed(2)} %${valid ? "" : ", too little to compare"}`,
+  );
+}
+if (values.figure) {
+  const { figure } = await import("./figure.mjs");
+  writeFileSync(path("../../docs/cispo-study.svg"), await figure(results, verdicts, config));
+}
+const committed = `${folder}/verdict.json`;
+if (values.write) writeFileSync(committed, text);
+else if (!existsSync(committed)) console.log(`no verdict in ${committed} yet (--write)`);
+else if (readFileSync(committed, "utf8") !== text) {
+  console.error(`study: expected the verdict in ${committed}, got another one (--write replaces it)`);
+  process.exit(1);
+}
+
+function readResults() {
+  if (!existsSync(resultsFile)) return [];
+  return readFileSync(resultsFile, "utf8")
+    .split("\n")
+    .filter(Boolean)
+    .map((line) => JSON.parse(line));
+}
+
+/** Pilot runs at every learning rate, then final runs at the best one of each arm. */
+async function runMissing() {
+  const { learningRates, arms, pilot, final, tasks } = config;
+  const cells = Object.keys(tasks).flatMap((task) => Object.keys(arms).map((arm) => ({ task, arm })));
+  await all(
+    Object.keys(tasks)
+      .map((task) => ({ warmStart: task }))
+      .filter(({ warmStart }) => !existsSync(`${folder}/${warmStart}.safetensors`)),
+  );
+  await all(
+    pilot.seeds.flatMap((seed) => learningRates.flatMap((lr) => cells.map((cell) => ({ ...cell, lr, seed, batches: pilot.batches })))),
+  );
+  const done = readResults();
+  await all(
+    final.seeds.flatMap((seed) =>
+      cells.map((cell) => ({ ...cell, lr: bestRate(done, cell.task, cell.arm, config), seed, batches: final.batches })),
+    ),
+  );
+}
+
+/** These, but those that are done, `jobs` at a time, each in a process of its own. */
+async function all(asked) {
+  const key = ({ task, arm, lr, seed }) => [task, arm, lr, seed].join();
+  const done = new Set(readResults().map(key));
+  const waiting = asked.filter((one) => one.warmStart || !done.has(key(one)));
+  let finished = 0;
+  const worker = async () => {
+    for (let one = waiting.shift(); one; one = waiting.shift()) {
+      const line = await inProcess(one);
+      // A line at once: whoever reads never sees half of one.
+      if (!one.warmStart) appendFileSync(resultsFile, `${line}\n`);
+      finished++;
+      console.log(`${finished} of ${finished + waiting.length}: ${line.slice(0, 90)}…`);
+    }
+  };
+  await Promise.all(Array.from({ length: jobs }, worker));
+}
+
+function inProcess(task) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [path("worker.mjs"), configFile, folder, JSON.stringify(task)], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    let output = "";
+    child.stdout.setEncoding("utf8").on("data", (chunk) => {
+      output += chunk;
+    });
+    child.on("close", (code) =>
+      code === 0 ? resolve(output.trim()) : reject(new Error(`study: ${JSON.stringify(task)}: exit code ${code}`)),
+    );
+  });
+}

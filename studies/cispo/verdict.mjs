@@ -1,0 +1,132 @@
+// From raw results to a verdict, by rules that were fixed before anything was run (docs/cispo-study.md).
+
+/** Runs of one task, arm, learning rate and stage, by seed. */
+function select(results, { task, arm, lr, seeds }) {
+  return seeds.map((seed) => {
+    const found = results.find((run) => run.task === task && run.arm === arm && run.lr === lr && run.seed === seed);
+    if (!found)
+      throw new Error(`study: expected a result of ${task}, ${arm}, ${lr}, seed ${seed}, got none (npm run study:cispo -- --run)`);
+    return found;
+  });
+}
+
+const mean = (values) => values.reduce((sum, x) => sum + x, 0) / values.length;
+const geometricMean = (values) => Math.exp(mean(values.map(Math.log)));
+
+/** Mean of the last tenth of the evaluations. */
+const plateau = ({ curves: { accuracy } }) => mean(accuracy.slice(-Math.max(1, Math.round(accuracy.length / 10))));
+
+/** Where a curve's running mean of three evaluations reaches a goal, in updates; `censored` where it does not within the run. */
+export function stepsTo({ curves: { accuracy, batch } }, goal, updatesPerBatch) {
+  for (let i = 1; i < accuracy.length - 1; i++) {
+    if ((accuracy[i - 1] + accuracy[i] + accuracy[i + 1]) / 3 >= goal) return { steps: batch[i] * updatesPerBatch, censored: false };
+  }
+  return { steps: batch.at(-1) * updatesPerBatch, censored: true };
+}
+
+/** The learning rate whose pilot runs have the highest accuracy, averaged over all evaluations: fast, high and stable at once. */
+export function bestRate(results, task, arm, { learningRates, pilot }) {
+  const score = (lr) => mean(select(results, { task, arm, lr, seeds: pilot.seeds }).map(({ curves }) => mean(curves.accuracy)));
+  return learningRates.reduce((best, lr) => (score(lr) > score(best) ? lr : best));
+}
+
+/** Numbers that are the same every time. */
+function generator(seed) {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let x = Math.imul(state ^ (state >>> 15), state | 1);
+    x ^= x + Math.imul(x ^ (x >>> 7), x | 61);
+    return ((x ^ (x >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** Percentile bootstrap over seeds: the 95 % interval of the geometric mean. */
+export function interval(ratios, draws = 10_000) {
+  const next = generator(1);
+  const means = Array.from({ length: draws }, () => geometricMean(ratios.map(() => ratios[Math.floor(next() * ratios.length)])));
+  means.sort((a, b) => a - b);
+  return [means[Math.floor(0.025 * draws)], means[Math.ceil(0.975 * draws) - 1]];
+}
+
+/** How many updates an arm needs for what another one reaches, as a ratio over paired seeds. */
+export function compare(runs, others, goal, updatesPerBatch) {
+  const [own, other] = [runs, others].map((list) => list.map((run) => stepsTo(run, goal, updatesPerBatch)));
+  const ratios = own.map(({ steps }, i) => steps / other[i].steps);
+  return {
+    steps: own.map(({ steps }) => steps),
+    ratio: geometricMean(ratios),
+    interval: interval(ratios),
+    censored: [own, other].map((list) => list.filter(({ censored }) => censored).length),
+  };
+}
+
+/** Kaplan-Meier: when half have got there; undefined if fewer do. */
+export function medianSteps(list) {
+  const sorted = list.toSorted((a, b) => a.steps - b.steps || a.censored - b.censored);
+  let surviving = 1;
+  for (const [i, { steps, censored }] of sorted.entries()) {
+    if (!censored) surviving *= 1 - 1 / (sorted.length - i);
+    if (surviving <= 0.5) return steps;
+  }
+  return undefined;
+}
+
+/** Accuracy 20 points below its peak in the end, or no entropy left below the goal. */
+export function collapsed(run, goal) {
+  const { accuracy, entropy } = run.curves;
+  const end = plateau(run);
+  return Math.max(...accuracy) - end > 0.2 || ((entropy.findLast((x) => x !== null) ?? 1) < 0.01 && end < goal);
+}
+
+/** DAPO's clipped share in the updates that are off-policy. */
+const clippedShare = (runs) => mean(runs.flatMap(({ clip }) => clip.all.slice(1).filter((x) => x !== null)));
+
+/** Everything that is concluded about one task. */
+export function judge(results, task, config) {
+  const { final, pilot, learningRates, run, arms } = config;
+  const updates = run.minibatches;
+  const known = Object.keys(arms).filter((arm) =>
+    learningRates.every((lr) =>
+      pilot.seeds.every((seed) => results.some((one) => one.task === task && one.arm === arm && one.lr === lr && one.seed === seed)),
+    ),
+  );
+  const rates = Object.fromEntries(known.map((arm) => [arm, bestRate(results, task, arm, config)]));
+  const finals = Object.fromEntries(known.map((arm) => [arm, select(results, { task, arm, lr: rates[arm], seeds: final.seeds })]));
+  const start = mean(finals.dapo.map(({ curves }) => curves.accuracy[0]));
+  const goal = mean(finals.dapo.map(plateau));
+  const matched = Object.fromEntries(
+    learningRates.map((lr) => {
+      const of = (arm) => select(results, { task, arm, lr, seeds: pilot.seeds });
+      const own = mean(of("dapo").map(plateau));
+      return [lr, { goal: own, clipped: clippedShare(of("dapo")), ratio: compare(of("cispo"), of("dapo"), own, updates).ratio }];
+    }),
+  );
+  const headline = compare(finals.cispo, finals.dapo, goal, updates);
+  const sweep = Object.fromEntries(
+    [0.5, 0.75, 0.9, 1].map((share) => [share, compare(finals.cispo, finals.dapo, start + share * (goal - start), updates).ratio]),
+  );
+  const collapses = Object.fromEntries(known.map((arm) => [arm, finals[arm].filter((one) => collapsed(one, goal)).length]));
+  const valid = clippedShare(finals.dapo) >= 0.01;
+  return {
+    ...{ task, start, goal, rates, valid, clipped: clippedShare(finals.dapo) },
+    headline,
+    medians: Object.fromEntries(known.map((arm) => [arm, medianSteps(finals[arm].map((one) => stepsTo(one, goal, updates))) ?? null])),
+    ...{ sweep, matched, collapses },
+    against: Object.fromEntries(
+      known.filter((arm) => arm !== "dapo").map((arm) => [arm, compare(finals[arm], finals.dapo, goal, updates)]),
+    ),
+    reinforce: finals.reinforce && compare(finals.reinforce, finals.cispo, goal, updates),
+    verdict: verdictOf({ ...headline, collapses, valid }),
+  };
+}
+
+/** The rules. */
+export function verdictOf({ ratio, interval: [low, high], collapses, valid }) {
+  if (collapses.cispo >= 2 && collapses.dapo === 0) return "contradicted";
+  if (low > 1) return "contradicted";
+  if (!valid) return "not tested: DAPO clips next to nothing";
+  if (ratio <= 0.55 && high < 0.75 && collapses.cispo === 0) return "reproduced";
+  if (high < 1) return "directionally reproduced";
+  return "not reproduced";
+}

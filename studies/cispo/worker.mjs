@@ -1,0 +1,21 @@
+// node worker.mjs CONFIG FOLDER TASK: one warm start or one run; its result is a line on stdout.
+
+import { readFileSync, writeFileSync } from "node:fs";
+import { runArm, warmStart } from "./one.mjs";
+
+const [configFile, folder, json] = process.argv.slice(2);
+const config = JSON.parse(readFileSync(configFile, "utf8"));
+const task = JSON.parse(json);
+if (task.warmStart) {
+  const { files, ...figures } = await warmStart(task.warmStart, config);
+  writeFileSync(`${folder}/${task.warmStart}.json`, files.get("config.json"));
+  writeFileSync(`${folder}/${task.warmStart}.safetensors`, files.get("model.safetensors"));
+  console.log(JSON.stringify({ warmStart: task.warmStart, ...figures }));
+} else {
+  const read = (ending) => new Uint8Array(readFileSync(`${folder}/${task.task}.${ending}`));
+  const files = new Map([
+    ["config.json", read("json")],
+    ["model.safetensors", read("safetensors")],
+  ]);
+  console.log(JSON.stringify(await runArm(task, config, files)));
+}
