@@ -14,12 +14,6 @@ const BLOCK = 8;
 /** Looks at the result before the calling thread sleeps. */
 const LOOKS = 2_000;
 
-/** A piece that comes so much later than the calling thread's own shows that its processor is busy with something else, … */
-const LATE_MS = 0.5;
-
-/** … and so many calls are then computed without it. */
-const CALLS_ALONE = 200;
-
 /**
  * Threads that share the memory and the module of one runtime. They start with the first call that is worth it, in the background:
  * until they are up, and for small calls, the calling thread computes alone. One that does not come up is done without.
@@ -34,8 +28,6 @@ export class Pool {
   private readonly kernelIndex: ReadonlyMap<string, number>;
   private readonly workers: Thread[] = [];
   private generation = 0;
-  /** Calls yet to be computed by the calling thread alone. */
-  private alone = 0;
   private state: "new" | "running" | "disposed" = "new";
   /** Threads that did not come up. */
   private readonly missing = new Set<number>();
@@ -83,16 +75,8 @@ export class Pool {
     this.publish(pieces);
     const begin = performance.now();
     job.work();
-    const worked = performance.now();
-    this.wait(kernel, pieces, Pool.patienceMs + 10 * (worked - begin));
-    if (performance.now() - worked > LATE_MS + (worked - begin)) this.alone = CALLS_ALONE;
+    this.wait(kernel, pieces, Pool.patienceMs + 10 * (performance.now() - begin));
     if (Atomics.load(words, Word.failed)) throw new LightningError(`${kernel}: a kernel failed on one of ${this.threads} threads`);
-  }
-
-  /** Whether the threads are to be asked. With a processor too few for all of them, a call would wait until another program lets it have one. */
-  get isFree(): boolean {
-    if (this.alone > 0) this.alone--;
-    return this.alone === 0;
   }
 
   /** Those that compute, or will when they are up; the calling thread included. */

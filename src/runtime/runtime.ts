@@ -232,7 +232,7 @@ export class Runtime {
   private call(kernel: keyof Ranged | keyof RangedInWorkspace, args: readonly number[], workspaceBytes: number, work: number): void {
     const { kernels, pool } = this.alive;
     const begin = this.onKernel ? performance.now() : 0;
-    if (pool && work >= Runtime.sharedWork && args.at(-1)! > 1 && pool.isFree) pool.run(kernel, args, workspaceBytes);
+    if (pool && work >= Runtime.sharedWork && args.at(-1)! > 1) pool.run(kernel, args, workspaceBytes);
     else (kernels[kernel] as (...args: number[]) => void)(...args);
     this.onKernel?.({ kernel, ms: performance.now() - begin, work });
   }
