@@ -1,0 +1,132 @@
+import { execFile } from "node:child_process";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+// @ts-expect-error a script
+import { collapsed, compare, interval, medianSteps, stepsTo, verdictOf } from "../../studies/cispo/verdict.mjs";
+
+const study = fileURLToPath(new URL("../../studies/cispo/", import.meta.url));
+
+/** A run whose accuracy is `curve`, evaluated every two batches. */
+const runOf = (curve: number[], entropy: number[] = []) => ({ curves: { accuracy: curve, batch: curve.map((_, i) => 2 * i), entropy } });
+const rising = (delay: number) => runOf(Array.from({ length: 31 }, (_, i) => Math.min(0.9, 0.1 + Math.max(0, i - delay) * 0.08)));
+
+describe("the rules of the study", () => {
+  test("steps are counted to where three evaluations reach the goal on average, or to the end", () => {
+    expect(stepsTo(runOf([0, 0.2, 0.5, 0.8, 0.9]), 0.5, 16)).toEqual({ steps: 64, censored: false });
+    expect(stepsTo(runOf([0, 0.2, 0.5, 0.8, 0.9]), 0.7, 16)).toEqual({ steps: 96, censored: false });
+    expect(stepsTo(runOf([0, 0.9, 0, 0, 0]), 0.7, 16)).toEqual({ steps: 128, censored: true });
+  });
+
+  test("an arm against itself has a ratio of 1; one that starts later more", () => {
+    const runs = [rising(0), rising(1), rising(2)];
+    expect(compare(runs, runs, 0.7, 16)).toMatchObject({ ratio: 1, interval: [1, 1], censored: [0, 0] });
+    const late = [rising(5), rising(6), rising(7)];
+    const { ratio, interval: within, censored } = compare(late, runs, 0.7, 16);
+    expect(ratio).toBeGreaterThan(1.3);
+    expect(within[0]).toBeGreaterThan(1);
+    expect(censored).toEqual([0, 0]);
+  });
+
+  test("intervals hold the mean, are wider for fewer seeds, and always the same", () => {
+    const five = interval([0.4, 0.5, 0.6, 0.7, 0.8]);
+    expect(five).toEqual(interval([0.4, 0.5, 0.6, 0.7, 0.8]));
+    expect(five[0]).toBeGreaterThan(0.4);
+    expect(five[1]).toBeLessThan(0.8);
+    const ten = interval([0.4, 0.5, 0.6, 0.7, 0.8, 0.4, 0.5, 0.6, 0.7, 0.8]);
+    expect(ten[1] - ten[0]).toBeLessThan(five[1] - five[0]);
+  });
+
+  test("medians count runs that never arrived", () => {
+    const at = (steps: number, censored = false) => ({ steps, censored });
+    expect(medianSteps([at(10), at(20), at(30)])).toBe(20);
+    expect(medianSteps([at(10), at(20), at(90, true), at(90, true)])).toBe(20);
+    expect(medianSteps([at(10), at(90, true), at(90, true)])).toBeUndefined();
+  });
+
+  test("a collapse is a fall of 20 points, or certainty below the goal", () => {
+    expect(collapsed(runOf([0.1, 0.9, 0.9, 0.6]), 0.5)).toBe(true);
+    expect(collapsed(runOf([0.1, 0.8, 0.9, 0.75]), 0.5)).toBe(false);
+    expect(collapsed(runOf([0.1, 0.3, 0.3, 0.3], [1, 0.1, 0.001]), 0.5)).toBe(true);
+  });
+
+  test.each([
+    ["reproduced", { ratio: 0.5, interval: [0.4, 0.7] }],
+    ["directionally reproduced", { ratio: 0.5, interval: [0.4, 0.8] }],
+    ["directionally reproduced", { ratio: 0.9, interval: [0.8, 0.99] }],
+    ["not reproduced", { ratio: 0.9, interval: [0.7, 1.1] }],
+    ["contradicted", { ratio: 1.3, interval: [1.1, 1.5] }],
+    ["contradicted", { ratio: 0.5, interval: [0.4, 0.7], collapses: { cispo: 2, dapo: 0 } }],
+    ["not tested: DAPO clips next to nothing", { ratio: 0.5, interval: [0.4, 0.7], valid: false }],
+  ])("%s: %o", (verdict, figures) => {
+    expect(verdictOf({ collapses: { cispo: 0, dapo: 0 }, valid: true, ...figures })).toBe(verdict);
+  });
+});
+
+describe("a study of seconds", () => {
+  const folder = mkdtempSync(join(tmpdir(), "lightning-m1-study-"));
+  afterAll(() => rmSync(folder, { recursive: true }));
+  const config = JSON.parse(readFileSync(join(study, "config.json"), "utf8"));
+  const small = {
+    ...config,
+    tasks: Object.fromEntries(
+      Object.entries(config.tasks as Record<string, object>).map(([name, options]) => [
+        name,
+        { ...options, warmStart: { steps: 6, batchTokens: 512, lr: 0.003 } },
+      ]),
+    ),
+    run: { ...config.run, groups: 8, minibatches: 4, rounds: 1 },
+    heldOut: { instances: 16, samples: 1, every: 1 },
+    arms: { dapo: config.arms.dapo, cispo: config.arms.cispo },
+    learningRates: [0.001],
+    pilot: { seeds: [101], batches: 3 },
+    final: { seeds: [1, 2], batches: 3 },
+  };
+  const file = join(folder, "config.json");
+  const results = join(folder, "results.jsonl");
+  const call = (...args: string[]) =>
+    promisify(execFile)(process.execPath, [join(study, "study.mjs"), "--config", file, "--folder", folder, ...args]).then(
+      ({ stdout }) => ({ code: 0, text: stdout }),
+      ({ code, stderr }) => ({ code, text: stderr as string }),
+    );
+
+  let first: Awaited<ReturnType<typeof call>>;
+  beforeAll(async () => {
+    writeFileSync(file, JSON.stringify(small));
+    first = await call("--run", "--jobs", "2", "--write");
+  }, 120_000);
+
+  test("runs every cell once, from the same warm starts, and comes to a verdict", () => {
+    expect(first).toMatchObject({ code: 0 });
+    expect(first.text).toMatch(/^fork: .*CISPO needs \d+\.\d\d \(\d+\.\d\d to \d+\.\d\d\) of DAPO's updates/m);
+    const runs = readFileSync(results, "utf8")
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    expect(runs).toHaveLength(2 * 2 * (1 + 2));
+    for (const task of ["fork", "brackets"]) {
+      const starts = runs.filter((run) => run.task === task).map(({ curves }) => curves.accuracy[0]);
+      expect(new Set(starts).size).toBe(1);
+    }
+  });
+
+  test("goes on where it was cut off: what is there stays, what is missing comes again as it was", async () => {
+    const whole = readFileSync(results, "utf8");
+    const lines = whole.trim().split("\n");
+    cpSync(results, join(folder, "whole.jsonl"));
+    writeFileSync(results, `${lines.slice(0, -1).join("\n")}\n`);
+    expect(await call("--run", "--jobs", "1")).toMatchObject({ code: 0 });
+    const timeless = (text: string) => text.replace(/"seconds":\d+/g, "");
+    expect(timeless(readFileSync(results, "utf8"))).toBe(timeless(whole));
+  }, 60_000);
+
+  test("another verdict than the one that is kept is an error", async () => {
+    writeFileSync(join(folder, "verdict.json"), "[]\n");
+    const { code, text } = await call();
+    expect(code).toBe(1);
+    expect(text).toContain("expected the verdict in");
+  });
+});
