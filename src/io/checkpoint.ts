@@ -38,8 +38,9 @@ export interface LoadOptions extends OpenOptions {
   /** Which kernels run; `"auto"` takes the fastest that the engine has. */
   build?: Build | "auto";
   /**
-   * Threads to compute with, at most 64; `"auto"`, the default, takes one per processor, at most 8. Results are the same to the bit. In a page more
-   * than one need it to be cross-origin isolated; without, `onWarning` is told and one computes.
+   * Threads to compute with, at most 64; `"auto"`, the default, takes one per processor, at most 8, and leaves a processor to the reading of
+   * streamed weights. Results are the same to the bit. In a page more than one need it to be cross-origin isolated; without, `onWarning` is
+   * told and one computes.
    */
   threads?: number | "auto";
   /** How softmax layers keep keys and values: float32 (default), bf16 in half the memory, int8 in about a quarter. */

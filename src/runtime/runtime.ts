@@ -20,7 +20,7 @@ export interface KernelCall {
 }
 
 export interface RuntimeOptions {
-  /** Threads to compute with, this one included, at most 64; `"auto"` takes one per processor, at most 8. Bits do not depend on it. */
+  /** Threads to compute with, this one included, at most 64; `"auto"` takes one per processor, at most 8, and leaves one to what else writes to a shared memory. Bits do not depend on it. */
   threads?: number | "auto";
   /** Makes the memory shared even for one thread, so that another one can read files into it (false). */
   shared?: boolean;
@@ -68,7 +68,7 @@ export class Runtime {
    */
   static async create(build: Build | "auto" = "auto", options: RuntimeOptions = {}): Promise<Runtime> {
     const { threads = 1, shared = false, onWarning = () => {} } = options;
-    const count = threadCount(threads, onWarning);
+    const count = threadCount(threads, shared, onWarning);
     const picked = await compile(build, shared || count > 1);
     const heap = new Heap(shared || count > 1);
     const kernels = link(picked.module, heap);
@@ -288,12 +288,13 @@ export class Runtime {
   }
 }
 
-function threadCount(threads: number | "auto", onWarning: (message: string) => void): number {
+function threadCount(threads: number | "auto", shared: boolean, onWarning: (message: string) => void): number {
   if (threads !== "auto" && !is(threadNumber, threads)) {
     const got = typeof threads === "string" ? JSON.stringify(threads) : String(threads);
     throw new InputError(`threads: expected "auto" or ${threadNumber.message}, got ${got}`);
   }
-  const count = threads === "auto" ? Math.min(cores, MOST_AUTO_THREADS) : threads;
+  const free = Math.max(1, shared ? cores - 1 : cores);
+  const count = threads === "auto" ? Math.min(free, MOST_AUTO_THREADS) : threads;
   if (count > 1 && !canShare) {
     onWarning(`threads: computing on one: ${cannotShare}`);
     return 1;

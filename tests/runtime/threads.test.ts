@@ -15,17 +15,21 @@ const control = vi.hoisted(() => ({
   refuse: 0,
   late: false,
   share: true,
+  cores: undefined as number | undefined,
   stop: [] as (() => void)[],
 }));
 
 vi.mock("#threads", async (original) => {
-  const real = await original<{ startThread: typeof startThread }>();
+  const real = await original<{ startThread: typeof startThread; cores: number }>();
   return {
     ...real,
     get canShare() {
       return control.share;
     },
     cannotShare: "this is a test",
+    get cores() {
+      return control.cores ?? real.cores;
+    },
     startThread(source: string, ...rest: Parameters<typeof startThread> extends [string, ...infer Rest] ? Rest : never) {
       if (control.refuse > 0 && control.stop.length + 1 >= control.refuse) throw new Error("no threads today");
       const late =
@@ -41,7 +45,7 @@ vi.mock("#threads", async (original) => {
 
 const { patienceMs } = Pool;
 afterEach(() => {
-  Object.assign(control, { script: undefined, refuse: 0, late: false, share: true, stop: [] });
+  Object.assign(control, { script: undefined, refuse: 0, late: false, share: true, cores: undefined, stop: [] });
   Pool.patienceMs = patienceMs;
 });
 
@@ -77,6 +81,18 @@ test.each([2, 3, 5, 16])("%i threads give the bits of one", async (threads) => {
     for (let i = 0; i < 500; i++) expect(multiply().every((x, j) => x === first[j])).toBe(true);
   }
   expect(results[1]).toEqual(results[0]);
+});
+
+test.each([
+  [1, 1, 1],
+  [2, 2, 1],
+  [4, 4, 3],
+  [32, 8, 8],
+])("of %i processors auto takes %i, and %i beside something that fills the memory", async (processors, alone, beside) => {
+  control.cores = processors;
+  using own = await Runtime.create("simd", { threads: "auto" });
+  using shared = await Runtime.create("simd", { threads: "auto", shared: true });
+  expect([own.threads, shared.threads]).toEqual([alone, beside]);
 });
 
 test("memory may grow while threads run", async () => {
