@@ -10,7 +10,8 @@ export interface Agreement {
  * Whether the policy that samples and the policy that is trained are one: the probabilities of sampled tokens, token by token against all at once. The report found 0.987 of correlation with a
  * head in bf16 and 0.997 in float32 (section 3.2, figure 3), and no growth of the reward with the first.
  *
- * @param logp of each token of each response, ragged, the same in both
+ * @param sampled log-probability of each token of each response, as it was drawn
+ * @param trained the same tokens' in the form of training
  */
 export function agreement(sampled: readonly Float64Array[], trained: readonly Float64Array[]): Agreement {
   const [x, y] = [sampled, trained].map((rows) => rows.flatMap((row) => Array.from(row, Math.exp))) as [number[], number[]];
