@@ -1,3 +1,5 @@
+import { InputError } from "../runtime/errors.js";
+
 /** How far two computations of the same probabilities agree. */
 export interface Agreement {
   /** Pearson's r of the two probabilities of every token; 1 where one of them does not vary. */
@@ -12,8 +14,18 @@ export interface Agreement {
  *
  * @param sampled log-probability of each token of each response, as it was drawn
  * @param trained the same tokens' in the form of training
+ * @throws {InputError} another shape of the two, or what is no log-probability
  */
 export function agreement(sampled: readonly Float64Array[], trained: readonly Float64Array[]): Agreement {
+  for (const [i, row] of sampled.entries()) {
+    const other = trained[i];
+    if (row.length !== other?.length)
+      throw new InputError(`agreement: trained[${i}]: expected ${row.length} numbers, got ${other?.length}`);
+    const wrong = row.findIndex((l, t) => !(l <= 0 && other[t]! <= 0));
+    if (wrong >= 0) {
+      throw new InputError(`agreement: [${i}][${wrong}]: expected two log-probabilities, got ${row[wrong]} and ${other[wrong]}`);
+    }
+  }
   const [x, y] = [sampled, trained].map((rows) => rows.flatMap((row) => Array.from(row, Math.exp))) as [number[], number[]];
   const [mx, my] = [x, y].map((values) => values.reduce((sum, p) => sum + p, 0) / values.length) as [number, number];
   let [xy, xx, yy, largest] = [0, 0, 0, 0];

@@ -1,4 +1,5 @@
 import type { Random } from "../generate/random.js";
+import { InputError } from "../runtime/errors.js";
 import type { Dataset } from "../train/data.js";
 import { streamOf } from "../train/data.js";
 import { formatResponse, instanceKey, type Task } from "./tasks/task.js";
@@ -35,12 +36,23 @@ export function drawPuzzle(random: Random, tasks: readonly Task[], heldOut: bool
   return drawInstance(random, task, level, heldOut);
 }
 
-/** A puzzle of this task and level, from those that are held out or from the others. */
+/** Draws until an instance counts as missing: of those that exist an eighth is held out. */
+const DRAWS = 10_000;
+
+/**
+ * A puzzle of this task and level, from those that are held out or from the others.
+ *
+ * @throws {InputError} the task has so few instances that none is of this kind
+ */
 export function drawInstance(random: Random, task: Task, level: number, heldOut: boolean): Puzzle {
-  for (;;) {
+  for (let i = 0; i < DRAWS; i++) {
     const puzzle = { task, level, instance: task.generate(random, level) };
     if (isHeldOut(puzzle) === heldOut) return puzzle;
   }
+  const kind = heldOut ? "held out" : "not held out";
+  throw new InputError(
+    `${task.name}: level ${level}: expected instances that are ${kind}, got none in ${DRAWS} (a task with more of them)`,
+  );
 }
 
 /**

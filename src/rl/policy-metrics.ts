@@ -103,7 +103,7 @@ function rewardsOf(samples: readonly Sample[]): Record<string, number> {
   const names = [...new Set(named.flatMap((own) => own.map(([name]) => name)))];
   const values = (name: string) =>
     named.flatMap((own) => own.flatMap(([other, value]) => (other === name && value !== null ? [value] : [])));
-  return Object.fromEntries(names.map((name) => [name, mean(values(name))]).filter(([, value]) => Number.isFinite(value)));
+  return Object.fromEntries(names.map((name) => [name, mean(values(name))] as const).filter(([, value]) => Number.isFinite(value)));
 }
 
 function share<T>(items: readonly T[], holds: (item: T) => boolean): number {

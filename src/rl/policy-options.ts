@@ -5,7 +5,7 @@ import { callback, count, index, number, parseOptions, seedNumber, signal } from
 import { type Schedule, schedule } from "../train/schedule.js";
 import { type AdvantageOptions, groupAdvantages } from "./advantages.js";
 import { nextWindow, reportWindows, type WindowOptions } from "./curriculum/index.js";
-import type { AggregationOptions, PolicyBatch, PolicyLoss } from "./objectives/index.js";
+import { type AggregationOptions, type PolicyBatch, type PolicyLoss, responseWeights } from "./objectives/index.js";
 
 /** How a policy is trained. */
 export interface PolicyOptions {
@@ -48,16 +48,16 @@ export interface PolicyOptions {
 
 const object = <T>() => v.custom<T>((x) => typeof x === "object" && x !== null && !Array.isArray(x), "an object");
 
+const between = (least: number, most: number) =>
+  number(`an integer within [${least}, ${most.toLocaleString("en-US")}]`, (x) => Number.isSafeInteger(x) && x >= least && x <= most);
+
 /** @internal */
 export const policyEntries = {
   batches: count,
-  groups: v.optional(count, 32),
-  groupSize: v.optional(
-    number("an integer of at least 2", (x) => Number.isSafeInteger(x) && x >= 2),
-    8,
-  ),
+  groups: v.optional(between(1, 65_536), 32),
+  groupSize: v.optional(between(2, 65_536), 8),
   minibatches: v.optional(count, 4),
-  epochs: v.optional(count, 1),
+  epochs: v.optional(between(1, 1000), 1),
   aggregation: v.optional(object<AggregationOptions>(), { aggregation: "token" }),
   advantages: v.optional(object<NonNullable<PolicyOptions["advantages"]>>(), {}),
   maxTokens: v.optional(v.union([count, object<WindowOptions>()], "an integer of at least 1 or windows"), 256),
@@ -90,13 +90,20 @@ export function parsePolicyOptions(options: PolicyOptions, where: string) {
 
 /** What single options do not tell. @throws {InputError} options that do not fit each other, or whose own options do not fit */
 export function checkPolicyOptions(
-  { groups, minibatches, advantages, maxTokens }: Required<Pick<PolicyOptions, "groups" | "minibatches" | "advantages" | "maxTokens">>,
+  {
+    groups,
+    minibatches,
+    advantages,
+    maxTokens,
+    aggregation,
+  }: Required<Pick<PolicyOptions, "groups" | "minibatches" | "advantages" | "maxTokens">> & Pick<PolicyOptions, "aggregation">,
   where: string,
 ): void {
   if (minibatches > groups) throw new InputError(`${where}: minibatches: expected at most groups, ${groups}, got ${minibatches}`);
   const windows = windowsOf(maxTokens);
   const state = { tokens: windows.windows?.[0] ?? 0, perplexities: [] };
   // Whoever reads them says what is wrong with them.
+  within(`${where}: aggregation`, () => responseWeights({ mask: [[1]], groups: [0] }, { aggregation: "token", ...aggregation }));
   within(`${where}: advantages`, () => groupAdvantages([0], advantages));
   within(`${where}: maxTokens`, () => nextWindow(state, { perplexity: 1, lengths: [0] }, windows));
 }

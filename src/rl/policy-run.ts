@@ -1,6 +1,9 @@
+import * as v from "valibot";
 import { pause } from "../generate/batch.js";
-import { InputError } from "../runtime/errors.js";
-import { SEEDS } from "../runtime/options.js";
+import { Random } from "../generate/random.js";
+import { isTokenIds } from "../model/token-ids.js";
+import { InputError, LightningError } from "../runtime/errors.js";
+import { index, SEEDS } from "../runtime/options.js";
 import { streamOf } from "../train/data.js";
 import { rateAt } from "../train/schedule.js";
 import type { Trainer } from "../train/trainer.js";
@@ -9,18 +12,24 @@ import { cispo } from "./objectives/index.js";
 import { describe, type PolicyMetrics, policyState, type UpdateMetrics } from "./policy-metrics.js";
 import { type PolicyOptions, parsePolicyOptions, windowsOf } from "./policy-options.js";
 import { documentOf, updatePolicy } from "./policy-update.js";
-import type { ProblemSource } from "./problem.js";
+import type { Problem, ProblemSource } from "./problem.js";
 import type { Sampler } from "./rollout.js";
 import { sampleDynamically } from "./sampling.js";
 
 /** What a run has to know to go on, besides the trainer's state: plain data, kept in it. */
-interface Progress {
-  batch: number;
-  problems: number;
-  window: WindowState;
+const progressSchema = v.strictObject({
+  batch: index,
+  problems: index,
+  window: v.custom<WindowState>(isWindowState, "a window"),
   /** Share of right answers by source, a moving mean. */
-  passRates: Record<string, number>;
-}
+  passRates: v.record(v.string(), v.number()),
+  /** Whether a batch was being learned from: if it ended in an error, weights and numbers are of different moments. */
+  learning: v.optional(v.boolean()),
+});
+type Progress = v.InferOutput<typeof progressSchema>;
+
+/** Trainers that a run is under way with. */
+const busy = new WeakSet<Trainer>();
 
 /** How much of a pass rate the last batch decides. */
 const NEWS = 0.3;
@@ -37,8 +46,8 @@ const NEWS = 0.3;
  *
  * @param model who samples: the model that is trained, or one on a server that is kept up to date by the loop's body
  * @param trainer of that model, with the learning rate; its `temperature` is that of the sampling too
- * @throws {InputError} options or sources that do not fit
- * @throws {LightningError} a loss or a gradient that is not finite; the weights are those of the update before
+ * @throws {InputError} options, sources or judgements that do not fit, or a trainer that stands in something else than a run of these windows
+ * @throws {LightningError} a loss or a gradient that is not finite; the weights are those of the update before, and the trainer has to be restored to go on. Another run with the same trainer
  */
 export async function* trainPolicy(
   model: Sampler,
@@ -48,10 +57,30 @@ export async function* trainPolicy(
 ): AsyncGenerator<PolicyMetrics> {
   const settings = parsePolicyOptions(options, "trainPolicy");
   checkSources(sources);
-  const { batches, groupSize, minibatches, epochs, seed, signal, objective = cispo, aggregation } = settings;
+  if (busy.has(trainer))
+    throw new LightningError("trainPolicy: trainer: expected one without a run, got one with a run under way (end that first)");
+  busy.add(trainer);
+  try {
+    yield* batchesOf(model, trainer, sources, settings);
+  } finally {
+    busy.delete(trainer);
+  }
+}
+
+async function* batchesOf(
+  model: Sampler,
+  trainer: Trainer,
+  sources: readonly ProblemSource[],
+  settings: ReturnType<typeof parsePolicyOptions>,
+): AsyncGenerator<PolicyMetrics> {
+  const { batches, groupSize, minibatches, epochs, signal, objective = cispo, aggregation } = settings;
   const windows = windowsOf(settings.maxTokens);
-  const progress = (structuredClone(trainer.progress) as Progress | undefined) ?? begin(windows.windows[0]!);
+  const progress = progressOf(trainer, windows.windows);
   const { temperature } = trainer.options;
+  const perBatch = minibatches * epochs;
+  // One seed for each purpose, unlike those of the sources.
+  const own = Random.seeded(settings.seed);
+  const [choosing, sampling] = [seedFrom(own), seedFrom(own)];
 
   while (progress.batch < batches) {
     signal?.throwIfAborted();
@@ -60,36 +89,39 @@ export async function* trainPolicy(
     const shares = sharesOf(sources, settings.followPassRates ? progress.passRates : {});
     const draw = () => {
       const index = progress.problems++;
-      const source = drawPart(streamOf((seed + 1) % SEEDS, index), shares);
-      return { source, problem: sources[source]!.problem(index) };
+      const source = drawPart(streamOf(choosing, index), shares);
+      const name = `trainPolicy: ${sources[source]!.name}: problem ${index}`;
+      return { source, name, problem: checkProblem(sources[source]!.problem(index), name) };
     };
-    const seeds = streamOf((seed + 2) % SEEDS, progress.batch);
+    const seeds = streamOf(sampling, progress.batch);
     const { kept, sampled } = await sampleDynamically(model, draw, settings.groups, {
       ...{ rounds: settings.rounds, groupSize, maxTokens, temperature, advantages: settings.advantages },
-      nextSeed: () => Math.floor(seeds.next() * SEEDS),
+      nextSeed: () => seedFrom(seeds),
       ...(settings.overlong > 0 && { overlongCache: Math.floor(settings.overlong * maxTokens) }),
       ...(settings.repetition !== undefined && { repetition: settings.repetition }),
       ...(signal && { signal }),
     });
-    const sampling = seconds(began);
+    const samplingSeconds = seconds(began);
 
     const samples = kept.flatMap((group) => group.samples);
     const old = samples.length > 0 ? trainer.likelihoods(samples.map(documentOf)) : [];
     const logpOld = old.map(({ logp }) => logp);
+    const { allRight, allWrong, ...described } = describe(sampled, sources, maxTokens);
+    const policy = samples.length > 0 ? policyState(samples, old, temperature) : undefined;
     const updates: UpdateMetrics[] = [];
+    trainer.progress = { ...structuredClone(progress), learning: true };
     for (let epoch = 0; epoch < epochs; epoch++) {
-      for (const [from, to] of pieces(kept.length, minibatches, groupSize)) {
+      for (const [place, [from, to]] of pieces(kept.length, minibatches, groupSize).entries()) {
         await pause();
         const minibatch = samples.slice(from, to);
         // Without anything to learn AdamW would move on its momentum alone.
         if (minibatch.every(({ advantage }) => advantage === 0)) continue;
-        const lr = trainer.options.lr * rateAt(trainer.steps, batches * minibatches * epochs, settings.schedule);
+        const lr =
+          trainer.options.lr * rateAt(progress.batch * perBatch + epoch * minibatches + place, batches * perBatch, settings.schedule);
         updates.push(updatePolicy(trainer, minibatch, logpOld.slice(from, to), { objective, aggregation, groupSize, lr }));
       }
     }
 
-    const { allRight, allWrong, ...described } = describe(sampled, sources, maxTokens);
-    const policy = samples.length > 0 ? policyState(samples, old, temperature) : undefined;
     const lengths = sampled.flatMap((group) => group.samples.map(({ ids }) => ids.length));
     progress.batch++;
     progress.passRates = moved(progress.passRates, described.sources);
@@ -101,24 +133,60 @@ export async function* trainPolicy(
       ...described,
       ...(policy && { policy }),
       updates,
-      seconds: { sampling, learning: seconds(began) - sampling },
-      tokensPerSecond: lengths.reduce((sum, length) => sum + length, 0) / sampling,
+      seconds: { sampling: samplingSeconds, learning: seconds(began) - samplingSeconds },
+      tokensPerSecond: lengths.reduce((sum, length) => sum + length, 0) / samplingSeconds,
     };
   }
 }
 
-function begin(tokens: number): Progress {
-  return { batch: 0, problems: 0, window: { tokens, perplexities: [] }, passRates: {} };
+/** Where the trainer stands, at the beginning if no run has begun. @throws {InputError} progress of something else, or within a batch */
+function progressOf({ progress }: Trainer, windows: readonly number[]): Progress {
+  if (progress === undefined) return { batch: 0, problems: 0, window: { tokens: windows[0]!, perplexities: [] }, passRates: {} };
+  const parsed = v.safeParse(progressSchema, progress);
+  if (!parsed.success)
+    throw new InputError(
+      "trainPolicy: trainer: expected the state of such a run, got one of something else (a new trainer, or restore another state)",
+    );
+  const { learning, window } = parsed.output;
+  if (learning)
+    throw new InputError(
+      "trainPolicy: trainer: expected one between two batches, got one that failed within a batch (restore what was saved)",
+    );
+  if (!windows.includes(window.tokens)) {
+    throw new InputError(
+      `trainPolicy: maxTokens: expected windows with ${window.tokens} among them, where the run stands, got ${windows.join(", ")}`,
+    );
+  }
+  return structuredClone(parsed.output);
+}
+
+function isWindowState(x: unknown): boolean {
+  const { tokens, perplexities } = (x ?? {}) as Partial<WindowState>;
+  return Number.isSafeInteger(tokens) && Array.isArray(perplexities) && perplexities.every(Number.isFinite);
+}
+
+function seedFrom(random: Random): number {
+  return Math.floor(random.next() * SEEDS);
+}
+
+/** @throws {InputError} what a source gave is no problem */
+function checkProblem(problem: Problem, where: string): Problem {
+  if (!(isTokenIds(problem?.prompt) && problem.prompt.length > 0 && typeof problem.judge === "function")) {
+    throw new InputError(`${where}: expected { prompt, judge } with at least one token id, got something else`);
+  }
+  return problem;
 }
 
 /** How likely each source is. */
 function sharesOf(sources: readonly ProblemSource[], passRates: Progress["passRates"]): Float64Array {
-  return mixture(sources.map(({ name, weight = 1 }) => ({ weight, ...(name in passRates && { passRate: passRates[name]! }) })));
+  return mixture(
+    sources.map(({ name, weight = 1 }) => ({ weight, ...(Object.hasOwn(passRates, name) && { passRate: passRates[name]! }) })),
+  );
 }
 
 function moved(passRates: Progress["passRates"], seen: PolicyMetrics["sources"]): Progress["passRates"] {
   const news = Object.entries(seen).map(([name, { accuracy }]) => {
-    const before = passRates[name] ?? accuracy;
+    const before = Object.hasOwn(passRates, name) ? passRates[name]! : accuracy;
     return [name, before + NEWS * (accuracy - before)];
   });
   return { ...passRates, ...Object.fromEntries(news) };

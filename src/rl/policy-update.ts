@@ -36,19 +36,28 @@ export function updatePolicy(
     weights: responseWeights({ mask, groups }, { aggregation: "token", ...aggregation }),
   };
   const logp: Float64Array[] = [];
+  let whole: PolicyLoss | undefined;
   const { gradNorm } = trainer.step(samples.map(documentOf), lr, (part, first) => {
     logp.push(...part);
-    return objective({ ...partOf(known, first, first + part.length), logp: part });
+    const value = objective({ ...partOf(known, first, first + part.length), logp: copies(part) });
+    if (part.length === samples.length) whole = value;
+    return value;
   });
-  const { loss, stats } = objective({ ...known, logp });
+  // Statistics of parts do not add up.
+  const { loss, stats } = whole ?? objective({ ...partOf(known, 0, samples.length), logp });
   return { ...stats, loss, gradNorm, lr };
+}
+
+/** An objective is the caller's, and may do with its arrays what it likes. */
+function copies<T extends Iterable<number> & ArrayLike<number>>(rows: readonly T[]): Float64Array[] {
+  return rows.map((row) => Float64Array.from(row));
 }
 
 function partOf({ logpOld, mask, advantages, groups, weights }: Known, from: number, to: number): Known {
   const part = (values: ArrayLike<number> | undefined) => Array.from(values ?? []).slice(from, to);
   return {
-    logpOld: logpOld.slice(from, to),
-    mask: mask.slice(from, to),
+    logpOld: copies(logpOld.slice(from, to).map((row) => Array.from(row))),
+    mask: copies(mask.slice(from, to).map((row) => Array.from(row))),
     advantages: part(advantages),
     groups: part(groups),
     weights: part(weights),

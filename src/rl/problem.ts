@@ -1,10 +1,13 @@
+import * as v from "valibot";
+import { InputError } from "../runtime/errors.js";
+import { number, parseOptions, seedNumber } from "../runtime/options.js";
 import { streamOf } from "../train/data.js";
 import { type Codec, drawInstance, type Puzzle } from "./dataset.js";
 import { type AnsweredPuzzle, correctnessReward, type Reward, type Scored, sumOfRewards } from "./rewards.js";
 import type { Rollout } from "./rollout.js";
 import { judge, type Task } from "./tasks/task.js";
 
-/** What became of a response. */
+/** What became of a response; no component is called `total`. */
 export interface Judged extends Scored {
   /** Whether it is right: what dynamic sampling and pass rates go by. A response that nobody can score is not. */
   readonly correct: boolean;
@@ -29,22 +32,53 @@ export interface ProblemSource {
 /** What reinforcement learning needs of a task. */
 export type Verifiable<Instance = unknown> = Pick<Task<Instance>, "name" | "generate" | "question" | "verify">;
 
+/** @throws {InputError} what a judge answered is no judgement */
+export function checkJudged(judged: Judged, where: string): Judged {
+  const isReward = (x: unknown) => x === null || (typeof x === "number" && Math.abs(x) <= 1e9);
+  const { correct, total, components } = judged ?? {};
+  if (typeof correct !== "boolean" || !isReward(total) || typeof components !== "object" || components === null) {
+    throw new InputError(
+      `${where}: expected { correct, total, components } with true or false, a number within ±1e9 or null, and rewards by name, got ${JSON.stringify(judged)}`,
+    );
+  }
+  for (const [name, reward] of Object.entries(components)) {
+    if (name === "total" || !isReward(reward)) {
+      throw new InputError(
+        `${where}: components.${name}: expected a number within ±1e9 or null, under another name than "total", got ${reward}`,
+      );
+    }
+  }
+  return judged;
+}
+
+const taskOptions = v.strictObject({
+  seed: v.optional(seedNumber, 0),
+  weight: v.optional(number("a number within [0, 1e9]", (x) => x >= 0 && x <= 1e9)),
+  rewards: v.optional(
+    v.custom<Readonly<Record<string, Reward<AnsweredPuzzle>>>>((x) => typeof x === "object" && x !== null, "rewards by name"),
+    () => ({ correct: correctnessReward }),
+  ),
+});
+
 /**
  * A level of a task as problems, none of them held out: problem i is drawn from the stream of `seed` and i.
  *
  * @param codec `chatCodec` makes one of a model's tokenizer and chat format
  * @param options `rewards` by name, which are added up: `{ correct: correctnessReward }` if nothing is said
+ * @throws {InputError} something else than a task or a codec, or options that do not fit
  */
 export function taskSource<Instance>(
   task: Verifiable<Instance>,
   level: number,
   codec: Pick<Codec, "prompt">,
-  {
-    seed = 0,
-    weight,
-    rewards = { correct: correctnessReward },
-  }: { seed?: number; weight?: number; rewards?: Readonly<Record<string, Reward<AnsweredPuzzle>>> } = {},
+  options: { seed?: number; weight?: number; rewards?: Readonly<Record<string, Reward<AnsweredPuzzle>>> } = {},
 ): ProblemSource {
+  const missing = (["generate", "question", "verify"] as const).find((method) => typeof task?.[method] !== "function");
+  if (missing || typeof task.name !== "string")
+    throw new InputError(`taskSource: task: expected a task, got one without ${missing ?? "name"}`);
+  if (typeof codec?.prompt !== "function")
+    throw new InputError("taskSource: codec: expected an object with a method prompt, as chatCodec makes one");
+  const { seed, weight, rewards } = parseOptions(taskOptions, options, "taskSource");
   const score = sumOfRewards(rewards);
   return {
     name: `${task.name} ${level}`,

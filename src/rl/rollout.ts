@@ -34,10 +34,19 @@ export async function rollouts(
   prompts: readonly (readonly number[])[],
   { groupSize, ...options }: RolloutOptions,
 ): Promise<Rollout[][]> {
+  if (!(Number.isSafeInteger(groupSize) && groupSize >= 1)) {
+    throw new InputError(`rollouts: groupSize: expected an integer of at least 1, got ${groupSize}`);
+  }
+  const { maxTokens = Number.POSITIVE_INFINITY } = options;
   const inputs = prompts.flatMap((prompt) => Array.from({ length: groupSize }, () => prompt));
   const responses = inputs.map(() => ({ ids: [] as number[], text: "", logp: [] as number[], stop: undefined as StopReason | undefined }));
   for await (const { index, id, text, logprob, stop } of model.generateBatch(inputs, { temperature: 1, ...options })) {
-    const response = responses[index]!;
+    const response = responses[index];
+    if (!response || response.stop || response.ids.length >= maxTokens) {
+      throw new InputError(
+        `rollouts: response ${index}: expected one of ${responses.length}, of at most ${maxTokens} tokens, got a token beyond`,
+      );
+    }
     if (!(Number.isInteger(id) && id >= 0 && Number.isFinite(logprob))) {
       throw new InputError(
         `rollouts: response ${index}: expected token ids with log-probabilities, got ${id} with ${logprob} (a server has to return both)`,

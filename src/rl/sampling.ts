@@ -1,6 +1,6 @@
 import { type AdvantageOptions, groupAdvantages } from "./advantages.js";
 import { type GroupOutcome, groupOutcome } from "./curriculum/index.js";
-import type { Judged, Problem } from "./problem.js";
+import { checkJudged, type Judged, type Problem } from "./problem.js";
 import { overlongPunishment, type Scored } from "./rewards.js";
 import { type Rollout, type RolloutOptions, rollouts, type Sampler } from "./rollout.js";
 
@@ -21,6 +21,8 @@ export interface Group {
 /** A problem that was drawn. */
 export interface Drawn {
   readonly source: number;
+  /** What it is called in errors. */
+  readonly name: string;
   readonly problem: Problem;
 }
 
@@ -40,11 +42,13 @@ export async function sampleGroups(model: Sampler, drawn: readonly Drawn[], opti
     sampling,
   );
   return Promise.all(
-    drawn.map(async ({ source, problem }, i): Promise<Group> => {
+    drawn.map(async ({ source, name, problem }, i): Promise<Group> => {
       const responses = groups[i]!;
       const judged = await Promise.all(
         responses.map(async (response) => {
-          const own = await problem.judge(response);
+          // A copy: whatever a judge does to it, what was sampled is learned from.
+          const copy = { ...response, ids: [...response.ids], logp: response.logp.slice() };
+          const own = checkJudged(await until(problem.judge(copy), sampling.signal), `${name}: judge`);
           return overlongCache === undefined ? own : withOverlong(own, response, { maxTokens: sampling.maxTokens, cache: overlongCache });
         }),
       );
@@ -54,11 +58,30 @@ export async function sampleGroups(model: Sampler, drawn: readonly Drawn[], opti
       );
       return {
         source,
-        outcome: groupOutcome(judged.map(({ correct }) => correct)),
+        outcome: outcomeOf(judged),
         samples: responses.map((response, g) => ({ ...response, ...judged[g]!, prompt: problem.prompt, advantage: advantages[g]! })),
       };
     }),
   );
+}
+
+/** Of those that could be scored; without any there is nothing to learn. */
+function outcomeOf(judged: readonly Judged[]): GroupOutcome {
+  const scored = judged.filter(({ total }) => total !== null);
+  return scored.length === 0 ? "all wrong" : groupOutcome(scored.map(({ correct }) => correct));
+}
+
+/** What comes, unless the signal is first. */
+function until<T>(coming: T | Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return Promise.resolve(coming);
+  signal.throwIfAborted();
+  return new Promise<T>((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    signal.addEventListener("abort", abort);
+    Promise.resolve(coming)
+      .then(resolve, reject)
+      .finally(() => signal.removeEventListener("abort", abort));
+  });
 }
 
 function withOverlong(judged: Judged, { ids }: Rollout, limits: { maxTokens: number; cache: number }): Judged & Scored {

@@ -63,7 +63,7 @@ export function lossOf(
 
 /** An objective is the caller's. @throws {InputError} other gradients than one finite number for each log-probability */
 function checked(value: ObjectiveValue, logp: readonly Float64Array[]): ObjectiveValue {
-  const { dLogp } = value;
+  const { dLogp } = value ?? {};
   if (dLogp?.length !== logp.length) {
     throw new InputError(`Trainer: objective: dLogp: expected ${logp.length} arrays, one per document, got ${dLogp?.length}`);
   }

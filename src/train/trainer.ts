@@ -248,8 +248,6 @@ export class Trainer {
 
   /** Adds the gradients of a batch to those that are there. */
   private accumulate(batch: readonly Example[], objective?: Objective): Losses {
-    // Refused before anything is computed, if there are none any more.
-    void this.parameters;
     const { checkpointing } = this.options;
     return this.through(batch, (part, first, whole) => {
       const tape = new Tape(this.transformer.rt, { parameters: this.gradientOf, checkpointing });
@@ -261,6 +259,8 @@ export class Trainer {
 
   /** A batch in parts that fit into memory together: what `body` makes of each. */
   private through<T>(batch: readonly Example[], body: (part: readonly Document[], first: number, whole: Whole) => T): T[] {
+    // Refused before anything is computed, if there are none any more.
+    void this.parameters;
     const documents = documentsOf(batch, this.transformer.config);
     const whole = { tokens: sum(documents, ({ ids }) => ids.length), mass: sum(documents, ({ mass }) => mass) };
     if (!Number.isFinite(whole.mass)) throw new InputError(`Trainer: batch: weights: expected a finite sum, got ${whole.mass}`);

@@ -1,13 +1,17 @@
 // The loop as a whole, on a model of a few thousand parameters whose reward is the share of even tokens among those that it says.
 
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { Random } from "../../src/generate/random.js";
 import { MiniMaxM1 } from "../../src/index.js";
-import { cispo, responseWeights } from "../../src/rl/objectives/index.js";
+import { agreement } from "../../src/rl/agreement.js";
+import { drawInstance } from "../../src/rl/dataset.js";
+import { cispo, type PolicyBatch, responseWeights } from "../../src/rl/objectives/index.js";
 import type { PolicyMetrics } from "../../src/rl/policy-metrics.js";
 import type { PolicyOptions } from "../../src/rl/policy-options.js";
 import { trainPolicy } from "../../src/rl/policy-run.js";
 import { documentOf } from "../../src/rl/policy-update.js";
 import type { ProblemSource } from "../../src/rl/problem.js";
+import { type Rollout, rollouts } from "../../src/rl/rollout.js";
 import { Trainer } from "../../src/train/trainer.js";
 import { randomIds } from "../support/random.js";
 import { GRADIENTS, normDistance } from "../support/tolerance.js";
@@ -124,22 +128,14 @@ describe("a policy", () => {
   test("is learned from to the end of a batch, however early the signal comes", async () => {
     const trainer = new Trainer(model, settings);
     const controller = new AbortController();
-    const judged: ProblemSource = {
-      name: "late",
-      problem: (index) => {
-        const problem = source().problem(index);
-        return {
-          prompt: problem.prompt,
-          judge: (response) => {
-            controller.abort(new Error("enough"));
-            return problem.judge(response);
-          },
-        };
-      },
+    const late = (batch: PolicyBatch) => {
+      controller.abort(new Error("enough"));
+      return cispo(batch);
     };
     const found: PolicyMetrics[] = [];
     const run = async () => {
-      for await (const one of trainPolicy(model, trainer, [judged], { ...options, signal: controller.signal })) found.push(one);
+      const given = { ...options, objective: late, signal: controller.signal };
+      for await (const one of trainPolicy(model, trainer, [source()], given)) found.push(one);
     };
     await expect(run()).rejects.toThrow("enough");
     expect(found.map(({ batch, updates, step }) => [batch, updates.length, step])).toEqual([[1, 2, 2]]);
@@ -193,7 +189,9 @@ describe("a policy", () => {
 
 test.each<[Partial<PolicyOptions>, string]>([
   [{ batches: 0 }, "batches: expected an integer of at least 1, got 0"],
-  [{ groupSize: 1 }, "groupSize: expected an integer of at least 2, got 1"],
+  [{ groupSize: 1 }, "groupSize: expected an integer within [2, 65,536], got 1"],
+  [{ groups: 2 ** 53 - 1 }, "groups: expected an integer within [1, 65,536], got"],
+  [{ aggregation: { aggregation: "tokn" as never } }, "aggregation: responseWeights: aggregation: expected"],
   [{ minibatches: 5 }, "minibatches: expected at most groups, 4, got 5"],
   [{ overlong: 2 }, "overlong: expected a number within [0, 1], got 2"],
   [{ objective: "cispo" as never }, 'objective: expected a function, got "cispo"'],
@@ -217,4 +215,157 @@ test.each<[readonly unknown[], string]>([
   await expect(all(trainPolicy(model, new Trainer(model, settings), sources as ProblemSource[], options))).rejects.toThrow(
     `trainPolicy: ${message}`,
   );
+});
+
+/** A source whose problems are judged in another way. */
+const judgedBy = (judge: (response: Rollout) => unknown): ProblemSource => ({
+  ...source(),
+  problem: (index) => ({ ...source().problem(index), judge: judge as never }),
+});
+
+test.each<[string, unknown, string]>([
+  ["nothing", null, "even: problem 0: judge: expected { correct, total, components }"],
+  ["no components", { correct: true, total: 1 }, "expected { correct, total, components }"],
+  ["NaN", { correct: true, total: Number.NaN, components: {} }, "expected { correct, total, components }"],
+  [
+    "a component called total",
+    { correct: true, total: 1, components: { total: 1 } },
+    'components.total: expected a number within ±1e9 or null, under another name than "total"',
+  ],
+])("a judge that answers %s is refused before anything is learned", async (_, answer, message) => {
+  const model = await fresh();
+  const trainer = new Trainer(model, settings);
+  await expect(all(trainPolicy(model, trainer, [judgedBy(() => answer)], options))).rejects.toThrow(message);
+  expect([trainer.steps, trainer.progress]).toEqual([0, undefined]);
+});
+
+test("a judge that never answers ends with the signal", async () => {
+  const model = await fresh();
+  const signal = AbortSignal.timeout(50);
+  const waiting = judgedBy(() => new Promise(() => {}));
+  await expect(all(trainPolicy(model, new Trainer(model, settings), [waiting], { ...options, signal }))).rejects.toThrow(/timeout/);
+});
+
+test("what judges and objectives do to their arrays changes nothing", async () => {
+  const [plain, rough] = [await fresh(), await fresh()];
+  const expected = await all(trainPolicy(plain, new Trainer(plain, settings), [source()], options));
+  const destructive = judgedBy((response) => {
+    const judged = source().problem(0).judge(response);
+    (response.ids as number[]).length = 0;
+    response.logp.fill(Number.NaN);
+    return judged;
+  });
+  const objective = (batch: PolicyBatch) => {
+    const value = cispo(batch);
+    for (const rows of [batch.logp, batch.logpOld, batch.mask]) for (const row of rows) (row as Float64Array).fill(7);
+    return value;
+  };
+  const found = await all(trainPolicy(rough, new Trainer(rough, settings), [destructive], { ...options, objective }));
+  expect(timeless(found)).toEqual(timeless(expected));
+});
+
+test("responses that cannot be scored do not make a group worth learning from", async () => {
+  const model = await fresh();
+  let calls = 0;
+  const nulls = judgedBy(() =>
+    calls++ % 4 === 0 ? { correct: false, total: null, components: {} } : { correct: true, total: 1, components: {} },
+  );
+  const [{ groups, updates }] = (await all(
+    trainPolicy(model, new Trainer(model, settings), [nulls], { ...options, batches: 1, rounds: 1 }),
+  )) as [PolicyMetrics];
+  expect([groups.kept, groups.allRight, updates.length]).toEqual([0, 4, 0]);
+});
+
+test("a schedule is that of the run, whatever the trainer has done before", async () => {
+  const model = await fresh();
+  const trainer = new Trainer(model, settings);
+  for (let i = 0; i < 3; i++) trainer.step([[1, 2, 3, 4]]);
+  const schedule = { warmup: 2, decay: "cosine", floor: 0 } as const;
+  const metrics = await all(trainPolicy(model, trainer, [source()], { ...options, schedule }));
+  const rates = metrics.flatMap(({ updates }) => updates.map(({ lr }) => lr / settings.lr));
+  expect(rates.slice(0, 3)).toEqual([0.5, 1, 1]);
+  expect(rates.at(-1)).toBeLessThan(0.2);
+  expect(rates.at(-1)).toBeGreaterThan(0);
+});
+
+describe("a trainer that stands", () => {
+  test.each([[{ foo: 1 }], [5], ["x"], [{ batch: 0 }]])("in something else, %j, is refused", async (progress) => {
+    const model = await fresh();
+    const trainer = new Trainer(model, settings);
+    trainer.progress = progress;
+    await expect(all(trainPolicy(model, trainer, [source()], options))).rejects.toThrow("trainer: expected the state of such a run");
+  });
+
+  test("at another window is refused", async () => {
+    const model = await fresh();
+    const trainer = new Trainer(model, settings);
+    await all(trainPolicy(model, trainer, [source()], { ...options, batches: 1 }));
+    const steps = trainer.steps;
+    await expect(all(trainPolicy(model, trainer, [source()], { ...options, maxTokens: 7 }))).rejects.toThrow(
+      "maxTokens: expected windows with 6 among them, where the run stands, got 7",
+    );
+    expect(trainer.steps).toBe(steps);
+  });
+
+  test("within a batch, after an error, has to be restored", async () => {
+    const model = await fresh();
+    const trainer = new Trainer(model, settings);
+    await all(trainPolicy(model, trainer, [source()], { ...options, batches: 1 }));
+    const saved = trainer.save();
+    let calls = 0;
+    const failing = (batch: PolicyBatch) => {
+      if (calls++ === 1) throw new Error("no more");
+      return cispo(batch);
+    };
+    await expect(all(trainPolicy(model, trainer, [source()], { ...options, objective: failing }))).rejects.toThrow("no more");
+    await expect(all(trainPolicy(model, trainer, [source()], options))).rejects.toThrow("failed within a batch (restore what was saved)");
+    trainer.restore(saved);
+    const whole = await fresh();
+    const expected = await all(trainPolicy(whole, new Trainer(whole, settings), [source()], options));
+    expect(timeless(await all(trainPolicy(model, trainer, [source()], options)))).toEqual(timeless(expected.slice(1)));
+  });
+
+  test("in the middle of a run takes no second one", async () => {
+    const model = await fresh();
+    const trainer = new Trainer(model, settings);
+    const first = trainPolicy(model, trainer, [source()], options);
+    await first.next();
+    await expect(all(trainPolicy(model, trainer, [source()], options))).rejects.toThrow("got one with a run under way");
+    await first.return(undefined);
+    expect(await all(trainPolicy(model, trainer, [source()], options))).toHaveLength(3);
+  });
+});
+
+test("rollouts: groups of whole numbers, of tokens within the limit", async () => {
+  const model = await fresh();
+  await expect(rollouts(model, [[1]], { groupSize: 2.5 })).rejects.toThrow("groupSize: expected an integer of at least 1, got 2.5");
+  const chatty = {
+    async *generateBatch() {
+      for (let i = 0; i < 3; i++) yield { index: 0, id: 1, text: "", logprob: -1 };
+    },
+  };
+  await expect(rollouts(chatty, [[1]], { groupSize: 1, maxTokens: 2 })).rejects.toThrow("of at most 2 tokens, got a token beyond");
+});
+
+test("tasks with too few instances are refused, not waited for", () => {
+  const constant = { name: "constant", generate: () => 1, question: () => "?", verify: () => true };
+  const [kept, other] = [true, false].map((held) => () => drawInstance(Random.seeded(1), constant as never, 1, held));
+  expect(
+    [kept, other].filter((draw) => {
+      try {
+        draw!();
+        return false;
+      } catch (error) {
+        expect(String(error)).toMatch(/constant: level 1: expected instances that are (not )?held out, got none in 10000/);
+        return true;
+      }
+    }),
+  ).toHaveLength(1);
+});
+
+test("agreement: of probabilities only", () => {
+  const rows = (...values: number[]) => [Float64Array.from(values)];
+  expect(agreement(rows(-1, -2), rows(-1, -2)).correlation).toBeCloseTo(1, 12);
+  expect(() => agreement(rows(-1), rows(-1, -2))).toThrow("trained[0]: expected 1 numbers, got 2");
+  expect(() => agreement(rows(-1), rows(Number.NaN))).toThrow("expected two log-probabilities, got -1 and NaN");
 });
