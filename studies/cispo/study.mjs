@@ -6,7 +6,7 @@ import { spawn } from "node:child_process";
 import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { isDeepStrictEqual, parseArgs } from "node:util";
 import { bestRate, judge } from "./verdict.mjs";
 
 const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
@@ -39,9 +39,14 @@ const resultsFile = `${folder}/results.jsonl`;
 const jobs = values.jobs === undefined ? availableParallelism() : Number(values.jobs);
 if (!(Number.isInteger(jobs) && jobs >= 1)) throw new Error(`study: --jobs: expected an integer of at least 1, got ${values.jobs}`);
 mkdirSync(folder, { recursive: true });
+expectSameConfig();
 
 if (values.run) await runMissing();
 const results = readResults();
+if (results.length === 0) {
+  console.error(`study: ${resultsFile}: expected results, got none (npm run study:cispo -- --run makes them, in hours)`);
+  process.exit(1);
+}
 const verdicts = Object.keys(config.tasks).map((task) => judge(results, task, config));
 const text = `${JSON.stringify(verdicts, (_, x) => (typeof x === "number" ? Number(x.toPrecision(4)) : x), 1)}\n`;
 for (const { task, goal, rates, headline, valid, clipped, verdict } of verdicts) {
@@ -62,16 +67,38 @@ else if (readFileSync(committed, "utf8") !== text) {
   process.exit(1);
 }
 
+/** Results are of one configuration, which lies beside them. */
+function expectSameConfig() {
+  const file = `${folder}/config.json`;
+  if (!existsSync(file)) writeFileSync(file, `${JSON.stringify(config, undefined, 2)}\n`);
+  else if (!isDeepStrictEqual(JSON.parse(readFileSync(file, "utf8")), config)) {
+    throw new Error(`study: ${file}: expected the configuration in ${configFile}, got another one (another --folder for another study)`);
+  }
+}
+
 function readResults() {
   if (!existsSync(resultsFile)) return [];
   return readFileSync(resultsFile, "utf8")
     .split("\n")
-    .filter(Boolean)
-    .map((line) => JSON.parse(line));
+    .flatMap((line, i, lines) => {
+      if (line === "") return [];
+      try {
+        return [JSON.parse(line)];
+      } catch {
+        // A run that was being written when the study was stopped: it comes again.
+        if (i === lines.length - 1) return [];
+        throw new Error(
+          `study: ${resultsFile}: line ${i + 1}: expected a result as JSON, got ${JSON.stringify(line.slice(0, 60))} (remove the line: the run comes again with --run)`,
+        );
+      }
+    });
 }
 
 /** Pilot runs at every learning rate, then final runs at the best one of each arm. */
 async function runMissing() {
+  const found = readResults();
+  // What a stop left of a line is not to become the beginning of the next one.
+  if (existsSync(resultsFile)) writeFileSync(resultsFile, found.map((run) => `${JSON.stringify(run)}\n`).join(""));
   const { learningRates, arms, pilot, final, tasks } = config;
   const cells = Object.keys(tasks).flatMap((task) => Object.keys(arms).map((arm) => ({ task, arm })));
   await all(
@@ -105,7 +132,9 @@ async function all(asked) {
       console.log(`${finished} of ${finished + waiting.length}: ${line.slice(0, 90)}…`);
     }
   };
-  await Promise.all(Array.from({ length: jobs }, worker));
+  const ends = await Promise.allSettled(Array.from({ length: jobs }, worker));
+  const failed = ends.find(({ status }) => status === "rejected");
+  if (failed) throw failed.reason;
 }
 
 function inProcess(task) {

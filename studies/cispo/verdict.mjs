@@ -106,7 +106,10 @@ export function judge(results, task, config) {
   const sweep = Object.fromEntries(
     [0.5, 0.75, 0.9, 1].map((share) => [share, compare(finals.cispo, finals.dapo, start + share * (goal - start), updates).ratio]),
   );
-  const collapses = Object.fromEntries(known.map((arm) => [arm, finals[arm].filter((one) => collapsed(one, goal)).length]));
+  const fallen = (arm) => finals[arm].map((one) => collapsed(one, goal));
+  const collapses = Object.fromEntries(known.map((arm) => [arm, fallen(arm).filter(Boolean).length]));
+  /** Seeds in which CISPO collapses and DAPO does not. */
+  const alone = fallen("cispo").filter((one, i) => one && !fallen("dapo")[i]).length;
   const valid = clippedShare(finals.dapo) >= 0.01;
   return {
     ...{ task, start, goal, rates, valid, clipped: clippedShare(finals.dapo) },
@@ -117,15 +120,14 @@ export function judge(results, task, config) {
       known.filter((arm) => arm !== "dapo").map((arm) => [arm, compare(finals[arm], finals.dapo, goal, updates)]),
     ),
     reinforce: finals.reinforce && compare(finals.reinforce, finals.cispo, goal, updates),
-    verdict: verdictOf({ ...headline, collapses, valid }),
+    verdict: verdictOf({ ...headline, collapses: { cispo: collapses.cispo, alone }, valid }),
   };
 }
 
 /** The rules. */
 export function verdictOf({ ratio, interval: [low, high], collapses, valid }) {
-  if (collapses.cispo >= 2 && collapses.dapo === 0) return "contradicted";
-  if (low > 1) return "contradicted";
   if (!valid) return "not tested: DAPO clips next to nothing";
+  if (collapses.alone >= 2 || low > 1) return "contradicted";
   if (ratio <= 0.55 && high < 0.75 && collapses.cispo === 0) return "reproduced";
   if (high < 1) return "directionally reproduced";
   return "not reproduced";

@@ -1,6 +1,6 @@
 // node worker.mjs CONFIG FOLDER TASK: one warm start or one run; its result is a line on stdout.
 
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { runArm, warmStart } from "./one.mjs";
 
 const [configFile, folder, json] = process.argv.slice(2);
@@ -8,8 +8,14 @@ const config = JSON.parse(readFileSync(configFile, "utf8"));
 const task = JSON.parse(json);
 if (task.warmStart) {
   const { files, ...figures } = await warmStart(task.warmStart, config);
-  writeFileSync(`${folder}/${task.warmStart}.json`, files.get("config.json"));
-  writeFileSync(`${folder}/${task.warmStart}.safetensors`, files.get("model.safetensors"));
+  const place = (ending, bytes) => {
+    const path = `${folder}/${task.warmStart}.${ending}`;
+    writeFileSync(`${path}.tmp`, bytes);
+    renameSync(`${path}.tmp`, path);
+  };
+  // The weights last, and as a whole: where they are, the warm start is done.
+  place("json", files.get("config.json"));
+  place("safetensors", files.get("model.safetensors"));
   console.log(JSON.stringify({ warmStart: task.warmStart, ...figures }));
 } else {
   const read = (ending) => new Uint8Array(readFileSync(`${folder}/${task.task}.${ending}`));

@@ -59,10 +59,12 @@ describe("the rules of the study", () => {
     ["directionally reproduced", { ratio: 0.9, interval: [0.8, 0.99] }],
     ["not reproduced", { ratio: 0.9, interval: [0.7, 1.1] }],
     ["contradicted", { ratio: 1.3, interval: [1.1, 1.5] }],
-    ["contradicted", { ratio: 0.5, interval: [0.4, 0.7], collapses: { cispo: 2, dapo: 0 } }],
+    ["contradicted", { ratio: 0.5, interval: [0.4, 0.7], collapses: { cispo: 3, alone: 2 } }],
+    ["directionally reproduced", { ratio: 0.5, interval: [0.4, 0.7], collapses: { cispo: 1, alone: 1 } }],
     ["not tested: DAPO clips next to nothing", { ratio: 0.5, interval: [0.4, 0.7], valid: false }],
+    ["not tested: DAPO clips next to nothing", { ratio: 1.5, interval: [1.2, 1.7], valid: false }],
   ])("%s: %o", (verdict, figures) => {
-    expect(verdictOf({ collapses: { cispo: 0, dapo: 0 }, valid: true, ...figures })).toBe(verdict);
+    expect(verdictOf({ collapses: { cispo: 0, alone: 0 }, valid: true, ...figures })).toBe(verdict);
   });
 });
 
@@ -85,7 +87,7 @@ describe("a study of seconds", () => {
     pilot: { seeds: [101], batches: 3 },
     final: { seeds: [1, 2], batches: 3 },
   };
-  const file = join(folder, "config.json");
+  const file = join(folder, "small.json");
   const results = join(folder, "results.jsonl");
   const call = (...args: string[]) =>
     promisify(execFile)(process.execPath, [join(study, "study.mjs"), "--config", file, "--folder", folder, ...args]).then(
@@ -117,11 +119,24 @@ describe("a study of seconds", () => {
     const whole = readFileSync(results, "utf8");
     const lines = whole.trim().split("\n");
     cpSync(results, join(folder, "whole.jsonl"));
-    writeFileSync(results, `${lines.slice(0, -1).join("\n")}\n`);
+    // Stopped in the middle of a line.
+    writeFileSync(results, `${lines.slice(0, -1).join("\n")}\n${lines.at(-1)!.slice(0, 40)}`);
     expect(await call("--run", "--jobs", "1")).toMatchObject({ code: 0 });
     const timeless = (text: string) => text.replace(/"seconds":\d+/g, "");
     expect(timeless(readFileSync(results, "utf8"))).toBe(timeless(whole));
   }, 60_000);
+
+  test("results of another configuration, and lines that are none, are told", async () => {
+    const other = join(folder, "other.json");
+    writeFileSync(other, JSON.stringify({ ...small, learningRates: [0.1] }));
+    const { code, text } = await call("--config", other);
+    expect(code).toBe(1);
+    expect(text).toContain("another --folder for another study");
+    const whole = readFileSync(results, "utf8");
+    writeFileSync(results, `oops\n${whole}`);
+    expect((await call()).text).toContain("line 1: expected a result as JSON");
+    writeFileSync(results, whole);
+  });
 
   test("another verdict than the one that is kept is an error", async () => {
     writeFileSync(join(folder, "verdict.json"), "[]\n");
