@@ -12,7 +12,7 @@ import { Ended, type Terminal, visible, whyUnread } from "./terminal.js";
 
 /** What to ask the model in the box, which knows nothing but its puzzles. */
 const BOXED =
-  'It solves puzzles, worded as in docs/tasks.md: ask "Compute 3 + 4 - 2" or "Close the open brackets : ( [ {", and /reset in between.';
+  'It solves puzzles, worded as in docs/tasks.md: each by itself: ask "Compute 3 + 4 - 2" or "Close the open brackets : ( [ {".';
 
 const HELP = "/save FILE, /load FILE, /reset, /help, /exit; Ctrl-C stops an answer";
 
@@ -30,10 +30,11 @@ export const chat = defineCommand({
     const options = samplingOptions(args, rawArgs);
     await requireTokenizer(args, terminal, "chat: expected a checkpoint with a tokenizer, got none (generate --ids works without)");
     const model = await loadModel(args, terminal);
-    if (args.source === undefined && terminal.stdin.isTTY) terminal.note(terminal.err.dim(BOXED));
+    const boxed = args.source === undefined;
+    if (boxed) terminal.note(terminal.err.dim(BOXED));
     try {
       const conversation = new Conversation(model, args.system);
-      await new Chat(terminal, conversation, options).run();
+      await new Chat(terminal, conversation, options, boxed).run();
     } finally {
       model.dispose();
     }
@@ -43,6 +44,8 @@ export const chat = defineCommand({
 class Chat {
   private readonly interactive: boolean;
   private readonly lines: Interface;
+  /** Whether the next message goes on with what was loaded. */
+  private loaded = false;
   /** Stops the answer under way. */
   private answering: AbortController | undefined;
 
@@ -50,6 +53,8 @@ class Chat {
     private readonly terminal: Terminal,
     private readonly conversation: Conversation,
     private readonly options: ReturnType<typeof samplingOptions>,
+    /** Whether every message begins anew: the model in the box has learned single puzzles. */
+    private readonly single: boolean,
   ) {
     const { stdin, stderr, err } = terminal;
     this.interactive = stdin.isTTY === true;
@@ -115,6 +120,7 @@ class Chat {
       terminal.note(`${file}: ${conversation.length} tokens, ${bytes.length.toLocaleString("en-US")} bytes`);
     } else if (name === "load" && file) {
       conversation.load(await readSaved(file));
+      this.loaded = true;
       terminal.note(`${file}: ${conversation.length} tokens`);
     } else if (name === "help") terminal.note(HELP);
     else throw new InputError(`${visible(line)}: expected ${HELP}`);
@@ -122,6 +128,8 @@ class Chat {
 
   private async answer(message: string): Promise<void> {
     const { terminal, conversation, options } = this;
+    if (this.single && !this.loaded) conversation.reset();
+    this.loaded = false;
     const answering = new AbortController();
     const { signal } = answering;
     const end = () => answering.abort(terminal.signal.reason);

@@ -56,7 +56,7 @@ export const serve = defineCommand({
     const model = await loadModel(args, terminal);
     try {
       const listening = await listen(new Server(model, options), { port, host });
-      terminal.note(`${listening.url}/v1`);
+      terminal.note(`${listening.url}/v1 ${err.dim("(Ctrl-C stops)")}`);
       if (apiKey === undefined && !isLoopback(host)) {
         terminal.note(`${err.yellow("warning:")} ${host}: everybody who reaches this address may ask (--api-key, or --host 127.0.0.1)`);
       }
