@@ -1,23 +1,11 @@
 // A training's directory. The state is replaced as a whole, and what was appended after it is cut off before anything goes on: whenever
 // the process ends, however it ends, the directory is that of an uninterrupted run at the last save.
 
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  ftruncateSync,
-  linkSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-  writeSync,
-} from "node:fs";
+import { closeSync, existsSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { CheckpointError, InputError } from "../index.js";
 import type { Trainer } from "../train/index.js";
+import { lock } from "./lock.js";
 import { whyUnread } from "./terminal.js";
 
 /** What decides the numbers of a run, but how long it is, as JSON. A state belongs to one of these. */
@@ -201,71 +189,6 @@ function syncDirectory(path: string): void {
       closeSync(directory);
     }
   } catch {}
-}
-
-/** Takes the directory for this process. A lock whose process has ended, killed perhaps, counts for nothing. */
-function lock(directory: string): () => void {
-  const path = join(directory, "lock");
-  const own = holderOf(process.pid)!;
-  const mine = join(directory, `lock.${process.pid}.tmp`);
-  // Written elsewhere and linked: a lock is never seen without its content.
-  writeFileSync(mine, own);
-  try {
-    for (;;) {
-      try {
-        linkSync(mine, path);
-        return () => {
-          if (read(path) === own) rmSync(path, { force: true });
-        };
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-      }
-      const other = read(path);
-      if (other === undefined) continue;
-      const pid = Number.parseInt(other, 10);
-      if (holderOf(pid) === other) {
-        throw new InputError(
-          `${directory}: expected no other training in it, got that of process ${pid} (wait for its end, or another --out)`,
-        );
-      }
-      const aside = `${mine}.stale`;
-      try {
-        renameSync(path, aside);
-        // Another process may have been faster, and this its lock.
-        if (read(aside) !== other) linkSync(aside, path);
-      } catch (error) {
-        if (!["ENOENT", "EEXIST"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
-      }
-      rmSync(aside, { force: true });
-    }
-  } finally {
-    rmSync(mine, { force: true });
-  }
-}
-
-/** A process as it stands in a lock: its number and, where it can be learned, when it began; undefined if there is none of this number. */
-function holderOf(pid: number): string | undefined {
-  if (!(pid > 0)) return undefined;
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EPERM") return undefined;
-  }
-  // Linux: the state is the first field after the name in parentheses, the beginning the twentieth.
-  const fields = read(`/proc/${pid}/stat`)?.split(") ").at(-1)?.split(" ");
-  if (fields?.[0] === "Z") return undefined;
-  return `${pid} ${fields?.[19] ?? ""}\n`;
-}
-
-/** A file's text, undefined if there is none. */
-function read(path: string): string | undefined {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    // A process can end while it is being looked at.
-    if (["ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
-    throw error;
-  }
 }
 
 function guard<T>(path: string, body: () => T, tidy = () => {}): T {

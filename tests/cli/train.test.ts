@@ -2,8 +2,9 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { stripVTControlCharacters } from "node:util";
@@ -249,6 +250,23 @@ test("a lock that cannot be read is an error", async () => {
   const { exitCode, stderr } = await train(file);
   expect(exitCode).toBe(1);
   expect(stderr).toContain(`error: ${out}: cannot be written: EISDIR`);
+});
+
+// In a process of its own: it would hold this one up if it went on for ever.
+test("a lock that leads nowhere is an error", async () => {
+  const { file, out } = planned();
+  mkdirSync(out);
+  symlinkSync(join(out, "nothing"), join(out, "lock"));
+  const child = spawn(process.execPath, [cli, "train", file, "--threads", "1"], {
+    stdio: ["ignore", "ignore", "pipe"],
+    timeout: 20_000,
+    killSignal: "SIGKILL",
+  });
+  const [stderr, [exitCode]] = await Promise.all([text(child.stderr), once(child, "close")]);
+  expect([exitCode, stderr]).toEqual([
+    1,
+    expect.stringContaining(`error: ${out}/lock: expected a file or nothing, got a symbolic link that leads nowhere (remove it)`),
+  ]);
 });
 
 test("two at once: the second is refused; a lock of a process that is gone counts for nothing", async () => {
