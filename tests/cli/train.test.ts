@@ -4,16 +4,19 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { PassThrough } from "node:stream";
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { stripVTControlCharacters } from "node:util";
 import { expect, onTestFinished, test } from "vitest";
-import { Ended } from "../../src/cli/terminal.js";
+import { Ended, openTerminal } from "../../src/cli/terminal.js";
+import { type Training, trainInDirectory } from "../../src/cli/training-run.js";
 import { heat } from "../../src/cli/training-view.js";
 import { MiniMaxM1 } from "../../src/index.js";
+import type { Trainer } from "../../src/train/index.js";
 import { random } from "../support/random.js";
-import { run, start, temporary, tiny } from "./harness.js";
+import { Capture, run, start, temporary, tiny } from "./harness.js";
 
 const cli = fileURLToPath(new URL("../../dist/node/cli.js", import.meta.url));
 
@@ -148,6 +151,36 @@ test("Ctrl-C saves and ends with 130; the next call goes on to the same bits", a
   expect((await train(broken.file)).stderr).toContain(`going on after step ${saved}`);
   expect(Buffer.compare(state(broken.out), state(whole.out))).toBe(0);
   expect(timeless(broken.out)).toEqual(timeless(whole.out));
+});
+
+test("an error that comes with Ctrl-C is no reason to save: the trainer may stand within an update", async () => {
+  const out = temporary();
+  const controller = new AbortController();
+  const { stdin, stdout, stderr } = { stdin: new PassThrough(), stdout: new Capture(false), stderr: new Capture(false) };
+  const training: Training<{ step: number }, number> = {
+    kind: {
+      ...{ command: "train", unit: "step", picture: "none.svg", draw: () => "" },
+      position: ({ steps }) => steps,
+      read: ({ step }) => ({ at: step as number, point: step as number }),
+    },
+    ...{ file: "none.json", out, trainer: {}, total: 9, saveEvery: 9 },
+    async prepare() {
+      const model = await MiniMaxM1.create({ ...plan.model, vocab_size: 8, bos_token_id: 0, eos_token_id: 1 });
+      async function* lines(trainer: Trainer) {
+        trainer.step([[1, 2, 3]]);
+        yield { step: 1 };
+        trainer.step([[1, 2, 3]]);
+        controller.abort(new Ended(130));
+        throw new Error("broken within the second step");
+      }
+      return { model, identity: {}, lines };
+    },
+    written: (line) => line,
+    shown: () => ({ facts: [] }),
+  };
+  const terminal = openTerminal({ stdin, stdout, stderr, env: {}, signal: controller.signal });
+  await expect(trainInDirectory(training, terminal)).rejects.toThrow("broken within the second step");
+  expect(readdirSync(out).sort()).toEqual(["metrics.jsonl", "state.json"]);
 });
 
 test("metrics beyond the state, and the beginning of a line, are cut off", async () => {
