@@ -196,6 +196,15 @@ test("metrics beyond the state, and the beginning of a line, are cut off", async
   expect(metrics(out).map(({ step }) => step)).toEqual([1, 2, 3, 4, 5, 6]);
 });
 
+test("a held-out loss that is none is refused with its line", async () => {
+  const { file, out } = planned();
+  await train(file, "--steps", "4");
+  const path = join(out, "metrics.jsonl");
+  writeFileSync(path, readFileSync(path, "utf8").replace(/"heldOutLoss":[\d.]+/, '"heldOutLoss":"low"'));
+  const { exitCode, stderr } = await train(file, "--steps", "4", "--json");
+  expect([exitCode, stderr]).toEqual([1, expect.stringContaining(`error: ${path}: line 4: expected that of step 4, got "`)]);
+});
+
 test.each<[object, string]>([
   [{ model: { ...plan.model, head_dim: 4 } }, "made with another model.head_dim: expected 8, got 4 (another --out for another training)"],
   [{ tokenizer: { vocabSize: 299 } }, "made with another tokenizer.vocabSize: expected 300, got 299"],
