@@ -1,9 +1,11 @@
 import { dirname, resolve } from "node:path";
 import { defineCommand } from "citty";
+import * as v from "valibot";
 import { InputError, MiniMaxM1 } from "../index.js";
 import { answerPuzzles, chatCodec, heldOut, meanAccuracy, type ProblemSource, type Puzzle, trainPolicy } from "../rl/index.js";
 import { objectiveOf, type PolicyPlan, parsePolicyPlan, sourcesOf } from "../rl/plan.js";
 import { windowsOf, within } from "../rl/policy-options.js";
+import { count, index, number as numeric, text } from "../runtime/options.js";
 import type { Trainer } from "../train/index.js";
 import { common, number, positive, UsageError } from "./options.js";
 import { drawSvg } from "./picture.js";
@@ -54,14 +56,22 @@ export const rl = defineCommand({
   },
 });
 
+const share = numeric("a share", (x) => x >= 0 && x <= 1);
+/** What curves need of a line. */
+const pointSchema = v.object({
+  batch: index,
+  accuracy: v.optional(share),
+  heldOut: v.optional(v.pipe(v.array(v.object({ task: text, level: count, accuracy: share })), v.nonEmpty())),
+});
+
 /** A line per batch, and one before them. */
 const kind: RunKind<PolicyPoint> = {
+  command: "rl",
   unit: "batch",
-  position: ({ progress }) => (progress as { batch: number } | undefined)?.batch ?? 0,
-  read({ batch, accuracy, heldOut }) {
-    if (!Number.isSafeInteger(batch)) return undefined;
-    const point = { batch, accuracy, heldOut } as PolicyPoint;
-    return { at: point.batch, point };
+  position: ({ progress }) => (progress as { batch?: number } | null | undefined)?.batch ?? 0,
+  read(line) {
+    const { success, output } = v.safeParse(pointSchema, line);
+    return success ? { at: output.batch, point: output } : undefined;
   },
   picture: "curves.svg",
   draw: (points) => drawSvg(policyFigure(points)),

@@ -1,23 +1,12 @@
 // A training's directory. The state is replaced as a whole, and what was appended after it is cut off before anything goes on: whenever
 // the process ends, however it ends, the directory is that of an uninterrupted run at the last save.
 
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  ftruncateSync,
-  linkSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-  writeSync,
-} from "node:fs";
+import { closeSync, existsSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { CheckpointError, InputError } from "../index.js";
+import { encodeHeader, type Header, headerBytes, PREFIX_BYTES, parseHeader } from "../io/safetensors.js";
 import type { Trainer } from "../train/index.js";
+import { lock } from "./lock.js";
 import { whyUnread } from "./terminal.js";
 
 /** What decides the numbers of a run, but how long it is, as JSON. A state belongs to one of these. */
@@ -25,6 +14,8 @@ export type Identity = Readonly<Record<string, unknown>>;
 
 /** What is particular to the runs of one command. */
 export interface RunKind<Point> {
+  /** Its name. */
+  readonly command: string;
   /** What lines of metrics count: "step". */
   readonly unit: string;
   /** How many of them the trainer has behind it. */
@@ -43,6 +34,9 @@ export class RunDirectory<Point> {
   readonly model: string;
   private readonly state: string;
   private readonly identity: string;
+  private readonly lines: string;
+  /** Whose run this is, the command included. */
+  private own: Identity = {};
   private metrics: number | undefined;
 
   private constructor(
@@ -53,6 +47,7 @@ export class RunDirectory<Point> {
     this.model = join(path, "model");
     this.state = join(path, "state.safetensors");
     this.identity = join(path, "state.json");
+    this.lines = join(path, "metrics.jsonl");
   }
 
   /** Makes the directory if need be, and keeps other processes out until `close`. @throws {InputError} another process trains there */
@@ -66,42 +61,38 @@ export class RunDirectory<Point> {
   /**
    * Puts the trainer where the last save left it; at the beginning, notes whose run this is.
    *
-   * @throws {InputError} a state of another run, or a directory with files of this name that no training made
-   * @throws {CheckpointError} a state that is damaged
+   * @throws {InputError} a state or lines of another run, or a directory with files of this name that no training made
+   * @throws {CheckpointError} a state that is damaged, or lines up to it that are missing or damaged
    */
   resume(trainer: Trainer, identity: Identity): void {
-    const restored = existsSync(this.state);
-    if (restored) {
-      this.compare(identity);
-      try {
-        trainer.restore(readFileSync(this.state));
-      } catch (cause) {
-        if (!(cause instanceof Error)) throw cause;
-        throw new CheckpointError(`${this.state}: ${cause.message} (to begin anew, remove this file)`, { cause });
-      }
-    } else {
-      const own = ["metrics.jsonl", this.kind.picture];
-      const foreign = existsSync(this.identity) ? undefined : own.find((name) => existsSync(join(this.path, name)));
+    this.own = JSON.parse(JSON.stringify({ command: this.kind.command, ...identity })) as Identity;
+    const [saved, begun] = [existsSync(this.state), existsSync(this.identity)];
+    const written = existsSync(this.lines) ? guard(this.lines, () => readFileSync(this.lines)) : new Uint8Array(0);
+    if (saved || (begun && written.byteLength > 0)) this.compare(this.readIdentity(), saved ? this.state : this.lines);
+    else {
+      const foreign = begun ? undefined : ["metrics.jsonl", this.kind.picture].find((name) => existsSync(join(this.path, name)));
       if (foreign)
         throw new InputError(`${this.path}: expected a new directory or one of a training, got one with ${foreign} (another --out)`);
-      replace(this.identity, new TextEncoder().encode(`${JSON.stringify(identity, null, 2)}\n`));
+      replace(this.identity, new TextEncoder().encode(`${JSON.stringify(this.own, null, 2)}\n`));
     }
-    const path = join(this.path, "metrics.jsonl");
-    guard(path, () => {
-      this.metrics = openSync(path, "a+");
-      ftruncateSync(this.metrics, restored ? this.readMetrics(readFileSync(path), this.kind.position(trainer)) : 0);
+    const end = saved ? this.readLines(written, this.restore(trainer), this.kind.position(trainer)) : 0;
+    guard(this.lines, () => {
+      this.metrics = openSync(this.lines, "a+");
+      ftruncateSync(this.metrics, Math.min(end, written.byteLength));
+      // The end of the last line may be lost.
+      if (end > written.byteLength) writeAll(this.metrics, new TextEncoder().encode("\n"));
     });
   }
 
   /** One line of metrics, of this kind. */
   append(line: object): void {
-    guard(join(this.path, "metrics.jsonl"), () => writeAll(this.metrics!, new TextEncoder().encode(`${JSON.stringify(line)}\n`)));
+    guard(this.lines, () => writeAll(this.metrics!, new TextEncoder().encode(`${JSON.stringify(line)}\n`)));
     this.points.push(this.kind.read(line as Record<string, unknown>)!.point);
   }
 
   async save(trainer: Trainer): Promise<void> {
     guard(this.path, () => fsyncSync(this.metrics!));
-    replace(this.state, trainer.save());
+    replace(this.state, ...withMetadata(trainer.save(), { run: JSON.stringify(this.own), lines: `${this.points.length}` }));
     replace(join(this.path, this.kind.picture), new TextEncoder().encode(await this.kind.draw(this.points)));
   }
 
@@ -111,39 +102,93 @@ export class RunDirectory<Point> {
     this.unlock();
   }
 
-  /** Takes in the lines with numbers up to `last` and tells where they end; there may be others, and the beginning of one. */
-  private readMetrics(bytes: Uint8Array, last: number): number {
+  /** Puts the trainer where the state has it. @returns how many lines there were then */
+  private restore(trainer: Trainer): number {
+    const anew = "another --out; to begin anew, remove this file";
+    let [made, lines]: [unknown, number] = [undefined, 0];
+    try {
+      const bytes = readFileSync(this.state);
+      trainer.restore(bytes);
+      const { metadata } = headerOf(bytes);
+      made = metadata.run && JSON.parse(metadata.run);
+      lines = Number(metadata.lines);
+    } catch (cause) {
+      if (!(cause instanceof Error)) throw cause;
+      throw new CheckpointError(`${this.state}: ${cause.message} (to begin anew, remove this file)`, { cause });
+    }
+    if (!made) throw new CheckpointError(`${this.state}: expected the state of a run, got one that belongs to none (${anew})`);
+    this.compare(made, this.state);
+    const position = this.kind.position(trainer);
+    if (!(position >= 1 && lines >= 1)) {
+      throw new CheckpointError(
+        `${this.state}: expected a ${this.kind.unit} or more behind it and their lines, got ${position} and ${lines} lines (${anew})`,
+      );
+    }
+    return lines;
+  }
+
+  /** Takes in so many lines, the last of them of number `last`, and tells where they end. */
+  private readLines(bytes: Uint8Array, lines: number, last: number): number {
     let end = 0;
-    for (let next = bytes.indexOf(10); next >= 0; next = bytes.indexOf(10, end)) {
-      let line: unknown;
-      try {
-        line = JSON.parse(new TextDecoder().decode(bytes.subarray(end, next)));
-      } catch {
-        break;
+    for (let line = 1; line <= lines; line++) {
+      const newline = bytes.indexOf(10, end);
+      const next = newline < 0 ? bytes.byteLength : newline;
+      const text = new TextDecoder().decode(bytes.subarray(end, next));
+      const known = this.readLine(text);
+      const due = last - lines + line;
+      if (known?.at !== due) {
+        const { unit } = this.kind;
+        const got = known ? `${unit} ${known.at}` : text ? excerpt(text) : "none";
+        throw new CheckpointError(
+          `${this.lines}: line ${line}: expected that of ${unit} ${due}, got ${got} (restore the file, or another --out; to begin anew, remove ${this.state})`,
+        );
       }
-      const known = isObject(line) ? this.kind.read(line) : undefined;
-      if (!known || !(known.at <= last)) break;
       this.points.push(known.point);
       end = next + 1;
     }
     return end;
   }
 
-  private compare(identity: Identity): void {
-    let made: unknown;
+  private readLine(text: string): ReturnType<RunKind<Point>["read"]> {
     try {
-      made = JSON.parse(readFileSync(this.identity, "utf8"));
+      const line: unknown = JSON.parse(text);
+      return isObject(line) ? this.kind.read(line) : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
+  private readIdentity(): unknown {
+    try {
+      return JSON.parse(readFileSync(this.identity, "utf8"));
     } catch (cause) {
       const got = cause instanceof SyntaxError ? "other text" : whyUnread(cause);
       throw new CheckpointError(`${this.identity}: expected what the state beside it was made with, got ${got}`, { cause });
     }
-    const difference = findDifference(made, JSON.parse(JSON.stringify(identity)));
+  }
+
+  /** @param where what was made with it */
+  private compare(made: unknown, where: string): void {
+    const difference = findDifference(made, this.own);
     if (!difference) return;
     const [at, expected, got] = difference;
     throw new InputError(
-      `${this.state}: made with another ${at}: expected ${excerpt(expected)}, got ${excerpt(got)} (another --out for another training)`,
+      `${where}: made with another ${at}: expected ${excerpt(expected)}, got ${excerpt(got)} (another --out for another training)`,
     );
   }
+}
+
+/** A state's header, and where the tensors begin. */
+function headerOf(state: Uint8Array): Header & { readonly end: number } {
+  const end = PREFIX_BYTES + headerBytes(state.subarray(0, PREFIX_BYTES), state.byteLength, "state");
+  return { end, ...parseHeader(state.subarray(PREFIX_BYTES, end), state.byteLength, "state") };
+}
+
+/** The same state with more metadata in its header, in pieces. */
+function withMetadata(state: Uint8Array, more: Header["metadata"]): Uint8Array[] {
+  const { tensors, metadata, end } = headerOf(state);
+  const entries = tensors.map(({ begin, end, ...tensor }) => ({ ...tensor, bytes: end - begin }));
+  return [encodeHeader(entries, { ...metadata, ...more }), state.subarray(end)];
 }
 
 function isObject(x: unknown): x is Readonly<Record<string, unknown>> {
@@ -168,14 +213,14 @@ function excerpt(value: unknown): string {
 }
 
 /** Replaces a file: at any moment it is the old one or the new one, also on the disk. */
-function replace(path: string, bytes: Uint8Array): void {
+function replace(path: string, ...pieces: readonly Uint8Array[]): void {
   guard(
     path,
     () => {
       const temporary = `${path}.tmp`;
       const file = openSync(temporary, "w");
       try {
-        writeAll(file, bytes);
+        for (const piece of pieces) writeAll(file, piece);
         fsyncSync(file);
       } finally {
         closeSync(file);
@@ -201,71 +246,6 @@ function syncDirectory(path: string): void {
       closeSync(directory);
     }
   } catch {}
-}
-
-/** Takes the directory for this process. A lock whose process has ended, killed perhaps, counts for nothing. */
-function lock(directory: string): () => void {
-  const path = join(directory, "lock");
-  const own = holderOf(process.pid)!;
-  const mine = join(directory, `lock.${process.pid}.tmp`);
-  // Written elsewhere and linked: a lock is never seen without its content.
-  writeFileSync(mine, own);
-  try {
-    for (;;) {
-      try {
-        linkSync(mine, path);
-        return () => {
-          if (read(path) === own) rmSync(path, { force: true });
-        };
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-      }
-      const other = read(path);
-      if (other === undefined) continue;
-      const pid = Number.parseInt(other, 10);
-      if (holderOf(pid) === other) {
-        throw new InputError(
-          `${directory}: expected no other training in it, got that of process ${pid} (wait for its end, or another --out)`,
-        );
-      }
-      const aside = `${mine}.stale`;
-      try {
-        renameSync(path, aside);
-        // Another process may have been faster, and this its lock.
-        if (read(aside) !== other) linkSync(aside, path);
-      } catch (error) {
-        if (!["ENOENT", "EEXIST"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
-      }
-      rmSync(aside, { force: true });
-    }
-  } finally {
-    rmSync(mine, { force: true });
-  }
-}
-
-/** A process as it stands in a lock: its number and, where it can be learned, when it began; undefined if there is none of this number. */
-function holderOf(pid: number): string | undefined {
-  if (!(pid > 0)) return undefined;
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EPERM") return undefined;
-  }
-  // Linux: the state is the first field after the name in parentheses, the beginning the twentieth.
-  const fields = read(`/proc/${pid}/stat`)?.split(") ").at(-1)?.split(" ");
-  if (fields?.[0] === "Z") return undefined;
-  return `${pid} ${fields?.[19] ?? ""}\n`;
-}
-
-/** A file's text, undefined if there is none. */
-function read(path: string): string | undefined {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    // A process can end while it is being looked at.
-    if (["ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
-    throw error;
-  }
 }
 
 function guard<T>(path: string, body: () => T, tidy = () => {}): T {

@@ -57,10 +57,13 @@ export const train = defineCommand({
 
 /** A line per step. */
 const kind: RunKind<LossPoint> = {
+  command: "train",
   unit: "step",
   position: ({ steps }) => steps,
   read({ step, crossEntropy, heldOutLoss }) {
     if (!Number.isSafeInteger(step) || !Number.isFinite(crossEntropy)) return undefined;
+    // A loss that is not a number is null in JSON.
+    if (!["undefined", "number"].includes(typeof (heldOutLoss ?? undefined))) return undefined;
     const at = step as number;
     return { at, point: { step: at, loss: crossEntropy as number, heldOut: (heldOutLoss as number | null) ?? undefined } };
   },

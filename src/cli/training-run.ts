@@ -116,7 +116,8 @@ async function follow<Line extends object, Point>(
     }
     await save();
   } catch (error) {
-    if (signal.aborted) {
+    // Any other error may have come within an update: what was saved before is whole.
+    if (signal.aborted && error === signal.reason) {
       view.stop();
       await save();
       terminal.note(`saved after ${kind.unit} ${saved}; the same command goes on`);

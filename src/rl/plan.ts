@@ -37,8 +37,9 @@ const schema = v.strictObject({
       v.strictObject({
         name: text,
         levels: v.optional(v.pipe(v.array(count, "an array of levels"), v.nonEmpty("at least one level"))),
+        // Within what `mixture` takes, and far from where products of it become 0.
         weight: v.optional(
-          number("a number above 0", (x) => Number.isFinite(x) && x > 0),
+          number("a number within [1e-9, 1e9]", (x) => x >= 1e-9 && x <= 1e9),
           1,
         ),
       }),
@@ -51,7 +52,12 @@ const schema = v.strictObject({
   aggregation: aggregationEntries.aggregation,
   trainer: v.optional(v.omit(trainerOptions, ["decays"]), {}),
   run: v.omit(v.strictObject(policyEntries), ["seed", "aggregation"]),
-  heldOut: v.optional(v.strictObject({ perLevel: count, every: count })),
+  heldOut: v.optional(
+    v.strictObject({
+      perLevel: number("an integer within [1, 100,000]", (x) => Number.isInteger(x) && x >= 1 && x <= 100_000),
+      every: count,
+    }),
+  ),
   seed: v.optional(seedNumber, 0),
   build: v.optional(word("auto", "simd", "relaxed", "debug"), "auto"),
   save: v.optional(v.strictObject({ every: v.optional(count, 10) }), {}),

@@ -3,7 +3,7 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -14,6 +14,7 @@ import { policyFigure } from "../../src/cli/policy-figure.js";
 import { Ended } from "../../src/cli/terminal.js";
 import { MiniMaxM1 } from "../../src/index.js";
 import { parsePolicyPlan } from "../../src/rl/plan.js";
+import { Trainer } from "../../src/train/index.js";
 import { random } from "../support/random.js";
 import { run, start, temporary, tiny } from "./harness.js";
 
@@ -190,6 +191,86 @@ test.each<[object, string]>([
   expect(files.map((name) => hash(out, name))).toEqual(before);
 });
 
+describe("what is left of a run", () => {
+  const names = ["state.safetensors", "state.json", "metrics.jsonl"];
+  const hashes = (out: string) => names.map((name) => existsSync(join(out, name)) && hash(out, name));
+  const changes = { heldOut: { perLevel: 1, every: 2 } };
+
+  test("lines up to the state have to be there, one for each batch", async () => {
+    const { file, out } = planned(changes);
+    await rl(file, "--batches", "2");
+    const path = join(out, "metrics.jsonl");
+    const whole = readFileSync(path, "utf8");
+    const [first, second, third] = whole.trimEnd().split("\n") as [string, string, string];
+    for (const [lines, message] of [
+      [[`x${first.slice(1)}`, second, third], 'line 1: expected that of batch 0, got "x'],
+      [[second, third], "line 1: expected that of batch 0, got batch 1"],
+      [[first, second, second], "line 3: expected that of batch 2, got batch 1"],
+      [[first, third], "line 2: expected that of batch 1, got batch 2"],
+      [[first, second, third.slice(0, -5)], 'line 3: expected that of batch 2, got "'],
+      [[first, second], "line 3: expected that of batch 2, got none"],
+      [['{"batch":0,"heldOut":5}', second, third], "line 1: expected that of batch 0, got "],
+      [['{"batch":0,"heldOut":[{"task":"a"}]}', second, third], "line 1: expected that of batch 0, got "],
+      [[first, '{"batch":1,"accuracy":"all"}', third], "line 2: expected that of batch 1, got "],
+      [undefined, "line 1: expected that of batch 0, got none"],
+    ] as const) {
+      if (lines) writeFileSync(path, `${lines.join("\n")}\n`);
+      else rmSync(path);
+      const before = hashes(out);
+      const { exitCode, stderr } = await rl(file);
+      expect([message, exitCode, stderr]).toEqual([message, 1, expect.stringContaining(`error: ${path}: ${message}`)]);
+      expect(stderr).toContain(`(restore the file, or another --out; to begin anew, remove ${out}/state.safetensors)`);
+      expect(hashes(out)).toEqual(before);
+    }
+    // What follows is cut off, and the end of the last line written again.
+    for (const text of [`${whole}{"batch":7`, whole.trimEnd()]) {
+      writeFileSync(path, text);
+      expect((await rl(file, "--batches", "2")).exitCode).toBe(0);
+      expect(readFileSync(path, "utf8")).toBe(whole);
+    }
+  });
+
+  test("lines without a state, of another run or another command, are left as they are", async () => {
+    const { file, out } = planned(changes);
+    await rl(file, "--batches", "1");
+    rmSync(join(out, "state.safetensors"));
+    const made = JSON.parse(readFileSync(join(out, "state.json"), "utf8"));
+    for (const [other, message] of [
+      [{ ...made, seed: 8 }, "made with another seed: expected 8, got 1"],
+      [{ ...made, command: "train" }, 'made with another command: expected "train", got "rl"'],
+    ] as const) {
+      writeFileSync(join(out, "state.json"), JSON.stringify(other));
+      const before = hashes(out);
+      const { exitCode, stderr } = await rl(file);
+      expect([exitCode, stderr]).toEqual([1, expect.stringContaining(`error: ${out}/metrics.jsonl: ${message}`)]);
+      expect(hashes(out)).toEqual(before);
+    }
+    writeFileSync(join(out, "state.json"), JSON.stringify(made));
+    expect((await rl(file, "--batches", "1")).stderr).toContain("beginning");
+  });
+
+  test("a state says itself whose it is", async () => {
+    const [one, other] = [planned(changes), planned({ ...changes, seed: 8 })];
+    for (const { file } of [one, other]) await rl(file, "--batches", "1");
+    const state = join(one.out, "state.safetensors");
+    cpSync(join(other.out, "state.safetensors"), state);
+    const mixed = await rl(one.file);
+    expect([mixed.exitCode, mixed.stderr]).toEqual([
+      1,
+      expect.stringContaining(`error: ${state}: made with another seed: expected 8, got 1`),
+    ]);
+    using model = await MiniMaxM1.load(undefined, { dtype: "f32" });
+    const trainer = new Trainer(model);
+    trainer.steps = 500;
+    writeFileSync(state, trainer.save());
+    const foreign = await rl(one.file);
+    expect([foreign.exitCode, foreign.stderr]).toEqual([
+      1,
+      expect.stringContaining(`error: ${state}: expected the state of a run, got one that belongs to none`),
+    ]);
+  });
+});
+
 describe("a file", () => {
   const parse = (changes: object) => parsePolicyPlan(new TextEncoder().encode(JSON.stringify({ ...plan, ...changes })), "FILE");
 
@@ -204,7 +285,9 @@ describe("a file", () => {
     [{ tasks: [{ name: "sudoku", levels: [] }] }, "tasks.0.levels: expected at least one level, got "],
     [{ tasks: [{ name: "sudoku", levels: [0] }] }, "tasks.0.levels.0: expected an integer of at least 1, got 0"],
     [{ tasks: [{ name: "sudoku", levels: [1, 9] }] }, "tasks.0.levels: expected levels from 1 to 3, got 9"],
-    [{ tasks: [{ name: "sudoku", weight: 0 }] }, "tasks.0.weight: expected a number above 0, got 0"],
+    [{ tasks: [{ name: "sudoku", weight: 0 }] }, "tasks.0.weight: expected a number within [1e-9, 1e9], got 0"],
+    [{ tasks: [{ name: "sudoku", weight: 1e300 }] }, "tasks.0.weight: expected a number within [1e-9, 1e9], got 1e+300"],
+    [{ heldOut: { perLevel: 1e8, every: 1 } }, "heldOut.perLevel: expected an integer within [1, 100,000], got 100000000"],
     [{ tasks: [{ name: "sudoku" }, { name: "sudoku", levels: [2] }] }, "tasks.1: expected every level once, got level 2 of sudoku again"],
     [{ rewards: { right: 1 } }, "rewards.right: unknown option"],
     [{ rewards: { correct: -1 } }, "rewards.correct: expected a number within [0, 1e6], got -1"],

@@ -2,17 +2,21 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { PassThrough } from "node:stream";
+import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { stripVTControlCharacters } from "node:util";
 import { expect, onTestFinished, test } from "vitest";
-import { Ended } from "../../src/cli/terminal.js";
+import { Ended, openTerminal } from "../../src/cli/terminal.js";
+import { type Training, trainInDirectory } from "../../src/cli/training-run.js";
 import { heat } from "../../src/cli/training-view.js";
 import { MiniMaxM1 } from "../../src/index.js";
+import type { Trainer } from "../../src/train/index.js";
 import { random } from "../support/random.js";
-import { run, start, temporary, tiny } from "./harness.js";
+import { Capture, run, start, temporary, tiny } from "./harness.js";
 
 const cli = fileURLToPath(new URL("../../dist/node/cli.js", import.meta.url));
 
@@ -149,6 +153,36 @@ test("Ctrl-C saves and ends with 130; the next call goes on to the same bits", a
   expect(timeless(broken.out)).toEqual(timeless(whole.out));
 });
 
+test("an error that comes with Ctrl-C is no reason to save: the trainer may stand within an update", async () => {
+  const out = temporary();
+  const controller = new AbortController();
+  const { stdin, stdout, stderr } = { stdin: new PassThrough(), stdout: new Capture(false), stderr: new Capture(false) };
+  const training: Training<{ step: number }, number> = {
+    kind: {
+      ...{ command: "train", unit: "step", picture: "none.svg", draw: () => "" },
+      position: ({ steps }) => steps,
+      read: ({ step }) => ({ at: step as number, point: step as number }),
+    },
+    ...{ file: "none.json", out, trainer: {}, total: 9, saveEvery: 9 },
+    async prepare() {
+      const model = await MiniMaxM1.create({ ...plan.model, vocab_size: 8, bos_token_id: 0, eos_token_id: 1 });
+      async function* lines(trainer: Trainer) {
+        trainer.step([[1, 2, 3]]);
+        yield { step: 1 };
+        trainer.step([[1, 2, 3]]);
+        controller.abort(new Ended(130));
+        throw new Error("broken within the second step");
+      }
+      return { model, identity: {}, lines };
+    },
+    written: (line) => line,
+    shown: () => ({ facts: [] }),
+  };
+  const terminal = openTerminal({ stdin, stdout, stderr, env: {}, signal: controller.signal });
+  await expect(trainInDirectory(training, terminal)).rejects.toThrow("broken within the second step");
+  expect(readdirSync(out).sort()).toEqual(["metrics.jsonl", "state.json"]);
+});
+
 test("metrics beyond the state, and the beginning of a line, are cut off", async () => {
   const { file, out } = planned();
   await train(file, "--steps", "4");
@@ -160,6 +194,15 @@ test("metrics beyond the state, and the beginning of a line, are cut off", async
   expect(timeless(out)).toEqual(before);
   await train(file);
   expect(metrics(out).map(({ step }) => step)).toEqual([1, 2, 3, 4, 5, 6]);
+});
+
+test("a held-out loss that is none is refused with its line", async () => {
+  const { file, out } = planned();
+  await train(file, "--steps", "4");
+  const path = join(out, "metrics.jsonl");
+  writeFileSync(path, readFileSync(path, "utf8").replace(/"heldOutLoss":[\d.]+/, '"heldOutLoss":"low"'));
+  const { exitCode, stderr } = await train(file, "--steps", "4", "--json");
+  expect([exitCode, stderr]).toEqual([1, expect.stringContaining(`error: ${path}: line 4: expected that of step 4, got "`)]);
 });
 
 test.each<[object, string]>([
@@ -249,6 +292,23 @@ test("a lock that cannot be read is an error", async () => {
   const { exitCode, stderr } = await train(file);
   expect(exitCode).toBe(1);
   expect(stderr).toContain(`error: ${out}: cannot be written: EISDIR`);
+});
+
+// In a process of its own: it would hold this one up if it went on for ever.
+test("a lock that leads nowhere is an error", async () => {
+  const { file, out } = planned();
+  mkdirSync(out);
+  symlinkSync(join(out, "nothing"), join(out, "lock"));
+  const child = spawn(process.execPath, [cli, "train", file, "--threads", "1"], {
+    stdio: ["ignore", "ignore", "pipe"],
+    timeout: 20_000,
+    killSignal: "SIGKILL",
+  });
+  const [stderr, [exitCode]] = await Promise.all([text(child.stderr), once(child, "close")]);
+  expect([exitCode, stderr]).toEqual([
+    1,
+    expect.stringContaining(`error: ${out}/lock: expected a file or nothing, got a symbolic link that leads nowhere (remove it)`),
+  ]);
 });
 
 test("two at once: the second is refused; a lock of a process that is gone counts for nothing", async () => {
