@@ -5,7 +5,6 @@ import { InputError, MiniMaxM1 } from "../index.js";
 import { answerPuzzles, chatCodec, heldOut, meanAccuracy, type ProblemSource, type Puzzle, trainPolicy } from "../rl/index.js";
 import { objectiveOf, type PolicyPlan, parsePolicyPlan, sourcesOf } from "../rl/plan.js";
 import { windowsOf, within } from "../rl/policy-options.js";
-import { count, index, number as numeric, text } from "../runtime/options.js";
 import type { Trainer } from "../train/index.js";
 import { common, number, positive, UsageError } from "./options.js";
 import { drawSvg } from "./picture.js";
@@ -56,12 +55,13 @@ export const rl = defineCommand({
   },
 });
 
-const share = numeric("a share", (x) => x >= 0 && x <= 1);
+const share = v.pipe(v.number(), v.minValue(0), v.maxValue(1));
+const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 /** What curves need of a line. */
 const pointSchema = v.object({
-  batch: index,
+  batch: count,
   accuracy: v.optional(share),
-  heldOut: v.optional(v.pipe(v.array(v.object({ task: text, level: count, accuracy: share })), v.nonEmpty())),
+  heldOut: v.optional(v.pipe(v.array(v.object({ task: v.string(), level: count, accuracy: share })), v.nonEmpty())),
 });
 
 /** A line per batch, and one before them. */

@@ -4,8 +4,8 @@
 import { closeSync, existsSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { CheckpointError, InputError } from "../index.js";
-import { encodeHeader, type Header, headerBytes, PREFIX_BYTES, parseHeader } from "../io/safetensors.js";
 import type { Trainer } from "../train/index.js";
+import { headerOf, withMetadata } from "../train/state.js";
 import { lock } from "./lock.js";
 import { whyUnread } from "./terminal.js";
 
@@ -176,19 +176,6 @@ export class RunDirectory<Point> {
       `${where}: made with another ${at}: expected ${excerpt(expected)}, got ${excerpt(got)} (another --out for another training)`,
     );
   }
-}
-
-/** A state's header, and where the tensors begin. */
-function headerOf(state: Uint8Array): Header & { readonly end: number } {
-  const end = PREFIX_BYTES + headerBytes(state.subarray(0, PREFIX_BYTES), state.byteLength, "state");
-  return { end, ...parseHeader(state.subarray(PREFIX_BYTES, end), state.byteLength, "state") };
-}
-
-/** The same state with more metadata in its header, in pieces. */
-function withMetadata(state: Uint8Array, more: Header["metadata"]): Uint8Array[] {
-  const { tensors, metadata, end } = headerOf(state);
-  const entries = tensors.map(({ begin, end, ...tensor }) => ({ ...tensor, bytes: end - begin }));
-  return [encodeHeader(entries, { ...metadata, ...more }), state.subarray(end)];
 }
 
 function isObject(x: unknown): x is Readonly<Record<string, unknown>> {

@@ -1,5 +1,5 @@
 import { decodeJson } from "../io/json.js";
-import { encodeHeader, headerBytes, PREFIX_BYTES, parseHeader } from "../io/safetensors.js";
+import { encodeHeader, type Header, headerBytes, PREFIX_BYTES, parseHeader } from "../io/safetensors.js";
 import { CheckpointError } from "../runtime/errors.js";
 import type { Parameter } from "./adamw.js";
 
@@ -65,4 +65,17 @@ export function decodeState(bytes: Uint8Array, parameters: readonly Parameter[])
     parameter.restore({ weight, first, second });
   }
   return { steps: position.steps, documents: position.documents, progress: position.progress };
+}
+
+/** A state's header, and where the tensors begin. */
+export function headerOf(state: Uint8Array): Header & { readonly end: number } {
+  const end = PREFIX_BYTES + headerBytes(state.subarray(0, PREFIX_BYTES), state.byteLength, "state");
+  return { end, ...parseHeader(state.subarray(PREFIX_BYTES, end), state.byteLength, "state") };
+}
+
+/** The same state with more metadata in its header, in pieces. */
+export function withMetadata(state: Uint8Array, more: Header["metadata"]): Uint8Array[] {
+  const { tensors, metadata, end } = headerOf(state);
+  const entries = tensors.map(({ begin, end, ...tensor }) => ({ ...tensor, bytes: end - begin }));
+  return [encodeHeader(entries, { ...metadata, ...more }), state.subarray(end)];
 }
