@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { type Generation, generate, parseGenerateOptions, pause, Random, Session, type TextCodec } from "./generate/index.js";
+import { type Generation, generate, parseGenerateOptions, Random, Session, type TextCodec } from "./generate/index.js";
 import { type ChatMessage, type ChatOptions, formatChat } from "./io/chat.js";
 import { type Checkpoint, type LoadOptions, loadCheckpoint } from "./io/checkpoint.js";
 import { type FormulaOptions, formulaCheckpoint } from "./io/formula.js";
@@ -16,6 +16,7 @@ import { type LayerPass, type Pass, Transformer } from "./model/transformer.js";
 import { take } from "./ops/route.js";
 import { CheckpointError, ConfigError, InputError } from "./runtime/errors.js";
 import { callback, flag, parseOptions, signal, word } from "./runtime/options.js";
+import { pause } from "./runtime/pause.js";
 import type { Runtime } from "./runtime/runtime.js";
 import { StreamedWeights, type StreamingStatistics } from "./runtime/streamed.js";
 import type { Tensor } from "./runtime/tensor.js";

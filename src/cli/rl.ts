@@ -87,7 +87,7 @@ interface Preparation {
 
 /** @param file the plan's file, for messages; its paths count from there */
 async function prepare(plan: PolicyPlan, file: string, options: LoadOptions): Promise<Preparation> {
-  const { levels, rewards, objective, aggregation, trainer, seed, build } = plan;
+  const { levels, rewards, objective, trainer, seed, build } = plan;
   const { batches: _, ...run } = plan.run;
   const { perLevel } = plan.heldOut ?? {};
   const puzzles = perLevel ? within(`${file}: heldOut`, () => levels.map(({ task, level }) => heldOut(task, level, perLevel, seed))) : [];
@@ -96,7 +96,7 @@ async function prepare(plan: PolicyPlan, file: string, options: LoadOptions): Pr
     if (!model.tokenizer) throw new InputError(`${file}: model: expected a checkpoint with a tokenizer, got none`);
     const codec = await chatCodec(model.tokenizer, (messages) => model.formatChat(messages));
     const tasks = levels.map(({ task, level, weight }) => ({ task: task.name, level, weight }));
-    const identity = { model: plan.model, tasks, rewards, objective, aggregation, trainer, run, seed, build };
+    const identity = { model: plan.model, tasks, rewards, objective, trainer, run, seed, build };
     return { model, sources: sourcesOf(plan, codec), puzzles, identity };
   } catch (error) {
     model.dispose();
@@ -113,7 +113,7 @@ async function* measured(
   puzzles: readonly (readonly Puzzle[])[],
   signal: AbortSignal,
 ): AsyncGenerator<PolicyLine> {
-  const { run, seed, aggregation } = plan;
+  const { run, seed } = plan;
   const maxTokens = windowsOf(run.maxTokens).windows.at(-1)!;
   async function measure(options: { signal?: AbortSignal } = {}): Promise<HeldOut[]> {
     const levels: HeldOut[] = [];
@@ -124,7 +124,7 @@ async function* measured(
     return levels;
   }
   if (plan.heldOut && kind.position(trainer) === 0) yield { batch: 0, heldOut: await measure({ signal }) };
-  const options = { ...run, seed, objective: objectiveOf(plan), aggregation: { aggregation }, signal };
+  const options = { ...run, seed, objective: objectiveOf(plan), signal };
   for await (const metrics of trainPolicy(model, trainer, sources, options)) {
     const due = plan.heldOut && (metrics.batch % plan.heldOut.every === 0 || metrics.batch === run.batches);
     // To its end, whoever wants to stop: the batch is learned from, and without its line it would be lost.

@@ -1,6 +1,7 @@
 import type { Transformer } from "../model/transformer.js";
 import { take } from "../ops/route.js";
 import { logSoftmax } from "../ops/softmax.js";
+import { pause } from "../runtime/pause.js";
 import { slice, type Tensor } from "../runtime/tensor.js";
 import { Sequence } from "./sequence.js";
 
@@ -135,19 +136,4 @@ function attempt(waiting: Waiting, body: (waiting: Waiting) => void): boolean {
     waiting.reject(error);
     return false;
   }
-}
-
-/** Lets everything else that waits run: timers, input, a click on "stop", and whoever wants to go along with the next pass. */
-export function pause(): Promise<void> {
-  return new Promise((resolve) => {
-    if (typeof setImmediate === "function") setImmediate(resolve);
-    else {
-      const { port1, port2 } = new MessageChannel();
-      port1.onmessage = () => {
-        port1.close();
-        resolve();
-      };
-      port2.postMessage(null);
-    }
-  });
 }

@@ -1,4 +1,3 @@
-export { pause } from "./batch.js";
 export { type Generation, generate, type StopReason, type Token } from "./generate.js";
 export { type GenerateOptions, type PrefillOptions, parseGenerateOptions } from "./options.js";
 export { Random } from "./random.js";

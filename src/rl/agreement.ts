@@ -1,8 +1,9 @@
 import { InputError } from "../runtime/errors.js";
+import { centred, correlation } from "./statistics.js";
 
 /** How far two computations of the same probabilities agree. */
 export interface Agreement {
-  /** Pearson's r of the two probabilities of every token; 1 where one of them does not vary. */
+  /** Pearson's r of the two probabilities of every token; 0 where one of them does not vary. */
   readonly correlation: number;
   /** The largest difference of the two probabilities of a token. */
   readonly largest: number;
@@ -27,14 +28,6 @@ export function agreement(sampled: readonly Float64Array[], trained: readonly Fl
     }
   }
   const [x, y] = [sampled, trained].map((rows) => rows.flatMap((row) => Array.from(row, Math.exp))) as [number[], number[]];
-  const [mx, my] = [x, y].map((values) => values.reduce((sum, p) => sum + p, 0) / values.length) as [number, number];
-  let [xy, xx, yy, largest] = [0, 0, 0, 0];
-  for (const [i, p] of x.entries()) {
-    const [dx, dy] = [p - mx, y[i]! - my];
-    xy += dx * dy;
-    xx += dx * dx;
-    yy += dy * dy;
-    largest = Math.max(largest, Math.abs(p - y[i]!));
-  }
-  return { correlation: xx > 0 && yy > 0 ? xy / Math.sqrt(xx * yy) : 1, largest };
+  const largest = x.reduce((most, p, i) => Math.max(most, Math.abs(p - y[i]!)), 0);
+  return { correlation: correlation(centred(x), centred(y)), largest };
 }

@@ -4,19 +4,7 @@ import { InputError } from "../runtime/errors.js";
 import { count, number, parseOptions, seedNumber, text, word } from "../runtime/options.js";
 import { trainerOptions } from "../train/trainer.js";
 import type { Codec } from "./dataset.js";
-import { aggregationEntries } from "./objectives/aggregation.js";
-import {
-  type Aggregation,
-  cispo,
-  dapo,
-  dualClip,
-  grpo,
-  gspo,
-  type PolicyBatch,
-  type PolicyLoss,
-  reinforce,
-  unified,
-} from "./objectives/index.js";
+import { cispo, dapo, dualClip, grpo, gspo, type PolicyBatch, type PolicyLoss, reinforce, unified } from "./objectives/index.js";
 import { checkPolicyOptions, policyEntries, within } from "./policy-options.js";
 import { type ProblemSource, taskSource } from "./problem.js";
 import { type AnsweredPuzzle, correctnessReward, formatReward } from "./rewards.js";
@@ -49,9 +37,8 @@ const schema = v.strictObject({
   ),
   rewards: v.optional(v.strictObject({ correct: v.optional(share, 1), format: v.optional(share, 0) }), {}),
   objective: named,
-  aggregation: aggregationEntries.aggregation,
   trainer: v.optional(v.omit(trainerOptions, ["decays"]), {}),
-  run: v.omit(v.strictObject(policyEntries), ["seed", "aggregation"]),
+  run: v.omit(v.strictObject(policyEntries), ["seed"]),
   heldOut: v.optional(
     v.strictObject({
       perLevel: number("an integer within [1, 100,000]", (x) => Number.isInteger(x) && x >= 1 && x <= 100_000),
@@ -72,10 +59,7 @@ export interface PlannedLevel {
 }
 
 /** A whole run of reinforcement learning, as one JSON file describes it. Paths are as they were written. */
-export type PolicyPlan = Omit<v.InferOutput<typeof schema>, "tasks" | "aggregation"> & {
-  readonly levels: readonly PlannedLevel[];
-  readonly aggregation: Aggregation;
-};
+export type PolicyPlan = Omit<v.InferOutput<typeof schema>, "tasks"> & { readonly levels: readonly PlannedLevel[] };
 
 /**
  * Reads the file of a run.
@@ -85,13 +69,13 @@ export type PolicyPlan = Omit<v.InferOutput<typeof schema>, "tasks" | "aggregati
  * @throws {InputError} unknown keys, values that do not fit, or keys that contradict each other
  */
 export function parsePolicyPlan(bytes: Uint8Array, where: string): PolicyPlan {
-  const { tasks: chosen, aggregation, ...plan } = parseOptions(schema, decodeJson(bytes, where), where);
+  const { tasks: chosen, ...plan } = parseOptions(schema, decodeJson(bytes, where), where);
   if (Object.values(plan.rewards).every((weight) => weight === 0)) {
     throw new InputError(`${where}: rewards: expected one above 0, got none`);
   }
   checkPolicyOptions(plan.run, `${where}: run`);
-  const usual = usualAggregation(plan, `${where}: objective`);
-  return { ...plan, levels: levelsOf(chosen, where), aggregation: aggregation ?? usual };
+  checkObjective(plan.objective, `${where}: objective`);
+  return { ...plan, levels: levelsOf(chosen, where) };
 }
 
 /** The objective of a plan, with its options. */
@@ -107,23 +91,16 @@ export function sourcesOf({ levels, rewards: weights, seed }: PolicyPlan, codec:
   return levels.map(({ task, level, weight }) => taskSource(task, level, codec, { seed, weight, rewards: Object.fromEntries(weighted) }));
 }
 
-/** Two responses, of one token and of two, on-policy and both of advantage 1. */
-const probe: PolicyBatch = { logp: [[-1], [-1, -1]], logpOld: [[-1], [-1, -1]], mask: [[1], [1, 1]], advantages: [1, 1] };
+/** A response of one token, of its own group: whoever is given it says what is wrong with the options. */
+const probe: PolicyBatch = { logp: [[-1]], logpOld: [[-1]], mask: [[1]], advantages: [1], groups: [0] };
 
-/**
- * How an objective averages by itself. On-policy and at advantage 1 the gradient of every one of them is minus what a token weighs, which tells: as much in both responses, or half as much in the longer one.
- *
- * @throws {InputError} an objective that does not exist, or options that it does not take
- */
-function usualAggregation({ objective: { name, ...options } }: Pick<PolicyPlan, "objective">, where: string): Aggregation {
-  if (!Object.hasOwn(objectives, name)) {
+/** @throws {InputError} an objective that does not exist, or options that it does not take */
+function checkObjective(objective: PolicyPlan["objective"], where: string): void {
+  if (!Object.hasOwn(objectives, objective.name)) {
     const known = Object.keys(objectives).map((one) => JSON.stringify(one));
-    throw new InputError(`${where}.name: expected one of ${known.join(", ")}, got ${JSON.stringify(name)}`);
+    throw new InputError(`${where}.name: expected one of ${known.join(", ")}, got ${JSON.stringify(objective.name)}`);
   }
-  const elsewhere = Object.keys(aggregationEntries).find((key) => key in options);
-  if (elsewhere) throw new InputError(`${where}.${elsewhere}: expected none (a file says "aggregation" beside the objective)`);
-  const { dLogp } = within(where, () => objectiveOf({ objective: { name, ...options } })(probe));
-  return dLogp[0]![0] === dLogp[1]![0] ? "token" : "sequence";
+  within(where, () => objectiveOf({ objective })(probe));
 }
 
 function levelsOf(chosen: v.InferOutput<typeof schema>["tasks"], where: string): PlannedLevel[] {

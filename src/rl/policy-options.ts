@@ -5,7 +5,7 @@ import { callback, count, index, number, parseOptions, seedNumber, signal } from
 import { type Schedule, schedule } from "../train/schedule.js";
 import { type AdvantageOptions, groupAdvantages } from "./advantages.js";
 import { nextWindow, reportWindows, type WindowOptions } from "./curriculum/index.js";
-import { type AggregationOptions, type PolicyBatch, type PolicyLoss, responseWeights } from "./objectives/index.js";
+import type { PolicyBatch, PolicyLoss } from "./objectives/index.js";
 
 /** How a policy is trained. */
 export interface PolicyOptions {
@@ -20,12 +20,9 @@ export interface PolicyOptions {
   /** How often each response is learned from (1). */
   epochs?: number;
   /**
-   * The objective, `cispo` by default. It is given the `weights` of the responses and therefore no aggregation: that is the next option. With options of its own:
-   * `(batch) => cispo(batch, { maxWeight: 4 })`.
+   * The objective, `cispo` by default; it averages as it does by itself. With options of its own: `(batch) => cispo(batch, { maxWeight: 4, aggregation: "sequence" })`.
    */
   objective?: (batch: PolicyBatch) => PolicyLoss;
-  /** How tokens are averaged over a minibatch: `{ aggregation: "token" }` by default, as CISPO and DAPO do. */
-  aggregation?: AggregationOptions;
   /** Standard deviation and ε of group-relative advantages. */
   advantages?: AdvantageOptions & { scale?: "group" | "none" };
   /** Most tokens of a response (256), or windows that become longer by the report's criteria. */
@@ -58,7 +55,6 @@ export const policyEntries = {
   groupSize: v.optional(between(2, 65_536), 8),
   minibatches: v.optional(count, 4),
   epochs: v.optional(between(1, 1000), 1),
-  aggregation: v.optional(object<AggregationOptions>(), { aggregation: "token" }),
   advantages: v.optional(object<NonNullable<PolicyOptions["advantages"]>>(), {}),
   maxTokens: v.optional(v.union([count, object<WindowOptions>()], "an integer of at least 1 or windows"), 256),
   overlong: v.optional(
@@ -90,20 +86,13 @@ export function parsePolicyOptions(options: PolicyOptions, where: string) {
 
 /** What single options do not tell. @throws {InputError} options that do not fit each other, or whose own options do not fit */
 export function checkPolicyOptions(
-  {
-    groups,
-    minibatches,
-    advantages,
-    maxTokens,
-    aggregation,
-  }: Required<Pick<PolicyOptions, "groups" | "minibatches" | "advantages" | "maxTokens">> & Pick<PolicyOptions, "aggregation">,
+  { groups, minibatches, advantages, maxTokens }: Required<Pick<PolicyOptions, "groups" | "minibatches" | "advantages" | "maxTokens">>,
   where: string,
 ): void {
   if (minibatches > groups) throw new InputError(`${where}: minibatches: expected at most groups, ${groups}, got ${minibatches}`);
   const windows = windowsOf(maxTokens);
   const state = { tokens: windows.windows?.[0] ?? 0, perplexities: [] };
   // Whoever reads them says what is wrong with them.
-  within(`${where}: aggregation`, () => responseWeights({ mask: [[1]], groups: [0] }, { aggregation: "token", ...aggregation }));
   within(`${where}: advantages`, () => groupAdvantages([0], advantages));
   within(`${where}: maxTokens`, () => nextWindow(state, { perplexity: 1, lengths: [0] }, windows));
 }

@@ -1,38 +1,23 @@
-import * as v from "valibot";
-import { pause } from "../generate/batch.js";
 import { Random } from "../generate/random.js";
 import { isTokenIds } from "../model/token-ids.js";
 import { InputError, LightningError } from "../runtime/errors.js";
-import { index, SEEDS } from "../runtime/options.js";
+import { SEEDS } from "../runtime/options.js";
+import { pause } from "../runtime/pause.js";
 import { streamOf } from "../train/data.js";
 import { rateAt } from "../train/schedule.js";
 import type { Trainer } from "../train/trainer.js";
-import { drawPart, mixture, nextWindow, type WindowState } from "./curriculum/index.js";
+import { drawPart, mixture, nextWindow } from "./curriculum/index.js";
 import { cispo } from "./objectives/index.js";
 import { describe, type PolicyMetrics, policyState, type UpdateMetrics } from "./policy-metrics.js";
 import { type PolicyOptions, parsePolicyOptions, windowsOf } from "./policy-options.js";
+import { type Progress, passRatesAfter, progressOf } from "./policy-progress.js";
 import { documentOf, updatePolicy } from "./policy-update.js";
 import type { Problem, ProblemSource } from "./problem.js";
 import type { Sampler } from "./rollout.js";
 import { sampleDynamically } from "./sampling.js";
 
-/** What a run has to know to go on, besides the trainer's state: plain data, kept in it. */
-const progressSchema = v.strictObject({
-  batch: index,
-  problems: index,
-  window: v.custom<WindowState>(isWindowState, "a window"),
-  /** Share of right answers by source, a moving mean. */
-  passRates: v.record(v.string(), v.number()),
-  /** Whether a batch was being learned from: if it ended in an error, weights and numbers are of different moments. */
-  learning: v.optional(v.boolean()),
-});
-type Progress = v.InferOutput<typeof progressSchema>;
-
 /** Trainers that a run is under way with. */
 const busy = new WeakSet<Trainer>();
-
-/** How much of a pass rate the last batch decides. */
-const NEWS = 0.3;
 
 /**
  * Reinforcement learning with verifiable rewards (M1 report, sections 3 and 4): sample groups of responses, judge them, learn from them in a few updates, sample again.
@@ -73,7 +58,7 @@ async function* batchesOf(
   sources: readonly ProblemSource[],
   settings: ReturnType<typeof parsePolicyOptions>,
 ): AsyncGenerator<PolicyMetrics> {
-  const { batches, groupSize, minibatches, epochs, signal, objective = cispo, aggregation } = settings;
+  const { batches, groupSize, minibatches, epochs, signal, objective = cispo } = settings;
   const windows = windowsOf(settings.maxTokens);
   const progress = progressOf(trainer, windows.windows);
   const { temperature } = trainer.options;
@@ -118,13 +103,13 @@ async function* batchesOf(
         if (minibatch.every(({ advantage }) => advantage === 0)) continue;
         const lr =
           trainer.options.lr * rateAt(progress.batch * perBatch + epoch * minibatches + place, batches * perBatch, settings.schedule);
-        updates.push(updatePolicy(trainer, minibatch, logpOld.slice(from, to), { objective, aggregation, groupSize, lr }));
+        updates.push(updatePolicy(trainer, minibatch, logpOld.slice(from, to), { objective, groupSize, lr }));
       }
     }
 
     const lengths = sampled.flatMap((group) => group.samples.map(({ ids }) => ids.length));
     progress.batch++;
-    progress.passRates = moved(progress.passRates, described.sources);
+    progress.passRates = passRatesAfter(progress.passRates, described.sources);
     if (policy) progress.window = nextWindow(progress.window, { perplexity: policy.perplexity, lengths }, windows);
     trainer.progress = structuredClone(progress);
     yield {
@@ -137,32 +122,6 @@ async function* batchesOf(
       tokensPerSecond: lengths.reduce((sum, length) => sum + length, 0) / samplingSeconds,
     };
   }
-}
-
-/** Where the trainer stands, at the beginning if no run has begun. @throws {InputError} progress of something else, or within a batch */
-function progressOf({ progress }: Trainer, windows: readonly number[]): Progress {
-  if (progress === undefined) return { batch: 0, problems: 0, window: { tokens: windows[0]!, perplexities: [] }, passRates: {} };
-  const parsed = v.safeParse(progressSchema, progress);
-  if (!parsed.success)
-    throw new InputError(
-      "trainPolicy: trainer: expected the state of such a run, got one of something else (a new trainer, or restore another state)",
-    );
-  const { learning, window } = parsed.output;
-  if (learning)
-    throw new InputError(
-      "trainPolicy: trainer: expected one between two batches, got one that failed within a batch (restore what was saved)",
-    );
-  if (!windows.includes(window.tokens)) {
-    throw new InputError(
-      `trainPolicy: maxTokens: expected windows with ${window.tokens} among them, where the run stands, got ${windows.join(", ")}`,
-    );
-  }
-  return structuredClone(parsed.output);
-}
-
-function isWindowState(x: unknown): boolean {
-  const { tokens, perplexities } = (x ?? {}) as Partial<WindowState>;
-  return Number.isSafeInteger(tokens) && Array.isArray(perplexities) && perplexities.every(Number.isFinite);
 }
 
 function seedFrom(random: Random): number {
@@ -182,14 +141,6 @@ function sharesOf(sources: readonly ProblemSource[], passRates: Progress["passRa
   return mixture(
     sources.map(({ name, weight = 1 }) => ({ weight, ...(Object.hasOwn(passRates, name) && { passRate: passRates[name]! }) })),
   );
-}
-
-function moved(passRates: Progress["passRates"], seen: PolicyMetrics["sources"]): Progress["passRates"] {
-  const news = Object.entries(seen).map(([name, { accuracy }]) => {
-    const before = Object.hasOwn(passRates, name) ? passRates[name]! : accuracy;
-    return [name, before + NEWS * (accuracy - before)];
-  });
-  return { ...passRates, ...Object.fromEntries(news) };
 }
 
 /** Ranges of samples: groups in pieces as equal as can be, none of them empty. */

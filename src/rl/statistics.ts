@@ -16,6 +16,13 @@ export function quantiles<Shares extends readonly number[]>(values: ArrayLike<nu
   return shares.map(at) as { [K in keyof Shares]: number };
 }
 
+/** Less their mean; zeros where there is no difference, which rounding would make up. */
+export function centred(values: readonly number[]): number[] {
+  if (values.every((x) => x === values[0])) return values.map(() => 0);
+  const middle = mean(values);
+  return values.map((x) => x - middle);
+}
+
 /** Pearson's correlation of pairs whose means are 0; 0 where one of the two does not vary. */
 export function correlation(x: readonly number[], y: readonly number[]): number {
   const product = (a: readonly number[], b: readonly number[]) => a.reduce((sum, value, i) => sum + value * b[i]!, 0);

@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { InputError } from "../runtime/errors.js";
 import { count, index, parseOptions, signal } from "../runtime/options.js";
+import { pause } from "../runtime/pause.js";
 import type { Dataset } from "./data.js";
 import type { Example } from "./documents.js";
 import { rateAt, type Schedule, schedule } from "./schedule.js";
@@ -83,7 +84,7 @@ export async function* run(trainer: Trainer, data: Dataset, options: RunOptions)
   if (!isDataset(data)) throw new InputError("run: data: expected a data set, an object with a method document(index, window)");
   const { steps, batchTokens, schedule, windows, heldOut, signal } = parseOptions(runOptions, options, "run");
   while (trainer.steps < steps) {
-    await nextTurn();
+    await pause();
     signal?.throwIfAborted();
     const begin = performance.now();
     const window = windows.findLast(({ from }) => from <= trainer.steps)?.tokens ?? batchTokens;
@@ -130,9 +131,4 @@ function batchFrom(data: Dataset, from: number, batchTokens: number, window: num
     tokens += length;
   }
   return { batch, next };
-}
-
-/** Lets timers, signals and other work have their turn. */
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve));
 }

@@ -50,7 +50,7 @@ async function measure(model, test, samples) {
  */
 export async function runArm({ task: name, arm, lr, seed, batches }, config, files) {
   const task = tasks[name];
-  const { name: objective, aggregation, ...options } = config.arms[arm];
+  const { name: objective, ...options } = config.arms[arm];
   const model = await MiniMaxM1.load(files, { dtype: "f32", build: "simd", threads: 1 });
   const trainer = new Trainer(model, { ...config.trainer, lr });
   const test = heldOut(task, config.heldOut.instances);
@@ -61,7 +61,7 @@ export async function runArm({ task: name, arm, lr, seed, batches }, config, fil
   const totals = { dropped: 0, sampled: 0, tokens: 0, updates: 0, cutGradients: 0 };
   for await (const metrics of rl.trainPolicy(model, trainer, [problems(task, seed)], {
     ...config.run,
-    ...{ batches, seed, aggregation: { aggregation } },
+    ...{ batches, seed },
     objective: (batch) => objectives[objective](batch, options),
   })) {
     const { updates, groups } = metrics;

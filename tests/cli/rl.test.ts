@@ -177,7 +177,6 @@ describe("a run", () => {
 test.each<[object, string]>([
   [{ tasks: [{ name: "number-target", levels: [1] }] }, 'made with another tasks.1: expected {"task":"number-target","level":2'],
   [{ objective: { name: "cispo", maxWeight: 4 } }, "made with another objective.maxWeight: expected 5, got 4"],
-  [{ aggregation: "sequence" }, 'made with another aggregation: expected "token", got "sequence"'],
   [{ rewards: { correct: 1 } }, "made with another rewards.format: expected 0.1, got 0"],
 ])("a state of another run is refused: %j", async (changes, message) => {
   const { file, out } = planned({ heldOut: undefined });
@@ -302,11 +301,11 @@ describe("a file", () => {
       { objective: { name: "cispo", klCoef: 0.1 } },
       "objective: cispo: logpRef: expected log-probabilities of a reference, for klCoef, got none",
     ],
+    [{ aggregation: "token" }, "aggregation: unknown option"],
     [
-      { objective: { name: "grpo", aggregation: "token" } },
-      'objective.aggregation: expected none (a file says "aggregation" beside the objective)',
+      { objective: { name: "grpo", aggregation: "mean" } },
+      'objective: grpo: aggregation: expected "token", "sequence", { constant: above 0 } or { mix: within [0, 1] }, got "mean"',
     ],
-    [{ aggregation: "mean" }, 'aggregation: expected "token", "sequence", { constant: above 0 } or { mix: within [0, 1] }, got "mean"'],
     [{ trainer: { lr: 0 } }, "trainer.lr: expected a number above 0, got 0"],
     [{ trainer: { decays: 1 } }, "trainer.decays: unknown option"],
     [{ run: undefined }, "run: expected a value, got none"],
@@ -323,19 +322,6 @@ describe("a file", () => {
     [{ save: { every: 0 } }, "save.every: expected an integer of at least 1, got 0"],
   ])("that does not fit: %j", (changes, message) => {
     expect(() => parse(changes)).toThrow(`FILE: ${message}`);
-  });
-
-  test.each([
-    ["cispo", "token"],
-    ["dapo", "token"],
-    ["reinforce", "token"],
-    ["dual-clip", "token"],
-    ["unified", "token"],
-    ["grpo", "sequence"],
-    ["gspo", "sequence"],
-  ])("%s is averaged by %s, if nothing is said", (name, aggregation) => {
-    expect(parse({ objective: { name } }).aggregation).toBe(aggregation);
-    expect(parse({ objective: { name }, aggregation: { mix: 0.5 } }).aggregation).toEqual({ mix: 0.5 });
   });
 
   test("names all levels of a task if it names none", () => {

@@ -51,6 +51,19 @@ test("generations that come and go at any time get what they get alone, to the b
   );
 });
 
+test("beside sequences under way a pass takes in prompts of 128 tokens, or one longer prompt", async () => {
+  const { model, passes } = watched();
+  const running = generate(model, [prompt(3)], { maxTokens: 12 });
+  await running.next();
+  const lengths = [200, 50, 50, 50, 60, 60];
+  await Promise.all([collect(running), ...lengths.map((length) => collect(generate(model, [prompt(length)], { maxTokens: 2 })))]);
+  const prompts = passes
+    .slice(1)
+    .map((pass) => pass.filter((count) => count > 1))
+    .filter((pass) => pass.length > 0);
+  expect(prompts).toEqual([[200], [50, 50], [50, 60], [60]]);
+});
+
 test("calls that overlap share passes", async () => {
   const { model, passes } = watched();
   const lengths = [3, 1, 8, 5];

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { responseWeights } from "../../src/rl/objectives/aggregation.js";
 import {
   type Aggregation,
   type AggregationOptions,
@@ -10,7 +11,6 @@ import {
   gspo,
   type PolicyBatch,
   reinforce,
-  responseWeights,
   unified,
 } from "../../src/rl/objectives/index.js";
 import { centralDifference, maxAbsDiff, OBJECTIVES } from "../support/tolerance.js";
@@ -74,13 +74,13 @@ describe("gradients are those of central differences", () => {
 
 describe("laws", () => {
   const holds = (
-    law: (batch: Required<Omit<PolicyBatch, "weights">>, options: AggregationOptions & { aggregation: Aggregation }) => void,
+    law: (batch: Required<Omit<PolicyBatch, "minibatch">>, options: AggregationOptions & { aggregation: Aggregation }) => void,
   ) => fc.assert(fc.property(batches, aggregationOptions, law), { numRuns: 60 });
 
   test("on-policy all gradients are −w A", () =>
     holds((batch, options) => {
       const onPolicy = { ...batch, logpOld: batch.logp };
-      const weights = responseWeights(batch, options);
+      const weights = responseWeights(batch, options, "test");
       const expected = batch.mask.map((row, i) => Float64Array.from(row, (m) => -m * weights[i]! * batch.advantages[i]!));
       for (const { objective } of cases) {
         expect(maxAbsDiff(flat(objective(onPolicy, options).dLogp), flat(expected))).toBeLessThanOrEqual(OBJECTIVES);
@@ -137,14 +137,17 @@ describe("laws", () => {
 
   test("a minibatch in parts has the gradient of the whole, to the bit", () =>
     holds((batch, options) => {
-      const weights = responseWeights(batch, options);
+      const { mask, groups } = batch;
       const size = batch.logp.length;
       for (const { objective, options: own } of cases) {
         const whole = objective(batch, { ...own, ...options, klCoef: 0.1 });
         for (const chunks of [1, 2, 4]) {
           const parts = Array.from({ length: chunks }, (_, k) => {
             const [begin, end] = [k, k + 1].map((edge) => Math.floor((edge * size) / chunks)) as [number, number];
-            return objective({ ...part(batch, begin, end), weights: weights.slice(begin, end) }, { ...own, klCoef: 0.1 });
+            return objective(
+              { ...part(batch, begin, end), minibatch: { mask, groups, first: begin } },
+              { ...own, ...options, klCoef: 0.1 },
+            );
           });
           expect(maxAbsDiff(flat(parts.flatMap(({ dLogp }) => dLogp)), flat(whole.dLogp))).toBe(0);
           expect(Math.abs(parts.reduce((sum, { loss }) => sum + loss, 0) - whole.loss)).toBeLessThanOrEqual(
@@ -172,7 +175,7 @@ describe("laws", () => {
   test("the weights of a mixture are those of its parts, mixed", () =>
     holds(({ mask, groups }, { scope, empty }) => {
       const [mixed, token, sequence] = [{ mix: 0.3 }, "token", "sequence"].map((aggregation) =>
-        responseWeights({ mask, groups }, { aggregation: aggregation as Aggregation, scope, empty }),
+        responseWeights({ mask, groups }, { aggregation: aggregation as Aggregation, scope, empty }, "test"),
       ) as [Float64Array, Float64Array, Float64Array];
       const expected = mixed.map((_, i) => 0.3 * sequence[i]! + 0.7 * token[i]!);
       expect(maxAbsDiff(mixed, expected)).toBeLessThanOrEqual(OBJECTIVES);

@@ -7,7 +7,7 @@ import * as objectives from "../../src/rl/objectives/index.js";
 import { maxAbs, maxAbsDiff, OBJECTIVES } from "../support/tolerance.js";
 import { cases, flat } from "./policies.js";
 
-const { cispo, dapo, dualClip, fromEpsilons, grpo, gspo, reinforce, responseWeights, unified } = objectives;
+const { cispo, dapo, dualClip, fromEpsilons, grpo, gspo, reinforce, unified } = objectives;
 
 interface Vectors {
   old: number[][];
@@ -232,7 +232,10 @@ describe("refusals", () => {
     [{ advantages: [1, null] }, "cispo: advantages[1]: expected a number within [-1e9, 1e9], got null"],
     [{ advantages: undefined }, "cispo: advantages: expected an array of numbers, got undefined"],
     [{ groups: [0] }, "cispo: groups: expected 2 responses, as logp has, got 1"],
-    [{ weights: [1, -1] }, "cispo: weights[1]: expected a number within [0, 1e9], got -1"],
+    [{ minibatch: { mask: [[2]], first: 0 } }, "cispo: minibatch.mask[0][0]: expected 0 or 1, got 2"],
+    [{ minibatch: { mask: good.mask, groups: [0], first: 0 } }, "cispo: minibatch.groups: expected 2 responses, as logp has, got 1"],
+    [{ minibatch: { mask: good.mask, first: 1 } }, "cispo: minibatch.first: expected where these 2 responses stand among its 2, got 1"],
+    [{ minibatch: { mask: good.mask } }, "cispo: minibatch.first: expected where these 2 responses stand among its 2, got undefined"],
     [{ logpRef: [[-1, -1], []] }, "cispo: logpRef[1]: expected 1 tokens, as logp has, got 0"],
   ])("a batch with %j", (wrong, message) => {
     expect(() => cispo({ ...good, ...wrong } as never)).toThrow(message);
@@ -269,8 +272,20 @@ describe("refusals", () => {
     expect(() => dualClip(good, { cap: 1.1 })).toThrow("dualClip: cap: expected at least maxWeight, 1.2, got 1.1");
     expect(() => dualClip(good, { cap: 1 })).toThrow("dualClip: cap: expected a number above 1, got 1");
     expect(() => reinforce(good, { maxWeight: 5 } as never)).toThrow("reinforce: maxWeight: unknown option");
-    expect(() => dapo({ ...good, weights: [1, 1] }, { aggregation: "token" })).toThrow("dapo: aggregation: expected none beside weights");
-    expect(() => responseWeights({ mask: [[2]] }, { aggregation: "token" })).toThrow("responseWeights: mask[0][0]: expected 0 or 1, got 2");
-    expect(() => responseWeights({ mask: [[1]] }, {} as never)).toThrow("responseWeights: aggregation: expected");
   });
+});
+
+test.each([
+  [cispo, "token"],
+  [dapo, "token"],
+  [reinforce, "token"],
+  [dualClip, "token"],
+  [unified, "token"],
+  [grpo, "sequence"],
+  [gspo, "sequence"],
+] as const)("%o is averaged by %s, if nothing is said", (objective, usual) => {
+  const batch = { logp: [[-1], [-1, -2]], logpOld: [[-1.1], [-1, -2.1]], mask: [[1], [1, 1]], advantages: [1, -0.5] };
+  const other = usual === "token" ? "sequence" : "token";
+  expect(objective(batch)).toEqual(objective(batch, { aggregation: usual }));
+  expect(objective(batch).dLogp).not.toEqual(objective(batch, { aggregation: other }).dLogp);
 });

@@ -17,7 +17,7 @@ export const cases = [
 ] as const;
 
 /** Groups of responses, some of them empty, some of their tokens masked; ratios from e^−3 to e^3. */
-export const batches: fc.Arbitrary<Required<Omit<PolicyBatch, "weights">>> = fc
+export const batches: fc.Arbitrary<Required<Omit<PolicyBatch, "minibatch">>> = fc
   .array(
     fc.record({
       tokens: fc.array(

@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { InputError } from "../../runtime/errors.js";
 import { number, parseOptions } from "../../runtime/options.js";
-import { correlation, mean, rise } from "../statistics.js";
+import { centred, correlation, mean, rise } from "../statistics.js";
 
 /** A batch of responses: for each its reward, its tokens, and whether a verifier found it right. */
 export interface RewardedLengths {
@@ -61,13 +61,6 @@ export function lengthBias(batches: readonly RewardedLengths[], options: LengthB
     gain: rise(batches.map(({ correct }) => mean(Array.from(correct, Number)))),
   };
   return { ...found, biased: found.correlation > most.correlation && found.growth > most.growth && found.gain < most.gain };
-}
-
-/** Less their mean; zeros where there is no difference, which rounding would make up. */
-function centred(values: readonly number[]): number[] {
-  if (values.every((x) => x === values[0])) return values.map(() => 0);
-  const middle = mean(values);
-  return values.map((x) => x - middle);
 }
 
 function check({ rewards, lengths, correct }: RewardedLengths, where: string): void {

@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { InputError } from "../../runtime/errors.js";
-import { parseOptions, word } from "../../runtime/options.js";
-import { checkMask, type PolicyBatch } from "./batch.js";
+import { word } from "../../runtime/options.js";
+import type { Minibatch } from "./batch.js";
 
 /**
  * How the terms of tokens become one number: what a token of response i weighs, with n_i tokens of N in all, and G responses.
@@ -38,26 +38,13 @@ export const aggregationEntries = {
   empty: v.optional(word("count", "skip")),
 };
 
-const schema = v.strictObject({ ...aggregationEntries, aggregation: v.custom<Aggregation>(isAggregation, EXPECTED) });
-
 /**
- * What each token of a response weighs in the loss, one number per response. Objectives ask for it themselves; whoever computes a minibatch in parts asks for the whole
- * of it and gives each part its share as `weights`, so that the gradients of the parts add up to that of the minibatch.
+ * What each token of a response weighs in the loss, one number per response of the minibatch.
  *
- * @throws {InputError} a mask, groups or options that do not fit
+ * @throws {InputError} scope "group" without groups
  */
 export function responseWeights(
-  { mask, groups }: Pick<PolicyBatch, "mask" | "groups">,
-  options: AggregationOptions & { aggregation: Aggregation },
-): Float64Array {
-  const parsed = parseOptions(schema, options, "responseWeights");
-  checkMask({ mask, groups }, "responseWeights");
-  return weightsOf({ mask, groups }, parsed, "responseWeights");
-}
-
-/** The same for what has been checked. */
-export function weightsOf(
-  { mask, groups }: Pick<PolicyBatch, "mask" | "groups">,
+  { mask, groups }: Minibatch,
   { aggregation, scope = "minibatch", empty = "count" }: AggregationOptions & { aggregation: Aggregation },
   where: string,
 ): Float64Array {
@@ -70,7 +57,9 @@ export function weightsOf(
   for (const i of lengths.keys()) {
     if (!counts(i)) continue;
     const key = scope === "group" ? groups![i]! : 0;
-    scopes.set(key, [...(scopes.get(key) ?? []), i]);
+    const members = scopes.get(key);
+    if (members) members.push(i);
+    else scopes.set(key, [i]);
   }
   const weights = new Float64Array(mask.length);
   for (const members of scopes.values()) {

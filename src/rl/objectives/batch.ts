@@ -20,8 +20,17 @@ export interface PolicyBatch {
   readonly logpRef?: readonly Numbers[];
   /** The group of each response, any number that names it: for `scope: "group"`. */
   readonly groups?: Numbers;
-  /** What each token of a response weighs in the sum, in place of `aggregation`: this part of what `responseWeights` gives for a minibatch that is computed in parts. */
-  readonly weights?: Numbers;
+  /**
+   * The minibatch that these responses are a part of, from its response `first` on. Means are then those of the minibatch, so that losses and gradients of its parts add
+   * up to its own.
+   */
+  readonly minibatch?: Minibatch & { readonly first: number };
+}
+
+/** What averages depend on: of all responses, which tokens count, and which responses belong together. */
+export interface Minibatch {
+  readonly mask: readonly Numbers[];
+  readonly groups?: Numbers;
 }
 
 /** @throws {InputError} arrays that do not fit each other, or hold what is no number */
@@ -29,20 +38,23 @@ export function checkBatch(batch: PolicyBatch, where: string): void {
   if (typeof batch !== "object" || batch === null) {
     throw new InputError(`${where}: expected { logp, logpOld, mask, advantages }, got ${batch === null ? "null" : typeof batch}`);
   }
-  const { logp, logpOld, mask, advantages, logpRef, groups, weights } = batch;
+  const { logp, logpOld, mask, advantages, logpRef, groups, minibatch } = batch;
   checkRagged(logp, `${where}: logp`, FINITE);
   checkRagged(logpOld, `${where}: logpOld`, FINITE, logp);
   checkRagged(mask, `${where}: mask`, BIT, logp);
   if (logpRef !== undefined) checkRagged(logpRef, `${where}: logpRef`, FINITE, logp);
   checkRow(advantages, `${where}: advantages`, FINITE, logp.length, "responses");
   if (groups !== undefined) checkRow(groups, `${where}: groups`, FINITE, logp.length, "responses");
-  if (weights !== undefined) checkRow(weights, `${where}: weights`, WEIGHT, logp.length, "responses");
+  if (minibatch !== undefined) checkMinibatch(minibatch, logp, `${where}: minibatch`);
 }
 
-/** @throws {InputError} another mask than arrays of 0 and 1, or not one group for each */
-export function checkMask({ mask, groups }: Pick<PolicyBatch, "mask" | "groups">, where: string): void {
-  checkRagged(mask, `${where}: mask`, BIT);
-  if (groups !== undefined) checkRow(groups, `${where}: groups`, FINITE, mask.length, "responses");
+/** @throws {InputError} masks or groups that do not fit, or a minibatch that these responses are no part of */
+function checkMinibatch({ mask, groups, first }: NonNullable<PolicyBatch["minibatch"]>, logp: readonly Numbers[], where: string): void {
+  checkRagged(mask, `${where}.mask`, BIT);
+  if (groups !== undefined) checkRow(groups, `${where}.groups`, FINITE, mask.length, "responses");
+  if (!(Number.isSafeInteger(first) && first >= 0 && logp.every((row, i) => row.length === mask[first + i]?.length))) {
+    throw new InputError(`${where}.first: expected where these ${logp.length} responses stand among its ${mask.length}, got ${first}`);
+  }
 }
 
 interface Kind {
@@ -55,7 +67,6 @@ const LARGEST = 1e9;
 
 const FINITE: Kind = { expected: "a number within [-1e9, 1e9]", fits: (x) => Math.abs(x) <= LARGEST };
 const BIT: Kind = { expected: "0 or 1", fits: (x) => x === 0 || x === 1 };
-const WEIGHT: Kind = { expected: "a number within [0, 1e9]", fits: (x) => x >= 0 && x <= LARGEST };
 
 function checkRagged(rows: readonly Numbers[], where: string, kind: Kind, like?: readonly Numbers[]): void {
   if (!Array.isArray(rows)) throw new InputError(`${where}: expected an array with an array of numbers per response, got ${nameOf(rows)}`);

@@ -1,5 +1,5 @@
-export { type Aggregation, type AggregationOptions, responseWeights } from "./aggregation.js";
-export type { Numbers, PolicyBatch } from "./batch.js";
+export type { Aggregation, AggregationOptions } from "./aggregation.js";
+export type { Minibatch, Numbers, PolicyBatch } from "./batch.js";
 export { type Bounds, fromEpsilons } from "./bounds.js";
 export { type CispoOptions, cispo } from "./cispo.js";
 export { type DapoOptions, dapo } from "./dapo.js";

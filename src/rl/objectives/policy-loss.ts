@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { InputError } from "../../runtime/errors.js";
 import { number } from "../../runtime/options.js";
-import { type Aggregation, type AggregationOptions, aggregationEntries, weightsOf } from "./aggregation.js";
+import { type Aggregation, type AggregationOptions, aggregationEntries, responseWeights } from "./aggregation.js";
 import { checkBatch, type Numbers, type PolicyBatch } from "./batch.js";
 import { type PolicyStats, Tally } from "./stats.js";
 
@@ -51,7 +51,7 @@ export const LARGEST_LOG_RATIO = 20;
  *
  * @param usual the aggregation, if none is asked for
  * @param pool what becomes of the log-ratios of a response before they are exponents: nothing, or GSPO's mean
- * @throws {InputError} arrays that do not fit each other or hold other than finite numbers; `weights` as well as an aggregation; `klCoef` without `logpRef`
+ * @throws {InputError} arrays that do not fit each other or hold other than finite numbers; `klCoef` without `logpRef`
  */
 export function policyLoss(
   where: string,
@@ -65,7 +65,8 @@ export function policyLoss(
   const { logp, logpOld, logpRef, mask, advantages } = batch;
   if (klCoef > 0 && logpRef === undefined)
     throw new InputError(`${where}: logpRef: expected log-probabilities of a reference, for klCoef, got none`);
-  const weights = givenWeights(batch, asked, where) ?? weightsOf(batch, { ...asked, aggregation: asked.aggregation ?? usual }, where);
+  const { first, ...minibatch } = batch.minibatch ?? { ...batch, first: 0 };
+  const weights = responseWeights(minibatch, { ...asked, aggregation: asked.aggregation ?? usual }, where);
 
   const tally = new Tally(logpRef !== undefined);
   let loss = 0;
@@ -73,7 +74,7 @@ export function policyLoss(
     const d = new Float64Array(row.length);
     const logRatios = Float64Array.from(row, (l, t) => l - logpOld[i]![t]!);
     const pooled = pool(logRatios, mask[i]!);
-    const [weight, advantage] = [weights[i]!, advantages[i]!];
+    const [weight, advantage] = [weights[first + i]!, advantages[i]!];
     for (let t = 0; t < row.length; t++) {
       if (mask[i]![t] === 0) continue;
       const { exponent, saturated } = bounded(pooled[t]!);
@@ -87,14 +88,6 @@ export function policyLoss(
     return d;
   });
   return { loss, dLogp, stats: tally.stats() };
-}
-
-/** The batch's own weights, which no aggregation may contradict. */
-function givenWeights({ weights }: PolicyBatch, asked: AggregationOptions, where: string): Numbers | undefined {
-  if (weights === undefined) return undefined;
-  const [name] = Object.entries(asked).find(([, value]) => value !== undefined) ?? [];
-  if (name) throw new InputError(`${where}: ${name}: expected none beside weights, which say it already (give it to responseWeights)`);
-  return weights;
 }
 
 function bounded(logRatio: number): { exponent: number; saturated: boolean } {
