@@ -1,6 +1,7 @@
 // The loop as a whole, on a model of a few thousand parameters whose reward is the share of even tokens among those that it says.
 
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { GenerateOptions } from "../../src/generate/index.js";
 import { Random } from "../../src/generate/random.js";
 import { MiniMaxM1 } from "../../src/index.js";
 import { agreement } from "../../src/rl/agreement.js";
@@ -10,7 +11,7 @@ import type { PolicyMetrics } from "../../src/rl/policy-metrics.js";
 import type { PolicyOptions } from "../../src/rl/policy-options.js";
 import { trainPolicy } from "../../src/rl/policy-run.js";
 import type { ProblemSource } from "../../src/rl/problem.js";
-import { type Rollout, rollouts } from "../../src/rl/rollout.js";
+import { type Rollout, rollouts, type Sampler } from "../../src/rl/rollout.js";
 import { streamOf } from "../../src/train/data.js";
 import { Trainer } from "../../src/train/trainer.js";
 import { randomIds } from "../support/random.js";
@@ -234,7 +235,9 @@ test("a judge that never answers ends with the signal", async () => {
 
 test("what judges and objectives do to their arrays changes nothing", async () => {
   const [plain, rough] = [await fresh(), await fresh()];
-  const expected = await all(trainPolicy(plain, new Trainer(plain, settings), [source()], options));
+  // In parts, so that statistics are those of a further call.
+  const inParts = { ...settings, microBatchTokens: 20 };
+  const expected = await all(trainPolicy(plain, new Trainer(plain, inParts), [source()], options));
   const destructive = judgedBy((response) => {
     const judged = source().problem(0).judge(response);
     (response.ids as number[]).length = 0;
@@ -246,7 +249,7 @@ test("what judges and objectives do to their arrays changes nothing", async () =
     for (const rows of [batch.logp, batch.logpOld, batch.mask]) for (const row of rows) (row as Float64Array).fill(7);
     return value;
   };
-  const found = await all(trainPolicy(rough, new Trainer(rough, settings), [destructive], { ...options, objective }));
+  const found = await all(trainPolicy(rough, new Trainer(rough, inParts), [destructive], { ...options, objective }));
   expect(timeless(found)).toEqual(timeless(expected));
 });
 
@@ -349,6 +352,15 @@ test("tasks with too few instances are refused, not waited for", () => {
   ).toHaveLength(1);
 });
 
+test("agreement: correlation and largest difference of probabilities", () => {
+  const logs = (...values: number[]) => Float64Array.from(values, Math.log);
+  // Deviations from the mean of −0.3, 0, 0.3 and of −0.1, 0.2, −0.1: their products add up to 0.
+  expect(agreement([logs(0.1, 0.4), logs(0.7)], [logs(0.3, 0.6), logs(0.3)]).correlation).toBeCloseTo(0, 12);
+  const opposite = agreement([logs(0.1, 0.4), logs(0.7)], [logs(0.7, 0.4), logs(0.1)]);
+  expect(opposite.correlation).toBeCloseTo(-1, 12);
+  expect(opposite.largest).toBeCloseTo(0.6, 12);
+});
+
 test("agreement: of probabilities only", () => {
   const rows = (...values: number[]) => [Float64Array.from(values)];
   expect(agreement(rows(-1, -2), rows(-1, -2)).correlation).toBeCloseTo(1, 12);
@@ -381,4 +393,85 @@ test("which source a problem is of does not depend on what it is, whatever the s
     // Of a hundred even numbers; if one decided the other, the means were 1/4 and 3/4.
     expect(Math.abs(mean(0) - mean(1))).toBeLessThan(0.25);
   }
+});
+
+describe("options reach what they are for", () => {
+  /** The model, telling what it was asked for. */
+  function watched(model: MiniMaxM1) {
+    const calls: { sequences: number; options: GenerateOptions }[] = [];
+    const sampler: Sampler = {
+      generateBatch(inputs, options) {
+        calls.push({ sequences: inputs.length, options });
+        return model.generateBatch(inputs, options);
+      },
+    };
+    return { calls, sampler };
+  }
+
+  test("temperature, length and repetition are those of the sampling", async () => {
+    const model = await fresh();
+    const { calls, sampler } = watched(model);
+    const trainer = new Trainer(model, { ...settings, temperature: 0.7 });
+    const repetition = { tokens: 5, probability: 0.5 };
+    const [metrics] = await all(trainPolicy(sampler, trainer, [source()], { ...options, batches: 1, repetition }));
+    expect(calls.map(({ options }) => options)).toMatchObject([{ temperature: 0.7, maxTokens: 6, repetition }]);
+    // What a sampler tells is of temperature 1.
+    expect(metrics!.policy!.agreement).toBeUndefined();
+  });
+
+  test("rounds ask for what earlier ones let expect to be needed", async () => {
+    const model = await fresh();
+    const { calls, sampler } = watched(model);
+    let problems = 0;
+    const some: ProblemSource = {
+      name: "some",
+      problem(index) {
+        const [mixed, calls] = [problems++ < 6, { count: 0 }];
+        return {
+          ...source().problem(index),
+          judge: () => ({ correct: mixed && calls.count++ % 2 === 0, total: mixed ? calls.count % 2 : 0, components: {} }),
+        };
+      },
+    };
+    const [{ groups }] = (await all(
+      trainPolicy(sampler, new Trainer(model, settings), [some], { ...options, batches: 1, groups: 8, rounds: 2 }),
+    )) as [PolicyMetrics];
+    // Six of eight were of use: for the two that are missing three are asked.
+    expect(calls.map(({ sequences }) => sequences / 4)).toEqual([8, 3]);
+    expect(groups).toMatchObject({ sampled: 11, kept: 6 });
+  });
+
+  test("the end of the window costs, and the window becomes longer", async () => {
+    const model = await fresh();
+    const windows = { windows: [4, 6], batches: 1, tolerance: 1, near: 0.5 };
+    const metrics = await all(
+      trainPolicy(model, new Trainer(model, settings), [source()], { ...options, batches: 2, maxTokens: windows, overlong: 0.5 }),
+    );
+    // Every response fills its window: the whole punishment.
+    expect(metrics.map(({ length, rewards }) => [length.window, length.mean, rewards.overlong])).toEqual([
+      [4, 4, -1],
+      [6, 6, -1],
+    ]);
+  });
+
+  test("sources that are solved come more rarely, by a moving mean of what was seen", async () => {
+    const solved = { ...judgedBy(() => ({ correct: true, total: 1, components: {} })), name: "solved" };
+    const share = async (followPassRates: boolean) => {
+      const model = await fresh();
+      const trainer = new Trainer(model, settings);
+      const metrics = await all(
+        trainPolicy(model, trainer, [source(), solved], { ...options, batches: 5, groups: 20, groupSize: 2, followPassRates }),
+      );
+      const rates = metrics.map(({ sources }) => sources.even!.accuracy);
+      const { even } = (trainer.progress as { passRates: Record<string, number> }).passRates;
+      expect(even).toBeCloseTo(
+        rates.slice(1).reduce((mean, rate) => mean + 0.3 * (rate - mean), rates[0]!),
+        12,
+      );
+      return metrics.slice(1).reduce((sum, { sources }) => sum + (sources.solved?.responses ?? 0), 0) / 160;
+    };
+    // 1 / 2 by weight; 0.1 beside 4 p (1 − p) + 0.1 by what there is to learn.
+    expect(await share(false)).toBeGreaterThan(0.35);
+    expect(await share(true)).toBeLessThan(0.25);
+  });
 });

@@ -11,23 +11,27 @@ import { type Files, type RawTensor, sharded } from "./checkpoints.js";
 import { encode } from "./number-formats.js";
 import { randomWeights } from "./weights.js";
 
-/** Three layers, four experts, rows of an odd number of words, more of the vocabulary than goes into one part. */
-export const STREAMED: Readonly<Record<string, unknown>> = {
-  model_type: "minimax_m1",
-  architectures: ["MiniMaxM1ForCausalLM"],
-  torch_dtype: "float32",
-  attn_type_list: [0, 1, 0],
+const SIZES = {
   num_hidden_layers: 3,
   hidden_size: 26,
   intermediate_size: 20,
   num_attention_heads: 4,
   num_key_value_heads: 2,
   head_dim: 8,
-  rotary_dim: 4,
   num_local_experts: 4,
   num_experts_per_tok: 2,
   vocab_size: 70,
   max_position_embeddings: 512,
+};
+
+/** Three layers, four experts, rows of an odd number of words, more of the vocabulary than goes into one part. */
+export const STREAMED: Readonly<Record<string, unknown>> = {
+  model_type: "minimax_m1",
+  architectures: ["MiniMaxM1ForCausalLM"],
+  torch_dtype: "float32",
+  attn_type_list: [0, 1, 0],
+  ...SIZES,
+  rotary_dim: 4,
 };
 
 /** The same in transformers' words. */
@@ -36,16 +40,7 @@ export const STREAMED_HF: Readonly<Record<string, unknown>> = {
   architectures: ["MiniMaxForCausalLM"],
   dtype: "float32",
   layer_types: ["linear_attention", "full_attention", "linear_attention"],
-  num_hidden_layers: 3,
-  hidden_size: 26,
-  intermediate_size: 20,
-  num_attention_heads: 4,
-  num_key_value_heads: 2,
-  head_dim: 8,
-  num_local_experts: 4,
-  num_experts_per_tok: 2,
-  vocab_size: 70,
-  max_position_embeddings: 512,
+  ...SIZES,
 };
 
 const STORED = { f32: "F32", f16: "F16", bf16: "BF16" } as const;
