@@ -41,14 +41,14 @@ export async function sampleGroups(model: Sampler, drawn: readonly Drawn[], opti
     drawn.map(({ problem }) => problem.prompt),
     sampling,
   );
-  return Promise.all(
+  const judging = Promise.all(
     drawn.map(async ({ source, name, problem }, i): Promise<Group> => {
       const responses = groups[i]!;
       const judged = await Promise.all(
         responses.map(async (response) => {
           // A copy: whatever a judge does to it, what was sampled is learned from.
           const copy = { ...response, ids: [...response.ids], logp: response.logp.slice() };
-          const own = checkJudged(await until(problem.judge(copy), sampling.signal), `${name}: judge`);
+          const own = checkJudged(await problem.judge(copy), `${name}: judge`);
           return overlongCache === undefined ? own : withOverlong(own, response, { maxTokens: sampling.maxTokens, cache: overlongCache });
         }),
       );
@@ -63,6 +63,7 @@ export async function sampleGroups(model: Sampler, drawn: readonly Drawn[], opti
       };
     }),
   );
+  return until(judging, sampling.signal);
 }
 
 /** Of those that could be scored; without any there is nothing to learn. */
@@ -72,15 +73,13 @@ function outcomeOf(judged: readonly Judged[]): GroupOutcome {
 }
 
 /** What comes, unless the signal is first. */
-function until<T>(coming: T | Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return Promise.resolve(coming);
-  signal.throwIfAborted();
+function until<T>(coming: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return coming;
   return new Promise<T>((resolve, reject) => {
     const abort = () => reject(signal.reason);
+    if (signal.aborted) abort();
     signal.addEventListener("abort", abort);
-    Promise.resolve(coming)
-      .then(resolve, reject)
-      .finally(() => signal.removeEventListener("abort", abort));
+    coming.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
   });
 }
 

@@ -1,31 +1,20 @@
 // docs/cispo-study.svg: accuracy against updates with the spread of the seeds, in the manner of the report's figure 2, and where tokens were clipped.
 
 import * as Plot from "@observablehq/plot";
-import { parseHTML } from "linkedom";
+import { picture } from "../picture.mjs";
 
 const COLORS = { dapo: "#1c7ed6", cispo: "#e8590c", grpo: "#2f9e44", reinforce: "#ae3ec9", unified: "#7d8590" };
 const TITLES = { fork: "T1: a rare token opens the way", brackets: "T2: no such token" };
-const [WIDTH, HEIGHT, LEFT, TOP] = [420, 260, 12, 70];
 
-/** @returns SVG that follows the reader's light or dark scheme */
-export async function figure(results, verdicts, config) {
-  const panels = verdicts.flatMap((verdict, column) => [
-    panel(accuracy(results, verdict, config), LEFT + column * (WIDTH + 24), TOP, TITLES[verdict.task]),
-    panel(clipped(results, verdict, config), LEFT + column * (WIDTH + 24), TOP + HEIGHT + 44, "Clipped tokens by update of a batch"),
-  ]);
-  const [width, height] = [LEFT + 2 * (WIDTH + 24), TOP + 2 * (HEIGHT + 44)];
-  const keys = Object.keys(config.arms).filter((arm) => arm in COLORS);
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-family="system-ui, sans-serif" font-size="12" role="img" aria-label="Held-out accuracy against updates">`,
-    "<style>svg { color: #24292f; } @media (prefers-color-scheme: dark) { svg { color: #e6edf3; } }</style>",
-    `<text x="12" y="24" font-size="16" font-weight="600" fill="currentColor">Held-out accuracy against updates, each objective at its best learning rate</text>`,
-    ...keys.map(
-      (arm, i) =>
-        `<line x1="${12 + 100 * i}" x2="${32 + 100 * i}" y1="46" y2="46" stroke="${COLORS[arm]}" stroke-width="2"/><text x="${38 + 100 * i}" y="50" fill="currentColor">${arm}</text>`,
-    ),
-    ...panels,
-    "</svg>\n",
-  ].join("\n");
+export function figure(results, verdicts, config) {
+  return picture({
+    ...{ title: "Held-out accuracy against updates, each objective at its best learning rate", width: 420, height: 260 },
+    keys: Object.keys(config.arms).flatMap((arm) => (arm in COLORS ? [{ text: arm, color: COLORS[arm] }] : [])),
+    rows: [
+      verdicts.map((verdict) => ({ title: TITLES[verdict.task], ...accuracy(results, verdict, config) })),
+      verdicts.map((verdict) => ({ title: "Clipped tokens by update of a batch", ...clipped(results, verdict, config) })),
+    ],
+  });
 }
 
 function finals(results, { task, rates }, { final }) {
@@ -74,14 +63,4 @@ function clipped(results, verdict, config) {
     y: { label: "clipped, %", grid: true },
     marks: [Plot.lineY(rows, { x: "place", y: "share", z: "arm", stroke: ({ arm }) => COLORS[arm], strokeWidth: 2 })],
   };
-}
-
-function panel(options, x, y, title) {
-  const { document } = parseHTML("<!doctype html><html><body></body></html>");
-  const node = Plot.plot({ document, width: WIDTH, height: HEIGHT, style: { background: "none", overflow: "visible" }, ...options });
-  node.querySelector("style")?.remove();
-  node.setAttribute("x", `${x}`);
-  node.setAttribute("y", `${y + 18}`);
-  const drawn = node.outerHTML.replace(/="[^"]*"/g, (value) => value.replace(/(\d\.\d\d)\d+/g, "$1"));
-  return `<text x="${x}" y="${y + 8}" font-weight="600" fill="currentColor">${title}</text>\n${drawn}`;
 }

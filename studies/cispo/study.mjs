@@ -50,6 +50,8 @@ if (results.length === 0) {
 const verdicts = Object.keys(config.tasks).map((task) => judge(results, task, config));
 const text = `${JSON.stringify(verdicts, (_, x) => (typeof x === "number" ? Number(x.toPrecision(4)) : x), 1)}\n`;
 for (const { task, goal, rates, headline, valid, clipped, verdict } of verdicts) {
+  const missing = Object.keys(config.arms).filter((arm) => !(arm in rates));
+  if (missing.length > 0) console.log(`${task}: without ${missing.join(", ")}, whose runs are not complete (--run)`);
   const [low, high] = headline.interval.map((x) => x.toFixed(2));
   console.log(
     `${task}: ${verdict}. CISPO needs ${headline.ratio.toFixed(2)} (${low} to ${high}) of DAPO's updates to ${(100 * goal).toFixed(1)} %, each at its best learning rate (${rates.cispo}, ${rates.dapo}); DAPO clips ${(100 * clipped).toFixed(2)} %${valid ? "" : ", too little to compare"}`,
@@ -57,7 +59,7 @@ for (const { task, goal, rates, headline, valid, clipped, verdict } of verdicts)
 }
 if (values.figure) {
   const { figure } = await import("./figure.mjs");
-  writeFileSync(path("../../docs/cispo-study.svg"), await figure(results, verdicts, config));
+  writeFileSync(path("../../docs/cispo-study.svg"), figure(results, verdicts, config));
 }
 const committed = `${folder}/verdict.json`;
 if (values.write) writeFileSync(committed, text);
@@ -94,27 +96,25 @@ function readResults() {
     });
 }
 
-/** Pilot runs at every learning rate, then final runs at the best one of each arm. */
+/** Arm by arm, so that those which are first can be judged while others are missing: pilot runs at every learning rate, then final runs at the best one. */
 async function runMissing() {
   const found = readResults();
   // What a stop left of a line is not to become the beginning of the next one.
   if (existsSync(resultsFile)) writeFileSync(resultsFile, found.map((run) => `${JSON.stringify(run)}\n`).join(""));
-  const { learningRates, arms, pilot, final, tasks } = config;
-  const cells = Object.keys(tasks).flatMap((task) => Object.keys(arms).map((arm) => ({ task, arm })));
-  await all(
-    Object.keys(tasks)
-      .map((task) => ({ warmStart: task }))
-      .filter(({ warmStart }) => !existsSync(`${folder}/${warmStart}.safetensors`)),
-  );
-  await all(
-    pilot.seeds.flatMap((seed) => learningRates.flatMap((lr) => cells.map((cell) => ({ ...cell, lr, seed, batches: pilot.batches })))),
-  );
-  const done = readResults();
-  await all(
-    final.seeds.flatMap((seed) =>
-      cells.map((cell) => ({ ...cell, lr: bestRate(done, cell.task, cell.arm, config), seed, batches: final.batches })),
-    ),
-  );
+  const { learningRates, arms, pilot, final } = config;
+  const tasks = Object.keys(config.tasks);
+  await all(tasks.map((task) => ({ warmStart: task })).filter(({ warmStart }) => !existsSync(`${folder}/${warmStart}.safetensors`)));
+  for (const arm of Object.keys(arms)) {
+    await all(
+      pilot.seeds.flatMap((seed) => learningRates.flatMap((lr) => tasks.map((task) => ({ task, arm, lr, seed, batches: pilot.batches })))),
+    );
+    const done = readResults();
+    await all(
+      final.seeds.flatMap((seed) =>
+        tasks.map((task) => ({ task, arm, lr: bestRate(done, task, arm, config), seed, batches: final.batches })),
+      ),
+    );
+  }
 }
 
 /** These, but those that are done, `jobs` at a time, each in a process of its own. */

@@ -1,9 +1,14 @@
-// From raw results to a verdict, by rules that were fixed before anything was run (docs/cispo-study.md).
+// From raw results to a verdict, by rules that were fixed before anything was run (README.md).
+
+const of = (results, { task, arm, lr, seed }) =>
+  results.find((run) => run.task === task && run.arm === arm && run.lr === lr && run.seed === seed);
+
+const has = (results, { seeds, ...cell }) => seeds.every((seed) => of(results, { ...cell, seed }));
 
 /** Runs of one task, arm, learning rate and stage, by seed. */
 function select(results, { task, arm, lr, seeds }) {
   return seeds.map((seed) => {
-    const found = results.find((run) => run.task === task && run.arm === arm && run.lr === lr && run.seed === seed);
+    const found = of(results, { task, arm, lr, seed });
     if (!found)
       throw new Error(`study: expected a result of ${task}, ${arm}, ${lr}, seed ${seed}, got none (npm run study:cispo -- --run)`);
     return found;
@@ -86,20 +91,20 @@ const clippedShare = (runs) => mean(runs.flatMap(({ clip }) => clip.all.slice(1)
 export function judge(results, task, config) {
   const { final, pilot, learningRates, run, arms } = config;
   const updates = run.minibatches;
-  const known = Object.keys(arms).filter((arm) =>
-    learningRates.every((lr) =>
-      pilot.seeds.every((seed) => results.some((one) => one.task === task && one.arm === arm && one.lr === lr && one.seed === seed)),
-    ),
-  );
+  const complete = (arm) =>
+    learningRates.every((lr) => has(results, { task, arm, lr, seeds: pilot.seeds })) &&
+    has(results, { task, arm, lr: bestRate(results, task, arm, config), seeds: final.seeds });
+  // The two that are compared have to be there: `select` tells what is missing of them.
+  const known = Object.keys(arms).filter((arm) => arm === "dapo" || arm === "cispo" || complete(arm));
   const rates = Object.fromEntries(known.map((arm) => [arm, bestRate(results, task, arm, config)]));
   const finals = Object.fromEntries(known.map((arm) => [arm, select(results, { task, arm, lr: rates[arm], seeds: final.seeds })]));
   const start = mean(finals.dapo.map(({ curves }) => curves.accuracy[0]));
   const goal = mean(finals.dapo.map(plateau));
   const matched = Object.fromEntries(
     learningRates.map((lr) => {
-      const of = (arm) => select(results, { task, arm, lr, seeds: pilot.seeds });
-      const own = mean(of("dapo").map(plateau));
-      return [lr, { goal: own, clipped: clippedShare(of("dapo")), ratio: compare(of("cispo"), of("dapo"), own, updates).ratio }];
+      const [cispo, dapo] = ["cispo", "dapo"].map((arm) => select(results, { task, arm, lr, seeds: pilot.seeds }));
+      const goal = mean(dapo.map(plateau));
+      return [lr, { goal, clipped: clippedShare(dapo), ratio: compare(cispo, dapo, goal, updates).ratio }];
     }),
   );
   const headline = compare(finals.cispo, finals.dapo, goal, updates);

@@ -233,6 +233,24 @@ test("a judge that never answers ends with the signal", async () => {
   await expect(all(trainPolicy(model, new Trainer(model, settings), [waiting], { ...options, signal }))).rejects.toThrow(/timeout/);
 });
 
+test("however many responses are judged at once, a signal has one listener for all of them", async () => {
+  const model = await fresh();
+  const { signal } = new AbortController();
+  let [now, most] = [0, 0];
+  const [add, remove] = [signal.addEventListener.bind(signal), signal.removeEventListener.bind(signal)];
+  signal.addEventListener = (...args: Parameters<typeof add>) => {
+    most = Math.max(most, ++now);
+    add(...args);
+  };
+  signal.removeEventListener = (...args: Parameters<typeof remove>) => {
+    now--;
+    remove(...args);
+  };
+  const slow = judgedBy(async () => ({ correct: true, total: 1, components: {} }));
+  await all(trainPolicy(model, new Trainer(model, settings), [slow], { ...options, batches: 1, signal }));
+  expect([most, now]).toEqual([1, 0]);
+});
+
 test("what judges and objectives do to their arrays changes nothing", async () => {
   const [plain, rough] = [await fresh(), await fresh()];
   // In parts, so that statistics are those of a further call.
