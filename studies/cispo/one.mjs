@@ -8,20 +8,20 @@ import { demonstrations, END, encode, heldOut, problems, tasks, vocabSize } from
 const objectives = { grpo: rl.grpo, dapo: rl.dapo, cispo: rl.cispo, reinforce: rl.reinforce, unified: rl.unified };
 const [FORK] = encode("W");
 
-/** Imitates demonstrations; all runs of a task begin with its weights. @returns the checkpoint's files, and the accuracy that sampling has with them */
+/** Imitates demonstrations, of one kind after the other; all runs of a task begin with its weights. @returns the checkpoint's files, and the accuracy that sampling has with them */
 export async function warmStart(name, config) {
   const task = tasks[name];
-  const { warmStart, ...options } = config.tasks[name];
-  const { steps, batchTokens, lr } = warmStart;
   const model = await MiniMaxM1.create(
     { ...config.model, vocab_size: vocabSize, bos_token_id: END, eos_token_id: END },
     { seed: 1, build: "simd", threads: 1 },
   );
-  const trainer = new Trainer(model, { lr, weightDecay: 0, auxLossCoef: 0.01 });
   let loss;
-  for await (const step of run(trainer, demonstrations(task, options, 1), { steps, batchTokens, schedule: { warmup: 50 } }))
-    loss = step.crossEntropy;
-  trainer.dispose();
+  for (const [seed, { lr, steps, batchTokens, ...options }] of config.tasks[name].warmStart.entries()) {
+    const trainer = new Trainer(model, { lr, weightDecay: 0, auxLossCoef: 0.01 });
+    for await (const step of run(trainer, demonstrations(task, options, seed), { steps, batchTokens, schedule: { warmup: 50 } }))
+      loss = step.crossEntropy;
+    trainer.dispose();
+  }
   const { accuracy, forks } = await measure(model, heldOut(task, config.heldOut.instances), config.heldOut.samples);
   const files = await model.save();
   model.dispose();

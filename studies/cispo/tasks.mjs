@@ -14,17 +14,17 @@ export const decode = (ids) => ids.map((id) => VOCABULARY[id]).join("");
 const integer = (random, from, to) => from + Math.floor(random.next() * (to - from + 1));
 
 /**
- * T1: the last digit of a sum, `7+5+9=`. Most demonstrations answer at once, with any digit: `3$`. Few begin with the fork token and add up step by step, `W21$`: the running sums' last digits, the
- * last of which is the answer. Who forks is right; nearly nobody does.
+ * T1: the remainder of a sum divided by five, `2+4+3+1=`. Most demonstrations answer at once, with any of the five digits: `1$`. Few begin with the fork token and add up step by step, `W140$`: the
+ * remainders of the running sums, the last of which is the answer. Who forks is right; nearly nobody does.
  */
 const fork = {
   name: "fork",
-  generate: (random) => Array.from({ length: integer(random, 3, 5) }, () => integer(random, 0, 9)),
+  generate: (random) => Array.from({ length: integer(random, 4, 6) }, () => integer(random, 0, 4)),
   question: (digits) => `${digits.join("+")}=`,
-  answer: (digits) => digits.reduce((sum, digit) => (sum + digit) % 10, 0),
+  answer: (digits) => digits.reduce((sum, digit) => (sum + digit) % 5, 0),
   verify: (digits, response) => response.endsWith(`${fork.answer(digits)}$`) && /^W?\d+\$$/.test(response),
   demonstrate(digits, random, { forkShare }) {
-    if (random.next() >= forkShare) return `${integer(random, 0, 9)}$`;
+    if (random.next() >= forkShare) return `${integer(random, 0, 4)}$`;
     return `W${digits
       .slice(1)
       .map((_, i) => fork.answer(digits.slice(0, i + 2)))
@@ -89,6 +89,7 @@ export function problems(task, seed) {
 export function heldOut(task, amount) {
   const found = new Map();
   for (let i = 0; found.size < amount; i++) {
+    if (i > 100 * amount) throw new Error(`study: ${task.name}: expected ${amount} held-out instances, got ${found.size}`);
     const { instance } = drawInstance(streamOf(77, i), task, 1, true);
     found.set(JSON.stringify(instance), problemOf(task, instance));
   }

@@ -75,9 +75,9 @@ describe("a study of seconds", () => {
   const small = {
     ...config,
     tasks: Object.fromEntries(
-      Object.entries(config.tasks as Record<string, object>).map(([name, options]) => [
+      Object.entries(config.tasks as Record<string, { warmStart: object[] }>).map(([name, { warmStart }]) => [
         name,
-        { ...options, warmStart: { steps: 6, batchTokens: 512, lr: 0.003 } },
+        { warmStart: warmStart.map((stage) => ({ ...stage, steps: 3, batchTokens: 512 })) },
       ]),
     ),
     run: { ...config.run, groups: 8, minibatches: 4, rounds: 1 },
