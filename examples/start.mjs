@@ -23,7 +23,7 @@ row("checkpoint", `${count(checkpointBytes)} bytes (${formatBytes(checkpointByte
 rule("The model in the box, thinking");
 const model = await MiniMaxM1.load();
 row("model", `the same architecture at ${count(model.parameters)} parameters,`);
-row("", "trained by this library alone on worked solutions");
+row("", "trained by this library alone, with CISPO in the end");
 row("kernels", `AssemblyScript on WebAssembly SIMD (build ${model.build})`);
 
 let tokens = 0;

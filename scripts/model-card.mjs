@@ -39,6 +39,11 @@ function policyCard() {
     { groups: 0, tokens: 0, seconds: 0 },
   );
   const solved = tasks.filter(({ name }) => of(sampled, name, 1).accuracy >= 0.9);
+  const before = evaluate("supervised");
+  const fallen = sampled
+    .filter(({ task, level, accuracy }) => task && accuracy < of(before, task, level).accuracy - 0.02)
+    .map(({ task, level, accuracy }) => `${task} ${level} fell from ${percent(of(before, task, level).accuracy)} to ${percent(accuracy)} %`)
+    .join(", ");
   return `# m1-puzzles
 
 The model in the box: MiniMax-M1's architecture at ${n(parameterCount)} parameters, ${n(activatedParameterCount)} of them active per token, trained by this library and nothing else. It thinks in \`<think>\` over
@@ -54,14 +59,14 @@ npx lightning-m1 eval --per-level ${PER_LEVEL} --build simd     # the table belo
 Right answers in percent on ${PER_LEVEL} held-out puzzles for each level, which no training data contains: sampled at temperature 1.0 with top-p 0.95, as MiniMax recommends; the same of [the supervised model](../m1-puzzles-supervised/README.md) that it was before
 reinforcement learning; greedy; and sampled with 8-bit weights. Blind is guessing a well-formed answer; majority is always giving the most frequent one. Thinking is the mean length of a response in tokens.
 
-${table({ sampled, "before RL": evaluate("supervised"), greedy, "8-bit": q8 })}
+${table({ sampled, "before RL": before, greedy, "8-bit": q8 })}
 
 ${solved.length} of ${tasks.length} tasks reach 90 % on their easiest level: ${solved.map(({ name }) => name).join(", ")}.
 
 ## How it came about
 
 First [by imitation](../m1-puzzles-supervised/README.md), then by reinforcement learning with CISPO on what imitation had not mastered (\`lightning-m1 rl run examples/cispo-tiny.json\`): ${batches.length} batches of ${plan.run.groups} groups of ${plan.run.groupSize} answers, each learned from in ${plan.run.minibatches} updates;
-weights up to ${plan.objective.maxWeight}, learning rate ${plan.trainer.lr} with a cosine to ${100 * plan.run.schedule.floor} %, ε ${plan.trainer.eps}. ${n(totals.groups * plan.run.groupSize)} answers were sampled to ${n(totals.groups)} puzzles, ${(totals.tokens / 1e6).toFixed(1)} million tokens, in ${(totals.seconds / 60).toFixed(0)} minutes on two cores.
+weights up to ${plan.objective.maxWeight}, learning rate ${plan.trainer.lr} with a cosine to ${100 * plan.run.schedule.floor} %, ε ${plan.trainer.eps}. ${n(totals.groups * plan.run.groupSize)} answers were sampled to ${n(totals.groups)} puzzles, ${(totals.tokens / 1e6).toFixed(1)} million tokens, in ${(totals.seconds / 60).toFixed(0)} minutes of computing, on one of two cores.
 
 ![accuracy](./curves.svg)
 
@@ -69,6 +74,7 @@ weights up to ${plan.objective.maxWeight}, learning rate ${plan.trainer.lr} with
 
 - What it was not trained on it cannot do: longer puzzles, other wordings, other languages. It has no knowledge and makes none of it up well.
 - Long chains fail by single slips: one wrong copy, and the rest follows from it.
+- What reinforcement learning did not practise can suffer from it${fallen ? `: ${fallen}` : ""}.
 - A run follows from its seed with the \`simd\` kernels, to the bit, on any number of threads: tested on short runs, killed and resumed.
 
 Apache-2.0, like the library.
