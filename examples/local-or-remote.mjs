@@ -13,7 +13,7 @@ import { RemoteModel } from "lightning-m1/remote";
 const address = process.argv[2];
 const model = address ? await RemoteModel.connect(address) : await MiniMaxM1.load();
 
-const question = "Make 11 from 1 4 8"; // there is more than one way
+const question = "Make 24 from 2 3 4 6"; // hard enough for answers to differ
 for (const seed of [1, 2, 3]) {
   console.log(`${question}, seed ${seed}`);
   const answer = model.generate([{ role: "user", content: question }], { temperature: 1, topP: 0.95, seed });

@@ -1,4 +1,4 @@
-// Reinforcement learning on the command line, with the model in the box. Killed processes are those of the built command; all else runs in this one.
+// Reinforcement learning on the command line, with the model that the one in the box was made of. Killed processes are those of the built command; all else runs in this one.
 
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -21,6 +21,8 @@ import { run, start, temporary, tiny } from "./harness.js";
 const cli = fileURLToPath(new URL("../../dist/node/cli.js", import.meta.url));
 
 const plan = {
+  // It makes more mistakes than the one in the box, so there is more to learn.
+  model: fileURLToPath(new URL("../../models/m1-puzzles-supervised", import.meta.url)),
   tasks: [
     { name: "number-target", levels: [1, 2] },
     { name: "arithmetic-chain", levels: [2] },
