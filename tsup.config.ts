@@ -42,6 +42,8 @@ export default defineConfig([
       "ai-sdk": "src/ai-sdk/index.ts",
       serve: "src/serve/index.ts",
       cli: "src/cli/main.ts",
+      // For the figures of studies; no entry of the package.
+      picture: "src/cli/picture.ts",
     },
     "src/node/platform.ts",
     "src/node/threads.ts",

@@ -1,28 +1,42 @@
 // docs/cispo-study.svg: accuracy against updates with the spread of the seeds, in the manner of the report's figure 2, and where tokens were clipped.
 
-import * as Plot from "@observablehq/plot";
-import { picture } from "../picture.mjs";
+import { drawSvg, PALETTE, panelsTop } from "../../dist/node/picture.js";
 
-const COLORS = { dapo: "#1c7ed6", cispo: "#e8590c", grpo: "#2f9e44", reinforce: "#ae3ec9", unified: "#7d8590" };
+const { blue, orange, green, purple, grey } = PALETTE;
+const COLORS = { dapo: blue, cispo: orange, grpo: green, reinforce: purple, unified: grey };
 const TITLES = { fork: "T1: a rare token opens the way", brackets: "T2: no such token" };
+const [WIDTH, HEIGHT] = [420, 260];
 
+/** @returns SVG that follows the reader's light or dark scheme */
 export function figure(results, verdicts, config) {
-  return picture({
-    ...{ title: "Held-out accuracy against updates, each objective at its best learning rate", width: 420, height: 260 },
-    keys: Object.keys(config.arms).flatMap((arm) => (arm in COLORS ? [{ text: arm, color: COLORS[arm] }] : [])),
-    rows: [
-      verdicts.map((verdict) => ({ title: TITLES[verdict.task], ...accuracy(results, verdict, config) })),
-      verdicts.map((verdict) => ({ title: "Clipped tokens by update of a batch", ...clipped(results, verdict, config) })),
-    ],
+  const title = "Held-out accuracy against updates, each objective at its best learning rate";
+  const notes = ["Means over five seeds and their lowest and highest; dashed: the goal, DAPO's accuracy in the end."];
+  const judged = Object.keys(COLORS).filter((arm) => verdicts.every(({ rates }) => arm in rates));
+  const keys = [judged.map((arm) => ({ mark: "line", color: COLORS[arm], text: arm }))];
+  const top = panelsTop({ notes, keys });
+  const at = (column, row) => ({ x: 12 + column * (WIDTH + 24), y: top + row * (HEIGHT + 44) });
+  return drawSvg({
+    ...{ title, notes, keys, width: at(verdicts.length, 0).x, height: at(0, 2).y },
+    panels: (Plot) =>
+      verdicts.flatMap((verdict, column) => [
+        { title: TITLES[verdict.task], ...at(column, 0), options: { ...size, ...accuracy(Plot, results, verdict, config) } },
+        {
+          title: "Clipped tokens by update of a batch",
+          ...at(column, 1),
+          options: { ...size, ...clipped(Plot, results, verdict, config) },
+        },
+      ]),
   });
 }
+
+const size = { width: WIDTH, height: HEIGHT, marginBottom: 42 };
 
 function finals(results, { task, rates }, { final }) {
   return results.filter((run) => run.task === task && run.arm in COLORS && run.lr === rates[run.arm] && final.seeds.includes(run.seed));
 }
 
 /** Mean over the seeds, and their lowest and highest. */
-function accuracy(results, verdict, config) {
+function accuracy(Plot, results, verdict, config) {
   const runs = finals(results, verdict, config);
   const rows = Object.keys(COLORS).flatMap((arm) => {
     const own = runs.filter((run) => run.arm === arm);
@@ -48,7 +62,7 @@ function accuracy(results, verdict, config) {
   };
 }
 
-function clipped(results, verdict, config) {
+function clipped(Plot, results, verdict, config) {
   const runs = finals(results, verdict, config);
   const rows = Object.keys(COLORS).flatMap((arm) => {
     const own = runs.filter((run) => run.arm === arm);

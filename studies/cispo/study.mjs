@@ -59,7 +59,7 @@ for (const { task, goal, rates, headline, valid, clipped, verdict } of verdicts)
 }
 if (values.figure) {
   const { figure } = await import("./figure.mjs");
-  writeFileSync(path("../../docs/cispo-study.svg"), figure(results, verdicts, config));
+  writeFileSync(path("../../docs/cispo-study.svg"), await figure(results, verdicts, config));
 }
 const committed = `${folder}/verdict.json`;
 if (values.write) writeFileSync(committed, text);

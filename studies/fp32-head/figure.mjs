@@ -1,33 +1,37 @@
 // docs/fp32-head.svg: a token's probability in sampling against that in training, in the manner of the report's figure 3.
 
-import * as Plot from "@observablehq/plot";
-import { picture } from "../picture.mjs";
+import { drawSvg, PALETTE, panelsTop } from "../../dist/node/picture.js";
 
 const SIZE = 260;
 /** Points that are drawn of each panel; nearly all lie in the corner of certainty. */
 const DRAWN = 400;
 
+/** @returns SVG that follows the reader's light or dark scheme */
 export function figure(panels) {
-  return picture({
-    ...{ title: "Probabilities of sampled tokens: sampling against training", width: SIZE, height: SIZE },
-    rows: [
-      panels.map(({ title, points, correlation }) => ({
-        title: `${title}: r = ${digits(correlation)}`,
-        ...{ marginLeft: 44, x: { label: "training →", ...axis }, y: { label: "↑ sampling", ...axis } },
-        marks: [
-          Plot.line(
-            [
-              [0, 0],
-              [1, 1],
-            ],
-            { stroke: "currentColor", strokeOpacity: 0.4 },
-          ),
-          Plot.dot(leastCertain(points), { x: "trained", y: "sampled", r: 1.5, fill: "#1c7ed6", fillOpacity: 0.6 }),
-        ],
+  const title = "Probabilities of sampled tokens: sampling against training";
+  const notes = [`The ${DRAWN} least certain tokens of each; r is that of all tokens.`];
+  const y = panelsTop({ notes, keys: [] });
+  return drawSvg({
+    ...{ title, notes, keys: [], width: 12 + panels.length * (SIZE + 24), height: y + SIZE + 24 },
+    panels: (Plot) =>
+      panels.map(({ title, points, correlation }, i) => ({
+        ...{ title: `${title}: r = ${digits(correlation)}`, x: 12 + i * (SIZE + 24), y },
+        options: {
+          ...{ width: SIZE, height: SIZE, marginLeft: 44, marginBottom: 42 },
+          ...{ x: { label: "training →", ...axis }, y: { label: "↑ sampling", ...axis } },
+          marks: [
+            Plot.line(diagonal, { stroke: "currentColor", strokeOpacity: 0.4 }),
+            Plot.dot(leastCertain(points), { x: "trained", y: "sampled", r: 1.5, fill: PALETTE.blue, fillOpacity: 0.6 }),
+          ],
+        },
       })),
-    ],
   });
 }
+
+const diagonal = [
+  [0, 0],
+  [1, 1],
+];
 
 const axis = { domain: [0, 1], grid: true, ticks: 5 };
 

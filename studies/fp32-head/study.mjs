@@ -17,7 +17,6 @@ const responses = Number(values.responses);
 if (!(Number.isInteger(responses) && responses >= 1)) {
   throw new Error(`study: --responses: expected an integer of at least 1, got ${values.responses}`);
 }
-const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
 const load = (dtype) => MiniMaxM1.load(undefined, { dtype, build: "simd", threads: 1 });
 
 const model = await load("f32");
@@ -38,11 +37,7 @@ const panels = [float32, bfloat16, int8];
 for (const { title, tokens, correlation, largest } of panels) {
   console.log(`${title}: correlation ${correlation.toFixed(12)}, largest difference ${largest.toExponential(1)}, ${tokens} tokens`);
 }
-if (values.write) {
-  const figures = panels.map(({ points, ...rest }) => rest);
-  writeFileSync(path("../../docs/fp32-head.json"), `${JSON.stringify({ responses, panels: figures }, null, 1)}\n`);
-  writeFileSync(path("../../docs/fp32-head.svg"), figure(panels));
-}
+if (values.write) writeFileSync(fileURLToPath(new URL("../../docs/fp32-head.svg", import.meta.url)), await figure(panels));
 
 /** Responses of `sampler`, with what it thought of its tokens, against the trainer's float32. */
 async function compare(title, sampler, thought) {

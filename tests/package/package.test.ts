@@ -78,6 +78,14 @@ test("the tarball holds what is exported and nothing of the sources", () => {
   expect(size).toBeLessThan(2_700_000);
 });
 
+test("what the example of reinforcement learning begins with is in the tarball", () => {
+  const example = join(installed, "examples/cispo-tiny.json");
+  const { model } = JSON.parse(readFileSync(example, "utf8"));
+  expect(readdirSync(join(dirname(example), model))).toEqual(
+    expect.arrayContaining(["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"]),
+  );
+});
+
 test("links of the pages in the tarball lead into the tarball", () => {
   const pages = readdirSync(installed, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".md"));
   expect(pages).toEqual(expect.arrayContaining(["README.md", "docs/ops.md", "bench/RESULTS.md"]));

@@ -6,6 +6,8 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 // @ts-expect-error a script
+import { heldOut } from "../../studies/cispo/tasks.mjs";
+// @ts-expect-error a script
 import { collapsed, compare, interval, medianSteps, stepsTo, verdictOf } from "../../studies/cispo/verdict.mjs";
 
 const study = fileURLToPath(new URL("../../studies/cispo/", import.meta.url));
@@ -68,6 +70,12 @@ describe("the rules of the study", () => {
   });
 });
 
+test("a task with too few held-out instances is refused instead of searched through for ever", () => {
+  const few = { name: "few", levels: 1, generate: (random: { next(): number }) => Math.floor(64 * random.next()), question: String };
+  expect(heldOut(few, 2)).toHaveLength(2);
+  expect(() => heldOut(few, 64)).toThrow("few: expected 64 held-out instances, got");
+});
+
 describe("a study of seconds", () => {
   const folder = mkdtempSync(join(tmpdir(), "lightning-m1-study-"));
   afterAll(() => rmSync(folder, { recursive: true }));
@@ -82,7 +90,7 @@ describe("a study of seconds", () => {
     ),
     run: { ...config.run, groups: 8, minibatches: 4, rounds: 1 },
     heldOut: { instances: 16, samples: 1, every: 1 },
-    arms: { dapo: config.arms.dapo, cispo: config.arms.cispo },
+    arms: { dapo: config.arms.dapo, cispo: config.arms.cispo, grpo: config.arms.grpo },
     learningRates: [0.001],
     pilot: { seeds: [101], batches: 3 },
     final: { seeds: [1, 2], batches: 3 },
@@ -108,7 +116,7 @@ describe("a study of seconds", () => {
       .trim()
       .split("\n")
       .map((line) => JSON.parse(line));
-    expect(runs).toHaveLength(2 * 2 * (1 + 2));
+    expect(runs).toHaveLength(2 * 3 * (1 + 2));
     for (const task of ["fork", "brackets"]) {
       const starts = runs.filter((run) => run.task === task).map(({ curves }) => curves.accuracy[0]);
       expect(new Set(starts).size).toBe(1);
@@ -125,6 +133,31 @@ describe("a study of seconds", () => {
     const timeless = (text: string) => text.replace(/"seconds":\d+/g, "");
     expect(timeless(readFileSync(results, "utf8"))).toBe(timeless(whole));
   }, 60_000);
+
+  test("arms whose runs are not complete are left out, and said to be; without DAPO and CISPO there is no verdict", async () => {
+    const whole = readFileSync(results, "utf8");
+    const without = (arm: string, task: string) =>
+      whole
+        .split("\n")
+        .filter((line) => !(line.includes(`"arm":"${arm}"`) && line.includes(`"task":"${task}"`) && line.includes('"seed":2')));
+    const kept = join(folder, "verdict.json");
+    const verdict = readFileSync(kept, "utf8");
+    writeFileSync(results, without("grpo", "fork").join("\n"));
+    const { code, text } = await call("--write");
+    expect([code, text]).toEqual([0, expect.stringMatching(/^fork: without grpo, .*\nfork: .*CISPO needs/m)]);
+    expect(text).not.toContain("brackets: without");
+    const [fork, brackets] = JSON.parse(readFileSync(kept, "utf8"));
+    const known = (one: { rates: object }) => Object.keys(one.rates);
+    expect([known(fork), known(brackets)]).toEqual([
+      ["dapo", "cispo"],
+      ["dapo", "cispo", "grpo"],
+    ]);
+    expect([fork.headline, brackets]).toEqual([JSON.parse(verdict)[0].headline, JSON.parse(verdict)[1]]);
+    writeFileSync(results, without("cispo", "fork").join("\n"));
+    expect(await call()).toEqual({ code: 1, text: expect.stringContaining("expected a result of fork, cispo, 0.001, seed 2, got none") });
+    writeFileSync(results, whole);
+    writeFileSync(kept, verdict);
+  });
 
   test("results of another configuration, and lines that are none, are told", async () => {
     const other = join(folder, "other.json");
