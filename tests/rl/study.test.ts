@@ -76,6 +76,11 @@ test("a task with too few held-out instances is refused instead of searched thro
   expect(() => heldOut(few, 64)).toThrow("few: expected 64 held-out instances, got");
 });
 
+test("the verdict that is committed follows from the results that are committed", async () => {
+  const { stdout } = await promisify(execFile)(process.execPath, [join(study, "study.mjs")]);
+  expect(stdout).toMatch(/^fork: .*CISPO needs .*\n(?:.*\n)?brackets: .*CISPO needs /m);
+});
+
 describe("a study of seconds", () => {
   const folder = mkdtempSync(join(tmpdir(), "lightning-m1-study-"));
   afterAll(() => rmSync(folder, { recursive: true }));
