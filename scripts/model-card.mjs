@@ -66,7 +66,7 @@ ${solved.length} of ${tasks.length} tasks reach 90 % on their easiest level: ${s
 ## How it came about
 
 First [by imitation](../m1-puzzles-supervised/README.md), then by reinforcement learning with CISPO on what imitation had not mastered (\`lightning-m1 rl run examples/cispo-tiny.json\`): ${batches.length} batches of ${plan.run.groups} groups of ${plan.run.groupSize} answers, each learned from in ${plan.run.minibatches} updates;
-weights up to ${plan.objective.maxWeight}, learning rate ${plan.trainer.lr} with a cosine to ${100 * plan.run.schedule.floor} %, ε ${plan.trainer.eps}. ${n(totals.groups * plan.run.groupSize)} answers were sampled to ${n(totals.groups)} puzzles, ${(totals.tokens / 1e6).toFixed(1)} million tokens, in ${(totals.seconds / 60).toFixed(0)} minutes of computing, on one of two cores.
+weights up to ${plan.objective.maxWeight}, learning rate ${plan.trainer.lr} with a cosine to ${100 * plan.run.schedule.floor} %, ε ${plan.trainer.eps}. ${n(totals.groups * plan.run.groupSize)} answers were sampled to ${n(totals.groups)} puzzles, ${(totals.tokens / 1e6).toFixed(1)} million tokens, in ${(totals.seconds / 60).toFixed(0)} minutes of computing, on two cores.
 
 ![accuracy](./curves.svg)
 

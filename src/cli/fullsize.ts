@@ -30,6 +30,9 @@ export const fullsize = defineCommand({
     ]);
     const tokens = number(args, "tokens", ["an integer of at least 0", (x) => Number.isSafeInteger(x) && x >= 0]) ?? 1;
     if (args.verify !== undefined && args.ids !== undefined) throw new UsageError("--ids: expected none with --verify, which has its own");
+    if (layers !== undefined && args.tokens !== undefined) {
+      throw new UsageError("--tokens: expected none with --layers: there are no logits before the last layer");
+    }
     const expectation = args.verify === undefined ? undefined : await Expectation.read(args.verify, terminal.signal);
     const prompt = expectation?.ids ?? (args.ids === undefined ? PROMPT : ids(args.ids, "--ids"));
     using model = await MiniMaxM1.formula(minimaxM1, {

@@ -28,7 +28,10 @@ interface Waiting {
 }
 
 /** Tokens of prompts that a pass may take in beside sequences under way, if more than one prompt waits: they all wait for each other's. */
-const CROWD = 128;
+const CROWD = 256;
+
+/** Turns of the event loop without anything new, before a pass begins: a server takes in a connection a turn, and reads from it in a later one. */
+const TURNS = 3;
 
 /**
  * The passes of one model, which all its generations share: whatever waits when a pass begins goes along. A sequence therefore
@@ -40,6 +43,8 @@ export class Batch {
   private static readonly all = new WeakMap<Transformer, Batch>();
   private waiting: Waiting[] = [];
   private scheduled = false;
+  /** Whether the latest pass was of prompts alone, that single tokens had to wait for. */
+  private ahead = false;
 
   private constructor(private readonly transformer: Transformer) {}
 
@@ -65,28 +70,53 @@ export class Batch {
   private async schedule(): Promise<void> {
     if (this.scheduled) return;
     this.scheduled = true;
-    await pause();
+    await this.gather();
     this.scheduled = false;
-    this.waiting = this.waiting.filter(isWanted);
     this.pass(this.choose().filter(hasRoom));
     if (this.waiting.length > 0) void this.schedule();
   }
 
-  /** All single tokens, and of prompts what has waited longest, up to the smallest chunk among them, and beside single tokens up to `CROWD`. The rest waits on. */
+  /** Waits for what is on its way, up to what a pass has room for: whoever misses a pass waits for all of it. A lone token's pass is too short for that. */
+  private async gather(): Promise<void> {
+    await pause();
+    let tokens = this.count();
+    const full = tokens + CROWD;
+    for (let quiet = 0; quiet < TURNS && tokens > 1 && tokens < full; ) {
+      await pause();
+      const before = tokens;
+      tokens = this.count();
+      quiet = tokens > before ? 0 : quiet + 1;
+    }
+  }
+
+  /** Tokens that wait, when those that nobody wants any more are gone. */
+  private count(): number {
+    this.waiting = this.waiting.filter(isWanted);
+    return this.waiting.reduce((sum, { piece }) => sum + piece.count, 0);
+  }
+
+  /**
+   * All single tokens, and of prompts what has waited longest, up to the smallest chunk among them, and beside single tokens up to `CROWD`.
+   * More than half a crowd goes ahead alone, and the single tokens with the pass after it: it is no later for them, and sooner for the
+   * prompts. The rest waits on.
+   */
   private choose(): Waiting[] {
-    let room = this.waiting.some(({ piece }) => piece.count === 1) ? CROWD : Number.POSITIVE_INFINITY;
+    const singles = this.waiting.filter(({ piece }) => piece.count === 1);
+    const prompts: Waiting[] = [];
+    let room = singles.length > 0 ? CROWD : Number.POSITIVE_INFINITY;
     let tokens = 0;
-    const left: Waiting[] = [];
-    const chosen = this.waiting.filter((one) => {
+    for (const one of this.waiting) {
       const { count, chunk } = one.piece;
-      if (count === 1) return true;
-      const fits = tokens === 0 || tokens + count <= Math.min(room, chunk);
-      if (fits) [tokens, room] = [tokens + count, Math.min(room, chunk)];
-      else left.push(one);
-      return fits;
-    });
-    this.waiting = left;
-    return chosen;
+      if (count === 1) continue;
+      if (tokens > 0 && tokens + count > Math.min(room, chunk)) continue;
+      prompts.push(one);
+      [tokens, room] = [tokens + count, Math.min(room, chunk)];
+    }
+    this.ahead = !this.ahead && singles.length > 0 && prompts.length > 1 && tokens > CROWD / 2;
+    const chosen = new Set(this.ahead ? prompts : [...singles, ...prompts]);
+    const all = this.waiting;
+    this.waiting = all.filter((one) => !chosen.has(one));
+    return all.filter((one) => chosen.has(one));
   }
 
   private pass(chosen: readonly Waiting[]): void {

@@ -1,5 +1,6 @@
 // A conversation → the text that a model continues. No ids here: special tokens are written as text, and the tokenizer knows them.
 
+import type { Template } from "@huggingface/jinja";
 import { InputError } from "../runtime/errors.js";
 
 /** A piece of a message. Results of tools carry the tool's name. */
@@ -67,7 +68,6 @@ export async function formatChat(
     throw new InputError(`chat: tools: expected an array of objects, got ${tools === null ? "null" : typeof tools}`);
   const plainTools = tools.map((tool, i) => plainJson(tool, `tools[${i}]`));
   if (template === undefined) return formatMiniMaxM1(turns, plainTools, addGenerationPrompt);
-  const { Template } = await import("@huggingface/jinja");
   try {
     const names = {
       ...variables,
@@ -75,10 +75,18 @@ export async function formatChat(
       tools: plainTools.length > 0 ? plainTools : null,
       add_generation_prompt: addGenerationPrompt,
     };
-    return new Template(template).render(names);
+    return (await parsed(template)).render(names);
   } catch (cause) {
     throw new InputError(`chat: template: ${cause instanceof Error ? cause.message : cause}`, { cause });
   }
+}
+
+let latest: { readonly text: string; readonly template: Template } | undefined;
+
+/** A template, parsed; the latest is kept, since parsing takes several times as long as rendering. */
+async function parsed(text: string): Promise<Template> {
+  if (latest?.text !== text) latest = { text, template: new (await import("@huggingface/jinja")).Template(text) };
+  return latest.template;
 }
 
 /** Whether a template reads contents as lists of parts, as the published one does, or as strings: whether it indexes, filters or walks them. */

@@ -115,6 +115,15 @@ export class Server {
     });
     app.post("/v1/completions", (c) => this.answer(c, (body) => completionJob(this.model, body)));
     app.post("/v1/chat/completions", (c) => this.answer(c, (body) => chatJob(this.model, body, limits.trustTemplates)));
+    for (const path of ["/health", "/metrics", "/v1/models", "/v1/models/:name"]) app.all(path, (c) => this.refuseMethod(c, "GET"));
+    for (const path of ["/v1/completions", "/v1/chat/completions"]) app.all(path, (c) => this.refuseMethod(c, "POST"));
+  }
+
+  private refuseMethod(c: Context, expected: string): Response {
+    const { method, path } = c.req;
+    const response = this.refuse(new Refusal(405, "method_not_allowed", `${method} ${path}: expected ${expected}`));
+    response.headers.set("allow", expected);
+    return response;
   }
 
   private refuse(error: unknown): Response {

@@ -58,6 +58,7 @@ test.each([
 
 test.each([
   [["--layers", "81"], 2, /--layers: expected an integer within \[1, 80\], got "81"/],
+  [["--layers", "2", "--tokens", "3"], 2, /--tokens: expected none with --layers/],
   [["--ids", "x"], 2, /--ids: expected token ids/],
   [["--ids", "200064", "--layers", "1"], 1, /token 0: expected an integer id within \[0, 200064\), got 200064/],
   [["--ids", "1", "--verify", golden], 2, /--ids: expected none with --verify/],

@@ -51,17 +51,51 @@ test("generations that come and go at any time get what they get alone, to the b
   );
 });
 
-test("beside sequences under way a pass takes in prompts of 128 tokens, or one longer prompt", async () => {
+test("beside sequences under way a pass takes in prompts of 256 tokens, or one longer prompt", async () => {
   const { model, passes } = watched();
   const running = generate(model, [prompt(3)], { maxTokens: 12 });
   await running.next();
-  const lengths = [200, 50, 50, 50, 60, 60];
+  const lengths = [300, 100, 100, 100, 120, 120];
   await Promise.all([collect(running), ...lengths.map((length) => collect(generate(model, [prompt(length)], { maxTokens: 2 })))]);
   const prompts = passes
     .slice(1)
     .map((pass) => pass.filter((count) => count > 1))
     .filter((pass) => pass.length > 0);
-  expect(prompts).toEqual([[200], [50, 50], [50, 60], [60]]);
+  expect(prompts).toEqual([[300], [100, 100], [100, 120], [120]]);
+});
+
+test("many prompts go ahead of sequences under way, but never twice", async () => {
+  const { model, passes } = watched();
+  const running = generate(model, [prompt(3), prompt(2)], { maxTokens: 6 });
+  await running.next();
+  const lengths = Array(6).fill(90);
+  await Promise.all([collect(running), ...lengths.map((length) => collect(generate(model, [prompt(length)], { maxTokens: 1 })))]);
+  const sorted = passes.map((pass) => pass.toSorted((a, b) => a - b));
+  expect(sorted).toEqual([[2, 3], [90, 90], [1, 1, 90, 90], [90, 90], ...Array(4).fill([1, 1])]);
+});
+
+/** Generations of which each begins so many turns of the event loop after the one before it. */
+async function oneByOne(model: Transformer, lengths: readonly number[], turns: number): Promise<void> {
+  const begun: Promise<unknown>[] = [];
+  for (const length of lengths) {
+    begun.push(collect(generate(model, [prompt(length)], { maxTokens: 1 })));
+    for (let i = 0; i < turns; i++) await new Promise((resolve) => setImmediate(resolve));
+  }
+  await Promise.all(begun);
+}
+
+test("a pass waits for prompts that come a turn or two of the event loop after each other", async () => {
+  for (const turns of [1, 2]) {
+    const { model, passes } = watched();
+    await oneByOne(model, [5, 3, 8, 4, 6], turns);
+    expect(passes).toEqual([[5, 3, 8, 4, 6]]);
+  }
+});
+
+test("prompts that never stop coming do not hold up a pass for ever", async () => {
+  const { model, passes } = watched();
+  await oneByOne(model, Array(300).fill(2), 1);
+  expect(Math.max(...passes.map((pass) => pass.length))).toBeLessThan(140);
 });
 
 test("calls that overlap share passes", async () => {

@@ -454,6 +454,15 @@ describe("refuses, saying where, what was expected and what came", () => {
   test("other models, paths, types and texts that are none", async () => {
     expect((await post("/v1/completions", { prompt: "x", model: "gpt" })).status).toBe(404);
     expect((await post("/v1/engines", {})).status).toBe(404);
+    for (const [path, wrong, right] of [
+      ["/v1/models", "DELETE", "GET"],
+      ["/v1/chat/completions", "GET", "POST"],
+    ] as const) {
+      const response = await new Server(model).fetch(new Request(`http://x${path}`, { method: wrong }));
+      expect(response.status).toBe(405);
+      expect(response.headers.get("allow")).toBe(right);
+      expect(((await response.json()) as { error: { message: string } }).error.message).toBe(`${wrong} ${path}: expected ${right}`);
+    }
     expect((await post("/v1/completions", { prompt: "x" }, { "content-type": "text/plain" })).status).toBe(415);
     const bytes = new Request("http://x/v1/completions", {
       method: "POST",
