@@ -137,11 +137,12 @@ test("killed at ten moments: the weights, state and metrics of an uninterrupted 
 });
 
 test("Ctrl-C saves and ends with 130; the next call goes on to the same bits", async () => {
-  const changes = { save: { every: 1000 }, run: { ...plan.run, steps: 40 } };
+  // So many steps that they do not all pass before Ctrl-C comes.
+  const changes = { save: { every: 1000 }, run: { ...plan.run, steps: 200 } };
   const [whole, broken] = [planned(changes), planned(changes)];
   await train(whole.file);
   const { controller, exitCode, stdout, stderr } = start(["train", broken.file, "--threads", "1"], { tty: true });
-  await stderr.has(" / 40, ");
+  await stderr.has(" / 200, ");
   controller.abort(new Ended(130));
   expect([await exitCode, stdout.text]).toEqual([130, ""]);
   const [, saved] = /saved after step (\d+); the same command goes on/.exec(stderr.text)!;
