@@ -34,7 +34,7 @@ const CROWD = 256;
 const TURNS = 3;
 
 /**
- * The passes of one model, which all its generations share: whatever waits when a pass begins goes along. A sequence therefore
+ * The passes of one model, which all its generations share: whatever waits when a pass begins goes along with it or, where too much waits, with one of the next. A sequence therefore
  * joins and leaves the running batch at any pass, and one whose tokens nobody asks for is left out.
  *
  * A row's numbers do not depend on the rows beside it, so nobody notices the others but by the time a pass takes.
@@ -97,7 +97,7 @@ export class Batch {
 
   /**
    * All single tokens, and of prompts what has waited longest, up to the smallest chunk among them, and beside single tokens up to `CROWD`.
-   * More than half a crowd goes ahead alone, and the single tokens with the pass after it: it is no later for them, and sooner for the
+   * More than half a crowd goes ahead alone, and the single tokens with the pass after it: hardly later for them, and sooner for the
    * prompts. The rest waits on.
    */
   private choose(): Waiting[] {
