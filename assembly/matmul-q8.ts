@@ -1,31 +1,38 @@
 // y = x·wᵀ with weights in 8 bits.   M rows, N outputs, K inputs; see q8.ts for blocks, scales and layouts
+// x [M, K] rows, and its tiles of four quantised; up to three rows beyond them are quantised here: an op of its own would take longer.
 //   y_mn = Σ_b s_nb t_mb Σ_{k in b} q_nk p_mk
 // The inner sum is exact in 32 bits (127 · 32767 · 512 < 2^31), the outer one rounds every product and sum: each build, path, batch and
 // range gives the same bits.
 
 import { KC } from "./product-tile";
-import { blocks, pairsOf, panelBytes, rowPairs, SCALES } from "./q8";
+import { blocks, pairsOf, panelBytes, quantizeRows, rowBytes, rowPairs, SCALES } from "./q8";
 import { at } from "./simd";
 
 /** Rows per block: they stay in the second cache while the panels stream by. */
 const MC: i32 = 192;
 
-/** Bytes of workspace: eight outputs of a block widened to 16 bits, and a last panel's results, which may be wider than y. */
-export const matmulQ8WorkspaceBytes: i32 = 16 * KC + 32 * (MC + 3) * 4;
+const WIDENED: usize = 16 * KC;
+const RESULTS: usize = 32 * (MC + 3) * 4;
 
-/** Panels begin to end; x as quantizeRows left it. */
-export function matmulQ8(y: usize, x: usize, w: usize, M: i32, N: i32, K: i32, ws: usize, begin: i32, end: i32): void {
+/** Bytes of workspace: eight outputs of a block widened to 16 bits; a last panel's results, which may be wider than y; rows quantised. */
+export function matmulQ8WorkspaceBytes(K: i32): i32 {
+  return <i32>(WIDENED + RESULTS + 3 * rowBytes(K));
+}
+
+/** Panels begin to end of the product; `quantized` is what quantizeRows made of x's tiles. */
+export function matmulQ8(y: usize, x: usize, quantized: usize, w: usize, M: i32, N: i32, K: i32, ws: usize, begin: i32, end: i32): void {
   assert(begin >= 0 && end <= (N + 31) >> 5 && begin <= end);
-  const ldy = (<usize>N) << 2, tiled = M & ~3;
+  const ldy = (<usize>N) << 2, tiled = M & ~3, last = ws + WIDENED + RESULTS;
+  quantizeRows(last, at(x, tiled * K), M - tiled, K, 0, M - tiled);
   let i: i32 = 0;
   do {
     const rows = min(MC, tiled - i), rest = i + rows == tiled ? M - tiled : 0;
     for (let p = begin; p < end; p++) {
       const wp = w + (<usize>p) * panelBytes(K), yp = y + (<usize>i) * ldy + ((<usize>p) << 7), outputs = min(32, N - (p << 5));
       // A last panel may be wider than y: its results go through rows of their own.
-      const c = outputs == 32 ? yp : ws + 16 * KC, ldc = outputs == 32 ? ldy : 128;
-      if (rows) tiles(c, ldc, x, M, i, rows, wp, outputs, K, ws);
-      if (rest) strips(c + (<usize>rows) * ldc, ldc, x, M, tiled, wp, K);
+      const c = outputs == 32 ? yp : ws + WIDENED, ldc = outputs == 32 ? ldy : 128;
+      if (rows) tiles(c, ldc, quantized, tiled, i, rows, wp, outputs, K, ws);
+      if (rest) strips(c + (<usize>rows) * ldc, ldc, last, rest, wp, K);
       if (outputs < 32) for (let r: i32 = 0; r < rows + rest; r++) memory.copy(yp + (<usize>r) * ldy, c + (<usize>r) * ldc, outputs << 2);
     }
     i += rows;
@@ -48,13 +55,13 @@ function tiles(c: usize, ldc: usize, x: usize, M: i32, i: i32, rows: i32, w: usi
   }
 }
 
-// One panel times rows i to M, one by one; it is near by the second row.
-function strips(c: usize, ldc: usize, x: usize, M: i32, i: i32, w: usize, K: i32): void {
+// One panel times M rows, fewer than a tile has, one by one; it is near by the second row.
+function strips(c: usize, ldc: usize, x: usize, M: i32, w: usize, K: i32): void {
   const biases = ((<usize>blocks(K)) * (<usize>M)) << 2;
   for (let k: i32 = 0, t = x; k < K; k += KC, t += (<usize>M) << 2) {
     const pairs = pairsOf(min(KC, K - k));
-    let a = rowPairs(x, M, K, k, i), y = c;
-    for (let r = i; r < M; r++) {
+    let a = rowPairs(x, M, K, k, 0), y = c;
+    for (let r: i32 = 0; r < M; r++) {
       strip(pairs, a, w, load<f32>(at(t, r)), i32.load(at(t, r) + biases), y, k > 0);
       a += (<usize>pairs) << 2; y += ldc;
     }

@@ -25,19 +25,18 @@ export function productsFormula(list: usize, count: i32, ws: usize, begin: i32, 
 }
 
 @inline function products<W>(list: usize, count: i32, ws: usize, begin: i32, end: i32): void {
-  const words = sizeof<W>() == 1 ? 6 : 7;
   for (; count > 0; count--) {
-    const sizes = at(list, words - 3), M = i32.load(sizes), N = i32.load(sizes, 4), K = i32.load(sizes, 8), panels = (N + 31) >> 5;
+    const M = i32.load(list, 16), N = i32.load(list, 20), K = i32.load(list, 24), panels = (N + 31) >> 5;
     const from = max(begin, 0), to = min(end, panels);
     if (from < to) {
-      const y = pointer(list, 0), a = pointer(list, 1), b = pointer(list, 2);
-      if (sizeof<W>() == 1) matmulQ8(y, a, b, M, N, K, ws, from, to);
-      else if (sizeof<W>() == 8) matmulFormula(y, a, b, pointer(list, 3), M, N, K, ws, from, to);
-      else if (sizeof<W>() == 2) matmulBf16(y, a, b, pointer(list, 3), M, N, K, ws, from, to);
-      else matmulF32(y, a, b, pointer(list, 3), M, N, K, ws, from, to);
+      const y = pointer(list, 0), x = pointer(list, 1), arranged = pointer(list, 2), w = pointer(list, 3);
+      if (sizeof<W>() == 1) matmulQ8(y, x, arranged, w, M, N, K, ws, from, to);
+      else if (sizeof<W>() == 8) matmulFormula(y, x, arranged, w, M, N, K, ws, from, to);
+      else if (sizeof<W>() == 2) matmulBf16(y, x, arranged, w, M, N, K, ws, from, to);
+      else matmulF32(y, x, arranged, w, M, N, K, ws, from, to);
     }
     begin -= panels; end -= panels;
-    list = at(list, words);
+    list = at(list, 7);
   }
 }
 

@@ -50,18 +50,21 @@ function magnitude(x: usize, n: i32, levels: f32): f32 {
   return i32x4.extract_lane(round(f32x4.splat(x)), 0);
 }
 
-/** Rows begin to end of x, quantised for products of M rows each: of more rows, M by M, each such group on its own. */
+/** Bytes of a row of K inputs, quantised. */
+@inline export function rowBytes(K: i32): usize {
+  return ((<usize>blocks(K)) << 3) + ((<usize>pairsOf(K)) << 2);
+}
+
+/** Rows begin to end of M, quantised. */
 export function quantizeRows(y: usize, x: usize, M: i32, K: i32, begin: i32, end: i32): void {
   const tiled = M & ~3, biases = ((<usize>blocks(K)) * (<usize>M)) << 2;
-  const rowBytes = ((<usize>blocks(K)) << 3) + ((<usize>pairsOf(K)) << 2);
-  for (let r = begin; r < end; r++) {
-    const i = r % M, group = y + (<usize>(r - i)) * rowBytes;
+  for (let i = begin; i < end; i++) {
     // A tile holds the pairs of its four rows side by side.
-    const first = i < tiled ? i & ~3 : i, step: usize = i < tiled ? 16 : 4, xi = x + (((<usize>r) * (<usize>K)) << 2);
-    for (let k: i32 = 0, t = at(group, i); k < K; k += KC, t += (<usize>M) << 2) {
+    const first = i < tiled ? i & ~3 : i, step: usize = i < tiled ? 16 : 4, xi = x + (((<usize>i) * (<usize>K)) << 2);
+    for (let k: i32 = 0, t = at(y, i); k < K; k += KC, t += (<usize>M) << 2) {
       const kc = min(KC, K - k), m = magnitude(at(xi, k), kc, 32767);
       f32.store(t, m / 32767);
-      i32.store(t + biases, -128 * quantize(rowPairs(group, M, K, k, first) + ((<usize>(i - first)) << 2), step, at(xi, k), kc, 32767 / m));
+      i32.store(t + biases, -128 * quantize(rowPairs(y, M, K, k, first) + ((<usize>(i - first)) << 2), step, at(xi, k), kc, 32767 / m));
     }
   }
 }

@@ -109,9 +109,8 @@ function multiply(
       const begin = offsets[g]!;
       const own = offsets[g + 1]! - begin;
       if (own === 0) continue;
-      list.push(y.ptr + 4 * begin * outputs);
-      if (dtype !== "q8") list.push(x.ptr + 4 * begin * inputs);
-      list.push(arranged.ptr + begin * rowBytes, weights[g]!.ptr, own, outputs, inputs);
+      list.push(y.ptr + 4 * begin * outputs, x.ptr + 4 * begin * inputs, arranged.ptr + begin * rowBytes);
+      list.push(weights[g]!.ptr, own, outputs, inputs);
       count++;
       panels += Math.ceil(outputs / PANEL);
       work += 2 * own * outputs * inputs;
@@ -130,7 +129,7 @@ function multiply(
 
 /** What a thread needs beside the operands: of a formula, a panel of the weights that it makes. */
 function workspaceBytes({ kernels }: Runtime, dtype: keyof typeof KERNELS, inputs: number): number {
-  if (dtype === "q8") return kernels.matmulQ8WorkspaceBytes;
+  if (dtype === "q8") return kernels.matmulQ8WorkspaceBytes(inputs);
   return kernels.matmulWorkspaceBytes + (dtype === "formula" ? bytesOf([PANEL, inputs], "bf16", "panels") : 0);
 }
 
@@ -184,20 +183,19 @@ function pack(x: Tensor, offsets: readonly number[]): Tensor {
   return packed;
 }
 
-/** Each group's rows as 16-bit integers, with a scale for every block of inputs, in the tiles of q8 products. */
+/** Each group's tiles as 16-bit integers, with a scale for every block of inputs; fewer rows than make a tile stay as they are. */
 function quantize(x: Tensor, offsets: readonly number[]): Tensor {
   const { rt } = x;
   const [all, inputs] = x.shape as [number, number];
-  const groups = offsets.length - 1;
   const words = 2 * Math.ceil(inputs / 4) + 2 * Math.ceil(inputs / BLOCK);
-  const quantized = rt.empty([all, words]);
-  // Groups of the same size in one call: the experts of a token have one row each.
-  for (let g = 0, next = 0; g < groups; g = next) {
-    const [begin, each] = [offsets[g]!, offsets[g + 1]! - offsets[g]!];
-    for (next = g + 1; next < groups && offsets[next + 1]! - offsets[next]! === each; ) next++;
-    const rows = offsets[next]! - begin;
-    const [to, from] = [quantized.ptr + 4 * begin * words, x.ptr + 4 * begin * inputs];
-    if (rows > 0) rt.run("quantizeRows", [to, from, each, inputs, 0, rows], 4 * rows * inputs);
+  let quantized = x;
+  for (let g = 0; g + 1 < offsets.length; g++) {
+    const begin = offsets[g]!;
+    const tiled = (offsets[g + 1]! - begin) & ~3;
+    if (!tiled) continue;
+    if (quantized === x) quantized = rt.empty([all, words]);
+    const args = [quantized.ptr + 4 * begin * words, x.ptr + 4 * begin * inputs, tiled, inputs, 0, tiled] as const;
+    rt.run("quantizeRows", [...args], 4 * tiled * inputs);
   }
   return quantized;
 }

@@ -62,14 +62,21 @@ function productQ8(): Make {
     const [out, inputs] = [125, 519];
     const w = randomMatrix(rt, 3, out, inputs, "q8");
     const x = input(rt, 4, [ROWS, inputs]);
-    const quantized = rt.empty([ROWS * 264]);
-    rt.kernels.quantizeRows(quantized.ptr, x.ptr, ROWS, inputs, 0, ROWS);
+    const quantized = quantizedTiles(rt, x, ROWS, inputs);
     const y = zeros(rt, [ROWS, out]);
-    const workspace = rt.workspace(rt.kernels.matmulQ8WorkspaceBytes);
+    const workspace = rt.workspace(rt.kernels.matmulQ8WorkspaceBytes(inputs));
     const run = (begin: number, end: number) =>
-      rt.kernels.matmulQ8(y.ptr, quantized.ptr, w.tensor.ptr, ROWS, out, inputs, workspace, begin, end);
+      rt.kernels.matmulQ8(y.ptr, x.ptr, quantized.ptr, w.tensor.ptr, ROWS, out, inputs, workspace, begin, end);
     return { outputs: [y], length: 4, run };
   };
+}
+
+/** Rows in tiles of four, quantised. */
+function quantizedTiles(rt: Runtime, x: Tensor, rows: number, inputs: number): Tensor {
+  const tiled = rows & ~3;
+  const quantized = rt.empty([rows, inputs + 8]);
+  rt.kernels.quantizeRows(quantized.ptr, x.ptr, tiled, inputs, 0, tiled);
+  return quantized;
 }
 
 /** A list of three products, the middle one of a single row. */
@@ -87,16 +94,15 @@ function products(resident: ResidentDType | "formula"): Make {
       const x = input(rt, rows, [rows, inputs]);
       const w = randomMatrix(rt, out, out, inputs, resident).tensor;
       const y = zeros(rt, [rows, out]);
-      const arranged = rt.empty([rows, inputs]);
-      if (q8) rt.kernels.quantizeRows(arranged.ptr, x.ptr, rows, inputs, 0, rows);
-      else rt.kernels.packRows(arranged.ptr, x.ptr, rows, inputs, 0, rt.kernels.rowTiles(rows));
-      list.push(y.ptr, ...(q8 ? [] : [x.ptr]), arranged.ptr, w.ptr, rows, out, inputs);
+      const arranged = q8 ? quantizedTiles(rt, x, rows, inputs) : rt.empty([rows, inputs]);
+      if (!q8) rt.kernels.packRows(arranged.ptr, x.ptr, rows, inputs, 0, rt.kernels.rowTiles(rows));
+      list.push(y.ptr, x.ptr, arranged.ptr, w.ptr, rows, out, inputs);
       outputs.push(y);
     }
     const table = rt.from(list, [list.length], "i32");
     const { productsF32: f32, productsBf16: bf16, productsQ8, productsFormula: formula } = rt.kernels;
     const kernel = { f32, bf16, q8: productsQ8, formula }[resident];
-    const workspace = rt.workspace(q8 ? rt.kernels.matmulQ8WorkspaceBytes : rt.kernels.matmulWorkspaceBytes + 64 * inputs);
+    const workspace = rt.workspace(q8 ? rt.kernels.matmulQ8WorkspaceBytes(inputs) : rt.kernels.matmulWorkspaceBytes + 64 * inputs);
     return { outputs, length: 8, run: (begin, end) => kernel(table.ptr, 3, workspace, begin, end) };
   };
 }
