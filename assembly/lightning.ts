@@ -50,8 +50,9 @@ export function lightning(
         // Rows of qkv often lie a multiple of 4 KiB apart, all in the same few cache lines: each is read only here.
         packTransposed(Q, q + from, ldx, m, D);
         packTransposed(K, k + from, ldx, m, D);
-        packFading(R, k + from, ldx, m, D, decay);
+        packColumns(R, k + from, ldx, m, D);
         packColumns(V, v + from, ldx, m, D);
+        scaleSteps(R, decay, m, d);
         // Pᵀ = K Qᵀ ⊙ Δᵀ, where queries are no earlier than keys
         for (let j: i32 = 0; j < m; j += 4) {
           for (let i = j & ~7; i < m; i += 8) scores(D, column(K, D, j), 32, column(Q, D, i), 32, at(decay, i - j), at(P, i * b + j * 8));
@@ -133,21 +134,14 @@ function powers(dst: usize, slope: f32, n: i32): void {
   }
 }
 
-// Columns of x as packColumns brings them into panels, row j times e^(−λ(m−1−j))
-function packFading(dst: usize, x: usize, ldx: usize, m: i32, cols: i32, decay: usize): void {
-  const step = (<usize>m) << 5;
-  for (let j: i32 = 0; j < m; j++) {
-    const g = v128.load32_splat(at(decay, m - 1 - j));
-    let d = dst, i: i32 = 0;
-    for (; i + 8 <= cols; i += 8) {
-      v128.store(d, f32x4.mul(g, v128.load(at(x, i))));
-      v128.store(d, f32x4.mul(g, v128.load(at(x, i), 16)), 16);
-      d += step;
+// Step j of every panel times e^(−λ(m−1−j))
+function scaleSteps(x: usize, decay: usize, m: i32, d: i32): void {
+  for (let p: i32 = 0; p < d; p += 8) {
+    for (let j: i32 = 0; j < m; j++) {
+      const g = v128.load32_splat(at(decay, m - 1 - j));
+      v128.store(x, f32x4.mul(g, v128.load(x)));
+      v128.store(x, f32x4.mul(g, v128.load(x, 16)), 16);
+      x += 32;
     }
-    if (i < cols) {
-      for (let c: i32 = 0; c < 8; c++) f32.store(at(d, c), i + c < cols ? load<f32>(at(x, i + c)) * load<f32>(at(decay, m - 1 - j)) : 0);
-    }
-    x += ldx;
-    dst += 32;
   }
 }
