@@ -85,7 +85,7 @@ function tilesAlone<W>(c: usize, ldc: usize, packed: usize, M: i32, i: i32, rows
       const ldb: usize = beside ? 32 : 128, moves = each * <usize>(kc / PIECE);
       if (beside) {
         // What is fetched ahead is near enough for the first tile to take it as it is: 1.04 times as fast at 32 rows.
-        if (ahead && !ASC_FEATURE_RELAXED_SIMD) {
+        if (ahead && sizeof<W>() == 4 && !ASC_FEATURE_RELAXED_SIMD) {
           tile4Widening<W>(kc, a, b, ws, y, ldc, k > 0, ahead, next, half, each);
           a += (<usize>kc) << 4; y += 4 * ldc; next += moves; r = 4;
         } else widen<W>(ws, b, kc);
