@@ -22,11 +22,11 @@ export function matmulQ8WorkspaceBytes(K: i32): i32 {
 /** Panels begin to end of the product; `quantized` is what quantizeRows made of x's tiles. */
 export function matmulQ8(y: usize, x: usize, quantized: usize, w: usize, M: i32, N: i32, K: i32, ws: usize, begin: i32, end: i32): void {
   assert(begin >= 0 && end <= (N + 31) >> 5 && begin <= end);
-  const ldy = (<usize>N) << 2, tiled = M & ~3, last = ws + WIDENED + RESULTS;
-  quantizeRows(last, at(x, tiled * K), M - tiled, K, 0, M - tiled);
+  const ldy = (<usize>N) << 2, tiled = M & ~3, beyond = M - tiled, last = ws + WIDENED + RESULTS;
+  quantizeRows(last, at(x, tiled * K), beyond, K, 0, beyond);
   let i: i32 = 0;
   do {
-    const rows = min(MC, tiled - i), rest = i + rows == tiled ? M - tiled : 0;
+    const rows = min(MC, tiled - i), rest = i + rows == tiled ? beyond : 0;
     for (let p = begin; p < end; p++) {
       const wp = w + (<usize>p) * panelBytes(K), yp = y + (<usize>i) * ldy + ((<usize>p) << 7), outputs = min(32, N - (p << 5));
       // A last panel may be wider than y: its results go through rows of their own.

@@ -3,7 +3,7 @@
 // Each y_mn is summed over blocks of KC inputs, k ascending inside a block, for every M, path and range. So a row's result does
 // not depend on which rows are computed with it: one token alone, a prompt, or an expert's batch give the same bits.
 
-import { KC, PIECE, sixes, strip, tile4, tile4Widening, tile6, tiledRows } from "./product-tile";
+import { KC, PIECE, READS, sixes, strip, tile4, tile4Keeping, tile6, tiledRows } from "./product-tile";
 import { at, high, low, upperHalf } from "./simd";
 
 /** Rows per block, a multiple of 4 and 6: they stay in the second cache while the panels stream by. A last block takes up to MORE beyond. */
@@ -37,7 +37,7 @@ export function matmulBf16(y: usize, x: usize, packed: usize, w: usize, M: i32, 
       const wp = w + (<usize>p) * (<usize>K) * step, yp = y + (<usize>i) * ldy + ((<usize>p) << 7), outputs = min(32, N - (p << 5));
       // A last panel may be wider than y: its results go through rows of their own.
       const c = outputs == 32 ? yp : ws + 32 * KC, ldc = outputs == 32 ? ldy : 128;
-      if (fetches<W>(rows)) tilesAhead<W>(c, ldc, packed, M, i, rows, wp, outputs, K, ws, stop);
+      if ((ASC_FEATURE_RELAXED_SIMD || sizeof<W>() == 4) && fetches(rows)) tilesAhead<W>(c, ldc, packed, M, i, rows, wp, outputs, K, ws, stop);
       else if (rows) tilesAlone<W>(c, ldc, packed, M, i, rows, wp, outputs, K, ws);
       for (let k: i32 = 0; rest && k < K; k += KC) {
         for (let r: i32 = 0; r < rest; r++) {
@@ -52,9 +52,8 @@ export function matmulBf16(y: usize, x: usize, packed: usize, w: usize, M: i32, 
 
 // Whether the next block of weights is fetched while this one is used: it takes a few tiles to do that in. 1.13 times as fast at 32 rows of
 // 50 MB; from 128 rows on, and in bf16, the wait is shorter than what the fetching costs without fused multiply-add.
-@inline function fetches<W>(rows: i32): bool {
-  if (ASC_FEATURE_RELAXED_SIMD) return rows >= 12;
-  return sizeof<W>() == 4 && rows >= MANY && rows < 128;
+@inline function fetches(rows: i32): bool {
+  return ASC_FEATURE_RELAXED_SIMD ? rows >= 12 : rows >= MANY && rows < 128;
 }
 
 // Two functions, because a register tile is as fast as the code around it lets it be.
@@ -71,22 +70,22 @@ function tilesAlone<W>(c: usize, ldc: usize, packed: usize, M: i32, i: i32, rows
   c: usize, ldc: usize, packed: usize, M: i32, i: i32, rows: i32, w: usize, outputs: i32, K: i32, ws: usize, ahead: bool, stop: usize,
 ): void {
   const tiled = tiledRows(M), six = min(max(6 * sixes(M) - i, 0), rows), beside = sizeof<W>() == 2 || rows >= MANY;
-  const count = 2 * <usize>(six / 6 + ((rows - six) >> 2));
+  const count = 4 * <usize>(six / 6 + ((rows - six) >> 2));
   for (let k: i32 = 0; k < K; k += KC) {
-    const kc = min(KC, K - k), bytes = (<usize>kc) * 32 * sizeof<W>();
-    // As much as this block has, in two streams that all its tiles share; nothing at the end.
-    let next = w, half: usize = 0, each: usize = 0;
+    const kc = min(KC, K - k), bytes = (<usize>kc) * 32 * sizeof<W>(), reads = <usize>((kc + PIECE - 1) / PIECE * READS);
+    // As much as this block has, in two streams that all reads of its `count` tiles share; nothing at the end.
+    let next = w, half: usize = 0, each: usize = 0, moves: usize = 0;
     if (ahead && w + 2 * bytes <= stop) {
-      next += bytes; half = bytes >> 1; each = PIECE * 8 * sizeof<W>() / count;
+      next += bytes; half = bytes >> 1; each = half / (count * reads); moves = each * reads;
     }
     for (let n: i32 = 0; n < outputs; n += 8) {
       let a = packed + (((<usize>k) * (<usize>tiled) + (<usize>i) * (<usize>kc)) << 2), b = w + (<usize>n) * sizeof<W>();
       let y = at(c, n), r: i32 = 0;
-      const ldb: usize = beside ? 32 : 128, moves = each * <usize>(kc / PIECE);
+      const ldb: usize = beside ? 32 : 128;
       if (beside) {
         // What is fetched ahead is near enough for the first tile to take it as it is: 1.04 times as fast at 32 rows.
-        if (ahead && sizeof<W>() == 4 && !ASC_FEATURE_RELAXED_SIMD) {
-          tile4Widening<W>(kc, a, b, ws, y, ldc, k > 0, ahead, next, half, each);
+        if (ahead && !ASC_FEATURE_RELAXED_SIMD) {
+          tile4Keeping(kc, a, b, 128, ws, y, ldc, k > 0, ahead, next, half, each);
           a += (<usize>kc) << 4; y += 4 * ldc; next += moves; r = 4;
         } else widen<W>(ws, b, kc);
         b = ws;

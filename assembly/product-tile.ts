@@ -3,16 +3,16 @@
 // Six rows need every register that V8 has, and only fused multiply-add leaves it that many; the other builds tile by four.
 // Each result has one accumulator, k ascending, and C is added last: a row's bits do not depend on the tile it is in.
 // Tiles are inlined, because V8 unrolls a loop the more the deeper it is nested. Where `ahead`, they also read a byte at `next` and `half`
-// bytes on for every PIECE inputs, and move on by `each`: what lies there comes from memory while they compute. Builds without
-// fused multiply-add read two bytes more, half way to the next, and more seldom.
+// bytes on, and move on by `each`, READS times for every PIECE inputs: what lies there comes from memory while they compute.
 
 import { at, high, low, madd, transpose, upperHalf } from "./simd";
 
 /** Inputs per block: eight outputs of so many and a few tiles of rows fit into the first cache. */
 export const KC: i32 = 512;
 
-/** Inputs between two times that something is read ahead. The loop around the loop costs nothing fused, and some percent of the rate elsewhere. */
+/** Inputs between two times that something is read ahead, and how often then. The loop around the loop costs nothing fused, and some percent of the rate elsewhere. */
 export const PIECE: i32 = ASC_FEATURE_RELAXED_SIMD ? 8 : 64;
+export const READS: i32 = ASC_FEATURE_RELAXED_SIMD ? 1 : 2;
 
 // ---- how M rows are dealt: tiles of six first, then of four; one to three rows (one, where there are sixes) stay as they are ----
 
@@ -123,40 +123,41 @@ function pack6(dst: usize, x: usize, ldx: usize, K: i32): void {
 @inline export function tile4(
   K: i32, a: usize, b: usize, ldb: usize, c: usize, ldc: usize, add: bool, ahead: bool, next: usize, half: usize, each: usize,
 ): void {
-  fourRows<f32>(K, a, b, ldb, false, 0, c, ldc, add, ahead, next, half, each);
+  fourRows(K, a, b, ldb, false, 0, c, ldc, add, ahead, next, half, each);
 }
 
-/** The same with weights of a panel as they are stored; leaves them behind as float32, `beside` each other. */
-@inline export function tile4Widening<W>(
-  K: i32, a: usize, b: usize, beside: usize, c: usize, ldc: usize, add: bool, ahead: bool, next: usize, half: usize, each: usize,
+/** The same, and the rows of B stay behind side by side at `kept`. */
+@inline export function tile4Keeping(
+  K: i32, a: usize, b: usize, ldb: usize, kept: usize, c: usize, ldc: usize, add: bool, ahead: bool, next: usize, half: usize, each: usize,
 ): void {
-  fourRows<W>(K, a, b, 32 * sizeof<W>(), true, beside, c, ldc, add, ahead, next, half, each);
+  fourRows(K, a, b, ldb, true, kept, c, ldc, add, ahead, next, half, each);
 }
 
-@inline function fourRows<W>(
-  K: i32, a: usize, b: usize, ldb: usize, keeps: bool, beside: usize,
+@inline function fourRows(
+  K: i32, a: usize, b: usize, ldb: usize, keeps: bool, kept: usize,
   c: usize, ldc: usize, add: bool, ahead: bool, next: usize, half: usize, each: usize,
 ): void {
   let c00 = f32x4.splat(0), c01 = f32x4.splat(0), c10 = f32x4.splat(0), c11 = f32x4.splat(0);
   let c20 = f32x4.splat(0), c21 = f32x4.splat(0), c30 = f32x4.splat(0), c31 = f32x4.splat(0);
-  const mask = sizeof<W>() == 2 ? upperHalf() : f32x4.splat(0), end = a + ((<usize>K) << 4);
+  const end = a + ((<usize>K) << 4);
   do {
     let stop = end;
     if (ahead) {
       load<u8>(next);
       load<u8>(next + half);
-      if (!ASC_FEATURE_RELAXED_SIMD) {
-        load<u8>(next + (each >> 1));
-        load<u8>(next + half + (each >> 1));
-      }
       next += each;
+      if (READS == 2) {
+        load<u8>(next);
+        load<u8>(next + half);
+        next += each;
+      }
       stop = min(a + PIECE * 16, end);
     }
     for (; a < stop; a += 16) {
-      const b0 = low<W>(b), b1 = high<W>(b, mask);
+      const b0 = v128.load(b), b1 = v128.load(b, 16);
       if (keeps) {
-        v128.store(beside, b0); v128.store(beside, b1, 16);
-        beside += 32;
+        v128.store(kept, b0); v128.store(kept, b1, 16);
+        kept += 32;
       }
       const x0 = v128.load32_splat(a);
       c00 = madd(x0, b0, c00); c01 = madd(x0, b1, c01);

@@ -29,7 +29,7 @@ export function productsFormula(list: usize, count: i32, ws: usize, begin: i32, 
     const M = i32.load(list, 16), N = i32.load(list, 20), K = i32.load(list, 24), panels = (N + 31) >> 5;
     const from = max(begin, 0), to = min(end, panels);
     if (from < to) {
-      const y = pointer(list, 0), x = pointer(list, 1), arranged = pointer(list, 2), w = pointer(list, 3);
+      const y = load<usize>(list), x = load<usize>(list, 4), arranged = load<usize>(list, 8), w = load<usize>(list, 12);
       if (sizeof<W>() == 1) matmulQ8(y, x, arranged, w, M, N, K, ws, from, to);
       else if (sizeof<W>() == 8) matmulFormula(y, x, arranged, w, M, N, K, ws, from, to);
       else if (sizeof<W>() == 2) matmulBf16(y, x, arranged, w, M, N, K, ws, from, to);
@@ -38,8 +38,4 @@ export function productsFormula(list: usize, count: i32, ws: usize, begin: i32, 
     begin -= panels; end -= panels;
     list = at(list, 7);
   }
-}
-
-@inline function pointer(list: usize, i: i32): usize {
-  return <usize>load<u32>(at(list, i));
 }

@@ -96,7 +96,7 @@ function multiply(
 ): void {
   const { rt } = x;
   const [rows, inputs] = x.shape as [number, number];
-  const arranged = dtype === "q8" ? quantize(x, offsets) : pack(x, offsets);
+  const arranged = arrange(x, offsets, dtype);
   const rowBytes = bytesOf(arranged.shape, "f32") / rows;
   // Word for word the arguments of each product's kernel.
   const list: number[] = [];
@@ -150,7 +150,7 @@ function multiplyBackward(x: Tensor, w: Tensor, dy: Tensor, dx: Tensor, dw: Tens
   const outputs = w.shape[0]!;
   const work = 2 * rows * outputs * inputs;
   rt.scope(() => {
-    const packed = pack(dy, [0, rows]);
+    const packed = arrange(dy, [0, rows], "f32");
     const workspace = rt.workspace(rt.kernels.matmulBackwardWorkspaceBytes);
     const args = [dx.ptr, dy.ptr, packed.ptr, w.ptr, rows, outputs, inputs] as const;
     rt.runIn("matmulBackwardX", [...args, workspace, 0, Math.ceil(inputs / 8)], work);
@@ -167,37 +167,28 @@ function multiplyBackward(x: Tensor, w: Tensor, dy: Tensor, dx: Tensor, dw: Tens
 /** Operations that take as long as moving a number into its tile, about: counted as one, packing stayed on one thread while others waited. */
 const PACKING = 8;
 
-/** Each group's rows in the tiles of float32 products; fewer than make a tile stay as they are. */
-function pack(x: Tensor, offsets: readonly number[]): Tensor {
-  const { rt } = x;
-  const inputs = x.shape[1]!;
-  let packed = x;
-  for (let g = 0; g + 1 < offsets.length; g++) {
-    const [begin, rows] = [offsets[g]!, offsets[g + 1]! - offsets[g]!];
-    const tiles = rt.kernels.rowTiles(rows);
-    if (!tiles) continue;
-    if (packed === x) packed = rt.empty(x.shape);
-    const from = 4 * begin * inputs;
-    rt.run("packRows", [packed.ptr + from, x.ptr + from, rows, inputs, 0, tiles], PACKING * rows * inputs);
-  }
-  return packed;
-}
+/** The same for rounding one. */
+const QUANTIZING = 4;
 
-/** Each group's tiles as 16-bit integers, with a scale for every block of inputs; fewer rows than make a tile stay as they are. */
-function quantize(x: Tensor, offsets: readonly number[]): Tensor {
+/**
+ * Each group's tiles in the order in which products read them; fewer rows than make a tile stay as they are, of which q8 products take care
+ * themselves. For those, tiles are 16-bit integers with a scale for every block of inputs.
+ */
+function arrange(x: Tensor, offsets: readonly number[], dtype: keyof typeof KERNELS): Tensor {
   const { rt } = x;
   const [all, inputs] = x.shape as [number, number];
-  const words = 2 * Math.ceil(inputs / 4) + 2 * Math.ceil(inputs / BLOCK);
-  let quantized = x;
+  const words = dtype === "q8" ? 2 * Math.ceil(inputs / 4) + 2 * Math.ceil(inputs / BLOCK) : inputs;
+  let arranged = x;
   for (let g = 0; g + 1 < offsets.length; g++) {
-    const begin = offsets[g]!;
-    const tiled = (offsets[g + 1]! - begin) & ~3;
-    if (!tiled) continue;
-    if (quantized === x) quantized = rt.empty([all, words]);
-    const args = [quantized.ptr + 4 * begin * words, x.ptr + 4 * begin * inputs, tiled, inputs, 0, tiled] as const;
-    rt.run("quantizeRows", [...args], 4 * tiled * inputs);
+    const [begin, rows] = [offsets[g]!, offsets[g + 1]! - offsets[g]!];
+    const tiles = dtype === "q8" ? rows >> 2 : rt.kernels.rowTiles(rows);
+    if (!tiles) continue;
+    if (arranged === x) arranged = rt.empty([all, words]);
+    const [to, from] = [arranged.ptr + 4 * begin * words, x.ptr + 4 * begin * inputs];
+    if (dtype === "q8") rt.run("quantizeRows", [to, from, 4 * tiles, inputs, 0, 4 * tiles], QUANTIZING * 4 * tiles * inputs);
+    else rt.run("packRows", [to, from, rows, inputs, 0, tiles], PACKING * rows * inputs);
   }
-  return quantized;
+  return arranged;
 }
 
 function expectOffsets(offsets: readonly number[], rows: number): void {
