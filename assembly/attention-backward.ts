@@ -173,7 +173,7 @@ function online(x: usize, dx: usize, M: usize, L: usize, delta: usize, c: usize,
       v128.store(y, v128.bitselect(v128.load(y), f32x4.splat(-Infinity), i32x4.gt_s(own, i32x4.splat(j))));
     }
   }
-  for (let y = x; y < end; y += 32) top = f32x4.max(top, v128.load(y));
+  for (let y = x; y < end; y += 32) top = f32x4.pmax(top, v128.load(y));
   const factor = expNegative(f32x4.sub(old, top));
   let sum = f32x4.mul(v128.load(L), factor);
   for (; x < end; x += 32, dx += 32) {

@@ -106,7 +106,7 @@ function online(p: usize, M: usize, L: usize, c: usize, own: i32): void {
   const old = load<f32>(M), all = (own + 3) & ~3;
   for (let j = own; j < all; j++) f32.store(at(p, j), -Infinity);
   let top = f32x4.splat(old);
-  for (let j: i32 = 0; j < all; j += 4) top = f32x4.max(top, v128.load(at(p, j)));
+  for (let j: i32 = 0; j < all; j += 4) top = f32x4.pmax(top, v128.load(at(p, j)));
   const most = hmax(top), factor = exp1(old - most);
   let sum = load<f32>(L) * factor;
   for (let j: i32 = 0; j < all; j += 4) {
@@ -128,7 +128,7 @@ function online4(p: usize, M: usize, L: usize, c: usize, own: v128, keys: i32): 
       v128.store(x, v128.bitselect(v128.load(x), f32x4.splat(-Infinity), i32x4.gt_s(own, i32x4.splat(j))));
     }
   }
-  for (let x = p; x < end; x += 32) top = f32x4.max(top, v128.load(x));
+  for (let x = p; x < end; x += 32) top = f32x4.pmax(top, v128.load(x));
   const factor = expNegative(f32x4.sub(old, top));
   let sum = f32x4.mul(v128.load(L), factor);
   for (let x = p; x < end; x += 32) {

@@ -33,12 +33,13 @@ export const SCALES: usize = 128;
 }
 
 // Largest magnitude of n floats; NaN if one of them is NaN or infinite. At least so large that magnitude / levels is a normal number.
+// Magnitudes are in order as integers too, NaN above all: one instruction instead of several.
 function magnitude(x: usize, n: i32, levels: f32): f32 {
-  let m = f32x4.splat(0), i: i32 = 0;
-  for (; i + 4 <= n; i += 4) m = f32x4.max(m, f32x4.abs(v128.load(at(x, i))));
-  let largest = hmax(m);
-  for (; i < n; i++) largest = max(largest, abs(load<f32>(at(x, i))));
-  return largest == Infinity ? NaN : max(largest, levels * f32.MIN_NORMAL_VALUE);
+  let m = i32x4.splat(0), i: i32 = 0;
+  for (; i + 4 <= n; i += 4) m = i32x4.max_s(m, f32x4.abs(v128.load(at(x, i))));
+  for (; i < n; i++) m = i32x4.max_s(m, f32x4.abs(v128.load32_zero(at(x, i))));
+  const largest = hmax(m);
+  return largest < Infinity ? max(largest, levels * f32.MIN_NORMAL_VALUE) : NaN;
 }
 
 // To the nearest integer, ties to even; NaN to 0.

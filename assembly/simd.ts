@@ -6,6 +6,7 @@
 //   exp               e^x, see its bound below
 //   expNegative       the same bits for x ≤ 0, in line and with half the work
 //   sigmoid           1 / (1 + e^−x)
+//   all               four times one number from memory
 //   low, high         the two halves of one step of a panel: 8 weights, float32 or bf16
 //   upperHalf         the mask that high needs
 //   transpose         4 × 4
@@ -27,44 +28,49 @@
   return max(max(f32x4.extract_lane(x, 0), f32x4.extract_lane(x, 2)), max(f32x4.extract_lane(x, 1), f32x4.extract_lane(x, 3)));
 }
 
-// e^x = 2^n · e^r with n = round(x / ln 2), |r| ≤ ln 2 / 2, and e^r by its series to r^7 (remainder below 2^−27).
+// Numbers of the exponential, in memory: V8 makes a constant anew, in several instructions, wherever it is used.
+const LOG2_E: usize = memory.data<f32>([1.44269504088896341]);
+// ln 2 in two parts, the first short enough that n·high is exact
+const LN2_HIGH: usize = memory.data<f32>([0.693359375]);
+const LN2_LOW: usize = memory.data<f32>([-2.12194440054690583e-4]);
+const SERIES: usize = memory.data<f32>([1.0, 1.0, 0.5, 1.0 / 6.0, 1.0 / 24.0, 1.0 / 120.0, 1.0 / 720.0, 1.0 / 5040.0]);
+// 1.5 · 2^23 + 127
+const ROUNDER: usize = memory.data<f32>([12583039]);
+const LEAST: usize = memory.data<f32>([-87.3365]);
+const MOST: usize = memory.data<f32>([88.7228]);
+
+// All lanes the number at p, or the i-th after it.
+@inline function all(p: usize, i: i32 = 0): v128 {
+  return v128.load32_splat(at(p, i));
+}
+
+// e^x / 2^n by the series of e^r to r^7 (remainder below 2^−27), r = x − n ln 2, |r| ≤ ln 2 / 2
+@inline function mantissa(x: v128, n: v128): v128 {
+  const r = f32x4.sub(f32x4.sub(x, f32x4.mul(n, all(LN2_HIGH))), f32x4.mul(n, all(LN2_LOW)));
+  let p = madd(all(SERIES, 7), r, all(SERIES, 6));
+  p = madd(p, r, all(SERIES, 5));
+  p = madd(p, r, all(SERIES, 4));
+  p = madd(p, r, all(SERIES, 3));
+  p = madd(p, r, all(SERIES, 2));
+  return f32x4.add(madd(p, f32x4.mul(r, r), r), all(SERIES));
+}
+
+// e^x = 2^n · mantissa, n = round(x / ln 2).
 // Relative error below 2^−23 (measured: 0.73 of it) for −87.33 ≤ x ≤ 88.72; 0 below (no subnormals), +∞ above, NaN stays NaN.
 export function exp(x: v128): v128 {
-  const n = f32x4.nearest(f32x4.mul(x, f32x4.splat(1.44269504088896341)));
-  // ln 2 in two parts, the first short enough that n·hi is exact
-  let r = f32x4.sub(x, f32x4.mul(n, f32x4.splat(0.693359375)));
-  r = f32x4.sub(r, f32x4.mul(n, f32x4.splat(-2.12194440054690583e-4)));
-  let p = f32x4.splat(1.0 / 5040.0);
-  p = madd(p, r, f32x4.splat(1.0 / 720.0));
-  p = madd(p, r, f32x4.splat(1.0 / 120.0));
-  p = madd(p, r, f32x4.splat(1.0 / 24.0));
-  p = madd(p, r, f32x4.splat(1.0 / 6.0));
-  p = madd(p, r, f32x4.splat(0.5));
-  p = madd(p, f32x4.mul(r, r), r);
-  p = f32x4.add(p, f32x4.splat(1));
+  const n = f32x4.nearest(f32x4.mul(x, all(LOG2_E)));
   // 2^n in two factors, because 2^128 alone is not a float32
-  const k = i32x4.trunc_sat_f32x4_s(f32x4.min(f32x4.max(n, f32x4.splat(-127)), f32x4.splat(128)));
-  const half = i32x4.shr_s(k, 1);
-  p = f32x4.mul(p, i32x4.shl(i32x4.add(half, i32x4.splat(127)), 23));
+  const k = i32x4.trunc_sat_f32x4_s(f32x4.min(f32x4.max(n, f32x4.splat(-127)), f32x4.splat(128))), half = i32x4.shr_s(k, 1);
+  let p = f32x4.mul(mantissa(x, n), i32x4.shl(i32x4.add(half, i32x4.splat(127)), 23));
   p = f32x4.mul(p, i32x4.shl(i32x4.add(i32x4.sub(k, half), i32x4.splat(127)), 23));
-  p = v128.andnot(p, f32x4.lt(x, f32x4.splat(-87.3365)));
-  return v128.bitselect(f32x4.splat(Infinity), p, f32x4.gt(x, f32x4.splat(88.7228)));
+  p = v128.andnot(p, f32x4.lt(x, all(LEAST)));
+  return v128.bitselect(f32x4.splat(Infinity), p, f32x4.gt(x, all(MOST)));
 }
 
 // For x ≤ 0 one factor 2^n is enough, and adding 1.5 · 2^23 + 127 rounds and leaves its exponent n + 127 in the low bits.
 @inline export function expNegative(x: v128): v128 {
-  const t = f32x4.add(f32x4.mul(x, f32x4.splat(1.44269504088896341)), f32x4.splat(12583039)), n = f32x4.sub(t, f32x4.splat(12583039));
-  let r = f32x4.sub(x, f32x4.mul(n, f32x4.splat(0.693359375)));
-  r = f32x4.sub(r, f32x4.mul(n, f32x4.splat(-2.12194440054690583e-4)));
-  let p = f32x4.splat(1.0 / 5040.0);
-  p = madd(p, r, f32x4.splat(1.0 / 720.0));
-  p = madd(p, r, f32x4.splat(1.0 / 120.0));
-  p = madd(p, r, f32x4.splat(1.0 / 24.0));
-  p = madd(p, r, f32x4.splat(1.0 / 6.0));
-  p = madd(p, r, f32x4.splat(0.5));
-  p = madd(p, f32x4.mul(r, r), r);
-  p = f32x4.add(p, f32x4.splat(1));
-  return v128.andnot(f32x4.mul(p, i32x4.shl(t, 23)), f32x4.lt(x, f32x4.splat(-87.3365)));
+  const t = f32x4.add(f32x4.mul(x, all(LOG2_E)), all(ROUNDER)), n = f32x4.sub(t, all(ROUNDER));
+  return v128.andnot(f32x4.mul(mantissa(x, n), i32x4.shl(t, 23)), f32x4.lt(x, all(LEAST)));
 }
 
 @inline export function exp1(x: f32): f32 {
@@ -73,7 +79,7 @@ export function exp(x: v128): v128 {
 
 // By e = e^−|x| ≤ 1:   1 / (1 + e) for x ≥ 0, else e / (1 + e)
 @inline export function sigmoid(x: v128): v128 {
-  const one = f32x4.splat(1), e = expNegative(f32x4.neg(f32x4.abs(x)));
+  const one = all(SERIES), e = expNegative(f32x4.neg(f32x4.abs(x)));
   return f32x4.div(v128.bitselect(e, one, f32x4.lt(x, f32x4.splat(0))), f32x4.add(one, e));
 }
 
