@@ -47,10 +47,6 @@ function magnitude(x: usize, n: i32, levels: f32): f32 {
   return i32x4.trunc_sat_f32x4_s(f32x4.nearest(x));
 }
 
-@inline function round1(x: f32): i32 {
-  return i32x4.extract_lane(round(f32x4.splat(x)), 0);
-}
-
 /** Bytes of a row of K inputs, quantised. */
 @inline export function rowBytes(K: i32): usize {
   return ((<usize>blocks(K)) << 3) + ((<usize>pairsOf(K)) << 2);
@@ -99,7 +95,12 @@ export function packQ8(panels: usize, w: usize, rows: i32, K: i32): void {
       for (let j: i32 = 0; j < min(32, rows - n); j++) {
         const row = at(w, (n + j) * K + k), m = magnitude(row, kc, 127), scale: f32 = 127 / m;
         f32.store(at(panels, j), m / 127);
-        for (let i: i32 = 0; i < kc; i++) store<u8>(panels + slot(i, j), <u8>(round1(load<f32>(at(row, i)) * scale) ^ sign(i)));
+        for (let i: i32 = 0; i < kc; i += 4) {
+          const q = round(f32x4.mul(four(at(row, i), kc - i), f32x4.splat(scale))), words = i16x8.narrow_i32x4_s(q, q);
+          // Bytes 0, 2, 1, 3
+          const ordered = i8x16.shuffle(words, words, 0, 4, 2, 6, 0, 4, 2, 6, 0, 4, 2, 6, 0, 4, 2, 6);
+          store<u32>(panels + slot(i, j), i32x4.extract_lane(ordered, 0) ^ 0x00800080);
+        }
       }
       panels += bytes;
     }

@@ -6,7 +6,6 @@
 //   exp               e^x, see its bound below
 //   expNegative       the same bits for x ≤ 0, in line and with half the work
 //   sigmoid           1 / (1 + e^−x)
-//   all               four times one number from memory
 //   low, high         the two halves of one step of a panel: 8 weights, float32 or bf16
 //   upperHalf         the mask that high needs
 //   transpose         4 × 4
