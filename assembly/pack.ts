@@ -96,19 +96,26 @@ export function unpackBf16(w: usize, panels: usize, rows: i32, K: i32): void {
 }
 
 export function bf16ToF32(y: usize, x: usize, n: i32): void {
-  for (let i: i32 = 0; i < n; i++) i32.store(at(y, i), (<i32>load<u16>(x + ((<usize>i) << 1))) << 16);
+  let i: i32 = 0;
+  for (; i + 4 <= n; i += 4) v128.store(at(y, i), i32x4.shl(v128.load16x4_u(x + ((<usize>i) << 1)), 16));
+  for (; i < n; i++) i32.store(at(y, i), (<i32>load<u16>(x + ((<usize>i) << 1))) << 16);
 }
 
 /** Rounds to nearest, ties to even; NaN stays NaN. */
 export function f32ToBf16(y: usize, x: usize, n: i32): void {
-  for (let i: i32 = 0; i < n; i++) {
-    const bits = load<u32>(at(x, i));
-    const nan = (bits & 0x7fffffff) > 0x7f800000;
-    const rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
-    // A NaN whose payload lies in the lower half alone must not become ∞.
-    const truncated = (bits >> 16) | ((bits >> 16) & 0x7f ? 0 : 0x40);
-    store<u16>(y + ((<usize>i) << 1), <u16>(nan ? truncated : rounded));
-  }
+  let i: i32 = 0;
+  for (; i + 4 <= n; i += 4) v128.store64_lane(y + ((<usize>i) << 1), upperHalves(v128.load(at(x, i))), 0);
+  for (; i < n; i++) v128.store16_lane(y + ((<usize>i) << 1), upperHalves(v128.load32_zero(at(x, i))), 0);
+}
+
+// The upper halves of four floats, rounded, in the first four of eight.
+function upperHalves(x: v128): v128 {
+  const upper = i32x4.shr_u(x, 16), odd = v128.and(upper, i32x4.splat(1));
+  const rounded = i32x4.shr_u(i32x4.add(x, i32x4.add(odd, i32x4.splat(0x7fff))), 16);
+  // A NaN whose payload lies in the lower half alone must not become ∞.
+  const empty = i32x4.eq(v128.and(upper, i32x4.splat(0x7f)), i32x4.splat(0)), nan = v128.or(upper, v128.and(empty, i32x4.splat(0x40)));
+  const h = v128.bitselect(rounded, nan, f32x4.eq(x, x));
+  return i16x8.narrow_i32x4_u(h, h);
 }
 
 export function f16ToF32(y: usize, x: usize, n: i32): void {
@@ -145,10 +152,13 @@ export function f32ToF16(y: usize, x: usize, n: i32): void {
 
 /** How many of n floats are NaN or infinite. */
 export function countNonFinite(x: usize, n: i32): i32 {
-  let count: i32 = 0;
-  for (let i: i32 = 0; i < n; i++) {
-    const v = load<f32>(at(x, i));
-    if (v - v != 0) count++;
-  }
-  return count;
+  let counts = i32x4.splat(0), i: i32 = 0;
+  for (; i + 4 <= n; i += 4) counts = i32x4.sub(counts, nonFinite(v128.load(at(x, i))));
+  for (; i < n; i++) counts = i32x4.sub(counts, nonFinite(v128.load32_zero(at(x, i))));
+  return i32x4.extract_lane(counts, 0) + i32x4.extract_lane(counts, 1) + i32x4.extract_lane(counts, 2) + i32x4.extract_lane(counts, 3);
+}
+
+// −1 where a float is NaN or infinite: it less itself is not 0.
+@inline function nonFinite(x: v128): v128 {
+  return f32x4.ne(f32x4.sub(x, x), f32x4.splat(0));
 }
