@@ -72,7 +72,7 @@ export function verdicts({ products, int8, lightning, threads, model, train, lon
     ),
     row("the same, against tfjs-wasm", 1.3, 1.6, (b) => many.map((h) => ratio(h, [library(), "tfjs-wasm"], b))),
     row(
-      "of the machine's peak in wasm, 512³ and 1024³",
+      "of the peak of fused multiply-adds in wasm, 512³ and 1024³",
       0.7,
       0.88,
       (b) => cubes.map((h) => rate(h, library()(b), b) / rate(h, "limit relaxed", "relaxed", "peak")),

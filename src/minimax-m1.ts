@@ -270,7 +270,7 @@ export class MiniMaxM1 implements LanguageModel {
         } as ForwardOutput<Options>;
       } catch (error) {
         // The states may have taken in tokens whose results the caller never gets: not to be continued.
-        if (pass) for (const cache of caches) cache.begin();
+        if (pass) for (const cache of caches) cache.leaveHalfway();
         throw error;
       } finally {
         steps.return(undefined as never);

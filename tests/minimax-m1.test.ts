@@ -41,6 +41,7 @@ describe("forward refuses", async () => {
     ["more than the context", [new Array(65).fill(1)], {}, /at most 64 tokens of context, got 65/],
     ["an unknown option", [[1]], { hidenStates: true }, /hidenStates: unknown option/],
     ["a wrong choice", [[1]], { logits: "first" }, /logits: expected "all" or "last", got "first"/],
+    ["options in an array", [[1]], [], /options: expected an object, got Array/],
     ["something that is no cache", [[1]], { cache: [{}] }, /cache.*expected a state from newCache/],
     ["fewer caches than sequences", [[1], [2]], { cache: [model.newCache()] }, /one per sequence \(2\), got 1/],
   ])("%s", (_, batch, options, message) => {
@@ -69,6 +70,28 @@ describe("forward refuses", async () => {
     cache.dispose();
     expect(() => model.forward([[1]], { cache: [cache] })).toThrow(/used after dispose/);
     expect(model.forward([[1]], { cache: [fresh] }).logits).toEqual(model.forward([[1]]).logits);
+  });
+
+  test("a cache that is disposed while a pass changes it", async () => {
+    const ids = [Array.from({ length: 60 }, (_, i) => i % 40)];
+    const expected = model.forward(ids).logits;
+    const before = model.memory.usedBytes;
+    const disposals: ((cache: ReturnType<typeof model.newCache>) => Promise<Float32Array>)[] = [
+      async (cache) => model.forward(ids, { cache: [cache], onLayer: () => cache.dispose() }).logits,
+      async (cache) => {
+        const pass = model.forwardAsync(ids, { cache: [cache] });
+        cache.dispose();
+        return (await pass).logits;
+      },
+    ];
+    for (const disposed of disposals) {
+      const cache = model.newCache();
+      expect(await disposed(cache)).toEqual(expected);
+      expect(() => model.forward([[1]], { cache: [cache] })).toThrow(/used after dispose/);
+      cache.dispose();
+      expect(model.memory.usedBytes).toBe(before);
+      expect(model.forward(ids).logits).toEqual(expected);
+    }
   });
 
   test("a cache beyond the context, piece by piece", () => {

@@ -85,7 +85,7 @@ function summary(points) {
     return { median: median(values), minimum: Math.min(...values), maximum: Math.max(...values) };
   };
   return {
-    hidden: of(({ waitMs, readMs }) => 1 - waitMs / readMs),
+    hidden: of(({ waitMs, readMs }) => Math.max(0, 1 - waitMs / readMs)),
     hits: of(({ hits, misses }) => hits / (hits + misses)),
     read: of(({ readBytes }) => readBytes / 1e9),
     first: of(({ firstSeconds }) => firstSeconds),

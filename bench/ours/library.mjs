@@ -10,7 +10,9 @@ if (process.env.BUILD === "relaxed" && Number(process.versions.node.split(".")[0
 export const build = process.env.BUILD ?? "auto";
 export const threads = Number(process.env.THREADS ?? 1);
 
-export const ops = await import("../../dist/node/ops.js");
+export const ops = await import("../../dist/node/ops.js").catch((cause) => {
+  throw new Error("expected the built library in dist/, which cannot be imported (npm run build)", { cause });
+});
 
 export async function createRuntime() {
   const rt = await ops.Runtime.create(build, { threads });

@@ -16,6 +16,8 @@ export type { KVType };
 export class Cache {
   private tokens = 0;
   private condition: "whole" | "halfway" | "disposed" = "whole";
+  /** Whether a pass is changing it. */
+  private passing = false;
 
   private constructor(
     private readonly rt: Runtime,
@@ -88,15 +90,27 @@ export class Cache {
       throw new SessionError("cache: a pass failed half-way in this state (start anew, or restore a saved one)");
   }
 
-  /** Marks the state as being changed; only `advance` makes it usable again. @internal */
+  /** A pass begins to change the state; only `advance` makes it usable again. @internal */
   begin(): void {
-    this.condition = "halfway";
+    this.leaveHalfway();
+    this.passing = true;
   }
 
-  /** @internal */
+  /** The state is not to be continued. @internal */
+  leaveHalfway(): void {
+    if (this.condition === "whole") this.condition = "halfway";
+  }
+
+  /** The pass has taken in so many tokens. @internal */
   advance(tokens: number): void {
     this.tokens += tokens;
-    this.condition = "whole";
+    if (this.condition === "halfway") this.condition = "whole";
+  }
+
+  /** The pass is over, whatever came of it. @internal */
+  end(): void {
+    this.passing = false;
+    if (this.condition === "disposed") this.free();
   }
 
   /** @internal Declares that `length` tokens are in the state: for restoring one, and for cutting back where no lightning layer is. */
@@ -115,10 +129,15 @@ export class Cache {
     for (const layer of this.layers) if (layer instanceof KeyValueCache) layer.reserve(this.tokens + tokens);
   }
 
-  /** Frees the state. */
+  /** Frees the state; while a pass changes it, as soon as that is over. */
   dispose(): void {
-    if (this.condition !== "disposed") for (const layer of this.layers) layer.dispose();
+    if (this.condition === "disposed") return;
     this.condition = "disposed";
+    if (!this.passing) this.free();
+  }
+
+  private free(): void {
+    for (const layer of this.layers) layer.dispose();
   }
 
   [Symbol.dispose](): void {

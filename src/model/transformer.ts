@@ -105,7 +105,6 @@ export class Transformer {
 
     for (const { cache } of batch) cache.check(rt);
     for (const { ids, cache } of batch) cache.reserve(ids.length);
-    for (const { cache } of batch) cache.begin();
     // Lightning layers turn nothing.
     const rotaryDim = config.attnTypeList.includes(1) ? config.rotaryDim : 0;
     const placement = { segments, rotation: rotation(rt, positions, rotaryDim, config.ropeTheta) };
@@ -113,6 +112,7 @@ export class Transformer {
     let x: Tensor | undefined;
     let hidden: Tensor | undefined;
     try {
+      for (const { cache } of batch) cache.begin();
       x = this.embed(ids);
       for (let i = 0; i < this.layers.length; i++) {
         const caches = batch.map(({ cache }) => cache.layers[i]!);
@@ -130,6 +130,7 @@ export class Transformer {
       hidden = rmsNorm(x, w.at("model.norm.weight"), config.rmsNormEps);
       return { hidden, last: segments.map(({ end }) => end - 1), routerLogits };
     } finally {
+      for (const { cache } of batch) cache.end();
       for (const made of [cos, sin, ...(x ? [x] : []), ...(hidden ? [] : routerLogits)]) rt.release(made);
     }
   }

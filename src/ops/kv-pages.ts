@@ -64,8 +64,12 @@ export class KeyValueCache implements KeysValues {
     private readonly rt: Runtime,
     readonly kvHeads: number,
     readonly headDim: number,
-    readonly kv: KVType,
+    readonly kv: KVType = "f32",
   ) {
+    if (![kvHeads, headDim].every((n) => Number.isInteger(n) && n >= 1) || !Object.hasOwn(KV_BYTES, kv))
+      throw new ShapeError(
+        `KeyValueCache: expected numbers of heads and of their dims, and ${Object.keys(KV_BYTES).join(", ")}, got ${kvHeads}, ${headDim} and ${kv}`,
+      );
     this.pages = rt.keep([FIRST_PLACES], "i32");
   }
 

@@ -40,6 +40,8 @@ export const signal = v.custom<AbortSignal>(
  * @throws {InputError} an unknown option, or a value that does not fit
  */
 export function parseOptions<const Schema extends v.GenericSchema>(schema: Schema, options: unknown, where: string): v.InferOutput<Schema> {
+  // To the schema an array is an object without the options.
+  if (Array.isArray(options)) throw new InputError(`${where}: options: expected an object, got Array`);
   const result = v.safeParse(schema, options);
   if (result.success) return result.output;
   const issue = result.issues[0];
