@@ -76,9 +76,10 @@ test.each([
   [["--only", "products", "--shapes", "1x2"], '--shapes: expected MxKxN,…, got "1x2"'],
   [["--only", "products", "--shapes", "1x2x0"], '--shapes: expected MxKxN,…, got "1x2x0"'],
   [["--only", "products,long", "--shapes", "1x2x3"], "--shapes: expected with --only products, int8, threads, got long"],
+  [["--json", ""], `--json: expected a file that can be written, got ""`],
   [
     ["--json", join(folder, "missing/figures.json")],
-    `--json: expected a file that can be written, got ${join(folder, "missing/figures.json")}`,
+    `--json: expected a file that can be written, got ${JSON.stringify(join(folder, "missing/figures.json"))}`,
   ],
   [["--fast"], "'--fast'"],
 ])("%j is refused at once, in one line", (flags, message) => {
