@@ -23,7 +23,7 @@ const HELP = `npm run bench [-- OPTION …]
   --report            RESULTS.md and the plot, from what whole groups left in bench/results/
   --help
 
-Without --own or --report the peers are installed once, about 800 MB. All groups take about an hour, of which long takes 21 minutes;
+Without --own or --report the peers are installed once, about 800 MB. All groups take about an hour, of which long takes 15 minutes;
 streaming needs 8 GB on the drive for temporary files.
 Figures are kept in bench/results/ for whole groups with their peers: not with --shapes, --own, --quick or --json.`;
 const folder = fileURLToPath(new URL(".", import.meta.url));

@@ -181,3 +181,15 @@ test("numbers that bf16 cannot hold are counted when they are narrowed", async (
   const bytes = new Uint8Array(Float32Array.of(3.4e38, 3.38e38, Number.NaN, 1).buffer);
   expect(weights.writeRows("w", 0, bytes)).toBe(2);
 });
+
+test("a number that is not finite is counted wherever it stands", async () => {
+  using rt = await Runtime.create("simd");
+  const weights = new ResidentWeights(rt);
+  weights.add({ name: "w", shape: [1, 7], dtype: "f32" }, "f32");
+  for (const wrong of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
+    for (let place = 0; place < 7; place++) {
+      const row = Float32Array.from({ length: 7 }, (_, i) => (i === place ? wrong : i));
+      expect(weights.writeRows("w", 0, new Uint8Array(row.buffer))).toBe(1);
+    }
+  }
+});
