@@ -10,8 +10,10 @@ export interface ConnectionLimits {
   /** For a request's head, and for all of it. */
   headersTimeout?: number;
   requestTimeout?: number;
-  /** Without anything sent or received. */
+  /** Without anything sent or received while a request is under way. */
   idleTimeout?: number;
+  /** Between two requests on one connection. Proxies keep idle connections for 60 s; a server that closes them first answers 502 through the proxy. */
+  keepAliveTimeout?: number;
   connections?: number;
 }
 
@@ -27,11 +29,18 @@ export interface Listening {
 export async function listen(
   server: Server,
   { port, host }: { readonly port: number; readonly host: string },
-  { headersTimeout = 10_000, requestTimeout = 60_000, idleTimeout = 660_000, connections = 1024 }: ConnectionLimits = {},
+  {
+    headersTimeout = 10_000,
+    requestTimeout = 60_000,
+    idleTimeout = 660_000,
+    keepAliveTimeout = 75_000,
+    connections = 1024,
+  }: ConnectionLimits = {},
 ): Promise<Listening> {
   const serverOptions = {
     headersTimeout,
     requestTimeout,
+    keepAliveTimeout,
     maxHeaderSize: 16_384,
     connectionsCheckingInterval: Math.min(1000, headersTimeout),
   };

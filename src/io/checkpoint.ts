@@ -306,7 +306,7 @@ async function readConfig(source: Source, files: Map<string, Uint8Array>, { conf
     throw new CheckpointError(`${source.name}: ${CONFIG_FILE}: missing (give a checkpoint's directory; one file needs the config option)`);
   }
   files.set(CONFIG_FILE, bytes.slice());
-  return parseConfig(decodeJson(bytes, CONFIG_FILE), onWarning);
+  return parseConfig(decodeJson(bytes, CONFIG_FILE, { nonFinite: true }), onWarning);
 }
 
 /** @param dtype in which the weights take so many bytes; nothing takes fewer than q8 */

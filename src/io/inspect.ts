@@ -45,7 +45,7 @@ export async function inspectCheckpoint(source: CheckpointSource, options: OpenO
   try {
     const bytes = await readFile(from, CONFIG_FILE, signal);
     if (!bytes) throw new CheckpointError(`${from.name}: ${CONFIG_FILE}: missing (is this a checkpoint's directory?)`);
-    const model = graph(parseConfig(decodeJson(bytes, CONFIG_FILE), onWarning));
+    const model = graph(parseConfig(decodeJson(bytes, CONFIG_FILE, { nonFinite: true }), onWarning));
     const { files: names, index } = await findShards(from, signal);
     const files: InspectedFile[] = [];
     const shards: Shard[] = [];

@@ -4,8 +4,8 @@ import { CheckpointError } from "../runtime/errors.js";
 const MAX_DEPTH = 100;
 
 /** Deciphers UTF-8 JSON; see {@link parseJson}. */
-export function decodeJson(bytes: Uint8Array, where: string): unknown {
-  return parseJson(decodeText(bytes, where), where);
+export function decodeJson(bytes: Uint8Array, where: string, options?: JsonOptions): unknown {
+  return parseJson(decodeText(bytes, where), where, options);
 }
 
 /** @throws {CheckpointError} bytes that are not UTF-8 */
@@ -17,12 +17,21 @@ export function decodeText(bytes: Uint8Array, where: string): string {
   }
 }
 
+export interface JsonOptions {
+  /** Reads `NaN`, `Infinity` and `-Infinity`, which Python's `json` module writes into configurations. */
+  readonly nonFinite?: boolean;
+}
+
+const CONSTANTS = { true: true, false: false, null: null };
+const NON_FINITE = { NaN, Infinity, "-Infinity": -Infinity };
+
 /**
  * Strict JSON that also refuses an object with a key given twice, where `JSON.parse` would keep the last one silently.
  *
  * @throws {CheckpointError} with line and column
  */
-export function parseJson(text: string, where: string): unknown {
+export function parseJson(text: string, where: string, { nonFinite = false }: JsonOptions = {}): unknown {
+  const constants = Object.entries(nonFinite ? { ...CONSTANTS, ...NON_FINITE } : CONSTANTS);
   let at = 0;
 
   function fail(expected: string): never {
@@ -104,11 +113,7 @@ export function parseJson(text: string, where: string): unknown {
     if (text[at] === "{") return object(depth + 1);
     if (text[at] === "[") return array(depth + 1);
     if (text[at] === '"') return string();
-    for (const [word, constant] of [
-      ["true", true],
-      ["false", false],
-      ["null", null],
-    ] as const) {
+    for (const [word, constant] of constants) {
       if (!text.startsWith(word, at)) continue;
       at += word.length;
       return constant;

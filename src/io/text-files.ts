@@ -29,7 +29,7 @@ export interface TextSettings {
  * @throws {CheckpointError} a damaged file, or files that contradict each other
  */
 export async function readTextSettings(files: ReadonlyMap<string, Uint8Array>): Promise<TextSettings> {
-  const json = (name: string) => (files.has(name) ? decodeJson(files.get(name)!, name) : undefined);
+  const json = (name: string) => (files.has(name) ? decodeJson(files.get(name)!, name, { nonFinite: true }) : undefined);
   const text = (name: string) => (files.has(name) ? decodeText(files.get(name)!, name) : undefined);
   const [tokenizerJson, vocab, merges, tokenizerConfig] = [
     json("tokenizer.json"),

@@ -4,7 +4,7 @@ import * as v from "valibot";
 import { type GenerateOptions, generateEntries } from "../generate/options.js";
 import type { ChatMessage, Tool } from "../io/chat.js";
 import { InputError } from "../runtime/errors.js";
-import { count, flag, index, number, parseOptions, text, word } from "../runtime/options.js";
+import { count, flag, index, number, parseOptions, SEEDS, text, word } from "../runtime/options.js";
 
 /** What is the same for both kinds of request. */
 export interface Asked {
@@ -23,7 +23,7 @@ export interface Asked {
   readonly options: GenerateOptions;
 }
 
-const { temperature, topP, minP, repetitionPenalty, seed, stop, stopIds, repetition } = generateEntries;
+const { temperature, topP, minP, repetitionPenalty, stop, stopIds, repetition } = generateEntries;
 
 /** Only the value that changes nothing: the others cannot be had. */
 const only = (...values: readonly unknown[]) =>
@@ -34,6 +34,8 @@ const only = (...values: readonly unknown[]) =>
 const ignored = v.optional(v.unknown());
 
 const most = number("an integer within [0, 20]", (x) => Number.isInteger(x) && x >= 0 && x <= 20);
+/** Seeds of OpenAI's interface are 64-bit. Above 2^53, JSON's numbers are rounded. */
+const int64 = number("an integer within [-2^63, 2^63)", (x) => Number.isInteger(x) && x >= -(2 ** 63) && x <= 2 ** 63);
 const everyK = number("an integer of at least 1, or -1 for all", (x) => Number.isInteger(x) && (x >= 1 || x === -1 || x === 0));
 
 const shared = {
@@ -42,7 +44,8 @@ const shared = {
   stream_options: v.optional(v.object({ include_usage: v.optional(flag, false) }, "{ include_usage }")),
   n: v.optional(count, 1),
   max_tokens: v.optional(count),
-  ...{ temperature, seed, stop, repetition },
+  ...{ temperature, stop, repetition },
+  seed: v.optional(int64),
   top_p: topP,
   top_k: v.optional(everyK, -1),
   min_p: minP,
@@ -142,13 +145,18 @@ function asked(given: Shared, maxTokens: number | undefined, topLogprobs: number
       topP: given.top_p,
       minP: given.min_p,
       repetitionPenalty: given.repetition_penalty,
-      seed: given.seed,
+      seed: seedOf(given.seed),
       stop: given.stop,
       stopIds: given.stop_token_ids,
       topLogprobs: topLogprobs ?? 0,
       repetition: given.repetition,
     },
   };
+}
+
+/** Seeds of 64 bits are folded into 32. As in vLLM and llama.cpp, −1 is no seed. */
+function seedOf(seed: number | undefined): number | undefined {
+  return seed === undefined || seed === -1 ? undefined : ((seed % SEEDS) + SEEDS) % SEEDS;
 }
 
 /** Clients write null for what they leave out. */

@@ -221,6 +221,23 @@ describe("aborting", () => {
 });
 
 describe("configuration and index", () => {
+  test("a configuration with the constants that Python's json module writes", async () => {
+    const text = JSON.stringify({ ...SMALL, time_step_limit: [0, Infinity] }).replace("null]", "Infinity]");
+    const warnings: string[] = [];
+    const { rt } = await loadCheckpoint(singleFile().set("config.json", new TextEncoder().encode(text)), {
+      onWarning: (w) => warnings.push(w),
+    });
+    expect(warnings).toEqual([expect.stringContaining("time_step_limit")]);
+    rt.dispose();
+    const wrong = text.replace("Infinity]", "1]").replace("{", '{"rms_norm_eps":NaN,');
+    expect(wrong).toContain("NaN");
+    await expectRefused(
+      singleFile().set("config.json", new TextEncoder().encode(wrong)),
+      ConfigError,
+      /rms_norm_eps: expected a number above 0, got NaN/,
+    );
+  });
+
   test("missing or damaged configuration", async () => {
     const files = singleFile();
     files.delete("config.json");

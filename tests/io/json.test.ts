@@ -14,6 +14,15 @@ describe("strict JSON", () => {
     );
   });
 
+  test("reads the constants that Python's json module writes, where that is allowed", () => {
+    const text = '{ "time_step_limit": [0.0, Infinity], "a": -Infinity, "b": NaN }';
+    expect(parseJson(text, "x", { nonFinite: true })).toEqual({ time_step_limit: [0, Infinity], a: -Infinity, b: NaN });
+    expect(() => parseJson(text, "x")).toThrow("x: line 1, column 28: expected a value");
+    for (const wrong of ["Infinit", "+Infinity", "-NaN", "nan", "InfinityX"]) {
+      expect(() => parseJson(wrong, "x", { nonFinite: true }), wrong).toThrow(CheckpointError);
+    }
+  });
+
   test("accepts exactly what JSON.parse accepts, keys given twice aside", () => {
     const piece = fc.constantFrom(
       "{",

@@ -76,6 +76,26 @@ describe("completions", () => {
     expect(body.choices.map(({ index, text }) => [index, text])).toEqual(expected.map((text, i) => [i, text]));
   });
 
+  test.each([
+    [2 ** 32 + 7, 7],
+    [7 - 2 ** 32, 7],
+    [-2, 2 ** 32 - 2],
+    [Number.MAX_SAFE_INTEGER, 2 ** 32 - 1],
+    [-(2 ** 63), 0],
+  ])("a 64-bit seed is taken modulo 2^32: %d gives what %d gives", async (seed, folded) => {
+    const { client } = await start();
+    const { choices } = await client.completions.create({ ...asked, prompt: "Compute 3", seed, n: 2 });
+    const expected = [folded, (folded + 1) % 2 ** 32].map((one) => alone("Compute 3", { ...sampled, seed: one }));
+    expect(choices.map(({ text }) => text)).toEqual((await Promise.all(expected)).map(({ text }) => text));
+  });
+
+  test("a seed of -1 is no seed: each request draws its own", async () => {
+    const { client } = await start();
+    const draw = async () =>
+      (await client.completions.create({ ...asked, prompt: "Compute 3", temperature: 5, seed: -1 })).choices[0]!.text;
+    expect(new Set([await draw(), await draw(), await draw()]).size).toBeGreaterThan(1);
+  });
+
   test("every sampling option counts, vLLM's included; the default is temperature 1 and 16 tokens", async () => {
     const { client } = await start();
     const run = async (extra: object) =>
@@ -411,7 +431,8 @@ describe("refuses, saying where, what was expected and what came", () => {
     [{ prompt: [448] }, "expected an integer id within [0, 448), got 448"],
     [{ prompt: "x", temperature: -1 }, "completions: temperature: expected a number of at least 0, got -1"],
     [{ prompt: "x", top_p: 2 }, "completions: top_p: expected a number within (0, 1], got 2"],
-    [{ prompt: "x", seed: -1 }, "completions: seed: expected an integer within [0, 2^32), got -1"],
+    [{ prompt: "x", seed: 0.5 }, "completions: seed: expected an integer within [-2^63, 2^63), got 0.5"],
+    [{ prompt: "x", seed: 1e20 }, "completions: seed: expected an integer within [-2^63, 2^63), got 100000000000000000000"],
     [{ prompt: "x", max_tokens: 101 }, "max_tokens: expected at most 100, got 101"],
     [{ prompt: "x", n: 5 }, "n: expected at most 4 answers (prompts times n), got 5"],
     [{ prompt: "x", logprobs: 21 }, "completions: logprobs: expected an integer within [0, 20], got 21"],

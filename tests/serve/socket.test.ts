@@ -117,6 +117,14 @@ describe("what is no request", () => {
   });
 });
 
+test.each([
+  [{}, "timeout=75"],
+  [{ keepAliveTimeout: 2000 }, "timeout=2"],
+])("an idle connection stays open longer than a proxy keeps it: %j", async (limits, announced) => {
+  const { url } = await start({}, limits);
+  expect((await fetch(`${url}/health`)).headers.get("keep-alive")).toBe(announced);
+});
+
 test("several requests at once on one connection are answered in their order", async () => {
   const { port } = await start();
   const peer = await open(port);
