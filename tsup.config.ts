@@ -1,6 +1,9 @@
-import { copyFileSync, mkdirSync } from "node:fs";
+import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { defineConfig, type Options } from "tsup";
+
+type Plugin = NonNullable<Options["esbuildPlugins"]>[number];
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 
@@ -15,7 +18,7 @@ function build(name: "node" | "browser", entry: Record<string, string>, platform
     splitting: true,
     sourcemap: false,
     clean: true,
-    // The model in the box stays a file of its own, which both platforms share.
+    // The addresses of the bundled model's files are a module of its own beside them, which both platforms share.
     external: ["lightning-m1/model"],
     dts: name === "node" && {
       compilerOptions: { ignoreDeprecations: "6.0", stripInternal: true },
@@ -24,9 +27,46 @@ function build(name: "node" | "browser", entry: Record<string, string>, platform
     esbuildOptions(options) {
       options.alias = { "#platform": path(platform), "#threads": path(threads) };
       options.legalComments = "none";
-      options.keepNames = true;
     },
   };
+}
+
+const browser = build(
+  "browser",
+  {
+    index: "src/index.ts",
+    ops: "src/ops/index.ts",
+    train: "src/train/index.ts",
+    rl: "src/rl/index.ts",
+    analysis: "src/analysis/index.ts",
+    remote: "src/remote/index.ts",
+    "ai-sdk": "src/ai-sdk/index.ts",
+    serve: "src/serve/index.ts",
+  },
+  "src/io/platform.ts",
+  "src/runtime/threads.ts",
+);
+
+/** Finds the bundled model in the folder `model` beside the script, and writes the licences of the packages that are inside. */
+const standalone: Plugin = {
+  name: "standalone",
+  setup(build) {
+    build.initialOptions.metafile = true;
+    build.onResolve({ filter: /^lightning-m1\/model$/ }, () => ({ path: "./model/index.js", external: true }));
+    build.onEnd(({ metafile }) => {
+      const inputs = Object.keys(metafile?.inputs ?? {});
+      const packages = new Set(inputs.flatMap((file) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(file)?.[1] ?? []));
+      const notices = [...packages].sort().map((name) => `${name}\n\n${licenceOf(path(`node_modules/${name}`))}`);
+      mkdirSync(path("dist/standalone"), { recursive: true });
+      writeFileSync(path("dist/standalone/LICENSES.txt"), notices.join(`\n${"-".repeat(80)}\n\n`));
+    });
+  },
+};
+
+function licenceOf(folder: string): string {
+  const file = ["LICENSE", "LICENSE.md", "LICENSE.txt"].map((name) => join(folder, name)).find(existsSync);
+  if (!file) throw new Error(`${folder}: expected a file LICENSE, got none`);
+  return readFileSync(file, "utf8");
 }
 
 export default defineConfig([
@@ -49,25 +89,26 @@ export default defineConfig([
     "src/node/threads.ts",
   ),
   {
-    ...build(
-      "browser",
-      {
-        index: "src/index.ts",
-        ops: "src/ops/index.ts",
-        train: "src/train/index.ts",
-        rl: "src/rl/index.ts",
-        analysis: "src/analysis/index.ts",
-        remote: "src/remote/index.ts",
-        "ai-sdk": "src/ai-sdk/index.ts",
-        serve: "src/serve/index.ts",
-      },
-      "src/io/platform.ts",
-      "src/runtime/threads.ts",
-    ),
+    ...browser,
     async onSuccess() {
       mkdirSync(path("dist/wasm"), { recursive: true });
-      for (const name of ["model.js", "model.d.ts"]) copyFileSync(path(`build/${name}`), path(`dist/${name}`));
       for (const name of ["simd", "relaxed", "debug"]) copyFileSync(path(`build/wasm/${name}.wasm`), path(`dist/wasm/${name}.wasm`));
+    },
+  },
+  // One file with everything inside, for pages and workers without a bundler.
+  {
+    ...browser,
+    entry: { "lightning-m1": "src/index.ts" },
+    outDir: "dist/standalone",
+    splitting: false,
+    minify: true,
+    noExternal: [/./],
+    external: [],
+    esbuildPlugins: [standalone],
+    async onSuccess() {
+      const names = ["index.js", "index.d.ts", "config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"];
+      for (const name of names) cpSync(path(`models/m1-puzzles/${name}`), path(`dist/standalone/model/${name}`));
+      writeFileSync(path("dist/standalone/lightning-m1.d.ts"), 'export * from "../node/index.js";\n');
     },
   },
 ]);

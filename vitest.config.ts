@@ -25,7 +25,7 @@ export default defineConfig({
           alias: {
             "#platform": source("./src/node/platform.ts"),
             "#threads": source("./src/node/threads.ts"),
-            "lightning-m1/model": source("./build/model.js"),
+            "lightning-m1/model": source("./models/m1-puzzles/index.js"),
           },
         },
         test: {
@@ -44,7 +44,7 @@ export default defineConfig({
                 alias: {
                   "#platform": source("./src/io/platform.ts"),
                   "#threads": source("./src/runtime/threads.ts"),
-                  "lightning-m1/model": source("./build/model.js"),
+                  "lightning-m1/model": source("./models/m1-puzzles/index.js"),
                 },
               },
               // Isolated, so that pages have shared memory and threads.

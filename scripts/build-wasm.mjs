@@ -1,10 +1,11 @@
-// Compiles assembly/ into build/wasm/: per target NAME.wasm, NAME.base64.js (the same bytes as an ES module) and NAME.d.ts,
+// Compiles assembly/ into build/wasm/: per target NAME.wasm, NAME.packed.js (the same bytes, compressed, as an ES module) and NAME.d.ts,
 // written by the compiler; and kernels.d.ts, the signatures of every kernel. Bundles what threads run into build/worker.js and others, as strings.
 // Does nothing when the sources have not changed.
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { deflateSync } from "node:zlib";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const out = join(root, "build/wasm");
@@ -33,9 +34,9 @@ for (const target of targets) {
     console.error(`build-wasm: ${target}: ${error.message}\n${stderr.toString()}`);
     process.exit(1);
   }
-  const base64 = readFileSync(join(out, `${target}.wasm`)).toString("base64");
-  writeFileSync(join(out, `${target}.base64.js`), `export default "${base64}";\n`);
-  writeFileSync(join(out, `${target}.base64.d.ts`), "declare const base64: string;\nexport default base64;\n");
+  const packed = deflateSync(readFileSync(join(out, `${target}.wasm`)), { level: 9 }).toString("base64");
+  writeFileSync(join(out, `${target}.packed.js`), `export default "${packed}";\n`);
+  writeFileSync(join(out, `${target}.packed.d.ts`), "/** zlib's format, in base64. */\ndeclare const packed: string;\nexport default packed;\n");
 }
 // The kernels' signatures alone, and constants as numbers, as an interface: the compiler's own file also declares how to instantiate a module.
 const signatures = readFileSync(join(out, "simd.d.ts"), "utf8");

@@ -110,8 +110,8 @@ export class MiniMaxM1 implements LanguageModel {
   /**
    * Loads a checkpoint of MiniMax-M1, MiniMax-Text-01 or transformers' `minimax` from safetensors files.
    *
-   * @param source without one, the model that comes with the library: 3.4 million parameters that reason over puzzles (`lightning-m1/model`, which is
-   *   read only then). Otherwise a directory or `.safetensors` file by path, a URL of either, a hub id (Node), picked `File`s, files by name, or bytes
+   * @param source without one, the model that comes with the library: 3.4 million parameters that reason over puzzles (the files of `lightning-m1/model`,
+   *   which are read or fetched only then). Otherwise a directory or `.safetensors` file by path, a URL of either, a hub id (Node), picked `File`s, files by name, or bytes
    * @throws {CheckpointError} nothing to open, or a damaged file
    * @throws {ConfigError} a configuration of another model, or one that contradicts itself
    * @throws {WeightError} weights that are missing, superfluous, misshapen or quantised
@@ -376,13 +376,13 @@ export class MiniMaxM1 implements LanguageModel {
   }
 }
 
-/** The files of the model in the box. */
-async function boxedModel(): Promise<ReadonlyMap<string, Uint8Array>> {
+/** Where the files of the bundled model are. In a script that is no ES module, nothing says where its own files are. */
+async function boxedModel(): Promise<ReadonlyMap<string, URL>> {
   try {
     return (await import("lightning-m1/model")).files;
   } catch (cause) {
     throw new CheckpointError(
-      "load: the model that comes with the library cannot be read: lightning-m1/model is missing (was it left out of a bundle? give a checkpoint instead)",
+      "load: the files of the bundled model cannot be found, because this script was bundled without import.meta.url or without lightning-m1/model (copy the package's folder dist/standalone/model to your server, and load it by its URL)",
       { cause },
     );
   }

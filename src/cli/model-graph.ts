@@ -13,7 +13,7 @@ type Options = Parameters<typeof inspectCheckpoint>[1];
 export async function readGraph(source: string | undefined, options: Options): Promise<{ name: string; graph: Graph }> {
   if (source === undefined) {
     const { files } = await import("lightning-m1/model");
-    return { name: "the model in the box", graph: await graphOfConfig(files.get("config.json")!, options) };
+    return { name: "the model in the box", graph: await readConfig(files.get("config.json")!, options) };
   }
   if (Object.hasOwn(presets, source)) return { name: source, graph: graph(presets[source]!) };
   const directory = await stat(source).then(
@@ -26,7 +26,7 @@ export async function readGraph(source: string | undefined, options: Options): P
 }
 
 /** The graph of a configuration by itself. */
-export async function readConfig(path: string, options: Options): Promise<Graph> {
+export async function readConfig(path: string | URL, options: Options): Promise<Graph> {
   const bytes = await readFile(path).catch((cause: unknown) => {
     throw new ConfigError(`${path}: expected a config.json, got ${whyUnread(cause)}`, { cause });
   });

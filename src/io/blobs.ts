@@ -80,11 +80,11 @@ export class BlobSource implements Source {
   async close(): Promise<void> {}
 }
 
-function isData(value: unknown): value is Blob | Binary | DataView {
+export function isData(value: unknown): value is Blob | Binary | DataView {
   return value instanceof Blob || value instanceof ArrayBuffer || ArrayBuffer.isView(value);
 }
 
-function bytesOf(data: Blob | Binary | DataView): Blob | Uint8Array {
+export function bytesOf(data: Blob | Binary | DataView): Blob | Uint8Array {
   if (data instanceof Blob) return data;
   return ArrayBuffer.isView(data) ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength) : new Uint8Array(data);
 }
@@ -98,9 +98,9 @@ function nameFile(file: unknown): [path: unknown, data: unknown] {
   return [webkitRelativePath || name, file];
 }
 
-function unknownKind(where: string, value: unknown): CheckpointError {
+export function unknownKind(where: string, value: unknown): CheckpointError {
   const kind = value === null ? "null" : typeof value === "object" ? (value.constructor?.name ?? "an object") : typeof value;
   return new CheckpointError(
-    `${where}: expected a path, a URL, a hub id, files, a Map of names to Blob, Uint8Array or ArrayBuffer, or bytes, got ${kind}`,
+    `${where}: expected a path, a URL, a hub id, files, a Map of names to URL, Blob, Uint8Array or ArrayBuffer, or bytes, got ${kind}`,
   );
 }

@@ -48,7 +48,7 @@ export async function readPieces(
   onBytes: (bytes: number) => void,
   signal?: AbortSignal,
 ): Promise<void> {
-  for (const run of runs(pieces)) {
+  for (const run of runs(pieces, source.stepBytes ?? READ_BYTES)) {
     const [begin, end] = [run[0]!.begin, run.at(-1)!.end];
     const bytes = await source.read(file, begin, end, signal);
     for (const piece of run) piece.take(bytes.subarray(piece.begin - begin, piece.end - begin));
@@ -56,10 +56,10 @@ export async function readPieces(
   }
 }
 
-function* runs(pieces: readonly Piece[]): Generator<Piece[]> {
+function* runs(pieces: readonly Piece[], most: number): Generator<Piece[]> {
   let run: Piece[] = [];
   for (const piece of pieces) {
-    if (run.length > 0 && (piece.end - run[0]!.begin > READ_BYTES || piece.begin - run.at(-1)!.end > GAP_BYTES)) {
+    if (run.length > 0 && (piece.end - run[0]!.begin > most || piece.begin - run.at(-1)!.end > GAP_BYTES)) {
       yield run;
       run = [];
     }

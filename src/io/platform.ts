@@ -19,6 +19,11 @@ export const platform: Platform = {
     return HttpSource.at(new URL(text, base).href);
   },
 
+  /** Of engines that are no browser some can. */
+  async readFile(url) {
+    return new Uint8Array(await (await fetch(url)).arrayBuffer());
+  },
+
   async directory(path) {
     throw new CheckpointError(`${path}: there is no file system here (without a destination the files are returned)`);
   },

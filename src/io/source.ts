@@ -12,6 +12,10 @@ export interface Source {
   list(signal?: AbortSignal): Promise<string[] | undefined>;
   /** Exactly the bytes `begin` to `end`; they may be a view of the source's own, not to be written. */
   read(file: string, begin: number, end: number, signal?: AbortSignal): Promise<Uint8Array>;
+  /** The most bytes that a read should ask for where files arrive as streams, so that progress is told as they do; otherwise reads are long. */
+  readonly stepBytes?: number;
+  /** What to say of a file that is missing, besides that: how a relative address was understood. */
+  readonly hint?: string;
   /** For sources that keep copies: fetches those files that are not there yet. */
   readonly download?: Download;
   close(): Promise<void>;
@@ -54,6 +58,8 @@ export interface Platform {
   /** Opens a string that is no URL (a path, a hub id, a relative URL), or a `file:` URL. */
   open(text: string, options: OpenOptions): Promise<Source>;
   directory(path: string): Promise<Destination>;
+  /** The bytes of a `file:` URL. */
+  readFile(url: URL): Promise<Uint8Array>;
 }
 
 /** A hub id: `org/name`. */

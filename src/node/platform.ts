@@ -1,4 +1,4 @@
-import { stat } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { isHubId, type Platform } from "../io/source.js";
@@ -31,6 +31,8 @@ export const platform: Platform = {
   async directory(path) {
     return new Directory(path);
   },
+
+  readFile,
 };
 
 function pathOf(url: string): string {

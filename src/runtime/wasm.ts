@@ -14,10 +14,11 @@ export type { Kernels, Ranged, RangedInWorkspace };
  */
 export type Build = "simd" | "relaxed" | "debug";
 
+/** Each build as a module of its own, compressed: a bundler that splits code fetches only the one that runs. */
 const modules: Record<Build, () => Promise<{ default: string }>> = {
-  simd: () => import("../../build/wasm/simd.base64.js"),
-  relaxed: () => import("../../build/wasm/relaxed.base64.js"),
-  debug: () => import("../../build/wasm/debug.base64.js"),
+  simd: () => import("../../build/wasm/simd.packed.js"),
+  relaxed: () => import("../../build/wasm/relaxed.packed.js"),
+  debug: () => import("../../build/wasm/debug.packed.js"),
 };
 
 const compiled = new Map<string, Promise<WebAssembly.Module>>();
@@ -44,10 +45,7 @@ export async function compile(build: Build | "auto", shared = false): Promise<{ 
   const key = shared ? `${picked}, shared` : picked;
   let module = compiled.get(key);
   if (!module) {
-    module = modules[picked]().then(({ default: base64 }) => {
-      const bytes = decodeBase64(base64);
-      return WebAssembly.compile(shared ? withSharedMemory(bytes) : bytes);
-    });
+    module = bytesOf(picked).then((bytes) => WebAssembly.compile(shared ? withSharedMemory(bytes) : bytes));
     compiled.set(key, module);
   }
   try {
@@ -74,8 +72,7 @@ let relaxed: Promise<boolean> | undefined;
 
 /** Whether relaxed multiply-add exists and computes what it should: validation alone does not say so. */
 function supportsRelaxed(): Promise<boolean> {
-  relaxed ??= modules.relaxed().then(async ({ default: base64 }) => {
-    const bytes = decodeBase64(base64);
+  relaxed ??= bytesOf("relaxed").then(async (bytes) => {
     if (!WebAssembly.validate(bytes)) return false;
     try {
       const memory = new WebAssembly.Memory({ initial: 1, maximum: 1 });
@@ -100,9 +97,9 @@ function withSharedMemory(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffe
   return shared;
 }
 
-function decodeBase64(base64: string): Uint8Array<ArrayBuffer> {
-  const text = atob(base64);
-  const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
-  return bytes;
+async function bytesOf(build: Build): Promise<Uint8Array<ArrayBuffer>> {
+  const { default: packed } = await modules[build]();
+  const bytes = Uint8Array.from(atob(packed), (char) => char.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
 }

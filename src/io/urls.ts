@@ -1,0 +1,179 @@
+import { platform } from "#platform";
+import { follow } from "../runtime/abort.js";
+import { CheckpointError } from "../runtime/errors.js";
+import { MAX_BYTES } from "../runtime/memory.js";
+import { type Binary, bytesOf } from "./blobs.js";
+import type { Address } from "./reader-thread.js";
+import type { Source } from "./source.js";
+
+/** Files by name, some of them at an address. */
+export type NamedFiles = ReadonlyMap<string, Blob | Binary | URL>;
+
+/** What follows every reason. */
+const REMEDY =
+  "check the address and the connection; esbuild, Rollup and others do not copy files that are named by URL: copy them beside the bundle, those of the bundled model from the package's folder dist/standalone/model";
+
+/**
+ * Files that each have an address of their own, as bundlers give them. Every file is fetched as a whole, all at the same time, and kept in memory:
+ * one request a file, which any static server answers and any cache keeps. Weights can be read while they arrive.
+ */
+export class UrlSource implements Source {
+  /** Without a byte for so long, a server counts as gone. @internal */
+  static stallMs = 30_000;
+
+  readonly name = "source";
+  readonly stepBytes = 1 << 16;
+  private readonly controller = new AbortController();
+  private readonly unfollow: () => void;
+  private readonly files: ReadonlyMap<string, IncomingFile>;
+  private readonly complete = new Map<string, Uint8Array>();
+
+  constructor(files: NamedFiles, signal: AbortSignal | undefined) {
+    this.unfollow = follow(this.controller, [signal]);
+    this.files = new Map([...files].map(([name, from]) => [name, new IncomingFile(name, from, this.controller.signal)]));
+  }
+
+  async size(file: string): Promise<number | undefined> {
+    return this.files.get(file)?.size;
+  }
+
+  async list(): Promise<string[]> {
+    return [...this.files.keys()];
+  }
+
+  async read(file: string, begin: number, end: number): Promise<Uint8Array> {
+    const found = this.files.get(file);
+    if (!found) throw new CheckpointError(`${file}: not among the given files`);
+    return found.read(begin, end);
+  }
+
+  /** Whatever has a stamp is complete. */
+  get address(): Address {
+    return { kind: "files", files: this.complete };
+  }
+
+  /** Waits for the whole file, which another thread is then given. Nothing that is in memory changes. */
+  async stamp(file: string): Promise<string> {
+    this.complete.set(file, await this.read(file, 0, (await this.size(file)) ?? 0));
+    return "";
+  }
+
+  async close(): Promise<void> {
+    this.unfollow();
+    this.controller.abort();
+  }
+}
+
+/** The bytes of one file while they arrive. */
+class IncomingFile {
+  /** Known as soon as the server says it, or when all bytes are there. */
+  readonly size: Promise<number>;
+  private bytes: Uint8Array = new Uint8Array();
+  private arrived = 0;
+  private readonly whole: Promise<void>;
+  private tell = () => {};
+  /** Settles with the next bytes. */
+  private news = this.nextNews();
+
+  constructor(
+    private readonly name: string,
+    from: Blob | Binary | URL,
+    private readonly signal: AbortSignal,
+  ) {
+    let known = (_: number) => {};
+    const announced = new Promise<number>((resolve) => {
+      known = resolve;
+    });
+    this.whole = from instanceof URL ? this.fetch(from, known) : this.take(from);
+    this.size = Promise.race([announced, this.whole.then(() => this.bytes.byteLength)]);
+    // Whoever reads is told; a file that nobody reads may fail.
+    this.size.catch(() => {});
+  }
+
+  async read(begin: number, end: number): Promise<Uint8Array> {
+    await this.size;
+    while (this.arrived < end) await Promise.race([this.news, this.whole]);
+    return this.bytes.subarray(begin, end);
+  }
+
+  private async take(data: Blob | Binary): Promise<void> {
+    const bytes = bytesOf(data);
+    this.settle(bytes instanceof Uint8Array ? bytes : new Uint8Array(await bytes.arrayBuffer()));
+  }
+
+  private async fetch(url: URL, known: (size: number) => void): Promise<void> {
+    try {
+      if (url.protocol === "data:") this.settle(dataBytes(url.href));
+      else if (url.protocol === "file:") this.settle(await platform.readFile(url));
+      else await this.download(url, known);
+    } catch (cause) {
+      this.signal.throwIfAborted();
+      const reasons = [cause, (cause as Error).cause].filter((error) => error instanceof Error).map((error) => error.message);
+      const where = url.protocol === "data:" ? "its data: URL" : url.origin === "null" ? url.href : url.origin + url.pathname;
+      throw new CheckpointError(`${this.name}: cannot be read from ${where}: ${reasons.join(": ")} (${REMEDY})`, { cause });
+    }
+  }
+
+  private async download(url: URL, known: (size: number) => void): Promise<void> {
+    const controller = new AbortController();
+    const unfollow = follow(controller, [this.signal]);
+    const stalled = () => controller.abort(new Error(`no byte for ${UrlSource.stallMs / 1000} s`));
+    let timer = setTimeout(stalled, UrlSource.stallMs);
+    try {
+      const { ok, status, headers, body } = await fetch(url, { signal: controller.signal });
+      if (!ok) throw new Error(`HTTP status ${status}`);
+      // What development servers answer for a file that they do not have.
+      if (/^text\/html/i.test(headers.get("content-type") ?? "")) throw new Error("the server sent a web page");
+      // Of a compressed body this would be another number. Across origins a page cannot see that it is compressed: servers compress text, not weights.
+      const announced = headers.has("content-encoding") ? null : headers.get("content-length");
+      const streamed = announced !== null && this.name.endsWith(".safetensors");
+      const most = streamed ? Number(announced) : MAX_BYTES;
+      if (streamed) {
+        this.bytes = new Uint8Array(most);
+        known(most);
+      }
+      const parts: Uint8Array<ArrayBuffer>[] = [];
+      let count = 0;
+      const reader = body?.getReader();
+      for (let part = await reader?.read(); part && !part.done; part = await reader!.read()) {
+        if (count + part.value.byteLength > most) throw new Error(`the server sent more than the ${most} bytes that it announced`);
+        if (streamed) this.bytes.set(part.value, count);
+        else parts.push(part.value);
+        count += part.value.byteLength;
+        if (streamed) this.advance(count);
+        clearTimeout(timer);
+        timer = setTimeout(stalled, UrlSource.stallMs);
+      }
+      if (!streamed) this.settle(new Uint8Array(await new Blob(parts).arrayBuffer()));
+      else if (count < most) throw new Error(`the server's answer ended after ${count} of ${most} bytes`);
+    } finally {
+      clearTimeout(timer);
+      unfollow();
+      controller.abort();
+    }
+  }
+
+  private settle(bytes: Uint8Array): void {
+    this.bytes = bytes;
+    this.advance(bytes.byteLength);
+  }
+
+  private advance(arrived: number): void {
+    this.arrived = arrived;
+    this.tell();
+    this.news = this.nextNews();
+  }
+
+  private nextNews(): Promise<void> {
+    return new Promise((resolve) => {
+      this.tell = resolve;
+    });
+  }
+}
+
+/** Decoded here: a page's content security policy may forbid to fetch it. */
+function dataBytes(url: string): Uint8Array {
+  const [, kind, text] = /^data:([^,]*),(.*)$/s.exec(url)!;
+  const decoded = decodeURIComponent(text!);
+  return kind!.endsWith(";base64") ? Uint8Array.from(atob(decoded), (char) => char.charCodeAt(0)) : new TextEncoder().encode(decoded);
+}
