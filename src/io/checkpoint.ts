@@ -17,7 +17,7 @@ import { type CheckpointSource, openSource } from "./open.js";
 import { bufferPieces, NaNCount, type Piece, readPieces, weightPieces } from "./pieces.js";
 import { checkStreaming, ThreadReader } from "./reader.js";
 import { collect, findShards, readFile, readShard, type Shard, type ShardIndex, type StoredTensor, shardSizes } from "./shards.js";
-import type { OpenOptions, Source } from "./source.js";
+import { hintOf, type OpenOptions, type Source } from "./source.js";
 
 /** How far loading has come, over all files and, for hub ids, the download before it. */
 export interface Progress {
@@ -166,7 +166,7 @@ async function readCheckpoint(source: Source, options: LoadOptions): Promise<Che
   const survey = await surveyCheckpoint(source, options);
   options.signal?.throwIfAborted();
   const { build, threads = "auto", onKernel, onWarning } = options;
-  const rt = await Runtime.create(build, { threads, shared: streamed, onWarning });
+  const rt = await Runtime.create(build, { threads, shared: streamed, bytes: survey.memoryBytes, onWarning });
   rt.onKernel = onKernel;
   try {
     return await (streamed ? fillStreamed : fill)(source, survey, rt, options);
@@ -189,6 +189,8 @@ interface Survey {
   readonly stamps: ReadonlyMap<string, string>;
   /** What streamed weights may take. */
   readonly budgetBytes: number;
+  /** What weights take in memory. */
+  readonly memoryBytes: number;
 }
 
 /** Reads and checks everything but the weights, and downloads them where the source keeps copies. */
@@ -221,13 +223,14 @@ async function surveyCheckpoint(source: Source, options: LoadOptions): Promise<S
   const specs = weights.map(({ spec }) => spec);
   const bufferBytes = buffers.reduce((sum, { begin, end }) => sum + end - begin, 0);
   const budgetBytes = streamed ? budgetOf(weights, limit, options) : 0;
-  if (!streamed) checkFit(residentBytes(specs, dtype) + bufferBytes, limit, dtype);
+  const memoryBytes = streamed ? budgetBytes : residentBytes(specs, dtype);
+  if (!streamed) checkFit(memoryBytes + bufferBytes, limit, dtype);
 
   for (const file of TEXT_FILES) {
     const bytes = await readFile(source, file, signal);
     if (bytes) files.set(file, bytes.slice());
   }
-  return { config, files, shards, index, weights, buffers, progress, stamps, budgetBytes };
+  return { config, files, shards, index, weights, buffers, progress, stamps, budgetBytes, memoryBytes };
 }
 
 /** Makes room for the weights and reads them, file by file from beginning to end. */
@@ -303,7 +306,9 @@ async function readConfig(source: Source, files: Map<string, Uint8Array>, { conf
   if (config) return isConfig(config) ? config : parseConfig(config, onWarning);
   const bytes = await readFile(source, CONFIG_FILE, signal);
   if (!bytes) {
-    throw new CheckpointError(`${source.name}: ${CONFIG_FILE}: missing (give a checkpoint's directory; one file needs the config option)`);
+    throw new CheckpointError(
+      `${source.name}: ${CONFIG_FILE}: missing (give a checkpoint's directory; one file needs the config option${hintOf(source)})`,
+    );
   }
   files.set(CONFIG_FILE, bytes.slice());
   return parseConfig(decodeJson(bytes, CONFIG_FILE, { nonFinite: true }), onWarning);

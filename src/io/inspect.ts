@@ -6,7 +6,7 @@ import { decodeJson } from "./json.js";
 import { match } from "./match.js";
 import { type CheckpointSource, openSource } from "./open.js";
 import { collect, findShards, readFile, readShard, type Shard } from "./shards.js";
-import type { OpenOptions, Source } from "./source.js";
+import { hintOf, type OpenOptions, type Source } from "./source.js";
 import { isTokenizer, TOKENIZER_FILES } from "./text-files.js";
 
 /** What the headers of a checkpoint say; no weight has been read. */
@@ -44,7 +44,7 @@ export async function inspectCheckpoint(source: CheckpointSource, options: OpenO
   const from = await openSource(source, options);
   try {
     const bytes = await readFile(from, CONFIG_FILE, signal);
-    if (!bytes) throw new CheckpointError(`${from.name}: ${CONFIG_FILE}: missing (is this a checkpoint's directory?)`);
+    if (!bytes) throw new CheckpointError(`${from.name}: ${CONFIG_FILE}: missing (is this a checkpoint's directory?${hintOf(from)})`);
     const model = graph(parseConfig(decodeJson(bytes, CONFIG_FILE, { nonFinite: true }), onWarning));
     const { files: names, index } = await findShards(from, signal);
     const files: InspectedFile[] = [];

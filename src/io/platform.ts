@@ -13,10 +13,20 @@ export const platform: Platform = {
       );
     }
     if (localFilesOnly) throw new CheckpointError(`${text}: expected files, got a relative URL (localFilesOnly is set)`);
-    const base = globalThis.location?.href;
+    const { document, location } = globalThis;
+    // As `fetch` does it. A worker made from a Blob has no path of its own, but an origin.
+    const base = document?.baseURI ?? location?.href.replace(/^blob:(https?:\/\/[^/]+).*/, "$1");
+    if (base && base !== location?.href && !document && !text.startsWith("/")) {
+      throw new CheckpointError(
+        `"${text}": expected an absolute URL, got a relative one in a worker that was made from a Blob, which has no address to resolve it against (post new URL("${text}", location.href).href from the page)`,
+      );
+    }
     if (!text || !base || !URL.canParse(text, base))
       throw new CheckpointError(`"${text}": expected a URL, files or bytes, got something else`);
-    return HttpSource.at(new URL(text, base).href);
+    const hint = document
+      ? `"${text}" is relative to the page, ${withoutQuery(base)}`
+      : `"${text}" is relative to the worker's script, ${withoutQuery(base)}: post new URL("${text}", location.href).href from the page`;
+    return Object.assign(HttpSource.at(new URL(text, base).href), { hint });
   },
 
   /** Of engines that are no browser some can. */
@@ -28,3 +38,7 @@ export const platform: Platform = {
     throw new CheckpointError(`${path}: there is no file system here (without a destination the files are returned)`);
   },
 };
+
+function withoutQuery(url: string): string {
+  return url.replace(/[?#].*/s, "");
+}

@@ -105,8 +105,8 @@ export class ThreadReader implements Reads {
     }
   }
 
-  dispose(): void {
-    this.thread.stop();
+  dispose(): Promise<unknown> | undefined {
+    return this.thread.stop();
   }
 
   private error(file: string, reason: string): CheckpointError {

@@ -1,7 +1,7 @@
 import { CheckpointError, formatBytes } from "../runtime/errors.js";
 import { decodeJson, isObject } from "./json.js";
 import { type Header, headerBytes, PREFIX_BYTES, parseHeader, type TensorEntry } from "./safetensors.js";
-import { isPlainName, type Source } from "./source.js";
+import { hintOf, isPlainName, type Source } from "./source.js";
 
 export const SINGLE_FILE = "model.safetensors";
 export const INDEX_FILE = "model.safetensors.index.json";
@@ -63,7 +63,7 @@ export async function findShards(source: Source, signal?: AbortSignal): Promise<
         ? "weights in another format"
         : "neither";
   throw new CheckpointError(
-    `${source.name}: expected ${SINGLE_FILE} or ${INDEX_FILE}, got ${found} (save the model with transformers' save_pretrained)`,
+    `${source.name}: expected ${SINGLE_FILE} or ${INDEX_FILE}, got ${found} (save the model with transformers' save_pretrained${hintOf(source)})`,
   );
 }
 

@@ -62,6 +62,11 @@ export interface Platform {
   readFile(url: URL): Promise<Uint8Array>;
 }
 
+/** The source's hint, to be put at the end of a remedy. */
+export function hintOf({ hint }: Source): string {
+  return hint === undefined ? "" : `; ${hint}`;
+}
+
 /** A hub id: `org/name`. */
 export function isHubId(text: string): boolean {
   return /^[\w][\w.-]*\/[\w][\w.-]*$/.test(text);

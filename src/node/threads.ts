@@ -19,5 +19,5 @@ export function startThread(source: string, data: object, onEnd: (reason: string
   worker.on("error", ({ message }) => onEnd(message));
   worker.on("exit", (code) => onEnd(`exit code ${code}`));
   worker.unref();
-  return { post: (message) => worker.postMessage(message), stop: () => void worker.terminate() };
+  return { post: (message) => worker.postMessage(message), stop: () => worker.terminate() };
 }

@@ -30,11 +30,15 @@ export class Heap {
   private sizes = new Map<number, number>();
   /** Freed blocks by size, not yet merged with their neighbours: a pass asks for the same sizes again and again. */
   private waiting = new Map<number, number[]>();
-  private top = PAGE;
+  private top: number;
 
-  /** @param shared whether several threads use the memory */
-  constructor(shared = false) {
-    this.memory = newMemory(shared);
+  /**
+   * @param shared whether several threads use the memory
+   * @param bytes that will be needed, as far as that is known
+   */
+  constructor(shared = false, bytes = 0) {
+    this.memory = (shared && reusedMemory(bytes)) || newMemory(shared);
+    this.top = this.memory.buffer.byteLength;
     [this.floats, this.words] = views(this.memory);
   }
 
@@ -130,6 +134,35 @@ export class Heap {
       `${where}: needs ${formatBytes(size)} more, ${formatBytes(this.used)} are in use and wasm32 holds ${formatBytes(MAX_BYTES)} at most (a smaller model, bf16 weights, a shorter context, or dispose() what is no longer needed)`,
     );
   }
+}
+
+/**
+ * Shared memories that nobody uses any more and that the engine has not collected. V8 does not count shared memory, so it collects them late:
+ * without reuse, a process that loads and disposes models would grow by one model each time. The references are weak: nothing is kept for later.
+ */
+const unused = new Set<WeakRef<WebAssembly.Memory>>();
+
+/** A memory of at most this size is reused for anything; a larger one only where at least half of it is needed, because memories never shrink. */
+const SMALL_BYTES = 64 << 20;
+
+/** Offers a memory to later heaps. No thread may use it any more. */
+export function recycle(memory: SharedMemory): void {
+  if (!(memory.buffer instanceof ArrayBuffer)) unused.add(new WeakRef(memory));
+}
+
+/** The largest unused memory that is not too large for `bytes`, all zero like a new one. */
+function reusedMemory(bytes: number): WebAssembly.Memory | undefined {
+  let found: { reference: WeakRef<WebAssembly.Memory>; memory: WebAssembly.Memory } | undefined;
+  for (const reference of unused) {
+    const memory = reference.deref();
+    const size = memory?.buffer.byteLength ?? 0;
+    if (!memory) unused.delete(reference);
+    else if (size <= Math.max(SMALL_BYTES, 2 * bytes) && size > (found?.memory.buffer.byteLength ?? 0)) found = { reference, memory };
+  }
+  if (!found) return undefined;
+  unused.delete(found.reference);
+  new Uint8Array(found.memory.buffer).fill(0);
+  return found.memory;
 }
 
 /** Seen as an ArrayBuffer even where it is shared: nothing here depends on which it is. */

@@ -92,14 +92,15 @@ export class Pool {
     return false;
   }
 
-  /** Ends the threads. */
-  dispose(): void {
-    if (this.state === "running") {
-      Atomics.store(this.job.words, Word.quit, 1);
-      this.publish(0);
-      for (const worker of this.workers) worker.stop();
-    }
+  /** Ends the threads. @returns what settles when none uses the memory any more, if that can be known */
+  dispose(): Promise<unknown> | undefined {
+    const { state, workers } = this;
     this.state = "disposed";
+    if (state !== "running") return Promise.resolve();
+    Atomics.store(this.job.words, Word.quit, 1);
+    this.publish(0);
+    const ends = workers.map((worker) => worker.stop());
+    return ends.includes(undefined) ? undefined : Promise.all(ends);
   }
 
   private publish(pieces: number): void {

@@ -1,7 +1,7 @@
 import { is } from "valibot";
 import { cannotShare, canShare, cores } from "#threads";
 import { InputError, LightningError, ShapeError } from "./errors.js";
-import { Heap, type SharedMemory } from "./memory.js";
+import { Heap, recycle, type SharedMemory } from "./memory.js";
 import { threadNumber } from "./options.js";
 import { Pool } from "./pool.js";
 import type { Tape } from "./tape.js";
@@ -24,6 +24,8 @@ export interface RuntimeOptions {
   threads?: number | "auto";
   /** Makes the memory shared even for one thread, so that another one can read files into it (false). */
   shared?: boolean;
+  /** Bytes that will be needed, as far as that is known (0): a memory left by a disposed runtime is reused if it is not much larger. */
+  bytes?: number;
   /** Told, once, if there is only one thread where more were asked for. */
   onWarning?: (message: string) => void;
 }
@@ -31,8 +33,14 @@ export interface RuntimeOptions {
 /** `"auto"` takes no more than this: what more of them bring has not been measured. */
 const MOST_AUTO_THREADS = 8;
 
+/** Threads that use a runtime's memory. */
+interface Threads {
+  /** @returns what settles when they have ended, if that can be known */
+  dispose(): Promise<unknown> | undefined;
+}
+
 /** Threads end with the runtime that they belong to, even one that is dropped without `dispose`. */
-const abandoned = new FinalizationRegistry<{ dispose(): void }>((threads) => threads.dispose());
+const abandoned = new FinalizationRegistry<Threads>((threads) => void threads.dispose());
 
 /**
  * One wasm instance with its memory: what a model, its caches and its scratch live in.
@@ -49,7 +57,7 @@ export class Runtime {
   private readonly held = new Set<number>();
   private scratch = { ptr: 0, bytes: 0, each: 0 };
   /** Threads that use the memory. */
-  private readonly owned: { dispose(): void }[] = [];
+  private readonly owned: Threads[] = [];
   /** What is to be done when a scope ends, by scope. */
   private readonly endings = new Map<number[], (() => void)[]>();
   /** Told of every kernel call that an op makes, if set: for profiles. */
@@ -67,10 +75,10 @@ export class Runtime {
    * @throws {InputError} threads that are no number of threads
    */
   static async create(build: Build | "auto" = "auto", options: RuntimeOptions = {}): Promise<Runtime> {
-    const { threads = 1, shared = false, onWarning = () => {} } = options;
+    const { threads = 1, shared = false, bytes = 0, onWarning = () => {} } = options;
     const count = threadCount(threads, shared, onWarning);
     const picked = await compile(build, shared || count > 1);
-    const heap = new Heap(shared || count > 1);
+    const heap = new Heap(shared || count > 1, bytes);
     const kernels = link(picked.module, heap);
     const pool = count > 1 ? new Pool(count, picked.module, kernels, heap, onWarning) : undefined;
     const runtime = new Runtime(picked.build, { kernels, heap, pool });
@@ -271,7 +279,7 @@ export class Runtime {
   }
 
   /** Ends threads when the memory is given back, or the runtime is dropped; they must not refer to it. @internal */
-  own(threads: { dispose(): void }): void {
+  own(threads: Threads): void {
     this.owned.push(threads);
     abandoned.register(this, threads, this);
   }
@@ -279,8 +287,10 @@ export class Runtime {
   /** Gives the memory back. Tensors of this runtime are dead afterwards. */
   dispose(): void {
     abandoned.unregister(this);
+    const heap = this.live?.heap;
     this.live = undefined;
-    for (const threads of this.owned.splice(0)) threads.dispose();
+    const ends = this.owned.splice(0).map((threads) => threads.dispose());
+    if (heap && !ends.includes(undefined)) void Promise.all(ends).then(() => recycle(heap.memory));
   }
 
   [Symbol.dispose](): void {

@@ -56,7 +56,7 @@ export async function initialCheckpoint(config: Config | Record<string, unknown>
   if (bytes > MAX_BYTES) {
     throw new MemoryError(`create: the weights need ${formatBytes(bytes)}, wasm32 holds ${formatBytes(MAX_BYTES)} (a smaller model)`);
   }
-  const rt = await Runtime.create(build, { threads, onWarning });
+  const rt = await Runtime.create(build, { threads, bytes, onWarning });
   rt.onKernel = onKernel;
   try {
     const weights = new ResidentWeights(rt);

@@ -1,0 +1,153 @@
+import { readFileSync } from "node:fs";
+import { createServer, type RequestListener, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { gzipSync } from "node:zlib";
+import { files as bundled } from "lightning-m1/model";
+import { afterEach, expect, onTestFinished, test } from "vitest";
+import { CheckpointError, inspectCheckpoint, MiniMaxM1 } from "../../src/index.js";
+import { UrlSource } from "../../src/io/urls.js";
+
+const folder = fileURLToPath(new URL("../golden/m1-tiny/", import.meta.url));
+const bytesOf = (name: string) => readFileSync(folder + name);
+const names = ["config.json", "model.safetensors"];
+const weights = bytesOf("model.safetensors");
+
+/** A server of the golden model under other names, as a bundler gives them; `answer` takes over the weights. */
+async function serve(answer?: (response: ServerResponse) => void): Promise<{ files: Map<string, URL>; requests: string[] }> {
+  const requests: string[] = [];
+  const listener: RequestListener = (request, response) => {
+    requests.push(request.url!);
+    const name = /([^/]+)-hash(\.\w+)/.exec(request.url!)!.slice(1).join("");
+    if (answer && name === "model.safetensors") return answer(response);
+    const bytes = bytesOf(name);
+    response.writeHead(200, { "content-length": bytes.length }).end(bytes);
+  };
+  const server = createServer(listener);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}/assets/`;
+  return { files: new Map(names.map((name) => [name, new URL(name.replace(".", "-hash.") + "?v=1", base)])), requests };
+}
+
+const { stallMs } = UrlSource;
+afterEach(() => {
+  UrlSource.stallMs = stallMs;
+});
+
+async function logitsOf(model: MiniMaxM1): Promise<number[]> {
+  const { logits } = model.forward([[1, 2, 3]], { logits: "last" });
+  model.dispose();
+  return [...logits];
+}
+const expected = await MiniMaxM1.load(folder, { build: "simd", threads: 1 }).then(logitsOf);
+const load = (files: Parameters<typeof MiniMaxM1.load>[0], options: object = {}) =>
+  MiniMaxM1.load(files, { build: "simd", threads: 1, ...options });
+
+test("every file is requested once, as a whole, under whatever name it has there", async () => {
+  const { files, requests } = await serve();
+  expect(await load(files).then(logitsOf)).toEqual(expected);
+  expect(requests.sort()).toEqual(["/assets/config-hash.json?v=1", "/assets/model-hash.safetensors?v=1"]);
+});
+
+test("progress is told while the weights arrive", async () => {
+  const half = weights.length >> 1;
+  let go = () => {};
+  const gone = new Promise<void>((resolve) => {
+    go = resolve;
+  });
+  // The second half is not sent before progress has come half way.
+  const { files } = await serve(async (response) => {
+    response.writeHead(200, { "content-length": weights.length }).write(weights.subarray(0, half));
+    await gone;
+    response.end(weights.subarray(half));
+  });
+  const fractions: number[] = [];
+  const onProgress = ({ fraction }: { fraction: number }) => {
+    fractions.push(fraction);
+    if (fraction > 0.3) go();
+  };
+  expect(await load(files, { onProgress }).then(logitsOf)).toEqual(expected);
+  expect(fractions.at(-1)).toBe(1);
+  expect(fractions).toEqual([...fractions].sort((a, b) => a - b));
+});
+
+test("compressed files, files without a length, data: and file: URLs, blob: URLs, and bytes beside them", async () => {
+  const compressed = await serve((response) => {
+    const body = gzipSync(weights);
+    response.writeHead(200, { "content-encoding": "gzip", "content-length": body.length }).end(body);
+  });
+  const endless = await serve((response) => {
+    response.write(weights.subarray(0, 1000));
+    response.end(weights.subarray(1000));
+  });
+  const blob = new URL(URL.createObjectURL(new Blob([weights])));
+  const data = (type: string, name: string) => new URL(`data:${type};base64,${bytesOf(name).toString("base64")}`);
+  const sources = [
+    compressed.files,
+    endless.files,
+    { "config.json": data("application/json", "config.json"), "model.safetensors": data("application/octet-stream", "model.safetensors") },
+    {
+      "config.json": new URL(`data:,${encodeURIComponent(bytesOf("config.json").toString())}`),
+      "model.safetensors": pathToFileURL(`${folder}model.safetensors`),
+    },
+    { "config.json": bytesOf("config.json"), "model.safetensors": blob },
+    { "config.json": new Blob([bytesOf("config.json")]), "model.safetensors": pathToFileURL(`${folder}model.safetensors`) },
+  ];
+  for (const source of sources) expect(await load(source).then(logitsOf)).toEqual(expected);
+});
+
+test.each<[string, (response: ServerResponse) => void, RegExp]>([
+  ["a status", (response) => response.writeHead(404).end(), /HTTP status 404 \(check the address.*dist\/standalone\/model\)/],
+  ["a page in its place", (response) => response.writeHead(200, { "content-type": "text/html" }).end("<!doctype html>"), /sent a web page/],
+  ["a connection that breaks off", (response) => response.writeHead(200, { "content-length": 10_000 }).destroy(), /cannot be read/],
+  [
+    "a server that falls silent",
+    (response) => {
+      UrlSource.stallMs = 50;
+      response.writeHead(200, { "content-length": weights.length }).write(weights.subarray(0, 5000));
+    },
+    /no byte for 0.05 s/,
+  ],
+])("%s is an error that names file and address", async (_, answer, reason) => {
+  const { files } = await serve(answer);
+  const error = await load(files).catch((error: unknown) => error);
+  expect(error).toBeInstanceOf(CheckpointError);
+  expect((error as Error).message).toMatch(reason);
+  expect((error as Error).message).toMatch(/^model\.safetensors: cannot be read from http:\/\/127\.0\.0\.1:\d+\/assets\/model-hash\.safetensors: /);
+});
+
+test("a signal ends it with its own reason, while nothing arrives", async () => {
+  const controller = new AbortController();
+  const reason = new Error("enough");
+  const { files } = await serve(() => controller.abort(reason));
+  await expect(load(files, { signal: controller.signal })).rejects.toBe(reason);
+});
+
+test("localFilesOnly forbids addresses of other machines, and only these", async () => {
+  const { files, requests } = await serve();
+  await expect(load(files, { localFilesOnly: true })).rejects.toThrow(/localFilesOnly/);
+  expect(requests).toEqual([]);
+  const local = new Map(names.map((name) => [name, pathToFileURL(folder + name)]));
+  expect(await load(local, { localFilesOnly: true }).then(logitsOf)).toEqual(expected);
+});
+
+test("streamed weights come from files at addresses too", async () => {
+  const { files } = await serve();
+  expect(await load(files, { residency: "streamed" }).then(logitsOf)).toEqual(expected);
+});
+
+test("files of other kinds are refused", async () => {
+  const source = { "config.json": new URL("data:,{}"), "model.safetensors": 5 } as never;
+  await expect(load(source)).rejects.toThrow(/^source: model\.safetensors: expected .* URL.* got number$/);
+});
+
+test("lightning-m1/model names the files of the bundled model, which load and can be inspected", async () => {
+  expect([...bundled.keys()]).toEqual(["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"]);
+  using model = await load(bundled);
+  expect(model.tokenizer).toBeDefined();
+  expect((await inspectCheckpoint(bundled)).graph.parameterCount).toBe(model.parameters);
+});
