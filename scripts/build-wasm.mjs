@@ -36,7 +36,10 @@ for (const target of targets) {
   }
   const packed = deflateSync(readFileSync(join(out, `${target}.wasm`)), { level: 9 }).toString("base64");
   writeFileSync(join(out, `${target}.packed.js`), `export default "${packed}";\n`);
-  writeFileSync(join(out, `${target}.packed.d.ts`), "/** zlib's format, in base64. */\ndeclare const packed: string;\nexport default packed;\n");
+  writeFileSync(
+    join(out, `${target}.packed.d.ts`),
+    "/** zlib's format, in base64. */\ndeclare const packed: string;\nexport default packed;\n",
+  );
 }
 // The kernels' signatures alone, and constants as numbers, as an interface: the compiler's own file also declares how to instantiate a module.
 const signatures = readFileSync(join(out, "simd.d.ts"), "utf8");

@@ -40,7 +40,10 @@ export async function rollouts(
   const { maxTokens = Number.POSITIVE_INFINITY } = options;
   const inputs = prompts.flatMap((prompt) => Array.from({ length: groupSize }, () => prompt));
   const responses = inputs.map(() => ({ ids: [] as number[], text: "", logp: [] as number[], stop: undefined as StopReason | undefined }));
-  for await (const { index, id, text, logprob, stop } of model.generateBatch(inputs, { ...options, temperature: options.temperature ?? 1 })) {
+  for await (const { index, id, text, logprob, stop } of model.generateBatch(inputs, {
+    ...options,
+    temperature: options.temperature ?? 1,
+  })) {
     const response = responses[index];
     if (!response || response.stop || response.ids.length >= maxTokens) {
       throw new InputError(

@@ -30,7 +30,7 @@ async function serve(answer?: (response: ServerResponse) => void): Promise<{ fil
     server.close();
   });
   const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}/assets/`;
-  return { files: new Map(names.map((name) => [name, new URL(name.replace(".", "-hash.") + "?v=1", base)])), requests };
+  return { files: new Map(names.map((name) => [name, new URL(`${name.replace(".", "-hash.")}?v=1`, base)])), requests };
 }
 
 const { stallMs } = UrlSource;
@@ -117,7 +117,9 @@ test.each<[string, (response: ServerResponse) => void, RegExp]>([
   const error = await load(files).catch((error: unknown) => error);
   expect(error).toBeInstanceOf(CheckpointError);
   expect((error as Error).message).toMatch(reason);
-  expect((error as Error).message).toMatch(/^model\.safetensors: cannot be read from http:\/\/127\.0\.0\.1:\d+\/assets\/model-hash\.safetensors: /);
+  expect((error as Error).message).toMatch(
+    /^model\.safetensors: cannot be read from http:\/\/127\.0\.0\.1:\d+\/assets\/model-hash\.safetensors: /,
+  );
 });
 
 test("a signal ends it with its own reason, while nothing arrives", async () => {

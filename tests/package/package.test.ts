@@ -1,22 +1,13 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, extname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { chromium } from "playwright";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { browser, evaluateInPage, installPackage, manifest, type Project, root, serveFolders } from "../support/installed.js";
 
-const root = fileURLToPath(new URL("../..", import.meta.url));
 const golden = join(root, "tests/golden/m1-blocks");
-const browser = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(
-  (path) => path && existsSync(path),
-);
-
-const project = mkdtempSync(join(tmpdir(), "lightning-m1-"));
-const installed = join(project, "node_modules/lightning-m1");
-const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+const installation: Project = installPackage();
+const { folder: project, installed } = installation;
 
 /** Runs one forward pass in whatever bundler or engine it finds itself; the same numbers are expected from all. */
 const entry = `
@@ -41,49 +32,33 @@ function checkpoint(): Record<string, Uint8Array> {
 
 let expected: Result;
 
-// What "npm install" of the tarball leaves behind, without a registry: the packed files, and the dependencies of this checkout.
 beforeAll(async () => {
-  const [{ filename }] = JSON.parse(
-    execFileSync("npm", ["pack", "--json", "--ignore-scripts", "--pack-destination", project], {
-      cwd: root,
-      encoding: "utf8",
-      stdio: ["ignore", "pipe", "ignore"],
-    }),
-  );
-  mkdirSync(installed, { recursive: true });
-  execFileSync("tar", ["-xzf", join(project, filename), "-C", installed, "--strip-components=1"]);
-  for (const name of Object.keys(manifest.dependencies)) {
-    mkdirSync(dirname(join(project, "node_modules", name)), { recursive: true });
-    symlinkSync(join(root, "node_modules", name), join(project, "node_modules", name), "dir");
-  }
-  writeFileSync(join(project, "package.json"), JSON.stringify({ name: "empty", private: true, type: "module" }));
-  writeFileSync(join(project, "entry.js"), entry);
-  expected = await (await import(pathToFileURL(join(project, "entry.js")).href)).run(checkpoint());
+  expected = await (await import(pathToFileURL(installation.write("entry.js", entry)).href)).run(checkpoint());
 }, 120_000);
 
-afterAll(() => rmSync(project, { recursive: true, force: true }));
+afterAll(() => installation.remove());
 
 test("the tarball holds what is exported and nothing of the sources", () => {
   const files = readdirSync(installed, { recursive: true, encoding: "utf8" });
   expect(files).toContain("LICENSE");
   expect(files.filter((file) => /^(src|tests|assembly|build)\b/.test(file))).toEqual([]);
-  // Besides two models, which only who asks for them reads: the one in the box, and the one that reinforcement learning begins with.
-  expect(files).toContain("dist/model.js");
-  expect(readFileSync(join(installed, "dist/model.js")).length).toBeLessThan(11_000_000);
+  // One model, which is fetched or read by who asks for it.
+  expect(files.filter((file) => file.endsWith(".safetensors"))).toEqual(["dist/standalone/model/model.safetensors"]);
+  expect(readFileSync(installation.tarball).length).toBeLessThan(7_000_000);
   const size = files
-    .filter((file) => file !== "dist/model.js" && !file.endsWith(".safetensors"))
+    .filter((file) => !file.endsWith(".safetensors"))
     .map((file) => join(installed, file))
     .filter((file) => extname(file))
     .reduce((sum, file) => sum + readFileSync(file).length, 0);
   expect(size).toBeLessThan(2_700_000);
 });
 
-test("what the example of reinforcement learning begins with is in the tarball", () => {
-  const example = join(installed, "examples/cispo-tiny.json");
-  const { model } = JSON.parse(readFileSync(example, "utf8"));
-  expect(readdirSync(join(dirname(example), model))).toEqual(
-    expect.arrayContaining(["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"]),
-  );
+test("the folder that pages are told to copy is whole: script, model, licences", () => {
+  const files = readdirSync(join(installed, "dist/standalone"), { recursive: true, encoding: "utf8" });
+  const model = ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"].map((name) => `model/${name}`);
+  expect(files).toEqual(expect.arrayContaining(["lightning-m1.js", "LICENSES.txt", "model/index.js", ...model]));
+  const licences = readFileSync(join(installed, "dist/standalone/LICENSES.txt"), "utf8");
+  for (const name of ["valibot", "@huggingface/jinja", "@huggingface/tokenizers", "pure-rand"]) expect(licences).toContain(`${name}\n\n`);
 });
 
 test("links of the pages in the tarball lead into the tarball", () => {
@@ -185,39 +160,61 @@ describe.each(Object.entries(bundlers))("bundled by %s", (name, bundle) => {
   });
 
   test.runIf(browser)("runs in Chromium", async () => {
-    const page = await serve(out);
-    const instance = await chromium.launch({
-      executablePath: browser!,
-      args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-    });
+    const { server, url } = await serveFolders({ "/": out, "/golden/": golden });
     try {
-      const tab = await instance.newPage();
-      await tab.goto(page.url);
-      // As text: the page gets it as it stands, not as the test runner would rewrite it.
-      const result = await tab.evaluate(`(async () => {
-        const { run } = await import("/entry.js");
-        const names = ["config.json", "model.safetensors"];
-        const files = await Promise.all(names.map(async (name) => [name, await (await fetch("/golden/" + name)).blob()]));
-        return run(Object.fromEntries(files));
-      })()`);
+      const result = await evaluateInPage(
+        url,
+        `(async () => {
+          const { run } = await import("/entry.js");
+          const names = ["config.json", "model.safetensors"];
+          const files = await Promise.all(names.map(async (name) => [name, await (await fetch("/golden/" + name)).blob()]));
+          return run(Object.fromEntries(files));
+        })()`,
+      );
       expect(result).toEqual(expected);
     } finally {
-      await instance.close();
-      page.server.close();
+      server.close();
     }
   });
 });
 
-async function serve(folder: string): Promise<{ server: Server; url: string }> {
-  const server = createServer((request, response) => {
-    const path = new URL(request.url ?? "/", "http://localhost").pathname;
-    if (path === "/") return void response.setHeader("content-type", "text/html").end("<!doctype html><title>bundle</title>");
-    const file = path.startsWith("/golden/") ? join(golden, path.slice(8)) : join(folder, path);
-    if (!existsSync(file)) return void response.writeHead(404).end();
-    response.setHeader("content-type", file.endsWith(".js") ? "text/javascript" : "application/octet-stream").end(readFileSync(file));
+/** Minified and bundled by esbuild, the most that an import may cost, in bytes; what is loaded later, when it is needed, does not count. */
+const BUDGETS: [names: string, from: string, bytes: number][] = [
+  ["graph", "lightning-m1", 32_000],
+  ["ReasoningSplitter", "lightning-m1", 20_000],
+  ["RemoteModel", "lightning-m1/remote", 55_000],
+  ["MiniMaxM1", "lightning-m1", 175_000],
+];
+
+test.each(BUDGETS)("import { %s } from %s costs less than %i bytes", async (names, from, bytes) => {
+  const { build } = await import("esbuild");
+  const contents = `import { ${names} } from "${from}"; console.log(${names});`;
+  const options = { bundle: true, minify: true, splitting: true, write: false, format: "esm", logLevel: "error" } as const;
+  const { outputFiles } = await build({ stdin: { contents, resolveDir: project }, outdir: join(project, "budget"), ...options });
+  const entry = outputFiles.find(({ path }) => path.endsWith("stdin.js"))!;
+  expect(entry.contents.length).toBeLessThan(bytes);
+});
+
+test("errors keep their names in minified code", async () => {
+  const { build } = await import("esbuild");
+  const contents = `import * as library from "lightning-m1"; export const names = Object.entries(library)
+    .filter(([name]) => name.endsWith("Error")).map(([name, Class]) => [name, new Class("").name]);`;
+  const outfile = join(project, "errors.js");
+  await build({ stdin: { contents, resolveDir: project }, bundle: true, minify: true, format: "esm", platform: "node", outfile });
+  const { names } = await import(pathToFileURL(outfile).href);
+  expect(names.length).toBeGreaterThan(7);
+  for (const [exported, own] of names) expect(own).toBe(exported);
+});
+
+const optionEntries = ["ops", "train", "rl", "analysis", "serve", "remote"];
+
+/** The exported types of options, as `entry.Name`. */
+function optionTypes(): string[] {
+  return ["main", ...optionEntries].flatMap((entry) => {
+    const declared = readFileSync(join(installed, `dist/node/${entry === "main" ? "index" : entry}.d.ts`), "utf8");
+    const exported = declared.slice(declared.lastIndexOf("export {"));
+    return [...new Set([...exported.matchAll(/\b[A-Z]\w*Options\b/g)].map(([name]) => `${entry}.${name}`))];
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return { server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/` };
 }
 
 describe("the types, with nothing skipped, in a strict project", () => {
@@ -225,6 +222,8 @@ describe("the types, with nothing skipped, in a strict project", () => {
     import { MiniMaxM1, graph, minimaxM1, type LanguageModel, type TokenIds } from "lightning-m1";
     import { Runtime, matmul } from "lightning-m1/ops";
     import { RemoteModel } from "lightning-m1/remote";
+    ${optionEntries.map((name) => `import * as ${name} from "lightning-m1/${name}";`).join(" ")}
+    import * as main from "lightning-m1";
     const models: LanguageModel[] = [await RemoteModel.connect("http://host/v1"), await MiniMaxM1.load()];
     const model = await MiniMaxM1.load("./checkpoint");
     const hidden: Float32Array[] = model.forward([[1]], { hiddenStates: true }).hiddenStates;
@@ -232,10 +231,31 @@ describe("the types, with nothing skipped, in a strict project", () => {
     const ids: TokenIds = Int32Array.of(1);
     for await (const { id, text, logprob } of model.generate(ids)) console.log(id, text, logprob, hidden, perhaps);
     console.log(graph(minimaxM1).parameterCount, Runtime, matmul, models);
+
+    export async function pass(signal?: AbortSignal, maxTokens?: number) {
+      using model = await MiniMaxM1.load(undefined, { signal, threads: undefined });
+      for await (const { text } of model.generate("x", { signal, maxTokens, repetition: { tokens: maxTokens } })) console.log(text);
+      await using remote = await RemoteModel.connect("http://host/v1", { signal });
+      return remote;
+    }
+    type Optional<T> = { [Key in keyof T as {} extends Pick<T, Key> ? Key : never]: undefined };
+    /** Every optional property of T may be undefined. */
+    type Explicit<T> = Optional<T> extends Partial<T> ? true : false;
+    export const explicit: true[] = [${optionTypes()
+      .map((name) => `true satisfies Explicit<${name}>`)
+      .join(", ")}];
+    export { ${optionEntries.join(", ")} };
   `;
   const projects = {
     "Node without DOM": { module: "nodenext", lib: ["es2023"], types: ["node"], typeRoots: [join(root, "node_modules/@types")] },
     "a page": { module: "esnext", moduleResolution: "bundler", lib: ["es2022", "dom"], types: [] },
+    "exact optional properties": {
+      module: "esnext",
+      moduleResolution: "bundler",
+      lib: ["es2022", "dom"],
+      types: [],
+      exactOptionalPropertyTypes: true,
+    },
   };
 
   test.each(Object.entries(projects))(
@@ -257,7 +277,6 @@ describe("the types, with nothing skipped, in a strict project", () => {
 test("publint and arethetypeswrong find nothing", () => {
   const run = (command: string, args: string[]) =>
     execFileSync(join(root, "node_modules/.bin", command), args, { cwd: root, encoding: "utf8", stdio: "pipe" });
-  const tarball = readdirSync(project).find((file) => file.endsWith(".tgz"))!;
-  run("publint", ["run", join(project, tarball), "--strict"]);
-  run("attw", [join(project, tarball), "--profile", "esm-only", "--exclude-entrypoints", "./wasm/*.wasm", "--no-color"]);
+  run("publint", ["run", installation.tarball, "--strict"]);
+  run("attw", [installation.tarball, "--profile", "esm-only", "--exclude-entrypoints", "./wasm/*.wasm", "--no-color"]);
 }, 120_000);

@@ -1,0 +1,177 @@
+// The bundled model in pages and workers: bundled by several tools, with their defaults, and without any.
+import { cpSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { afterAll, describe, expect, test } from "vitest";
+import { browser, evaluateInPage, installPackage, serveFolders } from "../support/installed.js";
+
+const project = installPackage();
+const { folder } = project;
+afterAll(() => project.remove());
+
+const ANSWER = "<think>\n3 + 4 - 2\n= 7 - 2\n= 5\n</think>\n<answer>5</answer>";
+const MODEL_BYTES = statSync(join(project.installed, "dist/standalone/model/model.safetensors")).size;
+
+// Loads the bundled model and lets it answer.
+project.write(
+  "answer.js",
+  `import { MiniMaxM1 } from "lightning-m1";
+   export async function answer(source) {
+     const fractions = [];
+     const model = await MiniMaxM1.load(source, { build: "simd", threads: 1, onProgress: ({ fraction }) => fractions.push(fraction) });
+     let text = "";
+     for await (const token of model.generate([{ role: "user", content: "Compute 3 + 4 - 2" }])) text += token.text;
+     model.dispose();
+     return { text, ticks: fractions.length };
+   }`,
+);
+project.write(
+  "worker.js",
+  `import { answer } from "./answer.js"; self.onmessage = async ({ data }) => postMessage(await answer(data).catch(String));`,
+);
+project.write(
+  "main.js",
+  `import { answer } from "./answer.js";
+   globalThis.answer = (source) => answer(source);
+   globalThis.answerInWorker = (source) => {
+     const worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
+     worker.postMessage(source);
+     return new Promise((resolve, reject) => {
+       worker.onmessage = ({ data }) => resolve(data);
+       worker.onerror = ({ message }) => reject(new Error(message));
+     });
+   };`,
+);
+project.write("index.html", `<!doctype html><script type="module" src="/main.js"></script>`);
+
+const ISOLATED = { "cross-origin-opener-policy": "same-origin", "cross-origin-embedder-policy": "require-corp" };
+
+/** What page and worker answer; a development server may reload the page while it finds out what there is to bundle. */
+async function answers(url: string): Promise<{ page: unknown; worker: unknown }> {
+  const script = (call: string) => `(async () => {
+    while (!globalThis.answer) await new Promise((resolve) => setTimeout(resolve, 10));
+    return ${call}();
+  })()`;
+  const evaluate = (call: string) => evaluateInPage(url, script(call));
+  return { page: await evaluate("answer"), worker: await evaluate("answerInWorker") };
+}
+
+const answered = { text: ANSWER, ticks: expect.toSatisfy((ticks: number) => ticks > 50) };
+
+function filesOf(out: string): { name: string; bytes: number }[] {
+  return readdirSync(out, { recursive: true, encoding: "utf8" })
+    .filter((name) => statSync(join(out, name)).isFile())
+    .map((name) => ({ name, bytes: statSync(join(out, name)).size }));
+}
+
+describe.runIf(browser)("in Chromium", () => {
+  test("Vite's development server", async () => {
+    const { createServer } = await import("vite");
+    const server = await createServer({ root: folder, configFile: false, logLevel: "error", server: { port: 0, host: "127.0.0.1" } });
+    try {
+      await server.listen();
+      expect(await answers(server.resolvedUrls!.local[0]!)).toEqual({ page: answered, worker: answered });
+    } finally {
+      await server.close();
+    }
+  });
+
+  test.each(["iife", "es"] as const)("Vite's build, with workers as %s: no script has the model inside", async (format) => {
+    const { build } = await import("vite");
+    const out = join(folder, `vite-${format}`);
+    await build({ root: folder, configFile: false, logLevel: "error", worker: { format }, build: { outDir: out } });
+    const files = filesOf(out);
+    expect(files.filter(({ bytes }) => bytes === MODEL_BYTES)).toHaveLength(1);
+    const worker = files.find(({ name }) => /worker-.*\.js$/.test(name))!;
+    expect(worker.bytes).toBeLessThan(format === "iife" ? 400_000 : 200_000);
+    expect(Math.max(...files.filter(({ name }) => name.endsWith(".js")).map(({ bytes }) => bytes))).toBeLessThan(400_000);
+    const { server, url } = await serveFolders({ "/": out });
+    try {
+      expect(await answers(`${url}index.html`)).toEqual({ page: answered, worker: answered });
+    } finally {
+      server.close();
+    }
+  });
+
+  test("webpack", async () => {
+    const { default: webpack } = await import("webpack");
+    const out = join(folder, "webpack");
+    const compiler = webpack({
+      mode: "production",
+      context: folder,
+      entry: "./main.js",
+      output: { path: out, filename: "main.js" },
+      performance: false,
+    });
+    await new Promise<void>((resolve, reject) => {
+      compiler.run((error, stats) =>
+        error || stats?.hasErrors() ? reject(error ?? new Error(stats?.toString("errors-only"))) : resolve(),
+      );
+    });
+    const { server, url } = await serveFolders({ "/": out, "/page/": folder });
+    try {
+      expect(await answers(`${url}page/index.html`)).toEqual({ page: answered, worker: answered });
+    } finally {
+      server.close();
+    }
+  });
+
+  test("esbuild, which copies no files: an error says what to copy, and then it works; so does the address of a folder", async () => {
+    const { build } = await import("esbuild");
+    const out = join(folder, "esbuild");
+    const options = { bundle: true, splitting: true, format: "esm", outdir: out, logLevel: "error" } as const;
+    await build({ entryPoints: [join(folder, "main.js"), join(folder, "worker.js")], ...options });
+    const model = join(project.installed, "dist/standalone/model");
+    const { server, url } = await serveFolders({ "/": out, "/page/": folder, "/m1-puzzles/": model });
+    try {
+      const refusal = /config\.json: cannot be read from http.*HTTP status 404.*copy them beside the bundle.*dist\/standalone\/model/;
+      await expect(evaluateInPage(url, `import("/main.js").then(() => answer())`)).rejects.toThrow(refusal);
+      const elsewhere = await evaluateInPage(url, `import("/main.js").then(() => answer("/m1-puzzles/"))`);
+      expect(elsewhere).toMatchObject({ text: ANSWER });
+      cpSync(model, out, { recursive: true });
+      expect(await answers(`${url}page/index.html`)).toEqual({ page: answered, worker: answered });
+    } finally {
+      server.close();
+    }
+  });
+
+  test("without a bundler: one script, in a page and in a module worker", async () => {
+    const copied = join(folder, "static/lightning-m1");
+    cpSync(join(project.installed, "dist/standalone"), copied, { recursive: true });
+    for (const name of ["answer.js", "worker.js", "main.js"]) {
+      const text = readFileSync(join(folder, name), "utf8").replace('"lightning-m1"', '"./lightning-m1/lightning-m1.js"');
+      project.write(`static/${name}`, text);
+    }
+    const { server, url } = await serveFolders({ "/some/where/": join(folder, "static"), "/": folder }, ISOLATED);
+    try {
+      project.write("static/index.html", `<!doctype html><script type="module" src="main.js"></script>`);
+      expect(await answers(`${url}some/where/index.html`)).toEqual({ page: answered, worker: answered });
+      const threads = await evaluateInPage(
+        `${url}some/where/index.html`,
+        `import("/some/where/lightning-m1/lightning-m1.js").then(({ MiniMaxM1 }) => MiniMaxM1.load(undefined, { threads: 2 })).then(({ threads }) => threads)`,
+      );
+      expect(threads).toBe(2);
+    } finally {
+      server.close();
+    }
+  });
+
+  test("a policy that allows scripts and requests of its own origin only, and WebAssembly", async () => {
+    const policy = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'";
+    const { server, url } = await serveFolders({ "/": join(folder, "vite-es") }, { "content-security-policy": policy });
+    try {
+      expect((await answers(`${url}index.html`)).worker).toEqual(answered);
+    } finally {
+      server.close();
+    }
+  });
+});
+
+test("a script that is no module says what helps, and loads the model by its path", async () => {
+  const { build } = await import("esbuild");
+  const outfile = join(folder, "script.cjs");
+  await build({ entryPoints: [join(folder, "answer.js")], bundle: true, format: "cjs", platform: "node", outfile, logLevel: "error" });
+  const { answer } = (await import(pathToFileURL(outfile).href)).default;
+  await expect(answer()).rejects.toThrow(/import\.meta\.url.*copy the package's folder dist\/standalone\/model/);
+  expect(await answer(join(project.installed, "dist/standalone/model"))).toMatchObject({ text: ANSWER });
+});
