@@ -5,7 +5,7 @@ import { KeyValueCache } from "../../src/ops/kv-pages.js";
 import { lightning, lightningState } from "../../src/ops/lightning.js";
 import { matmul } from "../../src/ops/matmul.js";
 import { MemoryError, ShapeError } from "../../src/runtime/errors.js";
-import { Heap, MAX_BYTES } from "../../src/runtime/memory.js";
+import { Heap, MAX_BYTES, recycle } from "../../src/runtime/memory.js";
 import { Runtime } from "../../src/runtime/runtime.js";
 import type { Tensor } from "../../src/runtime/tensor.js";
 import { ResidentWeights, under } from "../../src/runtime/weights.js";
@@ -58,6 +58,64 @@ describe("the heap", () => {
     heap.allocate(MAX_BYTES - 1_000_000, "most");
     heap.allocate(900_000, "the rest");
     expect(heap.memory.buffer.byteLength).toBe(MAX_BYTES);
+  });
+});
+
+describe("shared memory that nobody uses any more", () => {
+  /** A heap that has grown to so many bytes, all of them set. */
+  function written(bytes: number): Heap {
+    const heap = new Heap(true, bytes);
+    heap.reserve(0);
+    heap.allocate(bytes, "test");
+    new Uint8Array(heap.memory.buffer).fill(255);
+    return heap;
+  }
+
+  test("is used again, all zero, by one heap", () => {
+    const { memory } = written(1 << 20);
+    recycle(memory);
+    const [next, other] = [new Heap(true), new Heap(true)];
+    expect(next.memory).toBe(memory);
+    expect(other.memory).not.toBe(memory);
+    next.reserve(1000);
+    const size = memory.buffer.byteLength;
+    const ptr = next.allocate(size - 2048, "all of it");
+    expect(memory.buffer.byteLength).toBe(size);
+    expect(new Uint8Array(memory.buffer, ptr, size - 2048).every((byte) => byte === 0)).toBe(true);
+  });
+
+  test("is left alone if it is much larger than what is needed", () => {
+    const { memory } = written(200 << 20);
+    recycle(memory);
+    expect(new Heap(true).memory).not.toBe(memory);
+    expect(new Heap(true, 50 << 20).memory).not.toBe(memory);
+    expect(new Heap(true, 150 << 20).memory).toBe(memory);
+  });
+
+  test("is never used for memory that is not shared, nor the other way round", () => {
+    const alone = new Heap();
+    recycle(alone.memory);
+    expect(new Heap(true).memory).not.toBe(alone.memory);
+    const { memory } = written(1 << 20);
+    recycle(memory);
+    expect(new Heap().memory).not.toBe(memory);
+    expect(new Heap(true).memory).toBe(memory);
+  });
+
+  test("is not used before the threads of its runtime have ended", async () => {
+    const first = await Runtime.create("simd", { threads: 2 });
+    await first.threadsUp();
+    const { sharedMemory } = first;
+    first.dispose();
+    const others = [await Runtime.create("simd", { threads: 2 })];
+    expect(others[0]!.sharedMemory).not.toBe(sharedMemory);
+    await expect
+      .poll(async () => {
+        others.push(await Runtime.create("simd", { threads: 2 }));
+        return others.at(-1)!.sharedMemory === sharedMemory;
+      })
+      .toBe(true);
+    for (const rt of others) rt.dispose();
   });
 });
 

@@ -1,0 +1,46 @@
+import { afterEach, expect, test, vi } from "vitest";
+import { platform } from "../../src/io/platform.js";
+import { hintOf } from "../../src/io/source.js";
+import { CheckpointError } from "../../src/runtime/errors.js";
+
+afterEach(() => vi.unstubAllGlobals());
+
+const worker = (href: string) => ({ location: new URL(href), document: undefined });
+const page = (href: string, baseURI = href) => ({ location: new URL(href), document: { baseURI } });
+
+test.each<[string, string, Record<string, unknown>, string]>([
+  ["a page", "./ck/", page("http://host/app/index.html?x"), "http://host/app/ck/"],
+  ["a page with a <base>", "ck/", page("http://host/app/", "http://host/other/"), "http://host/other/ck/"],
+  ["a worker: its script", "./ck/", worker("http://host/assets/worker.js?v=1"), "http://host/assets/ck/"],
+  ["a worker: its origin", "/ck/", worker("http://host/assets/worker.js"), "http://host/ck/"],
+  ["a worker made from a Blob: its origin", "/ck/", worker("blob:http://host:5173/0123-4567"), "http://host:5173/ck/"],
+  ["one file", "./ck/one.safetensors", page("http://host/"), "http://host/ck/"],
+])("a relative address is resolved as fetch does it, in %s", async (_, text, globals, url) => {
+  for (const [name, value] of Object.entries(globals)) vi.stubGlobal(name, value);
+  expect((await platform.open(text, {})).name).toBe(url);
+});
+
+test("what is said of a missing file tells how the address was understood", async () => {
+  vi.stubGlobal("location", new URL("http://host/assets/worker.js?v=1"));
+  const hint = hintOf(await platform.open("./ck/", {}));
+  expect(hint).toBe(
+    '; "./ck/" is relative to the worker\'s script, http://host/assets/worker.js: post new URL("./ck/", location.href).href from the page',
+  );
+  vi.stubGlobal("document", { baseURI: "http://host/app/#top" });
+  expect(hintOf(await platform.open("./ck/", {}))).toBe('; "./ck/" is relative to the page, http://host/app/');
+});
+
+test.each(["blob:http://host/0123", "blob:null/0123", "data:text/javascript,0"])(
+  "in a worker at %s a relative address is refused",
+  async (href) => {
+    vi.stubGlobal("location", { href });
+    await expect(platform.open("./ck/", {})).rejects.toThrow(CheckpointError);
+  },
+);
+
+test("in a worker made from a Blob the error says what to do", async () => {
+  vi.stubGlobal("location", { href: "blob:http://host/0123" });
+  await expect(platform.open("./ck/", {})).rejects.toThrow(
+    /expected an absolute URL, got a relative one in a worker that was made from a Blob.*post new URL\("\.\/ck\/", location\.href\)\.href/,
+  );
+});
