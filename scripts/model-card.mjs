@@ -94,7 +94,7 @@ function supervisedCard() {
   const heldOut = metrics.filter((step) => step.heldOutLoss !== undefined);
   return `# m1-puzzles-supervised
 
-[The model in the box](../m1-puzzles/README.md) before reinforcement learning, which begins with it: \`npm run train:model\` in the repository.
+[The model in the box](../m1-puzzles/README.md) before reinforcement learning, which begins with it: \`npm run train:model\` in the repository. The weights are in this folder of the repository, and not in the npm package.
 
 Right answers in percent on ${PER_LEVEL} held-out puzzles for each level: sampled at temperature 1.0 with top-p 0.95; greedy; and sampled with 8-bit weights. Blind is guessing a well-formed answer; majority is always giving the most frequent one.
 Thinking is the mean length of a response in tokens.

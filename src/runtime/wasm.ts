@@ -52,6 +52,7 @@ export async function compile(build: Build | "auto", shared = false): Promise<{ 
     return { build: picked, module: await module };
   } catch (cause) {
     compiled.delete(key);
+    if (cause instanceof LightningError) throw cause;
     throw new LightningError(
       `build: ${picked}: the kernels do not compile here (SIMD128 is required; a page's CSP must allow 'wasm-unsafe-eval')`,
       { cause },
@@ -82,6 +83,9 @@ function supportsRelaxed(): Promise<boolean> {
       return false;
     }
   });
+  relaxed.catch(() => {
+    relaxed = undefined;
+  });
   return relaxed;
 }
 
@@ -97,9 +101,17 @@ function withSharedMemory(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffe
   return shared;
 }
 
+/** @throws {LightningError} a part of the package that is missing, or an engine that cannot decompress it */
 async function bytesOf(build: Build): Promise<Uint8Array<ArrayBuffer>> {
-  const { default: packed } = await modules[build]();
-  const bytes = Uint8Array.from(atob(packed), (char) => char.charCodeAt(0));
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
+  try {
+    const { default: packed } = await modules[build]();
+    const bytes = Uint8Array.from(atob(packed), (char) => char.charCodeAt(0));
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+    return new Uint8Array(await new Response(stream).arrayBuffer());
+  } catch (cause) {
+    throw new LightningError(
+      `build: ${build}: the kernels cannot be read: ${(cause as Error).message} (a file of the bundle that is missing on the server, or an engine without DecompressionStream: Node 20 or later and current browsers have it)`,
+      { cause },
+    );
+  }
 }
