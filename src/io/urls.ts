@@ -4,6 +4,7 @@ import { CheckpointError } from "../runtime/errors.js";
 import { MAX_BYTES } from "../runtime/memory.js";
 import { type Binary, bytesOf } from "./blobs.js";
 import type { Address } from "./reader-thread.js";
+import { bytesByHeader } from "./safetensors.js";
 import type { Source } from "./source.js";
 
 /** Files by name, some of them at an address. */
@@ -66,7 +67,7 @@ export class UrlSource implements Source {
 
 /** The bytes of one file while they arrive. */
 class IncomingFile {
-  /** Known as soon as the server says it, or when all bytes are there. */
+  /** Known as soon as the header of weights has arrived, or when all bytes have. */
   readonly size: Promise<number>;
   private bytes: Uint8Array = new Uint8Array();
   private arrived = 0;
@@ -85,7 +86,7 @@ class IncomingFile {
       known = resolve;
     });
     this.whole = from instanceof URL ? this.fetch(from, known) : this.take(from);
-    this.size = Promise.race([announced, this.whole.then(() => this.bytes.byteLength)]);
+    this.size = Promise.race([announced, this.whole.then(() => this.arrived)]);
     // Whoever reads is told; a file that nobody reads may fail.
     this.size.catch(() => {});
   }
@@ -124,28 +125,21 @@ class IncomingFile {
       if (!ok) throw new Error(`HTTP status ${status}`);
       // What development servers answer for a file that they do not have.
       if (/^text\/html/i.test(headers.get("content-type") ?? "")) throw new Error("the server sent a web page");
-      // Of a compressed body this would be another number. Across origins a page cannot see that it is compressed: servers compress text, not weights.
-      const announced = headers.has("content-encoding") ? null : headers.get("content-length");
-      const streamed = announced !== null && this.name.endsWith(".safetensors");
-      const most = streamed ? Number(announced) : MAX_BYTES;
-      if (streamed) {
-        this.bytes = new Uint8Array(most);
-        known(most);
-      }
-      const parts: Uint8Array<ArrayBuffer>[] = [];
-      let count = 0;
+      // What servers announce is another number if they compress, which across origins a page cannot see. A header of weights tells their size itself.
+      const sized = this.name.endsWith(".safetensors");
+      let size: number | undefined;
       const reader = body?.getReader();
       for (let part = await reader?.read(); part && !part.done; part = await reader!.read()) {
-        if (count + part.value.byteLength > most) throw new Error(`the server sent more than the ${most} bytes that it announced`);
-        if (streamed) this.bytes.set(part.value, count);
-        else parts.push(part.value);
-        count += part.value.byteLength;
-        if (streamed) this.advance(count);
+        this.append(part.value);
+        if (sized) size ??= bytesByHeader(this.bytes.subarray(0, this.arrived));
+        if (size !== undefined) known(size);
+        // Whatever follows belongs to no tensor.
+        if (this.arrived >= (size ?? Number.POSITIVE_INFINITY)) break;
+        if (this.arrived > MAX_BYTES) throw new Error(`the server sent more than ${MAX_BYTES} bytes`);
         clearTimeout(timer);
         timer = setTimeout(stalled, UrlSource.stallMs);
       }
-      if (!streamed) this.settle(new Uint8Array(await new Blob(parts).arrayBuffer()));
-      else if (count < most) throw new Error(`the server's answer ended after ${count} of ${most} bytes`);
+      if (size !== undefined && this.arrived < size) throw new Error(`the server's answer ended after ${this.arrived} of ${size} bytes`);
     } finally {
       clearTimeout(timer);
       unfollow();
@@ -156,6 +150,17 @@ class IncomingFile {
   private settle(bytes: Uint8Array): void {
     this.bytes = bytes;
     this.advance(bytes.byteLength);
+  }
+
+  private append(part: Uint8Array): void {
+    const end = this.arrived + part.byteLength;
+    if (end > this.bytes.byteLength) {
+      const larger = new Uint8Array(Math.max(end, 2 * this.bytes.byteLength));
+      larger.set(this.bytes.subarray(0, this.arrived));
+      this.bytes = larger;
+    }
+    this.bytes.set(part, this.arrived);
+    this.advance(end);
   }
 
   private advance(arrived: number): void {

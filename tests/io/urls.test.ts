@@ -1,8 +1,9 @@
 import { readFileSync } from "node:fs";
 import { createServer, type RequestListener, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { Writable } from "node:stream";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { gzipSync } from "node:zlib";
+import { constants, createGzip, gzipSync } from "node:zlib";
 import { files as bundled } from "lightning-m1/model";
 import { afterEach, expect, onTestFinished, test } from "vitest";
 import { CheckpointError, inspectCheckpoint, MiniMaxM1 } from "../../src/index.js";
@@ -53,17 +54,30 @@ test("every file is requested once, as a whole, under whatever name it has there
   expect(requests.sort()).toEqual(["/assets/config-hash.json?v=1", "/assets/model-hash.safetensors?v=1"]);
 });
 
-test("progress is told while the weights arrive", async () => {
-  const half = weights.length >> 1;
+const half = weights.length >> 1;
+
+test.each<[string, (response: ServerResponse) => Writable]>([
+  ["with their length", (response) => response.writeHead(200, { "content-length": weights.length })],
+  ["without", (response) => response.writeHead(200)],
+  [
+    "compressed",
+    (response) => {
+      const gzip = createGzip({ flush: constants.Z_SYNC_FLUSH });
+      gzip.pipe(response.writeHead(200, { "content-encoding": "gzip" }));
+      return gzip;
+    },
+  ],
+])("progress is told while the weights arrive, %s", async (_, open) => {
   let go = () => {};
   const gone = new Promise<void>((resolve) => {
     go = resolve;
   });
   // The second half is not sent before progress has come half way.
   const { files } = await serve(async (response) => {
-    response.writeHead(200, { "content-length": weights.length }).write(weights.subarray(0, half));
+    const body = open(response);
+    body.write(weights.subarray(0, half));
     await gone;
-    response.end(weights.subarray(half));
+    body.end(weights.subarray(half));
   });
   const fractions: number[] = [];
   const onProgress = ({ fraction }: { fraction: number }) => {
@@ -105,6 +119,11 @@ test.each<[string, (response: ServerResponse) => void, RegExp]>([
   ["a page in its place", (response) => response.writeHead(200, { "content-type": "text/html" }).end("<!doctype html>"), /sent a web page/],
   ["a connection that breaks off", (response) => response.writeHead(200, { "content-length": 10_000 }).destroy(), /cannot be read/],
   [
+    "an answer that is too short",
+    (response) => response.writeHead(200).end(weights.subarray(0, half)),
+    new RegExp(`ended after ${half} of ${weights.length} bytes`),
+  ],
+  [
     "a server that falls silent",
     (response) => {
       UrlSource.stallMs = 50;
@@ -140,6 +159,27 @@ test("localFilesOnly forbids addresses of other machines, and only these", async
 test("streamed weights come from files at addresses too", async () => {
   const { files } = await serve();
   expect(await load(files, { residency: "streamed" }).then(logitsOf)).toEqual(expected);
+});
+
+test("an answer without end is broken off after the bytes that the header promises", async () => {
+  let closed = () => {};
+  const gone = new Promise<void>((resolve) => {
+    closed = resolve;
+  });
+  const { files } = await serve((response) => {
+    const more = () => {
+      while (response.write(weights));
+    };
+    response.on("drain", more).on("close", closed);
+    more();
+  });
+  expect(await load(files).then(logitsOf)).toEqual(expected);
+  await gone;
+});
+
+test("a file that is no safetensors file is told apart as it is from disk", async () => {
+  const { files } = await serve((response) => response.end("version https://git-lfs.github.com/spec/v1"));
+  await expect(load(files)).rejects.toThrow(/^model\.safetensors: expected a safetensors file, got a git-lfs pointer/);
 });
 
 test("files of other kinds are refused", async () => {
