@@ -14,6 +14,7 @@ import { DEFAULT_BUDGET_BYTES, isStreamed, residentBytes } from "./estimate.js";
 import { decodeJson } from "./json.js";
 import { match, type StoredWeight } from "./match.js";
 import { type CheckpointSource, openSource } from "./open.js";
+import { patienceOptions } from "./patience.js";
 import { bufferPieces, NaNCount, type Piece, readPieces, weightPieces } from "./pieces.js";
 import { checkStreaming, ThreadReader } from "./reader.js";
 import { collect, findShards, readFile, readShard, type Shard, type ShardIndex, type StoredTensor, shardSizes } from "./shards.js";
@@ -80,6 +81,7 @@ const schema = v.strictObject({
   maxMemoryBytes: v.optional(number("a number of bytes above 0", (x) => x > 0)),
   revision: v.optional(text),
   localFilesOnly: v.optional(flag),
+  ...patienceOptions,
   signal: v.optional(signal),
 });
 

@@ -2,6 +2,8 @@ import { platform } from "#platform";
 import { CheckpointError } from "../runtime/errors.js";
 import { type Binary, BlobSource, isData, unknownKind } from "./blobs.js";
 import { HttpSource } from "./http.js";
+import { patienceOf } from "./patience.js";
+import { maskUrl } from "./secrets.js";
 import type { OpenOptions, Source } from "./source.js";
 import { type NamedFiles, UrlSource } from "./urls.js";
 
@@ -32,10 +34,11 @@ export async function openSource(source: CheckpointSource, options: OpenOptions 
   const scheme = /^([a-z][a-z0-9+.-]+):/i.exec(text)?.[1]?.toLowerCase();
   if (scheme === undefined || scheme === "file") return platform.open(text, options);
   if (scheme !== "http" && scheme !== "https") {
-    throw new CheckpointError(`${text}: expected http:, https: or file:, got ${scheme}:`);
+    throw new CheckpointError(`${maskUrl(text)}: expected http:, https: or file:, got ${scheme}:`);
   }
-  if (options.localFilesOnly) throw new CheckpointError(`${text}: expected a path or a cached hub id, got a URL (localFilesOnly is set)`);
-  return HttpSource.at(text);
+  if (options.localFilesOnly)
+    throw new CheckpointError(`${maskUrl(text)}: expected a path or a cached hub id, got a URL (localFilesOnly is set)`);
+  return HttpSource.at(text, patienceOf(options));
 }
 
 /** Files by name, if one of them is at a URL. @throws {CheckpointError} one that is not to be fetched */

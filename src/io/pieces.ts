@@ -40,7 +40,11 @@ export function bufferPieces({ begin, end }: StoredTensor, target: Uint8Array): 
   return pieces;
 }
 
-/** Reads neighbouring pieces of a file, several at once. */
+/**
+ * Reads neighbouring pieces of a file, several at once. The next read is under way while the bytes of this one are taken, so at most two are held.
+ *
+ * @param onBytes told of bytes as they arrive; those that no piece wants do not count
+ */
 export async function readPieces(
   source: Source,
   file: string,
@@ -48,18 +52,66 @@ export async function readPieces(
   onBytes: (bytes: number) => void,
   signal?: AbortSignal,
 ): Promise<void> {
-  for (const run of runs(pieces, source.stepBytes ?? READ_BYTES)) {
-    const [begin, end] = [run[0]!.begin, run.at(-1)!.end];
-    const bytes = await source.read(file, begin, end, signal);
-    for (const piece of run) piece.take(bytes.subarray(piece.begin - begin, piece.end - begin));
-    onBytes(run.reduce((sum, piece) => sum + piece.end - piece.begin, 0));
+  const over = new AbortController();
+  const follow = () => over.abort(signal?.reason);
+  signal?.addEventListener("abort", follow, { once: true });
+  const pending: Promise<void>[] = [];
+  const begin = (run: readonly Piece[]): Promise<() => void> => {
+    const reading = readRun(source, file, run, onBytes, over.signal);
+    pending.push(
+      reading.then(
+        () => {},
+        () => {},
+      ),
+    );
+    return reading;
+  };
+  try {
+    signal?.throwIfAborted();
+    const all = runs(pieces);
+    const first = all.next().value;
+    let reading = first && begin(first);
+    while (reading) {
+      const following = all.next().value;
+      const ahead = following && begin(following);
+      const take = await reading;
+      take();
+      reading = ahead;
+    }
+  } finally {
+    // After a failure nothing may be read any more.
+    over.abort();
+    signal?.removeEventListener("abort", follow);
+    await Promise.all(pending);
   }
 }
 
-function* runs(pieces: readonly Piece[], most: number): Generator<Piece[]> {
+/** Reads a run of pieces. @returns what hands the bytes over */
+async function readRun(
+  source: Source,
+  file: string,
+  run: readonly Piece[],
+  onBytes: (bytes: number) => void,
+  signal: AbortSignal,
+): Promise<() => void> {
+  const [begin, end] = [run[0]!.begin, run.at(-1)!.end];
+  let missing = run.reduce((sum, piece) => sum + piece.end - piece.begin, 0);
+  const count = (bytes: number) => {
+    const wanted = Math.min(bytes, missing);
+    missing -= wanted;
+    if (wanted > 0) onBytes(wanted);
+  };
+  const bytes = await source.read(file, begin, end, signal, count);
+  return () => {
+    for (const piece of run) piece.take(bytes.subarray(piece.begin - begin, piece.end - begin));
+    count(missing);
+  };
+}
+
+function* runs(pieces: readonly Piece[]): Generator<Piece[]> {
   let run: Piece[] = [];
   for (const piece of pieces) {
-    if (run.length > 0 && (piece.end - run[0]!.begin > most || piece.begin - run.at(-1)!.end > GAP_BYTES)) {
+    if (run.length > 0 && (piece.end - run[0]!.begin > READ_BYTES || piece.begin - run.at(-1)!.end > GAP_BYTES)) {
       yield run;
       run = [];
     }

@@ -1,10 +1,11 @@
 import { CheckpointError } from "../runtime/errors.js";
 import { HttpSource } from "./http.js";
+import { patienceOf } from "./patience.js";
 import { isHubId, type Platform } from "./source.js";
 
 /** The browser's half: relative URLs; no file system, no hub cache. */
 export const platform: Platform = {
-  async open(text, { localFilesOnly }) {
+  async open(text, options) {
     if (text.startsWith("file:"))
       throw new CheckpointError(`${text}: expected an address, got a file (pick files, and give the File list)`);
     if (isHubId(text) && !text.endsWith(".safetensors") && !text.startsWith(".")) {
@@ -12,7 +13,7 @@ export const platform: Platform = {
         `${text}: a hub id is opened in Node only (here: https://huggingface.co/${text}/resolve/main/, or ./${text}/ for a relative URL)`,
       );
     }
-    if (localFilesOnly) throw new CheckpointError(`${text}: expected files, got a relative URL (localFilesOnly is set)`);
+    if (options.localFilesOnly) throw new CheckpointError(`${text}: expected files, got a relative URL (localFilesOnly is set)`);
     const { document, location } = globalThis;
     // As `fetch` does it. A worker made from a Blob has no path of its own, but an origin.
     const base = document?.baseURI ?? location?.href.replace(/^blob:(https?:\/\/[^/]+).*/, "$1");
@@ -26,7 +27,7 @@ export const platform: Platform = {
     const hint = document
       ? `"${text}" is relative to the page, ${withoutQuery(base)}`
       : `"${text}" is relative to the worker's script, ${withoutQuery(base)}: post new URL("${text}", location.href).href from the page`;
-    return Object.assign(HttpSource.at(new URL(text, base).href), { hint });
+    return Object.assign(HttpSource.at(new URL(text, base).href, patienceOf(options)), { hint });
   },
 
   /** Of engines that are no browser some can. */

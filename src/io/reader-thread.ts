@@ -1,11 +1,13 @@
 // The thread that reads files into a model's memory while the model computes. Bundled by itself; the calling thread's half is `reader.ts`.
 
 import type { SharedMemory } from "../runtime/memory.js";
+import type { Patience } from "./retry.js";
+import { download, fileAt } from "./transfer.js";
 
 /** Files as another thread can find them. */
 export type Address =
   | { readonly kind: "directory"; readonly path: string }
-  | { readonly kind: "http"; readonly base: string }
+  | { readonly kind: "http"; readonly base: string; readonly headers: Readonly<Record<string, string>>; readonly patience: Patience }
   | { readonly kind: "files"; readonly files: ReadonlyMap<string, Blob | Uint8Array> };
 
 /** A stretch of a file, and where it goes. */
@@ -25,8 +27,6 @@ export interface ReaderData {
   readonly memory: SharedMemory;
   readonly control: SharedArrayBuffer;
   readonly address: Address;
-  /** Without a byte for so long, a server counts as gone. */
-  readonly stallMs: number;
 }
 
 /** Requests that can be under way: two parts of a vocabulary, a row each, and what is read ahead. */
@@ -58,7 +58,7 @@ export function serveReads({ memory, control }: ReaderData, listen: (receive: (r
     Atomics.notify(words, slot);
   };
   const fail = (slot: number, error: unknown) => {
-    const bytes = new TextEncoder().encode(reasonOf(error)).subarray(0, MESSAGE_BYTES);
+    const bytes = new TextEncoder().encode(error instanceof Error ? error.message : String(error)).subarray(0, MESSAGE_BYTES);
     new Uint8Array(control, MESSAGES_AT + slot * MESSAGE_BYTES, MESSAGE_BYTES).set(bytes);
     Atomics.store(words, Word.messages + slot, bytes.byteLength);
     finish(slot, State.failed);
@@ -84,52 +84,26 @@ export function serveReads({ memory, control }: ReaderData, listen: (receive: (r
   Atomics.store(words, Word.up, 1);
 }
 
-/** The reason, and the reason for it where there is one: of a request that failed, only that says something. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.cause instanceof Error && error.cause.message ? `${error.message}: ${error.cause.message}` : error.message;
-}
+/** How often a thread that waits for a server says that it is alive. */
+const ALIVE_MS = 1000;
 
-/** Reads from a server, in Range requests. */
-export function httpReads(base: string, stallMs: number): Read {
+/** Reads from a server, in Range requests; those that fail are made again. */
+export function httpReads({ base, headers, patience }: Extract<Address, { kind: "http" }>): Read {
   return async ({ file, begin, end, stamp }, target, onBytes) => {
-    const url = new URL(base);
-    url.pathname += encodeURIComponent(file);
-    const controller = new AbortController();
-    const stalled = () => controller.abort(new Error(`no byte for ${stallMs / 1000} s`));
-    let timer = setTimeout(stalled, stallMs);
+    const remote = { ...fileAt({ url: new URL(base), headers }, file), version: stamp, whole: false };
+    // Between two tries no bytes arrive: the other thread still has to hear that this one is alive.
+    const alive = setInterval(onBytes, ALIVE_MS);
     try {
-      const { status, headers, body } = await fetch(url, { headers: { Range: `bytes=${begin}-${end - 1}` }, signal: controller.signal });
-      if (status === 200) throw new Error("the server knows no ranges (download the checkpoint, and load it from its directory)");
-      if (status !== 206) throw new Error(`HTTP status ${status} (check the address and the connection)`);
-      const now = stampOf(headers);
-      if (stamp && now && now !== stamp) throw new Error("it has changed since it was opened (load the model again)");
-      const range = headers.get("content-range");
-      if (range && !range.startsWith(`bytes ${begin}-${end - 1}/`))
-        throw new Error(`expected bytes ${begin}-${end - 1}, the server sent ${range}`);
       let at = 0;
-      const reader = body!.getReader();
-      for (let part = await reader.read(); !part.done; part = await reader.read()) {
-        if (at + part.value.byteLength > target.byteLength)
-          throw new Error(`the server sent more than the ${target.byteLength} bytes asked for`);
-        target.set(part.value, at);
-        at += part.value.byteLength;
+      for await (const bytes of download(remote, begin, end, patience)) {
+        target.set(bytes, at);
+        at += bytes.byteLength;
         onBytes();
-        clearTimeout(timer);
-        timer = setTimeout(stalled, stallMs);
       }
-      if (at < target.byteLength) throw new Error(`the server's answer ended after ${at} of ${target.byteLength} bytes`);
     } finally {
-      clearTimeout(timer);
-      // Whatever is left of the answer.
-      controller.abort();
+      clearInterval(alive);
     }
   };
-}
-
-/** What tells a version of a file from others, as servers say it. */
-export function stampOf(headers: Headers): string {
-  return headers.get("etag") ?? headers.get("last-modified") ?? "";
 }
 
 /** Reads from files that are at hand. */
@@ -146,7 +120,7 @@ export function fileReads(files: ReadonlyMap<string, Blob | Uint8Array>): Read {
 
 /** Where a page's thread starts. */
 export function serve(data: ReaderData, listen: (receive: (request: ReadRequest) => void) => void): void {
-  const { address, stallMs } = data;
+  const { address } = data;
   if (address.kind === "directory") throw new Error("there is no file system here");
-  serveReads(data, listen, address.kind === "http" ? httpReads(address.base, stallMs) : fileReads(address.files));
+  serveReads(data, listen, address.kind === "http" ? httpReads(address) : fileReads(address.files));
 }

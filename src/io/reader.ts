@@ -14,12 +14,13 @@ import {
   State,
   Word,
 } from "./reader-thread.js";
+import { maskUrl } from "./secrets.js";
+
+/** After so long without a sign of life a drive or the thread counts as gone. A server that is silent fails earlier, on the thread itself. */
+const GONE_MS = 60_000;
 
 /** Reads on a thread of its own, which the calling thread can wait for without giving way. */
 export class ThreadReader implements Reads {
-  /** Without a byte for so long, a server counts as gone. @internal */
-  static stallMs = 30_000;
-
   private readonly words: Int32Array;
   private readonly control = new SharedArrayBuffer(CONTROL_BYTES);
   private readonly free = Array.from({ length: SLOTS }, (_, slot) => slot);
@@ -31,10 +32,9 @@ export class ThreadReader implements Reads {
     memory: SharedMemory,
     private readonly address: Address,
     private readonly stamps: ReadonlyMap<string, string>,
-    private readonly stallMs: number,
   ) {
     this.words = new Int32Array(this.control, 0, MESSAGES_AT / 4);
-    const data: ReaderData = { memory, control: this.control, address, stallMs };
+    const data: ReaderData = { memory, control: this.control, address };
     this.thread = startThread(readerSource, data, (reason) => {
       this.fault ??= `the thread that reads has ended (${reason})`;
     });
@@ -46,10 +46,10 @@ export class ThreadReader implements Reads {
    * @throws {CheckpointError} a thread that does not start
    */
   static async start(memory: SharedMemory, address: Address, stamps: ReadonlyMap<string, string>): Promise<ThreadReader> {
-    const reader = new ThreadReader(memory, address, stamps, ThreadReader.stallMs);
+    const reader = new ThreadReader(memory, address, stamps);
     const since = performance.now();
     while (Atomics.load(reader.words, Word.up) === 0) {
-      if (performance.now() - since > 2 * reader.stallMs) reader.fault ??= "it does not answer";
+      if (performance.now() - since > GONE_MS) reader.fault ??= "it does not answer";
       if (reader.fault !== undefined) {
         reader.dispose();
         throw new CheckpointError(`load: the thread that reads files could not be started: ${reader.fault} (load the model again)`);
@@ -88,12 +88,11 @@ export class ThreadReader implements Reads {
     let [progress, since] = [Atomics.load(words, Word.progress), performance.now()];
     while (!this.isDone(slot)) {
       if (this.fault !== undefined) throw this.error(file, this.fault);
-      Atomics.wait(words, slot, State.pending, Math.min(1000, this.stallMs));
+      Atomics.wait(words, slot, State.pending, 1000);
       const now = Atomics.load(words, Word.progress);
       if (now !== progress) [progress, since] = [now, performance.now()];
-      // A server that is silent fails on the thread itself: this is a drive that does not answer, or a thread that is gone.
-      else if (performance.now() - since > 2 * this.stallMs) {
-        this.fault = `no byte for ${(2 * this.stallMs) / 1000} s`;
+      else if (performance.now() - since > GONE_MS) {
+        this.fault = `no byte for ${GONE_MS / 1000} s`;
         this.thread.stop();
       }
     }
@@ -111,15 +110,9 @@ export class ThreadReader implements Reads {
 
   private error(file: string, reason: string): CheckpointError {
     const { address } = this;
-    const where = address.kind === "directory" ? `${address.path}/${file}` : address.kind === "http" ? nameOf(address.base) + file : file;
+    const where = address.kind === "directory" ? `${address.path}/${file}` : address.kind === "http" ? maskUrl(address.base) + file : file;
     return new CheckpointError(`${where}: cannot be read: ${reason}${reason.endsWith(")") ? "" : " (load the model again)"}`);
   }
-}
-
-/** An address without what may be secret in it. */
-function nameOf(base: string): string {
-  const { origin, pathname } = new URL(base);
-  return origin + pathname;
 }
 
 /** @throws {InputError} where weights cannot be streamed */

@@ -111,6 +111,21 @@ export function parseHeader(json: Uint8Array, fileBytes: number, file: string): 
   return { tensors, metadata: parseMetadata(metadata, where) };
 }
 
+/**
+ * Bytes after a header, as its offsets say; {@link parseHeader} checks them.
+ *
+ * @param json the header's bytes, prefix aside
+ */
+export function declaredBytes(json: Uint8Array, file: string): number {
+  const header = decodeJson(json, `${file}: header`);
+  let bytes = 0;
+  for (const entry of isObject(header) ? Object.values(header) : []) {
+    const end = isObject(entry) && isCounts(entry.data_offsets) ? entry.data_offsets[1] : undefined;
+    bytes = Math.max(bytes, end ?? 0);
+  }
+  return bytes;
+}
+
 function parseEntry(entry: unknown, dataBegin: number, where: string, name: string): TensorEntry {
   if (!isObject(entry)) throw new CheckpointError(`${where}: expected {dtype, shape, data_offsets}, got ${JSON.stringify(entry)}`);
   const { dtype, shape, data_offsets: offsets, ...rest } = entry;

@@ -1,7 +1,7 @@
 import { CheckpointError, formatBytes } from "../runtime/errors.js";
 import { decodeJson, isObject } from "./json.js";
 import { type Header, headerBytes, PREFIX_BYTES, parseHeader, type TensorEntry } from "./safetensors.js";
-import { hintOf, isPlainName, type Source } from "./source.js";
+import { hintOf, isPlainName, MAX_TEXT_BYTES, type Source } from "./source.js";
 
 export const SINGLE_FILE = "model.safetensors";
 export const INDEX_FILE = "model.safetensors.index.json";
@@ -27,9 +27,6 @@ export interface Shard extends Header {
 export interface StoredTensor extends TensorEntry {
   readonly file: string;
 }
-
-/** The most that a configuration, an index or a tokenizer may take. */
-const MAX_TEXT_BYTES = 1 << 28;
 
 /** Reads a whole text file, undefined if there is none. */
 export async function readFile(source: Source, file: string, signal?: AbortSignal): Promise<Uint8Array | undefined> {

@@ -1,4 +1,8 @@
 import type { Address } from "./reader-thread.js";
+import type { Patience } from "./retry.js";
+
+/** The most that a configuration, an index or a tokenizer may take. */
+export const MAX_TEXT_BYTES = 1 << 28;
 
 /** Files of one checkpoint, read at random. Every error is a `CheckpointError`, or the signal's reason. */
 export interface Source {
@@ -10,10 +14,12 @@ export interface Source {
   size(file: string, signal?: AbortSignal): Promise<number | undefined>;
   /** Names of all files, undefined where that cannot be known. */
   list(signal?: AbortSignal): Promise<string[] | undefined>;
-  /** Exactly the bytes `begin` to `end`; they may be a view of the source's own, not to be written. */
-  read(file: string, begin: number, end: number, signal?: AbortSignal): Promise<Uint8Array>;
-  /** The most bytes that a read should ask for where files arrive as streams, so that progress is told as they do; otherwise reads are long. */
-  readonly stepBytes?: number;
+  /**
+   * Exactly the bytes `begin` to `end`; they may be a view of the source's own, not to be written.
+   *
+   * @param onBytes told how many more bytes have arrived; sources that read at once may leave it out
+   */
+  read(file: string, begin: number, end: number, signal?: AbortSignal, onBytes?: (bytes: number) => void): Promise<Uint8Array>;
   /** What to say of a file that is missing, besides that: how a relative address was understood. */
   readonly hint?: string;
   /** For sources that keep copies: fetches those files that are not there yet. */
@@ -31,7 +37,7 @@ export interface Download {
   fetch(files: readonly string[], onBytes: (bytes: number) => void, signal?: AbortSignal): Promise<void>;
 }
 
-export interface OpenOptions {
+export interface OpenOptions extends Partial<Patience> {
   /** Branch, tag or commit of a hub repository. */
   revision?: string;
   /** Only what lies on this machine: a hub id is looked up in the cache alone, and no URL is opened. */

@@ -23,7 +23,6 @@ export class UrlSource implements Source {
   static stallMs = 30_000;
 
   readonly name = "source";
-  readonly stepBytes = 1 << 16;
   private readonly controller = new AbortController();
   private readonly unfollow: () => void;
   private readonly files: ReadonlyMap<string, IncomingFile>;
@@ -42,10 +41,10 @@ export class UrlSource implements Source {
     return [...this.files.keys()];
   }
 
-  async read(file: string, begin: number, end: number): Promise<Uint8Array> {
+  async read(file: string, begin: number, end: number, _signal?: AbortSignal, onBytes?: (bytes: number) => void): Promise<Uint8Array> {
     const found = this.files.get(file);
     if (!found) throw new CheckpointError(`${file}: not among the given files`);
-    return found.read(begin, end);
+    return found.read(begin, end, onBytes);
   }
 
   /** Whatever has a stamp is complete. */
@@ -91,9 +90,15 @@ class IncomingFile {
     this.size.catch(() => {});
   }
 
-  async read(begin: number, end: number): Promise<Uint8Array> {
+  async read(begin: number, end: number, onBytes: (bytes: number) => void = () => {}): Promise<Uint8Array> {
     await this.size;
-    while (this.arrived < end) await Promise.race([this.news, this.whole]);
+    for (let told = begin; told < end; ) {
+      const here = Math.min(this.arrived, end);
+      if (here > told) {
+        onBytes(here - told);
+        told = here;
+      } else await Promise.race([this.news, this.whole]);
+    }
     return this.bytes.subarray(begin, end);
   }
 

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { constants } from "node:fs";
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { Address } from "../io/reader-thread.js";
@@ -8,7 +9,7 @@ import { stampOf } from "./stamp.js";
 
 /** Files of one directory. */
 export class DirectorySource implements Source {
-  private current: { file: string; handle: FileHandle } | undefined;
+  private current: { readonly file: string; readonly handle: Promise<FileHandle> } | undefined;
 
   constructor(
     readonly name: string,
@@ -64,19 +65,46 @@ export class DirectorySource implements Source {
   async close(): Promise<void> {
     const { current } = this;
     this.current = undefined;
-    await current?.handle.close();
+    const handle = await current?.handle.catch(() => undefined);
+    await handle?.close();
   }
 
-  private async open(file: string): Promise<FileHandle> {
+  private open(file: string): Promise<FileHandle> {
     if (this.current?.file !== file) {
-      await this.close();
-      this.current = { file, handle: await open(join(this.name, file)) };
+      const closed = this.close();
+      this.current = { file, handle: closed.then(() => openFile(join(this.name, file))) };
     }
     return this.current.handle;
   }
 
   private fault(file: string, cause: unknown): CheckpointError {
     return new CheckpointError(`${join(this.name, file)}: cannot be read: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/**
+ * Opens a regular file for reading. Anything else may have no end, and a pipe would be waited for.
+ *
+ * @throws {Error} no file, or something that is not a regular file
+ */
+export async function openFile(path: string): Promise<FileHandle> {
+  const handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+  if ((await handle.stat()).isFile()) return handle;
+  await handle.close();
+  throw new Error("expected a file, got something else");
+}
+
+/** Text of a small regular file. @throws {Error} no file, something that is not a regular file, or more than `limit` bytes */
+export async function readSmallFile(path: string, limit: number): Promise<string> {
+  const handle = await openFile(path);
+  try {
+    const bytes = new Uint8Array(limit + 1);
+    let at = 0;
+    for (let count = 1; count > 0 && at <= limit; at += count) ({ bytesRead: count } = await handle.read(bytes, at, bytes.byteLength - at));
+    if (at > limit) throw new Error(`expected at most ${limit} bytes, got more`);
+    return new TextDecoder().decode(bytes.subarray(0, at));
+  } finally {
+    await handle.close();
   }
 }
 

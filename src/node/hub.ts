@@ -1,19 +1,22 @@
 import { randomUUID } from "node:crypto";
-import { copyFile, mkdir, open, readFile, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
-import { homedir } from "node:os";
+import { copyFile, mkdir, open, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { basename, dirname, join, relative } from "node:path";
-import { downloadFile, getHFHubCachePath, getRepoFolderName, listFiles, modelInfo } from "@huggingface/hub";
+import { getHFHubCachePath, getRepoFolderName, listFiles, modelInfo } from "@huggingface/hub";
+import { patienceOf } from "../io/patience.js";
+import { isTransient, type Patience, retrying, TransferError } from "../io/retry.js";
+import { type Endpoint, type Hide, hiding, maskUrl, reasonOf, withoutSecrets } from "../io/secrets.js";
 import { type Download, isPlainName, type OpenOptions, type Source } from "../io/source.js";
+import { collect, download, Exchange } from "../io/transfer.js";
 import { CheckpointError, LightningError } from "../runtime/errors.js";
-import { DirectorySource, isMissing } from "./files.js";
+import { DirectorySource, readSmallFile } from "./files.js";
+import { endpoint, isOffline } from "./hub-settings.js";
 
-/** Where and as whom the hub is asked. */
-interface Access {
-  readonly repo: { readonly type: "model"; readonly name: string };
-  readonly hubUrl: string;
-  readonly accessToken?: string;
-  readonly fetch: typeof fetch;
-}
+/** The most that an answer of the hub's API may take, and how many requests may be made for a list of files. */
+const MAX_ANSWER_BYTES = 1 << 26;
+const MAX_ANSWERS = 1000;
+
+/** The most that a file of `refs/` may take: it holds a commit. */
+const MAX_REF_BYTES = 1 << 12;
 
 /** One file of a repository at one commit. */
 interface Entry {
@@ -22,28 +25,90 @@ interface Entry {
   readonly etag: string;
 }
 
+/** Where the hub is, and how long it is waited for. */
+class Hub {
+  readonly hide: Hide;
+  private answers = 0;
+
+  constructor(
+    readonly endpoint: Endpoint,
+    readonly patience: Patience,
+  ) {
+    this.hide = hiding(endpoint);
+  }
+
+  /** Settings for the client of the hub's API. */
+  client(signal: AbortSignal | undefined) {
+    const ask = (url: string | URL | Request) => this.ask(new URL(url instanceof Request ? url.url : url), signal);
+    return { hubUrl: this.endpoint.url.href.replace(/\/$/, ""), fetch: ask as typeof fetch };
+  }
+
+  /** One answer of the API, whole. Only the hub itself gets the token: a list may go on at another address. */
+  private async ask(url: URL, signal: AbortSignal | undefined): Promise<Response> {
+    if (++this.answers > MAX_ANSWERS) throw new Error(`the list of files has more than ${MAX_ANSWERS} pages`);
+    const headers = url.origin === this.endpoint.url.origin ? this.endpoint.headers : {};
+    return retrying(
+      async () => {
+        const exchange = await Exchange.open({ url, headers }, { headers: { Accept: "application/json" } }, this.patience, signal);
+        const { status } = exchange;
+        if (isTransient(status)) {
+          exchange.end();
+          throw exchange.refusal();
+        }
+        const body = await collect(exchange, MAX_ANSWER_BYTES);
+        const type = exchange.headers.get("content-type") ?? "";
+        const link = exchange.headers.get("link");
+        const answer = new Response(status === 204 ? null : body, { status, headers: { "content-type": type, ...(link && { link }) } });
+        // For messages.
+        Object.defineProperty(answer, "url", { value: maskUrl(exchange.url) });
+        return answer;
+      },
+      this.patience,
+      signal,
+    );
+  }
+
+  /** @throws {CheckpointError} without secrets in place of any other error; the signal's reason */
+  async guard<T>(where: string, signal: AbortSignal | undefined, body: () => Promise<T>): Promise<T> {
+    signal?.throwIfAborted();
+    try {
+      return await body();
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (error instanceof LightningError) throw error;
+      const status = error instanceof TransferError ? error.status : (error as { statusCode?: number }).statusCode;
+      const reason = error instanceof TransferError ? error.reason : reasonOf(error);
+      const remedy =
+        status === 401 || status === 403
+          ? "set HF_TOKEN, and accept the model's terms"
+          : status === 404
+            ? "check the id and the revision"
+            : (error instanceof TransferError && error.details.remedy) || "check the connection, or use localFilesOnly";
+      throw new CheckpointError(`${where}: the hub did not deliver: ${this.hide(reason)} (${remedy})`, {
+        cause: withoutSecrets(error, this.hide),
+      });
+    }
+  }
+}
+
 /**
  * A model repository through the usual cache, which Python shares: `blobs/` by hash, `snapshots/{commit}/` as links to them,
  * `refs/{revision}` with the commit. Files are fetched when they are first needed, under another name until they are complete.
  */
 export async function openHub(name: string, options: OpenOptions): Promise<Source> {
-  const { revision = "main", localFilesOnly = process.env.HF_HUB_OFFLINE === "1", signal } = options;
+  const { revision = "main", localFilesOnly, signal } = options;
   const folder = join(getHFHubCachePath(), getRepoFolderName({ type: "model", name }));
   if (!/^[\w][\w./-]*$/.test(revision) || revision.includes("..")) {
     throw new CheckpointError(`${name}: revision: expected a branch, tag or commit, got ${JSON.stringify(revision)}`);
   }
-  if (localFilesOnly) return openCached(name, folder, revision);
-  const access: Access = {
-    repo: { type: "model", name },
-    hubUrl: (process.env.HF_ENDPOINT || "https://huggingface.co").replace(/\/+$/, ""),
-    accessToken: await token(),
-    fetch: (input, init) => fetch(input, { ...init, signal }),
-  };
-  return guard(`${name} (no such path, so a hub id)`, signal, async () => {
-    const { sha } = await modelInfo({ ...access, name, revision, additionalFields: ["sha"] });
+  if (localFilesOnly || isOffline()) return openCached(name, folder, revision, localFilesOnly ? "localFilesOnly" : "HF_HUB_OFFLINE");
+  const hub = new Hub(await endpoint(), patienceOf(options));
+  return hub.guard(`${name} (no such path, so a hub id)`, signal, async () => {
+    const client = hub.client(signal);
+    const { sha } = await modelInfo({ ...client, name, revision, additionalFields: ["sha"] });
     if (!/^[0-9a-f]{40}$/.test(sha)) throw new Error(`expected a commit, got ${JSON.stringify(sha)}`);
     const entries = new Map<string, Entry>();
-    for await (const { type, path, size, oid, lfs, xetHash } of listFiles({ ...access, revision: sha })) {
+    for await (const { type, path, size, oid, lfs, xetHash } of listFiles({ ...client, repo: { type: "model", name }, revision: sha })) {
       const etag = lfs?.oid ?? xetHash ?? oid ?? "";
       if (type === "file" && isPlainName(path) && isPlainName(etag)) entries.set(path, { size, etag });
     }
@@ -51,17 +116,17 @@ export async function openHub(name: string, options: OpenOptions): Promise<Sourc
       await mkdir(dirname(join(folder, "refs", revision)), { recursive: true });
       await writeFile(join(folder, "refs", revision), sha);
     }
-    return new HubSource(name, access, folder, sha, entries);
+    return new HubSource(name, hub, folder, sha, entries);
   });
 }
 
-async function openCached(name: string, folder: string, revision: string): Promise<Source> {
-  const commit = await readFile(join(folder, "refs", revision), "utf8").catch(() => revision);
+async function openCached(name: string, folder: string, revision: string, why: string): Promise<Source> {
+  const commit = await readSmallFile(join(folder, "refs", revision), MAX_REF_BYTES).catch(() => revision);
   const snapshot = join(folder, "snapshots", commit.trim());
   const found = await stat(snapshot).catch(() => undefined);
   if (!found?.isDirectory())
     throw new CheckpointError(
-      `${name} (no such path, so a hub id): revision ${revision} is not in the cache ${dirname(folder)} (load once without localFilesOnly)`,
+      `${name} (no such path, so a hub id): revision ${revision} is not in the cache ${dirname(folder)} (load once without ${why})`,
     );
   return new DirectorySource(snapshot);
 }
@@ -71,7 +136,7 @@ class HubSource implements Source, Download {
 
   constructor(
     readonly name: string,
-    private readonly access: Access,
+    private readonly hub: Hub,
     private readonly folder: string,
     private readonly commit: string,
     private readonly entries: ReadonlyMap<string, Entry>,
@@ -117,7 +182,7 @@ class HubSource implements Source, Download {
   async fetch(files: readonly string[], onBytes: (bytes: number) => void, signal?: AbortSignal): Promise<void> {
     for (const file of files) {
       if (await this.isHere(file)) continue;
-      await guard(`${this.name}: ${file}`, signal, () => this.fetchOne(file, onBytes));
+      await this.hub.guard(`${this.name}: ${file}`, signal, () => this.fetchOne(file, onBytes, signal));
     }
   }
 
@@ -125,11 +190,11 @@ class HubSource implements Source, Download {
     return (await this.snapshot.size(file)) === this.entries.get(file)?.size;
   }
 
-  private async fetchOne(file: string, onBytes: (bytes: number) => void): Promise<void> {
+  private async fetchOne(file: string, onBytes: (bytes: number) => void, signal?: AbortSignal): Promise<void> {
     const { size, etag } = this.entries.get(file)!;
     const blob = join(this.folder, "blobs", etag);
     const here = await stat(blob).catch(() => undefined);
-    if (here?.size !== size) await this.fetchBlob(file, blob, size, onBytes);
+    if (here?.size !== size) await this.fetchBlob(file, blob, size, onBytes, signal);
     else onBytes(size);
     const link = join(this.snapshot.name, file);
     await mkdir(dirname(link), { recursive: true });
@@ -142,60 +207,44 @@ class HubSource implements Source, Download {
     });
   }
 
-  private async fetchBlob(file: string, blob: string, size: number, onBytes: (bytes: number) => void): Promise<void> {
-    const content = await downloadFile({ ...this.access, path: file, revision: this.commit });
-    if (!content) throw new Error("the hub lists it and does not have it");
+  /**
+   * Downloads a blob under another name. What a failed or cancelled download leaves is parked, and the next one continues it: a blob's name is a
+   * hash of its content, so both are the same file.
+   */
+  private async fetchBlob(file: string, blob: string, size: number, onBytes: (bytes: number) => void, signal?: AbortSignal): Promise<void> {
     await mkdir(dirname(blob), { recursive: true });
+    const parked = join(dirname(blob), `${basename(blob)}.parked.incomplete`);
     const incomplete = join(dirname(blob), `${basename(blob)}.${randomUUID()}.incomplete`);
-    const handle = await open(incomplete, "wx");
+    // Renaming claims it: another process finds nothing, and begins anew.
+    await rename(parked, incomplete).catch(() => {});
+    const handle = await open(incomplete, "a+");
+    let sound = true;
     try {
-      let written = 0;
-      for await (const chunk of content.stream()) {
-        for (let at = 0; at < chunk.byteLength; ) at += (await handle.write(chunk, at)).bytesWritten;
-        written += chunk.byteLength;
-        if (written > size) break;
-        onBytes(chunk.byteLength);
+      let { size: written } = await handle.stat();
+      if (written > size) {
+        await handle.truncate(0);
+        written = 0;
       }
-      if (written !== size) throw new Error(`expected ${size} bytes, got ${written > size ? "more" : written}`);
+      onBytes(written);
+      for await (const bytes of download(this.remote(file, size), written, size, this.hub.patience, signal)) {
+        for (let at = 0; at < bytes.byteLength; ) at += (await handle.write(bytes, at)).bytesWritten;
+        onBytes(bytes.byteLength);
+      }
       await handle.sync();
       await handle.close();
       await rename(incomplete, blob);
     } catch (error) {
+      sound = signal?.aborted || (error instanceof TransferError && error.details.transient === true);
       await handle.close().catch(() => {});
+      if (sound) await rename(incomplete, parked).catch(() => {});
       await rm(incomplete, { force: true });
       throw error;
     }
   }
-}
 
-/** `HF_TOKEN`, or what the hub's own command line has stored. */
-async function token(): Promise<string | undefined> {
-  if (process.env.HF_TOKEN) return process.env.HF_TOKEN;
-  const home = process.env.HF_HOME ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "huggingface");
-  try {
-    return (await readFile(process.env.HF_TOKEN_PATH ?? join(home, "token"), "utf8")).trim() || undefined;
-  } catch (error) {
-    if (isMissing(error)) return undefined;
-    throw error;
-  }
-}
-
-async function guard<T>(where: string, signal: AbortSignal | undefined, body: () => Promise<T>): Promise<T> {
-  signal?.throwIfAborted();
-  try {
-    return await body();
-  } catch (cause) {
-    signal?.throwIfAborted();
-    if (cause instanceof LightningError) throw cause;
-    const status = (cause as { statusCode?: number }).statusCode;
-    const remedy =
-      status === 401 || status === 403
-        ? "set HF_TOKEN, and accept the model's terms"
-        : status === 404
-          ? "check the id and the revision"
-          : "check the connection, or use localFilesOnly";
-    throw new CheckpointError(`${where}: the hub did not deliver: ${cause instanceof Error ? cause.message : cause} (${remedy})`, {
-      cause,
-    });
+  private remote(file: string, size: number) {
+    const { url, headers } = this.hub.endpoint;
+    const path = [...this.name.split("/"), "resolve", this.commit, file].map(encodeURIComponent).join("/");
+    return { url: new URL(`${url.href}${path}`), headers, version: `\n\n${size}`, whole: true };
   }
 }

@@ -48,12 +48,8 @@ function directoryReads(path: string): Read {
 }
 
 export function serve(data: ReaderData, listen: (receive: (request: ReadRequest) => void) => void): void {
-  const { address, stallMs } = data;
+  const { address } = data;
   const read =
-    address.kind === "directory"
-      ? directoryReads(address.path)
-      : address.kind === "http"
-        ? httpReads(address.base, stallMs)
-        : fileReads(address.files);
+    address.kind === "directory" ? directoryReads(address.path) : address.kind === "http" ? httpReads(address) : fileReads(address.files);
   serveReads(data, listen, read);
 }

@@ -1,7 +1,7 @@
+import { backOffMs, LONGEST_PAUSE_MS, pause } from "../io/retry.js";
 import { RemoteError } from "../runtime/errors.js";
 
-/** A server that asks for a longer pause is believed and not waited for. */
-const LONGEST_PAUSE_MS = 60_000;
+export { retryAfter } from "../io/retry.js";
 
 /** How often, and how soon, a request is tried again. */
 export interface RetryPolicy {
@@ -33,30 +33,7 @@ export async function* retried<T>(
       if (begun || failures >= retries || !(error instanceof RemoteError) || !error.retryable) throw error;
       const asked = error.retryAfterMs ?? 0;
       if (asked > LONGEST_PAUSE_MS) throw error;
-      const own = Math.min(retryDelayMs * 2 ** failures, LONGEST_PAUSE_MS) * (0.5 + Math.random() / 2);
-      await pause(Math.max(asked, own), signal);
+      await pause(backOffMs(failures, retryDelayMs, asked), signal);
     }
   }
-}
-
-/** Milliseconds of a `Retry-After` header: seconds, or a date. */
-export function retryAfter(header: string | null, now = Date.now()): number | undefined {
-  if (header === null) return undefined;
-  const ms = /^\d+(\.\d+)?$/.test(header.trim()) ? 1000 * Number(header) : Date.parse(header) - now;
-  return Number.isNaN(ms) ? undefined : Math.max(0, ms);
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (signal.aborted) return reject(signal.reason);
-    const end = () => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    };
-    const timer = setTimeout(() => {
-      signal.removeEventListener("abort", end);
-      resolve();
-    }, ms);
-    signal.addEventListener("abort", end, { once: true });
-  });
 }

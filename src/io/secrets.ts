@@ -1,0 +1,91 @@
+// Credentials stay out of messages, stacks and causes: user names, passwords and tokens, and the query of a URL, where signatures are.
+
+const HIDDEN = "***";
+
+/** Shorter values are not replaced in messages: they would match by chance. */
+const SHORTEST_SECRET = 4;
+
+/** Where a request goes, and its headers. */
+export interface Endpoint {
+  /** Without user name, password and fragment. */
+  readonly url: URL;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** Moves user name and password of a URL into a header, which `fetch` sends to the URL's own origin only. */
+export function withCredentialsInHeader(from: URL): Endpoint {
+  const url = new URL(from);
+  url.username = url.password = url.hash = "";
+  if (!from.username && !from.password) return { url, headers: {} };
+  const pair = new TextEncoder().encode(`${percentDecoded(from.username)}:${percentDecoded(from.password)}`);
+  return { url, headers: { Authorization: `Basic ${btoa(String.fromCharCode(...pair))}` } };
+}
+
+function percentDecoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+/** One URL for a message: origin and path. Text that is no URL loses whatever may be credentials. */
+export function maskUrl(text: string): string {
+  if (/^https?:/i.test(text) && URL.canParse(text)) {
+    const { origin, pathname } = new URL(text);
+    return origin + pathname;
+  }
+  const isUrl = /^([a-z][a-z0-9+.-]+:|[\\/]{2})/i.test(text);
+  return isUrl ? text.replace(/^([a-z][a-z0-9+.-]+:[\\/]*|[\\/]{2,}).*@/is, `$1${HIDDEN}@`).replace(/[?#].*$/s, "") : text;
+}
+
+/** Text with every URL in it reduced to origin and path. */
+export function maskUrls(text: string): string {
+  return text.replace(/\b[a-z][a-z0-9+.-]+:\/\/[^\s"'`<>()]+/gi, (url) => {
+    const end = /[.,:;]*$/.exec(url)![0];
+    return maskUrl(url.slice(0, url.length - end.length)) + end;
+  });
+}
+
+/** Removes the secrets of a request from a text. */
+export type Hide = (text: string) => string;
+
+/** @param more further secrets, besides what stands in the headers and in the URL's query */
+export function hiding({ url, headers }: Endpoint, more: readonly string[] = []): Hide {
+  const sent = Object.values(headers).flatMap((value) => [value, value.replace(/^\w+ /, "")]);
+  const query = [...url.searchParams.values()].flatMap((value) => [value, encodeURIComponent(value)]);
+  const secrets = [...new Set([...sent, ...sent.flatMap(basicParts), ...query, ...more])].filter(({ length }) => length >= SHORTEST_SECRET);
+  secrets.sort((a, b) => b.length - a.length);
+  return (text) => secrets.reduce((masked, secret) => masked.replaceAll(secret, HIDDEN), maskUrls(text));
+}
+
+/** User name and password of a header's value. */
+function basicParts(header: string): string[] {
+  const pair = /^Basic (.*)$/.exec(header)?.[1];
+  if (pair === undefined) return [];
+  const text = new TextDecoder().decode(Uint8Array.from(atob(pair), (character) => character.charCodeAt(0)));
+  return [text.slice(text.indexOf(":") + 1), text.slice(0, text.indexOf(":"))];
+}
+
+/** A copy of an error and its causes that holds no secret: other fields than these may hold headers and whole URLs. */
+export function withoutSecrets(error: unknown, hide: Hide, depth = 0): Error {
+  if (!(error instanceof Error)) return new Error(hide(String(error)));
+  const inner = causeOf(error);
+  const copy = new Error(hide(error.message), inner && depth < 4 ? { cause: withoutSecrets(inner, hide, depth + 1) } : undefined);
+  copy.name = error.name;
+  if (error.stack) copy.stack = hide(error.stack);
+  const { code } = error as { code?: unknown };
+  return typeof code === "string" ? Object.assign(copy, { code }) : copy;
+}
+
+/** An error's message, and those of its causes: of a request that failed only they say why. */
+export function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const inner = causeOf(error);
+  return [error.message, inner && reasonOf(inner)].filter(Boolean).join(": ") || error.name;
+}
+
+function causeOf(error: Error): Error | undefined {
+  const inner = error instanceof AggregateError ? error.errors[0] : error.cause;
+  return inner instanceof Error ? inner : undefined;
+}

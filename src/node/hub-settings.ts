@@ -1,0 +1,62 @@
+// What the environment says about the hub, as huggingface_hub (Python) reads it.
+
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { type Endpoint, maskUrl, reasonOf, withCredentialsInHeader } from "../io/secrets.js";
+import { CheckpointError, InputError } from "../runtime/errors.js";
+import { isMissing, readSmallFile } from "./files.js";
+
+const MAX_TOKEN_BYTES = 1 << 16;
+
+/** Whether a switch is on: 1, on, yes or true, in any case. */
+function isOn(value: string | undefined): boolean {
+  return ["1", "ON", "YES", "TRUE"].includes((value ?? "").toUpperCase());
+}
+
+/** Whether the network is forbidden: `HF_HUB_OFFLINE`, or `TRANSFORMERS_OFFLINE` if that is not set. */
+export function isOffline(): boolean {
+  return isOn(process.env.HF_HUB_OFFLINE || process.env.TRANSFORMERS_OFFLINE);
+}
+
+/**
+ * `HF_ENDPOINT`, with a slash at its end, and the token as a header.
+ *
+ * @throws {CheckpointError} no URL
+ * @throws {InputError} a token that cannot be sent
+ */
+export async function endpoint(): Promise<Endpoint> {
+  const text = process.env.HF_ENDPOINT?.trim() || "https://huggingface.co";
+  if (!/^https?:/i.test(text) || !URL.canParse(text))
+    throw new CheckpointError(`HF_ENDPOINT: expected an http: or https: URL, got ${maskUrl(text)}`);
+  const { url, headers } = withCredentialsInHeader(new URL(text));
+  url.search = "";
+  url.pathname = url.pathname.replace(/\/*$/, "/");
+  const key = await token();
+  return { url, headers: key === undefined ? headers : { Authorization: `Bearer ${key}` } };
+}
+
+/** `HF_TOKEN`, or what the hub's own command line has stored; none if `HF_HUB_DISABLE_IMPLICIT_TOKEN` is on. */
+async function token(): Promise<string | undefined> {
+  const { HF_HUB_DISABLE_IMPLICIT_TOKEN, HF_TOKEN, HUGGING_FACE_HUB_TOKEN, HF_HOME, XDG_CACHE_HOME, HF_TOKEN_PATH } = process.env;
+  if (isOn(HF_HUB_DISABLE_IMPLICIT_TOKEN)) return undefined;
+  for (const [name, value] of Object.entries({ HF_TOKEN, HUGGING_FACE_HUB_TOKEN })) if (value?.trim()) return checkToken(value, name);
+  const path = HF_TOKEN_PATH || join(HF_HOME || join(XDG_CACHE_HOME || join(homedir(), ".cache"), "huggingface"), "token");
+  try {
+    return checkToken(await readSmallFile(path, MAX_TOKEN_BYTES), path);
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    if (error instanceof InputError) throw error;
+    throw new CheckpointError(`${path}: the hub's token cannot be read: ${reasonOf(error)} (HF_TOKEN_PATH names another file)`, {
+      cause: error,
+    });
+  }
+}
+
+/** A token without the space around it. @throws {InputError} one that no header can hold; its text is in no message */
+function checkToken(text: string, where: string): string | undefined {
+  const value = text.trim();
+  if (value === "") return undefined;
+  if (/^[\x21-\x7e]+$/.test(value)) return value;
+  const got = /[\r\n]/.test(value) ? "several lines" : "other characters";
+  throw new InputError(`${where}: expected a token of visible ASCII characters without spaces, got ${got} (set one token)`);
+}
