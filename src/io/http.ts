@@ -243,6 +243,6 @@ export class HttpSource implements Source {
 
   private file(name: string): RemoteFile {
     const { version = "", whole = false } = this.known.get(name) ?? {};
-    return { ...fileAt(this.base, name), version, whole };
+    return { ...fileAt(this.base, name), version, whole: whole ? "accepted" : "refused" };
   }
 }

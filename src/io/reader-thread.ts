@@ -90,7 +90,7 @@ const ALIVE_MS = 1000;
 /** Reads from a server, in Range requests; those that fail are made again. */
 export function httpReads({ base, headers, patience }: Extract<Address, { kind: "http" }>): Read {
   return async ({ file, begin, end, stamp }, target, onBytes) => {
-    const remote = { ...fileAt({ url: new URL(base), headers }, file), version: stamp, whole: false };
+    const remote = { ...fileAt({ url: new URL(base), headers }, file), version: stamp, whole: "refused" as const };
     // Between two tries no bytes arrive: the other thread still has to hear that this one is alive.
     const alive = setInterval(onBytes, ALIVE_MS);
     try {

@@ -107,8 +107,8 @@ export class Exchange {
 export interface RemoteFile extends Endpoint {
   /** What is known of its version, see {@link versionOf}; empty if nothing is. */
   readonly version: string;
-  /** Whether the server may send the whole file in place of a range: then the bytes before the range are skipped. */
-  readonly whole: boolean;
+  /** Whether the server may send the whole file in place of a range: then the bytes before it are skipped. `"expected"`: a range is asked for to resume only. */
+  readonly whole: "refused" | "accepted" | "expected";
 }
 
 /** A file below a base that ends in a slash; its query goes along. */
@@ -138,7 +138,7 @@ export async function* download(
     let exchange: Exchange | undefined;
     try {
       exchange = await Exchange.open(file, { headers: rangeHeaders(file, at, end) }, patience, signal);
-      const stop = answeredEnd(exchange, at, end, file.whole);
+      const stop = answeredEnd(exchange, at, end, file);
       const now = versionOf(exchange);
       if (differs(version, now)) throw new TransferError("it has changed since it was opened", { remedy: RELOAD });
       version ||= now;
@@ -166,16 +166,16 @@ export async function* download(
   }
 }
 
-/** Asks for bytes as they are: `fetch` adds that itself to requests for a range. A file that is sent whole anyway is asked for plainly. */
+/** Bytes are asked for as they are, uncompressed; `fetch` adds that itself to requests for a range. */
 function rangeHeaders({ whole }: RemoteFile, at: number, end: number): Record<string, string> {
-  return whole && at === 0 ? { "Accept-Encoding": "identity" } : { Range: `bytes=${at}-${end - 1}` };
+  return whole === "expected" && at === 0 ? { "Accept-Encoding": "identity" } : { Range: `bytes=${at}-${end - 1}` };
 }
 
 /** Where the bytes of an answer end that begins at `at`. @throws {TransferError} another status, or other bytes than those asked for */
-function answeredEnd(exchange: Exchange, at: number, end: number, whole: boolean): number {
+function answeredEnd(exchange: Exchange, at: number, end: number, { whole }: RemoteFile): number {
   const { status, headers, encoding } = exchange;
   if (status === 200) {
-    if (whole) return end;
+    if (whole !== "refused") return end;
     throw new TransferError("the server knows no ranges", {
       status,
       remedy: "download the checkpoint, and load it from its directory",

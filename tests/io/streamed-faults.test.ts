@@ -1,7 +1,6 @@
 import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { ThreadReader } from "../../src/io/reader.js";
+import { beforeEach, describe, expect, test, vi } from "vitest";
 import { MiniMaxM1 } from "../../src/minimax-m1.js";
 import { CheckpointError, LightningError } from "../../src/runtime/errors.js";
 import { collectGarbage, type Files, withServer } from "../support/checkpoints.js";
@@ -12,11 +11,6 @@ const prompt = [1, 2, 3, 4, 5];
 const files = streamedFiles();
 /** The second file: a layer's matrices, none of the vocabulary's. */
 const SHARD = "model-00002-of-00003.safetensors";
-
-const { stallMs } = ThreadReader;
-afterEach(() => {
-  ThreadReader.stallMs = stallMs;
-});
 
 let directory: string;
 let least: number;
@@ -146,22 +140,21 @@ describe("a file of weights that changes after loading", () => {
 
 describe("a server that fails after loading", () => {
   const reasons: Record<Exclude<Behaviour, "sound">, RegExp> = {
-    "404": /HTTP status 404 \(check the address and the connection\)$/,
-    "500": /HTTP status 500 \(check the address and the connection\)$/,
+    "404": /HTTP status 404 \(check the address and the connection, and load again\)$/,
+    "500": /HTTP status 500, tried 5 times \(check the address and the connection, and load again\)$/,
     whole: /the server knows no ranges \(download the checkpoint, and load it from its directory\)$/,
-    short: /the server's answer ended after \d+ of \d+ bytes \(load the model again\)$/,
-    long: /the server sent more than the \d+ bytes asked for \(load the model again\)$/,
-    shifted: /expected bytes \d+-\d+, the server sent bytes \d+-\d+\/\d+ \(load the model again\)$/,
+    short: /the server's answer ended after \d+ of \d+ bytes, tried 5 times \(check the address and the connection, and load again\)$/,
+    long: /the server sent more than the \d+ bytes asked for \(the server does not follow HTTP: download the checkpoint, .*\)$/,
+    shifted: /expected bytes \d+-\d+, the server sent bytes \d+-\d+\/\d+ \(the server does not follow HTTP: .*\)$/,
     changed: /it has changed since it was opened \(load the model again\)$/,
-    silent: /no byte for 0\.2 s \(load the model again\)$/,
-    stalled: /no byte for 0\.2 s \(load the model again\)$/,
-    reset: /fetch failed: .* \(load the model again\)$/,
+    silent: /no byte for 0\.2 s, tried 2 times \(check the address and the connection, and load again\)$/,
+    stalled: /no byte for 0\.2 s, tried 2 times \(check the address and the connection, and load again\)$/,
+    reset: /fetch failed: .*, tried 5 times \(check the address and the connection, and load again\)$/,
   };
 
   test.each(Object.entries(reasons) as [Behaviour, RegExp][])("%s, and goes on when it is well again", async (behaviour, reason) => {
-    ThreadReader.stallMs = 200;
     const server = await startFileServer(files);
-    const model = await loadStreamed(`${server.url}/?token=secret`, { budgetBytes: least });
+    const model = await loadStreamed(`${server.url}/?token=secret`, { budgetBytes: least, stallMs: 200, retryDelayMs: 1 });
     const expected = model.forward([prompt]);
     server.behave(behaviour);
     for (let i = 0; i < 2; i++) {
