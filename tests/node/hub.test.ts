@@ -1,11 +1,13 @@
 import { createHash } from "node:crypto";
-import { lstat, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { lstat, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { inspect } from "node:util";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { loadCheckpoint, type Progress } from "../../src/io/checkpoint.js";
-import { expectSaved, type Files, json, serve, sharded, singleFile, withServer } from "../support/checkpoints.js";
+import { LightningError } from "../../src/runtime/errors.js";
+import { expectSaved, type Files, json, rangeOf, serve, sharded, singleFile, withServer } from "../support/checkpoints.js";
 
 const COMMIT = "0123456789abcdef0123456789abcdef01234567";
 const NAME = "org/tiny-m1";
@@ -17,7 +19,8 @@ beforeEach(async () => {
   vi.stubEnv("HF_HUB_CACHE", cache);
   vi.stubEnv("HF_TOKEN", "");
   vi.stubEnv("HF_HOME", join(cache, "home"));
-  vi.stubEnv("HF_HUB_OFFLINE", "");
+  for (const name of ["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH", "HF_HUB_DISABLE_IMPLICIT_TOKEN"])
+    vi.stubEnv(name, "");
 });
 
 afterEach(async () => {
@@ -115,8 +118,23 @@ describe("hub ids", () => {
       await expect(loadCheckpoint(NAME, { localFilesOnly: true })).rejects.toThrow(
         /not in the cache .* \(load once without localFilesOnly\)/,
       );
-      vi.stubEnv("HF_HUB_OFFLINE", "1");
-      await expect(loadCheckpoint(NAME)).rejects.toThrow(/not in the cache/);
+      for (const value of ["1", "on", "ON", "yes", "True", "TRUE"]) {
+        vi.stubEnv("HF_HUB_OFFLINE", value);
+        await expect(loadCheckpoint(NAME)).rejects.toThrow(/not in the cache .* \(load once without HF_HUB_OFFLINE\)/);
+        vi.stubEnv("HF_HUB_OFFLINE", "");
+        vi.stubEnv("TRANSFORMERS_OFFLINE", value);
+        await expect(loadCheckpoint(NAME)).rejects.toThrow(/not in the cache/);
+        vi.stubEnv("TRANSFORMERS_OFFLINE", "");
+      }
+      hub.disturb = undefined;
+      for (const value of ["0", "off", "no", "false", ""]) {
+        vi.stubEnv("HF_HUB_OFFLINE", value);
+        (await loadCheckpoint(NAME)).rt.dispose();
+      }
+      // The first one counts if both are set.
+      vi.stubEnv("HF_HUB_OFFLINE", "0");
+      vi.stubEnv("TRANSFORMERS_OFFLINE", "1");
+      (await loadCheckpoint(NAME)).rt.dispose();
     });
   });
 
@@ -146,35 +164,133 @@ describe("hub ids", () => {
     });
   });
 
-  test("an interrupted download leaves no file behind, and the next load completes it", async () => {
-    const files = sharded();
-    const cut = (bytes: Uint8Array, response: ServerResponse, how: string) => {
-      response.writeHead(200, how === "silently short" ? {} : { "content-length": bytes.byteLength });
-      if (how === "silently short") return response.end(bytes.subarray(0, 500));
-      return response.write(bytes.subarray(0, 500), () => how === "reset" && response.socket?.resetAndDestroy());
+  /** Weights of three files, the second of which breaks off after 500 bytes. */
+  const SECOND = "model-00002-of-00003.safetensors";
+  const breaksOff =
+    (files: Files, how: string, then?: () => void) => (request: IncomingMessage, response: ServerResponse, path: string) => {
+      if (!path.endsWith(SECOND)) return false;
+      const bytes = files.get(SECOND)!;
+      const [begin, end] = rangeOf(request) ?? [0, bytes.byteLength];
+      const range = { "content-range": `bytes ${begin}-${end - 1}/${bytes.byteLength}` };
+      response.writeHead(request.headers.range ? 206 : 200, {
+        ...(how === "silently short" ? {} : { "content-length": end - begin }),
+        ...(request.headers.range ? range : {}),
+      });
+      if (begin > 0) response.end();
+      else if (how === "silently short") response.end(bytes.subarray(0, 500));
+      else response.write(bytes.subarray(0, 500), () => how === "reset" && response.socket?.resetAndDestroy());
+      then?.();
+      return true;
     };
-    await withHub(files, async (hub) => {
-      for (const how of ["reset", "silently short", "aborted"]) {
-        const controller = new AbortController();
+
+  test("a download that breaks off goes on from there, in this load", async () => {
+    const files = sharded();
+    for (const how of ["reset", "silently short", "stalled"]) {
+      await withHub(files, async (hub) => {
+        const ranges: (string | undefined)[] = [];
+        const breaking = breaksOff(files, how);
         hub.disturb = (request, response, path) => {
-          if (!path.endsWith("model-00002-of-00003.safetensors") || request.headers.range) return false;
-          cut(files.get("model-00002-of-00003.safetensors")!, response, how);
-          if (how === "aborted") setTimeout(() => controller.abort("enough"), 20);
+          if (path.endsWith(SECOND)) ranges.push(request.headers.range);
+          return ranges.length === 1 && breaking(request, response, path);
+        };
+        const seen: Progress[] = [];
+        const checkpoint = await loadCheckpoint(NAME, { retryDelayMs: 1, stallMs: 200, onProgress: (progress) => seen.push(progress) });
+        await expectSaved(checkpoint, files);
+        checkpoint.rt.dispose();
+        expect(ranges).toEqual([undefined, `bytes=500-${files.get(SECOND)!.byteLength - 1}`]);
+        expect(seen.at(-1)!.fraction).toBe(1);
+        expect(seen.every(({ loadedBytes }, i) => loadedBytes >= (seen[i - 1]?.loadedBytes ?? 0))).toBe(true);
+      });
+      await rm(join(cache, "models--org--tiny-m1"), { recursive: true });
+    }
+  });
+
+  test("what a failed or cancelled download leaves has no name of a file, and the next load continues it", async () => {
+    const files = sharded();
+    for (const how of ["reset", "silently short", "aborted"]) {
+      await withHub(files, async (hub) => {
+        const controller = new AbortController();
+        hub.disturb = breaksOff(files, how, () => how === "aborted" && setTimeout(() => controller.abort("enough"), 200));
+        const loading = loadCheckpoint(NAME, { signal: controller.signal, retryDelayMs: 1 });
+        if (how === "aborted") await expect(loading).rejects.toBe("enough");
+        else
+          await expect(loading).rejects.toThrow(
+            /org\/tiny-m1: model-00002-of-00003\.safetensors: the hub did not deliver: .*, tried 5 times \(/,
+          );
+        expect(await readdir(snapshot())).not.toContain(SECOND);
+        const parked = `${etag(files.get(SECOND)!)}.parked.incomplete`;
+        expect((await blobs()).filter((name) => name.includes("incomplete"))).toEqual([parked]);
+        await expect(loadCheckpoint(NAME, { localFilesOnly: true })).rejects.toThrow(/model-00002-of-00003\.safetensors: missing/);
+
+        const ranges: (string | undefined)[] = [];
+        hub.disturb = (request, _, path) => {
+          if (path.endsWith(SECOND)) ranges.push(request.headers.range);
+          return false;
+        };
+        hub.fetched.length = 0;
+        const checkpoint = await loadCheckpoint(NAME);
+        await expectSaved(checkpoint, files);
+        checkpoint.rt.dispose();
+        expect(ranges).toEqual([`bytes=500-${files.get(SECOND)!.byteLength - 1}`]);
+        expect(hub.fetched).toEqual(["model-00003-of-00003.safetensors"]);
+        expect((await blobs()).filter((name) => name.includes("incomplete"))).toEqual([]);
+      });
+      await rm(join(cache, "models--org--tiny-m1"), { recursive: true });
+    }
+  });
+
+  test("a download that brings more than the list says, or another length, is thrown away", async () => {
+    const files = sharded();
+    const bytes = files.get(SECOND)!;
+    for (const [length, reason] of [
+      [undefined, /the server sent more than the \d+ bytes asked for/],
+      [bytes.byteLength + 1, /it has changed since it was opened/],
+    ] as const) {
+      await withHub(files, async (hub) => {
+        hub.disturb = (_, response, path) => {
+          if (!path.endsWith(SECOND)) return false;
+          response.writeHead(200, length ? { "content-length": length } : {}).end(new Uint8Array(bytes.byteLength + 1));
           return true;
         };
-        const loading = loadCheckpoint(NAME, { signal: controller.signal });
-        if (how === "aborted") await expect(loading).rejects.toBe("enough");
-        else await expect(loading).rejects.toThrow(/org\/tiny-m1: model-00002-of-00003\.safetensors: the hub did not deliver/);
-        expect(await readdir(snapshot())).not.toContain("model-00002-of-00003.safetensors");
+        await expect(loadCheckpoint(NAME)).rejects.toThrow(reason);
         expect((await blobs()).filter((name) => name.includes("incomplete"))).toEqual([]);
-        await expect(loadCheckpoint(NAME, { localFilesOnly: true })).rejects.toThrow(/model-00002-of-00003\.safetensors: missing/);
-      }
-      hub.disturb = undefined;
-      hub.fetched.length = 0;
-      const checkpoint = await loadCheckpoint(NAME);
-      await expectSaved(checkpoint, files);
-      checkpoint.rt.dispose();
-      expect(hub.fetched.sort()).toEqual(["model-00002-of-00003.safetensors", "model-00003-of-00003.safetensors"]);
+      });
+    }
+  });
+
+  test("answers of the hub's API are asked for again, and may have no end", async () => {
+    const files = singleFile();
+    await withHub(files, async (hub) => {
+      let failures = 2;
+      hub.disturb = (_, response, path) => {
+        if (!path.startsWith("/api/") || failures === 0) return false;
+        failures--;
+        response.writeHead(503, { "retry-after": "0" }).end();
+        return true;
+      };
+      (await loadCheckpoint(NAME, { retryDelayMs: 1 })).rt.dispose();
+      expect(failures).toBe(0);
+      let requests = 0;
+      hub.disturb = (_, response, path) => {
+        if (!path.includes("/tree/")) return false;
+        requests++;
+        const link = `<${process.env.HF_ENDPOINT!.slice(0, -1)}${path}?page=${requests}>; rel="next"`;
+        response.writeHead(200, { "content-type": "application/json", link }).end("[]");
+        return true;
+      };
+      await expect(loadCheckpoint(NAME)).rejects.toThrow(/the list of files has more than 1000 pages/);
+      hub.disturb = (_, response, path) => {
+        if (!path.includes("/tree/")) return false;
+        const chunk = Buffer.alloc(1 << 20, 32);
+        const write = () => {
+          while (!response.destroyed && response.write(chunk));
+          response.once("drain", write);
+        };
+        response.writeHead(200, { "content-type": "application/json" });
+        write();
+        return true;
+      };
+      await expect(loadCheckpoint(NAME)).rejects.toThrow(/the server sent more than 67108864 bytes/);
     });
   });
 
@@ -189,9 +305,132 @@ describe("hub ids", () => {
     });
   });
 
+  describe("tokens", () => {
+    test("of any form, without the space around them, from each place", async () => {
+      const file = join(cache, "secret");
+      const home = join(cache, "home");
+      await mkdir(home);
+      await writeFile(file, "of-a-file\r\n");
+      await writeFile(join(home, "token"), "of-home\n");
+      const cases: [string, Record<string, string>][] = [
+        ["Bearer jfrog.cmVmdGtu", { HF_TOKEN: " jfrog.cmVmdGtu\n" }],
+        ["Bearer older", { HUGGING_FACE_HUB_TOKEN: "older" }],
+        ["Bearer of-a-file", { HF_TOKEN_PATH: file }],
+        ["Bearer of-home", {}],
+      ];
+      await withHub(singleFile(), async (hub) => {
+        for (const [expected, env] of cases) {
+          for (const name of ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH"]) vi.stubEnv(name, env[name] ?? "");
+          hub.tokens.clear();
+          (await loadCheckpoint(NAME)).rt.dispose();
+          expect([...hub.tokens]).toEqual([expected]);
+        }
+        hub.tokens.clear();
+        vi.stubEnv("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1");
+        (await loadCheckpoint(NAME)).rt.dispose();
+        expect([...hub.tokens]).toEqual([undefined]);
+      });
+    });
+
+    test("one that no header can hold is refused, and not shown", async () => {
+      const file = join(cache, "secret");
+      await withHub(singleFile(), async (hub) => {
+        for (const value of ["hf_S3cret\nhf_S3cret2", "hf_S3cret\r\nX: y", "hf_S3 cret", "hf_S3cret\u00e9"]) {
+          await writeFile(file, value);
+          for (const [name, given] of [
+            ["HF_TOKEN", value],
+            ["HF_TOKEN_PATH", file],
+          ] as const) {
+            vi.stubEnv("HF_TOKEN", "");
+            vi.stubEnv(name, given);
+            const error = await loadCheckpoint(NAME).then(
+              () => undefined,
+              (error: Error) => error,
+            );
+            expect(error).toBeInstanceOf(LightningError);
+            expect(error!.message).toMatch(/expected a token of visible ASCII characters/);
+            expect(inspect(error, { depth: 10, showHidden: true })).not.toContain("S3");
+          }
+        }
+        expect(hub.tokens.size).toBe(0);
+      });
+    });
+
+    test("a token file without end is not read", async () => {
+      vi.stubEnv("HF_TOKEN_PATH", "/dev/zero");
+      await expect(loadCheckpoint(NAME)).rejects.toThrow(
+        /\/dev\/zero: the hub's token cannot be read: expected a file, got something else/,
+      );
+    });
+
+    test("no error shows the token, what the hub signs, or the password of HF_ENDPOINT", async () => {
+      vi.stubEnv("HF_TOKEN", "S3cret-token");
+      await withHub(singleFile(), async (hub) => {
+        const { port } = new URL(process.env.HF_ENDPOINT!);
+        vi.stubEnv("HF_ENDPOINT", `http://reader:S3cret-password@127.0.0.1:${port}`);
+        for (const status of [401, 403, 404, 429, 500]) {
+          for (const part of ["/api/", "/resolve/"]) {
+            hub.disturb = (request, response, path) => {
+              if (!path.includes(part)) return false;
+              if (!request.url!.includes("Signature"))
+                return Boolean(response.writeHead(302, { location: `${path}?X-Amz-Signature=S3cret-signature` }).end());
+              const error = `no, ${request.headers.authorization} is not allowed`;
+              return Boolean(response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify({ error })));
+            };
+            const error = await loadCheckpoint(NAME, { retries: 0 }).then(
+              () => undefined,
+              (error: Error) => error,
+            );
+            expect(error).toBeInstanceOf(LightningError);
+            expect(inspect(error, { depth: 10, showHidden: true })).not.toContain("S3cret");
+          }
+        }
+        expect([...hub.tokens]).toEqual(["Bearer S3cret-token"]);
+      });
+    });
+
+    test("another server gets no token: a redirect, and the next page of a list", async () => {
+      vi.stubEnv("HF_TOKEN", "S3cret");
+      const files = singleFile();
+      const seen: (string | undefined)[] = [];
+      await withServer(
+        (request, response) => {
+          seen.push(request.headers.authorization);
+          const path = new URL(request.url!, "http://x").pathname;
+          if (path === "/page") return void response.writeHead(200, { "content-type": "application/json" }).end("[]");
+          serve(files, request, response);
+        },
+        (elsewhere) =>
+          withHub(files, async (hub) => {
+            hub.disturb = (_, response, path) => {
+              if (path.includes("/tree/")) response.setHeader("link", `<${elsewhere}/page>; rel="next"`);
+              if (!path.includes("/resolve/")) return false;
+              return Boolean(response.writeHead(302, { location: `${elsewhere}/${path.split("/").at(-1)}` }).end());
+            };
+            const checkpoint = await loadCheckpoint(NAME);
+            await expectSaved(checkpoint, files);
+            checkpoint.rt.dispose();
+          }),
+      );
+      expect(seen.length).toBe(3);
+      expect(new Set(seen)).toEqual(new Set([undefined]));
+    });
+  });
+
+  test("HF_ENDPOINT: a path, user name and password, no URL", async () => {
+    await withHub(singleFile(), async (hub) => {
+      const { port } = new URL(process.env.HF_ENDPOINT!);
+      vi.stubEnv("HF_ENDPOINT", `http://reader:p%40ss@127.0.0.1:${port}/`);
+      (await loadCheckpoint(NAME)).rt.dispose();
+      expect([...hub.tokens]).toEqual([`Basic ${btoa("reader:p@ss")}`]);
+    });
+    vi.stubEnv("HF_ENDPOINT", "reader:S3cret@host");
+    await expect(loadCheckpoint(NAME)).rejects.toThrow(/^HF_ENDPOINT: expected an http: or https: URL, got (?!.*S3cret)/);
+  });
+
   test("no hub there", async () => {
     vi.stubEnv("HF_ENDPOINT", "http://127.0.0.1:9");
-    await expect(loadCheckpoint(NAME)).rejects.toThrow(
+    await expect(loadCheckpoint(NAME, { retryDelayMs: 1 })).rejects.toThrow(
       /org\/tiny-m1 \(no such path, so a hub id\): the hub did not deliver: .*\(check the connection, or use localFilesOnly\)/,
     );
   });
