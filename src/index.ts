@@ -26,6 +26,7 @@ export type { FormulaOptions } from "./io/formula.js";
 export { type CheckpointInspection, type InspectedFile, inspectCheckpoint } from "./io/inspect.js";
 export type { CheckpointSource } from "./io/open.js";
 export type { SaveOptions } from "./io/save.js";
+export { maskUrls } from "./io/secrets.js";
 export type { OpenOptions } from "./io/source.js";
 export { readTensors, type StoredArray } from "./io/tensors.js";
 export { type DecodeOptions, type TextStream, Tokenizer, type TokenizerFiles } from "./io/tokenizer.js";

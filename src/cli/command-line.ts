@@ -1,7 +1,7 @@
 import { stripVTControlCharacters } from "node:util";
 import { type ArgsDef, type CommandDef, defineCommand, renderUsage, runCommand } from "citty";
 import { version } from "../../package.json";
-import { LightningError } from "../index.js";
+import { LightningError, maskUrls } from "../index.js";
 import { analyze } from "./analyze.js";
 import { chat } from "./chat.js";
 import { evaluate } from "./eval.js";
@@ -87,10 +87,10 @@ export async function runCommandLine(args: readonly string[], streams: Streams):
 function report(error: unknown, terminal: Terminal, command: string, debug: boolean): number {
   const { err } = terminal;
   const misused = error instanceof UsageError || (error instanceof Error && error.name === "CLIError");
-  const message = error instanceof Error ? error.message : String(error);
+  const message = maskUrls(error instanceof Error ? error.message : String(error));
   terminal.note(`${err.red("error:")} ${visible(stripVTControlCharacters(message)).replace(/\s*\n\s*/g, " ")}`);
   if (misused) terminal.note(`See ${["lightning-m1", command, "--help"].filter(Boolean).join(" ")}`);
-  else if (debug) terminal.note(error instanceof Error ? (error.stack ?? "") : "");
+  else if (debug) terminal.note(error instanceof Error ? maskUrls(error.stack ?? "") : "");
   else if (!(error instanceof LightningError)) terminal.note("(an error of this program: --debug shows where)");
   return misused ? 2 : 1;
 }

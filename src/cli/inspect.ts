@@ -1,5 +1,5 @@
 import { defineCommand } from "citty";
-import { type CheckpointInspection, graph, inspectCheckpoint, MiniMaxM1, presets } from "../index.js";
+import { type CheckpointInspection, graph, inspectCheckpoint, MiniMaxM1, maskUrls, presets } from "../index.js";
 import { measureAccuracy } from "./accuracy.js";
 import { type Facts, factsOf } from "./facts.js";
 import { layout } from "./layout.js";
@@ -40,7 +40,7 @@ export const inspect = defineCommand({
       const options = { revision: args.revision, localFilesOnly: args["local-files-only"], signal: terminal.signal, onWarning };
       if (source.endsWith(".json")) return { facts: factsOf(source, await readConfig(source, options), slopes) };
       const { graph: model, fault, ...checkpoint } = await inspectCheckpoint(source, options);
-      const facts = { ...factsOf(source, model, slopes), checkpoint: { ...checkpoint, fault: fault?.message } };
+      const facts = { ...factsOf(maskUrls(source), model, slopes), checkpoint: { ...checkpoint, fault: fault?.message } };
       if (fault || !accuracy) return { facts, fault };
       const load = (precision: object) => MiniMaxM1.load(source, { ...options, ...precision });
       return { facts: { ...facts, accuracy: await measureAccuracy(load, terminal.signal) } };

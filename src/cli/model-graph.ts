@@ -1,7 +1,10 @@
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { ConfigError, type Graph, graph, inspectCheckpoint, presets } from "../index.js";
+import { ConfigError, type Graph, graph, inspectCheckpoint, maskUrls, presets } from "../index.js";
 import { whyUnread } from "./terminal.js";
+
+/** The most that a configuration may take, as in a checkpoint. */
+const MAX_CONFIG_BYTES = 1 << 28;
 
 type Options = Parameters<typeof inspectCheckpoint>[1];
 
@@ -22,11 +25,16 @@ export async function readGraph(source: string | undefined, options: Options): P
   );
   if (directory) return { name: source, graph: await readConfig(join(source, "config.json"), options) };
   if (source.endsWith(".json")) return { name: source, graph: await readConfig(source, options) };
-  return { name: source, graph: (await inspectCheckpoint(source, options)).graph };
+  return { name: maskUrls(source), graph: (await inspectCheckpoint(source, options)).graph };
 }
 
 /** The graph of a configuration by itself. */
 export async function readConfig(path: string | URL, options: Options): Promise<Graph> {
+  // Neither may a pipe be waited for, nor a device be read to its end.
+  const found = await stat(path).catch(() => undefined);
+  if (found && !found.isDirectory() && !found.isFile())
+    throw new ConfigError(`${path}: expected a config.json, got what is no regular file`);
+  if (found && found.size > MAX_CONFIG_BYTES) throw new ConfigError(`${path}: expected a config.json, got ${found.size} bytes`);
   const bytes = await readFile(path).catch((cause: unknown) => {
     throw new ConfigError(`${path}: expected a config.json, got ${whyUnread(cause)}`, { cause });
   });

@@ -1,4 +1,4 @@
-import { inspectCheckpoint, MiniMaxM1 } from "../index.js";
+import { inspectCheckpoint, MiniMaxM1, maskUrls } from "../index.js";
 import { loadingOptions, UsageError } from "./options.js";
 import { openProgress } from "./progress.js";
 import { type Terminal, visible } from "./terminal.js";
@@ -20,7 +20,7 @@ export async function loadModel(args: Readonly<Record<string, unknown>>, termina
     const seconds = ((performance.now() - begin) / 1000).toFixed(2);
     terminal.note(
       err.dim(
-        `${source ?? "the model in the box"}: ${model.parameters.toLocaleString("en-US")} parameters, ${model.build} kernels on ${model.threads} thread${model.threads === 1 ? "" : "s"}, loaded in ${seconds} s`,
+        `${maskUrls(source ?? "the model in the box")}: ${model.parameters.toLocaleString("en-US")} parameters, ${model.build} kernels on ${model.threads} thread${model.threads === 1 ? "" : "s"}, loaded in ${seconds} s`,
       ),
     );
     return model;

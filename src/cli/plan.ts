@@ -11,7 +11,7 @@ import {
   serveCommand,
   VLLM_IMAGE,
 } from "../analysis/index.js";
-import { presets } from "../index.js";
+import { maskUrls, presets } from "../index.js";
 
 import { bytes, count, rows } from "./layout.js";
 import { readGraph } from "./model-graph.js";
@@ -69,7 +69,7 @@ export const plan = defineCommand({
       } else if (args.json) {
         const ray = found.nodesPerReplica > 1 ? rayRecipe(found) : undefined;
         await terminal.print(`${JSON.stringify({ fits: true, ...found, command: serveCommand(found), ray }, null, 2)}\n`);
-      } else await terminal.print(layout(args.source, found, terminal.out));
+      } else await terminal.print(layout(maskUrls(args.source), found, terminal.out));
     } catch (error) {
       if (args.json && error instanceof DeploymentError) {
         await terminal.print(`${JSON.stringify({ fits: false, remedies: error.remedies }, null, 2)}\n`);
@@ -85,7 +85,7 @@ function servedBy(source: string): string | undefined {
   if (Object.hasOwn(presets, source))
     throw new UsageError(`--served: expected a checkpoint's path or hub id, got none (${source} is not published)`);
   if (source.endsWith(".json")) return dirname(resolve(source));
-  return existsSync(source) ? resolve(source) : source;
+  return existsSync(source) ? resolve(source) : maskUrls(source);
 }
 
 /** The plan as text of at most 80 columns (names aside). */

@@ -1,5 +1,6 @@
 import { basename } from "node:path";
 import { defineCommand } from "citty";
+import { maskUrls } from "../index.js";
 import { Server } from "../serve/index.js";
 import { listen } from "./listen.js";
 import { loadModel } from "./model.js";
@@ -41,7 +42,7 @@ export const serve = defineCommand({
     const host = args.host ?? "127.0.0.1";
     const options = {
       hosts: isLoopback(host) ? ["localhost", "127.0.0.1", "[::1]", host] : undefined,
-      name: args.name ?? (args.source && basename(args.source)),
+      name: args.name ?? (args.source && basename(maskUrls(args.source))),
       apiKey,
       cors: args.cors,
       maxBatch: number(args, "max-batch", positive),

@@ -39,7 +39,7 @@ export function maskUrl(text: string): string {
   return isUrl ? text.replace(/^([a-z][a-z0-9+.-]+:[\\/]*|[\\/]{2,}).*@/is, `$1${HIDDEN}@`).replace(/[?#].*$/s, "") : text;
 }
 
-/** Text with every URL in it reduced to origin and path. */
+/** Text with every URL in it reduced to origin and path: no user name, password or query is left, so it may be logged. */
 export function maskUrls(text: string): string {
   return text.replace(/\b[a-z][a-z0-9+.-]+:\/\/[^\s"'`<>()]+/gi, (url) => {
     const end = /[.,:;]*$/.exec(url)![0];

@@ -90,7 +90,10 @@ export class Exchange {
   private async within<T>(work: Promise<T>): Promise<T> {
     const { stallMs } = this;
     const stalled = () => this.over.abort(new TransferError(`no byte for ${stallMs / 1000} s`, { transient: true, silent: true }));
-    const timer = setTimeout(stalled, stallMs);
+    // Bytes that came while this thread was busy are seen before the second timer.
+    let timer = setTimeout(() => {
+      timer = setTimeout(stalled, 1);
+    }, stallMs);
     try {
       return await work;
     } catch (cause) {

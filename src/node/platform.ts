@@ -1,6 +1,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { maskUrl } from "../io/secrets.js";
 import { isHubId, type Platform } from "../io/source.js";
 import { presets } from "../model/presets.js";
 import { CheckpointError } from "../runtime/errors.js";
@@ -21,7 +22,7 @@ export const platform: Platform = {
     }
     if (path !== text || !isHubId(text)) {
       throw new CheckpointError(
-        `"${text}": no such path (${resolve(path)}), and neither a URL nor a hub id like "MiniMaxAI/MiniMax-M1-80k" (check the spelling)`,
+        `"${maskUrl(text)}": no such path (${maskUrl(text) === text ? resolve(path) : "shown without credentials"}), and neither a URL nor a hub id like "MiniMaxAI/MiniMax-M1-80k" (check the spelling)`,
       );
     }
     const { openHub } = await import("./hub.js");

@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import { measureAccuracy } from "../../src/cli/accuracy.js";
 import { pattern } from "../../src/cli/facts.js";
 import { decaySlopes, MiniMaxM1, minimaxM1 } from "../../src/index.js";
+import { serve, withServer } from "../support/checkpoints.js";
 import { run, temporary, tiny } from "./harness.js";
 
 test("the published model's numbers, exact", async () => {
@@ -188,4 +189,30 @@ test("--accuracy ends where it is while it draws, and before every text that it 
     expect(models).toHaveLength(last);
     for (const model of models) expect(model.memory.reservedBytes).toBe(0);
   }
+});
+
+test("neither errors nor answers show a URL's password or query", async () => {
+  const files = new Map(["config.json", "model.safetensors"].map((name) => [name, new Uint8Array(readFileSync(join(tiny, name)))]));
+  await withServer(
+    (request, response) => serve(files, request, response, "/tiny/"),
+    async (base) => {
+      const url = `${base.replace("//", "//reader:S3cret@")}/tiny/?token=S3cret`;
+      for (const args of [
+        ["inspect", url],
+        ["inspect", url, "--json"],
+        ["inspect", url, "--accuracy"],
+        ["analyze", url],
+        ["generate", url, "--ids", "1", "--max-tokens", "1"],
+        ["generate", url, "text"],
+        ["inspect", url.replace("/tiny", "/nowhere")],
+        ["inspect", url.replace("http:", "htp:"), "--debug"],
+        ["inspect", `${url}.json`],
+        ["inspect", url, url],
+      ]) {
+        const { stdout, stderr } = await run(args);
+        expect(stdout + stderr, args.join(" ")).not.toContain("S3cret");
+        expect((stdout + stderr).length).toBeGreaterThan(0);
+      }
+    },
+  );
 });
