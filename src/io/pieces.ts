@@ -78,9 +78,11 @@ export async function readPieces(
       take();
       reading = ahead;
     }
+  } catch (error) {
+    // Nothing may be read any more.
+    over.abort(error);
+    throw error;
   } finally {
-    // After a failure nothing may be read any more.
-    over.abort();
     signal?.removeEventListener("abort", follow);
     await Promise.all(pending);
   }

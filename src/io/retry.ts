@@ -10,11 +10,11 @@ const CHECK = "check the address and the connection, and load again";
 
 /** How long, and how often, a server is waited for. */
 export interface Patience {
-  /** How often a failed request is made again. */
+  /** How often a failed request is made again (4): statuses 408, 425, 429 and from 500 on, broken connections, and silence, which counts twice at most. */
   readonly retries: number;
-  /** Pause before the first retry; it doubles before each further one, up to a minute. */
+  /** Milliseconds before the first retry (500); they double before each further one, up to a minute. */
   readonly retryDelayMs: number;
-  /** After so long without a byte a request counts as failed. */
+  /** After so many milliseconds without a byte a request counts as failed (30,000). */
   readonly stallMs: number;
 }
 
