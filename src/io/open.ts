@@ -29,7 +29,7 @@ export async function openSource(source: CheckpointSource, options: OpenOptions 
   const text = source instanceof URL ? source.href : source;
   if (typeof text !== "string") {
     const files = filesAtUrls(text, options);
-    return files ? new UrlSource(files, options.signal) : BlobSource.from(text);
+    return files ? new UrlSource(files, patienceOf(options), options.signal) : BlobSource.from(text);
   }
   const scheme = /^([a-z][a-z0-9+.-]+):/i.exec(text)?.[1]?.toLowerCase();
   if (scheme === undefined || scheme === "file") return platform.open(text, options);
@@ -50,7 +50,7 @@ function filesAtUrls(source: unknown, { localFilesOnly }: OpenOptions): NamedFil
   for (const [name, data] of files) if (!(data instanceof URL) && !isData(data)) throw unknownKind(`source: ${name}`, data);
   const remote = urls.find(({ protocol }) => !["file:", "data:", "blob:"].includes(protocol));
   if (remote && localFilesOnly) {
-    throw new CheckpointError(`${remote.origin}${remote.pathname}: expected files of this machine, got a URL (localFilesOnly is set)`);
+    throw new CheckpointError(`${maskUrl(remote.href)}: expected files of this machine, got a URL (localFilesOnly is set)`);
   }
   return files;
 }

@@ -20,14 +20,14 @@ export const platform: Platform = {
     const base = document?.baseURI ?? location?.href.replace(/^blob:(https?:\/\/[^/]+).*/, "$1");
     if (base && base !== location?.href && !document && !text.startsWith("/")) {
       throw new CheckpointError(
-        `"${maskUrl(text)}": expected an absolute URL, got a relative one in a worker that was made from a Blob, which has no address to resolve it against (post new URL(path, location.href).href from the page)`,
+        `"${maskUrl(text)}": expected an absolute URL, got a relative one in a worker that was made from a Blob, which has no address to resolve it against (post new URL("${maskUrl(text)}", location.href).href from the page)`,
       );
     }
     if (!text || !base || !URL.canParse(text, base))
       throw new CheckpointError(`"${maskUrl(text)}": expected a URL, files or bytes, got something else`);
     const hint = document
       ? `"${maskUrl(text)}" is relative to the page, ${withoutQuery(base)}`
-      : `"${maskUrl(text)}" is relative to the worker's script, ${withoutQuery(base)}: post new URL(path, location.href).href from the page`;
+      : `"${maskUrl(text)}" is relative to the worker's script, ${withoutQuery(base)}: post new URL("${maskUrl(text)}", location.href).href from the page`;
     return Object.assign(HttpSource.at(new URL(text, base).href, patienceOf(options)), { hint });
   },
 

@@ -4,8 +4,11 @@ import { CheckpointError } from "../runtime/errors.js";
 import { MAX_BYTES } from "../runtime/memory.js";
 import { type Binary, bytesOf } from "./blobs.js";
 import type { Address } from "./reader-thread.js";
+import { type Patience, TransferError, Tries } from "./retry.js";
 import { bytesByHeader } from "./safetensors.js";
+import { maskUrl, reasonOf, withCredentialsInHeader } from "./secrets.js";
 import type { Source } from "./source.js";
+import { Exchange } from "./transfer.js";
 
 /** Files by name, some of them at an address. */
 export type NamedFiles = ReadonlyMap<string, Blob | Binary | URL>;
@@ -19,18 +22,15 @@ const REMEDY =
  * one request a file, which any static server answers and any cache keeps. Weights can be read while they arrive.
  */
 export class UrlSource implements Source {
-  /** Without a byte for so long, a server counts as gone. @internal */
-  static stallMs = 30_000;
-
   readonly name = "source";
   private readonly controller = new AbortController();
   private readonly unfollow: () => void;
   private readonly files: ReadonlyMap<string, IncomingFile>;
   private readonly complete = new Map<string, Uint8Array>();
 
-  constructor(files: NamedFiles, signal: AbortSignal | undefined) {
+  constructor(files: NamedFiles, patience: Patience, signal: AbortSignal | undefined) {
     this.unfollow = follow(this.controller, [signal]);
-    this.files = new Map([...files].map(([name, from]) => [name, new IncomingFile(name, from, this.controller.signal)]));
+    this.files = new Map([...files].map(([name, from]) => [name, new IncomingFile(name, from, patience, this.controller.signal)]));
   }
 
   async size(file: string): Promise<number | undefined> {
@@ -78,6 +78,7 @@ class IncomingFile {
   constructor(
     private readonly name: string,
     from: Blob | Binary | URL,
+    private readonly patience: Patience,
     private readonly signal: AbortSignal,
   ) {
     let known = (_: number) => {};
@@ -114,41 +115,50 @@ class IncomingFile {
       else await this.download(url, known);
     } catch (cause) {
       this.signal.throwIfAborted();
-      const reasons = [cause, (cause as Error).cause].filter((error) => error instanceof Error).map((error) => error.message);
-      const where = url.protocol === "data:" ? "its data: URL" : url.origin === "null" ? url.href : url.origin + url.pathname;
-      throw new CheckpointError(`${this.name}: cannot be read from ${where}: ${reasons.join(": ")} (${REMEDY})`, { cause });
+      const reason = cause instanceof TransferError ? cause.reason : reasonOf(cause);
+      const where = url.protocol === "data:" ? "its data: URL" : maskUrl(url.href);
+      throw new CheckpointError(`${this.name}: cannot be read from ${where}: ${reason} (${REMEDY})`, { cause });
     }
   }
 
+  /** Fetches the whole file. If an answer breaks off, the file is asked for again, and what is here already is skipped. */
   private async download(url: URL, known: (size: number) => void): Promise<void> {
-    const controller = new AbortController();
-    const unfollow = follow(controller, [this.signal]);
-    const stalled = () => controller.abort(new Error(`no byte for ${UrlSource.stallMs / 1000} s`));
-    let timer = setTimeout(stalled, UrlSource.stallMs);
-    try {
-      const { ok, status, headers, body } = await fetch(url, { signal: controller.signal });
-      if (!ok) throw new Error(`HTTP status ${status}`);
-      // What development servers answer for a file that they do not have.
-      if (/^text\/html/i.test(headers.get("content-type") ?? "")) throw new Error("the server sent a web page");
-      // What servers announce is another number if they compress, which across origins a page cannot see. A header of weights tells their size itself.
-      const sized = this.name.endsWith(".safetensors");
-      let size: number | undefined;
-      const reader = body?.getReader();
-      for (let part = await reader?.read(); part && !part.done; part = await reader!.read()) {
-        this.append(part.value);
-        if (sized) size ??= bytesByHeader(this.bytes.subarray(0, this.arrived));
-        if (size !== undefined) known(size);
-        // Whatever follows belongs to no tensor.
-        if (this.arrived >= (size ?? Number.POSITIVE_INFINITY)) break;
-        if (this.arrived > MAX_BYTES) throw new Error(`the server sent more than ${MAX_BYTES} bytes`);
-        clearTimeout(timer);
-        timer = setTimeout(stalled, UrlSource.stallMs);
+    const address = withCredentialsInHeader(url);
+    const tries = new Tries(this.patience, this.signal);
+    for (;;) {
+      const from = this.arrived;
+      let exchange: Exchange | undefined;
+      try {
+        exchange = await Exchange.open(address, {}, this.patience, this.signal);
+        if (exchange.status !== 200) throw exchange.refusal();
+        // Development servers answer with a page for files that they do not have.
+        if (/^text\/html/i.test(exchange.headers.get("content-type") ?? "")) throw new TransferError("the server sent a web page");
+        return await this.receive(exchange, known);
+      } catch (error) {
+        await tries.afterFailure(error, this.arrived - from);
+      } finally {
+        exchange?.end();
       }
-      if (size !== undefined && this.arrived < size) throw new Error(`the server's answer ended after ${this.arrived} of ${size} bytes`);
-    } finally {
-      clearTimeout(timer);
-      unfollow();
-      controller.abort();
+    }
+  }
+
+  private async receive(exchange: Exchange, known: (size: number) => void): Promise<void> {
+    // Servers that compress announce another length, which a page cannot tell across origins. The header of weights says how long they are.
+    const sized = this.name.endsWith(".safetensors");
+    let size: number | undefined;
+    let skip = this.arrived;
+    for (let part = await exchange.next(); part; part = await exchange.next()) {
+      const skipped = Math.min(skip, part.byteLength);
+      skip -= skipped;
+      this.append(part.subarray(skipped));
+      if (sized) size ??= bytesByHeader(this.bytes.subarray(0, this.arrived));
+      if (size !== undefined) known(size);
+      // Whatever follows belongs to no tensor.
+      if (this.arrived >= (size ?? Number.POSITIVE_INFINITY)) return;
+      if (this.arrived > MAX_BYTES) throw new TransferError(`the server sent more than ${MAX_BYTES} bytes`);
+    }
+    if (skip > 0 || (size !== undefined && this.arrived < size)) {
+      throw new TransferError(`the server's answer ended after ${this.arrived} of ${size ?? "more"} bytes`, { transient: true });
     }
   }
 

@@ -5,9 +5,8 @@ import type { Writable } from "node:stream";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { constants, createGzip, gzipSync } from "node:zlib";
 import { files as bundled } from "lightning-m1/model";
-import { afterEach, expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { CheckpointError, inspectCheckpoint, MiniMaxM1 } from "../../src/index.js";
-import { UrlSource } from "../../src/io/urls.js";
 
 const folder = fileURLToPath(new URL("../golden/m1-tiny/", import.meta.url));
 const bytesOf = (name: string) => readFileSync(folder + name);
@@ -33,11 +32,6 @@ async function serve(answer?: (response: ServerResponse) => void): Promise<{ fil
   const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}/assets/`;
   return { files: new Map(names.map((name) => [name, new URL(`${name.replace(".", "-hash.")}?v=1`, base)])), requests };
 }
-
-const { stallMs } = UrlSource;
-afterEach(() => {
-  UrlSource.stallMs = stallMs;
-});
 
 async function logitsOf(model: MiniMaxM1): Promise<number[]> {
   const { logits } = model.forward([[1, 2, 3]], { logits: "last" });
@@ -126,19 +120,34 @@ test.each<[string, (response: ServerResponse) => void, RegExp]>([
   [
     "a server that falls silent",
     (response) => {
-      UrlSource.stallMs = 50;
       response.writeHead(200, { "content-length": weights.length }).write(weights.subarray(0, 5000));
     },
-    /no byte for 0.05 s/,
+    /no byte for 0.05 s, tried 2 times/,
   ],
 ])("%s is an error that names file and address", async (_, answer, reason) => {
   const { files } = await serve(answer);
-  const error = await load(files).catch((error: unknown) => error);
+  const error = await load(files, { retries: 2, retryDelayMs: 1, stallMs: 50 }).catch((error: unknown) => error);
   expect(error).toBeInstanceOf(CheckpointError);
   expect((error as Error).message).toMatch(reason);
   expect((error as Error).message).toMatch(
     /^model\.safetensors: cannot be read from http:\/\/127\.0\.0\.1:\d+\/assets\/model-hash\.safetensors: /,
   );
+});
+
+test("a file whose answers break off is asked for again, and what is here already is skipped", async () => {
+  let answers = 0;
+  const { files, requests } = await serve((response) => {
+    const end = (weights.length * ++answers) / 3;
+    response.writeHead(200, { "content-length": weights.length }).write(weights.subarray(0, end), () => {
+      if (answers < 3) setTimeout(() => response.destroy(), 20);
+      else response.end();
+    });
+  });
+  const fractions: number[] = [];
+  const options = { retryDelayMs: 1, onProgress: ({ fraction }: { fraction: number }) => fractions.push(fraction) };
+  expect(await load(files, options).then(logitsOf)).toEqual(expected);
+  expect(requests.filter((path) => path.includes("model"))).toHaveLength(3);
+  expect(fractions).toEqual([...fractions].sort((a, b) => a - b));
 });
 
 test("a signal ends it with its own reason, while nothing arrives", async () => {
