@@ -360,10 +360,15 @@ function meter(totalBytes: number, onProgress: (progress: Progress) => void, sig
 function declareBf16(checkpoint: Checkpoint): Checkpoint {
   const { config } = checkpoint;
   const { source, dialect } = config;
-  const key = "dtype" in source || (dialect === "minimax" && !("torch_dtype" in source)) ? "dtype" : "torch_dtype";
+  const given = ["dtype", "torch_dtype"].filter((key) => key in source);
+  const keys = given.length > 0 ? given : [dialect === "minimax" ? "dtype" : "torch_dtype"];
   const files = new Map(checkpoint.files);
   files.delete(CONFIG_FILE);
-  return { ...checkpoint, files, config: { ...config, dtype: "bf16", source: { ...source, [key]: "bfloat16" } } };
+  return {
+    ...checkpoint,
+    files,
+    config: { ...config, dtype: "bf16", source: { ...source, ...Object.fromEntries(keys.map((key) => [key, "bfloat16"])) } },
+  };
 }
 
 function layoutOf(shards: readonly Shard[], index: ShardIndex | undefined): Layout {

@@ -1,6 +1,6 @@
-import * as v from "valibot";
 import { ConfigError } from "../runtime/errors.js";
-import { number } from "../runtime/options.js";
+import { agree, expectThat, type Keys, readKeys, refuse, type Warn } from "./config-keys.js";
+import { readRope } from "./rope-settings.js";
 
 /** Scales of one residual branch: `alpha · residual + beta · branch`. */
 export interface ResidualScale {
@@ -51,103 +51,6 @@ export interface Config {
   readonly source: Readonly<Record<string, unknown>>;
 }
 
-const count = number("an integer within [1, 2^31)", (x) => Number.isInteger(x) && x >= 1 && x < 2 ** 31);
-const countOrZero = number("an integer within [0, 2^31)", (x) => Number.isInteger(x) && x >= 0 && x < 2 ** 31);
-const finite = number("a number", Number.isFinite);
-const positive = number("a number above 0", (x) => Number.isFinite(x) && x > 0);
-/** Far beyond any model, and few enough to build tables of. */
-const headCount = number("an integer within [1, 65,536]", (x) => Number.isInteger(x) && x >= 1 && x <= 65_536);
-const headSize = number("an integer within [1, 4,096]", (x) => Number.isInteger(x) && x >= 1 && x <= 4096);
-const layerCount = number("an integer within [1, 10,000]", (x) => Number.isInteger(x) && x >= 1 && x <= 10_000);
-const tokenId = v.nullish(countOrZero);
-const tokenIds = v.nullish(v.union([countOrZero, v.array(countOrZero)]));
-/** Keys that do not change what the model computes. */
-const ignored = v.optional(v.unknown());
-
-/** What both dialects share. */
-const common = {
-  vocab_size: count,
-  hidden_size: count,
-  intermediate_size: count,
-  num_hidden_layers: layerCount,
-  num_attention_heads: headCount,
-  head_dim: v.nullish(headSize),
-  hidden_act: v.optional(v.literal("silu", "only silu is known"), "silu"),
-  rms_norm_eps: v.optional(positive, 1e-5),
-  max_position_embeddings: v.optional(count, 4096 * 32),
-  tie_word_embeddings: v.optional(v.boolean(), false),
-  num_experts_per_tok: v.optional(count, 2),
-  num_local_experts: v.optional(count, 8),
-  sliding_window: v.nullish(v.never("a sliding window is not part of MiniMax-M1 and would be ignored silently")),
-  quantization_config: v.nullish(v.never("quantised checkpoints cannot be read (use the bf16 or float32 one)")),
-  torch_dtype: v.nullish(v.string()),
-  dtype: v.nullish(v.string()),
-  bos_token_id: tokenId,
-  eos_token_id: tokenIds,
-  initializer_range: v.optional(positive, 0.02),
-  router_aux_loss_coef: v.optional(finite, 0.001),
-  model_type: ignored,
-  architectures: ignored,
-  attention_dropout: ignored,
-  auto_map: ignored,
-  output_attentions: ignored,
-  output_hidden_states: ignored,
-  output_router_logits: ignored,
-  pad_token_id: ignored,
-  return_dict: ignored,
-  router_jitter_noise: ignored,
-  transformers_version: ignored,
-  unk_token_id: ignored,
-  use_cache: ignored,
-  _name_or_path: ignored,
-};
-
-/** Keys of MiniMax's own files (MiniMax-M1, MiniMax-Text-01), with the defaults of the published code. */
-const published = v.object({
-  ...common,
-  num_key_value_heads: v.nullish(count),
-  attn_type_list: v.array(v.picklist([0, 1], "0 is lightning attention, 1 is softmax attention")),
-  rotary_dim: v.nullish(count),
-  rope_theta: v.optional(positive, 1e6),
-  rope_scaling: v.nullish(v.never("scaled rotary embedding is not part of MiniMax-M1")),
-  postnorm: v.optional(v.boolean(), false),
-  shared_intermediate_size: v.nullish(countOrZero),
-  shared_moe_mode: v.optional(v.literal("sigmoid", "only the sigmoid shared expert is known"), "sigmoid"),
-  layernorm_linear_attention_alpha: v.optional(finite, 1),
-  layernorm_linear_attention_beta: v.optional(finite, 1),
-  layernorm_full_attention_alpha: v.optional(finite, 1),
-  layernorm_full_attention_beta: v.optional(finite, 1),
-  layernorm_mlp_alpha: v.optional(finite, 1),
-  layernorm_mlp_beta: v.optional(finite, 1),
-  bias: v.nullish(v.literal(false, "biases are not part of MiniMax-M1")),
-  debug: ignored,
-  do_eval: ignored,
-  eval_and_not_generate: ignored,
-  use_triton: ignored,
-});
-
-const ropeParameters = v.looseObject({
-  rope_theta: v.nullish(positive),
-  rope_type: v.optional(v.literal("default", "only the default rotary embedding is known"), "default"),
-});
-
-/** Keys of transformers' `minimax`, with its defaults. */
-const transformers = v.object({
-  ...common,
-  num_key_value_heads: v.nullish(count),
-  layer_types: v.nullish(v.array(v.picklist(["linear_attention", "full_attention"]))),
-  block_size: v.optional(count, 256),
-  rope_theta: v.nullish(positive),
-  rope_scaling: v.nullish(v.never("scaled rotary embedding is not part of MiniMax-M1")),
-  rope_parameters: v.nullish(ropeParameters),
-  full_attn_alpha_factor: v.optional(finite, 1),
-  full_attn_beta_factor: v.optional(finite, 1),
-  linear_attn_alpha_factor: v.optional(finite, 1),
-  linear_attn_beta_factor: v.optional(finite, 1),
-  mlp_alpha_factor: v.optional(finite, 1),
-  mlp_beta_factor: v.optional(finite, 1),
-});
-
 const dialects: Readonly<Record<string, Dialect>> = {
   minimax_m1: "minimax_m1",
   MiniMaxM1: "minimax_m1",
@@ -160,21 +63,67 @@ const dialects: Readonly<Record<string, Dialect>> = {
 };
 
 /**
- * Reads a `config.json` of either dialect.
+ * Reads a `config.json` of either dialect. A setting may stand at its key of either dialect, and rotary settings in any of the places of
+ * {@link readRope}; keys that give one setting different values are errors.
  *
  * @param json the parsed file
- * @param warn receives a sentence for every key that is not known; such keys change nothing
- * @throws {ConfigError} another architecture, a value of the wrong kind, or values that contradict each other
+ * @param warn receives a sentence for every unknown key that changes nothing, and for what another program may read differently
+ * @throws {ConfigError} another architecture, a value of the wrong kind, values that contradict each other, or an unknown key that would
+ *   change what the model computes
  */
-export function parseConfig(json: unknown, warn: (message: string) => void = () => {}): Config {
+export function parseConfig(json: unknown, warn: Warn = () => {}): Config {
   if (typeof json !== "object" || json === null || Array.isArray(json)) {
     throw new ConfigError(`config: expected a JSON object, got ${json === null ? "null" : Array.isArray(json) ? "an array" : typeof json}`);
   }
   const source = json as Record<string, unknown>;
   const dialect = dialectOf(source);
-  const raw = dialect === "minimax" ? fromTransformers(source, warn) : fromPublished(source, warn);
-  checkConfig(raw);
-  return raw;
+  const keys = readKeys(source, warn);
+  if (dialect === "minimax") checkTransformers(keys);
+  const headDim = headDimOf(keys);
+  const rope = readRope(keys, headDim);
+  const config: Config = {
+    dialect,
+    vocabSize: keys.vocab_size,
+    hiddenSize: keys.hidden_size,
+    intermediateSize: keys.intermediate_size,
+    numHiddenLayers: keys.num_hidden_layers,
+    numAttentionHeads: keys.num_attention_heads,
+    // A missing key means 8 in both codes, an explicit null as many as there are query heads.
+    numKeyValueHeads: keys.num_key_value_heads ?? (keys.num_key_value_heads === null ? keys.num_attention_heads : 8),
+    headDim,
+    rotaryDim: rope.dim,
+    ropeTheta: rope.theta,
+    rmsNormEps: keys.rms_norm_eps,
+    attnTypeList: attnTypesOf(keys, dialect),
+    numLocalExperts:
+      agree<number>([
+        ["num_local_experts", keys.num_local_experts],
+        ["num_experts", keys.num_experts],
+      ]) ?? 8,
+    numExpertsPerTok: keys.num_experts_per_tok,
+    sharedIntermediateSize: keys.shared_intermediate_size ?? 0,
+    postnorm: keys.postnorm ?? dialect === "minimax",
+    residual: {
+      lightning: residualScale(keys, "layernorm_linear_attention", "linear_attn"),
+      softmax: residualScale(keys, "layernorm_full_attention", "full_attn"),
+      mlp: residualScale(keys, "layernorm_mlp", "mlp"),
+    },
+    maxPositionEmbeddings: keys.max_position_embeddings,
+    tieWordEmbeddings: keys.tie_word_embeddings,
+    dtype: dtypeOf(keys, warn),
+    bosTokenId: keys.bos_token_id ?? undefined,
+    eosTokenIds: [keys.eos_token_id ?? []].flat(),
+    initializerRange: keys.initializer_range,
+    routerAuxLossCoef: keys.router_aux_loss_coef,
+    source,
+  };
+  checkConfig(config);
+  if (dialect === "minimax" && config.rotaryDim < headDim) {
+    warn(
+      `config: rotary embedding of ${config.rotaryDim} of ${headDim} dims, as the file says (transformers' own code for model_type minimax rotates all of them)`,
+    );
+  }
+  return config;
 }
 
 /**
@@ -197,13 +146,13 @@ export function checkConfig(config: Config): void {
   );
   expectThat(
     attnTypeList.length === config.numHiddenLayers,
-    dialect === "minimax" ? "layer_types" : "attn_type_list",
+    Object.hasOwn(config.source ?? {}, "layer_types") || dialect === "minimax" ? "layer_types" : "attn_type_list",
     `${config.numHiddenLayers} entries (num_hidden_layers)`,
     `${attnTypeList.length}`,
   );
   expectThat(
     rotaryDim % 2 === 0 && rotaryDim <= headDim,
-    dialect === "minimax" ? "head_dim" : "rotary_dim",
+    dialect === "minimax" && rotaryDim === headDim ? "head_dim" : "rotary_dim",
     `an even number of at most head_dim ${headDim}`,
     rotaryDim,
   );
@@ -220,10 +169,6 @@ export function checkConfig(config: Config): void {
 /** More tensors than this are not listed: 100 times the published model's. */
 const MAX_TENSORS = 1_000_000;
 
-function expectThat(condition: boolean, key: string, expected: string, got: unknown): void {
-  if (!condition) throw new ConfigError(`config: ${key}: expected ${expected}, got ${got}`);
-}
-
 function dialectOf(source: Record<string, unknown>): Dialect {
   const architectures = Array.isArray(source.architectures) ? source.architectures : [];
   const named = [source.model_type, ...architectures].filter((name) => name !== undefined && name !== null);
@@ -235,115 +180,58 @@ function dialectOf(source: Record<string, unknown>): Dialect {
   );
 }
 
-function validate<const Schema extends v.ObjectSchema<v.ObjectEntries, undefined>>(
-  schema: Schema,
-  source: Record<string, unknown>,
-  warn: (message: string) => void,
-): v.InferOutput<Schema> {
-  const result = v.safeParse(schema, source);
-  if (!result.success) {
-    const issue = result.issues[0];
-    throw new ConfigError(`config: ${v.getDotPath(issue) ?? "?"}: ${explain(issue)}`);
-  }
-  warnUnknown(schema.entries, source, "", warn);
-  return result.output;
+/** transformers' `minimax` normalises after each block, and has no shared expert. @throws {ConfigError} */
+function checkTransformers({ postnorm, shared_intermediate_size: shared }: Keys): void {
+  const without = "in a model of type minimax (minimax_m1 knows it)";
+  expectThat(postnorm !== false, "postnorm", `true ${without}`, postnorm);
+  expectThat(!shared, "shared_intermediate_size", `0 ${without}`, shared);
 }
 
-function warnUnknown(known: object, given: Readonly<Record<string, unknown>>, prefix: string, warn: (message: string) => void): void {
-  for (const [key, value] of Object.entries(given)) {
-    if (!Object.hasOwn(known, key)) warn(`config: ${prefix}${key}: unknown key, ignored (value ${JSON.stringify(value)?.slice(0, 80)})`);
-  }
-}
-
-function explain(issue: v.BaseIssue<unknown>): string {
-  if (issue.type === "custom") return `expected ${issue.message}, got ${issue.received}`;
-  const remark = /^Invalid /.test(issue.message) ? "" : ` (${issue.message})`;
-  return `expected ${issue.expected === "never" ? "nothing" : issue.expected}, got ${issue.received}${remark}`;
-}
-
-type Shared = v.InferOutput<v.ObjectSchema<typeof common, undefined>>;
-
-function shared(raw: Shared, source: Record<string, unknown>) {
-  return {
-    vocabSize: raw.vocab_size,
-    hiddenSize: raw.hidden_size,
-    intermediateSize: raw.intermediate_size,
-    numHiddenLayers: raw.num_hidden_layers,
-    numAttentionHeads: raw.num_attention_heads,
-    headDim: headDimOf(raw),
-    rmsNormEps: raw.rms_norm_eps,
-    numLocalExperts: raw.num_local_experts,
-    numExpertsPerTok: raw.num_experts_per_tok,
-    maxPositionEmbeddings: raw.max_position_embeddings,
-    tieWordEmbeddings: raw.tie_word_embeddings,
-    dtype: dtypeOf(raw.dtype ?? raw.torch_dtype ?? "bfloat16"),
-    bosTokenId: raw.bos_token_id ?? undefined,
-    eosTokenIds: [raw.eos_token_id ?? []].flat(),
-    initializerRange: raw.initializer_range,
-    routerAuxLossCoef: raw.router_aux_loss_coef,
-    source,
-  };
-}
-
-function headDimOf(raw: Shared): number {
-  if (raw.head_dim) return raw.head_dim;
+function headDimOf({ head_dim, hidden_size, num_attention_heads }: Keys): number {
+  if (head_dim) return head_dim;
   expectThat(
-    raw.hidden_size % raw.num_attention_heads === 0,
+    hidden_size % num_attention_heads === 0,
     "head_dim",
     "to be given, since num_attention_heads does not divide hidden_size",
     "nothing",
   );
-  return raw.hidden_size / raw.num_attention_heads;
+  return hidden_size / num_attention_heads;
 }
 
-function dtypeOf(name: string): Config["dtype"] {
+/** transformers alternates where the file is silent; the published code has no default. */
+function attnTypesOf({ attn_type_list, layer_types, num_hidden_layers }: Keys, dialect: Dialect): readonly (0 | 1)[] {
+  const fromTypes = layer_types?.map((type) => (type === "linear_attention" ? 0 : 1));
+  const types = agree<readonly (0 | 1)[]>([
+    ["attn_type_list", attn_type_list],
+    ["layer_types", fromTypes],
+  ]);
+  if (types) return types;
+  if (dialect === "minimax") return Array.from({ length: num_hidden_layers }, (_, i) => (i % 2 === 0 ? 1 : 0));
+  refuse("attn_type_list", "expected a list with 0 for each lightning layer and 1 for each softmax layer, got nothing");
+}
+
+type Scaled = "layernorm_linear_attention" | "layernorm_full_attention" | "layernorm_mlp";
+type ScaledThere = "linear_attn" | "full_attn" | "mlp";
+
+function residualScale(keys: Keys, here: Scaled, there: ScaledThere): ResidualScale {
+  const [alpha, beta] = (["alpha", "beta"] as const).map((name) =>
+    agree<number>([
+      [`${here}_${name}`, keys[`${here}_${name}`]],
+      [`${there}_${name}_factor`, keys[`${there}_${name}_factor`]],
+    ]),
+  );
+  return { alpha: alpha ?? 1, beta: beta ?? 1 };
+}
+
+/** The files' own dtypes decide on loading, so that two keys which differ lose nothing. */
+function dtypeOf({ dtype, torch_dtype }: Keys, warn: Warn): Config["dtype"] {
   const dtypes: Record<string, Config["dtype"]> = { bfloat16: "bf16", float16: "f16", float32: "f32" };
-  const short = name.replace(/^torch\./, "");
-  const dtype = Object.hasOwn(dtypes, short) ? dtypes[short] : undefined;
-  if (!dtype) throw new ConfigError(`config: torch_dtype: expected bfloat16, float16 or float32, got ${name}`);
-  return dtype;
-}
-
-function fromPublished(source: Record<string, unknown>, warn: (message: string) => void): Config {
-  const raw = validate(published, source, warn);
-  const base = shared(raw, source);
-  return {
-    ...base,
-    dialect: "minimax_m1",
-    // A missing key means 8 in the published code, an explicit null as many as there are query heads.
-    numKeyValueHeads: raw.num_key_value_heads ?? (raw.num_key_value_heads === null ? raw.num_attention_heads : 8),
-    rotaryDim: raw.rotary_dim ?? base.headDim,
-    ropeTheta: raw.rope_theta,
-    attnTypeList: raw.attn_type_list,
-    sharedIntermediateSize: raw.shared_intermediate_size ?? 0,
-    postnorm: raw.postnorm,
-    residual: {
-      lightning: { alpha: raw.layernorm_linear_attention_alpha, beta: raw.layernorm_linear_attention_beta },
-      softmax: { alpha: raw.layernorm_full_attention_alpha, beta: raw.layernorm_full_attention_beta },
-      mlp: { alpha: raw.layernorm_mlp_alpha, beta: raw.layernorm_mlp_beta },
-    },
-  };
-}
-
-function fromTransformers(source: Record<string, unknown>, warn: (message: string) => void): Config {
-  const raw = validate(transformers, source, warn);
-  warnUnknown(ropeParameters.entries, raw.rope_parameters ?? {}, "rope_parameters.", warn);
-  const base = shared(raw, source);
-  const types =
-    raw.layer_types ?? Array.from({ length: raw.num_hidden_layers }, (_, i) => (i % 2 === 0 ? "full_attention" : "linear_attention"));
-  return {
-    ...base,
-    dialect: "minimax",
-    numKeyValueHeads: raw.num_key_value_heads ?? (raw.num_key_value_heads === null ? raw.num_attention_heads : 8),
-    rotaryDim: base.headDim,
-    ropeTheta: raw.rope_parameters?.rope_theta ?? raw.rope_theta ?? 1e6,
-    attnTypeList: types.map((type) => (type === "linear_attention" ? 0 : 1)),
-    sharedIntermediateSize: 0,
-    postnorm: true,
-    residual: {
-      lightning: { alpha: raw.linear_attn_alpha_factor, beta: raw.linear_attn_beta_factor },
-      softmax: { alpha: raw.full_attn_alpha_factor, beta: raw.full_attn_beta_factor },
-      mlp: { alpha: raw.mlp_alpha_factor, beta: raw.mlp_beta_factor },
-    },
-  };
+  const [first, second] = Object.entries({ dtype, torch_dtype }).flatMap(([key, name]) => {
+    if (name === null || name === undefined) return [];
+    const short = name.replace(/^torch\./, "");
+    if (!Object.hasOwn(dtypes, short)) refuse(key, `expected bfloat16, float16 or float32, got ${name}`);
+    return [dtypes[short]!];
+  });
+  if (second && first !== second) warn(`config: torch_dtype: dtype says ${dtype}, which counts, and this ${torch_dtype}`);
+  return first ?? "bf16";
 }

@@ -230,22 +230,282 @@ describe("dialects", () => {
   });
 });
 
-describe("unknown keys warn, once each, and change nothing", () => {
-  test("a misspelt key", () => {
-    const { config, warnings } = read({ ...published, layernorm_mlp_alfa: 9 });
-    expect(config).toEqual({ ...read(published).config, source: { ...published, layernorm_mlp_alfa: 9 } });
-    expect(warnings).toHaveLength(1);
-    expect(warnings[0]).toContain("layernorm_mlp_alfa");
+describe("rotary settings", () => {
+  const half = { rope_theta: 5e5, rope_type: "default", partial_rotary_factor: 0.5 };
+  const both: [string, Json][] = [
+    ["minimax_m1", leastPublished],
+    ["minimax", leastTransformers],
+  ];
+
+  describe.each(both)("in a file of type %s", (_, least) => {
+    test.each<[string, Json]>([
+      ["rope_parameters", { rope_parameters: half }],
+      ["rope_scaling of type default", { rope_scaling: half }],
+      ["rope_scaling with the older key of the type", { rope_scaling: { ...half, rope_type: undefined, type: "default" } }],
+      ["the top", { rope_theta: 5e5, partial_rotary_factor: 0.5 }],
+      ["the top, as a number of dims", { rope_theta: 5e5, rotary_dim: 2 }],
+      ["a level for the type of layer", { rope_parameters: { full_attention: half } }],
+      ["a level for both types of layer", { rope_parameters: { full_attention: half, linear_attention: half } }],
+      [
+        "one type of layer, the other empty",
+        { rope_parameters: { full_attention: half, linear_attention: null, sliding_attention: null } },
+      ],
+      [
+        "several places that agree",
+        { rope_theta: 5e5, rotary_dim: 2, partial_rotary_factor: 0.5, rope_parameters: half, rope_scaling: half },
+      ],
+      ["objects that share them", { rope_parameters: { rope_theta: 5e5 }, rope_scaling: { partial_rotary_factor: 0.5 } }],
+      ["one place, the others null", { rope_theta: null, rotary_dim: null, rope_scaling: null, rope_parameters: half }],
+      [
+        "neutral values of other types",
+        { rope_parameters: { ...half, factor: 1, attention_factor: 1, mscale: null, rope_interleave: false } },
+      ],
+      ["the unscaled length", { rope_parameters: { ...half, original_max_position_embeddings: 131_072 } }],
+    ])("%s", (_place, change) => {
+      expect(read({ ...least, ...change }).config).toMatchObject({ ropeTheta: 5e5, rotaryDim: 2 });
+    });
+
+    test.each<[string, Json]>([
+      ["rope_parameters.rope_theta", { rope_theta: 1e6, rope_parameters: half }],
+      ["rope_scaling.rope_theta", { rope_parameters: { rope_theta: 1e6 }, rope_scaling: half }],
+      ["rope_parameters.full_attention.rope_theta", { rope_parameters: { rope_theta: 1e6, full_attention: half } }],
+      ["rope_parameters.partial_rotary_factor", { partial_rotary_factor: 1, rope_parameters: half }],
+      ["rope_parameters.partial_rotary_factor", { rotary_dim: 4, rope_parameters: half }],
+      ["partial_rotary_factor", { rotary_dim: 2, partial_rotary_factor: 1 }],
+      ["partial_rotary_factor", { partial_rotary_factor: 0.8 }],
+      ["partial_rotary_factor", { partial_rotary_factor: 0 }],
+      ["partial_rotary_factor", { partial_rotary_factor: 1.5 }],
+      ["rotary_dim", { rotary_dim: 3 }],
+      ["rotary_dim", { rotary_dim: 6 }],
+      ["rope_parameters", { rope_parameters: "default" }],
+      ["rope_parameters.rope_theta", { rope_parameters: { rope_theta: "1e6" } }],
+      ["rope_parameters.factor", { rope_parameters: { ...half, factor: 4 } }],
+      ["rope_parameters.attention_factor", { rope_parameters: { ...half, attention_factor: 1.2 } }],
+      ["rope_parameters.mscale", { rope_parameters: { ...half, mscale: 0.7 } }],
+      ["rope_parameters.mrope_section", { rope_parameters: { ...half, mrope_section: [1, 1] } }],
+      ["rope_parameters.original_max_position_embeddings", { rope_parameters: { ...half, original_max_position_embeddings: 4096 } }],
+      ["rope_parameters.linear_attention", { rope_parameters: { full_attention: half, linear_attention: { rope_theta: 7 } } }],
+      ["rope_parameters.linear_attention", { rope_parameters: { linear_attention: half } }],
+      ["rope_parameters.sliding_attention", { rope_parameters: { full_attention: half, sliding_attention: half } }],
+      ["rope_parameters.full_attention.factor", { rope_parameters: { full_attention: { ...half, factor: 2 } } }],
+      ["rope_parameters.full_attention", { rope_parameters: { full_attention: "default" } }],
+    ])("refused: %s %j", (key, change) => {
+      expect(refusal({ ...least, ...change })).toMatch(new RegExp(`^config: ${key.replaceAll(".", "\\.")}: expected .+, got `));
+    });
+
+    test.each(["yarn", "linear", "dynamic", "llama3", "longrope", "proportional", "mrope"])("refused: the type %s", (type) => {
+      for (const key of ["rope_parameters", "rope_scaling"]) {
+        for (const name of ["rope_type", "type"]) {
+          const message = refusal({ ...least, [key]: { ...half, [name]: type, rope_type: name === "type" ? undefined : type } });
+          expect(message).toMatch(new RegExp(`^config: ${key}\\.${name}: expected "default", got "${type}"`));
+        }
+        expect(refusal({ ...least, [key]: { full_attention: { rope_type: type } } })).toContain(`${key}.full_attention.rope_type`);
+      }
+    });
   });
 
-  test("the other dialect's keys", () => {
-    expect(read({ ...leastPublished, mlp_alpha_factor: 2 }).warnings.join()).toContain("mlp_alpha_factor");
-    expect(read({ ...leastTransformers, layernorm_mlp_alpha: 2 }).warnings.join()).toContain("layernorm_mlp_alpha");
+  test("a contradiction names both places", () => {
+    expect(refusal({ ...leastPublished, rope_theta: 1e7, rope_parameters: { rope_theta: 1e6 } })).toBe(
+      "config: rope_parameters.rope_theta: expected 10000000, as rope_theta says, got 1000000 (remove the one that is wrong)",
+    );
+    expect(refusal({ ...published, partial_rotary_factor: 1 })).toContain("expected 0.5, as rotary_dim 64 of head_dim 128 says, got 1");
   });
 
-  test("a nested key that would narrow the rotary embedding", () => {
-    const rope_parameters = { rope_type: "default", rope_theta: 5, partial_rotary_factor: 0.5 };
-    expect(read({ ...leastTransformers, rope_parameters }).warnings.join()).toContain("partial_rotary_factor");
+  test("the published file with its base and share moved into rope_parameters is the same model", () => {
+    const { rope_theta, rotary_dim: _dim, ...others } = published;
+    const moved = { ...others, rope_parameters: { rope_theta, rope_type: "default", partial_rotary_factor: 0.5 } };
+    const { config, warnings } = read(moved);
+    expect(warnings).toEqual([]);
+    expect(config).toEqual({ ...read(published).config, source: moved });
+  });
+
+  test("a share is rounded down to whole dims, beyond what floating point loses", () => {
+    const wide = { ...leastPublished, head_dim: 100 };
+    expect(read({ ...wide, partial_rotary_factor: 0.28 }).config.rotaryDim).toBe(28); // 28.000000000000004
+    expect(read({ ...wide, partial_rotary_factor: 0.58 }).config.rotaryDim).toBe(58); // 57.99999999999999
+    expect(read({ ...wide, partial_rotary_factor: 0.645 }).config.rotaryDim).toBe(64);
+  });
+
+  test("a warning where transformers' own code would rotate the whole head", () => {
+    expect(read({ ...leastTransformers, rotary_dim: 2 }).warnings.join()).toMatch(/rotary embedding of 2 of 4 dims/);
+    expect(read({ ...leastPublished, rotary_dim: 2 }).warnings).toEqual([]);
+  });
+});
+
+describe("a setting may stand at its key of either dialect", () => {
+  test("kinds of layers", () => {
+    const layer_types = ["linear_attention", "full_attention", "linear_attention"];
+    const { attn_type_list: _, ...bare } = leastPublished;
+    const { layer_types: _types, ...bareTransformers } = leastTransformers;
+    for (const [json, kinds] of [
+      [{ ...bare, layer_types }, [0, 1, 0]],
+      [{ ...leastPublished, layer_types }, [0, 1, 0]],
+      [{ ...bareTransformers, attn_type_list: [0, 0, 1] }, [0, 0, 1]],
+    ] as const) {
+      const { config, warnings } = read(json);
+      expect(warnings).toEqual([]);
+      expect(config.attnTypeList).toEqual(kinds);
+    }
+    expect(refusal({ ...leastPublished, attn_type_list: [0, 0, 1], layer_types })).toMatch(
+      /^config: layer_types: expected \[0,0,1\], as attn_type_list says, got \[0,1,0\]/,
+    );
+    expect(refusal({ ...bare, layer_types: ["full_attention"] })).toMatch(/^config: layer_types: expected 3 entries/);
+  });
+
+  test("scales of residuals, and the number of experts", () => {
+    expect(read({ ...leastPublished, mlp_alpha_factor: 2 }).config.residual.mlp).toEqual({ alpha: 2, beta: 1 });
+    expect(read({ ...leastTransformers, layernorm_full_attention_beta: 2 }).config.residual.softmax).toEqual({ alpha: 1, beta: 2 });
+    expect(read({ ...leastTransformers, num_experts: 5 }).config.numLocalExperts).toBe(5);
+    expect(refusal({ ...leastPublished, mlp_alpha_factor: 2, layernorm_mlp_alpha: 3 })).toMatch(
+      /mlp_alpha_factor: expected 3, as layernorm_mlp_alpha says, got 2/,
+    );
+    expect(refusal({ ...leastPublished, num_experts: 4, num_local_experts: 8 })).toMatch(
+      /num_experts: expected 8, as num_local_experts says, got 4/,
+    );
+  });
+
+  test("what transformers' model does not have is refused there", () => {
+    expect(refusal({ ...leastTransformers, postnorm: false })).toMatch(/^config: postnorm: expected true/);
+    expect(refusal({ ...leastTransformers, shared_intermediate_size: 64 })).toMatch(/^config: shared_intermediate_size: expected 0/);
+    const { config, warnings } = read({ ...leastTransformers, postnorm: true, shared_intermediate_size: 0, shared_moe_mode: "sigmoid" });
+    expect(config).toMatchObject({ postnorm: true, sharedIntermediateSize: 0 });
+    expect(warnings).toEqual([]);
+  });
+
+  test("two dtypes are a warning: the weights' own count", () => {
+    const { config, warnings } = read({ ...leastPublished, dtype: "float32", torch_dtype: "bfloat16" });
+    expect(config.dtype).toBe("f32");
+    expect(warnings.join()).toMatch(/torch_dtype.*bfloat16/);
+    expect(read({ ...leastPublished, dtype: "float32", torch_dtype: "torch.float32" }).warnings).toEqual([]);
+  });
+});
+
+describe("unknown keys", () => {
+  test("of no kind that changes results: one warning each", () => {
+    const { config, warnings } = read({ ...published, tokenizer_class: "GPT2Tokenizer" });
+    expect(config).toEqual({ ...read(published).config, source: { ...published, tokenizer_class: "GPT2Tokenizer" } });
+    expect(warnings).toEqual(['config: tokenizer_class: unknown key, ignored (value "GPT2Tokenizer")']);
+  });
+
+  test.each<Json>([
+    { layernorm_mlp_alfa: 9 },
+    { rope_parametres: { rope_theta: 5 } },
+    { ropeTheta: 5 },
+    { rotary_pct: 0.25 },
+    { rope_ratio: 2 },
+    { use_rope: false },
+    { attn_use_rope: false },
+    { attn_logit_softcapping: 50 },
+    { final_logit_softcapping: 30 },
+    { logits_scaling: 8 },
+    { logit_scale: 0.0625 },
+    { embedding_multiplier: 12 },
+    { residual_multiplier: 0.22 },
+    { query_pre_attn_scalar: 256 },
+    { scale_attn_weights: false },
+    { attention_bias: true },
+    { add_qkv_bias: true },
+    { use_routing_bias: true },
+    { attention_window: 512 },
+    { use_sliding_window: true },
+    { qk_layernorm: true },
+    { use_qk_norm: true },
+    { norm_type: "layernorm" },
+    { layer_norm_eps: 1e-6 },
+    { hidden_activation: "gelu_pytorch_tanh" },
+    { mlp_act: "relu" },
+    { swiglu_limit: 7 },
+    { alibi: true },
+    { no_rope_layers: [1, 0] },
+    { clip_qkv: 8 },
+    { is_causal: false },
+    { routed_scaling_factor: 2.5 },
+    { output_softcap: 30 },
+    { output_logit_scale: 2 },
+    { norm_topk_prob: false },
+    { scoring_func: "sigmoid" },
+  ])("that change what the model computes are refused: %j", (change) => {
+    for (const least of [leastPublished, leastTransformers]) {
+      expect(refusal({ ...least, ...change })).toMatch(new RegExp(`^config: ${Object.keys(change)[0]}: expected .+, got `));
+    }
+  });
+
+  test.each<Json>([
+    { attn_logit_softcapping: null },
+    { final_logit_softcapping: 0 },
+    { attention_bias: false },
+    { mlp_bias: false },
+    { use_sliding_window: false },
+    { attention_window: 0 },
+    { qk_layernorm: false },
+    { use_qk_norm: false },
+    { logit_scale: 1 },
+    { embedding_multiplier: 1.0 },
+    { rope_interleave: false },
+    { use_rope: true },
+    { rope_type: "default" },
+    { hidden_activation: "silu" },
+    { norm_topk_prob: true },
+    { scoring_func: "softmax" },
+    { is_causal: true },
+    { routed_scaling_factor: 1 },
+  ])("that change nothing with this value pass: %j", (change) => {
+    for (const least of [leastPublished, leastTransformers]) {
+      const { config, warnings } = read({ ...least, ...change });
+      expect(config).toEqual({ ...read(least).config, source: { ...least, ...change } });
+      expect(warnings).toEqual([]);
+    }
+  });
+
+  test("that transformers writes into every file, or trainers into theirs, are no errors", () => {
+    const common = {
+      _attn_implementation: "sdpa",
+      _attn_implementation_autoset: true,
+      _experts_implementation: "grouped_mm",
+      activation_checkpointing: true,
+      add_cross_attention: false,
+      attn_implementation: "flash_attention_2",
+      bad_words_ids: null,
+      begin_suppress_tokens: null,
+      chunk_size_feed_forward: 0,
+      cross_attention_hidden_size: null,
+      diversity_penalty: 0,
+      do_sample: false,
+      early_stopping: false,
+      encoder_no_repeat_ngram_size: 0,
+      exponential_decay_length_penalty: null,
+      finetuning_task: null,
+      id2label: { 0: "LABEL_0", 1: "LABEL_1" },
+      initializer_factor: 0.5,
+      is_decoder: false,
+      is_encoder_decoder: false,
+      label2id: { LABEL_0: 0, LABEL_1: 1 },
+      length_penalty: 1,
+      loss_scale: 128,
+      max_grad_norm: 1,
+      max_length: 20,
+      num_logits_to_keep: 1,
+      output_logits: true,
+      output_scores: true,
+      prefix: null,
+      problem_type: null,
+      pruned_heads: {},
+      remove_invalid_values: true,
+      renormalize_logits: true,
+      repetition_penalty: 1.2,
+      return_dict_in_generate: true,
+      temperature: 0.7,
+      tf_legacy_loss: false,
+      tie_encoder_decoder: false,
+      tokenizer_class: "LlamaTokenizer",
+      top_p: 0.95,
+      torchscript: false,
+      typical_p: 1,
+      use_bfloat16: false,
+    };
+    for (const least of [leastPublished, leastTransformers]) {
+      expect(read({ ...least, ...common }).config).toEqual({ ...read(least).config, source: { ...least, ...common } });
+    }
   });
 });
 
@@ -258,7 +518,7 @@ describe("refusals name the key", () => {
     ["sliding_window", { sliding_window: 4096 }],
     ["quantization_config", { quantization_config: { quant_method: "fp8" } }],
     ["quantization_config", { quantization_config: {} }],
-    ["rope_scaling", { rope_scaling: { type: "yarn", factor: 4 } }],
+    ["rope_scaling.type", { rope_scaling: { type: "yarn", factor: 4 } }],
     ["hidden_act", { hidden_act: "gelu" }],
     ["shared_moe_mode", { shared_moe_mode: "softmax", shared_intermediate_size: 64 }],
     ["bias", { bias: true }],

@@ -1,0 +1,220 @@
+// The keys of a config.json: which are known, of what kind their values are, and what an unknown key means.
+
+import * as v from "valibot";
+import { ConfigError } from "../runtime/errors.js";
+import { number } from "../runtime/options.js";
+
+/** A function that receives warnings. */
+export type Warn = (message: string) => void;
+
+const count = number("an integer within [1, 2^31)", (x) => Number.isInteger(x) && x >= 1 && x < 2 ** 31);
+const countOrZero = number("an integer within [0, 2^31)", (x) => Number.isInteger(x) && x >= 0 && x < 2 ** 31);
+const finite = number("a number", Number.isFinite);
+const positive = number("a number above 0", (x) => Number.isFinite(x) && x > 0);
+const share = number("a number within (0, 1]", (x) => x > 0 && x <= 1);
+/** Far beyond any model, and few enough to build tables of. */
+const headCount = number("an integer within [1, 65,536]", (x) => Number.isInteger(x) && x >= 1 && x <= 65_536);
+const headSize = number("an integer within [1, 4,096]", (x) => Number.isInteger(x) && x >= 1 && x <= 4096);
+const layerCount = number("an integer within [1, 10,000]", (x) => Number.isInteger(x) && x >= 1 && x <= 10_000);
+const tokenId = v.nullish(countOrZero);
+const tokenIds = v.nullish(v.union([countOrZero, v.array(countOrZero)]));
+const scale = v.nullish(finite);
+const onlyTrue = (remark: string) => v.nullish(v.literal(true, remark));
+/** Keys that do not change what the model computes. */
+const ignored = v.optional(v.unknown());
+
+/** Every key that is read, of both dialects: the other dialect's name for a setting counts as well. */
+const known = v.object({
+  vocab_size: count,
+  hidden_size: count,
+  intermediate_size: count,
+  num_hidden_layers: layerCount,
+  num_attention_heads: headCount,
+  num_key_value_heads: v.nullish(count),
+  head_dim: v.nullish(headSize),
+  hidden_act: v.optional(v.picklist(["silu", "swish"], "only silu is known"), "silu"),
+  rms_norm_eps: v.optional(positive, 1e-5),
+  max_position_embeddings: v.optional(count, 4096 * 32),
+  tie_word_embeddings: v.optional(v.boolean(), false),
+  num_experts_per_tok: v.optional(count, 2),
+  num_local_experts: v.nullish(count),
+  num_experts: v.nullish(count),
+  norm_topk_prob: onlyTrue("the weights of the chosen experts always sum to 1"),
+  scoring_func: v.nullish(v.literal("softmax", "only the softmax router is known")),
+  sliding_window: v.nullish(v.never("a sliding window is not part of MiniMax-M1 and would be ignored silently")),
+  quantization_config: v.nullish(v.never("quantised checkpoints cannot be read (use the bf16 or float32 one)")),
+  compression_config: v.nullish(v.never("quantised checkpoints cannot be read (use the bf16 or float32 one)")),
+  torch_dtype: v.nullish(v.string()),
+  dtype: v.nullish(v.string()),
+  bos_token_id: tokenId,
+  eos_token_id: tokenIds,
+  initializer_range: v.optional(positive, 0.02),
+  router_aux_loss_coef: v.optional(finite, 0.001),
+  attn_type_list: v.nullish(v.array(v.picklist([0, 1], "0 is lightning attention, 1 is softmax attention"))),
+  layer_types: v.nullish(v.array(v.picklist(["linear_attention", "full_attention"]))),
+  rope_theta: v.nullish(positive),
+  rotary_dim: v.nullish(count),
+  partial_rotary_factor: v.nullish(share),
+  // Read by rope-settings.ts.
+  rope_parameters: ignored,
+  rope_scaling: ignored,
+  postnorm: v.nullish(v.boolean()),
+  shared_intermediate_size: v.nullish(countOrZero),
+  shared_moe_mode: v.nullish(v.literal("sigmoid", "only the sigmoid shared expert is known")),
+  layernorm_linear_attention_alpha: scale,
+  layernorm_linear_attention_beta: scale,
+  layernorm_full_attention_alpha: scale,
+  layernorm_full_attention_beta: scale,
+  layernorm_mlp_alpha: scale,
+  layernorm_mlp_beta: scale,
+  linear_attn_alpha_factor: scale,
+  linear_attn_beta_factor: scale,
+  full_attn_alpha_factor: scale,
+  full_attn_beta_factor: scale,
+  mlp_alpha_factor: scale,
+  mlp_beta_factor: scale,
+  bias: v.nullish(v.literal(false, "biases are not part of MiniMax-M1")),
+  // The block of the reference code's lightning attention: a matter of speed.
+  block_size: v.optional(count, 256),
+  model_type: ignored,
+  architectures: ignored,
+  attention_dropout: ignored,
+  auto_map: ignored,
+  output_attentions: ignored,
+  output_hidden_states: ignored,
+  output_router_logits: ignored,
+  pad_token_id: ignored,
+  return_dict: ignored,
+  router_jitter_noise: ignored,
+  transformers_version: ignored,
+  unk_token_id: ignored,
+  use_cache: ignored,
+  _name_or_path: ignored,
+  debug: ignored,
+  do_eval: ignored,
+  eval_and_not_generate: ignored,
+  use_triton: ignored,
+});
+
+/** Values of the known keys. Absent and null are kept apart where the published code does. */
+export type Keys = v.InferOutput<typeof known>;
+
+const ropeDefault = v.nullish(v.literal("default", "only the default rotary embedding is known"));
+const ropeObject = v.looseObject({
+  rope_theta: v.nullish(positive),
+  partial_rotary_factor: v.nullish(share),
+  rope_type: ropeDefault,
+  type: ropeDefault,
+});
+
+/** Rotary settings that stand in an object of their own. */
+export type RopeObject = v.InferOutput<typeof ropeObject>;
+export const ROPE_KEYS: readonly string[] = Object.keys(ropeObject.entries);
+
+/** @throws {ConfigError} a value of the wrong kind */
+export function readRopeObject(value: unknown, where: string): RopeObject {
+  const result = v.safeParse(ropeObject, value);
+  if (result.success) return result.output;
+  const issue = result.issues[0];
+  const path = v.getDotPath(issue);
+  return refuse(path ? `${where}.${path}` : where, explain(issue));
+}
+
+/**
+ * The values of the known keys, each of its kind. Unknown keys that would change what the model computes are errors; other unknown
+ * keys are reported to `warn`.
+ *
+ * @throws {ConfigError} with the key
+ */
+export function readKeys(source: Record<string, unknown>, warn: Warn): Keys {
+  const result = v.safeParse(known, source);
+  if (!result.success) {
+    const issue = result.issues[0];
+    refuse(v.getDotPath(issue) ?? "?", explain(issue));
+  }
+  for (const [key, value] of Object.entries(source)) {
+    if (Object.hasOwn(known.entries, key)) continue;
+    if (changesResults(key)) refuseUnlessNeutral(key, value, key);
+    else warn(`config: ${key}: unknown key, ignored (value ${show(value)})`);
+  }
+  return result.output;
+}
+
+/** Words for parts of a model's computation. */
+const PARTS =
+  /(^|_)m?rope|rotary|yarn|(^|_)ntk|alibi|(^|_)nope(_|$)|slope|scal(e|ing|ar)|multiplier|norm(?!als?(_|$))|softcap|capping|window|sliding|dual_chunk|attention_chunk|bias(?!ed)|activation|swiglu|logit|causal|bidirectional|temperature_tuning|position_embedding_type|(^|_)(cap|clip|clamp|limit|sinks?|eps|epsilon|theta|alpha|beta|factor|acts?|qk)(_|$)/;
+/** Words for training, initialisation, outputs and ways of computing, whatever else the key says. */
+const ELSEWHERE =
+  /(^|_)(grads?|gradients?|loss|losses|lr|init|initiali[sz]er|initiali[sz]ation|adam\w*|optim\w*|dropout|checkpoint\w*|recompute|offload\w*|fused?|renormalize)(_|$)|^(output|return)_(\w+_)?logits$|logits_to_keep$/;
+/** Keys that only say whether a part is used that every model of this architecture has. */
+const SWITCH =
+  /^((use|with|enable|apply|is|attn|attention)_)*(rope|rotary|rotary_(emb|embs|embedding|embeddings)|(rms|layer)_?norm|norm|causal|scale_attn(_weights)?|scale_attention)$/;
+
+/** Words of a key in lower case, joined by underscores. */
+const words = (key: string) =>
+  key
+    .replace(/([a-z0-9])([A-Z])/g, "$1_$2")
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, "_");
+
+function changesResults(key: string): boolean {
+  return PARTS.test(words(key)) && !ELSEWHERE.test(words(key));
+}
+
+/** @throws {ConfigError} a value that would change what the model computes */
+export function refuseUnlessNeutral(key: string, value: unknown, where: string): void {
+  if (!isNeutral(words(key), value)) {
+    refuse(
+      where,
+      `expected no such key, which this model does not know and which would change its results, got ${show(value)} (remove the key if the weights were trained without it)`,
+    );
+  }
+}
+
+/** Whether a setting with this value leaves the model as it is. */
+function isNeutral(key: string, value: unknown): boolean {
+  if (value === null || value === undefined) return true;
+  if (SWITCH.test(key)) return value === true;
+  if (value === false || (typeof value === "object" && Object.keys(value).length === 0)) return true;
+  if (/rope|rotary/.test(key) && value === "default") return true;
+  if (key === "position_embedding_type" && (value === "rope" || value === "rotary")) return true;
+  if (/activation|(^|_)act(_|$)/.test(key) && (value === "silu" || value === "swish")) return true;
+  if (/softcap|capping|(^|_)cap(_|$)|window|sliding|bias|(^|_)sinks?(_|$)/.test(key) && value === 0) return true;
+  return /scal(e|ing)|multiplier|factor/.test(key) && value === 1;
+}
+
+/**
+ * The one value of a setting that may stand at several keys, undefined if none of them has one.
+ *
+ * @throws {ConfigError} keys that give different values
+ */
+export function agree<T>(places: readonly (readonly [key: string, value: T | null | undefined])[]): T | undefined {
+  const given = places.filter((place): place is [string, T] => place[1] !== null && place[1] !== undefined);
+  const [first, ...others] = given;
+  if (!first) return undefined;
+  for (const [key, value] of others) {
+    if (JSON.stringify(value) === JSON.stringify(first[1])) continue;
+    refuse(key, `expected ${show(first[1])}, as ${first[0]} says, got ${show(value)} (remove the one that is wrong)`);
+  }
+  return first[1];
+}
+
+/** @param reason `expected …, got …` */
+export function refuse(where: string, reason: string): never {
+  throw new ConfigError(`config: ${where}: ${reason}`);
+}
+
+/** @throws {ConfigError} unless the condition holds */
+export function expectThat(condition: boolean, key: string, expected: string, got: unknown): void {
+  if (!condition) refuse(key, `expected ${expected}, got ${got}`);
+}
+
+function explain(issue: v.BaseIssue<unknown>): string {
+  if (issue.type === "custom") return `expected ${issue.message}, got ${issue.received}`;
+  const remark = /^Invalid /.test(issue.message) ? "" : ` (${issue.message})`;
+  return `expected ${issue.expected === "never" ? "nothing" : issue.expected}, got ${issue.received}${remark}`;
+}
+
+export function show(value: unknown): string {
+  return JSON.stringify(value)?.slice(0, 80) ?? "nothing";
+}

@@ -1,0 +1,89 @@
+// Rotary settings: which of a config.json's many places says how softmax layers rotate queries and keys.
+
+import { agree, expectThat, type Keys, ROPE_KEYS, type RopeObject, readRopeObject, refuse, refuseUnlessNeutral } from "./config-keys.js";
+
+/** What the rotary embedding computes: angles `t · theta^(−2j/dim)` for the pairs of the first `dim` dims of each head. */
+export interface RopeSettings {
+  readonly theta: number;
+  readonly dim: number;
+}
+
+/** An object of rotary settings and its path in the file. */
+interface Place {
+  readonly path: string;
+  readonly settings: RopeObject;
+}
+
+/** Both codes' default. */
+const DEFAULT_THETA = 1e6;
+
+/**
+ * Reads the base and the rotated share from every place where they may stand: `rope_theta`, `rotary_dim` and `partial_rotary_factor` at
+ * the top, and the objects `rope_parameters` (transformers 5) and `rope_scaling` (transformers 4), with or without a level for the type
+ * of layer. Without any of them the base is 1e6 and the whole head is rotated.
+ *
+ * @throws {ConfigError} places that differ, another type of rotary embedding than `default`, or settings that only other types have
+ */
+export function readRope(keys: Keys, headDim: number): RopeSettings {
+  const places = [...placesOf(keys.rope_parameters, "rope_parameters"), ...placesOf(keys.rope_scaling, "rope_scaling")];
+  for (const { path, settings } of places) checkDefault(settings, path, keys);
+  const theta = agree<number>([
+    ["rope_theta", keys.rope_theta],
+    ...places.map(({ path, settings }) => [`${path}.rope_theta`, settings.rope_theta] as const),
+  ]);
+  const shares = [
+    ["partial_rotary_factor", keys.partial_rotary_factor] as const,
+    ...places.map(({ path, settings }) => [`${path}.partial_rotary_factor`, settings.partial_rotary_factor] as const),
+  ];
+  const share = agree<number>(shares);
+  return { theta: theta ?? DEFAULT_THETA, dim: rotatedDims(keys.rotary_dim, share, shares, headDim) };
+}
+
+function rotatedDims(
+  rotaryDim: number | null | undefined,
+  share: number | undefined,
+  shares: readonly (readonly [string, number | null | undefined])[],
+  headDim: number,
+): number {
+  if (share === undefined) return rotaryDim ?? headDim;
+  // Rounded down, as transformers does; a share such as 0.29 of 100 is 28.999… in floating point.
+  const dim = Math.floor(share * headDim + 1e-6);
+  const where = shares.find(([, value]) => value === share)![0];
+  expectThat(dim >= 2 && dim % 2 === 0, where, `a share that makes an even number of head_dim ${headDim}`, `${share} (${dim} dims)`);
+  if (rotaryDim && rotaryDim !== dim) {
+    refuse(
+      where,
+      `expected ${rotaryDim / headDim}, as rotary_dim ${rotaryDim} of head_dim ${headDim} says, got ${share} (remove the one that is wrong)`,
+    );
+  }
+  return dim;
+}
+
+/** The settings of an object, and those of the types of layers in it. Only softmax layers rotate. */
+function placesOf(value: unknown, path: string): Place[] {
+  if (value === null || value === undefined) return [];
+  const { full_attention, linear_attention, ...settings } = readRopeObject(value, path);
+  const full = full_attention ?? undefined;
+  if (linear_attention !== null && linear_attention !== undefined && JSON.stringify(linear_attention) !== JSON.stringify(full)) {
+    const empty = typeof linear_attention === "object" && Object.keys(linear_attention).length === 0;
+    expectThat(
+      empty,
+      `${path}.linear_attention`,
+      "nothing, since lightning layers have no rotary embedding",
+      JSON.stringify(linear_attention),
+    );
+  }
+  const own: Place[] = [{ path, settings }];
+  if (full === undefined) return own;
+  const nested = `${path}.full_attention`;
+  return [...own, { path: nested, settings: readRopeObject(full, nested) }];
+}
+
+/** @throws {ConfigError} a setting that changes angles in a way that only other types of rotary embedding have */
+function checkDefault(settings: RopeObject, path: string, { max_position_embeddings: longest }: Keys): void {
+  for (const [key, value] of Object.entries(settings)) {
+    if (ROPE_KEYS.includes(key)) continue;
+    if (/^(original_)?max_position_embeddings$/.test(key) && value === longest) continue;
+    refuseUnlessNeutral(key, value, `${path}.${key}`);
+  }
+}
