@@ -24,6 +24,8 @@ export interface AddedToken {
   readonly id: number;
   readonly content: string;
   readonly special: boolean;
+  /** Found only where no letter, digit or underscore stands directly beside it. */
+  readonly singleWord: boolean;
   readonly lstrip: boolean;
   readonly rstrip: boolean;
   readonly normalized: boolean;
@@ -33,8 +35,8 @@ export interface AddedToken {
 export interface TokenizerDefinition {
   /** Complete tokenizer.json. */
   readonly json: Readonly<Record<string, unknown>>;
-  /** Every token by its id, without holes. */
-  readonly tokens: readonly string[];
+  /** Every token by its id. Ids may have holes, such as those of a reserved block. */
+  readonly tokens: ReadonlyMap<number, string>;
   readonly added: readonly AddedToken[];
   readonly bosId: number | undefined;
   readonly eosId: number | undefined;
@@ -56,8 +58,8 @@ export const byteAlphabet: readonly string[] = /* @__PURE__ */ (() => {
 })();
 
 /**
- * Checks a tokenizer's files against each other: a byte-pair model, ids 0 … n−1 each taken once, merges of known tokens into
- * known tokens, bos and eos in the vocabulary.
+ * Checks a tokenizer's files against each other: a byte-pair model, no id taken twice, merges of known tokens into known tokens, bos
+ * and eos in the vocabulary.
  *
  * @throws {CheckpointError} files that are missing, damaged or contradict each other
  */
@@ -82,7 +84,7 @@ export function defineTokenizer(files: TokenizerFiles): TokenizerDefinition {
       decoder: null,
       ...source,
       post_processor: null,
-      added_tokens: added,
+      added_tokens: added.map(({ singleWord: single_word, ...token }) => ({ ...token, single_word })),
       model: { ...model, type: "BPE", unk_token: model.unk_token ?? UNKNOWN, merges },
     },
     tokens: placeTokens(vocab, added),
@@ -99,7 +101,7 @@ function fromPair(vocab: unknown, merges: string | undefined, config: Json): Jso
     throw new CheckpointError(`tokenizer: expected tokenizer.json, or vocab.json with merges.txt, got ${got}`);
   }
   if (typeof merges !== "string") refuse("merges.txt", "text", merges);
-  const lines = merges.split(/\r?\n/).filter((line, i) => line !== "" && !(i === 0 && line.startsWith("#version")));
+  const lines = merges.split(/\r?\n/).filter((line) => line !== "");
   return {
     pre_tokenizer: { type: "ByteLevel", add_prefix_space: config.add_prefix_space === true, trim_offsets: true, use_regex: true },
     decoder: { type: "ByteLevel" },
@@ -121,24 +123,22 @@ function readVocab(value: unknown): Map<string, number> {
   return vocab.size > 0 ? vocab : refuse("vocabulary", "at least one token", {});
 }
 
+/** Ids are 32-bit integers in all that reads them. */
 function isId(value: unknown): value is number {
-  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+  return typeof value === "number" && Number.isInteger(value) && value >= 0 && value < 2 ** 31;
 }
 
+/** A pair that is listed again takes its last rank, and a `#version` entry is none: both as the reference implementation reads them. */
 function readMerges(value: unknown, vocab: ReadonlyMap<string, number>): [string, string][] {
   if (!Array.isArray(value)) refuse("merges", "a list", value);
-  const seen = new Set<string>();
-  return value.map((merge: unknown, rank) => {
+  return value.flatMap((merge: unknown, rank) => {
     const where = `merges: ${rank}`;
     const pair: unknown = typeof merge === "string" ? merge.split(" ") : merge;
-    if (!Array.isArray(pair) || pair.length !== 2) refuse(where, "two tokens", merge);
-    const [left, right]: unknown[] = pair;
-    if (typeof left !== "string" || typeof right !== "string") refuse(where, "two tokens", merge);
+    const [left, right, ...others]: unknown[] = Array.isArray(pair) ? pair : [];
+    if (String(left).startsWith("#version") && (typeof merge === "string" || !vocab.has(String(left)))) return [];
+    if (typeof left !== "string" || typeof right !== "string" || others.length > 0) refuse(where, "two tokens", merge);
     for (const token of [left, right, left + right]) if (!vocab.has(token)) refuse(where, "tokens of the vocabulary", token);
-    const key = `${left.length}:${left}${right}`;
-    if (seen.has(key)) refuse(where, "a pair that has no rank yet", merge);
-    seen.add(key);
-    return [left, right];
+    return [[left, right] as [string, string]];
   });
 }
 
@@ -147,10 +147,11 @@ function readAdded(listed: unknown, files: TokenizerFiles, config: Json, vocab: 
   if (!Array.isArray(listed ?? [])) refuse("tokenizer.json: added_tokens", "a list", listed);
   const added = new Map<string, AddedToken>();
   const add = (value: unknown, where: string): void => {
-    const { id, content, special, lstrip, rstrip, normalized } = record(value, where);
+    const { id, content, special, single_word, lstrip, rstrip, normalized } = record(value, where);
     if (typeof content !== "string" || content === "") refuse(`${where}: content`, "text", content);
     if (!isId(id)) refuse(`${where}: id`, "an id", id);
-    const token = { id, content, special: special === true, lstrip: lstrip === true, rstrip: rstrip === true };
+    const singleWord = single_word === true;
+    const token = { id, content, special: special === true, singleWord, lstrip: lstrip === true, rstrip: rstrip === true };
     const known = added.get(content)?.id ?? vocab.get(content);
     if (known !== undefined && known !== token.id) refuse(`${where}: ${JSON.stringify(content)}`, `id ${known}, as elsewhere`, token.id);
     if (!added.has(content)) added.set(content, { ...token, normalized: typeof normalized === "boolean" ? normalized : !token.special });
@@ -169,23 +170,21 @@ function readAdded(listed: unknown, files: TokenizerFiles, config: Json, vocab: 
   for (const content of named) {
     if (content === undefined) continue;
     const id = added.get(content)?.id ?? vocab.get(content);
-    if (id !== undefined)
-      added.set(content, { lstrip: false, rstrip: false, normalized: false, ...added.get(content), id, content, special: true });
+    if (id === undefined) continue;
+    const plain = { singleWord: false, lstrip: false, rstrip: false, normalized: false };
+    added.set(content, { ...plain, ...added.get(content), id, content, special: true });
   }
   return [...added.values()].sort((a, b) => a.id - b.id);
 }
 
-function placeTokens(vocab: ReadonlyMap<string, number>, added: readonly AddedToken[]): string[] {
+function placeTokens(vocab: ReadonlyMap<string, number>, added: readonly AddedToken[]): Map<number, string> {
   const tokens = new Map<number, string>();
   for (const [token, id] of [...vocab, ...added.map(({ content, id }) => [content, id] as const)]) {
     const other = tokens.get(id);
     if (other !== undefined && other !== token) refuse(`vocabulary: id ${id}`, "one token", [other, token]);
     tokens.set(id, token);
   }
-  return Array.from(
-    { length: tokens.size },
-    (_, id) => tokens.get(id) ?? refuse(`vocabulary: id ${id}`, `ids 0 … ${tokens.size - 1}, each once`, undefined),
-  );
+  return tokens;
 }
 
 function namedId(name: string, config: Json, vocab: ReadonlyMap<string, number>, added: readonly AddedToken[]): number | undefined {

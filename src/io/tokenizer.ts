@@ -3,6 +3,7 @@
 
 import type { Tokenizer as Engine } from "@huggingface/tokenizers";
 import { CheckpointError, InputError } from "../runtime/errors.js";
+import { AddedTokens } from "./added-tokens.js";
 import { byteAlphabet, defineTokenizer, type TokenizerDefinition, type TokenizerFiles } from "./tokenizer-json.js";
 
 export type { TokenizerFiles } from "./tokenizer-json.js";
@@ -39,7 +40,7 @@ function guarded<T>(where: string, body: () => T): T {
 
 /** A byte-pair tokenizer: byte-level as MiniMax-M1's, or any other that tokenizer.json can describe. */
 export class Tokenizer {
-  /** Number of tokens; ids are 0 … vocabSize − 1. */
+  /** The largest id + 1. Not every smaller id need have a token: those without one, such as a reserved block's, decode to no text. */
   readonly vocabSize: number;
   /** Begin and end of a sentence, where the configuration names them. */
   readonly bosId: number | undefined;
@@ -47,7 +48,10 @@ export class Tokenizer {
   /** Tokens that are markup, not text. */
   readonly specialIds: ReadonlySet<number>;
   readonly #engine: Engine;
-  readonly #tokens: readonly string[];
+  readonly #tokens: ReadonlyMap<number, string>;
+  /** Added tokens as they are found in a text, and in a normalised one. */
+  readonly #verbatim: AddedTokens;
+  readonly #normalized: AddedTokens;
   readonly #added: ReadonlySet<number>;
   readonly #byteLevel: boolean;
 
@@ -56,7 +60,10 @@ export class Tokenizer {
     this.#tokens = tokens;
     this.#added = new Set(added.map(({ id }) => id));
     this.#byteLevel = isByteLevel(json.decoder);
-    this.vocabSize = tokens.length;
+    this.vocabSize = [...tokens.keys()].reduce((size, id) => Math.max(size, id + 1), 0);
+    const normalize = (text: string) => engine.normalizer?._call(text) ?? text;
+    this.#verbatim = new AddedTokens(added.filter(({ normalized }) => !normalized).map((token) => [token.content, token]));
+    this.#normalized = new AddedTokens(added.filter(({ normalized }) => normalized).map((token) => [normalize(token.content), token]));
     this.bosId = bosId;
     this.eosId = eosId;
     this.specialIds = new Set(added.filter(({ special }) => special).map(({ id }) => id));
@@ -85,10 +92,29 @@ export class Tokenizer {
    */
   encode(text: string): number[] {
     if (typeof text !== "string") throw new InputError(`encode: text: expected a string, got ${typeof text}`);
-    const ids: (number | undefined)[] = guarded("encode", () => this.#engine.encode(text, { add_special_tokens: false }).ids);
+    const ids = guarded("encode", () => [...this.#encode(text)]);
     if (ids.includes(undefined))
       throw new InputError("encode: text: expected characters of the vocabulary, got others (it has no token for them)");
     return ids as number[];
+  }
+
+  /** Added tokens first, then what the rules of tokenizer.json make of the text between them; undefined for what has no token. */
+  *#encode(text: string): Generator<number | undefined> {
+    const { normalizer, pre_tokenizer, model } = this.#engine;
+    const { tokens_to_ids, unk_token_id } = model!;
+    for (const [section_index, section] of this.#verbatim.split(text).entries()) {
+      if (typeof section !== "string") {
+        yield section.id;
+        continue;
+      }
+      for (const part of this.#normalized.split(normalizer ? normalizer._call(section) : section)) {
+        if (typeof part !== "string") yield part.id;
+        else {
+          const words = pre_tokenizer ? pre_tokenizer._call(part, { section_index }) : [part];
+          for (const token of model!._call(words)) yield tokens_to_ids.get(token) ?? unk_token_id;
+        }
+      }
+    }
   }
 
   /**
@@ -122,18 +148,24 @@ export class Tokenizer {
   }
 
   /**
-   * The token of an id, as it is written in the vocabulary (`Ġthe`, not ` the`).
+   * The token of an id, as it is written in the vocabulary (`Ġthe`, not ` the`); empty for an id without one.
    *
    * @throws {InputError} an id outside the vocabulary
    */
   tokenOf(id: number): string {
-    return this.#tokens[id] ?? outside(id, this.vocabSize);
+    return this.#tokens.get(this.#checked(id)) ?? "";
   }
 
   #kept(ids: Iterable<number>, { skipSpecialTokens = false }: DecodeOptions): number[] {
-    return Array.from(ids, (id) => (id in this.#tokens ? id : outside(id, this.vocabSize))).filter(
-      (id) => !(skipSpecialTokens && this.specialIds.has(id)),
+    return Array.from(ids, (id) => this.#checked(id)).filter(
+      (id) => this.#tokens.has(id) && !(skipSpecialTokens && this.specialIds.has(id)),
     );
+  }
+
+  /** @throws {InputError} an id outside the vocabulary */
+  #checked(id: number): number {
+    if (Number.isInteger(id) && id >= 0 && id < this.vocabSize) return id;
+    throw new InputError(`decode: id: expected 0 … ${this.vocabSize - 1}, got ${id}`);
   }
 
   /** Added tokens are plain text; the others are written in the alphabet of bytes. */
@@ -186,8 +218,4 @@ function isByteLevel(decoder: unknown): boolean {
   if (typeof decoder !== "object" || decoder === null || !("type" in decoder)) return false;
   if (decoder.type !== "Sequence") return decoder.type === "ByteLevel";
   return "decoders" in decoder && Array.isArray(decoder.decoders) && decoder.decoders.length === 1 && isByteLevel(decoder.decoders[0]);
-}
-
-function outside(id: number, vocabSize: number): never {
-  throw new InputError(`decode: id: expected 0 … ${vocabSize - 1}, got ${id}`);
 }
