@@ -11,13 +11,24 @@ import { leastBudgetBytes, type StreamedMatrix } from "../runtime/streamed-matri
 import type { Build } from "../runtime/wasm.js";
 import { type ResidentDType, ResidentWeights, type StoredWeights } from "../runtime/weights.js";
 import { DEFAULT_BUDGET_BYTES, isStreamed, residentBytes } from "./estimate.js";
+import { splitFusedExperts } from "./fused-experts.js";
 import { decodeJson } from "./json.js";
 import { match, type StoredWeight } from "./match.js";
 import { type CheckpointSource, openSource } from "./open.js";
 import { patienceOptions } from "./patience.js";
 import { bufferPieces, NaNCount, type Piece, readPieces, weightPieces } from "./pieces.js";
 import { checkStreaming, ThreadReader } from "./reader.js";
-import { collect, findShards, readFile, readShard, type Shard, type ShardIndex, type StoredTensor, shardSizes } from "./shards.js";
+import {
+  collect,
+  findShards,
+  listedTensors,
+  readFile,
+  readShard,
+  type Shard,
+  type ShardIndex,
+  type StoredTensor,
+  shardSizes,
+} from "./shards.js";
 import { hintOf, type OpenOptions, type Source } from "./source.js";
 
 /** How far loading has come, over all files and, for hub ids, the download before it. */
@@ -216,14 +227,15 @@ async function surveyCheckpoint(source: Source, options: LoadOptions): Promise<S
   // Before anything of a file is read, so that no change after that goes unnoticed.
   const stamps = new Map<string, string>();
   if (streamed && source.stamp) for (const file of names) stamps.set(file, await source.stamp(file));
-  const shards: Shard[] = [];
+  const found: Shard[] = [];
   for (const [file, size] of sizes) {
     signal?.throwIfAborted();
-    shards.push(await readShard(source, file, size, signal));
+    found.push(await readShard(source, file, size, signal));
   }
-  const { weights, buffers } = match(model, collect(shards, index));
+  const shards = splitFusedExperts(listedTensors(found, index, options.onWarning), config);
+  const { weights, buffers } = match(model, collect(shards), shards);
   const specs = weights.map(({ spec }) => spec);
-  const bufferBytes = buffers.reduce((sum, { begin, end }) => sum + end - begin, 0);
+  const bufferBytes = totalBytes(buffers);
   const budgetBytes = streamed ? budgetOf(weights, limit, options) : 0;
   const memoryBytes = streamed ? budgetBytes : residentBytes(specs, dtype);
   if (!streamed) checkFit(memoryBytes + bufferBytes, limit, dtype);
@@ -267,8 +279,8 @@ async function readResident(
     pieces.set(name, bufferPieces(tensor, bytes));
     return { name, dtype, shape, bytes };
   });
-  for (const { file, headBytes, tensors } of shards) {
-    progress("load", headBytes);
+  for (const { file, headBytes, unlisted, tensors } of shards) {
+    progress("load", headBytes + totalBytes(unlisted));
     const all = tensors.flatMap(({ name }) => pieces.get(name) ?? []);
     await readPieces(source, file, all, (bytes) => progress("load", bytes), signal);
   }
@@ -285,11 +297,12 @@ async function fillStreamed(source: Source, survey: Survey, rt: Runtime, options
   const reads = await ThreadReader.start(rt.sharedMemory, source.address!, survey.stamps);
   rt.own(reads);
   const weights = new StreamedWeights(rt, reads, streamedMatrices(survey.weights, dtype), small, survey.budgetBytes, checkNaN);
-  survey.progress(
-    "load",
-    survey.weights.filter(isLarge).reduce((sum, { stored }) => sum + stored.end - stored.begin, 0),
-  );
+  survey.progress("load", totalBytes(survey.weights.filter(isLarge).map(({ stored }) => stored)));
   return { config: survey.config, rt, weights, buffers, files: survey.files, layout: layoutOf(survey.shards, survey.index) };
+}
+
+function totalBytes(tensors: readonly Pick<StoredTensor, "begin" | "end">[]): number {
+  return tensors.reduce((sum, { begin, end }) => sum + end - begin, 0);
 }
 
 /** Whether it stays in its file. */

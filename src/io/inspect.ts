@@ -2,10 +2,11 @@ import { parseConfig } from "../model/config.js";
 import { type Graph, graph } from "../model/graph.js";
 import { CheckpointError, LightningError } from "../runtime/errors.js";
 import { CONFIG_FILE } from "./checkpoint.js";
+import { splitFusedExperts } from "./fused-experts.js";
 import { decodeJson } from "./json.js";
 import { match } from "./match.js";
 import { type CheckpointSource, openSource } from "./open.js";
-import { collect, findShards, readFile, readShard, type Shard } from "./shards.js";
+import { collect, findShards, listedTensors, readFile, readShard, type Shard } from "./shards.js";
 import { hintOf, type OpenOptions, type Source } from "./source.js";
 import { isTokenizer, TOKENIZER_FILES } from "./text-files.js";
 
@@ -61,7 +62,7 @@ export async function inspectCheckpoint(source: CheckpointSource, options: OpenO
     const missing = files.filter(({ bytes }) => bytes === undefined).map(({ file }) => file);
     if (missing.length > 0) return { ...found, buffers: [], fault: incomplete(from.name, missing) };
     if (shards.length < files.length) return { ...found, buffers: [], fault: undefined };
-    return { ...found, ...compare(model, collect(shards, index)) };
+    return { ...found, ...compare(model, listedTensors(shards, index, onWarning)) };
   } finally {
     await from.close();
   }
@@ -79,9 +80,12 @@ function incomplete(name: string, missing: readonly string[]): CheckpointError {
   );
 }
 
-function compare(model: Graph, stored: ReturnType<typeof collect>): Pick<CheckpointInspection, "buffers" | "fault"> {
+function compare(model: Graph, shards: readonly Shard[]): Pick<CheckpointInspection, "buffers" | "fault"> {
   try {
-    return { buffers: match(model, stored).buffers.map(({ name }) => name), fault: undefined };
+    return {
+      buffers: match(model, collect(splitFusedExperts(shards, model.config)), shards).buffers.map(({ name }) => name),
+      fault: undefined,
+    };
   } catch (error) {
     if (error instanceof LightningError) return { buffers: [], fault: error };
     throw error;

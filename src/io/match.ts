@@ -2,7 +2,7 @@ import type { Config } from "../model/config.js";
 import type { Graph, GraphTensor } from "../model/graph.js";
 import { WeightError } from "../runtime/errors.js";
 import type { StoredDType, WeightSpec } from "../runtime/weights.js";
-import type { StoredTensor } from "./shards.js";
+import { INDEX_FILE, type Shard, type StoredTensor } from "./shards.js";
 
 /** A parameter of the model and the bytes that hold it. */
 export interface StoredWeight {
@@ -18,17 +18,27 @@ const NAMED_FAULTS = 3;
 /**
  * Holds the tensors of a checkpoint against the model's graph.
  *
+ * @param shards the files, for tensors that their index does not list
  * @returns weights in the graph's order; and what is stored besides, which no computation uses: buffers that transformers
  *   derives from the configuration, and the head of a model whose head is its embedding
  * @throws {WeightError} tensors that are missing, superfluous, of another shape, or of a dtype that cannot be read
  */
-export function match(graph: Graph, stored: ReadonlyMap<string, StoredTensor>): { weights: StoredWeight[]; buffers: StoredTensor[] } {
+export function match(
+  graph: Graph,
+  stored: ReadonlyMap<string, StoredTensor>,
+  shards: readonly Shard[] = [],
+): { weights: StoredWeight[]; buffers: StoredTensor[] } {
   const expected = new Map(graph.tensors.map((tensor) => [tensor.name, tensor]));
   const others = [...stored.values()].filter(({ name }) => !expected.has(name));
   const buffers = others.filter((tensor) => isBuffer(tensor, graph.config));
   const extra = others.filter((tensor) => !isBuffer(tensor, graph.config)).map(({ name }) => name);
   const missing = graph.tensors.filter(({ name }) => !stored.has(name));
-  report(missing, (tensor) => `${tensor.name}: missing${hintMissing(tensor, graph.config, extra, stored)}`);
+  const unlisted = new Map(shards.flatMap(({ file, unlisted }) => unlisted.map(({ name }) => [name, file])));
+  report(missing, (tensor) => {
+    const file = unlisted.get(tensor.name);
+    const hint = file ? ` (it is in ${file}, but ${INDEX_FILE} does not list it)` : hintMissing(tensor, graph.config, extra, stored);
+    return `${tensor.name}: missing${hint}`;
+  });
   report(extra, (name) => `${name}: not a weight of this model${hintExtra(name, graph.config)}`);
   const weights = graph.tensors.map(({ name, shape, block, layer }) => ({ name, shape, block, layer, stored: stored.get(name)! }));
   report(

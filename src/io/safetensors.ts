@@ -23,6 +23,7 @@ export interface TensorEntry {
 export interface Header {
   /** By offset. */
   readonly tensors: readonly TensorEntry[];
+  /** Texts by name, of which nothing that is computed depends; other values are kept as JSON. */
   readonly metadata: Readonly<Record<string, string>>;
 }
 
@@ -128,9 +129,8 @@ export function declaredBytes(json: Uint8Array, file: string): number {
 
 function parseEntry(entry: unknown, dataBegin: number, where: string, name: string): TensorEntry {
   if (!isObject(entry)) throw new CheckpointError(`${where}: expected {dtype, shape, data_offsets}, got ${JSON.stringify(entry)}`);
-  const { dtype, shape, data_offsets: offsets, ...rest } = entry;
-  if (Object.keys(rest).length > 0)
-    throw new CheckpointError(`${where}: expected {dtype, shape, data_offsets}, got ${Object.keys(rest)[0]} too`);
+  // Further keys are left out, as the reference implementation does.
+  const { dtype, shape, data_offsets: offsets } = entry;
   if (typeof dtype !== "string") throw new CheckpointError(`${where}: dtype: expected a string, got ${JSON.stringify(dtype)}`);
   if (!isCounts(shape)) throw new CheckpointError(`${where}: shape: expected non-negative integers, got ${excerpt(shape)}`);
   if (!isCounts(offsets) || offsets.length !== 2 || offsets[0]! > offsets[1]!) {
@@ -146,8 +146,10 @@ function parseEntry(entry: unknown, dataBegin: number, where: string, name: stri
 }
 
 function parseMetadata(metadata: unknown, where: string): Record<string, string> {
-  if (isObject(metadata) && Object.values(metadata).every((value) => typeof value === "string")) return metadata as Record<string, string>;
-  throw new CheckpointError(`${where}: __metadata__: expected strings by name, got ${excerpt(metadata)}`);
+  if (metadata === null) return {};
+  if (!isObject(metadata)) throw new CheckpointError(`${where}: __metadata__: expected strings by name, got ${excerpt(metadata)}`);
+  const given = Object.entries(metadata).filter(([, value]) => value !== null);
+  return Object.fromEntries(given.map(([name, value]) => [name, typeof value === "string" ? value : JSON.stringify(value)]));
 }
 
 function isCounts(value: unknown): value is number[] {

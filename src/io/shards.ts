@@ -21,6 +21,8 @@ export interface Shard extends Header {
   readonly file: string;
   /** Bytes before the first tensor. */
   readonly headBytes: number;
+  /** Tensors that the index leaves out. */
+  readonly unlisted: readonly TensorEntry[];
 }
 
 /** A tensor and the file that holds it. */
@@ -100,15 +102,47 @@ export async function readShard(source: Source, file: string, fileBytes: number,
   let head = await source.read(file, 0, Math.min(FIRST_BYTES, fileBytes), signal);
   const end = PREFIX_BYTES + headerBytes(head.subarray(0, PREFIX_BYTES), fileBytes, file);
   if (end > head.byteLength) head = await source.read(file, 0, end, signal);
-  return { file, headBytes: end, ...parseHeader(head.subarray(PREFIX_BYTES, end), fileBytes, file) };
+  return { file, headBytes: end, unlisted: [], ...parseHeader(head.subarray(PREFIX_BYTES, end), fileBytes, file) };
+}
+
+/**
+ * The shards with those tensors that the index lists in them. Others, such as an older copy or what a conversion left behind, are
+ * reported in one warning; without an index every tensor counts.
+ *
+ * @throws {CheckpointError} a tensor that is not in the file that the index names
+ */
+export function listedTensors(
+  shards: readonly Shard[],
+  index: ShardIndex | undefined,
+  warn: (message: string) => void = () => {},
+): Shard[] {
+  if (!index) return [...shards];
+  const places = new Map<string, string[]>();
+  for (const { file, tensors } of shards) for (const { name } of tensors) places.set(name, [...(places.get(name) ?? []), file]);
+  for (const [name, file] of index.files) {
+    const found = places.get(name) ?? [];
+    if (found.includes(file)) continue;
+    const got = found.length > 0 ? `it in ${found.join(" and ")}` : "no such tensor there";
+    throw new CheckpointError(`${INDEX_FILE}: weight_map: ${name}: expected in ${file}, got ${got}`);
+  }
+  const listed = shards.map((shard) => {
+    const isListed = ({ name }: TensorEntry) => index.files.get(name) === shard.file;
+    return { ...shard, tensors: shard.tensors.filter(isListed), unlisted: shard.tensors.filter((tensor) => !isListed(tensor)) };
+  });
+  const left = listed.flatMap(({ file, unlisted }) => unlisted.map(({ name }) => `${name} in ${file}`));
+  if (left.length > 0) {
+    const rest = left.length > 3 ? ` and ${left.length - 3} more` : "";
+    warn(`${INDEX_FILE}: weight_map: does not list ${left.slice(0, 3).join(", ")}${rest}: left out`);
+  }
+  return listed;
 }
 
 /**
  * All tensors by name.
  *
- * @throws {CheckpointError} a tensor in two files, or not in the file that the index names
+ * @throws {CheckpointError} a tensor in two files
  */
-export function collect(shards: readonly Shard[], index?: ShardIndex): Map<string, StoredTensor> {
+export function collect(shards: readonly Shard[]): Map<string, StoredTensor> {
   const tensors = new Map<string, StoredTensor>();
   for (const { file, tensors: own } of shards) {
     for (const tensor of own) {
@@ -116,13 +150,6 @@ export function collect(shards: readonly Shard[], index?: ShardIndex): Map<strin
       if (other) throw new CheckpointError(`${file}: ${tensor.name}: expected every tensor once, got it in ${other.file} too`);
       tensors.set(tensor.name, { ...tensor, file });
     }
-  }
-  for (const [name, file] of index?.files ?? []) {
-    const found = tensors.get(name)?.file;
-    if (found !== file)
-      throw new CheckpointError(
-        `${INDEX_FILE}: weight_map: ${name}: expected in ${file}, got ${found ? `it in ${found}` : "no such tensor there"}`,
-      );
   }
   return tensors;
 }

@@ -1,7 +1,7 @@
 import { CheckpointError } from "../runtime/errors.js";
 import { sizeOf } from "../runtime/tensor.js";
 import { type CheckpointSource, openSource } from "./open.js";
-import { collect, findShards, readShard, type Shard, shardSizes } from "./shards.js";
+import { collect, findShards, listedTensors, readShard, type Shard, shardSizes } from "./shards.js";
 import type { OpenOptions } from "./source.js";
 
 /** A tensor of a file as numbers. */
@@ -36,7 +36,7 @@ export async function readTensors(
     const shards: Shard[] = [];
     for (const [file, size] of await shardSizes(from, files, options.signal))
       shards.push(await readShard(from, file, size, options.signal));
-    const stored = collect(shards, index);
+    const stored = collect(listedTensors(shards, index, options.onWarning));
     const arrays = new Map<string, StoredArray>();
     for (const name of names ?? stored.keys()) {
       const tensor = stored.get(name);

@@ -2,6 +2,8 @@ import { describe, expect, test, vi } from "vitest";
 import { type LoadOptions, loadCheckpoint, type Progress } from "../../src/io/checkpoint.js";
 import { estimateMemory } from "../../src/io/estimate.js";
 import { inspectCheckpoint } from "../../src/io/inspect.js";
+import { saveCheckpoint } from "../../src/io/save.js";
+import { readTensors } from "../../src/io/tensors.js";
 import { MiniMaxM1 } from "../../src/minimax-m1.js";
 import { parseConfig } from "../../src/model/config.js";
 import { graph } from "../../src/model/graph.js";
@@ -331,10 +333,78 @@ describe("configuration and index", () => {
     );
   });
 
-  test("a tensor in two shards", async () => {
-    const files = sharded();
-    files.set("model-00002-of-00003.safetensors", files.get("model-00001-of-00003.safetensors")!);
-    await expectRefused(files, CheckpointError, /expected every tensor once, got it in model-00001-of-00003\.safetensors too/);
+  describe("an index that does not list all that lies in its files", () => {
+    const [first, second] = ["model-00001-of-00001.safetensors", "model-overlay-00001.safetensors"] as const;
+    const tensors = rawTensors(SMALL);
+    const older = rawTensors(SMALL, 2);
+    const norm = "model.norm.weight";
+    const others = tensors.filter(({ name }) => name !== norm);
+    const one = (from: readonly RawTensor[], name = norm) => from.find((tensor) => tensor.name === name)!;
+    const extra: RawTensor = { name: "old.scale", dtype: "F8_E4M3", shape: [3], bytes: new Uint8Array(3) };
+    const indexed = (files: Record<string, readonly RawTensor[]>, map: Record<string, string> = {}): Files => {
+      const weight_map = { ...Object.fromEntries(tensors.map(({ name }) => [name, first])), ...map };
+      return new Map([
+        ["config.json", json(SMALL)],
+        ["model.safetensors.index.json", json({ weight_map })],
+        ...Object.entries(files).map(([name, own]) => [name, safetensors(own)] as const),
+      ]);
+    };
+
+    test.each<[string, Files, string]>([
+      [
+        "of two copies the newer",
+        indexed({ [first]: [...others, one(older)], [second]: [one(tensors)] }, { [norm]: second }),
+        `${norm} in ${first}`,
+      ],
+      [
+        "of two copies the one in the first file",
+        indexed({ [first]: tensors, [second]: [one(older), one(tensors, "lm_head.weight")] }, { "lm_head.weight": second }),
+        `lm_head.weight in ${first}, ${norm} in ${second}`,
+      ],
+      ["a tensor of no model", indexed({ [first]: [extra, ...tensors] }), `old.scale in ${first}`],
+    ])("%s", async (_, files, left) => {
+      const warnings: string[] = [];
+      const onWarning = (message: string) => warnings.push(message);
+      const fractions: number[] = [];
+      await expectLoaded(files, tensors, { onWarning, onProgress: ({ fraction }) => fractions.push(fraction) });
+      expect(warnings).toEqual([`model.safetensors.index.json: weight_map: does not list ${left}: left out`]);
+      expect(fractions.at(-1)).toBe(1);
+      expect((await inspectCheckpoint(files)).fault).toBeUndefined();
+      expect([...(await readTensors(files)).keys()].sort()).toEqual(tensors.map(({ name }) => name).sort());
+      const checkpoint = await loadCheckpoint(files);
+      const saved = await saveCheckpoint(checkpoint);
+      checkpoint.rt.dispose();
+      await expectLoaded(saved, tensors, { onWarning: (message) => expect(message).toBe("nothing") });
+    });
+
+    test("a weight of the model is missing then, and the message says where it is", async () => {
+      const files = indexed({ [first]: tensors });
+      const { weight_map } = JSON.parse(new TextDecoder().decode(files.get("model.safetensors.index.json")));
+      delete weight_map[norm];
+      files.set("model.safetensors.index.json", json({ weight_map }));
+      await expectRefused(
+        files,
+        WeightError,
+        /model\.norm\.weight: missing \(it is in model-00001-of-00001\.safetensors, but .* does not list it\)/,
+      );
+    });
+
+    test("many are counted", async () => {
+      const warnings: string[] = [];
+      const many = Array.from({ length: 5 }, (_, i) => ({ ...extra, name: `old.${i}` }));
+      await expectLoaded(indexed({ [first]: [...tensors, ...many] }), tensors, { onWarning: (message) => warnings.push(message) });
+      expect(warnings.join()).toContain(`old.0 in ${first}, old.1 in ${first}, old.2 in ${first} and 2 more: left out`);
+    });
+
+    test("a shard that holds what another one should", async () => {
+      const files = sharded();
+      files.set("model-00002-of-00003.safetensors", files.get("model-00001-of-00003.safetensors")!);
+      await expectRefused(
+        files,
+        CheckpointError,
+        /weight_map: .*: expected in model-00002-of-00003\.safetensors, got no such tensor there/,
+      );
+    });
   });
 
   test("truncated and overlong files", async () => {
