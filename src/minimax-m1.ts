@@ -319,12 +319,16 @@ export class MiniMaxM1 implements LanguageModel {
     return Object.assign(run(), { seed });
   }
 
-  /** The prompt of a conversation, in the checkpoint's own chat template or, without one, MiniMax-M1's published format. */
+  /**
+   * The prompt of a conversation, in the checkpoint's own chat template or, without one, MiniMax-M1's published format. If there are `tools`
+   * and the checkpoint has a template named `tool_use`, that one counts.
+   */
   formatChat(messages: readonly ChatMessage[], options: ChatOptions = {}): Promise<string> {
-    const { chatTemplate, variables } = this.text;
+    const { chatTemplate, toolTemplate, variables } = this.text;
+    const own = options.tools?.length ? (toolTemplate ?? chatTemplate) : chatTemplate;
     return formatChat(messages, {
       ...options,
-      template: options.template ?? chatTemplate,
+      template: options.template ?? own,
       variables: { ...variables, ...options.variables },
     });
   }

@@ -2,7 +2,7 @@ import { blobsTravel } from "#threads";
 import { isConfig } from "../model/graph.js";
 import { CheckpointError } from "../runtime/errors.js";
 import type { Address } from "./reader-thread.js";
-import type { Source } from "./source.js";
+import { type Source, TEMPLATES_DIRECTORY } from "./source.js";
 
 export type Binary = Uint8Array | ArrayBuffer;
 
@@ -39,7 +39,8 @@ export class BlobSource implements Source {
     for (const [path, data] of named) {
       if (typeof path !== "string" || !isData(data)) throw unknownKind(`source: ${path}`, data);
       const parts = path.replaceAll("\\", "/").split("/");
-      const [file, depth] = [parts.at(-1)!, parts.length];
+      const names = parts.at(-2) === TEMPLATES_DIRECTORY ? 2 : 1;
+      const [file, depth] = [parts.slice(-names).join("/"), parts.length - names];
       const other = files.get(file);
       if (other?.depth === depth)
         throw new CheckpointError(`source: ${file}: expected one file of this name, got several (give the files of one directory)`);

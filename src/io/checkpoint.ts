@@ -29,7 +29,7 @@ import {
   type StoredTensor,
   shardSizes,
 } from "./shards.js";
-import { hintOf, type OpenOptions, type Source } from "./source.js";
+import { hintOf, type OpenOptions, type Source, TOOL_TEMPLATE_FILE } from "./source.js";
 
 /** How far loading has come, over all files and, for hub ids, the download before it. */
 export interface Progress {
@@ -141,6 +141,7 @@ const TEXT_FILES = [
   "merges.txt",
   "chat_template.jinja",
   "chat_template.json",
+  TOOL_TEMPLATE_FILE,
 ];
 
 /**

@@ -78,6 +78,12 @@ export function isHubId(text: string): boolean {
   return /^[\w][\w.-]*\/[\w][\w.-]*$/.test(text);
 }
 
+/** Where transformers puts further chat templates: the only directory of a checkpoint whose files are read. */
+export const TEMPLATES_DIRECTORY = "additional_chat_templates";
+
+/** The chat template for conversations with tools. */
+export const TOOL_TEMPLATE_FILE = `${TEMPLATES_DIRECTORY}/tool_use.jinja`;
+
 /** Whether a file name stays where it is put: no directory, no `..`, nothing that a platform reads otherwise. */
 export function isPlainName(file: string): boolean {
   return /^[\w][\w .+=@-]*$/.test(file);

@@ -1,5 +1,6 @@
 import { CheckpointError } from "../runtime/errors.js";
 import { decodeJson, decodeText, isObject } from "./json.js";
+import { TOOL_TEMPLATE_FILE } from "./source.js";
 import { Tokenizer } from "./tokenizer.js";
 
 /** Files that make a tokenizer: the first by itself, or the others together. */
@@ -16,6 +17,8 @@ export interface TextSettings {
   readonly tokenizer: Tokenizer | undefined;
   /** The checkpoint's own chat template (Jinja); without one MiniMax-M1's format is used. */
   readonly chatTemplate: string | undefined;
+  /** The one that counts where a conversation offers tools, if there is one of its own for that. */
+  readonly toolTemplate: string | undefined;
   /** Special tokens by the names that templates read, such as `bos_token`. */
   readonly variables: Readonly<Record<string, string>>;
   /** Ends of sequence that generation_config.json adds to those of config.json. */
@@ -47,20 +50,32 @@ export async function readTextSettings(files: ReadonlyMap<string, Uint8Array>): 
   };
   return {
     tokenizer: isTokenizer(TOKENIZER_FILES.map((name) => files.has(name))) ? await Tokenizer.fromFiles(given) : undefined,
-    chatTemplate: text("chat_template.jinja") ?? templateOf(json("chat_template.json")) ?? templateOf(tokenizerConfig),
+    ...templatesOf(text("chat_template.jinja"), text(TOOL_TEMPLATE_FILE), json("chat_template.json"), tokenizerConfig),
     variables: specialTokens(tokenizerConfig),
     eosIds: eosOf(json("generation_config.json")),
   };
 }
 
-/** `chat_template` is a template, or a list of named ones of which `default` counts. */
-function templateOf(config: unknown): string | undefined {
+/** As transformers reads them: `chat_template.jinja` takes the place of all that the JSON files say, and of those the first counts that has any. */
+function templatesOf(
+  file: string | undefined,
+  toolFile: string | undefined,
+  ...configs: readonly unknown[]
+): Pick<TextSettings, "chatTemplate" | "toolTemplate"> {
+  if (file !== undefined) return { chatTemplate: file, toolTemplate: toolFile };
+  const named = configs.map(namedTemplates).find(({ size }) => size > 0);
+  return { chatTemplate: named?.get("default"), toolTemplate: toolFile ?? named?.get("tool_use") };
+}
+
+/** `chat_template` is a template, a list of `{ name, template }`, or an object of templates by name. */
+function namedTemplates(config: unknown): Map<string, string> {
   const template = isObject(config) ? config.chat_template : undefined;
-  if (Array.isArray(template)) {
-    const named = template.find((entry) => isObject(entry) && entry.name === "default");
-    return isObject(named) && typeof named.template === "string" ? named.template : undefined;
-  }
-  return typeof template === "string" ? template : undefined;
+  const entries: [unknown, unknown][] = Array.isArray(template)
+    ? template.filter(isObject).map(({ name, template }) => [name, template])
+    : isObject(template)
+      ? Object.entries(template)
+      : [["default", template]];
+  return new Map(entries.filter((entry): entry is [string, string] => entry.every((part) => typeof part === "string")));
 }
 
 /** `bos_token` and its like: a token, or an object that holds it as `content`. */

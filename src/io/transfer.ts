@@ -117,7 +117,7 @@ export interface RemoteFile extends Endpoint {
 /** A file below a base that ends in a slash; its query goes along. */
 export function fileAt({ url, headers }: Endpoint, name: string): Endpoint {
   const file = new URL(url);
-  file.pathname += encodeURIComponent(name);
+  file.pathname += name.split("/").map(encodeURIComponent).join("/");
   return { url: file, headers };
 }
 

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { constants } from "node:fs";
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import type { Address } from "../io/reader-thread.js";
 import type { Destination, Source } from "../io/source.js";
 import { CheckpointError } from "../runtime/errors.js";
@@ -121,8 +121,9 @@ export class Directory implements Destination {
   async create(file: string): Promise<void> {
     await this.guard(file, async () => {
       await this.finish();
-      await mkdir(this.path, { recursive: true });
-      const temporary = join(this.path, `.${file}.${randomUUID()}.tmp`);
+      const directory = dirname(join(this.path, file));
+      await mkdir(directory, { recursive: true });
+      const temporary = join(directory, `.${basename(file)}.${randomUUID()}.tmp`);
       this.handle = await open(temporary, "wx");
       this.files.push({ file, temporary });
     });

@@ -5,7 +5,7 @@ import { getHFHubCachePath, getRepoFolderName, listFiles, modelInfo } from "@hug
 import { patienceOf } from "../io/patience.js";
 import { isTransient, type Patience, retrying, TransferError } from "../io/retry.js";
 import { type Endpoint, type Hide, hiding, maskUrl, reasonOf, withoutSecrets } from "../io/secrets.js";
-import { type Download, isPlainName, type OpenOptions, type Source } from "../io/source.js";
+import { type Download, isPlainName, type OpenOptions, type Source, TEMPLATES_DIRECTORY } from "../io/source.js";
 import { collect, download, Exchange } from "../io/transfer.js";
 import { CheckpointError, LightningError } from "../runtime/errors.js";
 import { DirectorySource, readSmallFile } from "./files.js";
@@ -108,10 +108,20 @@ export async function openHub(name: string, options: OpenOptions): Promise<Sourc
     const { sha } = await modelInfo({ ...client, name, revision, additionalFields: ["sha"] });
     if (!/^[0-9a-f]{40}$/.test(sha)) throw new Error(`expected a commit, got ${JSON.stringify(sha)}`);
     const entries = new Map<string, Entry>();
-    for await (const { type, path, size, oid, lfs, xetHash } of listFiles({ ...client, repo: { type: "model", name }, revision: sha })) {
-      const etag = lfs?.oid ?? xetHash ?? oid ?? "";
-      if (type === "file" && isPlainName(path) && isPlainName(etag)) entries.set(path, { size, etag });
-    }
+    const list = async (directory?: string): Promise<void> => {
+      for await (const { type, path, size, oid, lfs, xetHash } of listFiles({
+          ...client,
+          repo: { type: "model", name },
+          revision: sha,
+          path: directory,
+        })) {
+        const etag = lfs?.oid ?? xetHash ?? oid ?? "";
+        const file = directory ? path.slice(directory.length + 1) : path;
+        if (type === "file" && isPlainName(file) && isPlainName(etag)) entries.set(path, { size, etag });
+        else if (type === "directory" && path === TEMPLATES_DIRECTORY) await list(path);
+      }
+    };
+    await list();
     if (revision !== sha) {
       await mkdir(dirname(join(folder, "refs", revision)), { recursive: true });
       await writeFile(join(folder, "refs", revision), sha);

@@ -104,8 +104,9 @@ async function attempt(files: Files, shard: string): Promise<"loaded" | "refused
     const { rt, weights } = await loadCheckpoint(files);
     const { header, data } = open(files.get(shard)!);
     const names = new Set([...weights.specs()].map(({ name }) => name));
-    for (const [name, { shape, data_offsets }] of Object.entries(header)) {
+    for (const [name, entry] of Object.entries(header)) {
       if (!names.has(name)) continue;
+      const { shape, data_offsets } = entry;
       const rows = weights.readRows(name, 0, shape.length === 2 ? shape[0]! : 1);
       expect(Buffer.compare(rows, data.subarray(...data_offsets)), name).toBe(0);
     }

@@ -43,7 +43,8 @@ interface Hub {
 /** A hub with one repository, for the time of `body`. */
 async function withHub(files: Files, body: (hub: Hub) => Promise<void>): Promise<void> {
   const hub: Hub = { fetched: [], tokens: new Set() };
-  const listing = [...files].map(([path, bytes]) => ({
+  const TEMPLATES = "additional_chat_templates";
+  const all = [...files].map(([path, bytes]) => ({
     type: "file",
     path,
     size: bytes.byteLength,
@@ -59,6 +60,9 @@ async function withHub(files: Files, body: (hub: Hub) => Promise<void>): Promise
       const answer = (value: unknown) => response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(value));
       if (new RegExp(`^/api/models/${NAME}/revision/(main|v1|${COMMIT})$`).test(pathname))
         return answer({ _id: "1", id: NAME, sha: COMMIT });
+      if (pathname === `/api/models/${NAME}/tree/${COMMIT}/${TEMPLATES}`) return answer(all.filter(({ path }) => path.includes("/")));
+      const listing = all.filter(({ path }) => !path.includes("/"));
+      if (listing.length < all.length) listing.push({ ...all[0]!, type: "directory", path: TEMPLATES });
       if (pathname === `/api/models/${NAME}/tree/${COMMIT}`)
         return answer([...listing, { type: "directory", path: "original", size: 0, oid: "0" }]);
       if (!pathname.startsWith(root))
@@ -98,6 +102,20 @@ describe("hub ids", () => {
       offline.rt.dispose();
       await rm(join(cache, "models--org--tiny-m1"), { recursive: true });
     }
+  });
+
+  test("a further chat template lies in a directory of its own", async () => {
+    const template = "additional_chat_templates/tool_use.jinja";
+    const files = singleFile().set(template, new TextEncoder().encode("tools"));
+    await withHub(files, async (hub) => {
+      const checkpoint = await loadCheckpoint(NAME);
+      expect(checkpoint.files.get(template)).toEqual(files.get(template));
+      checkpoint.rt.dispose();
+      expect(hub.fetched).toContain(template);
+    });
+    const offline = await loadCheckpoint(NAME, { localFilesOnly: true });
+    expect(offline.files.get(template)).toEqual(files.get(template));
+    offline.rt.dispose();
   });
 
   test("revisions: a branch, a tag, a commit", async () => {

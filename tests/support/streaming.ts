@@ -1,6 +1,6 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { onTestFinished } from "vitest";
 import type { LoadOptions } from "../../src/io/checkpoint.js";
 import type { CheckpointSource } from "../../src/io/open.js";
@@ -59,7 +59,10 @@ export function streamedFiles(source: Record<string, unknown> = STREAMED, change
 export function put(files: Files): string {
   const directory = mkdtempSync(join(tmpdir(), "lightning-m1-"));
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
-  for (const [name, bytes] of files) writeFileSync(join(directory, name), bytes);
+  for (const [name, bytes] of files) {
+    mkdirSync(dirname(join(directory, name)), { recursive: true });
+    writeFileSync(join(directory, name), bytes);
+  }
   return directory;
 }
 
