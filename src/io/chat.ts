@@ -1,7 +1,7 @@
 // A conversation → the text that a model continues. No ids here: special tokens are written as text, and the tokenizer knows them.
 
-import type { Template } from "@huggingface/jinja";
 import { InputError } from "../runtime/errors.js";
+import { renderTemplate } from "./template.js";
 
 /** A piece of a message. Results of tools carry the tool's name. */
 export interface ContentPart {
@@ -75,18 +75,10 @@ export async function formatChat(
       tools: plainTools.length > 0 ? plainTools : null,
       add_generation_prompt: addGenerationPrompt,
     };
-    return (await parsed(template)).render(names);
+    return await renderTemplate(template, names);
   } catch (cause) {
     throw new InputError(`chat: template: ${cause instanceof Error ? cause.message : cause}`, { cause });
   }
-}
-
-let latest: { readonly text: string; readonly template: Template } | undefined;
-
-/** A template, parsed; the latest is kept, since parsing takes several times as long as rendering. */
-async function parsed(text: string): Promise<Template> {
-  if (latest?.text !== text) latest = { text, template: new (await import("@huggingface/jinja")).Template(text) };
-  return latest.template;
 }
 
 /** Whether a template reads contents as lists of parts, as the published one does, or as strings: whether it indexes, filters or walks them. */

@@ -254,7 +254,7 @@ class HubSource implements Source, Download {
 
   private remote(file: string, size: number) {
     const { url, headers } = this.hub.endpoint;
-    const path = [...this.name.split("/"), "resolve", this.commit, file].map(encodeURIComponent).join("/");
+    const path = [...this.name.split("/"), "resolve", this.commit, ...file.split("/")].map(encodeURIComponent).join("/");
     return { url: new URL(`${url.href}${path}`), headers, version: `\n\n${size}`, whole: "expected" as const };
   }
 }

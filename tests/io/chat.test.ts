@@ -26,6 +26,50 @@ const message: fc.Arbitrary<ChatMessage> = fc.oneof(
 );
 const tool = fc.dictionary(fc.string({ unit: "binary", maxLength: 8 }), fc.jsonValue(), { maxKeys: 4 });
 
+describe("templates without an end", () => {
+  const messages = [{ role: "user", content: "hi" }] as const;
+
+  test.each([
+    ["a long range", "{% for i in range(1000000000) %}x{% endfor %}", /range: expected at most/],
+    ["a range without a step", "{{ range(1, 5, 0) }}", /range: expected/],
+    [
+      "macros that call themselves twice",
+      "{% macro f(f, n) %}{% if n > 0 %}{{ f(f, n - 1) }}{{ f(f, n - 1) }}{% endif %}{% endmacro %}{{ f(f, 60) }}",
+      /expected one that ends within/,
+    ],
+    [
+      "loops in loops",
+      "{% for i in range(1000) %}{% for j in range(1000) if false %}{% endfor %}{% for j in range(100) %}{% for k in range(100) %}{% endfor %}{% endfor %}{% endfor %}",
+      /expected one that ends within/,
+    ],
+    [
+      "lists that double",
+      "{% set ns = namespace(l=[1]) %}{% for i in range(100) %}{% set ns.l = ns.l + ns.l %}{% endfor %}",
+      /lists of 1048576 items, got 2097152/,
+    ],
+    [
+      "texts that double",
+      "{% set ns = namespace(l='ab') %}{% for i in range(100) %}{% set ns.l = ns.l ~ ns.l %}{% endfor %}",
+      /texts of at most 134217728 characters/,
+    ],
+  ])("%s: refused", async (_, template, message) => {
+    const error = await formatChat(messages, { template }).then(
+      () => undefined,
+      (reason: unknown) => reason,
+    );
+    expect(error).toBeInstanceOf(InputError);
+    expect((error as Error).message).toMatch(/^chat: template: /);
+    expect((error as Error).message).toMatch(message);
+  });
+
+  test("range, raise_exception and strftime_now are as ever", async () => {
+    const template =
+      "{{ range(3) | join(',') }} {{ range(1, 6, 2) | join(',') }} {{ range(5, 0, -2) | join(',') }} {{ range(3, 1) | length }} {{ strftime_now('%Y') }}";
+    expect(await formatChat(messages, { template })).toBe(`0,1,2 1,3,5 5,3,1 0 ${new Date().getFullYear()}`);
+    await expect(formatChat(messages, { template: "{{ raise_exception('no user') }}" })).rejects.toThrow("chat: template: no user");
+  });
+});
+
 describe("the built-in format", () => {
   test("is what the published template renders", async () => {
     await fc.assert(

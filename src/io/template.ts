@@ -1,0 +1,73 @@
+// Chat templates are programs of strangers: they run in an interpreter that counts what they do.
+
+import type { Template } from "@huggingface/jinja";
+
+type Jinja = typeof import("@huggingface/jinja");
+
+/** Evaluations of one rendering: in the published template of MiniMax-M1 a message takes 27. */
+const MAX_STEPS = 1_000_000;
+
+/** The longest that one rendering may take, whatever its steps do. */
+const DEADLINE_MS = 10_000;
+
+/** The most characters or items that one value may have: a text of 10 million tokens is shorter. */
+const MAX_CHARACTERS = 2 ** 27;
+const MAX_ITEMS = 2 ** 20;
+
+let latest: { readonly text: string; readonly template: Template } | undefined;
+
+/**
+ * Renders a Jinja template.
+ *
+ * @param names what the template can read
+ * @throws {Error} a template that fails, or takes more steps, time or memory than any chat template needs
+ */
+export async function renderTemplate(text: string, names: Readonly<Record<string, unknown>>): Promise<string> {
+  const jinja = await import("@huggingface/jinja");
+  // The latest is kept, since parsing takes several times as long as rendering.
+  if (latest?.text !== text) latest = { text, template: new jinja.Template(text) };
+  return evaluate(jinja, latest.template, names);
+}
+
+function evaluate({ Environment, Interpreter, Template }: Jinja, template: Template, names: Readonly<Record<string, unknown>>): string {
+  let steps = 0;
+  const end = performance.now() + DEADLINE_MS;
+  class BoundedInterpreter extends Interpreter {
+    override evaluate(...args: Parameters<InstanceType<Jinja["Interpreter"]>["evaluate"]>) {
+      const result = super.evaluate(...args);
+      const { value } = result as { value: unknown };
+      const [length, most] =
+        typeof value === "string" ? [value.length, MAX_CHARACTERS] : [Array.isArray(value) ? value.length : 0, MAX_ITEMS];
+      if (length > most) stop(`expected texts of at most ${MAX_CHARACTERS} characters and lists of ${MAX_ITEMS} items, got ${length}`);
+      if (++steps > MAX_STEPS) stop(`expected one that ends within ${MAX_STEPS} steps, got one that goes on`);
+      if (performance.now() > end) stop(`expected one that ends within ${DEADLINE_MS / 1000} s, got one that goes on`);
+      return result;
+    }
+  }
+  const environment = new Environment();
+  const globals = {
+    ...{ true: true, True: true, false: false, False: false, none: null, None: null },
+    range: boundedRange,
+    raise_exception: (message: string) => {
+      throw new Error(message);
+    },
+    // The library's own, which it does not export.
+    strftime_now: (format: string) => new Template("{{ strftime_now(format) }}").render({ format }),
+  };
+  for (const [name, value] of Object.entries({ ...globals, ...names })) environment.set(name, value);
+  return String(new BoundedInterpreter(environment).run(template.parsed).value);
+}
+
+function stop(reason: string): never {
+  throw new Error(`${reason} (pass another template)`);
+}
+
+/** Python's `range`, as long as lists may be. */
+function boundedRange(first: number, end?: number, step = 1): number[] {
+  const [start, stop] = end === undefined ? [0, first] : [first, end];
+  const length = Math.max(0, Math.ceil((stop - start) / step));
+  if (step === 0 || !Number.isFinite(length) || length > MAX_ITEMS) {
+    throw new Error(`range: expected at most ${MAX_ITEMS} items and a step other than 0, got ${length} items`);
+  }
+  return Array.from({ length }, (_, i) => start + i * step);
+}
