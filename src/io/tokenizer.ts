@@ -5,6 +5,7 @@ import type { Tokenizer as Engine } from "@huggingface/tokenizers";
 import { CheckpointError, InputError } from "../runtime/errors.js";
 import { AddedTokens } from "./added-tokens.js";
 import { byteAlphabet, defineTokenizer, type TokenizerDefinition, type TokenizerFiles } from "./tokenizer-json.js";
+import { checkRules } from "./tokenizer-rules.js";
 
 export type { TokenizerFiles } from "./tokenizer-json.js";
 
@@ -77,6 +78,7 @@ export class Tokenizer {
    */
   static async fromFiles(files: TokenizerFiles): Promise<Tokenizer> {
     const definition = defineTokenizer(files);
+    checkRules(definition.json);
     const { Tokenizer: Library } = await import("@huggingface/tokenizers");
     try {
       return new Tokenizer(new Library({ ...definition.json }, {}), definition);

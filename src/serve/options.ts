@@ -25,7 +25,7 @@ export interface ServeOptions {
   timeoutMs?: number;
   /** Most time for which a reader may leave an answer unread (30,000). */
   stallMs?: number;
-  /** Requests may bring a chat template. It is a program that runs without limits: only for people that you trust. */
+  /** Requests may bring a chat template. It is a program that may block the server for 10 s: only for people that you trust. */
   trustTemplates?: boolean;
   /** Told of errors that are the server's own. */
   onError?: (error: unknown) => void;

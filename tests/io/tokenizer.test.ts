@@ -384,6 +384,66 @@ describe("added tokens in a text", () => {
   });
 });
 
+describe("rules that would not end", () => {
+  const split = (source: string) =>
+    byteLevel([], {
+      pre_tokenizer: {
+        type: "Sequence",
+        pretokenizers: [{ type: "Split", pattern: { Regex: source }, behavior: "Isolated", invert: false }],
+      },
+    });
+
+  test.each([
+    "(a+)+$",
+    "(?:a|a)*b",
+    "(a|aa)+$",
+    "([a-z]+)*\\d",
+    "(x+x+)+y",
+    "(?:ab|ab)*c",
+    "^(\\w+\\s?)*$",
+    "foo(?:o+)+$",
+    "(?=(a+)+b)",
+    "((a)*)*b",
+    "(a{1,}){2,}b",
+    "(.*)*\\n\\n",
+    "(\\p{L}+)*[0-9]",
+  ])("the pattern %s is refused", async (source) => {
+    await expect(Tokenizer.fromFiles(split(source))).rejects.toThrow(
+      /^tokenizer: tokenizer\.json: pre_tokenizer: expected patterns whose cost/,
+    );
+    const normalizer = { type: "Replace", pattern: { Regex: source }, content: "" };
+    await expect(Tokenizer.fromFiles(byteLevel([{ id: 256, content: "aaaa" }], { normalizer }))).rejects.toThrow(
+      /json: normalizer: expected patterns/,
+    );
+  });
+
+  test.each([
+    "[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
+    "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+",
+    "(?:\\p{L}\\p{M}*)+",
+    "\\p{N}{1,3}(?=(?:\\p{N}{3})*(?!\\p{N}))",
+    "(?:a|b)+c",
+    "[(a+)+]",
+    "\\(a+\\)+",
+  ])("the pattern %s is not", async (source) => {
+    expect((await Tokenizer.fromFiles(split(source))).encode("the1234cats")).toHaveLength(11);
+  });
+
+  const replace = (pattern: Record<string, string>, content: string) => ({ type: "Replace", pattern, content });
+  const sequence = (count: number, rule: unknown) =>
+    byteLevel([], { normalizer: { type: "Sequence", normalizers: Array.from({ length: count }, () => rule) } });
+
+  test("replacements that multiply a text are refused", async () => {
+    for (const rule of [replace({ String: "a" }, "aa"), replace({ Regex: "." }, "aa"), replace({ String: "" }, "a")]) {
+      await expect(Tokenizer.fromFiles(sequence(60, rule))).rejects.toThrow(
+        /normalizer: expected rules that lengthen a text at most 1000-fold/,
+      );
+    }
+    expect((await Tokenizer.fromFiles(sequence(60, replace({ String: "ab" }, "ba")))).encode("ab")).toEqual([98, 97]);
+    expect((await Tokenizer.fromFiles(sequence(3, replace({ String: "a" }, "aa")))).encode("a")).toHaveLength(8);
+  });
+});
+
 describe("bad input", () => {
   test.each([-1, 262, 1.5, Number.NaN])("id %d is refused", async (id) => {
     const tokenizer = await Tokenizer.fromFiles(small);
