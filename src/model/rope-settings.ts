@@ -59,24 +59,16 @@ function rotatedDims(
   return dim;
 }
 
-/** The settings of an object, and those of the types of layers in it. Only softmax layers rotate. */
+/** The settings of an object, and those of the types of layers in it. Only softmax layers rotate, so the others can but repeat theirs. */
 function placesOf(value: unknown, path: string): Place[] {
   if (value === null || value === undefined) return [];
-  const { full_attention, linear_attention, ...settings } = readRopeObject(value, path);
-  const full = full_attention ?? undefined;
-  if (linear_attention !== null && linear_attention !== undefined && JSON.stringify(linear_attention) !== JSON.stringify(full)) {
-    const empty = typeof linear_attention === "object" && Object.keys(linear_attention).length === 0;
-    expectThat(
-      empty,
-      `${path}.linear_attention`,
-      "nothing, since lightning layers have no rotary embedding",
-      JSON.stringify(linear_attention),
-    );
-  }
-  const own: Place[] = [{ path, settings }];
-  if (full === undefined) return own;
-  const nested = `${path}.full_attention`;
-  return [...own, { path: nested, settings: readRopeObject(full, nested) }];
+  const { full_attention: full, linear_attention: linear, ...settings } = readRopeObject(value, path);
+  const nested = Object.entries({ full_attention: full, linear_attention: linear }).flatMap(([type, own]) =>
+    own === null || own === undefined ? [] : [{ path: `${path}.${type}`, settings: readRopeObject(own, `${path}.${type}`) }],
+  );
+  const alone = nested.length === 1 && (full === null || full === undefined) && Object.keys(nested[0]!.settings).length > 0;
+  expectThat(!alone, `${path}.linear_attention`, "nothing, since lightning layers have no rotary embedding", JSON.stringify(linear));
+  return [{ path, settings }, ...nested];
 }
 
 /** @throws {ConfigError} a setting that changes angles in a way that only other types of rotary embedding have */

@@ -247,6 +247,15 @@ describe("rotary settings", () => {
       ["a level for the type of layer", { rope_parameters: { full_attention: half } }],
       ["a level for both types of layer", { rope_parameters: { full_attention: half, linear_attention: half } }],
       [
+        "both types, in another order",
+        {
+          rope_parameters: {
+            full_attention: half,
+            linear_attention: { partial_rotary_factor: 0.5, rope_type: "default", rope_theta: 5e5 },
+          },
+        },
+      ],
+      [
         "one type of layer, the other empty",
         { rope_parameters: { full_attention: half, linear_attention: null, sliding_attention: null } },
       ],
@@ -284,7 +293,7 @@ describe("rotary settings", () => {
       ["rope_parameters.mscale", { rope_parameters: { ...half, mscale: 0.7 } }],
       ["rope_parameters.mrope_section", { rope_parameters: { ...half, mrope_section: [1, 1] } }],
       ["rope_parameters.original_max_position_embeddings", { rope_parameters: { ...half, original_max_position_embeddings: 4096 } }],
-      ["rope_parameters.linear_attention", { rope_parameters: { full_attention: half, linear_attention: { rope_theta: 7 } } }],
+      ["rope_parameters.linear_attention.rope_theta", { rope_parameters: { full_attention: half, linear_attention: { rope_theta: 7 } } }],
       ["rope_parameters.linear_attention", { rope_parameters: { linear_attention: half } }],
       ["rope_parameters.sliding_attention", { rope_parameters: { full_attention: half, sliding_attention: half } }],
       ["rope_parameters.full_attention.factor", { rope_parameters: { full_attention: { ...half, factor: 2 } } }],
