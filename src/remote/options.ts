@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { InputError } from "../runtime/errors.js";
-import { count, flag, index, number, parseOptions, signal, text } from "../runtime/options.js";
+import { count, flag, index, milliseconds, parseOptions, signal, text } from "../runtime/options.js";
 
 /** How to speak to a server. */
 export interface ConnectOptions {
@@ -24,8 +24,6 @@ export interface ConnectOptions {
   extensions?: boolean;
   signal?: AbortSignal;
 }
-
-const milliseconds = number("milliseconds within [1, 2^31)", (x) => x >= 1 && x < 2 ** 31);
 
 const schema = v.strictObject({
   model: v.optional(text),

@@ -10,6 +10,17 @@ export function number(expected: string, fits: (x: number) => boolean) {
 export const count = number("an integer of at least 1", (x) => Number.isSafeInteger(x) && x >= 1);
 /** More are taken for a mistake. */
 export const threadNumber = number(`an integer within [1, ${MAX_THREADS}]`, (x) => Number.isInteger(x) && x >= 1 && x <= MAX_THREADS);
+/** The longest delay of a timer, 24.8 days: for a longer one `setTimeout` waits 1 ms. */
+const LONGEST_DELAY_MS = 2 ** 31 - 1;
+const delay = (expected: string, least: number) =>
+  v.pipe(
+    number(expected, (x) => x >= least),
+    v.transform((ms) => Math.min(ms, LONGEST_DELAY_MS)),
+  );
+/** A time limit for `setTimeout`; beyond what it can count, the longest that it can. */
+export const milliseconds = delay("milliseconds, at least 1 (Infinity for no limit)", 1);
+/** The same, for what may end at once. */
+export const millisecondsOrNone = delay("milliseconds, at least 0 (Infinity for no limit)", 0);
 export const index = number("an integer of at least 0", (x) => Number.isSafeInteger(x) && x >= 0);
 /** Seeds are 32-bit unsigned integers. */
 export const SEEDS = 2 ** 32;

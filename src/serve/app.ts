@@ -10,7 +10,7 @@ import type { Choice } from "./choice.js";
 import { eventOf, eventStream } from "./event-stream.js";
 import { chatJob, completionJob, type Job, promptIds, usageOf } from "./job.js";
 import { Metrics } from "./metrics.js";
-import { type Limits, parseServeOptions, type ServeOptions } from "./options.js";
+import { type Limits, parseGrace, parseServeOptions, type ServeOptions } from "./options.js";
 import { Refusal, refusalOf } from "./refusal.js";
 import { readJson } from "./request-body.js";
 import { Gone, Work } from "./work.js";
@@ -28,7 +28,8 @@ export class Server {
   private readonly works = new Set<Work>();
   private readonly created = Math.floor(Date.now() / 1000);
   private draining = false;
-  private idle: (() => void) | undefined;
+  /** Called when no request runs or waits any more. */
+  private readonly idle: (() => void)[] = [];
 
   /** @throws {InputError} an unknown option or a value out of its range */
   constructor(
@@ -51,18 +52,23 @@ export class Server {
     return this.works.size;
   }
 
-  /** Refuses new requests, waits until the others have ended, for at most so long, and then ends them. */
+  /**
+   * Refuses new requests, waits until the others have ended, for at most so long, and then ends them.
+   *
+   * @throws {InputError} a time that is none; nothing is refused then
+   */
   async drain(graceMs: number): Promise<void> {
+    const grace = parseGrace(graceMs);
     this.draining = true;
     if (this.works.size === 0) return;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(() => {
         for (const work of [...this.works]) work.abort(this.stopping());
-      }, graceMs);
-      this.idle = () => {
+      }, grace);
+      this.idle.push(() => {
         clearTimeout(timer);
         resolve();
-      };
+      });
     });
   }
 
@@ -170,12 +176,7 @@ export class Server {
   /** Reads a request, waits for room, and answers it, at once or token by token. */
   private async answer(c: Context, read: (body: unknown) => Job | Promise<Job>): Promise<Response> {
     if (this.draining) throw this.stopping();
-    const work = new Work(c.req.raw.signal, this.limits.timeoutMs, (work) => {
-      this.works.delete(work);
-      if (work.signal.reason instanceof Gone) this.metrics.cancelled++;
-      if (this.works.size === 0) this.idle?.();
-    });
-    this.works.add(work);
+    const work = this.register(c.req.raw.signal);
     try {
       const job = await read(await readJson(c.req.raw, this.maxBodyBytes));
       const { kind, asked } = job;
@@ -195,6 +196,7 @@ export class Server {
         choices[token.index]!.push(token);
         count++;
       }
+      work.signal.throwIfAborted();
       work.end();
       const written = choices.map((choice) => choice.whole());
       return c.json({ ...head, object: kind.body, choices: written, usage: usageOf(job, count), ...promptIds(job) });
@@ -202,6 +204,18 @@ export class Server {
       work.end();
       throw error;
     }
+  }
+
+  /** The work on a request, counted until it ends; one that has ended already, because its client has gone, is not counted. */
+  private register(client: AbortSignal): Work {
+    const work = new Work(client, this.limits.timeoutMs);
+    this.works.add(work);
+    work.atEnd(() => {
+      this.works.delete(work);
+      if (work.signal.reason instanceof Gone) this.metrics.cancelled++;
+      if (this.works.size === 0) for (const resolve of this.idle.splice(0)) resolve();
+    });
+    return work;
   }
 
   private stream(c: Context, job: Job, head: object, choices: readonly Choice[], generation: Generation, work: Work): Response {
@@ -222,9 +236,12 @@ export class Server {
           if (choice) yield eventOf({ ...head, choices: [choice], ...usage, ...(count === 0 && promptIds(job)) });
           count++;
         }
+        // A generation that was freed between two tokens ends without an error: its answer is not whole.
+        work.signal.throwIfAborted();
         if (asked.usage) yield eventOf({ ...head, choices: [], usage: usageOf(job, count) });
         yield eventOf("[DONE]");
       } catch (error) {
+        if (error instanceof Gone) throw error.reason;
         yield eventOf(refuse(error));
       } finally {
         work.end();

@@ -13,7 +13,7 @@ export function eventOf(data: unknown): string {
 /**
  * A body of events. At most 64 wait in it: then no further one is asked for, until the reader has taken some.
  *
- * @param events never throws: an error is an event as well
+ * @param events an error that the client is to read is an event as well; what is thrown makes the body fail
  * @param onStall called when the reader has left it full for `stallMs`
  * @param onGone called when the reader has gone before the end
  */

@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { callback, count, flag, number, parseOptions, text } from "../runtime/options.js";
+import { callback, count, flag, milliseconds, millisecondsOrNone, number, parseOptions, text } from "../runtime/options.js";
 
 /** What a server allows, and to whom. */
 export interface ServeOptions {
@@ -49,8 +49,8 @@ const schema = v.strictObject({
     Infinity,
   ),
   maxBodyBytes: v.optional(count),
-  timeoutMs: v.optional(count, 600_000),
-  stallMs: v.optional(count, 30_000),
+  timeoutMs: v.optional(milliseconds, 600_000),
+  stallMs: v.optional(milliseconds, 30_000),
   trustTemplates: v.optional(flag, false),
   onError: v.optional(callback<(error: unknown) => void>(), () => () => {}),
 });
@@ -60,4 +60,11 @@ export type Limits = v.InferOutput<typeof schema>;
 /** @throws {InputError} an unknown option or a value out of its range */
 export function parseServeOptions(options: ServeOptions): Limits {
   return parseOptions(schema, options, "serve");
+}
+
+const drainSchema = v.strictObject({ graceMs: millisecondsOrNone });
+
+/** @throws {InputError} a time that is none */
+export function parseGrace(graceMs: number): number {
+  return parseOptions(drainSchema, { graceMs }, "drain").graceMs;
 }

@@ -3,8 +3,9 @@ import { Refusal } from "./refusal.js";
 
 /** Why the work on a request ends when its client has gone. */
 export class Gone extends Refusal {
-  constructor() {
-    super(408, "gone", "serve: expected a client that reads its answer, got one that has gone");
+  /** @param reason of the abort, as the client's own signal gives it */
+  constructor(readonly reason: unknown = new DOMException("The client stopped reading its answer.", "AbortError")) {
+    super(408, "gone", "serve: the client cancelled its request");
   }
 }
 
@@ -16,17 +17,17 @@ export class Work {
   private readonly undo: (() => void)[] = [];
   private over = false;
 
-  constructor(client: AbortSignal, timeoutMs: number, onEnd: (work: Work) => void) {
+  /** @param client a signal that is aborted already ends the work at once */
+  constructor(client: AbortSignal, timeoutMs: number) {
     const timeout = () =>
       this.abort(
         new Refusal(504, "timeout", `serve: expected an answer within ${timeoutMs} ms, got none (fewer tokens, or try again later)`),
       );
     this.timer = setTimeout(timeout, timeoutMs);
-    const gone = () => this.abort(new Gone());
-    if (client.aborted) gone();
+    const gone = () => this.abort(new Gone(client.reason));
     client.addEventListener("abort", gone);
     this.atEnd(() => client.removeEventListener("abort", gone));
-    this.atEnd(() => onEnd(this));
+    if (client.aborted) gone();
   }
 
   get signal(): AbortSignal {
