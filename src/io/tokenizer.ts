@@ -3,7 +3,10 @@
 
 import type { Tokenizer as Engine } from "@huggingface/tokenizers";
 import { CheckpointError, InputError } from "../runtime/errors.js";
+import { pauseInTurn } from "../runtime/pause.js";
 import { AddedTokens } from "./added-tokens.js";
+import { encodeSection, idOf, type Section } from "./sliced-encoding.js";
+import { charactersPerToken } from "./token-bound.js";
 import { byteAlphabet, defineTokenizer, type TokenizerDefinition, type TokenizerFiles } from "./tokenizer-json.js";
 import { checkRules } from "./tokenizer-rules.js";
 
@@ -22,6 +25,17 @@ export interface TextStream {
   /** What was held back; the stream is empty again afterwards. */
   end(): string;
 }
+
+/** Limits of `encodeAsync`. */
+export interface EncodeAsyncOptions {
+  /** Ends with an error as soon as it is clear that there are more. */
+  readonly maxTokens?: number;
+  /** Checked between two slices. */
+  readonly signal?: AbortSignal;
+}
+
+/** How long encoding keeps everything else from running. */
+const SLICE_MS = 4;
 
 const encoder = /* @__PURE__ */ new TextEncoder();
 const byteOf: ReadonlyMap<string, number> = /* @__PURE__ */ new Map(byteAlphabet.map((char, byte) => [char, byte]));
@@ -55,8 +69,10 @@ export class Tokenizer {
   readonly #normalized: AddedTokens;
   readonly #added: ReadonlySet<number>;
   readonly #byteLevel: boolean;
+  readonly #charactersPerToken: number;
 
   private constructor(engine: Engine, { tokens, added, bosId, eosId, json }: TokenizerDefinition) {
+    this.#charactersPerToken = charactersPerToken({ json, added });
     this.#engine = engine;
     this.#tokens = tokens;
     this.#added = new Set(added.map(({ id }) => id));
@@ -94,27 +110,63 @@ export class Tokenizer {
    */
   encode(text: string): number[] {
     if (typeof text !== "string") throw new InputError(`encode: text: expected a string, got ${typeof text}`);
-    const ids = guarded("encode", () => [...this.#encode(text)]);
-    if (ids.includes(undefined))
-      throw new InputError("encode: text: expected characters of the vocabulary, got others (it has no token for them)");
-    return ids as number[];
+    const { pre_tokenizer, model } = this.#engine;
+    const ids: (number | undefined)[] = guarded("encode", () =>
+      [...this.#sections(text)].flatMap((section) => {
+        if (typeof section === "number") return section;
+        const words = pre_tokenizer ? pre_tokenizer._call(section.text, section.options) : [section.text];
+        return model!._call(words).map((token) => idOf(this.#engine, token));
+      }),
+    );
+    return ids.includes(undefined) ? inexpressible() : (ids as number[]);
   }
 
-  /** Added tokens first, then what the rules of tokenizer.json make of the text between them; undefined for what has no token. */
-  *#encode(text: string): Generator<number | undefined> {
-    const { normalizer, pre_tokenizer, model } = this.#engine;
-    const { tokens_to_ids, unk_token_id } = model!;
+  /**
+   * The same ids as `encode` gives, computed in slices of a few milliseconds, between which everything else may run.
+   *
+   * @throws {InputError} text that the vocabulary cannot express, or that has more than `maxTokens` ids; the signal's reason
+   */
+  async encodeAsync(text: string, { maxTokens = Number.POSITIVE_INFINITY, signal }: EncodeAsyncOptions = {}): Promise<number[]> {
+    if (typeof text !== "string") throw new InputError(`encode: text: expected a string, got ${typeof text}`);
+    const tooLong = () => new InputError(`encode: text: expected at most ${maxTokens} tokens, got more`);
+    if (this.fewestTokens(text) > maxTokens) throw tooLong();
+    const ids: number[] = [];
+    const groups = this.#encodeLazily(text);
+    let since = performance.now();
+    for (let next = guarded("encode", () => groups.next()); !next.done; next = guarded("encode", () => groups.next())) {
+      for (const id of next.value) ids.push(id ?? inexpressible());
+      if (ids.length > maxTokens) throw tooLong();
+      if (performance.now() - since < SLICE_MS) continue;
+      await pauseInTurn();
+      signal?.throwIfAborted();
+      since = performance.now();
+    }
+    return ids;
+  }
+
+  /** A lower bound for the number of tokens of a text, from its length alone. */
+  fewestTokens(text: string): number {
+    return Math.ceil(text.length / this.#charactersPerToken);
+  }
+
+  /** The ids of a text in groups, computed when they are asked for. */
+  *#encodeLazily(text: string) {
+    for (const section of this.#sections(text)) {
+      if (typeof section === "number") yield [section];
+      else yield* encodeSection(this.#engine, section);
+    }
+  }
+
+  /** The ids of added tokens, and the text between them, normalised. */
+  *#sections(text: string): Generator<number | Section> {
+    const { normalizer } = this.#engine;
     for (const [section_index, section] of this.#verbatim.split(text).entries()) {
       if (typeof section !== "string") {
         yield section.id;
         continue;
       }
       for (const part of this.#normalized.split(normalizer ? normalizer._call(section) : section)) {
-        if (typeof part !== "string") yield part.id;
-        else {
-          const words = pre_tokenizer ? pre_tokenizer._call(part, { section_index }) : [part];
-          for (const token of model!._call(words)) yield tokens_to_ids.get(token) ?? unk_token_id;
-        }
+        yield typeof part === "string" ? { text: part, options: { section_index } } : part.id;
       }
     }
   }
@@ -220,4 +272,8 @@ function isByteLevel(decoder: unknown): boolean {
   if (typeof decoder !== "object" || decoder === null || !("type" in decoder)) return false;
   if (decoder.type !== "Sequence") return decoder.type === "ByteLevel";
   return "decoders" in decoder && Array.isArray(decoder.decoders) && decoder.decoders.length === 1 && isByteLevel(decoder.decoders[0]);
+}
+
+function inexpressible(): never {
+  throw new InputError("encode: text: expected characters of the vocabulary, got others (it has no token for them)");
 }

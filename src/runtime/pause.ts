@@ -12,3 +12,11 @@ export function pause(): Promise<void> {
     }
   });
 }
+
+let turns: Promise<void> = Promise.resolve();
+
+/** The same for long computations: however many of them wait, one goes on in each turn of the event loop, in the order in which they came. */
+export function pauseInTurn(): Promise<void> {
+  turns = turns.then(pause);
+  return turns;
+}

@@ -66,7 +66,7 @@ describe("a request whose client has gone before it is registered", () => {
 
 test("draining twice ends twice", async () => {
   const { client, server } = await start({}, {}, endless);
-  const refused = expect(client.completions.create({ ...endlessly })).rejects.toMatchObject({ code: "stopping" });
+  const refused = expect(client.completions.create({ ...endlessly, prompt: [1] })).rejects.toMatchObject({ code: "stopping" });
   await until(() => server.active === 1);
   await Promise.all([server.drain(20), server.drain(20)]);
   await refused;
@@ -106,7 +106,7 @@ describe("a stream that is cancelled", () => {
     const server = new Server(endless);
     const fetch = async (url: string | URL | Request, init?: RequestInit) => server.fetch(new Request(url, init));
     const client = new OpenAI({ baseURL: "http://x/v1", apiKey: "none", maxRetries: 0, fetch });
-    const stream = await client.completions.create({ ...endlessly, logprobs: 0, stream: true });
+    const stream = await client.completions.create({ ...endlessly, prompt: [1], logprobs: 0, stream: true });
     let chunks = 0;
     for await (const _ of stream) if (++chunks === 3) stream.controller.abort();
     expect(chunks).toBeGreaterThanOrEqual(3);

@@ -1,0 +1,144 @@
+// The ids of a text in time slices. The engine encodes in stages: a section of text, between two added tokens, is split by one
+// pre-tokenizer after the other, and each of the resulting words is merged on its own. The stages are the engine's; here they run
+// lazily, a word at a time, so that between two words (and within one that is long) other work can run. The ids are the same.
+
+import type { Tokenizer as Engine } from "@huggingface/tokenizers";
+import { mergedLazily } from "./byte-pair-merging.js";
+import { byteAlphabet } from "./tokenizer-json.js";
+
+/** What the engine does not declare; tests compare the ids with its own. */
+interface Internals {
+  readonly pre_tokenizer: PreTokenizer | null;
+  readonly model: Model;
+}
+
+interface PreTokenizer {
+  /** Of a sequence. */
+  readonly tokenizers?: readonly (PreTokenizer | null)[];
+  readonly config?: { readonly type?: string; readonly behavior?: string; readonly invert?: boolean };
+  readonly pattern?: RegExp | null;
+  readonly add_prefix_space?: boolean;
+  readonly use_regex?: boolean;
+  pre_tokenize(text: string, options: Section["options"]): string[];
+}
+
+/** The model for byte-pair encoding. */
+export interface Model {
+  readonly tokens_to_ids: ReadonlyMap<string, number>;
+  readonly unk_token_id: number | undefined;
+  readonly bpe_ranks: ReadonlyMap<string, number>;
+  readonly end_of_word_suffix?: string | null;
+  readonly continuing_subword_suffix?: string | null;
+  readonly fuse_unk: boolean;
+  readonly ignore_merges: boolean;
+  bpe(word: string): readonly string[];
+  encode(words: readonly string[]): readonly string[];
+  _call(words: readonly string[]): readonly string[];
+}
+
+/** A stretch of text between added tokens, normalised. */
+export interface Section {
+  readonly text: string;
+  readonly options: { readonly section_index: number };
+}
+
+/** Longer words are merged, and longer pieces split, in steps. */
+const LONG = 4096;
+
+/** Ids, undefined for what the vocabulary cannot express; an empty group is a place to pause. */
+type Ids = readonly (number | undefined)[];
+
+/** The ids of a section, in groups. Nothing is computed before it is asked for. */
+export function* encodeSection(engine: Engine, section: Section): Generator<Ids, void, undefined> {
+  const { model, pre_tokenizer } = engine as unknown as Internals;
+  const idsOf = (tokens: readonly string[]) => tokens.map((token) => idOf(engine, token));
+  // Unknown tokens that follow each other are one: known at the end of the section only.
+  const unfused: string[] = [];
+  for (const word of split(section, pre_tokenizer)) {
+    for (const tokens of word === undefined ? [[]] : word.length > LONG ? encodeLong(model, word) : [model.encode([word])]) {
+      if (model.fuse_unk) for (const token of tokens) unfused.push(token);
+      yield model.fuse_unk ? [] : idsOf(tokens);
+    }
+  }
+  if (model.fuse_unk) yield idsOf(fused(model, unfused));
+}
+
+/** The id of a token, undefined if the vocabulary has neither it nor an unknown token. */
+export function idOf(engine: Engine, token: string): number | undefined {
+  const { model } = engine as unknown as Internals;
+  return model.tokens_to_ids.get(token) ?? model.unk_token_id;
+}
+
+/** The words of a section; undefined is a place to pause. */
+function split({ text, options }: Section, first: PreTokenizer | null): Iterable<string | undefined> {
+  return stagesOf(first).reduce<Iterable<string | undefined>>((words, stage) => stageOf(stage, words, options), [text]);
+}
+
+/** A sequence of pre-tokenizers one by one, those inside of it included. */
+function stagesOf(stage: PreTokenizer | null): PreTokenizer[] {
+  return stage?.tokenizers ? stage.tokenizers.flatMap(stagesOf) : stage ? [stage] : [];
+}
+
+function* stageOf(stage: PreTokenizer, pieces: Iterable<string | undefined>, options: Section["options"]): Iterable<string | undefined> {
+  for (const piece of pieces) {
+    if (piece === undefined) yield piece;
+    else if (piece.length <= LONG) yield* stage.pre_tokenize(piece, options);
+    else yield* splitLong(stage, piece, options);
+  }
+}
+
+/** What `pre_tokenize` gives, one by one. Stages without a case here are quick. */
+function* splitLong(stage: PreTokenizer, text: string, options: Section["options"]): Iterable<string | undefined> {
+  const { config: { type, behavior, invert } = {}, pattern } = stage;
+  if (type === "ByteLevel") {
+    const whole = stage.add_prefix_space && !text.startsWith(" ") ? ` ${text}` : text;
+    for (const word of stage.use_regex && pattern ? matches(whole, pattern) : [whole]) yield* inBytes(word);
+  } else if ((type === "Digits" || type === "Punctuation" || (type === "Split" && invert)) && pattern) {
+    for (const word of matches(text, pattern)) if (word !== "") yield word;
+  } else if (type === "Split" && pattern && behavior?.toLowerCase() !== "removed") {
+    let end = 0;
+    for (const { 0: match, index } of text.matchAll(pattern)) {
+      if (end < index) yield text.slice(end, index);
+      if (match !== "") yield match;
+      end = index + match.length;
+    }
+    if (end < text.length) yield text.slice(end);
+  } else yield* stage.pre_tokenize(text, options);
+}
+
+function* matches(text: string, pattern: RegExp): Iterable<string> {
+  for (const [match] of text.matchAll(pattern)) yield match;
+}
+
+const encoder = /* @__PURE__ */ new TextEncoder();
+
+/** A word written in the alphabet of bytes. */
+function* inBytes(word: string): Iterable<string | undefined> {
+  let written = "";
+  for (let begin = 0; begin < word.length; ) {
+    let end = Math.min(word.length, begin + LONG);
+    // Not within a pair of surrogates.
+    if (end < word.length && /[\ud800-\udbff]/.test(word[end - 1]!)) end--;
+    for (const byte of encoder.encode(word.slice(begin, end))) written += byteAlphabet[byte];
+    begin = end;
+    if (begin < word.length) yield undefined;
+  }
+  yield written;
+}
+
+/** The tokens of a long word, some at a time. */
+function* encodeLong(model: Model, word: string): Iterable<readonly string[]> {
+  if (model.ignore_merges && model.tokens_to_ids.has(word)) return yield [word];
+  for (const merged of mergedLazily(model, word)) {
+    yield merged.length === 0 ? merged : model.encode.call(variant(model, { ignore_merges: false, bpe: () => merged }), [word]);
+  }
+}
+
+function fused(model: Model, tokens: readonly string[]): readonly string[] {
+  return model._call.call(variant(model, { encode: () => tokens }), []);
+}
+
+/** The same model with other parts. */
+function variant(model: Model, parts: Partial<Model>): Model {
+  return Object.create(model, Object.fromEntries(Object.entries(parts).map(([name, value]) => [name, { value }])));
+}

@@ -1,0 +1,31 @@
+import type { TokenizerDefinition } from "./tokenizer-json.js";
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** Pre-tokenizers whose words, joined, are the whole text. */
+const WHOLE: ReadonlySet<unknown> = new Set(["ByteLevel", "Digits", "Punctuation", "FixedLength"]);
+
+/**
+ * Most characters (UTF-16 units) of a text that one token can stand for, so that a text of n characters has at least n / that many
+ * tokens. `Infinity` if the tokenizer may shorten or drop text: normalizers, tokens that swallow the spaces beside them, unknown
+ * tokens that are fused.
+ *
+ * A token of a byte-level vocabulary is written with one character per byte, and a character of the text has at least one byte.
+ */
+export function charactersPerToken({ json, added }: Pick<TokenizerDefinition, "json" | "added">): number {
+  const model = json.model as Json;
+  if (json.normalizer || model.fuse_unk || !keepsAll(json.pre_tokenizer as Json | null)) return Number.POSITIVE_INFINITY;
+  if (added.some(({ lstrip, rstrip }) => lstrip || rstrip)) return Number.POSITIVE_INFINITY;
+  // An unknown character, which is at most a pair of surrogates, is one token.
+  let longest = 2;
+  for (const token in model.vocab as Json) longest = Math.max(longest, token.length);
+  for (const { content } of added) longest = Math.max(longest, content.length);
+  return longest;
+}
+
+function keepsAll(stage: Json | null | undefined): boolean {
+  if (!stage) return true;
+  if (stage.type === "Sequence") return ((stage.pretokenizers ?? []) as Json[]).every(keepsAll);
+  if (stage.type === "Split") return !(stage.invert ?? true) && String(stage.behavior).toLowerCase() !== "removed";
+  return WHOLE.has(stage.type);
+}
