@@ -7,25 +7,61 @@ export interface Cost {
   readonly bytes: number;
 }
 
-interface Waiting {
+/** A request that wants to run. */
+export interface Applicant {
   readonly cost: Cost;
+  /** Expected work: tokens of prompts and answers, at most. */
+  readonly tokens: number;
+  /** Who asks: requests of one client share what other clients leave. */
+  readonly client: string;
+}
+
+interface Waiting extends Applicant {
+  /** Those with the lowest tag run first. */
+  readonly tag: number;
+  /** May take a spare place. */
+  readonly quick: boolean;
+  /** Requests that were admitted before it came. */
+  readonly admittedBefore: number;
   admit(): void;
 }
 
-/** Who may run: in the order in which they came, as many as there is room for. */
+/** A request of at most so many tokens, prompt and answer, may take a spare place. */
+const QUICK_TOKENS = 512;
+
+/** Requests that may be admitted while one waits; after that it is the next, whatever it costs. */
+const MOST_OVERTAKING = 256;
+
+/**
+ * Who may run: as many as there is room for, in a fair order (self-clocked fair queueing, Golestani 1994).
+ *
+ * A request that comes is given the tag v + tokens · (requests of its client that run or wait, itself included), where v is the tag that
+ * was admitted last, and the lowest tag is admitted first. So a short request comes before long ones, one client's flood does not
+ * delay another client, and equal requests of one client keep their order.
+ *
+ * A quarter of the sequences is spare on top of the limit: for requests that are short, and for clients of whom nothing runs or waits
+ * yet. They begin although every place is taken by long answers.
+ */
 export class Admission {
-  private readonly used = { sequences: 0, bytes: 0 };
+  private readonly used = { sequences: 0, spare: 0, bytes: 0 };
   private readonly line: Waiting[] = [];
+  /** Requests that run or wait, by client. */
+  private readonly active = new Map<string, number>();
+  private clock = 0;
+  private admitted = 0;
   private meanSeconds = 1;
+  private readonly spare: number;
 
   constructor(
     readonly limit: Cost,
     private readonly maxWaiting: number,
-  ) {}
+  ) {
+    this.spare = Math.floor(limit.sequences / 4);
+  }
 
   /** Sequences that run. */
   get running(): number {
-    return this.used.sequences;
+    return this.used.sequences + this.used.spare;
   }
 
   /** Bytes set aside for their states. */
@@ -43,21 +79,20 @@ export class Admission {
    *
    * @throws {Refusal} it would never fit, or too many wait already; the signal's reason
    */
-  async enter(cost: Cost, signal: AbortSignal): Promise<() => void> {
-    this.check(cost);
+  async enter(applicant: Applicant, signal: AbortSignal): Promise<() => void> {
+    this.check(applicant.cost);
     signal.throwIfAborted();
-    if (this.line.length > 0 || !this.fits(cost)) await this.wait(cost, signal);
-    else this.take(cost);
+    const release = await this.wait(applicant, signal);
     const begin = performance.now();
     return () => {
       this.meanSeconds += 0.2 * ((performance.now() - begin) / 1000 - this.meanSeconds);
-      this.used.sequences -= cost.sequences;
-      this.used.bytes -= cost.bytes;
+      release();
       this.advance();
     };
   }
 
-  private check({ sequences, bytes }: Cost): void {
+  /** @throws {Refusal} more than would ever fit */
+  check({ sequences, bytes }: Cost): void {
     const { limit } = this;
     if (sequences > limit.sequences) {
       throw new Refusal(400, "too_many_choices", `n: expected at most ${limit.sequences} answers (prompts times n), got ${sequences}`);
@@ -71,46 +106,100 @@ export class Admission {
     }
   }
 
-  private fits({ sequences, bytes }: Cost): boolean {
-    const { used, limit } = this;
-    return used.sequences + sequences <= limit.sequences && used.bytes + bytes <= limit.bytes;
+  /** @throws {Refusal} too many wait already, and one more of this client would have to wait as well */
+  checkLine(client: string, sequences: number): void {
+    const mayRun = this.line.length === 0 && this.used.sequences + sequences <= this.limit.sequences;
+    if (!mayRun && this.used.spare + sequences > this.spare && this.line.length >= this.room(client)) throw this.full(client);
   }
 
-  private take({ sequences, bytes }: Cost): void {
-    this.used.sequences += sequences;
-    this.used.bytes += bytes;
+  /** Requests that may wait if one of this client comes: a quarter more for those of whom nothing runs or waits. */
+  private room(client: string): number {
+    return this.maxWaiting + (this.active.has(client) ? 0 : Math.floor(this.maxWaiting / 4));
   }
 
-  private wait(cost: Cost, signal: AbortSignal): Promise<void> {
-    if (this.line.length >= this.maxWaiting) {
-      throw new Refusal(
-        429,
-        "queue_full",
-        `serve: expected at most ${this.maxWaiting} requests waiting, got one more (come again later)`,
-        Math.max(1, Math.ceil(this.meanSeconds)),
-      );
-    }
+  /** What a client is told if too many wait. */
+  full(client: string): Refusal {
+    return new Refusal(
+      429,
+      "queue_full",
+      `serve: expected at most ${this.room(client)} requests waiting, got one more (come again later)`,
+      Math.max(1, Math.ceil(this.meanSeconds)),
+    );
+  }
+
+  /** @returns what gives its place back, once it has one */
+  private wait(applicant: Applicant, signal: AbortSignal): Promise<() => void> {
+    const { client, cost, tokens } = applicant;
+    const room = this.room(client);
+    const others = this.active.get(client) ?? 0;
     return new Promise((resolve, reject) => {
       const leave = () => {
-        this.line.splice(this.line.indexOf(waiting), 1);
+        this.remove(waiting);
+        this.count(client, -1);
         reject(signal.reason);
         this.advance();
       };
       const admit = () => {
         signal.removeEventListener("abort", leave);
-        resolve();
+        const place = this.fits(waiting, "sequences") ? "sequences" : "spare";
+        this.used[place] += cost.sequences;
+        this.used.bytes += cost.bytes;
+        resolve(() => {
+          this.used[place] -= cost.sequences;
+          this.used.bytes -= cost.bytes;
+          this.count(client, -1);
+        });
       };
-      const waiting: Waiting = { cost, admit };
+      const waiting: Waiting = {
+        ...applicant,
+        tag: this.clock + tokens * (others + 1),
+        quick: others === 0 || tokens <= QUICK_TOKENS,
+        admittedBefore: this.admitted,
+        admit,
+      };
+      this.count(client, 1);
+      const before = this.line.findIndex(({ tag }) => tag > waiting.tag);
+      this.line.splice(before < 0 ? this.line.length : before, 0, waiting);
       signal.addEventListener("abort", leave, { once: true });
-      this.line.push(waiting);
+      this.advance();
+      if (this.line.length <= room || !this.line.includes(waiting)) return;
+      signal.removeEventListener("abort", leave);
+      this.remove(waiting);
+      this.count(client, -1);
+      reject(this.full(client));
     });
   }
 
   private advance(): void {
-    for (let next = this.line[0]; next && this.fits(next.cost); next = this.line[0]) {
-      this.line.shift();
-      this.take(next.cost);
+    for (let next = this.next(); next; next = this.next()) {
+      this.remove(next);
+      this.clock = Math.max(this.clock, next.tag);
+      this.admitted++;
       next.admit();
     }
+  }
+
+  /** The next to be admitted: the first if there is room for it, or else the first that a spare place is enough for. */
+  private next(): Waiting | undefined {
+    const overdue = this.line.find(({ admittedBefore }) => this.admitted - admittedBefore >= MOST_OVERTAKING);
+    const first = overdue ?? this.line[0];
+    if (!first || this.fits(first, "sequences")) return first;
+    return overdue ? undefined : this.line.find((one) => this.fits(one, "spare"));
+  }
+
+  private fits({ cost: { sequences, bytes }, quick }: Waiting, place: "sequences" | "spare"): boolean {
+    const { used, limit } = this;
+    if (used.bytes + bytes > limit.bytes) return false;
+    return place === "sequences" ? used.sequences + sequences <= limit.sequences : quick && used.spare + sequences <= this.spare;
+  }
+
+  private remove(waiting: Waiting): void {
+    this.line.splice(this.line.indexOf(waiting), 1);
+  }
+
+  private count(client: string, change: 1 | -1): void {
+    const now = (this.active.get(client) ?? 0) + change;
+    if (now > 0) this.active.set(client, now);
+    else this.active.delete(client);
   }
 }

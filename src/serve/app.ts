@@ -6,9 +6,10 @@ import type { MiniMaxM1 } from "../minimax-m1.js";
 import { cacheBytes } from "../model/cache.js";
 import { MAX_BYTES } from "../runtime/memory.js";
 import { Admission } from "./admission.js";
+import { checkSizes } from "./bounds.js";
 import type { Choice } from "./choice.js";
 import { eventOf, eventStream } from "./event-stream.js";
-import { chatJob, completionJob, type Job, promptIds, usageOf } from "./job.js";
+import { chatJob, completionJob, encodeInputs, fewestTokens, type Job, promptIds, usageOf } from "./job.js";
 import { Metrics } from "./metrics.js";
 import { type Limits, parseGrace, parseServeOptions, type ServeOptions } from "./options.js";
 import { Refusal, refusalOf } from "./refusal.js";
@@ -28,6 +29,8 @@ export class Server {
   private readonly works = new Set<Work>();
   private readonly created = Math.floor(Date.now() / 1000);
   private draining = false;
+  /** Requests whose prompts become ids. */
+  private preparing = 0;
   /** Called when no request runs or waits any more. */
   private readonly idle: (() => void)[] = [];
 
@@ -72,7 +75,10 @@ export class Server {
     });
   }
 
-  /** While a text becomes ids everybody waits, half a second for every MiB: no more of it than the context could hold. */
+  /**
+   * What a text or the ids of a full context take (4 bytes of text or 8 of JSON for a token, and room for escapes), but no more than is
+   * parsed in a tenth of a second: that is the one step of a request whose length grows with its body and that cannot be interrupted.
+   */
   private get maxBodyBytes(): number {
     return this.limits.maxBodyBytes ?? Math.min(2 ** 22, 2 ** 16 + 32 * this.model.config.maxPositionEmbeddings);
   }
@@ -119,7 +125,7 @@ export class Server {
       this.expectModel(c.req.param("name"));
       return c.json(card);
     });
-    app.post("/v1/completions", (c) => this.answer(c, (body) => completionJob(this.model, body)));
+    app.post("/v1/completions", (c) => this.answer(c, completionJob));
     app.post("/v1/chat/completions", (c) => this.answer(c, (body) => chatJob(this.model, body, limits.trustTemplates)));
     for (const path of ["/health", "/metrics", "/v1/models", "/v1/models/:name"]) app.all(path, (c) => this.refuseMethod(c, "GET"));
     for (const path of ["/v1/completions", "/v1/chat/completions"]) app.all(path, (c) => this.refuseMethod(c, "POST"));
@@ -142,7 +148,7 @@ export class Server {
   /** @throws {Refusal} no key, or another */
   private async authorise(c: Context): Promise<void> {
     if (this.keys.length === 0) return;
-    const given = /^Bearer +(\S+) *$/i.exec(c.req.header("authorization") ?? "")?.[1];
+    const given = bearer(c);
     const known = await Promise.all(this.keys.map((key) => timingSafeEqual(key, given ?? "")));
     if (given === undefined || !known.includes(true)) {
       throw new Refusal(
@@ -174,23 +180,30 @@ export class Server {
   }
 
   /** Reads a request, waits for room, and answers it, at once or token by token. */
-  private async answer(c: Context, read: (body: unknown) => Job | Promise<Job>): Promise<Response> {
+  private async answer(c: Context, read: (body: unknown) => Job): Promise<Response> {
     if (this.draining) throw this.stopping();
     const work = this.register(c.req.raw.signal);
     try {
-      const job = await read(await readJson(c.req.raw, this.maxBodyBytes));
+      const body = await readJson(c.req.raw, this.maxBodyBytes);
+      const { config, tokenizer } = this.model;
+      checkSizes(body, { context: config.maxPositionEmbeddings, vocabSize: config.vocabSize });
+      const job = read(body);
       const { kind, asked } = job;
       this.expectModel(asked.model);
       const options = this.optionsOf(job);
-      const inputs = job.prompts.flatMap((prompt) => Array.from({ length: asked.n }, () => prompt));
+      const client = this.clientOf(c);
+      const prompts = await this.promptsOf(job, options.maxTokens, client, work);
+      const applicant = { ...this.costOf(job, prompts.map(length), options.maxTokens), client };
+      this.admission.check(applicant.cost);
+      const inputs = prompts.flatMap((prompt) => Array.from({ length: asked.n }, () => prompt));
       // Refuses what cannot be worked with, and begins with the first token that is asked for.
       const generation = this.model.generateBatch(inputs, { ...options, signal: work.signal });
       work.owns(generation);
-      work.atEnd(await this.admission.enter(this.costOf(inputs, options.maxTokens), work.signal));
-      this.metrics.promptTokens += job.prompts.reduce((sum, prompt) => sum + prompt.length, 0);
-      const choices = inputs.map((prompt, index) => job.choice({ index, prompt, asked, tokenizer: this.model.tokenizer }));
+      work.atEnd(await this.admission.enter(applicant, work.signal));
+      this.metrics.promptTokens += prompts.reduce((sum, prompt) => sum + prompt.length, 0);
+      const choices = inputs.map((prompt, index) => job.choice({ index, prompt, asked, tokenizer }));
       const head = { id: `${kind.id}${crypto.randomUUID()}`, created: Math.floor(Date.now() / 1000), model: this.limits.name };
-      if (asked.stream) return this.stream(c, job, { ...head, object: kind.chunk }, choices, generation, work);
+      if (asked.stream) return this.stream(c, job, prompts, { ...head, object: kind.chunk }, choices, generation, work);
       let count = 0;
       for await (const token of this.counted(generation, work)) {
         choices[token.index]!.push(token);
@@ -199,10 +212,35 @@ export class Server {
       work.signal.throwIfAborted();
       work.end();
       const written = choices.map((choice) => choice.whole());
-      return c.json({ ...head, object: kind.body, choices: written, usage: usageOf(job, count), ...promptIds(job) });
+      return c.json({ ...head, object: kind.body, choices: written, usage: usageOf(prompts, count), ...promptIds(job, prompts) });
     } catch (error) {
       work.end();
       throw error;
+    }
+  }
+
+  /** Whoever asks: the key, where there are keys, and otherwise the address, where the platform tells it. */
+  private clientOf(c: Context): string {
+    if (this.keys.length > 0) return bearer(c) ?? "";
+    const env = c.env as { incoming?: { socket?: { remoteAddress?: string } }; remoteAddr?: { hostname?: string } } | undefined;
+    return env?.incoming?.socket?.remoteAddress ?? env?.remoteAddr?.hostname ?? "";
+  }
+
+  /** The ids of a request's prompts. What can be refused without them is refused before they are made. */
+  private async promptsOf(job: Job, maxTokens: number, client: string, { signal }: Work): Promise<readonly (readonly number[])[]> {
+    const { admission, limits, model } = this;
+    const sequences = job.count * job.asked.n;
+    admission.check({ sequences, bytes: 0 });
+    if (this.preparing >= limits.maxBatch + limits.maxQueue) throw admission.full(client);
+    admission.checkLine(client, sequences);
+    this.preparing++;
+    try {
+      const inputs = await job.inputs();
+      const fewest = inputs.map((input) => fewestTokens(model, input));
+      admission.check(this.costOf(job, fewest, maxTokens).cost);
+      return await encodeInputs(model, inputs, signal);
+    } finally {
+      this.preparing--;
     }
   }
 
@@ -218,7 +256,15 @@ export class Server {
     return work;
   }
 
-  private stream(c: Context, job: Job, head: object, choices: readonly Choice[], generation: Generation, work: Work): Response {
+  private stream(
+    c: Context,
+    job: Job,
+    prompts: readonly (readonly number[])[],
+    head: object,
+    choices: readonly Choice[],
+    generation: Generation,
+    work: Work,
+  ): Response {
     const { asked } = job;
     const counted = this.counted(generation, work);
     const { limits } = this;
@@ -233,12 +279,12 @@ export class Server {
         for await (const token of counted) {
           const choice = choices[token.index]!.push(token);
           const usage = asked.usage ? { usage: null } : {};
-          if (choice) yield eventOf({ ...head, choices: [choice], ...usage, ...(count === 0 && promptIds(job)) });
+          if (choice) yield eventOf({ ...head, choices: [choice], ...usage, ...(count === 0 && promptIds(job, prompts)) });
           count++;
         }
         // A generation that was freed between two tokens ends without an error: its answer is not whole.
         work.signal.throwIfAborted();
-        if (asked.usage) yield eventOf({ ...head, choices: [], usage: usageOf(job, count) });
+        if (asked.usage) yield eventOf({ ...head, choices: [], usage: usageOf(prompts, count) });
         yield eventOf("[DONE]");
       } catch (error) {
         if (error instanceof Gone) throw error.reason;
@@ -281,13 +327,20 @@ export class Server {
     return { ...options, maxTokens: options.maxTokens ?? maxTokens };
   }
 
-  /** The states at their longest. */
-  private costOf(inputs: readonly (readonly number[])[], maxTokens: number) {
+  /** The states at their longest, and the tokens that this takes. */
+  private costOf({ asked: { n } }: Job, lengths: readonly number[], maxTokens: number) {
     const { config, transformer } = this.model;
-    const longest = (prompt: readonly number[]) => Math.min(config.maxPositionEmbeddings, prompt.length + maxTokens);
+    const longest = lengths.map((length) => Math.min(config.maxPositionEmbeddings, length + maxTokens));
+    const sum = (of: (tokens: number) => number) => n * longest.reduce((total, tokens) => total + of(tokens), 0);
     return {
-      sequences: inputs.length,
-      bytes: inputs.reduce((sum, prompt) => sum + cacheBytes(config, longest(prompt), transformer.kv), 0),
+      cost: { sequences: n * lengths.length, bytes: sum((tokens) => cacheBytes(config, tokens, transformer.kv)) },
+      tokens: sum((tokens) => tokens),
     };
   }
+}
+
+const length = ({ length }: { readonly length: number }): number => length;
+
+function bearer(c: Context): string | undefined {
+  return /^Bearer +(\S+) *$/i.exec(c.req.header("authorization") ?? "")?.[1];
 }

@@ -4,7 +4,7 @@ import * as v from "valibot";
 import { type GenerateOptions, generateEntries } from "../generate/options.js";
 import type { ChatMessage, Tool } from "../io/chat.js";
 import { InputError } from "../runtime/errors.js";
-import { count, flag, index, number, parseOptions, SEEDS, text, word } from "../runtime/options.js";
+import { count, flag, number, parseOptions, SEEDS, text, word } from "../runtime/options.js";
 
 /** What is the same for both kinds of request. */
 export interface Asked {
@@ -175,13 +175,11 @@ function isRecord(x: unknown): x is Record<string, unknown> {
 /** One prompt or several, each as text or as ids. */
 function promptsOf(prompt: unknown): readonly (string | readonly number[])[] {
   if (typeof prompt === "string") return [prompt];
-  const isIds = (x: unknown): x is number[] => Array.isArray(x) && x.length > 0 && x.every((id) => is(index, id));
+  const isIds = (x: unknown): x is number[] => Array.isArray(x) && x.length > 0 && x.every((id) => Number.isSafeInteger(id) && id >= 0);
   if (isIds(prompt)) return [prompt];
   if (Array.isArray(prompt) && prompt.length > 0 && prompt.every((one) => typeof one === "string" || isIds(one))) return prompt;
   throw new InputError("completions: prompt: expected text, token ids, or a list of either, got something else or nothing");
 }
-
-const is = (schema: v.GenericSchema, x: unknown): boolean => v.is(schema, x);
 
 /** Messages as `formatChat` reads them: a tool's result is named by the call that it answers, and a developer is the system. */
 function readMessages(messages: readonly { readonly role: string }[]): readonly ChatMessage[] {
