@@ -127,7 +127,7 @@ export function ids(text: string, where: string): number[] {
 }
 
 /** Every value of an option that may be given more than once. */
-function repeated(rawArgs: readonly string[], name: string): string[] {
+export function repeated(rawArgs: readonly string[], name: string): string[] {
   const { values } = parseArgs({ args: [...rawArgs], options: { [name]: { type: "string", multiple: true } }, strict: false });
   return ((values[name] ?? []) as (string | boolean)[]).filter((value) => typeof value === "string");
 }

@@ -1,14 +1,13 @@
 import { type Context, Hono } from "hono";
-import { cors } from "hono/cors";
 import { timingSafeEqual } from "hono/utils/buffer";
 import type { Generation } from "../generate/generate.js";
 import type { MiniMaxM1 } from "../minimax-m1.js";
 import { cacheBytes } from "../model/cache.js";
 import { MAX_BYTES } from "../runtime/memory.js";
 import { Admission } from "./admission.js";
+import { answerStream } from "./answer-stream.js";
 import { checkSizes } from "./bounds.js";
-import type { Choice } from "./choice.js";
-import { eventOf, eventStream } from "./event-stream.js";
+import { crossOrigin, parseOrigins } from "./cors.js";
 import { chatJob, completionJob, encodeInputs, fewestTokens, type Job, promptIds, usageOf } from "./job.js";
 import { Metrics } from "./metrics.js";
 import { type Limits, parseGrace, parseServeOptions, type ServeOptions } from "./options.js";
@@ -110,8 +109,7 @@ export class Server {
       }
       await next();
     });
-    const origins = [limits.cors].flat();
-    if (origins.length > 0) app.use(cors({ origin: origins.includes("*") ? "*" : origins }));
+    app.use(crossOrigin(parseOrigins([limits.cors].flat()), limits.onRefusedOrigin));
     app.get("/health", (c) => (this.draining ? this.refuse(this.stopping()) : c.json({ status: "ok" })));
     app.use(async (c, next) => {
       await this.authorise(c);
@@ -203,9 +201,16 @@ export class Server {
       this.metrics.promptTokens += prompts.reduce((sum, prompt) => sum + prompt.length, 0);
       const choices = inputs.map((prompt, index) => job.choice({ index, prompt, asked, tokenizer }));
       const head = { id: `${kind.id}${crypto.randomUUID()}`, created: Math.floor(Date.now() / 1000), model: this.limits.name };
-      if (asked.stream) return this.stream(c, job, prompts, { ...head, object: kind.chunk }, choices, generation, work);
+      const tokens = this.counted(generation, work);
+      if (asked.stream) {
+        const body = answerStream(
+          { job, prompts, head: { ...head, object: kind.chunk }, choices, tokens, work },
+          { ...this.limits, cut: () => cut(c) },
+        );
+        return new Response(body, { headers: EVENT_STREAM });
+      }
       let count = 0;
-      for await (const token of this.counted(generation, work)) {
+      for await (const token of tokens) {
         choices[token.index]!.push(token);
         count++;
       }
@@ -256,57 +261,6 @@ export class Server {
     return work;
   }
 
-  private stream(
-    c: Context,
-    job: Job,
-    prompts: readonly (readonly number[])[],
-    head: object,
-    choices: readonly Choice[],
-    generation: Generation,
-    work: Work,
-  ): Response {
-    const { asked } = job;
-    const counted = this.counted(generation, work);
-    const { limits } = this;
-    const refuse = (error: unknown) => {
-      const refusal = refusalOf(error);
-      if (refusal.status === 500) limits.onError(error);
-      return refusal.body;
-    };
-    async function* events() {
-      let count = 0;
-      try {
-        for await (const token of counted) {
-          const choice = choices[token.index]!.push(token);
-          const usage = asked.usage ? { usage: null } : {};
-          if (choice) yield eventOf({ ...head, choices: [choice], ...usage, ...(count === 0 && promptIds(job, prompts)) });
-          count++;
-        }
-        // A generation that was freed between two tokens ends without an error: its answer is not whole.
-        work.signal.throwIfAborted();
-        if (asked.usage) yield eventOf({ ...head, choices: [], usage: usageOf(prompts, count) });
-        yield eventOf("[DONE]");
-      } catch (error) {
-        if (error instanceof Gone) throw error.reason;
-        yield eventOf(refuse(error));
-      } finally {
-        work.end();
-      }
-    }
-    const body = eventStream(events(), {
-      stallMs: limits.stallMs,
-      onStall: () => {
-        work.abort(new Gone());
-        // Where the platform shows the connection: what is written already would wait for its reader for ever.
-        (c.env as { outgoing?: { destroy?(): void } } | undefined)?.outgoing?.destroy?.();
-      },
-      onGone: () => work.abort(new Gone()),
-    });
-    return new Response(body, {
-      headers: { "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache", "x-accel-buffering": "no" },
-    });
-  }
-
   private async *counted(generation: Generation, { began }: Work) {
     const { metrics } = this;
     let first = true;
@@ -337,6 +291,13 @@ export class Server {
       tokens: sum((tokens) => tokens),
     };
   }
+}
+
+const EVENT_STREAM = { "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache", "x-accel-buffering": "no" };
+
+/** Ends the connection where the platform shows it: what is written already would wait for its reader for ever. */
+function cut(c: Context): void {
+  (c.env as { outgoing?: { destroy?(): void } } | undefined)?.outgoing?.destroy?.();
 }
 
 const length = ({ length }: { readonly length: number }): number => length;

@@ -1,9 +1,9 @@
 import { Refusal } from "./refusal.js";
 
 /** What a list or text of a request may have, whatever it is for. */
-const MOST_MESSAGES = 4096;
+const MOST_MESSAGES = 2048;
 /** Values of JSON in messages and tools together: what a template has to walk through. */
-const MOST_VALUES = 65_536;
+const MOST_VALUES = 32_768;
 const DEEPEST = 128;
 const MOST_STOPS = 64;
 const LONGEST_STOP = 1024;

@@ -7,15 +7,15 @@ export interface ServeOptions {
   name?: string;
   /** Whoever knows one of these may ask: `Authorization: Bearer <key>`. Without keys everybody may. */
   apiKey?: string | readonly string[];
-  /** Origins whose pages may ask, `"*"` for all. None by default. */
+  /** Origins whose pages may ask, such as `"https://example.com"`, in a list or separated by commas; `"*"` for all, `"null"` for pages without an origin. None by default. */
   cors?: string | readonly string[];
   /** Names by which the server may be called, without ports. Any by default; for one on loopback, its own names keep out pages that give themselves its address. */
   hosts?: readonly string[];
-  /** Most sequences that are computed at a time (32). */
+  /** Most sequences that are computed at a time (32); a quarter more for short requests, and for clients of whom nothing runs yet. */
   maxBatch?: number;
   /** Most bytes that the states of these may take (half of what the model leaves of 4 GiB). */
   maxCacheBytes?: number;
-  /** Most requests that wait for their turn (128); beyond that they are refused. */
+  /** Most requests that wait for their turn (128), and a quarter more for clients of whom nothing runs or waits; beyond that they are refused. */
   maxQueue?: number;
   /** Most tokens that a request may ask for, per answer (the model's context). */
   maxTokens?: number;
@@ -29,6 +29,8 @@ export interface ServeOptions {
   trustTemplates?: boolean;
   /** Told of errors that are the server's own. */
   onError?: (error: unknown) => void;
+  /** Told of origins whose pages were refused: each once, at most 100. The text is the client's. */
+  onRefusedOrigin?: (origin: string) => void;
 }
 
 const one = (schema: typeof text) => v.lazy((x): v.GenericSchema<string | string[]> => (Array.isArray(x) ? v.array(schema) : schema));
@@ -53,6 +55,7 @@ const schema = v.strictObject({
   stallMs: v.optional(milliseconds, 30_000),
   trustTemplates: v.optional(flag, false),
   onError: v.optional(callback<(error: unknown) => void>(), () => () => {}),
+  onRefusedOrigin: v.optional(callback<(origin: string) => void>(), () => () => {}),
 });
 
 export type Limits = v.InferOutput<typeof schema>;

@@ -66,6 +66,36 @@ test("what does not end in time is ended, with exit code 0; a key from the envir
   expect(warned()).toContain("warning: 0.0.0.0: everybody who reaches this address may ask");
 });
 
+test("origins of --cors, once, twice or in a list; a refused one is told once", async () => {
+  const page = "http://127.0.0.1:5163";
+  for (const cors of [
+    ["--cors", page],
+    ["--cors", page, "--cors", "http://b.example"],
+    ["--cors", `http://b.example, ${page}/`],
+  ]) {
+    const { child, url, ended, stderr } = await launch(cors);
+    const health = url.replace("/v1", "/health");
+    const allowed = async (origin: string) => (await fetch(health, { headers: { origin } })).headers.get("access-control-allow-origin");
+    expect([await allowed(page), await allowed("http://evil.example"), await allowed("http://evil.example")]).toEqual([page, null, null]);
+    child.kill("SIGTERM");
+    await ended;
+    expect(
+      stderr().match(/warning: a page of http:\/\/evil\.example was refused \(--cors http:\/\/evil\.example would let it ask\)/g),
+    ).toHaveLength(1);
+  }
+});
+
+test("started by npx, it ends when the shell between them has gone", async () => {
+  const args = ["-c", '"$@"; true', "sh", process.execPath, cli, "serve", "--port", "0", "--json", "--threads", "1"];
+  const shell = spawn("sh", args, { env: { ...process.env, npm_command: "exec", npm_lifecycle_event: "npx" } });
+  const [line] = await once(createInterface(shell.stdout), "line");
+  const { url } = JSON.parse(line) as { url: string };
+  const closed = once(shell, "close");
+  shell.kill("SIGTERM");
+  await closed;
+  await expect(fetch(`${url}/models`)).rejects.toThrow();
+});
+
 test("a port that is taken, and options that are none", async () => {
   const other = createServer().listen(0, "127.0.0.1");
   await once(other, "listening");
@@ -76,6 +106,8 @@ test("a port that is taken, and options that are none", async () => {
   for (const [args, message] of [
     [["--port", "70000"], '--port: expected an integer within [0, 65535], got "70000"'],
     [["--max-batch", "0"], '--max-batch: expected an integer of at least 1, got "0"'],
+    [["--cors", "127.0.0.1:5163"], '--cors: expected an origin such as https://example.com or http://127.0.0.1:5173, got "127.0.0.1:5163"'],
+    [["--cors", "https://a.example", "--cors", "https://b.example/x"], "--cors: expected an origin such as"],
     [["--api-key", "a b"], "--api-key: expected characters without spaces"],
     [["--timeout", "soon"], '--timeout: expected a number of seconds above 0, got "soon"'],
   ] as const) {

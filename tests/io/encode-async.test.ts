@@ -184,13 +184,10 @@ describe.each(kinds)("%s", async (_, files) => {
     }
   });
 
-  test.each(["a", "aab", " ", "漢字", "!?", "👩‍👩‍👧", "hello world ", "x<x> y"])(
-    "%j again and again",
-    async (text) => {
-      const whole = text.repeat(5_001);
-      expect(await outcome(() => tokenizer.encodeAsync(whole))).toEqual(await outcome(() => tokenizer.encode(whole)));
-    },
-  );
+  test.each(["a", "aab", " ", "漢字", "!?", "👩‍👩‍👧", "hello world ", "x<x> y"])("%j again and again", async (text) => {
+    const whole = text.repeat(5_001);
+    expect(await outcome(() => tokenizer.encodeAsync(whole))).toEqual(await outcome(() => tokenizer.encode(whole)));
+  });
 });
 
 describe("a long text", async () => {
