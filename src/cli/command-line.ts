@@ -43,9 +43,19 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     "lightning-m1 plan --gpu H20 --context 1000000 --concurrency 4",
     "lightning-m1 plan --weights bf16 --nodes 2 --kubernetes | kubectl apply -f -",
   ],
-  serve: ["lightning-m1 serve", "lightning-m1 serve ./checkpoint --port 8000 --max-batch 16"],
+  serve: [
+    "lightning-m1 serve",
+    "lightning-m1 serve ./checkpoint --port 8000 --max-batch 16",
+    "lightning-m1 serve --cors http://localhost:5173 --cors https://example.com",
+    "exec node node_modules/lightning-m1/dist/node/cli.js serve",
+  ],
   rl: ["lightning-m1 rl run cispo.json --out ./run", "lightning-m1 rl run cispo.json --batches 10 --json"],
   train: ["lightning-m1 train puzzles.train.json --out ./run", "lightning-m1 train puzzles.train.json --steps 100 --threads 1"],
+};
+
+const NOTES: Readonly<Record<string, string>> = {
+  serve:
+    "SIGTERM stops it gracefully if it reaches this process: npx and npm keep it from\nit, so start the server with node, or with exec in a script.",
 };
 
 const program = defineCommand({
@@ -101,6 +111,7 @@ async function usage({ out }: Terminal, command: CommandDef, parent?: CommandDef
   const text = (out.isColorSupported ? rendered : stripVTControlCharacters(rendered)).replace(/[ \t]+$/gm, "").trimEnd();
   const { name = "" } = command.meta as { name?: string };
   const examples = EXAMPLES[name]!.map((line) => `  ${line}\n`).join("");
+  const notes = NOTES[name] ? `\n${NOTES[name]}\n` : "";
   const codes = parent ? "" : "\nExit codes: 0, 1 after an error, 2 for a wrong command line, 130 after Ctrl-C.\n";
-  return `${text}\n\n${out.underline(out.bold("EXAMPLES"))}\n\n${examples}${codes}`;
+  return `${text}\n\n${out.underline(out.bold("EXAMPLES"))}\n\n${examples}${notes}${codes}`;
 }
