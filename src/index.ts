@@ -29,7 +29,7 @@ export type { SaveOptions } from "./io/save.js";
 export { maskUrls } from "./io/secrets.js";
 export type { OpenOptions } from "./io/source.js";
 export { readTensors, type StoredArray } from "./io/tensors.js";
-export { type DecodeOptions, type TextStream, Tokenizer, type TokenizerFiles } from "./io/tokenizer.js";
+export { type DecodeOptions, type EncodeAsyncOptions, type TextStream, Tokenizer, type TokenizerFiles } from "./io/tokenizer.js";
 export type { LanguageModel, LanguageSession, Prompt, PromptOptions, Usage } from "./language-model.js";
 export { type ForwardOptions, type ForwardOutput, type LayerView, MiniMaxM1 } from "./minimax-m1.js";
 export type { Cache, KVType } from "./model/cache.js";
