@@ -2,6 +2,7 @@
 
 import type { LanguageModelV4CallOptions, LanguageModelV4Message, LanguageModelV4ToolResultPart, SharedV4Warning } from "@ai-sdk/provider";
 import type { ChatMessage, ContentPart, Tool } from "../io/chat.js";
+import type { GivenArguments } from "../io/messages.js";
 import type { PromptOptions } from "../language-model.js";
 import { InputError } from "../runtime/errors.js";
 
@@ -21,7 +22,10 @@ export function readCall(call: LanguageModelV4CallOptions): Call {
   const { prompt, maxOutputTokens, temperature, topP, topK, seed, stopSequences, toolChoice, providerOptions } = call;
   const tools = toolChoice?.type === "none" ? [] : readTools(call);
   return {
-    messages: prompt.map((message, i) => readMessage(message, `prompt[${i}]`)),
+    // A message with no result of a tool in it says nothing.
+    messages: prompt
+      .map((message, i) => readMessage(message, `prompt[${i}]`))
+      .filter(({ role, content }) => role !== "tool" || content?.length),
     tools,
     options: {
       // The AI SDK's calls have no limit unless they name one.
@@ -89,16 +93,16 @@ function readMessage(message: LanguageModelV4Message, where: string): ChatMessag
 /** What an assistant said becomes what the model wrote: reasoning between its tags, then text, then calls. */
 function readAssistant({ content }: Extract<LanguageModelV4Message, { role: "assistant" }>, where: string): ChatMessage {
   let [reasoning, text] = ["", ""];
-  const calls: { name: string; arguments: Record<string, unknown> }[] = [];
+  const calls: { name: string; arguments: GivenArguments }[] = [];
   for (const [j, part] of content.entries()) {
     if (part.type === "reasoning") reasoning += part.text;
     else if (part.type === "text") text += part.text;
-    else if (part.type === "tool-call" && !part.providerExecuted) {
-      calls.push({ name: part.toolName, arguments: part.input as Record<string, unknown> });
-    } else refuse(where, j, part);
+    // The input of a call that could not be read is a string.
+    else if (part.type === "tool-call" && !part.providerExecuted)
+      calls.push({ name: part.toolName, arguments: part.input as GivenArguments });
+    else refuse(where, j, part);
   }
-  const said = (reasoning && `<think>${reasoning}</think>`) + text;
-  return { role: "assistant", content: said, ...(calls.length > 0 && { tool_calls: calls }) };
+  return { role: "assistant", content: text, reasoning_content: reasoning, tool_calls: calls };
 }
 
 function readResult({ toolName, output }: LanguageModelV4ToolResultPart, where: string): ContentPart {

@@ -1,34 +1,18 @@
 // A conversation → the text that a model continues. No ids here: special tokens are written as text, and the tokenizer knows them.
 
 import { InputError } from "../runtime/errors.js";
+import {
+  type ChatMessage,
+  type ContentPart,
+  type HistoryMessage,
+  plainJson,
+  readArguments,
+  readMessages,
+  type ToolCall,
+} from "./messages.js";
 import { renderTemplate } from "./template.js";
 
-/** A piece of a message. Results of tools carry the tool's name. */
-export interface ContentPart {
-  readonly type: "text";
-  readonly text: string;
-  readonly name?: string;
-}
-
-/** A call of a tool: what the model writes as one line of a `<tool_calls>` block. */
-export interface ToolCall {
-  readonly name: string;
-  readonly arguments: Readonly<Record<string, unknown>>;
-}
-
-/** One message of a conversation. */
-export interface ChatMessage {
-  readonly role: "system" | "user" | "assistant" | "tool";
-  /** May be missing in an assistant's message that calls tools. */
-  readonly content?: string | readonly ContentPart[] | null;
-  /** Of the tool whose result this is, where the parts do not say it. */
-  readonly name?: string;
-  /** Calls that an assistant made, plain or as OpenAI's interface writes them. They follow the content as the model writes them. */
-  readonly tool_calls?: readonly (
-    | ToolCall
-    | { readonly function: { readonly name: string; readonly arguments: string | ToolCall["arguments"] } }
-  )[];
-}
+export type { ChatMessage, ContentPart, ToolCall } from "./messages.js";
 
 /** The description of a tool; any JSON object, shown to the model as it is. */
 export type Tool = object;
@@ -62,8 +46,7 @@ export async function formatChat(
   messages: readonly ChatMessage[],
   { tools = [], addGenerationPrompt = true, template, variables = {} }: ChatOptions = {},
 ): Promise<string> {
-  if (!Array.isArray(messages) || messages.length === 0) throw new InputError("chat: messages: expected at least one message, got none");
-  const turns = messages.map(readMessage);
+  const turns = readMessages(messages).map(turnOf);
   if (!Array.isArray(tools))
     throw new InputError(`chat: tools: expected an array of objects, got ${tools === null ? "null" : typeof tools}`);
   const plainTools = tools.map((tool, i) => plainJson(tool, `tools[${i}]`));
@@ -132,99 +115,28 @@ function toJson(value: unknown): string {
     .join(", ")}}`;
 }
 
-const ROLES: readonly unknown[] = ["system", "user", "assistant", "tool"];
-
-function readMessage(message: ChatMessage, index: number): Turn {
-  const where = `messages[${index}]`;
-  if (typeof message !== "object" || message === null) refuse(where, "a message", message);
-  const { role, content, name, tool_calls: calls = [] } = message;
-  if (!ROLES.includes(role)) refuse(`${where}.role`, "system, user, assistant or tool", role);
-  if (!Array.isArray(calls)) refuse(`${where}.tool_calls`, "a list", calls);
-  if (calls.length > 0 && role !== "assistant") refuse(`${where}.tool_calls`, "none but in assistant messages", calls);
-  const parts = readContent(calls.length > 0 ? (content ?? "") : content, `${where}.content`);
-  if (role === "tool") return { role, content: parts.map((part) => ({ ...part, name: toolName(part.name ?? name, where) })) };
-  return {
-    role,
-    content: [
-      {
-        type: "text",
-        text: withToolCalls(
-          joinText(parts),
-          calls.map((call, i) => readCall(call, `${where}.tool_calls[${i}]`)),
-        ),
-      },
-    ],
-  };
-}
-
-function readContent(content: unknown, where: string): ContentPart[] {
-  if (typeof content === "string") return [{ type: "text", text: content }];
-  if (!Array.isArray(content) || content.length === 0) refuse(where, "text or a list of text parts", content);
-  return content.map((part: Partial<ContentPart> | null, i) => {
-    if (part?.type !== "text" || typeof part.text !== "string") refuse(`${where}[${i}]`, 'a part { type: "text", text }', part);
-    return { type: "text", text: part.text, name: part.name };
-  });
-}
-
-function toolName(name: unknown, where: string): string {
-  return typeof name === "string" && name !== "" ? name : refuse(`${where}.name`, "the name of the tool whose result this is", name);
-}
-
-function readCall(call: NonNullable<ChatMessage["tool_calls"]>[number], where: string): ToolCall {
-  const plain: unknown = typeof call === "object" && call !== null && "function" in call ? call.function : call;
-  if (typeof plain !== "object" || plain === null) refuse(where, "a call { name, arguments }", call);
-  const { name, arguments: given } = plain as Record<string, unknown>;
-  if (typeof name !== "string" || name === "") refuse(`${where}.name`, "the name of a tool", name);
-  try {
-    return { name, arguments: plainJson(typeof given === "string" ? JSON.parse(given) : given, `${where}.arguments`) };
-  } catch (cause) {
-    throw cause instanceof SyntaxError ? new InputError(`chat: ${where}.arguments: expected JSON, got ${given}`, { cause }) : cause;
-  }
+/** A message as templates see it: text parts, calls written into the text. */
+function turnOf(message: HistoryMessage): Turn {
+  const { role } = message;
+  if (role === "tool") return { role, content: message.results.map(({ name, text }) => ({ type: "text", text, name })) };
+  const text = role === "assistant" ? withToolCalls(message.text, message.calls) : message.text;
+  return { role, content: [{ type: "text", text }] };
 }
 
 /** An assistant's text with its calls, as the model writes them. */
-function withToolCalls(text: string, calls: readonly ToolCall[]): string {
-  if (calls.length === 0) return text;
-  return `${text}${text && "\n"}${toolCallBlock(calls.map(toJson))}`;
+function withToolCalls(text: string, calls: readonly GivenCall[]): string {
+  return calls.length === 0 ? text : `${text}${text && "\n"}${writeToolCalls(calls)}`;
 }
 
-/** Calls whose arguments are JSON text, as the model writes them. Arguments that are no JSON stay as they are, on one line. */
-export function writeToolCalls(calls: readonly { readonly name: string; readonly arguments: string }[]): string {
-  return toolCallBlock(
-    calls.map(({ name, arguments: given }) => {
-      try {
-        return toJson({ name, arguments: given.trim() === "" ? {} : JSON.parse(given) });
-      } catch {
-        return `{"name": ${JSON.stringify(name)}, "arguments": ${given.replace(/\s+/g, " ")}}`;
-      }
-    }),
-  );
-}
+type GivenCall = { readonly name: string; readonly arguments: ToolCall["arguments"] | string };
 
-function toolCallBlock(lines: readonly string[]): string {
-  return `<tool_calls>\n${lines.map((line) => `${line}\n`).join("")}</tool_calls>`;
-}
-
-/** What JSON keeps of an object. */
-function plainJson(value: unknown, where: string): Record<string, unknown> {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) refuse(where, "a JSON object", value);
-  try {
-    return JSON.parse(JSON.stringify(value));
-  } catch (cause) {
-    throw new InputError(`chat: ${where}: expected JSON, got a value it cannot hold (${cause instanceof Error ? cause.message : cause})`, {
-      cause,
-    });
-  }
-}
-
-function refuse(where: string, expected: string, got: unknown): never {
-  throw new InputError(`chat: ${where}: expected ${expected}, got ${got === undefined ? "nothing" : show(got)}`);
-}
-
-function show(value: unknown): string {
-  try {
-    return (JSON.stringify(value) ?? String(value)).slice(0, 80);
-  } catch {
-    return typeof value;
-  }
+/** A `<tool_calls>` block, one call a line. Arguments that are no JSON object stay as they are, on one line. */
+export function writeToolCalls(calls: readonly GivenCall[]): string {
+  const lines = calls.map(({ name, arguments: given }) => {
+    const read = readArguments(given, "arguments");
+    return typeof read === "string"
+      ? `{"name": ${JSON.stringify(name)}, "arguments": ${read.replace(/\s+/g, " ")}}\n`
+      : `${toJson({ name, arguments: read })}\n`;
+  });
+  return `<tool_calls>\n${lines.join("")}</tool_calls>`;
 }

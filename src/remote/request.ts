@@ -1,7 +1,8 @@
 // Inputs and options → what OpenAI's interface, with vLLM's additions, calls them.
 
 import { type GenerateOptions, parseGenerateOptions, type Settings } from "../generate/options.js";
-import type { ChatMessage, ContentPart, Tool } from "../io/chat.js";
+import type { ChatMessage, Tool } from "../io/chat.js";
+import { readMessages } from "../io/messages.js";
 import { isConversation, type Prompt } from "../language-model.js";
 import { isTokenIds } from "../model/token-ids.js";
 import { InputError } from "../runtime/errors.js";
@@ -70,7 +71,7 @@ export function requestFor(
       path: "chat/completions",
       body: {
         ...common,
-        messages: messagesFor(prompt),
+        messages: messagesFor(prompt, extensions),
         ...(maxTokens < Infinity && { max_tokens: maxTokens }),
         logprobs: true,
         ...(topLogprobs > 0 && { top_logprobs: topLogprobs }),
@@ -97,32 +98,28 @@ function toolFor(tool: Tool): object {
   return isRecord(tool) && tool.type === "function" && "function" in tool ? tool : { type: "function", function: tool };
 }
 
-/** Messages as OpenAI's interface has them: calls are numbered, and each result of a tool is a message that names its call. */
-function messagesFor(messages: readonly ChatMessage[]): object[] {
-  let calls = 0;
-  const open: { id: string; name: string }[] = [];
-  return messages.flatMap(({ role, content, name, tool_calls = [] }): object[] => {
+/** Messages as OpenAI's interface has them: calls are numbered, and each result is a message that names its call. */
+function messagesFor(messages: readonly ChatMessage[], extensions: boolean): object[] {
+  const history = readMessages(messages);
+  let next = history.reduce((sum, message) => sum + (message.role === "assistant" ? message.calls.length : 0), 0);
+  return history.flatMap((message): object[] => {
+    const { role } = message;
     if (role === "tool") {
-      const parts: readonly Pick<ContentPart, "text" | "name">[] = typeof content === "string" ? [{ text: content }] : (content ?? []);
-      return parts.map((part) => {
-        const tool = part.name ?? name;
-        const at = Math.max(
-          0,
-          open.findIndex((call) => call.name === tool),
-        );
-        const id = open.splice(at, 1)[0]?.id ?? `call_${calls++}`;
-        return { role, tool_call_id: id, name: tool, content: part.text };
-      });
+      return message.results.map(({ name, text, call }) => ({
+        ...{ role, tool_call_id: `call_${call ?? next++}` },
+        // Not a field of OpenAI's tool messages, and some endpoints refuse it.
+        ...(extensions && { name }),
+        content: text,
+      }));
     }
-    if (tool_calls.length === 0) return [{ role, content }];
-    const written = tool_calls.map((call) => {
-      const plain = "function" in call ? call.function : call;
-      const id = `call_${calls++}`;
-      open.push({ id, name: plain.name });
-      const given = typeof plain.arguments === "string" ? plain.arguments : JSON.stringify(plain.arguments);
-      return { id, type: "function", function: { name: plain.name, arguments: given } };
-    });
-    return [{ role, content: content ?? "", tool_calls: written }];
+    const { text: content } = message;
+    if (role !== "assistant" || message.calls.length === 0) return [{ role, content }];
+    const calls = message.calls.map(({ number, name, json }) => ({
+      ...{ id: `call_${number}`, type: "function" },
+      // Always JSON: servers refuse anything else. A string inside it is what could not be read.
+      function: { name, arguments: json },
+    }));
+    return [{ role, content, tool_calls: calls }];
   });
 }
 

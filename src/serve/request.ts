@@ -30,6 +30,9 @@ const only = (...values: readonly unknown[]) =>
   v.optional(
     v.custom<unknown>((x) => values.includes(x), `${values.map((x) => JSON.stringify(x)).join(" or ")} (nothing else is supported)`),
   );
+/** Fields that change nothing while they are empty. */
+const empty = (expected: "{}" | "[]") =>
+  v.optional(v.custom<unknown>((x) => JSON.stringify(x) === expected, `${expected} (nothing else is supported)`));
 /** Read by others, and of no influence here. */
 const ignored = v.optional(v.unknown());
 
@@ -41,7 +44,7 @@ const everyK = number("an integer of at least 1, or -1 for all", (x) => Number.i
 const shared = {
   model: v.optional(text),
   stream: v.optional(flag, false),
-  stream_options: v.optional(v.object({ include_usage: v.optional(flag, false) }, "{ include_usage }")),
+  stream_options: v.optional(v.object({ include_usage: v.nullish(flag, false) }, "{ include_usage }")),
   n: v.optional(count, 1),
   max_tokens: v.optional(count),
   ...{ temperature, stop, repetition },
@@ -55,6 +58,7 @@ const shared = {
   return_tokens_as_token_ids: v.optional(flag, false),
   presence_penalty: only(0),
   frequency_penalty: only(0),
+  logit_bias: empty("{}"),
   ignore_eos: only(false),
   min_tokens: only(0),
   skip_special_tokens: only(false),
@@ -67,6 +71,7 @@ const shared = {
   service_tier: ignored,
   safety_identifier: ignored,
   prompt_cache_key: ignored,
+  prompt_cache_retention: ignored,
 };
 
 const completionSchema = v.strictObject({
@@ -87,6 +92,10 @@ const chatSchema = v.strictObject({
   tools: v.optional(v.array(v.looseObject({}, "an object"), "an array of objects"), []),
   tool_choice: v.optional(word("auto", "none"), "auto"),
   parallel_tool_calls: only(true),
+  functions: empty("[]"),
+  function_call: only("auto", "none"),
+  chat_template_kwargs: empty("{}"),
+  modalities: v.optional(v.custom<unknown>((x) => JSON.stringify(x) === '["text"]', '["text"] (nothing else is supported)')),
   response_format: v.optional(v.looseObject({ type: word("text") }, '{ "type": "text" }')),
   chat_template: v.optional(text),
   add_generation_prompt: only(true),
@@ -118,10 +127,10 @@ export function readCompletion(body: unknown): CompletionRequest {
 export function readChat(body: unknown): ChatRequest {
   const given = parseOptions(chatSchema, withoutNulls(body, "chat.completions"), "chat.completions");
   const { logprobs, top_logprobs, messages, tools, tool_choice, chat_template: template } = given;
-  if (top_logprobs !== undefined && !logprobs) throw new InputError("chat.completions: top_logprobs: expected with logprobs: true only");
+  if (top_logprobs && !logprobs) throw new InputError("chat.completions: top_logprobs: expected with logprobs: true only");
   return {
     ...asked(given, given.max_completion_tokens ?? given.max_tokens, logprobs ? (top_logprobs ?? 0) : undefined),
-    messages: readMessages(messages),
+    messages: messages.map(withKnownRole),
     tools: tool_choice === "none" ? [] : tools.map(readTool),
     template,
   };
@@ -165,7 +174,11 @@ function withoutNulls(body: unknown, where: string): Record<string, unknown> {
     const got = Array.isArray(body) ? "an array" : body === null ? "null" : `a ${typeof body}`;
     throw new InputError(`${where}: body: expected a JSON object, got ${got}`);
   }
-  return Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null));
+  return present(body);
+}
+
+function present(record: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(record).filter(([, value]) => value !== null));
 }
 
 function isRecord(x: unknown): x is Record<string, unknown> {
@@ -181,19 +194,17 @@ function promptsOf(prompt: unknown): readonly (string | readonly number[])[] {
   throw new InputError("completions: prompt: expected text, token ids, or a list of either, got something else or nothing");
 }
 
-/** Messages as `formatChat` reads them: a tool's result is named by the call that it answers, and a developer is the system. */
-function readMessages(messages: readonly { readonly role: string }[]): readonly ChatMessage[] {
-  const names = new Map<unknown, string>();
-  return messages.map((message) => {
-    const { role, tool_calls, tool_call_id, name } = message as Record<string, unknown>;
-    for (const call of Array.isArray(tool_calls) ? tool_calls : []) names.set(call?.id, call?.function?.name);
-    if (role === "developer") return { ...message, role: "system" } as ChatMessage;
-    if (role === "tool" && name === undefined) return { ...message, name: names.get(tool_call_id) } as ChatMessage;
-    return message as ChatMessage;
-  });
+/** Other names that OpenAI's interface has for roles. */
+const ROLES: ReadonlyMap<string, ChatMessage["role"]> = new Map([
+  ["developer", "system"],
+  ["function", "tool"],
+]);
+
+function withKnownRole(message: { readonly role: string }): ChatMessage {
+  return { ...message, role: ROLES.get(message.role) ?? message.role } as ChatMessage;
 }
 
-/** The description inside OpenAI's wrapping: what the model is to see of a tool. */
+/** The description inside OpenAI's wrapping: what the model is to see of a tool. Null fields of the description are left out. */
 function readTool(tool: Record<string, unknown>): Tool {
-  return tool.type === "function" && isRecord(tool.function) ? tool.function : tool;
+  return tool.type === "function" && isRecord(tool.function) ? present(tool.function) : tool;
 }

@@ -168,6 +168,133 @@ describe("calls of tools", () => {
   });
 });
 
+describe("histories as clients send them", () => {
+  const user = { role: "user", content: "What time is it?" };
+  const asked = (given: object, more: object = {}) => ({
+    role: "assistant",
+    content: null,
+    tool_calls: [{ id: "c1", type: "function", function: { name: "clock", ...given } }],
+    ...more,
+  });
+  const result = { role: "tool", tool_call_id: "c1", content: "12:00" };
+  const format = (messages: readonly object[]) => formatChat(messages as ChatMessage[], { addGenerationPrompt: false });
+  const said = async (message: object) => {
+    const [head, turn] = (await format([user, { role: "assistant", ...message }])).split("ai name=assistant\n");
+    expect(head).toContain("What time is it?");
+    return turn!.slice(0, -"<end_of_sentence>\n".length);
+  };
+
+  test.each<[string, object]>([
+    ["missing", {}],
+    ["null", { arguments: null }],
+    ["undefined", { arguments: undefined }],
+    ["empty", { arguments: "" }],
+    ["blank", { arguments: " \n" }],
+    ['"null"', { arguments: "null" }],
+    ['" null "', { arguments: " null " }],
+    ["JSON of an empty object", { arguments: "{}" }],
+    ["JSON of that JSON", { arguments: '"{}"' }],
+    ["an empty object", { arguments: {} }],
+  ])("arguments that are %s are none", async (_, given) => {
+    expect(await format([user, asked(given), result])).toBe(await format([user, asked({ arguments: "{}" }), result]));
+    expect(await said(asked(given))).toBe('<tool_calls>\n{"name": "clock", "arguments": {}}\n</tool_calls>');
+    expect(await said({ tool_calls: [{ name: "clock", ...given }] })).toBe(await said(asked(given)));
+  });
+
+  test.each<[string, string, string]>([
+    ["cut off", '{"zone": ', '{"zone": '],
+    ["cut off inside a line", '{\n  "zone": "Eur', '{ "zone": "Eur'],
+    ["a list", "[1]", "[1]"],
+    ["a sentence", "noon", "noon"],
+    ["a sentence as JSON", '"noon"', "noon"],
+  ])("arguments that are no object's JSON reach the prompt as they are: %s", async (_, given, written) => {
+    const text = await said(asked({ arguments: given }));
+    expect(text).toBe(`<tool_calls>\n{"name": "clock", "arguments": ${written}}\n</tool_calls>`);
+    expect(parseAssistant(text)).toMatchObject({ content: "", toolCalls: [], malformed: [{ line: text.split("\n")[1] }] });
+    // The turn after it is read as ever.
+    expect(await format([user, asked({ arguments: given }), result, user])).toContain("tool name: clock\ntool result: 12:00");
+  });
+
+  test.each<[string, object]>([
+    ["nothing else", {}],
+    ["tool_calls null", { tool_calls: null }],
+    ["tool_calls []", { tool_calls: [] }],
+    ["name null", { name: null }],
+    ["what OpenAI's client keeps", { refusal: null, annotations: [], audio: null, function_call: null, tool_calls: null }],
+    ["annotations", { annotations: [{ type: "url_citation" }] }],
+    ["reasoning null", { reasoning_content: null, reasoning: null }],
+    ["empty reasoning", { reasoning_content: "", reasoning: "" }],
+  ])("null is absent: an assistant with %s", async (_, more) => {
+    expect(await said({ content: "noon", ...more })).toBe("noon");
+    for (const content of [null, undefined, [], ""]) expect(await said({ content, ...more })).toBe("");
+    expect(await said(more)).toBe("");
+  });
+
+  test("null is absent in the messages of others", async () => {
+    const plain = await format([{ role: "system", content: "Be brief." }, user, asked({}), result]);
+    const nulls = { name: null, tool_calls: null, refusal: null, tool_call_id: null };
+    const part = { type: "text", text: "What time is it?", name: null, cache_control: null };
+    expect(
+      await format([
+        { role: "system", content: "Be brief.", ...nulls },
+        { ...user, content: [part], ...nulls },
+        asked({}, { name: null, refusal: null }),
+        { ...result, name: null, tool_calls: null },
+      ]),
+    ).toBe(plain);
+  });
+
+  test.each<[object, string]>([
+    [{ content: null, reasoning_content: "why" }, "<think>why"],
+    [{ reasoning: "why" }, "<think>why"],
+    [{ content: [], reasoning: "why" }, "<think>why"],
+    [{ content: "", reasoning_content: "why" }, "<think>why</think>"],
+    [{ content: "so", reasoning_content: "why" }, "<think>why</think>so"],
+    [{ content: "so", reasoning: "why", reasoning_content: null }, "<think>why</think>so"],
+    [{ content: "so", reasoning: "why", reasoning_content: "" }, "<think>why</think>so"],
+    [{ content: "so", reasoning: "why", reasoning_content: "why" }, "<think>why</think>so"],
+    [{ content: [{ type: "text", text: "so" }], reasoning: "why" }, "<think>why</think>so"],
+    [{ content: "<think>why</think>so", reasoning: "why" }, "<think>why</think>so"],
+    [{ content: null, refusal: "No." }, "No."],
+    [{ content: [{ type: "refusal", refusal: "No." }] }, "No."],
+    [
+      { content: null, reasoning: "why", tool_calls: [{ name: "clock" }] },
+      '<think>why</think>\n<tool_calls>\n{"name": "clock", "arguments": {}}\n</tool_calls>',
+    ],
+    [{ content: "", function_call: { name: "clock", arguments: "" } }, '<tool_calls>\n{"name": "clock", "arguments": {}}\n</tool_calls>'],
+  ])("what an assistant said, from %j", async (message, text) => {
+    expect(await said(message)).toBe(text);
+  });
+
+  test("results find their calls by id, by name, and in order", async () => {
+    const calls = ["a", "b", "a"].map((name, i) => ({ id: `c${i}`, function: { name } }));
+    const bare = ["a", "b"].map((name) => ({ function: { name } }));
+    const names = async (results: readonly object[], tool_calls: readonly object[] = calls) =>
+      [
+        ...(await format([{ role: "assistant", tool_calls }, ...results.map((one) => ({ role: "tool", content: "x", ...one }))])).matchAll(
+          /tool name: (.*)/g,
+        ),
+      ].map((match) => match[1]);
+    expect(await names([{ tool_call_id: "c1" }, { tool_call_id: "c0" }])).toEqual(["b", "a"]);
+    expect(
+      await names([
+        { tool_call_id: "c1", name: null },
+        { tool_call_id: "c0", name: "other" },
+      ]),
+    ).toEqual(["b", "other"]);
+    expect(await names([{}, { tool_call_id: null }], bare)).toEqual(["a", "b"]);
+    expect(await names([{ content: null }, { content: [] }, { content: "" }])).toEqual(["a", "b", "a"]);
+    // Ids that come again belong to the latest open call.
+    const again = [
+      { role: "assistant", tool_calls: [{ id: "c", function: { name: "a" } }] },
+      { role: "tool", tool_call_id: "c", content: "1" },
+      { role: "assistant", tool_calls: [{ id: "c", function: { name: "b" } }] },
+      { role: "tool", tool_call_id: "c", content: "2" },
+    ];
+    expect(await format(again)).toMatch(/tool name: a\ntool result: 1[^]*tool name: b\ntool result: 2/);
+  });
+});
+
 describe("another template", () => {
   test("reads parts, tools, the generation prompt and further variables", async () => {
     const template =
@@ -208,9 +335,16 @@ describe("bad input names its place", () => {
     ["a call without a function", [{ role: "assistant", tool_calls: [{ function: null }] }], "messages[0].tool_calls[0]: expected a call"],
     ["a call without a name", [{ role: "assistant", tool_calls: [{ arguments: {} }] }], "messages[0].tool_calls[0].name: expected"],
     [
-      "arguments that are no JSON",
-      [{ role: "assistant", tool_calls: [{ function: { name: "f", arguments: "{" } }] }],
-      "tool_calls[0].arguments: expected JSON",
+      "arguments that are a number",
+      [{ role: "assistant", tool_calls: [{ name: "f", arguments: 5 }] }],
+      "arguments: expected a JSON object, got 5",
+    ],
+    ["a result of a call that is not there", [{ role: "tool", tool_call_id: "c9", content: "4" }], 'not "c9", got nothing'],
+    ["spoken audio", [{ role: "assistant", content: null, audio: { id: "a" } }], "messages[0].audio: expected text only"],
+    [
+      "reasoning that is no text",
+      [{ role: "assistant", content: "", reasoning: { effort: "low" } }],
+      "messages[0].reasoning: expected text",
     ],
     [
       "arguments that are a list",

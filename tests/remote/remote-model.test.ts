@@ -1,5 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { InputError, MiniMaxM1, type PromptOptions, parseAssistant, RemoteError, type Token } from "../../src/index.js";
+import {
+  type ChatMessage,
+  formatChat,
+  InputError,
+  MiniMaxM1,
+  type PromptOptions,
+  parseAssistant,
+  RemoteError,
+  type Token,
+} from "../../src/index.js";
 import { type ConnectOptions, RemoteModel } from "../../src/remote/index.js";
 import { evaluateTasks, tasks } from "../../src/rl/index.js";
 import { collect, rejection } from "../generate/model.js";
@@ -182,6 +191,53 @@ describe("what is sent", () => {
       { role: "tool", tool_call_id: "call_1", name: "sub", content: "-1" },
       { role: "tool", tool_call_id: "call_0", name: "add", content: "3" },
     ]);
+  });
+
+  test("histories as formatChat reads them, always as valid JSON, and no name of a tool without extensions", async () => {
+    const history = [
+      {
+        role: "user",
+        content: [
+          { type: "text", text: "a" },
+          { type: "text", text: "b" },
+        ],
+        name: null,
+      },
+      { role: "assistant", content: null, reasoning_content: "why", tool_calls: null, refusal: null },
+      { role: "user", content: "x" },
+      {
+        role: "assistant",
+        content: null,
+        tool_calls: ["", null, "null", '{"zone": ', "{}", { a: 1 }].map((given, i) => ({
+          id: `id${i}`,
+          function: { name: `f${i}`, arguments: given },
+        })),
+      },
+      { role: "tool", tool_call_id: "id3", content: null },
+      { role: "tool", name: "f5", content: "5" },
+      { role: "tool", name: "f9", content: "9" },
+    ] as ChatMessage[];
+    const sent = [];
+    for (const extensions of [true, false]) {
+      const model = await replying(end, { extensions });
+      await collect(model.generate(history));
+      sent.push(server!.received[0]!.body.messages);
+    }
+    const [extended, plain] = sent;
+    expect(plain.slice(0, 2)).toEqual([
+      { role: "user", content: "ab" },
+      { role: "assistant", content: "<think>why" },
+    ]);
+    const calls: { id: string; function: { arguments: string } }[] = plain[3].tool_calls;
+    expect(calls.map((call) => call.function.arguments)).toEqual(["{}", "{}", "{}", JSON.stringify('{"zone": '), "{}", '{"a":1}']);
+    expect(plain.slice(4)).toEqual([
+      { role: "tool", tool_call_id: "call_3", content: "" },
+      { role: "tool", tool_call_id: "call_5", content: "5" },
+      { role: "tool", tool_call_id: "call_0", content: "9" },
+    ]);
+    expect(extended.slice(4).map(({ name }: { name: string }) => name)).toEqual(["f3", "f5", "f9"]);
+    // Read again, it is the same prompt.
+    expect(await formatChat(extended)).toBe(await formatChat(history));
   });
 
   test.each<[string, unknown, PromptOptions | undefined]>([
