@@ -1,7 +1,7 @@
 // What a model answered: its reasoning, its answer and its calls of tools, told apart by the tags it writes.
 // Text passes verbatim: nothing is trimmed, corrected or dropped.
 
-import type { ToolCall } from "./chat.js";
+import type { ToolCall } from "./messages.js";
 
 const THINK = "<think>";
 const THINK_END = "</think>";

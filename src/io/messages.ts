@@ -2,6 +2,7 @@
 // formatChat, RemoteModel, the server and the AI SDK's provider all read through it.
 
 import { InputError } from "../runtime/errors.js";
+import { parseAssistant } from "./assistant.js";
 
 /** A piece of a message. Results of tools carry the tool's name. */
 export interface ContentPart {
@@ -145,7 +146,9 @@ function readAssistant(message: Fields, where: string, list: CallList): HistoryM
   const content = joined(readParts(message.content, `${where}.content`)) + text(message.refusal, `${where}.refusal`);
   // Servers say null instead of an empty text if the reasoning never ended.
   const unended = calls.length === 0 && content === "" && typeof message.content !== "string";
-  const thought = reasoning === "" || content.trimStart().startsWith("<think>") ? "" : `<think>${reasoning}${unended ? "" : "</think>"}`;
+  // Some clients keep the reasoning in the content as well.
+  const isRepeated = parseAssistant(content).reasoning?.trim() === reasoning.trim();
+  const thought = reasoning === "" || isRepeated ? "" : `<think>${reasoning}${unended ? "" : "</think>"}`;
   return { role: "assistant", text: thought + content, calls };
 }
 

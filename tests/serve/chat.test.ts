@@ -1,6 +1,7 @@
 import fc from "fast-check";
-import { expect, test } from "vitest";
-import { parseAssistant } from "../../src/index.js";
+import { ChatCompletionStream } from "openai/lib/ChatCompletionStream";
+import { describe, expect, test } from "vitest";
+import { type ChatMessage, formatChat, parseAssistant } from "../../src/index.js";
 import { ChatChoice } from "../../src/serve/chat.js";
 import { readChat } from "../../src/serve/request.js";
 
@@ -13,18 +14,25 @@ interface Message {
 }
 
 /** A text, cut into tokens: what a stream says of it, joined, and what a body says. */
-function written(pieces: readonly string[], tools: boolean): { streamed: Message; whole: Message; finish: string } {
-  const choice = new ChatChoice({ index: 0, prompt: [1], asked, tokenizer: undefined }, false, tools);
+function written(
+  pieces: readonly string[],
+  tools: boolean,
+  insideThink = false,
+): { streamed: Message; whole: Message; finish: string; chunks: object[] } {
+  const choice = new ChatChoice({ index: 0, prompt: [1], asked, tokenizer: undefined }, insideThink, tools);
   const streamed: Message = {};
+  const chunks: object[] = [];
   for (const [i, text] of pieces.entries()) {
     const stop = i === pieces.length - 1 ? { stop: "eos" as const } : {};
-    const delta = (choice.push({ index: 0, id: 1, text, logprob: 0, ...stop }) as { delta?: Message } | undefined)?.delta ?? {};
+    const told = choice.push({ index: 0, id: 1, text, logprob: 0, ...stop }) as { delta?: Message } | undefined;
+    if (told) chunks.push({ id: "x", object: "chat.completion.chunk", created: 1, model: "m", choices: [told] });
+    const delta = told?.delta ?? {};
     if (typeof delta.content === "string") streamed.content = (streamed.content ?? "") + delta.content;
     if (delta.reasoning_content) streamed.reasoning_content = (streamed.reasoning_content ?? "") + delta.reasoning_content;
     if (delta.tool_calls) streamed.tool_calls = [...(streamed.tool_calls ?? []), ...delta.tool_calls];
   }
   const { message, finish_reason } = choice.whole() as { message: Message; finish_reason: string };
-  return { streamed, whole: message, finish: finish_reason };
+  return { streamed, whole: message, finish: finish_reason, chunks };
 }
 
 const block = fc.constantFrom(
@@ -70,4 +78,131 @@ test("wherever the text is cut, stream and body say the same, and what parseAssi
     }),
     { numRuns: 1000 },
   );
+});
+
+describe("an answer goes back as history", () => {
+  const HEAD = "ai name=assistant\n";
+  const asHistory = async (message: object) => {
+    const body = { messages: [{ role: "user", content: "x" }, message, { role: "user", content: "y" }] };
+    const text = await formatChat(readChat(JSON.parse(JSON.stringify(body))).messages, { addGenerationPrompt: false });
+    return text.slice(text.indexOf(HEAD) + HEAD.length, text.lastIndexOf("<end_of_sentence>\n<beginning_of_sentence>user"));
+  };
+
+  test("in every form that the server gives it, as the text that the model wrote", async () => {
+    await fc.assert(
+      fc.asyncProperty(text, cut, fc.boolean(), fc.boolean(), async (raw, cuts, tools, insideThink) => {
+        const { whole } = written(pieces(raw, cuts), tools, insideThink);
+        // Content that thinks in its turn cannot be told from reasoning that a client has kept twice.
+        fc.pre(!whole.content?.trimStart().startsWith("<think>"));
+        const back = await asHistory(whole);
+        const full = insideThink ? `<think>${raw}` : raw;
+        const answer = parseAssistant(full);
+        if (whole.tool_calls) {
+          // Calls move to the end, and their spacing is the model's usual one.
+          const read = parseAssistant(back);
+          expect(read.toolCalls).toEqual(answer.toolCalls);
+          expect(read.content).toBe(whole.content ?? "");
+          expect(read.reasoning ?? "").toBe(answer.reasoning ?? "");
+        } else if (answer.reasoning) expect(back).toBe(full.trimStart());
+        // Nothing between the tags is nothing to say.
+        else expect(back).toBe(whole.content ?? "");
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test("as OpenAI's client puts it together from a stream", async () => {
+    await fc.assert(
+      fc.asyncProperty(text, cut, fc.boolean(), async (raw, cuts, tools) => {
+        const { whole, chunks } = written(pieces(raw, cuts), tools);
+        const lines = new TextEncoder().encode(chunks.map((chunk) => `${JSON.stringify(chunk)}\n`).join(""));
+        const stream = ChatCompletionStream.fromReadableStream(new Blob([lines]).stream());
+        const message = await stream.finalMessage();
+        // Of fields that it does not know, the client keeps the last piece only.
+        const back = await asHistory({ ...message, ...(whole.reasoning_content && { reasoning_content: whole.reasoning_content }) });
+        const same = await asHistory(whole);
+        // It makes null of an empty content, so that reasoning which nothing followed stays open.
+        expect(back).toBe(whole.content === "" ? same.replace(/<\/think>$/, "") : same);
+        await asHistory(message);
+      }),
+      { numRuns: 200 },
+    );
+  });
+});
+
+describe("null is absent, and what is empty changes nothing", () => {
+  const messages = [{ role: "user", content: "x" }];
+  // Every field that may be null in OpenAI's interface.
+  const nullable = [
+    ...["audio", "frequency_penalty", "logit_bias", "logprobs", "max_completion_tokens", "max_tokens", "metadata", "modalities", "n"],
+    ...["prediction", "presence_penalty", "prompt_cache_key", "prompt_cache_retention", "reasoning_effort", "safety_identifier", "seed"],
+    ...["service_tier", "stop", "store", "stream", "stream_options", "temperature", "top_logprobs", "top_p", "verbosity", "moderation"],
+    ...["tools", "tool_choice", "parallel_tool_calls", "functions", "function_call", "response_format", "user", "web_search_options"],
+  ];
+  const plain = readChat({ messages });
+
+  test.each(nullable)("%s: null", (name) => {
+    expect(readChat({ messages, [name]: null })).toEqual(plain);
+  });
+
+  test.each<[object]>([
+    [{ stream_options: {} }],
+    [{ stream_options: { include_usage: null } }],
+    [{ stream_options: { include_usage: false, include_obfuscation: null } }],
+    [{ logit_bias: {} }],
+    [{ functions: [] }],
+    [{ functions: [], function_call: "none" }],
+    [{ chat_template_kwargs: {} }],
+    [{ modalities: ["text"] }],
+    [{ stop: [] }],
+    [{ tools: [] }],
+    [{ response_format: { type: "text", json_schema: null } }],
+    [{ logprobs: false, top_logprobs: 0 }],
+    [{ prompt_cache_retention: "24h" }],
+  ])("%j", (more) => {
+    expect(readChat({ messages, ...more })).toEqual(plain);
+  });
+
+  test.each<[object]>([
+    [{ logit_bias: { 1: 5 } }],
+    [{ functions: [{ name: "f" }] }],
+    [{ chat_template_kwargs: { enable_thinking: false } }],
+    [{ modalities: ["text", "audio"] }],
+    [{ reasoning_effort: "low" }],
+    [{ top_logprobs: 2 }],
+  ])("what would change the answer is refused: %j", (more) => {
+    expect(() => readChat({ messages, ...more })).toThrow(/expected|unknown option/);
+  });
+
+  test("in the description of a tool, but not in its schema", () => {
+    const parameters = { type: "object", properties: { a: { enum: ["x", null], default: null } } };
+    const tool = { type: "function", function: { name: "f", description: null, parameters, strict: null } };
+    expect(readChat({ messages, tools: [tool] }).tools).toEqual([{ name: "f", parameters }]);
+  });
+
+  test("in messages; other names of roles are read", async () => {
+    const call = { id: "c", type: "function", function: { name: "f", arguments: "" } };
+    const sent = [
+      { role: "developer", content: "be", name: null },
+      { role: "user", content: [{ type: "text", text: "x", cache_control: null }], name: null },
+      { role: "assistant", content: null, audio: null, refusal: null, function_call: null, annotations: [], tool_calls: [call] },
+      { role: "tool", tool_call_id: "c", content: "1", name: null },
+      { role: "assistant", content: null, tool_calls: null, function_call: { name: "g", arguments: "" } },
+      { role: "function", name: "g", content: null },
+    ];
+    const same: ChatMessage[] = [
+      { role: "system", content: "be" },
+      { role: "user", content: "x" },
+      { role: "assistant", tool_calls: [{ name: "f", arguments: {} }] },
+      { role: "tool", name: "f", content: "1" },
+      { role: "assistant", tool_calls: [{ name: "g", arguments: {} }] },
+      { role: "tool", name: "g", content: "" },
+    ];
+    expect(await formatChat(readChat({ messages: sent }).messages)).toBe(await formatChat(same));
+    for (const role of ["wizard", "constructor", "System"]) {
+      await expect(formatChat(readChat({ messages: [{ role, content: "x" }] }).messages)).rejects.toThrow(
+        "messages[0].role: expected system",
+      );
+    }
+  });
 });
