@@ -12,24 +12,32 @@ const logprob = v.nullish(v.number());
 
 const chatLogprob = v.looseObject({ token: v.string(), logprob });
 
+const callFunction = v.looseObject({ name: words, arguments: v.unknown() });
+
+const assistantSchema = v.nullish(
+  v.looseObject({
+    content: words,
+    reasoning_content: words,
+    reasoning: words,
+    tool_calls: v.nullish(
+      v.array(
+        v.looseObject({
+          index: v.nullish(v.number()),
+          id: v.nullish(v.union([v.string(), v.number()])),
+          function: v.nullish(callFunction),
+        }),
+      ),
+    ),
+    function_call: v.nullish(callFunction),
+  }),
+);
+
 const choiceSchema = v.looseObject({
   index: v.nullish(v.number()),
   text: words,
-  delta: v.nullish(
-    v.looseObject({
-      content: words,
-      reasoning_content: words,
-      reasoning: words,
-      tool_calls: v.nullish(
-        v.array(
-          v.looseObject({
-            index: v.nullish(v.number()),
-            function: v.nullish(v.looseObject({ name: words, arguments: words })),
-          }),
-        ),
-      ),
-    }),
-  ),
+  delta: assistantSchema,
+  /** In an answer that is no stream. */
+  message: assistantSchema,
   logprobs: v.nullish(
     v.looseObject({
       content: v.nullish(v.array(v.looseObject({ ...chatLogprob.entries, top_logprobs: v.nullish(v.array(chatLogprob)) }))),
@@ -45,8 +53,9 @@ const choiceSchema = v.looseObject({
 });
 
 const eventSchema = v.looseObject({
-  choices: v.array(choiceSchema),
-  usage: v.nullish(v.looseObject({ prompt_tokens: v.nullish(v.number()), completion_tokens: v.nullish(v.number()) })),
+  /** Missing or null in events that only count or keep the connection alive. */
+  choices: v.nullish(v.array(choiceSchema)),
+  usage: v.fallback(v.nullish(v.looseObject({ prompt_tokens: v.nullish(v.number()), completion_tokens: v.nullish(v.number()) })), null),
 });
 
 type Choice = v.InferOutput<typeof choiceSchema>;
@@ -75,11 +84,12 @@ export class Answer {
 
   constructor(
     private readonly index: number,
-    chat: boolean,
+    /** Names of the tools that a conversation offers; undefined for text. */
+    tools: ReadonlySet<string> | undefined,
     private readonly settings: Settings,
     private readonly where: string,
   ) {
-    if (chat) this.assistant = new AssistantText();
+    if (tools) this.assistant = new AssistantText(tools);
   }
 
   /**
@@ -89,7 +99,7 @@ export class Answer {
    */
   *read(choice: Choice): Generator<Token, void, undefined> {
     const { index, settings, assistant } = this;
-    let text = assistant ? assistant.push(choice.delta ?? {}) : (choice.text ?? "");
+    let text = assistant ? assistant.push(choice.delta ?? choice.message ?? {}) : (choice.text ?? "");
     const known = logprobsOf(choice, settings.topLogprobs);
     const ids = choice.token_ids ?? [];
     const counted = ids.length || known.length;

@@ -1,6 +1,7 @@
 // What servers take apart, put together again: reasoning, content and calls as the one text that the model wrote.
 
 import { writeToolCalls } from "../io/chat.js";
+import { type CallPiece, StreamedCalls } from "./streamed-calls.js";
 
 /** A piece of an assistant's answer as servers send it. */
 export interface AssistantPiece {
@@ -8,12 +9,9 @@ export interface AssistantPiece {
   /** The names that servers have for the text between `<think>` and `</think>`. */
   readonly reasoning_content?: string | null;
   readonly reasoning?: string | null;
-  readonly tool_calls?:
-    | readonly {
-        readonly index?: number | null;
-        readonly function?: { readonly name?: string | null; readonly arguments?: string | null } | null;
-      }[]
-    | null;
+  readonly tool_calls?: readonly CallPiece[] | null;
+  /** The one call of OpenAI's older interface. */
+  readonly function_call?: CallPiece["function"];
 }
 
 /**
@@ -26,20 +24,18 @@ export class AssistantText {
   /** Content has begun, be it empty: the reasoning is over. */
   private answering = false;
   private empty = true;
-  /** Their pieces arrive one after the other, and a call is written when it is complete. */
-  private readonly calls = new Map<number, { name: string; arguments: string }>();
+  /** A call is written when all are complete. */
+  private readonly calls: StreamedCalls;
 
-  push({ content, reasoning_content, reasoning, tool_calls }: AssistantPiece): string {
-    for (const [i, call] of (tool_calls ?? []).entries()) {
-      const index = call.index ?? i;
-      const known = this.calls.get(index) ?? { name: "", arguments: "" };
-      this.calls.set(index, {
-        name: known.name + (call.function?.name ?? ""),
-        arguments: known.arguments + (call.function?.arguments ?? ""),
-      });
-    }
+  /** @param tools names of the tools that were offered */
+  constructor(tools: ReadonlySet<string>) {
+    this.calls = new StreamedCalls(tools);
+  }
+
+  push({ content, reasoning_content, reasoning, tool_calls, function_call }: AssistantPiece): string {
+    this.calls.push(tool_calls ?? (function_call ? [{ index: 0, function: function_call }] : []));
     let text = "";
-    const thought = reasoning_content ?? reasoning;
+    const thought = reasoning_content || reasoning;
     if (thought) {
       if (!this.thinking) text += "<think>";
       this.thinking = true;
@@ -53,8 +49,8 @@ export class AssistantText {
 
   /** The end of reasoning that nothing followed, or the calls of tools: nothing comes after. */
   end(): string {
-    if (this.calls.size === 0) return this.answering ? this.close() : "";
-    const calls = [...this.calls].sort(([a], [b]) => a - b).map(([, call]) => call);
+    const calls = this.calls.all();
+    if (calls.length === 0) return this.answering ? this.close() : "";
     return this.close() + (this.empty ? "" : "\n") + writeToolCalls(calls);
   }
 

@@ -1,6 +1,8 @@
 import { createParser } from "eventsource-parser";
+import { isObjectJson } from "../io/messages.js";
 import { Exchange, LARGEST } from "./exchange.js";
-import { serverMessage } from "./refusal.js";
+import type { Fetch } from "./options.js";
+import { isRecord, serverMessage } from "./refusal.js";
 import { type RetryPolicy, retried } from "./retry.js";
 
 /** How long the end of a complete answer is waited for: for its count of tokens, and so that the connection can be used again. */
@@ -13,6 +15,7 @@ export interface ConnectionSettings extends RetryPolicy {
   readonly timeoutMs: number;
   /** Between two pieces of an answer. */
   readonly silenceMs: number;
+  readonly fetch: Fetch;
 }
 
 /** Requests to one server: JSON in, JSON or a stream of JSON events out. */
@@ -56,29 +59,35 @@ export class Connection {
       const response = await request.send("text/event-stream");
       const type = response.headers.get("content-type") ?? "nothing";
       if (!type.includes("text/event-stream")) {
-        const said = serverMessage(await request.text(response));
-        throw request.error(`expected a stream of events (text/event-stream), got ${type}: ${said}`);
+        const text = await request.text(response);
+        // A server that does not stream says all of it at once.
+        if (isWholeAnswer(text)) return yield request.event(text);
+        throw request.error(`expected a stream of events (text/event-stream), got ${type}: ${serverMessage(text)}`);
       }
-      const events: string[] = [];
+      const events: { data: string; isNamed: boolean }[] = [];
       const parser = createParser({
         maxBufferSize: LARGEST,
         onEvent: ({ event, data }) => {
           if (event === "error") throw request.error(`the server reports: ${serverMessage(data)}`);
-          events.push(data);
+          // Empty data keeps the connection alive.
+          if (data.trim() !== "") events.push({ data, isNamed: event !== undefined && event !== "message" });
         },
         onError: ({ type, line }) => {
           if (type === "max-buffer-size-exceeded")
             throw request.error(`expected events of at most ${LARGEST} characters, got a longer one`);
-          if (type === "unknown-field") throw request.error(`expected lines of an event stream, got ${JSON.stringify(line?.slice(0, 80))}`);
+          // Fields of a server's own are skipped; a line that is no field is no event stream.
+          if (type === "unknown-field" && !/^[\w-]+:/.test(line ?? ""))
+            throw request.error(`expected lines of an event stream, got ${JSON.stringify(line?.slice(0, 80))}`);
         },
       });
       for await (const text of request.pieces(response, () => (over() ? CLOSING_MS : this.settings.silenceMs))) {
         if (done) continue;
         // A stream may end without the empty line that ends its last event.
         parser.feed(text ?? "\n\n");
-        for (const data of events.splice(0)) {
+        for (const { data, isNamed } of events.splice(0)) {
           done ||= data.trim() === "[DONE]";
-          if (!done) yield request.event(data);
+          // Events with a name of the server's own count if they hold an object.
+          if (!done && !(isNamed && !isObjectJson(data))) yield request.event(data);
         }
       }
     } catch (error) {
@@ -92,5 +101,14 @@ export class Connection {
     const url = new URL(this.base);
     url.pathname += path;
     return url;
+  }
+}
+
+function isWholeAnswer(text: string): boolean {
+  try {
+    const answer: unknown = JSON.parse(text);
+    return isRecord(answer) && Array.isArray(answer.choices) && answer.choices.length > 0;
+  } catch {
+    return false;
   }
 }

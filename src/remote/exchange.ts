@@ -1,6 +1,7 @@
 import { follow } from "../runtime/abort.js";
 import { RemoteError } from "../runtime/errors.js";
 import type { ConnectionSettings } from "./connection.js";
+import type { FetchResponse } from "./options.js";
 import { isRecord, readJson, refusal, serverMessage } from "./refusal.js";
 import { retryAfter } from "./retry.js";
 
@@ -22,10 +23,10 @@ export class Exchange {
   }
 
   /** @param patience which limit holds until the answer begins */
-  async send(accept: string, patience: "timeoutMs" | "silenceMs" = "timeoutMs"): Promise<Response> {
-    const { apiKey, headers } = this.settings;
+  async send(accept: string, patience: "timeoutMs" | "silenceMs" = "timeoutMs"): Promise<FetchResponse> {
+    const { apiKey, headers, fetch } = this.settings;
     const response = await this.within(this.settings[patience], "an answer", patience, () =>
-      fetch(this.url, {
+      fetch(this.url.href, {
         method: this.body ? "POST" : "GET",
         headers: {
           ...headers,
@@ -37,6 +38,9 @@ export class Exchange {
         signal: this.over.signal,
       }),
     );
+    if (typeof response?.status !== "number" || typeof response.headers?.get !== "function") {
+      throw this.error("expected a Response from the option fetch, got something else");
+    }
     if (response.ok) return response;
     const { status } = response;
     const text = await this.text(response).catch((error: unknown) => {
@@ -47,7 +51,7 @@ export class Exchange {
   }
 
   /** Text of the body as it arrives, then undefined for its end. */
-  async *pieces(response: Response, limitMs = () => this.settings.silenceMs): AsyncGenerator<string | undefined, void, undefined> {
+  async *pieces(response: FetchResponse, limitMs = () => this.settings.silenceMs): AsyncGenerator<string | undefined, void, undefined> {
     const decoder = new TextDecoder("utf-8", { fatal: true });
     const decode = (bytes?: Uint8Array) => {
       try {
@@ -57,16 +61,21 @@ export class Exchange {
       }
     };
     const reader = response.body?.getReader();
-    for (;;) {
-      const next = await this.within(limitMs(), "the next piece of the answer", "silenceMs", async () => reader?.read());
-      if (!next || next.done) break;
-      yield decode(next.value);
+    try {
+      for (;;) {
+        const next = await this.within(limitMs(), "the next piece of the answer", "silenceMs", async () => reader?.read());
+        if (!next || next.done) break;
+        yield decode(next.value);
+      }
+      decode();
+      yield undefined;
+    } finally {
+      // Also where the option fetch knows no signals.
+      void reader?.cancel().catch(() => {});
     }
-    decode();
-    yield undefined;
   }
 
-  async text(response: Response): Promise<string> {
+  async text(response: FetchResponse): Promise<string> {
     let text = "";
     for await (const piece of this.pieces(response)) {
       text += piece ?? "";
@@ -98,7 +107,7 @@ export class Exchange {
     const { status = 0 } = options;
     const message = `remote: ${this.body ? "POST" : "GET"} ${place(this.url)}: ${what}`;
     return new RemoteError(apiKey ? message.replaceAll(apiKey, "***") : message, {
-      retryable: [408, 409, 429].includes(status) || status >= 500,
+      retryable: [408, 409, 429].includes(status) || (status >= 500 && status !== 501),
       ...options,
     });
   }
@@ -107,12 +116,17 @@ export class Exchange {
   private async within<T>(limitMs: number, expected: string, option: string, body: () => Promise<T>): Promise<T> {
     this.outer.throwIfAborted();
     let late = false;
+    let giveUp = () => {};
+    const aborted = new Promise<never>((_, reject) => {
+      giveUp = () => reject(this.over.signal.reason);
+      this.over.signal.addEventListener("abort", giveUp, { once: true });
+    });
     const timer = setTimeout(() => {
       late = true;
       this.over.abort();
     }, limitMs);
     try {
-      return await body();
+      return await Promise.race([body(), aborted]);
     } catch (cause) {
       this.outer.throwIfAborted();
       if (late) throw this.error(`expected ${expected} within ${limitMs} ms, got none (${option} sets the limit)`, { retryable: true });
@@ -123,6 +137,7 @@ export class Exchange {
       );
     } finally {
       clearTimeout(timer);
+      this.over.signal.removeEventListener("abort", giveUp);
     }
   }
 }

@@ -5,6 +5,6 @@
  */
 export type { LanguageModel, LanguageSession, Prompt, PromptOptions, Usage } from "../language-model.js";
 export { RemoteError } from "../runtime/errors.js";
-export type { ConnectOptions } from "./options.js";
+export type { ConnectOptions, Fetch, FetchResponse } from "./options.js";
 export { type RemoteGeneration, RemoteModel } from "./remote-model.js";
 export { RemoteSession } from "./remote-session.js";

@@ -1,6 +1,27 @@
 import * as v from "valibot";
 import { InputError } from "../runtime/errors.js";
-import { count, flag, index, milliseconds, parseOptions, signal, text } from "../runtime/options.js";
+import { callback, count, flag, index, milliseconds, parseOptions, signal, text } from "../runtime/options.js";
+
+/** What requests are made with: the global `fetch`, another implementation of it, or a function that stands in for a server. */
+export type Fetch = (
+  url: string,
+  init: {
+    readonly method: "GET" | "POST";
+    readonly headers: Record<string, string>;
+    readonly body?: string;
+    readonly signal: AbortSignal;
+  },
+) => Promise<FetchResponse>;
+
+/** What is read of a `Response`. */
+export interface FetchResponse {
+  readonly ok: boolean;
+  readonly status: number;
+  readonly headers: { get(name: string): string | null };
+  readonly body: {
+    getReader(): { read(): Promise<{ done: boolean; value?: Uint8Array | undefined }>; cancel(): Promise<unknown> };
+  } | null;
+}
 
 /** How to speak to a server. */
 export interface ConnectOptions {
@@ -14,7 +35,7 @@ export interface ConnectOptions {
   timeoutMs?: number;
   /** Most milliseconds between two pieces of an answer (300,000, which is also where Node's own `fetch` ends it): a long prompt is silent until its first token, unless the server sends comments meanwhile. */
   silenceMs?: number;
-  /** How often a request is tried again that fails before its first token and may succeed later: statuses 408, 409, 429 and from 500 on, and broken connections (4). */
+  /** How often a request is tried again that fails before its first token and may succeed later: statuses 408, 409, 429 and from 500 on but for 501, and broken connections (4). */
   retries?: number;
   /** Milliseconds before it is tried again for the first time (500); doubles up to a minute, half of it at random. A server that asks for a longer pause gets it, up to a minute. */
   retryDelayMs?: number;
@@ -22,6 +43,8 @@ export interface ConnectOptions {
   concurrency?: number;
   /** Whether the server knows what vLLM and `lightning-m1 serve` add to OpenAI's interface (true): token ids, `topK`, `minP`, `repetitionPenalty`, `stopIds`, `template`. */
   extensions?: boolean;
+  /** Makes the requests (the global `fetch`): for proxies, headers of a single request, or tests. */
+  fetch?: Fetch;
   signal?: AbortSignal;
 }
 
@@ -41,6 +64,7 @@ const schema = v.strictObject({
   retryDelayMs: v.optional(milliseconds, 500),
   concurrency: v.optional(count, 32),
   extensions: v.optional(flag, true),
+  fetch: v.optional(callback<Fetch>(), () => (url: string, init: RequestInit) => fetch(url, init)),
   signal: v.optional(signal),
 });
 

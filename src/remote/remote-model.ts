@@ -22,7 +22,7 @@ export interface RemoteGeneration extends Generation {
 }
 
 const modelsSchema = v.looseObject({
-  data: v.array(v.looseObject({ id: v.string(), max_model_len: v.nullish(v.number()) })),
+  data: v.array(v.looseObject({ id: v.string(), max_model_len: v.fallback(v.nullish(v.number()), null) })),
 });
 
 const tokenizedSchema = v.looseObject({ choices: v.array(v.looseObject({ prompt_token_ids: v.nullish(v.array(v.number())) })) });
@@ -50,7 +50,7 @@ export class RemoteModel implements LanguageModel {
   ) {}
 
   /**
-   * Asks the server for its models and takes the one named, or its only one.
+   * Asks the server for its models and takes the one named, or its only one. A server that lists none is believed to have the one named.
    *
    * @param url the base of the API, as `http://127.0.0.1:8000/v1`
    * @throws {InputError} an address or options that cannot be worked with
@@ -60,10 +60,11 @@ export class RemoteModel implements LanguageModel {
     const { model, signal = NEVER, concurrency, extensions, ...settings } = readConnectOptions(options);
     const connection = new Connection(readBase(url), settings);
     const models = await modelsOf(connection, signal).catch((error: unknown): ListedModel[] => {
-      // Not every server lists what it has.
-      if (model !== undefined && error instanceof RemoteError && error.status === 404) return [{ id: model }];
+      if (model !== undefined && error instanceof RemoteError && isUnlisted(error)) return [];
       throw error;
     });
+    // Not every server lists what it has.
+    if (model !== undefined && models.length === 0) return new RemoteModel(model, undefined, connection, concurrency, extensions);
     const found = model === undefined && models.length === 1 ? models[0] : models.find(({ id }) => id === model);
     if (!found) {
       const there = models.slice(0, 20).map(({ id }) => id);
@@ -160,19 +161,19 @@ export class RemoteModel implements LanguageModel {
   /** One attempt at one sequence. */
   private async *answer(
     index: number,
-    { path, body }: RemoteRequest,
+    { path, body, tools }: RemoteRequest,
     settings: Settings,
     usage: Usage,
     signal: AbortSignal,
   ): AsyncGenerator<Token, void, undefined> {
     const where = `remote: POST ${place(this.connection.url(path))}`;
-    const answer = new Answer(index, path === "chat/completions", settings, where);
+    const answer = new Answer(index, tools, settings, where);
     // Some servers count with every event, and most with the last one.
     let counted: RemoteEvent["usage"];
     for await (const event of this.connection.events(path, body, signal, () => answer.stop !== undefined)) {
       const { choices, usage: counts } = readEvent(event, where);
       if (counts) counted = counts;
-      for (const choice of choices) if (!answer.stop) yield* answer.read(choice);
+      for (const choice of choices ?? []) if (!answer.stop) yield* answer.read(choice);
     }
     if (!answer.stop) {
       throw new RemoteError(`${where}: expected a text that ends with a finish_reason, got a stream that broke off (generate again)`, {
@@ -183,6 +184,11 @@ export class RemoteModel implements LanguageModel {
     usage.promptTokens = (usage.promptTokens ?? 0) + (counted.prompt_tokens ?? 0);
     usage.completionTokens = (usage.completionTokens ?? 0) + (counted.completion_tokens ?? 0);
   }
+}
+
+/** Whether an answer, though no list of models, says nothing of the server's models: any but a wrong key. */
+function isUnlisted({ status, retryable }: RemoteError): boolean {
+  return status === undefined ? !retryable : status !== 401;
 }
 
 type ListedModel = { readonly id: string; readonly max_model_len?: number | null | undefined };

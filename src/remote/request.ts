@@ -12,6 +12,8 @@ import { isRecord } from "./refusal.js";
 export interface RemoteRequest {
   readonly path: "completions" | "chat/completions";
   readonly body: Readonly<Record<string, unknown>>;
+  /** Names of the tools that a conversation offers; undefined for text and ids. */
+  readonly tools?: ReadonlySet<string>;
 }
 
 /** What the server's model is not asked for here. */
@@ -67,15 +69,17 @@ export function requestFor(
     }),
   };
   if (chat) {
+    const offered = (tools ?? []).map(toolFor);
     return {
       path: "chat/completions",
+      tools: new Set(offered.map((tool) => String(tool.function.name))),
       body: {
         ...common,
         messages: messagesFor(prompt, extensions),
         ...(maxTokens < Infinity && { max_tokens: maxTokens }),
         logprobs: true,
         ...(topLogprobs > 0 && { top_logprobs: topLogprobs }),
-        ...(tools && tools.length > 0 && { tools: tools.map(toolFor) }),
+        ...(offered.length > 0 && { tools: offered }),
         ...(template !== undefined && { chat_template: template }),
       },
     };
@@ -94,8 +98,9 @@ export function requestFor(
 }
 
 /** A tool as OpenAI's interface has it; one in that form already stays as it is. */
-function toolFor(tool: Tool): object {
-  return isRecord(tool) && tool.type === "function" && "function" in tool ? tool : { type: "function", function: tool };
+function toolFor(tool: Tool): { readonly function: Readonly<Record<string, unknown>> } {
+  if (isRecord(tool) && tool.type === "function" && isRecord(tool.function)) return { ...tool, function: tool.function };
+  return { type: "function", function: tool as Record<string, unknown> } as { function: Record<string, unknown> };
 }
 
 /** Messages as OpenAI's interface has them: calls are numbered, and each result is a message that names its call. */
