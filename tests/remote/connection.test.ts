@@ -46,6 +46,11 @@ const good = stream([{ text: "é漢🙂" }, { text: "", finish_reason: "stop" }]
 const cutAt = (bytes: Uint8Array, cuts: readonly number[]) =>
   [0, ...cuts].map((begin, i) => bytes.subarray(begin, cuts[i] ?? bytes.length)).filter((piece) => piece.length > 0);
 
+const until = async (condition: () => boolean) => {
+  for (let i = 0; i < 100 && !condition(); i++) await new Promise((resolve) => setTimeout(resolve, 10));
+  expect(condition()).toBe(true);
+};
+
 describe("streams", () => {
   const whole = new TextEncoder().encode(
     [
@@ -92,6 +97,28 @@ describe("streams", () => {
     ],
     ["with a byte order mark", ["\ufeff", ...sse(say("a"), end, "[DONE]")]],
     ["with errors after the end", [...sse(say("a"), end), "data: nonsense\n\n<html>"]],
+    [
+      "with usage without choices",
+      [...sse(say("a"), { id: "x", usage: { prompt_tokens: 1 } }, end, { usage: { prompt_tokens: 1 } }, "[DONE]")],
+    ],
+    ["with choices of null", sse({ choices: null }, say("a"), { choices: null, usage: null }, end, "[DONE]")],
+    ["with events that say nothing", sse({}, say("a"), { id: "x", object: "chunk" }, { type: "ping" }, { choices: [] }, end)],
+    ["with empty data", ["data:\n\n", ...sse(say("a")), "data: \n\n", "data\n\n", "data:   \ndata:\n\n", ...sse(end, "[DONE]")]],
+    [
+      "with named events of the server's own",
+      [
+        'event: ping\ndata: {"type":"ping"}\n\n',
+        ...sse(say("a")),
+        "event: ping\ndata: ok\n\n",
+        "event: ping\ndata: 1\n\nevent: ping\n\n",
+        'event: usage\ndata: {"usage":{"prompt_tokens":1}}\n\n',
+        ...sse(end, "[DONE]"),
+      ],
+    ],
+    ["with a name for every event", [say("a"), end, "[DONE]"].map((event) => `event: chunk\n${sse(event)[0]}`)],
+    ["with fields of the server's own", [`x-server: 1\n${sse(say("a"))[0]}`, ...sse(end)]],
+    ["with errors of null", sse({ ...say("a"), error: null }, { ...end, error: null })],
+    ["with counts that are none", sse({ ...say("a"), usage: { prompt_tokens: "many" } }, { ...end, usage: 5 })],
     ["with what follows the end", sse(say("a"), end, say("b"), "[DONE]", "more")],
   ])("are read %s", async (_, pieces) => {
     answering(() => ({ pieces }));
@@ -124,6 +151,18 @@ describe("streams", () => {
       { pieces: sse(say("a"), { object: "error", message: "out of memory" }) },
       /reports: out of memory/,
     ],
+    [
+      "reports an error by another name",
+      { pieces: [...sse(say("a")), `event: failure\n${sse({ error: "out of memory" })[0]}`] },
+      /reports: out of memory/,
+    ],
+    [
+      "says nothing more",
+      { pieces: [...sse(say("a"), { usage: {} }, { choices: null }), "data:\n\n", "event: ping\ndata: {}\n\n"] },
+      /broke off/,
+    ],
+    ["says nothing more but [DONE]", { pieces: sse(say("a"), { usage: {} }, "[DONE]") }, /broke off/],
+    ["is JSON without data:", { pieces: [...sse(say("a")), `${JSON.stringify(end)}\n\n`] }, /expected lines of an event stream/],
     ["reports an error by its event", { pieces: [...sse(say("a")), "event: error\ndata: out of memory\n\n"] }, /reports: out of memory/],
   ])("one that %s is an error after its first token, and is not asked for again", async (_, answer, message) => {
     answering(() => answer);
@@ -140,6 +179,15 @@ describe("streams", () => {
   test("another type of content is an error", async () => {
     answering(() => json({ error: "no streams here" }));
     expect((await failure()).message).toMatch(/expected a stream of events \(text\/event-stream\), got application\/json: no streams here/);
+  });
+
+  test("an answer in one piece, from a server that does not stream", async () => {
+    answering(() => json({ choices: [{ index: 0, text: "a", finish_reason: "stop" }], usage: { prompt_tokens: 1, completion_tokens: 1 } }));
+    const generation = model.generate("x");
+    expect((await collect(generation)).map(({ text, stop }) => [text, stop])).toEqual([["a", "eos"]]);
+    expect(generation.usage).toEqual({ promptTokens: 1, completionTokens: 1 });
+    answering(() => json({ choices: [{ index: 0, text: "a" }] }));
+    expect((await failure()).message).toMatch(/broke off/);
   });
 
   test.each(["cut", "stall"] as const)("once complete, one may be %s", async (ending) => {
@@ -181,7 +229,7 @@ describe("what may pass is tried again before the first token", () => {
     expect(asked).toBe(3);
   });
 
-  test.each([400, 401, 403, 404, 413, 422])("not %i", async (status) => {
+  test.each([400, 401, 403, 404, 413, 422, 501])("not %i", async (status) => {
     answering(() => json({ error: { message: "no" } }, status));
     const error = await failure();
     expect(error).toMatchObject({ status, retryable: false });
@@ -239,10 +287,6 @@ describe("what may pass is tried again before the first token", () => {
 
 describe("cancelling", () => {
   const stalled: Reply = { pieces: sse(say("a"), say("b")), ending: "stall" };
-  const until = async (condition: () => boolean) => {
-    for (let i = 0; i < 100 && !condition(); i++) await new Promise((resolve) => setTimeout(resolve, 10));
-    expect(condition()).toBe(true);
-  };
 
   test("before, while waiting and in the middle: the signal's own reason, and the connection is closed", async () => {
     const reason = new Error("enough");
@@ -298,6 +342,71 @@ describe("cancelling", () => {
       for await (const { text } of other.generate("x")) if (text === "b") other.dispose();
     };
     expect(((await rejection(loop())) as Error).message).toMatch(/disposed/);
+  });
+});
+
+describe("the option fetch", () => {
+  const url = "http://model.invalid/v1";
+  const models = () => Response.json({ data: [{ id: "m1" }] });
+  const streamOf = (...pieces: string[]) => new Response(pieces.join(""), { headers: { "content-type": "text/event-stream" } });
+  const by = (fetch: ConnectOptions["fetch"]) => RemoteModel.connect(url, { ...IMPATIENT, fetch });
+
+  test("makes every request, with the headers and the key", async () => {
+    const seen: unknown[] = [];
+    const own = await by(async (url, { method, headers, body, signal }) => {
+      seen.push([method, url, headers.authorization, body && JSON.parse(body).prompt, signal.aborted]);
+      return method === "GET" ? models() : streamOf(...good.pieces);
+    });
+    expect(await texts(undefined, own)).toBe("é漢🙂");
+    expect(seen).toEqual([
+      ["GET", `${url}/models`, `Bearer ${SECRET}`, undefined, false],
+      ["POST", `${url}/completions`, `Bearer ${SECRET}`, "x", false],
+    ]);
+  });
+
+  test("takes the global fetch, and less than a Response", async () => {
+    const { fetch } = globalThis;
+    expect((await RemoteModel.connect(server.url, { ...QUICK, fetch })).name).toBe("m1");
+    const bytes = new TextEncoder().encode('{"data": [{"id": "m1"}]}');
+    const body = { getReader: () => ({ read: async () => ({ done: left-- === 0, value: bytes }), cancel: async () => {} }) };
+    let left = 1;
+    expect((await by(async () => ({ ok: true, status: 200, headers: { get: () => "application/json" }, body }))).name).toBe("m1");
+  });
+
+  test.each<[string, ConnectOptions["fetch"], RegExp]>([
+    ["fails", () => Promise.reject(new Error(`no proxy for ${SECRET}`)), /expected an answer, got no proxy for \*\*\*/],
+    ["throws", () => expect.fail("no network"), /expected an answer, got no network/],
+    ["gives something else", async () => "ok" as never, /expected a Response from the option fetch/],
+    ["never answers", () => new Promise(() => {}), /expected an answer within 250 ms/],
+  ])("that %s is a RemoteError", async (_, broken, message) => {
+    const own = await by(async (url, init) => (init.method === "GET" ? models() : broken!(url, init)));
+    expect((await failure(own)).message).toMatch(message);
+  });
+
+  test("that knows no signals is left all the same, and what it gave is cancelled", async () => {
+    let cancelled = 0;
+    const endless = () =>
+      new ReadableStream<Uint8Array>({
+        pull: (sink) => sink.enqueue(new TextEncoder().encode(sse(say("a"))[0])),
+        cancel: () => void cancelled++,
+      });
+    const own = await by(async (_, { method }) =>
+      method === "GET" ? models() : new Response(endless(), { headers: { "content-type": "text/event-stream" } }),
+    );
+    for await (const _ of own.generate("x")) break;
+    await until(() => cancelled === 1);
+    const silent = await by(async (_, { method }) =>
+      method === "GET" ? models() : new Response(new ReadableStream(), { headers: { "content-type": "text/event-stream" } }),
+    );
+    const reason = new Error("enough");
+    const controller = new AbortController();
+    const rest = rejection(texts(controller.signal, silent));
+    setTimeout(() => controller.abort(reason), 20);
+    expect(await rest).toBe(reason);
+  });
+
+  test("must be a function", async () => {
+    expect(await rejection(by("fetch" as never))).toMatchObject({ message: expect.stringMatching(/connect: fetch: expected a function/) });
   });
 });
 

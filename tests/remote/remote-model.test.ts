@@ -361,11 +361,54 @@ describe("what comes back", () => {
       [{ reasoning: "why" }, { tool_calls: [{ function: { name: "add", arguments: JSON.stringify(call.arguments) } }] }],
       { reasoning: "why", content: "", toolCalls: [call], malformed: [] },
     ],
+    [
+      "a name in every piece, after content",
+      [
+        { content: "so" },
+        ...['{"a":[1,2],', '"b":"x\\ny"}'].map((given) => ({
+          tool_calls: [{ index: 0, id: "c", function: { name: "add", arguments: given } }],
+        })),
+      ],
+      { content: "so", toolCalls: [call], malformed: [] },
+    ],
+    [
+      "calls at one index, arguments as an object",
+      ["c", "d"].map((id) => ({ tool_calls: [{ index: 0, id, function: { name: "add", arguments: call.arguments } }] })),
+      { content: "", toolCalls: [call, call], malformed: [] },
+    ],
+    [
+      "null in every place",
+      [
+        { content: null, reasoning_content: null, tool_calls: null, function_call: null, refusal: null },
+        { tool_calls: [{ index: null, id: null, function: null }] },
+        { tool_calls: [{ index: null, id: null, function: { name: "add", arguments: null } }] },
+        { tool_calls: [{ index: null, id: null, function: { name: null, arguments: JSON.stringify(call.arguments) } }] },
+      ],
+      { content: "", toolCalls: [call], malformed: [] },
+    ],
+    [
+      "the older form",
+      [{ function_call: { name: "add", arguments: "" } }, { function_call: { arguments: JSON.stringify(call.arguments) } }],
+      { content: "", toolCalls: [call], malformed: [] },
+    ],
+    [
+      "an empty reasoning_content beside reasoning",
+      [{ reasoning_content: "", reasoning: "why" }, { content: "so" }],
+      { reasoning: "why", content: "so", toolCalls: [], malformed: [] },
+    ],
   ])("parseAssistant finds what the server had told apart: %s", async (_, deltas, expected) => {
     const model = await replying(() =>
       stream([{ delta: { role: "assistant" } }, ...deltas.map((delta) => ({ delta })), { delta: {}, finish_reason: "stop" }]),
     );
     expect(parseAssistant(textOf(await collect(model.generate([{ role: "user", content: "x" }]))))).toEqual(expected);
+  });
+
+  test("an answer in one piece is taken apart in the same way", async () => {
+    const message = { role: "assistant", content: null, reasoning: "why", tool_calls: [{ id: "c", type: "function", function: call }] };
+    const model = await replying(() => json({ choices: [{ index: 0, message, finish_reason: "tool_calls" }] }));
+    expect(parseAssistant(textOf(await collect(model.generate([{ role: "user", content: "x" }]))))).toEqual({
+      ...{ reasoning: "why", content: "", toolCalls: [call], malformed: [] },
+    });
   });
 
   test("what is put together is what formatChat writes of the same answer", async () => {
@@ -414,7 +457,37 @@ describe("connecting", () => {
     expect((await withServer(() => models("one", "two"), { model: "two" })).name).toBe("two");
     const model = await withServer(() => json({ data: [{ id: "one", max_model_len: 4096 }] }));
     expect(model.contextLength).toBe(4096);
-    expect((await withServer(() => json({}, 404), { model: "unlisted" })).name).toBe("unlisted");
+  });
+
+  test.each<[string, Reply]>([
+    ...[403, 404, 405, 500, 501].map((status): [string, Reply] => [`answers ${status}`, json({ error: "no" }, status)]),
+    ["answers HTML", { headers: { "content-type": "text/html" }, pieces: ["<html>"] }],
+    ["answers HTML with 404", { status: 404, headers: { "content-type": "text/html" }, pieces: ["<html>"] }],
+    ["answers nothing", { pieces: [] }],
+    ["lists none", models()],
+    ["lists null", json({ data: null })],
+    ["lists something else", json({ models: ["one"] })],
+  ])("believes in the model named where the server %s", async (_, reply) => {
+    const model = await withServer(({ path }) => (path === "/v1/models" ? reply : stream([{ text: "a", finish_reason: "stop" }])), {
+      model: "unlisted",
+    });
+    expect(model.name).toBe("unlisted");
+    expect(model.contextLength).toBeUndefined();
+    expect(textOf(await collect(model.generate("x")))).toBe("a");
+    expect(server!.received[0]!.body.model).toBe("unlisted");
+    expect(await rejection(withServer(() => reply))).toBeInstanceOf(RemoteError);
+  });
+
+  test("but not where the key is wrong, the server is gone, or it lists others", async () => {
+    expect(await rejection(withServer(() => json({}, 401), { model: "one" }))).toMatchObject({ status: 401 });
+    expect(await rejection(withServer(() => models("two"), { model: "one" }))).toMatchObject({ message: expect.stringMatching(/got two/) });
+    const { url } = server!;
+    await server!.stop();
+    expect(await rejection(RemoteModel.connect(url, { ...QUICK, model: "one" }))).toMatchObject({ retryable: true });
+  });
+
+  test("a length of context that is none is left out", async () => {
+    expect((await withServer(() => json({ data: [{ id: "one", max_model_len: "4096" }] }))).contextLength).toBeUndefined();
   });
 
   test.each<[string, Reply, ConnectOptions, RegExp]>([
