@@ -70,6 +70,7 @@ export class Tokenizer {
   readonly #added: ReadonlySet<number>;
   readonly #byteLevel: boolean;
   readonly #charactersPerToken: number;
+  readonly #byteFallback: boolean;
 
   private constructor(engine: Engine, { tokens, added, bosId, eosId, json }: TokenizerDefinition) {
     this.#charactersPerToken = charactersPerToken({ json, added });
@@ -81,6 +82,7 @@ export class Tokenizer {
     const normalize = (text: string) => engine.normalizer?._call(text) ?? text;
     this.#verbatim = new AddedTokens(added.filter(({ normalized }) => !normalized).map((token) => [token.content, token]));
     this.#normalized = new AddedTokens(added.filter(({ normalized }) => normalized).map((token) => [normalize(token.content), token]));
+    this.#byteFallback = (json.model as { byte_fallback?: unknown } | undefined)?.byte_fallback === true;
     this.bosId = bosId;
     this.eosId = eosId;
     this.specialIds = new Set(added.filter(({ special }) => special).map(({ id }) => id));
@@ -208,6 +210,20 @@ export class Tokenizer {
    */
   tokenOf(id: number): string {
     return this.#tokens.get(this.#checked(id)) ?? "";
+  }
+
+  /**
+   * The bytes that a token adds to a text: all that a byte-level token has, a part of a character too, and the space that a token
+   * brings with it. Undefined for an id without a token.
+   */
+  bytesOf(id: number): Uint8Array | undefined {
+    const token = this.#tokens.get(id);
+    if (token === undefined) return undefined;
+    if (this.#byteLevel || this.#added.has(id)) return this.#bytes(id);
+    const byte = this.#byteFallback ? /^<0x([0-9A-F]{2})>$/i.exec(token)?.[1] : undefined;
+    if (byte !== undefined) return Uint8Array.of(Number.parseInt(byte, 16));
+    // At the beginning of a text decoders may drop a space.
+    return encoder.encode(this.#join([id, id]).slice(this.#join([id]).length));
   }
 
   #kept(ids: Iterable<number>, { skipSpecialTokens = false }: DecodeOptions): number[] {

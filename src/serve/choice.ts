@@ -38,37 +38,47 @@ interface Known {
   readonly logprob: number;
 }
 
-/** A token's own text; empty for ids without one. */
-function textOf(id: number, tokenizer: Tokenizer | undefined): string {
-  return tokenizer && id < tokenizer.vocabSize ? tokenizer.decode([id]) : "";
-}
-
+/**
+ * A token's name: its text; `bytes:` and its bytes for a part of a character, as OpenAI writes it; its id for one without a text, or if
+ * the request asks for ids.
+ */
 function nameOf(id: number, { asked, tokenizer }: Writing): string {
-  return asked.namedByIds ? `token_id:${id}` : textOf(id, tokenizer);
+  const bytes = tokenizer?.bytesOf(id);
+  if (asked.namedByIds || !bytes) return `token_id:${id}`;
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return `bytes:${Array.from(bytes, (byte) => (byte < 0x80 ? String.fromCharCode(byte) : `\\x${byte.toString(16)}`)).join("")}`;
+  }
 }
 
 /** JSON has no −∞. */
 const finite = (logprob: number): number => Math.max(logprob, -9999);
 
-/** Log-probabilities of one token as /v1/completions writes them. */
+/** Log-probabilities of one token as /v1/completions writes them. Alternatives with the name of another token are named by their ids. */
 export function completionLogprobs({ id, logprob, topLogprobs = [] }: Token, offset: number, writing: Writing) {
+  const name = nameOf(id, writing);
+  const owners = new Map([[name, id]]);
+  const distinct = (one: Known): string => {
+    const name = nameOf(one.id, writing);
+    if (!owners.has(name)) owners.set(name, one.id);
+    return owners.get(name) === one.id ? name : `token_id:${one.id}`;
+  };
   const pairs: Known[] = [...topLogprobs, { id, logprob }];
   return {
-    tokens: [nameOf(id, writing)],
+    tokens: [name],
     token_logprobs: [finite(logprob)],
-    top_logprobs: [topLogprobs.length > 0 ? Object.fromEntries(pairs.map((one) => [nameOf(one.id, writing), finite(one.logprob)])) : null],
+    top_logprobs: [topLogprobs.length > 0 ? Object.fromEntries(pairs.map((one) => [distinct(one), finite(one.logprob)])) : null],
     text_offset: [offset],
   };
 }
 
-/** Log-probabilities of one token as /v1/chat/completions writes them. */
+/** Log-probabilities of one token as /v1/chat/completions writes them. `bytes` is null for an id without a token. */
 export function chatLogprobs({ id, logprob, topLogprobs = [] }: Token, writing: Writing) {
-  const entry = (one: Known) => ({ token: nameOf(one.id, writing), logprob: finite(one.logprob), bytes: bytesOf(one.id, writing) });
+  const bytesOf = (id: number) => {
+    const bytes = writing.tokenizer?.bytesOf(id);
+    return bytes ? [...bytes] : null;
+  };
+  const entry = (one: Known) => ({ token: nameOf(one.id, writing), logprob: finite(one.logprob), bytes: bytesOf(one.id) });
   return { ...entry({ id, logprob }), top_logprobs: topLogprobs.map(entry) };
-}
-
-/** Null for a token that is a part of a character. */
-function bytesOf(id: number, { tokenizer }: Writing): number[] | null {
-  const text = textOf(id, tokenizer);
-  return text.includes("\u{fffd}") ? null : [...new TextEncoder().encode(text)];
 }

@@ -196,6 +196,32 @@ const spaced: TokenizerFiles = {
   },
 };
 
+describe("a token's own bytes", () => {
+  const joined = (tokenizer: Tokenizer, ids: readonly number[]) => Buffer.concat(ids.map((id) => tokenizer.bytesOf(id)!)).toString();
+
+  test.each<[string, TokenizerFiles, string]>([
+    ["byte-level", small, ""],
+    // Its normalizer puts a space before every text.
+    ["with byte fallback", spaced, " "],
+  ])("joined are the text's: %s", async (_, files, begin) => {
+    const tokenizer = await Tokenizer.fromFiles(files);
+    fc.assert(
+      fc.property(fc.oneof(unicode, fc.constantFrom("é😀", "the a ab", " a", "<0x41>", "<end_of_sentence>")), (text) => {
+        fc.pre(text !== "" && !/\p{Cs}|\ufeff|▁/u.test(text));
+        expect(joined(tokenizer, tokenizer.encode(text))).toBe(begin + text);
+      }),
+    );
+  });
+
+  test("are all there for parts of characters, and none for an id without a token", async () => {
+    const tokenizer = await Tokenizer.fromFiles(small);
+    for (let byte = 0; byte < 256; byte++) expect([...tokenizer.bytesOf(byte)!]).toEqual([byte]);
+    const other = await Tokenizer.fromFiles(spaced);
+    for (let byte = 0; byte < 256; byte++) expect([...other.bytesOf(1 + byte)!]).toEqual([byte]);
+    for (const id of [-1, 0.5, 262, 1e9]) expect(tokenizer.bytesOf(id)).toBeUndefined();
+  });
+});
+
 describe("streaming", () => {
   const cases: [string, TokenizerFiles, number][] = [
     ["byte-level", small, 262],
