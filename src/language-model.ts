@@ -3,6 +3,8 @@ import type { ChatMessage, ChatOptions, Tool } from "./io/chat.js";
 import type { Tokenizer } from "./io/tokenizer.js";
 import type { TokenIds } from "./model/token-ids.js";
 
+export type { Usage } from "./generate/index.js";
+
 /** What a model continues: text as it stands, a conversation, or token ids. */
 export type Prompt = string | readonly ChatMessage[] | TokenIds;
 
@@ -13,20 +15,14 @@ export interface PromptOptions extends GenerateOptions {
   template?: string;
 }
 
-/** Tokens of all sequences of a generation, as a server counts them: filled in when it has said so. */
-export interface Usage {
-  promptTokens?: number;
-  completionTokens?: number;
-}
-
 /** What generates text, wherever it computes: `MiniMaxM1` here, `RemoteModel` on a server. */
 export interface LanguageModel {
   /** Undefined where the vocabulary is not here. */
   readonly tokenizer?: Tokenizer | undefined;
   /** Continues text, a conversation or token ids, token by token; greedy unless options say otherwise. */
-  generate(input: Prompt, options?: PromptOptions): Generation & { readonly usage?: Usage };
+  generate(input: Prompt, options?: PromptOptions): Generation;
   /** Continues several prompts at once; each token says with `index` to which it belongs. Sequence i uses seed + i. */
-  generateBatch(inputs: readonly Prompt[], options?: PromptOptions): Generation & { readonly usage?: Usage };
+  generateBatch(inputs: readonly Prompt[], options?: PromptOptions): Generation;
   /** The prompt of a conversation as text. */
   formatChat(messages: readonly ChatMessage[], options?: ChatOptions): Promise<string>;
   /** A conversation that is continued turn by turn. */

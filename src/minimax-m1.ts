@@ -1,5 +1,14 @@
 import * as v from "valibot";
-import { type Generation, generate, parseGenerateOptions, Random, Session, type TextCodec } from "./generate/index.js";
+import {
+  type Generation,
+  generate,
+  generationOf,
+  parseGenerateOptions,
+  Random,
+  Session,
+  type TextCodec,
+  type Usage,
+} from "./generate/index.js";
 import { type ChatMessage, type ChatOptions, formatChat } from "./io/chat.js";
 import { type Checkpoint, type LoadOptions, loadCheckpoint } from "./io/checkpoint.js";
 import { type FormulaOptions, formulaCheckpoint } from "./io/formula.js";
@@ -313,10 +322,12 @@ export class MiniMaxM1 implements LanguageModel {
       return prompts.map((prompt) => this.idsOf(prompt));
     };
     const seed = parseGenerateOptions(rest, this.config, codec, "generate").seed ?? Random.anySeed();
+    const usage: Usage = {};
     const run = async function* () {
-      yield* generate(transformer, await prepare(), { ...rest, seed }, codec);
+      const generation = generate(transformer, await prepare(), { ...rest, seed }, codec, usage);
+      yield* generation;
     };
-    return Object.assign(run(), { seed });
+    return generationOf(run(), seed, inputs.length, usage);
   }
 
   /**

@@ -1,4 +1,4 @@
-import type { LanguageModelV4StreamPart } from "@ai-sdk/provider";
+import type { LanguageModelV3StreamPart } from "@ai-sdk/provider";
 import type { Token } from "../generate/generate.js";
 import { parseToolCalls, ReasoningSplitter } from "../io/assistant.js";
 
@@ -31,7 +31,7 @@ export class AnswerParts {
     this.splitter = new ReasoningSplitter({ insideThink });
   }
 
-  *push({ id, text }: Token): Generator<LanguageModelV4StreamPart, void, undefined> {
+  *push({ id, text }: Token): Generator<LanguageModelV3StreamPart, void, undefined> {
     const { reasoning, content } = this.splitter.push(text);
     this.answering ||= content !== "";
     // A token without an id and text only says why the text ended.
@@ -44,7 +44,7 @@ export class AnswerParts {
     yield* this.say("text", this.withTools ? this.beforeCalls(content) : content);
   }
 
-  *end(): Generator<LanguageModelV4StreamPart, void, undefined> {
+  *end(): Generator<LanguageModelV3StreamPart, void, undefined> {
     const { reasoning, content } = this.splitter.end();
     yield* this.say("reasoning", reasoning);
     const rest = this.held + content;
@@ -58,7 +58,7 @@ export class AnswerParts {
     }
   }
 
-  private *say(kind: Kind, delta: string): Generator<LanguageModelV4StreamPart, void, undefined> {
+  private *say(kind: Kind, delta: string): Generator<LanguageModelV3StreamPart, void, undefined> {
     if (delta === "") return;
     if (this.open?.kind !== kind) {
       yield* this.close();
@@ -68,7 +68,7 @@ export class AnswerParts {
     yield { type: `${kind}-delta`, id: this.open.id, delta };
   }
 
-  private *close(): Generator<LanguageModelV4StreamPart, void, undefined> {
+  private *close(): Generator<LanguageModelV3StreamPart, void, undefined> {
     if (this.open) yield { type: `${this.open.kind}-end`, id: this.open.id };
     this.open = undefined;
   }

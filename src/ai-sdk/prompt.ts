@@ -1,6 +1,6 @@
 // The AI SDK's prompt, tools and settings → messages, tools and options of this library.
 
-import type { LanguageModelV4CallOptions, LanguageModelV4Message, LanguageModelV4ToolResultPart, SharedV4Warning } from "@ai-sdk/provider";
+import type { LanguageModelV3CallOptions, LanguageModelV3Message, LanguageModelV3ToolResultPart, SharedV3Warning } from "@ai-sdk/provider";
 import type { ChatMessage, ContentPart, Tool } from "../io/chat.js";
 import type { GivenArguments } from "../io/messages.js";
 import type { PromptOptions } from "../language-model.js";
@@ -14,11 +14,11 @@ export interface Call {
   readonly messages: readonly ChatMessage[];
   readonly options: PromptOptions;
   readonly tools: readonly Tool[];
-  readonly warnings: SharedV4Warning[];
+  readonly warnings: SharedV3Warning[];
 }
 
 /** @throws {InputError} parts of messages that are no text */
-export function readCall(call: LanguageModelV4CallOptions): Call {
+export function readCall(call: LanguageModelV3CallOptions): Call {
   const { prompt, maxOutputTokens, temperature, topP, topK, seed, stopSequences, toolChoice, providerOptions } = call;
   const tools = toolChoice?.type === "none" ? [] : readTools(call);
   return {
@@ -43,16 +43,18 @@ function given<T extends object>(options: T): Partial<T> {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Partial<T>;
 }
 
-function readTools({ tools = [] }: LanguageModelV4CallOptions): Tool[] {
+function readTools({ tools = [] }: LanguageModelV3CallOptions): Tool[] {
   return tools.flatMap((tool) =>
     tool.type === "function" ? [{ name: tool.name, ...given({ description: tool.description }), parameters: tool.inputSchema }] : [],
   );
 }
 
 /** What a call asks for and does not get. */
-function warningsOf(call: LanguageModelV4CallOptions): SharedV4Warning[] {
-  const { presencePenalty, frequencyPenalty, responseFormat, reasoning, toolChoice, tools = [] } = call;
-  const unsupported = (feature: string, details: string): SharedV4Warning => ({ type: "unsupported", feature, details });
+function warningsOf(call: LanguageModelV3CallOptions): SharedV3Warning[] {
+  const { presencePenalty, frequencyPenalty, responseFormat, toolChoice, tools = [] } = call;
+  // A setting of version 4 of the interface, which ai 7 hands to models of version 3 as well.
+  const { reasoning } = call as { readonly reasoning?: string };
+  const unsupported = (feature: string, details: string): SharedV3Warning => ({ type: "unsupported", feature, details });
   const penalty = `providerOptions: { "${PROVIDER}": { repetitionPenalty } } is what the model has`;
   return [
     presencePenalty ? unsupported("presencePenalty", penalty) : [],
@@ -69,7 +71,7 @@ function warningsOf(call: LanguageModelV4CallOptions): SharedV4Warning[] {
   ].flat();
 }
 
-function readMessage(message: LanguageModelV4Message, where: string): ChatMessage {
+function readMessage(message: LanguageModelV3Message, where: string): ChatMessage {
   switch (message.role) {
     case "system":
       return { role: "system", content: message.content };
@@ -91,7 +93,7 @@ function readMessage(message: LanguageModelV4Message, where: string): ChatMessag
 }
 
 /** What an assistant said becomes what the model wrote: reasoning between its tags, then text, then calls. */
-function readAssistant({ content }: Extract<LanguageModelV4Message, { role: "assistant" }>, where: string): ChatMessage {
+function readAssistant({ content }: Extract<LanguageModelV3Message, { role: "assistant" }>, where: string): ChatMessage {
   let [reasoning, text] = ["", ""];
   const calls: { name: string; arguments: GivenArguments }[] = [];
   for (const [j, part] of content.entries()) {
@@ -105,11 +107,11 @@ function readAssistant({ content }: Extract<LanguageModelV4Message, { role: "ass
   return { role: "assistant", content: text, reasoning_content: reasoning, tool_calls: calls };
 }
 
-function readResult({ toolName, output }: LanguageModelV4ToolResultPart, where: string): ContentPart {
+function readResult({ toolName, output }: LanguageModelV3ToolResultPart, where: string): ContentPart {
   return { type: "text", name: toolName, text: resultText(output, where) };
 }
 
-function resultText(output: LanguageModelV4ToolResultPart["output"], where: string): string {
+function resultText(output: LanguageModelV3ToolResultPart["output"], where: string): string {
   switch (output.type) {
     case "text":
     case "error-text":

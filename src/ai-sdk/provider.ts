@@ -1,15 +1,15 @@
 import type {
-  LanguageModelV4,
-  LanguageModelV4CallOptions,
-  LanguageModelV4Content,
-  LanguageModelV4FinishReason,
-  LanguageModelV4GenerateResult,
-  LanguageModelV4StreamPart,
-  LanguageModelV4Usage,
+  LanguageModelV3,
+  LanguageModelV3CallOptions,
+  LanguageModelV3Content,
+  LanguageModelV3FinishReason,
+  LanguageModelV3GenerateResult,
+  LanguageModelV3StreamPart,
+  LanguageModelV3Usage,
 } from "@ai-sdk/provider";
 import * as v from "valibot";
 import type { StopReason } from "../generate/generate.js";
-import type { LanguageModel } from "../language-model.js";
+import type { LanguageModel, Usage } from "../language-model.js";
 import { follow } from "../runtime/abort.js";
 import { parseOptions, text } from "../runtime/options.js";
 import { AnswerParts, uniqueId } from "./answer-parts.js";
@@ -22,7 +22,7 @@ export interface LightningM1Settings {
 
 const schema = v.strictObject({ modelId: v.optional(text) });
 
-const FINISH: Readonly<Record<StopReason, LanguageModelV4FinishReason["unified"]>> = {
+const FINISH: Readonly<Record<StopReason, LanguageModelV3FinishReason["unified"]>> = {
   eos: "stop",
   stop: "stop",
   length: "length",
@@ -31,7 +31,8 @@ const FINISH: Readonly<Record<StopReason, LanguageModelV4FinishReason["unified"]
 };
 
 /**
- * A model for the AI SDK (`ai`), version 4 of its interface: `generateText({ model: lightningM1(model), prompt })`. Thinking comes as reasoning, calls of tools as tool calls.
+ * A model for the AI SDK (`ai` 6 and 7), in version 3 of its interface, which both read: `generateText({ model: lightningM1(model), prompt })`.
+ * Thinking comes as reasoning, calls of tools as tool calls.
  *
  * Settings of a call go to `model.generate`; without any it is greedy and goes on to the end of the text. What the AI SDK has no word for goes through
  * `providerOptions: { "lightning-m1": { minP, repetitionPenalty, template, … } }`. Settings without a meaning here come back as warnings.
@@ -39,11 +40,11 @@ const FINISH: Readonly<Record<StopReason, LanguageModelV4FinishReason["unified"]
  * @param model a `MiniMaxM1`, a `RemoteModel`, or whatever else is a `LanguageModel`
  * @throws {InputError} in calls: parts of messages that are no text, values out of their range
  */
-export function lightningM1(model: LanguageModel, settings: LightningM1Settings = {}): LanguageModelV4 {
+export function lightningM1(model: LanguageModel, settings: LightningM1Settings = {}): LanguageModelV3 {
   const named = "name" in model && typeof model.name === "string" ? model.name : PROVIDER;
   const { modelId = named } = parseOptions(schema, settings, "lightningM1");
   return {
-    specificationVersion: "v4",
+    specificationVersion: "v3",
     provider: PROVIDER,
     modelId,
     supportedUrls: {},
@@ -67,7 +68,7 @@ async function* partsOf(
   { messages, options, tools, warnings }: Call,
   control: AbortController,
   signal: AbortSignal | undefined,
-): AsyncGenerator<LanguageModelV4StreamPart, void, undefined> {
+): AsyncGenerator<LanguageModelV3StreamPart, void, undefined> {
   const timestamp = new Date();
   const unfollow = follow(control, [signal]);
   try {
@@ -87,11 +88,10 @@ async function* partsOf(
       stop = token.stop;
     }
     yield* answer.end();
-    const promptTokens = generation.usage?.promptTokens ?? (prompt === undefined ? undefined : model.tokenizer?.encode(prompt).length);
     yield {
       type: "finish",
       finishReason: { unified: answer.calls > 0 ? "tool-calls" : stop ? FINISH[stop] : "other", raw: stop },
-      usage: usageOf(promptTokens, generation.usage?.completionTokens, answer.tokens),
+      usage: usageOf(generation.usage, answer.tokens),
       providerMetadata: { [PROVIDER]: { seed: generation.seed } },
     };
   } finally {
@@ -100,10 +100,10 @@ async function* partsOf(
 }
 
 /** What nobody counted is undefined. */
-function usageOf(prompt: number | undefined, completion: number | undefined, counted: AnswerParts["tokens"]): LanguageModelV4Usage {
-  const total = completion ?? counted?.total;
+function usageOf({ promptTokens, completionTokens }: Usage, counted: AnswerParts["tokens"]): LanguageModelV3Usage {
+  const total = completionTokens ?? counted?.total;
   return {
-    inputTokens: { total: prompt, noCache: undefined, cacheRead: undefined, cacheWrite: undefined },
+    inputTokens: { total: promptTokens, noCache: undefined, cacheRead: undefined, cacheWrite: undefined },
     outputTokens: {
       total,
       reasoning: counted?.reasoning,
@@ -115,12 +115,12 @@ function usageOf(prompt: number | undefined, completion: number | undefined, cou
 async function streamOf(
   model: LanguageModel,
   modelId: string,
-  options: LanguageModelV4CallOptions,
-): Promise<ReadableStream<LanguageModelV4StreamPart>> {
+  options: LanguageModelV3CallOptions,
+): Promise<ReadableStream<LanguageModelV3StreamPart>> {
   const cancelled = new AbortController();
   const parts = partsOf(model, modelId, readCall(options), cancelled, options.abortSignal);
-  let next: IteratorResult<LanguageModelV4StreamPart, void> | undefined = await parts.next();
-  return new ReadableStream<LanguageModelV4StreamPart>({
+  let next: IteratorResult<LanguageModelV3StreamPart, void> | undefined = await parts.next();
+  return new ReadableStream<LanguageModelV3StreamPart>({
     async pull(controller) {
       try {
         const { done, value } = next ?? (await parts.next());
@@ -133,7 +133,7 @@ async function streamOf(
         controller.enqueue({
           type: "finish",
           finishReason: { unified: "error", raw: undefined },
-          usage: usageOf(undefined, undefined, undefined),
+          usage: usageOf({}, undefined),
         });
         controller.close();
       }
@@ -146,9 +146,9 @@ async function streamOf(
 }
 
 /** The parts of a stream as one result. */
-async function collect(parts: AsyncIterable<LanguageModelV4StreamPart>): Promise<LanguageModelV4GenerateResult> {
-  const content: LanguageModelV4Content[] = [];
-  const result: Partial<LanguageModelV4GenerateResult> = {};
+async function collect(parts: AsyncIterable<LanguageModelV3StreamPart>): Promise<LanguageModelV3GenerateResult> {
+  const content: LanguageModelV3Content[] = [];
+  const result: Partial<LanguageModelV3GenerateResult> = {};
   for await (const part of parts) {
     const last = content.at(-1);
     switch (part.type) {
@@ -177,5 +177,5 @@ async function collect(parts: AsyncIterable<LanguageModelV4StreamPart>): Promise
         result.providerMetadata = part.providerMetadata;
     }
   }
-  return { content, ...result } as LanguageModelV4GenerateResult;
+  return { content, ...result } as LanguageModelV3GenerateResult;
 }

@@ -4,12 +4,15 @@ import { InputError, LightningError } from "../runtime/errors.js";
 import { SEEDS } from "../runtime/options.js";
 import type { Tensor } from "../runtime/tensor.js";
 import { Batch, type Piece } from "./batch.js";
+import { type Generation, generationOf, type Usage } from "./generation.js";
 import { type GenerateOptions, parseGenerateOptions, type Settings } from "./options.js";
 import { Random } from "./random.js";
 import { repetitionStop } from "./repetition.js";
 import { descending, first, sample } from "./sample.js";
 import { Sequence } from "./sequence.js";
 import { StopFilter, type TextCodec } from "./text.js";
+
+export type { Generation } from "./generation.js";
 
 /**
  * Why a generation ended: end of sequence; a stop string or stop id; nothing but repetition; maxTokens reached; context full.
@@ -32,16 +35,11 @@ export interface Token {
   readonly stop?: StopReason;
 }
 
-/** Tokens as they are generated. `break` ends the generation and frees what it holds. */
-export interface Generation extends AsyncGenerator<Token, void, undefined> {
-  /** The seed that repeats this run. */
-  readonly seed: number;
-}
-
 /**
  * Continues each prompt, all in the same passes and each as it would go alone: sequence i as alone with seed + i.
  *
  * @param prompts token ids; lengths may differ
+ * @param usage counts the tokens
  * @throws {InputError} ids or options that cannot be worked with; a prompt that leaves no room in the context
  */
 export function generate(
@@ -49,12 +47,14 @@ export function generate(
   prompts: readonly (readonly number[])[],
   options: GenerateOptions = {},
   codec?: TextCodec,
+  usage: Usage = {},
 ): Generation {
   const settings = parseGenerateOptions(options, transformer.config, codec, "generate");
   if (prompts.length === 0) throw new InputError("generate: input: expected at least one sequence, got none");
   for (const [i, ids] of prompts.entries()) checkIds(ids, transformer.config, `generate: input[${i}]`, 1);
   const seed = settings.seed ?? Random.anySeed();
-  return Object.assign(start(transformer, prompts, settings, seed, codec), { seed });
+  usage.promptTokens = prompts.reduce((sum, ids) => sum + ids.length, 0);
+  return generationOf(start(transformer, prompts, settings, seed, codec, usage), seed, prompts.length, usage);
 }
 
 async function* start(
@@ -63,6 +63,7 @@ async function* start(
   settings: Settings,
   seed: number,
   codec: TextCodec | undefined,
+  usage: Usage,
 ): AsyncGenerator<Token, void, undefined> {
   const sequences: Sequence[] = [];
   try {
@@ -71,7 +72,7 @@ async function* start(
       sequences.push(sequence);
       sequence.append(ids, `generate: input[${i}]`);
     }
-    yield* continued(transformer, sequences, settings, codec);
+    yield* continued(transformer, sequences, settings, codec, usage);
   } finally {
     for (const sequence of sequences) sequence.dispose();
   }
@@ -86,13 +87,19 @@ export async function* continued(
   sequences: readonly Sequence[],
   settings: Settings,
   codec: TextCodec | undefined,
+  usage: Usage,
 ): AsyncGenerator<Token, void, undefined> {
+  usage.completionTokens = 0;
   const batch = Batch.of(transformer);
   const context = transformer.config.maxPositionEmbeddings;
   let active = sequences.map((sequence, index) => new Completion(sequence, index, settings, context, codec));
   while (active.length > 0) {
     const round = await Promise.all(active.map((completion) => batch.step(completion)));
-    for (const token of round) if (token) yield token;
+    for (const token of round) {
+      if (!token) continue;
+      usage.completionTokens++;
+      yield token;
+    }
     active = active.filter(({ stop }) => !stop);
   }
 }

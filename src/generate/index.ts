@@ -1,4 +1,5 @@
-export { type Generation, generate, type StopReason, type Token } from "./generate.js";
+export { generate, type StopReason, type Token } from "./generate.js";
+export { type Generation, generationOf, type Usage } from "./generation.js";
 export { type GenerateOptions, type PrefillOptions, parseGenerateOptions } from "./options.js";
 export { Random } from "./random.js";
 export { repetitionStop } from "./repetition.js";

@@ -3,7 +3,8 @@ import { checkIds, isTokenIds, type TokenIds } from "../model/token-ids.js";
 import type { Transformer } from "../model/transformer.js";
 import { InputError, SessionError } from "../runtime/errors.js";
 import { parseOptions } from "../runtime/options.js";
-import { continued, type Generation, prefill, type Token } from "./generate.js";
+import { continued, prefill, type Token } from "./generate.js";
+import { type Generation, generationOf, type Usage } from "./generation.js";
 import { type GenerateOptions, type PrefillOptions, parseGenerateOptions, parsePrefillOptions, type Settings } from "./options.js";
 import { Random } from "./random.js";
 import { Sequence } from "./sequence.js";
@@ -86,10 +87,11 @@ export class Session {
   generate(input: SessionInput = [], options: GenerateOptions = {}): Generation {
     const settings = parseGenerateOptions(options, this.transformer.config, this.codec, "session.generate");
     const ids = this.idsOf(input, "session.generate");
-    return Object.assign(this.run(ids, settings), { seed: settings.seed ?? this.seed });
+    const usage: Usage = {};
+    return generationOf(this.run(ids, settings, usage), settings.seed ?? this.seed, 1, usage);
   }
 
-  private async *run(ids: readonly number[], settings: Settings): AsyncGenerator<Token, void, undefined> {
+  private async *run(ids: readonly number[], settings: Settings, usage: Usage): AsyncGenerator<Token, void, undefined> {
     const { sequence, transformer } = this;
     const { config } = transformer;
     this.begin("session.generate");
@@ -105,7 +107,8 @@ export class Session {
         );
       }
       if (settings.seed !== undefined) sequence.random = Random.seeded(settings.seed);
-      yield* continued(transformer, [sequence], settings, this.codec);
+      usage.promptTokens = sequence.length;
+      yield* continued(transformer, [sequence], settings, this.codec, usage);
     } finally {
       this.busy = false;
     }

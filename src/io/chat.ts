@@ -40,6 +40,8 @@ interface Turn {
  * tool's results (the published template would drop all but the first); calls of tools become text. Tools are written as
  * JSON with `", "` and `": "` between items and non-ASCII characters as they are, as transformers writes them.
  *
+ * Null fields of messages count as missing. Calls without arguments have `{}`; arguments that are no JSON object stay as they are, on one line.
+ *
  * @throws {InputError} no messages, a message that cannot be read (its index is named), or a template that fails
  */
 export async function formatChat(

@@ -1,9 +1,10 @@
 import * as v from "valibot";
-import type { Generation, Token } from "../generate/generate.js";
+import type { Token } from "../generate/generate.js";
+import { type Generation, generationOf, type Usage } from "../generate/generation.js";
 import type { Settings } from "../generate/options.js";
 import { Random } from "../generate/random.js";
 import { type ChatMessage, type ChatOptions, formatChat } from "../io/chat.js";
-import { isConversation, type LanguageModel, type Prompt, type PromptOptions, type Usage } from "../language-model.js";
+import { isConversation, type LanguageModel, type Prompt, type PromptOptions } from "../language-model.js";
 import { follow } from "../runtime/abort.js";
 import { InputError, RemoteError } from "../runtime/errors.js";
 import { parseOptions, SEEDS, text } from "../runtime/options.js";
@@ -16,10 +17,8 @@ import { RemoteSession } from "./remote-session.js";
 import { checkPrompt, type RemoteRequest, readOptions, requestFor } from "./request.js";
 import { retried } from "./retry.js";
 
-/** Tokens from a server, and how many it counts: known when the generation is over, if it says so. */
-export interface RemoteGeneration extends Generation {
-  readonly usage: Usage;
-}
+/** Tokens from a server. Its `usage` is the server's count, known when the generation is over if the server tells it. */
+export type RemoteGeneration = Generation;
 
 const modelsSchema = v.looseObject({
   data: v.array(v.looseObject({ id: v.string(), max_model_len: v.fallback(v.nullish(v.number()), null) })),
@@ -114,7 +113,7 @@ export class RemoteModel implements LanguageModel {
       yield* retried(() => this.answer(i, request, settings, usage, signal), this.connection.settings, signal);
     };
     const signals = [this.ended.signal, settings.signal];
-    return Object.assign(merge(inputs.length, this.concurrency, open.bind(this), signals), { seed, usage });
+    return generationOf(merge(inputs.length, this.concurrency, open.bind(this), signals), seed, inputs.length, usage);
   }
 
   /** The prompt of a conversation in MiniMax-M1's published format, or another that `template` gives. The server's own format is not known here. */

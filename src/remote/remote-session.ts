@@ -1,5 +1,6 @@
 import * as v from "valibot";
-import type { Generation, Token } from "../generate/generate.js";
+import type { Token } from "../generate/generate.js";
+import { type Generation, generationOf, type Usage } from "../generate/generation.js";
 import type { GenerateOptions, PrefillOptions } from "../generate/options.js";
 import { parsePrefillOptions } from "../generate/options.js";
 import { Random } from "../generate/random.js";
@@ -94,16 +95,22 @@ export class RemoteSession implements LanguageSession {
   generate(input: SessionInput = [], options: GenerateOptions = {}): Generation {
     const { seed = this.next, signal } = readOptions(options, this.model.extensions, "session.generate");
     if (typeof input === "string" ? input !== "" : !isTokenIds(input) || input.length > 0) checkPrompt(input, "session.generate: input");
-    return Object.assign(this.run(input, { ...options, seed, signal }), { seed });
+    const usage: Usage = {};
+    return generationOf(this.run(input, { ...options, seed, signal }, usage), seed, 1, usage);
   }
 
-  private async *run(input: SessionInput, options: GenerateOptions & { seed: number }): AsyncGenerator<Token, void, undefined> {
+  private async *run(
+    input: SessionInput,
+    options: GenerateOptions & { seed: number },
+    usage: Usage,
+  ): AsyncGenerator<Token, void, undefined> {
     const signal = this.begin("session.generate", options.signal);
     try {
       if (input.length > 0) this.tokens.push(...(await this.idsOf(input, signal, "session.generate")));
       if (this.length === 0) throw new InputError("session.generate: input: expected tokens to go on from, got none");
       this.next = (options.seed + 1) % SEEDS;
-      for await (const token of this.model.generate(this.tokens, { ...options, signal })) {
+      const generation = this.model.generate(this.tokens, { ...options, signal });
+      for await (const token of generation) {
         if (token.id >= 0) this.tokens.push(token.id);
         else if (token.text !== "" || !token.stop) {
           throw new SessionError(
@@ -112,6 +119,7 @@ export class RemoteSession implements LanguageSession {
         }
         yield token;
       }
+      Object.assign(usage, generation.usage);
     } finally {
       this.end();
     }

@@ -1,5 +1,7 @@
-import type { LanguageModelV4CallOptions, LanguageModelV4Prompt, LanguageModelV4StreamPart } from "@ai-sdk/provider";
+import type { LanguageModelV3CallOptions, LanguageModelV3Prompt, LanguageModelV3StreamPart } from "@ai-sdk/provider";
+import * as ai7 from "ai";
 import { generateText, jsonSchema, stepCountIs, streamText, tool } from "ai";
+import * as ai6 from "ai6";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { AnswerParts } from "../../src/ai-sdk/answer-parts.js";
@@ -33,7 +35,7 @@ afterAll(async () => {
   local.dispose();
 });
 
-const user = (text: string): LanguageModelV4Prompt => [{ role: "user", content: [{ type: "text", text }] }];
+const user = (text: string): LanguageModelV3Prompt => [{ role: "user", content: [{ type: "text", text }] }];
 
 describe.each([
   ["the model in the box", () => lightningM1(local)],
@@ -123,6 +125,62 @@ test("cancelling a stream closes the connection at once", async () => {
   await expect.poll(() => scripted.left).toBe(left + 1);
 });
 
+/** What the two versions have in common, typed as one of them. */
+const versions: [string, typeof ai7][] = [
+  ["ai 6", ai6 as unknown as typeof ai7],
+  ["ai 7", ai7],
+];
+describe.each(versions)("%s", (_, { generateText, streamText, tool, jsonSchema, stepCountIs }) => {
+  const settings = { prompt: question, seed: 3, temperature: 1, topP: 0.95, maxOutputTokens: 40 };
+
+  test("takes the model, and gives its text, reasoning and count of tokens", async () => {
+    const model = lightningM1(local);
+    const generation = local.generate([{ role: "user", content: question }], { seed: 3, temperature: 1, topP: 0.95, maxTokens: 40 });
+    const { reasoning, content } = parseAssistant(await generation.text());
+    const whole = await generateText({ model, ...settings });
+    expect([whole.reasoningText, whole.text]).toEqual([reasoning, content]);
+    const { promptTokens, completionTokens } = generation.usage;
+    expect(whole.usage).toMatchObject({ inputTokens: promptTokens, outputTokens: completionTokens });
+    expect(whole.warnings).toEqual([]);
+    const streamed = streamText({ model, ...settings });
+    expect((await collect(streamed.textStream)).join("")).toBe(content);
+    expect(await streamed.reasoningText).toBe(reasoning);
+    expect(await streamed.finishReason).toBe(whole.finishReason);
+    expect(await streamed.usage).toEqual(whole.usage);
+  });
+
+  test("sends calls of tools there and back, those with broken arguments too", async () => {
+    const call = (given: string) =>
+      stream([
+        { delta: { tool_calls: [{ index: 0, id: "x", function: { name: "add", arguments: given } }] } },
+        { delta: {}, finish_reason: "tool_calls" },
+      ]);
+    const answered = stream([{ delta: { content: "It is 3." } }, { delta: {}, finish_reason: "stop" }]);
+    script = [call('{"a": 1, "b": 2}'), answered];
+    const inputSchema = jsonSchema<{ a: number; b: number }>({
+      ...{ type: "object", properties: { a: { type: "number" }, b: { type: "number" } }, required: ["a", "b"] },
+    });
+    const add = tool({ inputSchema, execute: ({ a, b }) => ({ sum: a + b }) });
+    const result = await generateText({ model: lightningM1(onScript), prompt: "1 + 2", tools: { add }, stopWhen: stepCountIs(3) });
+    expect(result.text).toBe("It is 3.");
+    expect(scripted.received.at(-1)!.body.messages.slice(1)).toMatchObject([
+      { role: "assistant", tool_calls: [{ id: "call_0", function: { name: "add", arguments: '{"a":1,"b":2}' } }] },
+      { role: "tool", tool_call_id: "call_0", content: '{"sum":3}' },
+    ]);
+  });
+
+  test("warns of what has no meaning here, and refuses files", async () => {
+    script = [stream([{ delta: { content: "x" } }, { delta: {}, finish_reason: "stop" }])];
+    const { warnings } = await generateText({ model: lightningM1(onScript), prompt: "x", presencePenalty: 1 });
+    expect(warnings).toMatchObject([{ type: "unsupported", feature: "presencePenalty" }]);
+    const content = [{ type: "file", mediaType: "application/pdf", data: "AAAA" } as const];
+    const error = await rejection(
+      Promise.resolve(generateText({ model: lightningM1(local), messages: [{ role: "user", content }], maxRetries: 0 })),
+    );
+    expect((error as Error).message).toMatch(/prompt\[0\]\.content\[0\]: expected text.*got file \(application\/pdf\)/);
+  });
+});
+
 describe("tools", () => {
   const add = tool({
     description: "adds",
@@ -177,11 +235,11 @@ describe("tools", () => {
 
 describe("a model's text", () => {
   /** Parts of a text that comes in these pieces. */
-  const partsOf = (pieces: readonly string[], withTools = true): LanguageModelV4StreamPart[] => {
+  const partsOf = (pieces: readonly string[], withTools = true): LanguageModelV3StreamPart[] => {
     const answer = new AnswerParts(withTools);
     return [...pieces.flatMap((text, id) => [...answer.push({ index: 0, id, text, logprob: 0 })]), ...answer.end()];
   };
-  const joined = (parts: readonly LanguageModelV4StreamPart[], kind: "text-delta" | "reasoning-delta") =>
+  const joined = (parts: readonly LanguageModelV3StreamPart[], kind: "text-delta" | "reasoning-delta") =>
     parts.flatMap((part) => (part.type === kind ? [part.delta] : [])).join("");
 
   test("in any cut gives the parts of the whole, and blocks that open once and close once", () => {
@@ -264,7 +322,7 @@ describe("a model's text", () => {
 
 describe("prompts and settings", () => {
   const answered = [{ delta: { content: "x" } }, { delta: {}, finish_reason: "stop" }];
-  const call = async (options: Omit<LanguageModelV4CallOptions, "prompt"> & { prompt?: LanguageModelV4Prompt }) => {
+  const call = async (options: Omit<LanguageModelV3CallOptions, "prompt"> & { prompt?: LanguageModelV3Prompt; reasoning?: string }) => {
     script = [stream(answered)];
     return lightningM1(onScript).doGenerate({ prompt: user("x"), ...options });
   };
@@ -307,8 +365,31 @@ describe("prompts and settings", () => {
     expect(results.map(({ content }: { content: string }) => content)).toEqual(["1", '{"a":1}', "bad", "[1]", "execution denied: no", "2"]);
   });
 
+  test("inputs of calls in every form, and messages that say nothing", async () => {
+    const inputs = [{ a: 1 }, undefined, null, "", '{"a": 1}', '{"a": '];
+    await call({
+      prompt: [
+        { role: "user", content: [] },
+        { role: "assistant", content: [] },
+        { role: "tool", content: [] },
+        { role: "assistant", content: inputs.map((input, i) => ({ type: "tool-call", toolCallId: `c${i}`, toolName: "add", input })) },
+        { role: "assistant", content: [{ type: "reasoning", text: "why" }] },
+      ],
+    });
+    const messages = scripted.received.at(-1)!.body.messages;
+    expect(messages.map(({ role, content }: { role: string; content: string }) => [role, content])).toEqual([
+      ["user", ""],
+      ["assistant", ""],
+      ["assistant", ""],
+      ["assistant", "<think>why</think>"],
+    ]);
+    expect(messages[2].tool_calls.map((one: { function: { arguments: string } }) => one.function.arguments)).toEqual([
+      ...['{"a":1}', "{}", "{}", "{}", '{"a": 1}', JSON.stringify('{"a": ')],
+    ]);
+  });
+
   test("parts that are no text are refused by their place", async () => {
-    const file = { type: "file", mediaType: "image/png", data: { type: "data", data: "" } } as const;
+    const file = { type: "file", mediaType: "image/png", data: "" } as const;
     const error = (await rejection(
       Promise.resolve(call({ prompt: [{ role: "user", content: [{ type: "text", text: "a" }, file] }] })),
     )) as Error;
@@ -355,7 +436,7 @@ describe("prompts and settings", () => {
     expect(lightningM1(local, { modelId: "mine" })).toMatchObject({
       modelId: "mine",
       provider: "lightning-m1",
-      specificationVersion: "v4",
+      specificationVersion: "v3",
     });
     expect(() => lightningM1(local, { id: "x" } as never)).toThrow(InputError);
   });
@@ -373,7 +454,7 @@ describe("errors", () => {
   test("in the middle come as a part, and the stream ends", async () => {
     script = [{ pieces: sse({ choices: [{ delta: { content: "a" } }] }), ending: "cut" }];
     const { stream: parts } = await lightningM1(onScript).doStream({ prompt: user("x") });
-    const all = await collect(parts as AsyncIterable<LanguageModelV4StreamPart>);
+    const all = await collect(parts as AsyncIterable<LanguageModelV3StreamPart>);
     expect(all.map(({ type }) => type)).toEqual(["stream-start", "response-metadata", "text-start", "text-delta", "error", "finish"]);
     expect(all.at(-1)).toMatchObject({ finishReason: { unified: "error" } });
   });
