@@ -291,7 +291,7 @@ describe("histories as clients send them", () => {
       { role: "assistant", tool_calls: [{ id: "c", function: { name: "b" } }] },
       { role: "tool", tool_call_id: "c", content: "2" },
     ];
-    expect(await format(again)).toMatch(/tool name: a\ntool result: 1[^]*tool name: b\ntool result: 2/);
+    expect(await format(again)).toMatch(/tool name: a\ntool result: 1[\s\S]*tool name: b\ntool result: 2/);
   });
 });
 
