@@ -1,8 +1,9 @@
 // One process at a time in a directory.
 
-import { linkSync, lstatSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { linkSync, lstatSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { InputError } from "../index.js";
+import { checkFile, UnfitFile } from "./regular-file.js";
 
 /**
  * Takes the directory for this process. A lock whose process has ended, killed perhaps, counts for nothing.
@@ -67,11 +68,16 @@ function holderOf(pid: number): string | undefined {
   return `${pid} ${fields?.[19] ?? ""}\n`;
 }
 
-/** A file's text, undefined if there is none. */
+/** Larger files are no locks. */
+const MOST_BYTES = 2 ** 16;
+
+/** A file's text, undefined if there is none. @throws {InputError} something else than a small file */
 function read(path: string): string | undefined {
   try {
+    checkFile(statSync(path), MOST_BYTES);
     return readFileSync(path, "utf8");
   } catch (error) {
+    if (error instanceof UnfitFile) throw new InputError(`${path}: expected a small file or nothing, got ${error.message} (remove it)`);
     // A process can end while it is being looked at.
     if (["ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
     throw error;

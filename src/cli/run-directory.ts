@@ -1,16 +1,30 @@
 // A training's directory. The state is replaced as a whole, and what was appended after it is cut off before anything goes on: whenever
 // the process ends, however it ends, the directory is that of an uninterrupted run at the last save.
 
-import { closeSync, existsSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { closeSync, existsSync, fsyncSync, ftruncateSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { CheckpointError, InputError } from "../index.js";
 import type { Trainer } from "../train/index.js";
 import { headerOf, withMetadata } from "../train/state.js";
+import { type Columns, csvHeader, csvRow } from "./csv.js";
 import { lock } from "./lock.js";
+import { readRegularFile } from "./regular-file.js";
 import { whyUnread } from "./terminal.js";
 
 /** What decides the numbers of a run, but how long it is, as JSON. A state belongs to one of these. */
 export type Identity = Readonly<Record<string, unknown>>;
+
+/** Largest files that are read: metrics, and what a run was made with. */
+const [MOST_METRICS_BYTES, MOST_IDENTITY_BYTES] = [2 ** 30, 2 ** 24];
+
+/** How a directory is read. */
+export interface ResumeOptions {
+  /** Largest size of a state. */
+  readonly mostStateBytes: number;
+  /** Ends the reading by its reason. */
+  readonly signal?: AbortSignal;
+}
 
 /** What is particular to the runs of one command. */
 export interface RunKind<Point> {
@@ -25,6 +39,8 @@ export interface RunKind<Point> {
   /** The file with a picture of all lines so far. */
   readonly picture: string;
   draw(points: readonly Point[]): string | Promise<string>;
+  /** Columns of metrics.csv; without them there is no such file. */
+  readonly columns?: Columns;
 }
 
 export class RunDirectory<Point> {
@@ -35,9 +51,11 @@ export class RunDirectory<Point> {
   private readonly state: string;
   private readonly identity: string;
   private readonly lines: string;
+  private readonly table: string;
   /** Whose run this is, the command included. */
   private own: Identity = {};
   private metrics: number | undefined;
+  private csv: number | undefined;
 
   private constructor(
     readonly path: string,
@@ -48,6 +66,7 @@ export class RunDirectory<Point> {
     this.state = join(path, "state.safetensors");
     this.identity = join(path, "state.json");
     this.lines = join(path, "metrics.jsonl");
+    this.table = join(path, "metrics.csv");
   }
 
   /** Makes the directory if need be, and keeps other processes out until `close`. @throws {InputError} another process trains there */
@@ -64,54 +83,86 @@ export class RunDirectory<Point> {
    * @throws {InputError} a state or lines of another run, or a directory with files of this name that no training made
    * @throws {CheckpointError} a state that is damaged, or lines up to it that are missing or damaged
    */
-  resume(trainer: Trainer, identity: Identity): void {
+  async resume(trainer: Trainer, identity: Identity, { mostStateBytes, signal }: ResumeOptions): Promise<void> {
     this.own = JSON.parse(JSON.stringify({ command: this.kind.command, ...identity })) as Identity;
+    const read = (path: string, most: number) => readRegularFile(path, most, signal);
     const [saved, begun] = [existsSync(this.state), existsSync(this.identity)];
-    const written = existsSync(this.lines) ? guard(this.lines, () => readFileSync(this.lines)) : new Uint8Array(0);
-    if (saved || (begun && written.byteLength > 0)) this.compare(this.readIdentity(), saved ? this.state : this.lines);
-    else {
-      const foreign = begun ? undefined : ["metrics.jsonl", this.kind.picture].find((name) => existsSync(join(this.path, name)));
+    const written = existsSync(this.lines) ? await read(this.lines, MOST_METRICS_BYTES).catch(unreadable(this.lines)) : new Uint8Array(0);
+    if (saved || (begun && written.byteLength > 0)) {
+      const made = await read(this.identity, MOST_IDENTITY_BYTES).catch((cause: unknown) => cause as Error);
+      this.compare(this.parseIdentity(made), saved ? this.state : this.lines);
+    } else {
+      const own = ["metrics.jsonl", ...(this.kind.columns ? ["metrics.csv"] : []), this.kind.picture];
+      const foreign = begun ? undefined : own.find((name) => existsSync(join(this.path, name)));
       if (foreign)
         throw new InputError(`${this.path}: expected a new directory or one of a training, got one with ${foreign} (another --out)`);
       replace(this.identity, new TextEncoder().encode(`${JSON.stringify(this.own, null, 2)}\n`));
     }
-    const end = saved ? this.readLines(written, this.restore(trainer), this.kind.position(trainer)) : 0;
+    const state = saved ? await read(this.state, mostStateBytes).catch((cause: unknown) => cause as Error) : undefined;
+    signal?.throwIfAborted();
+    const rows: string[] = [];
+    let end = 0;
+    if (state) {
+      const { lines, points } = this.restore(trainer, state);
+      end = this.readLines(written, lines, this.kind.position(trainer), rows);
+      if (points !== undefined && points !== this.digest()) {
+        throw new CheckpointError(
+          `${this.lines}: expected the lines that belong to ${this.state}, got others (restore the file, or another --out; to begin anew, remove ${this.state})`,
+        );
+      }
+    }
     guard(this.lines, () => {
       this.metrics = openSync(this.lines, "a+");
       ftruncateSync(this.metrics, Math.min(end, written.byteLength));
       // The end of the last line may be lost.
       if (end > written.byteLength) writeAll(this.metrics, new TextEncoder().encode("\n"));
     });
+    const { columns } = this.kind;
+    if (!columns) return;
+    // Made anew from the lines: nothing has to be known of the table that is there.
+    replace(this.table, new TextEncoder().encode([csvHeader(columns), ...rows].join("")));
+    this.csv = guard(this.table, () => openSync(this.table, "a"));
   }
 
   /** One line of metrics, of this kind. */
   append(line: object): void {
+    const { columns, read } = this.kind;
     guard(this.lines, () => writeAll(this.metrics!, new TextEncoder().encode(`${JSON.stringify(line)}\n`)));
-    this.points.push(this.kind.read(line as Record<string, unknown>)!.point);
+    if (columns) guard(this.table, () => writeAll(this.csv!, new TextEncoder().encode(csvRow(columns, line))));
+    this.points.push(read(line as Record<string, unknown>)!.point);
   }
 
   async save(trainer: Trainer): Promise<void> {
     guard(this.path, () => fsyncSync(this.metrics!));
-    replace(this.state, ...withMetadata(trainer.save(), { run: JSON.stringify(this.own), lines: `${this.points.length}` }));
+    const more = { run: JSON.stringify(this.own), lines: `${this.points.length}`, points: this.digest() };
+    replace(this.state, ...withMetadata(trainer.save(), more));
     replace(join(this.path, this.kind.picture), new TextEncoder().encode(await this.kind.draw(this.points)));
   }
 
   close(): void {
-    if (this.metrics !== undefined) closeSync(this.metrics);
-    this.metrics = undefined;
+    for (const file of [this.metrics, this.csv]) if (file !== undefined) closeSync(file);
+    this.metrics = this.csv = undefined;
     this.unlock();
   }
 
-  /** Puts the trainer where the state has it. @returns how many lines there were then */
-  private restore(trainer: Trainer): number {
+  /** Tells the lines of runs apart, without the times in them. */
+  private digest(): string {
+    const text = JSON.stringify(this.points, (_, value: unknown) => (Number.isNaN(value) || value === null ? undefined : value));
+    return createHash("sha256").update(text).digest("hex");
+  }
+
+  /** Puts the trainer where the state has it. @returns how many lines there were then, and their digest, which states of earlier versions lack */
+  private restore(trainer: Trainer, state: Uint8Array | Error): { readonly lines: number; readonly points?: string | undefined } {
     const anew = "another --out; to begin anew, remove this file";
-    let [made, lines]: [unknown, number] = [undefined, 0];
+    let [made, lines, points]: [unknown, number, string | undefined] = [undefined, 0, undefined];
+    if (state instanceof Error)
+      throw new CheckpointError(`${this.state}: expected a training state, got ${whyUnread(state)} (${anew})`, { cause: state });
     try {
-      const bytes = readFileSync(this.state);
-      trainer.restore(bytes);
-      const { metadata } = headerOf(bytes);
+      trainer.restore(state);
+      const { metadata } = headerOf(state);
       made = metadata.run && JSON.parse(metadata.run);
       lines = Number(metadata.lines);
+      points = metadata.points;
     } catch (cause) {
       if (!(cause instanceof Error)) throw cause;
       throw new CheckpointError(`${this.state}: ${cause.message} (to begin anew, remove this file)`, { cause });
@@ -124,11 +175,12 @@ export class RunDirectory<Point> {
         `${this.state}: expected a ${this.kind.unit} or more behind it and their lines, got ${position} and ${lines} lines (${anew})`,
       );
     }
-    return lines;
+    return { lines, points };
   }
 
-  /** Takes in so many lines, the last of them of number `last`, and tells where they end. */
-  private readLines(bytes: Uint8Array, lines: number, last: number): number {
+  /** Takes in so many lines, the last of them of number `last`, adds their rows of the table, and tells where they end. */
+  private readLines(bytes: Uint8Array, lines: number, last: number, rows: string[]): number {
+    const { columns } = this.kind;
     let end = 0;
     for (let line = 1; line <= lines; line++) {
       const newline = bytes.indexOf(10, end);
@@ -144,6 +196,7 @@ export class RunDirectory<Point> {
         );
       }
       this.points.push(known.point);
+      if (columns) rows.push(csvRow(columns, JSON.parse(text)));
       end = next + 1;
     }
     return end;
@@ -158,9 +211,10 @@ export class RunDirectory<Point> {
     }
   }
 
-  private readIdentity(): unknown {
+  private parseIdentity(bytes: Uint8Array | Error): unknown {
     try {
-      return JSON.parse(readFileSync(this.identity, "utf8"));
+      if (bytes instanceof Error) throw bytes;
+      return JSON.parse(new TextDecoder().decode(bytes));
     } catch (cause) {
       const got = cause instanceof SyntaxError ? "other text" : whyUnread(cause);
       throw new CheckpointError(`${this.identity}: expected what the state beside it was made with, got ${got}`, { cause });
@@ -205,7 +259,9 @@ function replace(path: string, ...pieces: readonly Uint8Array[]): void {
     path,
     () => {
       const temporary = `${path}.tmp`;
-      const file = openSync(temporary, "w");
+      // Whatever has this name, a pipe perhaps, is not written to.
+      rmSync(temporary, { force: true });
+      const file = openSync(temporary, "wx");
       try {
         for (const piece of pieces) writeAll(file, piece);
         fsyncSync(file);
@@ -243,4 +299,10 @@ function guard<T>(path: string, body: () => T, tidy = () => {}): T {
     if (cause instanceof InputError || cause instanceof CheckpointError) throw cause;
     throw new CheckpointError(`${path}: cannot be written: ${(cause as Error).message}`, { cause });
   }
+}
+
+function unreadable(path: string): (cause: unknown) => never {
+  return (cause) => {
+    throw new CheckpointError(`${path}: expected the metrics of a run, got ${whyUnread(cause)}`, { cause });
+  };
 }

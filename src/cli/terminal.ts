@@ -1,5 +1,6 @@
 import type { Readable, Writable } from "node:stream";
 import colours from "picocolors";
+import { UnfitFile } from "./regular-file.js";
 
 export type Input = Readable & { readonly isTTY?: boolean };
 export type Output = Writable & { readonly isTTY?: boolean; readonly columns?: number };
@@ -89,6 +90,7 @@ export function visible(text: string): string {
 
 /** Why a path could not be read, in few words. */
 export function whyUnread(cause: unknown): string {
+  if (cause instanceof UnfitFile) return cause.message;
   const { code, message } = cause as NodeJS.ErrnoException;
   if (code === "ENOENT" || code === "ENOTDIR") return "nothing (there is no such file)";
   if (code === "EISDIR") return "a directory";

@@ -1,13 +1,18 @@
 // What commands that train have in common: a file that says how, a directory that everything goes to, and going on after whatever ended the last call.
 
-import { readFile } from "node:fs/promises";
 import type { ArgsDef } from "citty";
 import { InputError, type MiniMaxM1 } from "../index.js";
 import { Trainer, type TrainerOptions } from "../train/index.js";
 import { loading, threadsOf, UsageError } from "./options.js";
+import { readRegularFile } from "./regular-file.js";
 import { type Identity, RunDirectory, type RunKind } from "./run-directory.js";
 import { openRunView, type Shown } from "./run-view.js";
 import { type Terminal, visible, whyUnread } from "./terminal.js";
+
+/** Largest file of a training that is read. */
+const MOST_PLAN_BYTES = 2 ** 24;
+/** What a state has besides its numbers, at most. */
+const MOST_HEADER_BYTES = 2 ** 27;
 
 /** Options of every such command. */
 export const runArguments = {
@@ -68,8 +73,8 @@ export async function trainInDirectory<Line extends object, Point>(
     const { model, identity, lines } = await training.prepare({ threads: training.threads, signal, onWarning });
     try {
       const trainer = new Trainer(model, training.trainer);
-      directory.resume(trainer, identity);
       const { parameters, build, threads } = model;
+      await directory.resume(trainer, identity, { mostStateBytes: 12 * parameters + MOST_HEADER_BYTES, signal });
       const kernels = `${parameters.toLocaleString("en-US")} parameters, ${build} kernels on ${threads} thread${threads === 1 ? "" : "s"}`;
       const done = kind.position(trainer);
       terminal.note(err.dim(`${kernels}; ${done > 0 ? `going on after ${kind.unit} ${done}` : "beginning"}, in ${directory.path}`));
@@ -86,7 +91,7 @@ export async function trainInDirectory<Line extends object, Point>(
 
 /** Reads the file of a training. @throws {InputError} there is none, or `parse` refuses it */
 export async function readPlan<Plan>(file: string, parse: (bytes: Uint8Array, where: string) => Plan): Promise<Plan> {
-  const bytes = await readFile(file).catch((cause: unknown) => {
+  const bytes = await readRegularFile(file, MOST_PLAN_BYTES).catch((cause: unknown) => {
     throw new InputError(`${file}: expected the JSON file of a training, got ${whyUnread(cause)}`, { cause });
   });
   return parse(bytes, file);

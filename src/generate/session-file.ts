@@ -114,7 +114,7 @@ function fingerprint({ config, weights }: Transformer): number {
 }
 
 /** FNV-1a over words: one changed word always changes it. */
-function hash(words: Uint32Array, seed = 0x811c9dc5): number {
+export function hash(words: Uint32Array, seed = 0x811c9dc5): number {
   let h = seed;
   for (let i = 0; i < words.length; i++) h = Math.imul(h ^ words[i]!, 0x01000193);
   return h >>> 0;

@@ -19,22 +19,38 @@ export interface Document {
 /** The documents of a batch. @throws {InputError} none, ids outside the vocabulary, or weights that are none */
 export function documentsOf(batch: readonly Example[], config: Config): Document[] {
   if (!Array.isArray(batch) || batch.length === 0) throw new InputError("Trainer: batch: expected at least one document, got none");
-  return batch.map((example: Example, i) => {
-    const where = `Trainer: batch[${i}]`;
-    const ids = isTokenIds(example) ? example : example?.ids;
-    checkIds(ids, config, where);
-    const weights = isTokenIds(example) ? new Array<number>(ids.length).fill(1) : example.weights;
-    if (weights?.length !== ids.length)
-      throw new InputError(`${where}: weights: expected ${ids.length}, one per token, got ${weights?.length}`);
-    let mass = 0;
-    for (let t = 0; t < ids.length; t++) {
-      if (!(weights[t]! >= 0 && Number.isFinite(weights[t]!))) {
-        throw new InputError(`${where}: weights[${t}]: expected a number of at least 0, got ${weights[t]}`);
-      }
-      if (t > 0) mass += weights[t]!;
+  return batch.map((example: Example, i) => documentOf(example, config, `Trainer: batch[${i}]`));
+}
+
+/** One document. @throws {InputError} something else, ids outside the vocabulary, or weights that are none */
+export function documentOf(example: Example, config: Config, where: string): Document {
+  if (!isTokenIds(example) && !isTokenIds(example?.ids)) {
+    throw new InputError(`${where}: expected an array of token ids, or { ids, weights }, got ${describe(example)}`);
+  }
+  const ids = isTokenIds(example) ? example : example.ids;
+  checkIds(ids, config, where);
+  const weights = isTokenIds(example) ? new Array<number>(ids.length).fill(1) : example.weights;
+  if (weights?.length !== ids.length)
+    throw new InputError(`${where}: weights: expected ${ids.length}, one per token, got ${weights?.length ?? "none"}`);
+  let mass = 0;
+  for (let t = 0; t < ids.length; t++) {
+    if (!(weights[t]! >= 0 && Number.isFinite(weights[t]!))) {
+      throw new InputError(`${where}: weights[${t}]: expected a number of at least 0, got ${weights[t]}`);
     }
-    return { ids: Array.from(ids), weights, mass };
-  });
+    if (t > 0) mass += weights[t]!;
+  }
+  return { ids: Array.from(ids), weights, mass };
+}
+
+/** Names a value that is no document, with the likely reason. */
+function describe(value: unknown): string {
+  if (value === undefined || value === null)
+    return `${value} (did the data end? a data set has a document for every index: go round with index % length)`;
+  if (typeof value === "string") return "text (encode it with the model's tokenizer)";
+  if (typeof value !== "object") return typeof value;
+  if ("then" in value && typeof value.then === "function") return "a promise (document is synchronous: load the data before the run)";
+  if ("ids" in value) return `ids that are ${typeof value.ids === "string" ? "text" : value.ids === null ? "null" : typeof value.ids}`;
+  return `an object without ids${ArrayBuffer.isView(value) ? " (ids are a plain array, an Int32Array or a Uint32Array)" : ""}`;
 }
 
 /** Documents in groups of at most so many tokens, or of one. */

@@ -1,11 +1,18 @@
 import * as v from "valibot";
 import { InputError } from "../runtime/errors.js";
-import { count, index, parseOptions, signal } from "../runtime/options.js";
+import { count, index, number, parseOptions, signal } from "../runtime/options.js";
 import { pause } from "../runtime/pause.js";
 import type { Dataset } from "./data.js";
-import type { Example } from "./documents.js";
+import { documentOf, type Example } from "./documents.js";
 import { rateAt, type Schedule, schedule } from "./schedule.js";
 import type { Losses, Trainer } from "./trainer.js";
+
+/** Most tokens of a batch, which lies in memory as a whole, and of a window. */
+export const MAX_BATCH_TOKENS = 2 ** 22;
+/** Most documents whose loss is measured in the middle of a run. */
+const MAX_HELD_OUT = 100_000;
+/** Documents are measured in groups of about so many tokens. */
+const EVALUATION_TOKENS = 2 ** 17;
 
 /** Documents of at most so many tokens from a step on. */
 export interface Window {
@@ -18,7 +25,7 @@ export interface Window {
 export interface RunOptions {
   /** Updates in all, those of earlier runs included. */
   steps: number;
-  /** A batch takes whole documents while they fit into so many tokens, and at least one. */
+  /** A batch takes whole documents while they fit into so many tokens, and at least one; at most 4,194,304. */
   batchTokens: number;
   /** How the trainer's learning rate moves; by default along a cosine to a tenth, without warm-up. */
   schedule?: Schedule;
@@ -27,17 +34,23 @@ export interface RunOptions {
    * `batchTokens` is the window.
    */
   windows?: readonly Window[];
-  /** Data that is not trained on: the loss of its first `documents`, every so many steps and after the last one, in the window of that step. */
+  /** Data that is not trained on: the loss of its first `documents` (at most 100,000), every so many steps and after the last one, in the window of that step. */
   heldOut?: { readonly data: Dataset; readonly documents: number; readonly every: number };
   /** Ends the run between two steps, by the signal's reason. */
   signal?: AbortSignal;
 }
 
-const stage = v.strictObject({ from: index, tokens: count });
+const upTo = (most: number) =>
+  number(`an integer within [1, ${most.toLocaleString("en-US")}]`, (x) => Number.isSafeInteger(x) && x >= 1 && x <= most);
+const batchTokens = upTo(MAX_BATCH_TOKENS);
+/** @internal */
+export const heldOutDocuments = upTo(MAX_HELD_OUT);
+
+const stage = v.strictObject({ from: index, tokens: batchTokens });
 /** @internal */
 export const runOptions = v.strictObject({
   steps: count,
-  batchTokens: count,
+  batchTokens,
   schedule: v.optional(schedule, {}),
   windows: v.optional(
     v.pipe(
@@ -49,7 +62,7 @@ export const runOptions = v.strictObject({
   heldOut: v.optional(
     v.strictObject({
       data: v.custom<Dataset>(isDataset, "a data set"),
-      documents: count,
+      documents: heldOutDocuments,
       every: count,
     }),
   ),
@@ -88,7 +101,7 @@ export async function* run(trainer: Trainer, data: Dataset, options: RunOptions)
     signal?.throwIfAborted();
     const begin = performance.now();
     const window = windows.findLast(({ from }) => from <= trainer.steps)?.tokens ?? batchTokens;
-    const { batch, next } = batchFrom(data, trainer.documents, batchTokens, window);
+    const { batch, next } = batchFrom(trainer, data, batchTokens, window);
     const lr = trainer.options.lr * rateAt(trainer.steps, steps, schedule);
     const losses = trainer.step(batch, lr);
     trainer.documents = next;
@@ -100,7 +113,7 @@ export async function* run(trainer: Trainer, data: Dataset, options: RunOptions)
       lr,
       tokensPerSecond: losses.tokens / seconds,
       documents: next,
-      ...(due && { heldOutLoss: evaluate(trainer, heldOut.data, heldOut.documents, window) }),
+      ...(due && { heldOutLoss: await measure(trainer, heldOut, window) }),
     };
   }
 }
@@ -109,23 +122,61 @@ export async function* run(trainer: Trainer, data: Dataset, options: RunOptions)
  * Cross-entropy of the first documents of a data set, in nats per target.
  *
  * @param window most tokens of a document
- * @throws {InputError} documents that the model cannot take
+ * @throws {InputError} no documents, or documents that the model cannot take
  */
 export function evaluate(trainer: Trainer, data: Dataset, documents: number, window: number): number {
-  return trainer.evaluate(Array.from({ length: documents }, (_, i) => data.document(i, window))).crossEntropy;
+  if (!isDataset(data)) throw new InputError("evaluate: data: expected a data set, an object with a method document(index, window)");
+  if (!(Number.isSafeInteger(documents) && documents >= 1)) {
+    throw new InputError(`evaluate: documents: expected an integer of at least 1, got ${documents}`);
+  }
+  const groups = evaluation(trainer, data, documents, window, "evaluate");
+  for (;;) {
+    const { done, value } = groups.next();
+    if (done) return value;
+  }
+}
+
+/** The loss of held-out data; other work has its turn between groups. To its end, also after an abort: the step is done, and its metrics belong to it. */
+async function measure(trainer: Trainer, { data, documents }: NonNullable<RunOptions["heldOut"]>, window: number): Promise<number> {
+  const groups = evaluation(trainer, data, documents, window, "run: heldOut");
+  for (;;) {
+    const { done, value } = groups.next();
+    if (done) return value;
+    await pause();
+  }
+}
+
+/** The same group by group, so that memory does not grow with the number of documents; most calls have a single group. */
+function* evaluation(trainer: Trainer, data: Dataset, documents: number, window: number, where: string): Generator<undefined, number> {
+  const parts: { readonly crossEntropy: number; readonly mass: number }[] = [];
+  let [group, tokens, mass]: [Example[], number, number] = [[], 0, 0];
+  for (let i = 0; i < documents; i++) {
+    const document = data.document(i, window);
+    const { ids, mass: own } = documentOf(document, trainer.config, `${where}: data: document ${i}`);
+    group.push(document);
+    tokens += ids.length;
+    mass += own;
+    const last = i === documents - 1;
+    if (tokens < EVALUATION_TOKENS && !last) continue;
+    // Without any target the trainer says what is wrong.
+    if (mass > 0 || (last && parts.length === 0)) parts.push({ crossEntropy: trainer.evaluate(group).crossEntropy, mass });
+    [group, tokens, mass] = [[], 0, 0];
+    if (!last) yield;
+  }
+  const whole = parts.reduce((sum, part) => sum + part.mass, 0);
+  return parts.length === 1 ? parts[0]!.crossEntropy : parts.reduce((sum, part) => sum + (part.mass / whole) * part.crossEntropy, 0);
 }
 
 function isDataset(x: unknown): x is Dataset {
   return typeof x === "object" && x !== null && "document" in x && typeof x.document === "function";
 }
 
-function batchFrom(data: Dataset, from: number, batchTokens: number, window: number): { batch: Example[]; next: number } {
+function batchFrom(trainer: Trainer, data: Dataset, batchTokens: number, window: number): { batch: Example[]; next: number } {
   const batch: Example[] = [];
-  let next = from;
+  let next = trainer.documents;
   for (let tokens = 0; tokens < batchTokens; next++) {
     const document = data.document(next, window);
-    const length = "ids" in document ? document.ids.length : document.length;
-    if (!(length > 0)) throw new InputError(`run: data: document ${next}: expected at least one token, got none`);
+    const { length } = documentOf(document, trainer.config, `run: data: document ${next}`).ids;
     if (batch.length > 0 && tokens + length > batchTokens) break;
     batch.push(document);
     tokens += length;

@@ -1,32 +1,48 @@
 import * as v from "valibot";
-import { index, number } from "../runtime/options.js";
+import { count, index, number } from "../runtime/options.js";
 
 /** How the learning rate moves over a run, as shares of the trainer's. */
 export interface Schedule {
   /** Steps over which it rises linearly: step t of them has the share (t + 1) / warmup (0). */
   readonly warmup?: number;
-  /** Afterwards it falls along a cosine to `floor`, or stays (`"cosine"`). */
-  readonly decay?: "cosine" | "constant";
+  /**
+   * Afterwards (`"cosine"`): `"cosine"` falls along a cosine to `floor` over all steps that are left, `"constant"` stays, and `"wsd"` (warm-up, stable, decay) stays
+   * and falls in a straight line to `floor` over the last `decaySteps`.
+   */
+  readonly decay?: "cosine" | "constant" | "wsd";
+  /** Length of the fall of `"wsd"` in steps (a tenth of the run). */
+  readonly decaySteps?: number;
   /** Share of the learning rate that is left at the end (0.1). */
   readonly floor?: number;
 }
 
-export const schedule = v.strictObject({
-  warmup: v.optional(index, 0),
-  decay: v.optional(v.picklist(["cosine", "constant"], '"cosine" or "constant"'), "cosine"),
-  floor: v.optional(
-    number("a number within [0, 1]", (x) => x >= 0 && x <= 1),
-    0.1,
+export const schedule = v.pipe(
+  v.strictObject({
+    warmup: v.optional(index, 0),
+    decay: v.optional(v.picklist(["cosine", "constant", "wsd"], '"cosine", "constant" or "wsd"'), "cosine"),
+    decaySteps: v.optional(count),
+    floor: v.optional(
+      number("a number within [0, 1]", (x) => x >= 0 && x <= 1),
+      0.1,
+    ),
+  }),
+  v.forward(
+    v.check(({ decay, decaySteps }) => decaySteps === undefined || decay === "wsd", 'none unless decay is "wsd"'),
+    ["decaySteps"],
   ),
-});
+);
 
 /**
- * The share of the learning rate at step t of n, from 0 on: `(t + 1) / warmup` first, then `floor + (1 − floor) (1 + cos(π p)) / 2` with p from 0 to 1 (Loshchilov and
- * Hutter 2017).
+ * The share of the learning rate at step t of n, from 0 on: `(t + 1) / warmup` first, then
+ *
+ *     cosine   floor + (1 − floor) (1 + cos(π p)) / 2    p from 0 to 1 over all steps that are left (Loshchilov and Hutter 2017)
+ *     wsd      floor + (1 − floor) (1 − p)               p from 0 to 1 over the last `decaySteps`, 0 before (Hu et al. 2024, Hägele et al. 2024)
  */
-export function rateAt(t: number, n: number, { warmup = 0, decay = "cosine", floor = 0.1 }: Schedule): number {
+export function rateAt(t: number, n: number, { warmup = 0, decay = "cosine", decaySteps, floor = 0.1 }: Schedule): number {
   if (t < warmup) return (t + 1) / warmup;
   if (decay === "constant") return 1;
-  const progress = n > warmup ? (t - warmup) / (n - warmup) : 1;
-  return floor + ((1 - floor) * (1 + Math.cos(Math.PI * Math.min(1, progress)))) / 2;
+  const begin = decay === "wsd" ? Math.max(warmup, n - (decaySteps ?? Math.ceil(n / 10))) : warmup;
+  const progress = n > begin ? Math.min(1, Math.max(0, (t - begin) / (n - begin))) : 1;
+  const left = decay === "wsd" ? 1 - progress : (1 + Math.cos(Math.PI * progress)) / 2;
+  return floor + (1 - floor) * left;
 }

@@ -1,3 +1,4 @@
+import { hash } from "../generate/session-file.js";
 import { decodeJson } from "../io/json.js";
 import { encodeHeader, type Header, headerBytes, PREFIX_BYTES, parseHeader } from "../io/safetensors.js";
 import { CheckpointError } from "../runtime/errors.js";
@@ -10,18 +11,20 @@ export interface Position {
   readonly progress?: unknown;
 }
 
-const FORMAT = "lightning-m1 training state 1";
+/** States of format 1 have no checksum; they are read without that check. */
+const [FORMAT_1, FORMAT] = ["lightning-m1 training state 1", "lightning-m1 training state 2"];
 const PARTS = ["weight", "first", "second"] as const;
 
-/** Weights and moments in float32, to the bit, and where the run stands: a safetensors file. */
+/** Weights and moments in float32, to the bit, where the run stands, and a checksum of all of it: a safetensors file. */
 export function encodeState(parameters: readonly Parameter[], position: Position): Uint8Array<ArrayBuffer> {
   const tensors = parameters.flatMap(({ name, weight: { shape } }) =>
     PARTS.map((part) => ({ name: `${part}.${name}`, dtype: "F32", shape, bytes: 4 * shape.reduce((size, dim) => size * dim, 1) })),
   );
-  const header = encodeHeader(tensors, { format: FORMAT, position: JSON.stringify(position) });
-  const file = new Uint8Array(header.byteLength + tensors.reduce((sum, { bytes }) => sum + bytes, 0));
-  file.set(header);
-  let at = header.byteLength;
+  const metadata = { format: FORMAT, position: JSON.stringify(position) };
+  // Its length does not depend on the checksum, which follows when the numbers are there.
+  const begin = encodeHeader(tensors, { ...metadata, checksum: checksumOf(0, metadata) }).byteLength;
+  const file = new Uint8Array(begin + tensors.reduce((sum, { bytes }) => sum + bytes, 0));
+  let at = begin;
   for (const parameter of parameters) {
     const saved = parameter.save();
     for (const part of PARTS) {
@@ -30,15 +33,37 @@ export function encodeState(parameters: readonly Parameter[], position: Position
       at += byteLength;
     }
   }
+  file.set(encodeHeader(tensors, { ...metadata, checksum: checksumOf(hashBytes(file.subarray(begin)), metadata) }));
   return file;
 }
 
-/** @throws {CheckpointError} other bytes, damaged ones, or those of another model; nothing is changed then */
+/** Two numbers of 32 bits: one for the tensors, and one for the metadata. Any single changed word changes its number. */
+function checksumOf(tensors: number, metadata: Header["metadata"]): string {
+  const { checksum: _, ...rest } = metadata;
+  const text = JSON.stringify(Object.entries(rest).sort(([a], [b]) => (a < b ? -1 : 1)));
+  const own = hash(Uint32Array.from({ length: text.length }, (_, i) => text.charCodeAt(i)));
+  return [tensors, own].map((x) => x.toString(16).padStart(8, "0")).join(" ");
+}
+
+/** @param bytes whole words */
+function hashBytes(bytes: Uint8Array): number {
+  // A view of words needs an aligned beginning.
+  const { buffer, byteOffset, byteLength } = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes);
+  return hash(new Uint32Array(buffer, byteOffset, byteLength / 4));
+}
+
+/**
+ * Reads a state into the parameters.
+ *
+ * @throws {CheckpointError} other bytes, damaged ones, or those of another model; nothing is changed then
+ */
 export function decodeState(bytes: Uint8Array, parameters: readonly Parameter[]): Position {
   const where = "training state";
   const length = headerBytes(bytes.subarray(0, PREFIX_BYTES), bytes.byteLength, where);
   const { tensors, metadata } = parseHeader(bytes.subarray(PREFIX_BYTES, PREFIX_BYTES + length), bytes.byteLength, where);
-  if (metadata.format !== FORMAT) throw new CheckpointError(`${where}: expected "${FORMAT}", got ${JSON.stringify(metadata.format)}`);
+  if (metadata.format !== FORMAT && metadata.format !== FORMAT_1) {
+    throw new CheckpointError(`${where}: expected "${FORMAT}", got ${JSON.stringify(metadata.format)}`);
+  }
   const position = decodeJson(new TextEncoder().encode(metadata.position ?? ""), `${where}: position`) as Partial<Position> | null;
   const isCount = (x: unknown): x is number => Number.isSafeInteger(x) && (x as number) >= 0;
   if (!isCount(position?.steps) || !isCount(position.documents)) {
@@ -59,6 +84,14 @@ export function decodeState(bytes: Uint8Array, parameters: readonly Parameter[])
       `${where}: expected ${PARTS.length * parameters.length} tensors, got ${tensors.length} (is it of another model?)`,
     );
   }
+  // Last, so that what another model or a cut file has instead is named first.
+  const { format, checksum } = metadata;
+  if (
+    (format === FORMAT || checksum !== undefined) &&
+    checksum !== checksumOf(hashBytes(bytes.subarray(PREFIX_BYTES + length)), metadata)
+  ) {
+    throw new CheckpointError(`${where}: expected the bytes that were saved, got others: the checksum differs (damaged; restore a copy)`);
+  }
   const found = parameters.map(({ name, weight: { shape } }) => PARTS.map((part) => find(`${part}.${name}`, shape)));
   for (const [i, parameter] of parameters.entries()) {
     const [weight, first, second] = found[i]!.map((read) => read()) as [Float32Array, Float32Array, Float32Array];
@@ -73,9 +106,11 @@ export function headerOf(state: Uint8Array): Header & { readonly end: number } {
   return { end, ...parseHeader(state.subarray(PREFIX_BYTES, end), state.byteLength, "state") };
 }
 
-/** The same state with more metadata in its header, in pieces. */
+/** A state that was just saved with more metadata in its header, in pieces. */
 export function withMetadata(state: Uint8Array, more: Header["metadata"]): Uint8Array[] {
   const { tensors, metadata, end } = headerOf(state);
   const entries = tensors.map(({ begin, end, ...tensor }) => ({ ...tensor, bytes: end - begin }));
-  return [encodeHeader(entries, { ...metadata, ...more }), state.subarray(end)];
+  const all = { ...metadata, ...more };
+  const ofTensors = Number.parseInt(metadata.checksum!, 16);
+  return [encodeHeader(entries, { ...all, checksum: checksumOf(ofTensors, all) }), state.subarray(end)];
 }

@@ -145,6 +145,11 @@ export class Trainer {
     this.gradientOf = new Map(this.parameters.map(({ weight, gradient }) => [weight, gradient]));
   }
 
+  /** Of the model. */
+  get config(): Config {
+    return this.transformer.config;
+  }
+
   private get parameters(): readonly Parameter[] {
     if (!this.owned) throw new LightningError("Trainer: used after dispose (make a new one, and restore what was saved)");
     return this.owned;
