@@ -34,13 +34,14 @@ export const train = defineCommand({
             ...{ model, identity },
             lines(trainer, points) {
               for (const { loss } of points) smooth(loss);
-              const { signal } = terminal;
-              return run(trainer, data, { ...course, steps, heldOut: plan.heldOut && { ...plan.heldOut, data: heldOut }, signal });
+              const { documents, every } = plan.heldOut ?? {};
+              const measured = documents && every && heldOut ? { data: heldOut, documents, every } : undefined;
+              return run(trainer, data, { ...course, steps, heldOut: measured, signal: terminal.signal });
             },
           };
         },
-        // How tokens were spread over experts would be most of the bytes.
-        written: ({ expertLoad: _, ...metrics }) => metrics,
+        // The load of every expert would be most of the bytes.
+        written: ({ expertLoad, ...metrics }) => ({ ...metrics, expertImbalance: imbalance(expertLoad) }),
         shown: (metrics) => view(metrics, smooth(metrics.crossEntropy)),
       },
       terminal,
@@ -54,6 +55,19 @@ export const train = defineCommand({
     }
   },
 });
+
+/** Per layer, the tokens of the busiest expert over those of an even share: 1 if all have as many, experts / k if the same k have them all. */
+export function imbalance(load: readonly Float64Array[]): number[] {
+  return load.map((layer) => {
+    const mean = layer.reduce((sum, x) => sum + x, 0) / layer.length;
+    return Number((Math.max(...layer) / mean).toPrecision(6));
+  });
+}
+
+const COLUMNS = [
+  ...["step", "documents", "loss", "crossEntropy", "auxLoss", "heldOutLoss", "targets", "tokens"],
+  ...["gradNorm", "lr", "tokensPerSecond"],
+];
 
 /** A line per step. */
 const kind: RunKind<LossPoint> = {
@@ -69,6 +83,11 @@ const kind: RunKind<LossPoint> = {
   },
   picture: "loss.svg",
   draw: lossCurve,
+  columns: {
+    ...Object.fromEntries(COLUMNS.map((name) => [name, (line: Readonly<Record<string, unknown>>) => line[name]])),
+    // That of the least even layer. Lines of earlier versions have none.
+    expertImbalance: ({ expertImbalance: layers }) => (Array.isArray(layers) ? Math.max(...layers) : undefined),
+  },
 };
 
 /** What the whole run, its earlier parts included, came to: the smoothed cross-entropy, and the last one of held-out data. */

@@ -25,21 +25,95 @@ export function streamOf(seed: number, index: number): Random {
 }
 
 /**
- * Windows of one long text, each from anywhere in it, all beginnings as likely.
+ * Windows of long texts, each from anywhere in them, all beginnings as likely. A window never reaches from one text into another.
  *
- * @param ids the text's tokens
+ * @param ids the tokens of one text, or of several
  * @param seed integer within [0, 2^32): which windows
- * @throws {InputError} fewer than two tokens, or another seed
+ * @throws {InputError} no text of two tokens or more, or another seed
  */
-export function textDataset(ids: TokenIds, { seed = 0 }: { seed?: number } = {}): Dataset {
+export function textDataset(ids: TokenIds | readonly TokenIds[], { seed = 0 }: { seed?: number } = {}): Dataset {
   if (!isTokenIds(ids)) throw new InputError(`textDataset: ids: expected an array of token ids, got ${typeof ids}`);
-  if (ids.length < 2) throw new InputError(`textDataset: ids: expected at least two tokens, got ${ids.length}`);
   if (!isSeed(seed)) throw new InputError(`textDataset: seed: expected an integer within [0, 2^32), got ${seed}`);
+  const texts = (isSeveral(ids) ? ids : [ids]).filter(({ length }) => length >= 2);
+  if (texts.length === 0) {
+    throw new InputError(`textDataset: ids: expected at least two tokens, got ${isSeveral(ids) ? "none in any text" : ids.length}`);
+  }
   return {
     document(index, window) {
-      const size = Math.min(window, ids.length);
-      const begin = Math.floor(streamOf(seed, index).next() * (ids.length - size + 1));
-      return Array.from(ids.slice(begin, begin + size));
+      const beginnings = texts.map(({ length }) => length - Math.min(window, length) + 1);
+      let begin = Math.floor(streamOf(seed, index).next() * beginnings.reduce((sum, count) => sum + count, 0));
+      let text = 0;
+      for (; begin >= beginnings[text]!; text++) begin -= beginnings[text]!;
+      return Array.from(texts[text]!.slice(begin, begin + window));
     },
   };
+}
+
+function isSeveral(ids: TokenIds | readonly TokenIds[]): ids is readonly TokenIds[] {
+  return ids.length > 0 && typeof ids[0] === "object";
+}
+
+/** A document of an {@link exampleDataset}. */
+export interface DatasetExample {
+  readonly ids: TokenIds;
+  /** For each token as a target, as in `Example`. */
+  readonly weights: ArrayLike<number>;
+  /** Whether a window may begin anywhere in it (false): for texts. Otherwise a window cuts off the end alone. */
+  readonly plain?: boolean;
+}
+
+/**
+ * Documents of one's own, each once in every round, in another order each time. A window cuts the end off; documents without a target in a window, such as long prompts, are left out.
+ *
+ * @param seed integer within [0, 2^32): the orders
+ * @param where for messages
+ * @throws {InputError} no documents; from `document`: none that has a target in this window
+ */
+export function exampleDataset(examples: readonly DatasetExample[], { seed = 0, where = "exampleDataset" } = {}): Dataset {
+  if (!Array.isArray(examples) || examples.length === 0) throw new InputError(`${where}: expected at least one document, got none`);
+  if (!isSeed(seed)) throw new InputError(`${where}: seed: expected an integer within [0, 2^32), got ${seed}`);
+  let latest: { readonly window: number; readonly round: number; readonly documents: readonly DatasetExample[] } | undefined;
+  /** The documents of a round in their order; the latest round is kept. */
+  function documentsOf(window: number, index: number): readonly DatasetExample[] {
+    const useful = latest?.window === window ? latest.documents : examples.filter((example) => hasTarget(example, window));
+    if (useful.length === 0) {
+      throw new InputError(
+        `${where}: expected a document with a target in its first ${window} tokens, got none (a longer window, or shorter prompts)`,
+      );
+    }
+    const round = Math.floor(index / useful.length);
+    if (latest?.window !== window || latest.round !== round) {
+      // From the given order, not from that of the round before.
+      const documents = examples.filter((example) => hasTarget(example, window));
+      shuffle(documents, streamOf(seed, round));
+      latest = { window, round, documents };
+    }
+    return latest.documents;
+  }
+  return {
+    document(index, window) {
+      const documents = documentsOf(window, index);
+      const { ids, weights, plain = false } = documents[index % documents.length]!;
+      const last = Math.max(0, ids.length - window);
+      const begin = plain && last > 0 ? Math.floor(streamOf((seed ^ TEXTS) >>> 0, index).next() * (last + 1)) : 0;
+      const part = <T>(values: ArrayLike<T>) => Array.prototype.slice.call(values, begin, begin + window) as T[];
+      return { ids: part(ids), weights: part(weights) };
+    },
+  };
+}
+
+/** Tells the windows of long texts from the orders of rounds. */
+const TEXTS = 0x5bd1e995;
+
+export function hasTarget({ ids, weights }: DatasetExample, window: number): boolean {
+  for (let t = 1; t < Math.min(window, ids.length); t++) if (weights[t]! > 0) return true;
+  return false;
+}
+
+/** Fisher and Yates. */
+function shuffle<T>(items: T[], random: Random): void {
+  for (let i = items.length - 1; i > 0; i--) {
+    const j = Math.floor(random.next() * (i + 1));
+    [items[i], items[j]] = [items[j]!, items[i]!];
+  }
 }

@@ -4,9 +4,11 @@
  * @module lightning-m1/train
  */
 export { type LossPoint, lossCurve } from "./curve.js";
-export { type Dataset, streamOf, textDataset } from "./data.js";
+export { type Dataset, type DatasetExample, exampleDataset, streamOf, textDataset } from "./data.js";
 export type { Example } from "./documents.js";
+export { type ChatEncoding, type EncodedDocument, encodeRow } from "./encode.js";
 export type { Objective, ObjectiveValue } from "./loss.js";
+export { type LearnedMessage, parseRows, type Row, type RowContent } from "./rows.js";
 export { evaluate, type RunOptions, run, type StepMetrics, type Window } from "./run.js";
 export type { Schedule } from "./schedule.js";
 export { type TokenizerOptions, trainTokenizer } from "./tokenizer.js";

@@ -1,13 +1,15 @@
 import * as v from "valibot";
 import { decodeJson, isObject } from "../io/json.js";
 import { InputError } from "../runtime/errors.js";
-import { count, parseOptions, seedNumber, text, word } from "../runtime/options.js";
-import { runOptions } from "./run.js";
+import { count, number, parseOptions, seedNumber, text, word } from "../runtime/options.js";
+import { heldOutDocuments, runOptions } from "./run.js";
 import { tokenizerOptions } from "./tokenizer.js";
 import { trainerOptions } from "./trainer.js";
 
 /** What the tokenizer of a new model decides, and its configuration therefore does not say. */
 const DECIDED = ["vocab_size", "bos_token_id", "eos_token_id"] as const;
+
+const paths = (what: string) => v.optional(v.pipe(v.array(text, what), v.nonEmpty(what)));
 
 const schema = v.strictObject({
   model: v.custom<string | Readonly<Record<string, unknown>>>(
@@ -23,18 +25,28 @@ const schema = v.strictObject({
       ),
     ),
     texts: v.optional(count),
-    text: v.optional(v.pipe(v.array(text, "paths of text files"), v.nonEmpty("paths of text files"))),
+    text: paths("paths of text files"),
+    jsonl: paths("paths of JSONL files"),
   }),
   seed: v.optional(seedNumber, 0),
   build: v.optional(word("auto", "simd", "relaxed", "debug"), "auto"),
   trainer: v.optional(v.omit(trainerOptions, ["decays"]), {}),
   run: v.omit(runOptions, ["heldOut", "signal"]),
-  heldOut: v.optional(v.strictObject({ documents: count, every: count })),
+  heldOut: v.optional(
+    v.strictObject({
+      documents: heldOutDocuments,
+      every: count,
+      fraction: v.optional(number("a number above 0 and below 1", (x) => x > 0 && x < 1)),
+    }),
+  ),
   save: v.optional(v.strictObject({ every: v.optional(count, 100) }), {}),
 });
 
-/** What a model is trained on: worked solutions of tasks (and so many texts for the tokenizer), or text files. */
-export type PlannedData = { readonly tasks: "all" | readonly string[]; readonly texts: number } | { readonly text: readonly string[] };
+/** What a model is trained on: worked solutions of tasks (and so many texts for the tokenizer), text files, or JSONL files. */
+export type PlannedData =
+  | { readonly tasks: "all" | readonly string[]; readonly texts: number }
+  | { readonly text: readonly string[] }
+  | { readonly jsonl: readonly string[] };
 
 /** A whole training, as one JSON file describes it. Paths are as they were written. */
 export type Plan = Omit<v.InferOutput<typeof schema>, "data"> & { readonly data: PlannedData };
@@ -57,13 +69,24 @@ export function parsePlan(bytes: Uint8Array, where: string): Plan {
     if (decided) throw new InputError(`${where}: model.${decided}: expected none, got one (the tokenizer decides it: leave it out)`);
     if (!tokenizer) throw new InputError(`${where}: tokenizer: expected { "vocabSize": … } for a new model, got none`);
   }
-  return { ...plan, data: dataOf(given, where) };
+  const data = dataOf(given, where);
+  if ("tasks" in data && plan.heldOut?.fraction !== undefined) {
+    throw new InputError(
+      `${where}: heldOut.fraction: expected none beside tasks, got ${plan.heldOut.fraction} (an eighth of their puzzles is always held out)`,
+    );
+  }
+  return { ...plan, data };
 }
 
-function dataOf({ tasks, texts, text }: v.InferOutput<typeof schema>["data"], where: string): PlannedData {
-  if (tasks && text) throw new InputError(`${where}: data: expected tasks or text, got both`);
+function dataOf({ texts, ...sources }: v.InferOutput<typeof schema>["data"], where: string): PlannedData {
+  const { tasks, text, jsonl } = sources;
+  const given = Object.keys(sources).filter((key) => sources[key as keyof typeof sources] !== undefined);
+  if (given.length !== 1) {
+    const got = given.length === 0 ? "none" : given.join(" and ");
+    throw new InputError(`${where}: data: expected one of tasks, text and jsonl, got ${got}`);
+  }
   if (tasks) return { tasks, texts: texts ?? 8000 };
-  if (!text) throw new InputError(`${where}: data: expected tasks or text, got neither`);
-  if (texts !== undefined) throw new InputError(`${where}: data.texts: expected none beside text, got ${texts} (it belongs to tasks)`);
-  return { text };
+  if (texts !== undefined)
+    throw new InputError(`${where}: data.texts: expected none beside ${given[0]}, got ${texts} (it belongs to tasks)`);
+  return text ? { text } : { jsonl: jsonl! };
 }

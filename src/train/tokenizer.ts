@@ -59,6 +59,27 @@ export const tokenizerOptions = v.strictObject({
  * @throws {InputError} texts or options that cannot be worked with, or a `vocabSize` that has no room for bytes and special tokens
  */
 export function trainTokenizer(texts: Iterable<string>, options: TokenizerOptions): Map<string, Uint8Array<ArrayBuffer>> {
+  const training = tokenizerTraining(options);
+  if (typeof texts !== "object" || texts === null || !(Symbol.iterator in texts)) {
+    throw new InputError(
+      `trainTokenizer: texts: expected several texts, got ${texts === null ? "null" : typeof texts} (put one text into an array)`,
+    );
+  }
+  let index = 0;
+  for (const text of texts) {
+    if (typeof text !== "string") throw new InputError(`trainTokenizer: texts[${index}]: expected a string, got ${typeof text}`);
+    training.push(text);
+    index++;
+  }
+  return training.end();
+}
+
+/**
+ * The same for texts that arrive one by one.
+ *
+ * @internal
+ */
+export function tokenizerTraining(options: TokenizerOptions): { push(text: string): void; end(): Map<string, Uint8Array<ArrayBuffer>> } {
   const { vocabSize, specialTokens } = parseOptions(tokenizerOptions, options, "trainTokenizer");
   const special = [...new Set([...MARKUP, ...MARKS, ...specialTokens])];
   const least = byteAlphabet.length + special.length;
@@ -67,7 +88,22 @@ export function trainTokenizer(texts: Iterable<string>, options: TokenizerOption
       `trainTokenizer: vocabSize: expected at least ${least} (256 bytes and ${special.length} special tokens), got ${vocabSize}`,
     );
   }
-  const { tokens, merges } = learnBytePairs(countPieces(texts, special), byteAlphabet, vocabSize - special.length);
+  const pieces = new Map<string, number>();
+  const marks = new RegExp(special.map((token) => token.replace(/[\\^$.*+?()[\]{}|/]/g, String.raw`\$&`)).join("|"), "u");
+  const piece = new RegExp(PIECE, "gu");
+  return {
+    push(text) {
+      for (const section of text.split(marks)) {
+        for (const [found] of section.matchAll(piece)) pieces.set(found, (pieces.get(found) ?? 0) + 1);
+      }
+    },
+    end: () => filesOf(pieces, special, vocabSize),
+  };
+}
+
+/** @param pieces how often each piece occurs */
+function filesOf(pieces: ReadonlyMap<string, number>, special: readonly string[], vocabSize: number): Map<string, Uint8Array<ArrayBuffer>> {
+  const { tokens, merges } = learnBytePairs(pieces, byteAlphabet, vocabSize - special.length);
   const json = {
     version: "1.0",
     truncation: null,
@@ -118,25 +154,4 @@ export function trainTokenizer(texts: Iterable<string>, options: TokenizerOption
     ["tokenizer.json", encode(json)],
     ["tokenizer_config.json", encode(config)],
   ]);
-}
-
-/** How often each piece occurs. */
-function countPieces(texts: Iterable<string>, special: readonly string[]): Map<string, number> {
-  if (typeof texts !== "object" || texts === null || !(Symbol.iterator in texts)) {
-    throw new InputError(
-      `trainTokenizer: texts: expected several texts, got ${texts === null ? "null" : typeof texts} (put one text into an array)`,
-    );
-  }
-  const marks = new RegExp(special.map((token) => token.replace(/[\\^$.*+?()[\]{}|/]/g, String.raw`\$&`)).join("|"), "u");
-  const piece = new RegExp(PIECE, "gu");
-  const pieces = new Map<string, number>();
-  let index = 0;
-  for (const text of texts) {
-    if (typeof text !== "string") throw new InputError(`trainTokenizer: texts[${index}]: expected a string, got ${typeof text}`);
-    for (const section of text.split(marks)) {
-      for (const [found] of section.matchAll(piece)) pieces.set(found, (pieces.get(found) ?? 0) + 1);
-    }
-    index++;
-  }
-  return pieces;
 }

@@ -1,0 +1,142 @@
+// JSONL → what its rows say, as conversations or plain texts. No token is known here.
+
+import type { ChatMessage, Tool } from "../io/chat.js";
+import { isObject, parseJson } from "../io/json.js";
+import { CheckpointError, InputError } from "../runtime/errors.js";
+
+/** A message of a conversation; one of the assistant with weight 0 is not learned, only read. */
+export type LearnedMessage = ChatMessage & { readonly weight?: 0 | 1 | null };
+
+/** What one row is to be learned from. */
+export type RowContent = { readonly text: string } | { readonly messages: readonly LearnedMessage[]; readonly tools?: readonly Tool[] };
+
+/** What a row says, and where it stands, for messages: "data.jsonl: line 3". */
+export interface Row {
+  readonly where: string;
+  readonly content: RowContent;
+}
+
+const [PROMPTS, ANSWERS] = [
+  ["prompt", "question"],
+  ["answer", "completion", "response"],
+] as const;
+/** Keys that are read. */
+const KNOWN: ReadonlySet<string> = new Set([...PROMPTS, ...ANSWERS, "system", "messages", "tools", "text"]);
+const FORMS = '{"prompt": …, "answer": …}, {"messages": [ … ]} or {"text": …}';
+
+/**
+ * Reads JSONL: a JSON object per line; blank lines are skipped.
+ *
+ * A row is one of
+ *
+ *     {"prompt": "…", "answer": "…"}    a question (or `question`) and its answer (or `completion`, `response`), perhaps with `system`;
+ *                                       as lists of messages they are the beginning and the end of a conversation
+ *     {"messages": [ … ], "tools": [ … ]}  a conversation as `formatChat` takes it
+ *     {"text": "…"}                     a text
+ *
+ * @param where the file, for messages
+ * @param onWarning told once of keys that are not read
+ * @throws {InputError} a line that is none of these, with its number
+ */
+export function* parseRows(text: string, where: string, onWarning?: (message: string) => void): Generator<Row> {
+  const ignored = new Set<string>();
+  let number = 0;
+  for (let begin = 0; begin <= text.length; ) {
+    const newline = text.indexOf("\n", begin);
+    const end = newline < 0 ? text.length : newline;
+    const line = text.slice(begin, end);
+    begin = end + 1;
+    number++;
+    if (line.trim() === "") continue;
+    const row = parseLine(line, number, where);
+    for (const key of Object.keys(row)) if (!KNOWN.has(key)) ignored.add(key);
+    const at = `${where}: line ${number}`;
+    yield { where: at, content: contentOf(row, at) };
+  }
+  if (ignored.size > 0) {
+    const keys = [...ignored].slice(0, 10).map((key) => JSON.stringify(key));
+    onWarning?.(`${where}: keys that are not read: ${keys.join(", ")}${ignored.size > 10 ? ", …" : ""}`);
+  }
+}
+
+function parseLine(line: string, number: number, where: string): { readonly [key: string]: unknown } {
+  let row: unknown;
+  try {
+    row = parseJson(line, where);
+  } catch (cause) {
+    if (!(cause instanceof CheckpointError)) throw cause;
+    if (number === 1 && line.trimStart().startsWith("[")) refuseArray(where);
+    throw new InputError(
+      cause.message.replace(`${where}: line 1,`, () => `${where}: line ${number},`),
+      { cause },
+    );
+  }
+  if (Array.isArray(row)) refuseArray(`${where}: line ${number}`);
+  if (!isObject(row)) throw new InputError(`${where}: line ${number}: expected an object, ${FORMS}, got ${excerpt(row)}`);
+  return row;
+}
+
+function refuseArray(where: string): never {
+  throw new InputError(`${where}: expected one JSON object per line (JSONL), got a JSON array (jq -c '.[]' writes its items line by line)`);
+}
+
+function contentOf(row: { readonly [key: string]: unknown }, where: string): RowContent {
+  const given = (keys: readonly string[]) => keys.filter((key) => Object.hasOwn(row, key));
+  const [prompts, answers, whole] = [given(PROMPTS), given(ANSWERS), given(["messages", "text"])];
+  const forms = [...whole, ...(prompts.length + answers.length > 0 ? [[...prompts, ...answers].join(" and ")] : [])];
+  if (forms.length !== 1) throw new InputError(`${where}: expected one of ${FORMS}, got ${forms.join(" beside ") || keysOf(row)}`);
+  if (prompts.length > 1 || answers.length > 1) {
+    throw new InputError(`${where}: expected one prompt and one answer, got ${[...prompts, ...answers].join(" and ")}`);
+  }
+  const tools = row.tools === undefined || row.tools === null ? {} : { tools: row.tools as readonly Tool[] };
+  if (whole[0] === "text") return { text: textOf(row, "text", where) };
+  if (whole[0] === "messages") return { messages: messagesOf(row.messages, `${where}: messages`), ...tools };
+  const [prompt, answer] = [prompts[0], answers[0]];
+  if (prompt === undefined) throw new InputError(`${where}: expected a prompt beside ${answer}, got none`);
+  if (answer === undefined) throw new InputError(`${where}: expected an answer beside ${prompt}, got none`);
+  const system: ChatMessage[] =
+    row.system === undefined || row.system === null ? [] : [{ role: "system", content: textOf(row, "system", where) }];
+  if (Array.isArray(row[prompt]) && Array.isArray(row[answer])) {
+    // Of a conversation in two parts only the second is learned.
+    const read = messagesOf(row[prompt], `${where}: ${prompt}`).map((message): LearnedMessage => ({ ...message, weight: 0 }));
+    return { messages: [...system, ...read, ...messagesOf(row[answer], `${where}: ${answer}`)], ...tools };
+  }
+  const messages: ChatMessage[] = [
+    { role: "user", content: textOf(row, prompt, where) },
+    { role: "assistant", content: textOf(row, answer, where) },
+  ];
+  return { messages: [...system, ...messages], ...tools };
+}
+
+function messagesOf(value: unknown, where: string): readonly LearnedMessage[] {
+  if (!Array.isArray(value) || value.length === 0) throw new InputError(`${where}: expected a list of messages, got ${excerpt(value)}`);
+  for (const [i, message] of value.entries()) {
+    const weight: unknown = isObject(message) ? message.weight : undefined;
+    if (weight !== undefined && weight !== null && weight !== 0 && weight !== 1) {
+      throw new InputError(`${where}[${i}].weight: expected 0 or 1, got ${excerpt(weight)}`);
+    }
+  }
+  return value as readonly LearnedMessage[];
+}
+
+function textOf(row: { readonly [key: string]: unknown }, key: string, where: string): string {
+  const value = row[key];
+  if (typeof value !== "string") throw new InputError(`${where}: ${key}: expected a text, got ${excerpt(value)}`);
+  if (value === "") throw new InputError(`${where}: ${key}: expected a text of one or more characters, got an empty one`);
+  return value;
+}
+
+function keysOf(row: { readonly [key: string]: unknown }): string {
+  const keys = Object.keys(row);
+  return keys.length === 0
+    ? "an empty object"
+    : `the keys ${keys
+        .slice(0, 8)
+        .map((key) => JSON.stringify(key))
+        .join(", ")}`;
+}
+
+function excerpt(value: unknown): string {
+  const text = value === undefined ? "nothing" : JSON.stringify(value);
+  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
+}
