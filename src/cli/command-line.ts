@@ -30,7 +30,11 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     "lightning-m1 generate ./checkpoint --chat < question.txt > answer.txt",
   ],
   chat: ["lightning-m1 chat ./checkpoint --system 'Be brief.' --temperature 1 --top-p 0.95"],
-  eval: ["lightning-m1 eval ./checkpoint --per-level 200 --greedy", "lightning-m1 eval ./checkpoint --tasks sudoku,word-sorting --json"],
+  eval: [
+    "lightning-m1 eval ./checkpoint --per-level 200 --greedy",
+    "lightning-m1 eval ./checkpoint --tasks sudoku,word-sorting --json",
+    "lightning-m1 eval ./checkpoint my-text.txt --window 1024 --stride 512",
+  ],
   inspect: ["lightning-m1 inspect", "lightning-m1 inspect ./checkpoint --accuracy", "lightning-m1 inspect config.json --slopes --json"],
   analyze: [
     "lightning-m1 analyze minimax-m1",

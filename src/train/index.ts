@@ -8,6 +8,7 @@ export { type Dataset, type DatasetExample, exampleDataset, streamOf, textDatase
 export type { Example } from "./documents.js";
 export { type ChatEncoding, type EncodedDocument, encodeRow } from "./encode.js";
 export type { Objective, ObjectiveValue } from "./loss.js";
+export { type Perplexity, type PerplexityOptions, perplexity } from "./perplexity.js";
 export { type LearnedMessage, parseRows, type Row, type RowContent } from "./rows.js";
 export { evaluate, type RunOptions, run, type StepMetrics, type Window } from "./run.js";
 export type { Schedule } from "./schedule.js";

@@ -90,7 +90,9 @@ export function decodeState(bytes: Uint8Array, parameters: readonly Parameter[])
     (format === FORMAT || checksum !== undefined) &&
     checksum !== checksumOf(hashBytes(bytes.subarray(PREFIX_BYTES + length)), metadata)
   ) {
-    throw new CheckpointError(`${where}: expected the bytes that were saved, got others: the checksum differs (damaged; restore a copy)`);
+    throw new CheckpointError(
+      `${where}: expected the bytes that were saved, got others: the checksum differs (damaged: restore a copy of the file)`,
+    );
   }
   const found = parameters.map(({ name, weight: { shape } }) => PARTS.map((part) => find(`${part}.${name}`, shape)));
   for (const [i, parameter] of parameters.entries()) {

@@ -74,7 +74,7 @@ test("a changed number is named as damage, with what to do", async () => {
   const state = trainer.save();
   state[state.length - 3]! ^= 1;
   expect(() => trainer.restore(state)).toThrow(
-    "training state: expected the bytes that were saved, got others: the checksum differs (damaged; restore a copy)",
+    "training state: expected the bytes that were saved, got others: the checksum differs (damaged: restore a copy of the file)",
   );
   model.dispose();
 });

@@ -1,10 +1,10 @@
 import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, test } from "vitest";
-import { MemoryError, MiniMaxM1, parseConfig } from "../../src/index.js";
-import { textDataset } from "../../src/train/data.js";
+import { InputError, MemoryError, MiniMaxM1, parseConfig } from "../../src/index.js";
+import { exampleDataset, textDataset } from "../../src/train/data.js";
 import type { Example } from "../../src/train/documents.js";
-import { type RunOptions, run, type StepMetrics } from "../../src/train/run.js";
-import { rateAt } from "../../src/train/schedule.js";
+import { evaluate, type RunOptions, run, type StepMetrics } from "../../src/train/run.js";
+import { rateAt, type Schedule } from "../../src/train/schedule.js";
 import { trainTokenizer } from "../../src/train/tokenizer.js";
 import { Trainer, type TrainerOptions } from "../../src/train/trainer.js";
 import { randomIds } from "../support/random.js";
@@ -409,4 +409,168 @@ test("a new model is the same for the same seed, of the configured spread, and s
   );
   await expect(create(tiny, { seed: -1 })).rejects.toThrow(/create: seed/);
   await expect(create({ ...tiny, vocab_size: 2e9 })).rejects.toThrow(/create: the weights need/);
+});
+
+describe("a data set", () => {
+  const options: RunOptions = { steps: 2, batchTokens: 8 };
+  const going = async (data: unknown, more: Partial<RunOptions> = {}) => {
+    using model = await create();
+    for await (const _ of run(new Trainer(model), data as never, { ...options, ...more }));
+  };
+
+  test.each<[unknown, string]>([
+    [undefined, "got undefined (did the data end? a data set has a document for every index: go round with index % length)"],
+    [null, "got null (did the data end?"],
+    [5, "got number"],
+    ["x", "got text (encode it with the model's tokenizer)"],
+    [Promise.resolve([1, 2]), "got a promise (document is synchronous: load the data before the run)"],
+    [{}, "got an object without ids"],
+    [{ ids: "abc", weights: [1, 1, 1] }, "got ids that are text"],
+    [{ ids: null }, "got ids that are null"],
+    [new Float64Array(3), "got an object without ids (ids are a plain array, an Int32Array or a Uint32Array)"],
+  ])("that gives %j names the document and what was expected", async (value, message) => {
+    const expected = `: expected an array of token ids, or { ids, weights }, ${message}`;
+    const third = { document: (index: number) => (index < 3 ? [1, 2, 3] : value) };
+    await expect(going(third)).rejects.toThrow(new InputError(`run: data: document 3${expected}`).message);
+    await expect(going(third)).rejects.toBeInstanceOf(InputError);
+    const heldOut = { data: { document: () => value } as never, documents: 1, every: 1 };
+    await expect(going({ document: () => [1, 2, 3] }, { heldOut })).rejects.toThrow(`run: heldOut: data: document 0${expected}`);
+    using model = await create();
+    expect(() => evaluate(new Trainer(model), { document: () => value } as never, 1, 8)).toThrow(`evaluate: data: document 0${expected}`);
+    expect(() => new Trainer(model).step([[1, 2], value] as never)).toThrow(`Trainer: batch[1]${expected}`);
+  });
+
+  test.each<[unknown, string]>([
+    [[], "run: data: document 0: expected at least one token, got none"],
+    [{ ids: [1, 2] }, "run: data: document 0: weights: expected 2, one per token, got none"],
+    [{ ids: [1, 2], weights: [1, Number.NaN] }, "run: data: document 0: weights[1]: expected a number of at least 0, got NaN"],
+    [[1, 99], "run: data: document 0: token 1: expected an integer id within [0, 41)"],
+  ])("with a document that cannot be learned names it: %j", async (value, message) => {
+    await expect(going({ document: () => value })).rejects.toThrow(message);
+  });
+
+  test.each<[Partial<RunOptions>, string]>([
+    [{ batchTokens: 1e9 }, "run: batchTokens: expected an integer within [1, 4,194,304], got 1000000000"],
+    [{ windows: [{ from: 0, tokens: 2 ** 22 + 1 }] }, "run: windows.0.tokens: expected an integer within [1, 4,194,304], got 4194305"],
+    [
+      { heldOut: { data: { document: () => [1, 2] }, documents: 1e9, every: 1 } },
+      "run: heldOut.documents: expected an integer within [1, 100,000], got 1000000000",
+    ],
+  ])("beyond what memory holds is refused before anything is collected: %j", async (more, message) => {
+    let asked = 0;
+    await expect(going({ document: () => [1, 2, ++asked] }, more)).rejects.toThrow(message);
+    expect(asked).toBe(0);
+  });
+
+  test("far smaller than a batch goes round", async () => {
+    using model = await create();
+    const data = textDataset(randomIds(9, 50, 41));
+    const steps: number[] = [];
+    for await (const { tokens } of run(new Trainer(model), data, { steps: 1, batchTokens: 2000 })) steps.push(tokens);
+    expect(steps).toEqual([2000]);
+  });
+
+  test("is measured in groups to the loss of all documents together", async () => {
+    const small = {
+      num_hidden_layers: 1,
+      attn_type_list: [0],
+      hidden_size: 8,
+      intermediate_size: 4,
+      num_local_experts: 2,
+      num_experts_per_tok: 1,
+    };
+    using model = await create({ ...tiny, ...small });
+    const trainer = new Trainer(model);
+    const documents = Array.from({ length: 140 }, (_, i) => randomIds(i, i % 2 === 0 ? 1000 : 900, 41));
+    const whole = trainer.evaluate(documents).crossEntropy;
+    expect(evaluate(trainer, { document: (index) => documents[index]! }, documents.length, 1000)).toBeCloseTo(whole, 6);
+    // Fewer documents are one group, to the bit.
+    expect(evaluate(trainer, { document: (index) => documents[index]! }, 3, 1000)).toBe(
+      trainer.evaluate(documents.slice(0, 3)).crossEntropy,
+    );
+  });
+});
+
+describe("windows of several texts", () => {
+  test("never reach from one into another, and begin anywhere", () => {
+    const texts = [Array.from({ length: 50 }, (_, i) => i), [100], Array.from({ length: 30 }, (_, i) => 200 + i), [300, 301]];
+    const data = textDataset(texts);
+    const begins = new Set<number>();
+    for (let i = 0; i < 3000; i++) {
+      const ids = Array.from(data.document(i, 20) as number[]);
+      expect(ids).toEqual(ids.map((_, t) => ids[0]! + t));
+      expect(ids.length).toBe(ids[0] === 300 ? 2 : 20);
+      begins.add(ids[0]!);
+    }
+    expect([...begins].sort((a, b) => a - b)).toEqual([...Array(31).keys(), ...Array.from({ length: 11 }, (_, i) => 200 + i), 300]);
+  });
+
+  test("of a single text are those of the text alone; without two tokens they are refused", () => {
+    const ids = randomIds(1, 100, 41);
+    for (let i = 0; i < 50; i++)
+      expect(textDataset([ids], { seed: 4 }).document(i, 9)).toEqual(textDataset(ids, { seed: 4 }).document(i, 9));
+    expect(() => textDataset([[1], []])).toThrow("textDataset: ids: expected at least two tokens, got none in any text");
+    expect(() => textDataset([1])).toThrow("textDataset: ids: expected at least two tokens, got 1");
+  });
+});
+
+describe("documents of one's own", () => {
+  const example = (first: number, length: number, prompt: number, plain = false) => {
+    const ids = Array.from({ length }, (_, t) => first + t);
+    return { ids, weights: ids.map((_, t) => Number(t >= prompt)), plain };
+  };
+  const firsts = (data: ReturnType<typeof exampleDataset>, from: number, count: number, window = 100) =>
+    Array.from({ length: count }, (_, i) => (data.document(from + i, window) as unknown as { ids: number[] }).ids[0]!);
+
+  test("come once in every round, in an order that depends on the seed and the round", () => {
+    const examples = Array.from({ length: 20 }, (_, i) => example(10 * i, 5, 2));
+    const data = exampleDataset(examples, { seed: 3 });
+    const rounds = [0, 1, 2].map((round) => firsts(data, 20 * round, 20));
+    for (const round of rounds) expect([...round].sort((a, b) => a - b)).toEqual(examples.map(({ ids }) => ids[0]));
+    expect(new Set(rounds.map(String)).size).toBe(3);
+    expect(firsts(exampleDataset(examples, { seed: 4 }), 0, 20)).not.toEqual(rounds[0]);
+    // Whatever was asked before.
+    expect(firsts(exampleDataset(examples, { seed: 3 }), 40, 20)).toEqual(rounds[2]);
+    firsts(data, 0, 7, 3);
+    expect(firsts(data, 20, 20)).toEqual(rounds[1]);
+  });
+
+  test("are cut at the end, texts anywhere; those without a target in the window are left out", () => {
+    const data = exampleDataset([example(0, 9, 3), example(100, 9, 6), example(200, 50, 0, true), example(300, 1, 0)]);
+    const seen = new Map<number, number>();
+    for (let i = 0; i < 300; i++) {
+      const { ids, weights: own } = data.document(i, 5) as unknown as { ids: number[]; weights: number[] };
+      expect([ids.length, own.length]).toEqual([5, 5]);
+      seen.set(ids[0]!, (seen.get(ids[0]!) ?? 0) + 1);
+    }
+    expect(seen.get(0)).toBe(150);
+    expect([seen.has(100), seen.has(300)]).toEqual([false, false]);
+    expect(seen.size).toBe(1 + 46);
+    expect(() => exampleDataset([example(100, 9, 6)]).document(0, 6)).toThrow(
+      "exampleDataset: expected a document with a target in its first 6 tokens, got none (a longer window, or shorter prompts)",
+    );
+    expect(() => exampleDataset([])).toThrow("exampleDataset: expected at least one document, got none");
+  });
+});
+
+test("warm-up, stable, decay: the rate stays and falls in a straight line over the last steps, wherever these are", () => {
+  const rates = (steps: number, more: Schedule = {}) =>
+    Array.from({ length: steps }, (_, t) => rateAt(t, steps, { decay: "wsd", warmup: 4, decaySteps: 5, floor: 0, ...more }));
+  expect(rates(12)).toEqual([0.25, 0.5, 0.75, 1, 1, 1, 1, 1, 0.8, 0.6, 0.4, 0.2].map((x) => expect.closeTo(x, 12)));
+  // What is stable does not depend on the number of steps.
+  expect(rates(100).slice(0, 95)).toEqual([0.25, 0.5, 0.75, ...new Array(92).fill(1)]);
+  expect(rates(100, { decaySteps: undefined }).filter((rate) => rate === 1)).toHaveLength(88);
+  expect(rates(6)).toEqual([0.25, 0.5, 0.75, 1, 1, 0.5].map((x) => expect.closeTo(x, 12)));
+  expect(rateAt(11, 12, { decay: "wsd", decaySteps: 4, floor: 0.5 })).toBeCloseTo(0.625, 12);
+  expect(rateAt(500, 12, { decay: "wsd", floor: 0.1 })).toBeCloseTo(0.1, 12);
+});
+
+test.each<[Schedule, string]>([
+  [{ decaySteps: 5 }, 'run: schedule.decaySteps: expected none unless decay is "wsd", got'],
+  [{ decay: "wsd", decaySteps: 0 }, "run: schedule.decaySteps: expected an integer of at least 1, got 0"],
+  [{ decay: "linear" as never }, 'run: schedule.decay: expected "cosine", "constant" or "wsd", got "linear"'],
+])("a schedule that is none is refused: %j", async (schedule, message) => {
+  using model = await create();
+  const going = run(new Trainer(model), textDataset([1, 2, 3]), { steps: 1, batchTokens: 2, schedule });
+  await expect(going.next()).rejects.toThrow(message);
 });
