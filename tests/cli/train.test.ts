@@ -71,7 +71,7 @@ test("a directory with everything in it, and a model that speaks", async () => {
   expect(stdout).toBe(
     `6 steps, loss ${/loss ([\d.]+)/.exec(stdout)![1]}, held out ${/held out ([\d.]+)/.exec(stdout)![1]}: ${out}/model\n`,
   );
-  expect(readdirSync(out).sort()).toEqual(["loss.svg", "metrics.jsonl", "model", "state.json", "state.safetensors"]);
+  expect(readdirSync(out).sort()).toEqual(["loss.svg", "metrics.csv", "metrics.jsonl", "model", "state.json", "state.safetensors"]);
   expect(metrics(out).map(({ step, heldOutLoss }) => [step, typeof heldOutLoss])).toEqual([
     [1, "undefined"],
     [2, "undefined"],
@@ -387,8 +387,8 @@ const inFile: [object, string][] = [
   [{ save: { every: "2" } }, 'save.every: expected an integer of at least 1, got "2"'],
   [{ seed: 2 ** 32 }, "seed: expected an integer within [0, 2^32), got 4294967296"],
   [{ build: "fast" }, 'build: expected "auto" or "simd" or "relaxed" or "debug", got "fast"'],
-  [{ data: {} }, "data: expected tasks or text, got neither"],
-  [{ data: { tasks: "all", text: ["a.txt"] } }, "data: expected tasks or text, got both"],
+  [{ data: {} }, "data: expected one of tasks, text and jsonl, got none"],
+  [{ data: { tasks: "all", text: ["a.txt"] } }, "data: expected one of tasks, text and jsonl, got tasks and text"],
   [{ data: { text: ["a.txt"], texts: 3 } }, "data.texts: expected none beside text, got 3 (it belongs to tasks)"],
   [{ data: { text: [] } }, "data.text: expected paths of text files, got"],
   [{ data: { tasks: "some" } }, 'data.tasks: expected "all" or the names of tasks, got "some"'],
