@@ -17,7 +17,15 @@ export interface Corpus {
   /** What the tokenizer of a new model is learned from; held-out data is not among it. */
   texts(): Iterable<string> | AsyncIterable<string>;
   /** @throws {InputError} too few tokens */
-  datasets(model: MiniMaxM1, tokenizer: Tokenizer): Promise<{ readonly data: Dataset; readonly heldOut?: Dataset | undefined }>;
+  datasets(model: MiniMaxM1, tokenizer: Tokenizer): Promise<Datasets>;
+}
+
+export interface Datasets {
+  readonly data: Dataset;
+  /** Undefined if nothing is held out. */
+  readonly heldOut?: Dataset | undefined;
+  /** Held-out documents, if they are not as many as anybody asks for. */
+  readonly documents?: number;
 }
 
 /**
@@ -77,7 +85,7 @@ function textCorpus({ seed, run, heldOut: measured }: Plan, file: string, text: 
   const window = Math.max(...(run.windows.length > 0 ? run.windows.map(({ tokens }) => tokens) : [run.batchTokens]));
   const { learned, heldOut } = fraction === undefined ? withoutEnd(text) : splitText(text, fraction, 2 * window);
   return {
-    identity: { sha256: hash(text), ...(fraction !== undefined && { heldOut: fraction }) },
+    identity: { sha256: hash([text]), ...(fraction !== undefined && { heldOut: fraction }) },
     *texts() {
       for (const piece of learned) yield* linesOf(piece);
     },
@@ -132,7 +140,7 @@ function rowCorpus(
   const fraction = measured && (measured.fraction ?? HELD_OUT);
   const { learned, heldOut } = fraction === undefined ? { learned: rows, heldOut: [] } : splitRows(rows, fraction, file);
   return {
-    identity: { sha256: hash(JSON.stringify(rows.map(({ content }) => content))), ...(fraction !== undefined && { heldOut: fraction }) },
+    identity: { sha256: hash(rows.map(({ content }) => JSON.stringify(content))), ...(fraction !== undefined && { heldOut: fraction }) },
     async *texts() {
       for (const { where, content } of learned) yield "text" in content ? content.text : await dialogue(content, where);
     },
@@ -152,6 +160,7 @@ function rowCorpus(
       return {
         data: exampleDataset(own, { seed, where }),
         heldOut: tested.length > 0 ? exampleDataset(tested, { seed: heldOutSeed(seed), where: `${where}: held out` }) : undefined,
+        documents: tested.length,
       };
     },
   };
@@ -181,6 +190,8 @@ function warnOfCuts(documents: readonly EncodedDocument[], run: Plan["run"], fil
     onWarning?.(`${file}: data.jsonl: ${empty} ${of} have no target within the smallest window, ${tokens(least)}: it leaves them out`);
 }
 
-function hash(text: string): string {
-  return createHash("sha256").update(text).digest("hex");
+function hash(texts: Iterable<string>): string {
+  const sha256 = createHash("sha256");
+  for (const text of texts) sha256.update(text);
+  return sha256.digest("hex");
 }

@@ -2,7 +2,7 @@
 
 import { InputError } from "../index.js";
 import { parseRows, type Row } from "../train/index.js";
-import { readRegularFile } from "./regular-file.js";
+import { readRegularFile, UnfitFile } from "./regular-file.js";
 import { whyUnread } from "./terminal.js";
 
 /** All files of a training together: what fits into memory as text and as tokens. */
@@ -29,7 +29,8 @@ export async function readTexts(files: readonly NamedFile[], expected: string, {
   for (const { path, where } of files) {
     const bytes = await readRegularFile(path, left, signal).catch((cause: unknown) => {
       signal?.throwIfAborted();
-      throw new InputError(`${where}: expected ${expected}, got ${whyUnread(cause)}`, { cause });
+      const others = left < MOST_DATA_BYTES && cause instanceof UnfitFile ? " (together the files may have 256 MiB)" : "";
+      throw new InputError(`${where}: expected ${expected}, got ${whyUnread(cause)}${others}`, { cause });
     });
     left -= bytes.byteLength;
     try {

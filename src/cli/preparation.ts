@@ -1,19 +1,15 @@
 import { dirname, resolve } from "node:path";
 import { InputError, MiniMaxM1, Tokenizer } from "../index.js";
-import type { Dataset } from "../train/index.js";
 import type { Plan } from "../train/plan.js";
 import { tokenizerTraining } from "../train/tokenizer.js";
-import { type Corpus, readCorpus } from "./corpus.js";
+import { type Corpus, type Datasets, readCorpus } from "./corpus.js";
 import { turn } from "./data-files.js";
 import type { Identity } from "./run-directory.js";
 import type { LoadOptions } from "./training-run.js";
 
 /** What a training needs, made from its plan and nothing else. */
-export interface Preparation {
+export interface Preparation extends Datasets {
   readonly model: MiniMaxM1;
-  readonly data: Dataset;
-  /** There if the plan measures with held-out data. */
-  readonly heldOut: Dataset | undefined;
   readonly identity: Identity;
 }
 
@@ -30,8 +26,7 @@ export async function prepare(plan: Plan, file: string, options: LoadOptions): P
     const { tokenizer } = model;
     if (!tokenizer) throw new InputError(`${file}: model: expected a checkpoint with a tokenizer, got none`);
     const identity = { model: plan.model, tokenizer: plan.tokenizer, data: corpus.identity, seed, build, trainer, run: course };
-    const { data, heldOut } = await corpus.datasets(model, tokenizer);
-    return { model, identity, data, heldOut };
+    return { model, identity, ...(await corpus.datasets(model, tokenizer)) };
   } catch (error) {
     model.dispose();
     throw error;

@@ -29,13 +29,13 @@ export const train = defineCommand({
       {
         ...{ kind, file: args.config, ...where, trainer: plan.trainer, total: steps, saveEvery: plan.save.every },
         async prepare(options) {
-          const { model, data, heldOut, identity } = await prepare(plan, args.config, options);
+          const { model, identity, data, heldOut, documents: most = Number.POSITIVE_INFINITY } = await prepare(plan, args.config, options);
           return {
             ...{ model, identity },
             lines(trainer, points) {
               for (const { loss } of points) smooth(loss);
               const { documents, every } = plan.heldOut ?? {};
-              const measured = documents && every && heldOut ? { data: heldOut, documents, every } : undefined;
+              const measured = documents && every && heldOut ? { data: heldOut, documents: Math.min(documents, most), every } : undefined;
               return run(trainer, data, { ...course, steps, heldOut: measured, signal: terminal.signal });
             },
           };

@@ -72,6 +72,11 @@ export interface DatasetExample {
 export function exampleDataset(examples: readonly DatasetExample[], { seed = 0, where = "exampleDataset" } = {}): Dataset {
   if (!Array.isArray(examples) || examples.length === 0) throw new InputError(`${where}: expected at least one document, got none`);
   if (!isSeed(seed)) throw new InputError(`${where}: seed: expected an integer within [0, 2^32), got ${seed}`);
+  for (const [i, example] of examples.entries()) {
+    if (!isTokenIds(example?.ids) || example.weights?.length !== example.ids.length) {
+      throw new InputError(`${where}: document ${i}: expected { ids, weights } of equal length, got something else`);
+    }
+  }
   let latest: { readonly window: number; readonly round: number; readonly documents: readonly DatasetExample[] } | undefined;
   /** The documents of a round in their order; the latest round is kept. */
   function documentsOf(window: number, index: number): readonly DatasetExample[] {

@@ -1,7 +1,7 @@
 // How well a model predicts given texts: cross-entropy, perplexity, bits per byte.
 
 import * as v from "valibot";
-import { checkIds } from "../model/token-ids.js";
+import { checkIds, isTokenIds } from "../model/token-ids.js";
 import type { Transformer } from "../model/transformer.js";
 import { take } from "../ops/route.js";
 import { targetLogprobs } from "../ops/softmax.js";
@@ -58,15 +58,21 @@ const [LOGITS, ROWS] = [2 ** 24, 512];
  * @throws {InputError} options that do not fit, ids outside the vocabulary, or no target at all
  */
 export async function perplexity(
-  { transformer }: Trainable,
+  model: Trainable,
   documents: Iterable<EncodedDocument> | AsyncIterable<EncodedDocument>,
   given: PerplexityOptions = {},
 ): Promise<Perplexity> {
+  const { transformer } = model ?? {};
   const { signal, ...cuts } = parseOptions(options, given, "perplexity");
+  if (!transformer) throw new InputError("perplexity: model: expected a MiniMaxM1, got something else");
+  if (typeof documents !== "object" || documents === null || !(Symbol.iterator in documents || Symbol.asyncIterator in documents)) {
+    throw new InputError("perplexity: documents: expected several, as encodeRow makes them, got something else (put one into an array)");
+  }
   const { window, stride } = windowsFor(transformer, cuts);
   let [number, tokens, targets, bytes, nats] = [0, 0, 0, 0, 0];
-  for await (const { ids, weights, targetBytes } of documents) {
+  for await (const document of documents) {
     const where = `perplexity: document ${number}`;
+    const { ids, weights, targetBytes } = checked(document, where);
     // The context is that of a window.
     for (let at = 0; at < ids.length; at += window) checkIds(ids.subarray(at, at + window), transformer.config, where);
     number++;
@@ -90,6 +96,15 @@ export async function perplexity(
     ...{ documents: number, tokens, targets, bytes, crossEntropy },
     ...{ perplexity: Math.exp(crossEntropy), bitsPerByte: nats / Math.LN2 / bytes, window, stride },
   };
+}
+
+/** @throws {InputError} something else than `encodeRow` makes */
+function checked(document: EncodedDocument, where: string): EncodedDocument {
+  const { ids, weights, targetBytes } = document ?? {};
+  if (!isTokenIds(ids) || weights?.length !== ids.length || !(targetBytes >= 0)) {
+    throw new InputError(`${where}: expected { ids, weights, targetBytes }, as encodeRow makes them, got something else`);
+  }
+  return { ...document, ids: Int32Array.from(ids) };
 }
 
 function windowsFor(

@@ -39,6 +39,8 @@ const FORMS = '{"prompt": …, "answer": …}, {"messages": [ … ]} or {"text":
  * @throws {InputError} a line that is none of these, with its number
  */
 export function* parseRows(text: string, where: string, onWarning?: (message: string) => void): Generator<Row> {
+  if (typeof text !== "string")
+    throw new InputError(`${where}: expected the text of a JSONL file, got ${text === null ? "null" : typeof text}`);
   const ignored = new Set<string>();
   let number = 0;
   for (let begin = 0; begin <= text.length; ) {

@@ -142,3 +142,15 @@ test.each([262, 300, 400])("bits per byte of a model without any knowledge, by h
   expect(perToken / vocab).toBeCloseTo(1, 4);
   expect(bitsPerByte).toBeCloseTo(((ids.length - 1) * Math.log2(vocab)) / bytes, 4);
 });
+
+test.each<[unknown, string]>([
+  ["text", "perplexity: documents: expected several, as encodeRow makes them, got something else (put one into an array)"],
+  [null, "perplexity: documents: expected several"],
+  [[[1, 2, 3]], "perplexity: document 0: expected { ids, weights, targetBytes }, as encodeRow makes them, got something else"],
+  [[undefined], "perplexity: document 0: expected { ids, weights, targetBytes }"],
+  [[{ ids: [1, 2], weights: [1] }], "perplexity: document 0: expected { ids, weights, targetBytes }"],
+])("what is no document is refused: %j", async (documents, message) => {
+  using model = await create();
+  await expect(perplexity(model, documents as never)).rejects.toThrow(message);
+  await expect(perplexity(undefined as never, [])).rejects.toThrow("perplexity: model: expected a MiniMaxM1");
+});

@@ -550,6 +550,11 @@ describe("documents of one's own", () => {
       "exampleDataset: expected a document with a target in its first 6 tokens, got none (a longer window, or shorter prompts)",
     );
     expect(() => exampleDataset([])).toThrow("exampleDataset: expected at least one document, got none");
+    for (const bad of [undefined, [1, 2], { ids: [1, 2] }, { ids: [1, 2], weights: [1] }]) {
+      expect(() => exampleDataset([example(0, 9, 3), bad as never])).toThrow(
+        "exampleDataset: document 1: expected { ids, weights } of equal length",
+      );
+    }
   });
 });
 
