@@ -2,10 +2,11 @@
 //   dq_t = S_t do_t,                 S_t = e^−λ S_{t−1} + k_t v_tᵀ
 //   dk_t = Z_t v_t,  dv_t = Z_tᵀ k_t,    Z_t = e^−λ Z_{t+1} + q_t do_tᵀ,   dS_0 = e^−λ Z_1
 // Each line is lightning attention itself, the second one backwards in time:
-//   dq = lightning(do, v, k) from S_0ᵀ,   dv = lightning(k, q, do) and dk = lightning(v, do, q) from the state's own gradient
+//   dq = lightning(do, v, k) from S_0ᵀ,   dv = lightning(k, q, do) from dS_T and dk = lightning(v, do, q) from dS_Tᵀ
+// The forward decays a state before its first step. dS_T decays one step later, so these two runs start with age 0.
 // They run in pieces of P steps: memory does not grow with the sequence. Heads begin to end are independent; gradients are added to.
 
-import { lightning, lightningWorkspaceBytes } from "./lightning";
+import { lightning, lightningFrom, lightningWorkspaceBytes } from "./lightning";
 import { at, exp1 } from "./simd";
 
 /** Bytes of workspace for pieces of P steps in chunks of B rows. */
@@ -24,7 +25,7 @@ export function lightningBackward(
   for (let h = begin; h < end; h++) {
     const q = at(qkv, 3 * h * D), k = at(q, D), v = at(k, D), o = at(dO, h * D), dq = at(dqkv, 3 * h * D), slope = at(slopes, h);
     const Z = at(dstate, h * d * d);
-    transposeState(S, at(state, h * d * d), 1, d);
+    transposeState(S, at(state, h * d * d), d);
     for (let t: i32 = 0; t < T; t += P) {
       const n = min(P, T - t), i = <usize>t;
       part(x, o + i * half, half, n, D, 0, false);
@@ -33,21 +34,18 @@ export function lightningBackward(
       lightning(y, S, x, slope, n, 1, D, min(B, n), ws, 0, 1);
       addRows(dq + i * row, row, y, n, D, false);
     }
-    // Before its first step in this order a state decays once, which dS_T must not.
-    const grow: f32 = exp1(load<f32>(slope));
-    transposeState(S, Z, grow, d);
-    scaleState(Z, grow, d);
+    transposeState(S, Z, d);
     for (let e = T; e > 0; e -= P) {
-      const n = min(P, e), i = <usize>(e - n);
+      const n = min(P, e), i = <usize>(e - n), age = e == T ? 0 : 1;
       part(x, v + i * row, row, n, D, 0, true);
       part(x, o + i * half, half, n, D, 1, true);
       part(x, q + i * row, row, n, D, 2, true);
-      lightning(y, S, x, slope, n, 1, D, min(B, n), ws, 0, 1);
+      lightningFrom(y, S, x, slope, n, 1, D, min(B, n), ws, 0, 1, age);
       addRows(at(dq, D) + i * row, row, y, n, D, true);
       part(x, k + i * row, row, n, D, 0, true);
       part(x, q + i * row, row, n, D, 1, true);
       part(x, o + i * half, half, n, D, 2, true);
-      lightning(y, Z, x, slope, n, 1, D, min(B, n), ws, 0, 1);
+      lightningFrom(y, Z, x, slope, n, 1, D, min(B, n), ws, 0, 1, age);
       addRows(at(dq, 2 * D) + i * row, row, y, n, D, true);
     }
     scaleState(Z, exp1(-load<f32>(slope)), d);
@@ -74,10 +72,10 @@ function addRows(dst: usize, ld: usize, y: usize, n: i32, D: i32, backwards: boo
 }
 
 // Element (i, j) of a state in panels: at(S, (j / 8 · d + i) · 8 + j % 8)
-function transposeState(dst: usize, src: usize, by: f32, d: i32): void {
+function transposeState(dst: usize, src: usize, d: i32): void {
   for (let i: i32 = 0; i < d; i++) {
     for (let j: i32 = 0; j < d; j++) {
-      f32.store(at(dst, ((i & ~7) * d) + j * 8 + (i & 7)), by * load<f32>(at(src, ((j & ~7) * d) + i * 8 + (j & 7))));
+      f32.store(at(dst, ((i & ~7) * d) + j * 8 + (i & 7)), load<f32>(at(src, ((j & ~7) * d) + i * 8 + (j & 7))));
     }
   }
 }

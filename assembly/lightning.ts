@@ -6,7 +6,7 @@
 // In chunks of m rows, with incoming state S and rows i, j = 0 … m−1:
 //   O = e^(−λ(i+1)) ⊙ Q S + (Q Kᵀ ⊙ Δ) V,   Δ_ij = e^(−λ(i−j)) for j ≤ i, else 0
 //   S ← e^(−λm) S + (e^(−λ(m−1−j)) ⊙ K)ᵀ V
-// Every exponent is ≤ 0: nothing overflows, however steep the slope. Heads begin to end are independent.
+// Every exponent is ≤ 0, so nothing overflows for any slope from 0 to ∞. Heads begin to end are independent.
 
 import { at, exp, exp1, madd } from "./simd";
 import { column, output, packColumns, packTransposed, scores, update } from "./tile";
@@ -30,6 +30,14 @@ export function lightning(
   o: usize, state: usize, qkv: usize, slopes: usize,
   T: i32, H: i32, D: i32, B: i32, ws: usize, begin: i32, end: i32,
 ): void {
+  lightningFrom(o, state, qkv, slopes, T, H, D, B, ws, begin, end, 1);
+}
+
+/** The same with e^(−λ(i + age)) on the state before the first chunk: age 1 decays it before the first row, age 0 does not. */
+export function lightningFrom(
+  o: usize, state: usize, qkv: usize, slopes: usize,
+  T: i32, H: i32, D: i32, B: i32, ws: usize, begin: i32, end: i32, age: i32,
+): void {
   assert(B > 0 && begin >= 0 && end <= H);
   const b = (B + 7) & ~7, d = (D + 7) & ~7, ldx = (<usize>(3 * H * D)) << 2, ldo = (<usize>(H * D)) << 2;
   const Q = ws, K = at(Q, b * D), R = at(K, b * D), V = at(R, b * d), P = at(V, b * d);
@@ -38,7 +46,7 @@ export function lightning(
     const last = min(g + GROUP, end), row = (<usize>(3 * (last - g) * D)) << 2;
     for (let h = g; h < last; h++) powers(at(decays, (h - g) * table(b) + BEFORE), load<f32>(at(slopes, h)), b + 8);
     for (let t: i32 = 0; t < T; t += B) {
-      const m = min(B, T - t), from = (<usize>t) * ldx;
+      const m = min(B, T - t), from = (<usize>t) * ldx, first = t == 0 ? age : 1;
       // What the group reads next comes from memory while it computes: in eight streams, one for every eighth of the rows.
       let next = at(qkv, 3 * g * D) + from, apart: usize = 0, step: usize = 0;
       if (last - g >= 4 && d == D && (m & 7) == 0 && t + 2 * m <= T) {
@@ -57,7 +65,7 @@ export function lightning(
         for (let j: i32 = 0; j < m; j += 4) {
           for (let i = j & ~7; i < m; i += 8) scores(D, column(K, D, j), 32, column(Q, D, i), 32, at(decay, i - j), at(P, i * b + j * 8));
         }
-        v128.store(whole, v128.load32_splat(at(decay, m)));
+        v128.store(whole, v128.load32_splat(at(decay, m - 1 + first)));
         for (let p: i32 = 0; p < d; p += 8) {
           const panel = at(S, p * d), values = at(V, p * m);
           // O = e^(−λ(i+1)) ⊙ Q S + P V
@@ -68,7 +76,7 @@ export function lightning(
               next += ldx - row; until += ldx;
             }
             const y = at(o, ((t + i) * H + h) * D + p), inside = i + 4 <= m && p + 8 <= D;
-            output(D, column(Q, D, i), panel, at(decay, i + 1), min(m, i + 4), column(P, b, i), values, inside ? y : rest, inside ? ldo : 32);
+            output(D, column(Q, D, i), panel, at(decay, i + first), min(m, i + 4), column(P, b, i), values, inside ? y : rest, inside ? ldo : 32);
             if (!inside) for (let r: i32 = 0; r < min(4, m - i); r++) memory.copy(y + (<usize>r) * ldo, at(rest, r * 8), (<usize>min(8, D - p)) << 2);
           }
           // S ← e^(−λm) S + Rᵀ V,   R = e^(−λ(m−1−j)) ⊙ K
@@ -125,12 +133,16 @@ function touch(p: usize, apart: usize): void {
   for (const end = p + 8 * apart; p < end; p += apart) load<u8>(p);
 }
 
+// Where e^−λ is 0 in float32, and 0 · λ is not NaN: the table is the same for every steeper slope.
+const STEEPEST: f32 = 128;
+
 // e^(−λx) for x = 0 … n−1, and 0 for the places before: a key later than its query weighs nothing.
 function powers(dst: usize, slope: f32, n: i32): void {
   memory.fill(at(dst, -BEFORE), 0, BEFORE << 2);
+  const lambda = f32x4.splat(-min(slope, STEEPEST));
   for (let i: i32 = 0; i < n; i += 4) {
     const x = f32x4.add(f32x4.splat(<f32>i), f32x4(0, 1, 2, 3));
-    v128.store(at(dst, i), exp(f32x4.mul(x, f32x4.splat(-slope))));
+    v128.store(at(dst, i), exp(f32x4.mul(x, lambda)));
   }
 }
 

@@ -62,6 +62,11 @@ const NOTES: Readonly<Record<string, string>> = {
     "SIGTERM stops it gracefully if it reaches this process: npx and npm keep it from\nit, so start the server with node, or with exec in a script.",
 };
 
+const EXIT_CODES = `
+Exit codes: 0, 1 after an error, 2 for a wrong command line, 130 after Ctrl-C, 143 after SIGTERM
+(a running server stops gracefully on both, with 0).
+`;
+
 const program = defineCommand({
   meta: { name: "lightning-m1", version, description: "MiniMax-M1 on the command line" },
   subCommands: commands,
@@ -69,7 +74,7 @@ const program = defineCommand({
 
 /**
  * Runs one command to its end and returns the exit code: 0, 1 for an error, 2 for a command line that cannot be understood,
- * 130 after Ctrl-C. Nothing is thrown.
+ * 130 after Ctrl-C and 143 after SIGTERM, which both stop `serve` gracefully with 0. Nothing is thrown.
  */
 export async function runCommandLine(args: readonly string[], streams: Streams): Promise<number> {
   const at = args.findIndex((arg) => !ANYWHERE.has(arg));
@@ -116,6 +121,6 @@ async function usage({ out }: Terminal, command: CommandDef, parent?: CommandDef
   const { name = "" } = command.meta as { name?: string };
   const examples = EXAMPLES[name]!.map((line) => `  ${line}\n`).join("");
   const notes = NOTES[name] ? `\n${NOTES[name]}\n` : "";
-  const codes = parent ? "" : "\nExit codes: 0, 1 after an error, 2 for a wrong command line, 130 after Ctrl-C.\n";
+  const codes = parent ? "" : EXIT_CODES;
   return `${text}\n\n${out.underline(out.bold("EXAMPLES"))}\n\n${examples}${notes}${codes}`;
 }

@@ -22,7 +22,7 @@ export const loading = {
   residency: { type: "enum", options: ["resident", "streamed"], description: "Weights in memory, or read when due" },
   budget: { type: "string", valueHint: "size", description: "Memory of streamed weights (default: 1GiB)" },
   build: { type: "enum", options: ["auto", "simd", "relaxed", "debug"], description: "Kernels (default: auto)" },
-  threads: { type: "string", valueHint: "n|auto", description: "Threads, at most 64 (default: one per processor)" },
+  threads: { type: "string", valueHint: "n|auto", description: "Threads, at most 64 (default: one per processor, at most 8)" },
   revision: { type: "string", valueHint: "name", description: "Branch, tag or commit of a hub id" },
   "local-files-only": { type: "boolean", description: "Take hub files from the cache only" },
 } as const satisfies ArgsDef;

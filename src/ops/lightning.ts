@@ -1,4 +1,4 @@
-import { ShapeError } from "../runtime/errors.js";
+import { InputError, ShapeError } from "../runtime/errors.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { expectShape, runtimeOf, slice, type Tensor } from "../runtime/tensor.js";
 import { expectSegments, type Segment } from "./segment.js";
@@ -42,10 +42,11 @@ export function stateShape(heads: number, headDim: number): number[] {
  * One token runs the recurrence, more run in chunks; any cut of a sequence gives the same up to rounding.
  *
  * @param qkv `[tokens, heads, 3 · headDim]`, each head's q, k and v side by side
- * @param slopes λ `[heads]`
+ * @param slopes λ `[heads]`, each from 0 (no decay) to Infinity (each token sees itself alone)
  * @param states per segment, from `lightningState`; read and replaced
  * @returns o `[tokens, heads · headDim]`
  * @throws {ShapeError}
+ * @throws {InputError} a slope that is negative or NaN
  */
 export function lightning(qkv: Tensor, slopes: Tensor, segments: readonly Segment[], states: readonly Tensor[], chunk = CHUNK): Tensor {
   const [tokens = 0, heads = 0, triple = 0] = qkv.shape;
@@ -55,6 +56,12 @@ export function lightning(qkv: Tensor, slopes: Tensor, segments: readonly Segmen
   expectSegments("lightning", segments, tokens, states.length);
   if (!(Number.isInteger(chunk) && chunk >= 1)) throw new ShapeError(`lightning: chunk: expected an integer of at least 1, got ${chunk}`);
   const rt = runtimeOf("lightning", qkv, slopes, ...states);
+  const growing = rt.f32(slopes).find((slope) => !(slope >= 0));
+  if (growing !== undefined) {
+    throw new InputError(
+      `lightning: slopes: expected numbers within [0, Infinity], got ${growing} (a slope is λ in e^−λ, without the sign)`,
+    );
+  }
   const o = rt.empty([tokens, heads * dim]);
   const before: Tensor[] = [];
   // Sequences of one token each go together: their steps are short, and there are many of them.

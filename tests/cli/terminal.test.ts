@@ -38,8 +38,13 @@ test.each([["--help"], ["generate", "--help"], ["chat", "-h"], ["inspect", "--he
 
 test("the help of --threads says how many compute by default", async () => {
   for (const command of ["generate", "chat"]) {
-    expect((await run([command, "--help"])).stdout).toMatch(/--threads.*\(default: one per processor\)/);
+    expect((await run([command, "--help"])).stdout).toMatch(/--threads.*\(default: one per processor, at most 8\)/);
   }
+});
+
+test("the help says with which exit codes signals end a command, and a server", async () => {
+  const { stdout } = await run(["--help"]);
+  expect(stdout).toContain("130 after Ctrl-C, 143 after SIGTERM\n(a running server stops gracefully on both, with 0)");
 });
 
 test("--no-color may stand before the command", async () => {

@@ -15,7 +15,7 @@ const seed = fc.integer({ min: 1, max: 1 << 20 });
 
 /** The steepest published slope: first of 64 heads in the first layer. Over a block of 256 its factored form would need e^235. */
 const STEEPEST = 2 ** -0.125 * 1.00001;
-const slope = fc.oneof(fc.double({ min: 0, max: 2, noNaN: true }), fc.constantFrom(0, 1e-8, STEEPEST, 10, 1000));
+const slope = fc.oneof(fc.double({ min: 0, max: 2, noNaN: true }), fc.constantFrom(0, 1e-8, STEEPEST, 10, 88.8, 1000, 3e38, Infinity));
 const headDim = fc.oneof(fc.integer({ min: 4, max: 128 }), fc.constantFrom(4, 16, 64, 128));
 const length = fc.oneof(fc.integer({ min: 1, max: 300 }), fc.constantFrom(1, 31, 32, 33, 255, 256, 257, 300));
 

@@ -300,7 +300,10 @@ export const gradientsSuite: Suite = (runtime) => {
           fc.integer({ min: 1, max: 10 }),
           fc.constantFrom(1, 3, 8, 16),
           fc.array(fc.nat({ max: 23 }), { maxLength: 3 }),
-          fc.array(fc.oneof(fc.double({ min: 0, max: 2, noNaN: true }), fc.constantFrom(0, 1e-8, 10)), { minLength: 3, maxLength: 3 }),
+          fc.array(fc.oneof(fc.double({ min: 0, max: 2, noNaN: true }), fc.constantFrom(0, 1e-8, 10, 88.8, 3e38, Infinity)), {
+            minLength: 3,
+            maxLength: 3,
+          }),
         )
         .map(([tokens, heads, d, chunk, cuts, all]): Case => {
           const slopes = Float32Array.from(all.slice(0, heads));

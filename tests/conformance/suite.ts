@@ -5,6 +5,7 @@ import { attentionSuite } from "./attention.js";
 import { attentionBackwardSuite } from "./attention-backward.js";
 import { gradientsSuite } from "./gradients.js";
 import { poisonedRuntime } from "./harness.js";
+import { slopesSuite } from "./lightning-slopes.js";
 import { opsSuite } from "./ops.js";
 import { packSuite } from "./pack.js";
 import { rangesSuite } from "./ranges.js";
@@ -21,5 +22,6 @@ export function conformance(build: Build, threads = 1): void {
     rt.dispose();
     Runtime.sharedWork = sharedWork;
   });
-  for (const suite of [opsSuite, attentionSuite, attentionBackwardSuite, gradientsSuite, rangesSuite, packSuite]) suite(() => rt);
+  for (const suite of [opsSuite, attentionSuite, attentionBackwardSuite, gradientsSuite, slopesSuite, rangesSuite, packSuite])
+    suite(() => rt);
 }

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { type Dialect, parseConfig } from "../../src/model/config.js";
 import { decaySlopes } from "../../src/model/decay-slopes.js";
@@ -32,6 +33,18 @@ describe("decay slopes", () => {
     expect(Math.abs(first[63]! - 2 ** -8 * 1.00001)).toBeLessThanOrEqual(rounding(3, 2 ** -8));
     for (let layer = 1; layer < 80; layer++) expect(decaySlopes(minimaxM1, layer)[0]).toBeLessThan(decaySlopes(minimaxM1, layer - 1)[0]!);
     expect(decaySlopes(minimaxM1, 79)[63]).toBeGreaterThan(0);
+  });
+
+  test("the guide's table: how soon the first and the last lightning layer of MiniMax-M1 forget", () => {
+    const guide = readFileSync(new URL("../../docs/lightning-attention.md", import.meta.url), "utf8");
+    const lines = [...guide.matchAll(/^\| (\d+) \| ([\d.]+) \| ([\d.,]+) tokens \| ([\d.]+) \| ([\d.,]+) tokens \|$/gm)];
+    const last = minimaxM1.attnTypeList.lastIndexOf(0);
+    expect(lines.map(([, layer]) => Number(layer))).toEqual([0, last]);
+    for (const [, layer, ...printed] of lines) {
+      const slopes = decaySlopes(minimaxM1, Number(layer));
+      const figures = [slopes[0]!, slopes.at(-1)!].flatMap((slope) => [slope, Math.LN2 / slope]);
+      expect(printed.map((text) => Number(text.replace(",", "")))).toEqual(figures.map((x) => Number(x.toPrecision(3))));
+    }
   });
 
   test("transformers': bit for bit the buffers that it saves", () => {
