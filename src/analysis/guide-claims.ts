@@ -5,6 +5,7 @@ import { isMiniMaxM1 } from "./comparison.js";
 import { type Gpu, gpus, usableBytes } from "./gpus.js";
 import { BLOCK_TOKENS, deploymentMemory } from "./memory.js";
 import { most } from "./most.js";
+import { VLLM_DEFAULTS } from "./vllm.js";
 
 /** A statement of the guide: so many tokens on eight of these GPUs. */
 export interface GuideClaim {
@@ -12,15 +13,18 @@ export interface GuideClaim {
   readonly gpuCount: number;
   readonly weights: "experts_int8";
   readonly claimedTokens: number;
-  /** What may be used of each GPU. */
-  readonly usableBytes: number;
-  /** What each holds of one sequence of that length: with room for its own lightning state, and for as many as vLLM takes by default. */
+  /** Whether one sequence of that length fits, by settings of the server: one state or as many as vLLM takes by default, under each share of memory. */
   readonly verdicts: readonly GuideVerdict[];
 }
 
 export interface GuideVerdict {
-  /** Lightning states that the server takes room for. */
+  /** `--max-num-seqs`: lightning states that the server takes room for when it starts. */
   readonly states: number;
+  /** `--gpu-memory-utilization`. */
+  readonly utilization: number;
+  /** What each GPU may hold under this utilization. */
+  readonly usableBytes: number;
+  /** What each GPU holds. */
   readonly totalBytes: number;
   readonly holds: boolean;
   /** The longest sequence that would fit. */
@@ -34,15 +38,19 @@ const CLAIMS = [
 
 const GPU_COUNT = 8;
 
-/** One for the sequence itself; vLLM's default for `--max-num-seqs`, for all of which it takes room when it starts. */
-const STATES = [1, 128] as const;
-
 const WEIGHTS = "experts_int8";
 
+/** Room for one state or for as many as vLLM takes by default, and the share of memory that is asked for or vLLM's default. */
+function guideSettings(utilization: number): { states: number; utilization: number }[] {
+  const shares = [...new Set([utilization, VLLM_DEFAULTS.utilization])];
+  return [1, VLLM_DEFAULTS.maxSequences].flatMap((states) => shares.map((utilization) => ({ states, utilization })));
+}
+
 /**
- * The guide's statements, held against {@link deploymentMemory}; none for another model than the published one.
+ * The guide's statements, held against {@link deploymentMemory} under several settings; none for another model than the published one. The last
+ * verdict is that of vLLM's defaults. With which settings the guide's figures were measured is not published.
  *
- * @param utilization share of their memory that may be used
+ * @param utilization share of the GPUs' memory that may be used, besides vLLM's default
  */
 export function guideClaims(model: Model, utilization = 0.95): GuideClaim[] {
   const known = graphOf(model);
@@ -50,23 +58,21 @@ export function guideClaims(model: Model, utilization = 0.95): GuideClaim[] {
   const longest = known.config.maxPositionEmbeddings;
   return CLAIMS.map(({ name, claimedTokens }) => {
     const gpu = gpus.find((one) => one.name === name)!;
-    const usable = usableBytes(gpu, utilization);
     const totalBytes = (context: number, states: number) => {
       const { totalBytes, stateBytes } = deploymentMemory(known, { weights: WEIGHTS, tensorParallel: GPU_COUNT, context });
       return totalBytes + (states - 1) * stateBytes;
     };
-    return {
-      gpu,
-      gpuCount: GPU_COUNT,
-      weights: WEIGHTS,
-      claimedTokens,
-      usableBytes: usable,
-      verdicts: STATES.map((states) => ({
+    const verdicts = guideSettings(utilization).map(({ states, utilization }): GuideVerdict => {
+      const usable = usableBytes(gpu, utilization);
+      return {
         states,
+        utilization,
+        usableBytes: usable,
         totalBytes: totalBytes(claimedTokens, states),
         holds: totalBytes(claimedTokens, states) <= usable,
         mostTokens: BLOCK_TOKENS * most((blocks) => totalBytes(blocks * BLOCK_TOKENS, states) <= usable, longest / BLOCK_TOKENS),
-      })),
-    };
+      };
+    });
+    return { gpu, gpuCount: GPU_COUNT, weights: WEIGHTS, claimedTokens, verdicts };
   });
 }

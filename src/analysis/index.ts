@@ -58,4 +58,4 @@ export type { Deployment } from "./placement.js";
 export { DeploymentError, type Remedy } from "./refusal.js";
 export type { DeploymentTarget } from "./target.js";
 export { reportedTrainingCost, type TrainingCost, type TrainingCostOptions, trainingCost } from "./training-cost.js";
-export { rayRecipe, serveArguments, serveCommand, VLLM_IMAGE, VLLM_VERSION } from "./vllm.js";
+export { CHAT_TEMPLATE, rayRecipe, serveArguments, serveCommand, VLLM_DEFAULTS, VLLM_IMAGE, VLLM_VERSION } from "./vllm.js";

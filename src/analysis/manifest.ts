@@ -1,5 +1,5 @@
 // A deployment as Kubernetes reads it: a Deployment (apps/v1) where a replica fits on a node, a LeaderWorkerSet (leaderworkerset.x-k8s.io/v1)
-// where it spans several, and a Service before them.
+// where it spans several, a Service before them, and a PodDisruptionBudget for them.
 
 import { stringify } from "yaml";
 import type { Deployment } from "./placement.js";
@@ -7,6 +7,20 @@ import { SERVER_PORT, serveArguments, serverEnvironment, VLLM_IMAGE } from "./vl
 
 /** In the image: starts Ray on the leader, waits until all have joined; joins from the others. */
 const RAY_SCRIPT = "/vllm-workspace/examples/online_serving/multi-node-serving.sh";
+
+/** Loading 912 GB may take two hours; a server that was killed loads again. So only one that does not answer for ten minutes is killed. */
+const LOADING_SECONDS = 7200;
+
+/** For answers that run when a pod is to stop: 80,000 tokens take most of an hour at 25 tokens a second. */
+const GRACE_SECONDS = 3600;
+
+/** vLLM breaks answers off as soon as it is told to stop. So it is told when none runs or waits, once the Service sends no new requests. */
+const DRAIN =
+  `sleep 15; while curl -s -m 30 http://localhost:${SERVER_PORT}/metrics` +
+  ` | grep -E '^vllm:num_requests_(running|waiting|swapped)[{ ]' | grep -qvE ' 0(\\.0+)?$'; do sleep 5; done`;
+
+/** The other nodes of a replica compute until its leader has stopped answering. */
+const FOLLOW = `while curl -sf -m 30 http://$LWS_LEADER_ADDRESS:${SERVER_PORT}/health; do sleep 5; done`;
 
 /** Weights are read from here. Both a download and a copy take hours, which no restart should cost again. */
 const HUB_CACHE = "/root/.cache/huggingface";
@@ -19,8 +33,8 @@ export function kubernetesManifest(plan: Deployment): string {
   const name = resourceName(plan.served);
   const parts =
     plan.nodesPerReplica > 1
-      ? [leaderWorkerSet(plan, name), service(name, leaderLabels(name))]
-      : [deployment(plan, name), service(name, { app: name })];
+      ? [leaderWorkerSet(plan, name), service(name, leaderLabels(name)), disruptionBudget(plan, name, setLabels(name))]
+      : [deployment(plan, name), service(name, { app: name }), disruptionBudget(plan, name, { app: name })];
   return parts.map((part) => stringify(part, { lineWidth: 0, aliasDuplicateObjects: false })).join("---\n");
 }
 
@@ -38,6 +52,9 @@ function deployment(plan: Deployment, name: string) {
     metadata: { name },
     spec: {
       replicas: plan.replicas,
+      // A new pod finds no free GPUs before an old one is gone.
+      strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: 0, maxUnavailable: 1 } },
+      progressDeadlineSeconds: GRACE_SECONDS + LOADING_SECONDS,
       selector: { matchLabels: { app: name } },
       template: {
         metadata: { labels: { app: name } },
@@ -63,14 +80,29 @@ function leaderWorkerSet(plan: Deployment, name: string) {
           metadata: { labels: { role: "leader" } },
           spec: podSpec(plan, name, { ...serverContainer(plan), command: ["sh", "-c", lead] }),
         },
-        workerTemplate: { spec: podSpec(plan, name, { ...container(plan), command: ["sh", "-c", join] }) },
+        workerTemplate: { spec: podSpec(plan, name, { ...container(plan), command: ["sh", "-c", join], lifecycle: beforeStop(FOLLOW) }) },
       },
     },
   };
 }
 
+/** Of all pods of the set, put on by its controller. */
+function setLabels(name: string) {
+  return { "leaderworkerset.sigs.k8s.io/name": name };
+}
+
 function leaderLabels(name: string) {
-  return { "leaderworkerset.sigs.k8s.io/name": name, role: "leader" };
+  return { ...setLabels(name), role: "leader" };
+}
+
+/** At most one pod at a time may be evicted, whose group restarts with it; none of a single replica, which nothing could stand in for. */
+function disruptionBudget({ replicas }: Deployment, name: string, matchLabels: Record<string, string>) {
+  return {
+    apiVersion: "policy/v1",
+    kind: "PodDisruptionBudget",
+    metadata: { name },
+    spec: { maxUnavailable: replicas > 1 ? 1 : 0, selector: { matchLabels } },
+  };
 }
 
 function service(name: string, selector: Record<string, string>) {
@@ -84,6 +116,7 @@ function service(name: string, selector: Record<string, string>) {
 
 function podSpec(plan: Deployment, name: string, own: object) {
   return {
+    terminationGracePeriodSeconds: GRACE_SECONDS,
     containers: [own],
     volumes: [
       { name: "shm", emptyDir: { medium: "Memory", sizeLimit: "16Gi" } },
@@ -105,14 +138,19 @@ function container({ gpu, gpusPerNode, tensorParallel, served }: Deployment) {
   };
 }
 
-/** The container that answers. It may take two hours until it does. */
+function beforeStop(script: string) {
+  return { preStop: { exec: { command: ["sh", "-c", script] } } };
+}
+
+/** The container that answers. A probe waits for 10 s or more, because a busy server answers late. */
 function serverContainer(plan: Deployment) {
   const httpGet = { path: "/health", port: SERVER_PORT };
   return {
     ...container(plan),
     ports: [{ name: "http", containerPort: SERVER_PORT }],
-    startupProbe: { httpGet, periodSeconds: 30, failureThreshold: 240 },
-    readinessProbe: { httpGet, periodSeconds: 10 },
-    livenessProbe: { httpGet, periodSeconds: 30, failureThreshold: 4 },
+    startupProbe: { httpGet, periodSeconds: 30, timeoutSeconds: 10, failureThreshold: LOADING_SECONDS / 30 },
+    readinessProbe: { httpGet, periodSeconds: 10, timeoutSeconds: 10, failureThreshold: 6 },
+    livenessProbe: { httpGet, periodSeconds: 30, timeoutSeconds: 15, failureThreshold: 20 },
+    lifecycle: beforeStop(DRAIN),
   };
 }

@@ -6,6 +6,18 @@ import type { Deployment } from "./placement.js";
 export const VLLM_VERSION = "0.9.2";
 export const VLLM_IMAGE = `vllm/vllm-openai:v${VLLM_VERSION}`;
 
+/**
+ * The template that vLLM's documentation asks for with `--tool-call-parser minimax`, where the image has it; elsewhere it is the file of this
+ * name in `examples/` of vLLM's sources. The checkpoint's own template loses tool calls and fails on tool results in OpenAI's form.
+ */
+export const CHAT_TEMPLATE = "/vllm-workspace/examples/tool_chat_template_minimax_m1.jinja";
+
+/**
+ * What vLLM 0.9.2 sets if a command does not: `--max-num-seqs` of its V0 engine (V1 sets 1,024 on GPUs from 70 GiB except A100, 256 on others;
+ * MiniMax-M1 runs on V1 from 0.10.1 on), and `--gpu-memory-utilization` of both.
+ */
+export const VLLM_DEFAULTS = { maxSequences: 256, utilization: 0.9 } as const;
+
 /** Where the server answers, and where Ray's head listens. */
 export const SERVER_PORT = 8000;
 export const RAY_PORT = 6379;
@@ -31,7 +43,7 @@ export function serveArguments(plan: Deployment): string[] {
     ...["--enable-chunked-prefill", "--max-num-batched-tokens", `${plan.passTokens}`],
     ...["--gpu-memory-utilization", `${plan.utilization}`],
     ...(plan.kv === "fp8" ? ["--kv-cache-dtype", "fp8"] : []),
-    ...["--tool-call-parser", "minimax", "--enable-auto-tool-choice"],
+    ...["--chat-template", CHAT_TEMPLATE, "--tool-call-parser", "minimax", "--enable-auto-tool-choice"],
     ...["--port", `${SERVER_PORT}`],
   ];
 }

@@ -86,7 +86,7 @@ function ratioLines({ ratioToDeepSeekR1, claims, readings }: Analysis, dim: Colo
   ]);
   const said =
     claims.length > 0
-      ? [["said in the report", ...claims.map(({ claimed }) => `${claimed === 0.5 ? "below " : ""}${percent(claimed, 0)}`)]]
+      ? [["said in the report", ...claims.map(({ claimed }) => `${claimed === 0.5 ? "below " : "about "}${percent(claimed, 0)}`)]]
       : [];
   const ratios = table([["of DeepSeek-R1's FLOPs, tokens", ...lengths.map(count)], ...rows, ...said], dim);
   if (readings.length === 0) return ratios;

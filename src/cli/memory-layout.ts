@@ -1,4 +1,4 @@
-import type { DeploymentMemory } from "../analysis/index.js";
+import { type DeploymentMemory, VLLM_DEFAULTS, VLLM_VERSION } from "../analysis/index.js";
 import { formatBytes } from "../index.js";
 import { count, table } from "./layout.js";
 import { type LibraryMemory, type Memory, PRECISIONS, SCHEMES } from "./memory.js";
@@ -54,16 +54,17 @@ function gpuLines({ server }: Memory, dim: Colours["dim"]): string[] {
 }
 
 function guideLines({ guideClaims }: Memory, dim: Colours["dim"]): string[] {
-  const rows = guideClaims.map(({ gpu, gpuCount, claimedTokens, verdicts }) => [
-    `${gpuCount} ${gpu.name}`,
-    count(claimedTokens),
-    ...verdicts.map(({ holds, mostTokens }) => `${holds ? "holds" : "does not"} (${count(mostTokens)})`),
+  const claims = guideClaims.map(({ gpu, gpuCount, claimedTokens }) => `${count(claimedTokens)} on ${gpuCount} ${gpu.name}`);
+  const rows = guideClaims[0]!.verdicts.map(({ states, utilization }, i) => [
+    `--max-num-seqs ${states}, ${Math.round(100 * utilization)} % of memory`,
+    ...guideClaims.map(({ verdicts }) => `${verdicts[i]!.holds ? "holds" : "does not"} (${count(verdicts[i]!.mostTokens)})`),
   ]);
-  const states = guideClaims[0]!.verdicts.map((verdict) => `${count(verdict.states)} state${verdict.states === 1 ? "" : "s"}`);
+  const { maxSequences, utilization } = VLLM_DEFAULTS;
   return [
-    ...table([["guide, experts_int8", "up to", ...states], ...rows], dim),
-    dim("as MiniMax's deployment guide has it; in brackets the most tokens that fit,"),
-    dim("with lightning states for 1 sequence, and for 128, vLLM's default"),
+    ...table([["guide, experts_int8, one sequence of", ...claims], ...rows], dim),
+    dim("statements of MiniMax's deployment guide, which does not name its settings;"),
+    dim("in brackets the most tokens that fit. Without --max-num-seqs and"),
+    dim(`--gpu-memory-utilization, vLLM ${VLLM_VERSION}'s V0 engine sets ${maxSequences} and ${utilization.toFixed(2)}.`),
   ];
 }
 

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { defineCommand } from "citty";
 import {
+  CHAT_TEMPLATE,
   type Deployment,
   DeploymentError,
   gpus,
@@ -115,6 +116,10 @@ function layout(source: string, plan: Deployment, { bold, dim }: Colours): strin
     ...(nodesPerReplica > 1
       ? rayRecipe(plan).map(({ where, command }) => [dim(`${where}, in the image ${VLLM_IMAGE}`), ...wrapped(command)])
       : [[dim(`in the image ${VLLM_IMAGE}${replicas > 1 ? ", for each replica" : ""}`), ...wrapped(serveCommand(plan))]]),
+    [
+      dim("tool calls need vLLM's chat template, which the image has; elsewhere, name"),
+      dim(`examples/${CHAT_TEMPLATE.split("/").at(-1)} of vLLM's sources`),
+    ],
   ];
   return `${bold(visible(source))}\n\n${sections.map((lines) => lines.map((line) => `  ${line}\n`).join("")).join("\n")}`;
 }
@@ -122,7 +127,7 @@ function layout(source: string, plan: Deployment, { bold, dim }: Colours): strin
 /** A command on several lines, as a shell takes it. */
 function wrapped(command: string): string[] {
   const lines: string[] = [];
-  for (const word of command.split(/ (?=--|vllm|ray|export)/)) {
+  for (const word of command.split(/ (?=--|\/|vllm|ray|export)/)) {
     const last = lines.at(-1);
     if (last === undefined || last.length + word.length > 70) lines.push(last === undefined ? word : `  ${word}`);
     else lines[lines.length - 1] = `${last} ${word}`;

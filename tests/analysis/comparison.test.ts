@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import {
   type ComparisonRule,
@@ -59,6 +60,24 @@ test("ratios to DeepSeek-R1 at 65,536 and 100,000 tokens", () => {
     causalAbsorbed: [0.1673, 0.1203],
     squareAbsorbed: [0.0978, 0.0719],
   });
+});
+
+test("the guide gives these ratios, and quotes the report's introduction", () => {
+  const guide = readFileSync(new URL("../../docs/analysis.md", import.meta.url), "utf8");
+  const { ratioToDeepSeekR1: ratios } = compareGeneration(minimaxM1);
+  const rows = {
+    causal: "causal, expanded",
+    square: "square, expanded",
+    causalAbsorbed: "causal, absorbed",
+    squareAbsorbed: "square, absorbed",
+  };
+  for (const rule of rules) {
+    const [half, quarter] = Object.values(ratios[rule]).map((ratio) => `${(100 * ratio).toFixed(1)} %`);
+    expect(guide.replaceAll("**", "")).toContain(`| ${rows[rule]} | ${half} | ${quarter} |`);
+  }
+  expect(guide).toContain(
+    `"Approximately 25 % at 100K" fits if full squares are counted: ${(100 * ratios.square[100_000]!).toFixed(1)} %.`,
+  );
 });
 
 test("with the published 45.9B and 37B in place of counted weights the ratios differ by less than a point", () => {

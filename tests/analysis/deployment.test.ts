@@ -1,3 +1,7 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { parseAllDocuments } from "yaml";
@@ -171,6 +175,9 @@ describe("laws", () => {
         expect(Number(valueAfter(words, "--gpu-memory-utilization"))).toBe(plan.utilization);
         expect(valueAfter(words, "--quantization")).toBe(plan.weights === "bf16" ? undefined : "experts_int8");
         expect(valueAfter(words, "--kv-cache-dtype")).toBe(plan.kv === "bf16" ? undefined : "fp8");
+        // The parser of tool calls is for what this template asks the model to write.
+        expect(valueAfter(words, "--tool-call-parser")).toBe("minimax");
+        expect(valueAfter(words, "--chat-template")).toBe("/vllm-workspace/examples/tool_chat_template_minimax_m1.jinja");
         expect(words.includes("--enable-expert-parallel")).toBe(plan.expertParallel);
         expect(valueAfter(words, "--distributed-executor-backend")).toBe(plan.nodesPerReplica > 1 ? "ray" : undefined);
         expect(serveCommand(plan)).toBe(`SAFETENSORS_FAST_GPU=1 VLLM_USE_V1=0 ${words.join(" ")}`);
@@ -178,7 +185,7 @@ describe("laws", () => {
 
         const documents = parseAllDocuments(kubernetesManifest(plan));
         expect(documents.flatMap(({ errors, warnings }) => [...errors, ...warnings])).toEqual([]);
-        const [server, service] = documents.map((document) => document.toJS());
+        const [server, service, budget] = documents.map((document) => document.toJS());
         kinds.add(server.kind);
         const name = server.metadata.name;
         expect(name).toMatch(/^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$/);
@@ -202,10 +209,64 @@ describe("laws", () => {
         const labels = group ? { ...pods[0].metadata.labels, "leaderworkerset.sigs.k8s.io/name": name } : pods[0].metadata.labels;
         expect(service.spec.selector).toEqual(labels);
         if (!group) expect(server.spec.selector.matchLabels).toEqual(labels);
+        expect(budget.kind).toBe("PodDisruptionBudget");
+        expect(budget.spec.maxUnavailable).toBe(plan.replicas > 1 ? 1 : 0);
+        // Of a group that spans nodes every pod counts: with one of them the whole group stops.
+        expect(budget.spec.selector.matchLabels).toEqual(group ? { "leaderworkerset.sigs.k8s.io/name": name } : labels);
       }),
       { numRuns: 300, seed: 1 },
     );
     expect([...kinds].sort()).toEqual(["Deployment", "LeaderWorkerSet"]);
+  });
+});
+
+describe("pods of a busy server", () => {
+  const pods = [planDeployment(m1), planDeployment(m1, { weights: "bf16", nodes: 2 })].flatMap((plan) => {
+    const server = parseAllDocuments(kubernetesManifest(plan))[0]!.toJS();
+    const group = server.spec.leaderWorkerTemplate;
+    return group ? [group.leaderTemplate.spec, group.workerTemplate.spec] : [server.spec.template.spec];
+  });
+  const answering = pods.map(({ containers }) => containers[0]).filter(({ ports }) => ports);
+
+  test("two hours to load, a minute without an answer to leave the Service, ten minutes to be killed", () => {
+    expect(answering).toHaveLength(2);
+    for (const { startupProbe, readinessProbe, livenessProbe } of answering) {
+      for (const { httpGet, timeoutSeconds } of [startupProbe, readinessProbe, livenessProbe]) {
+        expect(httpGet).toEqual({ path: "/health", port: 8000 });
+        expect(timeoutSeconds).toBeGreaterThanOrEqual(10);
+      }
+      const seconds = [startupProbe, readinessProbe, livenessProbe].map((probe) => probe.periodSeconds * probe.failureThreshold);
+      expect(seconds).toEqual([7200, 60, 600]);
+    }
+  });
+
+  test("running answers have an hour to end", () => {
+    for (const { terminationGracePeriodSeconds, containers } of pods) {
+      expect(terminationGracePeriodSeconds).toBe(3600);
+      expect(containers[0].lifecycle.preStop.exec.command.slice(0, 2)).toEqual(["sh", "-c"]);
+    }
+  });
+
+  test("a server is told to stop when no request runs or waits any more, or when it does not answer", () => {
+    const directory = mkdtempSync(join(tmpdir(), "lightning-m1-"));
+    const script = (name: string, body: string) => writeFileSync(join(directory, name), `#!/bin/sh\n${body}\n`, { mode: 0o755 });
+    const metrics = (running: string, waiting: string) =>
+      `# HELP vllm:num_requests_running Requests\nvllm:num_requests_running{engine="0",model_name="m 1"} ${running}\nvllm:num_requests_waiting{model_name="m"} ${waiting}\nvllm:num_preemptions_total{model_name="m"} 7.0\n`;
+    const looks = [metrics("3.0", "10.0"), metrics("0.0", "1.0"), metrics("10.0", "0.0"), metrics("0.0", "0.0")];
+    for (const [i, text] of looks.entries()) writeFileSync(join(directory, `look${i}`), text);
+    // One look after the other, and a clock that stands still.
+    script("curl", 'n=$(cat n); echo $((n + 1)) > n; cat "look$n"');
+    script("sleep", "exit 0");
+    const command = answering[0].lifecycle.preStop.exec.command as [string, ...string[]];
+    const drain = (from: number) => {
+      writeFileSync(join(directory, "n"), `${from}`);
+      execFileSync(command[0], command.slice(1), { cwd: directory, env: { PATH: `${directory}:${process.env.PATH}` }, stdio: "pipe" });
+      return Number(readFileSync(join(directory, "n"), "utf8")) - from;
+    };
+    expect(drain(0)).toBe(4);
+    expect(drain(3)).toBe(1);
+    expect(drain(9)).toBe(1);
+    rmSync(directory, { recursive: true });
   });
 });
 

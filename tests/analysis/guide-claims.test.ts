@@ -1,5 +1,6 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { deploymentMemory, guideClaims, usableBytes } from "../../src/analysis/index.js";
+import { deploymentMemory, guideClaims, usableBytes, VLLM_DEFAULTS } from "../../src/analysis/index.js";
 import { graph, minimaxM1, tinyM1 } from "../../src/index.js";
 
 const m1 = graph(minimaxM1);
@@ -17,41 +18,50 @@ describe("MiniMax's deployment guide: int8 experts on 8 GPUs, up to 2 million to
     ]);
   });
 
-  test("with room for 1 and for 128 states both fit, and 5 million not on H800", () => {
-    const h800 = claims[0]!.usableBytes;
-    for (const { gpu, claimedTokens, usableBytes: usable, verdicts } of claims) {
-      expect(usable).toBe(usableBytes(gpu, 0.95));
-      for (const { states, totalBytes, holds } of verdicts) {
-        expect(holds).toBe(true);
+  test("both fit with room for one state; neither fits with room for the 256 that vLLM's V0 engine takes by default", () => {
+    for (const { gpu, claimedTokens, verdicts } of claims) {
+      expect(verdicts.map(({ states, utilization, holds }) => [states, utilization, holds])).toEqual([
+        [1, 0.95, true],
+        [1, 0.9, true],
+        [256, 0.95, false],
+        [256, 0.9, false],
+      ]);
+      expect(verdicts.at(-1)).toMatchObject({ states: VLLM_DEFAULTS.maxSequences, utilization: VLLM_DEFAULTS.utilization });
+      for (const { states, utilization, totalBytes, usableBytes: usable } of verdicts) {
+        expect(usable).toBe(usableBytes(gpu, utilization));
         expect(totalBytes).toBe(total(claimedTokens, states));
-        expect(totalBytes).toBeLessThanOrEqual(usable);
-        expect(total(5_000_000, states)).toBeGreaterThan(h800);
       }
     }
   });
 
-  test("the limits are 3.2 and 6.3 million with one state, 2.4 and 5.4 million with 128, and exact", () => {
-    const millions = claims.map(({ verdicts }) => verdicts.map(({ states, mostTokens }) => [states, (mostTokens / 1e6).toFixed(1)]));
-    expect(millions).toEqual([
-      [
-        [1, "3.2"],
-        [128, "2.4"],
-      ],
-      [
-        [1, "6.3"],
-        [128, "5.4"],
-      ],
+  test("5 million do not fit on H800", () => {
+    for (const { states, usableBytes } of claims[0]!.verdicts) expect(total(5_000_000, states)).toBeGreaterThan(usableBytes);
+  });
+
+  test("the limits are exact", () => {
+    expect(claims.map(({ verdicts }) => verdicts.map(({ mostTokens }) => (mostTokens / 1e6).toFixed(1)))).toEqual([
+      ["3.2", "2.4", "1.5", "0.7"],
+      ["6.3", "5.3", "4.5", "3.6"],
     ]);
-    for (const { usableBytes: usable, verdicts } of claims) {
-      for (const { states, mostTokens } of verdicts) {
-        expect(total(mostTokens, states)).toBeLessThanOrEqual(usable);
-        expect(total(mostTokens + 16, states)).toBeGreaterThan(usable);
-      }
+    for (const { usableBytes: usable, states, mostTokens } of claims.flatMap(({ verdicts }) => verdicts)) {
+      expect(total(mostTokens, states)).toBeLessThanOrEqual(usable);
+      expect(total(mostTokens + 16, states)).toBeGreaterThan(usable);
+    }
+  });
+
+  test("the guides' tables say the same", () => {
+    const limits = claims.map(({ verdicts }) => verdicts.map(({ mostTokens }) => `${(mostTokens / 1e6).toFixed(1)} million`));
+    const guide = readFileSync(new URL("../../docs/cluster.md", import.meta.url), "utf8");
+    for (const [i, { states, utilization, holds }] of claims[0]!.verdicts.entries()) {
+      const [h800, h20] = limits.map((row) => `${holds ? "holds" : "does not"}, ${row[i]}`);
+      expect(guide).toContain(`| ${states}, ${utilization.toFixed(2)} | ${h800} | ${h20} |`);
     }
   });
 
   test("where less may be used they do not hold", () => {
-    const verdicts = guideClaims(minimaxM1, 0.8).flatMap(({ verdicts }) => verdicts);
+    const all = guideClaims(minimaxM1, 0.8).flatMap(({ verdicts }) => verdicts);
+    const verdicts = all.filter(({ utilization }) => utilization === 0.8);
+    expect(verdicts).toHaveLength(4);
     expect(verdicts.filter(({ holds }) => holds)).toEqual([]);
     for (const { mostTokens } of verdicts) expect(mostTokens).toBeLessThan(5_000_000);
   });

@@ -99,8 +99,10 @@ describe("memory", () => {
       /keys and values, bf16 +160 MiB +5 GiB +40 GiB/,
       /experts_int8, 1,048,576 +8 +8 +4 +4/,
       /bf16, 131,072 +16 +16 +8 +8/,
-      /8 H800 +2,000,000 +holds \(3,2\d\d,\d{3}\) +holds \(2,3/,
-      /8 H20 +5,000,000 +holds \(6,2\d\d,\d{3}\) +holds \(5,3/,
+      /one sequence of +2,000,000 on 8 H800\n +--max-num-seqs 1, 95 % of memory +holds \(3,234,736\)/,
+      /one sequence of +5,000,000 on 8 H20\n +--max-num-seqs 1, 95 % of memory +holds \(6,257,280\)/,
+      /--max-num-seqs 256, 90 % of memory +does not \(703,536\)/,
+      /V0 engine sets 256 and 0\.90/,
       /streamed, kv in q8 +\S+ GiB fits +\S+ GiB no/,
       /residency: "streamed"/,
     ]) {

@@ -2,6 +2,7 @@ import { cpSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { parseAllDocuments } from "yaml";
+import { CHAT_TEMPLATE } from "../../src/analysis/index.js";
 import { run, temporary, tiny } from "./harness.js";
 
 test("the published model on 8 H800 within 80 columns, and the command that starts it", async () => {
@@ -10,7 +11,9 @@ test("the published model on 8 H800 within 80 columns, and the command that star
   expect(stdout).toContain("60,118,753,280 bytes (55.99 GiB)");
   expect(Math.max(...stdout.split("\n").map((line) => line.length))).toBeLessThanOrEqual(80);
   const command = stdout.slice(stdout.indexOf("SAFETENSORS_FAST_GPU")).replace(/ \\\n\s*/g, " ");
-  expect(command).toMatch(/^SAFETENSORS_FAST_GPU=1 VLLM_USE_V1=0 vllm serve MiniMaxAI\/MiniMax-M1-80k .*--tensor-parallel-size 8 .*\n$/);
+  expect(command).toMatch(/^SAFETENSORS_FAST_GPU=1 VLLM_USE_V1=0 vllm serve MiniMaxAI\/MiniMax-M1-80k .*--tensor-parallel-size 8 .*\n/);
+  expect(command).toContain(`--chat-template ${CHAT_TEMPLATE} --tool-call-parser minimax --enable-auto-tool-choice`);
+  expect(stdout).toContain("examples/tool_chat_template_minimax_m1.jinja of vLLM's sources");
 });
 
 test("every option reaches the plan", async () => {
@@ -45,7 +48,7 @@ test("several nodes: what to run where", async () => {
 test("--kubernetes: manifests on stdout, remarks on stderr", async () => {
   const { exitCode, stdout, stderr } = await run(["plan", "--weights", "bf16", "--nodes", "2", "--kubernetes"]);
   expect(exitCode).toBe(0);
-  expect(parseAllDocuments(stdout).map((document) => document.toJS().kind)).toEqual(["LeaderWorkerSet", "Service"]);
+  expect(parseAllDocuments(stdout).map((document) => document.toJS().kind)).toEqual(["LeaderWorkerSet", "Service", "PodDisruptionBudget"]);
   expect(stderr).toMatch(/^note: every layer crosses 2 nodes.*\n$/);
 });
 
