@@ -38,8 +38,9 @@ interface Shard {
  * Writes a checkpoint in the layout and dialect in which it was loaded, so that transformers and vLLM can read it. Tensors
  * keep their bytes; those that were rounded to bf16 on loading are written as bf16, and the configuration says so.
  *
- * Into a directory, files are written beside their final names and renamed when all are complete: configuration and index
- * last, so the directory may be the one loaded from. Weights of an earlier checkpoint under the usual names are removed.
+ * Into a directory, files are written beside their final names. When all are complete, one renaming makes them the checkpoint: a process that
+ * ends at any moment leaves the old one or the new one, and the directory may be the one loaded from. Weights of an earlier checkpoint under
+ * the usual names are removed, and so are temporary files of saves whose process has ended.
  *
  * @param destination a directory (Node); without it the files are returned by name
  * @throws {CheckpointError} a file that cannot be written

@@ -1,24 +1,31 @@
-import { randomUUID } from "node:crypto";
-import { constants } from "node:fs";
-import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { constants, type Stats } from "node:fs";
+import { type FileHandle, mkdir, open, readdir, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
+import { CONFIG_FILE } from "../io/checkpoint.js";
 import type { Address } from "../io/reader-thread.js";
+import { INDEX_FILE, SINGLE_FILE } from "../io/shards.js";
 import type { Destination, Source } from "../io/source.js";
 import { CheckpointError } from "../runtime/errors.js";
+import { commitFiles, removeAbandoned, settle, syncDirectory, temporaryName, WEIGHTS } from "./journal.js";
 import { stampOf } from "./stamp.js";
 
 /** Files of one directory. */
 export class DirectorySource implements Source {
   private current: { readonly file: string; readonly handle: Promise<FileHandle> } | undefined;
+  /** Files as they were first seen. */
+  private readonly seen = new Map<string, Stats>();
 
+  /** @param saved whether a save may replace the files: then one that comes in between is noticed */
   constructor(
     readonly name: string,
     readonly weights?: string,
+    private readonly saved = false,
   ) {}
 
   async size(file: string): Promise<number | undefined> {
     try {
       const info = await stat(join(this.name, file));
+      if (!this.seen.has(file)) this.seen.set(file, info);
       if (info.isFile()) return info.size;
     } catch (cause) {
       if (isMissing(cause)) return undefined;
@@ -72,9 +79,32 @@ export class DirectorySource implements Source {
   private open(file: string): Promise<FileHandle> {
     if (this.current?.file !== file) {
       const closed = this.close();
-      this.current = { file, handle: closed.then(() => openFile(join(this.name, file))) };
+      this.current = { file, handle: closed.then(() => this.openUnchanged(file)) };
     }
     return this.current.handle;
+  }
+
+  private async openUnchanged(file: string): Promise<FileHandle> {
+    const handle = await openFile(join(this.name, file));
+    try {
+      if (this.saved) await this.expectUnchanged(file);
+      return handle;
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
+  }
+
+  /** A save replaces all of these: one that comes in between must not mix two checkpoints. */
+  private async expectUnchanged(file: string): Promise<void> {
+    for (const name of [file, ...REPLACED_BY_A_SAVE]) {
+      const before = this.seen.get(name);
+      if (!before) continue;
+      const now = await stat(join(this.name, name)).catch(() => undefined);
+      // Some file systems number a file anew at every look.
+      const same = before.ino === now?.ino || (before.mtimeMs === now?.mtimeMs && before.size === now.size);
+      if (!same) throw new Error(`${name} was replaced while the checkpoint was being read (load it again)`);
+    }
   }
 
   private fault(file: string, cause: unknown): CheckpointError {
@@ -108,8 +138,7 @@ export async function readSmallFile(path: string, limit: number): Promise<string
   }
 }
 
-/** Weights under the names that every loader looks for. */
-const WEIGHTS = /^model(-\d+-of-\d+)?\.safetensors(\.index\.json)?$/;
+const REPLACED_BY_A_SAVE = [CONFIG_FILE, INDEX_FILE, SINGLE_FILE];
 
 /** Writes files under temporary names beside their final ones. */
 export class Directory implements Destination {
@@ -121,10 +150,15 @@ export class Directory implements Destination {
   async create(file: string): Promise<void> {
     await this.guard(file, async () => {
       await this.finish();
-      const directory = dirname(join(this.path, file));
-      await mkdir(directory, { recursive: true });
-      const temporary = join(directory, `.${basename(file)}.${randomUUID()}.tmp`);
-      this.handle = await open(temporary, "wx");
+      if (this.files.length === 0) {
+        const first = await mkdir(this.path, { recursive: true });
+        if (first) await syncDirectory(dirname(first));
+        await settle(this.path);
+        await removeAbandoned(this.path);
+      }
+      await mkdir(dirname(join(this.path, file)), { recursive: true });
+      const temporary = temporaryName(basename(file));
+      this.handle = await open(join(this.path, temporary), "wx");
       this.files.push({ file, temporary });
     });
   }
@@ -142,15 +176,18 @@ export class Directory implements Destination {
       const replaced = (await readdir(this.path, { withFileTypes: true })).filter(({ name }) => written.has(name) || WEIGHTS.test(name));
       const inTheWay = replaced.find((entry) => entry.isDirectory());
       if (inTheWay) throw new Error(`expected a file in place of ${inTheWay.name}, got a directory (nothing was changed)`);
-      for (const { file, temporary } of this.files) await rename(temporary, join(this.path, file));
-      for (const { name } of replaced) if (!written.has(name)) await rm(join(this.path, name));
+      const removed = replaced.map(({ name }) => name).filter((name) => !written.has(name));
+      const files = new Map(this.files.map(({ file, temporary }) => [temporary, file]));
+      await commitFiles(this.path, files, removed, () => {
+        this.files.length = 0;
+      });
     });
   }
 
   async discard(): Promise<void> {
     await this.handle?.close().catch(() => {});
     this.handle = undefined;
-    for (const { temporary } of this.files) await rm(temporary, { force: true }).catch(() => {});
+    for (const { temporary } of this.files) await rm(join(this.path, temporary), { force: true }).catch(() => {});
   }
 
   private async finish(): Promise<void> {

@@ -6,14 +6,16 @@ import { isHubId, type Platform } from "../io/source.js";
 import { presets } from "../model/presets.js";
 import { CheckpointError } from "../runtime/errors.js";
 import { Directory, DirectorySource, isMissing } from "./files.js";
+import { settle } from "./journal.js";
 
 /** Node's half: the file system, and the hub with its cache. */
 export const platform: Platform = {
   async open(text, options) {
     const path = text.startsWith("file:") ? pathOf(text) : text;
+    await finishSave(path.endsWith(".safetensors") ? dirname(path) : path);
     const kind = await kindOf(path);
-    if (kind === "directory") return new DirectorySource(path);
-    if (kind === "file" && path.endsWith(".safetensors")) return new DirectorySource(dirname(path), basename(path));
+    if (kind === "directory") return new DirectorySource(path, undefined, true);
+    if (kind === "file" && path.endsWith(".safetensors")) return new DirectorySource(dirname(path), basename(path), true);
     if (kind !== "nothing") throw new CheckpointError(`${path}: expected a directory or a .safetensors file, got another ${kind}`);
     if (Object.hasOwn(presets, text)) {
       throw new CheckpointError(
@@ -41,6 +43,19 @@ function pathOf(url: string): string {
     return fileURLToPath(url);
   } catch (cause) {
     throw new CheckpointError(`${url}: expected a file: URL of this machine: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/** Completes what a save that was cut off left to do. @throws {CheckpointError} it cannot be done here */
+async function finishSave(directory: string): Promise<void> {
+  try {
+    await settle(directory);
+  } catch (cause) {
+    if (isMissing(cause)) return;
+    throw new CheckpointError(
+      `${directory}: a save into it was cut off and cannot be finished: ${(cause as Error).message} (load it once where it can be written)`,
+      { cause },
+    );
   }
 }
 
