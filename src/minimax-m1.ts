@@ -24,7 +24,7 @@ import { checkIds, isTokenIds, type TokenIds } from "./model/token-ids.js";
 import { type LayerPass, type Pass, Transformer } from "./model/transformer.js";
 import { take } from "./ops/route.js";
 import { CheckpointError, ConfigError, InputError } from "./runtime/errors.js";
-import { callback, flag, parseOptions, signal, word } from "./runtime/options.js";
+import { callback, expectArgument, flag, isObjectLike, parseOptions, signal, word } from "./runtime/options.js";
 import { pause } from "./runtime/pause.js";
 import type { Runtime } from "./runtime/runtime.js";
 import { StreamedWeights, type StreamingStatistics } from "./runtime/streamed.js";
@@ -334,8 +334,9 @@ export class MiniMaxM1 implements LanguageModel {
    * The prompt of a conversation, in the checkpoint's own chat template or, without one, MiniMax-M1's published format. If there are `tools`
    * and the checkpoint has a template named `tool_use`, that one counts.
    */
-  formatChat(messages: readonly ChatMessage[], options: ChatOptions = {}): Promise<string> {
+  async formatChat(messages: readonly ChatMessage[], options: ChatOptions = {}): Promise<string> {
     const { chatTemplate, toolTemplate, variables } = this.text;
+    expectArgument("chat: options", isObjectLike(options), "an object", options);
     const own = options.tools?.length ? (toolTemplate ?? chatTemplate) : chatTemplate;
     return formatChat(messages, {
       ...options,
@@ -381,7 +382,7 @@ export class MiniMaxM1 implements LanguageModel {
   }
 
   private idsOf(input: string | TokenIds): readonly number[] {
-    if (typeof input !== "string") return isTokenIds(input) ? [...input] : input;
+    if (typeof input !== "string") return isTokenIds(input) ? Array.from({ length: input.length }, (_, i) => input[i]!) : input;
     if (!this.tokenizer) {
       throw new InputError(
         "generate: input: expected token ids, got text (this checkpoint has no tokenizer.json, nor vocab.json with merges.txt)",

@@ -11,7 +11,7 @@ import * as v from "valibot";
 import type { StopReason } from "../generate/generate.js";
 import type { LanguageModel, Usage } from "../language-model.js";
 import { follow } from "../runtime/abort.js";
-import { parseOptions, text } from "../runtime/options.js";
+import { expectArgument, isObjectLike, parseOptions, text } from "../runtime/options.js";
 import { AnswerParts, uniqueId } from "./answer-parts.js";
 import { type Call, PROVIDER, readCall } from "./prompt.js";
 
@@ -41,6 +41,7 @@ const FINISH: Readonly<Record<StopReason, LanguageModelV3FinishReason["unified"]
  * @throws {InputError} in calls: parts of messages that are no text, values out of their range
  */
 export function lightningM1(model: LanguageModel, settings: LightningM1Settings = {}): LanguageModelV3 {
+  expectArgument("lightningM1: model", isObjectLike(model), "a model", model);
   const named = "name" in model && typeof model.name === "string" ? model.name : PROVIDER;
   const { modelId = named } = parseOptions(schema, settings, "lightningM1");
   return {

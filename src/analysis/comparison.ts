@@ -2,6 +2,7 @@
 
 import { graphOf, type Model } from "../model/graph.js";
 import { minimaxM1 } from "../model/presets.js";
+import { expectArgument } from "../runtime/options.js";
 import { type CountingRule, costOf, countingRules, type GenerationCost, generationCost } from "./flops.js";
 import { parameterTable } from "./parameters.js";
 import { deepseekR1, type LatentForm, peerCost, qwen3 } from "./peers.js";
@@ -133,6 +134,8 @@ function byRule<T>(value: (rule: ComparisonRule) => T): Readonly<Record<Comparis
 
 /** The figure as numbers: every series at these lengths, under both rules. */
 export function figurePoints(series: readonly Series[], lengths: readonly number[]): FigurePoint[] {
+  expectArgument("figurePoints: series", Array.isArray(series), "an array of series", series);
+  expectArgument("figurePoints: lengths", Array.isArray(lengths), "an array of lengths", lengths);
   return series.flatMap(({ model, cost, absorbed }) =>
     lengths.map((tokens) => {
       const [causal, square] = countingRules.map((rule) => costOf(cost, tokens, rule)) as [number, number];

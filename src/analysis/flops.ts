@@ -4,7 +4,7 @@
 
 import * as v from "valibot";
 import { type Block, graphOf, type Model } from "../model/graph.js";
-import { count, index, parseOptions, word } from "../runtime/options.js";
+import { count, expectArgument, index, isObjectLike, parseOptions, word } from "../runtime/options.js";
 import type { KernelCall } from "../runtime/runtime.js";
 
 /** Which pairs of a query and a key count: those that exist, s ≤ t, or the whole square, as if there were no causality. */
@@ -160,6 +160,7 @@ const COUNTED: Readonly<Record<string, Exclude<keyof CountedFlops, "total">>> = 
  * are left out; what they report is an estimate.
  */
 export function countedFlops(calls: Iterable<Pick<KernelCall, "kernel" | "work">>): CountedFlops {
+  expectArgument("countedFlops: calls", isObjectLike(calls) && Symbol.iterator in calls, "kernel calls", calls);
   const sums = { products: 0, lightningAttention: 0, softmaxAttention: 0, total: 0 };
   for (const { kernel, work } of calls) {
     const kind = Object.hasOwn(COUNTED, kernel) ? COUNTED[kernel] : undefined;

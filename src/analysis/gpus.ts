@@ -1,5 +1,6 @@
 import { graphOf, type Model } from "../model/graph.js";
 import { InputError } from "../runtime/errors.js";
+import { printed } from "../runtime/printed.js";
 import { type DeploymentMemoryOptions, deploymentMemory } from "./memory.js";
 import { tensorParallelSizes } from "./parallel.js";
 
@@ -54,7 +55,7 @@ export function gpusNeeded(
   utilization = 0.95,
 ): { readonly gpu: Gpu; readonly needed: number | undefined }[] {
   if (!(utilization > 0 && utilization <= 1)) {
-    throw new InputError(`gpusNeeded: utilization: expected a number within (0, 1], got ${utilization}`);
+    throw new InputError(`gpusNeeded: utilization: expected a number within (0, 1], got ${printed(utilization)}`);
   }
   const known = graphOf(model);
   const totals = tensorParallelSizes(known.config).map(

@@ -2,6 +2,7 @@
 // where it spans several, a Service before them, and a PodDisruptionBudget for them.
 
 import { stringify } from "yaml";
+import { expectArgument, isObjectLike } from "../runtime/options.js";
 import type { Deployment } from "./placement.js";
 import { SERVER_PORT, serveArguments, serverEnvironment, VLLM_IMAGE } from "./vllm.js";
 
@@ -30,6 +31,7 @@ const HUB_CACHE = "/root/.cache/huggingface";
  * checkpoint, if an absolute path is served, otherwise for the hub's cache.
  */
 export function kubernetesManifest(plan: Deployment): string {
+  expectArgument("kubernetesManifest: plan", isObjectLike(plan), "a plan of planDeployment", plan);
   const name = resourceName(plan.served);
   const parts =
     plan.nodesPerReplica > 1

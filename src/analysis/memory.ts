@@ -12,6 +12,7 @@ import type { Config } from "../model/config.js";
 import { type GraphTensor, graphOf, type Model } from "../model/graph.js";
 import { InputError } from "../runtime/errors.js";
 import { count, parseOptions, word } from "../runtime/options.js";
+import { printed } from "../runtime/printed.js";
 import { divides, paddedVocab, tensorParallelRule } from "./parallel.js";
 
 /**
@@ -85,7 +86,7 @@ export function deploymentMemory(model: Model, options: DeploymentMemoryOptions 
     context = defaultContext(config),
   } = parseOptions(schema, options, "deploymentMemory");
   if (!divides(config, tensorParallel)) {
-    throw new InputError(`deploymentMemory: tensorParallel: expected ${tensorParallelRule(config)}, got ${tensorParallel}`);
+    throw new InputError(`deploymentMemory: tensorParallel: expected ${tensorParallelRule(config)}, got ${printed(tensorParallel)}`);
   }
   const { attnTypeList, numAttentionHeads: heads, headDim, rotaryDim } = config;
   const softmaxLayers = attnTypeList.filter((type) => type === 1).length;

@@ -1,4 +1,5 @@
 import type { Config } from "../model/config.js";
+import { expectArgument, isObjectLike } from "../runtime/options.js";
 
 /**
  * Whether p GPUs can share every layer: heads, experts' width and the padded vocabulary are cut in p, and so are KV heads, or p is a multiple
@@ -21,6 +22,7 @@ export function tensorParallelRule(config: Config): string {
 
 /** Every number of GPUs that can share every layer, ascending. */
 export function tensorParallelSizes(config: Config): number[] {
+  expectArgument("tensorParallelSizes: config", isObjectLike(config), "a configuration", config);
   return Array.from({ length: config.numAttentionHeads }, (_, i) => i + 1).filter((p) => divides(config, p));
 }
 

@@ -1,5 +1,6 @@
 // Two other models, as far as their published configurations say what a token costs.
 
+import { expectArgument, isObjectLike } from "../runtime/options.js";
 import type { GenerationCost } from "./flops.js";
 
 /** Grouped-query attention. */
@@ -79,6 +80,7 @@ export interface PeerParameters {
 
 /** Counts parameters from the configuration. */
 export function peerParameters(peer: Peer): PeerParameters {
+  expectArgument("peerParameters: peer", isObjectLike(peer), "a model, as deepseekR1 is one", peer);
   const { layers, hidden, vocab, dense, experts, routerBias } = peer;
   const embedding = vocab * hidden;
   const router = (layers - dense.layers) * experts.count * (hidden + (routerBias ? 1 : 0));
@@ -106,6 +108,7 @@ export type LatentForm = "expanded" | "absorbed";
  *     absorbed    2 · heads · (rank + rotary + rank)                        per pair and layer; the weights are the same
  */
 export function peerCost(peer: Peer, form: LatentForm = "expanded"): GenerationCost {
+  expectArgument("peerCost: peer", isObjectLike(peer), "a model, as deepseekR1 is one", peer);
   const { layers, hidden, vocab, dense, experts } = peer;
   const network =
     dense.layers * 3 * hidden * dense.width +

@@ -2,6 +2,7 @@ import * as v from "valibot";
 import type { Config } from "../model/config.js";
 import { InputError } from "../runtime/errors.js";
 import { count, flag, number, parseOptions, text, word } from "../runtime/options.js";
+import { printed, printedJson } from "../runtime/printed.js";
 import { type Gpu, gpus } from "./gpus.js";
 import { type CacheScheme, defaultContext } from "./memory.js";
 
@@ -76,9 +77,9 @@ export function parseTarget(config: Config, options: DeploymentTarget): Target {
 
 function check({ maxPositionEmbeddings }: Config, { context, served }: Target): void {
   if (context > maxPositionEmbeddings) {
-    throw new InputError(`plan: context: expected at most ${maxPositionEmbeddings} (max_position_embeddings), got ${context}`);
+    throw new InputError(`plan: context: expected at most ${maxPositionEmbeddings} (max_position_embeddings), got ${printed(context)}`);
   }
   if (!/^[\w/.][\w./:@-]*$/.test(served)) {
-    throw new InputError(`plan: served: expected a hub id or a path without spaces and quotes, got ${JSON.stringify(served)}`);
+    throw new InputError(`plan: served: expected a hub id or a path without spaces and quotes, got ${printedJson(served)}`);
   }
 }

@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { InputError } from "../runtime/errors.js";
 import { number, parseOptions } from "../runtime/options.js";
+import { printed } from "../runtime/printed.js";
 
 /** Three of these give the fourth. */
 export interface TrainingCostOptions {
@@ -56,7 +57,7 @@ export function trainingCost(options: TrainingCostOptions): TrainingCost {
   if (Math.abs(product - all.dollars) > ROUNDING * all.dollars) {
     const hours = `${all.gpus} GPUs · ${all.days} days · ${HOURS} h · $${all.pricePerHour}`;
     throw new InputError(
-      `trainingCost: dollars: expected ${product.toFixed(2)} = ${hours}, got ${all.dollars} (leave out the number that is to follow from the others)`,
+      `trainingCost: dollars: expected ${product.toFixed(2)} = ${hours}, got ${printed(all.dollars)} (leave out the number that is to follow from the others)`,
     );
   }
   return { ...all, gpuHours };

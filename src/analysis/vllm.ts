@@ -1,6 +1,7 @@
 // The vLLM that a deployment is for, and how it is started. MiniMaxM1ForCausalLM is in vLLM from 0.9.2 to 0.23.0; 0.9.2 is the version that
 // MiniMax's deployment guide names, and the one that is known to keep lightning states and the head in float32.
 
+import { expectArgument, isObjectLike } from "../runtime/options.js";
 import type { Deployment } from "./placement.js";
 
 export const VLLM_VERSION = "0.9.2";
@@ -27,6 +28,7 @@ export const serverEnvironment: Readonly<Record<string, string>> = { SAFETENSORS
 
 /** The words of `vllm serve …` for one replica. */
 export function serveArguments(plan: Deployment): string[] {
+  expectArgument("serveArguments: plan", isObjectLike(plan), "a plan of planDeployment", plan);
   return [
     "vllm",
     "serve",
@@ -56,6 +58,7 @@ export function serveCommand(plan: Deployment): string {
 
 /** What is run where, in this order, for a replica that spans several nodes without Kubernetes: inside the image, on every node. */
 export function rayRecipe(plan: Deployment): { readonly where: string; readonly command: string }[] {
+  expectArgument("rayRecipe: plan", isObjectLike(plan), "a plan of planDeployment", plan);
   const exports = Object.entries(serverEnvironment).map(([name, value]) => `export ${name}=${value}`);
   return [
     { where: "on the first node", command: [...exports, `ray start --head --port=${RAY_PORT}`].join("; ") },

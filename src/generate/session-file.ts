@@ -94,6 +94,7 @@ export function readSequence(transformer: Transformer, bytes: Uint8Array): Seque
 function wordsOf(bytes: Uint8Array): Uint32Array<ArrayBuffer> {
   check(bytes instanceof Uint8Array, `expected a Uint8Array, got ${bytes === null ? "null" : typeof bytes}`);
   check(bytes.byteLength % 4 === 0, `expected whole words, got ${bytes.byteLength} bytes (truncated or extended)`);
+  check(bytes.buffer.byteLength > 0, "expected bytes, got none (was their memory transferred to another thread?)");
   const copy = new Uint8Array(bytes);
   return new Uint32Array(copy.buffer);
 }

@@ -161,7 +161,7 @@ export class Session {
   }
 
   private idsOf(input: SessionInput, where: string): readonly number[] {
-    if (isTokenIds(input)) return [...input];
+    if (isTokenIds(input)) return Array.from({ length: input.length }, (_, i) => input[i]!);
     if (typeof input !== "string") throw new InputError(`${where}: input: expected text or an array of token ids, got ${typeof input}`);
     if (!this.codec) throw new InputError(`${where}: input: expected token ids, got text (this model was loaded without a tokenizer)`);
     return this.codec.encode(input);

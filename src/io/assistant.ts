@@ -1,6 +1,7 @@
 // What a model answered: its reasoning, its answer and its calls of tools, told apart by the tags it writes.
 // Text passes verbatim: nothing is trimmed, corrected or dropped.
 
+import { expectArgument, isObjectLike } from "../runtime/options.js";
 import type { ToolCall } from "./messages.js";
 
 const THINK = "<think>";
@@ -43,7 +44,9 @@ export class ReasoningSplitter {
   #held = "";
   #thought: boolean;
 
-  constructor({ insideThink = false }: ReasoningOptions = {}) {
+  constructor(options: ReasoningOptions = {}) {
+    expectArgument("ReasoningSplitter: options", isObjectLike(options), "an object", options);
+    const { insideThink = false } = options;
     this.#section = insideThink ? "reasoning" : "start";
     this.#thought = insideThink;
   }
@@ -55,6 +58,7 @@ export class ReasoningSplitter {
 
   /** What is certain with this piece; the beginning of a tag is held back. */
   push(text: string): AssistantDelta {
+    expectArgument("ReasoningSplitter: push", typeof text === "string", "a string", text);
     this.#held += text;
     let reasoning = "";
     if (this.#section === "start") {
@@ -89,6 +93,8 @@ export class ReasoningSplitter {
 
 /** Takes an assistant's complete text apart. Never throws: what cannot be read as a call is reported as malformed. */
 export function parseAssistant(text: string, options: ReasoningOptions = {}): AssistantAnswer {
+  expectArgument("parseAssistant: text", typeof text === "string", "a string", text);
+  expectArgument("parseAssistant: options", isObjectLike(options), "an object", options);
   const splitter = new ReasoningSplitter(options);
   const first = splitter.push(text);
   const last = splitter.end();

@@ -1,6 +1,7 @@
 import { blobsTravel } from "#threads";
 import { isConfig } from "../model/graph.js";
 import { CheckpointError } from "../runtime/errors.js";
+import { printed } from "../runtime/printed.js";
 import type { Address } from "./reader-thread.js";
 import { type Source, TEMPLATES_DIRECTORY } from "./source.js";
 
@@ -37,7 +38,7 @@ export class BlobSource implements Source {
     const named = source instanceof Map ? [...source] : isIterable(source) ? [...source].map(nameFile) : Object.entries(source);
     const files = new Map<string, { blob: Blob | Uint8Array; depth: number }>();
     for (const [path, data] of named) {
-      if (typeof path !== "string" || !isData(data)) throw unknownKind(`source: ${path}`, data);
+      if (typeof path !== "string" || !isData(data)) throw unknownKind(`source: ${printed(path)}`, data);
       const parts = path.replaceAll("\\", "/").split("/");
       const names = parts.at(-2) === TEMPLATES_DIRECTORY ? 2 : 1;
       const [file, depth] = [parts.slice(-names).join("/"), parts.length - names];
@@ -87,7 +88,13 @@ export function isData(value: unknown): value is Blob | Binary | DataView {
 
 export function bytesOf(data: Blob | Binary | DataView): Blob | Uint8Array {
   if (data instanceof Blob) return data;
-  return ArrayBuffer.isView(data) ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength) : new Uint8Array(data);
+  try {
+    return ArrayBuffer.isView(data) ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength) : new Uint8Array(data);
+  } catch (cause) {
+    throw new CheckpointError("source: expected bytes, got a buffer whose memory was given away (transferred to another thread?)", {
+      cause,
+    });
+  }
 }
 
 function isIterable(value: object): value is Iterable<unknown> {

@@ -1,6 +1,7 @@
 // A conversation → the text that a model continues. No ids here: special tokens are written as text, and the tokenizer knows them.
 
 import { InputError } from "../runtime/errors.js";
+import { expectArgument, isObjectLike } from "../runtime/options.js";
 import {
   type ChatMessage,
   type ContentPart,
@@ -44,10 +45,9 @@ interface Turn {
  *
  * @throws {InputError} no messages, a message that cannot be read (its index is named), or a template that fails
  */
-export async function formatChat(
-  messages: readonly ChatMessage[],
-  { tools = [], addGenerationPrompt = true, template, variables = {} }: ChatOptions = {},
-): Promise<string> {
+export async function formatChat(messages: readonly ChatMessage[], options: ChatOptions = {}): Promise<string> {
+  expectArgument("chat: options", isObjectLike(options), "an object", options);
+  const { tools = [], addGenerationPrompt = true, template, variables = {} } = options;
   const turns = readMessages(messages).map(turnOf);
   if (!Array.isArray(tools))
     throw new InputError(`chat: tools: expected an array of objects, got ${tools === null ? "null" : typeof tools}`);

@@ -1,6 +1,7 @@
 import { parseConfig } from "../model/config.js";
 import { type Graph, graph } from "../model/graph.js";
 import { CheckpointError, LightningError } from "../runtime/errors.js";
+import { expectArgument, isObjectLike } from "../runtime/options.js";
 import { CONFIG_FILE } from "./checkpoint.js";
 import { splitFusedExperts } from "./fused-experts.js";
 import { decodeJson } from "./json.js";
@@ -41,6 +42,7 @@ export interface InspectedFile {
  * @throws {ConfigError} a configuration of another model, or one that contradicts itself
  */
 export async function inspectCheckpoint(source: CheckpointSource, options: OpenOptions = {}): Promise<CheckpointInspection> {
+  expectArgument("inspectCheckpoint: options", isObjectLike(options), "an object", options);
   const { signal, onWarning } = options;
   const from = await openSource(source, options);
   try {

@@ -1,4 +1,6 @@
 import { CheckpointError } from "../runtime/errors.js";
+import { expectArgument, isObjectLike } from "../runtime/options.js";
+import { printed } from "../runtime/printed.js";
 import { sizeOf } from "../runtime/tensor.js";
 import { type CheckpointSource, openSource } from "./open.js";
 import { collect, findShards, listedTensors, readShard, type Shard, shardSizes } from "./shards.js";
@@ -28,8 +30,11 @@ const READ: Readonly<Record<string, (bytes: Uint8Array<ArrayBuffer>) => Float32A
  */
 export async function readTensors(
   source: CheckpointSource,
-  { names, ...options }: OpenOptions & { names?: readonly string[] } = {},
+  given: OpenOptions & { names?: readonly string[] } = {},
 ): Promise<Map<string, StoredArray>> {
+  expectArgument("readTensors: options", isObjectLike(given), "an object", given);
+  const { names, ...options } = given;
+  expectArgument("readTensors: names", names === undefined || Array.isArray(names), "an array of names", names);
   const from = await openSource(source, options);
   try {
     const { files, index } = await findShards(from, options.signal);
@@ -41,10 +46,12 @@ export async function readTensors(
     for (const name of names ?? stored.keys()) {
       const tensor = stored.get(name);
       if (!tensor)
-        throw new CheckpointError(`${from.name}: ${name}: no such tensor (there are ${[...stored.keys()].slice(0, 3).join(", ")}, …)`);
+        throw new CheckpointError(
+          `${from.name}: ${printed(name)}: no such tensor (there are ${[...stored.keys()].slice(0, 3).join(", ")}, …)`,
+        );
       const { dtype, shape, file, begin, end } = tensor;
       const read = Object.hasOwn(READ, dtype) ? READ[dtype]! : undefined;
-      if (!read) throw new CheckpointError(`${file}: ${name}: expected ${Object.keys(READ).join(", ")}, got ${dtype}`);
+      if (!read) throw new CheckpointError(`${file}: ${name}: expected ${Object.keys(READ).join(", ")}, got ${printed(dtype)}`);
       // A copy of its own, aligned, where the source may hand out a view.
       const data = read(new Uint8Array(await from.read(file, begin, end, options.signal)));
       if (data.length !== sizeOf(shape))

@@ -2,11 +2,13 @@
 // streamed token by token although one character may be spread over several tokens.
 
 import type { Tokenizer as Engine } from "@huggingface/tokenizers";
-import { CheckpointError, InputError } from "../runtime/errors.js";
+import { CheckpointError, InputError, LightningError } from "../runtime/errors.js";
+import { expectArgument, isObjectLike } from "../runtime/options.js";
 import { pauseInTurn } from "../runtime/pause.js";
 import { AddedTokens } from "./added-tokens.js";
 import { encodeSection, idOf, type Section } from "./sliced-encoding.js";
 import { charactersPerToken } from "./token-bound.js";
+import { printed } from "../runtime/printed.js";
 import { byteAlphabet, defineTokenizer, type TokenizerDefinition, type TokenizerFiles } from "./tokenizer-json.js";
 import { checkRules } from "./tokenizer-rules.js";
 
@@ -95,7 +97,8 @@ export class Tokenizer {
    * @throws {CheckpointError} files that are missing, damaged, contradict each other, or describe no byte-pair model
    */
   static async fromFiles(files: TokenizerFiles): Promise<Tokenizer> {
-    const definition = defineTokenizer(files);
+    expectArgument("tokenizer: files", isObjectLike(files), "an object with tokenizerJson, or vocab and merges", files);
+    const definition = defined(files);
     checkRules(definition.json);
     const { Tokenizer: Library } = await import("@huggingface/tokenizers");
     try {
@@ -226,7 +229,10 @@ export class Tokenizer {
     return encoder.encode(this.#join([id, id]).slice(this.#join([id]).length));
   }
 
-  #kept(ids: Iterable<number>, { skipSpecialTokens = false }: DecodeOptions): number[] {
+  #kept(ids: Iterable<number>, options: DecodeOptions): number[] {
+    expectArgument("decode: ids", isIterable(ids), "token ids", ids);
+    expectArgument("decode: options", isObjectLike(options), "an object", options);
+    const { skipSpecialTokens = false } = options;
     return Array.from(ids, (id) => this.#checked(id)).filter(
       (id) => this.#tokens.has(id) && !(skipSpecialTokens && this.specialIds.has(id)),
     );
@@ -235,7 +241,7 @@ export class Tokenizer {
   /** @throws {InputError} an id outside the vocabulary */
   #checked(id: number): number {
     if (Number.isInteger(id) && id >= 0 && id < this.vocabSize) return id;
-    throw new InputError(`decode: id: expected 0 … ${this.vocabSize - 1}, got ${id}`);
+    throw new InputError(`decode: id: expected 0 … ${this.vocabSize - 1}, got ${printed(id)}`);
   }
 
   /** Added tokens are plain text; the others are written in the alphabet of bytes. */
@@ -282,6 +288,26 @@ class WindowStream implements TextStream {
   #pending(): string {
     return this.join(this.#ids).slice(this.join(this.#ids.slice(0, this.#certain)).length);
   }
+}
+
+/** What JSON cannot hold comes from no file. */
+function defined(files: TokenizerFiles): TokenizerDefinition {
+  try {
+    return defineTokenizer(files);
+  } catch (cause) {
+    if (cause instanceof LightningError) throw cause;
+    throw new CheckpointError(
+      `tokenizer: expected the JSON of tokenizer files: ${cause instanceof Error ? cause.message : printed(cause)}`,
+      {
+        cause,
+      },
+    );
+  }
+}
+
+/** Arrays of memory that was given away cannot be walked. */
+function isIterable(x: unknown): x is Iterable<number> {
+  return isObjectLike(x) && Symbol.iterator in x && !(ArrayBuffer.isView(x) && x.byteLength === 0 && x.buffer.byteLength === 0);
 }
 
 function isByteLevel(decoder: unknown): boolean {

@@ -1,4 +1,6 @@
 import { InputError } from "../runtime/errors.js";
+import { expectArgument, isObjectLike } from "../runtime/options.js";
+import { printed } from "../runtime/printed.js";
 import type { Config } from "./config.js";
 
 /**
@@ -12,9 +14,10 @@ import type { Config } from "./config.js";
  * @throws {InputError} a layer that the model does not have
  */
 export function decaySlopes(config: Config, layer: number): Float32Array<ArrayBuffer> {
+  expectArgument("decaySlopes: config", isObjectLike(config), "a configuration (parseConfig makes one)", config);
   const { numAttentionHeads: heads, numHiddenLayers: layers, dialect } = config;
   if (!(Number.isInteger(layer) && layer >= 0 && layer < layers)) {
-    throw new InputError(`decaySlopes: layer: expected an integer within [0, ${layers}), got ${layer}`);
+    throw new InputError(`decaySlopes: layer: expected an integer within [0, ${layers}), got ${printed(layer)}`);
   }
   const alibi = (n: number): number[] => Array.from({ length: n }, (_, h) => 2 ** ((-8 * (h + 1)) / n));
   const power = 2 ** Math.floor(Math.log2(heads));

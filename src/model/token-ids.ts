@@ -1,4 +1,5 @@
 import { InputError } from "../runtime/errors.js";
+import { printed } from "../runtime/printed.js";
 import type { Config } from "./config.js";
 
 /** Token ids, in an array of either kind. */
@@ -22,7 +23,7 @@ export function checkIds(ids: TokenIds, config: Config, where: string, past = 0)
   const wrong = ids.findIndex((id) => !Number.isInteger(id) || id < 0 || id >= config.vocabSize);
   if (wrong >= 0) {
     throw new InputError(
-      `${where}: token ${wrong}: expected an integer id within [0, ${config.vocabSize}), got ${ids[wrong]} (is this the model's tokenizer?)`,
+      `${where}: token ${wrong}: expected an integer id within [0, ${config.vocabSize}), got ${printed(ids[wrong])} (is this the model's tokenizer?)`,
     );
   }
 }

@@ -1,4 +1,5 @@
 import { ShapeError } from "../runtime/errors.js";
+import { printed } from "../runtime/printed.js";
 import { expectShape, reshape, runtimeOf, type Tensor } from "../runtime/tensor.js";
 import { expectPages, type KeysValues } from "./kv-pages.js";
 
@@ -46,7 +47,7 @@ export function attentionBackward({ dq, dk, dv }: AttentionGradients, dO: Tensor
   expectShape("attentionBackward: dv", dv, k.shape);
   if (positions < tokens || heads % kvHeads !== 0) {
     throw new ShapeError(
-      `attentionBackward: k: expected at least ${tokens} positions of [kvHeads, ${dim}] for ${heads} heads, got ${positions} of [${kvHeads}, ${dim}]`,
+      `attentionBackward: k: expected at least ${tokens} positions of [kvHeads, ${dim}] for ${heads} heads, got ${printed(positions)} of [${kvHeads}, ${dim}]`,
     );
   }
   const rt = runtimeOf("attentionBackward", dq, dk, dv, dO, o, q, k, v);
@@ -79,7 +80,7 @@ function byHead(x: Tensor, q: Tensor): Tensor {
  */
 export function loadKeysValues(cache: KeysValues): { keys: Tensor; values: Tensor } {
   const { kv, kvHeads, headDim, pages, length } = cache;
-  if (kv !== "f32") throw new ShapeError(`loadKeysValues: cache: expected f32, got ${kv}`);
+  if (kv !== "f32") throw new ShapeError(`loadKeysValues: cache: expected f32, got ${printed(kv)}`);
   expectPages("loadKeysValues", pages, length);
   const { rt } = pages;
   const [keys, values] = [rt.empty([length, kvHeads, headDim]), rt.empty([length, kvHeads, headDim])];

@@ -1,6 +1,7 @@
 import { ShapeError } from "../runtime/errors.js";
+import { printed } from "../runtime/printed.js";
 import type { Runtime } from "../runtime/runtime.js";
-import { expectShape, reshape, runtimeOf, slice, type Tensor } from "../runtime/tensor.js";
+import { expectShape, expectTensor, reshape, runtimeOf, slice, type Tensor } from "../runtime/tensor.js";
 import { attentionBackward, loadKeysValues } from "./attention-backward.js";
 import { expectPages, type KeysValues, KV_BYTES, keysValuesGradients } from "./kv-pages.js";
 import { expectSegments, type Segment } from "./segment.js";
@@ -17,6 +18,7 @@ const BLOCK = 48;
  * @throws {ShapeError}
  */
 export function attention(q: Tensor, segments: readonly Segment[], caches: readonly KeysValues[]): Tensor {
+  expectTensor("attention: q", q);
   const [tokens = 0, heads = 0, dim = 0] = q.shape;
   expectShape("attention: q", q, [tokens, heads, dim]);
   expectSegments("attention", segments, tokens, caches.length);
@@ -27,7 +29,7 @@ export function attention(q: Tensor, segments: readonly Segment[], caches: reado
     expectPages("attention", pages, length);
     if (headDim !== dim || length < end - begin || heads % kvHeads !== 0) {
       throw new ShapeError(
-        `attention: cache: expected at least ${end - begin} positions of [kvHeads, ${dim}] for ${heads} heads, got ${length} of [${kvHeads}, ${headDim}]`,
+        `attention: cache: expected at least ${end - begin} positions of [kvHeads, ${dim}] for ${heads} heads, got ${printed(length)} of [${kvHeads}, ${headDim}]`,
       );
     }
     const [to, from, steps] = [slice(o, begin, end), slice(q, begin, end), end - begin];

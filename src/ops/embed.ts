@@ -1,5 +1,5 @@
 import type { Runtime } from "../runtime/runtime.js";
-import { expectIndices, expectShape, runtimeOf, type Tensor } from "../runtime/tensor.js";
+import { expectIndices, expectShape, expectTensor, runtimeOf, type Tensor } from "../runtime/tensor.js";
 import type { VocabularyPart } from "../runtime/weights.js";
 
 const KERNELS = { f32: "embedF32", bf16: "embedBf16", q8: "embedQ8", formula: "embedFormula" } as const;
@@ -13,6 +13,7 @@ const KERNELS = { f32: "embedF32", bf16: "embedBf16", q8: "embedQ8", formula: "e
  * @throws {ShapeError} also for ids outside the vocabulary
  */
 export function embed(ids: Tensor, w: Tensor): Tensor {
+  expectTensor("embed: ids", ids);
   const [tokens = 0] = ids.shape;
   expectShape("embed: ids", ids, [tokens], { dtype: "i32" });
   expectShape("embed: w", w, ["*", "*"], {

@@ -1,4 +1,5 @@
 import { ShapeError } from "../runtime/errors.js";
+import { printed } from "../runtime/printed.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { Tape } from "../runtime/tape.js";
 import { expectShape, reshape, runtimeOf, sizeOf, slice, type Tensor } from "../runtime/tensor.js";
@@ -68,7 +69,7 @@ export class KeyValueCache implements KeysValues {
   ) {
     if (![kvHeads, headDim].every((n) => Number.isInteger(n) && n >= 1) || !Object.hasOwn(KV_BYTES, kv))
       throw new ShapeError(
-        `KeyValueCache: expected numbers of heads and of their dims, and ${Object.keys(KV_BYTES).join(", ")}, got ${kvHeads}, ${headDim} and ${kv}`,
+        `KeyValueCache: expected numbers of heads and of their dims, and ${Object.keys(KV_BYTES).join(", ")}, got ${printed(kvHeads)}, ${headDim} and ${kv}`,
       );
     this.pages = rt.keep([FIRST_PLACES], "i32");
   }
@@ -113,7 +114,7 @@ export class KeyValueCache implements KeysValues {
   /** Declares that `length` positions are filled: makes room for more, forgets what lies beyond. @throws {ShapeError} */
   resize(length: number): void {
     if (!(Number.isInteger(length) && length >= 0))
-      throw new ShapeError(`resize: length: expected an integer of at least 0, got ${length}`);
+      throw new ShapeError(`resize: length: expected an integer of at least 0, got ${printed(length)}`);
     const { rt, kept, kvHeads, headDim } = this;
     const wasted = Math.min(this.length, Math.ceil(length / KV_PAGE) * KV_PAGE) - length;
     this.reserve(length);
@@ -164,6 +165,8 @@ export function keysValuesGradients(tape: Tape, cache: object, shape: readonly n
 export function expectPages(where: string, pages: Tensor, positions: number): void {
   expectShape(`${where}: pages`, pages, ["*"], { dtype: "i32" });
   if (pages.shape[0]! * KV_PAGE < positions) {
-    throw new ShapeError(`${where}: pages: expected addresses for ${positions} positions, got ${pages.shape[0]} of ${KV_PAGE} each`);
+    throw new ShapeError(
+      `${where}: pages: expected addresses for ${positions} positions, got ${printed(pages.shape[0])} of ${KV_PAGE} each`,
+    );
   }
 }

@@ -1,6 +1,7 @@
 import { InputError, ShapeError } from "../runtime/errors.js";
+import { printed } from "../runtime/printed.js";
 import type { Runtime } from "../runtime/runtime.js";
-import { expectShape, runtimeOf, slice, type Tensor } from "../runtime/tensor.js";
+import { expectShape, expectTensor, runtimeOf, slice, type Tensor } from "../runtime/tensor.js";
 import { expectSegments, type Segment } from "./segment.js";
 
 /** Columns per panel of a state. */
@@ -18,6 +19,7 @@ export function lightningState(rt: Runtime, heads: number, headDim: number): Ten
 
 /** The same numbers as `[heads, headDim, headDim]`: row i of a head's S belongs to the i-th number of its keys. */
 export function readLightningState(state: Tensor, headDim: number): Float32Array<ArrayBuffer> {
+  expectTensor("readLightningState: state", state);
   const [heads = 0, panels = 0, padded = 0] = state.shape;
   expectShape("readLightningState: state", state, stateShape(heads, headDim));
   const from = state.rt.f32(state);
@@ -49,17 +51,19 @@ export function stateShape(heads: number, headDim: number): number[] {
  * @throws {InputError} a slope that is negative or NaN
  */
 export function lightning(qkv: Tensor, slopes: Tensor, segments: readonly Segment[], states: readonly Tensor[], chunk = CHUNK): Tensor {
+  expectTensor("lightning: qkv", qkv);
   const [tokens = 0, heads = 0, triple = 0] = qkv.shape;
   const dim = triple / 3;
   expectShape("lightning: qkv", qkv, [tokens, heads, 3 * Math.floor(dim)], { hint: "qkv is [tokens, heads, 3 · headDim]" });
   expectShape("lightning: slopes", slopes, [heads]);
   expectSegments("lightning", segments, tokens, states.length);
-  if (!(Number.isInteger(chunk) && chunk >= 1)) throw new ShapeError(`lightning: chunk: expected an integer of at least 1, got ${chunk}`);
+  if (!(Number.isInteger(chunk) && chunk >= 1))
+    throw new ShapeError(`lightning: chunk: expected an integer of at least 1, got ${printed(chunk)}`);
   const rt = runtimeOf("lightning", qkv, slopes, ...states);
   const growing = rt.f32(slopes).find((slope) => !(slope >= 0));
   if (growing !== undefined) {
     throw new InputError(
-      `lightning: slopes: expected numbers within [0, Infinity], got ${growing} (a slope is λ in e^−λ, without the sign)`,
+      `lightning: slopes: expected numbers within [0, Infinity], got ${printed(growing)} (a slope is λ in e^−λ, without the sign)`,
     );
   }
   const o = rt.empty([tokens, heads * dim]);

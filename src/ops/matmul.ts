@@ -1,7 +1,7 @@
 import { ShapeError } from "../runtime/errors.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { Tape } from "../runtime/tape.js";
-import { BLOCK, bytesOf, expectShape, PANEL, runtimeOf, slice, type Tensor } from "../runtime/tensor.js";
+import { BLOCK, bytesOf, expectShape, expectTensor, PANEL, runtimeOf, slice, type Tensor } from "../runtime/tensor.js";
 import type { Kernels } from "../runtime/wasm.js";
 import type { VocabularyPart } from "../runtime/weights.js";
 
@@ -15,11 +15,13 @@ import type { VocabularyPart } from "../runtime/weights.js";
  * @throws {ShapeError}
  */
 export function matmul(x: Tensor, w: Tensor): Tensor {
+  expectTensor("matmul: x", x);
   return groupedMatmuls(x, [0, x.shape[0] ?? 0], [[w]])[0]!;
 }
 
 /** `x·wᵀ` for several `w`, as `matmul` computes each. */
 export function matmuls<const W extends readonly Tensor[]>(x: Tensor, weights: W): { [I in keyof W]: Tensor } {
+  expectTensor("matmuls: x", x);
   const sets = weights.map((w) => [w]);
   return groupedMatmuls(x, [0, x.shape[0] ?? 0], sets) as { [I in keyof W]: Tensor };
 }
@@ -36,6 +38,7 @@ export function matmuls<const W extends readonly Tensor[]>(x: Tensor, weights: W
  * @throws {ShapeError}
  */
 export function groupedMatmuls(x: Tensor, offsets: readonly number[], sets: readonly (readonly Tensor[])[]): Tensor[] {
+  expectTensor("matmul: x", x);
   if (x.shape.length !== 2 || x.shape[1] === 0) throw new ShapeError(`matmul: x: expected [rows, in], got [${x.shape.join(", ")}]`);
   const [rows, inputs] = x.shape as [number, number];
   expectShape("matmul: x", x, [rows, inputs]);

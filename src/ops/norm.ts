@@ -1,5 +1,5 @@
 import { ShapeError } from "../runtime/errors.js";
-import { expectShape, runtimeOf, type Tensor } from "../runtime/tensor.js";
+import { expectShape, expectTensor, runtimeOf, type Tensor } from "../runtime/tensor.js";
 
 /**
  * RMSNorm: `y = w ⊙ x / sqrt(mean(x²) + eps)` over the last axis.
@@ -10,6 +10,7 @@ import { expectShape, runtimeOf, type Tensor } from "../runtime/tensor.js";
  * @throws {ShapeError}
  */
 export function rmsNorm(x: Tensor, w: Tensor, eps: number): Tensor {
+  expectTensor("rmsNorm: x", x);
   if (x.shape.length !== 2) throw new ShapeError(`rmsNorm: x: expected [rows, dim], got [${x.shape.join(", ")}]`);
   const [rows, dim] = x.shape as [number, number];
   expectShape("rmsNorm: x", x, [rows, dim]);

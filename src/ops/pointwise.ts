@@ -1,10 +1,11 @@
-import { expectShape, runtimeOf, sizeOf, type Tensor } from "../runtime/tensor.js";
+import { expectShape, expectTensor, runtimeOf, sizeOf, type Tensor } from "../runtime/tensor.js";
 
 /** Operations per element that goes through a sigmoid, about; and of those that do not. */
 const [SIGMOID, LINEAR] = [24, 3];
 
 /** SiLU: `y = x · σ(x)`. Any shape. @throws {ShapeError} not float32 */
 export function silu(x: Tensor): Tensor {
+  expectTensor("silu: x", x);
   expectShape("silu: x", x, x.shape);
   const { rt } = x;
   const y = rt.empty(x.shape);
@@ -16,6 +17,7 @@ export function silu(x: Tensor): Tensor {
 
 /** SwiGLU's gate: `y = silu(a) ⊙ b`. Equal shapes. @throws {ShapeError} */
 export function siluGate(a: Tensor, b: Tensor): Tensor {
+  expectTensor("siluGate: a", a);
   expectShape("siluGate: a", a, a.shape);
   expectShape("siluGate: b", b, a.shape);
   const rt = runtimeOf("siluGate", a, b);
@@ -28,6 +30,7 @@ export function siluGate(a: Tensor, b: Tensor): Tensor {
 
 /** The output gate of lightning attention: `y = σ(g) ⊙ x`. Equal shapes. @throws {ShapeError} */
 export function sigmoidGate(g: Tensor, x: Tensor): Tensor {
+  expectTensor("sigmoidGate: g", g);
   expectShape("sigmoidGate: g", g, g.shape);
   expectShape("sigmoidGate: x", x, g.shape);
   const rt = runtimeOf("sigmoidGate", g, x);
@@ -40,6 +43,7 @@ export function sigmoidGate(g: Tensor, x: Tensor): Tensor {
 
 /** A scaled residual: `y = alpha · x + beta · f`. Equal shapes. @throws {ShapeError} */
 export function residual(x: Tensor, f: Tensor, { alpha, beta }: { alpha: number; beta: number }): Tensor {
+  expectTensor("residual: x", x);
   expectShape("residual: x", x, x.shape);
   expectShape("residual: f", f, x.shape);
   const rt = runtimeOf("residual", x, f);
@@ -62,6 +66,7 @@ export function residual(x: Tensor, f: Tensor, { alpha, beta }: { alpha: number;
  * @throws {ShapeError}
  */
 export function mix(a: Tensor, b: Tensor, c: Tensor): Tensor {
+  expectTensor("mix: a", a);
   const [rows = 0, dim = 0] = a.shape;
   expectShape("mix: a", a, [rows, dim]);
   expectShape("mix: b", b, [rows, dim]);

@@ -1,6 +1,7 @@
 import { ShapeError } from "../runtime/errors.js";
+import { printed } from "../runtime/printed.js";
 import type { Runtime } from "../runtime/runtime.js";
-import { expectShape, runtimeOf, type Tensor } from "../runtime/tensor.js";
+import { expectShape, expectTensor, runtimeOf, type Tensor } from "../runtime/tensor.js";
 
 /** Cosines and sines of the angles of each token, `[tokens, rotaryDim / 2]` each. */
 export interface Rotation {
@@ -36,12 +37,13 @@ export function rotation(rt: Runtime, positions: readonly number[], rotaryDim: n
  * @throws {ShapeError}
  */
 export function rope(x: Tensor, { cos, sin }: Rotation): Tensor {
+  expectTensor("rope: x", x);
   const [tokens = 0, heads = 0, headDim = 0] = x.shape;
   const half = cos.shape[1] ?? 0;
   expectShape("rope: x", x, [tokens, heads, headDim]);
   expectShape("rope: cos", cos, [tokens, half]);
   expectShape("rope: sin", sin, [tokens, half]);
-  if (2 * half > headDim) throw new ShapeError(`rope: cos: expected at most ${headDim / 2} angles per token, got ${half}`);
+  if (2 * half > headDim) throw new ShapeError(`rope: cos: expected at most ${headDim / 2} angles per token, got ${printed(half)}`);
   const rt = runtimeOf("rope", x, cos, sin);
   const y = rt.empty(x.shape);
   rt.run("rope", [y.ptr, x.ptr, cos.ptr, sin.ptr, heads, headDim, 2 * half, 0, tokens], 3 * tokens * heads * headDim);

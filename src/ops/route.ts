@@ -1,5 +1,6 @@
 import { ShapeError } from "../runtime/errors.js";
-import { expectIndices, expectShape, runtimeOf, slice, type Tensor } from "../runtime/tensor.js";
+import { printed } from "../runtime/printed.js";
+import { expectIndices, expectShape, expectTensor, runtimeOf, slice, type Tensor } from "../runtime/tensor.js";
 
 /** Which experts every token goes to, and the same sorted by expert. Slot `t · k + j` is token t's j-th choice. */
 export interface Routing {
@@ -34,10 +35,11 @@ export function route(logits: Tensor, topK: number): Routing {
 
 /** The choices themselves: `experts` `[tokens, k]` int32, their weights, and all `probabilities` `[tokens, experts]`. @internal */
 export function routeTokens(logits: Tensor, topK: number): { experts: Tensor; weights: Tensor; probabilities: Tensor } {
+  expectTensor("route: logits", logits);
   const [tokens = 0, count = 0] = logits.shape;
   expectShape("route: logits", logits, [tokens, count]);
   if (!(Number.isInteger(topK) && topK >= 1 && topK <= count))
-    throw new ShapeError(`route: topK: expected 1 to ${count} experts, got ${topK}`);
+    throw new ShapeError(`route: topK: expected 1 to ${count} experts, got ${printed(topK)}`);
   const { rt } = logits;
   const experts = rt.empty([tokens, topK], "i32");
   const weights = rt.empty([tokens, topK]);
@@ -54,6 +56,7 @@ export function routeTokens(logits: Tensor, topK: number): { experts: Tensor; we
  * @throws {ShapeError}
  */
 export function gather(x: Tensor, routing: Routing, first: number, end = first + 1): Tensor {
+  expectTensor("gather: x", x);
   const [tokens = 0, dim = 0] = x.shape;
   expectShape("gather: x", x, [tokens, dim]);
   const slots = slotsOf("gather", routing, first, end, tokens);
@@ -75,6 +78,7 @@ export function gather(x: Tensor, routing: Routing, first: number, end = first +
  * @throws {ShapeError}
  */
 export function scatter(y: Tensor, x: Tensor, routing: Routing, first: number, end = first + 1): void {
+  expectTensor("scatter: y", y);
   const [tokens = 0, dim = 0] = y.shape;
   const slots = slotsOf("scatter", routing, first, end, tokens);
   expectShape("scatter: y", y, [tokens, dim]);
@@ -92,13 +96,14 @@ export function scatter(y: Tensor, x: Tensor, routing: Routing, first: number, e
 function slotsOf(where: string, { order, offsets, topK }: Routing, first: number, end: number, tokens: number): Tensor {
   const [from, to] = [offsets[first], offsets[end]];
   if (from === undefined || to === undefined || first > end)
-    throw new ShapeError(`${where}: experts: expected a range within [0, ${offsets.length - 1}], got ${first} to ${end}`);
+    throw new ShapeError(`${where}: experts: expected a range within [0, ${offsets.length - 1}], got ${printed(first)} to ${end}`);
   expectShape(`${where}: order`, order, [tokens * topK], { dtype: "i32", hint: "routed from other tokens?" });
   return slice(order, from, to);
 }
 
 /** A tensor of zeros, to scatter into. */
 export function zerosLike(x: Tensor): Tensor {
+  expectTensor("zerosLike: x", x);
   const y = x.rt.empty(x.shape);
   x.rt.fill(y, 0);
   x.rt.tape?.record(y, [], () => {});
@@ -113,6 +118,7 @@ export function zerosLike(x: Tensor): Tensor {
  * @throws {ShapeError} also for indices outside `x`
  */
 export function take(x: Tensor, indices: readonly number[]): Tensor {
+  expectTensor("take: x", x);
   const [count = 0, dim = 0] = x.shape;
   expectShape("take: x", x, [count, dim]);
   const { rt } = x;

@@ -1,11 +1,12 @@
 import { ShapeError } from "../runtime/errors.js";
-import { expectIndices, expectShape, runtimeOf, sizeOf, type Tensor } from "../runtime/tensor.js";
+import { expectIndices, expectShape, expectTensor, runtimeOf, sizeOf, type Tensor } from "../runtime/tensor.js";
 
 /** Operations per exponential, about. */
 const EXP = 20;
 
 /** `y_i = e^(x_i − M) / Σ_j e^(x_j − M)` along the last axis of `[rows, dim]`, M its maximum. @throws {ShapeError} */
 export function softmax(x: Tensor): Tensor {
+  expectTensor("softmax: x", x);
   const [rows = 0, dim = 0] = x.shape;
   expectShape("softmax: x", x, [rows, dim]);
   const { rt } = x;
@@ -17,6 +18,7 @@ export function softmax(x: Tensor): Tensor {
 
 /** `y_i = x_i − M − log Σ_j e^(x_j − M)` along the last axis of `[rows, dim]`, M its maximum. @throws {ShapeError} */
 export function logSoftmax(x: Tensor): Tensor {
+  expectTensor("logSoftmax: x", x);
   const [rows = 0, dim = 0] = x.shape;
   expectShape("logSoftmax: x", x, [rows, dim]);
   const { rt } = x;
@@ -35,6 +37,7 @@ export function logSoftmax(x: Tensor): Tensor {
  * @throws {ShapeError} also for targets outside the row
  */
 export function targetLogprobs(x: Tensor, targets: Tensor): Tensor {
+  expectTensor("targetLogprobs: x", x);
   const [rows = 0, dim = 0] = x.shape;
   expectShape("targetLogprobs: x", x, [rows, dim]);
   expectShape("targetLogprobs: targets", targets, [rows], { dtype: "i32" });
@@ -50,6 +53,7 @@ export function targetLogprobs(x: Tensor, targets: Tensor): Tensor {
 
 /** The index of the largest of all elements, of equals the first. @throws {ShapeError} no elements */
 export function argmax(x: Tensor): number {
+  expectTensor("argmax: x", x);
   expectShape("argmax: x", x, x.shape);
   const size = sizeOf(x.shape);
   if (size === 0) throw new ShapeError(`argmax: x: expected elements, got [${x.shape.join(", ")}]`);

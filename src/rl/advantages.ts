@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { InputError } from "../runtime/errors.js";
 import { number, parseOptions, word } from "../runtime/options.js";
+import { printed } from "../runtime/printed.js";
 import { mean } from "./statistics.js";
 
 export interface AdvantageOptions {
@@ -105,7 +106,9 @@ function checkRewards(rewards: ArrayLike<RewardValue>, where: string): void {
   if (rewards.length === 0) throw new InputError(`${where}: expected at least one reward, got none`);
   for (const [i, reward] of Array.from(rewards).entries()) {
     if (reward !== null && !(typeof reward === "number" && Math.abs(reward) <= LARGEST)) {
-      throw new InputError(`${where}[${i}]: expected a number within [-1e9, 1e9], or null for what cannot be scored, got ${reward}`);
+      throw new InputError(
+        `${where}[${i}]: expected a number within [-1e9, 1e9], or null for what cannot be scored, got ${printed(reward)}`,
+      );
     }
   }
 }

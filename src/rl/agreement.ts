@@ -1,4 +1,6 @@
 import { InputError } from "../runtime/errors.js";
+import { expectArgument } from "../runtime/options.js";
+import { printed } from "../runtime/printed.js";
 import { centred, correlation } from "./statistics.js";
 
 /** How far two computations of the same probabilities agree. */
@@ -18,13 +20,15 @@ export interface Agreement {
  * @throws {InputError} another shape of the two, or what is no log-probability
  */
 export function agreement(sampled: readonly Float64Array[], trained: readonly Float64Array[]): Agreement {
+  expectArgument("agreement: sampled", Array.isArray(sampled), "an array of log-probabilities per response", sampled);
+  expectArgument("agreement: trained", Array.isArray(trained), "an array of log-probabilities per response", trained);
   for (const [i, row] of sampled.entries()) {
     const other = trained[i];
     if (row.length !== other?.length)
       throw new InputError(`agreement: trained[${i}]: expected ${row.length} numbers, got ${other?.length}`);
     const wrong = row.findIndex((l, t) => !(l <= 0 && other[t]! <= 0));
     if (wrong >= 0) {
-      throw new InputError(`agreement: [${i}][${wrong}]: expected two log-probabilities, got ${row[wrong]} and ${other[wrong]}`);
+      throw new InputError(`agreement: [${i}][${wrong}]: expected two log-probabilities, got ${printed(row[wrong])} and ${other[wrong]}`);
     }
   }
   const [x, y] = [sampled, trained].map((rows) => rows.flatMap((row) => Array.from(row, Math.exp))) as [number[], number[]];

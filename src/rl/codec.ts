@@ -1,5 +1,6 @@
 import type { Tokenizer } from "../io/tokenizer.js";
 import { InputError } from "../runtime/errors.js";
+import { expectArgument, isObjectLike } from "../runtime/options.js";
 import type { Codec } from "./dataset.js";
 
 /** What stands for the question while a prompt is taken apart. */
@@ -16,6 +17,8 @@ export async function chatCodec(
   tokenizer: Tokenizer,
   formatChat: (messages: { role: "user"; content: string }[]) => Promise<string>,
 ): Promise<Codec> {
+  expectArgument("chatCodec: tokenizer", isObjectLike(tokenizer), "a tokenizer", tokenizer);
+  expectArgument("chatCodec: formatChat", typeof formatChat === "function", "a function", formatChat);
   const [before, after, ...more] = (await formatChat([{ role: "user", content: QUESTION }])).split(QUESTION);
   const { eosId } = tokenizer;
   if (before === undefined || after === undefined || more.length > 0) {

@@ -1,5 +1,6 @@
 import type { Random } from "../generate/random.js";
 import { InputError } from "../runtime/errors.js";
+import { expectArgument, isObjectLike } from "../runtime/options.js";
 import type { Dataset } from "../train/data.js";
 import { streamOf } from "../train/data.js";
 import { formatResponse, instanceKey, type Task } from "./tasks/task.js";
@@ -31,6 +32,8 @@ export function isHeldOut({ task, instance }: Puzzle): boolean {
 
 /** A puzzle of any of the tasks, all as likely, and any of its levels, all as likely; from those that are held out or from the others. */
 export function drawPuzzle(random: Random, tasks: readonly Task[], heldOut: boolean): Puzzle {
+  expectArgument("drawPuzzle: random", isObjectLike(random), "a Random", random);
+  expectArgument("drawPuzzle: tasks", Array.isArray(tasks), "an array of tasks", tasks);
   const task = tasks[Math.floor(random.next() * tasks.length)]!;
   const level = 1 + Math.floor(random.next() * task.levels);
   return drawInstance(random, task, level, heldOut);
@@ -45,6 +48,8 @@ const DRAWS = 10_000;
  * @throws {InputError} the task has so few instances that none is of this kind
  */
 export function drawInstance(random: Random, task: Task, level: number, heldOut: boolean): Puzzle {
+  expectArgument("drawInstance: random", isObjectLike(random), "a Random", random);
+  expectArgument("drawInstance: task", isObjectLike(task), "a task", task);
   for (let i = 0; i < DRAWS; i++) {
     const puzzle = { task, level, instance: task.generate(random, level) };
     if (isHeldOut(puzzle) === heldOut) return puzzle;

@@ -1,7 +1,8 @@
 import * as v from "valibot";
 import type { GenerateOptions, Generation } from "../generate/index.js";
 import { InputError } from "../runtime/errors.js";
-import { count, number, parseOptions, SEEDS, seedNumber, signal } from "../runtime/options.js";
+import { count, expectArgument, isObjectLike, number, parseOptions, SEEDS, seedNumber, signal } from "../runtime/options.js";
+import { printed } from "../runtime/printed.js";
 import { streamOf } from "../train/data.js";
 import { drawInstance, type Puzzle } from "./dataset.js";
 import { instanceKey, judge, type Task } from "./tasks/task.js";
@@ -106,6 +107,8 @@ export async function answerPuzzles(
   puzzles: readonly Puzzle[],
   options: Omit<EvaluateOptions, "tasks" | "perLevel"> = {},
 ): Promise<Answers> {
+  expectArgument("answerPuzzles: model", isObjectLike(model), "a model", model);
+  expectArgument("answerPuzzles: puzzles", Array.isArray(puzzles), "an array of puzzles", puzzles);
   const { seed, temperature, topP, maxTokens, batch, signal } = parseOptions(answerSchema, options, "answerPuzzles");
   if (!Array.isArray(puzzles) || puzzles.length === 0) throw new InputError("answerPuzzles: puzzles: expected at least one, got none");
   const sampling = temperature === 0 ? { temperature } : { temperature, topP };
@@ -134,12 +137,13 @@ export async function answerPuzzles(
  * @throws {InputError} the level has fewer
  */
 export function heldOut(task: Task, level: number, amount: number, seed: number): Puzzle[] {
+  expectArgument("heldOut: task", isObjectLike(task), "a task", task);
   const found = new Map<string, Puzzle>();
   for (let i = 0; found.size < amount; i++) {
     // So many draws for each that was found would have found them all.
     if (i > 30 * (found.size + 10)) {
       throw new InputError(
-        `evaluateTasks: perLevel: expected at most ${found.size}, which is all that ${task.name} has on level ${level}, got ${amount}`,
+        `evaluateTasks: perLevel: expected at most ${found.size}, which is all that ${task.name} has on level ${level}, got ${printed(amount)}`,
       );
     }
     const puzzle = drawInstance(streamOf(seed, i), task, level, true);
@@ -174,5 +178,6 @@ function majority(task: Task, level: number, puzzles: readonly Puzzle[], seed: n
 
 /** The mean of `accuracy` over all levels of all tasks. */
 export function meanAccuracy(scores: readonly Pick<Score, "accuracy">[]): number {
+  expectArgument("meanAccuracy: scores", Array.isArray(scores), "an array of scores", scores);
   return scores.reduce((sum, { accuracy }) => sum + accuracy, 0) / scores.length;
 }

@@ -1,4 +1,5 @@
 import { InputError } from "../runtime/errors.js";
+import { printed, printedJson } from "../runtime/printed.js";
 import type { Answered, Reward } from "./rewards.js";
 import { mean } from "./statistics.js";
 
@@ -26,16 +27,16 @@ export function gradedReward(
 ): Reward<AnsweredWithReference> {
   if (typeof grade !== "function") throw new InputError(`gradedReward: grade: expected a function, got ${typeof grade}`);
   if (!(Array.isArray(values) && values.length === 5 && values.every(Number.isFinite))) {
-    throw new InputError(`gradedReward: values: expected five numbers, got ${JSON.stringify(values)}`);
+    throw new InputError(`gradedReward: values: expected five numbers, got ${printedJson(values)}`);
   }
   if (!(Number.isSafeInteger(judgements) && judgements >= 1)) {
-    throw new InputError(`gradedReward: judgements: expected an integer of at least 1, got ${judgements}`);
+    throw new InputError(`gradedReward: judgements: expected an integer of at least 1, got ${printed(judgements)}`);
   }
   return async (response) => {
     const grades = await Promise.all(Array.from({ length: judgements }, () => grade(response)));
     for (const got of grades) {
       if (got !== null && ![1, 2, 3, 4, 5].includes(got)) {
-        throw new InputError(`gradedReward: grade: expected a whole number from 1 to 5, or null, got ${got}`);
+        throw new InputError(`gradedReward: grade: expected a whole number from 1 to 5, or null, got ${printed(got)}`);
       }
     }
     const worth = grades.filter((got) => got !== null).map((got) => values[got - 1]!);
@@ -60,7 +61,8 @@ export function pairwiseReward(
   return async ({ question, text, reference }) => {
     const [first, second] = await Promise.all([compare(question, text, reference), compare(question, reference, text)]);
     for (const got of [first, second]) {
-      if (got !== null && ![-1, 0, 1].includes(got)) throw new InputError(`pairwiseReward: compare: expected -1, 0, 1 or null, got ${got}`);
+      if (got !== null && ![-1, 0, 1].includes(got))
+        throw new InputError(`pairwiseReward: compare: expected -1, 0, 1 or null, got ${printed(got)}`);
     }
     if (first === null || second === null) return null;
     return first === -second ? first : 0;

@@ -2,6 +2,7 @@ import * as v from "valibot";
 import { decodeJson, isObject } from "../io/json.js";
 import { InputError } from "../runtime/errors.js";
 import { count, number, parseOptions, seedNumber, text, word } from "../runtime/options.js";
+import { printed, printedJson } from "../runtime/printed.js";
 import { trainerOptions } from "../train/trainer.js";
 import type { Codec } from "./dataset.js";
 import { cispo, dapo, dualClip, grpo, gspo, type PolicyBatch, type PolicyLoss, reinforce, unified } from "./objectives/index.js";
@@ -98,7 +99,7 @@ const probe: PolicyBatch = { logp: [[-1]], logpOld: [[-1]], mask: [[1]], advanta
 function checkObjective(objective: PolicyPlan["objective"], where: string): void {
   if (!Object.hasOwn(objectives, objective.name)) {
     const known = Object.keys(objectives).map((one) => JSON.stringify(one));
-    throw new InputError(`${where}.name: expected one of ${known.join(", ")}, got ${JSON.stringify(objective.name)}`);
+    throw new InputError(`${where}.name: expected one of ${known.join(", ")}, got ${printedJson(objective.name)}`);
   }
   within(where, () => objectiveOf({ objective })(probe));
 }
@@ -109,10 +110,10 @@ function levelsOf(chosen: v.InferOutput<typeof schema>["tasks"], where: string):
     const task = tasks.find((one) => one.name === name);
     if (!task) {
       const known = tasks.map((one) => JSON.stringify(one.name)).join(", ");
-      throw new InputError(`${at}.name: expected one of ${known}, got ${JSON.stringify(name)}`);
+      throw new InputError(`${at}.name: expected one of ${known}, got ${printedJson(name)}`);
     }
     const beyond = levels?.find((level) => level > task.levels);
-    if (beyond) throw new InputError(`${at}.levels: expected levels from 1 to ${task.levels}, got ${beyond}`);
+    if (beyond) throw new InputError(`${at}.levels: expected levels from 1 to ${task.levels}, got ${printed(beyond)}`);
     return (levels ?? Array.from({ length: task.levels }, (_, l) => l + 1)).map((level) => ({ task, level, weight, at }));
   });
   const twin = levels.find(({ task, level }, i) => levels.findIndex((one) => one.task === task && one.level === level) < i);

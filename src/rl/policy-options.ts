@@ -2,6 +2,7 @@ import * as v from "valibot";
 import { generateEntries } from "../generate/options.js";
 import { InputError } from "../runtime/errors.js";
 import { callback, count, index, number, parseOptions, seedNumber, signal } from "../runtime/options.js";
+import { printed } from "../runtime/printed.js";
 import { type Schedule, schedule } from "../train/schedule.js";
 import { type AdvantageOptions, groupAdvantages } from "./advantages.js";
 import { nextWindow, reportWindows, type WindowOptions } from "./curriculum/index.js";
@@ -89,7 +90,7 @@ export function checkPolicyOptions(
   { groups, minibatches, advantages, maxTokens }: Required<Pick<PolicyOptions, "groups" | "minibatches" | "advantages" | "maxTokens">>,
   where: string,
 ): void {
-  if (minibatches > groups) throw new InputError(`${where}: minibatches: expected at most groups, ${groups}, got ${minibatches}`);
+  if (minibatches > groups) throw new InputError(`${where}: minibatches: expected at most groups, ${groups}, got ${printed(minibatches)}`);
   const windows = windowsOf(maxTokens);
   const state = { tokens: windows.windows?.[0] ?? 0, perplexities: [] };
   // Whoever reads them says what is wrong with them.

@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { InputError } from "../runtime/errors.js";
-import { number, parseOptions, seedNumber } from "../runtime/options.js";
+import { expectArgument, isObjectLike, number, parseOptions, seedNumber } from "../runtime/options.js";
+import { printed, printedJson } from "../runtime/printed.js";
 import { streamOf } from "../train/data.js";
 import { type Codec, drawInstance, type Puzzle } from "./dataset.js";
 import { type AnsweredPuzzle, correctnessReward, type Reward, type Scored, sumOfRewards } from "./rewards.js";
@@ -38,13 +39,13 @@ export function checkJudged(judged: Judged, where: string): Judged {
   const { correct, total, components } = judged ?? {};
   if (typeof correct !== "boolean" || !isReward(total) || typeof components !== "object" || components === null) {
     throw new InputError(
-      `${where}: expected { correct, total, components } with true or false, a number within ±1e9 or null, and rewards by name, got ${JSON.stringify(judged)}`,
+      `${where}: expected { correct, total, components } with true or false, a number within ±1e9 or null, and rewards by name, got ${printedJson(judged)}`,
     );
   }
   for (const [name, reward] of Object.entries(components)) {
     if (name === "total" || !isReward(reward)) {
       throw new InputError(
-        `${where}: components.${name}: expected a number within ±1e9 or null, under another name than "total", got ${reward}`,
+        `${where}: components.${name}: expected a number within ±1e9 or null, under another name than "total", got ${printed(reward)}`,
       );
     }
   }
@@ -89,6 +90,8 @@ export function taskSource<Instance>(
 
 /** One puzzle as a problem. */
 export function puzzleProblem(puzzle: Puzzle, codec: Pick<Codec, "prompt">, score: (response: AnsweredPuzzle) => Promise<Scored>): Problem {
+  expectArgument("puzzleProblem: puzzle", isObjectLike(puzzle), "a puzzle", puzzle);
+  expectArgument("puzzleProblem: codec", isObjectLike(codec), "a codec", codec);
   const { task, instance } = puzzle;
   const question = task.question(instance);
   return {

@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { InputError } from "../runtime/errors.js";
 import { count, index, parseOptions } from "../runtime/options.js";
+import { printed } from "../runtime/printed.js";
 import type { RewardValue } from "./advantages.js";
 import type { Puzzle } from "./dataset.js";
 import { judge } from "./tasks/task.js";
@@ -55,7 +56,7 @@ export function sumOfRewards<R extends Answered = Answered>(
 
 function checked(value: RewardValue, where: string): RewardValue {
   if (value !== null && !(typeof value === "number" && Math.abs(value) <= 1e9)) {
-    throw new InputError(`${where}: expected a number within [-1e9, 1e9], or null for what cannot be scored, got ${value}`);
+    throw new InputError(`${where}: expected a number within [-1e9, 1e9], or null for what cannot be scored, got ${printed(value)}`);
   }
   return value;
 }
@@ -82,9 +83,9 @@ const overlong = v.strictObject({ maxTokens: count, cache: index });
  */
 export function overlongPunishment(tokens: number, options: { maxTokens: number; cache: number }): number {
   const { maxTokens, cache } = parseOptions(overlong, options, "overlongPunishment");
-  if (cache > maxTokens) throw new InputError(`overlongPunishment: cache: expected at most maxTokens, ${maxTokens}, got ${cache}`);
+  if (cache > maxTokens) throw new InputError(`overlongPunishment: cache: expected at most maxTokens, ${maxTokens}, got ${printed(cache)}`);
   if (!(Number.isSafeInteger(tokens) && tokens >= 0)) {
-    throw new InputError(`overlongPunishment: tokens: expected an integer of at least 0, got ${tokens}`);
+    throw new InputError(`overlongPunishment: tokens: expected an integer of at least 0, got ${printed(tokens)}`);
   }
   const free = maxTokens - cache;
   if (tokens <= free) return 0;

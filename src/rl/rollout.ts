@@ -1,5 +1,7 @@
 import type { GenerateOptions, StopReason, Token } from "../generate/index.js";
 import { InputError } from "../runtime/errors.js";
+import { expectArgument, isObjectLike } from "../runtime/options.js";
+import { printed } from "../runtime/printed.js";
 
 /** One response to a prompt, as it was sampled. */
 export interface Rollout {
@@ -34,8 +36,10 @@ export async function rollouts(
   prompts: readonly (readonly number[])[],
   { groupSize, ...options }: RolloutOptions,
 ): Promise<Rollout[][]> {
+  expectArgument("rollouts: model", isObjectLike(model), "a model", model);
+  expectArgument("rollouts: prompts", Array.isArray(prompts), "an array of prompts", prompts);
   if (!(Number.isSafeInteger(groupSize) && groupSize >= 1)) {
-    throw new InputError(`rollouts: groupSize: expected an integer of at least 1, got ${groupSize}`);
+    throw new InputError(`rollouts: groupSize: expected an integer of at least 1, got ${printed(groupSize)}`);
   }
   const { maxTokens = Number.POSITIVE_INFINITY } = options;
   const inputs = prompts.flatMap((prompt) => Array.from({ length: groupSize }, () => prompt));
@@ -52,7 +56,7 @@ export async function rollouts(
     }
     if (!(Number.isInteger(id) && id >= 0 && Number.isFinite(logprob))) {
       throw new InputError(
-        `rollouts: response ${index}: expected token ids with log-probabilities, got ${id} with ${logprob} (a server has to return both)`,
+        `rollouts: response ${index}: expected token ids with log-probabilities, got ${printed(id)} with ${logprob} (a server has to return both)`,
       );
     }
     response.ids.push(id);

@@ -62,6 +62,7 @@ export class RemoteError extends LightningError {
 
 /** `12.3 GiB`, for messages. */
 export function formatBytes(bytes: number): string {
+  if (typeof bytes !== "number") throw new InputError(`formatBytes: bytes: expected a number, got ${typeof bytes}`);
   const units = ["bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
   let unit = 0;
   for (; bytes >= 1024 && unit < units.length - 1; unit++) bytes /= 1024;

@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { InputError } from "./errors.js";
 import { MAX_THREADS } from "./job.js";
+import { kindOf, printedJson } from "./printed.js";
 
 /** A number that `fits`; `expected` says so in words. */
 export function number(expected: string, fits: (x: number) => boolean) {
@@ -43,6 +44,16 @@ export const signal = v.custom<AbortSignal>(
   (x) => typeof x === "object" && x !== null && "aborted" in x && "throwIfAborted" in x,
   "an AbortSignal",
 );
+
+/** @throws {InputError} an argument that does not fit: `where: expected …, got …` */
+export function expectArgument(where: string, fits: boolean, expected: string, value: unknown): void {
+  if (!fits) throw new InputError(`${where}: expected ${expected}, got ${typeof value === "string" ? printedJson(value) : kindOf(value)}`);
+}
+
+/** Whether it has properties: neither a primitive value nor null. */
+export function isObjectLike(value: unknown): value is object {
+  return (typeof value === "object" && value !== null) || typeof value === "function";
+}
 
 /**
  * The options with their defaults in place.

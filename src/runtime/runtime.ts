@@ -4,6 +4,7 @@ import { InputError, LightningError, ShapeError } from "./errors.js";
 import { Heap, recycle, type SharedMemory } from "./memory.js";
 import { threadNumber } from "./options.js";
 import { Pool } from "./pool.js";
+import { printed } from "./printed.js";
 import type { Tape } from "./tape.js";
 import { bytesOf, type DType, sizeOf, type Tensor } from "./tensor.js";
 import { type Build, compile, type Kernels, link, type Ranged, type RangedInWorkspace } from "./wasm.js";
@@ -301,7 +302,7 @@ export class Runtime {
 function threadCount(threads: number | "auto", shared: boolean, onWarning: (message: string) => void): number {
   if (threads !== "auto" && !is(threadNumber, threads)) {
     const got = typeof threads === "string" ? JSON.stringify(threads) : String(threads);
-    throw new InputError(`threads: expected "auto" or ${threadNumber.message}, got ${got}`);
+    throw new InputError(`threads: expected "auto" or ${threadNumber.message}, got ${printed(got)}`);
   }
   const free = Math.max(1, shared ? cores - 1 : cores);
   const count = threads === "auto" ? Math.min(free, MOST_AUTO_THREADS) : threads;

@@ -1,4 +1,5 @@
 import { ShapeError } from "./errors.js";
+import { kindOf, printed } from "./printed.js";
 import type { Runtime } from "./runtime.js";
 
 /**
@@ -39,6 +40,7 @@ export interface Tensor {
 
 /** Number of elements of a shape. */
 export function sizeOf(shape: readonly number[]): number {
+  if (!Array.isArray(shape)) throw new ShapeError(`shape: expected an array of numbers, got ${kindOf(shape)}`);
   let size = 1;
   for (let i = 0; i < shape.length; i++) size *= shape[i]!;
   return size;
@@ -55,6 +57,7 @@ export function bytesOf(shape: readonly number[], dtype: DType, layout: Tensor["
 
 /** The same elements under another shape. */
 export function reshape(x: Tensor, shape: readonly number[]): Tensor {
+  expectTensor("reshape: x", x);
   if (x.layout !== "rows" || sizeOf(shape) !== sizeOf(x.shape)) {
     throw new ShapeError(`reshape: expected ${sizeOf(x.shape)} elements, got [${shape.join(", ")}]`);
   }
@@ -63,11 +66,19 @@ export function reshape(x: Tensor, shape: readonly number[]): Tensor {
 
 /** Rows `begin` to `end` of the first axis, sharing memory with `x`. */
 export function slice(x: Tensor, begin: number, end: number): Tensor {
+  expectTensor("slice: x", x);
   const [rows = 0, ...rest] = x.shape;
   if (x.layout !== "rows" || begin < 0 || end > rows || begin > end) {
     throw new ShapeError(`slice: expected rows within [0, ${rows}], got [${begin}, ${end}]`);
   }
   return { ...x, ptr: x.ptr + begin * sizeOf(rest) * BYTES[x.dtype], shape: [end - begin, ...rest], whole: x.whole ?? x };
+}
+
+/** @param where `"op: argument"` @throws {ShapeError} what is no tensor */
+export function expectTensor(where: string, x: Tensor): void {
+  if (typeof x !== "object" || x === null || !Array.isArray(x.shape) || typeof x.rt !== "object" || x.rt === null) {
+    throw new ShapeError(`${where}: expected a tensor, got ${kindOf(x)}`);
+  }
 }
 
 /** The runtime that all of an op's tensors live in. @throws {ShapeError} they live in several */
@@ -91,6 +102,7 @@ export function expectShape(
   shape: readonly (number | "*")[],
   { dtype = "f32", layout = "rows", hint }: { dtype?: DType | readonly DType[]; layout?: Tensor["layout"]; hint?: string } = {},
 ): void {
+  expectTensor(where, x);
   let fits =
     x.shape.length === shape.length && x.layout === layout && (typeof dtype === "string" ? dtype === x.dtype : dtype.includes(x.dtype));
   for (let i = 0; fits && i < shape.length; i++) fits = shape[i] === "*" || shape[i] === x.shape[i];
@@ -104,5 +116,5 @@ export function expectShape(
 /** Throws unless every int32 of `x` lies within [0, count). */
 export function expectIndices(where: string, x: Tensor, count: number): void {
   const wrong = x.rt.i32(x).find((index) => index < 0 || index >= count);
-  if (wrong !== undefined) throw new ShapeError(`${where}: expected indices within [0, ${count}), got ${wrong}`);
+  if (wrong !== undefined) throw new ShapeError(`${where}: expected indices within [0, ${count}), got ${printed(wrong)}`);
 }

@@ -1,6 +1,7 @@
 import type { Kernels, Ranged, RangedInWorkspace } from "../../build/wasm/kernels.js";
 import { LightningError } from "./errors.js";
 import type { Heap } from "./memory.js";
+import { printedJson } from "./printed.js";
 
 /**
  * Every kernel's typed signature, as the AssemblyScript compiler wrote it: renaming a kernel breaks its callers here.
@@ -31,7 +32,7 @@ export async function availableBuilds(): Promise<Build[]> {
 /** Picks `build`, or the best one for `"auto"`, and compiles it once per process, for memory of one thread or shared by several. */
 export async function compile(build: Build | "auto", shared = false): Promise<{ build: Build; module: WebAssembly.Module }> {
   if (build !== "auto" && !Object.hasOwn(modules, build)) {
-    throw new LightningError(`build: expected auto, simd, relaxed or debug, got ${JSON.stringify(build)}`);
+    throw new LightningError(`build: expected auto, simd, relaxed or debug, got ${printedJson(build)}`);
   }
   if (typeof WebAssembly === "undefined") {
     throw new LightningError("build: this engine has no WebAssembly (Node 20 or later, or a current browser)");

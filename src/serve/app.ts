@@ -4,6 +4,7 @@ import type { Generation } from "../generate/generate.js";
 import type { MiniMaxM1 } from "../minimax-m1.js";
 import { cacheBytes } from "../model/cache.js";
 import { MAX_BYTES } from "../runtime/memory.js";
+import { expectArgument, isObjectLike } from "../runtime/options.js";
 import { Admission } from "./admission.js";
 import { answerStream } from "./answer-stream.js";
 import { checkSizes } from "./bounds.js";
@@ -38,6 +39,7 @@ export class Server {
     private readonly model: MiniMaxM1,
     options: ServeOptions = {},
   ) {
+    expectArgument("Server: model", typeof model?.generate === "function" && isObjectLike(model.memory), "a MiniMaxM1", model);
     this.limits = parseServeOptions(options);
     this.keys = [this.limits.apiKey].flat();
     const { maxBatch, maxQueue, maxCacheBytes } = this.limits;

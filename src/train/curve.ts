@@ -1,5 +1,7 @@
 // Losses → a picture of them, as SVG. It follows the reader's light or dark scheme.
 
+import { expectArgument } from "../runtime/options.js";
+
 /** What one step adds to a curve. */
 export interface LossPoint {
   readonly step: number;
@@ -42,6 +44,11 @@ export function smoothing(decay = 0.9): (x: number) => number {
 
 /** The loss over the steps: every value thin, a mean of them bold, held-out losses as dots. Points with a loss that is not finite are left out. */
 export function lossCurve(points: readonly LossPoint[]): string {
+  expectArgument("lossCurve: points", Array.isArray(points), "an array of points", points);
+  for (const [i, point] of points.entries()) {
+    const fits = [point?.step, point?.loss].every((x) => typeof x === "number");
+    expectArgument(`lossCurve: points[${i}]`, fits, "numbers step and loss", point);
+  }
   const drawn = points.filter(({ step }) => Math.abs(step) <= LARGEST).sort((a, b) => a.step - b.step);
   const mean = smoothing();
   const raw = drawn.filter(({ loss }) => Math.abs(loss) <= LARGEST).map(({ step, loss }): Place => [step, loss]);

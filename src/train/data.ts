@@ -1,7 +1,8 @@
 import { Random } from "../generate/random.js";
 import { isTokenIds, type TokenIds } from "../model/token-ids.js";
 import { InputError } from "../runtime/errors.js";
-import { isSeed } from "../runtime/options.js";
+import { expectArgument, isObjectLike, isSeed } from "../runtime/options.js";
+import { printed } from "../runtime/printed.js";
 import type { Example } from "./documents.js";
 
 /**
@@ -19,6 +20,12 @@ export interface Dataset {
 
 /** Random numbers of their own for document `index` of the stream `seed`: the same for the same two, and unlike those of their neighbours. */
 export function streamOf(seed: number, index: number): Random {
+  for (const [name, value] of [
+    ["seed", seed],
+    ["index", index],
+  ] as const) {
+    expectArgument(`streamOf: ${name}`, typeof value === "number", "a number", value);
+  }
   // A multiplicative hash (Knuth): neighbours begin far apart.
   const mixed = Math.imul((index ^ (index >>> 16)) + Math.imul(seed, 0x9e3779b1), 0x85ebca6b);
   return Random.seeded((mixed ^ (mixed >>> 13)) >>> 0);
@@ -31,9 +38,11 @@ export function streamOf(seed: number, index: number): Random {
  * @param seed integer within [0, 2^32): which windows
  * @throws {InputError} no text of two tokens or more, or another seed
  */
-export function textDataset(ids: TokenIds | readonly TokenIds[], { seed = 0 }: { seed?: number } = {}): Dataset {
+export function textDataset(ids: TokenIds | readonly TokenIds[], options: { seed?: number } = {}): Dataset {
+  expectArgument("textDataset: options", isObjectLike(options), "an object", options);
+  const { seed = 0 } = options;
   if (!isTokenIds(ids)) throw new InputError(`textDataset: ids: expected an array of token ids, got ${typeof ids}`);
-  if (!isSeed(seed)) throw new InputError(`textDataset: seed: expected an integer within [0, 2^32), got ${seed}`);
+  if (!isSeed(seed)) throw new InputError(`textDataset: seed: expected an integer within [0, 2^32), got ${printed(seed)}`);
   const texts = (isSeveral(ids) ? ids : [ids]).filter(({ length }) => length >= 2);
   if (texts.length === 0) {
     throw new InputError(`textDataset: ids: expected at least two tokens, got ${isSeveral(ids) ? "none in any text" : ids.length}`);

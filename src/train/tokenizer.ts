@@ -3,7 +3,7 @@
 import * as v from "valibot";
 import { byteAlphabet } from "../io/tokenizer-json.js";
 import { InputError } from "../runtime/errors.js";
-import { count, parseOptions } from "../runtime/options.js";
+import { count, expectArgument, isObjectLike, parseOptions } from "../runtime/options.js";
 import { learnBytePairs } from "./byte-pairs.js";
 import { chatTemplate } from "./chat-template.js";
 
@@ -60,11 +60,8 @@ export const tokenizerOptions = v.strictObject({
  */
 export function trainTokenizer(texts: Iterable<string>, options: TokenizerOptions): Map<string, Uint8Array<ArrayBuffer>> {
   const training = tokenizerTraining(options);
-  if (typeof texts !== "object" || texts === null || !(Symbol.iterator in texts)) {
-    throw new InputError(
-      `trainTokenizer: texts: expected several texts, got ${texts === null ? "null" : typeof texts} (put one text into an array)`,
-    );
-  }
+  const walked = isObjectLike(texts) && Symbol.iterator in texts && !ArrayBuffer.isView(texts);
+  expectArgument("trainTokenizer: texts", walked, "several texts (put one text into an array)", texts);
   let index = 0;
   for (const text of texts) {
     if (typeof text !== "string") throw new InputError(`trainTokenizer: texts[${index}]: expected a string, got ${typeof text}`);

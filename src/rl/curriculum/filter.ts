@@ -1,4 +1,5 @@
 import { InputError } from "../../runtime/errors.js";
+import { printed } from "../../runtime/printed.js";
 
 /** What became of the responses to one prompt. */
 export type GroupOutcome = "mixed" | "all right" | "all wrong";
@@ -21,7 +22,7 @@ export function groupOutcome(correct: readonly boolean[]): GroupOutcome {
  * @throws {InputError} no responses, or other than booleans, or bounds with nothing between them
  */
 export function hasPassRate(correct: readonly boolean[], { above = 0, below = 0.9 }: { above?: number; below?: number } = {}): boolean {
-  if (!(above < below)) throw new InputError(`hasPassRate: below: expected a number above ${above}, got ${below}`);
+  if (!(above < below)) throw new InputError(`hasPassRate: below: expected a number above ${above}, got ${printed(below)}`);
   const rate = rightOf(correct, "hasPassRate") / correct.length;
   return above < rate && rate < below;
 }
@@ -29,6 +30,6 @@ export function hasPassRate(correct: readonly boolean[], { above = 0, below = 0.
 function rightOf(correct: readonly boolean[], where: string): number {
   if (!Array.isArray(correct) || correct.length === 0) throw new InputError(`${where}: correct: expected at least one response, got none`);
   const wrong = correct.findIndex((one) => typeof one !== "boolean");
-  if (wrong >= 0) throw new InputError(`${where}: correct[${wrong}]: expected true or false, got ${correct[wrong]}`);
+  if (wrong >= 0) throw new InputError(`${where}: correct[${wrong}]: expected true or false, got ${printed(correct[wrong])}`);
   return correct.filter(Boolean).length;
 }

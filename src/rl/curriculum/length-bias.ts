@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { InputError } from "../../runtime/errors.js";
 import { number, parseOptions } from "../../runtime/options.js";
+import { printed } from "../../runtime/printed.js";
 import { centred, correlation, mean, rise } from "../statistics.js";
 
 /** A batch of responses: for each its reward, its tokens, and whether a verifier found it right. */
@@ -66,14 +67,16 @@ export function lengthBias(batches: readonly RewardedLengths[], options: LengthB
 function check({ rewards, lengths, correct }: RewardedLengths, where: string): void {
   if (rewards.length === 0) throw new InputError(`${where}.rewards: expected at least one, got none`);
   for (const [name, { length }] of Object.entries({ lengths, correct })) {
-    if (length !== rewards.length) throw new InputError(`${where}.${name}: expected ${rewards.length}, as rewards has, got ${length}`);
+    if (length !== rewards.length)
+      throw new InputError(`${where}.${name}: expected ${rewards.length}, as rewards has, got ${printed(length)}`);
   }
   for (let i = 0; i < rewards.length; i++) {
     const [reward, length, right] = [rewards[i]!, lengths[i]!, correct[i]!];
-    if (!(Math.abs(reward) <= 1e9)) throw new InputError(`${where}.rewards[${i}]: expected a number within [-1e9, 1e9], got ${reward}`);
+    if (!(Math.abs(reward) <= 1e9))
+      throw new InputError(`${where}.rewards[${i}]: expected a number within [-1e9, 1e9], got ${printed(reward)}`);
     if (!(Number.isSafeInteger(length) && length >= 0)) {
-      throw new InputError(`${where}.lengths[${i}]: expected an integer of at least 0, got ${length}`);
+      throw new InputError(`${where}.lengths[${i}]: expected an integer of at least 0, got ${printed(length)}`);
     }
-    if (typeof right !== "boolean") throw new InputError(`${where}.correct[${i}]: expected true or false, got ${right}`);
+    if (typeof right !== "boolean") throw new InputError(`${where}.correct[${i}]: expected true or false, got ${printed(right)}`);
   }
 }

@@ -1,5 +1,7 @@
 import type { Random } from "../../generate/random.js";
 import { InputError } from "../../runtime/errors.js";
+import { expectArgument, isObjectLike } from "../../runtime/options.js";
+import { printed } from "../../runtime/printed.js";
 
 /** A part of a mixture: a task, a level of one, a kind of data. */
 export interface MixturePart {
@@ -21,12 +23,12 @@ export interface MixturePart {
  * @throws {InputError} no parts with a weight, or numbers that are no weights or rates
  */
 export function mixture(parts: readonly MixturePart[], { floor = 0.1 }: { floor?: number } = {}): Float64Array {
-  if (!(floor > 0 && floor <= 1e9)) throw new InputError(`mixture: floor: expected a number within (0, 1e9], got ${floor}`);
+  if (!(floor > 0 && floor <= 1e9)) throw new InputError(`mixture: floor: expected a number within (0, 1e9], got ${printed(floor)}`);
   if (!Array.isArray(parts)) throw new InputError(`mixture: parts: expected an array of { weight, passRate }, got ${typeof parts}`);
   const weights = Float64Array.from(parts, ({ weight = 1, passRate: p = 0.5 }, k) => {
     if (!(weight >= 0 && weight <= 1e9))
-      throw new InputError(`mixture: parts[${k}].weight: expected a number within [0, 1e9], got ${weight}`);
-    if (!(p >= 0 && p <= 1)) throw new InputError(`mixture: parts[${k}].passRate: expected a number within [0, 1], got ${p}`);
+      throw new InputError(`mixture: parts[${k}].weight: expected a number within [0, 1e9], got ${printed(weight)}`);
+    if (!(p >= 0 && p <= 1)) throw new InputError(`mixture: parts[${k}].passRate: expected a number within [0, 1], got ${printed(p)}`);
     return weight * (4 * p * (1 - p) + floor);
   });
   const sum = weights.reduce((total, weight) => total + weight, 0);
@@ -40,6 +42,7 @@ export function mixture(parts: readonly MixturePart[], { floor = 0.1 }: { floor?
  * @throws {InputError} no shares
  */
 export function drawPart(random: Random, shares: ArrayLike<number>): number {
+  expectArgument("drawPart: random", isObjectLike(random), "a Random", random);
   if (shares.length === 0) throw new InputError("drawPart: shares: expected at least one, got none");
   const last = shares.length - 1;
   let left = random.next();
@@ -56,6 +59,6 @@ export function drawPart(random: Random, shares: ArrayLike<number>): number {
  * @throws {InputError} an end that is not after the beginning
  */
 export function rampUp(step: number, from: number, until: number): number {
-  if (!(from < until)) throw new InputError(`rampUp: until: expected a step after ${from}, got ${until}`);
+  if (!(from < until)) throw new InputError(`rampUp: until: expected a step after ${from}, got ${printed(until)}`);
   return Math.min(Math.max((step - from) / (until - from), 0), 1);
 }

@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { InputError } from "../../runtime/errors.js";
 import { count, number, parseOptions } from "../../runtime/options.js";
+import { printed, printedJson } from "../../runtime/printed.js";
 import { quantiles } from "../statistics.js";
 
 /** The windows of the report (section 5): 40K, 48K, 56K, 64K, 72K and 80K tokens, K being 1,024. */
@@ -54,15 +55,16 @@ export function nextWindow(
 ): WindowState {
   const { windows, batches, tolerance, near } = parseOptions(schema, options, "nextWindow");
   const stage = windows.indexOf(tokens);
-  if (stage < 0) throw new InputError(`nextWindow: tokens: expected one of the windows ${windows.join(", ")}, got ${tokens}`);
+  if (stage < 0) throw new InputError(`nextWindow: tokens: expected one of the windows ${windows.join(", ")}, got ${printed(tokens)}`);
   if (!Array.isArray(perplexities) || !perplexities.every(isPerplexity)) {
-    throw new InputError(`nextWindow: perplexities: expected an array of numbers of at least 1, got ${JSON.stringify(perplexities)}`);
+    throw new InputError(`nextWindow: perplexities: expected an array of numbers of at least 1, got ${printedJson(perplexities)}`);
   }
-  if (!isPerplexity(perplexity)) throw new InputError(`nextWindow: perplexity: expected a finite number of at least 1, got ${perplexity}`);
+  if (!isPerplexity(perplexity))
+    throw new InputError(`nextWindow: perplexity: expected a finite number of at least 1, got ${printed(perplexity)}`);
   const all = Array.from(lengths ?? []);
   if (all.length === 0) throw new InputError("nextWindow: lengths: expected at least one, got none");
   const wrong = all.findIndex((length) => !(Number.isSafeInteger(length) && length >= 0));
-  if (wrong >= 0) throw new InputError(`nextWindow: lengths[${wrong}]: expected an integer of at least 0, got ${all[wrong]}`);
+  if (wrong >= 0) throw new InputError(`nextWindow: lengths[${wrong}]: expected an integer of at least 0, got ${printed(all[wrong])}`);
 
   const last = [...perplexities, perplexity].slice(-batches);
   const converged = last.length === batches && Math.max(...last) <= (1 + tolerance) * Math.min(...last);

@@ -1,4 +1,5 @@
 import { InputError } from "../../runtime/errors.js";
+import { printed } from "../../runtime/printed.js";
 
 /** An array of numbers, typed or not. */
 export type Numbers = ArrayLike<number>;
@@ -53,7 +54,9 @@ function checkMinibatch({ mask, groups, first }: NonNullable<PolicyBatch["miniba
   checkRagged(mask, `${where}.mask`, BIT);
   if (groups !== undefined) checkRow(groups, `${where}.groups`, FINITE, mask.length, "responses");
   if (!(Number.isSafeInteger(first) && first >= 0 && logp.every((row, i) => row.length === mask[first + i]?.length))) {
-    throw new InputError(`${where}.first: expected where these ${logp.length} responses stand among its ${mask.length}, got ${first}`);
+    throw new InputError(
+      `${where}.first: expected where these ${logp.length} responses stand among its ${mask.length}, got ${printed(first)}`,
+    );
   }
 }
 
@@ -82,7 +85,7 @@ function checkRow(row: Numbers, where: string, { expected, fits }: Kind, length:
     throw new InputError(`${where}: expected ${length} ${of}, as logp has, got ${row.length}`);
   for (let t = 0; t < row.length; t++) {
     const x = row[t]!;
-    if (typeof x !== "number" || !fits(x)) throw new InputError(`${where}[${t}]: expected ${expected}, got ${x}`);
+    if (typeof x !== "number" || !fits(x)) throw new InputError(`${where}[${t}]: expected ${expected}, got ${printed(x)}`);
   }
 }
 

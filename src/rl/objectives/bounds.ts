@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { InputError } from "../../runtime/errors.js";
 import { number } from "../../runtime/options.js";
+import { printed } from "../../runtime/printed.js";
 
 /** Bounds of an importance weight r = π_θ / π_old, as they are: `{ minWeight: 0, maxWeight: 5 }` lets r be within (0, 5]. 0 below and `Infinity` above are none. */
 export interface Bounds {
@@ -15,7 +16,7 @@ export interface Bounds {
  */
 export function fromEpsilons(low: number, high: number): Bounds {
   for (const [name, epsilon] of Object.entries({ low, high })) {
-    if (!(epsilon >= 0)) throw new InputError(`fromEpsilons: ${name}: expected a number of at least 0, got ${epsilon}`);
+    if (!(epsilon >= 0)) throw new InputError(`fromEpsilons: ${name}: expected a number of at least 0, got ${printed(epsilon)}`);
   }
   return { minWeight: Math.max(0, 1 - low), maxWeight: 1 + high };
 }
@@ -43,7 +44,7 @@ export function boundsEntries({ minWeight, maxWeight }: Bounds) {
 export function checkBounds({ minWeight, maxWeight }: Bounds, where: string): void {
   if (minWeight > maxWeight) {
     throw new InputError(
-      `${where}: maxWeight: expected at least minWeight, ${minWeight}, got ${maxWeight} (bounds are of the weight itself; fromEpsilons makes them of offsets from 1)`,
+      `${where}: maxWeight: expected at least minWeight, ${minWeight}, got ${printed(maxWeight)} (bounds are of the weight itself; fromEpsilons makes them of offsets from 1)`,
     );
   }
 }

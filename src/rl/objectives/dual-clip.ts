@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { InputError } from "../../runtime/errors.js";
 import { number, parseOptions } from "../../runtime/options.js";
+import { printed } from "../../runtime/printed.js";
 import type { PolicyBatch } from "./batch.js";
 import { type Bounds, boundsEntries, checkBounds } from "./bounds.js";
 import { clippedSurrogate } from "./clipped-surrogate.js";
@@ -34,6 +35,6 @@ const schema = v.strictObject({
 export function dualClip(batch: PolicyBatch, options: DualClipOptions = {}): PolicyLoss {
   const { minWeight, maxWeight, cap, ...rest } = parseOptions(schema, options, "dualClip");
   checkBounds({ minWeight, maxWeight }, "dualClip");
-  if (cap < maxWeight) throw new InputError(`dualClip: cap: expected at least maxWeight, ${maxWeight}, got ${cap}`);
+  if (cap < maxWeight) throw new InputError(`dualClip: cap: expected at least maxWeight, ${maxWeight}, got ${printed(cap)}`);
   return policyLoss("dualClip", batch, rest, "token", clippedSurrogate({ minWeight, maxWeight }, cap));
 }

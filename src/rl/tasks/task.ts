@@ -1,5 +1,7 @@
 import type { Random } from "../../generate/random.js";
 import { InputError } from "../../runtime/errors.js";
+import { expectArgument } from "../../runtime/options.js";
+import { printed } from "../../runtime/printed.js";
 
 /** A worked solution: the steps, and what they lead to. */
 export interface Solution {
@@ -37,7 +39,8 @@ export function instanceKey<Instance>(task: Task<Instance>, instance: Instance):
 /** What a task sets per level, at `level`. */
 export function atLevel<Knobs>(task: string, levels: readonly Knobs[], level: number): Knobs {
   const knobs = levels[level - 1];
-  if (knobs === undefined) throw new InputError(`${task}: level: expected a whole number from 1 to ${levels.length}, got ${level}`);
+  if (knobs === undefined)
+    throw new InputError(`${task}: level: expected a whole number from 1 to ${levels.length}, got ${printed(level)}`);
   return knobs;
 }
 
@@ -52,6 +55,7 @@ export function formatResponse({ thinking, answer }: Solution): string {
 
 /** The answer of a response: within the first `<answer>…</answer>` after the first `</think>`, stripped; undefined where there is none. */
 export function parseResponse(response: string): string | undefined {
+  expectArgument("parseResponse: response", typeof response === "string", "a string", response);
   const thought = response.indexOf("</think>");
   const begin = thought < 0 ? -1 : response.indexOf("<answer>", thought);
   const end = begin < 0 ? -1 : response.indexOf("</answer>", begin);

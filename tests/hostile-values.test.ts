@@ -1,0 +1,212 @@
+// Every function of the main entry, and of training, serving and the AI SDK, with every argument, and every part of it, replaced by a value that does not belong there: what comes is a result or
+// one of the library's own errors.
+
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import * as aiSdk from "../src/ai-sdk/index.js";
+import * as main from "../src/index.js";
+import * as serve from "../src/serve/index.js";
+import * as train from "../src/train/index.js";
+import { SMALL, singleFile } from "./support/checkpoints.js";
+
+const { LightningError, MiniMaxM1 } = main;
+
+function detached<T extends Uint8Array | Uint32Array | Float32Array>(array: T): T {
+  structuredClone(array.buffer, { transfer: [array.buffer] });
+  return array;
+}
+
+/** Made anew for each call: some are used up. */
+const hostile: Readonly<Record<string, () => unknown>> = {
+  undefined: () => undefined,
+  null: () => null,
+  true: () => true,
+  "-1": () => -1,
+  "0": () => 0,
+  "1.5": () => 1.5,
+  NaN: () => Number.NaN,
+  Infinity: () => Number.POSITIVE_INFINITY,
+  "1n": () => 1n,
+  '""': () => "",
+  '"x"': () => "x",
+  "a symbol": () => Symbol("s"),
+  "{}": () => ({}),
+  "an object without prototype": () => Object.create(null),
+  "an object that cannot be printed": () => ({
+    toString: () => {
+      throw new RangeError("not to be printed");
+    },
+    toJSON: () => {
+      throw new RangeError("not to be written");
+    },
+  }),
+  "a circle": () => {
+    const circle: Record<string, unknown> = {};
+    circle.self = circle;
+    return circle;
+  },
+  "[]": () => [],
+  "[null]": () => [null],
+  "[a symbol]": () => [Symbol("s")],
+  "[an object without prototype]": () => [Object.create(null)],
+  "a function": () => () => undefined,
+  "detached bytes": () => detached(new Uint8Array(4)),
+  "detached ids": () => detached(Uint32Array.of(2, 3)),
+  "a detached buffer": () => detached(new Uint8Array(4)).buffer,
+  "a map": () => new Map([[Symbol("s"), null]]),
+};
+
+/** What other functions make is handed on as a whole: its properties are not the caller's. */
+const made = new WeakSet<object>();
+
+function whole<T extends object>(value: T): T {
+  made.add(value);
+  return value;
+}
+
+/** Configurations have tests of their own. */
+const CONFIG = whole({ ...SMALL });
+
+/** An argument, and copies of it with one of its properties or elements replaced, two levels deep. */
+function* variants(value: unknown, depth = 2): Generator<{ at: string; with: (x: unknown) => unknown }> {
+  yield { at: "", with: (x) => x };
+  const plain = Array.isArray(value) || (typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype);
+  if (!plain || depth === 0 || made.has(value as object)) return;
+  const entries = Object.entries(value as object);
+  // Elements are alike.
+  for (const [key, item] of Array.isArray(value) ? entries.slice(0, 1) : entries) {
+    for (const inner of variants(item, depth - 1)) {
+      yield {
+        at: `.${key}${inner.at}`,
+        with: (x) => {
+          const copy = (Array.isArray(value) ? [...value] : { ...(value as object) }) as Record<string, unknown>;
+          copy[key] = inner.with(x);
+          return copy;
+        },
+      };
+    }
+  }
+}
+
+/** A function and arguments that it takes; a string in place of them says why there are none. */
+type Call = readonly [f: (...args: never[]) => unknown, ...args: unknown[]];
+
+const method = <T extends object, Name extends keyof T>(object: T, name: Name) =>
+  (object[name] as (...args: never[]) => unknown).bind(object);
+
+/** What a function makes has memory of its own. */
+function disposed(f: (...args: never[]) => unknown): (...args: never[]) => Promise<void> {
+  return async (...args) => ((await f(...args)) as { dispose(): void }).dispose();
+}
+
+/** Calls to the end: promises are awaited, of streams the first item. */
+async function run(f: (...args: never[]) => unknown, args: readonly unknown[]): Promise<void> {
+  const result = await (f as (...args: unknown[]) => unknown)(...args);
+  const stream = result as Partial<AsyncGenerator> | undefined;
+  if (typeof stream?.next !== "function" || typeof stream.return !== "function") return;
+  await stream.next();
+  await stream.return(undefined);
+}
+
+async function faults(name: string, [f, ...args]: Call): Promise<string[]> {
+  const found: string[] = [];
+  for (const [i, arg] of args.entries()) {
+    for (const variant of variants(arg)) {
+      for (const [label, make] of Object.entries(hostile)) {
+        const changed = args.map((one, at) => (at === i ? variant.with(make()) : one));
+        try {
+          await run(f, changed);
+        } catch (error) {
+          if (error instanceof LightningError) continue;
+          found.push(
+            `${name}: argument ${i}${variant.at} = ${label}: ${error instanceof Error ? `${error.name}: ${error.message}` : "not an Error"}`,
+          );
+        }
+      }
+    }
+  }
+  return found;
+}
+
+let model: main.MiniMaxM1;
+let boxed: main.MiniMaxM1;
+let calls: Record<string, Record<string, Call | string>>;
+
+beforeAll(async () => {
+  model = await MiniMaxM1.load(singleFile(), { threads: 1 });
+  boxed = await MiniMaxM1.load(undefined, { threads: 1 });
+  calls = {
+    main: {
+      availableBuilds: [main.availableBuilds],
+      decaySlopes: [main.decaySlopes, whole(main.tinyM1), 0],
+      estimateMemory: [main.estimateMemory, CONFIG, { context: 4 }],
+      formatBytes: [main.formatBytes, 1],
+      formatChat: [
+        main.formatChat,
+        [{ role: "user", content: [{ type: "text", text: "a" }] }],
+        { tools: [{}], addGenerationPrompt: true, template: "{{ a }}", variables: { a: 1 } },
+      ],
+      graph: [main.graph, CONFIG],
+      inspectCheckpoint: [main.inspectCheckpoint, singleFile(), { localFilesOnly: true }],
+      parseAssistant: [main.parseAssistant, "a", { opened: true }],
+      parseConfig: [main.parseConfig, CONFIG, () => {}],
+      readTensors: [main.readTensors, singleFile(), { names: ["lm_head.weight"] }],
+      "MiniMaxM1.load": [disposed(MiniMaxM1.load), singleFile(), { threads: 1, dtype: "f32" }],
+      "MiniMaxM1.create": [disposed(MiniMaxM1.create), CONFIG, { seed: 1, threads: 1 }],
+      "MiniMaxM1.formula": [disposed(MiniMaxM1.formula), CONFIG, { threads: 1 }],
+      "model.forward": [method(model, "forward"), [[1, 2]], { logits: "last", cache: undefined }],
+      "model.forwardAsync": [method(model, "forwardAsync"), [[1, 2]], { logits: "last" }],
+      "model.generate": [method(model, "generate"), [1, 2], { maxTokens: 1, seed: 1, stop: ["a"], stopIds: [1] }],
+      "model.generate, messages": [method(boxed, "generate"), [{ role: "user", content: "a" }], { maxTokens: 1, tools: [{}] }],
+      "model.generateBatch": [method(model, "generateBatch"), [[1, 2]], { maxTokens: 1 }],
+      "model.formatChat": [method(boxed, "formatChat"), [{ role: "user", content: "a" }], { tools: [{}] }],
+      "model.session": [disposed(method(model, "session")), { seed: 1 }],
+      "session.generate": [(input: never, options: never) => model.session().generate(input, options), [1, 2], { maxTokens: 1 }],
+      "session.append": [(input: never, options: never) => model.session().append(input, options), [1, 2], {}],
+      "model.restore": [method(model, "restore"), model.session().save()],
+      "model.save": [(options: never) => model.save(undefined, options), { maxShardBytes: 1000 }],
+      "tokenizer.encode": [method(boxed.tokenizer!, "encode"), "a"],
+      "tokenizer.decode": [method(boxed.tokenizer!, "decode"), [1, 2], { skipSpecialTokens: true }],
+      "tokenizer.stream": [(options: never) => boxed.tokenizer!.stream(options).push(1), { skipSpecialTokens: true }],
+      "tokenizer.stream.push": [(id: never) => boxed.tokenizer!.stream().push(id), 1],
+      "Tokenizer.fromFiles": [method(main.Tokenizer, "fromFiles"), { tokenizerJson: {} }],
+      ReasoningSplitter: [(options: never, text: never) => new main.ReasoningSplitter(options).push(text), { opened: true }, "a"],
+    },
+    train: {
+      evaluate: "async over a trainer, see trainer",
+      lossCurve: [train.lossCurve, [{ step: 1, loss: 1 }]],
+      run: "async over a trainer, see trainer",
+      streamOf: [train.streamOf, 1, 1],
+      textDataset: [train.textDataset, [1, 2, 3], { seed: 1 }],
+      trainTokenizer: [train.trainTokenizer, ["aaa"], { vocabSize: 300 }],
+    },
+    serve: { Server: [(of: never, options: never) => new serve.Server(of, options), model, { maxBatch: 1 }] },
+    aiSdk: { lightningM1: [aiSdk.lightningM1, model, { modelId: "a" }] },
+  };
+}, 120_000);
+
+afterAll(() => {
+  for (const one of [model, boxed]) one.dispose();
+});
+
+const entries = { main, train, serve, aiSdk };
+
+describe.each(Object.keys(entries) as (keyof typeof entries)[])("%s", (entry) => {
+  test("every function is tried", () => {
+    const functions = Object.entries(entries[entry]).filter(
+      ([, f]) => typeof f === "function" && !/^class/.test(Function.prototype.toString.call(f)),
+    );
+    expect(functions.map(([name]) => name).filter((name) => !Object.hasOwn(calls[entry]!, name))).toEqual([]);
+  });
+
+  test("values that do not belong there end in a result or an error of the library", async () => {
+    const found: string[] = [];
+    for (const [name, call] of Object.entries(calls[entry]!)) {
+      if (typeof call === "string") continue;
+      await run(call[0], call.slice(1)).catch((error) => {
+        if (!(error instanceof LightningError)) found.push(`${name}: as it should be called: ${error}`);
+      });
+      found.push(...(await faults(name, call)));
+    }
+    expect(found).toEqual([]);
+  }, 120_000);
+});
