@@ -1,11 +1,12 @@
 import * as v from "valibot";
 import type { GenerateOptions, Generation } from "../generate/index.js";
-import { InputError } from "../runtime/errors.js";
+import { InputError, LightningError } from "../runtime/errors.js";
 import { count, expectArgument, isObjectLike, number, parseOptions, SEEDS, seedNumber, signal } from "../runtime/options.js";
 import { printed } from "../runtime/printed.js";
 import { streamOf } from "../train/data.js";
 import { drawInstance, type Puzzle } from "./dataset.js";
-import { instanceKey, judge, type Task } from "./tasks/task.js";
+import { type Call, callJudges, type JudgingOptions, type JudgingSettings, judgingOptions } from "./judging.js";
+import { answerOf, askVerifier, instanceKey, type Task, type Verifiable, verdictOf } from "./tasks/task.js";
 
 /** Who answers: what `MiniMaxM1` is. */
 export interface Solver {
@@ -15,9 +16,12 @@ export interface Solver {
   ): Pick<Generation, typeof Symbol.asyncIterator>;
 }
 
+/** A task whose verifier may ask a server or a sandbox. */
+export type EvaluatedTask<Instance = unknown> = Omit<Task<Instance>, "verify"> & Pick<Verifiable<Instance>, "verify">;
+
 /** Which puzzles, and how they are answered. */
 export interface EvaluateOptions {
-  tasks: readonly Task[];
+  tasks: readonly EvaluatedTask[];
   /** Held-out instances for each level of each task (50). */
   perLevel?: number;
   /** Chooses the instances, and the tokens where they are sampled: those of the i-th instance of a level by seed + i. */
@@ -29,6 +33,8 @@ export interface EvaluateOptions {
   maxTokens?: number;
   /** Responses at a time (64). */
   batch?: number;
+  /** How many verifiers are called at a time, how often and how long: for verifiers that ask a server. */
+  judging?: JudgingOptions;
   signal?: AbortSignal;
 }
 
@@ -44,12 +50,13 @@ const answering = {
   ),
   maxTokens: v.optional(count, 512),
   batch: v.optional(count, 64),
+  judging: v.optional(judgingOptions, {}),
   signal: v.optional(signal),
 };
 
 const answerSchema = v.strictObject(answering);
 const schema = v.strictObject({
-  tasks: v.custom<readonly Task[]>((x) => Array.isArray(x) && x.length > 0, "one or more tasks"),
+  tasks: v.custom<readonly EvaluatedTask[]>((x) => Array.isArray(x) && x.length > 0, "one or more tasks"),
   perLevel: v.optional(
     number("an integer within [1, 100,000]", (x) => Number.isInteger(x) && x >= 1 && x <= 100_000),
     50,
@@ -59,12 +66,14 @@ const schema = v.strictObject({
 
 /** How puzzles were answered: shares of them. */
 export interface Answers {
-  /** Right answers. */
+  /** Right answers, of those that were judged. */
   readonly accuracy: number;
   /** Responses that have the form. */
   readonly formatted: number;
   /** Mean number of tokens of a response. */
   readonly tokens: number;
+  /** How many answers no judgement came for; missing if all were judged. */
+  readonly unjudged?: number;
 }
 
 /** How a level of a task went. Shares of its instances. */
@@ -86,13 +95,19 @@ export interface Score extends Answers {
  */
 export async function* evaluateTasks(model: Solver, options: EvaluateOptions): AsyncGenerator<Score> {
   const { tasks, perLevel, ...rest } = parseOptions(schema, options, "evaluateTasks");
-  const { seed } = rest;
-  for (const task of tasks) {
+  const { seed, judging, signal } = rest;
+  for (const given of tasks) {
+    // Instances and guesses are those of any task; verifiers are called by `callJudges` alone.
+    const task = given as Task;
     for (let level = 1; level <= task.levels; level++) {
       const puzzles = heldOut(task, level, perLevel, seed);
-      const { accuracy, formatted, tokens } = await answerPuzzles(model, puzzles, rest);
-      const baselines = { blind: blind(task, puzzles, seed), majority: majority(task, level, puzzles, seed) };
-      yield { task: task.name, level, instances: puzzles.length, accuracy, formatted, ...baselines, tokens };
+      const { accuracy, formatted, ...answers } = await answerPuzzles(model, puzzles, rest);
+      const right = (guesses: readonly Guess[]) => shareOfRight(given, guesses, judging, signal);
+      const baselines = {
+        blind: await right(blindGuesses(task, puzzles, seed)),
+        majority: await right(bestConstant(task, level, puzzles, seed)),
+      };
+      yield { task: task.name, level, instances: puzzles.length, accuracy, formatted, ...baselines, ...answers };
     }
   }
 }
@@ -109,10 +124,11 @@ export async function answerPuzzles(
 ): Promise<Answers> {
   expectArgument("answerPuzzles: model", isObjectLike(model), "a model", model);
   expectArgument("answerPuzzles: puzzles", Array.isArray(puzzles), "an array of puzzles", puzzles);
-  const { seed, temperature, topP, maxTokens, batch, signal } = parseOptions(answerSchema, options, "answerPuzzles");
+  const { seed, temperature, topP, maxTokens, batch, judging, signal } = parseOptions(answerSchema, options, "answerPuzzles");
   if (!Array.isArray(puzzles) || puzzles.length === 0) throw new InputError("answerPuzzles: puzzles: expected at least one, got none");
+  const calls: Call<boolean>[] = [];
   const sampling = temperature === 0 ? { temperature } : { temperature, topP };
-  let [right, formed, tokens] = [0, 0, 0];
+  let [formed, tokens] = [0, 0];
   for (let begin = 0; begin < puzzles.length; begin += batch) {
     const some = puzzles.slice(begin, begin + batch);
     const inputs = some.map(({ task, instance }) => [{ role: "user", content: task.question(instance) }] as const);
@@ -122,13 +138,41 @@ export async function answerPuzzles(
       tokens++;
     }
     for (const [i, { task, instance }] of some.entries()) {
-      const { formatted, correct } = judge(task, instance, texts[i]!);
-      formed += Number(formatted);
-      right += Number(correct);
+      formed += Number(answerOf(task, texts[i]!) !== undefined);
+      calls.push(async (aborted) => (await verdictOf(task, instance, texts[i]!, aborted)).correct);
     }
   }
+  const { right, failed } = await countRight(calls, judging, signal, "answerPuzzles");
   const share = (n: number) => n / puzzles.length;
-  return { accuracy: share(right), formatted: share(formed), tokens: share(tokens) };
+  return {
+    accuracy: right / (puzzles.length - failed),
+    formatted: share(formed),
+    tokens: share(tokens),
+    ...(failed > 0 && { unjudged: failed }),
+  };
+}
+
+/**
+ * How many verdicts are right, and how many never came.
+ *
+ * @throws {LightningError} none came
+ */
+async function countRight(
+  calls: readonly Call<boolean>[],
+  judging: JudgingSettings,
+  signal: AbortSignal | undefined,
+  where: string,
+): Promise<{ readonly right: number; readonly failed: number }> {
+  const outcomes = await callJudges(calls, judging, signal);
+  const failures = outcomes.filter(({ error }) => error);
+  if (failures.length === outcomes.length) {
+    const cause = failures[0]!.error!;
+    throw new LightningError(
+      `${where}: none of ${outcomes.length} answers was judged; the first failed with: ${cause.message} (check the verifier; judging sets how often, how long and how many at a time it is asked)`,
+      { cause },
+    );
+  }
+  return { right: outcomes.filter(({ value }) => value).length, failed: failures.length };
 }
 
 /**
@@ -152,28 +196,41 @@ export function heldOut(task: Task, level: number, amount: number, seed: number)
   return [...found.values()];
 }
 
+/** An answer that was not found by solving. */
+type Guess = readonly [puzzle: Puzzle, answer: string];
+
+function shareOfRight(
+  task: EvaluatedTask,
+  guesses: readonly Guess[],
+  judging: JudgingSettings,
+  signal: AbortSignal | undefined,
+): Promise<number> {
+  const calls = guesses.map(
+    ([{ instance }, answer]): Call<boolean> =>
+      (aborted) =>
+        task.verify(instance, answer, { signal: aborted }),
+  );
+  return countRight(calls, judging, signal, "evaluateTasks").then(({ right, failed }) => right / (guesses.length - failed));
+}
+
 const GUESSES = 20;
 
-function blind(task: Task, puzzles: readonly Puzzle[], seed: number): number {
+function blindGuesses(task: Task, puzzles: readonly Puzzle[], seed: number): Guess[] {
   const random = streamOf(seed + 1, 0);
-  let right = 0;
-  for (const { instance } of puzzles) {
-    for (let i = 0; i < GUESSES; i++) right += Number(task.verify(instance, task.guess(instance, random)));
-  }
-  return right / (GUESSES * puzzles.length);
+  return puzzles.flatMap((puzzle) => Array.from({ length: GUESSES }, (): Guess => [puzzle, task.guess(puzzle.instance, random)]));
 }
 
 /** Instances from which the most frequent answer is found. */
 const SAMPLE = 400;
 
-function majority(task: Task, level: number, puzzles: readonly Puzzle[], seed: number): number {
+function bestConstant(task: Task, level: number, puzzles: readonly Puzzle[], seed: number): Guess[] {
   const counts = new Map<string, number>();
   for (let i = 0; i < SAMPLE; i++) {
     const { answer } = task.solve(drawInstance(streamOf(seed + 2, i), task, level, false).instance);
     counts.set(answer, (counts.get(answer) ?? 0) + 1);
   }
   const [best] = [...counts].reduce((a, b) => (b[1] > a[1] ? b : a));
-  return puzzles.filter(({ instance }) => task.verify(instance, best)).length / puzzles.length;
+  return puzzles.map((puzzle) => [puzzle, best]);
 }
 
 /** The mean of `accuracy` over all levels of all tasks. */

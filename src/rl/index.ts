@@ -14,6 +14,7 @@ export { type Codec, drawInstance, drawPuzzle, isHeldOut, type Puzzle, solutions
 export {
   type Answers,
   answerPuzzles,
+  type EvaluatedTask,
   type EvaluateOptions,
   evaluateTasks,
   heldOut,
@@ -28,11 +29,12 @@ export {
   type Preference,
   pairwiseReward,
 } from "./generative-rewards.js";
+export type { JudgingOptions } from "./judging.js";
 export * from "./objectives/index.js";
 export type { PolicyMetrics, PolicyState, UpdateMetrics } from "./policy-metrics.js";
 export type { PolicyOptions } from "./policy-options.js";
 export { trainPolicy } from "./policy-run.js";
-export { type Judged, type Problem, type ProblemSource, puzzleProblem, taskSource, type Verifiable } from "./problem.js";
+export { type Judged, type Problem, type ProblemSource, puzzleProblem, taskSource } from "./problem.js";
 export {
   type Answered,
   type AnsweredPuzzle,

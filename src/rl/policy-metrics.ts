@@ -1,4 +1,4 @@
-import type { Likelihood } from "../train/trainer.js";
+import type { Likelihood } from "../train/likelihood.js";
 import { type Agreement, agreement } from "./agreement.js";
 import type { PolicyStats } from "./objectives/index.js";
 import type { ProblemSource } from "./problem.js";
@@ -15,7 +15,9 @@ export interface PolicyMetrics {
   readonly problems: number;
   /** Groups sampled, learned from, and those with only right or only wrong answers. */
   readonly groups: { readonly sampled: number; readonly kept: number; readonly allRight: number; readonly allWrong: number };
-  /** Share of right answers among all that were sampled. */
+  /** Judgements that did not come: responses without one, whose reward is null and which are in no accuracy; and attempts that were repeated. */
+  readonly judging: { readonly failed: number; readonly retried: number };
+  /** Share of right answers among all that were sampled and judged. */
   readonly accuracy: number;
   /** The same by source, with the number of its responses. */
   readonly sources: Readonly<Record<string, { readonly accuracy: number; readonly responses: number }>>;
@@ -33,6 +35,8 @@ export interface PolicyMetrics {
   readonly policy?: PolicyState;
   /** One per update. */
   readonly updates: readonly UpdateMetrics[];
+  /** What may be going wrong, in sentences with remedies; none if nothing was noticed. */
+  readonly warnings: readonly string[];
   /** Seconds that sampling, judging and learning took, and tokens of responses per second of sampling. */
   readonly seconds: { readonly sampling: number; readonly learning: number };
   readonly tokensPerSecond: number;
@@ -61,7 +65,7 @@ export function describe(sampled: readonly Group[], sources: readonly ProblemSou
   const lengths = samples.map(({ ids }) => ids.length);
   const outcomes = (outcome: Group["outcome"]) => sampled.filter((group) => group.outcome === outcome).length;
   return {
-    accuracy: share(samples, ({ correct }) => correct),
+    accuracy: share(judgedOf(samples), ({ correct }) => correct),
     sources: accuracies(sampled, sources),
     rewards: rewardsOf(samples),
     length: {
@@ -92,7 +96,7 @@ function accuracies(sampled: readonly Group[], sources: readonly ProblemSource[]
   const own = sources.map((_, i) => sampled.filter(({ source }) => source === i).flatMap(({ samples }) => samples));
   return Object.fromEntries(
     sources.flatMap(({ name }, i) => {
-      const samples = own[i]!;
+      const samples = judgedOf(own[i]!);
       return samples.length === 0 ? [] : [[name, { accuracy: share(samples, ({ correct }) => correct), responses: samples.length }]];
     }),
   );
@@ -105,6 +109,8 @@ function rewardsOf(samples: readonly Sample[]): Record<string, number> {
     named.flatMap((own) => own.flatMap(([other, value]) => (other === name && value !== null ? [value] : [])));
   return Object.fromEntries(names.map((name) => [name, mean(values(name))] as const).filter(([, value]) => Number.isFinite(value)));
 }
+
+const judgedOf = (samples: readonly Sample[]) => samples.filter(({ judged }) => judged);
 
 function share<T>(items: readonly T[], holds: (item: T) => boolean): number {
   return mean(items.map((item) => Number(holds(item))));

@@ -4,8 +4,10 @@ import { InputError } from "../runtime/errors.js";
 import { callback, count, index, number, parseOptions, seedNumber, signal } from "../runtime/options.js";
 import { printed } from "../runtime/printed.js";
 import { type Schedule, schedule } from "../train/schedule.js";
+import type { Trainable } from "../train/trainer.js";
 import { type AdvantageOptions, groupAdvantages } from "./advantages.js";
 import { nextWindow, reportWindows, type WindowOptions } from "./curriculum/index.js";
+import { type JudgingOptions, judgingOptions } from "./judging.js";
 import type { PolicyBatch, PolicyLoss } from "./objectives/index.js";
 
 /** How a policy is trained. */
@@ -24,6 +26,13 @@ export interface PolicyOptions {
    * The objective, `cispo` by default; it averages as it does by itself. With options of its own: `(batch) => cispo(batch, { maxWeight: 4, aggregation: "sequence" })`.
    */
   objective?: (batch: PolicyBatch) => PolicyLoss;
+  /**
+   * The reference policy π_ref of objectives with `klCoef`: a second model whose weights nobody changes, usually the checkpoint that the training began with, also after a restore. Each batch takes one more
+   * forward pass through it. With a reference every update's statistics have `klRef`, whether or not the objective penalises it.
+   */
+  reference?: Trainable;
+  /** Called with each of a batch's warnings. */
+  onWarning?: (message: string) => void;
   /** Standard deviation and ε of group-relative advantages. */
   advantages?: AdvantageOptions & { scale?: "group" | "none" };
   /** Most tokens of a response (256), or windows that become longer by the report's criteria. */
@@ -34,6 +43,8 @@ export interface PolicyOptions {
   rounds?: number;
   /** Breaks off responses that only repeat themselves, as `generate` does (the report's 3,000 tokens above 0.99). */
   repetition?: { tokens?: number; probability?: number } | false;
+  /** How many judges are called at a time, how often and how long: for judges that ask a server. */
+  judging?: JudgingOptions;
   /** Sources are drawn by their weight times what their pass rate has to teach, `mixture` (true), or by their weight alone. */
   followPassRates?: boolean;
   /** How the trainer's learning rate moves over all updates; by default it stays, after 10 of warm-up. */
@@ -64,6 +75,7 @@ export const policyEntries = {
   ),
   rounds: v.optional(index, 3),
   repetition: v.optional(generateEntries.repetition),
+  judging: v.optional(judgingOptions, {}),
   followPassRates: v.optional(
     v.custom<boolean>((x) => typeof x === "boolean", "true or false"),
     true,
@@ -75,6 +87,8 @@ export const policyEntries = {
 const schema = v.strictObject({
   ...policyEntries,
   objective: v.optional(callback<(batch: PolicyBatch) => PolicyLoss>()),
+  reference: v.optional(v.custom<Trainable>((x) => typeof (x as Trainable)?.transformer === "object", "a model")),
+  onWarning: v.optional(callback<(message: string) => void>()),
   signal: v.optional(signal),
 });
 

@@ -13,8 +13,9 @@ import { type PolicyOptions, parsePolicyOptions, windowsOf } from "./policy-opti
 import { type Progress, passRatesAfter, progressOf } from "./policy-progress.js";
 import { documentOf, updatePolicy } from "./policy-update.js";
 import type { Problem, ProblemSource } from "./problem.js";
+import { referenceLogprobs } from "./reference.js";
 import type { Sampler } from "./rollout.js";
-import { sampleDynamically } from "./sampling.js";
+import { type Judging, sampleDynamically } from "./sampling.js";
 
 /** Trainers that a run is under way with. */
 const busy = new WeakSet<Trainer>();
@@ -24,6 +25,7 @@ const busy = new WeakSet<Trainer>();
  *
  *     A = group-relative advantages of the rewards
  *     log π_old = what the trainer's own forward pass gives the responses before the first update
+ *     log π_ref = the same of the reference, if there is one
  *     update by update: loss = objective(log π, log π_old, A) over a minibatch of groups
  *
  * Goes on from wherever the trainer stands: after `trainer.restore(trainer.save())`, in another process too, the numbers are those of one uninterrupted run with the same options, sources and build, if the sampler
@@ -42,6 +44,10 @@ export async function* trainPolicy(
 ): AsyncGenerator<PolicyMetrics> {
   const settings = parsePolicyOptions(options, "trainPolicy");
   checkSources(sources);
+  if (settings.reference && trainer.trains(settings.reference))
+    throw new InputError(
+      "trainPolicy: reference: expected a model of its own, got the one that is trained (load the checkpoint once more)",
+    );
   if (busy.has(trainer))
     throw new LightningError("trainPolicy: trainer: expected one without a run, got one with a run under way (end that first)");
   busy.add(trainer);
@@ -58,7 +64,7 @@ async function* batchesOf(
   sources: readonly ProblemSource[],
   settings: ReturnType<typeof parsePolicyOptions>,
 ): AsyncGenerator<PolicyMetrics> {
-  const { batches, groupSize, minibatches, epochs, signal, objective = cispo } = settings;
+  const { batches, groupSize, minibatches, epochs, signal, objective = cispo, reference, onWarning } = settings;
   const windows = windowsOf(settings.maxTokens);
   const progress = progressOf(trainer, windows.windows);
   const { temperature } = trainer.options;
@@ -79,18 +85,21 @@ async function* batchesOf(
       return { source, name, problem: checkProblem(sources[source]!.problem(index), name) };
     };
     const seeds = streamOf(sampling, progress.batch);
-    const { kept, sampled } = await sampleDynamically(model, draw, settings.groups, {
-      ...{ rounds: settings.rounds, groupSize, maxTokens, temperature, advantages: settings.advantages },
+    const { kept, sampled, judging } = await sampleDynamically(model, draw, settings.groups, {
+      ...{ rounds: settings.rounds, groupSize, maxTokens, temperature, advantages: settings.advantages, judging: settings.judging },
       nextSeed: () => seedFrom(seeds),
       ...(settings.overlong > 0 && { overlongCache: Math.floor(settings.overlong * maxTokens) }),
       ...(settings.repetition !== undefined && { repetition: settings.repetition }),
       ...(signal && { signal }),
     });
     const samplingSeconds = seconds(began);
+    checkJudging(judging, sampled.length * groupSize, `trainPolicy: batch ${progress.batch + 1}`);
 
     const samples = kept.flatMap((group) => group.samples);
-    const old = samples.length > 0 ? trainer.likelihoods(samples.map(documentOf)) : [];
+    const documents = samples.map(documentOf);
+    const old = samples.length > 0 ? trainer.likelihoods(documents) : [];
     const logpOld = old.map(({ logp }) => logp);
+    const logpRef = samples.length > 0 && reference ? referenceLogprobs(reference, documents, trainer.options) : undefined;
     const { allRight, allWrong, ...described } = describe(sampled, sources, maxTokens);
     const policy = samples.length > 0 ? policyState(samples, old, temperature) : undefined;
     const updates: UpdateMetrics[] = [];
@@ -103,21 +112,27 @@ async function* batchesOf(
         if (minibatch.every(({ advantage }) => advantage === 0)) continue;
         const lr =
           trainer.options.lr * rateAt(progress.batch * perBatch + epoch * minibatches + place, batches * perBatch, settings.schedule);
-        updates.push(updatePolicy(trainer, minibatch, logpOld.slice(from, to), { objective, groupSize, lr }));
+        const logps = { logpOld: logpOld.slice(from, to), logpRef: logpRef?.slice(from, to) };
+        updates.push(updatePolicy(trainer, minibatch, logps, { objective, groupSize, lr }));
       }
     }
 
+    const warnings = judgingWarnings(judging, sampled.length * groupSize);
     const lengths = sampled.flatMap((group) => group.samples.map(({ ids }) => ids.length));
     progress.batch++;
     progress.passRates = passRatesAfter(progress.passRates, described.sources);
     if (policy) progress.window = nextWindow(progress.window, { perplexity: policy.perplexity, lengths }, windows);
     trainer.progress = structuredClone(progress);
+    const told = warnings.map((warning) => `batch ${progress.batch}: ${warning}`);
+    for (const warning of told) onWarning?.(warning);
     yield {
       ...{ batch: progress.batch, step: trainer.steps, problems: progress.problems },
       groups: { sampled: sampled.length, kept: kept.length, allRight, allWrong },
       ...described,
+      ...{ judging: { failed: judging.failed, retried: judging.retried } },
       ...(policy && { policy }),
       updates,
+      warnings: told,
       seconds: { sampling: samplingSeconds, learning: seconds(began) - samplingSeconds },
       tokensPerSecond: lengths.reduce((sum, length) => sum + length, 0) / samplingSeconds,
     };
@@ -134,6 +149,22 @@ function checkProblem(problem: Problem, where: string): Problem {
     throw new InputError(`${where}: expected { prompt, judge } with at least one token id, got something else`);
   }
   return problem;
+}
+
+/** @throws {LightningError} no judgement came for any response */
+function checkJudging({ failed, error }: Judging, responses: number, where: string): void {
+  if (failed < responses) return;
+  const why = error ? `the first failed with: ${error.message}` : "the judge gave null for each";
+  throw new LightningError(
+    `${where}: none of ${responses} responses was judged; ${why} (check the judge; judging sets how often, how long and how many at a time it is asked)`,
+    { cause: error },
+  );
+}
+
+function judgingWarnings({ failed, error }: Judging, responses: number): string[] {
+  if (failed === 0) return [];
+  const why = error ? ` (the first error: ${error.message})` : "";
+  return [`${failed} of ${responses} responses were not judged${why}. They teach nothing; check the judge.`];
 }
 
 /** How likely each source is. */

@@ -13,11 +13,12 @@ export function documentOf({ prompt, ids }: Pick<Sample, "prompt" | "ids">): Exa
  * One update of the policy by a minibatch of whole groups, one after the other. If it goes through the model in parts, means are still those of the minibatch.
  *
  * @param logpOld of the responses' tokens, under the policy that sampled
+ * @param logpRef of the same, under the reference policy, if there is one
  */
 export function updatePolicy(
   trainer: Trainer,
   samples: readonly Sample[],
-  logpOld: readonly Float64Array[],
+  { logpOld, logpRef }: { logpOld: readonly Float64Array[]; logpRef: readonly Float64Array[] | undefined },
   { objective, groupSize, lr }: { objective: (batch: PolicyBatch) => PolicyLoss; groupSize: number; lr: number },
 ): UpdateMetrics {
   // Made anew every time: an objective is the caller's, and may do with its arrays what it likes.
@@ -28,6 +29,7 @@ export function updatePolicy(
     return {
       logp: logp.map((row) => row.slice()),
       logpOld: part(logpOld).map((row) => row.slice()),
+      ...(logpRef && { logpRef: part(logpRef).map((row) => row.slice()) }),
       mask: part(masks()),
       groups: part(groups),
       advantages: part(samples).map(({ advantage }) => advantage),

@@ -6,7 +6,7 @@ import { streamOf } from "../train/data.js";
 import { type Codec, drawInstance, type Puzzle } from "./dataset.js";
 import { type AnsweredPuzzle, correctnessReward, type Reward, type Scored, sumOfRewards } from "./rewards.js";
 import type { Rollout } from "./rollout.js";
-import { judge, type Task } from "./tasks/task.js";
+import { type Task, type Verifiable, verdictOf } from "./tasks/task.js";
 
 /** What became of a response; no component is called `total`. */
 export interface Judged extends Scored {
@@ -18,7 +18,13 @@ export interface Judged extends Scored {
 export interface Problem {
   /** Token ids, up to where the response begins. */
   readonly prompt: readonly number[];
-  judge(response: Rollout): Judged | Promise<Judged>;
+  /**
+   * Judges a response. Judges may ask a server: they are called a few at a time, and again if they throw or take too long (`judging` of `trainPolicy`).
+   *
+   * @param options `signal` aborts when nobody waits for the judgement any more
+   * @returns the judgement, or null if the response cannot be judged. It is left out of advantages and accuracy then, and counted in the metrics
+   */
+  judge(response: Rollout, options?: { readonly signal: AbortSignal }): Judged | null | Promise<Judged | null>;
 }
 
 /** Problems by number, all of one kind: a level of a task, a set of questions. Nothing else decides what a problem is. */
@@ -29,9 +35,6 @@ export interface ProblemSource {
   readonly weight?: number;
   problem(index: number): Problem;
 }
-
-/** What reinforcement learning needs of a task. */
-export type Verifiable<Instance = unknown> = Pick<Task<Instance>, "name" | "generate" | "question" | "verify">;
 
 /** @throws {InputError} what a judge answered is no judgement */
 export function checkJudged(judged: Judged, where: string): Judged {
@@ -96,9 +99,10 @@ export function puzzleProblem(puzzle: Puzzle, codec: Pick<Codec, "prompt">, scor
   const question = task.question(instance);
   return {
     prompt: codec.prompt(question),
-    judge: async ({ text, ids }) => ({
-      ...(await score({ puzzle, question, text, tokens: ids.length })),
-      correct: judge(task, instance, text).correct,
-    }),
+    judge: async ({ text, ids }, { signal } = { signal: new AbortController().signal }) => {
+      // Asked once, whatever the rewards.
+      const judgement = await verdictOf(task, instance, text, signal);
+      return { ...(await score({ puzzle, question, text, tokens: ids.length, judgement })), correct: judgement.correct };
+    },
   };
 }

@@ -4,7 +4,7 @@ import { count, index, parseOptions } from "../runtime/options.js";
 import { printed } from "../runtime/printed.js";
 import type { RewardValue } from "./advantages.js";
 import type { Puzzle } from "./dataset.js";
-import { judge } from "./tasks/task.js";
+import { type Judgement, judge } from "./tasks/task.js";
 
 /** A response as rewards see it. Data sets of your own add what they need. */
 export interface Answered {
@@ -19,6 +19,8 @@ export interface Answered {
 /** A response to a puzzle. */
 export interface AnsweredPuzzle extends Answered {
   readonly puzzle: Puzzle;
+  /** What the task's verifier says, if it was asked already. */
+  readonly judgement?: Judgement;
 }
 
 /**
@@ -62,13 +64,17 @@ function checked(value: RewardValue, where: string): RewardValue {
 }
 
 /** 1 if the response has the form and its answer is right, which the task's verifier decides (M1 report, section 4), else 0. */
-export function correctnessReward({ puzzle: { task, instance }, text }: AnsweredPuzzle): number {
-  return Number(judge(task, instance, text).correct);
+export function correctnessReward(response: AnsweredPuzzle): number {
+  return Number(judgementOf(response).correct);
 }
 
 /** 1 if the response has an answer where one belongs, else 0. The report adds such a reward, with a weight that it does not give. */
-export function formatReward({ puzzle: { task, instance }, text }: AnsweredPuzzle): number {
-  return Number(judge(task, instance, text).formatted);
+export function formatReward(response: AnsweredPuzzle): number {
+  return Number(judgementOf(response).formatted);
+}
+
+function judgementOf({ puzzle: { task, instance }, text, judgement }: AnsweredPuzzle): Judgement {
+  return judgement ?? judge(task, instance, text);
 }
 
 const overlong = v.strictObject({ maxTokens: count, cache: index });

@@ -1,11 +1,7 @@
 import * as v from "valibot";
-import type { Cache } from "../model/cache.js";
 import type { Config } from "../model/config.js";
 import type { Transformer } from "../model/transformer.js";
 import { balance } from "../ops/balance.js";
-import { residual } from "../ops/pointwise.js";
-import { take } from "../ops/route.js";
-import { logSoftmax, softmax, targetLogprobs } from "../ops/softmax.js";
 import { InputError, LightningError } from "../runtime/errors.js";
 import { count, flag, number, parseOptions } from "../runtime/options.js";
 import { readRows } from "../runtime/rows.js";
@@ -14,7 +10,8 @@ import type { Tensor } from "../runtime/tensor.js";
 import { ResidentWeights } from "../runtime/weights.js";
 import { LONGEST, Parameter } from "./adamw.js";
 import { type Document, documentsOf, type Example, parts, targetsOf } from "./documents.js";
-import { crossEntropy, lossOf, type Objective, ragged } from "./loss.js";
+import { forwardDocuments, type Likelihood, likelihoodsOf, logitsOf } from "./likelihood.js";
+import { crossEntropy, lossOf, type Objective } from "./loss.js";
 import { decodeState, encodeState } from "./state.js";
 
 /** A model whose parameters can be trained: what `MiniMaxM1` is, created or loaded with `dtype: "f32"`. */
@@ -102,14 +99,6 @@ export interface Losses {
   readonly expertLoad: readonly Float64Array[];
 }
 
-/** What the model gives the targets of one document. */
-export interface Likelihood {
-  /** log p of each target of a weight above 0, in order. */
-  readonly logp: Float64Array;
-  /** −Σ p log p over the vocabulary at the same places, in nats. */
-  readonly entropy: Float64Array;
-}
-
 /**
  * Trains all parameters of a model in its own memory, which takes four times as much then: weights, gradients and two moments. One forward for training and inference: ops
  * record themselves on a tape, and go back along it. The model can compute and generate at any time between steps, with the weights of that moment.
@@ -148,6 +137,11 @@ export class Trainer {
   /** Of the model. */
   get config(): Config {
     return this.transformer.config;
+  }
+
+  /** Whether these are the weights that are trained. @internal */
+  trains(model: Trainable): boolean {
+    return model.transformer === this.transformer;
   }
 
   private get parameters(): readonly Parameter[] {
@@ -220,7 +214,7 @@ export class Trainer {
    * Log-probabilities of the targets of each document, and the entropy of what they were drawn from, in the form of training: all tokens of a document at once. Throws as `gradients` does.
    */
   likelihoods(batch: readonly Example[]): Likelihood[] {
-    return this.through(batch, (part) => this.measure(part)).flat();
+    return this.through(batch, (part) => likelihoodsOf(this.transformer, part, this.options.temperature)).flat();
   }
 
   /** Weights, moments, `steps`, `documents` and `progress`, exact to the bit: a safetensors file of three times the weights. Options are not in it. For a model to use, save the model. */
@@ -283,15 +277,15 @@ export class Trainer {
 
   /** What a part, from document `first` of the batch on, contributes to the losses of the whole batch. */
   private forward(documents: readonly Document[], first: number, whole: Whole, objective?: Objective): Losses {
-    const { auxLossCoef } = this.options;
-    return this.pass(documents, (hidden, routerLogits) => {
+    const { auxLossCoef, temperature } = this.options;
+    return forwardDocuments(this.transformer, documents, (hidden, routerLogits) => {
       const { rows, targets, weights } = targetsOf(documents);
       const shares = weights.map((row) => row.map((weight) => weight / whole.mass));
       const likely = crossEntropy(shares);
       const { loss: own, logp } =
         rows.length === 0
           ? { loss: 0, logp: [] }
-          : lossOf(this.logits(hidden, rows), targets, objective ? (logp) => objective(logp, first) : likely);
+          : lossOf(logitsOf(this.transformer, hidden, rows, temperature), targets, objective ? (logp) => objective(logp, first) : likely);
       const share = hidden.shape[0]! / whole.tokens;
       const { loss, load } = balance(routerLogits, this.transformer.config.numExpertsPerTok, auxLossCoef * share);
       return {
@@ -303,44 +297,6 @@ export class Trainer {
         expertLoad: load.map((layer) => layer.map((x) => x * share)),
       };
     });
-  }
-
-  private measure(documents: readonly Document[]): Likelihood[] {
-    return this.pass(documents, (hidden) => {
-      const { rows, targets } = targetsOf(documents);
-      if (rows.length === 0) return targets.map(() => ({ logp: new Float64Array(0), entropy: new Float64Array(0) }));
-      const { rt } = this.transformer;
-      const logits = this.logits(hidden, rows);
-      const logp = ragged(rt.f32(targetLogprobs(logits, rt.from(targets.flat(), [rows.length], "i32"))), targets);
-      const entropy = ragged(entropies(logits), targets);
-      return targets.map((_, i) => ({ logp: logp[i]!, entropy: entropy[i]! }));
-    });
-  }
-
-  /** The documents through the model, each from a fresh state. */
-  private pass<T>(documents: readonly Document[], body: (hidden: Tensor, routerLogits: readonly Tensor[]) => T): T {
-    const { transformer } = this;
-    const caches: Cache[] = [];
-    try {
-      for (const _ of documents) caches.push(transformer.newCache());
-      const { hidden, routerLogits } = transformer.forward(documents.map(({ ids }, i) => ({ ids, cache: caches[i]! })));
-      return body(hidden, routerLogits);
-    } finally {
-      // A tape still needs them.
-      const { tape } = transformer.rt;
-      const dispose = () => {
-        for (const cache of caches) cache.dispose();
-      };
-      if (tape) tape.atEnd(dispose);
-      else dispose();
-    }
-  }
-
-  /** Logits of these rows, at the temperature. */
-  private logits(hidden: Tensor, rows: readonly number[]): Tensor {
-    const logits = this.transformer.logits(take(hidden, rows));
-    const { temperature } = this.options;
-    return temperature === 1 ? logits : residual(logits, logits, { alpha: 1 / temperature, beta: 0 });
   }
 
   private clear(): void {
@@ -374,16 +330,6 @@ function parametersOf({ weights, kv }: Transformer): Parameter[] {
     throw error;
   }
   return parameters;
-}
-
-/** −Σ p log p of each row, in float64 from float32 probabilities. */
-function entropies(logits: Tensor): Float64Array {
-  const { rt } = logits;
-  const [rows, dim] = logits.shape as [number, number];
-  const [p, logp] = [softmax(logits), logSoftmax(logits)].map((x) => rt.f32(x)) as [Float32Array, Float32Array];
-  const entropy = new Float64Array(rows);
-  for (let i = 0; i < rows * dim; i++) if (p[i]! > 0) entropy[Math.floor(i / dim)]! -= p[i]! * logp[i]!;
-  return entropy;
 }
 
 function both(a: Losses, b: Losses): Losses {

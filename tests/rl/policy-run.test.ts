@@ -211,7 +211,8 @@ const judgedBy = (judge: (response: Rollout) => unknown): ProblemSource => ({
 });
 
 test.each<[string, unknown, string]>([
-  ["nothing", null, "even: problem 0: judge: expected { correct, total, components }"],
+  ["nothing", undefined, "even: problem 0: judge: expected { correct, total, components }"],
+  ["null", null, "trainPolicy: batch 1: none of 16 responses was judged; the judge gave null for each"],
   ["no components", { correct: true, total: 1 }, "expected { correct, total, components }"],
   ["NaN", { correct: true, total: Number.NaN, components: {} }, "expected { correct, total, components }"],
   [
@@ -281,6 +282,66 @@ test("responses that cannot be scored do not make a group worth learning from", 
     trainPolicy(model, new Trainer(model, settings), [nulls], { ...options, batches: 1, rounds: 1 }),
   )) as [PolicyMetrics];
   expect([groups.kept, groups.allRight, updates.length]).toEqual([0, 4, 0]);
+});
+
+describe("a judge that fails", () => {
+  const once = { ...options, batches: 1, judging: { retries: 1, backoffMs: 0, concurrency: 2 } };
+  const busy = (fails: (call: number) => boolean): ProblemSource => {
+    let calls = 0;
+    return judgedBy(async (response) => {
+      if (fails(calls++)) throw new Error("503 busy");
+      return source().problem(0).judge(response);
+    });
+  };
+
+  test("is asked again, and then nothing is different", async () => {
+    const [plain, retried] = [await fresh(), await fresh()];
+    const expected = timeless(await all(trainPolicy(plain, new Trainer(plain, settings), [source()], once)));
+    const found = timeless(await all(trainPolicy(retried, new Trainer(retried, settings), [busy((call) => call === 5)], once)));
+    expect(found).toEqual(expected.map((metrics) => ({ ...metrics, judging: { failed: 0, retried: 1 } })));
+  });
+
+  test("to the end leaves responses without a judgement, in no mean, counted, and told", async () => {
+    const model = await fresh();
+    const warned: string[] = [];
+    const silent = new Set<string>();
+    // Four responses by their tokens, however often they are asked for.
+    const some = judgedBy((response) => {
+      const key = response.ids.join();
+      if (silent.size < 4) silent.add(key);
+      if (silent.has(key)) throw new Error("503 busy");
+      return { correct: true, total: 1, components: {} };
+    });
+    const [metrics] = await all(
+      trainPolicy(model, new Trainer(model, settings), [some], { ...once, onWarning: (message) => warned.push(message) }),
+    );
+    const { failed } = metrics!.judging;
+    expect(failed).toBeGreaterThanOrEqual(4);
+    expect(metrics).toMatchObject({ accuracy: 1, rewards: { total: 1 }, sources: { even: { accuracy: 1, responses: 16 - failed } } });
+    expect(metrics!.judging.retried).toBe(failed);
+    expect(warned).toEqual([
+      `batch 1: ${failed} of 16 responses were not judged (the first error: 503 busy). They teach nothing; check the judge.`,
+    ]);
+    expect(metrics!.warnings).toEqual(warned);
+  });
+
+  test("every time ends the batch, and the trainer stands where the last one left it", async () => {
+    const model = await fresh();
+    const trainer = new Trainer(model, settings);
+    await expect(all(trainPolicy(model, trainer, [busy(() => true)], once))).rejects.toThrow(
+      "trainPolicy: batch 1: none of 16 responses was judged; the first failed with: 503 busy (check the judge",
+    );
+    expect([trainer.steps, trainer.progress]).toEqual([0, undefined]);
+  });
+
+  test.each<[object, string]>([
+    [{ concurrency: 0 }, "judging.concurrency: expected an integer of at least 1, got 0"],
+    [{ timeoutMs: 2 ** 31 }, "judging.timeoutMs: expected an integer within [1, 2^31), got 2147483648"],
+    [{ retry: 1 }, "judging.retry: unknown option"],
+  ])("options %j do not fit", async (judging, message) => {
+    const model = await fresh();
+    await expect(all(trainPolicy(model, new Trainer(model, settings), [source()], { ...once, judging }))).rejects.toThrow(message);
+  });
 });
 
 test("a schedule is that of the run, whatever the trainer has done before", async () => {

@@ -64,7 +64,9 @@ export function policyLoss(
   checkBatch(batch, where);
   const { logp, logpOld, logpRef, mask, advantages } = batch;
   if (klCoef > 0 && logpRef === undefined)
-    throw new InputError(`${where}: logpRef: expected log-probabilities of a reference, for klCoef, got none`);
+    throw new InputError(
+      `${where}: logpRef: expected log-probabilities of a reference, for klCoef, got none (trainPolicy takes the model as its option reference; klCoef: 0 does without)`,
+    );
   const { first, ...minibatch } = batch.minibatch ?? { ...batch, first: 0 };
   const weights = responseWeights(minibatch, { ...asked, aggregation: asked.aggregation ?? usual }, where);
 

@@ -14,7 +14,7 @@ export type { BracketError } from "./bracket-error.js";
 export type { DyckCompletion } from "./dyck-completion.js";
 export type { NumberTarget } from "./number-target.js";
 export type { Sudoku } from "./sudoku.js";
-export { formatResponse, instanceKey, type Judgement, judge, parseResponse, type Solution, type Task } from "./task.js";
+export { formatResponse, instanceKey, type Judgement, judge, parseResponse, type Solution, type Task, type Verifiable } from "./task.js";
 export type { Statement, WebOfLies } from "./web-of-lies.js";
 export type { WordSorting } from "./word-sorting.js";
 export { arithmeticChain, booleanExpression, bracketError, dyckCompletion, numberTarget, sudoku, webOfLies, wordSorting };

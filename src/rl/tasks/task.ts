@@ -27,6 +27,8 @@ export interface Task<Instance = unknown> {
   solve(instance: Instance): Solution;
   /** Whether `answer`, any text at all, is right. Never throws, evaluates nothing, takes time linear in the text. */
   verify(instance: Instance, answer: string): boolean;
+  /** The part of a response that is its answer, undefined if there is none. Without this method it is what stands in the first `<answer>…</answer>` after the first `</think>`. */
+  parse?(response: string): string | undefined;
   /** A well-formed answer without solving: what blind guessing scores is what a model has to beat. */
   guess(instance: Instance, random: Random): string;
 }
@@ -69,7 +71,43 @@ export interface Judgement {
   readonly correct: boolean;
 }
 
+/** Judges a response by a task whose verifier answers at once. */
 export function judge<Instance>(task: Task<Instance>, instance: Instance, response: string): Judgement {
-  const answer = parseResponse(response);
+  const answer = answerOf(task, response);
   return { formatted: answer !== undefined, correct: answer !== undefined && task.verify(instance, answer) };
+}
+
+/** What reinforcement learning needs of a task. Its verifier may ask a server or a sandbox. */
+export interface Verifiable<Instance = unknown> extends Pick<Task<Instance>, "name" | "generate" | "question" | "parse"> {
+  /** Whether `answer`, any text at all, is right. It throws or rejects if that cannot be told now, and is asked again then; `signal` aborts when nobody waits for it any more. */
+  verify(instance: Instance, answer: string, options?: { readonly signal: AbortSignal }): boolean | Promise<boolean>;
+}
+
+/** The answer of a response to a task. */
+export function answerOf(task: Pick<Task, "parse">, response: string): string | undefined {
+  return task.parse ? task.parse(response) : parseResponse(response);
+}
+
+/** Judges a response by a task whose verifier may take its time. */
+export async function verdictOf<Instance>(
+  task: Verifiable<Instance>,
+  instance: Instance,
+  response: string,
+  signal: AbortSignal,
+): Promise<Judgement> {
+  const answer = answerOf(task, response);
+  return { formatted: answer !== undefined, correct: answer !== undefined && (await askVerifier(task, instance, answer, signal)) };
+}
+
+/** @throws {InputError} a verifier that answers neither true nor false */
+export async function askVerifier<Instance>(
+  task: Pick<Verifiable<Instance>, "name" | "verify">,
+  instance: Instance,
+  answer: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const correct = await task.verify(instance, answer, { signal });
+  if (typeof correct !== "boolean")
+    throw new InputError(`${task.name}: verify: expected true or false, or a promise of one, got ${typeof correct}`);
+  return correct;
 }

@@ -1,0 +1,67 @@
+import type { Cache } from "../model/cache.js";
+import type { Transformer } from "../model/transformer.js";
+import { residual } from "../ops/pointwise.js";
+import { take } from "../ops/route.js";
+import { logSoftmax, softmax, targetLogprobs } from "../ops/softmax.js";
+import type { Tensor } from "../runtime/tensor.js";
+import { type Document, targetsOf } from "./documents.js";
+import { ragged } from "./loss.js";
+
+/** What the model gives the targets of one document. */
+export interface Likelihood {
+  /** log p of each target of a weight above 0, in order. */
+  readonly logp: Float64Array;
+  /** −Σ p log p over the vocabulary at the same places, in nats. */
+  readonly entropy: Float64Array;
+}
+
+/** Log-probabilities and entropies of the targets of documents that go through the model together. */
+export function likelihoodsOf(transformer: Transformer, documents: readonly Document[], temperature: number): Likelihood[] {
+  return forwardDocuments(transformer, documents, (hidden) => {
+    const { rows, targets } = targetsOf(documents);
+    if (rows.length === 0) return targets.map(() => ({ logp: new Float64Array(0), entropy: new Float64Array(0) }));
+    const { rt } = transformer;
+    const logits = logitsOf(transformer, hidden, rows, temperature);
+    const logp = ragged(rt.f32(targetLogprobs(logits, rt.from(targets.flat(), [rows.length], "i32"))), targets);
+    const entropy = ragged(entropies(logits), targets);
+    return targets.map((_, i) => ({ logp: logp[i]!, entropy: entropy[i]! }));
+  });
+}
+
+/** The documents through the model, each from a fresh state. */
+export function forwardDocuments<T>(
+  transformer: Transformer,
+  documents: readonly Document[],
+  body: (hidden: Tensor, routerLogits: readonly Tensor[]) => T,
+): T {
+  const caches: Cache[] = [];
+  try {
+    for (const _ of documents) caches.push(transformer.newCache());
+    const { hidden, routerLogits } = transformer.forward(documents.map(({ ids }, i) => ({ ids, cache: caches[i]! })));
+    return body(hidden, routerLogits);
+  } finally {
+    // A tape still needs them.
+    const { tape } = transformer.rt;
+    const dispose = () => {
+      for (const cache of caches) cache.dispose();
+    };
+    if (tape) tape.atEnd(dispose);
+    else dispose();
+  }
+}
+
+/** Logits of these rows, at the temperature. */
+export function logitsOf(transformer: Transformer, hidden: Tensor, rows: readonly number[], temperature: number): Tensor {
+  const logits = transformer.logits(take(hidden, rows));
+  return temperature === 1 ? logits : residual(logits, logits, { alpha: 1 / temperature, beta: 0 });
+}
+
+/** −Σ p log p of each row, in float64 from float32 probabilities. */
+function entropies(logits: Tensor): Float64Array {
+  const { rt } = logits;
+  const [rows, dim] = logits.shape as [number, number];
+  const [p, logp] = [softmax(logits), logSoftmax(logits)].map((x) => rt.f32(x)) as [Float32Array, Float32Array];
+  const entropy = new Float64Array(rows);
+  for (let i = 0; i < rows * dim; i++) if (p[i]! > 0) entropy[Math.floor(i / dim)]! -= p[i]! * logp[i]!;
+  return entropy;
+}
