@@ -1,6 +1,6 @@
 import { type Figure, type Key, PALETTE, panelsTop } from "./picture.js";
 
-const [WIDTH, HEIGHT] = [760, 320];
+const [WIDTH, HEIGHT, LENGTHS_HEIGHT] = [760, 320, 180];
 /** Entries of the legend to a row. */
 const ROW = 4;
 
@@ -9,6 +9,8 @@ export interface PolicyPoint {
   readonly batch: number;
   /** Of what was sampled to learn from. */
   readonly accuracy?: number | undefined;
+  /** Tokens of the sampled responses: their mean, the window, and the share of responses that it cut off. */
+  readonly length?: { readonly mean: number; readonly window: number; readonly truncated: number } | undefined;
   /** Of held-out puzzles, by task and level. */
   readonly heldOut?: readonly HeldOut[] | undefined;
 }
@@ -20,7 +22,7 @@ export interface HeldOut {
   readonly accuracy: number;
 }
 
-/** Accuracy over batches: of held-out puzzles by task, each the mean of its levels, their mean over all levels bold; of sampled responses thin. */
+/** Accuracy over batches: of held-out puzzles by task, each the mean of its levels, their mean over all levels bold; of sampled responses thin. Below it their lengths, and the share that was cut off. */
 export function policyFigure(points: readonly PolicyPoint[]): Figure {
   const tested = points.flatMap(({ batch, heldOut }) => (heldOut ? [{ batch, heldOut }] : []));
   const tasks = [...new Set(tested.flatMap(({ heldOut }) => heldOut.map(({ task }) => task)))];
@@ -30,6 +32,7 @@ export function policyFigure(points: readonly PolicyPoint[]): Figure {
     tested.map(({ batch, heldOut }) => ({ batch, accuracy: meanOf(heldOut.filter((level) => level.task === task)) }));
   const all = tested.map(({ batch, heldOut }) => ({ batch, accuracy: meanOf(heldOut) }));
   const sampled = points.flatMap(({ batch, accuracy }) => (accuracy === undefined ? [] : [{ batch, accuracy }]));
+  const lengths = points.flatMap(({ batch, length }) => (length ? [{ batch, ...length }] : []));
   const ofTasks = styles.map(({ task, color, dashed }): Key => ({ mark: dashed ? "dashed" : "line", color, text: task }));
   const keys: Key[][] = [
     [
@@ -41,20 +44,24 @@ export function policyFigure(points: readonly PolicyPoint[]): Figure {
   const notes = ["Held-out puzzles are never learned from; they are answered at temperature 1, top-p 0.95."];
   const top = panelsTop({ notes, keys });
   const x = { x: "batch", y: "accuracy" } as const;
+  const lengthsTop = top + HEIGHT + 34;
+  const batches = (ticks: number) => ({
+    ...({ label: "batches →", labelAnchor: "right", labelArrow: "none", ticks } as const),
+    domain: [0, Math.max(1, points.at(-1)?.batch ?? 1)],
+    tickFormat: (batch: number) => (Number.isInteger(batch) ? `${batch}` : ""),
+  });
+  const percent = (share: number) => `${Math.round(100 * share)} %`;
+  const half = { width: WIDTH / 2 - 24, height: LENGTHS_HEIGHT, marginLeft: 48, marginRight: 14, marginTop: 14, marginBottom: 40 };
   return {
     ...{ title: "Accuracy over batches", notes, keys },
-    ...{ width: WIDTH, height: top + HEIGHT + 30, data: { points } },
+    ...{ width: WIDTH, height: (lengths.length > 0 ? lengthsTop + LENGTHS_HEIGHT : top + HEIGHT) + 30, data: { points } },
     panels: (Plot) => [
       {
         ...{ title: "share of right answers", x: 12, y: top },
         options: {
           ...{ width: WIDTH - 24, height: HEIGHT, marginLeft: 48, marginRight: 14, marginTop: 14, marginBottom: 40 },
-          x: {
-            ...{ label: "batches →", labelAnchor: "right", labelArrow: "none", ticks: 6 },
-            domain: [0, Math.max(1, points.at(-1)?.batch ?? 1)],
-            tickFormat: (batch: number) => (Number.isInteger(batch) ? `${batch}` : ""),
-          },
-          y: { label: null, domain: [0, 1], grid: true, ticks: 6, tickFormat: (share: number) => `${Math.round(100 * share)} %` },
+          x: batches(6),
+          y: { label: null, domain: [0, 1], grid: true, ticks: 6, tickFormat: percent },
           marks: [
             Plot.ruleY([0], { stroke: "currentColor" }),
             Plot.lineY(sampled, { ...x, stroke: PALETTE.grey, strokeWidth: 1 }),
@@ -67,6 +74,35 @@ export function policyFigure(points: readonly PolicyPoint[]): Figure {
           ],
         },
       },
+      ...(lengths.length === 0
+        ? []
+        : [
+            {
+              ...{ title: "tokens of a sampled response: mean, and window (dashed)", x: 12, y: lengthsTop },
+              options: {
+                ...half,
+                x: batches(4),
+                y: { label: null, grid: true, ticks: 4, zero: true },
+                marks: [
+                  Plot.ruleY([0], { stroke: "currentColor" }),
+                  Plot.lineY(lengths, { x: "batch", y: "window", stroke: PALETTE.grey, strokeWidth: 1, strokeDasharray: "5 4" }),
+                  Plot.lineY(lengths, { x: "batch", y: "mean", stroke: PALETTE.blue, strokeWidth: 1.5 }),
+                ],
+              },
+            },
+            {
+              ...{ title: "share of sampled responses cut off at the window", x: 12 + WIDTH / 2, y: lengthsTop },
+              options: {
+                ...half,
+                x: batches(4),
+                y: { label: null, domain: [0, 1], grid: true, ticks: 4, tickFormat: percent },
+                marks: [
+                  Plot.ruleY([0], { stroke: "currentColor" }),
+                  Plot.lineY(lengths, { x: "batch", y: "truncated", stroke: PALETTE.orange, strokeWidth: 1.5 }),
+                ],
+              },
+            },
+          ]),
     ],
   };
 }

@@ -27,11 +27,13 @@ function factsOf({ accuracy, rewards, length, policy, updates, tokensPerSecond }
     ["right", percent(accuracy)],
     ...(total === undefined ? [] : [["reward", total.toFixed(3)] as const]),
     ["length", `${length.mean.toFixed(0)} (p99 ${length.p99.toFixed(0)})`],
+    ...(length.truncated > 0 ? [["cut off", percent(length.truncated)] as const] : []),
     ...(policy ? [["entropy", policy.entropy.toFixed(3)] as const] : []),
     ...(updates.length === 0
       ? []
       : [
           ["clipped", percent(mean(({ clipFraction }) => clipFraction.all))] as const,
+          ...(updates[0]!.klRef === undefined ? [] : [["KL to reference", mean(({ klRef }) => klRef!).toPrecision(3)] as const]),
           ["gradient", mean(({ gradNorm }) => gradNorm).toPrecision(3)] as const,
         ]),
     ...(policy?.agreement ? [["agreement", policy.agreement.correlation.toFixed(5)] as const] : []),

@@ -180,7 +180,7 @@ async function countRight(
  *
  * @throws {InputError} the level has fewer
  */
-export function heldOut(task: Task, level: number, amount: number, seed: number): Puzzle[] {
+export function heldOut(task: Verifiable, level: number, amount: number, seed: number): Puzzle[] {
   expectArgument("heldOut: task", isObjectLike(task), "a task", task);
   const found = new Map<string, Puzzle>();
   for (let i = 0; found.size < amount; i++) {
@@ -190,7 +190,7 @@ export function heldOut(task: Task, level: number, amount: number, seed: number)
         `evaluateTasks: perLevel: expected at most ${found.size}, which is all that ${task.name} has on level ${level}, got ${printed(amount)}`,
       );
     }
-    const puzzle = drawInstance(streamOf(seed, i), task, level, true);
+    const puzzle = drawInstance(streamOf(seed, i), task as Task, level, true);
     found.set(instanceKey(task, puzzle.instance), puzzle);
   }
   return [...found.values()];
@@ -208,7 +208,7 @@ function shareOfRight(
   const calls = guesses.map(
     ([{ instance }, answer]): Call<boolean> =>
       (aborted) =>
-        task.verify(instance, answer, { signal: aborted }),
+        askVerifier(task, instance, answer, aborted),
   );
   return countRight(calls, judging, signal, "evaluateTasks").then(({ right, failed }) => right / (guesses.length - failed));
 }

@@ -9,7 +9,8 @@ import { cispo, dapo, dualClip, grpo, gspo, type PolicyBatch, type PolicyLoss, r
 import { checkPolicyOptions, policyEntries, within } from "./policy-options.js";
 import { type ProblemSource, taskSource } from "./problem.js";
 import { type AnsweredPuzzle, correctnessReward, formatReward } from "./rewards.js";
-import { type Task, tasks } from "./tasks/index.js";
+import { tasks, type Verifiable } from "./tasks/index.js";
+import { verifiers } from "./verifiers.js";
 
 type Objective = (batch: PolicyBatch, options?: object) => PolicyLoss;
 
@@ -19,20 +20,31 @@ const rewards = { correct: correctnessReward, format: formatReward };
 const share = number("a number within [0, 1e6]", (x) => x >= 0 && x <= 1e6);
 const named = v.custom<{ readonly name: string }>((x) => isObject(x) && typeof x.name === "string", 'an object with a "name"');
 
+const levels = v.optional(v.pipe(v.array(count, "an array of levels"), v.nonEmpty("at least one level")));
+// Within what `mixture` takes, and far from where products of it become 0.
+const weight = v.optional(
+  number("a number within [1e-9, 1e9]", (x) => x >= 1e-9 && x <= 1e9),
+  1,
+);
+const bundledTask = v.strictObject({ name: text, levels, weight });
+const moduleTasks = v.strictObject({ module: text, weight });
+const fileTask = v.strictObject({
+  ...{ file: text, name: v.optional(text), weight },
+  verifier: word(...(Object.keys(verifiers) as (keyof typeof verifiers)[])),
+  answer: v.optional(word("tagged", "text"), "tagged"),
+});
+
 const schema = v.strictObject({
   model: v.optional(text),
+  reference: v.optional(text),
   tasks: v.pipe(
     v.array(
-      v.strictObject({
-        name: text,
-        levels: v.optional(v.pipe(v.array(count, "an array of levels"), v.nonEmpty("at least one level"))),
-        // Within what `mixture` takes, and far from where products of it become 0.
-        weight: v.optional(
-          number("a number within [1e-9, 1e9]", (x) => x >= 1e-9 && x <= 1e9),
-          1,
-        ),
+      // By what it has, so that messages are about what was meant.
+      v.lazy((task): typeof bundledTask | typeof moduleTasks | typeof fileTask => {
+        if (isObject(task) && "module" in task) return moduleTasks;
+        return isObject(task) && "file" in task ? fileTask : bundledTask;
       }),
-      "an array of { name, levels, weight }",
+      "an array of { name }, { module } or { file, verifier }",
     ),
     v.nonEmpty("at least one task"),
   ),
@@ -51,16 +63,27 @@ const schema = v.strictObject({
   save: v.optional(v.strictObject({ every: v.optional(count, 10) }), {}),
 });
 
+/** Tasks of the caller's own that a plan names: a module that exports them, or a file of questions and answers. */
+export type OwnTasks = (v.InferOutput<typeof moduleTasks> | v.InferOutput<typeof fileTask>) & {
+  /** Where the plan names them. */
+  readonly at: string;
+};
+
 /** A level of a task that is learned. */
 export interface PlannedLevel {
-  readonly task: Task;
+  readonly task: Verifiable;
   readonly level: number;
   /** How much of it there is to be, beside the others. */
   readonly weight: number;
 }
 
 /** A whole run of reinforcement learning, as one JSON file describes it. Paths are as they were written. */
-export type PolicyPlan = Omit<v.InferOutput<typeof schema>, "tasks"> & { readonly levels: readonly PlannedLevel[] };
+export type PolicyPlan = Omit<v.InferOutput<typeof schema>, "tasks"> & {
+  /** Of the tasks that come along. */
+  readonly levels: readonly PlannedLevel[];
+  /** What has to be loaded first. */
+  readonly own: readonly OwnTasks[];
+};
 
 /**
  * Reads the file of a run.
@@ -76,7 +99,14 @@ export function parsePolicyPlan(bytes: Uint8Array, where: string): PolicyPlan {
   }
   checkPolicyOptions(plan.run, `${where}: run`);
   checkObjective(plan.objective, `${where}: objective`);
-  return { ...plan, levels: levelsOf(chosen, where) };
+  const entries = chosen.map((task, i) => ({ ...task, at: `${where}: tasks.${i}` }));
+  const bundled = entries.filter((task) => !("module" in task || "file" in task)) as BundledTask[];
+  return { ...plan, levels: levelsOf(bundled), own: entries.filter((task) => "module" in task || "file" in task) };
+}
+
+/** Whether the objective penalises the divergence from a reference. */
+export function needsReference({ objective, reference }: PolicyPlan): boolean {
+  return reference !== undefined || Number((objective as { klCoef?: unknown }).klCoef ?? 0) > 0;
 }
 
 /** The objective of a plan, with its options. */
@@ -93,7 +123,7 @@ export function sourcesOf({ levels, rewards: weights, seed }: PolicyPlan, codec:
 }
 
 /** A response of one token, of its own group: whoever is given it says what is wrong with the options. */
-const probe: PolicyBatch = { logp: [[-1]], logpOld: [[-1]], mask: [[1]], advantages: [1], groups: [0] };
+const probe: PolicyBatch = { logp: [[-1]], logpOld: [[-1]], logpRef: [[-1]], mask: [[1]], advantages: [1], groups: [0] };
 
 /** @throws {InputError} an objective that does not exist, or options that it does not take */
 function checkObjective(objective: PolicyPlan["objective"], where: string): void {
@@ -104,19 +134,28 @@ function checkObjective(objective: PolicyPlan["objective"], where: string): void
   within(where, () => objectiveOf({ objective })(probe));
 }
 
-function levelsOf(chosen: v.InferOutput<typeof schema>["tasks"], where: string): PlannedLevel[] {
-  const levels = chosen.flatMap(({ name, levels, weight }, i) => {
-    const at = `${where}: tasks.${i}`;
+type BundledTask = v.InferOutput<typeof bundledTask> & { readonly at: string };
+
+function levelsOf(chosen: readonly BundledTask[]): PlannedLevel[] {
+  const all = chosen.flatMap(({ name, levels, weight, at }) => {
     const task = tasks.find((one) => one.name === name);
     if (!task) {
       const known = tasks.map((one) => JSON.stringify(one.name)).join(", ");
-      throw new InputError(`${at}.name: expected one of ${known}, got ${printedJson(name)}`);
+      throw new InputError(
+        `${at}.name: expected one of ${known}, got ${printedJson(name)} (tasks of your own: { "module": … } or { "file": …, "verifier": … })`,
+      );
     }
     const beyond = levels?.find((level) => level > task.levels);
     if (beyond) throw new InputError(`${at}.levels: expected levels from 1 to ${task.levels}, got ${printed(beyond)}`);
     return (levels ?? Array.from({ length: task.levels }, (_, l) => l + 1)).map((level) => ({ task, level, weight, at }));
   });
-  const twin = levels.find(({ task, level }, i) => levels.findIndex((one) => one.task === task && one.level === level) < i);
+  return distinct(all);
+}
+
+/** @throws {InputError} a level of a task that is there twice */
+export function distinct(levels: readonly (PlannedLevel & { readonly at: string })[]): PlannedLevel[] {
+  const same = (one: PlannedLevel, other: PlannedLevel) => one.task.name === other.task.name && one.level === other.level;
+  const twin = levels.find((level, i) => levels.findIndex((one) => same(one, level)) < i);
   if (twin) throw new InputError(`${twin.at}: expected every level once, got level ${twin.level} of ${twin.task.name} again`);
   return levels.map(({ at: _, ...level }) => level);
 }

@@ -4,6 +4,7 @@ import { index } from "../runtime/options.js";
 import type { Trainer } from "../train/trainer.js";
 import type { WindowState } from "./curriculum/index.js";
 import type { PolicyMetrics } from "./policy-metrics.js";
+import { newWatch, watchState } from "./watch.js";
 
 /** What a run has to know to go on, besides the trainer's state: plain data, kept in it. */
 const progressSchema = v.strictObject({
@@ -12,6 +13,8 @@ const progressSchema = v.strictObject({
   window: v.custom<WindowState>(isWindowState, "a window"),
   /** Share of right answers by source, a moving mean. */
   passRates: v.record(v.string(), v.number()),
+  /** What was seen and told of a collapse; states of earlier versions have none. */
+  watch: v.optional(watchState, newWatch),
   /** Whether a batch was being learned from: if it ended in an error, weights and numbers are of different moments. */
   learning: v.optional(v.boolean()),
 });
@@ -22,7 +25,8 @@ const NEWS = 0.3;
 
 /** Where the trainer stands, at the beginning if no run has begun. @throws {InputError} progress of something else, or within a batch */
 export function progressOf({ progress }: Trainer, windows: readonly number[]): Progress {
-  if (progress === undefined) return { batch: 0, problems: 0, window: { tokens: windows[0]!, perplexities: [] }, passRates: {} };
+  if (progress === undefined)
+    return { batch: 0, problems: 0, window: { tokens: windows[0]!, perplexities: [] }, passRates: {}, watch: newWatch() };
   const parsed = v.safeParse(progressSchema, progress);
   if (!parsed.success)
     throw new InputError(

@@ -16,6 +16,7 @@ import type { Problem, ProblemSource } from "./problem.js";
 import { referenceLogprobs } from "./reference.js";
 import type { Sampler } from "./rollout.js";
 import { type Judging, sampleDynamically } from "./sampling.js";
+import { watchPolicy } from "./watch.js";
 
 /** Trainers that a run is under way with. */
 const busy = new WeakSet<Trainer>();
@@ -122,6 +123,12 @@ async function* batchesOf(
     progress.batch++;
     progress.passRates = passRatesAfter(progress.passRates, described.sources);
     if (policy) progress.window = nextWindow(progress.window, { perplexity: policy.perplexity, lengths }, windows);
+    const watched = watchPolicy(progress.watch, {
+      ...{ accuracy: described.accuracy, updates, passRates: progress.passRates, lr: trainer.options.lr },
+      ...(policy && { policy }),
+    });
+    progress.watch = watched.state;
+    warnings.push(...watched.warnings);
     trainer.progress = structuredClone(progress);
     const told = warnings.map((warning) => `batch ${progress.batch}: ${warning}`);
     for (const warning of told) onWarning?.(warning);

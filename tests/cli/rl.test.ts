@@ -56,10 +56,20 @@ const metrics = (out: string): Record<string, unknown>[] =>
     .trimEnd()
     .split("\n")
     .map((line) => JSON.parse(line));
+/** Rows of the table, by column. */
+const table = (out: string): Record<string, string>[] => {
+  const [header, ...rows] = readFileSync(join(out, "metrics.csv"), "utf8")
+    .trimEnd()
+    .split("\n")
+    .map((line) => line.split(","));
+  return rows.map((row) => Object.fromEntries(header!.map((name, i) => [name, row[i]!])));
+};
+const timelessTable = (out: string) => table(out).map(({ samplingSeconds: _, learningSeconds: __, tokensPerSecond: ___, ...rest }) => rest);
 const timeless = (out: string) => metrics(out).map(({ seconds: _, tokensPerSecond: __, ...rest }) => rest);
 /** Of all that is left behind, what may not depend on where it was interrupted. */
 const expectSame = (one: string, other: string) => {
   expect(timeless(one)).toEqual(timeless(other));
+  expect(timelessTable(one)).toEqual(timelessTable(other));
   for (const file of ["state.safetensors", "model/model.safetensors", "curves.svg"]) expect(hash(one, file), file).toBe(hash(other, file));
   expect(readdirSync(one).sort()).toEqual(readdirSync(other).sort());
 };
@@ -77,7 +87,15 @@ describe("a run", () => {
       expect.stringContaining("batch 2 of 3: held out"),
       expect.stringContaining("batch 3 of 3: held out"),
     ]);
-    expect(readdirSync(out).sort()).toEqual(["curves.svg", "metrics.jsonl", "model", "state.json", "state.safetensors"]);
+    expect(readdirSync(out).sort()).toEqual(["curves.svg", "metrics.csv", "metrics.jsonl", "model", "state.json", "state.safetensors"]);
+    expect(table(out).map(({ batch, window, accuracy }) => [batch, window, accuracy])).toEqual(
+      metrics(out).map(({ batch, length, accuracy }) => [
+        `${batch}`,
+        `${(length as { window: number })?.window ?? ""}`,
+        `${accuracy ?? ""}`,
+      ]),
+    );
+    expect(readFileSync(join(out, "curves.svg"), "utf8")).toContain("share of sampled responses cut off at the window");
     const lines = metrics(out);
     expect(Object.keys(lines[0]!)).toEqual(["batch", "heldOut"]);
     const levels = [
@@ -282,7 +300,14 @@ describe("a file", () => {
     [{ model: 5 }, "model: expected a string of one or more characters, got 5"],
     [{ tasks: undefined }, "tasks: expected a value, got none"],
     [{ tasks: [] }, "tasks: expected at least one task, got "],
-    [{ tasks: "all" }, 'tasks: expected an array of { name, levels, weight }, got "all"'],
+    [{ tasks: "all" }, 'tasks: expected an array of { name }, { module } or { file, verifier }, got "all"'],
+    [{ tasks: [{ module: "" }] }, "tasks.0.module: expected a string of one or more characters"],
+    [{ tasks: [{ module: "a.mjs", levels: [1] }] }, "tasks.0.levels: unknown option"],
+    [{ tasks: [{ file: "a.jsonl" }] }, "tasks.0.verifier: expected a value, got none"],
+    [{ tasks: [{ file: "a.jsonl", verifier: "judge" }] }, 'tasks.0.verifier: expected "exact" or "words" or "number", got "judge"'],
+    [{ tasks: [{ file: "a.jsonl", verifier: "exact", answer: "last" }] }, 'tasks.0.answer: expected "tagged" or "text", got "last"'],
+    [{ reference: 5 }, "reference: expected a string of one or more characters, got 5"],
+    [{ run: { ...plan.run, judging: { concurrency: 0 } } }, "run.judging.concurrency: expected an integer of at least 1, got 0"],
     [{ tasks: [{ name: "chess" }] }, 'tasks.0.name: expected one of "dyck-completion", '],
     [{ tasks: [{ name: "sudoku", level: 1 }] }, "tasks.0.level: unknown option"],
     [{ tasks: [{ name: "sudoku", levels: [] }] }, "tasks.0.levels: expected at least one level, got "],
@@ -301,10 +326,7 @@ describe("a file", () => {
     [{ objective: { name: "cispo", maxWieght: 5 } }, "objective: cispo: maxWieght: unknown option"],
     [{ objective: { name: "cispo", maxWeight: 0 } }, "objective: cispo: maxWeight: expected a number above 0, got 0"],
     [{ objective: { name: "dual-clip", cap: 1 } }, "objective: dualClip: cap: expected a number above 1, got 1"],
-    [
-      { objective: { name: "cispo", klCoef: 0.1 } },
-      "objective: cispo: logpRef: expected log-probabilities of a reference, for klCoef, got none",
-    ],
+    [{ objective: { name: "cispo", klCoef: -1 } }, "objective: cispo: klCoef: expected a number within [0, 1e9], got -1"],
     [{ aggregation: "token" }, "aggregation: unknown option"],
     [
       { objective: { name: "grpo", aggregation: "mean" } },
@@ -340,6 +362,43 @@ describe("a file", () => {
   test("of the examples can be read", () => {
     const file = fileURLToPath(new URL("../../examples/cispo-tiny.json", import.meta.url));
     expect(parsePolicyPlan(readFileSync(file), file)).toMatchObject({ objective: { name: "cispo" }, build: "simd" });
+  });
+});
+
+describe("a penalty of the divergence from a reference", () => {
+  const penalised = { objective: { name: "grpo", klCoef: 0.5 }, heldOut: undefined };
+  const klRefs = (out: string) => metrics(out).flatMap(({ updates }) => (updates as { klRef?: number }[]).map(({ klRef }) => klRef));
+
+  test("is that from the model of the beginning, also after a stop", { timeout: 120_000 }, async () => {
+    const [whole, broken] = [planned(penalised), planned(penalised)];
+    expect((await rl(whole.file)).exitCode).toBe(0);
+    const found = klRefs(whole.out);
+    expect(found[0]).toBe(0);
+    expect(found.at(-1)).toBeGreaterThan(0);
+    expect(table(whole.out).at(-1)!.klReference).not.toBe("");
+    await rl(broken.file, "--batches", "1");
+    await rl(broken.file, "--batches", "2");
+    expect((await rl(broken.file)).exitCode).toBe(0);
+    expectSame(broken.out, whole.out);
+  });
+
+  test("cannot change its reference on the way, by another path or another file of the same name", { timeout: 120_000 }, async () => {
+    const { file, out } = planned(penalised);
+    await rl(file, "--batches", "1");
+    planned({ ...penalised, reference: join(out, "model") }, join(file, ".."));
+    const { exitCode, stderr } = await rl(file);
+    expect([exitCode, stderr]).toEqual([1, expect.stringContaining("state.safetensors: made with another reference: expected ")]);
+  });
+
+  test("needs one of the same vocabulary; a reference alone is measured", { timeout: 120_000 }, async () => {
+    const other = await rl(planned({ ...penalised, reference: tiny }).file);
+    expect([other.exitCode, other.stderr]).toEqual([
+      1,
+      expect.stringMatching(/reference: expected a model of the same \d+ tokens, got one of \d+/),
+    ]);
+    const measured = planned({ heldOut: undefined, reference: plan.model, run: { ...plan.run, batches: 1 } });
+    expect((await rl(measured.file)).exitCode).toBe(0);
+    expect(klRefs(measured.out)[0]).toBe(0);
   });
 });
 
