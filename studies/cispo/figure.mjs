@@ -10,7 +10,10 @@ const [WIDTH, HEIGHT] = [420, 260];
 /** @returns SVG that follows the reader's light or dark scheme */
 export function figure(results, verdicts, config) {
   const title = "Held-out accuracy against updates, each objective at its best learning rate";
-  const notes = ["Means over five seeds and their lowest and highest; dashed: the goal, DAPO's accuracy in the end."];
+  const gains = [0.5, 0.75].map((share) => 100 * share);
+  const notes = [
+    `Means over ${config.final.seeds.length} seeds, and their lowest and highest. Dotted: ${gains.join(" and ")} % of DAPO's gain. Dashed: its plateau, the mean of its last evaluations.`,
+  ];
   const judged = Object.keys(COLORS).filter((arm) => verdicts.every(({ rates }) => arm in rates));
   const keys = [judged.map((arm) => ({ mark: "line", color: COLORS[arm], text: arm }))];
   const top = panelsTop({ notes, keys });
@@ -56,6 +59,10 @@ function accuracy(Plot, results, verdict, config) {
     y: { label: "right, %", grid: true, domain: [0, 100] },
     marks: [
       Plot.areaY(rows, { x: "updates", y1: "low", y2: "high", z: "arm", fill: ({ arm }) => COLORS[arm], fillOpacity: 0.12 }),
+      Plot.ruleY(
+        [0.5, 0.75].map((share) => 100 * (verdict.start + share * (verdict.goal - verdict.start))),
+        { strokeDasharray: "1 4", strokeOpacity: 0.6 },
+      ),
       Plot.ruleY([100 * verdict.goal], { strokeDasharray: "4 4", strokeOpacity: 0.6 }),
       Plot.lineY(rows, { x: "updates", y: "mean", z: "arm", stroke: ({ arm }) => COLORS[arm], strokeWidth: 2 }),
     ],

@@ -49,12 +49,14 @@ if (results.length === 0) {
 }
 const verdicts = Object.keys(config.tasks).map((task) => judge(results, task, config));
 const text = `${JSON.stringify(verdicts, (_, x) => (typeof x === "number" ? Number(x.toPrecision(4)) : x), 1)}\n`;
-for (const { task, goal, rates, headline, valid, clipped, verdict } of verdicts) {
+for (const { task, goal, rates, seeds, headline, plateau, sweep, valid, clipped, verdict } of verdicts) {
   const missing = Object.keys(config.arms).filter((arm) => !(arm in rates));
   if (missing.length > 0) console.log(`${task}: without ${missing.join(", ")}, whose runs are not complete (--run)`);
-  const [low, high] = headline.interval.map((x) => x.toFixed(2));
+  const number = ({ ratio, interval }) => `${ratio.toFixed(2)} (${interval.map((x) => x.toFixed(2)).join(" to ")})`;
+  const { 0.5: half, 0.75: more } = sweep.cispo;
+  const told = `(${plateau.conclusive ? "" : "inconclusive: "}no ratio above ${plateau.largest.toFixed(2)} can be seen)`;
   console.log(
-    `${task}: ${verdict}. CISPO needs ${headline.ratio.toFixed(2)} (${low} to ${high}) of DAPO's updates to ${(100 * goal).toFixed(1)} %, each at its best learning rate (${rates.cispo}, ${rates.dapo}); DAPO clips ${(100 * clipped).toFixed(2)} %${valid ? "" : ", too little to compare"}`,
+    `${task}: CISPO needs ${number(half)} of DAPO's updates to half of the gain, ${number(more)} to three quarters and ${number(headline)} to the plateau of ${(100 * goal).toFixed(1)} % ${told}. ${seeds} seeds, each arm at its best learning rate (${rates.cispo}, ${rates.dapo}); DAPO clips ${(100 * clipped).toFixed(2)} %${valid ? "" : ", too little to compare"}. By the rules: ${verdict}.`,
   );
 }
 if (values.figure) {

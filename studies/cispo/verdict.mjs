@@ -87,6 +87,9 @@ export function collapsed(run, goal) {
 /** DAPO's clipped share in the updates that are off-policy. */
 const clippedShare = (runs) => mean(runs.flatMap(({ clip }) => clip.all.slice(1).filter((x) => x !== null)));
 
+/** Of the gain from the warm start to the goal. */
+const SHARES = [0.5, 0.75, 0.9, 1];
+
 /** Everything that is concluded about one task. */
 export function judge(results, task, config) {
   const { final, pilot, learningRates, run, arms } = config;
@@ -108,8 +111,14 @@ export function judge(results, task, config) {
     }),
   );
   const headline = compare(finals.cispo, finals.dapo, goal, updates);
+  /** Of each arm against DAPO: to so many shares of the gain. */
   const sweep = Object.fromEntries(
-    [0.5, 0.75, 0.9, 1].map((share) => [share, compare(finals.cispo, finals.dapo, start + share * (goal - start), updates).ratio]),
+    known
+      .filter((arm) => arm !== "dapo")
+      .map((arm) => [
+        arm,
+        Object.fromEntries(SHARES.map((share) => [share, compare(finals[arm], finals.dapo, start + share * (goal - start), updates)])),
+      ]),
   );
   const fallen = (arm) => finals[arm].map((one) => collapsed(one, goal));
   const collapses = Object.fromEntries(known.map((arm) => [arm, fallen(arm).filter(Boolean).length]));
@@ -117,17 +126,27 @@ export function judge(results, task, config) {
   const alone = fallen("cispo").filter((one, i) => one && !fallen("dapo")[i]).length;
   const valid = clippedShare(finals.dapo) >= 0.01;
   return {
-    ...{ task, start, goal, rates, valid, clipped: clippedShare(finals.dapo) },
+    ...{ task, start, goal, rates, valid, clipped: clippedShare(finals.dapo), seeds: final.seeds.length },
     headline,
+    plateau: plateauOf(headline, finals.dapo, goal, updates),
     medians: Object.fromEntries(known.map((arm) => [arm, medianSteps(finals[arm].map((one) => stepsTo(one, goal, updates))) ?? null])),
     ...{ sweep, matched, collapses },
-    against: Object.fromEntries(
-      known.filter((arm) => arm !== "dapo").map((arm) => [arm, compare(finals[arm], finals.dapo, goal, updates)]),
-    ),
     reinforce: finals.reinforce && compare(finals.reinforce, finals.cispo, goal, updates),
     verdict: verdictOf({ ...headline, collapses: { cispo: collapses.cispo, alone }, valid }),
   };
 }
+
+/**
+ * Whether the comparison at the goal can tell a slower arm from an equal one. The goal is DAPO's own accuracy in the end, so DAPO gets there near the end of its budget, and an arm that does not get there counts
+ * with all of its updates: no ratio beyond budget / DAPO's updates can be seen. Added after the first verdict; the rules below do not look at it.
+ */
+export function plateauOf({ interval: [low, high], censored: [own] }, dapo, goal, updatesPerBatch) {
+  const largest = geometricMean(dapo.map((run) => (run.curves.batch.at(-1) * updatesPerBatch) / stepsTo(run, goal, updatesPerBatch).steps));
+  return { largest, conclusive: high < 1 || low > 1 || (own === 0 && largest >= LARGEST_TO_TELL) };
+}
+
+/** An arm that needs half as many updates again has to be seen as such. */
+const LARGEST_TO_TELL = 1.5;
 
 /** The rules. */
 export function verdictOf({ ratio, interval: [low, high], collapses, valid }) {

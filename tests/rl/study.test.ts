@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 // @ts-expect-error a script
 import { heldOut } from "../../studies/cispo/tasks.mjs";
 // @ts-expect-error a script
-import { collapsed, compare, interval, medianSteps, stepsTo, verdictOf } from "../../studies/cispo/verdict.mjs";
+import { collapsed, compare, interval, medianSteps, plateauOf, stepsTo, verdictOf } from "../../studies/cispo/verdict.mjs";
 
 const study = fileURLToPath(new URL("../../studies/cispo/", import.meta.url));
 
@@ -47,6 +47,20 @@ describe("the rules of the study", () => {
     expect(medianSteps([at(10), at(20), at(30)])).toBe(20);
     expect(medianSteps([at(10), at(20), at(90, true), at(90, true)])).toBe(20);
     expect(medianSteps([at(10), at(90, true), at(90, true)])).toBeUndefined();
+  });
+
+  test("a goal that DAPO reaches late cannot tell a slower arm from an equal one", () => {
+    const late = [rising(20), rising(20)];
+    const compared = (others: ReturnType<typeof rising>[]) => plateauOf(compare(others, late, 0.8, 16), late, 0.8, 16);
+    // They get there after 58 of 60 batches.
+    expect(compared(late)).toEqual({ largest: expect.closeTo(60 / 58, 10), conclusive: false });
+    expect(compared([rising(0), rising(0)]).conclusive).toBe(true);
+    expect(compared([runOf(Array(31).fill(0.1)), runOf(Array(31).fill(0.1))])).toMatchObject({ conclusive: true });
+    const early = [rising(0), rising(0)];
+    expect(plateauOf(compare(early, early, 0.8, 16), early, 0.8, 16)).toMatchObject({
+      conclusive: true,
+      largest: expect.closeTo(60 / 18, 10),
+    });
   });
 
   test("a collapse is a fall of 20 points, or certainty below the goal", () => {
