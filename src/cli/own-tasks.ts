@@ -5,7 +5,6 @@ import { readFile, stat } from "node:fs/promises";
 import { basename, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { InputError } from "../index.js";
-import { decodeText } from "../io/json.js";
 import { rowsTask } from "../rl/answered-rows.js";
 import { Random, type Verifiable } from "../rl/index.js";
 import { distinct, type OwnTasks, type PlannedLevel } from "../rl/plan.js";
@@ -59,7 +58,7 @@ async function read(path: string, key: string): Promise<Uint8Array> {
 
 function fileTask(bytes: Uint8Array, path: string, entry: Extract<OwnTasks, { file: string }>): Leveled {
   const { verifier, answer, name = basename(path).replace(/\.jsonl?$/, "") } = entry;
-  return rowsTask(decodeText(bytes, path), path, { name, verifier, answer }) as Leveled;
+  return rowsTask(bytes, path, { name, verifier, answer }) as Leveled;
 }
 
 async function tasksOf(path: string, key: string): Promise<readonly Leveled[]> {

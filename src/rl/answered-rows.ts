@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { isObject, parseJson } from "../io/json.js";
+import { decodeText, isObject, parseJson } from "../io/json.js";
 import { InputError } from "../runtime/errors.js";
 import type { Verifiable } from "./tasks/task.js";
 import { type ExpectedAnswer, verifiers } from "./verifiers.js";
@@ -26,14 +26,15 @@ const rowSchema = v.looseObject({ prompt: v.string(), answer: v.custom<ExpectedA
  * are drawn with replacement; as with every task, an eighth of them is held out by a hash.
  *
  * @param where the file, for messages
+ * @throws {CheckpointError} bytes that are not UTF-8
  * @throws {InputError} a line that is no such object, an answer that the verifier cannot compare with, the same prompt with different answers, or no lines
  */
 export function rowsTask(
-  text: string,
+  bytes: Uint8Array,
   where: string,
   { name, verifier, answer }: RowsOptions,
 ): Verifiable<AnsweredRow> & { readonly levels: 1 } {
-  const rows = parseRows(text, where, verifier);
+  const rows = parseRows(decodeText(bytes, where), where, verifier);
   const { verify, parse } = verifiers[verifier];
   return {
     ...{ name, levels: 1 },

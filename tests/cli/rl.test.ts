@@ -375,7 +375,7 @@ describe("a penalty of the divergence from a reference", () => {
     const found = klRefs(whole.out);
     expect(found[0]).toBe(0);
     expect(found.at(-1)).toBeGreaterThan(0);
-    expect(table(whole.out).at(-1)!.klReference).not.toBe("");
+    expect(table(whole.out).some(({ klReference }) => Number(klReference) > 0)).toBe(true);
     await rl(broken.file, "--batches", "1");
     await rl(broken.file, "--batches", "2");
     expect((await rl(broken.file)).exitCode).toBe(0);

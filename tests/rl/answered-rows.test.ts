@@ -60,7 +60,8 @@ describe("verifiers", () => {
 
 describe("questions and answers of a file", () => {
   const options = { name: "mine", verifier: "number", answer: "tagged" } as const;
-  const rows = (...lines: unknown[]) => lines.map((line) => (typeof line === "string" ? line : JSON.stringify(line))).join("\n");
+  const rows = (...lines: unknown[]) =>
+    new TextEncoder().encode(lines.map((line) => (typeof line === "string" ? line : JSON.stringify(line))).join("\n"));
 
   test("are a task: instances of the file, its prompts, its answers", () => {
     const task = rowsTask(
@@ -104,6 +105,10 @@ describe("questions and answers of a file", () => {
     [[good, { prompt: "a", answer: 2 }], "FILE: line 2: answer: expected that of line 1, which has the same prompt, got another one"],
   ])("that do not fit: %j", (lines, message) => {
     expect(() => rowsTask(rows(...lines), "FILE", options)).toThrow(message);
+  });
+
+  test("are UTF-8", () => {
+    expect(() => rowsTask(Uint8Array.of(0xff), "FILE", options)).toThrow("FILE: expected UTF-8 text, got other bytes");
   });
 
   test("may say the same twice", () => {
