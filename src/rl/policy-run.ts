@@ -124,7 +124,7 @@ async function* batchesOf(
     progress.passRates = passRatesAfter(progress.passRates, described.sources);
     if (policy) progress.window = nextWindow(progress.window, { perplexity: policy.perplexity, lengths }, windows);
     const watched = watchPolicy(progress.watch, {
-      ...{ accuracy: described.accuracy, updates, passRates: progress.passRates, lr: trainer.options.lr },
+      ...{ accuracy: described.accuracy, sources: described.sources, updates, groupSize, lr: trainer.options.lr },
       ...(policy && { policy }),
     });
     progress.watch = watched.state;

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from "vitest";
+import { Random } from "../../src/generate/random.js";
 import { MiniMaxM1, tinyM1 } from "../../src/index.js";
 import type { PolicyStats } from "../../src/rl/objectives/index.js";
 import { trainPolicy } from "../../src/rl/policy-run.js";
@@ -8,7 +9,13 @@ import { Trainer } from "../../src/train/trainer.js";
 type Batch = Parameters<typeof watchPolicy>[1];
 const updates = (share: number) => [{ effectiveSampleSize: 100 * share, tokens: 100 } as PolicyStats] as never as Batch["updates"];
 const batch = (accuracy: number, entropy: number | undefined, share = 0.9): Batch => ({
-  ...{ accuracy, passRates: { sums: accuracy }, lr: 3e-3, updates: entropy === undefined ? [] : updates(share) },
+  ...{
+    accuracy,
+    sources: { sums: { accuracy, responses: 256 } },
+    groupSize: 8,
+    lr: 3e-3,
+    updates: entropy === undefined ? [] : updates(share),
+  },
   ...(entropy !== undefined && { policy: { entropy, perplexity: 1 } }),
 });
 /** The warnings of each batch in turn. */
@@ -30,11 +37,21 @@ describe("a watch tells", () => {
   });
 
   test("once that accuracy falls, and again after it had recovered", () => {
-    const warnings = watched([0.1, 0.29, 0.2, 0.1, 0.03, 0.29, 0.05].map((accuracy) => batch(accuracy, 1)));
-    expect(warnings.map((own) => own.length)).toEqual([0, 0, 0, 1, 0, 0, 1]);
-    expect(warnings[3]![0]).toBe(
-      "the share of right answers to sums fell from 29.0 % to 10.0 %: the policy is collapsing. Go back to an earlier save and lower the learning rate (now 0.003), or take fewer minibatches.",
+    const shares = [0.1, 0.29, 0.29, 0.29, 0.2, 0.1, 0.03, 0.03, 0.03, 0.29, 0.4, 0.4, 0.4, 0.4, 0.05, 0.05, 0.05];
+    const warnings = watched(shares.map((accuracy) => batch(accuracy, 1)));
+    expect(warnings.flatMap((own, i) => own.map(() => i))).toEqual([8, 16]);
+    expect(warnings[8]![0]).toMatch(
+      /^the share of right answers to sums fell from 1\d\.\d % or more to \d\.\d %: the policy is collapsing\. Go back to an earlier save and lower the learning rate \(now 0\.003\), or take fewer minibatches\.$/,
     );
+  });
+
+  test("nothing of chance: a few groups that are all right or all wrong", () => {
+    const random = Random.seeded(4);
+    const few = (groups: number): Batch => {
+      const accuracy = Array.from({ length: groups }, () => Number(random.next() < 0.5)).reduce((sum, x) => sum + x, 0) / groups;
+      return { ...batch(0.95, 1), sources: { sums: { accuracy, responses: 8 * groups } } };
+    };
+    for (const groups of [1, 2, 8, 32]) expect(watched(Array.from({ length: 150 }, () => few(groups))).flat()).toEqual([]);
   });
 
   test("that it is certain of wrong answers", () => {
