@@ -16,6 +16,7 @@ export function policyView(): (line: PolicyLine) => Shown {
     return {
       facts: [...heldOut(latest), ...own],
       line: [...heldOut(tested), ...own].map((fact) => fact.join(" ")),
+      ...("step" in line && { warnings: line.warnings }),
     };
   };
 }

@@ -138,7 +138,7 @@ async function* measured(
   { model, sources, reference, puzzles }: Preparation,
   trainer: Trainer,
   plan: PolicyPlan,
-  { signal, onWarning }: LoadOptions,
+  { signal }: LoadOptions,
 ): AsyncGenerator<PolicyLine> {
   const { run, seed } = plan;
   const maxTokens = windowsOf(run.maxTokens).windows.at(-1)!;
@@ -158,7 +158,6 @@ async function* measured(
       seed,
       objective: objectiveOf(plan),
       ...(signal && { signal }),
-      ...(onWarning && { onWarning }),
       ...(reference && { reference }),
     };
     for await (const metrics of trainPolicy(model, trainer, sources, options)) {

@@ -1,4 +1,4 @@
-import type { Terminal } from "./terminal.js";
+import { type Terminal, visible } from "./terminal.js";
 
 /** A name and what it is. */
 export type Fact = readonly [name: string, value: string];
@@ -9,6 +9,8 @@ export interface Shown {
   readonly facts: readonly Fact[];
   /** On a terminal, lines of at most this width below the facts. */
   below?(width: number): readonly string[];
+  /** Sentences that stay, above whatever is redrawn. */
+  readonly warnings?: readonly string[] | undefined;
   /** Elsewhere; nothing for no line. */
   readonly line?: readonly string[] | undefined;
 }
@@ -42,7 +44,17 @@ class Panel implements RunView {
   update(at: number, shown: Shown): void {
     const left = this.clock.left(at, this.total);
     this.latest = () => this.lines(at, shown, left);
+    this.warn(shown.warnings ?? []);
     if (performance.now() - this.drawnAt >= FRAME_MS) this.draw();
+  }
+
+  /** In the place of what was drawn, which comes again below. */
+  private warn(warnings: readonly string[]): void {
+    if (warnings.length === 0) return;
+    if (this.drawn > 0) this.terminal.stderr.write(`\u001b[${this.drawn}A\r\u001b[J`);
+    for (const warning of warnings) noteWarning(this.terminal, warning);
+    this.drawn = 0;
+    this.drawnAt = Number.NEGATIVE_INFINITY;
   }
 
   stop(): void {
@@ -74,6 +86,10 @@ class Panel implements RunView {
   }
 }
 
+function noteWarning(terminal: Terminal, warning: string): void {
+  terminal.note(`${terminal.err.yellow("warning:")} ${visible(warning)}`);
+}
+
 /** Facts in lines of at most this width. */
 export function wrap<Words extends readonly string[]>(facts: readonly Words[], width: number): Words[][] {
   const lines: Words[][] = [];
@@ -99,8 +115,9 @@ class Lines implements RunView {
     private readonly total: number,
   ) {}
 
-  update(at: number, { line }: Shown): void {
+  update(at: number, { line, warnings = [] }: Shown): void {
     const left = this.clock.left(at, this.total);
+    for (const warning of warnings) noteWarning(this.terminal, warning);
     if (!line) return;
     const time = left === undefined ? [] : [`${duration(left)} left`];
     this.terminal.note(`${this.unit} ${at} of ${this.total}: ${[...line, ...time].join(", ")}`);
