@@ -375,6 +375,15 @@ describe("a trainer that stands", () => {
     expect(trainer.steps).toBe(steps);
   });
 
+  test("where an earlier version left it, which did not watch for a collapse, goes on", async () => {
+    const model = await fresh();
+    const trainer = new Trainer(model, settings);
+    await all(trainPolicy(model, trainer, [source()], { ...options, batches: 1 }));
+    const { watch: _, ...earlier } = trainer.progress as { watch: unknown };
+    trainer.progress = earlier;
+    expect(await all(trainPolicy(model, trainer, [source()], { ...options, batches: 2 }))).toHaveLength(1);
+  });
+
   test("within a batch, after an error, has to be restored", async () => {
     const model = await fresh();
     const trainer = new Trainer(model, settings);
