@@ -5,10 +5,10 @@ import type { Tokenizer as Engine } from "@huggingface/tokenizers";
 import { CheckpointError, InputError, LightningError } from "../runtime/errors.js";
 import { expectArgument, isObjectLike } from "../runtime/options.js";
 import { pauseInTurn } from "../runtime/pause.js";
+import { printed } from "../runtime/printed.js";
 import { AddedTokens } from "./added-tokens.js";
 import { encodeSection, idOf, type Section } from "./sliced-encoding.js";
 import { charactersPerToken } from "./token-bound.js";
-import { printed } from "../runtime/printed.js";
 import { byteAlphabet, defineTokenizer, type TokenizerDefinition, type TokenizerFiles } from "./tokenizer-json.js";
 import { checkRules } from "./tokenizer-rules.js";
 

@@ -110,11 +110,11 @@ export async function openHub(name: string, options: OpenOptions): Promise<Sourc
     const entries = new Map<string, Entry>();
     const list = async (directory?: string): Promise<void> => {
       for await (const { type, path, size, oid, lfs, xetHash } of listFiles({
-          ...client,
-          repo: { type: "model", name },
-          revision: sha,
-          path: directory,
-        })) {
+        ...client,
+        repo: { type: "model", name },
+        revision: sha,
+        path: directory,
+      })) {
         const etag = lfs?.oid ?? xetHash ?? oid ?? "";
         const file = directory ? path.slice(directory.length + 1) : path;
         if (type === "file" && isPlainName(file) && isPlainName(etag)) entries.set(path, { size, etag });
