@@ -19,7 +19,7 @@ import { type LoadOptions, readPlan, runArguments, runOptions, trainInDirectory 
 
 /** Reinforcement learning as a file says. Killed and called again, it goes on from the last save, and ends with the same bits. */
 export const rl = defineCommand({
-  meta: { name: "rl", description: "Reinforcement learning on puzzles or own tasks, as a file says; called again, go on" },
+  meta: { name: "rl", description: "Reinforcement learning from a plan file; called again, it goes on" },
   args: {
     action: { type: "positional", description: "What to do: run", required: true },
     config: { type: "positional", description: "JSON file: tasks, objective, and how to train", required: true },

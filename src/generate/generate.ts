@@ -10,7 +10,7 @@ import { Random } from "./random.js";
 import { repetitionStop } from "./repetition.js";
 import { descending, first, sample } from "./sample.js";
 import { Sequence } from "./sequence.js";
-import { StopFilter, type TextCodec } from "./text.js";
+import { type FinalText, StopFilter, type TextCodec } from "./text.js";
 
 export type { Generation } from "./generation.js";
 
@@ -18,6 +18,8 @@ export type { Generation } from "./generation.js";
  * Why a generation ended: end of sequence; a stop string or stop id; nothing but repetition; maxTokens reached; context full.
  */
 export type StopReason = "eos" | "stop" | "repetition" | "length" | "context";
+
+const NO_TEXT: FinalText = { text: "", stop: undefined };
 
 /** A generated token. All ids in order are what was generated; all texts joined are its text up to the stop. */
 export interface Token {
@@ -33,6 +35,8 @@ export interface Token {
   readonly topLogprobs?: readonly { readonly id: number; readonly logprob: number }[];
   /** Only with the last token of a sequence. */
   readonly stop?: StopReason;
+  /** The stop string that ended the text, if one did. */
+  readonly stopString?: string;
 }
 
 /**
@@ -166,16 +170,18 @@ class Completion implements Piece<Token> {
     this.generated++;
 
     const closing = settings.eosIds.has(id) ? "eos" : settings.stopIds.has(id) ? "stop" : undefined;
-    const { text, stopped } = (!closing && this.text?.push(id)) || { text: "", stopped: false };
-    this.stop = closing ?? (stopped ? "stop" : this.limit(repeated));
-    const rest = (this.stop && this.text?.end()) || { text: "", stopped: false };
-    if (rest.stopped) this.stop = "stop";
+    const final = (!closing && this.text?.push(id)) || NO_TEXT;
+    this.stop = closing ?? (final.stop ? "stop" : this.limit(repeated));
+    const rest = (this.stop && this.text?.end()) || NO_TEXT;
+    if (rest.stop) this.stop = "stop";
+    const stopString = final.stop ?? rest.stop;
     return {
-      ...{ index, id, text: text + rest.text, logprob: logprobs[id]! },
+      ...{ index, id, text: final.text + rest.text, logprob: logprobs[id]! },
       ...(settings.topLogprobs > 0 && {
         topLogprobs: first(settings.topLogprobs, descending(logprobs)).map((id) => ({ id, logprob: logprobs[id]! })),
       }),
       ...(this.stop && { stop: this.stop }),
+      ...(stopString !== undefined && { stopString }),
     };
   }
 

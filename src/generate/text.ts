@@ -7,6 +7,12 @@ export interface TextCodec {
   readonly eosId?: number | undefined;
 }
 
+/** Text that nothing can change any more; with a stop string if that ended the generation. */
+export interface FinalText {
+  readonly text: string;
+  readonly stop: string | undefined;
+}
+
 /**
  * The text of one generation, up to its first stop string.
  * Characters that may yet turn out to begin a stop string are held back, so what has been given out is final,
@@ -23,22 +29,22 @@ export class StopFilter {
     this.decoder = codec.stream();
   }
 
-  /** The text that the token makes final, and whether a stop string ended it. */
-  push(id: number): { text: string; stopped: boolean } {
+  /** The text that the token makes final, and the stop string that ended it. */
+  push(id: number): FinalText {
     return this.take(this.decoder.push(id));
   }
 
   /** The rest: nothing follows any more. */
-  end(): { text: string; stopped: boolean } {
-    const { text, stopped } = this.take(this.decoder.end());
-    return { text: stopped ? text : text + this.release(this.held.length), stopped };
+  end(): FinalText {
+    const { text, stop } = this.take(this.decoder.end());
+    return { text: stop ? text : text + this.release(this.held.length), stop };
   }
 
-  private take(piece: string): { text: string; stopped: boolean } {
+  private take(piece: string): FinalText {
     this.held += piece;
-    const stop = firstComplete(this.held, this.stops);
-    if (stop >= 0) return { text: this.release(stop), stopped: true };
-    return { text: this.release(this.held.length - openEnding(this.held, this.stops)), stopped: false };
+    const found = firstComplete(this.held, this.stops);
+    if (found) return { text: this.release(found.begin), stop: found.stop };
+    return { text: this.release(this.held.length - openEnding(this.held, this.stops)), stop: undefined };
   }
 
   private release(length: number): string {
@@ -48,15 +54,16 @@ export class StopFilter {
   }
 }
 
-/** Where the stop string begins that ends first (of those that end together, the longest); −1 for none. */
-function firstComplete(text: string, stops: readonly string[]): number {
-  let [begin, end] = [-1, Number.POSITIVE_INFINITY];
+/** The stop string that ends first (of those that end together, the longest), and where it begins. */
+function firstComplete(text: string, stops: readonly string[]): { stop: string; begin: number } | undefined {
+  let first: { stop: string; begin: number } | undefined;
   for (const stop of stops) {
-    const at = text.indexOf(stop);
-    if (at < 0 || at + stop.length > end || (at + stop.length === end && at > begin)) continue;
-    [begin, end] = [at, at + stop.length];
+    const begin = text.indexOf(stop);
+    if (begin < 0) continue;
+    const later = first ? begin + stop.length - (first.begin + first.stop.length) : -1;
+    if (later < 0 || (later === 0 && begin < first!.begin)) first = { stop, begin };
   }
-  return begin;
+  return first;
 }
 
 /** Length of the longest ending of `text` with which a stop string begins. */

@@ -30,6 +30,7 @@ import {
   shardSizes,
 } from "./shards.js";
 import { hintOf, type OpenOptions, type Source, TOOL_TEMPLATE_FILE } from "./source.js";
+import { checkTiedHead } from "./tied-head.js";
 
 /** How far loading has come, over all files and, for hub ids, the download before it. */
 export interface Progress {
@@ -240,6 +241,7 @@ async function surveyCheckpoint(source: Source, options: LoadOptions): Promise<S
   const budgetBytes = streamed ? budgetOf(weights, limit, options) : 0;
   const memoryBytes = streamed ? budgetBytes : residentBytes(specs, dtype);
   if (!streamed) checkFit(memoryBytes + bufferBytes, limit, dtype);
+  await checkTiedHead(source, weights, buffers, signal);
 
   for (const file of TEXT_FILES) {
     const bytes = await readFile(source, file, signal);

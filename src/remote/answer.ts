@@ -78,6 +78,7 @@ const NO_ID = -1;
 export class Answer {
   /** Why it ended, once it has. */
   stop: StopReason | undefined;
+  private stopString: string | undefined;
   private readonly assistant: AssistantText | undefined;
   /** Tokens so far; undefined once a piece did not say how many it had. */
   private generated: number | undefined = 0;
@@ -107,6 +108,7 @@ export class Answer {
     if (choice.finish_reason) {
       text += assistant?.end() ?? "";
       this.stop = this.reasonOf(choice, ids);
+      this.stopString = this.settings.stops.find((string) => string === choice.stop_reason);
     }
     const count = counted || Number(text !== "" || this.stop !== undefined);
     for (let i = 0; i < count; i++) {
@@ -116,6 +118,7 @@ export class Answer {
         ...{ index, id: ids[i] ?? id, text: last ? text : "", logprob },
         ...(settings.topLogprobs > 0 && { topLogprobs: top }),
         ...(last && this.stop && { stop: this.stop }),
+        ...(last && this.stopString !== undefined && { stopString: this.stopString }),
       };
     }
   }

@@ -1,5 +1,6 @@
 import { type Context, Hono } from "hono";
 import { timingSafeEqual } from "hono/utils/buffer";
+import { getPath } from "hono/utils/url";
 import type { Generation } from "../generate/generate.js";
 import type { MiniMaxM1 } from "../minimax-m1.js";
 import { cacheBytes } from "../model/cache.js";
@@ -21,7 +22,13 @@ import { Gone, Work } from "./work.js";
  * share the model's passes, and each gets what it would get alone.
  */
 export class Server {
-  private readonly app = new Hono();
+  /** Clients put a base address and a path together in more than one way: `/v1//models` and `/v1/models/` are `/v1/models`. */
+  private readonly app = new Hono({
+    getPath: (request) =>
+      getPath(request)
+        .replace(/\/{2,}/g, "/")
+        .replace(/(.)\/$/, "$1"),
+  });
   private readonly limits: Limits;
   private readonly keys: readonly string[];
   private readonly admission: Admission;

@@ -53,7 +53,7 @@ export class ChatChoice implements Choice {
     const logprobs = asked.logprobs ? { content: [chatLogprobs(token, writing)] } : null;
     if (logprobs) this.logprobs.push(...logprobs.content);
     const delta = { ...(begins && ({ role: "assistant" } as const)), ...this.tell(token) };
-    const end = ending(token, asked);
+    const end = ending(token);
     this.end = this.calls.length > 0 && end.finish_reason === "stop" ? { ...end, finish_reason: "tool_calls" } : end;
     if (Object.keys(delta).length === 0 && !token.stop && !logprobs && !asked.tokenIds) return undefined;
     return { index, delta, logprobs, ...this.end, ...(asked.tokenIds && { token_ids: [token.id] }) };

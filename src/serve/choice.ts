@@ -21,14 +21,9 @@ export interface Writing {
 }
 
 /** Why an answer ended, in OpenAI's words and vLLM's: `stop_reason` is the id or the string that ended it, null for an end of sequence. */
-export function ending({ stop, id }: Token, { options: { stop: stops, stopIds } }: Asked) {
+export function ending({ stop, stopString, id }: Token) {
   if (stop === "eos") return { finish_reason: "stop", stop_reason: null };
-  if (stop === "stop") {
-    const strings = [stops ?? []].flat();
-    // Of several strings a token does not say which it was.
-    const reason = stopIds?.includes(id) ? id : strings.length === 1 ? strings[0] : "stop";
-    return { finish_reason: "stop", stop_reason: reason };
-  }
+  if (stop === "stop") return { finish_reason: "stop", stop_reason: stopString ?? id };
   if (stop === "repetition") return { finish_reason: stop, stop_reason: null };
   return { finish_reason: stop ? "length" : null, stop_reason: null };
 }

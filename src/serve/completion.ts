@@ -16,7 +16,7 @@ export class CompletionChoice implements Choice {
     const { index, asked, prompt } = this.writing;
     const begins = this.ids.length === 0;
     const logprobs = asked.logprobs ? completionLogprobs(token, this.text.length, this.writing) : null;
-    this.end = ending(token, asked);
+    this.end = ending(token);
     this.text += token.text;
     this.ids.push(token.id);
     for (const [name, values] of Object.entries(logprobs ?? {})) (this.logprobs[name as keyof Logprobs] as unknown[]).push(...values);

@@ -152,7 +152,8 @@ describe("text", () => {
       const stop = full.slice(at, at + 4);
       const tokens = await collect(generate(await letters, [prompt], { maxTokens: 40, stop: ["never there", stop] }, bytesCodec));
       expect(tokens.map(({ text }) => text).join("")).toBe(full.slice(0, full.indexOf(stop)));
-      expect(tokens.at(-1)!.stop).toBe("stop");
+      expect(tokens.at(-1)).toMatchObject({ stop: "stop", stopString: stop });
+      expect(tokens.slice(0, -1).some((token) => "stopString" in token)).toBe(false);
       expect(tokens).toHaveLength(full.indexOf(stop) + 4);
     }
   });
@@ -169,11 +170,11 @@ describe("text", () => {
     const late: TextCodec = { encode: () => [], stream: () => ({ push: () => "a", end: () => "b" }) };
     const run = async (stop: string) => {
       const tokens = await collect(generate(model, [prompt], { maxTokens: 3, stop }, late));
-      return [tokens.map(({ text }) => text).join(""), tokens.at(-1)!.stop];
+      return [tokens.map(({ text }) => text).join(""), tokens.at(-1)!.stop, tokens.at(-1)!.stopString];
     };
-    expect(await run("ab")).toEqual(["aa", "stop"]);
-    expect(await run("b")).toEqual(["aaa", "stop"]);
-    expect(await run("ac")).toEqual(["aaab", "length"]);
+    expect(await run("ab")).toEqual(["aa", "stop", "ab"]);
+    expect(await run("b")).toEqual(["aaa", "stop", "b"]);
+    expect(await run("ac")).toEqual(["aaab", "length", undefined]);
   });
 
   test("without a tokenizer it is empty, and stop strings are refused", async () => {

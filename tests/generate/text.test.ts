@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { StopFilter, type TextCodec } from "../../src/generate/text.js";
+import { type FinalText, StopFilter, type TextCodec } from "../../src/generate/text.js";
 import { bytesCodec } from "./model.js";
 
 /** A codec whose id i is the i-th piece. */
@@ -8,26 +8,26 @@ function pieces(texts: readonly string[]): TextCodec {
   return { encode: () => [], stream: () => ({ push: (id) => texts[id]!, end: () => "" }) };
 }
 
-function run(texts: readonly string[], stops: readonly string[]): { text: string; stopped: boolean; outputs: string[] } {
+function run(texts: readonly string[], stops: readonly string[]): FinalText & { outputs: string[] } {
   const filter = new StopFilter(pieces(texts), stops);
   const outputs: string[] = [];
   for (const id of texts.keys()) {
-    const { text, stopped } = filter.push(id);
+    const { text, stop } = filter.push(id);
     outputs.push(text);
-    if (stopped) return { text: outputs.join(""), stopped, outputs };
+    if (stop) return { text: outputs.join(""), stop, outputs };
   }
-  const { text, stopped } = filter.end();
+  const { text, stop } = filter.end();
   outputs.push(text);
-  return { text: outputs.join(""), stopped, outputs };
+  return { text: outputs.join(""), stop, outputs };
 }
 
 /** The specification: character by character, ended where a stop string is first complete. */
-function specification(text: string, stops: readonly string[]): { text: string; stopped: boolean } {
+function specification(text: string, stops: readonly string[]): FinalText {
   for (let end = 1; end <= text.length; end++) {
-    const found = stops.filter((stop) => text.slice(0, end).endsWith(stop));
-    if (found.length > 0) return { text: text.slice(0, end - Math.max(...found.map((stop) => stop.length))), stopped: true };
+    const [stop] = stops.filter((stop) => text.slice(0, end).endsWith(stop)).sort((a, b) => b.length - a.length);
+    if (stop) return { text: text.slice(0, end - stop.length), stop };
   }
-  return { text, stopped: false };
+  return { text, stop: undefined };
 }
 
 describe("stop strings", () => {
@@ -47,10 +47,10 @@ describe("stop strings", () => {
   test("hold back only what may begin one", () => {
     expect(run(["ab", "c<", "/", "x>d", "</", "end>", "never"], ["</end>"])).toEqual({
       text: "abc</x>d",
-      stopped: true,
+      stop: "</end>",
       outputs: ["ab", "c", "", "</x>d", "", ""],
     });
-    expect(run(["ab</", "e"], ["</end>"])).toEqual({ text: "ab</e", stopped: false, outputs: ["ab", "", "</e"] });
+    expect(run(["ab</", "e"], ["</end>"])).toEqual({ text: "ab</e", stop: undefined, outputs: ["ab", "", "</e"] });
   });
 });
 
@@ -62,20 +62,20 @@ test("no character is split, none is lost", () => {
       (text, stops) => {
         const filter = new StopFilter(bytesCodec, stops);
         const outputs: string[] = [];
-        let stopped = false;
+        let stop: string | undefined;
         for (const byte of new TextEncoder().encode(text)) {
           const piece = filter.push(byte);
           outputs.push(piece.text);
-          stopped = piece.stopped;
-          if (stopped) break;
+          stop = piece.stop;
+          if (stop) break;
         }
-        if (!stopped) {
+        if (!stop) {
           const rest = filter.end();
           outputs.push(rest.text);
-          stopped = rest.stopped;
+          stop = rest.stop;
         }
         for (const output of outputs) expect(/\p{Cs}|\u{fffd}/u.test(output)).toBe(false);
-        expect({ text: outputs.join(""), stopped }).toEqual(specification(text, stops));
+        expect({ text: outputs.join(""), stop }).toEqual(specification(text, stops));
       },
     ),
     { numRuns: 500, seed: 9 },
@@ -86,5 +86,5 @@ test("an unfinished character at the end becomes U+FFFD", () => {
   const filter = new StopFilter(bytesCodec, []);
   expect(filter.push(0x61).text).toBe("a");
   expect(filter.push(0xf0).text).toBe("");
-  expect(filter.end()).toEqual({ text: "\u{fffd}", stopped: false });
+  expect(filter.end()).toEqual({ text: "\u{fffd}", stop: undefined });
 });

@@ -160,11 +160,24 @@ describe("loading", () => {
   test("a tied model may store its head once more", async () => {
     const tied = { ...SMALL, tie_word_embeddings: true };
     await expectLoaded(singleFile(tied), rawTensors(tied));
-    const head: RawTensor = { name: "lm_head.weight", dtype: "F32", shape: [21, 12], bytes: new Uint8Array(21 * 12 * 4) };
+    const embedding = rawTensors(tied).find(({ name }) => name === "model.embed_tokens.weight")!;
+    const head: RawTensor = { ...embedding, name: "lm_head.weight" };
     const checkpoint = await loadCheckpoint(singleFile(tied, [head, ...rawTensors(tied)]));
     expect(checkpoint.buffers).toEqual([head]);
     expect(() => checkpoint.weights.at("lm_head.weight")).toThrow(WeightError);
     checkpoint.rt.dispose();
+  });
+
+  test("a tied model whose stored head differs from the embedding is refused", async () => {
+    const tied = { ...SMALL, tie_word_embeddings: true };
+    const tensors = rawTensors(tied);
+    const embedding = tensors.find(({ name }) => name === "model.embed_tokens.weight")!;
+    for (const at of [0, embedding.bytes.length >> 1, embedding.bytes.length - 1]) {
+      const bytes = embedding.bytes.slice();
+      bytes[at]! ^= 1;
+      const files = singleFile(tied, [...tensors, { ...embedding, name: "lm_head.weight", bytes }]);
+      await expectRefused(files, WeightError, /^lm_head\.weight: differs from model\.embed_tokens\.weight.*tie_word_embeddings true/);
+    }
   });
 });
 
@@ -224,12 +237,12 @@ describe("aborting", () => {
 
 describe("configuration and index", () => {
   test("a configuration with the constants that Python's json module writes", async () => {
-    const text = JSON.stringify({ ...SMALL, time_step_limit: [0, Infinity] }).replace("null]", "Infinity]");
+    const text = JSON.stringify({ ...SMALL, best_losses: [0, Infinity] }).replace("null]", "Infinity]");
     const warnings: string[] = [];
     const { rt } = await loadCheckpoint(singleFile().set("config.json", new TextEncoder().encode(text)), {
       onWarning: (w) => warnings.push(w),
     });
-    expect(warnings).toEqual([expect.stringContaining("time_step_limit")]);
+    expect(warnings).toEqual([expect.stringContaining("best_losses")]);
     rt.dispose();
     const wrong = text.replace("Infinity]", "1]").replace("{", '{"rms_norm_eps":NaN,');
     expect(wrong).toContain("NaN");

@@ -306,7 +306,9 @@ describe("what comes back", () => {
     [{ finish_reason: "repetition" }, {}, "repetition"],
   ])("%j with %j ended by %s", async (choice, options, stop) => {
     const model = await replying(() => stream([{ text: "", ...choice }]));
-    expect((await collect(model.generate("x", options))).at(-1)?.stop).toBe(stop);
+    const last = (await collect(model.generate("x", options))).at(-1);
+    expect(last?.stop).toBe(stop);
+    expect(last?.stopString).toBe((choice as { stop_reason?: unknown }).stop_reason === "z" ? "z" : undefined);
   });
 
   test("the last count of tokens is the one", async () => {

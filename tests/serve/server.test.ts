@@ -89,6 +89,15 @@ describe("completions", () => {
     expect(choices.map(({ text }) => text)).toEqual((await Promise.all(expected)).map(({ text }) => text));
   });
 
+  test("of several stop strings, stop_reason is the one that ended the text", async () => {
+    const { client } = await start();
+    const body = { ...asked, prompt: "Compute 3 +", temperature: 0, max_tokens: 30 };
+    const { text } = (await client.completions.create(body)).choices[0]!;
+    const stop = text.slice(2, 5);
+    const choice = (await client.completions.create({ ...body, stop: ["never there", stop] })).choices[0]!;
+    expect(choice).toMatchObject({ text: text.slice(0, text.indexOf(stop)), finish_reason: "stop", stop_reason: stop });
+  });
+
   test("a seed of -1 is no seed: each request draws its own", async () => {
     const { client } = await start();
     const draw = async () =>
@@ -475,6 +484,10 @@ describe("refuses, saying where, what was expected and what came", () => {
   test("other models, paths, types and texts that are none", async () => {
     expect((await post("/v1/completions", { prompt: "x", model: "gpt" })).status).toBe(404);
     expect((await post("/v1/engines", {})).status).toBe(404);
+    for (const path of ["//v1/completions", "/v1//completions", "/v1/completions/"]) {
+      expect((await post(path, { prompt: "x", max_tokens: 1 })).status, path).toBe(200);
+    }
+    expect((await post("/", {})).status).toBe(404);
     for (const [path, wrong, right] of [
       ["/v1/models", "DELETE", "GET"],
       ["/v1/chat/completions", "GET", "POST"],

@@ -118,7 +118,7 @@ export function serving(model: LanguageModel): (request: Received) => Promise<Re
     const name = (id: number) => `token_id:${id}`;
     const choices: object[] = [];
     let tokens = 0;
-    for await (const { id, text: piece, logprob, topLogprobs = [], stop } of model.generate(promptIds, options)) {
+    for await (const { id, text: piece, logprob, topLogprobs = [], stop, stopString } of model.generate(promptIds, options)) {
       const top = topLogprobs.map((one) => ({ token: name(one.id), logprob: one.logprob }));
       tokens++;
       choices.push({
@@ -134,7 +134,7 @@ export function serving(model: LanguageModel): (request: Received) => Promise<Re
         ...(tokens === 1 && { prompt_token_ids: promptIds }),
         ...(stop && {
           finish_reason: stop === "eos" || stop === "stop" ? "stop" : stop === "context" ? "length" : stop,
-          stop_reason: stop === "stop" ? "asked for" : null,
+          stop_reason: stop === "stop" ? (stopString ?? id) : null,
         }),
       });
     }
