@@ -27,7 +27,7 @@ vi.mock("node:fs/promises", async (original) => {
     return async (...args: unknown[]) => {
       const call = real[name] as (...args: unknown[]) => Promise<unknown>;
       if (name === "open" && args[1] !== "wx") {
-        if (args[1] === undefined) await disk.onOpen?.();
+        if (typeof args[1] === "number") await disk.onOpen?.();
         return call(...args);
       }
       disk.calls.push(name);
