@@ -56,7 +56,8 @@ async function answers(url: string): Promise<{ page: unknown; worker: unknown }>
   return { page: await evaluate("answer"), worker: await evaluate("answerInWorker") };
 }
 
-const answered = { text: ANSWER, ticks: expect.toSatisfy((ticks: number) => ticks > 50) };
+// Begin, bytes, end. A server on the same machine sends all bytes at once; tests/io/urls.test.ts holds progress against bytes that come slowly.
+const answered = { text: ANSWER, ticks: expect.toSatisfy((ticks: number) => ticks >= 3) };
 
 function filesOf(out: string): { name: string; bytes: number }[] {
   return readdirSync(out, { recursive: true, encoding: "utf8" })
