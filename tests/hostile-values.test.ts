@@ -147,6 +147,7 @@ beforeAll(async () => {
       ],
       graph: [main.graph, CONFIG],
       inspectCheckpoint: [main.inspectCheckpoint, singleFile(), { localFilesOnly: true }],
+      maskUrls: [main.maskUrls, "https://user:password@host/"],
       parseAssistant: [main.parseAssistant, "a", { opened: true }],
       parseConfig: [main.parseConfig, CONFIG, () => {}],
       readTensors: [main.readTensors, singleFile(), { names: ["lm_head.weight"] }],
@@ -172,6 +173,15 @@ beforeAll(async () => {
       ReasoningSplitter: [(options: never, text: never) => new main.ReasoningSplitter(options).push(text), { opened: true }, "a"],
     },
     train: {
+      encodeRow: [train.encodeRow, { where: "line 1", content: { text: "a" } }, whole(boxed), { end: true }],
+      exampleDataset: [train.exampleDataset, [{ ids: [1, 2], weights: [0, 1] }], { seed: 1, where: "data" }],
+      parseRows: [train.parseRows, '{ "text": "a" }', "line", () => {}],
+      perplexity: [
+        train.perplexity,
+        whole(model),
+        [{ ids: Int32Array.of(1, 2), weights: Uint8Array.of(1, 1), targetBytes: 1, plain: true }],
+        { window: 4, stride: 2 },
+      ],
       evaluate: "async over a trainer, see trainer",
       lossCurve: [train.lossCurve, [{ step: 1, loss: 1 }]],
       run: "async over a trainer, see trainer",

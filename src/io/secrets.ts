@@ -1,5 +1,7 @@
 // Credentials stay out of messages, stacks and causes: user names, passwords and tokens, and the query of a URL, where signatures are.
 
+import { expectArgument } from "../runtime/options.js";
+
 const HIDDEN = "***";
 
 /** Shorter values are not replaced in messages: they would match by chance. */
@@ -33,7 +35,8 @@ function percentDecoded(text: string): string {
 export function maskUrl(text: string): string {
   if (/^https?:/i.test(text) && URL.canParse(text)) {
     const { origin, pathname } = new URL(text);
-    return origin + pathname;
+    // An origin by itself stays one.
+    return pathname === "/" && !/^https?:[\\/]*[^\\/?#]+[\\/]/i.test(text) ? origin : origin + pathname;
   }
   const isUrl = /^([a-z][a-z0-9+.-]+:|[\\/]{2})/i.test(text);
   return isUrl ? text.replace(/^([a-z][a-z0-9+.-]+:[\\/]*|[\\/]{2,}).*@/is, `$1${HIDDEN}@`).replace(/[?#].*$/s, "") : text;
@@ -41,6 +44,7 @@ export function maskUrl(text: string): string {
 
 /** Text with every URL in it reduced to origin and path: no user name, password or query is left, so it may be logged. */
 export function maskUrls(text: string): string {
+  expectArgument("maskUrls: text", typeof text === "string", "a string", text);
   return text.replace(/\b[a-z][a-z0-9+.-]+:\/\/[^\s"'`<>()]+/gi, (url) => {
     const end = /[.,:;]*$/.exec(url)![0];
     return maskUrl(url.slice(0, url.length - end.length)) + end;

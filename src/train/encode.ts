@@ -3,8 +3,9 @@
 import type { ChatOptions } from "../io/chat.js";
 import type { Tokenizer } from "../io/tokenizer.js";
 import { InputError } from "../runtime/errors.js";
+import { expectArgument, isObjectLike } from "../runtime/options.js";
 import { pause } from "../runtime/pause.js";
-import type { LearnedMessage, Row } from "./rows.js";
+import type { LearnedMessage, Row, RowContent } from "./rows.js";
 
 /** How texts and conversations become tokens: those of a model, for example. */
 export interface ChatEncoding {
@@ -33,11 +34,19 @@ export interface EncodedDocument {
  * @throws {InputError} messages that the format cannot write, or without anything to learn
  */
 export async function encodeRow(
-  { where, content }: Row,
+  row: Row,
   encoding: ChatEncoding,
-  { end = true, signal }: { readonly end?: boolean; readonly signal?: AbortSignal } = {},
+  options: { readonly end?: boolean; readonly signal?: AbortSignal } = {},
 ): Promise<EncodedDocument[]> {
+  const isRow = isObjectLike(row) && typeof row.where === "string" && isContent(row.content);
+  expectArgument("encodeRow: row", isRow, "a row, as parseRows gives it", row);
+  const isEncoding = isObjectLike(encoding) && isObjectLike(encoding.tokenizer) && typeof encoding.formatChat === "function";
+  expectArgument("encodeRow: encoding", isEncoding, "{ tokenizer, formatChat }, as a model is with a tokenizer", encoding);
+  expectArgument("encodeRow: options", isObjectLike(options), "an object", options);
+  const { where, content } = row;
   const { tokenizer } = encoding;
+  const { end = true, signal } = options;
+  expectArgument("encodeRow: end", typeof end === "boolean", "true or false", end);
   try {
     if ("text" in content) return [await encodeText(tokenizer, content.text, end, signal)];
     const turns = await turnsOf(content.messages, content.tools ? { tools: content.tools } : {}, encoding);
@@ -46,6 +55,12 @@ export async function encodeRow(
     if (cause instanceof InputError) throw new InputError(`${where}: ${cause.message}`, { cause });
     throw cause;
   }
+}
+
+function isContent(content: unknown): content is RowContent {
+  if (!isObjectLike(content)) return false;
+  if ("text" in content) return typeof content.text === "string";
+  return "messages" in content && Array.isArray(content.messages) && content.messages.every(isObjectLike);
 }
 
 async function encodeText(tokenizer: Tokenizer, text: string, end: boolean, signal?: AbortSignal): Promise<EncodedDocument> {

@@ -3,6 +3,7 @@
 import type { ChatMessage, Tool } from "../io/chat.js";
 import { isObject, parseJson } from "../io/json.js";
 import { CheckpointError, InputError } from "../runtime/errors.js";
+import { expectArgument } from "../runtime/options.js";
 
 /** A message of a conversation; one of the assistant with weight 0 is not learned, only read. */
 export type LearnedMessage = ChatMessage & { readonly weight?: 0 | 1 | null };
@@ -39,6 +40,7 @@ const FORMS = '{"prompt": …, "answer": …}, {"messages": [ … ]} or {"text":
  * @throws {InputError} a line that is none of these, with its number
  */
 export function* parseRows(text: string, where: string, onWarning?: (message: string) => void): Generator<Row> {
+  expectArgument("parseRows: where", typeof where === "string", "a string", where);
   if (typeof text !== "string")
     throw new InputError(`${where}: expected the text of a JSONL file, got ${text === null ? "null" : typeof text}`);
   const ignored = new Set<string>();
