@@ -45,7 +45,7 @@ export function watchPolicy(state: WatchState, batch: Watched): { readonly state
   const { accuracy, policy, updates, sources, groupSize, lr } = batch;
   const entropy = Math.max(state.entropy, policy?.entropy ?? 0);
   const idle = updates.length === 0 ? state.idle + 1 : 0;
-  const remedy = `Go back to an earlier save and lower the learning rate (now ${lr}), or take fewer minibatches`;
+  const remedy = `Start again from the weights before and lower the learning rate (now ${lr}), or take fewer minibatches`;
 
   const found = new Map<string, string>();
   const holds = (key: string, begins: boolean, persists: boolean, warning: () => string) => {
@@ -69,11 +69,11 @@ export function watchPolicy(state: WatchState, batch: Watched): { readonly state
   const stuck = idle >= IDLE_BATCHES && accuracy < SOLVED;
   holds("idle", stuck, stuck, () => {
     const why = accuracy === 0 ? "no answer is right" : "the answers to each question are all right or all wrong";
+    const fallen = Object.entries(sources).find(([name, { accuracy }]) => accuracy < FALLEN * seen[name]!.best);
+    const before = fallen ? `, after ${percent(seen[fallen[0]]!.best)} or more of those to ${fallen[0]}` : "";
     const remedies =
-      accuracy === 0
-        ? "Begin with easier problems or with supervised training"
-        : "Sample larger groups, or go back to an earlier save with a lower learning rate";
-    return `${idle} batches in a row had nothing to learn from, because ${why} (${percent(accuracy)} right in all). ${remedies}.`;
+      accuracy === 0 ? "Begin with easier problems or with supervised training" : "Sample larger groups, or lower the learning rate";
+    return `${idle} batches in a row had nothing to learn from, because ${why} (${percent(accuracy)} right in all${before}). ${fallen ? `The policy has collapsed. ${remedy}` : remedies}.`;
   });
   const shares = updates.map(({ effectiveSampleSize, tokens }) => (tokens === 0 ? 1 : effectiveSampleSize / tokens));
   const effective = shares.reduce((sum, share) => sum + share, 0) / Math.max(1, shares.length);

@@ -8,7 +8,7 @@ const manifest = JSON.parse(read("package.json"));
 
 test("versions are pinned exactly", () => {
   const versions = Object.values<string>({ ...manifest.dependencies, ...manifest.devDependencies });
-  expect(versions.filter((version) => !/^\d+\.\d+\.\d+(-[\w.]+)?$/.test(version))).toEqual([]);
+  expect(versions.filter((version) => !/^(npm:[\w@/-]+@)?\d+\.\d+\.\d+(-[\w.]+)?$/.test(version))).toEqual([]);
 });
 
 test("the lock file names no address, and every platform's packages", () => {

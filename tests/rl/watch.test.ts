@@ -41,7 +41,7 @@ describe("a watch tells", () => {
     const warnings = watched(shares.map((accuracy) => batch(accuracy, 1)));
     expect(warnings.flatMap((own, i) => own.map(() => i))).toEqual([8, 16]);
     expect(warnings[8]![0]).toMatch(
-      /^the share of right answers to sums fell from 1\d\.\d % or more to \d\.\d %: the policy is collapsing\. Go back to an earlier save and lower the learning rate \(now 0\.003\), or take fewer minibatches\.$/,
+      /^the share of right answers to sums fell from 1\d\.\d % or more to \d\.\d %: the policy is collapsing\. Start again from the weights before and lower the learning rate \(now 0\.003\), or take fewer minibatches\.$/,
     );
   });
 
@@ -65,6 +65,10 @@ describe("a watch tells", () => {
     expect(idle(0.5).map((own) => own.length)).toEqual([0, 0, 1, 0, 0]);
     expect(idle(0.5)[2]![0]).toContain("all right or all wrong (50.0 % right in all). Sample larger groups");
     expect(idle(0)[2]![0]).toContain("no answer is right (0.0 % right in all). Begin with easier problems");
+    const [warning] = watched([batch(0.56, 1), ...Array.from({ length: 3 }, () => batch(0, undefined))]).at(-1)!;
+    expect(warning).toMatch(
+      /no answer is right \(0\.0 % right in all, after 4\d\.\d % or more of those to sums\)\. The policy has collapsed\. .*lower the learning rate \(now 0\.003\)/,
+    );
   });
 
   test("that few tokens outweigh the rest", () => {
