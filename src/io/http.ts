@@ -194,7 +194,7 @@ export class HttpSource implements Source {
       if ([403, 404, 410].includes(status) || isPage) return MISSING;
       if (status === 206 || status === 416) {
         if (encoding) throw compressed(encoding);
-        const total = /\/(\d+)$/.exec(headers.get("content-range") ?? "")?.[1] ?? (await this.head(file, signal));
+        const total = /\/(\d+)$/.exec(headers.get("content-range") ?? "")?.[1] ?? (await this.lengthOf(file, signal));
         if (total === undefined) {
           throw new TransferError("the server does not say how long the file is", {
             remedy: "Access-Control-Expose-Headers: Content-Range",
@@ -229,16 +229,16 @@ export class HttpSource implements Source {
     }
   }
 
-  private async head(file: string, signal?: AbortSignal): Promise<string | undefined> {
-    const exchange = await Exchange.open(
-      this.file(file),
-      { method: "HEAD", headers: { "Accept-Encoding": "identity" } },
-      this.patience,
-      signal,
-    );
-    exchange.end();
-    if (isTransient(exchange.status)) throw exchange.refusal();
-    return exchange.status === 200 && !exchange.encoding ? (exchange.headers.get("content-length") ?? undefined) : undefined;
+  /** `Content-Length` of the whole file, for who cannot see it in a range: answers to HEAD have it, which signed URLs refuse, and those to GET. */
+  private async lengthOf(file: string, signal?: AbortSignal): Promise<string | undefined> {
+    for (const method of ["HEAD", "GET"]) {
+      const exchange = await Exchange.open(this.file(file), { method, headers: { "Accept-Encoding": "identity" } }, this.patience, signal);
+      exchange.end();
+      if (isTransient(exchange.status) && exchange.status !== 501) throw exchange.refusal();
+      const length = exchange.status === 200 && !exchange.encoding ? exchange.headers.get("content-length") : null;
+      if (length !== null) return length;
+    }
+    return undefined;
   }
 
   private file(name: string): RemoteFile {

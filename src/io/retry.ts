@@ -105,7 +105,10 @@ export function backOffMs(retries: number, retryDelayMs: number, askedMs = 0): n
 /** Milliseconds of a `Retry-After` header: seconds, or a date. */
 export function retryAfter(header: string | null, now = Date.now()): number | undefined {
   if (header === null) return undefined;
-  const ms = /^\d+(\.\d+)?$/.test(header.trim()) ? 1000 * Number(header) : Date.parse(header) - now;
+  const text = header.trim();
+  if (/^\d+(\.\d+)?$/.test(text)) return 1000 * Number(text);
+  // Date.parse finds a year in almost any text with a number.
+  const ms = /\d\d:\d\d:\d\d/.test(text) ? Date.parse(text) - now : Number.NaN;
   return Number.isNaN(ms) ? undefined : Math.max(0, ms);
 }
 

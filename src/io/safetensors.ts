@@ -182,23 +182,3 @@ export function encodeHeader(
   bytes.set(json, PREFIX_BYTES);
   return bytes;
 }
-
-/**
- * Bytes of a whole file as its header tells them, for a file of which only the beginning has arrived.
- *
- * @param head the file's first bytes
- * @returns undefined while the header is incomplete, or if it cannot be read, which `headerBytes` and `parseHeader` explain
- */
-export function bytesByHeader(head: Uint8Array): number | undefined {
-  if (head.byteLength < PREFIX_BYTES) return undefined;
-  const view = new DataView(head.buffer, head.byteOffset);
-  const begin = PREFIX_BYTES + view.getUint32(0, true) + 2 ** 32 * view.getUint32(4, true);
-  if (begin > Math.min(head.byteLength, MAX_HEADER_BYTES)) return undefined;
-  try {
-    const entries: unknown[] = Object.values(JSON.parse(new TextDecoder().decode(head.subarray(PREFIX_BYTES, begin))));
-    const ends = entries.map((entry) => (isObject(entry) && isCounts(entry.data_offsets) ? entry.data_offsets.at(-1)! : 0));
-    return begin + ends.reduce((most, end) => Math.max(most, end), 0);
-  } catch {
-    return undefined;
-  }
-}

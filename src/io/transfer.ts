@@ -142,9 +142,7 @@ export async function* download(
     try {
       exchange = await Exchange.open(file, { headers: rangeHeaders(file, at, end) }, patience, signal);
       const stop = answeredEnd(exchange, at, end, file);
-      const now = versionOf(exchange);
-      if (differs(version, now)) throw new TransferError("it has changed since it was opened", { remedy: RELOAD });
-      version ||= now;
+      version = sameVersion(version, exchange);
       let skip = exchange.status === 200 ? at : 0;
       for (let part = await exchange.next(); part; part = await exchange.next()) {
         const skipped = Math.min(skip, part.byteLength);
@@ -207,6 +205,13 @@ export function versionOf({ status, headers, encoding }: Exchange): string {
   const etag = headers.get("etag")?.replace(/^W\//, "") ?? "";
   const version = [etag, headers.get("last-modified") ?? "", total ?? ""];
   return version.some(Boolean) ? version.join("\n") : "";
+}
+
+/** The version that is known, or that of the answer if none is. @throws {TransferError} an answer of another version */
+export function sameVersion(known: string, exchange: Exchange): string {
+  const now = versionOf(exchange);
+  if (differs(known, now)) throw new TransferError("it has changed since it was opened", { remedy: RELOAD });
+  return known || now;
 }
 
 /** Whether two versions contradict each other. Dates count where there are no ETags. */

@@ -5,10 +5,10 @@ import { MAX_BYTES } from "../runtime/memory.js";
 import { type Binary, bytesOf } from "./blobs.js";
 import type { Address } from "./reader-thread.js";
 import { type Patience, TransferError, Tries } from "./retry.js";
-import { bytesByHeader } from "./safetensors.js";
+import { declaredBytes, headerBytes, PREFIX_BYTES } from "./safetensors.js";
 import { maskUrl, reasonOf, withCredentialsInHeader } from "./secrets.js";
-import type { Source } from "./source.js";
-import { Exchange } from "./transfer.js";
+import { MAX_TEXT_BYTES, type Source } from "./source.js";
+import { Exchange, sameVersion } from "./transfer.js";
 
 /** Files by name, some of them at an address. */
 export type NamedFiles = ReadonlyMap<string, Blob | Binary | URL>;
@@ -71,6 +71,8 @@ class IncomingFile {
   private bytes: Uint8Array = new Uint8Array();
   private arrived = 0;
   private readonly whole: Promise<void>;
+  /** See `versionOf`. */
+  private version = "";
   private tell = () => {};
   /** Settles with the next bytes. */
   private news = this.nextNews();
@@ -115,9 +117,10 @@ class IncomingFile {
       else await this.download(url, known);
     } catch (cause) {
       this.signal.throwIfAborted();
-      const reason = cause instanceof TransferError ? cause.reason : reasonOf(cause);
+      if (cause instanceof CheckpointError) throw cause;
+      const [reason, remedy] = cause instanceof TransferError ? [cause.reason, cause.details.remedy] : [reasonOf(cause), undefined];
       const where = url.protocol === "data:" ? "its data: URL" : maskUrl(url.href);
-      throw new CheckpointError(`${this.name}: cannot be read from ${where}: ${reason} (${REMEDY})`, { cause });
+      throw new CheckpointError(`${this.name}: cannot be read from ${where}: ${reason} (${remedy ?? REMEDY})`, { cause });
     }
   }
 
@@ -133,6 +136,7 @@ class IncomingFile {
         if (exchange.status !== 200) throw exchange.refusal();
         // Development servers answer with a page for files that they do not have.
         if (/^text\/html/i.test(exchange.headers.get("content-type") ?? "")) throw new TransferError("the server sent a web page");
+        this.version = sameVersion(this.version, exchange);
         return await this.receive(exchange, known);
       } catch (error) {
         await tries.afterFailure(error, this.arrived - from);
@@ -145,21 +149,30 @@ class IncomingFile {
   private async receive(exchange: Exchange, known: (size: number) => void): Promise<void> {
     // Servers that compress announce another length, which a page cannot tell across origins. The header of weights says how long they are.
     const sized = this.name.endsWith(".safetensors");
+    const most = sized ? MAX_BYTES : MAX_TEXT_BYTES;
     let size: number | undefined;
     let skip = this.arrived;
     for (let part = await exchange.next(); part; part = await exchange.next()) {
       const skipped = Math.min(skip, part.byteLength);
       skip -= skipped;
       this.append(part.subarray(skipped));
-      if (sized) size ??= bytesByHeader(this.bytes.subarray(0, this.arrived));
+      if (sized) size ??= this.sizeByHeader();
       if (size !== undefined) known(size);
       // Whatever follows belongs to no tensor.
       if (this.arrived >= (size ?? Number.POSITIVE_INFINITY)) return;
-      if (this.arrived > MAX_BYTES) throw new TransferError(`the server sent more than ${MAX_BYTES} bytes`);
+      if (this.arrived > most) throw new TransferError(`the server sent more than ${most} bytes`);
     }
     if (skip > 0 || (size !== undefined && this.arrived < size)) {
       throw new TransferError(`the server's answer ended after ${this.arrived} of ${size ?? "more"} bytes`, { transient: true });
     }
+  }
+
+  /** Undefined while the header is incomplete. @throws {CheckpointError} other bytes than a header: no end would be known */
+  private sizeByHeader(): number | undefined {
+    const head = this.bytes.subarray(0, this.arrived);
+    if (head.byteLength < PREFIX_BYTES) return undefined;
+    const begin = PREFIX_BYTES + headerBytes(head.subarray(0, PREFIX_BYTES), Number.POSITIVE_INFINITY, this.name);
+    return head.byteLength < begin ? undefined : begin + declaredBytes(head.subarray(PREFIX_BYTES, begin), this.name);
   }
 
   private settle(bytes: Uint8Array): void {

@@ -48,6 +48,18 @@ describe("one failed request", () => {
     }
   });
 
+  test("of a server that neither tells the length with a range nor answers to HEAD", async () => {
+    for (const status of [403, 405, 501]) {
+      await expectLoaded(text, (request, response, _, bytes) => {
+        const range = rangeOf(request);
+        if (request.method === "HEAD") return response.writeHead(status).end();
+        if (!bytes || !range) return false;
+        const part = bytes.subarray(...range);
+        return response.writeHead(206, { "content-range": `bytes ${range[0]}-${range[0] + part.byteLength - 1}/*` }).end(part);
+      });
+    }
+  });
+
   test("what has arrived is not asked for again", async () => {
     const files = singleFile(large);
     const ranges: [number, number][] = [];

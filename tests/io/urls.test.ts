@@ -186,6 +186,55 @@ test("an answer without end is broken off after the bytes that the header promis
   await gone;
 });
 
+test.each<[string, string, Buffer[], RegExp]>([
+  [
+    "weights without a header",
+    "model.safetensors",
+    [Buffer.alloc(1 << 16, 255)],
+    /^model\.safetensors: header: expected at most .*not a safetensors file/,
+  ],
+  [
+    "weights whose header is no JSON",
+    "model.safetensors",
+    [Buffer.from([100, 0, 0, 0, 0, 0, 0, 0]), Buffer.alloc(1 << 16, 32)],
+    /^model\.safetensors: header: line 1/,
+  ],
+  [
+    "a configuration",
+    "config.json",
+    [Buffer.alloc(1 << 24, 32)],
+    /^config\.json: cannot be read from .*the server sent more than 268435456 bytes/,
+  ],
+])("%s without end is refused, and the connection closed", async (_, name, parts, reason) => {
+  let closed = () => {};
+  const gone = new Promise<void>((resolve) => {
+    closed = resolve;
+  });
+  const { files } = await serve((response) => {
+    for (const part of parts) response.write(part);
+    const more = () => {
+      while (!response.destroyed && response.write(parts.at(-1)!));
+    };
+    response.on("drain", more).on("close", closed);
+    more();
+  });
+  const endless = new Map(names.map((file) => [file, file === name ? files.get("model.safetensors")! : bytesOf(file)]));
+  await expect(load(endless)).rejects.toThrow(reason);
+  await gone;
+});
+
+test("a file that changes between two tries is refused instead of being put together from both", async () => {
+  let answers = 0;
+  const { files } = await serve((response) => {
+    response.writeHead(200, { "content-length": weights.length, etag: `"${++answers}"` });
+    if (answers === 1) response.write(weights.subarray(0, half), () => setTimeout(() => response.destroy(), 20));
+    else response.end(weights.map((byte, i) => (i < half ? byte : 0)));
+  });
+  await expect(load(files, { retryDelayMs: 1 })).rejects.toThrow(
+    /^model\.safetensors: cannot be read from .*: it has changed since it was opened \(load the model again\)$/,
+  );
+});
+
 test("a file that is no safetensors file is told apart as it is from disk", async () => {
   const { files } = await serve((response) => response.end("version https://git-lfs.github.com/spec/v1"));
   await expect(load(files)).rejects.toThrow(/^model\.safetensors: expected a safetensors file, got a git-lfs pointer/);

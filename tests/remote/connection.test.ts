@@ -263,7 +263,7 @@ describe("what may pass is tried again before the first token", () => {
     expect(retryAfter("2", now)).toBe(2000);
     expect(retryAfter("Thu, 01 Jan 2026 00:00:05 GMT", now)).toBe(5000);
     expect(retryAfter("Thu, 01 Jan 2025 00:00:00 GMT", now)).toBe(0);
-    expect(retryAfter("soon", now)).toBeUndefined();
+    for (const text of ["soon", "", "-5", "in a while, 2099", "1e9"]) expect(retryAfter(text, now)).toBeUndefined();
     expect(retryAfter(null)).toBeUndefined();
   });
 
