@@ -26,14 +26,17 @@ export class ThreadReader implements Reads {
   private readonly free = Array.from({ length: SLOTS }, (_, slot) => slot);
   private readonly files = new Map<number, string>();
   private readonly thread: Thread;
+  /** Of the files, for messages. The address itself may hold a password, so it is not kept. */
+  private readonly prefix: string;
   private fault: string | undefined;
 
   private constructor(
     memory: SharedMemory,
-    private readonly address: Address,
+    address: Address,
     private readonly stamps: ReadonlyMap<string, string>,
   ) {
     this.words = new Int32Array(this.control, 0, MESSAGES_AT / 4);
+    this.prefix = address.kind === "directory" ? `${address.path}/` : address.kind === "http" ? maskUrl(address.base) : "";
     const data: ReaderData = { memory, control: this.control, address };
     this.thread = startThread(readerSource, data, (reason) => {
       this.fault ??= `the thread that reads has ended (${reason})`;
@@ -109,9 +112,7 @@ export class ThreadReader implements Reads {
   }
 
   private error(file: string, reason: string): CheckpointError {
-    const { address } = this;
-    const where = address.kind === "directory" ? `${address.path}/${file}` : address.kind === "http" ? maskUrl(address.base) + file : file;
-    return new CheckpointError(`${where}: cannot be read: ${reason}${reason.endsWith(")") ? "" : " (load the model again)"}`);
+    return new CheckpointError(`${this.prefix}${file}: cannot be read: ${reason}${reason.endsWith(")") ? "" : " (load the model again)"}`);
   }
 }
 

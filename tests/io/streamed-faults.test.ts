@@ -1,5 +1,6 @@
 import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { inspect } from "node:util";
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import { MiniMaxM1 } from "../../src/minimax-m1.js";
 import { CheckpointError, LightningError } from "../../src/runtime/errors.js";
@@ -166,6 +167,12 @@ describe("a server that fails after loading", () => {
     }
     server.behave("sound");
     expect(model.forward([prompt])).toEqual(expected);
+  });
+
+  test("a printed model shows no password and no query of its address", async () => {
+    const server = await startFileServer(files);
+    const model = await loadStreamed(`${server.url.replace("://", "://name:password@")}/?token=secret`, { budgetBytes: least });
+    expect(inspect(model, { depth: 20 })).not.toMatch(/password|secret|Basic/);
   });
 
   test("one that knows no ranges is refused by load", async () => {
