@@ -140,6 +140,7 @@ beforeAll(async () => {
       decaySlopes: [main.decaySlopes, whole(main.tinyM1), 0],
       estimateMemory: [main.estimateMemory, CONFIG, { context: 4 }],
       formatBytes: [main.formatBytes, 1],
+      maskUrls: [main.maskUrls, "https://host/x?y"],
       formatChat: [
         main.formatChat,
         [{ role: "user", content: [{ type: "text", text: "a" }] }],

@@ -1,6 +1,6 @@
 // Credentials stay out of messages, stacks and causes: user names, passwords and tokens, and the query of a URL, where signatures are.
 
-import { expectArgument } from "../runtime/options.js";
+import { InputError } from "../runtime/errors.js";
 
 const HIDDEN = "***";
 
@@ -38,13 +38,20 @@ export function maskUrl(text: string): string {
     // An origin by itself stays one.
     return pathname === "/" && !/^https?:[\\/]*[^\\/?#]+[\\/]/i.test(text) ? origin : origin + pathname;
   }
+  // A URL without its scheme; the name may have one letter, as a drive has.
+  const pair = /^[^/\\@\s]+:[^/\\]*@/.exec(text)?.[0];
+  if (pair) return `${HIDDEN}@${text.slice(pair.length)}`.replace(/[?#].*$/s, "");
   const isUrl = /^([a-z][a-z0-9+.-]+:|[\\/]{2})/i.test(text);
   return isUrl ? text.replace(/^([a-z][a-z0-9+.-]+:[\\/]*|[\\/]{2,}).*@/is, `$1${HIDDEN}@`).replace(/[?#].*$/s, "") : text;
 }
 
-/** Text with every URL in it reduced to origin and path: no user name, password or query is left, so it may be logged. */
+/**
+ * Text with every URL in it reduced to origin and path: no user name, password or query is left, so it may be logged.
+ *
+ * @throws {InputError} a value that is no text
+ */
 export function maskUrls(text: string): string {
-  expectArgument("maskUrls: text", typeof text === "string", "a string", text);
+  if (typeof text !== "string") throw new InputError(`maskUrls: text: expected a string, got ${text === null ? "null" : typeof text}`);
   return text.replace(/\b[a-z][a-z0-9+.-]+:\/\/[^\s"'`<>()]+/gi, (url) => {
     const end = /[.,:;]*$/.exec(url)![0];
     return maskUrl(url.slice(0, url.length - end.length)) + end;

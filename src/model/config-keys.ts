@@ -142,10 +142,10 @@ export function readKeys(source: Record<string, unknown>, warn: Warn): Keys {
 
 /** Words for parts of a model's computation. */
 const PARTS =
-  /(^|_)m?rope|rotary|yarn|(^|_)ntk|alibi|(^|_)nope(_|$)|slope|scal(e|ing|ar)|multiplier|norm(?!als?(_|$))|softcap|capping|window|sliding|dual_chunk|attention_chunk|bias(?!ed)|activation|swiglu|logit|causal|bidirectional|temperature_tuning|position_embedding_type|(^|_)(cap|clip|clamp|limit|sinks?|eps|epsilon|theta|alpha|beta|factor|acts?|qk)(_|$)/;
+  /(^|_)m?rope|rotary|yarn|(^|_)ntk|alibi|(^|_)nope(_|$)|slope|scal(e|ing|ar)|multiplier|norm(?!als?(_|$))|softcap|capping|window|sliding|dual_chunk|attention_chunk|bias(?!ed)|activation|swiglu|logit|causal|bidirectional|temperature_tuning|position_embedding_type|scor(e|ing)_func|sigmoid|parallel_(residual|attn|attention|block)|zero_centered|unit_offset|(^|_)(topk|n|num)_(expert_)?groups?(_|$)|(^|_)(cap|clip|clamp|limit|sinks?|eps|epsilon|theta|alpha|beta|factor|acts?|qk)(_|$)/;
 /** Words for training, initialisation, outputs and ways of computing, whatever else the key says. */
 const ELSEWHERE =
-  /(^|_)(grads?|gradients?|loss|losses|lr|init|initiali[sz]er|initiali[sz]ation|adam\w*|optim\w*|dropout|checkpoint\w*|recompute|offload\w*|fused?|renormalize)(_|$)|^(output|return)_(\w+_)?logits$|logits_to_keep$/;
+  /(^|_)(grads?|gradients?|loss|losses|lr|init|initiali[sz]er|initiali[sz]ation|adam\w*|optim\w*|dropout|checkpoint\w*|recompute|offload\w*|fused?|renormalize|label_smoothing|backend|kernels?|impl|implementation)(_|$)|^max_window_layers$|^(output|return)_(\w+_)?logits$|logits_to_keep$/;
 /** Keys that only say whether a part is used that every model of this architecture has. */
 const SWITCH =
   /^((use|with|enable|apply|is|attn|attention)_)*(rope|rotary|rotary_(emb|embs|embedding|embeddings)|(rms|layer)_?norm|norm|causal|scale_attn(_weights)?|scale_attention)$/;
@@ -179,6 +179,8 @@ function isNeutral(key: string, value: unknown): boolean {
   if (/rope|rotary/.test(key) && value === "default") return true;
   if (key === "position_embedding_type" && (value === "rope" || value === "rotary")) return true;
   if (/activation|(^|_)act(_|$)/.test(key) && (value === "silu" || value === "swish")) return true;
+  if (/scor(e|ing)_func/.test(key) && value === "softmax") return true;
+  if (/_groups?$/.test(key) && (value === 0 || value === 1)) return true;
   if (/softcap|capping|(^|_)cap(_|$)|window|sliding|bias|(^|_)sinks?(_|$)/.test(key) && value === 0) return true;
   return /scal(e|ing)|multiplier|factor/.test(key) && value === 1;
 }

@@ -16,7 +16,10 @@ test("URLs in texts are reduced to origin and path", () => {
     ["ftp://u:p@host/x?y", "ftp://***@host/x"],
     ["http://u:p@", "http://***@"],
     ["//u:p@host/x", "//***@host/x"],
+    ["u:p@host/x?y", "***@host/x"],
+    ["user:p:q@host", "***@host"],
     ["./models/a@b?c", "./models/a@b?c"],
+    ["models/a:b@c", "models/a:b@c"],
     ["C:\\models\\a@b", "C:\\models\\a@b"],
   ];
   for (const [from, to] of cases) expect(maskUrl(from)).toBe(to);

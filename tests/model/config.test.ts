@@ -433,6 +433,12 @@ describe("unknown keys", () => {
     { output_logit_scale: 2 },
     { norm_topk_prob: false },
     { scoring_func: "sigmoid" },
+    { score_function: "sigmoid" },
+    { moe_router_use_sigmoid: true },
+    { n_group: 8 },
+    { topk_group: 4 },
+    { use_parallel_residual: true },
+    { zero_centered_gamma: true },
   ])("that change what the model computes are refused: %j", (change) => {
     for (const least of [leastPublished, leastTransformers]) {
       expect(refusal({ ...least, ...change })).toMatch(new RegExp(`^config: ${Object.keys(change)[0]}: expected .+, got `));
@@ -458,6 +464,9 @@ describe("unknown keys", () => {
     { scoring_func: "softmax" },
     { is_causal: true },
     { routed_scaling_factor: 1 },
+    { score_func: "softmax" },
+    { n_group: 1 },
+    { use_parallel_residual: false },
   ])("that change nothing with this value pass: %j", (change) => {
     for (const least of [leastPublished, leastTransformers]) {
       const { config, warnings } = read({ ...least, ...change });
@@ -469,6 +478,10 @@ describe("unknown keys", () => {
   test("that transformers writes into every file, or trainers into theirs, are no errors", () => {
     const common = {
       _attn_implementation: "sdpa",
+      label_smoothing_factor: 0.1,
+      layer_norm_backend: "triton",
+      max_window_layers: 28,
+      norm_kernel: "apex",
       _attn_implementation_autoset: true,
       _experts_implementation: "grouped_mm",
       activation_checkpointing: true,
