@@ -1,11 +1,13 @@
 // Records and long texts → token ids, and which of them are targets.
 
+import * as v from "valibot";
 import type { ChatOptions } from "../io/chat.js";
-import type { Tokenizer } from "../io/tokenizer.js";
+import { isObject } from "../io/json.js";
+import { Tokenizer } from "../io/tokenizer.js";
 import { InputError } from "../runtime/errors.js";
-import { expectArgument, isObjectLike } from "../runtime/options.js";
+import { expectArgument, flag, parseOptions, signal as signalOption } from "../runtime/options.js";
 import { pause } from "../runtime/pause.js";
-import type { LearnedMessage, Row, RowContent } from "./rows.js";
+import type { LearnedMessage, Row } from "./rows.js";
 
 /** How texts and conversations become tokens: those of a model, for example. */
 export interface ChatEncoding {
@@ -24,6 +26,8 @@ export interface EncodedDocument {
   readonly plain: boolean;
 }
 
+const optionsSchema = v.strictObject({ end: v.optional(flag, true), signal: v.optional(signalOption) });
+
 /**
  * The documents of a row. A text is its tokens and, with `end`, the end-of-sequence token; all are targets. A conversation is written in the model's chat format: the targets are what
  * the assistant writes, each time with the end-of-sequence token; everything else is only read.
@@ -38,15 +42,12 @@ export async function encodeRow(
   encoding: ChatEncoding,
   options: { readonly end?: boolean; readonly signal?: AbortSignal } = {},
 ): Promise<EncodedDocument[]> {
-  const isRow = isObjectLike(row) && typeof row.where === "string" && isContent(row.content);
-  expectArgument("encodeRow: row", isRow, "a row, as parseRows gives it", row);
-  const isEncoding = isObjectLike(encoding) && isObjectLike(encoding.tokenizer) && typeof encoding.formatChat === "function";
-  expectArgument("encodeRow: encoding", isEncoding, "{ tokenizer, formatChat }, as a model is with a tokenizer", encoding);
-  expectArgument("encodeRow: options", isObjectLike(options), "an object", options);
+  expectArgument("encodeRow: row", isRow(row), "a row, as parseRows makes them", row);
   const { where, content } = row;
+  const isEncoding = encoding?.tokenizer instanceof Tokenizer && typeof encoding.formatChat === "function";
+  expectArgument("encodeRow: encoding", isEncoding, "a model with a tokenizer", encoding);
   const { tokenizer } = encoding;
-  const { end = true, signal } = options;
-  expectArgument("encodeRow: end", typeof end === "boolean", "true or false", end);
+  const { end, signal } = parseOptions(optionsSchema, options, "encodeRow");
   try {
     if ("text" in content) return [await encodeText(tokenizer, content.text, end, signal)];
     const turns = await turnsOf(content.messages, content.tools ? { tools: content.tools } : {}, encoding);
@@ -57,10 +58,10 @@ export async function encodeRow(
   }
 }
 
-function isContent(content: unknown): content is RowContent {
-  if (!isObjectLike(content)) return false;
-  if ("text" in content) return typeof content.text === "string";
-  return "messages" in content && Array.isArray(content.messages) && content.messages.every(isObjectLike);
+function isRow(row: Row): boolean {
+  const content: unknown = row?.content;
+  if (typeof row?.where !== "string" || !isObject(content)) return false;
+  return "text" in content ? typeof content.text === "string" : Array.isArray(content.messages);
 }
 
 async function encodeText(tokenizer: Tokenizer, text: string, end: boolean, signal?: AbortSignal): Promise<EncodedDocument> {
@@ -80,26 +81,23 @@ interface Piece {
 }
 
 /** The pieces of one document, or of several. */
-async function turnsOf(
-  messages: readonly LearnedMessage[],
-  options: ChatOptions,
-  { formatChat, tokenizer }: ChatEncoding,
-): Promise<Piece[][]> {
+async function turnsOf(messages: readonly LearnedMessage[], options: ChatOptions, encoding: ChatEncoding): Promise<Piece[][]> {
+  const { tokenizer } = encoding;
   const { eosId } = tokenizer;
   const mark = eosId === undefined ? undefined : tokenizer.decode([eosId]);
   const turns: { readonly before: string; readonly answer: string; readonly weight: number }[] = [];
   for (const [i, message] of messages.entries()) {
     if (message?.role !== "assistant") continue;
     if (i === 0) throw new InputError("messages: expected one to answer before the assistant's, got none");
-    const before = await formatChat(messages.slice(0, i), { ...options, addGenerationPrompt: true });
-    const after = await formatChat(messages.slice(0, i + 1), { ...options, addGenerationPrompt: false });
+    const before = await encoding.formatChat(messages.slice(0, i), { ...options, addGenerationPrompt: true });
+    const after = await encoding.formatChat(messages.slice(0, i + 1), { ...options, addGenerationPrompt: false });
     if (!after.startsWith(before)) {
       throw new InputError(`messages[${i}]: expected a chat template that writes the prompt of an answer as its beginning, got another`);
     }
     turns.push({ before, answer: untilMark(after.slice(before.length), mark), weight: message.weight ?? 1 });
   }
   // Messages that nobody answers are checked as well.
-  const whole = await formatChat(messages, { ...options, addGenerationPrompt: false });
+  const whole = await encoding.formatChat(messages, { ...options, addGenerationPrompt: false });
   if (!turns.some(({ weight }) => weight === 1)) {
     throw new InputError("messages: expected an assistant's message to learn, got none");
   }
