@@ -52,10 +52,9 @@ async function finishSave(directory: string): Promise<void> {
     await settle(directory);
   } catch (cause) {
     if (isMissing(cause)) return;
-    throw new CheckpointError(
-      `${directory}: a save into it was cut off and cannot be finished: ${(cause as Error).message} (load it once where it can be written)`,
-      { cause },
-    );
+    const { message } = cause as Error;
+    const remedy = message.endsWith(")") ? "" : " (load it once where it can be written)";
+    throw new CheckpointError(`${directory}: a save into it was cut off and cannot be finished: ${message}${remedy}`, { cause });
   }
 }
 
