@@ -140,7 +140,6 @@ beforeAll(async () => {
       decaySlopes: [main.decaySlopes, whole(main.tinyM1), 0],
       estimateMemory: [main.estimateMemory, CONFIG, { context: 4 }],
       formatBytes: [main.formatBytes, 1],
-      maskUrls: [main.maskUrls, "https://host/x?y"],
       formatChat: [
         main.formatChat,
         [{ role: "user", content: [{ type: "text", text: "a" }] }],
@@ -174,32 +173,14 @@ beforeAll(async () => {
       ReasoningSplitter: [(options: never, text: never) => new main.ReasoningSplitter(options).push(text), { opened: true }, "a"],
     },
     train: {
-      encodeRow: [
-        train.encodeRow,
-        {
-          where: "a",
-          content: {
-            messages: [
-              { role: "user", content: "a" },
-              { role: "assistant", content: "b" },
-            ],
-          },
-        },
-        whole(boxed),
-        { end: true },
-      ],
-      "encodeRow, text": [train.encodeRow, { where: "a", content: { text: "a" } }, whole(boxed), { end: true }],
-      exampleDataset: [train.exampleDataset, [{ ids: [1, 2], weights: [0, 1] }], { seed: 1, where: "a" }],
-      "exampleDataset.document": [
-        (examples: never) => train.exampleDataset(examples).document(0, 4),
-        [{ ids: [1, 2], weights: [0, 1], plain: true }],
-      ],
-      parseRows: [train.parseRows, '{"text":"a"}', "a", () => {}],
+      encodeRow: [train.encodeRow, { where: "line 1", content: { text: "a" } }, whole(boxed), { end: true }],
+      exampleDataset: [train.exampleDataset, [{ ids: [1, 2], weights: [0, 1] }], { seed: 1, where: "data" }],
+      parseRows: [train.parseRows, '{ "text": "a" }', "line", () => {}],
       perplexity: [
         train.perplexity,
         whole(model),
-        [{ ids: Int32Array.of(1, 2), weights: Uint8Array.of(0, 1), targetBytes: 1, plain: true }],
-        { window: 2 },
+        [{ ids: Int32Array.of(1, 2), weights: Uint8Array.of(1, 1), targetBytes: 1, plain: true }],
+        { window: 4, stride: 2 },
       ],
       evaluate: "async over a trainer, see trainer",
       lossCurve: [train.lossCurve, [{ step: 1, loss: 1 }]],

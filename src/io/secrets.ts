@@ -1,6 +1,6 @@
 // Credentials stay out of messages, stacks and causes: user names, passwords and tokens, and the query of a URL, where signatures are.
 
-import { InputError } from "../runtime/errors.js";
+import { expectArgument } from "../runtime/options.js";
 
 const HIDDEN = "***";
 
@@ -45,13 +45,9 @@ export function maskUrl(text: string): string {
   return isUrl ? text.replace(/^([a-z][a-z0-9+.-]+:[\\/]*|[\\/]{2,}).*@/is, `$1${HIDDEN}@`).replace(/[?#].*$/s, "") : text;
 }
 
-/**
- * Text with every URL in it reduced to origin and path: no user name, password or query is left, so it may be logged.
- *
- * @throws {InputError} a value that is no text
- */
+/** Text with every URL in it reduced to origin and path: no user name, password or query is left, so it may be logged. */
 export function maskUrls(text: string): string {
-  if (typeof text !== "string") throw new InputError(`maskUrls: text: expected a string, got ${text === null ? "null" : typeof text}`);
+  expectArgument("maskUrls: text", typeof text === "string", "a string", text);
   return text.replace(/\b[a-z][a-z0-9+.-]+:\/\/[^\s"'`<>()]+/gi, (url) => {
     const end = /[.,:;]*$/.exec(url)![0];
     return maskUrl(url.slice(0, url.length - end.length)) + end;

@@ -43,8 +43,9 @@ export function textDataset(ids: TokenIds | readonly TokenIds[], options: { seed
   const { seed = 0 } = options;
   if (!isTokenIds(ids)) throw new InputError(`textDataset: ids: expected an array of token ids, got ${typeof ids}`);
   if (!isSeed(seed)) throw new InputError(`textDataset: seed: expected an integer within [0, 2^32), got ${printed(seed)}`);
-  if (isSeveral(ids) && !ids.every(isTokenIds)) throw new InputError("textDataset: ids: expected arrays of token ids, got something else");
-  const texts = (isSeveral(ids) ? ids : [ids]).filter(({ length }) => length >= 2);
+  const given = isSeveral(ids) ? ids : [ids];
+  for (const [i, text] of given.entries()) expectArgument(`textDataset: ids[${i}]`, isTokenIds(text), "an array of token ids", text);
+  const texts = given.filter(({ length }) => length >= 2);
   if (texts.length === 0) {
     throw new InputError(`textDataset: ids: expected at least two tokens, got ${isSeveral(ids) ? "none in any text" : ids.length}`);
   }
@@ -79,7 +80,10 @@ export interface DatasetExample {
  * @param where for messages
  * @throws {InputError} no documents; from `document`: none that has a target in this window
  */
-export function exampleDataset(examples: readonly DatasetExample[], options: { seed?: number; where?: string } = {}): Dataset {
+export function exampleDataset(
+  examples: readonly DatasetExample[],
+  options: { readonly seed?: number; readonly where?: string } = {},
+): Dataset {
   expectArgument("exampleDataset: options", isObjectLike(options), "an object", options);
   const { seed = 0, where = "exampleDataset" } = options;
   expectArgument("exampleDataset: where", typeof where === "string", "a string", where);

@@ -1,13 +1,11 @@
 // Records and long texts → token ids, and which of them are targets.
 
-import * as v from "valibot";
 import type { ChatOptions } from "../io/chat.js";
-import { isObject } from "../io/json.js";
-import { Tokenizer } from "../io/tokenizer.js";
+import type { Tokenizer } from "../io/tokenizer.js";
 import { InputError } from "../runtime/errors.js";
-import { expectArgument, flag, parseOptions, signal as signalOption } from "../runtime/options.js";
+import { expectArgument, isObjectLike } from "../runtime/options.js";
 import { pause } from "../runtime/pause.js";
-import type { LearnedMessage, Row } from "./rows.js";
+import type { LearnedMessage, Row, RowContent } from "./rows.js";
 
 /** How texts and conversations become tokens: those of a model, for example. */
 export interface ChatEncoding {
@@ -26,8 +24,6 @@ export interface EncodedDocument {
   readonly plain: boolean;
 }
 
-const optionsSchema = v.strictObject({ end: v.optional(flag, true), signal: v.optional(signalOption) });
-
 /**
  * The documents of a row. A text is its tokens and, with `end`, the end-of-sequence token; all are targets. A conversation is written in the model's chat format: the targets are what
  * the assistant writes, each time with the end-of-sequence token; everything else is only read.
@@ -42,12 +38,15 @@ export async function encodeRow(
   encoding: ChatEncoding,
   options: { readonly end?: boolean; readonly signal?: AbortSignal } = {},
 ): Promise<EncodedDocument[]> {
-  expectArgument("encodeRow: row", isRow(row), "a row, as parseRows makes them", row);
+  const isRow = isObjectLike(row) && typeof row.where === "string" && isContent(row.content);
+  expectArgument("encodeRow: row", isRow, "a row, as parseRows gives it", row);
+  const isEncoding = isObjectLike(encoding) && isObjectLike(encoding.tokenizer) && typeof encoding.formatChat === "function";
+  expectArgument("encodeRow: encoding", isEncoding, "{ tokenizer, formatChat }, as a model is with a tokenizer", encoding);
+  expectArgument("encodeRow: options", isObjectLike(options), "an object", options);
   const { where, content } = row;
-  const isEncoding = encoding?.tokenizer instanceof Tokenizer && typeof encoding.formatChat === "function";
-  expectArgument("encodeRow: encoding", isEncoding, "a model with a tokenizer", encoding);
   const { tokenizer } = encoding;
-  const { end, signal } = parseOptions(optionsSchema, options, "encodeRow");
+  const { end = true, signal } = options;
+  expectArgument("encodeRow: end", typeof end === "boolean", "true or false", end);
   try {
     if ("text" in content) return [await encodeText(tokenizer, content.text, end, signal)];
     const turns = await turnsOf(content.messages, content.tools ? { tools: content.tools } : {}, encoding);
@@ -58,10 +57,10 @@ export async function encodeRow(
   }
 }
 
-function isRow(row: Row): boolean {
-  const content: unknown = row?.content;
-  if (typeof row?.where !== "string" || !isObject(content)) return false;
-  return "text" in content ? typeof content.text === "string" : Array.isArray(content.messages);
+function isContent(content: unknown): content is RowContent {
+  if (!isObjectLike(content)) return false;
+  if ("text" in content) return typeof content.text === "string";
+  return "messages" in content && Array.isArray(content.messages) && content.messages.every(isObjectLike);
 }
 
 async function encodeText(tokenizer: Tokenizer, text: string, end: boolean, signal?: AbortSignal): Promise<EncodedDocument> {

@@ -6,7 +6,7 @@ import type { Transformer } from "../model/transformer.js";
 import { take } from "../ops/route.js";
 import { targetLogprobs } from "../ops/softmax.js";
 import { InputError } from "../runtime/errors.js";
-import { count, isObjectLike, parseOptions, signal } from "../runtime/options.js";
+import { count, expectArgument, isObjectLike, parseOptions, signal } from "../runtime/options.js";
 import { pause } from "../runtime/pause.js";
 import type { EncodedDocument } from "./encode.js";
 import type { Trainable } from "./trainer.js";
@@ -65,10 +65,9 @@ export async function perplexity(
   const { transformer } = model ?? {};
   const { signal, ...cuts } = parseOptions(options, given, "perplexity");
   if (!transformer) throw new InputError("perplexity: model: expected a MiniMaxM1, got something else");
-  const isSeveral = isObjectLike(documents) && (Symbol.iterator in documents || Symbol.asyncIterator in documents);
-  if (!isSeveral || ArrayBuffer.isView(documents)) {
-    throw new InputError("perplexity: documents: expected several, as encodeRow makes them, got something else (put one into an array)");
-  }
+  const areSeveral = isObjectLike(documents) && (Symbol.iterator in documents || Symbol.asyncIterator in documents);
+  const expected = "several, as encodeRow makes them (put one into an array)";
+  expectArgument("perplexity: documents", areSeveral && !ArrayBuffer.isView(documents), expected, documents);
   const { window, stride } = windowsFor(transformer, cuts);
   let [number, tokens, targets, bytes, nats] = [0, 0, 0, 0, 0];
   for await (const document of documents) {
@@ -102,7 +101,7 @@ export async function perplexity(
 /** @throws {InputError} something else than `encodeRow` makes */
 function checked(document: EncodedDocument, where: string): EncodedDocument {
   const { ids, weights, targetBytes } = document ?? {};
-  if (!isTokenIds(ids) || weights?.length !== ids.length || !Number.isFinite(targetBytes) || targetBytes < 0) {
+  if (!isTokenIds(ids) || weights?.length !== ids.length || typeof targetBytes !== "number" || !(targetBytes >= 0)) {
     throw new InputError(`${where}: expected { ids, weights, targetBytes }, as encodeRow makes them, got something else`);
   }
   return { ...document, ids: Int32Array.from(ids) };

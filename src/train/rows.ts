@@ -40,7 +40,7 @@ const FORMS = '{"prompt": …, "answer": …}, {"messages": [ … ]} or {"text":
  * @throws {InputError} a line that is none of these, with its number
  */
 export function* parseRows(text: string, where: string, onWarning?: (message: string) => void): Generator<Row> {
-  expectArgument("parseRows: where", typeof where === "string", "a file's name, for messages", where);
+  expectArgument("parseRows: where", typeof where === "string", "a string", where);
   if (typeof text !== "string")
     throw new InputError(`${where}: expected the text of a JSONL file, got ${text === null ? "null" : typeof text}`);
   const ignored = new Set<string>();

@@ -35,6 +35,18 @@ function shown({ ids, weights }: { ids: Int32Array; weights: ArrayLike<number> }
 const user = (content: string): ChatMessage => ({ role: "user", content });
 const assistant = (content: string, more = {}): ChatMessage => ({ role: "assistant", content, ...more });
 
+test("an encoding may be an object with methods of its own, as a model is", async () => {
+  class Model {
+    readonly tokenizer = tokenizer;
+    private readonly format = formatChat;
+    formatChat(...args: Parameters<typeof formatChat>): Promise<string> {
+      return this.format(...args);
+    }
+  }
+  const row = { where: "a", content: { messages: [user("Hello"), assistant("fox")] } };
+  expect(await encodeRow(row, new Model())).toEqual(await encodeRow(row, encoding));
+});
+
 test("a question and its answer are what the chat codec makes of them", async () => {
   const [document, ...more] = await encode({ messages: [user("How many?"), assistant("Five.")] });
   const codec = await chatCodec(tokenizer, (messages) => formatChat(messages));

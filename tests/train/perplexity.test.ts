@@ -144,7 +144,7 @@ test.each([262, 300, 400])("bits per byte of a model without any knowledge, by h
 });
 
 test.each<[unknown, string]>([
-  ["text", "perplexity: documents: expected several, as encodeRow makes them, got something else (put one into an array)"],
+  ["text", 'perplexity: documents: expected several, as encodeRow makes them (put one into an array), got "text"'],
   [null, "perplexity: documents: expected several"],
   [[[1, 2, 3]], "perplexity: document 0: expected { ids, weights, targetBytes }, as encodeRow makes them, got something else"],
   [[undefined], "perplexity: document 0: expected { ids, weights, targetBytes }"],
