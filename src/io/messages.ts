@@ -30,7 +30,8 @@ interface GivenCall {
 
 /** One message of a conversation, plain or as OpenAI's interface writes it. Null fields count as missing. */
 export interface ChatMessage {
-  readonly role: "system" | "user" | "assistant" | "tool";
+  /** `developer` counts as `system`, `function` as `tool`. */
+  readonly role: "system" | "developer" | "user" | "assistant" | "tool" | "function";
   /** May be missing or empty in an assistant's message and in a tool's result. */
   readonly content?: string | readonly ContentPart[] | null | undefined;
   /** Of the tool whose result this is, if the parts do not name it. */
@@ -74,7 +75,15 @@ export type HistoryMessage =
 
 type Fields = Readonly<Record<string, unknown>>;
 
-const ROLES: readonly HistoryMessage["role"][] = ["system", "user", "assistant", "tool"];
+const ROLES: ReadonlyMap<unknown, HistoryMessage["role"]> = new Map([
+  ["system", "system"],
+  ["user", "user"],
+  ["assistant", "assistant"],
+  ["tool", "tool"],
+  // Other names that OpenAI's interface has for two of them.
+  ["developer", "system"],
+  ["function", "tool"],
+]);
 
 /** @throws {InputError} no messages, or one that cannot be read: its index is named */
 export function readMessages(messages: readonly unknown[]): HistoryMessage[] {
@@ -84,13 +93,14 @@ export function readMessages(messages: readonly unknown[]): HistoryMessage[] {
 }
 
 /**
- * A call's arguments as an object; as the string that it is if it holds no JSON object. A string of JSON inside JSON is read once more.
+ * A call's arguments as an object; as a string if they are no object: the one that was given, or another value's JSON. A string of JSON
+ * inside JSON is read once more.
  *
- * @throws {InputError} neither an object nor a string
+ * @throws {InputError} a value that JSON cannot hold
  */
 export function readArguments(given: unknown, where: string): ToolCall["arguments"] | string {
   if (isMissing(given)) return {};
-  if (typeof given !== "string") return plainJson(given, where);
+  if (typeof given !== "string") return isRecord(given) ? plainJson(given, where) : jsonOf(given, where);
   if (given.trim() === "") return {};
   const value = parsed(given);
   if (value === null) return {};
@@ -115,9 +125,15 @@ function parsed(text: string): unknown {
 /** What JSON keeps of an object. @throws {InputError} no object, or one that JSON cannot hold */
 export function plainJson(value: unknown, where: string): Record<string, unknown> {
   if (!isRecord(value)) refuse(where, "a JSON object", value);
+  return JSON.parse(jsonOf(value, where));
+}
+
+/** @throws {InputError} a value that JSON cannot hold */
+function jsonOf(value: unknown, where: string): string {
   try {
-    return JSON.parse(JSON.stringify(value));
+    return JSON.stringify(value) ?? refuse(where, "JSON", typeof value);
   } catch (cause) {
+    if (cause instanceof InputError) throw cause;
     throw new InputError(`chat: ${where}: expected JSON, got a value it cannot hold (${cause instanceof Error ? cause.message : cause})`, {
       cause,
     });
@@ -126,7 +142,7 @@ export function plainJson(value: unknown, where: string): Record<string, unknown
 
 function readMessage(message: unknown, where: string, calls: CallList): HistoryMessage {
   if (!isRecord(message)) refuse(where, "a message", message);
-  const role = ROLES.find((role) => role === message.role);
+  const role = ROLES.get(message.role);
   if (!role) refuse(`${where}.role`, "system, user, assistant or tool", message.role);
   if (role === "assistant") return readAssistant(message, where, calls);
   if (!isMissing(message.tool_calls) && !isEmptyList(message.tool_calls)) {
@@ -160,13 +176,13 @@ function callsOf({ tool_calls: calls, function_call: call }: Fields, where: stri
 }
 
 function readCall(call: unknown, where: string, list: CallList): HistoryCall {
-  const plain = isRecord(call) && "function" in call ? call.function : call;
+  const plain = isRecord(call) && !isMissing(call.function) ? call.function : call;
   if (!isRecord(plain)) refuse(where, "a call { name, arguments }", call);
   if (typeof plain.name !== "string" || plain.name === "") refuse(`${where}.name`, "the name of a tool", plain.name);
   const { name, arguments: given } = plain;
   const read = readArguments(given, `${where}.arguments`);
   const json = typeof given === "string" && isObjectJson(given) ? given : JSON.stringify(read);
-  return list.add({ id: (call as Fields).id, name, arguments: read, json });
+  return list.add({ id: idOf((call as Fields).id), name, arguments: read, json });
 }
 
 function readResults(message: Fields, where: string, calls: CallList): ToolResult[] {
@@ -176,7 +192,7 @@ function readResults(message: Fields, where: string, calls: CallList): ToolResul
     if (given !== undefined && typeof given !== "string") {
       refuse(`${where}.name`, "the name of the tool whose result this is", given);
     }
-    const call = calls.answer(message.tool_call_id, given);
+    const call = calls.answer(idOf(message.tool_call_id), given);
     const name = given ?? call?.name;
     if (name === undefined) {
       const id = isMissing(message.tool_call_id) ? "" : `, or the tool_call_id of a call before it, not ${show(message.tool_call_id)}`;
@@ -186,7 +202,7 @@ function readResults(message: Fields, where: string, calls: CallList): ToolResul
   });
 }
 
-type ListedCall = HistoryCall & { readonly id: unknown };
+type ListedCall = HistoryCall & { readonly id: string | undefined };
 
 /** The calls of a conversation so far, and which of them wait for their results. */
 class CallList {
@@ -200,12 +216,18 @@ class CallList {
     return listed;
   }
 
-  /** The call that a result answers: the one with its id, else the first open one of its name, else the first open one. */
-  answer(id: unknown, name: string | undefined): HistoryCall | undefined {
+  /**
+   * The call that a result answers: the one with its id, else the first open one of its name, else the first open one. A result with an
+   * id that no call has answers a call without an id.
+   */
+  answer(id: string | undefined, name: string | undefined): HistoryCall | undefined {
     const open = [...this.open];
     const named = open.find((one) => one.name === name);
-    const identified = (one: { readonly id: unknown }) => one.id === id;
-    const call = isMissing(id) || id === "" ? (named ?? open[0]) : (open.find(identified) ?? this.calls.findLast(identified) ?? named);
+    const identified = (one: ListedCall) => one.id === id;
+    const call =
+      id === undefined
+        ? (named ?? open[0])
+        : (open.find(identified) ?? this.calls.findLast(identified) ?? named ?? open.find((one) => one.id === undefined));
     if (call) this.open.delete(call);
     return call;
   }
@@ -218,9 +240,9 @@ function readParts(content: unknown, where: string): { text: string; name: unkno
   if (!Array.isArray(content)) refuse(where, "text or a list of text parts", content);
   return content.map((part: unknown, i) => {
     const { type, text, name, refusal } = isRecord(part) ? part : {};
-    if (type === "refusal" && typeof refusal === "string") return { text: refusal, name };
-    if (type !== "text" || typeof text !== "string") refuse(`${where}[${i}]`, 'a part { type: "text", text }', part);
-    return { text, name };
+    const said = (type === "text" ? text : type === "refusal" ? refusal : false) ?? "";
+    if (typeof said !== "string") refuse(`${where}[${i}]`, 'a part { type: "text", text }', part);
+    return { text: said, name };
   });
 }
 
@@ -231,6 +253,8 @@ function text(value: unknown, where: string): string {
 
 const joined = (parts: readonly { readonly text: string }[]): string => parts.map(({ text }) => text).join("");
 const isMissing = (value: unknown): value is null | undefined => value === undefined || value === null;
+/** An id of a call; some clients have numbers for ids. */
+const idOf = (id: unknown): string | undefined => (typeof id === "number" || (typeof id === "string" && id !== "") ? `${id}` : undefined);
 const isEmptyList = (value: unknown): boolean => Array.isArray(value) && value.length === 0;
 
 function isRecord(x: unknown): x is Record<string, unknown> {

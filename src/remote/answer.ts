@@ -12,17 +12,30 @@ const logprob = v.nullish(v.number());
 
 const chatLogprob = v.looseObject({ token: v.string(), logprob });
 
-const callFunction = v.looseObject({ name: words, arguments: v.unknown() });
+const callFunction = v.looseObject({ name: words, arguments: v.optional(v.unknown()) });
+
+/** Some servers write indices as text. */
+const index = v.nullish(
+  v.union([
+    v.number(),
+    v.pipe(
+      v.string(),
+      v.regex(/^\d{1,9}$/),
+      v.transform((text) => Number(text)),
+    ),
+  ]),
+);
 
 const assistantSchema = v.nullish(
   v.looseObject({
     content: words,
+    refusal: words,
     reasoning_content: words,
     reasoning: words,
     tool_calls: v.nullish(
       v.array(
         v.looseObject({
-          index: v.nullish(v.number()),
+          index,
           id: v.nullish(v.union([v.string(), v.number()])),
           function: v.nullish(callFunction),
         }),
@@ -33,7 +46,7 @@ const assistantSchema = v.nullish(
 );
 
 const choiceSchema = v.looseObject({
-  index: v.nullish(v.number()),
+  index,
   text: words,
   delta: assistantSchema,
   /** In an answer that is no stream. */

@@ -6,6 +6,8 @@ import { type CallPiece, StreamedCalls } from "./streamed-calls.js";
 /** A piece of an assistant's answer as servers send it. */
 export interface AssistantPiece {
   readonly content?: string | null;
+  /** Why a model will not answer: text like the content. */
+  readonly refusal?: string | null;
   /** The names that servers have for the text between `<think>` and `</think>`. */
   readonly reasoning_content?: string | null;
   readonly reasoning?: string | null;
@@ -32,7 +34,7 @@ export class AssistantText {
     this.calls = new StreamedCalls(tools);
   }
 
-  push({ content, reasoning_content, reasoning, tool_calls, function_call }: AssistantPiece): string {
+  push({ content, refusal, reasoning_content, reasoning, tool_calls, function_call }: AssistantPiece): string {
     this.calls.push(tool_calls ?? (function_call ? [{ index: 0, function: function_call }] : []));
     let text = "";
     const thought = reasoning_content || reasoning;
@@ -42,7 +44,8 @@ export class AssistantText {
       text += thought;
     }
     this.answering = !thought && (this.answering || typeof content === "string");
-    if (content) text += this.close() + content;
+    const said = (content ?? "") + (refusal ?? "");
+    if (said) text += this.close() + said;
     if (text) this.empty = false;
     return text;
   }

@@ -19,7 +19,7 @@ interface CallFunction {
  * Puts calls together as OpenAI streams them (the name once, then the arguments in pieces under one index), and as other servers do:
  *
  * - A piece belongs to the call with its id, else to the latest one at its index, else to the latest one.
- * - A piece with a name begins another call if its id is another, if it has neither id nor index, if the call has arguments and another
+ * - A piece with a name begins another call if its id is another (unless the arguments at its index are still open), if it has neither id nor index, if the call has arguments and another
  *   name, or if it brings other arguments to a call whose arguments are complete. Without a name it always goes on, whatever its id.
  * - A name that comes again, whole or grown, is set and not appended. Any other name before the arguments is a further piece of it,
  *   unless both are names of tools.
@@ -66,7 +66,9 @@ export class StreamedCalls {
   private beginsAnother(call: StreamedCall, piece: CallPiece): boolean {
     const [id, name, given] = [idOf(piece), nameOf(piece), argumentsOf(piece).trim()];
     if (!name) return false;
-    if (id !== undefined && call.id !== undefined && id !== call.id) return true;
+    // Some servers give every piece an id of its own: then the arguments are still open, and the piece continues them.
+    const goesOn = (piece.index ?? undefined) !== undefined && name === call.name && call.isContinuedBy(given);
+    if (id !== undefined && call.id !== undefined && id !== call.id) return !goesOn;
     const sameId = id !== undefined && id === call.id;
     const samePlace = sameId || (piece.index ?? undefined) !== undefined;
     if (call.name === "") return false;
@@ -122,6 +124,11 @@ class StreamedCall {
   /** Some servers begin with an empty object where the arguments follow. */
   get isPlaceholder(): boolean {
     return this.text.trim() === "{}";
+  }
+
+  /** Whether the arguments are open, or open with this piece. */
+  isContinuedBy(given: string): boolean {
+    return this.isEmpty ? given !== "" && !isObjectJson(given) : !isObjectJson(this.arguments);
   }
 
   repeats(given: string): boolean {

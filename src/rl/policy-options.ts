@@ -99,11 +99,25 @@ export function parsePolicyOptions(options: PolicyOptions, where: string) {
   return parsed;
 }
 
+/** Responses of a generation batch, which stay in memory until it has been learned from. */
+const MOST_RESPONSES = 2 ** 20;
+
 /** What single options do not tell. @throws {InputError} options that do not fit each other, or whose own options do not fit */
 export function checkPolicyOptions(
-  { groups, minibatches, advantages, maxTokens }: Required<Pick<PolicyOptions, "groups" | "minibatches" | "advantages" | "maxTokens">>,
+  {
+    groups,
+    groupSize,
+    minibatches,
+    advantages,
+    maxTokens,
+  }: Required<Pick<PolicyOptions, "groups" | "groupSize" | "minibatches" | "advantages" | "maxTokens">>,
   where: string,
 ): void {
+  if (groups * groupSize > MOST_RESPONSES) {
+    throw new InputError(
+      `${where}: groups: expected at most ${MOST_RESPONSES.toLocaleString("en-US")} responses (groups times groupSize), got ${printed(groups * groupSize)}`,
+    );
+  }
   if (minibatches > groups) throw new InputError(`${where}: minibatches: expected at most groups, ${groups}, got ${printed(minibatches)}`);
   const windows = windowsOf(maxTokens);
   const state = { tokens: windows.windows?.[0] ?? 0, perplexities: [] };

@@ -32,7 +32,12 @@ const only = (...values: readonly unknown[]) =>
   );
 /** Fields that change nothing while they are empty. */
 const empty = (expected: "{}" | "[]") =>
-  v.optional(v.custom<unknown>((x) => JSON.stringify(x) === expected, `${expected} (nothing else is supported)`));
+  v.optional(
+    v.custom<unknown>(
+      (x) => (expected === "[]" ? Array.isArray(x) : isRecord(x)) && Object.keys(x as object).length === 0,
+      `${expected} (nothing else is supported)`,
+    ),
+  );
 /** Read by others, and of no influence here. */
 const ignored = v.optional(v.unknown());
 
@@ -95,7 +100,7 @@ const chatSchema = v.strictObject({
   functions: empty("[]"),
   function_call: only("auto", "none"),
   chat_template_kwargs: empty("{}"),
-  modalities: v.optional(v.custom<unknown>((x) => JSON.stringify(x) === '["text"]', '["text"] (nothing else is supported)')),
+  modalities: v.optional(v.custom<unknown>((x) => Array.isArray(x) && x.length === 1 && x[0] === "text", '["text"] (nothing else is supported)')),
   response_format: v.optional(v.looseObject({ type: word("text") }, '{ "type": "text" }')),
   chat_template: v.optional(text),
   add_generation_prompt: only(true),
@@ -130,7 +135,7 @@ export function readChat(body: unknown): ChatRequest {
   if (top_logprobs && !logprobs) throw new InputError("chat.completions: top_logprobs: expected with logprobs: true only");
   return {
     ...asked(given, given.max_completion_tokens ?? given.max_tokens, logprobs ? (top_logprobs ?? 0) : undefined),
-    messages: messages.map(withKnownRole),
+    messages: messages as unknown as readonly ChatMessage[],
     tools: tool_choice === "none" ? [] : tools.map(readTool),
     template,
   };
@@ -192,16 +197,6 @@ function promptsOf(prompt: unknown): readonly (string | readonly number[])[] {
   if (isIds(prompt)) return [prompt];
   if (Array.isArray(prompt) && prompt.length > 0 && prompt.every((one) => typeof one === "string" || isIds(one))) return prompt;
   throw new InputError("completions: prompt: expected text, token ids, or a list of either, got something else or nothing");
-}
-
-/** Other names that OpenAI's interface has for roles. */
-const ROLES: ReadonlyMap<string, ChatMessage["role"]> = new Map([
-  ["developer", "system"],
-  ["function", "tool"],
-]);
-
-function withKnownRole(message: { readonly role: string }): ChatMessage {
-  return { ...message, role: ROLES.get(message.role) ?? message.role } as ChatMessage;
 }
 
 /** The description inside OpenAI's wrapping: what the model is to see of a tool. Null fields of the description are left out. */

@@ -337,6 +337,7 @@ describe("a file", () => {
     [{ run: undefined }, "run: expected a value, got none"],
     [{ run: { groups: 2 } }, "run.batches: expected a value, got none"],
     [{ run: { ...plan.run, seed: 1 } }, "run.seed: unknown option"],
+    [{ run: { ...plan.run, groups: 65_536, groupSize: 32 } }, "run: groups: expected at most 1,048,576 responses"],
     [{ run: { ...plan.run, groupSize: 1 } }, "run.groupSize: expected an integer within [2, 65,536], got 1"],
     [{ run: { ...plan.run, minibatches: 3 } }, "run: minibatches: expected at most groups, 2, got 3"],
     [{ run: { ...plan.run, advantages: { ddof: 2 } } }, "run: advantages: groupAdvantages: ddof: expected 0 or 1, got 2"],

@@ -266,6 +266,41 @@ describe("histories as clients send them", () => {
     expect(await said(message)).toBe(text);
   });
 
+  test("parts without text are empty", async () => {
+    for (const part of [{ type: "text", text: null }, { type: "text" }, { type: "refusal", refusal: null }]) {
+      expect(await said({ content: [part] })).toBe("");
+      expect(await said({ content: [part, { type: "text", text: "noon" }] })).toBe("noon");
+      expect(await format([{ role: "user", content: [part] }])).toBe(await format([{ role: "user", content: "" }]));
+    }
+  });
+
+  test("other names of roles", async () => {
+    const call = { name: "clock", arguments: {} };
+    const plain = [{ role: "system", content: "Be brief." }, user, { role: "assistant", function_call: call }, { role: "tool", content: "1" }];
+    const named = plain.map((message) => ({
+      ...message,
+      role: { system: "developer", tool: "function" }[message.role] ?? message.role,
+    }));
+    expect(await format(named)).toBe(await format(plain));
+  });
+
+  test.each([
+    [5, "5"],
+    [[1], "[1]"],
+    [[], "[]"],
+    [true, "true"],
+  ])("arguments %j reach the prompt as their JSON does", async (given, json) => {
+    const call = (value: unknown) => said({ tool_calls: [{ function: { name: "clock", arguments: value } }] });
+    expect(await call(given)).toBe(await call(json));
+    expect(await call(given)).toContain(`"arguments": ${json}}`);
+  });
+
+  test("a call with its name beside an empty function", async () => {
+    expect(await said({ tool_calls: [{ function: null, name: "clock" }] })).toBe(
+      '<tool_calls>\n{"name": "clock", "arguments": {}}\n</tool_calls>',
+    );
+  });
+
   test("results find their calls by id, by name, and in order", async () => {
     const calls = ["a", "b", "a"].map((name, i) => ({ id: `c${i}`, function: { name } }));
     const bare = ["a", "b"].map((name) => ({ function: { name } }));
@@ -284,6 +319,10 @@ describe("histories as clients send them", () => {
     ).toEqual(["b", "other"]);
     expect(await names([{}, { tool_call_id: null }], bare)).toEqual(["a", "b"]);
     expect(await names([{ content: null }, { content: [] }, { content: "" }])).toEqual(["a", "b", "a"]);
+    // A result with an id answers a call that has lost its own, and numbers are ids too.
+    expect(await names([{ tool_call_id: "c7" }, { tool_call_id: "c8" }], bare)).toEqual(["a", "b"]);
+    expect(await names([{ tool_call_id: "7" }], [{ id: 7, function: { name: "a" } }])).toEqual(["a"]);
+    expect(await names([{ tool_call_id: 7 }], [{ id: "7", function: { name: "a" } }])).toEqual(["a"]);
     // Ids that come again belong to the latest open call.
     const again = [
       { role: "assistant", tool_calls: [{ id: "c", function: { name: "a" } }] },
@@ -321,23 +360,28 @@ describe("bad input names its place", () => {
     ["a message that is text", [hi, "hi"], "messages[1]: expected a message"],
     [
       "an unknown role",
-      [hi, { role: "developer", content: "" }],
-      'messages[1].role: expected system, user, assistant or tool, got "developer"',
+      [hi, { role: "wizard", content: "" }],
+      'messages[1].role: expected system, user, assistant or tool, got "wizard"',
     ],
     ["no content", [hi, { role: "user" }], "messages[1].content: expected text"],
     ["an empty list of parts", [{ role: "user", content: [] }], "messages[0].content: expected text"],
     ["an image", [{ role: "user", content: [{ type: "text", text: "" }, { type: "image" }] }], "messages[0].content[1]: expected a part"],
-    ["a part without text", [{ role: "user", content: [{ type: "text" }] }], "messages[0].content[0]: expected a part"],
+    ["a part without text", [{ role: "user", content: [{ type: "text", text: 5 }] }], "messages[0].content[0]: expected a part"],
     ["a result of no tool", [hi, { role: "tool", content: "4" }], "messages[1].name: expected the name of the tool"],
     ["calls by the user", [{ ...hi, tool_calls: [{ name: "f", arguments: {} }] }], "messages[0].tool_calls: expected none"],
     ["calls that are no list", [{ role: "assistant", content: "", tool_calls: {} }], "messages[0].tool_calls: expected a list"],
     ["a call that is null", [{ role: "assistant", tool_calls: [null] }], "messages[0].tool_calls[0]: expected a call"],
-    ["a call without a function", [{ role: "assistant", tool_calls: [{ function: null }] }], "messages[0].tool_calls[0]: expected a call"],
+    ["a call without a function", [{ role: "assistant", tool_calls: [{ function: null }] }], "messages[0].tool_calls[0].name: expected the name"],
     ["a call without a name", [{ role: "assistant", tool_calls: [{ arguments: {} }] }], "messages[0].tool_calls[0].name: expected"],
     [
-      "arguments that are a number",
-      [{ role: "assistant", tool_calls: [{ name: "f", arguments: 5 }] }],
-      "arguments: expected a JSON object, got 5",
+      "arguments that are a big number",
+      [{ role: "assistant", tool_calls: [{ name: "f", arguments: 5n }] }],
+      "tool_calls[0].arguments: expected JSON, got a value it cannot hold",
+    ],
+    [
+      "arguments that are a function",
+      [{ role: "assistant", tool_calls: [{ name: "f", arguments: () => 5 }] }],
+      "tool_calls[0].arguments: expected JSON, got",
     ],
     ["a result of a call that is not there", [{ role: "tool", tool_call_id: "c9", content: "4" }], 'not "c9", got nothing'],
     ["spoken audio", [{ role: "assistant", content: null, audio: { id: "a" } }], "messages[0].audio: expected text only"],
@@ -345,11 +389,6 @@ describe("bad input names its place", () => {
       "reasoning that is no text",
       [{ role: "assistant", content: "", reasoning: { effort: "low" } }],
       "messages[0].reasoning: expected text",
-    ],
-    [
-      "arguments that are a list",
-      [{ role: "assistant", tool_calls: [{ name: "f", arguments: [] }] }],
-      "tool_calls[0].arguments: expected a JSON object",
     ],
     [
       "arguments that JSON cannot hold",

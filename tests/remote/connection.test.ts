@@ -117,6 +117,7 @@ describe("streams", () => {
     ],
     ["with a name for every event", [say("a"), end, "[DONE]"].map((event) => `event: chunk\n${sse(event)[0]}`)],
     ["with fields of the server's own", [`x-server: 1\n${sse(say("a"))[0]}`, ...sse(end)]],
+    ["with an index as text", sse(...[say("a"), end].map(({ choices: [choice] }) => ({ choices: [{ ...choice, index: "0" }] })))],
     ["with errors of null", sse({ ...say("a"), error: null }, { ...end, error: null })],
     ["with counts that are none", sse({ ...say("a"), usage: { prompt_tokens: "many" } }, { ...end, usage: 5 })],
     ["with what follows the end", sse(say("a"), end, say("b"), "[DONE]", "more")],

@@ -354,6 +354,15 @@ describe("what comes back", () => {
       { reasoning: "why", content: "so", toolCalls: [call, { name: "now", arguments: {} }], malformed: [] },
     ],
     [
+      "calls whose first piece has no arguments, with indices as text",
+      [
+        { tool_calls: [{ index: "0", id: "c", function: { name: "add" } }, { index: "1", id: "d", function: { name: "now" } }] },
+        { tool_calls: [{ index: "0", function: { arguments: JSON.stringify(call.arguments) } }] },
+      ],
+      { content: "", toolCalls: [call, { name: "now", arguments: {} }], malformed: [] },
+    ],
+    ["a refusal", [{ refusal: "I will" }, { refusal: " not." }], { content: "I will not.", toolCalls: [], malformed: [] }],
+    [
       "calls alone",
       [{ tool_calls: [{ index: 0, function: { name: "add", arguments: JSON.stringify(call.arguments, null, 2) } }] }],
       { content: "", toolCalls: [call], malformed: [] },

@@ -26,6 +26,10 @@ describe("one call", () => {
     ["null in later pieces", [piece(0, "a", "look", null), piece(0, null, null, X)]],
     ["empty texts in later pieces", [piece(0, "a", "look", ""), piece(0, "", "", X), piece(0, "", "", "")]],
     ["another id in every piece", [piece(0, "a", "look", ""), piece(0, "b", null, '{"q":'), piece(0, "c", null, '"x"}')]],
+    [
+      "another id and the name in every piece",
+      [piece(0, "a", "look", ""), piece(0, "b", "look", '{"q":'), piece(0, "c", "look", '"x"'), piece(0, "d", "look", "}")],
+    ],
     ["one id at several indices", [piece(0, "a", "look", '{"q":'), piece(1, "a", "look", '"x"}')]],
     ["an index in the first piece only", [piece(0, "a", "look", '{"q":'), piece(undefined, undefined, undefined, '"x"}')]],
     ["an index in later pieces only", [piece(undefined, "a", "look", '{"q":'), piece(0, undefined, undefined, '"x"}')]],

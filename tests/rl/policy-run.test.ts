@@ -178,6 +178,7 @@ describe("a policy", () => {
 test.each<[Partial<PolicyOptions>, string]>([
   [{ batches: 0 }, "batches: expected an integer of at least 1, got 0"],
   [{ groupSize: 1 }, "groupSize: expected an integer within [2, 65,536], got 1"],
+  [{ groups: 65_536, groupSize: 65_536 }, "groups: expected at most 1,048,576 responses (groups times groupSize), got 4294967296"],
   [{ groups: 2 ** 53 - 1 }, "groups: expected an integer within [1, 65,536], got"],
   [{ minibatches: 5 }, "minibatches: expected at most groups, 4, got 5"],
   [{ overlong: 2 }, "overlong: expected a number within [0, 1], got 2"],

@@ -174,6 +174,15 @@ describe("null is absent, and what is empty changes nothing", () => {
     expect(() => readChat({ messages, ...more })).toThrow(/expected|unknown option/);
   });
 
+  test("a field that must be empty is looked at without going into it", () => {
+    const deep = JSON.parse("[".repeat(50_000) + "]".repeat(50_000)) as unknown;
+    for (const name of ["logit_bias", "functions", "chat_template_kwargs", "modalities"]) {
+      expect(() => readChat({ messages, [name]: deep })).toThrow(`chat.completions: ${name}: expected`);
+      expect(() => readChat({ messages, [name]: { a: deep } })).toThrow(`chat.completions: ${name}: expected`);
+    }
+    expect(() => readChat({ messages, logit_bias: [] })).toThrow("logit_bias: expected {}");
+  });
+
   test("in the description of a tool, but not in its schema", () => {
     const parameters = { type: "object", properties: { a: { enum: ["x", null], default: null } } };
     const tool = { type: "function", function: { name: "f", description: null, parameters, strict: null } };
