@@ -1,13 +1,13 @@
 // Tasks of a plan's owner: modules that export them, and files of questions and answers.
 
 import { createHash } from "node:crypto";
-import { readFile, stat } from "node:fs/promises";
 import { basename, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { InputError } from "../index.js";
 import { rowsTask } from "../rl/answered-rows.js";
 import { Random, type Verifiable } from "../rl/index.js";
 import { distinct, type OwnTasks, type PlannedLevel } from "../rl/plan.js";
+import { readRegularFile } from "./regular-file.js";
 import { whyUnread } from "./terminal.js";
 
 /** A level with what tells whether its file is still the same. */
@@ -44,14 +44,8 @@ type Leveled = Verifiable & { readonly levels?: number };
 
 async function read(path: string, key: string): Promise<Uint8Array> {
   try {
-    const found = await stat(path);
-    if (!found.isFile() || found.size > MOST_BYTES) {
-      const got = found.isFile() ? found.size.toLocaleString("en-US") : found.isDirectory() ? "a directory" : "a pipe or a device";
-      throw new InputError(`${key}: ${path}: expected a file of at most ${MOST_BYTES.toLocaleString("en-US")} bytes, got ${got}`);
-    }
-    return await readFile(path);
+    return await readRegularFile(path, MOST_BYTES);
   } catch (cause) {
-    if (cause instanceof InputError) throw cause;
     throw new InputError(`${key}: ${path}: expected a file, got ${whyUnread(cause)}`, { cause });
   }
 }

@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { InputError } from "../runtime/errors.js";
-import { count, index, number } from "../runtime/options.js";
+import { count, index, milliseconds, millisecondsOrNone } from "../runtime/options.js";
 
 /** How judges are called. The defaults suit judges that ask a server; judges that answer at once are not slowed down. */
 export interface JudgingOptions {
@@ -10,23 +10,18 @@ export interface JudgingOptions {
   retries?: number;
   /** Milliseconds before the first retry (500); each further retry waits twice as long, at most 30 seconds. */
   backoffMs?: number;
-  /** Milliseconds after which an attempt counts as failed and its signal aborts (120,000). */
+  /** Milliseconds after which an attempt counts as failed and its signal aborts (120,000); Infinity sets no limit. */
   timeoutMs?: number;
 }
 
-/** The most that timers take. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
 const LONGEST_BACKOFF_MS = 30_000;
-
-const milliseconds = (least: number) =>
-  number(`an integer within [${least}, 2^31)`, (x) => Number.isInteger(x) && x >= least && x <= LONGEST_TIMER_MS);
 
 /** @internal */
 export const judgingOptions = v.strictObject({
   concurrency: v.optional(count, 16),
   retries: v.optional(index, 2),
-  backoffMs: v.optional(milliseconds(0), 500),
-  timeoutMs: v.optional(milliseconds(1), 120_000),
+  backoffMs: v.optional(millisecondsOrNone, 500),
+  timeoutMs: v.optional(milliseconds, 120_000),
 });
 /** The options with their defaults in place. */
 export type JudgingSettings = v.InferOutput<typeof judgingOptions>;

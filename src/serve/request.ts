@@ -100,7 +100,9 @@ const chatSchema = v.strictObject({
   functions: empty("[]"),
   function_call: only("auto", "none"),
   chat_template_kwargs: empty("{}"),
-  modalities: v.optional(v.custom<unknown>((x) => Array.isArray(x) && x.length === 1 && x[0] === "text", '["text"] (nothing else is supported)')),
+  modalities: v.optional(
+    v.custom<unknown>((x) => Array.isArray(x) && x.length === 1 && x[0] === "text", '["text"] (nothing else is supported)'),
+  ),
   response_format: v.optional(v.looseObject({ type: word("text") }, '{ "type": "text" }')),
   chat_template: v.optional(text),
   add_generation_prompt: only(true),

@@ -276,7 +276,12 @@ describe("histories as clients send them", () => {
 
   test("other names of roles", async () => {
     const call = { name: "clock", arguments: {} };
-    const plain = [{ role: "system", content: "Be brief." }, user, { role: "assistant", function_call: call }, { role: "tool", content: "1" }];
+    const plain = [
+      { role: "system", content: "Be brief." },
+      user,
+      { role: "assistant", function_call: call },
+      { role: "tool", content: "1" },
+    ];
     const named = plain.map((message) => ({
       ...message,
       role: { system: "developer", tool: "function" }[message.role] ?? message.role,
@@ -358,11 +363,7 @@ describe("bad input names its place", () => {
     ["no messages", [], "messages: expected at least one"],
     ["messages that are text", "hi", "messages: expected at least one"],
     ["a message that is text", [hi, "hi"], "messages[1]: expected a message"],
-    [
-      "an unknown role",
-      [hi, { role: "wizard", content: "" }],
-      'messages[1].role: expected system, user, assistant or tool, got "wizard"',
-    ],
+    ["an unknown role", [hi, { role: "wizard", content: "" }], 'messages[1].role: expected system, user, assistant or tool, got "wizard"'],
     ["no content", [hi, { role: "user" }], "messages[1].content: expected text"],
     ["an empty list of parts", [{ role: "user", content: [] }], "messages[0].content: expected text"],
     ["an image", [{ role: "user", content: [{ type: "text", text: "" }, { type: "image" }] }], "messages[0].content[1]: expected a part"],
@@ -371,7 +372,11 @@ describe("bad input names its place", () => {
     ["calls by the user", [{ ...hi, tool_calls: [{ name: "f", arguments: {} }] }], "messages[0].tool_calls: expected none"],
     ["calls that are no list", [{ role: "assistant", content: "", tool_calls: {} }], "messages[0].tool_calls: expected a list"],
     ["a call that is null", [{ role: "assistant", tool_calls: [null] }], "messages[0].tool_calls[0]: expected a call"],
-    ["a call without a function", [{ role: "assistant", tool_calls: [{ function: null }] }], "messages[0].tool_calls[0].name: expected the name"],
+    [
+      "a call without a function",
+      [{ role: "assistant", tool_calls: [{ function: null }] }],
+      "messages[0].tool_calls[0].name: expected the name",
+    ],
     ["a call without a name", [{ role: "assistant", tool_calls: [{ arguments: {} }] }], "messages[0].tool_calls[0].name: expected"],
     [
       "arguments that are a big number",

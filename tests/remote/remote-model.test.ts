@@ -356,7 +356,12 @@ describe("what comes back", () => {
     [
       "calls whose first piece has no arguments, with indices as text",
       [
-        { tool_calls: [{ index: "0", id: "c", function: { name: "add" } }, { index: "1", id: "d", function: { name: "now" } }] },
+        {
+          tool_calls: [
+            { index: "0", id: "c", function: { name: "add" } },
+            { index: "1", id: "d", function: { name: "now" } },
+          ],
+        },
         { tool_calls: [{ index: "0", function: { arguments: JSON.stringify(call.arguments) } }] },
       ],
       { content: "", toolCalls: [call, { name: "now", arguments: {} }], malformed: [] },
