@@ -1,9 +1,12 @@
-// Every function of the main entry, and of training, serving and the AI SDK, with every argument, and every part of it, replaced by a value that does not belong there: what comes is a result or
+// Every function of the main entry, and of training, serving, remote models and the AI SDK, with every argument, and every part of it, replaced by a value that does not belong there: what comes is a result or
 // one of the library's own errors.
 
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import * as aiSdk from "../src/ai-sdk/index.js";
+import * as analysis from "../src/analysis/index.js";
 import * as main from "../src/index.js";
+import * as remote from "../src/remote/index.js";
+import * as rl from "../src/rl/index.js";
 import * as serve from "../src/serve/index.js";
 import * as train from "../src/train/index.js";
 import { SMALL, singleFile } from "./support/checkpoints.js";
@@ -127,13 +130,24 @@ async function faults(name: string, [f, ...args]: Call): Promise<string[]> {
   return found;
 }
 
+/** A server that gives the same answer to every request. */
+const answered = async () =>
+  Response.json({
+    data: [{ id: "m" }],
+    choices: [{ index: 0, text: "a", message: { content: "a" }, finish_reason: "stop" }],
+  });
+
 let model: main.MiniMaxM1;
 let boxed: main.MiniMaxM1;
+let far: remote.RemoteModel;
 let calls: Record<string, Record<string, Call | string>>;
 
 beforeAll(async () => {
   model = await MiniMaxM1.load(singleFile(), { threads: 1 });
   boxed = await MiniMaxM1.load(undefined, { threads: 1 });
+  // Where no function stands in for it.
+  vi.stubGlobal("fetch", answered);
+  far = await remote.RemoteModel.connect("http://127.0.0.1:9/v1", { model: "m", fetch: answered, retries: 0 });
   calls = {
     main: {
       availableBuilds: [main.availableBuilds],
@@ -189,15 +203,29 @@ beforeAll(async () => {
       trainTokenizer: [train.trainTokenizer, ["aaa"], { vocabSize: 300 }],
     },
     serve: { Server: [(of: never, options: never) => new serve.Server(of, options), model, { maxBatch: 1 }] },
+    remote: {
+      "RemoteModel.connect": [
+        remote.RemoteModel.connect,
+        "http://127.0.0.1:9/v1",
+        { model: "m", fetch: answered, retries: 0, headers: {} },
+      ],
+      "model.generate": [method(far, "generate"), "a", { maxTokens: 1, stop: ["a"] }],
+      "model.generate, messages": [method(far, "generate"), [{ role: "user", content: "a" }], { maxTokens: 1, tools: [{}] }],
+      "model.generateBatch": [method(far, "generateBatch"), ["a"], { maxTokens: 1 }],
+      "model.session": [method(far, "session"), { seed: 1 }],
+      "session.generate": [(input: never, options: never) => far.session().generate(input, options), "a", { maxTokens: 1 }],
+      "session.append": [(input: never) => far.session().append(input), "a"],
+    },
     aiSdk: { lightningM1: [aiSdk.lightningM1, model, { modelId: "a" }] },
   };
 }, 120_000);
 
 afterAll(() => {
+  vi.unstubAllGlobals();
   for (const one of [model, boxed]) one.dispose();
 });
 
-const entries = { main, train, serve, aiSdk };
+const entries = { main, train, serve, remote, aiSdk };
 
 describe.each(Object.keys(entries) as (keyof typeof entries)[])("%s", (entry) => {
   test("every function is tried", () => {
@@ -218,4 +246,16 @@ describe.each(Object.keys(entries) as (keyof typeof entries)[])("%s", (entry) =>
     }
     expect(found).toEqual([]);
   }, 120_000);
+});
+
+test.each<[string, (x: never) => unknown, RegExp]>([
+  ["scoreOf", (x) => analysis.scoreOf(x, "MiniMax-M1-80k"), /^scoreOf: benchmark: expected one of benchmarks/],
+  ["costOf", (x) => analysis.costOf(x, 1, "square"), /^costOf: cost: expected what generationCost gives/],
+  ["ratioToDeepSeekR1", (x) => analysis.ratioToDeepSeekR1({ perToken: 1, perPair: 1 } as never, 1, x), /^ratioToDeepSeekR1: by: expected/],
+  ["nextWindow, its state", (x) => rl.nextWindow(x, { perplexity: 1, lengths: [0] }), /^nextWindow: state: expected/],
+  ["nextWindow, its batch", (x) => rl.nextWindow({ tokens: 1, perplexities: [] }, x), /^nextWindow: batch: expected/],
+  ["judge", (x) => rl.judge(x, {}, "a"), /^judge: task: expected a task/],
+  ["instanceKey", (x) => rl.instanceKey(x, {}), /^instanceKey: task: expected a task/],
+])("%s names an argument that is none", (_, f, message) => {
+  for (const none of [undefined, null, 5, Symbol("s")]) expect(() => f(none as never)).toThrow(message);
 });

@@ -1,5 +1,7 @@
 // The report's table of benchmarks (arXiv 2506.13585, table 2, as in the published model card), in percent.
 
+import { expectArgument, isObjectLike } from "../runtime/options.js";
+
 /** In the order of every row's scores. */
 export const benchmarkModels = [
   { name: "MiniMax-M1-80k", thinkingTokens: 80_000, open: true },
@@ -51,8 +53,9 @@ function row(category: string, name: string, questions: number | undefined, scor
 }
 
 /** A model's score, in percent; undefined where the report has none. */
-export function scoreOf({ scores }: Benchmark, model: BenchmarkModel): number | undefined {
-  return scores[benchmarkModels.findIndex(({ name }) => name === model)];
+export function scoreOf(benchmark: Benchmark, model: BenchmarkModel): number | undefined {
+  expectArgument("scoreOf: benchmark", isObjectLike(benchmark) && Array.isArray(benchmark.scores), "one of benchmarks", benchmark);
+  return benchmark.scores[benchmarkModels.findIndex(({ name }) => name === model)];
 }
 
 /**

@@ -98,6 +98,8 @@ function counted(series: readonly Series[], { model, tokens }: Reading): Readonl
 
 /** Operations of generating n tokens, as a part of what DeepSeek-R1 needs for them. */
 export function ratioToDeepSeekR1(cost: GenerationCost, tokens: number, by: ComparisonRule): number {
+  const known = typeof by === "string" && Object.hasOwn(comparisonRules, by);
+  expectArgument("ratioToDeepSeekR1: by", known, Object.keys(comparisonRules).join(" or "), by);
   const { rule, form } = comparisonRules[by];
   return costOf(cost, tokens, rule) / costOf(peerCost(deepseekR1, form), tokens, rule);
 }

@@ -128,7 +128,9 @@ export function generationCost(model: Model): GenerationCost {
 }
 
 /** Operations of generating n tokens. */
-export function costOf({ perToken, perPair }: GenerationCost, tokens: number, rule: CountingRule): number {
+export function costOf(cost: GenerationCost, tokens: number, rule: CountingRule): number {
+  expectArgument("costOf: cost", isObjectLike(cost), "what generationCost gives", cost);
+  const { perToken, perPair } = cost;
   return perToken * tokens + perPair * pairs(tokens, rule);
 }
 

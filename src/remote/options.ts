@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { InputError } from "../runtime/errors.js";
-import { callback, count, flag, index, milliseconds, parseOptions, signal, text } from "../runtime/options.js";
+import { callback, count, expectArgument, flag, index, milliseconds, parseOptions, signal, text } from "../runtime/options.js";
 
 /** What requests are made with: the global `fetch`, another implementation of it, or a function that stands in for a server. */
 export type Fetch = (
@@ -88,6 +88,12 @@ export function readConnectOptions(options: ConnectOptions) {
 
 /** The API's base, which ends in a slash. @throws {InputError} no address of a server, or one that holds a password */
 export function readBase(url: string | URL): URL {
+  expectArgument(
+    "connect: url",
+    typeof url === "string" || typeof url?.href === "string",
+    "the base of an API, as http://127.0.0.1:8000/v1",
+    url,
+  );
   let base: URL;
   try {
     base = new URL(url);

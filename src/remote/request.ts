@@ -6,6 +6,7 @@ import { readMessages } from "../io/messages.js";
 import { isConversation, type Prompt } from "../language-model.js";
 import { isTokenIds } from "../model/token-ids.js";
 import { InputError } from "../runtime/errors.js";
+import { printed } from "../runtime/printed.js";
 import { isRecord } from "./refusal.js";
 
 /** Where a prompt goes, and what is said there. */
@@ -138,5 +139,5 @@ export function checkPrompt(prompt: unknown, where: string): void {
     throw new InputError(`${where}: expected text, messages or an array of token ids, got ${prompt === null ? "null" : typeof prompt}`);
   if (prompt.length === 0) throw new InputError(`${where}: expected at least one token, got none`);
   const wrong = prompt.findIndex((id) => !Number.isInteger(id) || id < 0);
-  if (wrong >= 0) throw new InputError(`${where}: token ${wrong}: expected an integer id of at least 0, got ${prompt[wrong]}`);
+  if (wrong >= 0) throw new InputError(`${where}: token ${wrong}: expected an integer id of at least 0, got ${printed(prompt[wrong])}`);
 }

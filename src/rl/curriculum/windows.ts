@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { InputError } from "../../runtime/errors.js";
-import { count, number, parseOptions } from "../../runtime/options.js";
+import { count, expectArgument, isObjectLike, number, parseOptions } from "../../runtime/options.js";
 import { printed, printedJson } from "../../runtime/printed.js";
 import { quantiles } from "../statistics.js";
 
@@ -49,10 +49,14 @@ const schema = v.strictObject({
  * @throws {InputError} a state whose window is none of those, a perplexity below 1, lengths that are none, or options that do not fit
  */
 export function nextWindow(
-  { tokens, perplexities }: WindowState,
-  { perplexity, lengths }: { perplexity: number; lengths: ArrayLike<number> },
+  state: WindowState,
+  batch: { perplexity: number; lengths: ArrayLike<number> },
   options: WindowOptions = {},
 ): WindowState {
+  expectArgument("nextWindow: state", isObjectLike(state), "{ tokens, perplexities }", state);
+  expectArgument("nextWindow: batch", isObjectLike(batch), "{ perplexity, lengths }", batch);
+  const { tokens, perplexities } = state;
+  const { perplexity, lengths } = batch;
   const { windows, batches, tolerance, near } = parseOptions(schema, options, "nextWindow");
   const stage = windows.indexOf(tokens);
   if (stage < 0) throw new InputError(`nextWindow: tokens: expected one of the windows ${windows.join(", ")}, got ${printed(tokens)}`);

@@ -1,6 +1,6 @@
 import type { Random } from "../../generate/random.js";
 import { InputError } from "../../runtime/errors.js";
-import { expectArgument } from "../../runtime/options.js";
+import { expectArgument, isObjectLike } from "../../runtime/options.js";
 import { printed } from "../../runtime/printed.js";
 
 /** A worked solution: the steps, and what they lead to. */
@@ -35,6 +35,7 @@ export interface Task<Instance = unknown> {
 
 /** What identifies an instance, to keep instances of a test out of the training. */
 export function instanceKey<Instance>(task: Pick<Task<Instance>, "name">, instance: Instance): string {
+  expectArgument("instanceKey: task", isObjectLike(task), "a task", task);
   return `${task.name} ${JSON.stringify(instance)}`;
 }
 
@@ -73,6 +74,7 @@ export interface Judgement {
 
 /** Judges a response by a task whose verifier answers at once. */
 export function judge<Instance>(task: Task<Instance>, instance: Instance, response: string): Judgement {
+  expectArgument("judge: task", isObjectLike(task), "a task", task);
   const answer = answerOf(task, response);
   return { formatted: answer !== undefined, correct: answer !== undefined && task.verify(instance, answer) };
 }
@@ -95,6 +97,7 @@ export async function verdictOf<Instance>(
   response: string,
   signal: AbortSignal,
 ): Promise<Judgement> {
+  expectArgument("judge: task", isObjectLike(task), "a task", task);
   const answer = answerOf(task, response);
   return { formatted: answer !== undefined, correct: answer !== undefined && (await askVerifier(task, instance, answer, signal)) };
 }
