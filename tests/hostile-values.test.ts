@@ -259,3 +259,8 @@ test.each<[string, (x: never) => unknown, RegExp]>([
 ])("%s names an argument that is none", (_, f, message) => {
   for (const none of [undefined, null, 5, Symbol("s")]) expect(() => f(none as never)).toThrow(message);
 });
+
+test.each([null, undefined, "down", Symbol("down")])("a function fetch that rejects with %s", async (reason) => {
+  const fetch = () => Promise.reject(reason);
+  await expect(remote.RemoteModel.connect("http://127.0.0.1:9/v1", { fetch, retries: 0 })).rejects.toThrow(remote.RemoteError);
+});

@@ -1,5 +1,6 @@
 import { follow } from "../runtime/abort.js";
 import { RemoteError } from "../runtime/errors.js";
+import { printed } from "../runtime/printed.js";
 import type { ConnectionSettings } from "./connection.js";
 import type { FetchResponse } from "./options.js";
 import { isRecord, readJson, refusal, serverMessage } from "./refusal.js";
@@ -130,9 +131,11 @@ export class Exchange {
     } catch (cause) {
       this.outer.throwIfAborted();
       if (late) throw this.error(`expected ${expected} within ${limitMs} ms, got none (${option} sets the limit)`, { retryable: true });
-      const reasons = [cause, (cause as Error).cause].filter((error) => error instanceof Error).map((error) => error.message);
+      const reasons = [cause, (cause as Error | null | undefined)?.cause]
+        .filter((error) => error instanceof Error)
+        .map((error) => error.message);
       throw this.error(
-        `expected ${expected}, got ${reasons.join(": ") || cause} (is the server running, and is this its address? a page also needs its CORS headers)`,
+        `expected ${expected}, got ${reasons.join(": ") || printed(cause)} (is the server running, and is this its address? a page also needs its CORS headers)`,
         { cause, retryable: true },
       );
     } finally {
