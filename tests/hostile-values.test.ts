@@ -162,6 +162,7 @@ beforeAll(async () => {
       graph: [main.graph, CONFIG],
       inspectCheckpoint: [main.inspectCheckpoint, singleFile(), { localFilesOnly: true }],
       maskUrls: [main.maskUrls, "https://user:password@host/"],
+      parseAssistant: [main.parseAssistant, "a", { opened: true }],
       parseConfig: [main.parseConfig, CONFIG, () => {}],
       readTensors: [main.readTensors, singleFile(), { names: ["lm_head.weight"] }],
       "MiniMaxM1.load": [disposed(MiniMaxM1.load), singleFile(), { threads: 1, dtype: "f32" }],

@@ -60,7 +60,7 @@ export async function encodeRow(
 function isContent(content: unknown): content is RowContent {
   if (!isObjectLike(content)) return false;
   if ("text" in content) return typeof content.text === "string";
-  return "messages" in content && Array.isArray(content.messages) && content.messages.every(isObjectLike);
+  return "messages" in content && Array.isArray(content.messages);
 }
 
 async function encodeText(tokenizer: Tokenizer, text: string, end: boolean, signal?: AbortSignal): Promise<EncodedDocument> {
