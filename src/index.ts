@@ -3,6 +3,15 @@
  *
  * @module lightning-m1
  */
+
+export * from "./base/errors.js";
+export type { LoadOptions, Progress } from "./checkpoint/checkpoint.js";
+export { estimateMemory, type MemoryEstimate, type MemoryOptions } from "./checkpoint/estimate.js";
+export type { CreateOptions } from "./checkpoint/initialise.js";
+export { type CheckpointInspection, type InspectedFile, inspectCheckpoint } from "./checkpoint/inspect.js";
+export type { SaveOptions } from "./checkpoint/save.js";
+export type { FormulaOptions } from "./checkpoint/synthetic.js";
+export { readTensors, type StoredArray } from "./checkpoint/tensors.js";
 export type {
   GenerateOptions,
   Generation,
@@ -12,24 +21,9 @@ export type {
   StopReason,
   Token,
 } from "./generate/index.js";
-export {
-  type AssistantAnswer,
-  type AssistantDelta,
-  parseAssistant,
-  type ReasoningOptions,
-  ReasoningSplitter,
-} from "./io/assistant.js";
-export { type ChatMessage, type ChatOptions, type ContentPart, formatChat, type Tool, type ToolCall } from "./io/chat.js";
-export type { LoadOptions, Progress } from "./io/checkpoint.js";
-export { estimateMemory, type MemoryEstimate, type MemoryOptions } from "./io/estimate.js";
-export type { FormulaOptions } from "./io/formula.js";
-export { type CheckpointInspection, type InspectedFile, inspectCheckpoint } from "./io/inspect.js";
 export type { CheckpointSource } from "./io/open.js";
-export type { SaveOptions } from "./io/save.js";
 export { maskUrls } from "./io/secrets.js";
 export type { OpenOptions } from "./io/source.js";
-export { readTensors, type StoredArray } from "./io/tensors.js";
-export { type DecodeOptions, type EncodeAsyncOptions, type TextStream, Tokenizer, type TokenizerFiles } from "./io/tokenizer.js";
 export type { LanguageModel, LanguageSession, Prompt, PromptOptions, Usage } from "./language-model.js";
 export { type ForwardOptions, type ForwardOutput, type LayerView, MiniMaxM1 } from "./minimax-m1.js";
 export type { Cache, KVType } from "./model/cache.js";
@@ -38,9 +32,16 @@ export { decaySlopes } from "./model/decay-slopes.js";
 export { type Block, type Graph, type GraphTensor, graph, type Model } from "./model/graph.js";
 export { minimaxM1, presets, tinyM1 } from "./model/presets.js";
 export type { TokenIds } from "./model/token-ids.js";
-export * from "./runtime/errors.js";
 export type { KernelCall } from "./runtime/runtime.js";
-export type { StreamingStatistics } from "./runtime/streamed.js";
 export { availableBuilds, type Build } from "./runtime/wasm.js";
-export type { ResidentDType, StoredDType } from "./runtime/weights.js";
-export type { CreateOptions } from "./train/initialise.js";
+export {
+  type AssistantAnswer,
+  type AssistantDelta,
+  parseAssistant,
+  type ReasoningOptions,
+  ReasoningSplitter,
+} from "./text/assistant.js";
+export { type ChatMessage, type ChatOptions, type ContentPart, formatChat, type Tool, type ToolCall } from "./text/chat.js";
+export { type DecodeOptions, type EncodeAsyncOptions, type TextStream, Tokenizer, type TokenizerFiles } from "./text/tokenizer.js";
+export type { StreamingStatistics } from "./weights/streamed.js";
+export type { ResidentDType, StoredDType } from "./weights/weights.js";

@@ -1,7 +1,7 @@
 import type { GenerateOptions, Generation, PrefillOptions, SessionInput } from "./generate/index.js";
-import type { ChatMessage, ChatOptions, Tool } from "./io/chat.js";
-import type { Tokenizer } from "./io/tokenizer.js";
 import type { TokenIds } from "./model/token-ids.js";
+import type { ChatMessage, ChatOptions, Tool } from "./text/chat.js";
+import type { Tokenizer } from "./text/tokenizer.js";
 
 export type { Usage } from "./generate/index.js";
 

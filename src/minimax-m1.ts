@@ -1,4 +1,12 @@
 import * as v from "valibot";
+import { CheckpointError, ConfigError, InputError } from "./base/errors.js";
+import { callback, expectArgument, flag, isObjectLike, parseOptions, signal, word } from "./base/options.js";
+import { pause } from "./base/pause.js";
+import { type Checkpoint, type LoadOptions, loadCheckpoint } from "./checkpoint/checkpoint.js";
+import { type CreateOptions, initialCheckpoint } from "./checkpoint/initialise.js";
+import { type SaveOptions, saveCheckpoint } from "./checkpoint/save.js";
+import { type FormulaOptions, formulaCheckpoint } from "./checkpoint/synthetic.js";
+import { readTextSettings, type TextSettings } from "./checkpoint/text-files.js";
 import {
   type Generation,
   generate,
@@ -9,13 +17,7 @@ import {
   type TextCodec,
   type Usage,
 } from "./generate/index.js";
-import { type ChatMessage, type ChatOptions, formatChat } from "./io/chat.js";
-import { type Checkpoint, type LoadOptions, loadCheckpoint } from "./io/checkpoint.js";
-import { type FormulaOptions, formulaCheckpoint } from "./io/formula.js";
 import type { CheckpointSource } from "./io/open.js";
-import { type SaveOptions, saveCheckpoint } from "./io/save.js";
-import { readTextSettings, type TextSettings } from "./io/text-files.js";
-import type { Tokenizer } from "./io/tokenizer.js";
 import { isConversation, type LanguageModel, type Prompt, type PromptOptions } from "./language-model.js";
 import { Cache, type KVType } from "./model/cache.js";
 import type { Config } from "./model/config.js";
@@ -23,14 +25,12 @@ import { graph } from "./model/graph.js";
 import { checkIds, isTokenIds, type TokenIds } from "./model/token-ids.js";
 import { type LayerPass, type Pass, Transformer } from "./model/transformer.js";
 import { take } from "./ops/route.js";
-import { CheckpointError, ConfigError, InputError } from "./runtime/errors.js";
-import { callback, expectArgument, flag, isObjectLike, parseOptions, signal, word } from "./runtime/options.js";
-import { pause } from "./runtime/pause.js";
 import type { Runtime } from "./runtime/runtime.js";
-import { StreamedWeights, type StreamingStatistics } from "./runtime/streamed.js";
 import type { Tensor } from "./runtime/tensor.js";
 import type { Build } from "./runtime/wasm.js";
-import { type CreateOptions, initialCheckpoint } from "./train/initialise.js";
+import { type ChatMessage, type ChatOptions, formatChat } from "./text/chat.js";
+import type { Tokenizer } from "./text/tokenizer.js";
+import { StreamedWeights, type StreamingStatistics } from "./weights/streamed.js";
 
 /** A layer of a pass, just computed: what its functions copy is gone when the next layer begins. */
 export interface LayerView {

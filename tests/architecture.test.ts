@@ -4,59 +4,125 @@ import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 
 const root = fileURLToPath(new URL("../src", import.meta.url));
+const picture = readFileSync(new URL("../docs/architecture.md", import.meta.url), "utf8");
 
-/** What each ring may import besides itself. Files at the top of src are the public surface and may import everything but the command line. */
-const allowed: Record<string, string[]> = {
-  runtime: [],
-  ops: ["runtime"],
-  layers: ["ops", "runtime"],
-  model: ["layers", "ops", "runtime"],
-  io: ["model", "runtime"],
-  generate: ["model", "ops", "runtime"],
-  analysis: ["model", "runtime"],
-  train: ["generate", "io", "model", "ops", "runtime"],
-  rl: ["generate", "io", "model", "ops", "runtime", "train"],
-  node: ["io", "model", "runtime"],
+/**
+ * The rooms of src, each with the rooms that it may import: at run time or for types only, directly or through an alias.
+ * A room comes after all rooms that it imports. "." is the public surface, the files at the top of src.
+ */
+const rooms: Record<string, string[]> = {
+  base: [],
+  runtime: ["base"],
+  io: ["base", "runtime"],
+  weights: ["base", "io", "runtime"],
+  ops: ["base", "runtime", "weights"],
+  layers: ["ops", "runtime", "weights"],
+  model: ["base", "layers", "ops", "runtime", "weights"],
+  text: ["base"],
+  checkpoint: ["base", "io", "model", "runtime", "text", "weights"],
+  generate: ["base", "model", "ops", "runtime", "weights"],
+  analysis: ["base", "model", "runtime"],
+  train: ["base", "generate", "io", "model", "ops", "runtime", "text", "weights"],
+  rl: ["base", "generate", "model", "text", "train"],
+  node: ["base", "checkpoint", "io", "model", "runtime"],
+  ".": ["base", "checkpoint", "generate", "io", "model", "ops", "runtime", "text", "weights"],
+  remote: [".", "base", "generate", "io", "model", "text"],
+  "ai-sdk": [".", "base", "generate", "text"],
+  serve: [".", "base", "generate", "model", "runtime", "text"],
   cli: [".", "analysis", "rl", "serve", "train"],
-  remote: [".", "generate", "io", "model", "runtime"],
-  "ai-sdk": [".", "generate", "io", "runtime"],
-  ".": ["runtime", "ops", "layers", "model", "io", "generate", "analysis", "train", "rl"],
-  serve: [".", "generate", "io", "model", "runtime"],
 };
+
+/** What an alias stands for in a page; the build for Node replaces it by the file of the same name in src/node. */
+const aliases: Record<string, string> = { "#platform": "io/platform.ts", "#threads": "runtime/threads.ts" };
 
 const files = readdirSync(root, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"));
 
-function ringOf(file: string): string {
+function roomOf(file: string): string {
   return file.includes("/") ? file.split("/")[0]! : ".";
 }
 
-function importsOf(file: string): string[] {
-  const source = readFileSync(join(root, file), "utf8");
-  return [...source.matchAll(/(?:from|import)\s*\(?\s*"([^"]+)"/g)].map((match) => match[1]!);
+interface Import {
+  readonly from: string;
+  /** A file of src, or the name of a package or of a file outside. */
+  readonly to: string;
+  readonly types: boolean;
 }
 
-test("imports point one way", () => {
-  expect(files.length).toBeGreaterThan(20);
-  const wrong = files.flatMap((file) =>
-    importsOf(file)
-      .filter((target) => target.startsWith("."))
-      .map((target) => normalize(join(dirname(file), target)))
-      .filter((target) => !target.startsWith(".."))
-      .filter((target) => ringOf(target) !== ringOf(file) && !allowed[ringOf(file)]?.includes(ringOf(target)))
-      .map((target) => `${file} must not import ${target}: ${ringOf(file)} may import ${allowed[ringOf(file)]?.join(", ") || "nothing"}`),
+function importsOf(from: string): Import[] {
+  const source = readFileSync(join(root, from), "utf8");
+  const statements = source.matchAll(
+    /^(?:import|export)\s+(type\s)?(?:[^"';]*?\bfrom\s+)?"([^"]+)"|\bimport\(\s*"([^"]+)"\s*\)(\.[A-Z])?/gm,
   );
+  return [...statements].map(([, type, fixed, dynamic, member]) => {
+    const target = (fixed ?? dynamic)!;
+    const path = target.startsWith(".") ? normalize(join(dirname(from), target)).replace(/\.js$/, ".ts") : (aliases[target] ?? target);
+    return { from, to: path, types: Boolean(type) || Boolean(member) };
+  });
+}
+
+const imports = files.flatMap(importsOf);
+const inside = imports.filter(({ to }) => files.includes(to));
+
+test("every import statement is read, and its file is there", () => {
+  expect(files.length).toBeGreaterThan(200);
+  expect(inside.length).toBeGreaterThan(1000);
+  const lost = imports.filter(({ to }) => to.endsWith(".ts") && !to.startsWith("..") && !files.includes(to));
+  expect(lost).toEqual([]);
+});
+
+test("rooms import rooms below them only, for types too", () => {
+  const order = Object.keys(rooms);
+  for (const [room, below] of Object.entries(rooms)) {
+    for (const other of below)
+      expect(order.indexOf(other), `${room} imports ${other}, which must come first`).toBeLessThan(order.indexOf(room));
+  }
+  expect([...new Set(files.map(roomOf))].sort()).toEqual([...order].sort());
+  const wrong = inside
+    .filter(({ from, to }) => roomOf(from) !== roomOf(to) && !rooms[roomOf(from)]!.includes(roomOf(to)))
+    .map(({ from, to }) => `${from} imports ${to}: ${roomOf(from)} may import ${rooms[roomOf(from)]!.join(", ") || "nothing"}`);
   expect(wrong).toEqual([]);
 });
 
-test("only the edges know Node", () => {
-  const wrong = files
-    .filter((file) => !["node", "cli"].includes(ringOf(file)))
-    .filter((file) => importsOf(file).some((target) => target.startsWith("node:") || target.startsWith("@huggingface/hub")));
+test("no permission is unused", () => {
+  const used = new Set(inside.map(({ from, to }) => `${roomOf(from)} → ${roomOf(to)}`));
+  const unused = Object.entries(rooms).flatMap(([room, below]) =>
+    below.map((other) => `${room} → ${other}`).filter((arrow) => !used.has(arrow)),
+  );
+  expect(unused).toEqual([]);
+});
+
+test("files do not import each other in circles at run time", () => {
+  const next = new Map(files.map((file) => [file, inside.filter(({ from, types }) => from === file && !types)]));
+  const done = new Set<string>();
+  function circleFrom(file: string, path: readonly string[]): string | undefined {
+    if (path.includes(file)) return [...path.slice(path.indexOf(file)), file].join(" → ");
+    if (done.has(file)) return undefined;
+    for (const { to } of next.get(file) ?? []) {
+      const circle = circleFrom(to, [...path, file]);
+      if (circle) return circle;
+    }
+    done.add(file);
+    return undefined;
+  }
+  expect(files.map((file) => circleFrom(file, [])).filter(Boolean)).toEqual([]);
+});
+
+test("the picture in docs/architecture.md is this table", () => {
+  const drawn = Object.entries(rooms).map(
+    ([room, below]) => `${room === "." ? "(top)" : room} → ${below.map((x) => (x === "." ? "(top)" : x)).join(", ") || "–"}`,
+  );
+  expect(picture).toContain(`\`\`\`text\n${drawn.join("\n")}\n\`\`\``);
+});
+
+test("only the edges import Node", () => {
+  const wrong = imports
+    .filter(({ from }) => !["node", "cli"].includes(roomOf(from)))
+    .filter(({ to }) => to.startsWith("node:") || to.startsWith("@huggingface/hub"));
   expect(wrong).toEqual([]);
 });
 
-test("only the runtime knows WebAssembly, and no layer knows a pointer", () => {
-  const outside = files.filter((file) => ringOf(file) !== "runtime" && /\bWebAssembly\b/.test(readFileSync(join(root, file), "utf8")));
-  const pointers = files.filter((file) => ringOf(file) === "layers" && /\.ptr\b|\.kernels\b/.test(readFileSync(join(root, file), "utf8")));
+test("only the runtime uses WebAssembly, and no layer uses a pointer", () => {
+  const outside = files.filter((file) => roomOf(file) !== "runtime" && /\bWebAssembly\b/.test(readFileSync(join(root, file), "utf8")));
+  const pointers = files.filter((file) => roomOf(file) === "layers" && /\.ptr\b|\.kernels\b/.test(readFileSync(join(root, file), "utf8")));
   expect([...outside, ...pointers]).toEqual([]);
 });

@@ -1,6 +1,6 @@
 import type { LanguageModelV3StreamPart } from "@ai-sdk/provider";
 import type { Token } from "../generate/generate.js";
-import { parseToolCalls, ReasoningSplitter } from "../io/assistant.js";
+import { parseToolCalls, ReasoningSplitter } from "../text/assistant.js";
 
 type Kind = "reasoning" | "text";
 

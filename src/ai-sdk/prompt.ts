@@ -1,10 +1,10 @@
 // The AI SDK's prompt, tools and settings → messages, tools and options of this library.
 
 import type { LanguageModelV3CallOptions, LanguageModelV3Message, LanguageModelV3ToolResultPart, SharedV3Warning } from "@ai-sdk/provider";
-import type { ChatMessage, ContentPart, Tool } from "../io/chat.js";
-import type { GivenArguments } from "../io/messages.js";
+import { InputError } from "../base/errors.js";
 import type { PromptOptions } from "../language-model.js";
-import { InputError } from "../runtime/errors.js";
+import type { ChatMessage, ContentPart, Tool } from "../text/chat.js";
+import type { GivenArguments } from "../text/messages.js";
 
 /** Under this name the AI SDK knows the provider, and calls find its own options. */
 export const PROVIDER = "lightning-m1";

@@ -8,10 +8,10 @@ import type {
   LanguageModelV3Usage,
 } from "@ai-sdk/provider";
 import * as v from "valibot";
+import { follow } from "../base/abort.js";
+import { expectArgument, isObjectLike, parseOptions, text } from "../base/options.js";
 import type { StopReason } from "../generate/generate.js";
 import type { LanguageModel, Usage } from "../language-model.js";
-import { follow } from "../runtime/abort.js";
-import { expectArgument, isObjectLike, parseOptions, text } from "../runtime/options.js";
 import { AnswerParts, uniqueId } from "./answer-parts.js";
 import { type Call, PROVIDER, readCall } from "./prompt.js";
 

@@ -1,6 +1,6 @@
 // The report's table of benchmarks (arXiv 2506.13585, table 2, as in the published model card), in percent.
 
-import { expectArgument, isObjectLike } from "../runtime/options.js";
+import { expectArgument, isObjectLike } from "../base/options.js";
 
 /** In the order of every row's scores. */
 export const benchmarkModels = [

@@ -1,8 +1,8 @@
 // Figure 1 (right) of the MiniMax-M1 report: theoretical operations of generating n tokens, and what the report says about them.
 
+import { expectArgument } from "../base/options.js";
 import { graphOf, type Model } from "../model/graph.js";
 import { minimaxM1 } from "../model/presets.js";
-import { expectArgument } from "../runtime/options.js";
 import { type CountingRule, costOf, countingRules, type GenerationCost, generationCost } from "./flops.js";
 import { parameterTable } from "./parameters.js";
 import { deepseekR1, type LatentForm, peerCost, qwen3 } from "./peers.js";

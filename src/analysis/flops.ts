@@ -3,8 +3,8 @@
 // number that passes, and the one exponential of a pair, against its 4 · headDim operations.
 
 import * as v from "valibot";
+import { count, expectArgument, index, isObjectLike, parseOptions, word } from "../base/options.js";
 import { type Block, graphOf, type Model } from "../model/graph.js";
-import { count, expectArgument, index, isObjectLike, parseOptions, word } from "../runtime/options.js";
 import type { KernelCall } from "../runtime/runtime.js";
 
 /** Which pairs of a query and a key count: those that exist, s ≤ t, or the whole square, as if there were no causality. */

@@ -1,6 +1,6 @@
+import { InputError } from "../base/errors.js";
+import { printed } from "../base/printed.js";
 import { graphOf, type Model } from "../model/graph.js";
-import { InputError } from "../runtime/errors.js";
-import { printed } from "../runtime/printed.js";
 import { type DeploymentMemoryOptions, deploymentMemory } from "./memory.js";
 import { tensorParallelSizes } from "./parallel.js";
 

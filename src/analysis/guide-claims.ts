@@ -3,8 +3,8 @@
 import { graphOf, type Model } from "../model/graph.js";
 import { isMiniMaxM1 } from "./comparison.js";
 import { type Gpu, gpus, usableBytes } from "./gpus.js";
+import { most } from "./largest-fitting.js";
 import { BLOCK_TOKENS, deploymentMemory } from "./memory.js";
-import { most } from "./most.js";
 import { VLLM_DEFAULTS } from "./vllm.js";
 
 /** A statement of the guide: so many tokens on eight of these GPUs. */

@@ -2,7 +2,7 @@
 // where it spans several, a Service before them, and a PodDisruptionBudget for them.
 
 import { stringify } from "yaml";
-import { expectArgument, isObjectLike } from "../runtime/options.js";
+import { expectArgument, isObjectLike } from "../base/options.js";
 import type { Deployment } from "./placement.js";
 import { SERVER_PORT, serveArguments, serverEnvironment, VLLM_IMAGE } from "./vllm.js";
 

@@ -8,11 +8,11 @@
 // Precisions are those of vLLM: head and routers in float32, the rest in the scheme's.
 
 import * as v from "valibot";
+import { InputError } from "../base/errors.js";
+import { count, parseOptions, word } from "../base/options.js";
+import { printed } from "../base/printed.js";
 import type { Config } from "../model/config.js";
 import { type GraphTensor, graphOf, type Model } from "../model/graph.js";
-import { InputError } from "../runtime/errors.js";
-import { count, parseOptions, word } from "../runtime/options.js";
-import { printed } from "../runtime/printed.js";
 import { divides, paddedVocab, tensorParallelRule } from "./parallel.js";
 
 /**

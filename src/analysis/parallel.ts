@@ -1,5 +1,5 @@
+import { expectArgument, isObjectLike } from "../base/options.js";
 import type { Config } from "../model/config.js";
-import { expectArgument, isObjectLike } from "../runtime/options.js";
 
 /**
  * Whether p GPUs can share every layer: heads, experts' width and the padded vocabulary are cut in p, and so are KV heads, or p is a multiple

@@ -1,6 +1,6 @@
 // Two other models, as far as their published configurations say what a token costs.
 
-import { expectArgument, isObjectLike } from "../runtime/options.js";
+import { expectArgument, isObjectLike } from "../base/options.js";
 import type { GenerationCost } from "./flops.js";
 
 /** Grouped-query attention. */

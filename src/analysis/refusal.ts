@@ -1,8 +1,8 @@
+import { formatBytes, MemoryError } from "../base/errors.js";
 import type { Graph } from "../model/graph.js";
-import { formatBytes, MemoryError } from "../runtime/errors.js";
 import { gpus, usableBytes } from "./gpus.js";
+import { most } from "./largest-fitting.js";
 import { BLOCK_TOKENS } from "./memory.js";
-import { most } from "./most.js";
 import { memoryOf, place, replicasOf, sizes } from "./placement.js";
 import type { Target } from "./target.js";
 

@@ -1,8 +1,8 @@
 import * as v from "valibot";
+import { InputError } from "../base/errors.js";
+import { count, flag, number, parseOptions, text, word } from "../base/options.js";
+import { printed, printedJson } from "../base/printed.js";
 import type { Config } from "../model/config.js";
-import { InputError } from "../runtime/errors.js";
-import { count, flag, number, parseOptions, text, word } from "../runtime/options.js";
-import { printed, printedJson } from "../runtime/printed.js";
 import { type Gpu, gpus } from "./gpus.js";
 import { type CacheScheme, defaultContext } from "./memory.js";
 

@@ -1,7 +1,7 @@
 // The vLLM that a deployment is for, and how it is started. MiniMaxM1ForCausalLM is in vLLM from 0.9.2 to 0.23.0; 0.9.2 is the version that
 // MiniMax's deployment guide names, and the one that is known to keep lightning states and the head in float32.
 
-import { expectArgument, isObjectLike } from "../runtime/options.js";
+import { expectArgument, isObjectLike } from "../base/options.js";
 import type { Deployment } from "./placement.js";
 
 export const VLLM_VERSION = "0.9.2";

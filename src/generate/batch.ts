@@ -1,7 +1,7 @@
+import { pause } from "../base/pause.js";
 import type { Transformer } from "../model/transformer.js";
 import { take } from "../ops/route.js";
 import { logSoftmax } from "../ops/softmax.js";
-import { pause } from "../runtime/pause.js";
 import { slice, type Tensor } from "../runtime/tensor.js";
 import { Sequence } from "./sequence.js";
 

@@ -1,12 +1,12 @@
+import { InputError, LightningError } from "../base/errors.js";
+import { SEEDS } from "../base/options.js";
+import { Random } from "../base/random.js";
 import { checkIds } from "../model/token-ids.js";
 import type { Transformer } from "../model/transformer.js";
-import { InputError, LightningError } from "../runtime/errors.js";
-import { SEEDS } from "../runtime/options.js";
 import type { Tensor } from "../runtime/tensor.js";
 import { Batch, type Piece } from "./batch.js";
 import { type Generation, generationOf, type Usage } from "./generation.js";
 import { type GenerateOptions, parseGenerateOptions, type Settings } from "./options.js";
-import { Random } from "./random.js";
 import { repetitionStop } from "./repetition.js";
 import { descending, first, sample } from "./sample.js";
 import { Sequence } from "./sequence.js";

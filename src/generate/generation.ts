@@ -1,4 +1,4 @@
-import { InputError } from "../runtime/errors.js";
+import { InputError } from "../base/errors.js";
 import type { Token } from "./generate.js";
 
 /** Tokens of all sequences of a generation. A field is undefined until its number is known. */

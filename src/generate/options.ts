@@ -1,7 +1,7 @@
 import * as v from "valibot";
+import { InputError } from "../base/errors.js";
+import { count, index, number, parseOptions, seedNumber, signal } from "../base/options.js";
 import type { Config } from "../model/config.js";
-import { InputError } from "../runtime/errors.js";
-import { count, index, number, parseOptions, seedNumber, signal } from "../runtime/options.js";
 import { repetition } from "./repetition.js";
 import type { Sampling } from "./sample.js";
 import type { TextCodec } from "./text.js";

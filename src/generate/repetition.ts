@@ -1,6 +1,6 @@
 import * as v from "valibot";
-import { InputError } from "../runtime/errors.js";
-import { count, number, parseOptions } from "../runtime/options.js";
+import { InputError } from "../base/errors.js";
+import { count, number, parseOptions } from "../base/options.js";
 
 export const repetition = v.strictObject(
   {

@@ -1,6 +1,6 @@
+import type { Random } from "../base/random.js";
 import { argmax, softmax } from "../ops/softmax.js";
 import type { Tensor } from "../runtime/tensor.js";
-import type { Random } from "./random.js";
 
 /** How the next token is chosen. Every field is set; what restricts nothing has its neutral value. */
 export interface Sampling {

@@ -1,7 +1,7 @@
+import { Random } from "../base/random.js";
 import type { Cache } from "../model/cache.js";
 import { checkIds } from "../model/token-ids.js";
 import type { Pass, Transformer } from "../model/transformer.js";
-import { Random } from "./random.js";
 
 /**
  * Everything that determines how one sequence goes on: its tokens, the state after the first `cache.length` of them, and its

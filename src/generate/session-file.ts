@@ -3,12 +3,12 @@
 //   number of ids · ids in the state · type of keys and values · seed · 4 of randomness
 //   ids · the state's tensors as they lie in memory, in the order of cache.tensors(); their sizes follow from what stands before
 
+import { SessionError } from "../base/errors.js";
+import { Random } from "../base/random.js";
 import type { KVType } from "../model/cache.js";
 import { graph } from "../model/graph.js";
 import type { Transformer } from "../model/transformer.js";
-import { SessionError } from "../runtime/errors.js";
-import { firstBytes } from "../runtime/weights.js";
-import { Random } from "./random.js";
+import { firstBytes } from "../weights/weights.js";
 import { Sequence } from "./sequence.js";
 
 const MAGIC = 0x53314d4c; // "LM1S"

@@ -1,12 +1,12 @@
 import * as v from "valibot";
+import { InputError, SessionError } from "../base/errors.js";
+import { parseOptions } from "../base/options.js";
+import { Random } from "../base/random.js";
 import { checkIds, isTokenIds, type TokenIds } from "../model/token-ids.js";
 import type { Transformer } from "../model/transformer.js";
-import { InputError, SessionError } from "../runtime/errors.js";
-import { parseOptions } from "../runtime/options.js";
 import { continued, prefill, type Token } from "./generate.js";
 import { type Generation, generationOf, type Usage } from "./generation.js";
 import { type GenerateOptions, type PrefillOptions, parseGenerateOptions, parsePrefillOptions, type Settings } from "./options.js";
-import { Random } from "./random.js";
 import { Sequence } from "./sequence.js";
 import { readSequence, writeSequence } from "./session-file.js";
 import type { TextCodec } from "./text.js";

@@ -1,7 +1,6 @@
 import { blobsTravel } from "#threads";
-import { isConfig } from "../model/graph.js";
-import { CheckpointError } from "../runtime/errors.js";
-import { printed } from "../runtime/printed.js";
+import { CheckpointError } from "../base/errors.js";
+import { printed } from "../base/printed.js";
 import type { Address } from "./reader-thread.js";
 import { type Source, TEMPLATES_DIRECTORY } from "./source.js";
 
@@ -30,7 +29,7 @@ export class BlobSource implements Source {
       return new BlobSource(name, new Map([[name, bytesOf(source)]]), name);
     }
     if (typeof source !== "object" || source === null) throw unknownKind("source", source);
-    if (isConfig(source)) {
+    if ("attnTypeList" in source) {
       throw new CheckpointError(
         "source: expected a checkpoint (a directory's path, a URL, a hub id, files or bytes), got a configuration, which has no weights (with bytes of weights it goes into the option config)",
       );

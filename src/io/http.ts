@@ -1,4 +1,4 @@
-import { CheckpointError } from "../runtime/errors.js";
+import { CheckpointError } from "../base/errors.js";
 import { defaultPatience } from "./patience.js";
 import type { Address } from "./reader-thread.js";
 import { isTransient, type Patience, retrying, TransferError } from "./retry.js";

@@ -1,5 +1,5 @@
 import { platform } from "#platform";
-import { CheckpointError } from "../runtime/errors.js";
+import { CheckpointError } from "../base/errors.js";
 import { type Binary, BlobSource, isData, unknownKind } from "./blobs.js";
 import { HttpSource } from "./http.js";
 import { patienceOf } from "./patience.js";

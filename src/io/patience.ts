@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { index, number, parseOptions } from "../runtime/options.js";
+import { index, number, parseOptions } from "../base/options.js";
 import type { Patience } from "./retry.js";
 
 const milliseconds = (from: number) => number(`a number of milliseconds within [${from}, 2^31)`, (x) => x >= from && x < 2 ** 31);

@@ -1,4 +1,4 @@
-import { CheckpointError } from "../runtime/errors.js";
+import { CheckpointError } from "../base/errors.js";
 import { HttpSource } from "./http.js";
 import { patienceOf } from "./patience.js";
 import { maskUrl } from "./secrets.js";

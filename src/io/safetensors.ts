@@ -1,5 +1,5 @@
-import { CheckpointError, formatBytes } from "../runtime/errors.js";
-import { decodeJson, isObject } from "./json.js";
+import { CheckpointError, formatBytes } from "../base/errors.js";
+import { decodeJson, isObject } from "../base/json.js";
 
 /*
  * safetensors: 8 bytes of header length (little-endian), a JSON header, and the tensors one after the other.

@@ -1,6 +1,6 @@
 // Credentials stay out of messages, stacks and causes: user names, passwords and tokens, and the query of a URL, where signatures are.
 
-import { expectArgument } from "../runtime/options.js";
+import { expectArgument } from "../base/options.js";
 
 const HIDDEN = "***";
 

@@ -1,6 +1,6 @@
 // Files from servers: requests with a stall limit, retries, resumption by Range, and bounded bodies. Used by URLs, the hub and the thread that reads.
 
-import { CheckpointError } from "../runtime/errors.js";
+import { CheckpointError } from "../base/errors.js";
 import { isTransient, type Patience, retryAfter, TransferError, Tries } from "./retry.js";
 import { type Endpoint, type Hide, hiding, reasonOf, withoutSecrets } from "./secrets.js";
 

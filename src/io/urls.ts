@@ -1,6 +1,6 @@
 import { platform } from "#platform";
-import { follow } from "../runtime/abort.js";
-import { CheckpointError } from "../runtime/errors.js";
+import { follow } from "../base/abort.js";
+import { CheckpointError } from "../base/errors.js";
 import { MAX_BYTES } from "../runtime/memory.js";
 import { type Binary, bytesOf } from "./blobs.js";
 import type { Address } from "./reader-thread.js";

@@ -5,7 +5,7 @@ import { mix, residual } from "../ops/pointwise.js";
 import type { Rotation } from "../ops/rope.js";
 import type { Segment } from "../ops/segment.js";
 import type { Tensor } from "../runtime/tensor.js";
-import { under, type Weights } from "../runtime/weights.js";
+import { under, type Weights } from "../weights/weights.js";
 import type { LightningAttention, LightningState } from "./lightning-attention.js";
 import { MixtureOfExperts, swiglu } from "./moe.js";
 import type { SoftmaxAttention } from "./softmax-attention.js";

@@ -5,7 +5,7 @@ import { sigmoidGate, silu } from "../ops/pointwise.js";
 import type { Segment } from "../ops/segment.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { reshape, type Tensor } from "../runtime/tensor.js";
-import type { Weights } from "../runtime/weights.js";
+import type { Weights } from "../weights/weights.js";
 
 /** The norm inside lightning attention keeps the published code's default, whatever `rms_norm_eps` says. */
 const NORM_EPS = 1e-6;

@@ -2,7 +2,7 @@ import { groupedMatmuls, matmul, matmuls } from "../ops/matmul.js";
 import { siluGate } from "../ops/pointwise.js";
 import { gather, type Routing, route, scatter, zerosLike } from "../ops/route.js";
 import type { Tensor } from "../runtime/tensor.js";
-import { under, type Weights } from "../runtime/weights.js";
+import { under, type Weights } from "../weights/weights.js";
 
 /** SwiGLU: `down(silu(gate(x)) ⊙ up(x))`. */
 export function swiglu(x: Tensor, gate: Tensor, up: Tensor, down: Tensor): Tensor {

@@ -4,7 +4,7 @@ import { matmul, matmuls } from "../ops/matmul.js";
 import { type Rotation, rope } from "../ops/rope.js";
 import type { Segment } from "../ops/segment.js";
 import { reshape, slice, type Tensor } from "../runtime/tensor.js";
-import type { Weights } from "../runtime/weights.js";
+import type { Weights } from "../weights/weights.js";
 
 /**
  * Softmax attention block: grouped queries, rotary embedding on the first dims of each head, causal.

@@ -1,8 +1,8 @@
+import { SessionError } from "../base/errors.js";
 import type { LayerCache } from "../layers/decoder-layer.js";
 import { LightningState } from "../layers/lightning-attention.js";
 import { KeyValueCache, KV_PAGE, type KVType, pageBytes } from "../ops/kv-pages.js";
 import { stateShape } from "../ops/lightning.js";
-import { SessionError } from "../runtime/errors.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { sizeOf, type Tensor } from "../runtime/tensor.js";
 import type { Config } from "./config.js";

@@ -1,8 +1,8 @@
 // The keys of a config.json: which are known, of what kind their values are, and what an unknown key means.
 
 import * as v from "valibot";
-import { ConfigError } from "../runtime/errors.js";
-import { number } from "../runtime/options.js";
+import { ConfigError } from "../base/errors.js";
+import { number } from "../base/options.js";
 
 /** A function that receives warnings. */
 export type Warn = (message: string) => void;

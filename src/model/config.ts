@@ -1,4 +1,4 @@
-import { ConfigError } from "../runtime/errors.js";
+import { ConfigError } from "../base/errors.js";
 import { agree, expectThat, type Keys, readKeys, refuse, type Warn } from "./config-keys.js";
 import { readRope } from "./rope-settings.js";
 

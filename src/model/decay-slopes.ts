@@ -1,6 +1,6 @@
-import { InputError } from "../runtime/errors.js";
-import { expectArgument, isObjectLike } from "../runtime/options.js";
-import { printed } from "../runtime/printed.js";
+import { InputError } from "../base/errors.js";
+import { expectArgument, isObjectLike } from "../base/options.js";
+import { printed } from "../base/printed.js";
 import type { Config } from "./config.js";
 
 /**

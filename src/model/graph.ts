@@ -1,4 +1,4 @@
-import { type ResidentDType, STORED_BYTES, type StoredDType } from "../runtime/weights.js";
+import { type ResidentDType, STORED_BYTES, type StoredDType } from "../weights/weights.js";
 import { type Config, checkConfig, parseConfig } from "./config.js";
 
 /** The part of the model that a tensor belongs to. Routers choose experts, or weigh the shared one. */

@@ -1,5 +1,5 @@
-import { InputError } from "../runtime/errors.js";
-import { printed } from "../runtime/printed.js";
+import { InputError } from "../base/errors.js";
+import { printed } from "../base/printed.js";
 import type { Config } from "./config.js";
 
 /** Token ids, in an array of either kind. */

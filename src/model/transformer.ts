@@ -9,7 +9,7 @@ import { rotation } from "../ops/rope.js";
 import type { Segment } from "../ops/segment.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { Tensor } from "../runtime/tensor.js";
-import { under, type Weights } from "../runtime/weights.js";
+import { under, type Weights } from "../weights/weights.js";
 import { Cache } from "./cache.js";
 import type { Config } from "./config.js";
 import { decaySlopes } from "./decay-slopes.js";

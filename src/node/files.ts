@@ -1,11 +1,11 @@
 import { constants, type Stats } from "node:fs";
 import { type FileHandle, mkdir, open, readdir, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import { CONFIG_FILE } from "../io/checkpoint.js";
+import { CheckpointError } from "../base/errors.js";
+import { CONFIG_FILE } from "../checkpoint/checkpoint.js";
+import { INDEX_FILE, SINGLE_FILE } from "../checkpoint/shards.js";
 import type { Address } from "../io/reader-thread.js";
-import { INDEX_FILE, SINGLE_FILE } from "../io/shards.js";
 import type { Destination, Source } from "../io/source.js";
-import { CheckpointError } from "../runtime/errors.js";
 import { commitFiles, removeAbandoned, settle, syncDirectory, temporaryName, WEIGHTS } from "./journal.js";
 import { stampOf } from "./stamp.js";
 

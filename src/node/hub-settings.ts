@@ -2,8 +2,8 @@
 
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { CheckpointError, InputError } from "../base/errors.js";
 import { type Endpoint, maskUrl, reasonOf, withCredentialsInHeader } from "../io/secrets.js";
-import { CheckpointError, InputError } from "../runtime/errors.js";
 import { isMissing, readSmallFile } from "./files.js";
 
 const MAX_TOKEN_BYTES = 1 << 16;

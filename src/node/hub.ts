@@ -2,12 +2,12 @@ import { randomUUID } from "node:crypto";
 import { copyFile, mkdir, open, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { basename, dirname, join, relative } from "node:path";
 import { getHFHubCachePath, getRepoFolderName, listFiles, modelInfo } from "@huggingface/hub";
+import { CheckpointError, LightningError } from "../base/errors.js";
 import { patienceOf } from "../io/patience.js";
 import { isTransient, type Patience, retrying, TransferError } from "../io/retry.js";
 import { type Endpoint, type Hide, hiding, maskUrl, reasonOf, withoutSecrets } from "../io/secrets.js";
 import { type Download, isPlainName, type OpenOptions, type Source, TEMPLATES_DIRECTORY } from "../io/source.js";
 import { collect, download, Exchange } from "../io/transfer.js";
-import { CheckpointError, LightningError } from "../runtime/errors.js";
 import { DirectorySource, readSmallFile } from "./files.js";
 import { endpoint, isOffline } from "./hub-settings.js";
 

@@ -6,8 +6,8 @@ import { readFileSync } from "node:fs";
 import { link, open, readdir, readFile, rename, rm, stat, unlink } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { isObject } from "../io/json.js";
-import { INDEX_FILE, SINGLE_FILE } from "../io/shards.js";
+import { isObject } from "../base/json.js";
+import { INDEX_FILE, SINGLE_FILE } from "../checkpoint/shards.js";
 import { isPlainName, TOOL_TEMPLATE_FILE } from "../io/source.js";
 
 /** In the directory from the moment at which the new checkpoint counts until all of its files have their names. */

@@ -1,10 +1,10 @@
 import { readFile, stat } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { CheckpointError } from "../base/errors.js";
 import { maskUrl } from "../io/secrets.js";
 import { isHubId, type Platform } from "../io/source.js";
 import { presets } from "../model/presets.js";
-import { CheckpointError } from "../runtime/errors.js";
 import { Directory, DirectorySource, isMissing } from "./files.js";
 import { settle } from "./journal.js";
 

@@ -1,5 +1,5 @@
-import { ShapeError } from "../runtime/errors.js";
-import { printed } from "../runtime/printed.js";
+import { ShapeError } from "../base/errors.js";
+import { printed } from "../base/printed.js";
 import { expectShape, reshape, runtimeOf, type Tensor } from "../runtime/tensor.js";
 import { expectPages, type KeysValues } from "./kv-pages.js";
 

@@ -1,5 +1,5 @@
-import { ShapeError } from "../runtime/errors.js";
-import { printed } from "../runtime/printed.js";
+import { ShapeError } from "../base/errors.js";
+import { printed } from "../base/printed.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { expectShape, expectTensor, reshape, runtimeOf, slice, type Tensor } from "../runtime/tensor.js";
 import { attentionBackward, loadKeysValues } from "./attention-backward.js";

@@ -1,4 +1,4 @@
-import { ShapeError } from "../runtime/errors.js";
+import { ShapeError } from "../base/errors.js";
 import { expectShape, runtimeOf, sizeOf, type Tensor } from "../runtime/tensor.js";
 import { routeTokens } from "./route.js";
 

@@ -1,6 +1,6 @@
 import type { Runtime } from "../runtime/runtime.js";
 import { expectIndices, expectShape, expectTensor, runtimeOf, type Tensor } from "../runtime/tensor.js";
-import type { VocabularyPart } from "../runtime/weights.js";
+import type { VocabularyPart } from "../weights/weights.js";
 
 const KERNELS = { f32: "embedF32", bf16: "embedBf16", q8: "embedQ8", formula: "embedFormula" } as const;
 

@@ -1,5 +1,5 @@
-import { InputError, ShapeError } from "../runtime/errors.js";
-import { printed } from "../runtime/printed.js";
+import { InputError, ShapeError } from "../base/errors.js";
+import { printed } from "../base/printed.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { expectShape, expectTensor, runtimeOf, slice, type Tensor } from "../runtime/tensor.js";
 import { expectSegments, type Segment } from "./segment.js";

@@ -1,9 +1,9 @@
-import { ShapeError } from "../runtime/errors.js";
+import { ShapeError } from "../base/errors.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { Tape } from "../runtime/tape.js";
 import { BLOCK, bytesOf, expectShape, expectTensor, PANEL, runtimeOf, slice, type Tensor } from "../runtime/tensor.js";
 import type { Kernels } from "../runtime/wasm.js";
-import type { VocabularyPart } from "../runtime/weights.js";
+import type { VocabularyPart } from "../weights/weights.js";
 
 /**
  * `y = x·wᵀ`, the product of every projection, expert and head.

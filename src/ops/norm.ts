@@ -1,4 +1,4 @@
-import { ShapeError } from "../runtime/errors.js";
+import { ShapeError } from "../base/errors.js";
 import { expectShape, expectTensor, runtimeOf, type Tensor } from "../runtime/tensor.js";
 
 /**

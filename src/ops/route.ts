@@ -1,5 +1,5 @@
-import { ShapeError } from "../runtime/errors.js";
-import { printed } from "../runtime/printed.js";
+import { ShapeError } from "../base/errors.js";
+import { printed } from "../base/printed.js";
 import { expectIndices, expectShape, expectTensor, runtimeOf, slice, type Tensor } from "../runtime/tensor.js";
 
 /** Which experts every token goes to, and the same sorted by expert. Slot `t · k + j` is token t's j-th choice. */

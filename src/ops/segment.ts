@@ -1,5 +1,5 @@
-import { ShapeError } from "../runtime/errors.js";
-import { printed } from "../runtime/printed.js";
+import { ShapeError } from "../base/errors.js";
+import { printed } from "../base/printed.js";
 
 /** Consecutive tokens `begin` to `end` of one sequence within a batch. */
 export interface Segment {

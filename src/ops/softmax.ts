@@ -1,4 +1,4 @@
-import { ShapeError } from "../runtime/errors.js";
+import { ShapeError } from "../base/errors.js";
 import { expectIndices, expectShape, expectTensor, runtimeOf, sizeOf, type Tensor } from "../runtime/tensor.js";
 
 /** Operations per exponential, about. */

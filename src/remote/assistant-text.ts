@@ -1,6 +1,6 @@
 // What servers take apart, put together again: reasoning, content and calls as the one text that the model wrote.
 
-import { writeToolCalls } from "../io/chat.js";
+import { writeToolCalls } from "../text/chat.js";
 import { type CallPiece, StreamedCalls } from "./streamed-calls.js";
 
 /** A piece of an assistant's answer as servers send it. */

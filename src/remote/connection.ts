@@ -1,5 +1,5 @@
 import { createParser } from "eventsource-parser";
-import { isObjectJson } from "../io/messages.js";
+import { isObjectJson } from "../text/messages.js";
 import { Exchange, LARGEST } from "./exchange.js";
 import type { Fetch } from "./options.js";
 import { isRecord, serverMessage } from "./refusal.js";

@@ -1,6 +1,6 @@
-import { follow } from "../runtime/abort.js";
-import { RemoteError } from "../runtime/errors.js";
-import { printed } from "../runtime/printed.js";
+import { follow } from "../base/abort.js";
+import { RemoteError } from "../base/errors.js";
+import { printed } from "../base/printed.js";
 import type { ConnectionSettings } from "./connection.js";
 import type { FetchResponse } from "./options.js";
 import { isRecord, readJson, refusal, serverMessage } from "./refusal.js";

@@ -3,8 +3,9 @@
  *
  * @module lightning-m1/remote
  */
+
+export { RemoteError } from "../base/errors.js";
 export type { LanguageModel, LanguageSession, Prompt, PromptOptions, Usage } from "../language-model.js";
-export { RemoteError } from "../runtime/errors.js";
 export type { ConnectOptions, Fetch, FetchResponse } from "./options.js";
 export { type RemoteGeneration, RemoteModel } from "./remote-model.js";
 export { RemoteSession } from "./remote-session.js";

@@ -1,4 +1,4 @@
-import { follow } from "../runtime/abort.js";
+import { follow } from "../base/abort.js";
 
 /**
  * Items of several streams, in the order in which they come. At most `width` streams run at a time, and none gets ahead of the consumer

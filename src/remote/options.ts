@@ -1,6 +1,6 @@
 import * as v from "valibot";
-import { InputError } from "../runtime/errors.js";
-import { callback, count, expectArgument, flag, index, milliseconds, parseOptions, signal, text } from "../runtime/options.js";
+import { InputError } from "../base/errors.js";
+import { callback, count, expectArgument, flag, index, milliseconds, parseOptions, signal, text } from "../base/options.js";
 
 /** What requests are made with: the global `fetch`, another implementation of it, or a function that stands in for a server. */
 export type Fetch = (

@@ -1,14 +1,13 @@
 import * as v from "valibot";
+import { follow } from "../base/abort.js";
+import { InputError, RemoteError } from "../base/errors.js";
+import { parseOptions, SEEDS, text } from "../base/options.js";
+import { Random } from "../base/random.js";
 import type { Token } from "../generate/generate.js";
 import { type Generation, generationOf, type Usage } from "../generate/generation.js";
 import type { Settings } from "../generate/options.js";
-import { Random } from "../generate/random.js";
-import { type ChatMessage, type ChatOptions, formatChat } from "../io/chat.js";
 import { isConversation, type LanguageModel, type Prompt, type PromptOptions } from "../language-model.js";
-import { follow } from "../runtime/abort.js";
-import { InputError, RemoteError } from "../runtime/errors.js";
-import { parseOptions, SEEDS, text } from "../runtime/options.js";
-import { Answer, type RemoteEvent, readEvent } from "./answer.js";
+import { type ChatMessage, type ChatOptions, formatChat } from "../text/chat.js";
 import { Connection } from "./connection.js";
 import { place } from "./exchange.js";
 import { merge } from "./merge.js";
@@ -16,6 +15,7 @@ import { type ConnectOptions, readBase, readConnectOptions } from "./options.js"
 import { RemoteSession } from "./remote-session.js";
 import { checkPrompt, type RemoteRequest, readOptions, requestFor } from "./request.js";
 import { retried } from "./retry.js";
+import { Answer, type RemoteEvent, readEvent } from "./stream-decoder.js";
 
 /** Tokens from a server. Its `usage` is the server's count, known when the generation is over if the server tells it. */
 export type RemoteGeneration = Generation;

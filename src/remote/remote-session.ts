@@ -1,15 +1,15 @@
 import * as v from "valibot";
+import { follow } from "../base/abort.js";
+import { InputError, SessionError } from "../base/errors.js";
+import { index, parseOptions, SEEDS, seedNumber } from "../base/options.js";
+import { Random } from "../base/random.js";
 import type { Token } from "../generate/generate.js";
 import { type Generation, generationOf, type Usage } from "../generate/generation.js";
 import type { GenerateOptions, PrefillOptions } from "../generate/options.js";
 import { parsePrefillOptions } from "../generate/options.js";
-import { Random } from "../generate/random.js";
 import type { SessionInput } from "../generate/session.js";
 import type { LanguageSession } from "../language-model.js";
 import { isTokenIds } from "../model/token-ids.js";
-import { follow } from "../runtime/abort.js";
-import { InputError, SessionError } from "../runtime/errors.js";
-import { index, parseOptions, SEEDS, seedNumber } from "../runtime/options.js";
 import type { RemoteModel } from "./remote-model.js";
 import { checkPrompt, readOptions } from "./request.js";
 

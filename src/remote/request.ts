@@ -1,12 +1,12 @@
 // Inputs and options → what OpenAI's interface, with vLLM's additions, calls them.
 
+import { InputError } from "../base/errors.js";
+import { printed } from "../base/printed.js";
 import { type GenerateOptions, parseGenerateOptions, type Settings } from "../generate/options.js";
-import type { ChatMessage, Tool } from "../io/chat.js";
-import { readMessages } from "../io/messages.js";
 import { isConversation, type Prompt } from "../language-model.js";
 import { isTokenIds } from "../model/token-ids.js";
-import { InputError } from "../runtime/errors.js";
-import { printed } from "../runtime/printed.js";
+import type { ChatMessage, Tool } from "../text/chat.js";
+import { readMessages } from "../text/messages.js";
 import { isRecord } from "./refusal.js";
 
 /** Where a prompt goes, and what is said there. */

@@ -1,5 +1,5 @@
+import { RemoteError } from "../base/errors.js";
 import { backOffMs, LONGEST_PAUSE_MS, pause } from "../io/retry.js";
-import { RemoteError } from "../runtime/errors.js";
 
 export { retryAfter } from "../io/retry.js";
 

@@ -1,6 +1,6 @@
 // Calls of tools from the pieces in which servers stream them.
 
-import { isObjectJson } from "../io/messages.js";
+import { isObjectJson } from "../text/messages.js";
 
 /** A piece of a call as servers send it: in OpenAI's form, or with the name and the arguments beside the index. */
 export interface CallPiece {

@@ -1,7 +1,7 @@
 import * as v from "valibot";
-import { InputError } from "../runtime/errors.js";
-import { number, parseOptions, word } from "../runtime/options.js";
-import { printed } from "../runtime/printed.js";
+import { InputError } from "../base/errors.js";
+import { number, parseOptions, word } from "../base/options.js";
+import { printed } from "../base/printed.js";
 import { mean } from "./statistics.js";
 
 export interface AdvantageOptions {

@@ -1,6 +1,6 @@
-import { InputError } from "../runtime/errors.js";
-import { expectArgument } from "../runtime/options.js";
-import { printed } from "../runtime/printed.js";
+import { InputError } from "../base/errors.js";
+import { expectArgument } from "../base/options.js";
+import { printed } from "../base/printed.js";
 import { centred, correlation } from "./statistics.js";
 
 /** How far two computations of the same probabilities agree. */

@@ -1,6 +1,6 @@
 import * as v from "valibot";
-import { decodeText, isObject, parseJson } from "../io/json.js";
-import { InputError } from "../runtime/errors.js";
+import { InputError } from "../base/errors.js";
+import { decodeText, isObject, parseJson } from "../base/json.js";
 import type { Verifiable } from "./tasks/task.js";
 import { type ExpectedAnswer, verifiers } from "./verifiers.js";
 

@@ -1,6 +1,6 @@
-import type { Tokenizer } from "../io/tokenizer.js";
-import { InputError } from "../runtime/errors.js";
-import { expectArgument, isObjectLike } from "../runtime/options.js";
+import { InputError } from "../base/errors.js";
+import { expectArgument, isObjectLike } from "../base/options.js";
+import type { Tokenizer } from "../text/tokenizer.js";
 import type { Codec } from "./dataset.js";
 
 /** What stands for the question while a prompt is taken apart. */

@@ -1,6 +1,6 @@
-import type { Random } from "../generate/random.js";
-import { InputError } from "../runtime/errors.js";
-import { expectArgument, isObjectLike } from "../runtime/options.js";
+import { InputError } from "../base/errors.js";
+import { expectArgument, isObjectLike } from "../base/options.js";
+import type { Random } from "../base/random.js";
 import type { Dataset } from "../train/data.js";
 import { streamOf } from "../train/data.js";
 import { formatResponse, instanceKey, type Task } from "./tasks/task.js";

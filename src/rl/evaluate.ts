@@ -1,8 +1,8 @@
 import * as v from "valibot";
+import { InputError, LightningError } from "../base/errors.js";
+import { count, expectArgument, isObjectLike, number, parseOptions, SEEDS, seedNumber, signal } from "../base/options.js";
+import { printed } from "../base/printed.js";
 import type { GenerateOptions, Generation } from "../generate/index.js";
-import { InputError, LightningError } from "../runtime/errors.js";
-import { count, expectArgument, isObjectLike, number, parseOptions, SEEDS, seedNumber, signal } from "../runtime/options.js";
-import { printed } from "../runtime/printed.js";
 import { streamOf } from "../train/data.js";
 import { drawInstance, type Puzzle } from "./dataset.js";
 import { type Call, callJudges, type JudgingOptions, type JudgingSettings, judgingOptions } from "./judging.js";

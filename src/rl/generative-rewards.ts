@@ -1,5 +1,5 @@
-import { InputError } from "../runtime/errors.js";
-import { printed, printedJson } from "../runtime/printed.js";
+import { InputError } from "../base/errors.js";
+import { printed, printedJson } from "../base/printed.js";
 import type { Answered, Reward } from "./rewards.js";
 import { mean } from "./statistics.js";
 

@@ -4,7 +4,7 @@
  * @module lightning-m1/rl
  */
 
-export { Random } from "../generate/random.js";
+export { Random } from "../base/random.js";
 export { repetitionStop } from "../generate/repetition.js";
 export { type AdvantageOptions, batchAdvantages, groupAdvantages, type RewardValue } from "./advantages.js";
 export { type Agreement, agreement } from "./agreement.js";

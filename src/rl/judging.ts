@@ -1,6 +1,6 @@
 import * as v from "valibot";
-import { InputError } from "../runtime/errors.js";
-import { count, index, milliseconds, millisecondsOrNone } from "../runtime/options.js";
+import { InputError } from "../base/errors.js";
+import { count, index, milliseconds, millisecondsOrNone } from "../base/options.js";
 
 /** How judges are called. The defaults suit judges that ask a server; judges that answer at once are not slowed down. */
 export interface JudgingOptions {

@@ -1,8 +1,8 @@
 import * as v from "valibot";
-import { decodeJson, isObject } from "../io/json.js";
-import { InputError } from "../runtime/errors.js";
-import { count, number, parseOptions, seedNumber, text, word } from "../runtime/options.js";
-import { printed, printedJson } from "../runtime/printed.js";
+import { InputError } from "../base/errors.js";
+import { decodeJson, isObject } from "../base/json.js";
+import { count, number, parseOptions, seedNumber, text, word } from "../base/options.js";
+import { printed, printedJson } from "../base/printed.js";
 import { trainerOptions } from "../train/trainer.js";
 import type { Codec } from "./dataset.js";
 import { cispo, dapo, dualClip, grpo, gspo, type PolicyBatch, type PolicyLoss, reinforce, unified } from "./objectives/index.js";

@@ -1,8 +1,8 @@
 import * as v from "valibot";
+import { InputError } from "../base/errors.js";
+import { callback, count, index, number, parseOptions, seedNumber, signal } from "../base/options.js";
+import { printed } from "../base/printed.js";
 import { generateEntries } from "../generate/options.js";
-import { InputError } from "../runtime/errors.js";
-import { callback, count, index, number, parseOptions, seedNumber, signal } from "../runtime/options.js";
-import { printed } from "../runtime/printed.js";
 import { type Schedule, schedule } from "../train/schedule.js";
 import type { Trainable } from "../train/trainer.js";
 import { type AdvantageOptions, groupAdvantages } from "./advantages.js";

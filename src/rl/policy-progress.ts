@@ -1,6 +1,6 @@
 import * as v from "valibot";
-import { InputError } from "../runtime/errors.js";
-import { index } from "../runtime/options.js";
+import { InputError } from "../base/errors.js";
+import { index } from "../base/options.js";
 import type { Trainer } from "../train/trainer.js";
 import type { WindowState } from "./curriculum/index.js";
 import type { PolicyMetrics } from "./policy-metrics.js";

@@ -1,8 +1,8 @@
-import { Random } from "../generate/random.js";
+import { InputError, LightningError } from "../base/errors.js";
+import { SEEDS } from "../base/options.js";
+import { pause } from "../base/pause.js";
+import { Random } from "../base/random.js";
 import { isTokenIds } from "../model/token-ids.js";
-import { InputError, LightningError } from "../runtime/errors.js";
-import { SEEDS } from "../runtime/options.js";
-import { pause } from "../runtime/pause.js";
 import { streamOf } from "../train/data.js";
 import { rateAt } from "../train/schedule.js";
 import type { Trainer } from "../train/trainer.js";

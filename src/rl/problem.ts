@@ -1,7 +1,7 @@
 import * as v from "valibot";
-import { InputError } from "../runtime/errors.js";
-import { expectArgument, isObjectLike, number, parseOptions, seedNumber } from "../runtime/options.js";
-import { printed, printedJson } from "../runtime/printed.js";
+import { InputError } from "../base/errors.js";
+import { expectArgument, isObjectLike, number, parseOptions, seedNumber } from "../base/options.js";
+import { printed, printedJson } from "../base/printed.js";
 import { streamOf } from "../train/data.js";
 import { type Codec, drawInstance, type Puzzle } from "./dataset.js";
 import { type AnsweredPuzzle, correctnessReward, type Reward, type Scored, sumOfRewards } from "./rewards.js";

@@ -1,7 +1,7 @@
 import * as v from "valibot";
-import { InputError } from "../runtime/errors.js";
-import { count, index, parseOptions } from "../runtime/options.js";
-import { printed } from "../runtime/printed.js";
+import { InputError } from "../base/errors.js";
+import { count, index, parseOptions } from "../base/options.js";
+import { printed } from "../base/printed.js";
 import type { RewardValue } from "./advantages.js";
 import type { Puzzle } from "./dataset.js";
 import { type Judgement, judge } from "./tasks/task.js";

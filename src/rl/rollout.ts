@@ -1,7 +1,7 @@
+import { InputError } from "../base/errors.js";
+import { expectArgument, isObjectLike } from "../base/options.js";
+import { printed } from "../base/printed.js";
 import type { GenerateOptions, StopReason, Token } from "../generate/index.js";
-import { InputError } from "../runtime/errors.js";
-import { expectArgument, isObjectLike } from "../runtime/options.js";
-import { printed } from "../runtime/printed.js";
 
 /** One response to a prompt, as it was sampled. */
 export interface Rollout {

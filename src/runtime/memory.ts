@@ -1,4 +1,4 @@
-import { formatBytes, MemoryError } from "./errors.js";
+import { formatBytes, MemoryError } from "../base/errors.js";
 
 const ALIGN = 64;
 const PAGE = 65536;

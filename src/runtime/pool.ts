@@ -1,6 +1,6 @@
 import { startThread, type Thread } from "#threads";
 import { source } from "../../build/worker.js";
-import { LightningError } from "./errors.js";
+import { LightningError } from "../base/errors.js";
 import { JOB_BYTES, Job, MAX_PIECES, Word } from "./job.js";
 import type { Heap } from "./memory.js";
 import type { ThreadData } from "./worker.js";

@@ -1,10 +1,10 @@
 import { is } from "valibot";
 import { cannotShare, canShare, cores } from "#threads";
-import { InputError, LightningError, ShapeError } from "./errors.js";
+import { InputError, LightningError, ShapeError } from "../base/errors.js";
+import { printed } from "../base/printed.js";
 import { Heap, recycle, type SharedMemory } from "./memory.js";
 import { threadNumber } from "./options.js";
 import { Pool } from "./pool.js";
-import { printed } from "./printed.js";
 import type { Tape } from "./tape.js";
 import { bytesOf, type DType, sizeOf, type Tensor } from "./tensor.js";
 import { type Build, compile, type Kernels, link, type Ranged, type RangedInWorkspace } from "./wasm.js";

@@ -1,4 +1,4 @@
-import { ShapeError } from "./errors.js";
+import { ShapeError } from "../base/errors.js";
 import type { Runtime } from "./runtime.js";
 import { bytesOf, type Tensor } from "./tensor.js";
 

@@ -1,5 +1,5 @@
-import { ShapeError } from "./errors.js";
-import { kindOf, printed } from "./printed.js";
+import { ShapeError } from "../base/errors.js";
+import { kindOf, printed } from "../base/printed.js";
 import type { Runtime } from "./runtime.js";
 
 /**

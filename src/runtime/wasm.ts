@@ -1,7 +1,7 @@
 import type { Kernels, Ranged, RangedInWorkspace } from "../../build/wasm/kernels.js";
-import { LightningError } from "./errors.js";
+import { LightningError } from "../base/errors.js";
+import { printedJson } from "../base/printed.js";
 import type { Heap } from "./memory.js";
-import { printedJson } from "./printed.js";
 
 /**
  * Every kernel's typed signature, as the AssemblyScript compiler wrote it: renaming a kernel breaks its callers here.

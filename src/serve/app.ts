@@ -1,11 +1,11 @@
 import { type Context, Hono } from "hono";
 import { timingSafeEqual } from "hono/utils/buffer";
 import { getPath } from "hono/utils/url";
+import { expectArgument, isObjectLike } from "../base/options.js";
 import type { Generation } from "../generate/generate.js";
 import type { MiniMaxM1 } from "../minimax-m1.js";
 import { cacheBytes } from "../model/cache.js";
 import { MAX_BYTES } from "../runtime/memory.js";
-import { expectArgument, isObjectLike } from "../runtime/options.js";
 import { Admission } from "./admission.js";
 import { answerStream } from "./answer-stream.js";
 import { checkSizes } from "./bounds.js";

@@ -1,7 +1,7 @@
 // What both interfaces say of an answer: why it ended, and how probable its tokens were.
 
 import type { Token } from "../generate/generate.js";
-import type { Tokenizer } from "../io/tokenizer.js";
+import type { Tokenizer } from "../text/tokenizer.js";
 import type { Asked } from "./request.js";
 
 /** One answer on its way to the client. */

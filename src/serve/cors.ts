@@ -1,6 +1,6 @@
 import { cors } from "hono/cors";
 import type { MiddlewareHandler } from "hono/types";
-import { InputError } from "../runtime/errors.js";
+import { InputError } from "../base/errors.js";
 
 /** Refused origins that are told of: each once, and no more than so many. */
 const MOST_TOLD = 100;

@@ -1,6 +1,6 @@
+import { InputError } from "../base/errors.js";
+import { pauseInTurn } from "../base/pause.js";
 import type { MiniMaxM1 } from "../minimax-m1.js";
-import { InputError } from "../runtime/errors.js";
-import { pauseInTurn } from "../runtime/pause.js";
 import { ChatChoice } from "./chat.js";
 import type { Choice, Writing } from "./choice.js";
 import { CompletionChoice } from "./completion.js";

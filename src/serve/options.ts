@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { callback, count, flag, milliseconds, millisecondsOrNone, number, parseOptions, text } from "../runtime/options.js";
+import { callback, count, flag, milliseconds, millisecondsOrNone, number, parseOptions, text } from "../base/options.js";
 
 /** What a server allows, and to whom. */
 export interface ServeOptions {

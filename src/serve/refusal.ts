@@ -1,4 +1,4 @@
-import { InputError, LightningError, MemoryError } from "../runtime/errors.js";
+import { InputError, LightningError, MemoryError } from "../base/errors.js";
 
 /** What a client is told instead of an answer. */
 export class Refusal extends LightningError {

@@ -1,10 +1,10 @@
 // The bodies of OpenAI's interface, with vLLM's additions, → prompts and options of this library.
 
 import * as v from "valibot";
+import { InputError } from "../base/errors.js";
+import { count, flag, number, parseOptions, SEEDS, text, word } from "../base/options.js";
 import { type GenerateOptions, generateEntries } from "../generate/options.js";
-import type { ChatMessage, Tool } from "../io/chat.js";
-import { InputError } from "../runtime/errors.js";
-import { count, flag, number, parseOptions, SEEDS, text, word } from "../runtime/options.js";
+import type { ChatMessage, Tool } from "../text/chat.js";
 
 /** What is the same for both kinds of request. */
 export interface Asked {

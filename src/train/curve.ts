@@ -1,6 +1,6 @@
 // Losses → a picture of them, as SVG. It follows the reader's light or dark scheme.
 
-import { expectArgument } from "../runtime/options.js";
+import { expectArgument } from "../base/options.js";
 
 /** What one step adds to a curve. */
 export interface LossPoint {

@@ -1,8 +1,8 @@
-import { Random } from "../generate/random.js";
+import { InputError } from "../base/errors.js";
+import { expectArgument, isObjectLike, isSeed } from "../base/options.js";
+import { printed } from "../base/printed.js";
+import { Random } from "../base/random.js";
 import { isTokenIds, type TokenIds } from "../model/token-ids.js";
-import { InputError } from "../runtime/errors.js";
-import { expectArgument, isObjectLike, isSeed } from "../runtime/options.js";
-import { printed } from "../runtime/printed.js";
 import type { Example } from "./documents.js";
 
 /**

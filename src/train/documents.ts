@@ -1,6 +1,6 @@
+import { InputError } from "../base/errors.js";
 import type { Config } from "../model/config.js";
 import { checkIds, isTokenIds, type TokenIds } from "../model/token-ids.js";
-import { InputError } from "../runtime/errors.js";
 
 /**
  * A document to learn from: token ids, or those with a weight of at least 0 for each token as a target (0 for a prompt's). The weight of the first token, which nothing

@@ -1,10 +1,10 @@
 // Records and long texts → token ids, and which of them are targets.
 
-import type { ChatOptions } from "../io/chat.js";
-import type { Tokenizer } from "../io/tokenizer.js";
-import { InputError } from "../runtime/errors.js";
-import { expectArgument, isObjectLike } from "../runtime/options.js";
-import { pause } from "../runtime/pause.js";
+import { InputError } from "../base/errors.js";
+import { expectArgument, isObjectLike } from "../base/options.js";
+import { pause } from "../base/pause.js";
+import type { ChatOptions } from "../text/chat.js";
+import type { Tokenizer } from "../text/tokenizer.js";
 import type { LearnedMessage, Row, RowContent } from "./rows.js";
 
 /** How texts and conversations become tokens: those of a model, for example. */

@@ -1,5 +1,5 @@
+import { InputError } from "../base/errors.js";
 import { targetLogprobs } from "../ops/softmax.js";
-import { InputError } from "../runtime/errors.js";
 import type { Tensor } from "../runtime/tensor.js";
 
 /** A loss as a function of what the model gives the targets of some documents. */

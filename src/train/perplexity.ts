@@ -1,13 +1,13 @@
 // How well a model predicts given texts: cross-entropy, perplexity, bits per byte.
 
 import * as v from "valibot";
+import { InputError } from "../base/errors.js";
+import { count, expectArgument, isObjectLike, parseOptions, signal } from "../base/options.js";
+import { pause } from "../base/pause.js";
 import { checkIds, isTokenIds } from "../model/token-ids.js";
 import type { Transformer } from "../model/transformer.js";
 import { take } from "../ops/route.js";
 import { targetLogprobs } from "../ops/softmax.js";
-import { InputError } from "../runtime/errors.js";
-import { count, expectArgument, isObjectLike, parseOptions, signal } from "../runtime/options.js";
-import { pause } from "../runtime/pause.js";
 import type { EncodedDocument } from "./encode.js";
 import type { Trainable } from "./trainer.js";
 

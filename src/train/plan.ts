@@ -1,7 +1,7 @@
 import * as v from "valibot";
-import { decodeJson, isObject } from "../io/json.js";
-import { InputError } from "../runtime/errors.js";
-import { count, number, parseOptions, seedNumber, text, word } from "../runtime/options.js";
+import { InputError } from "../base/errors.js";
+import { decodeJson, isObject } from "../base/json.js";
+import { count, number, parseOptions, seedNumber, text, word } from "../base/options.js";
 import { heldOutDocuments, runOptions } from "./run.js";
 import { tokenizerOptions } from "./tokenizer.js";
 import { trainerOptions } from "./trainer.js";

@@ -1,9 +1,9 @@
 // JSONL → what its rows say, as conversations or plain texts. No token is known here.
 
-import type { ChatMessage, Tool } from "../io/chat.js";
-import { isObject, parseJson } from "../io/json.js";
-import { CheckpointError, InputError } from "../runtime/errors.js";
-import { expectArgument } from "../runtime/options.js";
+import { CheckpointError, InputError } from "../base/errors.js";
+import { isObject, parseJson } from "../base/json.js";
+import { expectArgument } from "../base/options.js";
+import type { ChatMessage, Tool } from "../text/chat.js";
 
 /** A message of a conversation; one of the assistant with weight 0 is not learned, only read. */
 export type LearnedMessage = ChatMessage & { readonly weight?: 0 | 1 | null };

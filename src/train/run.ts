@@ -1,7 +1,7 @@
 import * as v from "valibot";
-import { InputError } from "../runtime/errors.js";
-import { count, index, number, parseOptions, signal } from "../runtime/options.js";
-import { pause } from "../runtime/pause.js";
+import { InputError } from "../base/errors.js";
+import { count, index, number, parseOptions, signal } from "../base/options.js";
+import { pause } from "../base/pause.js";
 import type { Dataset } from "./data.js";
 import { documentOf, type Example } from "./documents.js";
 import { rateAt, type Schedule, schedule } from "./schedule.js";

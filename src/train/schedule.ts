@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { count, index, number } from "../runtime/options.js";
+import { count, index, number } from "../base/options.js";
 
 /** How the learning rate moves over a run, as shares of the trainer's. */
 export interface Schedule {

@@ -1,6 +1,6 @@
 // Which part of some data is held out. It depends on the data and the fraction alone, on no seed.
 
-import { InputError } from "../runtime/errors.js";
+import { InputError } from "../base/errors.js";
 import type { Row } from "./rows.js";
 
 /** What is learned, and what is only measured. */

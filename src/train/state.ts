@@ -1,7 +1,7 @@
+import { CheckpointError } from "../base/errors.js";
+import { decodeJson } from "../base/json.js";
 import { hash } from "../generate/session-file.js";
-import { decodeJson } from "../io/json.js";
 import { encodeHeader, type Header, headerBytes, PREFIX_BYTES, parseHeader } from "../io/safetensors.js";
-import { CheckpointError } from "../runtime/errors.js";
 import type { Parameter } from "./adamw.js";
 
 /** Where a run stands, besides its numbers. */

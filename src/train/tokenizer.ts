@@ -1,9 +1,9 @@
-// Texts → the files of a tokenizer. Nothing is encoded here: that is the work of src/io/tokenizer.ts, which reads these files.
+// Texts → the files of a tokenizer. Nothing is encoded here: that is the work of src/text/tokenizer.ts, which reads these files.
 
 import * as v from "valibot";
-import { byteAlphabet } from "../io/tokenizer-json.js";
-import { InputError } from "../runtime/errors.js";
-import { count, expectArgument, isObjectLike, parseOptions } from "../runtime/options.js";
+import { InputError } from "../base/errors.js";
+import { count, expectArgument, isObjectLike, parseOptions } from "../base/options.js";
+import { byteAlphabet } from "../text/tokenizer-json.js";
 import { learnBytePairs } from "./byte-pairs.js";
 import { chatTemplate } from "./chat-template.js";
 

@@ -1,13 +1,13 @@
 import * as v from "valibot";
+import { InputError, LightningError } from "../base/errors.js";
+import { count, flag, number, parseOptions } from "../base/options.js";
 import type { Config } from "../model/config.js";
 import type { Transformer } from "../model/transformer.js";
 import { balance } from "../ops/balance.js";
-import { InputError, LightningError } from "../runtime/errors.js";
-import { count, flag, number, parseOptions } from "../runtime/options.js";
 import { readRows } from "../runtime/rows.js";
 import { Tape } from "../runtime/tape.js";
 import type { Tensor } from "../runtime/tensor.js";
-import { ResidentWeights } from "../runtime/weights.js";
+import { ResidentWeights } from "../weights/weights.js";
 import { LONGEST, Parameter } from "./adamw.js";
 import { type Document, documentsOf, type Example, parts, targetsOf } from "./documents.js";
 import { forwardDocuments, type Likelihood, likelihoodsOf, logitsOf } from "./likelihood.js";

@@ -1,8 +1,8 @@
-import { FormulaWeights } from "../../src/runtime/formula.js";
 import { Runtime } from "../../src/runtime/runtime.js";
 import { bytesOf, type Tensor } from "../../src/runtime/tensor.js";
 import type { Build } from "../../src/runtime/wasm.js";
-import { type ResidentDType, ResidentWeights } from "../../src/runtime/weights.js";
+import { FormulaWeights } from "../../src/weights/synthetic.js";
+import { type ResidentDType, ResidentWeights } from "../../src/weights/weights.js";
 import { formulaMatrix, toBf16 } from "../reference/formula.js";
 import { dequantized } from "../reference/quantized.js";
 import { randomTensor } from "../support/random.js";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
+import { InputError } from "../../src/base/errors.js";
 import { lightning, readLightningState, stateShape } from "../../src/ops/lightning.js";
 import { zerosLike } from "../../src/ops/route.js";
-import { InputError } from "../../src/runtime/errors.js";
 import type { Runtime } from "../../src/runtime/runtime.js";
 import { zeros } from "../../src/runtime/tape.js";
 import type { Tensor } from "../../src/runtime/tensor.js";

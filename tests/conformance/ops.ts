@@ -7,10 +7,10 @@ import { mix, residual, sigmoidGate, silu, siluGate } from "../../src/ops/pointw
 import { rope, rotation } from "../../src/ops/rope.js";
 import { gather, route, scatter, take, zerosLike } from "../../src/ops/route.js";
 import { argmax, logSoftmax, softmax } from "../../src/ops/softmax.js";
-import { FormulaWeights, seedOf } from "../../src/runtime/formula.js";
 import type { Runtime } from "../../src/runtime/runtime.js";
 import { slice, type Tensor } from "../../src/runtime/tensor.js";
-import { ResidentWeights } from "../../src/runtime/weights.js";
+import { FormulaWeights, seedOf } from "../../src/weights/synthetic.js";
+import { ResidentWeights } from "../../src/weights/weights.js";
 import { formulaMatrix, formulaValue, toBf16 } from "../reference/formula.js";
 import * as reference from "../reference/linear.js";
 import { routeWeights } from "../reference/moe.js";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { bytesOf } from "../../src/runtime/tensor.js";
-import { type ResidentDType, ResidentWeights, type StoredDType } from "../../src/runtime/weights.js";
+import { type ResidentDType, ResidentWeights, type StoredDType } from "../../src/weights/weights.js";
 import { dequantized, quantize } from "../reference/quantized.js";
 import { decode, encode, type StoredType } from "../support/number-formats.js";
 import { random, randomTensor } from "../support/random.js";

@@ -3,7 +3,7 @@ import { KeyValueCache } from "../../src/ops/kv-pages.js";
 import { stateShape } from "../../src/ops/lightning.js";
 import type { Runtime } from "../../src/runtime/runtime.js";
 import type { Tensor } from "../../src/runtime/tensor.js";
-import type { ResidentDType } from "../../src/runtime/weights.js";
+import type { ResidentDType } from "../../src/weights/weights.js";
 import { randomInput, randomMatrix, type Suite } from "./harness.js";
 
 const [ROWS, WIDTH, HEADS, DIM] = [7, 13, 5, 12];

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { afterEach, expect, test, vi } from "vitest";
+import { MemoryError, SessionError } from "../../src/base/errors.js";
 import { type GenerateOptions, generate, type Token } from "../../src/generate/index.js";
 import type { Transformer } from "../../src/model/transformer.js";
-import { MemoryError, SessionError } from "../../src/runtime/errors.js";
 import { collect, randomModel, rejection } from "./model.js";
 
 const model = await randomModel();

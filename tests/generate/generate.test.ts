@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from "vitest";
+import { InputError } from "../../src/base/errors.js";
 import { type GenerateOptions, generate, type TextCodec, type Token } from "../../src/generate/index.js";
 import type { Transformer } from "../../src/model/transformer.js";
-import { InputError } from "../../src/runtime/errors.js";
 import { bytesCodec, collect, randomConfig, randomModel, rejection } from "./model.js";
 
 const model = await randomModel();

@@ -1,4 +1,4 @@
-import { Random } from "../../src/generate/random.js";
+import { Random } from "../../src/base/random.js";
 import type { TextCodec } from "../../src/generate/text.js";
 import { type Config, parseConfig } from "../../src/model/config.js";
 import { graph } from "../../src/model/graph.js";
@@ -6,7 +6,7 @@ import { Transformer } from "../../src/model/transformer.js";
 import type { KVType } from "../../src/ops/kv-pages.js";
 import { Runtime } from "../../src/runtime/runtime.js";
 import { sizeOf } from "../../src/runtime/tensor.js";
-import { ResidentWeights } from "../../src/runtime/weights.js";
+import { ResidentWeights } from "../../src/weights/weights.js";
 
 /** A model of random weights over bytes (and four ids more), lightning and softmax layers by turns. */
 export function randomConfig(overrides: Record<string, unknown> = {}): Config {

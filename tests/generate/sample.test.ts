@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { Random } from "../../src/generate/random.js";
+import { Random } from "../../src/base/random.js";
 import { descending, draw, first, kept, type Sampling, sample } from "../../src/generate/sample.js";
 import { Runtime } from "../../src/runtime/runtime.js";
 

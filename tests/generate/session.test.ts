@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
+import { InputError, MemoryError, SessionError } from "../../src/base/errors.js";
 import { type GenerateOptions, generate, Session } from "../../src/generate/index.js";
 import { cacheBytes } from "../../src/model/cache.js";
 import type { Transformer } from "../../src/model/transformer.js";
-import { InputError, MemoryError, SessionError } from "../../src/runtime/errors.js";
 import { bytesCodec, collect, randomConfig, randomModel, rejection } from "./model.js";
 
 const model = await randomModel();

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { loadCheckpoint } from "../../src/io/checkpoint.js";
-import { LightningError } from "../../src/runtime/errors.js";
+import { LightningError } from "../../src/base/errors.js";
+import { loadCheckpoint } from "../../src/checkpoint/checkpoint.js";
 import {
   collectGarbage,
   type Files,

@@ -1,7 +1,7 @@
 import { afterEach, expect, test, vi } from "vitest";
+import { CheckpointError } from "../../src/base/errors.js";
 import { platform } from "../../src/io/platform.js";
 import { hintOf } from "../../src/io/source.js";
-import { CheckpointError } from "../../src/runtime/errors.js";
 
 afterEach(() => vi.unstubAllGlobals());
 

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { CheckpointError } from "../../src/base/errors.js";
 import { encodeHeader, type Header, headerBytes, parseHeader } from "../../src/io/safetensors.js";
-import { CheckpointError } from "../../src/runtime/errors.js";
 import { file, safetensors } from "../support/checkpoints.js";
 
 function parse(bytes: Uint8Array, fileBytes = bytes.byteLength): Header {

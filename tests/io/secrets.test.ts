@@ -1,9 +1,9 @@
 import { inspect } from "node:util";
 import { describe, expect, test } from "vitest";
-import { loadCheckpoint } from "../../src/io/checkpoint.js";
-import { inspectCheckpoint } from "../../src/io/inspect.js";
+import { CheckpointError } from "../../src/base/errors.js";
+import { loadCheckpoint } from "../../src/checkpoint/checkpoint.js";
+import { inspectCheckpoint } from "../../src/checkpoint/inspect.js";
 import { hiding, maskUrl, maskUrls, withCredentialsInHeader } from "../../src/io/secrets.js";
-import { CheckpointError } from "../../src/runtime/errors.js";
 import { expectSaved, singleFile, withServer } from "../support/checkpoints.js";
 import { type Disturb, faulty, QUICK, text } from "../support/faulty-server.js";
 import { startFileServer } from "../support/file-server.js";

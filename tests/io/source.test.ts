@@ -1,12 +1,12 @@
 import { describe, expect, test } from "vitest";
+import { CheckpointError } from "../../src/base/errors.js";
+import { loadCheckpoint } from "../../src/checkpoint/checkpoint.js";
 import { BlobSource } from "../../src/io/blobs.js";
-import { loadCheckpoint } from "../../src/io/checkpoint.js";
 import { HttpSource } from "../../src/io/http.js";
 import { openSource } from "../../src/io/open.js";
 import { platform as browser } from "../../src/io/platform.js";
 import { parseConfig } from "../../src/model/config.js";
 import { tinyM1 } from "../../src/model/presets.js";
-import { CheckpointError } from "../../src/runtime/errors.js";
 import { expectSaved, type Files, json, rangeOf, SMALL, serve, sharded, singleFile, withServer } from "../support/checkpoints.js";
 
 describe("files by name, picked files, bytes", () => {

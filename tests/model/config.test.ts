@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { ConfigError } from "../../src/base/errors.js";
 import { type Config, parseConfig } from "../../src/model/config.js";
 import { minimaxM1, presets } from "../../src/model/presets.js";
-import { ConfigError } from "../../src/runtime/errors.js";
 import { goldenCases, readGolden } from "../support/golden.js";
 
 type Json = Record<string, unknown>;

@@ -2,10 +2,10 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { ConfigError } from "../../src/base/errors.js";
 import { parseConfig } from "../../src/model/config.js";
 import { type Graph, graph } from "../../src/model/graph.js";
 import { minimaxM1, tinyM1 } from "../../src/model/presets.js";
-import { ConfigError } from "../../src/runtime/errors.js";
 import { goldenCases, readGolden } from "../support/golden.js";
 
 /** SHA-256 over the sorted tensor names of the published model.safetensors.index.json, joined by line feeds. */

@@ -4,10 +4,10 @@ import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { loadCheckpoint, type Progress } from "../../src/io/checkpoint.js";
-import { saveCheckpoint } from "../../src/io/save.js";
+import { CheckpointError } from "../../src/base/errors.js";
+import { loadCheckpoint, type Progress } from "../../src/checkpoint/checkpoint.js";
+import { saveCheckpoint } from "../../src/checkpoint/save.js";
 import { Directory, DirectorySource } from "../../src/node/files.js";
-import { CheckpointError } from "../../src/runtime/errors.js";
 import { expectSaved, type Files, rawTensors, SMALL, sharded, singleFile, storedAs } from "../support/checkpoints.js";
 
 let directory: string;

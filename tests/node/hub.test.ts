@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { inspect } from "node:util";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { loadCheckpoint, type Progress } from "../../src/io/checkpoint.js";
-import { LightningError } from "../../src/runtime/errors.js";
+import { LightningError } from "../../src/base/errors.js";
+import { loadCheckpoint, type Progress } from "../../src/checkpoint/checkpoint.js";
 import { expectSaved, type Files, json, rangeOf, serve, sharded, singleFile, withServer } from "../support/checkpoints.js";
 
 const COMMIT = "0123456789abcdef0123456789abcdef01234567";

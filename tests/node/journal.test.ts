@@ -4,10 +4,10 @@ import type { FileHandle } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { loadCheckpoint } from "../../src/io/checkpoint.js";
-import { saveCheckpoint } from "../../src/io/save.js";
+import { CheckpointError } from "../../src/base/errors.js";
+import { loadCheckpoint } from "../../src/checkpoint/checkpoint.js";
+import { saveCheckpoint } from "../../src/checkpoint/save.js";
 import { JOURNAL, temporaryName } from "../../src/node/journal.js";
-import { CheckpointError } from "../../src/runtime/errors.js";
 import { type Files, json, type RawTensor, rawTensors, SMALL, sharded, singleFile } from "../support/checkpoints.js";
 
 /** Calls that change a directory, in order; the one of number `end` does not come back, and none comes after it. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
+import { readTextSettings } from "../../src/checkpoint/text-files.js";
 import type { GenerateOptions } from "../../src/generate/index.js";
-import { readTextSettings } from "../../src/io/text-files.js";
 import { chatCodec } from "../../src/rl/codec.js";
 import { drawPuzzle, isHeldOut, solutions } from "../../src/rl/dataset.js";
 import { answerPuzzles, evaluateTasks, heldOut, meanAccuracy, type Score, type Solver } from "../../src/rl/evaluate.js";

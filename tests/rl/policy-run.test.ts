@@ -1,8 +1,8 @@
 // The loop as a whole, on a model of a few thousand parameters whose reward is the share of even tokens among those that it says.
 
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { Random } from "../../src/base/random.js";
 import type { GenerateOptions } from "../../src/generate/index.js";
-import { Random } from "../../src/generate/random.js";
 import { MiniMaxM1 } from "../../src/index.js";
 import { agreement } from "../../src/rl/agreement.js";
 import { drawInstance } from "../../src/rl/dataset.js";

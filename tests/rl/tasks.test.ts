@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { Random } from "../../src/generate/random.js";
+import { InputError } from "../../src/base/errors.js";
+import { Random } from "../../src/base/random.js";
 import {
   booleanExpression,
   bracketError,
@@ -15,7 +16,6 @@ import {
   webOfLies,
   wordSorting,
 } from "../../src/rl/index.js";
-import { InputError } from "../../src/runtime/errors.js";
 import { compute, oracle, truth } from "./oracles.js";
 
 const INSTANCES = 2000;

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from "vitest";
-import { Random } from "../../src/generate/random.js";
+import { Random } from "../../src/base/random.js";
 import { MiniMaxM1, tinyM1 } from "../../src/index.js";
 import type { PolicyStats } from "../../src/rl/objectives/index.js";
 import { trainPolicy } from "../../src/rl/policy-run.js";

@@ -1,14 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { MemoryError, ShapeError } from "../../src/base/errors.js";
 import { embed } from "../../src/ops/embed.js";
 import { KeyValueCache } from "../../src/ops/kv-pages.js";
 import { lightning, lightningState } from "../../src/ops/lightning.js";
 import { matmul } from "../../src/ops/matmul.js";
-import { MemoryError, ShapeError } from "../../src/runtime/errors.js";
 import { Heap, MAX_BYTES, recycle } from "../../src/runtime/memory.js";
 import { Runtime } from "../../src/runtime/runtime.js";
 import type { Tensor } from "../../src/runtime/tensor.js";
-import { ResidentWeights, under } from "../../src/runtime/weights.js";
+import { ResidentWeights, under } from "../../src/weights/weights.js";
 import { evaluate, randomInput, randomMatrix } from "../conformance/harness.js";
 
 describe("the heap", () => {

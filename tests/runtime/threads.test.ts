@@ -1,9 +1,9 @@
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, test, vi } from "vitest";
+import { LightningError } from "../../src/base/errors.js";
 import type { startThread } from "../../src/node/threads.js";
 import { lightning, lightningState, matmul, ResidentWeights, type Tensor } from "../../src/ops/index.js";
-import { LightningError } from "../../src/runtime/errors.js";
 import { type Job, Word } from "../../src/runtime/job.js";
 import { Pool } from "../../src/runtime/pool.js";
 import { Runtime } from "../../src/runtime/runtime.js";

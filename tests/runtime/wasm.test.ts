@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from "vitest";
-import { LightningError } from "../../src/runtime/errors.js";
+import { LightningError } from "../../src/base/errors.js";
 
 afterEach(() => {
   vi.unstubAllGlobals();

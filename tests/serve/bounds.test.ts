@@ -2,8 +2,8 @@
 
 import { describe, expect, test, vi } from "vitest";
 import type { MiniMaxM1 } from "../../src/index.js";
-import { Tokenizer } from "../../src/io/tokenizer.js";
 import { type ServeOptions, Server } from "../../src/serve/index.js";
+import { Tokenizer } from "../../src/text/tokenizer.js";
 import { alone, endless, endlessly, messages, model, until } from "./harness.js";
 
 async function ask(path: string, body: object, options: ServeOptions = {}, of: MiniMaxM1 = model) {

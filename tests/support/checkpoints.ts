@@ -3,8 +3,8 @@ import type { AddressInfo } from "node:net";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { expect } from "vitest";
-import type { Checkpoint } from "../../src/io/checkpoint.js";
-import { saveCheckpoint } from "../../src/io/save.js";
+import type { Checkpoint } from "../../src/checkpoint/checkpoint.js";
+import { saveCheckpoint } from "../../src/checkpoint/save.js";
 import { graph } from "../../src/model/graph.js";
 import { random } from "./random.js";
 

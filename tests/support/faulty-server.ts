@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { type LoadOptions, loadCheckpoint } from "../../src/io/checkpoint.js";
+import { type LoadOptions, loadCheckpoint } from "../../src/checkpoint/checkpoint.js";
 import { expectSaved, type Files, json, rangeOf, serve, singleFile, withServer } from "./checkpoints.js";
 
 /** Answers in place of the server, if it returns true. */

@@ -2,8 +2,8 @@
 
 import { createServer, type IncomingHttpHeaders, type Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
-import type { ChatMessage } from "../../src/io/chat.js";
 import type { LanguageModel, PromptOptions } from "../../src/language-model.js";
+import type { ChatMessage } from "../../src/text/chat.js";
 
 export interface Received {
   readonly method: string;

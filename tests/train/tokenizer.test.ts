@@ -1,12 +1,12 @@
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
-import { type ChatMessage, formatChat } from "../../src/io/chat.js";
-import { decodeJson } from "../../src/io/json.js";
-import { readTextSettings } from "../../src/io/text-files.js";
-import type { Tokenizer } from "../../src/io/tokenizer.js";
-import { byteAlphabet } from "../../src/io/tokenizer-json.js";
+import { InputError } from "../../src/base/errors.js";
+import { decodeJson } from "../../src/base/json.js";
+import { readTextSettings } from "../../src/checkpoint/text-files.js";
 import { MiniMaxM1 } from "../../src/minimax-m1.js";
-import { InputError } from "../../src/runtime/errors.js";
+import { type ChatMessage, formatChat } from "../../src/text/chat.js";
+import type { Tokenizer } from "../../src/text/tokenizer.js";
+import { byteAlphabet } from "../../src/text/tokenizer-json.js";
 import { learnBytePairs, type Merge } from "../../src/train/byte-pairs.js";
 import { type TokenizerOptions, trainTokenizer } from "../../src/train/tokenizer.js";
 import { encodeNaively, learnNaively } from "../reference/byte-pairs.js";

@@ -1,5 +1,5 @@
-import { InputError } from "../../runtime/errors.js";
-import { printed } from "../../runtime/printed.js";
+import { InputError } from "../../base/errors.js";
+import { printed } from "../../base/printed.js";
 
 /** What became of the responses to one prompt. */
 export type GroupOutcome = "mixed" | "all right" | "all wrong";

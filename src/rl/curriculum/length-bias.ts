@@ -1,7 +1,7 @@
 import * as v from "valibot";
-import { InputError } from "../../runtime/errors.js";
-import { number, parseOptions } from "../../runtime/options.js";
-import { printed } from "../../runtime/printed.js";
+import { InputError } from "../../base/errors.js";
+import { number, parseOptions } from "../../base/options.js";
+import { printed } from "../../base/printed.js";
 import { centred, correlation, mean, rise } from "../statistics.js";
 
 /** A batch of responses: for each its reward, its tokens, and whether a verifier found it right. */

@@ -1,7 +1,7 @@
-import type { Random } from "../../generate/random.js";
-import { InputError } from "../../runtime/errors.js";
-import { expectArgument, isObjectLike } from "../../runtime/options.js";
-import { printed } from "../../runtime/printed.js";
+import { InputError } from "../../base/errors.js";
+import { expectArgument, isObjectLike } from "../../base/options.js";
+import { printed } from "../../base/printed.js";
+import type { Random } from "../../base/random.js";
 
 /** A part of a mixture: a task, a level of one, a kind of data. */
 export interface MixturePart {

@@ -1,7 +1,7 @@
 import * as v from "valibot";
-import { InputError } from "../../runtime/errors.js";
-import { count, expectArgument, isObjectLike, number, parseOptions } from "../../runtime/options.js";
-import { printed, printedJson } from "../../runtime/printed.js";
+import { InputError } from "../../base/errors.js";
+import { count, expectArgument, isObjectLike, number, parseOptions } from "../../base/options.js";
+import { printed, printedJson } from "../../base/printed.js";
 import { quantiles } from "../statistics.js";
 
 /** The windows of the report (section 5): 40K, 48K, 56K, 64K, 72K and 80K tokens, K being 1,024. */

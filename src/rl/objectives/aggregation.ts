@@ -1,6 +1,6 @@
 import * as v from "valibot";
-import { InputError } from "../../runtime/errors.js";
-import { word } from "../../runtime/options.js";
+import { InputError } from "../../base/errors.js";
+import { word } from "../../base/options.js";
 import type { Minibatch } from "./batch.js";
 
 /**

@@ -1,5 +1,5 @@
-import { InputError } from "../../runtime/errors.js";
-import { printed } from "../../runtime/printed.js";
+import { InputError } from "../../base/errors.js";
+import { printed } from "../../base/printed.js";
 
 /** An array of numbers, typed or not. */
 export type Numbers = ArrayLike<number>;

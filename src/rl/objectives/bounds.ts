@@ -1,7 +1,7 @@
 import * as v from "valibot";
-import { InputError } from "../../runtime/errors.js";
-import { number } from "../../runtime/options.js";
-import { printed } from "../../runtime/printed.js";
+import { InputError } from "../../base/errors.js";
+import { number } from "../../base/options.js";
+import { printed } from "../../base/printed.js";
 
 /** Bounds of an importance weight r = π_θ / π_old, as they are: `{ minWeight: 0, maxWeight: 5 }` lets r be within (0, 5]. 0 below and `Infinity` above are none. */
 export interface Bounds {

@@ -1,7 +1,7 @@
 import * as v from "valibot";
-import { InputError } from "../../runtime/errors.js";
-import { number, parseOptions } from "../../runtime/options.js";
-import { printed } from "../../runtime/printed.js";
+import { InputError } from "../../base/errors.js";
+import { number, parseOptions } from "../../base/options.js";
+import { printed } from "../../base/printed.js";
 import type { PolicyBatch } from "./batch.js";
 import { type Bounds, boundsEntries, checkBounds } from "./bounds.js";
 import { clippedSurrogate } from "./clipped-surrogate.js";

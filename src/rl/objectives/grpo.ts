@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { parseOptions } from "../../runtime/options.js";
+import { parseOptions } from "../../base/options.js";
 import type { PolicyBatch } from "./batch.js";
 import { type Bounds, boundsEntries, checkBounds } from "./bounds.js";
 import { clippedSurrogate } from "./clipped-surrogate.js";

@@ -1,6 +1,6 @@
 import * as v from "valibot";
-import { InputError } from "../../runtime/errors.js";
-import { number } from "../../runtime/options.js";
+import { InputError } from "../../base/errors.js";
+import { number } from "../../base/options.js";
 import { type Aggregation, type AggregationOptions, aggregationEntries, responseWeights } from "./aggregation.js";
 import { checkBatch, type Numbers, type PolicyBatch } from "./batch.js";
 import { type PolicyStats, Tally } from "./stats.js";

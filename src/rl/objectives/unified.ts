@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { parseOptions } from "../../runtime/options.js";
+import { parseOptions } from "../../base/options.js";
 import type { PolicyBatch } from "./batch.js";
 import { type Bounds, boundsEntries, checkBounds, clip } from "./bounds.js";
 import { type ObjectiveOptions, objectiveEntries, type PolicyLoss, policyLoss } from "./policy-loss.js";

@@ -1,4 +1,4 @@
-import type { Random } from "../../generate/random.js";
+import type { Random } from "../../base/random.js";
 import { closers, correctBrackets, read, step } from "./brackets.js";
 import { choice, integer, until } from "./draw.js";
 import { atLevel, type Task } from "./task.js";

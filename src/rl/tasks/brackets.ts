@@ -1,4 +1,4 @@
-import type { Random } from "../../generate/random.js";
+import type { Random } from "../../base/random.js";
 import { choice, coin } from "./draw.js";
 
 /** The closer of each opener. */

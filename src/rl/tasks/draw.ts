@@ -1,4 +1,4 @@
-import type { Random } from "../../generate/random.js";
+import type { Random } from "../../base/random.js";
 
 /** A whole number, from and to included. */
 export function integer(random: Random, from: number, to: number): number {

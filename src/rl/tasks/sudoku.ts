@@ -1,4 +1,4 @@
-import type { Random } from "../../generate/random.js";
+import type { Random } from "../../base/random.js";
 import { choice, integer, shuffle, until } from "./draw.js";
 import { atLevel, type Task } from "./task.js";
 

@@ -1,0 +1,95 @@
+import * as v from "valibot";
+import { InputError } from "../base/errors.js";
+import { count, number, parseOptions, word } from "../base/options.js";
+import { cacheBytes, type KVType } from "../model/cache.js";
+import { type GraphTensor, graphOf, type Model, residentDType } from "../model/graph.js";
+import { MAX_BYTES } from "../runtime/memory.js";
+import { bytesOf } from "../runtime/tensor.js";
+import type { ResidentDType } from "../weights/weights.js";
+
+export interface MemoryOptions {
+  /** Precision of matrices in memory; by default as stored. */
+  dtype?: ResidentDType;
+  /** How softmax layers keep keys and values; float32 by default. */
+  kv?: KVType;
+  /** Tokens per sequence; by default 4,096, or as many as the model knows if that is fewer. */
+  context?: number;
+  /** Sequences at a time (1). */
+  batch?: number;
+  /** As `load` takes it: `"streamed"` leaves matrices in their files, of which `budgetBytes` are in memory. */
+  residency?: "resident" | "streamed";
+  /** 1 GiB by default. */
+  budgetBytes?: number;
+}
+
+/** Bytes of memory that a model takes. */
+export interface MemoryEstimate {
+  /** Exact, for a checkpoint stored as the configuration says; of streamed weights the most that is in memory. */
+  readonly weightsBytes: number;
+  /** Exact: the states of all sequences at the end of their context. */
+  readonly cacheBytes: number;
+  /** An upper estimate of what a pass needs besides. */
+  readonly scratchBytes: number;
+  readonly totalBytes: number;
+  /** Whether wasm32, which ends at 4 GiB, holds it. */
+  readonly fits: boolean;
+}
+
+const schema = v.strictObject({
+  dtype: v.optional(word("q8", "bf16", "f32")),
+  kv: v.optional(word("f32", "bf16", "q8"), "f32"),
+  context: v.optional(count),
+  batch: v.optional(count, 1),
+  residency: v.optional(word("resident", "streamed"), "resident"),
+  budgetBytes: v.optional(number("a number of bytes above 0", (x) => x > 0)),
+});
+
+/** With streamed weights, the most that they take unless the caller says otherwise. */
+export const DEFAULT_BUDGET_BYTES = 2 ** 30;
+
+/** Tokens that a pass is assumed to take in at once. */
+const PASS_TOKENS = 512;
+
+/** Kernels' workspaces, and the staging of rows while loading. */
+const WORK_BYTES = 4 << 20;
+
+/**
+ * What a model needs in memory, known before anything is loaded.
+ *
+ *     cache = batch · (Σ_lightning heads · d² · 4 + Σ_softmax kvHeads · 2 · rows · (d · width + scale))
+ *     d = 8⌈headDim/8⌉,   rows = 64⌈context/64⌉,   width = 4, 2 or 1 bytes,   scale = 4 for int8, else 0
+ *
+ * @param model a configuration (typed, or the JSON of a `config.json`), or its graph
+ * @throws {InputError} options that do not fit
+ */
+export function estimateMemory(model: Model, options: MemoryOptions = {}): MemoryEstimate {
+  const { config, tensors } = graphOf(model);
+  const given = parseOptions(schema, options, "estimateMemory");
+  const { dtype, kv, batch, residency, context = Math.min(config.maxPositionEmbeddings, 4096), budgetBytes = DEFAULT_BUDGET_BYTES } = given;
+  if (given.budgetBytes !== undefined && residency !== "streamed") {
+    throw new InputError(
+      `estimateMemory: budgetBytes: expected with residency "streamed" only, got ${given.budgetBytes} (resident weights take what they take)`,
+    );
+  }
+  const { numAttentionHeads: heads, headDim, hiddenSize: hidden, intermediateSize: width, vocabSize } = config;
+  const tokens = batch * Math.min(context, PASS_TOKENS);
+  const mixer = 9 * heads * headDim;
+  const experts = 4 * width + 3 * hidden;
+  const streamedBytes = residency === "streamed" ? residentBytes(tensors.filter(isStreamed), dtype) : 0;
+  const weightsBytes = residentBytes(tensors, dtype) - streamedBytes + Math.min(streamedBytes, budgetBytes);
+  const stateBytes = batch * cacheBytes(config, context, kv);
+  const scratchBytes = WORK_BYTES + 4 * (tokens * (6 * hidden + mixer + experts) + batch * vocabSize);
+  const totalBytes = weightsBytes + stateBytes + scratchBytes;
+  return { weightsBytes, cacheBytes: stateBytes, scratchBytes, totalBytes, fits: totalBytes <= MAX_BYTES };
+}
+
+/** What streaming leaves in files: every matrix but the routers. */
+export function isStreamed({ shape, block }: Pick<GraphTensor, "shape" | "block">): boolean {
+  return shape.length === 2 && block !== "router";
+}
+
+/** Bytes of wasm memory that weights take. */
+export function residentBytes(specs: readonly Pick<GraphTensor, "shape" | "block" | "dtype">[], dtype: ResidentDType | undefined): number {
+  const bytes = specs.map((spec) => bytesOf(spec.shape, residentDType(spec, dtype), spec.shape.length === 2 ? "panels" : "rows"));
+  return bytes.reduce((sum, size) => sum + size, 0);
+}

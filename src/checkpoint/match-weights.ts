@@ -1,0 +1,117 @@
+import { WeightError } from "../base/errors.js";
+import type { Config } from "../model/config.js";
+import type { Graph, GraphTensor } from "../model/graph.js";
+import type { StoredDType, WeightSpec } from "../weights/weights.js";
+import { INDEX_FILE, type Shard, type StoredTensor } from "./shards.js";
+
+/** A parameter of the model and the bytes that hold it. */
+export interface StoredWeight {
+  readonly spec: WeightSpec & Pick<GraphTensor, "block" | "layer">;
+  readonly stored: StoredTensor;
+}
+
+const DTYPES: Readonly<Record<string, StoredDType>> = { F32: "f32", F16: "f16", BF16: "bf16" };
+
+/** Faults of one kind that a message names before it only counts. */
+const NAMED_FAULTS = 3;
+
+/**
+ * Holds the tensors of a checkpoint against the model's graph.
+ *
+ * @param shards the files, for tensors that their index does not list
+ * @returns weights in the graph's order; and what is stored besides, which no computation uses: buffers that transformers
+ *   derives from the configuration, and the head of a model whose head is its embedding
+ * @throws {WeightError} tensors that are missing, superfluous, of another shape, or of a dtype that cannot be read
+ */
+export function match(
+  graph: Graph,
+  stored: ReadonlyMap<string, StoredTensor>,
+  shards: readonly Shard[] = [],
+): { weights: StoredWeight[]; buffers: StoredTensor[] } {
+  const expected = new Map(graph.tensors.map((tensor) => [tensor.name, tensor]));
+  const others = [...stored.values()].filter(({ name }) => !expected.has(name));
+  const buffers = others.filter((tensor) => isBuffer(tensor, graph.config));
+  const extra = others.filter((tensor) => !isBuffer(tensor, graph.config)).map(({ name }) => name);
+  const missing = graph.tensors.filter(({ name }) => !stored.has(name));
+  const unlisted = new Map(shards.flatMap(({ file, unlisted }) => unlisted.map(({ name }) => [name, file])));
+  report(missing, (tensor) => {
+    const file = unlisted.get(tensor.name);
+    const hint = file ? ` (it is in ${file}, but ${INDEX_FILE} does not list it)` : hintMissing(tensor, graph.config, extra, stored);
+    return `${tensor.name}: missing${hint}`;
+  });
+  report(extra, (name) => `${name}: not a weight of this model${hintExtra(name, graph.config)}`);
+  const weights = graph.tensors.map(({ name, shape, block, layer }) => ({ name, shape, block, layer, stored: stored.get(name)! }));
+  report(
+    weights.filter(({ shape, stored }) => shape.join() !== stored.shape.join()),
+    ({ name, shape, stored }) =>
+      `${name}: expected [${shape.join(", ")}], got [${stored.shape.join(", ")}] (is this the configuration of these weights?)`,
+  );
+  report(
+    weights.filter(({ stored }) => !Object.hasOwn(DTYPES, stored.dtype)),
+    ({ name, stored }) => `${name}: expected F32, F16 or BF16, got ${stored.dtype} (use a checkpoint that is not quantised)`,
+  );
+  return { weights: weights.map(({ stored, ...named }) => ({ spec: { ...named, dtype: DTYPES[stored.dtype]! }, stored })), buffers };
+}
+
+/** Whether a tensor is stored by custom though it is no parameter. */
+function isBuffer({ name, shape }: StoredTensor, config: Config): boolean {
+  if (config.tieWordEmbeddings && name === "lm_head.weight") return shape.join() === [config.vocabSize, config.hiddenSize].join();
+  const layer = /^model\.layers\.(\d+)\.self_attn\.(slope_rate|query_decay|key_decay|diagonal_decay)$/.exec(name)?.[1];
+  return config.dialect === "minimax" && layer !== undefined && Number(layer) < config.numHiddenLayers;
+}
+
+function report<T>(faults: readonly T[], describe: (fault: T) => string): void {
+  if (faults.length === 0) return;
+  const rest = faults.length - NAMED_FAULTS;
+  throw new WeightError(faults.slice(0, NAMED_FAULTS).map(describe).join("; ") + (rest > 0 ? `; and ${rest} more` : ""));
+}
+
+function hintMissing(
+  { name, block, layer }: GraphTensor,
+  config: Config,
+  extra: readonly string[],
+  stored: ReadonlyMap<string, unknown>,
+): string {
+  const near = nearest(name, extra.length > 0 ? extra : [...stored.keys()]);
+  const hints = near === undefined ? [] : [`; nearest is ${near}`];
+  if ((block === "lightning" || block === "softmax") && extra.some((other) => other.startsWith(`model.layers.${layer}.self_attn.`))) {
+    hints.push(` (layer ${layer} is ${block}: check ${config.dialect === "minimax" ? "layer_types" : "attn_type_list"})`);
+  } else if (name === "lm_head.weight") hints.push(" (if the head is the embedding, tie_word_embeddings says so)");
+  else if (layer !== undefined && ![...stored.keys()].some((other) => other.startsWith(`model.layers.${layer}.`))) {
+    hints.push(` (there is no layer ${layer} in these files: check num_hidden_layers, or give the whole checkpoint)`);
+  }
+  return hints.join("");
+}
+
+function hintExtra(name: string, config: Config): string {
+  const layer = Number(/^model\.layers\.(\d+)\./.exec(name)?.[1] ?? 0);
+  const expert = Number(/\.experts\.(\d+)\./.exec(name)?.[1] ?? 0);
+  if (layer >= config.numHiddenLayers) return ` (check num_hidden_layers, ${config.numHiddenLayers})`;
+  if (expert >= config.numLocalExperts) return ` (check num_local_experts, ${config.numLocalExperts})`;
+  if (/\.(shared_mlp|coefficient)\./.test(name)) return " (check shared_intermediate_size, 0)";
+  return " (is this the configuration of these weights?)";
+}
+
+/** The candidate with the smallest edit distance. */
+function nearest(name: string, candidates: readonly string[]): string | undefined {
+  let best: { candidate: string; distance: number } | undefined;
+  for (const candidate of candidates) {
+    if (best && Math.abs(candidate.length - name.length) >= best.distance) continue;
+    const distance = editDistance(name, candidate);
+    if (!best || distance < best.distance) best = { candidate, distance };
+  }
+  return best?.candidate;
+}
+
+/** Levenshtein's distance, one row of the table at a time. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
+    }
+    row = next;
+  }
+  return row[b.length]!;
+}

@@ -1,0 +1,155 @@
+import { CheckpointError, formatBytes } from "../base/errors.js";
+import { decodeJson, isObject } from "../base/json.js";
+import { type Header, headerBytes, PREFIX_BYTES, parseHeader, type TensorEntry } from "../io/safetensors.js";
+import { hintOf, isPlainName, MAX_TEXT_BYTES, type Source } from "../io/source.js";
+
+export const SINGLE_FILE = "model.safetensors";
+export const INDEX_FILE = "model.safetensors.index.json";
+
+/** Enough for most headers, so that one read suffices. */
+const FIRST_BYTES = 1 << 16;
+
+/** `model.safetensors.index.json`: which file holds which tensor. */
+export interface ShardIndex {
+  readonly metadata: Readonly<Record<string, unknown>>;
+  /** File by tensor name. */
+  readonly files: ReadonlyMap<string, string>;
+}
+
+/** One file of weights with its header. */
+export interface Shard extends Header {
+  readonly file: string;
+  /** Bytes before the first tensor. */
+  readonly headBytes: number;
+  /** Tensors that the index leaves out. */
+  readonly unlisted: readonly TensorEntry[];
+}
+
+/** A tensor and the file that holds it. */
+export interface StoredTensor extends TensorEntry {
+  readonly file: string;
+}
+
+/** Reads a whole text file, undefined if there is none. */
+export async function readFile(source: Source, file: string, signal?: AbortSignal): Promise<Uint8Array | undefined> {
+  const size = await source.size(file, signal);
+  if (size === undefined) return undefined;
+  if (size > MAX_TEXT_BYTES)
+    throw new CheckpointError(`${file}: expected at most ${formatBytes(MAX_TEXT_BYTES)}, got ${formatBytes(size)} (damaged file?)`);
+  return source.read(file, 0, size, signal);
+}
+
+/**
+ * The files that hold the weights: the one that was named, those of the index, `model.safetensors`, or the only one there is.
+ *
+ * @throws {CheckpointError} none, several without an index, a damaged index
+ */
+export async function findShards(source: Source, signal?: AbortSignal): Promise<{ files: string[]; index?: ShardIndex }> {
+  if (source.weights) return { files: [source.weights] };
+  const bytes = await readFile(source, INDEX_FILE, signal);
+  if (bytes) {
+    const index = parseIndex(decodeJson(bytes, INDEX_FILE));
+    return { files: [...new Set(index.files.values())].sort(), index };
+  }
+  if ((await source.size(SINGLE_FILE, signal)) !== undefined) return { files: [SINGLE_FILE] };
+  const all = (await source.list(signal)) ?? [];
+  const files = all.filter((file) => file.endsWith(".safetensors"));
+  if (files.length === 1) return { files };
+  const found =
+    files.length > 1
+      ? `${files.length} .safetensors files and no index`
+      : all.some((file) => /\.(bin|pt|pth|gguf)$/.test(file))
+        ? "weights in another format"
+        : "neither";
+  throw new CheckpointError(
+    `${source.name}: expected ${SINGLE_FILE} or ${INDEX_FILE}, got ${found} (save the model with transformers' save_pretrained${hintOf(source)})`,
+  );
+}
+
+function parseIndex(json: unknown): ShardIndex {
+  const where = `${INDEX_FILE}: weight_map`;
+  const map = isObject(json) ? json.weight_map : undefined;
+  if (!isObject(map))
+    throw new CheckpointError(
+      `${where}: expected files by tensor name, got ${map === undefined ? "nothing" : JSON.stringify(map).slice(0, 80)}`,
+    );
+  const files = new Map<string, string>();
+  for (const [name, file] of Object.entries(map)) {
+    if (typeof file !== "string" || !isPlainName(file) || !file.endsWith(".safetensors")) {
+      throw new CheckpointError(
+        `${where}: ${name}: expected the name of a .safetensors file beside the index, got ${JSON.stringify(file)}`,
+      );
+    }
+    files.set(name, file);
+  }
+  const { metadata } = json as Record<string, unknown>;
+  return { files, metadata: isObject(metadata) ? metadata : {} };
+}
+
+/** Sizes of the files of weights. @throws {CheckpointError} one that is not there */
+export async function shardSizes(source: Source, files: readonly string[], signal?: AbortSignal): Promise<Map<string, number>> {
+  const sizes = new Map<string, number>();
+  for (const file of files) {
+    const size = await source.size(file, signal);
+    if (size === undefined)
+      throw new CheckpointError(`${source.name}: ${file}: missing (the download is incomplete: load the whole checkpoint)`);
+    sizes.set(file, size);
+  }
+  return sizes;
+}
+
+export async function readShard(source: Source, file: string, fileBytes: number, signal?: AbortSignal): Promise<Shard> {
+  let head = await source.read(file, 0, Math.min(FIRST_BYTES, fileBytes), signal);
+  const end = PREFIX_BYTES + headerBytes(head.subarray(0, PREFIX_BYTES), fileBytes, file);
+  if (end > head.byteLength) head = await source.read(file, 0, end, signal);
+  return { file, headBytes: end, unlisted: [], ...parseHeader(head.subarray(PREFIX_BYTES, end), fileBytes, file) };
+}
+
+/**
+ * The shards with those tensors that the index lists in them. Others, such as an older copy or what a conversion left behind, are
+ * reported in one warning; without an index every tensor counts.
+ *
+ * @throws {CheckpointError} a tensor that is not in the file that the index names
+ */
+export function listedTensors(
+  shards: readonly Shard[],
+  index: ShardIndex | undefined,
+  warn: (message: string) => void = () => {},
+): Shard[] {
+  if (!index) return [...shards];
+  const places = new Map<string, string[]>();
+  for (const { file, tensors } of shards) for (const { name } of tensors) places.set(name, [...(places.get(name) ?? []), file]);
+  for (const [name, file] of index.files) {
+    const found = places.get(name) ?? [];
+    if (found.includes(file)) continue;
+    const got = found.length > 0 ? `it in ${found.join(" and ")}` : "no such tensor there";
+    throw new CheckpointError(`${INDEX_FILE}: weight_map: ${name}: expected in ${file}, got ${got}`);
+  }
+  const listed = shards.map((shard) => {
+    const isListed = ({ name }: TensorEntry) => index.files.get(name) === shard.file;
+    return { ...shard, tensors: shard.tensors.filter(isListed), unlisted: shard.tensors.filter((tensor) => !isListed(tensor)) };
+  });
+  const left = listed.flatMap(({ file, unlisted }) => unlisted.map(({ name }) => `${name} in ${file}`));
+  if (left.length > 0) {
+    const rest = left.length > 3 ? ` and ${left.length - 3} more` : "";
+    warn(`${INDEX_FILE}: weight_map: does not list ${left.slice(0, 3).join(", ")}${rest}: left out`);
+  }
+  return listed;
+}
+
+/**
+ * All tensors by name.
+ *
+ * @throws {CheckpointError} a tensor in two files
+ */
+export function collect(shards: readonly Shard[]): Map<string, StoredTensor> {
+  const tensors = new Map<string, StoredTensor>();
+  for (const { file, tensors: own } of shards) {
+    for (const tensor of own) {
+      const other = tensors.get(tensor.name);
+      if (other) throw new CheckpointError(`${file}: ${tensor.name}: expected every tensor once, got it in ${other.file} too`);
+      tensors.set(tensor.name, { ...tensor, file });
+    }
+  }
+  return tensors;
+}

@@ -1,0 +1,45 @@
+import * as v from "valibot";
+import { callback, parseOptions, word } from "../base/options.js";
+import { type Config, parseConfig } from "../model/config.js";
+import { type Block, graph, isConfig } from "../model/graph.js";
+import { buildOption, threadsOption } from "../runtime/options.js";
+import { Runtime } from "../runtime/runtime.js";
+import { FormulaWeights } from "../weights/synthetic.js";
+import type { Checkpoint, LoadOptions } from "./checkpoint.js";
+
+export type FormulaOptions = Pick<LoadOptions, "build" | "threads" | "kv" | "onKernel" | "onWarning">;
+
+const schema = v.strictObject({
+  build: v.optional(buildOption),
+  threads: v.optional(threadsOption, "auto"),
+  kv: v.optional(word("f32", "bf16", "q8")),
+  onKernel: v.optional(callback<NonNullable<LoadOptions["onKernel"]>>()),
+  onWarning: v.optional(callback<(message: string) => void>()),
+});
+
+/**
+ * A checkpoint whose weights are a formula of their names and places (`FormulaWeights`): of any size, in a few megabytes.
+ *
+ * @throws {ConfigError} a configuration that contradicts itself
+ * @throws {InputError} options that do not fit; float16
+ */
+export async function formulaCheckpoint(config: Config | Record<string, unknown>, options: FormulaOptions = {}): Promise<Checkpoint> {
+  const { build, threads, onKernel, onWarning } = parseOptions(schema, options, "formula");
+  const typed = isConfig(config) ? config : parseConfig(config, onWarning);
+  const { tensors } = graph(typed);
+  const rt = await Runtime.create(build, { threads, onWarning });
+  rt.onKernel = onKernel;
+  try {
+    const weights = new FormulaWeights(rt);
+    for (const tensor of tensors) weights.add(tensor, kindOf(tensor.block, tensor.shape));
+    return { config: typed, rt, weights, buffers: [], files: new Map(), layout: undefined };
+  } catch (error) {
+    rt.dispose();
+    throw error;
+  }
+}
+
+function kindOf(block: Block, shape: readonly number[]) {
+  if (shape.length === 1) return "norm";
+  return block === "embedding" || block === "router" ? block : "matrix";
+}

@@ -1,0 +1,65 @@
+import { CheckpointError } from "../base/errors.js";
+import { expectArgument, isObjectLike } from "../base/options.js";
+import { printed } from "../base/printed.js";
+import { type CheckpointSource, openSource } from "../io/open.js";
+import type { OpenOptions } from "../io/source.js";
+import { sizeOf } from "../runtime/tensor.js";
+import { collect, findShards, listedTensors, readShard, type Shard, shardSizes } from "./shards.js";
+
+/** A tensor of a file as numbers. */
+export interface StoredArray {
+  readonly shape: readonly number[];
+  /** As in the file's header. */
+  readonly dtype: string;
+  /** Floats of any width as float32, 32-bit integers as they are. */
+  readonly data: Float32Array | Int32Array;
+}
+
+const READ: Readonly<Record<string, (bytes: Uint8Array<ArrayBuffer>) => Float32Array | Int32Array>> = {
+  F32: (bytes) => new Float32Array(bytes.buffer),
+  I32: (bytes) => new Int32Array(bytes.buffer),
+  BF16: (bytes) => new Float32Array(Uint32Array.from(new Uint16Array(bytes.buffer), (half) => half << 16).buffer),
+  F64: (bytes) => Float32Array.from(new Float64Array(bytes.buffer)),
+};
+
+/**
+ * The tensors of safetensors files by name, as arrays: for reading numbers to compare with, from any place that a checkpoint can come from.
+ *
+ * @param names which of them; by default all
+ * @throws {CheckpointError} nothing to open, a damaged file, a name that is not there, or a dtype other than F32, F64, BF16 and I32
+ */
+export async function readTensors(
+  source: CheckpointSource,
+  given: OpenOptions & { names?: readonly string[] } = {},
+): Promise<Map<string, StoredArray>> {
+  expectArgument("readTensors: options", isObjectLike(given), "an object", given);
+  const { names, ...options } = given;
+  expectArgument("readTensors: names", names === undefined || Array.isArray(names), "an array of names", names);
+  const from = await openSource(source, options);
+  try {
+    const { files, index } = await findShards(from, options.signal);
+    const shards: Shard[] = [];
+    for (const [file, size] of await shardSizes(from, files, options.signal))
+      shards.push(await readShard(from, file, size, options.signal));
+    const stored = collect(listedTensors(shards, index, options.onWarning));
+    const arrays = new Map<string, StoredArray>();
+    for (const name of names ?? stored.keys()) {
+      const tensor = stored.get(name);
+      if (!tensor)
+        throw new CheckpointError(
+          `${from.name}: ${printed(name)}: no such tensor (there are ${[...stored.keys()].slice(0, 3).join(", ")}, …)`,
+        );
+      const { dtype, shape, file, begin, end } = tensor;
+      const read = Object.hasOwn(READ, dtype) ? READ[dtype]! : undefined;
+      if (!read) throw new CheckpointError(`${file}: ${name}: expected ${Object.keys(READ).join(", ")}, got ${printed(dtype)}`);
+      // A copy of its own, aligned, where the source may hand out a view.
+      const data = read(new Uint8Array(await from.read(file, begin, end, options.signal)));
+      if (data.length !== sizeOf(shape))
+        throw new CheckpointError(`${file}: ${name}: expected ${sizeOf(shape)} numbers, got ${data.length}`);
+      arrays.set(name, { shape, dtype, data });
+    }
+    return arrays;
+  } finally {
+    await from.close();
+  }
+}

@@ -1,0 +1,95 @@
+import { CheckpointError } from "../base/errors.js";
+import { decodeJson, decodeText, isObject } from "../base/json.js";
+import { TOOL_TEMPLATE_FILE } from "../io/source.js";
+import { Tokenizer } from "../text/tokenizer.js";
+
+/** Files that make a tokenizer: the first by itself, or the others together. */
+export const TOKENIZER_FILES = ["tokenizer.json", "vocab.json", "merges.txt"] as const;
+
+/** @param has whether each of `TOKENIZER_FILES` is there */
+export function isTokenizer([tokenizerJson, vocab, merges]: readonly boolean[]): boolean {
+  return Boolean(tokenizerJson || (vocab && merges));
+}
+
+/** What the text files beside the weights say about text. */
+export interface TextSettings {
+  /** Undefined for a checkpoint without tokenizer files. */
+  readonly tokenizer: Tokenizer | undefined;
+  /** The checkpoint's own chat template (Jinja); without one MiniMax-M1's format is used. */
+  readonly chatTemplate: string | undefined;
+  /** The one that counts where a conversation offers tools, if there is one of its own for that. */
+  readonly toolTemplate: string | undefined;
+  /** Special tokens by the names that templates read, such as `bos_token`. */
+  readonly variables: Readonly<Record<string, string>>;
+  /** Ends of sequence that generation_config.json adds to those of config.json. */
+  readonly eosIds: readonly number[];
+}
+
+/**
+ * Reads tokenizer, chat template and generation settings of a checkpoint.
+ *
+ * @param files contents by name, as {@link Checkpoint.files}
+ * @throws {CheckpointError} a damaged file, or files that contradict each other
+ */
+export async function readTextSettings(files: ReadonlyMap<string, Uint8Array>): Promise<TextSettings> {
+  const json = (name: string) => (files.has(name) ? decodeJson(files.get(name)!, name, { nonFinite: true }) : undefined);
+  const text = (name: string) => (files.has(name) ? decodeText(files.get(name)!, name) : undefined);
+  const [tokenizerJson, vocab, merges, tokenizerConfig] = [
+    json("tokenizer.json"),
+    json("vocab.json"),
+    text("merges.txt"),
+    json("tokenizer_config.json"),
+  ];
+  const given = {
+    tokenizerJson,
+    vocab,
+    merges,
+    tokenizerConfig,
+    specialTokensMap: json("special_tokens_map.json"),
+    addedTokens: json("added_tokens.json"),
+  };
+  return {
+    tokenizer: isTokenizer(TOKENIZER_FILES.map((name) => files.has(name))) ? await Tokenizer.fromFiles(given) : undefined,
+    ...templatesOf(text("chat_template.jinja"), text(TOOL_TEMPLATE_FILE), json("chat_template.json"), tokenizerConfig),
+    variables: specialTokens(tokenizerConfig),
+    eosIds: eosOf(json("generation_config.json")),
+  };
+}
+
+/** As transformers reads them: `chat_template.jinja` takes the place of all that the JSON files say, and of those the first counts that has any. */
+function templatesOf(
+  file: string | undefined,
+  toolFile: string | undefined,
+  ...configs: readonly unknown[]
+): Pick<TextSettings, "chatTemplate" | "toolTemplate"> {
+  if (file !== undefined) return { chatTemplate: file, toolTemplate: toolFile };
+  const named = configs.map(namedTemplates).find(({ size }) => size > 0);
+  return { chatTemplate: named?.get("default"), toolTemplate: toolFile ?? named?.get("tool_use") };
+}
+
+/** `chat_template` is a template, a list of `{ name, template }`, or an object of templates by name. */
+function namedTemplates(config: unknown): Map<string, string> {
+  const template = isObject(config) ? config.chat_template : undefined;
+  const entries: [unknown, unknown][] = Array.isArray(template)
+    ? template.filter(isObject).map(({ name, template }) => [name, template])
+    : isObject(template)
+      ? Object.entries(template)
+      : [["default", template]];
+  return new Map(entries.filter((entry): entry is [string, string] => entry.every((part) => typeof part === "string")));
+}
+
+/** `bos_token` and its like: a token, or an object that holds it as `content`. */
+function specialTokens(config: unknown): Record<string, string> {
+  const entries = isObject(config) ? Object.entries(config).filter(([name]) => /^(bos|eos|unk|pad|sep|cls|mask)_token$/.test(name)) : [];
+  const tokens = entries.map(([name, value]) => [name, isObject(value) ? value.content : value]);
+  return Object.fromEntries(tokens.filter(([, token]) => typeof token === "string"));
+}
+
+function eosOf(config: unknown): number[] {
+  const ids = isObject(config) ? [config.eos_token_id ?? []].flat() : [];
+  const wrong = ids.find((id) => !Number.isInteger(id) || (id as number) < 0);
+  if (wrong !== undefined) {
+    throw new CheckpointError(`generation_config.json: eos_token_id: expected token ids, got ${JSON.stringify(wrong)}`);
+  }
+  return ids as number[];
+}

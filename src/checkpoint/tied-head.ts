@@ -1,0 +1,41 @@
+import { WeightError } from "../base/errors.js";
+import type { Source } from "../io/source.js";
+import type { StoredWeight } from "./match-weights.js";
+import type { StoredTensor } from "./shards.js";
+
+/** Bytes of each sample. */
+const SAMPLE_BYTES = 1 << 16;
+
+/**
+ * Compares the head that a checkpoint stores, although its configuration ties the head to the embedding, with that embedding: samples
+ * from the beginning, the middle and the end. transformers 4 ignores such a head and transformers 5 uses it, so a head of its own would
+ * give one text here and another one there.
+ *
+ * @throws {WeightError} a head that differs from the embedding
+ */
+export async function checkTiedHead(
+  source: Source,
+  weights: readonly StoredWeight[],
+  buffers: readonly StoredTensor[],
+  signal?: AbortSignal,
+): Promise<void> {
+  const head = buffers.find(({ name }) => name === "lm_head.weight");
+  const embedding = weights.find(({ spec }) => spec.name === "model.embed_tokens.weight")?.stored;
+  if (!head || !embedding || head.dtype !== embedding.dtype) return;
+  const bytes = head.end - head.begin;
+  const size = Math.min(bytes, SAMPLE_BYTES);
+  // Forwards through the files: a server without ranges sends them as one stream.
+  const samples = async ({ file, begin }: StoredTensor): Promise<Uint8Array[]> => {
+    const read: Uint8Array[] = [];
+    for (const at of [0, Math.floor((bytes - size) / 2), bytes - size]) {
+      read.push((await source.read(file, begin + at, begin + at + size, signal)).slice());
+    }
+    return read;
+  };
+  const [ofEmbedding, ofHead] = [await samples(embedding), await samples(head)];
+  if (ofEmbedding.some((sample, i) => sample.some((byte, j) => byte !== ofHead[i]![j]))) {
+    throw new WeightError(
+      "lm_head.weight: differs from model.embed_tokens.weight, although config.json has tie_word_embeddings true (set it to false to use the stored head, or remove the tensor to use the embedding)",
+    );
+  }
+}

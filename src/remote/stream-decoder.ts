@@ -1,0 +1,194 @@
+// A server's events → tokens of one sequence.
+
+import * as v from "valibot";
+import { RemoteError } from "../base/errors.js";
+import type { StopReason, Token } from "../generate/generate.js";
+import type { Settings } from "../generate/options.js";
+import { AssistantText } from "./assistant-text.js";
+
+const ids = v.nullish(v.array(v.number()));
+const words = v.nullish(v.string());
+const logprob = v.nullish(v.number());
+
+const chatLogprob = v.looseObject({ token: v.string(), logprob });
+
+const callFunction = v.looseObject({ name: words, arguments: v.optional(v.unknown()) });
+
+/** Some servers write indices as text. */
+const index = v.nullish(
+  v.union([
+    v.number(),
+    v.pipe(
+      v.string(),
+      v.regex(/^\d{1,9}$/),
+      v.transform((text) => Number(text)),
+    ),
+  ]),
+);
+
+const assistantSchema = v.nullish(
+  v.looseObject({
+    content: words,
+    refusal: words,
+    reasoning_content: words,
+    reasoning: words,
+    tool_calls: v.nullish(
+      v.array(
+        v.looseObject({
+          index,
+          id: v.nullish(v.union([v.string(), v.number()])),
+          function: v.nullish(callFunction),
+        }),
+      ),
+    ),
+    function_call: v.nullish(callFunction),
+  }),
+);
+
+const choiceSchema = v.looseObject({
+  index,
+  text: words,
+  delta: assistantSchema,
+  /** In an answer that is no stream. */
+  message: assistantSchema,
+  logprobs: v.nullish(
+    v.looseObject({
+      content: v.nullish(v.array(v.looseObject({ ...chatLogprob.entries, top_logprobs: v.nullish(v.array(chatLogprob)) }))),
+      tokens: v.nullish(v.array(v.string())),
+      token_logprobs: v.nullish(v.array(logprob)),
+      top_logprobs: v.nullish(v.array(v.nullish(v.record(v.string(), logprob)))),
+    }),
+  ),
+  finish_reason: words,
+  stop_reason: v.nullish(v.union([v.string(), v.number()])),
+  token_ids: ids,
+  prompt_token_ids: ids,
+});
+
+const eventSchema = v.looseObject({
+  /** Missing or null in events that only count or keep the connection alive. */
+  choices: v.nullish(v.array(choiceSchema)),
+  usage: v.fallback(v.nullish(v.looseObject({ prompt_tokens: v.nullish(v.number()), completion_tokens: v.nullish(v.number()) })), null),
+});
+
+type Choice = v.InferOutput<typeof choiceSchema>;
+export type RemoteEvent = v.InferOutput<typeof eventSchema>;
+
+/** @throws {RemoteError} an object of another form */
+export function readEvent(event: unknown, where: string): RemoteEvent {
+  const result = v.safeParse(eventSchema, event);
+  if (result.success) return result.output;
+  const [issue] = result.issues;
+  throw new RemoteError(
+    `${where}: ${v.getDotPath(issue) ?? "answer"}: expected ${issue.expected}, got ${issue.received} (is this an OpenAI-compatible server?)`,
+  );
+}
+
+/** For a token of which the server does not say which one it is. */
+const NO_ID = -1;
+
+/** The tokens of one sequence, from the events that tell of it. */
+export class Answer {
+  /** Why it ended, once it has. */
+  stop: StopReason | undefined;
+  private stopString: string | undefined;
+  private readonly assistant: AssistantText | undefined;
+  /** Tokens so far; undefined once a piece did not say how many it had. */
+  private generated: number | undefined = 0;
+
+  constructor(
+    private readonly index: number,
+    /** Names of the tools that a conversation offers; undefined for text. */
+    tools: ReadonlySet<string> | undefined,
+    private readonly settings: Settings,
+    private readonly where: string,
+  ) {
+    if (tools) this.assistant = new AssistantText(tools);
+  }
+
+  /**
+   * The tokens of one piece: as many as it has ids or log-probabilities, its text with the last of them. Without either, one token for the piece.
+   *
+   * @throws {RemoteError} an ending that is no text's end
+   */
+  *read(choice: Choice): Generator<Token, void, undefined> {
+    const { index, settings, assistant } = this;
+    let text = assistant ? assistant.push(choice.delta ?? choice.message ?? {}) : (choice.text ?? "");
+    const known = logprobsOf(choice, settings.topLogprobs);
+    const ids = choice.token_ids ?? [];
+    const counted = ids.length || known.length;
+    if (this.generated !== undefined) this.generated = text && counted === 0 ? undefined : this.generated + counted;
+    if (choice.finish_reason) {
+      text += assistant?.end() ?? "";
+      this.stop = this.reasonOf(choice, ids);
+      this.stopString = this.settings.stops.find((string) => string === choice.stop_reason);
+    }
+    const count = counted || Number(text !== "" || this.stop !== undefined);
+    for (let i = 0; i < count; i++) {
+      const { id, logprob, top } = known[i] ?? { id: NO_ID, logprob: Number.NaN, top: [] };
+      const last = i === count - 1;
+      yield {
+        ...{ index, id: ids[i] ?? id, text: last ? text : "", logprob },
+        ...(settings.topLogprobs > 0 && { topLogprobs: top }),
+        ...(last && this.stop && { stop: this.stop }),
+        ...(last && this.stopString !== undefined && { stopString: this.stopString }),
+      };
+    }
+  }
+
+  /** A reason in this library's words. Who does not say which stop it was is taken to mean the end of the sequence if no other was asked for. */
+  private reasonOf({ finish_reason, stop_reason }: Choice, ids: readonly number[]): StopReason {
+    const { stops, stopIds, maxTokens } = this.settings;
+    switch (finish_reason) {
+      case "stop":
+      case "tool_calls":
+      case "function_call": {
+        const asked = (stop_reason ?? null) !== null || stopIds.has(ids.at(-1) ?? NO_ID);
+        const silent = finish_reason === "stop" && stop_reason === undefined && stops.length > 0;
+        return asked || silent ? "stop" : "eos";
+      }
+      case "length":
+        return maxTokens === Infinity || (this.generated ?? maxTokens) < maxTokens ? "context" : "length";
+      case "context":
+      case "repetition":
+      case "eos":
+        return finish_reason;
+      default:
+        throw new RemoteError(
+          `${this.where}: finish_reason: expected stop, length or tool_calls, got ${JSON.stringify(finish_reason)} (the server ended the text for a reason of its own)`,
+        );
+    }
+  }
+}
+
+interface Known {
+  readonly id: number;
+  readonly logprob: number;
+  readonly top: { readonly id: number; readonly logprob: number }[];
+}
+
+/** Log-probabilities in the form of either interface. */
+function logprobsOf({ logprobs }: Choice, most: number): Known[] {
+  if (!logprobs) return [];
+  const known = (token: string, logprob: number | null | undefined, top: readonly { token: string; logprob?: number | null }[]): Known => ({
+    ...alternative(token, logprob),
+    top: top
+      .map((one) => alternative(one.token, one.logprob))
+      .sort((a, b) => b.logprob - a.logprob)
+      .slice(0, most),
+  });
+  if (logprobs.content) return logprobs.content.map(({ token, logprob, top_logprobs }) => known(token, logprob, top_logprobs ?? []));
+  return (logprobs.tokens ?? []).map((token, i) =>
+    known(
+      token,
+      logprobs.token_logprobs?.[i],
+      Object.entries(logprobs.top_logprobs?.[i] ?? {}).map(([token, logprob]) => ({ token, logprob })),
+    ),
+  );
+}
+
+/** A token is named by its id, `token_id:123`, where the server was asked for that and does it. */
+function alternative(token: string, logprob: number | null | undefined): { id: number; logprob: number } {
+  const id = /^token_id:(\d+)$/.exec(token)?.[1];
+  return { id: id === undefined ? NO_ID : Number(id), logprob: logprob ?? Number.NaN };
+}

@@ -1,0 +1,144 @@
+// A conversation → the text that a model continues. No ids here: special tokens are written as text, and the tokenizer knows them.
+
+import { InputError } from "../base/errors.js";
+import { expectArgument, isObjectLike } from "../base/options.js";
+import {
+  type ChatMessage,
+  type ContentPart,
+  type HistoryMessage,
+  plainJson,
+  readArguments,
+  readMessages,
+  type ToolCall,
+} from "./messages.js";
+import { renderTemplate } from "./template.js";
+
+export type { ChatMessage, ContentPart, ToolCall } from "./messages.js";
+
+/** The description of a tool; any JSON object, shown to the model as it is. */
+export type Tool = object;
+
+/** What `formatChat` adds to the messages. */
+export interface ChatOptions {
+  readonly tools?: readonly Tool[];
+  /** Ends with the opening of the assistant's turn (default), so that the model answers. */
+  readonly addGenerationPrompt?: boolean;
+  /** A Jinja template, as a tokenizer_config.json has it; contents reach it as lists of parts or as strings, as it reads them. Default: MiniMax-M1's format. */
+  readonly template?: string;
+  /** Further names that the template reads, such as `bos_token`. */
+  readonly variables?: Readonly<Record<string, unknown>>;
+}
+
+interface Turn {
+  readonly role: ChatMessage["role"];
+  readonly content: readonly ContentPart[];
+}
+
+/**
+ * The prompt of a conversation, in MiniMax-M1's published format or another that `template` gives.
+ *
+ * Before either, contents become lists of parts: a string is one part; several parts of one message are joined, except a
+ * tool's results (the published template would drop all but the first); calls of tools become text. Tools are written as
+ * JSON with `", "` and `": "` between items and non-ASCII characters as they are, as transformers writes them.
+ *
+ * Null fields of messages count as missing. Calls without arguments have `{}`; arguments that are no JSON object stay as they are, on one line.
+ *
+ * @throws {InputError} no messages, a message that cannot be read (its index is named), or a template that fails
+ */
+export async function formatChat(messages: readonly ChatMessage[], options: ChatOptions = {}): Promise<string> {
+  expectArgument("chat: options", isObjectLike(options), "an object", options);
+  const { tools = [], addGenerationPrompt = true, template, variables = {} } = options;
+  const turns = readMessages(messages).map(turnOf);
+  if (!Array.isArray(tools))
+    throw new InputError(`chat: tools: expected an array of objects, got ${tools === null ? "null" : typeof tools}`);
+  const plainTools = tools.map((tool, i) => plainJson(tool, `tools[${i}]`));
+  if (template === undefined) return formatMiniMaxM1(turns, plainTools, addGenerationPrompt);
+  try {
+    const names = {
+      ...variables,
+      messages: takesParts(template) ? turns : turns.map(({ role, content }) => ({ role, content: joinText(content) })),
+      tools: plainTools.length > 0 ? plainTools : null,
+      add_generation_prompt: addGenerationPrompt,
+    };
+    return await renderTemplate(template, names);
+  } catch (cause) {
+    throw new InputError(`chat: template: ${cause instanceof Error ? cause.message : cause}`, { cause });
+  }
+}
+
+/** Whether a template reads contents as lists of parts, as the published one does, or as strings: whether it indexes, filters or walks them. */
+function takesParts(template: string): boolean {
+  const content = String.raw`(?:\[\s*['"]content['"]\s*\]|\.content\b)`;
+  return new RegExp(String.raw`${content}\s*(?:\[|\|\s*(?:selectattr|rejectattr|map)\b)|\bin\s+\w+${content}`).test(template);
+}
+
+/** The format that the published chat template of MiniMax-M1 gives (its `''name''` is two adjacent strings: no quotes are rendered). */
+function formatMiniMaxM1(turns: readonly Turn[], tools: readonly Tool[], addGenerationPrompt: boolean): string {
+  const system = turns.map(({ role, content }) => (role === "system" ? joinText(content) : "")).join("");
+  return [
+    "<begin_of_document>",
+    system && sentence("system ai_setting=assistant", system),
+    tools.length > 0 ? sentence("system tool_setting=tools", toolInstructions(tools)) : "",
+    ...turns.map(({ role, content }) => {
+      if (role === "user") return sentence("user name=user", joinText(content));
+      if (role === "assistant") return sentence("ai name=assistant", joinText(content));
+      if (role === "tool")
+        return sentence("tool name=tools", content.map(({ name, text }) => `tool name: ${name}\ntool result: ${text}\n\n`).join(""));
+      return "";
+    }),
+    addGenerationPrompt ? "<beginning_of_sentence>ai name=assistant\n" : "",
+  ].join("");
+}
+
+function sentence(head: string, body: string): string {
+  return `<beginning_of_sentence>${head}\n${body}<end_of_sentence>\n`;
+}
+
+function toolInstructions(tools: readonly Tool[]): string {
+  return `You are provided with these tools:
+<tools>
+${tools.map((tool) => `${toJson(tool)}\n`).join("")}</tools>
+
+If you need to call tools, please respond with <tool_calls></tool_calls> XML tags, and provide tool-name and json-object of arguments, following the format below:
+<tool_calls>
+{name: <tool-name-1>, arguments: <args-json-object-1>}
+...
+</tool_calls>`;
+}
+
+const joinText = (content: readonly ContentPart[]): string => content.map(({ text }) => text).join("");
+
+/** JSON as Python writes it: `{"a": [1, 2]}`. */
+function toJson(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(toJson).join(", ")}]`;
+  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  return `{${Object.entries(value)
+    .map(([key, item]) => `${JSON.stringify(key)}: ${toJson(item)}`)
+    .join(", ")}}`;
+}
+
+/** A message as templates see it: text parts, calls written into the text. */
+function turnOf(message: HistoryMessage): Turn {
+  const { role } = message;
+  if (role === "tool") return { role, content: message.results.map(({ name, text }) => ({ type: "text", text, name })) };
+  const text = role === "assistant" ? withToolCalls(message.text, message.calls) : message.text;
+  return { role, content: [{ type: "text", text }] };
+}
+
+/** An assistant's text with its calls, as the model writes them. */
+function withToolCalls(text: string, calls: readonly GivenCall[]): string {
+  return calls.length === 0 ? text : `${text}${text && "\n"}${writeToolCalls(calls)}`;
+}
+
+type GivenCall = { readonly name: string; readonly arguments: ToolCall["arguments"] | string };
+
+/** A `<tool_calls>` block, one call a line. Arguments that are no JSON object stay as they are, on one line. */
+export function writeToolCalls(calls: readonly GivenCall[]): string {
+  const lines = calls.map(({ name, arguments: given }) => {
+    const read = readArguments(given, "arguments");
+    return typeof read === "string"
+      ? `{"name": ${JSON.stringify(name)}, "arguments": ${read.replace(/\s+/g, " ")}}\n`
+      : `${toJson({ name, arguments: read })}\n`;
+  });
+  return `<tool_calls>\n${lines.join("")}</tool_calls>`;
+}

@@ -1,0 +1,215 @@
+// What the files of a byte-pair tokenizer say, checked and brought into one form: a tokenizer.json object.
+// Not the tokenizer itself: nothing is encoded or decoded here.
+
+import { CheckpointError } from "../base/errors.js";
+
+/** The contents of a tokenizer's files: parsed JSON, and the text of merges.txt. Give `tokenizerJson`, or `vocab` with `merges`. */
+export interface TokenizerFiles {
+  /** tokenizer.json; preferred where both forms are there. */
+  readonly tokenizerJson?: unknown;
+  /** vocab.json: token → id. */
+  readonly vocab?: unknown;
+  /** merges.txt: two tokens a line, the most frequent pair first. */
+  readonly merges?: string;
+  /** tokenizer_config.json: bos, eos and further special tokens. */
+  readonly tokenizerConfig?: unknown;
+  /** special_tokens_map.json: the same names, used where tokenizer_config.json is silent. */
+  readonly specialTokensMap?: unknown;
+  /** added_tokens.json: token → id. */
+  readonly addedTokens?: unknown;
+}
+
+/** A token that is matched in the text before anything else, and never split. */
+export interface AddedToken {
+  readonly id: number;
+  readonly content: string;
+  readonly special: boolean;
+  /** Found only where no letter, digit or underscore stands directly beside it. */
+  readonly singleWord: boolean;
+  readonly lstrip: boolean;
+  readonly rstrip: boolean;
+  readonly normalized: boolean;
+}
+
+/** A checked tokenizer. */
+export interface TokenizerDefinition {
+  /** Complete tokenizer.json. */
+  readonly json: Readonly<Record<string, unknown>>;
+  /** Every token by its id. Ids may have holes, such as those of a reserved block. */
+  readonly tokens: ReadonlyMap<number, string>;
+  readonly added: readonly AddedToken[];
+  readonly bosId: number | undefined;
+  readonly eosId: number | undefined;
+}
+
+type Json = Record<string, unknown>;
+
+/** A model without an unknown token drops what it cannot express; this stand-in, which has no id, makes that visible. */
+const UNKNOWN = "\u{10ffff}";
+
+/**
+ * The 256 characters that byte-level vocabularies write for bytes, by byte: printable Latin-1 stands for itself, and the
+ * other 68 bytes, in order, are U+0100 onwards (the alphabet of GPT-2).
+ */
+export const byteAlphabet: readonly string[] = /* @__PURE__ */ (() => {
+  let shifted = 0x100;
+  const printable = (byte: number): boolean => (byte > 0x20 && byte < 0x7f) || (byte > 0xa0 && byte !== 0xad);
+  return Array.from({ length: 256 }, (_, byte) => String.fromCharCode(printable(byte) ? byte : shifted++));
+})();
+
+/**
+ * Checks a tokenizer's files against each other: a byte-pair model, no id taken twice, merges of known tokens into known tokens, bos
+ * and eos in the vocabulary.
+ *
+ * @throws {CheckpointError} files that are missing, damaged or contradict each other
+ */
+export function defineTokenizer(files: TokenizerFiles): TokenizerDefinition {
+  const config = {
+    ...record(files.specialTokensMap ?? {}, "special_tokens_map.json"),
+    ...record(files.tokenizerConfig ?? {}, "tokenizer_config.json"),
+  };
+  const isPair = files.tokenizerJson === undefined;
+  const source = isPair ? fromPair(files.vocab, files.merges, config) : record(files.tokenizerJson, "tokenizer.json");
+  const model = record(source.model, "tokenizer.json: model");
+  if (!("merges" in model) || (model.type ?? "BPE") !== "BPE") refuse("tokenizer.json: model.type", "BPE", model.type);
+  if (model.continuing_subword_prefix) refuse("tokenizer.json: model.continuing_subword_prefix", "none", model.continuing_subword_prefix);
+
+  const vocab = readVocab(model.vocab);
+  const merges = readMerges(model.merges, vocab);
+  const added = readAdded(isPair ? unmerged(vocab, merges) : source.added_tokens, files, config, vocab);
+  return {
+    json: {
+      normalizer: null,
+      pre_tokenizer: null,
+      decoder: null,
+      ...source,
+      post_processor: null,
+      added_tokens: added.map(({ singleWord: single_word, ...token }) => ({ ...token, single_word })),
+      model: { ...model, type: "BPE", unk_token: model.unk_token ?? UNKNOWN, merges },
+    },
+    tokens: placeTokens(vocab, added),
+    added,
+    bosId: namedId("bos_token", config, vocab, added),
+    eosId: namedId("eos_token", config, vocab, added),
+  };
+}
+
+/** A vocabulary and its merges, as the tokenizer.json of a GPT-2 tokenizer without its special tokens. */
+function fromPair(vocab: unknown, merges: string | undefined, config: Json): Json {
+  if (vocab === undefined || merges === undefined) {
+    const got = vocab === undefined ? (merges === undefined ? "neither" : "merges.txt alone") : "vocab.json alone";
+    throw new CheckpointError(`tokenizer: expected tokenizer.json, or vocab.json with merges.txt, got ${got}`);
+  }
+  if (typeof merges !== "string") refuse("merges.txt", "text", merges);
+  const lines = merges.split(/\r?\n/).filter((line) => line !== "");
+  return {
+    pre_tokenizer: { type: "ByteLevel", add_prefix_space: config.add_prefix_space === true, trim_offsets: true, use_regex: true },
+    decoder: { type: "ByteLevel" },
+    model: { type: "BPE", vocab, merges: lines },
+  };
+}
+
+/** Tokens that are neither a byte nor made by a merge: in a vocab.json these are the special ones. */
+function unmerged(vocab: ReadonlyMap<string, number>, merges: readonly [string, string][]): Partial<AddedToken>[] {
+  const made = new Set([...byteAlphabet, ...merges.map(([left, right]) => left + right)]);
+  return [...vocab].filter(([token]) => !made.has(token)).map(([content, id]) => ({ id, content, special: true }));
+}
+
+function readVocab(value: unknown): Map<string, number> {
+  const vocab = new Map<string, number>();
+  for (const [token, id] of Object.entries(record(value, "vocabulary"))) {
+    vocab.set(token, isId(id) ? id : refuse(`vocabulary: ${JSON.stringify(token)}`, "an id", id));
+  }
+  return vocab.size > 0 ? vocab : refuse("vocabulary", "at least one token", {});
+}
+
+/** Ids are 32-bit integers in all that reads them. */
+function isId(value: unknown): value is number {
+  return typeof value === "number" && Number.isInteger(value) && value >= 0 && value < 2 ** 31;
+}
+
+/** A pair that is listed again takes its last rank, and a `#version` entry is none: both as the reference implementation reads them. */
+function readMerges(value: unknown, vocab: ReadonlyMap<string, number>): [string, string][] {
+  if (!Array.isArray(value)) refuse("merges", "a list", value);
+  return value.flatMap((merge: unknown, rank) => {
+    const where = `merges: ${rank}`;
+    const pair: unknown = typeof merge === "string" ? merge.split(" ") : merge;
+    const [left, right, ...others]: unknown[] = Array.isArray(pair) ? pair : [];
+    if (String(left).startsWith("#version") && (typeof merge === "string" || !vocab.has(String(left)))) return [];
+    if (typeof left !== "string" || typeof right !== "string" || others.length > 0) refuse(where, "two tokens", merge);
+    for (const token of [left, right, left + right]) if (!vocab.has(token)) refuse(where, "tokens of the vocabulary", token);
+    return [[left, right] as [string, string]];
+  });
+}
+
+/** Added tokens of all files; the first to name a token says how it behaves. */
+function readAdded(listed: unknown, files: TokenizerFiles, config: Json, vocab: ReadonlyMap<string, number>): AddedToken[] {
+  if (!Array.isArray(listed ?? [])) refuse("tokenizer.json: added_tokens", "a list", listed);
+  const added = new Map<string, AddedToken>();
+  const add = (value: unknown, where: string): void => {
+    const { id, content, special, single_word, lstrip, rstrip, normalized } = record(value, where);
+    if (typeof content !== "string" || content === "") refuse(`${where}: content`, "text", content);
+    if (!isId(id)) refuse(`${where}: id`, "an id", id);
+    const singleWord = single_word === true;
+    const token = { id, content, special: special === true, singleWord, lstrip: lstrip === true, rstrip: rstrip === true };
+    const known = added.get(content)?.id ?? vocab.get(content);
+    if (known !== undefined && known !== token.id) refuse(`${where}: ${JSON.stringify(content)}`, `id ${known}, as elsewhere`, token.id);
+    if (!added.has(content)) added.set(content, { ...token, normalized: typeof normalized === "boolean" ? normalized : !token.special });
+  };
+
+  for (const [i, token] of ((listed ?? []) as unknown[]).entries()) add(token, `tokenizer.json: added_tokens[${i}]`);
+  for (const [id, token] of Object.entries(record(config.added_tokens_decoder ?? {}, "tokenizer_config.json: added_tokens_decoder"))) {
+    const where = `tokenizer_config.json: added_tokens_decoder: ${id}`;
+    add({ ...record(token, where), id: Number(id) }, where);
+  }
+  for (const [content, id] of Object.entries(record(files.addedTokens ?? {}, "added_tokens.json")))
+    add({ id, content }, "added_tokens.json");
+
+  const further = Array.isArray(config.additional_special_tokens) ? config.additional_special_tokens : [];
+  const named = [config.bos_token, config.eos_token, config.unk_token, config.pad_token, ...further].map(contentOf);
+  for (const content of named) {
+    if (content === undefined) continue;
+    const id = added.get(content)?.id ?? vocab.get(content);
+    if (id === undefined) continue;
+    const plain = { singleWord: false, lstrip: false, rstrip: false, normalized: false };
+    added.set(content, { ...plain, ...added.get(content), id, content, special: true });
+  }
+  return [...added.values()].sort((a, b) => a.id - b.id);
+}
+
+function placeTokens(vocab: ReadonlyMap<string, number>, added: readonly AddedToken[]): Map<number, string> {
+  const tokens = new Map<number, string>();
+  for (const [token, id] of [...vocab, ...added.map(({ content, id }) => [content, id] as const)]) {
+    const other = tokens.get(id);
+    if (other !== undefined && other !== token) refuse(`vocabulary: id ${id}`, "one token", [other, token]);
+    tokens.set(id, token);
+  }
+  return tokens;
+}
+
+function namedId(name: string, config: Json, vocab: ReadonlyMap<string, number>, added: readonly AddedToken[]): number | undefined {
+  const content = contentOf(config[name]);
+  if (content === undefined) return undefined;
+  return (
+    vocab.get(content) ??
+    added.find((token) => token.content === content)?.id ??
+    refuse(`tokenizer_config.json: ${name}`, "a token of the vocabulary", content)
+  );
+}
+
+/** Special tokens are written as text, or as an object with the text in it. */
+function contentOf(value: unknown): string | undefined {
+  const content = typeof value === "object" && value !== null && "content" in value ? value.content : value;
+  return typeof content === "string" ? content : undefined;
+}
+
+function record(value: unknown, where: string): Json {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) refuse(where, "a JSON object", value);
+  return value as Json;
+}
+
+function refuse(where: string, expected: string, got: unknown): never {
+  throw new CheckpointError(
+    `tokenizer: ${where}: expected ${expected}, got ${got === undefined ? "nothing" : JSON.stringify(got).slice(0, 80)}`,
+  );
+}

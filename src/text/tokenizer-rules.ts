@@ -1,0 +1,118 @@
+// Rules of a tokenizer.json that would not end: regular expressions that backtrack exponentially, and replacements that multiply a text.
+// Both are looked for before the rules are carried out. Patterns of polynomial cost are not found.
+
+import { CheckpointError } from "../base/errors.js";
+import { isObject } from "../base/json.js";
+
+/** The most that all replacements together may lengthen a text. */
+const MAX_GROWTH = 1000;
+
+/** A search in a text of so few characters takes microseconds; beyond the time, its cost doubles with each character. */
+const MAX_REPETITIONS = 28;
+const SLOW_MS = 20;
+
+/** @throws {CheckpointError} rules that would not end, or would exhaust memory */
+export function checkRules(json: Readonly<Record<string, unknown>>): void {
+  for (const part of ["normalizer", "pre_tokenizer", "decoder"]) {
+    const where = `tokenizer: tokenizer.json: ${part}`;
+    const growth = growthOf(json[part]);
+    if (growth > MAX_GROWTH) {
+      throw new CheckpointError(
+        `${where}: expected rules that lengthen a text at most ${MAX_GROWTH}-fold, got ${growth.toPrecision(3)}-fold`,
+      );
+    }
+    for (const source of patternsOf(json[part])) {
+      if (!isExponential(source)) continue;
+      const shown = JSON.stringify(source.slice(0, 80));
+      throw new CheckpointError(
+        `${where}: expected patterns whose cost does not grow exponentially, got ${shown} (use the tokenizer of the original model)`,
+      );
+    }
+  }
+}
+
+/** How many times longer a text can become: the product over all replacements. */
+function growthOf(rules: unknown): number {
+  if (Array.isArray(rules)) return rules.reduce((product: number, rule) => product * growthOf(rule), 1);
+  if (!isObject(rules)) return 1;
+  const nested = Object.values(rules).reduce((product: number, rule) => product * growthOf(rule), 1);
+  if (rules.type !== "Replace" || typeof rules.content !== "string") return nested;
+  const pattern = isObject(rules.pattern) ? rules.pattern.String : undefined;
+  // A pattern may match one character, and an empty text before it.
+  const factor = typeof pattern === "string" && pattern !== "" ? rules.content.length / pattern.length : rules.content.length + 1;
+  return nested * Math.max(1, factor);
+}
+
+function patternsOf(rules: unknown): string[] {
+  if (Array.isArray(rules)) return rules.flatMap(patternsOf);
+  if (!isObject(rules)) return [];
+  return Object.entries(rules).flatMap(([key, value]) => (key === "Regex" && typeof value === "string" ? [value] : patternsOf(value)));
+}
+
+/** Whether the cost of a search explodes on repetitions of what the pattern names. */
+function isExponential(source: string): boolean {
+  if (!repeatsChoices(source)) return false;
+  const pattern = compile(source);
+  if (!pattern) return false;
+  const literals = [...new Set(source.replace(/\\./g, "").replace(/[^\p{L}\p{N} _-]/gu, ""))].slice(0, 12);
+  const runs = (source.match(/[\p{L}\p{N} _-]{2,}/gu) ?? []).slice(0, 6);
+  const pairs = literals.flatMap((a) => literals.map((b) => a + b));
+  const pumps = new Set([...literals, ..."aA0 _-.,\n漢é", "a ", "a0", ...runs, ...pairs]);
+  const prefixes = ["", ...runs, ...literals.slice(0, 4)];
+  for (const pump of pumps) {
+    for (const prefix of prefixes) for (const suffix of ["\u0001", "!", "\n"]) if (explodes(pattern, prefix, pump, suffix)) return true;
+  }
+  return false;
+}
+
+/** Longer and longer texts, so that the first slow one is not slow by much. */
+function explodes(pattern: RegExp, prefix: string, pump: string, suffix: string): boolean {
+  for (let count = 1; count <= MAX_REPETITIONS; count++) {
+    const text = prefix + pump.repeat(count) + suffix;
+    // The faster of two, so that a busy machine does not count.
+    if (milliseconds(pattern, text) > SLOW_MS && milliseconds(pattern, text) > SLOW_MS) return true;
+  }
+  return false;
+}
+
+function milliseconds(pattern: RegExp, text: string): number {
+  const begin = performance.now();
+  pattern.test(text);
+  return performance.now() - begin;
+}
+
+/** Whether a group that is repeated holds a choice of its own: only such patterns can backtrack exponentially. */
+function repeatsChoices(source: string): boolean {
+  const choices = [false];
+  // Escapes, classes, the beginnings of groups, and quantifiers; everything else is a character.
+  const parts =
+    source.match(
+      /\\[pPk]\{[^}]*\}|\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\((?:\?(?:[a-z-]*:|[=!]|<[=!]|<\w+>))?|\)|[*+?]\??|\{\d+(?:,\d*)?\}\??|./gsu,
+    ) ?? [];
+  for (const [i, part] of parts.entries()) {
+    if (part.startsWith("(")) choices.push(false);
+    else if (part === "|" || /^([*+?]|\{\d+,)/.test(part)) choices[choices.length - 1] = true;
+    else if (part === ")" && choices.length > 1) {
+      const choice = choices.pop()!;
+      const most = /^\{\d+,(\d*)/.exec(parts[i + 1] ?? "")?.[1];
+      const repeated = /^[*+]/.test(parts[i + 1] ?? "") || (most !== undefined && (most === "" || Number(most) > 8));
+      if (choice && repeated) return true;
+      if (choice) choices[choices.length - 1] = true;
+    }
+  }
+  return false;
+}
+
+/** As the tokenizer compiles it; undefined for what it will refuse itself. */
+function compile(source: string): RegExp | undefined {
+  for (const [text, flags] of [
+    [source, "u"],
+    [source.replaceAll("(?i:", "(?:"), "u"],
+    [source, ""],
+  ] as const) {
+    try {
+      return new RegExp(text, flags);
+    } catch {}
+  }
+  return undefined;
+}

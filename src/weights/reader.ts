@@ -1,0 +1,128 @@
+import { cannotShare, canShare, readerSource, startThread, type Thread } from "#threads";
+import { CheckpointError, InputError } from "../base/errors.js";
+import {
+  type Address,
+  CLOCK_AT,
+  CONTROL_BYTES,
+  MESSAGE_BYTES,
+  MESSAGES_AT,
+  type ReaderData,
+  type ReadRequest,
+  SLOTS,
+  State,
+  Word,
+} from "../io/reader-thread.js";
+import { maskUrl } from "../io/secrets.js";
+import type { SharedMemory } from "../runtime/memory.js";
+import type { Reads } from "./reads.js";
+
+/** After so long without a sign of life a drive or the thread counts as gone. A server that is silent fails earlier, on the thread itself. */
+const GONE_MS = 60_000;
+
+/** Reads on a thread of its own, which the calling thread can wait for without giving way. */
+export class ThreadReader implements Reads {
+  private readonly words: Int32Array;
+  private readonly control = new SharedArrayBuffer(CONTROL_BYTES);
+  private readonly free = Array.from({ length: SLOTS }, (_, slot) => slot);
+  private readonly files = new Map<number, string>();
+  private readonly thread: Thread;
+  /** Of the files, for messages. The address itself may hold a password, so it is not kept. */
+  private readonly prefix: string;
+  private fault: string | undefined;
+
+  private constructor(
+    memory: SharedMemory,
+    address: Address,
+    private readonly stamps: ReadonlyMap<string, string>,
+  ) {
+    this.words = new Int32Array(this.control, 0, MESSAGES_AT / 4);
+    this.prefix = address.kind === "directory" ? `${address.path}/` : address.kind === "http" ? maskUrl(address.base) : "";
+    const data: ReaderData = { memory, control: this.control, address };
+    this.thread = startThread(readerSource, data, (reason) => {
+      this.fault ??= `the thread that reads has ended (${reason})`;
+    });
+  }
+
+  /**
+   * @param stamps by file: what tells the version that was opened from others
+   * @throws {InputError} where threads cannot share memory, or may not wait
+   * @throws {CheckpointError} a thread that does not start
+   */
+  static async start(memory: SharedMemory, address: Address, stamps: ReadonlyMap<string, string>): Promise<ThreadReader> {
+    const reader = new ThreadReader(memory, address, stamps);
+    const since = performance.now();
+    while (Atomics.load(reader.words, Word.up) === 0) {
+      if (performance.now() - since > GONE_MS) reader.fault ??= "it does not answer";
+      if (reader.fault !== undefined) {
+        reader.dispose();
+        throw new CheckpointError(`load: the thread that reads files could not be started: ${reader.fault} (load the model again)`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    return reader;
+  }
+
+  get milliseconds(): number {
+    return new Float64Array(this.control, CLOCK_AT, 1)[0]!;
+  }
+
+  get lost(): boolean {
+    return this.fault !== undefined;
+  }
+
+  begin(file: string, begin: number, end: number, ptr: number): number {
+    if (this.fault !== undefined) throw this.error(file, this.fault);
+    const slot = this.free.pop();
+    if (slot === undefined) throw this.error(file, `expected at most ${SLOTS} reads under way`);
+    Atomics.store(this.words, slot, State.pending);
+    this.files.set(slot, file);
+    const request: ReadRequest = { slot, file, begin, end, ptr, stamp: this.stamps.get(file) ?? "" };
+    this.thread.post(request);
+    return slot;
+  }
+
+  isDone(slot: number): boolean {
+    return Atomics.load(this.words, slot) !== State.pending;
+  }
+
+  wait(slot: number): void {
+    const { words } = this;
+    const file = this.files.get(slot)!;
+    let [progress, since] = [Atomics.load(words, Word.progress), performance.now()];
+    while (!this.isDone(slot)) {
+      if (this.fault !== undefined) throw this.error(file, this.fault);
+      Atomics.wait(words, slot, State.pending, 1000);
+      const now = Atomics.load(words, Word.progress);
+      if (now !== progress) [progress, since] = [now, performance.now()];
+      else if (performance.now() - since > GONE_MS) {
+        this.fault = `no byte for ${GONE_MS / 1000} s`;
+        this.thread.stop();
+      }
+    }
+    this.files.delete(slot);
+    this.free.push(slot);
+    if (Atomics.load(words, slot) === State.failed) {
+      const bytes = new Uint8Array(this.control, MESSAGES_AT + slot * MESSAGE_BYTES, Atomics.load(words, Word.messages + slot)).slice();
+      throw this.error(file, new TextDecoder().decode(bytes));
+    }
+  }
+
+  dispose(): Promise<unknown> | undefined {
+    return this.thread.stop();
+  }
+
+  private error(file: string, reason: string): CheckpointError {
+    return new CheckpointError(`${this.prefix}${file}: cannot be read: ${reason}${reason.endsWith(")") ? "" : " (load the model again)"}`);
+  }
+}
+
+/** @throws {InputError} where weights cannot be streamed */
+export function checkStreaming(): void {
+  const where = 'load: residency: "streamed"';
+  if (!canShare) throw new InputError(`${where}: expected memory that threads can share, got none: ${cannotShare}`);
+  try {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 1, 0);
+  } catch (cause) {
+    throw new InputError(`${where}: expected a thread that may wait for files, got a page's own (load the model in a worker)`, { cause });
+  }
+}

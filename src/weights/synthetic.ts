@@ -1,0 +1,144 @@
+import { InputError, WeightError } from "../base/errors.js";
+import type { Runtime } from "../runtime/runtime.js";
+import { sizeOf, type Tensor } from "../runtime/tensor.js";
+import { matrixShape, pieceRows, ResidentWeights, type StoredWeights, type WeightSpec } from "./weights.js";
+
+/** What a formula is for: the scale of its values, and whether they are rounded to bf16. */
+export type FormulaKind = "matrix" | "embedding" | "router" | "norm";
+
+/**
+ * Weights of any size that nobody has to store: each is a function of its tensor's name and its flat (row-major) index i.
+ *
+ *     u = hash(i + FNV-1a(name)) in [−1, 1), in steps of 2^−23
+ *     matrix      bf16(u · s),  s = √3 / √in          so that a product keeps the variance of its input
+ *     embedding   bf16(u · √3)
+ *     router      u · 2√3 / √in, float32
+ *     norm        bf16(1 + u / 8)
+ *
+ * Matrices and embeddings take eight bytes: kernels compute them panel by panel (`assembly/formula.ts`). Routers and norms are resident.
+ */
+export class FormulaWeights implements StoredWeights {
+  readonly fixed = true;
+  private readonly formulas = new Map<string, Tensor>();
+  private readonly small: ResidentWeights;
+  private readonly known = new Map<string, WeightSpec>();
+
+  constructor(readonly rt: Runtime) {
+    this.small = new ResidentWeights(rt);
+  }
+
+  /**
+   * Declares a weight.
+   *
+   * @param spec `[out, in]`, or `[dim]` for a norm. The dtype is the one in which `readRows` gives it
+   * @throws {InputError} float16, which does not hold the formula's numbers
+   */
+  add(spec: WeightSpec, kind: FormulaKind): void {
+    const { name, shape, dtype } = spec;
+    if (this.known.has(name)) throw new WeightError(`${name}: given twice`);
+    if (dtype === "f16") throw new InputError(`${name}: expected bfloat16 or float32, got float16, which cannot hold weights by formula`);
+    this.known.set(name, spec);
+    const formula = this.formula(name, shape, scaleOf(kind, shape));
+    if (kind === "matrix" || kind === "embedding") {
+      this.formulas.set(name, formula);
+      return;
+    }
+    this.small.add(spec, "f32");
+    const [rows] = matrixShape(shape);
+    const step = pieceRows(shape);
+    for (let row = 0; row < rows; row += step) {
+      const values = this.values(formula, row, Math.min(row + step, rows));
+      this.small.writeRows(
+        name,
+        row,
+        kind === "norm"
+          ? this.stored(
+              values.map((u) => 1 + u),
+              "f32",
+            )
+          : bytesOf(values),
+        "f32",
+      );
+    }
+    this.rt.release(formula);
+  }
+
+  at(name: string): Tensor {
+    return this.formulas.get(name) ?? this.small.at(name);
+  }
+
+  rounded(): boolean {
+    return false;
+  }
+
+  spec(name: string): WeightSpec {
+    const spec = this.known.get(name);
+    if (!spec) throw new WeightError(`${name}: missing`);
+    return spec;
+  }
+
+  specs(): Iterable<WeightSpec> {
+    return this.known.values();
+  }
+
+  pieceRows(name: string): number {
+    return pieceRows(this.spec(name).shape);
+  }
+
+  readRows(name: string, begin: number, end: number): Uint8Array<ArrayBuffer> {
+    const formula = this.formulas.get(name);
+    return formula ? this.stored(this.values(formula, begin, end), this.spec(name).dtype) : this.small.readRows(name, begin, end);
+  }
+
+  private formula(name: string, shape: readonly number[], scale: number): Tensor {
+    const { rt } = this;
+    const formula = rt.keep(shape, "formula", "panels");
+    const words = new DataView(new ArrayBuffer(8));
+    words.setUint32(0, seedOf(name), true);
+    words.setFloat32(4, scale, true);
+    rt.bytes(formula.ptr, 8).set(new Uint8Array(words.buffer));
+    return formula;
+  }
+
+  /** float32(u · s) of rows `begin` to `end`. */
+  private values(formula: Tensor, begin: number, end: number): Float32Array<ArrayBuffer> {
+    const { rt } = this;
+    const [, width] = matrixShape(formula.shape);
+    return rt.scope(() => {
+      const rows = rt.empty([end - begin, width]);
+      rt.kernels.formulaF32(rows.ptr, formula.ptr, (begin * width) | 0, sizeOf(rows.shape));
+      return rt.read(rows);
+    });
+  }
+
+  /** Values rounded to bf16, as bytes of a dtype that holds those. */
+  private stored(values: Float32Array, dtype: "f32" | "bf16" | "f16"): Uint8Array<ArrayBuffer> {
+    const { rt } = this;
+    return rt.scope(() => {
+      const wide = rt.from(values);
+      const narrow = rt.empty([Math.ceil(values.length / 2)]);
+      rt.kernels.f32ToBf16(narrow.ptr, wide.ptr, values.length);
+      if (dtype === "bf16") return rt.bytes(narrow.ptr, 2 * values.length).slice();
+      rt.kernels.bf16ToF32(wide.ptr, narrow.ptr, values.length);
+      return rt.bytes(wide.ptr, 4 * values.length).slice();
+    });
+  }
+}
+
+function scaleOf(kind: FormulaKind, shape: readonly number[]): number {
+  const inputs = shape.at(-1)!;
+  if (kind === "norm") return 1 / 8;
+  if (kind === "embedding") return Math.sqrt(3);
+  return ((kind === "router" ? 2 : 1) * Math.sqrt(3)) / Math.sqrt(inputs);
+}
+
+/** FNV-1a of the name's UTF-8 bytes, 32 bits. */
+export function seedOf(name: string): number {
+  let hash = 0x811c9dc5;
+  for (const byte of new TextEncoder().encode(name)) hash = Math.imul(hash ^ byte, 0x01000193);
+  return hash >>> 0;
+}
+
+function bytesOf(values: Float32Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+}
