@@ -83,7 +83,7 @@ export default defineConfig([
       serve: "src/serve/index.ts",
       cli: "src/cli/main.ts",
       // For the figures of studies; no entry of the package.
-      picture: "src/cli/picture.ts",
+      picture: "src/cli/figures/figure.ts",
     },
     "src/node/platform.ts",
     "src/node/threads.ts",

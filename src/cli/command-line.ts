@@ -2,18 +2,18 @@ import { stripVTControlCharacters } from "node:util";
 import { type ArgsDef, type CommandDef, defineCommand, renderUsage, runCommand } from "citty";
 import { version } from "../../package.json";
 import { LightningError, maskUrls } from "../index.js";
-import { analyze } from "./analyze.js";
-import { chat } from "./chat.js";
-import { evaluate } from "./eval.js";
-import { fullsize } from "./fullsize.js";
-import { generate } from "./generate.js";
-import { inspect } from "./inspect.js";
+import { analyze } from "./commands/analyze.js";
+import { chat } from "./commands/chat.js";
+import { evaluate } from "./commands/eval.js";
+import { fullsize } from "./commands/fullsize.js";
+import { generate } from "./commands/generate.js";
+import { inspect } from "./commands/inspect.js";
 import { checkUsage, UsageError } from "./options.js";
-import { plan } from "./plan.js";
-import { rl } from "./rl.js";
-import { serve } from "./serve.js";
-import { Ended, openTerminal, type Streams, type Terminal, visible } from "./terminal.js";
-import { train } from "./train.js";
+import { plan } from "./commands/plan.js";
+import { rl } from "./commands/rl.js";
+import { serve } from "./commands/serve.js";
+import { Ended, openTerminal, type Streams, type Terminal, visible } from "./text/terminal.js";
+import { train } from "./commands/train.js";
 
 const commands = { generate, chat, serve, eval: evaluate, inspect, analyze, plan, fullsize, train, rl } as unknown as Readonly<
   Record<string, CommandDef>

@@ -2,7 +2,7 @@
 // The process around the commands: streams, signals, exit code.
 
 import { runCommandLine } from "./command-line.js";
-import { Ended } from "./terminal.js";
+import { Ended } from "./text/terminal.js";
 
 const controller = new AbortController();
 /** Of a stdout that takes nothing, whatever the command came to. */

@@ -5,7 +5,7 @@ import { inflateSync } from "node:zlib";
 import { parseHTML } from "linkedom";
 import { describe, expect, test } from "vitest";
 import { deploymentMemory, guideClaims } from "../../src/analysis/index.js";
-import { PAGES, PALETTE } from "../../src/cli/picture.js";
+import { PAGES, PALETTE } from "../../src/cli/figures/figure.js";
 import { estimateMemory, graph, minimaxM1, tinyM1 } from "../../src/index.js";
 import { run, temporary, tiny } from "./harness.js";
 

@@ -2,9 +2,9 @@ import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { expect, test } from "vitest";
-import { AnswerWriter } from "../../src/cli/answer.js";
+import { AnswerWriter } from "../../src/cli/text/answer-writer.js";
 import { Conversation } from "../../src/cli/conversation.js";
-import { openTerminal } from "../../src/cli/terminal.js";
+import { openTerminal } from "../../src/cli/text/terminal.js";
 import { formatChat, MiniMaxM1 } from "../../src/index.js";
 import { Capture, run, speaking, start, temporary } from "./harness.js";
 

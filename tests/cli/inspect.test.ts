@@ -1,8 +1,8 @@
 import { cpSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { measureAccuracy } from "../../src/cli/accuracy.js";
-import { pattern } from "../../src/cli/facts.js";
+import { measureAccuracy } from "../../src/cli/reports/accuracy.js";
+import { pattern } from "../../src/cli/reports/model-summary.js";
 import { decaySlopes, MiniMaxM1, minimaxM1 } from "../../src/index.js";
 import { serve, withServer } from "../support/checkpoints.js";
 import { run, temporary, tiny } from "./harness.js";

@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
-import { loadOwnTasks } from "../../src/cli/own-tasks.js";
+import { loadOwnTasks } from "../../src/cli/inputs/own-tasks.js";
 import type { OwnTasks } from "../../src/rl/plan.js";
 import { run, temporary } from "./harness.js";
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { policyView } from "../../src/cli/policy-view.js";
-import { openRunView } from "../../src/cli/run-view.js";
-import type { Terminal } from "../../src/cli/terminal.js";
+import { policyView } from "../../src/cli/runs/policy-view.js";
+import { openRunView } from "../../src/cli/runs/run-view.js";
+import type { Terminal } from "../../src/cli/text/terminal.js";
 
 /** What a terminal shows in the end: text, line ends, and the movements that views make. */
 function screen(animated: boolean) {

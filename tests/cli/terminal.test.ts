@@ -1,8 +1,8 @@
 import { PassThrough } from "node:stream";
 import { expect, test } from "vitest";
 import { version } from "../../package.json";
-import { openProgress } from "../../src/cli/progress.js";
-import { Ended, openTerminal, visible } from "../../src/cli/terminal.js";
+import { openProgress } from "../../src/cli/text/loading-progress.js";
+import { Ended, openTerminal, visible } from "../../src/cli/text/terminal.js";
 import { Capture, run, start, tiny } from "./harness.js";
 
 const ESCAPE = "\u001b[";

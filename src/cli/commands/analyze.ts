@@ -1,0 +1,142 @@
+import { basename } from "node:path";
+import { defineCommand } from "citty";
+import { type CountingRule, compareGeneration, trainingCost } from "../../analysis/index.js";
+import { type Graph, presets } from "../../index.js";
+import { analysisOf, benchmarkReport } from "../reports/analysis.js";
+import { analysisText, benchmarkText, costText } from "../text/analysis-text.js";
+import { benchmarkFigure } from "../figures/benchmark-figure.js";
+import { comparisonFigure } from "../figures/comparison-figure.js";
+import { readGraph } from "../inputs/model-graph.js";
+import { common, number, type Range, UsageError } from "../options.js";
+import { type Figure, FORMATS, formatOf, writeFigure } from "../figures/figure.js";
+import { type Terminal, visible } from "../text/terminal.js";
+
+const COST = { gpus: "gpus", days: "days", price: "pricePerHour", dollars: "dollars" } as const;
+
+/** What a model costs, by arithmetic: parameters, operations, memory, training; and the report's figures beside them. Loads no weights. */
+export const analyze = defineCommand({
+  meta: { name: "analyze", description: "What a model costs: parameters, FLOPs, memory, training; the report's figures" },
+  args: {
+    model: {
+      type: "positional",
+      required: false,
+      description: `Preset (${Object.keys(presets).join(", ")}), config.json or checkpoint (default: in the box)`,
+    },
+    tokens: { type: "string", valueHint: "n,n", description: "Lengths to count FLOPs at (default: 1024,65536,1048576)" },
+    rule: { type: "enum", options: ["causal", "square"], description: "Pairs of attention that count (default: causal)" },
+    context: { type: "string", valueHint: "n,n", description: "Lengths to count memory at (default: 4096,131072,1048576)" },
+    batch: { type: "string", valueHint: "n", description: "Sequences to count memory for (default: 1)" },
+    benchmarks: { type: "boolean", description: "Instead: the report's benchmarks, and which claims hold" },
+    figure: { type: "string", valueHint: "file", description: "Instead: the picture (.svg, .png) or its numbers (.json); of minimax-m1" },
+    dark: { type: "boolean", description: "The picture on a dark page" },
+    gpus: { type: "string", valueHint: "n", description: "Instead: the cost of a training; three of the four" },
+    days: { type: "string", valueHint: "x", description: "Days that it takes" },
+    price: { type: "string", valueHint: "x", description: "Dollars for a GPU-hour" },
+    dollars: { type: "string", valueHint: "x", description: "Dollars in all" },
+    json: { type: "boolean", description: "Machine readable, every number as it is" },
+    ...common,
+  },
+  async run({ args, data }) {
+    const terminal = data as Terminal;
+    const { out, err, signal } = terminal;
+    const onWarning = (message: string) => terminal.note(`${err.yellow("warning:")} ${visible(message)}`);
+    const costs = Object.keys(COST).filter((name) => args[name as keyof typeof COST] !== undefined);
+    checkTogether(args, costs);
+
+    if (costs.length > 0) {
+      const cost = trainingCost(costOptions(args, costs));
+      return terminal.print(args.json ? json(cost) : costText(cost));
+    }
+    if (args.benchmarks) {
+      const report = benchmarkReport();
+      if (args.figure !== undefined) return draw(args.figure, benchmarkFigure(report));
+      return terminal.print(args.json ? json(report) : benchmarkText(report, out));
+    }
+    const lengths = lengthsOf(args, "tokens") ?? [1024, 65_536, 1_048_576];
+    const asked = lengthsOf(args, "context");
+    const batch = number(args, "batch", BATCH) ?? 1;
+    // The report's figure is of the published model.
+    const { name, graph } = await readGraph(args.model ?? (args.figure === undefined ? undefined : "minimax-m1"), { signal, onWarning });
+    if (args.figure !== undefined)
+      return draw(args.figure, comparisonFigure(compareGeneration(graph, visible(basename(name)).slice(0, 40))));
+    const analysis = analysisOf(name, graph, { lengths, contexts: contextsOf(graph, asked), batch });
+    await terminal.print(args.json ? json(analysis) : analysisText(analysis, (args.rule ?? "causal") as CountingRule, out));
+
+    async function draw(path: string, figure: Figure): Promise<void> {
+      await writeFigure(path, figure, args.dark ?? false);
+      terminal.note(err.dim(`${visible(path)}: ${figure.title}`));
+    }
+  },
+});
+
+type Given = Readonly<Record<string, unknown>>;
+
+/** @throws {UsageError} options that say nothing together */
+function checkTogether(args: Given, costs: readonly string[]): void {
+  const { figure, dark, benchmarks, model, tokens, rule, context, batch, json } = args;
+  if (dark && figure === undefined) throw new UsageError("--dark: expected with --figure");
+  if (typeof figure === "string" && !formatOf(figure)) {
+    throw new UsageError(
+      `--figure: expected a file that ends in ${FORMATS.map((format) => `.${format}`).join(", ")}, got ${JSON.stringify(figure)}`,
+    );
+  }
+  const instead = costs.length > 0 ? `--${costs[0]}` : benchmarks ? "--benchmarks" : figure !== undefined ? "--figure" : undefined;
+  if (!instead) return;
+  const others = {
+    ...(instead !== "--figure" && { MODEL: model }),
+    "--tokens": tokens,
+    "--rule": rule,
+    "--context": context,
+    "--batch": batch,
+    ...(costs.length > 0 && { "--figure": figure, "--benchmarks": benchmarks || undefined }),
+    ...(figure !== undefined && { "--json": json || undefined }),
+  };
+  const [superfluous] = Object.entries(others).find(([, value]) => value !== undefined) ?? [];
+  if (superfluous) throw new UsageError(`${superfluous}: expected without ${superfluous === "--json" ? "--figure" : instead}`);
+}
+
+/** @throws {UsageError} numbers that are none, or too few of them */
+function costOptions(args: Given, given: readonly string[]) {
+  if (given.length < 3) {
+    throw new UsageError(
+      `${Object.keys(COST)
+        .map((name) => `--${name}`)
+        .join(", ")}: expected three of them, got ${given.map((name) => `--${name}`).join(", ")}`,
+    );
+  }
+  const values = Object.entries(COST).map(([name, option]) => [
+    option,
+    number(args, name, ["a number within [1e-15, 1e15]", (x) => x >= 1e-15 && x <= 1e15]),
+  ]);
+  return Object.fromEntries(values);
+}
+
+/** @throws {UsageError} anything but numbers of tokens */
+function lengthsOf(args: Given, name: string): number[] | undefined {
+  const text = args[name] as string | undefined;
+  if (text === undefined) return undefined;
+  const lengths = text.split(",").map((part) => (/^\s*\d+\s*$/.test(part) ? Number(part) : Number.NaN));
+  if (lengths.length > 5 || !lengths.every((length) => Number.isSafeInteger(length) && length >= 1 && length <= MOST_TOKENS)) {
+    throw new UsageError(
+      `--${name}: expected at most five lengths from 1 to ${MOST_TOKENS}, such as 1024,65536, got ${JSON.stringify(text)}`,
+    );
+  }
+  return lengths;
+}
+
+/** @throws {UsageError} more tokens than the model knows */
+function contextsOf({ config }: Graph, asked: readonly number[] | undefined): number[] {
+  const longest = config.maxPositionEmbeddings;
+  if (!asked) return [...new Set([4096, 131_072, 1_048_576].map((tokens) => Math.min(tokens, longest)))];
+  const beyond = asked.find((tokens) => tokens > longest);
+  if (beyond) throw new UsageError(`--context: expected at most ${longest} (max_position_embeddings), got ${beyond}`);
+  return [...asked];
+}
+
+const MOST_TOKENS = 1_000_000_000;
+
+const BATCH: Range = ["an integer within [1, 1,000,000]", (x) => Number.isInteger(x) && x >= 1 && x <= 1_000_000];
+
+function json(value: object): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
+}

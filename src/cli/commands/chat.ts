@@ -1,0 +1,183 @@
+import { randomUUID } from "node:crypto";
+import { readFile, rename, rm, writeFile } from "node:fs/promises";
+import { createInterface, type Interface } from "node:readline";
+import { defineCommand } from "citty";
+import { InputError, LightningError } from "../../index.js";
+import { AnswerWriter } from "../text/answer-writer.js";
+import { Conversation } from "../conversation.js";
+import { loadModel, requireTokenizer } from "../inputs/load-model.js";
+import { common, loading, sampling, samplingOptions } from "../options.js";
+import { describePace, Stopwatch } from "../reports/throughput.js";
+import { Ended, type Terminal, visible, whyUnread } from "../text/terminal.js";
+
+/** What to ask the model in the box, which knows nothing but its puzzles. */
+const BOXED =
+  'It solves puzzles, worded as in docs/tasks.md: each by itself: ask "Compute 3 + 4 - 2" or "Close the open brackets : ( [ {".';
+
+const HELP = "/save FILE, /load FILE, /reset, /help, /exit; Ctrl-C stops an answer";
+
+/** A conversation, line by line. Answers go to stdout, everything else to stderr. */
+export const chat = defineCommand({
+  meta: { name: "chat", description: "Talk with a model; only new tokens are computed" },
+  args: {
+    ...loading,
+    system: { type: "string", valueHint: "text", description: "System message" },
+    ...sampling,
+    ...common,
+  },
+  async run({ args, rawArgs, data }) {
+    const terminal = data as Terminal;
+    const options = samplingOptions(args, rawArgs);
+    await requireTokenizer(args, terminal, "chat: expected a checkpoint with a tokenizer, got none (generate --ids works without)");
+    const model = await loadModel(args, terminal);
+    const boxed = args.source === undefined;
+    if (boxed) terminal.note(terminal.err.dim(BOXED));
+    try {
+      const conversation = new Conversation(model, args.system);
+      await new Chat(terminal, conversation, options, boxed).run();
+    } finally {
+      model.dispose();
+    }
+  },
+});
+
+class Chat {
+  private readonly interactive: boolean;
+  private readonly lines: Interface;
+  /** Whether the next message goes on with what was loaded. */
+  private loaded = false;
+  /** Stops the answer under way. */
+  private answering: AbortController | undefined;
+
+  constructor(
+    private readonly terminal: Terminal,
+    private readonly conversation: Conversation,
+    private readonly options: ReturnType<typeof samplingOptions>,
+    /** Whether every message begins anew: the model in the box has learned single puzzles. */
+    private readonly single: boolean,
+  ) {
+    const { stdin, stderr, err } = terminal;
+    this.interactive = stdin.isTTY === true;
+    this.lines = createInterface({
+      input: stdin,
+      ...(this.interactive && { output: stderr, terminal: stderr.isTTY === true }),
+      prompt: err.bold("> "),
+    });
+  }
+
+  /** Until the input ends or `/exit`. */
+  async run(): Promise<void> {
+    const { terminal, lines, interactive } = this;
+    let interrupted = false;
+    const end = () => lines.close();
+    terminal.signal.addEventListener("abort", end);
+    // In a terminal readline sees Ctrl-C; elsewhere it is a signal to the process, which ends the command.
+    lines.on("SIGINT", () => {
+      if (this.answering) return this.answering.abort();
+      interrupted = true;
+      lines.close();
+    });
+    if (interactive) terminal.note(terminal.err.dim(HELP));
+    const input = lines[Symbol.asyncIterator]();
+    try {
+      for (;;) {
+        if (interactive) lines.prompt();
+        const { value: line, done } = await input.next();
+        if (done || line.trim() === "/exit") break;
+        await this.turn(line);
+      }
+    } finally {
+      terminal.signal.removeEventListener("abort", end);
+      lines.close();
+    }
+    terminal.signal.throwIfAborted();
+    if (interrupted) {
+      terminal.note("");
+      throw new Ended(130);
+    }
+  }
+
+  private async turn(line: string): Promise<void> {
+    const { terminal } = this;
+    try {
+      if (line.startsWith("/")) await this.command(line);
+      else if (line.trim() !== "") await this.answer(line);
+    } catch (error) {
+      if (terminal.signal.aborted || !this.interactive || !(error instanceof LightningError)) throw error;
+      terminal.note(`${terminal.err.red("error:")} ${visible(error.message)}`);
+    }
+  }
+
+  private async command(line: string): Promise<void> {
+    const { conversation, terminal } = this;
+    const [, name = "", file = ""] = /^\/(\S*)\s*(.*?)\s*$/.exec(line)!;
+    if (name === "reset") {
+      conversation.reset();
+      terminal.note("forgotten");
+    } else if (name === "save" && file) {
+      const bytes = conversation.save();
+      await writeWhole(file, bytes);
+      terminal.note(`${file}: ${conversation.length} tokens, ${bytes.length.toLocaleString("en-US")} bytes`);
+    } else if (name === "load" && file) {
+      conversation.load(await readSaved(file));
+      this.loaded = true;
+      terminal.note(`${file}: ${conversation.length} tokens`);
+    } else if (name === "help") terminal.note(HELP);
+    else throw new InputError(`${visible(line)}: expected ${HELP}`);
+  }
+
+  private async answer(message: string): Promise<void> {
+    const { terminal, conversation, options } = this;
+    if (this.single && !this.loaded) conversation.reset();
+    this.loaded = false;
+    const answering = new AbortController();
+    const { signal } = answering;
+    const end = () => answering.abort(terminal.signal.reason);
+    terminal.signal.addEventListener("abort", end);
+    this.answering = answering;
+    const writer = new AnswerWriter(terminal);
+    const stopwatch = new Stopwatch();
+    let promptTokens = 0;
+    let stop: string | undefined = "Ctrl-C";
+    try {
+      const turn = await conversation.answer(message, { ...options, signal });
+      promptTokens = turn.promptTokens;
+      for await (const token of turn.generation) {
+        stopwatch.token();
+        await writer.push(token.text);
+        stop = token.stop ?? stop;
+      }
+    } catch (error) {
+      if (!signal.aborted || terminal.signal.aborted) throw error;
+    } finally {
+      this.answering = undefined;
+      terminal.signal.removeEventListener("abort", end);
+    }
+    await writer.end();
+    terminal.note(terminal.err.dim(`${describePace(stopwatch.pace(promptTokens))}, ended by ${stop}`));
+  }
+}
+
+async function readSaved(file: string): Promise<Uint8Array> {
+  try {
+    return await readFile(file);
+  } catch (cause) {
+    fail(`/load ${file}: expected a file of /save, got ${whyUnread(cause)}`, cause);
+  }
+}
+
+/** The file has its name only when it is complete. */
+async function writeWhole(file: string, bytes: Uint8Array): Promise<void> {
+  const temporary = `${file}.${randomUUID()}.tmp`;
+  try {
+    await writeFile(temporary, bytes, { flag: "wx" });
+    await rename(temporary, file);
+  } catch (cause) {
+    await rm(temporary, { force: true }).catch(() => {});
+    fail(`/save ${file}: cannot be written: ${(cause as Error).message}`, cause);
+  }
+}
+
+function fail(message: string, cause: unknown): never {
+  throw new InputError(message, { cause });
+}

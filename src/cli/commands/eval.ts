@@ -1,0 +1,98 @@
+import { defineCommand } from "citty";
+import { evaluateTasks, meanAccuracy, type Score, type Task, tasks } from "../../rl/index.js";
+import { evaluateText, isTextFile, readDocuments } from "../reports/text-perplexity.js";
+import { loadModel, requireTokenizer } from "../inputs/load-model.js";
+import { common, loading, number, positive, UsageError } from "../options.js";
+import type { Terminal } from "../text/terminal.js";
+
+/** Options that belong to puzzles, and those that belong to a text. */
+const [PUZZLES, TEXT] = [
+  ["tasks", "per-level", "greedy", "seed"],
+  ["window", "stride"],
+] as const;
+
+/** Puts held-out puzzles to a model and prints how many it gets right; or measures how well it predicts a text. */
+export const evaluate = defineCommand({
+  meta: { name: "eval", description: "Accuracy on held-out puzzles, or perplexity and bits per byte of a text" },
+  args: {
+    ...loading,
+    file: {
+      type: "positional",
+      description: "Text or JSONL file to predict (default: puzzles)",
+      required: false,
+    },
+    tasks: { type: "string", valueHint: "a,b", description: "Puzzles: which tasks (default: all)" },
+    "per-level": { type: "string", valueHint: "n", description: "Puzzles for each level (default: 50)" },
+    greedy: { type: "boolean", description: "Puzzles: most probable tokens (default: 1.0, top-p 0.95)" },
+    seed: { type: "string", valueHint: "n", description: "Chooses puzzles and samples (default: 1)" },
+    window: { type: "string", valueHint: "n", description: "Text: tokens seen at once (default: context, at most 2048)" },
+    stride: { type: "string", valueHint: "n", description: "Text: tokens between windows (default: half a window)" },
+    json: { type: "boolean", description: "Puzzles: a JSON line per level, then one in all; text: one" },
+    ...common,
+  },
+  async run({ args: { file: second, ...args }, data }) {
+    const terminal = data as Terminal;
+    const only = second === undefined && args.source !== undefined && (await isTextFile(args.source));
+    const [source, file] = only ? [undefined, args.source] : [args.source, second];
+    const other = (file === undefined ? TEXT : PUZZLES).find((name) => args[name] !== undefined);
+    if (other) {
+      throw new UsageError(
+        file === undefined ? `--${other}: expected with a FILE only` : `--${other}: expected without a FILE only, got ${file}`,
+      );
+    }
+    const given = { ...args, source };
+    if (file === undefined) await answerPuzzles(given, terminal);
+    else await predictText(file, given, terminal);
+  },
+});
+
+type Given = Readonly<Record<string, unknown>>;
+
+async function predictText(file: string, args: Given, terminal: Terminal): Promise<void> {
+  const [window, stride] = [number(args, "window", positive), number(args, "stride", positive)];
+  const documents = await readDocuments(file, terminal);
+  await requireTokenizer(args, terminal, "eval: expected a checkpoint with a tokenizer, got one without");
+  using model = await loadModel(args, terminal);
+  await evaluateText(file, model, documents(model), { window, stride, json: args.json as boolean | undefined }, terminal);
+}
+
+async function answerPuzzles(args: Given, terminal: Terminal): Promise<void> {
+  const chosen = named(args.tasks as string | undefined);
+  const perLevel = number(args, "per-level", positive);
+  const seed = number(args, "seed", ["an integer within [0, 2^32)", (x) => Number.isInteger(x) && x >= 0 && x < 2 ** 32]);
+  await requireTokenizer(args, terminal, "eval: expected a checkpoint with a tokenizer, got one without");
+  using model = await loadModel(args, terminal);
+  const scores: Score[] = [];
+  if (!args.json) await terminal.print(terminal.out.dim(row("task", "level", "right", "blind", "majority", "formed", "tokens")));
+  const temperature = args.greedy ? 0 : undefined;
+  for await (const score of evaluateTasks(model, { tasks: chosen, perLevel, seed, temperature, signal: terminal.signal })) {
+    scores.push(score);
+    await terminal.print(args.json ? `${JSON.stringify(score)}\n` : rowOf(score));
+  }
+  const mean = meanAccuracy(scores);
+  const instances = scores.reduce((sum, score) => sum + score.instances, 0);
+  await terminal.print(
+    args.json
+      ? `${JSON.stringify({ mean, instances })}\n`
+      : `\n${percent(mean)} right on average over ${scores.length} levels, ${instances} puzzles\n`,
+  );
+}
+
+function named(list: string | undefined): readonly Task[] {
+  if (list === undefined) return tasks;
+  return list.split(",").map((name) => {
+    const task = tasks.find((one) => one.name === name.trim());
+    if (!task) throw new UsageError(`--tasks: expected some of ${tasks.map((one) => one.name).join(", ")}, got ${JSON.stringify(name)}`);
+    return task;
+  });
+}
+
+const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
+
+function row(task: string, ...columns: readonly string[]): string {
+  return `${task.padEnd(20)}${columns.map((column) => column.padStart(10)).join("")}\n`;
+}
+
+function rowOf({ task, level, accuracy, blind, majority, formatted, tokens }: Score): string {
+  return row(task, String(level), percent(accuracy), percent(blind), percent(majority), percent(formatted), tokens.toFixed(0));
+}

@@ -1,0 +1,106 @@
+import { defineCommand } from "citty";
+import { type ChatMessage, InputError, type MiniMaxM1 } from "../../index.js";
+import { loadModel, requireTokenizer } from "../inputs/load-model.js";
+import { common, ids, isSampled, loading, sampling, samplingOptions, UsageError } from "../options.js";
+import { describePace, Stopwatch } from "../reports/throughput.js";
+import { printable, type Terminal } from "../text/terminal.js";
+
+/** Continues one prompt. Text goes to stdout as it comes, everything else to stderr. */
+export const generate = defineCommand({
+  meta: { name: "generate", description: "Continue a prompt; the text goes to stdout" },
+  args: {
+    ...loading,
+    prompt: { type: "string", alias: "p", valueHint: "text", description: "Text to continue (or on stdin)" },
+    ids: { type: "string", valueHint: "1,2,3", description: "Token ids to continue" },
+    chat: { type: "boolean", description: "A user's message, to answer (model in the box: always)" },
+    system: { type: "string", valueHint: "text", description: "System message, with --chat" },
+    ...sampling,
+    json: { type: "boolean", description: "A JSON line per token, then one in all" },
+    ...common,
+  },
+  async run({ args, rawArgs, data }) {
+    const terminal = data as Terminal;
+    const options = samplingOptions(args, rawArgs);
+    const prompt = await readPrompt(args, terminal);
+    if (typeof prompt === "string") {
+      await requireTokenizer(args, terminal, "prompt: expected --ids, got text (this checkpoint has no tokenizer)");
+    } else if (options.stop) {
+      await requireTokenizer(args, terminal, "--stop: expected --stop-ids, got text (this checkpoint has no tokenizer)");
+    }
+    const model = await loadModel(args, terminal);
+    try {
+      const input = typeof prompt === "string" ? await encode(model, prompt, isChat(args) ? (args.system ?? "") : undefined) : prompt;
+      const write = args.json ? writeJson : model.tokenizer ? writeText : writeIds;
+      const stopwatch = new Stopwatch();
+      const generation = model.generate(input, { ...options, signal: terminal.signal });
+      let stop: string | undefined;
+      for await (const token of generation) {
+        stopwatch.token();
+        await write(token, terminal);
+        stop = token.stop;
+      }
+      const pace = stopwatch.pace(input.length);
+      const seed = isSampled(options) ? generation.seed : undefined;
+      if (args.json) await terminal.print(`${JSON.stringify({ stop, seed, ...pace })}\n`);
+      else await terminal.print("\n");
+      terminal.note(terminal.err.dim(`${describePace(pace)}, ended by ${stop}${seed === undefined ? "" : `, seed ${seed}`}`));
+    } finally {
+      model.dispose();
+    }
+  },
+});
+
+/** Whether the prompt is a user's message: for the model in the box always, which knows nothing else. */
+function isChat({ source, chat }: { source?: string; chat?: boolean }): boolean {
+  return chat ?? source === undefined;
+}
+
+interface Piece {
+  readonly id: number;
+  readonly text: string;
+  readonly logprob: number;
+}
+
+const writeText = ({ text }: Piece, terminal: Terminal) => terminal.print(printable(text, terminal.stdout));
+const writeIds = ({ id }: Piece, terminal: Terminal) => terminal.print(`${id} `);
+const writeJson = (token: Piece, terminal: Terminal) => terminal.print(`${JSON.stringify(token)}\n`);
+
+/** Text or ids, from the options or, where neither is given, from a pipe. */
+async function readPrompt(
+  args: { source?: string; prompt?: string; ids?: string; chat?: boolean; system?: string },
+  { stdin, signal }: Terminal,
+): Promise<string | number[]> {
+  if (args.prompt !== undefined && args.ids !== undefined) throw new UsageError("expected --prompt or --ids, got both");
+  if (args.ids !== undefined && args.chat) throw new UsageError("--chat: expected text (--prompt or stdin), got --ids");
+  if (args.system !== undefined && !isChat(args)) throw new UsageError("--system: expected with --chat only");
+  if (args.ids !== undefined) return ids(args.ids, "--ids");
+  if (args.prompt === "") throw new UsageError('--prompt: expected one or more characters, got ""');
+  if (args.prompt !== undefined) return args.prompt;
+  if (stdin.isTTY) throw new UsageError("expected a prompt: --prompt, --ids, or text on stdin");
+  const chunks: Uint8Array[] = [];
+  const end = () => stdin.destroy();
+  signal.addEventListener("abort", end);
+  try {
+    for await (const chunk of stdin) chunks.push(typeof chunk === "string" ? Buffer.from(chunk) : chunk);
+  } finally {
+    signal.removeEventListener("abort", end);
+  }
+  signal.throwIfAborted();
+  try {
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(chunks)).replace(/\r?\n$/, "");
+    if (text === "") throw new UsageError("expected a prompt: --prompt, --ids, or text on stdin");
+    return text;
+  } catch (cause) {
+    if (cause instanceof UsageError) throw cause;
+    throw new InputError("stdin: expected UTF-8 text, got other bytes", { cause });
+  }
+}
+
+/** Ids of a prompt; `system` is given when it is a user's message. */
+async function encode(model: MiniMaxM1, prompt: string, system: string | undefined): Promise<number[]> {
+  const tokenizer = model.tokenizer!;
+  if (system === undefined) return tokenizer.encode(prompt);
+  const messages: ChatMessage[] = [{ role: "user", content: prompt }];
+  if (system !== "") messages.unshift({ role: "system", content: system });
+  return tokenizer.encode(await model.formatChat(messages));
+}

@@ -1,0 +1,136 @@
+import { existsSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { defineCommand } from "citty";
+import {
+  CHAT_TEMPLATE,
+  type Deployment,
+  DeploymentError,
+  gpus,
+  kubernetesManifest,
+  planDeployment,
+  rayRecipe,
+  serveCommand,
+  VLLM_IMAGE,
+} from "../../analysis/index.js";
+import { maskUrls, presets } from "../../index.js";
+
+import { bytes, count, rows } from "../text/model-summary-text.js";
+import { readGraph } from "../inputs/model-graph.js";
+import { common, number, positive, UsageError } from "../options.js";
+import { type Colours, type Terminal, visible } from "../text/terminal.js";
+
+/** How vLLM serves a model on given GPUs. Pure arithmetic: nothing is started. */
+export const plan = defineCommand({
+  meta: { name: "plan", description: "How to serve a model with vLLM: parallelism, memory, commands, manifests" },
+  args: {
+    source: {
+      type: "positional",
+      required: false,
+      default: "minimax-m1",
+      description: `Preset (${Object.keys(presets).join(", ")}), config.json or checkpoint`,
+    },
+    gpu: { type: "enum", options: gpus.map(({ name }) => name), description: "Kind of GPU (default: H800)" },
+    "gpus-per-node": { type: "string", valueHint: "n", description: "GPUs of a node (default: 8)" },
+    nodes: { type: "string", valueHint: "n", description: "Nodes (default: 1)" },
+    context: { type: "string", valueHint: "n", description: "Tokens that a sequence may reach (default: 131072)" },
+    concurrency: { type: "string", valueHint: "n", description: "Sequences at a time (default: 1)" },
+    weights: { type: "enum", options: ["experts_int8", "bf16"], description: "Weights in memory (default: experts_int8)" },
+    kv: { type: "enum", options: ["bf16", "fp8"], description: "Keys and values in memory (default: bf16)" },
+    utilization: { type: "string", valueHint: "x", description: "Share of memory that vLLM may use (default: 0.95)" },
+    "pass-tokens": { type: "string", valueHint: "n", description: "Most tokens of one pass (default: 8192)" },
+    "expert-parallel": { type: "boolean", description: "Whole experts on each GPU instead of a part of each" },
+    served: { type: "string", valueHint: "id|path", description: "What vLLM loads (default: the checkpoint)" },
+    kubernetes: { type: "boolean", description: "Print the manifests instead, for kubectl apply -f -" },
+    json: { type: "boolean", description: "Machine readable, bytes exact" },
+    ...common,
+  },
+  async run({ args, data }) {
+    const terminal = data as Terminal;
+    if (args.json && args.kubernetes) throw new UsageError("--json, --kubernetes: expected one of them");
+    const target = {
+      gpu: args.gpu,
+      gpusPerNode: number(args, "gpus-per-node", positive),
+      nodes: number(args, "nodes", positive),
+      context: number(args, "context", positive),
+      concurrency: number(args, "concurrency", positive),
+      weights: args.weights,
+      kv: args.kv,
+      utilization: number(args, "utilization", ["a number within (0, 1]", (x) => x > 0 && x <= 1]),
+      passTokens: number(args, "pass-tokens", positive),
+      expertParallel: args["expert-parallel"],
+      served: args.served ?? servedBy(args.source),
+    };
+    const onWarning = (message: string) => terminal.note(`${terminal.err.yellow("warning:")} ${visible(message)}`);
+    const { graph } = await readGraph(args.source, { signal: terminal.signal, onWarning });
+    try {
+      const found = planDeployment(graph, target);
+      if (args.kubernetes) {
+        for (const note of found.notes) terminal.note(`${terminal.err.yellow("note:")} ${note}`);
+        await terminal.print(kubernetesManifest(found));
+      } else if (args.json) {
+        const ray = found.nodesPerReplica > 1 ? rayRecipe(found) : undefined;
+        await terminal.print(`${JSON.stringify({ fits: true, ...found, command: serveCommand(found), ray }, null, 2)}\n`);
+      } else await terminal.print(layout(maskUrls(args.source), found, terminal.out));
+    } catch (error) {
+      if (args.json && error instanceof DeploymentError) {
+        await terminal.print(`${JSON.stringify({ fits: false, remedies: error.remedies }, null, 2)}\n`);
+      }
+      throw error;
+    }
+  },
+});
+
+/** What vLLM loads where nothing is said: the published checkpoint, a directory, or a hub id. */
+function servedBy(source: string): string | undefined {
+  if (source === "minimax-m1") return undefined;
+  if (Object.hasOwn(presets, source))
+    throw new UsageError(`--served: expected a checkpoint's path or hub id, got none (${source} is not published)`);
+  if (source.endsWith(".json")) return dirname(resolve(source));
+  return existsSync(source) ? resolve(source) : maskUrls(source);
+}
+
+/** The plan as text of at most 80 columns (names aside). */
+function layout(source: string, plan: Deployment, { bold, dim }: Colours): string {
+  const { gpu, tensorParallel, replicas, nodesPerReplica, sequences, context, memory, usableBytes, cacheTokens, notes } = plan;
+  const spread = nodesPerReplica > 1 ? ` on ${nodesPerReplica} nodes` : "";
+  const sections = [
+    rows([
+      ["replicas", `${count(replicas)}, each of ${count(tensorParallel)} ${gpu.name}${spread} that share every layer (tensor parallel)`],
+      ["sequences", `${count(sequences)} at a time in each, of up to ${count(context)} tokens`],
+      ["precision", `weights in ${plan.weights}, keys and values in ${plan.kv}, states and head in float32`],
+    ]),
+    [
+      dim("memory of each GPU"),
+      ...rows([
+        ["weights", bytes(memory.weightsBytes)],
+        ["keys, values", bytes(memory.keyValueBytes)],
+        ["lightning states", bytes(memory.stateBytes)],
+        ["rotary table", bytes(memory.rotaryBytes)],
+        ["a pass, estimated", bytes(memory.activationBytes)],
+        ["in all", bold(bytes(memory.totalBytes))],
+        ["may be used", bytes(usableBytes)],
+        ["room for", `${count(cacheTokens)} tokens of all sequences of a replica`],
+      ]),
+    ],
+    ...(notes.length > 0 ? [rows(notes.map((note) => ["note", note] as const))] : []),
+    ...(nodesPerReplica > 1
+      ? rayRecipe(plan).map(({ where, command }) => [dim(`${where}, in the image ${VLLM_IMAGE}`), ...wrapped(command)])
+      : [[dim(`in the image ${VLLM_IMAGE}${replicas > 1 ? ", for each replica" : ""}`), ...wrapped(serveCommand(plan))]]),
+    [
+      dim("tool calls need vLLM's chat template, which the image has; elsewhere, name"),
+      dim(`examples/${CHAT_TEMPLATE.split("/").at(-1)} of vLLM's sources`),
+    ],
+  ];
+  return `${bold(visible(source))}\n\n${sections.map((lines) => lines.map((line) => `  ${line}\n`).join("")).join("\n")}`;
+}
+
+/** A command on several lines, as a shell takes it. */
+function wrapped(command: string): string[] {
+  const lines: string[] = [];
+  for (const word of command.split(/ (?=--|\/|vllm|ray|export)/)) {
+    const last = lines.at(-1);
+    if (last === undefined || last.length + word.length > 70) lines.push(last === undefined ? word : `  ${word}`);
+    else lines[lines.length - 1] = `${last} ${word}`;
+  }
+  return lines.map((line, i) => (i < lines.length - 1 ? `${line} \\` : line));
+}

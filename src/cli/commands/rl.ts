@@ -1,0 +1,171 @@
+import { createHash } from "node:crypto";
+import { dirname, resolve } from "node:path";
+import { defineCommand } from "citty";
+import * as v from "valibot";
+import { InputError, MiniMaxM1 } from "../../index.js";
+import { answerPuzzles, chatCodec, heldOut, meanAccuracy, type ProblemSource, type Puzzle, trainPolicy } from "../../rl/index.js";
+import { distinct, needsReference, objectiveOf, type PolicyPlan, parsePolicyPlan, sourcesOf } from "../../rl/plan.js";
+import { windowsOf, within } from "../../rl/policy-options.js";
+import type { Trainer } from "../../train/index.js";
+import { common, number, positive, UsageError } from "../options.js";
+import { loadOwnTasks } from "../inputs/own-tasks.js";
+import { drawSvg } from "../figures/figure.js";
+import { policyColumns } from "../runs/policy-columns.js";
+import { type HeldOut, type PolicyPoint, policyFigure } from "../figures/policy-figure.js";
+import { type PolicyLine, policyView } from "../runs/policy-view.js";
+import type { RunKind } from "../runs/run-directory.js";
+import type { Terminal } from "../text/terminal.js";
+import { type LoadOptions, readPlan, runArguments, runOptions, trainInDirectory } from "../runs/train-in-directory.js";
+
+/** Reinforcement learning as a file says. Killed and called again, it goes on from the last save, and ends with the same bits. */
+export const rl = defineCommand({
+  meta: { name: "rl", description: "Reinforcement learning from a plan file; called again, it goes on" },
+  args: {
+    action: { type: "positional", description: "What to do: run", required: true },
+    config: { type: "positional", description: "JSON file: tasks, objective, and how to train", required: true },
+    ...runArguments,
+    batches: { type: "string", valueHint: "n", description: "Batches in all, in place of the file's" },
+    ...common,
+  },
+  async run({ args, data }) {
+    const terminal = data as Terminal;
+    if (args.action !== "run") throw new UsageError(`rl: expected "run", got ${JSON.stringify(args.action)}`);
+    const [where, instead] = [runOptions(args), number(args, "batches", positive)];
+    const given = await readPlan(args.config, parsePolicyPlan);
+    const plan = { ...given, run: { ...given.run, batches: instead ?? given.run.batches } };
+    const view = policyView();
+    const { points, steps, model } = await trainInDirectory<PolicyLine, PolicyPoint>(
+      {
+        ...{ kind, file: args.config, ...where, trainer: plan.trainer, total: plan.run.batches, saveEvery: plan.save.every },
+        async prepare(options) {
+          const prepared = await prepare(plan, args.config, options);
+          return { ...prepared, lines: (trainer) => measured(prepared, trainer, plan, options) };
+        },
+        written: (line) => line,
+        shown: view,
+      },
+      terminal,
+    );
+    const latest = points.findLast(({ heldOut }) => heldOut !== undefined)?.heldOut;
+    const [batches, accuracy] = [points.at(-1)?.batch ?? 0, latest && meanAccuracy(latest)];
+    const tested = accuracy === undefined ? "" : `, held out ${(100 * accuracy).toFixed(1)} %`;
+    await terminal.print(
+      args.json
+        ? `${JSON.stringify({ batches, steps, heldOut: accuracy, model })}\n`
+        : `${batches} batches, ${steps} steps${tested}: ${model}\n`,
+    );
+  },
+});
+
+const share = v.pipe(v.number(), v.minValue(0), v.maxValue(1));
+const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+/** What curves need of a line. */
+const pointSchema = v.object({
+  batch: count,
+  accuracy: v.optional(share),
+  length: v.optional(v.object({ mean: v.pipe(v.number(), v.minValue(0)), window: count, truncated: share })),
+  heldOut: v.optional(v.pipe(v.array(v.object({ task: v.string(), level: count, accuracy: share })), v.nonEmpty())),
+});
+
+/** A line per batch, and one before them. */
+const kind: RunKind<PolicyPoint> = {
+  command: "rl",
+  unit: "batch",
+  position: ({ progress }) => (progress as { batch?: number } | null | undefined)?.batch ?? 0,
+  read(line) {
+    const { success, output } = v.safeParse(pointSchema, line);
+    return success ? { at: output.batch, point: output } : undefined;
+  },
+  picture: "curves.svg",
+  draw: (points) => drawSvg(policyFigure(points)),
+  columns: policyColumns,
+};
+
+interface Preparation {
+  readonly model: MiniMaxM1;
+  readonly sources: readonly ProblemSource[];
+  /** The weights that the run began with, or others, for objectives that stay near to them. */
+  readonly reference?: MiniMaxM1 | undefined;
+  /** Held-out puzzles of one level each. */
+  readonly puzzles: readonly (readonly Puzzle[])[];
+  readonly identity: Readonly<Record<string, unknown>>;
+}
+
+/** @param file the plan's file, for messages; its paths count from there */
+async function prepare(plan: PolicyPlan, file: string, options: LoadOptions): Promise<Preparation> {
+  const { rewards, objective, trainer, seed, build } = plan;
+  // How judges are called decides no number, as long as they answer.
+  const { batches: _, judging: __, ...run } = plan.run;
+  const { perLevel } = plan.heldOut ?? {};
+  const own = await loadOwnTasks(plan.own, dirname(file));
+  const levels = distinct([...plan.levels, ...own].map((level) => ({ ...level, at: `${file}: tasks` })));
+  const puzzles = perLevel ? within(`${file}: heldOut`, () => levels.map(({ task, level }) => heldOut(task, level, perLevel, seed))) : [];
+  const load = (path: string | undefined) => MiniMaxM1.load(path && resolve(dirname(file), path), { ...options, dtype: "f32", build });
+  const model = await load(plan.model);
+  let reference: MiniMaxM1 | undefined;
+  try {
+    if (!model.tokenizer) throw new InputError(`${file}: model: expected a checkpoint with a tokenizer, got none`);
+    const codec = await chatCodec(model.tokenizer, (messages) => model.formatChat(messages));
+    if (needsReference(plan)) reference = await load(plan.reference ?? plan.model);
+    if (reference && reference.config.vocabSize !== model.config.vocabSize) {
+      const got = reference.config.vocabSize;
+      throw new InputError(`${file}: reference: expected a model of the same ${model.config.vocabSize} tokens, got one of ${got}`);
+    }
+    const sources = sourcesOf({ ...plan, levels }, codec);
+    const tasks = levels.map(({ task, level, weight, ...more }) => ({ task: task.name, level, weight, ...more }));
+    const identity = {
+      ...{ model: plan.model, tasks, rewards, objective, trainer, run, seed, build },
+      // By its weights: a file that was replaced meanwhile is another reference.
+      ...(reference && { reference: await digest(reference) }),
+    };
+    return { model, sources, reference, puzzles, identity };
+  } catch (error) {
+    model.dispose();
+    reference?.dispose();
+    throw error;
+  }
+}
+
+/** Of all weights. */
+async function digest(model: MiniMaxM1): Promise<string> {
+  const hash = createHash("sha256");
+  for (const [name, bytes] of await model.save()) if (name.endsWith(".safetensors")) hash.update(bytes);
+  return hash.digest("hex");
+}
+
+/** All batches that are left, with the accuracy on held-out puzzles where it is due. */
+async function* measured(
+  { model, sources, reference, puzzles }: Preparation,
+  trainer: Trainer,
+  plan: PolicyPlan,
+  { signal }: LoadOptions,
+): AsyncGenerator<PolicyLine> {
+  const { run, seed } = plan;
+  const maxTokens = windowsOf(run.maxTokens).windows.at(-1)!;
+  async function measure(options: { signal?: AbortSignal | undefined } = {}): Promise<HeldOut[]> {
+    const levels: HeldOut[] = [];
+    for (const own of puzzles) {
+      const { task, level } = own[0]!;
+      const given = { seed, maxTokens, judging: run.judging, ...(options.signal && { signal: options.signal }) };
+      levels.push({ task: task.name, level, ...(await answerPuzzles(model, own, given)) });
+    }
+    return levels;
+  }
+  try {
+    if (plan.heldOut && kind.position(trainer) === 0) yield { batch: 0, heldOut: await measure({ signal }) };
+    const options = {
+      ...run,
+      seed,
+      objective: objectiveOf(plan),
+      ...(signal && { signal }),
+      ...(reference && { reference }),
+    };
+    for await (const metrics of trainPolicy(model, trainer, sources, options)) {
+      const due = plan.heldOut && (metrics.batch % plan.heldOut.every === 0 || metrics.batch === run.batches);
+      // To its end, whoever wants to stop: the batch is learned from, and without its line it would be lost.
+      yield { ...metrics, ...(due && { heldOut: await measure() }) };
+    }
+  } finally {
+    reference?.dispose();
+  }
+}

@@ -1,0 +1,110 @@
+import { basename } from "node:path";
+import { defineCommand } from "citty";
+import { maskUrls } from "../../index.js";
+import { parseOrigins } from "../../serve/cors.js";
+import { Server } from "../../serve/index.js";
+import { listen } from "../listen.js";
+import { loadModel } from "../inputs/load-model.js";
+import { common, loading, number, repeated, UsageError } from "../options.js";
+import { Ended, type Terminal, visible } from "../text/terminal.js";
+
+const positive = ["an integer of at least 1", (x: number) => Number.isSafeInteger(x) && x >= 1] as const;
+const natural = ["an integer of at least 0", (x: number) => Number.isSafeInteger(x) && x >= 0] as const;
+const seconds = ["a number of seconds above 0", (x: number) => x > 0] as const;
+
+/** A model behind OpenAI's HTTP interface, until Ctrl-C or SIGTERM. */
+export const serve = defineCommand({
+  meta: { name: "serve", description: "Serve a model over HTTP, as OpenAI's interface" },
+  args: {
+    ...loading,
+    port: { type: "string", valueHint: "n", description: "Port (8000; 0 takes a free one)" },
+    host: { type: "string", valueHint: "address", description: "Address (127.0.0.1: this machine only)" },
+    name: { type: "string", valueHint: "text", description: "What requests call the model" },
+    "api-key": { type: "string", valueHint: "key", description: "Or in LIGHTNING_M1_API_KEY" },
+    cors: { type: "string", valueHint: "origin", description: "Pages of this origin may ask (repeatable; * for all)" },
+    "max-batch": { type: "string", valueHint: "n", description: "Most sequences computed at a time (32)" },
+    "max-queue": { type: "string", valueHint: "n", description: "Most requests that wait (128)" },
+    "max-tokens": { type: "string", valueHint: "n", description: "Most tokens of an answer" },
+    "max-cache-bytes": { type: "string", valueHint: "n", description: "Most memory of running sequences" },
+    timeout: { type: "string", valueHint: "s", description: "Most seconds for a request (600)" },
+    grace: { type: "string", valueHint: "s", description: "Seconds to finish in when stopped (30)" },
+    "trust-templates": { type: "boolean", description: "Run chat templates that requests bring" },
+    json: { type: "boolean", description: "A JSON line on stdout when it listens" },
+    ...common,
+  },
+  async run({ args, rawArgs, data }) {
+    const terminal = data as Terminal;
+    const { err } = terminal;
+    const parent = process.ppid;
+    const port = number(args, "port", ["an integer within [0, 65535]", (x) => Number.isInteger(x) && x >= 0 && x < 65536]) ?? 8000;
+    const apiKey = args["api-key"] ?? terminal.env.LIGHTNING_M1_API_KEY;
+    if (apiKey !== undefined && !/^\S+$/.test(apiKey)) throw new UsageError("--api-key: expected characters without spaces");
+    const timeout = number(args, "timeout", seconds);
+    const graceMs = 1000 * (number(args, "grace", seconds) ?? 30);
+    const host = args.host ?? "127.0.0.1";
+    const options = {
+      hosts: isLoopback(host) ? ["localhost", "127.0.0.1", "[::1]", host] : undefined,
+      name: args.name ?? (args.source && basename(maskUrls(args.source))),
+      apiKey,
+      cors: origins(rawArgs),
+      maxBatch: number(args, "max-batch", positive),
+      maxQueue: number(args, "max-queue", natural),
+      maxTokens: number(args, "max-tokens", positive),
+      maxCacheBytes: number(args, "max-cache-bytes", positive),
+      timeoutMs: timeout && Math.ceil(1000 * timeout),
+      trustTemplates: args["trust-templates"],
+      onError: (error: unknown) =>
+        terminal.note(`${err.red("error:")} ${visible(error instanceof Error ? (error.stack ?? "") : `${error}`)}`),
+      onRefusedOrigin: (origin: string) => {
+        const shown = visible(origin.slice(0, 200).replace(/\s/g, " "));
+        terminal.note(`${err.yellow("warning:")} a page of ${shown} was refused (--cors ${shown} would let it ask)`);
+      },
+    };
+    const model = await loadModel(args, terminal);
+    try {
+      const listening = await listen(new Server(model, options), { port, host });
+      terminal.note(`${listening.url}/v1 ${err.dim("(Ctrl-C stops)")}`);
+      if (apiKey === undefined && !isLoopback(host)) {
+        terminal.note(`${err.yellow("warning:")} ${host}: everybody who reaches this address may ask (--api-key, or --host 127.0.0.1)`);
+      }
+      if (args.json) await terminal.print(`${JSON.stringify({ url: `${listening.url}/v1`, port: listening.port })}\n`);
+      await ended(terminal, parent);
+      terminal.note(err.dim("stopping: what runs may end (once more to stop at once)"));
+      await listening.close(graceMs);
+      throw new Ended(0);
+    } finally {
+      model.dispose();
+    }
+  },
+});
+
+/** The values of --cors; what no page can have for its origin is refused before a model is loaded. */
+function origins(rawArgs: readonly string[]): readonly string[] {
+  try {
+    return parseOrigins(repeated(rawArgs, "cors"));
+  } catch (error) {
+    throw new UsageError((error as Error).message.replace("serve: cors:", "--cors:"));
+  }
+}
+
+/**
+ * Until a signal comes, or the shell through which npx has started this process is gone: npx hands signals on to that shell, which dies
+ * of them and hands nothing on.
+ */
+function ended({ signal, env }: Terminal, parent: number): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener("abort", () => resolve());
+    if (env.npm_command !== "exec" || env.npm_lifecycle_event !== "npx") return;
+    const timer = setInterval(() => {
+      if (process.ppid === parent) return;
+      clearInterval(timer);
+      resolve();
+    }, 500);
+    timer.unref();
+  });
+}
+
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127\.\d+\.\d+\.\d+$/.test(host);
+}

@@ -1,0 +1,99 @@
+import { defineCommand } from "citty";
+import { type LossPoint, lossCurve, smoothing } from "../../train/curve.js";
+import { run } from "../../train/index.js";
+import { parsePlan } from "../../train/plan.js";
+import { common, number, positive } from "../options.js";
+import { prepare } from "../runs/prepare-training.js";
+import type { RunKind } from "../runs/run-directory.js";
+import type { Terminal } from "../text/terminal.js";
+import { readPlan, runArguments, runOptions, trainInDirectory } from "../runs/train-in-directory.js";
+import { trainingView } from "../runs/training-view.js";
+
+/** Trains a model as a file says. Killed and called again, it goes on from the last save, and ends with the same bits. */
+export const train = defineCommand({
+  meta: { name: "train", description: "Train a model as a file says; called again, go on where it stopped" },
+  args: {
+    config: { type: "positional", description: "JSON file: model, data, and how to train", required: true },
+    ...runArguments,
+    steps: { type: "string", valueHint: "n", description: "Steps in all, in place of the file's" },
+    ...common,
+  },
+  async run({ args, data }) {
+    const terminal = data as Terminal;
+    const [where, instead] = [runOptions(args), number(args, "steps", positive)];
+    const plan = await readPlan(args.config, parsePlan);
+    const { steps, ...course } = { ...plan.run, steps: instead ?? plan.run.steps };
+    const smooth = smoothing();
+    const view = trainingView(steps);
+    const trained = await trainInDirectory(
+      {
+        ...{ kind, file: args.config, ...where, trainer: plan.trainer, total: steps, saveEvery: plan.save.every },
+        async prepare(options) {
+          const { model, identity, data, heldOut, documents: most = Number.POSITIVE_INFINITY } = await prepare(plan, args.config, options);
+          return {
+            ...{ model, identity },
+            lines(trainer, points) {
+              for (const { loss } of points) smooth(loss);
+              const { documents, every } = plan.heldOut ?? {};
+              const measured = documents && every && heldOut ? { data: heldOut, documents: Math.min(documents, most), every } : undefined;
+              return run(trainer, data, { ...course, steps, heldOut: measured, signal: terminal.signal });
+            },
+          };
+        },
+        // The load of every expert would be most of the bytes.
+        written: ({ expertLoad, ...metrics }) => ({ ...metrics, expertImbalance: imbalance(expertLoad) }),
+        shown: (metrics) => view(metrics, smooth(metrics.crossEntropy)),
+      },
+      terminal,
+    );
+    const { loss, heldOutLoss } = summary(trained.points);
+    if (args.json) await terminal.print(`${JSON.stringify({ steps: trained.steps, loss, heldOutLoss, model: trained.model })}\n`);
+    else {
+      const learned = loss === undefined ? "" : `, loss ${loss.toFixed(4)}`;
+      const tested = heldOutLoss === undefined ? "" : `, held out ${heldOutLoss.toFixed(4)}`;
+      await terminal.print(`${trained.steps} steps${learned}${tested}: ${trained.model}\n`);
+    }
+  },
+});
+
+/** Per layer, the tokens of the busiest expert over those of an even share: 1 if all have as many, experts / k if the same k have them all. */
+export function imbalance(load: readonly Float64Array[]): number[] {
+  return load.map((layer) => {
+    const mean = layer.reduce((sum, x) => sum + x, 0) / layer.length;
+    return Number((Math.max(...layer) / mean).toPrecision(6));
+  });
+}
+
+const COLUMNS = [
+  ...["step", "documents", "loss", "crossEntropy", "auxLoss", "heldOutLoss", "targets", "tokens"],
+  ...["gradNorm", "lr", "tokensPerSecond"],
+];
+
+/** A line per step. */
+const kind: RunKind<LossPoint> = {
+  command: "train",
+  unit: "step",
+  position: ({ steps }) => steps,
+  read({ step, crossEntropy, heldOutLoss }) {
+    if (!Number.isSafeInteger(step) || !Number.isFinite(crossEntropy)) return undefined;
+    // A loss that is not a number is null in JSON.
+    if (!["undefined", "number"].includes(typeof (heldOutLoss ?? undefined))) return undefined;
+    const at = step as number;
+    return { at, point: { step: at, loss: crossEntropy as number, heldOut: (heldOutLoss as number | null) ?? undefined } };
+  },
+  picture: "loss.svg",
+  draw: lossCurve,
+  columns: {
+    ...Object.fromEntries(COLUMNS.map((name) => [name, (line: Readonly<Record<string, unknown>>) => line[name]])),
+    // That of the least even layer. Lines of earlier versions have none.
+    expertImbalance: ({ expertImbalance: layers }) => (Array.isArray(layers) ? Math.max(...layers) : undefined),
+  },
+};
+
+/** What the whole run, its earlier parts included, came to: the smoothed cross-entropy, and the last one of held-out data. */
+function summary(points: readonly LossPoint[]) {
+  const smooth = smoothing();
+  let loss: number | undefined;
+  for (const point of points) loss = smooth(point.loss);
+  return { loss, heldOutLoss: points.findLast(({ heldOut }) => heldOut !== undefined)?.heldOut };
+}

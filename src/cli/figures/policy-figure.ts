@@ -1,0 +1,112 @@
+import { type Figure, type Key, PALETTE, panelsTop } from "./figure.js";
+
+const [WIDTH, HEIGHT, LENGTHS_HEIGHT] = [760, 320, 180];
+/** Entries of the legend to a row. */
+const ROW = 4;
+
+/** What one batch adds to the curves; shares of right answers. */
+export interface PolicyPoint {
+  readonly batch: number;
+  /** Of what was sampled to learn from. */
+  readonly accuracy?: number | undefined;
+  /** Tokens of the sampled responses: their mean, the window, and the share of responses that it cut off. */
+  readonly length?: { readonly mean: number; readonly window: number; readonly truncated: number } | undefined;
+  /** Of held-out puzzles, by task and level. */
+  readonly heldOut?: readonly HeldOut[] | undefined;
+}
+
+/** How a level of a task went. */
+export interface HeldOut {
+  readonly task: string;
+  readonly level: number;
+  readonly accuracy: number;
+}
+
+/** Accuracy over batches: of held-out puzzles by task, each the mean of its levels, their mean over all levels bold; of sampled responses thin. Below it their lengths, and the share that was cut off. */
+export function policyFigure(points: readonly PolicyPoint[]): Figure {
+  const tested = points.flatMap(({ batch, heldOut }) => (heldOut ? [{ batch, heldOut }] : []));
+  const tasks = [...new Set(tested.flatMap(({ heldOut }) => heldOut.map(({ task }) => task)))];
+  const colors = [PALETTE.orange, PALETTE.blue, PALETTE.green, PALETTE.purple];
+  const styles = tasks.map((task, i) => ({ task, color: colors[i % colors.length]!, dashed: i >= colors.length }));
+  const own = (task: string) =>
+    tested.map(({ batch, heldOut }) => ({ batch, accuracy: meanOf(heldOut.filter((level) => level.task === task)) }));
+  const all = tested.map(({ batch, heldOut }) => ({ batch, accuracy: meanOf(heldOut) }));
+  const sampled = points.flatMap(({ batch, accuracy }) => (accuracy === undefined ? [] : [{ batch, accuracy }]));
+  const lengths = points.flatMap(({ batch, length }) => (length ? [{ batch, ...length }] : []));
+  const ofTasks = styles.map(({ task, color, dashed }): Key => ({ mark: dashed ? "dashed" : "line", color, text: task }));
+  const keys: Key[][] = [
+    [
+      ...(tested.length > 0 ? [{ mark: "line", color: "currentColor", text: "held out, mean of all levels" } as const] : []),
+      { mark: "line", color: PALETTE.grey, text: "sampled to learn from" },
+    ],
+    ...Array.from({ length: Math.ceil(tasks.length / ROW) }, (_, i) => ofTasks.slice(ROW * i, ROW * (i + 1))),
+  ];
+  const notes = ["Held-out puzzles are never learned from; they are answered at temperature 1, top-p 0.95."];
+  const top = panelsTop({ notes, keys });
+  const x = { x: "batch", y: "accuracy" } as const;
+  const lengthsTop = top + HEIGHT + 34;
+  const batches = (ticks: number) => ({
+    ...({ label: "batches →", labelAnchor: "right", labelArrow: "none", ticks } as const),
+    domain: [0, Math.max(1, points.at(-1)?.batch ?? 1)],
+    tickFormat: (batch: number) => (Number.isInteger(batch) ? `${batch}` : ""),
+  });
+  const percent = (share: number) => `${Math.round(100 * share)} %`;
+  const half = { width: WIDTH / 2 - 24, height: LENGTHS_HEIGHT, marginLeft: 48, marginRight: 14, marginTop: 14, marginBottom: 40 };
+  return {
+    ...{ title: "Accuracy over batches", notes, keys },
+    ...{ width: WIDTH, height: (lengths.length > 0 ? lengthsTop + LENGTHS_HEIGHT : top + HEIGHT) + 30, data: { points } },
+    panels: (Plot) => [
+      {
+        ...{ title: "share of right answers", x: 12, y: top },
+        options: {
+          ...{ width: WIDTH - 24, height: HEIGHT, marginLeft: 48, marginRight: 14, marginTop: 14, marginBottom: 40 },
+          x: batches(6),
+          y: { label: null, domain: [0, 1], grid: true, ticks: 6, tickFormat: percent },
+          marks: [
+            Plot.ruleY([0], { stroke: "currentColor" }),
+            Plot.lineY(sampled, { ...x, stroke: PALETTE.grey, strokeWidth: 1 }),
+            ...styles.flatMap(({ task, color, dashed }) => [
+              Plot.lineY(own(task), { ...x, stroke: color, strokeWidth: 1.5, ...(dashed && { strokeDasharray: "5 4" }) }),
+              Plot.dot(own(task), { ...x, fill: color, r: 2 }),
+            ]),
+            Plot.lineY(all, { ...x, stroke: "currentColor", strokeWidth: 3.5 }),
+            Plot.dot(all, { ...x, fill: "currentColor", r: 3 }),
+          ],
+        },
+      },
+      ...(lengths.length === 0
+        ? []
+        : [
+            {
+              ...{ title: "tokens of a sampled response: mean, and window (dashed)", x: 12, y: lengthsTop },
+              options: {
+                ...half,
+                x: batches(4),
+                y: { label: null, grid: true, ticks: 4, zero: true },
+                marks: [
+                  Plot.ruleY([0], { stroke: "currentColor" }),
+                  Plot.lineY(lengths, { x: "batch", y: "window", stroke: PALETTE.grey, strokeWidth: 1, strokeDasharray: "5 4" }),
+                  Plot.lineY(lengths, { x: "batch", y: "mean", stroke: PALETTE.blue, strokeWidth: 1.5 }),
+                ],
+              },
+            },
+            {
+              ...{ title: "share of sampled responses cut off at the window", x: 12 + WIDTH / 2, y: lengthsTop },
+              options: {
+                ...half,
+                x: batches(4),
+                y: { label: null, domain: [0, 1], grid: true, ticks: 4, tickFormat: percent },
+                marks: [
+                  Plot.ruleY([0], { stroke: "currentColor" }),
+                  Plot.lineY(lengths, { x: "batch", y: "truncated", stroke: PALETTE.orange, strokeWidth: 1.5 }),
+                ],
+              },
+            },
+          ]),
+    ],
+  };
+}
+
+function meanOf(levels: readonly HeldOut[]): number {
+  return levels.reduce((sum, { accuracy }) => sum + accuracy, 0) / levels.length;
+}

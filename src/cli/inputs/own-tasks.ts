@@ -1,0 +1,102 @@
+// Tasks of a plan's owner: modules that export them, and files of questions and answers.
+
+import { createHash } from "node:crypto";
+import { basename, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { InputError } from "../../index.js";
+import { rowsTask } from "../../rl/answered-rows.js";
+import { Random, type Verifiable } from "../../rl/index.js";
+import { distinct, type OwnTasks, type PlannedLevel } from "../../rl/plan.js";
+import { readRegularFile } from "./regular-file.js";
+import { whyUnread } from "../text/terminal.js";
+
+/** A level with what tells whether its file is still the same. */
+export type OwnLevel = PlannedLevel & { readonly sha256: string };
+
+/** Larger files are refused. */
+const MOST_BYTES = 2 ** 30;
+
+/**
+ * Loads what a plan names. A module runs with the rights of this process.
+ *
+ * @param directory that paths count from
+ * @throws {InputError} files that cannot be read, modules that cannot be loaded, things that are no tasks
+ */
+export async function loadOwnTasks(own: readonly OwnTasks[], directory: string): Promise<OwnLevel[]> {
+  const levels: (OwnLevel & { at: string })[] = [];
+  for (const entry of own) {
+    const path = resolve(directory, "module" in entry ? entry.module : entry.file);
+    const key = `${entry.at}.${"module" in entry ? "module" : "file"}`;
+    const bytes = await read(path, key);
+    const sha256 = createHash("sha256").update(bytes).digest("hex");
+    const loaded = "module" in entry ? await tasksOf(path, key) : [fileTask(bytes, path, entry)];
+    for (const task of loaded) {
+      for (let level = 1; level <= (task.levels ?? 1); level++) {
+        checkQuestion(task, level, path);
+        levels.push({ task, level, weight: entry.weight, sha256, at: entry.at });
+      }
+    }
+  }
+  return distinct(levels) as OwnLevel[];
+}
+
+type Leveled = Verifiable & { readonly levels?: number };
+
+async function read(path: string, key: string): Promise<Uint8Array> {
+  try {
+    return await readRegularFile(path, MOST_BYTES);
+  } catch (cause) {
+    throw new InputError(`${key}: ${path}: expected a file, got ${whyUnread(cause)}`, { cause });
+  }
+}
+
+function fileTask(bytes: Uint8Array, path: string, entry: Extract<OwnTasks, { file: string }>): Leveled {
+  const { verifier, answer, name = basename(path).replace(/\.jsonl?$/, "") } = entry;
+  return rowsTask(bytes, path, { name, verifier, answer }) as Leveled;
+}
+
+async function tasksOf(path: string, key: string): Promise<readonly Leveled[]> {
+  let exported: Record<string, unknown>;
+  try {
+    exported = (await import(pathToFileURL(path).href)) as Record<string, unknown>;
+  } catch (cause) {
+    throw new InputError(`${key}: ${path}: expected an ES module that can be imported, got an error: ${(cause as Error)?.message}`, {
+      cause,
+    });
+  }
+  const fallback = exported.default as { tasks?: unknown } | undefined;
+  const given = exported.tasks ?? fallback?.tasks ?? fallback;
+  const found: readonly unknown[] = Array.isArray(given) ? given : [given];
+  if (found.length === 0 || given === undefined)
+    throw new InputError(`${path}: expected an export named tasks with one task or more, got none`);
+  for (const [i, task] of found.entries()) checkTask(task, `${path}: tasks[${i}]`);
+  return found as readonly Leveled[];
+}
+
+/** @throws {InputError} something else than a task */
+function checkTask(task: unknown, where: string): void {
+  const given = (task ?? {}) as Partial<Leveled>;
+  const { name, levels = 1, parse } = given;
+  if (typeof name !== "string" || name === "") throw new InputError(`${where}: expected a task with a name, got one without`);
+  const missing = (["generate", "question", "verify"] as const).find((method) => typeof given[method] !== "function");
+  if (missing) throw new InputError(`${where}: ${name}: expected the methods generate, question and verify, got none named ${missing}`);
+  if (parse !== undefined && typeof parse !== "function")
+    throw new InputError(`${where}: ${name}: parse: expected a function, got ${typeof parse}`);
+  if (!(Number.isInteger(levels) && levels >= 1 && levels <= 1000)) {
+    throw new InputError(`${where}: ${name}: levels: expected an integer within [1, 1000], got ${levels}`);
+  }
+}
+
+/** Draws one instance, so that a task that cannot be asked is told before a model is loaded. */
+function checkQuestion(task: Leveled, level: number, path: string): void {
+  const at = `${path}: ${task.name}: level ${level}`;
+  let question: unknown;
+  try {
+    question = task.question(task.generate(Random.seeded(0), level));
+  } catch (cause) {
+    throw new InputError(`${at}: expected an instance and its question, got an error: ${(cause as Error)?.message}`, { cause });
+  }
+  if (typeof question !== "string" || question === "") {
+    throw new InputError(`${at}: question: expected text, got ${JSON.stringify(question)}`);
+  }
+}

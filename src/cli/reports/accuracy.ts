@@ -1,0 +1,138 @@
+import { setImmediate } from "node:timers/promises";
+import type { MiniMaxM1 } from "../../index.js";
+
+/** Of matrices in memory, or of keys and values. */
+type Precision = { readonly dtype: "bf16" | "q8" } | { readonly kv: "bf16" | "q8" };
+
+/** What a model loses in another precision, over text of its own. */
+export interface Accuracy {
+  readonly precision: Precision;
+  /** Of the weights in memory, and of the state after so many tokens. */
+  readonly usedBytes: number;
+  /** Root mean square of the logits' difference, relative to that of the logits. */
+  readonly logitError: number;
+  /** Share of the tokens after which the same token is the most probable. */
+  readonly agreement: number;
+  /** Mean Kullback–Leibler divergence from the exact distribution, in nats. */
+  readonly divergence: number;
+  readonly perplexity: number;
+}
+
+export interface AccuracyReport {
+  /** How many tokens were compared. They are the model's own, drawn at temperature 1 with seed 0. */
+  readonly tokens: number;
+  readonly usedBytes: number;
+  /** As stored. */
+  readonly perplexity: number;
+  readonly precisions: readonly Accuracy[];
+}
+
+const TOKENS = 256;
+/** A model that ends at once is asked so often. */
+const ATTEMPTS = 64;
+
+type Load = (options: { dtype?: "bf16" | "q8"; kv?: "bf16" | "q8" }) => Promise<MiniMaxM1>;
+
+/**
+ * Loads the model as it is stored and in every narrower precision of its weights and of its keys and values, and compares what they
+ * make of the same tokens.
+ *
+ * @param load loads it with these options
+ * @param signal ends it between two tokens or texts
+ */
+export async function measureAccuracy(load: Load, signal: AbortSignal): Promise<AccuracyReport> {
+  using exact = await load({});
+  const texts = await draw(exact, signal);
+  const { logits, usedBytes } = await read(exact, texts, signal);
+  exact.dispose();
+  const precisions: Accuracy[] = [];
+  for (const precision of narrower(exact)) {
+    using model = await load(precision);
+    const narrow = await read(model, texts, signal);
+    precisions.push({ precision, usedBytes: narrow.usedBytes, ...compare(texts, logits, narrow.logits) });
+  }
+  return { tokens: texts.flat().length, usedBytes, perplexity: compare(texts, logits, logits).perplexity, precisions };
+}
+
+function narrower({ config: { dtype, attnTypeList } }: MiniMaxM1): Precision[] {
+  const weights: Precision[] = dtype === "bf16" ? [{ dtype: "q8" }] : [{ dtype: "bf16" }, { dtype: "q8" }];
+  return attnTypeList.includes(1) ? [...weights, { kv: "bf16" }, { kv: "q8" }] : weights;
+}
+
+/** Every text's logits, and the memory of the weights with the longest text's state. */
+async function read(
+  model: MiniMaxM1,
+  texts: readonly number[][],
+  signal: AbortSignal,
+): Promise<{ logits: Float32Array[]; usedBytes: number }> {
+  let usedBytes = 0;
+  const all: Float32Array[] = [];
+  for (const ids of texts) {
+    await setImmediate(undefined, { signal });
+    using cache = model.newCache();
+    const { logits } = model.forward([ids], { cache: [cache] });
+    usedBytes = Math.max(usedBytes, model.memory.usedBytes);
+    all.push(logits);
+  }
+  return { logits: all, usedBytes };
+}
+
+/** Token sequences of the model's own. */
+async function draw(model: MiniMaxM1, signal: AbortSignal): Promise<number[][]> {
+  const { bosTokenId, vocabSize, maxPositionEmbeddings } = model.config;
+  const texts: number[][] = [];
+  for (let seed = 0, missing = TOKENS; missing > 0 && seed < ATTEMPTS; seed++) {
+    const ids = [bosTokenId ?? seed % vocabSize];
+    const maxTokens = Math.max(1, Math.min(missing, maxPositionEmbeddings - 1));
+    for await (const { id } of model.generate(ids, { maxTokens, temperature: 1, seed, signal })) ids.push(id);
+    texts.push(ids);
+    missing -= ids.length;
+  }
+  return texts;
+}
+
+function compare(
+  texts: readonly number[][],
+  exact: readonly Float32Array[],
+  other: readonly Float32Array[],
+): Pick<Accuracy, "logitError" | "agreement" | "divergence" | "perplexity"> {
+  let [squares, errors, same, divergence, negativeLogprob, tokens, next] = [0, 0, 0, 0, 0, 0, 0];
+  for (const [i, ids] of texts.entries()) {
+    const width = exact[i]!.length / ids.length;
+    for (const t of ids.keys()) {
+      const [p, q] = [exact[i]!, other[i]!].map((logits) => logProbabilities(logits.subarray(t * width, (t + 1) * width))) as [Row, Row];
+      for (let j = 0; j < width; j++) {
+        const [a, b] = [exact[i]![t * width + j]!, other[i]![t * width + j]!];
+        squares += a * a;
+        errors += (a - b) ** 2;
+        divergence += Math.exp(p.values[j]!) * (p.values[j]! - q.values[j]!);
+      }
+      if (p.top === q.top) same++;
+      tokens++;
+      if (t + 1 < ids.length) {
+        negativeLogprob -= q.values[ids[t + 1]!]!;
+        next++;
+      }
+    }
+  }
+  return {
+    logitError: errors === 0 ? 0 : Math.sqrt(errors / squares),
+    agreement: same / tokens,
+    divergence: divergence / tokens,
+    perplexity: Math.exp(negativeLogprob / next),
+  };
+}
+
+interface Row {
+  readonly values: Float64Array;
+  readonly top: number;
+}
+
+function logProbabilities(logits: Float32Array): Row {
+  let top = 0;
+  for (let i = 1; i < logits.length; i++) if (logits[i]! > logits[top]!) top = i;
+  let sum = 0;
+  for (const x of logits) sum += Math.exp(x - logits[top]!);
+  const shift = logits[top]! + Math.log(sum);
+  return { values: Float64Array.from(logits, (x) => x - shift), top };
+}

@@ -1,0 +1,138 @@
+import { join } from "node:path";
+import { CheckpointError, type ForwardOutput, type LayerView, minimaxM1, readTensors, type StoredArray } from "../../index.js";
+import { argmax, largest, rows } from "./vectors.js";
+
+/** What a run and the stored outputs differ in. */
+export interface Comparison {
+  readonly passed: boolean;
+  /** The largest difference of each kind, and how large it may be. */
+  readonly largest: readonly { readonly what: string; readonly difference: number; readonly allowed: number }[];
+  /** Experts and tokens that were compared. */
+  readonly choices: number;
+  readonly tokens: number;
+  /** Those that are others, in words. */
+  readonly wrong: readonly string[];
+}
+
+/** Every 16th head of a lightning state is stored. */
+const STORED_HEADS = 16;
+
+/** Outputs of the published PyTorch code for the full-size model: hidden states, router logits, lightning states, logits, tokens. */
+export class Expectation {
+  /** Absolute, of every number. */
+  static readonly TOLERANCE = 2e-3;
+
+  private constructor(
+    private readonly stored: ReadonlyMap<string, StoredArray>,
+    /** The prompt. */
+    readonly ids: number[],
+  ) {}
+
+  /** @param directory with `expected.safetensors` @throws {CheckpointError} no such file, or one without what is compared */
+  static async read(directory: string, signal: AbortSignal): Promise<Expectation> {
+    const path = directory.endsWith(".safetensors") ? directory : join(directory, "expected.safetensors");
+    const stored = await readTensors(path, { signal });
+    const ids = stored.get("input_ids");
+    const missing = ["input_ids", "router_logits", "last_logits", "argmax"].filter((name) => !stored.has(name));
+    if (!ids || missing.length > 0)
+      throw new CheckpointError(`${path}: expected outputs of the full-size model, got a file without ${missing.join(", ")}`);
+    const { hiddenSize, numHiddenLayers, numLocalExperts, vocabSize } = minimaxM1;
+    const tokens = ids.data.length;
+    const sizes: [string, number][] = [
+      ["router_logits", numHiddenLayers * tokens * numLocalExperts],
+      ["last_logits", vocabSize],
+      ["argmax", tokens],
+    ];
+    for (const name of stored.keys()) if (/^hidden_states\.\d+$|^final_hidden$/.test(name)) sizes.push([name, tokens * hiddenSize]);
+    const wrong = sizes.find(([name, size]) => stored.get(name)!.data.length !== size);
+    if (wrong)
+      throw new CheckpointError(
+        `${path}: ${wrong[0]}: expected ${wrong[1]} numbers for ${tokens} tokens of the published configuration, got [${stored.get(wrong[0])!.shape.join(", ")}]`,
+      );
+    return new Expectation(stored, [...ids.data]);
+  }
+
+  /** Follows one run over the prompt, in however many pieces. */
+  begin(): Comparing {
+    return new Comparing(this.stored, this.ids.length);
+  }
+}
+
+class Comparing {
+  private readonly differences = new Map<string, number>();
+  private readonly wrong: string[] = [];
+  private choices = 0;
+  private tokens = 0;
+  /** Tokens of the pieces before this one. */
+  private before = 0;
+
+  constructor(
+    private readonly stored: ReadonlyMap<string, StoredArray>,
+    private readonly length: number,
+  ) {}
+
+  layer(view: LayerView): void {
+    const { layer } = view;
+    const { numLocalExperts: experts, numExpertsPerTok: topK, numHiddenLayers } = minimaxM1;
+    if (layer === 0) this.compare("hidden_states.0", view.input(), this.part("hidden_states.0"));
+    this.compare(`hidden_states.${layer + 1}`, view.output(), this.part(`hidden_states.${layer + 1}`));
+    const routed = view.routerLogits();
+    const count = routed.length / experts;
+    const all = this.stored.get("router_logits")!.data as Float32Array;
+    const own = all.subarray(layer * this.length * experts).subarray(this.before * experts, (this.before + count) * experts);
+    this.compare("router_logits", routed, own);
+    for (const [t, row] of rows(routed, count).entries()) {
+      const [got, expected] = [largest(row, topK), largest(rows(own, count)[t]!, topK)].map((pair) => pair.sort((a, b) => a - b).join(" "));
+      if (got !== expected)
+        this.wrong.push(`layer ${layer} of ${numHiddenLayers}, token ${this.before + t}: experts ${expected}, got ${got}`);
+      this.choices += topK;
+    }
+  }
+
+  end(out: ForwardOutput, count: number): void {
+    const { vocabSize, hiddenSize, numHiddenLayers, headDim } = minimaxM1;
+    this.compare("final_hidden", out.hiddenStates![numHiddenLayers]!, this.part("final_hidden", count * hiddenSize));
+    const expected = this.stored.get("argmax")!.data;
+    for (const [t, row] of rows(out.logits, out.logits.length / vocabSize).entries()) {
+      const token = argmax(row);
+      if (token !== expected[this.before + t]) this.wrong.push(`token ${this.before + t}: ${expected[this.before + t]}, got ${token}`);
+      this.tokens++;
+    }
+    this.before += count;
+    if (this.before < this.length) return;
+    this.compare("last_logits", out.logits.subarray(-vocabSize), this.stored.get("last_logits")!.data);
+    for (const [layer, state] of out.lightningStates!.entries()) {
+      const own = this.stored.get(`lightning_state.${layer}`)?.data;
+      if (!state || !own) continue;
+      const size = headDim * headDim;
+      const heads = Array.from({ length: own.length / size }, (_, i) =>
+        state.subarray(STORED_HEADS * i * size, (STORED_HEADS * i + 1) * size),
+      );
+      for (const [i, head] of heads.entries()) this.compare(`lightning_state.${layer}`, head, own.subarray(i * size, (i + 1) * size));
+    }
+  }
+
+  result(): Comparison {
+    const largest = [...this.differences].map(([what, difference]) => ({ what, difference, allowed: Expectation.TOLERANCE }));
+    const passed = this.wrong.length === 0 && largest.every(({ difference, allowed }) => difference <= allowed);
+    return { passed, largest, choices: this.choices, tokens: this.tokens, wrong: this.wrong };
+  }
+
+  /** The rows of this piece, if they are stored. */
+  private part(name: string, size = Number.NaN): Float32Array | Int32Array | undefined {
+    const all = this.stored.get(name)?.data;
+    const width = minimaxM1.hiddenSize;
+    return all?.subarray(this.before * width, Number.isNaN(size) ? undefined : this.before * width + size);
+  }
+
+  private compare(what: string, got: Float32Array, expected: Float32Array | Int32Array | undefined): void {
+    if (!expected) return;
+    let most = this.differences.get(what) ?? 0;
+    // What is no number differs from every number.
+    for (let i = 0; i < got.length; i++) {
+      const difference = Math.abs(got[i]! - expected[i]!);
+      if (!(difference <= most)) most = Number.isNaN(difference) ? Infinity : difference;
+    }
+    this.differences.set(what, most);
+  }
+}

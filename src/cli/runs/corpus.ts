@@ -1,0 +1,197 @@
+// What a plan's data come to: texts for a new tokenizer, and data sets to learn from and to measure with.
+
+import { createHash } from "node:crypto";
+import { dirname, resolve } from "node:path";
+import { formatChat, InputError, type MiniMaxM1, type Tokenizer } from "../../index.js";
+import { chatCodec, drawPuzzle, formatResponse, solutions, type Task, tasks } from "../../rl/index.js";
+import { hasTarget } from "../../train/data.js";
+import { encodeLong } from "../../train/encode.js";
+import { type Dataset, type EncodedDocument, encodeRow, exampleDataset, type Row, streamOf, textDataset } from "../../train/index.js";
+import type { Plan } from "../../train/plan.js";
+import { splitRows, splitText } from "../../train/split.js";
+import { isJsonl, type NamedFile, type ReadDataOptions, readRows, readTexts, turn } from "../inputs/data-files.js";
+
+export interface Corpus {
+  /** What of the data decides the numbers of a run. */
+  readonly identity: object;
+  /** What the tokenizer of a new model is learned from; held-out data is not among it. */
+  texts(): Iterable<string> | AsyncIterable<string>;
+  /** @throws {InputError} too few tokens */
+  datasets(model: MiniMaxM1, tokenizer: Tokenizer): Promise<Datasets>;
+}
+
+export interface Datasets {
+  readonly data: Dataset;
+  /** Undefined if nothing is held out. */
+  readonly heldOut?: Dataset | undefined;
+  /** Held-out documents, if they are not as many as anybody asks for. */
+  readonly documents?: number;
+}
+
+/**
+ * @param file the plan's file, for messages; its paths count from there
+ * @throws {InputError} tasks that do not exist, files that cannot be read or have lines that cannot be read
+ */
+export async function readCorpus(plan: Plan, file: string, options: ReadDataOptions): Promise<Corpus> {
+  const { data } = plan;
+  if ("tasks" in data) return taskCorpus(plan, chosenTasks(data.tasks, file), data.texts);
+  const [key, paths] = "text" in data ? (["text", data.text] as const) : (["jsonl", data.jsonl] as const);
+  const files = paths.map((path, i): NamedFile => {
+    const full = resolve(dirname(file), path);
+    return { path: full, where: `${file}: data.${key}.${i}: ${full}` };
+  });
+  if (key === "jsonl") return rowCorpus(plan, file, await readRows(files, options), options);
+  for (const { path, where } of files) {
+    if (isJsonl(path)) options.onWarning?.(`${where}: read as plain text, braces and all (data.jsonl learns from its rows)`);
+  }
+  return textCorpus(plan, file, (await readTexts(files, "a text file", options)).join("\n"), options);
+}
+
+/** The seed of held-out data. */
+const heldOutSeed = (seed: number): number => (seed + 2) % 2 ** 32;
+
+function taskCorpus({ data, seed }: Plan, chosen: readonly Task[], texts: number): Corpus {
+  return {
+    identity: { ...data, tasks: chosen.map(({ name }) => name) },
+    /** Questions with their worked solutions. */
+    *texts() {
+      for (let i = 0; i < texts; i++) {
+        const { task, instance } = drawPuzzle(streamOf(seed + 1, i), chosen, false);
+        yield `user name=user\n${task.question(instance)}\nai name=assistant\n${formatResponse(task.solve(instance))}`;
+      }
+    },
+    async datasets(model, tokenizer) {
+      const codec = await chatCodec(tokenizer, (messages) => model.formatChat(messages));
+      return { data: solutions(chosen, codec, { seed }), heldOut: solutions(chosen, codec, { seed: heldOutSeed(seed), heldOut: true }) };
+    },
+  };
+}
+
+function chosenTasks(names: "all" | readonly string[], file: string): readonly Task[] {
+  if (names === "all") return tasks;
+  return names.map((name, i) => {
+    const task = tasks.find((one) => one.name === name);
+    if (task) return task;
+    const known = tasks.map((one) => JSON.stringify(one.name)).join(", ");
+    throw new InputError(`${file}: data.tasks.${i}: expected one of ${known}, got ${JSON.stringify(name)}`);
+  });
+}
+
+/** Of a text, the share at its end that is held out if no fraction is given. */
+const HELD_OUT = 0.05;
+
+function textCorpus({ seed, run, heldOut: measured }: Plan, file: string, text: string, { signal }: ReadDataOptions): Corpus {
+  const fraction = measured?.fraction;
+  const window = Math.max(...(run.windows.length > 0 ? run.windows.map(({ tokens }) => tokens) : [run.batchTokens]));
+  const { learned, heldOut } = fraction === undefined ? withoutEnd(text) : splitText(text, fraction, 2 * window);
+  return {
+    identity: { sha256: hash([text]), ...(fraction !== undefined && { heldOut: fraction }) },
+    *texts() {
+      for (const piece of learned) yield* linesOf(piece);
+    },
+    async datasets(_, tokenizer) {
+      const encode = async (pieces: readonly string[]) => {
+        const encoded: Int32Array[] = [];
+        for (const piece of pieces) encoded.push(await encodeLong(tokenizer, piece, signal));
+        return encoded;
+      };
+      const [own, tested] = [await encode(learned), await encode(heldOut)];
+      const most = (pieces: readonly Int32Array[]) => Math.max(0, ...pieces.map(({ length }) => length));
+      if (most(own) < 2 || most(tested) < 2) {
+        throw new InputError(
+          `${file}: data.text: expected two tokens to learn from and two to hold out, got ${most(own)} and ${most(tested)} (a longer text)`,
+        );
+      }
+      return { data: textDataset(own, { seed }), heldOut: textDataset(tested, { seed: heldOutSeed(seed) }) };
+    },
+  };
+}
+
+/** Characters of a text that a tokenizer learns from without a break. */
+const LINES_CHARACTERS = 2 ** 20;
+
+/** A long text in parts. What a tokenizer learns from ends with a line anyway. */
+function* linesOf(text: string): Generator<string> {
+  const end = /\n(?![\r\n])/g;
+  let begin = 0;
+  for (;;) {
+    end.lastIndex = begin + LINES_CHARACTERS;
+    if (!end.test(text)) break;
+    yield text.slice(begin, end.lastIndex);
+    begin = end.lastIndex;
+  }
+  yield text.slice(begin);
+}
+
+/** A text without its end, and its end; no character is cut. */
+function withoutEnd(text: string): { readonly learned: readonly string[]; readonly heldOut: readonly string[] } {
+  let at = Math.floor(text.length * (1 - HELD_OUT));
+  if (/[\udc00-\udfff]/.test(text[at] ?? "")) at++;
+  return { learned: [text.slice(0, at)], heldOut: [text.slice(at)] };
+}
+
+/** Rows are held out only if the plan measures with them. */
+function rowCorpus(
+  { seed, run, heldOut: measured }: Plan,
+  file: string,
+  rows: readonly Row[],
+  { signal, onWarning }: ReadDataOptions,
+): Corpus {
+  const fraction = measured && (measured.fraction ?? HELD_OUT);
+  const { learned, heldOut } = fraction === undefined ? { learned: rows, heldOut: [] } : splitRows(rows, fraction, file);
+  return {
+    identity: { sha256: hash(rows.map(({ content }) => JSON.stringify(content))), ...(fraction !== undefined && { heldOut: fraction }) },
+    async *texts() {
+      for (const { where, content } of learned) yield "text" in content ? content.text : await dialogue(content, where);
+    },
+    async datasets(model, tokenizer) {
+      const encoding = { tokenizer, formatChat: model.formatChat.bind(model) };
+      const encode = async (own: readonly Row[]) => {
+        const encoded: EncodedDocument[] = [];
+        for (const [i, row] of own.entries()) {
+          encoded.push(...(await encodeRow(row, encoding, { signal })));
+          if (i % 100 === 99) await turn(signal);
+        }
+        return encoded;
+      };
+      const [own, tested] = [await encode(learned), await encode(heldOut)];
+      warnOfCuts([...own, ...tested], run, file, onWarning);
+      const where = `${file}: data.jsonl`;
+      return {
+        data: exampleDataset(own, { seed, where }),
+        heldOut: tested.length > 0 ? exampleDataset(tested, { seed: heldOutSeed(seed), where: `${where}: held out` }) : undefined,
+        documents: tested.length,
+      };
+    },
+  };
+}
+
+/** A conversation as its format writes it, for a tokenizer that does not exist yet. */
+async function dialogue({ messages, tools }: Exclude<Row["content"], { text: string }>, where: string): Promise<string> {
+  try {
+    return await formatChat(messages, { addGenerationPrompt: false, ...(tools && { tools }) });
+  } catch (cause) {
+    if (cause instanceof InputError) throw new InputError(`${where}: ${cause.message}`, { cause });
+    throw cause;
+  }
+}
+
+/** Says how many documents a window cuts, or leaves without a target. */
+function warnOfCuts(documents: readonly EncodedDocument[], run: Plan["run"], file: string, onWarning: ReadDataOptions["onWarning"]): void {
+  const { batchTokens, windows } = run;
+  const stages = [...(windows[0]?.from === 0 ? [] : [batchTokens]), ...windows.map(({ tokens }) => tokens)];
+  const [least, most] = [Math.min(...stages), Math.max(...stages)];
+  const cut = documents.filter(({ ids, plain }) => !plain && ids.length > most).length;
+  const empty = documents.filter((document) => !hasTarget(document, least)).length;
+  const tokens = (count: number) => `${count.toLocaleString("en-US")} tokens`;
+  const of = `of ${documents.length.toLocaleString("en-US")} documents`;
+  if (cut > 0) onWarning?.(`${file}: data.jsonl: ${cut} ${of} are longer than the largest window, ${tokens(most)}: their ends are cut off`);
+  if (empty > 0)
+    onWarning?.(`${file}: data.jsonl: ${empty} ${of} have no target within the smallest window, ${tokens(least)}: it leaves them out`);
+}
+
+function hash(texts: Iterable<string>): string {
+  const sha256 = createHash("sha256");
+  for (const text of texts) sha256.update(text);
+  return sha256.digest("hex");
+}

@@ -1,0 +1,64 @@
+import { dirname, resolve } from "node:path";
+import { InputError, MiniMaxM1, Tokenizer } from "../../index.js";
+import type { Plan } from "../../train/plan.js";
+import { tokenizerTraining } from "../../train/tokenizer.js";
+import { type Corpus, type Datasets, readCorpus } from "./corpus.js";
+import { turn } from "../inputs/data-files.js";
+import type { Identity } from "./run-directory.js";
+import type { LoadOptions } from "./train-in-directory.js";
+
+/** What a training needs, made from its plan and nothing else. */
+export interface Preparation extends Datasets {
+  readonly model: MiniMaxM1;
+  readonly identity: Identity;
+}
+
+/**
+ * @param file the plan's file, for messages; its paths count from there
+ * @throws {LightningError} tasks that do not exist, files that cannot be read, a model that cannot be made or loaded
+ */
+export async function prepare(plan: Plan, file: string, options: LoadOptions): Promise<Preparation> {
+  const { seed, build, trainer } = plan;
+  const { steps: _, ...course } = plan.run;
+  const corpus = await readCorpus(plan, file, options);
+  const model = await makeModel(plan, file, corpus, options);
+  try {
+    const { tokenizer } = model;
+    if (!tokenizer) throw new InputError(`${file}: model: expected a checkpoint with a tokenizer, got none`);
+    const identity = { model: plan.model, tokenizer: plan.tokenizer, data: corpus.identity, seed, build, trainer, run: course };
+    return { model, identity, ...(await corpus.datasets(model, tokenizer)) };
+  } catch (error) {
+    model.dispose();
+    throw error;
+  }
+}
+
+async function makeModel(plan: Plan, file: string, corpus: Corpus, options: LoadOptions): Promise<MiniMaxM1> {
+  const { model, tokenizer, seed, build } = plan;
+  if (typeof model === "string") return MiniMaxM1.load(resolve(dirname(file), model), { ...options, dtype: "f32", build });
+  const files = await learnTokenizer(corpus, tokenizer!, options);
+  const json = (name: string) => JSON.parse(new TextDecoder().decode(files.get(name)));
+  const { vocabSize, bosId, eosId } = await Tokenizer.fromFiles({
+    tokenizerJson: json("tokenizer.json"),
+    tokenizerConfig: json("tokenizer_config.json"),
+  });
+  const { threads, onWarning } = options;
+  const config = { ...model, vocab_size: vocabSize, bos_token_id: bosId, eos_token_id: eosId };
+  return MiniMaxM1.create(config, { seed, files, build, threads, onWarning });
+}
+
+/** Characters between two looks at the signal. */
+const CHARACTERS = 2 ** 18;
+
+async function learnTokenizer(corpus: Corpus, options: NonNullable<Plan["tokenizer"]>, { signal }: LoadOptions) {
+  const training = tokenizerTraining(options);
+  let characters = 0;
+  for await (const text of corpus.texts()) {
+    training.push(text);
+    characters += text.length;
+    if (characters < CHARACTERS) continue;
+    characters = 0;
+    await turn(signal);
+  }
+  return training.end();
+}

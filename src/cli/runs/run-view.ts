@@ -1,0 +1,147 @@
+import { type Terminal, visible } from "../text/terminal.js";
+
+/** A name and what it is. */
+export type Fact = readonly [name: string, value: string];
+
+/** What is shown of one line of metrics. */
+export interface Shown {
+  /** On a terminal, below the bar. */
+  readonly facts: readonly Fact[];
+  /** On a terminal, lines of at most this width below the facts. */
+  below?(width: number): readonly string[];
+  /** Sentences that stay, above whatever is redrawn. */
+  readonly warnings?: readonly string[] | undefined;
+  /** Elsewhere; nothing for no line. */
+  readonly line?: readonly string[] | undefined;
+}
+
+/** How a run goes, on stderr. */
+export interface RunView {
+  update(at: number, shown: Shown): void;
+  /** Leaves what is shown as it is, and the cursor visible. */
+  stop(): void;
+}
+
+/** A few lines that are redrawn on a terminal; elsewhere one line after the other. */
+export function openRunView(terminal: Terminal, unit: string, total: number): RunView {
+  return terminal.animated ? new Panel(terminal, total) : new Lines(terminal, unit, total);
+}
+
+/** Between two drawings. */
+const FRAME_MS = 100;
+
+class Panel implements RunView {
+  private readonly clock = new Clock();
+  private drawn = 0;
+  private drawnAt = Number.NEGATIVE_INFINITY;
+  private latest: (() => string[]) | undefined;
+
+  constructor(
+    private readonly terminal: Terminal,
+    private readonly total: number,
+  ) {}
+
+  update(at: number, shown: Shown): void {
+    const left = this.clock.left(at, this.total);
+    this.latest = () => this.lines(at, shown, left);
+    this.warn(shown.warnings ?? []);
+    if (performance.now() - this.drawnAt >= FRAME_MS) this.draw();
+  }
+
+  /** In the place of what was drawn, which comes again below. */
+  private warn(warnings: readonly string[]): void {
+    if (warnings.length === 0) return;
+    if (this.drawn > 0) this.terminal.stderr.write(`\u001b[${this.drawn}A\r\u001b[J`);
+    for (const warning of warnings) noteWarning(this.terminal, warning);
+    this.drawn = 0;
+    this.drawnAt = Number.NEGATIVE_INFINITY;
+  }
+
+  stop(): void {
+    if (!this.latest) return;
+    this.draw();
+    this.terminal.stderr.write("\u001b[?25h");
+    this.latest = undefined;
+  }
+
+  private draw(): void {
+    const lines = this.latest!();
+    const back = this.drawn > 0 ? `\u001b[${this.drawn}A\r` : "\u001b[?25l";
+    this.terminal.stderr.write(`${back}\u001b[J${lines.join("\n")}\n`);
+    this.drawn = lines.length;
+    this.drawnAt = performance.now();
+  }
+
+  private lines(at: number, { facts, below }: Shown, left: number | undefined): string[] {
+    const { err, stderr } = this.terminal;
+    const width = Math.max(40, (stderr.columns ?? 80) - 1);
+    const progress = ` ${at} / ${this.total}${left === undefined ? "" : `, ${duration(left)} left`}`;
+    const room = Math.max(8, Math.min(40, width - progress.length));
+    const full = Math.round((room * at) / this.total);
+    return [
+      `${err.cyan("█".repeat(full) + "░".repeat(room - full))}${progress}`,
+      ...wrap(facts, width).map((line) => line.map(([name, value]) => `${err.dim(name)} ${value}`).join("  ")),
+      ...(below?.(width) ?? []).map((line) => err.dim(line)),
+    ];
+  }
+}
+
+function noteWarning(terminal: Terminal, warning: string): void {
+  terminal.note(`${terminal.err.yellow("warning:")} ${visible(warning)}`);
+}
+
+/** Facts in lines of at most this width. */
+export function wrap<Words extends readonly string[]>(facts: readonly Words[], width: number): Words[][] {
+  const lines: Words[][] = [];
+  let filled = Number.POSITIVE_INFINITY;
+  for (const fact of facts) {
+    const size = fact.join(" ").length + 2;
+    if (filled + size - 2 > width) {
+      lines.push([]);
+      filled = 0;
+    }
+    lines.at(-1)!.push(fact);
+    filled += size;
+  }
+  return lines;
+}
+
+class Lines implements RunView {
+  private readonly clock = new Clock();
+
+  constructor(
+    private readonly terminal: Terminal,
+    private readonly unit: string,
+    private readonly total: number,
+  ) {}
+
+  update(at: number, { line, warnings = [] }: Shown): void {
+    const left = this.clock.left(at, this.total);
+    for (const warning of warnings) noteWarning(this.terminal, warning);
+    if (!line) return;
+    const time = left === undefined ? [] : [`${duration(left)} left`];
+    this.terminal.note(`${this.unit} ${at} of ${this.total}: ${[...line, ...time].join(", ")}`);
+  }
+
+  stop(): void {}
+}
+
+/** Time that is left, by the pace since the first line that it was told of. */
+class Clock {
+  private first: { readonly at: number; readonly ms: number } | undefined;
+
+  left(at: number, total: number): number | undefined {
+    const now = performance.now();
+    this.first ??= { at, ms: now };
+    return at > this.first.at ? ((now - this.first.ms) / 1000 / (at - this.first.at)) * (total - at) : undefined;
+  }
+}
+
+/** `2 h 05 min`, `3 min 20 s`, `8 s`. */
+function duration(seconds: number): string {
+  const whole = Math.round(seconds);
+  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
+  const two = (x: number) => `${x}`.padStart(2, "0");
+  if (hours > 0) return `${hours} h ${two(minutes)} min`;
+  return minutes > 0 ? `${minutes} min ${two(whole % 60)} s` : `${whole} s`;
+}

@@ -1,0 +1,134 @@
+// What commands that train have in common: a file that says how, a directory that everything goes to, and going on after whatever ended the last call.
+
+import type { ArgsDef } from "citty";
+import { InputError, type MiniMaxM1 } from "../../index.js";
+import { Trainer, type TrainerOptions } from "../../train/index.js";
+import { loading, threadsOf, UsageError } from "../options.js";
+import { readRegularFile } from "../inputs/regular-file.js";
+import { type Identity, RunDirectory, type RunKind } from "./run-directory.js";
+import { openRunView, type Shown } from "./run-view.js";
+import { type Terminal, visible, whyUnread } from "../text/terminal.js";
+
+/** Largest file of a training that is read. */
+const MOST_PLAN_BYTES = 2 ** 24;
+/** What a state has besides its numbers, at most. */
+const MOST_HEADER_BYTES = 2 ** 27;
+
+/** Options of every such command. */
+export const runArguments = {
+  out: { type: "string", valueHint: "dir", description: "Where everything goes (default: beside the file)" },
+  threads: loading.threads,
+  json: { type: "boolean", description: "The summary as a JSON line" },
+} as const satisfies ArgsDef;
+
+/** What the command line says, as `runArguments` has it. @throws {UsageError} values that do not fit */
+export function runOptions(args: Readonly<Record<string, unknown>>) {
+  if (args.out === "") throw new UsageError('--out: expected a directory, got ""');
+  return { out: args.out as string | undefined, threads: threadsOf(args) };
+}
+
+/** How a model is loaded or made. */
+export type LoadOptions = Pick<NonNullable<Parameters<typeof MiniMaxM1.load>[1]>, "threads" | "signal" | "onWarning">;
+
+/** One training. */
+export interface Training<Line extends object, Point> {
+  readonly kind: RunKind<Point>;
+  /** The file that describes it, and the directory if it is not to be beside that. */
+  readonly file: string;
+  readonly out?: string | undefined;
+  readonly threads?: number | "auto" | undefined;
+  readonly trainer: TrainerOptions;
+  /** Steps or batches in all, and between two saves. */
+  readonly total: number;
+  readonly saveEvery: number;
+  /** Makes the model, and what decides the numbers of the run. `lines` does what the trainer has left to do, a line of metrics at a time; `points` are those of earlier lines. */
+  prepare(options: LoadOptions): Promise<{
+    readonly model: MiniMaxM1;
+    readonly identity: Identity;
+    lines(trainer: Trainer, points: readonly Point[]): AsyncIterable<Line>;
+  }>;
+  /** What is written of a line, and what is shown. */
+  written(line: Line): object;
+  shown(line: Line): Shown;
+}
+
+/** What became of it: where the model is, how far the trainer, and a point for every line, earlier calls' included. */
+export interface Trained<Point> {
+  readonly model: string;
+  readonly steps: number;
+  readonly points: readonly Point[];
+}
+
+/** Trains in a directory, from wherever the last call left it, and saves the model in the end. Killed and called again, it ends with the same bits. */
+export async function trainInDirectory<Line extends object, Point>(
+  training: Training<Line, Point>,
+  terminal: Terminal,
+): Promise<Trained<Point>> {
+  const { kind, file, out } = training;
+  const { err, signal } = terminal;
+  const directory = RunDirectory.open(out ?? `${file.replace(/(\.train)?(\.json)?$/, "")}-run`, kind);
+  try {
+    terminal.note(err.dim(`preparing what ${file} describes`));
+    const onWarning = (message: string) => terminal.note(`${err.yellow("warning:")} ${visible(message)}`);
+    const { model, identity, lines } = await training.prepare({ threads: training.threads, signal, onWarning });
+    try {
+      const trainer = new Trainer(model, training.trainer);
+      const { parameters, build, threads } = model;
+      await directory.resume(trainer, identity, { mostStateBytes: 12 * parameters + MOST_HEADER_BYTES, signal });
+      const kernels = `${parameters.toLocaleString("en-US")} parameters, ${build} kernels on ${threads} thread${threads === 1 ? "" : "s"}`;
+      const done = kind.position(trainer);
+      terminal.note(err.dim(`${kernels}; ${done > 0 ? `going on after ${kind.unit} ${done}` : "beginning"}, in ${directory.path}`));
+      await follow(lines(trainer, directory.points), trainer, training, directory, terminal);
+      await model.save(directory.model, { signal });
+      return { model: directory.model, steps: trainer.steps, points: directory.points };
+    } finally {
+      model.dispose();
+    }
+  } finally {
+    directory.close();
+  }
+}
+
+/** Reads the file of a training. @throws {InputError} there is none, or `parse` refuses it */
+export async function readPlan<Plan>(file: string, parse: (bytes: Uint8Array, where: string) => Plan): Promise<Plan> {
+  const bytes = await readRegularFile(file, MOST_PLAN_BYTES).catch((cause: unknown) => {
+    throw new InputError(`${file}: expected the JSON file of a training, got ${whyUnread(cause)}`, { cause });
+  });
+  return parse(bytes, file);
+}
+
+/** Writes and shows all lines that are left, and saves every so many. Ctrl-C saves before it ends them. */
+async function follow<Line extends object, Point>(
+  lines: AsyncIterable<Line>,
+  trainer: Trainer,
+  { kind, total, saveEvery, written, shown }: Training<Line, Point>,
+  directory: RunDirectory<Point>,
+  terminal: Terminal,
+): Promise<void> {
+  const { signal } = terminal;
+  const view = openRunView(terminal, kind.unit, total);
+  let saved = kind.position(trainer);
+  const save = async () => {
+    if (kind.position(trainer) > saved) await directory.save(trainer);
+    saved = kind.position(trainer);
+  };
+  try {
+    for await (const line of lines) {
+      directory.append(written(line));
+      const at = kind.position(trainer);
+      view.update(at, shown(line));
+      if (at % saveEvery === 0) await save();
+    }
+    await save();
+  } catch (error) {
+    // Any other error may have come within an update: what was saved before is whole.
+    if (signal.aborted && error === signal.reason) {
+      view.stop();
+      await save();
+      terminal.note(`saved after ${kind.unit} ${saved}; the same command goes on`);
+    }
+    throw error;
+  } finally {
+    view.stop();
+  }
+}

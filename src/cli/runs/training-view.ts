@@ -1,0 +1,48 @@
+import type { StepMetrics } from "../../train/index.js";
+import { type Shown, wrap } from "./run-view.js";
+
+/** Steps between two lines. */
+const EVERY = 50;
+
+/** What is shown of one step after the other; `loss` is the smoothed one. */
+export function trainingView(steps: number): (metrics: StepMetrics, loss: number) => Shown {
+  let latest: number | undefined;
+  return ({ step, heldOutLoss, tokensPerSecond, gradNorm, lr, expertLoad }, loss) => {
+    latest = heldOutLoss ?? latest;
+    const [speed, gradient, rate] = [tokensPerSecond.toFixed(0), gradNorm.toPrecision(3), lr.toPrecision(3)];
+    const tested = heldOutLoss === undefined ? [] : [`held out ${heldOutLoss.toFixed(4)}`];
+    const due = step % EVERY === 0 || step === steps || heldOutLoss !== undefined;
+    return {
+      facts: [
+        ["loss", loss.toFixed(4)],
+        ...(latest === undefined ? [] : [["held out", latest.toFixed(4)] as const]),
+        ["tokens/s", speed],
+        ["gradient", gradient],
+        ["rate", rate],
+      ],
+      below: (width) => heat(expertLoad, width),
+      line: due ? [`loss ${loss.toFixed(4)}`, ...tested, `${speed} tokens/s`, `gradient ${gradient}`, `rate ${rate}`] : undefined,
+    };
+  };
+}
+
+const LEVELS = "▁▂▃▄▅▆▇█";
+/** Lines of experts at most: the first layers'. */
+const MOST_LINES = 4;
+
+/** Per layer, how much each expert is used: ▅ is its even share, █ twice as much or more, ▁ next to nothing. */
+export function heat(load: readonly ArrayLike<number>[], width: number): string[] {
+  const layers = load.map((layer) => {
+    const even = Array.from(layer).reduce((sum, x) => sum + x, 0) / layer.length;
+    return Array.from(layer, (x) => LEVELS[Math.min(LEVELS.length - 1, Math.floor((4 * x) / even))] ?? LEVELS[0]!).join("");
+  });
+  const label = "experts ";
+  const lines = wrap(
+    layers.map((layer) => [layer.slice(0, width - label.length - 1)]),
+    width - label.length,
+  );
+  return lines.slice(0, MOST_LINES).map((line, i) => {
+    const more = i === MOST_LINES - 1 && lines.length > MOST_LINES ? "…" : "";
+    return `${i === 0 ? label : " ".repeat(label.length)}${line.flat().join("  ")}${more}`;
+  });
+}

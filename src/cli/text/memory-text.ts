@@ -1,0 +1,95 @@
+import { type DeploymentMemory, VLLM_DEFAULTS, VLLM_VERSION } from "../../analysis/index.js";
+import { formatBytes } from "../../index.js";
+import { count, table } from "./model-summary-text.js";
+import { type LibraryMemory, type Memory, PRECISIONS, SCHEMES } from "../reports/memory.js";
+import type { Colours } from "./terminal.js";
+
+/** What a model takes: on a server, on how many GPUs, by the deployment guide, and in this library. */
+export function memorySections(memory: Memory, dim: Colours["dim"]): string[][] {
+  return [
+    serverLines(memory, dim),
+    gpuLines(memory, dim),
+    ...(memory.guideClaims.length > 0 ? [guideLines(memory, dim)] : []),
+    libraryLines(memory, dim),
+  ];
+}
+
+/** What is the same in either scheme of weights. */
+const COMMON: readonly (readonly [key: keyof DeploymentMemory, label: string])[] = [
+  ["keyValueBytes", "keys and values, bf16"],
+  ["stateBytes", "lightning states, f32"],
+  ["rotaryBytes", "rotary table, f32"],
+  ["activationBytes", "a pass, estimated"],
+];
+
+function serverLines({ contexts, batch, server }: Memory, dim: Colours["dim"]): string[] {
+  const row = (label: string, scheme: string, key: keyof DeploymentMemory) => [
+    label,
+    ...server.filter(({ weights }) => weights === scheme).map((one) => formatBytes(one[key])),
+  ];
+  return table(
+    [
+      [`memory on a server, ${sequences(batch)} of`, ...contexts.map(count)],
+      ...SCHEMES.map((scheme) => row(`weights, ${scheme}`, scheme, "weightsBytes")),
+      ...COMMON.map(([key, label]) => row(label, SCHEMES[0], key)),
+      ...SCHEMES.map((scheme) => row(`in all, ${scheme}`, scheme, "totalBytes")),
+    ],
+    dim,
+  );
+}
+
+/** Kinds of GPU that stand for all of their size. */
+const GPU_SIZES = { H800: "80 GB", H20: "96 GB", H200: "141 GB", B200: "192 GB" } as const;
+
+function gpuLines({ server }: Memory, dim: Colours["dim"]): string[] {
+  const kinds = Object.keys(GPU_SIZES);
+  const rows = server.map(({ weights, context, gpus }) => [
+    `${weights}, ${count(context)}`,
+    ...kinds.map((kind) => `${gpus.find(({ name }) => name === kind)!.needed ?? "none"}`),
+  ]);
+  return [
+    ...table([["GPUs that hold it together", ...Object.values(GPU_SIZES)], ...rows], dim),
+    dim(`${kinds.join(", ")}; 95 % of each used, every layer shared by all`),
+  ];
+}
+
+function guideLines({ guideClaims }: Memory, dim: Colours["dim"]): string[] {
+  const claims = guideClaims.map(({ gpu, gpuCount, claimedTokens }) => `${count(claimedTokens)} on ${gpuCount} ${gpu.name}`);
+  const rows = guideClaims[0]!.verdicts.map(({ states, utilization }, i) => [
+    `--max-num-seqs ${states}, ${Math.round(100 * utilization)} % of memory`,
+    ...guideClaims.map(({ verdicts }) => `${verdicts[i]!.holds ? "holds" : "does not"} (${count(verdicts[i]!.mostTokens)})`),
+  ]);
+  const { maxSequences, utilization } = VLLM_DEFAULTS;
+  return [
+    ...table([["guide, experts_int8, one sequence of", ...claims], ...rows], dim),
+    dim("statements of MiniMax's deployment guide, which does not name its settings;"),
+    dim("in brackets the most tokens that fit. Without --max-num-seqs and"),
+    dim(`--gpu-memory-utilization, vLLM ${VLLM_VERSION}'s V0 engine sets ${maxSequences} and ${utilization.toFixed(2)}.`),
+  ];
+}
+
+function libraryLines({ contexts, batch, library }: Memory, dim: Colours["dim"]): string[] {
+  const row = (label: string, dtype: LibraryMemory["dtype"], kv: LibraryMemory["kv"]) => [
+    label,
+    ...library
+      .filter((one) => one.dtype === dtype && one.kv === kv)
+      .map(({ totalBytes, fits }) => `${formatBytes(totalBytes)} ${fits ? "fits" : "no"}`),
+  ];
+  const streams = library.some(({ residency, fits }) => residency === "resident" && !fits);
+  return [
+    ...table(
+      [
+        [`in this library, ${sequences(batch)} of`, ...contexts.map(count)],
+        ...PRECISIONS.map((precision) => row(`all in ${precision}`, precision, precision)),
+        ...(streams ? [row("streamed, kv in q8", "as stored", "q8")] : []),
+      ],
+      dim,
+    ),
+    dim("weights, state (lightning, keys and values) and a pass, in wasm32's 4 GiB"),
+    ...(streams ? [dim('residency: "streamed" leaves weights in their files, 1 GiB of them in memory')] : []),
+  ];
+}
+
+function sequences(batch: number): string {
+  return `${count(batch)} sequence${batch === 1 ? "" : "s"}`;
+}

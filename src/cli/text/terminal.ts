@@ -1,0 +1,98 @@
+import type { Readable, Writable } from "node:stream";
+import colours from "picocolors";
+import { UnfitFile } from "../inputs/regular-file.js";
+
+export type Input = Readable & { readonly isTTY?: boolean };
+export type Output = Writable & { readonly isTTY?: boolean; readonly columns?: number };
+export type Colours = ReturnType<typeof colours.createColors>;
+
+/** What the process around the commands provides. Answers go to `stdout`, everything else to `stderr`. */
+export interface Streams {
+  readonly stdin: Input;
+  readonly stdout: Output;
+  readonly stderr: Output;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Aborted by Ctrl-C, and when nobody reads stdout any more; its reason is an {@link Ended}. */
+  readonly signal: AbortSignal;
+}
+
+/** Why a command ends before its time, and with which exit code. Nothing is printed about it. */
+export class Ended extends Error {
+  constructor(readonly exitCode: number) {
+    super(`ended with exit code ${exitCode}`);
+  }
+}
+
+/** The streams, and how they may be written to. */
+export interface Terminal extends Streams {
+  /** Colours of stdout. */
+  readonly out: Colours;
+  /** Colours of stderr. */
+  readonly err: Colours;
+  /** Whether lines on stderr may be redrawn. */
+  readonly animated: boolean;
+  /** Writes to stdout and waits while its reader is slower than we are. */
+  print(text: string): Promise<void>;
+  /** One line on stderr. */
+  note(line: string): void;
+}
+
+/** @param colour `--color` or `--no-color`, if given: both override the environment */
+export function openTerminal(streams: Streams, colour?: boolean): Terminal {
+  const { stdout, stderr, env, signal } = streams;
+  return {
+    ...streams,
+    out: colours.createColors(isColoured(stdout, env, colour)),
+    err: colours.createColors(isColoured(stderr, env, colour)),
+    animated: stderr.isTTY === true && env.TERM !== "dumb" && !env.CI,
+    async print(text) {
+      signal.throwIfAborted();
+      if (text === "" || stdout.write(text)) return;
+      await new Promise<void>((resolve) => {
+        function done() {
+          for (const event of ["drain", "error", "close"]) stdout.off(event, done);
+          signal.removeEventListener("abort", done);
+          resolve();
+        }
+        for (const event of ["drain", "error", "close"]) stdout.on(event, done);
+        signal.addEventListener("abort", done);
+      });
+      signal.throwIfAborted();
+    },
+    note: (line) => void stderr.write(`${line}\n`),
+  };
+}
+
+/** Flags first, then NO_COLOR, then FORCE_COLOR, then whether someone is looking. */
+function isColoured(stream: Output, env: Streams["env"], flag: boolean | undefined): boolean {
+  if (flag !== undefined) return flag;
+  if (env.NO_COLOR) return false;
+  if (env.FORCE_COLOR !== undefined) return env.FORCE_COLOR !== "0" && env.FORCE_COLOR !== "false";
+  return stream.isTTY === true && env.TERM !== "dumb";
+}
+
+/**
+ * Text of unknown origin with its control characters made visible, so that it cannot steer the terminal. Line ends and tabs stay.
+ * Streams that are no terminal get every byte as it is.
+ */
+export function printable(text: string, stream: Output): string {
+  return stream.isTTY ? visible(text) : text;
+}
+
+/** Control characters as the symbols that picture them; line ends and tabs stay. */
+export function visible(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is replaced
+  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, (control) => {
+    const code = control.charCodeAt(0);
+    return code < 0x20 ? String.fromCharCode(0x2400 + code) : "\u2421";
+  });
+}
+
+/** Why a path could not be read, in few words. */
+export function whyUnread(cause: unknown): string {
+  if (cause instanceof UnfitFile) return cause.message;
+  const { code, message } = cause as NodeJS.ErrnoException;
+  if (code === "ENOENT" || code === "ENOTDIR") return "nothing (there is no such file)";
+  if (code === "EISDIR") return "a directory";
+  return `a file that cannot be read: ${message}`;
+}
