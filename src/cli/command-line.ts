@@ -8,19 +8,19 @@ import { evaluate } from "./commands/eval.js";
 import { fullsize } from "./commands/fullsize.js";
 import { generate } from "./commands/generate.js";
 import { inspect } from "./commands/inspect.js";
-import { checkUsage, UsageError } from "./options.js";
 import { plan } from "./commands/plan.js";
 import { rl } from "./commands/rl.js";
 import { serve } from "./commands/serve.js";
-import { Ended, openTerminal, type Streams, type Terminal, visible } from "./text/terminal.js";
 import { train } from "./commands/train.js";
+import { checkUsage, UsageError } from "./options.js";
+import { CommandEnded, openTerminal, type Streams, type Terminal, visible } from "./text/terminal.js";
 
 const commands = { generate, chat, serve, eval: evaluate, inspect, analyze, plan, fullsize, train, rl } as unknown as Readonly<
   Record<string, CommandDef>
 >;
 
 /** Options that may stand before the command as well. */
-const ANYWHERE: ReadonlySet<string> = new Set(["--color", "--no-color", "--debug"]);
+const GLOBAL_OPTIONS: ReadonlySet<string> = new Set(["--color", "--no-color", "--debug"]);
 
 const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   "lightning-m1": ["lightning-m1 inspect", "lightning-m1 generate ./checkpoint --prompt 'Once upon a time' -n 100"],
@@ -77,7 +77,7 @@ const program = defineCommand({
  * 130 after Ctrl-C and 143 after SIGTERM, which both stop `serve` gracefully with 0. Nothing is thrown.
  */
 export async function runCommandLine(args: readonly string[], streams: Streams): Promise<number> {
-  const at = args.findIndex((arg) => !ANYWHERE.has(arg));
+  const at = args.findIndex((arg) => !GLOBAL_OPTIONS.has(arg));
   const name = args[at] ?? "";
   const rest = args.filter((_, i) => i !== at);
   const options = args.includes("--") ? args.slice(0, args.indexOf("--")) : args;
@@ -97,8 +97,8 @@ export async function runCommandLine(args: readonly string[], streams: Streams):
     }
     return 0;
   } catch (error) {
-    if (error instanceof Ended) return error.exitCode;
-    if (streams.signal.aborted) return (streams.signal.reason as Ended).exitCode;
+    if (error instanceof CommandEnded) return error.exitCode;
+    if (streams.signal.aborted) return (streams.signal.reason as CommandEnded).exitCode;
     return report(error, terminal, Object.hasOwn(commands, name) ? name : "", options.includes("--debug") || Boolean(streams.env.DEBUG));
   }
 }

@@ -2,7 +2,7 @@
 // The process around the commands: streams, signals, exit code.
 
 import { runCommandLine } from "./command-line.js";
-import { Ended } from "./text/terminal.js";
+import { CommandEnded } from "./text/terminal.js";
 
 const controller = new AbortController();
 /** Of a stdout that takes nothing, whatever the command came to. */
@@ -14,7 +14,7 @@ function end(exitCode: number): void {
     if (process.stderr.isTTY) process.stderr.write("\u001b[?25h");
     process.exit(exitCode);
   }
-  controller.abort(new Ended(exitCode));
+  controller.abort(new CommandEnded(exitCode));
 }
 
 process.on("SIGINT", () => end(130));

@@ -5,13 +5,13 @@ import type { ArgDef, ArgsDef } from "citty";
 export class UsageError extends Error {}
 
 /** Options of every command. */
-export const common = {
+export const commonOptions = {
   color: { type: "boolean", description: "Colours even where no terminal is", negativeDescription: "No colours" },
   debug: { type: "boolean", description: "Print the stack of an error" },
 } as const satisfies ArgsDef;
 
 /** Where a model comes from, and how it is loaded. */
-export const loading = {
+export const loadingArguments = {
   source: {
     type: "positional",
     description: "Directory, .safetensors file, URL or hub id (default: the model in the box)",
@@ -28,7 +28,7 @@ export const loading = {
 } as const satisfies ArgsDef;
 
 /** How tokens are chosen, and when to stop. */
-export const sampling = {
+export const samplingArguments = {
   "max-tokens": { type: "string", alias: "n", valueHint: "n", description: "Most tokens to generate" },
   temperature: { type: "string", valueHint: "x", description: "0 is greedy" },
   "top-k": { type: "string", valueHint: "n", description: "Sample among the n most probable" },
@@ -40,44 +40,44 @@ export const sampling = {
   "stop-ids": { type: "string", valueHint: "1,2", description: "Stop at these token ids" },
 } as const satisfies ArgsDef;
 
-type Given = Readonly<Record<string, unknown>>;
+type ParsedArguments = Readonly<Record<string, unknown>>;
 
 /** The options of `loading` as the library takes them. */
-export function loadingOptions(args: Given) {
+export function loadingOptions(args: ParsedArguments) {
   const streamed = args.residency === "streamed";
   if (args.budget !== undefined && !streamed) throw new UsageError("--budget: expected with --residency streamed only");
   return {
     residency: args.residency as "resident" | "streamed" | undefined,
-    budgetBytes: size(args, "budget"),
+    budgetBytes: sizeOption(args, "budget"),
     dtype: args.dtype as "q8" | "bf16" | "f32" | undefined,
     kv: args.kv as "q8" | "bf16" | "f32" | undefined,
     build: args.build as "auto" | "simd" | "relaxed" | "debug" | undefined,
-    threads: threadsOf(args),
+    threads: threadsOption(args),
     revision: args.revision as string | undefined,
     localFilesOnly: args["local-files-only"] as boolean | undefined,
   };
 }
 
 /** The options of `sampling` as the library takes them; what needs no model to be refused is refused here. */
-export function samplingOptions(args: Given, rawArgs: readonly string[]) {
-  const stop = repeated(rawArgs, "stop");
+export function samplingOptions(args: ParsedArguments, rawArgs: readonly string[]) {
+  const stop = repeatedOption(rawArgs, "stop");
   if (stop.includes("")) throw new UsageError('--stop: expected one or more characters, got ""');
   return {
-    maxTokens: number(args, "max-tokens", positive),
-    temperature: number(args, "temperature", ["a number of at least 0", (x) => x >= 0]),
-    topK: number(args, "top-k", positive),
-    topP: number(args, "top-p", ["a number within (0, 1]", (x) => x > 0 && x <= 1]),
-    minP: number(args, "min-p", ["a number within [0, 1]", (x) => x >= 0 && x <= 1]),
-    repetitionPenalty: number(args, "repetition-penalty", ["a number within [1e-6, 1e6]", (x) => x >= 1e-6 && x <= 1e6]),
-    seed: number(args, "seed", ["an integer within [0, 2^32)", (x) => Number.isInteger(x) && x >= 0 && x < 2 ** 32]),
+    maxTokens: numberOption(args, "max-tokens", positiveInteger),
+    temperature: numberOption(args, "temperature", ["a number of at least 0", (x) => x >= 0]),
+    topK: numberOption(args, "top-k", positiveInteger),
+    topP: numberOption(args, "top-p", ["a number within (0, 1]", (x) => x > 0 && x <= 1]),
+    minP: numberOption(args, "min-p", ["a number within [0, 1]", (x) => x >= 0 && x <= 1]),
+    repetitionPenalty: numberOption(args, "repetition-penalty", ["a number within [1e-6, 1e6]", (x) => x >= 1e-6 && x <= 1e6]),
+    seed: numberOption(args, "seed", ["an integer within [0, 2^32)", (x) => Number.isInteger(x) && x >= 0 && x < 2 ** 32]),
     stop: stop.length > 0 ? stop : undefined,
-    stopIds: args["stop-ids"] === undefined ? undefined : ids(args["stop-ids"] as string, "--stop-ids"),
+    stopIds: args["stop-ids"] === undefined ? undefined : parseIds(args["stop-ids"] as string, "--stop-ids"),
   };
 }
 
 /** How many threads compute, if that was said. */
-export function threadsOf(args: Given): number | "auto" | undefined {
-  return args.threads === "auto" ? "auto" : number(args, "threads", threads);
+export function threadsOption(args: ParsedArguments): number | "auto" | undefined {
+  return args.threads === "auto" ? "auto" : numberOption(args, "threads", threads);
 }
 
 /** Whether the tokens depend on the seed: without a temperature any restriction samples. */
@@ -86,19 +86,19 @@ export function isSampled({ temperature, topK, topP, minP }: ReturnType<typeof s
 }
 
 /** Which numbers an option takes. */
-export type Range = readonly [expected: string, fits: (x: number) => boolean];
+export type NumberRange = readonly [expected: string, fits: (x: number) => boolean];
 
-export const positive: Range = ["an integer of at least 1", (x) => Number.isSafeInteger(x) && x >= 1];
+export const positiveInteger: NumberRange = ["an integer of at least 1", (x) => Number.isSafeInteger(x) && x >= 1];
 
-const threads: Range = ['"auto" or an integer within [1, 64]', (x) => Number.isInteger(x) && x >= 1 && x <= 64];
+const threads: NumberRange = ['"auto" or an integer within [1, 64]', (x) => Number.isInteger(x) && x >= 1 && x <= 64];
 
 /** A number that was given as text. @throws {UsageError} it does not fit */
-export function number(args: Given, name: string, [expected, fits]: Range): number | undefined {
+export function numberOption(args: ParsedArguments, name: string, [expected, fits]: NumberRange): number | undefined {
   const text = args[name] as string | undefined;
   if (text === undefined) return undefined;
   const value = text.trim() === "" ? Number.NaN : Number(text);
   if (!Number.isFinite(value) || !fits(value)) {
-    const definition: ArgDef = { ...loading, ...sampling }[name as keyof typeof loading] ?? {};
+    const definition: ArgDef = { ...loadingArguments, ...samplingArguments }[name as keyof typeof loadingArguments] ?? {};
     const short = "alias" in definition ? `-${definition.alias}, ` : "";
     throw new UsageError(`${short}--${name}: expected ${expected}, got ${JSON.stringify(text)}`);
   }
@@ -108,7 +108,7 @@ export function number(args: Given, name: string, [expected, fits]: Range): numb
 const UNITS: Readonly<Record<string, number>> = { "": 1, kb: 1e3, mb: 1e6, gb: 1e9, kib: 2 ** 10, mib: 2 ** 20, gib: 2 ** 30 };
 
 /** A number of bytes, as in `1.5GB`, `512MiB` or `1000000`. @throws {UsageError} it does not fit */
-export function size(args: Given, name: string): number | undefined {
+export function sizeOption(args: ParsedArguments, name: string): number | undefined {
   const text = args[name] as string | undefined;
   if (text === undefined) return undefined;
   const [, number, unit] = /^(\d+(?:\.\d+)?) ?([kmg]i?b|)$/i.exec(text.trim()) ?? [];
@@ -119,7 +119,7 @@ export function size(args: Given, name: string): number | undefined {
 }
 
 /** `1,2,3` or `1 2 3`. */
-export function ids(text: string, where: string): number[] {
+export function parseIds(text: string, where: string): number[] {
   const parts = text.trim().split(/\s*,\s*|\s+/);
   const wrong = parts.find((part) => !/^\d+$/.test(part));
   if (wrong !== undefined) throw new UsageError(`${where}: expected token ids such as 1,2,3, got ${JSON.stringify(wrong || text)}`);
@@ -127,7 +127,7 @@ export function ids(text: string, where: string): number[] {
 }
 
 /** Every value of an option that may be given more than once. */
-export function repeated(rawArgs: readonly string[], name: string): string[] {
+export function repeatedOption(rawArgs: readonly string[], name: string): string[] {
   const { values } = parseArgs({ args: [...rawArgs], options: { [name]: { type: "string", multiple: true } }, strict: false });
   return ((values[name] ?? []) as (string | boolean)[]).filter((value) => typeof value === "string");
 }

@@ -5,7 +5,7 @@ import { inflateSync } from "node:zlib";
 import { parseHTML } from "linkedom";
 import { describe, expect, test } from "vitest";
 import { deploymentMemory, guideClaims } from "../../src/analysis/index.js";
-import { PAGES, PALETTE } from "../../src/cli/figures/figure.js";
+import { PAGE_COLORS, PALETTE } from "../../src/cli/figures/figure.js";
 import { estimateMemory, graph, minimaxM1, tinyM1 } from "../../src/index.js";
 import { run, temporary, tiny } from "./harness.js";
 
@@ -231,7 +231,7 @@ describe("pictures", () => {
       const at = png.indexOf("IDAT");
       const pixels = inflateSync(png.subarray(at + 4, at + 4 + png.readUInt32BE(at - 4)), { finishFlush: 2 });
       // Before the first pixel stands how its row is filtered, which leaves it as it is.
-      expect(`#${pixels.subarray(1, 4).toString("hex")}`).toBe(PAGES[scheme].paper);
+      expect(`#${pixels.subarray(1, 4).toString("hex")}`).toBe(PAGE_COLORS[scheme].paper);
     }
   });
 
@@ -251,15 +251,15 @@ describe("pictures", () => {
 
   test("colours are told from either page", () => {
     for (const color of Object.values(PALETTE))
-      for (const { paper } of Object.values(PAGES)) expect(contrast(color, paper)).toBeGreaterThanOrEqual(3);
-    for (const { ink, paper } of Object.values(PAGES)) expect(contrast(ink, paper)).toBeGreaterThanOrEqual(7);
+      for (const { paper } of Object.values(PAGE_COLORS)) expect(contrast(color, paper)).toBeGreaterThanOrEqual(3);
+    for (const { ink, paper } of Object.values(PAGE_COLORS)) expect(contrast(ink, paper)).toBeGreaterThanOrEqual(7);
   });
 
   test("what draws is loaded only by the picture, when one is asked for", () => {
     const sources = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ts"));
     const using = sources.filter((name) => /@observablehq\/plot|linkedom|resvg-wasm/.test(readFileSync(join(root, "src", name), "utf8")));
-    expect(using).toEqual(["cli/picture.ts"]);
-    const picture = readFileSync(join(root, "src/cli/picture.ts"), "utf8");
+    expect(using).toEqual(["cli/figures/figure.ts"]);
+    const picture = readFileSync(join(root, "src/cli/figures/figure.ts"), "utf8");
     expect(picture).not.toMatch(/from "(@observablehq\/plot|linkedom|@resvg\/resvg-wasm)"/);
   });
 });

@@ -2,7 +2,7 @@ import { cpSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { measureAccuracy } from "../../src/cli/reports/accuracy.js";
-import { pattern } from "../../src/cli/reports/model-summary.js";
+import { layerPattern } from "../../src/cli/reports/model-summary.js";
 import { decaySlopes, MiniMaxM1, minimaxM1 } from "../../src/index.js";
 import { serve, withServer } from "../support/checkpoints.js";
 import { run, temporary, tiny } from "./harness.js";
@@ -145,7 +145,7 @@ test.each([
   [[0, 0, 1, 0, 0, 1, 0], "2 × (2 lightning + 1 softmax) + 1 lightning"],
   [[0, 1, 0, 0, 1], "1 lightning + 1 softmax + 2 lightning + 1 softmax"],
 ] as [(0 | 1)[], string][])("the pattern of %j is %s", (types, expected) => {
-  expect(pattern(types)).toBe(expected);
+  expect(layerPattern(types)).toBe(expected);
 });
 
 test("--accuracy: what narrower precisions change, of a checkpoint only", async () => {

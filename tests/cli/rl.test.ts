@@ -11,7 +11,7 @@ import { stripVTControlCharacters } from "node:util";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { drawSvg, PALETTE } from "../../src/cli/figures/figure.js";
 import { policyFigure } from "../../src/cli/figures/policy-figure.js";
-import { Ended } from "../../src/cli/text/terminal.js";
+import { CommandEnded } from "../../src/cli/text/terminal.js";
 import { MiniMaxM1 } from "../../src/index.js";
 import { parsePolicyPlan } from "../../src/rl/plan.js";
 import { Trainer } from "../../src/train/index.js";
@@ -176,7 +176,7 @@ describe("a run", () => {
     await rl(whole.file);
     const { controller, exitCode, stdout, stderr } = start(["rl", "run", broken.file, "--threads", "1"], { tty: true });
     await stderr.has(" 2 / 6, ");
-    controller.abort(new Ended(130));
+    controller.abort(new CommandEnded(130));
     expect([await exitCode, stdout.text]).toEqual([130, ""]);
     const [, saved] = /saved after batch (\d+); the same command goes on/.exec(stderr.text)!;
     expect(metrics(broken.out)).toHaveLength(1 + Number(saved));

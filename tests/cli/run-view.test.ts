@@ -29,7 +29,7 @@ describe.each([true, false])("on a terminal that is animated: %s", (animated) =>
     const { terminal, rows } = screen(animated);
     const view = openRunView(terminal, "batch", 3);
     const shown = (batch: number, ...warnings: string[]) =>
-      view.update(batch, { facts: [["right", `${batch} %`]], line: [`right ${batch} %`], warnings });
+      view.update(batch, { values: [["right", `${batch} %`]], line: [`right ${batch} %`], warnings });
     shown(1);
     shown(2, "the policy is collapsing", "judge: \u001b[2J");
     shown(3, "again");

@@ -2,7 +2,7 @@ import { PassThrough } from "node:stream";
 import { expect, test } from "vitest";
 import { version } from "../../package.json";
 import { openProgress } from "../../src/cli/text/loading-progress.js";
-import { Ended, openTerminal, visible } from "../../src/cli/text/terminal.js";
+import { CommandEnded, openTerminal, visible } from "../../src/cli/text/terminal.js";
 import { Capture, run, start, tiny } from "./harness.js";
 
 const ESCAPE = "\u001b[";
@@ -104,15 +104,15 @@ test("a reader that is slower than we are is waited for, an interruption is not"
   stdout.emit("drain");
   await first;
   const second = terminal.print("text");
-  controller.abort(new Ended(130));
-  await expect(second).rejects.toBeInstanceOf(Ended);
+  controller.abort(new CommandEnded(130));
+  await expect(second).rejects.toBeInstanceOf(CommandEnded);
   expect(stdout.listenerCount("drain")).toBe(0);
 });
 
 test("an interruption ends with its exit code and without a word", async () => {
   const { stdout, stderr, controller, exitCode } = start(["generate", tiny, "--ids", "1", "-n", "4000"]);
   await stdout.has(" ");
-  controller.abort(new Ended(130));
+  controller.abort(new CommandEnded(130));
   expect(await exitCode).toBe(130);
   expect(stderr.text).not.toContain("error");
 });
@@ -120,7 +120,7 @@ test("an interruption ends with its exit code and without a word", async () => {
 test("an interruption while stdin is read", async () => {
   const { controller, exitCode, stderr } = start(["generate", tiny]);
   await new Promise((resolve) => setTimeout(resolve, 20));
-  controller.abort(new Ended(130));
+  controller.abort(new CommandEnded(130));
   expect(await exitCode).toBe(130);
   expect(stderr.text).toBe("");
 });

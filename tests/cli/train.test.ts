@@ -10,9 +10,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { stripVTControlCharacters } from "node:util";
 import { expect, onTestFinished, test } from "vitest";
-import { Ended, openTerminal } from "../../src/cli/text/terminal.js";
 import { type Training, trainInDirectory } from "../../src/cli/runs/train-in-directory.js";
-import { heat } from "../../src/cli/runs/training-view.js";
+import { expertLoadChart } from "../../src/cli/runs/training-view.js";
+import { CommandEnded, openTerminal } from "../../src/cli/text/terminal.js";
 import { MiniMaxM1 } from "../../src/index.js";
 import type { Trainer } from "../../src/train/index.js";
 import { random } from "../support/random.js";
@@ -143,7 +143,7 @@ test("Ctrl-C saves and ends with 130; the next call goes on to the same bits", a
   await train(whole.file);
   const { controller, exitCode, stdout, stderr } = start(["train", broken.file, "--threads", "1"], { tty: true });
   await stderr.has(" / 200, ");
-  controller.abort(new Ended(130));
+  controller.abort(new CommandEnded(130));
   expect([await exitCode, stdout.text]).toEqual([130, ""]);
   const [, saved] = /saved after step (\d+); the same command goes on/.exec(stderr.text)!;
   expect(metrics(broken.out)).toHaveLength(Number(saved));
@@ -171,13 +171,13 @@ test("an error that comes with Ctrl-C is no reason to save: the trainer may stan
         trainer.step([[1, 2, 3]]);
         yield { step: 1 };
         trainer.step([[1, 2, 3]]);
-        controller.abort(new Ended(130));
+        controller.abort(new CommandEnded(130));
         throw new Error("broken within the second step");
       }
       return { model, identity: {}, lines };
     },
-    written: (line) => line,
-    shown: () => ({ facts: [] }),
+    toStoredLine: (line) => line,
+    toDisplay: () => ({ values: [] }),
   };
   const terminal = openTerminal({ stdin, stdout, stderr, env: {}, signal: controller.signal });
   await expect(trainInDirectory(training, terminal)).rejects.toThrow("broken within the second step");
@@ -322,7 +322,7 @@ test("two at once: the second is refused; a lock of a process that is gone count
     `error: ${out}: expected no other training in it, got that of process ${process.pid} (wait for its end, or another --out)`,
   );
   expect(existsSync(join(out, "lock"))).toBe(true);
-  first.controller.abort(new Ended(130));
+  first.controller.abort(new CommandEnded(130));
   expect(await first.exitCode).toBe(130);
   for (const stale of ["4194305 12345\n", `${process.pid} 1\n`, "", "other text"]) {
     writeFileSync(join(out, "lock"), stale);
@@ -469,9 +469,9 @@ test("on a terminal: a panel no wider than it, redrawn in place", async () => {
 });
 
 test("the load of experts: even, twice, none, not a number; many layers in few lines", () => {
-  expect(heat([[0.5, 0.5, 0.5, 0.5]], 79)).toEqual(["experts ▅▅▅▅"]);
+  expect(expertLoadChart([[0.5, 0.5, 0.5, 0.5]], 79)).toEqual(["experts ▅▅▅▅"]);
   expect(
-    heat(
+    expertLoadChart(
       [
         [1, 0, 0.25, 0.75],
         [Number.NaN, 1],
@@ -479,7 +479,7 @@ test("the load of experts: even, twice, none, not a number; many layers in few l
       79,
     )[0],
   ).toMatch(/^experts █▁▃▇ {2}▁▁$/);
-  const many = heat(
+  const many = expertLoadChart(
     Array.from({ length: 80 }, () => new Float64Array(32).fill(1)),
     79,
   );

@@ -2,16 +2,16 @@ import { basename } from "node:path";
 import { defineCommand } from "citty";
 import { type CountingRule, compareGeneration, trainingCost } from "../../analysis/index.js";
 import { type Graph, presets } from "../../index.js";
-import { analysisOf, benchmarkReport } from "../reports/analysis.js";
-import { analysisText, benchmarkText, costText } from "../text/analysis-text.js";
 import { benchmarkFigure } from "../figures/benchmark-figure.js";
 import { comparisonFigure } from "../figures/comparison-figure.js";
-import { readGraph } from "../inputs/model-graph.js";
-import { common, number, type Range, UsageError } from "../options.js";
 import { type Figure, FORMATS, formatOf, writeFigure } from "../figures/figure.js";
+import { readGraph } from "../inputs/model-graph.js";
+import { commonOptions, type NumberRange, numberOption, UsageError } from "../options.js";
+import { analyzeGraph, benchmarkReport } from "../reports/analysis.js";
+import { analysisText, benchmarkText, costText } from "../text/analysis-text.js";
 import { type Terminal, visible } from "../text/terminal.js";
 
-const COST = { gpus: "gpus", days: "days", price: "pricePerHour", dollars: "dollars" } as const;
+const COST_OPTIONS = { gpus: "gpus", days: "days", price: "pricePerHour", dollars: "dollars" } as const;
 
 /** What a model costs, by arithmetic: parameters, operations, memory, training; and the report's figures beside them. Loads no weights. */
 export const analyze = defineCommand({
@@ -34,13 +34,13 @@ export const analyze = defineCommand({
     price: { type: "string", valueHint: "x", description: "Dollars for a GPU-hour" },
     dollars: { type: "string", valueHint: "x", description: "Dollars in all" },
     json: { type: "boolean", description: "Machine readable, every number as it is" },
-    ...common,
+    ...commonOptions,
   },
   async run({ args, data }) {
     const terminal = data as Terminal;
     const { out, err, signal } = terminal;
     const onWarning = (message: string) => terminal.note(`${err.yellow("warning:")} ${visible(message)}`);
-    const costs = Object.keys(COST).filter((name) => args[name as keyof typeof COST] !== undefined);
+    const costs = Object.keys(COST_OPTIONS).filter((name) => args[name as keyof typeof COST_OPTIONS] !== undefined);
     checkTogether(args, costs);
 
     if (costs.length > 0) {
@@ -54,12 +54,12 @@ export const analyze = defineCommand({
     }
     const lengths = lengthsOf(args, "tokens") ?? [1024, 65_536, 1_048_576];
     const asked = lengthsOf(args, "context");
-    const batch = number(args, "batch", BATCH) ?? 1;
+    const batch = numberOption(args, "batch", BATCH_RANGE) ?? 1;
     // The report's figure is of the published model.
     const { name, graph } = await readGraph(args.model ?? (args.figure === undefined ? undefined : "minimax-m1"), { signal, onWarning });
     if (args.figure !== undefined)
       return draw(args.figure, comparisonFigure(compareGeneration(graph, visible(basename(name)).slice(0, 40))));
-    const analysis = analysisOf(name, graph, { lengths, contexts: contextsOf(graph, asked), batch });
+    const analysis = analyzeGraph(name, graph, { lengths, contexts: contextsOf(graph, asked), batch });
     await terminal.print(args.json ? json(analysis) : analysisText(analysis, (args.rule ?? "causal") as CountingRule, out));
 
     async function draw(path: string, figure: Figure): Promise<void> {
@@ -99,14 +99,14 @@ function checkTogether(args: Given, costs: readonly string[]): void {
 function costOptions(args: Given, given: readonly string[]) {
   if (given.length < 3) {
     throw new UsageError(
-      `${Object.keys(COST)
+      `${Object.keys(COST_OPTIONS)
         .map((name) => `--${name}`)
         .join(", ")}: expected three of them, got ${given.map((name) => `--${name}`).join(", ")}`,
     );
   }
-  const values = Object.entries(COST).map(([name, option]) => [
+  const values = Object.entries(COST_OPTIONS).map(([name, option]) => [
     option,
-    number(args, name, ["a number within [1e-15, 1e15]", (x) => x >= 1e-15 && x <= 1e15]),
+    numberOption(args, name, ["a number within [1e-15, 1e15]", (x) => x >= 1e-15 && x <= 1e15]),
   ]);
   return Object.fromEntries(values);
 }
@@ -116,9 +116,9 @@ function lengthsOf(args: Given, name: string): number[] | undefined {
   const text = args[name] as string | undefined;
   if (text === undefined) return undefined;
   const lengths = text.split(",").map((part) => (/^\s*\d+\s*$/.test(part) ? Number(part) : Number.NaN));
-  if (lengths.length > 5 || !lengths.every((length) => Number.isSafeInteger(length) && length >= 1 && length <= MOST_TOKENS)) {
+  if (lengths.length > 5 || !lengths.every((length) => Number.isSafeInteger(length) && length >= 1 && length <= MAX_TOKENS)) {
     throw new UsageError(
-      `--${name}: expected at most five lengths from 1 to ${MOST_TOKENS}, such as 1024,65536, got ${JSON.stringify(text)}`,
+      `--${name}: expected at most five lengths from 1 to ${MAX_TOKENS}, such as 1024,65536, got ${JSON.stringify(text)}`,
     );
   }
   return lengths;
@@ -133,9 +133,9 @@ function contextsOf({ config }: Graph, asked: readonly number[] | undefined): nu
   return [...asked];
 }
 
-const MOST_TOKENS = 1_000_000_000;
+const MAX_TOKENS = 1_000_000_000;
 
-const BATCH: Range = ["an integer within [1, 1,000,000]", (x) => Number.isInteger(x) && x >= 1 && x <= 1_000_000];
+const BATCH_RANGE: NumberRange = ["an integer within [1, 1,000,000]", (x) => Number.isInteger(x) && x >= 1 && x <= 1_000_000];
 
 function json(value: object): string {
   return `${JSON.stringify(value, null, 2)}\n`;

@@ -3,15 +3,15 @@ import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import { createInterface, type Interface } from "node:readline";
 import { defineCommand } from "citty";
 import { InputError, LightningError } from "../../index.js";
-import { AnswerWriter } from "../text/answer-writer.js";
 import { Conversation } from "../conversation.js";
 import { loadModel, requireTokenizer } from "../inputs/load-model.js";
-import { common, loading, sampling, samplingOptions } from "../options.js";
-import { describePace, Stopwatch } from "../reports/throughput.js";
-import { Ended, type Terminal, visible, whyUnread } from "../text/terminal.js";
+import { commonOptions, loadingArguments, samplingArguments, samplingOptions } from "../options.js";
+import { describeThroughput, ThroughputMeter } from "../reports/throughput.js";
+import { AnswerWriter } from "../text/answer-writer.js";
+import { CommandEnded, describeReadError, type Terminal, visible } from "../text/terminal.js";
 
 /** What to ask the model in the box, which knows nothing but its puzzles. */
-const BOXED =
+const BUNDLED_MODEL_HINT =
   'It solves puzzles, worded as in docs/tasks.md: each by itself: ask "Compute 3 + 4 - 2" or "Close the open brackets : ( [ {".';
 
 const HELP = "/save FILE, /load FILE, /reset, /help, /exit; Ctrl-C stops an answer";
@@ -20,10 +20,10 @@ const HELP = "/save FILE, /load FILE, /reset, /help, /exit; Ctrl-C stops an answ
 export const chat = defineCommand({
   meta: { name: "chat", description: "Talk with a model; only new tokens are computed" },
   args: {
-    ...loading,
+    ...loadingArguments,
     system: { type: "string", valueHint: "text", description: "System message" },
-    ...sampling,
-    ...common,
+    ...samplingArguments,
+    ...commonOptions,
   },
   async run({ args, rawArgs, data }) {
     const terminal = data as Terminal;
@@ -31,17 +31,17 @@ export const chat = defineCommand({
     await requireTokenizer(args, terminal, "chat: expected a checkpoint with a tokenizer, got none (generate --ids works without)");
     const model = await loadModel(args, terminal);
     const boxed = args.source === undefined;
-    if (boxed) terminal.note(terminal.err.dim(BOXED));
+    if (boxed) terminal.note(terminal.err.dim(BUNDLED_MODEL_HINT));
     try {
       const conversation = new Conversation(model, args.system);
-      await new Chat(terminal, conversation, options, boxed).run();
+      await new ChatLoop(terminal, conversation, options, boxed).run();
     } finally {
       model.dispose();
     }
   },
 });
 
-class Chat {
+class ChatLoop {
   private readonly interactive: boolean;
   private readonly lines: Interface;
   /** Whether the next message goes on with what was loaded. */
@@ -54,7 +54,7 @@ class Chat {
     private readonly conversation: Conversation,
     private readonly options: ReturnType<typeof samplingOptions>,
     /** Whether every message begins anew: the model in the box has learned single puzzles. */
-    private readonly single: boolean,
+    private readonly resetBeforeMessage: boolean,
   ) {
     const { stdin, stderr, err } = terminal;
     this.interactive = stdin.isTTY === true;
@@ -93,7 +93,7 @@ class Chat {
     terminal.signal.throwIfAborted();
     if (interrupted) {
       terminal.note("");
-      throw new Ended(130);
+      throw new CommandEnded(130);
     }
   }
 
@@ -116,7 +116,7 @@ class Chat {
       terminal.note("forgotten");
     } else if (name === "save" && file) {
       const bytes = conversation.save();
-      await writeWhole(file, bytes);
+      await writeAtomically(file, bytes);
       terminal.note(`${file}: ${conversation.length} tokens, ${bytes.length.toLocaleString("en-US")} bytes`);
     } else if (name === "load" && file) {
       conversation.load(await readSaved(file));
@@ -128,7 +128,7 @@ class Chat {
 
   private async answer(message: string): Promise<void> {
     const { terminal, conversation, options } = this;
-    if (this.single && !this.loaded) conversation.reset();
+    if (this.resetBeforeMessage && !this.loaded) conversation.reset();
     this.loaded = false;
     const answering = new AbortController();
     const { signal } = answering;
@@ -136,14 +136,14 @@ class Chat {
     terminal.signal.addEventListener("abort", end);
     this.answering = answering;
     const writer = new AnswerWriter(terminal);
-    const stopwatch = new Stopwatch();
+    const meter = new ThroughputMeter();
     let promptTokens = 0;
     let stop: string | undefined = "Ctrl-C";
     try {
       const turn = await conversation.answer(message, { ...options, signal });
       promptTokens = turn.promptTokens;
       for await (const token of turn.generation) {
-        stopwatch.token();
+        meter.addToken();
         await writer.push(token.text);
         stop = token.stop ?? stop;
       }
@@ -154,7 +154,7 @@ class Chat {
       terminal.signal.removeEventListener("abort", end);
     }
     await writer.end();
-    terminal.note(terminal.err.dim(`${describePace(stopwatch.pace(promptTokens))}, ended by ${stop}`));
+    terminal.note(terminal.err.dim(`${describeThroughput(meter.throughput(promptTokens))}, ended by ${stop}`));
   }
 }
 
@@ -162,12 +162,12 @@ async function readSaved(file: string): Promise<Uint8Array> {
   try {
     return await readFile(file);
   } catch (cause) {
-    fail(`/load ${file}: expected a file of /save, got ${whyUnread(cause)}`, cause);
+    fail(`/load ${file}: expected a file of /save, got ${describeReadError(cause)}`, cause);
   }
 }
 
 /** The file has its name only when it is complete. */
-async function writeWhole(file: string, bytes: Uint8Array): Promise<void> {
+async function writeAtomically(file: string, bytes: Uint8Array): Promise<void> {
   const temporary = `${file}.${randomUUID()}.tmp`;
   try {
     await writeFile(temporary, bytes, { flag: "wx" });

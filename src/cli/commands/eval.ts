@@ -1,12 +1,12 @@
 import { defineCommand } from "citty";
 import { evaluateTasks, meanAccuracy, type Score, type Task, tasks } from "../../rl/index.js";
-import { evaluateText, isTextFile, readDocuments } from "../reports/text-perplexity.js";
 import { loadModel, requireTokenizer } from "../inputs/load-model.js";
-import { common, loading, number, positive, UsageError } from "../options.js";
+import { commonOptions, loadingArguments, numberOption, positiveInteger, UsageError } from "../options.js";
+import { evaluateText, isTextFile, readDocuments } from "../reports/text-perplexity.js";
 import type { Terminal } from "../text/terminal.js";
 
 /** Options that belong to puzzles, and those that belong to a text. */
-const [PUZZLES, TEXT] = [
+const [PUZZLE_OPTIONS, TEXT_OPTIONS] = [
   ["tasks", "per-level", "greedy", "seed"],
   ["window", "stride"],
 ] as const;
@@ -15,7 +15,7 @@ const [PUZZLES, TEXT] = [
 export const evaluate = defineCommand({
   meta: { name: "eval", description: "Accuracy on held-out puzzles, or perplexity and bits per byte of a text" },
   args: {
-    ...loading,
+    ...loadingArguments,
     file: {
       type: "positional",
       description: "Text or JSONL file to predict (default: puzzles)",
@@ -28,46 +28,46 @@ export const evaluate = defineCommand({
     window: { type: "string", valueHint: "n", description: "Text: tokens seen at once (default: context, at most 2048)" },
     stride: { type: "string", valueHint: "n", description: "Text: tokens between windows (default: half a window)" },
     json: { type: "boolean", description: "Puzzles: a JSON line per level, then one in all; text: one" },
-    ...common,
+    ...commonOptions,
   },
   async run({ args: { file: second, ...args }, data }) {
     const terminal = data as Terminal;
     const only = second === undefined && args.source !== undefined && (await isTextFile(args.source));
     const [source, file] = only ? [undefined, args.source] : [args.source, second];
-    const other = (file === undefined ? TEXT : PUZZLES).find((name) => args[name] !== undefined);
+    const other = (file === undefined ? TEXT_OPTIONS : PUZZLE_OPTIONS).find((name) => args[name] !== undefined);
     if (other) {
       throw new UsageError(
         file === undefined ? `--${other}: expected with a FILE only` : `--${other}: expected without a FILE only, got ${file}`,
       );
     }
     const given = { ...args, source };
-    if (file === undefined) await answerPuzzles(given, terminal);
-    else await predictText(file, given, terminal);
+    if (file === undefined) await evaluatePuzzles(given, terminal);
+    else await evaluateTextFile(file, given, terminal);
   },
 });
 
 type Given = Readonly<Record<string, unknown>>;
 
-async function predictText(file: string, args: Given, terminal: Terminal): Promise<void> {
-  const [window, stride] = [number(args, "window", positive), number(args, "stride", positive)];
+async function evaluateTextFile(file: string, args: Given, terminal: Terminal): Promise<void> {
+  const [window, stride] = [numberOption(args, "window", positiveInteger), numberOption(args, "stride", positiveInteger)];
   const documents = await readDocuments(file, terminal);
   await requireTokenizer(args, terminal, "eval: expected a checkpoint with a tokenizer, got one without");
   using model = await loadModel(args, terminal);
   await evaluateText(file, model, documents(model), { window, stride, json: args.json as boolean | undefined }, terminal);
 }
 
-async function answerPuzzles(args: Given, terminal: Terminal): Promise<void> {
-  const chosen = named(args.tasks as string | undefined);
-  const perLevel = number(args, "per-level", positive);
-  const seed = number(args, "seed", ["an integer within [0, 2^32)", (x) => Number.isInteger(x) && x >= 0 && x < 2 ** 32]);
+async function evaluatePuzzles(args: Given, terminal: Terminal): Promise<void> {
+  const chosen = tasksNamed(args.tasks as string | undefined);
+  const perLevel = numberOption(args, "per-level", positiveInteger);
+  const seed = numberOption(args, "seed", ["an integer within [0, 2^32)", (x) => Number.isInteger(x) && x >= 0 && x < 2 ** 32]);
   await requireTokenizer(args, terminal, "eval: expected a checkpoint with a tokenizer, got one without");
   using model = await loadModel(args, terminal);
   const scores: Score[] = [];
-  if (!args.json) await terminal.print(terminal.out.dim(row("task", "level", "right", "blind", "majority", "formed", "tokens")));
+  if (!args.json) await terminal.print(terminal.out.dim(tableRow("task", "level", "right", "blind", "majority", "formed", "tokens")));
   const temperature = args.greedy ? 0 : undefined;
   for await (const score of evaluateTasks(model, { tasks: chosen, perLevel, seed, temperature, signal: terminal.signal })) {
     scores.push(score);
-    await terminal.print(args.json ? `${JSON.stringify(score)}\n` : rowOf(score));
+    await terminal.print(args.json ? `${JSON.stringify(score)}\n` : scoreRow(score));
   }
   const mean = meanAccuracy(scores);
   const instances = scores.reduce((sum, score) => sum + score.instances, 0);
@@ -78,7 +78,7 @@ async function answerPuzzles(args: Given, terminal: Terminal): Promise<void> {
   );
 }
 
-function named(list: string | undefined): readonly Task[] {
+function tasksNamed(list: string | undefined): readonly Task[] {
   if (list === undefined) return tasks;
   return list.split(",").map((name) => {
     const task = tasks.find((one) => one.name === name.trim());
@@ -89,10 +89,10 @@ function named(list: string | undefined): readonly Task[] {
 
 const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
 
-function row(task: string, ...columns: readonly string[]): string {
+function tableRow(task: string, ...columns: readonly string[]): string {
   return `${task.padEnd(20)}${columns.map((column) => column.padStart(10)).join("")}\n`;
 }
 
-function rowOf({ task, level, accuracy, blind, majority, formatted, tokens }: Score): string {
-  return row(task, String(level), percent(accuracy), percent(blind), percent(majority), percent(formatted), tokens.toFixed(0));
+function scoreRow({ task, level, accuracy, blind, majority, formatted, tokens }: Score): string {
+  return tableRow(task, String(level), percent(accuracy), percent(blind), percent(majority), percent(formatted), tokens.toFixed(0));
 }

@@ -1,8 +1,8 @@
 import { defineCommand } from "citty";
 import { type Cache, formatBytes, type LayerView, LightningError, MiniMaxM1, minimaxM1 } from "../../index.js";
-import { type Comparison, Expectation } from "../reports/golden-outputs.js";
-import { common, ids, loading, number, UsageError } from "../options.js";
-import { argmax, largest, rows } from "../reports/vectors.js";
+import { commonOptions, loadingArguments, numberOption, parseIds, UsageError } from "../options.js";
+import { type GoldenComparison, GoldenOutputs } from "../reports/golden-outputs.js";
+import { argmax, largestIndices, splitRows } from "../reports/vectors.js";
 import type { Terminal } from "../text/terminal.js";
 
 /** The prompt of the stored outputs. */
@@ -16,61 +16,61 @@ export const fullsize = defineCommand({
     tokens: { type: "string", alias: "n", valueHint: "n", description: "Tokens to decode after the prompt (default: 1)" },
     verify: { type: "string", valueHint: "dir", description: "Compare with stored outputs (expected.safetensors), two ways" },
     layers: { type: "string", valueHint: "n", description: "Stop after so many layers (default: all 80)" },
-    build: loading.build,
-    threads: loading.threads,
+    build: loadingArguments.build,
+    threads: loadingArguments.threads,
     json: { type: "boolean", description: "One JSON object, machine readable" },
-    ...common,
+    ...commonOptions,
   },
   async run({ args, data }) {
     const terminal = data as Terminal;
     const { attnTypeList } = minimaxM1;
-    const layers = number(args, "layers", [
+    const layers = numberOption(args, "layers", [
       `an integer within [1, ${attnTypeList.length}]`,
       (x) => Number.isInteger(x) && x >= 1 && x <= attnTypeList.length,
     ]);
-    const tokens = number(args, "tokens", ["an integer of at least 0", (x) => Number.isSafeInteger(x) && x >= 0]) ?? 1;
+    const tokens = numberOption(args, "tokens", ["an integer of at least 0", (x) => Number.isSafeInteger(x) && x >= 0]) ?? 1;
     if (args.verify !== undefined && args.ids !== undefined) throw new UsageError("--ids: expected none with --verify, which has its own");
     if (layers !== undefined && args.tokens !== undefined) {
       throw new UsageError("--tokens: expected none with --layers: there are no logits before the last layer");
     }
-    const expectation = args.verify === undefined ? undefined : await Expectation.read(args.verify, terminal.signal);
-    const prompt = expectation?.ids ?? (args.ids === undefined ? PROMPT : ids(args.ids, "--ids"));
+    const expectation = args.verify === undefined ? undefined : await GoldenOutputs.read(args.verify, terminal.signal);
+    const prompt = expectation?.ids ?? (args.ids === undefined ? PROMPT : parseIds(args.ids, "--ids"));
     using model = await MiniMaxM1.formula(minimaxM1, {
       build: args.build as "auto" | undefined,
       threads:
         args.threads === "auto"
           ? "auto"
-          : number(args, "threads", ["an integer within [1, 64]", (x) => Number.isInteger(x) && x >= 1 && x <= 64]),
+          : numberOption(args, "threads", ["an integer within [1, 64]", (x) => Number.isInteger(x) && x >= 1 && x <= 64]),
       onWarning: (message) => terminal.note(`${terminal.err.yellow("warning:")} ${message}`),
     });
-    const run = new Run(model, terminal, Boolean(args.json), layers ?? attnTypeList.length);
-    await run.say(
+    const run = new FullSizeRun(model, terminal, Boolean(args.json), layers ?? attnTypeList.length);
+    await run.print(
       `${model.parameters.toLocaleString("en-US")} parameters by formula, ${model.build} kernels on ${model.threads} threads\n`,
     );
 
     const report: Report = { parameters: model.parameters, build: model.build, threads: model.threads, prompt, passes: [] };
     if (expectation) {
-      report.passes.push(await run.through("in one piece", prompt, [prompt], expectation));
+      report.passes.push(await run.runPasses("in one piece", prompt, [prompt], expectation));
       report.passes.push(
-        await run.through(
+        await run.runPasses(
           "token by token",
           prompt,
           prompt.map((id) => [id]),
           expectation,
         ),
       );
-    } else report.passes.push(await run.through("prompt, then tokens", prompt, [prompt], undefined, layers ? 0 : tokens));
+    } else report.passes.push(await run.runPasses("prompt, then tokens", prompt, [prompt], undefined, layers ? 0 : tokens));
     report.peakBytes = process.resourceUsage().maxRSS * 1024;
     report.wasmBytes = model.memory.peakBytes;
-    await run.say(
+    await run.print(
       `\npeak memory: ${formatBytes(report.peakBytes)} resident in all, ${formatBytes(report.wasmBytes)} in use by the model\n`,
     );
     const failed = report.passes.filter(({ comparison }) => comparison && !comparison.passed);
-    if (expectation) await run.say(failed.length === 0 ? `equal to the stored outputs within ${Expectation.TOLERANCE}\n` : "");
+    if (expectation) await run.print(failed.length === 0 ? `equal to the stored outputs within ${GoldenOutputs.TOLERANCE}\n` : "");
     if (args.json) await terminal.print(`${JSON.stringify(report)}\n`);
     if (failed.length > 0) {
       throw new LightningError(
-        `fullsize: ${failed.map(({ name }) => name).join(" and ")}: expected the stored outputs within ${Expectation.TOLERANCE} and the same choices, got others (see above)`,
+        `fullsize: ${failed.map(({ name }) => name).join(" and ")}: expected the stored outputs within ${GoldenOutputs.TOLERANCE} and the same choices, got others (see above)`,
       );
     }
   },
@@ -94,36 +94,42 @@ interface PassReport {
   /** The most probable tokens after the last one. */
   readonly top: readonly { readonly id: number; readonly logprob: number }[];
   readonly generated: readonly number[];
-  readonly comparison: Comparison | undefined;
+  readonly comparison: GoldenComparison | undefined;
 }
 
 /** Ends a pass after the layers that were asked for. */
-const ENOUGH = Symbol("enough layers");
+const STOP_AFTER_LAYERS = Symbol("enough layers");
 
-class Run {
+class FullSizeRun {
   constructor(
     private readonly model: MiniMaxM1,
     private readonly terminal: Terminal,
     private readonly quiet: boolean,
-    private readonly most: number,
+    private readonly layerLimit: number,
   ) {}
 
-  async say(text: string): Promise<void> {
+  async print(text: string): Promise<void> {
     if (!this.quiet) await this.terminal.print(text);
   }
 
   /** The pieces one after the other on one state, then so many tokens, each the most probable one. */
-  async through(name: string, prompt: readonly number[], pieces: number[][], expectation?: Expectation, tokens = 0): Promise<PassReport> {
+  async runPasses(
+    name: string,
+    prompt: readonly number[],
+    pieces: number[][],
+    expectation?: GoldenOutputs,
+    tokens = 0,
+  ): Promise<PassReport> {
     const { model, terminal } = this;
     const { numExpertsPerTok: topK, attnTypeList, vocabSize } = model.config;
     const layers: PassReport["layers"][number][] = [];
     const generated: number[] = [];
     using cache: Cache = model.newCache();
-    const comparing = expectation?.begin();
+    const comparing = expectation?.startComparison();
     const begin = performance.now();
     let logits: Float32Array | undefined;
     let done = 0;
-    await this.say(`\n${name}: ${prompt.length} tokens\n`);
+    await this.print(`\n${name}: ${prompt.length} tokens\n`);
     for (
       let piece: number[] | undefined = pieces[0];
       piece;
@@ -135,7 +141,7 @@ class Run {
       const onLayer = (view: LayerView) => {
         const now = performance.now();
         const routed = view.routerLogits();
-        const experts = rows(routed, piece!.length).map((row) => largest(row, topK));
+        const experts = splitRows(routed, piece!.length).map((row) => largestIndices(row, topK));
         const kind = attnTypeList[view.layer] === 0 ? "lightning" : "softmax";
         layers.push({ layer: view.layer, kind, seconds: (now - last) / 1000, experts });
         lines.push(
@@ -143,7 +149,7 @@ class Run {
         );
         comparing?.layer(view);
         last = now;
-        if (view.layer + 1 === this.most && this.most < attnTypeList.length) throw ENOUGH;
+        if (view.layer + 1 === this.layerLimit && this.layerLimit < attnTypeList.length) throw STOP_AFTER_LAYERS;
         // Lines appear as their layers are done: writes do not wait for the event loop.
         if (!this.quiet) terminal.stdout.write(lines.splice(0).join(""));
       };
@@ -157,24 +163,24 @@ class Run {
         });
         logits = out.logits.slice(-vocabSize);
         comparing?.end(out, piece.length);
-        await this.say(`      token ${argmax(logits)} is the most probable one\n`);
+        await this.print(`      token ${argmax(logits)} is the most probable one\n`);
       } catch (error) {
-        if (error !== ENOUGH) throw error;
-        await this.say(lines.join(""));
+        if (error !== STOP_AFTER_LAYERS) throw error;
+        await this.print(lines.join(""));
         break;
       }
     }
     const seconds = (performance.now() - begin) / 1000;
-    const top = logits ? largest(logits, 5).map((id) => ({ id, logprob: logits![id]! - logSum(logits!) })) : [];
-    await this.say(
+    const top = logits ? largestIndices(logits, 5).map((id) => ({ id, logprob: logits![id]! - logSum(logits!) })) : [];
+    await this.print(
       `${seconds.toFixed(1)} s${top.length > 0 ? `; next: ${top.map(({ id, logprob }) => `${id} (${(100 * Math.exp(logprob)).toFixed(3)} %)`).join(", ")}` : ""}\n`,
     );
     const comparison = comparing?.result();
     for (const { what, difference, allowed } of comparison?.largest ?? []) {
-      await this.say(`  ${what.padEnd(32)} ${difference.toExponential(1)}${difference <= allowed ? "" : `  > ${allowed}`}\n`);
+      await this.print(`  ${what.padEnd(32)} ${difference.toExponential(1)}${difference <= allowed ? "" : `  > ${allowed}`}\n`);
     }
     if (comparison)
-      await this.say(
+      await this.print(
         `  ${comparison.choices} expert choices and ${comparison.tokens} tokens compared: ${comparison.wrong.length === 0 ? "all the same" : `${comparison.wrong.length} differ: ${comparison.wrong.slice(0, 3).join("; ")}`}\n`,
       );
     return { name, seconds, layers, top, generated, comparison };

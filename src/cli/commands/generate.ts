@@ -1,22 +1,22 @@
 import { defineCommand } from "citty";
 import { type ChatMessage, InputError, type MiniMaxM1 } from "../../index.js";
 import { loadModel, requireTokenizer } from "../inputs/load-model.js";
-import { common, ids, isSampled, loading, sampling, samplingOptions, UsageError } from "../options.js";
-import { describePace, Stopwatch } from "../reports/throughput.js";
+import { commonOptions, isSampled, loadingArguments, parseIds, samplingArguments, samplingOptions, UsageError } from "../options.js";
+import { describeThroughput, ThroughputMeter } from "../reports/throughput.js";
 import { printable, type Terminal } from "../text/terminal.js";
 
 /** Continues one prompt. Text goes to stdout as it comes, everything else to stderr. */
 export const generate = defineCommand({
   meta: { name: "generate", description: "Continue a prompt; the text goes to stdout" },
   args: {
-    ...loading,
+    ...loadingArguments,
     prompt: { type: "string", alias: "p", valueHint: "text", description: "Text to continue (or on stdin)" },
     ids: { type: "string", valueHint: "1,2,3", description: "Token ids to continue" },
     chat: { type: "boolean", description: "A user's message, to answer (model in the box: always)" },
     system: { type: "string", valueHint: "text", description: "System message, with --chat" },
-    ...sampling,
+    ...samplingArguments,
     json: { type: "boolean", description: "A JSON line per token, then one in all" },
-    ...common,
+    ...commonOptions,
   },
   async run({ args, rawArgs, data }) {
     const terminal = data as Terminal;
@@ -31,19 +31,19 @@ export const generate = defineCommand({
     try {
       const input = typeof prompt === "string" ? await encode(model, prompt, isChat(args) ? (args.system ?? "") : undefined) : prompt;
       const write = args.json ? writeJson : model.tokenizer ? writeText : writeIds;
-      const stopwatch = new Stopwatch();
+      const meter = new ThroughputMeter();
       const generation = model.generate(input, { ...options, signal: terminal.signal });
       let stop: string | undefined;
       for await (const token of generation) {
-        stopwatch.token();
+        meter.addToken();
         await write(token, terminal);
         stop = token.stop;
       }
-      const pace = stopwatch.pace(input.length);
+      const throughput = meter.throughput(input.length);
       const seed = isSampled(options) ? generation.seed : undefined;
-      if (args.json) await terminal.print(`${JSON.stringify({ stop, seed, ...pace })}\n`);
+      if (args.json) await terminal.print(`${JSON.stringify({ stop, seed, ...throughput })}\n`);
       else await terminal.print("\n");
-      terminal.note(terminal.err.dim(`${describePace(pace)}, ended by ${stop}${seed === undefined ? "" : `, seed ${seed}`}`));
+      terminal.note(terminal.err.dim(`${describeThroughput(throughput)}, ended by ${stop}${seed === undefined ? "" : `, seed ${seed}`}`));
     } finally {
       model.dispose();
     }
@@ -55,15 +55,15 @@ function isChat({ source, chat }: { source?: string; chat?: boolean }): boolean 
   return chat ?? source === undefined;
 }
 
-interface Piece {
+interface GeneratedToken {
   readonly id: number;
   readonly text: string;
   readonly logprob: number;
 }
 
-const writeText = ({ text }: Piece, terminal: Terminal) => terminal.print(printable(text, terminal.stdout));
-const writeIds = ({ id }: Piece, terminal: Terminal) => terminal.print(`${id} `);
-const writeJson = (token: Piece, terminal: Terminal) => terminal.print(`${JSON.stringify(token)}\n`);
+const writeText = ({ text }: GeneratedToken, terminal: Terminal) => terminal.print(printable(text, terminal.stdout));
+const writeIds = ({ id }: GeneratedToken, terminal: Terminal) => terminal.print(`${id} `);
+const writeJson = (token: GeneratedToken, terminal: Terminal) => terminal.print(`${JSON.stringify(token)}\n`);
 
 /** Text or ids, from the options or, where neither is given, from a pipe. */
 async function readPrompt(
@@ -73,7 +73,7 @@ async function readPrompt(
   if (args.prompt !== undefined && args.ids !== undefined) throw new UsageError("expected --prompt or --ids, got both");
   if (args.ids !== undefined && args.chat) throw new UsageError("--chat: expected text (--prompt or stdin), got --ids");
   if (args.system !== undefined && !isChat(args)) throw new UsageError("--system: expected with --chat only");
-  if (args.ids !== undefined) return ids(args.ids, "--ids");
+  if (args.ids !== undefined) return parseIds(args.ids, "--ids");
   if (args.prompt === "") throw new UsageError('--prompt: expected one or more characters, got ""');
   if (args.prompt !== undefined) return args.prompt;
   if (stdin.isTTY) throw new UsageError("expected a prompt: --prompt, --ids, or text on stdin");

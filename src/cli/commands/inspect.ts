@@ -1,10 +1,10 @@
 import { defineCommand } from "citty";
 import { type CheckpointInspection, graph, inspectCheckpoint, MiniMaxM1, maskUrls, presets } from "../../index.js";
-import { measureAccuracy } from "../reports/accuracy.js";
-import { type Facts, factsOf } from "../reports/model-summary.js";
-import { layout } from "../text/model-summary-text.js";
 import { readConfig } from "../inputs/model-graph.js";
-import { common, UsageError } from "../options.js";
+import { commonOptions, UsageError } from "../options.js";
+import { measureAccuracy } from "../reports/accuracy.js";
+import { type ModelSummary, summarizeModel } from "../reports/model-summary.js";
+import { modelSummaryText } from "../text/model-summary-text.js";
 import { type Terminal, visible } from "../text/terminal.js";
 
 /** What a model is made of. Reads headers only, unless its accuracy in narrower precisions is asked for. */
@@ -22,28 +22,28 @@ export const inspect = defineCommand({
     json: { type: "boolean", description: "Machine readable, every number exact" },
     revision: { type: "string", valueHint: "name", description: "Branch, tag or commit of a hub id" },
     "local-files-only": { type: "boolean", description: "Take hub files from the cache only" },
-    ...common,
+    ...commonOptions,
   },
   async run({ args, data }) {
     const terminal = data as Terminal;
     const onWarning = (message: string) => terminal.note(`${terminal.err.yellow("warning:")} ${visible(message)}`);
-    const { facts, fault } = await read();
-    await terminal.print(args.json ? `${JSON.stringify(facts, null, 2)}\n` : layout(facts, terminal.out));
+    const { summary, fault } = await read();
+    await terminal.print(args.json ? `${JSON.stringify(summary, null, 2)}\n` : modelSummaryText(summary, terminal.out));
     if (fault) throw fault;
 
-    async function read(): Promise<{ facts: Facts; fault?: CheckpointInspection["fault"] }> {
+    async function read(): Promise<{ summary: ModelSummary; fault?: CheckpointInspection["fault"] }> {
       const { source, slopes = false, accuracy = false } = args;
       if (accuracy && (Object.hasOwn(presets, source) || source.endsWith(".json"))) {
         throw new UsageError(`--accuracy: expected a checkpoint, got ${JSON.stringify(source)}, which has no weights`);
       }
-      if (Object.hasOwn(presets, source)) return { facts: factsOf(source, graph(presets[source]!), slopes) };
+      if (Object.hasOwn(presets, source)) return { summary: summarizeModel(source, graph(presets[source]!), slopes) };
       const options = { revision: args.revision, localFilesOnly: args["local-files-only"], signal: terminal.signal, onWarning };
-      if (source.endsWith(".json")) return { facts: factsOf(source, await readConfig(source, options), slopes) };
+      if (source.endsWith(".json")) return { summary: summarizeModel(source, await readConfig(source, options), slopes) };
       const { graph: model, fault, ...checkpoint } = await inspectCheckpoint(source, options);
-      const facts = { ...factsOf(maskUrls(source), model, slopes), checkpoint: { ...checkpoint, fault: fault?.message } };
-      if (fault || !accuracy) return { facts, fault };
+      const summary = { ...summarizeModel(maskUrls(source), model, slopes), checkpoint: { ...checkpoint, fault: fault?.message } };
+      if (fault || !accuracy) return { summary, fault };
       const load = (precision: object) => MiniMaxM1.load(source, { ...options, ...precision });
-      return { facts: { ...facts, accuracy: await measureAccuracy(load, terminal.signal) } };
+      return { summary: { ...summary, accuracy: await measureAccuracy(load, terminal.signal) } };
     }
   },
 });

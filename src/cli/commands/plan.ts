@@ -13,10 +13,9 @@ import {
   VLLM_IMAGE,
 } from "../../analysis/index.js";
 import { maskUrls, presets } from "../../index.js";
-
-import { bytes, count, rows } from "../text/model-summary-text.js";
 import { readGraph } from "../inputs/model-graph.js";
-import { common, number, positive, UsageError } from "../options.js";
+import { commonOptions, numberOption, positiveInteger, UsageError } from "../options.js";
+import { bytes, count, labelledLines } from "../text/tables.js";
 import { type Colours, type Terminal, visible } from "../text/terminal.js";
 
 /** How vLLM serves a model on given GPUs. Pure arithmetic: nothing is started. */
@@ -42,21 +41,21 @@ export const plan = defineCommand({
     served: { type: "string", valueHint: "id|path", description: "What vLLM loads (default: the checkpoint)" },
     kubernetes: { type: "boolean", description: "Print the manifests instead, for kubectl apply -f -" },
     json: { type: "boolean", description: "Machine readable, bytes exact" },
-    ...common,
+    ...commonOptions,
   },
   async run({ args, data }) {
     const terminal = data as Terminal;
     if (args.json && args.kubernetes) throw new UsageError("--json, --kubernetes: expected one of them");
     const target = {
       gpu: args.gpu,
-      gpusPerNode: number(args, "gpus-per-node", positive),
-      nodes: number(args, "nodes", positive),
-      context: number(args, "context", positive),
-      concurrency: number(args, "concurrency", positive),
+      gpusPerNode: numberOption(args, "gpus-per-node", positiveInteger),
+      nodes: numberOption(args, "nodes", positiveInteger),
+      context: numberOption(args, "context", positiveInteger),
+      concurrency: numberOption(args, "concurrency", positiveInteger),
       weights: args.weights,
       kv: args.kv,
-      utilization: number(args, "utilization", ["a number within (0, 1]", (x) => x > 0 && x <= 1]),
-      passTokens: number(args, "pass-tokens", positive),
+      utilization: numberOption(args, "utilization", ["a number within (0, 1]", (x) => x > 0 && x <= 1]),
+      passTokens: numberOption(args, "pass-tokens", positiveInteger),
       expertParallel: args["expert-parallel"],
       served: args.served ?? servedBy(args.source),
     };
@@ -70,7 +69,7 @@ export const plan = defineCommand({
       } else if (args.json) {
         const ray = found.nodesPerReplica > 1 ? rayRecipe(found) : undefined;
         await terminal.print(`${JSON.stringify({ fits: true, ...found, command: serveCommand(found), ray }, null, 2)}\n`);
-      } else await terminal.print(layout(maskUrls(args.source), found, terminal.out));
+      } else await terminal.print(deploymentText(maskUrls(args.source), found, terminal.out));
     } catch (error) {
       if (args.json && error instanceof DeploymentError) {
         await terminal.print(`${JSON.stringify({ fits: false, remedies: error.remedies }, null, 2)}\n`);
@@ -90,18 +89,18 @@ function servedBy(source: string): string | undefined {
 }
 
 /** The plan as text of at most 80 columns (names aside). */
-function layout(source: string, plan: Deployment, { bold, dim }: Colours): string {
+function deploymentText(source: string, plan: Deployment, { bold, dim }: Colours): string {
   const { gpu, tensorParallel, replicas, nodesPerReplica, sequences, context, memory, usableBytes, cacheTokens, notes } = plan;
   const spread = nodesPerReplica > 1 ? ` on ${nodesPerReplica} nodes` : "";
   const sections = [
-    rows([
+    labelledLines([
       ["replicas", `${count(replicas)}, each of ${count(tensorParallel)} ${gpu.name}${spread} that share every layer (tensor parallel)`],
       ["sequences", `${count(sequences)} at a time in each, of up to ${count(context)} tokens`],
       ["precision", `weights in ${plan.weights}, keys and values in ${plan.kv}, states and head in float32`],
     ]),
     [
       dim("memory of each GPU"),
-      ...rows([
+      ...labelledLines([
         ["weights", bytes(memory.weightsBytes)],
         ["keys, values", bytes(memory.keyValueBytes)],
         ["lightning states", bytes(memory.stateBytes)],
@@ -112,10 +111,10 @@ function layout(source: string, plan: Deployment, { bold, dim }: Colours): strin
         ["room for", `${count(cacheTokens)} tokens of all sequences of a replica`],
       ]),
     ],
-    ...(notes.length > 0 ? [rows(notes.map((note) => ["note", note] as const))] : []),
+    ...(notes.length > 0 ? [labelledLines(notes.map((note) => ["note", note] as const))] : []),
     ...(nodesPerReplica > 1
-      ? rayRecipe(plan).map(({ where, command }) => [dim(`${where}, in the image ${VLLM_IMAGE}`), ...wrapped(command)])
-      : [[dim(`in the image ${VLLM_IMAGE}${replicas > 1 ? ", for each replica" : ""}`), ...wrapped(serveCommand(plan))]]),
+      ? rayRecipe(plan).map(({ where, command }) => [dim(`${where}, in the image ${VLLM_IMAGE}`), ...shellLines(command)])
+      : [[dim(`in the image ${VLLM_IMAGE}${replicas > 1 ? ", for each replica" : ""}`), ...shellLines(serveCommand(plan))]]),
     [
       dim("tool calls need vLLM's chat template, which the image has; elsewhere, name"),
       dim(`examples/${CHAT_TEMPLATE.split("/").at(-1)} of vLLM's sources`),
@@ -125,7 +124,7 @@ function layout(source: string, plan: Deployment, { bold, dim }: Colours): strin
 }
 
 /** A command on several lines, as a shell takes it. */
-function wrapped(command: string): string[] {
+function shellLines(command: string): string[] {
   const lines: string[] = [];
   for (const word of command.split(/ (?=--|\/|vllm|ray|export)/)) {
     const last = lines.at(-1);

@@ -7,15 +7,15 @@ import { answerPuzzles, chatCodec, heldOut, meanAccuracy, type ProblemSource, ty
 import { distinct, needsReference, objectiveOf, type PolicyPlan, parsePolicyPlan, sourcesOf } from "../../rl/plan.js";
 import { windowsOf, within } from "../../rl/policy-options.js";
 import type { Trainer } from "../../train/index.js";
-import { common, number, positive, UsageError } from "../options.js";
-import { loadOwnTasks } from "../inputs/own-tasks.js";
 import { drawSvg } from "../figures/figure.js";
-import { policyColumns } from "../runs/policy-columns.js";
 import { type HeldOut, type PolicyPoint, policyFigure } from "../figures/policy-figure.js";
+import { loadOwnTasks } from "../inputs/own-tasks.js";
+import { commonOptions, numberOption, positiveInteger, UsageError } from "../options.js";
+import { policyColumns } from "../runs/policy-columns.js";
 import { type PolicyLine, policyView } from "../runs/policy-view.js";
 import type { RunKind } from "../runs/run-directory.js";
+import { type PrepareOptions, readPlan, runArguments, runOptions, trainInDirectory } from "../runs/train-in-directory.js";
 import type { Terminal } from "../text/terminal.js";
-import { type LoadOptions, readPlan, runArguments, runOptions, trainInDirectory } from "../runs/train-in-directory.js";
 
 /** Reinforcement learning as a file says. Killed and called again, it goes on from the last save, and ends with the same bits. */
 export const rl = defineCommand({
@@ -25,24 +25,24 @@ export const rl = defineCommand({
     config: { type: "positional", description: "JSON file: tasks, objective, and how to train", required: true },
     ...runArguments,
     batches: { type: "string", valueHint: "n", description: "Batches in all, in place of the file's" },
-    ...common,
+    ...commonOptions,
   },
   async run({ args, data }) {
     const terminal = data as Terminal;
     if (args.action !== "run") throw new UsageError(`rl: expected "run", got ${JSON.stringify(args.action)}`);
-    const [where, instead] = [runOptions(args), number(args, "batches", positive)];
+    const [where, instead] = [runOptions(args), numberOption(args, "batches", positiveInteger)];
     const given = await readPlan(args.config, parsePolicyPlan);
     const plan = { ...given, run: { ...given.run, batches: instead ?? given.run.batches } };
     const view = policyView();
     const { points, steps, model } = await trainInDirectory<PolicyLine, PolicyPoint>(
       {
-        ...{ kind, file: args.config, ...where, trainer: plan.trainer, total: plan.run.batches, saveEvery: plan.save.every },
+        ...{ kind: policyRunKind, file: args.config, ...where, trainer: plan.trainer, total: plan.run.batches, saveEvery: plan.save.every },
         async prepare(options) {
-          const prepared = await prepare(plan, args.config, options);
-          return { ...prepared, lines: (trainer) => measured(prepared, trainer, plan, options) };
+          const prepared = await preparePolicyTraining(plan, args.config, options);
+          return { ...prepared, lines: (trainer) => trainAndEvaluate(prepared, trainer, plan, options) };
         },
-        written: (line) => line,
-        shown: view,
+        toStoredLine: (line) => line,
+        toDisplay: view,
       },
       terminal,
     );
@@ -68,7 +68,7 @@ const pointSchema = v.object({
 });
 
 /** A line per batch, and one before them. */
-const kind: RunKind<PolicyPoint> = {
+const policyRunKind: RunKind<PolicyPoint> = {
   command: "rl",
   unit: "batch",
   position: ({ progress }) => (progress as { batch?: number } | null | undefined)?.batch ?? 0,
@@ -81,7 +81,7 @@ const kind: RunKind<PolicyPoint> = {
   columns: policyColumns,
 };
 
-interface Preparation {
+interface PreparedPolicyTraining {
   readonly model: MiniMaxM1;
   readonly sources: readonly ProblemSource[];
   /** The weights that the run began with, or others, for objectives that stay near to them. */
@@ -92,7 +92,7 @@ interface Preparation {
 }
 
 /** @param file the plan's file, for messages; its paths count from there */
-async function prepare(plan: PolicyPlan, file: string, options: LoadOptions): Promise<Preparation> {
+async function preparePolicyTraining(plan: PolicyPlan, file: string, options: PrepareOptions): Promise<PreparedPolicyTraining> {
   const { rewards, objective, trainer, seed, build } = plan;
   // How judges are called decides no number, as long as they answer.
   const { batches: _, judging: __, ...run } = plan.run;
@@ -116,7 +116,7 @@ async function prepare(plan: PolicyPlan, file: string, options: LoadOptions): Pr
     const identity = {
       ...{ model: plan.model, tasks, rewards, objective, trainer, run, seed, build },
       // By its weights: a file that was replaced meanwhile is another reference.
-      ...(reference && { reference: await digest(reference) }),
+      ...(reference && { reference: await weightsDigest(reference) }),
     };
     return { model, sources, reference, puzzles, identity };
   } catch (error) {
@@ -127,18 +127,18 @@ async function prepare(plan: PolicyPlan, file: string, options: LoadOptions): Pr
 }
 
 /** Of all weights. */
-async function digest(model: MiniMaxM1): Promise<string> {
+async function weightsDigest(model: MiniMaxM1): Promise<string> {
   const hash = createHash("sha256");
   for (const [name, bytes] of await model.save()) if (name.endsWith(".safetensors")) hash.update(bytes);
   return hash.digest("hex");
 }
 
 /** All batches that are left, with the accuracy on held-out puzzles where it is due. */
-async function* measured(
-  { model, sources, reference, puzzles }: Preparation,
+async function* trainAndEvaluate(
+  { model, sources, reference, puzzles }: PreparedPolicyTraining,
   trainer: Trainer,
   plan: PolicyPlan,
-  { signal }: LoadOptions,
+  { signal }: PrepareOptions,
 ): AsyncGenerator<PolicyLine> {
   const { run, seed } = plan;
   const maxTokens = windowsOf(run.maxTokens).windows.at(-1)!;
@@ -152,7 +152,7 @@ async function* measured(
     return levels;
   }
   try {
-    if (plan.heldOut && kind.position(trainer) === 0) yield { batch: 0, heldOut: await measure({ signal }) };
+    if (plan.heldOut && policyRunKind.position(trainer) === 0) yield { batch: 0, heldOut: await measure({ signal }) };
     const options = {
       ...run,
       seed,

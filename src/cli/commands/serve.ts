@@ -3,20 +3,20 @@ import { defineCommand } from "citty";
 import { maskUrls } from "../../index.js";
 import { parseOrigins } from "../../serve/cors.js";
 import { Server } from "../../serve/index.js";
-import { listen } from "../listen.js";
 import { loadModel } from "../inputs/load-model.js";
-import { common, loading, number, repeated, UsageError } from "../options.js";
-import { Ended, type Terminal, visible } from "../text/terminal.js";
+import { listen } from "../listen.js";
+import { commonOptions, loadingArguments, numberOption, repeatedOption, UsageError } from "../options.js";
+import { CommandEnded, type Terminal, visible } from "../text/terminal.js";
 
-const positive = ["an integer of at least 1", (x: number) => Number.isSafeInteger(x) && x >= 1] as const;
-const natural = ["an integer of at least 0", (x: number) => Number.isSafeInteger(x) && x >= 0] as const;
-const seconds = ["a number of seconds above 0", (x: number) => x > 0] as const;
+const positiveInteger = ["an integer of at least 1", (x: number) => Number.isSafeInteger(x) && x >= 1] as const;
+const nonNegativeInteger = ["an integer of at least 0", (x: number) => Number.isSafeInteger(x) && x >= 0] as const;
+const secondsRange = ["a number of seconds above 0", (x: number) => x > 0] as const;
 
 /** A model behind OpenAI's HTTP interface, until Ctrl-C or SIGTERM. */
 export const serve = defineCommand({
   meta: { name: "serve", description: "Serve a model over HTTP, as OpenAI's interface" },
   args: {
-    ...loading,
+    ...loadingArguments,
     port: { type: "string", valueHint: "n", description: "Port (8000; 0 takes a free one)" },
     host: { type: "string", valueHint: "address", description: "Address (127.0.0.1: this machine only)" },
     name: { type: "string", valueHint: "text", description: "What requests call the model" },
@@ -30,27 +30,27 @@ export const serve = defineCommand({
     grace: { type: "string", valueHint: "s", description: "Seconds to finish in when stopped (30)" },
     "trust-templates": { type: "boolean", description: "Run chat templates that requests bring" },
     json: { type: "boolean", description: "A JSON line on stdout when it listens" },
-    ...common,
+    ...commonOptions,
   },
   async run({ args, rawArgs, data }) {
     const terminal = data as Terminal;
     const { err } = terminal;
     const parent = process.ppid;
-    const port = number(args, "port", ["an integer within [0, 65535]", (x) => Number.isInteger(x) && x >= 0 && x < 65536]) ?? 8000;
+    const port = numberOption(args, "port", ["an integer within [0, 65535]", (x) => Number.isInteger(x) && x >= 0 && x < 65536]) ?? 8000;
     const apiKey = args["api-key"] ?? terminal.env.LIGHTNING_M1_API_KEY;
     if (apiKey !== undefined && !/^\S+$/.test(apiKey)) throw new UsageError("--api-key: expected characters without spaces");
-    const timeout = number(args, "timeout", seconds);
-    const graceMs = 1000 * (number(args, "grace", seconds) ?? 30);
+    const timeout = numberOption(args, "timeout", secondsRange);
+    const graceMs = 1000 * (numberOption(args, "grace", secondsRange) ?? 30);
     const host = args.host ?? "127.0.0.1";
     const options = {
       hosts: isLoopback(host) ? ["localhost", "127.0.0.1", "[::1]", host] : undefined,
       name: args.name ?? (args.source && basename(maskUrls(args.source))),
       apiKey,
       cors: origins(rawArgs),
-      maxBatch: number(args, "max-batch", positive),
-      maxQueue: number(args, "max-queue", natural),
-      maxTokens: number(args, "max-tokens", positive),
-      maxCacheBytes: number(args, "max-cache-bytes", positive),
+      maxBatch: numberOption(args, "max-batch", positiveInteger),
+      maxQueue: numberOption(args, "max-queue", nonNegativeInteger),
+      maxTokens: numberOption(args, "max-tokens", positiveInteger),
+      maxCacheBytes: numberOption(args, "max-cache-bytes", positiveInteger),
       timeoutMs: timeout && Math.ceil(1000 * timeout),
       trustTemplates: args["trust-templates"],
       onError: (error: unknown) =>
@@ -68,10 +68,10 @@ export const serve = defineCommand({
         terminal.note(`${err.yellow("warning:")} ${host}: everybody who reaches this address may ask (--api-key, or --host 127.0.0.1)`);
       }
       if (args.json) await terminal.print(`${JSON.stringify({ url: `${listening.url}/v1`, port: listening.port })}\n`);
-      await ended(terminal, parent);
+      await untilStopped(terminal, parent);
       terminal.note(err.dim("stopping: what runs may end (once more to stop at once)"));
       await listening.close(graceMs);
-      throw new Ended(0);
+      throw new CommandEnded(0);
     } finally {
       model.dispose();
     }
@@ -81,7 +81,7 @@ export const serve = defineCommand({
 /** The values of --cors; what no page can have for its origin is refused before a model is loaded. */
 function origins(rawArgs: readonly string[]): readonly string[] {
   try {
-    return parseOrigins(repeated(rawArgs, "cors"));
+    return parseOrigins(repeatedOption(rawArgs, "cors"));
   } catch (error) {
     throw new UsageError((error as Error).message.replace("serve: cors:", "--cors:"));
   }
@@ -91,7 +91,7 @@ function origins(rawArgs: readonly string[]): readonly string[] {
  * Until a signal comes, or the shell through which npx has started this process is gone: npx hands signals on to that shell, which dies
  * of them and hands nothing on.
  */
-function ended({ signal, env }: Terminal, parent: number): Promise<void> {
+function untilStopped({ signal, env }: Terminal, parent: number): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) resolve();
     signal.addEventListener("abort", () => resolve());

@@ -2,12 +2,12 @@ import { defineCommand } from "citty";
 import { type LossPoint, lossCurve, smoothing } from "../../train/curve.js";
 import { run } from "../../train/index.js";
 import { parsePlan } from "../../train/plan.js";
-import { common, number, positive } from "../options.js";
-import { prepare } from "../runs/prepare-training.js";
+import { commonOptions, numberOption, positiveInteger } from "../options.js";
+import { prepareTraining } from "../runs/prepare-training.js";
 import type { RunKind } from "../runs/run-directory.js";
-import type { Terminal } from "../text/terminal.js";
 import { readPlan, runArguments, runOptions, trainInDirectory } from "../runs/train-in-directory.js";
 import { trainingView } from "../runs/training-view.js";
+import type { Terminal } from "../text/terminal.js";
 
 /** Trains a model as a file says. Killed and called again, it goes on from the last save, and ends with the same bits. */
 export const train = defineCommand({
@@ -16,20 +16,26 @@ export const train = defineCommand({
     config: { type: "positional", description: "JSON file: model, data, and how to train", required: true },
     ...runArguments,
     steps: { type: "string", valueHint: "n", description: "Steps in all, in place of the file's" },
-    ...common,
+    ...commonOptions,
   },
   async run({ args, data }) {
     const terminal = data as Terminal;
-    const [where, instead] = [runOptions(args), number(args, "steps", positive)];
+    const [where, instead] = [runOptions(args), numberOption(args, "steps", positiveInteger)];
     const plan = await readPlan(args.config, parsePlan);
     const { steps, ...course } = { ...plan.run, steps: instead ?? plan.run.steps };
     const smooth = smoothing();
     const view = trainingView(steps);
     const trained = await trainInDirectory(
       {
-        ...{ kind, file: args.config, ...where, trainer: plan.trainer, total: steps, saveEvery: plan.save.every },
+        ...{ kind: trainingRunKind, file: args.config, ...where, trainer: plan.trainer, total: steps, saveEvery: plan.save.every },
         async prepare(options) {
-          const { model, identity, data, heldOut, documents: most = Number.POSITIVE_INFINITY } = await prepare(plan, args.config, options);
+          const {
+            model,
+            identity,
+            data,
+            heldOut,
+            documents: most = Number.POSITIVE_INFINITY,
+          } = await prepareTraining(plan, args.config, options);
           return {
             ...{ model, identity },
             lines(trainer, points) {
@@ -41,8 +47,8 @@ export const train = defineCommand({
           };
         },
         // The load of every expert would be most of the bytes.
-        written: ({ expertLoad, ...metrics }) => ({ ...metrics, expertImbalance: imbalance(expertLoad) }),
-        shown: (metrics) => view(metrics, smooth(metrics.crossEntropy)),
+        toStoredLine: ({ expertLoad, ...metrics }) => ({ ...metrics, expertImbalance: expertImbalance(expertLoad) }),
+        toDisplay: (metrics) => view(metrics, smooth(metrics.crossEntropy)),
       },
       terminal,
     );
@@ -57,7 +63,7 @@ export const train = defineCommand({
 });
 
 /** Per layer, the tokens of the busiest expert over those of an even share: 1 if all have as many, experts / k if the same k have them all. */
-export function imbalance(load: readonly Float64Array[]): number[] {
+export function expertImbalance(load: readonly Float64Array[]): number[] {
   return load.map((layer) => {
     const mean = layer.reduce((sum, x) => sum + x, 0) / layer.length;
     return Number((Math.max(...layer) / mean).toPrecision(6));
@@ -70,7 +76,7 @@ const COLUMNS = [
 ];
 
 /** A line per step. */
-const kind: RunKind<LossPoint> = {
+const trainingRunKind: RunKind<LossPoint> = {
   command: "train",
   unit: "step",
   position: ({ steps }) => steps,

@@ -1,5 +1,5 @@
 import { benchmarkModels, benchmarks, scoreOf, standardError } from "../../analysis/index.js";
-import { type Figure, type Key, PALETTE, panelsTop } from "./figure.js";
+import { type Figure, type LegendEntry, PALETTE, panelsTop } from "./figure.js";
 
 const WIDTH = 900;
 
@@ -29,19 +29,19 @@ export function benchmarkFigure(data: object): Figure {
     "Percent, as reported (arXiv 2506.13585, table 2).",
     "Bars: two standard errors of the 80k model's score, where the number of questions is known.",
   ];
-  const keys: Key[][] = [
+  const legend: LegendEntry[][] = [
     highlighted.map(({ name, color, mark }) => ({ mark, color, text: name })),
     [
       { mark: "dot", color: PALETTE.grey, text: others.map(({ name }) => name).join(", ") },
       { mark: "bar", color: PALETTE.orange, text: "two standard errors" },
     ],
   ];
-  const top = panelsTop({ notes, keys });
+  const top = panelsTop({ notes, legend });
   const height = 26 * names.length + 34;
   return {
     title: "MiniMax-M1 and others on the report's benchmarks",
     notes,
-    keys,
+    legend,
     width: WIDTH,
     height: top + height + 14,
     data,

@@ -1,10 +1,10 @@
 import { type Comparison, type ComparisonRule, comparisonRules, figurePoints, ratioToDeepSeekR1 } from "../../analysis/index.js";
-import { type Figure, type Key, PALETTE, type Panel, type PlotLibrary, panelsTop } from "./figure.js";
+import { type Figure, type FigurePanel, type LegendEntry, PALETTE, type PlotLibrary, panelsTop } from "./figure.js";
 
 const WIDTH = 900;
 
 /** Longest context of DeepSeek-R1 and Qwen3. */
-const PUBLISHED = 131_072;
+const PUBLISHED_CONTEXT = 131_072;
 
 /** Figure 1 (right) of the report: operations of generating n tokens to 128K and on to 1M, and their ratio to DeepSeek-R1's. */
 export function comparisonFigure(comparison: Comparison): Figure {
@@ -15,20 +15,20 @@ export function comparisonFigure(comparison: Comparison): Figure {
     "Two FLOPs per multiply-add of products and attention, head included; DeepSeek-R1's attention expanded where nothing is said.",
     "A band reaches from the causal rule (pairs that exist, solid) to the square rule (all n², dashed).",
   ];
-  const keys: Key[][] = [
+  const legend: LegendEntry[][] = [
     [
       ...series.map(({ model }, i) => ({ mark: "band" as const, color: colors[i]!, text: model })),
       ...(readings.length > 0 ? [{ mark: "ring" as const, color: "currentColor", text: "read off the report's figure" }] : []),
     ],
   ];
-  const top = panelsTop({ notes, keys });
+  const top = panelsTop({ notes, legend });
   const [height, below] = [310, top + 340];
   // What would lie on the axis is told apart by its logarithm.
   const small = ratioToDeepSeekR1(own.cost, 128_000, "square") < 0.02;
   const scale = small ? "log" : "linear";
   const axis = (Plot: PlotLibrary) => (small ? [] : [Plot.ruleY([0], { stroke: "currentColor" })]);
 
-  function operations(Plot: PlotLibrary, x: number, most: number, marked: Comparison["readings"], width: number): Panel {
+  function operations(Plot: PlotLibrary, x: number, most: number, marked: Comparison["readings"], width: number): FigurePanel {
     const lengths = Array.from({ length: 33 }, (_, i) => Math.round(small ? 1000 * (most / 1000) ** (i / 32) : (i * most) / 32));
     const points = figurePoints(series, lengths);
     const common = { x: "tokens", stroke: "model", strokeWidth: 2 };
@@ -59,7 +59,7 @@ export function comparisonFigure(comparison: Comparison): Figure {
           Plot.lineY(points, { ...common, y: "causal" }),
           Plot.lineY(points, { ...common, y: "square", strokeDasharray: "5 4" }),
           Plot.dot(marked, { x: "tokens", y: "flops", fill: "model", stroke: "currentColor", strokeWidth: 1.5, r: 5 }),
-          ...(most > PUBLISHED ? beyond(Plot) : []),
+          ...(most > PUBLISHED_CONTEXT ? beyond(Plot) : []),
           ...axis(Plot),
         ],
       },
@@ -69,9 +69,9 @@ export function comparisonFigure(comparison: Comparison): Figure {
   /** Where the other two models leave what they are published for. */
   function beyond(Plot: PlotLibrary) {
     return [
-      Plot.ruleX([PUBLISHED], { stroke: "currentColor", strokeDasharray: "2 3" }),
+      Plot.ruleX([PUBLISHED_CONTEXT], { stroke: "currentColor", strokeDasharray: "2 3" }),
       Plot.text(["R1 and Qwen3 are\npublished for 128K"], {
-        x: PUBLISHED,
+        x: PUBLISHED_CONTEXT,
         frameAnchor: small ? "bottom" : "top",
         dx: small ? -6 : 6,
         dy: small ? -10 : 6,
@@ -81,7 +81,7 @@ export function comparisonFigure(comparison: Comparison): Figure {
     ];
   }
 
-  function ratios(Plot: PlotLibrary): Panel {
+  function ratios(Plot: PlotLibrary): FigurePanel {
     const lengths = Array.from({ length: 61 }, (_, i) => Math.round(10 ** (3 + i / 20)));
     const rules = Object.keys(comparisonRules) as ComparisonRule[];
     const points = rules.flatMap((rule) => lengths.map((tokens) => ({ rule, tokens, ratio: ratioToDeepSeekR1(own.cost, tokens, rule) })));
@@ -136,7 +136,7 @@ export function comparisonFigure(comparison: Comparison): Figure {
   return {
     title: `Theoretical FLOPs of generating text: ${series.map(({ model }) => model).join(", ")}`,
     notes,
-    keys,
+    legend,
     aside: {
       x: WIDTH - 262,
       y: below + 40,
@@ -145,7 +145,7 @@ export function comparisonFigure(comparison: Comparison): Figure {
         { mark: "dashed", color: PALETTE.orange, text: "square, R1 expanded" },
         { mark: "line", color: PALETTE.purple, text: "causal, R1 absorbed" },
         { mark: "dashed", color: PALETTE.purple, text: "square, R1 absorbed" },
-        ...(claims.length > 0 ? CLAIM_KEYS : []),
+        ...(claims.length > 0 ? CLAIM_LEGEND : []),
       ],
     },
     width: WIDTH,
@@ -155,7 +155,7 @@ export function comparisonFigure(comparison: Comparison): Figure {
   };
 }
 
-const CLAIM_KEYS: readonly Key[] = [
+const CLAIM_LEGEND: readonly LegendEntry[] = [
   { mark: "diamond", color: "currentColor", text: "said in the report:" },
   { mark: "none", color: "", text: "below 50 % at 64K tokens," },
   { mark: "none", color: "", text: "25 % at 100K" },

@@ -4,16 +4,16 @@ import { readFile, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { LightningError } from "../../index.js";
 
-/** Seen against white and against the dark page of {@link PAGES} with a contrast of at least 3. */
+/** Seen against white and against the dark page of {@link PAGE_COLORS} with a contrast of at least 3. */
 export const PALETTE = { orange: "#e8590c", blue: "#1c7ed6", green: "#2f9e44", purple: "#ae3ec9", grey: "#7d8590" } as const;
 
-export const PAGES = { light: { paper: "#ffffff", ink: "#24292f" }, dark: { paper: "#0d1117", ink: "#e6edf3" } } as const;
+export const PAGE_COLORS = { light: { paper: "#ffffff", ink: "#24292f" }, dark: { paper: "#0d1117", ink: "#e6edf3" } } as const;
 
-export type Scheme = keyof typeof PAGES;
+export type Scheme = keyof typeof PAGE_COLORS;
 
 export type PlotLibrary = typeof import("@observablehq/plot");
 
-export interface Panel {
+export interface FigurePanel {
   readonly title: string;
   readonly x: number;
   readonly y: number;
@@ -21,7 +21,7 @@ export interface Panel {
 }
 
 /** An entry of a legend: what a mark looks like, and what it says. */
-export interface Key {
+export interface LegendEntry {
   readonly mark: "band" | "line" | "dashed" | "dot" | "ring" | "bar" | "diamond" | "none";
   readonly color: string;
   readonly text: string;
@@ -33,52 +33,52 @@ export interface Figure {
   /** Lines below the title. */
   readonly notes: readonly string[];
   /** Rows of the legend, below the notes. */
-  readonly keys: readonly (readonly Key[])[];
+  readonly legend: readonly (readonly LegendEntry[])[];
   /** A legend elsewhere, one entry to a line. */
-  readonly aside?: { readonly x: number; readonly y: number; readonly keys: readonly Key[] };
+  readonly aside?: { readonly x: number; readonly y: number; readonly keys: readonly LegendEntry[] };
   readonly width: number;
   readonly height: number;
-  readonly panels: (Plot: PlotLibrary) => readonly Panel[];
+  readonly panels: (Plot: PlotLibrary) => readonly FigurePanel[];
   /** What `.json` holds. */
   readonly data: object;
 }
 
 const FONT = "system-ui, 'DejaVu Sans', sans-serif";
-const SIZE = 12;
-const LINE = 18;
+const FONT_SIZE = 12;
+const LINE_HEIGHT = 18;
 
 /** Where panels begin: below title, notes and legend. */
-export function panelsTop({ notes, keys }: Pick<Figure, "notes" | "keys">): number {
-  return 40 + LINE * notes.length + (LINE + 4) * keys.length + 10;
+export function panelsTop({ notes, legend }: Pick<Figure, "notes" | "legend">): number {
+  return 40 + LINE_HEIGHT * notes.length + (LINE_HEIGHT + 4) * legend.length + 10;
 }
 
 /** @param scheme fixes the colours; without one they follow the reader's preference */
 export async function drawSvg(figure: Figure, scheme?: Scheme): Promise<string> {
   const [Plot, { parseHTML }] = await Promise.all([import("@observablehq/plot"), import("linkedom")]);
   const { document } = parseHTML("<!doctype html><html><body></body></html>");
-  const { title, notes, keys, aside, width, height } = figure;
-  const style = { background: "none", overflow: "visible", fontFamily: FONT, fontSize: `${SIZE}px` };
+  const { title, notes, legend, aside, width, height } = figure;
+  const style = { background: "none", overflow: "visible", fontFamily: FONT, fontSize: `${FONT_SIZE}px` };
   const panels = figure.panels(Plot).map(({ title, x, y, options }) => {
     const node = Plot.plot({ document, style, ...options } as import("@observablehq/plot").PlotOptions);
     node.querySelector("style")?.remove();
     node.setAttribute("x", `${x}`);
-    node.setAttribute("y", `${y + LINE}`);
+    node.setAttribute("y", `${y + LINE_HEIGHT}`);
     // Hundredths of a unit are not seen.
     const drawn = node.outerHTML.replace(/="[^"]*"/g, (value) => value.replace(/(\d\.\d\d)\d+/g, "$1"));
     return `${text(title, x, y + 8, 'font-weight="600"')}\n${drawn}`;
   });
-  const { light, dark } = PAGES;
-  const paper = scheme ? `<rect width="${width}" height="${height}" fill="${PAGES[scheme].paper}"/>\n` : "";
+  const { light, dark } = PAGE_COLORS;
+  const paper = scheme ? `<rect width="${width}" height="${height}" fill="${PAGE_COLORS[scheme].paper}"/>\n` : "";
   const rules = scheme
-    ? `svg { color: ${PAGES[scheme].ink}; }`
+    ? `svg { color: ${PAGE_COLORS[scheme].ink}; }`
     : `svg { color: ${light.ink}; } @media (prefers-color-scheme: dark) { svg { color: ${dark.ink}; } }`;
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-family="${FONT}" font-size="${SIZE}" role="img" aria-label="${escaped(title)}">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-family="${FONT}" font-size="${FONT_SIZE}" role="img" aria-label="${escaped(title)}">`,
     `<style>${rules}</style>`,
     `${paper}${text(title, 12, 24, 'font-size="16" font-weight="600"')}`,
-    ...notes.map((note, i) => text(note, 12, 46 + LINE * i)),
-    ...keys.map((row, i) => legend(row, 12, 52 + LINE * notes.length + (LINE + 4) * i)),
-    ...(aside?.keys ?? []).map((key, i) => legend([key], aside!.x, aside!.y + (LINE + 4) * i)),
+    ...notes.map((note, i) => text(note, 12, 46 + LINE_HEIGHT * i)),
+    ...legend.map((row, i) => drawLegend(row, 12, 52 + LINE_HEIGHT * notes.length + (LINE_HEIGHT + 4) * i)),
+    ...(aside?.keys ?? []).map((key, i) => drawLegend([key], aside!.x, aside!.y + (LINE_HEIGHT + 4) * i)),
     ...panels,
     "</svg>\n",
   ].join("\n");
@@ -132,7 +132,7 @@ export async function writeFigure(path: string, figure: Figure, dark: boolean): 
 }
 
 /** Marks and their meanings side by side; places follow from the length of the text. */
-function legend(keys: readonly Key[], x: number, y: number): string {
+function drawLegend(keys: readonly LegendEntry[], x: number, y: number): string {
   const parts: string[] = [];
   for (const { mark, color, text: words } of keys) {
     parts.push(swatch(mark, color, x, y - 4), text(words, x + 26, y));
@@ -141,7 +141,7 @@ function legend(keys: readonly Key[], x: number, y: number): string {
   return parts.join("\n");
 }
 
-function swatch(mark: Key["mark"], color: string, x: number, y: number): string {
+function swatch(mark: LegendEntry["mark"], color: string, x: number, y: number): string {
   const line = `<line x1="${x}" x2="${x + 20}" y1="${y}" y2="${y}" stroke="${color}" stroke-width="2"`;
   const marks = {
     band: `<rect x="${x}" y="${y - 6}" width="20" height="12" fill="${color}"/>`,

@@ -1,8 +1,8 @@
-import { type Figure, type Key, PALETTE, panelsTop } from "./figure.js";
+import { type Figure, type LegendEntry, PALETTE, panelsTop } from "./figure.js";
 
 const [WIDTH, HEIGHT, LENGTHS_HEIGHT] = [760, 320, 180];
 /** Entries of the legend to a row. */
-const ROW = 4;
+const LEGEND_ENTRIES_PER_ROW = 4;
 
 /** What one batch adds to the curves; shares of right answers. */
 export interface PolicyPoint {
@@ -33,16 +33,18 @@ export function policyFigure(points: readonly PolicyPoint[]): Figure {
   const all = tested.map(({ batch, heldOut }) => ({ batch, accuracy: meanOf(heldOut) }));
   const sampled = points.flatMap(({ batch, accuracy }) => (accuracy === undefined ? [] : [{ batch, accuracy }]));
   const lengths = points.flatMap(({ batch, length }) => (length ? [{ batch, ...length }] : []));
-  const ofTasks = styles.map(({ task, color, dashed }): Key => ({ mark: dashed ? "dashed" : "line", color, text: task }));
-  const keys: Key[][] = [
+  const ofTasks = styles.map(({ task, color, dashed }): LegendEntry => ({ mark: dashed ? "dashed" : "line", color, text: task }));
+  const legend: LegendEntry[][] = [
     [
       ...(tested.length > 0 ? [{ mark: "line", color: "currentColor", text: "held out, mean of all levels" } as const] : []),
       { mark: "line", color: PALETTE.grey, text: "sampled to learn from" },
     ],
-    ...Array.from({ length: Math.ceil(tasks.length / ROW) }, (_, i) => ofTasks.slice(ROW * i, ROW * (i + 1))),
+    ...Array.from({ length: Math.ceil(tasks.length / LEGEND_ENTRIES_PER_ROW) }, (_, i) =>
+      ofTasks.slice(LEGEND_ENTRIES_PER_ROW * i, LEGEND_ENTRIES_PER_ROW * (i + 1)),
+    ),
   ];
   const notes = ["Held-out puzzles are never learned from; they are answered at temperature 1, top-p 0.95."];
-  const top = panelsTop({ notes, keys });
+  const top = panelsTop({ notes, legend });
   const x = { x: "batch", y: "accuracy" } as const;
   const lengthsTop = top + HEIGHT + 34;
   const batches = (ticks: number) => ({
@@ -53,7 +55,7 @@ export function policyFigure(points: readonly PolicyPoint[]): Figure {
   const percent = (share: number) => `${Math.round(100 * share)} %`;
   const half = { width: WIDTH / 2 - 24, height: LENGTHS_HEIGHT, marginLeft: 48, marginRight: 14, marginTop: 14, marginBottom: 40 };
   return {
-    ...{ title: "Accuracy over batches", notes, keys },
+    ...{ title: "Accuracy over batches", notes, legend },
     ...{ width: WIDTH, height: (lengths.length > 0 ? lengthsTop + LENGTHS_HEIGHT : top + HEIGHT) + 30, data: { points } },
     panels: (Plot) => [
       {

@@ -2,11 +2,11 @@
 
 import { InputError } from "../../index.js";
 import { parseRows, type Row } from "../../train/index.js";
-import { readRegularFile, UnfitFile } from "./regular-file.js";
-import { whyUnread } from "../text/terminal.js";
+import { describeReadError } from "../text/terminal.js";
+import { readRegularFile, UnreadableFile } from "./regular-file.js";
 
 /** All files of a training together: what fits into memory as text and as tokens. */
-export const MOST_DATA_BYTES = 2 ** 28;
+export const MAX_DATA_BYTES = 2 ** 28;
 
 export interface ReadDataOptions {
   readonly signal?: AbortSignal | undefined;
@@ -25,12 +25,12 @@ export const isJsonl = (path: string): boolean => /\.(jsonl|ndjson)$/i.test(path
 /** The texts of files. @throws {InputError} a file that is missing, is no regular file, is too large or is not UTF-8 */
 export async function readTexts(files: readonly NamedFile[], expected: string, { signal }: ReadDataOptions = {}): Promise<string[]> {
   const texts: string[] = [];
-  let left = MOST_DATA_BYTES;
+  let left = MAX_DATA_BYTES;
   for (const { path, where } of files) {
     const bytes = await readRegularFile(path, left, signal).catch((cause: unknown) => {
       signal?.throwIfAborted();
-      const others = left < MOST_DATA_BYTES && cause instanceof UnfitFile ? " (together the files may have 256 MiB)" : "";
-      throw new InputError(`${where}: expected ${expected}, got ${whyUnread(cause)}${others}`, { cause });
+      const others = left < MAX_DATA_BYTES && cause instanceof UnreadableFile ? " (together the files may have 256 MiB)" : "";
+      throw new InputError(`${where}: expected ${expected}, got ${describeReadError(cause)}${others}`, { cause });
     });
     left -= bytes.byteLength;
     try {
@@ -51,7 +51,7 @@ export async function readRows(files: readonly NamedFile[], { signal, onWarning 
     const before = rows.length;
     for (const row of parseRows(text, where, onWarning)) {
       rows.push(row);
-      if (rows.length % 1000 === 0) await turn(signal);
+      if (rows.length % 1000 === 0) await yieldToEvents(signal);
     }
     if (rows.length === before) throw new InputError(`${where}: expected rows, got an empty file`);
   }
@@ -59,7 +59,7 @@ export async function readRows(files: readonly NamedFile[], { signal, onWarning 
 }
 
 /** Lets a signal arrive during long work. */
-export async function turn(signal: AbortSignal | undefined): Promise<void> {
+export async function yieldToEvents(signal: AbortSignal | undefined): Promise<void> {
   await new Promise((resolve) => setImmediate(resolve));
   signal?.throwIfAborted();
 }

@@ -1,19 +1,19 @@
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { ConfigError, type Graph, graph, inspectCheckpoint, maskUrls, presets } from "../../index.js";
-import { whyUnread } from "../text/terminal.js";
+import { describeReadError } from "../text/terminal.js";
 
 /** The most that a configuration may take, as in a checkpoint. */
 const MAX_CONFIG_BYTES = 1 << 28;
 
-type Options = Parameters<typeof inspectCheckpoint>[1];
+type ReadOptions = Parameters<typeof inspectCheckpoint>[1];
 
 /**
  * The graph of what a command names: a preset, a `config.json`, a directory with one, a hub id, or without a name the model in the box. No weights are read.
  *
  * @throws {ConfigError} nothing of the kind, or a configuration that contradicts itself
  */
-export async function readGraph(source: string | undefined, options: Options): Promise<{ name: string; graph: Graph }> {
+export async function readGraph(source: string | undefined, options: ReadOptions): Promise<{ name: string; graph: Graph }> {
   if (source === undefined) {
     const { files } = await import("lightning-m1/model");
     return { name: "the model in the box", graph: await readConfig(files.get("config.json")!, options) };
@@ -29,20 +29,20 @@ export async function readGraph(source: string | undefined, options: Options): P
 }
 
 /** The graph of a configuration by itself. */
-export async function readConfig(path: string | URL, options: Options): Promise<Graph> {
+export async function readConfig(path: string | URL, options: ReadOptions): Promise<Graph> {
   // Neither may a pipe be waited for, nor a device be read to its end.
   const found = await stat(path).catch(() => undefined);
   if (found && !found.isDirectory() && !found.isFile())
     throw new ConfigError(`${path}: expected a config.json, got what is no regular file`);
   if (found && found.size > MAX_CONFIG_BYTES) throw new ConfigError(`${path}: expected a config.json, got ${found.size} bytes`);
   const bytes = await readFile(path).catch((cause: unknown) => {
-    throw new ConfigError(`${path}: expected a config.json, got ${whyUnread(cause)}`, { cause });
+    throw new ConfigError(`${path}: expected a config.json, got ${describeReadError(cause)}`, { cause });
   });
   return graphOfConfig(bytes, options);
 }
 
 /** A configuration is read as that of a checkpoint: one without weights. */
-async function graphOfConfig(bytes: Uint8Array<ArrayBuffer>, options: Options): Promise<Graph> {
+async function graphOfConfig(bytes: Uint8Array<ArrayBuffer>, options: ReadOptions): Promise<Graph> {
   const noWeights = new TextEncoder().encode('{"weight_map": {}}');
   const files = { "config.json": bytes, "model.safetensors.index.json": noWeights };
   return (await inspectCheckpoint(files, options)).graph;

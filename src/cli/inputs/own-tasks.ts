@@ -7,14 +7,14 @@ import { InputError } from "../../index.js";
 import { rowsTask } from "../../rl/answered-rows.js";
 import { Random, type Verifiable } from "../../rl/index.js";
 import { distinct, type OwnTasks, type PlannedLevel } from "../../rl/plan.js";
+import { describeReadError } from "../text/terminal.js";
 import { readRegularFile } from "./regular-file.js";
-import { whyUnread } from "../text/terminal.js";
 
 /** A level with what tells whether its file is still the same. */
 export type OwnLevel = PlannedLevel & { readonly sha256: string };
 
 /** Larger files are refused. */
-const MOST_BYTES = 2 ** 30;
+const MAX_TASK_FILE_BYTES = 2 ** 30;
 
 /**
  * Loads what a plan names. A module runs with the rights of this process.
@@ -44,9 +44,9 @@ type Leveled = Verifiable & { readonly levels?: number };
 
 async function read(path: string, key: string): Promise<Uint8Array> {
   try {
-    return await readRegularFile(path, MOST_BYTES);
+    return await readRegularFile(path, MAX_TASK_FILE_BYTES);
   } catch (cause) {
-    throw new InputError(`${key}: ${path}: expected a file, got ${whyUnread(cause)}`, { cause });
+    throw new InputError(`${key}: ${path}: expected a file, got ${describeReadError(cause)}`, { cause });
   }
 }
 

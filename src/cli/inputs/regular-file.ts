@@ -4,30 +4,30 @@ import { constants, type Stats } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
 
 /** Why a file is not read; the message is a noun phrase that follows "got". */
-export class UnfitFile extends Error {}
+export class UnreadableFile extends Error {}
 
 /** Bytes that are read between two looks at the signal. */
-const PIECE_BYTES = 2 ** 22;
+const READ_BYTES = 2 ** 22;
 /** A file that states no size, as those in /proc, is read in a buffer of this size at first. */
-const LEAST_BUFFER_BYTES = 2 ** 16;
+const MIN_BUFFER_BYTES = 2 ** 16;
 
 /**
  * Reads a regular file of limited size.
  *
  * @param most largest size in bytes; a larger file is not read
  * @param signal ends the reading by its reason
- * @throws {UnfitFile} a directory, a device, a pipe, a socket, or a file that is too large
+ * @throws {UnreadableFile} a directory, a device, a pipe, a socket, or a file that is too large
  * @throws {Error} the system's error for a file that is missing or may not be read
  */
 export async function readRegularFile(path: string, most: number, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
   signal?.throwIfAborted();
   // Before opening: to open a device can have effects of its own.
-  checkFile(await stat(path), most);
+  assertRegularFile(await stat(path), most);
   // Whatever is put in its place meanwhile: opening or reading a pipe does not block.
   const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   try {
     const info = await file.stat();
-    checkFile(info, most);
+    assertRegularFile(info, most);
     return await readToEnd(file, info.size, most, signal);
   } finally {
     await file.close();
@@ -36,13 +36,13 @@ export async function readRegularFile(path: string, most: number, signal?: Abort
 
 async function readToEnd(file: FileHandle, size: number, most: number, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
   // One byte more than expected shows that the end is there.
-  let bytes = new Uint8Array(Math.max(size + 1, Math.min(most + 1, LEAST_BUFFER_BYTES)));
+  let bytes = new Uint8Array(Math.max(size + 1, Math.min(most + 1, MIN_BUFFER_BYTES)));
   for (let at = 0; ; ) {
     signal?.throwIfAborted();
-    const { bytesRead } = await file.read(bytes, at, Math.min(PIECE_BYTES, bytes.byteLength - at), at);
+    const { bytesRead } = await file.read(bytes, at, Math.min(READ_BYTES, bytes.byteLength - at), at);
     at += bytesRead;
     if (bytesRead === 0) return at === bytes.byteLength ? bytes : bytes.subarray(0, at);
-    if (at > most) throw new UnfitFile(`a file of more than ${mebibytes(most)}`);
+    if (at > most) throw new UnreadableFile(`a file of more than ${sizeLabel(most)}`);
     if (at === bytes.byteLength) {
       const larger = new Uint8Array(Math.min(most + 1, 2 * at));
       larger.set(bytes);
@@ -51,14 +51,14 @@ async function readToEnd(file: FileHandle, size: number, most: number, signal?: 
   }
 }
 
-/** @throws {UnfitFile} no regular file, or one of more than `most` bytes */
-export function checkFile(info: Stats, most: number): void {
+/** @throws {UnreadableFile} no regular file, or one of more than `most` bytes */
+export function assertRegularFile(info: Stats, most: number): void {
   const kind = kindOf(info);
-  if (kind) throw new UnfitFile(kind);
-  if (info.size > most) throw new UnfitFile(`a file of ${mebibytes(info.size)}, more than ${mebibytes(most)}`);
+  if (kind) throw new UnreadableFile(kind);
+  if (info.size > most) throw new UnreadableFile(`a file of ${sizeLabel(info.size)}, more than ${sizeLabel(most)}`);
 }
 
-function mebibytes(bytes: number): string {
+function sizeLabel(bytes: number): string {
   return `${Number((bytes / 2 ** 20).toPrecision(4)).toLocaleString("en-US")} MiB`;
 }
 

@@ -27,11 +27,11 @@ export interface AccuracyReport {
   readonly precisions: readonly Accuracy[];
 }
 
-const TOKENS = 256;
+const COMPARED_TOKENS = 256;
 /** A model that ends at once is asked so often. */
-const ATTEMPTS = 64;
+const MAX_TEXTS = 64;
 
-type Load = (options: { dtype?: "bf16" | "q8"; kv?: "bf16" | "q8" }) => Promise<MiniMaxM1>;
+type LoadModel = (options: { dtype?: "bf16" | "q8"; kv?: "bf16" | "q8" }) => Promise<MiniMaxM1>;
 
 /**
  * Loads the model as it is stored and in every narrower precision of its weights and of its keys and values, and compares what they
@@ -40,27 +40,27 @@ type Load = (options: { dtype?: "bf16" | "q8"; kv?: "bf16" | "q8" }) => Promise<
  * @param load loads it with these options
  * @param signal ends it between two tokens or texts
  */
-export async function measureAccuracy(load: Load, signal: AbortSignal): Promise<AccuracyReport> {
+export async function measureAccuracy(load: LoadModel, signal: AbortSignal): Promise<AccuracyReport> {
   using exact = await load({});
-  const texts = await draw(exact, signal);
-  const { logits, usedBytes } = await read(exact, texts, signal);
+  const texts = await sampleTexts(exact, signal);
+  const { logits, usedBytes } = await computeLogits(exact, texts, signal);
   exact.dispose();
   const precisions: Accuracy[] = [];
-  for (const precision of narrower(exact)) {
+  for (const precision of narrowerPrecisions(exact)) {
     using model = await load(precision);
-    const narrow = await read(model, texts, signal);
+    const narrow = await computeLogits(model, texts, signal);
     precisions.push({ precision, usedBytes: narrow.usedBytes, ...compare(texts, logits, narrow.logits) });
   }
   return { tokens: texts.flat().length, usedBytes, perplexity: compare(texts, logits, logits).perplexity, precisions };
 }
 
-function narrower({ config: { dtype, attnTypeList } }: MiniMaxM1): Precision[] {
+function narrowerPrecisions({ config: { dtype, attnTypeList } }: MiniMaxM1): Precision[] {
   const weights: Precision[] = dtype === "bf16" ? [{ dtype: "q8" }] : [{ dtype: "bf16" }, { dtype: "q8" }];
   return attnTypeList.includes(1) ? [...weights, { kv: "bf16" }, { kv: "q8" }] : weights;
 }
 
 /** Every text's logits, and the memory of the weights with the longest text's state. */
-async function read(
+async function computeLogits(
   model: MiniMaxM1,
   texts: readonly number[][],
   signal: AbortSignal,
@@ -78,10 +78,10 @@ async function read(
 }
 
 /** Token sequences of the model's own. */
-async function draw(model: MiniMaxM1, signal: AbortSignal): Promise<number[][]> {
+async function sampleTexts(model: MiniMaxM1, signal: AbortSignal): Promise<number[][]> {
   const { bosTokenId, vocabSize, maxPositionEmbeddings } = model.config;
   const texts: number[][] = [];
-  for (let seed = 0, missing = TOKENS; missing > 0 && seed < ATTEMPTS; seed++) {
+  for (let seed = 0, missing = COMPARED_TOKENS; missing > 0 && seed < MAX_TEXTS; seed++) {
     const ids = [bosTokenId ?? seed % vocabSize];
     const maxTokens = Math.max(1, Math.min(missing, maxPositionEmbeddings - 1));
     for await (const { id } of model.generate(ids, { maxTokens, temperature: 1, seed, signal })) ids.push(id);
@@ -100,7 +100,10 @@ function compare(
   for (const [i, ids] of texts.entries()) {
     const width = exact[i]!.length / ids.length;
     for (const t of ids.keys()) {
-      const [p, q] = [exact[i]!, other[i]!].map((logits) => logProbabilities(logits.subarray(t * width, (t + 1) * width))) as [Row, Row];
+      const [p, q] = [exact[i]!, other[i]!].map((logits) => logProbabilities(logits.subarray(t * width, (t + 1) * width))) as [
+        TokenDistribution,
+        TokenDistribution,
+      ];
       for (let j = 0; j < width; j++) {
         const [a, b] = [exact[i]![t * width + j]!, other[i]![t * width + j]!];
         squares += a * a;
@@ -123,12 +126,12 @@ function compare(
   };
 }
 
-interface Row {
+interface TokenDistribution {
   readonly values: Float64Array;
   readonly top: number;
 }
 
-function logProbabilities(logits: Float32Array): Row {
+function logProbabilities(logits: Float32Array): TokenDistribution {
   let top = 0;
   for (let i = 1; i < logits.length; i++) if (logits[i]! > logits[top]!) top = i;
   let sum = 0;

@@ -22,7 +22,7 @@ import {
   tauAverage,
 } from "../../analysis/index.js";
 import type { Graph } from "../../index.js";
-import { type Memory, memoryOf } from "./memory.js";
+import { type Memory, memoryReport } from "./memory.js";
 
 type FlopsAt = Flops & { readonly tokens: number };
 
@@ -51,7 +51,7 @@ export interface Sizes {
   readonly batch: number;
 }
 
-export function analysisOf(name: string, graph: Graph, { lengths, contexts, batch }: Sizes): Analysis {
+export function analyzeGraph(name: string, graph: Graph, { lengths, contexts, batch }: Sizes): Analysis {
   const { ratioToDeepSeekR1, readings, claims } = compareGeneration(graph, name);
   const at = (rule: CountingRule) => ({
     prompt: lengths.map((tokens) => ({ tokens, ...passFlops(graph, { tokens, rule }) })),
@@ -70,7 +70,7 @@ export function analysisOf(name: string, graph: Graph, { lengths, contexts, batc
       published: peer.published,
       counted: peerParameters(peer),
     })),
-    memory: memoryOf(graph, contexts, batch),
+    memory: memoryReport(graph, contexts, batch),
     reportedTrainingCost: reportedTrainingCost(),
   };
 }

@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import { CheckpointError, type ForwardOutput, type LayerView, minimaxM1, readTensors, type StoredArray } from "../../index.js";
-import { argmax, largest, rows } from "./vectors.js";
+import { argmax, largestIndices, splitRows } from "./vectors.js";
 
 /** What a run and the stored outputs differ in. */
-export interface Comparison {
+export interface GoldenComparison {
   readonly passed: boolean;
   /** The largest difference of each kind, and how large it may be. */
   readonly largest: readonly { readonly what: string; readonly difference: number; readonly allowed: number }[];
@@ -15,10 +15,10 @@ export interface Comparison {
 }
 
 /** Every 16th head of a lightning state is stored. */
-const STORED_HEADS = 16;
+const STORED_HEAD_STRIDE = 16;
 
 /** Outputs of the published PyTorch code for the full-size model: hidden states, router logits, lightning states, logits, tokens. */
-export class Expectation {
+export class GoldenOutputs {
   /** Absolute, of every number. */
   static readonly TOLERANCE = 2e-3;
 
@@ -29,7 +29,7 @@ export class Expectation {
   ) {}
 
   /** @param directory with `expected.safetensors` @throws {CheckpointError} no such file, or one without what is compared */
-  static async read(directory: string, signal: AbortSignal): Promise<Expectation> {
+  static async read(directory: string, signal: AbortSignal): Promise<GoldenOutputs> {
     const path = directory.endsWith(".safetensors") ? directory : join(directory, "expected.safetensors");
     const stored = await readTensors(path, { signal });
     const ids = stored.get("input_ids");
@@ -49,16 +49,16 @@ export class Expectation {
       throw new CheckpointError(
         `${path}: ${wrong[0]}: expected ${wrong[1]} numbers for ${tokens} tokens of the published configuration, got [${stored.get(wrong[0])!.shape.join(", ")}]`,
       );
-    return new Expectation(stored, [...ids.data]);
+    return new GoldenOutputs(stored, [...ids.data]);
   }
 
   /** Follows one run over the prompt, in however many pieces. */
-  begin(): Comparing {
-    return new Comparing(this.stored, this.ids.length);
+  startComparison(): GoldenComparer {
+    return new GoldenComparer(this.stored, this.ids.length);
   }
 }
 
-class Comparing {
+class GoldenComparer {
   private readonly differences = new Map<string, number>();
   private readonly wrong: string[] = [];
   private choices = 0;
@@ -81,8 +81,10 @@ class Comparing {
     const all = this.stored.get("router_logits")!.data as Float32Array;
     const own = all.subarray(layer * this.length * experts).subarray(this.before * experts, (this.before + count) * experts);
     this.compare("router_logits", routed, own);
-    for (const [t, row] of rows(routed, count).entries()) {
-      const [got, expected] = [largest(row, topK), largest(rows(own, count)[t]!, topK)].map((pair) => pair.sort((a, b) => a - b).join(" "));
+    for (const [t, row] of splitRows(routed, count).entries()) {
+      const [got, expected] = [largestIndices(row, topK), largestIndices(splitRows(own, count)[t]!, topK)].map((pair) =>
+        pair.sort((a, b) => a - b).join(" "),
+      );
       if (got !== expected)
         this.wrong.push(`layer ${layer} of ${numHiddenLayers}, token ${this.before + t}: experts ${expected}, got ${got}`);
       this.choices += topK;
@@ -93,7 +95,7 @@ class Comparing {
     const { vocabSize, hiddenSize, numHiddenLayers, headDim } = minimaxM1;
     this.compare("final_hidden", out.hiddenStates![numHiddenLayers]!, this.part("final_hidden", count * hiddenSize));
     const expected = this.stored.get("argmax")!.data;
-    for (const [t, row] of rows(out.logits, out.logits.length / vocabSize).entries()) {
+    for (const [t, row] of splitRows(out.logits, out.logits.length / vocabSize).entries()) {
       const token = argmax(row);
       if (token !== expected[this.before + t]) this.wrong.push(`token ${this.before + t}: ${expected[this.before + t]}, got ${token}`);
       this.tokens++;
@@ -106,14 +108,14 @@ class Comparing {
       if (!state || !own) continue;
       const size = headDim * headDim;
       const heads = Array.from({ length: own.length / size }, (_, i) =>
-        state.subarray(STORED_HEADS * i * size, (STORED_HEADS * i + 1) * size),
+        state.subarray(STORED_HEAD_STRIDE * i * size, (STORED_HEAD_STRIDE * i + 1) * size),
       );
       for (const [i, head] of heads.entries()) this.compare(`lightning_state.${layer}`, head, own.subarray(i * size, (i + 1) * size));
     }
   }
 
-  result(): Comparison {
-    const largest = [...this.differences].map(([what, difference]) => ({ what, difference, allowed: Expectation.TOLERANCE }));
+  result(): GoldenComparison {
+    const largest = [...this.differences].map(([what, difference]) => ({ what, difference, allowed: GoldenOutputs.TOLERANCE }));
     const passed = this.wrong.length === 0 && largest.every(({ difference, allowed }) => difference <= allowed);
     return { passed, largest, choices: this.choices, tokens: this.tokens, wrong: this.wrong };
   }

@@ -31,7 +31,7 @@ export const SCHEMES = ["experts_int8", "bf16"] as const;
 export const PRECISIONS = ["q8", "bf16", "f32"] as const;
 
 /** @param contexts tokens of each sequence */
-export function memoryOf(graph: Graph, contexts: readonly number[], batch: number): Memory {
+export function memoryReport(graph: Graph, contexts: readonly number[], batch: number): Memory {
   return {
     contexts,
     batch,

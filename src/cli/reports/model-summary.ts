@@ -3,7 +3,7 @@ import { type CheckpointInspection, type Config, decaySlopes, type Graph } from 
 import type { AccuracyReport } from "./accuracy.js";
 
 /** What `inspect` says about a model. Every number is exact; `--json` prints this object as it is. */
-export interface Facts {
+export interface ModelSummary {
   readonly name: string;
   readonly dialect: Config["dialect"];
   readonly layers: { readonly count: number; readonly lightning: number; readonly softmax: number; readonly pattern: string };
@@ -39,7 +39,7 @@ export interface LayerSlopes {
 }
 
 /** @param allSlopes whether every head's slope is listed */
-export function factsOf(name: string, { config, ...model }: Graph, allSlopes: boolean): Facts {
+export function summarizeModel(name: string, { config, ...model }: Graph, allSlopes: boolean): ModelSummary {
   const { numHiddenLayers, attnTypeList, numAttentionHeads, numKeyValueHeads, headDim, rotaryDim } = config;
   const softmax = attnTypeList.filter((type) => type === 1).length;
   const lightning = numHiddenLayers - softmax;
@@ -48,7 +48,7 @@ export function factsOf(name: string, { config, ...model }: Graph, allSlopes: bo
   return {
     name,
     dialect: config.dialect,
-    layers: { count: numHiddenLayers, lightning, softmax, pattern: pattern(attnTypeList) },
+    layers: { count: numHiddenLayers, lightning, softmax, pattern: layerPattern(attnTypeList) },
     hiddenSize: config.hiddenSize,
     vocabSize: config.vocabSize,
     maxPositionEmbeddings: config.maxPositionEmbeddings,
@@ -67,7 +67,7 @@ export function factsOf(name: string, { config, ...model }: Graph, allSlopes: bo
     state: {
       lightningBytes,
       keyValueBytesPerToken,
-      contexts: contexts(config.maxPositionEmbeddings).map((tokens) => ({
+      contexts: contextLengths(config.maxPositionEmbeddings).map((tokens) => ({
         tokens,
         bytes: lightningBytes + tokens * keyValueBytesPerToken,
       })),
@@ -77,7 +77,7 @@ export function factsOf(name: string, { config, ...model }: Graph, allSlopes: bo
 }
 
 /** `10 × (7 lightning + 1 softmax)`: runs of equal layers, and how often they repeat. */
-export function pattern(types: readonly (0 | 1)[]): string {
+export function layerPattern(types: readonly (0 | 1)[]): string {
   const runs: { type: 0 | 1; length: number }[] = [];
   for (const type of types) {
     const last = runs.at(-1);
@@ -95,7 +95,7 @@ export function pattern(types: readonly (0 | 1)[]): string {
 }
 
 /** A few lengths up to the longest that the model knows. */
-function contexts(longest: number): number[] {
+function contextLengths(longest: number): number[] {
   return [...[1024, 32_768, 131_072, 1_048_576].filter((tokens) => tokens < longest), longest];
 }
 

@@ -8,12 +8,12 @@ import type { Terminal } from "../text/terminal.js";
 import { visible } from "../text/terminal.js";
 
 /** Names of texts, even if there is no such file. */
-const TEXTS = /\.(txt|md|jsonl|ndjson)$/i;
+const TEXT_FILE_NAME = /\.(txt|md|jsonl|ndjson)$/i;
 
 /** Whether an argument names a text and no checkpoint, which is a directory, a .safetensors file, a URL or a hub id. */
 export async function isTextFile(path: string): Promise<boolean> {
   if (/^[a-z]+:\/\//i.test(path) || path.endsWith(".safetensors")) return false;
-  if (TEXTS.test(path)) return true;
+  if (TEXT_FILE_NAME.test(path)) return true;
   const info = await stat(path).catch(() => undefined);
   return info !== undefined && !info.isDirectory();
 }
@@ -45,10 +45,10 @@ export async function evaluateText(
     ...(stride !== undefined && { stride }),
     signal: terminal.signal,
   });
-  await terminal.print(options.json ? `${JSON.stringify({ file: path, ...result })}\n` : layout(result));
+  await terminal.print(options.json ? `${JSON.stringify({ file: path, ...result })}\n` : perplexityText(result));
 }
 
-function layout({ documents, tokens, targets, bytes, crossEntropy, perplexity, bitsPerByte, window, stride }: Perplexity): string {
+function perplexityText({ documents, tokens, targets, bytes, crossEntropy, perplexity, bitsPerByte, window, stride }: Perplexity): string {
   const count = (n: number) => n.toLocaleString("en-US");
   const several = documents === 1 ? "" : `${count(documents)} documents, `;
   return [

@@ -1,5 +1,5 @@
 /** How fast tokens came. */
-export interface Pace {
+export interface Throughput {
   readonly promptTokens: number;
   readonly generatedTokens: number;
   /** From the call to the first token: the prompt's share. */
@@ -11,18 +11,18 @@ export interface Pace {
 }
 
 /** Measures one generation. */
-export class Stopwatch {
+export class ThroughputMeter {
   private readonly begin = performance.now();
   private first = this.begin;
   private last = this.begin;
   private tokens = 0;
 
-  token(): void {
+  addToken(): void {
     this.last = performance.now();
     if (this.tokens++ === 0) this.first = this.last;
   }
 
-  pace(promptTokens: number): Pace {
+  throughput(promptTokens: number): Throughput {
     const generationSeconds = (this.last - this.first) / 1000;
     return {
       promptTokens,
@@ -35,7 +35,7 @@ export class Stopwatch {
 }
 
 /** `16 prompt tokens in 0.01 s, 24 generated at 312.1 tokens/s`. */
-export function describePace({ promptTokens, generatedTokens, promptSeconds, tokensPerSecond }: Pace): string {
+export function describeThroughput({ promptTokens, generatedTokens, promptSeconds, tokensPerSecond }: Throughput): string {
   const rate = tokensPerSecond > 0 ? ` at ${tokensPerSecond.toFixed(1)} tokens/s` : "";
   return `${promptTokens} prompt tokens in ${promptSeconds.toFixed(2)} s, ${generatedTokens} generated${rate}`;
 }

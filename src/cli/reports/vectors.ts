@@ -1,11 +1,11 @@
 /** Rows of equal width. */
-export function rows(data: Float32Array, count: number): Float32Array[] {
+export function splitRows(data: Float32Array, count: number): Float32Array[] {
   const width = data.length / count;
   return Array.from({ length: count }, (_, i) => data.subarray(i * width, (i + 1) * width));
 }
 
 /** Indices of the k largest, largest first; the lower index where two are equal. */
-export function largest(values: Float32Array, k: number): number[] {
+export function largestIndices(values: Float32Array, k: number): number[] {
   const top: number[] = [];
   for (let n = 0; n < k; n++) {
     let best = -1;
@@ -16,5 +16,5 @@ export function largest(values: Float32Array, k: number): number[] {
 }
 
 export function argmax(values: Float32Array): number {
-  return largest(values, 1)[0]!;
+  return largestIndices(values, 1)[0]!;
 }

@@ -9,7 +9,7 @@ import { encodeLong } from "../../train/encode.js";
 import { type Dataset, type EncodedDocument, encodeRow, exampleDataset, type Row, streamOf, textDataset } from "../../train/index.js";
 import type { Plan } from "../../train/plan.js";
 import { splitRows, splitText } from "../../train/split.js";
-import { isJsonl, type NamedFile, type ReadDataOptions, readRows, readTexts, turn } from "../inputs/data-files.js";
+import { isJsonl, type NamedFile, type ReadDataOptions, readRows, readTexts, yieldToEvents } from "../inputs/data-files.js";
 
 export interface Corpus {
   /** What of the data decides the numbers of a run. */
@@ -78,7 +78,7 @@ function chosenTasks(names: "all" | readonly string[], file: string): readonly T
 }
 
 /** Of a text, the share at its end that is held out if no fraction is given. */
-const HELD_OUT = 0.05;
+const DEFAULT_HELD_OUT_FRACTION = 0.05;
 
 function textCorpus({ seed, run, heldOut: measured }: Plan, file: string, text: string, { signal }: ReadDataOptions): Corpus {
   const fraction = measured?.fraction;
@@ -108,14 +108,14 @@ function textCorpus({ seed, run, heldOut: measured }: Plan, file: string, text: 
 }
 
 /** Characters of a text that a tokenizer learns from without a break. */
-const LINES_CHARACTERS = 2 ** 20;
+const MAX_TOKENIZER_PIECE_CHARACTERS = 2 ** 20;
 
 /** A long text in parts. What a tokenizer learns from ends with a line anyway. */
 function* linesOf(text: string): Generator<string> {
   const end = /\n(?![\r\n])/g;
   let begin = 0;
   for (;;) {
-    end.lastIndex = begin + LINES_CHARACTERS;
+    end.lastIndex = begin + MAX_TOKENIZER_PIECE_CHARACTERS;
     if (!end.test(text)) break;
     yield text.slice(begin, end.lastIndex);
     begin = end.lastIndex;
@@ -125,7 +125,7 @@ function* linesOf(text: string): Generator<string> {
 
 /** A text without its end, and its end; no character is cut. */
 function withoutEnd(text: string): { readonly learned: readonly string[]; readonly heldOut: readonly string[] } {
-  let at = Math.floor(text.length * (1 - HELD_OUT));
+  let at = Math.floor(text.length * (1 - DEFAULT_HELD_OUT_FRACTION));
   if (/[\udc00-\udfff]/.test(text[at] ?? "")) at++;
   return { learned: [text.slice(0, at)], heldOut: [text.slice(at)] };
 }
@@ -137,7 +137,7 @@ function rowCorpus(
   rows: readonly Row[],
   { signal, onWarning }: ReadDataOptions,
 ): Corpus {
-  const fraction = measured && (measured.fraction ?? HELD_OUT);
+  const fraction = measured && (measured.fraction ?? DEFAULT_HELD_OUT_FRACTION);
   const { learned, heldOut } = fraction === undefined ? { learned: rows, heldOut: [] } : splitRows(rows, fraction, file);
   return {
     identity: { sha256: hash(rows.map(({ content }) => JSON.stringify(content))), ...(fraction !== undefined && { heldOut: fraction }) },
@@ -150,7 +150,7 @@ function rowCorpus(
         const encoded: EncodedDocument[] = [];
         for (const [i, row] of own.entries()) {
           encoded.push(...(await encodeRow(row, encoding, { signal })));
-          if (i % 100 === 99) await turn(signal);
+          if (i % 100 === 99) await yieldToEvents(signal);
         }
         return encoded;
       };

@@ -3,7 +3,7 @@
 import { linkSync, lstatSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { InputError } from "../../index.js";
-import { checkFile, UnfitFile } from "../inputs/regular-file.js";
+import { assertRegularFile, UnreadableFile } from "../inputs/regular-file.js";
 
 /**
  * Takes the directory for this process. A lock whose process has ended, killed perhaps, counts for nothing.
@@ -11,7 +11,7 @@ import { checkFile, UnfitFile } from "../inputs/regular-file.js";
  * @returns gives it back
  * @throws {InputError} another process has it, or its lock is no file
  */
-export function lock(directory: string): () => void {
+export function lockDirectory(directory: string): () => void {
   const path = join(directory, "lock");
   const own = holderOf(process.pid)!;
   const mine = join(directory, `lock.${process.pid}.tmp`);
@@ -22,12 +22,12 @@ export function lock(directory: string): () => void {
       try {
         linkSync(mine, path);
         return () => {
-          if (read(path) === own) rmSync(path, { force: true });
+          if (readLock(path) === own) rmSync(path, { force: true });
         };
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
       }
-      const other = read(path);
+      const other = readLock(path);
       if (other === undefined) {
         // Gone in the meantime, unless it is there without being a file.
         if (!lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink()) continue;
@@ -43,7 +43,7 @@ export function lock(directory: string): () => void {
       try {
         renameSync(path, aside);
         // Another process may have been faster, and this its lock.
-        if (read(aside) !== other) linkSync(aside, path);
+        if (readLock(aside) !== other) linkSync(aside, path);
       } catch (error) {
         if (!["ENOENT", "EEXIST"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
       }
@@ -63,21 +63,22 @@ function holderOf(pid: number): string | undefined {
     if ((error as NodeJS.ErrnoException).code !== "EPERM") return undefined;
   }
   // Linux: the state is the first field after the name in parentheses, the beginning the twentieth.
-  const fields = read(`/proc/${pid}/stat`)?.split(") ").at(-1)?.split(" ");
+  const fields = readLock(`/proc/${pid}/stat`)?.split(") ").at(-1)?.split(" ");
   if (fields?.[0] === "Z") return undefined;
   return `${pid} ${fields?.[19] ?? ""}\n`;
 }
 
 /** Larger files are no locks. */
-const MOST_BYTES = 2 ** 16;
+const MAX_LOCK_BYTES = 2 ** 16;
 
 /** A file's text, undefined if there is none. @throws {InputError} something else than a small file */
-function read(path: string): string | undefined {
+function readLock(path: string): string | undefined {
   try {
-    checkFile(statSync(path), MOST_BYTES);
+    assertRegularFile(statSync(path), MAX_LOCK_BYTES);
     return readFileSync(path, "utf8");
   } catch (error) {
-    if (error instanceof UnfitFile) throw new InputError(`${path}: expected a small file or nothing, got ${error.message} (remove it)`);
+    if (error instanceof UnreadableFile)
+      throw new InputError(`${path}: expected a small file or nothing, got ${error.message} (remove it)`);
     // A process can end while it is being looked at.
     if (["ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
     throw error;

@@ -1,27 +1,27 @@
 import { meanAccuracy, type PolicyMetrics } from "../../rl/index.js";
 import type { HeldOut } from "../figures/policy-figure.js";
-import type { Fact, Shown } from "./run-view.js";
+import type { LabelledValue, MetricsDisplay } from "./run-view.js";
 
 /** A line of metrics: a batch, or only held-out puzzles before the first one. */
 export type PolicyLine = (PolicyMetrics | { readonly batch: 0 }) & { readonly heldOut?: readonly HeldOut[] };
 
 /** What is shown of one batch after the other. */
-export function policyView(): (line: PolicyLine) => Shown {
+export function policyView(): (line: PolicyLine) => MetricsDisplay {
   let latest: number | undefined;
   return (line) => {
     const tested = line.heldOut && meanAccuracy(line.heldOut);
     latest = tested ?? latest;
-    const own = "step" in line ? factsOf(line) : [];
-    const heldOut = (share: number | undefined): Fact[] => (share === undefined ? [] : [["held out", percent(share)]]);
+    const own = "step" in line ? valuesOf(line) : [];
+    const heldOut = (share: number | undefined): LabelledValue[] => (share === undefined ? [] : [["held out", percent(share)]]);
     return {
-      facts: [...heldOut(latest), ...own],
-      line: [...heldOut(tested), ...own].map((fact) => fact.join(" ")),
+      values: [...heldOut(latest), ...own],
+      line: [...heldOut(tested), ...own].map((entry) => entry.join(" ")),
       ...("step" in line && { warnings: line.warnings }),
     };
   };
 }
 
-function factsOf({ accuracy, rewards, length, policy, updates, tokensPerSecond }: PolicyMetrics): Fact[] {
+function valuesOf({ accuracy, rewards, length, policy, updates, tokensPerSecond }: PolicyMetrics): LabelledValue[] {
   const { total } = rewards;
   const mean = (of: (update: (typeof updates)[number]) => number) => updates.reduce((sum, update) => sum + of(update), 0) / updates.length;
   return [

@@ -2,22 +2,22 @@ import { dirname, resolve } from "node:path";
 import { InputError, MiniMaxM1, Tokenizer } from "../../index.js";
 import type { Plan } from "../../train/plan.js";
 import { tokenizerTraining } from "../../train/tokenizer.js";
+import { yieldToEvents } from "../inputs/data-files.js";
 import { type Corpus, type Datasets, readCorpus } from "./corpus.js";
-import { turn } from "../inputs/data-files.js";
-import type { Identity } from "./run-directory.js";
-import type { LoadOptions } from "./train-in-directory.js";
+import type { RunIdentity } from "./run-directory.js";
+import type { PrepareOptions } from "./train-in-directory.js";
 
 /** What a training needs, made from its plan and nothing else. */
-export interface Preparation extends Datasets {
+export interface PreparedTraining extends Datasets {
   readonly model: MiniMaxM1;
-  readonly identity: Identity;
+  readonly identity: RunIdentity;
 }
 
 /**
  * @param file the plan's file, for messages; its paths count from there
  * @throws {LightningError} tasks that do not exist, files that cannot be read, a model that cannot be made or loaded
  */
-export async function prepare(plan: Plan, file: string, options: LoadOptions): Promise<Preparation> {
+export async function prepareTraining(plan: Plan, file: string, options: PrepareOptions): Promise<PreparedTraining> {
   const { seed, build, trainer } = plan;
   const { steps: _, ...course } = plan.run;
   const corpus = await readCorpus(plan, file, options);
@@ -33,7 +33,7 @@ export async function prepare(plan: Plan, file: string, options: LoadOptions): P
   }
 }
 
-async function makeModel(plan: Plan, file: string, corpus: Corpus, options: LoadOptions): Promise<MiniMaxM1> {
+async function makeModel(plan: Plan, file: string, corpus: Corpus, options: PrepareOptions): Promise<MiniMaxM1> {
   const { model, tokenizer, seed, build } = plan;
   if (typeof model === "string") return MiniMaxM1.load(resolve(dirname(file), model), { ...options, dtype: "f32", build });
   const files = await learnTokenizer(corpus, tokenizer!, options);
@@ -48,17 +48,17 @@ async function makeModel(plan: Plan, file: string, corpus: Corpus, options: Load
 }
 
 /** Characters between two looks at the signal. */
-const CHARACTERS = 2 ** 18;
+const CHARACTERS_PER_YIELD = 2 ** 18;
 
-async function learnTokenizer(corpus: Corpus, options: NonNullable<Plan["tokenizer"]>, { signal }: LoadOptions) {
+async function learnTokenizer(corpus: Corpus, options: NonNullable<Plan["tokenizer"]>, { signal }: PrepareOptions) {
   const training = tokenizerTraining(options);
   let characters = 0;
   for await (const text of corpus.texts()) {
     training.push(text);
     characters += text.length;
-    if (characters < CHARACTERS) continue;
+    if (characters < CHARACTERS_PER_YIELD) continue;
     characters = 0;
-    await turn(signal);
+    await yieldToEvents(signal);
   }
   return training.end();
 }

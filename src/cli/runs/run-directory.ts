@@ -7,21 +7,21 @@ import { dirname, join } from "node:path";
 import { CheckpointError, InputError } from "../../index.js";
 import type { Trainer } from "../../train/index.js";
 import { headerOf, withMetadata } from "../../train/state.js";
-import { type Columns, csvHeader, csvRow } from "./csv.js";
-import { lock } from "./lock.js";
 import { readRegularFile } from "../inputs/regular-file.js";
-import { whyUnread } from "../text/terminal.js";
+import { describeReadError } from "../text/terminal.js";
+import { type Columns, csvHeader, csvRow } from "./csv.js";
+import { lockDirectory } from "./lock.js";
 
 /** What decides the numbers of a run, but how long it is, as JSON. A state belongs to one of these. */
-export type Identity = Readonly<Record<string, unknown>>;
+export type RunIdentity = Readonly<Record<string, unknown>>;
 
 /** Largest files that are read: metrics, and what a run was made with. */
-const [MOST_METRICS_BYTES, MOST_IDENTITY_BYTES] = [2 ** 30, 2 ** 24];
+const [MAX_METRICS_BYTES, MAX_IDENTITY_BYTES] = [2 ** 30, 2 ** 24];
 
 /** How a directory is read. */
 export interface ResumeOptions {
   /** Largest size of a state. */
-  readonly mostStateBytes: number;
+  readonly maxStateBytes: number;
   /** Ends the reading by its reason. */
   readonly signal?: AbortSignal;
 }
@@ -53,7 +53,7 @@ export class RunDirectory<Point> {
   private readonly lines: string;
   private readonly table: string;
   /** Whose run this is, the command included. */
-  private own: Identity = {};
+  private own: RunIdentity = {};
   private metrics: number | undefined;
   private csv: number | undefined;
 
@@ -71,9 +71,9 @@ export class RunDirectory<Point> {
 
   /** Makes the directory if need be, and keeps other processes out until `close`. @throws {InputError} another process trains there */
   static open<Point>(path: string, kind: RunKind<Point>): RunDirectory<Point> {
-    return guard(path, () => {
+    return withWriteErrors(path, () => {
       mkdirSync(path, { recursive: true });
-      return new RunDirectory(path, kind, lock(path));
+      return new RunDirectory(path, kind, lockDirectory(path));
     });
   }
 
@@ -83,22 +83,22 @@ export class RunDirectory<Point> {
    * @throws {InputError} a state or lines of another run, or a directory with files of this name that no training made
    * @throws {CheckpointError} a state that is damaged, or lines up to it that are missing or damaged
    */
-  async resume(trainer: Trainer, identity: Identity, { mostStateBytes, signal }: ResumeOptions): Promise<void> {
-    this.own = JSON.parse(JSON.stringify({ command: this.kind.command, ...identity })) as Identity;
+  async resume(trainer: Trainer, identity: RunIdentity, { maxStateBytes, signal }: ResumeOptions): Promise<void> {
+    this.own = JSON.parse(JSON.stringify({ command: this.kind.command, ...identity })) as RunIdentity;
     const read = (path: string, most: number) => readRegularFile(path, most, signal);
     const [saved, begun] = [existsSync(this.state), existsSync(this.identity)];
-    const written = existsSync(this.lines) ? await read(this.lines, MOST_METRICS_BYTES).catch(unreadable(this.lines)) : new Uint8Array(0);
+    const written = existsSync(this.lines) ? await read(this.lines, MAX_METRICS_BYTES).catch(unreadable(this.lines)) : new Uint8Array(0);
     if (saved || (begun && written.byteLength > 0)) {
-      const made = await read(this.identity, MOST_IDENTITY_BYTES).catch((cause: unknown) => cause as Error);
+      const made = await read(this.identity, MAX_IDENTITY_BYTES).catch((cause: unknown) => cause as Error);
       this.compare(this.parseIdentity(made), saved ? this.state : this.lines);
     } else {
       const own = ["metrics.jsonl", ...(this.kind.columns ? ["metrics.csv"] : []), this.kind.picture];
       const foreign = begun ? undefined : own.find((name) => existsSync(join(this.path, name)));
       if (foreign)
         throw new InputError(`${this.path}: expected a new directory or one of a training, got one with ${foreign} (another --out)`);
-      replace(this.identity, new TextEncoder().encode(`${JSON.stringify(this.own, null, 2)}\n`));
+      replaceFile(this.identity, new TextEncoder().encode(`${JSON.stringify(this.own, null, 2)}\n`));
     }
-    const state = saved ? await read(this.state, mostStateBytes).catch((cause: unknown) => cause as Error) : undefined;
+    const state = saved ? await read(this.state, maxStateBytes).catch((cause: unknown) => cause as Error) : undefined;
     signal?.throwIfAborted();
     const rows: string[] = [];
     let end = 0;
@@ -111,7 +111,7 @@ export class RunDirectory<Point> {
         );
       }
     }
-    guard(this.lines, () => {
+    withWriteErrors(this.lines, () => {
       this.metrics = openSync(this.lines, "a+");
       ftruncateSync(this.metrics, Math.min(end, written.byteLength));
       // The end of the last line may be lost.
@@ -120,23 +120,23 @@ export class RunDirectory<Point> {
     const { columns } = this.kind;
     if (!columns) return;
     // Made anew from the lines: nothing has to be known of the table that is there.
-    replace(this.table, new TextEncoder().encode([csvHeader(columns), ...rows].join("")));
-    this.csv = guard(this.table, () => openSync(this.table, "a"));
+    replaceFile(this.table, new TextEncoder().encode([csvHeader(columns), ...rows].join("")));
+    this.csv = withWriteErrors(this.table, () => openSync(this.table, "a"));
   }
 
   /** One line of metrics, of this kind. */
   append(line: object): void {
     const { columns, read } = this.kind;
-    guard(this.lines, () => writeAll(this.metrics!, new TextEncoder().encode(`${JSON.stringify(line)}\n`)));
-    if (columns) guard(this.table, () => writeAll(this.csv!, new TextEncoder().encode(csvRow(columns, line))));
+    withWriteErrors(this.lines, () => writeAll(this.metrics!, new TextEncoder().encode(`${JSON.stringify(line)}\n`)));
+    if (columns) withWriteErrors(this.table, () => writeAll(this.csv!, new TextEncoder().encode(csvRow(columns, line))));
     this.points.push(read(line as Record<string, unknown>)!.point);
   }
 
   async save(trainer: Trainer): Promise<void> {
-    guard(this.path, () => fsyncSync(this.metrics!));
+    withWriteErrors(this.path, () => fsyncSync(this.metrics!));
     const more = { run: JSON.stringify(this.own), lines: `${this.points.length}`, points: this.digest() };
-    replace(this.state, ...withMetadata(trainer.save(), more));
-    replace(join(this.path, this.kind.picture), new TextEncoder().encode(await this.kind.draw(this.points)));
+    replaceFile(this.state, ...withMetadata(trainer.save(), more));
+    replaceFile(join(this.path, this.kind.picture), new TextEncoder().encode(await this.kind.draw(this.points)));
   }
 
   close(): void {
@@ -156,7 +156,7 @@ export class RunDirectory<Point> {
     const anew = "another --out; to begin anew, remove this file";
     let [made, lines, points]: [unknown, number, string | undefined] = [undefined, 0, undefined];
     if (state instanceof Error)
-      throw new CheckpointError(`${this.state}: expected a training state, got ${whyUnread(state)} (${anew})`, { cause: state });
+      throw new CheckpointError(`${this.state}: expected a training state, got ${describeReadError(state)} (${anew})`, { cause: state });
     try {
       trainer.restore(state);
       const { metadata } = headerOf(state);
@@ -216,7 +216,7 @@ export class RunDirectory<Point> {
       if (bytes instanceof Error) throw bytes;
       return JSON.parse(new TextDecoder().decode(bytes));
     } catch (cause) {
-      const got = cause instanceof SyntaxError ? "other text" : whyUnread(cause);
+      const got = cause instanceof SyntaxError ? "other text" : describeReadError(cause);
       throw new CheckpointError(`${this.identity}: expected what the state beside it was made with, got ${got}`, { cause });
     }
   }
@@ -254,8 +254,8 @@ function excerpt(value: unknown): string {
 }
 
 /** Replaces a file: at any moment it is the old one or the new one, also on the disk. */
-function replace(path: string, ...pieces: readonly Uint8Array[]): void {
-  guard(
+function replaceFile(path: string, ...pieces: readonly Uint8Array[]): void {
+  withWriteErrors(
     path,
     () => {
       const temporary = `${path}.tmp`;
@@ -291,7 +291,7 @@ function syncDirectory(path: string): void {
   } catch {}
 }
 
-function guard<T>(path: string, body: () => T, tidy = () => {}): T {
+function withWriteErrors<T>(path: string, body: () => T, tidy = () => {}): T {
   try {
     return body();
   } catch (cause) {
@@ -303,6 +303,6 @@ function guard<T>(path: string, body: () => T, tidy = () => {}): T {
 
 function unreadable(path: string): (cause: unknown) => never {
   return (cause) => {
-    throw new CheckpointError(`${path}: expected the metrics of a run, got ${whyUnread(cause)}`, { cause });
+    throw new CheckpointError(`${path}: expected the metrics of a run, got ${describeReadError(cause)}`, { cause });
   };
 }

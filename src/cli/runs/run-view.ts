@@ -1,13 +1,13 @@
 import { type Terminal, visible } from "../text/terminal.js";
 
 /** A name and what it is. */
-export type Fact = readonly [name: string, value: string];
+export type LabelledValue = readonly [name: string, value: string];
 
 /** What is shown of one line of metrics. */
-export interface Shown {
+export interface MetricsDisplay {
   /** On a terminal, below the bar. */
-  readonly facts: readonly Fact[];
-  /** On a terminal, lines of at most this width below the facts. */
+  readonly values: readonly LabelledValue[];
+  /** On a terminal, lines of at most this width below the values. */
   below?(width: number): readonly string[];
   /** Sentences that stay, above whatever is redrawn. */
   readonly warnings?: readonly string[] | undefined;
@@ -17,21 +17,21 @@ export interface Shown {
 
 /** How a run goes, on stderr. */
 export interface RunView {
-  update(at: number, shown: Shown): void;
+  update(at: number, shown: MetricsDisplay): void;
   /** Leaves what is shown as it is, and the cursor visible. */
   stop(): void;
 }
 
 /** A few lines that are redrawn on a terminal; elsewhere one line after the other. */
 export function openRunView(terminal: Terminal, unit: string, total: number): RunView {
-  return terminal.animated ? new Panel(terminal, total) : new Lines(terminal, unit, total);
+  return terminal.animated ? new RunPanel(terminal, total) : new RunLines(terminal, unit, total);
 }
 
 /** Between two drawings. */
 const FRAME_MS = 100;
 
-class Panel implements RunView {
-  private readonly clock = new Clock();
+class RunPanel implements RunView {
+  private readonly clock = new RemainingTime();
   private drawn = 0;
   private drawnAt = Number.NEGATIVE_INFINITY;
   private latest: (() => string[]) | undefined;
@@ -41,7 +41,7 @@ class Panel implements RunView {
     private readonly total: number,
   ) {}
 
-  update(at: number, shown: Shown): void {
+  update(at: number, shown: MetricsDisplay): void {
     const left = this.clock.left(at, this.total);
     this.latest = () => this.lines(at, shown, left);
     this.warn(shown.warnings ?? []);
@@ -72,7 +72,7 @@ class Panel implements RunView {
     this.drawnAt = performance.now();
   }
 
-  private lines(at: number, { facts, below }: Shown, left: number | undefined): string[] {
+  private lines(at: number, { values, below }: MetricsDisplay, left: number | undefined): string[] {
     const { err, stderr } = this.terminal;
     const width = Math.max(40, (stderr.columns ?? 80) - 1);
     const progress = ` ${at} / ${this.total}${left === undefined ? "" : `, ${duration(left)} left`}`;
@@ -80,7 +80,7 @@ class Panel implements RunView {
     const full = Math.round((room * at) / this.total);
     return [
       `${err.cyan("█".repeat(full) + "░".repeat(room - full))}${progress}`,
-      ...wrap(facts, width).map((line) => line.map(([name, value]) => `${err.dim(name)} ${value}`).join("  ")),
+      ...packIntoLines(values, width).map((line) => line.map(([name, value]) => `${err.dim(name)} ${value}`).join("  ")),
       ...(below?.(width) ?? []).map((line) => err.dim(line)),
     ];
   }
@@ -91,23 +91,23 @@ function noteWarning(terminal: Terminal, warning: string): void {
 }
 
 /** Facts in lines of at most this width. */
-export function wrap<Words extends readonly string[]>(facts: readonly Words[], width: number): Words[][] {
+export function packIntoLines<Words extends readonly string[]>(entries: readonly Words[], width: number): Words[][] {
   const lines: Words[][] = [];
   let filled = Number.POSITIVE_INFINITY;
-  for (const fact of facts) {
-    const size = fact.join(" ").length + 2;
+  for (const entry of entries) {
+    const size = entry.join(" ").length + 2;
     if (filled + size - 2 > width) {
       lines.push([]);
       filled = 0;
     }
-    lines.at(-1)!.push(fact);
+    lines.at(-1)!.push(entry);
     filled += size;
   }
   return lines;
 }
 
-class Lines implements RunView {
-  private readonly clock = new Clock();
+class RunLines implements RunView {
+  private readonly clock = new RemainingTime();
 
   constructor(
     private readonly terminal: Terminal,
@@ -115,7 +115,7 @@ class Lines implements RunView {
     private readonly total: number,
   ) {}
 
-  update(at: number, { line, warnings = [] }: Shown): void {
+  update(at: number, { line, warnings = [] }: MetricsDisplay): void {
     const left = this.clock.left(at, this.total);
     for (const warning of warnings) noteWarning(this.terminal, warning);
     if (!line) return;
@@ -127,7 +127,7 @@ class Lines implements RunView {
 }
 
 /** Time that is left, by the pace since the first line that it was told of. */
-class Clock {
+class RemainingTime {
   private first: { readonly at: number; readonly ms: number } | undefined;
 
   left(at: number, total: number): number | undefined {

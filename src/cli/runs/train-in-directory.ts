@@ -3,32 +3,32 @@
 import type { ArgsDef } from "citty";
 import { InputError, type MiniMaxM1 } from "../../index.js";
 import { Trainer, type TrainerOptions } from "../../train/index.js";
-import { loading, threadsOf, UsageError } from "../options.js";
 import { readRegularFile } from "../inputs/regular-file.js";
-import { type Identity, RunDirectory, type RunKind } from "./run-directory.js";
-import { openRunView, type Shown } from "./run-view.js";
-import { type Terminal, visible, whyUnread } from "../text/terminal.js";
+import { loadingArguments, threadsOption, UsageError } from "../options.js";
+import { describeReadError, type Terminal, visible } from "../text/terminal.js";
+import { RunDirectory, type RunIdentity, type RunKind } from "./run-directory.js";
+import { type MetricsDisplay, openRunView } from "./run-view.js";
 
 /** Largest file of a training that is read. */
-const MOST_PLAN_BYTES = 2 ** 24;
+const MAX_PLAN_BYTES = 2 ** 24;
 /** What a state has besides its numbers, at most. */
-const MOST_HEADER_BYTES = 2 ** 27;
+const MAX_STATE_HEADER_BYTES = 2 ** 27;
 
 /** Options of every such command. */
 export const runArguments = {
   out: { type: "string", valueHint: "dir", description: "Where everything goes (default: beside the file)" },
-  threads: loading.threads,
+  threads: loadingArguments.threads,
   json: { type: "boolean", description: "The summary as a JSON line" },
 } as const satisfies ArgsDef;
 
 /** What the command line says, as `runArguments` has it. @throws {UsageError} values that do not fit */
 export function runOptions(args: Readonly<Record<string, unknown>>) {
   if (args.out === "") throw new UsageError('--out: expected a directory, got ""');
-  return { out: args.out as string | undefined, threads: threadsOf(args) };
+  return { out: args.out as string | undefined, threads: threadsOption(args) };
 }
 
 /** How a model is loaded or made. */
-export type LoadOptions = Pick<NonNullable<Parameters<typeof MiniMaxM1.load>[1]>, "threads" | "signal" | "onWarning">;
+export type PrepareOptions = Pick<NonNullable<Parameters<typeof MiniMaxM1.load>[1]>, "threads" | "signal" | "onWarning">;
 
 /** One training. */
 export interface Training<Line extends object, Point> {
@@ -42,14 +42,14 @@ export interface Training<Line extends object, Point> {
   readonly total: number;
   readonly saveEvery: number;
   /** Makes the model, and what decides the numbers of the run. `lines` does what the trainer has left to do, a line of metrics at a time; `points` are those of earlier lines. */
-  prepare(options: LoadOptions): Promise<{
+  prepare(options: PrepareOptions): Promise<{
     readonly model: MiniMaxM1;
-    readonly identity: Identity;
+    readonly identity: RunIdentity;
     lines(trainer: Trainer, points: readonly Point[]): AsyncIterable<Line>;
   }>;
   /** What is written of a line, and what is shown. */
-  written(line: Line): object;
-  shown(line: Line): Shown;
+  toStoredLine(line: Line): object;
+  toDisplay(line: Line): MetricsDisplay;
 }
 
 /** What became of it: where the model is, how far the trainer, and a point for every line, earlier calls' included. */
@@ -74,11 +74,11 @@ export async function trainInDirectory<Line extends object, Point>(
     try {
       const trainer = new Trainer(model, training.trainer);
       const { parameters, build, threads } = model;
-      await directory.resume(trainer, identity, { mostStateBytes: 12 * parameters + MOST_HEADER_BYTES, signal });
+      await directory.resume(trainer, identity, { maxStateBytes: 12 * parameters + MAX_STATE_HEADER_BYTES, signal });
       const kernels = `${parameters.toLocaleString("en-US")} parameters, ${build} kernels on ${threads} thread${threads === 1 ? "" : "s"}`;
       const done = kind.position(trainer);
       terminal.note(err.dim(`${kernels}; ${done > 0 ? `going on after ${kind.unit} ${done}` : "beginning"}, in ${directory.path}`));
-      await follow(lines(trainer, directory.points), trainer, training, directory, terminal);
+      await runAndRecord(lines(trainer, directory.points), trainer, training, directory, terminal);
       await model.save(directory.model, { signal });
       return { model: directory.model, steps: trainer.steps, points: directory.points };
     } finally {
@@ -91,17 +91,17 @@ export async function trainInDirectory<Line extends object, Point>(
 
 /** Reads the file of a training. @throws {InputError} there is none, or `parse` refuses it */
 export async function readPlan<Plan>(file: string, parse: (bytes: Uint8Array, where: string) => Plan): Promise<Plan> {
-  const bytes = await readRegularFile(file, MOST_PLAN_BYTES).catch((cause: unknown) => {
-    throw new InputError(`${file}: expected the JSON file of a training, got ${whyUnread(cause)}`, { cause });
+  const bytes = await readRegularFile(file, MAX_PLAN_BYTES).catch((cause: unknown) => {
+    throw new InputError(`${file}: expected the JSON file of a training, got ${describeReadError(cause)}`, { cause });
   });
   return parse(bytes, file);
 }
 
 /** Writes and shows all lines that are left, and saves every so many. Ctrl-C saves before it ends them. */
-async function follow<Line extends object, Point>(
+async function runAndRecord<Line extends object, Point>(
   lines: AsyncIterable<Line>,
   trainer: Trainer,
-  { kind, total, saveEvery, written, shown }: Training<Line, Point>,
+  { kind, total, saveEvery, toStoredLine, toDisplay }: Training<Line, Point>,
   directory: RunDirectory<Point>,
   terminal: Terminal,
 ): Promise<void> {
@@ -114,9 +114,9 @@ async function follow<Line extends object, Point>(
   };
   try {
     for await (const line of lines) {
-      directory.append(written(line));
+      directory.append(toStoredLine(line));
       const at = kind.position(trainer);
-      view.update(at, shown(line));
+      view.update(at, toDisplay(line));
       if (at % saveEvery === 0) await save();
     }
     await save();

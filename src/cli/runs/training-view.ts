@@ -1,26 +1,26 @@
 import type { StepMetrics } from "../../train/index.js";
-import { type Shown, wrap } from "./run-view.js";
+import { type MetricsDisplay, packIntoLines } from "./run-view.js";
 
 /** Steps between two lines. */
-const EVERY = 50;
+const STEPS_PER_LINE = 50;
 
 /** What is shown of one step after the other; `loss` is the smoothed one. */
-export function trainingView(steps: number): (metrics: StepMetrics, loss: number) => Shown {
+export function trainingView(steps: number): (metrics: StepMetrics, loss: number) => MetricsDisplay {
   let latest: number | undefined;
   return ({ step, heldOutLoss, tokensPerSecond, gradNorm, lr, expertLoad }, loss) => {
     latest = heldOutLoss ?? latest;
     const [speed, gradient, rate] = [tokensPerSecond.toFixed(0), gradNorm.toPrecision(3), lr.toPrecision(3)];
     const tested = heldOutLoss === undefined ? [] : [`held out ${heldOutLoss.toFixed(4)}`];
-    const due = step % EVERY === 0 || step === steps || heldOutLoss !== undefined;
+    const due = step % STEPS_PER_LINE === 0 || step === steps || heldOutLoss !== undefined;
     return {
-      facts: [
+      values: [
         ["loss", loss.toFixed(4)],
         ...(latest === undefined ? [] : [["held out", latest.toFixed(4)] as const]),
         ["tokens/s", speed],
         ["gradient", gradient],
         ["rate", rate],
       ],
-      below: (width) => heat(expertLoad, width),
+      below: (width) => expertLoadChart(expertLoad, width),
       line: due ? [`loss ${loss.toFixed(4)}`, ...tested, `${speed} tokens/s`, `gradient ${gradient}`, `rate ${rate}`] : undefined,
     };
   };
@@ -28,21 +28,21 @@ export function trainingView(steps: number): (metrics: StepMetrics, loss: number
 
 const LEVELS = "▁▂▃▄▅▆▇█";
 /** Lines of experts at most: the first layers'. */
-const MOST_LINES = 4;
+const MAX_CHART_LINES = 4;
 
 /** Per layer, how much each expert is used: ▅ is its even share, █ twice as much or more, ▁ next to nothing. */
-export function heat(load: readonly ArrayLike<number>[], width: number): string[] {
+export function expertLoadChart(load: readonly ArrayLike<number>[], width: number): string[] {
   const layers = load.map((layer) => {
     const even = Array.from(layer).reduce((sum, x) => sum + x, 0) / layer.length;
     return Array.from(layer, (x) => LEVELS[Math.min(LEVELS.length - 1, Math.floor((4 * x) / even))] ?? LEVELS[0]!).join("");
   });
   const label = "experts ";
-  const lines = wrap(
+  const lines = packIntoLines(
     layers.map((layer) => [layer.slice(0, width - label.length - 1)]),
     width - label.length,
   );
-  return lines.slice(0, MOST_LINES).map((line, i) => {
-    const more = i === MOST_LINES - 1 && lines.length > MOST_LINES ? "…" : "";
+  return lines.slice(0, MAX_CHART_LINES).map((line, i) => {
+    const more = i === MAX_CHART_LINES - 1 && lines.length > MAX_CHART_LINES ? "…" : "";
     return `${i === 0 ? label : " ".repeat(label.length)}${line.flat().join("  ")}${more}`;
   });
 }

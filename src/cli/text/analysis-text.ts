@@ -2,8 +2,8 @@ import { signed } from "../../analysis/benchmark-claims.js";
 import { type ComparisonRule, type CountingRule, comparisonRules, type Flops, type TrainingCost } from "../../analysis/index.js";
 import { formatBytes } from "../../index.js";
 import type { Analysis, BenchmarkReport } from "../reports/analysis.js";
-import { count, table, wrap } from "./model-summary-text.js";
 import { memorySections } from "./memory-text.js";
+import { count, table, wrapWords } from "./tables.js";
 import { type Colours, visible } from "./terminal.js";
 
 /** The analysis as text of at most 80 columns (names aside). */
@@ -49,7 +49,7 @@ function parameterLines(analysis: Analysis, { bold, dim }: Pick<Colours, "bold" 
 }
 
 /** Parts in the order in which a token meets them. */
-const PARTS: readonly (readonly [key: keyof Flops, label: string])[] = [
+const FLOP_PARTS: readonly (readonly [key: keyof Flops, label: string])[] = [
   ["lightningProjections", "lightning projections"],
   ["lightningAttention", "lightning attention"],
   ["softmaxProjections", "softmax projections"],
@@ -62,7 +62,7 @@ const PARTS: readonly (readonly [key: keyof Flops, label: string])[] = [
 ];
 
 function flopTable(title: string, columns: Analysis["flops"]["causal"]["prompt"], dim: Colours["dim"]): string[] {
-  const rows = PARTS.filter(([key]) => columns.some((column) => column[key] > 0)).map(([key, label]) => [
+  const rows = FLOP_PARTS.filter(([key]) => columns.some((column) => column[key] > 0)).map(([key, label]) => [
     label,
     ...columns.map((column) => flop(column[key])),
   ]);
@@ -141,8 +141,8 @@ export function benchmarkText(
     claims
       .filter((claim) => claim.reported === reported)
       .flatMap(({ claim, holds, because }) => [
-        ...wrap(holds ? green("holds   ") : red("not so  "), claim.split(" ")),
-        ...wrap("        ", because.split(" ")).map(dim),
+        ...wrapWords(holds ? green("holds   ") : red("not so  "), claim.split(" ")),
+        ...wrapWords("        ", because.split(" ")).map(dim),
       ]);
   const sections = [
     [

@@ -2,27 +2,27 @@ import { SingleBar } from "cli-progress";
 import type { Terminal } from "./terminal.js";
 
 /** How far a load has come. */
-export interface Loaded {
+export interface LoadedBytes {
   readonly loadedBytes: number;
   readonly totalBytes: number;
   readonly fraction: number;
 }
 
-export interface Progress {
-  update(loaded: Loaded): void;
+export interface ProgressView {
+  update(loaded: LoadedBytes): void;
   /** Leaves the line as it is, and the cursor visible. */
   stop(): void;
 }
 
 /** A bar on a terminal; elsewhere a line for every tenth. */
-export function openProgress(terminal: Terminal, label: string): Progress {
-  return terminal.animated ? new Bar(terminal, label) : new Lines(terminal, label);
+export function openProgress(terminal: Terminal, label: string): ProgressView {
+  return terminal.animated ? new ProgressBar(terminal, label) : new ProgressLines(terminal, label);
 }
 
 /** Loads faster than this show no bar. */
-const PATIENCE_MS = 150;
+const BAR_DELAY_MS = 150;
 
-class Bar implements Progress {
+class ProgressBar implements ProgressView {
   private readonly since = performance.now();
   private bar: SingleBar | undefined;
 
@@ -31,18 +31,18 @@ class Bar implements Progress {
     private readonly label: string,
   ) {}
 
-  update({ loadedBytes, totalBytes }: Loaded): void {
+  update({ loadedBytes, totalBytes }: LoadedBytes): void {
     if (!this.bar) {
-      if (performance.now() - this.since < PATIENCE_MS || loadedBytes === totalBytes) return;
+      if (performance.now() - this.since < BAR_DELAY_MS || loadedBytes === totalBytes) return;
       const { err, stderr } = this.terminal;
       const format = `${this.label} ${err.cyan("{bar}")} {percentage}% {size}`;
       this.bar = new SingleBar({
         ...{ format, stream: stderr, hideCursor: true, gracefulExit: false, clearOnComplete: true, fps: 10, barsize: 30 },
         ...{ barCompleteChar: "█", barIncompleteChar: "░" },
       });
-      this.bar.start(totalBytes, loadedBytes, { size: mebibytes(loadedBytes, totalBytes) });
+      this.bar.start(totalBytes, loadedBytes, { size: loadedOfTotal(loadedBytes, totalBytes) });
     }
-    this.bar.update(loadedBytes, { size: mebibytes(loadedBytes, totalBytes) });
+    this.bar.update(loadedBytes, { size: loadedOfTotal(loadedBytes, totalBytes) });
   }
 
   stop(): void {
@@ -51,7 +51,7 @@ class Bar implements Progress {
   }
 }
 
-class Lines implements Progress {
+class ProgressLines implements ProgressView {
   private tenths = 0;
 
   constructor(
@@ -59,16 +59,16 @@ class Lines implements Progress {
     private readonly label: string,
   ) {}
 
-  update({ loadedBytes, totalBytes, fraction }: Loaded): void {
+  update({ loadedBytes, totalBytes, fraction }: LoadedBytes): void {
     const tenths = Math.floor(fraction * 10 + 1e-9);
     if (tenths <= this.tenths) return;
     this.tenths = tenths;
-    this.terminal.note(`${this.label} ${tenths * 10}% ${mebibytes(loadedBytes, totalBytes)}`);
+    this.terminal.note(`${this.label} ${tenths * 10}% ${loadedOfTotal(loadedBytes, totalBytes)}`);
   }
 
   stop(): void {}
 }
 
-function mebibytes(loaded: number, total: number): string {
+function loadedOfTotal(loaded: number, total: number): string {
   return `${(loaded / 2 ** 20).toFixed(1)} of ${(total / 2 ** 20).toFixed(1)} MiB`;
 }

@@ -1,7 +1,7 @@
 import { type DeploymentMemory, VLLM_DEFAULTS, VLLM_VERSION } from "../../analysis/index.js";
 import { formatBytes } from "../../index.js";
-import { count, table } from "./model-summary-text.js";
 import { type LibraryMemory, type Memory, PRECISIONS, SCHEMES } from "../reports/memory.js";
+import { count, table } from "./tables.js";
 import type { Colours } from "./terminal.js";
 
 /** What a model takes: on a server, on how many GPUs, by the deployment guide, and in this library. */
@@ -15,7 +15,7 @@ export function memorySections(memory: Memory, dim: Colours["dim"]): string[][] 
 }
 
 /** What is the same in either scheme of weights. */
-const COMMON: readonly (readonly [key: keyof DeploymentMemory, label: string])[] = [
+const COMMON_ROWS: readonly (readonly [key: keyof DeploymentMemory, label: string])[] = [
   ["keyValueBytes", "keys and values, bf16"],
   ["stateBytes", "lightning states, f32"],
   ["rotaryBytes", "rotary table, f32"],
@@ -31,7 +31,7 @@ function serverLines({ contexts, batch, server }: Memory, dim: Colours["dim"]): 
     [
       [`memory on a server, ${sequences(batch)} of`, ...contexts.map(count)],
       ...SCHEMES.map((scheme) => row(`weights, ${scheme}`, scheme, "weightsBytes")),
-      ...COMMON.map(([key, label]) => row(label, SCHEMES[0], key)),
+      ...COMMON_ROWS.map(([key, label]) => row(label, SCHEMES[0], key)),
       ...SCHEMES.map((scheme) => row(`in all, ${scheme}`, scheme, "totalBytes")),
     ],
     dim,

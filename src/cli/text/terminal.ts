@@ -1,6 +1,6 @@
 import type { Readable, Writable } from "node:stream";
 import colours from "picocolors";
-import { UnfitFile } from "../inputs/regular-file.js";
+import { UnreadableFile } from "../inputs/regular-file.js";
 
 export type Input = Readable & { readonly isTTY?: boolean };
 export type Output = Writable & { readonly isTTY?: boolean; readonly columns?: number };
@@ -12,12 +12,12 @@ export interface Streams {
   readonly stdout: Output;
   readonly stderr: Output;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Aborted by Ctrl-C, and when nobody reads stdout any more; its reason is an {@link Ended}. */
+  /** Aborted by Ctrl-C, and when nobody reads stdout any more; its reason is an {@link CommandEnded}. */
   readonly signal: AbortSignal;
 }
 
 /** Why a command ends before its time, and with which exit code. Nothing is printed about it. */
-export class Ended extends Error {
+export class CommandEnded extends Error {
   constructor(readonly exitCode: number) {
     super(`ended with exit code ${exitCode}`);
   }
@@ -89,8 +89,8 @@ export function visible(text: string): string {
 }
 
 /** Why a path could not be read, in few words. */
-export function whyUnread(cause: unknown): string {
-  if (cause instanceof UnfitFile) return cause.message;
+export function describeReadError(cause: unknown): string {
+  if (cause instanceof UnreadableFile) return cause.message;
   const { code, message } = cause as NodeJS.ErrnoException;
   if (code === "ENOENT" || code === "ENOTDIR") return "nothing (there is no such file)";
   if (code === "EISDIR") return "a directory";
