@@ -6,35 +6,37 @@
 
 export { Random } from "../base/random.js";
 export { repetitionStop } from "../generate/repetition.js";
-export { type AdvantageOptions, batchAdvantages, groupAdvantages, type RewardValue } from "./advantages.js";
-export { type Agreement, agreement } from "./agreement.js";
-export { chatCodec } from "./codec.js";
 export * from "./curriculum/index.js";
-export { type Codec, drawInstance, drawPuzzle, isHeldOut, type Puzzle, solutions } from "./dataset.js";
+export { type Codec, chatCodec } from "./data/codec.js";
+export { type Judged, type Problem, type ProblemSource, puzzleProblem, taskSource } from "./data/problem.js";
+export { drawInstance, drawPuzzle, heldOut, isHeldOut, type Puzzle } from "./data/puzzle.js";
+export { solutions } from "./data/solutions.js";
 export {
   type Answers,
   answerPuzzles,
   type EvaluatedTask,
   type EvaluateOptions,
   evaluateTasks,
-  heldOut,
   meanAccuracy,
   type Score,
   type Solver,
-} from "./evaluate.js";
+} from "./evaluation/evaluate.js";
+export type { Group, Sample } from "./loop/dynamic-sampling.js";
+export type { PolicyMetrics, PolicyState, UpdateMetrics } from "./loop/policy-metrics.js";
+export type { PolicyOptions } from "./loop/policy-options.js";
+export { type Rollout, type RolloutOptions, rollouts, type Sampler } from "./loop/rollout.js";
+export { type Agreement, agreement } from "./loop/sampler-agreement.js";
+export { trainPolicy } from "./loop/train-policy.js";
+export { type AdvantageOptions, batchAdvantages, groupAdvantages, type RewardValue } from "./objectives/advantages.js";
+export * from "./objectives/index.js";
 export {
   type AnsweredWithReference,
   type Grade,
   gradedReward,
   type Preference,
   pairwiseReward,
-} from "./generative-rewards.js";
-export type { JudgingOptions } from "./judging.js";
-export * from "./objectives/index.js";
-export type { PolicyMetrics, PolicyState, UpdateMetrics } from "./policy-metrics.js";
-export type { PolicyOptions } from "./policy-options.js";
-export { trainPolicy } from "./policy-run.js";
-export { type Judged, type Problem, type ProblemSource, puzzleProblem, taskSource } from "./problem.js";
+} from "./rewards/generative-rewards.js";
+export type { JudgingOptions } from "./rewards/judging.js";
 export {
   type Answered,
   type AnsweredPuzzle,
@@ -44,7 +46,5 @@ export {
   type Reward,
   type Scored,
   sumOfRewards,
-} from "./rewards.js";
-export { type Rollout, type RolloutOptions, rollouts, type Sampler } from "./rollout.js";
-export type { Group, Sample } from "./sampling.js";
+} from "./rewards/rewards.js";
 export * from "./tasks/index.js";

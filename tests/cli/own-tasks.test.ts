@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { loadOwnTasks } from "../../src/cli/inputs/own-tasks.js";
-import type { OwnTasks } from "../../src/rl/plan.js";
+import type { OwnTasks } from "../../src/rl/loop/policy-plan.js";
 import { run, temporary } from "./harness.js";
 
 const MODULE = `

@@ -13,7 +13,7 @@ import { drawSvg, PALETTE } from "../../src/cli/figures/figure.js";
 import { policyFigure } from "../../src/cli/figures/policy-figure.js";
 import { CommandEnded } from "../../src/cli/text/terminal.js";
 import { MiniMaxM1 } from "../../src/index.js";
-import { parsePolicyPlan } from "../../src/rl/plan.js";
+import { parsePolicyPlan } from "../../src/rl/loop/policy-plan.js";
 import { Trainer } from "../../src/train/index.js";
 import { random } from "../support/random.js";
 import { run, start, temporary, tiny } from "./harness.js";

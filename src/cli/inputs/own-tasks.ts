@@ -4,9 +4,9 @@ import { createHash } from "node:crypto";
 import { basename, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { InputError } from "../../index.js";
-import { rowsTask } from "../../rl/answered-rows.js";
+import { rowsTask } from "../../rl/data/jsonl-task.js";
 import { Random, type Verifiable } from "../../rl/index.js";
-import { distinct, type OwnTasks, type PlannedLevel } from "../../rl/plan.js";
+import { distinct, type OwnTasks, type PlannedLevel } from "../../rl/loop/policy-plan.js";
 import { describeReadError } from "../text/terminal.js";
 import { readRegularFile } from "./regular-file.js";
 

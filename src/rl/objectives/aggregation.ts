@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { InputError } from "../../base/errors.js";
 import { word } from "../../base/options.js";
-import type { Minibatch } from "./batch.js";
+import type { Minibatch } from "./policy-batch.js";
 
 /**
  * How the terms of tokens become one number: what a token of response i weighs, with n_i tokens of N in all, and G responses.

@@ -1,8 +1,8 @@
 import * as v from "valibot";
 import { parseOptions } from "../../base/options.js";
-import type { PolicyBatch } from "./batch.js";
-import { type Bounds, boundsEntries, checkBounds, clip } from "./bounds.js";
+import type { PolicyBatch } from "./policy-batch.js";
 import { type ObjectiveOptions, objectiveEntries, type PolicyLoss, policyLoss } from "./policy-loss.js";
+import { type Bounds, boundsEntries, checkBounds, clip } from "./ratio-bounds.js";
 
 /** Bounds of the weight, (0, 5] if nothing is said: the report gives no numbers, and only its upper one was in use. */
 export interface CispoOptions extends Partial<Bounds>, ObjectiveOptions {}

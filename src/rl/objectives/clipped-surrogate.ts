@@ -1,5 +1,5 @@
-import { type Bounds, clip } from "./bounds.js";
 import type { Surrogate } from "./policy-loss.js";
+import { type Bounds, clip } from "./ratio-bounds.js";
 
 /**
  * PPO's clipped surrogate (Schulman et al. 2017), and dual-clip PPO's with a cap (Ye et al. 2020):

@@ -1,9 +1,9 @@
 import * as v from "valibot";
 import { parseOptions } from "../../base/options.js";
-import type { PolicyBatch } from "./batch.js";
-import { type Bounds, boundsEntries, checkBounds } from "./bounds.js";
 import { clippedSurrogate } from "./clipped-surrogate.js";
+import type { PolicyBatch } from "./policy-batch.js";
 import { type ObjectiveOptions, objectiveEntries, type PolicyLoss, policyLoss } from "./policy-loss.js";
+import { type Bounds, boundsEntries, checkBounds } from "./ratio-bounds.js";
 
 /** Where r stops to pay: [0.8, 1.28] if nothing is said, `fromEpsilons(0.2, 0.28)`. */
 export interface DapoOptions extends Partial<Bounds>, ObjectiveOptions {}

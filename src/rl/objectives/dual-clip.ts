@@ -2,10 +2,10 @@ import * as v from "valibot";
 import { InputError } from "../../base/errors.js";
 import { number, parseOptions } from "../../base/options.js";
 import { printed } from "../../base/printed.js";
-import type { PolicyBatch } from "./batch.js";
-import { type Bounds, boundsEntries, checkBounds } from "./bounds.js";
 import { clippedSurrogate } from "./clipped-surrogate.js";
+import type { PolicyBatch } from "./policy-batch.js";
 import { type ObjectiveOptions, objectiveEntries, type PolicyLoss, policyLoss } from "./policy-loss.js";
+import { type Bounds, boundsEntries, checkBounds } from "./ratio-bounds.js";
 
 /** Where r stops to pay: [0.8, 1.2] if nothing is said. */
 export interface DualClipOptions extends Partial<Bounds>, ObjectiveOptions {

@@ -1,10 +1,10 @@
 import * as v from "valibot";
 import { parseOptions } from "../../base/options.js";
 import { tokensOf } from "./aggregation.js";
-import type { Numbers, PolicyBatch } from "./batch.js";
-import { type Bounds, boundsEntries, checkBounds } from "./bounds.js";
 import { clippedSurrogate } from "./clipped-surrogate.js";
+import type { Numbers, PolicyBatch } from "./policy-batch.js";
 import { type ObjectiveOptions, objectiveEntries, type PolicyLoss, policyLoss } from "./policy-loss.js";
+import { type Bounds, boundsEntries, checkBounds } from "./ratio-bounds.js";
 
 /** Where s stops to pay: [1 − 3e-4, 1 + 4e-4] if nothing is said, as the paper has it. */
 export interface GspoOptions extends Partial<Bounds>, ObjectiveOptions {}

@@ -1,12 +1,12 @@
 export type { Aggregation, AggregationOptions } from "./aggregation.js";
-export type { Minibatch, Numbers, PolicyBatch } from "./batch.js";
-export { type Bounds, fromEpsilons } from "./bounds.js";
 export { type CispoOptions, cispo } from "./cispo.js";
 export { type DapoOptions, dapo } from "./dapo.js";
 export { type DualClipOptions, dualClip } from "./dual-clip.js";
 export { type GrpoOptions, grpo } from "./grpo.js";
 export { type GspoOptions, gspo } from "./gspo.js";
+export type { Minibatch, Numbers, PolicyBatch } from "./policy-batch.js";
 export type { ObjectiveOptions, PolicyLoss } from "./policy-loss.js";
+export type { PolicyStats } from "./policy-stats.js";
+export { type Bounds, fromEpsilons } from "./ratio-bounds.js";
 export { reinforce } from "./reinforce.js";
-export type { PolicyStats } from "./stats.js";
 export { type UnifiedOptions, unified } from "./unified.js";

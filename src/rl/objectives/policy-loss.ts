@@ -2,8 +2,8 @@ import * as v from "valibot";
 import { InputError } from "../../base/errors.js";
 import { number } from "../../base/options.js";
 import { type Aggregation, type AggregationOptions, aggregationEntries, responseWeights } from "./aggregation.js";
-import { checkBatch, type Numbers, type PolicyBatch } from "./batch.js";
-import { type PolicyStats, Tally } from "./stats.js";
+import { checkBatch, type Numbers, type PolicyBatch } from "./policy-batch.js";
+import { type PolicyStats, Tally } from "./policy-stats.js";
 
 /** What all objectives can be told. */
 export interface ObjectiveOptions extends AggregationOptions {

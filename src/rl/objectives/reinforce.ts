@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { parseOptions } from "../../base/options.js";
-import type { PolicyBatch } from "./batch.js";
+import type { PolicyBatch } from "./policy-batch.js";
 import { type ObjectiveOptions, objectiveEntries, type PolicyLoss, policyLoss } from "./policy-loss.js";
 
 const schema = v.strictObject(objectiveEntries);

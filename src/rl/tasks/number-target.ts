@@ -1,5 +1,5 @@
 import { choice, integer, shuffle, until } from "./draw.js";
-import { readExpression } from "./expression-value.js";
+import { readExpression } from "./read-expression.js";
 import { atLevel, type Task } from "./task.js";
 
 export interface NumberTarget {

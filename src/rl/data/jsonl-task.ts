@@ -1,0 +1,105 @@
+import * as v from "valibot";
+import { InputError } from "../../base/errors.js";
+import { decodeText, isObject, parseJson } from "../../base/json.js";
+import { type ExpectedAnswer, verifiers } from "../rewards/verifiers.js";
+import type { Verifiable } from "../tasks/task.js";
+
+/** A question with the answers that are right. */
+export interface AnsweredRow {
+  readonly prompt: string;
+  readonly answers: readonly string[];
+}
+
+/** How the responses to the questions of a file are judged. */
+export interface RowsOptions {
+  /** What the task is called. */
+  readonly name: string;
+  readonly verifier: keyof typeof verifiers;
+  /** Where the answer of a response is: between `<answer>` tags after `</think>`, or the whole text. */
+  readonly answer: "tagged" | "text";
+}
+
+const rowSchema = v.looseObject({ prompt: v.string(), answer: v.custom<ExpectedAnswer>((x) => x !== undefined) });
+
+/**
+ * Questions and answers of a JSONL file as a task of one level: a line is `{"prompt": …, "answer": …}`, in which an array of answers accepts each of them. Other keys and empty lines are ignored. Instances
+ * are drawn with replacement; as with every task, an eighth of them is held out by a hash.
+ *
+ * @param where the file, for messages
+ * @throws {CheckpointError} bytes that are not UTF-8
+ * @throws {InputError} a line that is no such object, an answer that the verifier cannot compare with, the same prompt with different answers, or no lines
+ */
+export function rowsTask(
+  bytes: Uint8Array,
+  where: string,
+  { name, verifier, answer }: RowsOptions,
+): Verifiable<AnsweredRow> & { readonly levels: 1 } {
+  const rows = parseRows(decodeText(bytes, where), where, verifier);
+  const { verify, parse } = verifiers[verifier];
+  return {
+    ...{ name, levels: 1 },
+    generate: (random) => rows[Math.floor(random.next() * rows.length)]!,
+    question: ({ prompt }) => prompt,
+    verify: ({ answers }, given) => answers.some((expected) => verify(expected, given)),
+    ...(answer === "text" && { parse }),
+  };
+}
+
+function parseRows(text: string, where: string, verifier: keyof typeof verifiers): AnsweredRow[] {
+  const rows: AnsweredRow[] = [];
+  const seen = new Map<string, { readonly line: number; readonly answers: string }>();
+  for (const [i, line] of text
+    .replace(/^\uFEFF/, "")
+    .split("\n")
+    .entries()) {
+    if (line.trim() === "") continue;
+    const at = `${where}: line ${i + 1}`;
+    const row = parseRow(line, at, verifier);
+    const answers = JSON.stringify(row.answers);
+    const twin = seen.get(row.prompt);
+    if (twin && twin.answers !== answers) {
+      throw new InputError(
+        `${at}: answer: expected that of line ${twin.line}, which has the same prompt, got another one (one row with an array accepts several answers)`,
+      );
+    }
+    seen.set(row.prompt, { line: i + 1, answers });
+    rows.push(row);
+  }
+  if (rows.length === 0) throw new InputError(`${where}: expected lines of {"prompt": …, "answer": …}, got none`);
+  return rows;
+}
+
+function parseRow(line: string, at: string, verifier: keyof typeof verifiers): AnsweredRow {
+  const row = within(at, () => parseJson(line, "JSON"));
+  if (!isObject(row)) throw new InputError(`${at}: expected a JSON object, got ${excerpt(line)}`);
+  const { success, output } = v.safeParse(rowSchema, row);
+  const key = ["prompt", "answer"].find((name) => row[name] === undefined || row[name] === null);
+  if (key) throw new InputError(`${at}: ${key}: expected a value, got none (the keys of a line are prompt and answer)`);
+  if (!success || output.prompt.trim() === "") {
+    throw new InputError(`${at}: prompt: expected text, got ${excerpt(JSON.stringify(row.prompt))}`);
+  }
+  const { expects, fits } = verifiers[verifier];
+  const given = Array.isArray(output.answer) ? (output.answer as readonly unknown[]) : [output.answer];
+  const exact = (x: unknown) =>
+    typeof x === "string" || (typeof x === "number" && Number.isFinite(x) && (!Number.isInteger(x) || Number.isSafeInteger(x)));
+  const wrong = given.find((x) => !exact(x) || !fits(String(x)));
+  if (given.length === 0 || wrong !== undefined) {
+    const got = given.length === 0 ? "an empty array" : excerpt(JSON.stringify(wrong));
+    throw new InputError(`${at}: answer: expected ${expects}, for the verifier "${verifier}", got ${got}`);
+  }
+  return { prompt: output.prompt, answers: given.map(String) };
+}
+
+/** Says in which line of a file JSON is damaged. */
+function within(at: string, body: () => unknown): unknown {
+  try {
+    return body();
+  } catch (cause) {
+    throw new InputError((cause as Error).message.replace("JSON: line 1, ", `${at}, `), { cause });
+  }
+}
+
+function excerpt(text: string | undefined): string {
+  if (text === undefined) return "none";
+  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
+}

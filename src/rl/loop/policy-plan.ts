@@ -1,0 +1,161 @@
+import * as v from "valibot";
+import { InputError } from "../../base/errors.js";
+import { decodeJson, isObject } from "../../base/json.js";
+import { count, number, parseOptions, seedNumber, text, word } from "../../base/options.js";
+import { printed, printedJson } from "../../base/printed.js";
+import { trainerOptions } from "../../train/trainer.js";
+import type { Codec } from "../data/codec.js";
+import { type ProblemSource, taskSource } from "../data/problem.js";
+import { cispo, dapo, dualClip, grpo, gspo, type PolicyBatch, type PolicyLoss, reinforce, unified } from "../objectives/index.js";
+import { type AnsweredPuzzle, correctnessReward, formatReward } from "../rewards/rewards.js";
+import { verifiers } from "../rewards/verifiers.js";
+import { tasks, type Verifiable } from "../tasks/index.js";
+import { checkPolicyOptions, policyEntries, within } from "./policy-options.js";
+
+type Objective = (batch: PolicyBatch, options?: object) => PolicyLoss;
+
+const objectives: Readonly<Record<string, Objective>> = { cispo, grpo, dapo, reinforce, gspo, "dual-clip": dualClip, unified };
+const rewards = { correct: correctnessReward, format: formatReward };
+
+const share = number("a number within [0, 1e6]", (x) => x >= 0 && x <= 1e6);
+const named = v.custom<{ readonly name: string }>((x) => isObject(x) && typeof x.name === "string", 'an object with a "name"');
+
+const levels = v.optional(v.pipe(v.array(count, "an array of levels"), v.nonEmpty("at least one level")));
+// Within what `mixture` takes, and far from where products of it become 0.
+const weight = v.optional(
+  number("a number within [1e-9, 1e9]", (x) => x >= 1e-9 && x <= 1e9),
+  1,
+);
+const bundledTask = v.strictObject({ name: text, levels, weight });
+const moduleTasks = v.strictObject({ module: text, weight });
+const fileTask = v.strictObject({
+  ...{ file: text, name: v.optional(text), weight },
+  verifier: word(...(Object.keys(verifiers) as (keyof typeof verifiers)[])),
+  answer: v.optional(word("tagged", "text"), "tagged"),
+});
+
+const schema = v.strictObject({
+  model: v.optional(text),
+  reference: v.optional(text),
+  tasks: v.pipe(
+    v.array(
+      // By what it has, so that messages are about what was meant.
+      v.lazy((task): typeof bundledTask | typeof moduleTasks | typeof fileTask => {
+        if (isObject(task) && "module" in task) return moduleTasks;
+        return isObject(task) && "file" in task ? fileTask : bundledTask;
+      }),
+      "an array of { name }, { module } or { file, verifier }",
+    ),
+    v.nonEmpty("at least one task"),
+  ),
+  rewards: v.optional(v.strictObject({ correct: v.optional(share, 1), format: v.optional(share, 0) }), {}),
+  objective: named,
+  trainer: v.optional(v.omit(trainerOptions, ["decays"]), {}),
+  run: v.omit(v.strictObject(policyEntries), ["seed"]),
+  heldOut: v.optional(
+    v.strictObject({
+      perLevel: number("an integer within [1, 100,000]", (x) => Number.isInteger(x) && x >= 1 && x <= 100_000),
+      every: count,
+    }),
+  ),
+  seed: v.optional(seedNumber, 0),
+  build: v.optional(word("auto", "simd", "relaxed", "debug"), "auto"),
+  save: v.optional(v.strictObject({ every: v.optional(count, 10) }), {}),
+});
+
+/** Tasks of the caller's own that a plan names: a module that exports them, or a file of questions and answers. */
+export type OwnTasks = (v.InferOutput<typeof moduleTasks> | v.InferOutput<typeof fileTask>) & {
+  /** Where the plan names them. */
+  readonly at: string;
+};
+
+/** A level of a task that is learned. */
+export interface PlannedLevel {
+  readonly task: Verifiable;
+  readonly level: number;
+  /** How much of it there is to be, beside the others. */
+  readonly weight: number;
+}
+
+/** A whole run of reinforcement learning, as one JSON file describes it. Paths are as they were written. */
+export type PolicyPlan = Omit<v.InferOutput<typeof schema>, "tasks"> & {
+  /** Of the tasks that come along. */
+  readonly levels: readonly PlannedLevel[];
+  /** What has to be loaded first. */
+  readonly own: readonly OwnTasks[];
+};
+
+/**
+ * Reads the file of a run.
+ *
+ * @param where the file, for messages
+ * @throws {CheckpointError} other bytes than JSON
+ * @throws {InputError} unknown keys, values that do not fit, or keys that contradict each other
+ */
+export function parsePolicyPlan(bytes: Uint8Array, where: string): PolicyPlan {
+  const { tasks: chosen, ...plan } = parseOptions(schema, decodeJson(bytes, where), where);
+  if (Object.values(plan.rewards).every((weight) => weight === 0)) {
+    throw new InputError(`${where}: rewards: expected one above 0, got none`);
+  }
+  checkPolicyOptions(plan.run, `${where}: run`);
+  checkObjective(plan.objective, `${where}: objective`);
+  const entries = chosen.map((task, i) => ({ ...task, at: `${where}: tasks.${i}` }));
+  const bundled = entries.filter((task) => !("module" in task || "file" in task)) as BundledTask[];
+  return { ...plan, levels: levelsOf(bundled), own: entries.filter((task) => "module" in task || "file" in task) };
+}
+
+/** Whether the objective penalises the divergence from a reference. */
+export function needsReference({ objective, reference }: PolicyPlan): boolean {
+  return reference !== undefined || Number((objective as { klCoef?: unknown }).klCoef ?? 0) > 0;
+}
+
+/** The objective of a plan, with its options. */
+export function objectiveOf({ objective: { name, ...options } }: Pick<PolicyPlan, "objective">): (batch: PolicyBatch) => PolicyLoss {
+  return (batch) => objectives[name]!(batch, options);
+}
+
+/** A source of problems for every level. */
+export function sourcesOf({ levels, rewards: weights, seed }: PolicyPlan, codec: Pick<Codec, "prompt">): ProblemSource[] {
+  const weighted = (["correct", "format"] as const)
+    .filter((name) => weights[name] > 0)
+    .map((name) => [name, (response: AnsweredPuzzle) => weights[name] * rewards[name](response)] as const);
+  return levels.map(({ task, level, weight }) => taskSource(task, level, codec, { seed, weight, rewards: Object.fromEntries(weighted) }));
+}
+
+/** A response of one token, of its own group: whoever is given it says what is wrong with the options. */
+const probe: PolicyBatch = { logp: [[-1]], logpOld: [[-1]], logpRef: [[-1]], mask: [[1]], advantages: [1], groups: [0] };
+
+/** @throws {InputError} an objective that does not exist, or options that it does not take */
+function checkObjective(objective: PolicyPlan["objective"], where: string): void {
+  if (!Object.hasOwn(objectives, objective.name)) {
+    const known = Object.keys(objectives).map((one) => JSON.stringify(one));
+    throw new InputError(`${where}.name: expected one of ${known.join(", ")}, got ${printedJson(objective.name)}`);
+  }
+  within(where, () => objectiveOf({ objective })(probe));
+}
+
+type BundledTask = v.InferOutput<typeof bundledTask> & { readonly at: string };
+
+function levelsOf(chosen: readonly BundledTask[]): PlannedLevel[] {
+  const all = chosen.flatMap(({ name, levels, weight, at }) => {
+    const task = tasks.find((one) => one.name === name);
+    if (!task) {
+      const known = tasks.map((one) => JSON.stringify(one.name)).join(", ");
+      throw new InputError(
+        `${at}.name: expected one of ${known}, got ${printedJson(name)} (tasks of your own: { "module": … } or { "file": …, "verifier": … })`,
+      );
+    }
+    const beyond = levels?.find((level) => level > task.levels);
+    if (beyond) throw new InputError(`${at}.levels: expected levels from 1 to ${task.levels}, got ${printed(beyond)}`);
+    return (levels ?? Array.from({ length: task.levels }, (_, l) => l + 1)).map((level) => ({ task, level, weight, at }));
+  });
+  return distinct(all);
+}
+
+/** @throws {InputError} a level of a task that is there twice */
+export function distinct(levels: readonly (PlannedLevel & { readonly at: string })[]): PlannedLevel[] {
+  const same = (one: PlannedLevel, other: PlannedLevel) => one.task.name === other.task.name && one.level === other.level;
+  const twin = levels.find((level, i) => levels.findIndex((one) => same(one, level)) < i);
+  if (twin) throw new InputError(`${twin.at}: expected every level once, got level ${twin.level} of ${twin.task.name} again`);
+  return levels.map(({ at: _, ...level }) => level);
+}

@@ -1,0 +1,113 @@
+import * as v from "valibot";
+import { InputError } from "../../base/errors.js";
+import { count, index, milliseconds, millisecondsOrNone } from "../../base/options.js";
+
+/** How judges are called. The defaults suit judges that ask a server; judges that answer at once are not slowed down. */
+export interface JudgingOptions {
+  /** Most judgements under way at a time (16). */
+  concurrency?: number;
+  /** How often a judgement that failed or timed out is tried again (2). */
+  retries?: number;
+  /** Milliseconds before the first retry (500); each further retry waits twice as long, at most 30 seconds. */
+  backoffMs?: number;
+  /** Milliseconds after which an attempt counts as failed and its signal aborts (120,000); Infinity sets no limit. */
+  timeoutMs?: number;
+}
+
+const LONGEST_BACKOFF_MS = 30_000;
+
+/** @internal */
+export const judgingOptions = v.strictObject({
+  concurrency: v.optional(count, 16),
+  retries: v.optional(index, 2),
+  backoffMs: v.optional(millisecondsOrNone, 500),
+  timeoutMs: v.optional(milliseconds, 120_000),
+});
+/** The options with their defaults in place. */
+export type JudgingSettings = v.InferOutput<typeof judgingOptions>;
+
+/** Asks for one judgement. It throws if that failed. */
+export type Call<T> = (signal: AbortSignal) => T | Promise<T>;
+
+/** What became of a call: its value, or the error of its last attempt. */
+export type Outcome<T> = ({ readonly value: T; readonly error?: undefined } | { readonly value?: undefined; readonly error: Error }) & {
+  /** Attempts beyond the first. */
+  readonly retries: number;
+};
+
+/**
+ * Makes all calls, at most `concurrency` at a time, and repeats those that fail. Calls begin in order.
+ *
+ * @param signal ends everything at once: waiting calls never begin, and the signals of running ones abort
+ * @throws {InputError} from a call: a mistake in the judge itself, which no repetition mends
+ */
+export async function callJudges<T>(calls: readonly Call<T>[], settings: JudgingSettings, signal?: AbortSignal): Promise<Outcome<T>[]> {
+  const outcomes = new Array<Outcome<T>>(calls.length);
+  const attempts = new Attempts();
+  let next = 0;
+  const worker = async () => {
+    while (!attempts.ended && next < calls.length) {
+      const i = next++;
+      outcomes[i] = await persist(calls[i]!, settings, attempts);
+    }
+  };
+  try {
+    await until(Promise.all(Array.from({ length: Math.min(settings.concurrency, calls.length) }, worker)), signal);
+  } finally {
+    attempts.end(signal?.reason);
+  }
+  return outcomes;
+}
+
+/** One call with its retries. */
+async function persist<T>(call: Call<T>, { retries, backoffMs, timeoutMs }: JudgingSettings, attempts: Attempts): Promise<Outcome<T>> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return { value: await attempts.within(timeoutMs, call), retries: attempt };
+    } catch (error) {
+      if (error instanceof InputError || attempts.ended) throw error;
+      if (attempt === retries) return { error: error instanceof Error ? error : new Error(String(error)), retries: attempt };
+      await attempts.within(Math.min(backoffMs * 2 ** attempt, LONGEST_BACKOFF_MS), never).catch(() => {});
+      if (attempts.ended) throw error;
+    }
+  }
+}
+
+const never = () => new Promise<never>(() => {});
+
+/** Whatever is under way, each with a time limit and a signal of its own, so that the caller's signal has one listener for all of them. */
+class Attempts {
+  ended = false;
+  private readonly running = new Set<AbortController>();
+
+  /** What a call gives within a time. Rejects at the end of the time, and at the end of all. */
+  within<T>(timeoutMs: number, call: Call<T>): Promise<T> {
+    const controller = new AbortController();
+    const { signal } = controller;
+    this.running.add(controller);
+    const timer = setTimeout(() => controller.abort(new DOMException(`no judgement within ${timeoutMs} ms`, "TimeoutError")), timeoutMs);
+    return new Promise<T>((resolve, reject) => {
+      signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+      Promise.resolve(signal).then(call).then(resolve, reject);
+    }).finally(() => {
+      clearTimeout(timer);
+      this.running.delete(controller);
+    });
+  }
+
+  end(reason: unknown): void {
+    this.ended = true;
+    for (const controller of this.running) controller.abort(reason);
+  }
+}
+
+/** What comes, unless the signal is first. */
+function until<T>(coming: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return coming;
+  return new Promise<T>((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    if (signal.aborted) abort();
+    signal.addEventListener("abort", abort);
+    coming.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
+}

@@ -1,0 +1,121 @@
+import { afterEach, describe, expect, test } from "vitest";
+import { Random } from "../../../src/base/random.js";
+import { MiniMaxM1, tinyM1 } from "../../../src/index.js";
+import { newWatch, watchPolicy } from "../../../src/rl/loop/collapse-detection.js";
+import { trainPolicy } from "../../../src/rl/loop/train-policy.js";
+import type { PolicyStats } from "../../../src/rl/objectives/index.js";
+import { Trainer } from "../../../src/train/trainer.js";
+
+type Batch = Parameters<typeof watchPolicy>[1];
+const updates = (share: number) => [{ effectiveSampleSize: 100 * share, tokens: 100 } as PolicyStats] as never as Batch["updates"];
+const batch = (accuracy: number, entropy: number | undefined, share = 0.9): Batch => ({
+  ...{
+    accuracy,
+    sources: { sums: { accuracy, responses: 256 } },
+    groupSize: 8,
+    lr: 3e-3,
+    updates: entropy === undefined ? [] : updates(share),
+  },
+  ...(entropy !== undefined && { policy: { entropy, perplexity: 1 } }),
+});
+/** The warnings of each batch in turn. */
+function watched(batches: readonly Batch[]): (readonly string[])[] {
+  let state = newWatch();
+  return batches.map((one) => {
+    const { warnings, state: next } = watchPolicy(state, one);
+    // It goes through JSON when a run is saved.
+    state = JSON.parse(JSON.stringify(next));
+    return warnings;
+  });
+}
+
+describe("a watch tells", () => {
+  test("nothing of a run that learns, wavers a little and ends certain of right answers", () => {
+    const healthy = [0.1, 0.2, 0.5, 0.8, 0.7, 0.85, 0.95, 0.99].map((accuracy, i) => batch(accuracy, 2 * 0.6 ** i));
+    expect(watched(healthy).flat()).toEqual([]);
+    expect(watched([...healthy, batch(1, undefined), batch(1, undefined), batch(1, undefined)]).flat()).toEqual([]);
+  });
+
+  test("once that accuracy falls, and again after it had recovered", () => {
+    const shares = [0.1, 0.29, 0.29, 0.29, 0.2, 0.1, 0.03, 0.03, 0.03, 0.29, 0.4, 0.4, 0.4, 0.4, 0.05, 0.05, 0.05];
+    const warnings = watched(shares.map((accuracy) => batch(accuracy, 1)));
+    expect(warnings.flatMap((own, i) => own.map(() => i))).toEqual([8, 16]);
+    expect(warnings[8]![0]).toMatch(
+      /^the share of right answers to sums fell from 1\d\.\d % or more to \d\.\d %: the policy is collapsing\. Start again from the weights before and lower the learning rate \(now 0\.003\), or take fewer minibatches\.$/,
+    );
+  });
+
+  test("nothing of chance: a few groups that are all right or all wrong", () => {
+    const random = Random.seeded(4);
+    const few = (groups: number): Batch => {
+      const accuracy = Array.from({ length: groups }, () => Number(random.next() < 0.5)).reduce((sum, x) => sum + x, 0) / groups;
+      return { ...batch(0.95, 1), sources: { sums: { accuracy, responses: 8 * groups } } };
+    };
+    for (const groups of [1, 2, 8, 32]) expect(watched(Array.from({ length: 150 }, () => few(groups))).flat()).toEqual([]);
+  });
+
+  test("that it is certain of wrong answers", () => {
+    const warnings = watched([batch(0.1, 2), batch(0.2, 1), batch(0.25, 0.05), batch(0.25, 0.04)]);
+    expect(warnings.map((own) => own.length)).toEqual([0, 0, 1, 0]);
+    expect(warnings[2]![0]).toMatch(/^the entropy fell from 2\.0 to 0\.050 nats per token with 25\.0 % .*lower the learning rate/);
+  });
+
+  test("that nothing is learned any more, or never was", () => {
+    const idle = (accuracy: number) => watched(Array.from({ length: 5 }, () => batch(accuracy, undefined)));
+    expect(idle(0.5).map((own) => own.length)).toEqual([0, 0, 1, 0, 0]);
+    expect(idle(0.5)[2]![0]).toContain("all right or all wrong (50.0 % right in all). Sample larger groups");
+    expect(idle(0)[2]![0]).toContain("no answer is right (0.0 % right in all). Begin with easier problems");
+    const [warning] = watched([batch(0.56, 1), ...Array.from({ length: 3 }, () => batch(0, undefined))]).at(-1)!;
+    expect(warning).toMatch(
+      /no answer is right \(0\.0 % right in all, after 4\d\.\d % or more of those to sums\)\. The policy has collapsed\. .*lower the learning rate \(now 0\.003\)/,
+    );
+  });
+
+  test("that few tokens outweigh the rest", () => {
+    const warnings = watched([batch(0.2, 1, 0.9), batch(0.2, 1, 0.1)]);
+    expect(warnings[1]![0]).toContain("the effective sample size is 10.0 % of the tokens");
+  });
+});
+
+describe("a run of CISPO on a new model", () => {
+  const models: MiniMaxM1[] = [];
+  afterEach(() => {
+    for (const model of models.splice(0)) model.dispose();
+  });
+  /** The answer is the larger one of two digits. */
+  const larger = {
+    name: "larger",
+    problem: (index: number) => {
+      const prompt = [index % 10, Math.floor(index / 10) % 10];
+      return {
+        prompt,
+        judge({ ids }: { ids: readonly number[] }) {
+          const correct = ids[0] === Math.max(...prompt);
+          return { correct, total: Number(correct), components: {} };
+        },
+      };
+    },
+  };
+  async function warnings(lr: number, batches: number): Promise<string[]> {
+    const config = { ...tinyM1.source, vocab_size: 11, bos_token_id: 10, eos_token_id: 10 };
+    const model = await MiniMaxM1.create(config, { seed: 1, build: "simd" });
+    models.push(model);
+    const trainer = new Trainer(model, { lr, weightDecay: 0 });
+    const told: string[] = [];
+    const options = { batches, groups: 16, groupSize: 8, minibatches: 4, maxTokens: 1, rounds: 1 };
+    for await (const metrics of trainPolicy(model, trainer, [larger], { ...options, onWarning: (warning) => told.push(warning) })) {
+      expect(metrics.warnings.every((warning) => told.includes(warning))).toBe(true);
+    }
+    return told;
+  }
+
+  test("that collapses is told", { timeout: 120_000 }, async () => {
+    const told = await warnings(3e-2, 20);
+    expect(told.join("\n")).toMatch(/batch \d+: (the share of right answers|the entropy fell|\d+ batches in a row)/);
+    expect(told.join("\n")).toContain("lower the learning rate");
+  });
+
+  test("that does not is left alone", { timeout: 120_000 }, async () => {
+    expect(await warnings(1e-3, 20)).toEqual([]);
+  });
+});

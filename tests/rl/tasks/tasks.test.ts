@@ -1,0 +1,366 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { InputError } from "../../../src/base/errors.js";
+import { Random } from "../../../src/base/random.js";
+import {
+  booleanExpression,
+  bracketError,
+  formatResponse,
+  instanceKey,
+  judge,
+  numberTarget,
+  parseResponse,
+  sudoku,
+  type Task,
+  tasks,
+  webOfLies,
+  wordSorting,
+} from "../../../src/rl/index.js";
+import { compute, oracle, truth } from "./oracles.js";
+
+const INSTANCES = 2000;
+
+const cases = tasks.flatMap((task) => Array.from({ length: task.levels }, (_, index) => ({ task, level: index + 1 })));
+const named = cases.map(({ task, level }) => [`${task.name} ${level}`, task, level] as const);
+
+function* draw(task: Task, level: number, count = INSTANCES, random = Random.seeded(level)) {
+  for (let index = 0; index < count; index++) yield task.generate(random, level);
+}
+
+/** At least as many tokens as a byte-level BPE that has a token for each fixed word, capital, digit, sign and line end. */
+const symbols = (text: string) => text.match(/[a-z]+|[A-Z]|\d|\n|[^\sA-Za-z\d]/g)?.length ?? 0;
+
+/** Words of an answer swapped, dropped, doubled, or replaced by words of another answer. */
+function mutate(answer: string, other: string, random: Random): string {
+  const words = answer.split(/\s+/);
+  const others = other.split(/\s+/);
+  const at = (list: readonly unknown[]) => Math.floor(random.next() * list.length);
+  const [i, j] = [at(words), at(words)];
+  const changes = [
+    () => words.with(i, words[j]!).with(j, words[i]!),
+    () => words.toSpliced(i, 1),
+    () => words.toSpliced(i, 0, words[j]!),
+    () => words.with(i, others[at(others)]!),
+    () => words.with(i, words[j]!),
+  ];
+  return changes[at(changes)]!().join(" ");
+}
+
+describe.each(named)("%s", (_, task, level) => {
+  test("what the solver answers is right, to the verifier and to the oracle, which reads the question only", () => {
+    for (const instance of draw(task, level)) {
+      const { answer } = task.solve(instance);
+      const verdicts = [task.verify(instance, answer), oracle(task.name)(task.question(instance), answer)];
+      if (verdicts.includes(false)) expect.fail(`${task.question(instance)}: ${answer}: ${verdicts}`);
+    }
+  });
+
+  test("guesses and changed answers are right exactly where the oracle says so", () => {
+    const random = Random.seeded(99);
+    let other = "none";
+    let wrong = 0;
+    for (const instance of draw(task, level)) {
+      const { answer } = task.solve(instance);
+      for (const attempt of [task.guess(instance, random), mutate(answer, other, random), other]) {
+        const right = oracle(task.name)(task.question(instance), attempt);
+        if (task.verify(instance, attempt) !== right) expect.fail(`${task.question(instance)}: ${attempt}: expected ${right}`);
+        if (!right) wrong++;
+      }
+      other = answer;
+    }
+    expect(wrong).toBeGreaterThan(INSTANCES);
+  });
+
+  test("questions have at most 60 symbols and solutions 210", () => {
+    for (const instance of draw(task, level)) {
+      expect(symbols(task.question(instance))).toBeLessThanOrEqual(60);
+      expect(symbols(formatResponse(task.solve(instance)).replace(/<\/?(think|answer)>/g, "."))).toBeLessThanOrEqual(210);
+    }
+  });
+
+  test("symbols stand between single spaces, capitals form words of at most three", () => {
+    for (const instance of draw(task, level, 200)) {
+      const { thinking, answer } = task.solve(instance);
+      for (const text of [task.question(instance), thinking, answer]) {
+        for (const word of text.split(/[ \n]/)) expect(word).toMatch(/^([A-Z]?[a-z]+|[A-Z]{1,3}|\d{1,2}|[^\sA-Za-z\d])$/);
+      }
+    }
+  });
+
+  test("the same seed gives the same instances, of plain JSON data", () => {
+    const first = [...draw(task, level, 50)];
+    expect([...draw(task, level, 50)]).toEqual(first);
+    expect(JSON.parse(JSON.stringify(first))).toEqual(first);
+    const keys = first.map((instance) => instanceKey(task, instance));
+    expect(keys).toEqual(first.map((instance) => instanceKey(task, JSON.parse(JSON.stringify(instance)))));
+    expect([...draw(task, level, 50, Random.seeded(1234))]).not.toEqual(first);
+  });
+});
+
+test("blind guesses and the best constant answer score less than 0.35; instances are many", () => {
+  const table = cases.map(({ task, level }) => {
+    const random = Random.seeded(5);
+    const keys = new Set<string>();
+    const answers = new Map<string, number>();
+    let guessed = 0;
+    const lengths = { question: 0, solution: 0, longest: 0 };
+    const count = 4_000;
+    for (const instance of draw(task, level, count)) {
+      const solution = task.solve(instance);
+      const length = symbols(formatResponse(solution).replace(/<\/?(think|answer)>/g, "."));
+      keys.add(instanceKey(task, instance));
+      answers.set(solution.answer, (answers.get(solution.answer) ?? 0) + 1);
+      if (task.verify(instance, task.guess(instance, random))) guessed++;
+      lengths.question += symbols(task.question(instance)) / count;
+      lengths.solution += length / count;
+      lengths.longest = Math.max(lengths.longest, length);
+    }
+    return {
+      task: task.name,
+      level,
+      guess: guessed / count,
+      constant: Math.max(...answers.values()) / count,
+      distinct: keys.size,
+      question: Math.round(lengths.question),
+      solution: Math.round(lengths.solution),
+      longest: lengths.longest,
+    };
+  });
+  console.table(table);
+  for (const { guess, constant, distinct } of table) {
+    expect(guess).toBeLessThan(0.35);
+    expect(constant).toBeLessThan(0.35);
+    expect(distinct).toBeGreaterThan(2000);
+  }
+});
+
+describe("any text at all", () => {
+  const instances = cases.map(({ task, level }) => ({ task, instance: task.generate(Random.seeded(3), level) }));
+  const symbol = fc.constantFrom(..."()[]{}<>+-*/TFABC0123456789 _\n,.".split(""), "</answer>", "<answer>", "</think>", "none", "end");
+  const text = fc.oneof(
+    fc.string(),
+    fc.string({ unit: "binary" }),
+    fc.array(symbol, { maxLength: 60 }).map((parts) => parts.join("")),
+  );
+
+  test("is judged without throwing", () => {
+    fc.assert(
+      fc.property(text, (answer) => {
+        for (const { task, instance } of instances) {
+          const right = task.verify(instance, answer);
+          expect(typeof right).toBe("boolean");
+          const { formatted, correct } = judge(task, instance, answer);
+          expect(correct && !formatted).toBe(false);
+          if (!answer.includes("</answer>")) {
+            expect(judge(task, instance, `</think><answer>${answer}</answer>`)).toEqual({ formatted: true, correct: right });
+          }
+        }
+      }),
+    );
+  });
+
+  const length = 200_000;
+  const huge = [
+    " ",
+    "(",
+    "( ",
+    ")",
+    "1 ",
+    "9",
+    "1+",
+    "A",
+    "A T ",
+    ",",
+    "\u{1F600}",
+    "<answer>",
+    "</think>",
+    "</think><answer>",
+    "<answer></answer>",
+    "\n\t",
+  ].map((unit) => unit.repeat(length / unit.length));
+
+  test("of 200,000 characters is judged in time linear in it", () => {
+    const began = performance.now();
+    for (const { task, instance } of instances) {
+      for (const answer of huge) {
+        expect(task.verify(instance, answer)).toBe(false);
+        expect(judge(task, instance, `</think><answer>${answer}`).correct).toBe(false);
+        expect(judge(task, instance, `</think><answer>${answer}x</answer>`).correct).toBe(false);
+      }
+    }
+    // Some 1,150 texts of 200,000 characters: quadratic time would take hours.
+    expect(performance.now() - began).toBeLessThan(50_000);
+  });
+});
+
+describe("responses", () => {
+  test("what was formatted is parsed", () => {
+    const inner = fc.string().filter((text) => !/<\/?(think|answer)>/.test(text));
+    fc.assert(
+      fc.property(inner, inner, (thinking, answer) => {
+        expect(parseResponse(formatResponse({ thinking, answer }))).toBe(answer.trim());
+      }),
+    );
+  });
+
+  test("look as supervised training shows them", () => {
+    expect(formatResponse({ thinking: "1 + 1\n= 2", answer: "2" })).toBe("<think>\n1 + 1\n= 2\n</think>\n<answer>2</answer>");
+  });
+
+  test.each([
+    ["", undefined],
+    ["<answer>1</answer>", undefined],
+    ["<think>1<answer>1</answer>", undefined],
+    ["<answer>1</answer></think>", undefined],
+    ["</think><answer>1", undefined],
+    ["</think>1</answer>", undefined],
+    ["</think></answer><answer>1", undefined],
+    ["</think><answer></answer>", ""],
+    ["</think><answer>1</answer><answer>2</answer>", "1"],
+    ["<answer>0</answer></think>so <answer>\n 1\n2 </answer> !", "1\n2"],
+    ["</think></think><answer>1</answer></think><answer>2</answer>", "1"],
+    ["</think><answer><answer>1</answer></answer>", "<answer>1"],
+  ])("%j has the answer %j", (response, answer) => {
+    expect(parseResponse(response)).toBe(answer);
+  });
+
+  test("a right answer without its format is not correct", () => {
+    const instance = { expression: "1 + 1" };
+    const task = tasks.find(({ name }) => name === "arithmetic-chain")!;
+    expect(judge(task, instance, "</think><answer>2</answer>")).toEqual({ formatted: true, correct: true });
+    expect(judge(task, instance, "</think><answer>3</answer>")).toEqual({ formatted: true, correct: false });
+    expect(judge(task, instance, "<answer>2</answer>")).toEqual({ formatted: false, correct: false });
+  });
+});
+
+test.each(tasks.map((task) => [task.name, task] as const))("%s: levels are whole numbers from 1", (name, task) => {
+  for (const level of [0, task.levels + 1, 1.5, Number.NaN]) {
+    expect(() => task.generate(Random.seeded(0), level)).toThrow(
+      new InputError(`${name}: level: expected a whole number from 1 to ${task.levels}, got ${level}`),
+    );
+  }
+});
+
+describe("what steps claim is true", () => {
+  test.each(cases.filter(({ task }) => task.name === "arithmetic-chain"))(
+    "arithmetic-chain $level: all lines are equal",
+    ({ task, level }) => {
+      for (const instance of draw(task, level, 300)) {
+        const { thinking, answer } = task.solve(instance);
+        expect(thinking.split("\n= ").map(compute)).toEqual(thinking.split("\n= ").map(() => Number(answer)));
+        expect(thinking.match(/\d+/g)!.every((number) => Number(number) <= 20)).toBe(true);
+      }
+    },
+  );
+
+  test.each(cases.filter(({ task }) => task.name === "number-target"))("number-target $level: equations hold", ({ task, level }) => {
+    for (const instance of draw(task, level, 300)) {
+      for (const [, left, right] of task.solve(instance).thinking.matchAll(/(\d+ [-+*/] \d+) = (\S+)/g)) {
+        const value = compute(left!);
+        expect(right).toBe(Number.isInteger(value) && value >= 0 && value < 100 ? String(value) : "x");
+      }
+    }
+  });
+
+  test.each(cases.filter(({ task }) => task.name === "boolean-expression"))(
+    "boolean-expression $level: reductions keep the value",
+    ({ task, level }) => {
+      for (const instance of draw(task, level, 300)) {
+        for (const line of task.solve(instance).thinking.split("\n")) {
+          expect(new Set(line.slice(4).split(" = ").map(truth)).size).toBe(1);
+        }
+      }
+    },
+  );
+});
+
+describe("faults of the published verifiers and generators that are not repeated", () => {
+  test("number-target: the target counts, and so does every number", () => {
+    const verify = (answer: string, numbers = [1, 2, 3, 4], target = 24) => numberTarget.verify({ numbers, target }, answer);
+    expect(verify("1 * 2 * 3 * 4")).toBe(true);
+    expect(verify("(4*(3*2))/1")).toBe(true);
+    expect(verify("1 + 2 + 3 + 4")).toBe(false);
+    expect(verify("4 * 3 * 2")).toBe(false);
+    expect(verify("4 * 3 * 2 * 1 * 1")).toBe(false);
+    expect(verify("24")).toBe(false);
+    expect(verify("12 * ( 3 - 4 + 3 )")).toBe(false);
+    expect(verify("( 1 + 3 ) * ( 2 + 4 )")).toBe(true);
+    expect(verify("8 / ( 3 - 8 / 3 )", [3, 3, 8, 8])).toBe(true);
+  });
+
+  test("number-target: neither ** nor // nor code", () => {
+    const verify = (answer: string, numbers: number[], target: number) => numberTarget.verify({ numbers, target }, answer);
+    expect(verify("2 ** 4 + 3", [2, 3, 4], 19)).toBe(false);
+    expect(verify("2 ** 4 + 3", [2, 3, 4], 11)).toBe(false);
+    expect(verify("9 // 2 + 6", [2, 6, 9], 10)).toBe(false);
+    expect(verify("9 + 1 /* 1 */", [1, 9], 10)).toBe(false);
+    expect(verify("```python\n9 + 1\n```", [1, 9], 10)).toBe(false);
+    expect(verify("9 + 1 = 10", [1, 9], 10)).toBe(false);
+    expect(verify("--9 + 1", [1, 9], 10)).toBe(false);
+    expect(verify("9 1 + 1", [1, 1, 9], 10)).toBe(false);
+    expect(verify("9. + 1", [1, 9], 10)).toBe(false);
+    expect(verify("( 9 + 1", [1, 9], 10)).toBe(false);
+    expect(verify("9 + 1 )", [1, 9], 10)).toBe(false);
+    expect(verify("", [1, 9], 10)).toBe(false);
+  });
+
+  test("number-target: nothing is divided by zero, and fractions are exact", () => {
+    expect(numberTarget.verify({ numbers: [1, 2, 2, 10], target: 10 }, "10 + 1 / ( 1 / ( 2 - 2 ) )")).toBe(false);
+    expect(numberTarget.verify({ numbers: [1, 5, 5, 10], target: 10 }, "10 / ( 1 / ( 5 - 5 ) )")).toBe(false);
+    expect(numberTarget.verify({ numbers: [1, 2, 2, 10], target: 10 }, "10 + ( 2 - 2 ) / 1")).toBe(true);
+    expect(numberTarget.verify({ numbers: [1, 3, 3, 10], target: 10 }, "1 / 3 * 3 * 10")).toBe(true);
+  });
+
+  test("bracket-error: every instance has a label, the right one; none occurs at any level; a word in it is no answer", () => {
+    const balanced = { brackets: [..."()[]"] };
+    expect(bracketError.solve(balanced).answer).toBe("none");
+    for (const answer of ["invalid", "valid", "correct", "None", "-1", "5", "none of these", ""]) {
+      expect(bracketError.verify(balanced, answer)).toBe(false);
+    }
+    expect(bracketError.solve({ brackets: [..."()[("] }).answer).toBe("end");
+    expect(bracketError.solve({ brackets: [..."())("] }).answer).toBe("3");
+    expect(bracketError.solve({ brackets: [..."(]"] }).answer).toBe("2");
+    expect(bracketError.verify({ brackets: [..."(]"] }, "2.0")).toBe(false);
+    for (let level = 1; level <= bracketError.levels; level++) {
+      const labels = [...draw(bracketError as Task, level)].map(
+        (instance) => bracketError.solve(instance as { brackets: string[] }).answer,
+      );
+      const share = (label: string) => labels.filter((other) => other === label).length / labels.length;
+      expect(labels.every((label) => /^(none|end|[1-9]\d?)$/.test(label))).toBe(true);
+      for (const label of ["none", "end"]) expect(Math.abs(share(label) - 0.2)).toBeLessThan(0.04);
+    }
+  });
+
+  test("boolean-expression: letters of prose are no options", () => {
+    const instance = { options: ["T or F", "not T", "not F"] };
+    for (const answer of ["A C", "C A", "A, C", "AC"]) expect(booleanExpression.verify(instance, answer)).toBe(true);
+    for (const answer of ["A and C", "\\text{A C}", "A", "A B C", "A C C", "a c", "A C D", ""]) {
+      expect(booleanExpression.verify(instance, answer)).toBe(false);
+    }
+  });
+
+  test("web-of-lies: a word that contains another is not that word", () => {
+    const instance = { known: { person: "A", honest: true }, statements: [{ speaker: "B", about: "A", honest: false }] };
+    for (const answer of ["A T B F", "B F A T", "A T, B F"]) expect(webOfLies.verify(instance, answer)).toBe(true);
+    for (const answer of ["A know B lie", "A T", "A T B T", "A T A T", "A T B F B F", "A T B F C T", "A B T F", "T F", "A True B False"]) {
+      expect(webOfLies.verify(instance, answer)).toBe(false);
+    }
+  });
+
+  test("word-sorting: order and number of the words count", () => {
+    const instance = { words: ["BA", "AB", "CAB"], alphabet: "CABDEFGH" };
+    for (const answer of ["CAB AB BA", "CAB, AB, BA"]) expect(wordSorting.verify(instance, answer)).toBe(true);
+    for (const answer of ["AB BA CAB", "CAB AB", "CAB AB BA BA", "cab ab ba", "CABABBA"])
+      expect(wordSorting.verify(instance, answer)).toBe(false);
+  });
+
+  test("sudoku: any completion of the clues, and nothing else", () => {
+    const cells = [0, 0, 3, 4, 3, 4, 0, 0, 0, 0, 4, 3, 4, 3, 0, 0];
+    expect(sudoku.verify({ cells }, "1 2 3 4\n3 4 1 2\n2 1 4 3\n4 3 2 1")).toBe(true);
+    expect(sudoku.verify({ cells }, "2134 3421 1243 4312")).toBe(true);
+    expect(sudoku.verify({ cells }, "1 2 3 4\n3 4 1 2\n2 1 4 3\n4 3 1 2")).toBe(false);
+    expect(sudoku.verify({ cells }, "2 1 4 3\n4 3 2 1\n1 2 3 4\n3 4 1 2")).toBe(false);
+    expect(sudoku.verify({ cells }, "((1,2,3,4),(3,4,1,2),(2,1,4,3),(4,3,2,1))")).toBe(false);
+    expect(sudoku.verify({ cells }, "_ _ 3 4\n3 4 _ _\n_ _ 4 3\n4 3 _ _")).toBe(false);
+  });
+});
