@@ -12,8 +12,8 @@ import { follow } from "../base/abort.js";
 import { expectArgument, isObjectLike, parseOptions, text } from "../base/options.js";
 import type { StopReason } from "../generate/generate.js";
 import type { LanguageModel, Usage } from "../language-model.js";
-import { AnswerParts, uniqueId } from "./answer-parts.js";
-import { type Call, PROVIDER, readCall } from "./prompt.js";
+import { type ConvertedCall, convertCall, PROVIDER_NAME } from "./convert-call.js";
+import { StreamParts, uniqueId } from "./stream-parts.js";
 
 export interface LightningM1Settings {
   /** What the AI SDK calls the model: by default its name on the server, or `lightning-m1`. */
@@ -22,7 +22,7 @@ export interface LightningM1Settings {
 
 const schema = v.strictObject({ modelId: v.optional(text) });
 
-const FINISH: Readonly<Record<StopReason, LanguageModelV3FinishReason["unified"]>> = {
+const FINISH_REASONS: Readonly<Record<StopReason, LanguageModelV3FinishReason["unified"]>> = {
   eos: "stop",
   stop: "stop",
   length: "length",
@@ -42,18 +42,18 @@ const FINISH: Readonly<Record<StopReason, LanguageModelV3FinishReason["unified"]
  */
 export function lightningM1(model: LanguageModel, settings: LightningM1Settings = {}): LanguageModelV3 {
   expectArgument("lightningM1: model", isObjectLike(model), "a model", model);
-  const named = "name" in model && typeof model.name === "string" ? model.name : PROVIDER;
+  const named = "name" in model && typeof model.name === "string" ? model.name : PROVIDER_NAME;
   const { modelId = named } = parseOptions(schema, settings, "lightningM1");
   return {
     specificationVersion: "v3",
-    provider: PROVIDER,
+    provider: PROVIDER_NAME,
     modelId,
     supportedUrls: {},
     async doGenerate(options) {
-      return collect(partsOf(model, modelId, readCall(options), new AbortController(), options.abortSignal));
+      return collectParts(streamParts(model, modelId, convertCall(options), new AbortController(), options.abortSignal));
     },
     async doStream(options) {
-      return { stream: await streamOf(model, modelId, options) };
+      return { stream: await openStream(model, modelId, options) };
     },
   };
 }
@@ -63,10 +63,10 @@ export function lightningM1(model: LanguageModel, settings: LightningM1Settings 
  *
  * @param control ends the call, as `signal` does
  */
-async function* partsOf(
+async function* streamParts(
   model: LanguageModel,
   modelId: string,
-  { messages, options, tools, warnings }: Call,
+  { messages, options, tools, warnings }: ConvertedCall,
   control: AbortController,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<LanguageModelV3StreamPart, void, undefined> {
@@ -75,7 +75,7 @@ async function* partsOf(
   try {
     // Where the vocabulary is here, so is the prompt's form; a server counts and looks for itself.
     const prompt = model.tokenizer && (await model.formatChat(messages, { tools, template: options.template }));
-    const answer = new AnswerParts(tools.length > 0, /<think>\s*$/.test(prompt ?? ""));
+    const answer = new StreamParts(tools.length > 0, /<think>\s*$/.test(prompt ?? ""));
     const generation = model.generate(messages, { ...options, signal: control.signal });
     let stop: StopReason | undefined;
     let begun = false;
@@ -91,9 +91,9 @@ async function* partsOf(
     yield* answer.end();
     yield {
       type: "finish",
-      finishReason: { unified: answer.calls > 0 ? "tool-calls" : stop ? FINISH[stop] : "other", raw: stop },
+      finishReason: { unified: answer.calls > 0 ? "tool-calls" : stop ? FINISH_REASONS[stop] : "other", raw: stop },
       usage: usageOf(generation.usage, answer.tokens),
-      providerMetadata: { [PROVIDER]: { seed: generation.seed } },
+      providerMetadata: { [PROVIDER_NAME]: { seed: generation.seed } },
     };
   } finally {
     unfollow();
@@ -101,7 +101,7 @@ async function* partsOf(
 }
 
 /** What nobody counted is undefined. */
-function usageOf({ promptTokens, completionTokens }: Usage, counted: AnswerParts["tokens"]): LanguageModelV3Usage {
+function usageOf({ promptTokens, completionTokens }: Usage, counted: StreamParts["tokens"]): LanguageModelV3Usage {
   const total = completionTokens ?? counted?.total;
   return {
     inputTokens: { total: promptTokens, noCache: undefined, cacheRead: undefined, cacheWrite: undefined },
@@ -113,13 +113,13 @@ function usageOf({ promptTokens, completionTokens }: Usage, counted: AnswerParts
   };
 }
 
-async function streamOf(
+async function openStream(
   model: LanguageModel,
   modelId: string,
   options: LanguageModelV3CallOptions,
 ): Promise<ReadableStream<LanguageModelV3StreamPart>> {
   const cancelled = new AbortController();
-  const parts = partsOf(model, modelId, readCall(options), cancelled, options.abortSignal);
+  const parts = streamParts(model, modelId, convertCall(options), cancelled, options.abortSignal);
   let next: IteratorResult<LanguageModelV3StreamPart, void> | undefined = await parts.next();
   return new ReadableStream<LanguageModelV3StreamPart>({
     async pull(controller) {
@@ -147,7 +147,7 @@ async function streamOf(
 }
 
 /** The parts of a stream as one result. */
-async function collect(parts: AsyncIterable<LanguageModelV3StreamPart>): Promise<LanguageModelV3GenerateResult> {
+async function collectParts(parts: AsyncIterable<LanguageModelV3StreamPart>): Promise<LanguageModelV3GenerateResult> {
   const content: LanguageModelV3Content[] = [];
   const result: Partial<LanguageModelV3GenerateResult> = {};
   for await (const part of parts) {

@@ -1,7 +1,7 @@
 import { graphOf, type Model } from "../model/graph.js";
-import { type Deployment, place } from "./placement.js";
-import { refuse } from "./refusal.js";
-import { type DeploymentTarget, parseTarget } from "./target.js";
+import { throwDeploymentError } from "./deployment-error.js";
+import { type DeploymentTarget, parseDeploymentTarget } from "./deployment-target.js";
+import { type Deployment, smallestDeployment } from "./placement.js";
 
 /**
  * A deployment on the given GPUs that holds `concurrency` sequences of `context` tokens at a time.
@@ -12,6 +12,6 @@ import { type DeploymentTarget, parseTarget } from "./target.js";
  */
 export function planDeployment(model: Model, target: DeploymentTarget = {}): Deployment {
   const known = graphOf(model);
-  const asked = parseTarget(known.config, target);
-  return place(known, asked) ?? refuse(known, asked);
+  const asked = parseDeploymentTarget(known.config, target);
+  return smallestDeployment(known, asked) ?? throwDeploymentError(known, asked);
 }

@@ -144,7 +144,7 @@ export interface CountedFlops {
 }
 
 /** Kernels whose reported work is exact, and what it counts as. */
-const COUNTED: Readonly<Record<string, Exclude<keyof CountedFlops, "total">>> = {
+const FLOPS_KIND_OF_KERNEL: Readonly<Record<string, Exclude<keyof CountedFlops, "total">>> = {
   matmulF32: "products",
   matmulBf16: "products",
   matmulQ8: "products",
@@ -165,7 +165,7 @@ export function countedFlops(calls: Iterable<Pick<KernelCall, "kernel" | "work">
   expectArgument("countedFlops: calls", isObjectLike(calls) && Symbol.iterator in calls, "kernel calls", calls);
   const sums = { products: 0, lightningAttention: 0, softmaxAttention: 0, total: 0 };
   for (const { kernel, work } of calls) {
-    const kind = Object.hasOwn(COUNTED, kernel) ? COUNTED[kernel] : undefined;
+    const kind = Object.hasOwn(FLOPS_KIND_OF_KERNEL, kernel) ? FLOPS_KIND_OF_KERNEL[kernel] : undefined;
     if (!kind) continue;
     sums[kind] += work;
     sums.total += work;

@@ -1,8 +1,8 @@
 import { InputError } from "../base/errors.js";
 import { printed } from "../base/printed.js";
 import { graphOf, type Model } from "../model/graph.js";
-import { type DeploymentMemoryOptions, deploymentMemory } from "./memory.js";
-import { tensorParallelSizes } from "./parallel.js";
+import { type DeploymentMemoryOptions, deploymentMemory } from "./deployment-memory.js";
+import { tensorParallelSizes } from "./tensor-parallel.js";
 
 /** A kind of GPU. */
 export interface Gpu {
@@ -36,11 +36,11 @@ export const gpus: readonly Gpu[] = [
 ];
 
 /** Kept from programs by the driver: of an H100's 81,559 MiB PyTorch sees 81,079. */
-const RESERVED_MIB = 512;
+const DRIVER_RESERVED_MIB = 512;
 
 /** Bytes that a server may use of one GPU, as vLLM's `--gpu-memory-utilization` counts them. */
 export function usableBytes({ memoryMiB }: Pick<Gpu, "memoryMiB">, utilization: number): number {
-  return Math.floor(Math.max(0, memoryMiB - RESERVED_MIB) * 2 ** 20 * utilization);
+  return Math.floor(Math.max(0, memoryMiB - DRIVER_RESERVED_MIB) * 2 ** 20 * utilization);
 }
 
 /**

@@ -17,21 +17,17 @@ export {
   standardError,
   tauAverage,
 } from "./benchmarks.js";
-export {
-  type Claim,
-  type Comparison,
-  type ComparisonRule,
-  compareGeneration,
-  comparisonRules,
-  type FigurePoint,
-  figurePoints,
-  figureReadings,
-  isMiniMaxM1,
-  type Reading,
-  ratioToDeepSeekR1,
-  type Series,
-} from "./comparison.js";
 export { planDeployment } from "./deployment.js";
+export { DeploymentError, type Remedy } from "./deployment-error.js";
+export { type GuideClaim, type GuideVerdict, guideClaims } from "./deployment-guide-claims.js";
+export {
+  type CacheScheme,
+  type DeploymentMemory,
+  type DeploymentMemoryOptions,
+  deploymentMemory,
+  type WeightScheme,
+} from "./deployment-memory.js";
+export type { DeploymentTarget } from "./deployment-target.js";
 export {
   type CountedFlops,
   type CountingRule,
@@ -47,15 +43,25 @@ export {
   pairs,
   passFlops,
 } from "./flops.js";
+export {
+  type Claim,
+  type Comparison,
+  type ComparisonRule,
+  compareGeneration,
+  comparisonRules,
+  type FigurePoint,
+  figurePoints,
+  figureReadings,
+  isMiniMaxM1,
+  type Reading,
+  ratioToDeepSeekR1,
+  type Series,
+} from "./generation-comparison.js";
 export { type Gpu, gpus, gpusNeeded, usableBytes } from "./gpus.js";
-export { type GuideClaim, type GuideVerdict, guideClaims } from "./guide-claims.js";
-export { kubernetesManifest } from "./manifest.js";
-export { type CacheScheme, type DeploymentMemory, type DeploymentMemoryOptions, deploymentMemory, type WeightScheme } from "./memory.js";
-export { tensorParallelSizes } from "./parallel.js";
+export { kubernetesManifest } from "./kubernetes-manifest.js";
 export { type BlockParameters, type ParameterTable, parameterTable } from "./parameters.js";
-export { deepseekR1, type LatentForm, type Peer, type PeerParameters, peerCost, peerParameters, qwen3 } from "./peers.js";
+export { deepseekR1, type LatentForm, type Peer, type PeerParameters, peerCost, peerParameters, qwen3 } from "./peer-models.js";
 export type { Deployment } from "./placement.js";
-export { DeploymentError, type Remedy } from "./refusal.js";
-export type { DeploymentTarget } from "./target.js";
+export { tensorParallelSizes } from "./tensor-parallel.js";
 export { reportedTrainingCost, type TrainingCost, type TrainingCostOptions, trainingCost } from "./training-cost.js";
 export { CHAT_TEMPLATE, rayRecipe, serveArguments, serveCommand, VLLM_DEFAULTS, VLLM_IMAGE, VLLM_VERSION } from "./vllm.js";

@@ -1,5 +1,5 @@
 /** The largest integer within [0, limit] that fits, where everything below one that fits does too. */
-export function most(fits: (x: number) => boolean, limit: number): number {
+export function largestFitting(fits: (x: number) => boolean, limit: number): number {
   let [below, above] = [0, Math.floor(limit) + 1];
   while (above - below > 1) {
     const middle = Math.floor((below + above) / 2);

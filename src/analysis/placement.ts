@@ -3,10 +3,10 @@
 
 import type { Config } from "../model/config.js";
 import type { Graph } from "../model/graph.js";
+import { CACHE_BLOCK_TOKENS, type CacheScheme, type DeploymentMemory, deploymentMemory } from "./deployment-memory.js";
+import type { DeploymentSettings } from "./deployment-target.js";
 import { type Gpu, usableBytes } from "./gpus.js";
-import { BLOCK_TOKENS, type CacheScheme, type DeploymentMemory, deploymentMemory } from "./memory.js";
-import { tensorParallelSizes } from "./parallel.js";
-import type { Target } from "./target.js";
+import { tensorParallelSizes } from "./tensor-parallel.js";
 
 /** How a model is served. */
 export interface Deployment {
@@ -38,7 +38,7 @@ export interface Deployment {
 }
 
 /** Numbers of GPUs that can make a replica, ascending: they divide the model, and a node, or are whole nodes. */
-export function sizes(config: Config, { gpusPerNode, nodes, expertParallel }: Target): number[] {
+export function replicaSizes(config: Config, { gpusPerNode, nodes, expertParallel }: DeploymentSettings): number[] {
   return tensorParallelSizes(config).filter(
     (p) =>
       p <= gpusPerNode * nodes && (gpusPerNode % p === 0 || p % gpusPerNode === 0) && (!expertParallel || config.numLocalExperts % p === 0),
@@ -46,32 +46,38 @@ export function sizes(config: Config, { gpusPerNode, nodes, expertParallel }: Ta
 }
 
 /** Replicas of p GPUs that the nodes hold. */
-export function replicasOf(p: number, { gpusPerNode, nodes }: Target): number {
+export function replicaCount(p: number, { gpusPerNode, nodes }: DeploymentSettings): number {
   return p < gpusPerNode ? nodes * (gpusPerNode / p) : Math.floor(nodes / (p / gpusPerNode));
 }
 
 /** vLLM wants to be able to decode every sequence in one pass. */
-function tokensOfPass({ passTokens }: Target, sequences: number): number {
+function tokensPerPass({ passTokens }: DeploymentSettings, sequences: number): number {
   return Math.max(passTokens, sequences);
 }
 
 /** What each GPU holds when p of them serve `batch` sequences. */
-export function memoryOf(model: Graph, target: Target, tensorParallel: number, batch: number, context = target.context): DeploymentMemory {
+export function memoryPerGpu(
+  model: Graph,
+  target: DeploymentSettings,
+  tensorParallel: number,
+  batch: number,
+  context = target.context,
+): DeploymentMemory {
   const { weights, kv } = target;
-  return deploymentMemory(model, { weights, kv, passTokens: tokensOfPass(target, batch), tensorParallel, batch, context });
+  return deploymentMemory(model, { weights, kv, passTokens: tokensPerPass(target, batch), tensorParallel, batch, context });
 }
 
 /** The deployment with the smallest replicas that fit, if any do. */
-export function place(model: Graph, target: Target): Deployment | undefined {
+export function smallestDeployment(model: Graph, target: DeploymentSettings): Deployment | undefined {
   const { gpu, gpusPerNode, concurrency, weights, kv, context, utilization, expertParallel, served } = target;
   const usable = usableBytes(gpu, utilization);
-  for (const tensorParallel of sizes(model.config, target)) {
-    const replicas = replicasOf(tensorParallel, target);
+  for (const tensorParallel of replicaSizes(model.config, target)) {
+    const replicas = replicaCount(tensorParallel, target);
     const sequences = Math.ceil(concurrency / replicas);
-    const memory = memoryOf(model, target, tensorParallel, sequences);
+    const memory = memoryPerGpu(model, target, tensorParallel, sequences);
     if (memory.totalBytes > usable) continue;
     const nodesPerReplica = Math.ceil(tensorParallel / gpusPerNode);
-    const blocks = Math.ceil(context / BLOCK_TOKENS) * sequences;
+    const blocks = Math.ceil(context / CACHE_BLOCK_TOKENS) * sequences;
     const blockBytes = memory.keyValueBytes / blocks;
     const free = memory.keyValueBytes + usable - memory.totalBytes;
     return {
@@ -81,7 +87,7 @@ export function place(model: Graph, target: Target): Deployment | undefined {
       kv,
       context,
       utilization,
-      passTokens: tokensOfPass(target, sequences),
+      passTokens: tokensPerPass(target, sequences),
       expertParallel,
       tensorParallel,
       gpusPerNode,
@@ -90,7 +96,7 @@ export function place(model: Graph, target: Target): Deployment | undefined {
       sequences,
       memory,
       usableBytes: usable,
-      cacheTokens: blockBytes > 0 ? Math.floor(free / blockBytes) * BLOCK_TOKENS : sequences * context,
+      cacheTokens: blockBytes > 0 ? Math.floor(free / blockBytes) * CACHE_BLOCK_TOKENS : sequences * context,
       notes: notes(model.config, gpu, nodesPerReplica),
     };
   }

@@ -30,9 +30,9 @@ const schema = v.strictObject({
 });
 
 /** Four numbers that are rounded differ by no more than this, of the sum. */
-const ROUNDING = 0.01;
+const ROUNDING_TOLERANCE = 0.01;
 
-const HOURS = 24;
+const HOURS_PER_DAY = 24;
 
 /**
  * What a training costs: `dollars = gpus · days · 24 · pricePerHour`, for whichever of them is not given.
@@ -47,15 +47,15 @@ export function trainingCost(options: TrainingCostOptions): TrainingCost {
     throw new InputError(`trainingCost: expected three of gpus, days, pricePerHour and dollars, got none for ${missing.join(", ")}`);
   }
   const all = {
-    gpus: gpus ?? dollars! / (days! * HOURS * pricePerHour!),
-    days: days ?? dollars! / (gpus! * HOURS * pricePerHour!),
-    pricePerHour: pricePerHour ?? dollars! / (gpus! * days! * HOURS),
-    dollars: dollars ?? gpus! * days! * HOURS * pricePerHour!,
+    gpus: gpus ?? dollars! / (days! * HOURS_PER_DAY * pricePerHour!),
+    days: days ?? dollars! / (gpus! * HOURS_PER_DAY * pricePerHour!),
+    pricePerHour: pricePerHour ?? dollars! / (gpus! * days! * HOURS_PER_DAY),
+    dollars: dollars ?? gpus! * days! * HOURS_PER_DAY * pricePerHour!,
   };
-  const gpuHours = all.gpus * all.days * HOURS;
+  const gpuHours = all.gpus * all.days * HOURS_PER_DAY;
   const product = gpuHours * all.pricePerHour;
-  if (Math.abs(product - all.dollars) > ROUNDING * all.dollars) {
-    const hours = `${all.gpus} GPUs · ${all.days} days · ${HOURS} h · $${all.pricePerHour}`;
+  if (Math.abs(product - all.dollars) > ROUNDING_TOLERANCE * all.dollars) {
+    const hours = `${all.gpus} GPUs · ${all.days} days · ${HOURS_PER_DAY} h · $${all.pricePerHour}`;
     throw new InputError(
       `trainingCost: dollars: expected ${product.toFixed(2)} = ${hours}, got ${printed(all.dollars)} (leave out the number that is to follow from the others)`,
     );

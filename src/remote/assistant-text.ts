@@ -1,19 +1,19 @@
 // What servers take apart, put together again: reasoning, content and calls as the one text that the model wrote.
 
 import { writeToolCalls } from "../text/chat.js";
-import { type CallPiece, StreamedCalls } from "./streamed-calls.js";
+import { ToolCallAssembler, type ToolCallDelta } from "./tool-call-assembler.js";
 
 /** A piece of an assistant's answer as servers send it. */
-export interface AssistantPiece {
+export interface AssistantDelta {
   readonly content?: string | null;
   /** Why a model will not answer: text like the content. */
   readonly refusal?: string | null;
   /** The names that servers have for the text between `<think>` and `</think>`. */
   readonly reasoning_content?: string | null;
   readonly reasoning?: string | null;
-  readonly tool_calls?: readonly CallPiece[] | null;
+  readonly tool_calls?: readonly ToolCallDelta[] | null;
   /** The one call of OpenAI's older interface. */
-  readonly function_call?: CallPiece["function"];
+  readonly function_call?: ToolCallDelta["function"];
 }
 
 /**
@@ -27,14 +27,14 @@ export class AssistantText {
   private answering = false;
   private empty = true;
   /** A call is written when all are complete. */
-  private readonly calls: StreamedCalls;
+  private readonly calls: ToolCallAssembler;
 
   /** @param tools names of the tools that were offered */
   constructor(tools: ReadonlySet<string>) {
-    this.calls = new StreamedCalls(tools);
+    this.calls = new ToolCallAssembler(tools);
   }
 
-  push({ content, refusal, reasoning_content, reasoning, tool_calls, function_call }: AssistantPiece): string {
+  push({ content, refusal, reasoning_content, reasoning, tool_calls, function_call }: AssistantDelta): string {
     this.calls.push(tool_calls ?? (function_call ? [{ index: 0, function: function_call }] : []));
     let text = "";
     const thought = reasoning_content || reasoning;
@@ -52,7 +52,7 @@ export class AssistantText {
 
   /** The end of reasoning that nothing followed, or the calls of tools: nothing comes after. */
   end(): string {
-    const calls = this.calls.all();
+    const calls = this.calls.toolCalls();
     if (calls.length === 0) return this.answering ? this.close() : "";
     return this.close() + (this.empty ? "" : "\n") + writeToolCalls(calls);
   }

@@ -1,12 +1,12 @@
 import { createParser } from "eventsource-parser";
 import { isObjectJson } from "../text/messages.js";
-import { Exchange, LARGEST } from "./exchange.js";
-import type { Fetch } from "./options.js";
-import { isRecord, serverMessage } from "./refusal.js";
-import { type RetryPolicy, retried } from "./retry.js";
+import type { Fetch } from "./connect-options.js";
+import { HttpRequest, MAX_ANSWER_CHARACTERS } from "./http-request.js";
+import { type RetryPolicy, withRetries } from "./retry.js";
+import { isRecord, serverMessage } from "./server-message.js";
 
 /** How long the end of a complete answer is waited for: for its count of tokens, and so that the connection can be used again. */
-const CLOSING_MS = 1000;
+const END_OF_STREAM_MS = 1000;
 
 export interface ConnectionSettings extends RetryPolicy {
   readonly apiKey: string | undefined;
@@ -27,19 +27,19 @@ export class Connection {
   ) {}
 
   /** The answer to one request that has no stream, tried again as settings say. Without a body it is a GET. */
-  async once(path: string, body: object | undefined, signal: AbortSignal): Promise<unknown> {
+  async requestJson(path: string, body: object | undefined, signal: AbortSignal): Promise<unknown> {
     const attempt = async function* (this: Connection) {
       yield await this.json(path, body, signal);
     };
-    for await (const answer of retried(attempt.bind(this), this.settings, signal)) return answer;
+    for await (const answer of withRetries(attempt.bind(this), this.settings, signal)) return answer;
   }
 
   private async json(path: string, body: object | undefined, signal: AbortSignal): Promise<unknown> {
-    const request = new Exchange(this.settings, this.url(path), body, signal);
+    const request = new HttpRequest(this.settings, this.url(path), body, signal);
     try {
       // An answer that is no stream begins when all of it has been computed.
       const response = await request.send("application/json", body ? "silenceMs" : "timeoutMs");
-      return request.parse(await request.text(response));
+      return request.parseJson(await request.text(response));
     } finally {
       request.end();
     }
@@ -51,8 +51,8 @@ export class Connection {
    * @param complete whether nothing is missing any more: from then on, and from `[DONE]` on, the end is awaited for a second, and how it comes makes no difference
    * @throws {RemoteError} no connection, a refusal, silence, an event that reports an error, or bytes that are no stream of JSON events
    */
-  async *events(path: string, body: object, signal: AbortSignal, complete: () => boolean): AsyncGenerator<unknown, void, undefined> {
-    const request = new Exchange(this.settings, this.url(path), body, signal);
+  async *streamEvents(path: string, body: object, signal: AbortSignal, complete: () => boolean): AsyncGenerator<unknown, void, undefined> {
+    const request = new HttpRequest(this.settings, this.url(path), body, signal);
     let done = false;
     const over = () => done || complete();
     try {
@@ -61,12 +61,12 @@ export class Connection {
       if (!type.includes("text/event-stream")) {
         const text = await request.text(response);
         // A server that does not stream says all of it at once.
-        if (isWholeAnswer(text)) return yield request.event(text);
+        if (isCompleteAnswer(text)) return yield request.parseEvent(text);
         throw request.error(`expected a stream of events (text/event-stream), got ${type}: ${serverMessage(text)}`);
       }
       const events: { data: string; isNamed: boolean }[] = [];
       const parser = createParser({
-        maxBufferSize: LARGEST,
+        maxBufferSize: MAX_ANSWER_CHARACTERS,
         onEvent: ({ event, data }) => {
           if (event === "error") throw request.error(`the server reports: ${serverMessage(data)}`);
           // Empty data keeps the connection alive.
@@ -74,20 +74,20 @@ export class Connection {
         },
         onError: ({ type, line }) => {
           if (type === "max-buffer-size-exceeded")
-            throw request.error(`expected events of at most ${LARGEST} characters, got a longer one`);
+            throw request.error(`expected events of at most ${MAX_ANSWER_CHARACTERS} characters, got a longer one`);
           // Fields of a server's own are skipped; a line that is no field is no event stream.
           if (type === "unknown-field" && !/^[\w-]+:/.test(line ?? ""))
             throw request.error(`expected lines of an event stream, got ${JSON.stringify(line?.slice(0, 80))}`);
         },
       });
-      for await (const text of request.pieces(response, () => (over() ? CLOSING_MS : this.settings.silenceMs))) {
+      for await (const text of request.textChunks(response, () => (over() ? END_OF_STREAM_MS : this.settings.silenceMs))) {
         if (done) continue;
         // A stream may end without the empty line that ends its last event.
         parser.feed(text ?? "\n\n");
         for (const { data, isNamed } of events.splice(0)) {
           done ||= data.trim() === "[DONE]";
           // Events with a name of the server's own count if they hold an object.
-          if (!done && !(isNamed && !isObjectJson(data))) yield request.event(data);
+          if (!done && !(isNamed && !isObjectJson(data))) yield request.parseEvent(data);
         }
       }
     } catch (error) {
@@ -104,7 +104,7 @@ export class Connection {
   }
 }
 
-function isWholeAnswer(text: string): boolean {
+function isCompleteAnswer(text: string): boolean {
   try {
     const answer: unknown = JSON.parse(text);
     return isRecord(answer) && Array.isArray(answer.choices) && answer.choices.length > 0;

@@ -6,6 +6,6 @@
 
 export { RemoteError } from "../base/errors.js";
 export type { LanguageModel, LanguageSession, Prompt, PromptOptions, Usage } from "../language-model.js";
-export type { ConnectOptions, Fetch, FetchResponse } from "./options.js";
+export type { ConnectOptions, Fetch, FetchResponse } from "./connect-options.js";
 export { type RemoteGeneration, RemoteModel } from "./remote-model.js";
 export { RemoteSession } from "./remote-session.js";

@@ -8,14 +8,14 @@ import { type Generation, generationOf, type Usage } from "../generate/generatio
 import type { Settings } from "../generate/options.js";
 import { isConversation, type LanguageModel, type Prompt, type PromptOptions } from "../language-model.js";
 import { type ChatMessage, type ChatOptions, formatChat } from "../text/chat.js";
+import { type ConnectOptions, parseBaseUrl, parseConnectOptions } from "./connect-options.js";
 import { Connection } from "./connection.js";
-import { place } from "./exchange.js";
-import { merge } from "./merge.js";
-import { type ConnectOptions, readBase, readConnectOptions } from "./options.js";
+import { printableUrl } from "./http-request.js";
+import { mergeStreams } from "./merge-streams.js";
+import { buildRequest, checkPrompt, parseRemoteOptions, type RemoteRequest } from "./remote-request.js";
 import { RemoteSession } from "./remote-session.js";
-import { checkPrompt, type RemoteRequest, readOptions, requestFor } from "./request.js";
-import { retried } from "./retry.js";
-import { Answer, type RemoteEvent, readEvent } from "./stream-decoder.js";
+import { withRetries } from "./retry.js";
+import { parseEvent, type RemoteEvent, StreamDecoder } from "./stream-decoder.js";
 
 /** Tokens from a server. Its `usage` is the server's count, known when the generation is over if the server tells it. */
 export type RemoteGeneration = Generation;
@@ -56,8 +56,8 @@ export class RemoteModel implements LanguageModel {
    * @throws {RemoteError} no server there, or none of this model; the models that are there are named
    */
   static async connect(url: string | URL, options: ConnectOptions = {}): Promise<RemoteModel> {
-    const { model, signal = NEVER, concurrency, extensions, ...settings } = readConnectOptions(options);
-    const connection = new Connection(readBase(url), settings);
+    const { model, signal = NEVER, concurrency, extensions, ...settings } = parseConnectOptions(options);
+    const connection = new Connection(parseBaseUrl(url), settings);
     const models = await modelsOf(connection, signal).catch((error: unknown): ListedModel[] => {
       if (model !== undefined && error instanceof RemoteError && isUnlisted(error)) return [];
       throw error;
@@ -91,7 +91,7 @@ export class RemoteModel implements LanguageModel {
     const { tools, template, ...rest } = options ?? {};
     if (!Array.isArray(inputs)) throw new InputError(`generate: inputs: expected an array of prompts, got ${typeof inputs}`);
     if (inputs.length === 0) throw new InputError("generate: input: expected at least one sequence, got none");
-    const settings = readOptions(rest, this.extensions, "generate");
+    const settings = parseRemoteOptions(rest, this.extensions, "generate");
     const chat = inputs.some(isConversation);
     if (!chat && (tools !== undefined || template !== undefined)) {
       throw new InputError("generate: tools, template: expected with messages only");
@@ -109,11 +109,11 @@ export class RemoteModel implements LanguageModel {
       // Messages and tools that cannot be read are found here, with the same errors as locally.
       if (isConversation(prompt)) await formatChat(prompt, { tools });
       const asked = { tools, template, repetition: rest.repetition };
-      const request = requestFor(prompt, this.name, settings, (seed + i) % SEEDS, this.extensions, asked);
-      yield* retried(() => this.answer(i, request, settings, usage, signal), this.connection.settings, signal);
+      const request = buildRequest(prompt, this.name, settings, (seed + i) % SEEDS, this.extensions, asked);
+      yield* withRetries(() => this.answer(i, request, settings, usage, signal), this.connection.settings, signal);
     };
     const signals = [this.ended.signal, settings.signal];
-    return generationOf(merge(inputs.length, this.concurrency, open.bind(this), signals), seed, inputs.length, usage);
+    return generationOf(mergeStreams(inputs.length, this.concurrency, open.bind(this), signals), seed, inputs.length, usage);
   }
 
   /** The prompt of a conversation in MiniMax-M1's published format, or another that `template` gives. The server's own format is not known here. */
@@ -146,7 +146,7 @@ export class RemoteModel implements LanguageModel {
     const body = { model: this.name, prompt: text, max_tokens: 1, temperature: 0, add_special_tokens: false, return_token_ids: true };
     const call = new AbortController();
     const unfollow = follow(call, [this.ended.signal, signal]);
-    const answer = await this.connection.once("completions", body, call.signal).finally(unfollow);
+    const answer = await this.connection.requestJson("completions", body, call.signal).finally(unfollow);
     const result = v.safeParse(tokenizedSchema, answer);
     const ids = result.success ? result.output.choices[0]?.prompt_token_ids : undefined;
     if (!ids) {
@@ -165,14 +165,14 @@ export class RemoteModel implements LanguageModel {
     usage: Usage,
     signal: AbortSignal,
   ): AsyncGenerator<Token, void, undefined> {
-    const where = `remote: POST ${place(this.connection.url(path))}`;
-    const answer = new Answer(index, tools, settings, where);
+    const where = `remote: POST ${printableUrl(this.connection.url(path))}`;
+    const answer = new StreamDecoder(index, tools, settings, where);
     // Some servers count with every event, and most with the last one.
     let counted: RemoteEvent["usage"];
-    for await (const event of this.connection.events(path, body, signal, () => answer.stop !== undefined)) {
-      const { choices, usage: counts } = readEvent(event, where);
+    for await (const event of this.connection.streamEvents(path, body, signal, () => answer.stop !== undefined)) {
+      const { choices, usage: counts } = parseEvent(event, where);
       if (counts) counted = counts;
-      for (const choice of choices ?? []) if (!answer.stop) yield* answer.read(choice);
+      for (const choice of choices ?? []) if (!answer.stop) yield* answer.decode(choice);
     }
     if (!answer.stop) {
       throw new RemoteError(`${where}: expected a text that ends with a finish_reason, got a stream that broke off (generate again)`, {
@@ -193,7 +193,7 @@ function isUnlisted({ status, retryable }: RemoteError): boolean {
 type ListedModel = { readonly id: string; readonly max_model_len?: number | null | undefined };
 
 async function modelsOf(connection: Connection, signal: AbortSignal): Promise<ListedModel[]> {
-  const answer = await connection.once("models", undefined, signal);
+  const answer = await connection.requestJson("models", undefined, signal);
   const result = v.safeParse(modelsSchema, answer);
   if (!result.success)
     throw new RemoteError("connect: models: expected a list of models, got something else (is this the base of an OpenAI-compatible API?)");

@@ -11,7 +11,7 @@ import type { SessionInput } from "../generate/session.js";
 import type { LanguageSession } from "../language-model.js";
 import { isTokenIds } from "../model/token-ids.js";
 import type { RemoteModel } from "./remote-model.js";
-import { checkPrompt, readOptions } from "./request.js";
+import { checkPrompt, parseRemoteOptions } from "./remote-request.js";
 
 const startSchema = v.strictObject({ seed: v.optional(seedNumber) });
 
@@ -93,7 +93,7 @@ export class RemoteSession implements LanguageSession {
    * @throws {RemoteError} as `RemoteModel.generate`
    */
   generate(input: SessionInput = [], options: GenerateOptions = {}): Generation {
-    const { seed = this.next, signal } = readOptions(options, this.model.extensions, "session.generate");
+    const { seed = this.next, signal } = parseRemoteOptions(options, this.model.extensions, "session.generate");
     if (typeof input === "string" ? input !== "" : !isTokenIds(input) || input.length > 0) checkPrompt(input, "session.generate: input");
     const usage: Usage = {};
     return generationOf(this.run(input, { ...options, seed, signal }, usage), seed, 1, usage);

@@ -16,7 +16,7 @@ export interface RetryPolicy {
  *
  * @throws {RemoteError} of the last attempt
  */
-export async function* retried<T>(
+export async function* withRetries<T>(
   attempt: () => AsyncGenerator<T, void, undefined>,
   { retries, retryDelayMs }: RetryPolicy,
   signal: AbortSignal,

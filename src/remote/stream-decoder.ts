@@ -75,7 +75,7 @@ type Choice = v.InferOutput<typeof choiceSchema>;
 export type RemoteEvent = v.InferOutput<typeof eventSchema>;
 
 /** @throws {RemoteError} an object of another form */
-export function readEvent(event: unknown, where: string): RemoteEvent {
+export function parseEvent(event: unknown, where: string): RemoteEvent {
   const result = v.safeParse(eventSchema, event);
   if (result.success) return result.output;
   const [issue] = result.issues;
@@ -85,10 +85,10 @@ export function readEvent(event: unknown, where: string): RemoteEvent {
 }
 
 /** For a token of which the server does not say which one it is. */
-const NO_ID = -1;
+const UNKNOWN_ID = -1;
 
 /** The tokens of one sequence, from the events that tell of it. */
-export class Answer {
+export class StreamDecoder {
   /** Why it ended, once it has. */
   stop: StopReason | undefined;
   private stopString: string | undefined;
@@ -111,7 +111,7 @@ export class Answer {
    *
    * @throws {RemoteError} an ending that is no text's end
    */
-  *read(choice: Choice): Generator<Token, void, undefined> {
+  *decode(choice: Choice): Generator<Token, void, undefined> {
     const { index, settings, assistant } = this;
     let text = assistant ? assistant.push(choice.delta ?? choice.message ?? {}) : (choice.text ?? "");
     const known = logprobsOf(choice, settings.topLogprobs);
@@ -125,7 +125,7 @@ export class Answer {
     }
     const count = counted || Number(text !== "" || this.stop !== undefined);
     for (let i = 0; i < count; i++) {
-      const { id, logprob, top } = known[i] ?? { id: NO_ID, logprob: Number.NaN, top: [] };
+      const { id, logprob, top } = known[i] ?? { id: UNKNOWN_ID, logprob: Number.NaN, top: [] };
       const last = i === count - 1;
       yield {
         ...{ index, id: ids[i] ?? id, text: last ? text : "", logprob },
@@ -143,7 +143,7 @@ export class Answer {
       case "stop":
       case "tool_calls":
       case "function_call": {
-        const asked = (stop_reason ?? null) !== null || stopIds.has(ids.at(-1) ?? NO_ID);
+        const asked = (stop_reason ?? null) !== null || stopIds.has(ids.at(-1) ?? UNKNOWN_ID);
         const silent = finish_reason === "stop" && stop_reason === undefined && stops.length > 0;
         return asked || silent ? "stop" : "eos";
       }
@@ -161,19 +161,23 @@ export class Answer {
   }
 }
 
-interface Known {
+interface TokenLogprob {
   readonly id: number;
   readonly logprob: number;
   readonly top: { readonly id: number; readonly logprob: number }[];
 }
 
 /** Log-probabilities in the form of either interface. */
-function logprobsOf({ logprobs }: Choice, most: number): Known[] {
+function logprobsOf({ logprobs }: Choice, most: number): TokenLogprob[] {
   if (!logprobs) return [];
-  const known = (token: string, logprob: number | null | undefined, top: readonly { token: string; logprob?: number | null }[]): Known => ({
-    ...alternative(token, logprob),
+  const known = (
+    token: string,
+    logprob: number | null | undefined,
+    top: readonly { token: string; logprob?: number | null }[],
+  ): TokenLogprob => ({
+    ...namedLogprob(token, logprob),
     top: top
-      .map((one) => alternative(one.token, one.logprob))
+      .map((one) => namedLogprob(one.token, one.logprob))
       .sort((a, b) => b.logprob - a.logprob)
       .slice(0, most),
   });
@@ -188,7 +192,7 @@ function logprobsOf({ logprobs }: Choice, most: number): Known[] {
 }
 
 /** A token is named by its id, `token_id:123`, where the server was asked for that and does it. */
-function alternative(token: string, logprob: number | null | undefined): { id: number; logprob: number } {
+function namedLogprob(token: string, logprob: number | null | undefined): { id: number; logprob: number } {
   const id = /^token_id:(\d+)$/.exec(token)?.[1];
-  return { id: id === undefined ? NO_ID : Number(id), logprob: logprob ?? Number.NaN };
+  return { id: id === undefined ? UNKNOWN_ID : Number(id), logprob: logprob ?? Number.NaN };
 }

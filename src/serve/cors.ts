@@ -3,7 +3,7 @@ import type { MiddlewareHandler } from "hono/types";
 import { InputError } from "../base/errors.js";
 
 /** Refused origins that are told of: each once, and no more than so many. */
-const MOST_TOLD = 100;
+const MAX_REPORTED_ORIGINS = 100;
 
 /**
  * Origins as browsers write them: `scheme://host`, with the port where it is not the scheme's own. `*` is all; `null` is what pages
@@ -37,14 +37,14 @@ function parseOrigin(text: string): string {
 }
 
 /** Lets pages of these origins ask, and tells of others. */
-export function crossOrigin(origins: readonly string[], onRefused: (origin: string) => void): MiddlewareHandler {
+export function corsMiddleware(origins: readonly string[], onRefused: (origin: string) => void): MiddlewareHandler {
   const all = origins.includes("*");
   const allow = cors({ origin: all ? "*" : [...origins] });
   const told = new Set<string>();
   return (c, next) => {
     const origin = c.req.header("origin");
     const allowed = all || origin === undefined || origins.includes(origin) || isOwn(origin, c.req.url);
-    if (!allowed && told.size < MOST_TOLD && !told.has(origin)) {
+    if (!allowed && told.size < MAX_REPORTED_ORIGINS && !told.has(origin)) {
       told.add(origin);
       onRefused(origin);
     }

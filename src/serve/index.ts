@@ -3,5 +3,6 @@
  *
  * @module lightning-m1/serve
  */
-export { Server } from "./app.js";
-export type { ServeOptions } from "./options.js";
+
+export type { ServeOptions } from "./serve-options.js";
+export { Server } from "./server.js";

@@ -1,10 +1,10 @@
-import { Refusal } from "./refusal.js";
+import { HttpError } from "./http-error.js";
 
-/** The JSON of a request. @throws {Refusal} another media type, too many bytes, bytes that are no JSON */
-export async function readJson(request: Request, maxBytes: number): Promise<unknown> {
+/** The JSON of a request. @throws {HttpError} another media type, too many bytes, bytes that are no JSON */
+export async function readJsonBody(request: Request, maxBytes: number): Promise<unknown> {
   // A page of another origin may send any other type without asking first.
   if (!/^application\/json\s*(;|$)/i.test(request.headers.get("content-type") ?? "")) {
-    throw new Refusal(
+    throw new HttpError(
       415,
       "media_type",
       `request: content-type: expected application/json, got ${request.headers.get("content-type") ?? "none"}`,
@@ -14,7 +14,7 @@ export async function readJson(request: Request, maxBytes: number): Promise<unkn
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new Refusal(
+    throw new HttpError(
       400,
       "invalid_json",
       `request: body: expected JSON, got something else: ${cause instanceof Error ? cause.message : cause}`,
@@ -23,7 +23,7 @@ export async function readJson(request: Request, maxBytes: number): Promise<unkn
 }
 
 async function readText(request: Request, maxBytes: number): Promise<string> {
-  const tooLarge = () => new Refusal(413, "too_large", `request: body: expected at most ${maxBytes} bytes, got more (a shorter prompt)`);
+  const tooLarge = () => new HttpError(413, "too_large", `request: body: expected at most ${maxBytes} bytes, got more (a shorter prompt)`);
   if (Number(request.headers.get("content-length")) > maxBytes) throw tooLarge();
   const decoder = new TextDecoder("utf-8", { fatal: true });
   const reader = request.body?.getReader();
@@ -38,10 +38,10 @@ async function readText(request: Request, maxBytes: number): Promise<string> {
       text += decoder.decode(value, { stream: true });
     }
   } catch (cause) {
-    if (cause instanceof Refusal) {
+    if (cause instanceof HttpError) {
       await reader?.cancel().catch(() => {});
       throw cause;
     }
-    throw new Refusal(400, "invalid_body", "request: body: expected all of it, in UTF-8, got something else");
+    throw new HttpError(400, "invalid_body", "request: body: expected all of it, in UTF-8, got something else");
   }
 }

@@ -4,8 +4,8 @@ import { generateText, jsonSchema, stepCountIs, streamText, tool } from "ai";
 import * as ai6 from "ai6";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { AnswerParts } from "../../src/ai-sdk/answer-parts.js";
 import { lightningM1 } from "../../src/ai-sdk/index.js";
+import { StreamParts } from "../../src/ai-sdk/stream-parts.js";
 import { InputError, MiniMaxM1, parseAssistant, RemoteError } from "../../src/index.js";
 import { RemoteModel } from "../../src/remote/index.js";
 import { collect, rejection } from "../generate/model.js";
@@ -236,7 +236,7 @@ describe("tools", () => {
 describe("a model's text", () => {
   /** Parts of a text that comes in these pieces. */
   const partsOf = (pieces: readonly string[], withTools = true): LanguageModelV3StreamPart[] => {
-    const answer = new AnswerParts(withTools);
+    const answer = new StreamParts(withTools);
     return [...pieces.flatMap((text, id) => [...answer.push({ index: 0, id, text, logprob: 0 })]), ...answer.end()];
   };
   const joined = (parts: readonly LanguageModelV3StreamPart[], kind: "text-delta" | "reasoning-delta") =>
@@ -288,7 +288,7 @@ describe("a model's text", () => {
   });
 
   test("is not held back but for what may be a call", () => {
-    const answer = new AnswerParts(true);
+    const answer = new StreamParts(true);
     const push = (text: string) => joined([...answer.push({ index: 0, id: 1, text, logprob: 0 })], "text-delta");
     expect([push("Hello"), push(" <b"), push("\n<tool"), push("box>"), push("\n<tool_calls> "), push("they")]).toEqual([
       "Hello",
@@ -301,7 +301,7 @@ describe("a model's text", () => {
   });
 
   test("its tokens are counted: those of the reasoning with its tags", () => {
-    const answer = new AnswerParts(false);
+    const answer = new StreamParts(false);
     for (const text of ["<think>", "", "why", "</think>", "so", ""]) [...answer.push({ index: 0, id: 1, text, logprob: 0 })];
     expect(answer.tokens).toEqual({ total: 6, reasoning: 4 });
   });

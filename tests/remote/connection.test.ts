@@ -3,8 +3,8 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { RemoteError } from "../../src/index.js";
 import { type ConnectOptions, RemoteModel } from "../../src/remote/index.js";
-import { merge } from "../../src/remote/merge.js";
-import { retried, retryAfter } from "../../src/remote/retry.js";
+import { mergeStreams } from "../../src/remote/merge-streams.js";
+import { retryAfter, withRetries } from "../../src/remote/retry.js";
 import { collect, rejection } from "../generate/model.js";
 import { json, OpenAiServer, type Reply, sse, stream } from "../support/openai-server.js";
 
@@ -275,14 +275,14 @@ describe("what may pass is tried again before the first token", () => {
       throw new RemoteError("no", { retryable: true });
     };
     const times: number[] = [];
-    await rejection(collect(retried(failing, { retries: 3, retryDelayMs: 20 }, new AbortController().signal)));
+    await rejection(collect(withRetries(failing, { retries: 3, retryDelayMs: 20 }, new AbortController().signal)));
     const pauses = times.slice(1).map((time, i) => time - times[i]!);
     for (const [i, pause] of pauses.entries()) expect(pause).toBeGreaterThan(0.5 * 20 * 2 ** i - 2);
     expect(pauses).toHaveLength(3);
     const reason = new Error("enough");
     const signal = AbortSignal.timeout(20);
-    expect(await rejection(collect(retried(failing, { retries: 3, retryDelayMs: 10_000 }, signal)))).toBe(signal.reason);
-    expect(await rejection(collect(retried(failing, { retries: 3, retryDelayMs: 10_000 }, AbortSignal.abort(reason))))).toBe(reason);
+    expect(await rejection(collect(withRetries(failing, { retries: 3, retryDelayMs: 10_000 }, signal)))).toBe(signal.reason);
+    expect(await rejection(collect(withRetries(failing, { retries: 3, retryDelayMs: 10_000 }, AbortSignal.abort(reason))))).toBe(reason);
   });
 });
 
@@ -427,7 +427,7 @@ describe("merging", () => {
             }
             running--;
           };
-          const items = await collect(merge(streams.length, width, open));
+          const items = await collect(mergeStreams(streams.length, width, open));
           for (const [i, stream] of streams.entries())
             expect(items.filter((item) => item.i === i).map(({ at }) => at)).toEqual([...stream.keys()]);
           expect(most).toBeLessThanOrEqual(width);
@@ -442,7 +442,7 @@ describe("merging", () => {
     const open = async function* () {
       for (;;) yield ++given;
     };
-    const merged = merge(2, 2, open);
+    const merged = mergeStreams(2, 2, open);
     for (let i = 0; i < 3; i++) {
       await merged.next();
       await new Promise((resolve) => setTimeout(resolve, 5));

@@ -6,16 +6,24 @@ import type { Generation } from "../generate/generate.js";
 import type { MiniMaxM1 } from "../minimax-m1.js";
 import { cacheBytes } from "../model/cache.js";
 import { MAX_BYTES } from "../runtime/memory.js";
-import { Admission } from "./admission.js";
-import { answerStream } from "./answer-stream.js";
-import { checkSizes } from "./bounds.js";
-import { crossOrigin, parseOrigins } from "./cors.js";
-import { chatJob, completionJob, encodeInputs, fewestTokens, type Job, promptIds, usageOf } from "./job.js";
+import { ActiveRequest, ClientDisconnected } from "./active-request.js";
+import { AdmissionQueue } from "./admission-queue.js";
+import { corsMiddleware, parseOrigins } from "./cors.js";
+import { HttpError, toHttpError } from "./http-error.js";
 import { Metrics } from "./metrics.js";
-import { type Limits, parseGrace, parseServeOptions, type ServeOptions } from "./options.js";
-import { Refusal, refusalOf } from "./refusal.js";
-import { readJson } from "./request-body.js";
-import { Gone, Work } from "./work.js";
+import {
+  chatPromptIds,
+  encodePrompts,
+  minimumTokens,
+  type ParsedRequest,
+  parseChatRequest,
+  parseCompletionRequest,
+  usageOf,
+} from "./parsed-request.js";
+import { readJsonBody } from "./request-body.js";
+import { checkRequestSizes } from "./request-limits.js";
+import { responseStream } from "./response-stream.js";
+import { parseGraceMs, parseServeOptions, type ServeOptions, type ServeSettings } from "./serve-options.js";
 
 /**
  * A model behind OpenAI's HTTP interface, with vLLM's additions: `fetch` answers a `Request` with a `Response`, on any platform. Requests
@@ -29,11 +37,11 @@ export class Server {
         .replace(/\/{2,}/g, "/")
         .replace(/(.)\/$/, "$1"),
   });
-  private readonly limits: Limits;
+  private readonly limits: ServeSettings;
   private readonly keys: readonly string[];
-  private readonly admission: Admission;
+  private readonly admission: AdmissionQueue;
   private readonly metrics = new Metrics();
-  private readonly works = new Set<Work>();
+  private readonly works = new Set<ActiveRequest>();
   private readonly created = Math.floor(Date.now() / 1000);
   private draining = false;
   /** Requests whose prompts become ids. */
@@ -51,7 +59,7 @@ export class Server {
     this.keys = [this.limits.apiKey].flat();
     const { maxBatch, maxQueue, maxCacheBytes } = this.limits;
     const bytes = maxCacheBytes ?? Math.floor((MAX_BYTES - model.memory.usedBytes) / 2);
-    this.admission = new Admission({ sequences: maxBatch, bytes }, maxQueue);
+    this.admission = new AdmissionQueue({ sequences: maxBatch, bytes }, maxQueue);
     this.route();
   }
 
@@ -69,7 +77,7 @@ export class Server {
    * @throws {InputError} a time that is none; nothing is refused then
    */
   async drain(graceMs: number): Promise<void> {
-    const grace = parseGrace(graceMs);
+    const grace = parseGraceMs(graceMs);
     this.draining = true;
     if (this.works.size === 0) return;
     await new Promise<void>((resolve) => {
@@ -91,20 +99,20 @@ export class Server {
     return this.limits.maxBodyBytes ?? Math.min(2 ** 22, 2 ** 16 + 32 * this.model.config.maxPositionEmbeddings);
   }
 
-  private stopping(): Refusal {
-    return new Refusal(503, "stopping", "serve: expected a server that goes on, got one that is about to stop (come again later)", 5);
+  private stopping(): HttpError {
+    return new HttpError(503, "stopping", "serve: expected a server that goes on, got one that is about to stop (come again later)", 5);
   }
 
   private route(): void {
     const { app, limits } = this;
     app.use(async (c, next) => {
       await next();
-      this.metrics.request(c.res.status);
+      this.metrics.countRequest(c.res.status);
     });
     app.onError((error) => this.refuse(error));
     app.notFound((c) =>
       this.refuse(
-        new Refusal(
+        new HttpError(
           404,
           "not_found",
           `${c.req.method} ${c.req.path}: expected /v1/models, /v1/completions, /v1/chat/completions, /health or /metrics`,
@@ -114,11 +122,11 @@ export class Server {
     app.use(async (c, next) => {
       const { hostname } = new URL(c.req.url);
       if (limits.hosts && !limits.hosts.includes(hostname)) {
-        throw new Refusal(403, "unknown_host", `request: host: expected ${limits.hosts.join(" or ")}, got ${hostname}`);
+        throw new HttpError(403, "unknown_host", `request: host: expected ${limits.hosts.join(" or ")}, got ${hostname}`);
       }
       await next();
     });
-    app.use(crossOrigin(parseOrigins([limits.cors].flat()), limits.onRefusedOrigin));
+    app.use(corsMiddleware(parseOrigins([limits.cors].flat()), limits.onRefusedOrigin));
     app.get("/health", (c) => (this.draining ? this.refuse(this.stopping()) : c.json({ status: "ok" })));
     app.use(async (c, next) => {
       await this.authorise(c);
@@ -132,33 +140,33 @@ export class Server {
       this.expectModel(c.req.param("name"));
       return c.json(card);
     });
-    app.post("/v1/completions", (c) => this.answer(c, completionJob));
-    app.post("/v1/chat/completions", (c) => this.answer(c, (body) => chatJob(this.model, body, limits.trustTemplates)));
+    app.post("/v1/completions", (c) => this.answer(c, parseCompletionRequest));
+    app.post("/v1/chat/completions", (c) => this.answer(c, (body) => parseChatRequest(this.model, body, limits.trustTemplates)));
     for (const path of ["/health", "/metrics", "/v1/models", "/v1/models/:name"]) app.all(path, (c) => this.refuseMethod(c, "GET"));
     for (const path of ["/v1/completions", "/v1/chat/completions"]) app.all(path, (c) => this.refuseMethod(c, "POST"));
   }
 
   private refuseMethod(c: Context, expected: string): Response {
     const { method, path } = c.req;
-    const response = this.refuse(new Refusal(405, "method_not_allowed", `${method} ${path}: expected ${expected}`));
+    const response = this.refuse(new HttpError(405, "method_not_allowed", `${method} ${path}: expected ${expected}`));
     response.headers.set("allow", expected);
     return response;
   }
 
   private refuse(error: unknown): Response {
-    const refusal = refusalOf(error);
+    const refusal = toHttpError(error);
     if (refusal.status === 500) this.limits.onError(error);
     const headers = refusal.retryAfterSeconds === undefined ? undefined : { "retry-after": `${refusal.retryAfterSeconds}` };
     return Response.json(refusal.body, { status: refusal.status, headers });
   }
 
-  /** @throws {Refusal} no key, or another */
+  /** @throws {HttpError} no key, or another */
   private async authorise(c: Context): Promise<void> {
     if (this.keys.length === 0) return;
     const given = bearer(c);
     const known = await Promise.all(this.keys.map((key) => timingSafeEqual(key, given ?? "")));
     if (given === undefined || !known.includes(true)) {
-      throw new Refusal(
+      throw new HttpError(
         401,
         "invalid_api_key",
         `request: authorization: expected "Bearer" and a key of this server, got ${given ? "another key" : "none"}`,
@@ -168,7 +176,7 @@ export class Server {
 
   private expectModel(name: string | undefined): void {
     if (name === undefined || name === this.limits.name) return;
-    throw new Refusal(
+    throw new HttpError(
       404,
       "model_not_found",
       `model: expected ${JSON.stringify(this.limits.name)}, got ${JSON.stringify(name)} (/v1/models lists what is served)`,
@@ -187,33 +195,33 @@ export class Server {
   }
 
   /** Reads a request, waits for room, and answers it, at once or token by token. */
-  private async answer(c: Context, read: (body: unknown) => Job): Promise<Response> {
+  private async answer(c: Context, read: (body: unknown) => ParsedRequest): Promise<Response> {
     if (this.draining) throw this.stopping();
     const work = this.register(c.req.raw.signal);
     try {
-      const body = await readJson(c.req.raw, this.maxBodyBytes);
+      const body = await readJsonBody(c.req.raw, this.maxBodyBytes);
       const { config, tokenizer } = this.model;
-      checkSizes(body, { context: config.maxPositionEmbeddings, vocabSize: config.vocabSize });
+      checkRequestSizes(body, { context: config.maxPositionEmbeddings, vocabSize: config.vocabSize });
       const job = read(body);
-      const { kind, asked } = job;
-      this.expectModel(asked.model);
+      const { kind, params } = job;
+      this.expectModel(params.model);
       const options = this.optionsOf(job);
       const client = this.clientOf(c);
       const prompts = await this.promptsOf(job, options.maxTokens, client, work);
       const applicant = { ...this.costOf(job, prompts.map(length), options.maxTokens), client };
-      this.admission.check(applicant.cost);
-      const inputs = prompts.flatMap((prompt) => Array.from({ length: asked.n }, () => prompt));
+      this.admission.checkCost(applicant.cost);
+      const inputs = prompts.flatMap((prompt) => Array.from({ length: params.n }, () => prompt));
       // Refuses what cannot be worked with, and begins with the first token that is asked for.
       const generation = this.model.generateBatch(inputs, { ...options, signal: work.signal });
-      work.owns(generation);
-      work.atEnd(await this.admission.enter(applicant, work.signal));
+      work.freeAtEnd(generation);
+      work.onEnd(await this.admission.enter(applicant, work.signal));
       this.metrics.promptTokens += prompts.reduce((sum, prompt) => sum + prompt.length, 0);
-      const choices = inputs.map((prompt, index) => job.choice({ index, prompt, asked, tokenizer }));
-      const head = { id: `${kind.id}${crypto.randomUUID()}`, created: Math.floor(Date.now() / 1000), model: this.limits.name };
+      const choices = inputs.map((prompt, index) => job.createChoice({ index, prompt, params, tokenizer }));
+      const head = { id: `${kind.idPrefix}${crypto.randomUUID()}`, created: Math.floor(Date.now() / 1000), model: this.limits.name };
       const tokens = this.counted(generation, work);
-      if (asked.stream) {
-        const body = answerStream(
-          { job, prompts, head: { ...head, object: kind.chunk }, choices, tokens, work },
+      if (params.stream) {
+        const body = responseStream(
+          { job, prompts, head: { ...head, object: kind.chunkObject }, choices, tokens, work },
           { ...this.limits, cut: () => cut(c) },
         );
         return new Response(body, { headers: EVENT_STREAM });
@@ -225,8 +233,8 @@ export class Server {
       }
       work.signal.throwIfAborted();
       work.end();
-      const written = choices.map((choice) => choice.whole());
-      return c.json({ ...head, object: kind.body, choices: written, usage: usageOf(prompts, count), ...promptIds(job, prompts) });
+      const written = choices.map((choice) => choice.result());
+      return c.json({ ...head, object: kind.bodyObject, choices: written, usage: usageOf(prompts, count), ...chatPromptIds(job, prompts) });
     } catch (error) {
       work.end();
       throw error;
@@ -241,57 +249,62 @@ export class Server {
   }
 
   /** The ids of a request's prompts. What can be refused without them is refused before they are made. */
-  private async promptsOf(job: Job, maxTokens: number, client: string, { signal }: Work): Promise<readonly (readonly number[])[]> {
+  private async promptsOf(
+    job: ParsedRequest,
+    maxTokens: number,
+    client: string,
+    { signal }: ActiveRequest,
+  ): Promise<readonly (readonly number[])[]> {
     const { admission, limits, model } = this;
-    const sequences = job.count * job.asked.n;
-    admission.check({ sequences, bytes: 0 });
-    if (this.preparing >= limits.maxBatch + limits.maxQueue) throw admission.full(client);
-    admission.checkLine(client, sequences);
+    const sequences = job.promptCount * job.params.n;
+    admission.checkCost({ sequences, bytes: 0 });
+    if (this.preparing >= limits.maxBatch + limits.maxQueue) throw admission.queueFullError(client);
+    admission.checkQueue(client, sequences);
     this.preparing++;
     try {
-      const inputs = await job.inputs();
-      const fewest = inputs.map((input) => fewestTokens(model, input));
-      admission.check(this.costOf(job, fewest, maxTokens).cost);
-      return await encodeInputs(model, inputs, signal);
+      const inputs = await job.promptInputs();
+      const fewest = inputs.map((input) => minimumTokens(model, input));
+      admission.checkCost(this.costOf(job, fewest, maxTokens).cost);
+      return await encodePrompts(model, inputs, signal);
     } finally {
       this.preparing--;
     }
   }
 
   /** The work on a request, counted until it ends; one that has ended already, because its client has gone, is not counted. */
-  private register(client: AbortSignal): Work {
-    const work = new Work(client, this.limits.timeoutMs);
+  private register(client: AbortSignal): ActiveRequest {
+    const work = new ActiveRequest(client, this.limits.timeoutMs);
     this.works.add(work);
-    work.atEnd(() => {
+    work.onEnd(() => {
       this.works.delete(work);
-      if (work.signal.reason instanceof Gone) this.metrics.cancelled++;
+      if (work.signal.reason instanceof ClientDisconnected) this.metrics.cancelled++;
       if (this.works.size === 0) for (const resolve of this.idle.splice(0)) resolve();
     });
     return work;
   }
 
-  private async *counted(generation: Generation, { began }: Work) {
+  private async *counted(generation: Generation, { startedAt }: ActiveRequest) {
     const { metrics } = this;
     let first = true;
     for await (const token of generation) {
-      if (first) metrics.firstToken((performance.now() - began) / 1000);
+      if (first) metrics.observeFirstToken((performance.now() - startedAt) / 1000);
       first = false;
       metrics.generatedTokens++;
       yield token;
     }
   }
 
-  /** @throws {Refusal} more tokens than the server gives */
-  private optionsOf({ asked: { options } }: Job) {
+  /** @throws {HttpError} more tokens than the server gives */
+  private optionsOf({ params: { options } }: ParsedRequest) {
     const { maxTokens } = this.limits;
     if (options.maxTokens !== undefined && options.maxTokens > maxTokens) {
-      throw new Refusal(400, "too_many_tokens", `max_tokens: expected at most ${maxTokens}, got ${options.maxTokens}`);
+      throw new HttpError(400, "too_many_tokens", `max_tokens: expected at most ${maxTokens}, got ${options.maxTokens}`);
     }
     return { ...options, maxTokens: options.maxTokens ?? maxTokens };
   }
 
   /** The states at their longest, and the tokens that this takes. */
-  private costOf({ asked: { n } }: Job, lengths: readonly number[], maxTokens: number) {
+  private costOf({ params: { n } }: ParsedRequest, lengths: readonly number[], maxTokens: number) {
     const { config, transformer } = this.model;
     const longest = lengths.map((length) => Math.min(config.maxPositionEmbeddings, length + maxTokens));
     const sum = (of: (tokens: number) => number) => n * longest.reduce((total, tokens) => total + of(tokens), 0);

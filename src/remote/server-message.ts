@@ -12,7 +12,7 @@ const REMEDIES: Readonly<Record<number, string>> = {
 };
 
 /** A refusal's status, message and remedy. */
-export function refusal(status: number, body: string): string {
+export function statusMessage(status: number, body: string): string {
   const remedy = REMEDIES[status] ?? (status >= 500 ? "the server's log tells more" : undefined);
   return `the server answered ${status}: ${serverMessage(body)}${remedy ? ` (${remedy})` : ""}`;
 }

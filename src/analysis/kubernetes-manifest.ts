@@ -13,15 +13,15 @@ const RAY_SCRIPT = "/vllm-workspace/examples/online_serving/multi-node-serving.s
 const LOADING_SECONDS = 7200;
 
 /** For answers that run when a pod is to stop: 80,000 tokens take most of an hour at 25 tokens a second. */
-const GRACE_SECONDS = 3600;
+const TERMINATION_SECONDS = 3600;
 
 /** vLLM breaks answers off as soon as it is told to stop. So it is told when none runs or waits, once the Service sends no new requests. */
-const DRAIN =
+const WAIT_FOR_RUNNING_REQUESTS =
   `sleep 15; while curl -s -m 30 http://localhost:${SERVER_PORT}/metrics` +
   ` | grep -E '^vllm:num_requests_(running|waiting|swapped)[{ ]' | grep -qvE ' 0(\\.0+)?$'; do sleep 5; done`;
 
 /** The other nodes of a replica compute until its leader has stopped answering. */
-const FOLLOW = `while curl -sf -m 30 http://$LWS_LEADER_ADDRESS:${SERVER_PORT}/health; do sleep 5; done`;
+const WAIT_FOR_LEADER = `while curl -sf -m 30 http://$LWS_LEADER_ADDRESS:${SERVER_PORT}/health; do sleep 5; done`;
 
 /** Weights are read from here. Both a download and a copy take hours, which no restart should cost again. */
 const HUB_CACHE = "/root/.cache/huggingface";
@@ -56,7 +56,7 @@ function deployment(plan: Deployment, name: string) {
       replicas: plan.replicas,
       // A new pod finds no free GPUs before an old one is gone.
       strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: 0, maxUnavailable: 1 } },
-      progressDeadlineSeconds: GRACE_SECONDS + LOADING_SECONDS,
+      progressDeadlineSeconds: TERMINATION_SECONDS + LOADING_SECONDS,
       selector: { matchLabels: { app: name } },
       template: {
         metadata: { labels: { app: name } },
@@ -82,7 +82,9 @@ function leaderWorkerSet(plan: Deployment, name: string) {
           metadata: { labels: { role: "leader" } },
           spec: podSpec(plan, name, { ...serverContainer(plan), command: ["sh", "-c", lead] }),
         },
-        workerTemplate: { spec: podSpec(plan, name, { ...container(plan), command: ["sh", "-c", join], lifecycle: beforeStop(FOLLOW) }) },
+        workerTemplate: {
+          spec: podSpec(plan, name, { ...container(plan), command: ["sh", "-c", join], lifecycle: beforeStop(WAIT_FOR_LEADER) }),
+        },
       },
     },
   };
@@ -118,7 +120,7 @@ function service(name: string, selector: Record<string, string>) {
 
 function podSpec(plan: Deployment, name: string, own: object) {
   return {
-    terminationGracePeriodSeconds: GRACE_SECONDS,
+    terminationGracePeriodSeconds: TERMINATION_SECONDS,
     containers: [own],
     volumes: [
       { name: "shm", emptyDir: { medium: "Memory", sizeLimit: "16Gi" } },
@@ -153,6 +155,6 @@ function serverContainer(plan: Deployment) {
     startupProbe: { httpGet, periodSeconds: 30, timeoutSeconds: 10, failureThreshold: LOADING_SECONDS / 30 },
     readinessProbe: { httpGet, periodSeconds: 10, timeoutSeconds: 10, failureThreshold: 6 },
     livenessProbe: { httpGet, periodSeconds: 30, timeoutSeconds: 15, failureThreshold: 20 },
-    lifecycle: beforeStop(DRAIN),
+    lifecycle: beforeStop(WAIT_FOR_RUNNING_REQUESTS),
   };
 }

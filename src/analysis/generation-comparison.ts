@@ -5,7 +5,7 @@ import { graphOf, type Model } from "../model/graph.js";
 import { minimaxM1 } from "../model/presets.js";
 import { type CountingRule, costOf, countingRules, type GenerationCost, generationCost } from "./flops.js";
 import { parameterTable } from "./parameters.js";
-import { deepseekR1, type LatentForm, peerCost, qwen3 } from "./peers.js";
+import { deepseekR1, type LatentForm, peerCost, qwen3 } from "./peer-models.js";
 
 /** A counting rule, and the form in which DeepSeek-R1's latent attention is counted: expanded where nothing is said. */
 export type ComparisonRule = "causal" | "square" | "causalAbsorbed" | "squareAbsorbed";
@@ -34,7 +34,7 @@ export const figureReadings: readonly Reading[] = [
 ];
 
 /** What the report says MiniMax-M1 needs of DeepSeek-R1's operations: less than half at 64K tokens, about a quarter at 100K. */
-const CLAIMS = [
+const RATIO_CLAIMS = [
   { tokens: 65_536, claimed: 0.5 },
   { tokens: 100_000, claimed: 0.25 },
 ] as const;
@@ -84,14 +84,16 @@ export function compareGeneration(model: Model = minimaxM1, name = "this model")
   ];
   return {
     series,
-    ratioToDeepSeekR1: byRule((rule) => Object.fromEntries(CLAIMS.map(({ tokens }) => [tokens, ratioToDeepSeekR1(cost, tokens, rule)]))),
-    readings: isM1 ? figureReadings.map((reading) => ({ ...reading, ...counted(series, reading) })) : [],
-    claims: isM1 ? CLAIMS.map((claim) => judge(cost, claim)) : [],
+    ratioToDeepSeekR1: byRule((rule) =>
+      Object.fromEntries(RATIO_CLAIMS.map(({ tokens }) => [tokens, ratioToDeepSeekR1(cost, tokens, rule)])),
+    ),
+    readings: isM1 ? figureReadings.map((reading) => ({ ...reading, ...readingUnderRules(series, reading) })) : [],
+    claims: isM1 ? RATIO_CLAIMS.map((claim) => checkClaim(cost, claim)) : [],
   };
 }
 
 /** What the rules make of a reading. */
-function counted(series: readonly Series[], { model, tokens }: Reading): Readonly<Record<CountingRule, number>> {
+function readingUnderRules(series: readonly Series[], { model, tokens }: Reading): Readonly<Record<CountingRule, number>> {
   const { cost } = series.find((one) => one.model === model)!;
   return { causal: costOf(cost, tokens, "causal"), square: costOf(cost, tokens, "square") };
 }
@@ -104,7 +106,7 @@ export function ratioToDeepSeekR1(cost: GenerationCost, tokens: number, by: Comp
   return costOf(cost, tokens, rule) / costOf(peerCost(deepseekR1, form), tokens, rule);
 }
 
-function judge(cost: GenerationCost, { tokens, claimed }: (typeof CLAIMS)[number]): Claim {
+function checkClaim(cost: GenerationCost, { tokens, claimed }: (typeof RATIO_CLAIMS)[number]): Claim {
   const ratio = byRule((rule) => ratioToDeepSeekR1(cost, tokens, rule));
   return {
     tokens,

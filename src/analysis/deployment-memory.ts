@@ -13,7 +13,7 @@ import { count, parseOptions, word } from "../base/options.js";
 import { printed } from "../base/printed.js";
 import type { Config } from "../model/config.js";
 import { type GraphTensor, graphOf, type Model } from "../model/graph.js";
-import { divides, paddedVocab, tensorParallelRule } from "./parallel.js";
+import { canShareLayers, describeTensorParallelSizes, paddedVocab } from "./tensor-parallel.js";
 
 /**
  * How a server keeps weights. `experts_int8`: experts in one byte and a float32 scale per output, the rest bfloat16. `fp8`: all matrices of
@@ -58,7 +58,7 @@ export interface DeploymentMemory {
 export const OVERHEAD_BYTES = 2 * 2 ** 30;
 
 /** Tokens to a block of keys and values. */
-export const BLOCK_TOKENS = 16;
+export const CACHE_BLOCK_TOKENS = 16;
 
 const schema = v.strictObject({
   context: v.optional(count),
@@ -85,14 +85,16 @@ export function deploymentMemory(model: Model, options: DeploymentMemoryOptions 
     passTokens,
     context = defaultContext(config),
   } = parseOptions(schema, options, "deploymentMemory");
-  if (!divides(config, tensorParallel)) {
-    throw new InputError(`deploymentMemory: tensorParallel: expected ${tensorParallelRule(config)}, got ${printed(tensorParallel)}`);
+  if (!canShareLayers(config, tensorParallel)) {
+    throw new InputError(
+      `deploymentMemory: tensorParallel: expected ${describeTensorParallelSizes(config)}, got ${printed(tensorParallel)}`,
+    );
   }
   const { attnTypeList, numAttentionHeads: heads, headDim, rotaryDim } = config;
   const softmaxLayers = attnTypeList.filter((type) => type === 1).length;
   const lightningLayers = attnTypeList.length - softmaxLayers;
   const kvHeads = Math.max(1, config.numKeyValueHeads / tensorParallel);
-  const cached = Math.ceil(context / BLOCK_TOKENS) * BLOCK_TOKENS;
+  const cached = Math.ceil(context / CACHE_BLOCK_TOKENS) * CACHE_BLOCK_TOKENS;
 
   // A layer's experts are alike: the first stands for all.
   const copies = ({ expert }: GraphTensor) => (expert === undefined ? 1 : expert === 0 ? config.numLocalExperts : 0);
@@ -103,7 +105,7 @@ export function deploymentMemory(model: Model, options: DeploymentMemoryOptions 
   const keyValueBytes = batch * cached * softmaxLayers * 2 * kvHeads * headDim * (kv === "fp8" ? 1 : 2);
   const stateBytes = batch * lightningLayers * (heads / tensorParallel) * headDim ** 2 * 4;
   const rotaryBytes = softmaxLayers > 0 ? cached * rotaryDim * 4 : 0;
-  const activationBytes = passBytes(config, tensorParallel, Math.min(passTokens, batch * context), batch) + OVERHEAD_BYTES;
+  const activationBytes = activationBytesOfPass(config, tensorParallel, Math.min(passTokens, batch * context), batch) + OVERHEAD_BYTES;
   return {
     weightsBytes,
     keyValueBytes,
@@ -158,7 +160,7 @@ function scales(scheme: WeightScheme, rows: number): number {
  * three (3 · (2 + 4 + 4 + 4) bytes per value), its result twice and its gate (10 bytes); the experts hold gate, value and product of each of
  * k experts, and their results, in bfloat16. Besides, logits of every sequence twice in float32.
  */
-function passBytes(config: Config, p: number, tokens: number, batch: number): number {
+function activationBytesOfPass(config: Config, p: number, tokens: number, batch: number): number {
   const { hiddenSize, intermediateSize, numAttentionHeads, headDim, numExpertsPerTok, vocabSize } = config;
   const mixer = (52 * numAttentionHeads * headDim) / p;
   const experts = numExpertsPerTok * ((6 * intermediateSize) / p + 2 * hiddenSize);

@@ -1,10 +1,10 @@
 import { formatBytes, MemoryError } from "../base/errors.js";
 import type { Graph } from "../model/graph.js";
+import { CACHE_BLOCK_TOKENS } from "./deployment-memory.js";
+import type { DeploymentSettings } from "./deployment-target.js";
 import { gpus, usableBytes } from "./gpus.js";
-import { most } from "./largest-fitting.js";
-import { BLOCK_TOKENS } from "./memory.js";
-import { memoryOf, place, replicasOf, sizes } from "./placement.js";
-import type { Target } from "./target.js";
+import { largestFitting } from "./largest-fitting.js";
+import { memoryPerGpu, replicaCount, replicaSizes, smallestDeployment } from "./placement.js";
 
 /** A change by which a deployment would fit, all else as it is. */
 export interface Remedy {
@@ -26,36 +26,41 @@ export class DeploymentError extends MemoryError {
 }
 
 /** More of them no remedy asks for. */
-const MOST = { nodes: 64, gpusPerNode: 16 } as const;
+const MAX_SUGGESTED = { nodes: 64, gpusPerNode: 16 } as const;
 
 /** @throws {DeploymentError} always */
-export function refuse(model: Graph, target: Target): never {
+export function throwDeploymentError(model: Graph, target: DeploymentSettings): never {
   const { gpu, gpusPerNode, nodes, utilization, concurrency, context } = target;
-  const possible = sizes(model.config, target);
+  const possible = replicaSizes(model.config, target);
   const usable = usableBytes(gpu, utilization);
   const all = `${nodes * gpusPerNode} ${gpu.name} (${nodes} × ${gpusPerNode})`;
-  const needs = Math.min(...possible.map((p) => memoryOf(model, target, p, Math.ceil(concurrency / replicasOf(p, target))).totalBytes));
+  const needs = Math.min(
+    ...possible.map((p) => memoryPerGpu(model, target, p, Math.ceil(concurrency / replicaCount(p, target))).totalBytes),
+  );
   const found = remedies(model, target, possible);
-  const would = found.length > 0 ? `what would: ${found.map(inWords).join("; or ")}` : "no single change would do";
+  const would = found.length > 0 ? `what would: ${found.map(describeRemedy).join("; or ")}` : "no single change would do";
   throw new DeploymentError(
-    `plan: ${all}: ${inWords({ change: "concurrency", value: concurrency })} of ${context} tokens, weights in ${target.weights}: ` +
+    `plan: ${all}: ${describeRemedy({ change: "concurrency", value: concurrency })} of ${context} tokens, weights in ${target.weights}: ` +
       `needs ${formatBytes(needs)} of each GPU, ${formatBytes(usable)} may be used (${would})`,
     found,
   );
 }
 
-function remedies(model: Graph, target: Target, possible: readonly number[]): Remedy[] {
-  const fits = (change: Partial<Target>) => place(model, { ...target, ...change }) !== undefined;
+function remedies(model: Graph, target: DeploymentSettings, possible: readonly number[]): Remedy[] {
+  const fits = (change: Partial<DeploymentSettings>) => smallestDeployment(model, { ...target, ...change }) !== undefined;
   const usable = usableBytes(target.gpu, target.utilization);
   const found: Remedy[] = [];
   if (target.weights === "bf16" && fits({ weights: "experts_int8" })) found.push({ change: "weights", value: "experts_int8" });
 
   const context = Math.max(
     ...possible.map((p) => {
-      const sequences = Math.ceil(target.concurrency / replicasOf(p, target));
+      const sequences = Math.ceil(target.concurrency / replicaCount(p, target));
       return (
-        BLOCK_TOKENS *
-        most((blocks) => memoryOf(model, target, p, sequences, blocks * BLOCK_TOKENS).totalBytes <= usable, target.context / BLOCK_TOKENS)
+        CACHE_BLOCK_TOKENS *
+        largestFitting(
+          (blocks) => memoryPerGpu(model, target, p, sequences, blocks * CACHE_BLOCK_TOKENS).totalBytes <= usable,
+          target.context / CACHE_BLOCK_TOKENS,
+        )
       );
     }),
   );
@@ -63,13 +68,17 @@ function remedies(model: Graph, target: Target, possible: readonly number[]): Re
 
   const concurrency = Math.max(
     ...possible.map(
-      (p) => replicasOf(p, target) * most((sequences) => memoryOf(model, target, p, sequences).totalBytes <= usable, target.concurrency),
+      (p) =>
+        replicaCount(p, target) *
+        largestFitting((sequences) => memoryPerGpu(model, target, p, sequences).totalBytes <= usable, target.concurrency),
     ),
   );
   if (concurrency > 0) found.push({ change: "concurrency", value: concurrency });
 
   for (const change of ["gpusPerNode", "nodes"] as const) {
-    const more = Array.from({ length: MOST[change] }, (_, i) => i + 1).find((value) => value > target[change] && fits({ [change]: value }));
+    const more = Array.from({ length: MAX_SUGGESTED[change] }, (_, i) => i + 1).find(
+      (value) => value > target[change] && fits({ [change]: value }),
+    );
     if (more) found.push({ change, value: more });
   }
   const larger = gpus.find((gpu) => gpu.memoryMiB > target.gpu.memoryMiB && !gpu.caution && fits({ gpu }));
@@ -77,7 +86,7 @@ function remedies(model: Graph, target: Target, possible: readonly number[]): Re
   return found;
 }
 
-function inWords({ change, value }: Remedy): string {
+function describeRemedy({ change, value }: Remedy): string {
   switch (change) {
     case "weights":
       return `weights in ${value}`;

@@ -2,10 +2,10 @@ import fc from "fast-check";
 import { ChatCompletionStream } from "openai/lib/ChatCompletionStream";
 import { describe, expect, test } from "vitest";
 import { type ChatMessage, formatChat, parseAssistant } from "../../src/index.js";
-import { ChatChoice } from "../../src/serve/chat.js";
-import { readChat } from "../../src/serve/request.js";
+import { ChatChoice } from "../../src/serve/chat-choice.js";
+import { parseChatParams } from "../../src/serve/request-params.js";
 
-const asked = readChat({ messages: [{ role: "user", content: "x" }] });
+const params = parseChatParams({ messages: [{ role: "user", content: "x" }] });
 
 interface Message {
   content?: string | null;
@@ -19,7 +19,7 @@ function written(
   tools: boolean,
   insideThink = false,
 ): { streamed: Message; whole: Message; finish: string; chunks: object[] } {
-  const choice = new ChatChoice({ index: 0, prompt: [1], asked, tokenizer: undefined }, insideThink, tools);
+  const choice = new ChatChoice({ index: 0, prompt: [1], params, tokenizer: undefined }, insideThink, tools);
   const streamed: Message = {};
   const chunks: object[] = [];
   for (const [i, text] of pieces.entries()) {
@@ -31,7 +31,7 @@ function written(
     if (delta.reasoning_content) streamed.reasoning_content = (streamed.reasoning_content ?? "") + delta.reasoning_content;
     if (delta.tool_calls) streamed.tool_calls = [...(streamed.tool_calls ?? []), ...delta.tool_calls];
   }
-  const { message, finish_reason } = choice.whole() as { message: Message; finish_reason: string };
+  const { message, finish_reason } = choice.result() as { message: Message; finish_reason: string };
   return { streamed, whole: message, finish: finish_reason, chunks };
 }
 
@@ -84,7 +84,7 @@ describe("an answer goes back as history", () => {
   const HEAD = "ai name=assistant\n";
   const asHistory = async (message: object) => {
     const body = { messages: [{ role: "user", content: "x" }, message, { role: "user", content: "y" }] };
-    const text = await formatChat(readChat(JSON.parse(JSON.stringify(body))).messages, { addGenerationPrompt: false });
+    const text = await formatChat(parseChatParams(JSON.parse(JSON.stringify(body))).messages, { addGenerationPrompt: false });
     return text.slice(text.indexOf(HEAD) + HEAD.length, text.lastIndexOf("<end_of_sentence>\n<beginning_of_sentence>user"));
   };
 
@@ -139,10 +139,10 @@ describe("null is absent, and what is empty changes nothing", () => {
     ...["service_tier", "stop", "store", "stream", "stream_options", "temperature", "top_logprobs", "top_p", "verbosity", "moderation"],
     ...["tools", "tool_choice", "parallel_tool_calls", "functions", "function_call", "response_format", "user", "web_search_options"],
   ];
-  const plain = readChat({ messages });
+  const plain = parseChatParams({ messages });
 
   test.each(nullable)("%s: null", (name) => {
-    expect(readChat({ messages, [name]: null })).toEqual(plain);
+    expect(parseChatParams({ messages, [name]: null })).toEqual(plain);
   });
 
   test.each<[object]>([
@@ -160,7 +160,7 @@ describe("null is absent, and what is empty changes nothing", () => {
     [{ logprobs: false, top_logprobs: 0 }],
     [{ prompt_cache_retention: "24h" }],
   ])("%j", (more) => {
-    expect(readChat({ messages, ...more })).toEqual(plain);
+    expect(parseChatParams({ messages, ...more })).toEqual(plain);
   });
 
   test.each<[object]>([
@@ -171,22 +171,22 @@ describe("null is absent, and what is empty changes nothing", () => {
     [{ reasoning_effort: "low" }],
     [{ top_logprobs: 2 }],
   ])("what would change the answer is refused: %j", (more) => {
-    expect(() => readChat({ messages, ...more })).toThrow(/expected|unknown option/);
+    expect(() => parseChatParams({ messages, ...more })).toThrow(/expected|unknown option/);
   });
 
   test("a field that must be empty is looked at without going into it", () => {
     const deep = JSON.parse("[".repeat(50_000) + "]".repeat(50_000)) as unknown;
     for (const name of ["logit_bias", "functions", "chat_template_kwargs", "modalities"]) {
-      expect(() => readChat({ messages, [name]: deep })).toThrow(`chat.completions: ${name}: expected`);
-      expect(() => readChat({ messages, [name]: { a: deep } })).toThrow(`chat.completions: ${name}: expected`);
+      expect(() => parseChatParams({ messages, [name]: deep })).toThrow(`chat.completions: ${name}: expected`);
+      expect(() => parseChatParams({ messages, [name]: { a: deep } })).toThrow(`chat.completions: ${name}: expected`);
     }
-    expect(() => readChat({ messages, logit_bias: [] })).toThrow("logit_bias: expected {}");
+    expect(() => parseChatParams({ messages, logit_bias: [] })).toThrow("logit_bias: expected {}");
   });
 
   test("in the description of a tool, but not in its schema", () => {
     const parameters = { type: "object", properties: { a: { enum: ["x", null], default: null } } };
     const tool = { type: "function", function: { name: "f", description: null, parameters, strict: null } };
-    expect(readChat({ messages, tools: [tool] }).tools).toEqual([{ name: "f", parameters }]);
+    expect(parseChatParams({ messages, tools: [tool] }).tools).toEqual([{ name: "f", parameters }]);
   });
 
   test("in messages; other names of roles are read", async () => {
@@ -207,9 +207,9 @@ describe("null is absent, and what is empty changes nothing", () => {
       { role: "assistant", tool_calls: [{ name: "g", arguments: {} }] },
       { role: "tool", name: "g", content: "" },
     ];
-    expect(await formatChat(readChat({ messages: sent }).messages)).toBe(await formatChat(same));
+    expect(await formatChat(parseChatParams({ messages: sent }).messages)).toBe(await formatChat(same));
     for (const role of ["wizard", "constructor", "System"]) {
-      await expect(formatChat(readChat({ messages: [{ role, content: "x" }] }).messages)).rejects.toThrow(
+      await expect(formatChat(parseChatParams({ messages: [{ role, content: "x" }] }).messages)).rejects.toThrow(
         "messages[0].role: expected system",
       );
     }

@@ -3,8 +3,8 @@ import { InputError } from "../base/errors.js";
 import { count, flag, number, parseOptions, text, word } from "../base/options.js";
 import { printed, printedJson } from "../base/printed.js";
 import type { Config } from "../model/config.js";
+import { type CacheScheme, defaultContext } from "./deployment-memory.js";
 import { type Gpu, gpus } from "./gpus.js";
-import { type CacheScheme, defaultContext } from "./memory.js";
 
 /** What is asked of a deployment. */
 export interface DeploymentTarget {
@@ -65,17 +65,17 @@ const schema = v.strictObject({
 });
 
 /** The same with every default in place. */
-export type Target = v.InferOutput<typeof schema> & { readonly context: number };
+export type DeploymentSettings = v.InferOutput<typeof schema> & { readonly context: number };
 
 /** @throws {InputError} a target that contradicts itself or the model */
-export function parseTarget(config: Config, options: DeploymentTarget): Target {
+export function parseDeploymentTarget(config: Config, options: DeploymentTarget): DeploymentSettings {
   const given = parseOptions(schema, options, "plan");
   const target = { ...given, context: given.context ?? defaultContext(config) };
   check(config, target);
   return target;
 }
 
-function check({ maxPositionEmbeddings }: Config, { context, served }: Target): void {
+function check({ maxPositionEmbeddings }: Config, { context, served }: DeploymentSettings): void {
   if (context > maxPositionEmbeddings) {
     throw new InputError(`plan: context: expected at most ${maxPositionEmbeddings} (max_position_embeddings), got ${printed(context)}`);
   }

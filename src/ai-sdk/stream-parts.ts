@@ -5,14 +5,14 @@ import { parseToolCalls, ReasoningSplitter } from "../text/assistant.js";
 type Kind = "reasoning" | "text";
 
 /** A block of calls begins for certain. */
-const OPEN = /\n?<tool_calls>[ \t]*(?:\r?\n|\{)/;
-const TAG = "\n<tool_calls>";
+const TOOL_CALLS_BEGIN = /\n?<tool_calls>[ \t]*(?:\r?\n|\{)/;
+const TOOL_CALLS_TAG = "\n<tool_calls>";
 
 /**
  * Tokens → parts of the AI SDK's stream: reasoning, text, and calls of tools where some were offered. From the beginning of a `<tool_calls>` block on,
  * text waits for the end. Lines in it that are no calls come as text, in a block of their own.
  */
-export class AnswerParts {
+export class StreamParts {
   /** How many calls were made. */
   calls = 0;
   /** Tokens so far, and those of the reasoning, its tags included; undefined where a server does not tell tokens apart. */
@@ -40,17 +40,17 @@ export class AnswerParts {
       this.tokens.total++;
       if (this.splitter.thought && (reasoning !== "" || !this.answering)) this.tokens.reasoning++;
     }
-    yield* this.say("reasoning", reasoning);
-    yield* this.say("text", this.withTools ? this.beforeCalls(content) : content);
+    yield* this.emit("reasoning", reasoning);
+    yield* this.emit("text", this.withTools ? this.beforeCalls(content) : content);
   }
 
   *end(): Generator<LanguageModelV3StreamPart, void, undefined> {
     const { reasoning, content } = this.splitter.end();
-    yield* this.say("reasoning", reasoning);
+    yield* this.emit("reasoning", reasoning);
     const rest = this.held + content;
     const { content: text, toolCalls, malformed } = this.withTools ? parseToolCalls(rest) : { content: rest, toolCalls: [], malformed: [] };
     const unread = malformed.length > 0 ? `<tool_calls>\n${malformed.map(({ line }) => `${line}\n`).join("")}</tool_calls>` : "";
-    yield* this.say("text", text + unread);
+    yield* this.emit("text", text + unread);
     yield* this.close();
     for (const { name, arguments: input } of toolCalls) {
       this.calls++;
@@ -58,7 +58,7 @@ export class AnswerParts {
     }
   }
 
-  private *say(kind: Kind, delta: string): Generator<LanguageModelV3StreamPart, void, undefined> {
+  private *emit(kind: Kind, delta: string): Generator<LanguageModelV3StreamPart, void, undefined> {
     if (delta === "") return;
     if (this.open?.kind !== kind) {
       yield* this.close();
@@ -76,20 +76,20 @@ export class AnswerParts {
   /** What is certainly no call. */
   private beforeCalls(content: string): string {
     this.held += content;
-    const begin = this.held.search(OPEN);
-    const text = this.held.slice(0, begin >= 0 ? begin : this.held.length - undecided(this.held));
+    const begin = this.held.search(TOOL_CALLS_BEGIN);
+    const text = this.held.slice(0, begin >= 0 ? begin : this.held.length - undecidedLength(this.held));
     this.held = this.held.slice(text.length);
     return text;
   }
 }
 
 /** How many of the text's last characters may yet begin a block. */
-function undecided(text: string): number {
+function undecidedLength(text: string): number {
   const begun = text.search(/\n?<tool_calls>[ \t]*\r?$/);
   if (begun >= 0) return text.length - begun;
-  for (let length = Math.min(text.length, TAG.length - 1); length > 0; length--) {
+  for (let length = Math.min(text.length, TOOL_CALLS_TAG.length - 1); length > 0; length--) {
     const ending = text.slice(text.length - length);
-    if (TAG.startsWith(ending) || TAG.startsWith(`\n${ending}`)) return length;
+    if (TOOL_CALLS_TAG.startsWith(ending) || TOOL_CALLS_TAG.startsWith(`\n${ending}`)) return length;
   }
   return 0;
 }

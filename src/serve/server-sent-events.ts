@@ -3,10 +3,10 @@
 const encoder = /* @__PURE__ */ new TextEncoder();
 
 /** Events that may lie ready for a reader who is slower than the model. */
-const AHEAD = 64;
+const MAX_BUFFERED_EVENTS = 64;
 
 /** One event. */
-export function eventOf(data: unknown): string {
+export function sseEvent(data: unknown): string {
   return `data: ${typeof data === "string" ? data : JSON.stringify(data)}\n\n`;
 }
 
@@ -17,7 +17,7 @@ export function eventOf(data: unknown): string {
  * @param onStall called when the reader has left it full for `stallMs`
  * @param onGone called when the reader has gone before the end
  */
-export function eventStream(
+export function sseBody(
   events: AsyncIterator<string>,
   { stallMs, onStall, onGone }: { stallMs: number; onStall: () => void; onGone: () => void },
 ): ReadableStream<Uint8Array> {
@@ -36,6 +36,6 @@ export function eventStream(
         onGone();
       },
     },
-    { highWaterMark: AHEAD },
+    { highWaterMark: MAX_BUFFERED_EVENTS },
   );
 }

@@ -7,10 +7,10 @@ import type { ChatMessage, ContentPart, Tool } from "../text/chat.js";
 import type { GivenArguments } from "../text/messages.js";
 
 /** Under this name the AI SDK knows the provider, and calls find its own options. */
-export const PROVIDER = "lightning-m1";
+export const PROVIDER_NAME = "lightning-m1";
 
 /** What a call becomes. */
-export interface Call {
+export interface ConvertedCall {
   readonly messages: readonly ChatMessage[];
   readonly options: PromptOptions;
   readonly tools: readonly Tool[];
@@ -18,34 +18,34 @@ export interface Call {
 }
 
 /** @throws {InputError} parts of messages that are no text */
-export function readCall(call: LanguageModelV3CallOptions): Call {
+export function convertCall(call: LanguageModelV3CallOptions): ConvertedCall {
   const { prompt, maxOutputTokens, temperature, topP, topK, seed, stopSequences, toolChoice, providerOptions } = call;
-  const tools = toolChoice?.type === "none" ? [] : readTools(call);
+  const tools = toolChoice?.type === "none" ? [] : convertTools(call);
   return {
     // A message with no result of a tool in it says nothing.
     messages: prompt
-      .map((message, i) => readMessage(message, `prompt[${i}]`))
+      .map((message, i) => convertMessage(message, `prompt[${i}]`))
       .filter(({ role, content }) => role !== "tool" || content?.length),
     tools,
     options: {
       // The AI SDK's calls have no limit unless they name one.
       maxTokens: maxOutputTokens ?? Infinity,
-      ...given({ temperature, topP, topK, seed }),
+      ...definedOnly({ temperature, topP, topK, seed }),
       ...(stopSequences && { stop: stopSequences }),
       ...(tools.length > 0 && { tools }),
-      ...providerOptions?.[PROVIDER],
+      ...providerOptions?.[PROVIDER_NAME],
     },
     warnings: warningsOf(call),
   };
 }
 
-function given<T extends object>(options: T): Partial<T> {
+function definedOnly<T extends object>(options: T): Partial<T> {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Partial<T>;
 }
 
-function readTools({ tools = [] }: LanguageModelV3CallOptions): Tool[] {
+function convertTools({ tools = [] }: LanguageModelV3CallOptions): Tool[] {
   return tools.flatMap((tool) =>
-    tool.type === "function" ? [{ name: tool.name, ...given({ description: tool.description }), parameters: tool.inputSchema }] : [],
+    tool.type === "function" ? [{ name: tool.name, ...definedOnly({ description: tool.description }), parameters: tool.inputSchema }] : [],
   );
 }
 
@@ -55,7 +55,7 @@ function warningsOf(call: LanguageModelV3CallOptions): SharedV3Warning[] {
   // A setting of version 4 of the interface, which ai 7 hands to models of version 3 as well.
   const { reasoning } = call as { readonly reasoning?: string };
   const unsupported = (feature: string, details: string): SharedV3Warning => ({ type: "unsupported", feature, details });
-  const penalty = `providerOptions: { "${PROVIDER}": { repetitionPenalty } } is what the model has`;
+  const penalty = `providerOptions: { "${PROVIDER_NAME}": { repetitionPenalty } } is what the model has`;
   return [
     presencePenalty ? unsupported("presencePenalty", penalty) : [],
     frequencyPenalty ? unsupported("frequencyPenalty", penalty) : [],
@@ -71,29 +71,29 @@ function warningsOf(call: LanguageModelV3CallOptions): SharedV3Warning[] {
   ].flat();
 }
 
-function readMessage(message: LanguageModelV3Message, where: string): ChatMessage {
+function convertMessage(message: LanguageModelV3Message, where: string): ChatMessage {
   switch (message.role) {
     case "system":
       return { role: "system", content: message.content };
     case "user":
       return {
         role: "user",
-        content: message.content.map((part, j) => (part.type === "text" ? part.text : refuse(where, j, part))).join(""),
+        content: message.content.map((part, j) => (part.type === "text" ? part.text : unsupportedPart(where, j, part))).join(""),
       };
     case "assistant":
-      return readAssistant(message, where);
+      return convertAssistant(message, where);
     case "tool":
       return {
         role: "tool",
         content: message.content.map((part, j) =>
-          part.type === "tool-result" ? readResult(part, `${where}.content[${j}]`) : refuse(where, j, part),
+          part.type === "tool-result" ? convertResult(part, `${where}.content[${j}]`) : unsupportedPart(where, j, part),
         ),
       };
   }
 }
 
 /** What an assistant said becomes what the model wrote: reasoning between its tags, then text, then calls. */
-function readAssistant({ content }: Extract<LanguageModelV3Message, { role: "assistant" }>, where: string): ChatMessage {
+function convertAssistant({ content }: Extract<LanguageModelV3Message, { role: "assistant" }>, where: string): ChatMessage {
   let [reasoning, text] = ["", ""];
   const calls: { name: string; arguments: GivenArguments }[] = [];
   for (const [j, part] of content.entries()) {
@@ -102,12 +102,12 @@ function readAssistant({ content }: Extract<LanguageModelV3Message, { role: "ass
     // The input of a call that could not be read is a string.
     else if (part.type === "tool-call" && !part.providerExecuted)
       calls.push({ name: part.toolName, arguments: part.input as GivenArguments });
-    else refuse(where, j, part);
+    else unsupportedPart(where, j, part);
   }
   return { role: "assistant", content: text, reasoning_content: reasoning, tool_calls: calls };
 }
 
-function readResult({ toolName, output }: LanguageModelV3ToolResultPart, where: string): ContentPart {
+function convertResult({ toolName, output }: LanguageModelV3ToolResultPart, where: string): ContentPart {
   return { type: "text", name: toolName, text: resultText(output, where) };
 }
 
@@ -122,11 +122,11 @@ function resultText(output: LanguageModelV3ToolResultPart["output"], where: stri
     case "execution-denied":
       return `execution denied${output.reason ? `: ${output.reason}` : ""}`;
     case "content":
-      return output.value.map((part, k) => (part.type === "text" ? part.text : refuse(`${where}.output`, k, part))).join("");
+      return output.value.map((part, k) => (part.type === "text" ? part.text : unsupportedPart(`${where}.output`, k, part))).join("");
   }
 }
 
-function refuse(where: string, j: number, part: { readonly type: string; readonly mediaType?: string }): never {
+function unsupportedPart(where: string, j: number, part: { readonly type: string; readonly mediaType?: string }): never {
   const got = part.mediaType ? `${part.type} (${part.mediaType})` : part.type;
   throw new InputError(
     `ai-sdk: ${where}.content[${j}]: expected text, reasoning or calls and results of the caller's tools, got ${got} (the model reads text only)`,

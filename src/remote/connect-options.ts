@@ -69,7 +69,7 @@ const schema = v.strictObject({
 });
 
 /** @throws {InputError} an unknown option or one that cannot be worked with; the key is not shown */
-export function readConnectOptions(options: ConnectOptions) {
+export function parseConnectOptions(options: ConnectOptions) {
   const { apiKey, ...rest } = parseOptions(schema, options, "connect");
   if (apiKey !== undefined && !(typeof apiKey === "string" && /^[\x21-\x7e]+$/.test(apiKey))) {
     throw new InputError("connect: apiKey: expected visible ASCII characters without spaces, got something else");
@@ -87,7 +87,7 @@ export function readConnectOptions(options: ConnectOptions) {
 }
 
 /** The API's base, which ends in a slash. @throws {InputError} no address of a server, or one that holds a password */
-export function readBase(url: string | URL): URL {
+export function parseBaseUrl(url: string | URL): URL {
   expectArgument(
     "connect: url",
     typeof url === "string" || typeof url?.href === "string",

@@ -1,15 +1,20 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type CallPiece, StreamedCalls } from "../../src/remote/streamed-calls.js";
+import { ToolCallAssembler, type ToolCallDelta } from "../../src/remote/tool-call-assembler.js";
 
 /** The calls in these events, each a piece or several. */
-function put(events: readonly (CallPiece | readonly CallPiece[])[], tools = ["look", "now"]) {
-  const calls = new StreamedCalls(new Set(tools));
-  for (const event of events) calls.push(Array.isArray(event) ? event : [event as CallPiece]);
-  return calls.all().map((call) => [call.name, call.arguments]);
+function put(events: readonly (ToolCallDelta | readonly ToolCallDelta[])[], tools = ["look", "now"]) {
+  const calls = new ToolCallAssembler(new Set(tools));
+  for (const event of events) calls.push(Array.isArray(event) ? event : [event as ToolCallDelta]);
+  return calls.toolCalls().map((call) => [call.name, call.arguments]);
 }
 
-const piece = (index: number | undefined, id: string | null | undefined, name: string | null | undefined, given?: unknown): CallPiece => ({
+const piece = (
+  index: number | undefined,
+  id: string | null | undefined,
+  name: string | null | undefined,
+  given?: unknown,
+): ToolCallDelta => ({
   ...{ index, id, type: "function" },
   function: { name, arguments: given },
 });
@@ -17,7 +22,7 @@ const [X, Y] = ['{"q":"x"}', '{"q":"y"}'];
 const LOOK = [["look", X]];
 
 describe("one call", () => {
-  test.each<[string, (CallPiece | CallPiece[])[]]>([
+  test.each<[string, (ToolCallDelta | ToolCallDelta[])[]]>([
     ["as OpenAI streams it", [piece(0, "a", "look", ""), piece(0, undefined, undefined, '{"q":'), piece(0, undefined, undefined, '"x"}')]],
     ["a name in every piece", [piece(0, "a", "look", ""), piece(0, "a", "look", '{"q":'), piece(0, "a", "look", '"x"}')]],
     ["a name in every piece, without ids", [piece(0, undefined, "look"), piece(0, "", "look", '{"q":'), piece(0, null, "look", '"x"}')]],
@@ -51,7 +56,7 @@ describe("one call", () => {
       ['{"q":', '"x"}', X].map((given) => piece(0, "a", undefined, given)).concat(piece(0, "a", "look")),
     ],
     ["several pieces in one event", [[piece(0, "a", "look", '{"q":'), piece(0, undefined, undefined, '"x"}')]]],
-    ["no function around it", [{ index: 0, id: "a", name: "look", arguments: { q: "x" } } as CallPiece]],
+    ["no function around it", [{ index: 0, id: "a", name: "look", arguments: { q: "x" } } as ToolCallDelta]],
   ])("%s", (_, events) => {
     expect(put(events)).toEqual(LOOK);
   });
@@ -68,7 +73,7 @@ describe("several calls", () => {
     ["look", X],
     ["now", "{}"],
   ];
-  test.each<[string, (CallPiece | CallPiece[])[], string[][]]>([
+  test.each<[string, (ToolCallDelta | ToolCallDelta[])[], string[][]]>([
     ["at index 0, with ids", [piece(0, "a", "look", X), piece(0, "b", "look", Y)], [...LOOK, ["look", Y]]],
     ["the same twice at index 0, with ids", [piece(0, "a", "look", X), piece(0, "b", "look", X)], [...LOOK, ...LOOK]],
     [

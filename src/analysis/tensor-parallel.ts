@@ -5,7 +5,7 @@ import type { Config } from "../model/config.js";
  * Whether p GPUs can share every layer: heads, experts' width and the padded vocabulary are cut in p, and so are KV heads, or p is a multiple
  * of them and GPUs share copies.
  */
-export function divides(config: Config, p: number): boolean {
+export function canShareLayers(config: Config, p: number): boolean {
   const { numAttentionHeads, numKeyValueHeads, intermediateSize } = config;
   return (
     numAttentionHeads % p === 0 &&
@@ -15,15 +15,15 @@ export function divides(config: Config, p: number): boolean {
   );
 }
 
-/** What {@link divides} asks for, in words. */
-export function tensorParallelRule(config: Config): string {
+/** What {@link canShareLayers} asks for, in words. */
+export function describeTensorParallelSizes(config: Config): string {
   return `one of ${tensorParallelSizes(config).join(", ")} (it divides heads, KV heads, experts' width and vocabulary)`;
 }
 
 /** Every number of GPUs that can share every layer, ascending. */
 export function tensorParallelSizes(config: Config): number[] {
   expectArgument("tensorParallelSizes: config", isObjectLike(config), "a configuration", config);
-  return Array.from({ length: config.numAttentionHeads }, (_, i) => i + 1).filter((p) => divides(config, p));
+  return Array.from({ length: config.numAttentionHeads }, (_, i) => i + 1).filter((p) => canShareLayers(config, p));
 }
 
 /** Rows of embedding and head: vLLM fills vocabularies up to a multiple of 64. */

@@ -1,19 +1,19 @@
 import type { Token } from "../generate/generate.js";
 import { parseToolCalls, ReasoningSplitter } from "../text/assistant.js";
-import { type Choice, chatLogprobs, ending, type Writing } from "./choice.js";
+import { type Choice, type ChoiceContext, chatLogprobs, finishFields } from "./choice.js";
 
 /** A call of a tool as OpenAI's interface writes it. */
-interface Call {
+interface ToolCall {
   readonly id: string;
   readonly type: "function";
   readonly function: { readonly name: string; readonly arguments: string };
 }
 
-interface Delta {
+interface ChatDelta {
   readonly role?: "assistant";
   readonly reasoning_content?: string;
   readonly content?: string;
-  readonly tool_calls?: readonly (Call & { readonly index: number })[];
+  readonly tool_calls?: readonly (ToolCall & { readonly index: number })[];
 }
 
 /**
@@ -29,15 +29,15 @@ export class ChatChoice implements Choice {
   private readonly logprobs: ReturnType<typeof chatLogprobs>[] = [];
   private reasoning = "";
   private content = "";
-  private calls: readonly Call[] = [];
+  private calls: readonly ToolCall[] = [];
   /** Content that may belong to a block of calls: not said before the end. */
   private held = "";
   private raw = "";
-  private end: ReturnType<typeof ending> | undefined;
+  private end: ReturnType<typeof finishFields> | undefined;
 
   /** @param insideThink whether the prompt ended with `<think>` */
   constructor(
-    private readonly writing: Writing,
+    private readonly writing: ChoiceContext,
     insideThink: boolean,
     private readonly tools: boolean,
   ) {
@@ -46,49 +46,49 @@ export class ChatChoice implements Choice {
 
   push(token: Token): object | undefined {
     const { writing, ids } = this;
-    const { index, asked } = writing;
+    const { index, params } = writing;
     const begins = ids.length === 0;
     ids.push(token.id);
     this.raw += token.text;
-    const logprobs = asked.logprobs ? { content: [chatLogprobs(token, writing)] } : null;
+    const logprobs = params.logprobs ? { content: [chatLogprobs(token, writing)] } : null;
     if (logprobs) this.logprobs.push(...logprobs.content);
-    const delta = { ...(begins && ({ role: "assistant" } as const)), ...this.tell(token) };
-    const end = ending(token);
+    const delta = { ...(begins && ({ role: "assistant" } as const)), ...this.nextDelta(token) };
+    const end = finishFields(token);
     this.end = this.calls.length > 0 && end.finish_reason === "stop" ? { ...end, finish_reason: "tool_calls" } : end;
-    if (Object.keys(delta).length === 0 && !token.stop && !logprobs && !asked.tokenIds) return undefined;
-    return { index, delta, logprobs, ...this.end, ...(asked.tokenIds && { token_ids: [token.id] }) };
+    if (Object.keys(delta).length === 0 && !token.stop && !logprobs && !params.returnTokenIds) return undefined;
+    return { index, delta, logprobs, ...this.end, ...(params.returnTokenIds && { token_ids: [token.id] }) };
   }
 
-  whole(): object {
-    const { index, asked } = this.writing;
+  result(): object {
+    const { index, params } = this.writing;
     const { reasoning, content, calls } = this;
     const message = {
       role: "assistant",
-      content: content === "" && (calls.length > 0 || this.unended) ? null : content,
+      content: content === "" && (calls.length > 0 || this.reasoningOnly) ? null : content,
       ...(this.splitter.thought && { reasoning_content: reasoning }),
       ...(calls.length > 0 && { tool_calls: calls }),
       refusal: null,
     };
-    const logprobs = asked.logprobs ? { content: this.logprobs } : null;
-    return { index, message, logprobs, ...this.end, ...(asked.tokenIds && { token_ids: this.ids }) };
+    const logprobs = params.logprobs ? { content: this.logprobs } : null;
+    return { index, message, logprobs, ...this.end, ...(params.returnTokenIds && { token_ids: this.ids }) };
   }
 
   /** Whether the text is reasoning to its last character. */
-  private get unended(): boolean {
+  private get reasoningOnly(): boolean {
     return this.splitter.thought && !this.raw.includes("</think>");
   }
 
   /** What has become certain with this token. */
-  private tell({ text, stop }: Token): Delta {
+  private nextDelta({ text, stop }: Token): ChatDelta {
     const now = this.splitter.push(text);
     const rest = stop ? this.splitter.end() : { reasoning: "", content: "" };
     const reasoning = now.reasoning + rest.reasoning;
     this.held += now.content + rest.content;
-    const calls = stop && this.tools ? this.takeCalls() : [];
-    const content = this.release(stop !== undefined);
+    const calls = stop && this.tools ? this.takeToolCalls() : [];
+    const content = this.releaseContent(stop !== undefined);
     this.reasoning += reasoning;
     this.content += content;
-    const closed = stop && this.splitter.thought && !this.unended && this.content === "" && calls.length === 0;
+    const closed = stop && this.splitter.thought && !this.reasoningOnly && this.content === "" && calls.length === 0;
     return {
       ...(reasoning && { reasoning_content: reasoning }),
       ...((content || closed) && { content }),
@@ -96,7 +96,7 @@ export class ChatChoice implements Choice {
     };
   }
 
-  private takeCalls(): readonly Call[] {
+  private takeToolCalls(): readonly ToolCall[] {
     const { content, toolCalls, malformed } = parseToolCalls(this.held);
     if (toolCalls.length === 0 || malformed.length > 0) return [];
     this.held = content;
@@ -109,9 +109,9 @@ export class ChatChoice implements Choice {
   }
 
   /** Content up to where a block of calls begins, or may begin with the next token. */
-  private release(all: boolean): string {
+  private releaseContent(all: boolean): string {
     const { held } = this;
-    const end = all || !this.tools ? held.length : opening(held);
+    const end = all || !this.tools ? held.length : startOfToolCalls(held);
     this.held = held.slice(end);
     return held.slice(0, end);
   }
@@ -120,7 +120,7 @@ export class ChatChoice implements Choice {
 const TAG = "<tool_calls>";
 
 /** Where the text's first tag begins, be it cut off at the end of the text; the line end before it belongs to it. */
-function opening(text: string): number {
+function startOfToolCalls(text: string): number {
   let at = text.indexOf(TAG);
   if (at < 0) {
     let length = Math.min(text.length, TAG.length - 1);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { Admission } from "../../src/serve/admission.js";
+import { AdmissionQueue } from "../../src/serve/admission-queue.js";
 import { Server } from "../../src/serve/index.js";
 import { random } from "../support/random.js";
 import { alone, endless, endlessly, until } from "./harness.js";
@@ -8,7 +8,7 @@ const LONG = 4000;
 
 /** Requests by name, in the order in which they are admitted; each runs until it is ended. */
 function desk(limit: { sequences: number; bytes?: number }, maxWaiting = 128) {
-  const admission = new Admission({ sequences: limit.sequences, bytes: limit.bytes ?? Number.POSITIVE_INFINITY }, maxWaiting);
+  const admission = new AdmissionQueue({ sequences: limit.sequences, bytes: limit.bytes ?? Number.POSITIVE_INFINITY }, maxWaiting);
   const admitted: string[] = [];
   const running = new Map<string, () => void>();
   const refused: string[] = [];
@@ -114,8 +114,8 @@ describe("the line", () => {
     await settled();
     expect(refused.slice(3)).toEqual(["b1"]);
     expect(admission.waiting).toBe(9);
-    expect(() => admission.checkLine("b", 1)).toThrow("expected at most 8 requests waiting");
-    expect(() => admission.checkLine("c", 1)).not.toThrow();
+    expect(() => admission.checkQueue("b", 1)).toThrow("expected at most 8 requests waiting");
+    expect(() => admission.checkQueue("c", 1)).not.toThrow();
   });
 
   test("requests that come, run and leave in any order leave nothing behind", async () => {

@@ -7,7 +7,7 @@ import { isConversation, type Prompt } from "../language-model.js";
 import { isTokenIds } from "../model/token-ids.js";
 import type { ChatMessage, Tool } from "../text/chat.js";
 import { readMessages } from "../text/messages.js";
-import { isRecord } from "./refusal.js";
+import { isRecord } from "./server-message.js";
 
 /** Where a prompt goes, and what is said there. */
 export interface RemoteRequest {
@@ -18,11 +18,11 @@ export interface RemoteRequest {
 }
 
 /** What the server's model is not asked for here. */
-const UNKNOWN_VOCABULARY = { vocabSize: Infinity, eosTokenIds: [] };
+const UNCHECKED_VOCABULARY = { vocabSize: Infinity, eosTokenIds: [] };
 
 /** @throws {InputError} an unknown option, a value out of its range, or one that the server does not know */
-export function readOptions(options: GenerateOptions, extensions: boolean, where: string): Settings {
-  const settings = parseGenerateOptions(options, UNKNOWN_VOCABULARY, {}, where);
+export function parseRemoteOptions(options: GenerateOptions, extensions: boolean, where: string): Settings {
+  const settings = parseGenerateOptions(options, UNCHECKED_VOCABULARY, {}, where);
   if (extensions) return settings;
   const { topK, minP, repetitionPenalty } = settings.sampling;
   const beyond = {
@@ -38,7 +38,7 @@ export function readOptions(options: GenerateOptions, extensions: boolean, where
 }
 
 /** The request for one prompt. `repetition` is what was asked for, if anything: only this library's own server knows it. */
-export function requestFor(
+export function buildRequest(
   prompt: Prompt,
   model: string,
   settings: Settings,
@@ -70,13 +70,13 @@ export function requestFor(
     }),
   };
   if (chat) {
-    const offered = (tools ?? []).map(toolFor);
+    const offered = (tools ?? []).map(openAiTool);
     return {
       path: "chat/completions",
       tools: new Set(offered.map((tool) => String(tool.function.name))),
       body: {
         ...common,
-        messages: messagesFor(prompt, extensions),
+        messages: openAiMessages(prompt, extensions),
         ...(maxTokens < Infinity && { max_tokens: maxTokens }),
         logprobs: true,
         ...(topLogprobs > 0 && { top_logprobs: topLogprobs }),
@@ -99,13 +99,13 @@ export function requestFor(
 }
 
 /** A tool as OpenAI's interface has it; one in that form already stays as it is. */
-function toolFor(tool: Tool): { readonly function: Readonly<Record<string, unknown>> } {
+function openAiTool(tool: Tool): { readonly function: Readonly<Record<string, unknown>> } {
   if (isRecord(tool) && tool.type === "function" && isRecord(tool.function)) return { ...tool, function: tool.function };
   return { type: "function", function: tool as Record<string, unknown> } as { function: Record<string, unknown> };
 }
 
 /** Messages as OpenAI's interface has them: calls are numbered, and each result is a message that names its call. */
-function messagesFor(messages: readonly ChatMessage[], extensions: boolean): object[] {
+function openAiMessages(messages: readonly ChatMessage[], extensions: boolean): object[] {
   const history = readMessages(messages);
   let next = history.reduce((sum, message) => sum + (message.role === "assistant" ? message.calls.length : 0), 0);
   return history.flatMap((message): object[] => {

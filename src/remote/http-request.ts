@@ -1,17 +1,17 @@
 import { follow } from "../base/abort.js";
 import { RemoteError } from "../base/errors.js";
 import { printed } from "../base/printed.js";
+import type { FetchResponse } from "./connect-options.js";
 import type { ConnectionSettings } from "./connection.js";
-import type { FetchResponse } from "./options.js";
-import { isRecord, readJson, refusal, serverMessage } from "./refusal.js";
 import { retryAfter } from "./retry.js";
+import { isRecord, readJson, serverMessage, statusMessage } from "./server-message.js";
 
 /** Characters of one event, or of a whole JSON answer. The ids of a prompt of a million tokens are 7 million. */
-export const LARGEST = 1 << 24;
+export const MAX_ANSWER_CHARACTERS = 1 << 24;
 
 /** One request and what is known of it for messages. */
-export class Exchange {
-  private readonly over = new AbortController();
+export class HttpRequest {
+  private readonly controller = new AbortController();
   private readonly unfollow: () => void;
 
   constructor(
@@ -20,13 +20,13 @@ export class Exchange {
     private readonly body: object | undefined,
     private readonly outer: AbortSignal,
   ) {
-    this.unfollow = follow(this.over, [outer]);
+    this.unfollow = follow(this.controller, [outer]);
   }
 
   /** @param patience which limit holds until the answer begins */
   async send(accept: string, patience: "timeoutMs" | "silenceMs" = "timeoutMs"): Promise<FetchResponse> {
     const { apiKey, headers, fetch } = this.settings;
-    const response = await this.within(this.settings[patience], "an answer", patience, () =>
+    const response = await this.withTimeout(this.settings[patience], "an answer", patience, () =>
       fetch(this.url.href, {
         method: this.body ? "POST" : "GET",
         headers: {
@@ -36,7 +36,7 @@ export class Exchange {
           ...(apiKey !== undefined && { authorization: `Bearer ${apiKey}` }),
         },
         ...(this.body && { body: JSON.stringify(this.body) }),
-        signal: this.over.signal,
+        signal: this.controller.signal,
       }),
     );
     if (typeof response?.status !== "number" || typeof response.headers?.get !== "function") {
@@ -48,11 +48,11 @@ export class Exchange {
       this.outer.throwIfAborted();
       return error instanceof RemoteError ? "" : String(error);
     });
-    throw this.error(refusal(status, text), { status, retryAfterMs: retryAfter(response.headers.get("retry-after")) });
+    throw this.error(statusMessage(status, text), { status, retryAfterMs: retryAfter(response.headers.get("retry-after")) });
   }
 
   /** Text of the body as it arrives, then undefined for its end. */
-  async *pieces(response: FetchResponse, limitMs = () => this.settings.silenceMs): AsyncGenerator<string | undefined, void, undefined> {
+  async *textChunks(response: FetchResponse, limitMs = () => this.settings.silenceMs): AsyncGenerator<string | undefined, void, undefined> {
     const decoder = new TextDecoder("utf-8", { fatal: true });
     const decode = (bytes?: Uint8Array) => {
       try {
@@ -64,7 +64,7 @@ export class Exchange {
     const reader = response.body?.getReader();
     try {
       for (;;) {
-        const next = await this.within(limitMs(), "the next piece of the answer", "silenceMs", async () => reader?.read());
+        const next = await this.withTimeout(limitMs(), "the next piece of the answer", "silenceMs", async () => reader?.read());
         if (!next || next.done) break;
         yield decode(next.value);
       }
@@ -78,20 +78,21 @@ export class Exchange {
 
   async text(response: FetchResponse): Promise<string> {
     let text = "";
-    for await (const piece of this.pieces(response)) {
+    for await (const piece of this.textChunks(response)) {
       text += piece ?? "";
-      if (text.length > LARGEST) throw this.error(`expected an answer of at most ${LARGEST} characters, got a longer one`);
+      if (text.length > MAX_ANSWER_CHARACTERS)
+        throw this.error(`expected an answer of at most ${MAX_ANSWER_CHARACTERS} characters, got a longer one`);
     }
     return text;
   }
 
-  parse(text: string): unknown {
+  parseJson(text: string): unknown {
     return readJson(text, (got, cause) => this.error(`expected JSON, got ${got}`, { cause }));
   }
 
   /** An event's object. */
-  event(data: string): unknown {
-    const event = this.parse(data);
+  parseEvent(data: string): unknown {
+    const event = this.parseJson(data);
     if (!isRecord(event) || (!("error" in event && event.error) && event.object !== "error")) return event;
     const { code } = isRecord(event.error) ? event.error : event;
     throw this.error(`the server reports: ${serverMessage(data)}`, typeof code === "number" ? { status: code } : {});
@@ -99,14 +100,14 @@ export class Exchange {
 
   end(): void {
     this.unfollow();
-    this.over.abort();
+    this.controller.abort();
   }
 
   /** An error of this request. What may pass is retryable; the key stays out of every message. */
   error(what: string, options: ErrorOptions & { status?: number; retryable?: boolean; retryAfterMs?: number } = {}): RemoteError {
     const { apiKey } = this.settings;
     const { status = 0 } = options;
-    const message = `remote: ${this.body ? "POST" : "GET"} ${place(this.url)}: ${what}`;
+    const message = `remote: ${this.body ? "POST" : "GET"} ${printableUrl(this.url)}: ${what}`;
     return new RemoteError(apiKey ? message.replaceAll(apiKey, "***") : message, {
       retryable: [408, 409, 429].includes(status) || (status >= 500 && status !== 501),
       ...options,
@@ -114,17 +115,17 @@ export class Exchange {
   }
 
   /** What `body` gives, unless it takes longer than `limitMs`. */
-  private async within<T>(limitMs: number, expected: string, option: string, body: () => Promise<T>): Promise<T> {
+  private async withTimeout<T>(limitMs: number, expected: string, option: string, body: () => Promise<T>): Promise<T> {
     this.outer.throwIfAborted();
     let late = false;
     let giveUp = () => {};
     const aborted = new Promise<never>((_, reject) => {
-      giveUp = () => reject(this.over.signal.reason);
-      this.over.signal.addEventListener("abort", giveUp, { once: true });
+      giveUp = () => reject(this.controller.signal.reason);
+      this.controller.signal.addEventListener("abort", giveUp, { once: true });
     });
     const timer = setTimeout(() => {
       late = true;
-      this.over.abort();
+      this.controller.abort();
     }, limitMs);
     try {
       return await Promise.race([body(), aborted]);
@@ -140,12 +141,12 @@ export class Exchange {
       );
     } finally {
       clearTimeout(timer);
-      this.over.signal.removeEventListener("abort", giveUp);
+      this.controller.signal.removeEventListener("abort", giveUp);
     }
   }
 }
 
 /** An address as messages show it: without what may be secret. */
-export function place({ origin, pathname }: URL): string {
+export function printableUrl({ origin, pathname }: URL): string {
   return origin + pathname;
 }

@@ -1,22 +1,22 @@
-import { Refusal } from "./refusal.js";
+import { HttpError } from "./http-error.js";
 
 /** What a request takes while it runs. */
-export interface Cost {
+export interface RequestCost {
   readonly sequences: number;
   /** Of their states, at their longest. */
   readonly bytes: number;
 }
 
 /** A request that wants to run. */
-export interface Applicant {
-  readonly cost: Cost;
+export interface AdmissionRequest {
+  readonly cost: RequestCost;
   /** Expected work: tokens of prompts and answers, at most. */
   readonly tokens: number;
   /** Who asks: requests of one client share what other clients leave. */
   readonly client: string;
 }
 
-interface Waiting extends Applicant {
+interface WaitingRequest extends AdmissionRequest {
   /** Those with the lowest tag run first. */
   readonly tag: number;
   /** May take a spare place. */
@@ -30,7 +30,7 @@ interface Waiting extends Applicant {
 const QUICK_TOKENS = 512;
 
 /** Requests that may be admitted while one waits; after that it is the next, whatever it costs. */
-const MOST_OVERTAKING = 256;
+const MAX_OVERTAKES = 256;
 
 /**
  * Who may run: as many as there is room for, in a fair order (self-clocked fair queueing, Golestani 1994).
@@ -42,21 +42,21 @@ const MOST_OVERTAKING = 256;
  * A quarter of the sequences is spare on top of the limit: for requests that are short, and for clients of whom nothing runs or waits
  * yet. They begin although every place is taken by long answers.
  */
-export class Admission {
+export class AdmissionQueue {
   private readonly used = { sequences: 0, spare: 0, bytes: 0 };
-  private readonly line: Waiting[] = [];
+  private readonly queue: WaitingRequest[] = [];
   /** Requests that run or wait, by client. */
-  private readonly active = new Map<string, number>();
-  private clock = 0;
+  private readonly activeByClient = new Map<string, number>();
+  private admittedTag = 0;
   private admitted = 0;
   private meanSeconds = 1;
-  private readonly spare: number;
+  private readonly spareSequences: number;
 
   constructor(
-    readonly limit: Cost,
+    readonly limit: RequestCost,
     private readonly maxWaiting: number,
   ) {
-    this.spare = Math.floor(limit.sequences / 4);
+    this.spareSequences = Math.floor(limit.sequences / 4);
   }
 
   /** Sequences that run. */
@@ -71,34 +71,34 @@ export class Admission {
 
   /** Requests that wait. */
   get waiting(): number {
-    return this.line.length;
+    return this.queue.length;
   }
 
   /**
    * Waits for room, and gives the function that makes it free again.
    *
-   * @throws {Refusal} it would never fit, or too many wait already; the signal's reason
+   * @throws {HttpError} it would never fit, or too many wait already; the signal's reason
    */
-  async enter(applicant: Applicant, signal: AbortSignal): Promise<() => void> {
-    this.check(applicant.cost);
+  async enter(applicant: AdmissionRequest, signal: AbortSignal): Promise<() => void> {
+    this.checkCost(applicant.cost);
     signal.throwIfAborted();
     const release = await this.wait(applicant, signal);
     const begin = performance.now();
     return () => {
       this.meanSeconds += 0.2 * ((performance.now() - begin) / 1000 - this.meanSeconds);
       release();
-      this.advance();
+      this.admitNext();
     };
   }
 
-  /** @throws {Refusal} more than would ever fit */
-  check({ sequences, bytes }: Cost): void {
+  /** @throws {HttpError} more than would ever fit */
+  checkCost({ sequences, bytes }: RequestCost): void {
     const { limit } = this;
     if (sequences > limit.sequences) {
-      throw new Refusal(400, "too_many_choices", `n: expected at most ${limit.sequences} answers (prompts times n), got ${sequences}`);
+      throw new HttpError(400, "too_many_choices", `n: expected at most ${limit.sequences} answers (prompts times n), got ${sequences}`);
     }
     if (bytes > limit.bytes) {
-      throw new Refusal(
+      throw new HttpError(
         400,
         "too_long",
         `max_tokens: expected states of at most ${limit.bytes} bytes, got ${bytes} for prompt and answer (fewer tokens)`,
@@ -106,38 +106,39 @@ export class Admission {
     }
   }
 
-  /** @throws {Refusal} too many wait already, and one more of this client would have to wait as well */
-  checkLine(client: string, sequences: number): void {
-    const mayRun = this.line.length === 0 && this.used.sequences + sequences <= this.limit.sequences;
-    if (!mayRun && this.used.spare + sequences > this.spare && this.line.length >= this.room(client)) throw this.full(client);
+  /** @throws {HttpError} too many wait already, and one more of this client would have to wait as well */
+  checkQueue(client: string, sequences: number): void {
+    const mayRun = this.queue.length === 0 && this.used.sequences + sequences <= this.limit.sequences;
+    if (!mayRun && this.used.spare + sequences > this.spareSequences && this.queue.length >= this.queueCapacity(client))
+      throw this.queueFullError(client);
   }
 
   /** Requests that may wait if one of this client comes: a quarter more for those of whom nothing runs or waits. */
-  private room(client: string): number {
-    return this.maxWaiting + (this.active.has(client) ? 0 : Math.floor(this.maxWaiting / 4));
+  private queueCapacity(client: string): number {
+    return this.maxWaiting + (this.activeByClient.has(client) ? 0 : Math.floor(this.maxWaiting / 4));
   }
 
   /** What a client is told if too many wait. */
-  full(client: string): Refusal {
-    return new Refusal(
+  queueFullError(client: string): HttpError {
+    return new HttpError(
       429,
       "queue_full",
-      `serve: expected at most ${this.room(client)} requests waiting, got one more (come again later)`,
+      `serve: expected at most ${this.queueCapacity(client)} requests waiting, got one more (come again later)`,
       Math.max(1, Math.ceil(this.meanSeconds)),
     );
   }
 
   /** @returns what gives its place back, once it has one */
-  private wait(applicant: Applicant, signal: AbortSignal): Promise<() => void> {
+  private wait(applicant: AdmissionRequest, signal: AbortSignal): Promise<() => void> {
     const { client, cost, tokens } = applicant;
-    const room = this.room(client);
-    const others = this.active.get(client) ?? 0;
+    const room = this.queueCapacity(client);
+    const others = this.activeByClient.get(client) ?? 0;
     return new Promise((resolve, reject) => {
       const leave = () => {
         this.remove(waiting);
         this.count(client, -1);
         reject(signal.reason);
-        this.advance();
+        this.admitNext();
       };
       const admit = () => {
         signal.removeEventListener("abort", leave);
@@ -150,56 +151,56 @@ export class Admission {
           this.count(client, -1);
         });
       };
-      const waiting: Waiting = {
+      const waiting: WaitingRequest = {
         ...applicant,
-        tag: this.clock + tokens * (others + 1),
+        tag: this.admittedTag + tokens * (others + 1),
         quick: others === 0 || tokens <= QUICK_TOKENS,
         admittedBefore: this.admitted,
         admit,
       };
       this.count(client, 1);
-      const before = this.line.findIndex(({ tag }) => tag > waiting.tag);
-      this.line.splice(before < 0 ? this.line.length : before, 0, waiting);
+      const before = this.queue.findIndex(({ tag }) => tag > waiting.tag);
+      this.queue.splice(before < 0 ? this.queue.length : before, 0, waiting);
       signal.addEventListener("abort", leave, { once: true });
-      this.advance();
-      if (this.line.length <= room || !this.line.includes(waiting)) return;
+      this.admitNext();
+      if (this.queue.length <= room || !this.queue.includes(waiting)) return;
       signal.removeEventListener("abort", leave);
       this.remove(waiting);
       this.count(client, -1);
-      reject(this.full(client));
+      reject(this.queueFullError(client));
     });
   }
 
-  private advance(): void {
+  private admitNext(): void {
     for (let next = this.next(); next; next = this.next()) {
       this.remove(next);
-      this.clock = Math.max(this.clock, next.tag);
+      this.admittedTag = Math.max(this.admittedTag, next.tag);
       this.admitted++;
       next.admit();
     }
   }
 
   /** The next to be admitted: the first if there is room for it, or else the first that a spare place is enough for. */
-  private next(): Waiting | undefined {
-    const overdue = this.line.find(({ admittedBefore }) => this.admitted - admittedBefore >= MOST_OVERTAKING);
-    const first = overdue ?? this.line[0];
+  private next(): WaitingRequest | undefined {
+    const overdue = this.queue.find(({ admittedBefore }) => this.admitted - admittedBefore >= MAX_OVERTAKES);
+    const first = overdue ?? this.queue[0];
     if (!first || this.fits(first, "sequences")) return first;
-    return overdue ? undefined : this.line.find((one) => this.fits(one, "spare"));
+    return overdue ? undefined : this.queue.find((one) => this.fits(one, "spare"));
   }
 
-  private fits({ cost: { sequences, bytes }, quick }: Waiting, place: "sequences" | "spare"): boolean {
+  private fits({ cost: { sequences, bytes }, quick }: WaitingRequest, place: "sequences" | "spare"): boolean {
     const { used, limit } = this;
     if (used.bytes + bytes > limit.bytes) return false;
-    return place === "sequences" ? used.sequences + sequences <= limit.sequences : quick && used.spare + sequences <= this.spare;
+    return place === "sequences" ? used.sequences + sequences <= limit.sequences : quick && used.spare + sequences <= this.spareSequences;
   }
 
-  private remove(waiting: Waiting): void {
-    this.line.splice(this.line.indexOf(waiting), 1);
+  private remove(waiting: WaitingRequest): void {
+    this.queue.splice(this.queue.indexOf(waiting), 1);
   }
 
   private count(client: string, change: 1 | -1): void {
-    const now = (this.active.get(client) ?? 0) + change;
-    if (now > 0) this.active.set(client, now);
-    else this.active.delete(client);
+    const now = (this.activeByClient.get(client) ?? 0) + change;
+    if (now > 0) this.activeByClient.set(client, now);
+    else this.activeByClient.delete(client);
   }
 }

@@ -6,7 +6,7 @@ import { follow } from "../base/abort.js";
  *
  * @param open starts stream i; its signal says that nobody wants more
  */
-export async function* merge<T>(
+export async function* mergeStreams<T>(
   count: number,
   width: number,
   open: (i: number, signal: AbortSignal) => AsyncGenerator<T, void, undefined>,

@@ -33,12 +33,12 @@ export interface ServeOptions {
   onRefusedOrigin?: (origin: string) => void;
 }
 
-const one = (schema: typeof text) => v.lazy((x): v.GenericSchema<string | string[]> => (Array.isArray(x) ? v.array(schema) : schema));
+const oneOrMany = (schema: typeof text) => v.lazy((x): v.GenericSchema<string | string[]> => (Array.isArray(x) ? v.array(schema) : schema));
 
 const schema = v.strictObject({
   name: v.optional(text, "lightning-m1"),
-  apiKey: v.optional(one(text), []),
-  cors: v.optional(one(text), []),
+  apiKey: v.optional(oneOrMany(text), []),
+  cors: v.optional(oneOrMany(text), []),
   hosts: v.optional(v.array(text, "an array of names")),
   maxBatch: v.optional(count, 32),
   maxCacheBytes: v.optional(count),
@@ -58,16 +58,16 @@ const schema = v.strictObject({
   onRefusedOrigin: v.optional(callback<(origin: string) => void>(), () => () => {}),
 });
 
-export type Limits = v.InferOutput<typeof schema>;
+export type ServeSettings = v.InferOutput<typeof schema>;
 
 /** @throws {InputError} an unknown option or a value out of its range */
-export function parseServeOptions(options: ServeOptions): Limits {
+export function parseServeOptions(options: ServeOptions): ServeSettings {
   return parseOptions(schema, options, "serve");
 }
 
 const drainSchema = v.strictObject({ graceMs: millisecondsOrNone });
 
 /** @throws {InputError} a time that is none */
-export function parseGrace(graceMs: number): number {
+export function parseGraceMs(graceMs: number): number {
   return parseOptions(drainSchema, { graceMs }, "drain").graceMs;
 }

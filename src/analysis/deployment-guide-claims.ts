@@ -1,10 +1,10 @@
 // What MiniMax's deployment guide says of its model, experts in int8 on eight GPUs, and what the arithmetic says of that.
 
 import { graphOf, type Model } from "../model/graph.js";
-import { isMiniMaxM1 } from "./comparison.js";
+import { CACHE_BLOCK_TOKENS, deploymentMemory } from "./deployment-memory.js";
+import { isMiniMaxM1 } from "./generation-comparison.js";
 import { type Gpu, gpus, usableBytes } from "./gpus.js";
-import { most } from "./largest-fitting.js";
-import { BLOCK_TOKENS, deploymentMemory } from "./memory.js";
+import { largestFitting } from "./largest-fitting.js";
 import { VLLM_DEFAULTS } from "./vllm.js";
 
 /** A statement of the guide: so many tokens on eight of these GPUs. */
@@ -31,14 +31,14 @@ export interface GuideVerdict {
   readonly mostTokens: number;
 }
 
-const CLAIMS = [
+const GUIDE_CLAIMS = [
   { name: "H800", claimedTokens: 2_000_000 },
   { name: "H20", claimedTokens: 5_000_000 },
 ] as const;
 
-const GPU_COUNT = 8;
+const GUIDE_GPU_COUNT = 8;
 
-const WEIGHTS = "experts_int8";
+const GUIDE_WEIGHTS = "experts_int8";
 
 /** Room for one state or for as many as vLLM takes by default, and the share of memory that is asked for or vLLM's default. */
 function guideSettings(utilization: number): { states: number; utilization: number }[] {
@@ -56,10 +56,10 @@ export function guideClaims(model: Model, utilization = 0.95): GuideClaim[] {
   const known = graphOf(model);
   if (!isMiniMaxM1(known)) return [];
   const longest = known.config.maxPositionEmbeddings;
-  return CLAIMS.map(({ name, claimedTokens }) => {
+  return GUIDE_CLAIMS.map(({ name, claimedTokens }) => {
     const gpu = gpus.find((one) => one.name === name)!;
     const totalBytes = (context: number, states: number) => {
-      const { totalBytes, stateBytes } = deploymentMemory(known, { weights: WEIGHTS, tensorParallel: GPU_COUNT, context });
+      const { totalBytes, stateBytes } = deploymentMemory(known, { weights: GUIDE_WEIGHTS, tensorParallel: GUIDE_GPU_COUNT, context });
       return totalBytes + (states - 1) * stateBytes;
     };
     const verdicts = guideSettings(utilization).map(({ states, utilization }): GuideVerdict => {
@@ -70,9 +70,11 @@ export function guideClaims(model: Model, utilization = 0.95): GuideClaim[] {
         usableBytes: usable,
         totalBytes: totalBytes(claimedTokens, states),
         holds: totalBytes(claimedTokens, states) <= usable,
-        mostTokens: BLOCK_TOKENS * most((blocks) => totalBytes(blocks * BLOCK_TOKENS, states) <= usable, longest / BLOCK_TOKENS),
+        mostTokens:
+          CACHE_BLOCK_TOKENS *
+          largestFitting((blocks) => totalBytes(blocks * CACHE_BLOCK_TOKENS, states) <= usable, longest / CACHE_BLOCK_TOKENS),
       };
     });
-    return { gpu, gpuCount: GPU_COUNT, weights: WEIGHTS, claimedTokens, verdicts };
+    return { gpu, gpuCount: GUIDE_GPU_COUNT, weights: GUIDE_WEIGHTS, claimedTokens, verdicts };
   });
 }

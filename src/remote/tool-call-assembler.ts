@@ -3,13 +3,13 @@
 import { isObjectJson } from "../text/messages.js";
 
 /** A piece of a call as servers send it: in OpenAI's form, or with the name and the arguments beside the index. */
-export interface CallPiece {
+export interface ToolCallDelta {
   readonly index?: number | null | undefined;
   readonly id?: string | number | null | undefined;
-  readonly function?: CallFunction | null | undefined;
+  readonly function?: FunctionDelta | null | undefined;
 }
 
-interface CallFunction {
+interface FunctionDelta {
   readonly name?: string | null | undefined;
   /** A part of the JSON, all of it, or the object itself. */
   readonly arguments?: unknown;
@@ -25,29 +25,29 @@ interface CallFunction {
  *   unless both are names of tools.
  * - Arguments are appended. A complete object that comes again is one, and if every piece repeats the one before it, the last counts.
  */
-export class StreamedCalls {
-  private readonly calls: StreamedCall[] = [];
+export class ToolCallAssembler {
+  private readonly calls: PartialToolCall[] = [];
 
   /** @param tools names of the tools that were offered */
   constructor(private readonly tools: ReadonlySet<string>) {}
 
   /** The pieces of one event. */
-  push(pieces: readonly CallPiece[]): void {
+  push(pieces: readonly ToolCallDelta[]): void {
     for (const [place, piece] of pieces.entries()) {
       const known = this.callOf(piece, pieces.length > 1 ? place : undefined);
-      const call = known && !this.beginsAnother(known, piece) ? known : new StreamedCall(piece, place);
+      const call = known && !this.beginsAnother(known, piece) ? known : new PartialToolCall(piece, place);
       if (call !== known) this.calls.push(call);
       call.push(piece);
     }
   }
 
   /** The calls, in the order of their indices, else in that in which they began. */
-  all(): readonly { readonly name: string; readonly arguments: string }[] {
+  toolCalls(): readonly { readonly name: string; readonly arguments: string }[] {
     return [...this.calls].sort((a, b) => (a.index ?? 0) - (b.index ?? 0));
   }
 
   /** @param place of the piece among several of one event */
-  private callOf(piece: CallPiece, place: number | undefined): StreamedCall | undefined {
+  private callOf(piece: ToolCallDelta, place: number | undefined): PartialToolCall | undefined {
     const { calls } = this;
     const id = idOf(piece);
     const identified = id === undefined ? undefined : calls.findLast((call) => call.id === id);
@@ -63,7 +63,7 @@ export class StreamedCalls {
     return found ?? (nameOf(piece) ? undefined : calls.at(-1));
   }
 
-  private beginsAnother(call: StreamedCall, piece: CallPiece): boolean {
+  private beginsAnother(call: PartialToolCall, piece: ToolCallDelta): boolean {
     const [id, name, given] = [idOf(piece), nameOf(piece), argumentsOf(piece).trim()];
     if (!name) return false;
     // Some servers give every piece an id of its own: then the arguments are still open, and the piece continues them.
@@ -80,7 +80,7 @@ export class StreamedCalls {
   }
 }
 
-class StreamedCall {
+class PartialToolCall {
   readonly id: string | undefined;
   readonly index: number | undefined;
   name = "";
@@ -89,7 +89,7 @@ class StreamedCall {
   private grown: string | undefined = "";
 
   constructor(
-    first: CallPiece,
+    first: ToolCallDelta,
     /** Its place among the pieces of the event that began it. */
     readonly place: number,
   ) {
@@ -97,7 +97,7 @@ class StreamedCall {
     this.index = first.index ?? undefined;
   }
 
-  push(piece: CallPiece): void {
+  push(piece: ToolCallDelta): void {
     const name = nameOf(piece);
     if (name) this.name = name.startsWith(this.name) ? name : this.name + name;
     const given = argumentsOf(piece);
@@ -136,16 +136,16 @@ class StreamedCall {
   }
 }
 
-const fieldsOf = (piece: CallPiece): CallFunction => piece.function ?? (piece as CallFunction);
+const fieldsOf = (piece: ToolCallDelta): FunctionDelta => piece.function ?? (piece as FunctionDelta);
 
-function nameOf(piece: CallPiece): string {
+function nameOf(piece: ToolCallDelta): string {
   const { name } = fieldsOf(piece);
   return typeof name === "string" ? name : "";
 }
 
-const idOf = ({ id }: CallPiece): string | undefined => (id === undefined || id === null || id === "" ? undefined : `${id}`);
+const idOf = ({ id }: ToolCallDelta): string | undefined => (id === undefined || id === null || id === "" ? undefined : `${id}`);
 
-function argumentsOf(piece: CallPiece): string {
+function argumentsOf(piece: ToolCallDelta): string {
   const given = fieldsOf(piece).arguments ?? "";
   return typeof given === "string" ? given : JSON.stringify(given);
 }
