@@ -3,6 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { profiles } from "./groups/profile.mjs";
 import { plot } from "./plot.mjs";
+import { speedChart } from "./speed-chart.mjs";
 import { format, label } from "./table.mjs";
 import { verdicts } from "./verdicts.mjs";
 
@@ -17,6 +18,7 @@ export async function report(groups) {
   );
   writeFileSync(path("RESULTS.md"), markdown(parts));
   writeFileSync(path("../docs/performance.svg"), await plot(parts));
+  if (parts.model) writeFileSync(path("../docs/speed.svg"), speedChart(parts.model));
   console.log(`bench: RESULTS.md and docs/performance.svg from ${Object.keys(parts).join(", ")}`);
 }
 
