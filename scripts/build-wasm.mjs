@@ -12,7 +12,9 @@ const out = join(root, "build/wasm");
 const config = readFileSync(join(root, "asconfig.json"), "utf8");
 /** What threads run, by the name of the string that holds it. */
 const threads = { worker: "src/runtime/worker.ts", reader: "src/io/reader-thread.ts", "reader-node": "src/node/reader-thread.ts" };
-const imported = ["runtime/job", "base/errors", "node/stamp", "io/retry", "io/secrets", "io/transfer"].map((name) => `src/${name}.ts`);
+const imported = ["runtime/job", "base/errors", "node/file-version", "io/retry", "io/secrets", "io/range-download"].map(
+  (name) => `src/${name}.ts`,
+);
 const threadFiles = [...Object.values(threads), ...imported].map((file) => join(root, file));
 const targets = Object.keys(JSON.parse(config).targets);
 

@@ -6,12 +6,12 @@
 
 export * from "./base/errors.js";
 export type { LoadOptions, Progress } from "./checkpoint/checkpoint.js";
-export { estimateMemory, type MemoryEstimate, type MemoryOptions } from "./checkpoint/estimate.js";
+export { estimateMemory, type MemoryEstimate, type MemoryOptions } from "./checkpoint/estimate-memory.js";
 export type { CreateOptions } from "./checkpoint/initialise.js";
 export { type CheckpointInspection, type InspectedFile, inspectCheckpoint } from "./checkpoint/inspect.js";
+export { readTensors, type StoredArray } from "./checkpoint/read-tensors.js";
 export type { SaveOptions } from "./checkpoint/save.js";
 export type { FormulaOptions } from "./checkpoint/synthetic.js";
-export { readTensors, type StoredArray } from "./checkpoint/tensors.js";
 export type {
   GenerateOptions,
   Generation,
@@ -21,9 +21,9 @@ export type {
   StopReason,
   Token,
 } from "./generate/index.js";
-export type { CheckpointSource } from "./io/open.js";
+export type { OpenOptions } from "./io/byte-source.js";
+export type { CheckpointSource } from "./io/open-byte-source.js";
 export { maskUrls } from "./io/secrets.js";
-export type { OpenOptions } from "./io/source.js";
 export type { LanguageModel, LanguageSession, Prompt, PromptOptions, Usage } from "./language-model.js";
 export { type ForwardOptions, type ForwardOutput, type LayerView, MiniMaxM1 } from "./minimax-m1.js";
 export type { Cache, KVType } from "./model/cache.js";
@@ -34,14 +34,14 @@ export { minimaxM1, presets, tinyM1 } from "./model/presets.js";
 export type { TokenIds } from "./model/token-ids.js";
 export type { KernelCall } from "./runtime/runtime.js";
 export { availableBuilds, type Build } from "./runtime/wasm.js";
+export { type ChatMessage, type ChatOptions, type ContentPart, formatChat, type Tool, type ToolCall } from "./text/format-chat.js";
 export {
   type AssistantAnswer,
   type AssistantDelta,
   parseAssistant,
   type ReasoningOptions,
   ReasoningSplitter,
-} from "./text/assistant.js";
-export { type ChatMessage, type ChatOptions, type ContentPart, formatChat, type Tool, type ToolCall } from "./text/chat.js";
+} from "./text/parse-assistant.js";
 export { type DecodeOptions, type EncodeAsyncOptions, type TextStream, Tokenizer, type TokenizerFiles } from "./text/tokenizer.js";
 export type { StreamingStatistics } from "./weights/streamed.js";
 export type { ResidentDType, StoredDType } from "./weights/weights.js";

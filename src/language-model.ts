@@ -1,6 +1,6 @@
 import type { GenerateOptions, Generation, PrefillOptions, SessionInput } from "./generate/index.js";
 import type { TokenIds } from "./model/token-ids.js";
-import type { ChatMessage, ChatOptions, Tool } from "./text/chat.js";
+import type { ChatMessage, ChatOptions, Tool } from "./text/format-chat.js";
 import type { Tokenizer } from "./text/tokenizer.js";
 
 export type { Usage } from "./generate/index.js";

@@ -3,10 +3,10 @@ import { CheckpointError, ConfigError, InputError } from "./base/errors.js";
 import { callback, expectArgument, flag, isObjectLike, parseOptions, signal, word } from "./base/options.js";
 import { pause } from "./base/pause.js";
 import { type Checkpoint, type LoadOptions, loadCheckpoint } from "./checkpoint/checkpoint.js";
-import { type CreateOptions, initialCheckpoint } from "./checkpoint/initialise.js";
+import { type CreateOptions, initialiseCheckpoint } from "./checkpoint/initialise.js";
 import { type SaveOptions, saveCheckpoint } from "./checkpoint/save.js";
-import { type FormulaOptions, formulaCheckpoint } from "./checkpoint/synthetic.js";
-import { readTextSettings, type TextSettings } from "./checkpoint/text-files.js";
+import { type FormulaOptions, syntheticCheckpoint } from "./checkpoint/synthetic.js";
+import { readTextSettings, type TextSettings } from "./checkpoint/text-settings.js";
 import {
   type Generation,
   generate,
@@ -17,7 +17,7 @@ import {
   type TextCodec,
   type Usage,
 } from "./generate/index.js";
-import type { CheckpointSource } from "./io/open.js";
+import type { CheckpointSource } from "./io/open-byte-source.js";
 import { isConversation, type LanguageModel, type Prompt, type PromptOptions } from "./language-model.js";
 import { Cache, type KVType } from "./model/cache.js";
 import type { Config } from "./model/config.js";
@@ -28,7 +28,7 @@ import { take } from "./ops/route.js";
 import type { Runtime } from "./runtime/runtime.js";
 import type { Tensor } from "./runtime/tensor.js";
 import type { Build } from "./runtime/wasm.js";
-import { type ChatMessage, type ChatOptions, formatChat } from "./text/chat.js";
+import { type ChatMessage, type ChatOptions, formatChat } from "./text/format-chat.js";
 import type { Tokenizer } from "./text/tokenizer.js";
 import { StreamedWeights, type StreamingStatistics } from "./weights/streamed.js";
 
@@ -127,7 +127,7 @@ export class MiniMaxM1 implements LanguageModel {
    * @throws {MemoryError} weights that do not fit; refused before anything is allocated
    */
   static async load(source?: CheckpointSource, options?: LoadOptions): Promise<MiniMaxM1> {
-    const checkpoint = await loadCheckpoint(source ?? (await boxedModel()), options);
+    const checkpoint = await loadCheckpoint(source ?? (await bundledModel()), options);
     try {
       return new MiniMaxM1(checkpoint, await readTextSettings(checkpoint.files), options?.kv ?? "f32");
     } catch (error) {
@@ -144,7 +144,7 @@ export class MiniMaxM1 implements LanguageModel {
    * @throws {MemoryError} weights that do not fit
    */
   static async create(config: Config | Record<string, unknown>, options?: CreateOptions): Promise<MiniMaxM1> {
-    const checkpoint = await initialCheckpoint(config, options);
+    const checkpoint = await initialiseCheckpoint(config, options);
     try {
       const text = await readTextSettings(checkpoint.files);
       const { vocabSize } = checkpoint.config;
@@ -166,7 +166,7 @@ export class MiniMaxM1 implements LanguageModel {
    * @throws {ConfigError} a configuration of another model, or one that contradicts itself
    */
   static async formula(config: Config | Record<string, unknown>, options?: FormulaOptions): Promise<MiniMaxM1> {
-    const checkpoint = await formulaCheckpoint(config, options);
+    const checkpoint = await syntheticCheckpoint(config, options);
     return new MiniMaxM1(checkpoint, await readTextSettings(checkpoint.files), options?.kv ?? "f32");
   }
 
@@ -335,13 +335,13 @@ export class MiniMaxM1 implements LanguageModel {
    * and the checkpoint has a template named `tool_use`, that one counts.
    */
   async formatChat(messages: readonly ChatMessage[], options: ChatOptions = {}): Promise<string> {
-    const { chatTemplate, toolTemplate, variables } = this.text;
+    const { chatTemplate, toolTemplate, templateVariables } = this.text;
     expectArgument("chat: options", isObjectLike(options), "an object", options);
     const own = options.tools?.length ? (toolTemplate ?? chatTemplate) : chatTemplate;
     return formatChat(messages, {
       ...options,
       template: options.template ?? own,
-      variables: { ...variables, ...options.variables },
+      variables: { ...templateVariables, ...options.variables },
     });
   }
 
@@ -393,7 +393,7 @@ export class MiniMaxM1 implements LanguageModel {
 }
 
 /** Where the files of the bundled model are. In a script that is no ES module, nothing says where its own files are. */
-async function boxedModel(): Promise<ReadonlyMap<string, URL>> {
+async function bundledModel(): Promise<ReadonlyMap<string, URL>> {
   try {
     return (await import("lightning-m1/model")).files;
   } catch (cause) {

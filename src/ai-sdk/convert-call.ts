@@ -3,8 +3,8 @@
 import type { LanguageModelV3CallOptions, LanguageModelV3Message, LanguageModelV3ToolResultPart, SharedV3Warning } from "@ai-sdk/provider";
 import { InputError } from "../base/errors.js";
 import type { PromptOptions } from "../language-model.js";
-import type { ChatMessage, ContentPart, Tool } from "../text/chat.js";
-import type { GivenArguments } from "../text/messages.js";
+import type { ChatMessage, ContentPart, Tool } from "../text/format-chat.js";
+import type { CallArguments } from "../text/messages.js";
 
 /** Under this name the AI SDK knows the provider, and calls find its own options. */
 export const PROVIDER_NAME = "lightning-m1";
@@ -95,13 +95,13 @@ function convertMessage(message: LanguageModelV3Message, where: string): ChatMes
 /** What an assistant said becomes what the model wrote: reasoning between its tags, then text, then calls. */
 function convertAssistant({ content }: Extract<LanguageModelV3Message, { role: "assistant" }>, where: string): ChatMessage {
   let [reasoning, text] = ["", ""];
-  const calls: { name: string; arguments: GivenArguments }[] = [];
+  const calls: { name: string; arguments: CallArguments }[] = [];
   for (const [j, part] of content.entries()) {
     if (part.type === "reasoning") reasoning += part.text;
     else if (part.type === "text") text += part.text;
     // The input of a call that could not be read is a string.
     else if (part.type === "tool-call" && !part.providerExecuted)
-      calls.push({ name: part.toolName, arguments: part.input as GivenArguments });
+      calls.push({ name: part.toolName, arguments: part.input as CallArguments });
     else unsupportedPart(where, j, part);
   }
   return { role: "assistant", content: text, reasoning_content: reasoning, tool_calls: calls };

@@ -1,6 +1,6 @@
 import type { LanguageModelV3StreamPart } from "@ai-sdk/provider";
 import type { Token } from "../generate/generate.js";
-import { parseToolCalls, ReasoningSplitter } from "../text/assistant.js";
+import { parseToolCalls, ReasoningSplitter } from "../text/parse-assistant.js";
 
 type Kind = "reasoning" | "text";
 

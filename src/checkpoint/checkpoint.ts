@@ -2,9 +2,9 @@ import * as v from "valibot";
 import { CheckpointError, formatBytes, InputError, MemoryError } from "../base/errors.js";
 import { decodeJson } from "../base/json.js";
 import { callback, flag, number, parseOptions, signal, text, word } from "../base/options.js";
-import { type CheckpointSource, openSource } from "../io/open.js";
-import { patienceOptions } from "../io/patience.js";
-import { hintOf, type OpenOptions, type Source, TOOL_TEMPLATE_FILE } from "../io/source.js";
+import { type ByteSource, missingFileHint, type OpenOptions, TOOL_TEMPLATE_FILE } from "../io/byte-source.js";
+import { type CheckpointSource, openByteSource } from "../io/open-byte-source.js";
+import { retryOptionSchemas } from "../io/retry-policy.js";
 import type { KVType } from "../model/cache.js";
 import { type Config, parseConfig } from "../model/config.js";
 import { graph, isConfig, residentDType } from "../model/graph.js";
@@ -16,20 +16,20 @@ import { checkStreaming, ThreadReader } from "../weights/reader.js";
 import { StreamedWeights } from "../weights/streamed.js";
 import { leastBudgetBytes, type StreamedMatrix } from "../weights/streamed-matrix.js";
 import { type ResidentDType, ResidentWeights, type StoredWeights } from "../weights/weights.js";
-import { DEFAULT_BUDGET_BYTES, isStreamed, residentBytes } from "./estimate.js";
+import { DEFAULT_STREAMING_BUDGET_BYTES, isStreamed, residentBytes } from "./estimate-memory.js";
 import { splitFusedExperts } from "./fused-experts.js";
-import { match, type StoredWeight } from "./match-weights.js";
-import { bufferPieces, NaNCount, type Piece, readPieces, weightPieces } from "./pieces.js";
+import { type MatchedWeight, matchWeights } from "./match-weights.js";
+import { bufferRanges, NonFiniteCounts, type RangeConsumer, readRanges, weightRanges } from "./read-ranges.js";
 import {
-  collect,
   findShards,
-  listedTensors,
-  readFile,
-  readShard,
+  keepListedTensors,
+  readShardHeader,
+  readShardSizes,
+  readTextFile,
   type Shard,
   type ShardIndex,
   type StoredTensor,
-  shardSizes,
+  tensorsByName,
 } from "./shards.js";
 import { checkTiedHead } from "./tied-head.js";
 
@@ -94,7 +94,7 @@ const schema = v.strictObject({
   maxMemoryBytes: v.optional(number("a number of bytes above 0", (x) => x > 0)),
   revision: v.optional(text),
   localFilesOnly: v.optional(flag),
-  ...patienceOptions,
+  ...retryOptionSchemas,
   signal: v.optional(signal),
 });
 
@@ -164,7 +164,7 @@ export async function loadCheckpoint(source: CheckpointSource, options: LoadOpti
     );
   }
   if (residency === "streamed") checkStreaming();
-  const files = await openSource(source, options);
+  const files = await openByteSource(source, options);
   try {
     return await readCheckpoint(files, options);
   } finally {
@@ -172,20 +172,20 @@ export async function loadCheckpoint(source: CheckpointSource, options: LoadOpti
   }
 }
 
-async function readCheckpoint(source: Source, options: LoadOptions): Promise<Checkpoint> {
+async function readCheckpoint(source: ByteSource, options: LoadOptions): Promise<Checkpoint> {
   const streamed = options.residency === "streamed";
-  if (streamed && !source.address) {
+  if (streamed && !source.location) {
     throw new CheckpointError(
       `${source.name}: expected files that another thread can read, got Blobs, which none but a browser's can (give the directory's path)`,
     );
   }
-  const survey = await surveyCheckpoint(source, options);
+  const survey = await planLoad(source, options);
   options.signal?.throwIfAborted();
   const { build, threads = "auto", onKernel, onWarning } = options;
   const rt = await Runtime.create(build, { threads, shared: streamed, bytes: survey.memoryBytes, onWarning });
   rt.onKernel = onKernel;
   try {
-    return await (streamed ? fillStreamed : fill)(source, survey, rt, options);
+    return await (streamed ? loadStreamed : loadResident)(source, survey, rt, options);
   } catch (error) {
     rt.dispose();
     throw error;
@@ -193,16 +193,16 @@ async function readCheckpoint(source: Source, options: LoadOptions): Promise<Che
 }
 
 /** All that is known of a checkpoint before its weights are read. */
-interface Survey {
+interface LoadPlan {
   readonly config: Config;
   readonly files: ReadonlyMap<string, Uint8Array>;
   readonly shards: readonly Shard[];
   readonly index: ShardIndex | undefined;
-  readonly weights: readonly StoredWeight[];
+  readonly weights: readonly MatchedWeight[];
   readonly buffers: readonly StoredTensor[];
-  readonly progress: Meter;
+  readonly progress: ReportProgress;
   /** By file, what tells this version of it from others; only for streaming. */
-  readonly stamps: ReadonlyMap<string, string>;
+  readonly fileVersions: ReadonlyMap<string, string>;
   /** What streamed weights may take. */
   readonly budgetBytes: number;
   /** What weights take in memory. */
@@ -210,98 +210,103 @@ interface Survey {
 }
 
 /** Reads and checks everything but the weights, and downloads them where the source keeps copies. */
-async function surveyCheckpoint(source: Source, options: LoadOptions): Promise<Survey> {
+async function planLoad(source: ByteSource, options: LoadOptions): Promise<LoadPlan> {
   const { signal, dtype, onProgress = () => {}, maxMemoryBytes = MAX_BYTES } = options;
   const streamed = options.residency === "streamed";
   const limit = Math.min(maxMemoryBytes, MAX_BYTES);
   const files = new Map<string, Uint8Array>();
   const config = await readConfig(source, files, options);
   const model = graph(config);
-  if (!streamed) checkFit(residentBytes(model.tensors, "q8"), limit, "q8");
+  if (!streamed) expectWeightsFit(residentBytes(model.tensors, "q8"), limit, "q8");
 
   const { files: names, index } = await findShards(source, signal);
-  const sizes = await shardSizes(source, names, signal);
+  const sizes = await readShardSizes(source, names, signal);
   const shardBytes = [...sizes.values()].reduce((sum, size) => sum + size, 0);
-  const missingBytes = (await source.download?.missingBytes(names)) ?? 0;
-  const progress = meter(missingBytes + shardBytes, onProgress, signal);
+  const missingBytes = (await source.downloader?.missingBytes(names)) ?? 0;
+  const progress = progressReporter(missingBytes + shardBytes, onProgress, signal);
   progress("download", 0);
-  await source.download?.fetch(names, (bytes) => progress("download", bytes), signal);
+  await source.downloader?.fetch(names, (bytes) => progress("download", bytes), signal);
 
   // Before anything of a file is read, so that no change after that goes unnoticed.
-  const stamps = new Map<string, string>();
-  if (streamed && source.stamp) for (const file of names) stamps.set(file, await source.stamp(file));
+  const fileVersions = new Map<string, string>();
+  if (streamed && source.version) for (const file of names) fileVersions.set(file, await source.version(file));
   const found: Shard[] = [];
   for (const [file, size] of sizes) {
     signal?.throwIfAborted();
-    found.push(await readShard(source, file, size, signal));
+    found.push(await readShardHeader(source, file, size, signal));
   }
-  const shards = splitFusedExperts(listedTensors(found, index, options.onWarning), config);
-  const { weights, buffers } = match(model, collect(shards), shards);
+  const shards = splitFusedExperts(keepListedTensors(found, index, options.onWarning), config);
+  const { weights, buffers } = matchWeights(model, tensorsByName(shards), shards);
   const specs = weights.map(({ spec }) => spec);
   const bufferBytes = totalBytes(buffers);
-  const budgetBytes = streamed ? budgetOf(weights, limit, options) : 0;
+  const budgetBytes = streamed ? streamingBudget(weights, limit, options) : 0;
   const memoryBytes = streamed ? budgetBytes : residentBytes(specs, dtype);
-  if (!streamed) checkFit(memoryBytes + bufferBytes, limit, dtype);
+  if (!streamed) expectWeightsFit(memoryBytes + bufferBytes, limit, dtype);
   await checkTiedHead(source, weights, buffers, signal);
 
   for (const file of TEXT_FILES) {
-    const bytes = await readFile(source, file, signal);
+    const bytes = await readTextFile(source, file, signal);
     if (bytes) files.set(file, bytes.slice());
   }
-  return { config, files, shards, index, weights, buffers, progress, stamps, budgetBytes, memoryBytes };
+  return { config, files, shards, index, weights, buffers, progress, fileVersions, budgetBytes, memoryBytes };
 }
 
 /** Makes room for the weights and reads them, file by file from beginning to end. */
-async function fill(source: Source, survey: Survey, rt: Runtime, { dtype, checkNaN, signal }: LoadOptions): Promise<Checkpoint> {
+async function loadResident(
+  source: ByteSource,
+  survey: LoadPlan,
+  rt: Runtime,
+  { dtype, checkNaN, signal }: LoadOptions,
+): Promise<Checkpoint> {
   const { config, files, shards, index } = survey;
   const weights = new ResidentWeights(rt);
-  const buffers = await readResident(source, survey, survey.weights, weights, { dtype, checkNaN, signal });
+  const buffers = await readResidentWeights(source, survey, survey.weights, weights, { dtype, checkNaN, signal });
   const checkpoint = { config, rt, weights, buffers, files, layout: layoutOf(shards, index) };
   const rounded = survey.weights.some(({ spec }) => weights.spec(spec.name).dtype !== spec.dtype);
-  return rounded ? declareBf16(checkpoint) : checkpoint;
+  return rounded ? withBf16Config(checkpoint) : checkpoint;
 }
 
 /** Reads what stays in memory, the buffers besides the weights among it. @returns those */
-async function readResident(
-  source: Source,
-  { shards, buffers, progress }: Survey,
-  chosen: readonly StoredWeight[],
+async function readResidentWeights(
+  source: ByteSource,
+  { shards, buffers, progress }: LoadPlan,
+  chosen: readonly MatchedWeight[],
   weights: ResidentWeights,
   { dtype, checkNaN, signal }: Pick<LoadOptions, "dtype" | "checkNaN" | "signal">,
 ): Promise<StoredBuffer[]> {
-  const nan = new NaNCount();
-  const pieces = new Map<string, Piece[]>();
+  const nan = new NonFiniteCounts();
+  const pieces = new Map<string, RangeConsumer[]>();
   for (const weight of chosen) {
     const { spec } = weight;
     const resident = residentDType(spec, dtype);
     weights.add(resident === "bf16" ? { ...spec, dtype: "bf16" } : spec, resident);
-    pieces.set(spec.name, weightPieces(weights, weight, nan));
+    pieces.set(spec.name, weightRanges(weights, weight, nan));
   }
   const kept = buffers.map((tensor) => {
     const { name, dtype, shape, begin, end } = tensor;
     const bytes = new Uint8Array(end - begin);
-    pieces.set(name, bufferPieces(tensor, bytes));
+    pieces.set(name, bufferRanges(tensor, bytes));
     return { name, dtype, shape, bytes };
   });
-  for (const { file, headBytes, unlisted, tensors } of shards) {
-    progress("load", headBytes + totalBytes(unlisted));
+  for (const { file, dataOffset, unlisted, tensors } of shards) {
+    progress("load", dataOffset + totalBytes(unlisted));
     const all = tensors.flatMap(({ name }) => pieces.get(name) ?? []);
-    await readPieces(source, file, all, (bytes) => progress("load", bytes), signal);
+    await readRanges(source, file, all, (bytes) => progress("load", bytes), signal);
   }
   if (checkNaN) nan.throwIfAny();
   return kept;
 }
 
 /** Reads vectors and routers, and leaves the rest where it is until it is needed. */
-async function fillStreamed(source: Source, survey: Survey, rt: Runtime, options: LoadOptions): Promise<Checkpoint> {
+async function loadStreamed(source: ByteSource, survey: LoadPlan, rt: Runtime, options: LoadOptions): Promise<Checkpoint> {
   const { dtype, checkNaN } = options;
   const small = new ResidentWeights(rt);
-  const others = survey.weights.filter((weight) => !isLarge(weight));
-  const buffers = await readResident(source, survey, others, small, options);
-  const reads = await ThreadReader.start(rt.sharedMemory, source.address!, survey.stamps);
+  const others = survey.weights.filter((weight) => !isStreamedWeight(weight));
+  const buffers = await readResidentWeights(source, survey, others, small, options);
+  const reads = await ThreadReader.start(rt.sharedMemory, source.location!, survey.fileVersions);
   rt.own(reads);
   const weights = new StreamedWeights(rt, reads, streamedMatrices(survey.weights, dtype), small, survey.budgetBytes, checkNaN);
-  survey.progress("load", totalBytes(survey.weights.filter(isLarge).map(({ stored }) => stored)));
+  survey.progress("load", totalBytes(survey.weights.filter(isStreamedWeight).map(({ stored }) => stored)));
   return { config: survey.config, rt, weights, buffers, files: survey.files, layout: layoutOf(survey.shards, survey.index) };
 }
 
@@ -310,23 +315,23 @@ function totalBytes(tensors: readonly Pick<StoredTensor, "begin" | "end">[]): nu
 }
 
 /** Whether it stays in its file. */
-function isLarge({ spec }: StoredWeight): boolean {
+function isStreamedWeight({ spec }: MatchedWeight): boolean {
   return isStreamed(spec);
 }
 
-function streamedMatrices(weights: readonly StoredWeight[], dtype: ResidentDType | undefined): StreamedMatrix[] {
-  return weights.filter(isLarge).map(({ spec, stored: { file, begin } }) => {
+function streamedMatrices(weights: readonly MatchedWeight[], dtype: ResidentDType | undefined): StreamedMatrix[] {
+  return weights.filter(isStreamedWeight).map(({ spec, stored: { file, begin } }) => {
     const { layer, block } = spec;
     return { spec, resident: residentDType(spec, dtype), file, begin, layer, expert: block === "expert" };
   });
 }
 
-async function readConfig(source: Source, files: Map<string, Uint8Array>, { config, onWarning, signal }: LoadOptions): Promise<Config> {
+async function readConfig(source: ByteSource, files: Map<string, Uint8Array>, { config, onWarning, signal }: LoadOptions): Promise<Config> {
   if (config) return isConfig(config) ? config : parseConfig(config, onWarning);
-  const bytes = await readFile(source, CONFIG_FILE, signal);
+  const bytes = await readTextFile(source, CONFIG_FILE, signal);
   if (!bytes) {
     throw new CheckpointError(
-      `${source.name}: ${CONFIG_FILE}: missing (give a checkpoint's directory; one file needs the config option${hintOf(source)})`,
+      `${source.name}: ${CONFIG_FILE}: missing (give a checkpoint's directory; one file needs the config option${missingFileHint(source)})`,
     );
   }
   files.set(CONFIG_FILE, bytes.slice());
@@ -334,7 +339,7 @@ async function readConfig(source: Source, files: Map<string, Uint8Array>, { conf
 }
 
 /** @param dtype in which the weights take so many bytes; nothing takes fewer than q8 */
-function checkFit(bytes: number, limit: number, dtype: ResidentDType | undefined): void {
+function expectWeightsFit(bytes: number, limit: number, dtype: ResidentDType | undefined): void {
   if (bytes <= limit) return;
   const need = `the weights need ${dtype === "q8" ? `at least ${formatBytes(bytes)}, as q8` : formatBytes(bytes)}`;
   const what = limit === MAX_BYTES ? "wasm32 holds" : "maxMemoryBytes allows";
@@ -343,11 +348,11 @@ function checkFit(bytes: number, limit: number, dtype: ResidentDType | undefined
 }
 
 /** What streamed weights may take. @throws {MemoryError} a budget that no pass fits into, or that does not fit itself */
-function budgetOf(weights: readonly StoredWeight[], limit: number, { dtype, budgetBytes }: LoadOptions): number {
-  const others = weights.filter((weight) => !isLarge(weight)).map(({ spec }) => spec);
+function streamingBudget(weights: readonly MatchedWeight[], limit: number, { dtype, budgetBytes }: LoadOptions): number {
+  const others = weights.filter((weight) => !isStreamedWeight(weight)).map(({ spec }) => spec);
   const most = Math.max(0, limit - residentBytes(others, dtype));
   const least = leastBudgetBytes(streamedMatrices(weights, dtype));
-  const budget = budgetBytes ?? Math.min(DEFAULT_BUDGET_BYTES, most);
+  const budget = budgetBytes ?? Math.min(DEFAULT_STREAMING_BUDGET_BYTES, most);
   const got = `got ${formatBytes(budget)}`;
   if (budget < least) {
     const narrower = dtype === "q8" ? "" : ' (dtype "q8" takes less)';
@@ -360,10 +365,10 @@ function budgetOf(weights: readonly StoredWeight[], limit: number, { dtype, budg
   throw new MemoryError(`load: budgetBytes: expected at most ${formatBytes(most)}, which is what ${what} leaves for it, ${got}`);
 }
 
-type Meter = (phase: Progress["phase"], bytes: number) => void;
+type ReportProgress = (phase: Progress["phase"], bytes: number) => void;
 
 /** Reports bytes against a fixed total; ends a load whose signal fired meanwhile. */
-function meter(totalBytes: number, onProgress: (progress: Progress) => void, signal: AbortSignal | undefined): Meter {
+function progressReporter(totalBytes: number, onProgress: (progress: Progress) => void, signal: AbortSignal | undefined): ReportProgress {
   let loadedBytes = 0;
   return (phase, bytes) => {
     signal?.throwIfAborted();
@@ -374,7 +379,7 @@ function meter(totalBytes: number, onProgress: (progress: Progress) => void, sig
 }
 
 /** What was rounded on loading is bf16 from now on, and its configuration says so. */
-function declareBf16(checkpoint: Checkpoint): Checkpoint {
+function withBf16Config(checkpoint: Checkpoint): Checkpoint {
   const { config } = checkpoint;
   const { source, dialect } = config;
   const given = ["dtype", "torch_dtype"].filter((key) => key in source);

@@ -11,9 +11,9 @@ import type { TensorEntry } from "../io/safetensors.js";
 import type { Config } from "../model/config.js";
 import type { Shard } from "./shards.js";
 
-const FUSED = /^(model\.layers\.\d+)\.(?:mlp|block_sparse_moe)\.experts\.(gate_up_proj|down_proj)$/;
-const RENAMED = /^(model\.layers\.\d+)\.mlp\.(gate\.weight|experts\.\d+\.w[123]\.weight)$/;
-const SEPARATE = /^(model\.layers\.\d+)\.(?:mlp|block_sparse_moe)\.experts\.\d+\./;
+const FUSED_EXPERTS = /^(model\.layers\.\d+)\.(?:mlp|block_sparse_moe)\.experts\.(gate_up_proj|down_proj)$/;
+const RENAMED_TENSORS = /^(model\.layers\.\d+)\.mlp\.(gate\.weight|experts\.\d+\.w[123]\.weight)$/;
+const SEPARATE_EXPERTS = /^(model\.layers\.\d+)\.(?:mlp|block_sparse_moe)\.experts\.\d+\./;
 
 const REMEDY = "(save the model with transformers' save_pretrained(…, save_original_format=True))";
 
@@ -24,17 +24,17 @@ const REMEDY = "(save the model with transformers' save_pretrained(…, save_ori
  */
 export function splitFusedExperts(shards: readonly Shard[], config: Config): Shard[] {
   const names = shards.flatMap(({ tensors }) => tensors.map(({ name }) => name));
-  if (!names.some((name) => FUSED.test(name) || RENAMED.test(name))) return [...shards];
-  checkLayers(names);
-  return shards.map((shard) => ({ ...shard, tensors: shard.tensors.flatMap((tensor) => split(tensor, config)) }));
+  if (!names.some((name) => FUSED_EXPERTS.test(name) || RENAMED_TENSORS.test(name))) return [...shards];
+  expectCompleteLayers(names);
+  return shards.map((shard) => ({ ...shard, tensors: shard.tensors.flatMap((tensor) => splitTensor(tensor, config)) }));
 }
 
 /** @throws {WeightError} a layer whose experts are fused in part */
-function checkLayers(names: readonly string[]): void {
-  const separate = new Map(names.flatMap((name) => (SEPARATE.test(name) ? [[SEPARATE.exec(name)![1]!, name]] : [])));
+function expectCompleteLayers(names: readonly string[]): void {
+  const separate = new Map(names.flatMap((name) => (SEPARATE_EXPERTS.test(name) ? [[SEPARATE_EXPERTS.exec(name)![1]!, name]] : [])));
   const fused = new Map<string, string[]>();
   for (const name of names) {
-    const [, layer, part] = FUSED.exec(name) ?? [];
+    const [, layer, part] = FUSED_EXPERTS.exec(name) ?? [];
     if (layer) fused.set(layer, [...(fused.get(layer) ?? []), part!]);
   }
   for (const [layer, parts] of fused) {
@@ -48,11 +48,14 @@ function checkLayers(names: readonly string[]): void {
   }
 }
 
-function split(tensor: TensorEntry, { numLocalExperts: experts, intermediateSize: width, hiddenSize: hidden }: Config): TensorEntry[] {
+function splitTensor(
+  tensor: TensorEntry,
+  { numLocalExperts: experts, intermediateSize: width, hiddenSize: hidden }: Config,
+): TensorEntry[] {
   const { name, dtype, shape, begin, end } = tensor;
-  const renamed = RENAMED.exec(name);
+  const renamed = RENAMED_TENSORS.exec(name);
   if (renamed) return [{ ...tensor, name: `${renamed[1]}.block_sparse_moe.${renamed[2]}` }];
-  const [, layer, part] = FUSED.exec(name) ?? [];
+  const [, layer, part] = FUSED_EXPERTS.exec(name) ?? [];
   if (!layer) return [tensor];
   const expected = part === "gate_up_proj" ? [experts, 2 * width, hidden] : [experts, hidden, width];
   if (shape.join() !== expected.join() || !/^(F32|F16|BF16)$/.test(dtype)) {

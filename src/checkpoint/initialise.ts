@@ -11,7 +11,7 @@ import { sizeOf } from "../runtime/tensor.js";
 import type { Build } from "../runtime/wasm.js";
 import { ResidentWeights } from "../weights/weights.js";
 import type { Checkpoint } from "./checkpoint.js";
-import { residentBytes } from "./estimate.js";
+import { residentBytes } from "./estimate-memory.js";
 
 export interface CreateOptions {
   /** Integer within [0, 2^32): the same seed gives the same weights. By default any. */
@@ -43,7 +43,7 @@ const schema = v.strictObject({
  * @throws {ConfigError} a configuration that contradicts itself
  * @throws {MemoryError} weights that do not fit
  */
-export async function initialCheckpoint(config: Config | Record<string, unknown>, options: CreateOptions = {}): Promise<Checkpoint> {
+export async function initialiseCheckpoint(config: Config | Record<string, unknown>, options: CreateOptions = {}): Promise<Checkpoint> {
   const { seed = Random.anySeed(), files = new Map(), build, threads, onKernel, onWarning } = parseOptions(schema, options, "create");
   const typed = isConfig(config) ? config : parseConfig(config, onWarning);
   // What is saved is the JSON.
@@ -61,7 +61,7 @@ export async function initialCheckpoint(config: Config | Record<string, unknown>
   rt.onKernel = onKernel;
   try {
     const weights = new ResidentWeights(rt);
-    const normal = normals(Random.seeded(seed));
+    const normal = normalGenerator(Random.seeded(seed));
     for (const spec of tensors) {
       weights.add(spec, "f32");
       const [rows, width] = spec.shape.length === 2 ? (spec.shape as [number, number]) : [1, sizeOf(spec.shape)];
@@ -80,7 +80,7 @@ export async function initialCheckpoint(config: Config | Record<string, unknown>
 }
 
 /** Normal numbers, two by two (Box and Muller 1958). */
-function normals(random: Random): () => number {
+function normalGenerator(random: Random): () => number {
   let next: number | undefined;
   return () => {
     if (next !== undefined) {

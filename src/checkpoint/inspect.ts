@@ -1,15 +1,15 @@
 import { CheckpointError, LightningError } from "../base/errors.js";
 import { decodeJson } from "../base/json.js";
 import { expectArgument, isObjectLike } from "../base/options.js";
-import { type CheckpointSource, openSource } from "../io/open.js";
-import { hintOf, type OpenOptions, type Source } from "../io/source.js";
+import { type ByteSource, missingFileHint, type OpenOptions } from "../io/byte-source.js";
+import { type CheckpointSource, openByteSource } from "../io/open-byte-source.js";
 import { parseConfig } from "../model/config.js";
 import { type Graph, graph } from "../model/graph.js";
 import { CONFIG_FILE } from "./checkpoint.js";
 import { splitFusedExperts } from "./fused-experts.js";
-import { match } from "./match-weights.js";
-import { collect, findShards, listedTensors, readFile, readShard, type Shard } from "./shards.js";
-import { isTokenizer, TOKENIZER_FILES } from "./text-files.js";
+import { matchWeights } from "./match-weights.js";
+import { findShards, keepListedTensors, readShardHeader, readTextFile, type Shard, tensorsByName } from "./shards.js";
+import { hasTokenizerFiles, TOKENIZER_FILES } from "./text-settings.js";
 
 /** What the headers of a checkpoint say; no weight has been read. */
 export interface CheckpointInspection {
@@ -44,10 +44,11 @@ export interface InspectedFile {
 export async function inspectCheckpoint(source: CheckpointSource, options: OpenOptions = {}): Promise<CheckpointInspection> {
   expectArgument("inspectCheckpoint: options", isObjectLike(options), "an object", options);
   const { signal, onWarning } = options;
-  const from = await openSource(source, options);
+  const from = await openByteSource(source, options);
   try {
-    const bytes = await readFile(from, CONFIG_FILE, signal);
-    if (!bytes) throw new CheckpointError(`${from.name}: ${CONFIG_FILE}: missing (is this a checkpoint's directory?${hintOf(from)})`);
+    const bytes = await readTextFile(from, CONFIG_FILE, signal);
+    if (!bytes)
+      throw new CheckpointError(`${from.name}: ${CONFIG_FILE}: missing (is this a checkpoint's directory?${missingFileHint(from)})`);
     const model = graph(parseConfig(decodeJson(bytes, CONFIG_FILE, { nonFinite: true }), onWarning));
     const { files: names, index } = await findShards(from, signal);
     const files: InspectedFile[] = [];
@@ -56,36 +57,38 @@ export async function inspectCheckpoint(source: CheckpointSource, options: OpenO
       signal?.throwIfAborted();
       const bytes = await from.size(file, signal);
       const shard =
-        bytes !== undefined && !(await from.download?.missingBytes([file])) ? await readShard(from, file, bytes, signal) : undefined;
+        bytes !== undefined && !(await from.downloader?.missingBytes([file]))
+          ? await readShardHeader(from, file, bytes, signal)
+          : undefined;
       if (shard) shards.push(shard);
       files.push({ file, bytes, tensors: shard?.tensors.length });
     }
     const found = { graph: model, files, dtypes: countDTypes(shards), tokenizer: await hasTokenizer(from, signal) };
     const missing = files.filter(({ bytes }) => bytes === undefined).map(({ file }) => file);
-    if (missing.length > 0) return { ...found, buffers: [], fault: incomplete(from.name, missing) };
+    if (missing.length > 0) return { ...found, buffers: [], fault: missingFilesError(from.name, missing) };
     if (shards.length < files.length) return { ...found, buffers: [], fault: undefined };
-    return { ...found, ...compare(model, listedTensors(shards, index, onWarning)) };
+    return { ...found, ...matchWithGraph(model, keepListedTensors(shards, index, onWarning)) };
   } finally {
     await from.close();
   }
 }
 
-async function hasTokenizer(source: Source, signal: AbortSignal | undefined): Promise<boolean> {
+async function hasTokenizer(source: ByteSource, signal: AbortSignal | undefined): Promise<boolean> {
   const sizes = await Promise.all(TOKENIZER_FILES.map((file) => source.size(file, signal)));
-  return isTokenizer(sizes.map((size) => size !== undefined));
+  return hasTokenizerFiles(sizes.map((size) => size !== undefined));
 }
 
-function incomplete(name: string, missing: readonly string[]): CheckpointError {
+function missingFilesError(name: string, missing: readonly string[]): CheckpointError {
   const rest = missing.length - 3;
   return new CheckpointError(
     `${name}: ${missing.slice(0, 3).join(", ")}${rest > 0 ? ` and ${rest} more` : ""}: missing (the download is incomplete)`,
   );
 }
 
-function compare(model: Graph, shards: readonly Shard[]): Pick<CheckpointInspection, "buffers" | "fault"> {
+function matchWithGraph(model: Graph, shards: readonly Shard[]): Pick<CheckpointInspection, "buffers" | "fault"> {
   try {
     return {
-      buffers: match(model, collect(splitFusedExperts(shards, model.config)), shards).buffers.map(({ name }) => name),
+      buffers: matchWeights(model, tensorsByName(splitFusedExperts(shards, model.config)), shards).buffers.map(({ name }) => name),
       fault: undefined,
     };
   } catch (error) {

@@ -5,7 +5,7 @@ import type { StoredDType, WeightSpec } from "../weights/weights.js";
 import { INDEX_FILE, type Shard, type StoredTensor } from "./shards.js";
 
 /** A parameter of the model and the bytes that hold it. */
-export interface StoredWeight {
+export interface MatchedWeight {
   readonly spec: WeightSpec & Pick<GraphTensor, "block" | "layer">;
   readonly stored: StoredTensor;
 }
@@ -13,7 +13,7 @@ export interface StoredWeight {
 const DTYPES: Readonly<Record<string, StoredDType>> = { F32: "f32", F16: "f16", BF16: "bf16" };
 
 /** Faults of one kind that a message names before it only counts. */
-const NAMED_FAULTS = 3;
+const MAX_NAMED_FAULTS = 3;
 
 /**
  * Holds the tensors of a checkpoint against the model's graph.
@@ -23,30 +23,30 @@ const NAMED_FAULTS = 3;
  *   derives from the configuration, and the head of a model whose head is its embedding
  * @throws {WeightError} tensors that are missing, superfluous, of another shape, or of a dtype that cannot be read
  */
-export function match(
+export function matchWeights(
   graph: Graph,
   stored: ReadonlyMap<string, StoredTensor>,
   shards: readonly Shard[] = [],
-): { weights: StoredWeight[]; buffers: StoredTensor[] } {
+): { weights: MatchedWeight[]; buffers: StoredTensor[] } {
   const expected = new Map(graph.tensors.map((tensor) => [tensor.name, tensor]));
   const others = [...stored.values()].filter(({ name }) => !expected.has(name));
   const buffers = others.filter((tensor) => isBuffer(tensor, graph.config));
   const extra = others.filter((tensor) => !isBuffer(tensor, graph.config)).map(({ name }) => name);
   const missing = graph.tensors.filter(({ name }) => !stored.has(name));
   const unlisted = new Map(shards.flatMap(({ file, unlisted }) => unlisted.map(({ name }) => [name, file])));
-  report(missing, (tensor) => {
+  throwIfAny(missing, (tensor) => {
     const file = unlisted.get(tensor.name);
-    const hint = file ? ` (it is in ${file}, but ${INDEX_FILE} does not list it)` : hintMissing(tensor, graph.config, extra, stored);
+    const hint = file ? ` (it is in ${file}, but ${INDEX_FILE} does not list it)` : missingWeightHint(tensor, graph.config, extra, stored);
     return `${tensor.name}: missing${hint}`;
   });
-  report(extra, (name) => `${name}: not a weight of this model${hintExtra(name, graph.config)}`);
+  throwIfAny(extra, (name) => `${name}: not a weight of this model${extraWeightHint(name, graph.config)}`);
   const weights = graph.tensors.map(({ name, shape, block, layer }) => ({ name, shape, block, layer, stored: stored.get(name)! }));
-  report(
+  throwIfAny(
     weights.filter(({ shape, stored }) => shape.join() !== stored.shape.join()),
     ({ name, shape, stored }) =>
       `${name}: expected [${shape.join(", ")}], got [${stored.shape.join(", ")}] (is this the configuration of these weights?)`,
   );
-  report(
+  throwIfAny(
     weights.filter(({ stored }) => !Object.hasOwn(DTYPES, stored.dtype)),
     ({ name, stored }) => `${name}: expected F32, F16 or BF16, got ${stored.dtype} (use a checkpoint that is not quantised)`,
   );
@@ -60,19 +60,19 @@ function isBuffer({ name, shape }: StoredTensor, config: Config): boolean {
   return config.dialect === "minimax" && layer !== undefined && Number(layer) < config.numHiddenLayers;
 }
 
-function report<T>(faults: readonly T[], describe: (fault: T) => string): void {
+function throwIfAny<T>(faults: readonly T[], describe: (fault: T) => string): void {
   if (faults.length === 0) return;
-  const rest = faults.length - NAMED_FAULTS;
-  throw new WeightError(faults.slice(0, NAMED_FAULTS).map(describe).join("; ") + (rest > 0 ? `; and ${rest} more` : ""));
+  const rest = faults.length - MAX_NAMED_FAULTS;
+  throw new WeightError(faults.slice(0, MAX_NAMED_FAULTS).map(describe).join("; ") + (rest > 0 ? `; and ${rest} more` : ""));
 }
 
-function hintMissing(
+function missingWeightHint(
   { name, block, layer }: GraphTensor,
   config: Config,
   extra: readonly string[],
   stored: ReadonlyMap<string, unknown>,
 ): string {
-  const near = nearest(name, extra.length > 0 ? extra : [...stored.keys()]);
+  const near = nearestName(name, extra.length > 0 ? extra : [...stored.keys()]);
   const hints = near === undefined ? [] : [`; nearest is ${near}`];
   if ((block === "lightning" || block === "softmax") && extra.some((other) => other.startsWith(`model.layers.${layer}.self_attn.`))) {
     hints.push(` (layer ${layer} is ${block}: check ${config.dialect === "minimax" ? "layer_types" : "attn_type_list"})`);
@@ -83,7 +83,7 @@ function hintMissing(
   return hints.join("");
 }
 
-function hintExtra(name: string, config: Config): string {
+function extraWeightHint(name: string, config: Config): string {
   const layer = Number(/^model\.layers\.(\d+)\./.exec(name)?.[1] ?? 0);
   const expert = Number(/\.experts\.(\d+)\./.exec(name)?.[1] ?? 0);
   if (layer >= config.numHiddenLayers) return ` (check num_hidden_layers, ${config.numHiddenLayers})`;
@@ -93,7 +93,7 @@ function hintExtra(name: string, config: Config): string {
 }
 
 /** The candidate with the smallest edit distance. */
-function nearest(name: string, candidates: readonly string[]): string | undefined {
+function nearestName(name: string, candidates: readonly string[]): string | undefined {
   let best: { candidate: string; distance: number } | undefined;
   for (const candidate of candidates) {
     if (best && Math.abs(candidate.length - name.length) >= best.distance) continue;

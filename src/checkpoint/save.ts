@@ -2,15 +2,15 @@ import * as v from "valibot";
 import { platform } from "#platform";
 import { formatBytes, InputError, MemoryError } from "../base/errors.js";
 import { number, parseOptions, signal } from "../base/options.js";
-import { encodeHeader } from "../io/safetensors.js";
-import type { Destination } from "../io/source.js";
+import type { Destination } from "../io/byte-source.js";
+import { encodeSafetensorsHeader } from "../io/safetensors.js";
 import { sizeOf } from "../runtime/tensor.js";
 import { STORED_BYTES, type StoredWeights } from "../weights/weights.js";
 import { type Checkpoint, CONFIG_FILE, type Layout, type StoredBuffer } from "./checkpoint.js";
-import { INDEX_FILE, SINGLE_FILE } from "./shards.js";
+import { INDEX_FILE, WEIGHTS_FILE } from "./shards.js";
 
 /** What can be saved: a loaded checkpoint, or weights with their configuration alone. */
-export type Savable = Pick<Checkpoint, "config" | "weights"> & Partial<Pick<Checkpoint, "buffers" | "files" | "layout">>;
+export type SaveableCheckpoint = Pick<Checkpoint, "config" | "weights"> & Partial<Pick<Checkpoint, "buffers" | "files" | "layout">>;
 
 export interface SaveOptions {
   /** Divides the weights anew into files of at most this size, or one tensor. By default loaded weights keep their files; new ones get 5 GB. */
@@ -19,19 +19,19 @@ export interface SaveOptions {
 }
 
 /** A tensor to write, in parts that are made when they are due. */
-interface Item {
+interface TensorToWrite {
   readonly name: string;
   readonly dtype: string;
   readonly shape: readonly number[];
   readonly bytes: number;
-  parts(): Iterable<Uint8Array>;
+  chunks(): Iterable<Uint8Array>;
 }
 
 /** A file of weights to write. */
-interface Shard {
+interface ShardToWrite {
   readonly file: string;
   readonly metadata: Readonly<Record<string, string>>;
-  readonly items: readonly Item[];
+  readonly items: readonly TensorToWrite[];
 }
 
 /**
@@ -47,15 +47,19 @@ interface Shard {
  * @throws {InputError} options that do not fit; weights that were rounded to 8 bits on loading
  * @throws {MemoryError} without a destination: files that do not fit into memory
  */
-export async function saveCheckpoint(checkpoint: Savable, destination?: undefined, options?: SaveOptions): Promise<Map<string, Uint8Array>>;
-export async function saveCheckpoint(checkpoint: Savable, destination: string, options?: SaveOptions): Promise<undefined>;
 export async function saveCheckpoint(
-  checkpoint: Savable,
+  checkpoint: SaveableCheckpoint,
+  destination?: undefined,
+  options?: SaveOptions,
+): Promise<Map<string, Uint8Array>>;
+export async function saveCheckpoint(checkpoint: SaveableCheckpoint, destination: string, options?: SaveOptions): Promise<undefined>;
+export async function saveCheckpoint(
+  checkpoint: SaveableCheckpoint,
   destination?: string,
   options: SaveOptions = {},
 ): Promise<Map<string, Uint8Array> | undefined> {
   const memory = destination === undefined ? new MemoryDestination() : undefined;
-  await write(checkpoint, memory ?? (await platform.directory(destination!)), options);
+  await writeCheckpoint(checkpoint, memory ?? (await platform.openDestination(destination!)), options);
   return memory?.files;
 }
 
@@ -64,7 +68,7 @@ const schema = v.strictObject({
   signal: v.optional(signal),
 });
 
-async function write(checkpoint: Savable, to: Destination, options: SaveOptions): Promise<void> {
+async function writeCheckpoint(checkpoint: SaveableCheckpoint, to: Destination, options: SaveOptions): Promise<void> {
   const { maxShardBytes, signal } = parseOptions(schema, options, "save");
   const { weights, config, buffers = [], files = new Map<string, Uint8Array>(), layout } = checkpoint;
   const rounded = [...weights.specs()].find(({ name }) => weights.rounded(name));
@@ -73,16 +77,16 @@ async function write(checkpoint: Savable, to: Destination, options: SaveOptions)
       `save: ${rounded.name}: expected the weights as they were stored, got 8-bit ones (load the checkpoint without dtype "q8" to save it)`,
     );
   }
-  const items = [...[...weights.specs()].map((spec) => weightItem(weights, spec.name)), ...buffers.map(bufferItem)];
+  const items = [...[...weights.specs()].map((spec) => weightToWrite(weights, spec.name)), ...buffers.map(bufferToWrite)];
   const kept = maxShardBytes === undefined ? layout : undefined;
-  const shards = kept ? keptShards(items, kept) : newShards(items, maxShardBytes ?? 5e9);
+  const shards = kept ? originalShards(items, kept) : newShards(items, maxShardBytes ?? 5e9);
   try {
     for (const { file, metadata, items } of shards) {
-      const header = encodeHeader(items, metadata);
+      const header = encodeSafetensorsHeader(items, metadata);
       await to.create(file, header.byteLength + totalBytes(items));
       await to.write(header);
       for (const item of items) {
-        for (const part of item.parts()) {
+        for (const part of item.chunks()) {
           signal?.throwIfAborted();
           await to.write(part);
         }
@@ -103,7 +107,7 @@ async function write(checkpoint: Savable, to: Destination, options: SaveOptions)
   }
 }
 
-function weightItem(weights: StoredWeights, name: string): Item {
+function weightToWrite(weights: StoredWeights, name: string): TensorToWrite {
   const { shape, dtype } = weights.spec(name);
   const rows = shape.length === 2 ? shape[0]! : 1;
   const step = weights.pieceRows(name);
@@ -112,28 +116,28 @@ function weightItem(weights: StoredWeights, name: string): Item {
     dtype: dtype.toUpperCase(),
     shape,
     bytes: sizeOf(shape) * STORED_BYTES[dtype],
-    *parts() {
+    *chunks() {
       for (let row = 0; row < rows; row += step) yield weights.readRows(name, row, Math.min(row + step, rows));
     },
   };
 }
 
-function bufferItem({ name, dtype, shape, bytes }: StoredBuffer): Item {
-  return { name, dtype, shape, bytes: bytes.byteLength, parts: () => [bytes] };
+function bufferToWrite({ name, dtype, shape, bytes }: StoredBuffer): TensorToWrite {
+  return { name, dtype, shape, bytes: bytes.byteLength, chunks: () => [bytes] };
 }
 
 /** The files as loaded. A single file gets the name under which every loader looks for it. */
-function keptShards(items: readonly Item[], { shards, index }: Layout): Shard[] {
+function originalShards(items: readonly TensorToWrite[], { shards, index }: Layout): ShardToWrite[] {
   const named = new Map(items.map((item) => [item.name, item]));
   return shards.map(({ file, metadata, tensors }) => ({
-    file: index ? file : SINGLE_FILE,
+    file: index ? file : WEIGHTS_FILE,
     metadata: "format" in metadata ? metadata : { format: "pt", ...metadata },
     items: tensors.map((name) => named.get(name)!),
   }));
 }
 
-function newShards(items: readonly Item[], maxShardBytes: number): Shard[] {
-  const groups: Item[][] = [[]];
+function newShards(items: readonly TensorToWrite[], maxShardBytes: number): ShardToWrite[] {
+  const groups: TensorToWrite[][] = [[]];
   let bytes = 0;
   for (const item of items) {
     if (bytes > 0 && bytes + item.bytes > maxShardBytes) {
@@ -145,13 +149,13 @@ function newShards(items: readonly Item[], maxShardBytes: number): Shard[] {
   }
   const digits = (n: number) => String(n).padStart(5, "0");
   return groups.map((items, i) => ({
-    file: groups.length === 1 ? SINGLE_FILE : `model-${digits(i + 1)}-of-${digits(groups.length)}.safetensors`,
+    file: groups.length === 1 ? WEIGHTS_FILE : `model-${digits(i + 1)}-of-${digits(groups.length)}.safetensors`,
     metadata: { format: "pt" },
     items,
   }));
 }
 
-function encodeIndex(shards: readonly Shard[], metadata: Readonly<Record<string, unknown>> = {}): Uint8Array {
+function encodeIndex(shards: readonly ShardToWrite[], metadata: Readonly<Record<string, unknown>> = {}): Uint8Array {
   const map = shards.flatMap(({ file, items }) => items.map(({ name }) => [name, file] as const));
   map.sort(([a], [b]) => (a < b ? -1 : 1));
   const total_size = shards.reduce((sum, { items }) => sum + totalBytes(items), 0);
@@ -162,7 +166,7 @@ function encodeJson(value: unknown): Uint8Array {
   return new TextEncoder().encode(`${JSON.stringify(value, null, 2)}\n`);
 }
 
-function totalBytes(items: readonly Item[]): number {
+function totalBytes(items: readonly TensorToWrite[]): number {
   return items.reduce((sum, { bytes }) => sum + bytes, 0);
 }
 

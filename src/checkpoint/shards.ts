@@ -1,13 +1,13 @@
 import { CheckpointError, formatBytes } from "../base/errors.js";
 import { decodeJson, isObject } from "../base/json.js";
-import { type Header, headerBytes, PREFIX_BYTES, parseHeader, type TensorEntry } from "../io/safetensors.js";
-import { hintOf, isPlainName, MAX_TEXT_BYTES, type Source } from "../io/source.js";
+import { type ByteSource, isPlainName, MAX_TEXT_FILE_BYTES, missingFileHint } from "../io/byte-source.js";
+import { headerLength, PREFIX_BYTES, parseSafetensorsHeader, type SafetensorsHeader, type TensorEntry } from "../io/safetensors.js";
 
-export const SINGLE_FILE = "model.safetensors";
+export const WEIGHTS_FILE = "model.safetensors";
 export const INDEX_FILE = "model.safetensors.index.json";
 
 /** Enough for most headers, so that one read suffices. */
-const FIRST_BYTES = 1 << 16;
+const FIRST_READ_BYTES = 1 << 16;
 
 /** `model.safetensors.index.json`: which file holds which tensor. */
 export interface ShardIndex {
@@ -17,10 +17,10 @@ export interface ShardIndex {
 }
 
 /** One file of weights with its header. */
-export interface Shard extends Header {
+export interface Shard extends SafetensorsHeader {
   readonly file: string;
   /** Bytes before the first tensor. */
-  readonly headBytes: number;
+  readonly dataOffset: number;
   /** Tensors that the index leaves out. */
   readonly unlisted: readonly TensorEntry[];
 }
@@ -31,11 +31,11 @@ export interface StoredTensor extends TensorEntry {
 }
 
 /** Reads a whole text file, undefined if there is none. */
-export async function readFile(source: Source, file: string, signal?: AbortSignal): Promise<Uint8Array | undefined> {
+export async function readTextFile(source: ByteSource, file: string, signal?: AbortSignal): Promise<Uint8Array | undefined> {
   const size = await source.size(file, signal);
   if (size === undefined) return undefined;
-  if (size > MAX_TEXT_BYTES)
-    throw new CheckpointError(`${file}: expected at most ${formatBytes(MAX_TEXT_BYTES)}, got ${formatBytes(size)} (damaged file?)`);
+  if (size > MAX_TEXT_FILE_BYTES)
+    throw new CheckpointError(`${file}: expected at most ${formatBytes(MAX_TEXT_FILE_BYTES)}, got ${formatBytes(size)} (damaged file?)`);
   return source.read(file, 0, size, signal);
 }
 
@@ -44,14 +44,14 @@ export async function readFile(source: Source, file: string, signal?: AbortSigna
  *
  * @throws {CheckpointError} none, several without an index, a damaged index
  */
-export async function findShards(source: Source, signal?: AbortSignal): Promise<{ files: string[]; index?: ShardIndex }> {
-  if (source.weights) return { files: [source.weights] };
-  const bytes = await readFile(source, INDEX_FILE, signal);
+export async function findShards(source: ByteSource, signal?: AbortSignal): Promise<{ files: string[]; index?: ShardIndex }> {
+  if (source.weightsFile) return { files: [source.weightsFile] };
+  const bytes = await readTextFile(source, INDEX_FILE, signal);
   if (bytes) {
     const index = parseIndex(decodeJson(bytes, INDEX_FILE));
     return { files: [...new Set(index.files.values())].sort(), index };
   }
-  if ((await source.size(SINGLE_FILE, signal)) !== undefined) return { files: [SINGLE_FILE] };
+  if ((await source.size(WEIGHTS_FILE, signal)) !== undefined) return { files: [WEIGHTS_FILE] };
   const all = (await source.list(signal)) ?? [];
   const files = all.filter((file) => file.endsWith(".safetensors"));
   if (files.length === 1) return { files };
@@ -62,7 +62,7 @@ export async function findShards(source: Source, signal?: AbortSignal): Promise<
         ? "weights in another format"
         : "neither";
   throw new CheckpointError(
-    `${source.name}: expected ${SINGLE_FILE} or ${INDEX_FILE}, got ${found} (save the model with transformers' save_pretrained${hintOf(source)})`,
+    `${source.name}: expected ${WEIGHTS_FILE} or ${INDEX_FILE}, got ${found} (save the model with transformers' save_pretrained${missingFileHint(source)})`,
   );
 }
 
@@ -87,7 +87,7 @@ function parseIndex(json: unknown): ShardIndex {
 }
 
 /** Sizes of the files of weights. @throws {CheckpointError} one that is not there */
-export async function shardSizes(source: Source, files: readonly string[], signal?: AbortSignal): Promise<Map<string, number>> {
+export async function readShardSizes(source: ByteSource, files: readonly string[], signal?: AbortSignal): Promise<Map<string, number>> {
   const sizes = new Map<string, number>();
   for (const file of files) {
     const size = await source.size(file, signal);
@@ -98,11 +98,11 @@ export async function shardSizes(source: Source, files: readonly string[], signa
   return sizes;
 }
 
-export async function readShard(source: Source, file: string, fileBytes: number, signal?: AbortSignal): Promise<Shard> {
-  let head = await source.read(file, 0, Math.min(FIRST_BYTES, fileBytes), signal);
-  const end = PREFIX_BYTES + headerBytes(head.subarray(0, PREFIX_BYTES), fileBytes, file);
+export async function readShardHeader(source: ByteSource, file: string, fileBytes: number, signal?: AbortSignal): Promise<Shard> {
+  let head = await source.read(file, 0, Math.min(FIRST_READ_BYTES, fileBytes), signal);
+  const end = PREFIX_BYTES + headerLength(head.subarray(0, PREFIX_BYTES), fileBytes, file);
   if (end > head.byteLength) head = await source.read(file, 0, end, signal);
-  return { file, headBytes: end, unlisted: [], ...parseHeader(head.subarray(PREFIX_BYTES, end), fileBytes, file) };
+  return { file, dataOffset: end, unlisted: [], ...parseSafetensorsHeader(head.subarray(PREFIX_BYTES, end), fileBytes, file) };
 }
 
 /**
@@ -111,7 +111,7 @@ export async function readShard(source: Source, file: string, fileBytes: number,
  *
  * @throws {CheckpointError} a tensor that is not in the file that the index names
  */
-export function listedTensors(
+export function keepListedTensors(
   shards: readonly Shard[],
   index: ShardIndex | undefined,
   warn: (message: string) => void = () => {},
@@ -142,7 +142,7 @@ export function listedTensors(
  *
  * @throws {CheckpointError} a tensor in two files
  */
-export function collect(shards: readonly Shard[]): Map<string, StoredTensor> {
+export function tensorsByName(shards: readonly Shard[]): Map<string, StoredTensor> {
   const tensors = new Map<string, StoredTensor>();
   for (const { file, tensors: own } of shards) {
     for (const tensor of own) {

@@ -23,7 +23,7 @@ const schema = v.strictObject({
  * @throws {ConfigError} a configuration that contradicts itself
  * @throws {InputError} options that do not fit; float16
  */
-export async function formulaCheckpoint(config: Config | Record<string, unknown>, options: FormulaOptions = {}): Promise<Checkpoint> {
+export async function syntheticCheckpoint(config: Config | Record<string, unknown>, options: FormulaOptions = {}): Promise<Checkpoint> {
   const { build, threads, onKernel, onWarning } = parseOptions(schema, options, "formula");
   const typed = isConfig(config) ? config : parseConfig(config, onWarning);
   const { tensors } = graph(typed);
@@ -31,7 +31,7 @@ export async function formulaCheckpoint(config: Config | Record<string, unknown>
   rt.onKernel = onKernel;
   try {
     const weights = new FormulaWeights(rt);
-    for (const tensor of tensors) weights.add(tensor, kindOf(tensor.block, tensor.shape));
+    for (const tensor of tensors) weights.add(tensor, formulaKind(tensor.block, tensor.shape));
     return { config: typed, rt, weights, buffers: [], files: new Map(), layout: undefined };
   } catch (error) {
     rt.dispose();
@@ -39,7 +39,7 @@ export async function formulaCheckpoint(config: Config | Record<string, unknown>
   }
 }
 
-function kindOf(block: Block, shape: readonly number[]) {
+function formulaKind(block: Block, shape: readonly number[]) {
   if (shape.length === 1) return "norm";
   return block === "embedding" || block === "router" ? block : "matrix";
 }

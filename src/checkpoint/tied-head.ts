@@ -1,6 +1,6 @@
 import { WeightError } from "../base/errors.js";
-import type { Source } from "../io/source.js";
-import type { StoredWeight } from "./match-weights.js";
+import type { ByteSource } from "../io/byte-source.js";
+import type { MatchedWeight } from "./match-weights.js";
 import type { StoredTensor } from "./shards.js";
 
 /** Bytes of each sample. */
@@ -14,8 +14,8 @@ const SAMPLE_BYTES = 1 << 16;
  * @throws {WeightError} a head that differs from the embedding
  */
 export async function checkTiedHead(
-  source: Source,
-  weights: readonly StoredWeight[],
+  source: ByteSource,
+  weights: readonly MatchedWeight[],
   buffers: readonly StoredTensor[],
   signal?: AbortSignal,
 ): Promise<void> {

@@ -1,12 +1,12 @@
 import { CheckpointError } from "../base/errors.js";
-import { HttpSource } from "./http.js";
-import { patienceOf } from "./patience.js";
+import { isHubId, type Platform } from "./byte-source.js";
+import { HttpSource } from "./http-source.js";
+import { parseRetryPolicy } from "./retry-policy.js";
 import { maskUrl } from "./secrets.js";
-import { isHubId, type Platform } from "./source.js";
 
 /** The browser's half: relative URLs; no file system, no hub cache. */
 export const platform: Platform = {
-  async open(text, options) {
+  async openPath(text, options) {
     if (text.startsWith("file:"))
       throw new CheckpointError(`${text}: expected an address, got a file (pick files, and give the File list)`);
     if (isHubId(text) && !text.endsWith(".safetensors") && !text.startsWith(".")) {
@@ -28,7 +28,7 @@ export const platform: Platform = {
     const hint = document
       ? `"${maskUrl(text)}" is relative to the page, ${withoutQuery(base)}`
       : `"${maskUrl(text)}" is relative to the worker's script, ${withoutQuery(base)}: post new URL("${maskUrl(text)}", location.href).href from the page`;
-    return Object.assign(HttpSource.at(new URL(text, base).href, patienceOf(options)), { hint });
+    return Object.assign(HttpSource.fromUrl(new URL(text, base).href, parseRetryPolicy(options)), { hint });
   },
 
   /** Of engines that are no browser some can. */
@@ -36,7 +36,7 @@ export const platform: Platform = {
     return new Uint8Array(await (await fetch(url)).arrayBuffer());
   },
 
-  async directory(path) {
+  async openDestination(path) {
     throw new CheckpointError(`${path}: there is no file system here (without a destination the files are returned)`);
   },
 };

@@ -1,15 +1,15 @@
 // When a request is made again, and how long that takes. Used by URLs, the hub, the thread that reads, and remote models.
 
 /** Longest pause before a request is made again. If a server asks for a longer one, the request fails instead. */
-export const LONGEST_PAUSE_MS = 60_000;
+export const MAX_RETRY_DELAY_MS = 60_000;
 
 /** A try that brought this many bytes counts as a success: the ones after it start counting anew. */
-const PROGRESS_BYTES = 1 << 20;
+const RETRY_RESET_BYTES = 1 << 20;
 
-const CHECK = "check the address and the connection, and load again";
+const DEFAULT_REMEDY = "check the address and the connection, and load again";
 
 /** How long, and how often, a server is waited for. */
-export interface Patience {
+export interface RetryPolicy {
   /** How often a failed request is made again (4): statuses 408, 425, 429 and from 500 on, broken connections, and silence, which counts twice at most. */
   readonly retries: number;
   /** Milliseconds before the first retry (500); they double before each further one, up to a minute. */
@@ -39,18 +39,18 @@ export class TransferError extends Error {
     readonly reason: string,
     readonly details: TransferErrorOptions = {},
   ) {
-    super(`${reason} (${details.remedy ?? CHECK})`, { cause: details.cause });
+    super(`${reason} (${details.remedy ?? DEFAULT_REMEDY})`, { cause: details.cause });
     this.status = details.status;
   }
 }
 
 /** Counts the failures of one transfer and pauses between its tries. */
-export class Tries {
+export class RetryCounter {
   private failures = 0;
   private silences = 0;
 
   constructor(
-    private readonly patience: Patience,
+    private readonly patience: RetryPolicy,
     private readonly signal?: AbortSignal,
   ) {}
 
@@ -60,15 +60,15 @@ export class Tries {
    * @param bytes how many the failed try brought
    * @throws {TransferError} with the number of tries, if `error` is final, the last retry failed, or the server was silent twice; the signal's reason
    */
-  async afterFailure(error: unknown, bytes = 0): Promise<void> {
+  async waitBeforeRetry(error: unknown, bytes = 0): Promise<void> {
     this.signal?.throwIfAborted();
     if (!(error instanceof TransferError) || !error.details.transient) throw error;
     const { silent, retryAfterMs = 0 } = error.details;
-    if (bytes >= PROGRESS_BYTES) this.failures = this.silences = 0;
+    if (bytes >= RETRY_RESET_BYTES) this.failures = this.silences = 0;
     this.failures++;
     if (silent) this.silences++;
     const tried = `tried ${this.failures === 1 ? "once" : `${this.failures} times`}`;
-    if (retryAfterMs > LONGEST_PAUSE_MS) {
+    if (retryAfterMs > MAX_RETRY_DELAY_MS) {
       const seconds = Math.ceil(retryAfterMs / 1000);
       throw new TransferError(`${error.reason}, ${tried}`, {
         ...error.details,
@@ -76,34 +76,34 @@ export class Tries {
       });
     }
     if (this.failures > this.patience.retries || this.silences > 1) throw new TransferError(`${error.reason}, ${tried}`, error.details);
-    await pause(backOffMs(this.failures - 1, this.patience.retryDelayMs, retryAfterMs), this.signal);
+    await sleep(backoffDelayMs(this.failures - 1, this.patience.retryDelayMs, retryAfterMs), this.signal);
   }
 }
 
-/** What the first attempt gives that succeeds. @throws what {@link Tries.afterFailure} throws */
-export async function retrying<T>(attempt: () => Promise<T>, patience: Patience, signal?: AbortSignal): Promise<T> {
-  const tries = new Tries(patience, signal);
+/** What the first attempt gives that succeeds. @throws what {@link RetryCounter.waitBeforeRetry} throws */
+export async function withRetries<T>(attempt: () => Promise<T>, patience: RetryPolicy, signal?: AbortSignal): Promise<T> {
+  const tries = new RetryCounter(patience, signal);
   for (;;) {
     try {
       return await attempt();
     } catch (error) {
-      await tries.afterFailure(error);
+      await tries.waitBeforeRetry(error);
     }
   }
 }
 
 /** Whether a request that was answered with this status may succeed later. */
-export function isTransient(status: number): boolean {
+export function isTransientStatus(status: number): boolean {
   return [408, 425, 429].includes(status) || status >= 500;
 }
 
 /** min(retryDelayMs · 2ⁿ, 1 min) · uniform[½, 1) after n earlier retries, or what the server asks for if that is longer. */
-export function backOffMs(retries: number, retryDelayMs: number, askedMs = 0): number {
-  return Math.max(askedMs, Math.min(retryDelayMs * 2 ** retries, LONGEST_PAUSE_MS) * (0.5 + Math.random() / 2));
+export function backoffDelayMs(retries: number, retryDelayMs: number, askedMs = 0): number {
+  return Math.max(askedMs, Math.min(retryDelayMs * 2 ** retries, MAX_RETRY_DELAY_MS) * (0.5 + Math.random() / 2));
 }
 
 /** Milliseconds of a `Retry-After` header: seconds, or a date. */
-export function retryAfter(header: string | null, now = Date.now()): number | undefined {
+export function parseRetryAfter(header: string | null, now = Date.now()): number | undefined {
   if (header === null) return undefined;
   const text = header.trim();
   if (/^\d+(\.\d+)?$/.test(text)) return 1000 * Number(text);
@@ -113,7 +113,7 @@ export function retryAfter(header: string | null, now = Date.now()): number | un
 }
 
 /** Waits, unless the signal is aborted first. @throws the signal's reason */
-export function pause(ms: number, signal?: AbortSignal): Promise<void> {
+export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason);
     const end = () => {

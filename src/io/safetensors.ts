@@ -20,7 +20,7 @@ export interface TensorEntry {
   readonly end: number;
 }
 
-export interface Header {
+export interface SafetensorsHeader {
   /** By offset. */
   readonly tensors: readonly TensorEntry[];
   /** Texts by name, of which nothing that is computed depends; other values are kept as JSON. */
@@ -33,7 +33,7 @@ export const PREFIX_BYTES = 8;
 /** The reference implementation's limit. */
 const MAX_HEADER_BYTES = 100_000_000;
 
-const BITS: Readonly<Record<string, number>> = {
+const BITS_PER_ELEMENT: Readonly<Record<string, number>> = {
   BOOL: 8,
   U8: 8,
   I8: 8,
@@ -62,7 +62,7 @@ const BITS: Readonly<Record<string, number>> = {
  * @param prefix the file's first 8 bytes
  * @throws {CheckpointError} a file too short, or a header that is longer than the file or 100 MB
  */
-export function headerBytes(prefix: Uint8Array, fileBytes: number, file: string): number {
+export function headerLength(prefix: Uint8Array, fileBytes: number, file: string): number {
   if (prefix.byteLength < PREFIX_BYTES) {
     throw new CheckpointError(`${file}: expected a safetensors file, got ${fileBytes} bytes (truncated download?)`);
   }
@@ -87,7 +87,7 @@ export function headerBytes(prefix: Uint8Array, fileBytes: number, file: string)
  * @throws {CheckpointError} anything that the format does not allow: other JSON, keys given twice, sizes that contradict the
  *   shape, overlaps, holes, tensors outside the file, bytes after the last tensor
  */
-export function parseHeader(json: Uint8Array, fileBytes: number, file: string): Header {
+export function parseSafetensorsHeader(json: Uint8Array, fileBytes: number, file: string): SafetensorsHeader {
   const where = `${file}: header`;
   if (json[0] !== 0x7b) throw new CheckpointError(`${where}: expected JSON, got other bytes (not a safetensors file?)`);
   const header = decodeJson(json, where) as Record<string, unknown>;
@@ -113,15 +113,15 @@ export function parseHeader(json: Uint8Array, fileBytes: number, file: string): 
 }
 
 /**
- * Bytes after a header, as its offsets say; {@link parseHeader} checks them.
+ * Bytes after a header, as its offsets say; {@link parseSafetensorsHeader} checks them.
  *
  * @param json the header's bytes, prefix aside
  */
-export function declaredBytes(json: Uint8Array, file: string): number {
+export function declaredDataBytes(json: Uint8Array, file: string): number {
   const header = decodeJson(json, `${file}: header`);
   let bytes = 0;
   for (const entry of isObject(header) ? Object.values(header) : []) {
-    const end = isObject(entry) && isCounts(entry.data_offsets) ? entry.data_offsets[1] : undefined;
+    const end = isObject(entry) && areCounts(entry.data_offsets) ? entry.data_offsets[1] : undefined;
     bytes = Math.max(bytes, end ?? 0);
   }
   return bytes;
@@ -132,12 +132,12 @@ function parseEntry(entry: unknown, dataBegin: number, where: string, name: stri
   // Further keys are left out, as the reference implementation does.
   const { dtype, shape, data_offsets: offsets } = entry;
   if (typeof dtype !== "string") throw new CheckpointError(`${where}: dtype: expected a string, got ${JSON.stringify(dtype)}`);
-  if (!isCounts(shape)) throw new CheckpointError(`${where}: shape: expected non-negative integers, got ${excerpt(shape)}`);
-  if (!isCounts(offsets) || offsets.length !== 2 || offsets[0]! > offsets[1]!) {
+  if (!areCounts(shape)) throw new CheckpointError(`${where}: shape: expected non-negative integers, got ${excerpt(shape)}`);
+  if (!areCounts(offsets) || offsets.length !== 2 || offsets[0]! > offsets[1]!) {
     throw new CheckpointError(`${where}: data_offsets: expected [begin, end], got ${excerpt(offsets)}`);
   }
   const [begin, end] = offsets as [number, number];
-  const bits = Object.hasOwn(BITS, dtype) ? BITS[dtype]! : undefined;
+  const bits = Object.hasOwn(BITS_PER_ELEMENT, dtype) ? BITS_PER_ELEMENT[dtype]! : undefined;
   const size = bits && (shape.includes(0) ? 0 : shape.reduce((product, dim) => product * dim, bits) / 8);
   if (size !== undefined && (!Number.isSafeInteger(size) || size !== end - begin)) {
     throw new CheckpointError(`${where}: data_offsets: expected ${size} bytes for [${shape.join(", ")}] ${dtype}, got ${end - begin}`);
@@ -152,7 +152,7 @@ function parseMetadata(metadata: unknown, where: string): Record<string, string>
   return Object.fromEntries(given.map(([name, value]) => [name, typeof value === "string" ? value : JSON.stringify(value)]));
 }
 
-function isCounts(value: unknown): value is number[] {
+function areCounts(value: unknown): value is number[] {
   return Array.isArray(value) && value.every((count) => Number.isSafeInteger(count) && (count as number) >= 0);
 }
 
@@ -165,7 +165,7 @@ function excerpt(value: unknown): string {
  *
  * @param tensors in the order in which their bytes follow
  */
-export function encodeHeader(
+export function encodeSafetensorsHeader(
   tensors: readonly { readonly name: string; readonly dtype: string; readonly shape: readonly number[]; readonly bytes: number }[],
   metadata: Readonly<Record<string, string>>,
 ): Uint8Array<ArrayBuffer> {

@@ -2,10 +2,10 @@
 
 import { expectArgument } from "../base/options.js";
 
-const HIDDEN = "***";
+const MASK = "***";
 
 /** Shorter values are not replaced in messages: they would match by chance. */
-const SHORTEST_SECRET = 4;
+const MIN_SECRET_CHARACTERS = 4;
 
 /** Where a request goes, and its headers. */
 export interface Endpoint {
@@ -40,9 +40,9 @@ export function maskUrl(text: string): string {
   }
   // A URL without its scheme; the name may have one letter, as a drive has.
   const pair = /^[^/\\@\s]+:[^/\\]*@/.exec(text)?.[0];
-  if (pair) return `${HIDDEN}@${text.slice(pair.length)}`.replace(/[?#].*$/s, "");
+  if (pair) return `${MASK}@${text.slice(pair.length)}`.replace(/[?#].*$/s, "");
   const isUrl = /^([a-z][a-z0-9+.-]+:|[\\/]{2})/i.test(text);
-  return isUrl ? text.replace(/^([a-z][a-z0-9+.-]+:[\\/]*|[\\/]{2,}).*@/is, `$1${HIDDEN}@`).replace(/[?#].*$/s, "") : text;
+  return isUrl ? text.replace(/^([a-z][a-z0-9+.-]+:[\\/]*|[\\/]{2,}).*@/is, `$1${MASK}@`).replace(/[?#].*$/s, "") : text;
 }
 
 /** Text with every URL in it reduced to origin and path: no user name, password or query is left, so it may be logged. */
@@ -55,15 +55,17 @@ export function maskUrls(text: string): string {
 }
 
 /** Removes the secrets of a request from a text. */
-export type Hide = (text: string) => string;
+export type MaskSecrets = (text: string) => string;
 
 /** @param more further secrets, besides what stands in the headers and in the URL's query */
-export function hiding({ url, headers }: Endpoint, more: readonly string[] = []): Hide {
+export function secretMasker({ url, headers }: Endpoint, more: readonly string[] = []): MaskSecrets {
   const sent = Object.values(headers).flatMap((value) => [value, value.replace(/^\w+ /, "")]);
   const query = [...url.searchParams.values()].flatMap((value) => [value, encodeURIComponent(value)]);
-  const secrets = [...new Set([...sent, ...sent.flatMap(basicParts), ...query, ...more])].filter(({ length }) => length >= SHORTEST_SECRET);
+  const secrets = [...new Set([...sent, ...sent.flatMap(basicParts), ...query, ...more])].filter(
+    ({ length }) => length >= MIN_SECRET_CHARACTERS,
+  );
   secrets.sort((a, b) => b.length - a.length);
-  return (text) => secrets.reduce((masked, secret) => masked.replaceAll(secret, HIDDEN), maskUrls(text));
+  return (text) => secrets.reduce((masked, secret) => masked.replaceAll(secret, MASK), maskUrls(text));
 }
 
 /** User name and password of a header's value. */
@@ -75,10 +77,10 @@ function basicParts(header: string): string[] {
 }
 
 /** A copy of an error and its causes that holds no secret: other fields than these may hold headers and whole URLs. */
-export function withoutSecrets(error: unknown, hide: Hide, depth = 0): Error {
+export function withSecretsMasked(error: unknown, hide: MaskSecrets, depth = 0): Error {
   if (!(error instanceof Error)) return new Error(hide(String(error)));
   const inner = causeOf(error);
-  const copy = new Error(hide(error.message), inner && depth < 4 ? { cause: withoutSecrets(inner, hide, depth + 1) } : undefined);
+  const copy = new Error(hide(error.message), inner && depth < 4 ? { cause: withSecretsMasked(inner, hide, depth + 1) } : undefined);
   copy.name = error.name;
   if (error.stack) copy.stack = hide(error.stack);
   const { code } = error as { code?: unknown };
@@ -86,10 +88,10 @@ export function withoutSecrets(error: unknown, hide: Hide, depth = 0): Error {
 }
 
 /** An error's message, and those of its causes: of a request that failed only they say why. */
-export function reasonOf(error: unknown): string {
+export function messageWithCauses(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const inner = causeOf(error);
-  return [error.message, inner && reasonOf(inner)].filter(Boolean).join(": ") || error.name;
+  return [error.message, inner && messageWithCauses(inner)].filter(Boolean).join(": ") || error.name;
 }
 
 function causeOf(error: Error): Error | undefined {

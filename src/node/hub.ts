@@ -3,59 +3,59 @@ import { copyFile, mkdir, open, rename, rm, stat, symlink, writeFile } from "nod
 import { basename, dirname, join, relative } from "node:path";
 import { getHFHubCachePath, getRepoFolderName, listFiles, modelInfo } from "@huggingface/hub";
 import { CheckpointError, LightningError } from "../base/errors.js";
-import { patienceOf } from "../io/patience.js";
-import { isTransient, type Patience, retrying, TransferError } from "../io/retry.js";
-import { type Endpoint, type Hide, hiding, maskUrl, reasonOf, withoutSecrets } from "../io/secrets.js";
-import { type Download, isPlainName, type OpenOptions, type Source, TEMPLATES_DIRECTORY } from "../io/source.js";
-import { collect, download, Exchange } from "../io/transfer.js";
-import { DirectorySource, readSmallFile } from "./files.js";
-import { endpoint, isOffline } from "./hub-settings.js";
+import { type ByteSource, type Downloader, isPlainName, type OpenOptions, TEMPLATES_DIRECTORY } from "../io/byte-source.js";
+import { downloadRange, HttpExchange, readBody } from "../io/range-download.js";
+import { isTransientStatus, type RetryPolicy, TransferError, withRetries } from "../io/retry.js";
+import { parseRetryPolicy } from "../io/retry-policy.js";
+import { type Endpoint, type MaskSecrets, maskUrl, messageWithCauses, secretMasker, withSecretsMasked } from "../io/secrets.js";
+import { DirectorySource, readSmallFile } from "./directory.js";
+import { hubEndpoint, isOffline } from "./hub-environment.js";
 
 /** The most that an answer of the hub's API may take, and how many requests may be made for a list of files. */
-const MAX_ANSWER_BYTES = 1 << 26;
-const MAX_ANSWERS = 1000;
+const MAX_RESPONSE_BYTES = 1 << 26;
+const MAX_REQUESTS = 1000;
 
 /** The most that a file of `refs/` may take: it holds a commit. */
 const MAX_REF_BYTES = 1 << 12;
 
 /** One file of a repository at one commit. */
-interface Entry {
+interface HubFile {
   readonly size: number;
   /** Names the blob: a hash of its content. */
   readonly etag: string;
 }
 
 /** Where the hub is, and how long it is waited for. */
-class Hub {
-  readonly hide: Hide;
-  private answers = 0;
+class HubClient {
+  readonly maskSecrets: MaskSecrets;
+  private requests = 0;
 
   constructor(
     readonly endpoint: Endpoint,
-    readonly patience: Patience,
+    readonly retryPolicy: RetryPolicy,
   ) {
-    this.hide = hiding(endpoint);
+    this.maskSecrets = secretMasker(endpoint);
   }
 
   /** Settings for the client of the hub's API. */
-  client(signal: AbortSignal | undefined) {
-    const ask = (url: string | URL | Request) => this.ask(new URL(url instanceof Request ? url.url : url), signal);
-    return { hubUrl: this.endpoint.url.href.replace(/\/$/, ""), fetch: ask as typeof fetch };
+  apiSettings(signal: AbortSignal | undefined) {
+    const request = (url: string | URL | Request) => this.ask(new URL(url instanceof Request ? url.url : url), signal);
+    return { hubUrl: this.endpoint.url.href.replace(/\/$/, ""), fetch: request as typeof fetch };
   }
 
   /** One answer of the API, whole. Only the hub itself gets the token: a list may go on at another address. */
   private async ask(url: URL, signal: AbortSignal | undefined): Promise<Response> {
-    if (++this.answers > MAX_ANSWERS) throw new Error(`the list of files has more than ${MAX_ANSWERS} pages`);
+    if (++this.requests > MAX_REQUESTS) throw new Error(`the list of files has more than ${MAX_REQUESTS} pages`);
     const headers = url.origin === this.endpoint.url.origin ? this.endpoint.headers : {};
-    return retrying(
+    return withRetries(
       async () => {
-        const exchange = await Exchange.open({ url, headers }, { headers: { Accept: "application/json" } }, this.patience, signal);
+        const exchange = await HttpExchange.open({ url, headers }, { headers: { Accept: "application/json" } }, this.retryPolicy, signal);
         const { status } = exchange;
-        if (isTransient(status)) {
-          exchange.end();
-          throw exchange.refusal();
+        if (isTransientStatus(status)) {
+          exchange.close();
+          throw exchange.statusError();
         }
-        const body = await collect(exchange, MAX_ANSWER_BYTES);
+        const body = await readBody(exchange, MAX_RESPONSE_BYTES);
         const type = exchange.headers.get("content-type") ?? "";
         const link = exchange.headers.get("link");
         const answer = new Response(status === 204 ? null : body, { status, headers: { "content-type": type, ...(link && { link }) } });
@@ -63,13 +63,13 @@ class Hub {
         Object.defineProperty(answer, "url", { value: maskUrl(exchange.url) });
         return answer;
       },
-      this.patience,
+      this.retryPolicy,
       signal,
     );
   }
 
   /** @throws {CheckpointError} without secrets in place of any other error; the signal's reason */
-  async guard<T>(where: string, signal: AbortSignal | undefined, body: () => Promise<T>): Promise<T> {
+  async withHubErrors<T>(where: string, signal: AbortSignal | undefined, body: () => Promise<T>): Promise<T> {
     signal?.throwIfAborted();
     try {
       return await body();
@@ -77,15 +77,15 @@ class Hub {
       signal?.throwIfAborted();
       if (error instanceof LightningError) throw error;
       const status = error instanceof TransferError ? error.status : (error as { statusCode?: number }).statusCode;
-      const reason = error instanceof TransferError ? error.reason : reasonOf(error);
+      const reason = error instanceof TransferError ? error.reason : messageWithCauses(error);
       const remedy =
         status === 401 || status === 403
           ? "set HF_TOKEN, and accept the model's terms"
           : status === 404
             ? "check the id and the revision"
             : (error instanceof TransferError && error.details.remedy) || "check the connection, or use localFilesOnly";
-      throw new CheckpointError(`${where}: the hub did not deliver: ${this.hide(reason)} (${remedy})`, {
-        cause: withoutSecrets(error, this.hide),
+      throw new CheckpointError(`${where}: the hub did not deliver: ${this.maskSecrets(reason)} (${remedy})`, {
+        cause: withSecretsMasked(error, this.maskSecrets),
       });
     }
   }
@@ -95,19 +95,20 @@ class Hub {
  * A model repository through the usual cache, which Python shares: `blobs/` by hash, `snapshots/{commit}/` as links to them,
  * `refs/{revision}` with the commit. Files are fetched when they are first needed, under another name until they are complete.
  */
-export async function openHub(name: string, options: OpenOptions): Promise<Source> {
+export async function openHubRepository(name: string, options: OpenOptions): Promise<ByteSource> {
   const { revision = "main", localFilesOnly, signal } = options;
   const folder = join(getHFHubCachePath(), getRepoFolderName({ type: "model", name }));
   if (!/^[\w][\w./-]*$/.test(revision) || revision.includes("..")) {
     throw new CheckpointError(`${name}: revision: expected a branch, tag or commit, got ${JSON.stringify(revision)}`);
   }
-  if (localFilesOnly || isOffline()) return openCached(name, folder, revision, localFilesOnly ? "localFilesOnly" : "HF_HUB_OFFLINE");
-  const hub = new Hub(await endpoint(), patienceOf(options));
-  return hub.guard(`${name} (no such path, so a hub id)`, signal, async () => {
-    const client = hub.client(signal);
+  if (localFilesOnly || isOffline())
+    return openCachedSnapshot(name, folder, revision, localFilesOnly ? "localFilesOnly" : "HF_HUB_OFFLINE");
+  const hub = new HubClient(await hubEndpoint(), parseRetryPolicy(options));
+  return hub.withHubErrors(`${name} (no such path, so a hub id)`, signal, async () => {
+    const client = hub.apiSettings(signal);
     const { sha } = await modelInfo({ ...client, name, revision, additionalFields: ["sha"] });
     if (!/^[0-9a-f]{40}$/.test(sha)) throw new Error(`expected a commit, got ${JSON.stringify(sha)}`);
-    const entries = new Map<string, Entry>();
+    const entries = new Map<string, HubFile>();
     const list = async (directory?: string): Promise<void> => {
       for await (const { type, path, size, oid, lfs, xetHash } of listFiles({
         ...client,
@@ -130,7 +131,7 @@ export async function openHub(name: string, options: OpenOptions): Promise<Sourc
   });
 }
 
-async function openCached(name: string, folder: string, revision: string, why: string): Promise<Source> {
+async function openCachedSnapshot(name: string, folder: string, revision: string, why: string): Promise<ByteSource> {
   const commit = await readSmallFile(join(folder, "refs", revision), MAX_REF_BYTES).catch(() => revision);
   const snapshot = join(folder, "snapshots", commit.trim());
   const found = await stat(snapshot).catch(() => undefined);
@@ -141,20 +142,20 @@ async function openCached(name: string, folder: string, revision: string, why: s
   return new DirectorySource(snapshot);
 }
 
-class HubSource implements Source, Download {
+class HubSource implements ByteSource, Downloader {
   private readonly snapshot: DirectorySource;
 
   constructor(
     readonly name: string,
-    private readonly hub: Hub,
+    private readonly hub: HubClient,
     private readonly folder: string,
     private readonly commit: string,
-    private readonly entries: ReadonlyMap<string, Entry>,
+    private readonly entries: ReadonlyMap<string, HubFile>,
   ) {
     this.snapshot = new DirectorySource(join(folder, "snapshots", commit));
   }
 
-  get download(): Download {
+  get downloader(): Downloader {
     return this;
   }
 
@@ -171,12 +172,12 @@ class HubSource implements Source, Download {
     return this.snapshot.read(file, begin, end);
   }
 
-  get address() {
-    return this.snapshot.address;
+  get location() {
+    return this.snapshot.location;
   }
 
-  stamp(file: string): Promise<string> {
-    return this.snapshot.stamp(file);
+  version(file: string): Promise<string> {
+    return this.snapshot.version(file);
   }
 
   close(): Promise<void> {
@@ -185,18 +186,18 @@ class HubSource implements Source, Download {
 
   async missingBytes(files: readonly string[]): Promise<number> {
     let bytes = 0;
-    for (const file of files) if (!(await this.isHere(file))) bytes += this.entries.get(file)!.size;
+    for (const file of files) if (!(await this.isCached(file))) bytes += this.entries.get(file)!.size;
     return bytes;
   }
 
   async fetch(files: readonly string[], onBytes: (bytes: number) => void, signal?: AbortSignal): Promise<void> {
     for (const file of files) {
-      if (await this.isHere(file)) continue;
-      await this.hub.guard(`${this.name}: ${file}`, signal, () => this.fetchOne(file, onBytes, signal));
+      if (await this.isCached(file)) continue;
+      await this.hub.withHubErrors(`${this.name}: ${file}`, signal, () => this.fetchOne(file, onBytes, signal));
     }
   }
 
-  private async isHere(file: string): Promise<boolean> {
+  private async isCached(file: string): Promise<boolean> {
     return (await this.snapshot.size(file)) === this.entries.get(file)?.size;
   }
 
@@ -236,7 +237,7 @@ class HubSource implements Source, Download {
         written = 0;
       }
       onBytes(written);
-      for await (const bytes of download(this.remote(file, size), written, size, this.hub.patience, signal)) {
+      for await (const bytes of downloadRange(this.remote(file, size), written, size, this.hub.retryPolicy, signal)) {
         for (let at = 0; at < bytes.byteLength; ) at += (await handle.write(bytes, at)).bytesWritten;
         onBytes(bytes.byteLength);
       }
@@ -255,6 +256,6 @@ class HubSource implements Source, Download {
   private remote(file: string, size: number) {
     const { url, headers } = this.hub.endpoint;
     const path = [...this.name.split("/"), "resolve", this.commit, ...file.split("/")].map(encodeURIComponent).join("/");
-    return { url: new URL(`${url.href}${path}`), headers, version: `\n\n${size}`, whole: "expected" as const };
+    return { url: new URL(`${url.href}${path}`), headers, version: `\n\n${size}`, fullResponse: "expected" as const };
   }
 }

@@ -2,18 +2,18 @@ import { readFile, stat } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { CheckpointError } from "../base/errors.js";
+import { isHubId, type Platform } from "../io/byte-source.js";
 import { maskUrl } from "../io/secrets.js";
-import { isHubId, type Platform } from "../io/source.js";
 import { presets } from "../model/presets.js";
-import { Directory, DirectorySource, isMissing } from "./files.js";
-import { settle } from "./journal.js";
+import { DirectoryDestination, DirectorySource, isMissingFileError } from "./directory.js";
+import { finishPendingSave } from "./save-journal.js";
 
 /** Node's half: the file system, and the hub with its cache. */
 export const platform: Platform = {
-  async open(text, options) {
-    const path = text.startsWith("file:") ? pathOf(text) : text;
-    await finishSave(path.endsWith(".safetensors") ? dirname(path) : path);
-    const kind = await kindOf(path);
+  async openPath(text, options) {
+    const path = text.startsWith("file:") ? fileUrlToPath(text) : text;
+    await finishInterruptedSave(path.endsWith(".safetensors") ? dirname(path) : path);
+    const kind = await pathKind(path);
     if (kind === "directory") return new DirectorySource(path, undefined, true);
     if (kind === "file" && path.endsWith(".safetensors")) return new DirectorySource(dirname(path), basename(path), true);
     if (kind !== "nothing") throw new CheckpointError(`${path}: expected a directory or a .safetensors file, got another ${kind}`);
@@ -27,18 +27,18 @@ export const platform: Platform = {
         `"${maskUrl(text)}": no such path (${maskUrl(text) === text ? resolve(path) : "shown without credentials"}), and neither a URL nor a hub id like "MiniMaxAI/MiniMax-M1-80k" (check the spelling)`,
       );
     }
-    const { openHub } = await import("./hub.js");
-    return openHub(text, options);
+    const { openHubRepository } = await import("./hub.js");
+    return openHubRepository(text, options);
   },
 
-  async directory(path) {
-    return new Directory(path);
+  async openDestination(path) {
+    return new DirectoryDestination(path);
   },
 
   readFile,
 };
 
-function pathOf(url: string): string {
+function fileUrlToPath(url: string): string {
   try {
     return fileURLToPath(url);
   } catch (cause) {
@@ -47,24 +47,24 @@ function pathOf(url: string): string {
 }
 
 /** Completes what a save that was cut off left to do. @throws {CheckpointError} it cannot be done here */
-async function finishSave(directory: string): Promise<void> {
+async function finishInterruptedSave(directory: string): Promise<void> {
   try {
-    await settle(directory);
+    await finishPendingSave(directory);
   } catch (cause) {
-    if (isMissing(cause)) return;
+    if (isMissingFileError(cause)) return;
     const { message } = cause as Error;
     const remedy = message.endsWith(")") ? "" : " (load it once where it can be written)";
     throw new CheckpointError(`${directory}: a save into it was cut off and cannot be finished: ${message}${remedy}`, { cause });
   }
 }
 
-async function kindOf(path: string): Promise<"directory" | "file" | "kind of file" | "nothing"> {
+async function pathKind(path: string): Promise<"directory" | "file" | "kind of file" | "nothing"> {
   if (path === "") return "nothing";
   try {
     const info = await stat(path);
     return info.isDirectory() ? "directory" : info.isFile() ? "file" : "kind of file";
   } catch (cause) {
-    if (isMissing(cause)) return "nothing";
+    if (isMissingFileError(cause)) return "nothing";
     throw new CheckpointError(`${path}: cannot be opened: ${(cause as Error).message}`, { cause });
   }
 }

@@ -2,17 +2,17 @@
 
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { join } from "node:path";
-import { fileReads, httpReads, type Read, type ReaderData, type ReadRequest, serveReads } from "../io/reader-thread.js";
-import { stampOf } from "./stamp.js";
+import { type ReaderData, type ReadFunction, type ReadRequest, readFromMemory, readFromServer, serveReads } from "../io/reader-thread.js";
+import { fileVersion } from "./file-version.js";
 
 /** Files that are open at a time. */
-const OPEN = 64;
+const MAX_OPEN_FILES = 64;
 
 /** Read at once: how often the other thread hears that something happens. */
-const CHUNK = 32 << 20;
+const MAX_READ_BYTES = 32 << 20;
 
 /** Positioned reads straight into the memory. */
-function directoryReads(path: string): Read {
+function readFromDirectory(path: string): ReadFunction {
   const handles = new Map<string, number>();
   const close = (file: string) => {
     const handle = handles.get(file);
@@ -23,22 +23,23 @@ function directoryReads(path: string): Read {
     const known = handles.get(file);
     if (known !== undefined) return known;
     const [oldest] = handles.keys();
-    if (oldest !== undefined && handles.size >= OPEN) close(oldest);
+    if (oldest !== undefined && handles.size >= MAX_OPEN_FILES) close(oldest);
     const handle = openSync(join(path, file), "r");
     handles.set(file, handle);
     return handle;
   };
-  return ({ file, begin, stamp }, target, onBytes) => {
+  return ({ file, begin, version }, target, onBytes) => {
     const handle = open(file);
     try {
       for (let at = 0; at < target.byteLength; ) {
-        const count = readSync(handle, target, at, Math.min(CHUNK, target.byteLength - at), begin + at);
+        const count = readSync(handle, target, at, Math.min(MAX_READ_BYTES, target.byteLength - at), begin + at);
         if (count === 0) throw new Error(`it ended at byte ${begin + at} (changed since it was opened? load the model again)`);
         at += count;
         onBytes();
       }
       // Afterwards: a change during the read counts as well.
-      if (stamp && stampOf(fstatSync(handle)) !== stamp) throw new Error("it has changed since it was opened (load the model again)");
+      if (version && fileVersion(fstatSync(handle)) !== version)
+        throw new Error("it has changed since it was opened (load the model again)");
     } catch (error) {
       // The next try begins anew.
       close(file);
@@ -48,8 +49,12 @@ function directoryReads(path: string): Read {
 }
 
 export function serve(data: ReaderData, listen: (receive: (request: ReadRequest) => void) => void): void {
-  const { address } = data;
+  const { location } = data;
   const read =
-    address.kind === "directory" ? directoryReads(address.path) : address.kind === "http" ? httpReads(address) : fileReads(address.files);
+    location.kind === "directory"
+      ? readFromDirectory(location.path)
+      : location.kind === "http"
+        ? readFromServer(location)
+        : readFromMemory(location.files);
   serveReads(data, listen, read);
 }

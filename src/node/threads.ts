@@ -11,7 +11,7 @@ export const canShare = true;
 export const cannotShare = "";
 export const cores = availableParallelism();
 /** A Blob of a file (`fs.openAsBlob`) that another thread reads ends the process, in Node 20 at least, and none says what it is of. */
-export const blobsTravel = false;
+export const canShareBlobs = false;
 
 export function startThread(source: string, data: object, onEnd: (reason: string) => void): Thread {
   const script = `const threads = require("node:worker_threads");${source};worker.serve(threads.workerData, (receive) => threads.parentPort.on("message", receive));`;

@@ -1,6 +1,6 @@
 // What servers take apart, put together again: reasoning, content and calls as the one text that the model wrote.
 
-import { writeToolCalls } from "../text/chat.js";
+import { formatToolCalls } from "../text/format-chat.js";
 import { ToolCallAssembler, type ToolCallDelta } from "./tool-call-assembler.js";
 
 /** A piece of an assistant's answer as servers send it. */
@@ -54,7 +54,7 @@ export class AssistantText {
   end(): string {
     const calls = this.calls.toolCalls();
     if (calls.length === 0) return this.answering ? this.close() : "";
-    return this.close() + (this.empty ? "" : "\n") + writeToolCalls(calls);
+    return this.close() + (this.empty ? "" : "\n") + formatToolCalls(calls);
   }
 
   private close(): string {

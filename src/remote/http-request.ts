@@ -3,7 +3,7 @@ import { RemoteError } from "../base/errors.js";
 import { printed } from "../base/printed.js";
 import type { FetchResponse } from "./connect-options.js";
 import type { ConnectionSettings } from "./connection.js";
-import { retryAfter } from "./retry.js";
+import { parseRetryAfter } from "./retry.js";
 import { isRecord, readJson, serverMessage, statusMessage } from "./server-message.js";
 
 /** Characters of one event, or of a whole JSON answer. The ids of a prompt of a million tokens are 7 million. */
@@ -48,7 +48,7 @@ export class HttpRequest {
       this.outer.throwIfAborted();
       return error instanceof RemoteError ? "" : String(error);
     });
-    throw this.error(statusMessage(status, text), { status, retryAfterMs: retryAfter(response.headers.get("retry-after")) });
+    throw this.error(statusMessage(status, text), { status, retryAfterMs: parseRetryAfter(response.headers.get("retry-after")) });
   }
 
   /** Text of the body as it arrives, then undefined for its end. */

@@ -7,7 +7,7 @@ import type { Token } from "../generate/generate.js";
 import { type Generation, generationOf, type Usage } from "../generate/generation.js";
 import type { Settings } from "../generate/options.js";
 import { isConversation, type LanguageModel, type Prompt, type PromptOptions } from "../language-model.js";
-import { type ChatMessage, type ChatOptions, formatChat } from "../text/chat.js";
+import { type ChatMessage, type ChatOptions, formatChat } from "../text/format-chat.js";
 import { type ConnectOptions, parseBaseUrl, parseConnectOptions } from "./connect-options.js";
 import { Connection } from "./connection.js";
 import { printableUrl } from "./http-request.js";

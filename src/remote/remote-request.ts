@@ -5,7 +5,7 @@ import { printed } from "../base/printed.js";
 import { type GenerateOptions, parseGenerateOptions, type Settings } from "../generate/options.js";
 import { isConversation, type Prompt } from "../language-model.js";
 import { isTokenIds } from "../model/token-ids.js";
-import type { ChatMessage, Tool } from "../text/chat.js";
+import type { ChatMessage, Tool } from "../text/format-chat.js";
 import { readMessages } from "../text/messages.js";
 import { isRecord } from "./server-message.js";
 

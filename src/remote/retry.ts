@@ -1,7 +1,7 @@
 import { RemoteError } from "../base/errors.js";
-import { backOffMs, LONGEST_PAUSE_MS, pause } from "../io/retry.js";
+import { backoffDelayMs, MAX_RETRY_DELAY_MS, sleep } from "../io/retry.js";
 
-export { retryAfter } from "../io/retry.js";
+export { parseRetryAfter } from "../io/retry.js";
 
 /** How often, and how soon, a request is tried again. */
 export interface RetryPolicy {
@@ -32,8 +32,8 @@ export async function* withRetries<T>(
     } catch (error) {
       if (begun || failures >= retries || !(error instanceof RemoteError) || !error.retryable) throw error;
       const asked = error.retryAfterMs ?? 0;
-      if (asked > LONGEST_PAUSE_MS) throw error;
-      await pause(backOffMs(failures, retryDelayMs, asked), signal);
+      if (asked > MAX_RETRY_DELAY_MS) throw error;
+      await sleep(backoffDelayMs(failures, retryDelayMs, asked), signal);
     }
   }
 }

@@ -25,7 +25,7 @@ export const cannotShare =
         : "the page is cross-origin isolated, and this engine has no SharedArrayBuffer (a current browser has; some switch it off in a mode for more security)";
 
 /** Whether another thread can read the Blobs of this one. */
-export const blobsTravel: boolean = true;
+export const canShareBlobs: boolean = true;
 
 /** Processors. */
 export const cores = globalThis.navigator?.hardwareConcurrency ?? 1;

@@ -1,5 +1,5 @@
 import type { Token } from "../generate/generate.js";
-import { parseToolCalls, ReasoningSplitter } from "../text/assistant.js";
+import { parseToolCalls, ReasoningSplitter } from "../text/parse-assistant.js";
 import { type Choice, type ChoiceContext, chatLogprobs, finishFields } from "./choice.js";
 
 /** A call of a tool as OpenAI's interface writes it. */

@@ -4,7 +4,7 @@ import * as v from "valibot";
 import { InputError } from "../base/errors.js";
 import { count, flag, number, parseOptions, SEEDS, text, word } from "../base/options.js";
 import { type GenerateOptions, generateEntries } from "../generate/options.js";
-import type { ChatMessage, Tool } from "../text/chat.js";
+import type { ChatMessage, Tool } from "../text/format-chat.js";
 
 /** What is the same for both kinds of request. */
 export interface RequestParams {

@@ -1,13 +1,13 @@
 // Where a text names added tokens. The rules are those of the reference implementation (tokenizers' AddedVocabulary).
 
-import type { AddedToken } from "./tokenizer-json.js";
+import type { AddedToken } from "./tokenizer-files.js";
 
 /** A stretch of text, or the added token that stands there. */
-export type Section = string | AddedToken;
+export type TextOrToken = string | AddedToken;
 
 /** A tree of the tokens' characters. */
-interface Node {
-  readonly next: Map<string, Node>;
+interface TrieNode {
+  readonly next: Map<string, TrieNode>;
   token?: AddedToken;
 }
 
@@ -15,8 +15,8 @@ const WORD_BEFORE = /[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]$/u;
 const WORD_AFTER = /^[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]/u;
 
 /** Divides texts at added tokens: the leftmost first, of those that begin at one place the longest. */
-export class AddedTokens {
-  private readonly root: Node = { next: new Map() };
+export class AddedTokenMatcher {
+  private readonly root: TrieNode = { next: new Map() };
 
   /** @param tokens with the text under which each is found */
   constructor(tokens: Iterable<readonly [text: string, token: AddedToken]>) {
@@ -32,9 +32,9 @@ export class AddedTokens {
   }
 
   /** Tokens and the stretches of text between them; no stretch is empty. */
-  split(text: string): Section[] {
+  split(text: string): TextOrToken[] {
     if (this.root.next.size === 0) return text === "" ? [] : [text];
-    const sections: Section[] = [];
+    const sections: TextOrToken[] = [];
     let begin = 0;
     let strip = false;
     const take = (end: number, stripEnd: boolean): void => {
@@ -44,7 +44,7 @@ export class AddedTokens {
       if (between !== "") sections.push(between);
     };
     for (let at = 0; at < text.length; ) {
-      const found = this.longest(text, at);
+      const found = this.longestMatch(text, at);
       if (!found) {
         at++;
         continue;
@@ -63,7 +63,7 @@ export class AddedTokens {
     return sections;
   }
 
-  private longest(text: string, at: number): { token: AddedToken; end: number } | undefined {
+  private longestMatch(text: string, at: number): { token: AddedToken; end: number } | undefined {
     let found: { token: AddedToken; end: number } | undefined;
     let node = this.root.next.get(text[at]!);
     for (let end = at + 1; node; node = end < text.length ? node.next.get(text[end++]!) : undefined) {

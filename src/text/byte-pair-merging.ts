@@ -3,44 +3,44 @@
 // Symbols lie in flat arrays, by the place of their first character. Of all pairs of neighbours that have a rank, the one of lowest
 // rank, and of equal ones the leftmost, becomes one symbol; and again, until no pair has a rank.
 
-import type { Model } from "./sliced-encoding.js";
+import type { BytePairModel } from "./encode-in-slices.js";
 
 /** Merges between two places to pause. */
-const STEP = 1024;
+const STEPS_PER_SLICE = 1024;
 
 /** More than any word has characters: `rank · PLACES + place` orders pairs exactly, for up to 2^22 ranks. */
-const PLACES = 2 ** 31;
+const MAX_POSITIONS = 2 ** 31;
 
-type Merging = Pick<Model, "bpe_ranks" | "end_of_word_suffix" | "continuing_subword_suffix">;
+type MergeRules = Pick<BytePairModel, "bpe_ranks" | "end_of_word_suffix" | "continuing_subword_suffix">;
 
 /** The symbols of a word after all merges, some at a time; none at a place to pause. */
-export function* mergedLazily(model: Merging, word: string): Generator<readonly string[], void, undefined> {
+export function* mergeInSlices(model: MergeRules, word: string): Generator<readonly string[], void, undefined> {
   const { bpe_ranks: ranks, end_of_word_suffix: suffix, continuing_subword_suffix: inner } = model;
   const symbols: (string | undefined)[] = [];
-  for (const char of word) if (symbols.push(char) % STEP === 0) yield [];
+  for (const char of word) if (symbols.push(char) % STEPS_PER_SLICE === 0) yield [];
   const count = symbols.length;
   if (suffix) symbols[count - 1] += suffix;
   // Neighbours; those of the last and the first symbol are outside.
   const [next, previous] = [new Int32Array(count), new Int32Array(count)];
   for (let place = 0; place < count; place++) [next[place], previous[place]] = [place + 1, place - 1];
-  const queue = new Queue();
+  const queue = new MinHeap();
   const rankAt = (place: number): number | undefined => {
     const right = next[place]!;
     return right < count ? ranks.get(JSON.stringify([symbols[place], symbols[right]])) : undefined;
   };
   const add = (place: number): void => {
     const rank = rankAt(place);
-    if (rank !== undefined) queue.push(rank * PLACES + place);
+    if (rank !== undefined) queue.push(rank * MAX_POSITIONS + place);
   };
   for (let place = 0; place < count - 1; place++) {
     add(place);
-    if (place % STEP === STEP - 1) yield [];
+    if (place % STEPS_PER_SLICE === STEPS_PER_SLICE - 1) yield [];
   }
   for (let steps = 1, key = queue.pop(); key !== undefined; steps++, key = queue.pop()) {
-    if (steps % STEP === 0) yield [];
-    const place = key % PLACES;
+    if (steps % STEPS_PER_SLICE === 0) yield [];
+    const place = key % MAX_POSITIONS;
     // One of its two symbols has been merged with another since.
-    if (symbols[place] === undefined || rankAt(place) !== Math.floor(key / PLACES)) continue;
+    if (symbols[place] === undefined || rankAt(place) !== Math.floor(key / MAX_POSITIONS)) continue;
     const right = next[place]!;
     const after = next[right]!;
     symbols[place] += symbols[right]!;
@@ -53,7 +53,7 @@ export function* mergedLazily(model: Merging, word: string): Generator<readonly 
   let merged: string[] = [];
   for (let place = 0; place < count; place = next[place]!) {
     merged.push(inner && next[place]! < count ? symbols[place]! + inner : symbols[place]!);
-    if (merged.length < STEP) continue;
+    if (merged.length < STEPS_PER_SLICE) continue;
     yield merged;
     merged = [];
   }
@@ -61,7 +61,7 @@ export function* mergedLazily(model: Merging, word: string): Generator<readonly 
 }
 
 /** A binary heap: the smallest number first. */
-class Queue {
+class MinHeap {
   private readonly heap: number[] = [];
 
   push(key: number): void {

@@ -2,7 +2,7 @@
 // formatChat, RemoteModel, the server and the AI SDK's provider all read through it.
 
 import { InputError } from "../base/errors.js";
-import { parseAssistant } from "./assistant.js";
+import { parseAssistant } from "./parse-assistant.js";
 
 /** A piece of a message. Results of tools carry the tool's name. */
 export interface ContentPart {
@@ -21,11 +21,11 @@ export interface ToolCall {
  * What a history may hold as a call's arguments: an object, or its JSON. Missing, null and blank ones are `{}`. A string that holds no
  * JSON object, as a call that was cut off leaves one, reaches the prompt as it is, on one line.
  */
-export type GivenArguments = string | ToolCall["arguments"] | null | undefined;
+export type CallArguments = string | ToolCall["arguments"] | null | undefined;
 
-interface GivenCall {
+interface CallFields {
   readonly name: string;
-  readonly arguments?: GivenArguments;
+  readonly arguments?: CallArguments;
 }
 
 /** One message of a conversation, plain or as OpenAI's interface writes it. Null fields count as missing. */
@@ -40,7 +40,7 @@ export interface ChatMessage {
   readonly tool_call_id?: string | null | undefined;
   /** Calls that an assistant made, plain or as OpenAI's interface writes them. They follow the content as the model writes them. */
   readonly tool_calls?:
-    | readonly (GivenCall | { readonly id?: string | null | undefined; readonly function: GivenCall })[]
+    | readonly (CallFields | { readonly id?: string | null | undefined; readonly function: CallFields })[]
     | null
     | undefined;
   /** What an assistant thought. It precedes the content between `<think>` and `</think>`, and stays open if nothing follows it. */
@@ -50,7 +50,7 @@ export interface ChatMessage {
 }
 
 /** A call of a history. Its number counts the conversation's calls. */
-export interface HistoryCall {
+export interface ParsedCall {
   readonly number: number;
   readonly name: string;
   /** A string if it is no JSON object. */
@@ -67,15 +67,15 @@ export interface ToolResult {
 }
 
 /** A message with one meaning. */
-export type HistoryMessage =
+export type ParsedMessage =
   | { readonly role: "system" | "user"; readonly text: string }
   /** The text holds the reasoning, between its tags, and the content. */
-  | { readonly role: "assistant"; readonly text: string; readonly calls: readonly HistoryCall[] }
+  | { readonly role: "assistant"; readonly text: string; readonly calls: readonly ParsedCall[] }
   | { readonly role: "tool"; readonly results: readonly ToolResult[] };
 
 type Fields = Readonly<Record<string, unknown>>;
 
-const ROLES: ReadonlyMap<unknown, HistoryMessage["role"]> = new Map([
+const ROLES: ReadonlyMap<unknown, ParsedMessage["role"]> = new Map([
   ["system", "system"],
   ["user", "user"],
   ["assistant", "assistant"],
@@ -86,9 +86,9 @@ const ROLES: ReadonlyMap<unknown, HistoryMessage["role"]> = new Map([
 ]);
 
 /** @throws {InputError} no messages, or one that cannot be read: its index is named */
-export function readMessages(messages: readonly unknown[]): HistoryMessage[] {
+export function readMessages(messages: readonly unknown[]): ParsedMessage[] {
   if (!Array.isArray(messages) || messages.length === 0) throw new InputError("chat: messages: expected at least one message, got none");
-  const calls = new CallList();
+  const calls = new ConversationCalls();
   return messages.map((message, i) => readMessage(message, `messages[${i}]`, calls));
 }
 
@@ -100,9 +100,9 @@ export function readMessages(messages: readonly unknown[]): HistoryMessage[] {
  */
 export function readArguments(given: unknown, where: string): ToolCall["arguments"] | string {
   if (isMissing(given)) return {};
-  if (typeof given !== "string") return isRecord(given) ? plainJson(given, where) : jsonOf(given, where);
+  if (typeof given !== "string") return isRecord(given) ? plainJson(given, where) : toJson(given, where);
   if (given.trim() === "") return {};
-  const value = parsed(given);
+  const value = parseJsonOrUndefined(given);
   if (value === null) return {};
   if (typeof value === "string") return readArguments(value, where);
   return isRecord(value) ? value : given;
@@ -110,11 +110,11 @@ export function readArguments(given: unknown, where: string): ToolCall["argument
 
 /** Whether a text is the JSON of an object. */
 export function isObjectJson(text: string): boolean {
-  return isRecord(parsed(text));
+  return isRecord(parseJsonOrUndefined(text));
 }
 
 /** The value of a JSON text; undefined if it is none. */
-function parsed(text: string): unknown {
+function parseJsonOrUndefined(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
@@ -124,14 +124,14 @@ function parsed(text: string): unknown {
 
 /** What JSON keeps of an object. @throws {InputError} no object, or one that JSON cannot hold */
 export function plainJson(value: unknown, where: string): Record<string, unknown> {
-  if (!isRecord(value)) refuse(where, "a JSON object", value);
-  return JSON.parse(jsonOf(value, where));
+  if (!isRecord(value)) fail(where, "a JSON object", value);
+  return JSON.parse(toJson(value, where));
 }
 
 /** @throws {InputError} a value that JSON cannot hold */
-function jsonOf(value: unknown, where: string): string {
+function toJson(value: unknown, where: string): string {
   try {
-    return JSON.stringify(value) ?? refuse(where, "JSON", typeof value);
+    return JSON.stringify(value) ?? fail(where, "JSON", typeof value);
   } catch (cause) {
     if (cause instanceof InputError) throw cause;
     throw new InputError(`chat: ${where}: expected JSON, got a value it cannot hold (${cause instanceof Error ? cause.message : cause})`, {
@@ -140,76 +140,76 @@ function jsonOf(value: unknown, where: string): string {
   }
 }
 
-function readMessage(message: unknown, where: string, calls: CallList): HistoryMessage {
-  if (!isRecord(message)) refuse(where, "a message", message);
+function readMessage(message: unknown, where: string, calls: ConversationCalls): ParsedMessage {
+  if (!isRecord(message)) fail(where, "a message", message);
   const role = ROLES.get(message.role);
-  if (!role) refuse(`${where}.role`, "system, user, assistant or tool", message.role);
+  if (!role) fail(`${where}.role`, "system, user, assistant or tool", message.role);
   if (role === "assistant") return readAssistant(message, where, calls);
   if (!isMissing(message.tool_calls) && !isEmptyList(message.tool_calls)) {
-    refuse(`${where}.tool_calls`, "none but in assistant messages", message.tool_calls);
+    fail(`${where}.tool_calls`, "none but in assistant messages", message.tool_calls);
   }
   if (role === "tool") return { role, results: readResults(message, where, calls) };
   if (isMissing(message.content) || isEmptyList(message.content)) {
-    refuse(`${where}.content`, "text or a list of text parts", message.content);
+    fail(`${where}.content`, "text or a list of text parts", message.content);
   }
-  return { role, text: joined(readParts(message.content, `${where}.content`)) };
+  return { role, text: joinText(readParts(message.content, `${where}.content`)) };
 }
 
-function readAssistant(message: Fields, where: string, list: CallList): HistoryMessage {
-  if (!isMissing(message.audio)) refuse(`${where}.audio`, "text only", message.audio);
+function readAssistant(message: Fields, where: string, list: ConversationCalls): ParsedMessage {
+  if (!isMissing(message.audio)) fail(`${where}.audio`, "text only", message.audio);
   const calls = callsOf(message, where).map(([call, place]) => readCall(call, place, list));
   const reasoning = text(message.reasoning_content, `${where}.reasoning_content`) || text(message.reasoning, `${where}.reasoning`);
-  const content = joined(readParts(message.content, `${where}.content`)) + text(message.refusal, `${where}.refusal`);
+  const content = joinText(readParts(message.content, `${where}.content`)) + text(message.refusal, `${where}.refusal`);
   // Servers say null instead of an empty text if the reasoning never ended.
-  const unended = calls.length === 0 && content === "" && typeof message.content !== "string";
+  const isUnfinished = calls.length === 0 && content === "" && typeof message.content !== "string";
   // Some clients keep the reasoning in the content as well.
   const isRepeated = parseAssistant(content).reasoning?.trim() === reasoning.trim();
-  const thought = reasoning === "" || isRepeated ? "" : `<think>${reasoning}${unended ? "" : "</think>"}`;
+  const thought = reasoning === "" || isRepeated ? "" : `<think>${reasoning}${isUnfinished ? "" : "</think>"}`;
   return { role: "assistant", text: thought + content, calls };
 }
 
 /** The calls of a message, in today's form or, if it has none of those, in that of `function_call`. */
 function callsOf({ tool_calls: calls, function_call: call }: Fields, where: string): [unknown, string][] {
-  if (!isMissing(calls) && !Array.isArray(calls)) refuse(`${where}.tool_calls`, "a list", calls);
+  if (!isMissing(calls) && !Array.isArray(calls)) fail(`${where}.tool_calls`, "a list", calls);
   if (isMissing(calls) || isEmptyList(calls)) return isMissing(call) ? [] : [[call, `${where}.function_call`]];
   return (calls as unknown[]).map((one, i) => [one, `${where}.tool_calls[${i}]`]);
 }
 
-function readCall(call: unknown, where: string, list: CallList): HistoryCall {
+function readCall(call: unknown, where: string, list: ConversationCalls): ParsedCall {
   const plain = isRecord(call) && !isMissing(call.function) ? call.function : call;
-  if (!isRecord(plain)) refuse(where, "a call { name, arguments }", call);
-  if (typeof plain.name !== "string" || plain.name === "") refuse(`${where}.name`, "the name of a tool", plain.name);
+  if (!isRecord(plain)) fail(where, "a call { name, arguments }", call);
+  if (typeof plain.name !== "string" || plain.name === "") fail(`${where}.name`, "the name of a tool", plain.name);
   const { name, arguments: given } = plain;
   const read = readArguments(given, `${where}.arguments`);
   const json = typeof given === "string" && isObjectJson(given) ? given : JSON.stringify(read);
   return list.add({ id: idOf((call as Fields).id), name, arguments: read, json });
 }
 
-function readResults(message: Fields, where: string, calls: CallList): ToolResult[] {
+function readResults(message: Fields, where: string, calls: ConversationCalls): ToolResult[] {
   const parts = readParts(message.content, `${where}.content`);
   return (parts.length > 0 ? parts : [{ text: "", name: undefined }]).map((part) => {
     const given = [part.name, message.name].find((name) => !isMissing(name) && name !== "");
     if (given !== undefined && typeof given !== "string") {
-      refuse(`${where}.name`, "the name of the tool whose result this is", given);
+      fail(`${where}.name`, "the name of the tool whose result this is", given);
     }
-    const call = calls.answer(idOf(message.tool_call_id), given);
+    const call = calls.takeAnswered(idOf(message.tool_call_id), given);
     const name = given ?? call?.name;
     if (name === undefined) {
-      const id = isMissing(message.tool_call_id) ? "" : `, or the tool_call_id of a call before it, not ${show(message.tool_call_id)}`;
-      refuse(`${where}.name`, `the name of the tool whose result this is${id}`, undefined);
+      const id = isMissing(message.tool_call_id) ? "" : `, or the tool_call_id of a call before it, not ${excerpt(message.tool_call_id)}`;
+      fail(`${where}.name`, `the name of the tool whose result this is${id}`, undefined);
     }
     return { name, text: part.text, call: call?.number };
   });
 }
 
-type ListedCall = HistoryCall & { readonly id: string | undefined };
+type TrackedCall = ParsedCall & { readonly id: string | undefined };
 
 /** The calls of a conversation so far, and which of them wait for their results. */
-class CallList {
-  private readonly calls: ListedCall[] = [];
-  private readonly open = new Set<ListedCall>();
+class ConversationCalls {
+  private readonly calls: TrackedCall[] = [];
+  private readonly open = new Set<TrackedCall>();
 
-  add(call: Omit<ListedCall, "number">): HistoryCall {
+  add(call: Omit<TrackedCall, "number">): ParsedCall {
     const listed = { ...call, number: this.calls.length };
     this.calls.push(listed);
     this.open.add(listed);
@@ -220,10 +220,10 @@ class CallList {
    * The call that a result answers: the one with its id, else the first open one of its name, else the first open one. A result with an
    * id that no call has answers a call without an id.
    */
-  answer(id: string | undefined, name: string | undefined): HistoryCall | undefined {
+  takeAnswered(id: string | undefined, name: string | undefined): ParsedCall | undefined {
     const open = [...this.open];
     const named = open.find((one) => one.name === name);
-    const identified = (one: ListedCall) => one.id === id;
+    const identified = (one: TrackedCall) => one.id === id;
     const call =
       id === undefined
         ? (named ?? open[0])
@@ -237,21 +237,21 @@ class CallList {
 function readParts(content: unknown, where: string): { text: string; name: unknown }[] {
   if (isMissing(content)) return [];
   if (typeof content === "string") return [{ text: content, name: undefined }];
-  if (!Array.isArray(content)) refuse(where, "text or a list of text parts", content);
+  if (!Array.isArray(content)) fail(where, "text or a list of text parts", content);
   return content.map((part: unknown, i) => {
     const { type, text, name, refusal } = isRecord(part) ? part : {};
     const said = (type === "text" ? text : type === "refusal" ? refusal : false) ?? "";
-    if (typeof said !== "string") refuse(`${where}[${i}]`, 'a part { type: "text", text }', part);
+    if (typeof said !== "string") fail(`${where}[${i}]`, 'a part { type: "text", text }', part);
     return { text: said, name };
   });
 }
 
 function text(value: unknown, where: string): string {
   if (isMissing(value)) return "";
-  return typeof value === "string" ? value : refuse(where, "text", value);
+  return typeof value === "string" ? value : fail(where, "text", value);
 }
 
-const joined = (parts: readonly { readonly text: string }[]): string => parts.map(({ text }) => text).join("");
+const joinText = (parts: readonly { readonly text: string }[]): string => parts.map(({ text }) => text).join("");
 const isMissing = (value: unknown): value is null | undefined => value === undefined || value === null;
 /** An id of a call; some clients have numbers for ids. */
 const idOf = (id: unknown): string | undefined => (typeof id === "number" || (typeof id === "string" && id !== "") ? `${id}` : undefined);
@@ -261,11 +261,11 @@ function isRecord(x: unknown): x is Record<string, unknown> {
   return typeof x === "object" && x !== null && !Array.isArray(x);
 }
 
-function refuse(where: string, expected: string, got: unknown): never {
-  throw new InputError(`chat: ${where}: expected ${expected}, got ${got === undefined ? "nothing" : show(got)}`);
+function fail(where: string, expected: string, got: unknown): never {
+  throw new InputError(`chat: ${where}: expected ${expected}, got ${got === undefined ? "nothing" : excerpt(got)}`);
 }
 
-function show(value: unknown): string {
+function excerpt(value: unknown): string {
   try {
     return (JSON.stringify(value) ?? String(value)).slice(0, 80);
   } catch {

@@ -5,20 +5,20 @@ import { CheckpointError } from "../base/errors.js";
 import { isObject } from "../base/json.js";
 
 /** The most that all replacements together may lengthen a text. */
-const MAX_GROWTH = 1000;
+const MAX_TEXT_GROWTH = 1000;
 
 /** A search in a text of so few characters takes microseconds; beyond the time, its cost doubles with each character. */
-const MAX_REPETITIONS = 28;
-const SLOW_MS = 20;
+const MAX_PUMP_REPETITIONS = 28;
+const SLOW_SEARCH_MS = 20;
 
 /** @throws {CheckpointError} rules that would not end, or would exhaust memory */
-export function checkRules(json: Readonly<Record<string, unknown>>): void {
+export function expectBoundedRules(json: Readonly<Record<string, unknown>>): void {
   for (const part of ["normalizer", "pre_tokenizer", "decoder"]) {
     const where = `tokenizer: tokenizer.json: ${part}`;
     const growth = growthOf(json[part]);
-    if (growth > MAX_GROWTH) {
+    if (growth > MAX_TEXT_GROWTH) {
       throw new CheckpointError(
-        `${where}: expected rules that lengthen a text at most ${MAX_GROWTH}-fold, got ${growth.toPrecision(3)}-fold`,
+        `${where}: expected rules that lengthen a text at most ${MAX_TEXT_GROWTH}-fold, got ${growth.toPrecision(3)}-fold`,
       );
     }
     for (const source of patternsOf(json[part])) {
@@ -67,10 +67,10 @@ function isExponential(source: string): boolean {
 
 /** Longer and longer texts, so that the first slow one is not slow by much. */
 function explodes(pattern: RegExp, prefix: string, pump: string, suffix: string): boolean {
-  for (let count = 1; count <= MAX_REPETITIONS; count++) {
+  for (let count = 1; count <= MAX_PUMP_REPETITIONS; count++) {
     const text = prefix + pump.repeat(count) + suffix;
     // The faster of two, so that a busy machine does not count.
-    if (milliseconds(pattern, text) > SLOW_MS && milliseconds(pattern, text) > SLOW_MS) return true;
+    if (milliseconds(pattern, text) > SLOW_SEARCH_MS && milliseconds(pattern, text) > SLOW_SEARCH_MS) return true;
   }
   return false;
 }

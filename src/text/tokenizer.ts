@@ -6,13 +6,13 @@ import { CheckpointError, InputError, LightningError } from "../base/errors.js";
 import { expectArgument, isObjectLike } from "../base/options.js";
 import { pauseInTurn } from "../base/pause.js";
 import { printed } from "../base/printed.js";
-import { AddedTokens } from "./added-tokens.js";
-import { encodeSection, idOf, type Section } from "./sliced-encoding.js";
-import { charactersPerToken } from "./token-bound.js";
-import { byteAlphabet, defineTokenizer, type TokenizerDefinition, type TokenizerFiles } from "./tokenizer-json.js";
-import { checkRules } from "./tokenizer-rules.js";
+import { AddedTokenMatcher } from "./added-tokens.js";
+import { encodeInSlices, idOf, type NormalizedText } from "./encode-in-slices.js";
+import { maxCharactersPerToken } from "./max-characters-per-token.js";
+import { byteAlphabet, parseTokenizerFiles, type TokenizerDefinition, type TokenizerFiles } from "./tokenizer-files.js";
+import { expectBoundedRules } from "./tokenizer-rules.js";
 
-export type { TokenizerFiles } from "./tokenizer-json.js";
+export type { TokenizerFiles } from "./tokenizer-files.js";
 
 /** How ids become text. */
 export interface DecodeOptions {
@@ -37,14 +37,14 @@ export interface EncodeAsyncOptions {
 }
 
 /** How long encoding keeps everything else from running. */
-const SLICE_MS = 4;
+const MAX_SLICE_MS = 4;
 
 const encoder = /* @__PURE__ */ new TextEncoder();
 const byteOf: ReadonlyMap<string, number> = /* @__PURE__ */ new Map(byteAlphabet.map((char, byte) => [char, byte]));
 const utf8 = (): TextDecoder => new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** What the engine does with a tokenizer.json that is odd inside. @throws {CheckpointError} */
-function guarded<T>(where: string, body: () => T): T {
+function withEngineErrors<T>(where: string, body: () => T): T {
   try {
     return body();
   } catch (cause) {
@@ -67,23 +67,25 @@ export class Tokenizer {
   readonly #engine: Engine;
   readonly #tokens: ReadonlyMap<number, string>;
   /** Added tokens as they are found in a text, and in a normalised one. */
-  readonly #verbatim: AddedTokens;
-  readonly #normalized: AddedTokens;
+  readonly #verbatim: AddedTokenMatcher;
+  readonly #normalized: AddedTokenMatcher;
   readonly #added: ReadonlySet<number>;
   readonly #byteLevel: boolean;
   readonly #charactersPerToken: number;
   readonly #byteFallback: boolean;
 
   private constructor(engine: Engine, { tokens, added, bosId, eosId, json }: TokenizerDefinition) {
-    this.#charactersPerToken = charactersPerToken({ json, added });
+    this.#charactersPerToken = maxCharactersPerToken({ json, added });
     this.#engine = engine;
     this.#tokens = tokens;
     this.#added = new Set(added.map(({ id }) => id));
     this.#byteLevel = isByteLevel(json.decoder);
     this.vocabSize = [...tokens.keys()].reduce((size, id) => Math.max(size, id + 1), 0);
     const normalize = (text: string) => engine.normalizer?._call(text) ?? text;
-    this.#verbatim = new AddedTokens(added.filter(({ normalized }) => !normalized).map((token) => [token.content, token]));
-    this.#normalized = new AddedTokens(added.filter(({ normalized }) => normalized).map((token) => [normalize(token.content), token]));
+    this.#verbatim = new AddedTokenMatcher(added.filter(({ normalized }) => !normalized).map((token) => [token.content, token]));
+    this.#normalized = new AddedTokenMatcher(
+      added.filter(({ normalized }) => normalized).map((token) => [normalize(token.content), token]),
+    );
     this.#byteFallback = (json.model as { byte_fallback?: unknown } | undefined)?.byte_fallback === true;
     this.bosId = bosId;
     this.eosId = eosId;
@@ -98,8 +100,8 @@ export class Tokenizer {
    */
   static async fromFiles(files: TokenizerFiles): Promise<Tokenizer> {
     expectArgument("tokenizer: files", isObjectLike(files), "an object with tokenizerJson, or vocab and merges", files);
-    const definition = defined(files);
-    checkRules(definition.json);
+    const definition = parsedFiles(files);
+    expectBoundedRules(definition.json);
     const { Tokenizer: Library } = await import("@huggingface/tokenizers");
     try {
       return new Tokenizer(new Library({ ...definition.json }, {}), definition);
@@ -116,14 +118,14 @@ export class Tokenizer {
   encode(text: string): number[] {
     if (typeof text !== "string") throw new InputError(`encode: text: expected a string, got ${typeof text}`);
     const { pre_tokenizer, model } = this.#engine;
-    const ids: (number | undefined)[] = guarded("encode", () =>
+    const ids: (number | undefined)[] = withEngineErrors("encode", () =>
       [...this.#sections(text)].flatMap((section) => {
         if (typeof section === "number") return section;
         const words = pre_tokenizer ? pre_tokenizer._call(section.text, section.options) : [section.text];
         return model!._call(words).map((token) => idOf(this.#engine, token));
       }),
     );
-    return ids.includes(undefined) ? inexpressible() : (ids as number[]);
+    return ids.includes(undefined) ? throwInexpressible() : (ids as number[]);
   }
 
   /**
@@ -138,10 +140,10 @@ export class Tokenizer {
     const ids: number[] = [];
     const groups = this.#encodeLazily(text);
     let since = performance.now();
-    for (let next = guarded("encode", () => groups.next()); !next.done; next = guarded("encode", () => groups.next())) {
-      for (const id of next.value) ids.push(id ?? inexpressible());
+    for (let next = withEngineErrors("encode", () => groups.next()); !next.done; next = withEngineErrors("encode", () => groups.next())) {
+      for (const id of next.value) ids.push(id ?? throwInexpressible());
       if (ids.length > maxTokens) throw tooLong();
-      if (performance.now() - since < SLICE_MS) continue;
+      if (performance.now() - since < MAX_SLICE_MS) continue;
       await pauseInTurn();
       signal?.throwIfAborted();
       since = performance.now();
@@ -158,12 +160,12 @@ export class Tokenizer {
   *#encodeLazily(text: string) {
     for (const section of this.#sections(text)) {
       if (typeof section === "number") yield [section];
-      else yield* encodeSection(this.#engine, section);
+      else yield* encodeInSlices(this.#engine, section);
     }
   }
 
   /** The ids of added tokens, and the text between them, normalised. */
-  *#sections(text: string): Generator<number | Section> {
+  *#sections(text: string): Generator<number | NormalizedText> {
     const { normalizer } = this.#engine;
     for (const [section_index, section] of this.#verbatim.split(text).entries()) {
       if (typeof section !== "string") {
@@ -291,9 +293,9 @@ class WindowStream implements TextStream {
 }
 
 /** What JSON cannot hold comes from no file. */
-function defined(files: TokenizerFiles): TokenizerDefinition {
+function parsedFiles(files: TokenizerFiles): TokenizerDefinition {
   try {
-    return defineTokenizer(files);
+    return parseTokenizerFiles(files);
   } catch (cause) {
     if (cause instanceof LightningError) throw cause;
     throw new CheckpointError(
@@ -316,6 +318,6 @@ function isByteLevel(decoder: unknown): boolean {
   return "decoders" in decoder && Array.isArray(decoder.decoders) && decoder.decoders.length === 1 && isByteLevel(decoder.decoders[0]);
 }
 
-function inexpressible(): never {
+function throwInexpressible(): never {
   throw new InputError("encode: text: expected characters of the vocabulary, got others (it has no token for them)");
 }

@@ -3,7 +3,7 @@
 import { InputError } from "../base/errors.js";
 import { expectArgument, isObjectLike } from "../base/options.js";
 import { pause } from "../base/pause.js";
-import type { ChatOptions } from "../text/chat.js";
+import type { ChatOptions } from "../text/format-chat.js";
 import type { Tokenizer } from "../text/tokenizer.js";
 import type { LearnedMessage, Row, RowContent } from "./rows.js";
 

@@ -3,7 +3,7 @@
 import { CheckpointError, InputError } from "../base/errors.js";
 import { isObject, parseJson } from "../base/json.js";
 import { expectArgument } from "../base/options.js";
-import type { ChatMessage, Tool } from "../text/chat.js";
+import type { ChatMessage, Tool } from "../text/format-chat.js";
 
 /** A message of a conversation; one of the assistant with weight 0 is not learned, only read. */
 export type LearnedMessage = ChatMessage & { readonly weight?: 0 | 1 | null };

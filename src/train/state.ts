@@ -1,7 +1,7 @@
 import { CheckpointError } from "../base/errors.js";
 import { decodeJson } from "../base/json.js";
 import { hash } from "../generate/session-file.js";
-import { encodeHeader, type Header, headerBytes, PREFIX_BYTES, parseHeader } from "../io/safetensors.js";
+import { encodeSafetensorsHeader, headerLength, PREFIX_BYTES, parseSafetensorsHeader, type SafetensorsHeader } from "../io/safetensors.js";
 import type { Parameter } from "./adamw.js";
 
 /** Where a run stands, besides its numbers. */
@@ -22,7 +22,7 @@ export function encodeState(parameters: readonly Parameter[], position: Position
   );
   const metadata = { format: FORMAT, position: JSON.stringify(position) };
   // Its length does not depend on the checksum, which follows when the numbers are there.
-  const begin = encodeHeader(tensors, { ...metadata, checksum: checksumOf(0, metadata) }).byteLength;
+  const begin = encodeSafetensorsHeader(tensors, { ...metadata, checksum: checksumOf(0, metadata) }).byteLength;
   const file = new Uint8Array(begin + tensors.reduce((sum, { bytes }) => sum + bytes, 0));
   let at = begin;
   for (const parameter of parameters) {
@@ -33,12 +33,12 @@ export function encodeState(parameters: readonly Parameter[], position: Position
       at += byteLength;
     }
   }
-  file.set(encodeHeader(tensors, { ...metadata, checksum: checksumOf(hashBytes(file.subarray(begin)), metadata) }));
+  file.set(encodeSafetensorsHeader(tensors, { ...metadata, checksum: checksumOf(hashBytes(file.subarray(begin)), metadata) }));
   return file;
 }
 
 /** Two numbers of 32 bits: one for the tensors, and one for the metadata. Any single changed word changes its number. */
-function checksumOf(tensors: number, metadata: Header["metadata"]): string {
+function checksumOf(tensors: number, metadata: SafetensorsHeader["metadata"]): string {
   const { checksum: _, ...rest } = metadata;
   const text = JSON.stringify(Object.entries(rest).sort(([a], [b]) => (a < b ? -1 : 1)));
   const own = hash(Uint32Array.from({ length: text.length }, (_, i) => text.charCodeAt(i)));
@@ -59,8 +59,8 @@ function hashBytes(bytes: Uint8Array): number {
  */
 export function decodeState(bytes: Uint8Array, parameters: readonly Parameter[]): Position {
   const where = "training state";
-  const length = headerBytes(bytes.subarray(0, PREFIX_BYTES), bytes.byteLength, where);
-  const { tensors, metadata } = parseHeader(bytes.subarray(PREFIX_BYTES, PREFIX_BYTES + length), bytes.byteLength, where);
+  const length = headerLength(bytes.subarray(0, PREFIX_BYTES), bytes.byteLength, where);
+  const { tensors, metadata } = parseSafetensorsHeader(bytes.subarray(PREFIX_BYTES, PREFIX_BYTES + length), bytes.byteLength, where);
   if (metadata.format !== FORMAT && metadata.format !== FORMAT_1) {
     throw new CheckpointError(`${where}: expected "${FORMAT}", got ${JSON.stringify(metadata.format)}`);
   }
@@ -103,16 +103,16 @@ export function decodeState(bytes: Uint8Array, parameters: readonly Parameter[])
 }
 
 /** A state's header, and where the tensors begin. */
-export function headerOf(state: Uint8Array): Header & { readonly end: number } {
-  const end = PREFIX_BYTES + headerBytes(state.subarray(0, PREFIX_BYTES), state.byteLength, "state");
-  return { end, ...parseHeader(state.subarray(PREFIX_BYTES, end), state.byteLength, "state") };
+export function headerOf(state: Uint8Array): SafetensorsHeader & { readonly end: number } {
+  const end = PREFIX_BYTES + headerLength(state.subarray(0, PREFIX_BYTES), state.byteLength, "state");
+  return { end, ...parseSafetensorsHeader(state.subarray(PREFIX_BYTES, end), state.byteLength, "state") };
 }
 
 /** A state that was just saved with more metadata in its header, in pieces. */
-export function withMetadata(state: Uint8Array, more: Header["metadata"]): Uint8Array[] {
+export function withMetadata(state: Uint8Array, more: SafetensorsHeader["metadata"]): Uint8Array[] {
   const { tensors, metadata, end } = headerOf(state);
   const entries = tensors.map(({ begin, end, ...tensor }) => ({ ...tensor, bytes: end - begin }));
   const all = { ...metadata, ...more };
   const ofTensors = Number.parseInt(metadata.checksum!, 16);
-  return [encodeHeader(entries, { ...all, checksum: checksumOf(ofTensors, all) }), state.subarray(end)];
+  return [encodeSafetensorsHeader(entries, { ...all, checksum: checksumOf(ofTensors, all) }), state.subarray(end)];
 }

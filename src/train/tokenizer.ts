@@ -3,7 +3,7 @@
 import * as v from "valibot";
 import { InputError } from "../base/errors.js";
 import { count, expectArgument, isObjectLike, parseOptions } from "../base/options.js";
-import { byteAlphabet } from "../text/tokenizer-json.js";
+import { byteAlphabet } from "../text/tokenizer-files.js";
 import { learnBytePairs } from "./byte-pairs.js";
 import { chatTemplate } from "./chat-template.js";
 

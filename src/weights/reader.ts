@@ -1,16 +1,16 @@
 import { cannotShare, canShare, readerSource, startThread, type Thread } from "#threads";
 import { CheckpointError, InputError } from "../base/errors.js";
 import {
-  type Address,
-  CLOCK_AT,
   CONTROL_BYTES,
+  ControlWord,
+  MAX_PENDING_READS,
   MESSAGE_BYTES,
-  MESSAGES_AT,
+  MESSAGES_OFFSET,
+  READ_TIME_OFFSET,
   type ReaderData,
   type ReadRequest,
-  SLOTS,
-  State,
-  Word,
+  ReadState,
+  type SourceLocation,
 } from "../io/reader-thread.js";
 import { maskUrl } from "../io/secrets.js";
 import type { SharedMemory } from "../runtime/memory.js";
@@ -23,35 +23,35 @@ const GONE_MS = 60_000;
 export class ThreadReader implements Reads {
   private readonly words: Int32Array;
   private readonly control = new SharedArrayBuffer(CONTROL_BYTES);
-  private readonly free = Array.from({ length: SLOTS }, (_, slot) => slot);
+  private readonly free = Array.from({ length: MAX_PENDING_READS }, (_, slot) => slot);
   private readonly files = new Map<number, string>();
   private readonly thread: Thread;
-  /** Of the files, for messages. The address itself may hold a password, so it is not kept. */
+  /** Of the files, for messages. The location itself may hold a password, so it is not kept. */
   private readonly prefix: string;
   private fault: string | undefined;
 
   private constructor(
     memory: SharedMemory,
-    address: Address,
-    private readonly stamps: ReadonlyMap<string, string>,
+    location: SourceLocation,
+    private readonly fileVersions: ReadonlyMap<string, string>,
   ) {
-    this.words = new Int32Array(this.control, 0, MESSAGES_AT / 4);
-    this.prefix = address.kind === "directory" ? `${address.path}/` : address.kind === "http" ? maskUrl(address.base) : "";
-    const data: ReaderData = { memory, control: this.control, address };
+    this.words = new Int32Array(this.control, 0, MESSAGES_OFFSET / 4);
+    this.prefix = location.kind === "directory" ? `${location.path}/` : location.kind === "http" ? maskUrl(location.base) : "";
+    const data: ReaderData = { memory, control: this.control, location };
     this.thread = startThread(readerSource, data, (reason) => {
       this.fault ??= `the thread that reads has ended (${reason})`;
     });
   }
 
   /**
-   * @param stamps by file: what tells the version that was opened from others
+   * @param fileVersions by file: what tells the version that was opened from others
    * @throws {InputError} where threads cannot share memory, or may not wait
    * @throws {CheckpointError} a thread that does not start
    */
-  static async start(memory: SharedMemory, address: Address, stamps: ReadonlyMap<string, string>): Promise<ThreadReader> {
-    const reader = new ThreadReader(memory, address, stamps);
+  static async start(memory: SharedMemory, location: SourceLocation, fileVersions: ReadonlyMap<string, string>): Promise<ThreadReader> {
+    const reader = new ThreadReader(memory, location, fileVersions);
     const since = performance.now();
-    while (Atomics.load(reader.words, Word.up) === 0) {
+    while (Atomics.load(reader.words, ControlWord.up) === 0) {
       if (performance.now() - since > GONE_MS) reader.fault ??= "it does not answer";
       if (reader.fault !== undefined) {
         reader.dispose();
@@ -63,7 +63,7 @@ export class ThreadReader implements Reads {
   }
 
   get milliseconds(): number {
-    return new Float64Array(this.control, CLOCK_AT, 1)[0]!;
+    return new Float64Array(this.control, READ_TIME_OFFSET, 1)[0]!;
   }
 
   get lost(): boolean {
@@ -73,26 +73,26 @@ export class ThreadReader implements Reads {
   begin(file: string, begin: number, end: number, ptr: number): number {
     if (this.fault !== undefined) throw this.error(file, this.fault);
     const slot = this.free.pop();
-    if (slot === undefined) throw this.error(file, `expected at most ${SLOTS} reads under way`);
-    Atomics.store(this.words, slot, State.pending);
+    if (slot === undefined) throw this.error(file, `expected at most ${MAX_PENDING_READS} reads under way`);
+    Atomics.store(this.words, slot, ReadState.pending);
     this.files.set(slot, file);
-    const request: ReadRequest = { slot, file, begin, end, ptr, stamp: this.stamps.get(file) ?? "" };
+    const request: ReadRequest = { slot, file, begin, end, ptr, version: this.fileVersions.get(file) ?? "" };
     this.thread.post(request);
     return slot;
   }
 
   isDone(slot: number): boolean {
-    return Atomics.load(this.words, slot) !== State.pending;
+    return Atomics.load(this.words, slot) !== ReadState.pending;
   }
 
   wait(slot: number): void {
     const { words } = this;
     const file = this.files.get(slot)!;
-    let [progress, since] = [Atomics.load(words, Word.progress), performance.now()];
+    let [progress, since] = [Atomics.load(words, ControlWord.progress), performance.now()];
     while (!this.isDone(slot)) {
       if (this.fault !== undefined) throw this.error(file, this.fault);
-      Atomics.wait(words, slot, State.pending, 1000);
-      const now = Atomics.load(words, Word.progress);
+      Atomics.wait(words, slot, ReadState.pending, 1000);
+      const now = Atomics.load(words, ControlWord.progress);
       if (now !== progress) [progress, since] = [now, performance.now()];
       else if (performance.now() - since > GONE_MS) {
         this.fault = `no byte for ${GONE_MS / 1000} s`;
@@ -101,8 +101,12 @@ export class ThreadReader implements Reads {
     }
     this.files.delete(slot);
     this.free.push(slot);
-    if (Atomics.load(words, slot) === State.failed) {
-      const bytes = new Uint8Array(this.control, MESSAGES_AT + slot * MESSAGE_BYTES, Atomics.load(words, Word.messages + slot)).slice();
+    if (Atomics.load(words, slot) === ReadState.failed) {
+      const bytes = new Uint8Array(
+        this.control,
+        MESSAGES_OFFSET + slot * MESSAGE_BYTES,
+        Atomics.load(words, ControlWord.messages + slot),
+      ).slice();
       throw this.error(file, new TextDecoder().decode(bytes));
     }
   }

@@ -1,10 +1,10 @@
 import { describe, expect, test, vi } from "vitest";
 import { CheckpointError, ConfigError, InputError, type LightningError, MemoryError, WeightError } from "../../src/base/errors.js";
 import { type LoadOptions, loadCheckpoint, type Progress } from "../../src/checkpoint/checkpoint.js";
-import { estimateMemory } from "../../src/checkpoint/estimate.js";
+import { estimateMemory } from "../../src/checkpoint/estimate-memory.js";
 import { inspectCheckpoint } from "../../src/checkpoint/inspect.js";
+import { readTensors } from "../../src/checkpoint/read-tensors.js";
 import { saveCheckpoint } from "../../src/checkpoint/save.js";
-import { readTensors } from "../../src/checkpoint/tensors.js";
 import { MiniMaxM1 } from "../../src/minimax-m1.js";
 import { parseConfig } from "../../src/model/config.js";
 import { graph } from "../../src/model/graph.js";

@@ -5,7 +5,7 @@ import { PassThrough, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
 import { runCommandLine } from "../../src/cli/command-line.js";
-import { byteAlphabet } from "../../src/text/tokenizer-json.js";
+import { byteAlphabet } from "../../src/text/tokenizer-files.js";
 import { GREEDY_PROMPT, readGolden } from "../support/golden.js";
 
 export const tiny = fileURLToPath(new URL("../golden/m1-tiny", import.meta.url));

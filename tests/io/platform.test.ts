@@ -1,7 +1,7 @@
 import { afterEach, expect, test, vi } from "vitest";
 import { CheckpointError } from "../../src/base/errors.js";
+import { missingFileHint } from "../../src/io/byte-source.js";
 import { platform } from "../../src/io/platform.js";
-import { hintOf } from "../../src/io/source.js";
 
 afterEach(() => vi.unstubAllGlobals());
 
@@ -17,30 +17,30 @@ test.each<[string, string, Record<string, unknown>, string]>([
   ["one file", "./ck/one.safetensors", page("http://host/"), "http://host/ck/"],
 ])("a relative address is resolved as fetch does it, in %s", async (_, text, globals, url) => {
   for (const [name, value] of Object.entries(globals)) vi.stubGlobal(name, value);
-  expect((await platform.open(text, {})).name).toBe(url);
+  expect((await platform.openPath(text, {})).name).toBe(url);
 });
 
 test("what is said of a missing file tells how the address was understood", async () => {
   vi.stubGlobal("location", new URL("http://host/assets/worker.js?v=1"));
-  const hint = hintOf(await platform.open("./ck/", {}));
+  const hint = missingFileHint(await platform.openPath("./ck/", {}));
   expect(hint).toBe(
     '; "./ck/" is relative to the worker\'s script, http://host/assets/worker.js: post new URL("./ck/", location.href).href from the page',
   );
   vi.stubGlobal("document", { baseURI: "http://host/app/#top" });
-  expect(hintOf(await platform.open("./ck/", {}))).toBe('; "./ck/" is relative to the page, http://host/app/');
+  expect(missingFileHint(await platform.openPath("./ck/", {}))).toBe('; "./ck/" is relative to the page, http://host/app/');
 });
 
 test.each(["blob:http://host/0123", "blob:null/0123", "data:text/javascript,0"])(
   "in a worker at %s a relative address is refused",
   async (href) => {
     vi.stubGlobal("location", { href });
-    await expect(platform.open("./ck/", {})).rejects.toThrow(CheckpointError);
+    await expect(platform.openPath("./ck/", {})).rejects.toThrow(CheckpointError);
   },
 );
 
 test("in a worker made from a Blob the error says what to do", async () => {
   vi.stubGlobal("location", { href: "blob:http://host/0123" });
-  await expect(platform.open("./ck/", {})).rejects.toThrow(
+  await expect(platform.openPath("./ck/", {})).rejects.toThrow(
     /expected an absolute URL, got a relative one in a worker that was made from a Blob.*post new URL\("\.\/ck\/", location\.href\)\.href/,
   );
 });

@@ -1,12 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { CheckpointError } from "../../src/base/errors.js";
-import { encodeHeader, type Header, headerBytes, parseHeader } from "../../src/io/safetensors.js";
+import { encodeSafetensorsHeader, headerLength, parseSafetensorsHeader, type SafetensorsHeader } from "../../src/io/safetensors.js";
 import { file, safetensors } from "../support/checkpoints.js";
 
-function parse(bytes: Uint8Array, fileBytes = bytes.byteLength): Header {
-  const length = headerBytes(bytes.subarray(0, 8), fileBytes, "f");
-  return parseHeader(bytes.subarray(8, 8 + length), fileBytes, "f");
+function parse(bytes: Uint8Array, fileBytes = bytes.byteLength): SafetensorsHeader {
+  const length = headerLength(bytes.subarray(0, 8), fileBytes, "f");
+  return parseSafetensorsHeader(bytes.subarray(8, 8 + length), fileBytes, "f");
 }
 
 /** A file of one or more entries written out by hand. */
@@ -66,7 +66,7 @@ describe("safetensors", () => {
     fc.assert(
       fc.property(fc.uniqueArray(tensor, { selector: (t) => t.name, maxLength: 8 }), (list) => {
         const sized = list.map((t) => ({ ...t, bytes: t.shape.reduce((x, y) => x * y, t.dtype === "F32" ? 4 : 2) }));
-        const head = encodeHeader(sized, { format: "pt" });
+        const head = encodeSafetensorsHeader(sized, { format: "pt" });
         const total = sized.reduce((sum, { bytes }) => sum + bytes, 0);
         expect(head.byteLength % 8).toBe(0);
         const header = parse(head, head.byteLength + total);
@@ -90,7 +90,7 @@ describe("safetensors", () => {
       { name: "y", dtype: "BF16", shape: [1, 4], bytes: new Uint8Array(8) },
     ];
     const expected = safetensors(tensors);
-    const head = encodeHeader(
+    const head = encodeSafetensorsHeader(
       tensors.map((t) => ({ ...t, bytes: t.bytes.byteLength })),
       { format: "pt" },
     );
@@ -155,6 +155,6 @@ describe("safetensors", () => {
   }
 
   test("a header beyond 100 MB is refused even if the file is long enough", () => {
-    expect(() => headerBytes(file("{}", undefined, 100_000_001n).subarray(0, 8), 2 ** 40, "f")).toThrow(/expected at most 95\.37 MiB/);
+    expect(() => headerLength(file("{}", undefined, 100_000_001n).subarray(0, 8), 2 ** 40, "f")).toThrow(/expected at most 95\.37 MiB/);
   });
 });

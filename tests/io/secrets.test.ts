@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { CheckpointError } from "../../src/base/errors.js";
 import { loadCheckpoint } from "../../src/checkpoint/checkpoint.js";
 import { inspectCheckpoint } from "../../src/checkpoint/inspect.js";
-import { hiding, maskUrl, maskUrls, withCredentialsInHeader } from "../../src/io/secrets.js";
+import { maskUrl, maskUrls, secretMasker, withCredentialsInHeader } from "../../src/io/secrets.js";
 import { expectSaved, singleFile, withServer } from "../support/checkpoints.js";
 import { type Disturb, faulty, QUICK, text } from "../support/faulty-server.js";
 import { startFileServer } from "../support/file-server.js";
@@ -28,7 +28,7 @@ test("URLs in texts are reduced to origin and path", () => {
 
 test("what a request sends is hidden in texts, in each form", () => {
   const endpoint = withCredentialsInHeader(new URL("https://reader:pass%20word@host/x?token=abc%2Fdef"));
-  const hide = hiding(endpoint, ["another"]);
+  const hide = secretMasker(endpoint, ["another"]);
   for (const secret of ["pass word", btoa("reader:pass word"), "abc/def", "abc%2Fdef", "another"])
     expect(hide(`<${secret}>`)).toBe("<***>");
 });

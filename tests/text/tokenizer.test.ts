@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
 import { CheckpointError, InputError } from "../../src/base/errors.js";
 import { Tokenizer, type TokenizerFiles } from "../../src/text/tokenizer.js";
-import { byteAlphabet } from "../../src/text/tokenizer-json.js";
+import { byteAlphabet } from "../../src/text/tokenizer-files.js";
 
 const require = createRequire(import.meta.url);
 const gpt2 = require("gpt-3-encoder") as { encode(text: string): number[]; decode(ids: number[]): string };

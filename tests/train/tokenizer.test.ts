@@ -2,11 +2,11 @@ import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
 import { InputError } from "../../src/base/errors.js";
 import { decodeJson } from "../../src/base/json.js";
-import { readTextSettings } from "../../src/checkpoint/text-files.js";
+import { readTextSettings } from "../../src/checkpoint/text-settings.js";
 import { MiniMaxM1 } from "../../src/minimax-m1.js";
-import { type ChatMessage, formatChat } from "../../src/text/chat.js";
+import { type ChatMessage, formatChat } from "../../src/text/format-chat.js";
 import type { Tokenizer } from "../../src/text/tokenizer.js";
-import { byteAlphabet } from "../../src/text/tokenizer-json.js";
+import { byteAlphabet } from "../../src/text/tokenizer-files.js";
 import { learnBytePairs, type Merge } from "../../src/train/byte-pairs.js";
 import { type TokenizerOptions, trainTokenizer } from "../../src/train/tokenizer.js";
 import { encodeNaively, learnNaively } from "../reference/byte-pairs.js";
@@ -263,9 +263,9 @@ describe("beside a checkpoint", () => {
   });
 
   test("the chat template renders MiniMax-M1's format", async () => {
-    const { chatTemplate: template, variables } = await readTextSettings(trainTokenizer([], { vocabSize: 262 }));
+    const { chatTemplate: template, templateVariables } = await readTextSettings(trainTokenizer([], { vocabSize: 262 }));
     expect(template).toBeDefined();
-    expect(variables).toEqual({
+    expect(templateVariables).toEqual({
       bos_token: "<beginning_of_sentence>",
       eos_token: "<end_of_sentence>",
       unk_token: "<end_of_document>",
@@ -284,7 +284,7 @@ describe("beside a checkpoint", () => {
         fc.boolean(),
         async (messages, tools, addGenerationPrompt) => {
           const options = { tools, addGenerationPrompt };
-          const rendered = await formatChat(messages, { ...options, template, variables });
+          const rendered = await formatChat(messages, { ...options, template, variables: templateVariables });
           expect(rendered).toBe(await formatChat(messages, options));
           expect(rendered).toBe(await formatChat(messages, { ...options, template: chatTemplate }));
         },

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { readTextSettings } from "../../../src/checkpoint/text-files.js";
+import { readTextSettings } from "../../../src/checkpoint/text-settings.js";
 import type { GenerateOptions } from "../../../src/generate/index.js";
 import { chatCodec } from "../../../src/rl/data/codec.js";
 import { drawPuzzle, heldOut, isHeldOut } from "../../../src/rl/data/puzzle.js";

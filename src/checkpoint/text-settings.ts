@@ -1,13 +1,13 @@
 import { CheckpointError } from "../base/errors.js";
 import { decodeJson, decodeText, isObject } from "../base/json.js";
-import { TOOL_TEMPLATE_FILE } from "../io/source.js";
+import { TOOL_TEMPLATE_FILE } from "../io/byte-source.js";
 import { Tokenizer } from "../text/tokenizer.js";
 
 /** Files that make a tokenizer: the first by itself, or the others together. */
 export const TOKENIZER_FILES = ["tokenizer.json", "vocab.json", "merges.txt"] as const;
 
 /** @param has whether each of `TOKENIZER_FILES` is there */
-export function isTokenizer([tokenizerJson, vocab, merges]: readonly boolean[]): boolean {
+export function hasTokenizerFiles([tokenizerJson, vocab, merges]: readonly boolean[]): boolean {
   return Boolean(tokenizerJson || (vocab && merges));
 }
 
@@ -20,7 +20,7 @@ export interface TextSettings {
   /** The one that counts where a conversation offers tools, if there is one of its own for that. */
   readonly toolTemplate: string | undefined;
   /** Special tokens by the names that templates read, such as `bos_token`. */
-  readonly variables: Readonly<Record<string, string>>;
+  readonly templateVariables: Readonly<Record<string, string>>;
   /** Ends of sequence that generation_config.json adds to those of config.json. */
   readonly eosIds: readonly number[];
 }
@@ -49,15 +49,15 @@ export async function readTextSettings(files: ReadonlyMap<string, Uint8Array>): 
     addedTokens: json("added_tokens.json"),
   };
   return {
-    tokenizer: isTokenizer(TOKENIZER_FILES.map((name) => files.has(name))) ? await Tokenizer.fromFiles(given) : undefined,
-    ...templatesOf(text("chat_template.jinja"), text(TOOL_TEMPLATE_FILE), json("chat_template.json"), tokenizerConfig),
-    variables: specialTokens(tokenizerConfig),
-    eosIds: eosOf(json("generation_config.json")),
+    tokenizer: hasTokenizerFiles(TOKENIZER_FILES.map((name) => files.has(name))) ? await Tokenizer.fromFiles(given) : undefined,
+    ...readTemplates(text("chat_template.jinja"), text(TOOL_TEMPLATE_FILE), json("chat_template.json"), tokenizerConfig),
+    templateVariables: specialTokens(tokenizerConfig),
+    eosIds: readEosIds(json("generation_config.json")),
   };
 }
 
 /** As transformers reads them: `chat_template.jinja` takes the place of all that the JSON files say, and of those the first counts that has any. */
-function templatesOf(
+function readTemplates(
   file: string | undefined,
   toolFile: string | undefined,
   ...configs: readonly unknown[]
@@ -85,7 +85,7 @@ function specialTokens(config: unknown): Record<string, string> {
   return Object.fromEntries(tokens.filter(([, token]) => typeof token === "string"));
 }
 
-function eosOf(config: unknown): number[] {
+function readEosIds(config: unknown): number[] {
   const ids = isObject(config) ? [config.eos_token_id ?? []].flat() : [];
   const wrong = ids.find((id) => !Number.isInteger(id) || (id as number) < 0);
   if (wrong !== undefined) {

@@ -45,7 +45,7 @@ export interface TokenizerDefinition {
 type Json = Record<string, unknown>;
 
 /** A model without an unknown token drops what it cannot express; this stand-in, which has no id, makes that visible. */
-const UNKNOWN = "\u{10ffff}";
+const UNKNOWN_TOKEN = "\u{10ffff}";
 
 /**
  * The 256 characters that byte-level vocabularies write for bytes, by byte: printable Latin-1 stands for itself, and the
@@ -63,20 +63,20 @@ export const byteAlphabet: readonly string[] = /* @__PURE__ */ (() => {
  *
  * @throws {CheckpointError} files that are missing, damaged or contradict each other
  */
-export function defineTokenizer(files: TokenizerFiles): TokenizerDefinition {
+export function parseTokenizerFiles(files: TokenizerFiles): TokenizerDefinition {
   const config = {
     ...record(files.specialTokensMap ?? {}, "special_tokens_map.json"),
     ...record(files.tokenizerConfig ?? {}, "tokenizer_config.json"),
   };
   const isPair = files.tokenizerJson === undefined;
-  const source = isPair ? fromPair(files.vocab, files.merges, config) : record(files.tokenizerJson, "tokenizer.json");
+  const source = isPair ? fromVocabAndMerges(files.vocab, files.merges, config) : record(files.tokenizerJson, "tokenizer.json");
   const model = record(source.model, "tokenizer.json: model");
-  if (!("merges" in model) || (model.type ?? "BPE") !== "BPE") refuse("tokenizer.json: model.type", "BPE", model.type);
-  if (model.continuing_subword_prefix) refuse("tokenizer.json: model.continuing_subword_prefix", "none", model.continuing_subword_prefix);
+  if (!("merges" in model) || (model.type ?? "BPE") !== "BPE") fail("tokenizer.json: model.type", "BPE", model.type);
+  if (model.continuing_subword_prefix) fail("tokenizer.json: model.continuing_subword_prefix", "none", model.continuing_subword_prefix);
 
   const vocab = readVocab(model.vocab);
   const merges = readMerges(model.merges, vocab);
-  const added = readAdded(isPair ? unmerged(vocab, merges) : source.added_tokens, files, config, vocab);
+  const added = readAdded(isPair ? unmergedTokens(vocab, merges) : source.added_tokens, files, config, vocab);
   return {
     json: {
       normalizer: null,
@@ -85,9 +85,9 @@ export function defineTokenizer(files: TokenizerFiles): TokenizerDefinition {
       ...source,
       post_processor: null,
       added_tokens: added.map(({ singleWord: single_word, ...token }) => ({ ...token, single_word })),
-      model: { ...model, type: "BPE", unk_token: model.unk_token ?? UNKNOWN, merges },
+      model: { ...model, type: "BPE", unk_token: model.unk_token ?? UNKNOWN_TOKEN, merges },
     },
-    tokens: placeTokens(vocab, added),
+    tokens: tokensById(vocab, added),
     added,
     bosId: namedId("bos_token", config, vocab, added),
     eosId: namedId("eos_token", config, vocab, added),
@@ -95,12 +95,12 @@ export function defineTokenizer(files: TokenizerFiles): TokenizerDefinition {
 }
 
 /** A vocabulary and its merges, as the tokenizer.json of a GPT-2 tokenizer without its special tokens. */
-function fromPair(vocab: unknown, merges: string | undefined, config: Json): Json {
+function fromVocabAndMerges(vocab: unknown, merges: string | undefined, config: Json): Json {
   if (vocab === undefined || merges === undefined) {
     const got = vocab === undefined ? (merges === undefined ? "neither" : "merges.txt alone") : "vocab.json alone";
     throw new CheckpointError(`tokenizer: expected tokenizer.json, or vocab.json with merges.txt, got ${got}`);
   }
-  if (typeof merges !== "string") refuse("merges.txt", "text", merges);
+  if (typeof merges !== "string") fail("merges.txt", "text", merges);
   const lines = merges.split(/\r?\n/).filter((line) => line !== "");
   return {
     pre_tokenizer: { type: "ByteLevel", add_prefix_space: config.add_prefix_space === true, trim_offsets: true, use_regex: true },
@@ -110,7 +110,7 @@ function fromPair(vocab: unknown, merges: string | undefined, config: Json): Jso
 }
 
 /** Tokens that are neither a byte nor made by a merge: in a vocab.json these are the special ones. */
-function unmerged(vocab: ReadonlyMap<string, number>, merges: readonly [string, string][]): Partial<AddedToken>[] {
+function unmergedTokens(vocab: ReadonlyMap<string, number>, merges: readonly [string, string][]): Partial<AddedToken>[] {
   const made = new Set([...byteAlphabet, ...merges.map(([left, right]) => left + right)]);
   return [...vocab].filter(([token]) => !made.has(token)).map(([content, id]) => ({ id, content, special: true }));
 }
@@ -118,9 +118,9 @@ function unmerged(vocab: ReadonlyMap<string, number>, merges: readonly [string, 
 function readVocab(value: unknown): Map<string, number> {
   const vocab = new Map<string, number>();
   for (const [token, id] of Object.entries(record(value, "vocabulary"))) {
-    vocab.set(token, isId(id) ? id : refuse(`vocabulary: ${JSON.stringify(token)}`, "an id", id));
+    vocab.set(token, isId(id) ? id : fail(`vocabulary: ${JSON.stringify(token)}`, "an id", id));
   }
-  return vocab.size > 0 ? vocab : refuse("vocabulary", "at least one token", {});
+  return vocab.size > 0 ? vocab : fail("vocabulary", "at least one token", {});
 }
 
 /** Ids are 32-bit integers in all that reads them. */
@@ -130,30 +130,30 @@ function isId(value: unknown): value is number {
 
 /** A pair that is listed again takes its last rank, and a `#version` entry is none: both as the reference implementation reads them. */
 function readMerges(value: unknown, vocab: ReadonlyMap<string, number>): [string, string][] {
-  if (!Array.isArray(value)) refuse("merges", "a list", value);
+  if (!Array.isArray(value)) fail("merges", "a list", value);
   return value.flatMap((merge: unknown, rank) => {
     const where = `merges: ${rank}`;
     const pair: unknown = typeof merge === "string" ? merge.split(" ") : merge;
     const [left, right, ...others]: unknown[] = Array.isArray(pair) ? pair : [];
     if (String(left).startsWith("#version") && (typeof merge === "string" || !vocab.has(String(left)))) return [];
-    if (typeof left !== "string" || typeof right !== "string" || others.length > 0) refuse(where, "two tokens", merge);
-    for (const token of [left, right, left + right]) if (!vocab.has(token)) refuse(where, "tokens of the vocabulary", token);
+    if (typeof left !== "string" || typeof right !== "string" || others.length > 0) fail(where, "two tokens", merge);
+    for (const token of [left, right, left + right]) if (!vocab.has(token)) fail(where, "tokens of the vocabulary", token);
     return [[left, right] as [string, string]];
   });
 }
 
 /** Added tokens of all files; the first to name a token says how it behaves. */
 function readAdded(listed: unknown, files: TokenizerFiles, config: Json, vocab: ReadonlyMap<string, number>): AddedToken[] {
-  if (!Array.isArray(listed ?? [])) refuse("tokenizer.json: added_tokens", "a list", listed);
+  if (!Array.isArray(listed ?? [])) fail("tokenizer.json: added_tokens", "a list", listed);
   const added = new Map<string, AddedToken>();
   const add = (value: unknown, where: string): void => {
     const { id, content, special, single_word, lstrip, rstrip, normalized } = record(value, where);
-    if (typeof content !== "string" || content === "") refuse(`${where}: content`, "text", content);
-    if (!isId(id)) refuse(`${where}: id`, "an id", id);
+    if (typeof content !== "string" || content === "") fail(`${where}: content`, "text", content);
+    if (!isId(id)) fail(`${where}: id`, "an id", id);
     const singleWord = single_word === true;
     const token = { id, content, special: special === true, singleWord, lstrip: lstrip === true, rstrip: rstrip === true };
     const known = added.get(content)?.id ?? vocab.get(content);
-    if (known !== undefined && known !== token.id) refuse(`${where}: ${JSON.stringify(content)}`, `id ${known}, as elsewhere`, token.id);
+    if (known !== undefined && known !== token.id) fail(`${where}: ${JSON.stringify(content)}`, `id ${known}, as elsewhere`, token.id);
     if (!added.has(content)) added.set(content, { ...token, normalized: typeof normalized === "boolean" ? normalized : !token.special });
   };
 
@@ -177,11 +177,11 @@ function readAdded(listed: unknown, files: TokenizerFiles, config: Json, vocab: 
   return [...added.values()].sort((a, b) => a.id - b.id);
 }
 
-function placeTokens(vocab: ReadonlyMap<string, number>, added: readonly AddedToken[]): Map<number, string> {
+function tokensById(vocab: ReadonlyMap<string, number>, added: readonly AddedToken[]): Map<number, string> {
   const tokens = new Map<number, string>();
   for (const [token, id] of [...vocab, ...added.map(({ content, id }) => [content, id] as const)]) {
     const other = tokens.get(id);
-    if (other !== undefined && other !== token) refuse(`vocabulary: id ${id}`, "one token", [other, token]);
+    if (other !== undefined && other !== token) fail(`vocabulary: id ${id}`, "one token", [other, token]);
     tokens.set(id, token);
   }
   return tokens;
@@ -193,7 +193,7 @@ function namedId(name: string, config: Json, vocab: ReadonlyMap<string, number>,
   return (
     vocab.get(content) ??
     added.find((token) => token.content === content)?.id ??
-    refuse(`tokenizer_config.json: ${name}`, "a token of the vocabulary", content)
+    fail(`tokenizer_config.json: ${name}`, "a token of the vocabulary", content)
   );
 }
 
@@ -204,11 +204,11 @@ function contentOf(value: unknown): string | undefined {
 }
 
 function record(value: unknown, where: string): Json {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) refuse(where, "a JSON object", value);
+  if (typeof value !== "object" || value === null || Array.isArray(value)) fail(where, "a JSON object", value);
   return value as Json;
 }
 
-function refuse(where: string, expected: string, got: unknown): never {
+function fail(where: string, expected: string, got: unknown): never {
   throw new CheckpointError(
     `tokenizer: ${where}: expected ${expected}, got ${got === undefined ? "nothing" : JSON.stringify(got).slice(0, 80)}`,
   );

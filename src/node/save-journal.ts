@@ -7,11 +7,11 @@ import { link, open, readdir, readFile, rename, rm, stat, unlink } from "node:fs
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { isObject } from "../base/json.js";
-import { INDEX_FILE, SINGLE_FILE } from "../checkpoint/shards.js";
-import { isPlainName, TOOL_TEMPLATE_FILE } from "../io/source.js";
+import { INDEX_FILE, WEIGHTS_FILE } from "../checkpoint/shards.js";
+import { isPlainName, TOOL_TEMPLATE_FILE } from "../io/byte-source.js";
 
 /** In the directory from the moment at which the new checkpoint counts until all of its files have their names. */
-export const JOURNAL = ".lightning-m1-save.json";
+export const JOURNAL_FILE = ".lightning-m1-save.json";
 
 /** What is left to do. */
 interface Journal {
@@ -24,10 +24,10 @@ interface Journal {
 }
 
 /** Weights under the names that every loader looks for. */
-export const WEIGHTS = /^model(-\d+-of-\d+)?\.safetensors(\.index\.json)?$/;
+export const WEIGHT_FILE_NAME = /^model(-\d+-of-\d+)?\.safetensors(\.index\.json)?$/;
 
 /** Files that loaders look for first. Without them, no loader takes shards of two checkpoints for one. */
-const ENTRIES: readonly string[] = [INDEX_FILE, SINGLE_FILE];
+const ENTRY_FILES: readonly string[] = [INDEX_FILE, WEIGHTS_FILE];
 
 const MAX_JOURNAL_BYTES = 1 << 24;
 
@@ -37,17 +37,17 @@ const STALE_MS = 60_000;
 /** After this time so do temporary files of processes of other machines, and of versions that did not name theirs. */
 const ABANDONED_MS = 7 * 24 * 3_600_000;
 
-const HOST = createHash("sha256").update(hostname()).digest("hex").slice(0, 8);
-const TEMPORARY = /^\.(.+)\.([0-9a-f]{8})\.(\d+)\.(\d*)\.[0-9a-f-]{36}\.tmp$/;
-const UNOWNED = /^\.(.+\.(safetensors|json|jinja)|merges\.txt)\.[0-9a-f-]{36}\.tmp$/;
+const HOST_HASH = createHash("sha256").update(hostname()).digest("hex").slice(0, 8);
+const TEMPORARY_NAME = /^\.(.+)\.([0-9a-f]{8})\.(\d+)\.(\d*)\.[0-9a-f-]{36}\.tmp$/;
+const UNOWNED_TEMPORARY_NAME = /^\.(.+\.(safetensors|json|jinja)|merges\.txt)\.[0-9a-f-]{36}\.tmp$/;
 
 /** This process: machine, number, and when it began where that can be learned. */
-function self(): string {
-  return `${HOST}.${process.pid}.${startOf(process.pid) ?? ""}`;
+function processIdentity(): string {
+  return `${HOST_HASH}.${process.pid}.${processStart(process.pid) ?? ""}`;
 }
 
 /** Clock ticks from the machine's start to the process's, on Linux; empty elsewhere, undefined for a process that has ended. */
-function startOf(pid: number): string | undefined {
+function processStart(pid: number): string | undefined {
   try {
     process.kill(pid, 0);
   } catch (error) {
@@ -64,14 +64,14 @@ function startOf(pid: number): string | undefined {
 /** Whether a process goes on; undefined for one of another machine. */
 function isRunning(owner: string): boolean | undefined {
   const [host, pid, start] = owner.split(".");
-  if (host !== HOST) return undefined;
-  const now = startOf(Number(pid));
+  if (host !== HOST_HASH) return undefined;
+  const now = processStart(Number(pid));
   return now !== undefined && (now === start || !start || !now);
 }
 
 /** A name beside the final one that tells whose it is. */
 export function temporaryName(file: string): string {
-  return `.${file}.${self()}.${randomUUID()}.tmp`;
+  return `.${file}.${processIdentity()}.${randomUUID()}.tmp`;
 }
 
 /**
@@ -87,10 +87,10 @@ export async function commitFiles(
   removed: readonly string[],
   onCommitted: () => void,
 ): Promise<void> {
-  const ordered = [...files].sort(([, a], [, b]) => Number(ENTRIES.includes(a)) - Number(ENTRIES.includes(b)));
-  const journal: Journal = { owner: self(), files: Object.fromEntries(ordered), removed };
+  const ordered = [...files].sort(([, a], [, b]) => Number(ENTRY_FILES.includes(a)) - Number(ENTRY_FILES.includes(b)));
+  const journal: Journal = { owner: processIdentity(), files: Object.fromEntries(ordered), removed };
   const text = `${JSON.stringify(journal)}\n`;
-  const temporary = join(directory, temporaryName(JOURNAL));
+  const temporary = join(directory, temporaryName(JOURNAL_FILE));
   try {
     const handle = await open(temporary, "wx");
     try {
@@ -99,14 +99,14 @@ export async function commitFiles(
     } finally {
       await handle.close();
     }
-    while (!(await appear(temporary, join(directory, JOURNAL)))) await settle(directory);
+    while (!(await publishJournal(temporary, join(directory, JOURNAL_FILE)))) await finishPendingSave(directory);
     onCommitted();
   } finally {
     await rm(temporary, { force: true });
   }
   await syncDirectory(directory);
   try {
-    await giveNames(directory, text);
+    await applyJournal(directory, text);
   } catch (cause) {
     throw new Error(
       `the save is complete but not all files have their names (${(cause as Error).message}); loading or saving there again goes on`,
@@ -118,7 +118,7 @@ export async function commitFiles(
 }
 
 /** Gives the journal its name unless there is one. Where links cannot be made, a second save at the same moment goes unnoticed. */
-async function appear(temporary: string, path: string): Promise<boolean> {
+async function publishJournal(temporary: string, path: string): Promise<boolean> {
   try {
     await link(temporary, path);
     return true;
@@ -135,41 +135,41 @@ async function appear(temporary: string, path: string): Promise<boolean> {
 }
 
 /** Waits for a save that gives its files their names, or does it in place of a process that has ended. */
-export async function settle(directory: string): Promise<void> {
-  const path = join(directory, JOURNAL);
+export async function finishPendingSave(directory: string): Promise<void> {
+  const path = join(directory, JOURNAL_FILE);
   for (;;) {
     const info = await stat(path).catch(() => undefined);
     if (!info) return;
-    if (!info.isFile() || info.size > MAX_JOURNAL_BYTES) return void parse("");
+    if (!info.isFile() || info.size > MAX_JOURNAL_BYTES) return void parseJournal("");
     const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
       if (error.code !== "ENOENT") throw error;
     });
     if (text === undefined) return;
     const age = Math.abs(Date.now() - info.mtimeMs);
-    if (isRunning(parse(text).owner) === false || age > STALE_MS) return giveNames(directory, text);
+    if (isRunning(parseJournal(text).owner) === false || age > STALE_MS) return applyJournal(directory, text);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
 
 /** @throws {Error} text that no save wrote: a directory from elsewhere must not have files renamed or removed but its own weights */
-function parse(text: string): Journal {
-  const journal = decode(text);
+function parseJournal(text: string): Journal {
+  const journal = parseJsonOrUndefined(text);
   const { owner, files, removed } = isObject(journal) ? journal : {};
   const areNames = (names: unknown[], fits: (name: string) => boolean) => names.every((name) => typeof name === "string" && fits(name));
   if (
     typeof owner === "string" &&
     isObject(files) &&
-    areNames(Object.keys(files), (name) => TEMPORARY.test(name) && isPlainName(name.slice(1))) &&
+    areNames(Object.keys(files), (name) => TEMPORARY_NAME.test(name) && isPlainName(name.slice(1))) &&
     areNames(Object.values(files), (name) => isPlainName(name) || name === TOOL_TEMPLATE_FILE) &&
     Array.isArray(removed) &&
-    areNames(removed, (name) => WEIGHTS.test(name))
+    areNames(removed, (name) => WEIGHT_FILE_NAME.test(name))
   ) {
     return journal as unknown as Journal;
   }
-  throw new Error(`${JOURNAL}: expected what a save left there, got something else (remove it if nothing is being saved)`);
+  throw new Error(`${JOURNAL_FILE}: expected what a save left there, got something else (remove it if nothing is being saved)`);
 }
 
-function decode(text: string): unknown {
+function parseJsonOrUndefined(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
@@ -178,15 +178,15 @@ function decode(text: string): unknown {
 }
 
 /** What a journal says, as far as it is not done. Another process may be doing the same. */
-async function giveNames(directory: string, text: string): Promise<void> {
-  const { files, removed } = parse(text);
+async function applyJournal(directory: string, text: string): Promise<void> {
+  const { files, removed } = parseJournal(text);
   const at = (file: string) => join(directory, file);
-  const isDue = async () => (await readFile(at(JOURNAL), "utf8").catch(() => undefined)) === text;
+  const isDue = async () => (await readFile(at(JOURNAL_FILE), "utf8").catch(() => undefined)) === text;
   // An entry that is there already after a renaming is the new one.
   const waiting = new Set(await readdir(directory));
-  const replaced = Object.entries(files).filter(([temporary, file]) => ENTRIES.includes(file) && waiting.has(temporary));
+  const replaced = Object.entries(files).filter(([temporary, file]) => ENTRY_FILES.includes(file) && waiting.has(temporary));
   const old = [...replaced.map(([, file]) => file), ...removed];
-  old.sort((a, b) => Number(ENTRIES.includes(b)) - Number(ENTRIES.includes(a)));
+  old.sort((a, b) => Number(ENTRY_FILES.includes(b)) - Number(ENTRY_FILES.includes(a)));
   for (const file of old) if (await isDue()) await rm(at(file), { force: true });
   await syncDirectory(directory);
   for (const [temporary, file] of Object.entries(files)) {
@@ -195,15 +195,15 @@ async function giveNames(directory: string, text: string): Promise<void> {
     });
   }
   await syncDirectory(directory);
-  if (await isDue()) await rm(at(JOURNAL), { force: true });
+  if (await isDue()) await rm(at(JOURNAL_FILE), { force: true });
   await syncDirectory(directory);
 }
 
-/** Removes temporary files of saves whose process has ended; call {@link settle} first. */
+/** Removes temporary files of saves whose process has ended; call {@link finishPendingSave} first. */
 export async function removeAbandoned(directory: string): Promise<void> {
   for (const name of await readdir(directory)) {
-    const [, , host, pid, start] = TEMPORARY.exec(name) ?? [];
-    if (host === undefined && !UNOWNED.test(name)) continue;
+    const [, , host, pid, start] = TEMPORARY_NAME.exec(name) ?? [];
+    if (host === undefined && !UNOWNED_TEMPORARY_NAME.test(name)) continue;
     const running = host === undefined ? undefined : isRunning(`${host}.${pid}.${start}`);
     if (running) continue;
     try {

@@ -3,8 +3,8 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { CheckpointError, InputError } from "../base/errors.js";
-import { type Endpoint, maskUrl, reasonOf, withCredentialsInHeader } from "../io/secrets.js";
-import { isMissing, readSmallFile } from "./files.js";
+import { type Endpoint, maskUrl, messageWithCauses, withCredentialsInHeader } from "../io/secrets.js";
+import { isMissingFileError, readSmallFile } from "./directory.js";
 
 const MAX_TOKEN_BYTES = 1 << 16;
 
@@ -24,19 +24,19 @@ export function isOffline(): boolean {
  * @throws {CheckpointError} no URL
  * @throws {InputError} a token that cannot be sent
  */
-export async function endpoint(): Promise<Endpoint> {
+export async function hubEndpoint(): Promise<Endpoint> {
   const text = process.env.HF_ENDPOINT?.trim() || "https://huggingface.co";
   if (!/^https?:/i.test(text) || !URL.canParse(text))
     throw new CheckpointError(`HF_ENDPOINT: expected an http: or https: URL, got ${maskUrl(text)}`);
   const { url, headers } = withCredentialsInHeader(new URL(text));
   url.search = "";
   url.pathname = url.pathname.replace(/\/*$/, "/");
-  const key = await token();
+  const key = await hubToken();
   return { url, headers: key === undefined ? headers : { Authorization: `Bearer ${key}` } };
 }
 
 /** `HF_TOKEN`, or what the hub's own command line has stored; none if `HF_HUB_DISABLE_IMPLICIT_TOKEN` is on. */
-async function token(): Promise<string | undefined> {
+async function hubToken(): Promise<string | undefined> {
   const { HF_HUB_DISABLE_IMPLICIT_TOKEN, HF_TOKEN, HUGGING_FACE_HUB_TOKEN, HF_HOME, XDG_CACHE_HOME, HF_TOKEN_PATH } = process.env;
   if (isOn(HF_HUB_DISABLE_IMPLICIT_TOKEN)) return undefined;
   for (const [name, value] of Object.entries({ HF_TOKEN, HUGGING_FACE_HUB_TOKEN })) if (value?.trim()) return checkToken(value, name);
@@ -44,9 +44,9 @@ async function token(): Promise<string | undefined> {
   try {
     return checkToken(await readSmallFile(path, MAX_TOKEN_BYTES), path);
   } catch (error) {
-    if (isMissing(error)) return undefined;
+    if (isMissingFileError(error)) return undefined;
     if (error instanceof InputError) throw error;
-    throw new CheckpointError(`${path}: the hub's token cannot be read: ${reasonOf(error)} (HF_TOKEN_PATH names another file)`, {
+    throw new CheckpointError(`${path}: the hub's token cannot be read: ${messageWithCauses(error)} (HF_TOKEN_PATH names another file)`, {
       cause: error,
     });
   }

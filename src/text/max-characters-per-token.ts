@@ -1,9 +1,9 @@
-import type { TokenizerDefinition } from "./tokenizer-json.js";
+import type { TokenizerDefinition } from "./tokenizer-files.js";
 
 type Json = Readonly<Record<string, unknown>>;
 
 /** Pre-tokenizers whose words, joined, are the whole text. */
-const WHOLE: ReadonlySet<unknown> = new Set(["ByteLevel", "Digits", "Punctuation", "FixedLength"]);
+const LOSSLESS_PRE_TOKENIZERS: ReadonlySet<unknown> = new Set(["ByteLevel", "Digits", "Punctuation", "FixedLength"]);
 
 /**
  * Most characters (UTF-16 units) of a text that one token can stand for, so that a text of n characters has at least n / that many
@@ -12,9 +12,9 @@ const WHOLE: ReadonlySet<unknown> = new Set(["ByteLevel", "Digits", "Punctuation
  *
  * A token of a byte-level vocabulary is written with one character per byte, and a character of the text has at least one byte.
  */
-export function charactersPerToken({ json, added }: Pick<TokenizerDefinition, "json" | "added">): number {
+export function maxCharactersPerToken({ json, added }: Pick<TokenizerDefinition, "json" | "added">): number {
   const model = json.model as Json;
-  if (json.normalizer || model.fuse_unk || !keepsAll(json.pre_tokenizer as Json | null)) return Number.POSITIVE_INFINITY;
+  if (json.normalizer || model.fuse_unk || !keepsWholeText(json.pre_tokenizer as Json | null)) return Number.POSITIVE_INFINITY;
   if (added.some(({ lstrip, rstrip }) => lstrip || rstrip)) return Number.POSITIVE_INFINITY;
   // An unknown character, which is at most a pair of surrogates, is one token.
   let longest = 2;
@@ -23,9 +23,9 @@ export function charactersPerToken({ json, added }: Pick<TokenizerDefinition, "j
   return longest;
 }
 
-function keepsAll(stage: Json | null | undefined): boolean {
+function keepsWholeText(stage: Json | null | undefined): boolean {
   if (!stage) return true;
-  if (stage.type === "Sequence") return ((stage.pretokenizers ?? []) as Json[]).every(keepsAll);
+  if (stage.type === "Sequence") return ((stage.pretokenizers ?? []) as Json[]).every(keepsWholeText);
   if (stage.type === "Split") return !(stage.invert ?? true) && String(stage.behavior).toLowerCase() !== "removed";
-  return WHOLE.has(stage.type);
+  return LOSSLESS_PRE_TOKENIZERS.has(stage.type);
 }

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { InputError } from "../../src/base/errors.js";
-import { parseAssistant } from "../../src/text/assistant.js";
-import { type ChatMessage, formatChat } from "../../src/text/chat.js";
+import { type ChatMessage, formatChat } from "../../src/text/format-chat.js";
+import { parseAssistant } from "../../src/text/parse-assistant.js";
 import { chatTemplate } from "../support/chat-template.js";
 
 const text = fc.oneof(

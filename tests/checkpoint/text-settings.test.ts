@@ -2,7 +2,7 @@ import { readdir } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
 import { loadCheckpoint } from "../../src/checkpoint/checkpoint.js";
 import { saveCheckpoint } from "../../src/checkpoint/save.js";
-import { readTextSettings } from "../../src/checkpoint/text-files.js";
+import { readTextSettings } from "../../src/checkpoint/text-settings.js";
 import { MiniMaxM1 } from "../../src/minimax-m1.js";
 import { type Files, json, serve, singleFile, withServer } from "../support/checkpoints.js";
 import { put } from "../support/streaming.js";

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { CheckpointError } from "../../src/base/errors.js";
 import { loadCheckpoint } from "../../src/checkpoint/checkpoint.js";
 import { saveCheckpoint } from "../../src/checkpoint/save.js";
-import { JOURNAL, temporaryName } from "../../src/node/journal.js";
+import { JOURNAL_FILE, temporaryName } from "../../src/node/save-journal.js";
 import { type Files, json, type RawTensor, rawTensors, SMALL, sharded, singleFile } from "../support/checkpoints.js";
 
 /** Calls that change a directory, in order; the one of number `end` does not come back, and none comes after it. */
@@ -180,7 +180,7 @@ describe("files of other saves", () => {
 
   test("loading waits for a save that is giving its files their names", async () => {
     put(oneFile(1));
-    const journal = join(directory, JOURNAL);
+    const journal = join(directory, JOURNAL_FILE);
     writeFileSync(journal, JSON.stringify({ owner: temporaryName("x").split(".").slice(2, 5).join("."), files: {}, removed: [] }));
     const loading = loaded();
     put(twoFiles(2));
@@ -189,11 +189,11 @@ describe("files of other saves", () => {
 
   test("a journal of a process that cannot be asked counts as left behind after a minute", async () => {
     put(oneFile(1));
-    const journal = join(directory, JOURNAL);
+    const journal = join(directory, JOURNAL_FILE);
     writeFileSync(journal, JSON.stringify({ owner: "00000000.1.1", files: {}, removed: [] }));
     utimesSync(journal, Date.now() / 1000 - 70, Date.now() / 1000 - 70);
     expect(isSame(await loaded(), oneFile(1))).toBe(true);
-    expect(readdirSync(directory)).not.toContain(JOURNAL);
+    expect(readdirSync(directory)).not.toContain(JOURNAL_FILE);
   });
 
   test.each([
@@ -206,8 +206,8 @@ describe("files of other saves", () => {
     [JSON.stringify({ owner: 1, files: [], removed: null }), "other types"],
   ])("a journal that no save wrote changes nothing: %s", async (text) => {
     put(oneFile(1));
-    writeFileSync(join(directory, JOURNAL), text);
-    utimesSync(join(directory, JOURNAL), 1, 1);
+    writeFileSync(join(directory, JOURNAL_FILE), text);
+    utimesSync(join(directory, JOURNAL_FILE), 1, 1);
     const before = readdirSync(directory);
     await expect(loadCheckpoint(directory)).rejects.toThrow(CheckpointError);
     await expect(loadCheckpoint(directory)).rejects.toThrow(

@@ -14,7 +14,7 @@ const DEADLINE_MS = 10_000;
 const MAX_CHARACTERS = 2 ** 27;
 const MAX_ITEMS = 2 ** 20;
 
-let latest: { readonly text: string; readonly template: Template } | undefined;
+let latestTemplate: { readonly text: string; readonly template: Template } | undefined;
 
 /**
  * Renders a Jinja template.
@@ -25,8 +25,8 @@ let latest: { readonly text: string; readonly template: Template } | undefined;
 export async function renderTemplate(text: string, names: Readonly<Record<string, unknown>>): Promise<string> {
   const jinja = await import("@huggingface/jinja");
   // The latest is kept, since parsing takes several times as long as rendering.
-  if (latest?.text !== text) latest = { text, template: new jinja.Template(text) };
-  return evaluate(jinja, latest.template, names);
+  if (latestTemplate?.text !== text) latestTemplate = { text, template: new jinja.Template(text) };
+  return evaluate(jinja, latestTemplate.template, names);
 }
 
 function evaluate({ Environment, Interpreter, Template }: Jinja, template: Template, names: Readonly<Record<string, unknown>>): string {
@@ -38,9 +38,10 @@ function evaluate({ Environment, Interpreter, Template }: Jinja, template: Templ
       const { value } = result as { value: unknown };
       const [length, most] =
         typeof value === "string" ? [value.length, MAX_CHARACTERS] : [Array.isArray(value) ? value.length : 0, MAX_ITEMS];
-      if (length > most) stop(`expected texts of at most ${MAX_CHARACTERS} characters and lists of ${MAX_ITEMS} items, got ${length}`);
-      if (++steps > MAX_STEPS) stop(`expected one that ends within ${MAX_STEPS} steps, got one that goes on`);
-      if (performance.now() > end) stop(`expected one that ends within ${DEADLINE_MS / 1000} s, got one that goes on`);
+      if (length > most)
+        stopRendering(`expected texts of at most ${MAX_CHARACTERS} characters and lists of ${MAX_ITEMS} items, got ${length}`);
+      if (++steps > MAX_STEPS) stopRendering(`expected one that ends within ${MAX_STEPS} steps, got one that goes on`);
+      if (performance.now() > end) stopRendering(`expected one that ends within ${DEADLINE_MS / 1000} s, got one that goes on`);
       return result;
     }
   }
@@ -58,7 +59,7 @@ function evaluate({ Environment, Interpreter, Template }: Jinja, template: Templ
   return String(new BoundedInterpreter(environment).run(template.parsed).value);
 }
 
-function stop(reason: string): never {
+function stopRendering(reason: string): never {
   throw new Error(`${reason} (pass another template)`);
 }
 

@@ -1,26 +1,26 @@
 // Files from servers: requests with a stall limit, retries, resumption by Range, and bounded bodies. Used by URLs, the hub and the thread that reads.
 
 import { CheckpointError } from "../base/errors.js";
-import { isTransient, type Patience, retryAfter, TransferError, Tries } from "./retry.js";
-import { type Endpoint, type Hide, hiding, reasonOf, withoutSecrets } from "./secrets.js";
+import { isTransientStatus, parseRetryAfter, RetryCounter, type RetryPolicy, TransferError } from "./retry.js";
+import { type Endpoint, type MaskSecrets, messageWithCauses, secretMasker, withSecretsMasked } from "./secrets.js";
 
-const FAULTY = "the server does not follow HTTP: download the checkpoint, and load it from its directory";
-const RELOAD = "load the model again";
+const FAULTY_SERVER_REMEDY = "the server does not follow HTTP: download the checkpoint, and load it from its directory";
+const RELOAD_REMEDY = "load the model again";
 
 /** One request and its answer. Both fail if nothing arrives for `stallMs`; time that the caller spends between two pieces does not count. */
-export class Exchange {
-  private readonly over = new AbortController();
-  private readonly hide: Hide;
+export class HttpExchange {
+  private readonly controller = new AbortController();
+  private readonly maskSecrets: MaskSecrets;
   private response: Response | undefined;
   private reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
-  private readonly follow = () => this.over.abort(this.signal?.reason);
+  private readonly follow = () => this.controller.abort(this.signal?.reason);
 
   private constructor(
     address: Endpoint,
     private readonly stallMs: number,
     private readonly signal: AbortSignal | undefined,
   ) {
-    this.hide = hiding(address);
+    this.maskSecrets = secretMasker(address);
     signal?.addEventListener("abort", this.follow, { once: true });
   }
 
@@ -28,18 +28,18 @@ export class Exchange {
   static async open(
     address: Endpoint,
     { headers, ...init }: { method?: string; headers?: Record<string, string> },
-    { stallMs }: Patience,
+    { stallMs }: RetryPolicy,
     signal?: AbortSignal,
-  ): Promise<Exchange> {
+  ): Promise<HttpExchange> {
     signal?.throwIfAborted();
-    const exchange = new Exchange(address, stallMs, signal);
+    const exchange = new HttpExchange(address, stallMs, signal);
     try {
       const all = { ...address.headers, ...headers };
-      exchange.response = await exchange.within(fetch(address.url, { ...init, headers: all, signal: exchange.over.signal }));
+      exchange.response = await exchange.withStallLimit(fetch(address.url, { ...init, headers: all, signal: exchange.controller.signal }));
       exchange.reader = exchange.response.body?.getReader();
       return exchange;
     } catch (error) {
-      exchange.end();
+      exchange.close();
       throw error;
     }
   }
@@ -57,39 +57,39 @@ export class Exchange {
   }
 
   /** `Content-Encoding`, if the body is not sent as it is. */
-  get encoding(): string | undefined {
+  get contentEncoding(): string | undefined {
     const encoding = this.headers.get("content-encoding")?.trim();
     return encoding && encoding.toLowerCase() !== "identity" ? encoding : undefined;
   }
 
   /** The next bytes of the body, undefined at its end. */
-  async next(): Promise<Uint8Array | undefined> {
-    const part = this.reader && (await this.within(this.reader.read()));
+  async nextChunk(): Promise<Uint8Array | undefined> {
+    const part = this.reader && (await this.withStallLimit(this.reader.read()));
     return part?.value;
   }
 
   /** Closes the connection if the body has not been read to its end. */
-  end(): void {
+  close(): void {
     this.signal?.removeEventListener("abort", this.follow);
-    this.over.abort();
+    this.controller.abort();
   }
 
   /** The error for a status that is neither 200 nor 206. */
-  refusal(): TransferError {
+  statusError(): TransferError {
     const { status } = this;
     const remedy =
       status === 401 || status === 403
         ? "check user name, password or token; a signed URL may have expired"
         : status === 416
-          ? `the file is shorter than when it was opened: ${RELOAD}`
+          ? `the file is shorter than when it was opened: ${RELOAD_REMEDY}`
           : undefined;
-    const retryAfterMs = retryAfter(this.headers.get("retry-after"));
-    return new TransferError(`HTTP status ${status}`, { status, transient: isTransient(status), retryAfterMs, remedy });
+    const retryAfterMs = parseRetryAfter(this.headers.get("retry-after"));
+    return new TransferError(`HTTP status ${status}`, { status, transient: isTransientStatus(status), retryAfterMs, remedy });
   }
 
-  private async within<T>(work: Promise<T>): Promise<T> {
+  private async withStallLimit<T>(work: Promise<T>): Promise<T> {
     const { stallMs } = this;
-    const stalled = () => this.over.abort(new TransferError(`no byte for ${stallMs / 1000} s`, { transient: true, silent: true }));
+    const stalled = () => this.controller.abort(new TransferError(`no byte for ${stallMs / 1000} s`, { transient: true, silent: true }));
     // Bytes that came while this thread was busy are seen before the second timer.
     let timer = setTimeout(() => {
       timer = setTimeout(stalled, 1);
@@ -98,8 +98,11 @@ export class Exchange {
       return await work;
     } catch (cause) {
       this.signal?.throwIfAborted();
-      if (this.over.signal.aborted) throw this.over.signal.reason;
-      throw new TransferError(this.hide(reasonOf(cause)), { transient: true, cause: withoutSecrets(cause, this.hide) });
+      if (this.controller.signal.aborted) throw this.controller.signal.reason;
+      throw new TransferError(this.maskSecrets(messageWithCauses(cause)), {
+        transient: true,
+        cause: withSecretsMasked(cause, this.maskSecrets),
+      });
     } finally {
       clearTimeout(timer);
     }
@@ -108,14 +111,14 @@ export class Exchange {
 
 /** A file on a server. */
 export interface RemoteFile extends Endpoint {
-  /** What is known of its version, see {@link versionOf}; empty if nothing is. */
+  /** What is known of its version, see {@link responseVersion}; empty if nothing is. */
   readonly version: string;
   /** Whether the server may send the whole file in place of a range: then the bytes before it are skipped. `"expected"`: a range is asked for to resume only. */
-  readonly whole: "refused" | "accepted" | "expected";
+  readonly fullResponse: "refused" | "accepted" | "expected";
 }
 
 /** A file below a base that ends in a slash; its query goes along. */
-export function fileAt({ url, headers }: Endpoint, name: string): Endpoint {
+export function fileEndpoint({ url, headers }: Endpoint, name: string): Endpoint {
   const file = new URL(url);
   file.pathname += name.split("/").map(encodeURIComponent).join("/");
   return { url: file, headers };
@@ -127,29 +130,29 @@ export function fileAt({ url, headers }: Endpoint, name: string): Endpoint {
  * @param end of a file that is sent whole: its size
  * @throws {TransferError} a refusal, the last of several failures, a file that changed meanwhile, or more bytes than were asked for
  */
-export async function* download(
+export async function* downloadRange(
   file: RemoteFile,
   begin: number,
   end: number,
-  patience: Patience,
+  patience: RetryPolicy,
   signal?: AbortSignal,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const tries = new Tries(patience, signal);
+  const tries = new RetryCounter(patience, signal);
   let { version } = file;
   for (let at = begin; at < end; ) {
     const from = at;
-    let exchange: Exchange | undefined;
+    let exchange: HttpExchange | undefined;
     try {
-      exchange = await Exchange.open(file, { headers: rangeHeaders(file, at, end) }, patience, signal);
-      const stop = answeredEnd(exchange, at, end, file);
-      version = sameVersion(version, exchange);
+      exchange = await HttpExchange.open(file, { headers: rangeHeaders(file, at, end) }, patience, signal);
+      const stop = responseEnd(exchange, at, end, file);
+      version = expectSameVersion(version, exchange);
       let skip = exchange.status === 200 ? at : 0;
-      for (let part = await exchange.next(); part; part = await exchange.next()) {
+      for (let part = await exchange.nextChunk(); part; part = await exchange.nextChunk()) {
         const skipped = Math.min(skip, part.byteLength);
         skip -= skipped;
         const bytes = part.subarray(skipped);
         if (bytes.byteLength > stop - at)
-          throw new TransferError(`the server sent more than the ${stop - from} bytes asked for`, { remedy: FAULTY });
+          throw new TransferError(`the server sent more than the ${stop - from} bytes asked for`, { remedy: FAULTY_SERVER_REMEDY });
         at += bytes.byteLength;
         if (bytes.byteLength > 0) yield bytes;
       }
@@ -160,62 +163,62 @@ export async function* download(
       signal?.throwIfAborted();
       // All bytes are here, and only the end of the answer is missing.
       if (at === end && error instanceof TransferError && error.details.transient) return;
-      await tries.afterFailure(error, at - from);
+      await tries.waitBeforeRetry(error, at - from);
     } finally {
-      exchange?.end();
+      exchange?.close();
     }
   }
 }
 
 /** Bytes are asked for as they are, uncompressed; `fetch` adds that itself to requests for a range. */
-function rangeHeaders({ whole }: RemoteFile, at: number, end: number): Record<string, string> {
-  return whole === "expected" && at === 0 ? { "Accept-Encoding": "identity" } : { Range: `bytes=${at}-${end - 1}` };
+function rangeHeaders({ fullResponse }: RemoteFile, at: number, end: number): Record<string, string> {
+  return fullResponse === "expected" && at === 0 ? { "Accept-Encoding": "identity" } : { Range: `bytes=${at}-${end - 1}` };
 }
 
 /** Where the bytes of an answer end that begins at `at`. @throws {TransferError} another status, or other bytes than those asked for */
-function answeredEnd(exchange: Exchange, at: number, end: number, { whole }: RemoteFile): number {
-  const { status, headers, encoding } = exchange;
+function responseEnd(exchange: HttpExchange, at: number, end: number, { fullResponse }: RemoteFile): number {
+  const { status, headers, contentEncoding } = exchange;
   if (status === 200) {
-    if (whole !== "refused") return end;
+    if (fullResponse !== "refused") return end;
     throw new TransferError("the server knows no ranges", {
       status,
       remedy: "download the checkpoint, and load it from its directory",
     });
   }
-  if (status !== 206) throw exchange.refusal();
-  if (encoding) throw compressed(encoding);
+  if (status !== 206) throw exchange.statusError();
+  if (contentEncoding) throw compressedRangeError(contentEncoding);
   const range = headers.get("content-range");
   if (range === null) return end;
   const [, first, last] = /^bytes (\d+)-(\d+)\/(?:\d+|\*)$/.exec(range) ?? [];
   if (Number(first) === at && Number(last) >= at && Number(last) < end) return Number(last) + 1;
-  throw new TransferError(`expected bytes ${at}-${end - 1}, the server sent ${range.slice(0, 80)}`, { remedy: FAULTY });
+  throw new TransferError(`expected bytes ${at}-${end - 1}, the server sent ${range.slice(0, 80)}`, { remedy: FAULTY_SERVER_REMEDY });
 }
 
 /** The error for a range of compressed bytes: it is a range of other bytes than the file's. */
-export function compressed(encoding: string): TransferError {
+export function compressedRangeError(encoding: string): TransferError {
   return new TransferError(`the server compresses its answers to Range requests (Content-Encoding: ${encoding.slice(0, 40)})`, {
     remedy: "serve the files without compression",
   });
 }
 
 /** What tells a version of a file from others: ETag, date and size, as far as the server says them. */
-export function versionOf({ status, headers, encoding }: Exchange): string {
+export function responseVersion({ status, headers, contentEncoding }: HttpExchange): string {
   const total =
-    status === 206 ? /\/(\d+)$/.exec(headers.get("content-range") ?? "")?.[1] : encoding ? undefined : headers.get("content-length");
+    status === 206 ? /\/(\d+)$/.exec(headers.get("content-range") ?? "")?.[1] : contentEncoding ? undefined : headers.get("content-length");
   const etag = headers.get("etag")?.replace(/^W\//, "") ?? "";
   const version = [etag, headers.get("last-modified") ?? "", total ?? ""];
   return version.some(Boolean) ? version.join("\n") : "";
 }
 
 /** The version that is known, or that of the answer if none is. @throws {TransferError} an answer of another version */
-export function sameVersion(known: string, exchange: Exchange): string {
-  const now = versionOf(exchange);
-  if (differs(known, now)) throw new TransferError("it has changed since it was opened", { remedy: RELOAD });
+export function expectSameVersion(known: string, exchange: HttpExchange): string {
+  const now = responseVersion(exchange);
+  if (contradict(known, now)) throw new TransferError("it has changed since it was opened", { remedy: RELOAD_REMEDY });
   return known || now;
 }
 
 /** Whether two versions contradict each other. Dates count where there are no ETags. */
-function differs(known: string, now: string): boolean {
+function contradict(known: string, now: string): boolean {
   if (!known || !now) return false;
   const [[etag, date, total], [etagNow, dateNow, totalNow]] = [known, now].map((version) => version.split("\n")) as [string[], string[]];
   const contradicts = (a?: string, b?: string) => Boolean(a && b && a !== b);
@@ -223,29 +226,29 @@ function differs(known: string, now: string): boolean {
 }
 
 /** All of a body that may have at most `limit` bytes, and ends the exchange. */
-export async function collect(exchange: Exchange, limit: number): Promise<Uint8Array<ArrayBuffer>> {
-  const body = new Body(exchange);
+export async function readBody(exchange: HttpExchange, limit: number): Promise<Uint8Array<ArrayBuffer>> {
+  const body = new BodyBuffer(exchange);
   try {
-    while (await body.more()) {
+    while (await body.readMore()) {
       if (body.byteLength > limit)
         throw new TransferError(`the server sent more than ${limit} bytes`, { remedy: "is this the right address?" });
     }
     return body.bytes();
   } finally {
-    exchange.end();
+    exchange.close();
   }
 }
 
 /** A body that is collected as it arrives, in memory that grows with it. */
-export class Body {
+export class BodyBuffer {
   byteLength = 0;
   private memory = new Uint8Array(1 << 16);
 
-  constructor(private readonly exchange: Exchange) {}
+  constructor(private readonly exchange: HttpExchange) {}
 
   /** Waits for the next piece. @returns whether there was one */
-  async more(): Promise<boolean> {
-    const part = await this.exchange.next();
+  async readMore(): Promise<boolean> {
+    const part = await this.exchange.nextChunk();
     if (!part) return false;
     const end = this.byteLength + part.byteLength;
     if (end > this.memory.byteLength) {
@@ -265,7 +268,7 @@ export class Body {
 }
 
 /** What `body` gives. @throws {CheckpointError} with `where` in place of a {@link TransferError}; the signal's reason */
-export async function reading<T>(where: string, signal: AbortSignal | undefined, body: () => Promise<T>): Promise<T> {
+export async function withReadErrors<T>(where: string, signal: AbortSignal | undefined, body: () => Promise<T>): Promise<T> {
   signal?.throwIfAborted();
   try {
     return await body();

@@ -1,41 +1,41 @@
 import { WeightError } from "../base/errors.js";
-import type { Source } from "../io/source.js";
+import type { ByteSource } from "../io/byte-source.js";
 import { type ResidentWeights, STORED_BYTES } from "../weights/weights.js";
-import type { StoredWeight } from "./match-weights.js";
+import type { MatchedWeight } from "./match-weights.js";
 import type { StoredTensor } from "./shards.js";
 
 /** Read at once at most, unless one piece is larger. */
-const READ_BYTES = 8 << 20;
+const MAX_READ_BYTES = 8 << 20;
 
 /** Bytes between two pieces that nobody wants and that cost less than a read of their own. */
-const GAP_BYTES = 64 << 10;
+const MAX_GAP_BYTES = 64 << 10;
 
 /** A stretch of a file, and who wants it. */
-export interface Piece {
+export interface RangeConsumer {
   readonly begin: number;
   readonly end: number;
-  readonly take: (bytes: Uint8Array) => void;
+  readonly consume: (bytes: Uint8Array) => void;
 }
 
 /** The pieces that fill a weight: whole rows each. */
-export function weightPieces(weights: ResidentWeights, { spec, stored }: StoredWeight, nan: NaNCount): Piece[] {
+export function weightRanges(weights: ResidentWeights, { spec, stored }: MatchedWeight, nan: NonFiniteCounts): RangeConsumer[] {
   const { name, shape, dtype } = spec;
   const rows = shape.length === 2 ? shape[0]! : 1;
   const rowBytes = shape.at(-1)! * STORED_BYTES[dtype];
   const step = weights.pieceRows(name);
-  const pieces: Piece[] = [];
+  const pieces: RangeConsumer[] = [];
   for (let row = 0; row < rows; row += step) {
     const [begin, end] = [row, Math.min(row + step, rows)].map((row) => stored.begin + row * rowBytes) as [number, number];
-    pieces.push({ begin, end, take: (bytes) => nan.add(name, weights.writeRows(name, row, bytes, dtype)) });
+    pieces.push({ begin, end, consume: (bytes) => nan.add(name, weights.writeRows(name, row, bytes, dtype)) });
   }
   return pieces;
 }
 
 /** The pieces that make up a tensor kept byte for byte. */
-export function bufferPieces({ begin, end }: StoredTensor, target: Uint8Array): Piece[] {
-  const pieces: Piece[] = [];
-  for (let at = begin; at < end; at += READ_BYTES) {
-    pieces.push({ begin: at, end: Math.min(at + READ_BYTES, end), take: (bytes) => target.set(bytes, at - begin) });
+export function bufferRanges({ begin, end }: StoredTensor, target: Uint8Array): RangeConsumer[] {
+  const pieces: RangeConsumer[] = [];
+  for (let at = begin; at < end; at += MAX_READ_BYTES) {
+    pieces.push({ begin: at, end: Math.min(at + MAX_READ_BYTES, end), consume: (bytes) => target.set(bytes, at - begin) });
   }
   return pieces;
 }
@@ -45,10 +45,10 @@ export function bufferPieces({ begin, end }: StoredTensor, target: Uint8Array): 
  *
  * @param onBytes told of bytes as they arrive; those that no piece wants do not count
  */
-export async function readPieces(
-  source: Source,
+export async function readRanges(
+  source: ByteSource,
   file: string,
-  pieces: readonly Piece[],
+  pieces: readonly RangeConsumer[],
   onBytes: (bytes: number) => void,
   signal?: AbortSignal,
 ): Promise<void> {
@@ -56,8 +56,8 @@ export async function readPieces(
   const follow = () => over.abort(signal?.reason);
   signal?.addEventListener("abort", follow, { once: true });
   const pending: Promise<void>[] = [];
-  const begin = (run: readonly Piece[]): Promise<() => void> => {
-    const reading = readRun(source, file, run, onBytes, over.signal);
+  const begin = (run: readonly RangeConsumer[]): Promise<() => void> => {
+    const reading = readNeighbours(source, file, run, onBytes, over.signal);
     pending.push(
       reading.then(
         () => {},
@@ -68,7 +68,7 @@ export async function readPieces(
   };
   try {
     signal?.throwIfAborted();
-    const all = runs(pieces);
+    const all = groupNeighbours(pieces);
     const first = all.next().value;
     let reading = first && begin(first);
     while (reading) {
@@ -89,10 +89,10 @@ export async function readPieces(
 }
 
 /** Reads a run of pieces. @returns what hands the bytes over */
-async function readRun(
-  source: Source,
+async function readNeighbours(
+  source: ByteSource,
   file: string,
-  run: readonly Piece[],
+  run: readonly RangeConsumer[],
   onBytes: (bytes: number) => void,
   signal: AbortSignal,
 ): Promise<() => void> {
@@ -105,15 +105,15 @@ async function readRun(
   };
   const bytes = await source.read(file, begin, end, signal, count);
   return () => {
-    for (const piece of run) piece.take(bytes.subarray(piece.begin - begin, piece.end - begin));
+    for (const piece of run) piece.consume(bytes.subarray(piece.begin - begin, piece.end - begin));
     count(missing);
   };
 }
 
-function* runs(pieces: readonly Piece[]): Generator<Piece[]> {
-  let run: Piece[] = [];
+function* groupNeighbours(pieces: readonly RangeConsumer[]): Generator<RangeConsumer[]> {
+  let run: RangeConsumer[] = [];
   for (const piece of pieces) {
-    if (run.length > 0 && (piece.end - run[0]!.begin > READ_BYTES || piece.begin - run.at(-1)!.end > GAP_BYTES)) {
+    if (run.length > 0 && (piece.end - run[0]!.begin > MAX_READ_BYTES || piece.begin - run.at(-1)!.end > MAX_GAP_BYTES)) {
       yield run;
       run = [];
     }
@@ -123,7 +123,7 @@ function* runs(pieces: readonly Piece[]): Generator<Piece[]> {
 }
 
 /** How many elements of which weights are NaN or infinite. */
-export class NaNCount {
+export class NonFiniteCounts {
   private readonly counts = new Map<string, number>();
 
   add(name: string, count: number): void {

@@ -1,21 +1,21 @@
 import * as v from "valibot";
 import { index, number, parseOptions } from "../base/options.js";
-import type { Patience } from "./retry.js";
+import type { RetryPolicy } from "./retry.js";
 
 const milliseconds = (from: number) => number(`a number of milliseconds within [${from}, 2^31)`, (x) => x >= from && x < 2 ** 31);
 
-/** The options of {@link Patience}, for the schema of a function that takes them. */
-export const patienceOptions = {
+/** The options of {@link RetryPolicy}, for the schema of a function that takes them. */
+export const retryOptionSchemas = {
   retries: v.optional(index, 4),
   retryDelayMs: v.optional(milliseconds(0), 500),
   stallMs: v.optional(milliseconds(1), 30_000),
 };
 
-const schema = v.strictObject(patienceOptions);
+const schema = v.strictObject(retryOptionSchemas);
 
-export const defaultPatience: Patience = v.parse(schema, {});
+export const defaultRetryPolicy: RetryPolicy = v.parse(schema, {});
 
 /** @throws {InputError} values that do not fit */
-export function patienceOf({ retries, retryDelayMs, stallMs }: Partial<Patience>): Patience {
+export function parseRetryPolicy({ retries, retryDelayMs, stallMs }: Partial<RetryPolicy>): RetryPolicy {
   return parseOptions(schema, { retries, retryDelayMs, stallMs }, "load");
 }

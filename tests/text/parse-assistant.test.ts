@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { parseAssistant, parseToolCalls, ReasoningSplitter } from "../../src/text/assistant.js";
+import { parseAssistant, parseToolCalls, ReasoningSplitter } from "../../src/text/parse-assistant.js";
 
 describe("reasoning", () => {
   test.each([

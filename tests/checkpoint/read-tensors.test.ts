@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { CheckpointError } from "../../src/base/errors.js";
-import { readTensors } from "../../src/checkpoint/tensors.js";
+import { readTensors } from "../../src/checkpoint/read-tensors.js";
 import { type RawTensor, SMALL, safetensors, sharded } from "../support/checkpoints.js";
 import { decode } from "../support/number-formats.js";
 import { readSafetensors } from "../support/safetensors.js";

@@ -4,11 +4,11 @@
 import { expectArgument, isObjectLike } from "../base/options.js";
 import type { ToolCall } from "./messages.js";
 
-const THINK = "<think>";
-const THINK_END = "</think>";
-const CALLS_END = "</tool_calls>";
+const THINK_OPEN = "<think>";
+const THINK_CLOSE = "</think>";
+const CALLS_CLOSE = "</tool_calls>";
 /** A tag that is merely mentioned in a sentence opens nothing. The line end before it belongs to it. */
-const CALLS = /\n?<tool_calls>(?=[ \t]*(?:\r?\n|\{|$))/;
+const CALLS_OPEN = /\n?<tool_calls>(?=[ \t]*(?:\r?\n|\{|$))/;
 
 /** An assistant's text, taken apart. */
 export interface AssistantAnswer {
@@ -63,16 +63,16 @@ export class ReasoningSplitter {
     let reasoning = "";
     if (this.#section === "start") {
       const start = this.#held.trimStart();
-      if (start.length < THINK.length && THINK.startsWith(start)) return { reasoning, content: "" };
-      this.#thought = start.startsWith(THINK);
+      if (start.length < THINK_OPEN.length && THINK_OPEN.startsWith(start)) return { reasoning, content: "" };
+      this.#thought = start.startsWith(THINK_OPEN);
       this.#section = this.#thought ? "reasoning" : "content";
-      if (this.#thought) this.#held = start.slice(THINK.length);
+      if (this.#thought) this.#held = start.slice(THINK_OPEN.length);
     }
     if (this.#section === "reasoning") {
-      const end = this.#held.indexOf(THINK_END);
-      if (end < 0) return { reasoning: this.#take(this.#held.length - overlap(this.#held, THINK_END)), content: "" };
+      const end = this.#held.indexOf(THINK_CLOSE);
+      if (end < 0) return { reasoning: this.#take(this.#held.length - partialTagLength(this.#held, THINK_CLOSE)), content: "" };
       reasoning = this.#take(end);
-      this.#take(THINK_END.length);
+      this.#take(THINK_CLOSE.length);
       this.#section = "content";
     }
     return { reasoning, content: this.#take(this.#held.length) };
@@ -108,9 +108,9 @@ export function parseToolCalls(content: string): Omit<AssistantAnswer, "reasonin
   const malformed: { line: string; error: string }[] = [];
   let kept = "";
   let rest = content;
-  for (let open = CALLS.exec(rest); open; open = CALLS.exec(rest)) {
+  for (let open = CALLS_OPEN.exec(rest); open; open = CALLS_OPEN.exec(rest)) {
     kept += rest.slice(0, open.index);
-    const block = takeBlock(rest.slice(open.index + open[0].length));
+    const block = splitBlock(rest.slice(open.index + open[0].length));
     for (const line of block.lines) {
       if (line.trim() === "") continue;
       const call = readCall(line);
@@ -123,13 +123,13 @@ export function parseToolCalls(content: string): Omit<AssistantAnswer, "reasonin
 }
 
 /** The lines up to the closing tag, and the text after it. The tag may end a line of its own or a call's, and may occur inside a call. */
-function takeBlock(text: string): { lines: string[]; rest: string } {
+function splitBlock(text: string): { lines: string[]; rest: string } {
   const lines: string[] = [];
   for (let at = 0; at < text.length; ) {
     const lineEnd = text.indexOf("\n", at) < 0 ? text.length : text.indexOf("\n", at);
     const line = text.slice(at, lineEnd);
-    const end = findEnd(line);
-    if (end >= 0) return { lines: [...lines, line.slice(0, end)], rest: text.slice(at + end + CALLS_END.length) };
+    const end = findClosingTag(line);
+    if (end >= 0) return { lines: [...lines, line.slice(0, end)], rest: text.slice(at + end + CALLS_CLOSE.length) };
     lines.push(line);
     at = lineEnd + 1;
   }
@@ -137,10 +137,10 @@ function takeBlock(text: string): { lines: string[]; rest: string } {
 }
 
 /** Where a line closes the block: at the first closing tag that leaves a whole call before it, else at the first; −1 if it does not. */
-function findEnd(line: string): number {
-  const first = line.indexOf(CALLS_END);
+function findClosingTag(line: string): number {
+  const first = line.indexOf(CALLS_CLOSE);
   if (first < 0 || typeof readCall(line) !== "string") return -1;
-  for (let end = first; end >= 0; end = line.indexOf(CALLS_END, end + 1)) {
+  for (let end = first; end >= 0; end = line.indexOf(CALLS_CLOSE, end + 1)) {
     if (typeof readCall(line.slice(0, end)) !== "string") return end;
   }
   return first;
@@ -162,7 +162,7 @@ function readCall(line: string): ToolCall | string {
 }
 
 /** How many of the text's last characters may be the beginning of the tag. */
-function overlap(text: string, tag: string): number {
+function partialTagLength(text: string, tag: string): number {
   let length = Math.min(text.length, tag.length - 1);
   while (!tag.startsWith(text.slice(text.length - length))) length--;
   return length;

@@ -3,13 +3,13 @@
 // lazily, a word at a time, so that between two words (and within one that is long) other work can run. The ids are the same.
 
 import type { Tokenizer as Engine } from "@huggingface/tokenizers";
-import { mergedLazily } from "./byte-pair-merging.js";
-import { byteAlphabet } from "./tokenizer-json.js";
+import { mergeInSlices } from "./byte-pair-merging.js";
+import { byteAlphabet } from "./tokenizer-files.js";
 
 /** What the engine does not declare; tests compare the ids with its own. */
-interface Internals {
+interface EngineInternals {
   readonly pre_tokenizer: PreTokenizer | null;
-  readonly model: Model;
+  readonly model: BytePairModel;
 }
 
 interface PreTokenizer {
@@ -19,11 +19,11 @@ interface PreTokenizer {
   readonly pattern?: RegExp | null;
   readonly add_prefix_space?: boolean;
   readonly use_regex?: boolean;
-  pre_tokenize(text: string, options: Section["options"]): string[];
+  pre_tokenize(text: string, options: NormalizedText["options"]): string[];
 }
 
 /** The model for byte-pair encoding. */
-export interface Model {
+export interface BytePairModel {
   readonly tokens_to_ids: ReadonlyMap<string, number>;
   readonly unk_token_id: number | undefined;
   readonly bpe_ranks: ReadonlyMap<string, number>;
@@ -37,62 +37,70 @@ export interface Model {
 }
 
 /** A stretch of text between added tokens, normalised. */
-export interface Section {
+export interface NormalizedText {
   readonly text: string;
   readonly options: { readonly section_index: number };
 }
 
 /** Longer words are merged, and longer pieces split, in steps. */
-const LONG = 4096;
+const LONG_WORD_CHARACTERS = 4096;
 
 /** Ids, undefined for what the vocabulary cannot express; an empty group is a place to pause. */
-type Ids = readonly (number | undefined)[];
+type IdGroup = readonly (number | undefined)[];
 
 /** The ids of a section, in groups. Nothing is computed before it is asked for. */
-export function* encodeSection(engine: Engine, section: Section): Generator<Ids, void, undefined> {
-  const { model, pre_tokenizer } = engine as unknown as Internals;
+export function* encodeInSlices(engine: Engine, section: NormalizedText): Generator<IdGroup, void, undefined> {
+  const { model, pre_tokenizer } = engine as unknown as EngineInternals;
   const idsOf = (tokens: readonly string[]) => tokens.map((token) => idOf(engine, token));
   // Unknown tokens that follow each other are one: known at the end of the section only.
   const unfused: string[] = [];
-  for (const word of split(section, pre_tokenizer)) {
-    for (const tokens of word === undefined ? [[]] : word.length > LONG ? encodeLong(model, word) : [model.encode([word])]) {
+  for (const word of splitWords(section, pre_tokenizer)) {
+    for (const tokens of word === undefined
+      ? [[]]
+      : word.length > LONG_WORD_CHARACTERS
+        ? encodeLong(model, word)
+        : [model.encode([word])]) {
       if (model.fuse_unk) for (const token of tokens) unfused.push(token);
       yield model.fuse_unk ? [] : idsOf(tokens);
     }
   }
-  if (model.fuse_unk) yield idsOf(fused(model, unfused));
+  if (model.fuse_unk) yield idsOf(fuseUnknownTokens(model, unfused));
 }
 
 /** The id of a token, undefined if the vocabulary has neither it nor an unknown token. */
 export function idOf(engine: Engine, token: string): number | undefined {
-  const { model } = engine as unknown as Internals;
+  const { model } = engine as unknown as EngineInternals;
   return model.tokens_to_ids.get(token) ?? model.unk_token_id;
 }
 
 /** The words of a section; undefined is a place to pause. */
-function split({ text, options }: Section, first: PreTokenizer | null): Iterable<string | undefined> {
-  return stagesOf(first).reduce<Iterable<string | undefined>>((words, stage) => stageOf(stage, words, options), [text]);
+function splitWords({ text, options }: NormalizedText, first: PreTokenizer | null): Iterable<string | undefined> {
+  return flattenStages(first).reduce<Iterable<string | undefined>>((words, stage) => applyStage(stage, words, options), [text]);
 }
 
 /** A sequence of pre-tokenizers one by one, those inside of it included. */
-function stagesOf(stage: PreTokenizer | null): PreTokenizer[] {
-  return stage?.tokenizers ? stage.tokenizers.flatMap(stagesOf) : stage ? [stage] : [];
+function flattenStages(stage: PreTokenizer | null): PreTokenizer[] {
+  return stage?.tokenizers ? stage.tokenizers.flatMap(flattenStages) : stage ? [stage] : [];
 }
 
-function* stageOf(stage: PreTokenizer, pieces: Iterable<string | undefined>, options: Section["options"]): Iterable<string | undefined> {
+function* applyStage(
+  stage: PreTokenizer,
+  pieces: Iterable<string | undefined>,
+  options: NormalizedText["options"],
+): Iterable<string | undefined> {
   for (const piece of pieces) {
     if (piece === undefined) yield piece;
-    else if (piece.length <= LONG) yield* stage.pre_tokenize(piece, options);
+    else if (piece.length <= LONG_WORD_CHARACTERS) yield* stage.pre_tokenize(piece, options);
     else yield* splitLong(stage, piece, options);
   }
 }
 
 /** What `pre_tokenize` gives, one by one. Stages without a case here are quick. */
-function* splitLong(stage: PreTokenizer, text: string, options: Section["options"]): Iterable<string | undefined> {
+function* splitLong(stage: PreTokenizer, text: string, options: NormalizedText["options"]): Iterable<string | undefined> {
   const { config: { type, behavior, invert } = {}, pattern } = stage;
   if (type === "ByteLevel") {
     const whole = stage.add_prefix_space && !text.startsWith(" ") ? ` ${text}` : text;
-    for (const word of stage.use_regex && pattern ? matches(whole, pattern) : [whole]) yield* inBytes(word);
+    for (const word of stage.use_regex && pattern ? matches(whole, pattern) : [whole]) yield* toByteAlphabet(word);
   } else if ((type === "Digits" || type === "Punctuation" || (type === "Split" && invert)) && pattern) {
     for (const word of matches(text, pattern)) if (word !== "") yield word;
   } else if (type === "Split" && pattern && behavior?.toLowerCase() !== "removed") {
@@ -113,10 +121,10 @@ function* matches(text: string, pattern: RegExp): Iterable<string> {
 const encoder = /* @__PURE__ */ new TextEncoder();
 
 /** A word written in the alphabet of bytes. */
-function* inBytes(word: string): Iterable<string | undefined> {
+function* toByteAlphabet(word: string): Iterable<string | undefined> {
   let written = "";
   for (let begin = 0; begin < word.length; ) {
-    let end = Math.min(word.length, begin + LONG);
+    let end = Math.min(word.length, begin + LONG_WORD_CHARACTERS);
     // Not within a pair of surrogates.
     if (end < word.length && /[\ud800-\udbff]/.test(word[end - 1]!)) end--;
     for (const byte of encoder.encode(word.slice(begin, end))) written += byteAlphabet[byte];
@@ -127,18 +135,18 @@ function* inBytes(word: string): Iterable<string | undefined> {
 }
 
 /** The tokens of a long word, some at a time. */
-function* encodeLong(model: Model, word: string): Iterable<readonly string[]> {
+function* encodeLong(model: BytePairModel, word: string): Iterable<readonly string[]> {
   if (model.ignore_merges && model.tokens_to_ids.has(word)) return yield [word];
-  for (const merged of mergedLazily(model, word)) {
-    yield merged.length === 0 ? merged : model.encode.call(variant(model, { ignore_merges: false, bpe: () => merged }), [word]);
+  for (const merged of mergeInSlices(model, word)) {
+    yield merged.length === 0 ? merged : model.encode.call(withOverrides(model, { ignore_merges: false, bpe: () => merged }), [word]);
   }
 }
 
-function fused(model: Model, tokens: readonly string[]): readonly string[] {
-  return model._call.call(variant(model, { encode: () => tokens }), []);
+function fuseUnknownTokens(model: BytePairModel, tokens: readonly string[]): readonly string[] {
+  return model._call.call(withOverrides(model, { encode: () => tokens }), []);
 }
 
 /** The same model with other parts. */
-function variant(model: Model, parts: Partial<Model>): Model {
+function withOverrides(model: BytePairModel, parts: Partial<BytePairModel>): BytePairModel {
   return Object.create(model, Object.fromEntries(Object.entries(parts).map(([name, value]) => [name, { value }])));
 }

@@ -1,10 +1,10 @@
 import { CheckpointError } from "../base/errors.js";
 import { expectArgument, isObjectLike } from "../base/options.js";
 import { printed } from "../base/printed.js";
-import { type CheckpointSource, openSource } from "../io/open.js";
-import type { OpenOptions } from "../io/source.js";
+import type { OpenOptions } from "../io/byte-source.js";
+import { type CheckpointSource, openByteSource } from "../io/open-byte-source.js";
 import { sizeOf } from "../runtime/tensor.js";
-import { collect, findShards, listedTensors, readShard, type Shard, shardSizes } from "./shards.js";
+import { findShards, keepListedTensors, readShardHeader, readShardSizes, type Shard, tensorsByName } from "./shards.js";
 
 /** A tensor of a file as numbers. */
 export interface StoredArray {
@@ -15,7 +15,7 @@ export interface StoredArray {
   readonly data: Float32Array | Int32Array;
 }
 
-const READ: Readonly<Record<string, (bytes: Uint8Array<ArrayBuffer>) => Float32Array | Int32Array>> = {
+const DECODERS: Readonly<Record<string, (bytes: Uint8Array<ArrayBuffer>) => Float32Array | Int32Array>> = {
   F32: (bytes) => new Float32Array(bytes.buffer),
   I32: (bytes) => new Int32Array(bytes.buffer),
   BF16: (bytes) => new Float32Array(Uint32Array.from(new Uint16Array(bytes.buffer), (half) => half << 16).buffer),
@@ -35,13 +35,13 @@ export async function readTensors(
   expectArgument("readTensors: options", isObjectLike(given), "an object", given);
   const { names, ...options } = given;
   expectArgument("readTensors: names", names === undefined || Array.isArray(names), "an array of names", names);
-  const from = await openSource(source, options);
+  const from = await openByteSource(source, options);
   try {
     const { files, index } = await findShards(from, options.signal);
     const shards: Shard[] = [];
-    for (const [file, size] of await shardSizes(from, files, options.signal))
-      shards.push(await readShard(from, file, size, options.signal));
-    const stored = collect(listedTensors(shards, index, options.onWarning));
+    for (const [file, size] of await readShardSizes(from, files, options.signal))
+      shards.push(await readShardHeader(from, file, size, options.signal));
+    const stored = tensorsByName(keepListedTensors(shards, index, options.onWarning));
     const arrays = new Map<string, StoredArray>();
     for (const name of names ?? stored.keys()) {
       const tensor = stored.get(name);
@@ -50,8 +50,8 @@ export async function readTensors(
           `${from.name}: ${printed(name)}: no such tensor (there are ${[...stored.keys()].slice(0, 3).join(", ")}, …)`,
         );
       const { dtype, shape, file, begin, end } = tensor;
-      const read = Object.hasOwn(READ, dtype) ? READ[dtype]! : undefined;
-      if (!read) throw new CheckpointError(`${file}: ${name}: expected ${Object.keys(READ).join(", ")}, got ${printed(dtype)}`);
+      const read = Object.hasOwn(DECODERS, dtype) ? DECODERS[dtype]! : undefined;
+      if (!read) throw new CheckpointError(`${file}: ${name}: expected ${Object.keys(DECODERS).join(", ")}, got ${printed(dtype)}`);
       // A copy of its own, aligned, where the source may hand out a view.
       const data = read(new Uint8Array(await from.read(file, begin, end, options.signal)));
       if (data.length !== sizeOf(shape))

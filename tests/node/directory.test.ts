@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { CheckpointError } from "../../src/base/errors.js";
 import { loadCheckpoint, type Progress } from "../../src/checkpoint/checkpoint.js";
 import { saveCheckpoint } from "../../src/checkpoint/save.js";
-import { Directory, DirectorySource } from "../../src/node/files.js";
+import { DirectoryDestination, DirectorySource } from "../../src/node/directory.js";
 import { expectSaved, type Files, rawTensors, SMALL, sharded, singleFile, storedAs } from "../support/checkpoints.js";
 
 let directory: string;
@@ -147,7 +147,7 @@ describe("saving into a directory", () => {
   });
 
   test("a killed save leaves complete files only", async () => {
-    const target = new Directory(directory);
+    const target = new DirectoryDestination(directory);
     await target.create("model.safetensors");
     await target.write(new Uint8Array(100));
     const names = await readdir(directory);

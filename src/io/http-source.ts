@@ -1,31 +1,41 @@
 import { CheckpointError } from "../base/errors.js";
-import { defaultPatience } from "./patience.js";
-import type { Address } from "./reader-thread.js";
-import { isTransient, type Patience, retrying, TransferError } from "./retry.js";
-import { declaredBytes, headerBytes, PREFIX_BYTES } from "./safetensors.js";
+import { type ByteSource, MAX_TEXT_FILE_BYTES } from "./byte-source.js";
+import {
+  BodyBuffer,
+  compressedRangeError,
+  downloadRange,
+  fileEndpoint,
+  HttpExchange,
+  type RemoteFile,
+  readBody,
+  responseVersion,
+  withReadErrors,
+} from "./range-download.js";
+import type { SourceLocation } from "./reader-thread.js";
+import { isTransientStatus, type RetryPolicy, TransferError, withRetries } from "./retry.js";
+import { defaultRetryPolicy } from "./retry-policy.js";
+import { declaredDataBytes, headerLength, PREFIX_BYTES } from "./safetensors.js";
 import { type Endpoint, maskUrl, withCredentialsInHeader } from "./secrets.js";
-import { MAX_TEXT_BYTES, type Source } from "./source.js";
-import { Body, collect, compressed, download, Exchange, fileAt, type RemoteFile, reading, versionOf } from "./transfer.js";
 
 /** Files up to this size are kept if the server sends them whole, instead of being requested again. */
-const KEEP_BYTES = 1 << 24;
+const MAX_KEPT_FILE_BYTES = 1 << 24;
 
 /** What is known of one file: its size, or its bytes if the server sent them all. */
-interface Known {
+interface FileInfo {
   readonly size: number | undefined;
-  /** See `versionOf`. */
+  /** See {@link responseVersion}. */
   readonly version: string;
   /** Whether the server answers with the whole file, whatever range is asked for. */
-  readonly whole: boolean;
+  readonly ignoresRanges: boolean;
   readonly bytes?: Uint8Array;
 }
 
-const MISSING: Known = { size: undefined, version: "", whole: false };
+const MISSING_FILE: FileInfo = { size: undefined, version: "", ignoresRanges: false };
 
 /** A file that is read as one stream, and how far. */
-interface Stream {
+interface OpenStream {
   readonly file: string;
-  readonly pieces: AsyncGenerator<Uint8Array, void, undefined>;
+  readonly chunks: AsyncGenerator<Uint8Array, void, undefined>;
   position: number;
   /** What has arrived and was not asked for yet. */
   rest: Uint8Array;
@@ -33,25 +43,25 @@ interface Stream {
 
 /**
  * Files below one URL, in Range requests. From a server that knows no ranges, files are read as one stream from the beginning, which costs nothing
- * more as long as reads move forward. Failed requests are made again; see `Patience`.
+ * more as long as reads move forward. Failed requests are made again; see {@link RetryPolicy}.
  */
-export class HttpSource implements Source {
-  private readonly known = new Map<string, Known>();
-  private stream: Stream | undefined;
+export class HttpSource implements ByteSource {
+  private readonly fileInfo = new Map<string, FileInfo>();
+  private stream: OpenStream | undefined;
   /** Reads of one stream follow one another. */
-  private turn: Promise<unknown> = Promise.resolve();
+  private streamQueue: Promise<unknown> = Promise.resolve();
 
   private constructor(
     private readonly base: Endpoint,
-    private readonly patience: Patience,
-    readonly weights?: string,
+    private readonly retryPolicy: RetryPolicy,
+    readonly weightsFile?: string,
   ) {}
 
   /**
    * @param url of a directory, or of one `.safetensors` file with its `config.json` beside it. User name and password become a header.
    * @throws {CheckpointError} not a URL
    */
-  static at(text: string, patience = defaultPatience): HttpSource {
+  static fromUrl(text: string, patience = defaultRetryPolicy): HttpSource {
     let file: string | undefined;
     let url: URL;
     try {
@@ -72,24 +82,26 @@ export class HttpSource implements Source {
   }
 
   async size(file: string, signal?: AbortSignal): Promise<number | undefined> {
-    let known = this.known.get(file);
+    let known = this.fileInfo.get(file);
     if (!known) {
-      known = await reading(this.name + file, signal, () => retrying(() => this.probe(file, signal), this.patience, signal));
-      this.known.set(file, known);
+      known = await withReadErrors(this.name + file, signal, () =>
+        withRetries(() => this.requestFileInfo(file, signal), this.retryPolicy, signal),
+      );
+      this.fileInfo.set(file, known);
     }
     return known.size;
   }
 
   async list(): Promise<undefined> {}
 
-  get address(): Address {
-    return { kind: "http", base: this.base.url.href, headers: this.base.headers, patience: this.patience };
+  get location(): SourceLocation {
+    return { kind: "http", base: this.base.url.href, headers: this.base.headers, retryPolicy: this.retryPolicy };
   }
 
   /** @throws {CheckpointError} a server that knows no ranges: it cannot be streamed from */
-  async stamp(file: string): Promise<string> {
-    const known = this.known.get(file);
-    if (known && !known.whole) return known.version;
+  async version(file: string): Promise<string> {
+    const known = this.fileInfo.get(file);
+    if (known && !known.ignoresRanges) return known.version;
     throw new CheckpointError(
       `${this.name}${file}: cannot be streamed: the server knows no ranges (download the checkpoint, and load it from its directory)`,
     );
@@ -102,24 +114,24 @@ export class HttpSource implements Source {
     signal?: AbortSignal,
     onBytes: (bytes: number) => void = () => {},
   ): Promise<Uint8Array> {
-    const whole = this.known.get(file)?.bytes;
+    const whole = this.fileInfo.get(file)?.bytes;
     if (whole) {
       onBytes(end - begin);
       return whole.subarray(begin, end);
     }
     if (begin === end) return new Uint8Array();
-    return reading(`${this.name}${file}: bytes ${begin} to ${end}`, signal, async () => {
-      if (!this.known.get(file)?.whole) {
+    return withReadErrors(`${this.name}${file}: bytes ${begin} to ${end}`, signal, async () => {
+      if (!this.fileInfo.get(file)?.ignoresRanges) {
         try {
           return await this.readRange(file, begin, end, onBytes, signal);
         } catch (error) {
           // It did know ranges when it was asked for the size.
           if (!(error instanceof TransferError && error.status === 200)) throw error;
-          this.known.set(file, { ...this.known.get(file)!, whole: true });
+          this.fileInfo.set(file, { ...this.fileInfo.get(file)!, ignoresRanges: true });
         }
       }
-      const read = this.turn.then(() => this.readStream(file, begin, end, onBytes, signal));
-      this.turn = read.catch(() => {});
+      const read = this.streamQueue.then(() => this.readFromStream(file, begin, end, onBytes, signal));
+      this.streamQueue = read.catch(() => {});
       return read;
     });
   }
@@ -127,7 +139,7 @@ export class HttpSource implements Source {
   async close(): Promise<void> {
     const { stream } = this;
     this.stream = undefined;
-    await stream?.pieces.return();
+    await stream?.chunks.return();
   }
 
   private async readRange(
@@ -139,7 +151,7 @@ export class HttpSource implements Source {
   ): Promise<Uint8Array> {
     const bytes = new Uint8Array(end - begin);
     let at = 0;
-    for await (const piece of download(this.file(file), begin, end, this.patience, signal)) {
+    for await (const piece of downloadRange(this.remoteFile(file), begin, end, this.retryPolicy, signal)) {
       bytes.set(piece, at);
       at += piece.byteLength;
       onBytes(piece.byteLength);
@@ -147,7 +159,7 @@ export class HttpSource implements Source {
     return bytes;
   }
 
-  private async readStream(
+  private async readFromStream(
     file: string,
     begin: number,
     end: number,
@@ -157,15 +169,15 @@ export class HttpSource implements Source {
     signal?.throwIfAborted();
     if (this.stream?.file !== file || this.stream.position > begin) {
       await this.close();
-      const pieces = download(this.file(file), begin, this.known.get(file)!.size!, this.patience, signal);
-      this.stream = { file, pieces, position: begin, rest: new Uint8Array() };
+      const chunks = downloadRange(this.remoteFile(file), begin, this.fileInfo.get(file)!.size!, this.retryPolicy, signal);
+      this.stream = { file, chunks, position: begin, rest: new Uint8Array() };
     }
     const { stream } = this;
     const bytes = new Uint8Array(end - begin);
     try {
       while (stream.position < end) {
         if (stream.rest.byteLength === 0) {
-          const { value } = await stream.pieces.next();
+          const { value } = await stream.chunks.next();
           if (!value) throw new TransferError(`it ended after ${stream.position} bytes`);
           stream.rest = value;
         }
@@ -185,64 +197,69 @@ export class HttpSource implements Source {
     }
   }
 
-  private async probe(file: string, signal?: AbortSignal): Promise<Known> {
-    const exchange = await Exchange.open(this.file(file), { headers: { Range: "bytes=0-0" } }, this.patience, signal);
+  private async requestFileInfo(file: string, signal?: AbortSignal): Promise<FileInfo> {
+    const exchange = await HttpExchange.open(this.remoteFile(file), { headers: { Range: "bytes=0-0" } }, this.retryPolicy, signal);
     try {
-      const { status, headers, encoding } = exchange;
+      const { status, headers, contentEncoding } = exchange;
       // Object stores answer with 403 for files that they do not have, development servers with a page.
       const isPage = (status === 200 || status === 206) && /^text\/html/i.test(headers.get("content-type") ?? "");
-      if ([403, 404, 410].includes(status) || isPage) return MISSING;
+      if ([403, 404, 410].includes(status) || isPage) return MISSING_FILE;
       if (status === 206 || status === 416) {
-        if (encoding) throw compressed(encoding);
-        const total = /\/(\d+)$/.exec(headers.get("content-range") ?? "")?.[1] ?? (await this.lengthOf(file, signal));
+        if (contentEncoding) throw compressedRangeError(contentEncoding);
+        const total = /\/(\d+)$/.exec(headers.get("content-range") ?? "")?.[1] ?? (await this.requestLength(file, signal));
         if (total === undefined) {
           throw new TransferError("the server does not say how long the file is", {
             remedy: "Access-Control-Expose-Headers: Content-Range",
           });
         }
-        return { size: Number(total), version: status === 206 ? versionOf(exchange) : "", whole: false };
+        return { size: Number(total), version: status === 206 ? responseVersion(exchange) : "", ignoresRanges: false };
       }
-      if (status !== 200) throw exchange.refusal();
-      const version = versionOf(exchange);
-      const length = encoding ? null : headers.get("content-length");
-      if (length !== null && Number(length) > KEEP_BYTES) return { size: Number(length), version, whole: true };
-      return { ...(await this.measure(file, exchange)), version, whole: true };
+      if (status !== 200) throw exchange.statusError();
+      const version = responseVersion(exchange);
+      const length = contentEncoding ? null : headers.get("content-length");
+      if (length !== null && Number(length) > MAX_KEPT_FILE_BYTES) return { size: Number(length), version, ignoresRanges: true };
+      return { ...(await this.measureBody(file, exchange)), version, ignoresRanges: true };
     } finally {
-      exchange.end();
+      exchange.close();
     }
   }
 
   /** Size of a body whose length is not known, or its bytes: weights say in their header how long they are, all else is read to its end. */
-  private async measure(file: string, exchange: Exchange): Promise<Pick<Known, "size" | "bytes">> {
+  private async measureBody(file: string, exchange: HttpExchange): Promise<Pick<FileInfo, "size" | "bytes">> {
     if (!file.endsWith(".safetensors")) {
-      const bytes = await collect(exchange, MAX_TEXT_BYTES);
+      const bytes = await readBody(exchange, MAX_TEXT_FILE_BYTES);
       return { size: bytes.byteLength, bytes };
     }
-    const body = new Body(exchange);
-    for (let enough = KEEP_BYTES; ; ) {
-      if (!(await body.more())) return { size: body.byteLength, bytes: body.bytes() };
+    const body = new BodyBuffer(exchange);
+    for (let enough = MAX_KEPT_FILE_BYTES; ; ) {
+      if (!(await body.readMore())) return { size: body.byteLength, bytes: body.bytes() };
       if (body.byteLength <= enough) continue;
       const bytes = body.bytes();
-      const end = PREFIX_BYTES + headerBytes(bytes.subarray(0, PREFIX_BYTES), Number.POSITIVE_INFINITY, file);
-      if (bytes.byteLength >= end) return { size: end + declaredBytes(bytes.subarray(PREFIX_BYTES, end), file) };
+      const end = PREFIX_BYTES + headerLength(bytes.subarray(0, PREFIX_BYTES), Number.POSITIVE_INFINITY, file);
+      if (bytes.byteLength >= end) return { size: end + declaredDataBytes(bytes.subarray(PREFIX_BYTES, end), file) };
       enough = end;
     }
   }
 
   /** `Content-Length` of the whole file, for who cannot see it in a range: answers to HEAD have it, which signed URLs refuse, and those to GET. */
-  private async lengthOf(file: string, signal?: AbortSignal): Promise<string | undefined> {
+  private async requestLength(file: string, signal?: AbortSignal): Promise<string | undefined> {
     for (const method of ["HEAD", "GET"]) {
-      const exchange = await Exchange.open(this.file(file), { method, headers: { "Accept-Encoding": "identity" } }, this.patience, signal);
-      exchange.end();
-      if (isTransient(exchange.status) && exchange.status !== 501) throw exchange.refusal();
-      const length = exchange.status === 200 && !exchange.encoding ? exchange.headers.get("content-length") : null;
+      const exchange = await HttpExchange.open(
+        this.remoteFile(file),
+        { method, headers: { "Accept-Encoding": "identity" } },
+        this.retryPolicy,
+        signal,
+      );
+      exchange.close();
+      if (isTransientStatus(exchange.status) && exchange.status !== 501) throw exchange.statusError();
+      const length = exchange.status === 200 && !exchange.contentEncoding ? exchange.headers.get("content-length") : null;
       if (length !== null) return length;
     }
     return undefined;
   }
 
-  private file(name: string): RemoteFile {
-    const { version = "", whole = false } = this.known.get(name) ?? {};
-    return { ...fileAt(this.base, name), version, whole: whole ? "accepted" : "refused" };
+  private remoteFile(name: string): RemoteFile {
+    const { version = "", ignoresRanges = false } = this.fileInfo.get(name) ?? {};
+    return { ...fileEndpoint(this.base, name), version, fullResponse: ignoresRanges ? "accepted" : "refused" };
   }
 }

@@ -45,13 +45,13 @@ const schema = v.strictObject({
 });
 
 /** With streamed weights, the most that they take unless the caller says otherwise. */
-export const DEFAULT_BUDGET_BYTES = 2 ** 30;
+export const DEFAULT_STREAMING_BUDGET_BYTES = 2 ** 30;
 
 /** Tokens that a pass is assumed to take in at once. */
-const PASS_TOKENS = 512;
+const ASSUMED_TOKENS_PER_PASS = 512;
 
 /** Kernels' workspaces, and the staging of rows while loading. */
-const WORK_BYTES = 4 << 20;
+const WORKSPACE_BYTES = 4 << 20;
 
 /**
  * What a model needs in memory, known before anything is loaded.
@@ -65,20 +65,27 @@ const WORK_BYTES = 4 << 20;
 export function estimateMemory(model: Model, options: MemoryOptions = {}): MemoryEstimate {
   const { config, tensors } = graphOf(model);
   const given = parseOptions(schema, options, "estimateMemory");
-  const { dtype, kv, batch, residency, context = Math.min(config.maxPositionEmbeddings, 4096), budgetBytes = DEFAULT_BUDGET_BYTES } = given;
+  const {
+    dtype,
+    kv,
+    batch,
+    residency,
+    context = Math.min(config.maxPositionEmbeddings, 4096),
+    budgetBytes = DEFAULT_STREAMING_BUDGET_BYTES,
+  } = given;
   if (given.budgetBytes !== undefined && residency !== "streamed") {
     throw new InputError(
       `estimateMemory: budgetBytes: expected with residency "streamed" only, got ${given.budgetBytes} (resident weights take what they take)`,
     );
   }
   const { numAttentionHeads: heads, headDim, hiddenSize: hidden, intermediateSize: width, vocabSize } = config;
-  const tokens = batch * Math.min(context, PASS_TOKENS);
+  const tokens = batch * Math.min(context, ASSUMED_TOKENS_PER_PASS);
   const mixer = 9 * heads * headDim;
   const experts = 4 * width + 3 * hidden;
   const streamedBytes = residency === "streamed" ? residentBytes(tensors.filter(isStreamed), dtype) : 0;
   const weightsBytes = residentBytes(tensors, dtype) - streamedBytes + Math.min(streamedBytes, budgetBytes);
   const stateBytes = batch * cacheBytes(config, context, kv);
-  const scratchBytes = WORK_BYTES + 4 * (tokens * (6 * hidden + mixer + experts) + batch * vocabSize);
+  const scratchBytes = WORKSPACE_BYTES + 4 * (tokens * (6 * hidden + mixer + experts) + batch * vocabSize);
   const totalBytes = weightsBytes + stateBytes + scratchBytes;
   return { weightsBytes, cacheBytes: stateBytes, scratchBytes, totalBytes, fits: totalBytes <= MAX_BYTES };
 }

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { CheckpointError } from "../../src/base/errors.js";
 import { loadCheckpoint } from "../../src/checkpoint/checkpoint.js";
-import { BlobSource } from "../../src/io/blobs.js";
-import { HttpSource } from "../../src/io/http.js";
-import { openSource } from "../../src/io/open.js";
+import { BlobSource } from "../../src/io/blob-source.js";
+import { HttpSource } from "../../src/io/http-source.js";
+import { openByteSource } from "../../src/io/open-byte-source.js";
 import { platform as browser } from "../../src/io/platform.js";
 import { parseConfig } from "../../src/model/config.js";
 import { tinyM1 } from "../../src/model/presets.js";
@@ -60,7 +60,7 @@ describe("files by name, picked files, bytes", () => {
 
   test("anything else is named", async () => {
     for (const source of [undefined, null, 7, true, () => {}, new Map([["config.json", 1]]), [1], { "config.json": "{}" }]) {
-      await expect(openSource(source as never)).rejects.toThrow(/expected a path, a URL, a hub id, files, .*, got/);
+      await expect(openByteSource(source as never)).rejects.toThrow(/expected a path, a URL, a hub id, files, .*, got/);
     }
   });
 
@@ -338,25 +338,27 @@ describe("URLs", () => {
 
   test("other schemes and damaged URLs", async () => {
     for (const url of ["ftp://x/y", "data:text/plain,x", "blob:http://x/1"]) {
-      await expect(openSource(url)).rejects.toThrow(/expected http:, https: or file:/);
+      await expect(openByteSource(url)).rejects.toThrow(/expected http:, https: or file:/);
     }
-    await expect(openSource("http://")).rejects.toThrow(CheckpointError);
-    expect(() => HttpSource.at("http://[")).toThrow(/expected a URL/);
+    await expect(openByteSource("http://")).rejects.toThrow(CheckpointError);
+    expect(() => HttpSource.fromUrl("http://[")).toThrow(/expected a URL/);
     for (const url of ["http://127.0.0.1/%zz.safetensors", "http://127.0.0.1/a/%E0%A4%A.safetensors"]) {
-      await expect(openSource(url)).rejects.toThrow(CheckpointError);
+      await expect(openByteSource(url)).rejects.toThrow(CheckpointError);
     }
-    await expect(openSource("https://127.0.0.1/x", { localFilesOnly: true })).rejects.toThrow(/localFilesOnly is set/);
+    await expect(openByteSource("https://127.0.0.1/x", { localFilesOnly: true })).rejects.toThrow(/localFilesOnly is set/);
   });
 });
 
 describe("the browser's half", () => {
   test("a hub id names both remedies", async () => {
-    await expect(browser.open("org/name", {})).rejects.toThrow(/https:\/\/huggingface\.co\/org\/name\/resolve\/main\/, or \.\/org\/name\//);
+    await expect(browser.openPath("org/name", {})).rejects.toThrow(
+      /https:\/\/huggingface\.co\/org\/name\/resolve\/main\/, or \.\/org\/name\//,
+    );
   });
 
   test("there are no files, and no place to save to", async () => {
-    await expect(browser.open("file:///x", {})).rejects.toThrow(CheckpointError);
-    await expect(browser.directory("x")).rejects.toThrow(/without a destination the files are returned/);
-    await expect(browser.open("./x", {})).rejects.toThrow(CheckpointError);
+    await expect(browser.openPath("file:///x", {})).rejects.toThrow(CheckpointError);
+    await expect(browser.openDestination("x")).rejects.toThrow(/without a destination the files are returned/);
+    await expect(browser.openPath("./x", {})).rejects.toThrow(CheckpointError);
   });
 });

@@ -3,46 +3,46 @@ import { type FileHandle, mkdir, open, readdir, rm, stat } from "node:fs/promise
 import { basename, dirname, join, resolve } from "node:path";
 import { CheckpointError } from "../base/errors.js";
 import { CONFIG_FILE } from "../checkpoint/checkpoint.js";
-import { INDEX_FILE, SINGLE_FILE } from "../checkpoint/shards.js";
-import type { Address } from "../io/reader-thread.js";
-import type { Destination, Source } from "../io/source.js";
-import { commitFiles, removeAbandoned, settle, syncDirectory, temporaryName, WEIGHTS } from "./journal.js";
-import { stampOf } from "./stamp.js";
+import { INDEX_FILE, WEIGHTS_FILE } from "../checkpoint/shards.js";
+import type { ByteSource, Destination } from "../io/byte-source.js";
+import type { SourceLocation } from "../io/reader-thread.js";
+import { fileVersion } from "./file-version.js";
+import { commitFiles, finishPendingSave, removeAbandoned, syncDirectory, temporaryName, WEIGHT_FILE_NAME } from "./save-journal.js";
 
 /** Files of one directory. */
-export class DirectorySource implements Source {
+export class DirectorySource implements ByteSource {
   private current: { readonly file: string; readonly handle: Promise<FileHandle> } | undefined;
   /** Files as they were first seen. */
-  private readonly seen = new Map<string, Stats>();
+  private readonly firstSeen = new Map<string, Stats>();
 
-  /** @param saved whether a save may replace the files: then one that comes in between is noticed */
+  /** @param detectsSaves whether a save may replace the files: then one that comes in between is noticed */
   constructor(
     readonly name: string,
-    readonly weights?: string,
-    private readonly saved = false,
+    readonly weightsFile?: string,
+    private readonly detectsSaves = false,
   ) {}
 
   async size(file: string): Promise<number | undefined> {
     try {
       const info = await stat(join(this.name, file));
-      if (!this.seen.has(file)) this.seen.set(file, info);
+      if (!this.firstSeen.has(file)) this.firstSeen.set(file, info);
       if (info.isFile()) return info.size;
     } catch (cause) {
-      if (isMissing(cause)) return undefined;
-      throw this.fault(file, cause);
+      if (isMissingFileError(cause)) return undefined;
+      throw this.readError(file, cause);
     }
     throw new CheckpointError(`${join(this.name, file)}: expected a file, got something else`);
   }
 
-  get address(): Address {
+  get location(): SourceLocation {
     return { kind: "directory", path: resolve(this.name) };
   }
 
-  async stamp(file: string): Promise<string> {
+  async version(file: string): Promise<string> {
     try {
-      return stampOf(await stat(join(this.name, file)));
+      return fileVersion(await stat(join(this.name, file)));
     } catch (cause) {
-      throw this.fault(file, cause);
+      throw this.readError(file, cause);
     }
   }
 
@@ -50,7 +50,7 @@ export class DirectorySource implements Source {
     try {
       return await readdir(this.name);
     } catch (cause) {
-      throw this.fault("", cause);
+      throw this.readError("", cause);
     }
   }
 
@@ -64,7 +64,7 @@ export class DirectorySource implements Source {
         at += bytesRead;
       }
     } catch (cause) {
-      throw this.fault(file, cause);
+      throw this.readError(file, cause);
     }
     return bytes;
   }
@@ -85,9 +85,9 @@ export class DirectorySource implements Source {
   }
 
   private async openUnchanged(file: string): Promise<FileHandle> {
-    const handle = await openFile(join(this.name, file));
+    const handle = await openRegularFile(join(this.name, file));
     try {
-      if (this.saved) await this.expectUnchanged(file);
+      if (this.detectsSaves) await this.expectUnchanged(file);
       return handle;
     } catch (error) {
       await handle.close();
@@ -97,8 +97,8 @@ export class DirectorySource implements Source {
 
   /** A save replaces all of these: one that comes in between must not mix two checkpoints. */
   private async expectUnchanged(file: string): Promise<void> {
-    for (const name of [file, ...REPLACED_BY_A_SAVE]) {
-      const before = this.seen.get(name);
+    for (const name of [file, ...FILES_REPLACED_BY_SAVE]) {
+      const before = this.firstSeen.get(name);
       if (!before) continue;
       const now = await stat(join(this.name, name)).catch(() => undefined);
       // Some file systems number a file anew at every look.
@@ -107,7 +107,7 @@ export class DirectorySource implements Source {
     }
   }
 
-  private fault(file: string, cause: unknown): CheckpointError {
+  private readError(file: string, cause: unknown): CheckpointError {
     return new CheckpointError(`${join(this.name, file)}: cannot be read: ${(cause as Error).message}`, { cause });
   }
 }
@@ -117,7 +117,7 @@ export class DirectorySource implements Source {
  *
  * @throws {Error} no file, or something that is not a regular file
  */
-export async function openFile(path: string): Promise<FileHandle> {
+export async function openRegularFile(path: string): Promise<FileHandle> {
   const handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   if ((await handle.stat()).isFile()) return handle;
   await handle.close();
@@ -126,7 +126,7 @@ export async function openFile(path: string): Promise<FileHandle> {
 
 /** Text of a small regular file. @throws {Error} no file, something that is not a regular file, or more than `limit` bytes */
 export async function readSmallFile(path: string, limit: number): Promise<string> {
-  const handle = await openFile(path);
+  const handle = await openRegularFile(path);
   try {
     const bytes = new Uint8Array(limit + 1);
     let at = 0;
@@ -138,22 +138,22 @@ export async function readSmallFile(path: string, limit: number): Promise<string
   }
 }
 
-const REPLACED_BY_A_SAVE = [CONFIG_FILE, INDEX_FILE, SINGLE_FILE];
+const FILES_REPLACED_BY_SAVE = [CONFIG_FILE, INDEX_FILE, WEIGHTS_FILE];
 
 /** Writes files under temporary names beside their final ones. */
-export class Directory implements Destination {
+export class DirectoryDestination implements Destination {
   private readonly files: { file: string; temporary: string }[] = [];
   private handle: FileHandle | undefined;
 
   constructor(private readonly path: string) {}
 
   async create(file: string): Promise<void> {
-    await this.guard(file, async () => {
-      await this.finish();
+    await this.withWriteErrors(file, async () => {
+      await this.closeFile();
       if (this.files.length === 0) {
         const first = await mkdir(this.path, { recursive: true });
         if (first) await syncDirectory(dirname(first));
-        await settle(this.path);
+        await finishPendingSave(this.path);
         await removeAbandoned(this.path);
       }
       await mkdir(dirname(join(this.path, file)), { recursive: true });
@@ -164,16 +164,18 @@ export class Directory implements Destination {
   }
 
   async write(bytes: Uint8Array): Promise<void> {
-    await this.guard(this.files.at(-1)!.file, async () => {
+    await this.withWriteErrors(this.files.at(-1)!.file, async () => {
       for (let at = 0; at < bytes.byteLength; ) at += (await this.handle!.write(bytes, at)).bytesWritten;
     });
   }
 
   async commit(): Promise<void> {
-    await this.guard("", async () => {
-      await this.finish();
+    await this.withWriteErrors("", async () => {
+      await this.closeFile();
       const written = new Set(this.files.map(({ file }) => file));
-      const replaced = (await readdir(this.path, { withFileTypes: true })).filter(({ name }) => written.has(name) || WEIGHTS.test(name));
+      const replaced = (await readdir(this.path, { withFileTypes: true })).filter(
+        ({ name }) => written.has(name) || WEIGHT_FILE_NAME.test(name),
+      );
       const inTheWay = replaced.find((entry) => entry.isDirectory());
       if (inTheWay) throw new Error(`expected a file in place of ${inTheWay.name}, got a directory (nothing was changed)`);
       const removed = replaced.map(({ name }) => name).filter((name) => !written.has(name));
@@ -190,14 +192,14 @@ export class Directory implements Destination {
     for (const { temporary } of this.files) await rm(join(this.path, temporary), { force: true }).catch(() => {});
   }
 
-  private async finish(): Promise<void> {
+  private async closeFile(): Promise<void> {
     const { handle } = this;
     this.handle = undefined;
     await handle?.sync();
     await handle?.close();
   }
 
-  private async guard(file: string, body: () => Promise<void>): Promise<void> {
+  private async withWriteErrors(file: string, body: () => Promise<void>): Promise<void> {
     try {
       await body();
     } catch (cause) {
@@ -206,6 +208,6 @@ export class Directory implements Destination {
   }
 }
 
-export function isMissing(error: unknown): boolean {
+export function isMissingFileError(error: unknown): boolean {
   return ["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "");
 }

@@ -1,15 +1,15 @@
-import type { Address } from "./reader-thread.js";
-import type { Patience } from "./retry.js";
+import type { SourceLocation } from "./reader-thread.js";
+import type { RetryPolicy } from "./retry.js";
 
 /** The most that a configuration, an index or a tokenizer may take. */
-export const MAX_TEXT_BYTES = 1 << 28;
+export const MAX_TEXT_FILE_BYTES = 1 << 28;
 
 /** Files of one checkpoint, read at random. Every error is a `CheckpointError`, or the signal's reason. */
-export interface Source {
+export interface ByteSource {
   /** For messages. */
   readonly name: string;
   /** The one file of weights that was named, where it was not the whole checkpoint. */
-  readonly weights?: string;
+  readonly weightsFile?: string;
   /** Size of a file in bytes, undefined if there is none. */
   size(file: string, signal?: AbortSignal): Promise<number | undefined>;
   /** Names of all files, undefined where that cannot be known. */
@@ -21,23 +21,23 @@ export interface Source {
    */
   read(file: string, begin: number, end: number, signal?: AbortSignal, onBytes?: (bytes: number) => void): Promise<Uint8Array>;
   /** What to say of a file that is missing, besides that: how a relative address was understood. */
-  readonly hint?: string;
+  readonly missingFileHint?: string;
   /** For sources that keep copies: fetches those files that are not there yet. */
-  readonly download?: Download;
+  readonly downloader?: Downloader;
   close(): Promise<void>;
   /** Where a thread finds the same files; undefined where it cannot. */
-  readonly address?: Address;
+  readonly location?: SourceLocation;
   /** What tells this version of a file from others. */
-  stamp?(file: string): Promise<string>;
+  version?(file: string): Promise<string>;
 }
 
-export interface Download {
+export interface Downloader {
   /** Bytes still to be fetched. */
   missingBytes(files: readonly string[]): Promise<number>;
   fetch(files: readonly string[], onBytes: (bytes: number) => void, signal?: AbortSignal): Promise<void>;
 }
 
-export interface OpenOptions extends Partial<Patience> {
+export interface OpenOptions extends Partial<RetryPolicy> {
   /** Branch, tag or commit of a hub repository. */
   revision?: string;
   /** Only what lies on this machine: a hub id is looked up in the cache alone, and no URL is opened. */
@@ -62,15 +62,15 @@ export interface Destination {
 /** What differs between Node and browsers in this layer. */
 export interface Platform {
   /** Opens a string that is no URL (a path, a hub id, a relative URL), or a `file:` URL. */
-  open(text: string, options: OpenOptions): Promise<Source>;
-  directory(path: string): Promise<Destination>;
+  openPath(text: string, options: OpenOptions): Promise<ByteSource>;
+  openDestination(path: string): Promise<Destination>;
   /** The bytes of a `file:` URL. */
   readFile(url: URL): Promise<Uint8Array>;
 }
 
 /** The source's hint, to be put at the end of a remedy. */
-export function hintOf({ hint }: Source): string {
-  return hint === undefined ? "" : `; ${hint}`;
+export function missingFileHint({ missingFileHint }: ByteSource): string {
+  return missingFileHint === undefined ? "" : `; ${missingFileHint}`;
 }
 
 /** A hub id: `org/name`. */

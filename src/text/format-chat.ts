@@ -5,13 +5,13 @@ import { expectArgument, isObjectLike } from "../base/options.js";
 import {
   type ChatMessage,
   type ContentPart,
-  type HistoryMessage,
+  type ParsedMessage,
   plainJson,
   readArguments,
   readMessages,
   type ToolCall,
 } from "./messages.js";
-import { renderTemplate } from "./template.js";
+import { renderTemplate } from "./render-template.js";
 
 export type { ChatMessage, ContentPart, ToolCall } from "./messages.js";
 
@@ -29,7 +29,7 @@ export interface ChatOptions {
   readonly variables?: Readonly<Record<string, unknown>>;
 }
 
-interface Turn {
+interface TemplateMessage {
   readonly role: ChatMessage["role"];
   readonly content: readonly ContentPart[];
 }
@@ -48,7 +48,7 @@ interface Turn {
 export async function formatChat(messages: readonly ChatMessage[], options: ChatOptions = {}): Promise<string> {
   expectArgument("chat: options", isObjectLike(options), "an object", options);
   const { tools = [], addGenerationPrompt = true, template, variables = {} } = options;
-  const turns = readMessages(messages).map(turnOf);
+  const turns = readMessages(messages).map(toTemplateMessage);
   if (!Array.isArray(tools))
     throw new InputError(`chat: tools: expected an array of objects, got ${tools === null ? "null" : typeof tools}`);
   const plainTools = tools.map((tool, i) => plainJson(tool, `tools[${i}]`));
@@ -56,7 +56,7 @@ export async function formatChat(messages: readonly ChatMessage[], options: Chat
   try {
     const names = {
       ...variables,
-      messages: takesParts(template) ? turns : turns.map(({ role, content }) => ({ role, content: joinText(content) })),
+      messages: readsContentParts(template) ? turns : turns.map(({ role, content }) => ({ role, content: joinText(content) })),
       tools: plainTools.length > 0 ? plainTools : null,
       add_generation_prompt: addGenerationPrompt,
     };
@@ -67,13 +67,13 @@ export async function formatChat(messages: readonly ChatMessage[], options: Chat
 }
 
 /** Whether a template reads contents as lists of parts, as the published one does, or as strings: whether it indexes, filters or walks them. */
-function takesParts(template: string): boolean {
+function readsContentParts(template: string): boolean {
   const content = String.raw`(?:\[\s*['"]content['"]\s*\]|\.content\b)`;
   return new RegExp(String.raw`${content}\s*(?:\[|\|\s*(?:selectattr|rejectattr|map)\b)|\bin\s+\w+${content}`).test(template);
 }
 
 /** The format that the published chat template of MiniMax-M1 gives (its `''name''` is two adjacent strings: no quotes are rendered). */
-function formatMiniMaxM1(turns: readonly Turn[], tools: readonly Tool[], addGenerationPrompt: boolean): string {
+function formatMiniMaxM1(turns: readonly TemplateMessage[], tools: readonly Tool[], addGenerationPrompt: boolean): string {
   const system = turns.map(({ role, content }) => (role === "system" ? joinText(content) : "")).join("");
   return [
     "<begin_of_document>",
@@ -118,7 +118,7 @@ function toJson(value: unknown): string {
 }
 
 /** A message as templates see it: text parts, calls written into the text. */
-function turnOf(message: HistoryMessage): Turn {
+function toTemplateMessage(message: ParsedMessage): TemplateMessage {
   const { role } = message;
   if (role === "tool") return { role, content: message.results.map(({ name, text }) => ({ type: "text", text, name })) };
   const text = role === "assistant" ? withToolCalls(message.text, message.calls) : message.text;
@@ -126,14 +126,14 @@ function turnOf(message: HistoryMessage): Turn {
 }
 
 /** An assistant's text with its calls, as the model writes them. */
-function withToolCalls(text: string, calls: readonly GivenCall[]): string {
-  return calls.length === 0 ? text : `${text}${text && "\n"}${writeToolCalls(calls)}`;
+function withToolCalls(text: string, calls: readonly HistoryCall[]): string {
+  return calls.length === 0 ? text : `${text}${text && "\n"}${formatToolCalls(calls)}`;
 }
 
-type GivenCall = { readonly name: string; readonly arguments: ToolCall["arguments"] | string };
+type HistoryCall = { readonly name: string; readonly arguments: ToolCall["arguments"] | string };
 
 /** A `<tool_calls>` block, one call a line. Arguments that are no JSON object stay as they are, on one line. */
-export function writeToolCalls(calls: readonly GivenCall[]): string {
+export function formatToolCalls(calls: readonly HistoryCall[]): string {
   const lines = calls.map(({ name, arguments: given }) => {
     const read = readArguments(given, "arguments");
     return typeof read === "string"
