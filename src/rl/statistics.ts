@@ -17,7 +17,7 @@ export function quantiles<Shares extends readonly number[]>(values: ArrayLike<nu
 }
 
 /** Less their mean; zeros where there is no difference, which rounding would make up. */
-export function centred(values: readonly number[]): number[] {
+export function subtractMean(values: readonly number[]): number[] {
   if (values.every((x) => x === values[0])) return values.map(() => 0);
   const middle = mean(values);
   return values.map((x) => x - middle);
@@ -31,7 +31,7 @@ export function correlation(x: readonly number[], y: readonly number[]): number 
 }
 
 /** By how much the least-squares line through equidistant values rises from the first to the last; 0 for a single one. */
-export function rise(values: readonly number[]): number {
+export function linearRise(values: readonly number[]): number {
   const last = values.length - 1;
   if (last === 0) return 0;
   const times = values.map((_, t) => t - last / 2);

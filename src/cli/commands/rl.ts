@@ -4,12 +4,19 @@ import { defineCommand } from "citty";
 import * as v from "valibot";
 import { InputError, MiniMaxM1 } from "../../index.js";
 import { answerPuzzles, chatCodec, heldOut, meanAccuracy, type ProblemSource, type Puzzle, trainPolicy } from "../../rl/index.js";
-import { windowsOf, within } from "../../rl/loop/policy-options.js";
-import { distinct, needsReference, objectiveOf, type PolicyPlan, parsePolicyPlan, sourcesOf } from "../../rl/loop/policy-plan.js";
+import { windowsOf, withErrorPrefix } from "../../rl/loop/policy-options.js";
+import {
+  checkDistinctLevels,
+  needsReference,
+  objectiveOf,
+  type PolicyPlan,
+  parsePolicyPlan,
+  sourcesOf,
+} from "../../rl/loop/policy-plan.js";
 import type { Trainer } from "../../train/index.js";
 import { drawSvg } from "../figures/figure.js";
 import { type HeldOut, type PolicyPoint, policyFigure } from "../figures/policy-figure.js";
-import { loadOwnTasks } from "../inputs/own-tasks.js";
+import { loadCustomTasks } from "../inputs/custom-tasks.js";
 import { commonOptions, numberOption, positiveInteger, UsageError } from "../options.js";
 import { policyColumns } from "../runs/policy-columns.js";
 import { type PolicyLine, policyView } from "../runs/policy-view.js";
@@ -97,9 +104,11 @@ async function preparePolicyTraining(plan: PolicyPlan, file: string, options: Pr
   // How judges are called decides no number, as long as they answer.
   const { batches: _, judging: __, ...run } = plan.run;
   const { perLevel } = plan.heldOut ?? {};
-  const own = await loadOwnTasks(plan.own, dirname(file));
-  const levels = distinct([...plan.levels, ...own].map((level) => ({ ...level, at: `${file}: tasks` })));
-  const puzzles = perLevel ? within(`${file}: heldOut`, () => levels.map(({ task, level }) => heldOut(task, level, perLevel, seed))) : [];
+  const own = await loadCustomTasks(plan.customTasks, dirname(file));
+  const levels = checkDistinctLevels([...plan.levels, ...own].map((level) => ({ ...level, at: `${file}: tasks` })));
+  const puzzles = perLevel
+    ? withErrorPrefix(`${file}: heldOut`, () => levels.map(({ task, level }) => heldOut(task, level, perLevel, seed)))
+    : [];
   const load = (path: string | undefined) => MiniMaxM1.load(path && resolve(dirname(file), path), { ...options, dtype: "f32", build });
   const model = await load(plan.model);
   let reference: MiniMaxM1 | undefined;

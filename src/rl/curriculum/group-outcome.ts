@@ -11,7 +11,7 @@ export type GroupOutcome = "mixed" | "all right" | "all wrong";
  * @throws {InputError} no responses, or other than booleans
  */
 export function groupOutcome(correct: readonly boolean[]): GroupOutcome {
-  const right = rightOf(correct, "groupOutcome");
+  const right = countCorrect(correct, "groupOutcome");
   return right === 0 ? "all wrong" : right === correct.length ? "all right" : "mixed";
 }
 
@@ -23,11 +23,11 @@ export function groupOutcome(correct: readonly boolean[]): GroupOutcome {
  */
 export function hasPassRate(correct: readonly boolean[], { above = 0, below = 0.9 }: { above?: number; below?: number } = {}): boolean {
   if (!(above < below)) throw new InputError(`hasPassRate: below: expected a number above ${above}, got ${printed(below)}`);
-  const rate = rightOf(correct, "hasPassRate") / correct.length;
+  const rate = countCorrect(correct, "hasPassRate") / correct.length;
   return above < rate && rate < below;
 }
 
-function rightOf(correct: readonly boolean[], where: string): number {
+function countCorrect(correct: readonly boolean[], where: string): number {
   if (!Array.isArray(correct) || correct.length === 0) throw new InputError(`${where}: correct: expected at least one response, got none`);
   const wrong = correct.findIndex((one) => typeof one !== "boolean");
   if (wrong >= 0) throw new InputError(`${where}: correct[${wrong}]: expected true or false, got ${printed(correct[wrong])}`);

@@ -2,7 +2,7 @@ import * as v from "valibot";
 import { InputError } from "../../base/errors.js";
 import { number, parseOptions } from "../../base/options.js";
 import { printed } from "../../base/printed.js";
-import { centred, correlation, mean, rise } from "../statistics.js";
+import { correlation, linearRise, mean, subtractMean } from "../statistics.js";
 
 /** A batch of responses: for each its reward, its tokens, and whether a verifier found it right. */
 export interface RewardedLengths {
@@ -43,28 +43,31 @@ const schema = v.strictObject({ correlation: v.optional(finite, 0.3), growth: v.
  * @throws {InputError} no batches, batches without responses or with arrays of different lengths, numbers that are none, or options that do not fit
  */
 export function lengthBias(batches: readonly RewardedLengths[], options: LengthBiasOptions = {}): LengthBias {
-  const most = parseOptions(schema, options, "lengthBias");
+  const thresholds = parseOptions(schema, options, "lengthBias");
   if (!Array.isArray(batches) || batches.length === 0) throw new InputError("lengthBias: batches: expected at least one, got none");
-  for (const [i, batch] of batches.entries()) check(batch, `lengthBias: batches[${i}]`);
+  for (const [i, batch] of batches.entries()) checkRewardedLengths(batch, `lengthBias: batches[${i}]`);
 
   const [rewards, lengths]: [number[], number[]] = [[], []];
   for (const batch of batches) {
     for (const right of [true, false]) {
       const members = Array.from(batch.correct, (_, i) => i).filter((i) => batch.correct[i] === right);
-      rewards.push(...centred(members.map((i) => batch.rewards[i]!)));
-      lengths.push(...centred(members.map((i) => batch.lengths[i]!)));
+      rewards.push(...subtractMean(members.map((i) => batch.rewards[i]!)));
+      lengths.push(...subtractMean(members.map((i) => batch.lengths[i]!)));
     }
   }
   const meanLengths = batches.map((batch) => mean(batch.lengths));
   const found = {
     correlation: correlation(rewards, lengths),
-    growth: rise(meanLengths) / Math.max(1, mean(meanLengths)),
-    gain: rise(batches.map(({ correct }) => mean(Array.from(correct, Number)))),
+    growth: linearRise(meanLengths) / Math.max(1, mean(meanLengths)),
+    gain: linearRise(batches.map(({ correct }) => mean(Array.from(correct, Number)))),
   };
-  return { ...found, biased: found.correlation > most.correlation && found.growth > most.growth && found.gain < most.gain };
+  return {
+    ...found,
+    biased: found.correlation > thresholds.correlation && found.growth > thresholds.growth && found.gain < thresholds.gain,
+  };
 }
 
-function check({ rewards, lengths, correct }: RewardedLengths, where: string): void {
+function checkRewardedLengths({ rewards, lengths, correct }: RewardedLengths, where: string): void {
   if (rewards.length === 0) throw new InputError(`${where}.rewards: expected at least one, got none`);
   for (const [name, { length }] of Object.entries({ lengths, correct })) {
     if (length !== rewards.length)

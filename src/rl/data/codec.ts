@@ -11,7 +11,7 @@ export interface Codec {
 }
 
 /** What stands for the question while a prompt is taken apart. */
-const QUESTION = "\u0001";
+const QUESTION_PLACEHOLDER = "\u0001";
 
 /**
  * Questions as a user's message in a model's own chat format.
@@ -26,7 +26,7 @@ export async function chatCodec(
 ): Promise<Codec> {
   expectArgument("chatCodec: tokenizer", isObjectLike(tokenizer), "a tokenizer", tokenizer);
   expectArgument("chatCodec: formatChat", typeof formatChat === "function", "a function", formatChat);
-  const [before, after, ...more] = (await formatChat([{ role: "user", content: QUESTION }])).split(QUESTION);
+  const [before, after, ...more] = (await formatChat([{ role: "user", content: QUESTION_PLACEHOLDER }])).split(QUESTION_PLACEHOLDER);
   const { eosId } = tokenizer;
   if (before === undefined || after === undefined || more.length > 0) {
     throw new InputError("chatCodec: formatChat: expected a format that writes the user's message once, got another");

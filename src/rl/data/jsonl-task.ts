@@ -5,13 +5,13 @@ import { type ExpectedAnswer, verifiers } from "../rewards/verifiers.js";
 import type { Verifiable } from "../tasks/task.js";
 
 /** A question with the answers that are right. */
-export interface AnsweredRow {
+export interface JsonlQuestion {
   readonly prompt: string;
   readonly answers: readonly string[];
 }
 
 /** How the responses to the questions of a file are judged. */
-export interface RowsOptions {
+export interface JsonlTaskOptions {
   /** What the task is called. */
   readonly name: string;
   readonly verifier: keyof typeof verifiers;
@@ -29,11 +29,11 @@ const rowSchema = v.looseObject({ prompt: v.string(), answer: v.custom<ExpectedA
  * @throws {CheckpointError} bytes that are not UTF-8
  * @throws {InputError} a line that is no such object, an answer that the verifier cannot compare with, the same prompt with different answers, or no lines
  */
-export function rowsTask(
+export function jsonlTask(
   bytes: Uint8Array,
   where: string,
-  { name, verifier, answer }: RowsOptions,
-): Verifiable<AnsweredRow> & { readonly levels: 1 } {
+  { name, verifier, answer }: JsonlTaskOptions,
+): Verifiable<JsonlQuestion> & { readonly levels: 1 } {
   const rows = parseRows(decodeText(bytes, where), where, verifier);
   const { verify, parse } = verifiers[verifier];
   return {
@@ -45,8 +45,8 @@ export function rowsTask(
   };
 }
 
-function parseRows(text: string, where: string, verifier: keyof typeof verifiers): AnsweredRow[] {
-  const rows: AnsweredRow[] = [];
+function parseRows(text: string, where: string, verifier: keyof typeof verifiers): JsonlQuestion[] {
+  const rows: JsonlQuestion[] = [];
   const seen = new Map<string, { readonly line: number; readonly answers: string }>();
   for (const [i, line] of text
     .replace(/^\uFEFF/, "")
@@ -69,8 +69,8 @@ function parseRows(text: string, where: string, verifier: keyof typeof verifiers
   return rows;
 }
 
-function parseRow(line: string, at: string, verifier: keyof typeof verifiers): AnsweredRow {
-  const row = within(at, () => parseJson(line, "JSON"));
+function parseRow(line: string, at: string, verifier: keyof typeof verifiers): JsonlQuestion {
+  const row = withLineNumber(at, () => parseJson(line, "JSON"));
   if (!isObject(row)) throw new InputError(`${at}: expected a JSON object, got ${excerpt(line)}`);
   const { success, output } = v.safeParse(rowSchema, row);
   const key = ["prompt", "answer"].find((name) => row[name] === undefined || row[name] === null);
@@ -78,11 +78,11 @@ function parseRow(line: string, at: string, verifier: keyof typeof verifiers): A
   if (!success || output.prompt.trim() === "") {
     throw new InputError(`${at}: prompt: expected text, got ${excerpt(JSON.stringify(row.prompt))}`);
   }
-  const { expects, fits } = verifiers[verifier];
+  const { expects, accepts } = verifiers[verifier];
   const given = Array.isArray(output.answer) ? (output.answer as readonly unknown[]) : [output.answer];
   const exact = (x: unknown) =>
     typeof x === "string" || (typeof x === "number" && Number.isFinite(x) && (!Number.isInteger(x) || Number.isSafeInteger(x)));
-  const wrong = given.find((x) => !exact(x) || !fits(String(x)));
+  const wrong = given.find((x) => !exact(x) || !accepts(String(x)));
   if (given.length === 0 || wrong !== undefined) {
     const got = given.length === 0 ? "an empty array" : excerpt(JSON.stringify(wrong));
     throw new InputError(`${at}: answer: expected ${expects}, for the verifier "${verifier}", got ${got}`);
@@ -91,7 +91,7 @@ function parseRow(line: string, at: string, verifier: keyof typeof verifiers): A
 }
 
 /** Says in which line of a file JSON is damaged. */
-function within(at: string, body: () => unknown): unknown {
+function withLineNumber(at: string, body: () => unknown): unknown {
   try {
     return body();
   } catch (cause) {

@@ -5,7 +5,7 @@ import { printed, printedJson } from "../../base/printed.js";
 import { streamOf } from "../../train/data.js";
 import type { Rollout } from "../loop/rollout.js";
 import { type AnsweredPuzzle, correctnessReward, type Reward, type Scored, sumOfRewards } from "../rewards/rewards.js";
-import { type Task, type Verifiable, verdictOf } from "../tasks/task.js";
+import { judgeAsync, type Task, type Verifiable } from "../tasks/task.js";
 import type { Codec } from "./codec.js";
 import { drawInstance, type Puzzle } from "./puzzle.js";
 
@@ -102,7 +102,7 @@ export function puzzleProblem(puzzle: Puzzle, codec: Pick<Codec, "prompt">, scor
     prompt: codec.prompt(question),
     judge: async ({ text, ids }, { signal } = { signal: new AbortController().signal }) => {
       // Asked once, whatever the rewards.
-      const judgement = await verdictOf(task, instance, text, signal);
+      const judgement = await judgeAsync(task, instance, text, signal);
       return { ...(await score({ puzzle, question, text, tokens: ids.length, judgement })), correct: judgement.correct };
     },
   };

@@ -13,13 +13,13 @@ export interface Puzzle {
 }
 
 /** Of all instances, one in so many is held out: never trained on, whatever the seed. */
-const HELD_OUT = 8;
+const HELD_OUT_MODULUS = 8;
 
 /** Whether an instance belongs to the eighth of all that is only tested with: by a hash of what identifies it (FNV-1a), so that no seed moves one across. */
 export function isHeldOut({ task, instance }: Puzzle): boolean {
   let hash = 0x811c9dc5;
   for (const char of instanceKey(task, instance)) hash = Math.imul(hash ^ char.codePointAt(0)!, 0x01000193);
-  return ((hash ^ (hash >>> 15)) >>> 0) % HELD_OUT === 0;
+  return ((hash ^ (hash >>> 15)) >>> 0) % HELD_OUT_MODULUS === 0;
 }
 
 /** A puzzle of any of the tasks, all as likely, and any of its levels, all as likely; from those that are held out or from the others. */
@@ -32,7 +32,7 @@ export function drawPuzzle(random: Random, tasks: readonly Task[], heldOut: bool
 }
 
 /** Draws until an instance counts as missing: of those that exist an eighth is held out. */
-const DRAWS = 10_000;
+const MAX_DRAWS = 10_000;
 
 /**
  * A puzzle of this task and level, from those that are held out or from the others.
@@ -42,13 +42,13 @@ const DRAWS = 10_000;
 export function drawInstance(random: Random, task: Task, level: number, heldOut: boolean): Puzzle {
   expectArgument("drawInstance: random", isObjectLike(random), "a Random", random);
   expectArgument("drawInstance: task", isObjectLike(task), "a task", task);
-  for (let i = 0; i < DRAWS; i++) {
+  for (let i = 0; i < MAX_DRAWS; i++) {
     const puzzle = { task, level, instance: task.generate(random, level) };
     if (isHeldOut(puzzle) === heldOut) return puzzle;
   }
   const kind = heldOut ? "held out" : "not held out";
   throw new InputError(
-    `${task.name}: level ${level}: expected instances that are ${kind}, got none in ${DRAWS} (a task with more of them)`,
+    `${task.name}: level ${level}: expected instances that are ${kind}, got none in ${MAX_DRAWS} (a task with more of them)`,
   );
 }
 

@@ -5,19 +5,21 @@ import type { Task } from "../tasks/task.js";
 /** An answer that was not found by solving. */
 export type Guess = readonly [puzzle: Puzzle, answer: string];
 
-const GUESSES = 20;
+const GUESSES_PER_INSTANCE = 20;
 
 export function blindGuesses(task: Task, puzzles: readonly Puzzle[], seed: number): Guess[] {
   const random = streamOf(seed + 1, 0);
-  return puzzles.flatMap((puzzle) => Array.from({ length: GUESSES }, (): Guess => [puzzle, task.guess(puzzle.instance, random)]));
+  return puzzles.flatMap((puzzle) =>
+    Array.from({ length: GUESSES_PER_INSTANCE }, (): Guess => [puzzle, task.guess(puzzle.instance, random)]),
+  );
 }
 
 /** Instances from which the most frequent answer is found. */
-const SAMPLE = 400;
+const MAJORITY_SAMPLE_INSTANCES = 400;
 
-export function bestConstant(task: Task, level: number, puzzles: readonly Puzzle[], seed: number): Guess[] {
+export function majorityGuesses(task: Task, level: number, puzzles: readonly Puzzle[], seed: number): Guess[] {
   const counts = new Map<string, number>();
-  for (let i = 0; i < SAMPLE; i++) {
+  for (let i = 0; i < MAJORITY_SAMPLE_INSTANCES; i++) {
     const { answer } = task.solve(drawInstance(streamOf(seed + 2, i), task, level, false).instance);
     counts.set(answer, (counts.get(answer) ?? 0) + 1);
   }

@@ -3,9 +3,9 @@ import { InputError, LightningError } from "../../base/errors.js";
 import { count, expectArgument, isObjectLike, number, parseOptions, SEEDS, seedNumber, signal } from "../../base/options.js";
 import type { GenerateOptions, Generation } from "../../generate/index.js";
 import { heldOut, type Puzzle } from "../data/puzzle.js";
-import { type Call, callJudges, type JudgingOptions, type JudgingSettings, judgingOptions } from "../rewards/judging.js";
-import { answerOf, askVerifier, type Task, type Verifiable, verdictOf } from "../tasks/task.js";
-import { bestConstant, blindGuesses, type Guess } from "./baselines.js";
+import { callJudges, type JudgeCall, type JudgingOptions, type JudgingSettings, judgingOptions } from "../rewards/judging.js";
+import { callVerifier, extractAnswer, judgeAsync, type Task, type Verifiable } from "../tasks/task.js";
+import { blindGuesses, type Guess, majorityGuesses } from "./baselines.js";
 
 /** Who answers: what `MiniMaxM1` is. */
 export interface Solver {
@@ -37,7 +37,7 @@ export interface EvaluateOptions {
   signal?: AbortSignal;
 }
 
-const answering = {
+const answerEntries = {
   seed: v.optional(seedNumber, 1),
   temperature: v.optional(
     number("a number of at least 0", (x) => x >= 0),
@@ -53,14 +53,14 @@ const answering = {
   signal: v.optional(signal),
 };
 
-const answerSchema = v.strictObject(answering);
+const answerSchema = v.strictObject(answerEntries);
 const schema = v.strictObject({
   tasks: v.custom<readonly EvaluatedTask[]>((x) => Array.isArray(x) && x.length > 0, "one or more tasks"),
   perLevel: v.optional(
     number("an integer within [1, 100,000]", (x) => Number.isInteger(x) && x >= 1 && x <= 100_000),
     50,
   ),
-  ...answering,
+  ...answerEntries,
 });
 
 /** How puzzles were answered: shares of them. */
@@ -101,10 +101,10 @@ export async function* evaluateTasks(model: Solver, options: EvaluateOptions): A
     for (let level = 1; level <= task.levels; level++) {
       const puzzles = heldOut(task, level, perLevel, seed);
       const { accuracy, formatted, ...answers } = await answerPuzzles(model, puzzles, rest);
-      const right = (guesses: readonly Guess[]) => shareOfRight(given, guesses, judging, signal);
+      const right = (guesses: readonly Guess[]) => guessAccuracy(given, guesses, judging, signal);
       const baselines = {
         blind: await right(blindGuesses(task, puzzles, seed)),
-        majority: await right(bestConstant(task, level, puzzles, seed)),
+        majority: await right(majorityGuesses(task, level, puzzles, seed)),
       };
       yield { task: task.name, level, instances: puzzles.length, accuracy, formatted, ...baselines, ...answers };
     }
@@ -125,9 +125,9 @@ export async function answerPuzzles(
   expectArgument("answerPuzzles: puzzles", Array.isArray(puzzles), "an array of puzzles", puzzles);
   const { seed, temperature, topP, maxTokens, batch, judging, signal } = parseOptions(answerSchema, options, "answerPuzzles");
   if (!Array.isArray(puzzles) || puzzles.length === 0) throw new InputError("answerPuzzles: puzzles: expected at least one, got none");
-  const calls: Call<boolean>[] = [];
+  const calls: JudgeCall<boolean>[] = [];
   const sampling = temperature === 0 ? { temperature } : { temperature, topP };
-  let [formed, tokens] = [0, 0];
+  let [formattedResponses, tokens] = [0, 0];
   for (let begin = 0; begin < puzzles.length; begin += batch) {
     const some = puzzles.slice(begin, begin + batch);
     const inputs = some.map(({ task, instance }) => [{ role: "user", content: task.question(instance) }] as const);
@@ -137,15 +137,15 @@ export async function answerPuzzles(
       tokens++;
     }
     for (const [i, { task, instance }] of some.entries()) {
-      formed += Number(answerOf(task, texts[i]!) !== undefined);
-      calls.push(async (aborted) => (await verdictOf(task, instance, texts[i]!, aborted)).correct);
+      formattedResponses += Number(extractAnswer(task, texts[i]!) !== undefined);
+      calls.push(async (aborted) => (await judgeAsync(task, instance, texts[i]!, aborted)).correct);
     }
   }
   const { right, failed } = await countRight(calls, judging, signal, "answerPuzzles");
   const share = (n: number) => n / puzzles.length;
   return {
     accuracy: right / (puzzles.length - failed),
-    formatted: share(formed),
+    formatted: share(formattedResponses),
     tokens: share(tokens),
     ...(failed > 0 && { unjudged: failed }),
   };
@@ -157,7 +157,7 @@ export async function answerPuzzles(
  * @throws {LightningError} none came
  */
 async function countRight(
-  calls: readonly Call<boolean>[],
+  calls: readonly JudgeCall<boolean>[],
   judging: JudgingSettings,
   signal: AbortSignal | undefined,
   where: string,
@@ -174,16 +174,16 @@ async function countRight(
   return { right: outcomes.filter(({ value }) => value).length, failed: failures.length };
 }
 
-function shareOfRight(
+function guessAccuracy(
   task: EvaluatedTask,
   guesses: readonly Guess[],
   judging: JudgingSettings,
   signal: AbortSignal | undefined,
 ): Promise<number> {
   const calls = guesses.map(
-    ([{ instance }, answer]): Call<boolean> =>
+    ([{ instance }, answer]): JudgeCall<boolean> =>
       (aborted) =>
-        askVerifier(task, instance, answer, aborted),
+        callVerifier(task, instance, answer, aborted),
   );
   return countRight(calls, judging, signal, "evaluateTasks").then(({ right, failed }) => right / (guesses.length - failed));
 }

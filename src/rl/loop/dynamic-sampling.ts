@@ -1,7 +1,7 @@
 import { type GroupOutcome, groupOutcome } from "../curriculum/index.js";
 import { checkJudged, type Judged, type Problem } from "../data/problem.js";
 import { type AdvantageOptions, groupAdvantages } from "../objectives/advantages.js";
-import { type Call, callJudges, type JudgingSettings } from "../rewards/judging.js";
+import { callJudges, type JudgeCall, type JudgingSettings } from "../rewards/judging.js";
 import { overlongPunishment, type Scored } from "../rewards/rewards.js";
 import { type Rollout, type RolloutOptions, rollouts, type Sampler } from "./rollout.js";
 
@@ -22,7 +22,7 @@ export interface Group {
 }
 
 /** A problem that was drawn. */
-export interface Drawn {
+export interface DrawnProblem {
   readonly source: number;
   /** What it is called in errors. */
   readonly name: string;
@@ -38,7 +38,7 @@ export interface GroupOptions extends RolloutOptions {
 }
 
 /** What became of the judgements of some groups. */
-export interface Judging {
+export interface JudgingSummary {
   /** Responses that no judgement came for. */
   readonly failed: number;
   /** Attempts that were repeated. */
@@ -50,9 +50,9 @@ export interface Judging {
 /** Samples a group for every problem and judges it. */
 export async function sampleGroups(
   model: Sampler,
-  drawn: readonly Drawn[],
+  drawn: readonly DrawnProblem[],
   { overlongCache, advantages: normalisation, judging, ...sampling }: GroupOptions,
-): Promise<{ readonly groups: readonly Group[]; readonly judging: Judging }> {
+): Promise<{ readonly groups: readonly Group[]; readonly judging: JudgingSummary }> {
   const sampled = await rollouts(
     model,
     drawn.map(({ problem }) => problem.prompt),
@@ -60,7 +60,7 @@ export async function sampleGroups(
   );
   const calls = drawn.flatMap(({ name, problem }, i) =>
     sampled[i]!.map(
-      (response): Call<Judged | null> =>
+      (response): JudgeCall<Judged | null> =>
         async (signal) => {
           // A copy: whatever a judge does to it, what was sampled is learned from.
           const copy = { ...response, ids: [...response.ids], logp: response.logp.slice() };
@@ -76,7 +76,7 @@ export async function sampleGroups(
       const { value } = outcomes[next++]!;
       if (!value) return { correct: false, total: null, components: {}, judged: false };
       const overlong = overlongCache !== undefined && { maxTokens: sampling.maxTokens, cache: overlongCache };
-      return { ...(overlong ? withOverlong(value, response, overlong) : value), judged: true };
+      return { ...(overlong ? addOverlongPunishment(value, response, overlong) : value), judged: true };
     });
     const advantages = groupAdvantages(
       judged.map(({ total }) => total),
@@ -104,7 +104,7 @@ function outcomeOf(judged: readonly Judged[]): GroupOutcome {
   return scored.length === 0 ? "all wrong" : groupOutcome(scored.map(({ correct }) => correct));
 }
 
-function withOverlong(judged: Judged, { ids }: Rollout, limits: { maxTokens: number; cache: number }): Judged & Scored {
+function addOverlongPunishment(judged: Judged, { ids }: Rollout, limits: { maxTokens: number; cache: number }): Judged & Scored {
   const overlong = overlongPunishment(ids.length, limits);
   const { total, components } = judged;
   return { ...judged, total: total === null ? null : total + overlong, components: { ...components, overlong } };
@@ -119,12 +119,12 @@ function withOverlong(judged: Judged, { ids }: Rollout, limits: { maxTokens: num
  */
 export async function sampleDynamically(
   model: Sampler,
-  draw: () => Drawn,
+  draw: () => DrawnProblem,
   wanted: number,
   { rounds, nextSeed, ...options }: Omit<GroupOptions, "seed"> & { rounds: number; nextSeed: () => number },
-): Promise<{ readonly kept: readonly Group[]; readonly sampled: readonly Group[]; readonly judging: Judging }> {
+): Promise<{ readonly kept: readonly Group[]; readonly sampled: readonly Group[]; readonly judging: JudgingSummary }> {
   const [kept, sampled]: [Group[], Group[]] = [[], []];
-  let judging: Judging = { failed: 0, retried: 0 };
+  let judging: JudgingSummary = { failed: 0, retried: 0 };
   for (let round = 0; round < Math.max(1, rounds) && kept.length < wanted; round++) {
     const needed = Math.ceil(((wanted - kept.length) * Math.max(1, sampled.length)) / Math.max(1, kept.length));
     const drawn = Array.from({ length: round === 0 ? wanted : Math.min(wanted, needed) }, draw);

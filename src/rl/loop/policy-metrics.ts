@@ -60,14 +60,14 @@ export interface UpdateMetrics extends PolicyStats {
 }
 
 /** What the samples of a batch say about the policy. */
-export function describe(sampled: readonly Group[], sources: readonly ProblemSource[], window: number) {
+export function summariseSamples(sampled: readonly Group[], sources: readonly ProblemSource[], window: number) {
   const samples = sampled.flatMap((group) => group.samples);
   const lengths = samples.map(({ ids }) => ids.length);
   const outcomes = (outcome: Group["outcome"]) => sampled.filter((group) => group.outcome === outcome).length;
   return {
-    accuracy: share(judgedOf(samples), ({ correct }) => correct),
-    sources: accuracies(sampled, sources),
-    rewards: rewardsOf(samples),
+    accuracy: share(judgedSamples(samples), ({ correct }) => correct),
+    sources: accuracyBySource(sampled, sources),
+    rewards: meanRewards(samples),
     length: {
       ...{ mean: mean(lengths), p99: quantiles(lengths, [0.99] as const)[0], window },
       truncated: share(samples, ({ stop }) => stop === "length" || stop === "context"),
@@ -92,17 +92,17 @@ export function policyState(learned: readonly Sample[], old: readonly Likelihood
   };
 }
 
-function accuracies(sampled: readonly Group[], sources: readonly ProblemSource[]): PolicyMetrics["sources"] {
+function accuracyBySource(sampled: readonly Group[], sources: readonly ProblemSource[]): PolicyMetrics["sources"] {
   const own = sources.map((_, i) => sampled.filter(({ source }) => source === i).flatMap(({ samples }) => samples));
   return Object.fromEntries(
     sources.flatMap(({ name }, i) => {
-      const samples = judgedOf(own[i]!);
+      const samples = judgedSamples(own[i]!);
       return samples.length === 0 ? [] : [[name, { accuracy: share(samples, ({ correct }) => correct), responses: samples.length }]];
     }),
   );
 }
 
-function rewardsOf(samples: readonly Sample[]): Record<string, number> {
+function meanRewards(samples: readonly Sample[]): Record<string, number> {
   const named = samples.map(({ components, total }): [string, number | null][] => [...Object.entries(components), ["total", total]]);
   const names = [...new Set(named.flatMap((own) => own.map(([name]) => name)))];
   const values = (name: string) =>
@@ -110,7 +110,7 @@ function rewardsOf(samples: readonly Sample[]): Record<string, number> {
   return Object.fromEntries(names.map((name) => [name, mean(values(name))] as const).filter(([, value]) => Number.isFinite(value)));
 }
 
-const judgedOf = (samples: readonly Sample[]) => samples.filter(({ judged }) => judged);
+const judgedSamples = (samples: readonly Sample[]) => samples.filter(({ judged }) => judged);
 
 function share<T>(items: readonly T[], holds: (item: T) => boolean): number {
   return mean(items.map((item) => Number(holds(item))));

@@ -57,16 +57,16 @@ export interface PolicyOptions {
 
 const object = <T>() => v.custom<T>((x) => typeof x === "object" && x !== null && !Array.isArray(x), "an object");
 
-const between = (least: number, most: number) =>
+const integerWithin = (least: number, most: number) =>
   number(`an integer within [${least}, ${most.toLocaleString("en-US")}]`, (x) => Number.isSafeInteger(x) && x >= least && x <= most);
 
 /** @internal */
 export const policyEntries = {
   batches: count,
-  groups: v.optional(between(1, 65_536), 32),
-  groupSize: v.optional(between(2, 65_536), 8),
+  groups: v.optional(integerWithin(1, 65_536), 32),
+  groupSize: v.optional(integerWithin(2, 65_536), 8),
   minibatches: v.optional(count, 4),
-  epochs: v.optional(between(1, 1000), 1),
+  epochs: v.optional(integerWithin(1, 1000), 1),
   advantages: v.optional(object<NonNullable<PolicyOptions["advantages"]>>(), {}),
   maxTokens: v.optional(v.union([count, object<WindowOptions>()], "an integer of at least 1 or windows"), 256),
   overlong: v.optional(
@@ -100,7 +100,7 @@ export function parsePolicyOptions(options: PolicyOptions, where: string) {
 }
 
 /** Responses of a generation batch, which stay in memory until it has been learned from. */
-const MOST_RESPONSES = 2 ** 20;
+const MAX_BATCH_RESPONSES = 2 ** 20;
 
 /** What single options do not tell. @throws {InputError} options that do not fit each other, or whose own options do not fit */
 export function checkPolicyOptions(
@@ -113,17 +113,17 @@ export function checkPolicyOptions(
   }: Required<Pick<PolicyOptions, "groups" | "groupSize" | "minibatches" | "advantages" | "maxTokens">>,
   where: string,
 ): void {
-  if (groups * groupSize > MOST_RESPONSES) {
+  if (groups * groupSize > MAX_BATCH_RESPONSES) {
     throw new InputError(
-      `${where}: groups: expected at most ${MOST_RESPONSES.toLocaleString("en-US")} responses (groups times groupSize), got ${printed(groups * groupSize)}`,
+      `${where}: groups: expected at most ${MAX_BATCH_RESPONSES.toLocaleString("en-US")} responses (groups times groupSize), got ${printed(groups * groupSize)}`,
     );
   }
   if (minibatches > groups) throw new InputError(`${where}: minibatches: expected at most groups, ${groups}, got ${printed(minibatches)}`);
   const windows = windowsOf(maxTokens);
   const state = { tokens: windows.windows?.[0] ?? 0, perplexities: [] };
   // Whoever reads them says what is wrong with them.
-  within(`${where}: advantages`, () => groupAdvantages([0], advantages));
-  within(`${where}: maxTokens`, () => nextWindow(state, { perplexity: 1, lengths: [0] }, windows));
+  withErrorPrefix(`${where}: advantages`, () => groupAdvantages([0], advantages));
+  withErrorPrefix(`${where}: maxTokens`, () => nextWindow(state, { perplexity: 1, lengths: [0] }, windows));
 }
 
 /** Lengths of responses as windows: a number is a single one. */
@@ -133,7 +133,7 @@ export function windowsOf(maxTokens: number | WindowOptions): WindowOptions & { 
 }
 
 /** Says where the options stood that a function refuses. */
-export function within<T>(where: string, body: () => T): T {
+export function withErrorPrefix<T>(where: string, body: () => T): T {
   try {
     return body();
   } catch (cause) {

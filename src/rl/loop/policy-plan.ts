@@ -10,15 +10,15 @@ import { cispo, dapo, dualClip, grpo, gspo, type PolicyBatch, type PolicyLoss, r
 import { type AnsweredPuzzle, correctnessReward, formatReward } from "../rewards/rewards.js";
 import { verifiers } from "../rewards/verifiers.js";
 import { tasks, type Verifiable } from "../tasks/index.js";
-import { checkPolicyOptions, policyEntries, within } from "./policy-options.js";
+import { checkPolicyOptions, policyEntries, withErrorPrefix } from "./policy-options.js";
 
 type Objective = (batch: PolicyBatch, options?: object) => PolicyLoss;
 
 const objectives: Readonly<Record<string, Objective>> = { cispo, grpo, dapo, reinforce, gspo, "dual-clip": dualClip, unified };
 const rewards = { correct: correctnessReward, format: formatReward };
 
-const share = number("a number within [0, 1e6]", (x) => x >= 0 && x <= 1e6);
-const named = v.custom<{ readonly name: string }>((x) => isObject(x) && typeof x.name === "string", 'an object with a "name"');
+const rewardWeight = number("a number within [0, 1e6]", (x) => x >= 0 && x <= 1e6);
+const objectiveSchema = v.custom<{ readonly name: string }>((x) => isObject(x) && typeof x.name === "string", 'an object with a "name"');
 
 const levels = v.optional(v.pipe(v.array(count, "an array of levels"), v.nonEmpty("at least one level")));
 // Within what `mixture` takes, and far from where products of it become 0.
@@ -48,8 +48,8 @@ const schema = v.strictObject({
     ),
     v.nonEmpty("at least one task"),
   ),
-  rewards: v.optional(v.strictObject({ correct: v.optional(share, 1), format: v.optional(share, 0) }), {}),
-  objective: named,
+  rewards: v.optional(v.strictObject({ correct: v.optional(rewardWeight, 1), format: v.optional(rewardWeight, 0) }), {}),
+  objective: objectiveSchema,
   trainer: v.optional(v.omit(trainerOptions, ["decays"]), {}),
   run: v.omit(v.strictObject(policyEntries), ["seed"]),
   heldOut: v.optional(
@@ -64,7 +64,7 @@ const schema = v.strictObject({
 });
 
 /** Tasks of the caller's own that a plan names: a module that exports them, or a file of questions and answers. */
-export type OwnTasks = (v.InferOutput<typeof moduleTasks> | v.InferOutput<typeof fileTask>) & {
+export type CustomTasks = (v.InferOutput<typeof moduleTasks> | v.InferOutput<typeof fileTask>) & {
   /** Where the plan names them. */
   readonly at: string;
 };
@@ -82,7 +82,7 @@ export type PolicyPlan = Omit<v.InferOutput<typeof schema>, "tasks"> & {
   /** Of the tasks that come along. */
   readonly levels: readonly PlannedLevel[];
   /** What has to be loaded first. */
-  readonly own: readonly OwnTasks[];
+  readonly customTasks: readonly CustomTasks[];
 };
 
 /**
@@ -101,7 +101,7 @@ export function parsePolicyPlan(bytes: Uint8Array, where: string): PolicyPlan {
   checkObjective(plan.objective, `${where}: objective`);
   const entries = chosen.map((task, i) => ({ ...task, at: `${where}: tasks.${i}` }));
   const bundled = entries.filter((task) => !("module" in task || "file" in task)) as BundledTask[];
-  return { ...plan, levels: levelsOf(bundled), own: entries.filter((task) => "module" in task || "file" in task) };
+  return { ...plan, levels: bundledLevels(bundled), customTasks: entries.filter((task) => "module" in task || "file" in task) };
 }
 
 /** Whether the objective penalises the divergence from a reference. */
@@ -123,7 +123,7 @@ export function sourcesOf({ levels, rewards: weights, seed }: PolicyPlan, codec:
 }
 
 /** A response of one token, of its own group: whoever is given it says what is wrong with the options. */
-const probe: PolicyBatch = { logp: [[-1]], logpOld: [[-1]], logpRef: [[-1]], mask: [[1]], advantages: [1], groups: [0] };
+const probeBatch: PolicyBatch = { logp: [[-1]], logpOld: [[-1]], logpRef: [[-1]], mask: [[1]], advantages: [1], groups: [0] };
 
 /** @throws {InputError} an objective that does not exist, or options that it does not take */
 function checkObjective(objective: PolicyPlan["objective"], where: string): void {
@@ -131,12 +131,12 @@ function checkObjective(objective: PolicyPlan["objective"], where: string): void
     const known = Object.keys(objectives).map((one) => JSON.stringify(one));
     throw new InputError(`${where}.name: expected one of ${known.join(", ")}, got ${printedJson(objective.name)}`);
   }
-  within(where, () => objectiveOf({ objective })(probe));
+  withErrorPrefix(where, () => objectiveOf({ objective })(probeBatch));
 }
 
 type BundledTask = v.InferOutput<typeof bundledTask> & { readonly at: string };
 
-function levelsOf(chosen: readonly BundledTask[]): PlannedLevel[] {
+function bundledLevels(chosen: readonly BundledTask[]): PlannedLevel[] {
   const all = chosen.flatMap(({ name, levels, weight, at }) => {
     const task = tasks.find((one) => one.name === name);
     if (!task) {
@@ -149,11 +149,11 @@ function levelsOf(chosen: readonly BundledTask[]): PlannedLevel[] {
     if (beyond) throw new InputError(`${at}.levels: expected levels from 1 to ${task.levels}, got ${printed(beyond)}`);
     return (levels ?? Array.from({ length: task.levels }, (_, l) => l + 1)).map((level) => ({ task, level, weight, at }));
   });
-  return distinct(all);
+  return checkDistinctLevels(all);
 }
 
 /** @throws {InputError} a level of a task that is there twice */
-export function distinct(levels: readonly (PlannedLevel & { readonly at: string })[]): PlannedLevel[] {
+export function checkDistinctLevels(levels: readonly (PlannedLevel & { readonly at: string })[]): PlannedLevel[] {
   const same = (one: PlannedLevel, other: PlannedLevel) => one.task.name === other.task.name && one.level === other.level;
   const twin = levels.find((level, i) => levels.findIndex((one) => same(one, level)) < i);
   if (twin) throw new InputError(`${twin.at}: expected every level once, got level ${twin.level} of ${twin.task.name} again`);

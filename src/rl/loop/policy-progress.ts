@@ -3,7 +3,7 @@ import { InputError } from "../../base/errors.js";
 import { index } from "../../base/options.js";
 import type { Trainer } from "../../train/trainer.js";
 import type { WindowState } from "../curriculum/index.js";
-import { newWatch, watchState } from "./collapse-detection.js";
+import { collapseStateSchema, newCollapseState } from "./collapse-detection.js";
 import type { PolicyMetrics } from "./policy-metrics.js";
 
 /** What a run has to know to go on, besides the trainer's state: plain data, kept in it. */
@@ -14,19 +14,19 @@ const progressSchema = v.strictObject({
   /** Share of right answers by source, a moving mean. */
   passRates: v.record(v.string(), v.number()),
   /** What was seen and told of a collapse; states of earlier versions have none. */
-  watch: v.optional(watchState, newWatch),
+  watch: v.optional(collapseStateSchema, newCollapseState),
   /** Whether a batch was being learned from: if it ended in an error, weights and numbers are of different moments. */
   learning: v.optional(v.boolean()),
 });
-export type Progress = v.InferOutput<typeof progressSchema>;
+export type PolicyProgress = v.InferOutput<typeof progressSchema>;
 
 /** How much of a pass rate the last batch decides. */
-const NEWS = 0.3;
+const PASS_RATE_EMA_WEIGHT = 0.3;
 
 /** Where the trainer stands, at the beginning if no run has begun. @throws {InputError} progress of something else, or within a batch */
-export function progressOf({ progress }: Trainer, windows: readonly number[]): Progress {
+export function readProgress({ progress }: Trainer, windows: readonly number[]): PolicyProgress {
   if (progress === undefined)
-    return { batch: 0, problems: 0, window: { tokens: windows[0]!, perplexities: [] }, passRates: {}, watch: newWatch() };
+    return { batch: 0, problems: 0, window: { tokens: windows[0]!, perplexities: [] }, passRates: {}, watch: newCollapseState() };
   const parsed = v.safeParse(progressSchema, progress);
   if (!parsed.success)
     throw new InputError(
@@ -51,10 +51,10 @@ function isWindowState(x: unknown): boolean {
 }
 
 /** Pass rates by source, after a batch. */
-export function passRatesAfter(passRates: Progress["passRates"], seen: PolicyMetrics["sources"]): Progress["passRates"] {
+export function updatePassRates(passRates: PolicyProgress["passRates"], seen: PolicyMetrics["sources"]): PolicyProgress["passRates"] {
   const news = Object.entries(seen).map(([name, { accuracy }]) => {
     const before = Object.hasOwn(passRates, name) ? passRates[name]! : accuracy;
-    return [name, before + NEWS * (accuracy - before)];
+    return [name, before + PASS_RATE_EMA_WEIGHT * (accuracy - before)];
   });
   return { ...passRates, ...Object.fromEntries(news) };
 }

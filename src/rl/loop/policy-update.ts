@@ -5,7 +5,7 @@ import type { Sample } from "./dynamic-sampling.js";
 import type { UpdateMetrics } from "./policy-metrics.js";
 
 /** A sample as a document to learn from: its prompt's tokens are no targets. */
-export function documentOf({ prompt, ids }: Pick<Sample, "prompt" | "ids">): Example {
+export function sampleToDocument({ prompt, ids }: Pick<Sample, "prompt" | "ids">): Example {
   return { ids: [...prompt, ...ids], weights: [...prompt.map(() => 0), ...ids.map(() => 1)] };
 }
 
@@ -38,7 +38,7 @@ export function updatePolicy(
   };
   const logp: Float64Array[] = [];
   let whole: PolicyLoss | undefined;
-  const { gradNorm } = trainer.step(samples.map(documentOf), lr, (part, first) => {
+  const { gradNorm } = trainer.step(samples.map(sampleToDocument), lr, (part, first) => {
     logp.push(...part);
     const value = objective(batchOf(part, first));
     if (part.length === samples.length) whole = value;

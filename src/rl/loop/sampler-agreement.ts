@@ -1,7 +1,7 @@
 import { InputError } from "../../base/errors.js";
 import { expectArgument } from "../../base/options.js";
 import { printed } from "../../base/printed.js";
-import { centred, correlation } from "../statistics.js";
+import { correlation, subtractMean } from "../statistics.js";
 
 /** How far two computations of the same probabilities agree. */
 export interface Agreement {
@@ -33,5 +33,5 @@ export function agreement(sampled: readonly Float64Array[], trained: readonly Fl
   }
   const [x, y] = [sampled, trained].map((rows) => rows.flatMap((row) => Array.from(row, Math.exp))) as [number[], number[]];
   const largest = x.reduce((most, p, i) => Math.max(most, Math.abs(p - y[i]!)), 0);
-  return { correlation: correlation(centred(x), centred(y)), largest };
+  return { correlation: correlation(subtractMean(x), subtractMean(y)), largest };
 }

@@ -9,17 +9,17 @@ import type { Trainer } from "../../train/trainer.js";
 import { drawPart, mixture, nextWindow } from "../curriculum/index.js";
 import type { Problem, ProblemSource } from "../data/problem.js";
 import { cispo } from "../objectives/index.js";
-import { watchPolicy } from "./collapse-detection.js";
-import { type Judging, sampleDynamically } from "./dynamic-sampling.js";
-import { describe, type PolicyMetrics, policyState, type UpdateMetrics } from "./policy-metrics.js";
+import { detectCollapse } from "./collapse-detection.js";
+import { type JudgingSummary, sampleDynamically } from "./dynamic-sampling.js";
+import { type PolicyMetrics, policyState, summariseSamples, type UpdateMetrics } from "./policy-metrics.js";
 import { type PolicyOptions, parsePolicyOptions, windowsOf } from "./policy-options.js";
-import { type Progress, passRatesAfter, progressOf } from "./policy-progress.js";
-import { documentOf, updatePolicy } from "./policy-update.js";
+import { type PolicyProgress, readProgress, updatePassRates } from "./policy-progress.js";
+import { sampleToDocument, updatePolicy } from "./policy-update.js";
 import { referenceLogprobs } from "./reference-policy.js";
 import type { Sampler } from "./rollout.js";
 
 /** Trainers that a run is under way with. */
-const busy = new WeakSet<Trainer>();
+const trainersInUse = new WeakSet<Trainer>();
 
 /**
  * Reinforcement learning with verifiable rewards (M1 report, sections 3 and 4): sample groups of responses, judge them, learn from them in a few updates, sample again.
@@ -49,17 +49,17 @@ export async function* trainPolicy(
     throw new InputError(
       "trainPolicy: reference: expected a model of its own, got the one that is trained (load the checkpoint once more)",
     );
-  if (busy.has(trainer))
+  if (trainersInUse.has(trainer))
     throw new LightningError("trainPolicy: trainer: expected one without a run, got one with a run under way (end that first)");
-  busy.add(trainer);
+  trainersInUse.add(trainer);
   try {
-    yield* batchesOf(model, trainer, sources, settings);
+    yield* runBatches(model, trainer, sources, settings);
   } finally {
-    busy.delete(trainer);
+    trainersInUse.delete(trainer);
   }
 }
 
-async function* batchesOf(
+async function* runBatches(
   model: Sampler,
   trainer: Trainer,
   sources: readonly ProblemSource[],
@@ -67,18 +67,18 @@ async function* batchesOf(
 ): AsyncGenerator<PolicyMetrics> {
   const { batches, groupSize, minibatches, epochs, signal, objective = cispo, reference, onWarning } = settings;
   const windows = windowsOf(settings.maxTokens);
-  const progress = progressOf(trainer, windows.windows);
+  const progress = readProgress(trainer, windows.windows);
   const { temperature } = trainer.options;
   const perBatch = minibatches * epochs;
   // One seed for each purpose, unlike those of the sources.
   const own = Random.seeded(settings.seed);
-  const [choosing, sampling] = [seedFrom(own), seedFrom(own)];
+  const [choosing, sampling] = [drawSeed(own), drawSeed(own)];
 
   while (progress.batch < batches) {
     signal?.throwIfAborted();
     const began = performance.now();
     const maxTokens = progress.window.tokens;
-    const shares = sharesOf(sources, settings.followPassRates ? progress.passRates : {});
+    const shares = sourceShares(sources, settings.followPassRates ? progress.passRates : {});
     const draw = () => {
       const index = progress.problems++;
       const source = drawPart(streamOf(choosing, index), shares);
@@ -88,25 +88,25 @@ async function* batchesOf(
     const seeds = streamOf(sampling, progress.batch);
     const { kept, sampled, judging } = await sampleDynamically(model, draw, settings.groups, {
       ...{ rounds: settings.rounds, groupSize, maxTokens, temperature, advantages: settings.advantages, judging: settings.judging },
-      nextSeed: () => seedFrom(seeds),
+      nextSeed: () => drawSeed(seeds),
       ...(settings.overlong > 0 && { overlongCache: Math.floor(settings.overlong * maxTokens) }),
       ...(settings.repetition !== undefined && { repetition: settings.repetition }),
       ...(signal && { signal }),
     });
-    const samplingSeconds = seconds(began);
+    const samplingSeconds = secondsSince(began);
     checkJudging(judging, sampled.length * groupSize, `trainPolicy: batch ${progress.batch + 1}`);
 
     const samples = kept.flatMap((group) => group.samples);
-    const documents = samples.map(documentOf);
+    const documents = samples.map(sampleToDocument);
     const old = samples.length > 0 ? trainer.likelihoods(documents) : [];
     const logpOld = old.map(({ logp }) => logp);
     const logpRef = samples.length > 0 && reference ? referenceLogprobs(reference, documents, trainer.options) : undefined;
-    const { allRight, allWrong, ...described } = describe(sampled, sources, maxTokens);
+    const { allRight, allWrong, ...described } = summariseSamples(sampled, sources, maxTokens);
     const policy = samples.length > 0 ? policyState(samples, old, temperature) : undefined;
     const updates: UpdateMetrics[] = [];
     trainer.progress = { ...structuredClone(progress), learning: true };
     for (let epoch = 0; epoch < epochs; epoch++) {
-      for (const [place, [from, to]] of pieces(kept.length, minibatches, groupSize).entries()) {
+      for (const [place, [from, to]] of minibatchRanges(kept.length, minibatches, groupSize).entries()) {
         await pause();
         const minibatch = samples.slice(from, to);
         // Without anything to learn AdamW would move on its momentum alone.
@@ -121,9 +121,9 @@ async function* batchesOf(
     const warnings = judgingWarnings(judging, sampled.length * groupSize);
     const lengths = sampled.flatMap((group) => group.samples.map(({ ids }) => ids.length));
     progress.batch++;
-    progress.passRates = passRatesAfter(progress.passRates, described.sources);
+    progress.passRates = updatePassRates(progress.passRates, described.sources);
     if (policy) progress.window = nextWindow(progress.window, { perplexity: policy.perplexity, lengths }, windows);
-    const watched = watchPolicy(progress.watch, {
+    const watched = detectCollapse(progress.watch, {
       ...{ accuracy: described.accuracy, sources: described.sources, updates, groupSize, lr: trainer.options.lr },
       ...(policy && { policy }),
     });
@@ -140,13 +140,13 @@ async function* batchesOf(
       ...(policy && { policy }),
       updates,
       warnings: told,
-      seconds: { sampling: samplingSeconds, learning: seconds(began) - samplingSeconds },
+      seconds: { sampling: samplingSeconds, learning: secondsSince(began) - samplingSeconds },
       tokensPerSecond: lengths.reduce((sum, length) => sum + length, 0) / samplingSeconds,
     };
   }
 }
 
-function seedFrom(random: Random): number {
+function drawSeed(random: Random): number {
   return Math.floor(random.next() * SEEDS);
 }
 
@@ -159,7 +159,7 @@ function checkProblem(problem: Problem, where: string): Problem {
 }
 
 /** @throws {LightningError} no judgement came for any response */
-function checkJudging({ failed, error }: Judging, responses: number, where: string): void {
+function checkJudging({ failed, error }: JudgingSummary, responses: number, where: string): void {
   if (failed < responses) return;
   const why = error ? `the first failed with: ${error.message}` : "the judge gave null for each";
   throw new LightningError(
@@ -168,21 +168,21 @@ function checkJudging({ failed, error }: Judging, responses: number, where: stri
   );
 }
 
-function judgingWarnings({ failed, error }: Judging, responses: number): string[] {
+function judgingWarnings({ failed, error }: JudgingSummary, responses: number): string[] {
   if (failed === 0) return [];
   const why = error ? ` (the first error: ${error.message})` : "";
   return [`${failed} of ${responses} responses were not judged${why}. They teach nothing; check the judge.`];
 }
 
 /** How likely each source is. */
-function sharesOf(sources: readonly ProblemSource[], passRates: Progress["passRates"]): Float64Array {
+function sourceShares(sources: readonly ProblemSource[], passRates: PolicyProgress["passRates"]): Float64Array {
   return mixture(
     sources.map(({ name, weight = 1 }) => ({ weight, ...(Object.hasOwn(passRates, name) && { passRate: passRates[name]! }) })),
   );
 }
 
 /** Ranges of samples: groups in pieces as equal as can be, none of them empty. */
-function pieces(groups: number, minibatches: number, groupSize: number): [from: number, to: number][] {
+function minibatchRanges(groups: number, minibatches: number, groupSize: number): [from: number, to: number][] {
   const count = Math.min(minibatches, groups);
   const at = (i: number) => Math.floor((i * groups) / count) * groupSize;
   return Array.from({ length: count }, (_, i) => [at(i), at(i + 1)]);
@@ -201,6 +201,6 @@ function checkSources(sources: readonly ProblemSource[]): void {
   }
 }
 
-function seconds(began: number): number {
+function secondsSince(began: number): number {
   return (performance.now() - began) / 1000;
 }

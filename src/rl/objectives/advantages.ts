@@ -12,7 +12,7 @@ export interface AdvantageOptions {
 }
 
 /** Nothing here is as large, and within it no square overflows. */
-const LARGEST = 1e9;
+const MAX_REWARD_MAGNITUDE = 1e9;
 
 const entries = {
   ddof: v.optional(
@@ -20,16 +20,16 @@ const entries = {
     1,
   ),
   eps: v.optional(
-    number("a number within [0, 1e9]", (x) => x >= 0 && x <= LARGEST),
+    number("a number within [0, 1e9]", (x) => x >= 0 && x <= MAX_REWARD_MAGNITUDE),
     1e-6,
   ),
 };
 
 /** Rewards that differ by no more than this share of the largest are the same: what float32 makes of equal ones, and no standard deviation to divide by. */
-const SAME = 1e-6;
+const EQUAL_REWARDS_TOLERANCE = 1e-6;
 
 /** And so are rewards that differ by no more than this: their squares are no numbers to divide by. */
-const NEGLIGIBLE = 1e-100;
+const MIN_REWARD_SPREAD = 1e-100;
 
 /** A response's reward; null if it cannot be scored. */
 export type RewardValue = number | null;
@@ -52,8 +52,8 @@ export function groupAdvantages(
 ): Float64Array {
   const { scale, ddof, eps } = parseOptions(schema, options, "groupAdvantages");
   checkRewards(rewards, "groupAdvantages: rewards");
-  const centred = centre(rewards);
-  return scale === "none" ? centred : divided(centred, deviation(scored(rewards), ddof) + eps);
+  const centred = subtractGroupMean(rewards);
+  return scale === "none" ? centred : divideNonZero(centred, standardDeviation(scoredRewards(rewards), ddof) + eps);
 }
 
 const batchSchema = v.strictObject(entries);
@@ -71,32 +71,32 @@ export function batchAdvantages(groups: readonly ArrayLike<RewardValue>[], optio
   const { ddof, eps } = parseOptions(batchSchema, options, "batchAdvantages");
   if (!Array.isArray(groups)) throw new InputError(`batchAdvantages: groups: expected an array of arrays of rewards, got ${typeof groups}`);
   for (const [i, rewards] of groups.entries()) checkRewards(rewards, `batchAdvantages: groups[${i}]`);
-  const std = deviation(groups.flatMap(scored), ddof);
-  return groups.map((rewards) => divided(centre(rewards), std + eps));
+  const std = standardDeviation(groups.flatMap(scoredRewards), ddof);
+  return groups.map((rewards) => divideNonZero(subtractGroupMean(rewards), std + eps));
 }
 
 /** R − mean R; 0 for null, and for all if there is no difference. */
-function centre(rewards: ArrayLike<RewardValue>): Float64Array {
-  const values = scored(rewards);
+function subtractGroupMean(rewards: ArrayLike<RewardValue>): Float64Array {
+  const values = scoredRewards(rewards);
   const [least, most] = [values.reduce((a, b) => Math.min(a, b), Infinity), values.reduce((a, b) => Math.max(a, b), -Infinity)];
-  const same = Math.max(NEGLIGIBLE, SAME * Math.max(Math.abs(least), Math.abs(most)));
+  const same = Math.max(MIN_REWARD_SPREAD, EQUAL_REWARDS_TOLERANCE * Math.max(Math.abs(least), Math.abs(most)));
   if (values.length === 0 || most - least <= same) return new Float64Array(rewards.length);
   const middle = mean(values);
   return Float64Array.from(rewards, (reward) => (reward === null ? 0 : reward - middle));
 }
 
 /** Zeros stay zeros, whatever the divisor. */
-function divided(x: Float64Array, divisor: number): Float64Array {
+function divideNonZero(x: Float64Array, divisor: number): Float64Array {
   return x.map((value) => (value === 0 ? 0 : value / divisor));
 }
 
-function deviation(values: readonly number[], ddof: number): number {
+function standardDeviation(values: readonly number[], ddof: number): number {
   if (values.length <= 1) return 0;
   const middle = mean(values);
   return Math.sqrt(values.reduce((sum, x) => sum + (x - middle) ** 2, 0) / (values.length - ddof));
 }
 
-function scored(rewards: ArrayLike<RewardValue>): number[] {
+function scoredRewards(rewards: ArrayLike<RewardValue>): number[] {
   return Array.from(rewards).filter((reward) => reward !== null);
 }
 
@@ -105,7 +105,7 @@ function checkRewards(rewards: ArrayLike<RewardValue>, where: string): void {
   if (!list) throw new InputError(`${where}: expected an array of rewards, got ${rewards === null ? "null" : typeof rewards}`);
   if (rewards.length === 0) throw new InputError(`${where}: expected at least one reward, got none`);
   for (const [i, reward] of Array.from(rewards).entries()) {
-    if (reward !== null && !(typeof reward === "number" && Math.abs(reward) <= LARGEST)) {
+    if (reward !== null && !(typeof reward === "number" && Math.abs(reward) <= MAX_REWARD_MAGNITUDE)) {
       throw new InputError(
         `${where}[${i}]: expected a number within [-1e9, 1e9], or null for what cannot be scored, got ${printed(reward)}`,
       );

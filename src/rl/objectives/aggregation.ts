@@ -22,7 +22,7 @@ export interface AggregationOptions {
   empty?: "count" | "skip";
 }
 
-const EXPECTED = '"token", "sequence", { constant: above 0 } or { mix: within [0, 1] }';
+const EXPECTED_AGGREGATION = '"token", "sequence", { constant: above 0 } or { mix: within [0, 1] }';
 
 function isAggregation(x: unknown): x is Aggregation {
   if (x === "token" || x === "sequence") return true;
@@ -33,7 +33,7 @@ function isAggregation(x: unknown): x is Aggregation {
 }
 
 export const aggregationEntries = {
-  aggregation: v.optional(v.custom<Aggregation>(isAggregation, EXPECTED)),
+  aggregation: v.optional(v.custom<Aggregation>(isAggregation, EXPECTED_AGGREGATION)),
   scope: v.optional(word("minibatch", "group")),
   empty: v.optional(word("count", "skip")),
 };
@@ -51,7 +51,7 @@ export function responseWeights(
   if (scope === "group" && groups === undefined) {
     throw new InputError(`${where}: groups: expected the group of each response, for scope "group", got none`);
   }
-  const lengths = mask.map(tokensOf);
+  const lengths = mask.map(countTokens);
   const counts = (i: number) => empty === "count" || lengths[i]! > 0;
   const scopes = new Map<number, number[]>();
   for (const i of lengths.keys()) {
@@ -65,13 +65,13 @@ export function responseWeights(
   for (const members of scopes.values()) {
     const tokens = members.reduce((sum, i) => sum + lengths[i]!, 0);
     for (const i of members) {
-      if (lengths[i]! > 0) weights[i] = weight(aggregation, lengths[i]!, tokens, members.length) / scopes.size;
+      if (lengths[i]! > 0) weights[i] = tokenWeight(aggregation, lengths[i]!, tokens, members.length) / scopes.size;
     }
   }
   return weights;
 }
 
-function weight(aggregation: Aggregation, length: number, tokens: number, responses: number): number {
+function tokenWeight(aggregation: Aggregation, length: number, tokens: number, responses: number): number {
   if (aggregation === "token") return 1 / tokens;
   if (aggregation === "sequence") return 1 / (responses * length);
   if ("constant" in aggregation) return 1 / (responses * aggregation.constant);
@@ -79,7 +79,7 @@ function weight(aggregation: Aggregation, length: number, tokens: number, respon
 }
 
 /** n_i = Σ_t m_it */
-export function tokensOf(mask: ArrayLike<number>): number {
+export function countTokens(mask: ArrayLike<number>): number {
   let tokens = 0;
   for (let t = 0; t < mask.length; t++) tokens += mask[t]!;
   return tokens;

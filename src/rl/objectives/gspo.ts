@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { parseOptions } from "../../base/options.js";
-import { tokensOf } from "./aggregation.js";
+import { countTokens } from "./aggregation.js";
 import { clippedSurrogate } from "./clipped-surrogate.js";
 import type { Numbers, PolicyBatch } from "./policy-batch.js";
 import { type ObjectiveOptions, objectiveEntries, type PolicyLoss, policyLoss } from "./policy-loss.js";
@@ -30,5 +30,5 @@ export function gspo(batch: PolicyBatch, options: GspoOptions = {}): PolicyLoss 
 /** log s in the place of every token. A response without tokens that count has none, and is not asked. */
 function meanOverTokens(logRatios: Float64Array, mask: Numbers): Float64Array {
   const sum = logRatios.reduce((total, d, t) => total + mask[t]! * d, 0);
-  return new Float64Array(logRatios.length).fill(sum / Math.max(1, tokensOf(mask)));
+  return new Float64Array(logRatios.length).fill(sum / Math.max(1, countTokens(mask)));
 }

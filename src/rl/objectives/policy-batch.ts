@@ -42,7 +42,7 @@ export function checkBatch(batch: PolicyBatch, where: string): void {
   const { logp, logpOld, mask, advantages, logpRef, groups, minibatch } = batch;
   checkRagged(logp, `${where}: logp`, FINITE);
   checkRagged(logpOld, `${where}: logpOld`, FINITE, logp);
-  checkRagged(mask, `${where}: mask`, BIT, logp);
+  checkRagged(mask, `${where}: mask`, MASK_VALUE, logp);
   if (logpRef !== undefined) checkRagged(logpRef, `${where}: logpRef`, FINITE, logp);
   checkRow(advantages, `${where}: advantages`, FINITE, logp.length, "responses");
   if (groups !== undefined) checkRow(groups, `${where}: groups`, FINITE, logp.length, "responses");
@@ -51,7 +51,7 @@ export function checkBatch(batch: PolicyBatch, where: string): void {
 
 /** @throws {InputError} masks or groups that do not fit, or a minibatch that these responses are no part of */
 function checkMinibatch({ mask, groups, first }: NonNullable<PolicyBatch["minibatch"]>, logp: readonly Numbers[], where: string): void {
-  checkRagged(mask, `${where}.mask`, BIT);
+  checkRagged(mask, `${where}.mask`, MASK_VALUE);
   if (groups !== undefined) checkRow(groups, `${where}.groups`, FINITE, mask.length, "responses");
   if (!(Number.isSafeInteger(first) && first >= 0 && logp.every((row, i) => row.length === mask[first + i]?.length))) {
     throw new InputError(
@@ -60,18 +60,18 @@ function checkMinibatch({ mask, groups, first }: NonNullable<PolicyBatch["miniba
   }
 }
 
-interface Kind {
+interface ValueKind {
   readonly expected: string;
   fits(x: number): boolean;
 }
 
 /** Nothing here is as large, and within it no product overflows. */
-const LARGEST = 1e9;
+const MAX_MAGNITUDE = 1e9;
 
-const FINITE: Kind = { expected: "a number within [-1e9, 1e9]", fits: (x) => Math.abs(x) <= LARGEST };
-const BIT: Kind = { expected: "0 or 1", fits: (x) => x === 0 || x === 1 };
+const FINITE: ValueKind = { expected: "a number within [-1e9, 1e9]", fits: (x) => Math.abs(x) <= MAX_MAGNITUDE };
+const MASK_VALUE: ValueKind = { expected: "0 or 1", fits: (x) => x === 0 || x === 1 };
 
-function checkRagged(rows: readonly Numbers[], where: string, kind: Kind, like?: readonly Numbers[]): void {
+function checkRagged(rows: readonly Numbers[], where: string, kind: ValueKind, like?: readonly Numbers[]): void {
   if (!Array.isArray(rows)) throw new InputError(`${where}: expected an array with an array of numbers per response, got ${nameOf(rows)}`);
   if (like && rows.length !== like.length) {
     throw new InputError(`${where}: expected ${like.length} responses, as logp has, got ${rows.length}`);
@@ -79,7 +79,7 @@ function checkRagged(rows: readonly Numbers[], where: string, kind: Kind, like?:
   for (const [i, row] of rows.entries()) checkRow(row, `${where}[${i}]`, kind, like?.[i]?.length, "tokens");
 }
 
-function checkRow(row: Numbers, where: string, { expected, fits }: Kind, length: number | undefined, of: string): void {
+function checkRow(row: Numbers, where: string, { expected, fits }: ValueKind, length: number | undefined, of: string): void {
   if (!isArray(row)) throw new InputError(`${where}: expected an array of numbers, got ${nameOf(row)}`);
   if (length !== undefined && row.length !== length)
     throw new InputError(`${where}: expected ${length} ${of}, as logp has, got ${row.length}`);

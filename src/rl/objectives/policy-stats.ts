@@ -27,7 +27,7 @@ export interface PolicyStats {
 }
 
 /** One token that counts. */
-interface Seen {
+interface TokenRecord {
   /** What the objective used: of the token, or of its response. */
   readonly ratio: number;
   /** Of the token itself. */
@@ -39,14 +39,14 @@ interface Seen {
 }
 
 /** Takes in token by token. */
-export class Tally {
+export class PolicyStatsAccumulator {
   private readonly ratios: number[] = [];
   private readonly signs = { positive: { tokens: 0, clipped: 0 }, negative: { tokens: 0, clipped: 0 }, none: { tokens: 0, clipped: 0 } };
   private readonly sums = { abs: 0, k1: 0, k3: 0, ref: 0 };
 
   constructor(private readonly hasReference: boolean) {}
 
-  add({ ratio, logRatio, k3, klRef, advantage, clipped }: Seen): void {
+  add({ ratio, logRatio, k3, klRef, advantage, clipped }: TokenRecord): void {
     this.ratios.push(ratio);
     this.sums.abs += Math.abs(logRatio);
     this.sums.k1 -= logRatio;

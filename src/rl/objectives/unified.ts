@@ -10,10 +10,10 @@ export interface UnifiedOptions extends Partial<Bounds>, ObjectiveOptions {
   trust?: Partial<Bounds>;
 }
 
-const nowhere: Bounds = { minWeight: 0, maxWeight: Number.POSITIVE_INFINITY };
+const NO_TRUST_REGION: Bounds = { minWeight: 0, maxWeight: Number.POSITIVE_INFINITY };
 const schema = v.strictObject({
   ...boundsEntries({ minWeight: 0, maxWeight: 5 }),
-  trust: v.optional(v.strictObject(boundsEntries(nowhere)), nowhere),
+  trust: v.optional(v.strictObject(boundsEntries(NO_TRUST_REGION)), NO_TRUST_REGION),
   ...objectiveEntries,
 });
 

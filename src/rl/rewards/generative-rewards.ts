@@ -7,7 +7,7 @@ import type { Answered, Reward } from "./rewards.js";
 export type Grade = 1 | 2 | 3 | 4 | 5;
 
 /** What grades are worth if nothing is said: the report does not tell. */
-const EVEN = [0, 0.25, 0.5, 0.75, 1] as const;
+const EVENLY_SPACED_VALUES = [0, 0.25, 0.5, 0.75, 1] as const;
 
 /** A response to a question to which there is an answer to compare with: the right one, or one to be as good as. */
 export interface AnsweredWithReference extends Answered {
@@ -23,7 +23,7 @@ export interface AnsweredWithReference extends Answered {
  */
 export function gradedReward(
   grade: (response: AnsweredWithReference) => Promise<Grade | null> | Grade | null,
-  { values = EVEN, judgements = 1 }: { values?: readonly number[]; judgements?: number } = {},
+  { values = EVENLY_SPACED_VALUES, judgements = 1 }: { values?: readonly number[]; judgements?: number } = {},
 ): Reward<AnsweredWithReference> {
   if (typeof grade !== "function") throw new InputError(`gradedReward: grade: expected a function, got ${typeof grade}`);
   if (!(Array.isArray(values) && values.length === 5 && values.every(Number.isFinite))) {

@@ -14,7 +14,7 @@ export interface JudgingOptions {
   timeoutMs?: number;
 }
 
-const LONGEST_BACKOFF_MS = 30_000;
+const MAX_BACKOFF_MS = 30_000;
 
 /** @internal */
 export const judgingOptions = v.strictObject({
@@ -27,10 +27,13 @@ export const judgingOptions = v.strictObject({
 export type JudgingSettings = v.InferOutput<typeof judgingOptions>;
 
 /** Asks for one judgement. It throws if that failed. */
-export type Call<T> = (signal: AbortSignal) => T | Promise<T>;
+export type JudgeCall<T> = (signal: AbortSignal) => T | Promise<T>;
 
 /** What became of a call: its value, or the error of its last attempt. */
-export type Outcome<T> = ({ readonly value: T; readonly error?: undefined } | { readonly value?: undefined; readonly error: Error }) & {
+export type JudgeOutcome<T> = (
+  | { readonly value: T; readonly error?: undefined }
+  | { readonly value?: undefined; readonly error: Error }
+) & {
   /** Attempts beyond the first. */
   readonly retries: number;
 };
@@ -41,18 +44,22 @@ export type Outcome<T> = ({ readonly value: T; readonly error?: undefined } | { 
  * @param signal ends everything at once: waiting calls never begin, and the signals of running ones abort
  * @throws {InputError} from a call: a mistake in the judge itself, which no repetition mends
  */
-export async function callJudges<T>(calls: readonly Call<T>[], settings: JudgingSettings, signal?: AbortSignal): Promise<Outcome<T>[]> {
-  const outcomes = new Array<Outcome<T>>(calls.length);
-  const attempts = new Attempts();
+export async function callJudges<T>(
+  calls: readonly JudgeCall<T>[],
+  settings: JudgingSettings,
+  signal?: AbortSignal,
+): Promise<JudgeOutcome<T>[]> {
+  const outcomes = new Array<JudgeOutcome<T>>(calls.length);
+  const attempts = new RunningCalls();
   let next = 0;
   const worker = async () => {
     while (!attempts.ended && next < calls.length) {
       const i = next++;
-      outcomes[i] = await persist(calls[i]!, settings, attempts);
+      outcomes[i] = await callWithRetries(calls[i]!, settings, attempts);
     }
   };
   try {
-    await until(Promise.all(Array.from({ length: Math.min(settings.concurrency, calls.length) }, worker)), signal);
+    await rejectOnAbort(Promise.all(Array.from({ length: Math.min(settings.concurrency, calls.length) }, worker)), signal);
   } finally {
     attempts.end(signal?.reason);
   }
@@ -60,14 +67,18 @@ export async function callJudges<T>(calls: readonly Call<T>[], settings: Judging
 }
 
 /** One call with its retries. */
-async function persist<T>(call: Call<T>, { retries, backoffMs, timeoutMs }: JudgingSettings, attempts: Attempts): Promise<Outcome<T>> {
+async function callWithRetries<T>(
+  call: JudgeCall<T>,
+  { retries, backoffMs, timeoutMs }: JudgingSettings,
+  attempts: RunningCalls,
+): Promise<JudgeOutcome<T>> {
   for (let attempt = 0; ; attempt++) {
     try {
-      return { value: await attempts.within(timeoutMs, call), retries: attempt };
+      return { value: await attempts.run(timeoutMs, call), retries: attempt };
     } catch (error) {
       if (error instanceof InputError || attempts.ended) throw error;
       if (attempt === retries) return { error: error instanceof Error ? error : new Error(String(error)), retries: attempt };
-      await attempts.within(Math.min(backoffMs * 2 ** attempt, LONGEST_BACKOFF_MS), never).catch(() => {});
+      await attempts.run(Math.min(backoffMs * 2 ** attempt, MAX_BACKOFF_MS), never).catch(() => {});
       if (attempts.ended) throw error;
     }
   }
@@ -76,33 +87,33 @@ async function persist<T>(call: Call<T>, { retries, backoffMs, timeoutMs }: Judg
 const never = () => new Promise<never>(() => {});
 
 /** Whatever is under way, each with a time limit and a signal of its own, so that the caller's signal has one listener for all of them. */
-class Attempts {
+class RunningCalls {
   ended = false;
-  private readonly running = new Set<AbortController>();
+  private readonly controllers = new Set<AbortController>();
 
   /** What a call gives within a time. Rejects at the end of the time, and at the end of all. */
-  within<T>(timeoutMs: number, call: Call<T>): Promise<T> {
+  run<T>(timeoutMs: number, call: JudgeCall<T>): Promise<T> {
     const controller = new AbortController();
     const { signal } = controller;
-    this.running.add(controller);
+    this.controllers.add(controller);
     const timer = setTimeout(() => controller.abort(new DOMException(`no judgement within ${timeoutMs} ms`, "TimeoutError")), timeoutMs);
     return new Promise<T>((resolve, reject) => {
       signal.addEventListener("abort", () => reject(signal.reason), { once: true });
       Promise.resolve(signal).then(call).then(resolve, reject);
     }).finally(() => {
       clearTimeout(timer);
-      this.running.delete(controller);
+      this.controllers.delete(controller);
     });
   }
 
   end(reason: unknown): void {
     this.ended = true;
-    for (const controller of this.running) controller.abort(reason);
+    for (const controller of this.controllers) controller.abort(reason);
   }
 }
 
 /** What comes, unless the signal is first. */
-function until<T>(coming: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+function rejectOnAbort<T>(coming: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (!signal) return coming;
   return new Promise<T>((resolve, reject) => {
     const abort = () => reject(signal.reason);

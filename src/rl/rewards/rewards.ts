@@ -50,13 +50,13 @@ export function sumOfRewards<R extends Answered = Answered>(
     if (typeof reward !== "function") throw new InputError(`sumOfRewards: ${name}: expected a function, got ${typeof reward}`);
   }
   return async (response) => {
-    const values = await Promise.all(named.map(async ([name, reward]) => checked(await reward(response), `sumOfRewards: ${name}`)));
+    const values = await Promise.all(named.map(async ([name, reward]) => checkReward(await reward(response), `sumOfRewards: ${name}`)));
     const total = values.reduce((sum, value) => (sum === null || value === null ? null : sum + value), 0);
     return { total, components: Object.fromEntries(named.map(([name], k) => [name, values[k]!])) };
   };
 }
 
-function checked(value: RewardValue, where: string): RewardValue {
+function checkReward(value: RewardValue, where: string): RewardValue {
   if (value !== null && !(typeof value === "number" && Math.abs(value) <= 1e9)) {
     throw new InputError(`${where}: expected a number within [-1e9, 1e9], or null for what cannot be scored, got ${printed(value)}`);
   }

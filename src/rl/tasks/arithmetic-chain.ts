@@ -1,5 +1,5 @@
-import { choice, integer, until } from "./draw.js";
-import { atLevel, type Task } from "./task.js";
+import { drawUntil, randomChoice, randomInteger } from "./random-draws.js";
+import { levelSettings, type Task } from "./task.js";
 
 /** Numbers and + - * between single spaces. */
 export interface ArithmeticChain {
@@ -14,7 +14,7 @@ const levels = [
 ];
 
 /** No number on the way is below 0 or above this. */
-const LARGEST = 20;
+const MAX_INTERMEDIATE_VALUE = 20;
 
 const operations: Readonly<Record<string, (a: number, b: number) => number>> = {
   "+": (a, b) => a + b,
@@ -33,7 +33,7 @@ function reductions(expression: string): string[] {
   return expression.includes(" ") ? [expression, ...reductions(computeOnce(expression))] : [expression];
 }
 
-const isSmall = (symbol: string) => symbol in operations || (Number(symbol) >= 0 && Number(symbol) <= LARGEST);
+const isWithinRange = (symbol: string) => symbol in operations || (Number(symbol) >= 0 && Number(symbol) <= MAX_INTERMEDIATE_VALUE);
 
 /** Compute a chain of + - * step by step, products first; all numbers on the way stay within 0 … 20. */
 export const arithmeticChain: Task<ArithmeticChain> = {
@@ -41,11 +41,12 @@ export const arithmeticChain: Task<ArithmeticChain> = {
   levels: levels.length,
 
   generate(random, level) {
-    const { fewest, most } = atLevel(this.name, levels, level);
-    const count = integer(random, fewest, most);
+    const { fewest, most } = levelSettings(this.name, levels, level);
+    const count = randomInteger(random, fewest, most);
     const draw = () =>
-      Array.from({ length: count - 1 }, () => `${integer(random, 1, 9)} ${choice(random, "++--*")} `).join("") + integer(random, 1, 9);
-    return { expression: until(draw, (drawn) => reductions(drawn).every((line) => line.split(" ").every(isSmall))) };
+      Array.from({ length: count - 1 }, () => `${randomInteger(random, 1, 9)} ${randomChoice(random, "++--*")} `).join("") +
+      randomInteger(random, 1, 9);
+    return { expression: drawUntil(draw, (drawn) => reductions(drawn).every((line) => line.split(" ").every(isWithinRange))) };
   },
 
   question: ({ expression }) => `Compute ${expression}`,
@@ -57,5 +58,5 @@ export const arithmeticChain: Task<ArithmeticChain> = {
 
   verify: ({ expression }, answer) => answer.trim() === reductions(expression).at(-1),
 
-  guess: (_, random) => String(integer(random, 0, LARGEST)),
+  guess: (_, random) => String(randomInteger(random, 0, MAX_INTERMEDIATE_VALUE)),
 };

@@ -1,6 +1,6 @@
 import type { Random } from "../../base/random.js";
-import { choice, coin, integer, until } from "./draw.js";
-import { atLevel, type Task } from "./task.js";
+import { drawUntil, randomBoolean, randomChoice, randomInteger } from "./random-draws.js";
+import { levelSettings, type Task } from "./task.js";
 
 /** Three expressions in T, F, and, or, not; at least one is true. */
 export interface BooleanExpression {
@@ -17,15 +17,15 @@ const levels = [
 ];
 
 /** An expression whose binary parts are all in brackets. */
-function bracketed(random: Random, operators: number): string {
-  if (operators === 0) return choice(random, ["T", "F"]);
-  if (coin(random, 0.3)) return `not ${bracketed(random, operators - 1)}`;
-  const left = integer(random, 0, operators - 1);
-  return `( ${bracketed(random, left)} ${choice(random, ["and", "or"])} ${bracketed(random, operators - 1 - left)} )`;
+function drawBracketed(random: Random, operators: number): string {
+  if (operators === 0) return randomChoice(random, ["T", "F"]);
+  if (randomBoolean(random, 0.3)) return `not ${drawBracketed(random, operators - 1)}`;
+  const left = randomInteger(random, 0, operators - 1);
+  return `( ${drawBracketed(random, left)} ${randomChoice(random, ["and", "or"])} ${drawBracketed(random, operators - 1 - left)} )`;
 }
 
-function expression(random: Random, operators: number): string {
-  const text = bracketed(random, operators);
+function drawExpression(random: Random, operators: number): string {
+  const text = drawBracketed(random, operators);
   return text.startsWith("(") ? text.slice(2, -2) : text;
 }
 
@@ -56,14 +56,14 @@ export const booleanExpression: Task<BooleanExpression> = {
   levels: levels.length,
 
   generate(random, level) {
-    const { fewest, most } = atLevel(this.name, levels, level);
-    const truths = until(
-      () => letters.map(() => coin(random)),
+    const { fewest, most } = levelSettings(this.name, levels, level);
+    const truths = drawUntil(
+      () => letters.map(() => randomBoolean(random)),
       (drawn) => drawn.includes(true),
     );
     const options = truths.map((truth) =>
-      until(
-        () => expression(random, integer(random, fewest, most)),
+      drawUntil(
+        () => drawExpression(random, randomInteger(random, fewest, most)),
         (drawn) => isTrue(drawn) === truth,
       ),
     );
@@ -83,8 +83,8 @@ export const booleanExpression: Task<BooleanExpression> = {
   },
 
   guess: (_, random) =>
-    until(
-      () => letters.filter(() => coin(random)),
+    drawUntil(
+      () => letters.filter(() => randomBoolean(random)),
       (drawn) => drawn.length > 0,
     ).join(" "),
 };

@@ -1,7 +1,7 @@
 import type { Random } from "../../base/random.js";
-import { closers, correctBrackets, read, step } from "./brackets.js";
-import { choice, integer, until } from "./draw.js";
-import { atLevel, type Task } from "./task.js";
+import { closers, correctBrackets, formatStep, readBracket } from "./brackets.js";
+import { drawUntil, randomChoice, randomInteger } from "./random-draws.js";
+import { levelSettings, type Task } from "./task.js";
 
 export interface BracketError {
   readonly brackets: readonly string[];
@@ -15,9 +15,9 @@ const levels = [
 ];
 
 /** Brackets whose first error is at a position, a closer that is not owed; what follows it would close all others. */
-function wrongAt(random: Random, position: number, length: number): string[] {
+function drawWithErrorAt(random: Random, position: number, length: number): string[] {
   const before = correctBrackets(random, position - 1);
-  const wrong = choice(
+  const wrong = randomChoice(
     random,
     closers.filter((closer) => closer !== before.owed[0]),
   );
@@ -29,7 +29,7 @@ function wrongAt(random: Random, position: number, length: number): string[] {
 function firstError(brackets: readonly string[]): string {
   let owed: readonly string[] | undefined = [];
   for (const [index, bracket] of brackets.entries()) {
-    owed = read(owed, bracket);
+    owed = readBracket(owed, bracket);
     if (!owed) return String(index + 1);
   }
   return owed.length > 0 ? "end" : "none";
@@ -44,12 +44,12 @@ export const bracketError: Task<BracketError> = {
   levels: levels.length,
 
   generate(random, level) {
-    const { shortest, longest } = atLevel(this.name, levels, level);
-    const length = integer(random, shortest, longest);
-    const kind = choice(random, ["none", "end", "wrong", "wrong", "wrong"]);
+    const { shortest, longest } = levelSettings(this.name, levels, level);
+    const length = randomInteger(random, shortest, longest);
+    const kind = randomChoice(random, ["none", "end", "wrong", "wrong", "wrong"]);
     if (kind === "none") return { brackets: correctBrackets(random, length - (length % 2), { close: true }).brackets };
-    if (kind === "wrong") return { brackets: wrongAt(random, integer(random, 1, length), length) };
-    const { brackets } = until(
+    if (kind === "wrong") return { brackets: drawWithErrorAt(random, randomInteger(random, 1, length), length) };
+    const { brackets } = drawUntil(
       () => correctBrackets(random, length),
       ({ owed }) => owed.length > 0,
     );
@@ -62,8 +62,8 @@ export const bracketError: Task<BracketError> = {
     const steps: string[] = [];
     let owed: readonly string[] | undefined = [];
     for (const [index, bracket] of brackets.entries()) {
-      owed = read(owed, bracket);
-      steps.push(owed ? `${index + 1} ${step(bracket, owed, brackets.slice(index + 1))}` : `${index + 1} ${bracket} is wrong`);
+      owed = readBracket(owed, bracket);
+      steps.push(owed ? `${index + 1} ${formatStep(bracket, owed, brackets.slice(index + 1))}` : `${index + 1} ${bracket} is wrong`);
       if (!owed) break;
     }
     return { thinking: steps.join("\n"), answer: firstError(brackets) };
@@ -72,7 +72,7 @@ export const bracketError: Task<BracketError> = {
   verify: ({ brackets }, answer) => answer.trim() === firstError(brackets),
 
   guess({ brackets }, random) {
-    const position = String(integer(random, 1, brackets.length));
-    return choice(random, ["none", "end", position, position, position]);
+    const position = String(randomInteger(random, 1, brackets.length));
+    return randomChoice(random, ["none", "end", position, position, position]);
   },
 };

@@ -1,6 +1,6 @@
-import { closers, correctBrackets, read, step } from "./brackets.js";
-import { choice, integer, until } from "./draw.js";
-import { atLevel, type Task } from "./task.js";
+import { closers, correctBrackets, formatStep, readBracket } from "./brackets.js";
+import { drawUntil, randomChoice, randomInteger } from "./random-draws.js";
+import { levelSettings, type Task } from "./task.js";
 
 /** The brackets given; some are still open. */
 export interface DyckCompletion {
@@ -23,9 +23,9 @@ export const dyckCompletion: Task<DyckCompletion> = {
   levels: levels.length,
 
   generate(random, level) {
-    const { shortest, longest } = atLevel(this.name, levels, level);
-    const { brackets } = until(
-      () => correctBrackets(random, integer(random, shortest, longest)),
+    const { shortest, longest } = levelSettings(this.name, levels, level);
+    const { brackets } = drawUntil(
+      () => correctBrackets(random, randomInteger(random, shortest, longest)),
       ({ owed }) => owed.length > 0,
     );
     return { brackets };
@@ -36,16 +36,16 @@ export const dyckCompletion: Task<DyckCompletion> = {
   solve({ brackets }) {
     let owed: readonly string[] = [];
     const steps = brackets.map((bracket, index) => {
-      owed = read(owed, bracket)!;
-      return step(bracket, owed, brackets.slice(index + 1));
+      owed = readBracket(owed, bracket)!;
+      return formatStep(bracket, owed, brackets.slice(index + 1));
     });
     return { thinking: steps.join("\n"), answer: owed.join(" ") };
   },
 
   verify({ brackets }, answer) {
-    const owed = brackets.reduce<readonly string[]>((before, bracket) => read(before, bracket)!, []);
+    const owed = brackets.reduce<readonly string[]>((before, bracket) => readBracket(before, bracket)!, []);
     return answer.replace(/\s/g, "") === owed.join("");
   },
 
-  guess: (_, random) => Array.from({ length: integer(random, 1, 3) }, () => choice(random, closers)).join(" "),
+  guess: (_, random) => Array.from({ length: randomInteger(random, 1, 3) }, () => randomChoice(random, closers)).join(" "),
 };

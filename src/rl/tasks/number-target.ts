@@ -1,6 +1,6 @@
-import { choice, integer, shuffle, until } from "./draw.js";
-import { readExpression } from "./read-expression.js";
-import { atLevel, type Task } from "./task.js";
+import { parseExpression } from "./parse-expression.js";
+import { drawUntil, randomChoice, randomInteger, shuffle } from "./random-draws.js";
+import { levelSettings, type Task } from "./task.js";
 
 export interface NumberTarget {
   readonly numbers: readonly number[];
@@ -15,9 +15,9 @@ const levels = [
 ];
 
 /** The largest of the numbers given; targets are 10 to 60. */
-const LARGEST = 12;
-const SMALLEST_TARGET = 10;
-const LARGEST_TARGET = 60;
+const MAX_GIVEN_NUMBER = 12;
+const MIN_TARGET = 10;
+const MAX_TARGET = 60;
 
 interface Search {
   /** What was tried, a line each. */
@@ -27,8 +27,8 @@ interface Search {
 }
 
 /** Whether a value is of use on the way; in the steps an x stands for those that are not. */
-const useful = (value: number) => Number.isInteger(value) && value >= 0 && value < 100;
-const written = (value: number) => (useful(value) ? String(value) : "x");
+const isUseful = (value: number) => Number.isInteger(value) && value >= 0 && value < 100;
+const formatValue = (value: number) => (isUseful(value) ? String(value) : "x");
 
 /** The four results of two numbers, the larger one first. */
 function results(a: number, b: number): { text: string; value: number }[] {
@@ -38,7 +38,7 @@ function results(a: number, b: number): { text: string; value: number }[] {
 }
 
 /** What the other numbers have to make, so that multiplying by, adding or subtracting `last` makes the target. */
-function needs(target: number, last: number) {
+function neededValues(target: number, last: number) {
   return [
     { text: `${target} / ${last}`, value: target / last, operator: "*" },
     { text: `${target} - ${last}`, value: target - last, operator: "+" },
@@ -52,11 +52,11 @@ function search(numbers: readonly number[], target: number): Search {
   for (const [index, last] of numbers.entries()) {
     const others = numbers.toSpliced(index, 1);
     const pair = others.length === 2 ? results(others[0]!, others[1]!) : undefined;
-    lines.push(`last ${last} : ${others.join(" ")}${pair ? ` : ${pair.map(({ value }) => written(value)).join(" ")}` : ""}`);
-    for (const { text, value, operator } of needs(target, last)) {
-      const match = pair?.find((result) => useful(value) && result.value === value);
-      const inner = pair || !useful(value) ? undefined : search(others, value);
-      lines.push(`${text} = ${written(value)}${match ? " yes" : inner ? "" : " no"}`, ...(inner?.lines ?? []));
+    lines.push(`last ${last} : ${others.join(" ")}${pair ? ` : ${pair.map(({ value }) => formatValue(value)).join(" ")}` : ""}`);
+    for (const { text, value, operator } of neededValues(target, last)) {
+      const match = pair?.find((result) => isUseful(value) && result.value === value);
+      const inner = pair || !isUseful(value) ? undefined : search(others, value);
+      lines.push(`${text} = ${formatValue(value)}${match ? " yes" : inner ? "" : " no"}`, ...(inner?.lines ?? []));
       const found = match ? { expression: match.text, check: [`${match.text} = ${value}`] } : inner?.found;
       if (found) {
         const expression = `( ${found.expression} ) ${operator} ${last}`;
@@ -76,11 +76,11 @@ export const numberTarget: Task<NumberTarget> = {
   levels: levels.length,
 
   generate(random, level) {
-    const { count, fewest, most } = atLevel(this.name, levels, level);
-    return until(
+    const { count, fewest, most } = levelSettings(this.name, levels, level);
+    return drawUntil(
       () => ({
-        numbers: Array.from({ length: count }, () => integer(random, 1, LARGEST)),
-        target: integer(random, SMALLEST_TARGET, LARGEST_TARGET),
+        numbers: Array.from({ length: count }, () => randomInteger(random, 1, MAX_GIVEN_NUMBER)),
+        target: randomInteger(random, MIN_TARGET, MAX_TARGET),
       }),
       ({ numbers, target }) => {
         const { lines, found } = search(numbers, target);
@@ -97,7 +97,7 @@ export const numberTarget: Task<NumberTarget> = {
   },
 
   verify({ numbers, target }, answer) {
-    const given = readExpression(answer);
+    const given = parseExpression(answer);
     const inOrder = (list: readonly number[]) => list.toSorted((a, b) => a - b).join(" ");
     return given !== undefined && inOrder(given.numbers) === inOrder(numbers) && given.value[0] === target * given.value[1];
   },
@@ -105,7 +105,7 @@ export const numberTarget: Task<NumberTarget> = {
   guess({ numbers }, random) {
     const [first, ...others] = shuffle(random, numbers);
     return others.reduce(
-      (inner, number, index) => `${index === 0 ? inner : `( ${inner} )`} ${choice(random, "+-*/")} ${number}`,
+      (inner, number, index) => `${index === 0 ? inner : `( ${inner} )`} ${randomChoice(random, "+-*/")} ${number}`,
       String(first),
     );
   },

@@ -40,15 +40,15 @@ export function instanceKey<Instance>(task: Pick<Task<Instance>, "name">, instan
 }
 
 /** What a task sets per level, at `level`. */
-export function atLevel<Knobs>(task: string, levels: readonly Knobs[], level: number): Knobs {
-  const knobs = levels[level - 1];
-  if (knobs === undefined)
+export function levelSettings<Settings>(task: string, levels: readonly Settings[], level: number): Settings {
+  const settings = levels[level - 1];
+  if (settings === undefined)
     throw new InputError(`${task}: level: expected a whole number from 1 to ${levels.length}, got ${printed(level)}`);
-  return knobs;
+  return settings;
 }
 
 /** The words of an answer; commas separate as spaces do. */
-export function wordsOf(answer: string): string[] {
+export function splitWords(answer: string): string[] {
   return answer.split(/[\s,]+/).filter((word) => word !== "");
 }
 
@@ -75,7 +75,7 @@ export interface Judgement {
 /** Judges a response by a task whose verifier answers at once. */
 export function judge<Instance>(task: Task<Instance>, instance: Instance, response: string): Judgement {
   expectArgument("judge: task", isObjectLike(task), "a task", task);
-  const answer = answerOf(task, response);
+  const answer = extractAnswer(task, response);
   return { formatted: answer !== undefined, correct: answer !== undefined && task.verify(instance, answer) };
 }
 
@@ -86,24 +86,24 @@ export interface Verifiable<Instance = unknown> extends Pick<Task<Instance>, "na
 }
 
 /** The answer of a response to a task. */
-export function answerOf(task: Pick<Task, "parse">, response: string): string | undefined {
+export function extractAnswer(task: Pick<Task, "parse">, response: string): string | undefined {
   return task.parse ? task.parse(response) : parseResponse(response);
 }
 
 /** Judges a response by a task whose verifier may take its time. */
-export async function verdictOf<Instance>(
+export async function judgeAsync<Instance>(
   task: Verifiable<Instance>,
   instance: Instance,
   response: string,
   signal: AbortSignal,
 ): Promise<Judgement> {
   expectArgument("judge: task", isObjectLike(task), "a task", task);
-  const answer = answerOf(task, response);
-  return { formatted: answer !== undefined, correct: answer !== undefined && (await askVerifier(task, instance, answer, signal)) };
+  const answer = extractAnswer(task, response);
+  return { formatted: answer !== undefined, correct: answer !== undefined && (await callVerifier(task, instance, answer, signal)) };
 }
 
 /** @throws {InputError} a verifier that answers neither true nor false */
-export async function askVerifier<Instance>(
+export async function callVerifier<Instance>(
   task: Pick<Verifiable<Instance>, "name" | "verify">,
   instance: Instance,
   answer: string,

@@ -1,5 +1,5 @@
-import { choice, coin, integer, shuffle } from "./draw.js";
-import { atLevel, type Task, wordsOf } from "./task.js";
+import { randomBoolean, randomChoice, randomInteger, shuffle } from "./random-draws.js";
+import { levelSettings, splitWords, type Task } from "./task.js";
 
 /** The speaker says that somebody else is honest, or lies. */
 export interface Statement {
@@ -25,7 +25,7 @@ const levels = [
 
 const letter = (honest: boolean) => (honest ? "T" : "F");
 const says = (honest: boolean) => (honest ? "is honest" : "lies");
-const text = ({ speaker, about, honest }: Statement) => `${speaker} says ${about} ${says(honest)}`;
+const formatStatement = ({ speaker, about, honest }: Statement) => `${speaker} says ${about} ${says(honest)}`;
 
 /** Follows the chain from whom we know: each statement about or by the last one tells of one person more. */
 function deduce({ known, statements }: WebOfLies) {
@@ -52,31 +52,31 @@ export const webOfLies: Task<WebOfLies> = {
   levels: levels.length,
 
   generate(random, level) {
-    const { fewest, most, shuffled, bothWays } = atLevel(this.name, levels, level);
-    const people = shuffle(random, PEOPLE).slice(0, integer(random, fewest, most));
+    const { fewest, most, shuffled, bothWays } = levelSettings(this.name, levels, level);
+    const people = shuffle(random, PEOPLE).slice(0, randomInteger(random, fewest, most));
     const chain = people.slice(1).map((person, index) => {
-      const [about, speaker] = bothWays && coin(random) ? [person, people[index]!] : [people[index]!, person];
-      return { speaker, about, honest: coin(random) };
+      const [about, speaker] = bothWays && randomBoolean(random) ? [person, people[index]!] : [people[index]!, person];
+      return { speaker, about, honest: randomBoolean(random) };
     });
-    return { known: { person: people[0]!, honest: coin(random) }, statements: shuffled ? shuffle(random, chain) : chain };
+    return { known: { person: people[0]!, honest: randomBoolean(random) }, statements: shuffled ? shuffle(random, chain) : chain };
   },
 
   question({ known, statements }) {
-    const sentences = [`${known.person} ${says(known.honest)}`, ...statements.map(text)];
+    const sentences = [`${known.person} ${says(known.honest)}`, ...statements.map(formatStatement)];
     return `Is each honest , T or F ? ${sentences.join(" . ")} .`;
   },
 
   solve(instance) {
     const { truth, used } = deduce(instance);
     const lists = [...truth].map((_, index, all) => all.slice(0, index + 1).map(([person, honest]) => `${person} ${letter(honest)}`));
-    const lines = lists.map((list, index) => (index === 0 ? list[0]! : `${text(used[index - 1]!)} : ${list.join(" ")}`));
+    const lines = lists.map((list, index) => (index === 0 ? list[0]! : `${formatStatement(used[index - 1]!)} : ${list.join(" ")}`));
     return { thinking: lines.join("\n"), answer: lists.at(-1)!.join(" ") };
   },
 
   /** Everybody once, in any order. */
   verify(instance, answer) {
     const { truth } = deduce(instance);
-    const words = wordsOf(answer);
+    const words = splitWords(answer);
     if (words.length !== 2 * truth.size) return false;
     const given = new Map([...truth.keys()].map((_, index) => [words[2 * index], words[2 * index + 1]]));
     return [...truth].every(([person, honest]) => given.get(person) === letter(honest));
@@ -84,6 +84,8 @@ export const webOfLies: Task<WebOfLies> = {
 
   guess: ({ known, statements }, random) => {
     const people = new Set([known.person, ...statements.flatMap(({ speaker, about }) => [speaker, about])]);
-    return [...people].map((person) => `${person} ${person === known.person ? letter(known.honest) : choice(random, "TF")}`).join(" ");
+    return [...people]
+      .map((person) => `${person} ${person === known.person ? letter(known.honest) : randomChoice(random, "TF")}`)
+      .join(" ");
   },
 };

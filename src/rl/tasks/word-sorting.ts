@@ -1,6 +1,6 @@
 import type { Random } from "../../base/random.js";
-import { choice, integer, shuffle } from "./draw.js";
-import { atLevel, type Task, wordsOf } from "./task.js";
+import { randomChoice, randomInteger, shuffle } from "./random-draws.js";
+import { levelSettings, splitWords, type Task } from "./task.js";
 
 export interface WordSorting {
   readonly words: readonly string[];
@@ -20,18 +20,18 @@ const levels = [
 /** Words of two or three letters; `pairs` letters begin two of them, whose second letters differ, the others one at most. */
 function drawWords(random: Random, count: number, pairs: number): string[] {
   const initials = shuffle(random, LETTERS).slice(0, count - pairs);
-  const beginnings = [...initials, ...initials.slice(0, pairs)].map((initial) => initial + choice(random, LETTERS));
+  const beginnings = [...initials, ...initials.slice(0, pairs)].map((initial) => initial + randomChoice(random, LETTERS));
   if (new Set(beginnings).size < count) return drawWords(random, count, pairs);
-  return shuffle(random, beginnings).map((beginning) => beginning + choice(random, ["", ...LETTERS]));
+  return shuffle(random, beginnings).map((beginning) => beginning + randomChoice(random, ["", ...LETTERS]));
 }
 
 /** The words that begin with a letter, and the same in order. */
 function bucket({ words, alphabet }: WordSorting, letter: string) {
   const found = words.filter((word) => word[0] === letter);
-  return { found, sorted: found.toSorted((a, b) => alphabet.indexOf(a[1]!) - alphabet.indexOf(b[1]!)) };
+  return { found, sortedWords: found.toSorted((a, b) => alphabet.indexOf(a[1]!) - alphabet.indexOf(b[1]!)) };
 }
 
-const sorted = (instance: WordSorting) => [...instance.alphabet].flatMap((letter) => bucket(instance, letter).sorted);
+const sorted = (instance: WordSorting) => [...instance.alphabet].flatMap((letter) => bucket(instance, letter).sortedWords);
 
 /**
  * Sort pseudo-words by an alphabet of which some letters were moved to the front (SynLogic's `word_sorting`).
@@ -42,8 +42,8 @@ export const wordSorting: Task<WordSorting> = {
   levels: levels.length,
 
   generate(random, level) {
-    const { fewest, most, pairs, moved } = atLevel(this.name, levels, level);
-    const words = drawWords(random, integer(random, fewest, most), pairs);
+    const { fewest, most, pairs, moved } = levelSettings(this.name, levels, level);
+    const words = drawWords(random, randomInteger(random, fewest, most), pairs);
     const front = shuffle(random, LETTERS).slice(0, moved);
     return { words, alphabet: [...new Set([...front, ...LETTERS])].join("") };
   },
@@ -53,16 +53,16 @@ export const wordSorting: Task<WordSorting> = {
   solve(instance) {
     const done: string[] = [];
     const lines = [...instance.alphabet].map((letter) => {
-      const { found, sorted } = bucket(instance, letter);
+      const { found, sortedWords } = bucket(instance, letter);
       if (found.length === 0) return `${letter} : none`;
-      done.push(...sorted);
-      const order = found.length === 2 ? ` , ${sorted[0]![1]} before ${sorted[1]![1]}` : "";
+      done.push(...sortedWords);
+      const order = found.length === 2 ? ` , ${sortedWords[0]![1]} before ${sortedWords[1]![1]}` : "";
       return `${letter} : ${found.join(" ")}${order} : ${done.join(" ")}`;
     });
     return { thinking: lines.join("\n"), answer: done.join(" ") };
   },
 
-  verify: (instance, answer) => wordsOf(answer).join(" ") === sorted(instance).join(" "),
+  verify: (instance, answer) => splitWords(answer).join(" ") === sorted(instance).join(" "),
 
   guess: ({ words }, random) => shuffle(random, words).join(" "),
 };

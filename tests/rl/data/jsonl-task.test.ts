@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { rowsTask } from "../../../src/rl/data/jsonl-task.js";
+import { jsonlTask } from "../../../src/rl/data/jsonl-task.js";
 import { Random } from "../../../src/rl/index.js";
 import { verifiers } from "../../../src/rl/rewards/verifiers.js";
 
@@ -64,7 +64,7 @@ describe("questions and answers of a file", () => {
     new TextEncoder().encode(lines.map((line) => (typeof line === "string" ? line : JSON.stringify(line))).join("\n"));
 
   test("are a task: instances of the file, its prompts, its answers", () => {
-    const task = rowsTask(
+    const task = jsonlTask(
       rows("\uFEFF", { prompt: "6 × 7?", answer: 42, id: "a" }, "", { prompt: "1 / 2?", answer: ["0.5", "50/100"] }),
       "FILE",
       options,
@@ -79,8 +79,8 @@ describe("questions and answers of a file", () => {
 
   test("whose responses have no tags are judged as a whole, or by their last number", () => {
     const line = rows({ prompt: "?", answer: "7" });
-    expect(rowsTask(line, "FILE", { ...options, answer: "text" }).parse!("so 3 and 7")).toBe("7");
-    expect(rowsTask(line, "FILE", { ...options, verifier: "exact", answer: "text" }).parse!(" 7\n")).toBe("7");
+    expect(jsonlTask(line, "FILE", { ...options, answer: "text" }).parse!("so 3 and 7")).toBe("7");
+    expect(jsonlTask(line, "FILE", { ...options, verifier: "exact", answer: "text" }).parse!(" 7\n")).toBe("7");
   });
 
   const good = { prompt: "a", answer: 1 };
@@ -104,14 +104,14 @@ describe("questions and answers of a file", () => {
     ],
     [[good, { prompt: "a", answer: 2 }], "FILE: line 2: answer: expected that of line 1, which has the same prompt, got another one"],
   ])("that do not fit: %j", (lines, message) => {
-    expect(() => rowsTask(rows(...lines), "FILE", options)).toThrow(message);
+    expect(() => jsonlTask(rows(...lines), "FILE", options)).toThrow(message);
   });
 
   test("are UTF-8", () => {
-    expect(() => rowsTask(Uint8Array.of(0xff), "FILE", options)).toThrow("FILE: expected UTF-8 text, got other bytes");
+    expect(() => jsonlTask(Uint8Array.of(0xff), "FILE", options)).toThrow("FILE: expected UTF-8 text, got other bytes");
   });
 
   test("may say the same twice", () => {
-    expect(() => rowsTask(rows(good, good), "FILE", options)).not.toThrow();
+    expect(() => jsonlTask(rows(good, good), "FILE", options)).not.toThrow();
   });
 });

@@ -1,12 +1,12 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { Random } from "../../../src/base/random.js";
 import { MiniMaxM1, tinyM1 } from "../../../src/index.js";
-import { newWatch, watchPolicy } from "../../../src/rl/loop/collapse-detection.js";
+import { detectCollapse, newCollapseState } from "../../../src/rl/loop/collapse-detection.js";
 import { trainPolicy } from "../../../src/rl/loop/train-policy.js";
 import type { PolicyStats } from "../../../src/rl/objectives/index.js";
 import { Trainer } from "../../../src/train/trainer.js";
 
-type Batch = Parameters<typeof watchPolicy>[1];
+type Batch = Parameters<typeof detectCollapse>[1];
 const updates = (share: number) => [{ effectiveSampleSize: 100 * share, tokens: 100 } as PolicyStats] as never as Batch["updates"];
 const batch = (accuracy: number, entropy: number | undefined, share = 0.9): Batch => ({
   ...{
@@ -20,9 +20,9 @@ const batch = (accuracy: number, entropy: number | undefined, share = 0.9): Batc
 });
 /** The warnings of each batch in turn. */
 function watched(batches: readonly Batch[]): (readonly string[])[] {
-  let state = newWatch();
+  let state = newCollapseState();
   return batches.map((one) => {
-    const { warnings, state: next } = watchPolicy(state, one);
+    const { warnings, state: next } = detectCollapse(state, one);
     // It goes through JSON when a run is saved.
     state = JSON.parse(JSON.stringify(next));
     return warnings;

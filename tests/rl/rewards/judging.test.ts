@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { InputError } from "../../../src/index.js";
 import { evaluateTasks, type Solver } from "../../../src/rl/evaluation/evaluate.js";
-import { type Call, callJudges, type JudgingSettings } from "../../../src/rl/rewards/judging.js";
+import { callJudges, type JudgeCall, type JudgingSettings } from "../../../src/rl/rewards/judging.js";
 import { tasks } from "../../../src/rl/tasks/index.js";
 
 const settings: JudgingSettings = { concurrency: 4, retries: 2, backoffMs: 1, timeoutMs: 10_000 };
@@ -13,7 +13,7 @@ describe("judges are called", () => {
     const begun: number[] = [];
     const calls = Array.from(
       { length: 30 },
-      (_, i): Call<number> =>
+      (_, i): JudgeCall<number> =>
         async () => {
           begun.push(i);
           most = Math.max(most, ++now);
@@ -29,7 +29,7 @@ describe("judges are called", () => {
 
   test("again after a failure; what fails to the end is an outcome, and the others stay", async () => {
     const attempts = [0, 0, 0];
-    const failing = (place: number, times: number): Call<string> => {
+    const failing = (place: number, times: number): JudgeCall<string> => {
       return () => {
         if (attempts[place]!++ < times) throw new Error(`busy ${attempts[place]}`);
         return "judged";
@@ -46,7 +46,7 @@ describe("judges are called", () => {
 
   test("with a time limit for each attempt, whose signal aborts", async () => {
     const signals: AbortSignal[] = [];
-    const silent: Call<string> = (signal) => {
+    const silent: JudgeCall<string> = (signal) => {
       signals.push(signal);
       return signals.length === 1 ? new Promise(() => {}) : "judged";
     };
@@ -59,11 +59,11 @@ describe("judges are called", () => {
   test("until the signal: waiting calls never begin, running ones are aborted, pauses end", async () => {
     const controller = new AbortController();
     const signals: AbortSignal[] = [];
-    const waiting: Call<string> = (signal) => {
+    const waiting: JudgeCall<string> = (signal) => {
       signals.push(signal);
       return new Promise(() => {});
     };
-    const failing: Call<string> = () => Promise.reject(new Error("busy"));
+    const failing: JudgeCall<string> = () => Promise.reject(new Error("busy"));
     const coming = callJudges([failing, waiting, waiting, waiting, waiting], { ...settings, backoffMs: 2 ** 31 - 1 }, controller.signal);
     await turn();
     controller.abort(new Error("enough"));
@@ -74,7 +74,7 @@ describe("judges are called", () => {
 
   test("once, where the judge itself is mistaken: that ends everything", async () => {
     let attempts = 0;
-    const mistaken: Call<string> = () => {
+    const mistaken: JudgeCall<string> = () => {
       attempts++;
       throw new InputError("judge: expected a judgement, got none");
     };

@@ -9,7 +9,7 @@ const operations: Readonly<Record<string, (a: Fraction, b: Fraction) => Fraction
 };
 
 /** More symbols than any answer needs: what is longer is not read, which bounds the depth of the recursion too. */
-const LONGEST = 64;
+const MAX_EXPRESSION_SYMBOLS = 64;
 
 /** An expression of whole numbers, + - * / and round brackets: its numbers and its exact value. */
 export interface Expression {
@@ -21,9 +21,9 @@ export interface Expression {
  * Reads `sum = product {("+" | "-") product}`, `product = atom {("*" | "/") atom}`, `atom = number | "(" sum ")"`.
  * Undefined for any other text (no signs, no powers, no decimals, nothing before or after) and where it divides by zero.
  */
-export function readExpression(text: string): Expression | undefined {
+export function parseExpression(text: string): Expression | undefined {
   const symbols = text.match(/\d+|\S/g) ?? [];
-  if (symbols.length > LONGEST) return undefined;
+  if (symbols.length > MAX_EXPRESSION_SYMBOLS) return undefined;
   const numbers: number[] = [];
   let next = 0;
 

@@ -4,8 +4,8 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
-import { loadOwnTasks } from "../../src/cli/inputs/own-tasks.js";
-import type { OwnTasks } from "../../src/rl/loop/policy-plan.js";
+import { loadCustomTasks } from "../../src/cli/inputs/custom-tasks.js";
+import type { CustomTasks } from "../../src/rl/loop/policy-plan.js";
 import { run, temporary } from "./harness.js";
 
 const MODULE = `
@@ -26,7 +26,7 @@ async function load(name: string, text: string, more: object = {}) {
   const directory = temporary();
   writeFileSync(join(directory, name), text);
   const kind = name.endsWith("jsonl") ? { file: name, verifier: "number", answer: "tagged" } : { module: name };
-  return loadOwnTasks([{ ...kind, weight: 1, at: "PLAN: tasks.0", ...more } as OwnTasks], directory);
+  return loadCustomTasks([{ ...kind, weight: 1, at: "PLAN: tasks.0", ...more } as CustomTasks], directory);
 }
 
 describe("own tasks", () => {
@@ -80,12 +80,12 @@ describe("own tasks", () => {
 
   test("that cannot be read are told with their place in the plan", async () => {
     const directory = temporary();
-    const at = (file: string) => [{ file, verifier: "exact", answer: "text", weight: 1, at: "PLAN: tasks.0" } as OwnTasks];
-    await expect(loadOwnTasks(at("none.jsonl"), directory)).rejects.toThrow(
+    const at = (file: string) => [{ file, verifier: "exact", answer: "text", weight: 1, at: "PLAN: tasks.0" } as CustomTasks];
+    await expect(loadCustomTasks(at("none.jsonl"), directory)).rejects.toThrow(
       /PLAN: tasks\.0\.file: .*none\.jsonl: expected a file, got nothing/,
     );
-    await expect(loadOwnTasks(at("."), directory)).rejects.toThrow("got a directory");
-    await expect(loadOwnTasks(at("/dev/zero"), directory)).rejects.toThrow("got a device");
+    await expect(loadCustomTasks(at("."), directory)).rejects.toThrow("got a directory");
+    await expect(loadCustomTasks(at("/dev/zero"), directory)).rejects.toThrow("got a device");
   });
 });
 

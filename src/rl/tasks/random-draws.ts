@@ -1,30 +1,30 @@
 import type { Random } from "../../base/random.js";
 
 /** A whole number, from and to included. */
-export function integer(random: Random, from: number, to: number): number {
+export function randomInteger(random: Random, from: number, to: number): number {
   return from + Math.floor(random.next() * (to - from + 1));
 }
 
-export function coin(random: Random, probability = 0.5): boolean {
+export function randomBoolean(random: Random, probability = 0.5): boolean {
   return random.next() < probability;
 }
 
-export function choice<Item>(random: Random, items: ArrayLike<Item>): Item {
-  return items[integer(random, 0, items.length - 1)]!;
+export function randomChoice<Item>(random: Random, items: ArrayLike<Item>): Item {
+  return items[randomInteger(random, 0, items.length - 1)]!;
 }
 
 /** All items in a random order (Fisher and Yates). */
 export function shuffle<Item>(random: Random, items: Iterable<Item>): Item[] {
   const shuffled = [...items];
   for (let last = shuffled.length - 1; last > 0; last--) {
-    const other = integer(random, 0, last);
+    const other = randomInteger(random, 0, last);
     [shuffled[last], shuffled[other]] = [shuffled[other]!, shuffled[last]!];
   }
   return shuffled;
 }
 
 /** Draws until one is accepted. */
-export function until<Item>(draw: () => Item, accepted: (item: Item) => boolean): Item {
+export function drawUntil<Item>(draw: () => Item, accepted: (item: Item) => boolean): Item {
   for (;;) {
     const item = draw();
     if (accepted(item)) return item;

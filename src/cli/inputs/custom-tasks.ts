@@ -4,14 +4,14 @@ import { createHash } from "node:crypto";
 import { basename, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { InputError } from "../../index.js";
-import { rowsTask } from "../../rl/data/jsonl-task.js";
+import { jsonlTask } from "../../rl/data/jsonl-task.js";
 import { Random, type Verifiable } from "../../rl/index.js";
-import { distinct, type OwnTasks, type PlannedLevel } from "../../rl/loop/policy-plan.js";
+import { type CustomTasks, checkDistinctLevels, type PlannedLevel } from "../../rl/loop/policy-plan.js";
 import { describeReadError } from "../text/terminal.js";
 import { readRegularFile } from "./regular-file.js";
 
 /** A level with what tells whether its file is still the same. */
-export type OwnLevel = PlannedLevel & { readonly sha256: string };
+export type CustomLevel = PlannedLevel & { readonly sha256: string };
 
 /** Larger files are refused. */
 const MAX_TASK_FILE_BYTES = 2 ** 30;
@@ -22,8 +22,8 @@ const MAX_TASK_FILE_BYTES = 2 ** 30;
  * @param directory that paths count from
  * @throws {InputError} files that cannot be read, modules that cannot be loaded, things that are no tasks
  */
-export async function loadOwnTasks(own: readonly OwnTasks[], directory: string): Promise<OwnLevel[]> {
-  const levels: (OwnLevel & { at: string })[] = [];
+export async function loadCustomTasks(own: readonly CustomTasks[], directory: string): Promise<CustomLevel[]> {
+  const levels: (CustomLevel & { at: string })[] = [];
   for (const entry of own) {
     const path = resolve(directory, "module" in entry ? entry.module : entry.file);
     const key = `${entry.at}.${"module" in entry ? "module" : "file"}`;
@@ -37,7 +37,7 @@ export async function loadOwnTasks(own: readonly OwnTasks[], directory: string):
       }
     }
   }
-  return distinct(levels) as OwnLevel[];
+  return checkDistinctLevels(levels) as CustomLevel[];
 }
 
 type Leveled = Verifiable & { readonly levels?: number };
@@ -50,9 +50,9 @@ async function read(path: string, key: string): Promise<Uint8Array> {
   }
 }
 
-function fileTask(bytes: Uint8Array, path: string, entry: Extract<OwnTasks, { file: string }>): Leveled {
+function fileTask(bytes: Uint8Array, path: string, entry: Extract<CustomTasks, { file: string }>): Leveled {
   const { verifier, answer, name = basename(path).replace(/\.jsonl?$/, "") } = entry;
-  return rowsTask(bytes, path, { name, verifier, answer }) as Leveled;
+  return jsonlTask(bytes, path, { name, verifier, answer }) as Leveled;
 }
 
 async function tasksOf(path: string, key: string): Promise<readonly Leveled[]> {
