@@ -12,9 +12,9 @@ const pages = [
     .filter((name) => name.endsWith(".md"))
     .map((name) => `docs/${name}`),
 ];
+const read = (page: string) => readFileSync(join(root, page), "utf8");
 const examples = pages.flatMap((page) => {
-  const text = readFileSync(join(root, page), "utf8");
-  return [...text.matchAll(/```ts\n(.*?)```/gs)].map(([, code], i) => ({ name: `${page}, example ${i + 1}`, code: code! }));
+  return [...read(page).matchAll(/```ts\n(.*?)```/gs)].map(([, code], i) => ({ name: `${page}, example ${i + 1}`, code: code! }));
 });
 
 /** An empty project into which the package has been installed, with a checkpoint in it. */
@@ -40,15 +40,43 @@ describe("examples run as they stand", () => {
   });
 });
 
-describe("links lead somewhere", () => {
-  test.each(pages)("%s", (page) => {
-    const text = readFileSync(join(root, page), "utf8");
-    const links = [...text.matchAll(/\]\((?!https?:|#)([^)#]+)[^)]*\)/g)].map(([, target]) => target!);
-    expect(links.filter((target) => !existsSync(join(root, dirname(page), target)))).toEqual([]);
+/** The anchors of a page's headings, as repository hosts derive them. */
+function anchorsOf(page: string): string[] {
+  const headings = [...read(page).matchAll(/^#{1,6} (.+)$/gm)].map(([, heading]) => heading!);
+  return headings.map((heading) =>
+    heading
+      .replaceAll(/\[([^\]]*)\]\([^)]*\)/g, "$1")
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N}\s_-]/gu, "")
+      .replaceAll(/\s/g, "-"),
+  );
+}
+
+describe("links lead to files and headings that exist", () => {
+  test.each([...pages, "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"])("%s", (page) => {
+    const links = [...read(page).matchAll(/\]\((?!https?:)([^)\s]+)\)|^\[[^\]]+\]: (?!https?:)(\S+)/gm)].map(
+      ([, inline, reference]) => (inline ?? reference)!,
+    );
+    const broken = links.filter((link) => {
+      const [target, anchor] = link.split("#") as [string, string | undefined];
+      const file = target ? join(dirname(page), target) : page;
+      return !existsSync(join(root, file)) || (anchor !== undefined && file.endsWith(".md") && !anchorsOf(file).includes(anchor));
+    });
+    expect(broken).toEqual([]);
+  });
+
+  test("references are defined", () => {
+    const undefinedReferences = pages.flatMap((page) => {
+      const defined = new Set([...read(page).matchAll(/^\[([^\]]+)\]: /gm)].map(([, name]) => name!));
+      return [...read(page).matchAll(/\[[^\]]+\]\[([^\]]+)\]/g)]
+        .map(([, name]) => name!)
+        .filter((name) => defined.size > 0 && !defined.has(name));
+    });
+    expect(undefinedReferences).toEqual([]);
   });
 
   test("files named in the paper map exist", () => {
-    const text = readFileSync(join(root, "docs/paper-map.md"), "utf8");
+    const text = read("docs/paper-map.md");
     const named = [...text.matchAll(/`((?:src|assembly|tests)\/[\w./-]+)`/g)].map(([, path]) => path!);
     expect(named.length).toBeGreaterThan(10);
     expect(named.filter((path) => !existsSync(join(root, path)))).toEqual([]);
