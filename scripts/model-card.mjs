@@ -1,4 +1,4 @@
-// Evaluates models and writes their cards, README.md and curves, from the directories in which they were trained:
+// Evaluates models and writes their model cards (README.md and curves) from the directories of their runs:
 //   npm run build && node scripts/model-card.mjs supervised RUN     models/m1-puzzles-supervised, from npm run train:model
 //   npm run build && node scripts/model-card.mjs policy RUN         models/m1-puzzles, from lightning-m1 rl run examples/cispo-tiny.json
 import { execFileSync } from "node:child_process";
@@ -46,36 +46,57 @@ function policyCard() {
     .join(", ");
   return `# m1-puzzles
 
-The model in the box: MiniMax-M1's architecture at ${n(parameterCount)} parameters, ${n(activatedParameterCount)} of them active per token, trained by this library and nothing else. It thinks in \`<think>\` over
-[eight kinds of puzzles](../../docs/tasks.md) and answers in \`<answer>\`. It knows nothing else: other questions get an answer to some puzzle.
+The bundled model: MiniMax-M1's architecture with ${n(parameterCount)} parameters, ${n(activatedParameterCount)} of them active per token,
+trained only with this library. It reasons in \`<think>\` over [eight kinds of puzzles](../../docs/tasks.md) and answers in
+\`<answer>\`. It understands only its puzzle formats: to any other question it gives an answer to some puzzle.
 
 \`\`\`sh
-npx lightning-m1 chat          # ask it
+npx lightning-m1 chat          # chat with it
 npx lightning-m1 eval --per-level ${PER_LEVEL} --build simd     # the table below, column "sampled"
 \`\`\`
 
-## What it can do
+## Accuracy
 
-Right answers in percent on ${PER_LEVEL} held-out puzzles for each level, which no training data contains: sampled at temperature 1.0 with top-p 0.95, as MiniMax recommends; the same of [the supervised model](../m1-puzzles-supervised/README.md) that it was before
-reinforcement learning; greedy; and sampled with 8-bit weights. Blind is guessing a well-formed answer; majority is always giving the most frequent one. Thinking is the mean length of a response in tokens.
+Right answers in percent, on ${PER_LEVEL} held-out puzzles for each level, which no training data contains:
+
+| column | meaning |
+| --- | --- |
+| sampled | temperature 1.0 with top-p 0.95, as MiniMax recommends |
+| before RL | the same for [the supervised model](../m1-puzzles-supervised/README.md), before reinforcement learning |
+| greedy | greedy decoding |
+| 8-bit | sampled with 8-bit weights |
+| blind | a guess of a well-formed answer |
+| majority | always the most frequent answer |
+| tokens | mean length of a response |
 
 ${table({ sampled, "before RL": before, greedy, "8-bit": q8 })}
 
-${solved.length} of ${tasks.length} tasks reach 90 % on their easiest level: ${solved.map(({ name }) => name).join(", ")}.
+${solved.length} of ${tasks.length} tasks reach 90 % on their easiest level:
+${solved.map(({ name }) => name).join(", ")}.
 
-## How it came about
+## Training
 
-First [by imitation](../m1-puzzles-supervised/README.md), then by reinforcement learning with CISPO on what imitation had not mastered (\`lightning-m1 rl run examples/cispo-tiny.json\`): ${batches.length} batches of ${plan.run.groups} groups of ${plan.run.groupSize} answers, each learned from in ${plan.run.minibatches} updates;
-weights up to ${plan.objective.maxWeight}, learning rate ${plan.trainer.lr} with a cosine to ${100 * plan.run.schedule.floor} %, ε ${plan.trainer.eps}. ${n(totals.groups * plan.run.groupSize)} answers were sampled to ${n(totals.groups)} puzzles, ${(totals.tokens / 1e6).toFixed(1)} million tokens, in ${(totals.seconds / 60).toFixed(0)} minutes of computing, on two cores.
+The model was trained [by imitation](../m1-puzzles-supervised/README.md) first. Then CISPO trained it on the tasks that
+imitation had not mastered: \`lightning-m1 rl run examples/cispo-tiny.json\`.
+
+| | |
+| --- | --- |
+| batches | ${batches.length}, of ${plan.run.groups} groups of ${plan.run.groupSize} answers, with ${plan.run.minibatches} updates each |
+| upper bound of the weights | ${plan.objective.maxWeight} |
+| AdamW | learning rate ${plan.trainer.lr} with a cosine to ${100 * plan.run.schedule.floor} %, ε ${plan.trainer.eps} |
+| sampled | ${n(totals.groups * plan.run.groupSize)} answers to ${n(totals.groups)} puzzles, ${(totals.tokens / 1e6).toFixed(1)} million tokens |
+| computing time | ${(totals.seconds / 60).toFixed(0)} minutes on two cores |
 
 ![accuracy](./curves.svg)
 
 ## Limits
 
-- What it was not trained on it cannot do: longer puzzles, other wordings, other languages. It has no knowledge and makes none of it up well.
-- Long chains fail by single slips: one wrong copy, and the rest follows from it.
-- What reinforcement learning did not practise can suffer from it${fallen ? `: ${fallen}` : ""}.
-- A run follows from its seed with the \`simd\` kernels, to the bit, on any number of threads: tested on short runs, killed and resumed.
+- It cannot solve what it was not trained on: longer puzzles, other wordings, other languages. It has no general
+  knowledge.
+- Long chains of reasoning fail by single errors: after one wrong copy, the rest is wrong too.
+- Reinforcement learning can reduce the accuracy of tasks that it did not practise${fallen ? `: ${fallen}` : ""}.
+- With the \`simd\` kernels a run is determined by its seed, to the bit, on any number of threads. Tests check
+  this on short runs. The whole run was made twice: killed and resumed on the way, and on one thread without a break.
 
 Apache-2.0, like the library.
 `;
@@ -94,25 +115,45 @@ function supervisedCard() {
   const heldOut = metrics.filter((step) => step.heldOutLoss !== undefined);
   return `# m1-puzzles-supervised
 
-[The model in the box](../m1-puzzles/README.md) before reinforcement learning, which begins with it: \`npm run train:model\` in the repository. The weights are in this folder of the repository, and not in the npm package.
+[The bundled model](../m1-puzzles/README.md) before reinforcement learning, which starts from these weights.
+\`npm run train:model\` in the repository trains it. The weights are in this folder of the repository, but not in the npm
+package.
 
-Right answers in percent on ${PER_LEVEL} held-out puzzles for each level: sampled at temperature 1.0 with top-p 0.95; greedy; and sampled with 8-bit weights. Blind is guessing a well-formed answer; majority is always giving the most frequent one.
-Thinking is the mean length of a response in tokens.
+## Accuracy
+
+Right answers in percent, on ${PER_LEVEL} held-out puzzles for each level:
+
+| column | meaning |
+| --- | --- |
+| sampled | temperature 1.0 with top-p 0.95 |
+| greedy | greedy decoding |
+| 8-bit | sampled with 8-bit weights |
+| blind | a guess of a well-formed answer |
+| majority | always the most frequent answer |
+| tokens | mean length of a response |
 
 ${table(scores)}
 
-## How it came about
+## Training
 
-- **Architecture**: ${plan.model.num_hidden_layers} layers, seven of lightning attention and one of softmax attention; hidden ${plan.model.hidden_size}, ${plan.model.num_attention_heads} heads of ${plan.model.head_dim}; ${plan.model.num_local_experts} experts of ${plan.model.intermediate_size}, two per token; a byte-level vocabulary of ${plan.tokenizer.vocabSize}
-  learned from ${n(plan.data.texts)} puzzles. Stored in bf16 in the published layout.
-- **Data**: worked solutions of generated puzzles, all tasks and levels as often, prompts masked out. An eighth of all puzzles, by a hash, is never trained on.
-- **Training**: supervised, ${n(metrics.length)} steps, ${n(metrics.at(-1).documents)} puzzles, ${(tokens / 1e6).toFixed(1)} million tokens, ${plan.run.batchTokens} a step; AdamW as in the report (β 0.9 and 0.95, ε 1e-15), learning rate ${plan.trainer.lr} with ${plan.run.schedule.warmup} steps of warm-up and a cosine to a tenth; gradient norm
-  clipped to 1; load-balancing loss × ${plan.model.router_aux_loss_coef}. On two shared cores it took ${hours.toFixed(1)} hours of computing, on one of them.
-- **Held-out loss**: ${heldOut[0].heldOutLoss.toFixed(3)} nats per token after ${heldOut[0].step} steps, ${heldOut.at(-1).heldOutLoss.toFixed(4)} at the end. Training loss at the end: ${mean(metrics.slice(-100), "crossEntropy").toFixed(4)}.
+| | |
+| --- | --- |
+| architecture | ${plan.model.num_hidden_layers} layers: seven of lightning attention and one of softmax attention; hidden size ${plan.model.hidden_size}; ${plan.model.num_attention_heads} heads of ${plan.model.head_dim}; ${plan.model.num_local_experts} experts of ${plan.model.intermediate_size}, two per token |
+| vocabulary | byte-level, ${plan.tokenizer.vocabSize} tokens, learned from ${n(plan.data.texts)} puzzles |
+| stored | bf16, in the published layout |
+| data | worked solutions of generated puzzles, all tasks and levels equally often, loss on the solutions only; an eighth of all puzzles, by a hash, is never trained on |
+| steps | ${n(metrics.length)} of ${plan.run.batchTokens} tokens: ${n(metrics.at(-1).documents)} puzzles, ${(tokens / 1e6).toFixed(1)} million tokens |
+| AdamW, as in the report | β 0.9 and 0.95, ε 1e-15; learning rate ${plan.trainer.lr} with ${plan.run.schedule.warmup} steps of warm-up and a cosine to a tenth; gradient norm clipped to 1 |
+| load-balancing loss | × ${plan.model.router_aux_loss_coef} |
+| computing time | ${hours.toFixed(1)} hours on one of two shared cores |
+| held-out loss | ${heldOut[0].heldOutLoss.toFixed(3)} nats per token after ${heldOut[0].step} steps, ${heldOut.at(-1).heldOutLoss.toFixed(4)} at the end |
+| training loss at the end | ${mean(metrics.slice(-100), "crossEntropy").toFixed(4)} |
 
 ![loss](./loss.svg)
 
-A run follows from its seed with the \`simd\` kernels, to the bit, on any number of threads: tested on short runs, killed and resumed. Of the training that made these weights the first 277 steps were repeated, on two threads: identical. The whole of it was not.
+With the \`simd\` kernels a run is determined by its seed, to the bit, on any number of threads. This was tested on
+short runs, which were killed and resumed. Of the run that made these weights the first 277 steps were repeated, on two
+threads, with identical results; the whole run was not repeated.
 
 Apache-2.0, like the library.
 `;
