@@ -8,9 +8,9 @@ import { type SaveOptions, saveCheckpoint } from "./checkpoint/save.js";
 import { type FormulaOptions, syntheticCheckpoint } from "./checkpoint/synthetic.js";
 import { readTextSettings, type TextSettings } from "./checkpoint/text-settings.js";
 import {
+  createGeneration,
   type Generation,
   generate,
-  generationOf,
   parseGenerateOptions,
   Random,
   Session,
@@ -23,7 +23,7 @@ import { Cache, type KVType } from "./model/cache.js";
 import type { Config } from "./model/config.js";
 import { graph } from "./model/graph.js";
 import { checkIds, isTokenIds, type TokenIds } from "./model/token-ids.js";
-import { type LayerPass, type Pass, Transformer } from "./model/transformer.js";
+import { type ForwardResult, type LayerResult, Transformer } from "./model/transformer.js";
 import { take } from "./ops/route.js";
 import type { Runtime } from "./runtime/runtime.js";
 import type { Tensor } from "./runtime/tensor.js";
@@ -77,18 +77,18 @@ const forwardSchema = v.strictObject({
 });
 
 /** What was asked for is there: `hiddenStates` is an array if the option was true, undefined otherwise. */
-type Asked<Options, Key extends keyof ForwardOptions, Value> = Options extends { [K in Key]: true } ? Value : Value | undefined;
+type IfRequested<Options, Key extends keyof ForwardOptions, Value> = Options extends { [K in Key]: true } ? Value : Value | undefined;
 
 /** Arrays are copies: they stay valid after the next call and after `dispose`. */
 export interface ForwardOutput<Options extends ForwardOptions = ForwardOptions> {
   /** `[batch, seq, vocab]`, or `[batch, 1, vocab]` for `logits: "last"`. */
   readonly logits: Float32Array;
   /** Input of each layer, then the output of the final norm: `[batch, seq, hidden]` each. */
-  readonly hiddenStates: Asked<Options, "hiddenStates", Float32Array[]>;
+  readonly hiddenStates: IfRequested<Options, "hiddenStates", Float32Array[]>;
   /** Per layer `[batch · seq, experts]`. */
-  readonly routerLogits: Asked<Options, "routerLogits", Float32Array[]>;
+  readonly routerLogits: IfRequested<Options, "routerLogits", Float32Array[]>;
   /** Per layer `[batch, heads, headDim, headDim]`; undefined for softmax layers. */
-  readonly lightningStates: Asked<Options, "states", (Float32Array | undefined)[]>;
+  readonly lightningStates: IfRequested<Options, "states", (Float32Array | undefined)[]>;
 }
 
 /**
@@ -127,7 +127,7 @@ export class MiniMaxM1 implements LanguageModel {
    * @throws {MemoryError} weights that do not fit; refused before anything is allocated
    */
   static async load(source?: CheckpointSource, options?: LoadOptions): Promise<MiniMaxM1> {
-    const checkpoint = await loadCheckpoint(source ?? (await bundledModel()), options);
+    const checkpoint = await loadCheckpoint(source ?? (await bundledModelFiles()), options);
     try {
       return new MiniMaxM1(checkpoint, await readTextSettings(checkpoint.files), options?.kv ?? "f32");
     } catch (error) {
@@ -220,9 +220,9 @@ export class MiniMaxM1 implements LanguageModel {
    */
   forward<const Options extends ForwardOptions>(batch: readonly TokenIds[], options?: Options): ForwardOutput<Options> {
     return this.rt.scope(() => {
-      const pass = this.pass<Options>(batch, options ?? {});
+      const layers = this.forwardLayers<Options>(batch, options ?? {});
       for (;;) {
-        const { done, value } = pass.next();
+        const { done, value } = layers.next();
         if (done) return value;
       }
     });
@@ -230,19 +230,19 @@ export class MiniMaxM1 implements LanguageModel {
 
   /** The same, but between two layers everything else may run, for models whose passes take seconds: timers, a page, another generation. */
   async forwardAsync<const Options extends ForwardOptions>(batch: readonly TokenIds[], options?: Options): Promise<ForwardOutput<Options>> {
-    const pass = this.pass<Options>(batch, options ?? {});
+    const layers = this.forwardLayers<Options>(batch, options ?? {});
     try {
       for (;;) {
-        const { done, value } = pass.next();
+        const { done, value } = layers.next();
         if (done) return value;
         await pause();
       }
     } finally {
-      pass.return(undefined as never);
+      layers.return(undefined as never);
     }
   }
 
-  private *pass<Options extends ForwardOptions>(
+  private *forwardLayers<Options extends ForwardOptions>(
     batch: readonly TokenIds[],
     options: ForwardOptions,
   ): Generator<undefined, ForwardOutput<Options>> {
@@ -255,34 +255,34 @@ export class MiniMaxM1 implements LanguageModel {
       if (!given) for (const _ of batch) own.push(this.newCache());
       const caches = given ?? own;
       const seen: Float32Array[] = [];
-      const steps = transformer.steps(batch.map((ids, i) => ({ ids: Array.from(ids), cache: caches[i]! })));
-      let pass: Pass | undefined;
+      const layers = transformer.forwardLayers(batch.map((ids, i) => ({ ids: Array.from(ids), cache: caches[i]! })));
+      let result: ForwardResult | undefined;
       try {
-        while (!pass) {
+        while (!result) {
           signal?.throwIfAborted();
-          const { done, value } = steps.next();
-          if (done) pass = value;
+          const { done, value } = layers.next();
+          if (done) result = value;
           else {
             if (hiddenStates) seen.push(rt.read(value.input));
-            onLayer?.(viewOf(value));
+            onLayer?.(layerView(value));
             yield;
           }
         }
-        made.push(pass.hidden, ...pass.routerLogits);
-        const { hidden, last } = pass;
+        made.push(result.hidden, ...result.routerLogits);
+        const { hidden, last } = result;
         if (hiddenStates) seen.push(rt.read(hidden));
         return {
           logits: rt.scope(() => rt.read(transformer.logits(logits === "last" ? take(hidden, last) : hidden))),
           hiddenStates: hiddenStates ? seen : undefined,
-          routerLogits: routerLogits ? pass.routerLogits.map((x) => rt.read(x)) : undefined,
-          lightningStates: states ? config.attnTypeList.map((_, layer) => readStates(caches, layer)) : undefined,
+          routerLogits: routerLogits ? result.routerLogits.map((x) => rt.read(x)) : undefined,
+          lightningStates: states ? config.attnTypeList.map((_, layer) => readLightningStates(caches, layer)) : undefined,
         } as ForwardOutput<Options>;
       } catch (error) {
         // The states may have taken in tokens whose results the caller never gets: not to be continued.
-        if (pass) for (const cache of caches) cache.leaveHalfway();
+        if (result) for (const cache of caches) cache.invalidate();
         throw error;
       } finally {
-        steps.return(undefined as never);
+        layers.return(undefined as never);
       }
     } finally {
       for (const x of made) rt.release(x);
@@ -309,7 +309,7 @@ export class MiniMaxM1 implements LanguageModel {
       if (tools !== undefined || template !== undefined) throw new InputError("generate: tools, template: expected with messages only");
       return generate(
         transformer,
-        inputs.map((input) => this.idsOf(input as string | TokenIds)),
+        inputs.map((input) => this.toIds(input as string | TokenIds)),
         rest,
         codec,
       );
@@ -319,7 +319,7 @@ export class MiniMaxM1 implements LanguageModel {
       const prompts = await Promise.all(
         inputs.map((input) => (isConversation(input) ? this.formatChat(input, { tools, template }) : input)),
       );
-      return prompts.map((prompt) => this.idsOf(prompt));
+      return prompts.map((prompt) => this.toIds(prompt));
     };
     const seed = parseGenerateOptions(rest, this.config, codec, "generate").seed ?? Random.anySeed();
     const usage: Usage = {};
@@ -327,7 +327,7 @@ export class MiniMaxM1 implements LanguageModel {
       const generation = generate(transformer, await prepare(), { ...rest, seed }, codec, usage);
       yield* generation;
     };
-    return generationOf(run(), seed, inputs.length, usage);
+    return createGeneration(run(), seed, inputs.length, usage);
   }
 
   /**
@@ -381,7 +381,7 @@ export class MiniMaxM1 implements LanguageModel {
     this.dispose();
   }
 
-  private idsOf(input: string | TokenIds): readonly number[] {
+  private toIds(input: string | TokenIds): readonly number[] {
     if (typeof input !== "string") return isTokenIds(input) ? Array.from({ length: input.length }, (_, i) => input[i]!) : input;
     if (!this.tokenizer) {
       throw new InputError(
@@ -393,7 +393,7 @@ export class MiniMaxM1 implements LanguageModel {
 }
 
 /** Where the files of the bundled model are. In a script that is no ES module, nothing says where its own files are. */
-async function bundledModel(): Promise<ReadonlyMap<string, URL>> {
+async function bundledModelFiles(): Promise<ReadonlyMap<string, URL>> {
   try {
     return (await import("lightning-m1/model")).files;
   } catch (cause) {
@@ -404,12 +404,12 @@ async function bundledModel(): Promise<ReadonlyMap<string, URL>> {
   }
 }
 
-function viewOf({ layer, input, output, routerLogits }: LayerPass): LayerView {
+function layerView({ layer, input, output, routerLogits }: LayerResult): LayerView {
   const { rt } = input;
   return { layer, input: () => rt.read(input), output: () => rt.read(output), routerLogits: () => rt.read(routerLogits) };
 }
 
-function readStates(caches: readonly Cache[], layer: number): Float32Array | undefined {
+function readLightningStates(caches: readonly Cache[], layer: number): Float32Array | undefined {
   const states = caches.flatMap((cache) => {
     const own = cache.layers[layer]!;
     return "state" in own ? [own.read()] : [];

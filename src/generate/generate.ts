@@ -4,13 +4,13 @@ import { Random } from "../base/random.js";
 import { checkIds } from "../model/token-ids.js";
 import type { Transformer } from "../model/transformer.js";
 import type { Tensor } from "../runtime/tensor.js";
-import { Batch, type Piece } from "./batch.js";
-import { type Generation, generationOf, type Usage } from "./generation.js";
-import { type GenerateOptions, parseGenerateOptions, type Settings } from "./options.js";
+import { BatchScheduler, type StepRequest } from "./batch-scheduler.js";
+import { createGeneration, type Generation, type Usage } from "./generation.js";
+import { type GenerateOptions, type GenerateSettings, parseGenerateOptions } from "./options.js";
 import { repetitionStop } from "./repetition.js";
-import { descending, first, sample } from "./sample.js";
+import { descendingIndices, sample, takeFirst } from "./sample.js";
 import { Sequence } from "./sequence.js";
-import { type FinalText, StopFilter, type TextCodec } from "./text.js";
+import { type FinalText, StopFilter, type TextCodec } from "./stop-filter.js";
 
 export type { Generation } from "./generation.js";
 
@@ -58,13 +58,13 @@ export function generate(
   for (const [i, ids] of prompts.entries()) checkIds(ids, transformer.config, `generate: input[${i}]`, 1);
   const seed = settings.seed ?? Random.anySeed();
   usage.promptTokens = prompts.reduce((sum, ids) => sum + ids.length, 0);
-  return generationOf(start(transformer, prompts, settings, seed, codec, usage), seed, prompts.length, usage);
+  return createGeneration(startSequences(transformer, prompts, settings, seed, codec, usage), seed, prompts.length, usage);
 }
 
-async function* start(
+async function* startSequences(
   transformer: Transformer,
   prompts: readonly (readonly number[])[],
-  settings: Settings,
+  settings: GenerateSettings,
   seed: number,
   codec: TextCodec | undefined,
   usage: Usage,
@@ -76,7 +76,7 @@ async function* start(
       sequences.push(sequence);
       sequence.append(ids, `generate: input[${i}]`);
     }
-    yield* continued(transformer, sequences, settings, codec, usage);
+    yield* continueSequences(transformer, sequences, settings, codec, usage);
   } finally {
     for (const sequence of sequences) sequence.dispose();
   }
@@ -86,17 +86,17 @@ async function* start(
  * Generates on from where the sequences stand. Every round takes in one piece of each: its one new token, or up to
  * `prefillChunk` tokens of its prompt. A prompt is cut in the same places whatever else is in the batch.
  */
-export async function* continued(
+export async function* continueSequences(
   transformer: Transformer,
   sequences: readonly Sequence[],
-  settings: Settings,
+  settings: GenerateSettings,
   codec: TextCodec | undefined,
   usage: Usage,
 ): AsyncGenerator<Token, void, undefined> {
   usage.completionTokens = 0;
-  const batch = Batch.of(transformer);
+  const batch = BatchScheduler.of(transformer);
   const context = transformer.config.maxPositionEmbeddings;
-  let active = sequences.map((sequence, index) => new Completion(sequence, index, settings, context, codec));
+  let active = sequences.map((sequence, index) => new SequenceGeneration(sequence, index, settings, context, codec));
   while (active.length > 0) {
     const round = await Promise.all(active.map((completion) => batch.step(completion)));
     for (const token of round) {
@@ -109,34 +109,34 @@ export async function* continued(
 }
 
 /** Takes in all pending tokens but the last: its logits are the next generation's first. */
-export async function prefill(
+export async function prefillSequence(
   transformer: Transformer,
   sequence: Sequence,
-  { signal, prefillChunk: chunk }: Pick<Settings, "signal" | "prefillChunk">,
+  { signal, prefillChunk: chunk }: Pick<GenerateSettings, "signal" | "prefillChunk">,
 ): Promise<void> {
   while (sequence.pending > 1) {
-    await Batch.of(transformer).step({ sequence, count: Math.min(chunk, sequence.pending - 1), chunk, signal });
+    await BatchScheduler.of(transformer).step({ sequence, count: Math.min(chunk, sequence.pending - 1), chunk, signal });
   }
 }
 
 /** What one call adds to one sequence, and when that is enough. */
-class Completion implements Piece<Token> {
+class SequenceGeneration implements StepRequest<Token> {
   stop: StopReason | undefined;
   private readonly text: StopFilter | undefined;
   private readonly seen: Set<number>;
   private generated = 0;
-  private readonly repeats: (logprob: number) => boolean;
+  private readonly isLooping: (logprob: number) => boolean;
 
   constructor(
     readonly sequence: Sequence,
     private readonly index: number,
-    private readonly settings: Settings,
+    private readonly settings: GenerateSettings,
     private readonly context: number,
     codec: TextCodec | undefined,
   ) {
     this.text = codec && new StopFilter(codec, settings.stops);
     this.seen = new Set(sequence.ids);
-    this.repeats = settings.repetition ? repetitionStop(settings.repetition) : () => false;
+    this.isLooping = settings.repetition ? repetitionStop(settings.repetition) : () => false;
   }
 
   get count(): number {
@@ -152,7 +152,7 @@ class Completion implements Piece<Token> {
   }
 
   /** Chooses the next token. */
-  next(logits: Tensor, normalised: Tensor): Token {
+  onLogits(logits: Tensor, normalised: Tensor): Token {
     const { sequence, settings, index } = this;
     const { rt } = logits;
     // One NaN or +∞ among the logits makes every logprob NaN, and so do logits that are all −∞.
@@ -164,28 +164,28 @@ class Completion implements Piece<Token> {
     const id = sample(logits, settings.sampling, this.seen, sequence.random);
     // A view from here on: nothing is allocated any more.
     const logprobs = rt.f32(normalised);
-    const repeated = this.repeats(logprobs[id]!);
+    const repeated = this.isLooping(logprobs[id]!);
     sequence.append([id], "generate");
     this.seen.add(id);
     this.generated++;
 
     const closing = settings.eosIds.has(id) ? "eos" : settings.stopIds.has(id) ? "stop" : undefined;
     const final = (!closing && this.text?.push(id)) || NO_TEXT;
-    this.stop = closing ?? (final.stop ? "stop" : this.limit(repeated));
+    this.stop = closing ?? (final.stop ? "stop" : this.limitReached(repeated));
     const rest = (this.stop && this.text?.end()) || NO_TEXT;
     if (rest.stop) this.stop = "stop";
     const stopString = final.stop ?? rest.stop;
     return {
       ...{ index, id, text: final.text + rest.text, logprob: logprobs[id]! },
       ...(settings.topLogprobs > 0 && {
-        topLogprobs: first(settings.topLogprobs, descending(logprobs)).map((id) => ({ id, logprob: logprobs[id]! })),
+        topLogprobs: takeFirst(settings.topLogprobs, descendingIndices(logprobs)).map((id) => ({ id, logprob: logprobs[id]! })),
       }),
       ...(this.stop && { stop: this.stop }),
       ...(stopString !== undefined && { stopString }),
     };
   }
 
-  private limit(repeated: boolean): StopReason | undefined {
+  private limitReached(repeated: boolean): StopReason | undefined {
     if (repeated) return "repetition";
     if (this.generated >= this.settings.maxTokens) return "length";
     return this.sequence.length >= this.context ? "context" : undefined;

@@ -32,7 +32,12 @@ export interface Generation extends AsyncGenerator<Token, void, undefined> {
  * @param sequences how many they belong to
  * @param usage filled in by whoever makes the tokens
  */
-export function generationOf(tokens: AsyncGenerator<Token, void, undefined>, seed: number, sequences: number, usage: Usage): Generation {
+export function createGeneration(
+  tokens: AsyncGenerator<Token, void, undefined>,
+  seed: number,
+  sequences: number,
+  usage: Usage,
+): Generation {
   const written = Array<string>(sequences).fill("");
   let failure: { readonly error: unknown } | undefined;
   async function* observed(): AsyncGenerator<Token, void, undefined> {

@@ -2,9 +2,9 @@ import * as v from "valibot";
 import { InputError } from "../base/errors.js";
 import { count, index, number, parseOptions, seedNumber, signal } from "../base/options.js";
 import type { Config } from "../model/config.js";
-import { repetition } from "./repetition.js";
+import { repetitionSchema } from "./repetition.js";
 import type { Sampling } from "./sample.js";
-import type { TextCodec } from "./text.js";
+import type { TextCodec } from "./stop-filter.js";
 
 export interface PrefillOptions {
   /** Cancels: checked before every pass, thrown as the signal's own reason. What was made for the call is freed. */
@@ -42,7 +42,7 @@ export interface GenerateOptions extends PrefillOptions {
 }
 
 /** Options with every default in place. */
-export interface Settings {
+export interface GenerateSettings {
   readonly maxTokens: number;
   readonly sampling: Sampling;
   readonly seed: number | undefined;
@@ -61,7 +61,7 @@ export function parseGenerateOptions(
   config: Pick<Config, "vocabSize" | "eosTokenIds">,
   codec: Pick<TextCodec, "eosId"> | undefined,
   where: string,
-): Settings {
+): GenerateSettings {
   const given = parseOptions(generateSchema, options, where);
   const { topK, topP, minP, repetitionPenalty, maxTokens, seed, stopIds, topLogprobs, repetition, signal, prefillChunk } = given;
   const restricted = [options.topK, options.topP, options.minP].some((option) => option !== undefined);
@@ -79,12 +79,12 @@ export function parseGenerateOptions(
 }
 
 /** @throws {InputError} an unknown option or a value out of its range */
-export function parsePrefillOptions(options: PrefillOptions, where: string): Pick<Settings, "signal" | "prefillChunk"> {
+export function parsePrefillOptions(options: PrefillOptions, where: string): Pick<GenerateSettings, "signal" | "prefillChunk"> {
   const { signal, prefillChunk } = parseOptions(prefillSchema, options, where);
   return { signal, prefillChunk };
 }
 
-const countOrAll = number("an integer of at least 1, or Infinity", (x) => x >= 1 && (Number.isInteger(x) || x === Infinity));
+const countOrInfinity = number("an integer of at least 1, or Infinity", (x) => x >= 1 && (Number.isInteger(x) || x === Infinity));
 const stop = v.custom<string>((x) => typeof x === "string" && x !== "" && !/\p{Cs}/u.test(x), "a string of one or more whole characters");
 
 const prefillEntries = {
@@ -97,9 +97,9 @@ const prefillSchema = v.strictObject(prefillEntries);
 /** The options one by one, for interfaces that give them other names. */
 export const generateEntries = {
   ...prefillEntries,
-  maxTokens: v.optional(countOrAll, 512),
+  maxTokens: v.optional(countOrInfinity, 512),
   temperature: v.optional(number("a number of at least 0", (x) => x >= 0 && x < Infinity)),
-  topK: v.optional(countOrAll, Infinity),
+  topK: v.optional(countOrInfinity, Infinity),
   topP: v.optional(
     number("a number within (0, 1]", (x) => x > 0 && x <= 1),
     1,
@@ -120,7 +120,9 @@ export const generateEntries = {
   stopIds: v.optional(v.array(index, "an array of token ids"), []),
   topLogprobs: v.optional(index, 0),
   repetition: v.optional(
-    v.lazy((x): v.GenericSchema<unknown, v.InferOutput<typeof repetition> | false> => (x === false ? v.literal(false) : repetition)),
+    v.lazy(
+      (x): v.GenericSchema<unknown, v.InferOutput<typeof repetitionSchema> | false> => (x === false ? v.literal(false) : repetitionSchema),
+    ),
     {},
   ),
 };

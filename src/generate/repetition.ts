@@ -2,7 +2,7 @@ import * as v from "valibot";
 import { InputError } from "../base/errors.js";
 import { count, number, parseOptions } from "../base/options.js";
 
-export const repetition = v.strictObject(
+export const repetitionSchema = v.strictObject(
   {
     tokens: v.optional(count, 3000),
     probability: v.optional(
@@ -21,7 +21,7 @@ export const repetition = v.strictObject(
  * @throws {InputError} options that do not fit
  */
 export function repetitionStop(options: { tokens?: number; probability?: number } = {}): (logprob: number) => boolean {
-  const { tokens, probability } = parseOptions(repetition, options, "repetitionStop");
+  const { tokens, probability } = parseOptions(repetitionSchema, options, "repetitionStop");
   const sure = Math.log(probability);
   let run = 0;
   return (logprob) => {

@@ -32,7 +32,7 @@ export function sample(logits: Tensor, sampling: Sampling, seen: ReadonlySet<num
   const { rt } = logits;
   const { temperature } = sampling;
   return rt.scope(() => {
-    const l = penalised(logits, sampling.repetitionPenalty, seen);
+    const l = applyRepetitionPenalty(logits, sampling.repetitionPenalty, seen);
     const top = argmax(l);
     if (temperature === 0) return top;
     // Shifted first: the quotient by a small temperature may then reach −∞, which has probability 0, but never +∞.
@@ -40,12 +40,12 @@ export function sample(logits: Tensor, sampling: Sampling, seen: ReadonlySet<num
     const shift = values[top]!;
     const scaled = values.map((x) => (x - shift) / temperature);
     const p = rt.read(softmax(rt.from(scaled, l.shape)));
-    return draw(p, kept(p, sampling), random.next());
+    return draw(p, candidateIds(p, sampling), random.next());
   });
 }
 
 /** The logits, or a changed copy. */
-function penalised(logits: Tensor, penalty: number, seen: ReadonlySet<number>): Tensor {
+function applyRepetitionPenalty(logits: Tensor, penalty: number, seen: ReadonlySet<number>): Tensor {
   if (penalty === 1) return logits;
   const l = logits.rt.read(logits);
   for (const id of seen) l[id] = l[id]! > 0 ? l[id]! / penalty : l[id]! * penalty;
@@ -53,14 +53,14 @@ function penalised(logits: Tensor, penalty: number, seen: ReadonlySet<number>): 
 }
 
 /** The ids that sampling may choose from: by falling probability, or all of them in order when nothing restricts it. */
-export function kept(p: Float32Array, { topK, topP, minP }: Pick<Sampling, "topK" | "topP" | "minP">): Ids {
+export function candidateIds(p: Float32Array, { topK, topP, minP }: Pick<Sampling, "topK" | "topP" | "minP">): Ids {
   if (topK >= p.length && topP === 1 && minP === 0) return indices(p.length);
-  const most = topK < p.length ? first(topK, descending(p)) : undefined;
+  const most = topK < p.length ? takeFirst(topK, descendingIndices(p)) : undefined;
   const whole = sum(p, most ?? indices(p.length));
   const enough = topP === 1 ? Number.POSITIVE_INFINITY : topP * whole;
   const ids: number[] = [];
   let mass = 0;
-  for (const id of most ?? descending(p, likely(p, whole, topP))) {
+  for (const id of most ?? descendingIndices(p, topPCandidates(p, whole, topP))) {
     if (mass >= enough || p[id]! < minP * p[ids[0] ?? id]!) break;
     mass += p[id]!;
     ids.push(id);
@@ -72,7 +72,7 @@ export function kept(p: Float32Array, { topK, topP, minP }: Pick<Sampling, "topK
  * The ids among which the fewest are that hold topP of the mass. What is below (1 − topP) / 2 of an even share cannot be needed: all of it
  * together is half of what topP leaves out. Ordering these few costs little, ordering a vocabulary much.
  */
-function likely(p: Float32Array, whole: number, topP: number): Uint32Array {
+function topPCandidates(p: Float32Array, whole: number, topP: number): Uint32Array {
   const least = ((1 - topP) / 2) * (whole / p.length);
   // Beyond this the sums' rounding errors would count.
   if (1 - topP < 1e-6) return indices(p.length);
@@ -94,7 +94,7 @@ export function draw(p: Float32Array, ids: Ids, u: number): number {
 }
 
 /** Indices by falling value, of equals the lower index first, from a heap, which `heap` becomes: the first few of many cost no sort. */
-export function* descending(x: Float32Array, heap = indices(x.length)): Generator<number> {
+export function* descendingIndices(x: Float32Array, heap = indices(x.length)): Generator<number> {
   let size = heap.length;
   const before = (a: number, b: number): boolean => x[a]! > x[b]! || (x[a]! === x[b]! && a < b);
   const sink = (from: number): void => {
@@ -117,7 +117,7 @@ export function* descending(x: Float32Array, heap = indices(x.length)): Generato
 }
 
 /** The first `count` of a sequence. */
-export function first(count: number, ids: Generator<number>): number[] {
+export function takeFirst(count: number, ids: Generator<number>): number[] {
   const taken: number[] = [];
   for (const id of ids) {
     taken.push(id);

@@ -1,7 +1,7 @@
 import { Random } from "../base/random.js";
 import type { Cache } from "../model/cache.js";
 import { checkIds } from "../model/token-ids.js";
-import type { Pass, Transformer } from "../model/transformer.js";
+import type { ForwardResult, Transformer } from "../model/transformer.js";
 
 /**
  * Everything that determines how one sequence goes on: its tokens, the state after the first `cache.length` of them, and its
@@ -39,7 +39,7 @@ export class Sequence {
 
   /** @throws {SessionError} disposed, or left half-way by a pass that failed */
   get cache(): Cache {
-    this.state.check();
+    this.state.expectUsable();
     return this.state;
   }
 
@@ -50,13 +50,13 @@ export class Sequence {
   }
 
   /** The fewest tokens that `cut` can leave: a lightning state is a sum over all its tokens and cannot forget some. */
-  get shortest(): number {
+  get minLength(): number {
     return this.transformer.config.attnTypeList.includes(0) ? this.cache.length : 0;
   }
 
   /** Keeps the first `length` tokens. Where the state can be cut as well, the last one is pending again. */
-  cut(length: number): void {
-    if (this.shortest === 0 && length <= this.cache.length) this.cache.resize(Math.max(0, length - 1));
+  truncate(length: number): void {
+    if (this.minLength === 0 && length <= this.cache.length) this.cache.resize(Math.max(0, length - 1));
     this.tokens.length = length;
   }
 
@@ -65,7 +65,7 @@ export class Sequence {
   }
 
   /** Takes in the next `count` pending tokens of every sequence, in one pass. Call inside a scope. */
-  static advance(transformer: Transformer, pieces: readonly { sequence: Sequence; count: number }[]): Pass {
+  static forwardPending(transformer: Transformer, pieces: readonly { sequence: Sequence; count: number }[]): ForwardResult {
     const batch = pieces.map(({ sequence: { cache, tokens }, count }) => ({
       cache,
       ids: tokens.slice(cache.length, cache.length + count),

@@ -16,13 +16,13 @@ const VERSION = 2;
 /** Types of keys and values by their number in the file. */
 const KV_TYPES: readonly KVType[] = ["f32", "bf16", "q8"];
 /** Of each weight, so much goes into the fingerprint of a model. */
-const SAMPLE_BYTES = 256;
-const HEADER = 12;
+const FINGERPRINT_BYTES_PER_WEIGHT = 256;
+const HEADER_WORDS = 12;
 
 /** A sequence as bytes: all of it, to the bit. */
-export function writeSequence(transformer: Transformer, sequence: Sequence): Uint8Array<ArrayBuffer> {
+export function encodeSequence(transformer: Transformer, sequence: Sequence): Uint8Array<ArrayBuffer> {
   const { ids, cache, random } = sequence;
-  const words = new Uint32Array(HEADER + ids.length + cache.bytes / 4);
+  const words = new Uint32Array(HEADER_WORDS + ids.length + cache.bytes / 4);
   words.set([
     MAGIC,
     VERSION,
@@ -34,22 +34,22 @@ export function writeSequence(transformer: Transformer, sequence: Sequence): Uin
     random.seed,
     ...random.state,
   ]);
-  words.set(ids, HEADER);
-  let at = HEADER + ids.length;
+  words.set(ids, HEADER_WORDS);
+  let at = HEADER_WORDS + ids.length;
   for (const tensor of cache.tensors()) {
     const values = transformer.rt.i32(tensor);
     words.set(values, at);
     at += values.length;
   }
-  words[3] = hash(words.subarray(4));
+  words[3] = fnv1a(words.subarray(4));
   return new Uint8Array(words.buffer);
 }
 
 /** @throws {SessionError} bytes that are no saved session, are damaged, or belong to another model or version */
-export function readSequence(transformer: Transformer, bytes: Uint8Array): Sequence {
-  const words = wordsOf(bytes);
-  const [magic, version, model, checksum, count = 0, length = 0, kv = 0, seed = 0, ...state] = words.subarray(0, HEADER);
-  check(magic === MAGIC && words.length >= HEADER, "expected a saved session, got other bytes");
+export function decodeSequence(transformer: Transformer, bytes: Uint8Array): Sequence {
+  const words = toWords(bytes);
+  const [magic, version, model, checksum, count = 0, length = 0, kv = 0, seed = 0, ...state] = words.subarray(0, HEADER_WORDS);
+  check(magic === MAGIC && words.length >= HEADER_WORDS, "expected a saved session, got other bytes");
   check(version === VERSION, `expected format version ${VERSION}, got ${version} (save it again with this version)`);
   check(
     model === fingerprint(transformer),
@@ -59,16 +59,16 @@ export function readSequence(transformer: Transformer, bytes: Uint8Array): Seque
     state.some((word) => word !== 0),
     "expected the state of a random generator, got zeros (damaged)",
   );
-  check(length <= count && HEADER + count <= words.length, "expected all of its tokens, got a truncated file");
+  check(length <= count && HEADER_WORDS + count <= words.length, "expected all of its tokens, got a truncated file");
   check(
-    checksum === hash(words.subarray(4)),
+    checksum === fnv1a(words.subarray(4)),
     "expected the bytes that were saved, got others (truncated or damaged: the checksum differs)",
   );
   check(
     KV_TYPES[kv] === transformer.kv,
     `expected keys and values in ${transformer.kv}, got ${KV_TYPES[kv] ?? "an unknown type"} (load the model with the kv that the session was saved with)`,
   );
-  const ids = [...words.subarray(HEADER, HEADER + count)];
+  const ids = [...words.subarray(HEADER_WORDS, HEADER_WORDS + count)];
   check(
     ids.every((id) => id < transformer.config.vocabSize),
     "expected tokens of the vocabulary, got others (damaged)",
@@ -76,7 +76,7 @@ export function readSequence(transformer: Transformer, bytes: Uint8Array): Seque
   const cache = transformer.newCache();
   try {
     cache.resize(length);
-    const numbers = words.subarray(HEADER + count);
+    const numbers = words.subarray(HEADER_WORDS + count);
     check(numbers.length === cache.bytes / 4, `expected ${cache.bytes} bytes of state, got ${numbers.length * 4}`);
     let at = 0;
     for (const tensor of cache.tensors()) {
@@ -91,7 +91,7 @@ export function readSequence(transformer: Transformer, bytes: Uint8Array): Seque
   }
 }
 
-function wordsOf(bytes: Uint8Array): Uint32Array<ArrayBuffer> {
+function toWords(bytes: Uint8Array): Uint32Array<ArrayBuffer> {
   check(bytes instanceof Uint8Array, `expected a Uint8Array, got ${bytes === null ? "null" : typeof bytes}`);
   check(bytes.byteLength % 4 === 0, `expected whole words, got ${bytes.byteLength} bytes (truncated or extended)`);
   check(bytes.buffer.byteLength > 0, "expected bytes, got none (was their memory transferred to another thread?)");
@@ -107,15 +107,20 @@ function check(condition: boolean, what: string): void {
 function fingerprint({ config, weights }: Transformer): number {
   const { source, dtype, bosTokenId, eosTokenIds, maxPositionEmbeddings, initializerRange, routerAuxLossCoef, ...shaping } = config;
   const text = JSON.stringify(Object.entries(shaping).sort());
-  let h = hash(Uint32Array.from(text, (char) => char.codePointAt(0)!));
+  let h = fnv1a(Uint32Array.from(text, (char) => char.codePointAt(0)!));
   for (const { name } of graph(config).tensors) {
-    h = hash(new Uint32Array((weights.sample?.(name, SAMPLE_BYTES) ?? firstBytes(weights.at(name), SAMPLE_BYTES)).buffer), h);
+    h = fnv1a(
+      new Uint32Array(
+        (weights.sample?.(name, FINGERPRINT_BYTES_PER_WEIGHT) ?? firstBytes(weights.at(name), FINGERPRINT_BYTES_PER_WEIGHT)).buffer,
+      ),
+      h,
+    );
   }
   return h;
 }
 
 /** FNV-1a over words: one changed word always changes it. */
-export function hash(words: Uint32Array, seed = 0x811c9dc5): number {
+export function fnv1a(words: Uint32Array, seed = 0x811c9dc5): number {
   let h = seed;
   for (let i = 0; i < words.length; i++) h = Math.imul(h ^ words[i]!, 0x01000193);
   return h >>> 0;

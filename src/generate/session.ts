@@ -4,12 +4,12 @@ import { parseOptions } from "../base/options.js";
 import { Random } from "../base/random.js";
 import { checkIds, isTokenIds, type TokenIds } from "../model/token-ids.js";
 import type { Transformer } from "../model/transformer.js";
-import { continued, prefill, type Token } from "./generate.js";
-import { type Generation, generationOf, type Usage } from "./generation.js";
-import { type GenerateOptions, type PrefillOptions, parseGenerateOptions, parsePrefillOptions, type Settings } from "./options.js";
+import { continueSequences, prefillSequence, type Token } from "./generate.js";
+import { createGeneration, type Generation, type Usage } from "./generation.js";
+import { type GenerateOptions, type GenerateSettings, type PrefillOptions, parseGenerateOptions, parsePrefillOptions } from "./options.js";
 import { Sequence } from "./sequence.js";
-import { readSequence, writeSequence } from "./session-file.js";
-import type { TextCodec } from "./text.js";
+import { decodeSequence, encodeSequence } from "./session-file.js";
+import type { TextCodec } from "./stop-filter.js";
 
 const startSchema = v.strictObject({ seed: v.optional(v.unknown()) });
 
@@ -42,7 +42,7 @@ export class Session {
 
   /** @internal @throws {SessionError} bytes that are no saved session, are damaged, or belong to another model */
   static restore(transformer: Transformer, bytes: Uint8Array, codec?: TextCodec): Session {
-    return new Session(transformer, readSequence(transformer, bytes), codec);
+    return new Session(transformer, decodeSequence(transformer, bytes), codec);
   }
 
   /** All tokens so far, given and generated, ends of sequence included. */
@@ -67,11 +67,11 @@ export class Session {
    */
   async append(input: SessionInput, options: PrefillOptions = {}): Promise<void> {
     const settings = parsePrefillOptions(options, "session.append");
-    const ids = this.idsOf(input, "session.append");
+    const ids = this.toIds(input, "session.append");
     this.begin("session.append");
     try {
       this.sequence.append(ids, "session.append: input");
-      await prefill(this.transformer, this.sequence, settings);
+      await prefillSequence(this.transformer, this.sequence, settings);
     } finally {
       this.busy = false;
     }
@@ -86,12 +86,12 @@ export class Session {
    */
   generate(input: SessionInput = [], options: GenerateOptions = {}): Generation {
     const settings = parseGenerateOptions(options, this.transformer.config, this.codec, "session.generate");
-    const ids = this.idsOf(input, "session.generate");
+    const ids = this.toIds(input, "session.generate");
     const usage: Usage = {};
-    return generationOf(this.run(ids, settings, usage), settings.seed ?? this.seed, 1, usage);
+    return createGeneration(this.run(ids, settings, usage), settings.seed ?? this.seed, 1, usage);
   }
 
-  private async *run(ids: readonly number[], settings: Settings, usage: Usage): AsyncGenerator<Token, void, undefined> {
+  private async *run(ids: readonly number[], settings: GenerateSettings, usage: Usage): AsyncGenerator<Token, void, undefined> {
     const { sequence, transformer } = this;
     const { config } = transformer;
     this.begin("session.generate");
@@ -108,7 +108,7 @@ export class Session {
       }
       if (settings.seed !== undefined) sequence.random = Random.seeded(settings.seed);
       usage.promptTokens = sequence.length;
-      yield* continued(transformer, [sequence], settings, this.codec, usage);
+      yield* continueSequences(transformer, [sequence], settings, this.codec, usage);
     } finally {
       this.busy = false;
     }
@@ -116,7 +116,7 @@ export class Session {
 
   /** All of it as bytes, exact to the bit: `restore` goes on as if nothing had happened. */
   save(): Uint8Array<ArrayBuffer> {
-    return writeSequence(this.transformer, this.sequence);
+    return encodeSequence(this.transformer, this.sequence);
   }
 
   /** An independent copy, randomness included (give `generate` a `seed` to go elsewhere). Dispose both. */
@@ -135,13 +135,13 @@ export class Session {
     if (!Number.isInteger(length) || length < 0 || length > sequence.length) {
       throw new InputError(`session.rewind: length: expected an integer within [0, ${sequence.length}], got ${length}`);
     }
-    if (length < sequence.shortest) {
+    if (length < sequence.minLength) {
       throw new SessionError(
-        `session.rewind: length: expected at least ${sequence.shortest}, got ${length}: lightning layers cannot forget tokens (fork or save before going on, or append the first ${length} ids to a new session)`,
+        `session.rewind: length: expected at least ${sequence.minLength}, got ${length}: lightning layers cannot forget tokens (fork or save before going on, or append the first ${length} ids to a new session)`,
       );
     }
     this.begin("session.rewind");
-    sequence.cut(length);
+    sequence.truncate(length);
     this.busy = false;
   }
 
@@ -160,7 +160,7 @@ export class Session {
     this.busy = true;
   }
 
-  private idsOf(input: SessionInput, where: string): readonly number[] {
+  private toIds(input: SessionInput, where: string): readonly number[] {
     if (isTokenIds(input)) return Array.from({ length: input.length }, (_, i) => input[i]!);
     if (typeof input !== "string") throw new InputError(`${where}: input: expected text or an array of token ids, got ${typeof input}`);
     if (!this.codec) throw new InputError(`${where}: input: expected token ids, got text (this model was loaded without a tokenizer)`);

@@ -14,13 +14,13 @@ import type { SoftmaxAttention } from "./softmax-attention.js";
 export type LayerCache = LightningState | KeyValueCache;
 
 /** Where a batch's tokens stand: its sequences, one after the other, and every token's rotary angles. */
-export interface Placement {
+export interface BatchLayout {
   readonly segments: readonly Segment[];
   readonly rotation: Rotation;
 }
 
 /** What the residual path of a layer is made of. */
-export interface LayerShape {
+export interface DecoderLayerSettings {
   readonly eps: number;
   /** Whether the residual carries the normalised input (DeepNorm) or the raw one. */
   readonly postnorm: boolean;
@@ -43,13 +43,13 @@ export class DecoderLayer {
   constructor(
     private readonly weights: Weights,
     readonly mixer: LightningAttention | SoftmaxAttention,
-    private readonly shape: LayerShape,
+    private readonly shape: DecoderLayerSettings,
   ) {
     this.moe = new MixtureOfExperts(under(weights, "block_sparse_moe."), shape.experts, shape.topK);
   }
 
   /** @param x `[tokens, hidden]` @returns y `[tokens, hidden]` and routerLogits `[tokens, experts]` */
-  forward(x: Tensor, { segments, rotation }: Placement, caches: readonly LayerCache[]): { y: Tensor; routerLogits: Tensor } {
+  forward(x: Tensor, { segments, rotation }: BatchLayout, caches: readonly LayerCache[]): { y: Tensor; routerLogits: Tensor } {
     const { weights: w, shape } = this;
     return x.rt.scope(() => {
       const u = rmsNorm(x, w.at("input_layernorm.weight"), shape.eps);

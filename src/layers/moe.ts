@@ -11,7 +11,7 @@ export function swiglu(x: Tensor, gate: Tensor, up: Tensor, down: Tensor): Tenso
 }
 
 /** Experts with no more rows than this between them are computed together: each for itself would be too little work for a call. */
-const ROWS_TOGETHER = 32;
+const MAX_GROUPED_EXPERT_ROWS = 32;
 
 /**
  * Mixture of experts. No capacity and no dropped token: every token reaches its top-k experts.
@@ -36,7 +36,7 @@ export class MixtureOfExperts {
     const routing = route(routerLogits, this.topK);
     const y = zerosLike(x);
     const { fixed, soon } = this.weights;
-    const groups = together(routing, fixed ? ROWS_TOGETHER : 0);
+    const groups = groupSmallExperts(routing, fixed ? MAX_GROUPED_EXPERT_ROWS : 0);
     // Those that are not resident come in one by one, in this order.
     if (soon)
       for (const { experts } of groups) for (const e of experts) for (const w of ["w1", "w3", "w2"]) soon(`experts.${e}.${w}.weight`);
@@ -44,21 +44,21 @@ export class MixtureOfExperts {
       const [first, end] = [experts[0]!, experts.at(-1)! + 1];
       x.rt.scope(() => {
         const own = gather(x, routing, first, end);
-        const [a, b] = groupedMatmuls(own, offsets, [this.each(experts, "w1.weight"), this.each(experts, "w3.weight")]);
-        const [out] = groupedMatmuls(siluGate(a!, b!), offsets, [this.each(experts, "w2.weight")]);
+        const [a, b] = groupedMatmuls(own, offsets, [this.expertWeights(experts, "w1.weight"), this.expertWeights(experts, "w3.weight")]);
+        const [out] = groupedMatmuls(siluGate(a!, b!), offsets, [this.expertWeights(experts, "w2.weight")]);
         scatter(y, out!, routing, first, end);
       });
     }
     return { y, routerLogits };
   }
 
-  private each(experts: readonly number[], name: string): Tensor[] {
+  private expertWeights(experts: readonly number[], name: string): Tensor[] {
     return experts.map((e) => this.experts[e]!.at(name));
   }
 }
 
 /** Experts that have rows, in groups of so many rows that are computed together, and where each one's rows begin among those of its group. */
-function together({ offsets }: Routing, rowsTogether: number): { experts: number[]; offsets: number[] }[] {
+function groupSmallExperts({ offsets }: Routing, rowsTogether: number): { experts: number[]; offsets: number[] }[] {
   const groups: { experts: number[]; offsets: number[] }[] = [];
   for (let e = 0; e + 1 < offsets.length; e++) {
     const rows = offsets[e + 1]! - offsets[e]!;

@@ -15,9 +15,9 @@ export type { KVType };
  */
 export class Cache {
   private tokens = 0;
-  private condition: "whole" | "halfway" | "disposed" = "whole";
+  private status: "valid" | "invalid" | "disposed" = "valid";
   /** Whether a pass is changing it. */
-  private passing = false;
+  private inForwardPass = false;
 
   private constructor(
     private readonly rt: Runtime,
@@ -50,7 +50,7 @@ export class Cache {
 
   /** The tensors that make up the state, layer by layer, whatever they hold as words of 32 bits. @internal */
   *tensors(): Generator<Tensor> {
-    this.check();
+    this.expectUsable();
     for (const layer of this.layers) {
       if (layer instanceof LightningState) yield layer.state;
       else yield* layer.tensors;
@@ -66,7 +66,7 @@ export class Cache {
 
   /** An independent copy: both can be continued apart. */
   copy(): Cache {
-    this.check();
+    this.expectUsable();
     const copy = Cache.create(this.rt, this.config, this.kv);
     try {
       copy.resize(this.length);
@@ -83,34 +83,34 @@ export class Cache {
    * @internal
    * @throws {SessionError} disposed, of another runtime, or left half-way by a pass that failed
    */
-  check(rt = this.rt): void {
-    if (this.condition === "disposed") throw new SessionError("cache: used after dispose");
+  expectUsable(rt = this.rt): void {
+    if (this.status === "disposed") throw new SessionError("cache: used after dispose");
     if (rt !== this.rt) throw new SessionError("cache: made by another model (newCache of the model that is to use it)");
-    if (this.condition === "halfway")
+    if (this.status === "invalid")
       throw new SessionError("cache: a pass failed half-way in this state (start anew, or restore a saved one)");
   }
 
   /** A pass begins to change the state; only `advance` makes it usable again. @internal */
-  begin(): void {
-    this.leaveHalfway();
-    this.passing = true;
+  beginPass(): void {
+    this.invalidate();
+    this.inForwardPass = true;
   }
 
   /** The state is not to be continued. @internal */
-  leaveHalfway(): void {
-    if (this.condition === "whole") this.condition = "halfway";
+  invalidate(): void {
+    if (this.status === "valid") this.status = "invalid";
   }
 
   /** The pass has taken in so many tokens. @internal */
   advance(tokens: number): void {
     this.tokens += tokens;
-    if (this.condition === "halfway") this.condition = "whole";
+    if (this.status === "invalid") this.status = "valid";
   }
 
   /** The pass is over, whatever came of it. @internal */
-  end(): void {
-    this.passing = false;
-    if (this.condition === "disposed") this.free();
+  endPass(): void {
+    this.inForwardPass = false;
+    if (this.status === "disposed") this.free();
   }
 
   /** @internal Declares that `length` tokens are in the state: for restoring one, and for cutting back where no lightning layer is. */
@@ -131,9 +131,9 @@ export class Cache {
 
   /** Frees the state; while a pass changes it, as soon as that is over. */
   dispose(): void {
-    if (this.condition === "disposed") return;
-    this.condition = "disposed";
-    if (!this.passing) this.free();
+    if (this.status === "disposed") return;
+    this.status = "disposed";
+    if (!this.inForwardPass) this.free();
   }
 
   private free(): void {

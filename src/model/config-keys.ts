@@ -5,13 +5,13 @@ import { ConfigError } from "../base/errors.js";
 import { number } from "../base/options.js";
 
 /** A function that receives warnings. */
-export type Warn = (message: string) => void;
+export type WarningHandler = (message: string) => void;
 
 const count = number("an integer within [1, 2^31)", (x) => Number.isInteger(x) && x >= 1 && x < 2 ** 31);
 const countOrZero = number("an integer within [0, 2^31)", (x) => Number.isInteger(x) && x >= 0 && x < 2 ** 31);
 const finite = number("a number", Number.isFinite);
 const positive = number("a number above 0", (x) => Number.isFinite(x) && x > 0);
-const share = number("a number within (0, 1]", (x) => x > 0 && x <= 1);
+const fraction = number("a number within (0, 1]", (x) => x > 0 && x <= 1);
 /** Far beyond any model, and few enough to build tables of. */
 const headCount = number("an integer within [1, 65,536]", (x) => Number.isInteger(x) && x >= 1 && x <= 65_536);
 const headSize = number("an integer within [1, 4,096]", (x) => Number.isInteger(x) && x >= 1 && x <= 4096);
@@ -24,7 +24,7 @@ const onlyTrue = (remark: string) => v.nullish(v.literal(true, remark));
 const ignored = v.optional(v.unknown());
 
 /** Every key that is read, of both dialects: the other dialect's name for a setting counts as well. */
-const known = v.object({
+const knownKeys = v.object({
   vocab_size: count,
   hidden_size: count,
   intermediate_size: count,
@@ -54,7 +54,7 @@ const known = v.object({
   layer_types: v.nullish(v.array(v.picklist(["linear_attention", "full_attention"]))),
   rope_theta: v.nullish(positive),
   rotary_dim: v.nullish(count),
-  partial_rotary_factor: v.nullish(share),
+  partial_rotary_factor: v.nullish(fraction),
   // Read by rope-settings.ts.
   rope_parameters: ignored,
   rope_scaling: ignored,
@@ -97,12 +97,12 @@ const known = v.object({
 });
 
 /** Values of the known keys. Absent and null are kept apart where the published code does. */
-export type Keys = v.InferOutput<typeof known>;
+export type ConfigKeys = v.InferOutput<typeof knownKeys>;
 
 const ropeDefault = v.nullish(v.literal("default", "only the default rotary embedding is known"));
 const ropeObject = v.looseObject({
   rope_theta: v.nullish(positive),
-  partial_rotary_factor: v.nullish(share),
+  partial_rotary_factor: v.nullish(fraction),
   rope_type: ropeDefault,
   type: ropeDefault,
 });
@@ -117,7 +117,7 @@ export function readRopeObject(value: unknown, where: string): RopeObject {
   if (result.success) return result.output;
   const issue = result.issues[0];
   const path = v.getDotPath(issue);
-  return refuse(path ? `${where}.${path}` : where, explain(issue));
+  return throwConfigError(path ? `${where}.${path}` : where, describeIssue(issue));
 }
 
 /**
@@ -126,47 +126,47 @@ export function readRopeObject(value: unknown, where: string): RopeObject {
  *
  * @throws {ConfigError} with the key
  */
-export function readKeys(source: Record<string, unknown>, warn: Warn): Keys {
-  const result = v.safeParse(known, source);
+export function readKeys(source: Record<string, unknown>, warn: WarningHandler): ConfigKeys {
+  const result = v.safeParse(knownKeys, source);
   if (!result.success) {
     const issue = result.issues[0];
-    refuse(v.getDotPath(issue) ?? "?", explain(issue));
+    throwConfigError(v.getDotPath(issue) ?? "?", describeIssue(issue));
   }
   for (const [key, value] of Object.entries(source)) {
-    if (Object.hasOwn(known.entries, key)) continue;
-    if (changesResults(key)) refuseUnlessNeutral(key, value, key);
-    else warn(`config: ${key}: unknown key, ignored (value ${show(value)})`);
+    if (Object.hasOwn(knownKeys.entries, key)) continue;
+    if (changesResults(key)) expectNeutral(key, value, key);
+    else warn(`config: ${key}: unknown key, ignored (value ${preview(value)})`);
   }
   return result.output;
 }
 
 /** Words for parts of a model's computation. */
-const PARTS =
+const COMPUTATION_WORDS =
   /(^|_)m?rope|rotary|yarn|(^|_)ntk|alibi|(^|_)nope(_|$)|slope|scal(e|ing|ar)|multiplier|norm(?!als?(_|$))|softcap|capping|window|sliding|dual_chunk|attention_chunk|bias(?!ed)|activation|swiglu|logit|causal|bidirectional|temperature_tuning|position_embedding_type|scor(e|ing)_func|sigmoid|parallel_(residual|attn|attention|block)|zero_centered|unit_offset|(^|_)(topk|n|num)_(expert_)?groups?(_|$)|(^|_)(cap|clip|clamp|limit|sinks?|eps|epsilon|theta|alpha|beta|factor|acts?|qk)(_|$)/;
 /** Words for training, initialisation, outputs and ways of computing, whatever else the key says. */
-const ELSEWHERE =
+const HARMLESS_WORDS =
   /(^|_)(grads?|gradients?|loss|losses|lr|init|initiali[sz]er|initiali[sz]ation|adam\w*|optim\w*|dropout|checkpoint\w*|recompute|offload\w*|fused?|renormalize|label_smoothing|backend|kernels?|impl|implementation)(_|$)|^max_window_layers$|^(output|return)_(\w+_)?logits$|logits_to_keep$/;
 /** Keys that only say whether a part is used that every model of this architecture has. */
-const SWITCH =
+const SWITCH_KEYS =
   /^((use|with|enable|apply|is|attn|attention)_)*(rope|rotary|rotary_(emb|embs|embedding|embeddings)|(rms|layer)_?norm|norm|causal|scale_attn(_weights)?|scale_attention)$/;
 
 /** Words of a key in lower case, joined by underscores. */
-const words = (key: string) =>
+const toSnakeCase = (key: string) =>
   key
     .replace(/([a-z0-9])([A-Z])/g, "$1_$2")
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, "_");
 
 function changesResults(key: string): boolean {
-  return PARTS.test(words(key)) && !ELSEWHERE.test(words(key));
+  return COMPUTATION_WORDS.test(toSnakeCase(key)) && !HARMLESS_WORDS.test(toSnakeCase(key));
 }
 
 /** @throws {ConfigError} a value that would change what the model computes */
-export function refuseUnlessNeutral(key: string, value: unknown, where: string): void {
-  if (!isNeutral(words(key), value)) {
-    refuse(
+export function expectNeutral(key: string, value: unknown, where: string): void {
+  if (!isNeutral(toSnakeCase(key), value)) {
+    throwConfigError(
       where,
-      `expected no such key, which this model does not know and which would change its results, got ${show(value)} (remove the key if the weights were trained without it)`,
+      `expected no such key, which this model does not know and which would change its results, got ${preview(value)} (remove the key if the weights were trained without it)`,
     );
   }
 }
@@ -174,7 +174,7 @@ export function refuseUnlessNeutral(key: string, value: unknown, where: string):
 /** Whether a setting with this value leaves the model as it is. */
 function isNeutral(key: string, value: unknown): boolean {
   if (value === null || value === undefined) return true;
-  if (SWITCH.test(key)) return value === true;
+  if (SWITCH_KEYS.test(key)) return value === true;
   if (value === false || (typeof value === "object" && Object.keys(value).length === 0)) return true;
   if (/rope|rotary/.test(key) && value === "default") return true;
   if (key === "position_embedding_type" && (value === "rope" || value === "rotary")) return true;
@@ -190,33 +190,33 @@ function isNeutral(key: string, value: unknown): boolean {
  *
  * @throws {ConfigError} keys that give different values
  */
-export function agree<T>(places: readonly (readonly [key: string, value: T | null | undefined])[]): T | undefined {
+export function singleValue<T>(places: readonly (readonly [key: string, value: T | null | undefined])[]): T | undefined {
   const given = places.filter((place): place is [string, T] => place[1] !== null && place[1] !== undefined);
   const [first, ...others] = given;
   if (!first) return undefined;
   for (const [key, value] of others) {
     if (JSON.stringify(value) === JSON.stringify(first[1])) continue;
-    refuse(key, `expected ${show(first[1])}, as ${first[0]} says, got ${show(value)} (remove the one that is wrong)`);
+    throwConfigError(key, `expected ${preview(first[1])}, as ${first[0]} says, got ${preview(value)} (remove the one that is wrong)`);
   }
   return first[1];
 }
 
 /** @param reason `expected …, got …` */
-export function refuse(where: string, reason: string): never {
+export function throwConfigError(where: string, reason: string): never {
   throw new ConfigError(`config: ${where}: ${reason}`);
 }
 
 /** @throws {ConfigError} unless the condition holds */
-export function expectThat(condition: boolean, key: string, expected: string, got: unknown): void {
-  if (!condition) refuse(key, `expected ${expected}, got ${got}`);
+export function expectConfig(condition: boolean, key: string, expected: string, got: unknown): void {
+  if (!condition) throwConfigError(key, `expected ${expected}, got ${got}`);
 }
 
-function explain(issue: v.BaseIssue<unknown>): string {
+function describeIssue(issue: v.BaseIssue<unknown>): string {
   if (issue.type === "custom") return `expected ${issue.message}, got ${issue.received}`;
   const remark = /^Invalid /.test(issue.message) ? "" : ` (${issue.message})`;
   return `expected ${issue.expected === "never" ? "nothing" : issue.expected}, got ${issue.received}${remark}`;
 }
 
-export function show(value: unknown): string {
+export function preview(value: unknown): string {
   return JSON.stringify(value)?.slice(0, 80) ?? "nothing";
 }

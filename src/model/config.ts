@@ -1,6 +1,6 @@
 import { ConfigError } from "../base/errors.js";
-import { agree, expectThat, type Keys, readKeys, refuse, type Warn } from "./config-keys.js";
-import { readRope } from "./rope-settings.js";
+import { type ConfigKeys, expectConfig, readKeys, singleValue, throwConfigError, type WarningHandler } from "./config-keys.js";
+import { readRopeSettings } from "./rope-settings.js";
 
 /** Scales of one residual branch: `alpha · residual + beta · branch`. */
 export interface ResidualScale {
@@ -64,23 +64,23 @@ const dialects: Readonly<Record<string, Dialect>> = {
 
 /**
  * Reads a `config.json` of either dialect. A setting may stand at its key of either dialect, and rotary settings in any of the places of
- * {@link readRope}; keys that give one setting different values are errors.
+ * {@link readRopeSettings}; keys that give one setting different values are errors.
  *
  * @param json the parsed file
  * @param warn receives a sentence for every unknown key that changes nothing, and for what another program may read differently
  * @throws {ConfigError} another architecture, a value of the wrong kind, values that contradict each other, or an unknown key that would
  *   change what the model computes
  */
-export function parseConfig(json: unknown, warn: Warn = () => {}): Config {
+export function parseConfig(json: unknown, warn: WarningHandler = () => {}): Config {
   if (typeof json !== "object" || json === null || Array.isArray(json)) {
     throw new ConfigError(`config: expected a JSON object, got ${json === null ? "null" : Array.isArray(json) ? "an array" : typeof json}`);
   }
   const source = json as Record<string, unknown>;
   const dialect = dialectOf(source);
   const keys = readKeys(source, warn);
-  if (dialect === "minimax") checkTransformers(keys);
+  if (dialect === "minimax") checkTransformersDialect(keys);
   const headDim = headDimOf(keys);
-  const rope = readRope(keys, headDim);
+  const rope = readRopeSettings(keys, headDim);
   const config: Config = {
     dialect,
     vocabSize: keys.vocab_size,
@@ -96,7 +96,7 @@ export function parseConfig(json: unknown, warn: Warn = () => {}): Config {
     rmsNormEps: keys.rms_norm_eps,
     attnTypeList: attnTypesOf(keys, dialect),
     numLocalExperts:
-      agree<number>([
+      singleValue<number>([
         ["num_local_experts", keys.num_local_experts],
         ["num_experts", keys.num_experts],
       ]) ?? 8,
@@ -136,29 +136,29 @@ export function checkConfig(config: Config): void {
   for (const [name, value] of Object.entries(config)) {
     const fits =
       typeof value !== "number" || !/^(vocab|hidden|intermediate|num|head|max)/.test(name) || (Number.isInteger(value) && value >= 1);
-    expectThat(fits, name, "an integer of at least 1", value);
+    expectConfig(fits, name, "an integer of at least 1", value);
   }
-  expectThat(
+  expectConfig(
     numAttentionHeads % numKeyValueHeads === 0,
     "num_key_value_heads",
     `a divisor of num_attention_heads ${numAttentionHeads}`,
     numKeyValueHeads,
   );
-  expectThat(
+  expectConfig(
     attnTypeList.length === config.numHiddenLayers,
     Object.hasOwn(config.source ?? {}, "layer_types") || dialect === "minimax" ? "layer_types" : "attn_type_list",
     `${config.numHiddenLayers} entries (num_hidden_layers)`,
     `${attnTypeList.length}`,
   );
-  expectThat(
+  expectConfig(
     rotaryDim % 2 === 0 && rotaryDim <= headDim,
     dialect === "minimax" && rotaryDim === headDim ? "head_dim" : "rotary_dim",
     `an even number of at most head_dim ${headDim}`,
     rotaryDim,
   );
   const matrices = 3 * config.numHiddenLayers * config.numLocalExperts;
-  expectThat(matrices <= MAX_TENSORS, "num_local_experts", `at most ${MAX_TENSORS} matrices in all layers`, matrices);
-  expectThat(
+  expectConfig(matrices <= MAX_TENSORS, "num_local_experts", `at most ${MAX_TENSORS} matrices in all layers`, matrices);
+  expectConfig(
     config.numExpertsPerTok <= config.numLocalExperts,
     "num_experts_per_tok",
     `at most num_local_experts ${config.numLocalExperts}`,
@@ -181,15 +181,15 @@ function dialectOf(source: Record<string, unknown>): Dialect {
 }
 
 /** transformers' `minimax` normalises after each block, and has no shared expert. @throws {ConfigError} */
-function checkTransformers({ postnorm, shared_intermediate_size: shared }: Keys): void {
+function checkTransformersDialect({ postnorm, shared_intermediate_size: shared }: ConfigKeys): void {
   const without = "in a model of type minimax (minimax_m1 knows it)";
-  expectThat(postnorm !== false, "postnorm", `true ${without}`, postnorm);
-  expectThat(!shared, "shared_intermediate_size", `0 ${without}`, shared);
+  expectConfig(postnorm !== false, "postnorm", `true ${without}`, postnorm);
+  expectConfig(!shared, "shared_intermediate_size", `0 ${without}`, shared);
 }
 
-function headDimOf({ head_dim, hidden_size, num_attention_heads }: Keys): number {
+function headDimOf({ head_dim, hidden_size, num_attention_heads }: ConfigKeys): number {
   if (head_dim) return head_dim;
-  expectThat(
+  expectConfig(
     hidden_size % num_attention_heads === 0,
     "head_dim",
     "to be given, since num_attention_heads does not divide hidden_size",
@@ -199,23 +199,23 @@ function headDimOf({ head_dim, hidden_size, num_attention_heads }: Keys): number
 }
 
 /** transformers alternates where the file is silent; the published code has no default. */
-function attnTypesOf({ attn_type_list, layer_types, num_hidden_layers }: Keys, dialect: Dialect): readonly (0 | 1)[] {
+function attnTypesOf({ attn_type_list, layer_types, num_hidden_layers }: ConfigKeys, dialect: Dialect): readonly (0 | 1)[] {
   const fromTypes = layer_types?.map((type) => (type === "linear_attention" ? 0 : 1));
-  const types = agree<readonly (0 | 1)[]>([
+  const types = singleValue<readonly (0 | 1)[]>([
     ["attn_type_list", attn_type_list],
     ["layer_types", fromTypes],
   ]);
   if (types) return types;
   if (dialect === "minimax") return Array.from({ length: num_hidden_layers }, (_, i) => (i % 2 === 0 ? 1 : 0));
-  refuse("attn_type_list", "expected a list with 0 for each lightning layer and 1 for each softmax layer, got nothing");
+  throwConfigError("attn_type_list", "expected a list with 0 for each lightning layer and 1 for each softmax layer, got nothing");
 }
 
-type Scaled = "layernorm_linear_attention" | "layernorm_full_attention" | "layernorm_mlp";
-type ScaledThere = "linear_attn" | "full_attn" | "mlp";
+type M1ScaleKey = "layernorm_linear_attention" | "layernorm_full_attention" | "layernorm_mlp";
+type TransformersScaleKey = "linear_attn" | "full_attn" | "mlp";
 
-function residualScale(keys: Keys, here: Scaled, there: ScaledThere): ResidualScale {
+function residualScale(keys: ConfigKeys, here: M1ScaleKey, there: TransformersScaleKey): ResidualScale {
   const [alpha, beta] = (["alpha", "beta"] as const).map((name) =>
-    agree<number>([
+    singleValue<number>([
       [`${here}_${name}`, keys[`${here}_${name}`]],
       [`${there}_${name}_factor`, keys[`${there}_${name}_factor`]],
     ]),
@@ -224,12 +224,12 @@ function residualScale(keys: Keys, here: Scaled, there: ScaledThere): ResidualSc
 }
 
 /** The files' own dtypes decide on loading, so that two keys which differ lose nothing. */
-function dtypeOf({ dtype, torch_dtype }: Keys, warn: Warn): Config["dtype"] {
+function dtypeOf({ dtype, torch_dtype }: ConfigKeys, warn: WarningHandler): Config["dtype"] {
   const dtypes: Record<string, Config["dtype"]> = { bfloat16: "bf16", float16: "f16", float32: "f32" };
   const [first, second] = Object.entries({ dtype, torch_dtype }).flatMap(([key, name]) => {
     if (name === null || name === undefined) return [];
     const short = name.replace(/^torch\./, "");
-    if (!Object.hasOwn(dtypes, short)) refuse(key, `expected bfloat16, float16 or float32, got ${name}`);
+    if (!Object.hasOwn(dtypes, short)) throwConfigError(key, `expected bfloat16, float16 or float32, got ${name}`);
     return [dtypes[short]!];
   });
   if (second && first !== second) warn(`config: torch_dtype: dtype says ${dtype}, which counts, and this ${torch_dtype}`);

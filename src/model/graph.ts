@@ -41,7 +41,7 @@ export interface Graph {
 export function graph(config: Config | Record<string, unknown>): Graph {
   const typed = isConfig(config) ? config : parseConfig(config);
   checkConfig(typed);
-  const tensors = [...walk(typed)];
+  const tensors = [...listTensors(typed)];
   const { numExpertsPerTok, numLocalExperts } = typed;
   let parameterCount = 0;
   let usedByAll = 0;
@@ -85,7 +85,7 @@ export function residentDType(stored: Pick<GraphTensor, "shape" | "block" | "dty
   return dtype ?? (stored.dtype === "bf16" ? "bf16" : "f32");
 }
 
-function* walk(config: Config): Generator<GraphTensor> {
+function* listTensors(config: Config): Generator<GraphTensor> {
   const { vocabSize, hiddenSize: hidden, intermediateSize: width, numAttentionHeads, numKeyValueHeads, headDim } = config;
   const { numLocalExperts, attnTypeList, sharedIntermediateSize, tieWordEmbeddings, dtype } = config;
   const heads = numAttentionHeads * headDim;

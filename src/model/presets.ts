@@ -1,25 +1,25 @@
 import { type Config, parseConfig } from "./config.js";
 
 /** `attn_type_list` of the published model: seven lightning layers, then one softmax layer. */
-function sevenToOne(layers: number): (0 | 1)[] {
+function hybridLayers(layers: number): (0 | 1)[] {
   return Array.from({ length: layers }, (_, i) => (i % 8 === 7 ? 1 : 0));
 }
 
 /** (2 · 80)^(1/4), the published residual scale. */
-const ALPHA = 3.5565588200778455;
+const RESIDUAL_ALPHA = 3.5565588200778455;
 
-function preset(overrides: Record<string, unknown> & { num_hidden_layers: number }): Config {
+function definePreset(overrides: Record<string, unknown> & { num_hidden_layers: number }): Config {
   return parseConfig({
     architectures: ["MiniMaxM1ForCausalLM"],
     model_type: "minimax_m1",
-    attn_type_list: sevenToOne(overrides.num_hidden_layers),
+    attn_type_list: hybridLayers(overrides.num_hidden_layers),
     hidden_act: "silu",
     initializer_range: 0.02,
-    layernorm_full_attention_alpha: ALPHA,
+    layernorm_full_attention_alpha: RESIDUAL_ALPHA,
     layernorm_full_attention_beta: 1,
-    layernorm_linear_attention_alpha: ALPHA,
+    layernorm_linear_attention_alpha: RESIDUAL_ALPHA,
     layernorm_linear_attention_beta: 1,
-    layernorm_mlp_alpha: ALPHA,
+    layernorm_mlp_alpha: RESIDUAL_ALPHA,
     layernorm_mlp_beta: 1,
     num_experts_per_tok: 2,
     postnorm: true,
@@ -34,7 +34,7 @@ function preset(overrides: Record<string, unknown> & { num_hidden_layers: number
 }
 
 /** The published MiniMax-M1 configuration: 456B parameters, 45.9B activated per token. */
-export const minimaxM1: Config = /* @__PURE__ */ preset({
+export const minimaxM1: Config = /* @__PURE__ */ definePreset({
   hidden_size: 6144,
   intermediate_size: 9216,
   num_hidden_layers: 80,
@@ -49,7 +49,7 @@ export const minimaxM1: Config = /* @__PURE__ */ preset({
 });
 
 /** The architecture at 8 layers and 790,016 parameters over bytes: 256 of them and 64 special tokens. For tests and first steps. */
-export const tinyM1: Config = /* @__PURE__ */ preset({
+export const tinyM1: Config = /* @__PURE__ */ definePreset({
   hidden_size: 64,
   intermediate_size: 96,
   num_hidden_layers: 8,

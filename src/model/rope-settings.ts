@@ -1,6 +1,15 @@
 // Rotary settings: which of a config.json's many places says how softmax layers rotate queries and keys.
 
-import { agree, expectThat, type Keys, ROPE_KEYS, type RopeObject, readRopeObject, refuse, refuseUnlessNeutral } from "./config-keys.js";
+import {
+  type ConfigKeys,
+  expectConfig,
+  expectNeutral,
+  ROPE_KEYS,
+  type RopeObject,
+  readRopeObject,
+  singleValue,
+  throwConfigError,
+} from "./config-keys.js";
 
 /** What the rotary embedding computes: angles `t · theta^(−2j/dim)` for the pairs of the first `dim` dims of each head. */
 export interface RopeSettings {
@@ -9,7 +18,7 @@ export interface RopeSettings {
 }
 
 /** An object of rotary settings and its path in the file. */
-interface Place {
+interface RopeSource {
   readonly path: string;
   readonly settings: RopeObject;
 }
@@ -24,10 +33,10 @@ const DEFAULT_THETA = 1e6;
  *
  * @throws {ConfigError} places that differ, another type of rotary embedding than `default`, or settings that only other types have
  */
-export function readRope(keys: Keys, headDim: number): RopeSettings {
-  const places = [...placesOf(keys.rope_parameters, "rope_parameters"), ...placesOf(keys.rope_scaling, "rope_scaling")];
-  for (const { path, settings } of places) checkDefault(settings, path, keys);
-  const theta = agree<number>([
+export function readRopeSettings(keys: ConfigKeys, headDim: number): RopeSettings {
+  const places = [...listRopeSources(keys.rope_parameters, "rope_parameters"), ...listRopeSources(keys.rope_scaling, "rope_scaling")];
+  for (const { path, settings } of places) expectDefaultRope(settings, path, keys);
+  const theta = singleValue<number>([
     ["rope_theta", keys.rope_theta],
     ...places.map(({ path, settings }) => [`${path}.rope_theta`, settings.rope_theta] as const),
   ]);
@@ -35,11 +44,11 @@ export function readRope(keys: Keys, headDim: number): RopeSettings {
     ["partial_rotary_factor", keys.partial_rotary_factor] as const,
     ...places.map(({ path, settings }) => [`${path}.partial_rotary_factor`, settings.partial_rotary_factor] as const),
   ];
-  const share = agree<number>(shares);
-  return { theta: theta ?? DEFAULT_THETA, dim: rotatedDims(keys.rotary_dim, share, shares, headDim) };
+  const share = singleValue<number>(shares);
+  return { theta: theta ?? DEFAULT_THETA, dim: resolveRotaryDim(keys.rotary_dim, share, shares, headDim) };
 }
 
-function rotatedDims(
+function resolveRotaryDim(
   rotaryDim: number | null | undefined,
   share: number | undefined,
   shares: readonly (readonly [string, number | null | undefined])[],
@@ -49,9 +58,9 @@ function rotatedDims(
   // Rounded down, as transformers does; a share such as 0.29 of 100 is 28.999… in floating point.
   const dim = Math.floor(share * headDim + 1e-6);
   const where = shares.find(([, value]) => value === share)![0];
-  expectThat(dim >= 2 && dim % 2 === 0, where, `a share that makes an even number of head_dim ${headDim}`, `${share} (${dim} dims)`);
+  expectConfig(dim >= 2 && dim % 2 === 0, where, `a share that makes an even number of head_dim ${headDim}`, `${share} (${dim} dims)`);
   if (rotaryDim && rotaryDim !== dim) {
-    refuse(
+    throwConfigError(
       where,
       `expected ${rotaryDim / headDim}, as rotary_dim ${rotaryDim} of head_dim ${headDim} says, got ${share} (remove the one that is wrong)`,
     );
@@ -60,22 +69,22 @@ function rotatedDims(
 }
 
 /** The settings of an object, and those of the types of layers in it. Only softmax layers rotate, so the others can but repeat theirs. */
-function placesOf(value: unknown, path: string): Place[] {
+function listRopeSources(value: unknown, path: string): RopeSource[] {
   if (value === null || value === undefined) return [];
   const { full_attention: full, linear_attention: linear, ...settings } = readRopeObject(value, path);
   const nested = Object.entries({ full_attention: full, linear_attention: linear }).flatMap(([type, own]) =>
     own === null || own === undefined ? [] : [{ path: `${path}.${type}`, settings: readRopeObject(own, `${path}.${type}`) }],
   );
   const alone = nested.length === 1 && (full === null || full === undefined) && Object.keys(nested[0]!.settings).length > 0;
-  expectThat(!alone, `${path}.linear_attention`, "nothing, since lightning layers have no rotary embedding", JSON.stringify(linear));
+  expectConfig(!alone, `${path}.linear_attention`, "nothing, since lightning layers have no rotary embedding", JSON.stringify(linear));
   return [{ path, settings }, ...nested];
 }
 
 /** @throws {ConfigError} a setting that changes angles in a way that only other types of rotary embedding have */
-function checkDefault(settings: RopeObject, path: string, { max_position_embeddings: longest }: Keys): void {
+function expectDefaultRope(settings: RopeObject, path: string, { max_position_embeddings: longest }: ConfigKeys): void {
   for (const [key, value] of Object.entries(settings)) {
     if (ROPE_KEYS.includes(key)) continue;
     if (/^(original_)?max_position_embeddings$/.test(key) && value === longest) continue;
-    refuseUnlessNeutral(key, value, `${path}.${key}`);
+    expectNeutral(key, value, `${path}.${key}`);
   }
 }

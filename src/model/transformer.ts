@@ -1,4 +1,4 @@
-import { DecoderLayer, type LayerCache, type Placement } from "../layers/decoder-layer.js";
+import { type BatchLayout, DecoderLayer, type LayerCache } from "../layers/decoder-layer.js";
 import { LightningAttention } from "../layers/lightning-attention.js";
 import { SoftmaxAttention } from "../layers/softmax-attention.js";
 import { embed, embedInParts } from "../ops/embed.js";
@@ -17,13 +17,13 @@ import { decaySlopes } from "./decay-slopes.js";
 const EMBEDDING = "model.embed_tokens.weight";
 
 /** New tokens of one sequence, and the state that they continue. */
-export interface Continuation {
+export interface SequenceInput {
   readonly ids: readonly number[];
   readonly cache: Cache;
 }
 
 /** What a pass produces, tokens of all sequences one after the other. Lives in the caller's scope. */
-export interface Pass {
+export interface ForwardResult {
   /** Output of the final norm, `[tokens, hidden]`. */
   readonly hidden: Tensor;
   /** The row of each sequence's last token. */
@@ -33,7 +33,7 @@ export interface Pass {
 }
 
 /** One layer of a pass, just computed. Its input and output are gone with the next one. */
-export interface LayerPass {
+export interface LayerResult {
   readonly layer: number;
   /** `[tokens, hidden]` */
   readonly input: Tensor;
@@ -63,7 +63,7 @@ export class Transformer {
       const own = under(w, "self_attn.");
       const mixer =
         type === 0
-          ? new LightningAttention(own, heads, headDim, kept(rt, decaySlopes(config, i)))
+          ? new LightningAttention(own, heads, headDim, persistentTensor(rt, decaySlopes(config, i)))
           : new SoftmaxAttention(own, heads, kvHeads, headDim);
       return new DecoderLayer(w, mixer, {
         eps: config.rmsNormEps,
@@ -87,36 +87,36 @@ export class Transformer {
    *
    * @throws {SessionError} a cache that cannot be continued
    */
-  forward(batch: readonly Continuation[]): Pass {
-    const steps = this.steps(batch);
+  forward(batch: readonly SequenceInput[]): ForwardResult {
+    const layers = this.forwardLayers(batch);
     for (;;) {
-      const { done, value } = steps.next();
+      const { done, value } = layers.next();
       if (done) return value;
     }
   }
 
   /** `forward`, layer by layer: between two of them the caller may look, do something else, or give the pass up. What it makes lies in no scope of its own. */
-  *steps(batch: readonly Continuation[]): Generator<LayerPass, Pass> {
+  *forwardLayers(batch: readonly SequenceInput[]): Generator<LayerResult, ForwardResult> {
     const { config, weights: w, rt } = this;
     const ids = batch.flatMap((sequence) => sequence.ids);
     const positions = batch.flatMap(({ ids, cache }) => ids.map((_, t) => cache.length + t));
-    const segments = consecutive(batch.map((sequence) => sequence.ids.length));
+    const segments = consecutiveSegments(batch.map((sequence) => sequence.ids.length));
     const routerLogits: Tensor[] = [];
 
-    for (const { cache } of batch) cache.check(rt);
+    for (const { cache } of batch) cache.expectUsable(rt);
     for (const { ids, cache } of batch) cache.reserve(ids.length);
     // Lightning layers turn nothing.
     const rotaryDim = config.attnTypeList.includes(1) ? config.rotaryDim : 0;
-    const placement = { segments, rotation: rotation(rt, positions, rotaryDim, config.ropeTheta) };
-    const { cos, sin } = placement.rotation;
+    const layout = { segments, rotation: rotation(rt, positions, rotaryDim, config.ropeTheta) };
+    const { cos, sin } = layout.rotation;
     let x: Tensor | undefined;
     let hidden: Tensor | undefined;
     try {
-      for (const { cache } of batch) cache.begin();
+      for (const { cache } of batch) cache.beginPass();
       x = this.embed(ids);
       for (let i = 0; i < this.layers.length; i++) {
         const caches = batch.map(({ cache }) => cache.layers[i]!);
-        const out = this.through(this.layers[i]!, x, placement, caches);
+        const out = this.forwardLayer(this.layers[i]!, x, layout, caches);
         const input = x;
         x = out.y;
         routerLogits.push(out.routerLogits);
@@ -130,7 +130,7 @@ export class Transformer {
       hidden = rmsNorm(x, w.at("model.norm.weight"), config.rmsNormEps);
       return { hidden, last: segments.map(({ end }) => end - 1), routerLogits };
     } finally {
-      for (const { cache } of batch) cache.end();
+      for (const { cache } of batch) cache.endPass();
       for (const made of [cos, sin, ...(x ? [x] : []), ...(hidden ? [] : routerLogits)]) rt.release(made);
     }
   }
@@ -142,15 +142,15 @@ export class Transformer {
   }
 
   /** A layer, which may be asked to keep only its input for the way back. */
-  private through(layer: DecoderLayer, x: Tensor, placement: Placement, caches: readonly LayerCache[]) {
+  private forwardLayer(layer: DecoderLayer, x: Tensor, layout: BatchLayout, caches: readonly LayerCache[]) {
     const { tape } = this.rt;
-    if (!tape?.checkpointing) return layer.forward(x, placement, caches);
+    if (!tape?.checkpointing) return layer.forward(x, layout, caches);
     const before = caches.map((cache) => cache.snapshot());
-    const reads = [x, placement.rotation.cos, placement.rotation.sin, ...before.flatMap(({ tensors }) => tensors)];
+    const reads = [x, layout.rotation.cos, layout.rotation.sin, ...before.flatMap(({ tensors }) => tensors)];
     const restore = () => {
       for (const one of before) one.restore();
     };
-    return tape.checkpoint(reads, () => layer.forward(x, placement, caches), restore);
+    return tape.checkpoint(reads, () => layer.forward(x, layout, caches), restore);
   }
 
   /** The head: `logits = hidden · Wᵀ`, `[rows, hidden]` → `[rows, vocab]`, summed in float32. */
@@ -161,13 +161,13 @@ export class Transformer {
   }
 }
 
-function kept(rt: Runtime, values: Float32Array): Tensor {
+function persistentTensor(rt: Runtime, values: Float32Array): Tensor {
   const x = rt.keep([values.length]);
   rt.f32(x).set(values);
   return x;
 }
 
-function consecutive(lengths: readonly number[]): Segment[] {
+function consecutiveSegments(lengths: readonly number[]): Segment[] {
   let begin = 0;
   return lengths.map((length) => {
     const segment = { begin, end: begin + length };

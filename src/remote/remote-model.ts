@@ -4,8 +4,8 @@ import { InputError, RemoteError } from "../base/errors.js";
 import { parseOptions, SEEDS, text } from "../base/options.js";
 import { Random } from "../base/random.js";
 import type { Token } from "../generate/generate.js";
-import { type Generation, generationOf, type Usage } from "../generate/generation.js";
-import type { Settings } from "../generate/options.js";
+import { createGeneration, type Generation, type Usage } from "../generate/generation.js";
+import type { GenerateSettings } from "../generate/options.js";
 import { isConversation, type LanguageModel, type Prompt, type PromptOptions } from "../language-model.js";
 import { type ChatMessage, type ChatOptions, formatChat } from "../text/format-chat.js";
 import { type ConnectOptions, parseBaseUrl, parseConnectOptions } from "./connect-options.js";
@@ -113,7 +113,7 @@ export class RemoteModel implements LanguageModel {
       yield* withRetries(() => this.answer(i, request, settings, usage, signal), this.connection.settings, signal);
     };
     const signals = [this.ended.signal, settings.signal];
-    return generationOf(mergeStreams(inputs.length, this.concurrency, open.bind(this), signals), seed, inputs.length, usage);
+    return createGeneration(mergeStreams(inputs.length, this.concurrency, open.bind(this), signals), seed, inputs.length, usage);
   }
 
   /** The prompt of a conversation in MiniMax-M1's published format, or another that `template` gives. The server's own format is not known here. */
@@ -161,7 +161,7 @@ export class RemoteModel implements LanguageModel {
   private async *answer(
     index: number,
     { path, body, tools }: RemoteRequest,
-    settings: Settings,
+    settings: GenerateSettings,
     usage: Usage,
     signal: AbortSignal,
   ): AsyncGenerator<Token, void, undefined> {

@@ -2,7 +2,7 @@
 
 import { InputError } from "../base/errors.js";
 import { printed } from "../base/printed.js";
-import { type GenerateOptions, parseGenerateOptions, type Settings } from "../generate/options.js";
+import { type GenerateOptions, type GenerateSettings, parseGenerateOptions } from "../generate/options.js";
 import { isConversation, type Prompt } from "../language-model.js";
 import { isTokenIds } from "../model/token-ids.js";
 import type { ChatMessage, Tool } from "../text/format-chat.js";
@@ -21,7 +21,7 @@ export interface RemoteRequest {
 const UNCHECKED_VOCABULARY = { vocabSize: Infinity, eosTokenIds: [] };
 
 /** @throws {InputError} an unknown option, a value out of its range, or one that the server does not know */
-export function parseRemoteOptions(options: GenerateOptions, extensions: boolean, where: string): Settings {
+export function parseRemoteOptions(options: GenerateOptions, extensions: boolean, where: string): GenerateSettings {
   const settings = parseGenerateOptions(options, UNCHECKED_VOCABULARY, {}, where);
   if (extensions) return settings;
   const { topK, minP, repetitionPenalty } = settings.sampling;
@@ -41,7 +41,7 @@ export function parseRemoteOptions(options: GenerateOptions, extensions: boolean
 export function buildRequest(
   prompt: Prompt,
   model: string,
-  settings: Settings,
+  settings: GenerateSettings,
   seed: number,
   extensions: boolean,
   { tools, template, repetition }: { tools?: readonly Tool[]; template?: string; repetition?: GenerateOptions["repetition"] },

@@ -4,7 +4,7 @@ import { InputError, SessionError } from "../base/errors.js";
 import { index, parseOptions, SEEDS, seedNumber } from "../base/options.js";
 import { Random } from "../base/random.js";
 import type { Token } from "../generate/generate.js";
-import { type Generation, generationOf, type Usage } from "../generate/generation.js";
+import { createGeneration, type Generation, type Usage } from "../generate/generation.js";
 import type { GenerateOptions, PrefillOptions } from "../generate/options.js";
 import { parsePrefillOptions } from "../generate/options.js";
 import type { SessionInput } from "../generate/session.js";
@@ -96,7 +96,7 @@ export class RemoteSession implements LanguageSession {
     const { seed = this.next, signal } = parseRemoteOptions(options, this.model.extensions, "session.generate");
     if (typeof input === "string" ? input !== "" : !isTokenIds(input) || input.length > 0) checkPrompt(input, "session.generate: input");
     const usage: Usage = {};
-    return generationOf(this.run(input, { ...options, seed, signal }, usage), seed, 1, usage);
+    return createGeneration(this.run(input, { ...options, seed, signal }, usage), seed, 1, usage);
   }
 
   private async *run(

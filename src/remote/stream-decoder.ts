@@ -3,7 +3,7 @@
 import * as v from "valibot";
 import { RemoteError } from "../base/errors.js";
 import type { StopReason, Token } from "../generate/generate.js";
-import type { Settings } from "../generate/options.js";
+import type { GenerateSettings } from "../generate/options.js";
 import { AssistantText } from "./assistant-text.js";
 
 const ids = v.nullish(v.array(v.number()));
@@ -100,7 +100,7 @@ export class StreamDecoder {
     private readonly index: number,
     /** Names of the tools that a conversation offers; undefined for text. */
     tools: ReadonlySet<string> | undefined,
-    private readonly settings: Settings,
+    private readonly settings: GenerateSettings,
     private readonly where: string,
   ) {
     if (tools) this.assistant = new AssistantText(tools);

@@ -18,10 +18,10 @@ export interface AdamWOptions {
  * Moments are those of 2⁴⁰ times the gradient, and ε grows with them: no rounding changes, and squares of gradients of 1e-18, which the report
  * finds in practice (section 3.2), stay normal float32 numbers.
  */
-const SCALE = 2 ** 40;
+const MOMENT_SCALE = 2 ** 40;
 
 /** A gradient, once clipped, must be shorter than this: its square times SCALE² is still a float32 number. */
-export const LONGEST = 2 ** 22;
+export const MAX_CLIPPED_NORM = 2 ** 22;
 
 /** A parameter with its gradient and its moments, all in one layout. */
 export class Parameter {
@@ -45,13 +45,13 @@ export class Parameter {
   }
 
   /** Sets the gradient to zero. */
-  clear(): void {
+  clearGradient(): void {
     const { rt, ptr } = this.gradient;
     rt.bytes(ptr, 4 * this.size).fill(0);
   }
 
   /** Σ g² in float64. */
-  squares(): number {
+  gradientSumOfSquares(): number {
     return this.gradient.rt.kernels.sumOfSquares(this.gradient.ptr, this.size);
   }
 
@@ -64,12 +64,12 @@ export class Parameter {
    * @param t number of this step, from 1
    * @param factor that the gradient is multiplied with first: for clipping
    */
-  step(t: number, { lr, betas: [beta1, beta2], eps, weightDecay }: AdamWOptions, factor: number): void {
+  update(t: number, { lr, betas: [beta1, beta2], eps, weightDecay }: AdamWOptions, factor: number): void {
     const { weight, first, second, gradient, size } = this;
     const { rt } = weight;
     const rate = lr / (1 - beta1 ** t);
     const unbias = 1 / Math.sqrt(1 - beta2 ** t);
-    const scalars = [factor * SCALE, beta1, beta2, 1 - lr * weightDecay, rate, unbias, eps * SCALE] as const;
+    const scalars = [factor * MOMENT_SCALE, beta1, beta2, 1 - lr * weightDecay, rate, unbias, eps * MOMENT_SCALE] as const;
     rt.run("adamW", [weight.ptr, first.ptr, second.ptr, gradient.ptr, ...scalars, 0, size], 24 * size);
   }
 

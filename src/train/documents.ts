@@ -9,41 +9,41 @@ import { checkIds, isTokenIds, type TokenIds } from "../model/token-ids.js";
 export type Example = TokenIds | { readonly ids: TokenIds; readonly weights: ArrayLike<number> };
 
 /** A document as it goes through the model, and the weight of each of its tokens as a target. */
-export interface Document {
+export interface TrainingDocument {
   readonly ids: readonly number[];
   readonly weights: ArrayLike<number>;
   /** Weights of all its targets together. */
-  readonly mass: number;
+  readonly totalWeight: number;
 }
 
 /** The documents of a batch. @throws {InputError} none, ids outside the vocabulary, or weights that are none */
-export function documentsOf(batch: readonly Example[], config: Config): Document[] {
+export function parseDocuments(batch: readonly Example[], config: Config): TrainingDocument[] {
   if (!Array.isArray(batch) || batch.length === 0) throw new InputError("Trainer: batch: expected at least one document, got none");
-  return batch.map((example: Example, i) => documentOf(example, config, `Trainer: batch[${i}]`));
+  return batch.map((example: Example, i) => parseDocument(example, config, `Trainer: batch[${i}]`));
 }
 
 /** One document. @throws {InputError} something else, ids outside the vocabulary, or weights that are none */
-export function documentOf(example: Example, config: Config, where: string): Document {
+export function parseDocument(example: Example, config: Config, where: string): TrainingDocument {
   if (!isTokenIds(example) && !isTokenIds(example?.ids)) {
-    throw new InputError(`${where}: expected an array of token ids, or { ids, weights }, got ${describe(example)}`);
+    throw new InputError(`${where}: expected an array of token ids, or { ids, weights }, got ${describeInvalid(example)}`);
   }
   const ids = isTokenIds(example) ? example : example.ids;
   checkIds(ids, config, where);
   const weights = isTokenIds(example) ? new Array<number>(ids.length).fill(1) : example.weights;
   if (weights?.length !== ids.length)
     throw new InputError(`${where}: weights: expected ${ids.length}, one per token, got ${weights?.length ?? "none"}`);
-  let mass = 0;
+  let totalWeight = 0;
   for (let t = 0; t < ids.length; t++) {
     if (!(weights[t]! >= 0 && Number.isFinite(weights[t]!))) {
       throw new InputError(`${where}: weights[${t}]: expected a number of at least 0, got ${weights[t]}`);
     }
-    if (t > 0) mass += weights[t]!;
+    if (t > 0) totalWeight += weights[t]!;
   }
-  return { ids: Array.from(ids), weights, mass };
+  return { ids: Array.from(ids), weights, totalWeight };
 }
 
 /** Names a value that is no document, with the likely reason. */
-function describe(value: unknown): string {
+function describeInvalid(value: unknown): string {
   if (value === undefined || value === null)
     return `${value} (did the data end? a data set has a document for every index: go round with index % length)`;
   if (typeof value === "string") return "text (encode it with the model's tokenizer)";
@@ -54,8 +54,8 @@ function describe(value: unknown): string {
 }
 
 /** Documents in groups of at most so many tokens, or of one. */
-export function parts(documents: readonly Document[], tokens: number): Document[][] {
-  const groups: Document[][] = [];
+export function splitIntoMicroBatches(documents: readonly TrainingDocument[], tokens: number): TrainingDocument[][] {
+  const groups: TrainingDocument[][] = [];
   let filled = Number.POSITIVE_INFINITY;
   for (const document of documents) {
     if (filled + document.ids.length > tokens) {
@@ -69,7 +69,7 @@ export function parts(documents: readonly Document[], tokens: number): Document[
 }
 
 /** The rows that predict a target that counts; and, document by document, these targets and their weights. */
-export function targetsOf(documents: readonly Document[]): { rows: number[]; targets: number[][]; weights: number[][] } {
+export function collectTargets(documents: readonly TrainingDocument[]): { rows: number[]; targets: number[][]; weights: number[][] } {
   const rows: number[] = [];
   let begin = 0;
   const counted = documents.map(({ ids, weights }) => {

@@ -4,8 +4,8 @@ import { residual } from "../ops/pointwise.js";
 import { take } from "../ops/route.js";
 import { logSoftmax, softmax, targetLogprobs } from "../ops/softmax.js";
 import type { Tensor } from "../runtime/tensor.js";
-import { type Document, targetsOf } from "./documents.js";
-import { ragged } from "./loss.js";
+import { collectTargets, type TrainingDocument } from "./documents.js";
+import { splitByDocument } from "./loss.js";
 
 /** What the model gives the targets of one document. */
 export interface Likelihood {
@@ -16,14 +16,14 @@ export interface Likelihood {
 }
 
 /** Log-probabilities and entropies of the targets of documents that go through the model together. */
-export function likelihoodsOf(transformer: Transformer, documents: readonly Document[], temperature: number): Likelihood[] {
+export function computeLikelihoods(transformer: Transformer, documents: readonly TrainingDocument[], temperature: number): Likelihood[] {
   return forwardDocuments(transformer, documents, (hidden) => {
-    const { rows, targets } = targetsOf(documents);
+    const { rows, targets } = collectTargets(documents);
     if (rows.length === 0) return targets.map(() => ({ logp: new Float64Array(0), entropy: new Float64Array(0) }));
     const { rt } = transformer;
-    const logits = logitsOf(transformer, hidden, rows, temperature);
-    const logp = ragged(rt.f32(targetLogprobs(logits, rt.from(targets.flat(), [rows.length], "i32"))), targets);
-    const entropy = ragged(entropies(logits), targets);
+    const logits = temperedLogits(transformer, hidden, rows, temperature);
+    const logp = splitByDocument(rt.f32(targetLogprobs(logits, rt.from(targets.flat(), [rows.length], "i32"))), targets);
+    const entropy = splitByDocument(entropies(logits), targets);
     return targets.map((_, i) => ({ logp: logp[i]!, entropy: entropy[i]! }));
   });
 }
@@ -31,7 +31,7 @@ export function likelihoodsOf(transformer: Transformer, documents: readonly Docu
 /** The documents through the model, each from a fresh state. */
 export function forwardDocuments<T>(
   transformer: Transformer,
-  documents: readonly Document[],
+  documents: readonly TrainingDocument[],
   body: (hidden: Tensor, routerLogits: readonly Tensor[]) => T,
 ): T {
   const caches: Cache[] = [];
@@ -51,7 +51,7 @@ export function forwardDocuments<T>(
 }
 
 /** Logits of these rows, at the temperature. */
-export function logitsOf(transformer: Transformer, hidden: Tensor, rows: readonly number[], temperature: number): Tensor {
+export function temperedLogits(transformer: Transformer, hidden: Tensor, rows: readonly number[], temperature: number): Tensor {
   const logits = transformer.logits(take(hidden, rows));
   return temperature === 1 ? logits : residual(logits, logits, { alpha: 1 / temperature, beta: 0 });
 }

@@ -17,14 +17,14 @@ export interface ObjectiveValue {
  */
 export type Objective = (logp: readonly Float64Array[], first: number) => ObjectiveValue;
 
-type OfPart = (logp: readonly Float64Array[]) => ObjectiveValue;
+type MicroBatchObjective = (logp: readonly Float64Array[]) => ObjectiveValue;
 
 /**
  * Weighted cross-entropy: `loss = −Σ w log p`, `dlogp = −w`, in float64.
  *
  * @param weights of the targets, ragged as `logp`; w / Σ w makes it a mean
  */
-export function crossEntropy(weights: readonly (readonly number[])[]): OfPart {
+export function crossEntropy(weights: readonly (readonly number[])[]): MicroBatchObjective {
   return (logp) => {
     let loss = 0;
     const dLogp = logp.map((row, i) => {
@@ -42,16 +42,16 @@ export function crossEntropy(weights: readonly (readonly number[])[]): OfPart {
  * @param logits `[rows, vocab]`
  * @param targets one array per document, rows in all
  */
-export function lossOf(
+export function applyObjective(
   logits: Tensor,
   targets: readonly (readonly number[])[],
-  objective: OfPart,
+  objective: MicroBatchObjective,
 ): { readonly loss: number; readonly logp: readonly Float64Array[] } {
   const { rt } = logits;
   const rows = targets.flat();
   const all = targetLogprobs(logits, rt.from(rows, [rows.length], "i32"));
-  const logp = ragged(rt.f32(all), targets);
-  const { loss, dLogp } = checked(objective(logp), logp);
+  const logp = splitByDocument(rt.f32(all), targets);
+  const { loss, dLogp } = checkObjectiveValue(objective(logp), logp);
   const { tape } = rt;
   tape?.recordStep([], () => {
     const d = rt.f32(tape.gradient(all));
@@ -62,7 +62,7 @@ export function lossOf(
 }
 
 /** An objective is the caller's. @throws {InputError} other gradients than one finite number for each log-probability */
-function checked(value: ObjectiveValue, logp: readonly Float64Array[]): ObjectiveValue {
+function checkObjectiveValue(value: ObjectiveValue, logp: readonly Float64Array[]): ObjectiveValue {
   const { dLogp } = value ?? {};
   if (dLogp?.length !== logp.length) {
     throw new InputError(`Trainer: objective: dLogp: expected ${logp.length} arrays, one per document, got ${dLogp?.length}`);
@@ -78,7 +78,7 @@ function checked(value: ObjectiveValue, logp: readonly Float64Array[]): Objectiv
 }
 
 /** Numbers of all rows, document by document. */
-export function ragged(values: ArrayLike<number>, like: readonly { readonly length: number }[]): Float64Array[] {
+export function splitByDocument(values: ArrayLike<number>, like: readonly { readonly length: number }[]): Float64Array[] {
   let begin = 0;
   return like.map(({ length }) => {
     const own = Float64Array.from({ length }, (_, t) => values[begin + t]!);

@@ -8,7 +8,7 @@ import { checkIds, isTokenIds } from "../model/token-ids.js";
 import type { Transformer } from "../model/transformer.js";
 import { take } from "../ops/route.js";
 import { targetLogprobs } from "../ops/softmax.js";
-import type { EncodedDocument } from "./encode.js";
+import type { EncodedDocument } from "./encode-documents.js";
 import type { Trainable } from "./trainer.js";
 
 export interface PerplexityOptions {
@@ -43,9 +43,9 @@ export interface Perplexity {
 const options = v.strictObject({ window: v.optional(count), stride: v.optional(count), signal: v.optional(signal) });
 
 /** Default of the longest window. */
-const WINDOW = 2048;
+const DEFAULT_WINDOW_TOKENS = 2048;
 /** Logits that are in memory at once, and tokens of a forward pass at most. */
-const [LOGITS, ROWS] = [2 ** 24, 512];
+const [MAX_LOGITS, MAX_PASS_TOKENS] = [2 ** 24, 512];
 
 /**
  * Measures how well a model predicts documents, in whatever precision it was loaded.
@@ -68,11 +68,11 @@ export async function perplexity(
   const areSeveral = isObjectLike(documents) && (Symbol.iterator in documents || Symbol.asyncIterator in documents);
   const expected = "several, as encodeRow makes them (put one into an array)";
   expectArgument("perplexity: documents", areSeveral && !ArrayBuffer.isView(documents), expected, documents);
-  const { window, stride } = windowsFor(transformer, cuts);
+  const { window, stride } = resolveWindow(transformer, cuts);
   let [number, tokens, targets, bytes, nats] = [0, 0, 0, 0, 0];
   for await (const document of documents) {
     const where = `perplexity: document ${number}`;
-    const { ids, weights, targetBytes } = checked(document, where);
+    const { ids, weights, targetBytes } = checkDocument(document, where);
     // The context is that of a window.
     for (let at = 0; at < ids.length; at += window) checkIds(ids.subarray(at, at + window), transformer.config, where);
     number++;
@@ -82,7 +82,7 @@ export async function perplexity(
     for (let begin = 0, done = 1; done < ids.length; begin += stride) {
       const end = Math.min(begin + window, ids.length - 1);
       const due = (t: number) => t >= done && weights[t]! > 0;
-      for await (const logp of logprobsOf(transformer, ids.subarray(begin, end + 1), (t) => due(begin + t), signal)) {
+      for await (const logp of windowLogprobs(transformer, ids.subarray(begin, end + 1), (t) => due(begin + t), signal)) {
         nats -= logp;
         targets++;
       }
@@ -99,7 +99,7 @@ export async function perplexity(
 }
 
 /** @throws {InputError} something else than `encodeRow` makes */
-function checked(document: EncodedDocument, where: string): EncodedDocument {
+function checkDocument(document: EncodedDocument, where: string): EncodedDocument {
   const { ids, weights, targetBytes } = document ?? {};
   if (!isTokenIds(ids) || weights?.length !== ids.length || typeof targetBytes !== "number" || !(targetBytes >= 0)) {
     throw new InputError(`${where}: expected { ids, weights, targetBytes }, as encodeRow makes them, got something else`);
@@ -107,12 +107,12 @@ function checked(document: EncodedDocument, where: string): EncodedDocument {
   return { ...document, ids: Int32Array.from(ids) };
 }
 
-function windowsFor(
+function resolveWindow(
   { config }: Transformer,
   { window: given, stride: step }: { window?: number | undefined; stride?: number | undefined },
 ) {
   const context = config.maxPositionEmbeddings;
-  const window = given ?? Math.min(WINDOW, context);
+  const window = given ?? Math.min(DEFAULT_WINDOW_TOKENS, context);
   if (window > context) {
     throw new InputError(`perplexity: window: expected at most the model's context of ${context} tokens, got ${window}`);
   }
@@ -122,14 +122,14 @@ function windowsFor(
 }
 
 /** log p of the tokens of a window that are due, from the second on, in order. */
-async function* logprobsOf(
+async function* windowLogprobs(
   transformer: Transformer,
   ids: Int32Array,
   due: (t: number) => boolean,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<number> {
   const { rt } = transformer;
-  const size = Math.max(1, Math.min(ROWS, Math.floor(LOGITS / transformer.config.vocabSize)));
+  const size = Math.max(1, Math.min(MAX_PASS_TOKENS, Math.floor(MAX_LOGITS / transformer.config.vocabSize)));
   const cache = transformer.newCache();
   try {
     for (let begin = 0; begin < ids.length - 1; begin += size) {

@@ -2,17 +2,17 @@ import * as v from "valibot";
 import { InputError } from "../base/errors.js";
 import { count, index, number, parseOptions, signal } from "../base/options.js";
 import { pause } from "../base/pause.js";
-import type { Dataset } from "./data.js";
-import { documentOf, type Example } from "./documents.js";
-import { rateAt, type Schedule, schedule } from "./schedule.js";
+import type { Dataset } from "./datasets.js";
+import { type Example, parseDocument } from "./documents.js";
+import { type Schedule, scheduleFactor, scheduleSchema } from "./schedule.js";
 import type { Losses, Trainer } from "./trainer.js";
 
 /** Most tokens of a batch, which lies in memory as a whole, and of a window. */
 export const MAX_BATCH_TOKENS = 2 ** 22;
 /** Most documents whose loss is measured in the middle of a run. */
-const MAX_HELD_OUT = 100_000;
+const MAX_HELD_OUT_DOCUMENTS = 100_000;
 /** Documents are measured in groups of about so many tokens. */
-const EVALUATION_TOKENS = 2 ** 17;
+const EVALUATION_GROUP_TOKENS = 2 ** 17;
 
 /** Documents of at most so many tokens from a step on. */
 export interface Window {
@@ -40,18 +40,18 @@ export interface RunOptions {
   signal?: AbortSignal;
 }
 
-const upTo = (most: number) =>
+const integerUpTo = (most: number) =>
   number(`an integer within [1, ${most.toLocaleString("en-US")}]`, (x) => Number.isSafeInteger(x) && x >= 1 && x <= most);
-const batchTokens = upTo(MAX_BATCH_TOKENS);
+const batchTokens = integerUpTo(MAX_BATCH_TOKENS);
 /** @internal */
-export const heldOutDocuments = upTo(MAX_HELD_OUT);
+export const heldOutDocuments = integerUpTo(MAX_HELD_OUT_DOCUMENTS);
 
 const stage = v.strictObject({ from: index, tokens: batchTokens });
 /** @internal */
-export const runOptions = v.strictObject({
+export const runSchema = v.strictObject({
   steps: count,
   batchTokens,
-  schedule: v.optional(schedule, {}),
+  schedule: v.optional(scheduleSchema, {}),
   windows: v.optional(
     v.pipe(
       v.array(stage, "an array of { from, tokens }"),
@@ -95,14 +95,14 @@ export interface StepMetrics extends Losses {
  */
 export async function* run(trainer: Trainer, data: Dataset, options: RunOptions): AsyncGenerator<StepMetrics> {
   if (!isDataset(data)) throw new InputError("run: data: expected a data set, an object with a method document(index, window)");
-  const { steps, batchTokens, schedule, windows, heldOut, signal } = parseOptions(runOptions, options, "run");
+  const { steps, batchTokens, schedule, windows, heldOut, signal } = parseOptions(runSchema, options, "run");
   while (trainer.steps < steps) {
     await pause();
     signal?.throwIfAborted();
     const begin = performance.now();
     const window = windows.findLast(({ from }) => from <= trainer.steps)?.tokens ?? batchTokens;
-    const { batch, next } = batchFrom(trainer, data, batchTokens, window);
-    const lr = trainer.options.lr * rateAt(trainer.steps, steps, schedule);
+    const { batch, next } = takeBatch(trainer, data, batchTokens, window);
+    const lr = trainer.options.lr * scheduleFactor(trainer.steps, steps, schedule);
     const losses = trainer.step(batch, lr);
     trainer.documents = next;
     const seconds = (performance.now() - begin) / 1000;
@@ -113,7 +113,7 @@ export async function* run(trainer: Trainer, data: Dataset, options: RunOptions)
       lr,
       tokensPerSecond: losses.tokens / seconds,
       documents: next,
-      ...(due && { heldOutLoss: await measure(trainer, heldOut, window) }),
+      ...(due && { heldOutLoss: await heldOutLossOf(trainer, heldOut, window) }),
     };
   }
 }
@@ -129,7 +129,7 @@ export function evaluate(trainer: Trainer, data: Dataset, documents: number, win
   if (!(Number.isSafeInteger(documents) && documents >= 1)) {
     throw new InputError(`evaluate: documents: expected an integer of at least 1, got ${documents}`);
   }
-  const groups = evaluation(trainer, data, documents, window, "evaluate");
+  const groups = evaluateInGroups(trainer, data, documents, window, "evaluate");
   for (;;) {
     const { done, value } = groups.next();
     if (done) return value;
@@ -137,8 +137,8 @@ export function evaluate(trainer: Trainer, data: Dataset, documents: number, win
 }
 
 /** The loss of held-out data; other work has its turn between groups. To its end, also after an abort: the step is done, and its metrics belong to it. */
-async function measure(trainer: Trainer, { data, documents }: NonNullable<RunOptions["heldOut"]>, window: number): Promise<number> {
-  const groups = evaluation(trainer, data, documents, window, "run: heldOut");
+async function heldOutLossOf(trainer: Trainer, { data, documents }: NonNullable<RunOptions["heldOut"]>, window: number): Promise<number> {
+  const groups = evaluateInGroups(trainer, data, documents, window, "run: heldOut");
   for (;;) {
     const { done, value } = groups.next();
     if (done) return value;
@@ -147,17 +147,23 @@ async function measure(trainer: Trainer, { data, documents }: NonNullable<RunOpt
 }
 
 /** The same group by group, so that memory does not grow with the number of documents; most calls have a single group. */
-function* evaluation(trainer: Trainer, data: Dataset, documents: number, window: number, where: string): Generator<undefined, number> {
+function* evaluateInGroups(
+  trainer: Trainer,
+  data: Dataset,
+  documents: number,
+  window: number,
+  where: string,
+): Generator<undefined, number> {
   const parts: { readonly crossEntropy: number; readonly mass: number }[] = [];
   let [group, tokens, mass]: [Example[], number, number] = [[], 0, 0];
   for (let i = 0; i < documents; i++) {
     const document = data.document(i, window);
-    const { ids, mass: own } = documentOf(document, trainer.config, `${where}: data: document ${i}`);
+    const { ids, totalWeight: own } = parseDocument(document, trainer.config, `${where}: data: document ${i}`);
     group.push(document);
     tokens += ids.length;
     mass += own;
     const last = i === documents - 1;
-    if (tokens < EVALUATION_TOKENS && !last) continue;
+    if (tokens < EVALUATION_GROUP_TOKENS && !last) continue;
     // Without any target the trainer says what is wrong.
     if (mass > 0 || (last && parts.length === 0)) parts.push({ crossEntropy: trainer.evaluate(group).crossEntropy, mass });
     [group, tokens, mass] = [[], 0, 0];
@@ -171,12 +177,12 @@ function isDataset(x: unknown): x is Dataset {
   return typeof x === "object" && x !== null && "document" in x && typeof x.document === "function";
 }
 
-function batchFrom(trainer: Trainer, data: Dataset, batchTokens: number, window: number): { batch: Example[]; next: number } {
+function takeBatch(trainer: Trainer, data: Dataset, batchTokens: number, window: number): { batch: Example[]; next: number } {
   const batch: Example[] = [];
   let next = trainer.documents;
   for (let tokens = 0; tokens < batchTokens; next++) {
     const document = data.document(next, window);
-    const { length } = documentOf(document, trainer.config, `run: data: document ${next}`).ids;
+    const { length } = parseDocument(document, trainer.config, `run: data: document ${next}`).ids;
     if (batch.length > 0 && tokens + length > batchTokens) break;
     batch.push(document);
     tokens += length;

@@ -16,7 +16,7 @@ export interface Schedule {
   readonly floor?: number;
 }
 
-export const schedule = v.pipe(
+export const scheduleSchema = v.pipe(
   v.strictObject({
     warmup: v.optional(index, 0),
     decay: v.optional(v.picklist(["cosine", "constant", "wsd"], '"cosine", "constant" or "wsd"'), "cosine"),
@@ -38,7 +38,7 @@ export const schedule = v.pipe(
  *     cosine   floor + (1 − floor) (1 + cos(π p)) / 2    p from 0 to 1 over all steps that are left (Loshchilov and Hutter 2017)
  *     wsd      floor + (1 − floor) (1 − p)               p from 0 to 1 over the last `decaySteps`, 0 before (Hu et al. 2024, Hägele et al. 2024)
  */
-export function rateAt(t: number, n: number, { warmup = 0, decay = "cosine", decaySteps, floor = 0.1 }: Schedule): number {
+export function scheduleFactor(t: number, n: number, { warmup = 0, decay = "cosine", decaySteps, floor = 0.1 }: Schedule): number {
   if (t < warmup) return (t + 1) / warmup;
   if (decay === "constant") return 1;
   const begin = decay === "wsd" ? Math.max(warmup, n - (decaySteps ?? Math.ceil(n / 10))) : warmup;

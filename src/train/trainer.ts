@@ -8,11 +8,11 @@ import { readRows } from "../runtime/rows.js";
 import { Tape } from "../runtime/tape.js";
 import type { Tensor } from "../runtime/tensor.js";
 import { ResidentWeights } from "../weights/weights.js";
-import { LONGEST, Parameter } from "./adamw.js";
-import { type Document, documentsOf, type Example, parts, targetsOf } from "./documents.js";
-import { forwardDocuments, type Likelihood, likelihoodsOf, logitsOf } from "./likelihood.js";
-import { crossEntropy, lossOf, type Objective } from "./loss.js";
-import { decodeState, encodeState } from "./state.js";
+import { MAX_CLIPPED_NORM, Parameter } from "./adamw.js";
+import { collectTargets, type Example, parseDocuments, splitIntoMicroBatches, type TrainingDocument } from "./documents.js";
+import { computeLikelihoods, forwardDocuments, type Likelihood, temperedLogits } from "./likelihood.js";
+import { applyObjective, crossEntropy, type Objective } from "./loss.js";
+import { decodeState, encodeState } from "./training-state.js";
 
 /** A model whose parameters can be trained: what `MiniMaxM1` is, created or loaded with `dtype: "f32"`. */
 export interface Trainable {
@@ -45,7 +45,7 @@ export interface TrainerOptions {
 }
 
 /** @internal */
-export const trainerOptions = v.strictObject({
+export const trainerSchema = v.strictObject({
   lr: v.optional(
     number("a number above 0", (x) => Number.isFinite(x) && x > 0),
     1e-3,
@@ -114,7 +114,7 @@ export class Trainer {
   /** What else a run has to know to go on: JSON, saved with the rest. */
   progress: unknown;
   private readonly transformer: Transformer;
-  private owned: readonly Parameter[] | undefined;
+  private ownedParameters: readonly Parameter[] | undefined;
   private readonly decaying: ReadonlySet<Parameter>;
   private readonly gradientOf: ReadonlyMap<Tensor, Tensor>;
 
@@ -126,11 +126,11 @@ export class Trainer {
   constructor(model: Trainable, options: TrainerOptions = {}) {
     if (!model?.transformer) throw new InputError("Trainer: model: expected a MiniMaxM1, got something else");
     const { transformer } = model;
-    const parsed = parseOptions(trainerOptions, options, "Trainer");
+    const parsed = parseOptions(trainerSchema, options, "Trainer");
     this.options = { ...parsed, auxLossCoef: parsed.auxLossCoef ?? transformer.config.routerAuxLossCoef };
     this.transformer = transformer;
-    this.owned = parametersOf(transformer);
-    this.decaying = new Set(this.owned.filter(({ name }) => this.options.decays(name)));
+    this.ownedParameters = createParameters(transformer);
+    this.decaying = new Set(this.ownedParameters.filter(({ name }) => this.options.decays(name)));
     this.gradientOf = new Map(this.parameters.map(({ weight, gradient }) => [weight, gradient]));
   }
 
@@ -145,8 +145,8 @@ export class Trainer {
   }
 
   private get parameters(): readonly Parameter[] {
-    if (!this.owned) throw new LightningError("Trainer: used after dispose (make a new one, and restore what was saved)");
-    return this.owned;
+    if (!this.ownedParameters) throw new LightningError("Trainer: used after dispose (make a new one, and restore what was saved)");
+    return this.ownedParameters;
   }
 
   /**
@@ -157,10 +157,10 @@ export class Trainer {
    */
   gradients(batch: readonly Example[], objective?: Objective): Losses & { readonly gradients: Map<string, Float32Array> } {
     try {
-      const losses = this.accumulate(batch, objective);
+      const losses = this.accumulateGradients(batch, objective);
       return { ...losses, gradients: new Map(this.parameters.map(({ name, gradient }) => [name, readRows(gradient)])) };
     } finally {
-      this.clear();
+      this.clearGradients();
     }
   }
 
@@ -180,8 +180,8 @@ export class Trainer {
       throw new InputError(`step: lr: expected lr · weightDecay of at most 1, got ${lr} · ${this.options.weightDecay}`);
     }
     try {
-      const losses = this.accumulate(batch, objective);
-      const gradNorm = Math.sqrt(this.parameters.reduce((sum, parameter) => sum + parameter.squares(), 0));
+      const losses = this.accumulateGradients(batch, objective);
+      const gradNorm = Math.sqrt(this.parameters.reduce((sum, parameter) => sum + parameter.gradientSumOfSquares(), 0));
       if (!Number.isFinite(losses.loss) || !Number.isFinite(gradNorm)) {
         throw new LightningError(
           `step ${this.steps + 1}: expected finite gradients, got loss ${losses.loss} and norm ${gradNorm} (a lower learning rate, a longer warm-up, or damaged weights)`,
@@ -190,31 +190,31 @@ export class Trainer {
       const { clipNorm, weightDecay, betas, eps } = this.options;
       // As torch.nn.utils.clip_grad_norm_ has it.
       const factor = Math.min(1, clipNorm / (gradNorm + 1e-6));
-      if (gradNorm * factor >= LONGEST) {
+      if (gradNorm * factor >= MAX_CLIPPED_NORM) {
         throw new LightningError(
-          `step ${this.steps + 1}: expected gradients of a norm below ${LONGEST} after clipping, got ${gradNorm * factor} (a smaller clipNorm; 1 is usual)`,
+          `step ${this.steps + 1}: expected gradients of a norm below ${MAX_CLIPPED_NORM} after clipping, got ${gradNorm * factor} (a smaller clipNorm; 1 is usual)`,
         );
       }
       this.steps++;
       for (const parameter of this.parameters) {
-        parameter.step(this.steps, { lr, betas, eps, weightDecay: this.decaying.has(parameter) ? weightDecay : 0 }, factor);
+        parameter.update(this.steps, { lr, betas, eps, weightDecay: this.decaying.has(parameter) ? weightDecay : 0 }, factor);
       }
       return { ...losses, gradNorm };
     } finally {
-      this.clear();
+      this.clearGradients();
     }
   }
 
   /** Losses of a batch, without a tape, so in less memory: for data that the model is not trained on. Throws as `gradients` does. */
   evaluate(batch: readonly Example[]): Losses {
-    return this.through(batch, (part, first, whole) => this.forward(part, first, whole)).reduce(both);
+    return this.forEachMicroBatch(batch, (part, first, whole) => this.computeLosses(part, first, whole)).reduce(addLosses);
   }
 
   /**
    * Log-probabilities of the targets of each document, and the entropy of what they were drawn from, in the form of training: all tokens of a document at once. Throws as `gradients` does.
    */
   likelihoods(batch: readonly Example[]): Likelihood[] {
-    return this.through(batch, (part) => likelihoodsOf(this.transformer, part, this.options.temperature)).flat();
+    return this.forEachMicroBatch(batch, (part) => computeLikelihoods(this.transformer, part, this.options.temperature)).flat();
   }
 
   /** Weights, moments, `steps`, `documents` and `progress`, exact to the bit: a safetensors file of three times the weights. Options are not in it. For a model to use, save the model. */
@@ -237,8 +237,8 @@ export class Trainer {
 
   /** Frees gradients and moments; the model stays. */
   dispose(): void {
-    for (const parameter of this.owned ?? []) parameter.dispose();
-    this.owned = undefined;
+    for (const parameter of this.ownedParameters ?? []) parameter.dispose();
+    this.ownedParameters = undefined;
   }
 
   [Symbol.dispose](): void {
@@ -246,29 +246,33 @@ export class Trainer {
   }
 
   /** Adds the gradients of a batch to those that are there. */
-  private accumulate(batch: readonly Example[], objective?: Objective): Losses {
+  private accumulateGradients(batch: readonly Example[], objective?: Objective): Losses {
     const { checkpointing } = this.options;
-    return this.through(batch, (part, first, whole) => {
+    return this.forEachMicroBatch(batch, (part, first, whole) => {
       const tape = new Tape(this.transformer.rt, { parameters: this.gradientOf, checkpointing });
-      const losses = tape.watch(() => this.forward(part, first, whole, objective));
+      const losses = tape.watch(() => this.computeLosses(part, first, whole, objective));
       tape.backward();
       return losses;
-    }).reduce(both);
+    }).reduce(addLosses);
   }
 
   /** A batch in parts that fit into memory together: what `body` makes of each. */
-  private through<T>(batch: readonly Example[], body: (part: readonly Document[], first: number, whole: Whole) => T): T[] {
+  private forEachMicroBatch<T>(
+    batch: readonly Example[],
+    body: (part: readonly TrainingDocument[], first: number, whole: BatchTotals) => T,
+  ): T[] {
     // Refused before anything is computed, if there are none any more.
     void this.parameters;
-    const documents = documentsOf(batch, this.transformer.config);
-    const whole = { tokens: sum(documents, ({ ids }) => ids.length), mass: sum(documents, ({ mass }) => mass) };
-    if (!Number.isFinite(whole.mass)) throw new InputError(`Trainer: batch: weights: expected a finite sum, got ${whole.mass}`);
-    if (whole.mass === 0)
+    const documents = parseDocuments(batch, this.transformer.config);
+    const whole = { tokens: sum(documents, ({ ids }) => ids.length), totalWeight: sum(documents, ({ totalWeight }) => totalWeight) };
+    if (!Number.isFinite(whole.totalWeight))
+      throw new InputError(`Trainer: batch: weights: expected a finite sum, got ${whole.totalWeight}`);
+    if (whole.totalWeight === 0)
       throw new InputError(
         "Trainer: batch: expected at least one target that counts, got none (a document has one less than tokens, and prompts have none: a longer window?)",
       );
     let first = 0;
-    return parts(documents, this.options.microBatchTokens).map((part) => {
+    return splitIntoMicroBatches(documents, this.options.microBatchTokens).map((part) => {
       const result = this.transformer.rt.scope(() => body(part, first, whole));
       first += part.length;
       return result;
@@ -276,16 +280,20 @@ export class Trainer {
   }
 
   /** What a part, from document `first` of the batch on, contributes to the losses of the whole batch. */
-  private forward(documents: readonly Document[], first: number, whole: Whole, objective?: Objective): Losses {
+  private computeLosses(documents: readonly TrainingDocument[], first: number, whole: BatchTotals, objective?: Objective): Losses {
     const { auxLossCoef, temperature } = this.options;
     return forwardDocuments(this.transformer, documents, (hidden, routerLogits) => {
-      const { rows, targets, weights } = targetsOf(documents);
-      const shares = weights.map((row) => row.map((weight) => weight / whole.mass));
+      const { rows, targets, weights } = collectTargets(documents);
+      const shares = weights.map((row) => row.map((weight) => weight / whole.totalWeight));
       const likely = crossEntropy(shares);
       const { loss: own, logp } =
         rows.length === 0
           ? { loss: 0, logp: [] }
-          : lossOf(logitsOf(this.transformer, hidden, rows, temperature), targets, objective ? (logp) => objective(logp, first) : likely);
+          : applyObjective(
+              temperedLogits(this.transformer, hidden, rows, temperature),
+              targets,
+              objective ? (logp) => objective(logp, first) : likely,
+            );
       const share = hidden.shape[0]! / whole.tokens;
       const { loss, load } = balance(routerLogits, this.transformer.config.numExpertsPerTok, auxLossCoef * share);
       return {
@@ -299,20 +307,20 @@ export class Trainer {
     });
   }
 
-  private clear(): void {
-    for (const parameter of this.owned ?? []) parameter.clear();
+  private clearGradients(): void {
+    for (const parameter of this.ownedParameters ?? []) parameter.clearGradient();
   }
 }
 
 /** What the parts of a batch share. */
-interface Whole {
+interface BatchTotals {
   readonly tokens: number;
   /** Weights of all targets together. */
-  readonly mass: number;
+  readonly totalWeight: number;
 }
 
 /** @throws {InputError} weights or caches that are not float32 */
-function parametersOf({ weights, kv }: Transformer): Parameter[] {
+function createParameters({ weights, kv }: Transformer): Parameter[] {
   if (!(weights instanceof ResidentWeights)) throw new InputError("Trainer: model: expected weights in memory, got streamed ones");
   const specs = [...weights.specs()];
   const narrow = specs.find(({ name }) => weights.at(name).dtype !== "f32");
@@ -332,7 +340,7 @@ function parametersOf({ weights, kv }: Transformer): Parameter[] {
   return parameters;
 }
 
-function both(a: Losses, b: Losses): Losses {
+function addLosses(a: Losses, b: Losses): Losses {
   return {
     loss: a.loss + b.loss,
     crossEntropy: a.crossEntropy + b.crossEntropy,

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Token } from "../../src/generate/index.js";
-import { type Generation, generationOf } from "../../src/generate/index.js";
+import { createGeneration, type Generation } from "../../src/generate/index.js";
 import { InputError, MiniMaxM1 } from "../../src/index.js";
 import { RemoteModel } from "../../src/remote/index.js";
 import { OpenAiServer, serving } from "../support/openai-server.js";
@@ -11,7 +11,7 @@ async function* tokensOf(pieces: readonly (readonly [number, string])[], error?:
   if (error) throw error;
 }
 const single = (error?: Error) =>
-  generationOf(
+  createGeneration(
     tokensOf(
       ["a", "", "b", "c"].map((text) => [0, text]),
       error,
@@ -43,7 +43,7 @@ describe("the whole text", () => {
   });
 
   test("of several sequences", async () => {
-    const several = generationOf(tokensOf([[1, "x"], [0, "a"], [1, "y"]]), 0, 3, {}); // biome-ignore format: pairs
+    const several = createGeneration(tokensOf([[1, "x"], [0, "a"], [1, "y"]]), 0, 3, {}); // biome-ignore format: pairs
     expect(await rejection(several.text())).toBeInstanceOf(InputError);
     expect(await several.texts()).toEqual(["a", "xy", ""]);
   });

@@ -1,5 +1,5 @@
 import { Random } from "../../src/base/random.js";
-import type { TextCodec } from "../../src/generate/text.js";
+import type { TextCodec } from "../../src/generate/stop-filter.js";
 import { type Config, parseConfig } from "../../src/model/config.js";
 import { graph } from "../../src/model/graph.js";
 import { Transformer } from "../../src/model/transformer.js";

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Random } from "../../src/base/random.js";
-import { descending, draw, first, kept, type Sampling, sample } from "../../src/generate/sample.js";
+import { candidateIds, descendingIndices, draw, type Sampling, sample, takeFirst } from "../../src/generate/sample.js";
 import { Runtime } from "../../src/runtime/runtime.js";
 
 const rt = await Runtime.create("simd");
@@ -33,8 +33,8 @@ describe("what sampling keeps", () => {
   test("descending is the sort by value, then index", () => {
     fc.assert(
       fc.property(probabilities, (p) => {
-        expect([...descending(p)]).toEqual(byProbability(p));
-        expect(first(3, descending(p))).toEqual(byProbability(p).slice(0, 3));
+        expect([...descendingIndices(p)]).toEqual(byProbability(p));
+        expect(takeFirst(3, descendingIndices(p))).toEqual(byProbability(p).slice(0, 3));
       }),
       options,
     );
@@ -43,7 +43,7 @@ describe("what sampling keeps", () => {
   test("top-k keeps the k most probable", () => {
     fc.assert(
       fc.property(probabilities, fc.integer({ min: 1, max: 70 }), (p, topK) => {
-        const ids = [...kept(p, { ...neutral, topK })];
+        const ids = [...candidateIds(p, { ...neutral, topK })];
         expect(ids.toSorted((a, b) => a - b)).toEqual(
           byProbability(p)
             .slice(0, topK)
@@ -57,7 +57,7 @@ describe("what sampling keeps", () => {
   test("top-p keeps the smallest set that holds the mass", () => {
     fc.assert(
       fc.property(probabilities, fc.double({ min: 0.01, max: 0.999, noNaN: true }), (p, topP) => {
-        const ids = [...kept(p, { ...neutral, topP })];
+        const ids = [...candidateIds(p, { ...neutral, topP })];
         expect(ids).toEqual(byProbability(p).slice(0, ids.length));
         // Sums of at most 60 float64 terms below one: exact to 60 · 2^−53 whatever their order.
         const tolerance = 60 * 2 ** -53;
@@ -71,16 +71,16 @@ describe("what sampling keeps", () => {
 
   test("top-p stops at the token that reaches the mass exactly", () => {
     const p = Float32Array.of(0.25, 0.5, 0.25);
-    expect([...kept(p, { ...neutral, topP: 0.5 })]).toEqual([1]);
-    expect([...kept(p, { ...neutral, topP: 0.75 })]).toEqual([1, 0]);
-    expect([...kept(p, { ...neutral, topP: 0.75 + 2 ** -50 })]).toEqual([1, 0, 2]);
+    expect([...candidateIds(p, { ...neutral, topP: 0.5 })]).toEqual([1]);
+    expect([...candidateIds(p, { ...neutral, topP: 0.75 })]).toEqual([1, 0]);
+    expect([...candidateIds(p, { ...neutral, topP: 0.75 + 2 ** -50 })]).toEqual([1, 0, 2]);
   });
 
   test("min-p keeps what reaches the share of the largest", () => {
     fc.assert(
       fc.property(probabilities, fc.double({ min: 0.01, max: 1, noNaN: true }), (p, minP) => {
         const least = minP * Math.max(...p);
-        expect([...kept(p, { ...neutral, minP })]).toEqual(byProbability(p).filter((id) => p[id]! >= least));
+        expect([...candidateIds(p, { ...neutral, minP })]).toEqual(byProbability(p).filter((id) => p[id]! >= least));
       }),
       options,
     );
@@ -99,7 +99,7 @@ describe("what sampling keeps", () => {
           const nucleus = most.filter((_, i) => mass(p, most.slice(0, i)) < enough);
           // A set boundary that rounding decides is no case to compare.
           fc.pre(most.every((_, i) => Math.abs(mass(p, most.slice(0, i)) - enough) > 1e-12));
-          expect([...kept(p, { topK, topP, minP })]).toEqual(nucleus.filter((id) => p[id]! >= minP * p[most[0]!]!));
+          expect([...candidateIds(p, { topK, topP, minP })]).toEqual(nucleus.filter((id) => p[id]! >= minP * p[most[0]!]!));
         },
       ),
       options,
@@ -109,7 +109,7 @@ describe("what sampling keeps", () => {
   test("the neutral values keep everything", () => {
     fc.assert(
       fc.property(probabilities, (p) => {
-        expect([...kept(p, neutral)]).toEqual([...p.keys()]);
+        expect([...candidateIds(p, neutral)]).toEqual([...p.keys()]);
       }),
       options,
     );

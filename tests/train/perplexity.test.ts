@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { MiniMaxM1, Tokenizer } from "../../src/index.js";
-import { type EncodedDocument, encodeRow } from "../../src/train/encode.js";
+import { type EncodedDocument, encodeRow } from "../../src/train/encode-documents.js";
 import { type PerplexityOptions, perplexity } from "../../src/train/perplexity.js";
-import { trainTokenizer } from "../../src/train/tokenizer.js";
+import { trainTokenizer } from "../../src/train/tokenizer-training.js";
 import { Trainer } from "../../src/train/trainer.js";
 import { randomIds } from "../support/random.js";
 

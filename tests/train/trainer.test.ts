@@ -1,11 +1,11 @@
 import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, test } from "vitest";
 import { InputError, MemoryError, MiniMaxM1, parseConfig } from "../../src/index.js";
-import { exampleDataset, textDataset } from "../../src/train/data.js";
+import { exampleDataset, textDataset } from "../../src/train/datasets.js";
 import type { Example } from "../../src/train/documents.js";
 import { evaluate, type RunOptions, run, type StepMetrics } from "../../src/train/run.js";
-import { rateAt, type Schedule } from "../../src/train/schedule.js";
-import { trainTokenizer } from "../../src/train/tokenizer.js";
+import { type Schedule, scheduleFactor } from "../../src/train/schedule.js";
+import { trainTokenizer } from "../../src/train/tokenizer-training.js";
 import { Trainer, type TrainerOptions } from "../../src/train/trainer.js";
 import { randomIds } from "../support/random.js";
 import { GRADIENTS, maxAbsDiff, normDistance } from "../support/tolerance.js";
@@ -381,14 +381,14 @@ describe("runs", () => {
   });
 
   test("the learning rate rises, and falls along a cosine", () => {
-    const rates = Array.from({ length: 110 }, (_, t) => rateAt(t, 110, { warmup: 10, floor: 0.1 }));
+    const rates = Array.from({ length: 110 }, (_, t) => scheduleFactor(t, 110, { warmup: 10, floor: 0.1 }));
     expect(rates[0]).toBeCloseTo(0.1, 12);
     expect(rates[9]).toBe(1);
     expect(rates[10]).toBe(1);
     expect(rates[60]).toBeCloseTo(0.55, 12);
     expect(rates.at(-1)!).toBeGreaterThan(0.1);
     expect(rates.at(-1)!).toBeLessThan(0.101);
-    expect(rateAt(500, 110, { decay: "constant" })).toBe(1);
+    expect(scheduleFactor(500, 110, { decay: "constant" })).toBe(1);
   });
 });
 
@@ -560,14 +560,14 @@ describe("documents of one's own", () => {
 
 test("warm-up, stable, decay: the rate stays and falls in a straight line over the last steps, wherever these are", () => {
   const rates = (steps: number, more: Schedule = {}) =>
-    Array.from({ length: steps }, (_, t) => rateAt(t, steps, { decay: "wsd", warmup: 4, decaySteps: 5, floor: 0, ...more }));
+    Array.from({ length: steps }, (_, t) => scheduleFactor(t, steps, { decay: "wsd", warmup: 4, decaySteps: 5, floor: 0, ...more }));
   expect(rates(12)).toEqual([0.25, 0.5, 0.75, 1, 1, 1, 1, 1, 0.8, 0.6, 0.4, 0.2].map((x) => expect.closeTo(x, 12)));
   // What is stable does not depend on the number of steps.
   expect(rates(100).slice(0, 95)).toEqual([0.25, 0.5, 0.75, ...new Array(92).fill(1)]);
   expect(rates(100, { decaySteps: undefined }).filter((rate) => rate === 1)).toHaveLength(88);
   expect(rates(6)).toEqual([0.25, 0.5, 0.75, 1, 1, 0.5].map((x) => expect.closeTo(x, 12)));
-  expect(rateAt(11, 12, { decay: "wsd", decaySteps: 4, floor: 0.5 })).toBeCloseTo(0.625, 12);
-  expect(rateAt(500, 12, { decay: "wsd", floor: 0.1 })).toBeCloseTo(0.1, 12);
+  expect(scheduleFactor(11, 12, { decay: "wsd", decaySteps: 4, floor: 0.5 })).toBeCloseTo(0.625, 12);
+  expect(scheduleFactor(500, 12, { decay: "wsd", floor: 0.1 })).toBeCloseTo(0.1, 12);
 });
 
 test.each<[Schedule, string]>([

@@ -1,7 +1,7 @@
 import { defineCommand } from "citty";
-import { type LossPoint, lossCurve, smoothing } from "../../train/curve.js";
 import { run } from "../../train/index.js";
-import { parsePlan } from "../../train/plan.js";
+import { exponentialMean, type LossPoint, lossCurve } from "../../train/loss-curve.js";
+import { parseTrainingPlan } from "../../train/training-plan.js";
 import { commonOptions, numberOption, positiveInteger } from "../options.js";
 import { prepareTraining } from "../runs/prepare-training.js";
 import type { RunKind } from "../runs/run-directory.js";
@@ -21,9 +21,9 @@ export const train = defineCommand({
   async run({ args, data }) {
     const terminal = data as Terminal;
     const [where, instead] = [runOptions(args), numberOption(args, "steps", positiveInteger)];
-    const plan = await readPlan(args.config, parsePlan);
+    const plan = await readPlan(args.config, parseTrainingPlan);
     const { steps, ...course } = { ...plan.run, steps: instead ?? plan.run.steps };
-    const smooth = smoothing();
+    const smooth = exponentialMean();
     const view = trainingView(steps);
     const trained = await trainInDirectory(
       {
@@ -98,7 +98,7 @@ const trainingRunKind: RunKind<LossPoint> = {
 
 /** What the whole run, its earlier parts included, came to: the smoothed cross-entropy, and the last one of held-out data. */
 function summary(points: readonly LossPoint[]) {
-  const smooth = smoothing();
+  const smooth = exponentialMean();
   let loss: number | undefined;
   for (const point of points) loss = smooth(point.loss);
   return { loss, heldOutLoss: points.findLast(({ heldOut }) => heldOut !== undefined)?.heldOut };

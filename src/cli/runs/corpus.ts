@@ -4,11 +4,11 @@ import { createHash } from "node:crypto";
 import { dirname, resolve } from "node:path";
 import { formatChat, InputError, type MiniMaxM1, type Tokenizer } from "../../index.js";
 import { chatCodec, drawPuzzle, formatResponse, solutions, type Task, tasks } from "../../rl/index.js";
-import { hasTarget } from "../../train/data.js";
-import { encodeLong } from "../../train/encode.js";
+import { hasTarget } from "../../train/datasets.js";
+import { encodeLongText } from "../../train/encode-documents.js";
+import { splitRows, splitText } from "../../train/held-out-split.js";
 import { type Dataset, type EncodedDocument, encodeRow, exampleDataset, type Row, streamOf, textDataset } from "../../train/index.js";
-import type { Plan } from "../../train/plan.js";
-import { splitRows, splitText } from "../../train/split.js";
+import type { TrainingPlan } from "../../train/training-plan.js";
 import { isJsonl, type NamedFile, type ReadDataOptions, readRows, readTexts, yieldToEvents } from "../inputs/data-files.js";
 
 export interface Corpus {
@@ -32,7 +32,7 @@ export interface Datasets {
  * @param file the plan's file, for messages; its paths count from there
  * @throws {InputError} tasks that do not exist, files that cannot be read or have lines that cannot be read
  */
-export async function readCorpus(plan: Plan, file: string, options: ReadDataOptions): Promise<Corpus> {
+export async function readCorpus(plan: TrainingPlan, file: string, options: ReadDataOptions): Promise<Corpus> {
   const { data } = plan;
   if ("tasks" in data) return taskCorpus(plan, chosenTasks(data.tasks, file), data.texts);
   const [key, paths] = "text" in data ? (["text", data.text] as const) : (["jsonl", data.jsonl] as const);
@@ -50,7 +50,7 @@ export async function readCorpus(plan: Plan, file: string, options: ReadDataOpti
 /** The seed of held-out data. */
 const heldOutSeed = (seed: number): number => (seed + 2) % 2 ** 32;
 
-function taskCorpus({ data, seed }: Plan, chosen: readonly Task[], texts: number): Corpus {
+function taskCorpus({ data, seed }: TrainingPlan, chosen: readonly Task[], texts: number): Corpus {
   return {
     identity: { ...data, tasks: chosen.map(({ name }) => name) },
     /** Questions with their worked solutions. */
@@ -80,22 +80,22 @@ function chosenTasks(names: "all" | readonly string[], file: string): readonly T
 /** Of a text, the share at its end that is held out if no fraction is given. */
 const DEFAULT_HELD_OUT_FRACTION = 0.05;
 
-function textCorpus({ seed, run, heldOut: measured }: Plan, file: string, text: string, { signal }: ReadDataOptions): Corpus {
+function textCorpus({ seed, run, heldOut: measured }: TrainingPlan, file: string, text: string, { signal }: ReadDataOptions): Corpus {
   const fraction = measured?.fraction;
   const window = Math.max(...(run.windows.length > 0 ? run.windows.map(({ tokens }) => tokens) : [run.batchTokens]));
-  const { learned, heldOut } = fraction === undefined ? withoutEnd(text) : splitText(text, fraction, 2 * window);
+  const { training, heldOut } = fraction === undefined ? withoutEnd(text) : splitText(text, fraction, 2 * window);
   return {
     identity: { sha256: hash([text]), ...(fraction !== undefined && { heldOut: fraction }) },
     *texts() {
-      for (const piece of learned) yield* linesOf(piece);
+      for (const piece of training) yield* linesOf(piece);
     },
     async datasets(_, tokenizer) {
       const encode = async (pieces: readonly string[]) => {
         const encoded: Int32Array[] = [];
-        for (const piece of pieces) encoded.push(await encodeLong(tokenizer, piece, signal));
+        for (const piece of pieces) encoded.push(await encodeLongText(tokenizer, piece, signal));
         return encoded;
       };
-      const [own, tested] = [await encode(learned), await encode(heldOut)];
+      const [own, tested] = [await encode(training), await encode(heldOut)];
       const most = (pieces: readonly Int32Array[]) => Math.max(0, ...pieces.map(({ length }) => length));
       if (most(own) < 2 || most(tested) < 2) {
         throw new InputError(
@@ -124,25 +124,25 @@ function* linesOf(text: string): Generator<string> {
 }
 
 /** A text without its end, and its end; no character is cut. */
-function withoutEnd(text: string): { readonly learned: readonly string[]; readonly heldOut: readonly string[] } {
+function withoutEnd(text: string): { readonly training: readonly string[]; readonly heldOut: readonly string[] } {
   let at = Math.floor(text.length * (1 - DEFAULT_HELD_OUT_FRACTION));
   if (/[\udc00-\udfff]/.test(text[at] ?? "")) at++;
-  return { learned: [text.slice(0, at)], heldOut: [text.slice(at)] };
+  return { training: [text.slice(0, at)], heldOut: [text.slice(at)] };
 }
 
 /** Rows are held out only if the plan measures with them. */
 function rowCorpus(
-  { seed, run, heldOut: measured }: Plan,
+  { seed, run, heldOut: measured }: TrainingPlan,
   file: string,
   rows: readonly Row[],
   { signal, onWarning }: ReadDataOptions,
 ): Corpus {
   const fraction = measured && (measured.fraction ?? DEFAULT_HELD_OUT_FRACTION);
-  const { learned, heldOut } = fraction === undefined ? { learned: rows, heldOut: [] } : splitRows(rows, fraction, file);
+  const { training, heldOut } = fraction === undefined ? { training: rows, heldOut: [] } : splitRows(rows, fraction, file);
   return {
     identity: { sha256: hash(rows.map(({ content }) => JSON.stringify(content))), ...(fraction !== undefined && { heldOut: fraction }) },
     async *texts() {
-      for (const { where, content } of learned) yield "text" in content ? content.text : await dialogue(content, where);
+      for (const { where, content } of training) yield "text" in content ? content.text : await dialogue(content, where);
     },
     async datasets(model, tokenizer) {
       const encoding = { tokenizer, formatChat: model.formatChat.bind(model) };
@@ -154,7 +154,7 @@ function rowCorpus(
         }
         return encoded;
       };
-      const [own, tested] = [await encode(learned), await encode(heldOut)];
+      const [own, tested] = [await encode(training), await encode(heldOut)];
       warnOfCuts([...own, ...tested], run, file, onWarning);
       const where = `${file}: data.jsonl`;
       return {
@@ -177,7 +177,12 @@ async function dialogue({ messages, tools }: Exclude<Row["content"], { text: str
 }
 
 /** Says how many documents a window cuts, or leaves without a target. */
-function warnOfCuts(documents: readonly EncodedDocument[], run: Plan["run"], file: string, onWarning: ReadDataOptions["onWarning"]): void {
+function warnOfCuts(
+  documents: readonly EncodedDocument[],
+  run: TrainingPlan["run"],
+  file: string,
+  onWarning: ReadDataOptions["onWarning"],
+): void {
   const { batchTokens, windows } = run;
   const stages = [...(windows[0]?.from === 0 ? [] : [batchTokens]), ...windows.map(({ tokens }) => tokens)];
   const [least, most] = [Math.min(...stages), Math.max(...stages)];

@@ -1,7 +1,7 @@
 import { dirname, resolve } from "node:path";
 import { InputError, MiniMaxM1, Tokenizer } from "../../index.js";
-import type { Plan } from "../../train/plan.js";
-import { tokenizerTraining } from "../../train/tokenizer.js";
+import { startTokenizerTraining } from "../../train/tokenizer-training.js";
+import type { TrainingPlan } from "../../train/training-plan.js";
 import { yieldToEvents } from "../inputs/data-files.js";
 import { type Corpus, type Datasets, readCorpus } from "./corpus.js";
 import type { RunIdentity } from "./run-directory.js";
@@ -17,7 +17,7 @@ export interface PreparedTraining extends Datasets {
  * @param file the plan's file, for messages; its paths count from there
  * @throws {LightningError} tasks that do not exist, files that cannot be read, a model that cannot be made or loaded
  */
-export async function prepareTraining(plan: Plan, file: string, options: PrepareOptions): Promise<PreparedTraining> {
+export async function prepareTraining(plan: TrainingPlan, file: string, options: PrepareOptions): Promise<PreparedTraining> {
   const { seed, build, trainer } = plan;
   const { steps: _, ...course } = plan.run;
   const corpus = await readCorpus(plan, file, options);
@@ -33,7 +33,7 @@ export async function prepareTraining(plan: Plan, file: string, options: Prepare
   }
 }
 
-async function makeModel(plan: Plan, file: string, corpus: Corpus, options: PrepareOptions): Promise<MiniMaxM1> {
+async function makeModel(plan: TrainingPlan, file: string, corpus: Corpus, options: PrepareOptions): Promise<MiniMaxM1> {
   const { model, tokenizer, seed, build } = plan;
   if (typeof model === "string") return MiniMaxM1.load(resolve(dirname(file), model), { ...options, dtype: "f32", build });
   const files = await learnTokenizer(corpus, tokenizer!, options);
@@ -50,8 +50,8 @@ async function makeModel(plan: Plan, file: string, corpus: Corpus, options: Prep
 /** Characters between two looks at the signal. */
 const CHARACTERS_PER_YIELD = 2 ** 18;
 
-async function learnTokenizer(corpus: Corpus, options: NonNullable<Plan["tokenizer"]>, { signal }: PrepareOptions) {
-  const training = tokenizerTraining(options);
+async function learnTokenizer(corpus: Corpus, options: NonNullable<TrainingPlan["tokenizer"]>, { signal }: PrepareOptions) {
+  const training = startTokenizerTraining(options);
   let characters = 0;
   for await (const text of corpus.texts()) {
     training.push(text);

@@ -6,7 +6,7 @@ import { closeSync, existsSync, fsyncSync, ftruncateSync, mkdirSync, openSync, r
 import { dirname, join } from "node:path";
 import { CheckpointError, InputError } from "../../index.js";
 import type { Trainer } from "../../train/index.js";
-import { headerOf, withMetadata } from "../../train/state.js";
+import { addStateMetadata, readStateHeader } from "../../train/training-state.js";
 import { readRegularFile } from "../inputs/regular-file.js";
 import { describeReadError } from "../text/terminal.js";
 import { type Columns, csvHeader, csvRow } from "./csv.js";
@@ -135,7 +135,7 @@ export class RunDirectory<Point> {
   async save(trainer: Trainer): Promise<void> {
     withWriteErrors(this.path, () => fsyncSync(this.metrics!));
     const more = { run: JSON.stringify(this.own), lines: `${this.points.length}`, points: this.digest() };
-    replaceFile(this.state, ...withMetadata(trainer.save(), more));
+    replaceFile(this.state, ...addStateMetadata(trainer.save(), more));
     replaceFile(join(this.path, this.kind.picture), new TextEncoder().encode(await this.kind.draw(this.points)));
   }
 
@@ -159,7 +159,7 @@ export class RunDirectory<Point> {
       throw new CheckpointError(`${this.state}: expected a training state, got ${describeReadError(state)} (${anew})`, { cause: state });
     try {
       trainer.restore(state);
-      const { metadata } = headerOf(state);
+      const { metadata } = readStateHeader(state);
       made = metadata.run && JSON.parse(metadata.run);
       lines = Number(metadata.lines);
       points = metadata.points;

@@ -2,7 +2,7 @@ import * as v from "valibot";
 import { InputError } from "../../base/errors.js";
 import { expectArgument, isObjectLike, number, parseOptions, seedNumber } from "../../base/options.js";
 import { printed, printedJson } from "../../base/printed.js";
-import { streamOf } from "../../train/data.js";
+import { streamOf } from "../../train/datasets.js";
 import type { Rollout } from "../loop/rollout.js";
 import { type AnsweredPuzzle, correctnessReward, type Reward, type Scored, sumOfRewards } from "../rewards/rewards.js";
 import { judgeAsync, type Task, type Verifiable } from "../tasks/task.js";

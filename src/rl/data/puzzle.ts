@@ -2,7 +2,7 @@ import { InputError } from "../../base/errors.js";
 import { expectArgument, isObjectLike } from "../../base/options.js";
 import { printed } from "../../base/printed.js";
 import type { Random } from "../../base/random.js";
-import { streamOf } from "../../train/data.js";
+import { streamOf } from "../../train/datasets.js";
 import { instanceKey, type Task, type Verifiable } from "../tasks/task.js";
 
 /** An instance with the task that made it and the level, from 1 on, that it was made for. */

@@ -1,5 +1,5 @@
-import type { Dataset } from "../../train/data.js";
-import { streamOf } from "../../train/data.js";
+import type { Dataset } from "../../train/datasets.js";
+import { streamOf } from "../../train/datasets.js";
 import { formatResponse, type Task } from "../tasks/task.js";
 import type { Codec } from "./codec.js";
 import { drawPuzzle } from "./puzzle.js";

@@ -1,4 +1,4 @@
-import { streamOf } from "../../train/data.js";
+import { streamOf } from "../../train/datasets.js";
 import { drawInstance, type Puzzle } from "../data/puzzle.js";
 import type { Task } from "../tasks/task.js";
 

@@ -3,7 +3,7 @@ import { InputError } from "../../base/errors.js";
 import { callback, count, index, number, parseOptions, seedNumber, signal } from "../../base/options.js";
 import { printed } from "../../base/printed.js";
 import { generateEntries } from "../../generate/options.js";
-import { type Schedule, schedule } from "../../train/schedule.js";
+import { type Schedule, scheduleSchema } from "../../train/schedule.js";
 import type { Trainable } from "../../train/trainer.js";
 import { nextWindow, reportWindows, type WindowOptions } from "../curriculum/index.js";
 import { type AdvantageOptions, groupAdvantages } from "../objectives/advantages.js";
@@ -80,7 +80,7 @@ export const policyEntries = {
     v.custom<boolean>((x) => typeof x === "boolean", "true or false"),
     true,
   ),
-  schedule: v.optional(schedule, { warmup: 10, decay: "constant" }),
+  schedule: v.optional(scheduleSchema, { warmup: 10, decay: "constant" }),
   seed: v.optional(seedNumber, 0),
 };
 

@@ -3,7 +3,7 @@ import { InputError } from "../../base/errors.js";
 import { decodeJson, isObject } from "../../base/json.js";
 import { count, number, parseOptions, seedNumber, text, word } from "../../base/options.js";
 import { printed, printedJson } from "../../base/printed.js";
-import { trainerOptions } from "../../train/trainer.js";
+import { trainerSchema } from "../../train/trainer.js";
 import type { Codec } from "../data/codec.js";
 import { type ProblemSource, taskSource } from "../data/problem.js";
 import { cispo, dapo, dualClip, grpo, gspo, type PolicyBatch, type PolicyLoss, reinforce, unified } from "../objectives/index.js";
@@ -50,7 +50,7 @@ const schema = v.strictObject({
   ),
   rewards: v.optional(v.strictObject({ correct: v.optional(rewardWeight, 1), format: v.optional(rewardWeight, 0) }), {}),
   objective: objectiveSchema,
-  trainer: v.optional(v.omit(trainerOptions, ["decays"]), {}),
+  trainer: v.optional(v.omit(trainerSchema, ["decays"]), {}),
   run: v.omit(v.strictObject(policyEntries), ["seed"]),
   heldOut: v.optional(
     v.strictObject({

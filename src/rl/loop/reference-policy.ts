@@ -1,5 +1,5 @@
-import { documentsOf, type Example, parts } from "../../train/documents.js";
-import { likelihoodsOf } from "../../train/likelihood.js";
+import { type Example, parseDocuments, splitIntoMicroBatches } from "../../train/documents.js";
+import { computeLikelihoods } from "../../train/likelihood.js";
 import type { Trainable } from "../../train/trainer.js";
 
 /**
@@ -12,7 +12,7 @@ export function referenceLogprobs(
   batch: readonly Example[],
   { microBatchTokens, temperature }: { readonly microBatchTokens: number; readonly temperature: number },
 ): Float64Array[] {
-  return parts(documentsOf(batch, transformer.config), microBatchTokens)
-    .flatMap((part) => transformer.rt.scope(() => likelihoodsOf(transformer, part, temperature)))
+  return splitIntoMicroBatches(parseDocuments(batch, transformer.config), microBatchTokens)
+    .flatMap((part) => transformer.rt.scope(() => computeLikelihoods(transformer, part, temperature)))
     .map(({ logp }) => logp);
 }

@@ -3,8 +3,8 @@ import { SEEDS } from "../../base/options.js";
 import { pause } from "../../base/pause.js";
 import { Random } from "../../base/random.js";
 import { isTokenIds } from "../../model/token-ids.js";
-import { streamOf } from "../../train/data.js";
-import { rateAt } from "../../train/schedule.js";
+import { streamOf } from "../../train/datasets.js";
+import { scheduleFactor } from "../../train/schedule.js";
 import type { Trainer } from "../../train/trainer.js";
 import { drawPart, mixture, nextWindow } from "../curriculum/index.js";
 import type { Problem, ProblemSource } from "../data/problem.js";
@@ -112,7 +112,8 @@ async function* runBatches(
         // Without anything to learn AdamW would move on its momentum alone.
         if (minibatch.every(({ advantage }) => advantage === 0)) continue;
         const lr =
-          trainer.options.lr * rateAt(progress.batch * perBatch + epoch * minibatches + place, batches * perBatch, settings.schedule);
+          trainer.options.lr *
+          scheduleFactor(progress.batch * perBatch + epoch * minibatches + place, batches * perBatch, settings.schedule);
         const logps = { logpOld: logpOld.slice(from, to), logpRef: logpRef?.slice(from, to) };
         updates.push(updatePolicy(trainer, minibatch, logps, { objective, groupSize, lr }));
       }

@@ -6,8 +6,8 @@ import { drawPuzzle, heldOut, isHeldOut } from "../../../src/rl/data/puzzle.js";
 import { solutions } from "../../../src/rl/data/solutions.js";
 import { answerPuzzles, evaluateTasks, meanAccuracy, type Score, type Solver } from "../../../src/rl/evaluation/evaluate.js";
 import { formatResponse, instanceKey, judge, tasks } from "../../../src/rl/tasks/index.js";
-import { streamOf } from "../../../src/train/data.js";
-import { trainTokenizer } from "../../../src/train/tokenizer.js";
+import { streamOf } from "../../../src/train/datasets.js";
+import { trainTokenizer } from "../../../src/train/tokenizer-training.js";
 
 /** Answers what a function of the question says, in pieces. */
 function solver(respond: (question: string) => string): Solver & { calls: { questions: number; options: GenerateOptions }[] } {

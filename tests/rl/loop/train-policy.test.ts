@@ -12,7 +12,7 @@ import { type Rollout, rollouts, type Sampler } from "../../../src/rl/loop/rollo
 import { agreement } from "../../../src/rl/loop/sampler-agreement.js";
 import { trainPolicy } from "../../../src/rl/loop/train-policy.js";
 import { cispo, grpo, type PolicyBatch } from "../../../src/rl/objectives/index.js";
-import { streamOf } from "../../../src/train/data.js";
+import { streamOf } from "../../../src/train/datasets.js";
 import { Trainer } from "../../../src/train/trainer.js";
 import { randomIds } from "../../support/random.js";
 import { GRADIENTS } from "../../support/tolerance.js";

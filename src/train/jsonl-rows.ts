@@ -17,13 +17,13 @@ export interface Row {
   readonly content: RowContent;
 }
 
-const [PROMPTS, ANSWERS] = [
+const [PROMPT_KEYS, ANSWER_KEYS] = [
   ["prompt", "question"],
   ["answer", "completion", "response"],
 ] as const;
 /** Keys that are read. */
-const KNOWN: ReadonlySet<string> = new Set([...PROMPTS, ...ANSWERS, "system", "messages", "tools", "text"]);
-const FORMS = '{"prompt": …, "answer": …}, {"messages": [ … ]} or {"text": …}';
+const KNOWN_KEYS: ReadonlySet<string> = new Set([...PROMPT_KEYS, ...ANSWER_KEYS, "system", "messages", "tools", "text"]);
+const ROW_FORMS = '{"prompt": …, "answer": …}, {"messages": [ … ]} or {"text": …}';
 
 /**
  * Reads JSONL: a JSON object per line; blank lines are skipped.
@@ -53,9 +53,9 @@ export function* parseRows(text: string, where: string, onWarning?: (message: st
     number++;
     if (line.trim() === "") continue;
     const row = parseLine(line, number, where);
-    for (const key of Object.keys(row)) if (!KNOWN.has(key)) ignored.add(key);
+    for (const key of Object.keys(row)) if (!KNOWN_KEYS.has(key)) ignored.add(key);
     const at = `${where}: line ${number}`;
-    yield { where: at, content: contentOf(row, at) };
+    yield { where: at, content: parseContent(row, at) };
   }
   if (ignored.size > 0) {
     const keys = [...ignored].slice(0, 10).map((key) => JSON.stringify(key));
@@ -69,50 +69,51 @@ function parseLine(line: string, number: number, where: string): { readonly [key
     row = parseJson(line, where);
   } catch (cause) {
     if (!(cause instanceof CheckpointError)) throw cause;
-    if (number === 1 && line.trimStart().startsWith("[")) refuseArray(where);
+    if (number === 1 && line.trimStart().startsWith("[")) throwArrayError(where);
     throw new InputError(
       cause.message.replace(`${where}: line 1,`, () => `${where}: line ${number},`),
       { cause },
     );
   }
-  if (Array.isArray(row)) refuseArray(`${where}: line ${number}`);
-  if (!isObject(row)) throw new InputError(`${where}: line ${number}: expected an object, ${FORMS}, got ${excerpt(row)}`);
+  if (Array.isArray(row)) throwArrayError(`${where}: line ${number}`);
+  if (!isObject(row)) throw new InputError(`${where}: line ${number}: expected an object, ${ROW_FORMS}, got ${excerpt(row)}`);
   return row;
 }
 
-function refuseArray(where: string): never {
+function throwArrayError(where: string): never {
   throw new InputError(`${where}: expected one JSON object per line (JSONL), got a JSON array (jq -c '.[]' writes its items line by line)`);
 }
 
-function contentOf(row: { readonly [key: string]: unknown }, where: string): RowContent {
+function parseContent(row: { readonly [key: string]: unknown }, where: string): RowContent {
   const given = (keys: readonly string[]) => keys.filter((key) => Object.hasOwn(row, key));
-  const [prompts, answers, whole] = [given(PROMPTS), given(ANSWERS), given(["messages", "text"])];
+  const [prompts, answers, whole] = [given(PROMPT_KEYS), given(ANSWER_KEYS), given(["messages", "text"])];
   const forms = [...whole, ...(prompts.length + answers.length > 0 ? [[...prompts, ...answers].join(" and ")] : [])];
-  if (forms.length !== 1) throw new InputError(`${where}: expected one of ${FORMS}, got ${forms.join(" beside ") || keysOf(row)}`);
+  if (forms.length !== 1)
+    throw new InputError(`${where}: expected one of ${ROW_FORMS}, got ${forms.join(" beside ") || describeKeys(row)}`);
   if (prompts.length > 1 || answers.length > 1) {
     throw new InputError(`${where}: expected one prompt and one answer, got ${[...prompts, ...answers].join(" and ")}`);
   }
   const tools = row.tools === undefined || row.tools === null ? {} : { tools: row.tools as readonly Tool[] };
-  if (whole[0] === "text") return { text: textOf(row, "text", where) };
-  if (whole[0] === "messages") return { messages: messagesOf(row.messages, `${where}: messages`), ...tools };
+  if (whole[0] === "text") return { text: parseText(row, "text", where) };
+  if (whole[0] === "messages") return { messages: parseMessages(row.messages, `${where}: messages`), ...tools };
   const [prompt, answer] = [prompts[0], answers[0]];
   if (prompt === undefined) throw new InputError(`${where}: expected a prompt beside ${answer}, got none`);
   if (answer === undefined) throw new InputError(`${where}: expected an answer beside ${prompt}, got none`);
   const system: ChatMessage[] =
-    row.system === undefined || row.system === null ? [] : [{ role: "system", content: textOf(row, "system", where) }];
+    row.system === undefined || row.system === null ? [] : [{ role: "system", content: parseText(row, "system", where) }];
   if (Array.isArray(row[prompt]) && Array.isArray(row[answer])) {
     // Of a conversation in two parts only the second is learned.
-    const read = messagesOf(row[prompt], `${where}: ${prompt}`).map((message): LearnedMessage => ({ ...message, weight: 0 }));
-    return { messages: [...system, ...read, ...messagesOf(row[answer], `${where}: ${answer}`)], ...tools };
+    const read = parseMessages(row[prompt], `${where}: ${prompt}`).map((message): LearnedMessage => ({ ...message, weight: 0 }));
+    return { messages: [...system, ...read, ...parseMessages(row[answer], `${where}: ${answer}`)], ...tools };
   }
   const messages: ChatMessage[] = [
-    { role: "user", content: textOf(row, prompt, where) },
-    { role: "assistant", content: textOf(row, answer, where) },
+    { role: "user", content: parseText(row, prompt, where) },
+    { role: "assistant", content: parseText(row, answer, where) },
   ];
   return { messages: [...system, ...messages], ...tools };
 }
 
-function messagesOf(value: unknown, where: string): readonly LearnedMessage[] {
+function parseMessages(value: unknown, where: string): readonly LearnedMessage[] {
   if (!Array.isArray(value) || value.length === 0) throw new InputError(`${where}: expected a list of messages, got ${excerpt(value)}`);
   for (const [i, message] of value.entries()) {
     const weight: unknown = isObject(message) ? message.weight : undefined;
@@ -123,14 +124,14 @@ function messagesOf(value: unknown, where: string): readonly LearnedMessage[] {
   return value as readonly LearnedMessage[];
 }
 
-function textOf(row: { readonly [key: string]: unknown }, key: string, where: string): string {
+function parseText(row: { readonly [key: string]: unknown }, key: string, where: string): string {
   const value = row[key];
   if (typeof value !== "string") throw new InputError(`${where}: ${key}: expected a text, got ${excerpt(value)}`);
   if (value === "") throw new InputError(`${where}: ${key}: expected a text of one or more characters, got an empty one`);
   return value;
 }
 
-function keysOf(row: { readonly [key: string]: unknown }): string {
+function describeKeys(row: { readonly [key: string]: unknown }): string {
   const keys = Object.keys(row);
   return keys.length === 0
     ? "an empty object"

@@ -43,11 +43,11 @@ export function textDataset(ids: TokenIds | readonly TokenIds[], options: { seed
   const { seed = 0 } = options;
   if (!isTokenIds(ids)) throw new InputError(`textDataset: ids: expected an array of token ids, got ${typeof ids}`);
   if (!isSeed(seed)) throw new InputError(`textDataset: seed: expected an integer within [0, 2^32), got ${printed(seed)}`);
-  const given = isSeveral(ids) ? ids : [ids];
+  const given = isListOfTexts(ids) ? ids : [ids];
   for (const [i, text] of given.entries()) expectArgument(`textDataset: ids[${i}]`, isTokenIds(text), "an array of token ids", text);
   const texts = given.filter(({ length }) => length >= 2);
   if (texts.length === 0) {
-    throw new InputError(`textDataset: ids: expected at least two tokens, got ${isSeveral(ids) ? "none in any text" : ids.length}`);
+    throw new InputError(`textDataset: ids: expected at least two tokens, got ${isListOfTexts(ids) ? "none in any text" : ids.length}`);
   }
   return {
     document(index, window) {
@@ -60,7 +60,7 @@ export function textDataset(ids: TokenIds | readonly TokenIds[], options: { seed
   };
 }
 
-function isSeveral(ids: TokenIds | readonly TokenIds[]): ids is readonly TokenIds[] {
+function isListOfTexts(ids: TokenIds | readonly TokenIds[]): ids is readonly TokenIds[] {
   return ids.length > 0 && typeof ids[0] === "object";
 }
 
@@ -117,7 +117,7 @@ export function exampleDataset(
       const documents = documentsOf(window, index);
       const { ids, weights, plain = false } = documents[index % documents.length]!;
       const last = Math.max(0, ids.length - window);
-      const begin = plain && last > 0 ? Math.floor(streamOf((seed ^ TEXTS) >>> 0, index).next() * (last + 1)) : 0;
+      const begin = plain && last > 0 ? Math.floor(streamOf((seed ^ WINDOW_SEED_MASK) >>> 0, index).next() * (last + 1)) : 0;
       const part = <T>(values: ArrayLike<T>) => Array.prototype.slice.call(values, begin, begin + window) as T[];
       return { ids: part(ids), weights: part(weights) };
     },
@@ -125,7 +125,7 @@ export function exampleDataset(
 }
 
 /** Tells the windows of long texts from the orders of rounds. */
-const TEXTS = 0x5bd1e995;
+const WINDOW_SEED_MASK = 0x5bd1e995;
 
 export function hasTarget({ ids, weights }: DatasetExample, window: number): boolean {
   for (let t = 1; t < Math.min(window, ids.length); t++) if (weights[t]! > 0) return true;

@@ -1,11 +1,11 @@
 import { CheckpointError } from "../base/errors.js";
 import { decodeJson } from "../base/json.js";
-import { hash } from "../generate/session-file.js";
+import { fnv1a } from "../generate/session-file.js";
 import { encodeSafetensorsHeader, headerLength, PREFIX_BYTES, parseSafetensorsHeader, type SafetensorsHeader } from "../io/safetensors.js";
 import type { Parameter } from "./adamw.js";
 
 /** Where a run stands, besides its numbers. */
-export interface Position {
+export interface RunPosition {
   readonly steps: number;
   readonly documents: number;
   readonly progress?: unknown;
@@ -13,12 +13,12 @@ export interface Position {
 
 /** States of format 1 have no checksum; they are read without that check. */
 const [FORMAT_1, FORMAT] = ["lightning-m1 training state 1", "lightning-m1 training state 2"];
-const PARTS = ["weight", "first", "second"] as const;
+const STATE_PARTS = ["weight", "first", "second"] as const;
 
 /** Weights and moments in float32, to the bit, where the run stands, and a checksum of all of it: a safetensors file. */
-export function encodeState(parameters: readonly Parameter[], position: Position): Uint8Array<ArrayBuffer> {
+export function encodeState(parameters: readonly Parameter[], position: RunPosition): Uint8Array<ArrayBuffer> {
   const tensors = parameters.flatMap(({ name, weight: { shape } }) =>
-    PARTS.map((part) => ({ name: `${part}.${name}`, dtype: "F32", shape, bytes: 4 * shape.reduce((size, dim) => size * dim, 1) })),
+    STATE_PARTS.map((part) => ({ name: `${part}.${name}`, dtype: "F32", shape, bytes: 4 * shape.reduce((size, dim) => size * dim, 1) })),
   );
   const metadata = { format: FORMAT, position: JSON.stringify(position) };
   // Its length does not depend on the checksum, which follows when the numbers are there.
@@ -27,7 +27,7 @@ export function encodeState(parameters: readonly Parameter[], position: Position
   let at = begin;
   for (const parameter of parameters) {
     const saved = parameter.save();
-    for (const part of PARTS) {
+    for (const part of STATE_PARTS) {
       const { buffer, byteLength } = saved[part];
       file.set(new Uint8Array(buffer, 0, byteLength), at);
       at += byteLength;
@@ -41,7 +41,7 @@ export function encodeState(parameters: readonly Parameter[], position: Position
 function checksumOf(tensors: number, metadata: SafetensorsHeader["metadata"]): string {
   const { checksum: _, ...rest } = metadata;
   const text = JSON.stringify(Object.entries(rest).sort(([a], [b]) => (a < b ? -1 : 1)));
-  const own = hash(Uint32Array.from({ length: text.length }, (_, i) => text.charCodeAt(i)));
+  const own = fnv1a(Uint32Array.from({ length: text.length }, (_, i) => text.charCodeAt(i)));
   return [tensors, own].map((x) => x.toString(16).padStart(8, "0")).join(" ");
 }
 
@@ -49,7 +49,7 @@ function checksumOf(tensors: number, metadata: SafetensorsHeader["metadata"]): s
 function hashBytes(bytes: Uint8Array): number {
   // A view of words needs an aligned beginning.
   const { buffer, byteOffset, byteLength } = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes);
-  return hash(new Uint32Array(buffer, byteOffset, byteLength / 4));
+  return fnv1a(new Uint32Array(buffer, byteOffset, byteLength / 4));
 }
 
 /**
@@ -57,14 +57,14 @@ function hashBytes(bytes: Uint8Array): number {
  *
  * @throws {CheckpointError} other bytes, damaged ones, or those of another model; nothing is changed then
  */
-export function decodeState(bytes: Uint8Array, parameters: readonly Parameter[]): Position {
+export function decodeState(bytes: Uint8Array, parameters: readonly Parameter[]): RunPosition {
   const where = "training state";
   const length = headerLength(bytes.subarray(0, PREFIX_BYTES), bytes.byteLength, where);
   const { tensors, metadata } = parseSafetensorsHeader(bytes.subarray(PREFIX_BYTES, PREFIX_BYTES + length), bytes.byteLength, where);
   if (metadata.format !== FORMAT && metadata.format !== FORMAT_1) {
     throw new CheckpointError(`${where}: expected "${FORMAT}", got ${JSON.stringify(metadata.format)}`);
   }
-  const position = decodeJson(new TextEncoder().encode(metadata.position ?? ""), `${where}: position`) as Partial<Position> | null;
+  const position = decodeJson(new TextEncoder().encode(metadata.position ?? ""), `${where}: position`) as Partial<RunPosition> | null;
   const isCount = (x: unknown): x is number => Number.isSafeInteger(x) && (x as number) >= 0;
   if (!isCount(position?.steps) || !isCount(position.documents)) {
     throw new CheckpointError(`${where}: position: expected steps and documents, got ${metadata.position}`);
@@ -79,9 +79,9 @@ export function decodeState(bytes: Uint8Array, parameters: readonly Parameter[])
     // A copy by the constructor: what `slice` gives of a Node Buffer is a view of all of it.
     return () => new Float32Array(new Uint8Array(bytes.subarray(tensor.begin, tensor.end)).buffer);
   };
-  if (tensors.length !== PARTS.length * parameters.length) {
+  if (tensors.length !== STATE_PARTS.length * parameters.length) {
     throw new CheckpointError(
-      `${where}: expected ${PARTS.length * parameters.length} tensors, got ${tensors.length} (is it of another model?)`,
+      `${where}: expected ${STATE_PARTS.length * parameters.length} tensors, got ${tensors.length} (is it of another model?)`,
     );
   }
   // Last, so that what another model or a cut file has instead is named first.
@@ -94,7 +94,7 @@ export function decodeState(bytes: Uint8Array, parameters: readonly Parameter[])
       `${where}: expected the bytes that were saved, got others: the checksum differs (damaged: restore a copy of the file)`,
     );
   }
-  const found = parameters.map(({ name, weight: { shape } }) => PARTS.map((part) => find(`${part}.${name}`, shape)));
+  const found = parameters.map(({ name, weight: { shape } }) => STATE_PARTS.map((part) => find(`${part}.${name}`, shape)));
   for (const [i, parameter] of parameters.entries()) {
     const [weight, first, second] = found[i]!.map((read) => read()) as [Float32Array, Float32Array, Float32Array];
     parameter.restore({ weight, first, second });
@@ -103,14 +103,14 @@ export function decodeState(bytes: Uint8Array, parameters: readonly Parameter[])
 }
 
 /** A state's header, and where the tensors begin. */
-export function headerOf(state: Uint8Array): SafetensorsHeader & { readonly end: number } {
+export function readStateHeader(state: Uint8Array): SafetensorsHeader & { readonly end: number } {
   const end = PREFIX_BYTES + headerLength(state.subarray(0, PREFIX_BYTES), state.byteLength, "state");
   return { end, ...parseSafetensorsHeader(state.subarray(PREFIX_BYTES, end), state.byteLength, "state") };
 }
 
 /** A state that was just saved with more metadata in its header, in pieces. */
-export function withMetadata(state: Uint8Array, more: SafetensorsHeader["metadata"]): Uint8Array[] {
-  const { tensors, metadata, end } = headerOf(state);
+export function addStateMetadata(state: Uint8Array, more: SafetensorsHeader["metadata"]): Uint8Array[] {
+  const { tensors, metadata, end } = readStateHeader(state);
   const entries = tensors.map(({ begin, end, ...tensor }) => ({ ...tensor, bytes: end - begin }));
   const all = { ...metadata, ...more };
   const ofTensors = Number.parseInt(metadata.checksum!, 16);

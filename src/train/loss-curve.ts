@@ -13,7 +13,7 @@ const [WIDTH, HEIGHT] = [720, 360];
 const [LEFT, RIGHT, TOP, BOTTOM] = [56, WIDTH - 16, 40, HEIGHT - 44];
 
 /** Beyond this, differences would overflow. */
-const LARGEST = 1e300;
+const MAX_MAGNITUDE = 1e300;
 
 const STYLE = `
   svg { color: #24292f; }
@@ -31,10 +31,10 @@ const STYLE = `
 `;
 
 /** An exponential mean without a bias towards its beginning; what is not finite is passed over. */
-export function smoothing(decay = 0.9): (x: number) => number {
+export function exponentialMean(decay = 0.9): (x: number) => number {
   let [mean, mass] = [0, 0];
   return (x) => {
-    if (Math.abs(x) <= LARGEST) {
+    if (Math.abs(x) <= MAX_MAGNITUDE) {
       mean = decay * mean + (1 - decay) * x;
       mass = decay * mass + (1 - decay);
     }
@@ -49,23 +49,25 @@ export function lossCurve(points: readonly LossPoint[]): string {
     const fits = [point?.step, point?.loss].every((x) => typeof x === "number");
     expectArgument(`lossCurve: points[${i}]`, fits, "numbers step and loss", point);
   }
-  const drawn = points.filter(({ step }) => Math.abs(step) <= LARGEST).sort((a, b) => a.step - b.step);
-  const mean = smoothing();
-  const raw = drawn.filter(({ loss }) => Math.abs(loss) <= LARGEST).map(({ step, loss }): Place => [step, loss]);
-  const smoothed = raw.map(([step, loss]): Place => [step, mean(loss)]);
-  const heldOut = drawn.flatMap(({ step, heldOut }): Place[] => (Math.abs(heldOut ?? Number.NaN) <= LARGEST ? [[step, heldOut!]] : []));
+  const drawn = points.filter(({ step }) => Math.abs(step) <= MAX_MAGNITUDE).sort((a, b) => a.step - b.step);
+  const mean = exponentialMean();
+  const raw = drawn.filter(({ loss }) => Math.abs(loss) <= MAX_MAGNITUDE).map(({ step, loss }): Point => [step, loss]);
+  const smoothed = raw.map(([step, loss]): Point => [step, mean(loss)]);
+  const heldOut = drawn.flatMap(({ step, heldOut }): Point[] =>
+    Math.abs(heldOut ?? Number.NaN) <= MAX_MAGNITUDE ? [[step, heldOut!]] : [],
+  );
   const all = [...raw, ...heldOut];
-  const x = axisOf(
+  const x = createAxis(
     all.map(([step]) => step),
     LEFT,
     RIGHT,
   );
-  const y = axisOf(
+  const y = createAxis(
     all.map(([, loss]) => loss),
     BOTTOM,
     TOP,
   );
-  const place = ([step, loss]: Place): Place => [x.at(step), y.at(loss)];
+  const place = ([step, loss]: Point): Point => [x.at(step), y.at(loss)];
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" width="${WIDTH}" height="${HEIGHT}" role="img">`,
     "<title>Loss over training steps</title>",
@@ -76,9 +78,9 @@ export function lossCurve(points: readonly LossPoint[]): string {
     ]),
     ...x.ticks.map((tick) => `<text x="${round(x.at(tick))}" y="${BOTTOM + 18}" text-anchor="middle">${label(tick)}</text>`),
     `<text x="${RIGHT}" y="${HEIGHT - 8}" text-anchor="end">steps</text>`,
-    `<path class="raw" d="${path(extremes(raw.map(place)))}"/>`,
-    `<path class="smoothed" d="${path(lasts(smoothed.map(place)))}"/>`,
-    ...lasts(heldOut.map(place)).map(([px, py]) => `<circle class="held-out" cx="${round(px)}" cy="${round(py)}" r="3"/>`),
+    `<path class="raw" d="${path(extremesPerColumn(raw.map(place)))}"/>`,
+    `<path class="smoothed" d="${path(lastPerColumn(smoothed.map(place)))}"/>`,
+    ...lastPerColumn(heldOut.map(place)).map(([px, py]) => `<circle class="held-out" cx="${round(px)}" cy="${round(py)}" r="3"/>`),
     `<text x="${LEFT}" y="16">loss, nats per token</text>`,
     `<path class="smoothed" d="M${RIGHT - 170} 12h20"/><text x="${RIGHT - 144}" y="16">training</text>`,
     `<circle class="held-out" cx="${RIGHT - 70}" cy="12" r="3"/><text x="${RIGHT - 60}" y="16">held out</text>`,
@@ -86,10 +88,10 @@ export function lossCurve(points: readonly LossPoint[]): string {
   ].join("\n");
 }
 
-type Place = readonly [x: number, y: number];
+type Point = readonly [x: number, y: number];
 
 /** A scale from 0, or from the least value below it, with a few round ticks. */
-function axisOf(values: readonly number[], from: number, to: number) {
+function createAxis(values: readonly number[], from: number, to: number) {
   const least = values.reduce((a, b) => Math.min(a, b), 0);
   const most = values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
   const [low, high] = [least, most - least > 1e-300 ? most : least < 0 ? 0 : 1];
@@ -116,7 +118,7 @@ function label(x: number): string {
 const round = (x: number): string => `${Number(x.toFixed(1))}`;
 
 /** At most two places per column of the picture: the lowest and the highest, in their order. */
-function extremes(places: readonly Place[]): Place[] {
+function extremesPerColumn(places: readonly Point[]): Point[] {
   return columns(places).flatMap((column) => {
     let [low, high] = [0, 0];
     for (const [i, [, y]] of column.entries()) {
@@ -128,12 +130,12 @@ function extremes(places: readonly Place[]): Place[] {
 }
 
 /** The last place of each column. */
-function lasts(places: readonly Place[]): Place[] {
+function lastPerColumn(places: readonly Point[]): Point[] {
   return columns(places).map((column) => column.at(-1)!);
 }
 
-function columns(places: readonly Place[]): Place[][] {
-  const found: Place[][] = [];
+function columns(places: readonly Point[]): Point[][] {
+  const found: Point[][] = [];
   for (const place of places) {
     if (found.length > 0 && Math.round(found.at(-1)![0]![0]) === Math.round(place[0])) found.at(-1)!.push(place);
     else found.push([place]);
@@ -141,7 +143,7 @@ function columns(places: readonly Place[]): Place[][] {
   return found;
 }
 
-function path(places: readonly Place[]): string {
+function path(places: readonly Point[]): string {
   // A single place becomes a dot: its line has round ends.
   if (places.length === 1) return `M${round(places[0]![0])} ${round(places[0]![1])}h0.1`;
   return places.map(([x, y], i) => `${i === 0 ? "M" : "L"}${round(x)} ${round(y)}`).join("");

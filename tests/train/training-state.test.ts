@@ -2,8 +2,8 @@
 
 import { expect, test } from "vitest";
 import { MiniMaxM1 } from "../../src/index.js";
-import { headerOf, withMetadata } from "../../src/train/state.js";
 import { Trainer } from "../../src/train/trainer.js";
+import { addStateMetadata, readStateHeader } from "../../src/train/training-state.js";
 import { random, randomIds } from "../support/random.js";
 import { withoutChecksum } from "../support/training-state.js";
 
@@ -34,7 +34,7 @@ async function trained() {
 
 /** The file that a run writes: with metadata of its own. */
 function written(trainer: Trainer): Uint8Array {
-  return Uint8Array.from(withMetadata(trainer.save(), { run: '{"seed":7}', lines: "1" }).flatMap((piece) => [...piece]));
+  return Uint8Array.from(addStateMetadata(trainer.save(), { run: '{"seed":7}', lines: "1" }).flatMap((piece) => [...piece]));
 }
 
 test("any single changed byte is an error, in the header and in the numbers, and changes nothing", async () => {
@@ -42,7 +42,7 @@ test("any single changed byte is an error, in the header and in the numbers, and
   const state = written(trainer);
   trainer.restore(state);
   const before = await weights();
-  const { end } = headerOf(state);
+  const { end } = readStateHeader(state);
   const { uniform } = random(5);
   // All of the prefix and the metadata, which come first, and some of the rest.
   const metadata = new TextDecoder().decode(state).indexOf("}", new TextDecoder().decode(state).indexOf("checksum")) + 1;
@@ -95,7 +95,7 @@ test("numbers of another state under the header of this one are refused", async 
   const one = trainer.save();
   trainer.step([randomIds(2, 20, 17)]);
   const two = trainer.save();
-  const { end } = headerOf(one);
+  const { end } = readStateHeader(one);
   one.set(two.subarray(end), end);
   expect(() => trainer.restore(one)).toThrow(/the checksum differs/);
   model.dispose();

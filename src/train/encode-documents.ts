@@ -5,7 +5,7 @@ import { expectArgument, isObjectLike } from "../base/options.js";
 import { pause } from "../base/pause.js";
 import type { ChatOptions } from "../text/format-chat.js";
 import type { Tokenizer } from "../text/tokenizer.js";
-import type { LearnedMessage, Row, RowContent } from "./rows.js";
+import type { LearnedMessage, Row, RowContent } from "./jsonl-rows.js";
 
 /** How texts and conversations become tokens: those of a model, for example. */
 export interface ChatEncoding {
@@ -49,8 +49,8 @@ export async function encodeRow(
   expectArgument("encodeRow: end", typeof end === "boolean", "true or false", end);
   try {
     if ("text" in content) return [await encodeText(tokenizer, content.text, end, signal)];
-    const turns = await turnsOf(content.messages, content.tools ? { tools: content.tools } : {}, encoding);
-    return turns.map((pieces) => joined(pieces, tokenizer));
+    const turns = await splitConversation(content.messages, content.tools ? { tools: content.tools } : {}, encoding);
+    return turns.map((pieces) => encodePieces(pieces, tokenizer));
   } catch (cause) {
     if (cause instanceof InputError) throw new InputError(`${where}: ${cause.message}`, { cause });
     throw cause;
@@ -64,7 +64,7 @@ function isContent(content: unknown): content is RowContent {
 }
 
 async function encodeText(tokenizer: Tokenizer, text: string, end: boolean, signal?: AbortSignal): Promise<EncodedDocument> {
-  const own = await encodeLong(tokenizer, text, signal);
+  const own = await encodeLongText(tokenizer, text, signal);
   const { eosId } = tokenizer;
   const marked = end && eosId !== undefined && own.at(-1) !== eosId;
   const ids = new Int32Array(own.length + Number(marked));
@@ -74,13 +74,17 @@ async function encodeText(tokenizer: Tokenizer, text: string, end: boolean, sign
 }
 
 /** A piece of a written conversation. */
-interface Piece {
+interface ConversationPiece {
   readonly text: string;
-  readonly learned: boolean;
+  readonly isTarget: boolean;
 }
 
 /** The pieces of one document, or of several. */
-async function turnsOf(messages: readonly LearnedMessage[], options: ChatOptions, encoding: ChatEncoding): Promise<Piece[][]> {
+async function splitConversation(
+  messages: readonly LearnedMessage[],
+  options: ChatOptions,
+  encoding: ChatEncoding,
+): Promise<ConversationPiece[][]> {
   const { tokenizer } = encoding;
   const { eosId } = tokenizer;
   const mark = eosId === undefined ? undefined : tokenizer.decode([eosId]);
@@ -93,7 +97,7 @@ async function turnsOf(messages: readonly LearnedMessage[], options: ChatOptions
     if (!after.startsWith(before)) {
       throw new InputError(`messages[${i}]: expected a chat template that writes the prompt of an answer as its beginning, got another`);
     }
-    turns.push({ before, answer: untilMark(after.slice(before.length), mark), weight: message.weight ?? 1 });
+    turns.push({ before, answer: untilEndToken(after.slice(before.length), mark), weight: message.weight ?? 1 });
   }
   // Messages that nobody answers are checked as well.
   const whole = await encoding.formatChat(messages, { ...options, addGenerationPrompt: false });
@@ -103,39 +107,39 @@ async function turnsOf(messages: readonly LearnedMessage[], options: ChatOptions
   if (turns.every(({ before, answer }) => whole.startsWith(before + answer))) {
     let at = 0;
     const pieces = turns.flatMap(({ before, answer, weight }) => {
-      const read = { text: before.slice(at), learned: false };
+      const read = { text: before.slice(at), isTarget: false };
       at = before.length + answer.length;
-      return [read, { text: answer, learned: weight === 1 }];
+      return [read, { text: answer, isTarget: weight === 1 }];
     });
     return [pieces];
   }
   return turns
     .filter(({ weight }) => weight === 1)
     .map(({ before, answer }) => [
-      { text: before, learned: false },
-      { text: answer, learned: true },
+      { text: before, isTarget: false },
+      { text: answer, isTarget: true },
     ]);
 }
 
 /** What the assistant writes itself: up to the mark that ends its turn. */
-function untilMark(text: string, mark: string | undefined): string {
+function untilEndToken(text: string, mark: string | undefined): string {
   const at = mark === undefined ? -1 : text.lastIndexOf(mark);
   return at < 0 ? text : text.slice(0, at + mark!.length);
 }
 
 /** Encodes piece by piece, as prompt and answer are when a model generates. A learned piece always ends with the end-of-sequence token. */
-function joined(pieces: readonly Piece[], tokenizer: Tokenizer): EncodedDocument {
+function encodePieces(pieces: readonly ConversationPiece[], tokenizer: Tokenizer): EncodedDocument {
   const { eosId } = tokenizer;
   const [ids, weights]: [number[], number[]] = [[], []];
   let [length, targetBytes] = [0, 0];
-  for (const { text, learned } of pieces) {
+  for (const { text, isTarget } of pieces) {
     const own = tokenizer.encode(text);
-    if (learned && eosId !== undefined && own.at(-1) !== eosId) own.push(eosId);
+    if (isTarget && eosId !== undefined && own.at(-1) !== eosId) own.push(eosId);
     for (const id of own) {
       ids.push(id);
-      weights.push(Number(learned));
+      weights.push(Number(isTarget));
     }
-    if (!learned) continue;
+    if (!isTarget) continue;
     length = ids.length;
     targetBytes += utf8Bytes(tokenizer.decode(own, { skipSpecialTokens: true }));
   }
@@ -152,10 +156,10 @@ const BLOCK_CHARACTERS = 2 ** 16;
  * @param signal ends it between two blocks by its reason
  * @throws {InputError} text that the vocabulary cannot express
  */
-export async function encodeLong(tokenizer: Tokenizer, text: string, signal?: AbortSignal): Promise<Int32Array> {
+export async function encodeLongText(tokenizer: Tokenizer, text: string, signal?: AbortSignal): Promise<Int32Array> {
   let ids = new Int32Array(Math.min(text.length, BLOCK_CHARACTERS));
   let length = 0;
-  for (const block of blocksOf(tokenizer, text)) {
+  for (const block of splitIntoBlocks(tokenizer, text)) {
     const own = tokenizer.encode(block);
     if (length + own.length > ids.length) {
       const larger = new Int32Array(Math.max(length + own.length, 2 * ids.length));
@@ -172,15 +176,15 @@ export async function encodeLong(tokenizer: Tokenizer, text: string, signal?: Ab
 }
 
 /** Where tokens of most tokenizers end: after a line, and before the space between two words. */
-const BORDER = /(?<=[\p{L}\p{N}.!?]\n)(?=[\p{L}\p{N}])|(?<=\p{L})(?= \p{L})/gu;
+const SPLIT_POSITIONS = /(?<=[\p{L}\p{N}.!?]\n)(?=[\p{L}\p{N}])|(?<=\p{L})(?= \p{L})/gu;
 /** Characters on both sides of a border that decide whether tokens end there, and borders that are tried for each block. */
-const [CONTEXT, TRIES] = [100, 4];
+const [SPLIT_CONTEXT_CHARACTERS, MAX_SPLIT_TRIES] = [100, 4];
 
 /** A text in blocks that are encoded as they are within the whole. */
-export function* blocksOf(tokenizer: Tokenizer, text: string): Generator<string> {
+export function* splitIntoBlocks(tokenizer: Tokenizer, text: string): Generator<string> {
   let begin = 0;
   for (let from = BLOCK_CHARACTERS; from < text.length; from = Math.max(from, begin) + BLOCK_CHARACTERS) {
-    const end = borderAfter(tokenizer, text, from);
+    const end = findSplit(tokenizer, text, from);
     if (end === undefined) continue;
     yield text.slice(begin, end);
     begin = end;
@@ -188,19 +192,19 @@ export function* blocksOf(tokenizer: Tokenizer, text: string): Generator<string>
   yield text.slice(begin);
 }
 
-function borderAfter(tokenizer: Tokenizer, text: string, from: number): number | undefined {
+function findSplit(tokenizer: Tokenizer, text: string, from: number): number | undefined {
   const near = text.slice(from, from + BLOCK_CHARACTERS / 2);
   let tries = 0;
-  for (const { index } of near.matchAll(BORDER)) {
+  for (const { index } of near.matchAll(SPLIT_POSITIONS)) {
     const at = from + index;
-    if (index < CONTEXT || at + CONTEXT > text.length) continue;
-    const [left, right] = [text.slice(at - CONTEXT, at), text.slice(at, at + CONTEXT)].map((side) =>
+    if (index < SPLIT_CONTEXT_CHARACTERS || at + SPLIT_CONTEXT_CHARACTERS > text.length) continue;
+    const [left, right] = [text.slice(at - SPLIT_CONTEXT_CHARACTERS, at), text.slice(at, at + SPLIT_CONTEXT_CHARACTERS)].map((side) =>
       side.replace(/^[\udc00-\udfff]|[\ud800-\udbff]$/g, ""),
     ) as [string, string];
     const apart = [...tokenizer.encode(left), ...tokenizer.encode(right)];
     const together = tokenizer.encode(left + right);
     if (apart.length === together.length && apart.every((id, i) => id === together[i])) return at;
-    if (++tries === TRIES) return undefined;
+    if (++tries === MAX_SPLIT_TRIES) return undefined;
   }
   return undefined;
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { parseRows } from "../../src/train/rows.js";
+import { parseRows } from "../../src/train/jsonl-rows.js";
 
 const read = (text: string, onWarning?: (message: string) => void) => [...parseRows(text, "a.jsonl", onWarning)];
 const dialogue = (question: string, answer: string) => [

@@ -16,7 +16,7 @@ export interface BytePairs {
 }
 
 /** More tokens than a vocabulary can have: `left · STRIDE + right` numbers the pairs exactly. */
-const STRIDE = 2 ** 26;
+const PAIR_STRIDE = 2 ** 26;
 
 const encoder = /* @__PURE__ */ new TextEncoder();
 
@@ -32,17 +32,17 @@ const encoder = /* @__PURE__ */ new TextEncoder();
 export function learnBytePairs(pieces: ReadonlyMap<string, number>, alphabet: readonly string[], size: number): BytePairs {
   const tokens = [...alphabet].sort();
   const ids = new Map(tokens.map((token, id) => [token, id]));
-  const { token, left, right, weight } = layOut(
+  const { token, left, right, weight } = flattenPieces(
     pieces,
     alphabet.map((char) => ids.get(char)!),
   );
   const counts = new Map<number, number>();
   const places = new Map<number, number[]>();
-  const queue = new Queue();
+  const queue = new PairQueue();
 
   /** Counts the pair that begins at a place. */
   const add = (place: number): number => {
-    const pair = token[place]! * STRIDE + token[right[place]!]!;
+    const pair = token[place]! * PAIR_STRIDE + token[right[place]!]!;
     counts.set(pair, (counts.get(pair) ?? 0) + weight[place]!);
     const list = places.get(pair);
     if (list) list.push(place);
@@ -50,7 +50,7 @@ export function learnBytePairs(pieces: ReadonlyMap<string, number>, alphabet: re
     return pair;
   };
   const drop = (place: number): void => {
-    const pair = token[place]! * STRIDE + token[right[place]!]!;
+    const pair = token[place]! * PAIR_STRIDE + token[right[place]!]!;
     counts.set(pair, counts.get(pair)! - weight[place]!);
   };
 
@@ -68,7 +68,7 @@ export function learnBytePairs(pieces: ReadonlyMap<string, number>, alphabet: re
       if (now > 0) queue.push(pair, now);
       continue;
     }
-    const [a, b] = [Math.floor(pair / STRIDE), pair % STRIDE];
+    const [a, b] = [Math.floor(pair / PAIR_STRIDE), pair % PAIR_STRIDE];
     const written = tokens[a]! + tokens[b]!;
     const merged = ids.get(written) ?? tokens.push(written) - 1;
     ids.set(written, merged);
@@ -96,7 +96,7 @@ export function learnBytePairs(pieces: ReadonlyMap<string, number>, alphabet: re
   return { tokens, merges: [...merges.values()] };
 }
 
-function layOut(pieces: ReadonlyMap<string, number>, idOfByte: readonly number[]) {
+function flattenPieces(pieces: ReadonlyMap<string, number>, idOfByte: readonly number[]) {
   let length = 0;
   for (const piece of pieces.keys()) length += encoder.encode(piece).length;
   const token = new Int32Array(length);
@@ -117,7 +117,7 @@ function layOut(pieces: ReadonlyMap<string, number>, idOfByte: readonly number[]
 }
 
 /** Pairs, the most frequent first, then the smallest: a binary heap. */
-class Queue {
+class PairQueue {
   readonly #heap: [pair: number, count: number][] = [];
 
   push(pair: number, count: number): void {

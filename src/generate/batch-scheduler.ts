@@ -6,7 +6,7 @@ import { slice, type Tensor } from "../runtime/tensor.js";
 import { Sequence } from "./sequence.js";
 
 /** Pending tokens of one sequence, to be taken in by the next pass. */
-export interface Piece<Result> {
+export interface StepRequest<Result> {
   readonly sequence: Sequence;
   /** How many of them. */
   readonly count: number;
@@ -18,20 +18,20 @@ export interface Piece<Result> {
    * What becomes of the logits and log-probabilities after its last token, `[1, vocab]` each: called within the pass, and only if no
    * token of the sequence is pending any more.
    */
-  next?(logits: Tensor, logprobs: Tensor): Result;
+  onLogits?(logits: Tensor, logprobs: Tensor): Result;
 }
 
-interface Waiting {
-  readonly piece: Piece<unknown>;
+interface QueuedRequest {
+  readonly request: StepRequest<unknown>;
   resolve(result: unknown): void;
   reject(error: unknown): void;
 }
 
 /** Tokens of prompts that a pass may take in beside sequences under way, if more than one prompt waits: they all wait for each other's. */
-const CROWD = 256;
+const MAX_PREFILL_TOKENS_WITH_DECODE = 256;
 
 /** Turns of the event loop without anything new, before a pass begins: a server takes in a connection a turn, and reads from it in a later one. */
-const TURNS = 3;
+const IDLE_TURNS_BEFORE_PASS = 3;
 
 /**
  * The passes of one model, which all its generations share: whatever waits when a pass begins goes along with it or, where too much waits, with one of the next. A sequence therefore
@@ -39,30 +39,30 @@ const TURNS = 3;
  *
  * A row's numbers do not depend on the rows beside it, so nobody notices the others but by the time a pass takes.
  */
-export class Batch {
-  private static readonly all = new WeakMap<Transformer, Batch>();
-  private waiting: Waiting[] = [];
+export class BatchScheduler {
+  private static readonly schedulers = new WeakMap<Transformer, BatchScheduler>();
+  private waiting: QueuedRequest[] = [];
   private scheduled = false;
   /** Whether the latest pass was of prompts alone, that single tokens had to wait for. */
-  private ahead = false;
+  private prefillWentFirst = false;
 
   private constructor(private readonly transformer: Transformer) {}
 
   /** The one of this model. */
-  static of(transformer: Transformer): Batch {
-    const batch = Batch.all.get(transformer) ?? new Batch(transformer);
-    Batch.all.set(transformer, batch);
-    return batch;
+  static of(transformer: Transformer): BatchScheduler {
+    const scheduler = BatchScheduler.schedulers.get(transformer) ?? new BatchScheduler(transformer);
+    BatchScheduler.schedulers.set(transformer, scheduler);
+    return scheduler;
   }
 
   /**
-   * Takes the piece in with the next pass that has room for it, and gives what `next` made of it. If it fails, the others do not.
+   * Takes the piece in with the next pass that has room for it, and gives what `onLogits` made of it. If it fails, the others do not.
    *
    * @throws the signal's reason; {SessionError} a state that cannot be continued; {MemoryError} no room for its state
    */
-  step<Result>(piece: Piece<Result>): Promise<Result | undefined> {
+  step<Result>(request: StepRequest<Result>): Promise<Result | undefined> {
     return new Promise<unknown>((resolve, reject) => {
-      this.waiting.push({ piece, resolve, reject });
+      this.waiting.push({ request, resolve, reject });
       this.schedule();
     }) as Promise<Result | undefined>;
   }
@@ -70,71 +70,72 @@ export class Batch {
   private async schedule(): Promise<void> {
     if (this.scheduled) return;
     this.scheduled = true;
-    await this.gather();
+    await this.waitForRequests();
     this.scheduled = false;
-    this.pass(this.choose().filter(hasRoom));
+    this.runBatch(this.takeNextBatch().filter(reserveCache));
     if (this.waiting.length > 0) void this.schedule();
   }
 
   /** Waits for what is on its way, up to what a pass has room for: whoever misses a pass waits for all of it. A lone token's pass is too short for that. */
-  private async gather(): Promise<void> {
+  private async waitForRequests(): Promise<void> {
     await pause();
-    let tokens = this.count();
-    const full = tokens + CROWD;
-    for (let quiet = 0; quiet < TURNS && tokens > 1 && tokens < full; ) {
+    let tokens = this.countWaitingTokens();
+    const full = tokens + MAX_PREFILL_TOKENS_WITH_DECODE;
+    for (let quiet = 0; quiet < IDLE_TURNS_BEFORE_PASS && tokens > 1 && tokens < full; ) {
       await pause();
       const before = tokens;
-      tokens = this.count();
+      tokens = this.countWaitingTokens();
       quiet = tokens > before ? 0 : quiet + 1;
     }
   }
 
   /** Tokens that wait, when those that nobody wants any more are gone. */
-  private count(): number {
-    this.waiting = this.waiting.filter(isWanted);
-    return this.waiting.reduce((sum, { piece }) => sum + piece.count, 0);
+  private countWaitingTokens(): number {
+    this.waiting = this.waiting.filter(isRunnable);
+    return this.waiting.reduce((sum, { request }) => sum + request.count, 0);
   }
 
   /**
-   * All single tokens, and of prompts what has waited longest, up to the smallest chunk among them, and beside single tokens up to `CROWD`.
+   * All single tokens, and of prompts what has waited longest, up to the smallest chunk among them, and beside single tokens up to `MAX_PREFILL_TOKENS_WITH_DECODE`.
    * More than half a crowd goes ahead alone, and the single tokens with the pass after it: hardly later for them, and sooner for the
    * prompts. The rest waits on.
    */
-  private choose(): Waiting[] {
-    const singles = this.waiting.filter(({ piece }) => piece.count === 1);
-    const prompts: Waiting[] = [];
-    let room = singles.length > 0 ? CROWD : Number.POSITIVE_INFINITY;
+  private takeNextBatch(): QueuedRequest[] {
+    const singles = this.waiting.filter(({ request }) => request.count === 1);
+    const prompts: QueuedRequest[] = [];
+    let room = singles.length > 0 ? MAX_PREFILL_TOKENS_WITH_DECODE : Number.POSITIVE_INFINITY;
     let tokens = 0;
     for (const one of this.waiting) {
-      const { count, chunk } = one.piece;
+      const { count, chunk } = one.request;
       if (count === 1) continue;
       if (tokens > 0 && tokens + count > Math.min(room, chunk)) continue;
       prompts.push(one);
       [tokens, room] = [tokens + count, Math.min(room, chunk)];
     }
-    this.ahead = !this.ahead && singles.length > 0 && prompts.length > 1 && tokens > CROWD / 2;
-    const chosen = new Set(this.ahead ? prompts : [...singles, ...prompts]);
+    this.prefillWentFirst =
+      !this.prefillWentFirst && singles.length > 0 && prompts.length > 1 && tokens > MAX_PREFILL_TOKENS_WITH_DECODE / 2;
+    const chosen = new Set(this.prefillWentFirst ? prompts : [...singles, ...prompts]);
     const all = this.waiting;
     this.waiting = all.filter((one) => !chosen.has(one));
     return all.filter((one) => chosen.has(one));
   }
 
-  private pass(chosen: readonly Waiting[]): void {
+  private runBatch(chosen: readonly QueuedRequest[]): void {
     if (chosen.length === 0) return;
     const { transformer } = this;
     const { rt } = transformer;
-    const pieces = chosen.map(({ piece }) => piece);
+    const pieces = chosen.map(({ request }) => request);
     try {
       rt.scope(() => {
-        const ends = [...pieces.keys()].filter((i) => pieces[i]!.next && pieces[i]!.count === pieces[i]!.sequence.pending);
-        const { hidden, last } = Sequence.advance(transformer, pieces);
+        const ends = [...pieces.keys()].filter((i) => pieces[i]!.onLogits && pieces[i]!.count === pieces[i]!.sequence.pending);
+        const { hidden, last } = Sequence.forwardPending(transformer, pieces);
         if (ends.length === 0) return;
         const rows = ends.map((i) => last[i]!);
         const logits = transformer.logits(take(hidden, rows));
         const logprobs = logSoftmax(logits);
         for (const [row, i] of ends.entries()) {
           const [own, ownLogprobs] = [slice(logits, row, row + 1), slice(logprobs, row, row + 1)];
-          attempt(chosen[i]!, ({ piece, resolve }) => resolve(rt.scope(() => piece.next!(own, ownLogprobs))));
+          rejectOnError(chosen[i]!, ({ request, resolve }) => resolve(rt.scope(() => request.onLogits!(own, ownLogprobs))));
         }
       });
       // Settles those without a result; the others are settled already.
@@ -146,19 +147,19 @@ export class Batch {
 }
 
 /** Whether a piece can still be taken in; if not, it fails here, alone. */
-function isWanted(waiting: Waiting): boolean {
-  return attempt(waiting, ({ piece: { signal, sequence } }) => {
+function isRunnable(waiting: QueuedRequest): boolean {
+  return rejectOnError(waiting, ({ request: { signal, sequence } }) => {
     signal?.throwIfAborted();
-    sequence.cache.check();
+    sequence.cache.expectUsable();
   });
 }
 
 /** Makes room for a piece's state; where there is none, it fails here, alone. */
-function hasRoom(waiting: Waiting): boolean {
-  return attempt(waiting, ({ piece: { sequence, count } }) => sequence.cache.reserve(count));
+function reserveCache(waiting: QueuedRequest): boolean {
+  return rejectOnError(waiting, ({ request: { sequence, count } }) => sequence.cache.reserve(count));
 }
 
-function attempt(waiting: Waiting, body: (waiting: Waiting) => void): boolean {
+function rejectOnError(waiting: QueuedRequest, body: (waiting: QueuedRequest) => void): boolean {
   try {
     body(waiting);
     return true;

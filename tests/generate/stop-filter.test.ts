@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type FinalText, StopFilter, type TextCodec } from "../../src/generate/text.js";
+import { type FinalText, StopFilter, type TextCodec } from "../../src/generate/stop-filter.js";
 import { bytesCodec } from "./model.js";
 
 /** A codec whose id i is the i-th piece. */

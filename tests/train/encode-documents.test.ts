@@ -3,9 +3,9 @@
 import { beforeAll, expect, test } from "vitest";
 import { type ChatMessage, formatChat, Tokenizer } from "../../src/index.js";
 import { chatCodec } from "../../src/rl/index.js";
-import { blocksOf, type ChatEncoding, encodeLong, encodeRow, firstTokenBytes } from "../../src/train/encode.js";
-import type { RowContent } from "../../src/train/rows.js";
-import { trainTokenizer } from "../../src/train/tokenizer.js";
+import { type ChatEncoding, encodeLongText, encodeRow, firstTokenBytes, splitIntoBlocks } from "../../src/train/encode-documents.js";
+import type { RowContent } from "../../src/train/jsonl-rows.js";
+import { trainTokenizer } from "../../src/train/tokenizer-training.js";
 
 const prose = "The quick brown fox jumps over the lazy dog. Fünf 👍 grüne Äpfel, 12,345 of them!\n\n  And so on,\tand on.\nWhat else?\n";
 let tokenizer: Tokenizer;
@@ -139,17 +139,17 @@ test.each<[readonly unknown[], string]>([
 
 test("a long text is encoded in blocks to the ids of the whole", async () => {
   const long = Array.from({ length: 3000 }, (_, i) => prose.replace("fox", `fox no. ${i}`)).join("");
-  expect([...blocksOf(tokenizer, long)].length).toBeGreaterThan(3);
-  expect([...blocksOf(tokenizer, long)].join("")).toBe(long);
-  expect([...(await encodeLong(tokenizer, long))]).toEqual(tokenizer.encode(long));
+  expect([...splitIntoBlocks(tokenizer, long)].length).toBeGreaterThan(3);
+  expect([...splitIntoBlocks(tokenizer, long)].join("")).toBe(long);
+  expect([...(await encodeLongText(tokenizer, long))]).toEqual(tokenizer.encode(long));
   const letters = "abc".repeat(50_000);
-  expect([...blocksOf(tokenizer, letters)]).toEqual([letters]);
+  expect([...splitIntoBlocks(tokenizer, letters)]).toEqual([letters]);
 });
 
 test("the encoding of a long text ends with the signal", async () => {
   const controller = new AbortController();
   setImmediate(() => controller.abort(new Error("enough")));
-  await expect(encodeLong(tokenizer, prose.repeat(3000), controller.signal)).rejects.toThrow("enough");
+  await expect(encodeLongText(tokenizer, prose.repeat(3000), controller.signal)).rejects.toThrow("enough");
 });
 
 test.each(["The fox", "👍 up", "Äpfel", "1", " a", "<end_of_sentence>x"])("the bytes of the first token of %j", (text) => {

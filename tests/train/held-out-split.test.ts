@@ -1,25 +1,25 @@
 import { expect, test } from "vitest";
-import type { Row } from "../../src/train/rows.js";
-import { splitRows, splitText } from "../../src/train/split.js";
+import { splitRows, splitText } from "../../src/train/held-out-split.js";
+import type { Row } from "../../src/train/jsonl-rows.js";
 
 test("blocks are spread over the whole text, end with lines, and do not overlap", () => {
   const lines = Array.from({ length: 5000 }, (_, i) => `line ${i} 👍\n`);
   const text = lines.join("");
-  const { learned, heldOut } = splitText(text, 0.05, 100);
-  const [own, tested] = [learned, heldOut].map((pieces) => pieces.join("").match(/[^\n]+\n/g)!);
+  const { training, heldOut } = splitText(text, 0.05, 100);
+  const [own, tested] = [training, heldOut].map((pieces) => pieces.join("").match(/[^\n]+\n/g)!);
   expect([...own!, ...tested!].map((line) => line).sort()).toEqual(lines.map((line) => line).sort());
   expect(Math.abs(tested!.length / lines.length - 0.05)).toBeLessThan(0.005);
   const numbers = tested!.map((line) => Number(line.split(" ")[1]));
   for (let tenth = 0; tenth < 10; tenth++)
     expect(numbers.filter((n) => Math.floor(n / 500) === tenth).length, `tenth ${tenth}`).toBeGreaterThan(15);
-  expect(splitText(text, 0.05, 100)).toEqual({ learned, heldOut });
+  expect(splitText(text, 0.05, 100)).toEqual({ training, heldOut });
   for (const block of heldOut) expect(block.length).toBeGreaterThan(75);
 });
 
 test.each([0.01, 0.1, 0.5, 0.9])("every character is on one side, whatever the text: %d", (fraction) => {
   for (const text of ["", "a", "ab", "👍👍👍", "x".repeat(1000), `${"y".repeat(300)}\n${"z".repeat(10)}\n`, "\n".repeat(50)]) {
-    const { learned, heldOut } = splitText(text, fraction, 10);
-    const pieces = [...learned, ...heldOut];
+    const { training, heldOut } = splitText(text, fraction, 10);
+    const pieces = [...training, ...heldOut];
     expect(pieces.reduce((sum, { length }) => sum + length, 0)).toBe(text.length);
     expect(pieces.some((piece) => /^[\udc00-\udfff]|[\ud800-\udbff]$/.test(piece))).toBe(false);
   }
@@ -39,9 +39,9 @@ const questions = (rows: readonly Row[]) =>
 
 test("rows with the same question stay together, wherever they stand", () => {
   const rows = Array.from({ length: 400 }, (_, i) => row(`question ${i % 200}`, `answer ${i}`));
-  const { learned, heldOut } = splitRows(rows, 0.1, "file");
-  expect([learned.length, heldOut.length]).toEqual([360, 40]);
-  expect(questions(learned).filter((question) => questions(heldOut).includes(question))).toEqual([]);
+  const { training, heldOut } = splitRows(rows, 0.1, "file");
+  expect([training.length, heldOut.length]).toEqual([360, 40]);
+  expect(questions(training).filter((question) => questions(heldOut).includes(question))).toEqual([]);
   const places = heldOut.map((one) => rows.indexOf(one));
   for (let quarter = 0; quarter < 4; quarter++) expect(places.filter((i) => Math.floor(i / 100) === quarter).length).toBeGreaterThan(2);
   // The order of the file does not matter.
@@ -50,7 +50,7 @@ test("rows with the same question stay together, wherever they stand", () => {
 
 test("at least one row is held out and one is learned; a frequent question does not fill the held-out part", () => {
   const few = splitRows([row("a", "1"), row("b", "2"), { where: "", content: { text: "c" } }], 0.05, "file");
-  expect([few.learned.length, few.heldOut.length]).toEqual([2, 1]);
+  expect([few.training.length, few.heldOut.length]).toEqual([2, 1]);
   const rows = [
     ...Array.from({ length: 95 }, (_, i) => row("hello", `${i}`)),
     ...Array.from({ length: 5 }, (_, i) => row(`rare ${i}`, "x")),

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { smoothing } from "../../src/train/curve.js";
 import { type LossPoint, lossCurve } from "../../src/train/index.js";
+import { exponentialMean } from "../../src/train/loss-curve.js";
 
 /** A small part of XML, read strictly: nested elements, quoted attributes, plain text. */
 function isWellFormed(xml: string): boolean {
@@ -80,7 +80,7 @@ test("ticks are few and round; lines and dots are there", () => {
 });
 
 test("the mean has no bias, and passes over what is not finite", () => {
-  const mean = smoothing(0.9);
+  const mean = exponentialMean(0.9);
   expect(mean(5)).toBeCloseTo(5, 12);
   expect(mean(5)).toBeCloseTo(5, 12);
   expect(mean(Number.NaN)).toBeCloseTo(5, 12);

@@ -2,21 +2,21 @@ import * as v from "valibot";
 import { InputError } from "../base/errors.js";
 import { decodeJson, isObject } from "../base/json.js";
 import { count, number, parseOptions, seedNumber, text, word } from "../base/options.js";
-import { heldOutDocuments, runOptions } from "./run.js";
-import { tokenizerOptions } from "./tokenizer.js";
-import { trainerOptions } from "./trainer.js";
+import { heldOutDocuments, runSchema } from "./run.js";
+import { tokenizerSchema } from "./tokenizer-training.js";
+import { trainerSchema } from "./trainer.js";
 
 /** What the tokenizer of a new model decides, and its configuration therefore does not say. */
-const DECIDED = ["vocab_size", "bos_token_id", "eos_token_id"] as const;
+const TOKENIZER_KEYS = ["vocab_size", "bos_token_id", "eos_token_id"] as const;
 
 const paths = (what: string) => v.optional(v.pipe(v.array(text, what), v.nonEmpty(what)));
 
-const schema = v.strictObject({
+const planSchema = v.strictObject({
   model: v.custom<string | Readonly<Record<string, unknown>>>(
     (x) => (typeof x === "string" && x !== "") || isObject(x),
     "the JSON of a configuration, or the path of a checkpoint",
   ),
-  tokenizer: v.optional(tokenizerOptions),
+  tokenizer: v.optional(tokenizerSchema),
   data: v.strictObject({
     tasks: v.optional(
       v.union(
@@ -30,8 +30,8 @@ const schema = v.strictObject({
   }),
   seed: v.optional(seedNumber, 0),
   build: v.optional(word("auto", "simd", "relaxed", "debug"), "auto"),
-  trainer: v.optional(v.omit(trainerOptions, ["decays"]), {}),
-  run: v.omit(runOptions, ["heldOut", "signal"]),
+  trainer: v.optional(v.omit(trainerSchema, ["decays"]), {}),
+  run: v.omit(runSchema, ["heldOut", "signal"]),
   heldOut: v.optional(
     v.strictObject({
       documents: heldOutDocuments,
@@ -49,7 +49,7 @@ export type PlannedData =
   | { readonly jsonl: readonly string[] };
 
 /** A whole training, as one JSON file describes it. Paths are as they were written. */
-export type Plan = Omit<v.InferOutput<typeof schema>, "data"> & { readonly data: PlannedData };
+export type TrainingPlan = Omit<v.InferOutput<typeof planSchema>, "data"> & { readonly data: PlannedData };
 
 /**
  * Reads the file of a training.
@@ -58,18 +58,18 @@ export type Plan = Omit<v.InferOutput<typeof schema>, "data"> & { readonly data:
  * @throws {CheckpointError} other bytes than JSON
  * @throws {InputError} unknown keys, values that do not fit, or keys that contradict each other
  */
-export function parsePlan(bytes: Uint8Array, where: string): Plan {
-  const { data: given, ...plan } = parseOptions(schema, decodeJson(bytes, where), where);
+export function parseTrainingPlan(bytes: Uint8Array, where: string): TrainingPlan {
+  const { data: given, ...plan } = parseOptions(planSchema, decodeJson(bytes, where), where);
   const { model, tokenizer } = plan;
   if (typeof model === "string" && tokenizer) {
     throw new InputError(`${where}: tokenizer: expected none, since the checkpoint brings its own, got one (leave it out)`);
   }
   if (typeof model === "object") {
-    const decided = DECIDED.find((key) => key in model);
+    const decided = TOKENIZER_KEYS.find((key) => key in model);
     if (decided) throw new InputError(`${where}: model.${decided}: expected none, got one (the tokenizer decides it: leave it out)`);
     if (!tokenizer) throw new InputError(`${where}: tokenizer: expected { "vocabSize": … } for a new model, got none`);
   }
-  const data = dataOf(given, where);
+  const data = parseData(given, where);
   if ("tasks" in data && plan.heldOut?.fraction !== undefined) {
     throw new InputError(
       `${where}: heldOut.fraction: expected none beside tasks, got ${plan.heldOut.fraction} (an eighth of their puzzles is always held out)`,
@@ -78,7 +78,7 @@ export function parsePlan(bytes: Uint8Array, where: string): Plan {
   return { ...plan, data };
 }
 
-function dataOf({ texts, ...sources }: v.InferOutput<typeof schema>["data"], where: string): PlannedData {
+function parseData({ texts, ...sources }: v.InferOutput<typeof planSchema>["data"], where: string): PlannedData {
   const { tasks, text, jsonl } = sources;
   const given = Object.keys(sources).filter((key) => sources[key as keyof typeof sources] !== undefined);
   if (given.length !== 1) {

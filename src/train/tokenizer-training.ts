@@ -4,7 +4,7 @@ import * as v from "valibot";
 import { InputError } from "../base/errors.js";
 import { count, expectArgument, isObjectLike, parseOptions } from "../base/options.js";
 import { byteAlphabet } from "../text/tokenizer-files.js";
-import { learnBytePairs } from "./byte-pairs.js";
+import { learnBytePairs } from "./byte-pair-training.js";
 import { chatTemplate } from "./chat-template.js";
 
 /** What a tokenizer is to have. */
@@ -16,16 +16,16 @@ export interface TokenizerOptions {
 }
 
 /** The markup of MiniMax-M1's chat format; left out of decoded text on request. */
-const MARKUP = ["<end_of_document>", "<begin_of_document>", "<beginning_of_sentence>", "<end_of_sentence>"];
+const CHAT_MARKUP_TOKENS = ["<end_of_document>", "<begin_of_document>", "<beginning_of_sentence>", "<end_of_sentence>"];
 /** Marks of what a model writes: never left out. */
-const MARKS = ["<think>", "</think>"];
+const THINK_TOKENS = ["<think>", "</think>"];
 
 /**
  * One piece of text, within which tokens are learned: a word with at most one capital, its first; another capital; a
  * digit; any other character; each of them with the space before it. Then line breaks, and the rest of the spaces. So
  * capitals in a row, numbers and brackets come character by character. No `\s`, which engines read differently.
  */
-const PIECE = [
+const PIECE_PATTERN = [
   String.raw` ?\p{Lu}?[\p{Ll}\p{Lt}\p{Lm}\p{Lo}\p{M}]+`,
   String.raw` ?\p{Lu}`,
   String.raw` ?\p{N}`,
@@ -39,7 +39,7 @@ const PIECE = [
 const isSpecial = (token: unknown): token is string => typeof token === "string" && /^<[^<>\s\p{Cs}]+>$/u.test(token);
 
 /** @internal */
-export const tokenizerOptions = v.strictObject({
+export const tokenizerSchema = v.strictObject({
   vocabSize: count,
   specialTokens: v.optional(
     v.array(v.custom<string>(isSpecial, 'a text such as "<answer>", without spaces'), 'an array of texts such as "<answer>"'),
@@ -59,7 +59,7 @@ export const tokenizerOptions = v.strictObject({
  * @throws {InputError} texts or options that cannot be worked with, or a `vocabSize` that has no room for bytes and special tokens
  */
 export function trainTokenizer(texts: Iterable<string>, options: TokenizerOptions): Map<string, Uint8Array<ArrayBuffer>> {
-  const training = tokenizerTraining(options);
+  const training = startTokenizerTraining(options);
   const walked = isObjectLike(texts) && Symbol.iterator in texts && !ArrayBuffer.isView(texts);
   expectArgument("trainTokenizer: texts", walked, "several texts (put one text into an array)", texts);
   let index = 0;
@@ -76,9 +76,12 @@ export function trainTokenizer(texts: Iterable<string>, options: TokenizerOption
  *
  * @internal
  */
-export function tokenizerTraining(options: TokenizerOptions): { push(text: string): void; end(): Map<string, Uint8Array<ArrayBuffer>> } {
-  const { vocabSize, specialTokens } = parseOptions(tokenizerOptions, options, "trainTokenizer");
-  const special = [...new Set([...MARKUP, ...MARKS, ...specialTokens])];
+export function startTokenizerTraining(options: TokenizerOptions): {
+  push(text: string): void;
+  end(): Map<string, Uint8Array<ArrayBuffer>>;
+} {
+  const { vocabSize, specialTokens } = parseOptions(tokenizerSchema, options, "trainTokenizer");
+  const special = [...new Set([...CHAT_MARKUP_TOKENS, ...THINK_TOKENS, ...specialTokens])];
   const least = byteAlphabet.length + special.length;
   if (vocabSize < least) {
     throw new InputError(
@@ -87,19 +90,23 @@ export function tokenizerTraining(options: TokenizerOptions): { push(text: strin
   }
   const pieces = new Map<string, number>();
   const marks = new RegExp(special.map((token) => token.replace(/[\\^$.*+?()[\]{}|/]/g, String.raw`\$&`)).join("|"), "u");
-  const piece = new RegExp(PIECE, "gu");
+  const piece = new RegExp(PIECE_PATTERN, "gu");
   return {
     push(text) {
       for (const section of text.split(marks)) {
         for (const [found] of section.matchAll(piece)) pieces.set(found, (pieces.get(found) ?? 0) + 1);
       }
     },
-    end: () => filesOf(pieces, special, vocabSize),
+    end: () => tokenizerFiles(pieces, special, vocabSize),
   };
 }
 
 /** @param pieces how often each piece occurs */
-function filesOf(pieces: ReadonlyMap<string, number>, special: readonly string[], vocabSize: number): Map<string, Uint8Array<ArrayBuffer>> {
+function tokenizerFiles(
+  pieces: ReadonlyMap<string, number>,
+  special: readonly string[],
+  vocabSize: number,
+): Map<string, Uint8Array<ArrayBuffer>> {
   const { tokens, merges } = learnBytePairs(pieces, byteAlphabet, vocabSize - special.length);
   const json = {
     version: "1.0",
@@ -112,13 +119,13 @@ function filesOf(pieces: ReadonlyMap<string, number>, special: readonly string[]
       lstrip: false,
       rstrip: false,
       normalized: false,
-      special: MARKUP.includes(content),
+      special: CHAT_MARKUP_TOKENS.includes(content),
     })),
     normalizer: null,
     pre_tokenizer: {
       type: "Sequence",
       pretokenizers: [
-        { type: "Split", pattern: { Regex: PIECE }, behavior: "Isolated", invert: false },
+        { type: "Split", pattern: { Regex: PIECE_PATTERN }, behavior: "Isolated", invert: false },
         { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: false },
       ],
     },

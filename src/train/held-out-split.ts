@@ -1,16 +1,16 @@
 // Which part of some data is held out. It depends on the data and the fraction alone, on no seed.
 
 import { InputError } from "../base/errors.js";
-import type { Row } from "./rows.js";
+import type { Row } from "./jsonl-rows.js";
 
 /** What is learned, and what is only measured. */
 export interface Split<T> {
-  readonly learned: readonly T[];
+  readonly training: readonly T[];
   readonly heldOut: readonly T[];
 }
 
 /** A text is held out in at most so many blocks. */
-const MOST_BLOCKS = 64;
+const MAX_HELD_OUT_BLOCKS = 64;
 
 /**
  * Holds out blocks that are spread evenly over a text, cut at the ends of lines where these are near. Learned and held-out pieces do not overlap.
@@ -19,25 +19,25 @@ const MOST_BLOCKS = 64;
  * @param least characters of a block, if the held-out part is that long
  */
 export function splitText(text: string, fraction: number, least: number): Split<string> {
-  const blocks = Math.min(MOST_BLOCKS, Math.max(1, Math.floor((fraction * text.length) / least)));
+  const blocks = Math.min(MAX_HELD_OUT_BLOCKS, Math.max(1, Math.floor((fraction * text.length) / least)));
   const period = text.length / blocks;
   const size = fraction * period;
-  const [learned, heldOut]: [string[], string[]] = [[], []];
+  const [training, heldOut]: [string[], string[]] = [[], []];
   let at = 0;
   for (let b = 0; b < blocks; b++) {
     const from = (b + 0.5) * period - size / 2;
-    const [begin, end] = [cut(text, from, size / 4), cut(text, from + size, size / 4)];
-    learned.push(text.slice(at, begin));
+    const [begin, end] = [lineStartNear(text, from, size / 4), lineStartNear(text, from + size, size / 4)];
+    training.push(text.slice(at, begin));
     heldOut.push(text.slice(begin, end));
     at = end;
   }
-  learned.push(text.slice(at));
+  training.push(text.slice(at));
   const some = (pieces: string[]) => pieces.filter((piece) => piece !== "");
-  return { learned: some(learned), heldOut: some(heldOut) };
+  return { training: some(training), heldOut: some(heldOut) };
 }
 
 /** The beginning of a line within `reach` characters from `at` on, or `at`, but not within a character. */
-function cut(text: string, at: number, reach: number): number {
+function lineStartNear(text: string, at: number, reach: number): number {
   const from = Math.floor(at);
   const newline = text.indexOf("\n", from - 1);
   if (newline >= 0 && newline + 1 - from <= reach) return newline + 1;
@@ -53,7 +53,7 @@ function cut(text: string, at: number, reach: number): number {
 export function splitRows(rows: readonly Row[], fraction: number, where: string): Split<Row> {
   const groups = new Map<string, Row[]>();
   for (const row of rows) {
-    const key = keyOf(row);
+    const key = promptKey(row);
     const group = groups.get(key);
     if (group) group.push(row);
     else groups.set(key, [row]);
@@ -63,8 +63,8 @@ export function splitRows(rows: readonly Row[], fraction: number, where: string)
       `${where}: heldOut: expected rows of two different prompts or texts, to learn and to hold out, got ${groups.size}`,
     );
   }
-  const ordered = [...groups].map(([key, group]) => ({ group, hash: hash(key), key }));
-  ordered.sort((a, b) => a.hash - b.hash || (a.key < b.key ? -1 : 1));
+  const ordered = [...groups].map(([key, group]) => ({ group, hashText: hash(key), key }));
+  ordered.sort((a, b) => a.hashText - b.hashText || (a.key < b.key ? -1 : 1));
   const due = Math.max(1, Math.round(fraction * rows.length));
   const chosen = new Set<Row>();
   for (const { group } of ordered) {
@@ -74,11 +74,11 @@ export function splitRows(rows: readonly Row[], fraction: number, where: string)
     const smallest = ordered.reduce((a, b) => (b.group.length < a.group.length ? b : a));
     for (const row of smallest.group) chosen.add(row);
   }
-  return { learned: rows.filter((row) => !chosen.has(row)), heldOut: rows.filter((row) => chosen.has(row)) };
+  return { training: rows.filter((row) => !chosen.has(row)), heldOut: rows.filter((row) => chosen.has(row)) };
 }
 
 /** What two rows have in common if one would give the other away: the text, or all before the first answer that is learned. */
-function keyOf({ content }: Row): string {
+function promptKey({ content }: Row): string {
   if ("text" in content) return content.text;
   const first = content.messages.findIndex((message) => message?.role === "assistant" && message.weight !== 0);
   return JSON.stringify(content.messages.slice(0, first < 0 ? undefined : first));
