@@ -1,4 +1,4 @@
-// The figures as one SVG, legible on light and on dark pages: its colours follow the reader's preference.
+// The results as one SVG, whose colours follow the reader's preference for light or dark pages.
 import { format, label } from "./table.mjs";
 
 const WIDTH = 860;
@@ -54,7 +54,7 @@ export async function plot({ products, lightning, model, long }) {
         color: { domain: [...new Set(rows.map(({ name }) => name))], range: SERIES },
         marks: [
           Plot.lineY(rows, { x: "position", y: "rate", stroke: "name", strokeWidth: 2 }),
-          // Hollow where the cache was declared full instead of computed.
+          // Hollow if the cache was declared full instead of computed.
           Plot.dot(rows, { filter: ({ filled }) => !filled, x: "position", y: "rate", fill: "name", r: 4 }),
           Plot.dot(rows, { filter: ({ filled }) => filled, x: "position", y: "rate", stroke: "name", strokeWidth: 2, r: 4 }),
           Plot.text(
@@ -76,7 +76,7 @@ export async function plot({ products, lightning, model, long }) {
   if (product)
     panels.push(
       bars(
-        "Product 512×512×512, float32, one thread",
+        "Matrix multiplication 512×512×512, float32, one thread",
         "GFLOP/s",
         rowsOf(product, "run", ({ name }) => !/bf16/.test(name)),
       ),
@@ -86,13 +86,15 @@ export async function plot({ products, lightning, model, long }) {
     for (const row of lightning.heats.filter(({ task }) => task.tokens === 16384).flatMap((heat) => rowsOf(heat, "run"))) {
       if (!(best.get(row.name)?.rate > row.rate)) best.set(row.name, row);
     }
-    panels.push(bars("Lightning attention, 8 heads of 128, 16k tokens, each at its best block", "thousand tokens/s", [...best.values()]));
+    panels.push(
+      bars("Lightning attention, 8 heads of 128, 16k tokens, each at its best block size", "thousand tokens/s", [...best.values()]),
+    );
   }
   for (const metric of ["prefill", "decode"]) {
     const rows = (model?.heats ?? [])
       .filter(({ title }) => /1 thread/.test(title))
       .flatMap((heat) => rowsOf(heat, metric).map((row) => ({ ...row, name: `${row.name} ${heat.title.match(/model (\w+)/)[1]}` })));
-    const what = metric === "prefill" ? "prompt of 512" : "token by token after it";
+    const what = metric === "prefill" ? "prefill of 512 tokens" : "decode";
     if (rows.length) panels.push(bars(`Model of 119M parameters, one thread, ${what}`, "tokens/s", rows));
   }
   if (long) {

@@ -1,4 +1,4 @@
-// RESULTS.md and the plot of the documentation, from the figures that the groups left behind.
+// Writes RESULTS.md and the plot of the documentation from the results of the groups.
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { profiles } from "./groups/profile.mjs";
@@ -31,15 +31,17 @@ function markdown(parts) {
   return `${[
     "---\ntitle: Results\n---",
     "# Results",
-    "Written by `npm run bench -- --report` from what the groups left in `bench/results/`; how it is measured is told in [docs/performance.md](../docs/performance.md).",
-    `${machine.processor}, ${machine.cores} cores, ${machine.memoryGiB} GiB. simd and its peers in ${machine.engines.simd}, relaxed and its peers in ${machine.engines.relaxed}. ${versions.join(", ")}.`,
+    "`npm run bench -- --report` generates this page from `bench/results/`. [docs/performance.md](../docs/performance.md) describes the method.",
+    `${machine.processor}, ${machine.cores} cores, ${machine.memoryGiB} GiB. simd and its peers ran in ${machine.engines.simd}, relaxed and its peers in ${machine.engines.relaxed}.`,
+    `Versions: ${versions.join(", ")}.`,
     "## Targets",
-    "A target is met if the worst of its figures meets it. One thread unless said; ratios of medians within one interleaved run.",
+    "A target is met if its worst figure meets it. Figures are for one thread unless stated. Ratios compare medians within one interleaved run.",
     table(
       ["", "simd", "", "", "relaxed", "", ""],
       verdicts(parts).map(({ what, simd, relaxed }) => [what, ...[simd, relaxed].flatMap(cells)]),
     ),
-    "¹ PyTorch does not run here. Its rates in units of wllama's (compat build, Node 20) were measured once, on another machine with AVX-512, and stand in `bench/verdicts.mjs`.",
+    "¹ PyTorch does not run here. Its speed relative to wllama (compat build, Node 20) was measured once, on another machine with AVX-512, and is a constant in `bench/verdicts.mjs`.",
+    "² llama.cpp decodes more slowly on two threads than on one here, so the ratio on two threads is meaningless: see [Interpretation](../docs/performance.md#interpretation).",
     ...Object.entries(parts).flatMap(([group, part]) => section(group, part)),
   ].join("\n\n")}\n`;
 }
@@ -49,8 +51,8 @@ function cells({ target, figure, met }) {
 }
 
 const TITLES = {
-  products: "Products, float32 and bf16 weights",
-  int8: "Products, int8 weights",
+  products: "Matrix multiplication, float32 and bf16 weights",
+  int8: "Matrix multiplication, int8 weights",
   lightning: "Lightning attention",
   attention: "Softmax attention",
   train: "Training",
@@ -67,10 +69,10 @@ function section(group, part) {
   const agreements = group === "model" ? part.heats.flatMap(agreement) : [];
   const body = group === "long" ? longTables(part) : group === "profile" ? profileBlocks(part) : heatTables(part);
   const missing = skipped.map(({ name, engine, reason }) => `- Skipped: ${name}, ${engine}: ${reason}`).join("\n");
-  return [`## ${TITLES[group]}`, `${date}, ${seconds} s.`, ...body, ...agreements, ...(missing ? [missing] : [])];
+  return [`## ${TITLES[group]}`, `Measured on ${date} in ${seconds} s.`, ...body, ...agreements, ...(missing ? [missing] : [])];
 }
 
-/** One table per metric: contestants down, tasks across; median, smallest and largest. What all tasks are called is said once. */
+/** One table per metric: contestants down, tasks across; median, smallest and largest. The common beginning of the titles is in the caption only. */
 function heatTables({ heats }) {
   const metrics = [...new Set(heats.flatMap(({ units }) => Object.keys(units)))];
   return metrics.flatMap((metric) => {
@@ -78,7 +80,7 @@ function heatTables({ heats }) {
     const names = [...new Set(with_.flatMap(({ results }) => results.filter(({ rates }) => rates[metric]).map(label)))];
     if (names.length === 0) return [];
     const rows = names.map((name) => [
-      name,
+      inTerms(name),
       ...with_.map(({ results }) => {
         const rate = results.find((result) => label(result) === name)?.rates[metric];
         return rate ? `${format(rate.median)} (${format(rate.minimum)} … ${format(rate.maximum)})` : "";
@@ -88,9 +90,12 @@ function heatTables({ heats }) {
     const titles = with_.map(({ title }) => title);
     const common = commonWords(titles);
     const caption = [common.trim().replace(/,$/, ""), metric === "run" ? "" : metric, units[metric]].filter(Boolean).join(", ");
-    return [caption, table(["", ...titles.map((title) => title.slice(common.length))], rows)];
+    return [inTerms(caption), table(["", ...titles.map((title) => title.slice(common.length))], rows)];
   });
 }
+
+/** Contestants, metrics and titles are stored under the name "product". */
+const inTerms = (text) => text.replace(/\bproduct\b/g, "matmul");
 
 /** The whole words that all titles begin with. */
 function commonWords([first, ...others]) {
@@ -99,16 +104,18 @@ function commonWords([first, ...others]) {
   return first.slice(0, first.lastIndexOf(" ", length - 1) + 1);
 }
 
-/** How far the greedy tokens of a heat are those of float32. */
+/** How many greedy tokens of a heat equal those of float32. */
 function agreement({ title, results }) {
   const told = results.filter(({ agreement }) => agreement);
   if (told.length === 0) return [];
   const parts = told.filter(({ agreement: { tokens, of } }) => tokens < of);
-  const all = `${title}: the greedy tokens of ${told.length - parts.length} of ${told.length} are those of float32`;
-  return [`${[all, ...parts.map((result) => `${label(result)} has ${result.agreement.tokens} in common`)].join("; ")}.`];
+  const all = `${title}: ${told.length - parts.length} of ${told.length} produce the same greedy tokens as float32`;
+  return [
+    `${[all, ...parts.map((result) => `${label(result)} agrees in ${result.agreement.tokens} of ${result.agreement.of}`)].join("; ")}.`,
+  ];
 }
 
-/** The faster build speaks for both. */
+/** Only the faster build is shown. */
 const profileBlocks = ({ heats }) =>
   heats
     .flatMap(profiles)
@@ -133,18 +140,18 @@ function longTables({ threads, series }) {
     "model",
     "tokens",
     "whole prefill, tokens/s",
-    "prefill there, tokens/s",
-    "decode there, tokens/s",
-    "MiB in use",
-    "MiB process",
+    "prefill at this length, tokens/s",
+    "decode at this length, tokens/s",
+    "MiB used",
+    "MiB of the process",
   ];
   const notes = points
     .filter(({ abort }) => abort)
     .map(
       ({ name, position, abort }) =>
-        `${name}: a prefill cancelled at ${position.toLocaleString("en-US")} tokens ended ${abort.endedAfterMs.toFixed(0)} ms later; a chunk of 512 takes ${abort.chunkMs.toFixed(0)} ms there.`,
+        `${name}: a prefill cancelled at ${position.toLocaleString("en-US")} tokens ended ${abort.endedAfterMs.toFixed(0)} ms later; a chunk of 512 takes ${abort.chunkMs.toFixed(0)} ms at this length.`,
     );
-  return [`${threads} threads, relaxed.`, table(head, rows), ...notes];
+  return [`Measured with ${threads} threads and the relaxed build.`, table(head, rows), ...notes];
 }
 
 function table(head, rows) {

@@ -11,21 +11,21 @@ import { compileLimits } from "./cache.mjs";
 import { table } from "./table.mjs";
 
 const GROUPS = ["products", "int8", "lightning", "attention", "threads", "model", "profile", "train", "rollouts", "long", "streaming"];
-/** Groups whose products may have other shapes. */
+/** Groups that accept --shapes. */
 const SHAPED = ["products", "int8", "threads"];
 const HELP = `npm run bench [-- OPTION …]
 
   --only GROUP,…      of ${GROUPS.join(", ")}
   --shapes MxKxN,…    rows × inputs × outputs, with --only ${SHAPED.join(", ")}
-  --own               the library alone; nothing is installed
-  --quick             shows that everything runs; its figures mean nothing
-  --json FILE         writes the figures there
-  --report            RESULTS.md and the plot, from what whole groups left in bench/results/
+  --own               only this library; installs nothing
+  --quick             checks that everything runs; its figures are meaningless
+  --json FILE         writes the results to FILE
+  --report            writes RESULTS.md and the plot from bench/results/
   --help
 
 Without --own or --report the peers are installed once, about 800 MB. All groups take about an hour, of which long takes 15 minutes;
 streaming needs 8 GB on the drive for temporary files.
-Figures are kept in bench/results/ for whole groups with their peers: not with --shapes, --own, --quick or --json.`;
+Results of whole groups with their peers are stored in bench/results/, but not with --shapes, --own, --quick or --json.`;
 const folder = fileURLToPath(new URL(".", import.meta.url));
 const results = `${folder}results/`;
 /** What draws the plot, and the peers. */

@@ -1,4 +1,4 @@
-// What the library is to reach, and what it reaches: rows of a table, each from the figures of the groups.
+// Targets and measured results: rows of a table, each from the results of the groups.
 
 /** The published PyTorch code (float32, AVX-512) in units of wllama's compat build in Node 20, both measured on another machine. */
 const PYTORCH = { prefill: { 1: 911 / 217, 2: 1690 / 378 }, decode: { 1: 47 / 87.5, 2: 56 / 105 } };
@@ -8,10 +8,10 @@ const percent = (fraction) => `${(100 * fraction).toFixed(0)} %`;
 
 /**
  * @param {Record<string, object>} parts the groups' figures by name
- * @returns rows `{ what, simd, relaxed }`, each build with `{ target, figure, met }`; `met` is undefined where there is nothing to judge
+ * @returns rows `{ what, simd, relaxed }`, each build with `{ target, figure, met }`; `met` is undefined if there is no target or no figure
  */
 export function verdicts({ products, int8, lightning, threads, model, train, long }) {
-  /** Median of a contestant, or undefined where it is missing. A native peer serves both builds. */
+  /** Median of a contestant, or undefined if it is missing. A native peer counts for both builds. */
   const rate = (heat, name, build, metric = "run") =>
     heat?.results.find((result) => result.name === name && [build, "native"].includes(result.build))?.rates[metric]?.median;
   const ratio = (heat, [ours, peer], build, metric) => rate(heat, ours(build), build, metric) / rate(heat, peer, build, metric);
@@ -28,7 +28,7 @@ export function verdicts({ products, int8, lightning, threads, model, train, lon
   const whole = (dtype, count) => heatsOf(model, (_, title) => title.startsWith(`model ${dtype}, ${count} thread`))[0];
   const suffix = (count) => (count > 1 ? ` ${count} threads` : "");
 
-  /** Against a peer at whichever block is its best, in the heat in which it is that. */
+  /** Against a peer at its best block size, within the heat of that size. */
   function bestBlock(peer, build) {
     const heats = heatsOf(lightning, ({ tokens }) => tokens === 16384).filter((heat) => rate(heat, peer, build));
     const best = heats.sort((a, b) => rate(b, peer, build) - rate(a, peer, build))[0];
@@ -39,7 +39,7 @@ export function verdicts({ products, int8, lightning, threads, model, train, lon
     return [1, 2].map((count) => ratio(whole(dtype, count), [library(suffix(count)), peer + suffix(count)], build, metric));
   }
 
-  /** Products alone, 2 operations per weight and token, over the rate of one product of the same rows. */
+  /** Matmuls alone, 2 operations per weight and token, over the rate of one matmul of the same rows. */
   const prefillEfficiency = (build) =>
     [1, 2].map((count) => {
       const heat = whole("f32", count);
@@ -58,7 +58,7 @@ export function verdicts({ products, int8, lightning, threads, model, train, lon
   const lightningSeries = long?.series.find(({ name }) => name === "all lightning")?.points ?? [];
   const here = (position) => lightningSeries.find((point) => point.position === position)?.prefillHere;
 
-  /** Targets are the least of the figures, or with `worst` the largest that they may be. */
+  /** A target is a lower bound of the figures; with `worst: Math.max` an upper bound. */
   const row = (what, simd, relaxed, figures, format = times, worst = Math.min) => ({
     what,
     targets: { simd, relaxed },
@@ -67,39 +67,39 @@ export function verdicts({ products, int8, lightning, threads, model, train, lon
     worst,
   });
   const rows = [
-    row("f32 products of 32 rows or more, against onnxruntime-web", 1.5, 1.75, (b) =>
+    row("f32 matmuls of 32 rows or more, against onnxruntime-web", 1.5, 1.75, (b) =>
       many.map((h) => ratio(h, [library(), "onnxruntime-web"], b)),
     ),
     row("the same, against tfjs-wasm", 1.3, 1.6, (b) => many.map((h) => ratio(h, [library(), "tfjs-wasm"], b))),
     row(
-      "of the peak of fused multiply-adds in wasm, 512³ and 1024³",
+      "matmuls, share of the peak of fused multiply-adds in wasm, 512³ and 1024³",
       0.7,
       0.88,
       (b) => cubes.map((h) => rate(h, library()(b), b) / rate(h, "limit relaxed", "relaxed", "peak")),
       percent,
     ),
-    row("one row, 1×512×1536, against onnxruntime-web", 1.35, 1.5, (b) =>
+    row("matmul of one row, 1×512×1536, against onnxruntime-web", 1.35, 1.5, (b) =>
       shape(products, 1, 512, 1536).map((h) => ratio(h, [library(), "onnxruntime-web"], b)),
     ),
     row(
-      "a product of 1×1×8, microseconds a call",
+      "matmul of 1×1×8, microseconds per call",
       1,
       1,
       (b) => shape(products, 1, 1, 8).map((h) => (1e6 * h.task.K * 2 * h.task.N) / 1e9 / rate(h, library()(b), b)),
       (us) => `${us.toFixed(2)} µs`,
       Math.max,
     ),
-    row("one row, 1×2048×6144, int8 weights, against onnxruntime-web f32", 3.5, 3.5, (b) =>
+    row("matmul of one row, 1×2048×6144, int8 weights, against onnxruntime-web f32", 3.5, 3.5, (b) =>
       shape(int8, 1, 2048, 6144).map((h) => ratio(h, [library(" q8"), "onnxruntime-web"], b)),
     ),
-    row("many rows, int8 weights, against onnxruntime-web int8", undefined, undefined, (b) =>
+    row("matmuls of many rows, int8 weights, against onnxruntime-web int8", undefined, undefined, (b) =>
       heatsOf(int8, ({ M }) => M >= 32).map((h) => ratio(h, [library(" q8"), "onnxruntime-web int8"], b)),
     ),
-    row("lightning attention, 8 heads of 128, 16k tokens, against onnxruntime-web at its best block", 2, 2.4, (b) =>
+    row("lightning attention, 8 heads of 128, 16k tokens, against onnxruntime-web at its best block size", 2, 2.4, (b) =>
       bestBlock("onnxruntime-web", b),
     ),
     row("the same, against native onnxruntime", 0.8, 1, (b) => bestBlock("onnxruntime-node", b)),
-    row("two threads against one, products of 256 rows or more", 1.6, 1.6, (b) =>
+    row("two threads against one, matmuls of 256 rows or more", 1.6, 1.6, (b) =>
       threaded.map((h) => rate(h, library(" 2 threads")(b), b) / rate(h, library()(b), b)),
     ),
     row("two threads against one, whole prefill", 1.6, 1.6, (b) =>
@@ -111,17 +111,17 @@ export function verdicts({ products, int8, lightning, threads, model, train, lon
       models("f32", "wllama", "prefill", b),
     ),
     row("the same, decode", 1.3, 1.3, (b) => models("f32", "wllama", "decode", b)),
-    row("decode, int8 weights, against native llama.cpp Q8_0, one and two threads", 1.2, 1.2, (b) =>
+    row("decode, int8 weights, against native llama.cpp Q8_0, one and two threads ²", 1.2, 1.2, (b) =>
       models("q8", "llama.cpp", "decode", b),
     ),
-    row("prefill, against the published PyTorch code by way of wllama ¹, one and two threads", undefined, undefined, (b) =>
+    row("prefill, against the published PyTorch code, estimated through wllama ¹, one and two threads", undefined, undefined, (b) =>
       models("f32", "wllama", "prefill", b).map((r, i) => r / PYTORCH.prefill[i + 1]),
     ),
     row("decode, the same ¹", undefined, undefined, (b) => models("f32", "wllama", "decode", b).map((r, i) => r / PYTORCH.decode[i + 1])),
-    row("prefill of 512 tokens, of the product's own rate, one and two threads", 0.7, 0.7, prefillEfficiency, percent),
-    row("decode, of what memory can deliver: f32, bf16, int8", 0.7, 0.7, decodeEfficiency, percent),
+    row("prefill of 512 tokens, share of the rate of a single matmul, one and two threads", 0.7, 0.7, prefillEfficiency, percent),
+    row("decode, share of the memory bandwidth: f32, bf16, int8", 0.7, 0.7, decodeEfficiency, percent),
     row(
-      "training step, of the product's own rate: one thread and two, with one document, then with eight",
+      "training step, share of the rate of a single matmul: one and two threads with one document, then with eight",
       0.5,
       0.5,
       (b) =>
@@ -133,7 +133,7 @@ export function verdicts({ products, int8, lightning, threads, model, train, lon
       percent,
     ),
     row(
-      "lightning prefill, rate at 1M tokens of that at 10k",
+      "lightning prefill, rate at 1M tokens relative to 10k",
       undefined,
       0.9,
       (b) => (b === "relaxed" ? [here(1e6) / here(1e4)] : []),

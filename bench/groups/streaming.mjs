@@ -72,10 +72,10 @@ export async function run({ quick, rounds }) {
 }
 
 const UNITS = {
-  hidden: "of the reading hidden",
-  hits: "of the matrices there",
-  read: "GB read",
-  first: "s to the first token",
+  hidden: "share of the reading time",
+  hits: "share of the matrices found in memory",
+  read: "GB",
+  first: "seconds to the first token",
   decode: "tokens/s",
 };
 
