@@ -1,15 +1,15 @@
 import type { Generation } from "../generate/generate.js";
 import { HttpError } from "./http-error.js";
 
-/** Why the work on a request ends when its client has gone. */
+/** The reason with which a request is aborted when its client disconnects. */
 export class ClientDisconnected extends HttpError {
-  /** @param reason of the abort, as the client's own signal gives it */
+  /** @param reason the reason of the client's own abort signal */
   constructor(readonly reason: unknown = new DOMException("The client stopped reading its answer.", "AbortError")) {
-    super(408, "gone", "serve: the client cancelled its request");
+    super(408, "gone", "the client disconnected before its answer was complete");
   }
 }
 
-/** The life of one request: it ends with its last token, its client, its time or the server, whichever comes first. */
+/** The life cycle of one request: it ends with its last token, its client, its time limit or the server, whichever comes first. */
 export class ActiveRequest {
   readonly startedAt = performance.now();
   private readonly controller = new AbortController();
@@ -17,36 +17,34 @@ export class ActiveRequest {
   private readonly endActions: (() => void)[] = [];
   private ended = false;
 
-  /** @param client a signal that is aborted already ends the work at once */
+  /** @param client the client's abort signal; if it is already aborted, the request ends at once */
   constructor(client: AbortSignal, timeoutMs: number) {
     const timeout = () =>
-      this.abort(
-        new HttpError(504, "timeout", `serve: expected an answer within ${timeoutMs} ms, got none (fewer tokens, or try again later)`),
-      );
+      this.abort(new HttpError(504, "timeout", `the answer was not complete within ${timeoutMs} ms; ask for fewer tokens, or retry later`));
     this.timer = setTimeout(timeout, timeoutMs);
-    const gone = () => this.abort(new ClientDisconnected(client.reason));
-    client.addEventListener("abort", gone);
-    this.onEnd(() => client.removeEventListener("abort", gone));
-    if (client.aborted) gone();
+    const disconnect = () => this.abort(new ClientDisconnected(client.reason));
+    client.addEventListener("abort", disconnect);
+    this.onEnd(() => client.removeEventListener("abort", disconnect));
+    if (client.aborted) disconnect();
   }
 
   get signal(): AbortSignal {
     return this.controller.signal;
   }
 
-  /** Stops it at the next pass. */
+  /** Stops the request before the next forward pass. */
   abort(reason: Error): void {
     this.controller.abort(reason);
     this.end();
   }
 
-  /** Does this when it ends; at once if it has ended. */
+  /** Runs `action` when the request ends, or at once if it has ended. */
   onEnd(action: () => void): void {
     if (this.ended) action();
     else this.endActions.push(action);
   }
 
-  /** Frees a generation's states when the work ends, begun or not. */
+  /** Frees the states of a generation when the request ends, even if the generation never started. */
   freeAtEnd(generation: Generation): void {
     this.onEnd(() => void generation.return().catch(() => {}));
   }

@@ -1,8 +1,9 @@
 import type { Token } from "../generate/generate.js";
 import { parseToolCalls, ReasoningSplitter } from "../text/parse-assistant.js";
-import { type Choice, type ChoiceContext, chatLogprobs, finishFields } from "./choice.js";
+import { type Choice, type ChoiceContext, finishFields } from "./choice.js";
+import { chatLogprobs } from "./logprobs.js";
 
-/** A call of a tool as OpenAI's interface writes it. */
+/** A tool call in OpenAI's format. */
 interface ToolCall {
   readonly id: string;
   readonly type: "function";
@@ -17,11 +18,11 @@ interface ChatDelta {
 }
 
 /**
- * An answer of /v1/chat/completions: the generated text taken apart. What stands between `<think>` and `</think>` is
- * `reasoning_content`; if tools were offered, the lines of a `<tool_calls>` block are `tool_calls`; the rest is `content`.
+ * A choice of /v1/chat/completions, which splits the generated text into its parts:
  *
- * Nothing is lost: a block with a line that is no call stays content as a whole. Content is null if the reasoning never ended, and
- * empty if nothing followed it.
+ * - `reasoning_content`: the text between `<think>` and `</think>`;
+ * - `tool_calls`: the lines of a `<tool_calls>` block, if the request offers tools. A block with a malformed line stays content as a whole;
+ * - `content`: everything else. It is null if the reasoning never ended, and empty if nothing followed the reasoning.
  */
 export class ChatChoice implements Choice {
   private readonly splitter: ReasoningSplitter;
@@ -30,29 +31,29 @@ export class ChatChoice implements Choice {
   private reasoning = "";
   private content = "";
   private calls: readonly ToolCall[] = [];
-  /** Content that may belong to a block of calls: not said before the end. */
+  /** Content that may belong to a block of tool calls, and is therefore sent only at the end. */
   private held = "";
   private raw = "";
   private end: ReturnType<typeof finishFields> | undefined;
 
   /** @param insideThink whether the prompt ended with `<think>` */
   constructor(
-    private readonly writing: ChoiceContext,
+    private readonly context: ChoiceContext,
     insideThink: boolean,
-    private readonly tools: boolean,
+    private readonly offersTools: boolean,
   ) {
     this.splitter = new ReasoningSplitter({ insideThink });
   }
 
   push(token: Token): object | undefined {
-    const { writing, ids } = this;
-    const { index, params } = writing;
-    const begins = ids.length === 0;
+    const { context, ids } = this;
+    const { index, params } = context;
+    const isFirst = ids.length === 0;
     ids.push(token.id);
     this.raw += token.text;
-    const logprobs = params.logprobs ? { content: [chatLogprobs(token, writing)] } : null;
+    const logprobs = params.logprobs ? { content: [chatLogprobs(token, context)] } : null;
     if (logprobs) this.logprobs.push(...logprobs.content);
-    const delta = { ...(begins && ({ role: "assistant" } as const)), ...this.nextDelta(token) };
+    const delta = { ...(isFirst && ({ role: "assistant" } as const)), ...this.nextDelta(token) };
     const end = finishFields(token);
     this.end = this.calls.length > 0 && end.finish_reason === "stop" ? { ...end, finish_reason: "tool_calls" } : end;
     if (Object.keys(delta).length === 0 && !token.stop && !logprobs && !params.returnTokenIds) return undefined;
@@ -60,7 +61,7 @@ export class ChatChoice implements Choice {
   }
 
   result(): object {
-    const { index, params } = this.writing;
+    const { index, params } = this.context;
     const { reasoning, content, calls } = this;
     const message = {
       role: "assistant",
@@ -73,18 +74,18 @@ export class ChatChoice implements Choice {
     return { index, message, logprobs, ...this.end, ...(params.returnTokenIds && { token_ids: this.ids }) };
   }
 
-  /** Whether the text is reasoning to its last character. */
+  /** Whether all of the text is reasoning. */
   private get reasoningOnly(): boolean {
     return this.splitter.thought && !this.raw.includes("</think>");
   }
 
-  /** What has become certain with this token. */
+  /** The delta that this token makes certain. */
   private nextDelta({ text, stop }: Token): ChatDelta {
     const now = this.splitter.push(text);
     const rest = stop ? this.splitter.end() : { reasoning: "", content: "" };
     const reasoning = now.reasoning + rest.reasoning;
     this.held += now.content + rest.content;
-    const calls = stop && this.tools ? this.takeToolCalls() : [];
+    const calls = stop && this.offersTools ? this.takeToolCalls() : [];
     const content = this.releaseContent(stop !== undefined);
     this.reasoning += reasoning;
     this.content += content;
@@ -108,23 +109,26 @@ export class ChatChoice implements Choice {
     return this.calls;
   }
 
-  /** Content up to where a block of calls begins, or may begin with the next token. */
+  /** Removes and returns the held content, up to where a block of tool calls begins or may begin with the next token. */
   private releaseContent(all: boolean): string {
     const { held } = this;
-    const end = all || !this.tools ? held.length : startOfToolCalls(held);
+    const end = all || !this.offersTools ? held.length : startOfToolCalls(held);
     this.held = held.slice(end);
     return held.slice(0, end);
   }
 }
 
-const TAG = "<tool_calls>";
+const TOOL_CALLS_TAG = "<tool_calls>";
 
-/** Where the text's first tag begins, be it cut off at the end of the text; the line end before it belongs to it. */
+/**
+ * The index of the first `<tool_calls>` tag, or of a beginning of it at the end of the text, or the text's length. A line break before the
+ * tag belongs to it.
+ */
 function startOfToolCalls(text: string): number {
-  let at = text.indexOf(TAG);
+  let at = text.indexOf(TOOL_CALLS_TAG);
   if (at < 0) {
-    let length = Math.min(text.length, TAG.length - 1);
-    while (!TAG.startsWith(text.slice(text.length - length))) length--;
+    let length = Math.min(text.length, TOOL_CALLS_TAG.length - 1);
+    while (!TOOL_CALLS_TAG.startsWith(text.slice(text.length - length))) length--;
     at = text.length - length;
   }
   return text[at - 1] === "\n" ? at - 1 : at;

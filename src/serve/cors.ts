@@ -2,15 +2,15 @@ import { cors } from "hono/cors";
 import type { MiddlewareHandler } from "hono/types";
 import { InputError } from "../base/errors.js";
 
-/** Refused origins that are told of: each once, and no more than so many. */
+/** The number of distinct refused origins that are reported. */
 const MAX_REPORTED_ORIGINS = 100;
 
 /**
- * Origins as browsers write them: `scheme://host`, with the port where it is not the scheme's own. `*` is all; `null` is what pages
- * without an origin send (files, sandboxed frames).
+ * Parses origins as browsers write them: `scheme://host`, with the port if it is not the scheme's default. `*` stands for all origins,
+ * `null` for pages without one (files, sandboxed frames).
  *
  * @param given origins, one by one or separated by commas
- * @throws {InputError} what no page can have for its origin
+ * @throws {InputError} text that cannot be the origin of a page
  */
 export function parseOrigins(given: readonly string[]): readonly string[] {
   return given.flatMap((list) => list.split(",")).map((one) => parseOrigin(one.trim()));
@@ -23,36 +23,36 @@ function parseOrigin(text: string): string {
       `serve: cors: expected an origin such as https://example.com or http://127.0.0.1:5173, got ${JSON.stringify(text)}${remedy}`,
     );
   if (!/^[a-z][a-z\d+.-]*:\/\//i.test(text)) {
-    throw refuse(/^[^\s/]+$/.test(text) ? ` (a scheme is missing: http://${text} or https://${text}?)` : "");
+    throw refuse(/^[^\s/]+$/.test(text) ? ` (the scheme is missing: http://${text} or https://${text}?)` : "");
   }
-  if (text.includes("*")) throw refuse(" (only * alone stands for several: for all)");
+  if (text.includes("*")) throw refuse(" (a wildcard inside an origin is not supported; * alone allows all)");
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url?.protocol === "file:") throw refuse(" (pages from files have the origin null)");
+  if (url?.protocol === "file:") throw refuse(" (pages loaded from files have the origin null)");
   if (!url?.host) throw refuse("");
   const { protocol, host, pathname, search, hash, username, password, origin } = url;
-  if (username || password) throw refuse(" (without a user and a password)");
+  if (username || password) throw refuse(" (leave out user name and password)");
   if ((pathname !== "" && pathname !== "/") || search || hash) throw refuse(` (an origin has no path: ${protocol}//${host})`);
-  // Of schemes that the standard does not know, such as those of extensions, `URL` gives none.
+  // `URL` has no origin for non-standard schemes, such as those of browser extensions.
   return origin === "null" ? `${protocol}//${host}` : origin;
 }
 
-/** Lets pages of these origins ask, and tells of others. */
+/** Allows requests from pages of these origins, and reports other origins. */
 export function corsMiddleware(origins: readonly string[], onRefused: (origin: string) => void): MiddlewareHandler {
   const all = origins.includes("*");
   const allow = cors({ origin: all ? "*" : [...origins] });
-  const told = new Set<string>();
+  const reported = new Set<string>();
   return (c, next) => {
     const origin = c.req.header("origin");
-    const allowed = all || origin === undefined || origins.includes(origin) || isOwn(origin, c.req.url);
-    if (!allowed && told.size < MAX_REPORTED_ORIGINS && !told.has(origin)) {
-      told.add(origin);
+    const allowed = all || origin === undefined || origins.includes(origin) || isSameHost(origin, c.req.url);
+    if (!allowed && reported.size < MAX_REPORTED_ORIGINS && !reported.has(origin)) {
+      reported.add(origin);
       onRefused(origin);
     }
     return origins.length > 0 ? allow(c, next) : next();
   };
 }
 
-/** Whether a page is the server's own, whatever the scheme: a proxy may stand between. */
-function isOwn(origin: string, url: string): boolean {
+/** Whether the page comes from this server. The scheme may differ, because a proxy may terminate TLS. */
+function isSameHost(origin: string, url: string): boolean {
   return URL.canParse(origin) && new URL(origin).host === new URL(url).host;
 }

@@ -1,6 +1,6 @@
 import { InputError, LightningError, MemoryError } from "../base/errors.js";
 
-/** What a client is told instead of an answer. */
+/** An error response. Its message is a sentence that a client can show to a person. */
 export class HttpError extends LightningError {
   override name = "HttpError";
 
@@ -8,24 +8,43 @@ export class HttpError extends LightningError {
     readonly status: 400 | 401 | 403 | 404 | 405 | 408 | 413 | 415 | 429 | 500 | 503 | 504,
     readonly code: string,
     message: string,
-    /** When to come again. */
+    /** The value of the `Retry-After` header. */
     readonly retryAfterSeconds?: number,
   ) {
     super(message);
   }
 
-  /** OpenAI's form of an error. */
+  /** The error in OpenAI's JSON format. */
   get body() {
     const type = this.status >= 500 ? "server_error" : this.status === 429 ? "rate_limit_error" : "invalid_request_error";
     return { error: { message: this.message, type, param: null, code: this.code } };
   }
 }
 
-/** What a client may know of an error: the message of one that it can do something about, never a stack. */
+/** Converts any error to a response. Errors of unknown classes become a general message, so that no internals reach the client. */
 export function toHttpError(error: unknown): HttpError {
   if (error instanceof HttpError) return error;
   if (error instanceof InputError) return new HttpError(400, "invalid_request", error.message);
   if (error instanceof MemoryError) return new HttpError(503, "out_of_memory", error.message, 1);
   if (error instanceof LightningError) return new HttpError(500, "model_error", error.message);
-  return new HttpError(500, "internal_error", "serve: expected an answer, got an error of the server's own (its log tells more)");
+  return new HttpError(500, "internal_error", "internal server error; the server's log has the details");
+}
+
+/** The response to every request that arrives or still runs when the server stops. */
+export function shuttingDown(): HttpError {
+  return new HttpError(503, "stopping", "the server is shutting down; retry later", 5);
+}
+
+/**
+ * The response to a prompt that leaves no room for an answer, with OpenAI's error code.
+ *
+ * @param got the prompt's length, as far as it is known
+ */
+export function contextLengthExceeded(context: number, got: string): HttpError {
+  return new HttpError(
+    400,
+    "context_length_exceeded",
+    `prompt: this model's maximum context length is ${context} tokens for prompt and answer together, but the prompt has ${got}. ` +
+      "Shorten the prompt.",
+  );
 }

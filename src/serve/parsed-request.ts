@@ -1,25 +1,27 @@
 import { InputError } from "../base/errors.js";
 import { pauseInTurn } from "../base/pause.js";
 import type { MiniMaxM1 } from "../minimax-m1.js";
+import { TooManyTokensError } from "../text/tokenizer.js";
 import { ChatChoice } from "./chat-choice.js";
 import type { Choice, ChoiceContext } from "./choice.js";
 import { CompletionChoice } from "./completion-choice.js";
+import { contextLengthExceeded } from "./http-error.js";
 import { parseChatParams, parseCompletionParams, type RequestParams } from "./request-params.js";
 
-/** A text or token ids. */
+/** A prompt as text or as token ids. */
 export type PromptInput = string | readonly number[];
 
-/** What a request comes to: inputs, and how their answers are written. */
+/** A request of either endpoint: its prompts, its parameters, and how its choices are written. */
 export interface ParsedRequest {
   readonly kind: ResponseKind;
   readonly params: RequestParams;
-  /** How many inputs there are. */
   readonly promptCount: number;
-  /** The inputs. Those of a chat are its messages, put into the model's format, which takes time for each of them. */
+  /** The prompts. Those of a chat are rendered by the chat template, which takes time for every message. */
   promptInputs(): readonly PromptInput[] | Promise<readonly PromptInput[]>;
-  createChoice(writing: ChoiceContext): Choice;
+  createChoice(context: ChoiceContext): Choice;
 }
 
+/** What OpenAI's interface calls a response: the prefix of its id, and the `object` of a body and of a streamed chunk. */
 interface ResponseKind {
   readonly idPrefix: string;
   readonly bodyObject: string;
@@ -29,56 +31,78 @@ interface ResponseKind {
 const COMPLETION: ResponseKind = { idPrefix: "cmpl-", bodyObject: "text_completion", chunkObject: "text_completion" };
 const CHAT: ResponseKind = { idPrefix: "chatcmpl-", bodyObject: "chat.completion", chunkObject: "chat.completion.chunk" };
 
-/** @throws {InputError} a body that cannot be worked with */
+/** @throws {InputError} an invalid body */
 export function parseCompletionRequest(body: unknown): ParsedRequest {
-  const request = parseCompletionParams(body);
-  const { prompts } = request;
+  const params = parseCompletionParams(body);
+  const { prompts } = params;
   return {
-    ...{ kind: COMPLETION, params: request, promptCount: prompts.length },
+    ...{ kind: COMPLETION, params, promptCount: prompts.length },
     promptInputs: () => prompts,
-    createChoice: (writing) => new CompletionChoice(writing),
+    createChoice: (context) => new CompletionChoice(context),
   };
 }
 
-/** @throws {InputError} a body that cannot be worked with, or a template where they are not trusted */
+/** @throws {InputError} an invalid body, or a chat template although the server does not run them */
 export function parseChatRequest(model: MiniMaxM1, body: unknown, trustTemplates: boolean): ParsedRequest {
-  const request = parseChatParams(body);
-  const { messages, tools, template } = request;
+  const params = parseChatParams(body);
+  const { messages, tools, template } = params;
   if (template !== undefined && !trustTemplates) {
-    throw new InputError("chat_template: expected none, got one (a template is a program: only a server with trustTemplates runs it)");
+    throw new InputError(
+      "chat_template: this server accepts no chat templates in requests, because a template is a program. " +
+        "Its option trustTemplates (--trust-templates) accepts them.",
+    );
   }
   let insideThink = false;
   return {
-    ...{ kind: CHAT, params: request, promptCount: 1 },
+    ...{ kind: CHAT, params, promptCount: 1 },
     async promptInputs() {
-      // Of many conversations that come at once, one is formatted per turn of the event loop.
+      // If many conversations arrive at once, one is rendered per turn of the event loop.
       await pauseInTurn();
       const prompt = await model.formatChat(messages, { tools, template });
       insideThink = prompt.trimEnd().endsWith("<think>");
       return [prompt];
     },
-    createChoice: (writing) => new ChatChoice(writing, insideThink, tools.length > 0),
+    createChoice: (context) => new ChatChoice(context, insideThink, tools.length > 0),
   };
 }
 
-/** The fewest tokens that an input can have: known before its text is encoded. @throws {InputError} text for a model without a tokenizer */
+/**
+ * A lower bound for the number of tokens of a prompt, known before its text is encoded.
+ *
+ * @throws {InputError} text for a model without a tokenizer
+ */
 export function minimumTokens({ tokenizer }: MiniMaxM1, input: PromptInput): number {
   if (typeof input !== "string") return input.length;
-  if (!tokenizer) throw new InputError("prompt: expected token ids, got text (this model has no tokenizer)");
+  if (!tokenizer) throw new InputError("prompt: this model has no tokenizer (expected token ids, got text)");
   return tokenizer.fewestTokens(input);
 }
 
-/** The ids of inputs, one after the other. @throws {InputError} text that has no ids, or more than the context; the signal's reason */
+/**
+ * Encodes prompts one after the other.
+ *
+ * @throws {HttpError} a prompt that leaves no room for an answer in the context
+ * @throws {InputError} text that the vocabulary cannot express; the signal's reason
+ */
 export async function encodePrompts({ tokenizer, config }: MiniMaxM1, inputs: readonly PromptInput[], signal: AbortSignal) {
+  const context = config.maxPositionEmbeddings;
   const prompts: (readonly number[])[] = [];
   for (const input of inputs) {
-    const limits = { maxTokens: config.maxPositionEmbeddings, signal };
-    prompts.push(typeof input === "string" ? await tokenizer!.encodeAsync(input, limits) : input);
+    const ids = typeof input === "string" ? await encodeText(input) : input;
+    if (ids.length >= context) throw contextLengthExceeded(context, `${ids.length}`);
+    prompts.push(ids);
   }
   return prompts;
+
+  async function encodeText(text: string): Promise<number[]> {
+    try {
+      return await tokenizer!.encodeAsync(text, { maxTokens: context, signal });
+    } catch (error) {
+      throw error instanceof TooManyTokensError ? contextLengthExceeded(context, "more") : error;
+    }
+  }
 }
 
-/** Where chats tell the ids of their prompt. */
+/** The field of a chat response that holds the ids of its prompt. Completions have them in each choice. */
 export function chatPromptIds({ kind, params }: ParsedRequest, prompts: readonly (readonly number[])[]) {
   return kind === CHAT && params.returnTokenIds ? { prompt_token_ids: prompts[0] } : {};
 }

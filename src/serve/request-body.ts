@@ -1,29 +1,29 @@
 import { HttpError } from "./http-error.js";
 
-/** The JSON of a request. @throws {HttpError} another media type, too many bytes, bytes that are no JSON */
+/**
+ * Reads and parses the JSON body of a request.
+ *
+ * @throws {HttpError} a media type other than JSON, a body that is too large or incomplete, invalid UTF-8, invalid JSON
+ */
 export async function readJsonBody(request: Request, maxBytes: number): Promise<unknown> {
-  // A page of another origin may send any other type without asking first.
+  // A browser asks for permission before it sends application/json to another origin; other types, such as text/plain, it sends unasked.
   if (!/^application\/json\s*(;|$)/i.test(request.headers.get("content-type") ?? "")) {
     throw new HttpError(
       415,
       "media_type",
-      `request: content-type: expected application/json, got ${request.headers.get("content-type") ?? "none"}`,
+      `content-type: this server reads application/json only, got ${request.headers.get("content-type") ?? "no type"}`,
     );
   }
   const text = await readText(request, maxBytes);
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new HttpError(
-      400,
-      "invalid_json",
-      `request: body: expected JSON, got something else: ${cause instanceof Error ? cause.message : cause}`,
-    );
+    throw new HttpError(400, "invalid_json", `body: invalid JSON (${cause instanceof Error ? cause.message : cause})`);
   }
 }
 
 async function readText(request: Request, maxBytes: number): Promise<string> {
-  const tooLarge = () => new HttpError(413, "too_large", `request: body: expected at most ${maxBytes} bytes, got more (a shorter prompt)`);
+  const tooLarge = () => new HttpError(413, "too_large", `body: the request has more than ${maxBytes} bytes. Shorten the prompt.`);
   if (Number(request.headers.get("content-length")) > maxBytes) throw tooLarge();
   const decoder = new TextDecoder("utf-8", { fatal: true });
   const reader = request.body?.getReader();
@@ -42,6 +42,6 @@ async function readText(request: Request, maxBytes: number): Promise<string> {
       await reader?.cancel().catch(() => {});
       throw cause;
     }
-    throw new HttpError(400, "invalid_body", "request: body: expected all of it, in UTF-8, got something else");
+    throw new HttpError(400, "invalid_body", "body: the request is incomplete or not UTF-8");
   }
 }

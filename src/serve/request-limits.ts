@@ -1,54 +1,58 @@
-import { HttpError } from "./http-error.js";
+import { contextLengthExceeded, HttpError } from "./http-error.js";
 
-/** What a list or text of a request may have, whatever it is for. */
 const MAX_MESSAGES = 2048;
-/** Values of JSON in messages and tools together: what a template has to walk through. */
+/** JSON values in `messages`, and in `tools`: a template visits every one of them. */
 const MAX_JSON_VALUES = 32_768;
 const MAX_JSON_DEPTH = 128;
 const MAX_STOP_STRINGS = 64;
 const MAX_STOP_CHARACTERS = 1024;
 
-/** What the model can take. */
 interface ModelLimits {
-  /** Tokens of a prompt. */
+  /** Tokens of the model's context. */
   readonly context: number;
   readonly vocabSize: number;
 }
 
 /**
- * Looks at the sizes of what a request brings, before it is read and anything is made of it: reading costs time for every value, and
- * stop strings for every token.
+ * Checks the sizes of a request's lists and texts before the request is parsed. Parsing takes time for every value, and stop strings take
+ * time for every generated token.
  *
  * @throws {HttpError} a list or text that is too long
  */
 export function checkRequestSizes(body: unknown, { context, vocabSize }: ModelLimits): void {
   if (typeof body !== "object" || body === null || Array.isArray(body)) return;
   const { prompt, stop, stop_token_ids, messages, tools } = body as Record<string, unknown>;
-  expectAtMost(MAX_STOP_STRINGS, "stop", "strings", stop);
-  for (const one of [stop].flat()) expectAtMost(MAX_STOP_CHARACTERS, "stop", "characters", one, "a string of ");
-  expectAtMost(vocabSize, "stop_token_ids", "ids", stop_token_ids);
+  expectAtMost(MAX_STOP_STRINGS, "stop", "strings", itemsOf(stop));
+  for (const one of [stop].flat()) if (typeof one === "string") expectAtMost(MAX_STOP_CHARACTERS, "stop", "characters per string", one);
+  expectAtMost(vocabSize, "stop_token_ids", "ids", itemsOf(stop_token_ids));
   const lists = Array.isArray(prompt) && prompt.some(Array.isArray) ? prompt : [prompt];
-  for (const ids of lists) if (Array.isArray(ids) && typeof ids[0] === "number") expectAtMost(context, "prompt", "tokens of context", ids);
-  expectAtMost(MAX_MESSAGES, "messages", "messages", messages);
+  for (const ids of lists) {
+    if (Array.isArray(ids) && typeof ids[0] === "number" && ids.length > context) throw contextLengthExceeded(context, `${ids.length}`);
+  }
+  expectAtMost(MAX_MESSAGES, "messages", "messages", itemsOf(messages));
   for (const [name, value] of Object.entries({ messages, tools })) if (Array.isArray(value)) checkValues(name, value);
 }
 
-function expectAtMost(most: number, name: string, what: string, got: unknown, of = ""): void {
-  const { length } = Array.isArray(got) || (typeof got === "string" && of !== "") ? (got as string | unknown[]) : [];
-  if (length > most) throw sizeError(`${name}: expected ${of}at most ${most} ${what}, got ${length}`);
+/** The items of an array; none for any other value, which the parser refuses later. */
+function itemsOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
 }
 
-/** Counts level by level: nothing is as deep as the nesting. */
+function expectAtMost(most: number, name: string, unit: string, { length }: { readonly length: number }): void {
+  if (length > most) throw sizeError(`${name}: this server accepts at most ${most} ${unit}, got ${length}`);
+}
+
+/** Counts values level by level, so that the nesting of the JSON does not become a nesting of calls. */
 function checkValues(name: string, root: unknown[]): void {
   let level = root;
   for (let [count, depth] = [level.length, 1]; level.length > 0; depth++) {
-    if (depth > MAX_JSON_DEPTH) throw sizeError(`${name}: expected lists and objects at most ${MAX_JSON_DEPTH} deep, got deeper ones`);
+    if (depth > MAX_JSON_DEPTH) throw sizeError(`${name}: this server accepts lists and objects nested at most ${MAX_JSON_DEPTH} deep`);
     const below: unknown[] = [];
     for (const value of level) {
       if (typeof value !== "object" || value === null) continue;
       const inner = Array.isArray(value) ? value : Object.values(value);
       count += inner.length;
-      if (count > MAX_JSON_VALUES) throw sizeError(`${name}: expected at most ${MAX_JSON_VALUES} values of JSON, got more`);
+      if (count > MAX_JSON_VALUES) throw sizeError(`${name}: this server accepts at most ${MAX_JSON_VALUES} JSON values`);
       for (const one of inner) below.push(one);
     }
     level = below;
@@ -56,5 +60,5 @@ function checkValues(name: string, root: unknown[]): void {
 }
 
 function sizeError(message: string): HttpError {
-  return new HttpError(400, "invalid_request", `${message} (a limit of this server)`);
+  return new HttpError(400, "invalid_request", message);
 }

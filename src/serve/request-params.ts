@@ -1,4 +1,4 @@
-// The bodies of OpenAI's interface, with vLLM's additions, → prompts and options of this library.
+// Converts request bodies of OpenAI's interface, with vLLM's additions, to prompts and options of this library.
 
 import * as v from "valibot";
 import { InputError } from "../base/errors.js";
@@ -6,43 +6,42 @@ import { count, flag, number, parseOptions, SEEDS, text, word } from "../base/op
 import { type GenerateOptions, generateEntries } from "../generate/options.js";
 import type { ChatMessage, Tool } from "../text/format-chat.js";
 
-/** What is the same for both kinds of request. */
+/** The parameters that completions and chat completions share. */
 export interface RequestParams {
   readonly model: string | undefined;
   readonly stream: boolean;
-  /** A last event that tells how many tokens it was. */
+  /** Whether a stream ends with an event that holds the token counts. */
   readonly includeUsage: boolean;
-  /** Answers per prompt. */
+  /** Choices per prompt. */
   readonly n: number;
   readonly returnTokenIds: boolean;
-  /** Tokens in log-probabilities are named `token_id:123`. */
+  /** Whether log-probabilities name tokens as `token_id:123`. */
   readonly tokensAsIds: boolean;
-  /** Whether log-probabilities are wanted. */
   readonly logprobs: boolean;
-  /** With `maxTokens` undefined where the request leaves it to the server. */
+  /** `maxTokens` is undefined if the request sets no limit. */
   readonly options: GenerateOptions;
 }
 
 const { temperature, topP, minP, repetitionPenalty, stop, stopIds, repetition } = generateEntries;
 
-/** Only the value that changes nothing: the others cannot be had. */
+/** A field of which only the neutral value is supported. */
 const onlyAllowed = (...values: readonly unknown[]) =>
   v.optional(
-    v.custom<unknown>((x) => values.includes(x), `${values.map((x) => JSON.stringify(x)).join(" or ")} (nothing else is supported)`),
+    v.custom<unknown>((x) => values.includes(x), `${values.map((x) => JSON.stringify(x)).join(" or ")} (no other value is supported)`),
   );
-/** Fields that change nothing while they are empty. */
+/** A field that must be empty, because its contents are not supported. */
 const emptyOnly = (expected: "{}" | "[]") =>
   v.optional(
     v.custom<unknown>(
       (x) => (expected === "[]" ? Array.isArray(x) : isRecord(x)) && Object.keys(x as object).length === 0,
-      `${expected} (nothing else is supported)`,
+      `${expected} (no other value is supported)`,
     ),
   );
-/** Read by others, and of no influence here. */
+/** A field without influence on the answer. */
 const ignored = v.optional(v.unknown());
 
 const logprobCount = number("an integer within [0, 20]", (x) => Number.isInteger(x) && x >= 0 && x <= 20);
-/** Seeds of OpenAI's interface are 64-bit. Above 2^53, JSON's numbers are rounded. */
+/** OpenAI's seeds have 64 bits. JSON numbers above 2^53 are rounded, so 2^63 itself is accepted. */
 const int64 = number("an integer within [-2^63, 2^63)", (x) => Number.isInteger(x) && x >= -(2 ** 63) && x <= 2 ** 63);
 const topKCount = number("an integer of at least 1, or -1 for all", (x) => Number.isInteger(x) && (x >= 1 || x === -1 || x === 0));
 
@@ -101,7 +100,7 @@ const chatSchema = v.strictObject({
   function_call: onlyAllowed("auto", "none"),
   chat_template_kwargs: emptyOnly("{}"),
   modalities: v.optional(
-    v.custom<unknown>((x) => Array.isArray(x) && x.length === 1 && x[0] === "text", '["text"] (nothing else is supported)'),
+    v.custom<unknown>((x) => Array.isArray(x) && x.length === 1 && x[0] === "text", '["text"] (no other value is supported)'),
   ),
   response_format: v.optional(v.looseObject({ type: word("text") }, '{ "type": "text" }')),
   chat_template: v.optional(text),
@@ -118,9 +117,9 @@ export interface ChatParams extends RequestParams {
   readonly template: string | undefined;
 }
 
-/** @throws {InputError} a field that is unknown, out of its range, or cannot be had */
+/** @throws {InputError} a field that is unknown, out of range or not supported */
 export function parseCompletionParams(body: unknown): CompletionParams {
-  // A `max_tokens` of null goes on to the end of the context, as none at all does not.
+  // `max_tokens: null` generates up to the end of the context. A missing `max_tokens` means 16, as in OpenAI's interface.
   const unlimited = isRecord(body) && body.max_tokens === null;
   const given = parseOptions(completionSchema, expectRecord(body, "completions"), "completions");
   const { logprobs, max_tokens } = given;
@@ -130,11 +129,11 @@ export function parseCompletionParams(body: unknown): CompletionParams {
   };
 }
 
-/** @throws {InputError} a field that is unknown, out of its range, or cannot be had */
+/** @throws {InputError} a field that is unknown, out of range or not supported */
 export function parseChatParams(body: unknown): ChatParams {
   const given = parseOptions(chatSchema, expectRecord(body, "chat.completions"), "chat.completions");
   const { logprobs, top_logprobs, messages, tools, tool_choice, chat_template: template } = given;
-  if (top_logprobs && !logprobs) throw new InputError("chat.completions: top_logprobs: expected with logprobs: true only");
+  if (top_logprobs && !logprobs) throw new InputError("chat.completions: top_logprobs: needs logprobs: true");
   return {
     ...sharedParams(given, given.max_completion_tokens ?? given.max_tokens, logprobs ? (top_logprobs ?? 0) : undefined),
     messages: messages as unknown as readonly ChatMessage[],
@@ -170,12 +169,12 @@ function sharedParams(given: Shared, maxTokens: number | undefined, topLogprobs:
   };
 }
 
-/** Seeds of 64 bits are folded into 32. As in vLLM and llama.cpp, −1 is no seed. */
+/** Reduces a 64-bit seed modulo 2^32. As in vLLM and llama.cpp, −1 means no seed. */
 function seedOf(seed: number | undefined): number | undefined {
   return seed === undefined || seed === -1 ? undefined : ((seed % SEEDS) + SEEDS) % SEEDS;
 }
 
-/** Clients write null for what they leave out. */
+/** The body without fields that are null: clients send null for fields that they leave out. */
 function expectRecord(body: unknown, where: string): Record<string, unknown> {
   if (!isRecord(body)) {
     const got = Array.isArray(body) ? "an array" : body === null ? "null" : `a ${typeof body}`;
@@ -192,16 +191,16 @@ function isRecord(x: unknown): x is Record<string, unknown> {
   return typeof x === "object" && x !== null && !Array.isArray(x);
 }
 
-/** One prompt or several, each as text or as ids. */
+/** The prompts: one or several, each as text or as ids. */
 function promptsOf(prompt: unknown): readonly (string | readonly number[])[] {
   if (typeof prompt === "string") return [prompt];
   const isIds = (x: unknown): x is number[] => Array.isArray(x) && x.length > 0 && x.every((id) => Number.isSafeInteger(id) && id >= 0);
   if (isIds(prompt)) return [prompt];
   if (Array.isArray(prompt) && prompt.length > 0 && prompt.every((one) => typeof one === "string" || isIds(one))) return prompt;
-  throw new InputError("completions: prompt: expected text, token ids, or a list of either, got something else or nothing");
+  throw new InputError("completions: prompt: missing or of a wrong type (expected text, token ids, or a list of either)");
 }
 
-/** The description inside OpenAI's wrapping: what the model is to see of a tool. Null fields of the description are left out. */
+/** The description of a tool without OpenAI's wrapper, as the model sees it. Its null fields are left out. */
 function unwrapTool(tool: Record<string, unknown>): Tool {
   return tool.type === "function" && isRecord(tool.function) ? withoutNullFields(tool.function) : tool;
 }

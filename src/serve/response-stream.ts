@@ -5,53 +5,55 @@ import { toHttpError } from "./http-error.js";
 import { chatPromptIds, type ParsedRequest, usageOf } from "./parsed-request.js";
 import { sseBody, sseEvent } from "./server-sent-events.js";
 
-/** An answer on its way. */
 export interface StreamedResponse {
-  readonly job: ParsedRequest;
+  readonly parsed: ParsedRequest;
   readonly prompts: readonly (readonly number[])[];
-  /** What every event begins with. */
+  /** The fields that every event begins with. */
   readonly head: object;
   readonly choices: readonly Choice[];
   readonly tokens: AsyncIterable<Token>;
-  readonly work: ActiveRequest;
+  readonly active: ActiveRequest;
 }
 
-/** An answer as events, token by token. A client that has gone makes it fail with the client's own reason, as a cancelled `fetch` does. */
-export function responseStream(
-  answer: StreamedResponse,
-  { stallMs, onError, cut }: { readonly stallMs: number; readonly onError: (error: unknown) => void; readonly cut: () => void },
-): ReadableStream<Uint8Array> {
-  const { work } = answer;
-  return sseBody(events(answer, onError), {
+interface StreamOptions {
+  readonly stallMs: number;
+  readonly onError: (error: unknown) => void;
+  readonly closeConnection: () => void;
+}
+
+/** The body of a streamed response, one event per token. If the client disconnects, it fails with the client's reason, as `fetch` does. */
+export function responseStream(response: StreamedResponse, { stallMs, onError, closeConnection }: StreamOptions) {
+  const { active } = response;
+  return sseBody(events(response, onError), {
     stallMs,
     onStall: () => {
-      work.abort(new ClientDisconnected());
-      cut();
+      active.abort(new ClientDisconnected());
+      closeConnection();
     },
-    onGone: () => work.abort(new ClientDisconnected()),
+    onCancel: () => active.abort(new ClientDisconnected()),
   });
 }
 
-async function* events({ job, prompts, head, choices, tokens, work }: StreamedResponse, onError: (error: unknown) => void) {
-  const { params } = job;
+async function* events({ parsed, prompts, head, choices, tokens, active }: StreamedResponse, onError: (error: unknown) => void) {
+  const { params } = parsed;
   let count = 0;
   try {
     for await (const token of tokens) {
       const choice = choices[token.index]!.push(token);
       const usage = params.includeUsage ? { usage: null } : {};
-      if (choice) yield sseEvent({ ...head, choices: [choice], ...usage, ...(count === 0 && chatPromptIds(job, prompts)) });
+      if (choice) yield sseEvent({ ...head, choices: [choice], ...usage, ...(count === 0 && chatPromptIds(parsed, prompts)) });
       count++;
     }
-    // A generation that was freed between two tokens ends without an error: its answer is not whole.
-    work.signal.throwIfAborted();
+    // If the request was aborted between two tokens, the generation ends without an error although the answer is incomplete.
+    active.signal.throwIfAborted();
     if (params.includeUsage) yield sseEvent({ ...head, choices: [], usage: usageOf(prompts, count) });
     yield sseEvent("[DONE]");
-  } catch (error) {
-    if (error instanceof ClientDisconnected) throw error.reason;
-    const refusal = toHttpError(error);
-    if (refusal.status === 500) onError(error);
-    yield sseEvent(refusal.body);
+  } catch (cause) {
+    if (cause instanceof ClientDisconnected) throw cause.reason;
+    const error = toHttpError(cause);
+    if (error.status === 500) onError(cause);
+    yield sseEvent(error.body);
   } finally {
-    work.end();
+    active.end();
   }
 }

@@ -1,35 +1,41 @@
 import * as v from "valibot";
 import { callback, count, flag, milliseconds, millisecondsOrNone, number, parseOptions, text } from "../base/options.js";
 
-/** What a server allows, and to whom. */
+/** Options of a server: its name, who may use it, and its limits. */
 export interface ServeOptions {
-  /** What the model is called: requests must name it, or none ("lightning-m1"). */
+  /** The name of the model ("lightning-m1"). A request must give this name, or none. */
   name?: string;
-  /** Whoever knows one of these may ask: `Authorization: Bearer <key>`. Without keys everybody may. */
+  /** Accepted bearer tokens: requests send `Authorization: Bearer <key>`. Without keys every request is accepted. */
   apiKey?: string | readonly string[];
-  /** Origins whose pages may ask, such as `"https://example.com"`, in a list or separated by commas; `"*"` for all, `"null"` for pages without an origin. None by default. */
+  /**
+   * Origins whose pages may send requests, such as `"https://example.com"`, as a list or separated by commas; `"*"` for all, `"null"` for
+   * pages without an origin. None by default.
+   */
   cors?: string | readonly string[];
-  /** Names by which the server may be called, without ports. Any by default; for one on loopback, its own names keep out pages that give themselves its address. */
+  /**
+   * Accepted host names, without ports. Any by default. For a server on loopback, list loopback's names: this keeps out pages whose own
+   * name resolves to that address (DNS rebinding).
+   */
   hosts?: readonly string[];
-  /** Most sequences that are computed at a time (32); a quarter more for short requests, and for clients of whom nothing runs yet. */
+  /** Sequences that are generated at a time, at most (32), and a quarter more for short requests and for clients without another request. */
   maxBatch?: number;
-  /** Most bytes that the states of these may take (half of what the model leaves of 4 GiB). */
+  /** Bytes for the states of these sequences, at most (half of what the model leaves of 4 GiB). */
   maxCacheBytes?: number;
-  /** Most requests that wait for their turn (128), and a quarter more for clients of whom nothing runs or waits; beyond that they are refused. */
+  /** Waiting requests, at most (128), and a quarter more for clients without another request. Further requests get status 429. */
   maxQueue?: number;
-  /** Most tokens that a request may ask for, per answer (the model's context). */
+  /** Tokens per answer, at most (the model's context). */
   maxTokens?: number;
-  /** Most bytes of a request (64 KiB and 32 bytes for every token of the context, at most 4 MiB). */
+  /** Bytes of a request's body, at most (64 KiB and 32 bytes for every token of the context, up to 4 MiB). */
   maxBodyBytes?: number;
-  /** Most time for a request, its wait included (600,000). */
+  /** Milliseconds until a request is aborted, its waiting time included (600,000). */
   timeoutMs?: number;
-  /** Most time for which a reader may leave an answer unread (30,000). */
+  /** Milliseconds for which a client may leave a streamed answer unread before its connection is closed (30,000). */
   stallMs?: number;
-  /** Requests may bring a chat template. It is a program that may block the server for 10 s: only for people that you trust. */
+  /** Accepts chat templates in requests (false), for clients that you trust: a template is a program and may block the server for 10 s. */
   trustTemplates?: boolean;
-  /** Told of errors that are the server's own. */
+  /** Called with internal errors: those for which the client gets status 500. */
   onError?: (error: unknown) => void;
-  /** Told of origins whose pages were refused: each once, at most 100. The text is the client's. */
+  /** Called once for each refused origin, for at most 100. The text comes from the client. */
   onRefusedOrigin?: (origin: string) => void;
 }
 
@@ -58,6 +64,7 @@ const schema = v.strictObject({
   onRefusedOrigin: v.optional(callback<(origin: string) => void>(), () => () => {}),
 });
 
+/** Options with every default in place. */
 export type ServeSettings = v.InferOutput<typeof schema>;
 
 /** @throws {InputError} an unknown option or a value out of its range */
@@ -67,7 +74,7 @@ export function parseServeOptions(options: ServeOptions): ServeSettings {
 
 const drainSchema = v.strictObject({ graceMs: millisecondsOrNone });
 
-/** @throws {InputError} a time that is none */
+/** @throws {InputError} an invalid time */
 export function parseGraceMs(graceMs: number): number {
   return parseOptions(drainSchema, { graceMs }, "drain").graceMs;
 }

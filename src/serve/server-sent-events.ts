@@ -1,26 +1,28 @@
-// Server-sent events, as fast as they are read and no faster.
-
 const encoder = /* @__PURE__ */ new TextEncoder();
 
-/** Events that may lie ready for a reader who is slower than the model. */
+/** Events that are computed ahead of a reader who is slower than the model. */
 const MAX_BUFFERED_EVENTS = 64;
 
-/** One event. */
+/** Formats one event. */
 export function sseEvent(data: unknown): string {
   return `data: ${typeof data === "string" ? data : JSON.stringify(data)}\n\n`;
 }
 
+interface SseBodyOptions {
+  /** Milliseconds for which the reader may leave the buffer full. */
+  readonly stallMs: number;
+  /** Called when the buffer has been full for `stallMs`. */
+  readonly onStall: () => void;
+  /** Called when the reader cancels before the end. */
+  readonly onCancel: () => void;
+}
+
 /**
- * A body of events. At most 64 wait in it: then no further one is asked for, until the reader has taken some.
+ * A response body of server-sent events. Up to 64 of them are buffered; while the buffer is full, no further event is requested.
  *
- * @param events an error that the client is to read is an event as well; what is thrown makes the body fail
- * @param onStall called when the reader has left it full for `stallMs`
- * @param onGone called when the reader has gone before the end
+ * @param events an error for the client must be an event; an exception makes the body fail
  */
-export function sseBody(
-  events: AsyncIterator<string>,
-  { stallMs, onStall, onGone }: { stallMs: number; onStall: () => void; onGone: () => void },
-): ReadableStream<Uint8Array> {
+export function sseBody(events: AsyncIterator<string>, { stallMs, onStall, onCancel }: SseBodyOptions): ReadableStream<Uint8Array> {
   let stall: ReturnType<typeof setTimeout> | undefined;
   return new ReadableStream<Uint8Array>(
     {
@@ -33,7 +35,7 @@ export function sseBody(
       },
       cancel() {
         clearTimeout(stall);
-        onGone();
+        onCancel();
       },
     },
     { highWaterMark: MAX_BUFFERED_EVENTS },

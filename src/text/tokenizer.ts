@@ -36,6 +36,9 @@ export interface EncodeAsyncOptions {
   readonly signal?: AbortSignal;
 }
 
+/** A text with more tokens than `encodeAsync` may return. */
+export class TooManyTokensError extends InputError {}
+
 /** How long encoding keeps everything else from running. */
 const MAX_SLICE_MS = 4;
 
@@ -135,7 +138,7 @@ export class Tokenizer {
    */
   async encodeAsync(text: string, { maxTokens = Number.POSITIVE_INFINITY, signal }: EncodeAsyncOptions = {}): Promise<number[]> {
     if (typeof text !== "string") throw new InputError(`encode: text: expected a string, got ${typeof text}`);
-    const tooLong = () => new InputError(`encode: text: expected at most ${maxTokens} tokens, got more`);
+    const tooLong = () => new TooManyTokensError(`encode: text: expected at most ${maxTokens} tokens, got more`);
     if (this.fewestTokens(text) > maxTokens) throw tooLong();
     const ids: number[] = [];
     const groups = this.#encodeLazily(text);

@@ -6,8 +6,8 @@ import { alone, endless, endlessly, until } from "./harness.js";
 
 const LONG = 4000;
 
-/** Requests by name, in the order in which they are admitted; each runs until it is ended. */
-function desk(limit: { sequences: number; bytes?: number }, maxWaiting = 128) {
+/** A queue whose requests have names, with the names in order of admission. Each request runs until `end(name)`. */
+function named(limit: { sequences: number; bytes?: number }, maxWaiting = 128) {
   const admission = new AdmissionQueue({ sequences: limit.sequences, bytes: limit.bytes ?? Number.POSITIVE_INFINITY }, maxWaiting);
   const admitted: string[] = [];
   const running = new Map<string, () => void>();
@@ -30,10 +30,10 @@ function desk(limit: { sequences: number; bytes?: number }, maxWaiting = 128) {
 
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
-describe("who is next", () => {
-  test("a short request begins although every place is taken and a hundred long ones wait, of its client or another", async () => {
+describe("order of admission", () => {
+  test("a short request starts even if every place is taken and 100 long ones wait, of its client or another", async () => {
     for (const client of ["a", "b"]) {
-      const { enter, admitted, running } = desk({ sequences: 32 });
+      const { enter, admitted, running } = named({ sequences: 32 });
       for (let i = 0; i < 100; i++) void enter(`long ${i}`, "a", LONG);
       await settled();
       expect(running.size).toBe(32);
@@ -43,8 +43,8 @@ describe("who is next", () => {
     }
   });
 
-  test("another client begins with a long one as well, and its next ones take turns with the first client's", async () => {
-    const { enter, admitted, end, running } = desk({ sequences: 32 });
+  test("another client starts a long request at once; its next ones alternate with the first client's", async () => {
+    const { enter, admitted, end, running } = named({ sequences: 32 });
     for (let i = 0; i < 100; i++) void enter(`a${i}`, "a", LONG);
     for (let i = 0; i < 5; i++) void enter(`b${i}`, "b", LONG);
     await settled();
@@ -56,15 +56,15 @@ describe("who is next", () => {
   });
 
   test("equal requests of one client keep their order", async () => {
-    const { enter, admitted, end } = desk({ sequences: 1 });
+    const { enter, admitted, end } = named({ sequences: 1 });
     for (let i = 0; i < 20; i++) void enter(`${i}`, "a", LONG);
     await settled();
     for (let i = 0; i < 19; i++) await end(`${i}`);
     expect(admitted).toEqual(Array.from({ length: 20 }, (_, i) => `${i}`));
   });
 
-  test("the cheaper one comes first where there are no spare places", async () => {
-    const { enter, admitted, end } = desk({ sequences: 1 });
+  test("the cheaper request comes first if there are no spare places", async () => {
+    const { enter, admitted, end } = named({ sequences: 1 });
     for (const name of ["running", "long 1", "long 2"]) void enter(name, "a", LONG);
     void enter("short", "b", 20);
     await settled();
@@ -72,9 +72,9 @@ describe("who is next", () => {
     expect(admitted).toEqual(["running", "short"]);
   });
 
-  test("a long one is not overtaken for ever, nor one that needs all the room", async () => {
+  test("at most 256 others overtake a long request, or one that needs the whole limit", async () => {
     for (const cost of [{ sequences: 4 }, { bytes: 100 }, {}]) {
-      const { enter, admitted, end, running } = desk({ sequences: 4, bytes: 100 });
+      const { enter, admitted, end, running } = named({ sequences: 4, bytes: 100 });
       for (let i = 0; i < 4; i++) void enter(`first ${i}`, "a", LONG);
       await settled();
       void enter("large", "b", 100 * LONG, cost);
@@ -89,8 +89,8 @@ describe("who is next", () => {
     }
   });
 
-  test("spare places are for the short and the new only, and memory has none", async () => {
-    const { enter, admission, admitted } = desk({ sequences: 8, bytes: 10 });
+  test("only short requests and new clients use spare places, and memory has no spare", async () => {
+    const { enter, admission, admitted } = named({ sequences: 8, bytes: 10 });
     for (let i = 0; i < 12; i++) void enter(`a${i}`, "a", LONG);
     await settled();
     expect(admission.running).toBe(8);
@@ -103,9 +103,9 @@ describe("who is next", () => {
   });
 });
 
-describe("the line", () => {
-  test("has room for a client that has nothing in it, after another has filled it", async () => {
-    const { enter, refused, admission } = desk({ sequences: 1 }, 8);
+describe("queue limit", () => {
+  test("a full queue still accepts a client without requests", async () => {
+    const { enter, refused, admission } = named({ sequences: 1 }, 8);
     for (let i = 0; i < 12; i++) void enter(`a${i}`, "a", LONG);
     await settled();
     expect(refused).toEqual(["a9", "a10", "a11"]);
@@ -114,15 +114,15 @@ describe("the line", () => {
     await settled();
     expect(refused.slice(3)).toEqual(["b1"]);
     expect(admission.waiting).toBe(9);
-    expect(() => admission.checkQueue("b", 1)).toThrow("expected at most 8 requests waiting");
+    expect(() => admission.checkQueue("b", 1)).toThrow(/queue is full.*\b8\b/);
     expect(() => admission.checkQueue("c", 1)).not.toThrow();
   });
 
-  test("requests that come, run and leave in any order leave nothing behind", async () => {
+  test("requests that arrive, run and leave in any order release everything", async () => {
     const stream = random(7);
     const pick = (n: number) => Math.floor(stream.uniform() * n);
     for (let round = 0; round < 20; round++) {
-      const { enter, admission, running, end, admitted, refused } = desk({ sequences: 1 + pick(9), bytes: 60 }, pick(20));
+      const { enter, admission, running, end, admitted, refused } = named({ sequences: 1 + pick(9), bytes: 60 }, pick(20));
       const controllers: AbortController[] = [];
       const all: Promise<unknown>[] = [];
       for (let i = 0; i < 120; i++) {
@@ -144,7 +144,7 @@ describe("the line", () => {
   });
 });
 
-test("over HTTP: keys are clients, a short request is answered while long ones hold every place, and as it would be alone", async () => {
+test("over HTTP: each key is a client; a short request is answered as if alone while long ones hold every place", async () => {
   const server = new Server(endless, { apiKey: ["a", "b"], maxBatch: 4 });
   const post = async (key: string, body: object) =>
     server.fetch(

@@ -13,7 +13,7 @@ interface Message {
   tool_calls?: { function: { name: string; arguments: string } }[];
 }
 
-/** A text, cut into tokens: what a stream says of it, joined, and what a body says. */
+/** Writes a text that is split into tokens. Returns the deltas of a stream, joined, and the message of a body. */
 function written(
   pieces: readonly string[],
   tools: boolean,
@@ -51,7 +51,7 @@ function pieces(whole: string, cuts: readonly number[]): string[] {
   return at.length === 1 ? [whole] : at.slice(1).map((end, i) => whole.slice(at[i], end));
 }
 
-test("wherever the text is cut, stream and body say the same, and what parseAssistant reads in it", () => {
+test("for any split into tokens, stream and body agree with each other and with parseAssistant", () => {
   fc.assert(
     fc.property(text, cut, fc.boolean(), (whole, cuts, tools) => {
       const { streamed, whole: message, finish } = written(pieces(whole, cuts), tools);
@@ -80,7 +80,7 @@ test("wherever the text is cut, stream and body say the same, and what parseAssi
   );
 });
 
-describe("an answer goes back as history", () => {
+describe("an answer sent back as history is the text that the model wrote", () => {
   const HEAD = "ai name=assistant\n";
   const asHistory = async (message: object) => {
     const body = { messages: [{ role: "user", content: "x" }, message, { role: "user", content: "y" }] };
@@ -88,7 +88,7 @@ describe("an answer goes back as history", () => {
     return text.slice(text.indexOf(HEAD) + HEAD.length, text.lastIndexOf("<end_of_sentence>\n<beginning_of_sentence>user"));
   };
 
-  test("in every form that the server gives it, as the text that the model wrote", async () => {
+  test("in every form of the server's messages", async () => {
     await fc.assert(
       fc.asyncProperty(text, cut, fc.boolean(), fc.boolean(), async (raw, cuts, tools, insideThink) => {
         const { whole } = written(pieces(raw, cuts), tools, insideThink);
@@ -111,7 +111,7 @@ describe("an answer goes back as history", () => {
     );
   });
 
-  test("as OpenAI's client puts it together from a stream", async () => {
+  test("as OpenAI's client assembles it from a stream", async () => {
     await fc.assert(
       fc.asyncProperty(text, cut, fc.boolean(), async (raw, cuts, tools) => {
         const { whole, chunks } = written(pieces(raw, cuts), tools);
@@ -130,7 +130,7 @@ describe("an answer goes back as history", () => {
   });
 });
 
-describe("null is absent, and what is empty changes nothing", () => {
+describe("null means absent; neutral and empty values are accepted", () => {
   const messages = [{ role: "user", content: "x" }];
   // Every field that may be null in OpenAI's interface.
   const nullable = [
@@ -170,11 +170,11 @@ describe("null is absent, and what is empty changes nothing", () => {
     [{ modalities: ["text", "audio"] }],
     [{ reasoning_effort: "low" }],
     [{ top_logprobs: 2 }],
-  ])("what would change the answer is refused: %j", (more) => {
-    expect(() => parseChatParams({ messages, ...more })).toThrow(/expected|unknown option/);
+  ])("values that would change the answer are refused: %j", (more) => {
+    expect(() => parseChatParams({ messages, ...more })).toThrow(/expected|unknown option|needs logprobs/);
   });
 
-  test("a field that must be empty is looked at without going into it", () => {
+  test("a field that must be empty is checked without visiting its contents", () => {
     const deep = JSON.parse("[".repeat(50_000) + "]".repeat(50_000)) as unknown;
     for (const name of ["logit_bias", "functions", "chat_template_kwargs", "modalities"]) {
       expect(() => parseChatParams({ messages, [name]: deep })).toThrow(`chat.completions: ${name}: expected`);
@@ -183,13 +183,13 @@ describe("null is absent, and what is empty changes nothing", () => {
     expect(() => parseChatParams({ messages, logit_bias: [] })).toThrow("logit_bias: expected {}");
   });
 
-  test("in the description of a tool, but not in its schema", () => {
+  test("null fields of a tool's description are removed, those of its schema are not", () => {
     const parameters = { type: "object", properties: { a: { enum: ["x", null], default: null } } };
     const tool = { type: "function", function: { name: "f", description: null, parameters, strict: null } };
     expect(parseChatParams({ messages, tools: [tool] }).tools).toEqual([{ name: "f", parameters }]);
   });
 
-  test("in messages; other names of roles are read", async () => {
+  test("null fields of messages are ignored; other names of roles are accepted", async () => {
     const call = { id: "c", type: "function", function: { name: "f", arguments: "" } };
     const sent = [
       { role: "developer", content: "be", name: null },

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { Server } from "../../src/serve/index.js";
 import { endless } from "./harness.js";
 
-/** What a page of this origin is told about `/health`, asked for as a preflight. */
+/** The `access-control-allow-origin` header of the response to a preflight request from this origin. */
 async function allowed(cors: string | readonly string[] | undefined, origin: string, refused: string[] = []) {
   const server = new Server(endless, { ...(cors !== undefined && { cors }), onRefusedOrigin: (one) => refused.push(one) });
   const headers = { origin, "access-control-request-method": "POST" };
@@ -28,7 +28,7 @@ describe("an origin that is allowed", () => {
     ["chrome-extension://abcdefgh", "chrome-extension://abcdefgh"],
     ["capacitor://localhost/", "capacitor://localhost"],
     ["null", "null"],
-  ])("%j lets %s ask", async (cors, origin) => {
+  ])("%j allows %s", async (cors, origin) => {
     const refused: string[] = [];
     expect(await allowed(cors, origin, refused)).toBe(origin);
     expect(refused).toEqual([]);
@@ -36,31 +36,31 @@ describe("an origin that is allowed", () => {
     expect(refused).toEqual(["https://evil.example"]);
   });
 
-  test.each(["*", ["*"], ["https://a.example", "*"], "https://a.example,*"])("%j is all", async (cors) => {
+  test.each(["*", ["*"], ["https://a.example", "*"], "https://a.example,*"])("%j allows all origins", async (cors) => {
     for (const origin of [PAGE, "null", "app://x"]) expect(await allowed(cors, origin)).toBe("*");
   });
 });
 
 test.each([
-  ["127.0.0.1:5163", 'got "127.0.0.1:5163" (a scheme is missing: http://127.0.0.1:5163 or https://127.0.0.1:5163?)'],
-  ["localhost:5163", "(a scheme is missing: http://localhost:5163 or https://localhost:5163?)"],
-  ["example.com", "(a scheme is missing"],
+  ["127.0.0.1:5163", 'got "127.0.0.1:5163" (the scheme is missing: http://127.0.0.1:5163 or https://127.0.0.1:5163?)'],
+  ["localhost:5163", "(the scheme is missing: http://localhost:5163 or https://localhost:5163?)"],
+  ["example.com", "scheme is missing"],
   ["", 'got ""'],
   [`${PAGE},`, 'got ""'],
-  [`${PAGE}/app`, "(an origin has no path: http://127.0.0.1:5163)"],
-  [`${PAGE}?x`, "(an origin has no path"],
-  ["https://*.example.com", "(only * alone stands for several"],
+  [`${PAGE}/app`, "no path: http://127.0.0.1:5163"],
+  [`${PAGE}?x`, "no path"],
+  ["https://*.example.com", "wildcard"],
   ["https://", 'got "https://"'],
   ["https://a b", 'got "https://a b"'],
   ["http://127.0.0.1:99999", "99999"],
-  ["http://user:secret@a.example", "(without a user and a password)"],
-  ["file:///home/x/index.html", "(pages from files have the origin null)"],
-  [[PAGE, "a.example"], "(a scheme is missing"],
-])("%j can be no page's origin: an error at the start", (cors, message) => {
+  ["http://user:secret@a.example", "password"],
+  ["file:///home/x/index.html", "origin null"],
+  [[PAGE, "a.example"], "scheme is missing"],
+])("%j is not an origin: the constructor throws", (cors, message) => {
   expect(() => new Server(endless, { cors })).toThrow(message);
 });
 
-test("refused origins are told once each, and no more than a hundred; a page of the server's own is none", async () => {
+test("reports each refused origin once, at most 100; pages of the server itself are not refused", async () => {
   for (const cors of [undefined, PAGE]) {
     const refused: string[] = [];
     const server = new Server(endless, { ...(cors && { cors }), onRefusedOrigin: (origin) => refused.push(origin) });

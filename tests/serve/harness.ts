@@ -1,13 +1,13 @@
 import OpenAI from "openai";
-import { onTestFinished } from "vitest";
+import { afterEach, onTestFinished } from "vitest";
 import { type ConnectionLimits, listen } from "../../src/cli/listen.js";
 import { MiniMaxM1, type PromptOptions } from "../../src/index.js";
 import { type ServeOptions, Server } from "../../src/serve/index.js";
 
-/** The model in the box, on one thread. */
+/** The bundled model, on one thread. */
 export const model = await MiniMaxM1.load(undefined, { build: "simd", threads: 1 });
 
-/** A small model that nothing ends: random weights, no end of sequence, no tokenizer. */
+/** A small model whose answers do not end by themselves: random weights, no end-of-sequence token, no tokenizer. */
 export const endless = await MiniMaxM1.create(
   {
     ...{ model_type: "minimax_m1", attn_type_list: [0, 1], num_hidden_layers: 2, hidden_size: 24, intermediate_size: 20 },
@@ -17,7 +17,7 @@ export const endless = await MiniMaxM1.create(
   { build: "simd", threads: 1, seed: 1 },
 );
 
-/** What keeps it busy for longer than any test lasts. */
+/** A request that runs longer than any test. */
 export const endlessly = { model: "lightning-m1", prompt: [1], max_tokens: 900_000, repetition: false } as const;
 
 export const QUESTION = "Compute 6 + 6 + 3 - 2 + 3";
@@ -38,7 +38,7 @@ export async function start(options: ServeOptions = {}, limits: ConnectionLimits
   return { server, client, post, ...listening };
 }
 
-/** What the model itself generates: text, ids, and why it ended. */
+/** What the model generates without a server: text, ids and stop reason. */
 export async function alone(input: Parameters<MiniMaxM1["generate"]>[0], options: PromptOptions, of = model) {
   const ids: number[] = [];
   let [text, stop] = ["", ""];
@@ -50,7 +50,16 @@ export async function alone(input: Parameters<MiniMaxM1["generate"]>[0], options
   return { ids, text, stop };
 }
 
-/** Until it is true. */
+/** Waits until the condition is true. */
 export async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+/** After each test of the calling file, waits until all requests have freed their memory. */
+export async function expectMemoryFreed(): Promise<void> {
+  const models = [model, endless];
+  // The first run allocates the kernels' workspaces, which stay.
+  for (const one of models) await alone([1], { maxTokens: 2 }, one);
+  const used = models.map(({ memory }) => memory.usedBytes);
+  afterEach(() => until(() => models.every(({ memory }, i) => memory.usedBytes === used[i])));
 }

@@ -5,7 +5,7 @@ import { Server } from "../../src/serve/index.js";
 import { byteAlphabet } from "../../src/text/tokenizer-files.js";
 import { collect } from "../generate/model.js";
 
-/** A space with a part of a character, U+FFFD as a whole character, and 漢; 漢 comes once more, and the last id has no token. */
+/** A space with a part of a character, U+FFFD as a character, and 漢. An added token is 漢 as well, and the last id has no token. */
 const FURTHER = ["Ġð", "ï¿½", [0xe6, 0xbc, 0xa2].map((byte) => byteAlphabet[byte]).join("")];
 const VOCAB = 256 + FURTHER.length + 2;
 
@@ -23,7 +23,7 @@ beforeAll(async () => {
   const files = await made.save();
   made.dispose();
   const tokenizer = {
-    // A token of text that another token has as well.
+    // The same text as another token.
     added_tokens: [{ id: 256 + FURTHER.length, content: "漢", special: false, normalized: false }],
     decoder: { type: "ByteLevel" },
     pre_tokenizer: { type: "ByteLevel", add_prefix_space: false },
@@ -66,7 +66,7 @@ async function ask(path: string, body: object): Promise<Written[]> {
   return events.map((event) => JSON.parse(event.slice("data: ".length)).choices[0]);
 }
 
-/** What a token is called, and its bytes. */
+/** The name and the bytes of a token. */
 function expected(id: number): [string, number[] | null] {
   if (id === VOCAB - 1) return [`token_id:${id}`, null];
   if (id === 258 || id === 259) return ["漢", [0xe6, 0xbc, 0xa2]];
@@ -76,7 +76,7 @@ function expected(id: number): [string, number[] | null] {
 }
 
 describe.each([false, true])("streamed: %s", (stream) => {
-  test("chat: every token has its bytes, and parts of characters have names", async () => {
+  test("chat: every token has its bytes and a name, parts of characters too", async () => {
     const choices = await ask("chat/completions", { messages, stream, logprobs: true, top_logprobs: ALL });
     const ids = choices.flatMap(({ token_ids }) => token_ids);
     const content = choices.flatMap(({ logprobs }) => logprobs.content);
@@ -94,7 +94,7 @@ describe.each([false, true])("streamed: %s", (stream) => {
     expect(text).toBe(model.tokenizer!.decode(ids.filter((id) => id < VOCAB - 1)));
   });
 
-  test("completions: no alternative takes another's place", async () => {
+  test("completions: all alternatives have distinct keys", async () => {
     const choices = await ask("completions", { prompt: "é😀", stream, logprobs: ALL });
     const ids = choices.flatMap(({ token_ids }) => token_ids);
     const lists = choices.flatMap(({ logprobs }) => logprobs.top_logprobs);
@@ -107,7 +107,7 @@ describe.each([false, true])("streamed: %s", (stream) => {
   });
 });
 
-test("two tokens of one text: the chosen one keeps the name, and the other has its id", async () => {
+test("two tokens with the same text: the chosen one has the name, the other its id", async () => {
   const twins = [258, 259];
   const lists = await ask("completions", { prompt: "x", logprobs: ALL, max_tokens: 200 });
   const { logprobs, token_ids } = lists[0]!;
@@ -121,7 +121,7 @@ test("two tokens of one text: the chosen one keeps the name, and the other has i
   expect(seen).toBeGreaterThan(0);
 });
 
-test("RemoteModel reads all alternatives, whatever they are called", async () => {
+test("RemoteModel reads all alternatives", async () => {
   const fetch = async (url: string, init: RequestInit) => server.fetch(new Request(url, init));
   const options = { seed: 5, temperature: 1, maxTokens: 12, topLogprobs: 8 };
   for (const prompt of ["é😀", [{ role: "user", content: "é😀" }]] as const) {

@@ -1,15 +1,11 @@
-// Clients that do not keep to the protocol, on a bare socket.
+// Clients that violate the protocol, on a raw socket.
 
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
-import { afterEach, describe, expect, onTestFinished, test } from "vitest";
-import { alone, endless, endlessly, model, start, until } from "./harness.js";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { alone, endless, endlessly, expectMemoryFreed, start, until } from "./harness.js";
 
-await alone([1], { maxTokens: 2 });
-const used = model.memory.usedBytes;
-await alone([1], { maxTokens: 2 }, endless);
-const usedByEndless = endless.memory.usedBytes;
-afterEach(() => until(() => model.memory.usedBytes === used && endless.memory.usedBytes === usedByEndless));
+await expectMemoryFreed();
 
 interface Peer {
   readonly socket: Socket;
@@ -35,7 +31,7 @@ function request(body: object, headers = ""): string {
   return `POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${json.length}\r\n${headers}\r\n${json}`;
 }
 
-/** After all of that, others are served as ever. */
+/** Expects the server to answer other clients as before. */
 async function isAlive(url: string): Promise<void> {
   const response = await fetch(`${url}/v1/completions`, {
     method: "POST",
@@ -48,21 +44,21 @@ async function isAlive(url: string): Promise<void> {
 
 const impatient = { headersTimeout: 150, requestTimeout: 300 };
 
-describe("what is no request", () => {
+describe("invalid requests", () => {
   test.each([
     ["garbage", "\u0000\u0001\u0002 not http at all\r\n\r\n", /^HTTP\/1\.1 400/],
-    ["an immense header", `GET /health HTTP/1.1\r\nHost: x\r\nA: ${"a".repeat(40_000)}\r\n\r\n`, /^HTTP\/1\.1 431/],
+    ["a huge header", `GET /health HTTP/1.1\r\nHost: x\r\nA: ${"a".repeat(40_000)}\r\n\r\n`, /^HTTP\/1\.1 431/],
     [
-      "a body that is announced as immense",
+      "a huge content-length",
       "POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99999999999\r\n\r\n",
       /^HTTP\/1\.1 413/,
     ],
     [
-      "two lengths",
+      "content-length and chunked encoding",
       "POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
       /^HTTP\/1\.1 400/,
     ],
-    ["a host that is none", "GET /health HTTP/1.1\r\nHost: a b\r\n\r\n", /^HTTP\/1\.1 400/],
+    ["an invalid host", "GET /health HTTP/1.1\r\nHost: a b\r\n\r\n", /^HTTP\/1\.1 400/],
   ])("%s", async (_, bytes, answer) => {
     const { port, url } = await start({}, impatient);
     const peer = await open(port);
@@ -73,7 +69,7 @@ describe("what is no request", () => {
     await isAlive(url);
   });
 
-  test("a body that is immense without saying so", async () => {
+  test("a huge body without a content-length", async () => {
     const { port, url } = await start({ maxBodyBytes: 10_000 });
     const peer = await open(port);
     peer.socket.write("POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n");
@@ -85,9 +81,9 @@ describe("what is no request", () => {
   });
 
   test.each([
-    ["half a head", "POST /v1/completions HTTP/1.1\r\nHo"],
+    ["half a header", "POST /v1/completions HTTP/1.1\r\nHo"],
     ["half a body", "POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"],
-  ])("%s, and then nothing: the connection ends", async (_, bytes) => {
+  ])("%s, then silence: the server closes the connection", async (_, bytes) => {
     const { port, server, url } = await start({}, impatient);
     const peer = await open(port);
     peer.socket.write(bytes);
@@ -96,7 +92,7 @@ describe("what is no request", () => {
     await isAlive(url);
   });
 
-  test("a head that comes a letter at a time", async () => {
+  test("a header sent one character at a time", async () => {
     const { port, url } = await start({}, impatient);
     const peer = await open(port);
     const drip = setInterval(() => peer.socket.write("a"), 20);
@@ -106,7 +102,7 @@ describe("what is no request", () => {
     await isAlive(url);
   });
 
-  test("half a body, and then away", async () => {
+  test("half a body, then a disconnect", async () => {
     const { port, server, url } = await start();
     const peer = await open(port);
     peer.socket.write(request({ prompt: "x" }).slice(0, -3));
@@ -120,12 +116,12 @@ describe("what is no request", () => {
 test.each([
   [{}, "timeout=75"],
   [{ keepAliveTimeout: 2000 }, "timeout=2"],
-])("an idle connection stays open longer than a proxy keeps it: %j", async (limits, announced) => {
+])("an idle connection stays open longer than proxies keep theirs: %j", async (limits, announced) => {
   const { url } = await start({}, limits);
   expect((await fetch(`${url}/health`)).headers.get("keep-alive")).toBe(announced);
 });
 
-test("several requests at once on one connection are answered in their order", async () => {
+test("pipelined requests on one connection are answered in order", async () => {
   const { port } = await start();
   const peer = await open(port);
   const seeds = [1, 2, 3];
@@ -138,7 +134,7 @@ test("several requests at once on one connection are answered in their order", a
 
 const streaming = { ...endlessly, logprobs: 20, return_tokens_as_token_ids: true, stream: true };
 
-test("a client that breaks off in the middle of a stream", async () => {
+test("a client that disconnects in the middle of a stream", async () => {
   const { port, server } = await start({}, {}, endless);
   const peer = await open(port);
   peer.socket.write(request(streaming));
@@ -147,14 +143,14 @@ test("a client that breaks off in the middle of a stream", async () => {
   await until(() => server.active === 0);
 });
 
-test("a client that never reads: its work waits, others go on, and after a while it is cut off", async () => {
+test("a client that never reads: its generation pauses, others continue, and its connection is closed after stallMs", async () => {
   const { port, server, url, client } = await start({ stallMs: 500 }, {}, endless);
   const peer = await open(port);
   peer.socket.pause();
   peer.socket.write(request({ ...streaming, n: 8 }));
   await until(() => server.active === 1);
   const tokens = async () => Number(/generated_tokens_total (\d+)/.exec(await (await fetch(`${url}/metrics`)).text())![1]);
-  // The socket's buffers fill up, and then nothing more is computed.
+  // Generation stops when the socket's buffers are full.
   for (let [before, now] = [-1, 0]; now === 0 || now !== before; [before, now] = [now, await tokens()]) {
     await new Promise((resolve) => setTimeout(resolve, 50));
   }

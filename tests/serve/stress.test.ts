@@ -6,7 +6,7 @@ const QUESTIONS = ["Compute 6 + 6 + 3 - 2 + 3", "Sort BHG EHC ABC AEC GEG by the
 const CLIENTS = 32;
 const REQUESTS = 3;
 
-test("many clients, of whom a third go away: none fails, every text is what it is alone, and nothing is left running", async () => {
+test("many clients, a third of which disconnect: no failures, every text as if alone, no request left active", async () => {
   const { client, server, url } = await start({ maxBatch: 16 });
   await alone([1], { maxTokens: 2 });
   const used = model.memory.usedBytes;
