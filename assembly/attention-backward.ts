@@ -10,18 +10,18 @@
 // blocks in ascending order, from places that only the lengths decide.
 
 import { at, expNegative, hsum, madd } from "./simd";
-import { column, packColumns, packTransposed, scores, update } from "./tile";
+import { column, packColumns, packTransposed, scores, update } from "./attention-tile";
 
 /** Positions per block. */
-const KEYS: i32 = 64;
+const BLOCK_POSITIONS: i32 = 64;
 
 /** Numbers kept per query. */
-const STATISTICS: i32 = 3;
+const STATISTICS_PER_QUERY: i32 = 3;
 
 /** Bytes of workspace of either kernel for blocks of B queries, heads of D. */
 export function attentionBackwardWorkspaceBytes(B: i32, D: i32): i32 {
   const b = (B + 7) & ~7, d = (D + 7) & ~7;
-  return (d * (5 * b + 4 * KEYS) + 2 * b * KEYS + 4 * b + 4) << 2;
+  return (d * (5 * b + 4 * BLOCK_POSITIONS) + 2 * b * BLOCK_POSITIONS + 4 * b + 4) << 2;
 }
 
 /** Units of attentionBackwardQ: blocks of B queries × key-value heads. */
@@ -31,8 +31,8 @@ export function attentionBackwardQ(
 ): void {
   assert(T <= n && H % C == 0 && B > 0);
   const b = (B + 7) & ~7, d = (D + 7) & ~7, G = H / C, rows = T * G, blocks = (rows + B - 1) / B, ldk = (<usize>(C * D)) << 2;
-  const Q = ws, dY = at(Q, b * d), A = at(dY, b * d), KT = at(A, b * d), VT = at(KT, KEYS * d), K = at(VT, KEYS * d), P = at(K, KEYS * d);
-  const X = at(P, b * KEYS), M = at(X, b * KEYS), L = at(M, b), delta = at(L, b), c = at(delta, b);
+  const Q = ws, dY = at(Q, b * d), A = at(dY, b * d), KT = at(A, b * d), VT = at(KT, BLOCK_POSITIONS * d), K = at(VT, BLOCK_POSITIONS * d), P = at(K, BLOCK_POSITIONS * d);
+  const X = at(P, b * BLOCK_POSITIONS), M = at(X, b * BLOCK_POSITIONS), L = at(M, b), delta = at(L, b), c = at(delta, b);
   for (let unit = begin; unit < end; unit++) {
     const head = unit % C, r0 = (blocks - 1 - unit / C) * B, count = min(B, rows - r0), padded = (count + 7) & ~7;
     gather(A, q, r0, count, G, H, head, D, scale);
@@ -47,8 +47,8 @@ export function attentionBackwardQ(
     memory.fill(A, 0, (<usize>(padded * d)) << 2);
     // Positions that query r sees: first + (r0 + r) / G
     const first = n - T + 1, visible = first + (r0 + count - 1) / G;
-    for (let s: i32 = 0; s < visible; s += KEYS) {
-      const keys = min(KEYS, visible - s), from = (<usize>((s * C + head) * D)) << 2;
+    for (let s: i32 = 0; s < visible; s += BLOCK_POSITIONS) {
+      const keys = min(BLOCK_POSITIONS, visible - s), from = (<usize>((s * C + head) * D)) << 2;
       packTransposed(KT, k + from, ldk, keys, D);
       packTransposed(VT, v + from, ldk, keys, D);
       packColumns(K, k + from, ldk, keys, D);
@@ -56,20 +56,20 @@ export function attentionBackwardQ(
       for (let j: i32 = 0; j < keys; j += 4) {
         const key = column(KT, D, j), value = column(VT, D, j);
         for (let i: i32 = 0; i < count; i += 8) {
-          scores(D, key, 32, column(Q, D, i), 32, 0, at(P, i * KEYS + j * 8));
-          scores(D, value, 32, column(dY, D, i), 32, 0, at(X, i * KEYS + j * 8));
+          scores(D, key, 32, column(Q, D, i), 32, 0, at(P, i * BLOCK_POSITIONS + j * 8));
+          scores(D, value, 32, column(dY, D, i), 32, 0, at(X, i * BLOCK_POSITIONS + j * 8));
         }
       }
       for (let i: i32 = 0; i < count; i += 4) {
         const own = i32x4(first + (r0 + i) / G, first + (r0 + i + 1) / G, first + (r0 + i + 2) / G, first + (r0 + i + 3) / G);
-        online(column(P, KEYS, i), column(X, KEYS, i), at(M, i), at(L, i), at(delta, i), at(c, i), i32x4.sub(own, i32x4.splat(s)), keys);
+        online(column(P, BLOCK_POSITIONS, i), column(X, BLOCK_POSITIONS, i), at(M, i), at(L, i), at(delta, i), at(c, i), i32x4.sub(own, i32x4.splat(s)), keys);
       }
       for (let p: i32 = 0; p < d; p += 8) {
-        for (let i: i32 = 0; i < count; i += 4) update(keys, column(X, KEYS, i), at(K, p * keys), 32, at(c, i), at(A, p * padded + i * 8));
+        for (let i: i32 = 0; i < count; i += 4) update(keys, column(X, BLOCK_POSITIONS, i), at(K, p * keys), 32, at(c, i), at(A, p * padded + i * 8));
       }
     }
     for (let r: i32 = 0; r < count; r++) {
-      const row = place(r0 + r, G, H, head), to = at(statistics, row * STATISTICS);
+      const row = place(r0 + r, G, H, head), to = at(statistics, row * STATISTICS_PER_QUERY);
       const by: f32 = 1 / load<f32>(at(L, r));
       f32.store(to, load<f32>(at(M, r)));
       f32.store(to, by, 4);
@@ -86,12 +86,12 @@ export function attentionBackwardKV(
 ): void {
   assert(T <= n && H % C == 0 && B > 0);
   const b = (B + 7) & ~7, d = (D + 7) & ~7, G = H / C, rows = T * G, past = n - T, ldk = (<usize>(C * D)) << 2, ld = (<usize>D) << 2;
-  const KT = ws, VT = at(KT, KEYS * d), dK = at(VT, KEYS * d), dV = at(dK, KEYS * d);
-  const QT = at(dV, KEYS * d), YT = at(QT, b * d), Q = at(YT, b * d), Y = at(Q, b * d), fresh = at(Y, b * d), P = at(fresh, b * d), X = at(P, b * KEYS);
-  const M = at(X, b * KEYS), L = at(M, b), delta = at(L, b), ones = at(delta, b);
+  const KT = ws, VT = at(KT, BLOCK_POSITIONS * d), dK = at(VT, BLOCK_POSITIONS * d), dV = at(dK, BLOCK_POSITIONS * d);
+  const QT = at(dV, BLOCK_POSITIONS * d), YT = at(QT, b * d), Q = at(YT, b * d), Y = at(Q, b * d), fresh = at(Y, b * d), P = at(fresh, b * d), X = at(P, b * BLOCK_POSITIONS);
+  const M = at(X, b * BLOCK_POSITIONS), L = at(M, b), delta = at(L, b), ones = at(delta, b);
   v128.store(ones, f32x4.splat(1));
   for (let unit = begin; unit < end; unit++) {
-    const head = unit % C, s = unit / C * KEYS, count = min(KEYS, n - s), padded = (count + 7) & ~7, from = (<usize>((s * C + head) * D)) << 2;
+    const head = unit % C, s = unit / C * BLOCK_POSITIONS, count = min(BLOCK_POSITIONS, n - s), padded = (count + 7) & ~7, from = (<usize>((s * C + head) * D)) << 2;
     packTransposed(KT, k + from, ldk, count, D);
     packTransposed(VT, v + from, ldk, count, D);
     memory.fill(dK, 0, (<usize>(padded * d)) << 2);
@@ -105,7 +105,7 @@ export function attentionBackwardKV(
       packTransposed(YT, fresh, ld, queries, D);
       packColumns(Y, fresh, ld, queries, D);
       for (let i: i32 = 0; i < queries; i++) {
-        const row = at(statistics, place(r0 + i, G, H, head) * STATISTICS);
+        const row = at(statistics, place(r0 + i, G, H, head) * STATISTICS_PER_QUERY);
         f32.store(at(M, i), load<f32>(row));
         f32.store(at(L, i), load<f32>(row, 4));
         f32.store(at(delta, i), load<f32>(row, 8));

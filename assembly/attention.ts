@@ -8,16 +8,16 @@
 // in ascending order, page by page, so that the bits of a query depend neither on its block nor on the form that computes it.
 
 import { at, exp1, expNegative, hmax, transpose } from "./simd";
-import { keyColumn, kvHeadBytes, PAGE, valueColumn, valueStep, widenPage } from "./kv-pages";
-import { column, packTransposed, scores, strip, strip8, update } from "./tile";
+import { keyColumn, kvHeadBytes, PAGE_POSITIONS, valueColumn, valueStep, widenPage } from "./kv-pages";
+import { column, packTransposed, scores, strip, strip8, update } from "./attention-tile";
 
 /** Blocks of fewer queries go through the pages one by one. */
-const FEW: i32 = 4;
+const MIN_BLOCKED_QUERIES: i32 = 4;
 
 /** Bytes of workspace for blocks of B queries, heads of D, W bytes per number. */
 export function attentionWorkspaceBytes(B: i32, D: i32, W: i32): i32 {
   const b = (B + 7) & ~7, d = (D + 7) & ~7;
-  return (b * (2 * d + PAGE + 3) + 32 + (W == 4 ? 0 : 2 * PAGE * d)) << 2;
+  return (b * (2 * d + PAGE_POSITIONS + 3) + 32 + (W == 4 ? 0 : 2 * PAGE_POSITIONS * d)) << 2;
 }
 
 export function attention(
@@ -26,7 +26,7 @@ export function attention(
 ): void {
   assert(T <= n && H % C == 0 && B > 0);
   const b = (B + 7) & ~7, d = (D + 7) & ~7, G = H / C, rows = T * G, blocks = (rows + B - 1) / B;
-  const Q = ws, O = at(Q, b * d), P = at(O, b * d), M = at(P, b * PAGE), L = at(M, b), c = at(L, b), tile = at(c, b), wide = at(tile, 32);
+  const Q = ws, O = at(Q, b * d), P = at(O, b * d), M = at(P, b * PAGE_POSITIONS), L = at(M, b), c = at(L, b), tile = at(c, b), wide = at(tile, 32);
   for (let unit = begin; unit < end; unit++) {
     // Row r is query head head·G + r % G at step r / G.
     const head = unit / blocks, r0 = unit % blocks * B, count = min(B, rows - r0), padded = (count + 7) & ~7;
@@ -37,20 +37,20 @@ export function attention(
     for (let r: i32 = 0; r < padded; r++) f32.store(at(M, r), -Infinity);
     // Steps that query r sees: first + (r0 + r) / G
     const first = n - T + 1, visible = first + (r0 + count - 1) / G;
-    for (let s: i32 = 0; s < visible; s += PAGE) {
-      let K = (<usize>i32.load(at(pages, s / PAGE))) + (<usize>head) * (<usize>kvHeadBytes(D, W)), V = at(K, PAGE * d);
+    for (let s: i32 = 0; s < visible; s += PAGE_POSITIONS) {
+      let K = (<usize>i32.load(at(pages, s / PAGE_POSITIONS))) + (<usize>head) * (<usize>kvHeadBytes(D, W)), V = at(K, PAGE_POSITIONS * d);
       // Few queries read bf16 as it is, if all panels are 32 wide; the rest is widened first.
-      const direct = count < FEW && W == 2 && (d & 31) == 0;
-      if (direct) V = K + <usize>(PAGE * d * W);
+      const direct = count < MIN_BLOCKED_QUERIES && W == 2 && (d & 31) == 0;
+      if (direct) V = K + <usize>(PAGE_POSITIONS * d * W);
       else if (W != 4) {
-        widenPage(wide, at(wide, PAGE * d), K, D, W);
+        widenPage(wide, at(wide, PAGE_POSITIONS * d), K, D, W);
         K = wide;
-        V = at(wide, PAGE * d);
+        V = at(wide, PAGE_POSITIONS * d);
       }
-      const keys = min(PAGE, visible - s);
-      if (count < FEW) {
+      const keys = min(PAGE_POSITIONS, visible - s);
+      if (count < MIN_BLOCKED_QUERIES) {
         for (let r: i32 = 0; r < count; r++) {
-          const own = min(keys, first + (r0 + r) / G - s), x = at(P, r * PAGE);
+          const own = min(keys, first + (r0 + r) / G - s), x = at(P, r * PAGE_POSITIONS);
           if (own <= 0) continue;
           for (let j: i32 = 0; j < own; j += 32) {
             if (direct) strip<u16>(D, column(Q, D, r), 32, K + <usize>(j * d * 2), 0, at(x, j), 32);
@@ -60,8 +60,8 @@ export function attention(
           let p: i32 = 0;
           for (; p + 32 <= d; p += 32) {
             const y = at(O, p * padded + r * 8), ldo = (<usize>padded) << 5;
-            if (direct) strip<u16>(own, x, 4, V + <usize>(p * PAGE * 2), at(c, r), y, ldo);
-            else strip<f32>(own, x, 4, at(V, p * PAGE), at(c, r), y, ldo);
+            if (direct) strip<u16>(own, x, 4, V + <usize>(p * PAGE_POSITIONS * 2), at(c, r), y, ldo);
+            else strip<f32>(own, x, 4, at(V, p * PAGE_POSITIONS), at(c, r), y, ldo);
           }
           for (; p < d; p += 8) strip8(own, x, 4, valueColumn(V, p), valueStep(d, p), at(c, r), at(O, p * padded + r * 8));
         }
@@ -69,11 +69,11 @@ export function attention(
         // Scores by position, queries side by side; a last panel that is half empty goes the other way round, to waste nothing.
         const whole = (count + 3) & ~7;
         for (let j: i32 = 0; j < keys; j += 4) {
-          for (let i: i32 = 0; i < whole; i += 8) scores(D, keyColumn(K, d, j), 128, column(Q, D, i), 32, 0, at(P, i * PAGE + j * 8));
+          for (let i: i32 = 0; i < whole; i += 8) scores(D, keyColumn(K, d, j), 128, column(Q, D, i), 32, 0, at(P, i * PAGE_POSITIONS + j * 8));
         }
         if (whole < count) {
           for (let j: i32 = 0; j < keys; j += 8) {
-            const x = at(P, whole * PAGE + j * 8);
+            const x = at(P, whole * PAGE_POSITIONS + j * 8);
             scores(D, column(Q, D, whole), 32, keyColumn(K, d, j), 128, 0, tile);
             transpose(x, 32, tile, 32);
             transpose(at(x, 32), 32, at(tile, 4), 32);
@@ -81,11 +81,11 @@ export function attention(
         }
         for (let i: i32 = 0; i < count; i += 4) {
           const own = i32x4(seen(first, r0 + i, G), seen(first, r0 + i + 1, G), seen(first, r0 + i + 2, G), seen(first, r0 + i + 3, G));
-          online4(column(P, PAGE, i), at(M, i), at(L, i), at(c, i), i32x4.sub(own, i32x4.splat(s)), keys);
+          online4(column(P, PAGE_POSITIONS, i), at(M, i), at(L, i), at(c, i), i32x4.sub(own, i32x4.splat(s)), keys);
         }
         for (let p: i32 = 0; p < d; p += 8) {
           const values = valueColumn(V, p), ldv = valueStep(d, p);
-          for (let i: i32 = 0; i < count; i += 4) update(keys, column(P, PAGE, i), values, ldv, at(c, i), at(O, p * padded + i * 8));
+          for (let i: i32 = 0; i < count; i += 4) update(keys, column(P, PAGE_POSITIONS, i), values, ldv, at(c, i), at(O, p * padded + i * 8));
         }
       }
     }

@@ -9,11 +9,11 @@ import { slot } from "./pack";
 import { at, high, low, upperHalf } from "./simd";
 
 /** Positions per page. */
-export const PAGE: i32 = 64;
+export const PAGE_POSITIONS: i32 = 64;
 
 /** Bytes of one KV head in a page. */
 export function kvHeadBytes(D: i32, W: i32): i32 {
-  return 2 * PAGE * (((D + 7) & ~7) * W + (W == 1 ? 4 : 0));
+  return 2 * PAGE_POSITIONS * (((D + 7) & ~7) * W + (W == 1 ? 4 : 0));
 }
 
 /** Position j of keys in float32: its step 0, and steps are 128 bytes apart. */
@@ -23,7 +23,7 @@ export function kvHeadBytes(D: i32, W: i32): i32 {
 
 /** Dim p of values in float32: its step 0. */
 @inline export function valueColumn(values: usize, p: i32): usize {
-  return at(values, (p & ~31) * PAGE + (p & 31));
+  return at(values, (p & ~31) * PAGE_POSITIONS + (p & 31));
 }
 
 /** Bytes from one of its steps to the next. */
@@ -35,16 +35,16 @@ export function kvHeadBytes(D: i32, W: i32): i32 {
 export function storeKeysValues(pages: usize, k: usize, v: usize, past: i32, C: i32, D: i32, W: i32, begin: i32, end: i32): void {
   const d = (D + 7) & ~7;
   for (let t = begin; t < end; t++) {
-    const s = past + t, i = s & (PAGE - 1);
-    let head = <usize>i32.load(at(pages, s / PAGE));
+    const s = past + t, i = s & (PAGE_POSITIONS - 1);
+    let head = <usize>i32.load(at(pages, s / PAGE_POSITIONS));
     for (let h: i32 = 0; h < C; h++) {
-      const row = (t * C + h) * D, values = head + (<usize>(PAGE * d * W)), scales = values + (<usize>(PAGE * d * W));
-      const by = quantizer(at(scales, i), at(k, row), D, W), to = quantizer(at(scales, PAGE + i), at(v, row), D, W);
+      const row = (t * C + h) * D, values = head + (<usize>(PAGE_POSITIONS * d * W)), scales = values + (<usize>(PAGE_POSITIONS * d * W));
+      const by = quantizer(at(scales, i), at(k, row), D, W), to = quantizer(at(scales, PAGE_POSITIONS + i), at(v, row), D, W);
       const key = head + <usize>((i >> 5) * d * 32 * W) + place(i & 31, W);
       for (let j: i32 = 0; j < D; j++) put(key + <usize>(j * 32 * W), load<f32>(at(k, row + j)), by, W);
       for (let j: i32 = 0; j < D; j++) {
         const p = j & ~31, width = min(32, d - p);
-        put(values + <usize>((p * PAGE + i * width) * W) + place(j & 31, W), load<f32>(at(v, row + j)), to, W);
+        put(values + <usize>((p * PAGE_POSITIONS + i * width) * W) + place(j & 31, W), load<f32>(at(v, row + j)), to, W);
       }
       head += kvHeadBytes(D, W);
     }
@@ -55,10 +55,10 @@ export function storeKeysValues(pages: usize, k: usize, v: usize, past: i32, C: 
 export function loadKeysValues(k: usize, v: usize, pages: usize, from: i32, C: i32, D: i32, begin: i32, end: i32): void {
   const d = (D + 7) & ~7;
   for (let t = begin; t < end; t++) {
-    const s = from + t, i = s & (PAGE - 1);
-    let head = <usize>i32.load(at(pages, s / PAGE));
+    const s = from + t, i = s & (PAGE_POSITIONS - 1);
+    let head = <usize>i32.load(at(pages, s / PAGE_POSITIONS));
     for (let h: i32 = 0; h < C; h++) {
-      const row = (t * C + h) * D, key = keyColumn(head, d, i), values = at(head, PAGE * d);
+      const row = (t * C + h) * D, key = keyColumn(head, d, i), values = at(head, PAGE_POSITIONS * d);
       for (let j: i32 = 0; j < D; j++) f32.store(at(k, row + j), load<f32>(at(key, j * 32)));
       for (let p: i32 = 0; p < D; p += 32) {
         memory.copy(at(v, row + p), valueColumn(values, p) + (<usize>i) * valueStep(d, p), (<usize>min(32, D - p)) << 2);
@@ -70,22 +70,22 @@ export function loadKeysValues(k: usize, v: usize, pages: usize, from: i32, C: i
 
 /** Keys and values of one head of a page in float32. */
 export function widenPage(keys: usize, values: usize, head: usize, D: i32, W: i32): void {
-  const d = (D + 7) & ~7, source = head + (<usize>(PAGE * d * W));
+  const d = (D + 7) & ~7, source = head + (<usize>(PAGE_POSITIONS * d * W));
   if (W == 2) {
-    widenBf16(keys, head, PAGE * d);
-    widenBf16(values, source, PAGE * d);
+    widenBf16(keys, head, PAGE_POSITIONS * d);
+    widenBf16(values, source, PAGE_POSITIONS * d);
     return;
   }
-  const scales = source + (<usize>(PAGE * d));
-  for (let j: i32 = 0; j < PAGE; j += 8) {
+  const scales = source + (<usize>(PAGE_POSITIONS * d));
+  for (let j: i32 = 0; j < PAGE_POSITIONS; j += 8) {
     const low = v128.load(at(scales, j)), high = v128.load(at(scales, j), 16);
     let dst = keyColumn(keys, d, j), src = head + <usize>((j & ~31) * d + (j & 31));
     for (const end = src + <usize>(32 * d); src < end; src += 32, dst += 128) widenInt8(dst, src, low, high);
   }
   for (let p: i32 = 0, src = source, dst = values; p < d; p += 32) {
     const width = <usize>min(32, d - p);
-    for (let i: i32 = 0; i < PAGE; i++) {
-      const by = v128.load32_splat(at(scales, PAGE + i));
+    for (let i: i32 = 0; i < PAGE_POSITIONS; i++) {
+      const by = v128.load32_splat(at(scales, PAGE_POSITIONS + i));
       for (const end = src + width; src < end; src += 8, dst += 32) widenInt8(dst, src, by, by);
     }
   }

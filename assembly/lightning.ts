@@ -9,21 +9,21 @@
 // Every exponent is ≤ 0, so nothing overflows for any slope from 0 to ∞. Heads begin to end are independent.
 
 import { at, exp, exp1, madd } from "./simd";
-import { column, output, packColumns, packTransposed, scores, update } from "./tile";
+import { column, output, packColumns, packTransposed, scores, update } from "./attention-tile";
 
 /** Heads that take turns, chunk by chunk, so that rows are read whole: their states, 64 KiB each at D = 128, stay in the second cache. */
-const GROUP: i32 = 8;
+const HEADS_PER_GROUP: i32 = 8;
 
 /** Floats of a head's decay table: zeros for 12 places before, e^(−λx) for x = 0 … b+7. */
 @inline function table(b: i32): i32 {
-  return BEFORE + b + 8;
+  return TABLE_LEADING_ZEROS + b + 8;
 }
-const BEFORE: i32 = 12;
+const TABLE_LEADING_ZEROS: i32 = 12;
 
 /** Bytes of workspace for chunks of B rows. */
 export function lightningWorkspaceBytes(B: i32, D: i32): i32 {
   const b = (B + 7) & ~7, d = (D + 7) & ~7;
-  return (2 * b * D + 2 * b * d + b * b + GROUP * table(b) + 36) << 2;
+  return (2 * b * D + 2 * b * d + b * b + HEADS_PER_GROUP * table(b) + 36) << 2;
 }
 
 export function lightning(
@@ -42,9 +42,9 @@ export function lightningFrom(
   const b = (B + 7) & ~7, d = (D + 7) & ~7, ldx = (<usize>(3 * H * D)) << 2, ldo = (<usize>(H * D)) << 2;
   const Q = ws, K = at(Q, b * D), R = at(K, b * D), V = at(R, b * d), P = at(V, b * d);
   const whole = at(P, b * b), rest = at(whole, 4), decays = at(rest, 32);
-  for (let g = begin; g < end; g += GROUP) {
-    const last = min(g + GROUP, end), row = (<usize>(3 * (last - g) * D)) << 2;
-    for (let h = g; h < last; h++) powers(at(decays, (h - g) * table(b) + BEFORE), load<f32>(at(slopes, h)), b + 8);
+  for (let g = begin; g < end; g += HEADS_PER_GROUP) {
+    const last = min(g + HEADS_PER_GROUP, end), row = (<usize>(3 * (last - g) * D)) << 2;
+    for (let h = g; h < last; h++) powers(at(decays, (h - g) * table(b) + TABLE_LEADING_ZEROS), load<f32>(at(slopes, h)), b + 8);
     for (let t: i32 = 0; t < T; t += B) {
       const m = min(B, T - t), from = (<usize>t) * ldx, first = t == 0 ? age : 1;
       // What the group reads next comes from memory while it computes: in eight streams, one for every eighth of the rows.
@@ -54,7 +54,7 @@ export function lightningFrom(
       }
       let until = next + row;
       for (let h = g; h < last; h++) {
-        const q = at(qkv, 3 * h * D), k = at(q, D), v = at(k, D), S = at(state, h * d * d), decay = at(decays, (h - g) * table(b) + BEFORE);
+        const q = at(qkv, 3 * h * D), k = at(q, D), v = at(k, D), S = at(state, h * d * d), decay = at(decays, (h - g) * table(b) + TABLE_LEADING_ZEROS);
         // Rows of qkv often lie a multiple of 4 KiB apart, all in the same few cache lines: each is read only here.
         packTransposed(Q, q + from, ldx, m, D);
         packTransposed(K, k + from, ldx, m, D);
@@ -134,12 +134,12 @@ function touch(p: usize, apart: usize): void {
 }
 
 // Where e^−λ is 0 in float32, and 0 · λ is not NaN: the table is the same for every steeper slope.
-const STEEPEST: f32 = 128;
+const MAX_SLOPE: f32 = 128;
 
 // e^(−λx) for x = 0 … n−1, and 0 for the places before: a key later than its query weighs nothing.
 function powers(dst: usize, slope: f32, n: i32): void {
-  memory.fill(at(dst, -BEFORE), 0, BEFORE << 2);
-  const lambda = f32x4.splat(-min(slope, STEEPEST));
+  memory.fill(at(dst, -TABLE_LEADING_ZEROS), 0, TABLE_LEADING_ZEROS << 2);
+  const lambda = f32x4.splat(-min(slope, MAX_SLOPE));
   for (let i: i32 = 0; i < n; i += 4) {
     const x = f32x4.add(f32x4.splat(<f32>i), f32x4(0, 1, 2, 3));
     v128.store(at(dst, i), exp(f32x4.mul(x, lambda)));

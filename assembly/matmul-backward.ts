@@ -3,18 +3,18 @@
 // Both are products by the same tiles: of dy's rows with w as it lies, and of x's columns with dy. Sums run over blocks of KC, ascending
 // inside a block, so that the bits depend on no range. The columns of a last panel beyond N stay as they are.
 
-import { KC, sixes, tile4, tile6, tiledRows } from "./product-tile";
+import { KC, sixes, tile4, tile6, tiledRows } from "./matmul-tile";
 import { at, transpose } from "./simd";
-import { strip8 } from "./tile";
+import { strip8 } from "./attention-tile";
 
 /** Rows per block: they stay in the second cache. A multiple of 4 and 6. */
 const MC: i32 = 192;
 
 /** What a last block takes beyond: its tiles are not cut. */
-const MORE: i32 = 11;
+const MAX_EXTRA_ROWS: i32 = 11;
 
 /** Bytes of workspace: eight columns of one operand, results that do not fit, and a factor of 1. */
-export const matmulBackwardWorkspaceBytes: i32 = (8 * KC + 8 * (MC + MORE) + 1) * 4;
+export const matmulBackwardWorkspaceBytes: i32 = (8 * KC + 8 * (MC + MAX_EXTRA_ROWS) + 1) * 4;
 
 /** Groups of eight inputs begin to end of dx; `packed` is what packRows made of dy. */
 export function matmulBackwardX(
@@ -23,7 +23,7 @@ export function matmulBackwardX(
   assert(begin >= 0 && end <= (K + 7) >> 3);
   const tiled = tiledRows(M);
   for (let i: i32 = 0, last: i32 = 0; i < M; i = last) {
-    last = M - i <= MC + MORE ? M : i + MC;
+    last = M - i <= MC + MAX_EXTRA_ROWS ? M : i + MC;
     for (let g = begin; g < end; g++) {
       const k = g << 3, width = min(8, K - k);
       for (let n: i32 = 0; n < N; n += KC) {
@@ -43,7 +43,7 @@ export function matmulBackwardW(dw: usize, dy: usize, x: usize, packed: usize, M
   for (let m: i32 = 0; m < M; m += KC) {
     const steps = min(KC, M - m), block = packed + (((<usize>m) * (<usize>tiled)) << 2);
     for (let i: i32 = 0, last: i32 = 0; i < K; i = last) {
-      last = K - i <= MC + MORE ? K : i + MC;
+      last = K - i <= MC + MAX_EXTRA_ROWS ? K : i + MC;
       for (let p = begin; p < end; p++) {
         for (let n = p << 5; n < min(N, (p + 1) << 5); n += 8) {
           const width = min(8, N - n), c = dw + ((<usize>p * <usize>K + <usize>i) << 7) + (<usize>(n & 31) << 2);
@@ -77,7 +77,7 @@ export function packColumnTiles(packed: usize, x: usize, M: i32, K: i32, begin: 
 function panel(
   c: usize, ldc: usize, packed: usize, a: usize, row: usize, step: usize, rows: i32, i: i32, last: i32, K: i32, ws: usize, width: i32,
 ): void {
-  const six = 6 * sixes(rows), tiled = tiledRows(rows), rest = ws + (KC << 5), one = rest + ((MC + MORE) << 5), whole = width == 8;
+  const six = 6 * sixes(rows), tiled = tiledRows(rows), rest = ws + (KC << 5), one = rest + ((MC + MAX_EXTRA_ROWS) << 5), whole = width == 8;
   const ld: usize = whole ? ldc : 32;
   f32.store(one, 1);
   if (!whole) memory.fill(rest, 0, (<usize>(last - i)) << 5);

@@ -4,25 +4,25 @@
 // The inner sum is exact in 32 bits (127 · 32767 · 512 < 2^31), the outer one rounds every product and sum: each build, path, batch and
 // range gives the same bits.
 
-import { KC } from "./product-tile";
-import { blocks, pairsOf, panelBytes, quantizeRows, rowBytes, rowPairs, SCALES } from "./q8";
+import { KC } from "./matmul-tile";
+import { blocks, pairsOf, panelBytes, quantizeRows, rowBytes, rowPairs, SCALES_BYTES } from "./q8";
 import { at } from "./simd";
 
 /** Rows per block: they stay in the second cache while the panels stream by. */
 const MC: i32 = 192;
 
-const WIDENED: usize = 16 * KC;
-const RESULTS: usize = 32 * (MC + 3) * 4;
+const WIDENED_BYTES: usize = 16 * KC;
+const RESULTS_BYTES: usize = 32 * (MC + 3) * 4;
 
 /** Bytes of workspace: eight outputs of a block widened to 16 bits; a last panel's results, which may be wider than y; rows quantised. */
 export function matmulQ8WorkspaceBytes(K: i32): i32 {
-  return <i32>(WIDENED + RESULTS + 3 * rowBytes(K));
+  return <i32>(WIDENED_BYTES + RESULTS_BYTES + 3 * rowBytes(K));
 }
 
 /** Panels begin to end of the product; `quantized` is what quantizeRows made of x's tiles. */
 export function matmulQ8(y: usize, x: usize, quantized: usize, w: usize, M: i32, N: i32, K: i32, ws: usize, begin: i32, end: i32): void {
   assert(begin >= 0 && end <= (N + 31) >> 5 && begin <= end);
-  const ldy = (<usize>N) << 2, tiled = M & ~3, beyond = M - tiled, last = ws + WIDENED + RESULTS;
+  const ldy = (<usize>N) << 2, tiled = M & ~3, beyond = M - tiled, last = ws + WIDENED_BYTES + RESULTS_BYTES;
   quantizeRows(last, at(x, tiled * K), beyond, K, 0, beyond);
   let i: i32 = 0;
   do {
@@ -30,7 +30,7 @@ export function matmulQ8(y: usize, x: usize, quantized: usize, w: usize, M: i32,
     for (let p = begin; p < end; p++) {
       const wp = w + (<usize>p) * panelBytes(K), yp = y + (<usize>i) * ldy + ((<usize>p) << 7), outputs = min(32, N - (p << 5));
       // A last panel may be wider than y: its results go through rows of their own.
-      const c = outputs == 32 ? yp : ws + WIDENED, ldc = outputs == 32 ? ldy : 128;
+      const c = outputs == 32 ? yp : ws + WIDENED_BYTES, ldc = outputs == 32 ? ldy : 128;
       if (rows) tiles(c, ldc, quantized, tiled, i, rows, wp, outputs, K, ws);
       if (rest) strips(c + (<usize>rows) * ldc, ldc, last, rest, wp, K);
       if (outputs < 32) for (let r: i32 = 0; r < rows + rest; r++) memory.copy(yp + (<usize>r) * ldy, c + (<usize>r) * ldc, outputs << 2);
@@ -45,13 +45,13 @@ function tiles(c: usize, ldc: usize, x: usize, M: i32, i: i32, rows: i32, w: usi
     const pairs = pairsOf(min(KC, K - k));
     for (let n: i32 = 0; n < outputs; n += 8) {
       let a = rowPairs(x, M, K, k, i), y = at(c, n);
-      widen(ws, w + SCALES + ((<usize>n) << 2), pairs);
+      widen(ws, w + SCALES_BYTES + ((<usize>n) << 2), pairs);
       for (let r: i32 = 0; r < rows; r += 4) {
         tile(pairs, a, ws, at(t, r), at(w, n), y, ldc, k > 0);
         a += (<usize>pairs) << 4; y += 4 * ldc;
       }
     }
-    w += SCALES + ((<usize>pairs) << 6);
+    w += SCALES_BYTES + ((<usize>pairs) << 6);
   }
 }
 
@@ -65,13 +65,13 @@ function strips(c: usize, ldc: usize, x: usize, M: i32, w: usize, K: i32): void 
       strip(pairs, a, w, load<f32>(at(t, r)), i32.load(at(t, r) + biases), y, k > 0);
       a += (<usize>pairs) << 2; y += ldc;
     }
-    w += SCALES + ((<usize>pairs) << 6);
+    w += SCALES_BYTES + ((<usize>pairs) << 6);
   }
 }
 
 // Eight outputs of a panel block, side by side, in 16 bits.
 function widen(dst: usize, src: usize, pairs: i32): void {
-  const mask = v128.load(LOW), half = i16x8.splat(128);
+  const mask = v128.load(LOW_BYTES_MASK), half = i16x8.splat(128);
   for (const end = dst + ((<usize>pairs) << 5); dst < end; dst += 64) {
     const w0 = v128.load(src), w1 = v128.load(src, 16);
     v128.store(dst, i16x8.sub(v128.and(w0, mask), half));
@@ -83,7 +83,7 @@ function widen(dst: usize, src: usize, pairs: i32): void {
 }
 
 // The low byte of every half word; from memory for the reason that upperHalf is.
-const LOW: usize = memory.data<u32>([0x00ff00ff, 0x00ff00ff, 0x00ff00ff, 0x00ff00ff], 16);
+const LOW_BYTES_MASK: usize = memory.data<u32>([0x00ff00ff, 0x00ff00ff, 0x00ff00ff, 0x00ff00ff], 16);
 
 // A pair of inputs in every lane times the pairs of four outputs, added.
 @inline function dot(x: v128, w: v128, c: v128): v128 {
@@ -120,8 +120,8 @@ const LOW: usize = memory.data<u32>([0x00ff00ff, 0x00ff00ff, 0x00ff00ff, 0x00ff0
 // One row, one panel block. Two instructions widen sixteen weights: 1.17 times as fast as sign extension, which takes twice as many.
 @inline function strip(pairs: i32, x: usize, b: usize, t: f32, bias: i32, c: usize, add: bool): void {
   let c0 = i32x4.splat(bias), c1 = c0, c2 = c0, c3 = c0, c4 = c0, c5 = c0, c6 = c0, c7 = c0;
-  const s = b, mask = v128.load(LOW);
-  b += SCALES;
+  const s = b, mask = v128.load(LOW_BYTES_MASK);
+  b += SCALES_BYTES;
   for (const end = x + ((<usize>pairs) << 2); x < end; x += 8) {
     const v = v128.load32_splat(x), z = v128.load32_splat(x, 4);
     c0 = dots(v, z, v128.load(b), mask, c0); c1 = dots(v, z, v128.load(b, 16), mask, c1);

@@ -3,18 +3,18 @@
 // Each y_mn is summed over blocks of KC inputs, k ascending inside a block, for every M, path and range. So a row's result does
 // not depend on which rows are computed with it: one token alone, a prompt, or an expert's batch give the same bits.
 
-import { KC, PIECE, READS, sixes, strip, tile4, tile4Keeping, tile6, tiledRows } from "./product-tile";
+import { KC, READ_AHEAD_INPUTS, READ_AHEAD_LOADS, sixes, strip, tile4, tile4Keeping, tile6, tiledRows } from "./matmul-tile";
 import { at, high, low, upperHalf } from "./simd";
 
-/** Rows per block, a multiple of 4 and 6: they stay in the second cache while the panels stream by. A last block takes up to MORE beyond. */
+/** Rows per block, a multiple of 4 and 6: they stay in the second cache while the panels stream by. A last block takes up to MAX_EXTRA_ROWS beyond. */
 const MC: i32 = 192;
-const MORE: i32 = 8;
+const MAX_EXTRA_ROWS: i32 = 8;
 
 /** From so many rows on it pays to bring float32 weights of eight outputs side by side; tiles of six rows are as fast without. */
-const MANY: i32 = ASC_FEATURE_RELAXED_SIMD ? i32.MAX_VALUE : 24;
+const MIN_ROWS_TO_WIDEN: i32 = ASC_FEATURE_RELAXED_SIMD ? i32.MAX_VALUE : 24;
 
 /** Bytes of workspace: eight outputs' weights, and a last panel's results, which may be wider than y. */
-export const matmulWorkspaceBytes: i32 = (8 * KC + 32 * (MC + MORE + 3)) * 4;
+export const matmulWorkspaceBytes: i32 = (8 * KC + 32 * (MC + MAX_EXTRA_ROWS + 3)) * 4;
 
 /** Panels begin to end of the product with float32 weights; `packed` is what packRows made of x. */
 export function matmulF32(y: usize, x: usize, packed: usize, w: usize, M: i32, N: i32, K: i32, ws: usize, begin: i32, end: i32): void {
@@ -32,7 +32,7 @@ export function matmulBf16(y: usize, x: usize, packed: usize, w: usize, M: i32, 
   const stop = w + (<usize>end) * (<usize>K) * step;
   let i: i32 = 0;
   do {
-    const rows = tiled - i <= MC + MORE ? tiled - i : MC, rest = i + rows == tiled ? M - tiled : 0;
+    const rows = tiled - i <= MC + MAX_EXTRA_ROWS ? tiled - i : MC, rest = i + rows == tiled ? M - tiled : 0;
     for (let p = begin; p < end; p++) {
       const wp = w + (<usize>p) * (<usize>K) * step, yp = y + (<usize>i) * ldy + ((<usize>p) << 7), outputs = min(32, N - (p << 5));
       // A last panel may be wider than y: its results go through rows of their own.
@@ -53,7 +53,7 @@ export function matmulBf16(y: usize, x: usize, packed: usize, w: usize, M: i32, 
 // Whether the next block of weights is fetched while this one is used: it takes a few tiles to do that in. 1.13 times as fast at 32 rows of
 // 50 MB; from 128 rows on, and in bf16, the wait is shorter than what the fetching costs without fused multiply-add.
 @inline function fetches(rows: i32): bool {
-  return ASC_FEATURE_RELAXED_SIMD ? rows >= 12 : rows >= MANY && rows < 128;
+  return ASC_FEATURE_RELAXED_SIMD ? rows >= 12 : rows >= MIN_ROWS_TO_WIDEN && rows < 128;
 }
 
 // Two functions, because a register tile is as fast as the code around it lets it be.
@@ -69,10 +69,10 @@ function tilesAlone<W>(c: usize, ldc: usize, packed: usize, M: i32, i: i32, rows
 @inline function tiles<W>(
   c: usize, ldc: usize, packed: usize, M: i32, i: i32, rows: i32, w: usize, outputs: i32, K: i32, ws: usize, ahead: bool, stop: usize,
 ): void {
-  const tiled = tiledRows(M), six = min(max(6 * sixes(M) - i, 0), rows), beside = sizeof<W>() == 2 || rows >= MANY;
+  const tiled = tiledRows(M), six = min(max(6 * sixes(M) - i, 0), rows), beside = sizeof<W>() == 2 || rows >= MIN_ROWS_TO_WIDEN;
   const count = 4 * <usize>(six / 6 + ((rows - six) >> 2));
   for (let k: i32 = 0; k < K; k += KC) {
-    const kc = min(KC, K - k), bytes = (<usize>kc) * 32 * sizeof<W>(), reads = <usize>((kc + PIECE - 1) / PIECE * READS);
+    const kc = min(KC, K - k), bytes = (<usize>kc) * 32 * sizeof<W>(), reads = <usize>((kc + READ_AHEAD_INPUTS - 1) / READ_AHEAD_INPUTS * READ_AHEAD_LOADS);
     // As much as this block has, in two streams that all reads of its `count` tiles share; nothing at the end.
     let next = w, half: usize = 0, each: usize = 0, moves: usize = 0;
     if (ahead && w + 2 * bytes <= stop) {

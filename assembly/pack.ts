@@ -5,7 +5,7 @@
 import { at, transpose } from "./simd";
 
 /** Inputs packed at a time: so many of eight outputs stay in the first cache while their steps are filled. */
-const BLOCK: i32 = 256;
+const PACK_BLOCK_INPUTS: i32 = 256;
 
 /** Panels begin to end. */
 export function packF32(panels: usize, w: usize, rows: i32, K: i32, begin: i32, end: i32): void {
@@ -41,8 +41,8 @@ export function packBf16(panels: usize, w: usize, rows: i32, K: i32, begin: i32,
   const stride = (<usize>K) << 1;
   for (let p = begin; p < end; p++) {
     const panel = panels + (<usize>p) * stride * 32;
-    for (let from: i32 = 0; from < K; from += BLOCK) {
-      const to = min(from + BLOCK, K);
+    for (let from: i32 = 0; from < K; from += PACK_BLOCK_INPUTS) {
+      const to = min(from + PACK_BLOCK_INPUTS, K);
       for (let n: i32 = 0; n < 32; n += 8) {
         const row = (p << 5) + n, src = w + (<usize>row) * stride, dst = panel + ((<usize>n) << 1);
         const whole = row + 8 <= rows ? from + ((to - from) & ~7) : from;

@@ -8,7 +8,7 @@
 //   x quantised: scales t [b][M] float32, then −128 Σ p over the first pairs [b][M] int32, which makes up for that, then
 //     [b][four rows at a time, the last 1 … 3 one at a time][KC/2][rows][2] int16: inputs in pairs, zeros to a multiple of four
 
-import { KC } from "./product-tile";
+import { KC } from "./matmul-tile";
 import { at, hmax } from "./simd";
 
 @inline export function blocks(K: i32): i32 {
@@ -16,7 +16,7 @@ import { at, hmax } from "./simd";
 }
 
 /** Bytes of a block's scales. */
-export const SCALES: usize = 128;
+export const SCALES_BYTES: usize = 128;
 
 /** Pairs of n inputs, filled up to fours. */
 @inline export function pairsOf(n: i32): i32 {
@@ -24,7 +24,7 @@ export const SCALES: usize = 128;
 }
 
 @inline export function panelBytes(K: i32): usize {
-  return (<usize>blocks(K)) * SCALES + ((<usize>pairsOf(K)) << 6);
+  return (<usize>blocks(K)) * SCALES_BYTES + ((<usize>pairsOf(K)) << 6);
 }
 
 // Where the block from input k begins for row i (of a tile: its first) in quantised x.
@@ -90,7 +90,7 @@ function quantize(dst: usize, step: usize, x: usize, n: i32, scale: f32): i32 {
 export function packQ8(panels: usize, w: usize, rows: i32, K: i32): void {
   for (let n: i32 = 0; n < rows; n += 32) {
     for (let k: i32 = 0; k < K; k += KC) {
-      const kc = min(KC, K - k), bytes = SCALES + ((<usize>pairsOf(kc)) << 6);
+      const kc = min(KC, K - k), bytes = SCALES_BYTES + ((<usize>pairsOf(kc)) << 6);
       memory.fill(panels, 0, bytes);
       for (let j: i32 = 0; j < min(32, rows - n); j++) {
         const row = at(w, (n + j) * K + k), m = magnitude(row, kc, 127), scale: f32 = 127 / m;
@@ -109,7 +109,7 @@ export function packQ8(panels: usize, w: usize, rows: i32, K: i32): void {
 
 // Where input i of output j lies in a block.
 @inline function slot(i: i32, j: i32): usize {
-  return SCALES + (<usize>(((i >> 2) << 7) + (j << 2) + ((i & 1) << 1) + ((i >> 1) & 1)));
+  return SCALES_BYTES + (<usize>(((i >> 2) << 7) + (j << 2) + ((i & 1) << 1) + ((i >> 1) & 1)));
 }
 
 // What is flipped in the byte of input i: q + 128 in the first pair of four.
@@ -128,6 +128,6 @@ export function unpackRow(y: usize, w: usize, n: i32, K: i32): void {
   for (let k: i32 = 0; k < K; k += KC) {
     const kc = min(KC, K - k), s = load<f32>(at(block, n & 31));
     for (let i: i32 = 0; i < kc; i++) f32.store(at(y, k + i), s * <f32>(<i8>(<i32>load<u8>(block + slot(i, n & 31)) ^ sign(i))));
-    block += SCALES + ((<usize>pairsOf(kc)) << 6);
+    block += SCALES_BYTES + ((<usize>pairsOf(kc)) << 6);
   }
 }

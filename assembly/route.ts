@@ -38,7 +38,7 @@ export function route(experts: usize, weights: usize, probs: usize, logits: usiz
 }
 
 /** order [slots] sorted by expert, offsets [E + 1] into it. */
-export function group(order: usize, offsets: usize, experts: usize, slots: i32, E: i32): void {
+export function groupByExpert(order: usize, offsets: usize, experts: usize, slots: i32, E: i32): void {
   memory.fill(offsets, 0, (<usize>(E + 1)) << 2);
   for (let s: i32 = 0; s < slots; s++) {
     const p = at(offsets, i32.load(at(experts, s)) + 1);

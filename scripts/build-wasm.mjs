@@ -12,7 +12,7 @@ const out = join(root, "build/wasm");
 const config = readFileSync(join(root, "asconfig.json"), "utf8");
 /** What threads run, by the name of the string that holds it. */
 const threads = { worker: "src/runtime/worker.ts", reader: "src/io/reader-thread.ts", "reader-node": "src/node/reader-thread.ts" };
-const imported = ["runtime/job", "base/errors", "node/file-version", "io/retry", "io/secrets", "io/range-download"].map(
+const imported = ["runtime/kernel-dispatch", "base/errors", "node/file-version", "io/retry", "io/secrets", "io/range-download"].map(
   (name) => `src/${name}.ts`,
 );
 const threadFiles = [...Object.values(threads), ...imported].map((file) => join(root, file));
@@ -58,7 +58,9 @@ const ranged = (workspace) =>
 const declared = (name, members) => `export interface ${name} {\n${members.join("\n")}\n}\n`;
 writeFileSync(
   join(out, "kernels.d.ts"),
-  declared("Kernels", [...functions, ...globals]) + declared("Ranged", ranged(false)) + declared("RangedInWorkspace", ranged(true)),
+  declared("Kernels", [...functions, ...globals]) +
+    declared("RangeKernelArguments", ranged(false)) +
+    declared("WorkspaceKernelArguments", ranged(true)),
 );
 writeFileSync(join(out, "kernels.js"), "export {};\n");
 

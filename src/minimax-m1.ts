@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { CheckpointError, ConfigError, InputError } from "./base/errors.js";
-import { callback, expectArgument, flag, isObjectLike, parseOptions, signal, word } from "./base/options.js";
-import { pause } from "./base/pause.js";
+import { yieldToEventLoop } from "./base/event-loop.js";
+import { callback, expectArgument, flag, isObjectLike, oneOf, parseOptions, signal } from "./base/options.js";
 import { type Checkpoint, type LoadOptions, loadCheckpoint } from "./checkpoint/checkpoint.js";
 import { type CreateOptions, initialiseCheckpoint } from "./checkpoint/initialise.js";
 import { type SaveOptions, saveCheckpoint } from "./checkpoint/save.js";
@@ -62,7 +62,7 @@ export interface ForwardOptions {
 }
 
 const forwardSchema = v.strictObject({
-  logits: v.optional(word("all", "last"), "all"),
+  logits: v.optional(oneOf("all", "last"), "all"),
   hiddenStates: v.optional(flag, false),
   routerLogits: v.optional(flag, false),
   states: v.optional(flag, false),
@@ -235,7 +235,7 @@ export class MiniMaxM1 implements LanguageModel {
       for (;;) {
         const { done, value } = layers.next();
         if (done) return value;
-        await pause();
+        await yieldToEventLoop();
       }
     } finally {
       layers.return(undefined as never);

@@ -8,7 +8,7 @@ import type {
   LanguageModelV3Usage,
 } from "@ai-sdk/provider";
 import * as v from "valibot";
-import { follow } from "../base/abort.js";
+import { followSignals } from "../base/abort.js";
 import { expectArgument, isObjectLike, parseOptions, text } from "../base/options.js";
 import type { StopReason } from "../generate/generate.js";
 import type { LanguageModel, Usage } from "../language-model.js";
@@ -71,7 +71,7 @@ async function* streamParts(
   signal: AbortSignal | undefined,
 ): AsyncGenerator<LanguageModelV3StreamPart, void, undefined> {
   const timestamp = new Date();
-  const unfollow = follow(control, [signal]);
+  const unfollow = followSignals(control, [signal]);
   try {
     // Where the vocabulary is here, so is the prompt's form; a server counts and looks for itself.
     const prompt = model.tokenizer && (await model.formatChat(messages, { tools, template: options.template }));

@@ -9,7 +9,7 @@
 
 import * as v from "valibot";
 import { InputError } from "../base/errors.js";
-import { count, parseOptions, word } from "../base/options.js";
+import { count, oneOf, parseOptions } from "../base/options.js";
 import { printed } from "../base/printed.js";
 import type { Config } from "../model/config.js";
 import { type GraphTensor, graphOf, type Model } from "../model/graph.js";
@@ -63,8 +63,8 @@ export const CACHE_BLOCK_TOKENS = 16;
 const schema = v.strictObject({
   context: v.optional(count),
   batch: v.optional(count, 1),
-  weights: v.optional(word("f32", "bf16", "fp8", "experts_int8"), "bf16"),
-  kv: v.optional(word("bf16", "fp8"), "bf16"),
+  weights: v.optional(oneOf("f32", "bf16", "fp8", "experts_int8"), "bf16"),
+  kv: v.optional(oneOf("bf16", "fp8"), "bf16"),
   tensorParallel: v.optional(count, 1),
   passTokens: v.optional(count, 8192),
 });

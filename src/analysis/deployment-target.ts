@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { InputError } from "../base/errors.js";
-import { count, flag, number, parseOptions, text, word } from "../base/options.js";
+import { count, flag, number, oneOf, parseOptions, text } from "../base/options.js";
 import { printed, printedJson } from "../base/printed.js";
 import type { Config } from "../model/config.js";
 import { type CacheScheme, defaultContext } from "./deployment-memory.js";
@@ -43,7 +43,7 @@ const kind = v.union(
     v.strictObject({
       name: text,
       memoryMiB: count,
-      resource: v.optional(word("nvidia.com/gpu", "amd.com/gpu"), "nvidia.com/gpu"),
+      resource: v.optional(oneOf("nvidia.com/gpu", "amd.com/gpu"), "nvidia.com/gpu"),
       caution: v.optional(text),
     }),
   ],
@@ -56,8 +56,8 @@ const schema = v.strictObject({
   nodes: v.optional(count, 1),
   context: v.optional(count),
   concurrency: v.optional(count, 1),
-  weights: v.optional(word("bf16", "experts_int8"), "experts_int8"),
-  kv: v.optional(word("bf16", "fp8"), "bf16"),
+  weights: v.optional(oneOf("bf16", "experts_int8"), "experts_int8"),
+  kv: v.optional(oneOf("bf16", "fp8"), "bf16"),
   utilization: v.optional(fraction, 0.95),
   passTokens: v.optional(count, 8192),
   expertParallel: v.optional(flag, false),

@@ -3,7 +3,7 @@
 // number that passes, and the one exponential of a pair, against its 4 · headDim operations.
 
 import * as v from "valibot";
-import { count, expectArgument, index, isObjectLike, parseOptions, word } from "../base/options.js";
+import { count, expectArgument, index, isObjectLike, oneOf, parseOptions } from "../base/options.js";
 import { type Block, graphOf, type Model } from "../model/graph.js";
 import type { KernelCall } from "../runtime/runtime.js";
 
@@ -47,11 +47,11 @@ export interface GenerationOptions {
   rule?: CountingRule;
 }
 
-const rule = v.optional(word("causal", "square"), "causal");
+const rule = v.optional(oneOf("causal", "square"), "causal");
 const generationSchema = v.strictObject({ tokens: count, past: v.optional(index, 0), rule });
 const passSchema = v.strictObject({
   ...generationSchema.entries,
-  logits: v.optional(word("last", "all"), "last"),
+  logits: v.optional(oneOf("last", "all"), "last"),
   chunk: v.optional(count, 16),
 });
 
@@ -148,9 +148,9 @@ const FLOPS_KIND_OF_KERNEL: Readonly<Record<string, Exclude<keyof CountedFlops, 
   matmulF32: "products",
   matmulBf16: "products",
   matmulQ8: "products",
-  productsF32: "products",
-  productsBf16: "products",
-  productsQ8: "products",
+  matmulListF32: "products",
+  matmulListBf16: "products",
+  matmulListQ8: "products",
   lightning: "lightningAttention",
   lightningStep: "lightningAttention",
   lightningSteps: "lightningAttention",

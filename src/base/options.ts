@@ -10,26 +10,26 @@ export function number(expected: string, fits: (x: number) => boolean) {
 export const count = number("an integer of at least 1", (x) => Number.isSafeInteger(x) && x >= 1);
 /** More are taken for a mistake. */
 /** The longest delay of a timer, 24.8 days: for a longer one `setTimeout` waits 1 ms. */
-const LONGEST_DELAY_MS = 2 ** 31 - 1;
+const MAX_DELAY_MS = 2 ** 31 - 1;
 const delay = (expected: string, least: number) =>
   v.pipe(
     number(expected, (x) => x >= least),
-    v.transform((ms) => Math.min(ms, LONGEST_DELAY_MS)),
+    v.transform((ms) => Math.min(ms, MAX_DELAY_MS)),
   );
 /** A time limit for `setTimeout`; beyond what it can count, the longest that it can. */
 export const milliseconds = delay("milliseconds, at least 1 (Infinity for no limit)", 1);
 /** The same, for what may end at once. */
-export const millisecondsOrNone = delay("milliseconds, at least 0 (Infinity for no limit)", 0);
+export const millisecondsFromZero = delay("milliseconds, at least 0 (Infinity for no limit)", 0);
 export const index = number("an integer of at least 0", (x) => Number.isSafeInteger(x) && x >= 0);
 /** Seeds are 32-bit unsigned integers. */
-export const SEEDS = 2 ** 32;
-export const isSeed = (x: unknown): boolean => Number.isInteger(x) && (x as number) >= 0 && (x as number) < SEEDS;
+export const SEED_LIMIT = 2 ** 32;
+export const isSeed = (x: unknown): boolean => Number.isInteger(x) && (x as number) >= 0 && (x as number) < SEED_LIMIT;
 export const seedNumber = number("an integer within [0, 2^32)", isSeed);
 export const flag = v.custom<boolean>((x) => typeof x === "boolean", "true or false");
 export const text = v.custom<string>((x) => typeof x === "string" && x !== "", "a string of one or more characters");
 
 /** One of a few words. */
-export function word<const Word extends string>(...words: readonly Word[]) {
+export function oneOf<const Word extends string>(...words: readonly Word[]) {
   return v.custom<Word>((x) => (words as readonly unknown[]).includes(x), words.map((one) => JSON.stringify(one)).join(" or "));
 }
 

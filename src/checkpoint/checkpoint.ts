@@ -1,20 +1,20 @@
 import * as v from "valibot";
 import { CheckpointError, formatBytes, InputError, MemoryError } from "../base/errors.js";
 import { decodeJson } from "../base/json.js";
-import { callback, flag, number, parseOptions, signal, text, word } from "../base/options.js";
+import { callback, flag, number, oneOf, parseOptions, signal, text } from "../base/options.js";
 import { type ByteSource, missingFileHint, type OpenOptions, TOOL_TEMPLATE_FILE } from "../io/byte-source.js";
 import { type CheckpointSource, openByteSource } from "../io/open-byte-source.js";
 import { retryOptionSchemas } from "../io/retry-policy.js";
 import type { KVType } from "../model/cache.js";
 import { type Config, parseConfig } from "../model/config.js";
 import { graph, isConfig, residentDType } from "../model/graph.js";
-import { MAX_BYTES } from "../runtime/memory.js";
+import { MAX_MEMORY_BYTES } from "../runtime/heap.js";
 import { buildOption, threadsOption } from "../runtime/options.js";
 import { type KernelCall, Runtime } from "../runtime/runtime.js";
 import type { Build } from "../runtime/wasm.js";
-import { checkStreaming, ThreadReader } from "../weights/reader.js";
 import { StreamedWeights } from "../weights/streamed.js";
-import { leastBudgetBytes, type StreamedMatrix } from "../weights/streamed-matrix.js";
+import { minBudgetBytes, type StreamedMatrix } from "../weights/streamed-matrix.js";
+import { checkStreaming, ThreadReader } from "../weights/thread-reader.js";
 import { type ResidentDType, ResidentWeights, type StoredWeights } from "../weights/weights.js";
 import { DEFAULT_STREAMING_BUDGET_BYTES, isStreamed, residentBytes } from "./estimate-memory.js";
 import { splitFusedExperts } from "./fused-experts.js";
@@ -80,15 +80,15 @@ export interface LoadOptions extends OpenOptions {
 }
 
 const schema = v.strictObject({
-  dtype: v.optional(word("f32", "bf16", "q8")),
+  dtype: v.optional(oneOf("f32", "bf16", "q8")),
   build: v.optional(buildOption),
   threads: v.optional(threadsOption),
-  kv: v.optional(word("f32", "bf16", "q8")),
+  kv: v.optional(oneOf("f32", "bf16", "q8")),
   onKernel: v.optional(callback()),
   onProgress: v.optional(callback()),
   onWarning: v.optional(callback()),
   config: v.optional(v.record(v.string(), v.unknown(), "a configuration, or the JSON of a config.json")),
-  residency: v.optional(word("resident", "streamed")),
+  residency: v.optional(oneOf("resident", "streamed")),
   budgetBytes: v.optional(number("a number of bytes above 0", (x) => x > 0)),
   checkNaN: v.optional(flag),
   maxMemoryBytes: v.optional(number("a number of bytes above 0", (x) => x > 0)),
@@ -211,9 +211,9 @@ interface LoadPlan {
 
 /** Reads and checks everything but the weights, and downloads them where the source keeps copies. */
 async function planLoad(source: ByteSource, options: LoadOptions): Promise<LoadPlan> {
-  const { signal, dtype, onProgress = () => {}, maxMemoryBytes = MAX_BYTES } = options;
+  const { signal, dtype, onProgress = () => {}, maxMemoryBytes = MAX_MEMORY_BYTES } = options;
   const streamed = options.residency === "streamed";
-  const limit = Math.min(maxMemoryBytes, MAX_BYTES);
+  const limit = Math.min(maxMemoryBytes, MAX_MEMORY_BYTES);
   const files = new Map<string, Uint8Array>();
   const config = await readConfig(source, files, options);
   const model = graph(config);
@@ -304,7 +304,7 @@ async function loadStreamed(source: ByteSource, survey: LoadPlan, rt: Runtime, o
   const others = survey.weights.filter((weight) => !isStreamedWeight(weight));
   const buffers = await readResidentWeights(source, survey, others, small, options);
   const reads = await ThreadReader.start(rt.sharedMemory, source.location!, survey.fileVersions);
-  rt.own(reads);
+  rt.attachThreads(reads);
   const weights = new StreamedWeights(rt, reads, streamedMatrices(survey.weights, dtype), small, survey.budgetBytes, checkNaN);
   survey.progress("load", totalBytes(survey.weights.filter(isStreamedWeight).map(({ stored }) => stored)));
   return { config: survey.config, rt, weights, buffers, files: survey.files, layout: layoutOf(survey.shards, survey.index) };
@@ -342,7 +342,7 @@ async function readConfig(source: ByteSource, files: Map<string, Uint8Array>, { 
 function expectWeightsFit(bytes: number, limit: number, dtype: ResidentDType | undefined): void {
   if (bytes <= limit) return;
   const need = `the weights need ${dtype === "q8" ? `at least ${formatBytes(bytes)}, as q8` : formatBytes(bytes)}`;
-  const what = limit === MAX_BYTES ? "wasm32 holds" : "maxMemoryBytes allows";
+  const what = limit === MAX_MEMORY_BYTES ? "wasm32 holds" : "maxMemoryBytes allows";
   const narrower = dtype === "q8" ? "" : dtype === "bf16" ? 'dtype "q8", ' : 'dtype "q8" or "bf16", ';
   throw new MemoryError(`load: ${need}, ${what} ${formatBytes(limit)} (${narrower}residency "streamed", or a smaller model)`);
 }
@@ -351,7 +351,7 @@ function expectWeightsFit(bytes: number, limit: number, dtype: ResidentDType | u
 function streamingBudget(weights: readonly MatchedWeight[], limit: number, { dtype, budgetBytes }: LoadOptions): number {
   const others = weights.filter((weight) => !isStreamedWeight(weight)).map(({ spec }) => spec);
   const most = Math.max(0, limit - residentBytes(others, dtype));
-  const least = leastBudgetBytes(streamedMatrices(weights, dtype));
+  const least = minBudgetBytes(streamedMatrices(weights, dtype));
   const budget = budgetBytes ?? Math.min(DEFAULT_STREAMING_BUDGET_BYTES, most);
   const got = `got ${formatBytes(budget)}`;
   if (budget < least) {
@@ -361,7 +361,7 @@ function streamingBudget(weights: readonly MatchedWeight[], limit: number, { dty
     );
   }
   if (budget <= most) return budget;
-  const what = limit === MAX_BYTES ? "wasm32" : "maxMemoryBytes";
+  const what = limit === MAX_MEMORY_BYTES ? "wasm32" : "maxMemoryBytes";
   throw new MemoryError(`load: budgetBytes: expected at most ${formatBytes(most)}, which is what ${what} leaves for it, ${got}`);
 }
 

@@ -1,9 +1,9 @@
 import * as v from "valibot";
 import { InputError } from "../base/errors.js";
-import { count, number, parseOptions, word } from "../base/options.js";
+import { count, number, oneOf, parseOptions } from "../base/options.js";
 import { cacheBytes, type KVType } from "../model/cache.js";
 import { type GraphTensor, graphOf, type Model, residentDType } from "../model/graph.js";
-import { MAX_BYTES } from "../runtime/memory.js";
+import { MAX_MEMORY_BYTES } from "../runtime/heap.js";
 import { bytesOf } from "../runtime/tensor.js";
 import type { ResidentDType } from "../weights/weights.js";
 
@@ -36,11 +36,11 @@ export interface MemoryEstimate {
 }
 
 const schema = v.strictObject({
-  dtype: v.optional(word("q8", "bf16", "f32")),
-  kv: v.optional(word("f32", "bf16", "q8"), "f32"),
+  dtype: v.optional(oneOf("q8", "bf16", "f32")),
+  kv: v.optional(oneOf("f32", "bf16", "q8"), "f32"),
   context: v.optional(count),
   batch: v.optional(count, 1),
-  residency: v.optional(word("resident", "streamed"), "resident"),
+  residency: v.optional(oneOf("resident", "streamed"), "resident"),
   budgetBytes: v.optional(number("a number of bytes above 0", (x) => x > 0)),
 });
 
@@ -87,7 +87,7 @@ export function estimateMemory(model: Model, options: MemoryOptions = {}): Memor
   const stateBytes = batch * cacheBytes(config, context, kv);
   const scratchBytes = WORKSPACE_BYTES + 4 * (tokens * (6 * hidden + mixer + experts) + batch * vocabSize);
   const totalBytes = weightsBytes + stateBytes + scratchBytes;
-  return { weightsBytes, cacheBytes: stateBytes, scratchBytes, totalBytes, fits: totalBytes <= MAX_BYTES };
+  return { weightsBytes, cacheBytes: stateBytes, scratchBytes, totalBytes, fits: totalBytes <= MAX_MEMORY_BYTES };
 }
 
 /** What streaming leaves in files: every matrix but the routers. */

@@ -4,7 +4,7 @@ import { callback, parseOptions, seedNumber } from "../base/options.js";
 import { Random } from "../base/random.js";
 import { type Config, parseConfig } from "../model/config.js";
 import { graph, isConfig } from "../model/graph.js";
-import { MAX_BYTES } from "../runtime/memory.js";
+import { MAX_MEMORY_BYTES } from "../runtime/heap.js";
 import { buildOption, threadsOption } from "../runtime/options.js";
 import { type KernelCall, Runtime } from "../runtime/runtime.js";
 import { sizeOf } from "../runtime/tensor.js";
@@ -54,8 +54,10 @@ export async function initialiseCheckpoint(config: Config | Record<string, unkno
   }
   const { tensors } = graph(typed);
   const bytes = residentBytes(tensors, "f32");
-  if (bytes > MAX_BYTES) {
-    throw new MemoryError(`create: the weights need ${formatBytes(bytes)}, wasm32 holds ${formatBytes(MAX_BYTES)} (a smaller model)`);
+  if (bytes > MAX_MEMORY_BYTES) {
+    throw new MemoryError(
+      `create: the weights need ${formatBytes(bytes)}, wasm32 holds ${formatBytes(MAX_MEMORY_BYTES)} (a smaller model)`,
+    );
   }
   const rt = await Runtime.create(build, { threads, bytes, onWarning });
   rt.onKernel = onKernel;

@@ -71,7 +71,7 @@ const schema = v.strictObject({
 async function writeCheckpoint(checkpoint: SaveableCheckpoint, to: Destination, options: SaveOptions): Promise<void> {
   const { maxShardBytes, signal } = parseOptions(schema, options, "save");
   const { weights, config, buffers = [], files = new Map<string, Uint8Array>(), layout } = checkpoint;
-  const rounded = [...weights.specs()].find(({ name }) => weights.rounded(name));
+  const rounded = [...weights.specs()].find(({ name }) => weights.isRounded(name));
   if (rounded) {
     throw new InputError(
       `save: ${rounded.name}: expected the weights as they were stored, got 8-bit ones (load the checkpoint without dtype "q8" to save it)`,

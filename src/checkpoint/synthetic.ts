@@ -1,10 +1,10 @@
 import * as v from "valibot";
-import { callback, parseOptions, word } from "../base/options.js";
+import { callback, oneOf, parseOptions } from "../base/options.js";
 import { type Config, parseConfig } from "../model/config.js";
 import { type Block, graph, isConfig } from "../model/graph.js";
 import { buildOption, threadsOption } from "../runtime/options.js";
 import { Runtime } from "../runtime/runtime.js";
-import { FormulaWeights } from "../weights/synthetic.js";
+import { SyntheticWeights } from "../weights/synthetic.js";
 import type { Checkpoint, LoadOptions } from "./checkpoint.js";
 
 export type FormulaOptions = Pick<LoadOptions, "build" | "threads" | "kv" | "onKernel" | "onWarning">;
@@ -12,13 +12,13 @@ export type FormulaOptions = Pick<LoadOptions, "build" | "threads" | "kv" | "onK
 const schema = v.strictObject({
   build: v.optional(buildOption),
   threads: v.optional(threadsOption, "auto"),
-  kv: v.optional(word("f32", "bf16", "q8")),
+  kv: v.optional(oneOf("f32", "bf16", "q8")),
   onKernel: v.optional(callback<NonNullable<LoadOptions["onKernel"]>>()),
   onWarning: v.optional(callback<(message: string) => void>()),
 });
 
 /**
- * A checkpoint whose weights are a formula of their names and places (`FormulaWeights`): of any size, in a few megabytes.
+ * A checkpoint whose weights are a formula of their names and places (`SyntheticWeights`): of any size, in a few megabytes.
  *
  * @throws {ConfigError} a configuration that contradicts itself
  * @throws {InputError} options that do not fit; float16
@@ -30,7 +30,7 @@ export async function syntheticCheckpoint(config: Config | Record<string, unknow
   const rt = await Runtime.create(build, { threads, onWarning });
   rt.onKernel = onKernel;
   try {
-    const weights = new FormulaWeights(rt);
+    const weights = new SyntheticWeights(rt);
     for (const tensor of tensors) weights.add(tensor, formulaKind(tensor.block, tensor.shape));
     return { config: typed, rt, weights, buffers: [], files: new Map(), layout: undefined };
   } catch (error) {

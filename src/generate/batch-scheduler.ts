@@ -1,4 +1,4 @@
-import { pause } from "../base/pause.js";
+import { yieldToEventLoop } from "../base/event-loop.js";
 import type { Transformer } from "../model/transformer.js";
 import { take } from "../ops/route.js";
 import { logSoftmax } from "../ops/softmax.js";
@@ -78,11 +78,11 @@ export class BatchScheduler {
 
   /** Waits for what is on its way, up to what a pass has room for: whoever misses a pass waits for all of it. A lone token's pass is too short for that. */
   private async waitForRequests(): Promise<void> {
-    await pause();
+    await yieldToEventLoop();
     let tokens = this.countWaitingTokens();
     const full = tokens + MAX_PREFILL_TOKENS_WITH_DECODE;
     for (let quiet = 0; quiet < IDLE_TURNS_BEFORE_PASS && tokens > 1 && tokens < full; ) {
-      await pause();
+      await yieldToEventLoop();
       const before = tokens;
       tokens = this.countWaitingTokens();
       quiet = tokens > before ? 0 : quiet + 1;

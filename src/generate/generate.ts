@@ -1,5 +1,5 @@
 import { InputError, LightningError } from "../base/errors.js";
-import { SEEDS } from "../base/options.js";
+import { SEED_LIMIT } from "../base/options.js";
 import { Random } from "../base/random.js";
 import { checkIds } from "../model/token-ids.js";
 import type { Transformer } from "../model/transformer.js";
@@ -72,7 +72,7 @@ async function* startSequences(
   const sequences: Sequence[] = [];
   try {
     for (const [i, ids] of prompts.entries()) {
-      const sequence = Sequence.start(transformer, (seed + i) % SEEDS);
+      const sequence = Sequence.start(transformer, (seed + i) % SEED_LIMIT);
       sequences.push(sequence);
       sequence.append(ids, `generate: input[${i}]`);
     }

@@ -1,7 +1,7 @@
 import { platform } from "#platform";
-import { follow } from "../base/abort.js";
+import { followSignals } from "../base/abort.js";
 import { CheckpointError } from "../base/errors.js";
-import { MAX_BYTES } from "../runtime/memory.js";
+import { MAX_MEMORY_BYTES } from "../runtime/heap.js";
 import { type BinaryData, toBytes } from "./blob-source.js";
 import { type ByteSource, MAX_TEXT_FILE_BYTES } from "./byte-source.js";
 import { expectSameVersion, HttpExchange } from "./range-download.js";
@@ -29,7 +29,7 @@ export class NamedUrlsSource implements ByteSource {
   private readonly completeFiles = new Map<string, Uint8Array>();
 
   constructor(files: NamedFiles, patience: RetryPolicy, signal: AbortSignal | undefined) {
-    this.unfollow = follow(this.controller, [signal]);
+    this.unfollow = followSignals(this.controller, [signal]);
     this.files = new Map([...files].map(([name, from]) => [name, new IncomingFile(name, from, patience, this.controller.signal)]));
   }
 
@@ -150,7 +150,7 @@ class IncomingFile {
   private async receive(exchange: HttpExchange, known: (size: number) => void): Promise<void> {
     // Servers that compress announce another length, which a page cannot tell across origins. The header of weights says how long they are.
     const sized = this.name.endsWith(".safetensors");
-    const most = sized ? MAX_BYTES : MAX_TEXT_FILE_BYTES;
+    const most = sized ? MAX_MEMORY_BYTES : MAX_TEXT_FILE_BYTES;
     let size: number | undefined;
     let skip = this.arrived;
     for (let part = await exchange.nextChunk(); part; part = await exchange.nextChunk()) {

@@ -1,6 +1,6 @@
 // The thread that reads files into a model's memory while the model computes. Bundled by itself; the calling thread's half is `reader.ts`.
 
-import type { SharedMemory } from "../runtime/memory.js";
+import type { SharedMemory } from "../runtime/heap.js";
 import { downloadRange, fileEndpoint } from "./range-download.js";
 import type { RetryPolicy } from "./retry.js";
 

@@ -5,7 +5,7 @@ import { mix, residual } from "../ops/pointwise.js";
 import type { Rotation } from "../ops/rope.js";
 import type { Segment } from "../ops/segment.js";
 import type { Tensor } from "../runtime/tensor.js";
-import { under, type Weights } from "../weights/weights.js";
+import { type Weights, withPrefix } from "../weights/weights.js";
 import type { LightningAttention, LightningState } from "./lightning-attention.js";
 import { MixtureOfExperts, swiglu } from "./moe.js";
 import type { SoftmaxAttention } from "./softmax-attention.js";
@@ -45,7 +45,7 @@ export class DecoderLayer {
     readonly mixer: LightningAttention | SoftmaxAttention,
     private readonly shape: DecoderLayerSettings,
   ) {
-    this.moe = new MixtureOfExperts(under(weights, "block_sparse_moe."), shape.experts, shape.topK);
+    this.moe = new MixtureOfExperts(withPrefix(weights, "block_sparse_moe."), shape.experts, shape.topK);
   }
 
   /** @param x `[tokens, hidden]` @returns y `[tokens, hidden]` and routerLogits `[tokens, experts]` */

@@ -1,4 +1,4 @@
-import { copied, lightning, lightningState, readLightningState } from "../ops/lightning.js";
+import { copyTensor, lightning, lightningState, readLightningState } from "../ops/lightning.js";
 import { matmul, matmuls } from "../ops/matmul.js";
 import { rmsNorm } from "../ops/norm.js";
 import { sigmoidGate, silu } from "../ops/pointwise.js";
@@ -25,7 +25,7 @@ export class LightningState {
   /** What brings the state back that is there now. */
   snapshot(): { tensors: Tensor[]; restore: () => void } {
     const { state } = this;
-    const copy = copied(state);
+    const copy = copyTensor(state);
     return { tensors: [copy], restore: () => state.rt.f32(state).set(state.rt.f32(copy)) };
   }
 

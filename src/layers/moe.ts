@@ -2,7 +2,7 @@ import { groupedMatmuls, matmul, matmuls } from "../ops/matmul.js";
 import { siluGate } from "../ops/pointwise.js";
 import { gather, type Routing, route, scatter, zerosLike } from "../ops/route.js";
 import type { Tensor } from "../runtime/tensor.js";
-import { under, type Weights } from "../weights/weights.js";
+import { type Weights, withPrefix } from "../weights/weights.js";
 
 /** SwiGLU: `down(silu(gate(x)) ⊙ up(x))`. */
 export function swiglu(x: Tensor, gate: Tensor, up: Tensor, down: Tensor): Tensor {
@@ -27,7 +27,7 @@ export class MixtureOfExperts {
     experts: number,
     private readonly topK: number,
   ) {
-    this.experts = Array.from({ length: experts }, (_, e) => under(weights, `experts.${e}.`));
+    this.experts = Array.from({ length: experts }, (_, e) => withPrefix(weights, `experts.${e}.`));
   }
 
   /** @param x `[tokens, hidden]` @returns y `[tokens, hidden]` and routerLogits `[tokens, experts]` */
@@ -35,11 +35,11 @@ export class MixtureOfExperts {
     const routerLogits = matmul(x, this.weights.at("gate.weight"));
     const routing = route(routerLogits, this.topK);
     const y = zerosLike(x);
-    const { fixed, soon } = this.weights;
-    const groups = groupSmallExperts(routing, fixed ? MAX_GROUPED_EXPERT_ROWS : 0);
+    const { stable, prefetch } = this.weights;
+    const groups = groupSmallExperts(routing, stable ? MAX_GROUPED_EXPERT_ROWS : 0);
     // Those that are not resident come in one by one, in this order.
-    if (soon)
-      for (const { experts } of groups) for (const e of experts) for (const w of ["w1", "w3", "w2"]) soon(`experts.${e}.${w}.weight`);
+    if (prefetch)
+      for (const { experts } of groups) for (const e of experts) for (const w of ["w1", "w3", "w2"]) prefetch(`experts.${e}.${w}.weight`);
     for (const { experts, offsets } of groups) {
       const [first, end] = [experts[0]!, experts.at(-1)! + 1];
       x.rt.scope(() => {

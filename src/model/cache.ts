@@ -1,7 +1,7 @@
 import { SessionError } from "../base/errors.js";
 import type { LayerCache } from "../layers/decoder-layer.js";
 import { LightningState } from "../layers/lightning-attention.js";
-import { KeyValueCache, KV_PAGE, type KVType, pageBytes } from "../ops/kv-pages.js";
+import { KeyValueCache, KV_PAGE_POSITIONS, type KVType, pageBytes } from "../ops/kv-pages.js";
 import { stateShape } from "../ops/lightning.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { sizeOf, type Tensor } from "../runtime/tensor.js";
@@ -148,7 +148,7 @@ export class Cache {
 /** Bytes of one sequence's state after so many tokens, the rest of the last page of keys and values included. */
 export function cacheBytes(config: Config, tokens: number, kv: KVType = "f32"): number {
   const { numAttentionHeads: heads, numKeyValueHeads: kvHeads, headDim, attnTypeList } = config;
-  const pages = Math.ceil(tokens / KV_PAGE) * pageBytes(kvHeads, headDim, kv);
+  const pages = Math.ceil(tokens / KV_PAGE_POSITIONS) * pageBytes(kvHeads, headDim, kv);
   const state = 4 * sizeOf(stateShape(heads, headDim));
   return attnTypeList.reduce<number>((sum, type) => sum + (type === 0 ? state : pages), 0);
 }

@@ -9,7 +9,7 @@ import { rotation } from "../ops/rope.js";
 import type { Segment } from "../ops/segment.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { Tensor } from "../runtime/tensor.js";
-import { under, type Weights } from "../weights/weights.js";
+import { type Weights, withPrefix } from "../weights/weights.js";
 import { Cache } from "./cache.js";
 import type { Config } from "./config.js";
 import { decaySlopes } from "./decay-slopes.js";
@@ -59,8 +59,8 @@ export class Transformer {
   ) {
     const { numAttentionHeads: heads, numKeyValueHeads: kvHeads, headDim, residual } = config;
     this.layers = config.attnTypeList.map((type, i) => {
-      const w = under(weights, `model.layers.${i}.`);
-      const own = under(w, "self_attn.");
+      const w = withPrefix(weights, `model.layers.${i}.`);
+      const own = withPrefix(w, "self_attn.");
       const mixer =
         type === 0
           ? new LightningAttention(own, heads, headDim, persistentTensor(rt, decaySlopes(config, i)))

@@ -8,8 +8,8 @@ export type { Thread };
 
 /** Node's half of `src/runtime/threads.ts`. */
 export const canShare = true;
-export const cannotShare = "";
-export const cores = availableParallelism();
+export const cannotShareReason = "";
+export const processors = availableParallelism();
 /** A Blob of a file (`fs.openAsBlob`) that another thread reads ends the process, in Node 20 at least, and none says what it is of. */
 export const canShareBlobs = false;
 

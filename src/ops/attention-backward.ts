@@ -4,13 +4,13 @@ import { expectShape, reshape, runtimeOf, type Tensor } from "../runtime/tensor.
 import { expectPages, type KeysValues } from "./kv-pages.js";
 
 /** Queries that meet a block of keys together. Sums are cut here, so that it is the same for any number of threads. */
-const BLOCK = 64;
+const BLOCK_QUERIES = 64;
 
 /** Positions per unit of attentionBackwardKV. */
-const KEYS = 64;
+const BLOCK_POSITIONS = 64;
 
 /** Numbers kept per query: the largest score, the inverse of the sum of exponentials, and dO·o. */
-const STATISTICS = 3;
+const STATISTICS_PER_QUERY = 3;
 
 /** Gradients of the inputs of attention, which are added to. */
 export interface AttentionGradients {
@@ -51,18 +51,18 @@ export function attentionBackward({ dq, dk, dv }: AttentionGradients, dO: Tensor
     );
   }
   const rt = runtimeOf("attentionBackward", dq, dk, dv, dO, o, q, k, v);
-  const dims = [tokens, positions, heads, kvHeads, dim, BLOCK, dim ** -0.5] as const;
-  const workspace = rt.workspace(rt.kernels.attentionBackwardWorkspaceBytes(BLOCK, dim));
+  const dims = [tokens, positions, heads, kvHeads, dim, BLOCK_QUERIES, dim ** -0.5] as const;
+  const workspace = rt.workspace(rt.kernels.attentionBackwardWorkspaceBytes(BLOCK_QUERIES, dim));
   const product = 2 * tokens * heads * dim * (positions - tokens / 2);
   rt.scope(() => {
-    const statistics = rt.empty([tokens, heads, STATISTICS]);
-    const queryUnits = kvHeads * Math.ceil((tokens * heads) / kvHeads / BLOCK);
+    const statistics = rt.empty([tokens, heads, STATISTICS_PER_QUERY]);
+    const queryUnits = kvHeads * Math.ceil((tokens * heads) / kvHeads / BLOCK_QUERIES);
     const [forQ, forKV] = [
       [dq.ptr, statistics.ptr, dO.ptr, o.ptr, q.ptr, k.ptr, v.ptr],
       [dk.ptr, dv.ptr, statistics.ptr, dO.ptr, q.ptr, k.ptr, v.ptr],
     ] as const;
     rt.runIn("attentionBackwardQ", [...forQ, ...dims, workspace, 0, queryUnits], 3 * product);
-    rt.runIn("attentionBackwardKV", [...forKV, ...dims, workspace, 0, kvHeads * Math.ceil(positions / KEYS)], 4 * product);
+    rt.runIn("attentionBackwardKV", [...forKV, ...dims, workspace, 0, kvHeads * Math.ceil(positions / BLOCK_POSITIONS)], 4 * product);
   });
 }
 

@@ -7,7 +7,7 @@ import { expectPages, type KeysValues, KV_BYTES, keysValuesGradients } from "./k
 import { expectSegments, type Segment } from "./segment.js";
 
 /** Queries that go through the pages together: enough to share what they read, few enough that all of it stays in the first cache. */
-const BLOCK = 48;
+const MAX_BLOCK_QUERIES = 48;
 
 /**
  * Causal grouped-query softmax attention, each segment over its own keys and values, which end with the segment's own:
@@ -58,5 +58,5 @@ export function attention(q: Tensor, segments: readonly Segment[], caches: reado
 
 /** Smaller blocks where there would be fewer than one for each thread. */
 function queriesPerBlock(rt: Runtime, kvHeads: number, queries: number): number {
-  return Math.max(1, Math.min(BLOCK, Math.ceil((queries * kvHeads) / rt.threads)));
+  return Math.max(1, Math.min(MAX_BLOCK_QUERIES, Math.ceil((queries * kvHeads) / rt.threads)));
 }

@@ -38,7 +38,7 @@ export function balance(logits: readonly Tensor[], topK: number, coefficient: nu
   const loss = experts * total.reduce((sum, f, e) => sum + f * mean[e]!, 0);
 
   const { tape } = rt;
-  tape?.recordStep(logits, () => {
+  tape?.recordBackward(logits, () => {
     const slope = total.map((f) => (coefficient * experts * f * share) / logits.length);
     const dp = rt.from(slope);
     for (const layer of logits) {

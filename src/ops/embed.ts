@@ -2,7 +2,7 @@ import type { Runtime } from "../runtime/runtime.js";
 import { expectIndices, expectShape, expectTensor, runtimeOf, type Tensor } from "../runtime/tensor.js";
 import type { VocabularyPart } from "../weights/weights.js";
 
-const KERNELS = { f32: "embedF32", bf16: "embedBf16", q8: "embedQ8", formula: "embedFormula" } as const;
+const KERNELS = { f32: "embedF32", bf16: "embedBf16", q8: "embedQ8", synthetic: "embedSynthetic" } as const;
 
 /**
  * Embedding: `y_t = w[ids_t]`.
@@ -17,7 +17,7 @@ export function embed(ids: Tensor, w: Tensor): Tensor {
   const [tokens = 0] = ids.shape;
   expectShape("embed: ids", ids, [tokens], { dtype: "i32" });
   expectShape("embed: w", w, ["*", "*"], {
-    dtype: ["f32", "bf16", "q8", "formula"],
+    dtype: ["f32", "bf16", "q8", "synthetic"],
     layout: "panels",
     hint: "ResidentWeights makes panels",
   });

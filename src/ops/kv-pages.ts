@@ -11,10 +11,10 @@ export type KVType = "f32" | "bf16" | "q8";
 export const KV_BYTES: Readonly<Record<KVType, number>> = { f32: 4, bf16: 2, q8: 1 };
 
 /** Positions per page. */
-export const KV_PAGE = 64;
+export const KV_PAGE_POSITIONS = 64;
 
 /** Positions or dims per panel. */
-const PANEL = 8;
+const KV_PANEL_WIDTH = 8;
 
 /** Keys and values of one sequence so far, in pages. */
 export interface KeysValues {
@@ -29,8 +29,8 @@ export interface KeysValues {
 
 /** Bytes of one page, 64 positions of all heads. */
 export function pageBytes(kvHeads: number, headDim: number, kv: KVType): number {
-  const padded = Math.ceil(headDim / PANEL) * PANEL;
-  return kvHeads * 2 * KV_PAGE * (padded * KV_BYTES[kv] + (kv === "q8" ? 4 : 0));
+  const padded = Math.ceil(headDim / KV_PANEL_WIDTH) * KV_PANEL_WIDTH;
+  return kvHeads * 2 * KV_PAGE_POSITIONS * (padded * KV_BYTES[kv] + (kv === "q8" ? 4 : 0));
 }
 
 /**
@@ -50,7 +50,7 @@ export function storeKeysValues(keys: Tensor, values: Tensor, position: number, 
 }
 
 /** Places for page addresses that a cache begins with; they double from there, four bytes each. */
-const FIRST_PLACES = 16;
+const INITIAL_PAGE_TABLE_SIZE = 16;
 
 /**
  * Keys and values of one sequence in one softmax layer, in pages: growing allocates pages and moves nothing.
@@ -59,7 +59,7 @@ const FIRST_PLACES = 16;
 export class KeyValueCache implements KeysValues {
   pages: Tensor;
   length = 0;
-  private readonly kept: Tensor[] = [];
+  private readonly pageTensors: Tensor[] = [];
 
   constructor(
     private readonly rt: Runtime,
@@ -71,12 +71,12 @@ export class KeyValueCache implements KeysValues {
       throw new ShapeError(
         `KeyValueCache: expected numbers of heads and of their dims, and ${Object.keys(KV_BYTES).join(", ")}, got ${printed(kvHeads)}, ${headDim} and ${kv}`,
       );
-    this.pages = rt.keep([FIRST_PLACES], "i32");
+    this.pages = rt.keep([INITIAL_PAGE_TABLE_SIZE], "i32");
   }
 
   /** The pages that are in use. */
   get tensors(): readonly Tensor[] {
-    return this.kept.slice(0, Math.ceil(this.length / KV_PAGE));
+    return this.pageTensors.slice(0, Math.ceil(this.length / KV_PAGE_POSITIONS));
   }
 
   /** Appends `[tokens, kvHeads, headDim]`. */
@@ -87,27 +87,27 @@ export class KeyValueCache implements KeysValues {
     storeKeysValues(keys, values, from, this);
     this.length += tokens;
     const { tape } = this.rt;
-    tape?.recordStep([], () => {
-      if (!tape.reached(this)) return;
+    tape?.recordBackward([], () => {
+      if (!tape.hasGradient(this)) return;
       const whole = keysValuesGradients(tape, this, [from + tokens, this.kvHeads, this.headDim]);
       for (const [i, x] of [keys, values].entries()) {
         const args = [tape.gradient(x).ptr, slice(whole[i]!, from, from + tokens).ptr, 1, 0, sizeOf(x.shape)] as const;
         this.rt.run("addScaled", [...args], sizeOf(x.shape));
       }
-      if (from === 0) this.rt.release(tape.takeFor(this)!);
+      if (from === 0) this.rt.release(tape.takeGradientFor(this)!);
     });
   }
 
   /** Makes room for so many positions in all. */
   reserve(positions: number): void {
-    const { rt, kept } = this;
+    const { rt, pageTensors } = this;
     const bytes = pageBytes(this.kvHeads, this.headDim, this.kv);
-    while (kept.length * KV_PAGE < positions) {
-      if (kept.length === this.pages.shape[0]) this.doublePlaces();
+    while (pageTensors.length * KV_PAGE_POSITIONS < positions) {
+      if (pageTensors.length === this.pages.shape[0]) this.doublePageTable();
       const page = rt.keep([bytes / 4]);
       rt.bytes(page.ptr, bytes).fill(0);
-      rt.i32(this.pages)[kept.length] = page.ptr;
-      kept.push(page);
+      rt.i32(this.pages)[pageTensors.length] = page.ptr;
+      pageTensors.push(page);
     }
   }
 
@@ -115,8 +115,8 @@ export class KeyValueCache implements KeysValues {
   resize(length: number): void {
     if (!(Number.isInteger(length) && length >= 0))
       throw new ShapeError(`resize: length: expected an integer of at least 0, got ${printed(length)}`);
-    const { rt, kept, kvHeads, headDim } = this;
-    const wasted = Math.min(this.length, Math.ceil(length / KV_PAGE) * KV_PAGE) - length;
+    const { rt, pageTensors, kvHeads, headDim } = this;
+    const wasted = Math.min(this.length, Math.ceil(length / KV_PAGE_POSITIONS) * KV_PAGE_POSITIONS) - length;
     this.reserve(length);
     if (wasted > 0) {
       rt.scope(() => {
@@ -124,7 +124,7 @@ export class KeyValueCache implements KeysValues {
         storeKeysValues(zeros, zeros, length, this);
       });
     }
-    for (const page of kept.splice(Math.ceil(length / KV_PAGE))) rt.release(page);
+    for (const page of pageTensors.splice(Math.ceil(length / KV_PAGE_POSITIONS))) rt.release(page);
     this.length = length;
   }
 
@@ -135,11 +135,11 @@ export class KeyValueCache implements KeysValues {
   }
 
   dispose(): void {
-    for (const page of this.kept) this.rt.release(page);
+    for (const page of this.pageTensors) this.rt.release(page);
     this.rt.release(this.pages);
   }
 
-  private doublePlaces(): void {
+  private doublePageTable(): void {
     const { rt, pages } = this;
     const more = rt.keep([2 * pages.shape[0]!], "i32");
     rt.i32(more).set(rt.i32(pages));
@@ -164,9 +164,9 @@ export function keysValuesGradients(tape: Tape, cache: object, shape: readonly n
 /** Throws unless there are addresses for so many positions. */
 export function expectPages(where: string, pages: Tensor, positions: number): void {
   expectShape(`${where}: pages`, pages, ["*"], { dtype: "i32" });
-  if (pages.shape[0]! * KV_PAGE < positions) {
+  if (pages.shape[0]! * KV_PAGE_POSITIONS < positions) {
     throw new ShapeError(
-      `${where}: pages: expected addresses for ${positions} positions, got ${printed(pages.shape[0])} of ${KV_PAGE} each`,
+      `${where}: pages: expected addresses for ${positions} positions, got ${printed(pages.shape[0])} of ${KV_PAGE_POSITIONS} each`,
     );
   }
 }

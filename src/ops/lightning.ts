@@ -5,10 +5,10 @@ import { expectShape, expectTensor, runtimeOf, slice, type Tensor } from "../run
 import { expectSegments, type Segment } from "./segment.js";
 
 /** Columns per panel of a state. */
-const PANEL = 8;
+const STATE_PANEL_COLUMNS = 8;
 
 /** Rows per chunk: more are wasted work above the chunk's diagonal, fewer load and store the state too often. Measured for head dims 16 to 128. */
-const CHUNK = 16;
+const DEFAULT_CHUNK_ROWS = 16;
 
 /** The empty state of a sequence: S = 0 for every head, in panels `[heads, ⌈headDim/8⌉, 8⌈headDim/8⌉, 8]`. Kept until released. */
 export function lightningState(rt: Runtime, heads: number, headDim: number): Tensor {
@@ -27,16 +27,16 @@ export function readLightningState(state: Tensor, headDim: number): Float32Array
   for (let row = 0; row < heads * headDim; row++) {
     const [head, i] = [Math.floor(row / headDim), row % headDim];
     for (let j = 0; j < headDim; j++) {
-      const panel = head * panels + Math.floor(j / PANEL);
-      rows[row * headDim + j] = from[(panel * padded + i) * PANEL + (j % PANEL)]!;
+      const panel = head * panels + Math.floor(j / STATE_PANEL_COLUMNS);
+      rows[row * headDim + j] = from[(panel * padded + i) * STATE_PANEL_COLUMNS + (j % STATE_PANEL_COLUMNS)]!;
     }
   }
   return rows;
 }
 
 export function stateShape(heads: number, headDim: number): number[] {
-  const panels = Math.ceil(headDim / PANEL);
-  return [heads, panels, panels * PANEL, PANEL];
+  const panels = Math.ceil(headDim / STATE_PANEL_COLUMNS);
+  return [heads, panels, panels * STATE_PANEL_COLUMNS, STATE_PANEL_COLUMNS];
 }
 
 /**
@@ -50,7 +50,13 @@ export function stateShape(heads: number, headDim: number): number[] {
  * @throws {ShapeError}
  * @throws {InputError} a slope that is negative or NaN
  */
-export function lightning(qkv: Tensor, slopes: Tensor, segments: readonly Segment[], states: readonly Tensor[], chunk = CHUNK): Tensor {
+export function lightning(
+  qkv: Tensor,
+  slopes: Tensor,
+  segments: readonly Segment[],
+  states: readonly Tensor[],
+  chunk = DEFAULT_CHUNK_ROWS,
+): Tensor {
   expectTensor("lightning: qkv", qkv);
   const [tokens = 0, heads = 0, triple = 0] = qkv.shape;
   const dim = triple / 3;
@@ -76,8 +82,8 @@ export function lightning(qkv: Tensor, slopes: Tensor, segments: readonly Segmen
     const [length, width] = [end - begin, heads * dim];
     const rows = Math.min(chunk, length);
     const args = [o.ptr + 4 * begin * width, state.ptr, qkv.ptr + 12 * begin * width, slopes.ptr] as const;
-    const work = 4 * width * (length * dim + (length === 1 ? 0 : pairs(length, rows)));
-    if (rt.tape) before.push(copied(state));
+    const work = 4 * width * (length * dim + (length === 1 ? 0 : causalPairs(length, rows)));
+    if (rt.tape) before.push(copyTensor(state));
     if (length === 1) steps.push(args[0], args[1], args[2]);
     else {
       const workspace = rt.workspace(rt.kernels.lightningWorkspaceBytes(rows, dim));
@@ -93,40 +99,40 @@ export function lightning(qkv: Tensor, slopes: Tensor, segments: readonly Segmen
     rt.release(list);
   }
   const { tape } = rt;
-  tape?.recordStep([qkv, slopes, ...before], () => {
-    if (![o, ...states].some((x) => tape.reached(x))) return;
+  tape?.recordBackward([qkv, slopes, ...before], () => {
+    if (![o, ...states].some((x) => tape.hasGradient(x))) return;
     const dO = tape.gradient(o);
     for (const [i, { begin, end }] of segments.entries()) {
       const d = { qkv: slice(tape.gradient(qkv), begin, end), state: tape.gradient(states[i]!), o: slice(dO, begin, end) };
       lightningBackward(d, before[i]!, slice(qkv, begin, end), slopes, chunk);
     }
-    rt.release(tape.take(o)!);
+    rt.release(tape.takeGradient(o)!);
   });
   return o;
 }
 
 /** Pairs of a query and a key no later than it, in chunks of so many rows. One step alone has none: it is in the state before it is read. */
-function pairs(length: number, rows: number): number {
+function causalPairs(length: number, rows: number): number {
   const rest = length % rows;
   return ((length - rest) * (rows + 1) + rest * (rest + 1)) / 2;
 }
 
 /** Steps that go back together: the workspace holds so many. */
-const PIECE = 512;
+const BACKWARD_PIECE_STEPS = 512;
 
 /** Adds to the gradient of qkv; that of the state after the segment becomes that of the state before it. */
 function lightningBackward(d: { qkv: Tensor; state: Tensor; o: Tensor }, before: Tensor, qkv: Tensor, slopes: Tensor, chunk: number): void {
   const { rt } = qkv;
   const [steps, heads, triple] = qkv.shape as [number, number, number];
   const dim = triple / 3;
-  const [piece, rows] = [Math.min(PIECE, steps), Math.min(chunk, steps)];
+  const [piece, rows] = [Math.min(BACKWARD_PIECE_STEPS, steps), Math.min(chunk, steps)];
   const workspace = rt.workspace(rt.kernels.lightningBackwardWorkspaceBytes(piece, rows, dim));
   const args = [d.qkv.ptr, d.state.ptr, d.o.ptr, before.ptr, qkv.ptr, slopes.ptr, steps, heads, dim, piece, rows] as const;
   rt.runIn("lightningBackward", [...args, workspace, 0, heads], 6 * steps * heads * dim * (2 * dim + rows));
 }
 
 /** A copy that lives until the enclosing scope ends. @internal */
-export function copied(x: Tensor): Tensor {
+export function copyTensor(x: Tensor): Tensor {
   const copy = x.rt.empty(x.shape);
   x.rt.f32(copy).set(x.rt.f32(x));
   return copy;

@@ -1,7 +1,16 @@
 import { ShapeError } from "../base/errors.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { Tape } from "../runtime/tape.js";
-import { BLOCK, bytesOf, expectShape, expectTensor, PANEL, runtimeOf, slice, type Tensor } from "../runtime/tensor.js";
+import {
+  bytesOf,
+  expectShape,
+  expectTensor,
+  MATMUL_PANEL_OUTPUTS,
+  Q8_BLOCK_INPUTS,
+  runtimeOf,
+  slice,
+  type Tensor,
+} from "../runtime/tensor.js";
 import type { Kernels } from "../runtime/wasm.js";
 import type { VocabularyPart } from "../weights/weights.js";
 
@@ -51,10 +60,10 @@ export function groupedMatmuls(x: Tensor, offsets: readonly number[], sets: read
   for (let first = 0, end = 0; first < sets.length; first = end) {
     const { dtype } = sets[first]![0]!;
     while (end < sets.length && sets[end]![0]!.dtype === dtype) end++;
-    multiply(dtype as keyof typeof KERNELS, x, offsets, sets, ys, first, end);
+    runMatmuls(dtype as keyof typeof KERNELS, x, offsets, sets, ys, first, end);
   }
   const { tape } = x.rt;
-  if (tape) for (const [i, weights] of sets.entries()) recordProduct(tape, ys[i]!, x, offsets, weights);
+  if (tape) for (const [i, weights] of sets.entries()) recordMatmulBackward(tape, ys[i]!, x, offsets, weights);
   return ys;
 }
 
@@ -77,18 +86,18 @@ export function matmulInParts(x: Tensor, outputs: number, parts: Iterable<Vocabu
   return y;
 }
 
-const DTYPES = ["f32", "bf16", "q8", "formula"] as const;
+const DTYPES = ["f32", "bf16", "q8", "synthetic"] as const;
 
 /** Kernels of one product and of a list of them. */
 const KERNELS = {
-  f32: ["matmulF32", "productsF32"],
-  bf16: ["matmulBf16", "productsBf16"],
-  q8: ["matmulQ8", "productsQ8"],
-  formula: ["matmulFormula", "productsFormula"],
+  f32: ["matmulF32", "matmulListF32"],
+  bf16: ["matmulBf16", "matmulListBf16"],
+  q8: ["matmulQ8", "matmulListQ8"],
+  synthetic: ["matmulSynthetic", "matmulListSynthetic"],
 } as const;
 
 /** Computes the products with sets `first` to `end`, whose weights are of one dtype. */
-function multiply(
+function runMatmuls(
   dtype: keyof typeof KERNELS,
   x: Tensor,
   offsets: readonly number[],
@@ -99,7 +108,7 @@ function multiply(
 ): void {
   const { rt } = x;
   const [rows, inputs] = x.shape as [number, number];
-  const arranged = arrange(x, offsets, dtype);
+  const arranged = packInputs(x, offsets, dtype);
   const rowBytes = bytesOf(arranged.shape, "f32") / rows;
   // Word for word the arguments of each product's kernel.
   const list: number[] = [];
@@ -115,7 +124,7 @@ function multiply(
       list.push(y.ptr + 4 * begin * outputs, x.ptr + 4 * begin * inputs, arranged.ptr + begin * rowBytes);
       list.push(weights[g]!.ptr, own, outputs, inputs);
       count++;
-      panels += Math.ceil(outputs / PANEL);
+      panels += Math.ceil(outputs / MATMUL_PANEL_OUTPUTS);
       work += 2 * own * outputs * inputs;
     }
   }
@@ -133,54 +142,54 @@ function multiply(
 /** What a thread needs beside the operands: of a formula, a panel of the weights that it makes. */
 function workspaceBytes({ kernels }: Runtime, dtype: keyof typeof KERNELS, inputs: number): number {
   if (dtype === "q8") return kernels.matmulQ8WorkspaceBytes(inputs);
-  return kernels.matmulWorkspaceBytes + (dtype === "formula" ? bytesOf([PANEL, inputs], "bf16", "panels") : 0);
+  return kernels.matmulWorkspaceBytes + (dtype === "synthetic" ? bytesOf([MATMUL_PANEL_OUTPUTS, inputs], "bf16", "panels") : 0);
 }
 
 /** The way back through one set's products. */
-function recordProduct(tape: Tape, y: Tensor, x: Tensor, offsets: readonly number[], weights: readonly Tensor[]): void {
+function recordMatmulBackward(tape: Tape, y: Tensor, x: Tensor, offsets: readonly number[], weights: readonly Tensor[]): void {
   tape.record(y, [x], (dy, d) => {
     for (const [g, w] of weights.entries()) {
       const [begin, end] = [offsets[g]!, offsets[g + 1]!];
-      if (begin < end) multiplyBackward(slice(x, begin, end), w, slice(dy, begin, end), slice(d(x), begin, end), d(w));
+      if (begin < end) runMatmulBackward(slice(x, begin, end), w, slice(dy, begin, end), slice(d(x), begin, end), d(w));
     }
   });
 }
 
 /** Adds to the gradients of x and w: `dx += dy·w, dw += dyᵀ·x`. */
-function multiplyBackward(x: Tensor, w: Tensor, dy: Tensor, dx: Tensor, dw: Tensor): void {
+function runMatmulBackward(x: Tensor, w: Tensor, dy: Tensor, dx: Tensor, dw: Tensor): void {
   const { rt } = x;
   const [rows, inputs] = x.shape as [number, number];
   const outputs = w.shape[0]!;
   const work = 2 * rows * outputs * inputs;
   rt.scope(() => {
-    const packed = arrange(dy, [0, rows], "f32");
+    const packed = packInputs(dy, [0, rows], "f32");
     const workspace = rt.workspace(rt.kernels.matmulBackwardWorkspaceBytes);
     const args = [dx.ptr, dy.ptr, packed.ptr, w.ptr, rows, outputs, inputs] as const;
     rt.runIn("matmulBackwardX", [...args, workspace, 0, Math.ceil(inputs / 8)], work);
   });
   rt.scope(() => {
     const [tiles, packed] = [rt.kernels.rowTiles(inputs), rt.empty(x.shape)];
-    rt.run("packColumnTiles", [packed.ptr, x.ptr, rows, inputs, 0, tiles], PACKING * rows * inputs);
+    rt.run("packColumnTiles", [packed.ptr, x.ptr, rows, inputs, 0, tiles], OPERATIONS_PER_PACKED_INPUT * rows * inputs);
     const workspace = rt.workspace(rt.kernels.matmulBackwardWorkspaceBytes);
     const args = [dw.ptr, dy.ptr, x.ptr, packed.ptr, rows, outputs, inputs] as const;
-    rt.runIn("matmulBackwardW", [...args, workspace, 0, Math.ceil(outputs / PANEL)], work);
+    rt.runIn("matmulBackwardW", [...args, workspace, 0, Math.ceil(outputs / MATMUL_PANEL_OUTPUTS)], work);
   });
 }
 
 /** Operations that take as long as moving a number into its tile, about: counted as one, packing stayed on one thread while others waited. */
-const PACKING = 8;
+const OPERATIONS_PER_PACKED_INPUT = 8;
 
 /** The same for rounding one. */
-const QUANTIZING = 4;
+const OPERATIONS_PER_QUANTIZED_INPUT = 4;
 
 /**
  * Each group's tiles in the order in which products read them; fewer rows than make a tile stay as they are, of which q8 products take care
  * themselves. For those, tiles are 16-bit integers with a scale for every block of inputs.
  */
-function arrange(x: Tensor, offsets: readonly number[], dtype: keyof typeof KERNELS): Tensor {
+function packInputs(x: Tensor, offsets: readonly number[], dtype: keyof typeof KERNELS): Tensor {
   const { rt } = x;
   const [all, inputs] = x.shape as [number, number];
-  const words = dtype === "q8" ? 2 * Math.ceil(inputs / 4) + 2 * Math.ceil(inputs / BLOCK) : inputs;
+  const words = dtype === "q8" ? 2 * Math.ceil(inputs / 4) + 2 * Math.ceil(inputs / Q8_BLOCK_INPUTS) : inputs;
   let arranged = x;
   for (let g = 0; g + 1 < offsets.length; g++) {
     const [begin, rows] = [offsets[g]!, offsets[g + 1]! - offsets[g]!];
@@ -188,8 +197,9 @@ function arrange(x: Tensor, offsets: readonly number[], dtype: keyof typeof KERN
     if (!tiles) continue;
     if (arranged === x) arranged = rt.empty([all, words]);
     const [to, from] = [arranged.ptr + 4 * begin * words, x.ptr + 4 * begin * inputs];
-    if (dtype === "q8") rt.run("quantizeRows", [to, from, 4 * tiles, inputs, 0, 4 * tiles], QUANTIZING * 4 * tiles * inputs);
-    else rt.run("packRows", [to, from, rows, inputs, 0, tiles], PACKING * rows * inputs);
+    if (dtype === "q8")
+      rt.run("quantizeRows", [to, from, 4 * tiles, inputs, 0, 4 * tiles], OPERATIONS_PER_QUANTIZED_INPUT * 4 * tiles * inputs);
+    else rt.run("packRows", [to, from, rows, inputs, 0, tiles], OPERATIONS_PER_PACKED_INPUT * rows * inputs);
   }
   return arranged;
 }

@@ -1,7 +1,7 @@
 import { expectShape, expectTensor, runtimeOf, sizeOf, type Tensor } from "../runtime/tensor.js";
 
 /** Operations per element that goes through a sigmoid, about; and of those that do not. */
-const [SIGMOID, LINEAR] = [24, 3];
+const [OPERATIONS_PER_SIGMOID, OPERATIONS_PER_ELEMENT] = [24, 3];
 
 /** SiLU: `y = x · σ(x)`. Any shape. @throws {ShapeError} not float32 */
 export function silu(x: Tensor): Tensor {
@@ -10,8 +10,8 @@ export function silu(x: Tensor): Tensor {
   const { rt } = x;
   const y = rt.empty(x.shape);
   const size = sizeOf(x.shape);
-  rt.run("silu", [y.ptr, x.ptr, 0, size], SIGMOID * size);
-  rt.tape?.record(y, [x], (dy, d) => rt.run("siluBackward", [d(x).ptr, dy.ptr, x.ptr, 0, size], SIGMOID * size));
+  rt.run("silu", [y.ptr, x.ptr, 0, size], OPERATIONS_PER_SIGMOID * size);
+  rt.tape?.record(y, [x], (dy, d) => rt.run("siluBackward", [d(x).ptr, dy.ptr, x.ptr, 0, size], OPERATIONS_PER_SIGMOID * size));
   return y;
 }
 
@@ -23,8 +23,10 @@ export function siluGate(a: Tensor, b: Tensor): Tensor {
   const rt = runtimeOf("siluGate", a, b);
   const y = rt.empty(a.shape);
   const size = sizeOf(a.shape);
-  rt.run("siluGate", [y.ptr, a.ptr, b.ptr, 0, size], SIGMOID * size);
-  rt.tape?.record(y, [a, b], (dy, d) => rt.run("siluGateBackward", [d(a).ptr, d(b).ptr, dy.ptr, a.ptr, b.ptr, 0, size], SIGMOID * size));
+  rt.run("siluGate", [y.ptr, a.ptr, b.ptr, 0, size], OPERATIONS_PER_SIGMOID * size);
+  rt.tape?.record(y, [a, b], (dy, d) =>
+    rt.run("siluGateBackward", [d(a).ptr, d(b).ptr, dy.ptr, a.ptr, b.ptr, 0, size], OPERATIONS_PER_SIGMOID * size),
+  );
   return y;
 }
 
@@ -36,8 +38,10 @@ export function sigmoidGate(g: Tensor, x: Tensor): Tensor {
   const rt = runtimeOf("sigmoidGate", g, x);
   const y = rt.empty(g.shape);
   const size = sizeOf(g.shape);
-  rt.run("sigmoidGate", [y.ptr, g.ptr, x.ptr, 0, size], SIGMOID * size);
-  rt.tape?.record(y, [g, x], (dy, d) => rt.run("sigmoidGateBackward", [d(g).ptr, d(x).ptr, dy.ptr, g.ptr, x.ptr, 0, size], SIGMOID * size));
+  rt.run("sigmoidGate", [y.ptr, g.ptr, x.ptr, 0, size], OPERATIONS_PER_SIGMOID * size);
+  rt.tape?.record(y, [g, x], (dy, d) =>
+    rt.run("sigmoidGateBackward", [d(g).ptr, d(x).ptr, dy.ptr, g.ptr, x.ptr, 0, size], OPERATIONS_PER_SIGMOID * size),
+  );
   return y;
 }
 
@@ -49,10 +53,10 @@ export function residual(x: Tensor, f: Tensor, { alpha, beta }: { alpha: number;
   const rt = runtimeOf("residual", x, f);
   const y = rt.empty(x.shape);
   const size = sizeOf(x.shape);
-  rt.run("residual", [y.ptr, x.ptr, f.ptr, alpha, beta, 0, size], LINEAR * size);
+  rt.run("residual", [y.ptr, x.ptr, f.ptr, alpha, beta, 0, size], OPERATIONS_PER_ELEMENT * size);
   rt.tape?.record(y, [], (dy, d) => {
-    rt.run("addScaled", [d(x).ptr, dy.ptr, alpha, 0, size], LINEAR * size);
-    rt.run("addScaled", [d(f).ptr, dy.ptr, beta, 0, size], LINEAR * size);
+    rt.run("addScaled", [d(x).ptr, dy.ptr, alpha, 0, size], OPERATIONS_PER_ELEMENT * size);
+    rt.run("addScaled", [d(f).ptr, dy.ptr, beta, 0, size], OPERATIONS_PER_ELEMENT * size);
   });
   return y;
 }
@@ -73,9 +77,13 @@ export function mix(a: Tensor, b: Tensor, c: Tensor): Tensor {
   expectShape("mix: c", c, [rows, 1]);
   const rt = runtimeOf("mix", a, b, c);
   const y = rt.empty(a.shape);
-  rt.run("mix", [y.ptr, a.ptr, b.ptr, c.ptr, dim, 0, rows], LINEAR * rows * dim);
+  rt.run("mix", [y.ptr, a.ptr, b.ptr, c.ptr, dim, 0, rows], OPERATIONS_PER_ELEMENT * rows * dim);
   rt.tape?.record(y, [a, b, c], (dy, d) =>
-    rt.run("mixBackward", [d(a).ptr, d(b).ptr, d(c).ptr, dy.ptr, a.ptr, b.ptr, c.ptr, dim, 0, rows], 3 * LINEAR * rows * dim),
+    rt.run(
+      "mixBackward",
+      [d(a).ptr, d(b).ptr, d(c).ptr, dy.ptr, a.ptr, b.ptr, c.ptr, dim, 0, rows],
+      3 * OPERATIONS_PER_ELEMENT * rows * dim,
+    ),
   );
   return y;
 }

@@ -29,7 +29,7 @@ export function route(logits: Tensor, topK: number): Routing {
   );
   const order = rt.empty([tokens * topK], "i32");
   const offsets = rt.empty([count + 1], "i32");
-  rt.kernels.group(order.ptr, offsets.ptr, experts.ptr, tokens * topK, count);
+  rt.kernels.groupByExpert(order.ptr, offsets.ptr, experts.ptr, tokens * topK, count);
   return { topK, weights, order, offsets: rt.integers(offsets) };
 }
 

@@ -2,7 +2,7 @@ import { ShapeError } from "../base/errors.js";
 import { expectIndices, expectShape, expectTensor, runtimeOf, sizeOf, type Tensor } from "../runtime/tensor.js";
 
 /** Operations per exponential, about. */
-const EXP = 20;
+const OPERATIONS_PER_EXPONENTIAL = 20;
 
 /** `y_i = e^(x_i − M) / Σ_j e^(x_j − M)` along the last axis of `[rows, dim]`, M its maximum. @throws {ShapeError} */
 export function softmax(x: Tensor): Tensor {
@@ -11,7 +11,7 @@ export function softmax(x: Tensor): Tensor {
   expectShape("softmax: x", x, [rows, dim]);
   const { rt } = x;
   const y = rt.empty(x.shape);
-  rt.run("softmax", [y.ptr, x.ptr, dim, 0, rows], EXP * rows * dim);
+  rt.run("softmax", [y.ptr, x.ptr, dim, 0, rows], OPERATIONS_PER_EXPONENTIAL * rows * dim);
   rt.tape?.record(y, [y], (dy, d) => rt.run("softmaxBackward", [d(x).ptr, dy.ptr, y.ptr, dim, dim, 0, rows], 4 * rows * dim));
   return y;
 }
@@ -23,8 +23,10 @@ export function logSoftmax(x: Tensor): Tensor {
   expectShape("logSoftmax: x", x, [rows, dim]);
   const { rt } = x;
   const y = rt.empty(x.shape);
-  rt.run("logSoftmax", [y.ptr, x.ptr, dim, 0, rows], EXP * rows * dim);
-  rt.tape?.record(y, [y], (dy, d) => rt.run("logSoftmaxBackward", [d(x).ptr, dy.ptr, y.ptr, dim, 0, rows], EXP * rows * dim));
+  rt.run("logSoftmax", [y.ptr, x.ptr, dim, 0, rows], OPERATIONS_PER_EXPONENTIAL * rows * dim);
+  rt.tape?.record(y, [y], (dy, d) =>
+    rt.run("logSoftmaxBackward", [d(x).ptr, dy.ptr, y.ptr, dim, 0, rows], OPERATIONS_PER_EXPONENTIAL * rows * dim),
+  );
   return y;
 }
 
@@ -44,9 +46,9 @@ export function targetLogprobs(x: Tensor, targets: Tensor): Tensor {
   expectIndices("targetLogprobs: targets", targets, dim);
   const rt = runtimeOf("targetLogprobs", x, targets);
   const y = rt.empty([rows]);
-  rt.run("targetLogprobs", [y.ptr, x.ptr, targets.ptr, dim, 0, rows], EXP * rows * dim);
+  rt.run("targetLogprobs", [y.ptr, x.ptr, targets.ptr, dim, 0, rows], OPERATIONS_PER_EXPONENTIAL * rows * dim);
   rt.tape?.record(y, [x, targets], (dy, d) =>
-    rt.run("targetLogprobsBackward", [d(x).ptr, dy.ptr, x.ptr, targets.ptr, dim, 0, rows], 2 * EXP * rows * dim),
+    rt.run("targetLogprobsBackward", [d(x).ptr, dy.ptr, x.ptr, targets.ptr, dim, 0, rows], 2 * OPERATIONS_PER_EXPONENTIAL * rows * dim),
   );
   return y;
 }

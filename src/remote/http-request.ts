@@ -1,4 +1,4 @@
-import { follow } from "../base/abort.js";
+import { followSignals } from "../base/abort.js";
 import { RemoteError } from "../base/errors.js";
 import { printed } from "../base/printed.js";
 import type { FetchResponse } from "./connect-options.js";
@@ -20,7 +20,7 @@ export class HttpRequest {
     private readonly body: object | undefined,
     private readonly outer: AbortSignal,
   ) {
-    this.unfollow = follow(this.controller, [outer]);
+    this.unfollow = followSignals(this.controller, [outer]);
   }
 
   /** @param patience which limit holds until the answer begins */

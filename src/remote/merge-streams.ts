@@ -1,4 +1,4 @@
-import { follow } from "../base/abort.js";
+import { followSignals } from "../base/abort.js";
 
 /**
  * Items of several streams, in the order in which they come. At most `width` streams run at a time, and none gets ahead of the consumer
@@ -13,7 +13,7 @@ export async function* mergeStreams<T>(
   signals: readonly (AbortSignal | undefined)[] = [],
 ): AsyncGenerator<T, void, undefined> {
   const end = new AbortController();
-  const unfollow = follow(end, signals);
+  const unfollow = followSignals(end, signals);
   const running = new Set<AsyncGenerator<T, void, undefined>>();
   const ready: { stream: AsyncGenerator<T, void, undefined>; result: IteratorResult<T, void> | { error: unknown } }[] = [];
   let wake = () => {};

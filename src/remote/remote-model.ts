@@ -1,7 +1,7 @@
 import * as v from "valibot";
-import { follow } from "../base/abort.js";
+import { followSignals } from "../base/abort.js";
 import { InputError, RemoteError } from "../base/errors.js";
-import { parseOptions, SEEDS, text } from "../base/options.js";
+import { parseOptions, SEED_LIMIT, text } from "../base/options.js";
 import { Random } from "../base/random.js";
 import type { Token } from "../generate/generate.js";
 import { createGeneration, type Generation, type Usage } from "../generate/generation.js";
@@ -109,7 +109,7 @@ export class RemoteModel implements LanguageModel {
       // Messages and tools that cannot be read are found here, with the same errors as locally.
       if (isConversation(prompt)) await formatChat(prompt, { tools });
       const asked = { tools, template, repetition: rest.repetition };
-      const request = buildRequest(prompt, this.name, settings, (seed + i) % SEEDS, this.extensions, asked);
+      const request = buildRequest(prompt, this.name, settings, (seed + i) % SEED_LIMIT, this.extensions, asked);
       yield* withRetries(() => this.answer(i, request, settings, usage, signal), this.connection.settings, signal);
     };
     const signals = [this.ended.signal, settings.signal];
@@ -145,7 +145,7 @@ export class RemoteModel implements LanguageModel {
     checkPrompt(text, `${where}: input`);
     const body = { model: this.name, prompt: text, max_tokens: 1, temperature: 0, add_special_tokens: false, return_token_ids: true };
     const call = new AbortController();
-    const unfollow = follow(call, [this.ended.signal, signal]);
+    const unfollow = followSignals(call, [this.ended.signal, signal]);
     const answer = await this.connection.requestJson("completions", body, call.signal).finally(unfollow);
     const result = v.safeParse(tokenizedSchema, answer);
     const ids = result.success ? result.output.choices[0]?.prompt_token_ids : undefined;

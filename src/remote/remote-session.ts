@@ -1,7 +1,7 @@
 import * as v from "valibot";
-import { follow } from "../base/abort.js";
+import { followSignals } from "../base/abort.js";
 import { InputError, SessionError } from "../base/errors.js";
-import { index, parseOptions, SEEDS, seedNumber } from "../base/options.js";
+import { index, parseOptions, SEED_LIMIT, seedNumber } from "../base/options.js";
 import { Random } from "../base/random.js";
 import type { Token } from "../generate/generate.js";
 import { createGeneration, type Generation, type Usage } from "../generate/generation.js";
@@ -108,7 +108,7 @@ export class RemoteSession implements LanguageSession {
     try {
       if (input.length > 0) this.tokens.push(...(await this.idsOf(input, signal, "session.generate")));
       if (this.length === 0) throw new InputError("session.generate: input: expected tokens to go on from, got none");
-      this.next = (options.seed + 1) % SEEDS;
+      this.next = (options.seed + 1) % SEED_LIMIT;
       const generation = this.model.generate(this.tokens, { ...options, signal });
       for await (const token of generation) {
         if (token.id >= 0) this.tokens.push(token.id);
@@ -162,7 +162,7 @@ export class RemoteSession implements LanguageSession {
       throw new SessionError(`${where}: another call on this session is under way (let it end, break its loop, or work on a fork)`);
     this.busy = true;
     const call = new AbortController();
-    this.unfollow = follow(call, [this.ended.signal, signal]);
+    this.unfollow = followSignals(call, [this.ended.signal, signal]);
     return call.signal;
   }
 

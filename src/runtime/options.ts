@@ -1,6 +1,6 @@
 import * as v from "valibot";
-import { number, word } from "../base/options.js";
-import { MAX_THREADS } from "./job.js";
+import { number, oneOf } from "../base/options.js";
+import { MAX_THREADS } from "./kernel-dispatch.js";
 
 export const threadNumber = number(`an integer within [1, ${MAX_THREADS}]`, (x) => Number.isInteger(x) && x >= 1 && x <= MAX_THREADS);
 
@@ -8,4 +8,4 @@ export const threadNumber = number(`an integer within [1, ${MAX_THREADS}]`, (x) 
 export const threadsOption = v.union([v.literal("auto"), threadNumber], `"auto" or ${threadNumber.message}`);
 
 /** The option `build`. */
-export const buildOption = word("auto", "simd", "relaxed", "debug");
+export const buildOption = oneOf("auto", "simd", "relaxed", "debug");

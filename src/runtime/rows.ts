@@ -1,4 +1,4 @@
-import { PANEL, sizeOf, type Tensor } from "./tensor.js";
+import { MATMUL_PANEL_OUTPUTS, sizeOf, type Tensor } from "./tensor.js";
 
 /** A copy of a float32 tensor's numbers, row by row, whatever its layout. */
 export function readRows(x: Tensor): Float32Array<ArrayBuffer> {
@@ -17,5 +17,6 @@ export function writeRows(x: Tensor, data: Float32Array): void {
   const { rt, shape } = x;
   const [rows, width] = shape as [number, number];
   if (x.layout === "rows") rt.f32(x).set(data);
-  else rt.scope(() => rt.kernels.packF32(x.ptr, rt.from(data, [sizeOf(shape)]).ptr, rows, width, 0, Math.ceil(rows / PANEL)));
+  else
+    rt.scope(() => rt.kernels.packF32(x.ptr, rt.from(data, [sizeOf(shape)]).ptr, rows, width, 0, Math.ceil(rows / MATMUL_PANEL_OUTPUTS)));
 }

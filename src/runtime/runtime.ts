@@ -1,13 +1,13 @@
 import { is } from "valibot";
-import { cannotShare, canShare, cores } from "#threads";
+import { cannotShareReason, canShare, processors } from "#threads";
 import { InputError, LightningError, ShapeError } from "../base/errors.js";
 import { printed } from "../base/printed.js";
-import { Heap, recycle, type SharedMemory } from "./memory.js";
+import { Heap, recycleMemory, type SharedMemory } from "./heap.js";
 import { threadNumber } from "./options.js";
-import { Pool } from "./pool.js";
 import type { Tape } from "./tape.js";
 import { bytesOf, type DType, sizeOf, type Tensor } from "./tensor.js";
-import { type Build, compile, type Kernels, link, type Ranged, type RangedInWorkspace } from "./wasm.js";
+import { ThreadPool } from "./thread-pool.js";
+import { type Build, compile, instantiate, type Kernels, type RangeKernelArguments, type WorkspaceKernelArguments } from "./wasm.js";
 
 /** One call of a kernel, as a profile sees it. */
 export interface KernelCall {
@@ -32,16 +32,16 @@ export interface RuntimeOptions {
 }
 
 /** `"auto"` takes no more than this: what more of them bring has not been measured. */
-const MOST_AUTO_THREADS = 8;
+const MAX_AUTO_THREADS = 8;
 
 /** Threads that use a runtime's memory. */
-interface Threads {
+interface AttachedThreads {
   /** @returns what settles when they have ended, if that can be known */
   dispose(): Promise<unknown> | undefined;
 }
 
 /** Threads end with the runtime that they belong to, even one that is dropped without `dispose`. */
-const abandoned = new FinalizationRegistry<Threads>((threads) => void threads.dispose());
+const abandoned = new FinalizationRegistry<AttachedThreads>((threads) => void threads.dispose());
 
 /**
  * One wasm instance with its memory: what a model, its caches and its scratch live in.
@@ -55,12 +55,12 @@ export class Runtime {
 
   private scopes: number[][] = [];
   /** Scratch tensors that a tape keeps, by address. */
-  private readonly held = new Set<number>();
+  private readonly retained = new Set<number>();
   private scratch = { ptr: 0, bytes: 0, each: 0 };
   /** Threads that use the memory. */
-  private readonly owned: Threads[] = [];
+  private readonly attachedThreads: AttachedThreads[] = [];
   /** What is to be done when a scope ends, by scope. */
-  private readonly endings = new Map<number[], (() => void)[]>();
+  private readonly scopeEndCallbacks = new Map<number[], (() => void)[]>();
   /** Told of every kernel call that an op makes, if set: for profiles. */
   onKernel: ((call: KernelCall) => void) | undefined;
   /** Where ops record themselves, while one watches. @internal */
@@ -68,7 +68,7 @@ export class Runtime {
 
   private constructor(
     readonly build: Build,
-    private live: { kernels: Kernels; heap: Heap; pool: Pool | undefined } | undefined,
+    private live: { kernels: Kernels; heap: Heap; pool: ThreadPool | undefined } | undefined,
   ) {}
 
   /**
@@ -80,10 +80,10 @@ export class Runtime {
     const count = threadCount(threads, shared, onWarning);
     const picked = await compile(build, shared || count > 1);
     const heap = new Heap(shared || count > 1, bytes);
-    const kernels = link(picked.module, heap);
-    const pool = count > 1 ? new Pool(count, picked.module, kernels, heap, onWarning) : undefined;
+    const kernels = instantiate(picked.module, heap);
+    const pool = count > 1 ? new ThreadPool(count, picked.module, kernels, heap, onWarning) : undefined;
     const runtime = new Runtime(picked.build, { kernels, heap, pool });
-    if (pool) runtime.own(pool);
+    if (pool) runtime.attachThreads(pool);
     return runtime;
   }
 
@@ -93,8 +93,8 @@ export class Runtime {
   }
 
   /** Starts the threads, which otherwise happens with the first large call, and waits until all are up. @internal */
-  async threadsUp(): Promise<void> {
-    while (this.alive.pool?.starting()) await new Promise((resolve) => setTimeout(resolve, 1));
+  async threadsReady(): Promise<void> {
+    while (this.alive.pool?.isStarting()) await new Promise((resolve) => setTimeout(resolve, 1));
   }
 
   /** The kernels, as functions of pointers and integers. */
@@ -106,7 +106,7 @@ export class Runtime {
     return this.alive.heap;
   }
 
-  private get alive(): { kernels: Kernels; heap: Heap; pool: Pool | undefined } {
+  private get alive(): { kernels: Kernels; heap: Heap; pool: ThreadPool | undefined } {
     if (!this.live) throw new LightningError("runtime: used after dispose (load the model again)");
     return this.live;
   }
@@ -158,7 +158,7 @@ export class Runtime {
 
   /** Frees a kept tensor, or a scratch tensor before its scope ends; one that a tape holds stays. */
   release(x: Tensor): void {
-    if (this.held.has(x.ptr)) return;
+    if (this.retained.has(x.ptr)) return;
     for (const scope of this.scopes) {
       const index = scope.lastIndexOf(x.ptr);
       if (index >= 0) scope.splice(index, 1);
@@ -167,20 +167,20 @@ export class Runtime {
   }
 
   /** Keeps a scratch tensor beyond its scope. @returns whether it was one @internal */
-  adopt(x: Tensor): boolean {
+  retain(x: Tensor): boolean {
     for (let i = this.scopes.length - 1; i >= 0; i--) {
       const index = this.scopes[i]!.lastIndexOf(x.ptr);
       if (index < 0) continue;
       this.scopes[i]!.splice(index, 1);
-      this.held.add(x.ptr);
+      this.retained.add(x.ptr);
       return true;
     }
     return false;
   }
 
-  /** Frees what `adopt` kept. @internal */
-  letGo(x: Tensor): void {
-    this.held.delete(x.ptr);
+  /** Frees what `retain` kept. @internal */
+  releaseRetained(x: Tensor): void {
+    this.retained.delete(x.ptr);
     this.release(x);
   }
 
@@ -195,27 +195,27 @@ export class Runtime {
     } finally {
       this.scopes.pop();
       const outer = this.scopes.at(-1);
-      const kept = pointers(result);
+      const kept = tensorPointers(result);
       for (const ptr of mine) {
         if (kept.includes(ptr)) outer?.push(ptr);
         else this.heap.release(ptr);
       }
-      if (this.endings.size > 0) {
-        const endings = this.endings.get(mine);
-        this.endings.delete(mine);
+      if (this.scopeEndCallbacks.size > 0) {
+        const endings = this.scopeEndCallbacks.get(mine);
+        this.scopeEndCallbacks.delete(mine);
         for (const ending of endings ?? []) ending();
       }
     }
   }
 
   /** Does something when the enclosing scope ends. @throws {LightningError} there is none @internal */
-  atScopeEnd(ending: () => void): void {
+  onScopeEnd(ending: () => void): void {
     const scope = this.scopes.at(-1);
     if (!scope)
       throw new LightningError("weights: expected to be asked for in a scope, got none (rt.scope: streamed weights stay until it ends)");
-    const endings = this.endings.get(scope);
+    const endings = this.scopeEndCallbacks.get(scope);
     if (endings) endings.push(ending);
-    else this.endings.set(scope, [ending]);
+    else this.scopeEndCallbacks.set(scope, [ending]);
   }
 
   /** The memory that another thread may write to. @internal */
@@ -229,16 +229,21 @@ export class Runtime {
    * @param args the kernel's arguments, the last two its whole range: 0 and its end
    * @param work floating point operations of the call
    */
-  run<K extends keyof Ranged>(kernel: K, args: Ranged[K], work: number): void {
+  run<K extends keyof RangeKernelArguments>(kernel: K, args: RangeKernelArguments[K], work: number): void {
     this.call(kernel, args, 0, work);
   }
 
   /** Like `run`, for a kernel that takes a workspace before its range: the address that `workspace` gave. */
-  runIn<K extends keyof RangedInWorkspace>(kernel: K, args: RangedInWorkspace[K], work: number): void {
+  runIn<K extends keyof WorkspaceKernelArguments>(kernel: K, args: WorkspaceKernelArguments[K], work: number): void {
     this.call(kernel, args, this.scratch.each, work);
   }
 
-  private call(kernel: keyof Ranged | keyof RangedInWorkspace, args: readonly number[], workspaceBytes: number, work: number): void {
+  private call(
+    kernel: keyof RangeKernelArguments | keyof WorkspaceKernelArguments,
+    args: readonly number[],
+    workspaceBytes: number,
+    work: number,
+  ): void {
     const { kernels, pool } = this.alive;
     const begin = this.onKernel ? performance.now() : 0;
     if (pool && work >= Runtime.sharedWork && args.at(-1)! > 1) pool.run(kernel, args, workspaceBytes);
@@ -249,7 +254,7 @@ export class Runtime {
   /** A workspace for one kernel call, `bytes` for each thread. Valid until the next request for one. */
   workspace(bytes: number): number {
     const each = Math.ceil(bytes / 64) * 64;
-    const all = each * (this.alive.pool?.most ?? 1);
+    const all = each * (this.alive.pool?.maxThreads ?? 1);
     if (all > this.scratch.bytes) {
       if (this.scratch.ptr) this.heap.release(this.scratch.ptr);
       this.scratch = { ptr: 0, bytes: 0, each: 0 };
@@ -280,8 +285,8 @@ export class Runtime {
   }
 
   /** Ends threads when the memory is given back, or the runtime is dropped; they must not refer to it. @internal */
-  own(threads: Threads): void {
-    this.owned.push(threads);
+  attachThreads(threads: AttachedThreads): void {
+    this.attachedThreads.push(threads);
     abandoned.register(this, threads, this);
   }
 
@@ -290,8 +295,8 @@ export class Runtime {
     abandoned.unregister(this);
     const heap = this.live?.heap;
     this.live = undefined;
-    const ends = this.owned.splice(0).map((threads) => threads.dispose());
-    if (heap && !ends.includes(undefined)) void Promise.all(ends).then(() => recycle(heap.memory));
+    const ends = this.attachedThreads.splice(0).map((threads) => threads.dispose());
+    if (heap && !ends.includes(undefined)) void Promise.all(ends).then(() => recycleMemory(heap.memory));
   }
 
   [Symbol.dispose](): void {
@@ -304,20 +309,20 @@ function threadCount(threads: number | "auto", shared: boolean, onWarning: (mess
     const got = typeof threads === "string" ? JSON.stringify(threads) : String(threads);
     throw new InputError(`threads: expected "auto" or ${threadNumber.message}, got ${printed(got)}`);
   }
-  const free = Math.max(1, shared ? cores - 1 : cores);
-  const count = threads === "auto" ? Math.min(free, MOST_AUTO_THREADS) : threads;
+  const free = Math.max(1, shared ? processors - 1 : processors);
+  const count = threads === "auto" ? Math.min(free, MAX_AUTO_THREADS) : threads;
   if (count > 1 && !canShare) {
-    onWarning(`threads: computing on one: ${cannotShare}`);
+    onWarning(`threads: computing on one: ${cannotShareReason}`);
     return 1;
   }
   return count;
 }
 
 /** Addresses of all tensors in a value: the value itself, or what arrays and plain objects hold. */
-function pointers(value: unknown, found: number[] = []): number[] {
+function tensorPointers(value: unknown, found: number[] = []): number[] {
   if (typeof value !== "object" || value === null) return found;
   if ("ptr" in value && typeof value.ptr === "number") found.push(value.ptr);
-  else if (Array.isArray(value)) for (const item of value) pointers(item, found);
-  else if (Object.getPrototypeOf(value) === Object.prototype) for (const item of Object.values(value)) pointers(item, found);
+  else if (Array.isArray(value)) for (const item of value) tensorPointers(item, found);
+  else if (Object.getPrototypeOf(value) === Object.prototype) for (const item of Object.values(value)) tensorPointers(item, found);
   return found;
 }

@@ -3,11 +3,11 @@ import type { Runtime } from "./runtime.js";
 import { bytesOf, type Tensor } from "./tensor.js";
 
 /** What an op does on the way back: given the gradient `dy` of its result, adds to the gradients `d(x)` of what it was made from. */
-type Back = (dy: Tensor, d: (x: Tensor) => Tensor) => void;
+type BackwardClosure = (dy: Tensor, d: (x: Tensor) => Tensor) => void;
 
 /**
  * The ops of a pass in order, each with its way back (reverse-mode differentiation): of a number L, the gradient of a tensor x is ∂L/∂x, in x's shape and layout.
- * While `watch` runs, every op records itself; `seed` says what ∂L/∂y is for the results y from which L is computed; `backward` then goes from the last op to the first.
+ * While `watch` runs, every op records itself; `setOutputGradient` says what ∂L/∂y is for the results y from which L is computed; `backward` then goes from the last op to the first.
  * A gradient exists from its first contribution until the op that made its tensor has used it up.
  *
  * The tape holds only the tensors whose values the way back reads, from the op that reads them until `backward` is over; scopes free all others, as ever.
@@ -15,7 +15,7 @@ type Back = (dy: Tensor, d: (x: Tensor) => Tensor) => void;
  */
 export class Tape {
   private readonly steps: (() => void)[] = [];
-  private readonly held = new Set<Tensor>();
+  private readonly retained = new Set<Tensor>();
   private gradients = new Map<object, Tensor>();
 
   /** Whether layers keep only what goes in, and run again on the way back. */
@@ -55,9 +55,9 @@ export class Tape {
    *
    * @param reads tensors whose values `back` reads: kept until then, and not to be written to meanwhile
    */
-  record(y: Tensor, reads: readonly Tensor[], back: Back): void {
-    this.recordStep(reads, () => {
-      const dy = this.take(y);
+  record(y: Tensor, reads: readonly Tensor[], back: BackwardClosure): void {
+    this.recordBackward(reads, () => {
+      const dy = this.takeGradient(y);
       if (!dy) return;
       try {
         back(dy, (x) => this.gradient(x));
@@ -68,15 +68,15 @@ export class Tape {
   }
 
   /** An op added to `y`, a tensor that was there before: its gradient goes to `back`, and stays what it is. */
-  recordChange(y: Tensor, reads: readonly Tensor[], back: Back): void {
-    this.recordStep(reads, () => {
-      if (this.reached(y)) back(this.gradient(y), (x) => this.gradient(x));
+  recordChange(y: Tensor, reads: readonly Tensor[], back: BackwardClosure): void {
+    this.recordBackward(reads, () => {
+      if (this.hasGradient(y)) back(this.gradient(y), (x) => this.gradient(x));
     });
   }
 
   /** Anything else that has its turn on the way back. */
-  recordStep(reads: readonly Tensor[], step: () => void): void {
-    for (const x of reads) this.hold(x);
+  recordBackward(reads: readonly Tensor[], step: () => void): void {
+    for (const x of reads) this.retain(x);
     this.steps.push(step);
   }
 
@@ -113,23 +113,23 @@ export class Tape {
   }
 
   /** Whether anything has depended on this tensor so far. */
-  reached(x: Tensor | object): boolean {
+  hasGradient(x: Tensor | object): boolean {
     return this.gradients.has(("whole" in x && (x as Tensor).whole) || x);
   }
 
   /** Where the way back begins: ∂L/∂x of a result x, in its shape. The tape's from then on, to be changed and freed by it. */
-  seed(x: Tensor, dx: Tensor): void {
+  setOutputGradient(x: Tensor, dx: Tensor): void {
     this.gradients.set(x.whole ?? x, dx);
   }
 
   /** The gradient of a tensor, if anything depended on it, which is the caller's to release from then on. */
-  take(x: Tensor): Tensor | undefined {
-    const gradient = this.takeFor(x.whole ?? x);
+  takeGradient(x: Tensor): Tensor | undefined {
+    const gradient = this.takeGradientFor(x.whole ?? x);
     return gradient && { ...gradient, shape: x.shape };
   }
 
   /** The same for what is no tensor. */
-  takeFor(key: object): Tensor | undefined {
+  takeGradientFor(key: object): Tensor | undefined {
     const gradient = this.gradients.get(key);
     this.gradients.delete(key);
     return gradient;
@@ -150,19 +150,19 @@ export class Tape {
     } finally {
       rt.tape = this;
     }
-    this.recordStep(reads, () => {
+    this.recordBackward(reads, () => {
       restore();
       const again = new Tape(rt, { parameters: this.parameters });
       again.gradients = this.gradients;
       const outcome = again.watch(body);
       for (const [name, y] of Object.entries(results)) {
-        const dy = this.take(y);
-        if (dy) again.seed(outcome[name]!, dy);
+        const dy = this.takeGradient(y);
+        if (dy) again.setOutputGradient(outcome[name]!, dy);
       }
       try {
         again.run();
       } finally {
-        again.letGo();
+        again.releaseRetained();
       }
     });
     return results;
@@ -179,26 +179,26 @@ export class Tape {
 
   private run(): void {
     for (let step = this.steps.pop(); step; step = this.steps.pop()) this.rt.scope(step);
-    this.letGo();
+    this.releaseRetained();
   }
 
   /** Frees what is left, after a failure too. */
   private dispose(): void {
     this.steps.length = 0;
-    this.letGo();
+    this.releaseRetained();
     for (const x of this.gradients.values()) this.rt.release(x);
     this.gradients.clear();
     for (const end of this.ends.splice(0)) end();
   }
 
-  private letGo(): void {
-    for (const x of this.held) this.rt.letGo(x);
-    this.held.clear();
+  private releaseRetained(): void {
+    for (const x of this.retained) this.rt.releaseRetained(x);
+    this.retained.clear();
   }
 
-  private hold(x: Tensor): void {
+  private retain(x: Tensor): void {
     const whole = x.whole ?? x;
-    if (!this.held.has(whole) && this.rt.adopt(whole)) this.held.add(whole);
+    if (!this.retained.has(whole) && this.rt.retain(whole)) this.retained.add(whole);
   }
 }
 

@@ -4,21 +4,21 @@ import type { Runtime } from "./runtime.js";
 
 /**
  * Element types that can lie in wasm memory. bf16, q8 and formula exist for matrices of weights only. Arithmetic is float32; with q8, 8-bit
- * integers with a scale for every `BLOCK` inputs of an output, products of integers. Of a formula only the seed and the scale lie there: the
+ * integers with a scale for every `Q8_BLOCK_INPUTS` inputs of an output, products of integers. Of a formula only the seed and the scale lie there: the
  * kernels compute the weights, which are bf16 numbers, whenever they need them.
  */
-export type DType = "f32" | "bf16" | "q8" | "i32" | "formula";
+export type DType = "f32" | "bf16" | "q8" | "i32" | "synthetic";
 
-const BYTES: Readonly<Record<DType, number>> = { f32: 4, bf16: 2, q8: 1, i32: 4, formula: 0 };
+const BYTES_PER_ELEMENT: Readonly<Record<DType, number>> = { f32: 4, bf16: 2, q8: 1, i32: 4, synthetic: 0 };
 
 /** Seed and scale. */
-const FORMULA_BYTES = 8;
+const SYNTHETIC_TENSOR_BYTES = 8;
 
 /** Outputs per panel of a packed matrix. */
-export const PANEL = 32;
+export const MATMUL_PANEL_OUTPUTS = 32;
 
 /** Inputs per block of a q8 matrix: those with one scale. */
-export const BLOCK = 512;
+export const Q8_BLOCK_INPUTS = 512;
 
 /**
  * A shape, a dtype and an address in the memory of one runtime. Row-major and contiguous; it has no arithmetic
@@ -48,11 +48,11 @@ export function sizeOf(shape: readonly number[]): number {
 
 /** Bytes that a tensor of this shape takes in memory, padding and scales of panels included. */
 export function bytesOf(shape: readonly number[], dtype: DType, layout: Tensor["layout"] = "rows"): number {
-  if (dtype === "formula") return FORMULA_BYTES;
-  if (layout === "rows") return sizeOf(shape) * BYTES[dtype];
+  if (dtype === "synthetic") return SYNTHETIC_TENSOR_BYTES;
+  if (layout === "rows") return sizeOf(shape) * BYTES_PER_ELEMENT[dtype];
   const [outputs, inputs] = shape as [number, number];
-  const row = dtype === "q8" ? 4 * Math.ceil(inputs / 4) + 4 * Math.ceil(inputs / BLOCK) : inputs * BYTES[dtype];
-  return Math.ceil(outputs / PANEL) * PANEL * row;
+  const row = dtype === "q8" ? 4 * Math.ceil(inputs / 4) + 4 * Math.ceil(inputs / Q8_BLOCK_INPUTS) : inputs * BYTES_PER_ELEMENT[dtype];
+  return Math.ceil(outputs / MATMUL_PANEL_OUTPUTS) * MATMUL_PANEL_OUTPUTS * row;
 }
 
 /** The same elements under another shape. */
@@ -71,7 +71,7 @@ export function slice(x: Tensor, begin: number, end: number): Tensor {
   if (x.layout !== "rows" || begin < 0 || end > rows || begin > end) {
     throw new ShapeError(`slice: expected rows within [0, ${rows}], got [${begin}, ${end}]`);
   }
-  return { ...x, ptr: x.ptr + begin * sizeOf(rest) * BYTES[x.dtype], shape: [end - begin, ...rest], whole: x.whole ?? x };
+  return { ...x, ptr: x.ptr + begin * sizeOf(rest) * BYTES_PER_ELEMENT[x.dtype], shape: [end - begin, ...rest], whole: x.whole ?? x };
 }
 
 /** @param where `"op: argument"` @throws {ShapeError} what is no tensor */

@@ -15,7 +15,7 @@ const isolated: boolean | undefined = globalThis.crossOriginIsolated;
 export const canShare = isolated === true && typeof SharedArrayBuffer === "function" && typeof Worker === "function";
 
 /** Why not, and what helps. */
-export const cannotShare =
+export const cannotShareReason =
   isolated === false
     ? "the page is not cross-origin isolated (serve it with Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp)"
     : isolated === undefined
@@ -28,7 +28,7 @@ export const cannotShare =
 export const canShareBlobs: boolean = true;
 
 /** Processors. */
-export const cores = globalThis.navigator?.hardwareConcurrency ?? 1;
+export const processors = globalThis.navigator?.hardwareConcurrency ?? 1;
 
 /**
  * Starts a thread that does not keep anything alive.

@@ -1,13 +1,13 @@
-import type { Kernels, Ranged, RangedInWorkspace } from "../../build/wasm/kernels.js";
+import type { Kernels, RangeKernelArguments, WorkspaceKernelArguments } from "../../build/wasm/kernels.js";
 import { LightningError } from "../base/errors.js";
 import { printedJson } from "../base/printed.js";
-import type { Heap } from "./memory.js";
+import type { Heap } from "./heap.js";
 
 /**
  * Every kernel's typed signature, as the AssemblyScript compiler wrote it: renaming a kernel breaks its callers here.
- * `Ranged` and `RangedInWorkspace` are the arguments of those over a range, without and with a workspace.
+ * `RangeKernelArguments` and `WorkspaceKernelArguments` are the arguments of those over a range, without and with a workspace.
  */
-export type { Kernels, Ranged, RangedInWorkspace };
+export type { Kernels, RangeKernelArguments, WorkspaceKernelArguments };
 
 /**
  * One source, several modules: `simd` runs everywhere and rounds every product; `relaxed` fuses multiply and add where
@@ -62,7 +62,7 @@ export async function compile(build: Build | "auto", shared = false): Promise<{ 
 }
 
 /** Binds a compiled module to a heap. @returns its functions, and its constants as numbers */
-export function link(module: WebAssembly.Module, heap: Heap): Kernels {
+export function instantiate(module: WebAssembly.Module, heap: Heap): Kernels {
   const { exports } = new WebAssembly.Instance(module, { env: { memory: heap.memory } });
   const entries = Object.entries(exports).map(([name, value]) => [name, value instanceof WebAssembly.Global ? value.value : value]);
   const kernels: Kernels = Object.fromEntries(entries);

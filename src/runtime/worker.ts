@@ -1,4 +1,4 @@
-import { Job, Word } from "./job.js";
+import { DispatchWord, KernelDispatch } from "./kernel-dispatch.js";
 
 /** What a thread is started with. */
 export interface ThreadData {
@@ -11,21 +11,21 @@ export interface ThreadData {
 }
 
 /** Looks that a thread takes for new work before it sleeps: about half a millisecond, longer than any gap between the products of a token: waking it costs as much as a product. */
-const LOOKS = 100_000;
+const WORKER_SPIN_ITERATIONS = 100_000;
 
 /** The whole life of a thread: computes pieces of whatever is on offer, until told to quit. */
 export function serve({ module, memory, at, thread }: ThreadData): void {
   const { exports } = new WebAssembly.Instance(module, { env: { memory } });
-  const job = new Job(memory, at, exports, thread);
+  const job = new KernelDispatch(memory, at, exports, thread);
   const { words } = job;
-  Atomics.store(words, Word.up + thread, 1);
-  while (!Atomics.load(words, Word.quit)) {
-    const seen = job.work();
+  Atomics.store(words, DispatchWord.up + thread, 1);
+  while (!Atomics.load(words, DispatchWord.quit)) {
+    const seen = job.runPieces();
     let looks = 0;
-    while (looks < LOOKS && Atomics.load(words, Word.claim) === seen) looks++;
-    if (looks < LOOKS) continue;
-    Atomics.add(words, Word.sleepers, 1);
-    Atomics.wait(words, Word.claim, seen);
-    Atomics.sub(words, Word.sleepers, 1);
+    while (looks < WORKER_SPIN_ITERATIONS && Atomics.load(words, DispatchWord.claim) === seen) looks++;
+    if (looks < WORKER_SPIN_ITERATIONS) continue;
+    Atomics.add(words, DispatchWord.sleepers, 1);
+    Atomics.wait(words, DispatchWord.claim, seen);
+    Atomics.sub(words, DispatchWord.sleepers, 1);
   }
 }

@@ -1,5 +1,5 @@
 import { InputError } from "../base/errors.js";
-import { pauseInTurn } from "../base/pause.js";
+import { yieldInTurn } from "../base/event-loop.js";
 import type { MiniMaxM1 } from "../minimax-m1.js";
 import { TooManyTokensError } from "../text/tokenizer.js";
 import { ChatChoice } from "./chat-choice.js";
@@ -57,7 +57,7 @@ export function parseChatRequest(model: MiniMaxM1, body: unknown, trustTemplates
     ...{ kind: CHAT, params, promptCount: 1 },
     async promptInputs() {
       // If many conversations arrive at once, one is rendered per turn of the event loop.
-      await pauseInTurn();
+      await yieldInTurn();
       const prompt = await model.formatChat(messages, { tools, template });
       insideThink = prompt.trimEnd().endsWith("<think>");
       return [prompt];

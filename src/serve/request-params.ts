@@ -2,7 +2,7 @@
 
 import * as v from "valibot";
 import { InputError } from "../base/errors.js";
-import { count, flag, number, parseOptions, SEEDS, text, word } from "../base/options.js";
+import { count, flag, number, oneOf, parseOptions, SEED_LIMIT, text } from "../base/options.js";
 import { type GenerateOptions, generateEntries } from "../generate/options.js";
 import type { ChatMessage, Tool } from "../text/format-chat.js";
 
@@ -94,7 +94,7 @@ const chatSchema = v.strictObject({
   logprobs: v.optional(flag, false),
   top_logprobs: v.optional(logprobCount),
   tools: v.optional(v.array(v.looseObject({}, "an object"), "an array of objects"), []),
-  tool_choice: v.optional(word("auto", "none"), "auto"),
+  tool_choice: v.optional(oneOf("auto", "none"), "auto"),
   parallel_tool_calls: onlyAllowed(true),
   functions: emptyOnly("[]"),
   function_call: onlyAllowed("auto", "none"),
@@ -102,7 +102,7 @@ const chatSchema = v.strictObject({
   modalities: v.optional(
     v.custom<unknown>((x) => Array.isArray(x) && x.length === 1 && x[0] === "text", '["text"] (no other value is supported)'),
   ),
-  response_format: v.optional(v.looseObject({ type: word("text") }, '{ "type": "text" }')),
+  response_format: v.optional(v.looseObject({ type: oneOf("text") }, '{ "type": "text" }')),
   chat_template: v.optional(text),
   add_generation_prompt: onlyAllowed(true),
 });
@@ -171,7 +171,7 @@ function sharedParams(given: Shared, maxTokens: number | undefined, topLogprobs:
 
 /** Reduces a 64-bit seed modulo 2^32. As in vLLM and llama.cpp, −1 means no seed. */
 function seedOf(seed: number | undefined): number | undefined {
-  return seed === undefined || seed === -1 ? undefined : ((seed % SEEDS) + SEEDS) % SEEDS;
+  return seed === undefined || seed === -1 ? undefined : ((seed % SEED_LIMIT) + SEED_LIMIT) % SEED_LIMIT;
 }
 
 /** The body without fields that are null: clients send null for fields that they leave out. */

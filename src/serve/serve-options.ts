@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { callback, count, flag, milliseconds, millisecondsOrNone, number, parseOptions, text } from "../base/options.js";
+import { callback, count, flag, milliseconds, millisecondsFromZero, number, parseOptions, text } from "../base/options.js";
 
 /** Options of a server: its name, who may use it, and its limits. */
 export interface ServeOptions {
@@ -72,7 +72,7 @@ export function parseServeOptions(options: ServeOptions): ServeSettings {
   return parseOptions(schema, options, "serve");
 }
 
-const drainSchema = v.strictObject({ graceMs: millisecondsOrNone });
+const drainSchema = v.strictObject({ graceMs: millisecondsFromZero });
 
 /** @throws {InputError} an invalid time */
 export function parseGraceMs(graceMs: number): number {

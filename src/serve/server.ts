@@ -1,7 +1,7 @@
 import type { Hono } from "hono";
 import { expectArgument, isObjectLike } from "../base/options.js";
 import type { MiniMaxM1 } from "../minimax-m1.js";
-import { MAX_BYTES } from "../runtime/memory.js";
+import { MAX_MEMORY_BYTES } from "../runtime/heap.js";
 import { AdmissionQueue } from "./admission-queue.js";
 import { Metrics } from "./metrics.js";
 import { RequestHandler } from "./request-handler.js";
@@ -27,7 +27,7 @@ export class Server {
     expectArgument("Server: model", typeof model?.generate === "function" && isObjectLike(model.memory), "a MiniMaxM1", model);
     const settings = parseServeOptions(options);
     const { maxBatch, maxQueue, maxCacheBytes } = settings;
-    const bytes = maxCacheBytes ?? Math.floor((MAX_BYTES - model.memory.usedBytes) / 2);
+    const bytes = maxCacheBytes ?? Math.floor((MAX_MEMORY_BYTES - model.memory.usedBytes) / 2);
     const { metrics } = this;
     const admission = new AdmissionQueue({ sequences: maxBatch, bytes }, maxQueue);
     const requests = new RequestRegistry(settings.timeoutMs, metrics);

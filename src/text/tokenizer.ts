@@ -3,8 +3,8 @@
 
 import type { Tokenizer as Engine } from "@huggingface/tokenizers";
 import { CheckpointError, InputError, LightningError } from "../base/errors.js";
+import { yieldInTurn } from "../base/event-loop.js";
 import { expectArgument, isObjectLike } from "../base/options.js";
-import { pauseInTurn } from "../base/pause.js";
 import { printed } from "../base/printed.js";
 import { AddedTokenMatcher } from "./added-tokens.js";
 import { encodeInSlices, idOf, type NormalizedText } from "./encode-in-slices.js";
@@ -147,7 +147,7 @@ export class Tokenizer {
       for (const id of next.value) ids.push(id ?? throwInexpressible());
       if (ids.length > maxTokens) throw tooLong();
       if (performance.now() - since < MAX_SLICE_MS) continue;
-      await pauseInTurn();
+      await yieldInTurn();
       signal?.throwIfAborted();
       since = performance.now();
     }

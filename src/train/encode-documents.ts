@@ -1,8 +1,8 @@
 // Records and long texts → token ids, and which of them are targets.
 
 import { InputError } from "../base/errors.js";
+import { yieldToEventLoop } from "../base/event-loop.js";
 import { expectArgument, isObjectLike } from "../base/options.js";
-import { pause } from "../base/pause.js";
 import type { ChatOptions } from "../text/format-chat.js";
 import type { Tokenizer } from "../text/tokenizer.js";
 import type { LearnedMessage, Row, RowContent } from "./jsonl-rows.js";
@@ -169,7 +169,7 @@ export async function encodeLongText(tokenizer: Tokenizer, text: string, signal?
     ids.set(own, length);
     length += own.length;
     if (block.length === text.length) break;
-    await pause();
+    await yieldToEventLoop();
     signal?.throwIfAborted();
   }
   return ids.slice(0, length);

@@ -53,7 +53,7 @@ export function applyObjective(
   const logp = splitByDocument(rt.f32(all), targets);
   const { loss, dLogp } = checkObjectiveValue(objective(logp), logp);
   const { tape } = rt;
-  tape?.recordStep([], () => {
+  tape?.recordBackward([], () => {
     const d = rt.f32(tape.gradient(all));
     let r = 0;
     for (const row of dLogp) for (let t = 0; t < row.length; t++) d[r++]! += row[t]!;

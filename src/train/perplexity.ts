@@ -2,8 +2,8 @@
 
 import * as v from "valibot";
 import { InputError } from "../base/errors.js";
+import { yieldToEventLoop } from "../base/event-loop.js";
 import { count, expectArgument, isObjectLike, parseOptions, signal } from "../base/options.js";
-import { pause } from "../base/pause.js";
 import { checkIds, isTokenIds } from "../model/token-ids.js";
 import type { Transformer } from "../model/transformer.js";
 import { take } from "../ops/route.js";
@@ -142,7 +142,7 @@ async function* windowLogprobs(
         return Array.from(rt.f32(targetLogprobs(transformer.logits(take(hidden, rows)), rt.from(targets, [targets.length], "i32"))));
       });
       yield* logp;
-      await pause();
+      await yieldToEventLoop();
       signal?.throwIfAborted();
     }
   } finally {

@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { InputError } from "../base/errors.js";
+import { yieldToEventLoop } from "../base/event-loop.js";
 import { count, index, number, parseOptions, signal } from "../base/options.js";
-import { pause } from "../base/pause.js";
 import type { Dataset } from "./datasets.js";
 import { type Example, parseDocument } from "./documents.js";
 import { type Schedule, scheduleFactor, scheduleSchema } from "./schedule.js";
@@ -97,7 +97,7 @@ export async function* run(trainer: Trainer, data: Dataset, options: RunOptions)
   if (!isDataset(data)) throw new InputError("run: data: expected a data set, an object with a method document(index, window)");
   const { steps, batchTokens, schedule, windows, heldOut, signal } = parseOptions(runSchema, options, "run");
   while (trainer.steps < steps) {
-    await pause();
+    await yieldToEventLoop();
     signal?.throwIfAborted();
     const begin = performance.now();
     const window = windows.findLast(({ from }) => from <= trainer.steps)?.tokens ?? batchTokens;
@@ -142,7 +142,7 @@ async function heldOutLossOf(trainer: Trainer, { data, documents }: NonNullable<
   for (;;) {
     const { done, value } = groups.next();
     if (done) return value;
-    await pause();
+    await yieldToEventLoop();
   }
 }
 

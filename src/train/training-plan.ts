@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { InputError } from "../base/errors.js";
 import { decodeJson, isObject } from "../base/json.js";
-import { count, number, parseOptions, seedNumber, text, word } from "../base/options.js";
+import { count, number, oneOf, parseOptions, seedNumber, text } from "../base/options.js";
 import { heldOutDocuments, runSchema } from "./run.js";
 import { tokenizerSchema } from "./tokenizer-training.js";
 import { trainerSchema } from "./trainer.js";
@@ -29,7 +29,7 @@ const planSchema = v.strictObject({
     jsonl: paths("paths of JSONL files"),
   }),
   seed: v.optional(seedNumber, 0),
-  build: v.optional(word("auto", "simd", "relaxed", "debug"), "auto"),
+  build: v.optional(oneOf("auto", "simd", "relaxed", "debug"), "auto"),
   trainer: v.optional(v.omit(trainerSchema, ["decays"]), {}),
   run: v.omit(runSchema, ["heldOut", "signal"]),
   heldOut: v.optional(

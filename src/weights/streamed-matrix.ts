@@ -1,7 +1,15 @@
 import { WeightError } from "../base/errors.js";
-import { blockBytes } from "../runtime/memory.js";
-import { bytesOf, PANEL, type Tensor } from "../runtime/tensor.js";
-import { matrixShape, PACKING, packRows, pieceRows, type ResidentDType, STORED_BYTES, type WeightSpec } from "./weights.js";
+import { allocatedBytes } from "../runtime/heap.js";
+import { bytesOf, MATMUL_PANEL_OUTPUTS, type Tensor } from "../runtime/tensor.js";
+import {
+  matrixShape,
+  OPERATIONS_PER_PACKED_WEIGHT,
+  packRows,
+  pieceRows,
+  type ResidentDType,
+  STORED_BYTES,
+  type WeightSpec,
+} from "./weights.js";
 
 /** A matrix that stays in its file until it is needed. */
 export interface StreamedMatrix {
@@ -29,7 +37,11 @@ export function packMatrix({ spec, resident }: Pick<StreamedMatrix, "spec" | "re
   const tensor = rt.keep(spec.shape, resident, "panels");
   if (spec.dtype === resident && !checkNaN) {
     const kernel = resident === "bf16" ? "packBf16" : "packF32";
-    rt.run(kernel, [tensor.ptr, raw.ptr, rows, width, 0, Math.ceil(rows / PANEL)], PACKING * rows * width);
+    rt.run(
+      kernel,
+      [tensor.ptr, raw.ptr, rows, width, 0, Math.ceil(rows / MATMUL_PANEL_OUTPUTS)],
+      OPERATIONS_PER_PACKED_WEIGHT * rows * width,
+    );
     return tensor;
   }
   try {
@@ -51,7 +63,7 @@ export function packMatrix({ spec, resident }: Pick<StreamedMatrix, "spec" | "re
  * The least budget with which a pass can be computed: what it uses at one time, and of this one matrix more as it is stored. That is a layer's matrices
  * without experts, those of one expert, or a part of the vocabulary.
  */
-export function leastBudgetBytes(matrices: readonly StreamedMatrix[]): number {
+export function minBudgetBytes(matrices: readonly StreamedMatrix[]): number {
   const groups = new Map<string, { held: number; stored: number }>();
   for (const matrix of matrices) {
     const { spec, resident, layer, expert } = matrix;
@@ -62,7 +74,7 @@ export function leastBudgetBytes(matrices: readonly StreamedMatrix[]): number {
     groups.set(
       group,
       layer === undefined
-        ? { held: partBytes(spec, resident, PANEL), stored: 0 }
+        ? { held: partBytes(spec, resident, MATMUL_PANEL_OUTPUTS), stored: 0 }
         : { held: held + heldBytes, stored: Math.max(stored, storedBytes) },
     );
   }
@@ -72,13 +84,13 @@ export function leastBudgetBytes(matrices: readonly StreamedMatrix[]): number {
 /** What a matrix takes as it is stored, and as it is held. */
 export function sizesOf({ spec, resident }: StreamedMatrix): { storedBytes: number; heldBytes: number } {
   const [rows] = matrixShape(spec.shape);
-  return { storedBytes: blockBytes(rows * rowBytes(spec)), heldBytes: blockBytes(bytesOf(spec.shape, resident, "panels")) };
+  return { storedBytes: allocatedBytes(rows * rowBytes(spec)), heldBytes: allocatedBytes(bytesOf(spec.shape, resident, "panels")) };
 }
 
 /** What so many rows of a matrix take while they are streamed: twice as stored, once as held. */
 export function partBytes(spec: WeightSpec, resident: ResidentDType, rows: number): number {
   const [, width] = matrixShape(spec.shape);
-  return 2 * blockBytes(rows * rowBytes(spec)) + blockBytes(bytesOf([rows, width], resident, "panels"));
+  return 2 * allocatedBytes(rows * rowBytes(spec)) + allocatedBytes(bytesOf([rows, width], resident, "panels"));
 }
 
 /** Bytes of one row as stored. */

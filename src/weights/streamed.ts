@@ -1,7 +1,7 @@
 import { formatBytes, MemoryError, WeightError } from "../base/errors.js";
 import type { Runtime } from "../runtime/runtime.js";
-import { PANEL, type Tensor } from "../runtime/tensor.js";
-import { type Arrival, Arrivals, type Reads, type Stretch } from "./reads.js";
+import { MATMUL_PANEL_OUTPUTS, type Tensor } from "../runtime/tensor.js";
+import { type BackgroundReader, type ByteRange, type PendingRead, PendingReads } from "./pending-reads.js";
 import { packMatrix, partBytes, rowBytes, type StreamedMatrix, sizesOf } from "./streamed-matrix.js";
 import {
   firstBytes,
@@ -9,7 +9,7 @@ import {
   pieceRows,
   type ResidentWeights,
   type StoredWeights,
-  type Vocabulary,
+  type VocabularyMatrices,
   type VocabularyPart,
   type WeightSpec,
 } from "./weights.js";
@@ -32,7 +32,7 @@ interface Entry extends StreamedMatrix {
   readonly storedBytes: number;
   readonly heldBytes: number;
   /** While it is being read. */
-  arrival: Arrival | undefined;
+  pendingRead: PendingRead | undefined;
   tensor: Tensor | undefined;
   /** Scopes that use it. */
   pins: number;
@@ -41,10 +41,10 @@ interface Entry extends StreamedMatrix {
 }
 
 /** Matrices that are read ahead at most: an expert has three, and one layer's attention four. */
-const AHEAD = 12;
+const MAX_MATRICES_READ_AHEAD = 12;
 
 /** Rows of the vocabulary's matrices are read in parts of about this size, two at a time. */
-const PART_BYTES = 16 << 20;
+const VOCABULARY_PART_BYTES = 16 << 20;
 
 /**
  * Weights that are read when they are needed, and kept as long as a budget allows: matrices per layer and per chosen expert, while vectors and routers
@@ -54,18 +54,18 @@ const PART_BYTES = 16 << 20;
  * them in the same order and would find the first ones gone otherwise; and, for what is needed at once, whatever was read ahead, the last first.
  */
 export class StreamedWeights implements StoredWeights {
-  readonly fixed = false;
-  readonly vocabulary: Vocabulary = { rows: (name, ids) => this.rows(name, ids), parts: (name) => this.parts(name) };
-  private readonly arrivals: Arrivals;
+  readonly stable = false;
+  readonly vocabulary: VocabularyMatrices = { rows: (name, ids) => this.rows(name, ids), parts: (name) => this.parts(name) };
+  private readonly pendingReads: PendingReads;
   private readonly entries = new Map<string, Entry>();
   /** Those that take memory, in the order in which they were begun. */
   private readonly present = new Set<Entry>();
   /** Those that were read ahead and not asked for yet. */
-  private readonly expected = new Set<Entry>();
+  private readonly readEarly = new Set<Entry>();
   /** What this layer will ask for, first things first. */
   private readonly announced = new Set<Entry>();
   /** By layer, the matrices that every pass needs, in this order. */
-  private readonly certain: Entry[][] = [];
+  private readonly matricesOfLayer: Entry[][] = [];
   private readonly samples = new Map<string, Uint8Array<ArrayBuffer>>();
   private held = 0;
   private clock = 0;
@@ -74,68 +74,68 @@ export class StreamedWeights implements StoredWeights {
 
   /**
    * @param matrices in the order of the graph
-   * @param small vectors and routers
-   * @param budgetBytes at least `leastBudgetBytes(matrices)`
+   * @param resident vectors and routers
+   * @param budgetBytes at least `minBudgetBytes(matrices)`
    */
   constructor(
     readonly rt: Runtime,
-    reads: Reads,
+    reads: BackgroundReader,
     matrices: readonly StreamedMatrix[],
-    private readonly small: ResidentWeights,
+    private readonly resident: ResidentWeights,
     readonly budgetBytes: number,
     private readonly checkNaN = false,
   ) {
-    this.arrivals = new Arrivals(rt, reads);
+    this.pendingReads = new PendingReads(rt, reads);
     for (const matrix of matrices) {
-      const entry: Entry = { ...matrix, ...sizesOf(matrix), arrival: undefined, tensor: undefined, pins: 0, used: 0 };
+      const entry: Entry = { ...matrix, ...sizesOf(matrix), pendingRead: undefined, tensor: undefined, pins: 0, used: 0 };
       this.entries.set(matrix.spec.name, entry);
       if (matrix.layer === undefined || matrix.expert) continue;
-      this.certain[matrix.layer] ??= [];
-      this.certain[matrix.layer]!.push(entry);
+      this.matricesOfLayer[matrix.layer] ??= [];
+      this.matricesOfLayer[matrix.layer]!.push(entry);
     }
   }
 
   get statistics(): StreamingStatistics {
     const { hits, misses } = this;
-    const { readBytes, readMs, waitMs } = this.arrivals;
+    const { readBytes, readMs, waitMs } = this.pendingReads;
     return { readBytes, readMs, waitMs, hits, misses };
   }
 
   at(name: string): Tensor {
     const entry = this.entries.get(name);
-    if (!entry) return this.small.at(name);
+    if (!entry) return this.resident.at(name);
     const { layer, expert } = entry;
     if (layer === undefined) throw new WeightError(`${name}: expected to be read in parts, it is not held whole`);
-    this.rt.atScopeEnd(() => void entry.pins--);
+    this.rt.onScopeEnd(() => void entry.pins--);
     entry.pins++;
-    if (entry.tensor || (entry.arrival && this.arrivals.isHere(entry.arrival))) this.hits++;
+    if (entry.tensor || (entry.pendingRead && this.pendingReads.isComplete(entry.pendingRead))) this.hits++;
     else this.misses++;
     this.announced.delete(entry);
-    this.expected.delete(entry);
-    const early = entry.arrival !== undefined;
-    if (!entry.tensor && !entry.arrival) this.begin(entry, true);
+    this.readEarly.delete(entry);
+    const early = entry.pendingRead !== undefined;
+    if (!entry.tensor && !entry.pendingRead) this.begin(entry, true);
     if (!expert) {
       this.forgetExperts();
-      for (const other of this.certain[layer]!) this.announce(other);
+      for (const other of this.matricesOfLayer[layer]!) this.announce(other);
     }
     this.readAhead(expert ? layer + 1 : undefined);
-    if (entry.arrival) this.finish(entry, entry.arrival, early);
+    if (entry.pendingRead) this.finish(entry, entry.pendingRead, early);
     entry.used = ++this.clock;
     return entry.tensor!;
   }
 
-  soon(name: string): void {
+  prefetch(name: string): void {
     const entry = this.entries.get(name);
     if (entry) this.announce(entry);
   }
 
   private announce(entry: Entry): void {
-    if (!entry.tensor && !entry.arrival) this.announced.add(entry);
+    if (!entry.tensor && !entry.pendingRead) this.announced.add(entry);
   }
 
   /** A layer has asked for all its experts when it asks for anything else, unless the pass has failed: then they may go like any other. */
   private forgetExperts(): void {
-    for (const set of [this.announced, this.expected]) for (const entry of set) if (entry.expert) set.delete(entry);
+    for (const set of [this.announced, this.readEarly]) for (const entry of set) if (entry.expert) set.delete(entry);
   }
 
   /**
@@ -144,9 +144,9 @@ export class StreamedWeights implements StoredWeights {
    * @param next the layer after this one, once this one's experts are known: they come first
    */
   private readAhead(next: number | undefined): void {
-    const wanted = [...this.announced, ...(next === undefined ? [] : (this.certain[next % this.certain.length] ?? []))];
+    const wanted = [...this.announced, ...(next === undefined ? [] : (this.matricesOfLayer[next % this.matricesOfLayer.length] ?? []))];
     for (const entry of wanted) {
-      if (!entry.tensor && !entry.arrival && !(this.expected.size < AHEAD && this.begin(entry, false))) return;
+      if (!entry.tensor && !entry.pendingRead && !(this.readEarly.size < MAX_MATRICES_READ_AHEAD && this.begin(entry, false))) return;
       this.announced.delete(entry);
     }
   }
@@ -156,21 +156,21 @@ export class StreamedWeights implements StoredWeights {
     const { file, begin, storedBytes, spec } = entry;
     const bytes = storedBytes + entry.heldBytes;
     if (!this.reserve(bytes, needed)) {
-      if (needed) throw this.full(spec.name, bytes);
+      if (needed) throw this.budgetError(spec.name, bytes);
       return false;
     }
-    entry.arrival = this.arrivals.begin(file, [[begin, begin + rowBytes(spec) * matrixShape(spec.shape)[0]]]);
+    entry.pendingRead = this.pendingReads.begin(file, [[begin, begin + rowBytes(spec) * matrixShape(spec.shape)[0]]]);
     this.held += bytes;
     this.present.add(entry);
-    if (!needed) this.expected.add(entry);
+    if (!needed) this.readEarly.add(entry);
     return true;
   }
 
   /** Waits for a matrix, and brings it into panels. @param again whether it is read once more if that fails: what was begun early may have failed long ago */
-  private finish(entry: Entry, arrival: Arrival, again: boolean): void {
-    entry.arrival = undefined;
+  private finish(entry: Entry, arrival: PendingRead, again: boolean): void {
+    entry.pendingRead = undefined;
     try {
-      entry.tensor = this.arrivals.take(arrival, (raw) => packMatrix(entry, raw, this.checkNaN));
+      entry.tensor = this.pendingReads.take(arrival, (raw) => packMatrix(entry, raw, this.checkNaN));
     } catch (error) {
       this.present.delete(entry);
       this.held -= entry.heldBytes;
@@ -180,43 +180,43 @@ export class StreamedWeights implements StoredWeights {
     }
     if (entry.tensor) return;
     this.begin(entry, true);
-    this.finish(entry, entry.arrival!, false);
+    this.finish(entry, entry.pendingRead!, false);
   }
 
   /** Makes room within the budget. @param all whether even what was read ahead may go @returns whether there is room now */
   private reserve(bytes: number, all: boolean): boolean {
-    while (this.held + bytes > this.budgetBytes) if (!this.makeRoom(all)) return false;
+    while (this.held + bytes > this.budgetBytes) if (!this.evictOne(all)) return false;
     return true;
   }
 
   /** Gives up one matrix that nobody uses. @returns whether there was one */
-  private makeRoom(all: boolean): boolean {
+  private evictOne(all: boolean): boolean {
     let chosen: Entry | undefined;
     for (const entry of this.present) {
-      if (entry.pins > 0 || (this.expected.has(entry) && !all)) continue;
-      if (!chosen || this.goesBefore(entry, chosen)) chosen = entry;
+      if (entry.pins > 0 || (this.readEarly.has(entry) && !all)) continue;
+      if (!chosen || this.isEvictedBefore(entry, chosen)) chosen = entry;
     }
     if (!chosen) return false;
-    const { tensor, arrival, storedBytes, heldBytes } = chosen;
+    const { tensor, pendingRead, storedBytes, heldBytes } = chosen;
     if (tensor) this.rt.release(tensor);
-    if (arrival) this.arrivals.drop(arrival);
-    this.held -= heldBytes + (arrival ? storedBytes : 0);
+    if (pendingRead) this.pendingReads.discard(pendingRead);
+    this.held -= heldBytes + (pendingRead ? storedBytes : 0);
     chosen.tensor = undefined;
-    chosen.arrival = undefined;
+    chosen.pendingRead = undefined;
     this.present.delete(chosen);
-    this.expected.delete(chosen);
+    this.readEarly.delete(chosen);
     return true;
   }
 
   /** Whether one makes room before another, which was begun earlier. */
-  private goesBefore(one: Entry, other: Entry): boolean {
-    const [ahead, otherAhead] = [this.expected.has(one), this.expected.has(other)];
+  private isEvictedBefore(one: Entry, other: Entry): boolean {
+    const [ahead, otherAhead] = [this.readEarly.has(one), this.readEarly.has(other)];
     if (ahead || otherAhead) return otherAhead;
     if (one.expert !== other.expert) return one.expert;
     return one.expert ? one.used < other.used : one.used > other.used;
   }
 
-  private full(name: string, bytes: number): MemoryError {
+  private budgetError(name: string, bytes: number): MemoryError {
     const [needed, held, budget] = [bytes, this.held, this.budgetBytes].map(formatBytes);
     return new MemoryError(`${name}: needs ${needed} while ${held} are in use, the budget is ${budget} (a larger budgetBytes)`);
   }
@@ -224,13 +224,15 @@ export class StreamedWeights implements StoredWeights {
   private rows(name: string, ids: readonly number[]): Generator<VocabularyPart> {
     const entry = this.entry(name);
     const starts: number[] = [];
-    for (let first = 0; first < ids.length; first += PANEL) starts.push(first);
+    for (let first = 0; first < ids.length; first += MATMUL_PANEL_OUTPUTS) starts.push(first);
     const bytes = rowBytes(entry.spec);
     return this.stream(
       entry,
       starts.map((first) => ({
         first,
-        stretches: ids.slice(first, first + PANEL).map((id): Stretch => [entry.begin + id * bytes, entry.begin + (id + 1) * bytes]),
+        stretches: ids
+          .slice(first, first + MATMUL_PANEL_OUTPUTS)
+          .map((id): ByteRange => [entry.begin + id * bytes, entry.begin + (id + 1) * bytes]),
       })),
     );
   }
@@ -239,7 +241,10 @@ export class StreamedWeights implements StoredWeights {
     const entry = this.entry(name);
     const [rows] = matrixShape(entry.spec.shape);
     const bytes = rowBytes(entry.spec);
-    const step = Math.max(PANEL, Math.floor(Math.min(PART_BYTES, this.budgetBytes / 8) / bytes / PANEL) * PANEL);
+    const step = Math.max(
+      MATMUL_PANEL_OUTPUTS,
+      Math.floor(Math.min(VOCABULARY_PART_BYTES, this.budgetBytes / 8) / bytes / MATMUL_PANEL_OUTPUTS) * MATMUL_PANEL_OUTPUTS,
+    );
     const starts: number[] = [];
     for (let first = 0; first < rows; first += step) starts.push(first);
     return this.stream(
@@ -254,25 +259,25 @@ export class StreamedWeights implements StoredWeights {
   /** Parts of a matrix, each valid until the next; one is read while the one before is used. */
   private *stream(
     { spec, file, resident }: Entry,
-    pieces: readonly { readonly first: number; readonly stretches: readonly Stretch[] }[],
+    pieces: readonly { readonly first: number; readonly stretches: readonly ByteRange[] }[],
   ): Generator<VocabularyPart> {
     const [, width] = matrixShape(spec.shape);
-    const countOf = (stretches: readonly Stretch[]) => stretches.reduce((sum, [begin, end]) => sum + end - begin, 0) / rowBytes(spec);
+    const countOf = (stretches: readonly ByteRange[]) => stretches.reduce((sum, [begin, end]) => sum + end - begin, 0) / rowBytes(spec);
     const most = Math.max(0, ...pieces.map(({ stretches }) => countOf(stretches)));
     const bytes = partBytes(spec, resident, most);
-    if (!this.reserve(bytes, true)) throw this.full(spec.name, bytes);
+    if (!this.reserve(bytes, true)) throw this.budgetError(spec.name, bytes);
     this.held += bytes;
-    let next: Arrival | undefined;
+    let next: PendingRead | undefined;
     try {
       for (const [i, { first, stretches }] of pieces.entries()) {
-        const arrival = next ?? this.arrivals.begin(file, stretches);
+        const arrival = next ?? this.pendingReads.begin(file, stretches);
         next = undefined;
         const following = pieces[i + 1];
         let tensor: Tensor;
         try {
-          if (following) next = this.arrivals.begin(file, following.stretches);
+          if (following) next = this.pendingReads.begin(file, following.stretches);
         } finally {
-          tensor = this.arrivals.take(arrival, (raw) =>
+          tensor = this.pendingReads.take(arrival, (raw) =>
             packMatrix({ spec: { ...spec, shape: [countOf(stretches), width] }, resident }, raw, this.checkNaN),
           );
         }
@@ -283,7 +288,7 @@ export class StreamedWeights implements StoredWeights {
         }
       }
     } finally {
-      if (next) this.arrivals.drop(next);
+      if (next) this.pendingReads.discard(next);
       this.held -= bytes;
     }
   }
@@ -291,11 +296,11 @@ export class StreamedWeights implements StoredWeights {
   /** Bytes of a weight as it is held, from the first on. */
   sample(name: string, bytes: number): Uint8Array<ArrayBuffer> {
     const entry = this.entries.get(name);
-    if (!entry) return firstBytes(this.small.at(name), bytes);
+    if (!entry) return firstBytes(this.resident.at(name), bytes);
     let sample = this.samples.get(name);
     if (!sample) {
       const [rows] = matrixShape(entry.spec.shape);
-      const stretch: Stretch = [entry.begin, entry.begin + Math.min(PANEL, rows) * rowBytes(entry.spec)];
+      const stretch: ByteRange = [entry.begin, entry.begin + Math.min(MATMUL_PANEL_OUTPUTS, rows) * rowBytes(entry.spec)];
       for (const { tensor } of this.stream(entry, [{ first: 0, stretches: [stretch] }])) sample = firstBytes(tensor, bytes);
       this.samples.set(name, sample!);
     }
@@ -303,16 +308,16 @@ export class StreamedWeights implements StoredWeights {
   }
 
   spec(name: string): WeightSpec {
-    return this.entries.get(name)?.spec ?? this.small.spec(name);
+    return this.entries.get(name)?.spec ?? this.resident.spec(name);
   }
 
   *specs(): Generator<WeightSpec> {
     for (const { spec } of this.entries.values()) yield spec;
-    yield* this.small.specs();
+    yield* this.resident.specs();
   }
 
   /** What is read back is what is stored. */
-  rounded(): boolean {
+  isRounded(): boolean {
     return false;
   }
 
@@ -322,10 +327,10 @@ export class StreamedWeights implements StoredWeights {
 
   readRows(name: string, begin: number, end: number): Uint8Array<ArrayBuffer> {
     const entry = this.entries.get(name);
-    if (!entry) return this.small.readRows(name, begin, end);
+    if (!entry) return this.resident.readRows(name, begin, end);
     const bytes = rowBytes(entry.spec);
-    const arrival = this.arrivals.begin(entry.file, [[entry.begin + begin * bytes, entry.begin + end * bytes]]);
-    return this.arrivals.take(arrival, (raw) => this.rt.bytes(raw.ptr, (end - begin) * bytes).slice());
+    const arrival = this.pendingReads.begin(entry.file, [[entry.begin + begin * bytes, entry.begin + end * bytes]]);
+    return this.pendingReads.take(arrival, (raw) => this.rt.bytes(raw.ptr, (end - begin) * bytes).slice());
   }
 
   private entry(name: string): Entry {

@@ -4,7 +4,7 @@ import { sizeOf, type Tensor } from "../runtime/tensor.js";
 import { matrixShape, pieceRows, ResidentWeights, type StoredWeights, type WeightSpec } from "./weights.js";
 
 /** What a formula is for: the scale of its values, and whether they are rounded to bf16. */
-export type FormulaKind = "matrix" | "embedding" | "router" | "norm";
+export type SyntheticKind = "matrix" | "embedding" | "router" | "norm";
 
 /**
  * Weights of any size that nobody has to store: each is a function of its tensor's name and its flat (row-major) index i.
@@ -15,16 +15,16 @@ export type FormulaKind = "matrix" | "embedding" | "router" | "norm";
  *     router      u · 2√3 / √in, float32
  *     norm        bf16(1 + u / 8)
  *
- * Matrices and embeddings take eight bytes: kernels compute them panel by panel (`assembly/formula.ts`). Routers and norms are resident.
+ * Matrices and embeddings take eight bytes: kernels compute them panel by panel (`assembly/synthetic.ts`). Routers and norms are resident.
  */
-export class FormulaWeights implements StoredWeights {
-  readonly fixed = true;
-  private readonly formulas = new Map<string, Tensor>();
-  private readonly small: ResidentWeights;
+export class SyntheticWeights implements StoredWeights {
+  readonly stable = true;
+  private readonly matrices = new Map<string, Tensor>();
+  private readonly resident: ResidentWeights;
   private readonly known = new Map<string, WeightSpec>();
 
   constructor(readonly rt: Runtime) {
-    this.small = new ResidentWeights(rt);
+    this.resident = new ResidentWeights(rt);
   }
 
   /**
@@ -33,22 +33,22 @@ export class FormulaWeights implements StoredWeights {
    * @param spec `[out, in]`, or `[dim]` for a norm. The dtype is the one in which `readRows` gives it
    * @throws {InputError} float16, which does not hold the formula's numbers
    */
-  add(spec: WeightSpec, kind: FormulaKind): void {
+  add(spec: WeightSpec, kind: SyntheticKind): void {
     const { name, shape, dtype } = spec;
     if (this.known.has(name)) throw new WeightError(`${name}: given twice`);
     if (dtype === "f16") throw new InputError(`${name}: expected bfloat16 or float32, got float16, which cannot hold weights by formula`);
     this.known.set(name, spec);
-    const formula = this.formula(name, shape, scaleOf(kind, shape));
+    const matrix = this.declare(name, shape, scaleOf(kind, shape));
     if (kind === "matrix" || kind === "embedding") {
-      this.formulas.set(name, formula);
+      this.matrices.set(name, matrix);
       return;
     }
-    this.small.add(spec, "f32");
+    this.resident.add(spec, "f32");
     const [rows] = matrixShape(shape);
     const step = pieceRows(shape);
     for (let row = 0; row < rows; row += step) {
-      const values = this.values(formula, row, Math.min(row + step, rows));
-      this.small.writeRows(
+      const values = this.values(matrix, row, Math.min(row + step, rows));
+      this.resident.writeRows(
         name,
         row,
         kind === "norm"
@@ -60,14 +60,14 @@ export class FormulaWeights implements StoredWeights {
         "f32",
       );
     }
-    this.rt.release(formula);
+    this.rt.release(matrix);
   }
 
   at(name: string): Tensor {
-    return this.formulas.get(name) ?? this.small.at(name);
+    return this.matrices.get(name) ?? this.resident.at(name);
   }
 
-  rounded(): boolean {
+  isRounded(): boolean {
     return false;
   }
 
@@ -86,27 +86,27 @@ export class FormulaWeights implements StoredWeights {
   }
 
   readRows(name: string, begin: number, end: number): Uint8Array<ArrayBuffer> {
-    const formula = this.formulas.get(name);
-    return formula ? this.stored(this.values(formula, begin, end), this.spec(name).dtype) : this.small.readRows(name, begin, end);
+    const matrix = this.matrices.get(name);
+    return matrix ? this.stored(this.values(matrix, begin, end), this.spec(name).dtype) : this.resident.readRows(name, begin, end);
   }
 
-  private formula(name: string, shape: readonly number[], scale: number): Tensor {
+  private declare(name: string, shape: readonly number[], scale: number): Tensor {
     const { rt } = this;
-    const formula = rt.keep(shape, "formula", "panels");
+    const matrix = rt.keep(shape, "synthetic", "panels");
     const words = new DataView(new ArrayBuffer(8));
-    words.setUint32(0, seedOf(name), true);
+    words.setUint32(0, seedOfName(name), true);
     words.setFloat32(4, scale, true);
-    rt.bytes(formula.ptr, 8).set(new Uint8Array(words.buffer));
-    return formula;
+    rt.bytes(matrix.ptr, 8).set(new Uint8Array(words.buffer));
+    return matrix;
   }
 
   /** float32(u · s) of rows `begin` to `end`. */
-  private values(formula: Tensor, begin: number, end: number): Float32Array<ArrayBuffer> {
+  private values(matrix: Tensor, begin: number, end: number): Float32Array<ArrayBuffer> {
     const { rt } = this;
-    const [, width] = matrixShape(formula.shape);
+    const [, width] = matrixShape(matrix.shape);
     return rt.scope(() => {
       const rows = rt.empty([end - begin, width]);
-      rt.kernels.formulaF32(rows.ptr, formula.ptr, (begin * width) | 0, sizeOf(rows.shape));
+      rt.kernels.syntheticF32(rows.ptr, matrix.ptr, (begin * width) | 0, sizeOf(rows.shape));
       return rt.read(rows);
     });
   }
@@ -125,7 +125,7 @@ export class FormulaWeights implements StoredWeights {
   }
 }
 
-function scaleOf(kind: FormulaKind, shape: readonly number[]): number {
+function scaleOf(kind: SyntheticKind, shape: readonly number[]): number {
   const inputs = shape.at(-1)!;
   if (kind === "norm") return 1 / 8;
   if (kind === "embedding") return Math.sqrt(3);
@@ -133,7 +133,7 @@ function scaleOf(kind: FormulaKind, shape: readonly number[]): number {
 }
 
 /** FNV-1a of the name's UTF-8 bytes, 32 bits. */
-export function seedOf(name: string): number {
+export function seedOfName(name: string): number {
   let hash = 0x811c9dc5;
   for (const byte of new TextEncoder().encode(name)) hash = Math.imul(hash ^ byte, 0x01000193);
   return hash >>> 0;

@@ -1,6 +1,6 @@
 import { LightningError, WeightError } from "../base/errors.js";
 import type { Runtime } from "../runtime/runtime.js";
-import { bytesOf, PANEL, sizeOf, type Tensor } from "../runtime/tensor.js";
+import { bytesOf, MATMUL_PANEL_OUTPUTS, sizeOf, type Tensor } from "../runtime/tensor.js";
 
 /**
  * Where layers find their parameters, by checkpoint name. Whether a weight is resident, fetched or computed is the
@@ -10,17 +10,17 @@ export interface Weights {
   /** @throws {WeightError} no such weight */
   at(name: string): Tensor;
   /** Whether a name always gives the same tensor, so that who asks for it may keep it. Otherwise one is valid until the enclosing scope ends. */
-  readonly fixed: boolean;
+  readonly stable: boolean;
   /** Says that a weight will be asked for soon: where fetching takes time, it may begin. */
-  soon?(name: string): void;
+  prefetch?(name: string): void;
   /** The first bytes of a weight as it is held, where `at` would have to fetch all of it. */
   sample?(name: string, bytes: number): Uint8Array<ArrayBuffer>;
   /** The matrices over the vocabulary, where they are too large to be held whole. */
-  readonly vocabulary?: Vocabulary;
+  readonly vocabulary?: VocabularyMatrices;
 }
 
 /** Matrices `[vocab, hidden]`, of which a pass needs a few rows, or every row once. */
-export interface Vocabulary {
+export interface VocabularyMatrices {
   /** Rows of these numbers, one for each. */
   rows(name: string, ids: readonly number[]): Iterable<VocabularyPart>;
   /** All rows. */
@@ -53,7 +53,7 @@ export interface WeightSpec {
 /** Weights that can be read back in stored form, whole rows at a time: what saving needs. */
 export interface StoredWeights extends Weights {
   /** Whether `readRows` gives other numbers than were loaded. */
-  rounded(name: string): boolean;
+  isRounded(name: string): boolean;
   /** @throws {WeightError} no such weight */
   spec(name: string): WeightSpec;
   /** All of them, in order. */
@@ -65,10 +65,10 @@ export interface StoredWeights extends Weights {
 }
 
 /** Operations that take as long as bringing a number into its panel, about. */
-export const PACKING = 2;
+export const OPERATIONS_PER_PACKED_WEIGHT = 2;
 
 /** Stored rows are staged in wasm memory in pieces of about this size. */
-const STAGE_BYTES = 1 << 20;
+const STAGING_BYTES = 1 << 20;
 
 /**
  * Weights that stay in the runtime's memory: matrices in panels, as float32, bf16 or 8-bit integers with scales; vectors as float32.
@@ -76,7 +76,7 @@ const STAGE_BYTES = 1 << 20;
  * What is read back is what products compute with: of q8 the values scale · integer, rounded to the stored dtype.
  */
 export class ResidentWeights implements StoredWeights {
-  readonly fixed = true;
+  readonly stable = true;
   private entries = new Map<string, { tensor: Tensor; spec: WeightSpec }>();
 
   constructor(readonly rt: Runtime) {}
@@ -93,7 +93,7 @@ export class ResidentWeights implements StoredWeights {
     return this.entry(name).tensor;
   }
 
-  rounded(name: string): boolean {
+  isRounded(name: string): boolean {
     return this.entry(name).tensor.dtype === "q8";
   }
 
@@ -170,7 +170,8 @@ export class ResidentWeights implements StoredWeights {
   private checkRows(name: string, begin: number, rows: number, bytes: number): void {
     const { spec } = this.entry(name);
     const [total] = matrixShape(spec.shape);
-    const aligned = spec.shape.length < 2 || (begin % PANEL === 0 && (rows % PANEL === 0 || begin + rows === total));
+    const aligned =
+      spec.shape.length < 2 || (begin % MATMUL_PANEL_OUTPUTS === 0 && (rows % MATMUL_PANEL_OUTPUTS === 0 || begin + rows === total));
     if (!Number.isInteger(rows) || rows < 1 || begin < 0 || begin + rows > total || !aligned) {
       throw new LightningError(
         `${name}: expected whole pieces of rows within [${spec.shape.join(", ")}], got ${bytes} bytes from row ${begin}`,
@@ -196,13 +197,15 @@ export function packRows(tensor: Tensor, begin: number, stored: number, rows: nu
     if (from === "bf16") k.bf16ToF32(wide, stored, size);
     if (from === "f16") k.f16ToF32(wide, stored, size);
     if (tensor.layout === "rows") rt.bytes(target, size * 4).set(rt.bytes(wide, size * 4));
-    else if (tensor.dtype === "f32") rt.run("packF32", [target, wide, rows, width, 0, Math.ceil(rows / PANEL)], PACKING * size);
+    else if (tensor.dtype === "f32")
+      rt.run("packF32", [target, wide, rows, width, 0, Math.ceil(rows / MATMUL_PANEL_OUTPUTS)], OPERATIONS_PER_PACKED_WEIGHT * size);
     else if (tensor.dtype === "q8") k.packQ8(target, wide, rows, width);
-    else if (from === "bf16") rt.run("packBf16", [target, stored, rows, width, 0, Math.ceil(rows / PANEL)], PACKING * size);
+    else if (from === "bf16")
+      rt.run("packBf16", [target, stored, rows, width, 0, Math.ceil(rows / MATMUL_PANEL_OUTPUTS)], OPERATIONS_PER_PACKED_WEIGHT * size);
     else {
       const narrow = rt.empty([Math.ceil(size / 2)]);
       k.f32ToBf16(narrow.ptr, wide, size);
-      rt.run("packBf16", [target, narrow.ptr, rows, width, 0, Math.ceil(rows / PANEL)], PACKING * size);
+      rt.run("packBf16", [target, narrow.ptr, rows, width, 0, Math.ceil(rows / MATMUL_PANEL_OUTPUTS)], OPERATIONS_PER_PACKED_WEIGHT * size);
       // The largest float32 numbers round to infinity: count what is held.
       const held = rt.empty([size]);
       k.bf16ToF32(held.ptr, narrow.ptr, size);
@@ -215,7 +218,10 @@ export function packRows(tensor: Tensor, begin: number, stored: number, rows: nu
 /** Rows of about a megabyte as float32, in whole panels. */
 export function pieceRows(shape: readonly number[]): number {
   const [rows, width] = matrixShape(shape);
-  return Math.min(rows, Math.max(PANEL, Math.floor(STAGE_BYTES / (width * 4) / PANEL) * PANEL));
+  return Math.min(
+    rows,
+    Math.max(MATMUL_PANEL_OUTPUTS, Math.floor(STAGING_BYTES / (width * 4) / MATMUL_PANEL_OUTPUTS) * MATMUL_PANEL_OUTPUTS),
+  );
 }
 
 /** A copy of the first words of a tensor as it lies in memory, at most so many bytes. */
@@ -233,14 +239,14 @@ function rowOffset(x: Tensor, row: number): number {
 }
 
 /** The weights whose names begin with `prefix`, by the rest of their names. */
-export function under(weights: Weights, prefix: string): Weights {
-  if (!weights.fixed) {
-    return { fixed: false, at: (name) => weights.at(prefix + name), soon: (name) => weights.soon?.(prefix + name) };
+export function withPrefix(weights: Weights, prefix: string): Weights {
+  if (!weights.stable) {
+    return { stable: false, at: (name) => weights.at(prefix + name), prefetch: (name) => weights.prefetch?.(prefix + name) };
   }
   // A joined string is hashed anew at every look-up, and a long path through cold memory at every op is time that a decoded token feels.
   const known = new Map<string, Tensor>();
   return {
-    fixed: true,
+    stable: true,
     at(name) {
       let tensor = known.get(name);
       if (!tensor) {

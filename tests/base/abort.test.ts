@@ -1,10 +1,10 @@
 import { getEventListeners } from "node:events";
 import { expect, test } from "vitest";
-import { follow } from "../../src/base/abort.js";
+import { followSignals } from "../../src/base/abort.js";
 
 test("the first signal's reason ends it", () => {
   const [first, second, controller] = [new AbortController(), new AbortController(), new AbortController()];
-  follow(controller, [first.signal, undefined, second.signal]);
+  followSignals(controller, [first.signal, undefined, second.signal]);
   expect(controller.signal.aborted).toBe(false);
   second.abort("second");
   first.abort("first");
@@ -13,13 +13,13 @@ test("the first signal's reason ends it", () => {
 
 test("a signal that has aborted already ends it at once", () => {
   const controller = new AbortController();
-  follow(controller, [AbortSignal.abort("long ago")]);
+  followSignals(controller, [AbortSignal.abort("long ago")]);
   expect(controller.signal.reason).toBe("long ago");
 });
 
 test("undone, nothing is left with the signal", () => {
   const [outer, controller] = [new AbortController(), new AbortController()];
-  const unfollow = follow(controller, [outer.signal]);
+  const unfollow = followSignals(controller, [outer.signal]);
   expect(getEventListeners(outer.signal, "abort")).toHaveLength(1);
   unfollow();
   expect(getEventListeners(outer.signal, "abort")).toHaveLength(0);

@@ -67,12 +67,12 @@ function check(rt: Runtime, seed: number, { inputs, op, f, roundings }: Case): v
     });
     const tape = new Tape(rt);
     const found = new Map<Tensor, Float32Array>();
-    tape.recordStep(x, () => {
+    tape.recordBackward(x, () => {
       for (const tensor of x) found.set(tensor, readRows(tape.gradient(tensor)));
     });
     const y = tape.watch(() => op(rt, x));
     dy = randomTensor(seed + 100, sizeOf(y.shape));
-    tape.recordStep([], () => rt.f32(tape.gradient(y)).set(dy));
+    tape.recordBackward([], () => rt.f32(tape.gradient(y)).set(dy));
     tape.backward();
     return x.map((tensor) => found.get(tensor)!);
   });
@@ -349,7 +349,7 @@ export const gradientsSuite: Suite = (runtime) => {
           rt.fill(state, 0);
           const tape = new Tape(rt);
           let found = new Float32Array();
-          tape.recordStep([qkv], () => {
+          tape.recordBackward([qkv], () => {
             found = rt.read(tape.gradient(qkv));
           });
           tape.watch(() => {
@@ -357,7 +357,7 @@ export const gradientsSuite: Suite = (runtime) => {
             for (const end of ends) {
               const o = lightning(slice(qkv, begin, end), lambda, [{ begin: 0, end: end - begin }], [state]);
               const [from, to] = [begin * heads * d, end * heads * d];
-              tape.recordStep([], () => rt.f32(tape.gradient(o)).set(dO.subarray(from, to)));
+              tape.recordBackward([], () => rt.f32(tape.gradient(o)).set(dO.subarray(from, to)));
               begin = end;
             }
           });
@@ -424,7 +424,7 @@ export const gradientsSuite: Suite = (runtime) => {
           const cache = new KeyValueCache(rt, 1, d, "f32");
           const tape = new Tape(rt);
           const found: Float32Array[] = [];
-          tape.recordStep(x, () => found.push(...x.map((tensor) => rt.read(tape.gradient(tensor)))));
+          tape.recordBackward(x, () => found.push(...x.map((tensor) => rt.read(tape.gradient(tensor)))));
           const kept: Tensor[] = [];
           tape.watch(() => {
             let begin = 0;
@@ -432,7 +432,7 @@ export const gradientsSuite: Suite = (runtime) => {
               cache.append(slice(k, begin, end), slice(v, begin, end));
               const o = attention(slice(q, begin, end), [{ begin: 0, end: end - begin }], [cache]);
               const own = dO.subarray(begin * d, end * d);
-              tape.recordStep([], () => rt.f32(tape.gradient(o)).set(own));
+              tape.recordBackward([], () => rt.f32(tape.gradient(o)).set(own));
               begin = end;
               // What was freed goes to somebody else.
               for (let i = 0; i < 20; i++) kept.push(rt.keep([16]));
@@ -463,5 +463,5 @@ function copyRows(to: Tensor, from: Tensor, begin: number): void {
   const { rt } = to;
   rt.f32(rows).set(rt.f32(from));
   const { tape } = rt;
-  tape?.recordStep([], () => rt.run("addScaled", [tape.gradient(from).ptr, tape.gradient(rows).ptr, 1, 0, sizeOf(from.shape)], 1));
+  tape?.recordBackward([], () => rt.run("addScaled", [tape.gradient(from).ptr, tape.gradient(rows).ptr, 1, 0, sizeOf(from.shape)], 1));
 }

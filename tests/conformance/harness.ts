@@ -1,10 +1,10 @@
 import { Runtime } from "../../src/runtime/runtime.js";
 import { bytesOf, type Tensor } from "../../src/runtime/tensor.js";
 import type { Build } from "../../src/runtime/wasm.js";
-import { FormulaWeights } from "../../src/weights/synthetic.js";
+import { SyntheticWeights } from "../../src/weights/synthetic.js";
 import { type ResidentDType, ResidentWeights } from "../../src/weights/weights.js";
-import { formulaMatrix, toBf16 } from "../reference/formula.js";
 import { dequantized } from "../reference/quantized.js";
+import { syntheticMatrix, toBf16 } from "../reference/synthetic.js";
 import { randomTensor } from "../support/random.js";
 
 /** Tests that hold for one runtime, whatever build or engine is behind it. */
@@ -13,7 +13,7 @@ export type Suite = (runtime: () => Runtime) => void;
 /** A runtime that hands out memory full of NaN: a result that depends on what a kernel did not write shows. */
 export async function poisonedRuntime(build: Build, threads: number): Promise<Runtime> {
   const rt = await Runtime.create(build, { threads });
-  await rt.threadsUp();
+  await rt.threadsReady();
   const { keep } = rt;
   rt.keep = function (shape, dtype, layout) {
     const x = keep.call(this, shape, dtype, layout);
@@ -39,12 +39,12 @@ export function randomInput(rt: Runtime, seed: number, shape: readonly number[],
 }
 
 /** A packed matrix of random weights `[out, inputs]`, with the values that it holds after rounding to its resident dtype; or one by formula. */
-export function randomMatrix(rt: Runtime, seed: number, out: number, inputs: number, resident: ResidentDType | "formula") {
-  if (resident === "formula") {
-    const [weights, name] = [new FormulaWeights(rt), `w${seed}`];
+export function randomMatrix(rt: Runtime, seed: number, out: number, inputs: number, resident: ResidentDType | "synthetic") {
+  if (resident === "synthetic") {
+    const [weights, name] = [new SyntheticWeights(rt), `w${seed}`];
     weights.add({ name, shape: [out, inputs], dtype: "bf16" }, "matrix");
     const tensor = weights.at(name);
-    return { data: formulaMatrix(name, out, inputs), tensor, release: () => rt.release(tensor) };
+    return { data: syntheticMatrix(name, out, inputs), tensor, release: () => rt.release(tensor) };
   }
   const data = randomTensor(seed, out * inputs, inputs ** -0.5);
   if (resident === "bf16") for (let i = 0; i < data.length; i++) data[i] = toBf16(data[i]!);

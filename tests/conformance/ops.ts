@@ -9,13 +9,13 @@ import { gather, route, scatter, take, zerosLike } from "../../src/ops/route.js"
 import { argmax, logSoftmax, softmax } from "../../src/ops/softmax.js";
 import type { Runtime } from "../../src/runtime/runtime.js";
 import { slice, type Tensor } from "../../src/runtime/tensor.js";
-import { FormulaWeights, seedOf } from "../../src/weights/synthetic.js";
+import { SyntheticWeights, seedOfName } from "../../src/weights/synthetic.js";
 import { ResidentWeights } from "../../src/weights/weights.js";
-import { formulaMatrix, formulaValue, toBf16 } from "../reference/formula.js";
 import * as reference from "../reference/linear.js";
 import { routeWeights } from "../reference/moe.js";
 import * as quantized from "../reference/quantized.js";
 import { rope as referenceRope } from "../reference/rope.js";
+import { syntheticMatrix, syntheticValue, toBf16 } from "../reference/synthetic.js";
 import * as tolerance from "../support/tolerance.js";
 import { evaluate, randomInput, randomMatrix, type Suite } from "./harness.js";
 
@@ -43,7 +43,7 @@ export const opsSuite: Suite = (runtime) => {
       // Several blocks of rows, sixes and fours in the last one.
       [411, 40, 70],
     ];
-    const residents = ["f32", "bf16", "q8", "formula"] as const;
+    const residents = ["f32", "bf16", "q8", "synthetic"] as const;
 
     test.each(residents)("x·wᵀ with %s weights equals the float64 product", (resident) => {
       const rt = runtime();
@@ -82,9 +82,9 @@ export const opsSuite: Suite = (runtime) => {
   describe("weights by formula", () => {
     test("are those of the definition: seeds, matrices, embeddings, routers, norms", () => {
       const rt = runtime();
-      const weights = new FormulaWeights(rt);
+      const weights = new SyntheticWeights(rt);
       const published = "model.layers.3.self_attn.qkv_proj.weight";
-      expect(seedOf(published)).toBe(3718197103);
+      expect(seedOfName(published)).toBe(3718197103);
       weights.add({ name: published, shape: [24576, 6144], dtype: "bf16" }, "matrix");
       const first = new Uint16Array(weights.readRows(published, 0, 1).buffer).slice(0, 8);
       expect(Array.from(new Float32Array(Uint32Array.from(first, (half) => half << 16).buffer))).toEqual([
@@ -92,8 +92,8 @@ export const opsSuite: Suite = (runtime) => {
         -0.01904296875,
       ]);
       weights.add({ name: "m", shape: [70, 37], dtype: "f32" }, "matrix");
-      expect(new Float32Array(weights.readRows("m", 32, 70).buffer)).toEqual(formulaMatrix("m", 70, 37).subarray(32 * 37));
-      const u = (name: string, size: number) => Float64Array.from({ length: size }, (_, i) => formulaValue(name, i));
+      expect(new Float32Array(weights.readRows("m", 32, 70).buffer)).toEqual(syntheticMatrix("m", 70, 37).subarray(32 * 37));
+      const u = (name: string, size: number) => Float64Array.from({ length: size }, (_, i) => syntheticValue(name, i));
       weights.add({ name: "e", shape: [5, 30], dtype: "f32" }, "embedding");
       const root = Math.fround(Math.sqrt(3));
       expect(new Float32Array(weights.readRows("e", 0, 5).buffer)).toEqual(
@@ -117,19 +117,19 @@ export const opsSuite: Suite = (runtime) => {
         [13, 513, 65],
         [40, 64, 200],
       ] as const) {
-        const formula = randomMatrix(rt, rows, out, inputs, "formula");
+        const synthetic = randomMatrix(rt, rows, out, inputs, "synthetic");
         const resident = new ResidentWeights(rt);
         const held = resident.add({ name: "w", shape: [out, inputs], dtype: "f32" }, "bf16");
         const step = resident.pieceRows("w");
         for (let row = 0; row < out; row += step) {
-          const piece = formula.data.slice(row * inputs, Math.min(out, row + step) * inputs);
+          const piece = synthetic.data.slice(row * inputs, Math.min(out, row + step) * inputs);
           resident.writeRows("w", row, new Uint8Array(piece.buffer));
         }
         rt.scope(() => {
           const x = randomInput(rt, inputs, [rows, inputs]).tensor;
-          expect(evaluate(rt, () => matmul(x, formula.tensor))).toEqual(evaluate(rt, () => matmul(x, held)));
+          expect(evaluate(rt, () => matmul(x, synthetic.tensor))).toEqual(evaluate(rt, () => matmul(x, held)));
         });
-        formula.release();
+        synthetic.release();
         rt.release(held);
       }
     });
@@ -238,7 +238,7 @@ export const opsSuite: Suite = (runtime) => {
     }
   });
 
-  test.each(["f32", "bf16", "q8", "formula"] as const)("groups of rows meet weights of their own: %s", (resident) => {
+  test.each(["f32", "bf16", "q8", "synthetic"] as const)("groups of rows meet weights of their own: %s", (resident) => {
     const rt = runtime();
     const [inputs, counts] = [530, [3, 3, 0, 1, 1, 9, 0, 9, 70]];
     const offsets = [0, ...counts.map((_, g) => counts.slice(0, g + 1).reduce((sum, count) => sum + count, 0))];
@@ -264,7 +264,7 @@ export const opsSuite: Suite = (runtime) => {
     for (const w of sets.flat()) w.release();
   });
 
-  test.each(["f32", "bf16", "q8", "formula"] as const)("embedding copies rows of %s weights exactly", (resident) => {
+  test.each(["f32", "bf16", "q8", "synthetic"] as const)("embedding copies rows of %s weights exactly", (resident) => {
     const rt = runtime();
     for (const [vocab, hidden] of [
       [1, 1],

@@ -9,13 +9,13 @@ import { randomInput, randomMatrix, type Suite } from "./harness.js";
 const [ROWS, WIDTH, HEADS, DIM] = [7, 13, 5, 12];
 
 /** One kernel: how long its ranged axis is, and how to run a part of it. */
-interface Ranged {
+interface RangeKernelArguments {
   readonly outputs: readonly Tensor[];
   readonly length: number;
   readonly run: (begin: number, end: number) => void;
 }
 
-type Make = (rt: Runtime) => Ranged;
+type Make = (rt: Runtime) => RangeKernelArguments;
 
 function zeros(rt: Runtime, shape: readonly number[], dtype: "f32" | "i32" = "f32"): Tensor {
   const x = rt.empty(shape, dtype);
@@ -41,7 +41,7 @@ function pair(run: (rt: Runtime, first: number, second: number, begin: number, e
   };
 }
 
-function product(resident: "f32" | "bf16" | "formula"): Make {
+function matmulCase(resident: "f32" | "bf16" | "synthetic"): Make {
   return (rt) => {
     const [out, inputs] = [125, 70];
     const w = randomMatrix(rt, 3, out, inputs, resident);
@@ -49,15 +49,15 @@ function product(resident: "f32" | "bf16" | "formula"): Make {
     const y = zeros(rt, [ROWS, out]);
     const packed = rt.empty(x.shape);
     rt.kernels.packRows(packed.ptr, x.ptr, ROWS, inputs, 0, rt.kernels.rowTiles(ROWS));
-    const { matmulF32: f32, matmulBf16: bf16, matmulFormula: formula } = rt.kernels;
-    const kernel = { f32, bf16, formula }[resident];
+    const { matmulF32: f32, matmulBf16: bf16, matmulSynthetic: synthetic } = rt.kernels;
+    const kernel = { f32, bf16, synthetic }[resident];
     const workspace = rt.workspace(rt.kernels.matmulWorkspaceBytes + 64 * inputs);
     const run = (begin: number, end: number) => kernel(y.ptr, x.ptr, packed.ptr, w.tensor.ptr, ROWS, out, inputs, workspace, begin, end);
     return { outputs: [y], length: 4, run };
   };
 }
 
-function productQ8(): Make {
+function matmulQ8Case(): Make {
   return (rt) => {
     const [out, inputs] = [125, 519];
     const w = randomMatrix(rt, 3, out, inputs, "q8");
@@ -80,7 +80,7 @@ function quantizedTiles(rt: Runtime, x: Tensor, rows: number, inputs: number): T
 }
 
 /** A list of three products, the middle one of a single row. */
-function products(resident: ResidentDType | "formula"): Make {
+function matmulListCase(resident: ResidentDType | "synthetic"): Make {
   return (rt) => {
     const inputs = 70;
     const q8 = resident === "q8";
@@ -100,8 +100,8 @@ function products(resident: ResidentDType | "formula"): Make {
       outputs.push(y);
     }
     const table = rt.from(list, [list.length], "i32");
-    const { productsF32: f32, productsBf16: bf16, productsQ8, productsFormula: formula } = rt.kernels;
-    const kernel = { f32, bf16, q8: productsQ8, formula }[resident];
+    const { matmulListF32: f32, matmulListBf16: bf16, matmulListQ8, matmulListSynthetic: synthetic } = rt.kernels;
+    const kernel = { f32, bf16, q8: matmulListQ8, synthetic }[resident];
     const workspace = rt.workspace(q8 ? rt.kernels.matmulQ8WorkspaceBytes(inputs) : rt.kernels.matmulWorkspaceBytes + 64 * inputs);
     return { outputs, length: 8, run: (begin, end) => kernel(table.ptr, 3, workspace, begin, end) };
   };
@@ -117,19 +117,19 @@ function packing(kernel: "packF32" | "packBf16", perWord: number): Make {
   };
 }
 
-function embedding(resident: ResidentDType | "formula"): Make {
+function embedding(resident: ResidentDType | "synthetic"): Make {
   return (rt) => {
     const w = randomMatrix(rt, 3, 20, WIDTH, resident);
     const ids = rt.from([3, 19, 0, 7, 8, 3, 11], [ROWS], "i32");
     const y = zeros(rt, [ROWS, WIDTH]);
-    const { embedF32: f32, embedBf16: bf16, embedQ8: q8, embedFormula: formula } = rt.kernels;
-    const kernel = { f32, bf16, q8, formula }[resident];
+    const { embedF32: f32, embedBf16: bf16, embedQ8: q8, embedSynthetic: synthetic } = rt.kernels;
+    const kernel = { f32, bf16, q8, synthetic }[resident];
     return { outputs: [y], length: ROWS, run: (begin, end) => kernel(y.ptr, ids.ptr, w.tensor.ptr, WIDTH, begin, end) };
   };
 }
 
 /** Both kernels of the backward of attention; the second reads the statistics that the first leaves. */
-function attentionBackward(rt: Runtime): { ofQueries: Ranged; ofKeysValues: Ranged } {
+function attentionBackward(rt: Runtime): { ofQueries: RangeKernelArguments; ofKeysValues: RangeKernelArguments } {
   const [tokens, positions, heads, kvHeads, block] = [70, 150, 4, 2, 48];
   const rows = (seed: number, count: number, perRow: number) => input(rt, seed, [count, perRow, DIM]);
   const [dO, o, q] = [rows(1, tokens, heads), rows(2, tokens, heads), rows(3, tokens, heads)];
@@ -158,14 +158,14 @@ const elements = ROWS * WIDTH;
 const order = [5, 0, 9, 13, 2, 2, 7];
 
 const kernels: Record<string, Make> = {
-  matmulF32: product("f32"),
-  matmulBf16: product("bf16"),
-  matmulQ8: productQ8(),
-  matmulFormula: product("formula"),
-  productsF32: products("f32"),
-  productsBf16: products("bf16"),
-  productsQ8: products("q8"),
-  productsFormula: products("formula"),
+  matmulF32: matmulCase("f32"),
+  matmulBf16: matmulCase("bf16"),
+  matmulQ8: matmulQ8Case(),
+  matmulSynthetic: matmulCase("synthetic"),
+  matmulListF32: matmulListCase("f32"),
+  matmulListBf16: matmulListCase("bf16"),
+  matmulListQ8: matmulListCase("q8"),
+  matmulListSynthetic: matmulListCase("synthetic"),
   quantizeRows: (rt) => {
     const [rows, width] = [11, 515];
     const quantized = zeros(rt, [rows * 262]);
@@ -189,7 +189,7 @@ const kernels: Record<string, Make> = {
   embedF32: embedding("f32"),
   embedBf16: embedding("bf16"),
   embedQ8: embedding("q8"),
-  embedFormula: embedding("formula"),
+  embedSynthetic: embedding("synthetic"),
   silu: simple([elements], elements, (rt, y, begin, end) => rt.kernels.silu(y.ptr, input(rt, 1, [elements]).ptr, begin, end)),
   siluGate: simple([elements], elements, (rt, y, begin, end) =>
     rt.kernels.siluGate(y.ptr, input(rt, 1, [elements]).ptr, input(rt, 2, [elements]).ptr, begin, end),

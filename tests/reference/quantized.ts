@@ -2,7 +2,7 @@
 // Each BLOCK inputs of an output (or of a row of x) have one scale, the largest magnitude over 127 (32767); a block that holds NaN or ∞
 // has the scale NaN.
 
-import { BLOCK } from "../../src/runtime/tensor.js";
+import { Q8_BLOCK_INPUTS } from "../../src/runtime/tensor.js";
 import type { Numbers } from "./linear.js";
 
 const { fround } = Math;
@@ -12,8 +12,8 @@ export function quantize(x: Numbers, inner: number, levels: number): { q: Float6
   const q = new Float64Array(x.length);
   const scales = new Float64Array(x.length);
   for (let row = 0; row < x.length; row += inner) {
-    for (let begin = row; begin < row + inner; begin += BLOCK) {
-      const end = Math.min(begin + BLOCK, row + inner);
+    for (let begin = row; begin < row + inner; begin += Q8_BLOCK_INPUTS) {
+      const end = Math.min(begin + Q8_BLOCK_INPUTS, row + inner);
       let largest = 0;
       for (let i = begin; i < end; i++) largest = Math.max(largest, Math.abs(x[i]!));
       // At least so large that the scale is a normal number.
@@ -42,9 +42,9 @@ export function matmul(x: Numbers, w: Numbers, inner: number): Float32Array {
   for (let r = 0; r < rows; r++) {
     for (let o = 0; o < out; o++) {
       let total = 0;
-      for (let begin = 0; begin < inner; begin += BLOCK) {
+      for (let begin = 0; begin < inner; begin += Q8_BLOCK_INPUTS) {
         let sum = 0;
-        for (let i = begin; i < Math.min(begin + BLOCK, inner); i++) sum += a.q[r * inner + i]! * b.q[o * inner + i]!;
+        for (let i = begin; i < Math.min(begin + Q8_BLOCK_INPUTS, inner); i++) sum += a.q[r * inner + i]! * b.q[o * inner + i]!;
         const scale = fround(b.scales[o * inner + begin]! * a.scales[r * inner + begin]!);
         const term = fround(fround(sum) * scale);
         total = begin ? fround(total + term) : term;

@@ -31,7 +31,7 @@ test.each<[string, Record<string, unknown>, RegExp]>([
   ["an isolated worker that can start none", { crossOriginIsolated: true, Worker: undefined }, /isolated, and this engine has no Worker/],
   ["an engine that is no browser", { crossOriginIsolated: undefined }, /^this engine has no cross-origin isolation/],
 ])("%s is told what is missing", async (_, globals, reason) => {
-  const { canShare, cannotShare } = await inEngine(globals);
+  const { canShare, cannotShareReason } = await inEngine(globals);
   expect(canShare).toBe(false);
-  expect(cannotShare).toMatch(reason);
+  expect(cannotShareReason).toMatch(reason);
 });

@@ -4,9 +4,9 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import { LightningError } from "../../src/base/errors.js";
 import type { startThread } from "../../src/node/threads.js";
 import { lightning, lightningState, matmul, ResidentWeights, type Tensor } from "../../src/ops/index.js";
-import { type Job, Word } from "../../src/runtime/job.js";
-import { Pool } from "../../src/runtime/pool.js";
+import { DispatchWord, type KernelDispatch } from "../../src/runtime/kernel-dispatch.js";
 import { Runtime } from "../../src/runtime/runtime.js";
+import { ThreadPool } from "../../src/runtime/thread-pool.js";
 import { randomTensor } from "../support/random.js";
 
 /** What the next threads are started with in place of the real thing, which one is refused first, and how those that run are stopped from outside. */
@@ -20,15 +20,15 @@ const control = vi.hoisted(() => ({
 }));
 
 vi.mock("#threads", async (original) => {
-  const real = await original<{ startThread: typeof startThread; cores: number }>();
+  const real = await original<{ startThread: typeof startThread; processors: number }>();
   return {
     ...real,
     get canShare() {
       return control.share;
     },
-    cannotShare: "this is a test",
-    get cores() {
-      return control.cores ?? real.cores;
+    cannotShareReason: "this is a test",
+    get processors() {
+      return control.cores ?? real.processors;
     },
     startThread(source: string, ...rest: Parameters<typeof startThread> extends [string, ...infer Rest] ? Rest : never) {
       if (control.refuse > 0 && control.stop.length + 1 >= control.refuse) throw new Error("no threads today");
@@ -43,10 +43,10 @@ vi.mock("#threads", async (original) => {
   };
 });
 
-const { patienceMs } = Pool;
+const { patienceMs } = ThreadPool;
 afterEach(() => {
   Object.assign(control, { script: undefined, refuse: 0, late: false, share: true, cores: undefined, stop: [] });
-  Pool.patienceMs = patienceMs;
+  ThreadPool.patienceMs = patienceMs;
 });
 
 const [ROWS, WIDTH] = [64, 128];
@@ -68,7 +68,7 @@ test.each([2, 3, 5, 16])("%i threads give the bits of one", async (threads) => {
   const results = [];
   for (const count of [1, threads]) {
     using rt = await Runtime.create("simd", { threads: count });
-    await rt.threadsUp();
+    await rt.threadsReady();
     expect(rt.threads).toBe(count);
     const multiply = product(rt);
     const heads = 16;
@@ -97,7 +97,7 @@ test.each([
 
 test("memory may grow while threads run", async () => {
   using rt = await Runtime.create("simd", { threads: 2 });
-  await rt.threadsUp();
+  await rt.threadsReady();
   const multiply = product(rt);
   const before = multiply();
   const { reservedBytes } = rt.memory;
@@ -120,9 +120,9 @@ test("small calls start no thread, and disposing ends those that run", async () 
 
 test("threads sleep when there is nothing to do, and wake for work", async () => {
   using rt = await Runtime.create("simd", { threads: 2 });
-  await rt.threadsUp();
-  const { words } = (rt as unknown as { live: { pool: { job: Job } } }).live.pool.job;
-  const sleepers = () => Atomics.load(words, Word.sleepers);
+  await rt.threadsReady();
+  const { words } = (rt as unknown as { live: { pool: { job: KernelDispatch } } }).live.pool.job;
+  const sleepers = () => Atomics.load(words, DispatchWord.sleepers);
   const multiply = product(rt);
   await vi.waitFor(() => expect(sleepers()).toBe(1), 5000);
   let awake = false;
@@ -148,7 +148,7 @@ describe("when threads fail", () => {
     const multiply = product(rt);
     const behind = rt.keep([1 << 16]);
     rt.fill(behind, 7);
-    await rt.threadsUp();
+    await rt.threadsReady();
     expect(warnings).toEqual(["threads: 4 were asked for and not all could be started, computing on fewer (no threads today)"]);
     expect(rt.threads).toBe(2);
     const first = multiply();
@@ -166,7 +166,7 @@ describe("when threads fail", () => {
     const first = multiply();
     await vi.waitFor(() => expect(warnings).toHaveLength(1), 5000);
     expect(warnings[0]).toContain("too late");
-    await rt.threadsUp();
+    await rt.threadsReady();
     expect(rt.threads).toBe(2);
     for (let i = 0; i < 100; i++) expect(multiply()).toEqual(first);
   });
@@ -184,14 +184,14 @@ describe("when threads fail", () => {
     control.script = 'throw new Error("broken"); var worker';
     const warnings: string[] = [];
     using rt = await Runtime.create("simd", { threads: 2, onWarning: (message) => warnings.push(message) });
-    await rt.threadsUp();
+    await rt.threadsReady();
     expect(warnings).toEqual([expect.stringContaining("broken")]);
     expect(product(rt)()).toHaveLength(ROWS * WIDTH);
   });
 
   test("one that dies between calls ends in an error", async () => {
     using rt = await Runtime.create("simd", { threads: 2 });
-    await rt.threadsUp();
+    await rt.threadsReady();
     const multiply = product(rt);
     multiply();
     control.stop[0]!();
@@ -200,7 +200,7 @@ describe("when threads fail", () => {
   });
 
   test("one that dies at work ends in an error, not in a hang", async () => {
-    Pool.patienceMs = 200;
+    ThreadPool.patienceMs = 200;
     // It comes up, takes one piece and is never heard of again.
     control.script = `const worker = { serve({ memory, at }) {
       const words = new Int32Array(memory.buffer, at);
@@ -208,7 +208,7 @@ describe("when threads fail", () => {
       for (;;) { const claim = Atomics.load(words, 0); if (claim & 63 && Atomics.compareExchange(words, 0, claim, claim - 1) === claim) return; }
     } }`;
     using rt = await Runtime.create("simd", { threads: 2 });
-    await rt.threadsUp();
+    await rt.threadsReady();
     const multiply = product(rt);
     expect(() => {
       for (let i = 0; i < 10_000; i++) multiply();
@@ -218,7 +218,7 @@ describe("when threads fail", () => {
 
   test("a kernel that fails on any of them", async () => {
     using rt = await Runtime.create("simd", { threads: 2 });
-    await rt.threadsUp();
+    await rt.threadsReady();
     const outside = 2 ** 32 - 64;
     expect(() => rt.run("silu", [outside, outside, 0, 1 << 20], 1e9)).toThrow(/silu: a kernel failed on one of 2 threads/);
     expect(product(rt)()).toHaveLength(ROWS * WIDTH);
@@ -229,7 +229,7 @@ test("threads keep no finished program alive, disposed or not", async () => {
   const script = `
     import { Runtime } from ${JSON.stringify(new URL("../../dist/node/ops.js", import.meta.url).href)};
     const rt = await Runtime.create("simd", { threads: 2 });
-    await rt.threadsUp();
+    await rt.threadsReady();
     console.log("done");`;
   const begin = performance.now();
   const stdout = await new Promise<string>((resolve, reject) => {

@@ -4,7 +4,7 @@
 // n · ε · Σ|terms|, where the sum of magnitudes is the same computation on absolute values. ε is the distance from 1 to the next
 // float32, twice the error of one rounding.
 
-import { BLOCK } from "../../src/runtime/tensor.js";
+import { Q8_BLOCK_INPUTS } from "../../src/runtime/tensor.js";
 import { quadraticLightning } from "../reference/lightning.js";
 import { type Numbers, softmax as probabilities } from "../reference/linear.js";
 
@@ -71,7 +71,8 @@ export function quantization(levels: number, magnitude: number): number {
 export function q8Product(x: Numbers, w: Numbers, inner: number): number {
   const rows = Array.from({ length: w.length / inner }, (_, row) => norm1(Array.prototype.slice.call(w, row * inner, (row + 1) * inner)));
   return (
-    quantization(32767, maxAbs(x)) * maxAbs(rows) + rounding(Math.ceil(inner / BLOCK) + 4, longestRow(x, inner) * longestRow(w, inner))
+    quantization(32767, maxAbs(x)) * maxAbs(rows) +
+    rounding(Math.ceil(inner / Q8_BLOCK_INPUTS) + 4, longestRow(x, inner) * longestRow(w, inner))
   );
 }
 

@@ -1,16 +1,16 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { CheckpointError, LightningError, MemoryError, WeightError } from "../../src/base/errors.js";
 import { Runtime } from "../../src/runtime/runtime.js";
-import type { Reads } from "../../src/weights/reads.js";
+import type { BackgroundReader } from "../../src/weights/pending-reads.js";
 import { StreamedWeights } from "../../src/weights/streamed.js";
-import { leastBudgetBytes, type StreamedMatrix } from "../../src/weights/streamed-matrix.js";
+import { minBudgetBytes, type StreamedMatrix } from "../../src/weights/streamed-matrix.js";
 import { ResidentWeights } from "../../src/weights/weights.js";
 
 /** Matrices of 32 × 16 float32: 2 KiB each, stored and held. */
 const [ROWS, WIDTH, BYTES] = [32, 16, 2048];
 
 /** A file in which every number is that of its matrix; reads are done when they are waited for, or told to be. */
-class FileOfNumbers implements Reads {
+class FileOfNumbers implements BackgroundReader {
   readonly milliseconds = 0;
   lost = false;
   /** Matrices whose reads were begun, in order. */
@@ -64,7 +64,7 @@ const MATRICES: StreamedMatrix[] = [...NAMES, "vocabulary"].map((name, i) => ({
   layer: name === "vocabulary" ? undefined : Number(name[0]),
   expert: name.includes("experts"),
 }));
-const LEAST = leastBudgetBytes(MATRICES);
+const LEAST = minBudgetBytes(MATRICES);
 const number = (name: string) => NAMES.indexOf(name);
 const expert = (layer: number, e: number) => ["w1", "w3", "w2"].map((w) => `${layer}.experts.${e}.${w}.weight`);
 
@@ -86,7 +86,7 @@ function pass(weights: StreamedWeights, chosen: readonly (readonly number[])[]):
   for (const [layer, experts] of chosen.entries()) {
     rt.scope(() => {
       rt.scope(() => [`${layer}.a`, `${layer}.b`].map(check));
-      for (const e of experts) for (const name of expert(layer, e)) weights.soon(name);
+      for (const e of experts) for (const name of expert(layer, e)) weights.prefetch(name);
       for (const e of experts) rt.scope(() => expert(layer, e).map(check));
     });
   }
@@ -98,8 +98,8 @@ function pass(weights: StreamedWeights, chosen: readonly (readonly number[])[]):
 
 test("the least budget: three matrices of an expert and one as stored; two parts of a vocabulary and one as held", () => {
   expect(LEAST).toBe(4 * BYTES);
-  expect(leastBudgetBytes(MATRICES.slice(-1))).toBe(3 * BYTES);
-  expect(leastBudgetBytes([])).toBe(0);
+  expect(minBudgetBytes(MATRICES.slice(-1))).toBe(3 * BYTES);
+  expect(minBudgetBytes([])).toBe(0);
 });
 
 describe("passes", () => {
@@ -132,7 +132,7 @@ describe("passes", () => {
       weights.at("0.a");
       expect(file.begun).toEqual(["0.a", "0.b"].map(number));
       weights.at("0.b");
-      for (const name of [...expert(0, 2), ...expert(0, 3)]) weights.soon(name);
+      for (const name of [...expert(0, 2), ...expert(0, 3)]) weights.prefetch(name);
       weights.at(expert(0, 2)[0]!);
       expect(file.begun.slice(2)).toEqual([...expert(0, 2), ...expert(0, 3), "1.a", "1.b"].map(number));
     });
@@ -192,20 +192,20 @@ describe("failures", () => {
     const weights = weightsOf(100 * BYTES);
     rt.scope(() => {
       weights.at("0.a");
-      for (const e of [0, 1, 2, 3]) for (const name of expert(0, e)) weights.soon(name);
+      for (const e of [0, 1, 2, 3]) for (const name of expert(0, e)) weights.prefetch(name);
       weights.at(expert(0, 0)[0]!);
     });
     const before = file.begun.length;
     rt.scope(() => {
       weights.at("1.a");
-      for (const name of expert(1, 2)) weights.soon(name);
+      for (const name of expert(1, 2)) weights.prefetch(name);
       weights.at(expert(1, 2)[0]!);
       expect(file.begun.slice(before)).toEqual(expect.arrayContaining(expert(1, 2).map(number)));
     });
     const narrow = weightsOf(6 * BYTES);
     rt.scope(() => {
       narrow.at("0.a");
-      for (const e of [0, 1, 2, 3]) for (const name of expert(0, e)) narrow.soon(name);
+      for (const e of [0, 1, 2, 3]) for (const name of expert(0, e)) narrow.prefetch(name);
     });
     base = rt.memory.usedBytes;
     pass(weights, [[3], [3]]);
@@ -287,7 +287,7 @@ describe("the vocabulary", () => {
 test("a runtime that is dropped or disposed ends its threads", async () => {
   let ended = 0;
   const other = await Runtime.create("simd");
-  other.own({ dispose: () => void ended++ });
+  other.attachThreads({ dispose: () => void ended++ });
   other.dispose();
   other.dispose();
   expect(ended).toBe(1);

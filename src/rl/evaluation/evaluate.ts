@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { InputError, LightningError } from "../../base/errors.js";
-import { count, expectArgument, isObjectLike, number, parseOptions, SEEDS, seedNumber, signal } from "../../base/options.js";
+import { count, expectArgument, isObjectLike, number, parseOptions, SEED_LIMIT, seedNumber, signal } from "../../base/options.js";
 import type { GenerateOptions, Generation } from "../../generate/index.js";
 import { heldOut, type Puzzle } from "../data/puzzle.js";
 import { callJudges, type JudgeCall, type JudgingOptions, type JudgingSettings, judgingOptions } from "../rewards/judging.js";
@@ -132,7 +132,12 @@ export async function answerPuzzles(
     const some = puzzles.slice(begin, begin + batch);
     const inputs = some.map(({ task, instance }) => [{ role: "user", content: task.question(instance) }] as const);
     const texts = some.map(() => "");
-    for await (const { index, text } of model.generateBatch(inputs, { ...sampling, maxTokens, seed: (seed + begin) % SEEDS, signal })) {
+    for await (const { index, text } of model.generateBatch(inputs, {
+      ...sampling,
+      maxTokens,
+      seed: (seed + begin) % SEED_LIMIT,
+      signal,
+    })) {
       texts[index] += text;
       tokens++;
     }

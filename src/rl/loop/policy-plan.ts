@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { InputError } from "../../base/errors.js";
 import { decodeJson, isObject } from "../../base/json.js";
-import { count, number, parseOptions, seedNumber, text, word } from "../../base/options.js";
+import { count, number, oneOf, parseOptions, seedNumber, text } from "../../base/options.js";
 import { printed, printedJson } from "../../base/printed.js";
 import { trainerSchema } from "../../train/trainer.js";
 import type { Codec } from "../data/codec.js";
@@ -30,8 +30,8 @@ const bundledTask = v.strictObject({ name: text, levels, weight });
 const moduleTasks = v.strictObject({ module: text, weight });
 const fileTask = v.strictObject({
   ...{ file: text, name: v.optional(text), weight },
-  verifier: word(...(Object.keys(verifiers) as (keyof typeof verifiers)[])),
-  answer: v.optional(word("tagged", "text"), "tagged"),
+  verifier: oneOf(...(Object.keys(verifiers) as (keyof typeof verifiers)[])),
+  answer: v.optional(oneOf("tagged", "text"), "tagged"),
 });
 
 const schema = v.strictObject({
@@ -59,7 +59,7 @@ const schema = v.strictObject({
     }),
   ),
   seed: v.optional(seedNumber, 0),
-  build: v.optional(word("auto", "simd", "relaxed", "debug"), "auto"),
+  build: v.optional(oneOf("auto", "simd", "relaxed", "debug"), "auto"),
   save: v.optional(v.strictObject({ every: v.optional(count, 10) }), {}),
 });
 

@@ -1,6 +1,6 @@
 import { InputError, LightningError } from "../../base/errors.js";
-import { SEEDS } from "../../base/options.js";
-import { pause } from "../../base/pause.js";
+import { yieldToEventLoop } from "../../base/event-loop.js";
+import { SEED_LIMIT } from "../../base/options.js";
 import { Random } from "../../base/random.js";
 import { isTokenIds } from "../../model/token-ids.js";
 import { streamOf } from "../../train/datasets.js";
@@ -107,7 +107,7 @@ async function* runBatches(
     trainer.progress = { ...structuredClone(progress), learning: true };
     for (let epoch = 0; epoch < epochs; epoch++) {
       for (const [place, [from, to]] of minibatchRanges(kept.length, minibatches, groupSize).entries()) {
-        await pause();
+        await yieldToEventLoop();
         const minibatch = samples.slice(from, to);
         // Without anything to learn AdamW would move on its momentum alone.
         if (minibatch.every(({ advantage }) => advantage === 0)) continue;
@@ -148,7 +148,7 @@ async function* runBatches(
 }
 
 function drawSeed(random: Random): number {
-  return Math.floor(random.next() * SEEDS);
+  return Math.floor(random.next() * SEED_LIMIT);
 }
 
 /** @throws {InputError} what a source gave is no problem */

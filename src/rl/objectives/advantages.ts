@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { InputError } from "../../base/errors.js";
-import { number, parseOptions, word } from "../../base/options.js";
+import { number, oneOf, parseOptions } from "../../base/options.js";
 import { printed } from "../../base/printed.js";
 import { mean } from "../statistics.js";
 
@@ -34,7 +34,7 @@ const MIN_REWARD_SPREAD = 1e-100;
 /** A response's reward; null if it cannot be scored. */
 export type RewardValue = number | null;
 
-const schema = v.strictObject({ ...entries, scale: v.optional(word("group", "none"), "group") });
+const schema = v.strictObject({ ...entries, scale: v.optional(oneOf("group", "none"), "group") });
 
 /**
  * Group-relative advantages of the responses to one prompt (GRPO; M1 report, eq. 2, which names neither ddof nor ε):

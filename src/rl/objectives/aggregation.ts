@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { InputError } from "../../base/errors.js";
-import { word } from "../../base/options.js";
+import { oneOf } from "../../base/options.js";
 import type { Minibatch } from "./policy-batch.js";
 
 /**
@@ -34,8 +34,8 @@ function isAggregation(x: unknown): x is Aggregation {
 
 export const aggregationEntries = {
   aggregation: v.optional(v.custom<Aggregation>(isAggregation, EXPECTED_AGGREGATION)),
-  scope: v.optional(word("minibatch", "group")),
-  empty: v.optional(word("count", "skip")),
+  scope: v.optional(oneOf("minibatch", "group")),
+  empty: v.optional(oneOf("count", "skip")),
 };
 
 /**

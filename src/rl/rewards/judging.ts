@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { InputError } from "../../base/errors.js";
-import { count, index, milliseconds, millisecondsOrNone } from "../../base/options.js";
+import { count, index, milliseconds, millisecondsFromZero } from "../../base/options.js";
 
 /** How judges are called. The defaults suit judges that ask a server; judges that answer at once are not slowed down. */
 export interface JudgingOptions {
@@ -20,7 +20,7 @@ const MAX_BACKOFF_MS = 30_000;
 export const judgingOptions = v.strictObject({
   concurrency: v.optional(count, 16),
   retries: v.optional(index, 2),
-  backoffMs: v.optional(millisecondsOrNone, 500),
+  backoffMs: v.optional(millisecondsFromZero, 500),
   timeoutMs: v.optional(milliseconds, 120_000),
 });
 /** The options with their defaults in place. */

@@ -2,36 +2,36 @@
 //   list   `count` products, the arguments of each one's kernel up to K in 32-bit words
 // The axis is all their panels, one product after the other: threads share the whole of it, however small the single ones are.
 
-import { matmulFormula } from "./formula";
+import { matmulSynthetic } from "./synthetic";
 import { matmulBf16, matmulF32 } from "./matmul";
 import { matmulQ8 } from "./matmul-q8";
 import { at } from "./simd";
 
-export function productsF32(list: usize, count: i32, ws: usize, begin: i32, end: i32): void {
-  products<f32>(list, count, ws, begin, end);
+export function matmulListF32(list: usize, count: i32, ws: usize, begin: i32, end: i32): void {
+  matmulList<f32>(list, count, ws, begin, end);
 }
 
-export function productsBf16(list: usize, count: i32, ws: usize, begin: i32, end: i32): void {
-  products<u16>(list, count, ws, begin, end);
+export function matmulListBf16(list: usize, count: i32, ws: usize, begin: i32, end: i32): void {
+  matmulList<u16>(list, count, ws, begin, end);
 }
 
-export function productsQ8(list: usize, count: i32, ws: usize, begin: i32, end: i32): void {
-  products<i8>(list, count, ws, begin, end);
+export function matmulListQ8(list: usize, count: i32, ws: usize, begin: i32, end: i32): void {
+  matmulList<i8>(list, count, ws, begin, end);
 }
 
 /** A formula is eight bytes, whatever it is the formula of. */
-export function productsFormula(list: usize, count: i32, ws: usize, begin: i32, end: i32): void {
-  products<u64>(list, count, ws, begin, end);
+export function matmulListSynthetic(list: usize, count: i32, ws: usize, begin: i32, end: i32): void {
+  matmulList<u64>(list, count, ws, begin, end);
 }
 
-@inline function products<W>(list: usize, count: i32, ws: usize, begin: i32, end: i32): void {
+@inline function matmulList<W>(list: usize, count: i32, ws: usize, begin: i32, end: i32): void {
   for (; count > 0; count--) {
     const M = i32.load(list, 16), N = i32.load(list, 20), K = i32.load(list, 24), panels = (N + 31) >> 5;
     const from = max(begin, 0), to = min(end, panels);
     if (from < to) {
       const y = load<usize>(list), x = load<usize>(list, 4), arranged = load<usize>(list, 8), w = load<usize>(list, 12);
       if (sizeof<W>() == 1) matmulQ8(y, x, arranged, w, M, N, K, ws, from, to);
-      else if (sizeof<W>() == 8) matmulFormula(y, x, arranged, w, M, N, K, ws, from, to);
+      else if (sizeof<W>() == 8) matmulSynthetic(y, x, arranged, w, M, N, K, ws, from, to);
       else if (sizeof<W>() == 2) matmulBf16(y, x, arranged, w, M, N, K, ws, from, to);
       else matmulF32(y, x, arranged, w, M, N, K, ws, from, to);
     }

@@ -1,15 +1,15 @@
 // Weights by formula, as they are defined: one at a time.
 
 /** FNV-1a of the name, 32 bits. */
-export function formulaSeed(name: string): bigint {
+export function syntheticSeed(name: string): bigint {
   let hash = 0x811c9dc5n;
   for (const byte of new TextEncoder().encode(name)) hash = ((hash ^ BigInt(byte)) * 0x01000193n) & 0xffffffffn;
   return hash;
 }
 
 /** u of the index, in [−1, 1). */
-export function formulaValue(name: string, index: number): number {
-  let x = (BigInt(index) + formulaSeed(name)) & 0xffffffffn;
+export function syntheticValue(name: string, index: number): number {
+  let x = (BigInt(index) + syntheticSeed(name)) & 0xffffffffn;
   x ^= x >> 16n;
   x = (x * 0x7feb352dn) & 0xffffffffn;
   x ^= x >> 15n;
@@ -19,9 +19,9 @@ export function formulaValue(name: string, index: number): number {
 }
 
 /** `[rows, inputs]` of a matrix, rounded to float32 and then to bf16. */
-export function formulaMatrix(name: string, rows: number, inputs: number): Float32Array {
+export function syntheticMatrix(name: string, rows: number, inputs: number): Float32Array {
   const scale = Math.fround(Math.sqrt(3) / Math.sqrt(inputs));
-  return Float32Array.from({ length: rows * inputs }, (_, i) => toBf16(Math.fround(formulaValue(name, i) * scale)));
+  return Float32Array.from({ length: rows * inputs }, (_, i) => toBf16(Math.fround(syntheticValue(name, i) * scale)));
 }
 
 /** To nearest, ties to even, by way of the bits. */

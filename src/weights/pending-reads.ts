@@ -2,7 +2,7 @@ import type { Runtime } from "../runtime/runtime.js";
 import type { Tensor } from "../runtime/tensor.js";
 
 /** Reads under way into a runtime's memory, which the calling thread can wait for. */
-export interface Reads {
+export interface BackgroundReader {
   /** Begins to read bytes `begin` to `end` of a file to an address. @returns the read's number */
   begin(file: string, begin: number, end: number, ptr: number): number;
   isDone(read: number): boolean;
@@ -16,31 +16,31 @@ export interface Reads {
 }
 
 /** Bytes `begin` to `end` of a file. */
-export type Stretch = readonly [begin: number, end: number];
+export type ByteRange = readonly [begin: number, end: number];
 
-/** Stretches of a file on their way into one block of memory, in order. */
-export interface Arrival {
+/** Byte ranges of a file on their way into one block of memory, in order. */
+export interface PendingRead {
   readonly raw: Tensor;
   readonly bytes: number;
   readonly reads: readonly number[];
 }
 
 /** What is on its way from files into a runtime's memory. Each arrival is either taken or dropped. */
-export class Arrivals {
+export class PendingReads {
   readBytes = 0;
   /** Time that the calling thread waited. */
   waitMs = 0;
 
   constructor(
     private readonly rt: Runtime,
-    private readonly reads: Reads,
+    private readonly reads: BackgroundReader,
   ) {}
 
   get readMs(): number {
     return this.reads.milliseconds;
   }
 
-  begin(file: string, stretches: readonly Stretch[]): Arrival {
+  begin(file: string, stretches: readonly ByteRange[]): PendingRead {
     const bytes = stretches.reduce((sum, [begin, end]) => sum + end - begin, 0);
     const raw = this.rt.keep([Math.ceil(bytes / 4)]);
     const reads: number[] = [];
@@ -52,17 +52,17 @@ export class Arrivals {
       }
       return { raw, bytes, reads };
     } catch (error) {
-      this.drop({ raw, bytes, reads });
+      this.discard({ raw, bytes, reads });
       throw error;
     }
   }
 
-  isHere({ reads }: Arrival): boolean {
+  isComplete({ reads }: PendingRead): boolean {
     return reads.every((read) => this.reads.isDone(read));
   }
 
   /** Waits for the bytes, hands them over, and frees them. @throws {CheckpointError} a read failed */
-  take<T>({ raw, bytes, reads }: Arrival, use: (raw: Tensor) => T): T {
+  take<T>({ raw, bytes, reads }: PendingRead, use: (raw: Tensor) => T): T {
     const since = performance.now();
     try {
       this.settle(reads);
@@ -75,7 +75,7 @@ export class Arrivals {
   }
 
   /** Waits until nothing is written any more, and frees the memory. */
-  drop({ raw, reads }: Arrival): void {
+  discard({ raw, reads }: PendingRead): void {
     try {
       this.settle(reads);
     } catch {

@@ -3,7 +3,7 @@
 // Six rows need every register that V8 has, and only fused multiply-add leaves it that many; the other builds tile by four.
 // Each result has one accumulator, k ascending, and C is added last: a row's bits do not depend on the tile it is in.
 // Tiles are inlined, because V8 unrolls a loop the more the deeper it is nested. Where `ahead`, they also read a byte at `next` and `half`
-// bytes on, and move on by `each`, READS times for every PIECE inputs: what lies there comes from memory while they compute.
+// bytes on, and move on by `each`, READ_AHEAD_LOADS times for every READ_AHEAD_INPUTS inputs: what lies there comes from memory while they compute.
 
 import { at, high, low, madd, transpose, upperHalf } from "./simd";
 
@@ -11,8 +11,8 @@ import { at, high, low, madd, transpose, upperHalf } from "./simd";
 export const KC: i32 = 512;
 
 /** Inputs between two times that something is read ahead, and how often then. The loop around the loop costs nothing fused, and some percent of the rate elsewhere. */
-export const PIECE: i32 = ASC_FEATURE_RELAXED_SIMD ? 8 : 64;
-export const READS: i32 = ASC_FEATURE_RELAXED_SIMD ? 1 : 2;
+export const READ_AHEAD_INPUTS: i32 = ASC_FEATURE_RELAXED_SIMD ? 8 : 64;
+export const READ_AHEAD_LOADS: i32 = ASC_FEATURE_RELAXED_SIMD ? 1 : 2;
 
 // ---- how M rows are dealt: tiles of six first, then of four; one to three rows (one, where there are sixes) stay as they are ----
 
@@ -93,7 +93,7 @@ function pack6(dst: usize, x: usize, ldx: usize, K: i32): void {
       load<u8>(next);
       load<u8>(next + half);
       next += each;
-      stop = min(a + PIECE * 24, end);
+      stop = min(a + READ_AHEAD_INPUTS * 24, end);
     }
     for (; a < stop; a += 24) {
       const b0 = v128.load(b), b1 = v128.load(b, 16);
@@ -146,12 +146,12 @@ function pack6(dst: usize, x: usize, ldx: usize, K: i32): void {
       load<u8>(next);
       load<u8>(next + half);
       next += each;
-      if (READS == 2) {
+      if (READ_AHEAD_LOADS == 2) {
         load<u8>(next);
         load<u8>(next + half);
         next += each;
       }
-      stop = min(a + PIECE * 16, end);
+      stop = min(a + READ_AHEAD_INPUTS * 16, end);
     }
     for (; a < stop; a += 16) {
       const b0 = v128.load(b), b1 = v128.load(b, 16);

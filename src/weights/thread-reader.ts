@@ -1,4 +1,4 @@
-import { cannotShare, canShare, readerSource, startThread, type Thread } from "#threads";
+import { cannotShareReason, canShare, readerSource, startThread, type Thread } from "#threads";
 import { CheckpointError, InputError } from "../base/errors.js";
 import {
   CONTROL_BYTES,
@@ -13,14 +13,14 @@ import {
   type SourceLocation,
 } from "../io/reader-thread.js";
 import { maskUrl } from "../io/secrets.js";
-import type { SharedMemory } from "../runtime/memory.js";
-import type { Reads } from "./reads.js";
+import type { SharedMemory } from "../runtime/heap.js";
+import type { BackgroundReader } from "./pending-reads.js";
 
 /** After so long without a sign of life a drive or the thread counts as gone. A server that is silent fails earlier, on the thread itself. */
-const GONE_MS = 60_000;
+const MAX_SILENCE_MS = 60_000;
 
 /** Reads on a thread of its own, which the calling thread can wait for without giving way. */
-export class ThreadReader implements Reads {
+export class ThreadReader implements BackgroundReader {
   private readonly words: Int32Array;
   private readonly control = new SharedArrayBuffer(CONTROL_BYTES);
   private readonly free = Array.from({ length: MAX_PENDING_READS }, (_, slot) => slot);
@@ -52,7 +52,7 @@ export class ThreadReader implements Reads {
     const reader = new ThreadReader(memory, location, fileVersions);
     const since = performance.now();
     while (Atomics.load(reader.words, ControlWord.up) === 0) {
-      if (performance.now() - since > GONE_MS) reader.fault ??= "it does not answer";
+      if (performance.now() - since > MAX_SILENCE_MS) reader.fault ??= "it does not answer";
       if (reader.fault !== undefined) {
         reader.dispose();
         throw new CheckpointError(`load: the thread that reads files could not be started: ${reader.fault} (load the model again)`);
@@ -94,8 +94,8 @@ export class ThreadReader implements Reads {
       Atomics.wait(words, slot, ReadState.pending, 1000);
       const now = Atomics.load(words, ControlWord.progress);
       if (now !== progress) [progress, since] = [now, performance.now()];
-      else if (performance.now() - since > GONE_MS) {
-        this.fault = `no byte for ${GONE_MS / 1000} s`;
+      else if (performance.now() - since > MAX_SILENCE_MS) {
+        this.fault = `no byte for ${MAX_SILENCE_MS / 1000} s`;
         this.thread.stop();
       }
     }
@@ -123,7 +123,7 @@ export class ThreadReader implements Reads {
 /** @throws {InputError} where weights cannot be streamed */
 export function checkStreaming(): void {
   const where = 'load: residency: "streamed"';
-  if (!canShare) throw new InputError(`${where}: expected memory that threads can share, got none: ${cannotShare}`);
+  if (!canShare) throw new InputError(`${where}: expected memory that threads can share, got none: ${cannotShareReason}`);
   try {
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 1, 0);
   } catch (cause) {

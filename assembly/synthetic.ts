@@ -8,14 +8,14 @@ import { matmulBf16, matmulWorkspaceBytes } from "./matmul";
 import { at } from "./simd";
 
 /** Bytes of workspace beyond those of a product: `matmulWorkspaceBytes` and one panel of K inputs. */
-const STEP: usize = 64;
+const PANEL_STEP_BYTES: usize = 64;
 
 /** Inputs made at a time: of so many, a panel stays in the first cache while its four columns of eight are filled in turn. */
-const BLOCK: i32 = 256;
+const FILL_BLOCK_INPUTS: i32 = 256;
 
 /** Panels begin to end of the product with weights by formula, `spec` in place of the weights. */
-export function matmulFormula(y: usize, x: usize, packed: usize, spec: usize, M: i32, N: i32, K: i32, ws: usize, begin: i32, end: i32): void {
-  const panel = ws + matmulWorkspaceBytes, bytes = (<usize>K) * STEP;
+export function matmulSynthetic(y: usize, x: usize, packed: usize, spec: usize, M: i32, N: i32, K: i32, ws: usize, begin: i32, end: i32): void {
+  const panel = ws + matmulWorkspaceBytes, bytes = (<usize>K) * PANEL_STEP_BYTES;
   for (let p = begin; p < end; p++) {
     fillPanel(panel, load<u32>(spec) + <u32>(p << 5) * <u32>K, load<f32>(spec, 4), K);
     // Where the weights would begin, had this panel its place among all.
@@ -24,7 +24,7 @@ export function matmulFormula(y: usize, x: usize, packed: usize, spec: usize, M:
 }
 
 /** y_i = float32(u · s) for the n flat indices from `first` on. */
-export function formulaF32(y: usize, spec: usize, first: i32, n: i32): void {
+export function syntheticF32(y: usize, spec: usize, first: i32, n: i32): void {
   const scale = scaled(load<f32>(spec, 4)), seed = load<u32>(spec) + <u32>first;
   let x = lanes(seed, 1), i: i32 = 0;
   for (; i + 4 <= n; i += 4) {
@@ -35,10 +35,10 @@ export function formulaF32(y: usize, spec: usize, first: i32, n: i32): void {
 }
 
 /** Embedding: y_t = w[ids_t]. Tokens begin to end are independent. */
-export function embedFormula(y: usize, ids: usize, spec: usize, N: i32, begin: i32, end: i32): void {
+export function embedSynthetic(y: usize, ids: usize, spec: usize, N: i32, begin: i32, end: i32): void {
   for (let t = begin; t < end; t++) {
     const row = y + (((<usize>t) * (<usize>N)) << 2);
-    formulaF32(row, spec, i32.load(at(ids, t)) * N, N);
+    syntheticF32(row, spec, i32.load(at(ids, t)) * N, N);
     for (let i: i32 = 0; i < N; i++) i32.store(at(row, i), round(i32.load(at(row, i))));
   }
 }
@@ -46,12 +46,12 @@ export function embedFormula(y: usize, ids: usize, spec: usize, N: i32, begin: i
 // [K][32] as bf16 panels are: outputs j and j + 4 of eight share a 32-bit word.
 function fillPanel(panel: usize, seed: u32, s: f32, K: i32): void {
   const scale = scaled(s), one = i32x4.splat(1);
-  for (let begin: i32 = 0; begin < K; begin += BLOCK) {
-    const size = min(BLOCK, K - begin);
+  for (let begin: i32 = 0; begin < K; begin += FILL_BLOCK_INPUTS) {
+    const size = min(FILL_BLOCK_INPUTS, K - begin);
     for (let n: i32 = 0; n < 32; n += 8) {
       let a = lanes(seed + <u32>n * <u32>K + begin, K), b = i32x4.add(a, i32x4.splat(4 * K));
-      let dst = panel + (<usize>begin) * STEP + ((<usize>n) << 1);
-      for (const end = dst + (<usize>size) * STEP; dst < end; dst += STEP) {
+      let dst = panel + (<usize>begin) * PANEL_STEP_BYTES + ((<usize>n) << 1);
+      for (const end = dst + (<usize>size) * PANEL_STEP_BYTES; dst < end; dst += PANEL_STEP_BYTES) {
         const low = i32x4.shr_u(roundUp(value(a, scale)), 16), high = v128.and(roundUp(value(b, scale)), i32x4.splat(0xffff0000));
         v128.store(dst, v128.or(low, high));
         a = i32x4.add(a, one); b = i32x4.add(b, one);

@@ -1,5 +1,5 @@
 /** Lets everything else that waits run: timers, input, a click on "stop". */
-export function pause(): Promise<void> {
+export function yieldToEventLoop(): Promise<void> {
   return new Promise((resolve) => {
     if (typeof setImmediate === "function") setImmediate(resolve);
     else {
@@ -16,7 +16,7 @@ export function pause(): Promise<void> {
 let turns: Promise<void> = Promise.resolve();
 
 /** The same for long computations: however many of them wait, one goes on in each turn of the event loop, in the order in which they came. */
-export function pauseInTurn(): Promise<void> {
-  turns = turns.then(pause);
+export function yieldInTurn(): Promise<void> {
+  turns = turns.then(yieldToEventLoop);
   return turns;
 }

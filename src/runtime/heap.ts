@@ -1,15 +1,15 @@
 import { formatBytes, MemoryError } from "../base/errors.js";
 
-const ALIGN = 64;
-const PAGE = 65536;
+const ALIGNMENT_BYTES = 64;
+const WASM_PAGE_BYTES = 65536;
 /** One page short of all: kernels compare pointers with the end of a block, and an end of exactly 2^32 would be 0. */
-const MAX_PAGES = 65535;
+const MAX_WASM_PAGES = 65535;
 
 /** A memory as the threads see it that share it. */
 export type SharedMemory = WebAssembly.Memory;
 
 /** The most memory that a model can have, in bytes. */
-export const MAX_BYTES = PAGE * MAX_PAGES;
+export const MAX_MEMORY_BYTES = WASM_PAGE_BYTES * MAX_WASM_PAGES;
 
 /**
  * First-fit allocator over one `WebAssembly.Memory`, which grows as needed and never shrinks.
@@ -49,7 +49,7 @@ export class Heap {
 
   /** Address of `bytes` fresh bytes, aligned to 64. Their contents are undefined. `what` and `shape` name them, should there be no room. */
   allocate(bytes: number, what: string, shape?: readonly number[]): number {
-    const size = blockBytes(bytes);
+    const size = allocatedBytes(bytes);
     const ptr = this.waiting.get(size)?.pop() ?? this.cut(size, what, shape);
     this.sizes.set(ptr, size);
     this.used += size;
@@ -116,22 +116,22 @@ export class Heap {
   private grow(size: number, where: string): void {
     const last = this.free.at(-1);
     const missing = size - (last?.end === this.top ? last.end - last.begin : 0);
-    const pages = Math.ceil(missing / PAGE);
+    const pages = Math.ceil(missing / WASM_PAGE_BYTES);
     // Grow by an eighth at least, so that many small allocations do not each copy their view's buffer.
-    const generous = Math.min(Math.max(pages, Math.ceil(this.top / PAGE / 8)), MAX_PAGES - this.top / PAGE);
+    const generous = Math.min(Math.max(pages, Math.ceil(this.top / WASM_PAGE_BYTES / 8)), MAX_WASM_PAGES - this.top / WASM_PAGE_BYTES);
     for (const count of new Set([Math.max(pages, generous), pages])) {
       try {
         this.memory.grow(count);
         [this.floats, this.words] = views(this.memory);
-        this.insert(this.top, this.top + count * PAGE);
-        this.top += count * PAGE;
+        this.insert(this.top, this.top + count * WASM_PAGE_BYTES);
+        this.top += count * WASM_PAGE_BYTES;
         return;
       } catch {
         // Try the exact need before giving up.
       }
     }
     throw new MemoryError(
-      `${where}: needs ${formatBytes(size)} more, ${formatBytes(this.used)} are in use and wasm32 holds ${formatBytes(MAX_BYTES)} at most (a smaller model, bf16 weights, a shorter context, or dispose() what is no longer needed)`,
+      `${where}: needs ${formatBytes(size)} more, ${formatBytes(this.used)} are in use and wasm32 holds ${formatBytes(MAX_MEMORY_BYTES)} at most (a smaller model, bf16 weights, a shorter context, or dispose() what is no longer needed)`,
     );
   }
 }
@@ -143,10 +143,10 @@ export class Heap {
 const unused = new Set<WeakRef<WebAssembly.Memory>>();
 
 /** A memory of at most this size is reused for anything; a larger one only where at least half of it is needed, because memories never shrink. */
-const SMALL_BYTES = 64 << 20;
+const ALWAYS_REUSABLE_BYTES = 64 << 20;
 
 /** Offers a memory to later heaps. No thread may use it any more. */
-export function recycle(memory: SharedMemory): void {
+export function recycleMemory(memory: SharedMemory): void {
   if (!(memory.buffer instanceof ArrayBuffer)) unused.add(new WeakRef(memory));
 }
 
@@ -157,7 +157,8 @@ function reusedMemory(bytes: number): WebAssembly.Memory | undefined {
     const memory = reference.deref();
     const size = memory?.buffer.byteLength ?? 0;
     if (!memory) unused.delete(reference);
-    else if (size <= Math.max(SMALL_BYTES, 2 * bytes) && size > (found?.memory.buffer.byteLength ?? 0)) found = { reference, memory };
+    else if (size <= Math.max(ALWAYS_REUSABLE_BYTES, 2 * bytes) && size > (found?.memory.buffer.byteLength ?? 0))
+      found = { reference, memory };
   }
   if (!found) return undefined;
   unused.delete(found.reference);
@@ -172,7 +173,7 @@ function views({ buffer }: WebAssembly.Memory): [Float32Array<ArrayBuffer>, Int3
 
 function newMemory(shared: boolean): WebAssembly.Memory {
   try {
-    return new WebAssembly.Memory({ initial: 1, maximum: MAX_PAGES, shared });
+    return new WebAssembly.Memory({ initial: 1, maximum: MAX_WASM_PAGES, shared });
   } catch (cause) {
     throw new MemoryError(
       "load: the engine cannot reserve address space for one more WebAssembly memory (dispose models, or raise the process's limit)",
@@ -182,10 +183,10 @@ function newMemory(shared: boolean): WebAssembly.Memory {
 }
 
 /** What an allocation of so many bytes takes. */
-export function blockBytes(bytes: number): number {
+export function allocatedBytes(bytes: number): number {
   return roundUp(Math.max(bytes, 1));
 }
 
 function roundUp(bytes: number): number {
-  return Math.ceil(bytes / ALIGN) * ALIGN;
+  return Math.ceil(bytes / ALIGNMENT_BYTES) * ALIGNMENT_BYTES;
 }

@@ -1,30 +1,30 @@
 import { startThread, type Thread } from "#threads";
 import { source } from "../../build/worker.js";
 import { LightningError } from "../base/errors.js";
-import { JOB_BYTES, Job, MAX_PIECES, Word } from "./job.js";
-import type { Heap } from "./memory.js";
+import type { Heap } from "./heap.js";
+import { DISPATCH_BYTES, DispatchWord, KernelDispatch, MAX_PIECES } from "./kernel-dispatch.js";
 import type { ThreadData } from "./worker.js";
 
 /** Pieces per thread: the last ones even out who was slower. */
 const PIECES_PER_THREAD = 4;
 
 /** Pieces of more parts than this are whole multiples of it: kernels work through their range in blocks. */
-const BLOCK = 8;
+const PIECE_SIZE_MULTIPLE = 8;
 
 /** Looks at the result before the calling thread sleeps. */
-const LOOKS = 2_000;
+const CALLER_SPIN_ITERATIONS = 2_000;
 
 /**
  * Threads that share the memory and the module of one runtime. They start with the first call that is worth it, in the background:
  * until they are up, and for small calls, the calling thread computes alone. One that does not come up is done without.
  */
-export class Pool {
+export class ThreadPool {
   /** Without a finished piece for so long (and for ten times what its own took the calling thread), a thread counts as dead. */
   static patienceMs = 30_000;
 
   /** Address of the job block. */
   private readonly at: number;
-  private readonly job: Job;
+  private readonly dispatch: KernelDispatch;
   private readonly kernelIndex: ReadonlyMap<string, number>;
   private readonly workers: Thread[] = [];
   private generation = 0;
@@ -33,17 +33,17 @@ export class Pool {
   private readonly missing = new Set<number>();
   private fault: string | undefined;
 
-  /** @param most threads, the calling one included */
+  /** @param maxThreads threads, the calling one included */
   constructor(
-    readonly most: number,
+    readonly maxThreads: number,
     private readonly module: WebAssembly.Module,
     exports: object,
     private readonly heap: Heap,
     private readonly onWarning: (message: string) => void,
   ) {
-    this.at = heap.allocate(JOB_BYTES, "threads");
-    new Uint8Array(heap.memory.buffer, this.at, JOB_BYTES).fill(0);
-    this.job = new Job(heap.memory, this.at, exports, 0);
+    this.at = heap.allocate(DISPATCH_BYTES, "threads");
+    new Uint8Array(heap.memory.buffer, this.at, DISPATCH_BYTES).fill(0);
+    this.dispatch = new KernelDispatch(heap.memory, this.at, exports, 0);
     const names = Object.entries(exports).flatMap(([name, value]) => (typeof value === "function" ? [name] : []));
     this.kernelIndex = new Map(names.map((name, i) => [name, i]));
   }
@@ -57,38 +57,38 @@ export class Pool {
   run(kernel: string, args: readonly number[], workspaceBytes: number): void {
     if (this.state === "new") this.start();
     this.check();
-    const { job } = this;
-    const { words } = job;
+    const { dispatch } = this;
+    const { words } = dispatch;
     const count = args.at(-1)!;
     let size = Math.ceil(count / Math.min(count, this.threads * PIECES_PER_THREAD, MAX_PIECES));
-    if (size > BLOCK) size = Math.ceil(size / BLOCK) * BLOCK;
+    if (size > PIECE_SIZE_MULTIPLE) size = Math.ceil(size / PIECE_SIZE_MULTIPLE) * PIECE_SIZE_MULTIPLE;
     const pieces = Math.ceil(count / size);
-    words[Word.kernel] = this.kernelIndex.get(kernel)!;
-    words[Word.pieces] = pieces;
-    words[Word.size] = size;
-    words[Word.count] = count;
-    words[Word.arguments] = args.length - 2;
-    words[Word.workspaceBytes] = workspaceBytes;
-    job.arguments.set(args);
-    words[Word.failed] = 0;
-    Atomics.store(words, Word.done, 0);
+    words[DispatchWord.kernel] = this.kernelIndex.get(kernel)!;
+    words[DispatchWord.pieces] = pieces;
+    words[DispatchWord.size] = size;
+    words[DispatchWord.count] = count;
+    words[DispatchWord.arguments] = args.length - 2;
+    words[DispatchWord.workspaceBytes] = workspaceBytes;
+    dispatch.arguments.set(args);
+    words[DispatchWord.failed] = 0;
+    Atomics.store(words, DispatchWord.done, 0);
     this.publish(pieces);
     const begin = performance.now();
-    job.work();
-    this.wait(kernel, pieces, Pool.patienceMs + 10 * (performance.now() - begin));
-    if (Atomics.load(words, Word.failed)) throw new LightningError(`${kernel}: a kernel failed on one of ${this.threads} threads`);
+    dispatch.runPieces();
+    this.wait(kernel, pieces, ThreadPool.patienceMs + 10 * (performance.now() - begin));
+    if (Atomics.load(words, DispatchWord.failed)) throw new LightningError(`${kernel}: a kernel failed on one of ${this.threads} threads`);
   }
 
   /** Those that compute, or will when they are up; the calling thread included. */
   get threads(): number {
-    return this.most - this.missing.size;
+    return this.maxThreads - this.missing.size;
   }
 
   /** Starts the threads if that has not been done, and says whether there are some that are not up yet. */
-  starting(): boolean {
+  isStarting(): boolean {
     if (this.state === "new") this.start();
     this.check();
-    for (let thread = 1; thread < this.most; thread++) if (!this.missing.has(thread) && !this.isUp(thread)) return true;
+    for (let thread = 1; thread < this.maxThreads; thread++) if (!this.missing.has(thread) && !this.isUp(thread)) return true;
     return false;
   }
 
@@ -97,22 +97,22 @@ export class Pool {
     const { state, workers } = this;
     this.state = "disposed";
     if (state !== "running") return Promise.resolve();
-    Atomics.store(this.job.words, Word.quit, 1);
+    Atomics.store(this.dispatch.words, DispatchWord.quit, 1);
     this.publish(0);
     const ends = workers.map((worker) => worker.stop());
     return ends.includes(undefined) ? undefined : Promise.all(ends);
   }
 
   private publish(pieces: number): void {
-    const { words } = this.job;
+    const { words } = this.dispatch;
     this.generation = (this.generation + 1) & 0x1ffffff;
-    Atomics.store(words, Word.claim, this.generation * (MAX_PIECES + 1) + pieces);
-    if (Atomics.load(words, Word.sleepers) > 0) Atomics.notify(words, Word.claim);
+    Atomics.store(words, DispatchWord.claim, this.generation * (MAX_PIECES + 1) + pieces);
+    if (Atomics.load(words, DispatchWord.sleepers) > 0) Atomics.notify(words, DispatchWord.claim);
   }
 
   private start(): void {
     this.state = "running";
-    for (let thread = 1; thread < this.most; thread++) {
+    for (let thread = 1; thread < this.maxThreads; thread++) {
       const data: ThreadData = { module: this.module, memory: this.heap.memory, at: this.at, thread };
       try {
         this.workers.push(startThread(source, data, (reason) => this.ended(thread, reason)));
@@ -123,7 +123,7 @@ export class Pool {
   }
 
   private isUp(thread: number): boolean {
-    return Atomics.load(this.job.words, Word.up + thread) === 1;
+    return Atomics.load(this.dispatch.words, DispatchWord.up + thread) === 1;
   }
 
   /** A thread that never came up is done without; one that dies at work may have left a piece half-written. */
@@ -136,7 +136,7 @@ export class Pool {
     }
     const first = this.missing.size === 0;
     this.missing.add(thread);
-    if (first) this.onWarning(`threads: ${this.most} were asked for and not all could be started, computing on fewer (${reason})`);
+    if (first) this.onWarning(`threads: ${this.maxThreads} were asked for and not all could be started, computing on fewer (${reason})`);
   }
 
   private check(): void {
@@ -145,11 +145,11 @@ export class Pool {
 
   /** Waits for the pieces that other threads have taken. */
   private wait(kernel: string, pieces: number, patienceMs: number): void {
-    const { words } = this.job;
+    const { words } = this.dispatch;
     let [looks, waitedMs, last] = [0, 0, 0];
-    for (let done = Atomics.load(words, Word.done); done < pieces; done = Atomics.load(words, Word.done)) {
+    for (let done = Atomics.load(words, DispatchWord.done); done < pieces; done = Atomics.load(words, DispatchWord.done)) {
       if (done !== last) [last, waitedMs] = [done, 0];
-      if (++looks < LOOKS) continue;
+      if (++looks < CALLER_SPIN_ITERATIONS) continue;
       waitedMs += sleep(words, done);
       if (waitedMs > patienceMs) {
         this.fault ??= `no answer for ${Math.round(patienceMs / 100) / 10} s during ${kernel}`;
@@ -163,9 +163,9 @@ export class Pool {
 function sleep(words: Int32Array, done: number): number {
   const begin = performance.now();
   try {
-    Atomics.wait(words, Word.done, done, 1);
+    Atomics.wait(words, DispatchWord.done, done, 1);
   } catch {
-    for (let i = 0; i < LOOKS && Atomics.load(words, Word.done) === done; i++);
+    for (let i = 0; i < CALLER_SPIN_ITERATIONS && Atomics.load(words, DispatchWord.done) === done; i++);
   }
   return Math.min(performance.now() - begin, 1);
 }

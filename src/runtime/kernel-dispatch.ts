@@ -2,7 +2,7 @@
 // comes first takes the next one. What a piece computes does not depend on who computes it, so the bits do not depend on the threads.
 
 /** Int32 words of the block. Words that different threads write lie in different cache lines. */
-export const Word = {
+export const DispatchWord = {
   /** `generation · 64 + pieces not yet taken`: one compare-and-exchange takes a piece of exactly the call that was read. */
   claim: 0,
   /** Threads that sleep until `claim` changes. */
@@ -28,11 +28,11 @@ export const Word = {
 /** The most threads that a block has words for, the calling one included. */
 export const MAX_THREADS = 64;
 
-const ARGUMENTS_AT = 4 * (Word.up + MAX_THREADS);
+const ARGUMENTS_AT = 4 * (DispatchWord.up + MAX_THREADS);
 const MAX_ARGUMENTS = 24;
 
 /** Bytes of the block. */
-export const JOB_BYTES = ARGUMENTS_AT + 8 * MAX_ARGUMENTS;
+export const DISPATCH_BYTES = ARGUMENTS_AT + 8 * MAX_ARGUMENTS;
 
 /** The most pieces that `claim` can count. */
 export const MAX_PIECES = 63;
@@ -40,7 +40,7 @@ export const MAX_PIECES = 63;
 type Kernel = (...args: number[]) => void;
 
 /** The block as one thread sees it. */
-export class Job {
+export class KernelDispatch {
   readonly words: Int32Array;
   readonly arguments: Float64Array;
   /** The module's functions, in the same order on every thread. */
@@ -59,25 +59,25 @@ export class Job {
   }
 
   /** Takes and computes pieces until none is left. @returns the `claim` in which none was left */
-  work(): number {
+  runPieces(): number {
     const { words } = this;
     for (;;) {
-      const claim = Atomics.load(words, Word.claim);
+      const claim = Atomics.load(words, DispatchWord.claim);
       const left = claim & MAX_PIECES;
       if (left === 0) return claim;
       // What is read here is of another call if the exchange fails, and thrown away.
-      const [kernel, size, count] = [this.kernels[words[Word.kernel]!], words[Word.size]!, words[Word.count]!];
-      const args: number[] = [...this.arguments.subarray(0, words[Word.arguments]!)];
-      const [pieces, workspaceBytes] = [words[Word.pieces]!, words[Word.workspaceBytes]!];
-      if (Atomics.compareExchange(words, Word.claim, claim, claim - 1) !== claim) continue;
+      const [kernel, size, count] = [this.kernels[words[DispatchWord.kernel]!], words[DispatchWord.size]!, words[DispatchWord.count]!];
+      const args: number[] = [...this.arguments.subarray(0, words[DispatchWord.arguments]!)];
+      const [pieces, workspaceBytes] = [words[DispatchWord.pieces]!, words[DispatchWord.workspaceBytes]!];
+      if (Atomics.compareExchange(words, DispatchWord.claim, claim, claim - 1) !== claim) continue;
       if (workspaceBytes) args[args.length - 1]! += this.thread * workspaceBytes;
       const begin = (pieces - left) * size;
       try {
         kernel!(...args, begin, Math.min(begin + size, count));
       } catch {
-        Atomics.store(words, Word.failed, 1);
+        Atomics.store(words, DispatchWord.failed, 1);
       }
-      if (Atomics.add(words, Word.done, 1) + 1 === pieces) Atomics.notify(words, Word.done);
+      if (Atomics.add(words, DispatchWord.done, 1) + 1 === pieces) Atomics.notify(words, DispatchWord.done);
     }
   }
 }

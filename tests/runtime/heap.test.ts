@@ -5,10 +5,10 @@ import { embed } from "../../src/ops/embed.js";
 import { KeyValueCache } from "../../src/ops/kv-pages.js";
 import { lightning, lightningState } from "../../src/ops/lightning.js";
 import { matmul } from "../../src/ops/matmul.js";
-import { Heap, MAX_BYTES, recycle } from "../../src/runtime/memory.js";
+import { Heap, MAX_MEMORY_BYTES, recycleMemory } from "../../src/runtime/heap.js";
 import { Runtime } from "../../src/runtime/runtime.js";
 import type { Tensor } from "../../src/runtime/tensor.js";
-import { ResidentWeights, under } from "../../src/weights/weights.js";
+import { ResidentWeights, withPrefix } from "../../src/weights/weights.js";
 import { evaluate, randomInput, randomMatrix } from "../conformance/harness.js";
 
 describe("the heap", () => {
@@ -45,8 +45,8 @@ describe("the heap", () => {
   test("refuses what does not fit, and goes on", () => {
     const heap = new Heap();
     heap.reserve(0);
-    expect(() => heap.allocate(MAX_BYTES + 64, "too much")).toThrow(MemoryError);
-    expect(() => heap.allocate(MAX_BYTES + 64, "too much")).toThrow(/too much: needs 4 GiB more/);
+    expect(() => heap.allocate(MAX_MEMORY_BYTES + 64, "too much")).toThrow(MemoryError);
+    expect(() => heap.allocate(MAX_MEMORY_BYTES + 64, "too much")).toThrow(/too much: needs 4 GiB more/);
     expect(heap.used).toBe(0);
     heap.allocate(100, "enough");
     expect(() => heap.release(12)).toThrow(/not allocated/);
@@ -55,9 +55,9 @@ describe("the heap", () => {
   test("can be filled to the last page", () => {
     const heap = new Heap();
     heap.reserve(0);
-    heap.allocate(MAX_BYTES - 1_000_000, "most");
+    heap.allocate(MAX_MEMORY_BYTES - 1_000_000, "most");
     heap.allocate(900_000, "the rest");
-    expect(heap.memory.buffer.byteLength).toBe(MAX_BYTES);
+    expect(heap.memory.buffer.byteLength).toBe(MAX_MEMORY_BYTES);
   });
 });
 
@@ -73,7 +73,7 @@ describe("shared memory that nobody uses any more", () => {
 
   test("is used again, all zero, by one heap", () => {
     const { memory } = written(1 << 20);
-    recycle(memory);
+    recycleMemory(memory);
     const [next, other] = [new Heap(true), new Heap(true)];
     expect(next.memory).toBe(memory);
     expect(other.memory).not.toBe(memory);
@@ -86,7 +86,7 @@ describe("shared memory that nobody uses any more", () => {
 
   test("is left alone if it is much larger than what is needed", () => {
     const { memory } = written(200 << 20);
-    recycle(memory);
+    recycleMemory(memory);
     expect(new Heap(true).memory).not.toBe(memory);
     expect(new Heap(true, 50 << 20).memory).not.toBe(memory);
     expect(new Heap(true, 150 << 20).memory).toBe(memory);
@@ -94,17 +94,17 @@ describe("shared memory that nobody uses any more", () => {
 
   test("is never used for memory that is not shared, nor the other way round", () => {
     const alone = new Heap();
-    recycle(alone.memory);
+    recycleMemory(alone.memory);
     expect(new Heap(true).memory).not.toBe(alone.memory);
     const { memory } = written(1 << 20);
-    recycle(memory);
+    recycleMemory(memory);
     expect(new Heap().memory).not.toBe(memory);
     expect(new Heap(true).memory).toBe(memory);
   });
 
   test("is not used before the threads of its runtime have ended", async () => {
     const first = await Runtime.create("simd", { threads: 2 });
-    await first.threadsUp();
+    await first.threadsReady();
     const { sharedMemory } = first;
     first.dispose();
     const others = [await Runtime.create("simd", { threads: 2 })];
@@ -122,9 +122,9 @@ describe("shared memory that nobody uses any more", () => {
 describe("operands that end where memory ends", () => {
   /** A copy of `x` in the last bytes that memory can have. */
   function atTheEnd(rt: Runtime, x: Tensor, bytes: number): Tensor {
-    rt.keep([(MAX_BYTES - rt.memory.usedBytes - 400_000) / 4]);
-    const last = { ...x, ptr: MAX_BYTES - bytes };
-    while (rt.memory.reservedBytes < MAX_BYTES) rt.keep([4096]);
+    rt.keep([(MAX_MEMORY_BYTES - rt.memory.usedBytes - 400_000) / 4]);
+    const last = { ...x, ptr: MAX_MEMORY_BYTES - bytes };
+    while (rt.memory.reservedBytes < MAX_MEMORY_BYTES) rt.keep([4096]);
     rt.bytes(last.ptr, bytes).set(rt.bytes(x.ptr, bytes));
     return last;
   }
@@ -156,18 +156,18 @@ describe("operands that end where memory ends", () => {
   });
 });
 
-test("weights under a prefix: a fixed tensor is looked up once, others every time", async () => {
+test("weights under a prefix: a stable tensor is looked up once, others every time", async () => {
   using rt = await Runtime.create("simd");
-  for (const fixed of [true, false]) {
+  for (const stable of [true, false]) {
     const asked: string[] = [];
     const at = (name: string) => {
       asked.push(name);
       return rt.keep([1]);
     };
-    const own = under(under({ fixed, at }, "a."), "b.");
+    const own = withPrefix(withPrefix({ stable, at }, "a."), "b.");
     const [once, again] = [own.at("c"), own.at("c")];
-    expect(once === again).toBe(fixed);
-    expect(asked).toEqual(fixed ? ["a.b.c"] : ["a.b.c", "a.b.c"]);
+    expect(once === again).toBe(stable);
+    expect(asked).toEqual(stable ? ["a.b.c"] : ["a.b.c", "a.b.c"]);
   }
 });
 
