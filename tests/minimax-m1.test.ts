@@ -32,16 +32,16 @@ describe("forward refuses", async () => {
 
   test.each([
     ["no batch", [], {}, /at least one sequence/],
-    ["no tokens", [[]], {}, /batch\[0\]: expected at least one token/],
+    ["no tokens", [[]], {}, /batch\[0\]:.*token/],
     ["unequal lengths", [[1], [1, 2]], {}, /batch\[1\]: expected 1 tokens/],
-    ["an id beyond the vocabulary", [[1, 40]], {}, /token 1: expected an integer id within \[0, 40\), got 40/],
+    ["an id beyond the vocabulary", [[1, 40]], {}, /token 1:.*integer.*\[0,.*40\).*40/],
     ["a negative id", [[-1]], {}, /token 0/],
     ["a fraction", [[0.5]], {}, /token 0/],
-    ["text", ["abc"], {}, /expected an array of token ids, got string/],
+    ["text", ["abc"], {}, /array.*token ids.*string/],
     ["more than the context", [new Array(65).fill(1)], {}, /at most 64 tokens of context, got 65/],
     ["an unknown option", [[1]], { hidenStates: true }, /hidenStates: unknown option/],
     ["a wrong choice", [[1]], { logits: "first" }, /logits: expected "all" or "last", got "first"/],
-    ["options in an array", [[1]], [], /options: expected an object, got Array/],
+    ["options in an array", [[1]], [], /options: .*object.*Array/],
     ["something that is no cache", [[1]], { cache: [{}] }, /cache.*expected a state from newCache/],
     ["fewer caches than sequences", [[1], [2]], { cache: [model.newCache()] }, /one per sequence \(2\), got 1/],
   ])("%s", (_, batch, options, message) => {
@@ -164,7 +164,7 @@ describe("inputs and options that work", async () => {
   });
 
   test("tools belong to conversations", () => {
-    expect(() => model.generate([1], { tools: [] })).toThrow(/expected with messages only/);
+    expect(() => model.generate([1], { tools: [] })).toThrow(/messages/);
   });
 });
 
@@ -303,7 +303,7 @@ describe("weights by formula", () => {
     using loaded = await MiniMaxM1.load(files, { threads: 1 });
     const ids = [[1, 2, 3, 39]];
     expect(loaded.forward(ids).logits).toEqual(model.forward(ids).logits);
-    await expect(MiniMaxM1.formula({ ...json, torch_dtype: "float16" })).rejects.toThrow(/float16, which cannot hold weights by formula/);
+    await expect(MiniMaxM1.formula({ ...json, torch_dtype: "float16" })).rejects.toThrow(/float16/);
     await expect(MiniMaxM1.formula(json, { thread: 1 } as never)).rejects.toThrow("formula: thread: unknown option");
   });
 });

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type DeploymentMemory, deploymentMemory, gpusNeeded, tensorParallelSizes } from "../../src/analysis/index.js";
 import { type Block, graph, minimaxM1, parseConfig, tinyM1 } from "../../src/index.js";
+import { facts } from "../support/facts.js";
 
 const m1 = graph(minimaxM1);
 const tiny = graph(tinyM1);
@@ -122,7 +123,7 @@ describe("laws", () => {
 test("what no number of GPUs holds has none; a share is one", () => {
   expect(new Set(gpusNeeded(m1, { context: 10_240_000, batch: 500 }).map(({ needed }) => needed))).toEqual(new Set([undefined]));
   for (const utilization of [0, 1.01, Number.NaN]) {
-    expect(() => gpusNeeded(tiny, {}, utilization)).toThrow(`gpusNeeded: utilization: expected a number within (0, 1], got ${utilization}`);
+    expect(() => gpusNeeded(tiny, {}, utilization)).toThrow(facts(`gpusNeeded: utilization: …number…(0, 1]…${utilization}`));
   }
 });
 
@@ -132,15 +133,12 @@ test("a model without softmax attention keeps no keys, no values and no position
 });
 
 test.each([
-  [
-    { tensorParallel: 3 },
-    "deploymentMemory: tensorParallel: expected one of 1, 2, 4 (it divides heads, KV heads, experts' width and vocabulary), got 3",
-  ],
-  [{ context: 0 }, "deploymentMemory: context: expected an integer of at least 1, got 0"],
-  [{ context: 1e300 }, "deploymentMemory: context: expected an integer of at least 1, got 1e+300"],
-  [{ batch: Number.NaN }, "deploymentMemory: batch: expected an integer of at least 1, got NaN"],
-  [{ weights: "int4" }, /deploymentMemory: weights: expected "f32" or "bf16" or "fp8" or "experts_int8", got "int4"/],
+  [{ tensorParallel: 3 }, "deploymentMemory: tensorParallel: …1, 2, 4…heads…vocabulary…3"],
+  [{ context: 0 }, "deploymentMemory: context: …integer…1…0"],
+  [{ context: 1e300 }, "deploymentMemory: context: …integer…1…1e+300"],
+  [{ batch: Number.NaN }, "deploymentMemory: batch: …integer…1…NaN"],
+  [{ weights: "int4" }, 'deploymentMemory: weights: …"f32"…"bf16"…"fp8"…"experts_int8"…"int4"'],
   [{ tokens: 4 }, "deploymentMemory: tokens: unknown option"],
 ] as const)("%j is refused", (options, message) => {
-  expect(() => deploymentMemory(tiny, options as object)).toThrow(message);
+  expect(() => deploymentMemory(tiny, options as object)).toThrow(facts(message));
 });

@@ -21,6 +21,7 @@ import {
   usableBytes,
 } from "../../src/analysis/index.js";
 import { type Graph, graph, InputError, minimaxM1, parseConfig, tinyM1 } from "../../src/index.js";
+import { facts } from "../support/facts.js";
 
 const m1 = graph(minimaxM1);
 /** Replicas of 1, 3, 6 or 12 GPUs: 3 KV heads, and a vocabulary whose padding 9 does not divide. */
@@ -333,16 +334,16 @@ test("of an H100 vLLM may use its share of less than the driver reports", () => 
 });
 
 test.each([
-  [{ gpu: "RTX" }, /^plan: gpu: expected "H100", .*"MI300X" or \{ name, memoryMiB \}, got "RTX"$/],
-  [{ gpu: { name: "X" } }, /^plan: gpu/],
-  [{ utilization: 1.1 }, "plan: utilization: expected a number within (0, 1], got 1.1"],
-  [{ nodes: 0 }, "plan: nodes: expected an integer of at least 1, got 0"],
-  [{ context: 10_240_001 }, "plan: context: expected at most 10240000 (max_position_embeddings), got 10240001"],
-  [{ served: "a b; rm -rf /" }, 'plan: served: expected a hub id or a path without spaces and quotes, got "a b; rm -rf /"'],
-  [{ served: "--port" }, "plan: served: expected"],
-  [{ weights: "fp8" }, 'plan: weights: expected "bf16" or "experts_int8", got "fp8"'],
+  [{ gpu: "RTX" }, 'plan: gpu: …"H100"…"MI300X"…{ name, memoryMiB }…"RTX"'],
+  [{ gpu: { name: "X" } }, "plan: gpu"],
+  [{ utilization: 1.1 }, "plan: utilization: …number…(0, 1]…1.1"],
+  [{ nodes: 0 }, "plan: nodes: …integer…1…0"],
+  [{ context: 10_240_001 }, "plan: context: …10240000…max_position_embeddings…10240001"],
+  [{ served: "a b; rm -rf /" }, 'plan: served: …hub id…path…"a b; rm -rf /"'],
+  [{ served: "--port" }, "plan: served: …path"],
+  [{ weights: "fp8" }, 'plan: weights: …"bf16"…"experts_int8"…"fp8"'],
   [{ gpus: 8 }, "plan: gpus: unknown option"],
 ] as const)("%j is refused", (target, message) => {
   expect(() => planDeployment(m1, target as object)).toThrow(InputError);
-  expect(() => planDeployment(m1, target as object)).toThrow(message);
+  expect(() => planDeployment(m1, target as object)).toThrow(facts(message));
 });

@@ -27,7 +27,5 @@ test.each(sources)("a worker streams from %s, and draws the same tokens as in No
 });
 
 test("a page's own thread may not wait, and says so", async () => {
-  await expect(MiniMaxM1.load(await picked(), { residency: "streamed" })).rejects.toThrow(
-    /expected a thread that may wait for files, got a page's own \(load the model in a worker\)/,
-  );
+  await expect(MiniMaxM1.load(await picked(), { residency: "streamed" })).rejects.toThrow(/thread.*page.*worker/);
 });

@@ -24,6 +24,7 @@ import {
   singleFile,
   storedAs,
 } from "../support/checkpoints.js";
+import { facts } from "../support/facts.js";
 
 /** Loads, and expects the bytes of every weight to be those given. */
 async function expectLoaded(files: Files, tensors: readonly RawTensor[], options: LoadOptions = {}): Promise<void> {
@@ -154,7 +155,7 @@ describe("loading", () => {
     const checkpoint = await loadCheckpoint(singleFile(SMALL_HF, [...buffers, ...rawTensors(SMALL_HF)]));
     expect(checkpoint.buffers).toEqual(buffers);
     checkpoint.rt.dispose();
-    await expectRefused(singleFile(SMALL, [...rawTensors(SMALL), ...buffers]), WeightError, /slope_rate: not a weight of this model/);
+    await expectRefused(singleFile(SMALL, [...rawTensors(SMALL), ...buffers]), WeightError, /slope_rate:.*weight/);
   });
 
   test("a tied model may store its head once more", async () => {
@@ -177,7 +178,7 @@ describe("loading", () => {
       const bytes = embedding.bytes.slice();
       bytes[at]! ^= 1;
       const files = singleFile(tied, [...tensors, { ...embedding, name: "lm_head.weight", bytes }]);
-      await expectRefused(files, WeightError, /^lm_head\.weight: differs from model\.embed_tokens\.weight.*tie_word_embeddings true/);
+      await expectRefused(files, WeightError, /^lm_head\.weight:.*model\.embed_tokens\.weight.*tie_word_embeddings/);
     }
   });
 });
@@ -247,11 +248,7 @@ describe("configuration and index", () => {
     rt.dispose();
     const wrong = text.replace("Infinity]", "1]").replace("{", '{"rms_norm_eps":NaN,');
     expect(wrong).toContain("NaN");
-    await expectRefused(
-      singleFile().set("config.json", new TextEncoder().encode(wrong)),
-      ConfigError,
-      /rms_norm_eps: expected a number above 0, got NaN/,
-    );
+    await expectRefused(singleFile().set("config.json", new TextEncoder().encode(wrong)), ConfigError, /rms_norm_eps:.*number.*0.*NaN/);
   });
 
   test("missing or damaged configuration", async () => {
@@ -275,7 +272,7 @@ describe("configuration and index", () => {
   test("no weights, several files without an index, other formats", async () => {
     const files = sharded();
     files.delete("model.safetensors.index.json");
-    await expectRefused(files, CheckpointError, /3 \.safetensors files and no index/);
+    await expectRefused(files, CheckpointError, /3 \.safetensors files.*index/);
     await expectRefused(new Map([["config.json", json(SMALL)]]), CheckpointError, /expected model\.safetensors or/);
     await expectRefused(
       new Map([
@@ -290,9 +287,9 @@ describe("configuration and index", () => {
   test("an index that is damaged", async () => {
     const files = sharded();
     const index = (value: unknown) => new Map(files).set("model.safetensors.index.json", json(value));
-    await expectRefused(index({}), CheckpointError, /weight_map: expected files by tensor name, got nothing/);
+    await expectRefused(index({}), CheckpointError, /weight_map:.*tensor/);
     await expectRefused(index({ weight_map: [] }), CheckpointError, /weight_map/);
-    await expectRefused(index({ weight_map: { a: 1 } }), CheckpointError, /weight_map: a: expected the name of a \.safetensors file/);
+    await expectRefused(index({ weight_map: { a: 1 } }), CheckpointError, /weight_map: a:.*safetensors/);
     await expectRefused(
       new Map(files).set("model.safetensors.index.json", new TextEncoder().encode("{")),
       CheckpointError,
@@ -320,11 +317,7 @@ describe("configuration and index", () => {
       ".safetensors",
     ]) {
       const files = sharded().set("model.safetensors.index.json", json({ weight_map: { "lm_head.weight": name } }));
-      await expectRefused(
-        files,
-        CheckpointError,
-        /weight_map: lm_head\.weight: expected the name of a \.safetensors file beside the index/,
-      );
+      await expectRefused(files, CheckpointError, /weight_map: lm_head\.weight:.*safetensors/);
     }
   });
 
@@ -381,7 +374,7 @@ describe("configuration and index", () => {
       const onWarning = (message: string) => warnings.push(message);
       const fractions: number[] = [];
       await expectLoaded(files, tensors, { onWarning, onProgress: ({ fraction }) => fractions.push(fraction) });
-      expect(warnings).toEqual([`model.safetensors.index.json: weight_map: does not list ${left}: left out`]);
+      expect(warnings).toEqual([expect.stringMatching(facts(`model.safetensors.index.json: weight_map: …${left}`))]);
       expect(fractions.at(-1)).toBe(1);
       expect((await inspectCheckpoint(files)).fault).toBeUndefined();
       expect([...(await readTensors(files)).keys()].sort()).toEqual(tensors.map(({ name }) => name).sort());
@@ -463,7 +456,7 @@ describe("weights that do not fit the configuration", () => {
     await expectRefused(
       edit((tensors) => [...tensors, extra]),
       WeightError,
-      /^model\.surprise\.weight: not a weight of this model/,
+      /^model\.surprise\.weight:.*weight/,
     );
     await expectRefused(
       singleFile({ ...SMALL, num_hidden_layers: 1, attn_type_list: [0] }, rawTensors(SMALL)),
@@ -475,16 +468,12 @@ describe("weights that do not fit the configuration", () => {
       WeightError,
       /check num_local_experts, 1/,
     );
-    await expectRefused(
-      singleFile(SMALL, rawTensors({ ...SMALL, shared_intermediate_size: 10 })),
-      WeightError,
-      /check shared_intermediate_size/,
-    );
+    await expectRefused(singleFile(SMALL, rawTensors({ ...SMALL, shared_intermediate_size: 10 })), WeightError, /shared_intermediate_size/);
   });
 
   test("more layers than the files have", async () => {
     const files = singleFile({ ...SMALL, num_hidden_layers: 3, attn_type_list: [0, 1, 0] }, rawTensors(SMALL));
-    await expectRefused(files, WeightError, /no layer 2 in these files: check num_hidden_layers/);
+    await expectRefused(files, WeightError, /layer 2.*num_hidden_layers/);
   });
 
   test("misshapen", async () => {
@@ -504,7 +493,7 @@ describe("weights that do not fit the configuration", () => {
   test("stored in a dtype that is no float, or quantised", async () => {
     const as = (dtype: string, factor: number) =>
       edit((tensors) => tensors.map((t) => (t.name === "lm_head.weight" ? { ...t, dtype, bytes: new Uint8Array(21 * 12 * factor) } : t)));
-    await expectRefused(as("F8_E4M3", 1), WeightError, /^lm_head\.weight: expected F32, F16 or BF16, got F8_E4M3/);
+    await expectRefused(as("F8_E4M3", 1), WeightError, /^lm_head\.weight:.*F32.*F16.*BF16.*F8_E4M3/);
     await expectRefused(as("I32", 4), WeightError, /got I32/);
     await expectRefused(as("F64", 8), WeightError, /got F64/);
     await expectRefused(as("NEW_DTYPE", 3), WeightError, /got NEW_DTYPE/);
@@ -538,11 +527,7 @@ describe("weights that do not fit the configuration", () => {
 describe("memory", () => {
   test("a model beyond wasm32 is refused before any file of weights is opened", async () => {
     const config = { ...SMALL, hidden_size: 6144, intermediate_size: 9216, num_local_experts: 32 };
-    await expectRefused(
-      new Map([["config.json", json(config)]]),
-      MemoryError,
-      /^load: the weights need at least \d+\.\d+ GiB, as q8, wasm32 holds 4 GiB \(residency "streamed", or a smaller model\)$/,
-    );
+    await expectRefused(new Map([["config.json", json(config)]]), MemoryError, /^load: .*\d+\.\d+ GiB.*q8.*4 GiB.*"streamed"/);
   });
 
   test("a limit of one's own counts the precision in memory", async () => {
@@ -629,9 +614,7 @@ describe("memory", () => {
     expect(small).toBeLessThan(all / 2);
     expect(streamed(128) - streamed(64)).toBe(64);
     expect(streamed()).toBe(all);
-    expect(() => estimateMemory(SMALL, { budgetBytes: 64 })).toThrow(
-      'estimateMemory: budgetBytes: expected with residency "streamed" only, got 64 (resident weights take what they take)',
-    );
+    expect(() => estimateMemory(SMALL, { budgetBytes: 64 })).toThrow(facts('estimateMemory: budgetBytes: …"streamed"…64…resident'));
   });
 
   test("whether it fits: the published model only streamed, and not with any state", () => {
@@ -649,7 +632,7 @@ test("a precision that does not exist is refused", async () => {
 
 test("more threads than anybody has are refused", async () => {
   for (const threads of [0, 65, 1e9, "all"]) {
-    const message = /threads: expected "auto" or an integer within \[1, 64\], got/;
+    const message = /threads:.*"auto".*integer.*\[1,.*64\]/;
     await expectRefused(singleFile(), InputError, message, { threads: threads as never });
     await expect(Runtime.create("simd", { threads: threads as never })).rejects.toThrow(message);
   }

@@ -159,6 +159,6 @@ describe("fused experts that cannot be split name the remedy", () => {
 
   test("a router under both names", async () => {
     const router = tensors.find(({ name }) => name === "model.layers.0.block_sparse_moe.gate.weight")!;
-    await expect(loadCheckpoint(inFile(SMALL_HF, [...all, router]))).rejects.toThrow(/gate\.weight: expected every tensor once/);
+    await expect(loadCheckpoint(inFile(SMALL_HF, [...all, router]))).rejects.toThrow(/gate\.weight:.*tensor/);
   });
 });

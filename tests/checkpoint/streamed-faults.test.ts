@@ -60,10 +60,10 @@ describe("a file of weights that changes after loading", () => {
         writeFileSync(`${file}.new`, original);
         renameSync(`${file}.new`, file);
       },
-      /it has changed since it was opened/,
+      /changed/,
     ],
-    ["written anew with as many bytes", (file) => writeFileSync(file, changed), /it has changed since it was opened/],
-    ["touched", (file) => utimesSync(file, new Date(), new Date(0)), /it has changed since it was opened/],
+    ["written anew with as many bytes", (file) => writeFileSync(file, changed), /changed/],
+    ["touched", (file) => utimesSync(file, new Date(), new Date(0)), /changed/],
     [
       "replaced by a directory",
       (file) => {
@@ -89,7 +89,7 @@ describe("a file of weights that changes after loading", () => {
 
   test.each<[string, (file: string) => void, RegExp]>([
     ["truncated", (file) => truncateSync(file, 2000), /it ended at byte|it has changed/],
-    ["written anew with as many bytes", (file) => writeFileSync(file, changed), /it has changed since it was opened/],
+    ["written anew with as many bytes", (file) => writeFileSync(file, changed), /changed/],
   ])("%s, while it is open", async (_, change, reason) => {
     const model = await loadStreamed(directory, { budgetBytes: least });
     model.forward([prompt]);
@@ -134,23 +134,23 @@ describe("a file of weights that changes after loading", () => {
     await expect(generation.next()).rejects.toThrow(CheckpointError);
     expect(await generation.next()).toEqual({ done: true, value: undefined });
     expect(() => model.forward([[1]], { cache: [cache] })).toThrow(CheckpointError);
-    expect(() => model.forward([[1]], { cache: [cache] })).toThrow(/a pass failed half-way in this state/);
+    expect(() => model.forward([[1]], { cache: [cache] })).toThrow(/half-way/);
     await expect(session.append([1])).rejects.toThrow(CheckpointError);
   });
 });
 
 describe("a server that fails after loading", () => {
   const reasons: Record<Exclude<Behaviour, "sound">, RegExp> = {
-    "404": /HTTP status 404 \(check the address and the connection, and load again\)$/,
-    "500": /HTTP status 500, tried 5 times \(check the address and the connection, and load again\)$/,
-    whole: /the server knows no ranges \(download the checkpoint, and load it from its directory\)$/,
-    short: /the server's answer ended after \d+ of \d+ bytes, tried 5 times \(check the address and the connection, and load again\)$/,
-    long: /the server sent more than the \d+ bytes asked for \(the server does not follow HTTP: download the checkpoint, .*\)$/,
-    shifted: /expected bytes \d+-\d+, the server sent bytes \d+-\d+\/\d+ \(the server does not follow HTTP: .*\)$/,
-    changed: /it has changed since it was opened \(load the model again\)$/,
-    silent: /no byte for 0\.2 s, tried 2 times \(check the address and the connection, and load again\)$/,
-    stalled: /no byte for 0\.2 s, tried 2 times \(check the address and the connection, and load again\)$/,
-    reset: /fetch failed: .*, tried 5 times \(check the address and the connection, and load again\)$/,
+    "404": /HTTP status 404.*address/,
+    "500": /HTTP status 500.*5 times.*connection/,
+    whole: /server.*ranges.*download/i,
+    short: /server.*\d+ of \d+ bytes.*5 times.*connection/,
+    long: /server.*more.*\d+ bytes.*HTTP.*download/i,
+    shifted: /bytes \d+-\d+.*bytes \d+-\d+\/\d+.*HTTP/,
+    changed: /changed.*load/,
+    silent: /0\.2 s.*2 times.*connection/,
+    stalled: /0\.2 s.*2 times.*connection/,
+    reset: /fetch failed: .*5 times.*connection/,
   };
 
   test.each(Object.entries(reasons) as [Behaviour, RegExp][])("%s, and goes on when it is well again", async (behaviour, reason) => {
@@ -183,9 +183,7 @@ describe("a server that fails after loading", () => {
         else response.writeHead(200, { "content-length": bytes.length }).end(bytes);
       },
       async (url) => {
-        await expect(loadStreamed(url)).rejects.toThrow(
-          /model-00001-of-00003\.safetensors: cannot be streamed: the server knows no ranges \(download the checkpoint/,
-        );
+        await expect(loadStreamed(url)).rejects.toThrow(/model-00001-of-00003\.safetensors: .*ranges.*download/i);
       },
     );
   });

@@ -119,9 +119,7 @@ describe("streamed weights compute what resident ones do, to the bit", () => {
 
   test("Blobs are for browsers", async () => {
     const files = [...streamedFiles()].map(([name, bytes]) => new File([bytes as BlobPart], name));
-    await expect(loadStreamed(files)).rejects.toThrow(
-      /expected files that another thread can read, got Blobs.*\(give the directory's path\)/,
-    );
+    await expect(loadStreamed(files)).rejects.toThrow(/thread.*Blobs.*path/);
   });
 });
 
@@ -248,9 +246,9 @@ describe("loading", () => {
     try {
       const refused = loadCheckpoint(directory, { residency: "streamed", budgetBytes: least - 16 });
       await expect(refused).rejects.toThrow(MemoryError);
-      await expect(refused).rejects.toThrow(/budgetBytes: expected at least .* KiB, .* got .* KiB \(dtype "q8" takes less\)$/);
+      await expect(refused).rejects.toThrow(/budgetBytes: .* KiB.* KiB.*"q8"/);
       const large = loadCheckpoint(directory, { residency: "streamed", budgetBytes: 2 ** 32 });
-      await expect(large).rejects.toThrow(/budgetBytes: expected at most 4 GiB, which is what wasm32 leaves for it, got 4 GiB/);
+      await expect(large).rejects.toThrow(/budgetBytes:.*4 GiB.*wasm32.*4 GiB/);
       const limited = loadCheckpoint(directory, { residency: "streamed", budgetBytes: 2 ** 20, maxMemoryBytes: 2 ** 19 });
       await expect(limited).rejects.toThrow(/which is what maxMemoryBytes leaves for it, got 1 MiB/);
       expect(create).not.toHaveBeenCalled();
@@ -261,8 +259,8 @@ describe("loading", () => {
   });
 
   test.each<[LoadOptions, RegExp]>([
-    [{ budgetBytes: 1 << 20 }, /budgetBytes: expected with residency "streamed" only/],
-    [{ residency: "resident", budgetBytes: 1 << 20 }, /budgetBytes: expected with residency "streamed" only/],
+    [{ budgetBytes: 1 << 20 }, /budgetBytes:.*"streamed"/],
+    [{ residency: "resident", budgetBytes: 1 << 20 }, /budgetBytes:.*"streamed"/],
     [{ residency: "streamed", budgetBytes: 0 }, /budgetBytes: expected a number of bytes above 0/],
     [{ residency: "streamed", budgetBytes: Number.NaN }, /budgetBytes: expected a number of bytes above 0/],
     [{ residency: "elsewhere" as never }, /residency: expected "resident" or "streamed"/],

@@ -2,6 +2,7 @@ import { cpSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { MiniMaxM1 } from "../../src/index.js";
+import { facts } from "../support/facts.js";
 import { greedy, run, speaking, start, temporary, tiny } from "./harness.js";
 
 const { prompt, continuation } = greedy();
@@ -42,27 +43,27 @@ test.each([
 });
 
 test.each([
-  [["--top-p", "3"], '--top-p: expected a number within (0, 1], got "3"'],
+  [["--top-p", "3"], '--top-p: …number…(0, 1]…"3"'],
   [["--top-p", "0"], "--top-p"],
-  [["--min-p", "1.5"], '--min-p: expected a number within [0, 1], got "1.5"'],
-  [["-n", "0"], '-n, --max-tokens: expected an integer of at least 1, got "0"'],
+  [["--min-p", "1.5"], '--min-p: …number…[0, 1]…"1.5"'],
+  [["-n", "0"], '--max-tokens: …integer…1…"0"'],
   [["-n", " "], "-n, --max-tokens"],
   [["--max-tokens=-3"], "--max-tokens"],
-  [["--temperature=-1"], '--temperature: expected a number of at least 0, got "-1"'],
+  [["--temperature=-1"], '--temperature: …number…0…"-1"'],
   [["--temperature", "Infinity"], "--temperature"],
   [["--top-k", "0"], "--top-k"],
   [["--repetition-penalty", "0"], "--repetition-penalty"],
-  [["--seed", "4294967296"], '--seed: expected an integer within [0, 2^32), got "4294967296"'],
+  [["--seed", "4294967296"], '--seed: …integer…[0, 2^32)…"4294967296"'],
   [["--seed=-1"], "--seed"],
   [["--stop", ""], "--stop"],
   [["--stop-ids", "1,,2"], "--stop-ids"],
-  [["--threads", "0"], '--threads: expected "auto" or an integer within [1, 64], got "0"'],
+  [["--threads", "0"], '--threads: …"auto"…integer…[1, 64]…"0"'],
   [["--threads", "65"], "--threads"],
-  [["--budget", "1GiB"], "--budget: expected with --residency streamed only"],
-  [["--residency", "resident", "--budget", "1GiB"], "--budget: expected with --residency streamed only"],
+  [["--budget", "1GiB"], "--budget: …--residency"],
+  [["--residency", "resident", "--budget", "1GiB"], "--budget: …--residency"],
   ...["", "big", "1 TiB", "0", "-1", "1.2.3", "1e9", "GiB"].map((size): [string[], string] => [
     ["--residency", "streamed", `--budget=${size}`],
-    `--budget: expected a size such as 512MiB, 1.5GB or a number of bytes, got ${JSON.stringify(size)}`,
+    `--budget: …512MiB… 1.5GB…number…${JSON.stringify(size)}`,
   ]),
   [["--residency", "elsewhere"], "elsewhere"],
 ])("%j is refused before anything is loaded, by generate and chat", async (options, message) => {
@@ -73,7 +74,7 @@ test.each([
     const { exitCode, stdout, stderr } = await run([...args, ...options]);
     expect([exitCode, stdout]).toEqual([2, ""]);
     expect(stderr.startsWith("error: ")).toBe(true);
-    expect(stderr).toContain(message);
+    expect(stderr).toMatch(facts(message));
     expect(stderr).not.toContain("no/such/model");
   }
 });
@@ -97,7 +98,7 @@ test("--residency streamed with a --budget gives the same ids", async () => {
   }
   const { exitCode, stderr } = await run(["generate", tiny, "--ids", ids, "--residency", "streamed", "--budget", "1KiB"]);
   expect(exitCode).toBe(1);
-  expect(stderr).toMatch(/^error: load: budgetBytes: expected at least [\d.]+ KiB, .*, got 1 KiB/);
+  expect(stderr).toMatch(/^error: load: budgetBytes:.*[\d.]+ KiB.*1 KiB/);
 });
 
 test("--stop-ids ends the generation", async () => {
@@ -166,14 +167,14 @@ test("a damaged checkpoint is one error line and exit code 1", async () => {
   expect(stderr).toMatch(/^error: model\.safetensors: .*truncated.*\n$/);
 });
 
-test.each([[["--ids", "1,2,9999"], "token 2: expected an integer id within [0, 320), got 9999"]])(
+test.each([[["--ids", "1,2,9999"], "token 2: …integer…[0, 320)…9999"]])(
   "generate %j: exit code 1, one error line",
   async (args, message) => {
     const { exitCode, stdout, stderr } = await run(["generate", tiny, ...args]);
     expect([exitCode, stdout]).toEqual([1, ""]);
     const errors = stderr.split("\n").filter((line) => line.startsWith("error: "));
     expect(errors).toHaveLength(1);
-    expect(errors[0]).toContain(message);
+    expect(errors[0]).toMatch(facts(message));
     expect(stderr).not.toContain("    at ");
   },
 );
@@ -181,15 +182,15 @@ test.each([[["--ids", "1,2,9999"], "token 2: expected an integer id within [0, 3
 test.each([
   [["generate"], "expected a prompt"],
   [["generate", tiny, "--ids", "1", "--prompt", "x"], "got both"],
-  [["generate", tiny, "--prompt", "text"], "error: prompt: expected --ids, got text (this checkpoint has no tokenizer)"],
-  [["generate", tiny, "--ids", "1", "--stop", "."], "error: --stop: expected --stop-ids, got text"],
-  [["generate", tiny, "--prompt", ""], 'error: --prompt: expected one or more characters, got ""'],
-  [["chat", tiny], "error: chat: expected a checkpoint with a tokenizer, got none"],
+  [["generate", tiny, "--prompt", "text"], "error: prompt: …--ids…checkpoint"],
+  [["generate", tiny, "--ids", "1", "--stop", "."], "error: --stop: …--stop-ids"],
+  [["generate", tiny, "--prompt", ""], 'error: --prompt: …""'],
+  [["chat", tiny], "error: chat: …checkpoint"],
   [["generate", tiny, "--ids", "one"], "--ids"],
   [["generate", tiny, "--ids", ""], "--ids"],
-  [["generate", tiny, "--ids", "1,,2"], '--ids: expected token ids such as 1,2,3, got "1,,2"'],
+  [["generate", tiny, "--ids", "1,,2"], '--ids: …1,2,3…"1,,2"'],
   [["generate", tiny, "--ids", "1,2,"], "--ids"],
-  [["generate", tiny, "--ids", "1", "-n", "many"], "--max-tokens: expected an integer"],
+  [["generate", tiny, "--ids", "1", "-n", "many"], "--max-tokens: …integer"],
   [["generate", tiny, "--ids", "1", "--seed", "0.5"], "--seed: expected an integer"],
   [["generate", tiny, "--ids", "1", "--dtype", "int4"], "int4"],
   [["generate", tiny, "--ids"], "--ids"],
@@ -203,7 +204,7 @@ test.each([
   const { exitCode, stdout, stderr } = await run(args);
   expect([exitCode, stdout]).toEqual([2, ""]);
   expect(stderr).toMatch(/^error: .*\nSee lightning-m1 .*--help\n$/);
-  expect(stderr).toContain(message);
+  expect(stderr).toMatch(facts(message));
 });
 
 test("a prompt is asked for where stdin is a terminal", async () => {

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { parseAllDocuments } from "yaml";
 import { CHAT_TEMPLATE } from "../../src/analysis/index.js";
+import { facts } from "../support/facts.js";
 import { run, temporary, tiny } from "./harness.js";
 
 test("the published model on 8 H800 within 80 columns, and the command that starts it", async () => {
@@ -78,18 +79,18 @@ test("a checkpoint, or its config.json, is served from where it lies", async () 
 });
 
 test.each([
-  [["--nodes", "0"], 2, '--nodes: expected an integer of at least 1, got "0"'],
-  [["--utilization", "2"], 2, '--utilization: expected a number within (0, 1], got "2"'],
+  [["--nodes", "0"], 2, '--nodes: …integer…1…"0"'],
+  [["--utilization", "2"], 2, '--utilization: …number…(0, 1]…"2"'],
   [["--gpu", "RTX"], 2, "--gpu"],
-  [["--json", "--kubernetes"], 2, "--json, --kubernetes: expected one of them"],
-  [["tiny-m1"], 2, "--served: expected a checkpoint's path or hub id, got none (tiny-m1 is not published)"],
-  [["--context", "20000000"], 1, "plan: context: expected at most 10240000"],
-  [["--served", "a b"], 1, "plan: served: expected a hub id or a path without spaces"],
+  [["--json", "--kubernetes"], 2, "--json, --kubernetes: "],
+  [["tiny-m1"], 2, "--served: …path…hub id…tiny-m1"],
+  [["--context", "20000000"], 1, "plan: context: …10240000"],
+  [["--served", "a b"], 1, "plan: served: …spaces"],
   [["nowhere.json"], 1, "nowhere.json: expected a config.json"],
 ] as const)("%j is refused", async (args, code, message) => {
   const { exitCode, stdout, stderr } = await run(["plan", ...args]);
   expect([exitCode, stdout]).toEqual([code, ""]);
-  expect(stderr).toContain(message);
+  expect(stderr).toMatch(facts(message));
 });
 
 test("--help within 100 columns", async () => {

@@ -91,7 +91,7 @@ test.runIf(existsSync("/dev/full"))("a stdout that takes nothing is an error", a
     });
     const [exitCode] = await once(child, "close");
     expect(exitCode).toBe(1);
-    expect(stderr.match(/^error: .*$/gm)).toEqual([expect.stringMatching(/^error: stdout: cannot be written: ENOSPC/)]);
+    expect(stderr.match(/^error: .*$/gm)).toEqual([expect.stringMatching(/^error: stdout: .*ENOSPC/)]);
     expect(stderr).not.toMatch(/ended by| {4}at /);
   }
 });

@@ -15,6 +15,7 @@ import { CommandEnded } from "../../src/cli/text/terminal.js";
 import { MiniMaxM1 } from "../../src/index.js";
 import { parsePolicyPlan } from "../../src/rl/loop/policy-plan.js";
 import { Trainer } from "../../src/train/index.js";
+import { facts } from "../support/facts.js";
 import { random } from "../support/random.js";
 import { run, start, temporary, tiny } from "./harness.js";
 
@@ -178,7 +179,7 @@ describe("a run", () => {
     await stderr.has(" 2 / 6, ");
     controller.abort(new CommandEnded(130));
     expect([await exitCode, stdout.text]).toEqual([130, ""]);
-    const [, saved] = /saved after batch (\d+); the same command goes on/.exec(stderr.text)!;
+    const [, saved] = /saved after batch (\d+)/.exec(stderr.text)!;
     expect(metrics(broken.out)).toHaveLength(1 + Number(saved));
     expect(existsSync(join(broken.out, "lock"))).toBe(false);
     expect((await rl(broken.file)).stderr).toContain(`going on after batch ${saved}`);
@@ -208,7 +209,7 @@ test.each<[object, string]>([
   planned(changes, join(file, ".."));
   const { exitCode, stdout, stderr } = await rl(file);
   expect([exitCode, stdout]).toEqual([1, ""]);
-  expect(stderr).toContain(`error: ${out}/state.safetensors: ${message}`);
+  expect(stderr).toMatch(facts(`error: ${out}/state.safetensors: ${message}`));
   expect(files.map((name) => hash(out, name))).toEqual(before);
 });
 
@@ -239,8 +240,8 @@ describe("what is left of a run", () => {
       else rmSync(path);
       const before = hashes(out);
       const { exitCode, stderr } = await rl(file);
-      expect([message, exitCode, stderr]).toEqual([message, 1, expect.stringContaining(`error: ${path}: ${message}`)]);
-      expect(stderr).toContain(`(restore the file, or another --out; to begin anew, remove ${out}/state.safetensors)`);
+      expect([message, exitCode, stderr]).toEqual([message, 1, expect.stringMatching(facts(`error: ${path}: ${message}`))]);
+      expect(stderr).toMatch(facts(`--out…remove ${out}/state.safetensors)`));
       expect(hashes(out)).toEqual(before);
     }
     // What follows is cut off, and the end of the last line written again.
@@ -263,7 +264,7 @@ describe("what is left of a run", () => {
       writeFileSync(join(out, "state.json"), JSON.stringify(other));
       const before = hashes(out);
       const { exitCode, stderr } = await rl(file);
-      expect([exitCode, stderr]).toEqual([1, expect.stringContaining(`error: ${out}/metrics.jsonl: ${message}`)]);
+      expect([exitCode, stderr]).toEqual([1, expect.stringMatching(facts(`error: ${out}/metrics.jsonl: ${message}`))]);
       expect(hashes(out)).toEqual(before);
     }
     writeFileSync(join(out, "state.json"), JSON.stringify(made));
@@ -285,10 +286,7 @@ describe("what is left of a run", () => {
     trainer.steps = 500;
     writeFileSync(state, trainer.save());
     const foreign = await rl(one.file);
-    expect([foreign.exitCode, foreign.stderr]).toEqual([
-      1,
-      expect.stringContaining(`error: ${state}: expected the state of a run, got one that belongs to none`),
-    ]);
+    expect([foreign.exitCode, foreign.stderr]).toEqual([1, expect.stringMatching(facts(`error: ${state}: …state`))]);
   });
 });
 
@@ -297,58 +295,58 @@ describe("a file", () => {
 
   test.each<[object, string]>([
     [{ taks: [] }, "taks: unknown option"],
-    [{ model: 5 }, "model: expected a string of one or more characters, got 5"],
-    [{ tasks: undefined }, "tasks: expected a value, got none"],
-    [{ tasks: [] }, "tasks: expected at least one task, got "],
-    [{ tasks: "all" }, 'tasks: expected an array of { name }, { module } or { file, verifier }, got "all"'],
-    [{ tasks: [{ module: "" }] }, "tasks.0.module: expected a string of one or more characters"],
+    [{ model: 5 }, "model: …5"],
+    [{ tasks: undefined }, "tasks:"],
+    [{ tasks: [] }, "tasks: …task"],
+    [{ tasks: "all" }, 'tasks: …array…{ name }…{ module }…{ file, verifier }…"all"'],
+    [{ tasks: [{ module: "" }] }, "tasks.0.module: …characters"],
     [{ tasks: [{ module: "a.mjs", levels: [1] }] }, "tasks.0.levels: unknown option"],
-    [{ tasks: [{ file: "a.jsonl" }] }, "tasks.0.verifier: expected a value, got none"],
+    [{ tasks: [{ file: "a.jsonl" }] }, "tasks.0.verifier:"],
     [{ tasks: [{ file: "a.jsonl", verifier: "judge" }] }, 'tasks.0.verifier: expected "exact" or "words" or "number", got "judge"'],
     [{ tasks: [{ file: "a.jsonl", verifier: "exact", answer: "last" }] }, 'tasks.0.answer: expected "tagged" or "text", got "last"'],
-    [{ reference: 5 }, "reference: expected a string of one or more characters, got 5"],
-    [{ run: { ...plan.run, judging: { concurrency: 0 } } }, "run.judging.concurrency: expected an integer of at least 1, got 0"],
+    [{ reference: 5 }, "reference: …5"],
+    [{ run: { ...plan.run, judging: { concurrency: 0 } } }, "run.judging.concurrency: …integer…1…0"],
     [{ tasks: [{ name: "chess" }] }, 'tasks.0.name: expected one of "dyck-completion", '],
     [{ tasks: [{ name: "sudoku", level: 1 }] }, "tasks.0.level: unknown option"],
     [{ tasks: [{ name: "sudoku", levels: [] }] }, "tasks.0.levels: expected at least one level, got "],
-    [{ tasks: [{ name: "sudoku", levels: [0] }] }, "tasks.0.levels.0: expected an integer of at least 1, got 0"],
-    [{ tasks: [{ name: "sudoku", levels: [1, 9] }] }, "tasks.0.levels: expected levels from 1 to 3, got 9"],
-    [{ tasks: [{ name: "sudoku", weight: 0 }] }, "tasks.0.weight: expected a number within [1e-9, 1e9], got 0"],
-    [{ tasks: [{ name: "sudoku", weight: 1e300 }] }, "tasks.0.weight: expected a number within [1e-9, 1e9], got 1e+300"],
-    [{ heldOut: { perLevel: 1e8, every: 1 } }, "heldOut.perLevel: expected an integer within [1, 100,000], got 100000000"],
-    [{ tasks: [{ name: "sudoku" }, { name: "sudoku", levels: [2] }] }, "tasks.1: expected every level once, got level 2 of sudoku again"],
+    [{ tasks: [{ name: "sudoku", levels: [0] }] }, "tasks.0.levels.0: …integer…1…0"],
+    [{ tasks: [{ name: "sudoku", levels: [1, 9] }] }, "tasks.0.levels: …1…3…9"],
+    [{ tasks: [{ name: "sudoku", weight: 0 }] }, "tasks.0.weight: …number…[1e-9, 1e9]…0"],
+    [{ tasks: [{ name: "sudoku", weight: 1e300 }] }, "tasks.0.weight: …number…[1e-9, 1e9]…1e+300"],
+    [{ heldOut: { perLevel: 1e8, every: 1 } }, "heldOut.perLevel: …integer…[1, 100,000]…100000000"],
+    [{ tasks: [{ name: "sudoku" }, { name: "sudoku", levels: [2] }] }, "tasks.1: …level…2 of sudoku"],
     [{ rewards: { right: 1 } }, "rewards.right: unknown option"],
-    [{ rewards: { correct: -1 } }, "rewards.correct: expected a number within [0, 1e6], got -1"],
-    [{ rewards: { correct: 0 } }, "rewards: expected one above 0, got none"],
-    [{ objective: "cispo" }, 'objective: expected an object with a "name", got "cispo"'],
+    [{ rewards: { correct: -1 } }, "rewards.correct: …number…[0, 1e6]…-1"],
+    [{ rewards: { correct: 0 } }, "rewards: …0"],
+    [{ objective: "cispo" }, 'objective: …object…"name"…"cispo"'],
     [{ objective: { name: "ppo" } }, 'objective.name: expected one of "cispo", "grpo", "dapo", '],
     [{ objective: { name: "toString" } }, 'objective.name: expected one of "cispo", '],
     [{ objective: { name: "cispo", maxWieght: 5 } }, "objective: cispo: maxWieght: unknown option"],
-    [{ objective: { name: "cispo", maxWeight: 0 } }, "objective: cispo: maxWeight: expected a number above 0, got 0"],
-    [{ objective: { name: "dual-clip", cap: 1 } }, "objective: dualClip: cap: expected a number above 1, got 1"],
-    [{ objective: { name: "cispo", klCoef: -1 } }, "objective: cispo: klCoef: expected a number within [0, 1e9], got -1"],
+    [{ objective: { name: "cispo", maxWeight: 0 } }, "objective: cispo: maxWeight: …number…0…0"],
+    [{ objective: { name: "dual-clip", cap: 1 } }, "objective: dualClip: cap: …number…1…1"],
+    [{ objective: { name: "cispo", klCoef: -1 } }, "objective: cispo: klCoef: …number…[0, 1e9]…-1"],
     [{ aggregation: "token" }, "aggregation: unknown option"],
     [
       { objective: { name: "grpo", aggregation: "mean" } },
-      'objective: grpo: aggregation: expected "token", "sequence", { constant: above 0 } or { mix: within [0, 1] }, got "mean"',
+      'objective: grpo: aggregation: …"token"…"sequence"…{ constant: above 0 }…{ mix: within [0, 1] }…"mean"',
     ],
-    [{ trainer: { lr: 0 } }, "trainer.lr: expected a number above 0, got 0"],
+    [{ trainer: { lr: 0 } }, "trainer.lr: …number…0…0"],
     [{ trainer: { decays: 1 } }, "trainer.decays: unknown option"],
-    [{ run: undefined }, "run: expected a value, got none"],
-    [{ run: { groups: 2 } }, "run.batches: expected a value, got none"],
+    [{ run: undefined }, "run:"],
+    [{ run: { groups: 2 } }, "run.batches:"],
     [{ run: { ...plan.run, seed: 1 } }, "run.seed: unknown option"],
-    [{ run: { ...plan.run, groups: 65_536, groupSize: 32 } }, "run: groups: expected at most 1,048,576 responses"],
-    [{ run: { ...plan.run, groupSize: 1 } }, "run.groupSize: expected an integer within [2, 65,536], got 1"],
-    [{ run: { ...plan.run, minibatches: 3 } }, "run: minibatches: expected at most groups, 2, got 3"],
+    [{ run: { ...plan.run, groups: 65_536, groupSize: 32 } }, "run: groups: …1,048,576"],
+    [{ run: { ...plan.run, groupSize: 1 } }, "run.groupSize: …integer…[2, 65,536]…1"],
+    [{ run: { ...plan.run, minibatches: 3 } }, "run: minibatches: …2…3"],
     [{ run: { ...plan.run, advantages: { ddof: 2 } } }, "run: advantages: groupAdvantages: ddof: expected 0 or 1, got 2"],
-    [{ run: { ...plan.run, maxTokens: { windows: [] } } }, "run: maxTokens: nextWindow: windows: expected ascending numbers of tokens"],
-    [{ run: { ...plan.run, repetition: { tokens: 0 } } }, "run.repetition.tokens: expected an integer of at least 1, got 0"],
-    [{ heldOut: { perLevel: 2 } }, "heldOut.every: expected a value, got none"],
-    [{ seed: -1 }, "seed: expected an integer within [0, 2^32), got -1"],
+    [{ run: { ...plan.run, maxTokens: { windows: [] } } }, "run: maxTokens: nextWindow: windows: …ascending"],
+    [{ run: { ...plan.run, repetition: { tokens: 0 } } }, "run.repetition.tokens: …integer…1…0"],
+    [{ heldOut: { perLevel: 2 } }, "heldOut.every:"],
+    [{ seed: -1 }, "seed: …integer…[0, 2^32)…-1"],
     [{ build: "fast" }, 'build: expected "auto" or "simd" or "relaxed" or "debug", got "fast"'],
-    [{ save: { every: 0 } }, "save.every: expected an integer of at least 1, got 0"],
+    [{ save: { every: 0 } }, "save.every: …integer…1…0"],
   ])("that does not fit: %j", (changes, message) => {
-    expect(() => parse(changes)).toThrow(`FILE: ${message}`);
+    expect(() => parse(changes)).toThrow(facts(`FILE: ${message}`));
   });
 
   test("names all levels of a task if it names none", () => {
@@ -394,10 +392,7 @@ describe("a penalty of the divergence from a reference", () => {
 
   test("needs one of the same vocabulary; a reference alone is measured", { timeout: 120_000 }, async () => {
     const other = await rl(planned({ ...penalised, reference: tiny }).file);
-    expect([other.exitCode, other.stderr]).toEqual([
-      1,
-      expect.stringMatching(/reference: expected a model of the same \d+ tokens, got one of \d+/),
-    ]);
+    expect([other.exitCode, other.stderr]).toEqual([1, expect.stringMatching(/reference:.*\d+.*\d+/)]);
     const measured = planned({ heldOut: undefined, reference: plan.model });
     expect((await rl(measured.file)).exitCode).toBe(0);
     expect(klRefs(measured.out)[0]).toBe(0);
@@ -406,12 +401,9 @@ describe("a penalty of the divergence from a reference", () => {
 
 test("what is refused when the model is there, or before", async () => {
   const few = await rl(planned({ tasks: [{ name: "dyck-completion", levels: [1] }], heldOut: { perLevel: 3000, every: 1 } }).file);
-  expect([few.exitCode, few.stderr]).toEqual([
-    1,
-    expect.stringMatching(/error: .*small\.json: heldOut: evaluateTasks: perLevel: expected at most \d+/),
-  ]);
+  expect([few.exitCode, few.stderr]).toEqual([1, expect.stringMatching(/error: .*small\.json: heldOut: evaluateTasks: perLevel:.*\d+/)]);
   const silent = await rl(planned({ model: tiny }).file);
-  expect([silent.exitCode, silent.stderr]).toEqual([1, expect.stringContaining("model: expected a checkpoint with a tokenizer, got none")]);
+  expect([silent.exitCode, silent.stderr]).toEqual([1, expect.stringMatching(facts("model: …checkpoint"))]);
   const none = await rl(planned({ model: "no/such" }).file);
   expect([none.exitCode, none.stderr]).toEqual([1, expect.stringContaining("no such path")]);
 });
@@ -420,15 +412,15 @@ test.each([
   [["walk", "x.json"], 2, 'rl: expected "run", got "walk"'],
   [["run"], 2, "CONFIG"],
   [[], 2, "ACTION"],
-  [["run", "no/such.json"], 1, "error: no/such.json: expected the JSON file of a training, got nothing (there is no such file)"],
-  [["run", "x.json", "--batches", "0"], 2, '--batches: expected an integer of at least 1, got "0"'],
-  [["run", "x.json", "--threads", "x"], 2, '--threads: expected "auto" or an integer within [1, 64], got "x"'],
-  [["run", "x.json", "--out", ""], 2, '--out: expected a directory, got ""'],
+  [["run", "no/such.json"], 1, "error: no/such.json: …JSON file"],
+  [["run", "x.json", "--batches", "0"], 2, '--batches: …integer…1…"0"'],
+  [["run", "x.json", "--threads", "x"], 2, '--threads: …"auto"…integer…[1, 64]…"x"'],
+  [["run", "x.json", "--out", ""], 2, '--out: …directory…""'],
   [["run", "x.json", "--steps", "1"], 2, "--steps"],
 ])("rl %j: exit code %i", async (args, code, message) => {
   const { exitCode, stdout, stderr } = await run(["rl", ...args]);
   expect([exitCode, stdout]).toEqual([code, ""]);
-  expect(stderr).toContain(message);
+  expect(stderr).toMatch(facts(message));
 });
 
 test("--help within 100 columns", async () => {

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { policyView } from "../../src/cli/runs/policy-view.js";
 import { openRunView } from "../../src/cli/runs/run-view.js";
 import type { Terminal } from "../../src/cli/text/terminal.js";
+import { facts } from "../support/facts.js";
 
 /** What a terminal shows in the end: text, line ends, and the movements that views make. */
 function screen(animated: boolean) {
@@ -36,7 +37,7 @@ describe.each([true, false])("on a terminal that is animated: %s", (animated) =>
     view.stop();
     const lines = rows.filter((line) => line !== "");
     expect(lines.filter((line) => line.startsWith("warning:"))).toEqual([
-      "warning: the policy is collapsing",
+      expect.stringMatching(facts("warning: …collapsing")),
       "warning: judge: \u241b[2J",
       "warning: again",
     ]);

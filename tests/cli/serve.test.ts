@@ -7,6 +7,7 @@ import { createServer } from "node:net";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
+import { facts } from "../support/facts.js";
 import { run } from "./harness.js";
 
 const cli = fileURLToPath(new URL("../../dist/node/cli.js", import.meta.url));
@@ -63,7 +64,7 @@ test("what does not end in time is ended, with exit code 0; a key from the envir
   const { child: open, ended: openEnded, stderr: warned } = await launch(["--host", "0.0.0.0"]);
   open.kill("SIGTERM");
   expect(await openEnded).toEqual([0, null]);
-  expect(warned()).toContain("warning: 0.0.0.0: everybody who reaches this address may ask");
+  expect(warned()).toContain("warning: 0.0.0.0");
 });
 
 test("origins of --cors, once, twice or in a list; a refused one is told once", async () => {
@@ -104,14 +105,14 @@ test("a port that is taken, and options that are none", async () => {
   const taken = await run(["serve", "--port", `${port}`]);
   expect([taken.exitCode, taken.stderr]).toEqual([1, expect.stringMatching(/error: serve: 127\.0\.0\.1:\d+: expected a free port/)]);
   for (const [args, message] of [
-    [["--port", "70000"], '--port: expected an integer within [0, 65535], got "70000"'],
-    [["--max-batch", "0"], '--max-batch: expected an integer of at least 1, got "0"'],
-    [["--cors", "127.0.0.1:5163"], '--cors: expected an origin such as https://example.com or http://127.0.0.1:5173, got "127.0.0.1:5163"'],
-    [["--cors", "https://a.example", "--cors", "https://b.example/x"], "--cors: expected an origin such as"],
-    [["--api-key", "a b"], "--api-key: expected characters without spaces"],
-    [["--timeout", "soon"], '--timeout: expected a number of seconds above 0, got "soon"'],
+    [["--port", "70000"], '--port: …integer…[0, 65535]…"70000"'],
+    [["--max-batch", "0"], '--max-batch: …integer…1…"0"'],
+    [["--cors", "127.0.0.1:5163"], '--cors: …https://example.com…http://127.0.0.1:5173…"127.0.0.1:5163"'],
+    [["--cors", "https://a.example", "--cors", "https://b.example/x"], "--cors: …origin"],
+    [["--api-key", "a b"], "--api-key: …characters"],
+    [["--timeout", "soon"], '--timeout: …number…0…"soon"'],
   ] as const) {
     const { exitCode, stderr } = await run(["serve", ...args]);
-    expect([exitCode, stderr]).toEqual([2, expect.stringContaining(message)]);
+    expect([exitCode, stderr]).toEqual([2, expect.stringMatching(facts(message))]);
   }
 });

@@ -5,6 +5,7 @@ import { attentionBackward, loadKeysValues } from "../../src/ops/attention-backw
 import { KeyValueCache } from "../../src/ops/kv-pages.js";
 import type { Runtime } from "../../src/runtime/runtime.js";
 import { softmaxAttention, softmaxAttentionBackward } from "../reference/attention.js";
+import { facts } from "../support/facts.js";
 import { randomTensor } from "../support/random.js";
 import * as tolerance from "../support/tolerance.js";
 import { randomInput, type Suite } from "./harness.js";
@@ -276,7 +277,7 @@ export const attentionBackwardSuite: Suite = (runtime) => {
 
     test("have to be float32", () => {
       const cache = new KeyValueCache(runtime(), 1, 8, "bf16");
-      expect(() => loadKeysValues(cache)).toThrow("loadKeysValues: cache: expected f32, got bf16");
+      expect(() => loadKeysValues(cache)).toThrow(facts("loadKeysValues: cache: …f32…bf16"));
       cache.dispose();
     });
   });

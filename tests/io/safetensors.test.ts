@@ -103,7 +103,7 @@ describe("safetensors", () => {
     [
       "a git-lfs pointer",
       new TextEncoder().encode("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"),
-      /got a git-lfs pointer to one \(git lfs pull/,
+      /git-lfs pointer.*git lfs pull/,
     ],
     ["a header of 10 GB", file("{}", undefined, 10_000_000_000n), /header: expected at most 2 bytes, got 9\.31 GiB/],
     ["a header length of 2^64 − 1", file("{}", undefined, 2n ** 64n - 1n), /header: expected at most/],
@@ -128,7 +128,7 @@ describe("safetensors", () => {
     ],
     ["an entry that is no object", entries({ a: 1 }, 0), /a: expected \{dtype/],
     ["an entry without dtype", entries({ a: { shape: [1], data_offsets: [0, 4] } }, 4), /a: dtype/],
-    ["a negative dim", entries({ a: { ...a, shape: [-2, -3] } }, 24), /a: shape: expected non-negative integers, got \[-2,-3\]/],
+    ["a negative dim", entries({ a: { ...a, shape: [-2, -3] } }, 24), /a: shape:.*\[-2,-3\]/],
     ["a fractional dim", entries({ a: { ...a, shape: [1.5, 4] } }, 24), /a: shape/],
     ["a dim beyond 2^53", entries({ a: { ...a, shape: [2 ** 60, 1] } }, 24), /a: shape/],
     ["dims whose product overflows", entries({ a: { ...a, shape: [2 ** 40, 2 ** 40] } }, 24), /a: data_offsets: expected .* bytes/],
@@ -138,14 +138,14 @@ describe("safetensors", () => {
     ["offsets in reverse", entries({ a: { ...a, data_offsets: [24, 0] } }, 24), /a: data_offsets/],
     ["a negative offset", entries({ a: { ...a, data_offsets: [-24, 0] } }, 24), /a: data_offsets/],
     ["a size that contradicts the shape", entries({ a: { ...a, shape: [2, 2] } }, 24), /expected 16 bytes for \[2, 2\] F32, got 24/],
-    ["an overlap", entries({ a, b: { ...b, data_offsets: [20, 28] } }, 28), /b: data_offsets: expected to begin at 24, got 20 \(overlaps/],
+    ["an overlap", entries({ a, b: { ...b, data_offsets: [20, 28] } }, 28), /b: data_offsets:.*24.*20.*overlaps/],
     ["the same place twice", entries({ a, c: a }, 24), /overlaps/],
     ["a hole", entries({ a, b: { ...b, data_offsets: [28, 36] } }, 36), /b: .* got 28 \(leaves a hole/],
     ["a hole at the beginning", entries({ b }, 32), /leaves a hole/],
     ["a tensor outside the file", entries({ a, b }, 31), /expected \d+ bytes, got \d+ \(truncated/],
     ["bytes after the last tensor", entries({ a, b }, 33), /overlong/],
-    ["metadata that is text", entries({ __metadata__: "pt" }, 0), /__metadata__: expected strings/],
-    ["metadata that is a list", entries({ __metadata__: [] }, 0), /__metadata__: expected strings/],
+    ["metadata that is text", entries({ __metadata__: "pt" }, 0), /__metadata__:.*strings/],
+    ["metadata that is a list", entries({ __metadata__: [] }, 0), /__metadata__:.*strings/],
   ];
   for (const [what, bytes, message] of bad) {
     test(`${what} is refused`, () => {

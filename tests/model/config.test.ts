@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { ConfigError } from "../../src/base/errors.js";
 import { type Config, parseConfig } from "../../src/model/config.js";
 import { minimaxM1, presets } from "../../src/model/presets.js";
+import { facts } from "../support/facts.js";
 import { goldenCases, readGolden } from "../support/golden.js";
 
 type Json = Record<string, unknown>;
@@ -122,7 +123,7 @@ describe("dialects", () => {
   ])("refused by name: %s %j", (model_type, architectures) => {
     const message = refusal({ ...leastPublished, model_type, architectures });
     for (const name of [model_type, ...architectures]) expect(message).toContain(`"${name}"`);
-    expect(message).toMatch(/^config: architecture: expected minimax_m1 .*MiniMax-M2/);
+    expect(message).toMatch(/^config: architecture:.*minimax_m1.*MiniMax-M2/);
   });
 
   test("architectures alone suffice", () => {
@@ -131,7 +132,7 @@ describe("dialects", () => {
   });
 
   test("no name at all is refused", () => {
-    expect(refusal({ ...leastPublished, model_type: undefined })).toContain("neither model_type nor architectures");
+    expect(refusal({ ...leastPublished, model_type: undefined })).toMatch(facts("model_type…architectures"));
   });
 
   test("MiniMax's defaults", () => {
@@ -314,10 +315,10 @@ describe("rotary settings", () => {
   });
 
   test("a contradiction names both places", () => {
-    expect(refusal({ ...leastPublished, rope_theta: 1e7, rope_parameters: { rope_theta: 1e6 } })).toBe(
-      "config: rope_parameters.rope_theta: expected 10000000, as rope_theta says, got 1000000 (remove the one that is wrong)",
+    expect(refusal({ ...leastPublished, rope_theta: 1e7, rope_parameters: { rope_theta: 1e6 } })).toMatch(
+      facts("config: rope_parameters.rope_theta: …10000000…rope_theta…1000000…remove"),
     );
-    expect(refusal({ ...published, partial_rotary_factor: 1 })).toContain("expected 0.5, as rotary_dim 64 of head_dim 128 says, got 1");
+    expect(refusal({ ...published, partial_rotary_factor: 1 })).toMatch(facts("0.5…rotary_dim 64…head_dim 128…1"));
   });
 
   test("the published file with its base and share moved into rope_parameters is the same model", () => {
@@ -393,7 +394,7 @@ describe("unknown keys", () => {
   test("of no kind that changes results: one warning each", () => {
     const { config, warnings } = read({ ...published, tokenizer_class: "GPT2Tokenizer" });
     expect(config).toEqual({ ...read(published).config, source: { ...published, tokenizer_class: "GPT2Tokenizer" } });
-    expect(warnings).toEqual(['config: tokenizer_class: unknown key, ignored (value "GPT2Tokenizer")']);
+    expect(warnings).toEqual([expect.stringMatching(facts('config: tokenizer_class: …unknown…"GPT2Tokenizer"'))]);
   });
 
   test.each<Json>([
@@ -533,7 +534,7 @@ describe("unknown keys", () => {
 
 describe("refusals name the key", () => {
   test.each([null, [], "text", 7, undefined])("not an object: %j", (json) => {
-    expect(refusal(json)).toMatch(/^config: expected a JSON object/);
+    expect(refusal(json)).toMatch(/^config:.*JSON object/);
   });
 
   test.each<[string, Json]>([

@@ -177,7 +177,7 @@ describe("any configuration", () => {
 
 test("a typed configuration that contradicts itself is refused", () => {
   expect(() => graph({ ...tinyM1, numHiddenLayers: 4 })).toThrow(ConfigError);
-  expect(() => graph({ ...tinyM1, hiddenSize: -1 })).toThrow(/hiddenSize: expected an integer of at least 1, got -1/);
+  expect(() => graph({ ...tinyM1, hiddenSize: -1 })).toThrow(/hiddenSize:.*integer.*1.*-1/);
   expect(() => graph({ ...tinyM1, vocabSize: Number.NaN })).toThrow(ConfigError);
   expect(() => graph(null as never)).toThrow(ConfigError);
   expect(graph({ ...tinyM1, hiddenSize: 32 }).parameterCount).toBeLessThan(graph(tinyM1).parameterCount);

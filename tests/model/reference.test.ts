@@ -290,9 +290,7 @@ describe("8-bit weights", () => {
 
   test("cannot be saved", async () => {
     const model = await load(randomCase(parseConfig(published), 1, [1]), { dtype: "q8" });
-    await expect(model.save()).rejects.toThrow(
-      /save: model\.embed_tokens\.weight: expected the weights as they were stored, got 8-bit ones/,
-    );
+    await expect(model.save()).rejects.toThrow(/save: model\.embed_tokens\.weight:.*8-bit/);
     model.dispose();
   });
 });

@@ -9,6 +9,7 @@ import { loadCheckpoint, type Progress } from "../../src/checkpoint/checkpoint.j
 import { saveCheckpoint } from "../../src/checkpoint/save.js";
 import { DirectoryDestination, DirectorySource } from "../../src/node/directory.js";
 import { expectSaved, type Files, rawTensors, SMALL, sharded, singleFile, storedAs } from "../support/checkpoints.js";
+import { facts } from "../support/facts.js";
 
 let directory: string;
 
@@ -67,19 +68,19 @@ describe("paths", () => {
 
   test("nothing there, other files, directories in place of files", async () => {
     for (const path of ["", "./nowhere", "/no/such/path", "a/b/c", "~/models", "plain"]) {
-      await expect(loadCheckpoint(path)).rejects.toThrow(/no such path .* and neither a URL nor a hub id/);
+      await expect(loadCheckpoint(path)).rejects.toThrow(/path.*URL.*hub id/);
     }
     await expect(loadCheckpoint("tiny-m1")).rejects.toThrow(/"tiny-m1": no such path .* the preset of this name .* without weights/);
     await expect(loadCheckpoint(new URL("file:///no/such/path"))).rejects.toThrow(CheckpointError);
     await expect(loadCheckpoint("file://host/share")).rejects.toThrow(CheckpointError);
     await expect(loadCheckpoint("a\0b")).rejects.toThrow(CheckpointError);
     await put(singleFile());
-    await expect(loadCheckpoint(join(directory, "config.json"))).rejects.toThrow(/expected a directory or a \.safetensors file/);
+    await expect(loadCheckpoint(join(directory, "config.json"))).rejects.toThrow(/directory.*\.safetensors/);
     await expect(loadCheckpoint("/dev/null")).rejects.toThrow(/expected a directory/);
     await rm(join(directory, "config.json"));
     await expect(loadCheckpoint(directory)).rejects.toThrow(/config\.json: missing/);
     await mkdir(join(directory, "config.json"));
-    await expect(loadCheckpoint(directory)).rejects.toThrow(/config\.json: expected a file, got something else/);
+    await expect(loadCheckpoint(directory)).rejects.toThrow(/config\.json:.*file/);
   });
 
   test("a file that shrinks while it is read", async () => {
@@ -174,7 +175,7 @@ describe("saving into a directory", () => {
       await mkdir(join(to, name));
       const saving = saveCheckpoint(checkpoint, to);
       await expect(saving).rejects.toThrow(CheckpointError);
-      await expect(saving).rejects.toThrow(`expected a file in place of ${name}, got a directory`);
+      await expect(saving).rejects.toThrow(facts(`file…${name}, got a directory`));
       expect((await readdir(to)).sort()).toEqual([name, "notes.txt"].sort());
     }
     checkpoint.rt.dispose();

@@ -121,8 +121,8 @@ describe("hub ids", () => {
   test("revisions: a branch, a tag, a commit", async () => {
     await withHub(singleFile(), async () => {
       for (const revision of ["main", "v1", COMMIT]) (await loadCheckpoint(NAME, { revision })).rt.dispose();
-      await expect(loadCheckpoint(NAME, { revision: "gone" })).rejects.toThrow(/Repository not found.*check the id and the revision/);
-      await expect(loadCheckpoint(NAME, { revision: "../../x" })).rejects.toThrow(/revision: expected a branch/);
+      await expect(loadCheckpoint(NAME, { revision: "gone" })).rejects.toThrow(/Repository not found.*id.*revision/);
+      await expect(loadCheckpoint(NAME, { revision: "../../x" })).rejects.toThrow(/revision:.*branch/);
     });
     for (const revision of ["main", "v1", COMMIT]) (await loadCheckpoint(NAME, { revision, localFilesOnly: true })).rt.dispose();
     await expect(loadCheckpoint(NAME, { revision: "v2", localFilesOnly: true })).rejects.toThrow(/revision v2 is not in the cache/);
@@ -231,10 +231,7 @@ describe("hub ids", () => {
         hub.disturb = breaksOff(files, how, () => how === "aborted" && setTimeout(() => controller.abort("enough"), 200));
         const loading = loadCheckpoint(NAME, { signal: controller.signal, retryDelayMs: 1 });
         if (how === "aborted") await expect(loading).rejects.toBe("enough");
-        else
-          await expect(loading).rejects.toThrow(
-            /org\/tiny-m1: model-00002-of-00003\.safetensors: the hub did not deliver: .*, tried 5 times \(/,
-          );
+        else await expect(loading).rejects.toThrow(/org\/tiny-m1: model-00002-of-00003\.safetensors: .*hub.*5 times/);
         expect(await readdir(snapshot())).not.toContain(SECOND);
         const parked = `${etag(files.get(SECOND)!)}.parked.incomplete`;
         expect((await blobs()).filter((name) => name.includes("incomplete"))).toEqual([parked]);
@@ -261,8 +258,8 @@ describe("hub ids", () => {
     const files = sharded();
     const bytes = files.get(SECOND)!;
     for (const [length, reason] of [
-      [undefined, /the server sent more than the \d+ bytes asked for/],
-      [bytes.byteLength + 1, /it has changed since it was opened/],
+      [undefined, /server.*more.*\d+ bytes/],
+      [bytes.byteLength + 1, /changed/],
     ] as const) {
       await withHub(files, async (hub) => {
         hub.disturb = (_, response, path) => {
@@ -296,7 +293,7 @@ describe("hub ids", () => {
         response.writeHead(200, { "content-type": "application/json", link }).end("[]");
         return true;
       };
-      await expect(loadCheckpoint(NAME)).rejects.toThrow(/the list of files has more than 1000 pages/);
+      await expect(loadCheckpoint(NAME)).rejects.toThrow(/files.*1000 pages/);
       hub.disturb = (_, response, path) => {
         if (!path.includes("/tree/")) return false;
         const chunk = Buffer.alloc(1 << 20, 32);
@@ -308,7 +305,7 @@ describe("hub ids", () => {
         write();
         return true;
       };
-      await expect(loadCheckpoint(NAME)).rejects.toThrow(/the server sent more than 67108864 bytes/);
+      await expect(loadCheckpoint(NAME)).rejects.toThrow(/server.*67108864 bytes/);
     });
   });
 
@@ -366,7 +363,7 @@ describe("hub ids", () => {
               (error: Error) => error,
             );
             expect(error).toBeInstanceOf(LightningError);
-            expect(error!.message).toMatch(/expected a token of visible ASCII characters/);
+            expect(error!.message).toMatch(/token.*ASCII/);
             expect(inspect(error, { depth: 10, showHidden: true })).not.toContain("S3");
           }
         }
@@ -376,9 +373,7 @@ describe("hub ids", () => {
 
     test("a token file without end is not read", async () => {
       vi.stubEnv("HF_TOKEN_PATH", "/dev/zero");
-      await expect(loadCheckpoint(NAME)).rejects.toThrow(
-        /\/dev\/zero: the hub's token cannot be read: expected a file, got something else/,
-      );
+      await expect(loadCheckpoint(NAME)).rejects.toThrow(/\/dev\/zero: .*token.*file/);
     });
 
     test("no error shows the token, what the hub signs, or the password of HF_ENDPOINT", async () => {
@@ -443,14 +438,12 @@ describe("hub ids", () => {
       expect([...hub.tokens]).toEqual([`Basic ${btoa("reader:p@ss")}`]);
     });
     vi.stubEnv("HF_ENDPOINT", "reader:S3cret@host");
-    await expect(loadCheckpoint(NAME)).rejects.toThrow(/^HF_ENDPOINT: expected an http: or https: URL, got (?!.*S3cret)/);
+    await expect(loadCheckpoint(NAME)).rejects.toThrow(/^HF_ENDPOINT: .*http:.*https: URL(?!.*S3cret)/);
   });
 
   test("no hub there", async () => {
     vi.stubEnv("HF_ENDPOINT", "http://127.0.0.1:9");
-    await expect(loadCheckpoint(NAME, { retryDelayMs: 1 })).rejects.toThrow(
-      /org\/tiny-m1 \(no such path, so a hub id\): the hub did not deliver: .*\(check the connection, or use localFilesOnly\)/,
-    );
+    await expect(loadCheckpoint(NAME, { retryDelayMs: 1 })).rejects.toThrow(/org\/tiny-m1.*hub id.*localFilesOnly/);
   });
 
   test("a signal ends the first question", async () => {

@@ -127,21 +127,17 @@ describe("streams", () => {
   });
 
   test.each<[string, Reply, RegExp]>([
-    ["ends in the middle", { pieces: sse(say("a")) }, /expected a text that ends with a finish_reason, got a stream that broke off/],
+    ["ends in the middle", { pieces: sse(say("a")) }, /finish_reason.*stream/],
     ["ends in the middle with [DONE]", { pieces: sse(say("a"), "[DONE]") }, /broke off/],
     ["ends inside an event", { pieces: [...sse(say("a")), 'data: {"choices": [{"te'] }, /expected JSON, got/],
-    ["is cut", { pieces: sse(say("a")), ending: "cut" }, /expected the next piece of the answer, got terminated/],
-    [
-      "falls silent",
-      { pieces: sse(say("a")), ending: "stall" },
-      /expected the next piece of the answer within 250 ms, got none \(silenceMs/,
-    ],
+    ["is cut", { pieces: sse(say("a")), ending: "cut" }, /answer.*terminated/],
+    ["falls silent", { pieces: sse(say("a")), ending: "stall" }, /250 ms.*silenceMs/],
     ["is no JSON", { pieces: sse(say("a"), "hello") }, /expected JSON, got "hello"/],
-    ["is no event stream", { pieces: [...sse(say("a")), "<html>\n\n"] }, /expected lines of an event stream, got "<html>"/],
+    ["is no event stream", { pieces: [...sse(say("a")), "<html>\n\n"] }, /event stream.*"<html>"/],
     ["is no UTF-8", { pieces: [...sse(say("a")), Uint8Array.of(0x64, 0xff, 0xfe)] }, /expected UTF-8/],
     ["is something else", { pieces: sse(say("a"), { choices: 5 }) }, /completions: choices: expected Array, got 5/],
     ["is nothing", { pieces: sse(say("a"), "null") }, /expected Object, got null/],
-    ["has an endless line", { pieces: endless() }, /expected events of at most 16777216 characters/],
+    ["has an endless line", { pieces: endless() }, /16777216 characters/],
     [
       "reports an error",
       { pieces: sse(say("a"), { error: { message: `out of memory, ${SECRET}`, code: 500 } }) },
@@ -163,7 +159,7 @@ describe("streams", () => {
       /broke off/,
     ],
     ["says nothing more but [DONE]", { pieces: sse(say("a"), { usage: {} }, "[DONE]") }, /broke off/],
-    ["is JSON without data:", { pieces: [...sse(say("a")), `${JSON.stringify(end)}\n\n`] }, /expected lines of an event stream/],
+    ["is JSON without data:", { pieces: [...sse(say("a")), `${JSON.stringify(end)}\n\n`] }, /event stream/],
     ["reports an error by its event", { pieces: [...sse(say("a")), "event: error\ndata: out of memory\n\n"] }, /reports: out of memory/],
   ])("one that %s is an error after its first token, and is not asked for again", async (_, answer, message) => {
     answering(() => answer);
@@ -179,7 +175,7 @@ describe("streams", () => {
 
   test("another type of content is an error", async () => {
     answering(() => json({ error: "no streams here" }));
-    expect((await failure()).message).toMatch(/expected a stream of events \(text\/event-stream\), got application\/json: no streams here/);
+    expect((await failure()).message).toMatch(/text\/event-stream.*application\/json.*no streams here/);
   });
 
   test("an answer in one piece, from a server that does not stream", async () => {
@@ -377,8 +373,8 @@ describe("the option fetch", () => {
   test.each<[string, ConnectOptions["fetch"], RegExp]>([
     ["fails", () => Promise.reject(new Error(`no proxy for ${SECRET}`)), /expected an answer, got no proxy for \*\*\*/],
     ["throws", () => expect.fail("no network"), /expected an answer, got no network/],
-    ["gives something else", async () => "ok" as never, /expected a Response from the option fetch/],
-    ["never answers", () => new Promise(() => {}), /expected an answer within 250 ms/],
+    ["gives something else", async () => "ok" as never, /Response.*fetch/],
+    ["never answers", () => new Promise(() => {}), /answer.*250 ms/],
   ])("that %s is a RemoteError", async (_, broken, message) => {
     const own = await by(async (url, init) => (init.method === "GET" ? models() : broken!(url, init)));
     expect((await failure(own)).message).toMatch(message);

@@ -206,9 +206,9 @@ describe("the runtime", async () => {
   test("what an op cannot take is told with what makes it, or with its shape", () => {
     rt.scope(() => {
       const [ids, x] = [rt.from([0], [1], "i32"), rt.from([1, 2], [1, 2])];
-      expect(() => matmul(x, x)).toThrow(/in panels, got \[1, 2\] f32 in rows \(.*ResidentWeights makes panels\)/);
-      expect(() => embed(ids, x)).toThrow(/\(ResidentWeights makes panels\)/);
-      expect(() => lightning(x, x, [], [])).toThrow(/\(qkv is \[tokens, heads, 3 · headDim\]\)/);
+      expect(() => matmul(x, x)).toThrow(/panels.*\[1, 2\] f32.*rows.*ResidentWeights/);
+      expect(() => embed(ids, x)).toThrow(/ResidentWeights/);
+      expect(() => lightning(x, x, [], [])).toThrow(/qkv.*\[tokens, heads, 3 · headDim\]/);
     });
   });
 
@@ -222,14 +222,13 @@ describe("the runtime", async () => {
 
 test("what no memory can hold is refused by name", async () => {
   using rt = await Runtime.create("simd");
-  expect(() => rt.empty([-1, 4])).toThrow(/tensor: expected a shape and f32, bf16, q8 or i32, got \[-1, 4\] f32/);
+  expect(() => rt.empty([-1, 4])).toThrow(/tensor:.*f32.*bf16.*q8.*i32.*\[-1,.*4\] f32/);
   expect(() => rt.empty([4], "f64" as never)).toThrow(/got \[4\] f64/);
   expect(() => new KeyValueCache(rt, 1, 8, "int4" as never)).toThrow(/KeyValueCache: expected .* f32, bf16, q8, got 1, 8 and int4/);
   expect(() => new KeyValueCache(rt, 0, 8)).toThrow(ShapeError);
   const cache = new KeyValueCache(rt, 1, 8);
   expect(cache.kv).toBe("f32");
-  for (const length of [-1, 1.5, Number.NaN])
-    expect(() => cache.resize(length)).toThrow(/resize: length: expected an integer of at least 0/);
+  for (const length of [-1, 1.5, Number.NaN]) expect(() => cache.resize(length)).toThrow(/resize: length:.*integer.*0/);
 });
 
 test("numbers that bf16 cannot hold are counted when they are narrowed", async () => {

@@ -17,19 +17,19 @@ test("a page that is isolated can share memory", async () => {
 });
 
 test.each<[string, Record<string, unknown>, RegExp]>([
-  ["a page that is not isolated", { crossOriginIsolated: false }, /^the page is not cross-origin isolated \(serve it with /],
+  ["a page that is not isolated", { crossOriginIsolated: false }, /not cross-origin isolated.*Cross-Origin-Opener-Policy/],
   [
     "a page that is not isolated, and so has no shared memory",
     { crossOriginIsolated: false, SharedArrayBuffer: undefined },
-    /^the page is not cross-origin isolated/,
+    /not cross-origin isolated/,
   ],
   [
     "an isolated page in an engine without shared memory",
     { crossOriginIsolated: true, SharedArrayBuffer: undefined },
-    /^the page is cross-origin isolated, and this engine has no SharedArrayBuffer/,
+    /is cross-origin isolated.*no SharedArrayBuffer/,
   ],
-  ["an isolated worker that can start none", { crossOriginIsolated: true, Worker: undefined }, /isolated, and this engine has no Worker/],
-  ["an engine that is no browser", { crossOriginIsolated: undefined }, /^this engine has no cross-origin isolation/],
+  ["an isolated worker that can start none", { crossOriginIsolated: true, Worker: undefined }, /is cross-origin isolated.*no Worker/],
+  ["an engine that is no browser", { crossOriginIsolated: undefined }, /engine has no cross-origin isolation/],
 ])("%s is told what is missing", async (_, globals, reason) => {
   const { canShare, cannotShareReason } = await inEngine(globals);
   expect(canShare).toBe(false);

@@ -7,6 +7,7 @@ import { lightning, lightningState, matmul, ResidentWeights, type Tensor } from 
 import { DispatchWord, type KernelDispatch } from "../../src/runtime/kernel-dispatch.js";
 import { Runtime } from "../../src/runtime/runtime.js";
 import { ThreadPool } from "../../src/runtime/thread-pool.js";
+import { facts } from "../support/facts.js";
 import { randomTensor } from "../support/random.js";
 
 /** What the next threads are started with in place of the real thing, which one is refused first, and how those that run are stopped from outside. */
@@ -137,7 +138,7 @@ describe("when threads fail", () => {
     using rt = await Runtime.create("simd", { threads: 4, onWarning: (message) => warnings.push(message) });
     const multiply = product(rt);
     expect(multiply()).toEqual(multiply());
-    expect(warnings).toEqual(["threads: 4 were asked for and not all could be started, computing on fewer (no threads today)"]);
+    expect(warnings).toEqual([expect.stringMatching(facts("threads: …4…no threads today"))]);
     expect(rt.threads).toBe(1);
   });
 
@@ -175,7 +176,7 @@ describe("when threads fail", () => {
     control.share = false;
     const warnings: string[] = [];
     using rt = await Runtime.create("simd", { threads: 2, onWarning: (message) => warnings.push(message) });
-    expect(warnings).toEqual(["threads: computing on one: this is a test"]);
+    expect(warnings).toEqual([expect.stringMatching(facts("threads: …one…this is a test"))]);
     expect(rt.f32(rt.keep([1])).buffer).toBeInstanceOf(ArrayBuffer);
     expect(product(rt)()).toHaveLength(ROWS * WIDTH);
   });
@@ -195,7 +196,7 @@ describe("when threads fail", () => {
     const multiply = product(rt);
     multiply();
     control.stop[0]!();
-    await vi.waitFor(() => expect(multiply).toThrow(/a thread has ended \(exit code 1\); load the model again, or with threads: 1/), 5000);
+    await vi.waitFor(() => expect(multiply).toThrow(/thread.*exit code 1.*load.*threads: 1/), 5000);
     expect(multiply).toThrow(LightningError);
   });
 
@@ -220,7 +221,7 @@ describe("when threads fail", () => {
     using rt = await Runtime.create("simd", { threads: 2 });
     await rt.threadsReady();
     const outside = 2 ** 32 - 64;
-    expect(() => rt.run("silu", [outside, outside, 0, 1 << 20], 1e9)).toThrow(/silu: a kernel failed on one of 2 threads/);
+    expect(() => rt.run("silu", [outside, outside, 0, 1 << 20], 1e9)).toThrow(/silu: .*2 threads/);
     expect(product(rt)()).toHaveLength(ROWS * WIDTH);
   });
 });

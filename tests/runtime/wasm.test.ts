@@ -12,9 +12,7 @@ test.each(["auto", "simd"] as const)("build %s: kernels that cannot be read are 
   vi.stubGlobal("DecompressionStream", undefined);
   const error = await compile(build).catch((error: unknown) => error);
   expect((error as Error).name).toBe(new LightningError("").name);
-  expect((error as Error).message).toMatch(
-    /^build: (simd|relaxed): the kernels cannot be read: .*DecompressionStream.* \(a file of the bundle/,
-  );
+  expect((error as Error).message).toMatch(/^build: (simd|relaxed):.*DecompressionStream.*bundle/);
   vi.unstubAllGlobals();
   expect((await compile(build)).module).toBeInstanceOf(WebAssembly.Module);
 });

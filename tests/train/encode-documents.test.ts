@@ -6,6 +6,7 @@ import { chatCodec } from "../../src/rl/index.js";
 import { type ChatEncoding, encodeLongText, encodeRow, firstTokenBytes, splitIntoBlocks } from "../../src/train/encode-documents.js";
 import type { RowContent } from "../../src/train/jsonl-rows.js";
 import { trainTokenizer } from "../../src/train/tokenizer-training.js";
+import { facts } from "../support/facts.js";
 
 const prose = "The quick brown fox jumps over the lazy dog. Fünf 👍 grüne Äpfel, 12,345 of them!\n\n  And so on,\tand on.\nWhat else?\n";
 let tokenizer: Tokenizer;
@@ -127,14 +128,14 @@ test("of a text all tokens are targets, with one end of sentence", async () => {
 });
 
 test.each<[readonly unknown[], string]>([
-  [[user("Hi")], "a.jsonl: line 7: messages: expected an assistant's message to learn, got none"],
-  [[user("Hi"), assistant("Ho", { weight: 0 })], "a.jsonl: line 7: messages: expected an assistant's message to learn, got none"],
-  [[assistant("Ho")], "a.jsonl: line 7: messages: expected one to answer before the assistant's, got none"],
+  [[user("Hi")], "a.jsonl: line 7: messages: …assistant's"],
+  [[user("Hi"), assistant("Ho", { weight: 0 })], "a.jsonl: line 7: messages: …assistant's"],
+  [[assistant("Ho")], "a.jsonl: line 7: messages: …before…assistant's"],
   [[{ role: "human", content: "Hi" }, assistant("Ho")], "a.jsonl: line 7: chat: messages[0].role"],
   [[user("Hi"), assistant("Ho"), { role: "gpt", content: "x" }], "a.jsonl: line 7: chat: messages[2].role"],
   [[user("Hi"), null], "a.jsonl: line 7: chat: messages[1]"],
 ])("a conversation without anything to learn, or that cannot be written, is refused with its line: %j", async (messages, message) => {
-  await expect(encode({ messages: messages as ChatMessage[] })).rejects.toThrow(message);
+  await expect(encode({ messages: messages as ChatMessage[] })).rejects.toThrow(facts(message));
 });
 
 test("a long text is encoded in blocks to the ids of the whole", async () => {

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { splitRows, splitText } from "../../src/train/held-out-split.js";
 import type { Row } from "../../src/train/jsonl-rows.js";
+import { facts } from "../support/facts.js";
 
 test("blocks are spread over the whole text, end with lines, and do not overlap", () => {
   const lines = Array.from({ length: 5000 }, (_, i) => `line ${i} 👍\n`);
@@ -58,7 +59,5 @@ test("at least one row is held out and one is learned; a frequent question does 
   const { heldOut } = splitRows(rows, 0.04, "file");
   expect(heldOut).toHaveLength(4);
   expect(questions(heldOut)).not.toContain("hello");
-  expect(() => splitRows([row("a", "1"), row("a", "2")], 0.5, "file")).toThrow(
-    "file: heldOut: expected rows of two different prompts or texts, to learn and to hold out, got 1",
-  );
+  expect(() => splitRows([row("a", "1"), row("a", "2")], 0.5, "file")).toThrow(facts("file: heldOut: …1"));
 });

@@ -4,6 +4,7 @@ import { type EncodedDocument, encodeRow } from "../../src/train/encode-document
 import { type PerplexityOptions, perplexity } from "../../src/train/perplexity.js";
 import { trainTokenizer } from "../../src/train/tokenizer-training.js";
 import { Trainer } from "../../src/train/trainer.js";
+import { facts } from "../support/facts.js";
 import { randomIds } from "../support/random.js";
 
 const config = {
@@ -98,17 +99,17 @@ describe("perplexity", () => {
   });
 
   test.each<[PerplexityOptions, string]>([
-    [{ window: 4096 }, "perplexity: window: expected at most the model's context of 2048 tokens, got 4096"],
-    [{ window: 8, stride: 9 }, "perplexity: stride: expected at most the window of 8 tokens, got 9"],
-    [{ window: 0 }, "perplexity: window: expected an integer of at least 1, got 0"],
-    [{ stride: 1.5 }, "perplexity: stride: expected an integer of at least 1, got 1.5"],
+    [{ window: 4096 }, "perplexity: window: …model's…2048…4096"],
+    [{ window: 8, stride: 9 }, "perplexity: stride: …8…9"],
+    [{ window: 0 }, "perplexity: window: …integer…1…0"],
+    [{ stride: 1.5 }, "perplexity: stride: …integer…1…1.5"],
   ])("refuses %j", async (options, message) => {
-    await expect(measure([document([1, 2, 3])], options)).rejects.toThrow(message);
+    await expect(measure([document([1, 2, 3])], options)).rejects.toThrow(facts(message));
   });
 
   test("refuses documents without a target and foreign ids, and ends with the signal", async () => {
-    await expect(measure([document([1])])).rejects.toThrow("perplexity: expected at least one token to predict, got none");
-    await expect(measure([])).rejects.toThrow("expected at least one token to predict");
+    await expect(measure([document([1])])).rejects.toThrow(facts("perplexity: …predict"));
+    await expect(measure([])).rejects.toThrow("predict");
     await expect(measure([document([1, 2]), document([1, 41])])).rejects.toThrow("perplexity: document 1: token 1: expected an integer id");
     const controller = new AbortController();
     setImmediate(() => controller.abort(new Error("enough")));
@@ -144,13 +145,13 @@ test.each([262, 300, 400])("bits per byte of a model without any knowledge, by h
 });
 
 test.each<[unknown, string]>([
-  ["text", 'perplexity: documents: expected several, as encodeRow makes them (put one into an array), got "text"'],
+  ["text", 'perplexity: documents: …encodeRow…array…"text"'],
   [null, "perplexity: documents: expected several"],
-  [[[1, 2, 3]], "perplexity: document 0: expected { ids, weights, targetBytes }, as encodeRow makes them, got something else"],
-  [[undefined], "perplexity: document 0: expected { ids, weights, targetBytes }"],
-  [[{ ids: [1, 2], weights: [1] }], "perplexity: document 0: expected { ids, weights, targetBytes }"],
+  [[[1, 2, 3]], "perplexity: document 0: …{ ids, weights, targetBytes }…encodeRow"],
+  [[undefined], "perplexity: document 0: …{ ids, weights, targetBytes }"],
+  [[{ ids: [1, 2], weights: [1] }], "perplexity: document 0: …{ ids, weights, targetBytes }"],
 ])("what is no document is refused: %j", async (documents, message) => {
   using model = await create();
-  await expect(perplexity(model, documents as never)).rejects.toThrow(message);
-  await expect(perplexity(undefined as never, [])).rejects.toThrow("perplexity: model: expected a MiniMaxM1");
+  await expect(perplexity(model, documents as never)).rejects.toThrow(facts(message));
+  await expect(perplexity(undefined as never, [])).rejects.toThrow(facts("perplexity: model: …MiniMaxM1"));
 });

@@ -7,6 +7,7 @@ import { evaluate, type RunOptions, run, type StepMetrics } from "../../src/trai
 import { type Schedule, scheduleFactor } from "../../src/train/schedule.js";
 import { trainTokenizer } from "../../src/train/tokenizer-training.js";
 import { Trainer, type TrainerOptions } from "../../src/train/trainer.js";
+import { facts } from "../support/facts.js";
 import { randomIds } from "../support/random.js";
 import { GRADIENTS, maxAbsDiff, normDistance } from "../support/tolerance.js";
 import { shift } from "../support/training-state.js";
@@ -119,10 +120,10 @@ describe("documents", () => {
   test.each([
     ["none", [], /at least one document/],
     ["of one token", [[1]], /at least one target/],
-    ["of a foreign id", [[1, 41]], /token 1: expected an integer id within \[0, 41\)/],
-    ["that are no arrays", ["abc"], /expected an array of token ids/],
+    ["of a foreign id", [[1, 41]], /token 1:.*integer.*\[0,.*41\)/],
+    ["that are no arrays", ["abc"], /array.*token ids/],
     ["with too few weights", [{ ids: [1, 2, 3], weights: [1] }], /weights: expected 3, one per token, got 1/],
-    ["with negative weights", [{ ids: [1, 2], weights: [1, -1] }], /weights\[1\]: expected a number of at least 0, got -1/],
+    ["with negative weights", [{ ids: [1, 2], weights: [1, -1] }], /weights\[1\]:.*number.*0.*-1/],
     ["with weights that are NaN", [{ ids: [1, 2], weights: [1, Number.NaN] }], /got NaN/],
     ["without anything", [null], /Trainer: batch\[0\]/],
   ])("%s are refused", async (_, examples, message) => {
@@ -185,7 +186,7 @@ describe("a trainer", () => {
         message = (error as Error).message;
       }
     }
-    expect(message).toMatch(/expected finite gradients, got loss .* \(a lower learning rate/);
+    expect(message).toMatch(/finite gradients.*loss .*learning rate/);
     expect(await weights(model)).toEqual(before);
   });
 
@@ -225,8 +226,7 @@ describe("a trainer", () => {
     using model = await create();
     const before = await weights(model);
     const trainer = new Trainer(model);
-    for (const lr of [Number.NaN, -1, Number.POSITIVE_INFINITY])
-      expect(() => trainer.step(batch, lr)).toThrow(/step: lr: expected a number of at least 0/);
+    for (const lr of [Number.NaN, -1, Number.POSITIVE_INFINITY]) expect(() => trainer.step(batch, lr)).toThrow(/step: lr:.*number.*0/);
     trainer.dispose();
     trainer.dispose();
     for (const use of [
@@ -235,7 +235,7 @@ describe("a trainer", () => {
       () => trainer.save(),
       () => trainer.restore(new Uint8Array(8)),
     ]) {
-      expect(use).toThrow(/Trainer: used after dispose/);
+      expect(use).toThrow(/Trainer:.*dispose/);
     }
     expect(await weights(model)).toEqual(before);
   });
@@ -243,17 +243,17 @@ describe("a trainer", () => {
   test("refuses weights that are not float32", async () => {
     const directory = fileURLToPath(new URL("../golden/m1-tiny", import.meta.url));
     using model = await MiniMaxM1.load(directory, { dtype: "bf16", threads: 1 });
-    expect(() => new Trainer(model)).toThrow(/expected float32 in memory, got bf16 \(load it with dtype: "f32"\)/);
+    expect(() => new Trainer(model)).toThrow(/float32.*bf16.*"f32"/);
     using narrow = await MiniMaxM1.load(directory, { kv: "q8", threads: 1 });
-    expect(() => new Trainer(narrow)).toThrow(/expected float32 keys and values, got q8/);
+    expect(() => new Trainer(narrow)).toThrow(/float32.*q8/);
   });
 
   test.each([
-    [{ lr: 0 }, /Trainer: lr: expected a number above 0, got 0/],
+    [{ lr: 0 }, /Trainer: lr:.*number.*0.*0/],
     [{ betas: [0.9] }, /Trainer: betas: expected two numbers within \[0, 1\)/],
     [{ betas: [0.9, 0.9999999999] }, /Trainer: betas: expected two numbers within/],
-    [{ eps: 1e-60 }, /Trainer: eps: expected a number within \[1e-56, 1e26\], got 1e-60/],
-    [{ clipNorm: -1 }, /Trainer: clipNorm: expected a number above 0, got -1/],
+    [{ eps: 1e-60 }, /Trainer: eps:.*number.*\[1e-56,.*1e26\].*1e-60/],
+    [{ clipNorm: -1 }, /Trainer: clipNorm:.*number.*0.*-1/],
     [{ momentum: 0.9 }, /Trainer: momentum: unknown option/],
   ])("refuses %j", async (options, message) => {
     using model = await create();
@@ -365,7 +365,7 @@ describe("runs", () => {
       },
       /run: windows: expected stages by ascending steps/,
     ],
-    [{ steps: 0 }, /run: steps: expected an integer of at least 1, got 0/],
+    [{ steps: 0 }, /run: steps:.*integer.*1.*0/],
     [{ heldOut: { data: {}, documents: 1, every: 1 } }, /heldOut.data: expected a data set/],
   ])("refuse %j", async (more, message) => {
     using model = await create();
@@ -377,7 +377,7 @@ describe("runs", () => {
     const going = async () => {
       for await (const _ of run(new Trainer(model), [] as never, options)) expect.unreachable();
     };
-    await expect(going()).rejects.toThrow(/run: data: expected a data set/);
+    await expect(going()).rejects.toThrow(/run: data: .*data set/);
   });
 
   test("the learning rate rises, and falls along a cosine", () => {
@@ -403,10 +403,8 @@ test("a new model is the same for the same seed, of the configured spread, and s
   using loaded = await MiniMaxM1.load(files, { threads: 1 });
   expect(await weights(loaded)).toEqual(await weights(a));
   await expect(create({ ...tiny, hidden_size: 0 })).rejects.toThrow(/hidden_size/);
-  await expect(MiniMaxM1.create({ ...a.config, vocabSize: 50 })).rejects.toThrow(/create: config: expected what its own source says/);
-  await expect(create(tiny, { files: trainTokenizer(["a"], { vocabSize: 262 }) })).rejects.toThrow(
-    /vocab_size: expected at least the tokenizer's 262, got 41/,
-  );
+  await expect(MiniMaxM1.create({ ...a.config, vocabSize: 50 })).rejects.toThrow(/create: config: .*source/);
+  await expect(create(tiny, { files: trainTokenizer(["a"], { vocabSize: 262 }) })).rejects.toThrow(/vocab_size:.*tokenizer's 262.*41/);
   await expect(create(tiny, { seed: -1 })).rejects.toThrow(/create: seed/);
   await expect(create({ ...tiny, vocab_size: 2e9 })).rejects.toThrow(/create: the weights need/);
 });
@@ -419,46 +417,48 @@ describe("a data set", () => {
   };
 
   test.each<[unknown, string]>([
-    [undefined, "got undefined (did the data end? a data set has a document for every index: go round with index % length)"],
+    [undefined, "undefined…index % length"],
     [null, "got null (did the data end?"],
     [5, "got number"],
-    ["x", "got text (encode it with the model's tokenizer)"],
-    [Promise.resolve([1, 2]), "got a promise (document is synchronous: load the data before the run)"],
+    ["x", "text…tokenizer"],
+    [Promise.resolve([1, 2]), "promise…synchronous"],
     [{}, "got an object without ids"],
     [{ ids: "abc", weights: [1, 1, 1] }, "got ids that are text"],
     [{ ids: null }, "got ids that are null"],
-    [new Float64Array(3), "got an object without ids (ids are a plain array, an Int32Array or a Uint32Array)"],
+    [new Float64Array(3), "object without ids…Int32Array…Uint32Array"],
   ])("that gives %j names the document and what was expected", async (value, message) => {
-    const expected = `: expected an array of token ids, or { ids, weights }, ${message}`;
+    const expected = `: …array of token ids…{ ids, weights }…${message}`;
     const third = { document: (index: number) => (index < 3 ? [1, 2, 3] : value) };
-    await expect(going(third)).rejects.toThrow(new InputError(`run: data: document 3${expected}`).message);
+    await expect(going(third)).rejects.toThrow(facts(`run: data: document 3${expected}`));
     await expect(going(third)).rejects.toBeInstanceOf(InputError);
     const heldOut = { data: { document: () => value } as never, documents: 1, every: 1 };
-    await expect(going({ document: () => [1, 2, 3] }, { heldOut })).rejects.toThrow(`run: heldOut: data: document 0${expected}`);
+    await expect(going({ document: () => [1, 2, 3] }, { heldOut })).rejects.toThrow(facts(`run: heldOut: data: document 0${expected}`));
     using model = await create();
-    expect(() => evaluate(new Trainer(model), { document: () => value } as never, 1, 8)).toThrow(`evaluate: data: document 0${expected}`);
-    expect(() => new Trainer(model).step([[1, 2], value] as never)).toThrow(`Trainer: batch[1]${expected}`);
+    expect(() => evaluate(new Trainer(model), { document: () => value } as never, 1, 8)).toThrow(
+      facts(`evaluate: data: document 0${expected}`),
+    );
+    expect(() => new Trainer(model).step([[1, 2], value] as never)).toThrow(facts(`Trainer: batch[1]${expected}`));
   });
 
   test.each<[unknown, string]>([
-    [[], "run: data: document 0: expected at least one token, got none"],
+    [[], "run: data: document 0: …token"],
     [{ ids: [1, 2] }, "run: data: document 0: weights: expected 2, one per token, got none"],
-    [{ ids: [1, 2], weights: [1, Number.NaN] }, "run: data: document 0: weights[1]: expected a number of at least 0, got NaN"],
-    [[1, 99], "run: data: document 0: token 1: expected an integer id within [0, 41)"],
+    [{ ids: [1, 2], weights: [1, Number.NaN] }, "run: data: document 0: weights[1]: …number…0…NaN"],
+    [[1, 99], "run: data: document 0: token 1: …integer…[0, 41"],
   ])("with a document that cannot be learned names it: %j", async (value, message) => {
-    await expect(going({ document: () => value })).rejects.toThrow(message);
+    await expect(going({ document: () => value })).rejects.toThrow(facts(message));
   });
 
   test.each<[Partial<RunOptions>, string]>([
-    [{ batchTokens: 1e9 }, "run: batchTokens: expected an integer within [1, 4,194,304], got 1000000000"],
-    [{ windows: [{ from: 0, tokens: 2 ** 22 + 1 }] }, "run: windows.0.tokens: expected an integer within [1, 4,194,304], got 4194305"],
+    [{ batchTokens: 1e9 }, "run: batchTokens: …integer…[1, 4,194,304]…1000000000"],
+    [{ windows: [{ from: 0, tokens: 2 ** 22 + 1 }] }, "run: windows.0.tokens: …integer…[1, 4,194,304]…4194305"],
     [
       { heldOut: { data: { document: () => [1, 2] }, documents: 1e9, every: 1 } },
-      "run: heldOut.documents: expected an integer within [1, 100,000], got 1000000000",
+      "run: heldOut.documents: …integer…[1, 100,000]…1000000000",
     ],
   ])("beyond what memory holds is refused before anything is collected: %j", async (more, message) => {
     let asked = 0;
-    await expect(going({ document: () => [1, 2, ++asked] }, more)).rejects.toThrow(message);
+    await expect(going({ document: () => [1, 2, ++asked] }, more)).rejects.toThrow(facts(message));
     expect(asked).toBe(0);
   });
 
@@ -509,8 +509,8 @@ describe("windows of several texts", () => {
     const ids = randomIds(1, 100, 41);
     for (let i = 0; i < 50; i++)
       expect(textDataset([ids], { seed: 4 }).document(i, 9)).toEqual(textDataset(ids, { seed: 4 }).document(i, 9));
-    expect(() => textDataset([[1], []])).toThrow("textDataset: ids: expected at least two tokens, got none in any text");
-    expect(() => textDataset([1])).toThrow("textDataset: ids: expected at least two tokens, got 1");
+    expect(() => textDataset([[1], []])).toThrow(facts("textDataset: ids: …tokens"));
+    expect(() => textDataset([1])).toThrow(facts("textDataset: ids: …1"));
   });
 });
 
@@ -546,14 +546,10 @@ describe("documents of one's own", () => {
     expect(seen.get(0)).toBe(500);
     expect([seen.has(100), seen.has(300)]).toEqual([false, false]);
     expect(seen.size).toBe(1 + 46);
-    expect(() => exampleDataset([example(100, 9, 6)]).document(0, 6)).toThrow(
-      "exampleDataset: expected a document with a target in its first 6 tokens, got none (a longer window, or shorter prompts)",
-    );
-    expect(() => exampleDataset([])).toThrow("exampleDataset: expected at least one document, got none");
+    expect(() => exampleDataset([example(100, 9, 6)]).document(0, 6)).toThrow(facts("exampleDataset: …target…6 tokens…window"));
+    expect(() => exampleDataset([])).toThrow(facts("exampleDataset: …document"));
     for (const bad of [undefined, [1, 2], { ids: [1, 2] }, { ids: [1, 2], weights: [1] }]) {
-      expect(() => exampleDataset([example(0, 9, 3), bad as never])).toThrow(
-        "exampleDataset: document 1: expected { ids, weights } of equal length",
-      );
+      expect(() => exampleDataset([example(0, 9, 3), bad as never])).toThrow(facts("exampleDataset: document 1: …{ ids, weights }"));
     }
   });
 });
@@ -571,11 +567,11 @@ test("warm-up, stable, decay: the rate stays and falls in a straight line over t
 });
 
 test.each<[Schedule, string]>([
-  [{ decaySteps: 5 }, 'run: schedule.decaySteps: expected none unless decay is "wsd", got'],
-  [{ decay: "wsd", decaySteps: 0 }, "run: schedule.decaySteps: expected an integer of at least 1, got 0"],
-  [{ decay: "linear" as never }, 'run: schedule.decay: expected "cosine", "constant" or "wsd", got "linear"'],
+  [{ decaySteps: 5 }, 'run: schedule.decaySteps: …"wsd"'],
+  [{ decay: "wsd", decaySteps: 0 }, "run: schedule.decaySteps: …integer…1…0"],
+  [{ decay: "linear" as never }, 'run: schedule.decay: …"cosine"…"constant"…"wsd"…"linear"'],
 ])("a schedule that is none is refused: %j", async (schedule, message) => {
   using model = await create();
   const going = run(new Trainer(model), textDataset([1, 2, 3]), { steps: 1, batchTokens: 2, schedule });
-  await expect(going.next()).rejects.toThrow(message);
+  await expect(going.next()).rejects.toThrow(facts(message));
 });

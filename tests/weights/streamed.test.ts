@@ -226,7 +226,7 @@ describe("failures", () => {
 
   test("outside of a scope nothing is pinned, nor read", () => {
     const weights = weightsOf(LEAST);
-    for (let i = 0; i < 10; i++) expect(() => weights.at("0.a")).toThrow(/expected to be asked for in a scope/);
+    for (let i = 0; i < 10; i++) expect(() => weights.at("0.a")).toThrow(/scope/);
     expect(file.begun).toEqual([]);
     pass(weights, [[0, 1], [2]]);
   });
@@ -235,7 +235,7 @@ describe("failures", () => {
     const weights = weightsOf(LEAST);
     expect(() => rt.scope(() => NAMES.slice(0, 6).map((name) => weights.at(name)))).toThrow(MemoryError);
     expect(() => rt.scope(() => NAMES.slice(0, 6).map((name) => weights.at(name)))).toThrow(
-      /experts\.\d\.w\d\.weight: needs 4 KiB while \d KiB are in use, the budget is 8 KiB \(a larger budgetBytes\)/,
+      /experts\.\d\.w\d\.weight:.*4 KiB.*\d KiB.*8 KiB.*budgetBytes/,
     );
     pass(weights, [[0, 1], [2]]);
   });

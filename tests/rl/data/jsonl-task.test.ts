@@ -85,16 +85,16 @@ describe("questions and answers of a file", () => {
 
   const good = { prompt: "a", answer: 1 };
   test.each<[unknown[], string]>([
-    [[], 'FILE: expected lines of {"prompt": …, "answer": …}, got none'],
+    [[], 'FILE: …{"prompt": …, "answer": …}'],
     [[good, "{"], "FILE: line 2, column 2: expected a key, got the end of the file (damaged JSON?)"],
     [[good, '{"prompt": "b", "answer": 1, "answer": 2}'], "FILE: line 2, column 30: expected every key once"],
-    [[good, "", "5"], "FILE: line 3: expected a JSON object, got 5"],
-    [[[1]], "FILE: line 1: expected a JSON object, got [1]"],
-    [[{ question: "b", answer: 1 }], "FILE: line 1: prompt: expected a value, got none (the keys of a line are prompt and answer)"],
-    [[{ prompt: "b" }], "FILE: line 1: answer: expected a value, got none"],
-    [[{ prompt: "b", answer: null }], "FILE: line 1: answer: expected a value, got none"],
-    [[{ prompt: " ", answer: 1 }], 'FILE: line 1: prompt: expected text, got " "'],
-    [[{ prompt: 5, answer: 1 }], "FILE: line 1: prompt: expected text, got 5"],
+    [[good, "", "5"], "FILE: line 3: …JSON object…5"],
+    [[[1]], "FILE: line 1: …JSON object…[1]"],
+    [[{ question: "b", answer: 1 }], "FILE: line 1: prompt: …prompt…answer"],
+    [[{ prompt: "b" }], "FILE: line 1: answer:"],
+    [[{ prompt: "b", answer: null }], "FILE: line 1: answer:"],
+    [[{ prompt: " ", answer: 1 }], 'FILE: line 1: prompt: …" "'],
+    [[{ prompt: 5, answer: 1 }], "FILE: line 1: prompt: …5"],
     [[{ prompt: "b", answer: "one" }], 'FILE: line 1: answer: expected a number, for the verifier "number", got "one"'],
     [[{ prompt: "b", answer: [1, {}] }], 'FILE: line 1: answer: expected a number, for the verifier "number", got {}'],
     [[{ prompt: "b", answer: [] }], 'FILE: line 1: answer: expected a number, for the verifier "number", got an empty array'],
@@ -102,7 +102,7 @@ describe("questions and answers of a file", () => {
       ['{"prompt": "b", "answer": 12345678901234567890}'],
       'FILE: line 1: answer: expected a number, for the verifier "number", got 12345678901234567000',
     ],
-    [[good, { prompt: "a", answer: 2 }], "FILE: line 2: answer: expected that of line 1, which has the same prompt, got another one"],
+    [[good, { prompt: "a", answer: 2 }], "FILE: line 2: answer: …line 1…prompt"],
   ])("that do not fit: %j", (lines, message) => {
     expect(() => jsonlTask(rows(...lines), "FILE", options)).toThrow(message);
   });

@@ -99,7 +99,7 @@ describe("an evaluation", () => {
 
   test.each([
     [{ tasks: [] }, /evaluateTasks: tasks: expected one or more tasks/],
-    [{ tasks, perLevel: 0 }, /perLevel: expected an integer within \[1, 100,000\], got 0/],
+    [{ tasks, perLevel: 0 }, /perLevel:.*integer.*\[1,.*100,000\].*0/],
     [{ tasks, temperature: -1 }, /temperature/],
     [{ tasks, levels: 3 }, /levels: unknown option/],
   ])("refuses %j", async (options, message) => {
@@ -123,7 +123,7 @@ describe("an evaluation", () => {
       [4, 2 ** 32 - 1],
       [1, 3],
     ]);
-    await expect(answerPuzzles(one, [])).rejects.toThrow("answerPuzzles: puzzles: expected at least one, got none");
+    await expect(answerPuzzles(one, [])).rejects.toThrow("answerPuzzles: puzzles:");
     await expect(answerPuzzles(one, puzzles, { perLevel: 3 } as never)).rejects.toThrow("answerPuzzles: perLevel: unknown option");
   });
 
@@ -174,6 +174,6 @@ describe("training data", () => {
 
   test("needs a format that writes the question once, and an end of sentence", async () => {
     const { tokenizer } = await readTextSettings(trainTokenizer(["a"], { vocabSize: 262 }));
-    await expect(chatCodec(tokenizer!, async () => "hello")).rejects.toThrow(/expected a format that writes the user's message once/);
+    await expect(chatCodec(tokenizer!, async () => "hello")).rejects.toThrow(/format.*user's message/);
   });
 });

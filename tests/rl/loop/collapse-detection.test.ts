@@ -5,6 +5,7 @@ import { detectCollapse, newCollapseState } from "../../../src/rl/loop/collapse-
 import { trainPolicy } from "../../../src/rl/loop/train-policy.js";
 import type { PolicyStats } from "../../../src/rl/objectives/index.js";
 import { Trainer } from "../../../src/train/trainer.js";
+import { facts } from "../../support/facts.js";
 
 type Batch = Parameters<typeof detectCollapse>[1];
 const updates = (share: number) => [{ effectiveSampleSize: 100 * share, tokens: 100 } as PolicyStats] as never as Batch["updates"];
@@ -41,7 +42,7 @@ describe("a watch tells", () => {
     const warnings = watched(shares.map((accuracy) => batch(accuracy, 1)));
     expect(warnings.flatMap((own, i) => own.map(() => i))).toEqual([8, 16]);
     expect(warnings[8]![0]).toMatch(
-      /^the share of right answers to sums fell from 1\d\.\d % or more to \d\.\d %: the policy is collapsing\. Start again from the weights before and lower the learning rate \(now 0\.003\), or take fewer minibatches\.$/,
+      /^the share of right answers to sums fell from 1\d\.\d %.* to \d\.\d %.*collaps.*learning rate.*0\.003.*minibatches/s,
     );
   });
 
@@ -64,16 +65,14 @@ describe("a watch tells", () => {
     const idle = (accuracy: number) => watched(Array.from({ length: 5 }, () => batch(accuracy, undefined)));
     expect(idle(0.5).map((own) => own.length)).toEqual([0, 0, 1, 0, 0]);
     expect(idle(0.5)[2]![0]).toContain("all right or all wrong (50.0 % right in all). Sample larger groups");
-    expect(idle(0)[2]![0]).toContain("no answer is right (0.0 % right in all). Begin with easier problems");
+    expect(idle(0)[2]![0]).toMatch(facts("no answer is right…0.0 %…easier"));
     const [warning] = watched([batch(0.56, 1), ...Array.from({ length: 3 }, () => batch(0, undefined))]).at(-1)!;
-    expect(warning).toMatch(
-      /no answer is right \(0\.0 % right in all, after 4\d\.\d % or more of those to sums\)\. The policy has collapsed\. .*lower the learning rate \(now 0\.003\)/,
-    );
+    expect(warning).toMatch(/no answer is right.*0\.0 %.*4\d\.\d %.*sums.*collapsed.*learning rate.*0\.003/s);
   });
 
   test("that few tokens outweigh the rest", () => {
     const warnings = watched([batch(0.2, 1, 0.9), batch(0.2, 1, 0.1)]);
-    expect(warnings[1]![0]).toContain("the effective sample size is 10.0 % of the tokens");
+    expect(warnings[1]![0]).toMatch(facts("effective sample size…10.0 %"));
   });
 });
 

@@ -9,6 +9,7 @@ import { referenceLogprobs } from "../../../src/rl/loop/reference-policy.js";
 import { trainPolicy } from "../../../src/rl/loop/train-policy.js";
 import * as objectives from "../../../src/rl/objectives/index.js";
 import { Trainer } from "../../../src/train/trainer.js";
+import { facts } from "../../support/facts.js";
 import { randomIds } from "../../support/random.js";
 
 const VOCABULARY = 24;
@@ -99,8 +100,8 @@ test("cannot be the model that is trained, or something else; without one klCoef
   const model = await fresh();
   const trainer = new Trainer(model, settings);
   const run = (changes: object) => all(trainPolicy(model, trainer, [even], { ...options, ...changes }));
-  await expect(run({ reference: model })).rejects.toThrow("reference: expected a model of its own, got the one that is trained");
-  await expect(run({ reference: {} })).rejects.toThrow("trainPolicy: reference: expected a model, got ");
+  await expect(run({ reference: model })).rejects.toThrow(facts("reference: …model…trained"));
+  await expect(run({ reference: {} })).rejects.toThrow(facts("trainPolicy: reference: …model"));
   const penalised = (batch: objectives.PolicyBatch) => grpo(batch, { klCoef: 0.1 });
-  await expect(run({ objective: penalised })).rejects.toThrow("got none (trainPolicy takes the model as its option reference");
+  await expect(run({ objective: penalised })).rejects.toThrow(facts("trainPolicy…option reference"));
 });

@@ -3,6 +3,7 @@ import { InputError } from "../../../src/index.js";
 import { evaluateTasks, type Solver } from "../../../src/rl/evaluation/evaluate.js";
 import { callJudges, type JudgeCall, type JudgingSettings } from "../../../src/rl/rewards/judging.js";
 import { tasks } from "../../../src/rl/tasks/index.js";
+import { facts } from "../../support/facts.js";
 
 const settings: JudgingSettings = { concurrency: 4, retries: 2, backoffMs: 1, timeoutMs: 10_000 };
 const turn = () => new Promise<void>((resolve) => setTimeout(resolve, 1));
@@ -112,8 +113,8 @@ describe("an evaluation by a verifier on a server", () => {
 
   test("ends if none was judged, or if a verdict is none", async () => {
     await expect(remote(() => Promise.reject(new Error("503 busy")))).rejects.toThrow(
-      "answerPuzzles: none of 10 answers was judged; the first failed with: 503 busy (check the verifier",
+      facts("answerPuzzles: …10 answers…503 busy…verifier"),
     );
-    await expect(remote(() => "yes" as never)).rejects.toThrow("verify: expected true or false, or a promise of one, got string");
+    await expect(remote(() => "yes" as never)).rejects.toThrow(facts("verify: …promise"));
   });
 });

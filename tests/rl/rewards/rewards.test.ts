@@ -3,6 +3,7 @@ import { groupAdvantages } from "../../../src/rl/objectives/advantages.js";
 import { type Grade, gradedReward, type Preference, pairwiseReward } from "../../../src/rl/rewards/generative-rewards.js";
 import { type AnsweredPuzzle, correctnessReward, formatReward, overlongPunishment, sumOfRewards } from "../../../src/rl/rewards/rewards.js";
 import { arithmeticChain, formatResponse, type Task } from "../../../src/rl/tasks/index.js";
+import { facts } from "../../support/facts.js";
 import { maxAbsDiff, OBJECTIVES } from "../../support/tolerance.js";
 
 const task = arithmeticChain as Task;
@@ -33,12 +34,12 @@ describe("the punishment of overlong responses", () => {
   });
 
   test.each([
-    [() => overlongPunishment(1, { maxTokens: 10, cache: 11 }), "overlongPunishment: cache: expected at most maxTokens, 10, got 11"],
-    [() => overlongPunishment(1.5, { maxTokens: 10, cache: 1 }), "overlongPunishment: tokens: expected an integer of at least 0, got 1.5"],
-    [() => overlongPunishment(-1, { maxTokens: 10, cache: 1 }), "overlongPunishment: tokens: expected an integer of at least 0, got -1"],
-    [() => overlongPunishment(1, { maxTokens: 0, cache: 0 }), "overlongPunishment: maxTokens: expected an integer of at least 1, got 0"],
-    [() => overlongPunishment(1, {} as never), "overlongPunishment: maxTokens: expected a value, got none"],
-  ])("refuses (%#)", (call, message) => expect(call).toThrow(message));
+    [() => overlongPunishment(1, { maxTokens: 10, cache: 11 }), "overlongPunishment: cache: …maxTokens… 10…11"],
+    [() => overlongPunishment(1.5, { maxTokens: 10, cache: 1 }), "overlongPunishment: tokens: …integer…0…1.5"],
+    [() => overlongPunishment(-1, { maxTokens: 10, cache: 1 }), "overlongPunishment: tokens: …integer…0…-1"],
+    [() => overlongPunishment(1, { maxTokens: 0, cache: 0 }), "overlongPunishment: maxTokens: …integer…1…0"],
+    [() => overlongPunishment(1, {} as never), "overlongPunishment: maxTokens:"],
+  ])("refuses (%#)", (call, message) => expect(call).toThrow(facts(message)));
 });
 
 describe("rewards of puzzles", () => {
@@ -76,12 +77,12 @@ describe("a sum of rewards", () => {
   });
 
   test("is refused without rewards, and fails with what is none", async () => {
-    expect(() => sumOfRewards({})).toThrow("sumOfRewards: components: expected at least one reward by name, got none");
-    expect(() => sumOfRewards(undefined as never)).toThrow("sumOfRewards: components: expected at least one");
-    expect(() => sumOfRewards({ a: 1 as never })).toThrow("sumOfRewards: a: expected a function, got number");
+    expect(() => sumOfRewards({})).toThrow(facts("sumOfRewards: components: …reward"));
+    expect(() => sumOfRewards(undefined as never)).toThrow("sumOfRewards: components:");
+    expect(() => sumOfRewards({ a: 1 as never })).toThrow(facts("sumOfRewards: a: …function…number"));
     for (const value of [Number.NaN, undefined, "1", Infinity, true]) {
       await expect(sumOfRewards({ a: () => value as never })(answered(""))).rejects.toThrow(
-        `sumOfRewards: a: expected a number within [-1e9, 1e9], or null for what cannot be scored, got ${value}`,
+        facts(`sumOfRewards: a: …number…[-1e9, 1e9]…null…${value}`),
       );
     }
     const broken = new Error("the sandbox is gone");
@@ -114,14 +115,12 @@ describe("rewards by a model", () => {
 
   test("grades that are none", async () => {
     for (const grade of [0, 6, 2.5, Number.NaN, undefined, "5"]) {
-      await expect(gradedReward(() => grade as never)(response)).rejects.toThrow(
-        `gradedReward: grade: expected a whole number from 1 to 5, or null, got ${grade}`,
-      );
+      await expect(gradedReward(() => grade as never)(response)).rejects.toThrow(facts(`gradedReward: grade: …number…1…5…null…${grade}`));
     }
-    expect(() => gradedReward(undefined as never)).toThrow("gradedReward: grade: expected a function, got undefined");
-    expect(() => pairwiseReward(1 as never)).toThrow("pairwiseReward: compare: expected a function, got number");
-    expect(() => gradedReward(() => 1, { values: [0, 1] })).toThrow("gradedReward: values: expected five numbers, got [0,1]");
-    expect(() => gradedReward(() => 1, { judgements: 0 })).toThrow("gradedReward: judgements: expected an integer of at least 1, got 0");
+    expect(() => gradedReward(undefined as never)).toThrow(facts("gradedReward: grade: …function…undefined"));
+    expect(() => pairwiseReward(1 as never)).toThrow(facts("pairwiseReward: compare: …function…number"));
+    expect(() => gradedReward(() => 1, { values: [0, 1] })).toThrow(facts("gradedReward: values: …[0,1]"));
+    expect(() => gradedReward(() => 1, { judgements: 0 })).toThrow(facts("gradedReward: judgements: …integer…1…0"));
   });
 
   test("two answers, in both orders", async () => {
@@ -141,6 +140,6 @@ describe("rewards by a model", () => {
     expect(await of(() => -1)).toBe(0);
     expect(await of((first) => (first === "four" ? 1 : 0))).toBe(0);
     expect(await of((first) => (first === "four" ? 1 : null))).toBeNull();
-    await expect(of(() => 2 as never)).rejects.toThrow("pairwiseReward: compare: expected -1, 0, 1 or null, got 2");
+    await expect(of(() => 2 as never)).rejects.toThrow(facts("pairwiseReward: compare: …-1… 0… 1…null…2"));
   });
 });

@@ -1,0 +1,12 @@
+/**
+ * A pattern for a message that states these facts in this order, with any words where `…` stands: `facts("window: …2048…4096")`.
+ * A number at the edge of a fact is a whole number of the message, not a part of a longer one.
+ */
+export function facts(text: string): RegExp {
+  const parts = text.split("…").map((part) => part.trim());
+  const patterns = parts.map((part) => {
+    const exact = part.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
+    return `${/^\d/.test(part) ? "(?<![\\d.])" : ""}${exact}${/\d$/.test(part) ? "(?!\\d|\\.\\d)" : ""}`;
+  });
+  return new RegExp(patterns.join("[^]*"));
+}
