@@ -58,7 +58,7 @@ describe("files by name, picked files, bytes", () => {
 
   test("anything else is named", async () => {
     for (const source of [undefined, null, 7, true, () => {}, new Map([["config.json", 1]]), [1], { "config.json": "{}" }]) {
-      await expect(openByteSource(source as never)).rejects.toThrow(/expected a path, a URL, a hub id, files, .*, got/);
+      await expect(openByteSource(source as never)).rejects.toThrow(/path.*URL.*hub id.*files/);
     }
   });
 
@@ -334,7 +334,7 @@ describe("URLs", () => {
 
   test("other schemes and damaged URLs", async () => {
     for (const url of ["ftp://x/y", "data:text/plain,x", "blob:http://x/1"]) {
-      await expect(openByteSource(url)).rejects.toThrow(/expected http:, https: or file:/);
+      await expect(openByteSource(url)).rejects.toThrow(/http:.*https:.*file:/);
     }
     await expect(openByteSource("http://")).rejects.toThrow(CheckpointError);
     expect(() => HttpSource.fromUrl("http://[")).toThrow(/expected a URL/);
@@ -354,7 +354,7 @@ describe("the browser's half", () => {
 
   test("there are no files, and no place to save to", async () => {
     await expect(browser.openPath("file:///x", {})).rejects.toThrow(CheckpointError);
-    await expect(browser.openDestination("x")).rejects.toThrow(/without a destination the files are returned/);
+    await expect(browser.openDestination("x")).rejects.toThrow(/destination/);
     await expect(browser.openPath("./x", {})).rejects.toThrow(CheckpointError);
   });
 });

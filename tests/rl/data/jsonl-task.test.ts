@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { jsonlTask } from "../../../src/rl/data/jsonl-task.js";
 import { Random } from "../../../src/rl/index.js";
 import { verifiers } from "../../../src/rl/rewards/verifiers.js";
+import { facts } from "../../support/facts.js";
 
 describe("verifiers", () => {
   test.each<[keyof typeof verifiers, string, string, boolean]>([
@@ -104,11 +105,11 @@ describe("questions and answers of a file", () => {
     ],
     [[good, { prompt: "a", answer: 2 }], "FILE: line 2: answer: …line 1…prompt"],
   ])("that do not fit: %j", (lines, message) => {
-    expect(() => jsonlTask(rows(...lines), "FILE", options)).toThrow(message);
+    expect(() => jsonlTask(rows(...lines), "FILE", options)).toThrow(facts(message));
   });
 
   test("are UTF-8", () => {
-    expect(() => jsonlTask(Uint8Array.of(0xff), "FILE", options)).toThrow("FILE: expected UTF-8 text, got other bytes");
+    expect(() => jsonlTask(Uint8Array.of(0xff), "FILE", options)).toThrow(facts("FILE: …UTF-8"));
   });
 
   test("may say the same twice", () => {
