@@ -9,7 +9,7 @@ import { buildOption, threadsOption } from "../runtime/options.js";
 import { type KernelCall, Runtime } from "../runtime/runtime.js";
 import { sizeOf } from "../runtime/tensor.js";
 import type { Build } from "../runtime/wasm.js";
-import { ResidentWeights } from "../weights/weights.js";
+import { ResidentWeights } from "../weights/resident.js";
 import type { Checkpoint } from "./checkpoint.js";
 import { residentBytes } from "./estimate-memory.js";
 

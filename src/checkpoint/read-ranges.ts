@@ -1,6 +1,7 @@
 import { WeightError } from "../base/errors.js";
 import type { ByteSource } from "../io/byte-source.js";
-import { type ResidentWeights, STORED_BYTES } from "../weights/weights.js";
+import type { ResidentWeights } from "../weights/resident.js";
+import { STORED_BYTES } from "../weights/stored-rows.js";
 import type { MatchedWeight } from "./match-weights.js";
 import type { StoredTensor } from "./shards.js";
 

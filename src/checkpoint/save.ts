@@ -5,7 +5,8 @@ import { number, parseOptions, signal } from "../base/options.js";
 import type { Destination } from "../io/byte-source.js";
 import { encodeSafetensorsHeader } from "../io/safetensors.js";
 import { sizeOf } from "../runtime/tensor.js";
-import { STORED_BYTES, type StoredWeights } from "../weights/weights.js";
+import { STORED_BYTES } from "../weights/stored-rows.js";
+import type { StoredWeights } from "../weights/weights.js";
 import { type Checkpoint, CONFIG_FILE, type Layout, type StoredBuffer } from "./checkpoint.js";
 import { INDEX_FILE, WEIGHTS_FILE } from "./shards.js";
 

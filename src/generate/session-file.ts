@@ -8,7 +8,7 @@ import { Random } from "../base/random.js";
 import type { KVType } from "../model/cache.js";
 import { graph } from "../model/graph.js";
 import type { Transformer } from "../model/transformer.js";
-import { firstBytes } from "../weights/weights.js";
+import { firstBytes } from "../weights/stored-rows.js";
 import { Sequence } from "./sequence.js";
 
 const MAGIC = 0x53314d4c; // "LM1S"

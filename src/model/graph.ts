@@ -1,4 +1,5 @@
-import { type ResidentDType, STORED_BYTES, type StoredDType } from "../weights/weights.js";
+import { STORED_BYTES } from "../weights/stored-rows.js";
+import type { ResidentDType, StoredDType } from "../weights/weights.js";
 import { type Config, checkConfig, parseConfig } from "./config.js";
 
 /** The part of the model that a tensor belongs to. Routers choose experts, or weigh the shared one. */

@@ -8,7 +8,8 @@ export { type KernelCall, Runtime, type RuntimeOptions } from "../runtime/runtim
 export { Tape, zeros } from "../runtime/tape.js";
 export { type DType, reshape, sizeOf, slice, type Tensor } from "../runtime/tensor.js";
 export { availableBuilds, type Build, type Kernels } from "../runtime/wasm.js";
-export { type ResidentDType, ResidentWeights, type StoredDType, type WeightSpec, type Weights } from "../weights/weights.js";
+export { ResidentWeights } from "../weights/resident.js";
+export type { ResidentDType, StoredDType, WeightSpec, Weights } from "../weights/weights.js";
 export { attention } from "./attention.js";
 export { type Balance, balance } from "./balance.js";
 export { embed } from "./embed.js";

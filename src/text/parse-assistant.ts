@@ -40,53 +40,53 @@ export interface AssistantDelta {
  * without the closing tag, everything. Tags further on are text.
  */
 export class ReasoningSplitter {
-  #section: "start" | "reasoning" | "content";
-  #held = "";
-  #thought: boolean;
+  private section: "start" | "reasoning" | "content";
+  private held = "";
+  private hasThought: boolean;
 
   constructor(options: ReasoningOptions = {}) {
     expectArgument("ReasoningSplitter: options", isObjectLike(options), "an object", options);
     const { insideThink = false } = options;
-    this.#section = insideThink ? "reasoning" : "start";
-    this.#thought = insideThink;
+    this.section = insideThink ? "reasoning" : "start";
+    this.hasThought = insideThink;
   }
 
   /** Whether the text began as reasoning, be it empty. */
   get thought(): boolean {
-    return this.#thought;
+    return this.hasThought;
   }
 
   /** What is certain with this piece; the beginning of a tag is held back. */
   push(text: string): AssistantDelta {
     expectArgument("ReasoningSplitter: push", typeof text === "string", "a string", text);
-    this.#held += text;
+    this.held += text;
     let reasoning = "";
-    if (this.#section === "start") {
-      const start = this.#held.trimStart();
+    if (this.section === "start") {
+      const start = this.held.trimStart();
       if (start.length < THINK_OPEN.length && THINK_OPEN.startsWith(start)) return { reasoning, content: "" };
-      this.#thought = start.startsWith(THINK_OPEN);
-      this.#section = this.#thought ? "reasoning" : "content";
-      if (this.#thought) this.#held = start.slice(THINK_OPEN.length);
+      this.hasThought = start.startsWith(THINK_OPEN);
+      this.section = this.hasThought ? "reasoning" : "content";
+      if (this.hasThought) this.held = start.slice(THINK_OPEN.length);
     }
-    if (this.#section === "reasoning") {
-      const end = this.#held.indexOf(THINK_CLOSE);
-      if (end < 0) return { reasoning: this.#take(this.#held.length - partialTagLength(this.#held, THINK_CLOSE)), content: "" };
-      reasoning = this.#take(end);
-      this.#take(THINK_CLOSE.length);
-      this.#section = "content";
+    if (this.section === "reasoning") {
+      const end = this.held.indexOf(THINK_CLOSE);
+      if (end < 0) return { reasoning: this.take(this.held.length - partialTagLength(this.held, THINK_CLOSE)), content: "" };
+      reasoning = this.take(end);
+      this.take(THINK_CLOSE.length);
+      this.section = "content";
     }
-    return { reasoning, content: this.#take(this.#held.length) };
+    return { reasoning, content: this.take(this.held.length) };
   }
 
   /** What was held back. */
   end(): AssistantDelta {
-    const rest = this.#take(this.#held.length);
-    return this.#section === "reasoning" ? { reasoning: rest, content: "" } : { reasoning: "", content: rest };
+    const rest = this.take(this.held.length);
+    return this.section === "reasoning" ? { reasoning: rest, content: "" } : { reasoning: "", content: rest };
   }
 
-  #take(length: number): string {
-    const taken = this.#held.slice(0, length);
-    this.#held = this.#held.slice(length);
+  private take(length: number): string {
+    const taken = this.held.slice(0, length);
+    this.held = this.held.slice(length);
     return taken;
   }
 }

@@ -67,29 +67,27 @@ export class Tokenizer {
   readonly eosId: number | undefined;
   /** Tokens that are markup, not text. */
   readonly specialIds: ReadonlySet<number>;
-  readonly #engine: Engine;
-  readonly #tokens: ReadonlyMap<number, string>;
+  private readonly engine: Engine;
+  private readonly tokens: ReadonlyMap<number, string>;
   /** Added tokens as they are found in a text, and in a normalised one. */
-  readonly #verbatim: AddedTokenMatcher;
-  readonly #normalized: AddedTokenMatcher;
-  readonly #added: ReadonlySet<number>;
-  readonly #byteLevel: boolean;
-  readonly #charactersPerToken: number;
-  readonly #byteFallback: boolean;
+  private readonly verbatim: AddedTokenMatcher;
+  private readonly normalized: AddedTokenMatcher;
+  private readonly added: ReadonlySet<number>;
+  private readonly byteLevel: boolean;
+  private readonly charactersPerToken: number;
+  private readonly byteFallback: boolean;
 
   private constructor(engine: Engine, { tokens, added, bosId, eosId, json }: TokenizerDefinition) {
-    this.#charactersPerToken = maxCharactersPerToken({ json, added });
-    this.#engine = engine;
-    this.#tokens = tokens;
-    this.#added = new Set(added.map(({ id }) => id));
-    this.#byteLevel = isByteLevel(json.decoder);
+    this.charactersPerToken = maxCharactersPerToken({ json, added });
+    this.engine = engine;
+    this.tokens = tokens;
+    this.added = new Set(added.map(({ id }) => id));
+    this.byteLevel = isByteLevel(json.decoder);
     this.vocabSize = [...tokens.keys()].reduce((size, id) => Math.max(size, id + 1), 0);
     const normalize = (text: string) => engine.normalizer?._call(text) ?? text;
-    this.#verbatim = new AddedTokenMatcher(added.filter(({ normalized }) => !normalized).map((token) => [token.content, token]));
-    this.#normalized = new AddedTokenMatcher(
-      added.filter(({ normalized }) => normalized).map((token) => [normalize(token.content), token]),
-    );
-    this.#byteFallback = (json.model as { byte_fallback?: unknown } | undefined)?.byte_fallback === true;
+    this.verbatim = new AddedTokenMatcher(added.filter(({ normalized }) => !normalized).map((token) => [token.content, token]));
+    this.normalized = new AddedTokenMatcher(added.filter(({ normalized }) => normalized).map((token) => [normalize(token.content), token]));
+    this.byteFallback = (json.model as { byte_fallback?: unknown } | undefined)?.byte_fallback === true;
     this.bosId = bosId;
     this.eosId = eosId;
     this.specialIds = new Set(added.filter(({ special }) => special).map(({ id }) => id));
@@ -120,12 +118,12 @@ export class Tokenizer {
    */
   encode(text: string): number[] {
     if (typeof text !== "string") throw new InputError(`encode: text: expected a string, got ${typeof text}`);
-    const { pre_tokenizer, model } = this.#engine;
+    const { pre_tokenizer, model } = this.engine;
     const ids: (number | undefined)[] = withEngineErrors("encode", () =>
-      [...this.#sections(text)].flatMap((section) => {
+      [...this.sections(text)].flatMap((section) => {
         if (typeof section === "number") return section;
         const words = pre_tokenizer ? pre_tokenizer._call(section.text, section.options) : [section.text];
-        return model!._call(words).map((token) => idOf(this.#engine, token));
+        return model!._call(words).map((token) => idOf(this.engine, token));
       }),
     );
     return ids.includes(undefined) ? throwInexpressible() : (ids as number[]);
@@ -141,7 +139,7 @@ export class Tokenizer {
     const tooLong = () => new TooManyTokensError(`encode: text: expected at most ${maxTokens} tokens, got more`);
     if (this.fewestTokens(text) > maxTokens) throw tooLong();
     const ids: number[] = [];
-    const groups = this.#encodeLazily(text);
+    const groups = this.encodeLazily(text);
     let since = performance.now();
     for (let next = withEngineErrors("encode", () => groups.next()); !next.done; next = withEngineErrors("encode", () => groups.next())) {
       for (const id of next.value) ids.push(id ?? throwInexpressible());
@@ -156,26 +154,26 @@ export class Tokenizer {
 
   /** A lower bound for the number of tokens of a text, from its length alone. */
   fewestTokens(text: string): number {
-    return Math.ceil(text.length / this.#charactersPerToken);
+    return Math.ceil(text.length / this.charactersPerToken);
   }
 
   /** The ids of a text in groups, computed when they are asked for. */
-  *#encodeLazily(text: string) {
-    for (const section of this.#sections(text)) {
+  private *encodeLazily(text: string) {
+    for (const section of this.sections(text)) {
       if (typeof section === "number") yield [section];
-      else yield* encodeInSlices(this.#engine, section);
+      else yield* encodeInSlices(this.engine, section);
     }
   }
 
   /** The ids of added tokens, and the text between them, normalised. */
-  *#sections(text: string): Generator<number | NormalizedText> {
-    const { normalizer } = this.#engine;
-    for (const [section_index, section] of this.#verbatim.split(text).entries()) {
+  private *sections(text: string): Generator<number | NormalizedText> {
+    const { normalizer } = this.engine;
+    for (const [section_index, section] of this.verbatim.split(text).entries()) {
       if (typeof section !== "string") {
         yield section.id;
         continue;
       }
-      for (const part of this.#normalized.split(normalizer ? normalizer._call(section) : section)) {
+      for (const part of this.normalized.split(normalizer ? normalizer._call(section) : section)) {
         yield typeof part === "string" ? { text: part, options: { section_index } } : part.id;
       }
     }
@@ -187,28 +185,28 @@ export class Tokenizer {
    * @throws {InputError} an id outside the vocabulary
    */
   decode(ids: Iterable<number>, options: DecodeOptions = {}): string {
-    const kept = this.#kept(ids, options);
-    if (!this.#byteLevel) return this.#join(kept);
-    return utf8().decode(Uint8Array.from(kept.flatMap((id) => [...this.#bytes(id)])));
+    const kept = this.kept(ids, options);
+    if (!this.byteLevel) return this.join(kept);
+    return utf8().decode(Uint8Array.from(kept.flatMap((id) => [...this.bytes(id)])));
   }
 
   /** Decodes ids as they are generated. */
   stream(options: DecodeOptions = {}): TextStream {
-    if (!this.#byteLevel)
+    if (!this.byteLevel)
       return new WindowStream(
-        (ids) => this.#join(ids),
-        (id) => this.#kept([id], options),
+        (ids) => this.join(ids),
+        (id) => this.kept([id], options),
       );
     const decoder = utf8();
     return {
-      push: (id) => this.#kept([id], options).reduce((text, kept) => text + decoder.decode(this.#bytes(kept), { stream: true }), ""),
+      push: (id) => this.kept([id], options).reduce((text, kept) => text + decoder.decode(this.bytes(kept), { stream: true }), ""),
       end: () => decoder.decode(),
     };
   }
 
   /** The id of a token, as it is written in the vocabulary. */
   idOf(token: string): number | undefined {
-    return this.#engine.token_to_id(token);
+    return this.engine.token_to_id(token);
   }
 
   /**
@@ -217,7 +215,7 @@ export class Tokenizer {
    * @throws {InputError} an id outside the vocabulary
    */
   tokenOf(id: number): string {
-    return this.#tokens.get(this.#checked(id)) ?? "";
+    return this.tokens.get(this.checked(id)) ?? "";
   }
 
   /**
@@ -225,39 +223,37 @@ export class Tokenizer {
    * brings with it. Undefined for an id without a token.
    */
   bytesOf(id: number): Uint8Array | undefined {
-    const token = this.#tokens.get(id);
+    const token = this.tokens.get(id);
     if (token === undefined) return undefined;
-    if (this.#byteLevel || this.#added.has(id)) return this.#bytes(id);
-    const byte = this.#byteFallback ? /^<0x([0-9A-F]{2})>$/i.exec(token)?.[1] : undefined;
+    if (this.byteLevel || this.added.has(id)) return this.bytes(id);
+    const byte = this.byteFallback ? /^<0x([0-9A-F]{2})>$/i.exec(token)?.[1] : undefined;
     if (byte !== undefined) return Uint8Array.of(Number.parseInt(byte, 16));
     // At the beginning of a text decoders may drop a space.
-    return encoder.encode(this.#join([id, id]).slice(this.#join([id]).length));
+    return encoder.encode(this.join([id, id]).slice(this.join([id]).length));
   }
 
-  #kept(ids: Iterable<number>, options: DecodeOptions): number[] {
+  private kept(ids: Iterable<number>, options: DecodeOptions): number[] {
     expectArgument("decode: ids", isIterable(ids), "token ids", ids);
     expectArgument("decode: options", isObjectLike(options), "an object", options);
     const { skipSpecialTokens = false } = options;
-    return Array.from(ids, (id) => this.#checked(id)).filter(
-      (id) => this.#tokens.has(id) && !(skipSpecialTokens && this.specialIds.has(id)),
-    );
+    return Array.from(ids, (id) => this.checked(id)).filter((id) => this.tokens.has(id) && !(skipSpecialTokens && this.specialIds.has(id)));
   }
 
   /** @throws {InputError} an id outside the vocabulary */
-  #checked(id: number): number {
+  private checked(id: number): number {
     if (Number.isInteger(id) && id >= 0 && id < this.vocabSize) return id;
     throw new InputError(`decode: id: expected 0 … ${this.vocabSize - 1}, got ${printed(id)}`);
   }
 
   /** Added tokens are plain text; the others are written in the alphabet of bytes. */
-  #bytes(id: number): Uint8Array {
+  private bytes(id: number): Uint8Array {
     const token = this.tokenOf(id);
-    const bytes = this.#added.has(id) ? [] : Array.from(token, (char) => byteOf.get(char));
+    const bytes = this.added.has(id) ? [] : Array.from(token, (char) => byteOf.get(char));
     return bytes.length === 0 || bytes.includes(undefined) ? encoder.encode(token) : Uint8Array.from(bytes as number[]);
   }
 
-  #join(ids: number[]): string {
-    return ids.length === 0 ? "" : this.#engine.decode(ids, { clean_up_tokenization_spaces: false });
+  private join(ids: number[]): string {
+    return ids.length === 0 ? "" : this.engine.decode(ids, { clean_up_tokenization_spaces: false });
   }
 }
 
@@ -266,8 +262,8 @@ export class Tokenizer {
  * from the last piece of certain text on, whose left neighbours no decoder looks at. Text that ends in U+FFFD may still change.
  */
 class WindowStream implements TextStream {
-  #ids: number[] = [];
-  #certain = 0;
+  private ids: number[] = [];
+  private certain = 0;
 
   constructor(
     private readonly join: (ids: number[]) => string,
@@ -275,23 +271,23 @@ class WindowStream implements TextStream {
   ) {}
 
   push(id: number): string {
-    this.#ids.push(...this.kept(id));
-    const text = this.#pending();
+    this.ids.push(...this.kept(id));
+    const text = this.pending();
     if (text === "" || text.endsWith("\u{fffd}")) return "";
-    this.#ids.splice(0, this.#certain);
-    this.#certain = this.#ids.length;
+    this.ids.splice(0, this.certain);
+    this.certain = this.ids.length;
     return text;
   }
 
   end(): string {
-    const text = this.#pending();
-    this.#ids = [];
-    this.#certain = 0;
+    const text = this.pending();
+    this.ids = [];
+    this.certain = 0;
     return text;
   }
 
-  #pending(): string {
-    return this.join(this.#ids).slice(this.join(this.#ids.slice(0, this.#certain)).length);
+  private pending(): string {
+    return this.join(this.ids).slice(this.join(this.ids.slice(0, this.certain)).length);
   }
 }
 

@@ -118,42 +118,42 @@ function flattenPieces(pieces: ReadonlyMap<string, number>, idOfByte: readonly n
 
 /** Pairs, the most frequent first, then the smallest: a binary heap. */
 class PairQueue {
-  readonly #heap: [pair: number, count: number][] = [];
+  private readonly heap: [pair: number, count: number][] = [];
 
   push(pair: number, count: number): void {
-    const heap = this.#heap;
+    const heap = this.heap;
     let at = heap.push([pair, count]) - 1;
     while (at > 0) {
       const parent = (at - 1) >> 1;
-      if (!this.#swapped(parent, at)) break;
+      if (!this.swapped(parent, at)) break;
       at = parent;
     }
   }
 
   pop(): readonly [pair: number, count: number] | undefined {
-    const heap = this.#heap;
+    const heap = this.heap;
     const [top, last] = [heap[0], heap.pop()];
     if (heap.length === 0 || !last) return top;
     heap[0] = last;
     for (let at = 0; ; ) {
       const child = 2 * at + 1;
       if (child >= heap.length) break;
-      const better = child + 1 < heap.length && this.#precedes(child + 1, child) ? child + 1 : child;
-      if (!this.#swapped(at, better)) break;
+      const better = child + 1 < heap.length && this.precedes(child + 1, child) ? child + 1 : child;
+      if (!this.swapped(at, better)) break;
       at = better;
     }
     return top;
   }
 
-  #precedes(i: number, j: number): boolean {
-    const [[pair, count], [other, otherCount]] = [this.#heap[i]!, this.#heap[j]!];
+  private precedes(i: number, j: number): boolean {
+    const [[pair, count], [other, otherCount]] = [this.heap[i]!, this.heap[j]!];
     return count === otherCount ? pair < other : count > otherCount;
   }
 
   /** Swaps the two if the lower one precedes. */
-  #swapped(upper: number, lower: number): boolean {
-    if (!this.#precedes(lower, upper)) return false;
-    const heap = this.#heap;
+  private swapped(upper: number, lower: number): boolean {
+    if (!this.precedes(lower, upper)) return false;
+    const heap = this.heap;
     [heap[upper], heap[lower]] = [heap[lower]!, heap[upper]!];
     return true;
   }

@@ -7,7 +7,7 @@ import { balance } from "../ops/balance.js";
 import { readRows } from "../runtime/rows.js";
 import { Tape } from "../runtime/tape.js";
 import type { Tensor } from "../runtime/tensor.js";
-import { ResidentWeights } from "../weights/weights.js";
+import { ResidentWeights } from "../weights/resident.js";
 import { MAX_CLIPPED_NORM, Parameter } from "./adamw.js";
 import { collectTargets, type Example, parseDocuments, splitIntoMicroBatches, type TrainingDocument } from "./documents.js";
 import { computeLikelihoods, forwardDocuments, type Likelihood, temperedLogits } from "./likelihood.js";

@@ -1,15 +1,8 @@
 import { WeightError } from "../base/errors.js";
 import { allocatedBytes } from "../runtime/heap.js";
 import { bytesOf, MATMUL_PANEL_OUTPUTS, type Tensor } from "../runtime/tensor.js";
-import {
-  matrixShape,
-  OPERATIONS_PER_PACKED_WEIGHT,
-  packRows,
-  pieceRows,
-  type ResidentDType,
-  STORED_BYTES,
-  type WeightSpec,
-} from "./weights.js";
+import { matrixShape, OPERATIONS_PER_PACKED_WEIGHT, packRows, pieceRows, STORED_BYTES } from "./stored-rows.js";
+import type { ResidentDType, WeightSpec } from "./weights.js";
 
 /** A matrix that stays in its file until it is needed. */
 export interface StreamedMatrix {

@@ -2,17 +2,10 @@ import { formatBytes, MemoryError, WeightError } from "../base/errors.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { MATMUL_PANEL_OUTPUTS, type Tensor } from "../runtime/tensor.js";
 import { type BackgroundReader, type ByteRange, type PendingRead, PendingReads } from "./pending-reads.js";
+import type { ResidentWeights } from "./resident.js";
+import { firstBytes, matrixShape, pieceRows } from "./stored-rows.js";
 import { packMatrix, partBytes, rowBytes, type StreamedMatrix, sizesOf } from "./streamed-matrix.js";
-import {
-  firstBytes,
-  matrixShape,
-  pieceRows,
-  type ResidentWeights,
-  type StoredWeights,
-  type VocabularyMatrices,
-  type VocabularyPart,
-  type WeightSpec,
-} from "./weights.js";
+import type { StoredWeights, VocabularyMatrices, VocabularyPart, WeightSpec } from "./weights.js";
 
 /** What streaming has cost. */
 export interface StreamingStatistics {

@@ -1,7 +1,9 @@
 import { InputError, WeightError } from "../base/errors.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { sizeOf, type Tensor } from "../runtime/tensor.js";
-import { matrixShape, pieceRows, ResidentWeights, type StoredWeights, type WeightSpec } from "./weights.js";
+import { ResidentWeights } from "./resident.js";
+import { matrixShape, pieceRows } from "./stored-rows.js";
+import type { StoredWeights, WeightSpec } from "./weights.js";
 
 /** What a formula is for: the scale of its values, and whether they are rounded to bf16. */
 export type SyntheticKind = "matrix" | "embedding" | "router" | "norm";

@@ -14,7 +14,7 @@ import { readRows } from "../../src/runtime/rows.js";
 import type { Runtime } from "../../src/runtime/runtime.js";
 import { Tape } from "../../src/runtime/tape.js";
 import { reshape, sizeOf, slice, type Tensor } from "../../src/runtime/tensor.js";
-import { ResidentWeights } from "../../src/weights/weights.js";
+import { ResidentWeights } from "../../src/weights/resident.js";
 import { softmaxAttention } from "../reference/attention.js";
 import { quadraticLightning, quadraticLightningBackward } from "../reference/lightning.js";
 import * as reference from "../reference/linear.js";

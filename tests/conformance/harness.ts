@@ -1,8 +1,9 @@
 import { Runtime } from "../../src/runtime/runtime.js";
 import { bytesOf, type Tensor } from "../../src/runtime/tensor.js";
 import type { Build } from "../../src/runtime/wasm.js";
+import { ResidentWeights } from "../../src/weights/resident.js";
 import { SyntheticWeights } from "../../src/weights/synthetic.js";
-import { type ResidentDType, ResidentWeights } from "../../src/weights/weights.js";
+import type { ResidentDType } from "../../src/weights/weights.js";
 import { dequantized } from "../reference/quantized.js";
 import { syntheticMatrix, toBf16 } from "../reference/synthetic.js";
 import { randomTensor } from "../support/random.js";

@@ -9,8 +9,8 @@ import { gather, route, scatter, take, zerosLike } from "../../src/ops/route.js"
 import { argmax, logSoftmax, softmax } from "../../src/ops/softmax.js";
 import type { Runtime } from "../../src/runtime/runtime.js";
 import { slice, type Tensor } from "../../src/runtime/tensor.js";
+import { ResidentWeights } from "../../src/weights/resident.js";
 import { SyntheticWeights, seedOfName } from "../../src/weights/synthetic.js";
-import { ResidentWeights } from "../../src/weights/weights.js";
 import * as reference from "../reference/linear.js";
 import { routeWeights } from "../reference/moe.js";
 import * as quantized from "../reference/quantized.js";

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { bytesOf } from "../../src/runtime/tensor.js";
-import { type ResidentDType, ResidentWeights, type StoredDType } from "../../src/weights/weights.js";
+import { ResidentWeights } from "../../src/weights/resident.js";
+import type { ResidentDType, StoredDType } from "../../src/weights/weights.js";
 import { dequantized, quantize } from "../reference/quantized.js";
 import { decode, encode, type StoredType } from "../support/number-formats.js";
 import { random, randomTensor } from "../support/random.js";

@@ -6,7 +6,7 @@ import { Transformer } from "../../src/model/transformer.js";
 import type { KVType } from "../../src/ops/kv-pages.js";
 import { Runtime } from "../../src/runtime/runtime.js";
 import { sizeOf } from "../../src/runtime/tensor.js";
-import { ResidentWeights } from "../../src/weights/weights.js";
+import { ResidentWeights } from "../../src/weights/resident.js";
 
 /** A model of random weights over bytes (and four ids more), lightning and softmax layers by turns. */
 export function randomConfig(overrides: Record<string, unknown> = {}): Config {

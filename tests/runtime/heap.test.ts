@@ -8,7 +8,8 @@ import { matmul } from "../../src/ops/matmul.js";
 import { Heap, MAX_MEMORY_BYTES, recycleMemory } from "../../src/runtime/heap.js";
 import { Runtime } from "../../src/runtime/runtime.js";
 import type { Tensor } from "../../src/runtime/tensor.js";
-import { ResidentWeights, withPrefix } from "../../src/weights/weights.js";
+import { ResidentWeights } from "../../src/weights/resident.js";
+import { withPrefix } from "../../src/weights/weights.js";
 import { evaluate, randomInput, randomMatrix } from "../conformance/harness.js";
 
 describe("the heap", () => {

@@ -2,9 +2,9 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { CheckpointError, LightningError, MemoryError, WeightError } from "../../src/base/errors.js";
 import { Runtime } from "../../src/runtime/runtime.js";
 import type { BackgroundReader } from "../../src/weights/pending-reads.js";
+import { ResidentWeights } from "../../src/weights/resident.js";
 import { StreamedWeights } from "../../src/weights/streamed.js";
 import { minBudgetBytes, type StreamedMatrix } from "../../src/weights/streamed-matrix.js";
-import { ResidentWeights } from "../../src/weights/weights.js";
 
 /** Matrices of 32 × 16 float32: 2 KiB each, stored and held. */
 const [ROWS, WIDTH, BYTES] = [32, 16, 2048];

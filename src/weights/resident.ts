@@ -1,0 +1,115 @@
+import { LightningError, WeightError } from "../base/errors.js";
+import type { Runtime } from "../runtime/runtime.js";
+import { MATMUL_PANEL_OUTPUTS, type Tensor } from "../runtime/tensor.js";
+import { matrixShape, packRows, pieceRows, rowOffset, STORED_BYTES } from "./stored-rows.js";
+import type { ResidentDType, StoredDType, StoredWeights, WeightSpec } from "./weights.js";
+
+/**
+ * Weights that stay in the runtime's memory: matrices in panels, as float32, bf16 or 8-bit integers with scales; vectors as float32.
+ * Filled and read back in stored form, whole rows at a time, without change of a bit unless the resident dtype is narrower.
+ * What is read back is what products compute with: of q8 the values scale · integer, rounded to the stored dtype.
+ */
+export class ResidentWeights implements StoredWeights {
+  readonly stable = true;
+  private entries = new Map<string, { tensor: Tensor; spec: WeightSpec }>();
+
+  constructor(readonly rt: Runtime) {}
+
+  /** Makes room for a weight; its contents are undefined until `writeRows`. */
+  add(spec: WeightSpec, resident: ResidentDType): Tensor {
+    if (this.entries.has(spec.name)) throw new WeightError(`${spec.name}: given twice`);
+    const tensor = this.rt.keep(spec.shape, resident, spec.shape.length === 2 ? "panels" : "rows");
+    this.entries.set(spec.name, { tensor, spec });
+    return tensor;
+  }
+
+  at(name: string): Tensor {
+    return this.entry(name).tensor;
+  }
+
+  isRounded(name: string): boolean {
+    return this.entry(name).tensor.dtype === "q8";
+  }
+
+  /** What was added under this name. */
+  spec(name: string): WeightSpec {
+    return this.entry(name).spec;
+  }
+
+  /** What was added, in order. */
+  *specs(): Generator<WeightSpec> {
+    for (const { spec } of this.entries.values()) yield spec;
+  }
+
+  pieceRows(name: string): number {
+    return pieceRows(this.entry(name).spec.shape);
+  }
+
+  /**
+   * Takes rows `begin` onwards in stored form.
+   *
+   * @param bytes whole rows, little-endian
+   * @param dtype of the bytes, where it is not the spec's (a weight narrowed for good is added in its new dtype)
+   * @returns how many of the elements are NaN or infinite, as bf16 those that become so included
+   */
+  writeRows(name: string, begin: number, bytes: Uint8Array, dtype?: StoredDType): number {
+    const { rt } = this;
+    const { tensor, spec } = this.entry(name);
+    const from = dtype ?? spec.dtype;
+    const [, width] = matrixShape(spec.shape);
+    const rows = bytes.byteLength / STORED_BYTES[from] / width;
+    this.checkRows(name, begin, rows, bytes.byteLength);
+    return rt.scope(() => {
+      const stored = rt.empty([Math.ceil(bytes.byteLength / 4)]);
+      rt.bytes(stored.ptr, bytes.byteLength).set(bytes);
+      return packRows(tensor, begin, stored.ptr, rows, from);
+    });
+  }
+
+  /** Rows `begin` to `end` in stored form, little-endian. */
+  readRows(name: string, begin: number, end: number): Uint8Array<ArrayBuffer> {
+    const { rt } = this;
+    const { kernels: k } = rt;
+    const { tensor, spec } = this.entry(name);
+    const [, width] = matrixShape(spec.shape);
+    const rows = end - begin;
+    const bytes = rows * width * STORED_BYTES[spec.dtype];
+    this.checkRows(name, begin, rows, bytes);
+    const size = rows * width;
+    return rt.scope(() => {
+      const source = tensor.ptr + rowOffset(tensor, begin);
+      const wide = rt.empty([size]);
+      const stored = spec.dtype === "f32" ? wide : rt.empty([Math.ceil(bytes / 4)]);
+      if (tensor.layout === "rows") rt.bytes(wide.ptr, size * 4).set(rt.bytes(source, size * 4));
+      else if (tensor.dtype === "f32") k.unpackF32(wide.ptr, source, rows, width);
+      else if (tensor.dtype === "q8") k.unpackQ8(wide.ptr, source, rows, width);
+      else {
+        const narrow = spec.dtype === "bf16" ? stored : rt.empty([Math.ceil(size / 2)]);
+        k.unpackBf16(narrow.ptr, source, rows, width);
+        if (spec.dtype === "bf16") return rt.bytes(stored.ptr, bytes).slice();
+        k.bf16ToF32(wide.ptr, narrow.ptr, size);
+      }
+      if (spec.dtype === "bf16") k.f32ToBf16(stored.ptr, wide.ptr, size);
+      if (spec.dtype === "f16") k.f32ToF16(stored.ptr, wide.ptr, size);
+      return rt.bytes(stored.ptr, bytes).slice();
+    });
+  }
+
+  private entry(name: string): { tensor: Tensor; spec: WeightSpec } {
+    const entry = this.entries.get(name);
+    if (!entry) throw new WeightError(`${name}: missing`);
+    return entry;
+  }
+
+  private checkRows(name: string, begin: number, rows: number, bytes: number): void {
+    const { spec } = this.entry(name);
+    const [total] = matrixShape(spec.shape);
+    const aligned =
+      spec.shape.length < 2 || (begin % MATMUL_PANEL_OUTPUTS === 0 && (rows % MATMUL_PANEL_OUTPUTS === 0 || begin + rows === total));
+    if (!Number.isInteger(rows) || rows < 1 || begin < 0 || begin + rows > total || !aligned) {
+      throw new LightningError(
+        `${name}: expected whole pieces of rows within [${spec.shape.join(", ")}], got ${bytes} bytes from row ${begin}`,
+      );
+    }
+  }
+}

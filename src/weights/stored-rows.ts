@@ -1,0 +1,70 @@
+// Rows as checkpoints store them, and their way into the layout of a tensor.
+
+import { bytesOf, MATMUL_PANEL_OUTPUTS, sizeOf, type Tensor } from "../runtime/tensor.js";
+import type { StoredDType } from "./weights.js";
+
+export const STORED_BYTES: Readonly<Record<StoredDType, number>> = { f32: 4, bf16: 2, f16: 2 };
+
+/** Operations that take as long as bringing a number into its panel, about. */
+export const OPERATIONS_PER_PACKED_WEIGHT = 2;
+
+/** Stored rows are staged in wasm memory in pieces of about this size. */
+const STAGING_BYTES = 1 << 20;
+
+/**
+ * Brings rows as they are stored, at an address, into the order of a tensor.
+ *
+ * @param begin the first one's number, a multiple of 32
+ * @returns how many of the elements are NaN or infinite, as bf16 those that become so included
+ */
+export function packRows(tensor: Tensor, begin: number, stored: number, rows: number, from: StoredDType): number {
+  const { rt } = tensor;
+  const { kernels: k } = rt;
+  const [, width] = matrixShape(tensor.shape);
+  const size = rows * width;
+  const target = tensor.ptr + rowOffset(tensor, begin);
+  return rt.scope(() => {
+    const wide = from === "f32" ? stored : rt.empty([size]).ptr;
+    if (from === "bf16") k.bf16ToF32(wide, stored, size);
+    if (from === "f16") k.f16ToF32(wide, stored, size);
+    if (tensor.layout === "rows") rt.bytes(target, size * 4).set(rt.bytes(wide, size * 4));
+    else if (tensor.dtype === "f32")
+      rt.run("packF32", [target, wide, rows, width, 0, Math.ceil(rows / MATMUL_PANEL_OUTPUTS)], OPERATIONS_PER_PACKED_WEIGHT * size);
+    else if (tensor.dtype === "q8") k.packQ8(target, wide, rows, width);
+    else if (from === "bf16")
+      rt.run("packBf16", [target, stored, rows, width, 0, Math.ceil(rows / MATMUL_PANEL_OUTPUTS)], OPERATIONS_PER_PACKED_WEIGHT * size);
+    else {
+      const narrow = rt.empty([Math.ceil(size / 2)]);
+      k.f32ToBf16(narrow.ptr, wide, size);
+      rt.run("packBf16", [target, narrow.ptr, rows, width, 0, Math.ceil(rows / MATMUL_PANEL_OUTPUTS)], OPERATIONS_PER_PACKED_WEIGHT * size);
+      // The largest float32 numbers round to infinity: count what is held.
+      const held = rt.empty([size]);
+      k.bf16ToF32(held.ptr, narrow.ptr, size);
+      return k.countNonFinite(held.ptr, size);
+    }
+    return k.countNonFinite(wide, size);
+  });
+}
+
+/** Rows of about a megabyte as float32, in whole panels. */
+export function pieceRows(shape: readonly number[]): number {
+  const [rows, width] = matrixShape(shape);
+  return Math.min(
+    rows,
+    Math.max(MATMUL_PANEL_OUTPUTS, Math.floor(STAGING_BYTES / (width * 4) / MATMUL_PANEL_OUTPUTS) * MATMUL_PANEL_OUTPUTS),
+  );
+}
+
+/** A copy of the first words of a tensor as it lies in memory, at most so many bytes. */
+export function firstBytes({ rt, ptr, shape, dtype, layout }: Tensor, bytes: number): Uint8Array<ArrayBuffer> {
+  return rt.bytes(ptr, Math.min(bytes, bytesOf(shape, dtype, layout) & ~3)).slice();
+}
+
+/** `[rows, width]`; a vector is one row. */
+export function matrixShape(shape: readonly number[]): [rows: number, width: number] {
+  return shape.length === 2 ? [shape[0]!, shape[1]!] : [1, sizeOf(shape)];
+}
+
+export function rowOffset(x: Tensor, row: number): number {
+  return x.layout === "panels" ? bytesOf([row, x.shape[1]!], x.dtype, "panels") : 0;
+}
