@@ -1,32 +1,30 @@
-// What servers take apart, put together again: reasoning, content and calls as the one text that the model wrote.
-
 import { formatToolCalls } from "../text/format-chat.js";
 import { ToolCallAssembler, type ToolCallDelta } from "./tool-call-assembler.js";
 
-/** A piece of an assistant's answer as servers send it. */
+/** One delta of an assistant's message in a stream. */
 export interface AssistantDelta {
   readonly content?: string | null;
-  /** Why a model will not answer: text like the content. */
+  /** Text in place of content, if the model refuses to answer. */
   readonly refusal?: string | null;
-  /** The names that servers have for the text between `<think>` and `</think>`. */
+  /** Two names that servers use for the text between `<think>` and `</think>`. */
   readonly reasoning_content?: string | null;
   readonly reasoning?: string | null;
   readonly tool_calls?: readonly ToolCallDelta[] | null;
-  /** The one call of OpenAI's older interface. */
+  /** The single call of OpenAI's older interface. */
   readonly function_call?: ToolCallDelta["function"];
 }
 
 /**
- * The text of an answer, piece by piece, in the model's own form: reasoning between `<think>` and `</think>` (which stays open
- * if nothing follows), then content, then the calls of tools as a `<tool_calls>` block. `parseAssistant` of all of it gives back what the server had told apart.
- * White space that the server dropped around the tags is lost.
+ * Reassembles the text that the model wrote from the fields of a server's message: reasoning between `<think>` and `</think>` (left open
+ * if nothing follows it), then content, then tool calls as a `<tool_calls>` block. `parseAssistant` splits the text into the same fields
+ * again. White space that the server dropped around the tags is lost.
  */
 export class AssistantText {
   private thinking = false;
-  /** Content has begun, be it empty: the reasoning is over. */
+  /** Whether the content, even an empty one, has followed the reasoning. */
   private answering = false;
   private empty = true;
-  /** A call is written when all are complete. */
+  /** Calls are written at the end, when all are complete. */
   private readonly calls: ToolCallAssembler;
 
   /** @param tools names of the tools that were offered */
@@ -34,6 +32,7 @@ export class AssistantText {
     this.calls = new ToolCallAssembler(tools);
   }
 
+  /** Adds a delta and returns the text that it makes certain. */
   push({ content, refusal, reasoning_content, reasoning, tool_calls, function_call }: AssistantDelta): string {
     this.calls.push(tool_calls ?? (function_call ? [{ index: 0, function: function_call }] : []));
     let text = "";
@@ -45,19 +44,19 @@ export class AssistantText {
     }
     this.answering = !thought && (this.answering || typeof content === "string");
     const said = (content ?? "") + (refusal ?? "");
-    if (said) text += this.close() + said;
+    if (said) text += this.closeReasoning() + said;
     if (text) this.empty = false;
     return text;
   }
 
-  /** The end of reasoning that nothing followed, or the calls of tools: nothing comes after. */
+  /** Returns the rest of the text: the end of reasoning without content after it, or the tool calls. */
   end(): string {
     const calls = this.calls.toolCalls();
-    if (calls.length === 0) return this.answering ? this.close() : "";
-    return this.close() + (this.empty ? "" : "\n") + formatToolCalls(calls);
+    if (calls.length === 0) return this.answering ? this.closeReasoning() : "";
+    return this.closeReasoning() + (this.empty ? "" : "\n") + formatToolCalls(calls);
   }
 
-  private close(): string {
+  private closeReasoning(): string {
     const open = this.thinking;
     this.thinking = false;
     return open ? "</think>" : "";

@@ -2,7 +2,7 @@ import * as v from "valibot";
 import { InputError } from "../base/errors.js";
 import { callback, count, expectArgument, flag, index, milliseconds, parseOptions, signal, text } from "../base/options.js";
 
-/** What requests are made with: the global `fetch`, another implementation of it, or a function that stands in for a server. */
+/** The function that makes requests: the global `fetch`, another implementation of it, or a function in place of a server. */
 export type Fetch = (
   url: string,
   init: {
@@ -13,7 +13,7 @@ export type Fetch = (
   },
 ) => Promise<FetchResponse>;
 
-/** What is read of a `Response`. */
+/** The part of `Response` that is used. */
 export interface FetchResponse {
   readonly ok: boolean;
   readonly status: number;
@@ -23,27 +23,39 @@ export interface FetchResponse {
   } | null;
 }
 
-/** How to speak to a server. */
+/** Options of a connection to a server. */
 export interface ConnectOptions {
-  /** The model's name there. Not needed if the server has only one. */
+  /** The model's name on the server. Not needed if the server has only one model. */
   model?: string;
-  /** Sent as a Bearer token, and never part of a message. */
+  /** Sent as a bearer token. Never part of an error message. */
   apiKey?: string;
-  /** Further headers of every request. */
+  /** Additional headers of every request. */
   headers?: Readonly<Record<string, string>>;
-  /** Most milliseconds until an answer begins (60,000). */
+  /** Milliseconds until an answer starts, at most (60,000). */
   timeoutMs?: number;
-  /** Most milliseconds between two pieces of an answer (300,000, which is also where Node's own `fetch` ends it): a long prompt is silent until its first token, unless the server sends comments meanwhile. */
+  /**
+   * Milliseconds between two chunks of an answer, at most (300,000, the limit of Node's own `fetch`). A long prompt causes silence until
+   * its first token, unless the server sends comments.
+   */
   silenceMs?: number;
-  /** How often a request is tried again that fails before its first token and may succeed later: statuses 408, 409, 429 and from 500 on but for 501, and broken connections (4). */
+  /**
+   * How often a request is retried if it fails before its first token and may succeed later (4): statuses 408, 409, 429 and all from 500 on
+   * except 501, and broken connections.
+   */
   retries?: number;
-  /** Milliseconds before it is tried again for the first time (500); doubles up to a minute, half of it at random. A server that asks for a longer pause gets it, up to a minute. */
+  /**
+   * Milliseconds before the first retry (500). The pause doubles up to a minute, and half of it is random. If the server asks for a longer
+   * pause, up to a minute, that one is used.
+   */
   retryDelayMs?: number;
-  /** Most requests of a batch at a time (32). */
+  /** Concurrent requests of a batch, at most (32). */
   concurrency?: number;
-  /** Whether the server knows what vLLM and `lightning-m1 serve` add to OpenAI's interface (true): token ids, `topK`, `minP`, `repetitionPenalty`, `stopIds`, `template`. */
+  /**
+   * Whether the server supports the additions of vLLM and `lightning-m1 serve` to OpenAI's interface (true): token ids, `topK`, `minP`,
+   * `repetitionPenalty`, `stopIds`, `template`.
+   */
   extensions?: boolean;
-  /** Makes the requests (the global `fetch`): for proxies, headers of a single request, or tests. */
+  /** Makes the requests (the global `fetch`). For proxies, headers of single requests, or tests. */
   fetch?: Fetch;
   signal?: AbortSignal;
 }
@@ -68,30 +80,30 @@ const schema = v.strictObject({
   signal: v.optional(signal),
 });
 
-/** @throws {InputError} an unknown option or one that cannot be worked with; the key is not shown */
+/** @throws {InputError} an unknown option or an invalid value; the message does not show the key */
 export function parseConnectOptions(options: ConnectOptions) {
   const { apiKey, ...rest } = parseOptions(schema, options, "connect");
   if (apiKey !== undefined && !(typeof apiKey === "string" && /^[\x21-\x7e]+$/.test(apiKey))) {
-    throw new InputError("connect: apiKey: expected visible ASCII characters without spaces, got something else");
+    throw new InputError("connect: apiKey: must consist of visible ASCII characters without spaces");
   }
   for (const [name, value] of Object.entries(rest.headers)) {
     try {
       new Headers({ [name]: value });
     } catch {
       throw new InputError(
-        `connect: headers: ${JSON.stringify(name)}: expected the name and the value of a header, got what cannot be sent as one`,
+        `connect: headers: ${JSON.stringify(name)}: the name or the value has characters that an HTTP header cannot hold`,
       );
     }
   }
   return { ...rest, apiKey };
 }
 
-/** The API's base, which ends in a slash. @throws {InputError} no address of a server, or one that holds a password */
+/** Parses the base address of an API; the result ends in a slash. @throws {InputError} an invalid address, or one with a password */
 export function parseBaseUrl(url: string | URL): URL {
   expectArgument(
     "connect: url",
     typeof url === "string" || typeof url?.href === "string",
-    "the base of an API, as http://127.0.0.1:8000/v1",
+    "the base address of an API, such as http://127.0.0.1:8000/v1",
     url,
   );
   let base: URL;
@@ -99,7 +111,7 @@ export function parseBaseUrl(url: string | URL): URL {
     base = new URL(url);
   } catch (cause) {
     throw new InputError(
-      `connect: url: expected the base of an API, as http://127.0.0.1:8000/v1, got ${JSON.stringify(
+      `connect: url: expected the base address of an API, such as http://127.0.0.1:8000/v1, got ${JSON.stringify(
         String(url)
           .replace(/\/\/.*@/, "//***@")
           .slice(0, 80),
@@ -109,7 +121,7 @@ export function parseBaseUrl(url: string | URL): URL {
   }
   if (!/^https?:$/.test(base.protocol)) throw new InputError(`connect: url: expected http: or https:, got ${base.protocol}`);
   if (base.username || base.password)
-    throw new InputError("connect: url: expected no user name and password, got some (a server takes its key as apiKey)");
+    throw new InputError("connect: url: must not contain a user name or password. Pass the API key as apiKey.");
   base.hash = "";
   if (!base.pathname.endsWith("/")) base.pathname += "/";
   return base;

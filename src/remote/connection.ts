@@ -5,28 +5,28 @@ import { HttpRequest, MAX_ANSWER_CHARACTERS } from "./http-request.js";
 import { type RetryPolicy, withRetries } from "./retry.js";
 import { isRecord, serverMessage } from "./server-message.js";
 
-/** How long the end of a complete answer is waited for: for its count of tokens, and so that the connection can be used again. */
+/** How long to wait for the end of a complete answer: for its token counts, and so that the connection can be reused. */
 const END_OF_STREAM_MS = 1000;
 
 export interface ConnectionSettings extends RetryPolicy {
   readonly apiKey: string | undefined;
   readonly headers: Readonly<Record<string, string>>;
-  /** Until an answer begins. */
+  /** Milliseconds until an answer starts. */
   readonly timeoutMs: number;
-  /** Between two pieces of an answer. */
+  /** Milliseconds between two chunks of an answer. */
   readonly silenceMs: number;
   readonly fetch: Fetch;
 }
 
-/** Requests to one server: JSON in, JSON or a stream of JSON events out. */
+/** Sends requests to one server: JSON in, JSON or a stream of JSON events out. */
 export class Connection {
   constructor(
-    /** With a slash at its end. */
+    /** Ends in a slash. */
     private readonly base: URL,
     readonly settings: ConnectionSettings,
   ) {}
 
-  /** The answer to one request that has no stream, tried again as settings say. Without a body it is a GET. */
+  /** Sends a request without a stream, with retries, and returns the JSON of the answer. Without a body it is a GET request. */
   async requestJson(path: string, body: object | undefined, signal: AbortSignal): Promise<unknown> {
     const attempt = async function* (this: Connection) {
       yield await this.json(path, body, signal);
@@ -37,7 +37,7 @@ export class Connection {
   private async json(path: string, body: object | undefined, signal: AbortSignal): Promise<unknown> {
     const request = new HttpRequest(this.settings, this.url(path), body, signal);
     try {
-      // An answer that is no stream begins when all of it has been computed.
+      // An answer without a stream starts when all of it has been computed, so the longer limit applies.
       const response = await request.send("application/json", body ? "silenceMs" : "timeoutMs");
       return request.parseJson(await request.text(response));
     } finally {
@@ -48,8 +48,8 @@ export class Connection {
   /**
    * The events of a streamed answer, up to `[DONE]` or its end. Leaving the loop closes the connection.
    *
-   * @param complete whether nothing is missing any more: from then on, and from `[DONE]` on, the end is awaited for a second, and how it comes makes no difference
-   * @throws {RemoteError} no connection, a refusal, silence, an event that reports an error, or bytes that are no stream of JSON events
+   * @param complete whether the answer is complete. From then on, and after `[DONE]`, the stream has one second to end; errors are ignored
+   * @throws {RemoteError} no connection, an error status, silence, an event that reports an error, a body that is no stream of JSON events
    */
   async *streamEvents(path: string, body: object, signal: AbortSignal, complete: () => boolean): AsyncGenerator<unknown, void, undefined> {
     const request = new HttpRequest(this.settings, this.url(path), body, signal);
@@ -60,24 +60,24 @@ export class Connection {
       const type = response.headers.get("content-type") ?? "nothing";
       if (!type.includes("text/event-stream")) {
         const text = await request.text(response);
-        // A server that does not stream says all of it at once.
+        // Some servers do not stream and send the whole answer at once.
         if (isCompleteAnswer(text)) return yield request.parseEvent(text);
-        throw request.error(`expected a stream of events (text/event-stream), got ${type}: ${serverMessage(text)}`);
+        throw request.error(`the answer is not a stream (expected text/event-stream, got ${type}): ${serverMessage(text)}`);
       }
       const events: { data: string; isNamed: boolean }[] = [];
       const parser = createParser({
         maxBufferSize: MAX_ANSWER_CHARACTERS,
         onEvent: ({ event, data }) => {
           if (event === "error") throw request.error(`the server reports: ${serverMessage(data)}`);
-          // Empty data keeps the connection alive.
+          // Servers send empty data to keep the connection alive.
           if (data.trim() !== "") events.push({ data, isNamed: event !== undefined && event !== "message" });
         },
         onError: ({ type, line }) => {
           if (type === "max-buffer-size-exceeded")
-            throw request.error(`expected events of at most ${MAX_ANSWER_CHARACTERS} characters, got a longer one`);
-          // Fields of a server's own are skipped; a line that is no field is no event stream.
+            throw request.error(`an event of the stream has more than ${MAX_ANSWER_CHARACTERS} characters`);
+          // Unknown fields are skipped. A line that is not a field means that this is not an event stream.
           if (type === "unknown-field" && !/^[\w-]+:/.test(line ?? ""))
-            throw request.error(`expected lines of an event stream, got ${JSON.stringify(line?.slice(0, 80))}`);
+            throw request.error(`the answer is not an event stream: unexpected line ${JSON.stringify(line?.slice(0, 80))}`);
         },
       });
       for await (const text of request.textChunks(response, () => (over() ? END_OF_STREAM_MS : this.settings.silenceMs))) {
@@ -86,7 +86,7 @@ export class Connection {
         parser.feed(text ?? "\n\n");
         for (const { data, isNamed } of events.splice(0)) {
           done ||= data.trim() === "[DONE]";
-          // Events with a name of the server's own count if they hold an object.
+          // Events with other names count if they hold a JSON object.
           if (!done && !(isNamed && !isObjectJson(data))) yield request.parseEvent(data);
         }
       }

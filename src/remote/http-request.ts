@@ -6,10 +6,10 @@ import type { ConnectionSettings } from "./connection.js";
 import { parseRetryAfter } from "./retry.js";
 import { isRecord, readJson, serverMessage, statusMessage } from "./server-message.js";
 
-/** Characters of one event, or of a whole JSON answer. The ids of a prompt of a million tokens are 7 million. */
+/** The maximum length of one event, or of a whole JSON answer. The ids of a prompt of a million tokens take 7 million characters. */
 export const MAX_ANSWER_CHARACTERS = 1 << 24;
 
-/** One request and what is known of it for messages. */
+/** One HTTP request. Its errors name the request and hide the API key. */
 export class HttpRequest {
   private readonly controller = new AbortController();
   private readonly unfollow: () => void;
@@ -23,10 +23,15 @@ export class HttpRequest {
     this.unfollow = followSignals(this.controller, [outer]);
   }
 
-  /** @param patience which limit holds until the answer begins */
-  async send(accept: string, patience: "timeoutMs" | "silenceMs" = "timeoutMs"): Promise<FetchResponse> {
+  /**
+   * Sends the request and waits for the head of the response.
+   *
+   * @param limit the setting that limits the wait
+   * @throws {RemoteError} no connection, no response in time, an error status
+   */
+  async send(accept: string, limit: "timeoutMs" | "silenceMs" = "timeoutMs"): Promise<FetchResponse> {
     const { apiKey, headers, fetch } = this.settings;
-    const response = await this.withTimeout(this.settings[patience], "an answer", patience, () =>
+    const response = await this.withTimeout(this.settings[limit], "an answer", limit, () =>
       fetch(this.url.href, {
         method: this.body ? "POST" : "GET",
         headers: {
@@ -40,7 +45,7 @@ export class HttpRequest {
       }),
     );
     if (typeof response?.status !== "number" || typeof response.headers?.get !== "function") {
-      throw this.error("expected a Response from the option fetch, got something else");
+      throw this.error("the option fetch must return a Response");
     }
     if (response.ok) return response;
     const { status } = response;
@@ -51,27 +56,27 @@ export class HttpRequest {
     throw this.error(statusMessage(status, text), { status, retryAfterMs: parseRetryAfter(response.headers.get("retry-after")) });
   }
 
-  /** Text of the body as it arrives, then undefined for its end. */
+  /** The text of the body as it arrives, then undefined at its end. */
   async *textChunks(response: FetchResponse, limitMs = () => this.settings.silenceMs): AsyncGenerator<string | undefined, void, undefined> {
     const decoder = new TextDecoder("utf-8", { fatal: true });
     const decode = (bytes?: Uint8Array) => {
       try {
         return decoder.decode(bytes, { stream: bytes !== undefined });
       } catch (cause) {
-        throw this.error("expected UTF-8, got other bytes", { cause });
+        throw this.error("the answer is not UTF-8", { cause });
       }
     };
     const reader = response.body?.getReader();
     try {
       for (;;) {
-        const next = await this.withTimeout(limitMs(), "the next piece of the answer", "silenceMs", async () => reader?.read());
+        const next = await this.withTimeout(limitMs(), "the next part of the answer", "silenceMs", async () => reader?.read());
         if (!next || next.done) break;
         yield decode(next.value);
       }
       decode();
       yield undefined;
     } finally {
-      // Also where the option fetch knows no signals.
+      // Needed if the option fetch ignores abort signals.
       void reader?.cancel().catch(() => {});
     }
   }
@@ -80,17 +85,16 @@ export class HttpRequest {
     let text = "";
     for await (const piece of this.textChunks(response)) {
       text += piece ?? "";
-      if (text.length > MAX_ANSWER_CHARACTERS)
-        throw this.error(`expected an answer of at most ${MAX_ANSWER_CHARACTERS} characters, got a longer one`);
+      if (text.length > MAX_ANSWER_CHARACTERS) throw this.error(`the answer has more than ${MAX_ANSWER_CHARACTERS} characters`);
     }
     return text;
   }
 
   parseJson(text: string): unknown {
-    return readJson(text, (got, cause) => this.error(`expected JSON, got ${got}`, { cause }));
+    return readJson(text, (got, cause) => this.error(`the answer is not JSON: ${got}`, { cause }));
   }
 
-  /** An event's object. */
+  /** Parses the data of an event. @throws {RemoteError} data that is no JSON, or reports an error */
   parseEvent(data: string): unknown {
     const event = this.parseJson(data);
     if (!isRecord(event) || (!("error" in event && event.error) && event.object !== "error")) return event;
@@ -103,7 +107,7 @@ export class HttpRequest {
     this.controller.abort();
   }
 
-  /** An error of this request. What may pass is retryable; the key stays out of every message. */
+  /** An error of this request, retryable if its status says that the failure may be temporary. The message never shows the API key. */
   error(what: string, options: ErrorOptions & { status?: number; retryable?: boolean; retryAfterMs?: number } = {}): RemoteError {
     const { apiKey } = this.settings;
     const { status = 0 } = options;
@@ -114,8 +118,8 @@ export class HttpRequest {
     });
   }
 
-  /** What `body` gives, unless it takes longer than `limitMs`. */
-  private async withTimeout<T>(limitMs: number, expected: string, option: string, body: () => Promise<T>): Promise<T> {
+  /** The result of `body`. @throws {RemoteError} if `body` fails, or takes longer than `limitMs` */
+  private async withTimeout<T>(limitMs: number, awaited: string, option: string, body: () => Promise<T>): Promise<T> {
     this.outer.throwIfAborted();
     let late = false;
     let giveUp = () => {};
@@ -131,12 +135,13 @@ export class HttpRequest {
       return await Promise.race([body(), aborted]);
     } catch (cause) {
       this.outer.throwIfAborted();
-      if (late) throw this.error(`expected ${expected} within ${limitMs} ms, got none (${option} sets the limit)`, { retryable: true });
+      if (late) throw this.error(`waited ${limitMs} ms for ${awaited} (${option} sets this limit)`, { retryable: true });
       const reasons = [cause, (cause as Error | null | undefined)?.cause]
         .filter((error) => error instanceof Error)
         .map((error) => error.message);
       throw this.error(
-        `expected ${expected}, got ${reasons.join(": ") || printed(cause)} (is the server running, and is this its address? a page also needs its CORS headers)`,
+        `failed while waiting for ${awaited}: ${reasons.join(": ") || printed(cause)} ` +
+          "(is the server running at this address? In a browser it must also allow this page by CORS)",
         { cause, retryable: true },
       );
     } finally {
@@ -146,7 +151,7 @@ export class HttpRequest {
   }
 }
 
-/** An address as messages show it: without what may be secret. */
+/** An address for messages, without the parts that may be secret: user, password, query. */
 export function printableUrl({ origin, pathname }: URL): string {
   return origin + pathname;
 }

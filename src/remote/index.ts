@@ -1,5 +1,5 @@
 /**
- * A model on a server, used as a local one. See {@link RemoteModel}.
+ * Models on a server, with the methods of a local model. See {@link RemoteModel}.
  *
  * @module lightning-m1/remote
  */

@@ -1,10 +1,10 @@
 import { followSignals } from "../base/abort.js";
 
 /**
- * Items of several streams, in the order in which they come. At most `width` streams run at a time, and none gets ahead of the consumer
- * by more than one item. When one fails, a signal aborts or the consumer stops, all others are ended.
+ * Yields the items of several streams in order of arrival. At most `width` streams run at a time, each at most one item ahead of the
+ * consumer. If a stream fails, a signal aborts or the consumer stops, all streams end.
  *
- * @param open starts stream i; its signal says that nobody wants more
+ * @param open starts stream i; its signal aborts when the stream is no longer needed
  */
 export async function* mergeStreams<T>(
   count: number,

@@ -17,7 +17,7 @@ import { RemoteSession } from "./remote-session.js";
 import { withRetries } from "./retry.js";
 import { parseEvent, type RemoteEvent, StreamDecoder } from "./stream-decoder.js";
 
-/** Tokens from a server. Its `usage` is the server's count, known when the generation is over if the server tells it. */
+/** Tokens from a server. Its `usage` holds the server's token counts, if the server sends them, once the generation has ended. */
 export type RemoteGeneration = Generation;
 
 const modelsSchema = v.looseObject({
@@ -29,31 +29,33 @@ const tokenizedSchema = v.looseObject({ choices: v.array(v.looseObject({ prompt_
 const NEVER = new AbortController().signal;
 
 /**
- * A model on a server that speaks OpenAI's interface: vLLM, `lightning-m1 serve`, others. Used as a `MiniMaxM1` is used, so that one line decides where
- * a program's model computes.
+ * A model on a server with OpenAI's HTTP interface: vLLM, `lightning-m1 serve` and others. It has the methods of `MiniMaxM1`, so one line
+ * decides whether a program's model is local or remote.
  *
- * Text and token ids go to `/completions`, conversations to `/chat/completions`. Options are sent in full, defaults included, so that a server's own defaults change nothing.
+ * Text and token ids go to `/completions`, conversations to `/chat/completions`. All options are sent, defaults included, so that the
+ * server's own defaults have no effect.
  */
 export class RemoteModel implements LanguageModel {
-  private readonly ended = new AbortController();
+  private readonly disposed = new AbortController();
 
   private constructor(
     /** The model's name on the server. */
     readonly name: string,
-    /** Most tokens of a sequence, if the server says so. */
+    /** The maximum length of a sequence in tokens, if the server says it. */
     readonly contextLength: number | undefined,
     private readonly connection: Connection,
     private readonly concurrency: number,
-    /** Whether the server is taken to know vLLM's additions. */
+    /** Whether vLLM's additions are used. */
     readonly extensions: boolean,
   ) {}
 
   /**
-   * Asks the server for its models and takes the one named, or its only one. A server that lists none is believed to have the one named.
+   * Lists the server's models and connects to the one named, or to the only one. If the server has no list of models, the name is not
+   * checked.
    *
-   * @param url the base of the API, as `http://127.0.0.1:8000/v1`
-   * @throws {InputError} an address or options that cannot be worked with
-   * @throws {RemoteError} no server there, or none of this model; the models that are there are named
+   * @param url the base address of the API, such as `http://127.0.0.1:8000/v1`
+   * @throws {InputError} an invalid address or invalid options
+   * @throws {RemoteError} no server at this address, or no such model; the message names the server's models
    */
   static async connect(url: string | URL, options: ConnectOptions = {}): Promise<RemoteModel> {
     const { model, signal = NEVER, concurrency, extensions, ...settings } = parseConnectOptions(options);
@@ -62,31 +64,37 @@ export class RemoteModel implements LanguageModel {
       if (model !== undefined && error instanceof RemoteError && isUnlisted(error)) return [];
       throw error;
     });
-    // Not every server lists what it has.
+    // Not every server has a list of models.
     if (model !== undefined && models.length === 0) return new RemoteModel(model, undefined, connection, concurrency, extensions);
     const found = model === undefined && models.length === 1 ? models[0] : models.find(({ id }) => id === model);
     if (!found) {
-      const there = models.slice(0, 20).map(({ id }) => id);
-      const names = there.length === 0 ? "none" : `${there.join(", ")}${models.length > there.length ? ", …" : ""}`;
-      throw new RemoteError(
-        `connect: model: expected ${model === undefined ? "a server with one model, or the name of one" : `${JSON.stringify(model)} on the server`}, got ${names} (give one of these as model)`,
-      );
+      const names = `${models
+        .slice(0, 20)
+        .map(({ id }) => id)
+        .join(", ")}${models.length > 20 ? ", …" : ""}`;
+      const problem =
+        models.length === 0
+          ? "the server lists no models. Set the option model to a name."
+          : model === undefined
+            ? `the server has several models (${names}). Set the option model to one of them.`
+            : `the server has no model ${JSON.stringify(model)} (it lists ${names})`;
+      throw new RemoteError(`connect: model: ${problem}`);
     }
     return new RemoteModel(found.id, found.max_model_len ?? undefined, connection, concurrency, extensions);
   }
 
   /**
-   * Continues text, a conversation or token ids, as `MiniMaxM1.generate` does. Where the server gives no ids, a token's `id` is −1, and where it gives no probabilities, its `logprob` is NaN.
-   * A last token without an id or text may come to say why the text ended.
+   * Continues text, a conversation or token ids, as `MiniMaxM1.generate` does. A token's `id` is −1 if the server sends no ids, and its
+   * `logprob` is NaN if the server sends no probabilities. The last token may have neither id nor text, only the stop reason.
    *
-   * @throws {InputError} an input or options that cannot be worked with: at once, or with the first token for conversations
-   * @throws {RemoteError} with the next token: a server that cannot be reached, refuses, falls silent or breaks off
+   * @throws {InputError} an invalid input or invalid options: at once, or for conversations with the first token
+   * @throws {RemoteError} with the next token: no connection, an error response, silence, or a stream that breaks off
    */
   generate(input: Prompt, options?: PromptOptions): RemoteGeneration {
     return this.generateBatch([input], options);
   }
 
-  /** Continues several prompts in requests that run at the same time; each token says with `index` to which it belongs. Sequence i uses seed + i. */
+  /** Continues several prompts in concurrent requests. A token's `index` is that of its prompt. Sequence i uses seed + i. */
   generateBatch(inputs: readonly Prompt[], options?: PromptOptions): RemoteGeneration {
     const { tools, template, ...rest } = options ?? {};
     if (!Array.isArray(inputs)) throw new InputError(`generate: inputs: expected an array of prompts, got ${typeof inputs}`);
@@ -94,64 +102,64 @@ export class RemoteModel implements LanguageModel {
     const settings = parseRemoteOptions(rest, this.extensions, "generate");
     const chat = inputs.some(isConversation);
     if (!chat && (tools !== undefined || template !== undefined)) {
-      throw new InputError("generate: tools, template: expected with messages only");
+      throw new InputError("generate: tools, template: available for messages only");
     }
     if (template !== undefined) {
       parseOptions(v.strictObject({ template: text }), { template }, "generate");
       if (!this.extensions)
-        throw new InputError("generate: template: expected none, got one (the server was connected with extensions: false)");
+        throw new InputError("generate: template: not available, because the server was connected with extensions: false");
     }
     for (const [i, input] of inputs.entries()) if (!isConversation(input)) checkPrompt(input, `generate: input[${i}]`);
     const seed = settings.seed ?? Random.anySeed();
     const usage: Usage = {};
     const open = async function* (this: RemoteModel, i: number, signal: AbortSignal) {
       const prompt = inputs[i]!;
-      // Messages and tools that cannot be read are found here, with the same errors as locally.
+      // Checks messages and tools, with the same errors as for a local model.
       if (isConversation(prompt)) await formatChat(prompt, { tools });
       const asked = { tools, template, repetition: rest.repetition };
       const request = buildRequest(prompt, this.name, settings, (seed + i) % SEED_LIMIT, this.extensions, asked);
       yield* withRetries(() => this.answer(i, request, settings, usage, signal), this.connection.settings, signal);
     };
-    const signals = [this.ended.signal, settings.signal];
+    const signals = [this.disposed.signal, settings.signal];
     return createGeneration(mergeStreams(inputs.length, this.concurrency, open.bind(this), signals), seed, inputs.length, usage);
   }
 
-  /** The prompt of a conversation in MiniMax-M1's published format, or another that `template` gives. The server's own format is not known here. */
+  /** The prompt of a conversation, by MiniMax-M1's published template or by `template`. The server's own template is unknown here. */
   formatChat(messages: readonly ChatMessage[], options?: ChatOptions): Promise<string> {
     return formatChat(messages, options);
   }
 
-  /** A conversation whose tokens are kept here and sent again with every turn. Needs a server that gives token ids. */
+  /** Starts a conversation whose tokens are kept locally and sent with every turn. Needs a server that sends token ids. */
   session(options?: { seed?: number }): RemoteSession {
     return RemoteSession.start(this, options ?? {});
   }
 
-  /** A session from the bytes of `session.save()`. */
+  /** Restores a session from the bytes of `session.save()`. */
   restore(bytes: Uint8Array): RemoteSession {
     return RemoteSession.restore(this, bytes);
   }
 
-  /** Ends all generations under way. */
+  /** Ends all running generations. */
   dispose(): void {
-    this.ended.abort(new RemoteError("remote: expected a model, got one that was disposed"));
+    this.disposed.abort(new RemoteError("remote: the model was disposed"));
   }
 
   [Symbol.dispose](): void {
     this.dispose();
   }
 
-  /** @internal The ids of a text: what the server makes of it as a prompt. */
+  /** @internal The ids of a text, as the server encodes a prompt. */
   async encode(text: string, signal: AbortSignal, where: string): Promise<number[]> {
     checkPrompt(text, `${where}: input`);
     const body = { model: this.name, prompt: text, max_tokens: 1, temperature: 0, add_special_tokens: false, return_token_ids: true };
     const call = new AbortController();
-    const unfollow = followSignals(call, [this.ended.signal, signal]);
+    const unfollow = followSignals(call, [this.disposed.signal, signal]);
     const answer = await this.connection.requestJson("completions", body, call.signal).finally(unfollow);
     const result = v.safeParse(tokenizedSchema, answer);
     const ids = result.success ? result.output.choices[0]?.prompt_token_ids : undefined;
     if (!ids) {
       throw new RemoteError(
-        `${where}: input: expected a server that gives token ids, got none (give generate the whole conversation instead)`,
+        `${where}: input: the server sends no token ids, which a session needs. Pass the whole conversation to generate instead.`,
       );
     }
     return ids;
@@ -167,7 +175,7 @@ export class RemoteModel implements LanguageModel {
   ): AsyncGenerator<Token, void, undefined> {
     const where = `remote: POST ${printableUrl(this.connection.url(path))}`;
     const answer = new StreamDecoder(index, tools, settings, where);
-    // Some servers count with every event, and most with the last one.
+    // Some servers send counts with every event, most with the last one.
     let counted: RemoteEvent["usage"];
     for await (const event of this.connection.streamEvents(path, body, signal, () => answer.stop !== undefined)) {
       const { choices, usage: counts } = parseEvent(event, where);
@@ -175,7 +183,7 @@ export class RemoteModel implements LanguageModel {
       for (const choice of choices ?? []) if (!answer.stop) yield* answer.decode(choice);
     }
     if (!answer.stop) {
-      throw new RemoteError(`${where}: expected a text that ends with a finish_reason, got a stream that broke off (generate again)`, {
+      throw new RemoteError(`${where}: the stream broke off before a finish_reason. Generate again.`, {
         retryable: true,
       });
     }
@@ -185,7 +193,7 @@ export class RemoteModel implements LanguageModel {
   }
 }
 
-/** Whether an answer, though no list of models, says nothing of the server's models: any but a wrong key. */
+/** Whether an error means only that the server has no list of models: true for any response but one to a wrong key. */
 function isUnlisted({ status, retryable }: RemoteError): boolean {
   return status === undefined ? !retryable : status !== 401;
 }
@@ -196,6 +204,6 @@ async function modelsOf(connection: Connection, signal: AbortSignal): Promise<Li
   const answer = await connection.requestJson("models", undefined, signal);
   const result = v.safeParse(modelsSchema, answer);
   if (!result.success)
-    throw new RemoteError("connect: models: expected a list of models, got something else (is this the base of an OpenAI-compatible API?)");
+    throw new RemoteError("connect: models: the response is not a list of models (is this the base address of an OpenAI-compatible API?)");
   return result.output.data;
 }

@@ -1,4 +1,4 @@
-// Inputs and options → what OpenAI's interface, with vLLM's additions, calls them.
+// Converts prompts and options to request bodies of OpenAI's interface, with vLLM's additions.
 
 import { InputError } from "../base/errors.js";
 import { printed } from "../base/printed.js";
@@ -9,7 +9,7 @@ import type { ChatMessage, Tool } from "../text/format-chat.js";
 import { readMessages } from "../text/messages.js";
 import { isRecord } from "./server-message.js";
 
-/** Where a prompt goes, and what is said there. */
+/** The path and the body of a request. */
 export interface RemoteRequest {
   readonly path: "completions" | "chat/completions";
   readonly body: Readonly<Record<string, unknown>>;
@@ -17,10 +17,10 @@ export interface RemoteRequest {
   readonly tools?: ReadonlySet<string>;
 }
 
-/** What the server's model is not asked for here. */
+/** The server's vocabulary is unknown here, so ids are not checked against it. */
 const UNCHECKED_VOCABULARY = { vocabSize: Infinity, eosTokenIds: [] };
 
-/** @throws {InputError} an unknown option, a value out of its range, or one that the server does not know */
+/** @throws {InputError} an unknown option, a value out of its range, or an option that the server does not support */
 export function parseRemoteOptions(options: GenerateOptions, extensions: boolean, where: string): GenerateSettings {
   const settings = parseGenerateOptions(options, UNCHECKED_VOCABULARY, {}, where);
   if (extensions) return settings;
@@ -33,11 +33,11 @@ export function parseRemoteOptions(options: GenerateOptions, extensions: boolean
     repetition: Boolean(options.repetition),
   };
   const [name] = Object.entries(beyond).find(([, given]) => given) ?? [];
-  if (name) throw new InputError(`${where}: ${name}: expected none, got one (the server was connected with extensions: false)`);
+  if (name) throw new InputError(`${where}: ${name}: not available, because the server was connected with extensions: false`);
   return settings;
 }
 
-/** The request for one prompt. `repetition` is what was asked for, if anything: only this library's own server knows it. */
+/** Builds the request for one prompt. `repetition` is sent only if the caller set it, because only this library's server supports it. */
 export function buildRequest(
   prompt: Prompt,
   model: string,
@@ -48,7 +48,7 @@ export function buildRequest(
 ): RemoteRequest {
   const chat = isConversation(prompt);
   const { sampling, maxTokens, stops, stopIds, topLogprobs } = settings;
-  // Everything is said: a server's own defaults are another model's.
+  // All options are sent, because a server's defaults may differ.
   const common = {
     model,
     stream: true,
@@ -62,7 +62,7 @@ export function buildRequest(
       repetition_penalty: sampling.repetitionPenalty,
       ...(stopIds.size > 0 && { stop_token_ids: [...stopIds] }),
       ...(repetition !== undefined && { repetition: settings.repetition ?? false }),
-      // As the tokenizer here reads and writes: special tokens are text like any other.
+      // As the local tokenizer does: special tokens are treated as text.
       skip_special_tokens: false,
       spaces_between_special_tokens: false,
       return_token_ids: true,
@@ -87,7 +87,7 @@ export function buildRequest(
   }
   return {
     path: "completions",
-    // Without max_tokens servers end after 16; null goes on to the end of the context.
+    // Without max_tokens servers stop after 16 tokens; null means up to the end of the context.
     body: {
       ...common,
       prompt: isTokenIds(prompt) ? [...prompt] : prompt,
@@ -98,13 +98,13 @@ export function buildRequest(
   };
 }
 
-/** A tool as OpenAI's interface has it; one in that form already stays as it is. */
+/** A tool in OpenAI's format. */
 function openAiTool(tool: Tool): { readonly function: Readonly<Record<string, unknown>> } {
   if (isRecord(tool) && tool.type === "function" && isRecord(tool.function)) return { ...tool, function: tool.function };
   return { type: "function", function: tool as Record<string, unknown> } as { function: Record<string, unknown> };
 }
 
-/** Messages as OpenAI's interface has them: calls are numbered, and each result is a message that names its call. */
+/** Messages in OpenAI's format: calls have numbered ids, and each result is a message with the id of its call. */
 function openAiMessages(messages: readonly ChatMessage[], extensions: boolean): object[] {
   const history = readMessages(messages);
   let next = history.reduce((sum, message) => sum + (message.role === "assistant" ? message.calls.length : 0), 0);
@@ -113,7 +113,7 @@ function openAiMessages(messages: readonly ChatMessage[], extensions: boolean): 
     if (role === "tool") {
       return message.results.map(({ name, text, call }) => ({
         ...{ role, tool_call_id: `call_${call ?? next++}` },
-        // Not a field of OpenAI's tool messages, and some endpoints refuse it.
+        // OpenAI's tool messages have no name, and some servers refuse it.
         ...(extensions && { name }),
         content: text,
       }));
@@ -122,14 +122,14 @@ function openAiMessages(messages: readonly ChatMessage[], extensions: boolean): 
     if (role !== "assistant" || message.calls.length === 0) return [{ role, content }];
     const calls = message.calls.map(({ number, name, json }) => ({
       ...{ id: `call_${number}`, type: "function" },
-      // Always JSON: servers refuse anything else. A string inside it is what could not be read.
+      // Always valid JSON, because servers refuse anything else. Malformed arguments are a JSON string.
       function: { name, arguments: json },
     }));
     return [{ role, content, tool_calls: calls }];
   });
 }
 
-/** @throws {InputError} ids that are none, or no input at all */
+/** @throws {InputError} an empty prompt, invalid ids, or a value of another type */
 export function checkPrompt(prompt: unknown, where: string): void {
   if (typeof prompt === "string") {
     if (prompt === "") throw new InputError(`${where}: expected at least one token, got an empty text`);

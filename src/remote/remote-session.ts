@@ -27,39 +27,40 @@ const savedSchema = v.strictObject({
 });
 
 /**
- * One conversation, continued turn by turn: its tokens are kept here, and each turn sends all of them. What the server computes again is the server's affair (its prefix cache).
+ * A conversation that continues turn by turn. Its tokens are kept locally, and each turn sends all of them; a server with a prefix cache
+ * computes only the new ones.
  *
- * Text becomes ids on the server, so that a turn given as text costs one more short request.
+ * The server encodes text, so a turn given as text needs one more short request.
  */
 export class RemoteSession implements LanguageSession {
   private busy = false;
   private unfollow = () => {};
-  private readonly ended = new AbortController();
+  private readonly disposed = new AbortController();
 
   private constructor(
     private readonly model: RemoteModel,
     private readonly tokens: number[],
     readonly seed: number,
-    /** What the next turn uses that names no seed. */
-    private next: number,
+    /** The seed of the next turn that sets none. */
+    private nextSeed: number,
   ) {}
 
-  /** @internal @throws {InputError} a seed that is none */
+  /** @internal @throws {InputError} an invalid seed */
   static start(model: RemoteModel, options: { seed?: number }): RemoteSession {
     const seed = parseOptions(startSchema, options, "session").seed ?? Random.anySeed();
     return new RemoteSession(model, [], seed, seed);
   }
 
-  /** @internal @throws {SessionError} bytes that are no saved session of this kind, or one of another model */
+  /** @internal @throws {SessionError} bytes that are not a saved remote session, or one of another model */
   static restore(model: RemoteModel, bytes: Uint8Array): RemoteSession {
     const saved = readSaved(bytes);
     if (saved.model !== model.name) {
-      throw new SessionError(`restore: expected a session of ${model.name}, got one of ${saved.model} (its ids mean something else there)`);
+      throw new SessionError(`restore: this session belongs to another model (expected ${model.name}, got ${saved.model})`);
     }
     return new RemoteSession(model, [...saved.ids], saved.seed, saved.next);
   }
 
-  /** All tokens so far, given and generated, ends of sequence included. */
+  /** All tokens so far, given and generated, end-of-sequence tokens included. */
   get ids(): number[] {
     return [...this.tokens];
   }
@@ -69,10 +70,10 @@ export class RemoteSession implements LanguageSession {
   }
 
   /**
-   * Adds to the conversation. Nothing is computed ahead of the next `generate`.
+   * Adds to the conversation. The server computes nothing before the next `generate`.
    *
    * @throws {InputError} no tokens
-   * @throws {SessionError} while another call is under way, or after `dispose`
+   * @throws {SessionError} while another call is running, or after `dispose`
    */
   async append(input: SessionInput, options: PrefillOptions = {}): Promise<void> {
     const { signal: outer } = parsePrefillOptions(options, "session.append");
@@ -86,14 +87,15 @@ export class RemoteSession implements LanguageSession {
   }
 
   /**
-   * Adds `input`, if any, and generates on. Without a `seed` turn n uses the session's seed + n: unlike with a local session, where its turns begin makes a difference.
+   * Adds `input`, if any, and generates. Without a `seed`, turn n uses the session's seed + n. Unlike in a local session, the result
+   * therefore depends on where turns begin.
    *
-   * @throws {InputError} options that cannot be worked with; nothing to go on from
-   * @throws {SessionError} while another call is under way; a server that gives no token ids
+   * @throws {InputError} invalid options, or an empty conversation
+   * @throws {SessionError} while another call is running; a server that sends no token ids
    * @throws {RemoteError} as `RemoteModel.generate`
    */
   generate(input: SessionInput = [], options: GenerateOptions = {}): Generation {
-    const { seed = this.next, signal } = parseRemoteOptions(options, this.model.extensions, "session.generate");
+    const { seed = this.nextSeed, signal } = parseRemoteOptions(options, this.model.extensions, "session.generate");
     if (typeof input === "string" ? input !== "" : !isTokenIds(input) || input.length > 0) checkPrompt(input, "session.generate: input");
     const usage: Usage = {};
     return createGeneration(this.run(input, { ...options, seed, signal }, usage), seed, 1, usage);
@@ -107,14 +109,14 @@ export class RemoteSession implements LanguageSession {
     const signal = this.begin("session.generate", options.signal);
     try {
       if (input.length > 0) this.tokens.push(...(await this.idsOf(input, signal, "session.generate")));
-      if (this.length === 0) throw new InputError("session.generate: input: expected tokens to go on from, got none");
-      this.next = (options.seed + 1) % SEED_LIMIT;
+      if (this.length === 0) throw new InputError("session.generate: input: the conversation is empty (expected at least one token)");
+      this.nextSeed = (options.seed + 1) % SEED_LIMIT;
       const generation = this.model.generate(this.tokens, { ...options, signal });
       for await (const token of generation) {
         if (token.id >= 0) this.tokens.push(token.id);
         else if (token.text !== "" || !token.stop) {
           throw new SessionError(
-            "session.generate: expected a server that gives token ids, got text without (give generate the whole conversation instead)",
+            "session.generate: the server sends no token ids, which a session needs. Pass the whole conversation to generate instead.",
           );
         }
         yield token;
@@ -125,18 +127,18 @@ export class RemoteSession implements LanguageSession {
     }
   }
 
-  /** Its tokens and seeds as bytes, for `restore`. */
+  /** The tokens and seeds as bytes, for `restore`. */
   save(): Uint8Array {
-    const { model, seed, next, tokens } = this;
+    const { model, seed, nextSeed: next, tokens } = this;
     return new TextEncoder().encode(JSON.stringify({ format: FORMAT, version: 1, model: model.name, seed, next, ids: tokens }));
   }
 
   /** An independent copy, seeds included. */
   fork(): RemoteSession {
-    return new RemoteSession(this.model, this.ids, this.seed, this.next);
+    return new RemoteSession(this.model, this.ids, this.seed, this.nextSeed);
   }
 
-  /** Goes back to the first `length` tokens: always possible, as nothing is kept but tokens. */
+  /** Goes back to the first `length` tokens. Always possible, because a remote session has no state but its tokens. */
   rewind(length: number): void {
     if (!Number.isInteger(length) || length < 0 || length > this.length) {
       throw new InputError(`session.rewind: length: expected an integer within [0, ${this.length}], got ${length}`);
@@ -146,23 +148,26 @@ export class RemoteSession implements LanguageSession {
     this.end();
   }
 
-  /** Ends a generation under way with an error. */
+  /** Ends the session; a running generation fails. */
   dispose(): void {
-    this.ended.abort(new SessionError("session: expected one to go on with, got one that was disposed"));
+    this.disposed.abort(new SessionError("session: the session was disposed"));
   }
 
   [Symbol.dispose](): void {
     this.dispose();
   }
 
-  /** The signal of a call: the session's own, or the caller's. */
+  /**
+   * Marks a call as running, and returns a signal that follows the session's and the caller's.
+   *
+   * @throws {SessionError} while another call is running
+   */
   private begin(where: string, signal?: AbortSignal): AbortSignal {
-    this.ended.signal.throwIfAborted();
-    if (this.busy)
-      throw new SessionError(`${where}: another call on this session is under way (let it end, break its loop, or work on a fork)`);
+    this.disposed.signal.throwIfAborted();
+    if (this.busy) throw new SessionError(`${where}: another call on this session is running. Await it, leave its loop, or use a fork.`);
     this.busy = true;
     const call = new AbortController();
-    this.unfollow = followSignals(call, [this.ended.signal, signal]);
+    this.unfollow = followSignals(call, [this.disposed.signal, signal]);
     return call.signal;
   }
 
@@ -180,8 +185,11 @@ function readSaved(bytes: Uint8Array): v.InferOutput<typeof savedSchema> {
   try {
     return v.parse(savedSchema, JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes)));
   } catch (cause) {
-    throw new SessionError("restore: expected a saved remote session, got other bytes (sessions of a local model are restored there)", {
-      cause,
-    });
+    throw new SessionError(
+      "restore: these bytes are not a saved remote session. A session of a local model can only be restored by a local model.",
+      {
+        cause,
+      },
+    );
   }
 }

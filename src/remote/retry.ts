@@ -3,18 +3,18 @@ import { backoffDelayMs, MAX_RETRY_DELAY_MS, sleep } from "../io/retry.js";
 
 export { parseRetryAfter } from "../io/retry.js";
 
-/** How often, and how soon, a request is tried again. */
+/** How often and how soon a request is retried. */
 export interface RetryPolicy {
   readonly retries: number;
-  /** Before the first one; twice as long before each next, up to a minute. */
+  /** Milliseconds before the first retry. Doubles with each further retry, up to a minute. */
   readonly retryDelayMs: number;
 }
 
 /**
- * Items of the first attempt that gives any. An attempt that fails before its first item, in a way that may pass, is made again after
- * min(retryDelayMs · 2ⁿ, 1 min) · uniform[½, 1), or after what the server asks for if that is longer.
+ * Yields the items of the first attempt that has any. If an attempt fails before its first item with a retryable error, the next one starts
+ * after min(retryDelayMs · 2ⁿ, 1 min) · uniform[½, 1), or after the server's `Retry-After` if that is longer.
  *
- * @throws {RemoteError} of the last attempt
+ * @throws {RemoteError} the error of the last attempt; also if the server asks for more than a minute
  */
 export async function* withRetries<T>(
   attempt: () => AsyncGenerator<T, void, undefined>,

@@ -1,23 +1,21 @@
-// What servers say when they refuse, in words.
-
-/** What to do about a status. */
+/** What to do about an error status. */
 const REMEDIES: Readonly<Record<number, string>> = {
-  400: "if the server knows OpenAI's fields only, connect with extensions: false",
-  401: "give the apiKey that this server expects",
-  403: "give an apiKey that may do this",
-  404: "is the address the base of the API, which usually ends in /v1, and does the server have this model?",
+  400: "if the server supports OpenAI's fields only, connect with extensions: false",
+  401: "set the option apiKey to a key of this server",
+  403: "use an apiKey that permits this request",
+  404: "check the address, which usually ends in /v1, and the model's name",
   413: "shorten the input",
-  422: "if the server knows OpenAI's fields only, connect with extensions: false",
-  429: "the server is busy: ask again later, or raise retries",
+  422: "if the server supports OpenAI's fields only, connect with extensions: false",
+  429: "the server is busy; retry later, or raise the option retries",
 };
 
-/** A refusal's status, message and remedy. */
+/** The sentence for an error status: the status, the server's message and what to do. */
 export function statusMessage(status: number, body: string): string {
-  const remedy = REMEDIES[status] ?? (status >= 500 ? "the server's log tells more" : undefined);
+  const remedy = REMEDIES[status] ?? (status >= 500 ? "the server's log may say more" : undefined);
   return `the server answered ${status}: ${serverMessage(body)}${remedy ? ` (${remedy})` : ""}`;
 }
 
-/** The message in a server's answer: OpenAI's form, vLLM's older one, FastAPI's, or the text itself. */
+/** The message in an error response: in OpenAI's format, vLLM's older one, FastAPI's, or the text itself. */
 export function serverMessage(body: string): string {
   let message: unknown;
   try {
@@ -27,15 +25,15 @@ export function serverMessage(body: string): string {
     if (message !== undefined && typeof message !== "string") message = JSON.stringify(message);
   } catch {}
   const text = String(message ?? body).trim();
-  return text === "" ? "nothing more" : text.length > 500 ? `${text.slice(0, 500)}…` : text;
+  return text === "" ? "no message" : text.length > 500 ? `${text.slice(0, 500)}…` : text;
 }
 
-/** @param fail makes the error of what was got instead */
+/** Parses JSON. @param fail creates the error from a description of the text */
 export function readJson(text: string, fail: (got: string, cause: unknown) => Error): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw fail(text === "" ? "nothing" : JSON.stringify(text.slice(0, 80)), cause);
+    throw fail(text === "" ? "an empty text" : JSON.stringify(text.slice(0, 80)), cause);
   }
 }
 

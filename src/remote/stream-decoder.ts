@@ -1,5 +1,3 @@
-// A server's events → tokens of one sequence.
-
 import * as v from "valibot";
 import { RemoteError } from "../base/errors.js";
 import type { StopReason, Token } from "../generate/generate.js";
@@ -14,7 +12,7 @@ const chatLogprob = v.looseObject({ token: v.string(), logprob });
 
 const callFunction = v.looseObject({ name: words, arguments: v.optional(v.unknown()) });
 
-/** Some servers write indices as text. */
+/** Some servers send indices as strings. */
 const index = v.nullish(
   v.union([
     v.number(),
@@ -49,7 +47,7 @@ const choiceSchema = v.looseObject({
   index,
   text: words,
   delta: assistantSchema,
-  /** In an answer that is no stream. */
+  /** In an answer without a stream. */
   message: assistantSchema,
   logprobs: v.nullish(
     v.looseObject({
@@ -66,7 +64,7 @@ const choiceSchema = v.looseObject({
 });
 
 const eventSchema = v.looseObject({
-  /** Missing or null in events that only count or keep the connection alive. */
+  /** Missing or null in events that only hold token counts or keep the connection alive. */
   choices: v.nullish(v.array(choiceSchema)),
   usage: v.fallback(v.nullish(v.looseObject({ prompt_tokens: v.nullish(v.number()), completion_tokens: v.nullish(v.number()) })), null),
 });
@@ -74,31 +72,32 @@ const eventSchema = v.looseObject({
 type Choice = v.InferOutput<typeof choiceSchema>;
 export type RemoteEvent = v.InferOutput<typeof eventSchema>;
 
-/** @throws {RemoteError} an object of another form */
+/** @throws {RemoteError} an object in another format */
 export function parseEvent(event: unknown, where: string): RemoteEvent {
   const result = v.safeParse(eventSchema, event);
   if (result.success) return result.output;
   const [issue] = result.issues;
   throw new RemoteError(
-    `${where}: ${v.getDotPath(issue) ?? "answer"}: expected ${issue.expected}, got ${issue.received} (is this an OpenAI-compatible server?)`,
+    `${where}: ${v.getDotPath(issue) ?? "answer"}: expected ${issue.expected}, got ${issue.received} ` +
+      "(is this an OpenAI-compatible server?)",
   );
 }
 
-/** For a token of which the server does not say which one it is. */
+/** The id of a token if the server sends none. */
 const UNKNOWN_ID = -1;
 
-/** The tokens of one sequence, from the events that tell of it. */
+/** Converts the events of one sequence to tokens. */
 export class StreamDecoder {
-  /** Why it ended, once it has. */
+  /** The reason why the sequence ended, once it has. */
   stop: StopReason | undefined;
   private stopString: string | undefined;
   private readonly assistant: AssistantText | undefined;
-  /** Tokens so far; undefined once a piece did not say how many it had. */
+  /** Tokens so far; undefined after a chunk without ids and log-probabilities, whose number of tokens is unknown. */
   private generated: number | undefined = 0;
 
   constructor(
     private readonly index: number,
-    /** Names of the tools that a conversation offers; undefined for text. */
+    /** Names of the tools that a conversation offers; undefined for text and ids. */
     tools: ReadonlySet<string> | undefined,
     private readonly settings: GenerateSettings,
     private readonly where: string,
@@ -107,9 +106,9 @@ export class StreamDecoder {
   }
 
   /**
-   * The tokens of one piece: as many as it has ids or log-probabilities, its text with the last of them. Without either, one token for the piece.
+   * The tokens of one chunk: as many as it has ids or log-probabilities, with its text at the last one. A chunk with neither is one token.
    *
-   * @throws {RemoteError} an ending that is no text's end
+   * @throws {RemoteError} an unknown `finish_reason`
    */
   *decode(choice: Choice): Generator<Token, void, undefined> {
     const { index, settings, assistant } = this;
@@ -136,7 +135,10 @@ export class StreamDecoder {
     }
   }
 
-  /** A reason in this library's words. Who does not say which stop it was is taken to mean the end of the sequence if no other was asked for. */
+  /**
+   * The stop reason for a `finish_reason`. If the server sends no `stop_reason`, "stop" means a stop string if the request has any, else
+   * the end of the sequence.
+   */
   private reasonOf({ finish_reason, stop_reason }: Choice, ids: readonly number[]): StopReason {
     const { stops, stopIds, maxTokens } = this.settings;
     switch (finish_reason) {
@@ -155,7 +157,8 @@ export class StreamDecoder {
         return finish_reason;
       default:
         throw new RemoteError(
-          `${this.where}: finish_reason: expected stop, length or tool_calls, got ${JSON.stringify(finish_reason)} (the server ended the text for a reason of its own)`,
+          `${this.where}: the server ended the text with finish_reason ${JSON.stringify(finish_reason)} ` +
+            "(expected stop, length or tool_calls)",
         );
     }
   }
@@ -167,8 +170,8 @@ interface TokenLogprob {
   readonly top: { readonly id: number; readonly logprob: number }[];
 }
 
-/** Log-probabilities in the form of either interface. */
-function logprobsOf({ logprobs }: Choice, most: number): TokenLogprob[] {
+/** Log-probabilities in the format of completions or of chats. */
+function logprobsOf({ logprobs }: Choice, limit: number): TokenLogprob[] {
   if (!logprobs) return [];
   const known = (
     token: string,
@@ -179,7 +182,7 @@ function logprobsOf({ logprobs }: Choice, most: number): TokenLogprob[] {
     top: top
       .map((one) => namedLogprob(one.token, one.logprob))
       .sort((a, b) => b.logprob - a.logprob)
-      .slice(0, most),
+      .slice(0, limit),
   });
   if (logprobs.content) return logprobs.content.map(({ token, logprob, top_logprobs }) => known(token, logprob, top_logprobs ?? []));
   return (logprobs.tokens ?? []).map((token, i) =>
@@ -191,7 +194,7 @@ function logprobsOf({ logprobs }: Choice, most: number): TokenLogprob[] {
   );
 }
 
-/** A token is named by its id, `token_id:123`, where the server was asked for that and does it. */
+/** Reads the id from a token's name, `token_id:123`, if the server names tokens by ids. */
 function namedLogprob(token: string, logprob: number | null | undefined): { id: number; logprob: number } {
   const id = /^token_id:(\d+)$/.exec(token)?.[1];
   return { id: id === undefined ? UNKNOWN_ID : Number(id), logprob: logprob ?? Number.NaN };

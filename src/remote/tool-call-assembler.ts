@@ -1,8 +1,6 @@
-// Calls of tools from the pieces in which servers stream them.
-
 import { isObjectJson } from "../text/messages.js";
 
-/** A piece of a call as servers send it: in OpenAI's form, or with the name and the arguments beside the index. */
+/** A streamed part of a tool call: in OpenAI's format, or with name and arguments beside the index. */
 export interface ToolCallDelta {
   readonly index?: number | null | undefined;
   readonly id?: string | number | null | undefined;
@@ -11,19 +9,20 @@ export interface ToolCallDelta {
 
 interface FunctionDelta {
   readonly name?: string | null | undefined;
-  /** A part of the JSON, all of it, or the object itself. */
+  /** A part of the JSON, all of the JSON, or the object itself. */
   readonly arguments?: unknown;
 }
 
 /**
- * Puts calls together as OpenAI streams them (the name once, then the arguments in pieces under one index), and as other servers do:
+ * Assembles streamed tool calls: as OpenAI streams them (the name once, then the arguments in parts at one index), and as other servers do.
  *
- * - A piece belongs to the call with its id, else to the latest one at its index, else to the latest one.
- * - A piece with a name begins another call if its id is another (unless the arguments at its index are still open), if it has neither id nor index, if the call has arguments and another
- *   name, or if it brings other arguments to a call whose arguments are complete. Without a name it always goes on, whatever its id.
- * - A name that comes again, whole or grown, is set and not appended. Any other name before the arguments is a further piece of it,
- *   unless both are names of tools.
- * - Arguments are appended. A complete object that comes again is one, and if every piece repeats the one before it, the last counts.
+ * - A delta belongs to the call with its id, else to the latest call at its index, else to the latest call.
+ * - A delta with a name starts another call in four cases: its id differs (unless the arguments at its index are incomplete); it has
+ *   neither id nor index; the call has arguments and another name; it has other arguments for a call whose arguments are complete. A
+ *   delta without a name continues its call, whatever its id.
+ * - A name that repeats or extends the known name replaces it. Any other name before the arguments is appended, unless both are names of
+ *   tools.
+ * - Arguments are appended. A repeated complete object counts once. If every delta extends the one before it, the last counts.
  */
 export class ToolCallAssembler {
   private readonly calls: PartialToolCall[] = [];
@@ -31,46 +30,46 @@ export class ToolCallAssembler {
   /** @param tools names of the tools that were offered */
   constructor(private readonly tools: ReadonlySet<string>) {}
 
-  /** The pieces of one event. */
-  push(pieces: readonly ToolCallDelta[]): void {
-    for (const [place, piece] of pieces.entries()) {
-      const known = this.callOf(piece, pieces.length > 1 ? place : undefined);
-      const call = known && !this.beginsAnother(known, piece) ? known : new PartialToolCall(piece, place);
+  /** Adds the deltas of one event. */
+  push(deltas: readonly ToolCallDelta[]): void {
+    for (const [place, delta] of deltas.entries()) {
+      const known = this.callOf(delta, deltas.length > 1 ? place : undefined);
+      const call = known && !this.beginsAnother(known, delta) ? known : new PartialToolCall(delta, place);
       if (call !== known) this.calls.push(call);
-      call.push(piece);
+      call.push(delta);
     }
   }
 
-  /** The calls, in the order of their indices, else in that in which they began. */
+  /** The calls in the order of their indices, else in the order in which they started. */
   toolCalls(): readonly { readonly name: string; readonly arguments: string }[] {
     return [...this.calls].sort((a, b) => (a.index ?? 0) - (b.index ?? 0));
   }
 
-  /** @param place of the piece among several of one event */
-  private callOf(piece: ToolCallDelta, place: number | undefined): PartialToolCall | undefined {
+  /** @param place of the delta among several of one event */
+  private callOf(delta: ToolCallDelta, place: number | undefined): PartialToolCall | undefined {
     const { calls } = this;
-    const id = idOf(piece);
+    const id = idOf(delta);
     const identified = id === undefined ? undefined : calls.findLast((call) => call.id === id);
     if (identified) return identified;
-    const index = piece.index ?? undefined;
+    const index = delta.index ?? undefined;
     const found =
       index !== undefined
         ? calls.findLast((call) => call.index === index)
         : place !== undefined
           ? calls.findLast((call) => call.index === undefined && call.place === place)
           : calls.at(-1);
-    // Some servers number the first piece only, or all but the first.
-    return found ?? (nameOf(piece) ? undefined : calls.at(-1));
+    // Some servers number only the first delta, or all but the first.
+    return found ?? (nameOf(delta) ? undefined : calls.at(-1));
   }
 
-  private beginsAnother(call: PartialToolCall, piece: ToolCallDelta): boolean {
-    const [id, name, given] = [idOf(piece), nameOf(piece), argumentsOf(piece).trim()];
+  private beginsAnother(call: PartialToolCall, delta: ToolCallDelta): boolean {
+    const [id, name, given] = [idOf(delta), nameOf(delta), argumentsOf(delta).trim()];
     if (!name) return false;
-    // Some servers give every piece an id of its own: then the arguments are still open, and the piece continues them.
-    const goesOn = (piece.index ?? undefined) !== undefined && name === call.name && call.isContinuedBy(given);
-    if (id !== undefined && call.id !== undefined && id !== call.id) return !goesOn;
+    // Some servers give every delta a new id: if the arguments are incomplete, the delta continues them.
+    const continues = (delta.index ?? undefined) !== undefined && name === call.name && call.isContinuedBy(given);
+    if (id !== undefined && call.id !== undefined && id !== call.id) return !continues;
     const sameId = id !== undefined && id === call.id;
-    const samePlace = sameId || (piece.index ?? undefined) !== undefined;
+    const samePlace = sameId || (delta.index ?? undefined) !== undefined;
     if (call.name === "") return false;
     if (name !== call.name) return !call.isEmpty || !samePlace || (this.tools.has(call.name) && this.tools.has(name));
     if (call.isEmpty) return !samePlace;
@@ -85,32 +84,32 @@ class PartialToolCall {
   readonly index: number | undefined;
   name = "";
   private text = "";
-  /** The last piece while each piece repeats the one before it and goes on. */
-  private grown: string | undefined = "";
+  /** The last delta, as long as each repeats the one before it and adds to it. */
+  private growing: string | undefined = "";
 
   constructor(
     first: ToolCallDelta,
-    /** Its place among the pieces of the event that began it. */
+    /** Its place among the deltas of the event that started it. */
     readonly place: number,
   ) {
     this.id = idOf(first);
     this.index = first.index ?? undefined;
   }
 
-  push(piece: ToolCallDelta): void {
-    const name = nameOf(piece);
+  push(delta: ToolCallDelta): void {
+    const name = nameOf(delta);
     if (name) this.name = name.startsWith(this.name) ? name : this.name + name;
-    const given = argumentsOf(piece);
+    const given = argumentsOf(delta);
     if (given === "") return;
-    const isWhole = typeof fieldsOf(piece).arguments !== "string";
+    const isWhole = typeof fieldsOf(delta).arguments !== "string";
     if (isWhole || (given.trimStart().startsWith("{") && this.isPlaceholder)) this.text = given;
     else if (!this.repeats(given) || !this.isComplete) this.text += given;
-    this.grown = this.grown !== undefined && given.startsWith(this.grown) ? given : undefined;
+    this.growing = this.growing !== undefined && given.startsWith(this.growing) ? given : undefined;
   }
 
   get arguments(): string {
-    const { text, grown } = this;
-    return !isObjectJson(text) && grown !== undefined && isObjectJson(grown) ? grown : text;
+    const { text, growing } = this;
+    return !isObjectJson(text) && growing !== undefined && isObjectJson(growing) ? growing : text;
   }
 
   get isEmpty(): boolean {
@@ -121,12 +120,12 @@ class PartialToolCall {
     return isObjectJson(this.text);
   }
 
-  /** Some servers begin with an empty object where the arguments follow. */
+  /** Whether the arguments are an empty object, which some servers send before the arguments. */
   get isPlaceholder(): boolean {
     return this.text.trim() === "{}";
   }
 
-  /** Whether the arguments are open, or open with this piece. */
+  /** Whether the arguments are incomplete, or start with this delta. */
   isContinuedBy(given: string): boolean {
     return this.isEmpty ? given !== "" && !isObjectJson(given) : !isObjectJson(this.arguments);
   }
@@ -136,16 +135,16 @@ class PartialToolCall {
   }
 }
 
-const fieldsOf = (piece: ToolCallDelta): FunctionDelta => piece.function ?? (piece as FunctionDelta);
+const fieldsOf = (delta: ToolCallDelta): FunctionDelta => delta.function ?? (delta as FunctionDelta);
 
-function nameOf(piece: ToolCallDelta): string {
-  const { name } = fieldsOf(piece);
+function nameOf(delta: ToolCallDelta): string {
+  const { name } = fieldsOf(delta);
   return typeof name === "string" ? name : "";
 }
 
 const idOf = ({ id }: ToolCallDelta): string | undefined => (id === undefined || id === null || id === "" ? undefined : `${id}`);
 
-function argumentsOf(piece: ToolCallDelta): string {
-  const given = fieldsOf(piece).arguments ?? "";
+function argumentsOf(delta: ToolCallDelta): string {
+  const given = fieldsOf(delta).arguments ?? "";
   return typeof given === "string" ? given : JSON.stringify(given);
 }

@@ -25,7 +25,7 @@ const textOf = (tokens: readonly Token[]) => tokens.map(({ text }) => text).join
 const conversation: readonly ChatMessage[] = [{ role: "user", content: answers[0]!.question }];
 const sampled = { temperature: 1, topP: 0.95, seed: 7 };
 
-describe("RemoteModel over the server gives what the model gives", () => {
+describe("RemoteModel over the server equals the local model", () => {
   test.each<[string, PromptOptions]>([
     ["greedy", {}],
     ["sampled", sampled],
@@ -98,7 +98,7 @@ describe("RemoteModel over the server gives what the model gives", () => {
   });
 });
 
-test("another key is refused, and what the server cannot do is said", async () => {
+test("a wrong key and an unsupported value are reported", async () => {
   const error = (await rejection(RemoteModel.connect(`http://127.0.0.1:${listening.port}/v1`, { apiKey: "sk-another" }))) as Error;
   expect(error.message).toMatch(/answered 401/);
   expect(error.message).not.toContain("sk-another");

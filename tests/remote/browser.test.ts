@@ -9,7 +9,7 @@ const browser = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-b
   (path) => path && existsSync(path),
 );
 
-/** In a page: one whole generation, one that is cut, and one that is cancelled. */
+/** Runs in a page: a complete generation, one that is cut off, and one that is cancelled. */
 const script = `(async () => {
   const { RemoteModel } = await import("/remote.js");
   const model = await RemoteModel.connect(location.origin + "/v1", { retryDelayMs: 1, retries: 1 });

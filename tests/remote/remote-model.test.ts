@@ -26,14 +26,14 @@ async function withServer(answer: Parameters<typeof OpenAiServer.start>[0], opti
 }
 afterAll(() => server?.stop());
 
-/** A model whose every generation is answered so. */
+/** A model whose server replies to every generation like this. */
 const replying = (reply: (request: Received, attempt: number) => Reply | undefined, options?: ConnectOptions) =>
   withServer((request, attempt) => (request.path === "/v1/models" ? undefined : reply(request, attempt)), options);
 
 const textOf = (tokens: readonly Token[]) => tokens.map(({ text }) => text).join("");
 const failure = (model: RemoteModel, options?: PromptOptions) => rejection(collect(model.generate("x", options))) as Promise<Error>;
 
-describe("over a model of this library", () => {
+describe("a server that computes with a local model", () => {
   let local: MiniMaxM1;
   let remote: RemoteModel;
   let own: OpenAiServer;
@@ -76,7 +76,7 @@ describe("over a model of this library", () => {
     );
   });
 
-  test("a batch gives each sequence what it gets alone with its own seed", async () => {
+  test("each sequence of a batch equals one alone with its own seed", async () => {
     const prompts = [...answers.slice(0, 3).map(({ question }) => [{ role: "user", content: question }] as const), "Close"];
     const options = { ...sampled, seed: 4294967294 };
     const bySequence = (tokens: readonly Token[]) => prompts.map((_, i) => tokens.filter(({ index }) => index === i));
@@ -89,14 +89,14 @@ describe("over a model of this library", () => {
     expect(generation.usage.promptTokens).toBe(promptTokens.reduce((a, b) => a + b));
   });
 
-  test("what was written for the one model runs with the other", async () => {
+  test("evaluateTasks works with either model", async () => {
     const options = { tasks: tasks.filter(({ name }) => name === "dyck-completion"), perLevel: 2, seed: 5 };
     const scores = await collect(evaluateTasks(remote, options));
     expect(scores.length).toBeGreaterThan(1);
     expect(scores).toEqual(await collect(evaluateTasks(local, options)));
   });
 
-  test("sessions: the same ids as a local one where randomness begins anew", async () => {
+  test("sessions: the same ids as a local one if every turn sets a seed", async () => {
     const [here, there] = [local.session({ seed: 3 }), remote.session({ seed: 3 })];
     const opening = await local.formatChat(conversation);
     // Log-probabilities differ in the last bits: the session's state was computed token by token.
@@ -121,10 +121,10 @@ describe("over a model of this library", () => {
   });
 });
 
-describe("what is sent", () => {
+describe("requests", () => {
   const end = () => stream([{ text: "", finish_reason: "stop", stop_reason: null }]);
 
-  test("every option in full, greedy by default, and the key as a Bearer token", async () => {
+  test("hold every option, greedy by default, and the key as a bearer token", async () => {
     const model = await replying(end, { apiKey: SECRET, headers: { "x-team": "blue" } });
     await collect(model.generate("x"));
     const { path, body, headers } = server!.received[0]!;
@@ -143,7 +143,7 @@ describe("what is sent", () => {
     });
   });
 
-  test("without extensions, OpenAI's fields only, and nothing that needs others", async () => {
+  test("without extensions hold OpenAI's fields only; other options are refused", async () => {
     const model = await replying(end, { extensions: false });
     await collect(model.generate([{ role: "user", content: "x" }], { temperature: 1, topP: 0.9, seed: 1, topLogprobs: 2 }));
     expect(Object.keys(server!.received[0]!.body).sort()).toEqual(
@@ -155,7 +155,7 @@ describe("what is sent", () => {
     expect(() => model.generate([{ role: "user", content: "x" }], { template: "t" })).toThrow(/extensions: false/);
   });
 
-  test("tools, calls and their results in OpenAI's form", async () => {
+  test("hold tools, calls and results in OpenAI's format", async () => {
     const model = await replying(end);
     const tool = { name: "add", description: "adds", parameters: { type: "object" } };
     await collect(
@@ -193,7 +193,7 @@ describe("what is sent", () => {
     ]);
   });
 
-  test("histories as formatChat reads them, always as valid JSON, and no name of a tool without extensions", async () => {
+  test("hold histories as formatChat reads them, always as valid JSON, without tool names unless extensions are on", async () => {
     const history = [
       {
         role: "user",
@@ -236,7 +236,7 @@ describe("what is sent", () => {
       { role: "tool", tool_call_id: "call_0", content: "9" },
     ]);
     expect(extended.slice(4).map(({ name }: { name: string }) => name)).toEqual(["f3", "f5", "f9"]);
-    // Read again, it is the same prompt.
+    // The result formats to the same prompt.
     expect(await formatChat(extended)).toBe(await formatChat(history));
   });
 
@@ -248,21 +248,21 @@ describe("what is sent", () => {
     ["an unknown option", "x", { topp: 1 } as PromptOptions],
     ["a value out of range", "x", { topP: 2 }],
     ["tools without messages", "x", { tools: [] }],
-  ])("nothing where the input cannot be worked with: %s", async (_, input, options) => {
+  ])("are not sent for invalid input: %s", async (_, input, options) => {
     const model = await replying(end);
     expect(() => model.generate(input as string, options)).toThrow(InputError);
     expect(server!.received).toEqual([]);
   });
 
-  test("nothing for messages that cannot be read", async () => {
+  test("are not sent for invalid messages", async () => {
     const model = await replying(end);
     expect(await rejection(collect(model.generate([{ role: "tool", content: "x" }])))).toBeInstanceOf(InputError);
     expect(server!.received).toEqual([]);
   });
 });
 
-describe("what comes back", () => {
-  test("several tokens in one piece, with and without ids and probabilities", async () => {
+describe("responses", () => {
+  test("several tokens in one chunk, with and without ids and probabilities", async () => {
     const model = await replying(() =>
       stream([
         {
@@ -311,7 +311,7 @@ describe("what comes back", () => {
     expect(last?.stopString).toBe((choice as { stop_reason?: unknown }).stop_reason === "z" ? "z" : undefined);
   });
 
-  test("the last count of tokens is the one", async () => {
+  test("the last token count of a stream is used", async () => {
     const usage = (completion_tokens: number) => ({ prompt_tokens: 3, completion_tokens });
     const event = (text: string, n: number, finish_reason: string | null = null) => ({
       choices: [{ text, finish_reason }],
@@ -323,9 +323,9 @@ describe("what comes back", () => {
     expect(generation.usage).toEqual({ promptTokens: 6, completionTokens: 4 });
   });
 
-  test("an ending that is none is an error", async () => {
+  test("an unknown finish_reason is an error", async () => {
     const model = await replying(() => stream([{ text: "a" }, { text: "", finish_reason: "content_filter" }]));
-    expect((await failure(model)).message).toMatch(/finish_reason:.*tool_calls.*"content_filter"/);
+    expect((await failure(model)).message).toMatch(/finish_reason "content_filter"/);
   });
 
   const call = { name: "add", arguments: { a: [1, 2], b: "x\ny" } };
@@ -412,14 +412,14 @@ describe("what comes back", () => {
       [{ reasoning_content: "", reasoning: "why" }, { content: "so" }],
       { reasoning: "why", content: "so", toolCalls: [], malformed: [] },
     ],
-  ])("parseAssistant finds what the server had told apart: %s", async (_, deltas, expected) => {
+  ])("parseAssistant of the text gives the server's fields: %s", async (_, deltas, expected) => {
     const model = await replying(() =>
       stream([{ delta: { role: "assistant" } }, ...deltas.map((delta) => ({ delta })), { delta: {}, finish_reason: "stop" }]),
     );
     expect(parseAssistant(textOf(await collect(model.generate([{ role: "user", content: "x" }]))))).toEqual(expected);
   });
 
-  test("an answer in one piece is taken apart in the same way", async () => {
+  test("a whole answer is reassembled in the same way", async () => {
     const message = { role: "assistant", content: null, reasoning: "why", tool_calls: [{ id: "c", type: "function", function: call }] };
     const model = await replying(() => json({ choices: [{ index: 0, message, finish_reason: "tool_calls" }] }));
     expect(parseAssistant(textOf(await collect(model.generate([{ role: "user", content: "x" }]))))).toEqual({
@@ -427,7 +427,7 @@ describe("what comes back", () => {
     });
   });
 
-  test("what is put together is what formatChat writes of the same answer", async () => {
+  test("the reassembled text is what formatChat writes for the same answer", async () => {
     const deltas = [
       { reasoning: "why" },
       { content: "so" },
@@ -452,12 +452,12 @@ describe("what comes back", () => {
     ],
     [[{ reasoning: "why" }, { content: "" }], "<think>why</think>"],
     [[{ reasoning: "w" }, { content: "" }, { reasoning: "hy" }], "<think>why"],
-  ])("reasoning ends where content begins, be it empty: %j", async (deltas, text) => {
+  ])("reasoning ends where content starts, even an empty one: %j", async (deltas, text) => {
     const model = await replying(() => stream([...deltas.map((delta) => ({ delta })), { delta: {}, finish_reason: "stop" }]));
     expect(textOf(await collect(model.generate([{ role: "user", content: "x" }])))).toBe(text);
   });
 
-  test("arguments that are no JSON are reported, not dropped", async () => {
+  test("malformed arguments are kept and reported", async () => {
     const model = await replying(() =>
       stream([{ delta: { tool_calls: [{ function: { name: "add", arguments: '{"a":\n1' } }] }, finish_reason: "tool_calls" }]),
     );
@@ -468,7 +468,7 @@ describe("what comes back", () => {
 });
 
 describe("connecting", () => {
-  test("takes the only model, or the one named", async () => {
+  test("connects to the only model, or to the one named", async () => {
     expect((await withServer(() => models("one"))).name).toBe("one");
     expect((await withServer(() => models("one", "two"), { model: "two" })).name).toBe("two");
     const model = await withServer(() => json({ data: [{ id: "one", max_model_len: 4096 }] }));
@@ -483,7 +483,7 @@ describe("connecting", () => {
     ["lists none", models()],
     ["lists null", json({ data: null })],
     ["lists something else", json({ models: ["one"] })],
-  ])("believes in the model named where the server %s", async (_, reply) => {
+  ])("accepts the name of a model if the server %s", async (_, reply) => {
     const model = await withServer(({ path }) => (path === "/v1/models" ? reply : stream([{ text: "a", finish_reason: "stop" }])), {
       model: "unlisted",
     });
@@ -494,37 +494,39 @@ describe("connecting", () => {
     expect(await rejection(withServer(() => reply))).toBeInstanceOf(RemoteError);
   });
 
-  test("but not where the key is wrong, the server is gone, or it lists others", async () => {
+  test("but not if the key is wrong, the server is unreachable, or it lists other models", async () => {
     expect(await rejection(withServer(() => json({}, 401), { model: "one" }))).toMatchObject({ status: 401 });
-    expect(await rejection(withServer(() => models("two"), { model: "one" }))).toMatchObject({ message: expect.stringMatching(/got two/) });
+    expect(await rejection(withServer(() => models("two"), { model: "one" }))).toMatchObject({
+      message: expect.stringMatching(/no model "one".*two/),
+    });
     const { url } = server!;
     await server!.stop();
     expect(await rejection(RemoteModel.connect(url, { ...QUICK, model: "one" }))).toMatchObject({ retryable: true });
   });
 
-  test("a length of context that is none is left out", async () => {
+  test("an invalid context length is left out", async () => {
     expect((await withServer(() => json({ data: [{ id: "one", max_model_len: "4096" }] }))).contextLength).toBeUndefined();
   });
 
   test.each<[string, Reply, ConnectOptions, RegExp]>([
-    ["several and no name", models("one", "two"), {}, /model.*one, two/],
-    ["another name", models("one"), { model: "two" }, /expected "two" on the server, got one/],
-    ["none", models(), {}, /got none/],
-    ["no list", json({ hello: 1 }), {}, /expected a list of models/],
-    ["no JSON", { pieces: ["<html>"] }, {}, /expected JSON, got "<html>"/],
+    ["several and no name", models("one", "two"), {}, /several models \(one, two\)/],
+    ["another name", models("one"), { model: "two" }, /no model "two" \(it lists one\)/],
+    ["none", models(), {}, /lists no models/],
+    ["no list", json({ hello: 1 }), {}, /not a list of models/],
+    ["no JSON", { pieces: ["<html>"] }, {}, /not JSON: "<html>"/],
     [
       "a wrong key",
       json({ error: { message: `no such key: ${SECRET}` } }, 401),
       { apiKey: SECRET },
-      /answered 401: no such key: \*\*\* \(give the apiKey/,
+      /answered 401: no such key: \*\*\* \(.*apiKey/,
     ],
     [
       "a wrong address",
       json({ detail: "Not Found" }, 404),
       {},
-      /GET http:\/\/127\.0\.0\.1:\d+\/v1\/models: the server answered 404: Not Found \(is the address/,
+      /GET http:\/\/127\.0\.0\.1:\d+\/v1\/models: the server answered 404: Not Found \(.*address/,
     ],
-  ])("says what is wrong: %s", async (_, reply, options, message) => {
+  ])("the error says what is wrong: %s", async (_, reply, options, message) => {
     const error = (await rejection(withServer(() => reply, options))) as Error;
     expect(error).toBeInstanceOf(RemoteError);
     expect(error.message).toMatch(message);
@@ -549,26 +551,26 @@ describe("connecting", () => {
     expect(error.message).not.toContain("pass@");
   });
 
-  test("where nobody listens", async () => {
+  test("fails if nothing listens at the address", async () => {
     await server?.stop();
     server = await OpenAiServer.start(() => undefined);
     const { url } = server;
     await server.stop();
     const error = (await rejection(RemoteModel.connect(url, QUICK))) as Error;
     expect(error).toBeInstanceOf(RemoteError);
-    expect(error.message).toMatch(/expected an answer, got fetch failed.*is the server running/);
+    expect(error.message).toMatch(/an answer: fetch failed.*is the server running/);
   });
 });
 
 describe("sessions", () => {
-  test("need a server that gives ids", async () => {
+  test("need a server that sends token ids", async () => {
     const model = await replying(({ body }) =>
       body.stream ? stream([{ text: "a" }, { text: "", finish_reason: "stop" }]) : json({ choices: [{ text: "" }] }),
     );
     expect(await rejection(model.session().append("x"))).toBeInstanceOf(RemoteError);
     const session = model.session();
-    expect(((await rejection(collect(session.generate([1])))) as Error).message).toMatch(/server.*token ids/);
-    // What came before the error stays.
+    expect(((await rejection(collect(session.generate([1])))) as Error).message).toMatch(/sends no token ids/);
+    // Tokens from before the error stay.
     expect(session.ids).toEqual([1]);
   });
 
@@ -591,12 +593,12 @@ describe("sessions", () => {
     expect(server!.received[1]!.body.prompt).toEqual([2, 1, 2]);
   });
 
-  test("stand where the last token left them, one call at a time", async () => {
+  test("keep the tokens up to the last one received, and allow one call at a time", async () => {
     const model = await replying(() => ({ ...stream([1, 2, 3].map((id) => ({ text: "a", token_ids: [id] }))), ending: "stall" }));
     const session = model.session({ seed: 5 });
     const generation = session.generate([7]);
     await generation.next();
-    expect(() => session.rewind(0)).toThrow(/another call.*session/);
+    expect(() => session.rewind(0)).toThrow(/another call on this session is running/);
     expect(await rejection(session.append([1]))).toBeInstanceOf(Error);
     await generation.return();
     expect(session.ids).toEqual([7, 1]);
@@ -607,7 +609,7 @@ describe("sessions", () => {
     expect(((await rejection(session.append([1]))) as Error).message).toMatch(/disposed/);
   });
 
-  test("disposed, they end what is under way", async () => {
+  test("dispose ends a running generation", async () => {
     const model = await replying(() => ({ pieces: sse({ choices: [{ text: "a", token_ids: [1] }] }), ending: "stall" }));
     const session = model.session();
     const rest = rejection(collect(session.generate([7])));
@@ -615,11 +617,11 @@ describe("sessions", () => {
     expect(((await rest) as Error).message).toMatch(/disposed/);
   });
 
-  test("are restored from their own bytes only", async () => {
+  test("are restored only from bytes of a remote session of the same model", async () => {
     const model = await replying(() => stream([]));
-    expect(() => model.restore(new Uint8Array(8))).toThrow(/saved remote session/);
+    expect(() => model.restore(new Uint8Array(8))).toThrow(/not a saved remote session/);
     const bytes = new TextDecoder().decode(model.session().save()).replace('"m1"', '"m2"');
-    expect(() => model.restore(new TextEncoder().encode(bytes))).toThrow(/expected a session of m1, got one of m2/);
+    expect(() => model.restore(new TextEncoder().encode(bytes))).toThrow(/expected m1, got m2/);
     expect(() => model.session({ seed: -1 })).toThrow(InputError);
   });
 });

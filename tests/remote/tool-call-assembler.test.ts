@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ToolCallAssembler, type ToolCallDelta } from "../../src/remote/tool-call-assembler.js";
 
-/** The calls in these events, each a piece or several. */
+/** The calls in these events, each with one delta or several. */
 function put(events: readonly (ToolCallDelta | readonly ToolCallDelta[])[], tools = ["look", "now"]) {
   const calls = new ToolCallAssembler(new Set(tools));
   for (const event of events) calls.push(Array.isArray(event) ? event : [event as ToolCallDelta]);
@@ -61,8 +61,8 @@ describe("one call", () => {
     expect(put(events)).toEqual(LOOK);
   });
 
-  test("arguments that stay broken stay as they are", () => {
-    // A part that is an object is no call's arguments.
+  test("malformed arguments are kept", () => {
+    // An object inside incomplete arguments is not a call's arguments.
     expect(put([piece(0, "a", "look", '{"a":'), piece(0, null, null, '{"b":1}')])).toEqual([["look", '{"a":{"b":1}']]);
     expect(put([piece(0, "a", "look", X), piece(0, null, null, Y)])).toEqual([["look", X + Y]]);
   });
@@ -132,7 +132,7 @@ describe("several calls", () => {
   });
 });
 
-test("whatever a server leaves out or repeats, the calls are the same", () => {
+test("the calls are the same whatever a server leaves out or repeats", () => {
   const call = fc.record({
     name: fc.constantFrom("look", "now", "look_up", "a"),
     given: fc
