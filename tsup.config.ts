@@ -20,12 +20,15 @@ function build(name: "node" | "browser", entry: Record<string, string>, platform
     clean: true,
     // The addresses of the bundled model's files are a module of its own beside them, which both platforms share.
     external: ["lightning-m1/model"],
+    // Development dependencies that are imported are bundled: small parts of packages that would multiply the size of an installation.
+    esbuildPlugins: [withoutXet, licences(name)],
     dts: name === "node" && {
       compilerOptions: { ignoreDeprecations: "6.0", stripInternal: true },
       banner: '/// <reference lib="esnext.disposable" />',
     },
     esbuildOptions(options) {
-      options.alias = { "#platform": path(platform), "#threads": path(threads) };
+      // Node's own build of yaml is CommonJS, which requires Node's modules at run time.
+      options.alias = { "#platform": path(platform), "#threads": path(threads), yaml: path("node_modules/yaml/browser/index.js") };
       options.legalComments = "none";
     },
   };
@@ -47,21 +50,39 @@ const browser = build(
   "src/runtime/threads.ts",
 );
 
-/** Finds the bundled model in the folder `model` beside the script, and writes the licences of the packages that are inside. */
+/** Finds the bundled model in the folder `model` beside the script. */
 const standalone: Plugin = {
   name: "standalone",
   setup(build) {
-    build.initialOptions.metafile = true;
     build.onResolve({ filter: /^lightning-m1\/model$/ }, () => ({ path: "./model/index.js", external: true }));
-    build.onEnd(({ metafile }) => {
-      const inputs = Object.keys(metafile?.inputs ?? {});
-      const packages = new Set(inputs.flatMap((file) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(file)?.[1] ?? []));
-      const notices = [...packages].sort().map((name) => `${name}\n\n${licenceOf(path(`node_modules/${name}`))}`);
-      mkdirSync(path("dist/standalone"), { recursive: true });
-      writeFileSync(path("dist/standalone/LICENSES.txt"), notices.join(`\n${"-".repeat(80)}\n\n`));
-    });
   },
 };
+
+/** Leaves out the Xet protocol, which the hub's client imports and which nothing here calls. */
+const withoutXet: Plugin = {
+  name: "without-xet",
+  setup(build) {
+    build.onResolve({ filter: /^@huggingface\/xetchunk-wasm$/ }, ({ path }) => ({ path, external: true, sideEffects: false }));
+  },
+};
+
+/** Writes the licences of the packages whose code is in the output, to LICENSES.txt beside it. */
+function licences(name: string): Plugin {
+  return {
+    name: "licences",
+    setup(build) {
+      build.initialOptions.metafile = true;
+      build.onEnd(({ metafile }) => {
+        const outputs = Object.values(metafile?.outputs ?? {}).flatMap(({ inputs }) => Object.entries(inputs));
+        const files = outputs.filter(([, { bytesInOutput }]) => bytesInOutput > 0).map(([file]) => file);
+        const packages = new Set(files.flatMap((file) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(file)?.[1] ?? []));
+        const notices = [...packages].sort().map((name) => `${name}\n\n${licenceOf(path(`node_modules/${name}`))}`);
+        mkdirSync(path(`dist/${name}`), { recursive: true });
+        writeFileSync(path(`dist/${name}/LICENSES.txt`), notices.join(`\n${"-".repeat(80)}\n\n`));
+      });
+    },
+  };
+}
 
 function licenceOf(folder: string): string {
   const file = ["LICENSE", "LICENSE.md", "LICENSE.txt"].map((name) => join(folder, name)).find(existsSync);
@@ -83,7 +104,7 @@ export default defineConfig([
       serve: "src/serve/index.ts",
       cli: "src/cli/main.ts",
       // For the figures of studies; no entry of the package.
-      picture: "src/cli/figures/figure.ts",
+      figure: "src/cli/figures/figure.ts",
     },
     "src/node/platform.ts",
     "src/node/threads.ts",
@@ -104,7 +125,7 @@ export default defineConfig([
     minify: true,
     noExternal: [/./],
     external: [],
-    esbuildPlugins: [standalone],
+    esbuildPlugins: [standalone, licences("standalone")],
     async onSuccess() {
       const names = ["index.js", "index.d.ts", "config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"];
       for (const name of names) cpSync(path(`models/m1-puzzles/${name}`), path(`dist/standalone/model/${name}`));

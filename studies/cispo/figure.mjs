@@ -1,6 +1,6 @@
 // docs/cispo-study.svg: accuracy against updates with the spread of the seeds, in the manner of the report's figure 2, and where tokens were clipped.
 
-import { drawSvg, PALETTE, panelsTop } from "../../dist/node/picture.js";
+import { drawSvg, PALETTE, panelsTop } from "../../dist/node/figure.js";
 
 const { blue, orange, green, purple, grey } = PALETTE;
 const COLORS = { dapo: blue, cispo: orange, grpo: green, reinforce: purple, unified: grey };
@@ -15,11 +15,11 @@ export function figure(results, verdicts, config) {
     `Means over ${config.final.seeds.length} seeds, and their lowest and highest. Dotted: ${gains.join(" and ")} % of DAPO's gain. Dashed: its plateau, the mean of its last evaluations.`,
   ];
   const judged = Object.keys(COLORS).filter((arm) => verdicts.every(({ rates }) => arm in rates));
-  const keys = [judged.map((arm) => ({ mark: "line", color: COLORS[arm], text: arm }))];
-  const top = panelsTop({ notes, keys });
+  const legend = [judged.map((arm) => ({ mark: "line", color: COLORS[arm], text: arm }))];
+  const top = panelsTop({ notes, legend });
   const at = (column, row) => ({ x: 12 + column * (WIDTH + 24), y: top + row * (HEIGHT + 44) });
   return drawSvg({
-    ...{ title, notes, keys, width: at(verdicts.length, 0).x, height: at(0, 2).y },
+    ...{ title, notes, legend, width: at(verdicts.length, 0).x, height: at(0, 2).y },
     panels: (Plot) =>
       verdicts.flatMap((verdict, column) => [
         { title: TITLES[verdict.task], ...at(column, 0), options: { ...size, ...accuracy(Plot, results, verdict, config) } },

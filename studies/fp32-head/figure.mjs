@@ -1,6 +1,6 @@
 // docs/fp32-head.svg: a token's probability in sampling against that in training, in the manner of the report's figure 3.
 
-import { drawSvg, PALETTE, panelsTop } from "../../dist/node/picture.js";
+import { drawSvg, PALETTE, panelsTop } from "../../dist/node/figure.js";
 
 const SIZE = 260;
 /** Points that are drawn of each panel; nearly all lie in the corner of certainty. */
@@ -10,9 +10,9 @@ const DRAWN = 400;
 export function figure(panels) {
   const title = "Probabilities of sampled tokens: sampling against training";
   const notes = [`The ${DRAWN} least certain tokens of each; r is that of all tokens.`];
-  const y = panelsTop({ notes, keys: [] });
+  const y = panelsTop({ notes, legend: [] });
   return drawSvg({
-    ...{ title, notes, keys: [], width: 12 + panels.length * (SIZE + 24), height: y + SIZE + 24 },
+    ...{ title, notes, legend: [], width: 12 + panels.length * (SIZE + 24), height: y + SIZE + 24 },
     panels: (Plot) =>
       panels.map(({ title, points, correlation }, i) => ({
         ...{ title: `${title}: r = ${digits(correlation)}`, x: 12 + i * (SIZE + 24), y },

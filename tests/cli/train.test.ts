@@ -161,7 +161,7 @@ test("an error that comes with Ctrl-C is no reason to save: the trainer may stan
   const { stdin, stdout, stderr } = { stdin: new PassThrough(), stdout: new Capture(false), stderr: new Capture(false) };
   const training: Training<{ step: number }, number> = {
     kind: {
-      ...{ command: "train", unit: "step", picture: "none.svg", draw: () => "" },
+      ...{ command: "train", unit: "step", figure: "none.svg", draw: () => "" },
       position: ({ steps }) => steps,
       read: ({ step }) => ({ at: step as number, point: step as number }),
     },

@@ -5,6 +5,7 @@ import { type Graph, presets } from "../../index.js";
 import { benchmarkFigure } from "../figures/benchmark-figure.js";
 import { comparisonFigure } from "../figures/comparison-figure.js";
 import { type Figure, FORMATS, formatOf, writeFigure } from "../figures/figure.js";
+import { requireFigurePackages } from "../figures/optional-packages.js";
 import { readGraph } from "../inputs/model-graph.js";
 import { commonOptions, type NumberRange, numberOption, UsageError } from "../options.js";
 import { analyzeGraph, benchmarkReport } from "../reports/analysis.js";
@@ -40,8 +41,10 @@ export const analyze = defineCommand({
     const terminal = data as Terminal;
     const { out, err, signal } = terminal;
     const onWarning = (message: string) => terminal.note(`${err.yellow("warning:")} ${visible(message)}`);
+    const format = args.figure === undefined ? undefined : formatOf(args.figure);
     const costs = Object.keys(COST_OPTIONS).filter((name) => args[name as keyof typeof COST_OPTIONS] !== undefined);
     checkTogether(args, costs);
+    if (format === "svg" || format === "png") requireFigurePackages("--figure", format);
 
     if (costs.length > 0) {
       const cost = trainingCost(costOptions(args, costs));

@@ -15,6 +15,7 @@ import {
 } from "../../rl/loop/policy-plan.js";
 import type { Trainer } from "../../train/index.js";
 import { drawSvg } from "../figures/figure.js";
+import { installLine, missingFigurePackages } from "../figures/optional-packages.js";
 import { type HeldOut, type PolicyPoint, policyFigure } from "../figures/policy-figure.js";
 import { loadCustomTasks } from "../inputs/custom-tasks.js";
 import { commonOptions, numberOption, positiveInteger, UsageError } from "../options.js";
@@ -43,7 +44,14 @@ export const rl = defineCommand({
     const view = policyView();
     const { points, steps, model } = await trainInDirectory<PolicyLine, PolicyPoint>(
       {
-        ...{ kind: policyRunKind, file: args.config, ...where, trainer: plan.trainer, total: plan.run.batches, saveEvery: plan.save.every },
+        ...{
+          kind: { ...policyRunKind, draw: curvesDrawing(terminal) },
+          file: args.config,
+          ...where,
+          trainer: plan.trainer,
+          total: plan.run.batches,
+          saveEvery: plan.save.every,
+        },
         async prepare(options) {
           const prepared = await preparePolicyTraining(plan, args.config, options);
           return { ...prepared, lines: (trainer) => trainAndEvaluate(prepared, trainer, plan, options) };
@@ -83,10 +91,18 @@ const policyRunKind: RunKind<PolicyPoint> = {
     const { success, output } = v.safeParse(pointSchema, line);
     return success ? { at: output.batch, point: output } : undefined;
   },
-  picture: "curves.svg",
-  draw: (points) => drawSvg(policyFigure(points)),
+  figure: "curves.svg",
   columns: policyColumns,
 };
+
+/** Draws the run's curves. Without the packages that draw, the run goes on without curves, and a warning names the line that installs them. */
+function curvesDrawing(terminal: Terminal): RunKind<PolicyPoint>["draw"] {
+  const missing = missingFigurePackages("svg");
+  if (missing.length === 0) return (points) => drawSvg(policyFigure(points));
+  const warning = `${policyRunKind.figure}: not drawn, because optional packages are not installed. Install: ${installLine(missing)}`;
+  terminal.note(`${terminal.err.yellow("warning:")} ${warning}`);
+  return undefined;
+}
 
 interface PreparedPolicyTraining {
   readonly model: MiniMaxM1;

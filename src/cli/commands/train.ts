@@ -87,7 +87,7 @@ const trainingRunKind: RunKind<LossPoint> = {
     const at = step as number;
     return { at, point: { step: at, loss: crossEntropy as number, heldOut: (heldOutLoss as number | null) ?? undefined } };
   },
-  picture: "loss.svg",
+  figure: "loss.svg",
   draw: lossCurve,
   columns: {
     ...Object.fromEntries(COLUMNS.map((name) => [name, (line: Readonly<Record<string, unknown>>) => line[name]])),

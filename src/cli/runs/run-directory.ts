@@ -36,9 +36,10 @@ export interface RunKind<Point> {
   position(trainer: Trainer): number;
   /** A line's number, and what is kept of it; undefined if it is no such line. */
   read(line: Readonly<Record<string, unknown>>): { readonly at: number; readonly point: Point } | undefined;
-  /** The file with a picture of all lines so far. */
-  readonly picture: string;
-  draw(points: readonly Point[]): string | Promise<string>;
+  /** The file with a figure of all lines so far. */
+  readonly figure: string;
+  /** Draws the figure as SVG. If undefined, no figure is written. */
+  readonly draw?: ((points: readonly Point[]) => string | Promise<string>) | undefined;
   /** Columns of metrics.csv; without them there is no such file. */
   readonly columns?: Columns;
 }
@@ -92,7 +93,7 @@ export class RunDirectory<Point> {
       const made = await read(this.identity, MAX_IDENTITY_BYTES).catch((cause: unknown) => cause as Error);
       this.compare(this.parseIdentity(made), saved ? this.state : this.lines);
     } else {
-      const own = ["metrics.jsonl", ...(this.kind.columns ? ["metrics.csv"] : []), this.kind.picture];
+      const own = ["metrics.jsonl", ...(this.kind.columns ? ["metrics.csv"] : []), this.kind.figure];
       const foreign = begun ? undefined : own.find((name) => existsSync(join(this.path, name)));
       if (foreign)
         throw new InputError(`${this.path}: expected a new directory or one of a training, got one with ${foreign} (another --out)`);
@@ -136,7 +137,8 @@ export class RunDirectory<Point> {
     withWriteErrors(this.path, () => fsyncSync(this.metrics!));
     const more = { run: JSON.stringify(this.own), lines: `${this.points.length}`, points: this.digest() };
     replaceFile(this.state, ...addStateMetadata(trainer.save(), more));
-    replaceFile(join(this.path, this.kind.picture), new TextEncoder().encode(await this.kind.draw(this.points)));
+    const { figure, draw } = this.kind;
+    if (draw) replaceFile(join(this.path, figure), new TextEncoder().encode(await draw(this.points)));
   }
 
   close(): void {
