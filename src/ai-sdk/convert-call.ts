@@ -1,4 +1,4 @@
-// The AI SDK's prompt, tools and settings → messages, tools and options of this library.
+// Converts the AI SDK's prompt, tools and settings to messages, tools and options of this library.
 
 import type { LanguageModelV3CallOptions, LanguageModelV3Message, LanguageModelV3ToolResultPart, SharedV3Warning } from "@ai-sdk/provider";
 import { InputError } from "../base/errors.js";
@@ -6,10 +6,9 @@ import type { PromptOptions } from "../language-model.js";
 import type { ChatMessage, ContentPart, Tool } from "../text/format-chat.js";
 import type { CallArguments } from "../text/messages.js";
 
-/** Under this name the AI SDK knows the provider, and calls find its own options. */
+/** The name of the provider in the AI SDK, and the key of its options in `providerOptions`. */
 export const PROVIDER_NAME = "lightning-m1";
 
-/** What a call becomes. */
 export interface ConvertedCall {
   readonly messages: readonly ChatMessage[];
   readonly options: PromptOptions;
@@ -17,18 +16,18 @@ export interface ConvertedCall {
   readonly warnings: SharedV3Warning[];
 }
 
-/** @throws {InputError} parts of messages that are no text */
+/** @throws {InputError} parts of messages that are not text */
 export function convertCall(call: LanguageModelV3CallOptions): ConvertedCall {
   const { prompt, maxOutputTokens, temperature, topP, topK, seed, stopSequences, toolChoice, providerOptions } = call;
   const tools = toolChoice?.type === "none" ? [] : convertTools(call);
   return {
-    // A message with no result of a tool in it says nothing.
+    // Tool messages without results are left out.
     messages: prompt
       .map((message, i) => convertMessage(message, `prompt[${i}]`))
       .filter(({ role, content }) => role !== "tool" || content?.length),
     tools,
     options: {
-      // The AI SDK's calls have no limit unless they name one.
+      // Calls of the AI SDK have no limit by default.
       maxTokens: maxOutputTokens ?? Infinity,
       ...definedOnly({ temperature, topP, topK, seed }),
       ...(stopSequences && { stop: stopSequences }),
@@ -49,24 +48,24 @@ function convertTools({ tools = [] }: LanguageModelV3CallOptions): Tool[] {
   );
 }
 
-/** What a call asks for and does not get. */
+/** Warnings for settings that have no effect. */
 function warningsOf(call: LanguageModelV3CallOptions): SharedV3Warning[] {
   const { presencePenalty, frequencyPenalty, responseFormat, toolChoice, tools = [] } = call;
-  // A setting of version 4 of the interface, which ai 7 hands to models of version 3 as well.
+  // A setting of version 4 of the interface, which `ai` 7 also passes to models of version 3.
   const { reasoning } = call as { readonly reasoning?: string };
   const unsupported = (feature: string, details: string): SharedV3Warning => ({ type: "unsupported", feature, details });
-  const penalty = `providerOptions: { "${PROVIDER_NAME}": { repetitionPenalty } } is what the model has`;
+  const penalty = `use providerOptions: { "${PROVIDER_NAME}": { repetitionPenalty } } instead`;
   return [
     presencePenalty ? unsupported("presencePenalty", penalty) : [],
     frequencyPenalty ? unsupported("frequencyPenalty", penalty) : [],
-    responseFormat?.type === "json" ? unsupported("responseFormat", "nothing makes the model write JSON but the prompt") : [],
-    reasoning && reasoning !== "provider-default" ? unsupported("reasoning", "the model decides how long it thinks") : [],
+    responseFormat?.type === "json" ? unsupported("responseFormat", "the model is not constrained to JSON; ask for it in the prompt") : [],
+    reasoning && reasoning !== "provider-default" ? unsupported("reasoning", "the model decides how long it reasons") : [],
     toolChoice?.type === "required" || toolChoice?.type === "tool"
       ? unsupported("toolChoice", "the model decides whether it calls a tool, and which")
       : [],
     tools.flatMap((tool) => {
-      if (tool.type !== "function") return unsupported(`tool ${tool.id}`, "only tools that the caller runs");
-      return tool.strict ? unsupported(`strict of tool ${tool.name}`, "nothing makes the model keep to a schema") : [];
+      if (tool.type !== "function") return unsupported(`tool ${tool.id}`, "only tools that the caller runs are supported");
+      return tool.strict ? unsupported(`strict of tool ${tool.name}`, "the model is not constrained to the schema") : [];
     }),
   ].flat();
 }
@@ -92,14 +91,14 @@ function convertMessage(message: LanguageModelV3Message, where: string): ChatMes
   }
 }
 
-/** What an assistant said becomes what the model wrote: reasoning between its tags, then text, then calls. */
+/** Converts an assistant's message to the order in which the model writes: reasoning, text, tool calls. */
 function convertAssistant({ content }: Extract<LanguageModelV3Message, { role: "assistant" }>, where: string): ChatMessage {
   let [reasoning, text] = ["", ""];
   const calls: { name: string; arguments: CallArguments }[] = [];
   for (const [j, part] of content.entries()) {
     if (part.type === "reasoning") reasoning += part.text;
     else if (part.type === "text") text += part.text;
-    // The input of a call that could not be read is a string.
+    // The input of a malformed call is a string.
     else if (part.type === "tool-call" && !part.providerExecuted)
       calls.push({ name: part.toolName, arguments: part.input as CallArguments });
     else unsupportedPart(where, j, part);
@@ -129,6 +128,6 @@ function resultText(output: LanguageModelV3ToolResultPart["output"], where: stri
 function unsupportedPart(where: string, j: number, part: { readonly type: string; readonly mediaType?: string }): never {
   const got = part.mediaType ? `${part.type} (${part.mediaType})` : part.type;
   throw new InputError(
-    `ai-sdk: ${where}.content[${j}]: expected text, reasoning or calls and results of the caller's tools, got ${got} (the model reads text only)`,
+    `ai-sdk: ${where}.content[${j}]: the model reads text only (got ${got}; expected text, reasoning, or calls and results of tools)`,
   );
 }

@@ -1,5 +1,5 @@
 /**
- * Models of this library for the AI SDK. See {@link lightningM1}.
+ * Adapts models of this library to the AI SDK. See {@link lightningM1}.
  *
  * @module lightning-m1/ai-sdk
  */

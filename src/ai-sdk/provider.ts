@@ -16,7 +16,7 @@ import { type ConvertedCall, convertCall, PROVIDER_NAME } from "./convert-call.j
 import { StreamParts, uniqueId } from "./stream-parts.js";
 
 export interface LightningM1Settings {
-  /** What the AI SDK calls the model: by default its name on the server, or `lightning-m1`. */
+  /** The model's id in the AI SDK (its name on the server, or `lightning-m1`). */
   modelId?: string;
 }
 
@@ -31,14 +31,14 @@ const FINISH_REASONS: Readonly<Record<StopReason, LanguageModelV3FinishReason["u
 };
 
 /**
- * A model for the AI SDK (`ai` 6 and 7), in version 3 of its interface, which both read: `generateText({ model: lightningM1(model), prompt })`.
- * Thinking comes as reasoning, calls of tools as tool calls.
+ * Adapts a model to the AI SDK (`ai` 6 and 7): `generateText({ model: lightningM1(model), prompt })`. It implements version 3 of the model
+ * interface, which both versions accept. The text between `<think>` and `</think>` becomes reasoning parts.
  *
- * Settings of a call go to `model.generate`; without any it is greedy and goes on to the end of the text. What the AI SDK has no word for goes through
- * `providerOptions: { "lightning-m1": { minP, repetitionPenalty, template, … } }`. Settings without a meaning here come back as warnings.
+ * Settings of a call go to `model.generate`; the defaults are greedy decoding and no limit of tokens. Options that the AI SDK does not have
+ * go through `providerOptions: { "lightning-m1": { minP, repetitionPenalty, template, … } }`. Unsupported settings produce warnings.
  *
- * @param model a `MiniMaxM1`, a `RemoteModel`, or whatever else is a `LanguageModel`
- * @throws {InputError} in calls: parts of messages that are no text, values out of their range
+ * @param model a `MiniMaxM1`, a `RemoteModel`, or any other `LanguageModel`
+ * @throws {InputError} in calls: parts of messages that are not text, values out of their range
  */
 export function lightningM1(model: LanguageModel, settings: LightningM1Settings = {}): LanguageModelV3 {
   expectArgument("lightningM1: model", isObjectLike(model), "a model", model);
@@ -59,9 +59,9 @@ export function lightningM1(model: LanguageModel, settings: LightningM1Settings 
 }
 
 /**
- * One call's parts. The first one comes with the model's first token, so that what fails before fails the call.
+ * The parts of one call. The first part comes with the model's first token, so that an earlier error fails the call itself.
  *
- * @param control ends the call, as `signal` does
+ * @param control aborts the generation, as `signal` does
  */
 async function* streamParts(
   model: LanguageModel,
@@ -73,7 +73,7 @@ async function* streamParts(
   const timestamp = new Date();
   const unfollow = followSignals(control, [signal]);
   try {
-    // Where the vocabulary is here, so is the prompt's form; a server counts and looks for itself.
+    // A local model formats the prompt here, so this sees whether it ends in <think>. A remote model has no tokenizer.
     const prompt = model.tokenizer && (await model.formatChat(messages, { tools, template: options.template }));
     const answer = new StreamParts(tools.length > 0, /<think>\s*$/.test(prompt ?? ""));
     const generation = model.generate(messages, { ...options, signal: control.signal });
@@ -100,7 +100,7 @@ async function* streamParts(
   }
 }
 
-/** What nobody counted is undefined. */
+/** Token counts; unknown ones are undefined. */
 function usageOf({ promptTokens, completionTokens }: Usage, counted: StreamParts["tokens"]): LanguageModelV3Usage {
   const total = completionTokens ?? counted?.total;
   return {
@@ -146,7 +146,7 @@ async function openStream(
   });
 }
 
-/** The parts of a stream as one result. */
+/** Collects the parts of a stream into one result. */
 async function collectParts(parts: AsyncIterable<LanguageModelV3StreamPart>): Promise<LanguageModelV3GenerateResult> {
   const content: LanguageModelV3Content[] = [];
   const result: Partial<LanguageModelV3GenerateResult> = {};

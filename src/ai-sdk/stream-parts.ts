@@ -4,18 +4,18 @@ import { parseToolCalls, ReasoningSplitter } from "../text/parse-assistant.js";
 
 type Kind = "reasoning" | "text";
 
-/** A block of calls begins for certain. */
+/** The certain start of a block of tool calls. */
 const TOOL_CALLS_BEGIN = /\n?<tool_calls>[ \t]*(?:\r?\n|\{)/;
 const TOOL_CALLS_TAG = "\n<tool_calls>";
 
 /**
- * Tokens → parts of the AI SDK's stream: reasoning, text, and calls of tools where some were offered. From the beginning of a `<tool_calls>` block on,
- * text waits for the end. Lines in it that are no calls come as text, in a block of their own.
+ * Converts tokens to parts of the AI SDK's stream: reasoning, text and, if tools are offered, tool calls. Text from the start of a
+ * `<tool_calls>` block on is held back until the end. Malformed lines of a block become text, in a block of their own.
  */
 export class StreamParts {
-  /** How many calls were made. */
+  /** The number of tool calls so far. */
   calls = 0;
-  /** Tokens so far, and those of the reasoning, its tags included; undefined where a server does not tell tokens apart. */
+  /** Tokens so far, and those of the reasoning with its tags; undefined if the server does not send single tokens. */
   tokens: { total: number; reasoning: number } | undefined = { total: 0, reasoning: 0 };
   private readonly splitter: ReasoningSplitter;
   private answering = false;
@@ -34,7 +34,7 @@ export class StreamParts {
   *push({ id, text }: Token): Generator<LanguageModelV3StreamPart, void, undefined> {
     const { reasoning, content } = this.splitter.push(text);
     this.answering ||= content !== "";
-    // A token without an id and text only says why the text ended.
+    // A token with neither id nor text only carries the stop reason.
     if (id < 0 && text !== "") this.tokens = undefined;
     else if (id >= 0 && this.tokens) {
       this.tokens.total++;
@@ -49,8 +49,8 @@ export class StreamParts {
     yield* this.emit("reasoning", reasoning);
     const rest = this.held + content;
     const { content: text, toolCalls, malformed } = this.withTools ? parseToolCalls(rest) : { content: rest, toolCalls: [], malformed: [] };
-    const unread = malformed.length > 0 ? `<tool_calls>\n${malformed.map(({ line }) => `${line}\n`).join("")}</tool_calls>` : "";
-    yield* this.emit("text", text + unread);
+    const malformedText = malformed.length > 0 ? `<tool_calls>\n${malformed.map(({ line }) => `${line}\n`).join("")}</tool_calls>` : "";
+    yield* this.emit("text", text + malformedText);
     yield* this.close();
     for (const { name, arguments: input } of toolCalls) {
       this.calls++;
@@ -73,7 +73,7 @@ export class StreamParts {
     this.open = undefined;
   }
 
-  /** What is certainly no call. */
+  /** The part of the content that is certainly not in a block of tool calls. */
   private beforeCalls(content: string): string {
     this.held += content;
     const begin = this.held.search(TOOL_CALLS_BEGIN);
@@ -83,7 +83,7 @@ export class StreamParts {
   }
 }
 
-/** How many of the text's last characters may yet begin a block. */
+/** The number of characters at the end of the text that may be the start of a block. */
 function undecidedLength(text: string): number {
   const begun = text.search(/\n?<tool_calls>[ \t]*\r?$/);
   if (begun >= 0) return text.length - begun;
@@ -94,7 +94,7 @@ function undecidedLength(text: string): number {
   return 0;
 }
 
-/** A name that nothing else has: 96 random bits. */
+/** A unique id of 96 random bits. */
 export function uniqueId(prefix: string): string {
   const bytes = crypto.getRandomValues(new Uint8Array(12));
   return `${prefix}-${Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")}`;

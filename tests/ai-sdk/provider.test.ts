@@ -47,7 +47,7 @@ describe.each([
   ["the model in the box", () => lightningM1(local)],
   ["the same on a server", () => lightningM1(remote)],
 ])("%s", (name, model) => {
-  test("generates text, with its reasoning apart and its tokens counted", async () => {
+  test("generates text with separate reasoning and token counts", async () => {
     const result = await generateText({ model: model(), prompt: question });
     const raw = await collect(local.generate([{ role: "user", content: question }]));
     const { reasoning, content } = parseAssistant(raw.map(({ text }) => text).join(""));
@@ -63,7 +63,7 @@ describe.each([
     expect(result.warnings).toEqual([]);
   });
 
-  test("streams the same, from a seed", async () => {
+  test("streams the same text for the same seed", async () => {
     const settings = { model: model(), prompt: question, seed: 3, temperature: 1, topP: 0.95, maxOutputTokens: 40 };
     const streamed = streamText(settings);
     const kinds = (await collect(streamed.fullStream)).map(({ type }) => type);
@@ -78,7 +78,7 @@ describe.each([
     expect(other.reasoningText).not.toBe(whole.reasoningText);
   });
 
-  test("keeps to limits, stop sequences and options of its own", async () => {
+  test("obeys limits, stop sequences and providerOptions", async () => {
     const short = await generateText({ model: model(), prompt: question, maxOutputTokens: 5 });
     expect(short.finishReason).toBe("length");
     expect(short.usage.outputTokens).toBe(5);
@@ -94,7 +94,7 @@ describe.each([
     expect(await rejection(Promise.resolve(generateText(options)))).toBeInstanceOf(InputError);
   });
 
-  test("is aborted before, and in the middle", async () => {
+  test("can be aborted before the first token and in the middle", async () => {
     const before = await rejection(Promise.resolve(generateText({ model: model(), prompt: question, abortSignal: AbortSignal.abort() })));
     expect((before as Error).name).toBe("AbortError");
     const controller = new AbortController();
@@ -148,7 +148,7 @@ describe.each(versions)("%s", (_, ai) => {
   const { generateText, streamText, tool, jsonSchema, stepCountIs } = ai;
   const settings = { prompt: question, seed: 3, temperature: 1, topP: 0.95, maxOutputTokens: 40 };
 
-  test("takes the model, and gives its text, reasoning and count of tokens", async () => {
+  test("gives text, reasoning and token counts", async () => {
     const model = lightningM1(local);
     const generation = local.generate([{ role: "user", content: question }], { seed: 3, temperature: 1, topP: 0.95, maxTokens: 40 });
     const { reasoning, content } = parseAssistant(await generation.text());
@@ -164,7 +164,7 @@ describe.each(versions)("%s", (_, ai) => {
     expect(await streamed.usage).toEqual(whole.usage);
   });
 
-  test("sends calls of tools there and back, those with broken arguments too", async () => {
+  test("sends tool calls and results, malformed arguments too", async () => {
     const call = (given: string) =>
       stream([
         { delta: { tool_calls: [{ index: 0, id: "x", function: { name: "add", arguments: given } }] } },
@@ -184,7 +184,7 @@ describe.each(versions)("%s", (_, ai) => {
     ]);
   });
 
-  test("warns of what has no meaning here, and refuses files", async () => {
+  test("warns of unsupported settings, and refuses files", async () => {
     script = [stream([{ delta: { content: "x" } }, { delta: {}, finish_reason: "stop" }])];
     const { warnings } = await generateText({ model: lightningM1(onScript), prompt: "x", presencePenalty: 1 });
     expect(warnings).toMatchObject([{ type: "unsupported", feature: "presencePenalty" }]);
@@ -192,7 +192,7 @@ describe.each(versions)("%s", (_, ai) => {
     const error = await rejection(
       Promise.resolve(generateText({ model: lightningM1(local), messages: [{ role: "user", content }], maxRetries: 0 })),
     );
-    expect((error as Error).message).toMatch(/prompt\[0\]\.content\[0\]: expected text.*got file \(application\/pdf\)/);
+    expect((error as Error).message).toMatch(/prompt\[0\]\.content\[0\]: .*text only.*got file \(application\/pdf\)/);
   });
 });
 
@@ -234,7 +234,7 @@ describe("tools", () => {
   ];
   const answered = [{ delta: { reasoning_content: "Done." } }, { delta: { content: "It is 3." } }, { delta: {}, finish_reason: "stop" }];
 
-  test("go there and back", async () => {
+  test("are called, and their results are sent back", async () => {
     script = [stream(called, { prompt_tokens: 10, completion_tokens: 4 }), stream(answered, { prompt_tokens: 20, completion_tokens: 3 })];
     const begin = scripted.received.length;
     const result = await generateText({ model: lightningM1(onScript), prompt: "1 + 2", tools: { add }, stopWhen: stepCountIs(3) });
@@ -257,7 +257,7 @@ describe("tools", () => {
     ]);
   });
 
-  test("stream too, and the text of a call is not shown", async () => {
+  test("stream; the text of a call is not shown", async () => {
     script = [stream(called), stream(answered)];
     const result = streamText({ model: lightningM1(onScript), prompt: "1 + 2", tools: { add }, stopWhen: stepCountIs(3) });
     const parts = await collect(result.fullStream);
@@ -265,14 +265,14 @@ describe("tools", () => {
     expect(parts.flatMap((part) => (part.type === "text-delta" ? [part.text] : [])).join("")).toBe("It is 3.");
   });
 
-  test("none are offered when none may be called", async () => {
+  test("are not offered under toolChoice none", async () => {
     script = [stream(answered)];
     await generateText({ model: lightningM1(onScript), prompt: "1 + 2", tools: { add }, toolChoice: "none" });
     expect(scripted.received.at(-1)!.body).not.toHaveProperty("tools");
   });
 });
 
-describe("a model's text", () => {
+describe("StreamParts", () => {
   /** Parts of a text that comes in these pieces. */
   const partsOf = (pieces: readonly string[], withTools = true): LanguageModelV3StreamPart[] => {
     const answer = new StreamParts(withTools);
@@ -281,7 +281,7 @@ describe("a model's text", () => {
   const joined = (parts: readonly LanguageModelV3StreamPart[], kind: "text-delta" | "reasoning-delta") =>
     parts.flatMap((part) => (part.type === kind ? [part.delta] : [])).join("");
 
-  test("in any cut gives the parts of the whole, and blocks that open once and close once", () => {
+  test("gives the parts of the whole text for any split, and every block opens and closes once", () => {
     const piece = fc.constantFrom(
       "<think>",
       "</think>",
@@ -326,7 +326,7 @@ describe("a model's text", () => {
     );
   });
 
-  test("is not held back but for what may be a call", () => {
+  test("holds back only text that may be a tool call", () => {
     const answer = new StreamParts(true);
     const push = (text: string) => joined([...answer.push({ index: 0, id: 1, text, logprob: 0 })], "text-delta");
     expect([push("Hello"), push(" <b"), push("\n<tool"), push("box>"), push("\n<tool_calls> "), push("they")]).toEqual([
@@ -339,13 +339,13 @@ describe("a model's text", () => {
     ]);
   });
 
-  test("its tokens are counted: those of the reasoning with its tags", () => {
+  test("counts tokens, those of the reasoning with its tags", () => {
     const answer = new StreamParts(false);
     for (const text of ["<think>", "", "why", "</think>", "so", ""]) [...answer.push({ index: 0, id: 1, text, logprob: 0 })];
     expect(answer.tokens).toEqual({ total: 6, reasoning: 4 });
   });
 
-  test("begins inside the reasoning where the prompt ended with <think>", async () => {
+  test("starts inside the reasoning if the prompt ended with <think>", async () => {
     const template = "{{ messages[0].content }}<think>\n";
     const { content } = await lightningM1(local).doGenerate({
       ...{ prompt: user(question), maxOutputTokens: 4 },
@@ -354,7 +354,7 @@ describe("a model's text", () => {
     expect(content.map(({ type }) => type)).toEqual(["reasoning"]);
   });
 
-  test("without tools is text", () => {
+  test("keeps tool calls as text if no tools are offered", () => {
     expect(joined(partsOf(['<tool_calls>\n{"name": "a", "arguments": {}}\n</tool_calls>'], false), "text-delta")).toContain("<tool_calls>");
   });
 });
@@ -366,7 +366,7 @@ describe("prompts and settings", () => {
     return lightningM1(onScript).doGenerate({ prompt: user("x"), ...options });
   };
 
-  test("every message that has text", async () => {
+  test("every kind of text message", async () => {
     const result = (output: object) => ({ type: "tool-result", toolCallId: "c", toolName: "add", output }) as const;
     await call({
       prompt: [
@@ -404,7 +404,7 @@ describe("prompts and settings", () => {
     expect(results.map(({ content }: { content: string }) => content)).toEqual(["1", '{"a":1}', "bad", "[1]", "execution denied: no", "2"]);
   });
 
-  test("inputs of calls in every form, and messages that say nothing", async () => {
+  test("inputs of calls in every format, and empty messages", async () => {
     const inputs = [{ a: 1 }, undefined, null, "", '{"a": 1}', '{"a": '];
     await call({
       prompt: [
@@ -427,16 +427,16 @@ describe("prompts and settings", () => {
     ]);
   });
 
-  test("parts that are no text are refused by their place", async () => {
+  test("parts that are not text are refused, naming their place", async () => {
     const file = { type: "file", mediaType: "image/png", data: "" } as const;
     const error = (await rejection(
       Promise.resolve(call({ prompt: [{ role: "user", content: [{ type: "text", text: "a" }, file] }] })),
     )) as Error;
     expect(error).toBeInstanceOf(InputError);
-    expect(error.message).toMatch(/prompt\[0\]\.content\[1\]: expected text.*got file \(image\/png\)/);
+    expect(error.message).toMatch(/prompt\[0\]\.content\[1\]: .*text only.*got file \(image\/png\)/);
   });
 
-  test("what has no meaning here comes back as warnings, and the rest without", async () => {
+  test("unsupported settings produce warnings, all others do not", async () => {
     const schema = { type: "object" } as const;
     const { warnings } = await call({
       ...{ presencePenalty: 1, frequencyPenalty: 1, responseFormat: { type: "json" }, reasoning: "high", toolChoice: { type: "required" } },
@@ -463,7 +463,7 @@ describe("prompts and settings", () => {
     expect(plain.warnings).toEqual([]);
   });
 
-  test("tokens that nobody counted are undefined", async () => {
+  test("unknown token counts are undefined", async () => {
     const { usage } = await call({});
     expect(usage).toMatchObject({
       inputTokens: { total: undefined },
@@ -471,7 +471,7 @@ describe("prompts and settings", () => {
     });
   });
 
-  test("a name of one's own", () => {
+  test("the option modelId", () => {
     expect(lightningM1(local, { modelId: "mine" })).toMatchObject({
       modelId: "mine",
       provider: "lightning-m1",
@@ -490,7 +490,7 @@ describe("errors", () => {
     expect(error.message).toMatch(/answered 404: no such model/);
   });
 
-  test("in the middle come as a part, and the stream ends", async () => {
+  test("after the first token become an error part, and the stream ends", async () => {
     script = [{ pieces: sse({ choices: [{ delta: { content: "a" } }] }), ending: "cut" }];
     const { stream: parts } = await lightningM1(onScript).doStream({ prompt: user("x") });
     const all = await collect(parts as AsyncIterable<LanguageModelV3StreamPart>);
