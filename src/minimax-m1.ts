@@ -1,100 +1,32 @@
-import * as v from "valibot";
 import { CheckpointError, ConfigError, InputError } from "./base/errors.js";
-import { yieldToEventLoop } from "./base/event-loop.js";
-import { callback, expectArgument, flag, isObjectLike, oneOf, parseOptions, signal } from "./base/options.js";
+import { expectArgument, isObjectLike } from "./base/options.js";
+import { Random } from "./base/random.js";
+import { runSteps, runStepsWithPauses } from "./base/steps.js";
 import { type Checkpoint, type LoadOptions, loadCheckpoint } from "./checkpoint/checkpoint.js";
 import { type CreateOptions, initialiseCheckpoint } from "./checkpoint/initialise.js";
 import { type SaveOptions, saveCheckpoint } from "./checkpoint/save.js";
 import { type FormulaOptions, syntheticCheckpoint } from "./checkpoint/synthetic.js";
 import { readTextSettings, type TextSettings } from "./checkpoint/text-settings.js";
-import {
-  createGeneration,
-  type Generation,
-  generate,
-  parseGenerateOptions,
-  Random,
-  Session,
-  type TextCodec,
-  type Usage,
-} from "./generate/index.js";
+import { createGeneration, type Generation, generate, parseGenerateOptions, Session, type Usage } from "./generate/index.js";
 import type { CheckpointSource } from "./io/open-byte-source.js";
 import { isConversation, type LanguageModel, type Prompt, type PromptOptions } from "./language-model.js";
-import { Cache, type KVType } from "./model/cache.js";
+import type { Cache, KVType } from "./model/cache.js";
 import type { Config } from "./model/config.js";
+import { type ForwardOptions, type ForwardOutput, forwardBatch } from "./model/forward.js";
 import { graph } from "./model/graph.js";
-import { checkIds, isTokenIds, type TokenIds } from "./model/token-ids.js";
-import { type ForwardResult, type LayerResult, Transformer } from "./model/transformer.js";
-import { take } from "./ops/route.js";
+import { isTokenIds, type TokenIds } from "./model/token-ids.js";
+import { Transformer } from "./model/transformer.js";
 import type { Runtime } from "./runtime/runtime.js";
-import type { Tensor } from "./runtime/tensor.js";
 import type { Build } from "./runtime/wasm.js";
 import { type ChatMessage, type ChatOptions, formatChat } from "./text/format-chat.js";
+import { codecOf, type TextCodec } from "./text/text-codec.js";
 import type { Tokenizer } from "./text/tokenizer.js";
 import { StreamedWeights, type StreamingStatistics } from "./weights/streamed.js";
 
-/** A layer of a pass, just computed: what its functions copy is gone when the next layer begins. */
-export interface LayerView {
-  readonly layer: number;
-  /** `[batch · seq, hidden]`, a copy. */
-  input(): Float32Array;
-  /** `[batch · seq, hidden]`, a copy. */
-  output(): Float32Array;
-  /** `[batch · seq, experts]`, a copy. */
-  routerLogits(): Float32Array;
-}
-
-/** What `forward` computes besides the logits. */
-export interface ForwardOptions {
-  /** Logits of all tokens (default) or only of each sequence's last one. */
-  logits?: "all" | "last";
-  /** The input of every layer and the output of the final norm. */
-  hiddenStates?: boolean;
-  /** Every layer's router logits, before the softmax over experts. */
-  routerLogits?: boolean;
-  /** The lightning states after the last token. */
-  states?: boolean;
-  /** Told of every layer as it is done. What it throws ends the pass. */
-  onLayer?: (layer: LayerView) => void;
-  /** Ends the pass before the next layer: of `forwardAsync`, because nothing else runs during `forward`. */
-  signal?: AbortSignal;
-  /** States to continue, one per sequence (from `newCache`); they advance. Without them every sequence starts anew. */
-  cache?: readonly Cache[];
-}
-
-const forwardSchema = v.strictObject({
-  logits: v.optional(oneOf("all", "last"), "all"),
-  hiddenStates: v.optional(flag, false),
-  routerLogits: v.optional(flag, false),
-  states: v.optional(flag, false),
-  onLayer: v.optional(callback<(layer: LayerView) => void>()),
-  signal: v.optional(signal),
-  cache: v.optional(
-    v.array(
-      v.custom<Cache>((x) => x instanceof Cache, "a state from newCache"),
-      "an array of states from newCache",
-    ),
-  ),
-});
-
-/** What was asked for is there: `hiddenStates` is an array if the option was true, undefined otherwise. */
-type IfRequested<Options, Key extends keyof ForwardOptions, Value> = Options extends { [K in Key]: true } ? Value : Value | undefined;
-
-/** Arrays are copies: they stay valid after the next call and after `dispose`. */
-export interface ForwardOutput<Options extends ForwardOptions = ForwardOptions> {
-  /** `[batch, seq, vocab]`, or `[batch, 1, vocab]` for `logits: "last"`. */
-  readonly logits: Float32Array;
-  /** Input of each layer, then the output of the final norm: `[batch, seq, hidden]` each. */
-  readonly hiddenStates: IfRequested<Options, "hiddenStates", Float32Array[]>;
-  /** Per layer `[batch · seq, experts]`. */
-  readonly routerLogits: IfRequested<Options, "routerLogits", Float32Array[]>;
-  /** Per layer `[batch, heads, headDim, headDim]`; undefined for softmax layers. */
-  readonly lightningStates: IfRequested<Options, "states", (Float32Array | undefined)[]>;
-}
-
 /**
- * A loaded model. Its weights, and every cache and session made from it, live in one wasm memory until `dispose`.
+ * A loaded model. Its weights and all caches and sessions created from it live in one wasm memory until `dispose`.
  *
- * Not safe for use from two threads, but calls may overlap: generations take turns between tokens.
+ * A model must not be used from two threads. Calls may overlap: generations take turns between tokens.
  */
 export class MiniMaxM1 implements LanguageModel {
   readonly config: Config;
@@ -119,12 +51,12 @@ export class MiniMaxM1 implements LanguageModel {
   /**
    * Loads a checkpoint of MiniMax-M1, MiniMax-Text-01 or transformers' `minimax` from safetensors files.
    *
-   * @param source without one, the model that comes with the library: 3.4 million parameters that reason over puzzles (the files of `lightning-m1/model`,
-   *   which are read or fetched only then). Otherwise a directory or `.safetensors` file by path, a URL of either, a hub id (Node), picked `File`s, files by name, or bytes
-   * @throws {CheckpointError} nothing to open, or a damaged file
-   * @throws {ConfigError} a configuration of another model, or one that contradicts itself
-   * @throws {WeightError} weights that are missing, superfluous, misshapen or quantised
-   * @throws {MemoryError} weights that do not fit; refused before anything is allocated
+   * @param source a directory or `.safetensors` file by path, a URL of either, a hub id (Node), picked `File`s, files by name, or bytes.
+   *   By default the bundled model: 3.4 million parameters that solve puzzles. Its files (`lightning-m1/model`) are read or fetched only then
+   * @throws {CheckpointError} no checkpoint at the source, or a damaged file
+   * @throws {ConfigError} the configuration of another architecture, or inconsistent values
+   * @throws {WeightError} missing, unexpected or quantised weights, or weights of a wrong shape
+   * @throws {MemoryError} weights that do not fit into memory; thrown before anything is allocated
    */
   static async load(source?: CheckpointSource, options?: LoadOptions): Promise<MiniMaxM1> {
     const checkpoint = await loadCheckpoint(source ?? (await bundledModelFiles()), options);
@@ -137,11 +69,11 @@ export class MiniMaxM1 implements LanguageModel {
   }
 
   /**
-   * A new model with random weights, to be trained: float32 in memory, saved in the configuration's dtype.
+   * Creates a model with random weights, for training. Weights are float32 in memory and are saved in the configuration's dtype.
    *
    * @param config a typed configuration, or the JSON of a `config.json`
-   * @throws {ConfigError} a configuration of another model, or one that contradicts itself
-   * @throws {MemoryError} weights that do not fit
+   * @throws {ConfigError} the configuration of another architecture, inconsistent values, or a vocabulary smaller than the tokenizer's
+   * @throws {MemoryError} weights that do not fit into memory
    */
   static async create(config: Config | Record<string, unknown>, options?: CreateOptions): Promise<MiniMaxM1> {
     const checkpoint = await initialiseCheckpoint(config, options);
@@ -159,154 +91,90 @@ export class MiniMaxM1 implements LanguageModel {
   }
 
   /**
-   * A model of any size whose weights are a formula of their names and places, so that it needs no memory and no files for them: what the full graph
-   * of 456 billion parameters is checked with. Its text is noise; its numbers can be compared with any other implementation's.
+   * Creates a model with synthetic weights: kernels compute each weight on the fly from its tensor's name and its position.
+   * It needs neither memory nor files for weights, so the full 456-billion-parameter graph can be checked on any machine.
+   * The text that it generates is noise; its numbers can be compared with any other implementation's.
    *
    * @param config a typed configuration, or the JSON of a `config.json`
-   * @throws {ConfigError} a configuration of another model, or one that contradicts itself
+   * @throws {ConfigError} the configuration of another architecture, or inconsistent values
    */
   static async formula(config: Config | Record<string, unknown>, options?: FormulaOptions): Promise<MiniMaxM1> {
     const checkpoint = await syntheticCheckpoint(config, options);
     return new MiniMaxM1(checkpoint, await readTextSettings(checkpoint.files), options?.kv ?? "f32");
   }
 
-  /** Threads that compute, the calling one included. */
+  /** Number of threads that compute, including the calling one. */
   get threads(): number {
     return this.rt.threads;
   }
 
-  /** Which kernels run. */
+  /** The build of the kernels in use. */
   get build(): Build {
     return this.rt.build;
   }
 
-  /** Bytes in use, the most ever in use, and the size of the memory itself. */
+  /** Bytes in use, their maximum so far, and the size of the wasm memory. */
   get memory(): { usedBytes: number; peakBytes: number; reservedBytes: number } {
     return this.rt.memory;
   }
 
-  /** What streaming has cost so far; undefined for weights that are not streamed. */
+  /** Statistics of streaming so far; undefined if the weights are not streamed. */
   get streaming(): StreamingStatistics | undefined {
     const { weights } = this.checkpoint;
     return weights instanceof StreamedWeights ? weights.statistics : undefined;
   }
 
-  /** Undefined if the checkpoint came without tokenizer files: then inputs are token ids, and generated text is empty. */
+  /** Undefined if the checkpoint has no tokenizer files. Then inputs must be token ids, and generated text is empty. */
   get tokenizer(): Tokenizer | undefined {
     return this.text.tokenizer;
   }
 
-  /** The tokenizer as generation sees it: ids beyond its vocabulary, which a padded embedding has, are without text. */
   private get codec(): TextCodec | undefined {
-    const { tokenizer } = this;
-    if (!tokenizer) return undefined;
-    const stream = () => {
-      const text = tokenizer.stream();
-      return { push: (id: number) => (id < tokenizer.vocabSize ? text.push(id) : ""), end: () => text.end() };
-    };
-    return { encode: (text) => tokenizer.encode(text), stream, eosId: tokenizer.eosId };
+    return this.tokenizer && codecOf(this.tokenizer);
   }
 
-  /** A fresh state for one sequence, to pass to `forward`. Dispose it when done. */
+  /** Allocates the empty state of one sequence, to be passed to `forward`. Dispose it when done. */
   newCache(): Cache {
     return this.transformer.newCache();
   }
 
   /**
-   * Logits, and on request everything in between.
+   * Computes logits and, on request, what lies between: hidden states, router logits, lightning states.
    *
    * @param batch token ids of sequences of equal length
-   * @throws {InputError} no tokens, unequal lengths, ids outside the vocabulary, more tokens than the model's context
+   * @throws {InputError} no tokens, unequal lengths, ids outside the vocabulary, or more tokens than the model's context
+   * @throws {SessionError} a cache that cannot be continued
    */
   forward<const Options extends ForwardOptions>(batch: readonly TokenIds[], options?: Options): ForwardOutput<Options> {
-    return this.rt.scope(() => {
-      const layers = this.forwardLayers<Options>(batch, options ?? {});
-      for (;;) {
-        const { done, value } = layers.next();
-        if (done) return value;
-      }
-    });
-  }
-
-  /** The same, but between two layers everything else may run, for models whose passes take seconds: timers, a page, another generation. */
-  async forwardAsync<const Options extends ForwardOptions>(batch: readonly TokenIds[], options?: Options): Promise<ForwardOutput<Options>> {
-    const layers = this.forwardLayers<Options>(batch, options ?? {});
-    try {
-      for (;;) {
-        const { done, value } = layers.next();
-        if (done) return value;
-        await yieldToEventLoop();
-      }
-    } finally {
-      layers.return(undefined as never);
-    }
-  }
-
-  private *forwardLayers<Options extends ForwardOptions>(
-    batch: readonly TokenIds[],
-    options: ForwardOptions,
-  ): Generator<undefined, ForwardOutput<Options>> {
-    const { transformer, rt, config } = this;
-    const { cache: given, logits, hiddenStates, routerLogits, states, onLayer, signal } = parseOptions(forwardSchema, options, "forward");
-    checkBatch(batch, config, given);
-    const own: Cache[] = [];
-    const made: Tensor[] = [];
-    try {
-      if (!given) for (const _ of batch) own.push(this.newCache());
-      const caches = given ?? own;
-      const seen: Float32Array[] = [];
-      const layers = transformer.forwardLayers(batch.map((ids, i) => ({ ids: Array.from(ids), cache: caches[i]! })));
-      let result: ForwardResult | undefined;
-      try {
-        while (!result) {
-          signal?.throwIfAborted();
-          const { done, value } = layers.next();
-          if (done) result = value;
-          else {
-            if (hiddenStates) seen.push(rt.read(value.input));
-            onLayer?.(layerView(value));
-            yield;
-          }
-        }
-        made.push(result.hidden, ...result.routerLogits);
-        const { hidden, last } = result;
-        if (hiddenStates) seen.push(rt.read(hidden));
-        return {
-          logits: rt.scope(() => rt.read(transformer.logits(logits === "last" ? take(hidden, last) : hidden))),
-          hiddenStates: hiddenStates ? seen : undefined,
-          routerLogits: routerLogits ? result.routerLogits.map((x) => rt.read(x)) : undefined,
-          lightningStates: states ? config.attnTypeList.map((_, layer) => readLightningStates(caches, layer)) : undefined,
-        } as ForwardOutput<Options>;
-      } catch (error) {
-        // The states may have taken in tokens whose results the caller never gets: not to be continued.
-        if (result) for (const cache of caches) cache.invalidate();
-        throw error;
-      } finally {
-        layers.return(undefined as never);
-      }
-    } finally {
-      for (const x of made) rt.release(x);
-      for (const cache of own) cache.dispose();
-    }
+    return this.rt.scope(() => runSteps(forwardBatch<Options>(this.transformer, batch, options ?? {})));
   }
 
   /**
-   * Continues text, a conversation or token ids, token by token. Greedy unless sampling options say otherwise; the same seed gives the
-   * same tokens. `break` or the signal ends it, and the model is ready for the next call.
+   * Computes the same as `forward`, and lets other work of the event loop run after each layer: timers, input, another generation.
+   * For models whose forward pass takes seconds.
+   */
+  async forwardAsync<const Options extends ForwardOptions>(batch: readonly TokenIds[], options?: Options): Promise<ForwardOutput<Options>> {
+    return runStepsWithPauses(forwardBatch<Options>(this.transformer, batch, options ?? {}));
+  }
+
+  /**
+   * Continues text, a conversation or token ids, token by token. Decoding is greedy by default; with sampling options, the same seed
+   * gives the same tokens. `break` or the signal ends the generation, and the model is ready for the next call.
    *
-   * @throws {InputError} an input or options that cannot be worked with: at once, or with the first token for conversations
+   * @throws {InputError} an invalid input or option. For a conversation, an invalid input is reported with the first token
    */
   generate(input: Prompt, options?: PromptOptions): Generation {
     return this.generateBatch([input], options);
   }
 
-  /** Continues several prompts of any lengths in the same passes; each token says with `index` to which it belongs. Sequence i uses seed + i. */
+  /** Continues several prompts of any lengths in shared forward passes. `token.index` is the number of its prompt; prompt i uses seed + i. */
   generateBatch(inputs: readonly Prompt[], options?: PromptOptions): Generation {
     const { tools, template, ...rest } = options ?? {};
     if (!Array.isArray(inputs)) throw new InputError(`generate: inputs: expected an array of prompts, got ${typeof inputs}`);
     const { transformer, codec } = this;
     if (!inputs.some(isConversation)) {
-      if (tools !== undefined || template !== undefined) throw new InputError("generate: tools, template: expected with messages only");
+      if (tools !== undefined || template !== undefined)
+        throw new InputError("generate: tools, template: expected a conversation (an array of messages) as the input, got none");
       return generate(
         transformer,
         inputs.map((input) => this.toIds(input as string | TokenIds)),
@@ -314,7 +182,7 @@ export class MiniMaxM1 implements LanguageModel {
         codec,
       );
     }
-    // A template may need its engine loaded first, so conversations become ids with the first token asked for.
+    // Formatting is asynchronous, because the template engine is loaded on first use. It therefore happens when the first token is requested.
     const prepare = async () => {
       const prompts = await Promise.all(
         inputs.map((input) => (isConversation(input) ? this.formatChat(input, { tools, template }) : input)),
@@ -331,8 +199,8 @@ export class MiniMaxM1 implements LanguageModel {
   }
 
   /**
-   * The prompt of a conversation, in the checkpoint's own chat template or, without one, MiniMax-M1's published format. If there are `tools`
-   * and the checkpoint has a template named `tool_use`, that one counts.
+   * Formats a conversation as a prompt, with the checkpoint's chat template or, if it has none, in MiniMax-M1's published format.
+   * With `tools`, a template named `tool_use` is preferred if the checkpoint has one.
    */
   async formatChat(messages: readonly ChatMessage[], options: ChatOptions = {}): Promise<string> {
     const { chatTemplate, toolTemplate, templateVariables } = this.text;
@@ -345,34 +213,34 @@ export class MiniMaxM1 implements LanguageModel {
     });
   }
 
-  /** A conversation whose state is kept: each turn computes only what is new. Dispose it when done. */
+  /** Starts a sequence whose state is kept, so that each turn computes only new tokens. Dispose it when done. */
   session(options?: { seed?: number }): Session {
     return Session.start(this.transformer, options ?? {}, this.codec);
   }
 
-  /** A session from the bytes of `session.save()`, exact to the bit. */
+  /** Restores a session from the bytes of `session.save()`, exact to the bit. */
   restore(bytes: Uint8Array): Session {
     return Session.restore(this.transformer, bytes, this.codec);
   }
 
   /**
-   * Writes the checkpoint in the layout and dialect in which it was loaded; tensors keep their bytes.
+   * Saves the checkpoint in the layout and dialect in which it was loaded. Tensors keep their bytes.
    *
-   * @param destination a directory (Node). Without it the files are returned by name.
+   * @param destination a directory (Node). If omitted, the files are returned by name.
    */
   save(destination?: undefined, options?: SaveOptions): Promise<Map<string, Uint8Array>>;
   save(destination: string, options?: SaveOptions): Promise<undefined>;
   save(destination?: string, options?: SaveOptions): Promise<Map<string, Uint8Array> | undefined>;
   save(destination?: string, options?: SaveOptions): Promise<Map<string, Uint8Array> | undefined> {
     if (destination !== undefined && typeof destination !== "string") {
-      throw new InputError(`save: destination: expected a directory's path, got ${typeof destination}`);
+      throw new InputError(`save: destination: expected the path of a directory, got ${typeof destination}`);
     }
     return destination === undefined
       ? saveCheckpoint(this.checkpoint, undefined, options)
       : saveCheckpoint(this.checkpoint, destination, options);
   }
 
-  /** Frees weights, caches, sessions and scratch. The model is unusable afterwards. */
+  /** Frees all memory: weights, caches, sessions and scratch. The model is unusable afterwards. */
   dispose(): void {
     this.rt.dispose();
   }
@@ -385,54 +253,21 @@ export class MiniMaxM1 implements LanguageModel {
     if (typeof input !== "string") return isTokenIds(input) ? Array.from({ length: input.length }, (_, i) => input[i]!) : input;
     if (!this.tokenizer) {
       throw new InputError(
-        "generate: input: expected token ids, got text (this checkpoint has no tokenizer.json, nor vocab.json with merges.txt)",
+        "generate: input: expected token ids, got text. This checkpoint has no tokenizer (neither tokenizer.json nor vocab.json with merges.txt)",
       );
     }
     return this.tokenizer.encode(input);
   }
 }
 
-/** Where the files of the bundled model are. In a script that is no ES module, nothing says where its own files are. */
+/** Locates the files of the bundled model. A script without `import.meta.url` cannot know where its own files are. */
 async function bundledModelFiles(): Promise<ReadonlyMap<string, URL>> {
   try {
     return (await import("lightning-m1/model")).files;
   } catch (cause) {
     throw new CheckpointError(
-      "load: the files of the bundled model cannot be found, because this script was bundled without import.meta.url or without lightning-m1/model (copy the package's folder dist/standalone/model to your server, and load it by its URL)",
+      "load: the files of the bundled model cannot be found, because this script was bundled without import.meta.url or without lightning-m1/model. Copy the package's folder dist/standalone/model to your server and load it by its URL.",
       { cause },
     );
-  }
-}
-
-function layerView({ layer, input, output, routerLogits }: LayerResult): LayerView {
-  const { rt } = input;
-  return { layer, input: () => rt.read(input), output: () => rt.read(output), routerLogits: () => rt.read(routerLogits) };
-}
-
-function readLightningStates(caches: readonly Cache[], layer: number): Float32Array | undefined {
-  const states = caches.flatMap((cache) => {
-    const own = cache.layers[layer]!;
-    return "state" in own ? [own.read()] : [];
-  });
-  if (states.length === 0) return undefined;
-  const all = new Float32Array(states.length * states[0]!.length);
-  for (const [i, state] of states.entries()) all.set(state, i * state.length);
-  return all;
-}
-
-function checkBatch(batch: readonly TokenIds[], config: Config, caches: readonly Cache[] | undefined): void {
-  if (!Array.isArray(batch) || batch.length === 0)
-    throw new InputError("forward: batch: expected at least one sequence of token ids, got none");
-  if (caches && caches.length !== batch.length) {
-    throw new InputError(`forward: cache: expected one per sequence (${batch.length}), got ${caches.length}`);
-  }
-  if (caches && new Set(caches).size !== caches.length) throw new InputError("forward: cache: expected a different one for every sequence");
-  for (const [i, ids] of batch.entries()) {
-    checkIds(ids, config, `forward: batch[${i}]`, caches?.[i]?.length);
-    if (ids.length !== batch[0]!.length) {
-      throw new InputError(
-        `forward: batch[${i}]: expected ${batch[0]!.length} tokens as in batch[0], got ${ids.length} (forward unequal lengths one by one)`,
-      );
-    }
   }
 }

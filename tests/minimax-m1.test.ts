@@ -107,7 +107,7 @@ describe("forward refuses", async () => {
     const cache = [wide.newCache()];
     const ids = new Array<number>(20_000).fill(1);
     expect(() => wide.forward([ids], { cache })).toThrow(MemoryError);
-    expect(() => wide.forward([[1]], { cache })).toThrow(/failed half-way/);
+    expect(() => wide.forward([[1]], { cache })).toThrow(/invalid.*failed/);
     expect(wide.forward([[1]]).logits).toHaveLength(60_000);
     wide.dispose();
   });
@@ -137,7 +137,7 @@ describe("inputs and options that work", async () => {
   });
 
   test("text without a tokenizer is refused with the reason", () => {
-    expect(() => model.generate("abc")).toThrow(/no tokenizer\.json/);
+    expect(() => model.generate("abc")).toThrow(/tokenizer\.json/);
     expect(() => model.session().generate("abc")).toThrow(/without a tokenizer/);
   });
 

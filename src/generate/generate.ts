@@ -4,13 +4,14 @@ import { Random } from "../base/random.js";
 import { checkIds } from "../model/token-ids.js";
 import type { Transformer } from "../model/transformer.js";
 import type { Tensor } from "../runtime/tensor.js";
+import type { TextCodec } from "../text/text-codec.js";
 import { BatchScheduler, type StepRequest } from "./batch-scheduler.js";
 import { createGeneration, type Generation, type Usage } from "./generation.js";
 import { type GenerateOptions, type GenerateSettings, parseGenerateOptions } from "./options.js";
 import { repetitionStop } from "./repetition.js";
 import { descendingIndices, sample, takeFirst } from "./sample.js";
 import { Sequence } from "./sequence.js";
-import { type FinalText, StopFilter, type TextCodec } from "./stop-filter.js";
+import { type FinalText, StopFilter } from "./stop-filter.js";
 
 export type { Generation } from "./generation.js";
 

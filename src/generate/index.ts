@@ -1,7 +1,5 @@
-export { Random } from "../base/random.js";
 export { generate, type StopReason, type Token } from "./generate.js";
 export { createGeneration, type Generation, type Usage } from "./generation.js";
 export { type GenerateOptions, type PrefillOptions, parseGenerateOptions } from "./options.js";
 export { repetitionStop } from "./repetition.js";
 export { Session, type SessionInput } from "./session.js";
-export type { TextCodec } from "./stop-filter.js";

@@ -2,9 +2,9 @@ import * as v from "valibot";
 import { InputError } from "../base/errors.js";
 import { count, index, number, parseOptions, seedNumber, signal } from "../base/options.js";
 import type { Config } from "../model/config.js";
+import type { TextCodec } from "../text/text-codec.js";
 import { repetitionSchema } from "./repetition.js";
 import type { Sampling } from "./sample.js";
-import type { TextCodec } from "./stop-filter.js";
 
 export interface PrefillOptions {
   /** Cancels: checked before every pass, thrown as the signal's own reason. What was made for the call is freed. */

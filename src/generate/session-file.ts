@@ -4,6 +4,7 @@
 //   ids · the state's tensors as they lie in memory, in the order of cache.tensors(); their sizes follow from what stands before
 
 import { SessionError } from "../base/errors.js";
+import { fnv1a } from "../base/hash.js";
 import { Random } from "../base/random.js";
 import type { KVType } from "../model/cache.js";
 import { graph } from "../model/graph.js";
@@ -117,11 +118,4 @@ function fingerprint({ config, weights }: Transformer): number {
     );
   }
   return h;
-}
-
-/** FNV-1a over words: one changed word always changes it. */
-export function fnv1a(words: Uint32Array, seed = 0x811c9dc5): number {
-  let h = seed;
-  for (let i = 0; i < words.length; i++) h = Math.imul(h ^ words[i]!, 0x01000193);
-  return h >>> 0;
 }

@@ -4,12 +4,12 @@ import { parseOptions } from "../base/options.js";
 import { Random } from "../base/random.js";
 import { checkIds, isTokenIds, type TokenIds } from "../model/token-ids.js";
 import type { Transformer } from "../model/transformer.js";
+import type { TextCodec } from "../text/text-codec.js";
 import { continueSequences, prefillSequence, type Token } from "./generate.js";
 import { createGeneration, type Generation, type Usage } from "./generation.js";
 import { type GenerateOptions, type GenerateSettings, type PrefillOptions, parseGenerateOptions, parsePrefillOptions } from "./options.js";
 import { Sequence } from "./sequence.js";
 import { decodeSequence, encodeSequence } from "./session-file.js";
-import type { TextCodec } from "./stop-filter.js";
 
 const startSchema = v.strictObject({ seed: v.optional(v.unknown()) });
 

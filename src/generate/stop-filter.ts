@@ -1,11 +1,4 @@
-/** What generation needs of a tokenizer. */
-export interface TextCodec {
-  encode(text: string): readonly number[];
-  /** An incremental decoder: `push` gives the characters that the id completes, `end` what is left of an incomplete one. */
-  stream(): { push(id: number): string; end(): string };
-  /** The tokenizer's own end of sequence, besides the config's. */
-  readonly eosId?: number | undefined;
-}
+import type { IdDecoder, TextCodec } from "../text/text-codec.js";
 
 /** Text that nothing can change any more; with a stop string if that ended the generation. */
 export interface FinalText {
@@ -19,7 +12,7 @@ export interface FinalText {
  * and where tokens begin and end makes no difference to the text: of several stop strings the one that is complete first counts.
  */
 export class StopFilter {
-  private readonly decoder: { push(id: number): string; end(): string };
+  private readonly decoder: IdDecoder;
   private held = "";
 
   constructor(

@@ -1,38 +1,37 @@
-import type { KeyValueCache } from "../ops/kv-pages.js";
 import { matmul } from "../ops/matmul.js";
 import { rmsNorm } from "../ops/norm.js";
 import { mix, residual } from "../ops/pointwise.js";
 import type { Rotation } from "../ops/rope.js";
 import type { Segment } from "../ops/segment.js";
+import type { Runtime } from "../runtime/runtime.js";
 import type { Tensor } from "../runtime/tensor.js";
 import { type Weights, withPrefix } from "../weights/weights.js";
-import type { LightningAttention, LightningState } from "./lightning-attention.js";
+import type { Attention, LayerCache } from "./layer-cache.js";
 import { MixtureOfExperts, swiglu } from "./moe.js";
-import type { SoftmaxAttention } from "./softmax-attention.js";
 
-/** What one layer remembers of one sequence. */
-export type LayerCache = LightningState | KeyValueCache;
-
-/** Where a batch's tokens stand: its sequences, one after the other, and every token's rotary angles. */
+/** The rows of a batch: which belong to which sequence, and every row's rotary angles. */
 export interface BatchLayout {
+  /** The rows of each sequence, one sequence after the other. */
   readonly segments: readonly Segment[];
   readonly rotation: Rotation;
 }
 
-/** What the residual path of a layer is made of. */
+/** What a layer needs to know besides its weights and its attention block. */
 export interface DecoderLayerSettings {
   readonly eps: number;
-  /** Whether the residual carries the normalised input (DeepNorm) or the raw one. */
+  /** Whether the residual branch carries the normalised input (DeepNorm) or the raw one. */
   readonly postnorm: boolean;
-  readonly attention: { readonly alpha: number; readonly beta: number };
-  readonly mlp: { readonly alpha: number; readonly beta: number };
+  /** Scales of the residual branch around attention. */
+  readonly attentionScale: { readonly alpha: number; readonly beta: number };
+  /** Scales of the residual branch around the experts. */
+  readonly mlpScale: { readonly alpha: number; readonly beta: number };
   readonly experts: number;
   readonly topK: number;
   readonly sharedExpert: boolean;
 }
 
 /**
- * One layer: attention of either kind, then experts, each on a scaled residual branch.
+ * A decoder layer: attention of either kind, then a mixture of experts, each in a scaled residual branch.
  *
  *     u = norm(x);   h = α · (postnorm ? u : x) + β · attention(u)
  *     v = norm(h);   y = α · (postnorm ? v : h) + β · experts(v)
@@ -42,31 +41,36 @@ export class DecoderLayer {
 
   constructor(
     private readonly weights: Weights,
-    readonly mixer: LightningAttention | SoftmaxAttention,
-    private readonly shape: DecoderLayerSettings,
+    private readonly attention: Attention,
+    private readonly settings: DecoderLayerSettings,
   ) {
-    this.moe = new MixtureOfExperts(withPrefix(weights, "block_sparse_moe."), shape.experts, shape.topK);
+    this.moe = new MixtureOfExperts(withPrefix(weights, "block_sparse_moe."), settings.experts, settings.topK);
+  }
+
+  /** Allocates the empty state of one sequence in this layer. */
+  newCache(rt: Runtime): LayerCache {
+    return this.attention.newCache(rt);
   }
 
   /** @param x `[tokens, hidden]` @returns y `[tokens, hidden]` and routerLogits `[tokens, experts]` */
   forward(x: Tensor, { segments, rotation }: BatchLayout, caches: readonly LayerCache[]): { y: Tensor; routerLogits: Tensor } {
-    const { weights: w, shape } = this;
+    const { weights: w, settings } = this;
     return x.rt.scope(() => {
-      const u = rmsNorm(x, w.at("input_layernorm.weight"), shape.eps);
-      // The cache was made by this mixer, so its kind fits. Weights that are not resident stay until the scope in which they were asked for ends.
-      const mixed = x.rt.scope(() => this.mixer.forward(u, segments, caches as never, rotation));
-      const h = residual(shape.postnorm ? u : x, mixed, shape.attention);
-      const v = rmsNorm(h, w.at("post_attention_layernorm.weight"), shape.eps);
-      const { y: experts, routerLogits } = this.experts(v);
-      return { y: residual(shape.postnorm ? v : h, experts, shape.mlp), routerLogits };
+      const u = rmsNorm(x, w.at("input_layernorm.weight"), settings.eps);
+      // A scope of its own: weights that are not resident stay in memory until the scope in which they were requested ends.
+      const mixed = x.rt.scope(() => this.attention.forward(u, segments, caches, rotation));
+      const h = residual(settings.postnorm ? u : x, mixed, settings.attentionScale);
+      const v = rmsNorm(h, w.at("post_attention_layernorm.weight"), settings.eps);
+      const { y: experts, routerLogits } = this.mixExperts(v);
+      return { y: residual(settings.postnorm ? v : h, experts, settings.mlpScale), routerLogits };
     });
   }
 
-  /** The routed experts; with a shared one, `(1 − c) · routed + c · shared`, `c = σ(v Wcoefᵀ)`. */
-  private experts(v: Tensor): { y: Tensor; routerLogits: Tensor } {
-    const { weights: w, shape } = this;
+  /** Computes the routed experts; with a shared expert, `(1 − c) · routed + c · shared`, `c = σ(v Wcoefᵀ)`. */
+  private mixExperts(v: Tensor): { y: Tensor; routerLogits: Tensor } {
+    const { weights: w, settings } = this;
     const routed = this.moe.forward(v);
-    if (!shape.sharedExpert) return routed;
+    if (!settings.sharedExpert) return routed;
     const shared = swiglu(v, w.at("shared_mlp.gate_proj.weight"), w.at("shared_mlp.up_proj.weight"), w.at("shared_mlp.down_proj.weight"));
     const coefficient = matmul(v, w.at("coefficient.weight"));
     return { y: mix(routed.y, shared, coefficient), routerLogits: routed.routerLogits };

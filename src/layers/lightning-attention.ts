@@ -6,12 +6,13 @@ import type { Segment } from "../ops/segment.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { reshape, type Tensor } from "../runtime/tensor.js";
 import type { Weights } from "../weights/weights.js";
+import type { Attention, LayerCache } from "./layer-cache.js";
 
-/** The norm inside lightning attention keeps the published code's default, whatever `rms_norm_eps` says. */
+/** The published code does not pass `rms_norm_eps` to this norm, so it always uses the default of its norm class. */
 const NORM_EPS = 1e-6;
 
-/** All that a lightning layer remembers of a sequence, however long: a matrix per head, float32. */
-export class LightningState {
+/** The state of one sequence in a lightning layer: one float32 matrix per head, however long the sequence is. */
+export class LightningState implements LayerCache {
   readonly state: Tensor;
 
   constructor(
@@ -22,15 +23,24 @@ export class LightningState {
     this.state = lightningState(rt, heads, headDim);
   }
 
-  /** What brings the state back that is there now. */
-  snapshot(): { tensors: Tensor[]; restore: () => void } {
+  get tensors(): readonly Tensor[] {
+    return [this.state];
+  }
+
+  /** Does nothing: the size is fixed. */
+  reserve(): void {}
+
+  /** Does nothing: the size is fixed. */
+  resize(): void {}
+
+  snapshot(): { readonly tensors: readonly Tensor[]; restore(): void } {
     const { state } = this;
     const copy = copyTensor(state);
     return { tensors: [copy], restore: () => state.rt.f32(state).set(state.rt.f32(copy)) };
   }
 
-  /** A copy as `[heads, headDim, headDim]`. */
-  read(): Float32Array<ArrayBuffer> {
+  /** Copies the state out as `[heads, headDim, headDim]`. */
+  readState(): Float32Array<ArrayBuffer> {
     return readLightningState(this.state, this.headDim);
   }
 
@@ -41,21 +51,25 @@ export class LightningState {
 
 /**
  * Lightning attention block (MiniMax-M1 report, section 1; MiniMax-01 report, section 2.2).
- * No rotary embedding, no scaling, no softmax: order comes from the decay alone. SiLU acts on q, k and v before they part,
- * and the norm is over all heads together.
+ * It has no rotary embedding, no scaling and no softmax: only the decay encodes order. SiLU is applied to q, k and v
+ * before they are split, and the norm spans all heads together.
  *
  *     [q|k|v] = silu(x Wqkvᵀ)                       per head
  *     S_t = e^−λ S_{t−1} + k_t v_tᵀ,   o_t = q_tᵀ S_t
  *     y = (σ(x Wgateᵀ) ⊙ rmsnorm(o)) Woutᵀ
  */
-export class LightningAttention {
+export class LightningAttention implements Attention {
   constructor(
     private readonly weights: Weights,
     private readonly heads: number,
     private readonly headDim: number,
-    /** λ `[heads]`, this layer's depth included. */
+    /** Decay slopes λ `[heads]` of this layer, with the factor of its depth. */
     private readonly slopes: Tensor,
   ) {}
+
+  newCache(rt: Runtime): LightningState {
+    return new LightningState(rt, this.heads, this.headDim);
+  }
 
   /** @param x `[tokens, hidden]` @returns `[tokens, hidden]` */
   forward(x: Tensor, segments: readonly Segment[], caches: readonly LightningState[]): Tensor {

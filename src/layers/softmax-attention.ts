@@ -1,26 +1,34 @@
 import { attention } from "../ops/attention.js";
-import type { KeyValueCache } from "../ops/kv-pages.js";
+import { KeyValueCache, type KVType } from "../ops/kv-pages.js";
 import { matmul, matmuls } from "../ops/matmul.js";
 import { type Rotation, rope } from "../ops/rope.js";
 import type { Segment } from "../ops/segment.js";
+import type { Runtime } from "../runtime/runtime.js";
 import { reshape, slice, type Tensor } from "../runtime/tensor.js";
 import type { Weights } from "../weights/weights.js";
+import type { Attention } from "./layer-cache.js";
 
 /**
- * Softmax attention block: grouped queries, rotary embedding on the first dims of each head, causal.
- * No bias, no window, no gate.
+ * Softmax attention block: grouped queries, rotary embedding on the first dims of each head, causal mask.
+ * It has no bias, no sliding window and no gate.
  *
  *     q, k = rope(x Wqᵀ), rope(x Wkᵀ);   v = x Wvᵀ
  *     o_t = Σ_{s ≤ t} softmax_s(q_t·k_s / sqrt(headDim)) v_s
  *     y = o Woᵀ
  */
-export class SoftmaxAttention {
+export class SoftmaxAttention implements Attention {
   constructor(
     private readonly weights: Weights,
     private readonly heads: number,
     private readonly kvHeads: number,
     private readonly headDim: number,
+    /** How caches store keys and values. */
+    private readonly kv: KVType,
   ) {}
+
+  newCache(rt: Runtime): KeyValueCache {
+    return new KeyValueCache(rt, this.kvHeads, this.headDim, this.kv);
+  }
 
   /** @param x `[tokens, hidden]` @returns `[tokens, hidden]` */
   forward(x: Tensor, segments: readonly Segment[], caches: readonly KeyValueCache[], rotation: Rotation): Tensor {

@@ -1,7 +1,6 @@
 import { SessionError } from "../base/errors.js";
-import type { LayerCache } from "../layers/decoder-layer.js";
-import { LightningState } from "../layers/lightning-attention.js";
-import { KeyValueCache, KV_PAGE_POSITIONS, type KVType, pageBytes } from "../ops/kv-pages.js";
+import type { LayerCache } from "../layers/layer-cache.js";
+import { KV_PAGE_POSITIONS, type KVType, pageBytes } from "../ops/kv-pages.js";
 import { stateShape } from "../ops/lightning.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { sizeOf, type Tensor } from "../runtime/tensor.js";
@@ -9,65 +8,63 @@ import type { Config } from "./config.js";
 
 export type { KVType };
 
+/** A layer that can allocate the empty state of one sequence. */
+interface CachedLayer {
+  newCache(rt: Runtime): LayerCache;
+}
+
 /**
- * The exact state of one sequence: a fixed-size float32 state per lightning layer, and the keys and values so far per softmax layer.
- * It can be continued and copied. It cannot be cut back as soon as there is a lightning layer: its state is a sum over all tokens.
+ * The exact state of one sequence: a float32 state of fixed size per lightning layer, and all keys and values so far per softmax layer.
+ * It can be continued and copied. With lightning layers it cannot be cut back, because their state is a sum over all tokens.
  */
 export class Cache {
   private tokens = 0;
   private status: "valid" | "invalid" | "disposed" = "valid";
-  /** Whether a pass is changing it. */
   private inForwardPass = false;
 
   private constructor(
     private readonly rt: Runtime,
-    private readonly config: Config,
-    /** How keys and values are kept. */
+    private readonly model: readonly CachedLayer[],
+    /** How keys and values are stored. */
     readonly kv: KVType,
     /** @internal */
     readonly layers: readonly LayerCache[],
   ) {}
 
-  /** @internal */
-  static create(rt: Runtime, config: Config, kv: KVType): Cache {
-    const { numAttentionHeads, numKeyValueHeads, headDim, attnTypeList } = config;
+  /** Allocates the empty state of one sequence in all layers of a model. @internal */
+  static create(rt: Runtime, model: readonly CachedLayer[], kv: KVType): Cache {
     const layers: LayerCache[] = [];
     try {
-      for (const type of attnTypeList) {
-        layers.push(type === 0 ? new LightningState(rt, numAttentionHeads, headDim) : new KeyValueCache(rt, numKeyValueHeads, headDim, kv));
-      }
+      for (const layer of model) layers.push(layer.newCache(rt));
     } catch (error) {
       for (const layer of layers) layer.dispose();
       throw error;
     }
-    return new Cache(rt, config, kv, layers);
+    return new Cache(rt, model, kv, layers);
   }
 
-  /** Tokens taken in so far. */
+  /** Number of tokens that the state contains. */
   get length(): number {
     return this.tokens;
   }
 
-  /** The tensors that make up the state, layer by layer, whatever they hold as words of 32 bits. @internal */
+  /** The tensors that make up the state, layer by layer. Whatever their dtype, they consist of 32-bit words. @internal */
   *tensors(): Generator<Tensor> {
     this.expectUsable();
-    for (const layer of this.layers) {
-      if (layer instanceof LightningState) yield layer.state;
-      else yield* layer.tensors;
-    }
+    for (const layer of this.layers) yield* layer.tensors;
   }
 
-  /** Bytes that this state occupies. */
+  /** Memory that this state occupies, in bytes. */
   get bytes(): number {
     let bytes = 0;
     for (const tensor of this.tensors()) bytes += 4 * sizeOf(tensor.shape);
     return bytes;
   }
 
-  /** An independent copy: both can be continued apart. */
+  /** Copies the state. The copy and the original can be continued independently. */
   copy(): Cache {
     this.expectUsable();
-    const copy = Cache.create(this.rt, this.config, this.kv);
+    const copy = Cache.create(this.rt, this.model, this.kv);
     try {
       copy.resize(this.length);
       const targets = copy.tensors();
@@ -80,56 +77,60 @@ export class Cache {
   }
 
   /**
+   * Checks that the state can be continued by this runtime.
+   *
    * @internal
-   * @throws {SessionError} disposed, of another runtime, or left half-way by a pass that failed
+   * @throws {SessionError} a disposed cache, a cache of another model, or one that a failed forward pass left invalid
    */
   expectUsable(rt = this.rt): void {
     if (this.status === "disposed") throw new SessionError("cache: used after dispose");
-    if (rt !== this.rt) throw new SessionError("cache: made by another model (newCache of the model that is to use it)");
+    if (rt !== this.rt) throw new SessionError("cache: made by another model (call newCache of the model that uses it)");
     if (this.status === "invalid")
-      throw new SessionError("cache: a pass failed half-way in this state (start anew, or restore a saved one)");
+      throw new SessionError(
+        "cache: invalid, because a forward pass failed while it changed this state (start over, or restore a saved one)",
+      );
   }
 
-  /** A pass begins to change the state; only `advance` makes it usable again. @internal */
+  /** Marks the beginning of a forward pass. The state is invalid until `advance`. @internal */
   beginPass(): void {
     this.invalidate();
     this.inForwardPass = true;
   }
 
-  /** The state is not to be continued. @internal */
+  /** Marks the state as one that must not be continued. @internal */
   invalidate(): void {
     if (this.status === "valid") this.status = "invalid";
   }
 
-  /** The pass has taken in so many tokens. @internal */
+  /** Marks the state as valid again, with so many tokens more. @internal */
   advance(tokens: number): void {
     this.tokens += tokens;
     if (this.status === "invalid") this.status = "valid";
   }
 
-  /** The pass is over, whatever came of it. @internal */
+  /** Marks the end of a forward pass, successful or not. @internal */
   endPass(): void {
     this.inForwardPass = false;
     if (this.status === "disposed") this.free();
   }
 
-  /** @internal Declares that `length` tokens are in the state: for restoring one, and for cutting back where no lightning layer is. */
+  /** Declares that `length` tokens are in the state: to restore one, or to cut one back that has no lightning layer. @internal */
   resize(length: number): void {
     this.tokens = length;
-    for (const layer of this.layers) if (layer instanceof KeyValueCache) layer.resize(length);
+    for (const layer of this.layers) layer.resize(length);
   }
 
   /**
-   * Makes room for tokens to come.
+   * Allocates room for so many more tokens.
    *
    * @internal
-   * @throws {MemoryError} there is none; the state is as it was
+   * @throws {MemoryError} no room; the state is unchanged
    */
   reserve(tokens: number): void {
-    for (const layer of this.layers) if (layer instanceof KeyValueCache) layer.reserve(this.tokens + tokens);
+    for (const layer of this.layers) layer.reserve(this.tokens + tokens);
   }
 
-  /** Frees the state; while a pass changes it, as soon as that is over. */
+  /** Frees the state. During a forward pass, it is freed at the end of that pass. */
   dispose(): void {
     if (this.status === "disposed") return;
     this.status = "disposed";
@@ -145,7 +146,7 @@ export class Cache {
   }
 }
 
-/** Bytes of one sequence's state after so many tokens, the rest of the last page of keys and values included. */
+/** Computes the bytes of one sequence's state after so many tokens. Pages of keys and values count in full, also the last one. */
 export function cacheBytes(config: Config, tokens: number, kv: KVType = "f32"): number {
   const { numAttentionHeads: heads, numKeyValueHeads: kvHeads, headDim, attnTypeList } = config;
   const pages = Math.ceil(tokens / KV_PAGE_POSITIONS) * pageBytes(kvHeads, headDim, kv);

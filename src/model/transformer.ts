@@ -1,4 +1,6 @@
-import { type BatchLayout, DecoderLayer, type LayerCache } from "../layers/decoder-layer.js";
+import { runSteps } from "../base/steps.js";
+import { type BatchLayout, DecoderLayer } from "../layers/decoder-layer.js";
+import type { LayerCache } from "../layers/layer-cache.js";
 import { LightningAttention } from "../layers/lightning-attention.js";
 import { SoftmaxAttention } from "../layers/softmax-attention.js";
 import { embed, embedInParts } from "../ops/embed.js";
@@ -22,17 +24,17 @@ export interface SequenceInput {
   readonly cache: Cache;
 }
 
-/** What a pass produces, tokens of all sequences one after the other. Lives in the caller's scope. */
+/** The result of a forward pass. Rows are the new tokens of all sequences, one sequence after the other. The caller's scope owns the tensors. */
 export interface ForwardResult {
   /** Output of the final norm, `[tokens, hidden]`. */
   readonly hidden: Tensor;
   /** The row of each sequence's last token. */
   readonly last: readonly number[];
-  /** Per layer `[tokens, experts]`. */
+  /** Per layer, `[tokens, experts]`. */
   readonly routerLogits: readonly Tensor[];
 }
 
-/** One layer of a pass, just computed. Its input and output are gone with the next one. */
+/** What one layer of a forward pass computed. The tensors are valid until the next layer begins. */
 export interface LayerResult {
   readonly layer: number;
   /** `[tokens, hidden]` */
@@ -43,9 +45,17 @@ export interface LayerResult {
   readonly routerLogits: Tensor;
 }
 
+/** What a caller does between the layers of a forward pass. */
+export interface LayerHooks {
+  /** Called after each layer. What it throws ends the pass. */
+  readonly onLayer?: ((result: LayerResult) => void) | undefined;
+  /** Checked before each layer and before the final norm. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
- * The model's graph: embedding, layers, final norm, head. It holds no state and no weight; prefill and decode are the same call.
- * Sequences of a batch share every product and keep their own caches, so they need no padding.
+ * The model's graph: embedding, decoder layers, final norm, head. It holds neither state nor weights; prefill and decode are the same call.
+ * The sequences of a batch share every matmul and keep their own caches, so they need no padding.
  */
 export class Transformer {
   private readonly layers: DecoderLayer[];
@@ -54,22 +64,22 @@ export class Transformer {
     readonly config: Config,
     readonly weights: Weights,
     readonly rt: Runtime,
-    /** How caches keep keys and values. */
+    /** How caches store keys and values. */
     readonly kv: KVType = "f32",
   ) {
     const { numAttentionHeads: heads, numKeyValueHeads: kvHeads, headDim, residual } = config;
     this.layers = config.attnTypeList.map((type, i) => {
       const w = withPrefix(weights, `model.layers.${i}.`);
-      const own = withPrefix(w, "self_attn.");
-      const mixer =
+      const attentionWeights = withPrefix(w, "self_attn.");
+      const attention =
         type === 0
-          ? new LightningAttention(own, heads, headDim, persistentTensor(rt, decaySlopes(config, i)))
-          : new SoftmaxAttention(own, heads, kvHeads, headDim);
-      return new DecoderLayer(w, mixer, {
+          ? new LightningAttention(attentionWeights, heads, headDim, persistentTensor(rt, decaySlopes(config, i)))
+          : new SoftmaxAttention(attentionWeights, heads, kvHeads, headDim, kv);
+      return new DecoderLayer(w, attention, {
         eps: config.rmsNormEps,
         postnorm: config.postnorm,
-        attention: type === 0 ? residual.lightning : residual.softmax,
-        mlp: residual.mlp,
+        attentionScale: type === 0 ? residual.lightning : residual.softmax,
+        mlpScale: residual.mlp,
         experts: config.numLocalExperts,
         topK: config.numExpertsPerTok,
         sharedExpert: config.sharedIntermediateSize > 0,
@@ -77,35 +87,37 @@ export class Transformer {
     });
   }
 
+  /** Allocates the empty state of one sequence. */
   newCache(): Cache {
-    return Cache.create(this.rt, this.config, this.kv);
+    return Cache.create(this.rt, this.layers, this.kv);
   }
 
   /**
-   * Takes in the new tokens of each sequence and advances its cache. Ids and lengths are the caller's to check.
-   * A call that fails half-way leaves its caches unusable, and they say so.
+   * Computes the new tokens of each sequence and advances its cache. The caller validates ids and lengths.
+   * If a call throws, its caches are invalid and later use throws.
    *
    * @throws {SessionError} a cache that cannot be continued
+   * @throws {MemoryError} no room for keys and values; the caches are unchanged
    */
   forward(batch: readonly SequenceInput[]): ForwardResult {
-    const layers = this.forwardLayers(batch);
-    for (;;) {
-      const { done, value } = layers.next();
-      if (done) return value;
-    }
+    return runSteps(this.forwardLayers(batch));
   }
 
-  /** `forward`, layer by layer: between two of them the caller may look, do something else, or give the pass up. What it makes lies in no scope of its own. */
-  *forwardLayers(batch: readonly SequenceInput[]): Generator<LayerResult, ForwardResult> {
+  /**
+   * Computes `forward` and yields after each layer, so that the caller can let other work run or abort.
+   * It opens no scope: the caller owns the tensors of the result.
+   */
+  *forwardLayers(batch: readonly SequenceInput[], { onLayer, signal }: LayerHooks = {}): Generator<undefined, ForwardResult, undefined> {
     const { config, weights: w, rt } = this;
     const ids = batch.flatMap((sequence) => sequence.ids);
     const positions = batch.flatMap(({ ids, cache }) => ids.map((_, t) => cache.length + t));
     const segments = consecutiveSegments(batch.map((sequence) => sequence.ids.length));
     const routerLogits: Tensor[] = [];
 
+    signal?.throwIfAborted();
     for (const { cache } of batch) cache.expectUsable(rt);
     for (const { ids, cache } of batch) cache.reserve(ids.length);
-    // Lightning layers turn nothing.
+    // Lightning layers use no rotary embedding.
     const rotaryDim = config.attnTypeList.includes(1) ? config.rotaryDim : 0;
     const layout = { segments, rotation: rotation(rt, positions, rotaryDim, config.ropeTheta) };
     const { cos, sin } = layout.rotation;
@@ -121,17 +133,19 @@ export class Transformer {
         x = out.y;
         routerLogits.push(out.routerLogits);
         try {
-          yield { layer: i, input, output: x, routerLogits: out.routerLogits };
+          onLayer?.({ layer: i, input, output: x, routerLogits: out.routerLogits });
+          yield;
         } finally {
           rt.release(input);
         }
+        signal?.throwIfAborted();
       }
       for (const { ids, cache } of batch) cache.advance(ids.length);
       hidden = rmsNorm(x, w.at("model.norm.weight"), config.rmsNormEps);
       return { hidden, last: segments.map(({ end }) => end - 1), routerLogits };
     } finally {
       for (const { cache } of batch) cache.endPass();
-      for (const made of [cos, sin, ...(x ? [x] : []), ...(hidden ? [] : routerLogits)]) rt.release(made);
+      for (const tensor of [cos, sin, ...(x ? [x] : []), ...(hidden ? [] : routerLogits)]) rt.release(tensor);
     }
   }
 
@@ -141,19 +155,19 @@ export class Transformer {
     return rt.scope(() => embed(rt.from(ids, [ids.length], "i32"), w.at(EMBEDDING)));
   }
 
-  /** A layer, which may be asked to keep only its input for the way back. */
+  /** Computes one layer. Under a tape with checkpointing, only the layer's input is kept for the backward pass. */
   private forwardLayer(layer: DecoderLayer, x: Tensor, layout: BatchLayout, caches: readonly LayerCache[]) {
     const { tape } = this.rt;
     if (!tape?.checkpointing) return layer.forward(x, layout, caches);
     const before = caches.map((cache) => cache.snapshot());
     const reads = [x, layout.rotation.cos, layout.rotation.sin, ...before.flatMap(({ tensors }) => tensors)];
     const restore = () => {
-      for (const one of before) one.restore();
+      for (const snapshot of before) snapshot.restore();
     };
     return tape.checkpoint(reads, () => layer.forward(x, layout, caches), restore);
   }
 
-  /** The head: `logits = hidden · Wᵀ`, `[rows, hidden]` → `[rows, vocab]`, summed in float32. */
+  /** Computes the head: `logits = hidden · Wᵀ`, `[rows, hidden]` → `[rows, vocab]`, summed in float32. */
   logits(hidden: Tensor): Tensor {
     const { weights, config } = this;
     const name = config.tieWordEmbeddings ? EMBEDDING : "lm_head.weight";
@@ -161,12 +175,14 @@ export class Transformer {
   }
 }
 
+/** Copies numbers into a tensor that no scope frees. */
 function persistentTensor(rt: Runtime, values: Float32Array): Tensor {
   const x = rt.keep([values.length]);
   rt.f32(x).set(values);
   return x;
 }
 
+/** Segments of these lengths, one after the other. */
 function consecutiveSegments(lengths: readonly number[]): Segment[] {
   let begin = 0;
   return lengths.map((length) => {

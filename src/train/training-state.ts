@@ -1,6 +1,6 @@
 import { CheckpointError } from "../base/errors.js";
+import { fnv1a } from "../base/hash.js";
 import { decodeJson } from "../base/json.js";
-import { fnv1a } from "../generate/session-file.js";
 import { encodeSafetensorsHeader, headerLength, PREFIX_BYTES, parseSafetensorsHeader, type SafetensorsHeader } from "../io/safetensors.js";
 import type { Parameter } from "./adamw.js";
 

@@ -134,7 +134,7 @@ describe("a file of weights that changes after loading", () => {
     await expect(generation.next()).rejects.toThrow(CheckpointError);
     expect(await generation.next()).toEqual({ done: true, value: undefined });
     expect(() => model.forward([[1]], { cache: [cache] })).toThrow(CheckpointError);
-    expect(() => model.forward([[1]], { cache: [cache] })).toThrow(/half-way/);
+    expect(() => model.forward([[1]], { cache: [cache] })).toThrow(/invalid.*pass failed/);
     await expect(session.append([1])).rejects.toThrow(CheckpointError);
   });
 });

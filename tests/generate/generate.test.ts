@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { InputError } from "../../src/base/errors.js";
-import { type GenerateOptions, generate, type TextCodec, type Token } from "../../src/generate/index.js";
+import { type GenerateOptions, generate, type Token } from "../../src/generate/index.js";
 import type { Transformer } from "../../src/model/transformer.js";
+import type { TextCodec } from "../../src/text/text-codec.js";
 import { facts } from "../support/facts.js";
 import { bytesCodec, collect, randomConfig, randomModel, rejection } from "./model.js";
 

@@ -1,11 +1,11 @@
 import { Random } from "../../src/base/random.js";
-import type { TextCodec } from "../../src/generate/stop-filter.js";
 import { type Config, parseConfig } from "../../src/model/config.js";
 import { graph } from "../../src/model/graph.js";
 import { Transformer } from "../../src/model/transformer.js";
 import type { KVType } from "../../src/ops/kv-pages.js";
 import { Runtime } from "../../src/runtime/runtime.js";
 import { sizeOf } from "../../src/runtime/tensor.js";
+import type { TextCodec } from "../../src/text/text-codec.js";
 import { ResidentWeights } from "../../src/weights/resident.js";
 
 /** A model of random weights over bytes (and four ids more), lightning and softmax layers by turns. */

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type FinalText, StopFilter, type TextCodec } from "../../src/generate/stop-filter.js";
+import { type FinalText, StopFilter } from "../../src/generate/stop-filter.js";
+import type { TextCodec } from "../../src/text/text-codec.js";
 import { bytesCodec } from "./model.js";
 
 /** A codec whose id i is the i-th piece. */

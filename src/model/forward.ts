@@ -1,0 +1,148 @@
+import * as v from "valibot";
+import { InputError } from "../base/errors.js";
+import { callback, flag, oneOf, parseOptions, signal } from "../base/options.js";
+import { take } from "../ops/route.js";
+import type { Tensor } from "../runtime/tensor.js";
+import { Cache } from "./cache.js";
+import type { Config } from "./config.js";
+import { checkIds, type TokenIds } from "./token-ids.js";
+import type { LayerResult, Transformer } from "./transformer.js";
+
+/** The layer of a forward pass that was just computed. Its methods copy numbers and can be called until the next layer begins. */
+export interface LayerView {
+  readonly layer: number;
+  /** Copies the layer's input, `[batch · seq, hidden]`. */
+  input(): Float32Array;
+  /** Copies the layer's output, `[batch · seq, hidden]`. */
+  output(): Float32Array;
+  /** Copies the router's logits, `[batch · seq, experts]`. */
+  routerLogits(): Float32Array;
+}
+
+/** What `forward` computes besides the logits. */
+export interface ForwardOptions {
+  /** Logits of all tokens (default), or only of the last token of each sequence. */
+  logits?: "all" | "last";
+  /** Returns the input of every layer and the output of the final norm. */
+  hiddenStates?: boolean;
+  /** Returns every layer's router logits, before the softmax over experts. */
+  routerLogits?: boolean;
+  /** Returns the lightning states after the last token. */
+  states?: boolean;
+  /** Called after each layer. If it throws, the pass ends with that error. */
+  onLayer?: (layer: LayerView) => void;
+  /** Aborts before the next layer. Meant for `forwardAsync`: while `forward` runs, only `onLayer` can abort. */
+  signal?: AbortSignal;
+  /** States to continue and advance, one per sequence (from `newCache`). By default every sequence starts with an empty state. */
+  cache?: readonly Cache[];
+}
+
+const forwardSchema = v.strictObject({
+  logits: v.optional(oneOf("all", "last"), "all"),
+  hiddenStates: v.optional(flag, false),
+  routerLogits: v.optional(flag, false),
+  states: v.optional(flag, false),
+  onLayer: v.optional(callback<(layer: LayerView) => void>()),
+  signal: v.optional(signal),
+  cache: v.optional(
+    v.array(
+      v.custom<Cache>((x) => x instanceof Cache, "a state from newCache"),
+      "an array of states from newCache",
+    ),
+  ),
+});
+
+/** Non-optional in the result type exactly if the matching option is `true`. */
+type IfRequested<Options, Key extends keyof ForwardOptions, Value> = Options extends { [K in Key]: true } ? Value : Value | undefined;
+
+/** The result of `forward`. Arrays are copies: they stay valid after the next call and after `dispose`. */
+export interface ForwardOutput<Options extends ForwardOptions = ForwardOptions> {
+  /** `[batch, seq, vocab]`, or `[batch, 1, vocab]` for `logits: "last"`. */
+  readonly logits: Float32Array;
+  /** Input of each layer, then the output of the final norm: `[batch, seq, hidden]` each. */
+  readonly hiddenStates: IfRequested<Options, "hiddenStates", Float32Array[]>;
+  /** Per layer, `[batch · seq, experts]`. */
+  readonly routerLogits: IfRequested<Options, "routerLogits", Float32Array[]>;
+  /** Per layer, `[batch, heads, headDim, headDim]`; undefined for softmax layers. */
+  readonly lightningStates: IfRequested<Options, "states", (Float32Array | undefined)[]>;
+}
+
+/**
+ * Computes logits and what else the options request. Yields after each layer, so that the caller can let other work run.
+ *
+ * @param batch token ids of sequences of equal length
+ * @throws {InputError} invalid options, no tokens, unequal lengths, ids outside the vocabulary, or more tokens than the model's context
+ */
+export function* forwardBatch<Options extends ForwardOptions>(
+  transformer: Transformer,
+  batch: readonly TokenIds[],
+  options: ForwardOptions,
+): Generator<undefined, ForwardOutput<Options>, undefined> {
+  const { rt, config } = transformer;
+  const { cache: given, logits, hiddenStates, routerLogits, states, onLayer, signal } = parseOptions(forwardSchema, options, "forward");
+  checkBatch(batch, config, given);
+  const ownCaches: Cache[] = [];
+  const tensors: Tensor[] = [];
+  try {
+    if (!given) for (const _ of batch) ownCaches.push(transformer.newCache());
+    const caches = given ?? ownCaches;
+    const hiddenCopies: Float32Array[] = [];
+    const inputs = batch.map((ids, i) => ({ ids: Array.from(ids), cache: caches[i]! }));
+    const result = yield* transformer.forwardLayers(inputs, {
+      signal,
+      onLayer: (layer) => {
+        if (hiddenStates) hiddenCopies.push(rt.read(layer.input));
+        onLayer?.(layerView(layer));
+      },
+    });
+    const { hidden, last } = result;
+    tensors.push(hidden, ...result.routerLogits);
+    try {
+      if (hiddenStates) hiddenCopies.push(rt.read(hidden));
+      return {
+        logits: rt.scope(() => rt.read(transformer.logits(logits === "last" ? take(hidden, last) : hidden))),
+        hiddenStates: hiddenStates ? hiddenCopies : undefined,
+        routerLogits: routerLogits ? result.routerLogits.map((x) => rt.read(x)) : undefined,
+        lightningStates: states ? config.attnTypeList.map((_, layer) => readLightningStates(caches, layer)) : undefined,
+      } as ForwardOutput<Options>;
+    } catch (error) {
+      // The states contain tokens whose results the caller never gets, so they must not be continued.
+      for (const cache of caches) cache.invalidate();
+      throw error;
+    }
+  } finally {
+    for (const x of tensors) rt.release(x);
+    for (const cache of ownCaches) cache.dispose();
+  }
+}
+
+function layerView({ layer, input, output, routerLogits }: LayerResult): LayerView {
+  const { rt } = input;
+  return { layer, input: () => rt.read(input), output: () => rt.read(output), routerLogits: () => rt.read(routerLogits) };
+}
+
+/** Copies the lightning states of all sequences in one layer, `[batch, heads, headDim, headDim]`; undefined for a softmax layer. */
+function readLightningStates(caches: readonly Cache[], layer: number): Float32Array | undefined {
+  const states = caches.flatMap((cache) => cache.layers[layer]!.readState?.() ?? []);
+  if (states.length === 0) return undefined;
+  const all = new Float32Array(states.length * states[0]!.length);
+  for (const [i, state] of states.entries()) all.set(state, i * state.length);
+  return all;
+}
+
+function checkBatch(batch: readonly TokenIds[], config: Config, caches: readonly Cache[] | undefined): void {
+  if (!Array.isArray(batch) || batch.length === 0)
+    throw new InputError("forward: batch: expected at least one sequence of token ids, got none");
+  if (caches && caches.length !== batch.length) {
+    throw new InputError(`forward: cache: expected one per sequence (${batch.length}), got ${caches.length}`);
+  }
+  if (caches && new Set(caches).size !== caches.length) throw new InputError("forward: cache: expected a different one for every sequence");
+  for (const [i, ids] of batch.entries()) {
+    checkIds(ids, config, `forward: batch[${i}]`, caches?.[i]?.length);
+    if (ids.length !== batch[0]!.length) {
+      throw new InputError(
+        `forward: batch[${i}]: expected ${batch[0]!.length} tokens as in batch[0], got ${ids.length} (call forward once per length)`,
+      );
+    }
+  }
+}

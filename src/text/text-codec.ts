@@ -1,0 +1,26 @@
+import type { Tokenizer } from "./tokenizer.js";
+
+/** Decodes token ids one at a time. */
+export interface IdDecoder {
+  /** Adds an id and returns the characters that it completes. */
+  push(id: number): string;
+  /** Returns what is left of an incomplete character. */
+  end(): string;
+}
+
+/** What generation needs of a tokenizer. */
+export interface TextCodec {
+  encode(text: string): readonly number[];
+  stream(): IdDecoder;
+  /** The tokenizer's end-of-sequence token, in addition to those of the configuration. */
+  readonly eosId?: number | undefined;
+}
+
+/** Creates the codec of a tokenizer. Ids beyond its vocabulary, which a padded embedding has, decode to no text. */
+export function codecOf(tokenizer: Tokenizer): TextCodec {
+  const stream = () => {
+    const text = tokenizer.stream();
+    return { push: (id: number) => (id < tokenizer.vocabSize ? text.push(id) : ""), end: () => text.end() };
+  };
+  return { encode: (text) => tokenizer.encode(text), stream, eosId: tokenizer.eosId };
+}
