@@ -1,6 +1,6 @@
-import { afterAll, beforeAll } from "vitest";
+import { afterAll, beforeAll, describe } from "vitest";
 import { Runtime } from "../../src/runtime/runtime.js";
-import type { Build } from "../../src/runtime/wasm.js";
+import { availableBuilds, type Build } from "../../src/runtime/wasm.js";
 import { attentionSuite } from "./attention.js";
 import { attentionBackwardSuite } from "./attention-backward.js";
 import { gradientsSuite } from "./gradients.js";
@@ -9,19 +9,44 @@ import { slopesSuite } from "./lightning-slopes.js";
 import { opsSuite } from "./ops.js";
 import { packSuite } from "./pack.js";
 import { rangesSuite } from "./ranges.js";
+import { threadsSuite } from "./threads.js";
 
-/** Everything that has to hold for the kernels of a build, on whatever engine this runs, with every call split over the threads. */
-export function conformance(build: Build, threads = 1): void {
+/** Everything that has to hold for the kernels of a build, on whatever engine this runs, on one thread. */
+export function conformance(build: Build): void {
   let rt: Runtime;
+  beforeAll(async () => {
+    rt = await poisonedRuntime(build, 1);
+  });
+  afterAll(() => rt.dispose());
+  for (const suite of [opsSuite, attentionSuite, attentionBackwardSuite, gradientsSuite, slopesSuite, rangesSuite, packSuite])
+    suite(() => rt);
+}
+
+/** Every op gives on several threads, over which each call is split, the bits that it gives on one. */
+export function conformanceOfThreads(build: Build, threads: number): void {
+  let [one, several]: Runtime[] = [];
   const { sharedWork } = Runtime;
   beforeAll(async () => {
     Runtime.sharedWork = 0;
-    rt = await poisonedRuntime(build, threads);
+    [one, several] = [await poisonedRuntime(build, 1), await poisonedRuntime(build, threads)];
   });
   afterAll(() => {
-    rt.dispose();
+    one?.dispose();
+    several?.dispose();
     Runtime.sharedWork = sharedWork;
   });
-  for (const suite of [opsSuite, attentionSuite, attentionBackwardSuite, gradientsSuite, slopesSuite, rangesSuite, packSuite])
-    suite(() => rt);
+  threadsSuite(
+    () => one!,
+    () => several!,
+  );
+}
+
+/** The whole suite for one build in Node. A file per build, so that they run side by side. */
+export async function conformanceInNode(build: Build): Promise<void> {
+  const available = (await availableBuilds()).includes(build);
+  const reason = available ? "" : " (this engine has no relaxed SIMD)";
+  describe.runIf(available)(`build ${build} in Node ${process.versions.node}${reason}`, () => {
+    describe("on one thread", () => conformance(build));
+    describe("on three threads", () => conformanceOfThreads(build, 3));
+  });
 }

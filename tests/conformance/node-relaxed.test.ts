@@ -1,0 +1,3 @@
+import { conformanceInNode } from "./suite.js";
+
+await conformanceInNode("relaxed");
