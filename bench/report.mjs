@@ -43,7 +43,9 @@ function markdown(parts) {
     "¹ PyTorch does not run here. Its speed relative to wllama (compat build, Node 20) was measured once, on another machine with AVX-512, and is a constant in `bench/verdicts.mjs`.",
     "² llama.cpp decodes more slowly on two threads than on one here, so the ratio on two threads is meaningless: see [Interpretation](../docs/performance.md#interpretation).",
     ...Object.entries(parts).flatMap(([group, part]) => section(group, part)),
-  ].join("\n\n")}\n`;
+  ]
+    .map(wrap)
+    .join("\n\n")}\n`;
 }
 
 function cells({ target, figure, met }) {
@@ -92,6 +94,18 @@ function heatTables({ heats }) {
     const caption = [common.trim().replace(/,$/, ""), metric === "run" ? "" : metric, units[metric]].filter(Boolean).join(", ");
     return [inTerms(caption), table(["", ...titles.map((title) => title.slice(common.length))], rows)];
   });
+}
+
+/** Prose in lines of at most 120 columns; tables, code and front matter as they are. */
+function wrap(block) {
+  if (/^(\||```|---|#)/.test(block)) return block;
+  const lines = [""];
+  for (const word of block.split(" ")) {
+    const line = lines.at(-1) === "" ? word : `${lines.at(-1)} ${word}`;
+    if ([...line].length > 120) lines.push(word);
+    else lines[lines.length - 1] = line;
+  }
+  return lines.join("\n");
 }
 
 /** Contestants, metrics and titles are stored under the name "product". */
