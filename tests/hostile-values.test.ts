@@ -148,6 +148,20 @@ beforeAll(async () => {
   // Where no function stands in for it.
   vi.stubGlobal("fetch", answered);
   far = await remote.RemoteModel.connect("http://127.0.0.1:9/v1", { model: "m", fetch: answered, retries: 0 });
+  const random = whole(rl.Random.seeded(1));
+  const task = whole(rl.arithmeticChain);
+  const instance = whole(task.generate(rl.Random.seeded(1), 1) as object);
+  const puzzle = whole({ task, level: 1, instance });
+  const judging = whole({ retries: 0 });
+  const codec = whole({ prompt: () => [1], response: () => [1] });
+  const solver = whole({
+    async *generateBatch() {
+      yield { index: 0, id: 1, text: "a", logprob: -1, stop: "length" };
+    },
+  });
+  const trainer = whole(new train.Trainer(model));
+  const answeredPuzzle = { question: "a", text: "a", tokens: 1, puzzle };
+  const policyBatch = { logp: [[-1]], logpOld: [[-1]], logpRef: [[-1]], mask: [[1]], advantages: [1], groups: [0] };
   calls = {
     main: {
       availableBuilds: [main.availableBuilds],
@@ -217,6 +231,59 @@ beforeAll(async () => {
       "session.generate": [(input: never, options: never) => far.session().generate(input, options), "a", { maxTokens: 1 }],
       "session.append": [(input: never) => far.session().append(input), "a"],
     },
+    rl: {
+      repetitionStop: [(options: never, logprob: never) => rl.repetitionStop(options)(logprob), { tokens: 2, probability: 0.5 }, -1],
+      groupAdvantages: [rl.groupAdvantages, [1, 0, null], { ddof: 1, eps: 1e-6, scale: "group" }],
+      batchAdvantages: [rl.batchAdvantages, [[1, 0], [1]], { ddof: 1 }],
+      agreement: [rl.agreement, [Float64Array.of(-1)], [Float64Array.of(-1)]],
+      chatCodec: [rl.chatCodec, whole(boxed.tokenizer!), async () => "\u0001"],
+      groupOutcome: [rl.groupOutcome, [true, false]],
+      hasPassRate: [rl.hasPassRate, [true, false], { above: 0, below: 1 }],
+      lengthBias: [rl.lengthBias, [{ rewards: [1], lengths: [1], correct: [true] }], { growth: 0.1 }],
+      drawPart: [rl.drawPart, random, [0.5, 0.5]],
+      mixture: [rl.mixture, [{ weight: 1, passRate: 0.5 }], { floor: 0.1 }],
+      rampUp: [rl.rampUp, 1, 0, 2],
+      nextWindow: [rl.nextWindow, { tokens: 40960, perplexities: [1] }, { perplexity: 1, lengths: [1] }, { batches: 2 }],
+      drawInstance: [rl.drawInstance, random, task, 1, true],
+      drawPuzzle: [rl.drawPuzzle, random, [task], true],
+      heldOut: [rl.heldOut, task, 1, 1, 1],
+      isHeldOut: [rl.isHeldOut, { ...puzzle }],
+      solutions: [
+        (tasks: never, given: never, options: never) => rl.solutions(tasks, given, options).document(0, 8),
+        [task],
+        codec,
+        { seed: 1 },
+      ],
+      answerPuzzles: [rl.answerPuzzles, solver, [puzzle], { maxTokens: 1, judging }],
+      evaluateTasks: [rl.evaluateTasks, solver, { tasks: [task], perLevel: 1, judging }],
+      meanAccuracy: [rl.meanAccuracy, [{ accuracy: 1 }]],
+      gradedReward: [
+        (grade: never, options: never) => rl.gradedReward(grade, options),
+        () => 5,
+        { values: [0, 0, 0, 0, 1], judgements: 1 },
+      ],
+      pairwiseReward: [rl.pairwiseReward, () => 1],
+      fromEpsilons: [rl.fromEpsilons, 0.2, 0.2],
+      cispo: [rl.cispo, policyBatch, { maxWeight: 5, aggregation: { mix: 0.5 } }],
+      grpo: [rl.grpo, policyBatch, { klCoef: 0.1 }],
+      dapo: [rl.dapo, policyBatch, { scope: "group" }],
+      reinforce: [rl.reinforce, policyBatch, { empty: "skip" }],
+      gspo: [rl.gspo, policyBatch, {}],
+      dualClip: [rl.dualClip, policyBatch, { cap: 3 }],
+      unified: [rl.unified, policyBatch, { trust: { maxWeight: 2 } }],
+      trainPolicy: [rl.trainPolicy, solver, trainer, [{ name: "a", problem: () => null }], { batches: 1, judging }],
+      puzzleProblem: [rl.puzzleProblem, puzzle, codec, rl.sumOfRewards<rl.AnsweredPuzzle>({ correct: rl.correctnessReward })],
+      taskSource: [rl.taskSource, task, 1, codec, { seed: 1, weight: 1, rewards: { correct: rl.correctnessReward } }],
+      correctnessReward: [rl.correctnessReward, answeredPuzzle],
+      formatReward: [rl.formatReward, answeredPuzzle],
+      overlongPunishment: [rl.overlongPunishment, 4, { maxTokens: 5, cache: 2 }],
+      sumOfRewards: [rl.sumOfRewards, { correct: () => 1 }],
+      rollouts: [rl.rollouts, solver, [[1]], { groupSize: 1, maxTokens: 1 }],
+      formatResponse: [rl.formatResponse, { thinking: "a", answer: "b" }],
+      instanceKey: [rl.instanceKey, task, instance],
+      judge: [rl.judge, task, instance, "a"],
+      parseResponse: [rl.parseResponse, "a"],
+    },
     aiSdk: { lightningM1: [aiSdk.lightningM1, model, { modelId: "a" }] },
   };
 }, 120_000);
@@ -226,7 +293,7 @@ afterAll(() => {
   for (const one of [model, boxed]) one.dispose();
 });
 
-const entries = { main, train, serve, remote, aiSdk };
+const entries = { main, train, rl, serve, remote, aiSdk };
 
 describe.each(Object.keys(entries) as (keyof typeof entries)[])("%s", (entry) => {
   test("every function is tried", () => {

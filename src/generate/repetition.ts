@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { InputError } from "../base/errors.js";
 import { count, number, parseOptions } from "../base/options.js";
+import { printed } from "../base/printed.js";
 
 export const repetitionSchema = v.strictObject(
   {
@@ -25,7 +26,8 @@ export function repetitionStop(options: { tokens?: number; probability?: number 
   const sure = Math.log(probability);
   let run = 0;
   return (logprob) => {
-    if (Number.isNaN(logprob)) throw new InputError("repetitionStop: logprob: expected a number, got NaN");
+    if (typeof logprob !== "number" || Number.isNaN(logprob))
+      throw new InputError(`repetitionStop: logprob: expected a number, got ${printed(logprob)}`);
     run = logprob > sure ? run + 1 : 0;
     return run >= tokens;
   };

@@ -1,5 +1,6 @@
 /**
- * Reinforcement learning: objectives on log-probabilities ({@link cispo} and its neighbours), advantages, and puzzles whose answers a program checks ({@link tasks}).
+ * Reinforcement learning: the training loop ({@link trainPolicy}), objectives on log-probabilities ({@link cispo}, {@link grpo} and
+ * others), group-relative advantages, rewards, curricula, evaluation, and puzzles whose answers a program verifies ({@link tasks}).
  *
  * @module lightning-m1/rl
  */

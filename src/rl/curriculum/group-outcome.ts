@@ -1,14 +1,19 @@
 import { InputError } from "../../base/errors.js";
+import { expectArgument, isObjectLike } from "../../base/options.js";
 import { printed } from "../../base/printed.js";
+import { expectNumber } from "../arguments.js";
 
-/** What became of the responses to one prompt. */
+/** Whether the responses to one prompt are all right, all wrong, or mixed. */
 export type GroupOutcome = "mixed" | "all right" | "all wrong";
 
 /**
- * DAPO's dynamic sampling (Yu et al. 2025, eq. 11, adopted by the M1 report): only groups that are `"mixed"`, with `0 < Σ correct < G`, have anything to teach, and only they are kept. It is to be asked of correctness, not of
- * rewards: differences in a penalty of length would keep groups alive that are all right.
+ * Classifies a group of responses for DAPO's dynamic sampling (Yu et al. 2025, eq. 11, adopted by the M1 report). Only `"mixed"` groups,
+ * with `0 < Σ correct < G`, have advantages other than 0, and only they are kept.
  *
- * @throws {InputError} no responses, or other than booleans
+ * Pass the correctness of the responses, not their rewards: with a length penalty, the rewards of a group that is all right differ too.
+ *
+ * @param correct whether each response is right
+ * @throws {InputError} no responses, or elements that are not booleans
  */
 export function groupOutcome(correct: readonly boolean[]): GroupOutcome {
   const right = countCorrect(correct, "groupOutcome");
@@ -16,13 +21,18 @@ export function groupOutcome(correct: readonly boolean[]): GroupOutcome {
 }
 
 /**
- * Whether a prompt is neither hopeless nor solved, from sampled responses to it: `above < Σ correct / G < below`. The report keeps mathematics with `0 < pass@10 < 0.9`, which is the default, and sets the easiest level of
- * its puzzles for rates within (0, 0.5) (section 4.1).
+ * Returns whether the pass rate of a prompt is within bounds, `above < Σ correct / G < below`, so that it is neither unsolvable nor solved.
+ * The report keeps mathematics with `0 < pass@10 < 0.9`, which is the default, and chooses the easiest level of its puzzles for pass rates
+ * within (0, 0.5) (M1 report, section 4.1).
  *
- * @throws {InputError} no responses, or other than booleans, or bounds with nothing between them
+ * @param correct whether each sampled response is right
+ * @throws {InputError} no responses, elements that are not booleans, or bounds in the wrong order
  */
-export function hasPassRate(correct: readonly boolean[], { above = 0, below = 0.9 }: { above?: number; below?: number } = {}): boolean {
-  if (!(above < below)) throw new InputError(`hasPassRate: below: expected a number above ${above}, got ${printed(below)}`);
+export function hasPassRate(correct: readonly boolean[], options: { above?: number; below?: number } = {}): boolean {
+  expectArgument("hasPassRate: options", isObjectLike(options), "{ above, below }", options);
+  const { above = 0, below = 0.9 } = options;
+  expectNumber("hasPassRate: above", above, "a number", (x) => !Number.isNaN(x));
+  expectNumber("hasPassRate: below", below, `a number above ${above}`, (x) => x > above);
   const rate = countCorrect(correct, "hasPassRate") / correct.length;
   return above < rate && rate < below;
 }

@@ -1,35 +1,36 @@
 import * as v from "valibot";
 import { InputError } from "../../base/errors.js";
-import { number, parseOptions } from "../../base/options.js";
+import { expectArgument, isObjectLike, number, parseOptions } from "../../base/options.js";
 import { printed } from "../../base/printed.js";
+import { expectNumber, isList } from "../arguments.js";
 import { correlation, linearRise, mean, subtractMean } from "../statistics.js";
 
-/** A batch of responses: for each its reward, its tokens, and whether a verifier found it right. */
+/** A batch of responses: the reward, the length in tokens and the correctness of each. */
 export interface RewardedLengths {
   readonly rewards: ArrayLike<number>;
   readonly lengths: ArrayLike<number>;
   readonly correct: ArrayLike<boolean>;
 }
 
-/** Beyond these a reward is suspected; the report gives none. */
+/** Thresholds beyond which a reward counts as biased. The report gives none. */
 export interface LengthBiasOptions {
-  /** Correlation of reward and length at equal correctness (0.3). */
+  /** Largest correlation of reward and length at equal correctness (0.3). */
   correlation?: number;
-  /** Growth of the mean length over the batches, relative to its mean (0.1). */
+  /** Largest growth of the mean length over the batches, relative to its mean (0.1). */
   growth?: number;
-  /** Gain of the share of right answers over the batches (0.02): less is none. */
+  /** Smallest gain in the share of right answers over the batches that justifies longer answers (0.02). */
   gain?: number;
 }
 
-/** What the batches show. */
+/** The result of {@link lengthBias}. */
 export interface LengthBias {
-  /** Of reward and length, right answers among themselves and wrong ones among themselves. */
+  /** Correlation of reward and length at equal correctness: right and wrong answers of each batch are centred separately. */
   readonly correlation: number;
-  /** By how much the mean length rises from the first batch to the last, relative to its mean. */
+  /** Rise of the mean length from the first batch to the last, relative to its mean. */
   readonly growth: number;
-  /** By how much the share of right answers does. */
+  /** Rise of the share of right answers from the first batch to the last. */
   readonly gain: number;
-  /** Whether longer answers are rewarded and become longer, and not better. */
+  /** Whether correlation and growth are above their thresholds and gain is below its own. */
   readonly biased: boolean;
 }
 
@@ -37,10 +38,11 @@ const finite = number("a finite number", Number.isFinite);
 const schema = v.strictObject({ correlation: v.optional(finite, 0.3), growth: v.optional(finite, 0.1), gain: v.optional(finite, 0.02) });
 
 /**
- * Watches for a reward, usually a model's, that prefers long answers (M1 report, section 4.2: lengths that grow without a gain are a reason to calibrate it anew).
+ * Detects a reward, usually that of a model, that prefers long answers. The M1 report (section 4.2) recalibrates its reward model if
+ * lengths grow without a gain.
  *
- * @param batches those of a sliding window, oldest first
- * @throws {InputError} no batches, batches without responses or with arrays of different lengths, numbers that are none, or options that do not fit
+ * @param batches the batches of a sliding window, oldest first
+ * @throws {InputError} no batches, a batch without responses or with arrays of different lengths, invalid numbers, or invalid options
  */
 export function lengthBias(batches: readonly RewardedLengths[], options: LengthBiasOptions = {}): LengthBias {
   const thresholds = parseOptions(schema, options, "lengthBias");
@@ -67,19 +69,21 @@ export function lengthBias(batches: readonly RewardedLengths[], options: LengthB
   };
 }
 
-function checkRewardedLengths({ rewards, lengths, correct }: RewardedLengths, where: string): void {
+function checkRewardedLengths(batch: RewardedLengths, where: string): void {
+  expectArgument(where, isObjectLike(batch), "{ rewards, lengths, correct }", batch);
+  const { rewards, lengths, correct } = batch;
+  for (const [name, values] of Object.entries({ rewards, lengths, correct })) {
+    expectArgument(`${where}.${name}`, isList(values), "an array", values);
+  }
   if (rewards.length === 0) throw new InputError(`${where}.rewards: expected at least one, got none`);
   for (const [name, { length }] of Object.entries({ lengths, correct })) {
     if (length !== rewards.length)
-      throw new InputError(`${where}.${name}: expected ${rewards.length}, as rewards has, got ${printed(length)}`);
+      throw new InputError(`${where}.${name}: expected ${rewards.length} elements, as many as rewards, got ${printed(length)}`);
   }
   for (let i = 0; i < rewards.length; i++) {
     const [reward, length, right] = [rewards[i]!, lengths[i]!, correct[i]!];
-    if (!(Math.abs(reward) <= 1e9))
-      throw new InputError(`${where}.rewards[${i}]: expected a number within [-1e9, 1e9], got ${printed(reward)}`);
-    if (!(Number.isSafeInteger(length) && length >= 0)) {
-      throw new InputError(`${where}.lengths[${i}]: expected an integer of at least 0, got ${printed(length)}`);
-    }
+    expectNumber(`${where}.rewards[${i}]`, reward, "a number within [-1e9, 1e9]", (x) => Math.abs(x) <= 1e9);
+    expectNumber(`${where}.lengths[${i}]`, length, "an integer of at least 0", (x) => Number.isSafeInteger(x) && x >= 0);
     if (typeof right !== "boolean") throw new InputError(`${where}.correct[${i}]: expected true or false, got ${printed(right)}`);
   }
 }

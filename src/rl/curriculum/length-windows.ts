@@ -2,28 +2,29 @@ import * as v from "valibot";
 import { InputError } from "../../base/errors.js";
 import { count, expectArgument, isObjectLike, number, parseOptions } from "../../base/options.js";
 import { printed, printedJson } from "../../base/printed.js";
+import { isList } from "../arguments.js";
 import { quantiles } from "../statistics.js";
 
-/** The windows of the report (section 5): 40K, 48K, 56K, 64K, 72K and 80K tokens, K being 1,024. */
+/** The windows of the M1 report (section 5) in tokens: 40K, 48K, 56K, 64K, 72K and 80K, with K = 1,024. */
 export const reportWindows: readonly number[] = [40, 48, 56, 64, 72, 80].map((k) => 1024 * k);
 
-/** Where a curriculum of lengths stands: plain data, to be saved. */
+/** The state of a length curriculum: plain data that can be saved as JSON. */
 export interface WindowState {
-  /** Most tokens of a response. */
+  /** The current window: the maximum number of tokens of a response. */
   readonly tokens: number;
-  /** Of the responses to each batch since the window is this one; no more than matter. */
+  /** Perplexity of each batch since the window began, limited to the latest ones that the criterion needs. */
   readonly perplexities: readonly number[];
 }
 
-/** When the window becomes longer. The report gives the two criteria in words, and no numbers. */
+/** Criteria for a longer window. The M1 report gives both in words, without numbers. */
 export interface WindowOptions {
-  /** Ascending lengths ({@link reportWindows}). */
+  /** The windows in tokens, ascending ({@link reportWindows}). */
   windows?: readonly number[];
-  /** So many batches have to agree in perplexity (10), … */
+  /** Number of latest batches whose perplexities must agree (10). */
   batches?: number;
-  /** … the largest being above the smallest by no more than this share of it (0.02). */
+  /** Perplexities agree if the largest exceeds the smallest by at most this share of it (0.02). */
   tolerance?: number;
-  /** The 99th percentile of the lengths has to be at least this share of the window (0.95). */
+  /** The 99th percentile of the lengths must reach this share of the window (0.95). */
   near?: number;
 }
 
@@ -42,11 +43,11 @@ const schema = v.strictObject({
 });
 
 /**
- * The state after one more batch of responses, to begin with `{ tokens: 40960, perplexities: [] }`. The window becomes the next one when both hold (M1 report, section 5): perplexity has converged, and the 99th percentile of
- * the lengths is close to the window.
+ * Returns the state after one more batch of responses. The window advances to the next one if perplexity has converged and the 99th
+ * percentile of the lengths is close to the window (M1 report, section 5). The initial state is `{ tokens: 40960, perplexities: [] }`.
  *
- * @param seen `perplexity`: exp of the mean negative log-probability of the batch's tokens; `lengths`: tokens of each response
- * @throws {InputError} a state whose window is none of those, a perplexity below 1, lengths that are none, or options that do not fit
+ * @param batch `perplexity`: exp of the mean negative log-probability of the batch's tokens; `lengths`: tokens of each response
+ * @throws {InputError} a state with an unknown window, a perplexity below 1, invalid lengths, or invalid options
  */
 export function nextWindow(
   state: WindowState,
@@ -65,7 +66,9 @@ export function nextWindow(
   }
   if (!isPerplexity(perplexity))
     throw new InputError(`nextWindow: perplexity: expected a finite number of at least 1, got ${printed(perplexity)}`);
-  const all = Array.from(lengths ?? []);
+  expectArgument("nextWindow: lengths", isList(lengths), "an array of numbers", lengths);
+  // By index, because the iterator of a detached typed array throws.
+  const all = Array.from({ length: lengths.length }, (_, i) => lengths[i]!);
   if (all.length === 0) throw new InputError("nextWindow: lengths: expected at least one, got none");
   const wrong = all.findIndex((length) => !(Number.isSafeInteger(length) && length >= 0));
   if (wrong >= 0) throw new InputError(`nextWindow: lengths[${wrong}]: expected an integer of at least 0, got ${printed(all[wrong])}`);
@@ -77,6 +80,6 @@ export function nextWindow(
   return converged && longest >= near * tokens && next !== undefined ? { tokens: next, perplexities: [] } : { tokens, perplexities: last };
 }
 
-function isPerplexity(x: number): boolean {
-  return x >= 1 && x < Number.POSITIVE_INFINITY;
+function isPerplexity(x: unknown): boolean {
+  return typeof x === "number" && x >= 1 && x < Number.POSITIVE_INFINITY;
 }

@@ -1,34 +1,38 @@
 import { InputError } from "../../base/errors.js";
 import { expectArgument, isObjectLike } from "../../base/options.js";
-import { printed } from "../../base/printed.js";
 import type { Random } from "../../base/random.js";
+import { expectNumber, expectRandom, isList } from "../arguments.js";
 
-/** A part of a mixture: a task, a level of one, a kind of data. */
+/** One part of a mixture, such as a task, a level of a task, or a kind of data. */
 export interface MixturePart {
-  /** How much of it there is to be, beside the others (1). 0 leaves it out. */
+  /** Weight relative to the other parts (1). 0 excludes the part. */
   readonly weight?: number;
-  /** Share of right answers, as measured last; nothing if it is not to matter, or not known. */
+  /** Latest measured share of right answers. Omit it if it is unknown or should not matter. */
   readonly passRate?: number;
 }
 
 /**
- * The shares of a mixture that follows pass rates p_k: the more, the less certain it is whether an answer is right.
+ * Computes the shares of a mixture from weights and pass rates p_k. A part's share is largest at a pass rate of 1/2:
  *
  *     share_k ∝ weight_k · (4 p_k (1 − p_k) + floor)
  *
- * A part without a pass rate counts as one of 1/2. The report weighs kinds of data by hand and by measured pass rates (sections 4 and 5); the formula is ours: 4 p (1 − p) is the variance of a right answer, at most 1.
+ * A part without a pass rate counts as 1/2. The M1 report weighs kinds of data by hand and by measured pass rates (sections 4 and 5) and
+ * gives no formula. This one is proportional to the variance p (1 − p) of an answer's correctness, scaled to at most 1.
  *
- * @param options `floor` (0.1) is what keeps a part that is solved, or hopeless, in the mixture
- * @returns one share per part; together 1
- * @throws {InputError} no parts with a weight, or numbers that are no weights or rates
+ * @param options `floor` (0.1) keeps parts in the mixture that are solved or never solved
+ * @returns one share per part, with a sum of 1
+ * @throws {InputError} no part with a weight above 0, or invalid weights, pass rates or floor
  */
-export function mixture(parts: readonly MixturePart[], { floor = 0.1 }: { floor?: number } = {}): Float64Array {
-  if (!(floor > 0 && floor <= 1e9)) throw new InputError(`mixture: floor: expected a number within (0, 1e9], got ${printed(floor)}`);
-  if (!Array.isArray(parts)) throw new InputError(`mixture: parts: expected an array of { weight, passRate }, got ${typeof parts}`);
-  const weights = Float64Array.from(parts, ({ weight = 1, passRate: p = 0.5 }, k) => {
-    if (!(weight >= 0 && weight <= 1e9))
-      throw new InputError(`mixture: parts[${k}].weight: expected a number within [0, 1e9], got ${printed(weight)}`);
-    if (!(p >= 0 && p <= 1)) throw new InputError(`mixture: parts[${k}].passRate: expected a number within [0, 1], got ${printed(p)}`);
+export function mixture(parts: readonly MixturePart[], options: { floor?: number } = {}): Float64Array {
+  expectArgument("mixture: options", isObjectLike(options), "{ floor }", options);
+  const { floor = 0.1 } = options;
+  expectNumber("mixture: floor", floor, "a number within (0, 1e9]", (x) => x > 0 && x <= 1e9);
+  expectArgument("mixture: parts", Array.isArray(parts), "an array of { weight, passRate }", parts);
+  const weights = Float64Array.from(parts, (part, k) => {
+    expectArgument(`mixture: parts[${k}]`, isObjectLike(part), "{ weight, passRate }", part);
+    const { weight = 1, passRate: p = 0.5 } = part;
+    expectNumber(`mixture: parts[${k}].weight`, weight, "a number within [0, 1e9]", (x) => x >= 0 && x <= 1e9);
+    expectNumber(`mixture: parts[${k}].passRate`, p, "a number within [0, 1]", (x) => x >= 0 && x <= 1);
     return weight * (4 * p * (1 - p) + floor);
   });
   const sum = weights.reduce((total, weight) => total + weight, 0);
@@ -37,12 +41,14 @@ export function mixture(parts: readonly MixturePart[], { floor = 0.1 }: { floor?
 }
 
 /**
- * The index of a part, drawn by these shares.
+ * Draws the index of a part with the probabilities `shares`, whose sum is 1.
  *
- * @throws {InputError} no shares
+ * @throws {InputError} no shares, or invalid ones
  */
 export function drawPart(random: Random, shares: ArrayLike<number>): number {
-  expectArgument("drawPart: random", isObjectLike(random), "a Random", random);
+  expectRandom("drawPart: random", random);
+  expectArgument("drawPart: shares", isList(shares), "an array of numbers", shares);
+  for (let k = 0; k < shares.length; k++) expectNumber(`drawPart: shares[${k}]`, shares[k], "a number of at least 0", (x) => x >= 0);
   if (shares.length === 0) throw new InputError("drawPart: shares: expected at least one, got none");
   const last = shares.length - 1;
   let left = random.next();
@@ -54,11 +60,13 @@ export function drawPart(random: Random, shares: ArrayLike<number>): number {
 }
 
 /**
- * A weight that rises from 0 at step `from` to 1 at step `until`, linearly: for data that is mixed in by and by, as the report mixes general tasks into reasoning (section 4.3).
+ * Computes a weight that rises linearly from 0 at step `from` to 1 at step `until`. Use it to mix in data gradually, as the M1 report does
+ * with general tasks (section 4.3).
  *
- * @throws {InputError} an end that is not after the beginning
+ * @throws {InputError} `until` not above `from`
  */
 export function rampUp(step: number, from: number, until: number): number {
-  if (!(from < until)) throw new InputError(`rampUp: until: expected a step after ${from}, got ${printed(until)}`);
+  for (const [name, value] of Object.entries({ step, from })) expectNumber(`rampUp: ${name}`, value, "a number", (x) => !Number.isNaN(x));
+  expectNumber("rampUp: until", until, `a step after ${from}`, (x) => x > from);
   return Math.min(Math.max((step - from) / (until - from), 0), 1);
 }

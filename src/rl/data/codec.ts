@@ -1,35 +1,38 @@
 import { InputError } from "../../base/errors.js";
-import { expectArgument, isObjectLike } from "../../base/options.js";
+import { expectArgument } from "../../base/options.js";
 import type { Tokenizer } from "../../text/tokenizer.js";
+import { expectMethods } from "../arguments.js";
 
-/** How questions and responses become token ids; `chatCodec` makes one of a model's tokenizer and chat format. */
+/** Encodes questions and responses as token ids. {@link chatCodec} creates one from a model's tokenizer and chat format. */
 export interface Codec {
-  /** The prompt of a question, up to where the response begins. */
+  /** Encodes a question as a prompt, up to the position where the response begins. */
   prompt(question: string): readonly number[];
-  /** A response with its end. */
+  /** Encodes a response, including its end-of-sequence token. */
   response(text: string): readonly number[];
 }
 
-/** What stands for the question while a prompt is taken apart. */
+/** Stands for the question in the formatted chat, which is split at it. */
 const QUESTION_PLACEHOLDER = "\u0001";
 
 /**
- * Questions as a user's message in a model's own chat format.
+ * Creates a codec that encodes a question as a user message in a model's chat format.
  *
  * @param tokenizer `model.tokenizer`
- * @param formatChat what `model.formatChat` does: `(messages) => model.formatChat(messages)`
- * @throws {InputError} a format that does not write the message out, or a tokenizer without an end of sentence
+ * @param formatChat the model's chat format: `(messages) => model.formatChat(messages)`
+ * @throws {InputError} a format that does not contain the message exactly once, or a tokenizer without an end-of-sequence token
  */
 export async function chatCodec(
   tokenizer: Tokenizer,
   formatChat: (messages: { role: "user"; content: string }[]) => Promise<string>,
 ): Promise<Codec> {
-  expectArgument("chatCodec: tokenizer", isObjectLike(tokenizer), "a tokenizer", tokenizer);
+  expectMethods("chatCodec: tokenizer", tokenizer, "a tokenizer", ["encode"]);
   expectArgument("chatCodec: formatChat", typeof formatChat === "function", "a function", formatChat);
-  const [before, after, ...more] = (await formatChat([{ role: "user", content: QUESTION_PLACEHOLDER }])).split(QUESTION_PLACEHOLDER);
+  const formatted = await formatChat([{ role: "user", content: QUESTION_PLACEHOLDER }]);
+  expectArgument("chatCodec: formatChat", typeof formatted === "string", "a function that returns a promise of a string", formatted);
+  const [before, after, ...more] = formatted.split(QUESTION_PLACEHOLDER);
   const { eosId } = tokenizer;
   if (before === undefined || after === undefined || more.length > 0) {
-    throw new InputError("chatCodec: formatChat: expected a format that writes the user's message once, got another");
+    throw new InputError("chatCodec: formatChat: expected a chat format that contains the user's message exactly once, got another");
   }
   if (eosId === undefined) throw new InputError("chatCodec: tokenizer: expected an end-of-sequence token, got none");
   return {

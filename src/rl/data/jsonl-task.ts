@@ -4,30 +4,33 @@ import { decodeText, isObject, parseJson } from "../../base/json.js";
 import { type ExpectedAnswer, verifiers } from "../rewards/verifiers.js";
 import type { Verifiable } from "../tasks/task.js";
 
-/** A question with the answers that are right. */
+/** A question with its accepted answers. */
 export interface JsonlQuestion {
   readonly prompt: string;
   readonly answers: readonly string[];
 }
 
-/** How the responses to the questions of a file are judged. */
+/** The name of the task, and how responses are judged. */
 export interface JsonlTaskOptions {
-  /** What the task is called. */
+  /** Name of the task. */
   readonly name: string;
   readonly verifier: keyof typeof verifiers;
-  /** Where the answer of a response is: between `<answer>` tags after `</think>`, or the whole text. */
+  /** Where to find the answer in a response: between `<answer>` tags after `</think>`, or with the `parse` of the verifier. */
   readonly answer: "tagged" | "text";
 }
 
 const rowSchema = v.looseObject({ prompt: v.string(), answer: v.custom<ExpectedAnswer>((x) => x !== undefined) });
 
 /**
- * Questions and answers of a JSONL file as a task of one level: a line is `{"prompt": …, "answer": …}`, in which an array of answers accepts each of them. Other keys and empty lines are ignored. Instances
- * are drawn with replacement; as with every task, an eighth of them is held out by a hash.
+ * Creates a task of one level from a JSONL file of questions and answers.
+ *
+ * A line is `{"prompt": …, "answer": …}`; an array of answers accepts each of them. Other keys and empty lines are ignored. Instances are
+ * drawn with replacement. As with every task, an eighth of them is held out.
  *
  * @param where the file, for messages
  * @throws {CheckpointError} bytes that are not UTF-8
- * @throws {InputError} a line that is no such object, an answer that the verifier cannot compare with, the same prompt with different answers, or no lines
+ * @throws {InputError} an invalid line, an answer that is invalid for the verifier, a prompt that occurs again with other answers, or no
+ * lines
  */
 export function jsonlTask(
   bytes: Uint8Array,
@@ -59,7 +62,7 @@ function parseRows(text: string, where: string, verifier: keyof typeof verifiers
     const twin = seen.get(row.prompt);
     if (twin && twin.answers !== answers) {
       throw new InputError(
-        `${at}: answer: expected that of line ${twin.line}, which has the same prompt, got another one (one row with an array accepts several answers)`,
+        `${at}: answer: expected the answer of line ${twin.line}, which has the same prompt, got another one (use one row with an array to accept several answers)`,
       );
     }
     seen.set(row.prompt, { line: i + 1, answers });
@@ -74,7 +77,7 @@ function parseRow(line: string, at: string, verifier: keyof typeof verifiers): J
   if (!isObject(row)) throw new InputError(`${at}: expected a JSON object, got ${excerpt(line)}`);
   const { success, output } = v.safeParse(rowSchema, row);
   const key = ["prompt", "answer"].find((name) => row[name] === undefined || row[name] === null);
-  if (key) throw new InputError(`${at}: ${key}: expected a value, got none (the keys of a line are prompt and answer)`);
+  if (key) throw new InputError(`${at}: ${key}: expected a value, got none (every line needs the keys prompt and answer)`);
   if (!success || output.prompt.trim() === "") {
     throw new InputError(`${at}: prompt: expected text, got ${excerpt(JSON.stringify(row.prompt))}`);
   }
@@ -85,12 +88,12 @@ function parseRow(line: string, at: string, verifier: keyof typeof verifiers): J
   const wrong = given.find((x) => !exact(x) || !accepts(String(x)));
   if (given.length === 0 || wrong !== undefined) {
     const got = given.length === 0 ? "an empty array" : excerpt(JSON.stringify(wrong));
-    throw new InputError(`${at}: answer: expected ${expects}, for the verifier "${verifier}", got ${got}`);
+    throw new InputError(`${at}: answer: expected ${expects}, because the verifier is "${verifier}", got ${got}`);
   }
   return { prompt: output.prompt, answers: given.map(String) };
 }
 
-/** Says in which line of a file JSON is damaged. */
+/** Replaces the position in errors about invalid JSON by the line of the file. */
 function withLineNumber(at: string, body: () => unknown): unknown {
   try {
     return body();

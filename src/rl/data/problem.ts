@@ -3,53 +3,57 @@ import { InputError } from "../../base/errors.js";
 import { expectArgument, isObjectLike, number, parseOptions, seedNumber } from "../../base/options.js";
 import { printed, printedJson } from "../../base/printed.js";
 import { streamOf } from "../../train/datasets.js";
+import { expectMethods, expectNumber } from "../arguments.js";
 import type { Rollout } from "../loop/rollout.js";
 import { type AnsweredPuzzle, correctnessReward, type Reward, type Scored, sumOfRewards } from "../rewards/rewards.js";
 import { judgeAsync, type Task, type Verifiable } from "../tasks/task.js";
 import type { Codec } from "./codec.js";
 import { drawInstance, type Puzzle } from "./puzzle.js";
 
-/** What became of a response; no component is called `total`. */
+/** A judged response: its reward with components, none of which may be called `total`, and its correctness. */
 export interface Judged extends Scored {
-  /** Whether it is right: what dynamic sampling and pass rates go by. A response that nobody can score is not. */
+  /** Whether the response is right, which dynamic sampling and pass rates use. False if the response cannot be scored. */
   readonly correct: boolean;
 }
 
-/** Something to be answered, and how answers to it are judged. */
+/** A prompt, and a judge for the responses to it. */
 export interface Problem {
-  /** Token ids, up to where the response begins. */
+  /** Token ids of the prompt, up to the position where the response begins. */
   readonly prompt: readonly number[];
   /**
-   * Judges a response. Judges may ask a server: they are called a few at a time, and again if they throw or take too long (`judging` of `trainPolicy`).
+   * Judges a response. A judge may call a server: the option `judging` of `trainPolicy` limits concurrency and time, and retries failed
+   * calls.
    *
-   * @param options `signal` aborts when nobody waits for the judgement any more
-   * @returns the judgement, or null if the response cannot be judged. It is left out of advantages and accuracy then, and counted in the metrics
+   * @param options `signal` aborts when the judgement is no longer needed
+   * @returns the judgement, or null if the response cannot be judged. Such a response enters neither advantages nor accuracy; the metrics
+   * count it
    */
   judge(response: Rollout, options?: { readonly signal: AbortSignal }): Judged | null | Promise<Judged | null>;
 }
 
-/** Problems by number, all of one kind: a level of a task, a set of questions. Nothing else decides what a problem is. */
+/** A numbered sequence of problems of one kind, such as a level of a task. The same index must always give the same problem. */
 export interface ProblemSource {
-  /** Under which its pass rate is kept and shown. */
+  /** Name in metrics, and key of the pass rate in a saved run. Unique among the sources of a run. */
   readonly name: string;
-  /** How much of it there is to be, beside other sources (1). */
+  /** Weight relative to the other sources (1). */
   readonly weight?: number;
+  /** The problem with the given index, from 0 on. */
   problem(index: number): Problem;
 }
 
-/** @throws {InputError} what a judge answered is no judgement */
+/** Checks what a judge returned. @throws {InputError} an invalid judgement */
 export function checkJudged(judged: Judged, where: string): Judged {
   const isReward = (x: unknown) => x === null || (typeof x === "number" && Math.abs(x) <= 1e9);
   const { correct, total, components } = judged ?? {};
   if (typeof correct !== "boolean" || !isReward(total) || typeof components !== "object" || components === null) {
     throw new InputError(
-      `${where}: expected { correct, total, components } with true or false, a number within ±1e9 or null, and rewards by name, got ${printedJson(judged)}`,
+      `${where}: expected { correct, total, components }: a boolean, a number within ±1e9 or null, and an object of rewards by name, got ${printedJson(judged)}`,
     );
   }
   for (const [name, reward] of Object.entries(components)) {
     if (name === "total" || !isReward(reward)) {
       throw new InputError(
-        `${where}: components.${name}: expected a number within ±1e9 or null, under another name than "total", got ${printed(reward)}`,
+        `${where}: components.${name}: expected a number within ±1e9 or null, with a name other than "total", got ${printed(reward)}`,
       );
     }
   }
@@ -66,11 +70,11 @@ const taskOptions = v.strictObject({
 });
 
 /**
- * A level of a task as problems, none of them held out: problem i is drawn from the stream of `seed` and i.
+ * Creates a source of problems from a level of a task. Problem i is drawn from the random stream of `seed` and i, and never held out.
  *
- * @param codec `chatCodec` makes one of a model's tokenizer and chat format
- * @param options `rewards` by name, which are added up: `{ correct: correctnessReward }` if nothing is said
- * @throws {InputError} something else than a task or a codec, or options that do not fit
+ * @param codec encodes prompts; `chatCodec` creates one from a model's tokenizer and chat format
+ * @param options `rewards` by name, whose sum is the reward (`{ correct: correctnessReward }`); `weight` of the source; `seed` (0)
+ * @throws {InputError} an invalid task or codec, or invalid options
  */
 export function taskSource<Instance>(
   task: Verifiable<Instance>,
@@ -83,6 +87,7 @@ export function taskSource<Instance>(
     throw new InputError(`taskSource: task: expected a task, got one without ${missing ?? "name"}`);
   if (typeof codec?.prompt !== "function")
     throw new InputError("taskSource: codec: expected an object with a method prompt, as chatCodec makes one");
+  expectNumber("taskSource: level", level, "an integer of at least 1", (x) => Number.isSafeInteger(x) && x >= 1);
   const { seed, weight, rewards } = parseOptions(taskOptions, options, "taskSource");
   const score = sumOfRewards(rewards);
   return {
@@ -92,16 +97,17 @@ export function taskSource<Instance>(
   };
 }
 
-/** One puzzle as a problem. */
+/** Creates a problem from a puzzle. `score` computes the reward; the task's verifier decides correctness. */
 export function puzzleProblem(puzzle: Puzzle, codec: Pick<Codec, "prompt">, score: (response: AnsweredPuzzle) => Promise<Scored>): Problem {
   expectArgument("puzzleProblem: puzzle", isObjectLike(puzzle), "a puzzle", puzzle);
-  expectArgument("puzzleProblem: codec", isObjectLike(codec), "a codec", codec);
+  expectMethods("puzzleProblem: codec", codec, "a codec", ["prompt"]);
   const { task, instance } = puzzle;
+  expectMethods("puzzleProblem: puzzle.task", task, "a task", ["question", "verify"]);
   const question = task.question(instance);
   return {
     prompt: codec.prompt(question),
     judge: async ({ text, ids }, { signal } = { signal: new AbortController().signal }) => {
-      // Asked once, whatever the rewards.
+      // Called once, even if several rewards use the verdict.
       const judgement = await judgeAsync(task, instance, text, signal);
       return { ...(await score({ puzzle, question, text, tokens: ids.length, judgement })), correct: judgement.correct };
     },

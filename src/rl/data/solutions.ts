@@ -1,16 +1,23 @@
+import { expectArgument, isObjectLike } from "../../base/options.js";
 import type { Dataset } from "../../train/datasets.js";
 import { streamOf } from "../../train/datasets.js";
+import { expectMethods } from "../arguments.js";
 import { formatResponse, type Task } from "../tasks/task.js";
 import type { Codec } from "./codec.js";
 import { drawPuzzle } from "./puzzle.js";
 
 /**
- * Worked solutions to imitate: document i is the prompt of a puzzle and its response, from the stream of `seed` and i. A prompt's tokens have weight 0, all of a response's 1.
- * A window cuts the end off; one that a prompt fills leaves nothing to learn.
+ * Creates a data set of worked solutions for supervised training. Document i is the prompt of a puzzle and its response, drawn from the
+ * random stream of `seed` and i. Prompt tokens have weight 0, response tokens weight 1.
  *
- * @param options `seed`, an integer within [0, 2^32), says which puzzles; `heldOut` takes those that are never trained on, for held-out losses
+ * Documents are truncated to the training window. If the prompt alone fills the window, the document has no targets.
+ *
+ * @param options `seed`, an integer within [0, 2^32), selects the puzzles; `heldOut: true` draws held-out instances, for held-out losses
  */
-export function solutions(tasks: readonly Task[], codec: Codec, { seed = 0, heldOut = false } = {}): Dataset {
+export function solutions(tasks: readonly Task[], codec: Codec, options: { seed?: number; heldOut?: boolean } = {}): Dataset {
+  expectMethods("solutions: codec", codec, "a codec", ["prompt", "response"]);
+  expectArgument("solutions: options", isObjectLike(options), "{ seed, heldOut }", options);
+  const { seed = 0, heldOut = false } = options;
   return {
     document(index, window) {
       const { task, instance } = drawPuzzle(streamOf(seed, index), tasks, heldOut);

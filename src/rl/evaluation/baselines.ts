@@ -2,11 +2,12 @@ import { streamOf } from "../../train/datasets.js";
 import { drawInstance, type Puzzle } from "../data/puzzle.js";
 import type { Task } from "../tasks/task.js";
 
-/** An answer that was not found by solving. */
+/** A puzzle with an answer that was guessed without solving. */
 export type Guess = readonly [puzzle: Puzzle, answer: string];
 
 const GUESSES_PER_INSTANCE = 20;
 
+/** Guesses the answers of each puzzle at random, with `guess` of its task. */
 export function blindGuesses(task: Task, puzzles: readonly Puzzle[], seed: number): Guess[] {
   const random = streamOf(seed + 1, 0);
   return puzzles.flatMap((puzzle) =>
@@ -14,9 +15,10 @@ export function blindGuesses(task: Task, puzzles: readonly Puzzle[], seed: numbe
   );
 }
 
-/** Instances from which the most frequent answer is found. */
+/** Number of training instances among which the most frequent answer is determined. */
 const MAJORITY_SAMPLE_INSTANCES = 400;
 
+/** Gives every puzzle the answer that is most frequent among instances that are not held out. */
 export function majorityGuesses(task: Task, level: number, puzzles: readonly Puzzle[], seed: number): Guess[] {
   const counts = new Map<string, number>();
   for (let i = 0; i < MAJORITY_SAMPLE_INSTANCES; i++) {

@@ -1,13 +1,14 @@
 import * as v from "valibot";
 import { InputError, LightningError } from "../../base/errors.js";
-import { count, expectArgument, isObjectLike, number, parseOptions, SEED_LIMIT, seedNumber, signal } from "../../base/options.js";
+import { count, expectArgument, number, parseOptions, SEED_LIMIT, seedNumber, signal } from "../../base/options.js";
 import type { GenerateOptions, Generation } from "../../generate/index.js";
+import { expectMethods, expectNumber } from "../arguments.js";
 import { heldOut, type Puzzle } from "../data/puzzle.js";
 import { callJudges, type JudgeCall, type JudgingOptions, type JudgingSettings, judgingOptions } from "../rewards/judging.js";
 import { callVerifier, extractAnswer, judgeAsync, type Task, type Verifiable } from "../tasks/task.js";
 import { blindGuesses, type Guess, majorityGuesses } from "./baselines.js";
 
-/** Who answers: what `MiniMaxM1` is. */
+/** A model that answers questions, such as `MiniMaxM1` or `RemoteModel`. */
 export interface Solver {
   generateBatch(
     inputs: readonly (readonly { readonly role: "user"; readonly content: string }[])[],
@@ -15,25 +16,28 @@ export interface Solver {
   ): Pick<Generation, typeof Symbol.asyncIterator>;
 }
 
-/** A task whose verifier may ask a server or a sandbox. */
+/** A task whose verifier may be asynchronous and call a server or a sandbox. */
 export type EvaluatedTask<Instance = unknown> = Omit<Task<Instance>, "verify"> & Pick<Verifiable<Instance>, "verify">;
 
-/** Which puzzles, and how they are answered. */
+/** The puzzles of an evaluation, and how answers are sampled and judged. */
 export interface EvaluateOptions {
+  /** The tasks to evaluate on, with all their levels. */
   tasks: readonly EvaluatedTask[];
-  /** Held-out instances for each level of each task (50). */
+  /** Number of held-out instances per level of each task (50). */
   perLevel?: number;
-  /** Chooses the instances, and the tokens where they are sampled: those of the i-th instance of a level by seed + i. */
+  /** Selects the instances (1), and seeds the sampling: the response to the i-th instance of a level uses seed + i. */
   seed?: number;
-  /** 0 is greedy; 1, the default, is what MiniMax recommends, with `topP` 0.95. */
+  /** Sampling temperature (1); 0 is greedy decoding. MiniMax recommends 1 with `topP` 0.95. */
   temperature?: number;
+  /** Probability mass of nucleus sampling (0.95). */
   topP?: number;
-  /** Most tokens of a response (512). */
+  /** Maximum number of tokens of a response (512). */
   maxTokens?: number;
-  /** Responses at a time (64). */
+  /** Number of responses that are generated together (64). */
   batch?: number;
-  /** How many verifiers are called at a time, how often and how long: for verifiers that ask a server. */
+  /** Concurrency, retries and time limits of verifier calls. */
   judging?: JudgingOptions;
+  /** Cancels the evaluation. */
   signal?: AbortSignal;
 }
 
@@ -63,40 +67,45 @@ const schema = v.strictObject({
   ...answerEntries,
 });
 
-/** How puzzles were answered: shares of them. */
+/** Statistics of the answers to a set of puzzles. */
 export interface Answers {
-  /** Right answers, of those that were judged. */
+  /** Share of right answers among those that were judged (pass@1, with one response per puzzle). */
   readonly accuracy: number;
-  /** Responses that have the form. */
+  /** Share of responses with a well-formed answer. */
   readonly formatted: number;
   /** Mean number of tokens of a response. */
   readonly tokens: number;
-  /** How many answers no judgement came for; missing if all were judged. */
+  /** Number of answers that could not be judged. Missing if there are none. */
   readonly unjudged?: number;
 }
 
-/** How a level of a task went. Shares of its instances. */
+/** The result of one level of a task. */
 export interface Score extends Answers {
+  /** Name of the task. */
   readonly task: string;
+  /** Level, from 1 on. */
   readonly level: number;
+  /** Number of instances. */
   readonly instances: number;
-  /** Right answers by blind guessing: expected, from 20 guesses for each instance. */
+  /** Baseline: accuracy of blind guessing, estimated from 20 guesses per instance. */
   readonly blind: number;
-  /** Right answers by always giving the same one: the most frequent among instances that are not held out. */
+  /** Baseline: accuracy of always giving the answer that is most frequent among instances that are not held out. */
   readonly majority: number;
 }
 
 /**
- * Puts held-out puzzles to a model, level by level, and judges its responses; a score comes as soon as its level is done. By default at temperature 1 with top-p 0.95, as the
- * report evaluates (section 6.1).
+ * Evaluates a model on held-out puzzles, level by level, and yields the score of each level as soon as it is complete. The defaults are
+ * temperature 1 and top-p 0.95, as in the M1 report (section 6.1).
  *
- * @throws {InputError} options that do not fit
+ * @throws {InputError} invalid options, or a level with fewer held-out instances than `perLevel`
+ * @throws {LightningError} none of the answers of a level could be judged
  */
 export async function* evaluateTasks(model: Solver, options: EvaluateOptions): AsyncGenerator<Score> {
   const { tasks, perLevel, ...rest } = parseOptions(schema, options, "evaluateTasks");
   const { seed, judging, signal } = rest;
-  for (const given of tasks) {
-    // Instances and guesses are those of any task; verifiers are called by `callJudges` alone.
+  for (const [i, given] of tasks.entries()) {
+    expectMethods(`evaluateTasks: tasks[${i}]`, given, "a task", ["generate", "question", "solve", "verify", "guess"]);
+    // Only `callJudges` calls the verifier, which may be asynchronous. Everything else is a task like any other.
     const task = given as Task;
     for (let level = 1; level <= task.levels; level++) {
       const puzzles = heldOut(task, level, perLevel, seed);
@@ -112,19 +121,23 @@ export async function* evaluateTasks(model: Solver, options: EvaluateOptions): A
 }
 
 /**
- * Puts puzzles to a model and judges its responses, which are sampled as those of `evaluateTasks`: the i-th with the seed `seed` + i.
+ * Evaluates a model on given puzzles. The options are those of {@link evaluateTasks}; the response to puzzle i uses the seed `seed` + i.
  *
- * @throws {InputError} no puzzles, or options that do not fit
+ * @throws {InputError} no puzzles, or invalid options
+ * @throws {LightningError} none of the answers could be judged
  */
 export async function answerPuzzles(
   model: Solver,
   puzzles: readonly Puzzle[],
   options: Omit<EvaluateOptions, "tasks" | "perLevel"> = {},
 ): Promise<Answers> {
-  expectArgument("answerPuzzles: model", isObjectLike(model), "a model", model);
+  expectMethods("answerPuzzles: model", model, "a model", ["generateBatch"]);
   expectArgument("answerPuzzles: puzzles", Array.isArray(puzzles), "an array of puzzles", puzzles);
   const { seed, temperature, topP, maxTokens, batch, judging, signal } = parseOptions(answerSchema, options, "answerPuzzles");
-  if (!Array.isArray(puzzles) || puzzles.length === 0) throw new InputError("answerPuzzles: puzzles: expected at least one, got none");
+  if (puzzles.length === 0) throw new InputError("answerPuzzles: puzzles: expected at least one, got none");
+  for (const [i, puzzle] of puzzles.entries()) {
+    expectMethods(`answerPuzzles: puzzles[${i}].task`, puzzle?.task, "a task", ["question", "verify"]);
+  }
   const calls: JudgeCall<boolean>[] = [];
   const sampling = temperature === 0 ? { temperature } : { temperature, topP };
   let [formattedResponses, tokens] = [0, 0];
@@ -157,9 +170,9 @@ export async function answerPuzzles(
 }
 
 /**
- * How many verdicts are right, and how many never came.
+ * Counts the right answers, and the calls that failed.
  *
- * @throws {LightningError} none came
+ * @throws {LightningError} all calls failed
  */
 async function countRight(
   calls: readonly JudgeCall<boolean>[],
@@ -172,7 +185,7 @@ async function countRight(
   if (failures.length === outcomes.length) {
     const cause = failures[0]!.error!;
     throw new LightningError(
-      `${where}: none of ${outcomes.length} answers was judged; the first failed with: ${cause.message} (check the verifier; judging sets how often, how long and how many at a time it is asked)`,
+      `${where}: none of ${outcomes.length} answers was judged; the first call failed with: ${cause.message} (check the verifier; the option judging sets retries, time limit and concurrency)`,
       { cause },
     );
   }
@@ -193,8 +206,9 @@ function guessAccuracy(
   return countRight(calls, judging, signal, "evaluateTasks").then(({ right, failed }) => right / (guesses.length - failed));
 }
 
-/** The mean of `accuracy` over all levels of all tasks. */
+/** Returns the mean of `accuracy` over all scores. Each level of each task counts the same. */
 export function meanAccuracy(scores: readonly Pick<Score, "accuracy">[]): number {
   expectArgument("meanAccuracy: scores", Array.isArray(scores), "an array of scores", scores);
+  for (const [i, score] of scores.entries()) expectNumber(`meanAccuracy: scores[${i}].accuracy`, score?.accuracy, "a number", () => true);
   return scores.reduce((sum, { accuracy }) => sum + accuracy, 0) / scores.length;
 }

@@ -1,45 +1,55 @@
 import * as v from "valibot";
 import type { PolicyMetrics } from "./policy-metrics.js";
 
-/** What a watch has to remember: plain data, kept with the run's progress. */
+/** State of the collapse detection: plain data, saved with the run's progress. */
 export const collapseStateSchema = v.strictObject({
-  /** Of each source, in groups: right answers and all, moving sums; and the best share of right answers that is beyond doubt. */
+  /**
+   * Per source: moving sums of right answers and of all answers, in units of groups, and the highest lower bound of the accuracy so far.
+   */
   sources: v.record(v.string(), v.strictObject({ right: v.number(), groups: v.number(), best: v.number() })),
-  /** Largest entropy of a batch, in nats per token. */
+  /** Largest entropy of any batch so far, in nats per token. */
   entropy: v.number(),
-  /** Batches in a row that had nothing to learn from. */
+  /** Number of consecutive batches without an update. */
   idle: v.number(),
-  /** What was told, and still holds. */
+  /** Keys of the warnings that were issued and still apply. */
   told: v.array(v.string()),
 });
 export type CollapseState = v.InferOutput<typeof collapseStateSchema>;
 
 export const newCollapseState = (): CollapseState => ({ sources: {}, entropy: 0, idle: 0, told: [] });
 
-// Thresholds. Of the 182 runs of docs/cispo-study 13 ended below half of their best accuracy: those of accuracy and entropy hold in 11 of these, and in none of the 111 runs at the two learning rates that
-// stay healthy (by their held-out accuracy, taken for 64 groups). Simulated runs of 150 batches at a constant pass rate of 0.5 are told to fall in at most 4 of 1,000, for 1 to 32 groups a batch.
-/** Of the best share of right answers. */
+// The thresholds come from the 182 runs of docs/cispo-study, 13 of which ended below half of their best accuracy. The thresholds of
+// accuracy and entropy detect 11 of these 13, and none of the 111 runs at the two learning rates that stay stable (with held-out accuracy
+// in the place of batch accuracy, counted as 64 groups). In simulated runs of 150 batches at a constant pass rate of 0.5, with 1 to 32
+// groups per batch, at most 4 of 1,000 raise a false alarm.
+
+/** Accuracy has collapsed if it is below this share of its best value. */
 const COLLAPSED_ACCURACY_FRACTION = 0.8;
-/** How much of a moving sum a batch leaves, and how many standard errors are doubt. */
-const [MOVING_SUM_DECAY, CONFIDENCE_STANDARD_ERRORS] = [0.7, 1.5];
-/** Of the largest entropy. */
+/** Factor by which the moving sums decay per batch. */
+const MOVING_SUM_DECAY = 0.7;
+/** Half the width of a confidence interval, in standard errors. */
+const CONFIDENCE_STANDARD_ERRORS = 1.5;
+/** Entropy has collapsed if it is below this share of its largest value. */
 const COLLAPSED_ENTROPY_FRACTION = 0.05;
-/** Above it, certainty is what was wanted. */
+/** From this accuracy on, low entropy and missing updates are expected. */
 const SOLVED_ACCURACY = 0.9;
+/** Number of consecutive batches without an update that raises a warning. */
 const MAX_IDLE_BATCHES = 3;
-/** Of a batch's tokens, mean over its updates. */
+/** Smallest acceptable effective sample size, as a share of the tokens of an update (mean over the updates of a batch). */
 const MIN_EFFECTIVE_FRACTION = 0.25;
 
-/** What a watch looks at. */
+/** The metrics of a batch that the detection uses. */
 type BatchSummary = Pick<PolicyMetrics, "accuracy" | "policy" | "sources" | "updates"> & {
   readonly groupSize: number;
   readonly lr: number;
 };
 
 /**
- * Looks for a policy that collapses: accuracy that falls from its best, certainty below full marks, importance weights that a few tokens dominate. Each is told once, until it is over.
+ * Detects a collapsing policy after each batch: accuracy that falls below its best value, low entropy without high accuracy, batches
+ * without updates, and importance ratios that a few tokens dominate. Each warning is issued once, and again only after it has ceased to
+ * apply.
  *
- * @returns the state after this batch, and what is to be told
+ * @returns the state after this batch, and its new warnings
  */
 export function detectCollapse(
   state: CollapseState,
@@ -48,7 +58,7 @@ export function detectCollapse(
   const { accuracy, policy, updates, sources, groupSize, lr } = batch;
   const entropy = Math.max(state.entropy, policy?.entropy ?? 0);
   const idle = updates.length === 0 ? state.idle + 1 : 0;
-  const remedy = `Start again from the weights before and lower the learning rate (now ${lr}), or take fewer minibatches`;
+  const remedy = `Restart from earlier weights with a lower learning rate (now ${lr}) or fewer minibatches`;
 
   const found = new Map<string, string>();
   const holds = (key: string, begins: boolean, persists: boolean, warning: () => string) => {
@@ -65,27 +75,27 @@ export function detectCollapse(
     const best = Math.max(before.best, low);
     seen[name] = { ...own, best };
     holds(`accuracy ${name}`, high < COLLAPSED_ACCURACY_FRACTION * best, low < COLLAPSED_ACCURACY_FRACTION * best, () => {
-      return `the share of right answers to ${name} fell from ${percent(best)} or more to ${percent(own.right / own.groups)}: the policy is collapsing. ${remedy}.`;
+      return `the accuracy on ${name} fell from at least ${percent(best)} to ${percent(own.right / own.groups)}: the policy is collapsing. ${remedy}.`;
     });
   }
   const certain = policy !== undefined && policy.entropy < COLLAPSED_ENTROPY_FRACTION * entropy && accuracy < SOLVED_ACCURACY;
   holds("entropy", certain, certain, () => {
-    return `the entropy fell from ${entropy.toPrecision(2)} to ${policy!.entropy.toPrecision(2)} nats per token with ${percent(accuracy)} of the answers right: the policy is certain of wrong answers and hardly explores. ${remedy}; klCoef with a reference holds it back too.`;
+    return `the entropy fell from ${entropy.toPrecision(2)} to ${policy!.entropy.toPrecision(2)} nats per token at an accuracy of ${percent(accuracy)}: the policy is confident in wrong answers and hardly explores. ${remedy}, or add a KL penalty (klCoef and a reference).`;
   });
   const stuck = idle >= MAX_IDLE_BATCHES && accuracy < SOLVED_ACCURACY;
   holds("idle", stuck, stuck, () => {
     const why = accuracy === 0 ? "no answer is right" : "the answers to each question are all right or all wrong";
     const fallen = Object.entries(sources).find(([name, { accuracy }]) => accuracy < COLLAPSED_ACCURACY_FRACTION * seen[name]!.best);
-    const before = fallen ? `, after ${percent(seen[fallen[0]]!.best)} or more of those to ${fallen[0]}` : "";
+    const before = fallen ? `; it was at least ${percent(seen[fallen[0]]!.best)} on ${fallen[0]}` : "";
     const remedies =
-      accuracy === 0 ? "Begin with easier problems or with supervised training" : "Sample larger groups, or lower the learning rate";
-    return `${idle} batches in a row had nothing to learn from, because ${why} (${percent(accuracy)} right in all${before}). ${fallen ? `The policy has collapsed. ${remedy}` : remedies}.`;
+      accuracy === 0 ? "Start with easier problems or with supervised training" : "Sample larger groups, or lower the learning rate";
+    return `${idle} consecutive batches had no update, because ${why} (accuracy ${percent(accuracy)}${before}). ${fallen ? `The policy has collapsed. ${remedy}` : remedies}.`;
   });
   const shares = updates.map(({ effectiveSampleSize, tokens }) => (tokens === 0 ? 1 : effectiveSampleSize / tokens));
   const effective = shares.reduce((sum, share) => sum + share, 0) / Math.max(1, shares.length);
   const few = shares.length > 0 && effective < MIN_EFFECTIVE_FRACTION;
   holds("weights", few, few, () => {
-    return `the importance weights of a few tokens outweigh the rest: the effective sample size is ${percent(effective)} of the tokens. ${remedy}; a smaller maxWeight bounds them.`;
+    return `a few tokens with large importance ratios dominate the updates: the effective sample size is ${percent(effective)} of the tokens. ${remedy}, or lower maxWeight to clip the ratios.`;
   });
 
   return {
@@ -94,7 +104,10 @@ export function detectCollapse(
   };
 }
 
-/** Between what a share is, but for doubt. The answers of a group are much alike, so each group counts once; one right and one wrong are added, so that few are not certain. */
+/**
+ * Confidence interval of an accuracy. Answers within a group are strongly correlated, so each group counts as one observation. One right
+ * and one wrong observation are added, so that the interval does not vanish for few observations.
+ */
 function confidenceInterval({ right, groups }: { readonly right: number; readonly groups: number }): readonly [low: number, high: number] {
   const share = (right + 1) / (groups + 2);
   const error = CONFIDENCE_STANDARD_ERRORS * Math.sqrt((share * (1 - share)) / (groups + 2));

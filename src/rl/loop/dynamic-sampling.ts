@@ -5,49 +5,54 @@ import { callJudges, type JudgeCall, type JudgingSettings } from "../rewards/jud
 import { overlongPunishment, type Scored } from "../rewards/rewards.js";
 import { type Rollout, type RolloutOptions, rollouts, type Sampler } from "./rollout.js";
 
-/** A response with what a policy learns from. */
+/** A judged response with its prompt and its advantage. */
 export interface Sample extends Rollout, Judged {
+  /** Token ids of the prompt. */
   readonly prompt: readonly number[];
-  /** False if no judgement came: the response is neither right nor wrong then, its reward null and its advantage 0. */
+  /** False if the response could not be judged. Its reward is null and its advantage 0 then, and it counts as neither right nor wrong. */
   readonly judged: boolean;
+  /** Group-relative advantage of the reward. */
   readonly advantage: number;
 }
 
-/** The responses to one problem. */
+/** The group of responses to one problem. */
 export interface Group {
-  /** Number of the problem's source. */
+  /** Index of the problem's source. */
   readonly source: number;
+  /** Outcome of the responses that could be scored; "all wrong" if none could. */
   readonly outcome: GroupOutcome;
   readonly samples: readonly Sample[];
 }
 
-/** A problem that was drawn. */
+/** A problem that was drawn from a source. */
 export interface DrawnProblem {
+  /** Index of the source. */
   readonly source: number;
-  /** What it is called in errors. */
+  /** Name of the problem in error messages. */
   readonly name: string;
   readonly problem: Problem;
 }
 
+/** Options of sampling, judging and advantages. */
 export interface GroupOptions extends RolloutOptions {
   maxTokens: number;
-  /** Adds `overlongPunishment` to the reward, with so many tokens of cache before `maxTokens`. */
+  /** Adds `overlongPunishment` with this `cache` to the reward. */
   overlongCache?: number | undefined;
   advantages?: AdvantageOptions & { scale?: "group" | "none" };
   judging: JudgingSettings;
 }
 
-/** What became of the judgements of some groups. */
+/** Failures and retries of the judgements of a batch. */
 export interface JudgingSummary {
-  /** Responses that no judgement came for. */
+  /** Number of responses that could not be judged. */
   readonly failed: number;
-  /** Attempts that were repeated. */
+  /** Number of retries. */
   readonly retried: number;
-  /** Of the first that failed. */
+  /** Error of the first judgement that failed. */
   readonly error?: Error | undefined;
 }
 
-/** Samples a group for every problem and judges it. */
+/** Samples a group of responses to every problem, judges them, and computes their advantages. */
 export async function sampleGroups(
   model: Sampler,
   drawn: readonly DrawnProblem[],
@@ -62,7 +67,7 @@ export async function sampleGroups(
     sampled[i]!.map(
       (response): JudgeCall<Judged | null> =>
         async (signal) => {
-          // A copy: whatever a judge does to it, what was sampled is learned from.
+          // A copy, so that a judge cannot change the response that the policy learns from.
           const copy = { ...response, ids: [...response.ids], logp: response.logp.slice() };
           const judged = await problem.judge(copy, { signal });
           return judged === null ? null : checkJudged(judged, `${name}: judge`);
@@ -98,7 +103,7 @@ export async function sampleGroups(
   };
 }
 
-/** Of those that could be scored; without any there is nothing to learn. */
+/** Outcome of the responses that could be scored. Without any, the group has no advantages to learn from. */
 function outcomeOf(judged: readonly Judged[]): GroupOutcome {
   const scored = judged.filter(({ total }) => total !== null);
   return scored.length === 0 ? "all wrong" : groupOutcome(scored.map(({ correct }) => correct));
@@ -111,11 +116,14 @@ function addOverlongPunishment(judged: Judged, { ids }: Rollout, limits: { maxTo
 }
 
 /**
- * Dynamic sampling (DAPO, adopted by the M1 report): rounds of groups until `wanted` of them have both right and wrong answers, or the rounds are used up. A later round has as many as the
- * earlier ones let expect to be needed, and never more than `wanted`; what is left over is thrown away.
+ * Samples rounds of groups until `wanted` of them have both right and wrong answers, or the maximum number of rounds is reached (DAPO's
+ * dynamic sampling, adopted by the M1 report).
  *
- * @param draw the next problem
- * @param options `rounds`: at most so many; 0 keeps every group of a single one, whatever its outcome. `nextSeed`: one for each round
+ * A later round samples as many groups as the share of mixed groups so far suggests, at most `wanted`. Surplus groups are discarded.
+ *
+ * @param draw draws the next problem
+ * @param options `rounds`: maximum number of rounds; 0 samples one round and keeps every group. `nextSeed`: returns the seed of a round
+ * @returns the groups to learn from, all sampled groups, and failures of the judges
  */
 export async function sampleDynamically(
   model: Sampler,

@@ -5,25 +5,28 @@ import { mean, quantiles } from "../statistics.js";
 import type { Group, Sample } from "./dynamic-sampling.js";
 import { type Agreement, agreement } from "./sampler-agreement.js";
 
-/** What one generation batch was like. */
+/** Metrics of one generation batch. */
 export interface PolicyMetrics {
-  /** Generation batches so far, this one included. */
+  /** Number of generation batches so far, including this one. */
   readonly batch: number;
-  /** Updates so far. */
+  /** Number of updates so far. */
   readonly step: number;
-  /** Problems drawn so far. */
+  /** Number of problems drawn so far. */
   readonly problems: number;
-  /** Groups sampled, learned from, and those with only right or only wrong answers. */
+  /** Number of groups that were sampled, kept for learning, all right, and all wrong. */
   readonly groups: { readonly sampled: number; readonly kept: number; readonly allRight: number; readonly allWrong: number };
-  /** Judgements that did not come: responses without one, whose reward is null and which are in no accuracy; and attempts that were repeated. */
+  /** Number of responses that could not be judged, which have null rewards and do not enter the accuracy, and of retries. */
   readonly judging: { readonly failed: number; readonly retried: number };
-  /** Share of right answers among all that were sampled and judged. */
+  /** Share of right answers among all judged responses (mean@G: G responses per problem). */
   readonly accuracy: number;
-  /** The same by source, with the number of its responses. */
+  /** Accuracy and number of judged responses of each source. */
   readonly sources: Readonly<Record<string, { readonly accuracy: number; readonly responses: number }>>;
-  /** Means of the rewards by name over all responses that have them, and of their sum. */
+  /** Mean of each reward component over the responses that have it, and of their sum (`total`). */
   readonly rewards: Readonly<Record<string, number>>;
-  /** Tokens of a response: mean, 99th percentile, the window; and the shares that were cut off or broken off. */
+  /**
+   * Response length in tokens: mean, 99th percentile and limit; and the shares of responses that reached the limit or were stopped as
+   * repetitive.
+   */
   readonly length: {
     readonly mean: number;
     readonly p99: number;
@@ -31,35 +34,39 @@ export interface PolicyMetrics {
     readonly truncated: number;
     readonly repetitive: number;
   };
-  /** Of what was learned from, under the policy that sampled it; nothing if no group had anything to teach. */
+  /** The policy on the kept responses, before the updates. Missing if no group was kept. */
   readonly policy?: PolicyState;
-  /** One per update. */
+  /** Metrics of each update. */
   readonly updates: readonly UpdateMetrics[];
-  /** What may be going wrong, in sentences with remedies; none if nothing was noticed. */
+  /** Warnings about judges and about a collapsing policy, with remedies. Usually empty. */
   readonly warnings: readonly string[];
-  /** Seconds that sampling, judging and learning took, and tokens of responses per second of sampling. */
+  /** Seconds spent on sampling, which includes judging, and on learning. */
   readonly seconds: { readonly sampling: number; readonly learning: number };
+  /** Response tokens per second of sampling. */
   readonly tokensPerSecond: number;
 }
 
+/** Statistics of the policy on the tokens that it learns from. */
 export interface PolicyState {
-  /** exp of the mean negative log-probability of a token. */
+  /** Perplexity: exp of the mean negative log-probability of a token. */
   readonly perplexity: number;
-  /** Mean entropy of the distributions that tokens were drawn from, in nats. */
+  /** Mean entropy of the next-token distributions, in nats. */
   readonly entropy: number;
-  /** Whether sampling and training compute the same probabilities; at temperature 1 only, which is what a sampler tells. */
+  /** Agreement between the probabilities of sampling and of training. Only at temperature 1, because samplers report no others. */
   readonly agreement?: Agreement;
 }
 
-/** What one update was like. */
+/** Metrics of one update. */
 export interface UpdateMetrics extends PolicyStats {
-  /** Value of the objective's loss, without that of load balancing. Near 0 on-policy, whatever its gradient. */
+  /** Loss of the objective, without the load-balancing loss. Near 0 on-policy, whatever its gradient. */
   readonly loss: number;
+  /** Norm of the gradient, before clipping. */
   readonly gradNorm: number;
+  /** Learning rate of this update. */
   readonly lr: number;
 }
 
-/** What the samples of a batch say about the policy. */
+/** Computes accuracy, rewards and lengths of the sampled groups of a batch. */
 export function summariseSamples(sampled: readonly Group[], sources: readonly ProblemSource[], window: number) {
   const samples = sampled.flatMap((group) => group.samples);
   const lengths = samples.map(({ ids }) => ids.length);
@@ -77,7 +84,7 @@ export function summariseSamples(sampled: readonly Group[], sources: readonly Pr
   };
 }
 
-/** What the trainer's own forward pass says about what is learned from. */
+/** Computes statistics of the policy from the trainer's forward pass over the kept samples. */
 export function policyState(learned: readonly Sample[], old: readonly Likelihood[], temperature: number): PolicyState {
   const logp = old.flatMap((one) => [...one.logp]);
   return {

@@ -10,48 +10,55 @@ import { type AdvantageOptions, groupAdvantages } from "../objectives/advantages
 import type { PolicyBatch, PolicyLoss } from "../objectives/index.js";
 import { type JudgingOptions, judgingOptions } from "../rewards/judging.js";
 
-/** How a policy is trained. */
+/** Options of {@link trainPolicy}. */
 export interface PolicyOptions {
-  /** Generation batches in all, those of earlier runs included. */
+  /** Total number of generation batches, including those before a restore. */
   batches: number;
-  /** Problems of a generation batch that are learned from (32). */
+  /** Number of groups per generation batch that are learned from, one per problem (32). */
   groups?: number;
-  /** Responses to each problem, G (8). */
+  /** Number of responses to each problem, G (8). */
   groupSize?: number;
-  /** Updates that a generation batch is cut into, each with as many groups (4). The first is on-policy, the others are not. */
+  /**
+   * Number of updates per generation batch and epoch, with equal numbers of groups (4). The first is on-policy, the others are off-policy.
+   */
   minibatches?: number;
-  /** How often each response is learned from (1). */
+  /** Number of passes over the responses of a generation batch (1). */
   epochs?: number;
   /**
-   * The objective, `cispo` by default; it averages as it does by itself. With options of its own: `(batch) => cispo(batch, { maxWeight: 4, aggregation: "sequence" })`.
+   * The objective (`cispo`), with its default options. To set options: `(batch) => cispo(batch, { maxWeight: 4, aggregation: "sequence"
+   * })`.
    */
   objective?: (batch: PolicyBatch) => PolicyLoss;
   /**
-   * The reference policy π_ref of objectives with `klCoef`: a second model whose weights nobody changes, usually the checkpoint that the training began with, also after a restore. Each batch takes one more
-   * forward pass through it. With a reference every update's statistics have `klRef`, whether or not the objective penalises it.
+   * The reference policy π_ref of objectives with `klCoef`: a second model with constant weights, usually the checkpoint that training
+   * started from, also after a restore. Each batch takes one additional forward pass through it. The statistics of every update then
+   * include `klRef`, whether or not the objective penalises it.
    */
   reference?: Trainable;
-  /** Called with each of a batch's warnings. */
+  /** Called with each warning, which `PolicyMetrics.warnings` contains too. */
   onWarning?: (message: string) => void;
-  /** Standard deviation and ε of group-relative advantages. */
+  /** Options of `groupAdvantages`. */
   advantages?: AdvantageOptions & { scale?: "group" | "none" };
-  /** Most tokens of a response (256), or windows that become longer by the report's criteria. */
+  /** Maximum number of tokens of a response (256), or windows that `nextWindow` advances. */
   maxTokens?: number | WindowOptions;
-  /** Share of the window before its end in which a response loses reward, up to 1 (0: no punishment). DAPO has 0.2. */
+  /** Share of `maxTokens`, at its end, in which `overlongPunishment` reduces the reward (0: no punishment). DAPO uses 0.2. */
   overlong?: number;
-  /** Rounds of dynamic sampling (3): at most so many times `groups` problems are sampled until `groups` have right and wrong answers. 0 learns from all. */
+  /**
+   * Maximum number of rounds of dynamic sampling (3). A round samples up to `groups` problems; sampling ends once `groups` of them have
+   * both right and wrong answers. 0 samples one round and learns from all groups.
+   */
   rounds?: number;
-  /** Breaks off responses that only repeat themselves, as `generate` does (the report's 3,000 tokens above 0.99). */
+  /** Stops repetitive responses, as `generate` does (after 3,000 consecutive tokens with a probability above 0.99, as in the M1 report). */
   repetition?: { tokens?: number; probability?: number } | false;
-  /** How many judges are called at a time, how often and how long: for judges that ask a server. */
+  /** Concurrency, retries and time limits of judges. */
   judging?: JudgingOptions;
-  /** Sources are drawn by their weight times what their pass rate has to teach, `mixture` (true), or by their weight alone. */
+  /** Draws sources by weight and pass rate, as `mixture` computes (true), or by weight alone (false). */
   followPassRates?: boolean;
-  /** How the trainer's learning rate moves over all updates; by default it stays, after 10 of warm-up. */
+  /** Schedule of the trainer's learning rate over all updates. By default it is constant after 10 warm-up updates. */
   schedule?: Schedule;
-  /** Which problems and which tokens (0). */
+  /** Seed of all random choices: sources and tokens (0). */
   seed?: number;
-  /** Ends the run while a batch is sampled. One that is being learned from is learned from to its end, so that the trainer always stands between two batches. */
+  /** Aborts the run during sampling. The updates of a batch always run to completion, so that the trainer can be saved afterwards. */
   signal?: AbortSignal;
 }
 
@@ -68,7 +75,7 @@ export const policyEntries = {
   minibatches: v.optional(count, 4),
   epochs: v.optional(integerWithin(1, 1000), 1),
   advantages: v.optional(object<NonNullable<PolicyOptions["advantages"]>>(), {}),
-  maxTokens: v.optional(v.union([count, object<WindowOptions>()], "an integer of at least 1 or windows"), 256),
+  maxTokens: v.optional(v.union([count, object<WindowOptions>()], "an integer of at least 1, or { windows }"), 256),
   overlong: v.optional(
     number("a number within [0, 1]", (x) => x >= 0 && x <= 1),
     0,
@@ -92,17 +99,17 @@ const schema = v.strictObject({
   signal: v.optional(signal),
 });
 
-/** @throws {InputError} options that do not fit */
+/** Validates options and applies defaults. @throws {InputError} invalid options */
 export function parsePolicyOptions(options: PolicyOptions, where: string) {
   const parsed = parseOptions(schema, options, where);
   checkPolicyOptions(parsed, where);
   return parsed;
 }
 
-/** Responses of a generation batch, which stay in memory until it has been learned from. */
+/** Maximum number of responses per generation batch, because all of them stay in memory. */
 const MAX_BATCH_RESPONSES = 2 ** 20;
 
-/** What single options do not tell. @throws {InputError} options that do not fit each other, or whose own options do not fit */
+/** Checks options against each other, and nested options. @throws {InputError} inconsistent options, or invalid nested options */
 export function checkPolicyOptions(
   {
     groups,
@@ -121,18 +128,18 @@ export function checkPolicyOptions(
   if (minibatches > groups) throw new InputError(`${where}: minibatches: expected at most groups, ${groups}, got ${printed(minibatches)}`);
   const windows = windowsOf(maxTokens);
   const state = { tokens: windows.windows?.[0] ?? 0, perplexities: [] };
-  // Whoever reads them says what is wrong with them.
+  // The functions that use these options validate them.
   withErrorPrefix(`${where}: advantages`, () => groupAdvantages([0], advantages));
   withErrorPrefix(`${where}: maxTokens`, () => nextWindow(state, { perplexity: 1, lengths: [0] }, windows));
 }
 
-/** Lengths of responses as windows: a number is a single one. */
+/** Converts `maxTokens` into windows. A number becomes a single window. */
 export function windowsOf(maxTokens: number | WindowOptions): WindowOptions & { windows: readonly number[] } {
   const { windows = reportWindows, ...when } = typeof maxTokens === "number" ? { windows: [maxTokens] } : maxTokens;
   return { windows, ...when };
 }
 
-/** Says where the options stood that a function refuses. */
+/** Prefixes input errors of `body` with the place of the options. */
 export function withErrorPrefix<T>(where: string, body: () => T): T {
   try {
     return body();

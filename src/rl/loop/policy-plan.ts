@@ -21,7 +21,7 @@ const rewardWeight = number("a number within [0, 1e6]", (x) => x >= 0 && x <= 1e
 const objectiveSchema = v.custom<{ readonly name: string }>((x) => isObject(x) && typeof x.name === "string", 'an object with a "name"');
 
 const levels = v.optional(v.pipe(v.array(count, "an array of levels"), v.nonEmpty("at least one level")));
-// Within what `mixture` takes, and far from where products of it become 0.
+// A narrower range than that of `mixture`, so that products of weights do not underflow.
 const weight = v.optional(
   number("a number within [1e-9, 1e9]", (x) => x >= 1e-9 && x <= 1e9),
   1,
@@ -39,7 +39,7 @@ const schema = v.strictObject({
   reference: v.optional(text),
   tasks: v.pipe(
     v.array(
-      // By what it has, so that messages are about what was meant.
+      // Chosen by key and not as a union, so that messages refer to the intended variant.
       v.lazy((task): typeof bundledTask | typeof moduleTasks | typeof fileTask => {
         if (isObject(task) && "module" in task) return moduleTasks;
         return isObject(task) && "file" in task ? fileTask : bundledTask;
@@ -63,39 +63,39 @@ const schema = v.strictObject({
   save: v.optional(v.strictObject({ every: v.optional(count, 10) }), {}),
 });
 
-/** Tasks of the caller's own that a plan names: a module that exports them, or a file of questions and answers. */
+/** An entry of a plan for custom tasks: a module that exports tasks, or a JSONL file of questions and answers. */
 export type CustomTasks = (v.InferOutput<typeof moduleTasks> | v.InferOutput<typeof fileTask>) & {
-  /** Where the plan names them. */
+  /** Position in the plan, for messages. */
   readonly at: string;
 };
 
-/** A level of a task that is learned. */
+/** A level of a task to learn. */
 export interface PlannedLevel {
   readonly task: Verifiable;
   readonly level: number;
-  /** How much of it there is to be, beside the others. */
+  /** Weight relative to the other levels. */
   readonly weight: number;
 }
 
-/** A whole run of reinforcement learning, as one JSON file describes it. Paths are as they were written. */
+/** A run of reinforcement learning, as described by a JSON file. Paths are not resolved. */
 export type PolicyPlan = Omit<v.InferOutput<typeof schema>, "tasks"> & {
-  /** Of the tasks that come along. */
+  /** Levels of the built-in tasks. */
   readonly levels: readonly PlannedLevel[];
-  /** What has to be loaded first. */
+  /** Custom tasks, which the caller has to load. */
   readonly customTasks: readonly CustomTasks[];
 };
 
 /**
- * Reads the file of a run.
+ * Parses the plan file of a run.
  *
  * @param where the file, for messages
- * @throws {CheckpointError} other bytes than JSON
- * @throws {InputError} unknown keys, values that do not fit, or keys that contradict each other
+ * @throws {CheckpointError} bytes that are not valid JSON
+ * @throws {InputError} unknown keys, invalid values, or inconsistent values
  */
 export function parsePolicyPlan(bytes: Uint8Array, where: string): PolicyPlan {
   const { tasks: chosen, ...plan } = parseOptions(schema, decodeJson(bytes, where), where);
   if (Object.values(plan.rewards).every((weight) => weight === 0)) {
-    throw new InputError(`${where}: rewards: expected one above 0, got none`);
+    throw new InputError(`${where}: rewards: expected at least one weight above 0, got none`);
   }
   checkPolicyOptions(plan.run, `${where}: run`);
   checkObjective(plan.objective, `${where}: objective`);
@@ -104,17 +104,17 @@ export function parsePolicyPlan(bytes: Uint8Array, where: string): PolicyPlan {
   return { ...plan, levels: bundledLevels(bundled), customTasks: entries.filter((task) => "module" in task || "file" in task) };
 }
 
-/** Whether the objective penalises the divergence from a reference. */
+/** Whether a plan needs a reference model: it names one, or its objective has a KL penalty. */
 export function needsReference({ objective, reference }: PolicyPlan): boolean {
   return reference !== undefined || Number((objective as { klCoef?: unknown }).klCoef ?? 0) > 0;
 }
 
-/** The objective of a plan, with its options. */
+/** Returns the objective of a plan, with its options bound. */
 export function objectiveOf({ objective: { name, ...options } }: Pick<PolicyPlan, "objective">): (batch: PolicyBatch) => PolicyLoss {
   return (batch) => objectives[name]!(batch, options);
 }
 
-/** A source of problems for every level. */
+/** Creates a source of problems for every level of a plan. */
 export function sourcesOf({ levels, rewards: weights, seed }: PolicyPlan, codec: Pick<Codec, "prompt">): ProblemSource[] {
   const weighted = (["correct", "format"] as const)
     .filter((name) => weights[name] > 0)
@@ -122,10 +122,10 @@ export function sourcesOf({ levels, rewards: weights, seed }: PolicyPlan, codec:
   return levels.map(({ task, level, weight }) => taskSource(task, level, codec, { seed, weight, rewards: Object.fromEntries(weighted) }));
 }
 
-/** A response of one token, of its own group: whoever is given it says what is wrong with the options. */
+/** A batch of one token, with which an objective is called to validate its options. */
 const probeBatch: PolicyBatch = { logp: [[-1]], logpOld: [[-1]], logpRef: [[-1]], mask: [[1]], advantages: [1], groups: [0] };
 
-/** @throws {InputError} an objective that does not exist, or options that it does not take */
+/** @throws {InputError} an unknown objective, or invalid options of it */
 function checkObjective(objective: PolicyPlan["objective"], where: string): void {
   if (!Object.hasOwn(objectives, objective.name)) {
     const known = Object.keys(objectives).map((one) => JSON.stringify(one));
@@ -142,7 +142,7 @@ function bundledLevels(chosen: readonly BundledTask[]): PlannedLevel[] {
     if (!task) {
       const known = tasks.map((one) => JSON.stringify(one.name)).join(", ");
       throw new InputError(
-        `${at}.name: expected one of ${known}, got ${printedJson(name)} (tasks of your own: { "module": … } or { "file": …, "verifier": … })`,
+        `${at}.name: expected one of ${known}, got ${printedJson(name)} (for custom tasks use { "module": … } or { "file": …, "verifier": … })`,
       );
     }
     const beyond = levels?.find((level) => level > task.levels);
@@ -152,10 +152,10 @@ function bundledLevels(chosen: readonly BundledTask[]): PlannedLevel[] {
   return checkDistinctLevels(all);
 }
 
-/** @throws {InputError} a level of a task that is there twice */
+/** Checks that no level of a task occurs twice. @throws {InputError} a duplicate level */
 export function checkDistinctLevels(levels: readonly (PlannedLevel & { readonly at: string })[]): PlannedLevel[] {
   const same = (one: PlannedLevel, other: PlannedLevel) => one.task.name === other.task.name && one.level === other.level;
   const twin = levels.find((level, i) => levels.findIndex((one) => same(one, level)) < i);
-  if (twin) throw new InputError(`${twin.at}: expected every level once, got level ${twin.level} of ${twin.task.name} again`);
+  if (twin) throw new InputError(`${twin.at}: expected each level at most once, got level ${twin.level} of ${twin.task.name} twice`);
   return levels.map(({ at: _, ...level }) => level);
 }

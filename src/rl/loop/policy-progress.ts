@@ -6,40 +6,47 @@ import type { WindowState } from "../curriculum/index.js";
 import { collapseStateSchema, newCollapseState } from "./collapse-detection.js";
 import type { PolicyMetrics } from "./policy-metrics.js";
 
-/** What a run has to know to go on, besides the trainer's state: plain data, kept in it. */
+/** The state that a run needs to resume, besides weights and optimiser: plain data, saved with the trainer. */
 const progressSchema = v.strictObject({
+  /** Number of completed batches. */
   batch: index,
+  /** Number of problems drawn. */
   problems: index,
+  /** Current window of response lengths. */
   window: v.custom<WindowState>(isWindowState, "a window"),
-  /** Share of right answers by source, a moving mean. */
+  /** Exponential moving average of the pass rate of each source. */
   passRates: v.record(v.string(), v.number()),
-  /** What was seen and told of a collapse; states of earlier versions have none. */
+  /** State of the collapse detection. States of earlier versions have none. */
   watch: v.optional(collapseStateSchema, newCollapseState),
-  /** Whether a batch was being learned from: if it ended in an error, weights and numbers are of different moments. */
+  /** True during the updates of a batch. If they fail, weights and progress are inconsistent, and the run must not resume. */
   learning: v.optional(v.boolean()),
 });
 export type PolicyProgress = v.InferOutput<typeof progressSchema>;
 
-/** How much of a pass rate the last batch decides. */
+/** Weight of the latest batch in the moving average of pass rates. */
 const PASS_RATE_EMA_WEIGHT = 0.3;
 
-/** Where the trainer stands, at the beginning if no run has begun. @throws {InputError} progress of something else, or within a batch */
+/**
+ * Reads the progress of a trainer; without any it is that of a new run.
+ *
+ * @throws {InputError} progress of another kind, or of an incomplete batch
+ */
 export function readProgress({ progress }: Trainer, windows: readonly number[]): PolicyProgress {
   if (progress === undefined)
     return { batch: 0, problems: 0, window: { tokens: windows[0]!, perplexities: [] }, passRates: {}, watch: newCollapseState() };
   const parsed = v.safeParse(progressSchema, progress);
   if (!parsed.success)
     throw new InputError(
-      "trainPolicy: trainer: expected the state of such a run, got one of something else (a new trainer, or restore another state)",
+      "trainPolicy: trainer: expected the progress of a trainPolicy run, got other progress (use a new trainer, or restore another state)",
     );
   const { learning, window } = parsed.output;
   if (learning)
     throw new InputError(
-      "trainPolicy: trainer: expected one between two batches, got one that failed within a batch (restore what was saved)",
+      "trainPolicy: trainer: expected a state between two batches, got one from a batch that failed (restore a saved state)",
     );
   if (!windows.includes(window.tokens)) {
     throw new InputError(
-      `trainPolicy: maxTokens: expected windows with ${window.tokens} among them, where the run stands, got ${windows.join(", ")}`,
+      `trainPolicy: maxTokens: expected windows that include ${window.tokens}, the current window of the run, got ${windows.join(", ")}`,
     );
   }
   return structuredClone(parsed.output);
@@ -50,11 +57,11 @@ function isWindowState(x: unknown): boolean {
   return Number.isSafeInteger(tokens) && Array.isArray(perplexities) && perplexities.every(Number.isFinite);
 }
 
-/** Pass rates by source, after a batch. */
+/** Updates the moving averages of the pass rates after a batch. */
 export function updatePassRates(passRates: PolicyProgress["passRates"], seen: PolicyMetrics["sources"]): PolicyProgress["passRates"] {
-  const news = Object.entries(seen).map(([name, { accuracy }]) => {
+  const updated = Object.entries(seen).map(([name, { accuracy }]) => {
     const before = Object.hasOwn(passRates, name) ? passRates[name]! : accuracy;
     return [name, before + PASS_RATE_EMA_WEIGHT * (accuracy - before)];
   });
-  return { ...passRates, ...Object.fromEntries(news) };
+  return { ...passRates, ...Object.fromEntries(updated) };
 }

@@ -4,16 +4,17 @@ import type { PolicyBatch, PolicyLoss } from "../objectives/index.js";
 import type { Sample } from "./dynamic-sampling.js";
 import type { UpdateMetrics } from "./policy-metrics.js";
 
-/** A sample as a document to learn from: its prompt's tokens are no targets. */
+/** Converts a sample into a training document: prompt tokens have weight 0, response tokens weight 1. */
 export function sampleToDocument({ prompt, ids }: Pick<Sample, "prompt" | "ids">): Example {
   return { ids: [...prompt, ...ids], weights: [...prompt.map(() => 0), ...ids.map(() => 1)] };
 }
 
 /**
- * One update of the policy by a minibatch of whole groups, one after the other. If it goes through the model in parts, means are still those of the minibatch.
+ * Updates the policy once with a minibatch of whole groups, in order. The trainer may split the minibatch for its forward passes; means are
+ * taken over the whole minibatch nevertheless.
  *
- * @param logpOld of the responses' tokens, under the policy that sampled
- * @param logpRef of the same, under the reference policy, if there is one
+ * @param logpOld log-probabilities of the response tokens under the policy that sampled them
+ * @param logpRef the same under the reference policy, if there is one
  */
 export function updatePolicy(
   trainer: Trainer,
@@ -21,7 +22,7 @@ export function updatePolicy(
   { logpOld, logpRef }: { logpOld: readonly Float64Array[]; logpRef: readonly Float64Array[] | undefined },
   { objective, groupSize, lr }: { objective: (batch: PolicyBatch) => PolicyLoss; groupSize: number; lr: number },
 ): UpdateMetrics {
-  // Made anew every time: an objective is the caller's, and may do with its arrays what it likes.
+  // Every call gets fresh arrays, because an objective may be the caller's and may modify them.
   const batchOf = (logp: readonly Float64Array[], first: number): PolicyBatch => {
     const masks = () => samples.map(({ ids }) => ids.map(() => 1));
     const groups = samples.map((_, i) => Math.floor(i / groupSize));
@@ -44,7 +45,7 @@ export function updatePolicy(
     if (part.length === samples.length) whole = value;
     return value;
   });
-  // Statistics of parts do not add up.
+  // The statistics of the parts cannot be added up, so the objective runs once more over the whole minibatch.
   const { loss, stats } = whole ?? objective(batchOf(logp, 0));
   return { ...stats, loss, gradNorm, lr };
 }

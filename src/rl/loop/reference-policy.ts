@@ -3,9 +3,11 @@ import { computeLikelihoods } from "../../train/likelihood.js";
 import type { Trainable } from "../../train/trainer.js";
 
 /**
- * log π_ref of the targets of each document, under a model that is not trained, in the form of training. Needs the model's weights and the activations of one part, and neither gradients nor moments.
+ * Computes log π_ref of the target tokens of each document under the reference model, with the forward pass of training. It needs memory
+ * for the model's weights and the activations of one micro-batch, but not for gradients or optimiser state.
  *
- * @param options of the trainer: both log-probabilities are taken at the same temperature
+ * @param options the options of the trainer, so that all log-probabilities use the same temperature
+ * @returns one array per document, one log-probability per target token
  */
 export function referenceLogprobs(
   { transformer }: Trainable,

@@ -2,61 +2,64 @@ import { InputError } from "../../base/errors.js";
 import { expectArgument, isObjectLike } from "../../base/options.js";
 import { printed } from "../../base/printed.js";
 import type { GenerateOptions, StopReason, Token } from "../../generate/index.js";
+import { expectMethods, expectNumber } from "../arguments.js";
 
-/** One response to a prompt, as it was sampled. */
+/** One sampled response to a prompt. */
 export interface Rollout {
-  /** Its tokens, the one that ended it included. */
+  /** Token ids, including the end-of-sequence token. */
   readonly ids: readonly number[];
+  /** The decoded text. */
   readonly text: string;
-  /** log-probability of each token, as the sampler had it: at temperature 1, whatever the sampling. */
+  /** Log-probability of each token according to the sampler, at temperature 1, whatever the sampling temperature. */
   readonly logp: Float64Array;
-  /** Why it ended. `"length"` and `"context"` cut it off; `"repetition"` broke off a loop. */
+  /** Why the response ended. `"length"` and `"context"` mean that it was truncated, `"repetition"` that it was stopped as repetitive. */
   readonly stop: StopReason;
 }
 
+/** Options of {@link rollouts}. */
 export interface RolloutOptions extends Pick<GenerateOptions, "maxTokens" | "temperature" | "seed" | "repetition" | "signal"> {
-  /** Responses to each prompt: G. */
+  /** Number of responses to each prompt, G. */
   groupSize: number;
 }
 
-/** Whoever can respond: a model here, or one on a server that answers with token ids. */
+/** A model that generates responses: a local one, or one on a server that returns token ids and log-probabilities. */
 export interface Sampler {
   generateBatch(inputs: readonly (readonly number[])[], options: GenerateOptions): AsyncIterable<Token>;
 }
 
 /**
- * Groups of responses, sampled from the whole distribution, all in the same passes. The response i of prompt p is what `generate` gives alone with the seed `seed + p · groupSize + i`.
+ * Samples a group of responses to each prompt, from the full distribution (no top-k or top-p), all in the same forward passes. Response i
+ * to prompt p equals that of `generate` with the seed `seed + p · groupSize + i`.
  *
- * @param prompts token ids
- * @returns one group per prompt
- * @throws {InputError} options that do not fit, or a server that does not tell token ids
+ * @param prompts token ids of each prompt
+ * @returns one group of `groupSize` responses per prompt
+ * @throws {InputError} invalid options, or a server that does not return token ids with log-probabilities
  */
-export async function rollouts(
-  model: Sampler,
-  prompts: readonly (readonly number[])[],
-  { groupSize, ...options }: RolloutOptions,
-): Promise<Rollout[][]> {
-  expectArgument("rollouts: model", isObjectLike(model), "a model", model);
+export async function rollouts(model: Sampler, prompts: readonly (readonly number[])[], options: RolloutOptions): Promise<Rollout[][]> {
+  expectMethods("rollouts: model", model, "a model", ["generateBatch"]);
   expectArgument("rollouts: prompts", Array.isArray(prompts), "an array of prompts", prompts);
+  expectArgument("rollouts: options", isObjectLike(options), "{ groupSize }", options);
+  const { groupSize, ...sampling } = options;
   if (!(Number.isSafeInteger(groupSize) && groupSize >= 1)) {
     throw new InputError(`rollouts: groupSize: expected an integer of at least 1, got ${printed(groupSize)}`);
   }
-  const { maxTokens = Number.POSITIVE_INFINITY } = options;
+  const { maxTokens = Number.POSITIVE_INFINITY } = sampling;
+  expectNumber("rollouts: maxTokens", maxTokens, "an integer of at least 1", (x) => x >= 1);
   const inputs = prompts.flatMap((prompt) => Array.from({ length: groupSize }, () => prompt));
   const responses = inputs.map(() => ({ ids: [] as number[], text: "", logp: [] as number[], stop: undefined as StopReason | undefined }));
   for await (const { index, id, text, logprob, stop } of model.generateBatch(inputs, {
-    ...options,
-    temperature: options.temperature ?? 1,
+    ...sampling,
+    temperature: sampling.temperature ?? 1,
   })) {
     const response = responses[index];
     if (!response || response.stop || response.ids.length >= maxTokens) {
       throw new InputError(
-        `rollouts: response ${index}: expected one of ${responses.length}, of at most ${maxTokens} tokens, got a token beyond`,
+        `rollouts: response ${index}: expected ${responses.length} responses of at most ${maxTokens} tokens, got a surplus token`,
       );
     }
     if (!(Number.isInteger(id) && id >= 0 && Number.isFinite(logprob))) {
       throw new InputError(
-        `rollouts: response ${index}: expected token ids with log-probabilities, got ${printed(id)} with ${logprob} (a server has to return both)`,
+        `rollouts: response ${index}: expected a token id and its log-probability, got ${printed(id)} and ${printed(logprob)} (a server must return both)`,
       );
     }
     response.ids.push(id);
@@ -64,9 +67,9 @@ export async function rollouts(
     response.text += text;
     response.stop ??= stop;
   }
-  const whole = responses.map(({ ids, text, logp, stop }, i): Rollout => {
-    if (!stop) throw new InputError(`rollouts: response ${i}: expected an end, got none after ${ids.length} tokens`);
+  const finished = responses.map(({ ids, text, logp, stop }, i): Rollout => {
+    if (!stop) throw new InputError(`rollouts: response ${i}: expected a stop reason, got none after ${ids.length} tokens`);
     return { ids, text, logp: Float64Array.from(logp), stop };
   });
-  return prompts.map((_, p) => whole.slice(p * groupSize, (p + 1) * groupSize));
+  return prompts.map((_, p) => finished.slice(p * groupSize, (p + 1) * groupSize));
 }

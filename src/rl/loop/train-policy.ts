@@ -6,6 +6,7 @@ import { isTokenIds } from "../../model/token-ids.js";
 import { streamOf } from "../../train/datasets.js";
 import { scheduleFactor } from "../../train/schedule.js";
 import type { Trainer } from "../../train/trainer.js";
+import { expectMethods } from "../arguments.js";
 import { drawPart, mixture, nextWindow } from "../curriculum/index.js";
 import type { Problem, ProblemSource } from "../data/problem.js";
 import { cispo } from "../objectives/index.js";
@@ -18,24 +19,28 @@ import { sampleToDocument, updatePolicy } from "./policy-update.js";
 import { referenceLogprobs } from "./reference-policy.js";
 import type { Sampler } from "./rollout.js";
 
-/** Trainers that a run is under way with. */
+/** Trainers with an active run. */
 const trainersInUse = new WeakSet<Trainer>();
 
 /**
- * Reinforcement learning with verifiable rewards (M1 report, sections 3 and 4): sample groups of responses, judge them, learn from them in a few updates, sample again.
+ * Trains a policy by reinforcement learning with verifiable rewards (M1 report, sections 3 and 4), and yields metrics after each generation
+ * batch. A batch samples groups of responses, judges them, and updates the policy a few times:
  *
  *     A = group-relative advantages of the rewards
- *     log π_old = what the trainer's own forward pass gives the responses before the first update
- *     log π_ref = the same of the reference, if there is one
+ *     log π_old = log-probabilities of the responses in the trainer's forward pass, before the first update
+ *     log π_ref = the same under the reference policy, if there is one
  *     update by update: loss = objective(log π, log π_old, A) over a minibatch of groups
  *
- * Goes on from wherever the trainer stands: after `trainer.restore(trainer.save())`, in another process too, the numbers are those of one uninterrupted run with the same options, sources and build, if the sampler
- * is the model that is trained. Between two batches, while the loop's body runs, the trainer can be saved and the model used.
+ * A run resumes from the state of the trainer. After `trainer.restore(trainer.save())`, even in another process, the results are those of
+ * one uninterrupted run, given the same options, sources and build, if the sampler is the model being trained. Between two batches, while
+ * the body of the loop runs, the trainer can be saved and the model used.
  *
- * @param model who samples: the model that is trained, or one on a server that is kept up to date by the loop's body
- * @param trainer of that model, with the learning rate; its `temperature` is that of the sampling too
- * @throws {InputError} options, sources or judgements that do not fit, or a trainer that stands in something else than a run of these windows
- * @throws {LightningError} a loss or a gradient that is not finite; the weights are those of the update before, and the trainer has to be restored to go on. Another run with the same trainer
+ * @param model samples the responses: the model being trained, or one on a server to which the body of the loop sends the new weights
+ * @param trainer the trainer of the model, with the learning rate. Its `temperature` applies to the sampling too
+ * @param sources the sources of problems, with unique names
+ * @throws {InputError} invalid options, sources, problems or judgements, or a trainer whose progress belongs to another kind of run
+ * @throws {LightningError} a non-finite loss or gradient (the weights are those of the update before; restore the trainer to continue), a
+ * trainer that already has an active run, or a batch of which no response could be judged
  */
 export async function* trainPolicy(
   model: Sampler,
@@ -44,13 +49,13 @@ export async function* trainPolicy(
   options: PolicyOptions,
 ): AsyncGenerator<PolicyMetrics> {
   const settings = parsePolicyOptions(options, "trainPolicy");
+  expectMethods("trainPolicy: model", model, "a model", ["generateBatch"]);
+  expectMethods("trainPolicy: trainer", trainer, "a Trainer", ["step", "likelihoods", "trains"]);
   checkSources(sources);
   if (settings.reference && trainer.trains(settings.reference))
-    throw new InputError(
-      "trainPolicy: reference: expected a model of its own, got the one that is trained (load the checkpoint once more)",
-    );
+    throw new InputError("trainPolicy: reference: expected a second model, got the one being trained (load the checkpoint a second time)");
   if (trainersInUse.has(trainer))
-    throw new LightningError("trainPolicy: trainer: expected one without a run, got one with a run under way (end that first)");
+    throw new LightningError("trainPolicy: trainer: expected a trainer without an active run, got one that is in use (end its run first)");
   trainersInUse.add(trainer);
   try {
     yield* runBatches(model, trainer, sources, settings);
@@ -70,7 +75,7 @@ async function* runBatches(
   const progress = readProgress(trainer, windows.windows);
   const { temperature } = trainer.options;
   const perBatch = minibatches * epochs;
-  // One seed for each purpose, unlike those of the sources.
+  // Separate seeds for each purpose, which also differ from those of the sources.
   const own = Random.seeded(settings.seed);
   const [choosing, sampling] = [drawSeed(own), drawSeed(own)];
 
@@ -109,7 +114,7 @@ async function* runBatches(
       for (const [place, [from, to]] of minibatchRanges(kept.length, minibatches, groupSize).entries()) {
         await yieldToEventLoop();
         const minibatch = samples.slice(from, to);
-        // Without anything to learn AdamW would move on its momentum alone.
+        // Without advantages AdamW would still move the weights, by its momentum.
         if (minibatch.every(({ advantage }) => advantage === 0)) continue;
         const lr =
           trainer.options.lr *
@@ -131,8 +136,8 @@ async function* runBatches(
     progress.watch = watched.state;
     warnings.push(...watched.warnings);
     trainer.progress = structuredClone(progress);
-    const told = warnings.map((warning) => `batch ${progress.batch}: ${warning}`);
-    for (const warning of told) onWarning?.(warning);
+    const prefixed = warnings.map((warning) => `batch ${progress.batch}: ${warning}`);
+    for (const warning of prefixed) onWarning?.(warning);
     yield {
       ...{ batch: progress.batch, step: trainer.steps, problems: progress.problems },
       groups: { sampled: sampled.length, kept: kept.length, allRight, allWrong },
@@ -140,7 +145,7 @@ async function* runBatches(
       ...{ judging: { failed: judging.failed, retried: judging.retried } },
       ...(policy && { policy }),
       updates,
-      warnings: told,
+      warnings: prefixed,
       seconds: { sampling: samplingSeconds, learning: secondsSince(began) - samplingSeconds },
       tokensPerSecond: lengths.reduce((sum, length) => sum + length, 0) / samplingSeconds,
     };
@@ -151,20 +156,20 @@ function drawSeed(random: Random): number {
   return Math.floor(random.next() * SEED_LIMIT);
 }
 
-/** @throws {InputError} what a source gave is no problem */
+/** @throws {InputError} a source returned an invalid problem */
 function checkProblem(problem: Problem, where: string): Problem {
   if (!(isTokenIds(problem?.prompt) && problem.prompt.length > 0 && typeof problem.judge === "function")) {
-    throw new InputError(`${where}: expected { prompt, judge } with at least one token id, got something else`);
+    throw new InputError(`${where}: expected { prompt, judge } with at least one token id and a function, got another value`);
   }
   return problem;
 }
 
-/** @throws {LightningError} no judgement came for any response */
+/** @throws {LightningError} none of the responses could be judged */
 function checkJudging({ failed, error }: JudgingSummary, responses: number, where: string): void {
   if (failed < responses) return;
-  const why = error ? `the first failed with: ${error.message}` : "the judge gave null for each";
+  const why = error ? `the first call failed with: ${error.message}` : "the judge returned null for each of them";
   throw new LightningError(
-    `${where}: none of ${responses} responses was judged; ${why} (check the judge; judging sets how often, how long and how many at a time it is asked)`,
+    `${where}: none of ${responses} responses was judged; ${why} (check the judge; the option judging sets retries, time limit and concurrency)`,
     { cause: error },
   );
 }
@@ -172,33 +177,35 @@ function checkJudging({ failed, error }: JudgingSummary, responses: number, wher
 function judgingWarnings({ failed, error }: JudgingSummary, responses: number): string[] {
   if (failed === 0) return [];
   const why = error ? ` (the first error: ${error.message})` : "";
-  return [`${failed} of ${responses} responses were not judged${why}. They teach nothing; check the judge.`];
+  return [`${failed} of ${responses} responses were not judged${why} and are not learned from. Check the judge.`];
 }
 
-/** How likely each source is. */
+/** Computes the probability of drawing each source. */
 function sourceShares(sources: readonly ProblemSource[], passRates: PolicyProgress["passRates"]): Float64Array {
   return mixture(
     sources.map(({ name, weight = 1 }) => ({ weight, ...(Object.hasOwn(passRates, name) && { passRate: passRates[name]! }) })),
   );
 }
 
-/** Ranges of samples: groups in pieces as equal as can be, none of them empty. */
+/** Splits the groups into non-empty minibatches of nearly equal size, as ranges of samples. */
 function minibatchRanges(groups: number, minibatches: number, groupSize: number): [from: number, to: number][] {
   const count = Math.min(minibatches, groups);
   const at = (i: number) => Math.floor((i * groups) / count) * groupSize;
   return Array.from({ length: count }, (_, i) => [at(i), at(i + 1)]);
 }
 
-/** @throws {InputError} no sources, things that are none, or two of the same name */
+/** @throws {InputError} no sources, an invalid source, or two sources with the same name */
 function checkSources(sources: readonly ProblemSource[]): void {
   if (!Array.isArray(sources) || sources.length === 0) throw new InputError("trainPolicy: sources: expected at least one, got none");
   for (const [i, source] of sources.entries()) {
     if (typeof source?.name !== "string" || typeof source.problem !== "function") {
-      throw new InputError(`trainPolicy: sources[${i}]: expected { name, problem(index) }, got something else`);
+      throw new InputError(`trainPolicy: sources[${i}]: expected { name, problem(index) }, got another value`);
     }
     const twin = sources.findIndex(({ name }) => name === source.name);
     if (twin < i)
-      throw new InputError(`trainPolicy: sources[${i}]: expected a name of its own, got "${source.name}", as sources[${twin}] has`);
+      throw new InputError(
+        `trainPolicy: sources[${i}]: expected a unique name, got "${source.name}", which is also the name of sources[${twin}]`,
+      );
   }
 }
 

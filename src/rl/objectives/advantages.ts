@@ -1,17 +1,18 @@
 import * as v from "valibot";
 import { InputError } from "../../base/errors.js";
-import { number, oneOf, parseOptions } from "../../base/options.js";
+import { expectArgument, number, oneOf, parseOptions } from "../../base/options.js";
 import { printed } from "../../base/printed.js";
+import { isList } from "../arguments.js";
 import { mean } from "../statistics.js";
 
 export interface AdvantageOptions {
-  /** The standard deviation divides by n − ddof: 1 as PyTorch's, 0 for that of the group itself (1). */
+  /** Delta degrees of freedom (1): the standard deviation divides by n − ddof. PyTorch uses 1; 0 gives the population's. */
   ddof?: 0 | 1;
-  /** ε, added to the standard deviation (1e-6). */
+  /** ε, added to the standard deviation (1e-6). At most 1e9. */
   eps?: number;
 }
 
-/** Nothing here is as large, and within it no square overflows. */
+/** Rewards are at most this large, so that no square overflows. */
 const MAX_REWARD_MAGNITUDE = 1e9;
 
 const entries = {
@@ -25,26 +26,31 @@ const entries = {
   ),
 };
 
-/** Rewards that differ by no more than this share of the largest are the same: what float32 makes of equal ones, and no standard deviation to divide by. */
+/** Rewards count as equal if they differ by at most this share of the largest: float32 rounding alone makes such differences. */
 const EQUAL_REWARDS_TOLERANCE = 1e-6;
 
-/** And so are rewards that differ by no more than this: their squares are no numbers to divide by. */
+/** Rewards also count as equal if they differ by at most this: the squares of such differences underflow. */
 const MIN_REWARD_SPREAD = 1e-100;
 
-/** A response's reward; null if it cannot be scored. */
+/** The reward of a response, or null if it cannot be scored. */
 export type RewardValue = number | null;
 
 const schema = v.strictObject({ ...entries, scale: v.optional(oneOf("group", "none"), "group") });
 
 /**
- * Group-relative advantages of the responses to one prompt (GRPO; M1 report, eq. 2, which names neither ddof nor ε):
+ * Computes the group-relative advantages of the responses to one prompt:
  *
  *     A_i = (R_i − mean R) / (std R + ε)
  *
- * A reward of null has advantage 0 and no part in mean and deviation. If all rewards are the same, or there is only one, all advantages are exactly 0.
+ * A null reward gets advantage 0 and is left out of mean and standard deviation. If all rewards are equal, or there is only one, all
+ * advantages are exactly 0.
  *
- * @param options `scale: "none"` leaves out the division (Dr. GRPO)
- * @throws {InputError} no rewards, or one that is neither a number nor null
+ * Source: GRPO (Shao et al. 2024); M1 report, eq. 2, which specifies neither ddof nor ε.
+ *
+ * @param rewards one per response, within ±1e9 or null
+ * @param options `scale: "none"` omits the division (Dr. GRPO)
+ * @returns one advantage per response
+ * @throws {InputError} no rewards, a reward that is neither a number nor null, or invalid options
  */
 export function groupAdvantages(
   rewards: ArrayLike<RewardValue>,
@@ -59,23 +65,25 @@ export function groupAdvantages(
 const batchSchema = v.strictObject(entries);
 
 /**
- * Advantages of all groups of a batch, over the standard deviation of the batch's rewards:
+ * Computes the advantages of all groups of a batch, divided by the standard deviation of all rewards of the batch:
  *
  *     A_i = (R_i − mean of its group) / (std of all R + ε)
  *
- * Groups without a difference have advantages of exactly 0, as in {@link groupAdvantages}.
+ * A group whose rewards are all equal gets advantages of exactly 0, as in {@link groupAdvantages}.
  *
- * @throws {InputError} no rewards, or one that is neither a number nor null
+ * @param groups the rewards of each group, within ±1e9 or null
+ * @returns one array per group, one advantage per response
+ * @throws {InputError} a group without rewards, a reward that is neither a number nor null, or invalid options
  */
 export function batchAdvantages(groups: readonly ArrayLike<RewardValue>[], options: AdvantageOptions = {}): Float64Array[] {
   const { ddof, eps } = parseOptions(batchSchema, options, "batchAdvantages");
-  if (!Array.isArray(groups)) throw new InputError(`batchAdvantages: groups: expected an array of arrays of rewards, got ${typeof groups}`);
+  expectArgument("batchAdvantages: groups", Array.isArray(groups), "an array of arrays of rewards", groups);
   for (const [i, rewards] of groups.entries()) checkRewards(rewards, `batchAdvantages: groups[${i}]`);
   const std = standardDeviation(groups.flatMap(scoredRewards), ddof);
   return groups.map((rewards) => divideNonZero(subtractGroupMean(rewards), std + eps));
 }
 
-/** R − mean R; 0 for null, and for all if there is no difference. */
+/** R − mean R. Null rewards give 0; equal rewards give 0 exactly, without rounding errors. */
 function subtractGroupMean(rewards: ArrayLike<RewardValue>): Float64Array {
   const values = scoredRewards(rewards);
   const [least, most] = [values.reduce((a, b) => Math.min(a, b), Infinity), values.reduce((a, b) => Math.max(a, b), -Infinity)];
@@ -85,7 +93,7 @@ function subtractGroupMean(rewards: ArrayLike<RewardValue>): Float64Array {
   return Float64Array.from(rewards, (reward) => (reward === null ? 0 : reward - middle));
 }
 
-/** Zeros stay zeros, whatever the divisor. */
+/** x / divisor; a zero stays 0 even if the divisor is 0. */
 function divideNonZero(x: Float64Array, divisor: number): Float64Array {
   return x.map((value) => (value === 0 ? 0 : value / divisor));
 }
@@ -101,13 +109,12 @@ function scoredRewards(rewards: ArrayLike<RewardValue>): number[] {
 }
 
 function checkRewards(rewards: ArrayLike<RewardValue>, where: string): void {
-  const list = Array.isArray(rewards) || (ArrayBuffer.isView(rewards) && !(rewards instanceof DataView));
-  if (!list) throw new InputError(`${where}: expected an array of rewards, got ${rewards === null ? "null" : typeof rewards}`);
+  expectArgument(where, isList(rewards), "an array of rewards", rewards);
   if (rewards.length === 0) throw new InputError(`${where}: expected at least one reward, got none`);
   for (const [i, reward] of Array.from(rewards).entries()) {
     if (reward !== null && !(typeof reward === "number" && Math.abs(reward) <= MAX_REWARD_MAGNITUDE)) {
       throw new InputError(
-        `${where}[${i}]: expected a number within [-1e9, 1e9], or null for what cannot be scored, got ${printed(reward)}`,
+        `${where}[${i}]: expected a number within [-1e9, 1e9], or null for a response that cannot be scored, got ${printed(reward)}`,
       );
     }
   }

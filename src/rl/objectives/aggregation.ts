@@ -4,21 +4,30 @@ import { oneOf } from "../../base/options.js";
 import type { Minibatch } from "./policy-batch.js";
 
 /**
- * How the terms of tokens become one number: what a token of response i weighs, with n_i tokens of N in all, and G responses.
+ * The weight of a token in the loss. With G responses, n_i tokens in response i and N tokens in total, each token of response i weighs:
  *
- * - `"token"`: 1 / N. All tokens alike (CISPO, DAPO).
- * - `"sequence"`: 1 / (G n_i). All responses alike (GRPO).
- * - `{ constant: L }`: 1 / (G L). No length of a response enters (Dr. GRPO); with L = 1 the mean over responses of sums over tokens.
- * - `{ mix: λ }`: λ / (G n_i) + (1 − λ) / N. Our reading of "combined sample-level loss and token-level normalisation" (M1 report, section 5), which gives no formula.
+ * - `"token"`: 1 / N. All tokens weigh the same (CISPO, DAPO).
+ * - `"sequence"`: 1 / (G n_i). All responses weigh the same (GRPO).
+ * - `{ constant: L }`: 1 / (G L). Independent of the response's length (Dr. GRPO). L = 1 gives the mean over responses of the sums over
+ *   tokens.
+ * - `{ mix: λ }`: λ / (G n_i) + (1 − λ) / N. This is an interpretation of "combined sample-level loss and token-level normalisation"
+ *   (M1 report, section 5), which gives no formula.
  */
 export type Aggregation = "token" | "sequence" | { readonly constant: number } | { readonly mix: number };
 
+/** How an objective averages over the tokens of a minibatch. */
 export interface AggregationOptions {
-  /** Each objective says what is usual for it. */
+  /** The weight of each token. The default depends on the objective. */
   aggregation?: Aggregation;
-  /** What N and G count: all that is given (`"minibatch"`, the default), or a group, and then the mean over groups (`"group"`, which needs `groups`). */
+  /**
+   * The set that N and G count: the whole minibatch (`"minibatch"`, the default), or each group, followed by the mean over groups
+   * (`"group"`; the batch must have `groups`).
+   */
   scope?: "minibatch" | "group";
-  /** Whether responses without a token that counts are among the G responses, and groups of them among the groups: `"count"`, the default, as TRL has it, or `"skip"`, as verl. */
+  /**
+   * Whether G counts responses whose tokens are all masked, and whether the mean over groups counts groups of such responses only:
+   * `"count"` (the default, as in TRL) or `"skip"` (as in verl).
+   */
   empty?: "count" | "skip";
 }
 
@@ -39,9 +48,10 @@ export const aggregationEntries = {
 };
 
 /**
- * What each token of a response weighs in the loss, one number per response of the minibatch.
+ * Computes the weight w_i of each token of response i in the loss.
  *
- * @throws {InputError} scope "group" without groups
+ * @returns one weight per response of the minibatch; 0 for a response without unmasked tokens
+ * @throws {InputError} scope "group" without `groups`
  */
 export function responseWeights(
   { mask, groups }: Minibatch,
@@ -49,7 +59,7 @@ export function responseWeights(
   where: string,
 ): Float64Array {
   if (scope === "group" && groups === undefined) {
-    throw new InputError(`${where}: groups: expected the group of each response, for scope "group", got none`);
+    throw new InputError(`${where}: groups: expected one number per response, because scope is "group", got none`);
   }
   const lengths = mask.map(countTokens);
   const counts = (i: number) => empty === "count" || lengths[i]! > 0;

@@ -4,20 +4,20 @@ import type { PolicyBatch } from "./policy-batch.js";
 import { type ObjectiveOptions, objectiveEntries, type PolicyLoss, policyLoss } from "./policy-loss.js";
 import { type Bounds, boundsEntries, checkBounds, clip } from "./ratio-bounds.js";
 
-/** Bounds of the weight, (0, 5] if nothing is said: the report gives no numbers, and only its upper one was in use. */
+/** Options of {@link cispo}. The bounds default to (0, 5]: the report gives no numbers, and uses the upper bound only. */
 export interface CispoOptions extends Partial<Bounds>, ObjectiveOptions {}
 
 const schema = v.strictObject({ ...boundsEntries({ minWeight: 0, maxWeight: 5 }), ...objectiveEntries });
 
 /**
- * CISPO, clipped importance sampling weights (M1 report, eq. 4 and 5):
+ * Computes the CISPO objective, which clips the importance ratio r (M1 report, eq. 4 and 5; sg stops the gradient):
  *
  *     J = 1/N Σ_i Σ_t sg(c) A_i log π_θ,   c = clip(r, minWeight, maxWeight)
  *     dloss/dlogp = −w c A
  *
- * Weights are cut, tokens never dropped. By default a mean over all tokens.
+ * A clipped ratio still passes a gradient, so that no token is dropped. The default aggregation is the mean over all tokens.
  *
- * @throws {InputError} a batch or options that do not fit
+ * @throws {InputError} an invalid batch or invalid options
  */
 export function cispo(batch: PolicyBatch, options: CispoOptions = {}): PolicyLoss {
   const { minWeight, maxWeight, ...rest } = parseOptions(schema, options, "cispo");

@@ -2,12 +2,12 @@ import type { Surrogate } from "./policy-loss.js";
 import { type Bounds, clip } from "./ratio-bounds.js";
 
 /**
- * PPO's clipped surrogate (Schulman et al. 2017), and dual-clip PPO's with a cap (Ye et al. 2020):
+ * Returns PPO's clipped surrogate (Schulman et al. 2017), or with a cap that of dual-clip PPO (Ye et al. 2020):
  *
  *     J = min(r A, clip(r, minWeight, maxWeight) A),   for A < 0 at least cap · A
  *     dJ/dlogp = r A, and 0 where a bound decides
  *
- * On a bound the gradient passes, as PyTorch's clamp has it.
+ * A ratio exactly on a bound passes its gradient, as with PyTorch's clamp.
  */
 export function clippedSurrogate(bounds: Bounds, cap = Number.POSITIVE_INFINITY): Surrogate {
   return ({ ratio: r, advantage: A, saturated }) => {

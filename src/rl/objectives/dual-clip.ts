@@ -7,9 +7,9 @@ import type { PolicyBatch } from "./policy-batch.js";
 import { type ObjectiveOptions, objectiveEntries, type PolicyLoss, policyLoss } from "./policy-loss.js";
 import { type Bounds, boundsEntries, checkBounds } from "./ratio-bounds.js";
 
-/** Where r stops to pay: [0.8, 1.2] if nothing is said. */
+/** Options of {@link dualClip}. The clip range of r defaults to [0.8, 1.2]. */
 export interface DualClipOptions extends Partial<Bounds>, ObjectiveOptions {
-  /** c (3): where A is below 0, a token with r above this has no gradient. */
+  /** c (3): if A is below 0, a token with r above c has no gradient. At least `maxWeight`. */
   cap?: number;
 }
 
@@ -23,14 +23,15 @@ const schema = v.strictObject({
 });
 
 /**
- * Dual-clip PPO (Ye et al. 2020): the clipped surrogate, which is also bounded where a bad token has become more probable:
+ * Computes the dual-clip PPO objective (Ye et al. 2020). It bounds the clipped surrogate also for tokens with a negative advantage that
+ * have become more probable:
  *
  *     J = 1/N Σ_i Σ_t max(min(r A_i, clip(r, minWeight, maxWeight) A_i), cap · A_i) for A_i < 0, without the max else
  *     dloss/dlogp as DAPO's, and 0 where A < 0 and r > cap
  *
- * By default a mean over all tokens.
+ * The default aggregation is the mean over all tokens.
  *
- * @throws {InputError} a batch or options that do not fit
+ * @throws {InputError} an invalid batch or invalid options
  */
 export function dualClip(batch: PolicyBatch, options: DualClipOptions = {}): PolicyLoss {
   const { minWeight, maxWeight, cap, ...rest } = parseOptions(schema, options, "dualClip");

@@ -1,44 +1,44 @@
 import { InputError } from "../../base/errors.js";
+import { expectArgument, isObjectLike } from "../../base/options.js";
 import { printed } from "../../base/printed.js";
+import { isList } from "../arguments.js";
 
-/** An array of numbers, typed or not. */
+/** An array or typed array of numbers. */
 export type Numbers = ArrayLike<number>;
 
 /**
- * Responses with what an objective has to know about them. The arrays of tokens are ragged: one array per response, one number per token, in the same
- * order everywhere. There is no padding; a response may be empty.
+ * The input of an objective: responses with their log-probabilities and advantages. Arrays per token are ragged: one array per response,
+ * one number per token, in the same order everywhere. There is no padding; a response may be empty.
  */
 export interface PolicyBatch {
-  /** log π_θ of each token under the policy that is trained, at the temperature of the sampling. */
+  /** log π_θ: log-probability of each token under the policy being trained, at the sampling temperature. */
   readonly logp: readonly Numbers[];
-  /** The same under the policy that sampled. */
+  /** log π_old: the same under the policy that sampled the responses. */
   readonly logpOld: readonly Numbers[];
-  /** 1 where a token counts, 0 where it does not: prompts, output of tools. */
+  /** 1 for a token that the policy generated, 0 for any other, such as prompts and tool output. Only tokens with 1 enter the loss. */
   readonly mask: readonly Numbers[];
-  /** One per response, for all of its tokens. */
+  /** One advantage per response, which applies to all of its tokens. */
   readonly advantages: Numbers;
-  /** log π_ref of each token, for `klCoef`. */
+  /** log π_ref: log-probability of each token under the reference policy. Required if `klCoef` is above 0. */
   readonly logpRef?: readonly Numbers[];
-  /** The group of each response, any number that names it: for `scope: "group"`. */
+  /** The group of each response, as a number that identifies it. Required by `scope: "group"`. */
   readonly groups?: Numbers;
   /**
-   * The minibatch that these responses are a part of, from its response `first` on. Means are then those of the minibatch, so that losses and gradients of its parts add
-   * up to its own.
+   * The minibatch that these responses are part of, and the index `first` of the first of them in it. Means are then taken over the whole
+   * minibatch, so that the losses and gradients of its parts add up to its own.
    */
   readonly minibatch?: Minibatch & { readonly first: number };
 }
 
-/** What averages depend on: of all responses, which tokens count, and which responses belong together. */
+/** The data that averages over a minibatch depend on: the mask and the group of all its responses. */
 export interface Minibatch {
   readonly mask: readonly Numbers[];
   readonly groups?: Numbers;
 }
 
-/** @throws {InputError} arrays that do not fit each other, or hold what is no number */
+/** @throws {InputError} arrays of different shapes, or elements that are not numbers within ±1e9 (masks: 0 or 1) */
 export function checkBatch(batch: PolicyBatch, where: string): void {
-  if (typeof batch !== "object" || batch === null) {
-    throw new InputError(`${where}: expected { logp, logpOld, mask, advantages }, got ${batch === null ? "null" : typeof batch}`);
-  }
+  expectArgument(where, typeof batch === "object" && batch !== null, "{ logp, logpOld, mask, advantages }", batch);
   const { logp, logpOld, mask, advantages, logpRef, groups, minibatch } = batch;
   checkRagged(logp, `${where}: logp`, FINITE);
   checkRagged(logpOld, `${where}: logpOld`, FINITE, logp);
@@ -49,30 +49,33 @@ export function checkBatch(batch: PolicyBatch, where: string): void {
   if (minibatch !== undefined) checkMinibatch(minibatch, logp, `${where}: minibatch`);
 }
 
-/** @throws {InputError} masks or groups that do not fit, or a minibatch that these responses are no part of */
-function checkMinibatch({ mask, groups, first }: NonNullable<PolicyBatch["minibatch"]>, logp: readonly Numbers[], where: string): void {
+/** @throws {InputError} invalid masks or groups, or a minibatch that does not contain these responses */
+function checkMinibatch(minibatch: NonNullable<PolicyBatch["minibatch"]>, logp: readonly Numbers[], where: string): void {
+  expectArgument(where, isObjectLike(minibatch), "{ mask, first }", minibatch);
+  const { mask, groups, first } = minibatch;
   checkRagged(mask, `${where}.mask`, MASK_VALUE);
   if (groups !== undefined) checkRow(groups, `${where}.groups`, FINITE, mask.length, "responses");
   if (!(Number.isSafeInteger(first) && first >= 0 && logp.every((row, i) => row.length === mask[first + i]?.length))) {
     throw new InputError(
-      `${where}.first: expected where these ${logp.length} responses stand among its ${mask.length}, got ${printed(first)}`,
+      `${where}.first: expected the index of these ${logp.length} responses among the ${mask.length} of the minibatch, got ${printed(first)}`,
     );
   }
 }
 
+/** A kind of element, with its description for messages. */
 interface ValueKind {
   readonly expected: string;
   fits(x: number): boolean;
 }
 
-/** Nothing here is as large, and within it no product overflows. */
+/** Elements are at most this large, so that no product overflows. */
 const MAX_MAGNITUDE = 1e9;
 
 const FINITE: ValueKind = { expected: "a number within [-1e9, 1e9]", fits: (x) => Math.abs(x) <= MAX_MAGNITUDE };
 const MASK_VALUE: ValueKind = { expected: "0 or 1", fits: (x) => x === 0 || x === 1 };
 
 function checkRagged(rows: readonly Numbers[], where: string, kind: ValueKind, like?: readonly Numbers[]): void {
-  if (!Array.isArray(rows)) throw new InputError(`${where}: expected an array with an array of numbers per response, got ${nameOf(rows)}`);
+  expectArgument(where, Array.isArray(rows), "one array of numbers per response", rows);
   if (like && rows.length !== like.length) {
     throw new InputError(`${where}: expected ${like.length} responses, as logp has, got ${rows.length}`);
   }
@@ -80,19 +83,11 @@ function checkRagged(rows: readonly Numbers[], where: string, kind: ValueKind, l
 }
 
 function checkRow(row: Numbers, where: string, { expected, fits }: ValueKind, length: number | undefined, of: string): void {
-  if (!isArray(row)) throw new InputError(`${where}: expected an array of numbers, got ${nameOf(row)}`);
+  expectArgument(where, isList(row), "an array of numbers", row);
   if (length !== undefined && row.length !== length)
     throw new InputError(`${where}: expected ${length} ${of}, as logp has, got ${row.length}`);
   for (let t = 0; t < row.length; t++) {
     const x = row[t]!;
     if (typeof x !== "number" || !fits(x)) throw new InputError(`${where}[${t}]: expected ${expected}, got ${printed(x)}`);
   }
-}
-
-function isArray(x: unknown): x is Numbers {
-  return Array.isArray(x) || (ArrayBuffer.isView(x) && !(x instanceof DataView));
-}
-
-function nameOf(x: unknown): string {
-  return x === null ? "null" : typeof x === "object" ? "another object" : typeof x;
 }

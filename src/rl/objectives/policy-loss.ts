@@ -5,9 +5,12 @@ import { type Aggregation, type AggregationOptions, aggregationEntries, response
 import { checkBatch, type Numbers, type PolicyBatch } from "./policy-batch.js";
 import { type PolicyStats, PolicyStatsAccumulator } from "./policy-stats.js";
 
-/** What all objectives can be told. */
+/** Options of all objectives. */
 export interface ObjectiveOptions extends AggregationOptions {
-  /** β of a penalty β (e^x − x − 1) with x = log π_ref − log π_θ, for every token (0); needs `logpRef`. The report uses none. */
+  /**
+   * β (0) of the KL penalty β (e^x − x − 1) of every token, x = log π_ref − log π_θ. The batch must have `logpRef` if it is above 0. The M1
+   * report uses no penalty.
+   */
   klCoef?: number;
 }
 
@@ -19,39 +22,40 @@ export const objectiveEntries = {
   ),
 };
 
-/** An objective's answer. */
+/** The result of an objective. */
 export interface PolicyLoss {
-  /** To be made smaller. Its value says little: that of an on-policy batch is near 0 whatever its gradient. */
+  /** The loss to minimise. It is no measure of progress: on-policy it is near 0, whatever its gradient. */
   readonly loss: number;
-  /** dloss/dlogp, ragged as `logp`; 0 where the mask is. */
+  /** dloss/dlogp, in the shape of `logp`; 0 for masked tokens. */
   readonly dLogp: Float64Array[];
   readonly stats: PolicyStats;
 }
 
-/** One token, as a surrogate sees it. */
+/** One token, as the input of a surrogate. */
 export interface SurrogateInput {
-  /** r, within e^±20. */
+  /** The importance ratio r, clamped to e^±20. */
   readonly ratio: number;
   readonly advantage: number;
   readonly logp: number;
-  /** Whether r was cut to that range, and so does not move with `logp`. */
+  /** Whether r was clamped to that range, so that it does not depend on `logp`. */
   readonly saturated: boolean;
 }
 
-/** What is made larger, for one token: its value, its derivative by `logp`, and whether a bound had a part in that. */
+/** The term J that is maximised, for one token: its value, its derivative by `logp`, and whether a bound took effect. */
 export type Surrogate = (token: SurrogateInput) => { value: number; slope: number; clipped: boolean };
 
-/** Log-ratios beyond ± this are cut before they are exponents. */
+/** Log-ratios are clamped to ± this before they are exponentiated. */
 export const MAX_LOG_RATIO = 20;
 
 /**
- * The sum that all objectives share:
+ * Computes the loss that all objectives share, its gradient and statistics:
  *
  *     loss = −Σ_i w_i Σ_t m_it (J_it − β (e^x − x − 1)),   x = log π_ref − log π_θ
  *
- * @param defaultAggregation the aggregation, if none is asked for
- * @param poolLogRatios what becomes of the log-ratios of a response before they are exponents: nothing, or GSPO's mean
- * @throws {InputError} arrays that do not fit each other or hold other than finite numbers; `klCoef` without `logpRef`
+ * @param where the name of the objective, for messages
+ * @param defaultAggregation the aggregation if the options contain none
+ * @param poolLogRatios transforms the log-ratios of a response before they are exponentiated (GSPO: their mean); the identity by default
+ * @throws {InputError} arrays of different shapes, elements that are not finite numbers, or `klCoef` without `logpRef`
  */
 export function policyLoss(
   where: string,
@@ -65,7 +69,7 @@ export function policyLoss(
   const { logp, logpOld, logpRef, mask, advantages } = batch;
   if (klCoef > 0 && logpRef === undefined)
     throw new InputError(
-      `${where}: logpRef: expected log-probabilities of a reference, for klCoef, got none (trainPolicy takes the model as its option reference; klCoef: 0 does without)`,
+      `${where}: logpRef: expected log-probabilities under a reference policy, because klCoef is above 0, got none (pass a model as the option reference of trainPolicy, or set klCoef to 0)`,
     );
   const { first, ...minibatch } = batch.minibatch ?? { ...batch, first: 0 };
   const weights = responseWeights(minibatch, { ...asked, aggregation: asked.aggregation ?? defaultAggregation }, where);
@@ -97,7 +101,7 @@ function clampLogRatio(logRatio: number): { exponent: number; saturated: boolean
   return { exponent, saturated: exponent !== logRatio };
 }
 
-/** e^x − x − 1, at least 0, and its derivative by x. */
+/** The k3 estimator e^x − x − 1, which is at least 0, and its derivative by x (Schulman 2020). */
 function k3(x: number): { value: number; slope: number } {
   const { exponent, saturated } = clampLogRatio(x);
   const above = Math.expm1(exponent);

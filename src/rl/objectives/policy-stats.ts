@@ -1,12 +1,12 @@
 import { quantiles } from "../statistics.js";
 
-/** What an objective saw: of the tokens that count only, each counting as much. All 0 where there are none. */
+/** Statistics of an objective over its unmasked tokens, each with the same weight. All are 0 if there are no such tokens. */
 export interface PolicyStats {
-  /** Tokens that count. */
+  /** Number of unmasked tokens. */
   readonly tokens: number;
-  /** Shares of the tokens whose weight was cut or whose gradient was stopped: of all, of those with an advantage above 0, of those with one below. */
+  /** Share of tokens whose ratio was clipped or whose gradient was stopped: among all, and by the sign of the advantage. */
   readonly clipFraction: { readonly all: number; readonly positive: number; readonly negative: number };
-  /** r = π_θ / π_old: its mean, and how much of it is below what (linear between neighbours). GSPO's are those of the responses. */
+  /** Mean and quantiles of the importance ratio r = π_θ / π_old, interpolated linearly. With GSPO, r is the ratio of the response. */
   readonly ratio: {
     readonly mean: number;
     readonly min: number;
@@ -16,21 +16,24 @@ export interface PolicyStats {
     readonly p99: number;
     readonly max: number;
   };
-  /** (Σ r)² / Σ r²: how many tokens with equal weights would be worth as much. */
+  /** (Σ r)² / Σ r²: the number of equally weighted tokens with the same variance. */
   readonly effectiveSampleSize: number;
   /** Mean of |log π_θ − log π_old|. */
   readonly meanAbsLogRatio: number;
-  /** Estimates of KL(π_old ‖ π_θ) in nats per token, from d = log π_θ − log π_old (Schulman 2020): k1 = mean of −d, k3 = mean of e^d − 1 − d. */
+  /**
+   * Estimates of KL(π_old ‖ π_θ) in nats per token, with d = log π_θ − log π_old (Schulman 2020): k1 = mean of −d, k3 = mean of
+   * e^d − 1 − d.
+   */
   readonly kl: { readonly k1: number; readonly k3: number };
-  /** k3 against the reference, KL(π_θ ‖ π_ref): what `klCoef` multiplies. Only with `logpRef`. */
+  /** k3 estimate of KL(π_θ ‖ π_ref), which `klCoef` multiplies. Present if the batch has `logpRef`. */
   readonly klRef?: number;
 }
 
-/** One token that counts. */
+/** One unmasked token. */
 interface TokenRecord {
-  /** What the objective used: of the token, or of its response. */
+  /** The ratio that the objective used: that of the token, or with GSPO that of its response. */
   readonly ratio: number;
-  /** Of the token itself. */
+  /** log r of the token itself. */
   readonly logRatio: number;
   readonly k3: number;
   readonly klRef: number;
@@ -38,7 +41,7 @@ interface TokenRecord {
   readonly clipped: boolean;
 }
 
-/** Takes in token by token. */
+/** Accumulates statistics token by token. */
 export class PolicyStatsAccumulator {
   private readonly ratios: number[] = [];
   private readonly signs = { positive: { tokens: 0, clipped: 0 }, negative: { tokens: 0, clipped: 0 }, none: { tokens: 0, clipped: 0 } };

@@ -2,35 +2,40 @@ import * as v from "valibot";
 import { InputError } from "../../base/errors.js";
 import { number } from "../../base/options.js";
 import { printed } from "../../base/printed.js";
+import { expectNumber } from "../arguments.js";
 
-/** Bounds of an importance weight r = π_θ / π_old, as they are: `{ minWeight: 0, maxWeight: 5 }` lets r be within (0, 5]. 0 below and `Infinity` above are none. */
+/**
+ * Clipping bounds of the importance ratio r = π_θ / π_old, as absolute values and not as offsets from 1: `{ minWeight: 0, maxWeight: 5 }`
+ * clips r to (0, 5]. A `minWeight` of 0 or a `maxWeight` of `Infinity` disables that bound.
+ */
 export interface Bounds {
   readonly minWeight: number;
   readonly maxWeight: number;
 }
 
 /**
- * The bounds [1 − low, 1 + high] that papers write as epsilons: DAPO's are `fromEpsilons(0.2, 0.28)`. A `low` of 1 or more, as the M1 report has it, bounds nothing.
+ * Converts the epsilons of a paper into the bounds [1 − low, 1 + high]. DAPO's are `fromEpsilons(0.2, 0.28)`. A `low` of 1 or more
+ * disables the lower bound, as the M1 report does for CISPO.
  *
- * @throws {InputError} an epsilon below 0
+ * @throws {InputError} an epsilon that is not a number of at least 0
  */
 export function fromEpsilons(low: number, high: number): Bounds {
   for (const [name, epsilon] of Object.entries({ low, high })) {
-    if (!(epsilon >= 0)) throw new InputError(`fromEpsilons: ${name}: expected a number of at least 0, got ${printed(epsilon)}`);
+    expectNumber(`fromEpsilons: ${name}`, epsilon, "a number of at least 0", (x) => x >= 0);
   }
   return { minWeight: Math.max(0, 1 - low), maxWeight: 1 + high };
 }
 
-/** `clip(r, minWeight, maxWeight)` */
+/** Clips an importance ratio: min(max(r, minWeight), maxWeight). */
 export function clip(ratio: number, { minWeight, maxWeight }: Bounds): number {
   return Math.min(Math.max(ratio, minWeight), maxWeight);
 }
 
-/** The two bounds as options, with these for those that are not given. */
+/** Schema entries of the two bounds, with their default values. */
 export function boundsEntries({ minWeight, maxWeight }: Bounds) {
   return {
     minWeight: v.optional(
-      number("a number below Infinity; 0 or less is no bound", (x) => x < Number.POSITIVE_INFINITY),
+      number("a number below Infinity (0 or less disables the bound)", (x) => x < Number.POSITIVE_INFINITY),
       minWeight,
     ),
     maxWeight: v.optional(
@@ -40,11 +45,11 @@ export function boundsEntries({ minWeight, maxWeight }: Bounds) {
   };
 }
 
-/** @throws {InputError} bounds with nothing between them */
+/** @throws {InputError} `minWeight` above `maxWeight` */
 export function checkBounds({ minWeight, maxWeight }: Bounds, where: string): void {
   if (minWeight > maxWeight) {
     throw new InputError(
-      `${where}: maxWeight: expected at least minWeight, ${minWeight}, got ${printed(maxWeight)} (bounds are of the weight itself; fromEpsilons makes them of offsets from 1)`,
+      `${where}: maxWeight: expected at least minWeight, ${minWeight}, got ${printed(maxWeight)} (bounds apply to the importance ratio itself; fromEpsilons converts offsets from 1)`,
     );
   }
 }

@@ -6,14 +6,15 @@ import { type ObjectiveOptions, objectiveEntries, type PolicyLoss, policyLoss } 
 const schema = v.strictObject(objectiveEntries);
 
 /**
- * REINFORCE with importance weights (M1 report, eq. 3), the off-policy policy gradient:
+ * Computes the REINFORCE objective with importance ratios (M1 report, eq. 3), the off-policy policy gradient:
  *
  *     J = 1/N Σ_i Σ_t sg(r) A_i log π_θ
  *     dloss/dlogp = −w r A
  *
- * By default a mean over all tokens, so that it is CISPO without bounds; the report's equation divides by |o_i|, which is `aggregation: "sequence"`.
+ * The default aggregation is the mean over all tokens, which makes it CISPO without bounds. The report's equation divides by |o_i|, which
+ * is `aggregation: "sequence"`.
  *
- * @throws {InputError} a batch or options that do not fit
+ * @throws {InputError} an invalid batch or invalid options
  */
 export function reinforce(batch: PolicyBatch, options: ObjectiveOptions = {}): PolicyLoss {
   return policyLoss("reinforce", batch, parseOptions(schema, options, "reinforce"), "token", ({ ratio: r, advantage: A, logp }) => {

@@ -4,9 +4,12 @@ import type { PolicyBatch } from "./policy-batch.js";
 import { type ObjectiveOptions, objectiveEntries, type PolicyLoss, policyLoss } from "./policy-loss.js";
 import { type Bounds, boundsEntries, checkBounds, clip } from "./ratio-bounds.js";
 
-/** Bounds of the weight, (0, 5] if nothing is said. */
+/** Options of {@link unified}. The bounds of the importance ratio default to (0, 5]. */
 export interface UnifiedOptions extends Partial<Bounds>, ObjectiveOptions {
-  /** Where tokens are dropped, for r above with A > 0 and below with A < 0; nowhere if nothing is said, which is CISPO. */
+  /**
+   * The trust region: tokens are dropped if r is above its `maxWeight` and A > 0, or below its `minWeight` and A < 0. By default it is
+   * unbounded, which makes the objective CISPO.
+   */
   trust?: Partial<Bounds>;
 }
 
@@ -18,15 +21,16 @@ const schema = v.strictObject({
 });
 
 /**
- * CISPO with the mask of a trust region (M1 report, eq. 6 and 7), of which CISPO and PPO's gradient are the two ends:
+ * Computes CISPO with a trust-region mask (M1 report, eq. 6 and 7). CISPO and PPO's gradient are its two extremes:
  *
  *     J = 1/N Σ_i Σ_t sg(c) A_i log π_θ M,   c = clip(r, minWeight, maxWeight)
  *     M = 0 where A > 0 and r > trust.maxWeight, or A < 0 and r < trust.minWeight, else 1
  *     dloss/dlogp = −w c A M
  *
- * Without bounds of the weight (`maxWeight: Infinity`) the gradient is DAPO's; with no `trust` all is CISPO's. By default a mean over all tokens, dropped ones included.
+ * Without an upper bound of the ratio (`maxWeight: Infinity`) the gradient is DAPO's; without `trust` the objective is CISPO. The default
+ * aggregation is the mean over all tokens, including dropped ones.
  *
- * @throws {InputError} a batch or options that do not fit
+ * @throws {InputError} an invalid batch or invalid options
  */
 export function unified(batch: PolicyBatch, options: UnifiedOptions = {}): PolicyLoss {
   const { minWeight, maxWeight, trust, ...rest } = parseOptions(schema, options, "unified");

@@ -1,30 +1,37 @@
 import { InputError } from "../../base/errors.js";
+import { expectArgument, isObjectLike } from "../../base/options.js";
 import { printed, printedJson } from "../../base/printed.js";
 import { mean } from "../statistics.js";
 import type { Answered, Reward } from "./rewards.js";
 
-/** A grade from 1, wrong, to 5, right, or null for no judgement. */
+/** A grade from 1 (wrong) to 5 (right). */
 export type Grade = 1 | 2 | 3 | 4 | 5;
 
-/** What grades are worth if nothing is said: the report does not tell. */
+/** Default rewards of the grades 1 to 5. The M1 report gives none. */
 const EVENLY_SPACED_VALUES = [0, 0.25, 0.5, 0.75, 1] as const;
 
-/** A response to a question to which there is an answer to compare with: the right one, or one to be as good as. */
+/** A response to a question with a reference answer: the right one, or one of the desired quality. */
 export interface AnsweredWithReference extends Answered {
   readonly reference: string;
 }
 
 /**
- * The reward of a model that grades answers against the right one on a scale of five (M1 report, section 4.2), judged several times without knowledge of each other.
+ * Creates a reward from a model that grades responses against a reference answer on a five-point scale (M1 report, section 4.2).
  *
- * @param grade asks the model: the question, the right answer, the response
- * @param options `values`: what grades 1 to 5 are worth (0, 0.25, 0.5, 0.75, 1); `judgements`: how often is asked (1). The mean of those that gave a grade counts; without any the reward is null
- * @throws {InputError} what is no function, or options that do not fit
+ * The model is called `judgements` times per response, independently. The reward is the mean over the calls that return a grade, and null
+ * if none does.
+ *
+ * @param grade calls the model with the question, the reference answer and the response; null means no grade
+ * @param options `values`: rewards of the grades 1 to 5 (0, 0.25, 0.5, 0.75, 1); `judgements`: calls per response (1)
+ * @returns the reward. It throws an InputError if `grade` returns an invalid grade
+ * @throws {InputError} `grade` is not a function, or invalid options
  */
 export function gradedReward(
   grade: (response: AnsweredWithReference) => Promise<Grade | null> | Grade | null,
-  { values = EVENLY_SPACED_VALUES, judgements = 1 }: { values?: readonly number[]; judgements?: number } = {},
+  options: { values?: readonly number[]; judgements?: number } = {},
 ): Reward<AnsweredWithReference> {
+  expectArgument("gradedReward: options", isObjectLike(options), "{ values, judgements }", options);
+  const { values = EVENLY_SPACED_VALUES, judgements = 1 } = options;
   if (typeof grade !== "function") throw new InputError(`gradedReward: grade: expected a function, got ${typeof grade}`);
   if (!(Array.isArray(values) && values.length === 5 && values.every(Number.isFinite))) {
     throw new InputError(`gradedReward: values: expected five numbers, got ${printedJson(values)}`);
@@ -36,7 +43,7 @@ export function gradedReward(
     const grades = await Promise.all(Array.from({ length: judgements }, () => grade(response)));
     for (const got of grades) {
       if (got !== null && ![1, 2, 3, 4, 5].includes(got)) {
-        throw new InputError(`gradedReward: grade: expected a whole number from 1 to 5, or null, got ${printed(got)}`);
+        throw new InputError(`gradedReward: grade: expected an integer within [1, 5], or null, got ${printed(got)}`);
       }
     }
     const worth = grades.filter((got) => got !== null).map((got) => values[got - 1]!);
@@ -44,15 +51,18 @@ export function gradedReward(
   };
 }
 
-/** 1 if the first is better, −1 if the second is, 0 if neither, null for no judgement. */
+/** The result of a comparison: 1 if the first answer is better, −1 if the second is, 0 if neither is. */
 export type Preference = -1 | 0 | 1;
 
 /**
- * The reward of a model that compares two answers (M1 report, section 4.2): 1 if the response is better than the reference, −1 if it is worse, else 0. It is asked twice, with the places
- * swapped; a preference that does not survive the swap is one for a place, and counts as 0.
+ * Creates a reward from a model that compares two answers (M1 report, section 4.2): 1 if the response is better than the reference, −1 if
+ * it is worse, else 0.
  *
- * @param compare asks the model: the question, a first and a second answer
- * @throws {InputError} what is no function
+ * The model is called twice, with the positions swapped, to remove position bias. If the two results contradict, the reward is 0.
+ *
+ * @param compare calls the model with the question, a first and a second answer; null means no result, and makes the reward null
+ * @returns the reward. It throws an InputError if `compare` returns an invalid result
+ * @throws {InputError} `compare` is not a function
  */
 export function pairwiseReward(
   compare: (question: string, first: string, second: string) => Promise<Preference | null> | Preference | null,

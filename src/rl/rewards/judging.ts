@@ -2,15 +2,15 @@ import * as v from "valibot";
 import { InputError } from "../../base/errors.js";
 import { count, index, milliseconds, millisecondsFromZero } from "../../base/options.js";
 
-/** How judges are called. The defaults suit judges that ask a server; judges that answer at once are not slowed down. */
+/** Concurrency, retries and time limits of judges. The defaults suit judges that call a server; they do not slow down local judges. */
 export interface JudgingOptions {
-  /** Most judgements under way at a time (16). */
+  /** Maximum number of concurrent calls (16). */
   concurrency?: number;
-  /** How often a judgement that failed or timed out is tried again (2). */
+  /** Maximum number of retries of a call that failed or timed out (2). */
   retries?: number;
-  /** Milliseconds before the first retry (500); each further retry waits twice as long, at most 30 seconds. */
+  /** Milliseconds before the first retry (500). Each further retry waits twice as long, up to 30 seconds. */
   backoffMs?: number;
-  /** Milliseconds after which an attempt counts as failed and its signal aborts (120,000); Infinity sets no limit. */
+  /** Milliseconds after which a call counts as failed and its signal aborts (120,000). Infinity sets no limit. */
   timeoutMs?: number;
 }
 
@@ -23,13 +23,13 @@ export const judgingOptions = v.strictObject({
   backoffMs: v.optional(millisecondsFromZero, 500),
   timeoutMs: v.optional(milliseconds, 120_000),
 });
-/** The options with their defaults in place. */
+/** {@link JudgingOptions} with defaults applied. */
 export type JudgingSettings = v.InferOutput<typeof judgingOptions>;
 
-/** Asks for one judgement. It throws if that failed. */
+/** Requests one judgement. Throws or rejects if the request fails. */
 export type JudgeCall<T> = (signal: AbortSignal) => T | Promise<T>;
 
-/** What became of a call: its value, or the error of its last attempt. */
+/** The result of a call: its value, or the error of its last attempt. */
 export type JudgeOutcome<T> = (
   | { readonly value: T; readonly error?: undefined }
   | { readonly value?: undefined; readonly error: Error }
@@ -39,10 +39,11 @@ export type JudgeOutcome<T> = (
 };
 
 /**
- * Makes all calls, at most `concurrency` at a time, and repeats those that fail. Calls begin in order.
+ * Runs all calls, at most `concurrency` at a time, and retries those that fail. Calls start in order.
  *
- * @param signal ends everything at once: waiting calls never begin, and the signals of running ones abort
- * @throws {InputError} from a call: a mistake in the judge itself, which no repetition mends
+ * @param signal cancels everything: waiting calls do not start, and the signals of running calls abort
+ * @returns one outcome per call, in the order of the calls
+ * @throws {InputError} a call threw one: a bug in the judge, which a retry would not fix
  */
 export async function callJudges<T>(
   calls: readonly JudgeCall<T>[],
@@ -66,7 +67,7 @@ export async function callJudges<T>(
   return outcomes;
 }
 
-/** One call with its retries. */
+/** Runs one call with its retries. */
 async function callWithRetries<T>(
   call: JudgeCall<T>,
   { retries, backoffMs, timeoutMs }: JudgingSettings,
@@ -86,12 +87,12 @@ async function callWithRetries<T>(
 
 const never = () => new Promise<never>(() => {});
 
-/** Whatever is under way, each with a time limit and a signal of its own, so that the caller's signal has one listener for all of them. */
+/** The running calls, each with its own time limit and signal, so that the caller's signal needs only one listener. */
 class RunningCalls {
   ended = false;
   private readonly controllers = new Set<AbortController>();
 
-  /** What a call gives within a time. Rejects at the end of the time, and at the end of all. */
+  /** Runs a call. Rejects when its time limit has passed, and when {@link end} is called. */
   run<T>(timeoutMs: number, call: JudgeCall<T>): Promise<T> {
     const controller = new AbortController();
     const { signal } = controller;
@@ -106,19 +107,20 @@ class RunningCalls {
     });
   }
 
+  /** Aborts all running calls. */
   end(reason: unknown): void {
     this.ended = true;
     for (const controller of this.controllers) controller.abort(reason);
   }
 }
 
-/** What comes, unless the signal is first. */
-function rejectOnAbort<T>(coming: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return coming;
+/** Settles like `promise`, or rejects as soon as the signal aborts. */
+function rejectOnAbort<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return promise;
   return new Promise<T>((resolve, reject) => {
     const abort = () => reject(signal.reason);
     if (signal.aborted) abort();
     signal.addEventListener("abort", abort);
-    coming.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
   });
 }

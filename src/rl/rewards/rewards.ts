@@ -1,45 +1,46 @@
 import * as v from "valibot";
 import { InputError } from "../../base/errors.js";
-import { count, index, parseOptions } from "../../base/options.js";
+import { count, expectArgument, index, isObjectLike, parseOptions } from "../../base/options.js";
 import { printed } from "../../base/printed.js";
 import type { Puzzle } from "../data/puzzle.js";
 import type { RewardValue } from "../objectives/advantages.js";
 import { type Judgement, judge } from "../tasks/task.js";
 
-/** A response as rewards see it. Data sets of your own add what they need. */
+/** A response as the input of a reward. Extend it with the fields that your own rewards need. */
 export interface Answered {
-  /** What was asked. */
+  /** The question, without the chat format. */
   readonly question: string;
-  /** All that was answered. */
+  /** The whole text of the response. */
   readonly text: string;
-  /** Its tokens. */
+  /** Length of the response in tokens. */
   readonly tokens: number;
 }
 
 /** A response to a puzzle. */
 export interface AnsweredPuzzle extends Answered {
   readonly puzzle: Puzzle;
-  /** What the task's verifier says, if it was asked already. */
+  /** The verdict of the task's verifier, if it was called already. */
   readonly judgement?: Judgement;
 }
 
 /**
- * What a response is worth, or null if that cannot be told: a sandbox that broke down, a judge without an answer. A reward that has nothing to say about a response answers 0.
+ * Computes the reward of a response, or null if the response cannot be scored, for example because a sandbox failed. A reward that does not
+ * apply to a response returns 0.
  */
 export type Reward<R extends Answered = Answered> = (response: R) => RewardValue | Promise<RewardValue>;
 
-/** A reward with what it is made of. */
+/** A total reward with its components. */
 export interface Scored {
-  /** The sum; null if one of the components is. */
+  /** Sum of the components; null if any of them is null. */
   readonly total: RewardValue;
   readonly components: Readonly<Record<string, RewardValue>>;
 }
 
 /**
- * Adds up rewards that have names: `R = Σ_k R_k`. All are asked at the same time.
+ * Combines named rewards into their sum, `R = Σ_k R_k`. All components are called concurrently.
  *
- * @returns a function that scores one response. It throws an InputError if a component answers other than a number within ±1e9 or null
- * @throws {InputError} no components, or one that is no function
+ * @returns a function that scores one response. It throws an InputError if a component returns neither a number within ±1e9 nor null
+ * @throws {InputError} no components, or a component that is not a function
  */
 export function sumOfRewards<R extends Answered = Answered>(
   components: Readonly<Record<string, Reward<R>>>,
@@ -58,34 +59,44 @@ export function sumOfRewards<R extends Answered = Answered>(
 
 function checkReward(value: RewardValue, where: string): RewardValue {
   if (value !== null && !(typeof value === "number" && Math.abs(value) <= 1e9)) {
-    throw new InputError(`${where}: expected a number within [-1e9, 1e9], or null for what cannot be scored, got ${printed(value)}`);
+    throw new InputError(
+      `${where}: expected a number within [-1e9, 1e9], or null for a response that cannot be scored, got ${printed(value)}`,
+    );
   }
   return value;
 }
 
-/** 1 if the response has the form and its answer is right, which the task's verifier decides (M1 report, section 4), else 0. */
+/** Returns 1 if the response has a well-formed answer that the task's verifier accepts, else 0 (M1 report, section 4). */
 export function correctnessReward(response: AnsweredPuzzle): number {
-  return Number(judgementOf(response).correct);
+  return Number(judgementOf(response, "correctnessReward").correct);
 }
 
-/** 1 if the response has an answer where one belongs, else 0. The report adds such a reward, with a weight that it does not give. */
+/** Returns 1 if the response has a well-formed answer, right or wrong, else 0. The M1 report uses such a reward and gives no weight. */
 export function formatReward(response: AnsweredPuzzle): number {
-  return Number(judgementOf(response).formatted);
+  return Number(judgementOf(response, "formatReward").formatted);
 }
 
-function judgementOf({ puzzle: { task, instance }, text, judgement }: AnsweredPuzzle): Judgement {
-  return judgement ?? judge(task, instance, text);
+function judgementOf(response: AnsweredPuzzle, where: string): Judgement {
+  const { puzzle, text, judgement } = response ?? {};
+  if (judgement !== undefined && judgement !== null) {
+    expectArgument(`${where}: response.judgement`, isObjectLike(judgement), "{ formatted, correct }", judgement);
+    return judgement;
+  }
+  expectArgument(`${where}: response.puzzle`, isObjectLike(puzzle), "a puzzle", puzzle);
+  return judge(puzzle.task, puzzle.instance, text);
 }
 
 const overlong = v.strictObject({ maxTokens: count, cache: index });
 
 /**
- * DAPO's soft punishment of overlong responses (Yu et al. 2025, eq. 13), to be added to other rewards. For n tokens, L = maxTokens and C = cache:
+ * Computes DAPO's soft punishment of overlong responses (Yu et al. 2025, eq. 13), which is added to the other rewards. For n tokens,
+ * L = maxTokens and C = cache:
  *
  *     P = 0 if n ≤ L − C,   (L − C − n) / C if n ≤ L,   −1 beyond
  *
- * @param options DAPO takes 20,480 and 4,096. A cache of 0 is a step from 0 to −1
- * @throws {InputError} options that are no such numbers, a cache larger than maxTokens, or a number of tokens that is none
+ * @param tokens length of the response
+ * @param options DAPO uses 20,480 and 4,096. A cache of 0 makes the punishment a step from 0 to −1
+ * @throws {InputError} invalid options, a cache larger than maxTokens, or an invalid number of tokens
  */
 export function overlongPunishment(tokens: number, options: { maxTokens: number; cache: number }): number {
   const { maxTokens, cache } = parseOptions(overlong, options, "overlongPunishment");

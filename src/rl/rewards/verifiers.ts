@@ -1,39 +1,40 @@
 import { splitWords } from "../tasks/task.js";
 
-/** What an answer in a data set may be; an array accepts any of its members. */
+/** The expected answer of a row of a data set. An array accepts each of its elements. */
 export type ExpectedAnswer = string | number | readonly (string | number)[];
 
-/** Compares answers with what a data set expects. */
+/** Compares answers with the expected answer of a data set. */
 export interface Verifier {
-  /** What an expected answer has to be, in words. */
+  /** Description of a valid expected answer, for messages. */
   readonly expects: string;
-  /** Whether an expected answer is one. */
+  /** Whether an expected answer is valid. */
   accepts(expected: string): boolean;
+  /** Whether an answer, any text at all, equals the expected one. */
   verify(expected: string, answer: string): boolean;
-  /** The part of a response without tags that is its answer, undefined if there is none. */
+  /** Extracts the answer from a response without tags. Undefined if there is none. */
   parse(response: string): string | undefined;
 }
 
 const wholeText = (response: string) => response.trim() || undefined;
 const normaliseWords = (text: string) => splitWords(text.normalize("NFC").toLowerCase()).join(" ");
 
-/** Verifiers by name. All take time linear in the response, and evaluate nothing. */
+/** Verifiers by name. All take time linear in the length of the response, and none evaluates code. */
 export const verifiers: Readonly<Record<"exact" | "words" | "number", Verifier>> = {
-  /** The same text, but for spaces around it. */
+  /** Equal texts, ignoring white space around them. */
   exact: {
     expects: "text",
     accepts: (expected) => expected.trim() !== "",
     verify: (expected, answer) => expected.trim() === answer.trim(),
     parse: wholeText,
   },
-  /** The same words in the same order, whatever their case and the spaces and commas between them. */
+  /** Equal words in equal order, ignoring case and the white space and commas between them. */
   words: {
     expects: "text with words",
     accepts: (expected) => normaliseWords(expected) !== "",
     verify: (expected, answer) => normaliseWords(expected) === normaliseWords(answer),
     parse: wholeText,
   },
-  /** The same number, exactly: `1,000`, `1e3` and `2000/2` are equal. Without tags the last number of the response is its answer. */
+  /** Exactly equal numbers: `1,000`, `1e3` and `2000/2` are equal. In a response without tags, the last number is the answer. */
   number: {
     expects: "a number",
     accepts: (expected) => parseRational(expected) !== undefined,
@@ -45,10 +46,10 @@ export const verifiers: Readonly<Record<"exact" | "words" | "number", Verifier>>
   },
 };
 
-/** A sign after a digit is one of subtraction. */
+/** A sign directly after a digit or a point is an operator and not part of the number. */
 const NUMBERS = /(?<![\d.])[+\-−]?(?:\d[\d,]*(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d+)?(?:\/\d+)?/g;
 const DECIMAL = /^([+\-−]?)(\d{1,3}(?:,\d{3})+|\d*)(?:\.(\d*))?(?:[eE]([+-]?\d{1,3}))?$/;
-/** Longer ones are no answers, and would take long to compare. */
+/** Longer texts are not read as numbers, because comparing them would take too long. */
 const MAX_NUMBER_CHARACTERS = 400;
 
 interface Rational {
@@ -56,7 +57,7 @@ interface Rational {
   readonly denominator: bigint;
 }
 
-/** A decimal number or a fraction of two, exactly; undefined for other text. */
+/** Reads a decimal number, or a fraction of two, as an exact rational. Undefined for other text. */
 function parseRational(text: string): Rational | undefined {
   if (text.length > MAX_NUMBER_CHARACTERS) return undefined;
   const [above, below, ...more] = text.split("/").map((part) => parseDecimal(part.trim()));

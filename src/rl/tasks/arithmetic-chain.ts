@@ -1,19 +1,19 @@
 import { drawUntil, randomChoice, randomInteger } from "./random-draws.js";
 import { levelSettings, type Task } from "./task.js";
 
-/** Numbers and + - * between single spaces. */
+/** Numbers and the operators + - *, separated by single spaces. */
 export interface ArithmeticChain {
   readonly expression: string;
 }
 
-/** How many numbers there are. */
+/** Number of operands. */
 const levels = [
   { fewest: 3, most: 4 },
   { fewest: 4, most: 5 },
   { fewest: 6, most: 7 },
 ];
 
-/** No number on the way is below 0 or above this. */
+/** All intermediate values are within [0, this]. */
 const MAX_INTERMEDIATE_VALUE = 20;
 
 const operations: Readonly<Record<string, (a: number, b: number) => number>> = {
@@ -22,20 +22,20 @@ const operations: Readonly<Record<string, (a: number, b: number) => number>> = {
   "*": (a, b) => a * b,
 };
 
-/** The first product, or else the first sum or difference, replaced by its value. */
+/** Replaces the first product, or else the first sum or difference, by its value. */
 function computeOnce(expression: string): string {
   const first = expression.includes("*") ? /(\d+) (\*) (\d+)/ : /^(-?\d+) ([+-]) (\d+)/;
   return expression.replace(first, (_, a: string, operator: string, b: string) => String(operations[operator]!(Number(a), Number(b))));
 }
 
-/** An expression and what becomes of it until a number is left. */
+/** The expression after each reduction step, down to a single number. */
 function reductions(expression: string): string[] {
   return expression.includes(" ") ? [expression, ...reductions(computeOnce(expression))] : [expression];
 }
 
 const isWithinRange = (symbol: string) => symbol in operations || (Number(symbol) >= 0 && Number(symbol) <= MAX_INTERMEDIATE_VALUE);
 
-/** Compute a chain of + - * step by step, products first; all numbers on the way stay within 0 … 20. */
+/** Compute a chain of + - * step by step, products first. All intermediate values are within [0, 20]. */
 export const arithmeticChain: Task<ArithmeticChain> = {
   name: "arithmetic-chain",
   levels: levels.length,

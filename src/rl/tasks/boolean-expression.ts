@@ -2,21 +2,21 @@ import type { Random } from "../../base/random.js";
 import { drawUntil, randomBoolean, randomChoice, randomInteger } from "./random-draws.js";
 import { levelSettings, type Task } from "./task.js";
 
-/** Three expressions in T, F, and, or, not; at least one is true. */
+/** Three expressions of T, F, and, or, not. At least one of them is true. */
 export interface BooleanExpression {
   readonly options: readonly string[];
 }
 
 const letters = ["A", "B", "C"] as const;
 
-/** How many operators an expression has. */
+/** Number of operators per expression. */
 const levels = [
   { fewest: 1, most: 2 },
   { fewest: 2, most: 3 },
   { fewest: 3, most: 4 },
 ];
 
-/** An expression whose binary parts are all in brackets. */
+/** Draws an expression whose binary operations are all in parentheses. */
 function drawBracketed(random: Random, operators: number): string {
   if (operators === 0) return randomChoice(random, ["T", "F"]);
   if (randomBoolean(random, 0.3)) return `not ${drawBracketed(random, operators - 1)}`;
@@ -29,7 +29,7 @@ function drawExpression(random: Random, operators: number): string {
   return text.startsWith("(") ? text.slice(2, -2) : text;
 }
 
-/** The first part that has only values in it, replaced by its value. */
+/** Replaces the first operation on plain values by its value. */
 export function reduceOnce(text: string): string {
   return text.replace(/\( ([TF]) (and|or) ([TF]) \)|not ([TF])|^([TF]) (and|or) ([TF])$/, (part) => {
     const truths = part.match(/T/g)?.length ?? 0;
@@ -38,7 +38,7 @@ export function reduceOnce(text: string): string {
   });
 }
 
-/** An expression, and what becomes of it until only a value is left. */
+/** The expression after each reduction step, down to a single value. */
 function reductions(text: string): string[] {
   return text.length === 1 ? [text] : [text, ...reductions(reduceOnce(text))];
 }
@@ -48,8 +48,8 @@ const isTrue = (text: string) => reductions(text).at(-1) === "T";
 const trueLetters = ({ options }: BooleanExpression) => letters.filter((_, index) => isTrue(options[index]!));
 
 /**
- * Which of three expressions are true (SynLogic's `boolean_expressions`, symbols only).
- * Each is true with the same chance, so that none of the seven sets of letters is much likelier than another.
+ * Find which of three expressions are true (SynLogic's `boolean_expressions`, symbols only).
+ * Each expression is true with the same probability, so that none of the seven answers is much likelier than another.
  */
 export const booleanExpression: Task<BooleanExpression> = {
   name: "boolean-expression",

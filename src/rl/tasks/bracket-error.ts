@@ -3,18 +3,19 @@ import { closers, correctBrackets, formatStep, readBracket } from "./brackets.js
 import { drawUntil, randomChoice, randomInteger } from "./random-draws.js";
 import { levelSettings, type Task } from "./task.js";
 
+/** The brackets to check. */
 export interface BracketError {
   readonly brackets: readonly string[];
 }
 
-/** How many brackets there are. */
+/** Number of brackets. */
 const levels = [
   { shortest: 6, longest: 8 },
   { shortest: 8, longest: 10 },
   { shortest: 10, longest: 12 },
 ];
 
-/** Brackets whose first error is at a position, a closer that is not owed; what follows it would close all others. */
+/** Draws brackets whose first error is a wrong closer at the given position. The brackets after it would close all others. */
 function drawWithErrorAt(random: Random, position: number, length: number): string[] {
   const before = correctBrackets(random, position - 1);
   const wrong = randomChoice(
@@ -25,7 +26,7 @@ function drawWithErrorAt(random: Random, position: number, length: number): stri
   return [...before.brackets, wrong, ...after.brackets];
 }
 
-/** Where the first wrong bracket is, counted from 1; "end" where some are left open; "none" where all is right. */
+/** Position of the first wrong bracket, counted from 1; "end" if brackets are left open; "none" if there is no error. */
 function firstError(brackets: readonly string[]): string {
   let owed: readonly string[] | undefined = [];
   for (const [index, bracket] of brackets.entries()) {
@@ -36,8 +37,8 @@ function firstError(brackets: readonly string[]): string {
 }
 
 /**
- * Find the first bracket error (SynLogic's `dyck_language_errors`, which answers length + 1 and −1 for "end" and "none").
- * One instance in five is right and one in five is left open; the other errors are spread evenly over all positions.
+ * Find the first bracket error (SynLogic's `dyck_language_errors`, which uses length + 1 and −1 for "end" and "none").
+ * One instance in five has no error and one in five is left open; in the others the error's position is distributed uniformly.
  */
 export const bracketError: Task<BracketError> = {
   name: "bracket-error",

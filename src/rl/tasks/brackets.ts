@@ -9,14 +9,14 @@ export const closers = Object.values(closerOf);
 
 const MAX_BRACKET_DEPTH = 4;
 
-/** The closers that are owed after one more bracket, the next one first; undefined where the bracket is a closer that is not owed next. */
+/** Returns the pending closers after one more bracket, the next one first. Undefined if the bracket is a wrong closer. */
 export function readBracket(owed: readonly string[], bracket: string): readonly string[] | undefined {
   const closer = closerOf[bracket];
   if (closer) return [closer, ...owed];
   return owed[0] === bracket ? owed.slice(1) : undefined;
 }
 
-/** Brackets without an error, begun where `owed` are owed; with `close`, as many as possible are closed by the end. */
+/** Draws correct brackets that continue from the pending closers `owed`. With `close`, as many as possible are closed at the end. */
 export function correctBrackets(random: Random, length: number, { owed = [] as readonly string[], close = false } = {}) {
   const brackets: string[] = [];
   for (let left = length; left > 0; left--) {
@@ -29,7 +29,7 @@ export function correctBrackets(random: Random, length: number, { owed = [] as r
   return { brackets, owed };
 }
 
-/** One step of reading: the bracket, what is owed after it, what is still to be read. */
+/** Formats one step of reading: the bracket, the closers pending after it, and the brackets that remain. */
 export function formatStep(bracket: string, owed: readonly string[], rest: readonly string[]): string {
   return [bracket, ":", ...owed, "|", ...rest].join(" ");
 }

@@ -2,12 +2,12 @@ import { closers, correctBrackets, formatStep, readBracket } from "./brackets.js
 import { drawUntil, randomChoice, randomInteger } from "./random-draws.js";
 import { levelSettings, type Task } from "./task.js";
 
-/** The brackets given; some are still open. */
+/** The given brackets. Some are still open. */
 export interface DyckCompletion {
   readonly brackets: readonly string[];
 }
 
-/** How many brackets are given. */
+/** Number of given brackets. */
 const levels = [
   { shortest: 5, longest: 7 },
   { shortest: 7, longest: 9 },
@@ -15,8 +15,8 @@ const levels = [
 ];
 
 /**
- * Close all open brackets (SynLogic's `dyck_language`; the answer is only what is missing, which is unique).
- * A step reads one bracket: an opener puts its closer in front of what is owed, a closer takes the first away.
+ * Close all open brackets (SynLogic's `dyck_language`; the answer contains only the missing closers and is unique).
+ * Each step reads one bracket. An opener adds its closer to the front of the pending closers; a closer removes the first of them.
  */
 export const dyckCompletion: Task<DyckCompletion> = {
   name: "dyck-completion",

@@ -19,7 +19,7 @@ export type { Statement, WebOfLies } from "./web-of-lies.js";
 export type { WordSorting } from "./word-sorting.js";
 export { arithmeticChain, booleanExpression, bracketError, dyckCompletion, numberTarget, sudoku, webOfLies, wordSorting };
 
-/** All tasks. An instance belongs to the task that generated it. */
+/** The eight built-in tasks. Pass an instance only to the task that generated it. */
 export const tasks: readonly Task[] = [
   dyckCompletion,
   booleanExpression,

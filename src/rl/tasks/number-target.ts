@@ -2,42 +2,43 @@ import { parseExpression } from "./parse-expression.js";
 import { drawUntil, randomChoice, randomInteger, shuffle } from "./random-draws.js";
 import { levelSettings, type Task } from "./task.js";
 
+/** The numbers to combine, and the target. */
 export interface NumberTarget {
   readonly numbers: readonly number[];
   readonly target: number;
 }
 
-/** How many numbers there are, and how many lines the search may take. */
+/** How many numbers are given, and how many lines the search may take. */
 const levels = [
   { count: 3, fewest: 1, most: 4 },
   { count: 3, fewest: 5, most: 12 },
   { count: 4, fewest: 1, most: 15 },
 ];
 
-/** The largest of the numbers given; targets are 10 to 60. */
+/** Given numbers are within [1, 12], targets within [10, 60]. */
 const MAX_GIVEN_NUMBER = 12;
 const MIN_TARGET = 10;
 const MAX_TARGET = 60;
 
 interface Search {
-  /** What was tried, a line each. */
+  /** The attempts, one per line. */
   readonly lines: readonly string[];
-  /** The expression that makes the target, and how it does, a line per operation. */
+  /** The expression with the target as its value, and its evaluation, one line per operation. */
   readonly found?: { readonly expression: string; readonly check: readonly string[] };
 }
 
-/** Whether a value is of use on the way; in the steps an x stands for those that are not. */
+/** Whether the search continues from an intermediate value. The steps write x for the others. */
 const isUseful = (value: number) => Number.isInteger(value) && value >= 0 && value < 100;
 const formatValue = (value: number) => (isUseful(value) ? String(value) : "x");
 
-/** The four results of two numbers, the larger one first. */
+/** The results of the four operations on two numbers, the larger one first. */
 function results(a: number, b: number): { text: string; value: number }[] {
   const [large, small] = a >= b ? [a, b] : [b, a];
   const values = { "+": large + small, "-": large - small, "*": large * small, "/": large / small };
   return Object.entries(values).map(([operator, value]) => ({ text: `${large} ${operator} ${small}`, value }));
 }
 
-/** What the other numbers have to make, so that multiplying by, adding or subtracting `last` makes the target. */
+/** The values from which multiplying by, adding or subtracting `last` gives the target. */
 function neededValues(target: number, last: number) {
   return [
     { text: `${target} / ${last}`, value: target / last, operator: "*" },
@@ -46,7 +47,7 @@ function neededValues(target: number, last: number) {
   ];
 }
 
-/** Backwards from the target: each number in turn is the last operand, and the others have to make what is then needed. */
+/** Searches backwards from the target: tries each number as the last operand, and the others for the value that is then needed. */
 function search(numbers: readonly number[], target: number): Search {
   const lines: string[] = [];
   for (const [index, last] of numbers.entries()) {
@@ -68,8 +69,8 @@ function search(numbers: readonly number[], target: number): Search {
 }
 
 /**
- * Make a target from all numbers, each once, with + - * / (SynLogic's `game_of_24`, whose verifier forgets the target).
- * Instances are those that a search backwards from the target solves within a few lines; any right expression counts.
+ * Make a target from all numbers, each used once, with + - * / (SynLogic's `game_of_24`, whose verifier does not check the target).
+ * A backward search from the target solves every instance within a few lines. Any right expression is accepted.
  */
 export const numberTarget: Task<NumberTarget> = {
   name: "number-target",

@@ -1,4 +1,4 @@
-/** A fraction: numerator and denominator. */
+/** A fraction as numerator and denominator. */
 type Fraction = readonly [number, number];
 
 const operations: Readonly<Record<string, (a: Fraction, b: Fraction) => Fraction | undefined>> = {
@@ -8,18 +8,18 @@ const operations: Readonly<Record<string, (a: Fraction, b: Fraction) => Fraction
   "/": ([a, b], [c, d]) => (c === 0 ? undefined : [a * d, b * c]),
 };
 
-/** More symbols than any answer needs: what is longer is not read, which bounds the depth of the recursion too. */
+/** Longer expressions are rejected. No answer needs as many symbols, and the limit bounds the depth of the recursion. */
 const MAX_EXPRESSION_SYMBOLS = 64;
 
-/** An expression of whole numbers, + - * / and round brackets: its numbers and its exact value. */
+/** The numbers and the exact value of an expression of integers, + - * / and parentheses. */
 export interface Expression {
   readonly numbers: readonly number[];
   readonly value: Fraction;
 }
 
 /**
- * Reads `sum = product {("+" | "-") product}`, `product = atom {("*" | "/") atom}`, `atom = number | "(" sum ")"`.
- * Undefined for any other text (no signs, no powers, no decimals, nothing before or after) and where it divides by zero.
+ * Parses `sum = product {("+" | "-") product}`, `product = atom {("*" | "/") atom}`, `atom = number | "(" sum ")"`.
+ * Returns undefined for any other text (signs, powers, decimals, text before or after) and for a division by zero.
  */
 export function parseExpression(text: string): Expression | undefined {
   const symbols = text.match(/\d+|\S/g) ?? [];

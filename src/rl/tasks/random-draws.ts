@@ -1,19 +1,21 @@
 import type { Random } from "../../base/random.js";
 
-/** A whole number, from and to included. */
+/** Draws an integer within [from, to]. */
 export function randomInteger(random: Random, from: number, to: number): number {
   return from + Math.floor(random.next() * (to - from + 1));
 }
 
+/** Draws true with the given probability. */
 export function randomBoolean(random: Random, probability = 0.5): boolean {
   return random.next() < probability;
 }
 
+/** Draws one of the items, all with the same probability. */
 export function randomChoice<Item>(random: Random, items: ArrayLike<Item>): Item {
   return items[randomInteger(random, 0, items.length - 1)]!;
 }
 
-/** All items in a random order (Fisher and Yates). */
+/** Returns all items in random order (Fisher–Yates). */
 export function shuffle<Item>(random: Random, items: Iterable<Item>): Item[] {
   const shuffled = [...items];
   for (let last = shuffled.length - 1; last > 0; last--) {
@@ -23,7 +25,7 @@ export function shuffle<Item>(random: Random, items: Iterable<Item>): Item[] {
   return shuffled;
 }
 
-/** Draws until one is accepted. */
+/** Draws until an item is accepted. */
 export function drawUntil<Item>(draw: () => Item, accepted: (item: Item) => boolean): Item {
   for (;;) {
     const item = draw();

@@ -2,12 +2,12 @@ import type { Random } from "../../base/random.js";
 import { drawUntil, randomChoice, randomInteger, shuffle } from "./random-draws.js";
 import { levelSettings, type Task } from "./task.js";
 
-/** Sixteen cells, row after row; 0 is a blank. */
+/** Sixteen cells in row-major order; 0 is a blank. */
 export interface Sudoku {
   readonly cells: readonly number[];
 }
 
-/** How many cells are blank. */
+/** Number of blanks. */
 const levels = [
   { fewest: 3, most: 3 },
   { fewest: 4, most: 4 },
@@ -20,29 +20,31 @@ const rowOf = (cell: number) => cell >> 2;
 const columnOf = (cell: number) => cell & 3;
 const boxOf = (cell: number) => 2 * (rowOf(cell) >> 1) + (columnOf(cell) >> 1);
 
-/** What the other cells of the same row, column or box hold. */
+/** The digits in the other cells of the same row, column or box. */
 function digitsInUnit(cells: readonly number[], cell: number, unitOf: (cell: number) => number): number[] {
   return allCells.filter((other) => other !== cell && unitOf(other) === unitOf(cell) && cells[other] !== 0).map((other) => cells[other]!);
 }
 
+/** The digits that fit into a cell. */
 function candidates(cells: readonly number[], cell: number): number[] {
   const taken = [rowOf, columnOf, boxOf].flatMap((unitOf) => digitsInUnit(cells, cell, unitOf));
   return digits.filter((digit) => !taken.includes(digit));
 }
 
-/** The grids from the clues on, the first blank filled each time, for as long as only one digit fits there. */
+/** The grids from the clues on, each with the first blank filled, as long as only one digit fits there. */
 function fillSteps(cells: readonly number[]): (readonly number[])[] {
   const blank = cells.indexOf(0);
   const fits = blank < 0 ? [] : candidates(cells, blank);
   return fits.length === 1 ? [cells, ...fillSteps(cells.with(blank, fits[0]!))] : [cells];
 }
 
+/** All ways to complete a grid. */
 function completions(cells: readonly number[]): (readonly number[])[] {
   const blank = cells.indexOf(0);
   return blank < 0 ? [cells] : candidates(cells, blank).flatMap((digit) => completions(cells.with(blank, digit)));
 }
 
-/** Any of the 288 full grids: each first row has twelve. */
+/** Draws one of the 288 full grids uniformly: each first row has twelve completions. */
 function drawFullGrid(random: Random): readonly number[] {
   return randomChoice(random, completions([...shuffle(random, digits), ...Array<number>(12).fill(0)]));
 }
@@ -58,8 +60,8 @@ const formatGrid = (cells: readonly number[]) =>
     .join("\n");
 
 /**
- * Fill a sudoku of 4 × 4 (SynLogic's `sudoku` has 9 × 9 only). Instances are those where, blank after blank in reading order,
- * the row, the column and the box leave one digit: a step lists these, fills the blank, and writes the grid out again.
+ * Fill a 4 × 4 sudoku (SynLogic's `sudoku` has 9 × 9 only). In every instance, taking the blanks in reading order, row, column and box
+ * leave exactly one digit. Each step lists their digits, fills the blank, and writes out the grid.
  */
 export const sudoku: Task<Sudoku> = {
   name: "sudoku",
@@ -88,7 +90,7 @@ export const sudoku: Task<Sudoku> = {
     return { thinking: lines.join("\n"), answer: formatGrid(grids.at(-1)!) };
   },
 
-  /** Any completion of the clues counts. */
+  /** Accepts any valid completion of the clues. */
   verify({ cells }, answer) {
     const given = answer.replace(/\s/g, "");
     if (!/^[1-4]{16}$/.test(given)) return false;

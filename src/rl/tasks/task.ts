@@ -1,62 +1,76 @@
 import { InputError } from "../../base/errors.js";
 import { expectArgument, isObjectLike } from "../../base/options.js";
-import { printed } from "../../base/printed.js";
+import { kindOf, printed } from "../../base/printed.js";
 import type { Random } from "../../base/random.js";
 
-/** A worked solution: the steps, and what they lead to. */
+/** A worked solution: the steps and the answer. */
 export interface Solution {
   readonly thinking: string;
   readonly answer: string;
 }
 
 /**
- * A family of puzzles whose answers a program checks (the SynLogic part of the MiniMax-M1 report, section 4, at the size of a small model).
+ * A family of puzzles whose answers a program verifies (the SynLogic part of the MiniMax-M1 report, section 4, sized for a small model).
  *
- * Symbols stand between single spaces, names and pseudo-words are capitals, fixed phrases are lower case: a small byte-level BPE has one
- * token for nearly each of them. In `thinking` every step copies what stands nearby, looks one thing up, and writes the state out again.
+ * In the built-in tasks, symbols are separated by single spaces, names and pseudo-words are capitals, and fixed phrases are lower case, so
+ * that a small byte-level BPE has one token for nearly every symbol. Each step of `thinking` copies nearby text, looks one thing up, and
+ * writes out the new state.
  */
 export interface Task<Instance = unknown> {
   readonly name: string;
-  /** Levels run from 1, easy, to this. */
+  /** Number of levels; they run from 1, the easiest, to this. */
   readonly levels: number;
-  /** Plain JSON data, the same for the same state of `random`. */
+  /** Generates an instance, as plain JSON data. The same state of `random` gives the same instance. */
   generate(random: Random, level: number): Instance;
-  /** What the user asks. */
+  /** The question of an instance, as the text of a user message. */
   question(instance: Instance): string;
-  /** Step by step; the text that supervised training imitates. */
+  /** Solves an instance step by step. Supervised training imitates this text. */
   solve(instance: Instance): Solution;
-  /** Whether `answer`, any text at all, is right. Never throws, evaluates nothing, takes time linear in the text. */
+  /** Whether `answer`, any text at all, is right. Must not throw or evaluate code, and must take time linear in the text. */
   verify(instance: Instance, answer: string): boolean;
-  /** The part of a response that is its answer, undefined if there is none. Without this method it is what stands in the first `<answer>…</answer>` after the first `</think>`. */
+  /**
+   * Extracts the answer from a response; undefined if there is none. By default the answer is the content of the first `<answer>…</answer>`
+   * after the first `</think>`.
+   */
   parse?(response: string): string | undefined;
-  /** A well-formed answer without solving: what blind guessing scores is what a model has to beat. */
+  /** Guesses a well-formed answer without solving the instance. Its accuracy is a baseline for models. */
   guess(instance: Instance, random: Random): string;
 }
 
-/** What identifies an instance, to keep instances of a test out of the training. */
+/** Returns a string that identifies an instance. It serves to keep test instances out of the training data. */
 export function instanceKey<Instance>(task: Pick<Task<Instance>, "name">, instance: Instance): string {
   expectArgument("instanceKey: task", isObjectLike(task), "a task", task);
-  return `${task.name} ${JSON.stringify(instance)}`;
+  try {
+    return `${task.name} ${JSON.stringify(instance)}`;
+  } catch (cause) {
+    throw new InputError(`instanceKey: instance: expected plain JSON data, got ${kindOf(instance)}`, { cause });
+  }
 }
 
-/** What a task sets per level, at `level`. */
+/** Returns the settings of a level. @throws {InputError} a level that does not exist */
 export function levelSettings<Settings>(task: string, levels: readonly Settings[], level: number): Settings {
-  const settings = levels[level - 1];
+  const settings = typeof level === "number" ? levels[level - 1] : undefined;
   if (settings === undefined)
-    throw new InputError(`${task}: level: expected a whole number from 1 to ${levels.length}, got ${printed(level)}`);
+    throw new InputError(`${task}: level: expected an integer within [1, ${levels.length}], got ${printed(level)}`);
   return settings;
 }
 
-/** The words of an answer; commas separate as spaces do. */
+/** Splits an answer into words, at white space and commas. */
 export function splitWords(answer: string): string[] {
   return answer.split(/[\s,]+/).filter((word) => word !== "");
 }
 
-export function formatResponse({ thinking, answer }: Solution): string {
+/** Writes a solution as a response: `<think>\n…\n</think>\n<answer>…</answer>`. */
+export function formatResponse(solution: Solution): string {
+  expectArgument("formatResponse: solution", isObjectLike(solution), "{ thinking, answer }", solution);
+  const { thinking, answer } = solution;
+  for (const [name, value] of Object.entries({ thinking, answer })) {
+    expectArgument(`formatResponse: ${name}`, typeof value === "string" || typeof value === "number", "a string", value);
+  }
   return `<think>\n${thinking}\n</think>\n<answer>${answer}</answer>`;
 }
 
-/** The answer of a response: within the first `<answer>…</answer>` after the first `</think>`, stripped; undefined where there is none. */
+/** Extracts the trimmed content of the first `<answer>…</answer>` after the first `</think>`. Undefined if there is none. */
 export function parseResponse(response: string): string | undefined {
   expectArgument("parseResponse: response", typeof response === "string", "a string", response);
   const thought = response.indexOf("</think>");
@@ -65,32 +79,37 @@ export function parseResponse(response: string): string | undefined {
   return end < 0 ? undefined : response.slice(begin + "<answer>".length, end).trim();
 }
 
+/** The judgement of a response. */
 export interface Judgement {
-  /** Whether the response has an answer where one belongs. */
+  /** Whether the response has a well-formed answer. */
   readonly formatted: boolean;
   /** Whether that answer is right. */
   readonly correct: boolean;
 }
 
-/** Judges a response by a task whose verifier answers at once. */
+/** Judges a response with a task whose verifier is synchronous. */
 export function judge<Instance>(task: Task<Instance>, instance: Instance, response: string): Judgement {
   expectArgument("judge: task", isObjectLike(task), "a task", task);
   const answer = extractAnswer(task, response);
   return { formatted: answer !== undefined, correct: answer !== undefined && task.verify(instance, answer) };
 }
 
-/** What reinforcement learning needs of a task. Its verifier may ask a server or a sandbox. */
+/** The part of a task that reinforcement learning needs. Its verifier may be asynchronous and call a server or a sandbox. */
 export interface Verifiable<Instance = unknown> extends Pick<Task<Instance>, "name" | "generate" | "question" | "parse"> {
-  /** Whether `answer`, any text at all, is right. It throws or rejects if that cannot be told now, and is asked again then; `signal` aborts when nobody waits for it any more. */
+  /**
+   * Whether `answer`, any text at all, is right. If it throws or rejects, it is called again later.
+   *
+   * @param options `signal` aborts when the result is no longer needed
+   */
   verify(instance: Instance, answer: string, options?: { readonly signal: AbortSignal }): boolean | Promise<boolean>;
 }
 
-/** The answer of a response to a task. */
+/** Extracts the answer from a response, with the task's own `parse` if it has one. */
 export function extractAnswer(task: Pick<Task, "parse">, response: string): string | undefined {
   return task.parse ? task.parse(response) : parseResponse(response);
 }
 
-/** Judges a response by a task whose verifier may take its time. */
+/** Judges a response with a task whose verifier may be asynchronous. */
 export async function judgeAsync<Instance>(
   task: Verifiable<Instance>,
   instance: Instance,
@@ -102,7 +121,7 @@ export async function judgeAsync<Instance>(
   return { formatted: answer !== undefined, correct: answer !== undefined && (await callVerifier(task, instance, answer, signal)) };
 }
 
-/** @throws {InputError} a verifier that answers neither true nor false */
+/** Calls a verifier. @throws {InputError} the verifier returns neither true nor false */
 export async function callVerifier<Instance>(
   task: Pick<Verifiable<Instance>, "name" | "verify">,
   instance: Instance,
@@ -111,6 +130,6 @@ export async function callVerifier<Instance>(
 ): Promise<boolean> {
   const correct = await task.verify(instance, answer, { signal });
   if (typeof correct !== "boolean")
-    throw new InputError(`${task.name}: verify: expected true or false, or a promise of one, got ${typeof correct}`);
+    throw new InputError(`${task.name}: verify: expected it to return a boolean or a promise of one, got ${typeof correct}`);
   return correct;
 }

@@ -1,14 +1,14 @@
 import { randomBoolean, randomChoice, randomInteger, shuffle } from "./random-draws.js";
 import { levelSettings, splitWords, type Task } from "./task.js";
 
-/** The speaker says that somebody else is honest, or lies. */
+/** A statement of the speaker that another person is honest or lies. */
 export interface Statement {
   readonly speaker: string;
   readonly about: string;
   readonly honest: boolean;
 }
 
-/** Everybody is always honest or always lies; of one it is known. */
+/** Everybody is always honest or always lies. For one person it is known. */
 export interface WebOfLies {
   readonly known: { readonly person: string; readonly honest: boolean };
   readonly statements: readonly Statement[];
@@ -16,7 +16,7 @@ export interface WebOfLies {
 
 const PEOPLE = "ABCDEFGH";
 
-/** How many people there are, whether the statements are shuffled, whether those whose honesty is known speak about others. */
+/** Number of people, whether the statements are shuffled, and whether people whose honesty is known already make statements too. */
 const levels = [
   { fewest: 4, most: 4, shuffled: false, bothWays: false },
   { fewest: 4, most: 5, shuffled: true, bothWays: false },
@@ -27,14 +27,14 @@ const letter = (honest: boolean) => (honest ? "T" : "F");
 const says = (honest: boolean) => (honest ? "is honest" : "lies");
 const formatStatement = ({ speaker, about, honest }: Statement) => `${speaker} says ${about} ${says(honest)}`;
 
-/** Follows the chain from whom we know: each statement about or by the last one tells of one person more. */
+/** Follows the chain from the known person: each statement by or about the last person determines one more. */
 function deduce({ known, statements }: WebOfLies) {
   const truth = new Map([[known.person, known.honest]]);
   const used: Statement[] = [];
   let last = known.person;
   for (const _ of statements) {
     const next = statements.find((statement) => !used.includes(statement) && [statement.speaker, statement.about].includes(last))!;
-    // Of the two, either both are what they are called or neither: knowing one tells the other.
+    // An honest speaker calls the other what they are, a liar the opposite: one person's honesty determines the other's.
     const honest = truth.get(last) === next.honest;
     last = next.speaker === last ? next.about : next.speaker;
     truth.set(last, honest);
@@ -44,8 +44,8 @@ function deduce({ known, statements }: WebOfLies) {
 }
 
 /**
- * Who is honest and who lies (SynLogic's `web_of_lies`, with everybody asked): a chain of statements from one known person
- * determines all. A step takes the statement that mentions the last person found, and adds one person to the list.
+ * Find who is honest and who lies (SynLogic's `web_of_lies`, but asking for every person). A chain of statements from one known person
+ * determines all. Each step takes the statement that mentions the last person found, and adds one person to the list.
  */
 export const webOfLies: Task<WebOfLies> = {
   name: "web-of-lies",
@@ -73,7 +73,7 @@ export const webOfLies: Task<WebOfLies> = {
     return { thinking: lines.join("\n"), answer: lists.at(-1)!.join(" ") };
   },
 
-  /** Everybody once, in any order. */
+  /** Accepts the people in any order, each once. */
   verify(instance, answer) {
     const { truth } = deduce(instance);
     const words = splitWords(answer);

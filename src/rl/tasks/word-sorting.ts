@@ -2,22 +2,26 @@ import type { Random } from "../../base/random.js";
 import { randomChoice, randomInteger, shuffle } from "./random-draws.js";
 import { levelSettings, splitWords, type Task } from "./task.js";
 
+/** The words to sort, and the alphabet to sort them by. */
 export interface WordSorting {
   readonly words: readonly string[];
-  /** All letters, in the order that sorts the words. */
+  /** All letters in sorting order. */
   readonly alphabet: string;
 }
 
 const LETTERS = "ABCDEFGH";
 
-/** How many words there are, how many pairs of them begin alike, how many letters are moved to the front of the alphabet. */
+/** Number of words, of pairs with the same first letter, and of letters moved to the front of the alphabet. */
 const levels = [
   { fewest: 3, most: 4, pairs: 0, moved: 1 },
   { fewest: 4, most: 5, pairs: 1, moved: 2 },
   { fewest: 6, most: 6, pairs: 2, moved: 3 },
 ];
 
-/** Words of two or three letters; `pairs` letters begin two of them, whose second letters differ, the others one at most. */
+/**
+ * Draws words of two or three letters. `pairs` of the letters begin two words each, whose second letters differ; every other letter begins
+ * at most one word.
+ */
 function drawWords(random: Random, count: number, pairs: number): string[] {
   const initials = shuffle(random, LETTERS).slice(0, count - pairs);
   const beginnings = [...initials, ...initials.slice(0, pairs)].map((initial) => initial + randomChoice(random, LETTERS));
@@ -25,7 +29,7 @@ function drawWords(random: Random, count: number, pairs: number): string[] {
   return shuffle(random, beginnings).map((beginning) => beginning + randomChoice(random, ["", ...LETTERS]));
 }
 
-/** The words that begin with a letter, and the same in order. */
+/** The words that begin with a letter, as given and sorted. */
 function bucket({ words, alphabet }: WordSorting, letter: string) {
   const found = words.filter((word) => word[0] === letter);
   return { found, sortedWords: found.toSorted((a, b) => alphabet.indexOf(a[1]!) - alphabet.indexOf(b[1]!)) };
@@ -34,8 +38,8 @@ function bucket({ words, alphabet }: WordSorting, letter: string) {
 const sorted = (instance: WordSorting) => [...instance.alphabet].flatMap((letter) => bucket(instance, letter).sortedWords);
 
 /**
- * Sort pseudo-words by an alphabet of which some letters were moved to the front (SynLogic's `word_sorting`).
- * The steps go through the alphabet and append the words that begin with each letter; where two do, their second letters decide.
+ * Sort pseudo-words by an alphabet with some letters moved to the front (SynLogic's `word_sorting`).
+ * The steps go through the alphabet and append the words that begin with each letter. If two do, their second letters decide.
  */
 export const wordSorting: Task<WordSorting> = {
   name: "word-sorting",

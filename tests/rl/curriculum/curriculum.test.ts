@@ -210,7 +210,7 @@ describe("the watch over lengths", () => {
     [() => lengthBias([{ rewards: [], lengths: [], correct: [] }]), "lengthBias: batches[0].rewards:"],
     [
       () => lengthBias([{ rewards: [1], lengths: [], correct: [true] }]),
-      "lengthBias: batches[0].lengths: expected 1, as rewards has, got 0",
+      "lengthBias: batches[0].lengths: expected 1 elements, as many as rewards, got 0",
     ],
     [() => lengthBias([{ rewards: [Number.NaN], lengths: [1], correct: [true] }]), "lengthBias: batches[0].rewards[0]: …number"],
     [() => lengthBias([{ rewards: [1], lengths: [1.5], correct: [true] }]), "lengthBias: batches[0].lengths[0]: expected an integer"],

@@ -96,12 +96,12 @@ describe("questions and answers of a file", () => {
     [[{ prompt: "b", answer: null }], "FILE: line 1: answer:"],
     [[{ prompt: " ", answer: 1 }], 'FILE: line 1: prompt: …" "'],
     [[{ prompt: 5, answer: 1 }], "FILE: line 1: prompt: …5"],
-    [[{ prompt: "b", answer: "one" }], 'FILE: line 1: answer: expected a number, for the verifier "number", got "one"'],
-    [[{ prompt: "b", answer: [1, {}] }], 'FILE: line 1: answer: expected a number, for the verifier "number", got {}'],
-    [[{ prompt: "b", answer: [] }], 'FILE: line 1: answer: expected a number, for the verifier "number", got an empty array'],
+    [[{ prompt: "b", answer: "one" }], 'FILE: line 1: answer: expected a number, …verifier…"number"…got "one"'],
+    [[{ prompt: "b", answer: [1, {}] }], 'FILE: line 1: answer: expected a number, …verifier…"number"…got {}'],
+    [[{ prompt: "b", answer: [] }], 'FILE: line 1: answer: expected a number, …verifier…"number"…got an empty array'],
     [
       ['{"prompt": "b", "answer": 12345678901234567890}'],
-      'FILE: line 1: answer: expected a number, for the verifier "number", got 12345678901234567000',
+      'FILE: line 1: answer: expected a number, because the verifier is "number", got 12345678901234567000',
     ],
     [[good, { prompt: "a", answer: 2 }], "FILE: line 2: answer: …line 1…prompt"],
   ])("that do not fit: %j", (lines, message) => {

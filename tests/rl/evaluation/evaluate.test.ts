@@ -131,7 +131,8 @@ describe("an evaluation", () => {
     const one = { ...tasks[0]!, generate: () => ({ brackets: ["("] }), levels: 1 };
     const key = instanceKey(one, { brackets: ["("] });
     const put = isHeldOut({ task: one, level: 1, instance: { brackets: ["("] } });
-    if (put) expect(() => heldOut(one, 1, 2, 1)).toThrow(`expected at most 1, which is all that ${one.name} has on level 1, got 2`);
+    if (put)
+      expect(() => heldOut(one, 1, 2, 1)).toThrow(`expected at most 1, the number of held-out instances of ${one.name} on level 1, got 2`);
     expect(key).toContain(one.name);
   });
 });

@@ -103,5 +103,5 @@ test("cannot be the model that is trained, or something else; without one klCoef
   await expect(run({ reference: model })).rejects.toThrow(facts("reference: …model…trained"));
   await expect(run({ reference: {} })).rejects.toThrow(facts("trainPolicy: reference: …model"));
   const penalised = (batch: objectives.PolicyBatch) => grpo(batch, { klCoef: 0.1 });
-  await expect(run({ objective: penalised })).rejects.toThrow(facts("trainPolicy…option reference"));
+  await expect(run({ objective: penalised })).rejects.toThrow(facts("klCoef…option reference…trainPolicy"));
 });

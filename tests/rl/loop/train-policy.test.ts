@@ -202,7 +202,7 @@ test.each<[readonly unknown[], string]>([
 ])("sources that do not fit: %j", async (sources, message) => {
   const model = await fresh();
   await expect(all(trainPolicy(model, new Trainer(model, settings), sources as ProblemSource[], options))).rejects.toThrow(
-    `trainPolicy: ${message}`,
+    facts(`trainPolicy: ${message}`),
   );
 });
 
@@ -325,7 +325,7 @@ describe("a judge that fails", () => {
     const model = await fresh();
     const trainer = new Trainer(model, settings);
     await expect(all(trainPolicy(model, trainer, [busy(() => true)], once))).rejects.toThrow(
-      "trainPolicy: batch 1: …16 responses…503 busy…judge",
+      facts("trainPolicy: batch 1: …16 responses…503 busy…judge"),
     );
     expect([trainer.steps, trainer.progress]).toEqual([0, undefined]);
   });

@@ -211,14 +211,14 @@ test("epsilons are offsets from 1", () => {
 describe("refusals", () => {
   const good = { logp: [[-1, -2], [-1]], logpOld: [[-1, -1], [-2]], mask: [[1, 1], [1]], advantages: [1, -1] };
   test.each([
-    [{ logp: 3 }, "cispo: logp: …array…array…number"],
+    [{ logp: 3 }, "cispo: logp: …array of numbers per response…number"],
     [{ logp: [-1, -2] }, "cispo: logp[0]: …array…number"],
     [{ logp: [[-1, Number.NaN], [-1]] }, "cispo: logp[0][1]: …number…[-1e9, 1e9]…NaN"],
     [{ logp: [[-1, -Infinity], [-1]] }, "cispo: logp[0][1]: …number…[-1e9, 1e9]…-Infinity"],
     [{ logp: [[-1, "2"], [-1]] }, "cispo: logp[0][1]: …number…[-1e9, 1e9]…2"],
     [{ logpOld: [[-1, -1]] }, "cispo: logpOld: …2…1"],
     [{ logpOld: [[-1], [-2]] }, "cispo: logpOld[0]: expected 2 tokens, as logp has, got 1"],
-    [{ logpOld: null }, "cispo: logpOld: …array…array…null"],
+    [{ logpOld: null }, "cispo: logpOld: …array of numbers per response…null"],
     [{ mask: [[1, 1], [0.5]] }, "cispo: mask[1][0]: expected 0 or 1, got 0.5"],
     [
       {

@@ -115,7 +115,7 @@ describe("rewards by a model", () => {
 
   test("grades that are none", async () => {
     for (const grade of [0, 6, 2.5, Number.NaN, undefined, "5"]) {
-      await expect(gradedReward(() => grade as never)(response)).rejects.toThrow(facts(`gradedReward: grade: …number…1…5…null…${grade}`));
+      await expect(gradedReward(() => grade as never)(response)).rejects.toThrow(facts(`gradedReward: grade: …integer…1…5…null…${grade}`));
     }
     expect(() => gradedReward(undefined as never)).toThrow(facts("gradedReward: grade: …function…undefined"));
     expect(() => pairwiseReward(1 as never)).toThrow(facts("pairwiseReward: compare: …function…number"));
