@@ -12,10 +12,19 @@ const out = join(root, "build/wasm");
 const config = readFileSync(join(root, "asconfig.json"), "utf8");
 /** What threads run, by the name of the string that holds it. */
 const threads = { worker: "src/runtime/worker.ts", reader: "src/io/reader-thread.ts", "reader-node": "src/node/reader-thread.ts" };
-const imported = ["runtime/kernel-dispatch", "base/errors", "node/file-version", "io/retry", "io/secrets", "io/range-download"].map(
-  (name) => `src/${name}.ts`,
-);
-const threadFiles = [...Object.values(threads), ...imported].map((file) => join(root, file));
+
+/** A source file and all that it imports at run time. */
+function withImports(file, found = new Set()) {
+  if (found.has(file)) return found;
+  found.add(file);
+  for (const [, target] of readFileSync(file, "utf8").matchAll(/^(?:import|export) (?!type\b)[^;]*?"(\.[^"]+)\.js";/gm)) {
+    const path = join(dirname(file), `${target}.ts`);
+    if (existsSync(path)) withImports(path, found);
+  }
+  return found;
+}
+
+const threadFiles = new Set(Object.values(threads).flatMap((file) => [...withImports(join(root, file))]));
 const targets = Object.keys(JSON.parse(config).targets);
 
 const hash = createHash("sha256")

@@ -5,10 +5,10 @@
  */
 
 export * from "./base/errors.js";
-export type { LoadOptions, Progress } from "./checkpoint/checkpoint.js";
 export { estimateMemory, type MemoryEstimate, type MemoryOptions } from "./checkpoint/estimate-memory.js";
 export type { CreateOptions } from "./checkpoint/initialise.js";
 export { type CheckpointInspection, type InspectedFile, inspectCheckpoint } from "./checkpoint/inspect.js";
+export type { LoadOptions, Progress } from "./checkpoint/load-options.js";
 export { readTensors, type StoredArray } from "./checkpoint/read-tensors.js";
 export type { SaveOptions } from "./checkpoint/save.js";
 export type { FormulaOptions } from "./checkpoint/synthetic.js";

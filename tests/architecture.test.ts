@@ -24,7 +24,7 @@ const rooms: Record<string, string[]> = {
   analysis: ["base", "model", "runtime"],
   train: ["base", "io", "model", "ops", "runtime", "text", "weights"],
   rl: ["base", "generate", "model", "text", "train"],
-  node: ["base", "checkpoint", "io", "model", "runtime"],
+  node: ["base", "io", "model", "runtime"],
   ".": ["base", "checkpoint", "generate", "io", "model", "runtime", "text", "weights"],
   remote: [".", "base", "generate", "io", "model", "text"],
   "ai-sdk": [".", "base", "generate", "text"],

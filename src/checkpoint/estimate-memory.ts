@@ -10,28 +10,28 @@ import type { ResidentDType } from "../weights/weights.js";
 export interface MemoryOptions {
   /** Precision of matrices in memory; by default as stored. */
   dtype?: ResidentDType;
-  /** How softmax layers keep keys and values; float32 by default. */
+  /** Precision of keys and values in the cache of softmax layers; float32 by default. */
   kv?: KVType;
-  /** Tokens per sequence; by default 4,096, or as many as the model knows if that is fewer. */
+  /** Tokens per sequence; by default 4,096, or the model's maximum if that is smaller. */
   context?: number;
-  /** Sequences at a time (1). */
+  /** Sequences at the same time (1). */
   batch?: number;
-  /** As `load` takes it: `"streamed"` leaves matrices in their files, of which `budgetBytes` are in memory. */
+  /** As in `load`: with `"streamed"`, matrices stay in their files and at most `budgetBytes` of them are in memory. */
   residency?: "resident" | "streamed";
   /** 1 GiB by default. */
   budgetBytes?: number;
 }
 
-/** Bytes of memory that a model takes. */
+/** Memory that a model needs, in bytes. */
 export interface MemoryEstimate {
-  /** Exact, for a checkpoint stored as the configuration says; of streamed weights the most that is in memory. */
+  /** Exact for a checkpoint in the dtype of its configuration. For streamed weights, the most that is in memory. */
   readonly weightsBytes: number;
-  /** Exact: the states of all sequences at the end of their context. */
+  /** Exact: the caches of all sequences at the end of their context. */
   readonly cacheBytes: number;
-  /** An upper estimate of what a pass needs besides. */
+  /** Upper estimate of the other memory that a forward pass needs. */
   readonly scratchBytes: number;
   readonly totalBytes: number;
-  /** Whether wasm32, which ends at 4 GiB, holds it. */
+  /** Whether it fits into the 4 GiB of wasm32. */
   readonly fits: boolean;
 }
 
@@ -44,23 +44,23 @@ const schema = v.strictObject({
   budgetBytes: v.optional(number("a number of bytes above 0", (x) => x > 0)),
 });
 
-/** With streamed weights, the most that they take unless the caller says otherwise. */
+/** The default budget of streamed weights. */
 export const DEFAULT_STREAMING_BUDGET_BYTES = 2 ** 30;
 
-/** Tokens that a pass is assumed to take in at once. */
+/** Tokens per sequence and forward pass that the estimate assumes at most. */
 const ASSUMED_TOKENS_PER_PASS = 512;
 
-/** Kernels' workspaces, and the staging of rows while loading. */
+/** Workspaces of kernels, and the buffer for rows while loading. */
 const WORKSPACE_BYTES = 4 << 20;
 
 /**
- * What a model needs in memory, known before anything is loaded.
+ * Estimates the memory that a model needs, before anything is loaded.
  *
  *     cache = batch · (Σ_lightning heads · d² · 4 + Σ_softmax kvHeads · 2 · rows · (d · width + scale))
  *     d = 8⌈headDim/8⌉,   rows = 64⌈context/64⌉,   width = 4, 2 or 1 bytes,   scale = 4 for int8, else 0
  *
  * @param model a configuration (typed, or the JSON of a `config.json`), or its graph
- * @throws {InputError} options that do not fit
+ * @throws {InputError} invalid options
  */
 export function estimateMemory(model: Model, options: MemoryOptions = {}): MemoryEstimate {
   const { config, tensors } = graphOf(model);
@@ -75,7 +75,7 @@ export function estimateMemory(model: Model, options: MemoryOptions = {}): Memor
   } = given;
   if (given.budgetBytes !== undefined && residency !== "streamed") {
     throw new InputError(
-      `estimateMemory: budgetBytes: expected with residency "streamed" only, got ${given.budgetBytes} (resident weights take what they take)`,
+      `estimateMemory: budgetBytes: expected only with residency "streamed", got ${given.budgetBytes} (leave it out for resident weights)`,
     );
   }
   const { numAttentionHeads: heads, headDim, hiddenSize: hidden, intermediateSize: width, vocabSize } = config;
@@ -90,7 +90,7 @@ export function estimateMemory(model: Model, options: MemoryOptions = {}): Memor
   return { weightsBytes, cacheBytes: stateBytes, scratchBytes, totalBytes, fits: totalBytes <= MAX_MEMORY_BYTES };
 }
 
-/** What streaming leaves in files: every matrix but the routers. */
+/** Whether streaming leaves a weight in its file: every matrix except the routers. */
 export function isStreamed({ shape, block }: Pick<GraphTensor, "shape" | "block">): boolean {
   return shape.length === 2 && block !== "router";
 }

@@ -1,10 +1,10 @@
-// transformers 5 keeps a layer's experts in two tensors, and writes them so with save_original_format=False:
+// transformers 5 holds a layer's experts in two tensors, and saves them like that with save_original_format=False:
 //
 //     mlp.experts.gate_up_proj [experts, 2 · width, hidden]   of each expert the rows of w1, then those of w3
 //     mlp.experts.down_proj    [experts, hidden, width]       w2 of each expert
 //     mlp.gate.weight                                         block_sparse_moe.gate.weight
 //
-// Every expert's matrix is a stretch of such a tensor, so splitting them is a matter of names and offsets: no byte is moved.
+// Every expert's matrix is a contiguous range of such a tensor, so splitting only computes names and offsets; no bytes are moved.
 
 import { WeightError } from "../base/errors.js";
 import type { TensorEntry } from "../io/safetensors.js";
@@ -18,9 +18,9 @@ const SEPARATE_EXPERTS = /^(model\.layers\.\d+)\.(?:mlp|block_sparse_moe)\.exper
 const REMEDY = "(save the model with transformers' save_pretrained(…, save_original_format=True))";
 
 /**
- * The same files with every expert's matrices under their published names.
+ * Replaces fused experts by every expert's matrices under their published names.
  *
- * @throws {WeightError} fused tensors of another shape, one without the other, or beside separate experts of the same layer
+ * @throws {WeightError} fused tensors of another shape, one without the other, or fused and separate experts in the same layer
  */
 export function splitFusedExperts(shards: readonly Shard[], config: Config): Shard[] {
   const names = shards.flatMap(({ tensors }) => tensors.map(({ name }) => name));
@@ -29,7 +29,7 @@ export function splitFusedExperts(shards: readonly Shard[], config: Config): Sha
   return shards.map((shard) => ({ ...shard, tensors: shard.tensors.flatMap((tensor) => splitTensor(tensor, config)) }));
 }
 
-/** @throws {WeightError} a layer whose experts are fused in part */
+/** @throws {WeightError} a layer with only some of its experts fused */
 function expectCompleteLayers(names: readonly string[]): void {
   const separate = new Map(names.flatMap((name) => (SEPARATE_EXPERTS.test(name) ? [[SEPARATE_EXPERTS.exec(name)![1]!, name]] : [])));
   const fused = new Map<string, string[]>();

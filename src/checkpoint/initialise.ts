@@ -14,15 +14,15 @@ import type { Checkpoint } from "./checkpoint.js";
 import { residentBytes } from "./estimate-memory.js";
 
 export interface CreateOptions {
-  /** Integer within [0, 2^32): the same seed gives the same weights. By default any. */
+  /** Integer within [0, 2^32); the same seed gives the same weights. By default random. */
   seed?: number;
-  /** A tokenizer's files, by name, as `trainTokenizer` returns them; saved with the model. */
+  /** Tokenizer files by name, as `trainTokenizer` returns them. They are saved with the model. */
   files?: ReadonlyMap<string, Uint8Array>;
-  /** Which kernels run; `"auto"` takes the fastest that the engine has. */
+  /** Which kernels run. `"auto"` chooses the fastest build that the engine supports. */
   build?: Build | "auto";
-  /** Threads to compute with; `"auto"`, the default, takes one per processor, at most 8. */
+  /** Threads to compute with. The default, `"auto"`, takes one per processor, at most 8. */
   threads?: number | "auto";
-  /** Told of every kernel call with its time and its operations: for profiles. */
+  /** Called after every kernel call with its time and number of operations, for profiles. */
   onKernel?: (call: KernelCall) => void;
   onWarning?: (message: string) => void;
 }
@@ -37,26 +37,26 @@ const schema = v.strictObject({
 });
 
 /**
- * A checkpoint that nobody trained: matrices are normal with standard deviation `initializer_range`, norms are 1, as the published code has it. In memory
- * weights are float32, ready for training; `save` rounds them to the configuration's dtype.
+ * Creates a checkpoint with random weights as the published code initialises them: matrices are normal with mean 0 and standard deviation
+ * `initializer_range`; norms are 1. Weights are float32 in memory, ready for training; saving rounds them to the configuration's dtype.
  *
- * @throws {ConfigError} a configuration that contradicts itself
- * @throws {MemoryError} weights that do not fit
+ * @throws {ConfigError} an inconsistent configuration
+ * @throws {MemoryError} weights that do not fit into memory
  */
 export async function initialiseCheckpoint(config: Config | Record<string, unknown>, options: CreateOptions = {}): Promise<Checkpoint> {
   const { seed = Random.anySeed(), files = new Map(), build, threads, onKernel, onWarning } = parseOptions(schema, options, "create");
   const typed = isConfig(config) ? config : parseConfig(config, onWarning);
-  // What is saved is the JSON.
+  // Saving writes the JSON source, so the typed values must agree with it.
   if (JSON.stringify(parseConfig(typed.source)) !== JSON.stringify(typed)) {
     throw new ConfigError(
-      "create: config: expected what its own source says, got other values (change the JSON instead: create({ ...config.source, vocab_size: … }))",
+      "create: config: expected the values of config.source, got others (change the JSON instead: create({ ...config.source, vocab_size: … }))",
     );
   }
   const { tensors } = graph(typed);
   const bytes = residentBytes(tensors, "f32");
   if (bytes > MAX_MEMORY_BYTES) {
     throw new MemoryError(
-      `create: the weights need ${formatBytes(bytes)}, wasm32 holds ${formatBytes(MAX_MEMORY_BYTES)} (a smaller model)`,
+      `create: the weights need ${formatBytes(bytes)}, wasm32 holds ${formatBytes(MAX_MEMORY_BYTES)} (use a smaller model)`,
     );
   }
   const rt = await Runtime.create(build, { threads, bytes, onWarning });
@@ -81,7 +81,7 @@ export async function initialiseCheckpoint(config: Config | Record<string, unkno
   }
 }
 
-/** Normal numbers, two by two (Box and Muller 1958). */
+/** Standard normal numbers, generated in pairs (Box and Muller 1958). */
 function normalGenerator(random: Random): () => number {
   let next: number | undefined;
   return () => {

@@ -1,55 +1,51 @@
 import { CheckpointError, LightningError } from "../base/errors.js";
-import { decodeJson } from "../base/json.js";
 import { expectArgument, isObjectLike } from "../base/options.js";
-import { type ByteSource, missingFileHint, type OpenOptions } from "../io/byte-source.js";
+import type { ByteSource, OpenOptions } from "../io/byte-source.js";
 import { type CheckpointSource, openByteSource } from "../io/open-byte-source.js";
-import { parseConfig } from "../model/config.js";
 import { type Graph, graph } from "../model/graph.js";
-import { CONFIG_FILE } from "./checkpoint.js";
+import { readConfigFile } from "./config-file.js";
 import { splitFusedExperts } from "./fused-experts.js";
 import { matchWeights } from "./match-weights.js";
-import { findShards, keepListedTensors, readShardHeader, readTextFile, type Shard, tensorsByName } from "./shards.js";
+import { findShards, keepListedTensors, readShardHeader, type Shard, tensorsByName } from "./shards.js";
 import { hasTokenizerFiles, TOKENIZER_FILES } from "./text-settings.js";
 
-/** What the headers of a checkpoint say; no weight has been read. */
+/** The contents of a checkpoint according to its headers; no weights are read. */
 export interface CheckpointInspection {
-  /** What the configuration asks for. */
+  /** The model that the configuration describes. */
   readonly graph: Graph;
-  /** Files of weights in their order. */
+  /** The files of weights, in order. */
   readonly files: readonly InspectedFile[];
-  /** Stored tensors and their bytes, by dtype as the headers name it. */
+  /** Number of stored tensors and their bytes, by dtype as in the headers. */
   readonly dtypes: Readonly<Record<string, { readonly tensors: number; readonly bytes: number }>>;
-  /** Stored tensors that are no parameters and change nothing. */
+  /** Stored tensors that are not parameters and do not affect the model. */
   readonly buffers: readonly string[];
-  /** Whether it has a tokenizer's files; without them token ids go in and come out. */
+  /** Whether tokenizer files are present. Without them the model takes and returns token ids. */
   readonly tokenizer: boolean;
-  /** Why the weights could not be loaded: files or weights that are missing, superfluous or misshapen. */
+  /** Why the weights cannot be loaded: missing files, or weights that are missing, superfluous or of another shape. */
   readonly fault: LightningError | undefined;
 }
 
 export interface InspectedFile {
   readonly file: string;
-  /** Undefined for a file that the index names and that is not there. */
+  /** Undefined if the file is missing although the index names it. */
   readonly bytes: number | undefined;
-  /** Undefined where the header was not read: nothing is downloaded for it. */
+  /** Undefined if the header was not read because the file is missing or not downloaded yet. */
   readonly tensors: number | undefined;
 }
 
 /**
- * Reads configuration and headers of a checkpoint, and holds them against each other.
+ * Reads the configuration and the headers of a checkpoint, and compares them.
  *
  * @throws {CheckpointError} nothing to open, or a damaged file
- * @throws {ConfigError} a configuration of another model, or one that contradicts itself
+ * @throws {ConfigError} a configuration of another model, or an inconsistent one
  */
 export async function inspectCheckpoint(source: CheckpointSource, options: OpenOptions = {}): Promise<CheckpointInspection> {
   expectArgument("inspectCheckpoint: options", isObjectLike(options), "an object", options);
   const { signal, onWarning } = options;
   const from = await openByteSource(source, options);
   try {
-    const bytes = await readTextFile(from, CONFIG_FILE, signal);
-    if (!bytes)
-      throw new CheckpointError(`${from.name}: ${CONFIG_FILE}: missing (is this a checkpoint's directory?${missingFileHint(from)})`);
-    const model = graph(parseConfig(decodeJson(bytes, CONFIG_FILE, { nonFinite: true }), onWarning));
+    const { config } = await readConfigFile(from, "check that this is a checkpoint's directory", options);
+    const model = graph(config);
     const { files: names, index } = await findShards(from, signal);
     const files: InspectedFile[] = [];
     const shards: Shard[] = [];
@@ -98,7 +94,7 @@ function matchWithGraph(model: Graph, shards: readonly Shard[]): Pick<Checkpoint
 }
 
 function countDTypes(shards: readonly Shard[]): Record<string, { tensors: number; bytes: number }> {
-  // A file may call its dtype "__proto__": names go through a Map, and through an object without a prototype's setters.
+  // A file may call a dtype "__proto__", which is safe in a Map and in Object.fromEntries.
   const counts = new Map<string, { tensors: number; bytes: number }>();
   for (const { dtype, begin, end } of shards.flatMap(({ tensors }) => tensors)) {
     const { tensors, bytes } = counts.get(dtype) ?? { tensors: 0, bytes: 0 };

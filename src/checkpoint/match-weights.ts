@@ -1,10 +1,11 @@
 import { WeightError } from "../base/errors.js";
+import { INDEX_FILE } from "../io/checkpoint-files.js";
 import type { Config } from "../model/config.js";
 import type { Graph, GraphTensor } from "../model/graph.js";
 import type { StoredDType, WeightSpec } from "../weights/weights.js";
-import { INDEX_FILE, type Shard, type StoredTensor } from "./shards.js";
+import type { Shard, StoredTensor } from "./shards.js";
 
-/** A parameter of the model and the bytes that hold it. */
+/** A parameter of the model and the stored tensor that holds it. */
 export interface MatchedWeight {
   readonly spec: WeightSpec & Pick<GraphTensor, "block" | "layer">;
   readonly stored: StoredTensor;
@@ -12,16 +13,16 @@ export interface MatchedWeight {
 
 const DTYPES: Readonly<Record<string, StoredDType>> = { F32: "f32", F16: "f16", BF16: "bf16" };
 
-/** Faults of one kind that a message names before it only counts. */
+/** Faults of one kind that a message names; further ones are only counted. */
 const MAX_NAMED_FAULTS = 3;
 
 /**
- * Holds the tensors of a checkpoint against the model's graph.
+ * Matches the tensors of a checkpoint with the parameters of the model's graph.
  *
- * @param shards the files, for tensors that their index does not list
- * @returns weights in the graph's order; and what is stored besides, which no computation uses: buffers that transformers
- *   derives from the configuration, and the head of a model whose head is its embedding
- * @throws {WeightError} tensors that are missing, superfluous, of another shape, or of a dtype that cannot be read
+ * @param shards the files, to find tensors that their index does not list
+ * @returns the weights in the graph's order, and the stored tensors that no computation uses: buffers that transformers derives from the
+ *   configuration, and a stored head if the configuration ties the head to the embedding
+ * @throws {WeightError} tensors that are missing, superfluous, of another shape, or of an unsupported dtype
  */
 export function matchWeights(
   graph: Graph,
@@ -44,7 +45,7 @@ export function matchWeights(
   throwIfAny(
     weights.filter(({ shape, stored }) => shape.join() !== stored.shape.join()),
     ({ name, shape, stored }) =>
-      `${name}: expected [${shape.join(", ")}], got [${stored.shape.join(", ")}] (is this the configuration of these weights?)`,
+      `${name}: expected [${shape.join(", ")}], got [${stored.shape.join(", ")}] (check that the configuration belongs to these weights)`,
   );
   throwIfAny(
     weights.filter(({ stored }) => !Object.hasOwn(DTYPES, stored.dtype)),
@@ -53,13 +54,14 @@ export function matchWeights(
   return { weights: weights.map(({ stored, ...named }) => ({ spec: { ...named, dtype: DTYPES[stored.dtype]! }, stored })), buffers };
 }
 
-/** Whether a tensor is stored by custom though it is no parameter. */
+/** Whether a tensor may be stored although it is not a parameter. */
 function isBuffer({ name, shape }: StoredTensor, config: Config): boolean {
   if (config.tieWordEmbeddings && name === "lm_head.weight") return shape.join() === [config.vocabSize, config.hiddenSize].join();
   const layer = /^model\.layers\.(\d+)\.self_attn\.(slope_rate|query_decay|key_decay|diagonal_decay)$/.exec(name)?.[1];
   return config.dialect === "minimax" && layer !== undefined && Number(layer) < config.numHiddenLayers;
 }
 
+/** @throws {WeightError} if there are faults */
 function throwIfAny<T>(faults: readonly T[], describe: (fault: T) => string): void {
   if (faults.length === 0) return;
   const rest = faults.length - MAX_NAMED_FAULTS;
@@ -76,9 +78,9 @@ function missingWeightHint(
   const hints = near === undefined ? [] : [`; nearest is ${near}`];
   if ((block === "lightning" || block === "softmax") && extra.some((other) => other.startsWith(`model.layers.${layer}.self_attn.`))) {
     hints.push(` (layer ${layer} is ${block}: check ${config.dialect === "minimax" ? "layer_types" : "attn_type_list"})`);
-  } else if (name === "lm_head.weight") hints.push(" (if the head is the embedding, tie_word_embeddings says so)");
+  } else if (name === "lm_head.weight") hints.push(" (if the model has no head of its own, set tie_word_embeddings to true)");
   else if (layer !== undefined && ![...stored.keys()].some((other) => other.startsWith(`model.layers.${layer}.`))) {
-    hints.push(` (there is no layer ${layer} in these files: check num_hidden_layers, or give the whole checkpoint)`);
+    hints.push(` (these files have no layer ${layer}: check num_hidden_layers, or give the whole checkpoint)`);
   }
   return hints.join("");
 }
@@ -89,10 +91,10 @@ function extraWeightHint(name: string, config: Config): string {
   if (layer >= config.numHiddenLayers) return ` (check num_hidden_layers, ${config.numHiddenLayers})`;
   if (expert >= config.numLocalExperts) return ` (check num_local_experts, ${config.numLocalExperts})`;
   if (/\.(shared_mlp|coefficient)\./.test(name)) return " (check shared_intermediate_size, 0)";
-  return " (is this the configuration of these weights?)";
+  return " (check that the configuration belongs to these weights)";
 }
 
-/** The candidate with the smallest edit distance. */
+/** The candidate with the smallest edit distance to a name. */
 function nearestName(name: string, candidates: readonly string[]): string | undefined {
   let best: { candidate: string; distance: number } | undefined;
   for (const candidate of candidates) {
@@ -103,7 +105,7 @@ function nearestName(name: string, candidates: readonly string[]): string | unde
   return best?.candidate;
 }
 
-/** Levenshtein's distance, one row of the table at a time. */
+/** Levenshtein distance, computed row by row. */
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i++) {

@@ -5,60 +5,62 @@ import { STORED_BYTES } from "../weights/stored-rows.js";
 import type { MatchedWeight } from "./match-weights.js";
 import type { StoredTensor } from "./shards.js";
 
-/** Read at once at most, unless one piece is larger. */
+/** The most bytes of one read, unless a single range is larger. */
 const MAX_READ_BYTES = 8 << 20;
 
-/** Bytes between two pieces that nobody wants and that cost less than a read of their own. */
+/** The largest gap between two ranges that are read together: reading it costs less than a second read. */
 const MAX_GAP_BYTES = 64 << 10;
 
-/** A stretch of a file, and who wants it. */
+/** A range of a file, and what to do with its bytes. */
 export interface RangeConsumer {
   readonly begin: number;
   readonly end: number;
   readonly consume: (bytes: Uint8Array) => void;
 }
 
-/** The pieces that fill a weight: whole rows each. */
-export function weightRanges(weights: ResidentWeights, { spec, stored }: MatchedWeight, nan: NonFiniteCounts): RangeConsumer[] {
+/** The ranges that fill a weight, each of whole rows. */
+export function weightRanges(weights: ResidentWeights, { spec, stored }: MatchedWeight, nonFinite: NonFiniteCounts): RangeConsumer[] {
   const { name, shape, dtype } = spec;
   const rows = shape.length === 2 ? shape[0]! : 1;
   const rowBytes = shape.at(-1)! * STORED_BYTES[dtype];
   const step = weights.pieceRows(name);
-  const pieces: RangeConsumer[] = [];
+  const ranges: RangeConsumer[] = [];
   for (let row = 0; row < rows; row += step) {
     const [begin, end] = [row, Math.min(row + step, rows)].map((row) => stored.begin + row * rowBytes) as [number, number];
-    pieces.push({ begin, end, consume: (bytes) => nan.add(name, weights.writeRows(name, row, bytes, dtype)) });
+    ranges.push({ begin, end, consume: (bytes) => nonFinite.add(name, weights.writeRows(name, row, bytes, dtype)) });
   }
-  return pieces;
+  return ranges;
 }
 
-/** The pieces that make up a tensor kept byte for byte. */
+/** The ranges of a tensor whose bytes are copied to `target`. */
 export function bufferRanges({ begin, end }: StoredTensor, target: Uint8Array): RangeConsumer[] {
-  const pieces: RangeConsumer[] = [];
+  const ranges: RangeConsumer[] = [];
   for (let at = begin; at < end; at += MAX_READ_BYTES) {
-    pieces.push({ begin: at, end: Math.min(at + MAX_READ_BYTES, end), consume: (bytes) => target.set(bytes, at - begin) });
+    ranges.push({ begin: at, end: Math.min(at + MAX_READ_BYTES, end), consume: (bytes) => target.set(bytes, at - begin) });
   }
-  return pieces;
+  return ranges;
 }
 
 /**
- * Reads neighbouring pieces of a file, several at once. The next read is under way while the bytes of this one are taken, so at most two are held.
+ * Reads ranges of a file, neighbouring ones together. The next read runs while the bytes of the last one are consumed, so at most two
+ * reads are in memory.
  *
- * @param onBytes told of bytes as they arrive; those that no piece wants do not count
+ * @param ranges in the order of the file
+ * @param onBytes called with the number of bytes that have arrived; bytes in gaps between ranges do not count
  */
 export async function readRanges(
   source: ByteSource,
   file: string,
-  pieces: readonly RangeConsumer[],
+  ranges: readonly RangeConsumer[],
   onBytes: (bytes: number) => void,
   signal?: AbortSignal,
 ): Promise<void> {
-  const over = new AbortController();
-  const follow = () => over.abort(signal?.reason);
-  signal?.addEventListener("abort", follow, { once: true });
+  const controller = new AbortController();
+  const abort = () => controller.abort(signal?.reason);
+  signal?.addEventListener("abort", abort, { once: true });
   const pending: Promise<void>[] = [];
-  const begin = (run: readonly RangeConsumer[]): Promise<() => void> => {
-    const reading = readNeighbours(source, file, run, onBytes, over.signal);
+  const begin = (group: readonly RangeConsumer[]): Promise<() => void> => {
+    const reading = readNeighbours(source, file, group, onBytes, controller.signal);
     pending.push(
       reading.then(
         () => {},
@@ -69,7 +71,7 @@ export async function readRanges(
   };
   try {
     signal?.throwIfAborted();
-    const all = groupNeighbours(pieces);
+    const all = groupNeighbours(ranges);
     const first = all.next().value;
     let reading = first && begin(first);
     while (reading) {
@@ -80,25 +82,25 @@ export async function readRanges(
       reading = ahead;
     }
   } catch (error) {
-    // Nothing may be read any more.
-    over.abort(error);
+    // Stops the reads that are still running.
+    controller.abort(error);
     throw error;
   } finally {
-    signal?.removeEventListener("abort", follow);
+    signal?.removeEventListener("abort", abort);
     await Promise.all(pending);
   }
 }
 
-/** Reads a run of pieces. @returns what hands the bytes over */
+/** Reads a group of neighbouring ranges at once. @returns a function that passes the bytes to the consumers */
 async function readNeighbours(
   source: ByteSource,
   file: string,
-  run: readonly RangeConsumer[],
+  group: readonly RangeConsumer[],
   onBytes: (bytes: number) => void,
   signal: AbortSignal,
 ): Promise<() => void> {
-  const [begin, end] = [run[0]!.begin, run.at(-1)!.end];
-  let missing = run.reduce((sum, piece) => sum + piece.end - piece.begin, 0);
+  const [begin, end] = [group[0]!.begin, group.at(-1)!.end];
+  let missing = group.reduce((sum, range) => sum + range.end - range.begin, 0);
   const count = (bytes: number) => {
     const wanted = Math.min(bytes, missing);
     missing -= wanted;
@@ -106,24 +108,24 @@ async function readNeighbours(
   };
   const bytes = await source.read(file, begin, end, signal, count);
   return () => {
-    for (const piece of run) piece.consume(bytes.subarray(piece.begin - begin, piece.end - begin));
+    for (const range of group) range.consume(bytes.subarray(range.begin - begin, range.end - begin));
     count(missing);
   };
 }
 
-function* groupNeighbours(pieces: readonly RangeConsumer[]): Generator<RangeConsumer[]> {
-  let run: RangeConsumer[] = [];
-  for (const piece of pieces) {
-    if (run.length > 0 && (piece.end - run[0]!.begin > MAX_READ_BYTES || piece.begin - run.at(-1)!.end > MAX_GAP_BYTES)) {
-      yield run;
-      run = [];
+function* groupNeighbours(ranges: readonly RangeConsumer[]): Generator<RangeConsumer[]> {
+  let group: RangeConsumer[] = [];
+  for (const range of ranges) {
+    if (group.length > 0 && (range.end - group[0]!.begin > MAX_READ_BYTES || range.begin - group.at(-1)!.end > MAX_GAP_BYTES)) {
+      yield group;
+      group = [];
     }
-    run.push(piece);
+    group.push(range);
   }
-  if (run.length > 0) yield run;
+  if (group.length > 0) yield group;
 }
 
-/** How many elements of which weights are NaN or infinite. */
+/** Counts the NaN and infinite elements of each weight. */
 export class NonFiniteCounts {
   private readonly counts = new Map<string, number>();
 
@@ -131,13 +133,13 @@ export class NonFiniteCounts {
     if (count > 0) this.counts.set(name, (this.counts.get(name) ?? 0) + count);
   }
 
-  /** @throws {WeightError} with the names of the first weights and how many there are */
+  /** @throws {WeightError} if any were counted, with the first weights' names and counts */
   throwIfAny(): void {
     if (this.counts.size === 0) return;
     const named = [...this.counts].slice(0, 3).map(([name, count]) => `${name} (${count} elements)`);
     const rest = this.counts.size - named.length;
     throw new WeightError(
-      `${named.join(", ")}${rest > 0 ? ` and ${rest} more` : ""}: expected finite numbers, got NaN or infinity (damaged or diverged checkpoint)`,
+      `${named.join(", ")}${rest > 0 ? ` and ${rest} more` : ""}: expected finite numbers, got NaN or infinity (the checkpoint is damaged, or its training diverged)`,
     );
   }
 }

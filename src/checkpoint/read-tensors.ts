@@ -6,12 +6,12 @@ import { type CheckpointSource, openByteSource } from "../io/open-byte-source.js
 import { sizeOf } from "../runtime/tensor.js";
 import { findShards, keepListedTensors, readShardHeader, readShardSizes, type Shard, tensorsByName } from "./shards.js";
 
-/** A tensor of a file as numbers. */
+/** A stored tensor as an array of numbers. */
 export interface StoredArray {
   readonly shape: readonly number[];
   /** As in the file's header. */
   readonly dtype: string;
-  /** Floats of any width as float32, 32-bit integers as they are. */
+  /** Floats of any width as float32; 32-bit integers unchanged. */
   readonly data: Float32Array | Int32Array;
 }
 
@@ -23,10 +23,10 @@ const DECODERS: Readonly<Record<string, (bytes: Uint8Array<ArrayBuffer>) => Floa
 };
 
 /**
- * The tensors of safetensors files by name, as arrays: for reading numbers to compare with, from any place that a checkpoint can come from.
+ * Reads tensors of safetensors files as arrays, by name. Accepts every source that a checkpoint can be loaded from.
  *
- * @param names which of them; by default all
- * @throws {CheckpointError} nothing to open, a damaged file, a name that is not there, or a dtype other than F32, F64, BF16 and I32
+ * @param given `names` selects tensors; by default all are read
+ * @throws {CheckpointError} nothing to open, a damaged file, an unknown name, or a dtype other than F32, F64, BF16 and I32
  */
 export async function readTensors(
   source: CheckpointSource,
@@ -47,12 +47,12 @@ export async function readTensors(
       const tensor = stored.get(name);
       if (!tensor)
         throw new CheckpointError(
-          `${from.name}: ${printed(name)}: no such tensor (there are ${[...stored.keys()].slice(0, 3).join(", ")}, …)`,
+          `${from.name}: ${printed(name)}: no such tensor (the first ones are ${[...stored.keys()].slice(0, 3).join(", ")}, …)`,
         );
       const { dtype, shape, file, begin, end } = tensor;
       const read = Object.hasOwn(DECODERS, dtype) ? DECODERS[dtype]! : undefined;
       if (!read) throw new CheckpointError(`${file}: ${name}: expected ${Object.keys(DECODERS).join(", ")}, got ${printed(dtype)}`);
-      // A copy of its own, aligned, where the source may hand out a view.
+      // The source may return an unaligned view, so the bytes are copied.
       const data = read(new Uint8Array(await from.read(file, begin, end, options.signal)));
       if (data.length !== sizeOf(shape))
         throw new CheckpointError(`${file}: ${name}: expected ${sizeOf(shape)} numbers, got ${data.length}`);

@@ -1,29 +1,33 @@
 import * as v from "valibot";
 import { platform } from "#platform";
-import { formatBytes, InputError, MemoryError } from "../base/errors.js";
+import { InputError } from "../base/errors.js";
 import { number, parseOptions, signal } from "../base/options.js";
-import type { Destination } from "../io/byte-source.js";
+import { CONFIG_FILE, INDEX_FILE, WEIGHTS_FILE } from "../io/checkpoint-files.js";
+import { type Destination, MemoryDestination } from "../io/destination.js";
 import { encodeSafetensorsHeader } from "../io/safetensors.js";
 import { sizeOf } from "../runtime/tensor.js";
 import { STORED_BYTES } from "../weights/stored-rows.js";
 import type { StoredWeights } from "../weights/weights.js";
-import { type Checkpoint, CONFIG_FILE, type Layout, type StoredBuffer } from "./checkpoint.js";
-import { INDEX_FILE, WEIGHTS_FILE } from "./shards.js";
+import type { Checkpoint, Layout, StoredBuffer } from "./checkpoint.js";
 
-/** What can be saved: a loaded checkpoint, or weights with their configuration alone. */
+/** A loaded checkpoint, or just weights with their configuration. */
 export type SaveableCheckpoint = Pick<Checkpoint, "config" | "weights"> & Partial<Pick<Checkpoint, "buffers" | "files" | "layout">>;
 
 export interface SaveOptions {
-  /** Divides the weights anew into files of at most this size, or one tensor. By default loaded weights keep their files; new ones get 5 GB. */
+  /**
+   * Divides the weights into files of at most this size; a larger tensor gets a file of its own. By default, loaded weights keep their
+   * division into files and new ones get files of at most 5 GB.
+   */
   maxShardBytes?: number;
   signal?: AbortSignal;
 }
 
-/** A tensor to write, in parts that are made when they are due. */
+/** A tensor to write. Its bytes are produced chunk by chunk as they are written. */
 interface TensorToWrite {
   readonly name: string;
   readonly dtype: string;
   readonly shape: readonly number[];
+  /** Size in bytes. */
   readonly bytes: number;
   chunks(): Iterable<Uint8Array>;
 }
@@ -36,17 +40,18 @@ interface ShardToWrite {
 }
 
 /**
- * Writes a checkpoint in the layout and dialect in which it was loaded, so that transformers and vLLM can read it. Tensors
- * keep their bytes; those that were rounded to bf16 on loading are written as bf16, and the configuration says so.
+ * Writes a checkpoint in the layout and dialect in which it was loaded, so that transformers and vLLM can read it. Tensors keep their
+ * bytes. Tensors that were rounded to bf16 while loading are written as bf16, and the configuration declares it.
  *
- * Into a directory, files are written beside their final names. When all are complete, one renaming makes them the checkpoint: a process that
- * ends at any moment leaves the old one or the new one, and the directory may be the one loaded from. Weights of an earlier checkpoint under
- * the usual names are removed, and so are temporary files of saves whose process has ended.
+ * In a directory, files are first written under temporary names. When all are complete, a single rename makes them the checkpoint. If the
+ * process ends at any moment, the directory therefore holds either the old checkpoint or the new one, even if it is the directory that
+ * was loaded from. Weights of an earlier checkpoint under the usual names are removed, and so are temporary files of saves whose process
+ * has ended.
  *
- * @param destination a directory (Node); without it the files are returned by name
+ * @param destination a directory (Node). Without it, the files are returned by name
  * @throws {CheckpointError} a file that cannot be written
- * @throws {InputError} options that do not fit; weights that were rounded to 8 bits on loading
- * @throws {MemoryError} without a destination: files that do not fit into memory
+ * @throws {InputError} invalid options; weights that were rounded to 8 bits while loading
+ * @throws {MemoryError} without a destination, files that do not fit into memory
  */
 export async function saveCheckpoint(
   checkpoint: SaveableCheckpoint,
@@ -75,27 +80,27 @@ async function writeCheckpoint(checkpoint: SaveableCheckpoint, to: Destination, 
   const rounded = [...weights.specs()].find(({ name }) => weights.isRounded(name));
   if (rounded) {
     throw new InputError(
-      `save: ${rounded.name}: expected the weights as they were stored, got 8-bit ones (load the checkpoint without dtype "q8" to save it)`,
+      `save: ${rounded.name}: expected weights in their stored precision, got 8-bit ones (to save the checkpoint, load it without dtype "q8")`,
     );
   }
-  const items = [...[...weights.specs()].map((spec) => weightToWrite(weights, spec.name)), ...buffers.map(bufferToWrite)];
-  const kept = maxShardBytes === undefined ? layout : undefined;
-  const shards = kept ? originalShards(items, kept) : newShards(items, maxShardBytes ?? 5e9);
+  const tensors = [...[...weights.specs()].map((spec) => weightToWrite(weights, spec.name)), ...buffers.map(bufferToWrite)];
+  const originalLayout = maxShardBytes === undefined ? layout : undefined;
+  const shards = originalLayout ? originalShards(tensors, originalLayout) : newShards(tensors, maxShardBytes ?? 5e9);
   try {
     for (const { file, metadata, items } of shards) {
       const header = encodeSafetensorsHeader(items, metadata);
       await to.create(file, header.byteLength + totalBytes(items));
       await to.write(header);
       for (const item of items) {
-        for (const part of item.chunks()) {
+        for (const chunk of item.chunks()) {
           signal?.throwIfAborted();
-          await to.write(part);
+          await to.write(chunk);
         }
       }
     }
     const texts = new Map([...files].filter(([file]) => file !== CONFIG_FILE));
     texts.set(CONFIG_FILE, files.get(CONFIG_FILE) ?? encodeJson(config.source));
-    if (shards.length > 1 || kept?.index) texts.set(INDEX_FILE, encodeIndex(shards, layout?.index));
+    if (shards.length > 1 || originalLayout?.index) texts.set(INDEX_FILE, encodeIndex(shards, layout?.index));
     for (const [file, bytes] of texts) {
       await to.create(file, bytes.byteLength);
       await to.write(bytes);
@@ -127,7 +132,7 @@ function bufferToWrite({ name, dtype, shape, bytes }: StoredBuffer): TensorToWri
   return { name, dtype, shape, bytes: bytes.byteLength, chunks: () => [bytes] };
 }
 
-/** The files as loaded. A single file gets the name under which every loader looks for it. */
+/** The division into files as loaded. A single file gets the name that every loader looks for. */
 function originalShards(items: readonly TensorToWrite[], { shards, index }: Layout): ShardToWrite[] {
   const named = new Map(items.map((item) => [item.name, item]));
   return shards.map(({ file, metadata, tensors }) => ({
@@ -169,34 +174,4 @@ function encodeJson(value: unknown): Uint8Array {
 
 function totalBytes(items: readonly TensorToWrite[]): number {
   return items.reduce((sum, { bytes }) => sum + bytes, 0);
-}
-
-/** Files as bytes by name. */
-class MemoryDestination implements Destination {
-  readonly files = new Map<string, Uint8Array>();
-  private target = new Uint8Array();
-  private written = 0;
-
-  async create(file: string, bytes: number): Promise<void> {
-    try {
-      this.target = new Uint8Array(bytes);
-    } catch (cause) {
-      throw new MemoryError(`save: ${file}: needs ${formatBytes(bytes)} (save into a directory, or in smaller files: maxShardBytes)`, {
-        cause,
-      });
-    }
-    this.written = 0;
-    this.files.set(file, this.target);
-  }
-
-  async write(bytes: Uint8Array): Promise<void> {
-    this.target.set(bytes, this.written);
-    this.written += bytes.byteLength;
-  }
-
-  async commit(): Promise<void> {}
-
-  async discard(): Promise<void> {
-    this.files.clear();
-  }
 }

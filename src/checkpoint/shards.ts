@@ -1,27 +1,25 @@
 import { CheckpointError, formatBytes } from "../base/errors.js";
 import { decodeJson, isObject } from "../base/json.js";
-import { type ByteSource, isPlainName, MAX_TEXT_FILE_BYTES, missingFileHint } from "../io/byte-source.js";
+import { type ByteSource, MAX_TEXT_FILE_BYTES, missingFileHint } from "../io/byte-source.js";
+import { INDEX_FILE, isPlainName, WEIGHTS_FILE } from "../io/checkpoint-files.js";
 import { headerLength, PREFIX_BYTES, parseSafetensorsHeader, type SafetensorsHeader, type TensorEntry } from "../io/safetensors.js";
 
-export const WEIGHTS_FILE = "model.safetensors";
-export const INDEX_FILE = "model.safetensors.index.json";
-
-/** Enough for most headers, so that one read suffices. */
+/** Bytes of the first read: enough for most headers. */
 const FIRST_READ_BYTES = 1 << 16;
 
-/** `model.safetensors.index.json`: which file holds which tensor. */
+/** The contents of `model.safetensors.index.json`: which file holds which tensor. */
 export interface ShardIndex {
   readonly metadata: Readonly<Record<string, unknown>>;
-  /** File by tensor name. */
+  /** File names by tensor name. */
   readonly files: ReadonlyMap<string, string>;
 }
 
-/** One file of weights with its header. */
+/** One file of weights and its header. */
 export interface Shard extends SafetensorsHeader {
   readonly file: string;
-  /** Bytes before the first tensor. */
+  /** Offset of the first tensor in bytes. */
   readonly dataOffset: number;
-  /** Tensors that the index leaves out. */
+  /** Tensors that the index does not list. */
   readonly unlisted: readonly TensorEntry[];
 }
 
@@ -30,19 +28,21 @@ export interface StoredTensor extends TensorEntry {
   readonly file: string;
 }
 
-/** Reads a whole text file, undefined if there is none. */
+/** Reads a whole text file; undefined if it does not exist. @throws {CheckpointError} a file that is too large */
 export async function readTextFile(source: ByteSource, file: string, signal?: AbortSignal): Promise<Uint8Array | undefined> {
   const size = await source.size(file, signal);
   if (size === undefined) return undefined;
   if (size > MAX_TEXT_FILE_BYTES)
-    throw new CheckpointError(`${file}: expected at most ${formatBytes(MAX_TEXT_FILE_BYTES)}, got ${formatBytes(size)} (damaged file?)`);
+    throw new CheckpointError(
+      `${file}: expected at most ${formatBytes(MAX_TEXT_FILE_BYTES)}, got ${formatBytes(size)} (the file may be damaged)`,
+    );
   return source.read(file, 0, size, signal);
 }
 
 /**
- * The files that hold the weights: the one that was named, those of the index, `model.safetensors`, or the only one there is.
+ * Finds the files of weights: the file that the caller named, those of the index, `model.safetensors`, or the only `.safetensors` file.
  *
- * @throws {CheckpointError} none, several without an index, a damaged index
+ * @throws {CheckpointError} no file, several without an index, or a damaged index
  */
 export async function findShards(source: ByteSource, signal?: AbortSignal): Promise<{ files: string[]; index?: ShardIndex }> {
   if (source.weightsFile) return { files: [source.weightsFile] };
@@ -86,7 +86,7 @@ function parseIndex(json: unknown): ShardIndex {
   return { files, metadata: isObject(metadata) ? metadata : {} };
 }
 
-/** Sizes of the files of weights. @throws {CheckpointError} one that is not there */
+/** Sizes of the files of weights by name. @throws {CheckpointError} a missing file */
 export async function readShardSizes(source: ByteSource, files: readonly string[], signal?: AbortSignal): Promise<Map<string, number>> {
   const sizes = new Map<string, number>();
   for (const file of files) {
@@ -98,6 +98,7 @@ export async function readShardSizes(source: ByteSource, files: readonly string[
   return sizes;
 }
 
+/** Reads and checks the header of a file of weights. @throws {CheckpointError} a damaged header */
 export async function readShardHeader(source: ByteSource, file: string, fileBytes: number, signal?: AbortSignal): Promise<Shard> {
   let head = await source.read(file, 0, Math.min(FIRST_READ_BYTES, fileBytes), signal);
   const end = PREFIX_BYTES + headerLength(head.subarray(0, PREFIX_BYTES), fileBytes, file);
@@ -106,10 +107,10 @@ export async function readShardHeader(source: ByteSource, file: string, fileByte
 }
 
 /**
- * The shards with those tensors that the index lists in them. Others, such as an older copy or what a conversion left behind, are
- * reported in one warning; without an index every tensor counts.
+ * Moves the tensors that the index does not list, such as leftovers of a conversion, from `tensors` to `unlisted` and reports them in one
+ * warning. Without an index every tensor is kept.
  *
- * @throws {CheckpointError} a tensor that is not in the file that the index names
+ * @throws {CheckpointError} a tensor that is missing from the file that the index names
  */
 export function keepListedTensors(
   shards: readonly Shard[],
@@ -132,22 +133,25 @@ export function keepListedTensors(
   const left = listed.flatMap(({ file, unlisted }) => unlisted.map(({ name }) => `${name} in ${file}`));
   if (left.length > 0) {
     const rest = left.length > 3 ? ` and ${left.length - 3} more` : "";
-    warn(`${INDEX_FILE}: weight_map: does not list ${left.slice(0, 3).join(", ")}${rest}: left out`);
+    warn(`${INDEX_FILE}: weight_map: does not list ${left.slice(0, 3).join(", ")}${rest} (these tensors are ignored)`);
   }
   return listed;
 }
 
 /**
- * All tensors by name.
+ * Collects all tensors by name.
  *
- * @throws {CheckpointError} a tensor in two files
+ * @throws {CheckpointError} a tensor that two files hold
  */
 export function tensorsByName(shards: readonly Shard[]): Map<string, StoredTensor> {
   const tensors = new Map<string, StoredTensor>();
   for (const { file, tensors: own } of shards) {
     for (const tensor of own) {
       const other = tensors.get(tensor.name);
-      if (other) throw new CheckpointError(`${file}: ${tensor.name}: expected every tensor once, got it in ${other.file} too`);
+      if (other)
+        throw new CheckpointError(
+          `${file}: ${tensor.name}: expected every tensor once, got it also in ${other.file} (remove one of the files)`,
+        );
       tensors.set(tensor.name, { ...tensor, file });
     }
   }

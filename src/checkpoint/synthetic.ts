@@ -5,7 +5,8 @@ import { type Block, graph, isConfig } from "../model/graph.js";
 import { buildOption, threadsOption } from "../runtime/options.js";
 import { Runtime } from "../runtime/runtime.js";
 import { SyntheticWeights } from "../weights/synthetic.js";
-import type { Checkpoint, LoadOptions } from "./checkpoint.js";
+import type { Checkpoint } from "./checkpoint.js";
+import type { LoadOptions } from "./load-options.js";
 
 export type FormulaOptions = Pick<LoadOptions, "build" | "threads" | "kv" | "onKernel" | "onWarning">;
 
@@ -18,10 +19,11 @@ const schema = v.strictObject({
 });
 
 /**
- * A checkpoint whose weights are a formula of their names and places (`SyntheticWeights`): of any size, in a few megabytes.
+ * Creates a checkpoint with synthetic weights: each is computed from its name and index (`SyntheticWeights`), so a model of any size takes
+ * a few megabytes.
  *
- * @throws {ConfigError} a configuration that contradicts itself
- * @throws {InputError} options that do not fit; float16
+ * @throws {ConfigError} an inconsistent configuration
+ * @throws {InputError} invalid options; a configuration with float16
  */
 export async function syntheticCheckpoint(config: Config | Record<string, unknown>, options: FormulaOptions = {}): Promise<Checkpoint> {
   const { build, threads, onKernel, onWarning } = parseOptions(schema, options, "formula");

@@ -1,34 +1,34 @@
 import { CheckpointError } from "../base/errors.js";
 import { decodeJson, decodeText, isObject } from "../base/json.js";
-import { TOOL_TEMPLATE_FILE } from "../io/byte-source.js";
+import { TOOL_TEMPLATE_FILE } from "../io/checkpoint-files.js";
 import { Tokenizer } from "../text/tokenizer.js";
 
-/** Files that make a tokenizer: the first by itself, or the others together. */
+/** The files of a tokenizer: either the first one, or the other two. */
 export const TOKENIZER_FILES = ["tokenizer.json", "vocab.json", "merges.txt"] as const;
 
-/** @param has whether each of `TOKENIZER_FILES` is there */
+/** Whether a tokenizer can be made. @param exists for each of `TOKENIZER_FILES`, whether it exists */
 export function hasTokenizerFiles([tokenizerJson, vocab, merges]: readonly boolean[]): boolean {
   return Boolean(tokenizerJson || (vocab && merges));
 }
 
-/** What the text files beside the weights say about text. */
+/** Tokenizer, chat templates and end-of-sequence ids from the text files of a checkpoint. */
 export interface TextSettings {
   /** Undefined for a checkpoint without tokenizer files. */
   readonly tokenizer: Tokenizer | undefined;
-  /** The checkpoint's own chat template (Jinja); without one MiniMax-M1's format is used. */
+  /** The chat template (Jinja) of the checkpoint. If it is undefined, MiniMax-M1's format is used. */
   readonly chatTemplate: string | undefined;
-  /** The one that counts where a conversation offers tools, if there is one of its own for that. */
+  /** A separate chat template for conversations with tools, if the checkpoint has one. */
   readonly toolTemplate: string | undefined;
-  /** Special tokens by the names that templates read, such as `bos_token`. */
+  /** Special tokens by the names under which templates read them, such as `bos_token`. */
   readonly templateVariables: Readonly<Record<string, string>>;
-  /** Ends of sequence that generation_config.json adds to those of config.json. */
+  /** End-of-sequence ids of generation_config.json, in addition to those of config.json. */
   readonly eosIds: readonly number[];
 }
 
 /**
- * Reads tokenizer, chat template and generation settings of a checkpoint.
+ * Reads the tokenizer, the chat templates and the end-of-sequence ids of a checkpoint.
  *
- * @param files contents by name, as {@link Checkpoint.files}
+ * @param files contents by name, as in {@link Checkpoint.files}
  * @throws {CheckpointError} a damaged file, or files that contradict each other
  */
 export async function readTextSettings(files: ReadonlyMap<string, Uint8Array>): Promise<TextSettings> {
@@ -56,7 +56,7 @@ export async function readTextSettings(files: ReadonlyMap<string, Uint8Array>): 
   };
 }
 
-/** As transformers reads them: `chat_template.jinja` takes the place of all that the JSON files say, and of those the first counts that has any. */
+/** The templates that transformers would use: those of `chat_template.jinja`, or else of the first JSON file that has any. */
 function readTemplates(
   file: string | undefined,
   toolFile: string | undefined,
@@ -67,7 +67,7 @@ function readTemplates(
   return { chatTemplate: named?.get("default"), toolTemplate: toolFile ?? named?.get("tool_use") };
 }
 
-/** `chat_template` is a template, a list of `{ name, template }`, or an object of templates by name. */
+/** Templates by name. `chat_template` may be one template, a list of `{ name, template }`, or an object of templates by name. */
 function namedTemplates(config: unknown): Map<string, string> {
   const template = isObject(config) ? config.chat_template : undefined;
   const entries: [unknown, unknown][] = Array.isArray(template)
@@ -78,7 +78,7 @@ function namedTemplates(config: unknown): Map<string, string> {
   return new Map(entries.filter((entry): entry is [string, string] => entry.every((part) => typeof part === "string")));
 }
 
-/** `bos_token` and its like: a token, or an object that holds it as `content`. */
+/** Special tokens such as `bos_token`. Each is a string, or an object with the string in `content`. */
 function specialTokens(config: unknown): Record<string, string> {
   const entries = isObject(config) ? Object.entries(config).filter(([name]) => /^(bos|eos|unk|pad|sep|cls|mask)_token$/.test(name)) : [];
   const tokens = entries.map(([name, value]) => [name, isObject(value) ? value.content : value]);

@@ -3,13 +3,12 @@ import type { ByteSource } from "../io/byte-source.js";
 import type { MatchedWeight } from "./match-weights.js";
 import type { StoredTensor } from "./shards.js";
 
-/** Bytes of each sample. */
+/** Bytes per sample. */
 const SAMPLE_BYTES = 1 << 16;
 
 /**
- * Compares the head that a checkpoint stores, although its configuration ties the head to the embedding, with that embedding: samples
- * from the beginning, the middle and the end. transformers 4 ignores such a head and transformers 5 uses it, so a head of its own would
- * give one text here and another one there.
+ * Checks that a stored head equals the embedding if the configuration ties both. Compares samples from the beginning, the middle and the
+ * end. transformers 4 ignores such a head and transformers 5 uses it, so a different head would make their results differ.
  *
  * @throws {WeightError} a head that differs from the embedding
  */
@@ -24,7 +23,7 @@ export async function checkTiedHead(
   if (!head || !embedding || head.dtype !== embedding.dtype) return;
   const bytes = head.end - head.begin;
   const size = Math.min(bytes, SAMPLE_BYTES);
-  // Forwards through the files: a server without ranges sends them as one stream.
+  // In the order of the file, because a server without Range requests sends it as one stream.
   const samples = async ({ file, begin }: StoredTensor): Promise<Uint8Array[]> => {
     const read: Uint8Array[] = [];
     for (const at of [0, Math.floor((bytes - size) / 2), bytes - size]) {

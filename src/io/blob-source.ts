@@ -1,18 +1,15 @@
 import { canShareBlobs } from "#threads";
 import { CheckpointError } from "../base/errors.js";
 import { printed } from "../base/printed.js";
-import { type ByteSource, TEMPLATES_DIRECTORY } from "./byte-source.js";
-import type { SourceLocation } from "./reader-thread.js";
+import type { ByteSource, SourceLocation } from "./byte-source.js";
+import { TEMPLATES_DIRECTORY, WEIGHTS_FILE } from "./checkpoint-files.js";
 
 export type BinaryData = Uint8Array | ArrayBuffer;
 
-/** Where bytes without a name go. */
-const DEFAULT_FILE_NAME = "model.safetensors";
-
-/** Reading from memory never waits; this often it lets others run, so that a page answers and a signal can arrive. */
+/** Reads from memory never wait, so after this time one yields: a page stays responsive, and an abort signal can arrive. */
 const YIELD_INTERVAL_MS = 30;
 
-/** Files that are already here: picked in a browser, or in memory. */
+/** Files that are picked in a browser or lie in memory. */
 export class BlobSource implements ByteSource {
   private lastYield = performance.now();
 
@@ -22,16 +19,16 @@ export class BlobSource implements ByteSource {
     readonly weightsFile?: string,
   ) {}
 
-  /** @throws {CheckpointError} other values, or two files that would have the same name */
+  /** @throws {CheckpointError} an unsupported value, or two files with the same name */
   static from(source: unknown): BlobSource {
     if (isBinaryData(source)) {
-      const name = "name" in source && typeof source.name === "string" ? source.name : DEFAULT_FILE_NAME;
+      const name = "name" in source && typeof source.name === "string" ? source.name : WEIGHTS_FILE;
       return new BlobSource(name, new Map([[name, toBytes(source)]]), name);
     }
     if (typeof source !== "object" || source === null) throw unsupportedSource("source", source);
     if ("attnTypeList" in source) {
       throw new CheckpointError(
-        "source: expected a checkpoint (a directory's path, a URL, a hub id, files or bytes), got a configuration, which has no weights (with bytes of weights it goes into the option config)",
+        "source: expected a checkpoint (a directory's path, a URL, a hub id, files or bytes), got a configuration, which has no weights (pass it as the option config, and the weights as the source)",
       );
     }
     const named = source instanceof Map ? [...source] : isIterable(source) ? [...source].map(namedFile) : Object.entries(source);
@@ -39,8 +36,8 @@ export class BlobSource implements ByteSource {
     for (const [path, data] of named) {
       if (typeof path !== "string" || !isBinaryData(data)) throw unsupportedSource(`source: ${printed(path)}`, data);
       const parts = path.replaceAll("\\", "/").split("/");
-      const names = parts.at(-2) === TEMPLATES_DIRECTORY ? 2 : 1;
-      const [file, depth] = [parts.slice(-names).join("/"), parts.length - names];
+      const nameParts = parts.at(-2) === TEMPLATES_DIRECTORY ? 2 : 1;
+      const [file, depth] = [parts.slice(-nameParts).join("/"), parts.length - nameParts];
       const other = files.get(file);
       if (other?.depth === depth)
         throw new CheckpointError(`source: ${file}: expected one file of this name, got several (give the files of one directory)`);
@@ -50,13 +47,13 @@ export class BlobSource implements ByteSource {
   }
 
   async size(file: string): Promise<number | undefined> {
-    const blob = this.files.get(file);
-    return blob instanceof Uint8Array ? blob.byteLength : blob?.size;
+    const data = this.files.get(file);
+    return data instanceof Uint8Array ? data.byteLength : data?.size;
   }
 
   get location(): SourceLocation | undefined {
-    const travel = canShareBlobs || [...this.files.values()].every((data) => data instanceof Uint8Array);
-    return travel ? { kind: "files", files: this.files } : undefined;
+    const canShare = canShareBlobs || [...this.files.values()].every((data) => data instanceof Uint8Array);
+    return canShare ? { kind: "files", files: this.files } : undefined;
   }
 
   async list(): Promise<string[]> {
@@ -64,17 +61,19 @@ export class BlobSource implements ByteSource {
   }
 
   async read(file: string, begin: number, end: number): Promise<Uint8Array> {
-    const blob = this.files.get(file);
-    if (!blob) throw new CheckpointError(`${file}: not among the given files`);
+    const data = this.files.get(file);
+    if (!data) throw new CheckpointError(`${file}: not among the given files`);
     if (performance.now() - this.lastYield > YIELD_INTERVAL_MS) {
       await new Promise((resolve) => setTimeout(resolve));
       this.lastYield = performance.now();
     }
-    if (blob instanceof Uint8Array) return blob.subarray(begin, end);
+    if (data instanceof Uint8Array) return data.subarray(begin, end);
     try {
-      return new Uint8Array(await blob.slice(begin, end).arrayBuffer());
+      return new Uint8Array(await data.slice(begin, end).arrayBuffer());
     } catch (cause) {
-      throw new CheckpointError(`${file}: cannot be read (changed or removed since it was picked?)`, { cause });
+      throw new CheckpointError(`${file}: cannot be read (it may have been changed or removed since it was picked: pick it again)`, {
+        cause,
+      });
     }
   }
 
@@ -85,12 +84,13 @@ export function isBinaryData(value: unknown): value is Blob | BinaryData | DataV
   return value instanceof Blob || value instanceof ArrayBuffer || ArrayBuffer.isView(value);
 }
 
+/** A view of the bytes of a buffer; a Blob stays as it is. @throws {CheckpointError} a detached buffer */
 export function toBytes(data: Blob | BinaryData | DataView): Blob | Uint8Array {
   if (data instanceof Blob) return data;
   try {
     return ArrayBuffer.isView(data) ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength) : new Uint8Array(data);
   } catch (cause) {
-    throw new CheckpointError("source: expected bytes, got a buffer whose memory was given away (transferred to another thread?)", {
+    throw new CheckpointError("source: expected bytes, got a detached buffer (pass a buffer that was not transferred to another thread)", {
       cause,
     });
   }
@@ -105,6 +105,7 @@ function namedFile(file: unknown): [path: unknown, data: unknown] {
   return [webkitRelativePath || name, file];
 }
 
+/** The error for a value that is not a source. */
 export function unsupportedSource(where: string, value: unknown): CheckpointError {
   const kind = value === null ? "null" : typeof value === "object" ? (value.constructor?.name ?? "an object") : typeof value;
   return new CheckpointError(

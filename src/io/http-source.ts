@@ -1,54 +1,45 @@
 import { CheckpointError } from "../base/errors.js";
-import { type ByteSource, MAX_TEXT_FILE_BYTES } from "./byte-source.js";
-import {
-  BodyBuffer,
-  compressedRangeError,
-  downloadRange,
-  fileEndpoint,
-  HttpExchange,
-  type RemoteFile,
-  readBody,
-  responseVersion,
-  withReadErrors,
-} from "./range-download.js";
-import type { SourceLocation } from "./reader-thread.js";
+import { type ByteSource, MAX_TEXT_FILE_BYTES, type SourceLocation } from "./byte-source.js";
+import { BodyBuffer, HttpExchange, readBody, withReadErrors } from "./http-exchange.js";
+import { compressedRangeError, downloadRange, fileEndpoint, type RemoteFile } from "./range-download.js";
+import { responseVersion } from "./response-version.js";
 import { isTransientStatus, type RetryPolicy, TransferError, withRetries } from "./retry.js";
 import { defaultRetryPolicy } from "./retry-policy.js";
 import { declaredDataBytes, headerLength, PREFIX_BYTES } from "./safetensors.js";
 import { type Endpoint, maskUrl, withCredentialsInHeader } from "./secrets.js";
 
-/** Files up to this size are kept if the server sends them whole, instead of being requested again. */
+/** Files up to this size are kept in memory if the server sends them whole, so that they are not requested again. */
 const MAX_KEPT_FILE_BYTES = 1 << 24;
 
-/** What is known of one file: its size, or its bytes if the server sent them all. */
+/** The size and version of a file, and its bytes if the server sent all of them. */
 interface FileInfo {
   readonly size: number | undefined;
   /** See {@link responseVersion}. */
   readonly version: string;
-  /** Whether the server answers with the whole file, whatever range is asked for. */
+  /** Whether the server sends the whole file although a range was requested. */
   readonly ignoresRanges: boolean;
   readonly bytes?: Uint8Array;
 }
 
 const MISSING_FILE: FileInfo = { size: undefined, version: "", ignoresRanges: false };
 
-/** A file that is read as one stream, and how far. */
+/** A file that is read as one stream, and the position in it. */
 interface OpenStream {
   readonly file: string;
   readonly chunks: AsyncGenerator<Uint8Array, void, undefined>;
   position: number;
-  /** What has arrived and was not asked for yet. */
+  /** Bytes that have arrived but were not read yet. */
   rest: Uint8Array;
 }
 
 /**
- * Files below one URL, in Range requests. From a server that knows no ranges, files are read as one stream from the beginning, which costs nothing
- * more as long as reads move forward. Failed requests are made again; see {@link RetryPolicy}.
+ * Reads files below one URL with Range requests. If a server does not support ranges, files are read as one stream from the beginning,
+ * which costs nothing extra as long as reads move forward. Failed requests are repeated according to the {@link RetryPolicy}.
  */
 export class HttpSource implements ByteSource {
   private readonly fileInfo = new Map<string, FileInfo>();
   private stream: OpenStream | undefined;
-  /** Reads of one stream follow one another. */
+  /** Settles with the last read of the stream: such reads take turns. */
   private streamQueue: Promise<unknown> = Promise.resolve();
 
   private constructor(
@@ -58,10 +49,10 @@ export class HttpSource implements ByteSource {
   ) {}
 
   /**
-   * @param url of a directory, or of one `.safetensors` file with its `config.json` beside it. User name and password become a header.
-   * @throws {CheckpointError} not a URL
+   * @param text URL of a directory, or of one `.safetensors` file with its `config.json` beside it. User name and password become a header.
+   * @throws {CheckpointError} text that is not a URL
    */
-  static fromUrl(text: string, patience = defaultRetryPolicy): HttpSource {
+  static fromUrl(text: string, retryPolicy = defaultRetryPolicy): HttpSource {
     let file: string | undefined;
     let url: URL;
     try {
@@ -71,10 +62,10 @@ export class HttpSource implements ByteSource {
       else if (!url.pathname.endsWith("/")) url.pathname += "/";
       file &&= decodeURIComponent(file);
     } catch {
-      // The cause would hold the whole URL.
-      throw new CheckpointError(`${maskUrl(text)}: expected a URL, got something else`);
+      // Without a cause, because it would hold the whole URL.
+      throw new CheckpointError(`${maskUrl(text)}: expected a URL, got other text (check the spelling)`);
     }
-    return new HttpSource(withCredentialsInHeader(url), patience, file);
+    return new HttpSource(withCredentialsInHeader(url), retryPolicy, file);
   }
 
   get name(): string {
@@ -98,12 +89,12 @@ export class HttpSource implements ByteSource {
     return { kind: "http", base: this.base.url.href, headers: this.base.headers, retryPolicy: this.retryPolicy };
   }
 
-  /** @throws {CheckpointError} a server that knows no ranges: it cannot be streamed from */
+  /** @throws {CheckpointError} a server without support for ranges: weights cannot be streamed from it */
   async version(file: string): Promise<string> {
     const known = this.fileInfo.get(file);
     if (known && !known.ignoresRanges) return known.version;
     throw new CheckpointError(
-      `${this.name}${file}: cannot be streamed: the server knows no ranges (download the checkpoint, and load it from its directory)`,
+      `${this.name}${file}: cannot be streamed: the server does not support Range requests (download the checkpoint, and load it from its directory)`,
     );
   }
 
@@ -125,7 +116,7 @@ export class HttpSource implements ByteSource {
         try {
           return await this.readRange(file, begin, end, onBytes, signal);
         } catch (error) {
-          // It did know ranges when it was asked for the size.
+          // The server did support ranges when it was asked for the size.
           if (!(error instanceof TransferError && error.status === 200)) throw error;
           this.fileInfo.set(file, { ...this.fileInfo.get(file)!, ignoresRanges: true });
         }
@@ -178,7 +169,7 @@ export class HttpSource implements ByteSource {
       while (stream.position < end) {
         if (stream.rest.byteLength === 0) {
           const { value } = await stream.chunks.next();
-          if (!value) throw new TransferError(`it ended after ${stream.position} bytes`);
+          if (!value) throw new TransferError(`the file ended after ${stream.position} bytes`);
           stream.rest = value;
         }
         const before = stream.position < begin;
@@ -201,15 +192,15 @@ export class HttpSource implements ByteSource {
     const exchange = await HttpExchange.open(this.remoteFile(file), { headers: { Range: "bytes=0-0" } }, this.retryPolicy, signal);
     try {
       const { status, headers, contentEncoding } = exchange;
-      // Object stores answer with 403 for files that they do not have, development servers with a page.
+      // For a missing file, object stores answer with 403 and development servers with a page.
       const isPage = (status === 200 || status === 206) && /^text\/html/i.test(headers.get("content-type") ?? "");
       if ([403, 404, 410].includes(status) || isPage) return MISSING_FILE;
       if (status === 206 || status === 416) {
         if (contentEncoding) throw compressedRangeError(contentEncoding);
         const total = /\/(\d+)$/.exec(headers.get("content-range") ?? "")?.[1] ?? (await this.requestLength(file, signal));
         if (total === undefined) {
-          throw new TransferError("the server does not say how long the file is", {
-            remedy: "Access-Control-Expose-Headers: Content-Range",
+          throw new TransferError("the server does not send the file's length", {
+            remedy: "let it send Access-Control-Expose-Headers: Content-Range",
           });
         }
         return { size: Number(total), version: status === 206 ? responseVersion(exchange) : "", ignoresRanges: false };
@@ -224,24 +215,30 @@ export class HttpSource implements ByteSource {
     }
   }
 
-  /** Size of a body whose length is not known, or its bytes: weights say in their header how long they are, all else is read to its end. */
+  /**
+   * Size of a body of unknown length. For weights, their header tells it; every other file is read to its end, and its bytes are returned
+   * too.
+   */
   private async measureBody(file: string, exchange: HttpExchange): Promise<Pick<FileInfo, "size" | "bytes">> {
     if (!file.endsWith(".safetensors")) {
       const bytes = await readBody(exchange, MAX_TEXT_FILE_BYTES);
       return { size: bytes.byteLength, bytes };
     }
     const body = new BodyBuffer(exchange);
-    for (let enough = MAX_KEPT_FILE_BYTES; ; ) {
+    for (let needed = MAX_KEPT_FILE_BYTES; ; ) {
       if (!(await body.readMore())) return { size: body.byteLength, bytes: body.bytes() };
-      if (body.byteLength <= enough) continue;
+      if (body.byteLength <= needed) continue;
       const bytes = body.bytes();
       const end = PREFIX_BYTES + headerLength(bytes.subarray(0, PREFIX_BYTES), Number.POSITIVE_INFINITY, file);
       if (bytes.byteLength >= end) return { size: end + declaredDataBytes(bytes.subarray(PREFIX_BYTES, end), file) };
-      enough = end;
+      needed = end;
     }
   }
 
-  /** `Content-Length` of the whole file, for who cannot see it in a range: answers to HEAD have it, which signed URLs refuse, and those to GET. */
+  /**
+   * `Content-Length` of the whole file, if the response to a range does not show it. HEAD is tried first, then GET because signed URLs
+   * may refuse HEAD.
+   */
   private async requestLength(file: string, signal?: AbortSignal): Promise<string | undefined> {
     for (const method of ["HEAD", "GET"]) {
       const exchange = await HttpExchange.open(

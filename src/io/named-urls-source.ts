@@ -3,9 +3,9 @@ import { followSignals } from "../base/abort.js";
 import { CheckpointError } from "../base/errors.js";
 import { MAX_MEMORY_BYTES } from "../runtime/heap.js";
 import { type BinaryData, toBytes } from "./blob-source.js";
-import { type ByteSource, MAX_TEXT_FILE_BYTES } from "./byte-source.js";
-import { expectSameVersion, HttpExchange } from "./range-download.js";
-import type { SourceLocation } from "./reader-thread.js";
+import { type ByteSource, MAX_TEXT_FILE_BYTES, type SourceLocation } from "./byte-source.js";
+import { HttpExchange } from "./http-exchange.js";
+import { expectSameVersion } from "./response-version.js";
 import { RetryCounter, type RetryPolicy, TransferError } from "./retry.js";
 import { declaredDataBytes, headerLength, PREFIX_BYTES } from "./safetensors.js";
 import { maskUrl, messageWithCauses, withCredentialsInHeader } from "./secrets.js";
@@ -13,13 +13,13 @@ import { maskUrl, messageWithCauses, withCredentialsInHeader } from "./secrets.j
 /** Files by name, some of them at an address. */
 export type NamedFiles = ReadonlyMap<string, Blob | BinaryData | URL>;
 
-/** What follows every reason. */
+/** Follows the reason in every message. */
 const UNREADABLE_URL_REMEDY =
-  "check the address and the connection; esbuild, Rollup and others do not copy files that are named by URL: copy them beside the bundle, those of the bundled model from the package's folder dist/standalone/model";
+  "check the address and the connection; some bundlers, such as esbuild and Rollup, do not copy files that a script refers to by URL: copy them beside the bundle, those of the bundled model from the package's folder dist/standalone/model";
 
 /**
- * Files that each have an address of their own, as bundlers give them. Every file is fetched as a whole, all at the same time, and kept in memory:
- * one request a file, which any static server answers and any cache keeps. Weights can be read while they arrive.
+ * Files with one URL each, as bundlers provide them. All files are fetched at the same time, each as a whole, and kept in memory. One plain
+ * request per file works with every static server and cache. Weights can be read while they arrive.
  */
 export class NamedUrlsSource implements ByteSource {
   readonly name = "source";
@@ -28,9 +28,9 @@ export class NamedUrlsSource implements ByteSource {
   private readonly files: ReadonlyMap<string, IncomingFile>;
   private readonly completeFiles = new Map<string, Uint8Array>();
 
-  constructor(files: NamedFiles, patience: RetryPolicy, signal: AbortSignal | undefined) {
+  constructor(files: NamedFiles, retryPolicy: RetryPolicy, signal: AbortSignal | undefined) {
     this.unfollow = followSignals(this.controller, [signal]);
-    this.files = new Map([...files].map(([name, from]) => [name, new IncomingFile(name, from, patience, this.controller.signal)]));
+    this.files = new Map([...files].map(([name, from]) => [name, new IncomingFile(name, from, retryPolicy, this.controller.signal)]));
   }
 
   async size(file: string): Promise<number | undefined> {
@@ -47,12 +47,12 @@ export class NamedUrlsSource implements ByteSource {
     return found.read(begin, end, onBytes);
   }
 
-  /** Files whose version was asked for are complete. */
+  /** Holds the files whose version was requested: those are complete. */
   get location(): SourceLocation {
     return { kind: "files", files: this.completeFiles };
   }
 
-  /** Waits for the whole file, which another thread is then given. Nothing that is in memory changes. */
+  /** Waits for the whole file, so that `location` can give it to another thread. Empty, because files in memory do not change. */
   async version(file: string): Promise<string> {
     this.completeFiles.set(file, await this.read(file, 0, (await this.size(file)) ?? 0));
     return "";
@@ -64,9 +64,9 @@ export class NamedUrlsSource implements ByteSource {
   }
 }
 
-/** The bytes of one file while they arrive. */
+/** One file whose bytes are arriving. */
 class IncomingFile {
-  /** Known as soon as the header of weights has arrived, or when all bytes have. */
+  /** Settles when the header of a file of weights has arrived, or else with the last byte. */
   readonly size: Promise<number>;
   private bytes: Uint8Array = new Uint8Array();
   private arrived = 0;
@@ -74,7 +74,7 @@ class IncomingFile {
   /** See {@link responseVersion}. */
   private version = "";
   private announceBytes = () => {};
-  /** Settles with the next bytes. */
+  /** Settles when the next bytes arrive. */
   private moreBytes = this.nextBytes();
 
   constructor(
@@ -83,23 +83,23 @@ class IncomingFile {
     private readonly retryPolicy: RetryPolicy,
     private readonly signal: AbortSignal,
   ) {
-    let known = (_: number) => {};
+    let announceSize = (_: number) => {};
     const announced = new Promise<number>((resolve) => {
-      known = resolve;
+      announceSize = resolve;
     });
-    this.complete = from instanceof URL ? this.fetch(from, known) : this.takeData(from);
+    this.complete = from instanceof URL ? this.fetch(from, announceSize) : this.takeData(from);
     this.size = Promise.race([announced, this.complete.then(() => this.arrived)]);
-    // Whoever reads is told; a file that nobody reads may fail.
+    // Readers get the error. If nobody reads this file, its failure must not be an unhandled rejection.
     this.size.catch(() => {});
   }
 
   async read(begin: number, end: number, onBytes: (bytes: number) => void = () => {}): Promise<Uint8Array> {
     await this.size;
-    for (let told = begin; told < end; ) {
+    for (let reported = begin; reported < end; ) {
       const here = Math.min(this.arrived, end);
-      if (here > told) {
-        onBytes(here - told);
-        told = here;
+      if (here > reported) {
+        onBytes(here - reported);
+        reported = here;
       } else await Promise.race([this.moreBytes, this.complete]);
     }
     return this.bytes.subarray(begin, end);
@@ -110,11 +110,11 @@ class IncomingFile {
     this.takeWhole(bytes instanceof Uint8Array ? bytes : new Uint8Array(await bytes.arrayBuffer()));
   }
 
-  private async fetch(url: URL, known: (size: number) => void): Promise<void> {
+  private async fetch(url: URL, announceSize: (size: number) => void): Promise<void> {
     try {
       if (url.protocol === "data:") this.takeWhole(decodeDataUrl(url.href));
       else if (url.protocol === "file:") this.takeWhole(await platform.readFile(url));
-      else await this.download(url, known);
+      else await this.download(url, announceSize);
     } catch (cause) {
       this.signal.throwIfAborted();
       if (cause instanceof CheckpointError) throw cause;
@@ -125,30 +125,31 @@ class IncomingFile {
     }
   }
 
-  /** Fetches the whole file. If an answer breaks off, the file is asked for again, and what is here already is skipped. */
-  private async download(url: URL, known: (size: number) => void): Promise<void> {
+  /** Fetches the whole file. If a response breaks off, the file is requested again and the bytes that are already here are skipped. */
+  private async download(url: URL, announceSize: (size: number) => void): Promise<void> {
     const address = withCredentialsInHeader(url);
-    const tries = new RetryCounter(this.retryPolicy, this.signal);
+    const retries = new RetryCounter(this.retryPolicy, this.signal);
     for (;;) {
       const from = this.arrived;
       let exchange: HttpExchange | undefined;
       try {
         exchange = await HttpExchange.open(address, {}, this.retryPolicy, this.signal);
         if (exchange.status !== 200) throw exchange.statusError();
-        // Development servers answer with a page for files that they do not have.
+        // Development servers answer with a page if a file is missing.
         if (/^text\/html/i.test(exchange.headers.get("content-type") ?? "")) throw new TransferError("the server sent a web page");
         this.version = expectSameVersion(this.version, exchange);
-        return await this.receive(exchange, known);
+        return await this.receive(exchange, announceSize);
       } catch (error) {
-        await tries.waitBeforeRetry(error, this.arrived - from);
+        await retries.waitBeforeRetry(error, this.arrived - from);
       } finally {
         exchange?.close();
       }
     }
   }
 
-  private async receive(exchange: HttpExchange, known: (size: number) => void): Promise<void> {
-    // Servers that compress announce another length, which a page cannot tell across origins. The header of weights says how long they are.
+  private async receive(exchange: HttpExchange, announceSize: (size: number) => void): Promise<void> {
+    // `Content-Length` is the compressed length if the server compresses, which a page cannot see across origins. So the size of weights is
+    // taken from their header.
     const sized = this.name.endsWith(".safetensors");
     const most = sized ? MAX_MEMORY_BYTES : MAX_TEXT_FILE_BYTES;
     let size: number | undefined;
@@ -158,8 +159,8 @@ class IncomingFile {
       skip -= skipped;
       this.append(part.subarray(skipped));
       if (sized) size ??= this.sizeByHeader();
-      if (size !== undefined) known(size);
-      // Whatever follows belongs to no tensor.
+      if (size !== undefined) announceSize(size);
+      // Further bytes belong to no tensor.
       if (this.arrived >= (size ?? Number.POSITIVE_INFINITY)) return;
       if (this.arrived > most) throw new TransferError(`the server sent more than ${most} bytes`);
     }
@@ -168,7 +169,7 @@ class IncomingFile {
     }
   }
 
-  /** Undefined while the header is incomplete. @throws {CheckpointError} other bytes than a header: no end would be known */
+  /** The size of a file of weights; undefined while its header is incomplete. @throws {CheckpointError} bytes that are not a header */
   private sizeByHeader(): number | undefined {
     const head = this.bytes.subarray(0, this.arrived);
     if (head.byteLength < PREFIX_BYTES) return undefined;
@@ -205,7 +206,7 @@ class IncomingFile {
   }
 }
 
-/** Decoded here: a page's content security policy may forbid to fetch it. */
+/** The bytes of a data: URL. A page's content security policy may forbid fetching it. */
 function decodeDataUrl(url: string): Uint8Array {
   const [, kind, text] = /^data:([^,]*),(.*)$/s.exec(url)!;
   const decoded = decodeURIComponent(text!);

@@ -7,7 +7,7 @@ import { type NamedFiles, NamedUrlsSource } from "./named-urls-source.js";
 import { parseRetryPolicy } from "./retry-policy.js";
 import { maskUrl } from "./secrets.js";
 
-/** Whatever a checkpoint can be opened from. */
+/** Everything from which a checkpoint can be opened. */
 export type CheckpointSource =
   | string
   | URL
@@ -18,11 +18,11 @@ export type CheckpointSource =
   | Readonly<Record<string, Blob | BinaryData | URL>>;
 
 /**
- * Opens a checkpoint: a directory or `.safetensors` file by path, a URL of either, a hub id (`org/name`), files picked in a
- * browser, files by name, or the bytes of one safetensors file. A file given by name and URL is fetched whole, into memory: of a large
- * checkpoint give the directory's URL.
+ * Opens a checkpoint: a directory or `.safetensors` file by path, a URL of either, a hub id (`org/name`), files picked in a browser,
+ * files by name, or the bytes of one safetensors file. If files are given by name and URL, each is fetched into memory as a whole. For a
+ * large checkpoint, give the URL of its directory instead.
  *
- * @throws {CheckpointError} nothing there, or nothing that this platform can open
+ * @throws {CheckpointError} a source that does not exist, or that this platform cannot open
  */
 export async function openByteSource(source: CheckpointSource, options: OpenOptions = {}): Promise<ByteSource> {
   options.signal?.throwIfAborted();
@@ -41,7 +41,7 @@ export async function openByteSource(source: CheckpointSource, options: OpenOpti
   return HttpSource.fromUrl(text, parseRetryPolicy(options));
 }
 
-/** Files by name, if one of them is at a URL. @throws {CheckpointError} one that is not to be fetched */
+/** The files by name, if at least one of them is a URL; otherwise undefined. @throws {CheckpointError} a URL that must not be fetched */
 function filesAtUrls(source: unknown, { localFilesOnly }: OpenOptions): NamedFiles | undefined {
   if (typeof source !== "object" || source === null || isBinaryData(source)) return undefined;
   const files = source instanceof Map ? source : new Map(Object.entries(source));

@@ -1,62 +1,32 @@
-// The thread that reads files into a model's memory while the model computes. Bundled by itself; the calling thread's half is `reader.ts`.
+// The reader thread: reads files into a model's memory while another thread computes. It is bundled into a script of its own;
+// the computing thread uses it through `ThreadReader` in src/weights/thread-reader.ts. In Node, src/node/reader-thread.ts is the entry.
 
-import type { SharedMemory } from "../runtime/heap.js";
+import type { SourceLocation } from "./byte-source.js";
 import { downloadRange, fileEndpoint } from "./range-download.js";
-import type { RetryPolicy } from "./retry.js";
+import {
+  ControlWord,
+  MESSAGE_BYTES,
+  MESSAGES_OFFSET,
+  READ_TIME_OFFSET,
+  type ReaderData,
+  type ReadRequest,
+  ReadState,
+} from "./reader-protocol.js";
 
-/** Files as another thread can find them. */
-export type SourceLocation =
-  | { readonly kind: "directory"; readonly path: string }
-  | { readonly kind: "http"; readonly base: string; readonly headers: Readonly<Record<string, string>>; readonly retryPolicy: RetryPolicy }
-  | { readonly kind: "files"; readonly files: ReadonlyMap<string, Blob | Uint8Array> };
-
-/** A stretch of a file, and where it goes. */
-export interface ReadRequest {
-  readonly slot: number;
-  readonly file: string;
-  readonly begin: number;
-  readonly end: number;
-  /** Address in the memory. */
-  readonly ptr: number;
-  /** What tells this version of the file from others; empty if nothing does. */
-  readonly version: string;
-}
-
-/** What the thread is started with. */
-export interface ReaderData {
-  readonly memory: SharedMemory;
-  readonly control: SharedArrayBuffer;
-  readonly location: SourceLocation;
-}
-
-/** Requests that can be under way: two parts of a vocabulary, a row each, and what is read ahead. */
-export const MAX_PENDING_READS = 96;
-
-/** Int32 words of the block that both threads see: a state per slot, these two, and how long each slot's message is. */
-export const ControlWord = { up: MAX_PENDING_READS, progress: MAX_PENDING_READS + 1, messages: MAX_PENDING_READS + 2 } as const;
-
-export const ReadState = { pending: 0, done: 1, failed: 2 } as const;
-
-/** Why reads failed: where the slots' messages begin, and how many bytes each has. */
-export const MESSAGES_OFFSET = 8 * (MAX_PENDING_READS + 1);
-export const MESSAGE_BYTES = 512;
-
-/** Where the time that all reads took is kept, as a float64 of milliseconds. */
-export const READ_TIME_OFFSET = MESSAGES_OFFSET + MAX_PENDING_READS * MESSAGE_BYTES;
-
-export const CONTROL_BYTES = READ_TIME_OFFSET + 8;
-
-/** Fills `target` from byte `begin` of a file on; calls `onBytes` as bytes arrive. May answer at once. What it throws is a reason, and may end in a remedy. */
+/**
+ * Fills `target` with the bytes that a request asks for, and calls `onBytes` as they arrive. A synchronous read returns nothing. The
+ * message of a thrown error is the reason only, and may end in a remedy in parentheses.
+ */
 export type ReadFunction = (request: ReadRequest, target: Uint8Array, onBytes: () => void) => void | Promise<void>;
 
-/** The whole life of the thread. `listen` hands over what the other one posts. */
+/** Serves read requests until the thread is stopped. `listen` calls `receive` with every message that the computing thread posts. */
 export function serveReads(
   { memory, control }: ReaderData,
   listen: (receive: (request: ReadRequest) => void) => void,
   read: ReadFunction,
 ): void {
   const words = new Int32Array(control, 0, MESSAGES_OFFSET / 4);
-  const clock = new Float64Array(control, READ_TIME_OFFSET, 1);
+  const readTime = new Float64Array(control, READ_TIME_OFFSET, 1);
   const finish = (slot: number, state: number) => {
     Atomics.store(words, slot, state);
     Atomics.notify(words, slot);
@@ -71,11 +41,11 @@ export function serveReads(
     const { slot, begin, end, ptr } = request;
     const since = performance.now();
     try {
-      // A view that was made before the memory grew ends where it ended.
+      // `buffer` may be from before the memory grew and end too early; growing by 0 pages renews it.
       if (ptr + end - begin > memory.buffer.byteLength) memory.grow(0);
       const target = new Uint8Array(memory.buffer, ptr, end - begin);
       const done = () => {
-        clock[0]! += performance.now() - since;
+        readTime[0]! += performance.now() - since;
         finish(slot, ReadState.done);
       };
       const pending = read(request, target, () => Atomics.add(words, ControlWord.progress, 1));
@@ -88,15 +58,15 @@ export function serveReads(
   Atomics.store(words, ControlWord.up, 1);
 }
 
-/** How often a thread that waits for a server says that it is alive. */
+/** Interval at which a reader that waits for a server reports progress. */
 const HEARTBEAT_MS = 1000;
 
-/** Reads from a server, in Range requests; those that fail are made again. */
+/** Reads from a server with Range requests, which are repeated if they fail. */
 export function readFromServer({ base, headers, retryPolicy }: Extract<SourceLocation, { kind: "http" }>): ReadFunction {
   return async ({ file, begin, end, version }, target, onBytes) => {
-    const remote = { ...fileEndpoint({ url: new URL(base), headers }, file), version: version, fullResponse: "refused" as const };
-    // Between two tries no bytes arrive: the other thread still has to hear that this one is alive.
-    const alive = setInterval(onBytes, HEARTBEAT_MS);
+    const remote = { ...fileEndpoint({ url: new URL(base), headers }, file), version, fullResponse: "refused" as const };
+    // No bytes arrive before a retry. Without progress, the computing thread would take this one for dead.
+    const heartbeat = setInterval(onBytes, HEARTBEAT_MS);
     try {
       let at = 0;
       for await (const bytes of downloadRange(remote, begin, end, retryPolicy)) {
@@ -105,26 +75,26 @@ export function readFromServer({ base, headers, retryPolicy }: Extract<SourceLoc
         onBytes();
       }
     } finally {
-      clearInterval(alive);
+      clearInterval(heartbeat);
     }
   };
 }
 
-/** Reads from files that are at hand. */
+/** Reads from Blobs and byte arrays. */
 export function readFromMemory(files: ReadonlyMap<string, Blob | Uint8Array>): ReadFunction {
   return async ({ file, begin, end }, target, onBytes) => {
     const data = files.get(file);
     if (!data) throw new Error("it is not among the given files");
     const bytes = data instanceof Uint8Array ? data.subarray(begin, end) : new Uint8Array(await data.slice(begin, end).arrayBuffer());
-    if (bytes.byteLength !== target.byteLength) throw new Error(`it ended after ${bytes.byteLength} of ${target.byteLength} bytes`);
+    if (bytes.byteLength !== target.byteLength) throw new Error(`the file ended after ${bytes.byteLength} of ${target.byteLength} bytes`);
     target.set(bytes);
     onBytes();
   };
 }
 
-/** Where a page's thread starts. */
+/** The entry of a page's reader thread. */
 export function serve(data: ReaderData, listen: (receive: (request: ReadRequest) => void) => void): void {
   const { location } = data;
-  if (location.kind === "directory") throw new Error("there is no file system here");
+  if (location.kind === "directory") throw new Error("browsers have no file system");
   serveReads(data, listen, location.kind === "http" ? readFromServer(location) : readFromMemory(location.files));
 }

@@ -4,7 +4,7 @@ import type { RetryPolicy } from "./retry.js";
 
 const milliseconds = (from: number) => number(`a number of milliseconds within [${from}, 2^31)`, (x) => x >= from && x < 2 ** 31);
 
-/** The options of {@link RetryPolicy}, for the schema of a function that takes them. */
+/** Schemas of the options of {@link RetryPolicy}, for functions that accept them among others. */
 export const retryOptionSchemas = {
   retries: v.optional(index, 4),
   retryDelayMs: v.optional(milliseconds(0), 500),
@@ -15,7 +15,7 @@ const schema = v.strictObject(retryOptionSchemas);
 
 export const defaultRetryPolicy: RetryPolicy = v.parse(schema, {});
 
-/** @throws {InputError} values that do not fit */
+/** @throws {InputError} invalid values */
 export function parseRetryPolicy({ retries, retryDelayMs, stallMs }: Partial<RetryPolicy>): RetryPolicy {
   return parseOptions(schema, { retries, retryDelayMs, stallMs }, "load");
 }

@@ -1,20 +1,22 @@
-// When a request is made again, and how long that takes. Used by URLs, the hub, the thread that reads, and remote models.
+// Retries of failed requests: which, how often, and after what delay. Used for URLs, the hub, remote models, and by the reader thread.
 
-/** Longest pause before a request is made again. If a server asks for a longer one, the request fails instead. */
+/** The longest delay before a retry. If a server asks for a longer one, the request fails. */
 export const MAX_RETRY_DELAY_MS = 60_000;
 
-/** A try that brought this many bytes counts as a success: the ones after it start counting anew. */
+/** An attempt that transferred this many bytes resets the count of failures. */
 const RETRY_RESET_BYTES = 1 << 20;
 
 const DEFAULT_REMEDY = "check the address and the connection, and load again";
 
-/** How long, and how often, a server is waited for. */
+/** How often failed requests are repeated, and how long a silent server is waited for. */
 export interface RetryPolicy {
-  /** How often a failed request is made again (4): statuses 408, 425, 429 and from 500 on, broken connections, and silence, which counts twice at most. */
+  /**
+   * Retries of a failed request (4). Statuses 408, 425, 429 and from 500 on, broken connections and silence are retried; silence only once.
+   */
   readonly retries: number;
-  /** Milliseconds before the first retry (500); they double before each further one, up to a minute. */
+  /** Milliseconds before the first retry (500); doubled before each further one, up to a minute. */
   readonly retryDelayMs: number;
-  /** After so many milliseconds without a byte a request counts as failed (30,000). */
+  /** Milliseconds without a byte after which a request counts as failed (30,000). */
   readonly stallMs: number;
 }
 
@@ -26,11 +28,11 @@ interface TransferErrorOptions extends ErrorOptions {
   readonly transient?: boolean;
   /** Whether the server sent nothing for `stallMs`. */
   readonly silent?: boolean;
-  /** How long the server asks to wait. */
+  /** The delay that the server asks for. */
   readonly retryAfterMs?: number;
 }
 
-/** Why bytes could not be fetched. The message ends in the remedy, in parentheses. */
+/** A failed transfer. The message ends in the remedy, in parentheses. */
 export class TransferError extends Error {
   override name = "TransferError";
   readonly status: number | undefined;
@@ -44,21 +46,22 @@ export class TransferError extends Error {
   }
 }
 
-/** Counts the failures of one transfer and pauses between its tries. */
+/** Counts the failures of one transfer and waits between its attempts. */
 export class RetryCounter {
   private failures = 0;
   private silences = 0;
 
   constructor(
-    private readonly patience: RetryPolicy,
+    private readonly retryPolicy: RetryPolicy,
     private readonly signal?: AbortSignal,
   ) {}
 
   /**
-   * Returns after a pause if the request may be made again.
+   * Waits until the request may be repeated.
    *
-   * @param bytes how many the failed try brought
-   * @throws {TransferError} with the number of tries, if `error` is final, the last retry failed, or the server was silent twice; the signal's reason
+   * @param bytes transferred by the failed attempt
+   * @throws {TransferError} with the number of attempts, if the last retry failed, the server was silent twice or asks for too long a
+   *   delay; `error` itself if a retry cannot help; the signal's reason
    */
   async waitBeforeRetry(error: unknown, bytes = 0): Promise<void> {
     this.signal?.throwIfAborted();
@@ -75,44 +78,44 @@ export class RetryCounter {
         remedy: `the server asks to wait ${seconds} s: load again then`,
       });
     }
-    if (this.failures > this.patience.retries || this.silences > 1) throw new TransferError(`${error.reason}, ${tried}`, error.details);
-    await sleep(backoffDelayMs(this.failures - 1, this.patience.retryDelayMs, retryAfterMs), this.signal);
+    if (this.failures > this.retryPolicy.retries || this.silences > 1) throw new TransferError(`${error.reason}, ${tried}`, error.details);
+    await sleep(backoffDelayMs(this.failures - 1, this.retryPolicy.retryDelayMs, retryAfterMs), this.signal);
   }
 }
 
-/** What the first attempt gives that succeeds. @throws what {@link RetryCounter.waitBeforeRetry} throws */
-export async function withRetries<T>(attempt: () => Promise<T>, patience: RetryPolicy, signal?: AbortSignal): Promise<T> {
-  const tries = new RetryCounter(patience, signal);
+/** The result of the first attempt that succeeds. @throws what {@link RetryCounter.waitBeforeRetry} throws */
+export async function withRetries<T>(attempt: () => Promise<T>, retryPolicy: RetryPolicy, signal?: AbortSignal): Promise<T> {
+  const retries = new RetryCounter(retryPolicy, signal);
   for (;;) {
     try {
       return await attempt();
     } catch (error) {
-      await tries.waitBeforeRetry(error);
+      await retries.waitBeforeRetry(error);
     }
   }
 }
 
-/** Whether a request that was answered with this status may succeed later. */
+/** Whether a request that got this status may succeed later. */
 export function isTransientStatus(status: number): boolean {
   return [408, 425, 429].includes(status) || status >= 500;
 }
 
-/** min(retryDelayMs · 2ⁿ, 1 min) · uniform[½, 1) after n earlier retries, or what the server asks for if that is longer. */
+/** The delay before a retry: min(retryDelayMs · 2ⁿ, 1 min) · uniform[½, 1) after n earlier retries, or the server's if that is longer. */
 export function backoffDelayMs(retries: number, retryDelayMs: number, askedMs = 0): number {
   return Math.max(askedMs, Math.min(retryDelayMs * 2 ** retries, MAX_RETRY_DELAY_MS) * (0.5 + Math.random() / 2));
 }
 
-/** Milliseconds of a `Retry-After` header: seconds, or a date. */
+/** Milliseconds that a `Retry-After` header asks for, in seconds or as a date; undefined if it is missing or invalid. */
 export function parseRetryAfter(header: string | null, now = Date.now()): number | undefined {
   if (header === null) return undefined;
   const text = header.trim();
   if (/^\d+(\.\d+)?$/.test(text)) return 1000 * Number(text);
-  // Date.parse finds a year in almost any text with a number.
+  // Without a time of day `Date.parse` would read a year out of almost any text with a number.
   const ms = /\d\d:\d\d:\d\d/.test(text) ? Date.parse(text) - now : Number.NaN;
   return Number.isNaN(ms) ? undefined : Math.max(0, ms);
 }
 
-/** Waits, unless the signal is aborted first. @throws the signal's reason */
+/** Waits for some milliseconds. @throws the signal's reason, as soon as it is aborted */
 export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason);

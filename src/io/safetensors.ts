@@ -2,7 +2,7 @@ import { CheckpointError, formatBytes } from "../base/errors.js";
 import { decodeJson, isObject } from "../base/json.js";
 
 /*
- * safetensors: 8 bytes of header length (little-endian), a JSON header, and the tensors one after the other.
+ * The safetensors format: 8 bytes of header length (little-endian), a JSON header, and the tensors one after the other.
  *
  *     {"__metadata__": {"format": "pt"}, "lm_head.weight": {"dtype": "BF16", "shape": [out, in], "data_offsets": [begin, end]}, …}
  *
@@ -12,25 +12,25 @@ import { decodeJson, isObject } from "../base/json.js";
 /** One tensor of a file. */
 export interface TensorEntry {
   readonly name: string;
-  /** As written, for example `BF16`; a dtype that is not known is an error only for who needs the tensor. */
+  /** As in the header, for example `BF16`. An unknown dtype is an error only if the tensor is needed. */
   readonly dtype: string;
   readonly shape: readonly number[];
-  /** Where its bytes lie, from the beginning of the file. */
+  /** Its bytes `begin` to `end`, counted from the beginning of the file. */
   readonly begin: number;
   readonly end: number;
 }
 
 export interface SafetensorsHeader {
-  /** By offset. */
+  /** In the order of their offsets. */
   readonly tensors: readonly TensorEntry[];
-  /** Texts by name, of which nothing that is computed depends; other values are kept as JSON. */
+  /** Strings by name; other values as their JSON. They do not affect any computation. */
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** Bytes before the header. */
+/** Bytes before the header: its length. */
 export const PREFIX_BYTES = 8;
 
-/** The reference implementation's limit. */
+/** The limit of the reference implementation. */
 const MAX_HEADER_BYTES = 100_000_000;
 
 const BITS_PER_ELEMENT: Readonly<Record<string, number>> = {
@@ -57,14 +57,14 @@ const BITS_PER_ELEMENT: Readonly<Record<string, number>> = {
 };
 
 /**
- * Length of the JSON header.
+ * Length of the JSON header in bytes.
  *
  * @param prefix the file's first 8 bytes
- * @throws {CheckpointError} a file too short, or a header that is longer than the file or 100 MB
+ * @throws {CheckpointError} a file that is too short, or a header that is longer than the file or 100 MB
  */
 export function headerLength(prefix: Uint8Array, fileBytes: number, file: string): number {
   if (prefix.byteLength < PREFIX_BYTES) {
-    throw new CheckpointError(`${file}: expected a safetensors file, got ${fileBytes} bytes (truncated download?)`);
+    throw new CheckpointError(`${file}: expected a safetensors file, got ${fileBytes} bytes (the download may be truncated)`);
   }
   if (new TextDecoder().decode(prefix) === "version ") {
     throw new CheckpointError(`${file}: expected a safetensors file, got a git-lfs pointer to one (git lfs pull fetches it)`);
@@ -83,13 +83,13 @@ export function headerLength(prefix: Uint8Array, fileBytes: number, file: string
 /**
  * Reads and checks a header.
  *
- * @param json the header's bytes, prefix aside
- * @throws {CheckpointError} anything that the format does not allow: other JSON, keys given twice, sizes that contradict the
- *   shape, overlaps, holes, tensors outside the file, bytes after the last tensor
+ * @param json the header without the prefix
+ * @throws {CheckpointError} everything that the format does not allow: other JSON, duplicate keys, sizes that contradict the shape,
+ *   overlaps, holes, tensors outside the file, bytes after the last tensor
  */
 export function parseSafetensorsHeader(json: Uint8Array, fileBytes: number, file: string): SafetensorsHeader {
   const where = `${file}: header`;
-  if (json[0] !== 0x7b) throw new CheckpointError(`${where}: expected JSON, got other bytes (not a safetensors file?)`);
+  if (json[0] !== 0x7b) throw new CheckpointError(`${where}: expected JSON, got other bytes (check that this is a safetensors file)`);
   const header = decodeJson(json, where) as Record<string, unknown>;
   const dataBegin = PREFIX_BYTES + json.byteLength;
   const { __metadata__: metadata = {}, ...entries } = header;
@@ -106,16 +106,16 @@ export function parseSafetensorsHeader(json: Uint8Array, fileBytes: number, file
     end = tensor.end;
   }
   if (end !== fileBytes) {
-    const fault = end > fileBytes ? "truncated, download it again" : "overlong: bytes that belong to no tensor";
+    const fault = end > fileBytes ? "truncated, download it again" : "too long: the last bytes belong to no tensor";
     throw new CheckpointError(`${file}: expected ${end} bytes, got ${fileBytes} (${fault})`);
   }
   return { tensors, metadata: parseMetadata(metadata, where) };
 }
 
 /**
- * Bytes after a header, as its offsets say; {@link parseSafetensorsHeader} checks them.
+ * Bytes of data after a header, according to its offsets, which are not checked: {@link parseSafetensorsHeader} does that.
  *
- * @param json the header's bytes, prefix aside
+ * @param json the header without the prefix
  */
 export function declaredDataBytes(json: Uint8Array, file: string): number {
   const header = decodeJson(json, `${file}: header`);
@@ -129,7 +129,7 @@ export function declaredDataBytes(json: Uint8Array, file: string): number {
 
 function parseEntry(entry: unknown, dataBegin: number, where: string, name: string): TensorEntry {
   if (!isObject(entry)) throw new CheckpointError(`${where}: expected {dtype, shape, data_offsets}, got ${JSON.stringify(entry)}`);
-  // Further keys are left out, as the reference implementation does.
+  // Other keys are ignored, as in the reference implementation.
   const { dtype, shape, data_offsets: offsets } = entry;
   if (typeof dtype !== "string") throw new CheckpointError(`${where}: dtype: expected a string, got ${JSON.stringify(dtype)}`);
   if (!areCounts(shape)) throw new CheckpointError(`${where}: shape: expected non-negative integers, got ${excerpt(shape)}`);
@@ -161,9 +161,9 @@ function excerpt(value: unknown): string {
 }
 
 /**
- * A file's first bytes: prefix and header, padded with spaces to a multiple of 8 so that the data is aligned.
+ * Encodes prefix and header of a file. The header is padded with spaces to a multiple of 8 bytes so that the data is aligned.
  *
- * @param tensors in the order in which their bytes follow
+ * @param tensors in the order of their bytes in the file
  */
 export function encodeSafetensorsHeader(
   tensors: readonly { readonly name: string; readonly dtype: string; readonly shape: readonly number[]; readonly bytes: number }[],

@@ -1,20 +1,20 @@
-// Credentials stay out of messages, stacks and causes: user names, passwords and tokens, and the query of a URL, where signatures are.
+// Keeps credentials out of messages, stacks and causes: user names, passwords, tokens, and queries of URLs, which may hold signatures.
 
 import { expectArgument } from "../base/options.js";
 
 const MASK = "***";
 
-/** Shorter values are not replaced in messages: they would match by chance. */
+/** Shorter values are not masked because they would match other text by chance. */
 const MIN_SECRET_CHARACTERS = 4;
 
-/** Where a request goes, and its headers. */
+/** The URL and the headers of a request. */
 export interface Endpoint {
   /** Without user name, password and fragment. */
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** Moves user name and password of a URL into a header, which `fetch` sends to the URL's own origin only. */
+/** Moves user name and password of a URL into a header, which `fetch` does not send on to another origin. */
 export function withCredentialsInHeader(from: URL): Endpoint {
   const url = new URL(from);
   url.username = url.password = url.hash = "";
@@ -31,21 +31,21 @@ function percentDecoded(text: string): string {
   }
 }
 
-/** One URL for a message: origin and path. Text that is no URL loses whatever may be credentials. */
+/** Reduces one URL to origin and path, for messages. From text that is not a URL, everything that may be credentials is removed. */
 export function maskUrl(text: string): string {
   if (/^https?:/i.test(text) && URL.canParse(text)) {
     const { origin, pathname } = new URL(text);
-    // An origin by itself stays one.
+    // An origin without a path stays without one.
     return pathname === "/" && !/^https?:[\\/]*[^\\/?#]+[\\/]/i.test(text) ? origin : origin + pathname;
   }
-  // A URL without its scheme; the name may have one letter, as a drive has.
+  // A URL without its scheme. The user name may be one letter, like a drive's name.
   const pair = /^[^/\\@\s]+:[^/\\]*@/.exec(text)?.[0];
   if (pair) return `${MASK}@${text.slice(pair.length)}`.replace(/[?#].*$/s, "");
   const isUrl = /^([a-z][a-z0-9+.-]+:|[\\/]{2})/i.test(text);
   return isUrl ? text.replace(/^([a-z][a-z0-9+.-]+:[\\/]*|[\\/]{2,}).*@/is, `$1${MASK}@`).replace(/[?#].*$/s, "") : text;
 }
 
-/** Text with every URL in it reduced to origin and path: no user name, password or query is left, so it may be logged. */
+/** Reduces every URL in a text to origin and path. The result holds no user name, password or query of a URL, so it can be logged. */
 export function maskUrls(text: string): string {
   expectArgument("maskUrls: text", typeof text === "string", "a string", text);
   return text.replace(/\b[a-z][a-z0-9+.-]+:\/\/[^\s"'`<>()]+/gi, (url) => {
@@ -54,10 +54,10 @@ export function maskUrls(text: string): string {
   });
 }
 
-/** Removes the secrets of a request from a text. */
+/** Masks the secrets of a request in a text. */
 export type MaskSecrets = (text: string) => string;
 
-/** @param more further secrets, besides what stands in the headers and in the URL's query */
+/** @param more further secrets, besides the values in the headers and in the URL's query */
 export function secretMasker({ url, headers }: Endpoint, more: readonly string[] = []): MaskSecrets {
   const sent = Object.values(headers).flatMap((value) => [value, value.replace(/^\w+ /, "")]);
   const query = [...url.searchParams.values()].flatMap((value) => [value, encodeURIComponent(value)]);
@@ -68,7 +68,7 @@ export function secretMasker({ url, headers }: Endpoint, more: readonly string[]
   return (text) => secrets.reduce((masked, secret) => masked.replaceAll(secret, MASK), maskUrls(text));
 }
 
-/** User name and password of a header's value. */
+/** Password and user name in a value of a Basic authorization header. */
 function basicParts(header: string): string[] {
   const pair = /^Basic (.*)$/.exec(header)?.[1];
   if (pair === undefined) return [];
@@ -76,7 +76,7 @@ function basicParts(header: string): string[] {
   return [text.slice(text.indexOf(":") + 1), text.slice(0, text.indexOf(":"))];
 }
 
-/** A copy of an error and its causes that holds no secret: other fields than these may hold headers and whole URLs. */
+/** A copy of an error and its causes with secrets masked. Other fields are dropped because they may hold headers and whole URLs. */
 export function withSecretsMasked(error: unknown, hide: MaskSecrets, depth = 0): Error {
   if (!(error instanceof Error)) return new Error(hide(String(error)));
   const inner = causeOf(error);
@@ -87,7 +87,7 @@ export function withSecretsMasked(error: unknown, hide: MaskSecrets, depth = 0):
   return typeof code === "string" ? Object.assign(copy, { code }) : copy;
 }
 
-/** An error's message, and those of its causes: of a request that failed only they say why. */
+/** The messages of an error and its causes, because `fetch` gives the reason of a failure only as the cause. */
 export function messageWithCauses(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const inner = causeOf(error);

@@ -1,6 +1,6 @@
 import type { Stats } from "node:fs";
 
-/** What tells a version of a file from others. */
+/** Identifies a version of a file by inode number, size and modification time. */
 export function fileVersion({ ino, size, mtimeMs }: Stats): string {
   return `${ino} ${size} ${mtimeMs}`;
 }

@@ -1,28 +1,28 @@
-// What the environment says about the hub, as huggingface_hub (Python) reads it.
+// Settings of the hub from environment variables, as huggingface_hub (Python) reads them.
 
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { CheckpointError, InputError } from "../base/errors.js";
 import { type Endpoint, maskUrl, messageWithCauses, withCredentialsInHeader } from "../io/secrets.js";
-import { isMissingFileError, readSmallFile } from "./directory.js";
+import { isMissingFileError, readSmallFile } from "./regular-file.js";
 
 const MAX_TOKEN_BYTES = 1 << 16;
 
-/** Whether a switch is on: 1, on, yes or true, in any case. */
+/** Whether a variable is on: `1`, `on`, `yes` or `true`, in upper or lower case. */
 function isOn(value: string | undefined): boolean {
   return ["1", "ON", "YES", "TRUE"].includes((value ?? "").toUpperCase());
 }
 
-/** Whether the network is forbidden: `HF_HUB_OFFLINE`, or `TRANSFORMERS_OFFLINE` if that is not set. */
+/** Whether `HF_HUB_OFFLINE`, or if that is not set `TRANSFORMERS_OFFLINE`, forbids the network. */
 export function isOffline(): boolean {
   return isOn(process.env.HF_HUB_OFFLINE || process.env.TRANSFORMERS_OFFLINE);
 }
 
 /**
- * `HF_ENDPOINT`, with a slash at its end, and the token as a header.
+ * The hub's endpoint: `HF_ENDPOINT` with a slash at its end, and the token as a header.
  *
- * @throws {CheckpointError} no URL
- * @throws {InputError} a token that cannot be sent
+ * @throws {CheckpointError} an `HF_ENDPOINT` that is not a URL, or a token file that cannot be read
+ * @throws {InputError} a token that a header cannot hold
  */
 export async function hubEndpoint(): Promise<Endpoint> {
   const text = process.env.HF_ENDPOINT?.trim() || "https://huggingface.co";
@@ -35,7 +35,7 @@ export async function hubEndpoint(): Promise<Endpoint> {
   return { url, headers: key === undefined ? headers : { Authorization: `Bearer ${key}` } };
 }
 
-/** `HF_TOKEN`, or what the hub's own command line has stored; none if `HF_HUB_DISABLE_IMPLICIT_TOKEN` is on. */
+/** The token in `HF_TOKEN`, or the one that the hub's command line has stored. Undefined if `HF_HUB_DISABLE_IMPLICIT_TOKEN` is on. */
 async function hubToken(): Promise<string | undefined> {
   const { HF_HUB_DISABLE_IMPLICIT_TOKEN, HF_TOKEN, HUGGING_FACE_HUB_TOKEN, HF_HOME, XDG_CACHE_HOME, HF_TOKEN_PATH } = process.env;
   if (isOn(HF_HUB_DISABLE_IMPLICIT_TOKEN)) return undefined;
@@ -46,13 +46,16 @@ async function hubToken(): Promise<string | undefined> {
   } catch (error) {
     if (isMissingFileError(error)) return undefined;
     if (error instanceof InputError) throw error;
-    throw new CheckpointError(`${path}: the hub's token cannot be read: ${messageWithCauses(error)} (HF_TOKEN_PATH names another file)`, {
-      cause: error,
-    });
+    throw new CheckpointError(
+      `${path}: the hub's token cannot be read: ${messageWithCauses(error)} (to use another file, set HF_TOKEN_PATH)`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 
-/** A token without the space around it. @throws {InputError} one that no header can hold; its text is in no message */
+/** A token without surrounding space. @throws {InputError} a token that a header cannot hold; the message does not show it */
 function checkToken(text: string, where: string): string | undefined {
   const value = text.trim();
   if (value === "") return undefined;

@@ -2,13 +2,16 @@ import { readFile, stat } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { CheckpointError } from "../base/errors.js";
-import { isHubId, type Platform } from "../io/byte-source.js";
+import { isHubId } from "../io/byte-source.js";
+import type { Platform } from "../io/platform.js";
 import { maskUrl } from "../io/secrets.js";
 import { presets } from "../model/presets.js";
-import { DirectoryDestination, DirectorySource, isMissingFileError } from "./directory.js";
+import { DirectoryDestination } from "./directory-destination.js";
+import { DirectorySource } from "./directory-source.js";
+import { isMissingFileError } from "./regular-file.js";
 import { finishPendingSave } from "./save-journal.js";
 
-/** Node's half: the file system, and the hub with its cache. */
+/** Node's platform: the file system, and the hub with its cache. */
 export const platform: Platform = {
   async openPath(text, options) {
     const path = text.startsWith("file:") ? fileUrlToPath(text) : text;
@@ -16,7 +19,8 @@ export const platform: Platform = {
     const kind = await pathKind(path);
     if (kind === "directory") return new DirectorySource(path, undefined, true);
     if (kind === "file" && path.endsWith(".safetensors")) return new DirectorySource(dirname(path), basename(path), true);
-    if (kind !== "nothing") throw new CheckpointError(`${path}: expected a directory or a .safetensors file, got another ${kind}`);
+    if (kind !== "nothing")
+      throw new CheckpointError(`${path}: expected a directory or a .safetensors file, got another ${kind} (check the path)`);
     if (Object.hasOwn(presets, text)) {
       throw new CheckpointError(
         `"${text}": no such path (${resolve(path)}), and the preset of this name is a configuration without weights (give a checkpoint: a directory, a URL or a hub id)`,
@@ -27,7 +31,7 @@ export const platform: Platform = {
         `"${maskUrl(text)}": no such path (${maskUrl(text) === text ? resolve(path) : "shown without credentials"}), and neither a URL nor a hub id like "MiniMaxAI/MiniMax-M1-80k" (check the spelling)`,
       );
     }
-    const { openHubRepository } = await import("./hub.js");
+    const { openHubRepository } = await import("./hub-source.js");
     return openHubRepository(text, options);
   },
 
@@ -46,15 +50,15 @@ function fileUrlToPath(url: string): string {
   }
 }
 
-/** Completes what a save that was cut off left to do. @throws {CheckpointError} it cannot be done here */
+/** Completes a save whose process ended too early. @throws {CheckpointError} a save that cannot be completed here */
 async function finishInterruptedSave(directory: string): Promise<void> {
   try {
     await finishPendingSave(directory);
   } catch (cause) {
     if (isMissingFileError(cause)) return;
     const { message } = cause as Error;
-    const remedy = message.endsWith(")") ? "" : " (load it once where it can be written)";
-    throw new CheckpointError(`${directory}: a save into it was cut off and cannot be finished: ${message}${remedy}`, { cause });
+    const remedy = message.endsWith(")") ? "" : " (load it once from a place where the directory can be written)";
+    throw new CheckpointError(`${directory}: an interrupted save into it cannot be finished: ${message}${remedy}`, { cause });
   }
 }
 

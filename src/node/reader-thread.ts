@@ -1,17 +1,18 @@
-// Node's half of `src/io/reader-thread.ts`: directories too.
+// The entry of the reader thread in Node: like `src/io/reader-thread.ts`, and reads directories too.
 
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { join } from "node:path";
-import { type ReaderData, type ReadFunction, type ReadRequest, readFromMemory, readFromServer, serveReads } from "../io/reader-thread.js";
+import type { ReaderData, ReadRequest } from "../io/reader-protocol.js";
+import { type ReadFunction, readFromMemory, readFromServer, serveReads } from "../io/reader-thread.js";
 import { fileVersion } from "./file-version.js";
 
-/** Files that are open at a time. */
+/** The most files that are open at the same time. */
 const MAX_OPEN_FILES = 64;
 
-/** Read at once: how often the other thread hears that something happens. */
+/** Bytes per read. Progress is reported after each. */
 const MAX_READ_BYTES = 32 << 20;
 
-/** Positioned reads straight into the memory. */
+/** Reads from files of a directory straight into the shared memory. */
 function readFromDirectory(path: string): ReadFunction {
   const handles = new Map<string, number>();
   const close = (file: string) => {
@@ -33,21 +34,22 @@ function readFromDirectory(path: string): ReadFunction {
     try {
       for (let at = 0; at < target.byteLength; ) {
         const count = readSync(handle, target, at, Math.min(MAX_READ_BYTES, target.byteLength - at), begin + at);
-        if (count === 0) throw new Error(`it ended at byte ${begin + at} (changed since it was opened? load the model again)`);
+        if (count === 0) throw new Error(`the file ended at byte ${begin + at} (it may have been changed: load the model again)`);
         at += count;
         onBytes();
       }
-      // Afterwards: a change during the read counts as well.
+      // Checked after the read, so that a change during it is noticed too.
       if (version && fileVersion(fstatSync(handle)) !== version)
-        throw new Error("it has changed since it was opened (load the model again)");
+        throw new Error("the file has changed since it was opened (load the model again)");
     } catch (error) {
-      // The next try begins anew.
+      // The next read opens the file again.
       close(file);
       throw error;
     }
   };
 }
 
+/** Serves read requests until the thread is stopped. */
 export function serve(data: ReaderData, listen: (receive: (request: ReadRequest) => void) => void): void {
   const { location } = data;
   const read =

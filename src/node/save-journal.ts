@@ -1,5 +1,7 @@
-// How a save replaces a checkpoint as a whole. Its files are complete under temporary names when the journal appears, in one renaming: from
-// then on the checkpoint is the new one. Giving the files their names is left to this process, or to whoever opens the directory after its end.
+// How a save replaces a checkpoint atomically. When all files are complete under temporary names, the journal appears, in one rename:
+// from then
+// on the new checkpoint counts. This process then gives the files their names. If it ends before that, the next process that opens the
+// directory does so.
 
 import { createHash, randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -7,46 +9,45 @@ import { link, open, readdir, readFile, rename, rm, stat, unlink } from "node:fs
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { isObject } from "../base/json.js";
-import { INDEX_FILE, WEIGHTS_FILE } from "../checkpoint/shards.js";
-import { isPlainName, TOOL_TEMPLATE_FILE } from "../io/byte-source.js";
+import { INDEX_FILE, isPlainName, TOOL_TEMPLATE_FILE, WEIGHTS_FILE } from "../io/checkpoint-files.js";
 
-/** In the directory from the moment at which the new checkpoint counts until all of its files have their names. */
+/** The journal. It exists from the moment at which the new checkpoint counts until all of its files have their names. */
 export const JOURNAL_FILE = ".lightning-m1-save.json";
 
-/** What is left to do. */
+/** The remaining steps of a save. */
 interface Journal {
-  /** Process that does it. */
+  /** The process that performs them. */
   readonly owner: string;
-  /** Final names by temporary name; the one that names or holds all weights comes last. */
+  /** Final names by temporary name. The file that names or holds all weights comes last. */
   readonly files: Readonly<Record<string, string>>;
-  /** Files of the checkpoint before. */
+  /** Files of the earlier checkpoint to be removed. */
   readonly removed: readonly string[];
 }
 
-/** Weights under the names that every loader looks for. */
+/** Names under which loaders look for weights. */
 export const WEIGHT_FILE_NAME = /^model(-\d+-of-\d+)?\.safetensors(\.index\.json)?$/;
 
-/** Files that loaders look for first. Without them, no loader takes shards of two checkpoints for one. */
+/** Files that loaders look for first. While they are missing, no loader mixes shards of two checkpoints. */
 const ENTRY_FILES: readonly string[] = [INDEX_FILE, WEIGHTS_FILE];
 
 const MAX_JOURNAL_BYTES = 1 << 24;
 
-/** After this time a journal counts as left behind, whatever is known of its process: giving names takes seconds at most. */
+/** The age at which a journal counts as abandoned, even if its process seems to run: renaming takes seconds at most. */
 const STALE_MS = 60_000;
 
-/** After this time so do temporary files of processes of other machines, and of versions that did not name theirs. */
+/** The age at which temporary files of other machines, or without a process in their name, count as abandoned. */
 const ABANDONED_MS = 7 * 24 * 3_600_000;
 
 const HOST_HASH = createHash("sha256").update(hostname()).digest("hex").slice(0, 8);
 const TEMPORARY_NAME = /^\.(.+)\.([0-9a-f]{8})\.(\d+)\.(\d*)\.[0-9a-f-]{36}\.tmp$/;
 const UNOWNED_TEMPORARY_NAME = /^\.(.+\.(safetensors|json|jinja)|merges\.txt)\.[0-9a-f-]{36}\.tmp$/;
 
-/** This process: machine, number, and when it began where that can be learned. */
+/** Identifies this process: hash of the host name, process id, and start time if it is known. */
 function processIdentity(): string {
   return `${HOST_HASH}.${process.pid}.${processStart(process.pid) ?? ""}`;
 }
 
-/** Clock ticks from the machine's start to the process's, on Linux; empty elsewhere, undefined for a process that has ended. */
+/** When a process started, in clock ticks since the start of the machine (Linux). Empty if unknown; undefined if the process has ended. */
 function processStart(pid: number): string | undefined {
   try {
     process.kill(pid, 0);
@@ -61,7 +62,7 @@ function processStart(pid: number): string | undefined {
   }
 }
 
-/** Whether a process goes on; undefined for one of another machine. */
+/** Whether a process is running; undefined for a process of another machine. */
 function isRunning(owner: string): boolean | undefined {
   const [host, pid, start] = owner.split(".");
   if (host !== HOST_HASH) return undefined;
@@ -69,17 +70,17 @@ function isRunning(owner: string): boolean | undefined {
   return now !== undefined && (now === start || !start || !now);
 }
 
-/** A name beside the final one that tells whose it is. */
+/** A temporary name that holds the identity of this process. */
 export function temporaryName(file: string): string {
   return `.${file}.${processIdentity()}.${randomUUID()}.tmp`;
 }
 
 /**
- * Makes complete temporary files the directory's checkpoint.
+ * Makes the complete temporary files the directory's checkpoint.
  *
  * @param files final names by temporary name
- * @param removed files of the checkpoint before that have no successor of their name
- * @param onCommitted called when the files are the checkpoint, with names or without: nothing may remove them from then on
+ * @param removed files of the earlier checkpoint that are not replaced under their names
+ * @param onCommitted called when the new checkpoint counts: from then on the temporary files must not be removed
  */
 export async function commitFiles(
   directory: string,
@@ -109,7 +110,7 @@ export async function commitFiles(
     await applyJournal(directory, text);
   } catch (cause) {
     throw new Error(
-      `the save is complete but not all files have their names (${(cause as Error).message}); loading or saving there again goes on`,
+      `the save is complete, but some files could not be renamed: ${(cause as Error).message} (load the directory or save into it again to finish)`,
       {
         cause,
       },
@@ -117,7 +118,11 @@ export async function commitFiles(
   }
 }
 
-/** Gives the journal its name unless there is one. Where links cannot be made, a second save at the same moment goes unnoticed. */
+/**
+ * Gives the journal its name unless one exists.
+ *
+ * @returns whether it did. Without hard links, two saves at the same moment are not noticed.
+ */
 async function publishJournal(temporary: string, path: string): Promise<boolean> {
   try {
     await link(temporary, path);
@@ -134,7 +139,7 @@ async function publishJournal(temporary: string, path: string): Promise<boolean>
   }
 }
 
-/** Waits for a save that gives its files their names, or does it in place of a process that has ended. */
+/** Waits until a save in progress has renamed its files, or renames them if its process has ended. */
 export async function finishPendingSave(directory: string): Promise<void> {
   const path = join(directory, JOURNAL_FILE);
   for (;;) {
@@ -151,7 +156,7 @@ export async function finishPendingSave(directory: string): Promise<void> {
   }
 }
 
-/** @throws {Error} text that no save wrote: a directory from elsewhere must not have files renamed or removed but its own weights */
+/** Parses a journal. @throws {Error} a journal that no save wrote, so that a foreign one cannot rename or remove other files */
 function parseJournal(text: string): Journal {
   const journal = parseJsonOrUndefined(text);
   const { owner, files, removed } = isObject(journal) ? journal : {};
@@ -166,7 +171,7 @@ function parseJournal(text: string): Journal {
   ) {
     return journal as unknown as Journal;
   }
-  throw new Error(`${JOURNAL_FILE}: expected what a save left there, got something else (remove it if nothing is being saved)`);
+  throw new Error(`${JOURNAL_FILE}: expected the journal of a save, got something else (remove the file if no save is running)`);
 }
 
 function parseJsonOrUndefined(text: string): unknown {
@@ -177,12 +182,12 @@ function parseJsonOrUndefined(text: string): unknown {
   }
 }
 
-/** What a journal says, as far as it is not done. Another process may be doing the same. */
+/** Performs the remaining steps of a journal. Another process may be doing the same. */
 async function applyJournal(directory: string, text: string): Promise<void> {
   const { files, removed } = parseJournal(text);
   const at = (file: string) => join(directory, file);
   const isDue = async () => (await readFile(at(JOURNAL_FILE), "utf8").catch(() => undefined)) === text;
-  // An entry that is there already after a renaming is the new one.
+  // An entry file whose temporary file is gone has already been replaced by the new one.
   const waiting = new Set(await readdir(directory));
   const replaced = Object.entries(files).filter(([temporary, file]) => ENTRY_FILES.includes(file) && waiting.has(temporary));
   const old = [...replaced.map(([, file]) => file), ...removed];
@@ -199,7 +204,7 @@ async function applyJournal(directory: string, text: string): Promise<void> {
   await syncDirectory(directory);
 }
 
-/** Removes temporary files of saves whose process has ended; call {@link finishPendingSave} first. */
+/** Removes temporary files of saves whose process has ended. Call {@link finishPendingSave} first. */
 export async function removeAbandoned(directory: string): Promise<void> {
   for (const name of await readdir(directory)) {
     const [, , host, pid, start] = TEMPORARY_NAME.exec(name) ?? [];
@@ -213,7 +218,7 @@ export async function removeAbandoned(directory: string): Promise<void> {
   }
 }
 
-/** Makes renamings last; some systems cannot, and need not. */
+/** Writes renames in a directory to the disk. Some systems do not support that, and do not need it. */
 export async function syncDirectory(path: string): Promise<void> {
   const handle = await open(path, "r").catch(() => undefined);
   await handle?.sync().catch(() => {});

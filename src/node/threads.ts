@@ -6,11 +6,11 @@ export { source as readerSource } from "../../build/reader-node.js";
 
 export type { Thread };
 
-/** Node's half of `src/runtime/threads.ts`. */
+/** Threads of Node; `src/runtime/threads.ts` has those of browsers. */
 export const canShare = true;
 export const cannotShareReason = "";
 export const processors = availableParallelism();
-/** A Blob of a file (`fs.openAsBlob`) that another thread reads ends the process, in Node 20 at least, and none says what it is of. */
+/** At least in Node 20, the process ends if another thread reads a Blob of a file (`fs.openAsBlob`), and a Blob does not tell its kind. */
 export const canShareBlobs = false;
 
 export function startThread(source: string, data: object, onEnd: (reason: string) => void): Thread {

@@ -1,11 +1,11 @@
-// Where a text names added tokens. The rules are those of the reference implementation (tokenizers' AddedVocabulary).
+// Finds added tokens in a text, by the rules of the reference implementation (AddedVocabulary of the Python package tokenizers).
 
 import type { AddedToken } from "./tokenizer-files.js";
 
-/** A stretch of text, or the added token that stands there. */
+/** A part of a text, or an added token in it. */
 export type TextOrToken = string | AddedToken;
 
-/** A tree of the tokens' characters. */
+/** A node of a trie over the characters of the tokens. */
 interface TrieNode {
   readonly next: Map<string, TrieNode>;
   token?: AddedToken;
@@ -14,11 +14,11 @@ interface TrieNode {
 const WORD_BEFORE = /[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]$/u;
 const WORD_AFTER = /^[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]/u;
 
-/** Divides texts at added tokens: the leftmost first, of those that begin at one place the longest. */
+/** Splits texts at added tokens. The leftmost match counts, and of several at the same position the longest. */
 export class AddedTokenMatcher {
   private readonly root: TrieNode = { next: new Map() };
 
-  /** @param tokens with the text under which each is found */
+  /** @param tokens and the text that each one matches */
   constructor(tokens: Iterable<readonly [text: string, token: AddedToken]>) {
     for (const [text, token] of tokens) {
       let node = this.root;
@@ -31,13 +31,13 @@ export class AddedTokenMatcher {
     }
   }
 
-  /** Tokens and the stretches of text between them; no stretch is empty. */
+  /** The tokens in a text and the text between them, in order; no part is empty. */
   split(text: string): TextOrToken[] {
     if (this.root.next.size === 0) return text === "" ? [] : [text];
     const sections: TextOrToken[] = [];
     let begin = 0;
     let strip = false;
-    const take = (end: number, stripEnd: boolean): void => {
+    const addText = (end: number, stripEnd: boolean): void => {
       let between = text.slice(begin, end);
       if (strip) between = between.trimStart();
       if (stripEnd) between = between.trimEnd();
@@ -50,16 +50,16 @@ export class AddedTokenMatcher {
         continue;
       }
       const { token, end } = found;
-      // A token that has to be a word of its own, inside another: text, and so is its own inside.
+      // A `singleWord` token inside another word is text, and so are tokens inside it.
       if (!token.singleWord || isSingleWord(text, at, end)) {
-        take(at, token.lstrip);
+        addText(at, token.lstrip);
         sections.push(token);
         begin = end;
         strip = token.rstrip;
       }
       at = end;
     }
-    take(text.length, false);
+    addText(text.length, false);
     return sections;
   }
 
@@ -73,8 +73,8 @@ export class AddedTokenMatcher {
   }
 }
 
-/** Whether no character of a word stands directly before or after. */
+/** Whether no word character stands directly before or after. */
 function isSingleWord(text: string, begin: number, end: number): boolean {
-  // Two code units hold any one character.
+  // Two code units hold any character.
   return !WORD_BEFORE.test(text.slice(Math.max(0, begin - 2), begin)) && !WORD_AFTER.test(text.slice(end, end + 2));
 }

@@ -1,58 +1,59 @@
-// Byte-pair merging of one long word, in steps: what the engine does at once, and with ten times the memory.
+// Byte-pair merging of one long word in time slices. The engine gives the same result, but at once and with ten times the memory.
 //
-// Symbols lie in flat arrays, by the place of their first character. Of all pairs of neighbours that have a rank, the one of lowest
-// rank, and of equal ones the leftmost, becomes one symbol; and again, until no pair has a rank.
+// Symbols are stored in flat arrays at the position of their first character. Of all neighbouring pairs with a rank, the one with the
+// lowest
+// rank, and of equal ones the leftmost, is merged into one symbol. This is repeated until no pair has a rank.
 
 import type { BytePairModel } from "./encode-in-slices.js";
 
-/** Merges between two places to pause. */
+/** Steps between two points at which the caller may pause. */
 const STEPS_PER_SLICE = 1024;
 
-/** More than any word has characters: `rank · PLACES + place` orders pairs exactly, for up to 2^22 ranks. */
+/** More than the characters of any word: `rank · MAX_POSITIONS + position` orders pairs exactly, for up to 2^22 ranks. */
 const MAX_POSITIONS = 2 ** 31;
 
 type MergeRules = Pick<BytePairModel, "bpe_ranks" | "end_of_word_suffix" | "continuing_subword_suffix">;
 
-/** The symbols of a word after all merges, some at a time; none at a place to pause. */
+/** Yields the symbols of a word after all merges, in groups. An empty group is a point at which the caller may pause. */
 export function* mergeInSlices(model: MergeRules, word: string): Generator<readonly string[], void, undefined> {
   const { bpe_ranks: ranks, end_of_word_suffix: suffix, continuing_subword_suffix: inner } = model;
   const symbols: (string | undefined)[] = [];
   for (const char of word) if (symbols.push(char) % STEPS_PER_SLICE === 0) yield [];
   const count = symbols.length;
   if (suffix) symbols[count - 1] += suffix;
-  // Neighbours; those of the last and the first symbol are outside.
+  // Positions of the neighbours; beyond the ends of the word they are out of range.
   const [next, previous] = [new Int32Array(count), new Int32Array(count)];
-  for (let place = 0; place < count; place++) [next[place], previous[place]] = [place + 1, place - 1];
+  for (let position = 0; position < count; position++) [next[position], previous[position]] = [position + 1, position - 1];
   const queue = new MinHeap();
-  const rankAt = (place: number): number | undefined => {
-    const right = next[place]!;
-    return right < count ? ranks.get(JSON.stringify([symbols[place], symbols[right]])) : undefined;
+  const rankAt = (position: number): number | undefined => {
+    const right = next[position]!;
+    return right < count ? ranks.get(JSON.stringify([symbols[position], symbols[right]])) : undefined;
   };
-  const add = (place: number): void => {
-    const rank = rankAt(place);
-    if (rank !== undefined) queue.push(rank * MAX_POSITIONS + place);
+  const add = (position: number): void => {
+    const rank = rankAt(position);
+    if (rank !== undefined) queue.push(rank * MAX_POSITIONS + position);
   };
-  for (let place = 0; place < count - 1; place++) {
-    add(place);
-    if (place % STEPS_PER_SLICE === STEPS_PER_SLICE - 1) yield [];
+  for (let position = 0; position < count - 1; position++) {
+    add(position);
+    if (position % STEPS_PER_SLICE === STEPS_PER_SLICE - 1) yield [];
   }
   for (let steps = 1, key = queue.pop(); key !== undefined; steps++, key = queue.pop()) {
     if (steps % STEPS_PER_SLICE === 0) yield [];
-    const place = key % MAX_POSITIONS;
-    // One of its two symbols has been merged with another since.
-    if (symbols[place] === undefined || rankAt(place) !== Math.floor(key / MAX_POSITIONS)) continue;
-    const right = next[place]!;
+    const position = key % MAX_POSITIONS;
+    // Outdated: one of the two symbols has been merged with another one since.
+    if (symbols[position] === undefined || rankAt(position) !== Math.floor(key / MAX_POSITIONS)) continue;
+    const right = next[position]!;
     const after = next[right]!;
-    symbols[place] += symbols[right]!;
+    symbols[position] += symbols[right]!;
     symbols[right] = undefined;
-    next[place] = after;
-    if (after < count) previous[after] = place;
-    if (previous[place]! >= 0) add(previous[place]!);
-    add(place);
+    next[position] = after;
+    if (after < count) previous[after] = position;
+    if (previous[position]! >= 0) add(previous[position]!);
+    add(position);
   }
   let merged: string[] = [];
-  for (let place = 0; place < count; place = next[place]!) {
-    merged.push(inner && next[place]! < count ? symbols[place]! + inner : symbols[place]!);
+  for (let position = 0; position < count; position = next[position]!) {
+    merged.push(inner && next[position]! < count ? symbols[position]! + inner : symbols[position]!);
     if (merged.length < STEPS_PER_SLICE) continue;
     yield merged;
     merged = [];
@@ -60,7 +61,7 @@ export function* mergeInSlices(model: MergeRules, word: string): Generator<reado
   yield merged;
 }
 
-/** A binary heap: the smallest number first. */
+/** A binary heap that gives the smallest number first. */
 class MinHeap {
   private readonly heap: number[] = [];
 

@@ -1,19 +1,21 @@
-// The ids of a text in time slices. The engine encodes in stages: a section of text, between two added tokens, is split by one
-// pre-tokenizer after the other, and each of the resulting words is merged on its own. The stages are the engine's; here they run
-// lazily, a word at a time, so that between two words (and within one that is long) other work can run. The ids are the same.
+// Encodes texts in time slices. The engine encodes in stages: the text between two added tokens is split by one pre-tokenizer after the
+// other,
+// and each of the resulting words is merged on its own. Here the same stages run lazily, word by word, so that other work can run between
+// two
+// words and within a long one. The ids are the same.
 
 import type { Tokenizer as Engine } from "@huggingface/tokenizers";
 import { mergeInSlices } from "./byte-pair-merging.js";
 import { byteAlphabet } from "./tokenizer-files.js";
 
-/** What the engine does not declare; tests compare the ids with its own. */
+/** Parts of the engine that its types do not declare. Tests compare the resulting ids with the engine's. */
 interface EngineInternals {
   readonly pre_tokenizer: PreTokenizer | null;
   readonly model: BytePairModel;
 }
 
 interface PreTokenizer {
-  /** Of a sequence. */
+  /** The members of a sequence. */
   readonly tokenizers?: readonly (PreTokenizer | null)[];
   readonly config?: { readonly type?: string; readonly behavior?: string; readonly invert?: boolean };
   readonly pattern?: RegExp | null;
@@ -22,7 +24,7 @@ interface PreTokenizer {
   pre_tokenize(text: string, options: NormalizedText["options"]): string[];
 }
 
-/** The model for byte-pair encoding. */
+/** The engine's model for byte-pair encoding. */
 export interface BytePairModel {
   readonly tokens_to_ids: ReadonlyMap<string, number>;
   readonly unk_token_id: number | undefined;
@@ -36,23 +38,23 @@ export interface BytePairModel {
   _call(words: readonly string[]): readonly string[];
 }
 
-/** A stretch of text between added tokens, normalised. */
+/** Normalised text between two added tokens. */
 export interface NormalizedText {
   readonly text: string;
   readonly options: { readonly section_index: number };
 }
 
-/** Longer words are merged, and longer pieces split, in steps. */
+/** Words longer than this are merged, and texts split, in time slices. */
 const LONG_WORD_CHARACTERS = 4096;
 
-/** Ids, undefined for what the vocabulary cannot express; an empty group is a place to pause. */
+/** Some ids of a text; undefined for text that the vocabulary cannot express. An empty group is a point at which the caller may pause. */
 type IdGroup = readonly (number | undefined)[];
 
-/** The ids of a section, in groups. Nothing is computed before it is asked for. */
+/** Yields the ids of a text in groups that are computed on demand. */
 export function* encodeInSlices(engine: Engine, section: NormalizedText): Generator<IdGroup, void, undefined> {
   const { model, pre_tokenizer } = engine as unknown as EngineInternals;
   const idsOf = (tokens: readonly string[]) => tokens.map((token) => idOf(engine, token));
-  // Unknown tokens that follow each other are one: known at the end of the section only.
+  // Neighbouring unknown tokens are fused into one, which needs all tokens of the text.
   const unfused: string[] = [];
   for (const word of splitWords(section, pre_tokenizer)) {
     for (const tokens of word === undefined
@@ -67,18 +69,18 @@ export function* encodeInSlices(engine: Engine, section: NormalizedText): Genera
   if (model.fuse_unk) yield idsOf(fuseUnknownTokens(model, unfused));
 }
 
-/** The id of a token, undefined if the vocabulary has neither it nor an unknown token. */
+/** The id of a token, or of the unknown token; undefined if the vocabulary has neither. */
 export function idOf(engine: Engine, token: string): number | undefined {
   const { model } = engine as unknown as EngineInternals;
   return model.tokens_to_ids.get(token) ?? model.unk_token_id;
 }
 
-/** The words of a section; undefined is a place to pause. */
+/** Yields the words of a text; undefined is a point at which the caller may pause. */
 function splitWords({ text, options }: NormalizedText, first: PreTokenizer | null): Iterable<string | undefined> {
   return flattenStages(first).reduce<Iterable<string | undefined>>((words, stage) => applyStage(stage, words, options), [text]);
 }
 
-/** A sequence of pre-tokenizers one by one, those inside of it included. */
+/** The members of nested sequences of pre-tokenizers as one list. */
 function flattenStages(stage: PreTokenizer | null): PreTokenizer[] {
   return stage?.tokenizers ? stage.tokenizers.flatMap(flattenStages) : stage ? [stage] : [];
 }
@@ -95,7 +97,7 @@ function* applyStage(
   }
 }
 
-/** What `pre_tokenize` gives, one by one. Stages without a case here are quick. */
+/** Yields the results of `pre_tokenize` one by one. Stages without a case here are fast. */
 function* splitLong(stage: PreTokenizer, text: string, options: NormalizedText["options"]): Iterable<string | undefined> {
   const { config: { type, behavior, invert } = {}, pattern } = stage;
   if (type === "ByteLevel") {
@@ -120,12 +122,12 @@ function* matches(text: string, pattern: RegExp): Iterable<string> {
 
 const encoder = /* @__PURE__ */ new TextEncoder();
 
-/** A word written in the alphabet of bytes. */
+/** Writes a word in the byte alphabet. */
 function* toByteAlphabet(word: string): Iterable<string | undefined> {
   let written = "";
   for (let begin = 0; begin < word.length; ) {
     let end = Math.min(word.length, begin + LONG_WORD_CHARACTERS);
-    // Not within a pair of surrogates.
+    // Do not split a surrogate pair.
     if (end < word.length && /[\ud800-\udbff]/.test(word[end - 1]!)) end--;
     for (const byte of encoder.encode(word.slice(begin, end))) written += byteAlphabet[byte];
     begin = end;
@@ -134,7 +136,7 @@ function* toByteAlphabet(word: string): Iterable<string | undefined> {
   yield written;
 }
 
-/** The tokens of a long word, some at a time. */
+/** Yields the tokens of a long word in groups. */
 function* encodeLong(model: BytePairModel, word: string): Iterable<readonly string[]> {
   if (model.ignore_merges && model.tokens_to_ids.has(word)) return yield [word];
   for (const merged of mergeInSlices(model, word)) {
@@ -146,7 +148,7 @@ function fuseUnknownTokens(model: BytePairModel, tokens: readonly string[]): rea
   return model._call.call(withOverrides(model, { encode: () => tokens }), []);
 }
 
-/** The same model with other parts. */
+/** The model with some members replaced. */
 function withOverrides(model: BytePairModel, parts: Partial<BytePairModel>): BytePairModel {
   return Object.create(model, Object.fromEntries(Object.entries(parts).map(([name, value]) => [name, { value }])));
 }

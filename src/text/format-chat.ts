@@ -1,4 +1,4 @@
-// A conversation → the text that a model continues. No ids here: special tokens are written as text, and the tokenizer knows them.
+// Conversation → the text that a model continues. Special tokens are written as text, which the tokenizer recognises.
 
 import { InputError } from "../base/errors.js";
 import { expectArgument, isObjectLike } from "../base/options.js";
@@ -15,17 +15,20 @@ import { renderTemplate } from "./render-template.js";
 
 export type { ChatMessage, ContentPart, ToolCall } from "./messages.js";
 
-/** The description of a tool; any JSON object, shown to the model as it is. */
+/** The description of a tool: any JSON object. The model sees it unchanged. */
 export type Tool = object;
 
-/** What `formatChat` adds to the messages. */
+/** Options of `formatChat`. */
 export interface ChatOptions {
   readonly tools?: readonly Tool[];
-  /** Ends with the opening of the assistant's turn (default), so that the model answers. */
+  /** Whether to end with the opening of the assistant's turn, so that the model answers (default: true). */
   readonly addGenerationPrompt?: boolean;
-  /** A Jinja template, as a tokenizer_config.json has it; contents reach it as lists of parts or as strings, as it reads them. Default: MiniMax-M1's format. */
+  /**
+   * A Jinja template, as in a tokenizer_config.json. It gets contents as lists of parts or as strings, whichever it reads. Default:
+   * MiniMax-M1's format.
+   */
   readonly template?: string;
-  /** Further names that the template reads, such as `bos_token`. */
+  /** Further variables of the template, such as `bos_token`. */
   readonly variables?: Readonly<Record<string, unknown>>;
 }
 
@@ -35,15 +38,16 @@ interface TemplateMessage {
 }
 
 /**
- * The prompt of a conversation, in MiniMax-M1's published format or another that `template` gives.
+ * Formats a conversation as a prompt, in MiniMax-M1's published format or in that of `template`.
  *
- * Before either, contents become lists of parts: a string is one part; several parts of one message are joined, except a
- * tool's results (the published template would drop all but the first); calls of tools become text. Tools are written as
- * JSON with `", "` and `": "` between items and non-ASCII characters as they are, as transformers writes them.
+ * First, contents become lists of parts. A string is one part. Several parts of one message are joined, except results of tools, of which
+ * the published template would drop all but the first. Tool calls become text. Tools are written as JSON like transformers does: with `",
+ * "` and `": "` as separators, and with non-ASCII characters unescaped.
  *
- * Null fields of messages count as missing. Calls without arguments have `{}`; arguments that are no JSON object stay as they are, on one line.
+ * Null fields of messages count as missing. Missing arguments of a call become `{}`. Arguments that are not a JSON object are kept, on
+ * one line.
  *
- * @throws {InputError} no messages, a message that cannot be read (its index is named), or a template that fails
+ * @throws {InputError} no messages, an invalid message (the message names its index), or a template that fails
  */
 export async function formatChat(messages: readonly ChatMessage[], options: ChatOptions = {}): Promise<string> {
   expectArgument("chat: options", isObjectLike(options), "an object", options);
@@ -66,13 +70,16 @@ export async function formatChat(messages: readonly ChatMessage[], options: Chat
   }
 }
 
-/** Whether a template reads contents as lists of parts, as the published one does, or as strings: whether it indexes, filters or walks them. */
+/**
+ * Whether a template reads contents as lists of parts, like the published one, instead of strings: it then indexes, filters or iterates
+ * them.
+ */
 function readsContentParts(template: string): boolean {
   const content = String.raw`(?:\[\s*['"]content['"]\s*\]|\.content\b)`;
   return new RegExp(String.raw`${content}\s*(?:\[|\|\s*(?:selectattr|rejectattr|map)\b)|\bin\s+\w+${content}`).test(template);
 }
 
-/** The format that the published chat template of MiniMax-M1 gives (its `''name''` is two adjacent strings: no quotes are rendered). */
+/** The format of MiniMax-M1's published chat template. Its `''name''` is two adjacent strings, so no quotes are rendered. */
 function formatMiniMaxM1(turns: readonly TemplateMessage[], tools: readonly Tool[], addGenerationPrompt: boolean): string {
   const system = turns.map(({ role, content }) => (role === "system" ? joinText(content) : "")).join("");
   return [
@@ -108,7 +115,7 @@ If you need to call tools, please respond with <tool_calls></tool_calls> XML tag
 
 const joinText = (content: readonly ContentPart[]): string => content.map(({ text }) => text).join("");
 
-/** JSON as Python writes it: `{"a": [1, 2]}`. */
+/** JSON with the separators of Python: `{"a": [1, 2]}`. */
 function toJson(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(toJson).join(", ")}]`;
   if (typeof value !== "object" || value === null) return JSON.stringify(value);
@@ -117,7 +124,7 @@ function toJson(value: unknown): string {
     .join(", ")}}`;
 }
 
-/** A message as templates see it: text parts, calls written into the text. */
+/** A message as templates see it: text parts, with calls written into the text. */
 function toTemplateMessage(message: ParsedMessage): TemplateMessage {
   const { role } = message;
   if (role === "tool") return { role, content: message.results.map(({ name, text }) => ({ type: "text", text, name })) };
@@ -125,14 +132,14 @@ function toTemplateMessage(message: ParsedMessage): TemplateMessage {
   return { role, content: [{ type: "text", text }] };
 }
 
-/** An assistant's text with its calls, as the model writes them. */
+/** An assistant's text followed by its calls, as the model writes them. */
 function withToolCalls(text: string, calls: readonly HistoryCall[]): string {
   return calls.length === 0 ? text : `${text}${text && "\n"}${formatToolCalls(calls)}`;
 }
 
 type HistoryCall = { readonly name: string; readonly arguments: ToolCall["arguments"] | string };
 
-/** A `<tool_calls>` block, one call a line. Arguments that are no JSON object stay as they are, on one line. */
+/** A `<tool_calls>` block with one call per line. Arguments that are not a JSON object are kept, on one line. */
 export function formatToolCalls(calls: readonly HistoryCall[]): string {
   const lines = calls.map(({ name, arguments: given }) => {
     const read = readArguments(given, "arguments");

@@ -1,25 +1,25 @@
-// The one reader of conversations: messages in any form that clients send → messages with one meaning.
-// formatChat, RemoteModel, the server and the AI SDK's provider all read through it.
+// Parses conversations: messages in the forms that clients send → messages in one form. formatChat, RemoteModel, the server and the AI SDK
+// provider all use it, so they accept the same messages.
 
 import { InputError } from "../base/errors.js";
 import { parseAssistant } from "./parse-assistant.js";
 
-/** A piece of a message. Results of tools carry the tool's name. */
+/** A part of a message. A tool's result may hold the tool's name. */
 export interface ContentPart {
   readonly type: "text";
   readonly text: string;
   readonly name?: string | null | undefined;
 }
 
-/** A call of a tool: what the model writes as one line of a `<tool_calls>` block. */
+/** A tool call, which the model writes as one line of a `<tool_calls>` block. */
 export interface ToolCall {
   readonly name: string;
   readonly arguments: Readonly<Record<string, unknown>>;
 }
 
 /**
- * What a history may hold as a call's arguments: an object, or its JSON. Missing, null and blank ones are `{}`. A string that holds no
- * JSON object, as a call that was cut off leaves one, reaches the prompt as it is, on one line.
+ * The arguments of a call in a conversation: an object, or its JSON. Missing, null and blank arguments count as `{}`. A string that is
+ * not a JSON object, such as the arguments of a call that was cut off, is written into the prompt unchanged, on one line.
  */
 export type CallArguments = string | ToolCall["arguments"] | null | undefined;
 
@@ -28,48 +28,51 @@ interface CallFields {
   readonly arguments?: CallArguments;
 }
 
-/** One message of a conversation, plain or as OpenAI's interface writes it. Null fields count as missing. */
+/** A message of a conversation, in a plain form or in that of OpenAI's API. Null fields count as missing. */
 export interface ChatMessage {
   /** `developer` counts as `system`, `function` as `tool`. */
   readonly role: "system" | "developer" | "user" | "assistant" | "tool" | "function";
-  /** May be missing or empty in an assistant's message and in a tool's result. */
+  /** May be missing or empty in messages of assistants and tools. */
   readonly content?: string | readonly ContentPart[] | null | undefined;
-  /** Of the tool whose result this is, if the parts do not name it. */
+  /** The name of the tool whose result this is, if the parts do not hold it. */
   readonly name?: string | null | undefined;
-  /** The id of the call that a tool's result answers. It names the tool if `name` is missing. */
+  /** The id of the call that a tool's result answers. It identifies the tool if `name` is missing. */
   readonly tool_call_id?: string | null | undefined;
-  /** Calls that an assistant made, plain or as OpenAI's interface writes them. They follow the content as the model writes them. */
+  /** Calls of an assistant, in a plain form or in that of OpenAI's API. In the prompt they follow the content. */
   readonly tool_calls?:
     | readonly (CallFields | { readonly id?: string | null | undefined; readonly function: CallFields })[]
     | null
     | undefined;
-  /** What an assistant thought. It precedes the content between `<think>` and `</think>`, and stays open if nothing follows it. */
+  /**
+   * An assistant's reasoning. In the prompt it precedes the content, between `<think>` and `</think>`; the tag stays open if nothing
+   * follows.
+   */
   readonly reasoning_content?: string | null | undefined;
-  /** Another name of `reasoning_content`, read if that one is missing or empty. */
+  /** Used if `reasoning_content` is missing or empty. */
   readonly reasoning?: string | null | undefined;
 }
 
-/** A call of a history. Its number counts the conversation's calls. */
+/** A call in a conversation. `number` counts all calls of the conversation from 0. */
 export interface ParsedCall {
   readonly number: number;
   readonly name: string;
-  /** A string if it is no JSON object. */
+  /** A string if they are not a JSON object. */
   readonly arguments: ToolCall["arguments"] | string;
-  /** The arguments as JSON: as they were given if that is an object's JSON. */
+  /** The arguments as JSON: the given text if it is the JSON of an object. */
   readonly json: string;
 }
 
-/** A tool's result, and the number of the call that it answers if that is known. */
+/** A tool's result. `call` is the number of the call that it answers, if that is known. */
 export interface ToolResult {
   readonly name: string;
   readonly text: string;
   readonly call: number | undefined;
 }
 
-/** A message with one meaning. */
+/** A message in the form that all code behind the parser uses. */
 export type ParsedMessage =
   | { readonly role: "system" | "user"; readonly text: string }
-  /** The text holds the reasoning, between its tags, and the content. */
+  /** `text` holds the reasoning between its tags, and the content. */
   | { readonly role: "assistant"; readonly text: string; readonly calls: readonly ParsedCall[] }
   | { readonly role: "tool"; readonly results: readonly ToolResult[] };
 
@@ -80,12 +83,12 @@ const ROLES: ReadonlyMap<unknown, ParsedMessage["role"]> = new Map([
   ["user", "user"],
   ["assistant", "assistant"],
   ["tool", "tool"],
-  // Other names that OpenAI's interface has for two of them.
+  // Other names of OpenAI's API.
   ["developer", "system"],
   ["function", "tool"],
 ]);
 
-/** @throws {InputError} no messages, or one that cannot be read: its index is named */
+/** Parses the messages of a conversation. @throws {InputError} no messages, or an invalid one, with its index */
 export function readMessages(messages: readonly unknown[]): ParsedMessage[] {
   if (!Array.isArray(messages) || messages.length === 0) throw new InputError("chat: messages: expected at least one message, got none");
   const calls = new ConversationCalls();
@@ -93,8 +96,8 @@ export function readMessages(messages: readonly unknown[]): ParsedMessage[] {
 }
 
 /**
- * A call's arguments as an object; as a string if they are no object: the one that was given, or another value's JSON. A string of JSON
- * inside JSON is read once more.
+ * The arguments of a call as an object. If they are not an object, as a string: the given one, or the JSON of another value. A JSON
+ * string that holds JSON is parsed again.
  *
  * @throws {InputError} a value that JSON cannot hold
  */
@@ -108,12 +111,12 @@ export function readArguments(given: unknown, where: string): ToolCall["argument
   return isRecord(value) ? value : given;
 }
 
-/** Whether a text is the JSON of an object. */
+/** Whether a text is a JSON object. */
 export function isObjectJson(text: string): boolean {
   return isRecord(parseJsonOrUndefined(text));
 }
 
-/** The value of a JSON text; undefined if it is none. */
+/** The value of a JSON text; undefined if the text is not JSON. */
 function parseJsonOrUndefined(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -122,21 +125,24 @@ function parseJsonOrUndefined(text: string): unknown {
   }
 }
 
-/** What JSON keeps of an object. @throws {InputError} no object, or one that JSON cannot hold */
+/** A copy of an object with the values that JSON can hold. @throws {InputError} other values, or an object that has no JSON */
 export function plainJson(value: unknown, where: string): Record<string, unknown> {
   if (!isRecord(value)) fail(where, "a JSON object", value);
   return JSON.parse(toJson(value, where));
 }
 
-/** @throws {InputError} a value that JSON cannot hold */
+/** @throws {InputError} a value that has no JSON */
 function toJson(value: unknown, where: string): string {
   try {
     return JSON.stringify(value) ?? fail(where, "JSON", typeof value);
   } catch (cause) {
     if (cause instanceof InputError) throw cause;
-    throw new InputError(`chat: ${where}: expected JSON, got a value it cannot hold (${cause instanceof Error ? cause.message : cause})`, {
-      cause,
-    });
+    throw new InputError(
+      `chat: ${where}: expected JSON, got a value that JSON cannot hold (${cause instanceof Error ? cause.message : cause})`,
+      {
+        cause,
+      },
+    );
   }
 }
 
@@ -158,17 +164,18 @@ function readMessage(message: unknown, where: string, calls: ConversationCalls):
 function readAssistant(message: Fields, where: string, list: ConversationCalls): ParsedMessage {
   if (!isMissing(message.audio)) fail(`${where}.audio`, "text only", message.audio);
   const calls = callsOf(message, where).map(([call, place]) => readCall(call, place, list));
-  const reasoning = text(message.reasoning_content, `${where}.reasoning_content`) || text(message.reasoning, `${where}.reasoning`);
-  const content = joinText(readParts(message.content, `${where}.content`)) + text(message.refusal, `${where}.refusal`);
-  // Servers say null instead of an empty text if the reasoning never ended.
+  const reasoning =
+    optionalText(message.reasoning_content, `${where}.reasoning_content`) || optionalText(message.reasoning, `${where}.reasoning`);
+  const content = joinText(readParts(message.content, `${where}.content`)) + optionalText(message.refusal, `${where}.refusal`);
+  // If the reasoning did not end, servers send null instead of an empty text.
   const isUnfinished = calls.length === 0 && content === "" && typeof message.content !== "string";
-  // Some clients keep the reasoning in the content as well.
+  // Some clients keep the reasoning in the content, too.
   const isRepeated = parseAssistant(content).reasoning?.trim() === reasoning.trim();
   const thought = reasoning === "" || isRepeated ? "" : `<think>${reasoning}${isUnfinished ? "" : "</think>"}`;
   return { role: "assistant", text: thought + content, calls };
 }
 
-/** The calls of a message, in today's form or, if it has none of those, in that of `function_call`. */
+/** The calls of a message with their places: those of `tool_calls`, or else the one in the deprecated `function_call`. */
 function callsOf({ tool_calls: calls, function_call: call }: Fields, where: string): [unknown, string][] {
   if (!isMissing(calls) && !Array.isArray(calls)) fail(`${where}.tool_calls`, "a list", calls);
   if (isMissing(calls) || isEmptyList(calls)) return isMissing(call) ? [] : [[call, `${where}.function_call`]];
@@ -204,7 +211,7 @@ function readResults(message: Fields, where: string, calls: ConversationCalls): 
 
 type TrackedCall = ParsedCall & { readonly id: string | undefined };
 
-/** The calls of a conversation so far, and which of them wait for their results. */
+/** The calls of a conversation so far, and which of them have no result yet. */
 class ConversationCalls {
   private readonly calls: TrackedCall[] = [];
   private readonly open = new Set<TrackedCall>();
@@ -217,8 +224,8 @@ class ConversationCalls {
   }
 
   /**
-   * The call that a result answers: the one with its id, else the first open one of its name, else the first open one. A result with an
-   * id that no call has answers a call without an id.
+   * The call that a result answers, which then counts as answered. With an id: the call with that id, else the first open call of that
+   * name, else the first open call without an id. Without an id: the first open call of that name, else the first open call.
    */
   takeAnswered(id: string | undefined, name: string | undefined): ParsedCall | undefined {
     const open = [...this.open];
@@ -233,7 +240,7 @@ class ConversationCalls {
   }
 }
 
-/** Text parts of a content; none if it is missing. */
+/** The text parts of a content; empty if it is missing. */
 function readParts(content: unknown, where: string): { text: string; name: unknown }[] {
   if (isMissing(content)) return [];
   if (typeof content === "string") return [{ text: content, name: undefined }];
@@ -246,14 +253,14 @@ function readParts(content: unknown, where: string): { text: string; name: unkno
   });
 }
 
-function text(value: unknown, where: string): string {
+function optionalText(value: unknown, where: string): string {
   if (isMissing(value)) return "";
   return typeof value === "string" ? value : fail(where, "text", value);
 }
 
 const joinText = (parts: readonly { readonly text: string }[]): string => parts.map(({ text }) => text).join("");
 const isMissing = (value: unknown): value is null | undefined => value === undefined || value === null;
-/** An id of a call; some clients have numbers for ids. */
+/** The id of a call as a string; some clients send numbers. */
 const idOf = (id: unknown): string | undefined => (typeof id === "number" || (typeof id === "string" && id !== "") ? `${id}` : undefined);
 const isEmptyList = (value: unknown): boolean => Array.isArray(value) && value.length === 0;
 

@@ -1,5 +1,5 @@
-// What a model answered: its reasoning, its answer and its calls of tools, told apart by the tags it writes.
-// Text passes verbatim: nothing is trimmed, corrected or dropped.
+// Splits a model's output into reasoning, answer and tool calls by the tags that the model writes.
+// Text is passed on verbatim: nothing is trimmed, corrected or dropped.
 
 import { expectArgument, isObjectLike } from "../base/options.js";
 import type { ToolCall } from "./messages.js";
@@ -7,41 +7,41 @@ import type { ToolCall } from "./messages.js";
 const THINK_OPEN = "<think>";
 const THINK_CLOSE = "</think>";
 const CALLS_CLOSE = "</tool_calls>";
-/** A tag that is merely mentioned in a sentence opens nothing. The line end before it belongs to it. */
+/** The opening tag with the line break before it. A tag that is only mentioned in a sentence does not match. */
 const CALLS_OPEN = /\n?<tool_calls>(?=[ \t]*(?:\r?\n|\{|$))/;
 
-/** An assistant's text, taken apart. */
+/** The parts of an assistant's text. */
 export interface AssistantAnswer {
-  /** Between `<think>` and `</think>`; absent if the model did not think. */
+  /** The text between `<think>` and `</think>`; absent if there is no reasoning. */
   readonly reasoning?: string;
-  /** The rest, without the calls. */
+  /** The other text, without tool calls. */
   readonly content: string;
   readonly toolCalls: readonly ToolCall[];
-  /** Lines among the calls that are none, verbatim, and why. */
+  /** Lines of `<tool_calls>` blocks that are not valid calls, verbatim, and the reason. */
   readonly malformed: readonly { readonly line: string; readonly error: string }[];
 }
 
-/** Where the text begins. */
+/** How the text begins. */
 export interface ReasoningOptions {
-  /** The prompt ended with `<think>`, so that the text begins as reasoning. */
+  /** Whether the prompt ended with `<think>`, so that the text begins with reasoning. */
   readonly insideThink?: boolean;
 }
 
-/** What a piece of text added to the reasoning and to the answer. */
+/** The text that a chunk added to the reasoning and to the answer. */
 export interface AssistantDelta {
   readonly reasoning: string;
   readonly content: string;
 }
 
 /**
- * Tells reasoning from answer while the text arrives, in pieces cut anywhere. Give it generated text only, never the prompt.
+ * Separates reasoning from answer while text arrives in chunks of any length. Pass generated text only, without the prompt.
  *
- * Reasoning is what stands between an opening `<think>`, preceded by nothing but white space, and the first `</think>`;
- * without the closing tag, everything. Tags further on are text.
+ * Reasoning begins with `<think>`, which only white space may precede, and ends with the first `</think>`, or with the text if that tag is
+ * missing. Later tags are text.
  */
 export class ReasoningSplitter {
   private section: "start" | "reasoning" | "content";
-  private held = "";
+  private pending = "";
   private hasThought: boolean;
 
   constructor(options: ReasoningOptions = {}) {
@@ -51,47 +51,47 @@ export class ReasoningSplitter {
     this.hasThought = insideThink;
   }
 
-  /** Whether the text began as reasoning, be it empty. */
+  /** Whether the text began with reasoning, even if that was empty. */
   get thought(): boolean {
     return this.hasThought;
   }
 
-  /** What is certain with this piece; the beginning of a tag is held back. */
+  /** The text that this chunk completes. A possible beginning of a tag is held back. */
   push(text: string): AssistantDelta {
     expectArgument("ReasoningSplitter: push", typeof text === "string", "a string", text);
-    this.held += text;
+    this.pending += text;
     let reasoning = "";
     if (this.section === "start") {
-      const start = this.held.trimStart();
+      const start = this.pending.trimStart();
       if (start.length < THINK_OPEN.length && THINK_OPEN.startsWith(start)) return { reasoning, content: "" };
       this.hasThought = start.startsWith(THINK_OPEN);
       this.section = this.hasThought ? "reasoning" : "content";
-      if (this.hasThought) this.held = start.slice(THINK_OPEN.length);
+      if (this.hasThought) this.pending = start.slice(THINK_OPEN.length);
     }
     if (this.section === "reasoning") {
-      const end = this.held.indexOf(THINK_CLOSE);
-      if (end < 0) return { reasoning: this.take(this.held.length - partialTagLength(this.held, THINK_CLOSE)), content: "" };
+      const end = this.pending.indexOf(THINK_CLOSE);
+      if (end < 0) return { reasoning: this.take(this.pending.length - partialTagLength(this.pending, THINK_CLOSE)), content: "" };
       reasoning = this.take(end);
       this.take(THINK_CLOSE.length);
       this.section = "content";
     }
-    return { reasoning, content: this.take(this.held.length) };
+    return { reasoning, content: this.take(this.pending.length) };
   }
 
-  /** What was held back. */
+  /** The text that was held back. */
   end(): AssistantDelta {
-    const rest = this.take(this.held.length);
+    const rest = this.take(this.pending.length);
     return this.section === "reasoning" ? { reasoning: rest, content: "" } : { reasoning: "", content: rest };
   }
 
   private take(length: number): string {
-    const taken = this.held.slice(0, length);
-    this.held = this.held.slice(length);
+    const taken = this.pending.slice(0, length);
+    this.pending = this.pending.slice(length);
     return taken;
   }
 }
 
-/** Takes an assistant's complete text apart. Never throws: what cannot be read as a call is reported as malformed. */
+/** Parses an assistant's complete text. Invalid tool calls are reported as malformed instead of thrown. */
 export function parseAssistant(text: string, options: ReasoningOptions = {}): AssistantAnswer {
   expectArgument("parseAssistant: text", typeof text === "string", "a string", text);
   expectArgument("parseAssistant: options", isObjectLike(options), "an object", options);
@@ -102,14 +102,16 @@ export function parseAssistant(text: string, options: ReasoningOptions = {}): As
   return splitter.thought ? { reasoning: first.reasoning + last.reasoning, ...answer } : answer;
 }
 
-/** Takes `<tool_calls>` blocks, one JSON object a line, out of an answer's content. A block without an end goes to the end of the text. */
+/**
+ * Extracts `<tool_calls>` blocks, which hold one JSON object per line, from an answer. A block without a closing tag ends with the text.
+ */
 export function parseToolCalls(content: string): Omit<AssistantAnswer, "reasoning"> {
   const toolCalls: ToolCall[] = [];
   const malformed: { line: string; error: string }[] = [];
-  let kept = "";
+  let text = "";
   let rest = content;
   for (let open = CALLS_OPEN.exec(rest); open; open = CALLS_OPEN.exec(rest)) {
-    kept += rest.slice(0, open.index);
+    text += rest.slice(0, open.index);
     const block = splitBlock(rest.slice(open.index + open[0].length));
     for (const line of block.lines) {
       if (line.trim() === "") continue;
@@ -119,10 +121,13 @@ export function parseToolCalls(content: string): Omit<AssistantAnswer, "reasonin
     }
     rest = block.rest;
   }
-  return { content: kept + rest, toolCalls, malformed };
+  return { content: text + rest, toolCalls, malformed };
 }
 
-/** The lines up to the closing tag, and the text after it. The tag may end a line of its own or a call's, and may occur inside a call. */
+/**
+ * The lines before the closing tag, and the text after it. The tag may stand on a line of its own, after a call, or inside a call's
+ * strings.
+ */
 function splitBlock(text: string): { lines: string[]; rest: string } {
   const lines: string[] = [];
   for (let at = 0; at < text.length; ) {
@@ -136,7 +141,10 @@ function splitBlock(text: string): { lines: string[]; rest: string } {
   return { lines, rest: "" };
 }
 
-/** Where a line closes the block: at the first closing tag that leaves a whole call before it, else at the first; −1 if it does not. */
+/**
+ * Where a line closes the block: at the first closing tag after a complete call, else at the first one; −1 if it does not close the
+ * block.
+ */
 function findClosingTag(line: string): number {
   const first = line.indexOf(CALLS_CLOSE);
   if (first < 0 || typeof readCall(line) !== "string") return -1;
@@ -146,7 +154,7 @@ function findClosingTag(line: string): number {
   return first;
 }
 
-/** A call, or why the line is none. */
+/** The call in a line, or the reason why it is invalid. */
 function readCall(line: string): ToolCall | string {
   try {
     const call: Partial<ToolCall> | null = JSON.parse(line);
@@ -161,7 +169,7 @@ function readCall(line: string): ToolCall | string {
   }
 }
 
-/** How many of the text's last characters may be the beginning of the tag. */
+/** The number of characters at the end of a text that may be the beginning of a tag. */
 function partialTagLength(text: string, tag: string): number {
   let length = Math.min(text.length, tag.length - 1);
   while (!tag.startsWith(text.slice(text.length - length))) length--;

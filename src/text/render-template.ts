@@ -1,16 +1,16 @@
-// Chat templates are programs of strangers: they run in an interpreter that counts what they do.
+// Renders chat templates. They are untrusted programs, so the interpreter limits their steps, time and memory.
 
 import type { Template } from "@huggingface/jinja";
 
 type Jinja = typeof import("@huggingface/jinja");
 
-/** Evaluations of one rendering: in the published template of MiniMax-M1 a message takes 27. */
+/** The most evaluations of one rendering. A message takes 27 in MiniMax-M1's published template. */
 const MAX_STEPS = 1_000_000;
 
-/** The longest that one rendering may take, whatever its steps do. */
+/** The time limit of one rendering. */
 const DEADLINE_MS = 10_000;
 
-/** The most characters or items that one value may have: a text of 10 million tokens is shorter. */
+/** The most characters or items of one value. A text of 10 million tokens is shorter. */
 const MAX_CHARACTERS = 2 ** 27;
 const MAX_ITEMS = 2 ** 20;
 
@@ -19,12 +19,12 @@ let latestTemplate: { readonly text: string; readonly template: Template } | und
 /**
  * Renders a Jinja template.
  *
- * @param names what the template can read
- * @throws {Error} a template that fails, or takes more steps, time or memory than any chat template needs
+ * @param names the variables of the template
+ * @throws {Error} a template that fails or exceeds the limits
  */
 export async function renderTemplate(text: string, names: Readonly<Record<string, unknown>>): Promise<string> {
   const jinja = await import("@huggingface/jinja");
-  // The latest is kept, since parsing takes several times as long as rendering.
+  // The latest template is cached because parsing takes several times as long as rendering.
   if (latestTemplate?.text !== text) latestTemplate = { text, template: new jinja.Template(text) };
   return evaluate(jinja, latestTemplate.template, names);
 }
@@ -40,8 +40,8 @@ function evaluate({ Environment, Interpreter, Template }: Jinja, template: Templ
         typeof value === "string" ? [value.length, MAX_CHARACTERS] : [Array.isArray(value) ? value.length : 0, MAX_ITEMS];
       if (length > most)
         stopRendering(`expected texts of at most ${MAX_CHARACTERS} characters and lists of ${MAX_ITEMS} items, got ${length}`);
-      if (++steps > MAX_STEPS) stopRendering(`expected one that ends within ${MAX_STEPS} steps, got one that goes on`);
-      if (performance.now() > end) stopRendering(`expected one that ends within ${DEADLINE_MS / 1000} s, got one that goes on`);
+      if (++steps > MAX_STEPS) stopRendering(`expected a template that ends within ${MAX_STEPS} steps, got one that runs longer`);
+      if (performance.now() > end) stopRendering(`expected a template that ends within ${DEADLINE_MS / 1000} s, got one that runs longer`);
       return result;
     }
   }
@@ -52,7 +52,7 @@ function evaluate({ Environment, Interpreter, Template }: Jinja, template: Templ
     raise_exception: (message: string) => {
       throw new Error(message);
     },
-    // The library's own, which it does not export.
+    // The library's implementation, which it does not export.
     strftime_now: (format: string) => new Template("{{ strftime_now(format) }}").render({ format }),
   };
   for (const [name, value] of Object.entries({ ...globals, ...names })) environment.set(name, value);
@@ -63,7 +63,7 @@ function stopRendering(reason: string): never {
   throw new Error(`${reason} (pass another template)`);
 }
 
-/** Python's `range`, as long as lists may be. */
+/** Python's `range`, limited to the allowed length of lists. */
 function boundedRange(first: number, end?: number, step = 1): number[] {
   const [start, stop] = end === undefined ? [0, first] : [first, end];
   const length = Math.max(0, Math.ceil((stop - start) / step));

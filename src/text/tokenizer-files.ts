@@ -1,41 +1,40 @@
-// What the files of a byte-pair tokenizer say, checked and brought into one form: a tokenizer.json object.
-// Not the tokenizer itself: nothing is encoded or decoded here.
+// Checks the files of a byte-pair tokenizer and brings them into one form, a tokenizer.json object. Nothing is encoded or decoded here.
 
 import { CheckpointError } from "../base/errors.js";
 
-/** The contents of a tokenizer's files: parsed JSON, and the text of merges.txt. Give `tokenizerJson`, or `vocab` with `merges`. */
+/** The contents of tokenizer files: parsed JSON, and the text of merges.txt. Either `tokenizerJson` is needed, or `vocab` and `merges`. */
 export interface TokenizerFiles {
-  /** tokenizer.json; preferred where both forms are there. */
+  /** tokenizer.json. It takes precedence over `vocab` and `merges`. */
   readonly tokenizerJson?: unknown;
   /** vocab.json: token → id. */
   readonly vocab?: unknown;
-  /** merges.txt: two tokens a line, the most frequent pair first. */
+  /** merges.txt: two tokens per line, the most frequent pair first. */
   readonly merges?: string;
-  /** tokenizer_config.json: bos, eos and further special tokens. */
+  /** tokenizer_config.json: bos, eos and other special tokens. */
   readonly tokenizerConfig?: unknown;
-  /** special_tokens_map.json: the same names, used where tokenizer_config.json is silent. */
+  /** special_tokens_map.json: the same names, used if tokenizer_config.json does not have them. */
   readonly specialTokensMap?: unknown;
   /** added_tokens.json: token → id. */
   readonly addedTokens?: unknown;
 }
 
-/** A token that is matched in the text before anything else, and never split. */
+/** A token that is matched in the text before all other steps, and never split. */
 export interface AddedToken {
   readonly id: number;
   readonly content: string;
   readonly special: boolean;
-  /** Found only where no letter, digit or underscore stands directly beside it. */
+  /** Matches only if no letter, digit or underscore stands directly beside it. */
   readonly singleWord: boolean;
   readonly lstrip: boolean;
   readonly rstrip: boolean;
   readonly normalized: boolean;
 }
 
-/** A checked tokenizer. */
+/** The checked contents of tokenizer files. */
 export interface TokenizerDefinition {
-  /** Complete tokenizer.json. */
+  /** A complete tokenizer.json. */
   readonly json: Readonly<Record<string, unknown>>;
-  /** Every token by its id. Ids may have holes, such as those of a reserved block. */
+  /** Every token by id. Ids may have gaps, such as a reserved block. */
   readonly tokens: ReadonlyMap<number, string>;
   readonly added: readonly AddedToken[];
   readonly bosId: number | undefined;
@@ -44,11 +43,11 @@ export interface TokenizerDefinition {
 
 type Json = Record<string, unknown>;
 
-/** A model without an unknown token drops what it cannot express; this stand-in, which has no id, makes that visible. */
+/** Given to models without an unknown token, which would drop text that they cannot express. It has no id, so such text is noticed. */
 const UNKNOWN_TOKEN = "\u{10ffff}";
 
 /**
- * The 256 characters that byte-level vocabularies write for bytes, by byte: printable Latin-1 stands for itself, and the
+ * The 256 characters with which byte-level vocabularies write bytes, by byte. Printable Latin-1 characters stand for themselves; the
  * other 68 bytes, in order, are U+0100 onwards (the alphabet of GPT-2).
  */
 export const byteAlphabet: readonly string[] = /* @__PURE__ */ (() => {
@@ -58,8 +57,8 @@ export const byteAlphabet: readonly string[] = /* @__PURE__ */ (() => {
 })();
 
 /**
- * Checks a tokenizer's files against each other: a byte-pair model, no id taken twice, merges of known tokens into known tokens, bos
- * and eos in the vocabulary.
+ * Parses tokenizer files. Checks that they describe a byte-pair model, that no two tokens have the same id, that merges join known tokens
+ * into known tokens, and that bos and eos are in the vocabulary.
  *
  * @throws {CheckpointError} files that are missing, damaged or contradict each other
  */
@@ -94,7 +93,7 @@ export function parseTokenizerFiles(files: TokenizerFiles): TokenizerDefinition 
   };
 }
 
-/** A vocabulary and its merges, as the tokenizer.json of a GPT-2 tokenizer without its special tokens. */
+/** The tokenizer.json of a GPT-2 tokenizer with this vocabulary and these merges, without special tokens. */
 function fromVocabAndMerges(vocab: unknown, merges: string | undefined, config: Json): Json {
   if (vocab === undefined || merges === undefined) {
     const got = vocab === undefined ? (merges === undefined ? "neither" : "merges.txt alone") : "vocab.json alone";
@@ -109,7 +108,7 @@ function fromVocabAndMerges(vocab: unknown, merges: string | undefined, config: 
   };
 }
 
-/** Tokens that are neither a byte nor made by a merge: in a vocab.json these are the special ones. */
+/** Tokens that are neither a byte nor the result of a merge. In a vocab.json these are the special tokens. */
 function unmergedTokens(vocab: ReadonlyMap<string, number>, merges: readonly [string, string][]): Partial<AddedToken>[] {
   const made = new Set([...byteAlphabet, ...merges.map(([left, right]) => left + right)]);
   return [...vocab].filter(([token]) => !made.has(token)).map(([content, id]) => ({ id, content, special: true }));
@@ -123,12 +122,12 @@ function readVocab(value: unknown): Map<string, number> {
   return vocab.size > 0 ? vocab : fail("vocabulary", "at least one token", {});
 }
 
-/** Ids are 32-bit integers in all that reads them. */
+/** Ids are non-negative 32-bit integers. */
 function isId(value: unknown): value is number {
   return typeof value === "number" && Number.isInteger(value) && value >= 0 && value < 2 ** 31;
 }
 
-/** A pair that is listed again takes its last rank, and a `#version` entry is none: both as the reference implementation reads them. */
+/** Parses merges like the reference implementation: a repeated pair takes its last rank, and `#version` entries are ignored. */
 function readMerges(value: unknown, vocab: ReadonlyMap<string, number>): [string, string][] {
   if (!Array.isArray(value)) fail("merges", "a list", value);
   return value.flatMap((merge: unknown, rank) => {
@@ -142,7 +141,7 @@ function readMerges(value: unknown, vocab: ReadonlyMap<string, number>): [string
   });
 }
 
-/** Added tokens of all files; the first to name a token says how it behaves. */
+/** The added tokens of all files. The first file that has a token defines its properties. */
 function readAdded(listed: unknown, files: TokenizerFiles, config: Json, vocab: ReadonlyMap<string, number>): AddedToken[] {
   if (!Array.isArray(listed ?? [])) fail("tokenizer.json: added_tokens", "a list", listed);
   const added = new Map<string, AddedToken>();
@@ -197,7 +196,7 @@ function namedId(name: string, config: Json, vocab: ReadonlyMap<string, number>,
   );
 }
 
-/** Special tokens are written as text, or as an object with the text in it. */
+/** The text of a special token, which files give as a string or as an object with the string in `content`. */
 function contentOf(value: unknown): string | undefined {
   const content = typeof value === "object" && value !== null && "content" in value ? value.content : value;
   return typeof content === "string" ? content : undefined;

@@ -1,17 +1,21 @@
-// Rules of a tokenizer.json that would not end: regular expressions that backtrack exponentially, and replacements that multiply a text.
-// Both are looked for before the rules are carried out. Patterns of polynomial cost are not found.
+// Finds rules of a tokenizer.json that could exhaust time or memory, before they are applied: regular expressions that backtrack
+// exponentially,
+// and replacements that multiply the length of a text. Patterns of polynomial cost are not found.
 
 import { CheckpointError } from "../base/errors.js";
 import { isObject } from "../base/json.js";
 
-/** The most that all replacements together may lengthen a text. */
+/** The largest factor by which all replacements together may lengthen a text. */
 const MAX_TEXT_GROWTH = 1000;
 
-/** A search in a text of so few characters takes microseconds; beyond the time, its cost doubles with each character. */
+/**
+ * A harmless search in a text of this many repetitions takes microseconds. A search that takes longer than the time counts as
+ * exponential.
+ */
 const MAX_PUMP_REPETITIONS = 28;
 const SLOW_SEARCH_MS = 20;
 
-/** @throws {CheckpointError} rules that would not end, or would exhaust memory */
+/** Checks the rules of a tokenizer.json. @throws {CheckpointError} rules that could exhaust time or memory */
 export function expectBoundedRules(json: Readonly<Record<string, unknown>>): void {
   for (const part of ["normalizer", "pre_tokenizer", "decoder"]) {
     const where = `tokenizer: tokenizer.json: ${part}`;
@@ -31,14 +35,14 @@ export function expectBoundedRules(json: Readonly<Record<string, unknown>>): voi
   }
 }
 
-/** How many times longer a text can become: the product over all replacements. */
+/** The factor by which a text can become longer: the product over all replacements. */
 function growthOf(rules: unknown): number {
   if (Array.isArray(rules)) return rules.reduce((product: number, rule) => product * growthOf(rule), 1);
   if (!isObject(rules)) return 1;
   const nested = Object.values(rules).reduce((product: number, rule) => product * growthOf(rule), 1);
   if (rules.type !== "Replace" || typeof rules.content !== "string") return nested;
   const pattern = isObject(rules.pattern) ? rules.pattern.String : undefined;
-  // A pattern may match one character, and an empty text before it.
+  // A pattern may match one character, and the empty string before it.
   const factor = typeof pattern === "string" && pattern !== "" ? rules.content.length / pattern.length : rules.content.length + 1;
   return nested * Math.max(1, factor);
 }
@@ -49,7 +53,7 @@ function patternsOf(rules: unknown): string[] {
   return Object.entries(rules).flatMap(([key, value]) => (key === "Regex" && typeof value === "string" ? [value] : patternsOf(value)));
 }
 
-/** Whether the cost of a search explodes on repetitions of what the pattern names. */
+/** Whether the cost of a search grows exponentially with repetitions of text from the pattern. */
 function isExponential(source: string): boolean {
   if (!repeatsChoices(source)) return false;
   const pattern = compile(source);
@@ -65,11 +69,11 @@ function isExponential(source: string): boolean {
   return false;
 }
 
-/** Longer and longer texts, so that the first slow one is not slow by much. */
+/** Tries texts of growing length, so that the first slow search is not very slow. */
 function explodes(pattern: RegExp, prefix: string, pump: string, suffix: string): boolean {
   for (let count = 1; count <= MAX_PUMP_REPETITIONS; count++) {
     const text = prefix + pump.repeat(count) + suffix;
-    // The faster of two, so that a busy machine does not count.
+    // Measured twice, because a single slow search may be due to a busy machine.
     if (milliseconds(pattern, text) > SLOW_SEARCH_MS && milliseconds(pattern, text) > SLOW_SEARCH_MS) return true;
   }
   return false;
@@ -81,10 +85,10 @@ function milliseconds(pattern: RegExp, text: string): number {
   return performance.now() - begin;
 }
 
-/** Whether a group that is repeated holds a choice of its own: only such patterns can backtrack exponentially. */
+/** Whether a repeated group contains a choice. Only such patterns can backtrack exponentially. */
 function repeatsChoices(source: string): boolean {
   const choices = [false];
-  // Escapes, classes, the beginnings of groups, and quantifiers; everything else is a character.
+  // Escapes, classes, beginnings of groups and quantifiers; everything else is a single character.
   const parts =
     source.match(
       /\\[pPk]\{[^}]*\}|\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\((?:\?(?:[a-z-]*:|[=!]|<[=!]|<\w+>))?|\)|[*+?]\??|\{\d+(?:,\d*)?\}\??|./gsu,
@@ -103,7 +107,7 @@ function repeatsChoices(source: string): boolean {
   return false;
 }
 
-/** As the tokenizer compiles it; undefined for what it will refuse itself. */
+/** Compiles a pattern like the tokenizer does; undefined if the tokenizer will refuse it. */
 function compile(source: string): RegExp | undefined {
   for (const [text, flags] of [
     [source, "u"],

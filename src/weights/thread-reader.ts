@@ -1,5 +1,6 @@
 import { cannotShareReason, canShare, readerSource, startThread, type Thread } from "#threads";
 import { CheckpointError, InputError } from "../base/errors.js";
+import type { SourceLocation } from "../io/byte-source.js";
 import {
   CONTROL_BYTES,
   ControlWord,
@@ -10,8 +11,7 @@ import {
   type ReaderData,
   type ReadRequest,
   ReadState,
-  type SourceLocation,
-} from "../io/reader-thread.js";
+} from "../io/reader-protocol.js";
 import { maskUrl } from "../io/secrets.js";
 import type { SharedMemory } from "../runtime/heap.js";
 import type { BackgroundReader } from "./pending-reads.js";

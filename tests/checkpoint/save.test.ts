@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { loadCheckpoint } from "../../src/checkpoint/checkpoint.js";
+import { loadCheckpoint } from "../../src/checkpoint/load.js";
 import { saveCheckpoint } from "../../src/checkpoint/save.js";
 import {
   expectSaved,

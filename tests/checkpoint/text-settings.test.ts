@@ -1,6 +1,6 @@
 import { readdir } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
-import { loadCheckpoint } from "../../src/checkpoint/checkpoint.js";
+import { loadCheckpoint } from "../../src/checkpoint/load.js";
 import { saveCheckpoint } from "../../src/checkpoint/save.js";
 import { readTextSettings } from "../../src/checkpoint/text-settings.js";
 import { MiniMaxM1 } from "../../src/minimax-m1.js";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { CheckpointError } from "../../src/base/errors.js";
-import { loadCheckpoint } from "../../src/checkpoint/checkpoint.js";
+import { loadCheckpoint } from "../../src/checkpoint/load.js";
 import { BlobSource } from "../../src/io/blob-source.js";
 import { HttpSource } from "../../src/io/http-source.js";
 import { openByteSource } from "../../src/io/open-byte-source.js";

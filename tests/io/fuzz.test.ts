@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { LightningError } from "../../src/base/errors.js";
-import { loadCheckpoint } from "../../src/checkpoint/checkpoint.js";
+import { loadCheckpoint } from "../../src/checkpoint/load.js";
 import {
   collectGarbage,
   type Files,

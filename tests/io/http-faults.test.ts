@@ -1,8 +1,9 @@
 import { gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { CheckpointError, InputError } from "../../src/base/errors.js";
-import { loadCheckpoint, type Progress } from "../../src/checkpoint/checkpoint.js";
 import { inspectCheckpoint } from "../../src/checkpoint/inspect.js";
+import { loadCheckpoint } from "../../src/checkpoint/load.js";
+import type { Progress } from "../../src/checkpoint/load-options.js";
 import { tinyM1 } from "../../src/model/presets.js";
 import { rangeOf, serve, sharded, singleFile, withServer } from "../support/checkpoints.js";
 import { cut, type Disturb, endless, expectLoaded, failure, faulty, isData, QUICK, text } from "../support/faulty-server.js";

@@ -98,7 +98,7 @@ describe("safetensors", () => {
   });
 
   const bad: [what: string, bytes: Uint8Array, message: RegExp][] = [
-    ["an empty file", new Uint8Array(), /got 0 bytes \(truncated/],
+    ["an empty file", new Uint8Array(), /got 0 bytes .*truncated/],
     ["seven bytes", new Uint8Array(7), /got 7 bytes/],
     [
       "a git-lfs pointer",

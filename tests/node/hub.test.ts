@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { inspect } from "node:util";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { LightningError } from "../../src/base/errors.js";
-import { loadCheckpoint, type Progress } from "../../src/checkpoint/checkpoint.js";
+import { loadCheckpoint } from "../../src/checkpoint/load.js";
+import type { Progress } from "../../src/checkpoint/load-options.js";
 import { expectSaved, type Files, json, rangeOf, serve, sharded, singleFile, withServer } from "../support/checkpoints.js";
 
 const COMMIT = "0123456789abcdef0123456789abcdef01234567";

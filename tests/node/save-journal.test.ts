@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { CheckpointError } from "../../src/base/errors.js";
-import { loadCheckpoint } from "../../src/checkpoint/checkpoint.js";
+import { loadCheckpoint } from "../../src/checkpoint/load.js";
 import { saveCheckpoint } from "../../src/checkpoint/save.js";
 import { JOURNAL_FILE, temporaryName } from "../../src/node/save-journal.js";
 import { type Files, json, type RawTensor, rawTensors, SMALL, sharded, singleFile } from "../support/checkpoints.js";

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { type LoadOptions, loadCheckpoint } from "../../src/checkpoint/checkpoint.js";
+import { loadCheckpoint } from "../../src/checkpoint/load.js";
+import type { LoadOptions } from "../../src/checkpoint/load-options.js";
 import { expectSaved, type Files, json, rangeOf, serve, singleFile, withServer } from "./checkpoints.js";
 
 /** Answers in place of the server, if it returns true. */

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { onTestFinished } from "vitest";
-import type { LoadOptions } from "../../src/checkpoint/checkpoint.js";
+import type { LoadOptions } from "../../src/checkpoint/load-options.js";
 import type { CheckpointSource } from "../../src/io/open-byte-source.js";
 import { MiniMaxM1 } from "../../src/minimax-m1.js";
 import { parseConfig } from "../../src/model/config.js";

@@ -2,98 +2,34 @@ import { randomUUID } from "node:crypto";
 import { copyFile, mkdir, open, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { basename, dirname, join, relative } from "node:path";
 import { getHFHubCachePath, getRepoFolderName, listFiles, modelInfo } from "@huggingface/hub";
-import { CheckpointError, LightningError } from "../base/errors.js";
-import { type ByteSource, type Downloader, isPlainName, type OpenOptions, TEMPLATES_DIRECTORY } from "../io/byte-source.js";
-import { downloadRange, HttpExchange, readBody } from "../io/range-download.js";
-import { isTransientStatus, type RetryPolicy, TransferError, withRetries } from "../io/retry.js";
+import { CheckpointError } from "../base/errors.js";
+import type { ByteSource, Downloader, OpenOptions } from "../io/byte-source.js";
+import { isPlainName, TEMPLATES_DIRECTORY } from "../io/checkpoint-files.js";
+import { downloadRange } from "../io/range-download.js";
+import { TransferError } from "../io/retry.js";
 import { parseRetryPolicy } from "../io/retry-policy.js";
-import { type Endpoint, type MaskSecrets, maskUrl, messageWithCauses, secretMasker, withSecretsMasked } from "../io/secrets.js";
-import { DirectorySource, readSmallFile } from "./directory.js";
+import { DirectorySource } from "./directory-source.js";
+import { HubClient } from "./hub-client.js";
 import { hubEndpoint, isOffline } from "./hub-environment.js";
+import { readSmallFile } from "./regular-file.js";
 
-/** The most that an answer of the hub's API may take, and how many requests may be made for a list of files. */
-const MAX_RESPONSE_BYTES = 1 << 26;
-const MAX_REQUESTS = 1000;
-
-/** The most that a file of `refs/` may take: it holds a commit. */
+/** The most bytes of a file in `refs/`, which holds a commit. */
 const MAX_REF_BYTES = 1 << 12;
 
 /** One file of a repository at one commit. */
 interface HubFile {
   readonly size: number;
-  /** Names the blob: a hash of its content. */
+  /** A hash of the content, which is the blob's name in the cache. */
   readonly etag: string;
 }
 
-/** Where the hub is, and how long it is waited for. */
-class HubClient {
-  readonly maskSecrets: MaskSecrets;
-  private requests = 0;
-
-  constructor(
-    readonly endpoint: Endpoint,
-    readonly retryPolicy: RetryPolicy,
-  ) {
-    this.maskSecrets = secretMasker(endpoint);
-  }
-
-  /** Settings for the client of the hub's API. */
-  apiSettings(signal: AbortSignal | undefined) {
-    const request = (url: string | URL | Request) => this.ask(new URL(url instanceof Request ? url.url : url), signal);
-    return { hubUrl: this.endpoint.url.href.replace(/\/$/, ""), fetch: request as typeof fetch };
-  }
-
-  /** One answer of the API, whole. Only the hub itself gets the token: a list may go on at another address. */
-  private async ask(url: URL, signal: AbortSignal | undefined): Promise<Response> {
-    if (++this.requests > MAX_REQUESTS) throw new Error(`the list of files has more than ${MAX_REQUESTS} pages`);
-    const headers = url.origin === this.endpoint.url.origin ? this.endpoint.headers : {};
-    return withRetries(
-      async () => {
-        const exchange = await HttpExchange.open({ url, headers }, { headers: { Accept: "application/json" } }, this.retryPolicy, signal);
-        const { status } = exchange;
-        if (isTransientStatus(status)) {
-          exchange.close();
-          throw exchange.statusError();
-        }
-        const body = await readBody(exchange, MAX_RESPONSE_BYTES);
-        const type = exchange.headers.get("content-type") ?? "";
-        const link = exchange.headers.get("link");
-        const answer = new Response(status === 204 ? null : body, { status, headers: { "content-type": type, ...(link && { link }) } });
-        // For messages.
-        Object.defineProperty(answer, "url", { value: maskUrl(exchange.url) });
-        return answer;
-      },
-      this.retryPolicy,
-      signal,
-    );
-  }
-
-  /** @throws {CheckpointError} without secrets in place of any other error; the signal's reason */
-  async withHubErrors<T>(where: string, signal: AbortSignal | undefined, body: () => Promise<T>): Promise<T> {
-    signal?.throwIfAborted();
-    try {
-      return await body();
-    } catch (error) {
-      signal?.throwIfAborted();
-      if (error instanceof LightningError) throw error;
-      const status = error instanceof TransferError ? error.status : (error as { statusCode?: number }).statusCode;
-      const reason = error instanceof TransferError ? error.reason : messageWithCauses(error);
-      const remedy =
-        status === 401 || status === 403
-          ? "set HF_TOKEN, and accept the model's terms"
-          : status === 404
-            ? "check the id and the revision"
-            : (error instanceof TransferError && error.details.remedy) || "check the connection, or use localFilesOnly";
-      throw new CheckpointError(`${where}: the hub did not deliver: ${this.maskSecrets(reason)} (${remedy})`, {
-        cause: withSecretsMasked(error, this.maskSecrets),
-      });
-    }
-  }
-}
-
 /**
- * A model repository through the usual cache, which Python shares: `blobs/` by hash, `snapshots/{commit}/` as links to them,
- * `refs/{revision}` with the commit. Files are fetched when they are first needed, under another name until they are complete.
+ * Opens a model repository through the cache that `huggingface_hub` (Python) also uses: `blobs/` holds files by hash,
+ * `snapshots/{commit}/` links to them, and `refs/{revision}` holds the commit. A file is fetched when it is first needed, under a
+ * temporary name until it is complete.
+ *
+ * @throws {CheckpointError} a repository or file that the hub does not have or does not deliver, or that is not cached if the network is
+ *   forbidden
  */
 export async function openHubRepository(name: string, options: OpenOptions): Promise<ByteSource> {
   const { revision = "main", localFilesOnly, signal } = options;
@@ -131,6 +67,7 @@ export async function openHubRepository(name: string, options: OpenOptions): Pro
   });
 }
 
+/** @param why the setting that forbids the network, for the message */
 async function openCachedSnapshot(name: string, folder: string, revision: string, why: string): Promise<ByteSource> {
   const commit = await readSmallFile(join(folder, "refs", revision), MAX_REF_BYTES).catch(() => revision);
   const snapshot = join(folder, "snapshots", commit.trim());
@@ -142,6 +79,7 @@ async function openCachedSnapshot(name: string, folder: string, revision: string
   return new DirectorySource(snapshot);
 }
 
+/** The files of a repository at one commit. */
 class HubSource implements ByteSource, Downloader {
   private readonly snapshot: DirectorySource;
 
@@ -210,7 +148,7 @@ class HubSource implements ByteSource, Downloader {
     const link = join(this.snapshot.name, file);
     await mkdir(dirname(link), { recursive: true });
     await rm(link, { force: true });
-    // Where links are not allowed (Windows), a copy takes their place, complete before it has the name.
+    // If links are not allowed (Windows), a copy takes the name once it is complete.
     await symlink(relative(dirname(link), blob), link).catch(async () => {
       const copy = `${link}.${randomUUID()}.incomplete`;
       await copyFile(blob, copy);
@@ -219,17 +157,17 @@ class HubSource implements ByteSource, Downloader {
   }
 
   /**
-   * Downloads a blob under another name. What a failed or cancelled download leaves is parked, and the next one continues it: a blob's name is a
-   * hash of its content, so both are the same file.
+   * Downloads a blob under a temporary name. The bytes of a failed or cancelled download are kept, and the next download continues them:
+   * the name of a blob is a hash of its content, so both are parts of the same file.
    */
   private async fetchBlob(file: string, blob: string, size: number, onBytes: (bytes: number) => void, signal?: AbortSignal): Promise<void> {
     await mkdir(dirname(blob), { recursive: true });
-    const parked = join(dirname(blob), `${basename(blob)}.parked.incomplete`);
+    const partial = join(dirname(blob), `${basename(blob)}.parked.incomplete`);
     const incomplete = join(dirname(blob), `${basename(blob)}.${randomUUID()}.incomplete`);
-    // Renaming claims it: another process finds nothing, and begins anew.
-    await rename(parked, incomplete).catch(() => {});
+    // Renaming claims the partial file: another process does not find it, and starts from the beginning.
+    await rename(partial, incomplete).catch(() => {});
     const handle = await open(incomplete, "a+");
-    let sound = true;
+    let isUsable = true;
     try {
       let { size: written } = await handle.stat();
       if (written > size) {
@@ -245,9 +183,9 @@ class HubSource implements ByteSource, Downloader {
       await handle.close();
       await rename(incomplete, blob);
     } catch (error) {
-      sound = signal?.aborted || (error instanceof TransferError && error.details.transient === true);
+      isUsable = signal?.aborted || (error instanceof TransferError && error.details.transient === true);
       await handle.close().catch(() => {});
-      if (sound) await rename(incomplete, parked).catch(() => {});
+      if (isUsable) await rename(incomplete, partial).catch(() => {});
       await rm(incomplete, { force: true });
       throw error;
     }

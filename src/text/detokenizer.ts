@@ -1,0 +1,159 @@
+// Ids → text. Byte-level tokens are joined as bytes, so that text can be streamed although a character may be spread over several tokens.
+
+import type { Tokenizer as Engine } from "@huggingface/tokenizers";
+import { InputError } from "../base/errors.js";
+import { expectArgument, isObjectLike } from "../base/options.js";
+import { printed } from "../base/printed.js";
+import { byteAlphabet, type TokenizerDefinition } from "./tokenizer-files.js";
+
+/** How ids become text. */
+export interface DecodeOptions {
+  /** Leaves special tokens out of the text (default: they are written out). */
+  readonly skipSpecialTokens?: boolean;
+}
+
+/** Text from ids that arrive one by one. All results of `push` and that of `end`, joined, equal `decode` of all ids. */
+export interface TextStream {
+  /** The text that this token completes; empty while a character is incomplete. */
+  push(id: number): string;
+  /** The text that was held back. The stream is empty again afterwards. */
+  end(): string;
+}
+
+const encoder = /* @__PURE__ */ new TextEncoder();
+const byteOf: ReadonlyMap<string, number> = /* @__PURE__ */ new Map(byteAlphabet.map((char, byte) => [char, byte]));
+const utf8Decoder = (): TextDecoder => new TextDecoder("utf-8", { ignoreBOM: true });
+
+/** Turns ids into tokens, bytes and text. */
+export class Detokenizer {
+  /** The largest id + 1. */
+  readonly vocabSize: number;
+  /** Ids of tokens that are markup, not text. */
+  readonly specialIds: ReadonlySet<number>;
+  private readonly engine: Engine;
+  private readonly tokens: ReadonlyMap<number, string>;
+  private readonly addedIds: ReadonlySet<number>;
+  private readonly isByteLevel: boolean;
+  /** Whether tokens `<0x00>` … `<0xFF>` stand for bytes. */
+  private readonly hasByteFallback: boolean;
+
+  constructor(engine: Engine, { tokens, added, json }: TokenizerDefinition) {
+    this.engine = engine;
+    this.tokens = tokens;
+    this.addedIds = new Set(added.map(({ id }) => id));
+    this.isByteLevel = isByteLevel(json.decoder);
+    this.hasByteFallback = (json.model as { byte_fallback?: unknown } | undefined)?.byte_fallback === true;
+    this.vocabSize = [...tokens.keys()].reduce((size, id) => Math.max(size, id + 1), 0);
+    this.specialIds = new Set(added.filter(({ special }) => special).map(({ id }) => id));
+  }
+
+  /** See `Tokenizer.decode`. */
+  decode(ids: Iterable<number>, options: DecodeOptions): string {
+    const visible = this.visibleIds(ids, options);
+    if (!this.isByteLevel) return this.join(visible);
+    return utf8Decoder().decode(Uint8Array.from(visible.flatMap((id) => [...this.bytes(id)])));
+  }
+
+  /** See `Tokenizer.stream`. */
+  stream(options: DecodeOptions): TextStream {
+    if (!this.isByteLevel) {
+      return new WindowStream(
+        (ids) => this.join(ids),
+        (id) => this.visibleIds([id], options),
+      );
+    }
+    const decoder = utf8Decoder();
+    return {
+      push: (id) =>
+        this.visibleIds([id], options).reduce((text, visible) => text + decoder.decode(this.bytes(visible), { stream: true }), ""),
+      end: () => decoder.decode(),
+    };
+  }
+
+  /** See `Tokenizer.tokenOf`. */
+  tokenOf(id: number): string {
+    return this.tokens.get(this.checkId(id)) ?? "";
+  }
+
+  /** See `Tokenizer.bytesOf`. */
+  bytesOf(id: number): Uint8Array | undefined {
+    const token = this.tokens.get(id);
+    if (token === undefined) return undefined;
+    if (this.isByteLevel || this.addedIds.has(id)) return this.bytes(id);
+    const byte = this.hasByteFallback ? /^<0x([0-9A-F]{2})>$/i.exec(token)?.[1] : undefined;
+    if (byte !== undefined) return Uint8Array.of(Number.parseInt(byte, 16));
+    // At the beginning of a text, decoders may drop a space, so the token is decoded behind another one.
+    return encoder.encode(this.join([id, id]).slice(this.join([id]).length));
+  }
+
+  /** The ids whose tokens appear in the text. @throws {InputError} an id outside the vocabulary */
+  private visibleIds(ids: Iterable<number>, options: DecodeOptions): number[] {
+    expectArgument("decode: ids", isIterable(ids), "token ids", ids);
+    expectArgument("decode: options", isObjectLike(options), "an object", options);
+    const { skipSpecialTokens = false } = options;
+    return Array.from(ids, (id) => this.checkId(id)).filter((id) => this.tokens.has(id) && !(skipSpecialTokens && this.specialIds.has(id)));
+  }
+
+  /** @throws {InputError} an id outside the vocabulary */
+  private checkId(id: number): number {
+    if (Number.isInteger(id) && id >= 0 && id < this.vocabSize) return id;
+    throw new InputError(`decode: id: expected 0 … ${this.vocabSize - 1}, got ${printed(id)}`);
+  }
+
+  /** Added tokens are plain text; other tokens are written in the byte alphabet. */
+  private bytes(id: number): Uint8Array {
+    const token = this.tokenOf(id);
+    const bytes = this.addedIds.has(id) ? [] : Array.from(token, (char) => byteOf.get(char));
+    return bytes.length === 0 || bytes.includes(undefined) ? encoder.encode(token) : Uint8Array.from(bytes as number[]);
+  }
+
+  private join(ids: number[]): string {
+    return ids.length === 0 ? "" : this.engine.decode(ids, { clean_up_tokenization_spaces: false });
+  }
+}
+
+/**
+ * A stream for decoders that are not byte-level. A token adds the text with it minus the text without it. Both are decoded from the last
+ * complete piece of text on, because no decoder looks at tokens before that. Text that ends in U+FFFD may still change.
+ */
+class WindowStream implements TextStream {
+  private ids: number[] = [];
+  /** How many of the ids belong to text that was returned. */
+  private completeIds = 0;
+
+  constructor(
+    private readonly join: (ids: number[]) => string,
+    private readonly visibleIds: (id: number) => number[],
+  ) {}
+
+  push(id: number): string {
+    this.ids.push(...this.visibleIds(id));
+    const text = this.pendingText();
+    if (text === "" || text.endsWith("\u{fffd}")) return "";
+    this.ids.splice(0, this.completeIds);
+    this.completeIds = this.ids.length;
+    return text;
+  }
+
+  end(): string {
+    const text = this.pendingText();
+    this.ids = [];
+    this.completeIds = 0;
+    return text;
+  }
+
+  private pendingText(): string {
+    return this.join(this.ids).slice(this.join(this.ids.slice(0, this.completeIds)).length);
+  }
+}
+
+/** Whether a value can be iterated; the typed array of a detached buffer cannot. */
+function isIterable(x: unknown): x is Iterable<number> {
+  return isObjectLike(x) && Symbol.iterator in x && !(ArrayBuffer.isView(x) && x.byteLength === 0 && x.buffer.byteLength === 0);
+}
+
+function isByteLevel(decoder: unknown): boolean {
+  if (typeof decoder !== "object" || decoder === null || !("type" in decoder)) return false;
+  if (decoder.type !== "Sequence") return decoder.type === "ByteLevel";
+  return "decoders" in decoder && Array.isArray(decoder.decoders) && decoder.decoders.length === 1 && isByteLevel(decoder.decoders[0]);
+}
