@@ -50,9 +50,9 @@ test("as text within 80 columns, without colours where no terminal is", async ()
   expect(stdout).not.toContain("\u001b");
 });
 
-test("the model in the box by default, and whatever has a config.json", async () => {
-  const box = await json();
-  expect(box).toMatchObject({ name: "the model in the box", parameterCount: 3_411_392, claims: [], readings: [] });
+test("the published model by default, the bundled model by its name, and whatever has a config.json", async () => {
+  expect(await json()).toEqual(await json("minimax-m1"));
+  expect(await json("m1-puzzles")).toMatchObject({ name: "m1-puzzles", parameterCount: 3_411_392, claims: [], readings: [] });
   for (const source of [tiny, join(tiny, "config.json")]) expect((await json(source)).parameterCount).toBe(790_016);
   const folder = temporary();
   writeFileSync(join(folder, "config.json"), JSON.stringify(minimaxM1.source));
@@ -112,11 +112,11 @@ describe("memory", () => {
   });
 
   test("a small model's: one GPU, no guide, no streaming; no more tokens than it knows", async () => {
-    const { stdout } = await run(["analyze"]);
+    const { stdout } = await run(["analyze", "m1-puzzles"]);
     expect(stdout).toMatch(/bf16, 4,096 +1 +1 +1 +1\n/);
     expect(stdout).toMatch(/all in f32 +\S+ MiB fits/);
     expect(stdout).not.toMatch(/guide|streamed/);
-    expect((await json()).memory.contexts).toEqual([4096]);
+    expect((await json("m1-puzzles")).memory.contexts).toEqual([4096]);
   });
 
   test("--context and --batch", async () => {

@@ -216,3 +216,11 @@ test("neither errors nor answers show a URL's password or query", async () => {
     },
   );
 });
+
+test("the bundled model has a name for commands that describe a model", async () => {
+  const { exitCode, stdout } = await run(["inspect", "m1-puzzles", "--json"]);
+  expect(exitCode).toBe(0);
+  expect(JSON.parse(stdout)).toMatchObject({ name: "m1-puzzles", parameterCount: 3_411_392, checkpoint: { tokenizer: true } });
+  const { exitCode: planned, stderr } = await run(["plan", "m1-puzzles"]);
+  expect([planned, stderr]).toEqual([2, expect.stringMatching(/--served: .*m1-puzzles/)]);
+});

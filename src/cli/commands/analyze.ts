@@ -1,12 +1,12 @@
 import { basename } from "node:path";
 import { defineCommand } from "citty";
 import { type CountingRule, compareGeneration, trainingCost } from "../../analysis/index.js";
-import { type Graph, presets } from "../../index.js";
+import type { Graph } from "../../index.js";
 import { benchmarkFigure } from "../figures/benchmark-figure.js";
 import { comparisonFigure } from "../figures/comparison-figure.js";
 import { type Figure, FORMATS, formatOf, writeFigure } from "../figures/figure.js";
 import { requireFigurePackages } from "../figures/optional-packages.js";
-import { readGraph } from "../inputs/model-graph.js";
+import { describedModel, PUBLISHED_MODEL, readGraph } from "../inputs/model-graph.js";
 import { commonOptions, type NumberRange, numberOption, UsageError } from "../options.js";
 import { analyzeGraph, benchmarkReport } from "../reports/analysis.js";
 import { analysisText, benchmarkText, costText } from "../text/analysis-text.js";
@@ -18,11 +18,7 @@ const COST_OPTIONS = { gpus: "gpus", days: "days", price: "pricePerHour", dollar
 export const analyze = defineCommand({
   meta: { name: "analyze", description: "What a model costs: parameters, FLOPs, memory, training; the report's figures" },
   args: {
-    model: {
-      type: "positional",
-      required: false,
-      description: `Preset (${Object.keys(presets).join(", ")}), config.json or checkpoint (default: in the box)`,
-    },
+    model: describedModel,
     tokens: { type: "string", valueHint: "n,n", description: "Lengths to count FLOPs at (default: 1024,65536,1048576)" },
     rule: { type: "enum", options: ["causal", "square"], description: "Pairs of attention that count (default: causal)" },
     context: { type: "string", valueHint: "n,n", description: "Lengths to count memory at (default: 4096,131072,1048576)" },
@@ -58,8 +54,7 @@ export const analyze = defineCommand({
     const lengths = lengthsOf(args, "tokens") ?? [1024, 65_536, 1_048_576];
     const asked = lengthsOf(args, "context");
     const batch = numberOption(args, "batch", BATCH_RANGE) ?? 1;
-    // The report's figure is of the published model.
-    const { name, graph } = await readGraph(args.model ?? (args.figure === undefined ? undefined : "minimax-m1"), { signal, onWarning });
+    const { name, graph } = await readGraph(args.model ?? PUBLISHED_MODEL, { signal, onWarning });
     if (args.figure !== undefined)
       return draw(args.figure, comparisonFigure(compareGeneration(graph, visible(basename(name)).slice(0, 40))));
     const analysis = analyzeGraph(name, graph, { lengths, contexts: contextsOf(graph, asked), batch });

@@ -1,6 +1,6 @@
 import { defineCommand } from "citty";
 import { type CheckpointInspection, graph, inspectCheckpoint, MiniMaxM1, maskUrls, presets } from "../../index.js";
-import { readConfig } from "../inputs/model-graph.js";
+import { BUNDLED_MODEL, describedModel, PUBLISHED_MODEL, readConfig } from "../inputs/model-graph.js";
 import { commonOptions, UsageError } from "../options.js";
 import { measureAccuracy } from "../reports/accuracy.js";
 import { type ModelSummary, summarizeModel } from "../reports/model-summary.js";
@@ -11,12 +11,7 @@ import { type Terminal, visible } from "../text/terminal.js";
 export const inspect = defineCommand({
   meta: { name: "inspect", description: "What a model is made of; loads weights only for --accuracy" },
   args: {
-    source: {
-      type: "positional",
-      required: false,
-      default: "minimax-m1",
-      description: `Preset (${Object.keys(presets).join(", ")}), config.json or checkpoint`,
-    },
+    source: describedModel,
     slopes: { type: "boolean", description: "Decay slopes of every head" },
     accuracy: { type: "boolean", description: "Load it, and measure what bf16 and 8-bit weights, keys and values change" },
     json: { type: "boolean", description: "Machine readable, every number exact" },
@@ -32,17 +27,19 @@ export const inspect = defineCommand({
     if (fault) throw fault;
 
     async function read(): Promise<{ summary: ModelSummary; fault?: CheckpointInspection["fault"] }> {
-      const { source, slopes = false, accuracy = false } = args;
+      const { source = PUBLISHED_MODEL, slopes = false, accuracy = false } = args;
       if (accuracy && (Object.hasOwn(presets, source) || source.endsWith(".json"))) {
         throw new UsageError(`--accuracy: expected a checkpoint, got ${JSON.stringify(source)}, which has no weights`);
       }
       if (Object.hasOwn(presets, source)) return { summary: summarizeModel(source, graph(presets[source]!), slopes) };
       const options = { revision: args.revision, localFilesOnly: args["local-files-only"], signal: terminal.signal, onWarning };
       if (source.endsWith(".json")) return { summary: summarizeModel(source, await readConfig(source, options), slopes) };
-      const { graph: model, fault, ...checkpoint } = await inspectCheckpoint(source, options);
+      const bundled = source === BUNDLED_MODEL;
+      const files = bundled ? (await import("lightning-m1/model")).files : source;
+      const { graph: model, fault, ...checkpoint } = await inspectCheckpoint(files, options);
       const summary = { ...summarizeModel(maskUrls(source), model, slopes), checkpoint: { ...checkpoint, fault: fault?.message } };
       if (fault || !accuracy) return { summary, fault };
-      const load = (precision: object) => MiniMaxM1.load(source, { ...options, ...precision });
+      const load = (precision: object) => MiniMaxM1.load(bundled ? undefined : source, { ...options, ...precision });
       return { summary: { ...summary, accuracy: await measureAccuracy(load, terminal.signal) } };
     }
   },

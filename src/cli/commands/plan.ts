@@ -13,7 +13,7 @@ import {
   VLLM_IMAGE,
 } from "../../analysis/index.js";
 import { maskUrls, presets } from "../../index.js";
-import { readGraph } from "../inputs/model-graph.js";
+import { BUNDLED_MODEL, describedModel, PUBLISHED_MODEL, readGraph } from "../inputs/model-graph.js";
 import { commonOptions, numberOption, positiveInteger, UsageError } from "../options.js";
 import { bytes, count, labelledLines } from "../text/tables.js";
 import { type Colours, type Terminal, visible } from "../text/terminal.js";
@@ -22,12 +22,7 @@ import { type Colours, type Terminal, visible } from "../text/terminal.js";
 export const plan = defineCommand({
   meta: { name: "plan", description: "How to serve a model with vLLM: parallelism, memory, commands, manifests" },
   args: {
-    source: {
-      type: "positional",
-      required: false,
-      default: "minimax-m1",
-      description: `Preset (${Object.keys(presets).join(", ")}), config.json or checkpoint`,
-    },
+    source: describedModel,
     gpu: { type: "enum", options: gpus.map(({ name }) => name), description: "Kind of GPU (default: H800)" },
     "gpus-per-node": { type: "string", valueHint: "n", description: "GPUs of a node (default: 8)" },
     nodes: { type: "string", valueHint: "n", description: "Nodes (default: 1)" },
@@ -46,6 +41,7 @@ export const plan = defineCommand({
   async run({ args, data }) {
     const terminal = data as Terminal;
     if (args.json && args.kubernetes) throw new UsageError("--json, --kubernetes: expected one of them");
+    const source = args.source ?? PUBLISHED_MODEL;
     const target = {
       gpu: args.gpu,
       gpusPerNode: numberOption(args, "gpus-per-node", positiveInteger),
@@ -57,10 +53,10 @@ export const plan = defineCommand({
       utilization: numberOption(args, "utilization", ["a number within (0, 1]", (x) => x > 0 && x <= 1]),
       passTokens: numberOption(args, "pass-tokens", positiveInteger),
       expertParallel: args["expert-parallel"],
-      served: args.served ?? servedBy(args.source),
+      served: args.served ?? servedBy(source),
     };
     const onWarning = (message: string) => terminal.note(`${terminal.err.yellow("warning:")} ${visible(message)}`);
-    const { graph } = await readGraph(args.source, { signal: terminal.signal, onWarning });
+    const { graph } = await readGraph(source, { signal: terminal.signal, onWarning });
     try {
       const found = planDeployment(graph, target);
       if (args.kubernetes) {
@@ -69,7 +65,7 @@ export const plan = defineCommand({
       } else if (args.json) {
         const ray = found.nodesPerReplica > 1 ? rayRecipe(found) : undefined;
         await terminal.print(`${JSON.stringify({ fits: true, ...found, command: serveCommand(found), ray }, null, 2)}\n`);
-      } else await terminal.print(deploymentText(maskUrls(args.source), found, terminal.out));
+      } else await terminal.print(deploymentText(maskUrls(source), found, terminal.out));
     } catch (error) {
       if (args.json && error instanceof DeploymentError) {
         await terminal.print(`${JSON.stringify({ fits: false, remedies: error.remedies }, null, 2)}\n`);
@@ -81,8 +77,8 @@ export const plan = defineCommand({
 
 /** What vLLM loads where nothing is said: the published checkpoint, a directory, or a hub id. */
 function servedBy(source: string): string | undefined {
-  if (source === "minimax-m1") return undefined;
-  if (Object.hasOwn(presets, source))
+  if (source === PUBLISHED_MODEL) return undefined;
+  if (Object.hasOwn(presets, source) || source === BUNDLED_MODEL)
     throw new UsageError(`--served: expected a checkpoint's path or hub id, got none (${source} is not published)`);
   if (source.endsWith(".json")) return dirname(resolve(source));
   return existsSync(source) ? resolve(source) : maskUrls(source);

@@ -8,15 +8,31 @@ const MAX_CONFIG_BYTES = 1 << 28;
 
 type ReadOptions = Parameters<typeof inspectCheckpoint>[1];
 
+/** What commands that describe a model mean without an argument. */
+export const PUBLISHED_MODEL = "minimax-m1";
+/** The bundled model's name for these commands. */
+export const BUNDLED_MODEL = "m1-puzzles";
+
 /**
- * The graph of what a command names: a preset, a `config.json`, a directory with one, a hub id, or without a name the model in the box. No weights are read.
- *
- * @throws {ConfigError} nothing of the kind, or a configuration that contradicts itself
+ * The model argument of commands that describe a model and load no weights. They share one default, the published model;
+ * commands that compute with a model (`loadingArguments`) default to the bundled one.
  */
-export async function readGraph(source: string | undefined, options: ReadOptions): Promise<{ name: string; graph: Graph }> {
-  if (source === undefined) {
+export const describedModel = {
+  type: "positional",
+  required: false,
+  description: `${PUBLISHED_MODEL} (default), tiny-m1, ${BUNDLED_MODEL} (bundled), config.json or checkpoint`,
+} as const;
+
+/**
+ * Reads the graph of the model that a command names: a preset, the bundled model, a `config.json`, a directory with one, a
+ * checkpoint or a hub id. No weights are read.
+ *
+ * @throws {ConfigError} no configuration there, or an inconsistent one
+ */
+export async function readGraph(source: string, options: ReadOptions): Promise<{ name: string; graph: Graph }> {
+  if (source === BUNDLED_MODEL) {
     const { files } = await import("lightning-m1/model");
-    return { name: "the model in the box", graph: await readConfig(files.get("config.json")!, options) };
+    return { name: source, graph: await readConfig(files.get("config.json")!, options) };
   }
   if (Object.hasOwn(presets, source)) return { name: source, graph: graph(presets[source]!) };
   const directory = await stat(source).then(
