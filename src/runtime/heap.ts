@@ -2,39 +2,39 @@ import { formatBytes, MemoryError } from "../base/errors.js";
 
 const ALIGNMENT_BYTES = 64;
 const WASM_PAGE_BYTES = 65536;
-/** One page short of all: kernels compare pointers with the end of a block, and an end of exactly 2^32 would be 0. */
+/** One page less than wasm32 allows: kernels compare pointers with the end of a block, and an end of exactly 2^32 would wrap to 0. */
 const MAX_WASM_PAGES = 65535;
 
-/** A memory as the threads see it that share it. */
+/** A memory that several threads share. */
 export type SharedMemory = WebAssembly.Memory;
 
-/** The most memory that a model can have, in bytes. */
+/** Largest size of a runtime's memory. */
 export const MAX_MEMORY_BYTES = WASM_PAGE_BYTES * MAX_WASM_PAGES;
 
 /**
- * First-fit allocator over one `WebAssembly.Memory`, which grows as needed and never shrinks.
- * Not a garbage collector: who allocates frees (the runtime's scopes do it for scratch).
+ * First-fit allocator over one `WebAssembly.Memory`, which grows as needed and never shrinks. Every allocation has to be released;
+ * the runtime's scopes do that for scratch tensors.
  */
 export class Heap {
   readonly memory: WebAssembly.Memory;
-  /** All of the memory as float32 and as int32; anew whenever it has grown. */
+  /** The whole memory as float32 and as int32. Replaced whenever the memory grows. */
   floats: Float32Array<ArrayBuffer>;
   words: Int32Array<ArrayBuffer>;
-  /** Bytes handed out and not yet freed. */
+  /** Allocated bytes. */
   used = 0;
-  /** The most that was ever handed out at once. */
+  /** The largest value that `used` ever had. */
   peak = 0;
-  /** Free ranges by address, no two adjacent. */
+  /** Free ranges in order of address; no two are adjacent. */
   private free: { begin: number; end: number }[] = [];
-  /** Size by address; negative while the block waits in `waiting`. */
+  /** Block sizes by address; negative while the block is in `freed`. */
   private sizes = new Map<number, number>();
-  /** Freed blocks by size, not yet merged with their neighbours: a pass asks for the same sizes again and again. */
-  private waiting = new Map<number, number[]>();
+  /** Freed blocks by size, not yet merged with their neighbours: forward passes allocate the same sizes again and again. */
+  private freed = new Map<number, number[]>();
   private top: number;
 
   /**
    * @param shared whether several threads use the memory
-   * @param bytes that will be needed, as far as that is known
+   * @param bytes expected size of all allocations, if known
    */
   constructor(shared = false, bytes = 0) {
     this.memory = (shared && reusedMemory(bytes)) || newMemory(shared);
@@ -42,36 +42,43 @@ export class Heap {
     [this.floats, this.words] = views(this.memory);
   }
 
-  /** Everything below `base` belongs to the module's own data. */
+  /** Leaves everything below `base` to the module's own data. */
   reserve(base: number): void {
     this.free = [{ begin: roundUp(base), end: this.top }];
   }
 
-  /** Address of `bytes` fresh bytes, aligned to 64. Their contents are undefined. `what` and `shape` name them, should there be no room. */
+  /**
+   * Allocates bytes with undefined contents.
+   *
+   * @param what names the allocation in error messages, with `shape`
+   * @returns the address, a multiple of 64
+   * @throws {MemoryError} the memory cannot grow far enough
+   */
   allocate(bytes: number, what: string, shape?: readonly number[]): number {
     const size = allocatedBytes(bytes);
-    const ptr = this.waiting.get(size)?.pop() ?? this.cut(size, what, shape);
+    const ptr = this.freed.get(size)?.pop() ?? this.cut(size, what, shape);
     this.sizes.set(ptr, size);
     this.used += size;
     if (this.used > this.peak) this.peak = this.used;
     return ptr;
   }
 
+  /** Frees a block. @throws {MemoryError} the address is not allocated */
   release(ptr: number): void {
     const size = this.sizes.get(ptr);
-    if (size === undefined || size < 0) throw new MemoryError(`release: ${ptr} is not allocated (freed twice, or used after dispose)`);
+    if (size === undefined || size < 0) throw new MemoryError(`release: ${ptr} is not allocated (released twice, or used after dispose)`);
     this.sizes.set(ptr, -size);
     this.used -= size;
-    const alike = this.waiting.get(size);
-    if (alike) alike.push(ptr);
-    else this.waiting.set(size, [ptr]);
+    const sameSize = this.freed.get(size);
+    if (sameSize) sameSize.push(ptr);
+    else this.freed.set(size, [ptr]);
   }
 
-  /** Takes `size` bytes from the first free range that has them. */
+  /** Takes `size` bytes from the first free range that is large enough. */
   private cut(size: number, what: string, shape?: readonly number[]): number {
     const fits = (range: { begin: number; end: number }) => range.end - range.begin >= size;
     let index = this.free.findIndex(fits);
-    if (index < 0 && this.waiting.size > 0) {
+    if (index < 0 && this.freed.size > 0) {
       this.merge();
       index = this.free.findIndex(fits);
     }
@@ -86,15 +93,15 @@ export class Heap {
     return ptr;
   }
 
-  /** Gives all waiting blocks back to the free ranges. */
+  /** Returns all freed blocks to the free ranges. */
   private merge(): void {
-    for (const [size, blocks] of this.waiting) {
+    for (const [size, blocks] of this.freed) {
       for (const ptr of blocks) {
         this.sizes.delete(ptr);
         this.insert(ptr, ptr + size);
       }
     }
-    this.waiting.clear();
+    this.freed.clear();
   }
 
   private insert(begin: number, end: number): void {
@@ -117,9 +124,9 @@ export class Heap {
     const last = this.free.at(-1);
     const missing = size - (last?.end === this.top ? last.end - last.begin : 0);
     const pages = Math.ceil(missing / WASM_PAGE_BYTES);
-    // Grow by an eighth at least, so that many small allocations do not each copy their view's buffer.
-    const generous = Math.min(Math.max(pages, Math.ceil(this.top / WASM_PAGE_BYTES / 8)), MAX_WASM_PAGES - this.top / WASM_PAGE_BYTES);
-    for (const count of new Set([Math.max(pages, generous), pages])) {
+    // Grow by at least an eighth, so that many small allocations do not grow the memory one by one.
+    const withReserve = Math.min(Math.max(pages, Math.ceil(this.top / WASM_PAGE_BYTES / 8)), MAX_WASM_PAGES - this.top / WASM_PAGE_BYTES);
+    for (const count of new Set([Math.max(pages, withReserve), pages])) {
       try {
         this.memory.grow(count);
         [this.floats, this.words] = views(this.memory);
@@ -127,30 +134,30 @@ export class Heap {
         this.top += count * WASM_PAGE_BYTES;
         return;
       } catch {
-        // Try the exact need before giving up.
+        // The second attempt asks for no more than is needed.
       }
     }
     throw new MemoryError(
-      `${where}: needs ${formatBytes(size)} more, ${formatBytes(this.used)} are in use and wasm32 holds ${formatBytes(MAX_MEMORY_BYTES)} at most (a smaller model, bf16 weights, a shorter context, or dispose() what is no longer needed)`,
+      `${where}: needs ${formatBytes(size)} more, ${formatBytes(this.used)} are in use, and wasm32 holds at most ${formatBytes(MAX_MEMORY_BYTES)}. Use a smaller model, bf16 weights or a shorter context, or dispose() what is no longer needed.`,
     );
   }
 }
 
 /**
- * Shared memories that nobody uses any more and that the engine has not collected. V8 does not count shared memory, so it collects them late:
- * without reuse, a process that loads and disposes models would grow by one model each time. The references are weak: nothing is kept for later.
+ * Unused shared memories that the engine has not collected yet. V8 does not count shared memory as memory pressure, so it collects them late:
+ * without reuse, a process that loads and disposes models would grow by one model each time. The references are weak, so a memory can still be collected.
  */
 const unused = new Set<WeakRef<WebAssembly.Memory>>();
 
-/** A memory of at most this size is reused for anything; a larger one only where at least half of it is needed, because memories never shrink. */
+/** A memory of at most this size is reused for anything. A larger one is reused only if at least half of it is needed, because memories never shrink. */
 const ALWAYS_REUSABLE_BYTES = 64 << 20;
 
-/** Offers a memory to later heaps. No thread may use it any more. */
+/** Offers a memory to later heaps. The caller guarantees that no thread uses it any more. */
 export function recycleMemory(memory: SharedMemory): void {
   if (!(memory.buffer instanceof ArrayBuffer)) unused.add(new WeakRef(memory));
 }
 
-/** The largest unused memory that is not too large for `bytes`, all zero like a new one. */
+/** The largest unused memory that is not too large for `bytes`, filled with zeros like a new one. */
 function reusedMemory(bytes: number): WebAssembly.Memory | undefined {
   let found: { reference: WeakRef<WebAssembly.Memory>; memory: WebAssembly.Memory } | undefined;
   for (const reference of unused) {
@@ -166,7 +173,7 @@ function reusedMemory(bytes: number): WebAssembly.Memory | undefined {
   return found.memory;
 }
 
-/** Seen as an ArrayBuffer even where it is shared: nothing here depends on which it is. */
+/** Typed as ArrayBuffer even if it is shared: nothing here depends on the difference. */
 function views({ buffer }: WebAssembly.Memory): [Float32Array<ArrayBuffer>, Int32Array<ArrayBuffer>] {
   return [new Float32Array(buffer as ArrayBuffer), new Int32Array(buffer as ArrayBuffer)];
 }
@@ -176,13 +183,13 @@ function newMemory(shared: boolean): WebAssembly.Memory {
     return new WebAssembly.Memory({ initial: 1, maximum: MAX_WASM_PAGES, shared });
   } catch (cause) {
     throw new MemoryError(
-      "load: the engine cannot reserve address space for one more WebAssembly memory (dispose models, or raise the process's limit)",
+      "load: the engine cannot reserve address space for another WebAssembly memory. Dispose models, or raise the process's limit on address space.",
       { cause },
     );
   }
 }
 
-/** What an allocation of so many bytes takes. */
+/** Size of the block that an allocation of `bytes` takes. */
 export function allocatedBytes(bytes: number): number {
   return roundUp(Math.max(bytes, 1));
 }

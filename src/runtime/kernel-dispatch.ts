@@ -1,56 +1,61 @@
-// One kernel call at a time is on offer to every thread, described in a block of shared memory. It is cut into pieces; whoever
-// comes first takes the next one. What a piece computes does not depend on who computes it, so the bits do not depend on the threads.
+// A block of shared memory describes one kernel call at a time. The call is cut into pieces, and every free thread takes the next one.
+// The result of a piece does not depend on the thread that computes it, so the bits of a call do not depend on the number of threads.
 
-/** Int32 words of the block. Words that different threads write lie in different cache lines. */
+/** Indices of the block's int32 words. Words that different threads write lie in different cache lines. */
 export const DispatchWord = {
-  /** `generation · 64 + pieces not yet taken`: one compare-and-exchange takes a piece of exactly the call that was read. */
+  /** `generation · 64 + pieces not yet taken`, so that a compare-and-exchange cannot take a piece of another call. */
   claim: 0,
-  /** Threads that sleep until `claim` changes. */
+  /** Number of threads that sleep until `claim` changes. */
   sleepers: 1,
   /** Set when the pool is disposed. */
   quit: 2,
-  /** Pieces finished. */
+  /** Number of finished pieces. */
   done: 16,
   /** Set when a piece failed. */
   failed: 17,
+  /** Index of the kernel among the module's functions. */
   kernel: 32,
+  /** Number of pieces. */
   pieces: 33,
-  /** Parts per piece, and parts in all. */
-  size: 34,
-  count: 35,
+  /** Length of a piece, as a part of the kernel's range. */
+  pieceLength: 34,
+  /** Length of the kernel's range. */
+  rangeLength: 35,
+  /** Number of arguments before the range. */
   arguments: 36,
-  /** Bytes of workspace per thread, whose address is the last argument; 0 without. */
+  /** Bytes of workspace per thread, 0 if the kernel takes none. Its address is the last argument before the range. */
   workspaceBytes: 37,
-  /** From here on a word per thread, set when it has come up. */
-  up: 48,
+  /** First of one word per thread, set when the thread is ready. */
+  ready: 48,
 } as const;
 
-/** The most threads that a block has words for, the calling one included. */
+/** Largest number of threads, the calling one included: the block has this many `ready` words. */
 export const MAX_THREADS = 64;
 
-const ARGUMENTS_AT = 4 * (DispatchWord.up + MAX_THREADS);
+const ARGUMENTS_AT = 4 * (DispatchWord.ready + MAX_THREADS);
+/** Largest number of arguments of a kernel, its range included. */
 const MAX_ARGUMENTS = 24;
 
-/** Bytes of the block. */
+/** Size of the block. */
 export const DISPATCH_BYTES = ARGUMENTS_AT + 8 * MAX_ARGUMENTS;
 
-/** The most pieces that `claim` can count. */
+/** Largest number of pieces that `claim` can count. */
 export const MAX_PIECES = 63;
 
 type Kernel = (...args: number[]) => void;
 
-/** The block as one thread sees it. */
+/** One thread's access to the block. */
 export class KernelDispatch {
   readonly words: Int32Array;
   readonly arguments: Float64Array;
-  /** The module's functions, in the same order on every thread. */
+  /** The module's functions, in the same order in every thread. */
   private readonly kernels: readonly Kernel[];
 
   constructor(
     memory: WebAssembly.Memory,
     at: number,
     exports: object,
-    /** 0 is the thread that offers the work. */
+    /** Number of this thread; 0 is the calling one. */
     private readonly thread: number,
   ) {
     this.words = new Int32Array(memory.buffer, at, ARGUMENTS_AT / 4);
@@ -58,22 +63,26 @@ export class KernelDispatch {
     this.kernels = Object.values(exports).filter((value) => typeof value === "function") as Kernel[];
   }
 
-  /** Takes and computes pieces until none is left. @returns the `claim` in which none was left */
+  /** Takes and computes pieces until none is left. @returns the value of `claim` with no piece left */
   runPieces(): number {
     const { words } = this;
     for (;;) {
       const claim = Atomics.load(words, DispatchWord.claim);
       const left = claim & MAX_PIECES;
       if (left === 0) return claim;
-      // What is read here is of another call if the exchange fails, and thrown away.
-      const [kernel, size, count] = [this.kernels[words[DispatchWord.kernel]!], words[DispatchWord.size]!, words[DispatchWord.count]!];
+      // These values may belong to another call. Then the exchange below fails, and they are discarded.
+      const [kernel, pieceLength, rangeLength] = [
+        this.kernels[words[DispatchWord.kernel]!],
+        words[DispatchWord.pieceLength]!,
+        words[DispatchWord.rangeLength]!,
+      ];
       const args: number[] = [...this.arguments.subarray(0, words[DispatchWord.arguments]!)];
       const [pieces, workspaceBytes] = [words[DispatchWord.pieces]!, words[DispatchWord.workspaceBytes]!];
       if (Atomics.compareExchange(words, DispatchWord.claim, claim, claim - 1) !== claim) continue;
       if (workspaceBytes) args[args.length - 1]! += this.thread * workspaceBytes;
-      const begin = (pieces - left) * size;
+      const begin = (pieces - left) * pieceLength;
       try {
-        kernel!(...args, begin, Math.min(begin + size, count));
+        kernel!(...args, begin, Math.min(begin + pieceLength, rangeLength));
       } catch {
         Atomics.store(words, DispatchWord.failed, 1);
       }

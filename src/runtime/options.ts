@@ -4,8 +4,8 @@ import { MAX_THREADS } from "./kernel-dispatch.js";
 
 export const threadNumber = number(`an integer within [1, ${MAX_THREADS}]`, (x) => Number.isInteger(x) && x >= 1 && x <= MAX_THREADS);
 
-/** The option `threads`: a number of threads, or one per processor. */
+/** The option `threads`: a number, or `"auto"` for one per processor. */
 export const threadsOption = v.union([v.literal("auto"), threadNumber], `"auto" or ${threadNumber.message}`);
 
-/** The option `build`. */
+/** The option `build`: the kernels to run. */
 export const buildOption = oneOf("auto", "simd", "relaxed", "debug");

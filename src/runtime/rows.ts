@@ -1,6 +1,6 @@
 import { MATMUL_PANEL_OUTPUTS, sizeOf, type Tensor } from "./tensor.js";
 
-/** A copy of a float32 tensor's numbers, row by row, whatever its layout. */
+/** A copy of a float32 tensor's elements, row by row for either layout. */
 export function readRows(x: Tensor): Float32Array<ArrayBuffer> {
   const { rt, shape } = x;
   if (x.layout === "rows") return rt.read(x);
@@ -12,7 +12,7 @@ export function readRows(x: Tensor): Float32Array<ArrayBuffer> {
   });
 }
 
-/** Fills a float32 tensor with numbers given row by row. */
+/** Sets the elements of a float32 tensor of either layout from numbers that are given row by row. */
 export function writeRows(x: Tensor, data: Float32Array): void {
   const { rt, shape } = x;
   const [rows, width] = shape as [number, number];

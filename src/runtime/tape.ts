@@ -2,30 +2,34 @@ import { ShapeError } from "../base/errors.js";
 import type { Runtime } from "./runtime.js";
 import { bytesOf, type Tensor } from "./tensor.js";
 
-/** What an op does on the way back: given the gradient `dy` of its result, adds to the gradients `d(x)` of what it was made from. */
+/** Backward pass of an op: given the gradient `dy` of its result, adds to the gradients `d(x)` of its inputs. */
 type BackwardClosure = (dy: Tensor, d: (x: Tensor) => Tensor) => void;
 
 /**
- * The ops of a pass in order, each with its way back (reverse-mode differentiation): of a number L, the gradient of a tensor x is ∂L/∂x, in x's shape and layout.
- * While `watch` runs, every op records itself; `setOutputGradient` says what ∂L/∂y is for the results y from which L is computed; `backward` then goes from the last op to the first.
- * A gradient exists from its first contribution until the op that made its tensor has used it up.
+ * Reverse-mode differentiation: a list of the ops of a forward pass, each with its backward closure. The gradient of a tensor x is ∂L/∂x of a
+ * number L, in x's shape and layout.
  *
- * The tape holds only the tensors whose values the way back reads, from the op that reads them until `backward` is over; scopes free all others, as ever.
- * Float32 only. All of it, `backward` included, belongs into one `rt.scope`.
+ * 1. `watch` runs a forward pass, whose ops record themselves.
+ * 2. `setOutputGradient` sets ∂L/∂y for the results y from which L is computed.
+ * 3. `backward` runs the closures from the last op to the first.
+ *
+ * Gradients are keyed by tensor. The caller owns parameter gradients; every other gradient is allocated on first use and freed after the
+ * backward closure of the op that produced the tensor. The tape retains only the tensors whose values a closure reads, until `backward` is
+ * over; scopes free all others. Float32 only. Run all three steps inside one `rt.scope`.
  */
 export class Tape {
   private readonly steps: (() => void)[] = [];
   private readonly retained = new Set<Tensor>();
   private gradients = new Map<object, Tensor>();
 
-  /** Whether layers keep only what goes in, and run again on the way back. */
+  /** Whether layers keep only their inputs and run their forward pass again during `backward`. */
   readonly checkpointing: boolean;
   private readonly parameters: ReadonlyMap<Tensor, Tensor>;
   private readonly ends: (() => void)[] = [];
 
   /**
-   * @param parameters gradients by the tensor that they belong to, in its shape and layout (`zeros(rt, w.shape, w.layout)`): they are added to, and outlive the tape.
-   *   All other gradients are freed as soon as they are used up
+   * @param parameters gradients by parameter, each in the parameter's shape and layout (`zeros(rt, w.shape, w.layout)`). The tape adds to
+   *   them and never frees them
    */
   constructor(
     readonly rt: Runtime,
@@ -35,7 +39,7 @@ export class Tape {
     this.checkpointing = checkpointing;
   }
 
-  /** Runs `body`, whose ops record themselves here. If `body` throws, the tape is empty again. */
+  /** Runs `body` and records its ops. If `body` throws, the tape is emptied. */
   watch<T>(body: () => T): T {
     const { rt } = this;
     const outer = rt.tape;
@@ -51,9 +55,10 @@ export class Tape {
   }
 
   /**
-   * An op made `y`. On the way back, if anything depended on y, `back` is given its gradient, which is freed afterwards.
+   * Records an op that produced `y`. During `backward`, `back` gets the gradient of y, which is freed afterwards. If nothing depended on y,
+   * `back` does not run.
    *
-   * @param reads tensors whose values `back` reads: kept until then, and not to be written to meanwhile
+   * @param reads tensors whose values `back` reads. They are retained until then and must not be changed meanwhile
    */
   record(y: Tensor, reads: readonly Tensor[], back: BackwardClosure): void {
     this.recordBackward(reads, () => {
@@ -67,28 +72,28 @@ export class Tape {
     });
   }
 
-  /** An op added to `y`, a tensor that was there before: its gradient goes to `back`, and stays what it is. */
+  /** Records an op that added to an existing tensor `y`. `back` gets the gradient of y, which stays unchanged. */
   recordChange(y: Tensor, reads: readonly Tensor[], back: BackwardClosure): void {
     this.recordBackward(reads, () => {
       if (this.hasGradient(y)) back(this.gradient(y), (x) => this.gradient(x));
     });
   }
 
-  /** Anything else that has its turn on the way back. */
+  /** Records any other step of the backward pass. */
   recordBackward(reads: readonly Tensor[], step: () => void): void {
     for (const x of reads) this.retain(x);
     this.steps.push(step);
   }
 
-  /** Runs when the tape is done with, after a failure too. */
+  /** Calls back when the tape is emptied, after `backward` or after an error. */
   atEnd(end: () => void): void {
     this.ends.push(end);
   }
 
   /**
-   * The gradient of a tensor, to add to: zeros at first. A slice's is part of its whole's.
+   * The gradient of a tensor, for adding to; zeros on first use. The gradient of a slice is a slice of the whole tensor's gradient.
    *
-   * @throws {ShapeError} a tensor that is not float32, such as weights loaded as bf16
+   * @throws {ShapeError} the tensor is not float32, such as weights loaded as bf16
    */
   gradient(x: Tensor): Tensor {
     const whole = x.whole ?? x;
@@ -96,7 +101,7 @@ export class Tape {
     if (!gradient) {
       if (whole.dtype !== "f32") {
         throw new ShapeError(
-          `gradient: expected a float32 tensor, got [${whole.shape.join(", ")}] ${whole.dtype} (load weights with dtype: "f32" to train them)`,
+          `gradient: expected a float32 tensor, got [${whole.shape.join(", ")}] ${whole.dtype} . Load weights with dtype: "f32" to train them.`,
         );
       }
       gradient = zeros(this.rt, whole.shape, whole.layout);
@@ -105,30 +110,30 @@ export class Tape {
     return { ...gradient, ptr: gradient.ptr + x.ptr - whole.ptr, shape: x.shape };
   }
 
-  /** The same for what is no tensor, such as a cache of keys and values. The first to ask says which shape it has. */
+  /** The gradient of something that is not a tensor, such as a key-value cache. The first call determines its shape. */
   gradientFor(key: object, shape: readonly number[]): Tensor {
     const gradient = this.gradients.get(key) ?? zeros(this.rt, shape);
     this.gradients.set(key, gradient);
     return gradient;
   }
 
-  /** Whether anything has depended on this tensor so far. */
+  /** Whether the tensor, or the key of `gradientFor`, has a gradient yet. */
   hasGradient(x: Tensor | object): boolean {
     return this.gradients.has(("whole" in x && (x as Tensor).whole) || x);
   }
 
-  /** Where the way back begins: ∂L/∂x of a result x, in its shape. The tape's from then on, to be changed and freed by it. */
+  /** Sets ∂L/∂x of a result x, in x's shape, before `backward`. The tape owns `dx` from then on: it changes and frees it. */
   setOutputGradient(x: Tensor, dx: Tensor): void {
     this.gradients.set(x.whole ?? x, dx);
   }
 
-  /** The gradient of a tensor, if anything depended on it, which is the caller's to release from then on. */
+  /** Removes the gradient of a tensor from the tape, if there is one. The caller has to release it. */
   takeGradient(x: Tensor): Tensor | undefined {
     const gradient = this.takeGradientFor(x.whole ?? x);
     return gradient && { ...gradient, shape: x.shape };
   }
 
-  /** The same for what is no tensor. */
+  /** Removes the gradient of a key of `gradientFor`. The caller has to release it. */
   takeGradientFor(key: object): Tensor | undefined {
     const gradient = this.gradients.get(key);
     this.gradients.delete(key);
@@ -136,10 +141,11 @@ export class Tape {
   }
 
   /**
-   * Runs `body` without keeping what its way back reads: when that is due, `body` runs once more (Chen et al. 2016), to the same bits.
+   * Gradient checkpointing (Chen et al. 2016): runs `body` without retaining what its backward pass reads. During `backward`, `body` runs
+   * again, with bit-identical results, and is recorded then.
    *
-   * @param reads what `body` reads
-   * @param restore brings back what else it reads and changes, so that it computes the same again
+   * @param reads tensors that `body` reads
+   * @param restore restores all other state that `body` reads and changes
    */
   checkpoint<T extends Readonly<Record<string, Tensor>>>(reads: readonly Tensor[], body: () => T, restore: () => void): T {
     const { rt } = this;
@@ -168,7 +174,7 @@ export class Tape {
     return results;
   }
 
-  /** Adds up all gradients, from the last op to the first. The tape is empty afterwards, after a failure too. */
+  /** Computes all gradients, from the last op to the first. Empties the tape, also after an error. */
   backward(): void {
     try {
       this.run();
@@ -182,7 +188,7 @@ export class Tape {
     this.releaseRetained();
   }
 
-  /** Frees what is left, after a failure too. */
+  /** Frees all gradients and retained tensors. */
   private dispose(): void {
     this.steps.length = 0;
     this.releaseRetained();
@@ -202,7 +208,7 @@ export class Tape {
   }
 }
 
-/** Zeros in float32, kept until released; the padding of panels is zero too, which `rt.fill` does not see to. */
+/** A float32 tensor of zeros, kept until it is released. Unlike `rt.fill`, it also zeroes the padding of panels. */
 export function zeros(rt: Runtime, shape: readonly number[], layout: Tensor["layout"] = "rows"): Tensor {
   const y = rt.keep(shape, "f32", layout);
   rt.bytes(y.ptr, bytesOf(shape, "f32", layout)).fill(0);

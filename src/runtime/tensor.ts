@@ -3,30 +3,32 @@ import { kindOf, printed } from "../base/printed.js";
 import type { Runtime } from "./runtime.js";
 
 /**
- * Element types that can lie in wasm memory. bf16, q8 and formula exist for matrices of weights only. Arithmetic is float32; with q8, 8-bit
- * integers with a scale for every `Q8_BLOCK_INPUTS` inputs of an output, products of integers. Of a formula only the seed and the scale lie there: the
- * kernels compute the weights, which are bf16 numbers, whenever they need them.
+ * Element types of tensors in wasm memory. Arithmetic is float32. Three dtypes exist for weight matrices only:
+ *
+ * - `bf16`: widened to float32 in the kernels.
+ * - `q8`: 8-bit integers with one scale per output and `Q8_BLOCK_INPUTS` inputs; matmuls multiply integers.
+ * - `synthetic`: only a seed and a scale are stored; kernels compute the weights, which are bf16 numbers, on the fly.
  */
 export type DType = "f32" | "bf16" | "q8" | "i32" | "synthetic";
 
 const BYTES_PER_ELEMENT: Readonly<Record<DType, number>> = { f32: 4, bf16: 2, q8: 1, i32: 4, synthetic: 0 };
 
-/** Seed and scale. */
+/** A seed and a scale. */
 const SYNTHETIC_TENSOR_BYTES = 8;
 
-/** Outputs per panel of a packed matrix. */
+/** Outputs per panel of a weight matrix. */
 export const MATMUL_PANEL_OUTPUTS = 32;
 
-/** Inputs per block of a q8 matrix: those with one scale. */
+/** Inputs per block of a q8 matrix. A block of an output has one scale. */
 export const Q8_BLOCK_INPUTS = 512;
 
 /**
- * A shape, a dtype and an address in the memory of one runtime. Row-major and contiguous; it has no arithmetic
- * and keeps no view, because growing the memory detaches views (`rt.read` and `rt.f32` make fresh ones).
+ * A shape, a dtype and an address in the memory of one runtime. Elements are row-major and contiguous. A tensor holds no view, because
+ * growing the memory detaches views; `rt.read` and `rt.f32` make new ones.
  *
- * A matrix of weights `[out, in]` lies in `panels` instead of rows: panel p holds outputs 32p … 32p+31 as `[in][32]`,
- * the last one padded with zeros, which is the order in which the product reads it. In a q8 panel inputs lie in fours, `[in/4][32][4]`,
- * and each block follows its 32 float32 scales.
+ * A weight matrix `[out, in]` is stored in `panels` instead of rows: panel p holds outputs 32p … 32p+31 as `[in][32]`, the last one padded
+ * with zeros. Matmul reads weights in this order. A q8 panel groups inputs by four, `[in/4][32][4]`, and stores 32 float32 scales before
+ * each block.
  */
 export interface Tensor {
   readonly rt: Runtime;
@@ -34,7 +36,7 @@ export interface Tensor {
   readonly shape: readonly number[];
   readonly dtype: DType;
   readonly layout: "rows" | "panels";
-  /** What this is a part of, or the same under another shape. */
+  /** The tensor that this one is a slice or a reshape of. */
   readonly whole: Tensor | undefined;
 }
 
@@ -46,7 +48,7 @@ export function sizeOf(shape: readonly number[]): number {
   return size;
 }
 
-/** Bytes that a tensor of this shape takes in memory, padding and scales of panels included. */
+/** Size of a tensor in memory, including padding and scales of panels. */
 export function bytesOf(shape: readonly number[], dtype: DType, layout: Tensor["layout"] = "rows"): number {
   if (dtype === "synthetic") return SYNTHETIC_TENSOR_BYTES;
   if (layout === "rows") return sizeOf(shape) * BYTES_PER_ELEMENT[dtype];
@@ -74,27 +76,28 @@ export function slice(x: Tensor, begin: number, end: number): Tensor {
   return { ...x, ptr: x.ptr + begin * sizeOf(rest) * BYTES_PER_ELEMENT[x.dtype], shape: [end - begin, ...rest], whole: x.whole ?? x };
 }
 
-/** @param where `"op: argument"` @throws {ShapeError} what is no tensor */
+/** @param where `"op: argument"` @throws {ShapeError} `x` is not a tensor */
 export function expectTensor(where: string, x: Tensor): void {
   if (typeof x !== "object" || x === null || !Array.isArray(x.shape) || typeof x.rt !== "object" || x.rt === null) {
     throw new ShapeError(`${where}: expected a tensor, got ${kindOf(x)}`);
   }
 }
 
-/** The runtime that all of an op's tensors live in. @throws {ShapeError} they live in several */
+/** The runtime of all tensors of an op. @throws {ShapeError} tensors of several runtimes */
 export function runtimeOf(where: string, x: Tensor, ...others: readonly Tensor[]): Runtime {
   for (let i = 0; i < others.length; i++) {
     if (others[i]!.rt === x.rt) continue;
-    throw new ShapeError(
-      `${where}: expected tensors of one runtime, got several (tensors of two models cannot meet; copy with rt.read and rt.from)`,
-    );
+    throw new ShapeError(`${where}: expected tensors of one runtime, got several. Copy tensors of another model with rt.read and rt.from.`);
   }
   return x.rt;
 }
 
 /**
- * Throws unless `x` has the expected shape, dtype and layout; `"*"` matches any dim.
- * `where` is `"op: argument"`, `hint` the remedy.
+ * Checks shape, dtype and layout of a tensor.
+ *
+ * @param where `"op: argument"`
+ * @param shape expected dims; `"*"` matches any
+ * @throws {ShapeError} with `hint` as the remedy
  */
 export function expectShape(
   where: string,
@@ -113,7 +116,7 @@ export function expectShape(
   );
 }
 
-/** Throws unless every int32 of `x` lies within [0, count). */
+/** Checks that every int32 of `x` is within [0, count). @throws {ShapeError} */
 export function expectIndices(where: string, x: Tensor, count: number): void {
   const wrong = x.rt.i32(x).find((index) => index < 0 || index >= count);
   if (wrong !== undefined) throw new ShapeError(`${where}: expected indices within [0, ${count}), got ${printed(wrong)}`);

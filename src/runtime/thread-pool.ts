@@ -5,41 +5,47 @@ import type { Heap } from "./heap.js";
 import { DISPATCH_BYTES, DispatchWord, KernelDispatch, MAX_PIECES } from "./kernel-dispatch.js";
 import type { ThreadData } from "./worker.js";
 
-/** Pieces per thread: the last ones even out who was slower. */
+/** More pieces than threads even out differences in speed. */
 const PIECES_PER_THREAD = 4;
 
-/** Pieces of more parts than this are whole multiples of it: kernels work through their range in blocks. */
-const PIECE_SIZE_MULTIPLE = 8;
+/** Longer pieces are rounded up to a multiple of this length, because kernels work through their range in blocks. */
+const PIECE_LENGTH_MULTIPLE = 8;
 
-/** Looks at the result before the calling thread sleeps. */
+/** Iterations for which the calling thread spins on `done` before it sleeps. */
 const CALLER_SPIN_ITERATIONS = 2_000;
 
+const DEFAULT_TIMEOUT_MS = 30_000;
+
+export interface ThreadPoolOptions {
+  /** Called once if not all threads could be started. */
+  readonly onWarning: (message: string) => void;
+  /** Milliseconds without a finished piece after which a thread counts as dead (30,000). Ten times the duration of the caller's own pieces is added. */
+  readonly timeoutMs?: number | undefined;
+}
+
 /**
- * Threads that share the memory and the module of one runtime. They start with the first call that is worth it, in the background:
- * until they are up, and for small calls, the calling thread computes alone. One that does not come up is done without.
+ * Threads that share the memory and the module of one runtime. They start in the background, with the first call that is large enough. Until
+ * they are ready, the calling thread computes alone. A thread that fails to start is skipped.
  */
 export class ThreadPool {
-  /** Without a finished piece for so long (and for ten times what its own took the calling thread), a thread counts as dead. */
-  static patienceMs = 30_000;
-
-  /** Address of the job block. */
+  /** Address of the dispatch block. */
   private readonly at: number;
   private readonly dispatch: KernelDispatch;
   private readonly kernelIndex: ReadonlyMap<string, number>;
   private readonly workers: Thread[] = [];
   private generation = 0;
   private state: "new" | "running" | "disposed" = "new";
-  /** Threads that did not come up. */
+  /** Numbers of the threads that failed to start. */
   private readonly missing = new Set<number>();
   private fault: string | undefined;
 
-  /** @param maxThreads threads, the calling one included */
+  /** @param maxThreads number of threads, the calling one included */
   constructor(
     readonly maxThreads: number,
     private readonly module: WebAssembly.Module,
     exports: object,
     private readonly heap: Heap,
-    private readonly onWarning: (message: string) => void,
+    private readonly options: ThreadPoolOptions,
   ) {
     this.at = heap.allocate(DISPATCH_BYTES, "threads");
     new Uint8Array(heap.memory.buffer, this.at, DISPATCH_BYTES).fill(0);
@@ -49,24 +55,24 @@ export class ThreadPool {
   }
 
   /**
-   * Computes `kernel(...args)`, whose last arguments are its range [0, count), in pieces, on every thread that is free.
+   * Computes `kernel(...args)` in pieces, on every free thread. The last two arguments are the kernel's range, 0 and its end.
    *
-   * @param workspaceBytes per thread; the argument before the range is the address of the first thread's
-   * @throws {LightningError} a thread that has died, or a kernel that failed
+   * @param workspaceBytes per thread, 0 without; the argument before the range is the address of the first thread's workspace
+   * @throws {LightningError} a thread has died, or the kernel failed
    */
   run(kernel: string, args: readonly number[], workspaceBytes: number): void {
     if (this.state === "new") this.start();
-    this.check();
+    this.expectNoFault();
     const { dispatch } = this;
     const { words } = dispatch;
-    const count = args.at(-1)!;
-    let size = Math.ceil(count / Math.min(count, this.threads * PIECES_PER_THREAD, MAX_PIECES));
-    if (size > PIECE_SIZE_MULTIPLE) size = Math.ceil(size / PIECE_SIZE_MULTIPLE) * PIECE_SIZE_MULTIPLE;
-    const pieces = Math.ceil(count / size);
+    const rangeLength = args.at(-1)!;
+    let pieceLength = Math.ceil(rangeLength / Math.min(rangeLength, this.threads * PIECES_PER_THREAD, MAX_PIECES));
+    if (pieceLength > PIECE_LENGTH_MULTIPLE) pieceLength = Math.ceil(pieceLength / PIECE_LENGTH_MULTIPLE) * PIECE_LENGTH_MULTIPLE;
+    const pieces = Math.ceil(rangeLength / pieceLength);
     words[DispatchWord.kernel] = this.kernelIndex.get(kernel)!;
     words[DispatchWord.pieces] = pieces;
-    words[DispatchWord.size] = size;
-    words[DispatchWord.count] = count;
+    words[DispatchWord.pieceLength] = pieceLength;
+    words[DispatchWord.rangeLength] = rangeLength;
     words[DispatchWord.arguments] = args.length - 2;
     words[DispatchWord.workspaceBytes] = workspaceBytes;
     dispatch.arguments.set(args);
@@ -75,24 +81,24 @@ export class ThreadPool {
     this.publish(pieces);
     const begin = performance.now();
     dispatch.runPieces();
-    this.wait(kernel, pieces, ThreadPool.patienceMs + 10 * (performance.now() - begin));
+    this.wait(kernel, pieces, (this.options.timeoutMs ?? DEFAULT_TIMEOUT_MS) + 10 * (performance.now() - begin));
     if (Atomics.load(words, DispatchWord.failed)) throw new LightningError(`${kernel}: a kernel failed on one of ${this.threads} threads`);
   }
 
-  /** Those that compute, or will when they are up; the calling thread included. */
+  /** Number of threads that compute, or will once they are ready; the calling one included. */
   get threads(): number {
     return this.maxThreads - this.missing.size;
   }
 
-  /** Starts the threads if that has not been done, and says whether there are some that are not up yet. */
+  /** Starts the threads if that has not been done. @returns whether any thread is not ready yet */
   isStarting(): boolean {
     if (this.state === "new") this.start();
-    this.check();
-    for (let thread = 1; thread < this.maxThreads; thread++) if (!this.missing.has(thread) && !this.isUp(thread)) return true;
+    this.expectNoFault();
+    for (let thread = 1; thread < this.maxThreads; thread++) if (!this.missing.has(thread) && !this.isReady(thread)) return true;
     return false;
   }
 
-  /** Ends the threads. @returns what settles when none uses the memory any more, if that can be known */
+  /** Ends the threads. @returns a promise that settles when none uses the memory any more, or undefined if that cannot be observed */
   dispose(): Promise<unknown> | undefined {
     const { state, workers } = this;
     this.state = "disposed";
@@ -115,51 +121,54 @@ export class ThreadPool {
     for (let thread = 1; thread < this.maxThreads; thread++) {
       const data: ThreadData = { module: this.module, memory: this.heap.memory, at: this.at, thread };
       try {
-        this.workers.push(startThread(source, data, (reason) => this.ended(thread, reason)));
+        this.workers.push(startThread(source, data, (reason) => this.handleEnd(thread, reason)));
       } catch (cause) {
-        this.ended(thread, cause instanceof Error ? cause.message : String(cause));
+        this.handleEnd(thread, cause instanceof Error ? cause.message : String(cause));
       }
     }
   }
 
-  private isUp(thread: number): boolean {
-    return Atomics.load(this.dispatch.words, DispatchWord.up + thread) === 1;
+  private isReady(thread: number): boolean {
+    return Atomics.load(this.dispatch.words, DispatchWord.ready + thread) === 1;
   }
 
-  /** A thread that never came up is done without; one that dies at work may have left a piece half-written. */
-  private ended(thread: number, reason: string): void {
+  /** A thread that was never ready is skipped. One that dies later is a fault, because it may leave a piece half-written. */
+  private handleEnd(thread: number, reason: string): void {
     if (this.state !== "running") return;
-    if (this.isUp(thread)) {
-      // The first reason is the cause, later ones its consequences.
+    if (this.isReady(thread)) {
+      // The first reason is the cause; later ones are its consequences.
       this.fault ??= reason;
       return;
     }
     const first = this.missing.size === 0;
     this.missing.add(thread);
-    if (first) this.onWarning(`threads: ${this.maxThreads} were asked for and not all could be started, computing on fewer (${reason})`);
+    if (first) {
+      const message = `threads: expected ${this.maxThreads} threads, not all of them started (${reason}). Computing on fewer.`;
+      this.options.onWarning(message);
+    }
   }
 
-  private check(): void {
-    if (this.fault) throw new LightningError(`threads: a thread has ended (${this.fault}); load the model again, or with threads: 1`);
+  private expectNoFault(): void {
+    if (this.fault) throw new LightningError(`threads: a thread has ended (${this.fault}). Load the model again, or with threads: 1.`);
   }
 
   /** Waits for the pieces that other threads have taken. */
-  private wait(kernel: string, pieces: number, patienceMs: number): void {
+  private wait(kernel: string, pieces: number, timeoutMs: number): void {
     const { words } = this.dispatch;
-    let [looks, waitedMs, last] = [0, 0, 0];
+    let [spins, waitedMs, last] = [0, 0, 0];
     for (let done = Atomics.load(words, DispatchWord.done); done < pieces; done = Atomics.load(words, DispatchWord.done)) {
       if (done !== last) [last, waitedMs] = [done, 0];
-      if (++looks < CALLER_SPIN_ITERATIONS) continue;
+      if (++spins < CALLER_SPIN_ITERATIONS) continue;
       waitedMs += sleep(words, done);
-      if (waitedMs > patienceMs) {
-        this.fault ??= `no answer for ${Math.round(patienceMs / 100) / 10} s during ${kernel}`;
-        this.check();
+      if (waitedMs > timeoutMs) {
+        this.fault ??= `no answer for ${Math.round(timeoutMs / 100) / 10} s during ${kernel}`;
+        this.expectNoFault();
       }
     }
   }
 }
 
-/** Sleeps until `done` changes, a millisecond at most. A page's own thread may not sleep: it looks on. @returns milliseconds, at most 1 */
+/** Sleeps until `done` changes, at most a millisecond. A page's main thread may not sleep: it spins. @returns milliseconds, at most 1 */
 function sleep(words: Int32Array, done: number): number {
   const begin = performance.now();
   try {

@@ -2,39 +2,39 @@ export { source as readerSource } from "../../build/reader.js";
 
 /** A running thread. */
 export interface Thread {
-  /** Sends a message to what `serve` listens with. */
+  /** Sends a message to the callback that the thread's `serve` registered. */
   post(message: unknown): void;
-  /** @returns what settles when the thread has ended, if that can be known */
+  /** @returns a promise that settles when the thread has ended, or undefined if that cannot be observed */
   stop(): Promise<unknown> | undefined;
 }
 
-/** A page has shared memory only if it is cross-origin isolated; other engines than browsers do not know the word. */
+/** Pages have shared memory only if they are cross-origin isolated. Engines other than browsers do not define the property. */
 const isolated: boolean | undefined = globalThis.crossOriginIsolated;
 
-/** What a page can do: threads need shared memory. */
+/** Whether a page can start threads: they need shared memory. */
 export const canShare = isolated === true && typeof SharedArrayBuffer === "function" && typeof Worker === "function";
 
-/** Why not, and what helps. */
+/** Why threads cannot share memory here, and the remedy. */
 export const cannotShareReason =
   isolated === false
     ? "the page is not cross-origin isolated (serve it with Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp)"
     : isolated === undefined
-      ? "this engine has no cross-origin isolation, without which pages share no memory (a current browser has; in Node, import the package without a bundler's browser condition)"
+      ? "this engine has no cross-origin isolation, which pages need to share memory (use a current browser; in Node, import the package without a bundler's browser condition)"
       : typeof SharedArrayBuffer === "function"
-        ? "the page is cross-origin isolated, and this engine has no Worker here (a current browser has)"
-        : "the page is cross-origin isolated, and this engine has no SharedArrayBuffer (a current browser has; some switch it off in a mode for more security)";
+        ? "the page is cross-origin isolated, but this engine has no Worker here (use a current browser)"
+        : "the page is cross-origin isolated, but this engine has no SharedArrayBuffer (use a current browser; some disable it in a high-security mode)";
 
-/** Whether another thread can read the Blobs of this one. */
+/** Whether a thread can read the Blobs of another thread. */
 export const canShareBlobs: boolean = true;
 
-/** Processors. */
+/** Number of processors. */
 export const processors = globalThis.navigator?.hardwareConcurrency ?? 1;
 
 /**
- * Starts a thread that does not keep anything alive.
+ * Starts a thread that does not keep the process alive.
  *
- * @param source a script that defines `worker.serve(data, listen)`; what it listens with is given every message
- * @param onEnd told why, if it ends by itself
+ * @param source a script that defines `worker.serve(data, listen)`; `listen(callback)` registers a callback for messages
+ * @param onEnd called with the reason if the thread ends by itself
  */
 export function startThread(source: string, data: object, onEnd: (reason: string) => void): Thread {
   const listen = "(receive) => { onmessage = ({ data }) => receive(data); }";

@@ -1,29 +1,32 @@
 import { DispatchWord, KernelDispatch } from "./kernel-dispatch.js";
 
-/** What a thread is started with. */
+/** The data that a thread starts with. */
 export interface ThreadData {
   readonly module: WebAssembly.Module;
   readonly memory: WebAssembly.Memory;
-  /** Address of the job block. */
+  /** Address of the dispatch block. */
   readonly at: number;
-  /** 1 and up. */
+  /** Number of the thread, at least 1. */
   readonly thread: number;
 }
 
-/** Looks that a thread takes for new work before it sleeps: about half a millisecond, longer than any gap between the products of a token: waking it costs as much as a product. */
+/**
+ * Iterations for which a thread spins on `claim` before it sleeps: about half a millisecond, longer than the gaps between the matmuls of a
+ * token, because waking a thread takes as long as a matmul.
+ */
 const WORKER_SPIN_ITERATIONS = 100_000;
 
-/** The whole life of a thread: computes pieces of whatever is on offer, until told to quit. */
+/** The thread's main loop: computes pieces of every call until `quit` is set. */
 export function serve({ module, memory, at, thread }: ThreadData): void {
   const { exports } = new WebAssembly.Instance(module, { env: { memory } });
-  const job = new KernelDispatch(memory, at, exports, thread);
-  const { words } = job;
-  Atomics.store(words, DispatchWord.up + thread, 1);
+  const dispatch = new KernelDispatch(memory, at, exports, thread);
+  const { words } = dispatch;
+  Atomics.store(words, DispatchWord.ready + thread, 1);
   while (!Atomics.load(words, DispatchWord.quit)) {
-    const seen = job.runPieces();
-    let looks = 0;
-    while (looks < WORKER_SPIN_ITERATIONS && Atomics.load(words, DispatchWord.claim) === seen) looks++;
-    if (looks < WORKER_SPIN_ITERATIONS) continue;
+    const seen = dispatch.runPieces();
+    let spins = 0;
+    while (spins < WORKER_SPIN_ITERATIONS && Atomics.load(words, DispatchWord.claim) === seen) spins++;
+    if (spins < WORKER_SPIN_ITERATIONS) continue;
     Atomics.add(words, DispatchWord.sleepers, 1);
     Atomics.wait(words, DispatchWord.claim, seen);
     Atomics.sub(words, DispatchWord.sleepers, 1);

@@ -1,22 +1,17 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { availableBuilds, MiniMaxM1 } from "../../src/index.js";
-import { Runtime } from "../../src/runtime/runtime.js";
 import configUrl from "../golden/m1-tiny/config.json?url";
 import expectedUrl from "../golden/m1-tiny/expected.safetensors?url";
 import modelUrl from "../golden/m1-tiny/model.safetensors?url";
 import { answers, answersOf } from "../support/box.js";
 import { readSafetensors } from "../support/safetensors.js";
 import { drawSeeded, SEEDED_IDS } from "../support/seeded.js";
+import { threadEveryCall } from "../support/threads.js";
 import { GOLDEN, maxAbsDiff } from "../support/tolerance.js";
 
 const fetched = async (url: string) => (await fetch(url)).blob();
 const files = async () => [new File([await fetched(configUrl)], "config.json"), new File([await fetched(modelUrl)], "model.safetensors")];
 const builds = await availableBuilds();
-
-const { sharedWork } = Runtime;
-afterAll(() => {
-  Runtime.sharedWork = sharedWork;
-});
 
 describe.each(builds.flatMap((build) => [1, 2].map((threads) => [build, threads] as const)))(
   "m1-tiny in the browser, build %s, threads: %i",
@@ -31,8 +26,9 @@ describe.each(builds.flatMap((build) => [1, 2].map((threads) => [build, threads]
     beforeAll(async () => {
       expected = readSafetensors(new Uint8Array(await (await fetched(expectedUrl)).arrayBuffer()));
       const fractions: number[] = [];
-      Runtime.sharedWork = 0;
+      const threading = threadEveryCall();
       model = await MiniMaxM1.load(await files(), { build, threads, onProgress: ({ fraction }) => fractions.push(fraction) });
+      threading.restore();
       expect(fractions.at(-1)).toBe(1);
       expect(model.threads).toBe(threads);
     });

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { InputError, MemoryError, WeightError } from "../../src/base/errors.js";
 import { loadCheckpoint } from "../../src/checkpoint/load.js";
 import type { LoadOptions } from "../../src/checkpoint/load-options.js";
@@ -12,11 +12,7 @@ import { startFileServer } from "../support/file-server.js";
 import { encode } from "../support/number-formats.js";
 import { randomIds } from "../support/random.js";
 import { greedyIds, leastBudget, load, loadStreamed, put, STREAMED, STREAMED_HF, streamedFiles } from "../support/streaming.js";
-
-const { sharedWork } = Runtime;
-afterEach(() => {
-  Runtime.sharedWork = sharedWork;
-});
+import { threadEveryCall } from "../support/threads.js";
 
 const [prompt, other] = [randomIds(1, 12, 70), randomIds(2, 12, 70)];
 
@@ -64,12 +60,16 @@ describe("streamed weights compute what resident ones do, to the bit", () => {
   });
 
   test("on two threads, and with narrow keys and values", async () => {
-    Runtime.sharedWork = 0;
-    const directory = put(streamedFiles(storedAs("bfloat16", STREAMED)));
-    const budgetBytes = await leastBudget(directory);
-    for (const kv of ["bf16", "q8"] as const) {
-      const expected = await everything(await load(directory, { kv }));
-      expect(await everything(await loadStreamed(directory, { kv, threads: 2, budgetBytes }))).toEqual(expected);
+    const threading = threadEveryCall();
+    try {
+      const directory = put(streamedFiles(storedAs("bfloat16", STREAMED)));
+      const budgetBytes = await leastBudget(directory);
+      for (const kv of ["bf16", "q8"] as const) {
+        const expected = await everything(await load(directory, { kv }));
+        expect(await everything(await loadStreamed(directory, { kv, threads: 2, budgetBytes }))).toEqual(expected);
+      }
+    } finally {
+      threading.restore();
     }
   });
 

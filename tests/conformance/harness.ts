@@ -13,7 +13,7 @@ export type Suite = (runtime: () => Runtime) => void;
 
 /** A runtime that hands out memory full of NaN: a result that depends on what a kernel did not write shows. */
 export async function poisonedRuntime(build: Build, threads: number): Promise<Runtime> {
-  const rt = await Runtime.create(build, { threads });
+  const rt = await Runtime.create(build, { threads, minThreadedWork: 0 });
   await rt.threadsReady();
   const { keep } = rt;
   rt.keep = function (shape, dtype, layout) {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe } from "vitest";
-import { Runtime } from "../../src/runtime/runtime.js";
+import type { Runtime } from "../../src/runtime/runtime.js";
 import { availableBuilds, type Build } from "../../src/runtime/wasm.js";
 import { attentionSuite } from "./attention.js";
 import { attentionBackwardSuite } from "./attention-backward.js";
@@ -25,15 +25,12 @@ export function conformance(build: Build): void {
 /** Every op gives on several threads, over which each call is split, the bits that it gives on one. */
 export function conformanceOfThreads(build: Build, threads: number): void {
   let [one, several]: Runtime[] = [];
-  const { sharedWork } = Runtime;
   beforeAll(async () => {
-    Runtime.sharedWork = 0;
     [one, several] = [await poisonedRuntime(build, 1), await poisonedRuntime(build, threads)];
   });
   afterAll(() => {
     one?.dispose();
     several?.dispose();
-    Runtime.sharedWork = sharedWork;
   });
   threadsSuite(
     () => one!,

@@ -14,7 +14,7 @@ const residents = ["f32", "bf16", "q8", "synthetic"] as const;
 
 /**
  * What an op gives on several threads, to the bit what it gives on one. That this is right, the other suites show.
- * Each call is split into as many parts as it has, if `Runtime.sharedWork` is 0.
+ * Each call is split into as many parts as it has, with `minThreadedWork: 0`.
  */
 export function threadsSuite(one: () => Runtime, several: () => Runtime): void {
   function expectSame(run: (rt: Runtime) => unknown): void {

@@ -1,19 +1,17 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { availableBuilds, type Cache, MiniMaxM1 } from "../../src/index.js";
-import { Runtime } from "../../src/runtime/runtime.js";
 import { GREEDY_PROMPT, goldenCases, readGolden } from "../support/golden.js";
 import { drawSeeded, SEEDED_IDS } from "../support/seeded.js";
+import { threadEveryCall } from "../support/threads.js";
 import { GOLDEN, goldenState, maxAbsDiff, narrowCache } from "../support/tolerance.js";
 
 const builds = await availableBuilds();
 
-const { sharedWork } = Runtime;
+let threading: ReturnType<typeof threadEveryCall>;
 beforeAll(() => {
-  Runtime.sharedWork = 0;
+  threading = threadEveryCall();
 });
-afterAll(() => {
-  Runtime.sharedWork = sharedWork;
-});
+afterAll(() => threading.restore());
 
 describe.each([
   ["simd", 1],

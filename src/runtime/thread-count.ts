@@ -1,0 +1,28 @@
+import { is } from "valibot";
+import { cannotShareReason, canShare, processors } from "#threads";
+import { InputError } from "../base/errors.js";
+import { printed } from "../base/printed.js";
+import { threadNumber } from "./options.js";
+
+/** The limit for `"auto"`: the gain of more threads has not been measured. */
+const MAX_AUTO_THREADS = 8;
+
+/**
+ * The number of threads to compute with, the calling one included; 1, with a warning, if threads cannot share memory here.
+ *
+ * @param shared whether another thread fills the memory: `"auto"` leaves a processor to it
+ * @throws {InputError} an invalid number of threads
+ */
+export function threadCount(threads: number | "auto", shared: boolean, onWarning: (message: string) => void): number {
+  if (threads !== "auto" && !is(threadNumber, threads)) {
+    const got = typeof threads === "string" ? JSON.stringify(threads) : String(threads);
+    throw new InputError(`threads: expected "auto" or ${threadNumber.message}, got ${printed(got)}`);
+  }
+  const free = Math.max(1, shared ? processors - 1 : processors);
+  const count = threads === "auto" ? Math.min(free, MAX_AUTO_THREADS) : threads;
+  if (count > 1 && !canShare) {
+    onWarning(`threads: computing on one: ${cannotShareReason}`);
+    return 1;
+  }
+  return count;
+}
