@@ -1,16 +1,28 @@
 import { existsSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { playwright } from "@vitest/browser-playwright";
 import { defineConfig } from "vitest/config";
+import { LongestFirst } from "./tests/support/longest-first.js";
 
 const source = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const chromium = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(
   (path) => path && existsSync(path),
 );
+/** `vitest run --mode quick` leaves these out, and the browser: they start processes, need `dist/`, wait for timeouts, or repeat the kernels of another build. */
+const SLOW = [
+  "tests/{cli,docs,package,studies}/**",
+  "tests/conformance/node-{debug,relaxed}.test.ts",
+  "tests/node/save-journal.test.ts",
+  "tests/remote/browser.test.ts",
+  "tests/runtime/threads.test.ts",
+];
+const quick = process.argv.some((arg, i) => arg === "--mode=quick" || (arg === "quick" && process.argv[i - 1] === "--mode"));
+
 if (process.env.REQUIRE_BROWSER && !chromium) {
   throw new Error("tests: REQUIRE_BROWSER is set and no Chromium was found (apt-get install chromium, or set CHROMIUM to its path)");
 }
-if (!chromium)
+if (!chromium && !quick)
   console.warn("tests: no Chromium found, the browser's half is not run (apt-get install chromium, or set CHROMIUM to its path)");
 
 // Node 20 has relaxed SIMD behind a flag; later versions have it on and do not know the flag.
@@ -18,6 +30,9 @@ const execArgv = Number(process.versions.node.split(".")[0]) < 22 ? ["--experime
 
 export default defineConfig({
   test: {
+    // A worker more than vitest's default on two processors: there are tests that mostly wait.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
+    sequence: { sequencer: LongestFirst },
     reporters: process.env.CI ? ["default", ["json", { outputFile: "build/test-report.json" }]] : ["default"],
     projects: [
       {
@@ -31,13 +46,13 @@ export default defineConfig({
         test: {
           name: "node",
           include: ["tests/**/*.test.ts"],
-          exclude: ["tests/browser/**"],
+          exclude: ["tests/browser/**", ...(quick ? SLOW : [])],
           pool: "forks",
           execArgv,
           testTimeout: 60_000,
         },
       },
-      ...(chromium
+      ...(chromium && !quick
         ? [
             {
               resolve: {
