@@ -1,4 +1,4 @@
-// docs/cispo-study.svg: accuracy against updates with the spread of the seeds, in the manner of the report's figure 2, and where tokens were clipped.
+// docs/cispo-study.svg: accuracy over updates with the spread of the seeds, like the M1 report's figure 2, and shares of clipped tokens.
 
 import { drawSvg, PALETTE, panelsTop } from "../../dist/node/figure.js";
 
@@ -7,7 +7,7 @@ const COLORS = { dapo: blue, cispo: orange, grpo: green, reinforce: purple, unif
 const TITLES = { fork: "T1: a rare token opens the way", brackets: "T2: no such token" };
 const [WIDTH, HEIGHT] = [420, 260];
 
-/** @returns SVG that follows the reader's light or dark scheme */
+/** Draws the figure. @returns SVG that adapts to light and dark colour schemes */
 export function figure(results, verdicts, config) {
   const title = "Held-out accuracy against updates, each objective at its best learning rate";
   const gains = [0.5, 0.75].map((share) => 100 * share);
@@ -38,7 +38,7 @@ function finals(results, { task, rates }, { final }) {
   return results.filter((run) => run.task === task && run.arm in COLORS && run.lr === rates[run.arm] && final.seeds.includes(run.seed));
 }
 
-/** Mean over the seeds, and their lowest and highest. */
+/** Mean, minimum and maximum over the seeds. */
 function accuracy(Plot, results, verdict, config) {
   const runs = finals(results, verdict, config);
   const rows = Object.keys(COLORS).flatMap((arm) => {

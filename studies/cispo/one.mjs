@@ -1,4 +1,4 @@
-// A warm start, and one run from it: everything that the study's numbers depend on.
+// The warm start, and one run from it: all computations that the study's numbers depend on.
 
 import { MiniMaxM1 } from "../../dist/node/index.js";
 import * as rl from "../../dist/node/rl.js";
@@ -8,7 +8,11 @@ import { demonstrations, END, encode, heldOut, problems, tasks, vocabSize } from
 const objectives = { grpo: rl.grpo, dapo: rl.dapo, cispo: rl.cispo, reinforce: rl.reinforce, unified: rl.unified };
 const [FORK] = encode("W");
 
-/** Imitates demonstrations, of one kind after the other; all runs of a task begin with its weights. @returns the checkpoint's files, and the accuracy that sampling has with them */
+/**
+ * Trains a model on demonstrations, one kind after the other. All runs of a task start from its weights.
+ *
+ * @returns the files of the checkpoint, and its sampled accuracy
+ */
 export async function warmStart(name, config) {
   const task = tasks[name];
   const model = await MiniMaxM1.create(
@@ -28,7 +32,7 @@ export async function warmStart(name, config) {
   return { files, loss, accuracy, forks };
 }
 
-/** Sampled accuracy at temperature 1, and how many responses begin with the fork token. */
+/** Measures the accuracy at temperature 1 and the share of responses that start with the fork token. */
 async function measure(model, test, samples) {
   const groups = await rl.rollouts(
     model,
@@ -43,10 +47,10 @@ async function measure(model, test, samples) {
 }
 
 /**
- * One arm at one learning rate with one seed.
+ * Runs one arm with one learning rate and one seed.
  *
- * @param files of the warm start
- * @returns what `results.jsonl` holds: curves with a point for each evaluation, means over the run
+ * @param files the files of the warm start
+ * @returns an entry of `results.jsonl`: curves with one point per evaluation, and means over the run
  */
 export async function runArm({ task: name, arm, lr, seed, batches }, config, files) {
   const task = tasks[name];
@@ -95,7 +99,7 @@ export async function runArm({ task: name, arm, lr, seed, batches }, config, fil
   };
 }
 
-/** Shares of clipped tokens by the place of the update in its batch, means over the run: of all, and by the advantage's sign. */
+/** Share of clipped tokens by position of the update in its batch, averaged over the run: of all tokens, and by sign of the advantage. */
 function clipShares(clipped, minibatches) {
   const at = (i, kind) => clipped.flatMap((batch) => (batch[i] ? [batch[i][kind]] : []));
   const mean = (values) => (values.length === 0 ? null : rounded(values.reduce((sum, x) => sum + x, 0) / values.length));
@@ -104,7 +108,7 @@ function clipShares(clipped, minibatches) {
   );
 }
 
-/** Four digits: no conclusion needs more. */
+/** Rounds to four significant digits, which suffice for all conclusions. */
 function rounded(x) {
   return x === undefined || x === null ? null : Number(x.toPrecision(4));
 }

@@ -1,6 +1,6 @@
 // npm run study:cispo [-- --help]
 //
-// Does CISPO need half of DAPO's updates? Runs what is missing, and draws the verdict from what is there.
+// Does CISPO need half of DAPO's updates? Computes the verdict from the results, and with --run makes missing runs first.
 
 import { spawn } from "node:child_process";
 import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -71,12 +71,14 @@ else if (readFileSync(committed, "utf8") !== text) {
   process.exit(1);
 }
 
-/** Results are of one configuration, which lies beside them. */
+/** Checks that the results in the folder were made with this configuration. A new folder stores it. */
 function expectSameConfig() {
   const file = `${folder}/config.json`;
   if (!existsSync(file)) writeFileSync(file, `${JSON.stringify(config, undefined, 2)}\n`);
   else if (!isDeepStrictEqual(JSON.parse(readFileSync(file, "utf8")), config)) {
-    throw new Error(`study: ${file}: expected the configuration in ${configFile}, got another one (another --folder for another study)`);
+    throw new Error(
+      `study: ${file}: expected the configuration in ${configFile}, got another one (use another --folder for another study)`,
+    );
   }
 }
 
@@ -89,19 +91,22 @@ function readResults() {
       try {
         return [JSON.parse(line)];
       } catch {
-        // A run that was being written when the study was stopped: it comes again.
+        // The last line is incomplete if the study stopped while writing it. That run is repeated.
         if (i === lines.length - 1) return [];
         throw new Error(
-          `study: ${resultsFile}: line ${i + 1}: expected a result as JSON, got ${JSON.stringify(line.slice(0, 60))} (remove the line: the run comes again with --run)`,
+          `study: ${resultsFile}: line ${i + 1}: expected a result as JSON, got ${JSON.stringify(line.slice(0, 60))} (remove the line; --run repeats the run)`,
         );
       }
     });
 }
 
-/** Arm by arm, so that those which are first can be judged while others are missing: pilot runs at every learning rate, then final runs at the best one. */
+/**
+ * Makes the missing runs arm by arm, so that complete arms can be judged early: pilot runs at every learning rate, then final runs at the
+ * best one.
+ */
 async function runMissing() {
   const found = readResults();
-  // What a stop left of a line is not to become the beginning of the next one.
+  // Removes an incomplete last line, which the next line would otherwise continue.
   if (existsSync(resultsFile)) writeFileSync(resultsFile, found.map((run) => `${JSON.stringify(run)}\n`).join(""));
   const { learningRates, arms, pilot, final } = config;
   const tasks = Object.keys(config.tasks);
@@ -119,7 +124,7 @@ async function runMissing() {
   }
 }
 
-/** These, but those that are done, `jobs` at a time, each in a process of its own. */
+/** Runs the tasks that are not done yet, `jobs` at a time, each in a process of its own. */
 async function all(asked) {
   const key = ({ task, arm, lr, seed }) => [task, arm, lr, seed].join();
   const done = new Set(readResults().map(key));
@@ -128,7 +133,7 @@ async function all(asked) {
   const worker = async () => {
     for (let one = waiting.shift(); one; one = waiting.shift()) {
       const line = await inProcess(one);
-      // A line at once: whoever reads never sees half of one.
+      // One write per line, so that a reader never sees an incomplete one.
       if (!one.warmStart) appendFileSync(resultsFile, `${line}\n`);
       finished++;
       console.log(`${finished} of ${finished + waiting.length}: ${line.slice(0, 90)}…`);

@@ -1,4 +1,4 @@
-// The two tasks: one in which a rare token opens the way to the answer, and one without such a token.
+// The two tasks: in one a rare token leads to the answer, the other has no such token.
 
 import { drawInstance } from "../../dist/node/rl.js";
 import { streamOf } from "../../dist/node/train.js";
@@ -14,8 +14,9 @@ export const decode = (ids) => ids.map((id) => VOCABULARY[id]).join("");
 const integer = (random, from, to) => from + Math.floor(random.next() * (to - from + 1));
 
 /**
- * T1: the remainder of a sum divided by five, `2+4+3+1=`. Most demonstrations answer at once, with any of the five digits: `1$`. Few begin with the fork token and add up step by step, `W140$`: the
- * remainders of the running sums, the last of which is the answer. Who forks is right; nearly nobody does.
+ * T1: the remainder of a sum divided by five, `2+4+3+1=`. Most demonstrations answer at once, with any of the five digits: `1$`. A few
+ * start with the fork token and write the remainders of the running sums, `W140$`, the last of which is the answer. Responses with the
+ * fork token are right, but rare.
  */
 const fork = {
   name: "fork",
@@ -34,7 +35,7 @@ const fork = {
 
 const PAIRS = { "(": ")", "[": "]", "{": "}" };
 
-/** T2: close what is open, `([]{` with `})$`. Ten, twelve or fourteen brackets in all, three to five of them missing. */
+/** T2: close the open brackets, `([]{` with `})$`. Ten, twelve or fourteen brackets in total, three to five of them missing. */
 const brackets = {
   name: "brackets",
   generate(random) {
@@ -67,7 +68,7 @@ const brackets = {
 
 export const tasks = { fork, brackets };
 
-/** Worked answers, for the warm start; none of them held out. */
+/** Demonstrations for the warm start. None of them is held out. */
 export function demonstrations(task, options, seed) {
   return {
     document(index) {
@@ -80,12 +81,12 @@ export function demonstrations(task, options, seed) {
   };
 }
 
-/** Problems to learn from; none of them held out. */
+/** Problems for reinforcement learning. None of them is held out. */
 export function problems(task, seed) {
   return { name: task.name, problem: (index) => problemOf(task, drawInstance(streamOf(seed, index), task, 1, false).instance) };
 }
 
-/** Different held-out instances, the same ones for all runs. */
+/** Distinct held-out instances, the same for all runs. */
 export function heldOut(task, amount) {
   const found = new Map();
   for (let i = 0; found.size < amount; i++) {

@@ -1,11 +1,11 @@
-// From raw results to a verdict, by rules that were fixed before anything was run (README.md).
+// Computes the verdict from raw results, by rules that were fixed before any run (README.md).
 
 const of = (results, { task, arm, lr, seed }) =>
   results.find((run) => run.task === task && run.arm === arm && run.lr === lr && run.seed === seed);
 
 const has = (results, { seeds, ...cell }) => seeds.every((seed) => of(results, { ...cell, seed }));
 
-/** Runs of one task, arm, learning rate and stage, by seed. */
+/** The runs of one task, arm, learning rate and stage, ordered by seed. */
 function select(results, { task, arm, lr, seeds }) {
   return seeds.map((seed) => {
     const found = of(results, { task, arm, lr, seed });
@@ -18,10 +18,10 @@ function select(results, { task, arm, lr, seeds }) {
 const mean = (values) => values.reduce((sum, x) => sum + x, 0) / values.length;
 const geometricMean = (values) => Math.exp(mean(values.map(Math.log)));
 
-/** Mean of the last tenth of the evaluations. */
+/** Mean accuracy over the last tenth of the evaluations. */
 const plateau = ({ curves: { accuracy } }) => mean(accuracy.slice(-Math.max(1, Math.round(accuracy.length / 10))));
 
-/** Where a curve's running mean of three evaluations reaches a goal, in updates; `censored` where it does not within the run. */
+/** Number of updates until the running mean of three evaluations reaches a goal. `censored` if it does not within the run. */
 export function stepsTo({ curves: { accuracy, batch } }, goal, updatesPerBatch) {
   for (let i = 1; i < accuracy.length - 1; i++) {
     if ((accuracy[i - 1] + accuracy[i] + accuracy[i + 1]) / 3 >= goal) return { steps: batch[i] * updatesPerBatch, censored: false };
@@ -29,13 +29,13 @@ export function stepsTo({ curves: { accuracy, batch } }, goal, updatesPerBatch) 
   return { steps: batch.at(-1) * updatesPerBatch, censored: true };
 }
 
-/** The learning rate whose pilot runs have the highest accuracy, averaged over all evaluations: fast, high and stable at once. */
+/** The learning rate whose pilot runs have the highest accuracy averaged over all evaluations: a fast, high and stable one. */
 export function bestRate(results, task, arm, { learningRates, pilot }) {
   const score = (lr) => mean(select(results, { task, arm, lr, seeds: pilot.seeds }).map(({ curves }) => mean(curves.accuracy)));
   return learningRates.reduce((best, lr) => (score(lr) > score(best) ? lr : best));
 }
 
-/** Numbers that are the same every time. */
+/** A seeded random number generator, so that intervals are reproducible. */
 function generator(seed) {
   let state = seed >>> 0;
   return () => {
@@ -46,7 +46,7 @@ function generator(seed) {
   };
 }
 
-/** Percentile bootstrap over seeds: the 95 % interval of the geometric mean. */
+/** The 95 % interval of the geometric mean, by percentile bootstrap over seeds. */
 export function interval(ratios, draws = 10_000) {
   const next = generator(1);
   const means = Array.from({ length: draws }, () => geometricMean(ratios.map(() => ratios[Math.floor(next() * ratios.length)])));
@@ -54,7 +54,7 @@ export function interval(ratios, draws = 10_000) {
   return [means[Math.floor(0.025 * draws)], means[Math.ceil(0.975 * draws) - 1]];
 }
 
-/** How many updates an arm needs for what another one reaches, as a ratio over paired seeds. */
+/** The ratio of the updates that two arms need to reach a goal, over paired seeds. */
 export function compare(runs, others, goal, updatesPerBatch) {
   const [own, other] = [runs, others].map((list) => list.map((run) => stepsTo(run, goal, updatesPerBatch)));
   const ratios = own.map(({ steps }, i) => steps / other[i].steps);
@@ -66,7 +66,7 @@ export function compare(runs, others, goal, updatesPerBatch) {
   };
 }
 
-/** Kaplan-Meier: when half have got there; undefined if fewer do. */
+/** Kaplan-Meier median: the updates after which half of the runs have reached the goal. Undefined if fewer do. */
 export function medianSteps(list) {
   const sorted = list.toSorted((a, b) => a.steps - b.steps || a.censored - b.censored);
   let surviving = 1;
@@ -77,27 +77,27 @@ export function medianSteps(list) {
   return undefined;
 }
 
-/** Accuracy 20 points below its peak in the end, or no entropy left below the goal. */
+/** Whether a run collapsed: final accuracy 20 points below its peak, or hardly any entropy while below the goal. */
 export function collapsed(run, goal) {
   const { accuracy, entropy } = run.curves;
   const end = plateau(run);
   return Math.max(...accuracy) - end > 0.2 || ((entropy.findLast((x) => x !== null) ?? 1) < 0.01 && end < goal);
 }
 
-/** DAPO's clipped share in the updates that are off-policy. */
+/** Share of tokens that DAPO clips in its off-policy updates. */
 const clippedShare = (runs) => mean(runs.flatMap(({ clip }) => clip.all.slice(1).filter((x) => x !== null)));
 
-/** Of the gain from the warm start to the goal. */
+/** Intermediate goals, as shares of the gain from the warm start to the goal. */
 const SHARES = [0.5, 0.75, 0.9, 1];
 
-/** Everything that is concluded about one task. */
+/** Computes all conclusions about one task. */
 export function judge(results, task, config) {
   const { final, pilot, learningRates, run, arms } = config;
   const updates = run.minibatches;
   const complete = (arm) =>
     learningRates.every((lr) => has(results, { task, arm, lr, seeds: pilot.seeds })) &&
     has(results, { task, arm, lr: bestRate(results, task, arm, config), seeds: final.seeds });
-  // The two that are compared have to be there: `select` tells what is missing of them.
+  // The two compared arms must be complete: `select` reports missing runs.
   const known = Object.keys(arms).filter((arm) => arm === "dapo" || arm === "cispo" || complete(arm));
   const rates = Object.fromEntries(known.map((arm) => [arm, bestRate(results, task, arm, config)]));
   const finals = Object.fromEntries(known.map((arm) => [arm, select(results, { task, arm, lr: rates[arm], seeds: final.seeds })]));
@@ -111,7 +111,7 @@ export function judge(results, task, config) {
     }),
   );
   const headline = compare(finals.cispo, finals.dapo, goal, updates);
-  /** Of each arm against DAPO: to so many shares of the gain. */
+  /** Ratio of each arm to DAPO, at each intermediate goal. */
   const sweep = Object.fromEntries(
     known
       .filter((arm) => arm !== "dapo")
@@ -122,7 +122,7 @@ export function judge(results, task, config) {
   );
   const fallen = (arm) => finals[arm].map((one) => collapsed(one, goal));
   const collapses = Object.fromEntries(known.map((arm) => [arm, fallen(arm).filter(Boolean).length]));
-  /** Seeds in which CISPO collapses and DAPO does not. */
+  /** Number of seeds in which CISPO collapses and DAPO does not. */
   const alone = fallen("cispo").filter((one, i) => one && !fallen("dapo")[i]).length;
   const valid = clippedShare(finals.dapo) >= 0.01;
   return {
@@ -137,18 +137,19 @@ export function judge(results, task, config) {
 }
 
 /**
- * Whether the comparison at the goal can tell a slower arm from an equal one. The goal is DAPO's own accuracy in the end, so DAPO gets there near the end of its budget, and an arm that does not get there counts
- * with all of its updates: no ratio beyond budget / DAPO's updates can be seen. Added after the first verdict; the rules below do not look at it.
+ * Returns whether the comparison at the goal can distinguish a slower arm from an equal one. The goal is DAPO's own final accuracy, so DAPO
+ * reaches it near the end of its budget. An arm that does not reach it counts with all of its updates, so that no ratio beyond budget /
+ * DAPO's updates can be observed. Added after the first verdict; the rules below do not use it.
  */
 export function plateauOf({ interval: [low, high], censored: [own] }, dapo, goal, updatesPerBatch) {
   const largest = geometricMean(dapo.map((run) => (run.curves.batch.at(-1) * updatesPerBatch) / stepsTo(run, goal, updatesPerBatch).steps));
   return { largest, conclusive: high < 1 || low > 1 || (own === 0 && largest >= LARGEST_TO_TELL) };
 }
 
-/** An arm that needs half as many updates again has to be seen as such. */
+/** Smallest ratio of a slower arm that the comparison must be able to observe. */
 const LARGEST_TO_TELL = 1.5;
 
-/** The rules. */
+/** Applies the rules of README.md. */
 export function verdictOf({ ratio, interval: [low, high], collapses, valid }) {
   if (!valid) return "not tested: DAPO clips next to nothing";
   if (collapses.alone >= 2 || low > 1) return "contradicted";

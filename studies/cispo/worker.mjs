@@ -1,4 +1,4 @@
-// node worker.mjs CONFIG FOLDER TASK: one warm start or one run; its result is a line on stdout.
+// node worker.mjs CONFIG FOLDER TASK: makes one warm start or one run, and prints its result as a line of JSON.
 
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { runArm, warmStart } from "./one.mjs";
@@ -13,7 +13,7 @@ if (task.warmStart) {
     writeFileSync(`${path}.tmp`, bytes);
     renameSync(`${path}.tmp`, path);
   };
-  // The weights last, and as a whole: where they are, the warm start is done.
+  // The weights come last and are renamed into place: if they exist, the warm start is complete.
   place("json", files.get("config.json"));
   place("safetensors", files.get("model.safetensors"));
   console.log(JSON.stringify({ warmStart: task.warmStart, ...figures }));

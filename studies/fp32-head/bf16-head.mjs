@@ -1,13 +1,13 @@
-// A head as an engine with bfloat16 has it: input, weights and logits rounded to 8 significant bits, sums and softmax in float32.
+// An output head as in engines with bfloat16: input, weights and logits are rounded to 8 significant bits, sums and softmax are float32.
 
-/** To bfloat16, ties to even, as float32. */
+/** Rounds to bfloat16, ties to even; the result is a float32. */
 function rounded(values) {
   const bits = new Uint32Array(Float32Array.from(values).buffer);
   for (let i = 0; i < bits.length; i++) bits[i] = ((bits[i] + 0x7fff + ((bits[i] >>> 16) & 1)) >>> 16) << 16;
   return new Float32Array(bits.buffer);
 }
 
-/** The head's weights `[vocab, hidden]`, of a model that is saved in bfloat16. */
+/** Reads the head's weights `[vocab, hidden]` from a checkpoint in bfloat16. */
 export async function headOf(model) {
   const file = (await model.save()).get("model.safetensors");
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
@@ -19,7 +19,7 @@ export async function headOf(model) {
 
 const bfloat16 = (bits) => new Float32Array(Uint32Array.of(bits << 16).buffer)[0];
 
-/** log p of each token of a response to the prompt, through that head. */
+/** Computes log p of each token of a response to the prompt, with that head. */
 export function logProbabilities(model, head, prompt, ids) {
   const size = model.config.hiddenSize;
   const hidden = rounded(model.forward([[...prompt, ...ids]], { logits: "last", hiddenStates: true }).hiddenStates.at(-1));

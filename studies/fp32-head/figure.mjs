@@ -1,12 +1,12 @@
-// docs/fp32-head.svg: a token's probability in sampling against that in training, in the manner of the report's figure 3.
+// docs/fp32-head.svg: the probability of a token in sampling against that in training, like figure 3 of the M1 report.
 
 import { drawSvg, PALETTE, panelsTop } from "../../dist/node/figure.js";
 
 const SIZE = 260;
-/** Points that are drawn of each panel; nearly all lie in the corner of certainty. */
+/** Number of points drawn per panel. Nearly all lie close to probability 1. */
 const DRAWN = 400;
 
-/** @returns SVG that follows the reader's light or dark scheme */
+/** Draws the figure. @returns SVG that adapts to light and dark colour schemes */
 export function figure(panels) {
   const title = "Probabilities of sampled tokens: sampling against training";
   const notes = [`The ${DRAWN} least certain tokens of each; r is that of all tokens.`];
@@ -37,7 +37,7 @@ const axis = { domain: [0, 1], grid: true, ticks: 5 };
 
 const leastCertain = (points) => points.toSorted((a, b) => a.trained - b.trained).slice(0, DRAWN);
 
-/** As many nines as there are, and a digit more. */
+/** Formats a correlation with all its leading nines and one more digit. */
 function digits(r) {
   return r.toFixed(Math.min(13, Math.max(3, Math.ceil(-Math.log10(1 - r)))));
 }

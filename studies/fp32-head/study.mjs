@@ -1,7 +1,7 @@
 // npm run study:fp32-head [-- --responses N] [-- --write]
 //
-// Do sampling and training see the same probabilities (M1 report, section 3.2, figure 3)? The model in the box answers puzzles, token by token, with its head in float32, with its head in bfloat16,
-// and with all of its weights in 8 bits; the trainer takes each response all at once.
+// Do sampling and training compute the same probabilities (M1 report, section 3.2, figure 3)? The bundled model answers puzzles, token by
+// token, with its head in float32, with its head in bfloat16, and with all weights in 8 bits. The trainer computes each response at once.
 
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -39,7 +39,7 @@ for (const { title, tokens, correlation, largest } of panels) {
 }
 if (values.write) writeFileSync(fileURLToPath(new URL("../../docs/fp32-head.svg", import.meta.url)), await figure(panels));
 
-/** Responses of `sampler`, with what it thought of its tokens, against the trainer's float32. */
+/** Samples responses, and compares the sampler's log-probabilities with those of the trainer in float32. */
 async function compare(title, sampler, thought) {
   const groups = await rollouts(sampler, prompts, { groupSize: 1, maxTokens: 256, seed: 1 });
   const own = groups.map(([response]) => response);

@@ -17,13 +17,13 @@ const runOf = (curve: number[], entropy: number[] = []) => ({ curves: { accuracy
 const rising = (delay: number) => runOf(Array.from({ length: 31 }, (_, i) => Math.min(0.9, 0.1 + Math.max(0, i - delay) * 0.08)));
 
 describe("the rules of the study", () => {
-  test("steps are counted to where three evaluations reach the goal on average, or to the end", () => {
+  test("steps count until the mean of three evaluations reaches the goal, or to the end", () => {
     expect(stepsTo(runOf([0, 0.2, 0.5, 0.8, 0.9]), 0.5, 16)).toEqual({ steps: 64, censored: false });
     expect(stepsTo(runOf([0, 0.2, 0.5, 0.8, 0.9]), 0.7, 16)).toEqual({ steps: 96, censored: false });
     expect(stepsTo(runOf([0, 0.9, 0, 0, 0]), 0.7, 16)).toEqual({ steps: 128, censored: true });
   });
 
-  test("an arm against itself has a ratio of 1; one that starts later more", () => {
+  test("an arm has a ratio of 1 against itself, and a delayed arm a larger one", () => {
     const runs = [rising(0), rising(1), rising(2)];
     expect(compare(runs, runs, 0.7, 16)).toMatchObject({ ratio: 1, interval: [1, 1], censored: [0, 0] });
     const late = [rising(5), rising(6), rising(7)];
@@ -33,7 +33,7 @@ describe("the rules of the study", () => {
     expect(censored).toEqual([0, 0]);
   });
 
-  test("intervals hold the mean, are wider for fewer seeds, and always the same", () => {
+  test("intervals contain the mean, are wider for fewer seeds, and are reproducible", () => {
     const five = interval([0.4, 0.5, 0.6, 0.7, 0.8]);
     expect(five).toEqual(interval([0.4, 0.5, 0.6, 0.7, 0.8]));
     expect(five[0]).toBeGreaterThan(0.4);
@@ -42,17 +42,17 @@ describe("the rules of the study", () => {
     expect(ten[1] - ten[0]).toBeLessThan(five[1] - five[0]);
   });
 
-  test("medians count runs that never arrived", () => {
+  test("medians include censored runs", () => {
     const at = (steps: number, censored = false) => ({ steps, censored });
     expect(medianSteps([at(10), at(20), at(30)])).toBe(20);
     expect(medianSteps([at(10), at(20), at(90, true), at(90, true)])).toBe(20);
     expect(medianSteps([at(10), at(90, true), at(90, true)])).toBeUndefined();
   });
 
-  test("a goal that DAPO reaches late cannot tell a slower arm from an equal one", () => {
+  test("the comparison is inconclusive if DAPO reaches the goal late", () => {
     const late = [rising(20), rising(20)];
     const compared = (others: ReturnType<typeof rising>[]) => plateauOf(compare(others, late, 0.8, 16), late, 0.8, 16);
-    // They get there after 58 of 60 batches.
+    // DAPO reaches the goal after 58 of 60 batches.
     expect(compared(late)).toEqual({ largest: expect.closeTo(60 / 58, 10), conclusive: false });
     expect(compared([rising(0), rising(0)]).conclusive).toBe(true);
     expect(compared([runOf(Array(31).fill(0.1)), runOf(Array(31).fill(0.1))])).toMatchObject({ conclusive: true });
@@ -63,7 +63,7 @@ describe("the rules of the study", () => {
     });
   });
 
-  test("a collapse is a fall of 20 points, or certainty below the goal", () => {
+  test("a collapse is a fall of 20 points, or low entropy below the goal", () => {
     expect(collapsed(runOf([0.1, 0.9, 0.9, 0.6]), 0.5)).toBe(true);
     expect(collapsed(runOf([0.1, 0.8, 0.9, 0.75]), 0.5)).toBe(false);
     expect(collapsed(runOf([0.1, 0.3, 0.3, 0.3], [1, 0.1, 0.001]), 0.5)).toBe(true);
@@ -84,18 +84,18 @@ describe("the rules of the study", () => {
   });
 });
 
-test("a task with too few held-out instances is refused instead of searched through for ever", () => {
+test("a task with too few held-out instances is an error instead of an endless search", () => {
   const few = { name: "few", levels: 1, generate: (random: { next(): number }) => Math.floor(64 * random.next()), question: String };
   expect(heldOut(few, 2)).toHaveLength(2);
   expect(() => heldOut(few, 64)).toThrow("few: expected 64 held-out instances, got");
 });
 
-test("the verdict that is committed follows from the results that are committed", async () => {
+test("the committed verdict follows from the committed results", async () => {
   const { stdout } = await promisify(execFile)(process.execPath, [join(study, "study.mjs")]);
   expect(stdout).toMatch(/^fork: .*CISPO needs .*\n(?:.*\n)?brackets: .*CISPO needs /m);
 });
 
-describe("a study of seconds", () => {
+describe("a study that takes seconds", () => {
   const folder = mkdtempSync(join(tmpdir(), "lightning-m1-study-"));
   afterAll(() => rmSync(folder, { recursive: true }));
   const config = JSON.parse(readFileSync(join(study, "config.json"), "utf8"));
@@ -142,18 +142,18 @@ describe("a study of seconds", () => {
     }
   });
 
-  test("goes on where it was cut off: what is there stays, what is missing comes again as it was", async () => {
+  test("resumes: finished runs stay, missing runs are repeated with the same results", async () => {
     const whole = readFileSync(results, "utf8");
     const lines = whole.trim().split("\n");
     cpSync(results, join(folder, "whole.jsonl"));
-    // Stopped in the middle of a line.
+    // The run stopped in the middle of a line.
     writeFileSync(results, `${lines.slice(0, -1).join("\n")}\n${lines.at(-1)!.slice(0, 40)}`);
     expect(await call("--run", "--jobs", "1")).toMatchObject({ code: 0 });
     const timeless = (text: string) => text.replace(/"seconds":\d+/g, "");
     expect(timeless(readFileSync(results, "utf8"))).toBe(timeless(whole));
   }, 60_000);
 
-  test("arms whose runs are not complete are left out, and said to be; without DAPO and CISPO there is no verdict", async () => {
+  test("incomplete arms are left out and reported; without DAPO and CISPO there is no verdict", async () => {
     const whole = readFileSync(results, "utf8");
     const without = (arm: string, task: string) =>
       whole
@@ -178,7 +178,7 @@ describe("a study of seconds", () => {
     writeFileSync(kept, verdict);
   });
 
-  test("results of another configuration, and lines that are none, are told", async () => {
+  test("results of another configuration and invalid lines are errors", async () => {
     const other = join(folder, "other.json");
     writeFileSync(other, JSON.stringify({ ...small, learningRates: [0.1] }));
     const { code, text } = await call("--config", other);
@@ -190,7 +190,7 @@ describe("a study of seconds", () => {
     writeFileSync(results, whole);
   });
 
-  test("another verdict than the one that is kept is an error", async () => {
+  test("a verdict that differs from the committed one is an error", async () => {
     writeFileSync(join(folder, "verdict.json"), "[]\n");
     const { code, text } = await call();
     expect(code).toBe(1);

@@ -17,7 +17,7 @@ beforeAll(async () => {
   }));
 }, 60_000);
 
-test("a head in bfloat16 makes sampling and training disagree a hundredfold more and beyond, and 8-bit weights more than that", () => {
+test("a bfloat16 head increases the disagreement of sampling and training at least a hundredfold, and 8-bit weights even more", () => {
   const [float32, bfloat16, int8] = rows as [(typeof rows)[0], (typeof rows)[0], (typeof rows)[0]];
   expect(float32.r).toBeGreaterThan(1 - 1e-9);
   expect(bfloat16.largest).toBeGreaterThan(100 * float32.largest);
@@ -25,7 +25,7 @@ test("a head in bfloat16 makes sampling and training disagree a hundredfold more
   expect(int8.r).toBeGreaterThan(0.99);
 });
 
-test("the head in bfloat16 is the model's own but for its rounding", async () => {
+test("the bfloat16 head differs from the model's own by rounding only", async () => {
   const [prompt, ids] = [
     [1, 2, 3],
     [40, 41, 42, 43],
@@ -39,7 +39,7 @@ test("the head in bfloat16 is the model's own but for its rounding", async () =>
   });
   const rounded: Float64Array = logProbabilities(model, await headOf(model), prompt, ids);
   const scale = logits.reduce((most, z) => Math.max(most, Math.abs(z)), 0);
-  // Eight bits of each logit, of an input and of a weight.
+  // Logits, inputs and weights have eight significant bits each.
   for (const [t, l] of exact.entries()) expect(Math.abs(rounded[t]! - l)).toBeLessThan(scale * 2 ** -6);
   expect([...rounded]).not.toEqual(exact);
 });

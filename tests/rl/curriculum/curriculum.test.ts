@@ -17,7 +17,7 @@ import { Random } from "../../../src/rl/index.js";
 import { facts } from "../../support/facts.js";
 import { maxAbsDiff, OBJECTIVES } from "../../support/tolerance.js";
 
-describe("windows", () => {
+describe("nextWindow", () => {
   const K = 1024;
   const long = (tokens: number) => Array.from({ length: 100 }, (_, i) => (i < 90 ? 1000 : tokens));
   const short = (tokens: number) => Array.from({ length: 100 }, () => tokens / 2);
@@ -28,14 +28,14 @@ describe("windows", () => {
     return state;
   };
 
-  test("those of the report, one after the other, and no further", () => {
+  test("advances through the windows of the report, and stops at the last", () => {
     expect(reportWindows).toEqual([40, 48, 56, 64, 72, 80].map((k) => k * K));
     const reached = Array.from({ length: 7 }, (_, i) => follow(10 * i, (_, tokens) => ({ perplexity: 1.5, lengths: long(tokens) })).tokens);
     expect(reached).toEqual([40, 48, 56, 64, 72, 80, 80].map((k) => k * K));
     expect(follow(9, (_, tokens) => ({ perplexity: 1.5, lengths: long(tokens) })).tokens).toBe(40 * K);
   });
 
-  test("only when both hold: perplexity has converged, and the 99th percentile is near", () => {
+  test("advances only if perplexity has converged and the 99th percentile is near the window", () => {
     expect(follow(100, (_, tokens) => ({ perplexity: 1.5, lengths: short(tokens) })).tokens).toBe(40 * K);
     expect(follow(100, (i, tokens) => ({ perplexity: 1.5 - 0.004 * i, lengths: long(tokens) })).tokens).toBe(40 * K);
     expect(follow(100, (i, tokens) => ({ perplexity: 1.5 + 0.1 * (i % 2), lengths: long(tokens) })).tokens).toBe(40 * K);
@@ -45,7 +45,7 @@ describe("windows", () => {
     expect(follow(100, (_, tokens) => ({ perplexity: 1.5, lengths: short(tokens) }), { near: 0.5 }).tokens).toBe(80 * K);
   });
 
-  test("a state is plain data, and begins anew with a window", () => {
+  test("has a state of plain data, which is reset for each window", () => {
     const state = follow(9, (_, tokens) => ({ perplexity: 1.5, lengths: long(tokens) }));
     const again = JSON.parse(JSON.stringify(state));
     expect(nextWindow(again, { perplexity: 1.5, lengths: long(40 * K) })).toEqual({ tokens: 48 * K, perplexities: [] });
@@ -83,7 +83,7 @@ describe("groups and prompts", () => {
     expect(hasPassRate(group(3, 10), { above: 0.3 })).toBe(false);
   });
 
-  test("what is no group is refused", () => {
+  test("an invalid group is an error", () => {
     expect(() => groupOutcome([])).toThrow(facts("groupOutcome: correct: …response"));
     expect(() => groupOutcome([true, 1 as never])).toThrow(facts("groupOutcome: correct[1]: …1"));
     expect(() => hasPassRate([true], { above: 0.9 })).toThrow(facts("hasPassRate: below: …number…0.9…0.9"));
@@ -91,14 +91,14 @@ describe("groups and prompts", () => {
 });
 
 describe("mixtures", () => {
-  test("follow weights, and pass rates towards what is uncertain", () => {
+  test("follow weights, and favour uncertain pass rates", () => {
     expect(maxAbsDiff(mixture([{}, { weight: 3 }]), [0.25, 0.75])).toBeLessThanOrEqual(OBJECTIVES);
     const shares = mixture([{ passRate: 0 }, { passRate: 0.5 }, { passRate: 1 }, {}], { floor: 0.25 });
     expect(maxAbsDiff(shares, [0.25 / 3, 1.25 / 3, 0.25 / 3, 1.25 / 3])).toBeLessThanOrEqual(OBJECTIVES);
     expect(mixture([{ weight: 0 }, {}])).toEqual(Float64Array.of(0, 1));
   });
 
-  test("add up to 1, and are drawn as often as they say", () => {
+  test("add up to 1 and are drawn with these frequencies", () => {
     const part = fc.record({
       weight: fc.double({ min: 0, max: 5, noNaN: true }),
       passRate: fc.option(fc.double({ min: 0, max: 1, noNaN: true }), { nil: undefined }),
@@ -135,15 +135,15 @@ describe("mixtures", () => {
   ])("refuses (%#)", (call, message) => expect(call).toThrow(facts(message)));
 });
 
-describe("the repetition stop", () => {
-  /** After how many tokens of these probabilities it stops. */
+describe("repetitionStop", () => {
+  /** The number of tokens of these probabilities after which it stops. */
   const stopped = (probabilities: number[], options = {}) => {
     const stop = repetitionStop(options);
     return probabilities.findIndex((p) => stop(Math.log(p))) + 1;
   };
   const sure = (n: number) => new Array<number>(n).fill(0.991);
 
-  test("after 3,000 tokens in a row above 0.99, not after 2,999", () => {
+  test("stops after 3,000 consecutive tokens above 0.99, not after 2,999", () => {
     expect(stopped(sure(2999))).toBe(0);
     expect(stopped(sure(3000))).toBe(3000);
     expect(stopped([...sure(2999), 0.99, ...sure(2999)])).toBe(0);
@@ -151,21 +151,21 @@ describe("the repetition stop", () => {
     expect(stopped(new Array(5000).fill(0.99))).toBe(0);
   });
 
-  test("for other numbers, and for each sequence by itself", () => {
+  test("has options, and counts each sequence separately", () => {
     expect(stopped([0.6, 0.4, 0.6, 0.6, 0.6], { tokens: 3, probability: 0.5 })).toBe(5);
     expect(stopped([1, 1], { tokens: 2 })).toBe(2);
     const [a, b] = [repetitionStop({ tokens: 2 }), repetitionStop({ tokens: 2 })];
     expect([a(0), b(0), a(-1), b(0), a(0)]).toEqual([false, false, false, true, false]);
   });
 
-  test("refuses what is no probability", () => {
+  test("refuses invalid probabilities", () => {
     expect(() => repetitionStop({ tokens: 0 })).toThrow(facts("repetitionStop: tokens: …integer…1…0"));
     expect(() => repetitionStop({ probability: 1 })).toThrow(facts("repetitionStop: probability: …number…(0, 1)…1"));
     expect(() => repetitionStop()(Number.NaN)).toThrow(facts("repetitionStop: logprob: …number…NaN"));
   });
 });
 
-describe("the watch over lengths", () => {
+describe("lengthBias", () => {
   /** Batches of eight responses, half of them right, the right ones longer, around a mean length. */
   const batch = (length: number, reward: (length: number, right: boolean) => number, rightOnes = 4): RewardedLengths => {
     const correct = Array.from({ length: 8 }, (_, i) => i < rightOnes);
@@ -176,22 +176,22 @@ describe("the watch over lengths", () => {
   const fond = (length: number, right: boolean) => Number(right) + length / 1000;
   const growing = [100, 120, 140, 160, 180];
 
-  test("a reward that prefers long answers, which become longer and not better", () => {
+  test("detects a reward that prefers long answers, which get longer and not better", () => {
     const found = lengthBias(growing.map((length) => batch(length, fond)));
     expect(found.biased).toBe(true);
     expect(maxAbsDiff([found.correlation, found.growth, found.gain], [1, 80 / 255, 0])).toBeLessThanOrEqual(OBJECTIVES);
   });
 
-  test("among wrong answers as among right ones", () => {
+  test("compares wrong answers with wrong ones and right answers with right ones", () => {
     for (const rightOnes of [0, 8]) expect(lengthBias(growing.map((length) => batch(length, fond, rightOnes))).biased).toBe(true);
   });
 
-  test("not where only right answers are rewarded, though they are longer", () => {
+  test("accepts a reward for right answers only, although they are longer", () => {
     const found = lengthBias(growing.map((length) => batch(length, verified)));
     expect(found).toMatchObject({ biased: false, correlation: 0 });
   });
 
-  test("not where lengths stay, or more answers become right, or long ones lose", () => {
+  test("accepts constant lengths, rising accuracy, and rewards for short answers", () => {
     expect(lengthBias(growing.map(() => batch(100, fond))).biased).toBe(false);
     expect(lengthBias(growing.map((length, i) => batch(length, fond, 2 + i)))).toMatchObject({ biased: false, gain: 0.5 });
     expect(lengthBias(growing.map((length) => batch(length, (n) => -n)))).toMatchObject({ biased: false });

@@ -44,11 +44,11 @@ describe("verifiers", () => {
     ["minus: -3", "-3"],
     ["x = 3/4", "3/4"],
     ["none", undefined],
-  ])("number finds the last one of %j", (response, found) => {
+  ])("number finds the last number of %j", (response, found) => {
     expect(verifiers.number.parse(response)).toBe(found);
   });
 
-  test("take linear time", () => {
+  test("run in linear time", () => {
     for (const text of ["1,".repeat(200_000), "1".repeat(400_000), "-".repeat(400_000), "1/".repeat(200_000)]) {
       const began = process.cpuUsage().user;
       verifiers.number.parse(text);
@@ -59,12 +59,12 @@ describe("verifiers", () => {
   });
 });
 
-describe("questions and answers of a file", () => {
+describe("jsonlTask", () => {
   const options = { name: "mine", verifier: "number", answer: "tagged" } as const;
   const rows = (...lines: unknown[]) =>
     new TextEncoder().encode(lines.map((line) => (typeof line === "string" ? line : JSON.stringify(line))).join("\n"));
 
-  test("are a task: instances of the file, its prompts, its answers", () => {
+  test("creates a task with the questions and answers of the file", () => {
     const task = jsonlTask(
       rows("\uFEFF", { prompt: "6 × 7?", answer: 42, id: "a" }, "", { prompt: "1 / 2?", answer: ["0.5", "50/100"] }),
       "FILE",
@@ -78,7 +78,7 @@ describe("questions and answers of a file", () => {
     expect([task.verify(row, "42.0"), task.verify(row, "43"), task.parse]).toEqual([true, false, undefined]);
   });
 
-  test("whose responses have no tags are judged as a whole, or by their last number", () => {
+  test("judges responses without tags as a whole, or by their last number", () => {
     const line = rows({ prompt: "?", answer: "7" });
     expect(jsonlTask(line, "FILE", { ...options, answer: "text" }).parse!("so 3 and 7")).toBe("7");
     expect(jsonlTask(line, "FILE", { ...options, verifier: "exact", answer: "text" }).parse!(" 7\n")).toBe("7");
@@ -104,15 +104,15 @@ describe("questions and answers of a file", () => {
       'FILE: line 1: answer: expected a number, because the verifier is "number", got 12345678901234567000',
     ],
     [[good, { prompt: "a", answer: 2 }], "FILE: line 2: answer: …line 1…prompt"],
-  ])("that do not fit: %j", (lines, message) => {
+  ])("refuses %j", (lines, message) => {
     expect(() => jsonlTask(rows(...lines), "FILE", options)).toThrow(facts(message));
   });
 
-  test("are UTF-8", () => {
+  test("refuses bytes that are not UTF-8", () => {
     expect(() => jsonlTask(Uint8Array.of(0xff), "FILE", options)).toThrow(facts("FILE: …UTF-8"));
   });
 
-  test("may say the same twice", () => {
+  test("accepts duplicate rows", () => {
     expect(() => jsonlTask(rows(good, good), "FILE", options)).not.toThrow();
   });
 });

@@ -9,7 +9,7 @@ import { formatResponse, instanceKey, judge, tasks } from "../../../src/rl/tasks
 import { streamOf } from "../../../src/train/datasets.js";
 import { trainTokenizer } from "../../../src/train/tokenizer-training.js";
 
-/** Answers what a function of the question says, in pieces. */
+/** A model whose response is a function of the question, streamed in pieces. */
 function solver(respond: (question: string) => string): Solver & { calls: { questions: number; options: GenerateOptions }[] } {
   const calls: { questions: number; options: GenerateOptions }[] = [];
   return {
@@ -30,7 +30,7 @@ function solver(respond: (question: string) => string): Solver & { calls: { ques
   };
 }
 
-/** Solutions of all instances that an evaluation asks about. */
+/** Solutions of all instances of an evaluation, by question. */
 function answers(perLevel: number, seed: number): Map<string, string> {
   const known = new Map<string, string>();
   for (const task of tasks) {
@@ -48,8 +48,8 @@ async function all(scores: AsyncIterable<Score>): Promise<Score[]> {
   return found;
 }
 
-describe("an evaluation", () => {
-  test("gives full marks for worked solutions, and none for silence", async () => {
+describe("evaluateTasks", () => {
+  test("scores 1 for worked solutions and 0 for empty responses", async () => {
     const known = answers(10, 3);
     const perfect = await all(
       evaluateTasks(
@@ -74,7 +74,7 @@ describe("an evaluation", () => {
     for (const { accuracy, formatted } of silent) expect([accuracy, formatted]).toEqual([0, 0]);
   });
 
-  test("counts form and answer apart", async () => {
+  test("counts well-formed responses and right answers separately", async () => {
     const [score] = await all(
       evaluateTasks(
         solver(() => "<think>\n</think>\n<answer>nothing</answer>"),
@@ -84,7 +84,7 @@ describe("an evaluation", () => {
     expect([score!.accuracy, score!.formatted]).toEqual([0, 1]);
   });
 
-  test("asks in batches, sampled as MiniMax recommends or greedily, with seeds of their own", async () => {
+  test("generates in batches, with the recommended sampling or greedily, and one seed per response", async () => {
     const one = solver(() => "");
     await all(evaluateTasks(one, { tasks: tasks.slice(0, 1), perLevel: 5, batch: 2, seed: 40 }));
     expect(one.calls.slice(0, 3).map(({ questions, options }) => [questions, options.seed, options.temperature, options.topP])).toEqual([
@@ -113,7 +113,7 @@ describe("an evaluation", () => {
     ).rejects.toThrow(message);
   });
 
-  test("of puzzles of one's own answers these, and refuses none", async () => {
+  test("answers given puzzles; an empty list is an error", async () => {
     const puzzles = [heldOut(tasks[0]!, 1, 3, 2), heldOut(tasks[1]!, 1, 2, 2)].flat();
     const solved = new Map(puzzles.map(({ task, instance }) => [task.question(instance), formatResponse(task.solve(instance))]));
     const wrong = puzzles[4]!.task.question(puzzles[4]!.instance);
@@ -127,7 +127,7 @@ describe("an evaluation", () => {
     await expect(answerPuzzles(one, puzzles, { perLevel: 3 } as never)).rejects.toThrow("answerPuzzles: perLevel: unknown option");
   });
 
-  test("says so where a level has too few instances", () => {
+  test("is an error if a level has too few held-out instances", () => {
     const one = { ...tasks[0]!, generate: () => ({ brackets: ["("] }), levels: 1 };
     const key = instanceKey(one, { brackets: ["("] });
     const put = isHeldOut({ task: one, level: 1, instance: { brackets: ["("] } });
@@ -138,7 +138,7 @@ describe("an evaluation", () => {
 });
 
 describe("training data", () => {
-  test("never holds what is held out, which is an eighth of all", () => {
+  test("never contains held-out instances, which are an eighth of all", () => {
     let count = 0;
     for (let i = 0; i < 400; i++) {
       const open = drawPuzzle(streamOf(1, i), tasks, false);
@@ -151,7 +151,7 @@ describe("training data", () => {
     expect(count / 400).toBeLessThan(0.19);
   });
 
-  test("is the prompt of the question, which counts for nothing, and the worked solution with its end", async () => {
+  test("consists of the prompt, with weight 0, and the worked solution with its end-of-sequence token", async () => {
     const texts = Array.from({ length: 200 }, (_, i) => {
       const { task, instance } = drawPuzzle(streamOf(5, i), tasks, false);
       return `${task.question(instance)} ${formatResponse(task.solve(instance))}`;
@@ -173,7 +173,7 @@ describe("training data", () => {
     }
   });
 
-  test("needs a format that writes the question once, and an end of sentence", async () => {
+  test("needs a chat format that contains the question once, and an end-of-sequence token", async () => {
     const { tokenizer } = await readTextSettings(trainTokenizer(["a"], { vocabSize: 262 }));
     await expect(chatCodec(tokenizer!, async () => "hello")).rejects.toThrow(/format.*user's message/);
   });

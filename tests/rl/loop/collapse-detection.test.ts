@@ -76,7 +76,7 @@ describe("collapse detection", () => {
   });
 });
 
-describe("a run of CISPO on a new model", () => {
+describe("a CISPO run on a new model", () => {
   const models: MiniMaxM1[] = [];
   afterEach(() => {
     for (const model of models.splice(0)) model.dispose();

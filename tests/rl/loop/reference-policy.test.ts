@@ -1,4 +1,4 @@
-// The reference policy of objectives with klCoef: what it is, what it pulls towards, and that a stop changes nothing.
+// The reference policy of objectives with klCoef: its log-probabilities, its effect, and resumed runs.
 
 import { afterEach, expect, test } from "vitest";
 import { MiniMaxM1 } from "../../../src/index.js";
@@ -48,7 +48,7 @@ async function all(metrics: AsyncIterable<PolicyMetrics>): Promise<PolicyMetrics
 const klRefs = (metrics: readonly PolicyMetrics[]) => metrics.flatMap(({ updates }) => updates.map(({ klRef }) => klRef!));
 const { cispo, dapo, dualClip, grpo, gspo, reinforce, unified } = objectives;
 
-test("is the trainer's own log-probabilities to the bit, at its temperature and in whatever parts", async () => {
+test("referenceLogprobs equals the trainer's log-probabilities bit for bit, at its temperature and with any micro-batch size", async () => {
   const [model, reference] = [await fresh(), await fresh()];
   const batch = [1, 2, 3].map((seed) => ({ ids: randomIds(seed, 8, VOCABULARY), weights: [0, 0, 1, 1, 1, 1, 1, 1] }));
   const trainer = new Trainer(model, { ...settings, temperature: 0.7, microBatchTokens: 10 });
@@ -70,7 +70,7 @@ test.each(Object.entries({ cispo, dapo, dualClip, grpo, gspo, reinforce, unified
   },
 );
 
-test("goes on after a stop with the same bits, given the weights of the beginning; updates in parts have it too", async () => {
+test("a run with a reference resumes bit for bit, given the initial weights; updates in parts use it too", async () => {
   const parts = { ...settings, microBatchTokens: 20 };
   const given = async () => ({
     ...options,
@@ -86,7 +86,7 @@ test("goes on after a stop with the same bits, given the weights of the beginnin
   resumed.restore(state!);
   await all(trainPolicy(again, resumed, [even], await given()));
   expect(Buffer.compare(resumed.save(), trainer.save())).toBe(0);
-  // A reference that moved along is another run.
+  // A reference with other weights gives another run.
   const moved = await fresh();
   const other = new Trainer(moved, parts);
   other.restore(state!);
@@ -96,7 +96,7 @@ test("goes on after a stop with the same bits, given the weights of the beginnin
   expect(Buffer.compare(other.save(), trainer.save())).not.toBe(0);
 });
 
-test("cannot be the model that is trained, or something else; without one klCoef says what is missing", async () => {
+test("the reference must be a second model; klCoef without a reference is an error", async () => {
   const model = await fresh();
   const trainer = new Trainer(model, settings);
   const run = (changes: object) => all(trainPolicy(model, trainer, [even], { ...options, ...changes }));

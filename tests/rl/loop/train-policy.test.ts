@@ -1,4 +1,4 @@
-// The loop as a whole, on a model of a few thousand parameters whose reward is the share of even tokens among those that it says.
+// The whole loop, with a model of a few thousand parameters. The reward is the share of even tokens in the response.
 
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Random } from "../../../src/base/random.js";
@@ -36,7 +36,7 @@ async function fresh(threads = 1): Promise<MiniMaxM1> {
   return model;
 }
 
-/** Prompts of three tokens; right is a response that is even for more than half. */
+/** A source with prompts of three tokens. A response is right if more than half of its tokens are even. */
 function source(reward: (share: number) => number | null = (share) => share): ProblemSource {
   return {
     name: "even",
@@ -77,7 +77,7 @@ describe("a policy", () => {
     model = await fresh();
   });
 
-  test("learns what is rewarded, and samples from what it is trained as", async () => {
+  test("learns what is rewarded; sampling and training agree", async () => {
     const trainer = new Trainer(model, { ...settings, lr: 1e-2 });
     const metrics = await all(trainPolicy(model, trainer, [source()], { ...options, batches: 30, groups: 8, groupSize: 8 }));
     const mean = (some: readonly PolicyMetrics[]) => some.reduce((sum, { rewards }) => sum + rewards.total!, 0) / some.length;
@@ -89,7 +89,7 @@ describe("a policy", () => {
     expect(metrics.at(-1)!).toMatchObject({ problems: 30 * 8, groups: { sampled: 8, kept: 8 }, length: { window: 6 } });
   });
 
-  test("goes on after restore with the same numbers and weights; two threads are as one", async () => {
+  test("resumes after a restore with the same numbers and weights; two threads give the results of one", async () => {
     const trainer = new Trainer(model, settings);
     let state: Uint8Array | undefined;
     const whole: PolicyMetrics[] = [];
@@ -111,7 +111,7 @@ describe("a policy", () => {
   test.each<[string, (share: number) => number | null]>([
     ["the same for all", () => 1],
     ["null for all", () => null],
-  ])("with rewards that are %s keeps its weights", async (_, reward) => {
+  ])("keeps its weights if rewards are %s", async (_, reward) => {
     const trainer = new Trainer(model, settings);
     const before = trainer.gradients([randomIds(1, 8, VOCABULARY)]).gradients;
     const metrics = await all(trainPolicy(model, trainer, [source(reward)], options));
@@ -120,14 +120,14 @@ describe("a policy", () => {
     expect(metrics[0]!.rewards.total).toBe(reward(1) ?? undefined);
   });
 
-  test("learns from the responses that have a reward, where others have none", async () => {
+  test("learns from the responses with a reward, if others have none", async () => {
     const trainer = new Trainer(model, settings);
     const metrics = await all(trainPolicy(model, trainer, [source((share) => (share < 0.3 ? null : share))], options));
     expect(trainer.steps).toBeGreaterThan(0);
     expect(metrics.every(({ rewards }) => rewards.total! >= 0.3)).toBe(true);
   });
 
-  test("is learned from to the end of a batch, however early the signal comes", async () => {
+  test("completes the updates of a batch, even if the signal aborts", async () => {
     const trainer = new Trainer(model, settings);
     const controller = new AbortController();
     const late = (batch: PolicyBatch) => {
@@ -144,7 +144,7 @@ describe("a policy", () => {
     expect(trainer.progress).toMatchObject({ batch: 1 });
   });
 
-  test("ends with the error of a source, and stands where the last batch left it", async () => {
+  test("ends with the error of a source, in the state after the last batch", async () => {
     const trainer = new Trainer(model, settings);
     const broken: ProblemSource = {
       name: "broken",
@@ -160,7 +160,7 @@ describe("a policy", () => {
   test.each([
     ["tokens", cispo],
     ["responses", grpo],
-  ])("updated in parts ends where it ends in one, by the mean over %s", async (_, objective) => {
+  ])("gives the same result if minibatches are split into parts, with the mean over %s", async (_, objective) => {
     const trained = async (microBatchTokens: number) => {
       const own = await fresh();
       const trainer = new Trainer(own, { ...settings, microBatchTokens });
@@ -189,7 +189,7 @@ test.each<[Partial<PolicyOptions>, string]>([
   [{ advantages: { eps: -1 } }, "advantages: groupAdvantages: eps: …number…[0, 1e9]…-1"],
   [{ repetition: { probability: 2 } }, "repetition.probability: expected"],
   [{ temperature: 1 } as never, "temperature: unknown option"],
-])("options that do not fit: %j", async (changes, message) => {
+])("invalid options: %j", async (changes, message) => {
   const model = await fresh();
   const trainer = new Trainer(model, settings);
   await expect(all(trainPolicy(model, trainer, [source()], { ...options, ...changes }))).rejects.toThrow(facts(`trainPolicy: ${message}`));
@@ -199,14 +199,14 @@ test.each<[readonly unknown[], string]>([
   [[], "sources:"],
   [[{ name: "a" }], "sources[0]: …{ name, problem(index) }"],
   [[source(), source()], 'sources[1]: …"even"…sources[0]'],
-])("sources that do not fit: %j", async (sources, message) => {
+])("invalid sources: %j", async (sources, message) => {
   const model = await fresh();
   await expect(all(trainPolicy(model, new Trainer(model, settings), sources as ProblemSource[], options))).rejects.toThrow(
     facts(`trainPolicy: ${message}`),
   );
 });
 
-/** A source whose problems are judged in another way. */
+/** A source with another judge. */
 const judgedBy = (judge: (response: Rollout) => unknown): ProblemSource => ({
   ...source(),
   problem: (index) => ({ ...source().problem(index), judge: judge as never }),
@@ -232,7 +232,7 @@ test("a judge that never answers ends with the signal", async () => {
   await expect(all(trainPolicy(model, new Trainer(model, settings), [waiting], { ...options, signal }))).rejects.toThrow(/timeout/);
 });
 
-test("however many responses are judged at once, a signal has one listener for all of them", async () => {
+test("a signal has one listener, however many responses are judged at once", async () => {
   const model = await fresh();
   const { signal } = new AbortController();
   let [now, most] = [0, 0];
@@ -250,9 +250,9 @@ test("however many responses are judged at once, a signal has one listener for a
   expect([most, now]).toEqual([1, 0]);
 });
 
-test("what judges and objectives do to their arrays changes nothing", async () => {
+test("judges and objectives may modify their arrays without effect", async () => {
   const [plain, rough] = [await fresh(), await fresh()];
-  // In parts, so that statistics are those of a further call.
+  // In parts, so that the statistics come from an additional call of the objective.
   const inParts = { ...settings, microBatchTokens: 20 };
   const expected = await all(trainPolicy(plain, new Trainer(plain, inParts), [source()], options));
   const destructive = judgedBy((response) => {
@@ -292,18 +292,18 @@ describe("a judge that fails", () => {
     });
   };
 
-  test("is asked again, and then nothing is different", async () => {
+  test("is called again, with the same result", async () => {
     const [plain, retried] = [await fresh(), await fresh()];
     const expected = timeless(await all(trainPolicy(plain, new Trainer(plain, settings), [source()], once)));
     const found = timeless(await all(trainPolicy(retried, new Trainer(retried, settings), [busy((call) => call === 5)], once)));
     expect(found).toEqual(expected.map((metrics) => ({ ...metrics, judging: { failed: 0, retried: 1 } })));
   });
 
-  test("to the end leaves responses without a judgement, in no mean, counted, and told", async () => {
+  test("permanently leaves responses unjudged: excluded from means, counted, and reported", async () => {
     const model = await fresh();
     const warned: string[] = [];
     const silent = new Set<string>();
-    // Four responses by their tokens, however often they are asked for.
+    // Four responses, identified by their tokens, however often they are judged.
     const some = judgedBy((response) => {
       const key = response.ids.join();
       if (silent.size < 4) silent.add(key);
@@ -321,7 +321,7 @@ describe("a judge that fails", () => {
     expect(metrics!.warnings).toEqual(warned);
   });
 
-  test("every time ends the batch, and the trainer stands where the last one left it", async () => {
+  test("for every response ends the run, in the state after the last batch", async () => {
     const model = await fresh();
     const trainer = new Trainer(model, settings);
     await expect(all(trainPolicy(model, trainer, [busy(() => true)], once))).rejects.toThrow(
@@ -335,13 +335,13 @@ describe("a judge that fails", () => {
     [{ timeoutMs: 0 }, "judging.timeoutMs: …milliseconds…1…(Infinity…0"],
     [{ backoffMs: -1 }, "judging.backoffMs: …milliseconds…0…(Infinity…-1"],
     [{ retry: 1 }, "judging.retry: unknown option"],
-  ])("options %j do not fit", async (judging, message) => {
+  ])("refuses the options %j", async (judging, message) => {
     const model = await fresh();
     await expect(all(trainPolicy(model, new Trainer(model, settings), [source()], { ...once, judging }))).rejects.toThrow(facts(message));
   });
 });
 
-test("a schedule is that of the run, whatever the trainer has done before", async () => {
+test("the schedule counts the updates of the run, not those of the trainer before it", async () => {
   const model = await fresh();
   const trainer = new Trainer(model, settings);
   for (let i = 0; i < 3; i++) trainer.step([[1, 2, 3, 4]]);
@@ -353,15 +353,15 @@ test("a schedule is that of the run, whatever the trainer has done before", asyn
   expect(rates.at(-1)).toBeGreaterThan(0);
 });
 
-describe("a trainer that stands", () => {
-  test.each([[{ foo: 1 }], [5], ["x"], [{ batch: 0 }]])("in something else, %j, is refused", async (progress) => {
+describe("a trainer", () => {
+  test.each([[{ foo: 1 }], [5], ["x"], [{ batch: 0 }]])("with other progress, %j, is refused", async (progress) => {
     const model = await fresh();
     const trainer = new Trainer(model, settings);
     trainer.progress = progress;
     await expect(all(trainPolicy(model, trainer, [source()], options))).rejects.toThrow(facts("trainer: …state"));
   });
 
-  test("at another window is refused", async () => {
+  test("with another window is refused", async () => {
     const model = await fresh();
     const trainer = new Trainer(model, settings);
     await all(trainPolicy(model, trainer, [source()], { ...options, batches: 1 }));
@@ -372,7 +372,7 @@ describe("a trainer that stands", () => {
     expect(trainer.steps).toBe(steps);
   });
 
-  test("where an earlier version left it, which did not watch for a collapse, goes on", async () => {
+  test("with a state of an earlier version, without collapse detection, resumes", async () => {
     const model = await fresh();
     const trainer = new Trainer(model, settings);
     await all(trainPolicy(model, trainer, [source()], { ...options, batches: 1 }));
@@ -381,7 +381,7 @@ describe("a trainer that stands", () => {
     expect(await all(trainPolicy(model, trainer, [source()], { ...options, batches: 2 }))).toHaveLength(1);
   });
 
-  test("within a batch, after an error, has to be restored", async () => {
+  test("that failed within a batch must be restored", async () => {
     const model = await fresh();
     const trainer = new Trainer(model, settings);
     await all(trainPolicy(model, trainer, [source()], { ...options, batches: 1 }));
@@ -399,7 +399,7 @@ describe("a trainer that stands", () => {
     expect(timeless(await all(trainPolicy(model, trainer, [source()], options)))).toEqual(timeless(expected.slice(1)));
   });
 
-  test("in the middle of a run takes no second one", async () => {
+  test("with an active run refuses a second one", async () => {
     const model = await fresh();
     const trainer = new Trainer(model, settings);
     const first = trainPolicy(model, trainer, [source()], options);
@@ -410,7 +410,7 @@ describe("a trainer that stands", () => {
   });
 });
 
-test("rollouts: groups of whole numbers, of tokens within the limit", async () => {
+test("rollouts: invalid group sizes and surplus tokens are errors", async () => {
   const model = await fresh();
   await expect(rollouts(model, [[1]], { groupSize: 2.5 })).rejects.toThrow(facts("groupSize: …integer…1…2.5"));
   const chatty = {
@@ -421,7 +421,7 @@ test("rollouts: groups of whole numbers, of tokens within the limit", async () =
   await expect(rollouts(chatty, [[1]], { groupSize: 1, maxTokens: 2 })).rejects.toThrow("2 tokens");
 });
 
-test("tasks with too few instances are refused, not waited for", () => {
+test("tasks with too few instances are errors instead of endless loops", () => {
   const constant = { name: "constant", generate: () => 1, question: () => "?", verify: () => true };
   const [kept, other] = [true, false].map((held) => () => drawInstance(Random.seeded(1), constant as never, 1, held));
   expect(
@@ -446,14 +446,14 @@ test("agreement: correlation and largest difference of probabilities", () => {
   expect(opposite.largest).toBeCloseTo(0.6, 12);
 });
 
-test("agreement: of probabilities only", () => {
+test("agreement: elements must be log-probabilities", () => {
   const rows = (...values: number[]) => [Float64Array.from(values)];
   expect(agreement(rows(-1, -2), rows(-1, -2)).correlation).toBeCloseTo(1, 12);
   expect(() => agreement(rows(-1), rows(-1, -2))).toThrow("trained[0]: expected 1 numbers, got 2");
   expect(() => agreement(rows(-1), rows(Number.NaN))).toThrow(facts("two log-probabilities…-1…NaN"));
 });
 
-test("which source a problem is of does not depend on what it is, whatever the seeds", async () => {
+test("the choice of a source is independent of its problems, whatever the seeds", async () => {
   const model = await fresh();
   for (const seed of [0, 1, 2]) {
     const drawn: [source: number, first: number][] = [];
@@ -461,7 +461,7 @@ test("which source a problem is of does not depend on what it is, whatever the s
       return {
         name: `${name}`,
         problem(index) {
-          // What a source of this seed draws first.
+          // The first number that a source with this seed draws.
           drawn.push([name, streamOf(seed, index).next()]);
           return source().problem(index);
         },
@@ -475,13 +475,13 @@ test("which source a problem is of does not depend on what it is, whatever the s
       const values = drawn.filter(([of]) => of === name).map(([, first]) => first);
       return values.reduce((sum, x) => sum + x, 0) / values.length;
     };
-    // Of a hundred even numbers; if one decided the other, the means were 1/4 and 3/4.
+    // A hundred uniform numbers. If one choice determined the other, the means would be 1/4 and 3/4.
     expect(Math.abs(mean(0) - mean(1))).toBeLessThan(0.25);
   }
 });
 
-describe("options reach what they are for", () => {
-  /** The model, telling what it was asked for. */
+describe("options take effect", () => {
+  /** The model, recording the options of each call. */
   function watched(model: MiniMaxM1) {
     const calls: { sequences: number; options: GenerateOptions }[] = [];
     const sampler: Sampler = {
@@ -493,18 +493,18 @@ describe("options reach what they are for", () => {
     return { calls, sampler };
   }
 
-  test("temperature, length and repetition are those of the sampling", async () => {
+  test("temperature, maximum length and repetition are passed to the sampler", async () => {
     const model = await fresh();
     const { calls, sampler } = watched(model);
     const trainer = new Trainer(model, { ...settings, temperature: 0.7 });
     const repetition = { tokens: 5, probability: 0.5 };
     const [metrics] = await all(trainPolicy(sampler, trainer, [source()], { ...options, batches: 1, repetition }));
     expect(calls.map(({ options }) => options)).toMatchObject([{ temperature: 0.7, maxTokens: 6, repetition }]);
-    // What a sampler tells is of temperature 1.
+    // Samplers report log-probabilities at temperature 1 only.
     expect(metrics!.policy!.agreement).toBeUndefined();
   });
 
-  test("rounds ask for what earlier ones let expect to be needed", async () => {
+  test("later rounds sample as many groups as earlier ones suggest", async () => {
     const model = await fresh();
     const { calls, sampler } = watched(model);
     let problems = 0;
@@ -521,25 +521,25 @@ describe("options reach what they are for", () => {
     const [{ groups }] = (await all(
       trainPolicy(sampler, new Trainer(model, settings), [some], { ...options, batches: 1, groups: 8, rounds: 2 }),
     )) as [PolicyMetrics];
-    // Six of eight were of use: for the two that are missing three are asked.
+    // Six of eight groups were mixed: three more are sampled for the two missing ones.
     expect(calls.map(({ sequences }) => sequences / 4)).toEqual([8, 3]);
     expect(groups).toMatchObject({ sampled: 11, kept: 6 });
   });
 
-  test("the end of the window costs, and the window becomes longer", async () => {
+  test("overlong responses are punished, and the window advances", async () => {
     const model = await fresh();
     const windows = { windows: [4, 6], batches: 1, tolerance: 1, near: 0.5 };
     const metrics = await all(
       trainPolicy(model, new Trainer(model, settings), [source()], { ...options, batches: 2, maxTokens: windows, overlong: 0.5 }),
     );
-    // Every response fills its window: the whole punishment.
+    // Every response fills its window and gets the full punishment.
     expect(metrics.map(({ length, rewards }) => [length.window, length.mean, rewards.overlong])).toEqual([
       [4, 4, -1],
       [6, 6, -1],
     ]);
   });
 
-  test("sources that are solved come more rarely, by a moving mean of what was seen", async () => {
+  test("solved sources are drawn less often, by the moving average of their pass rates", async () => {
     const solved = { ...judgedBy(() => ({ correct: true, total: 1, components: {} })), name: "solved" };
     const share = async (followPassRates: boolean) => {
       const model = await fresh();

@@ -4,7 +4,7 @@ import { batchAdvantages, groupAdvantages } from "../../../src/rl/objectives/adv
 import { facts } from "../../support/facts.js";
 import { maxAbs, maxAbsDiff, OBJECTIVES, PRINTED } from "../../support/tolerance.js";
 
-/** `right` rewards of 1 among `size`. */
+/** `size` rewards, of which the first `right` are 1 and the others 0. */
 const binary = (right: number, size: number) => Array.from({ length: size }, (_, i) => Number(i < right));
 const rewards = fc.array(fc.double({ min: -10, max: 10, noNaN: true }), { minLength: 2, maxLength: 16 });
 
@@ -25,7 +25,7 @@ describe("binary rewards", () => {
   });
 });
 
-describe("no difference is no advantage, exactly", () => {
+describe("equal rewards give advantages of exactly 0", () => {
   test.each([
     ["equal rewards", [0.1, 0.1, 0.1]],
     ["what float32 makes of equal ones", Float32Array.of(0.1 + 0.2, Math.fround(0.1) + Math.fround(0.2), 0.3)],
@@ -45,7 +45,7 @@ describe("no difference is no advantage, exactly", () => {
   });
 });
 
-test("what cannot be scored has advantage 0 and no part in the baseline", () => {
+test("null rewards have advantage 0 and do not enter the baseline", () => {
   const advantages = groupAdvantages([1, null, 0, null, 0]);
   expect(advantages[1]).toBe(0);
   expect(advantages[3]).toBe(0);
@@ -61,7 +61,7 @@ describe("laws", () => {
       }),
     ));
 
-  test("rewards times a number have the same advantages, but for ε", () =>
+  test("scaled rewards have the same advantages, apart from ε", () =>
     fc.assert(
       fc.property(rewards, fc.double({ min: 0.01, max: 100, noNaN: true }), fc.constantFrom(0, 1), (group, k, ddof) => {
         const spread = Math.max(...group) - Math.min(...group);
@@ -74,7 +74,7 @@ describe("laws", () => {
       }),
     ));
 
-  test("a batch of one group has the group's advantages; without a scale they are rewards less their mean", () =>
+  test("a batch of one group has the group's advantages; without scaling they are rewards minus their mean", () =>
     fc.assert(
       fc.property(rewards, (group) => {
         expect(batchAdvantages([group])).toEqual([groupAdvantages(group)]);
@@ -90,7 +90,7 @@ describe("laws", () => {
     ));
 });
 
-test("over a batch all groups are divided by the same deviation", () => {
+test("batchAdvantages divides all groups by the same standard deviation", () => {
   const [a, b] = batchAdvantages(
     [
       [0, 1],
@@ -116,6 +116,6 @@ test.each([
   [() => groupAdvantages([0, 1], { scale: "batch" as never }), 'groupAdvantages: scale: expected "group" or "none", got "batch"'],
   [() => batchAdvantages([[1], []]), "batchAdvantages: groups[1]: …reward"],
   [() => batchAdvantages(3 as never), "batchAdvantages: groups: …array…number"],
-])("refuses what has no advantages (%#)", (call, message) => {
+])("invalid rewards are errors (%#)", (call, message) => {
   expect(call).toThrow(facts(message));
 });

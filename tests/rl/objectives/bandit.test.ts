@@ -1,6 +1,6 @@
-// A bandit with a fork (one logit): the useful branch, which leads to success in 9 of 10 cases instead of 1, begins at p = 0.02. What is counted are the batches of
-// rollouts until 95 % of the best success is reached. Each batch is cut into 16 updates, so that all but the first are off-policy. The expected numbers are means over 8 seeds
-// of another implementation with another random generator.
+// A bandit with a fork (one logit). The useful branch succeeds in 9 of 10 cases instead of 1 and starts with a probability of 0.02.
+// The test counts the batches of rollouts until 95 % of the best success rate is reached. Each batch has 16 updates, all but the first
+// off-policy. The expected numbers are means over 8 seeds of another implementation with another random generator.
 
 import { describe, expect, test } from "vitest";
 import { groupAdvantages } from "../../../src/rl/objectives/advantages.js";
@@ -20,7 +20,7 @@ interface Draw {
   readonly advantage: number;
 }
 
-/** Groups in which some succeed and some fail. */
+/** Draws groups with both successes and failures. */
 function rollouts(p: number, { uniform }: Random): Draw[][] {
   const kept: Draw[][] = [];
   while (kept.length < GROUPS) {
@@ -33,7 +33,7 @@ function rollouts(p: number, { uniform }: Random): Draw[][] {
   return kept;
 }
 
-/** Batches until the success is reached, and the share of tokens that were clipped on the way. */
+/** Number of batches until the success rate is reached, and the share of tokens clipped until then. */
 function learn(objective: typeof dapo, lr: number, seed: number): { batches: number; clipped: number } {
   const source = random(seed);
   let z = Math.log(0.02 / 0.98);

@@ -23,7 +23,7 @@ const aggregationOptions: fc.Arbitrary<AggregationOptions & { aggregation: Aggre
   empty: fc.constantFrom("count", "skip"),
 });
 
-/** Responses `begin` to `end`, as a micro-batch has them. */
+/** Responses `begin` to `end` as a micro-batch. */
 function part(batch: PolicyBatch, begin: number, end: number): PolicyBatch {
   const { logp, logpOld, logpRef, mask, advantages } = batch;
   return {
@@ -35,17 +35,17 @@ function part(batch: PolicyBatch, begin: number, end: number): PolicyBatch {
   };
 }
 
-describe("gradients are those of central differences", () => {
+describe("gradients agree with central differences", () => {
   const H = 1e-5;
   const KINKS = [0.8, 1.2, 1.28, 3];
 
-  /** The loss with token t of response i moved by h. Where weights are constants of the gradient, π_old moves along, so that they stay. */
+  /** The loss with token t of response i shifted by h. If ratios are constants of the gradient, π_old shifts too to keep them. */
   function moved(batch: PolicyBatch, i: number, t: number, h: number, frozen: boolean): PolicyBatch {
     const shift = (rows: PolicyBatch["logp"]) => rows.map((row, j) => Float64Array.from(row, (l, s) => (j === i && s === t ? l + h : l)));
     return { ...batch, logp: shift(batch.logp), logpOld: frozen ? shift(batch.logpOld) : batch.logpOld };
   }
 
-  /** Whether a ratio, of a token or of a response, is where a clipped surrogate has no derivative. */
+  /** Whether the ratio of a token or response is close to a bound, where a clipped surrogate has no derivative. */
   function onKink({ logp, logpOld, mask }: PolicyBatch): boolean {
     const d = logp.map((row, i) => Array.from(row, (l, t) => l - logpOld[i]![t]!).filter((_, t) => mask[i]![t] === 1));
     const means = d.filter((row) => row.length > 0).map((row) => row.reduce((sum, x) => sum + x, 0) / row.length);
@@ -87,7 +87,7 @@ describe("laws", () => {
       }
     }));
 
-  test("unified without bounds of the weight has DAPO's gradient, to the bit; without a trust region it is CISPO", () =>
+  test("unified without ratio bounds has DAPO's gradient, bit for bit; without a trust region it is CISPO", () =>
     holds((batch, options) => {
       const trust = { minWeight: 0.8, maxWeight: 1.28 };
       const masked = unified(batch, { ...options, maxWeight: Number.POSITIVE_INFINITY, trust });
@@ -95,7 +95,7 @@ describe("laws", () => {
       expect(unified(batch, options)).toEqual(cispo(batch, options));
     }));
 
-  test("CISPO without a bound is REINFORCE, and its gradient that of the surrogate r A", () =>
+  test("CISPO without bounds is REINFORCE, and its gradient is that of the surrogate r A", () =>
     holds((batch, options) => {
       const unbounded = { ...options, minWeight: 0, maxWeight: Number.POSITIVE_INFINITY };
       const { loss, dLogp } = cispo(batch, unbounded);
@@ -104,20 +104,20 @@ describe("laws", () => {
       expect(maxAbsDiff(flat(dLogp), flat(grpo(batch, unbounded).dLogp))).toBe(0);
     }));
 
-  test("dual clip with a cap that nothing reaches is PPO", () =>
+  test("dual clip with an unreachable cap is PPO", () =>
     holds((batch, options) => {
       const capped = dualClip(batch, { ...options, cap: 1e6 });
       expect(capped).toEqual(grpo(batch, options));
     }));
 
-  test("all tokens of a response that GSPO sees weigh the same", () =>
+  test("GSPO weighs all tokens of a response the same", () =>
     holds((batch, options) => {
       for (const [i, row] of gspo(batch, options).dLogp.entries()) {
         expect(new Set(row.filter((_, t) => batch.mask[i]![t] === 1)).size).toBeLessThanOrEqual(1);
       }
     }));
 
-  test("masked tokens change nothing: neither what they hold nor how many they are", () =>
+  test("masked tokens have no effect, whatever their values and number", () =>
     holds((batch, options) => {
       const more = <T extends PolicyBatch["logp"]>(rows: T, value: number) => rows.map((row) => [...Array.from(row), value]);
       const longer = {
@@ -135,7 +135,7 @@ describe("laws", () => {
       }
     }));
 
-  test("a minibatch in parts has the gradient of the whole, to the bit", () =>
+  test("a minibatch in parts has the gradient of the whole, bit for bit", () =>
     holds((batch, options) => {
       const { mask, groups } = batch;
       const size = batch.logp.length;
@@ -157,7 +157,7 @@ describe("laws", () => {
       }
     }));
 
-  test("a loss by groups is the mean of the groups' losses", () =>
+  test('a loss with scope "group" is the mean of the groups\' losses', () =>
     holds((batch, { aggregation }) => {
       const groups = Array.from(batch.groups);
       const names = [...new Set(groups)];
@@ -172,7 +172,7 @@ describe("laws", () => {
       expect(Math.abs(loss - mean)).toBeLessThanOrEqual(OBJECTIVES * Math.max(1, 27 * stats.ratio.max));
     }));
 
-  test("the weights of a mixture are those of its parts, mixed", () =>
+  test("the token weights of { mix } are the mixture of both aggregations", () =>
     holds(({ mask, groups }, { scope, empty }) => {
       const [mixed, token, sequence] = [{ mix: 0.3 }, "token", "sequence"].map((aggregation) =>
         responseWeights({ mask, groups }, { aggregation: aggregation as Aggregation, scope, empty }, "test"),

@@ -32,7 +32,7 @@ const fixture: PolicyBatch = {
   advantages: groupAdvantages(vectors.rewards, { ddof: 1, eps: 1e-6 }),
 };
 
-/** Each case of the vectors as a call. */
+/** Each reference case as a call. */
 const calls: Record<string, (params: Required<Vectors["cases"][string]["params"]>) => PolicyLoss> = {
   grpo_clip: ({ lo, hi }) => grpo(fixture, fromEpsilons(lo, hi)),
   grpo_clip_verl_nonempty: ({ lo, hi }) => grpo(fixture, { ...fromEpsilons(lo, hi), empty: "skip" }),
@@ -50,8 +50,8 @@ const calls: Record<string, (params: Required<Vectors["cases"][string]["params"]
   gspo: ({ lo, hi }) => gspo(fixture, fromEpsilons(lo, hi)),
 };
 
-describe("the vectors: an empty response, a masked token", () => {
-  test("all of them are here", () => expect(Object.keys(calls).sort()).toEqual(Object.keys(vectors.cases).sort()));
+describe("reference cases, with an empty response and a masked token", () => {
+  test("all cases are covered", () => expect(Object.keys(calls).sort()).toEqual(Object.keys(vectors.cases).sort()));
 
   test.each(Object.keys(calls))("%s", (name) => {
     const { params, loss: expected, grad_wrt_logp } = vectors.cases[name]!;
@@ -70,7 +70,7 @@ describe("the vectors: an empty response, a masked token", () => {
   });
 });
 
-describe("weights by region", () => {
+describe("gradients by region of r", () => {
   const [low, high] = [0.5, 2];
   const regions = [
     { A: 1, r: high },
@@ -82,7 +82,7 @@ describe("weights by region", () => {
     { A: 1, r: 8 },
     { A: -1, r: 8 },
   ];
-  /** What multiplies −A in the gradient of a single token. */
+  /** The factor of −A in the gradient of a single token. */
   const weight = (objective: typeof dapo, { A, r }: { A: number; r: number }) =>
     -objective({ logp: [[-3 + Math.log(r)]], logpOld: [[-3]], mask: [[1]], advantages: [A] }).dLogp[0]![0]! / A;
 
@@ -102,7 +102,7 @@ describe("weights by region", () => {
   });
 });
 
-test("on a bound the gradient passes", () => {
+test("the gradient passes exactly on a bound", () => {
   const d = 0.25;
   const at = (A: number, d: number): PolicyBatch => ({ logp: [[-1 + d]], logpOld: [[-1]], mask: [[1]], advantages: [A] });
   const bounds = { minWeight: Math.exp(-d), maxWeight: Math.exp(d) };
@@ -123,7 +123,7 @@ test("on a bound the gradient passes", () => {
   expect(dualClip(at(-1, 1), { cap: Math.E }).dLogp[0]![0]).toBe(Math.exp(1));
 });
 
-test("without options an objective is what its paper has", () => {
+test("default options are those of the papers", () => {
   expect(grpo(fixture)).toEqual(grpo(fixture, { ...fromEpsilons(0.2, 0.2), aggregation: "sequence" }));
   expect(dapo(fixture)).toEqual(dapo(fixture, { ...fromEpsilons(0.2, 0.28), aggregation: "token" }));
   expect(dualClip(fixture)).toEqual(dualClip(fixture, { ...fromEpsilons(0.2, 0.2), cap: 3, aggregation: "token" }));
@@ -137,7 +137,7 @@ test("without options an objective is what its paper has", () => {
   expect(slopes.map((slope) => slope === 0)).toEqual([true, false, false, true]);
 });
 
-describe("a batch with nothing in it", () => {
+describe("an empty batch", () => {
   const nothing = { logp: [[-1, -2], []], logpOld: [[-1, -1], []], mask: [[0, 0], []], advantages: [1, -1], groups: [0, 1] };
   test.each(cases)("$name: loss and gradient are 0, and no statistic is NaN", ({ objective, options }) => {
     for (const more of [{}, { empty: "skip" }, { scope: "group" }, { scope: "group", empty: "skip", aggregation: "sequence" }] as const) {
@@ -151,7 +151,7 @@ describe("a batch with nothing in it", () => {
   });
 });
 
-test("a group of equal rewards teaches nothing, and is not kept", () => {
+test("a group of equal rewards has no gradient and is not kept", () => {
   const advantages = groupAdvantages([0.3, 0.1 + 0.2, 0.3, 0.3]);
   for (const { objective, options } of cases) {
     expect(maxAbs(flat(objective({ ...fixture, advantages }, options).dLogp))).toBe(0);
@@ -159,7 +159,7 @@ test("a group of equal rewards teaches nothing, and is not kept", () => {
   expect(groupOutcome([true, true, true, true])).toBe("all right");
 });
 
-describe("log-ratios beyond ±20 are cut", () => {
+describe("log-ratios beyond ±20 are clamped", () => {
   const far = (d: number, A: number): PolicyBatch => ({ logp: [[d / 2]], logpOld: [[-d / 2]], mask: [[1]], advantages: [A] });
   test.each([30, -30, 1e8, -1e8])("d = %d", (d) => {
     for (const A of [1, -1]) {
@@ -175,7 +175,7 @@ describe("log-ratios beyond ±20 are cut", () => {
   });
 });
 
-test("statistics are those of the tokens that count", () => {
+test("statistics cover unmasked tokens only", () => {
   const r = vectors.ratios.flatMap((row, i) => row.filter((_, t) => vectors.mask[i]![t] === 1));
   const d = r.map(Math.log);
   const mean = (x: number[]) => x.reduce((sum, value) => sum + value, 0) / x.length;
@@ -208,7 +208,7 @@ test("epsilons are offsets from 1", () => {
   expect(() => fromEpsilons(0.2, Number.NaN)).toThrow(facts("fromEpsilons: high: …number…0…NaN"));
 });
 
-describe("refusals", () => {
+describe("invalid arguments", () => {
   const good = { logp: [[-1, -2], [-1]], logpOld: [[-1, -1], [-2]], mask: [[1, 1], [1]], advantages: [1, -1] };
   test.each([
     [{ logp: 3 }, "cispo: logp: …array of numbers per response…number"],
@@ -263,7 +263,7 @@ describe("refusals", () => {
     expect(() => cispo(good, wrong as never)).toThrow(facts(message));
   });
 
-  test("what only some objectives know", () => {
+  test("options of single objectives", () => {
     expect(() => unified(good, { trust: { minWeight: 2, maxWeight: 1 } })).toThrow(facts("unified: trust: maxWeight: …minWeight… 2"));
     expect(() => dualClip(good, { cap: 1.1 })).toThrow(facts("dualClip: cap: …maxWeight… 1.2…1.1"));
     expect(() => dualClip(good, { cap: 1 })).toThrow(facts("dualClip: cap: …number…1…1"));
@@ -279,7 +279,7 @@ test.each([
   [unified, "token"],
   [grpo, "sequence"],
   [gspo, "sequence"],
-] as const)("%o is averaged by %s, if nothing is said", (objective, usual) => {
+] as const)("%o has the default aggregation %s", (objective, usual) => {
   const batch = { logp: [[-1], [-1, -2]], logpOld: [[-1.1], [-1, -2.1]], mask: [[1], [1, 1]], advantages: [1, -0.5] };
   const other = usual === "token" ? "sequence" : "token";
   expect(objective(batch)).toEqual(objective(batch, { aggregation: usual }));

@@ -4,7 +4,7 @@ import * as objectives from "../../../src/rl/objectives/index.js";
 
 const { cispo, dapo, dualClip, fromEpsilons, grpo, gspo, reinforce, unified } = objectives;
 
-/** All objectives with options of interest. Those whose weights are constants in the gradient are `frozen`. */
+/** All objectives with representative options. `frozen`: the importance ratios are constants in the gradient. */
 export const cases = [
   { name: "cispo", objective: cispo, options: {}, frozen: true },
   { name: "cispo within [0.8, 1.2]", objective: cispo, options: fromEpsilons(0.2, 0.2), frozen: true },
@@ -16,7 +16,7 @@ export const cases = [
   { name: "gspo", objective: gspo, options: fromEpsilons(0.2, 0.28), frozen: false },
 ] as const;
 
-/** Groups of responses, some of them empty, some of their tokens masked; ratios from e^−3 to e^3. */
+/** Groups of responses, some of them empty, with some tokens masked, and ratios from e^−3 to e^3. */
 export const batches: fc.Arbitrary<Required<Omit<PolicyBatch, "minibatch">>> = fc
   .array(
     fc.record({
@@ -43,7 +43,7 @@ export const batches: fc.Arbitrary<Required<Omit<PolicyBatch, "minibatch">>> = f
     groups: responses.map(({ group }) => group),
   }));
 
-/** All numbers of a ragged array in a row. */
+/** All numbers of a ragged array, concatenated. */
 export function flat(rows: readonly ArrayLike<number>[]): number[] {
   return rows.flatMap((row) => Array.from(row));
 }

@@ -8,8 +8,8 @@ import { facts } from "../../support/facts.js";
 const settings: JudgingSettings = { concurrency: 4, retries: 2, backoffMs: 1, timeoutMs: 10_000 };
 const turn = () => new Promise<void>((resolve) => setTimeout(resolve, 1));
 
-describe("judges are called", () => {
-  test("at most so many at a time, in order, and answered by place", async () => {
+describe("callJudges", () => {
+  test("limits concurrency, starts calls in order, and returns outcomes by position", async () => {
     let [now, most] = [0, 0];
     const begun: number[] = [];
     const calls = Array.from(
@@ -28,7 +28,7 @@ describe("judges are called", () => {
     expect([most, begun]).toEqual([4, calls.map((_, i) => i)]);
   });
 
-  test("again after a failure; what fails to the end is an outcome, and the others stay", async () => {
+  test("retries failed calls; a final failure is an outcome and does not affect other calls", async () => {
     const attempts = [0, 0, 0];
     const failing = (place: number, times: number): JudgeCall<string> => {
       return () => {
@@ -45,7 +45,7 @@ describe("judges are called", () => {
     expect(attempts).toEqual([1, 3, 3]);
   });
 
-  test("with a time limit for each attempt, whose signal aborts", async () => {
+  test("limits the time of each attempt and aborts its signal", async () => {
     const signals: AbortSignal[] = [];
     const silent: JudgeCall<string> = (signal) => {
       signals.push(signal);
@@ -57,7 +57,7 @@ describe("judges are called", () => {
     expect(outcome!.error!.message).toBe("no judgement within 5 ms");
   });
 
-  test("until the signal: waiting calls never begin, running ones are aborted, pauses end", async () => {
+  test("stops at the signal: waiting calls do not start, running calls abort, pauses end", async () => {
     const controller = new AbortController();
     const signals: AbortSignal[] = [];
     const waiting: JudgeCall<string> = (signal) => {
@@ -73,7 +73,7 @@ describe("judges are called", () => {
     expect(signals.map(({ aborted, reason }) => [aborted, reason.message])).toEqual([1, 2, 3].map(() => [true, "enough"]));
   });
 
-  test("once, where the judge itself is mistaken: that ends everything", async () => {
+  test("does not retry an InputError, which ends everything", async () => {
     let attempts = 0;
     const mistaken: JudgeCall<string> = () => {
       attempts++;
@@ -84,14 +84,14 @@ describe("judges are called", () => {
   });
 });
 
-/** A model that gives every question the same answer. */
+/** A model with the same answer to every question. */
 const solver: Solver = {
   async *generateBatch(inputs: readonly unknown[]) {
     for (const [index] of inputs.entries()) yield { index, text: "</think><answer>5</answer>" } as never;
   },
 };
 
-describe("an evaluation by a verifier on a server", () => {
+describe("an evaluation with an asynchronous verifier", () => {
   const remote = (verify: (call: number) => boolean | Promise<boolean>, concurrency = 8) => {
     let calls = 0;
     const task = { ...tasks[2]!, levels: 1, verify: () => verify(calls++) };
@@ -99,19 +99,19 @@ describe("an evaluation by a verifier on a server", () => {
     return evaluateTasks(solver, { tasks: [task], perLevel: 10, judging }).next();
   };
 
-  test("waits for its verdicts", async () => {
+  test("waits for the verdicts", async () => {
     const { value } = await remote(async (call) => call % 2 === 0);
     expect(value).toMatchObject({ accuracy: 0.5, formatted: 1, blind: 0.5, majority: 0.5 });
     expect(value).not.toHaveProperty("unjudged");
   });
 
-  test("leaves out and counts what was not judged", async () => {
+  test("excludes and counts answers that were not judged", async () => {
     // One at a time, so that the first two answers take four calls, which fail.
     const { value } = await remote((call) => (call < 4 ? Promise.reject(new Error("503")) : true), 1);
     expect(value).toMatchObject({ accuracy: 1, unjudged: 2, instances: 10 });
   });
 
-  test("ends if none was judged, or if a verdict is none", async () => {
+  test("is an error if no answer was judged, or if a verdict is invalid", async () => {
     await expect(remote(() => Promise.reject(new Error("503 busy")))).rejects.toThrow(
       facts("answerPuzzles: …10 answers…503 busy…verifier"),
     );

@@ -16,7 +16,7 @@ const answered = (text: string): AnsweredPuzzle => ({
 });
 const right = formatResponse(task.solve(instance));
 
-describe("the punishment of overlong responses", () => {
+describe("overlongPunishment", () => {
   test.each([
     [0, 0],
     [80, 0],
@@ -61,13 +61,13 @@ describe("a sum of rewards", () => {
     length: async ({ tokens }) => overlongPunishment(tokens, { maxTokens: 40, cache: 40 }),
   });
 
-  test("tells its components", async () => {
+  test("returns its components", async () => {
     const { total, components } = await reward(answered(right));
     expect(components).toEqual({ correctness: 1, format: 0.1, length: Math.max(-1, -right.length / 40) });
     expect(maxAbsDiff([total!], [1.1 + components.length!])).toBeLessThanOrEqual(OBJECTIVES);
   });
 
-  test("cannot be told if one of them cannot, and then has no part in its group", async () => {
+  test("is null if a component is null, and the response then has no advantage", async () => {
     const doubtful = sumOfRewards({ a: ({ text }) => Number(text), judge: ({ text }) => (text === "5" ? null : 0) });
     const scored = await Promise.all(["1", "5", "0"].map((text) => doubtful({ question: "", text, tokens: 1 })));
     expect(scored[1]).toEqual({ total: null, components: { a: 5, judge: null } });
@@ -76,7 +76,7 @@ describe("a sum of rewards", () => {
     expect(groupAdvantages(totals)[1]).toBe(0);
   });
 
-  test("is refused without rewards, and fails with what is none", async () => {
+  test("is an error without rewards, and if a reward returns an invalid value", async () => {
     expect(() => sumOfRewards({})).toThrow(facts("sumOfRewards: components: …reward"));
     expect(() => sumOfRewards(undefined as never)).toThrow("sumOfRewards: components:");
     expect(() => sumOfRewards({ a: 1 as never })).toThrow(facts("sumOfRewards: a: …function…number"));
@@ -92,13 +92,13 @@ describe("a sum of rewards", () => {
 
 describe("rewards by a model", () => {
   const response = { question: "2 + 2", text: "four", tokens: 1, reference: "4" };
-  /** Answers in turn. */
+  /** Returns the answers one after the other. */
   const says = <T>(...answers: T[]) => {
     let i = 0;
     return async () => answers[i++ % answers.length]!;
   };
 
-  test("five grades", async () => {
+  test("grades are mapped to values", async () => {
     expect(await Promise.all(([1, 2, 3, 4, 5] as const).map((grade) => gradedReward(() => grade)(response)))).toEqual([
       0, 0.25, 0.5, 0.75, 1,
     ]);
@@ -113,7 +113,7 @@ describe("rewards by a model", () => {
     expect(seen).toEqual([response]);
   });
 
-  test("grades that are none", async () => {
+  test("invalid grades are errors", async () => {
     for (const grade of [0, 6, 2.5, Number.NaN, undefined, "5"]) {
       await expect(gradedReward(() => grade as never)(response)).rejects.toThrow(facts(`gradedReward: grade: …integer…1…5…null…${grade}`));
     }
@@ -123,7 +123,7 @@ describe("rewards by a model", () => {
     expect(() => gradedReward(() => 1, { judgements: 0 })).toThrow(facts("gradedReward: judgements: …integer…1…0"));
   });
 
-  test("two answers, in both orders", async () => {
+  test("two answers are compared in both orders", async () => {
     const judge =
       (better: (first: string, second: string) => Preference | null) =>
       (question: string, first: string, second: string): Preference | null => {
@@ -135,7 +135,7 @@ describe("rewards by a model", () => {
     expect(await of((first) => (first === "four" ? 1 : -1))).toBe(1);
     expect(await of((first) => (first === "four" ? -1 : 1))).toBe(-1);
     expect(await of(() => 0)).toBe(0);
-    // Whoever is first wins: a preference for a place.
+    // The first answer always wins: position bias.
     expect(await of(() => 1)).toBe(0);
     expect(await of(() => -1)).toBe(0);
     expect(await of((first) => (first === "four" ? 1 : 0))).toBe(0);

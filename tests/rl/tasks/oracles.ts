@@ -1,6 +1,6 @@
 /**
- * What is right, found out from the question's text alone, by other means than the tasks use: brute force, and JavaScript's own
- * arithmetic on questions and answers that were checked to consist of the allowed symbols.
+ * Decides what is right from the text of the question alone, by other means than the tasks: brute force, and JavaScript's own arithmetic on
+ * questions and answers that were checked to consist of the allowed symbols.
  */
 
 const evaluate = (code: string): unknown => new Function(`return ${code}`)();

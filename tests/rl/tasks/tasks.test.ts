@@ -27,7 +27,7 @@ function* draw(task: Task, level: number, count = INSTANCES, random = Random.see
   for (let index = 0; index < count; index++) yield task.generate(random, level);
 }
 
-/** At least as many tokens as a byte-level BPE that has a token for each fixed word, capital, digit, sign and line end. */
+/** Upper bound of the tokens of a byte-level BPE with a token for each fixed word, capital, digit, sign and line end. */
 const symbols = (text: string) => text.match(/[a-z]+|[A-Z]|\d|\n|[^\sA-Za-z\d]/g)?.length ?? 0;
 
 /** Words of an answer swapped, dropped, doubled, or replaced by words of another answer. */
@@ -47,7 +47,7 @@ function mutate(answer: string, other: string, random: Random): string {
 }
 
 describe.each(named)("%s", (_, task, level) => {
-  test("what the solver answers is right, to the verifier and to the oracle, which reads the question only", () => {
+  test("the solver's answers are right according to the verifier and to an oracle that sees the question only", () => {
     for (const instance of draw(task, level)) {
       const { answer } = task.solve(instance);
       const verdicts = [task.verify(instance, answer), oracle(task.name)(task.question(instance), answer)];
@@ -55,7 +55,7 @@ describe.each(named)("%s", (_, task, level) => {
     }
   });
 
-  test("guesses and changed answers are right exactly where the oracle says so", () => {
+  test("the verifier agrees with the oracle on guesses and on modified answers", () => {
     const random = Random.seeded(99);
     let other = "none";
     let wrong = 0;
@@ -78,7 +78,7 @@ describe.each(named)("%s", (_, task, level) => {
     }
   });
 
-  test("symbols stand between single spaces, capitals form words of at most three", () => {
+  test("symbols are separated by single spaces; capitals form words of at most three letters", () => {
     for (const instance of draw(task, level, 200)) {
       const { thinking, answer } = task.solve(instance);
       for (const text of [task.question(instance), thinking, answer]) {
@@ -87,7 +87,7 @@ describe.each(named)("%s", (_, task, level) => {
     }
   });
 
-  test("the same seed gives the same instances, of plain JSON data", () => {
+  test("the same seed gives the same instances, which are plain JSON data", () => {
     const first = [...draw(task, level, 50)];
     expect([...draw(task, level, 50)]).toEqual(first);
     expect(JSON.parse(JSON.stringify(first))).toEqual(first);
@@ -97,7 +97,7 @@ describe.each(named)("%s", (_, task, level) => {
   });
 });
 
-test("blind guesses and the best constant answer score less than 0.35; instances are many", () => {
+test("blind guessing and the best constant answer score below 0.35; levels have many distinct instances", () => {
   const table = cases.map(({ task, level }) => {
     const random = Random.seeded(5);
     const keys = new Set<string>();
@@ -179,7 +179,7 @@ describe("any text at all", () => {
     "\n\t",
   ].map((unit) => unit.repeat(length / unit.length));
 
-  test("of 200,000 characters is judged in time linear in it", () => {
+  test("of 200,000 characters is judged in linear time", () => {
     const began = performance.now();
     for (const { task, instance } of instances) {
       for (const answer of huge) {
@@ -194,7 +194,7 @@ describe("any text at all", () => {
 });
 
 describe("responses", () => {
-  test("what was formatted is parsed", () => {
+  test("parseResponse inverts formatResponse", () => {
     const inner = fc.string().filter((text) => !/<\/?(think|answer)>/.test(text));
     fc.assert(
       fc.property(inner, inner, (thinking, answer) => {
@@ -203,7 +203,7 @@ describe("responses", () => {
     );
   });
 
-  test("look as supervised training shows them", () => {
+  test("have the format of supervised training", () => {
     expect(formatResponse({ thinking: "1 + 1\n= 2", answer: "2" })).toBe("<think>\n1 + 1\n= 2\n</think>\n<answer>2</answer>");
   });
 
@@ -233,13 +233,13 @@ describe("responses", () => {
   });
 });
 
-test.each(tasks.map((task) => [task.name, task] as const))("%s: levels are whole numbers from 1", (name, task) => {
+test.each(tasks.map((task) => [task.name, task] as const))("%s: levels are integers from 1", (name, task) => {
   for (const level of [0, task.levels + 1, 1.5, Number.NaN]) {
     expect(() => task.generate(Random.seeded(0), level)).toThrow(facts(`${name}: level: …1…${task.levels}…${level}`));
   }
 });
 
-describe("what steps claim is true", () => {
+describe("the steps of solutions are true", () => {
   test.each(cases.filter(({ task }) => task.name === "arithmetic-chain"))(
     "arithmetic-chain $level: all lines are equal",
     ({ task, level }) => {
@@ -272,8 +272,8 @@ describe("what steps claim is true", () => {
   );
 });
 
-describe("faults of the published verifiers and generators that are not repeated", () => {
-  test("number-target: the target counts, and so does every number", () => {
+describe("faults of SynLogic's verifiers and generators that are avoided", () => {
+  test("number-target: the value must be the target, and every number must be used", () => {
     const verify = (answer: string, numbers = [1, 2, 3, 4], target = 24) => numberTarget.verify({ numbers, target }, answer);
     expect(verify("1 * 2 * 3 * 4")).toBe(true);
     expect(verify("(4*(3*2))/1")).toBe(true);
@@ -286,7 +286,7 @@ describe("faults of the published verifiers and generators that are not repeated
     expect(verify("8 / ( 3 - 8 / 3 )", [3, 3, 8, 8])).toBe(true);
   });
 
-  test("number-target: neither ** nor // nor code", () => {
+  test("number-target: ** and // and code are rejected", () => {
     const verify = (answer: string, numbers: number[], target: number) => numberTarget.verify({ numbers, target }, answer);
     expect(verify("2 ** 4 + 3", [2, 3, 4], 19)).toBe(false);
     expect(verify("2 ** 4 + 3", [2, 3, 4], 11)).toBe(false);
@@ -302,14 +302,14 @@ describe("faults of the published verifiers and generators that are not repeated
     expect(verify("", [1, 9], 10)).toBe(false);
   });
 
-  test("number-target: nothing is divided by zero, and fractions are exact", () => {
+  test("number-target: division by zero is rejected, and fractions are exact", () => {
     expect(numberTarget.verify({ numbers: [1, 2, 2, 10], target: 10 }, "10 + 1 / ( 1 / ( 2 - 2 ) )")).toBe(false);
     expect(numberTarget.verify({ numbers: [1, 5, 5, 10], target: 10 }, "10 / ( 1 / ( 5 - 5 ) )")).toBe(false);
     expect(numberTarget.verify({ numbers: [1, 2, 2, 10], target: 10 }, "10 + ( 2 - 2 ) / 1")).toBe(true);
     expect(numberTarget.verify({ numbers: [1, 3, 3, 10], target: 10 }, "1 / 3 * 3 * 10")).toBe(true);
   });
 
-  test("bracket-error: every instance has a label, the right one; none occurs at any level; a word in it is no answer", () => {
+  test('bracket-error: every instance has the right label; "none" occurs on every level; a sentence with the label is wrong', () => {
     const balanced = { brackets: [..."()[]"] };
     expect(bracketError.solve(balanced).answer).toBe("none");
     for (const answer of ["invalid", "valid", "correct", "None", "-1", "5", "none of these", ""]) {
@@ -329,7 +329,7 @@ describe("faults of the published verifiers and generators that are not repeated
     }
   });
 
-  test("boolean-expression: letters of prose are no options", () => {
+  test("boolean-expression: letters within prose are not options", () => {
     const instance = { options: ["T or F", "not T", "not F"] };
     for (const answer of ["A C", "C A", "A, C", "AC"]) expect(booleanExpression.verify(instance, answer)).toBe(true);
     for (const answer of ["A and C", "\\text{A C}", "A", "A B C", "A C C", "a c", "A C D", ""]) {
@@ -337,7 +337,7 @@ describe("faults of the published verifiers and generators that are not repeated
     }
   });
 
-  test("web-of-lies: a word that contains another is not that word", () => {
+  test("web-of-lies: words are compared as a whole", () => {
     const instance = { known: { person: "A", honest: true }, statements: [{ speaker: "B", about: "A", honest: false }] };
     for (const answer of ["A T B F", "B F A T", "A T, B F"]) expect(webOfLies.verify(instance, answer)).toBe(true);
     for (const answer of ["A know B lie", "A T", "A T B T", "A T A T", "A T B F B F", "A T B F C T", "A B T F", "T F", "A True B False"]) {
@@ -345,14 +345,14 @@ describe("faults of the published verifiers and generators that are not repeated
     }
   });
 
-  test("word-sorting: order and number of the words count", () => {
+  test("word-sorting: order and number of words matter", () => {
     const instance = { words: ["BA", "AB", "CAB"], alphabet: "CABDEFGH" };
     for (const answer of ["CAB AB BA", "CAB, AB, BA"]) expect(wordSorting.verify(instance, answer)).toBe(true);
     for (const answer of ["AB BA CAB", "CAB AB", "CAB AB BA BA", "cab ab ba", "CABABBA"])
       expect(wordSorting.verify(instance, answer)).toBe(false);
   });
 
-  test("sudoku: any completion of the clues, and nothing else", () => {
+  test("sudoku: accepts exactly the valid completions of the clues", () => {
     const cells = [0, 0, 3, 4, 3, 4, 0, 0, 0, 0, 4, 3, 4, 3, 0, 0];
     expect(sudoku.verify({ cells }, "1 2 3 4\n3 4 1 2\n2 1 4 3\n4 3 2 1")).toBe(true);
     expect(sudoku.verify({ cells }, "2134 3421 1243 4312")).toBe(true);
