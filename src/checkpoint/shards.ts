@@ -71,7 +71,7 @@ function parseIndex(json: unknown): ShardIndex {
   const map = isObject(json) ? json.weight_map : undefined;
   if (!isObject(map))
     throw new CheckpointError(
-      `${where}: expected files by tensor name, got ${map === undefined ? "nothing" : JSON.stringify(map).slice(0, 80)}`,
+      `${where}: expected an object of file names by tensor name, got ${map === undefined ? "nothing" : JSON.stringify(map).slice(0, 80)}`,
     );
   const files = new Map<string, string>();
   for (const [name, file] of Object.entries(map)) {

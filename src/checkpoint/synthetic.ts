@@ -33,7 +33,7 @@ export async function syntheticCheckpoint(config: Config | Record<string, unknow
   rt.onKernel = onKernel;
   try {
     const weights = new SyntheticWeights(rt);
-    for (const tensor of tensors) weights.add(tensor, formulaKind(tensor.block, tensor.shape));
+    for (const tensor of tensors) weights.add(tensor, syntheticKind(tensor.block, tensor.shape));
     return { config: typed, rt, weights, buffers: [], files: new Map(), layout: undefined };
   } catch (error) {
     rt.dispose();
@@ -41,7 +41,7 @@ export async function syntheticCheckpoint(config: Config | Record<string, unknow
   }
 }
 
-function formulaKind(block: Block, shape: readonly number[]) {
+function syntheticKind(block: Block, shape: readonly number[]) {
   if (shape.length === 1) return "norm";
   return block === "embedding" || block === "router" ? block : "matrix";
 }

@@ -100,7 +100,7 @@ export function isTransientStatus(status: number): boolean {
   return [408, 425, 429].includes(status) || status >= 500;
 }
 
-/** The delay before a retry: min(retryDelayMs · 2ⁿ, 1 min) · uniform[½, 1) after n earlier retries, or the server's if that is longer. */
+/** The delay of retry n (from 0): min(retryDelayMs · 2ⁿ, 1 min) · uniform[½, 1), or what the server asks for if that is longer. */
 export function backoffDelayMs(retries: number, retryDelayMs: number, askedMs = 0): number {
   return Math.max(askedMs, Math.min(retryDelayMs * 2 ** retries, MAX_RETRY_DELAY_MS) * (0.5 + Math.random() / 2));
 }

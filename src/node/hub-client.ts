@@ -70,7 +70,7 @@ export class HubClient {
           : status === 404
             ? "check the id and the revision"
             : (error instanceof TransferError && error.details.remedy) || "check the connection, or use localFilesOnly";
-      throw new CheckpointError(`${where}: the hub did not deliver: ${this.maskSecrets(reason)} (${remedy})`, {
+      throw new CheckpointError(`${where}: the hub cannot be read: ${this.maskSecrets(reason)} (${remedy})`, {
         cause: withSecretsMasked(error, this.maskSecrets),
       });
     }

@@ -104,7 +104,7 @@ function sentence(head: string, body: string): string {
 function toolInstructions(tools: readonly Tool[]): string {
   return `You are provided with these tools:
 <tools>
-${tools.map((tool) => `${toJson(tool)}\n`).join("")}</tools>
+${tools.map((tool) => `${toPythonJson(tool)}\n`).join("")}</tools>
 
 If you need to call tools, please respond with <tool_calls></tool_calls> XML tags, and provide tool-name and json-object of arguments, following the format below:
 <tool_calls>
@@ -116,11 +116,11 @@ If you need to call tools, please respond with <tool_calls></tool_calls> XML tag
 const joinText = (content: readonly ContentPart[]): string => content.map(({ text }) => text).join("");
 
 /** JSON with the separators of Python: `{"a": [1, 2]}`. */
-function toJson(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(toJson).join(", ")}]`;
+function toPythonJson(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(toPythonJson).join(", ")}]`;
   if (typeof value !== "object" || value === null) return JSON.stringify(value);
   return `{${Object.entries(value)
-    .map(([key, item]) => `${JSON.stringify(key)}: ${toJson(item)}`)
+    .map(([key, item]) => `${JSON.stringify(key)}: ${toPythonJson(item)}`)
     .join(", ")}}`;
 }
 
@@ -145,7 +145,7 @@ export function formatToolCalls(calls: readonly HistoryCall[]): string {
     const read = readArguments(given, "arguments");
     return typeof read === "string"
       ? `{"name": ${JSON.stringify(name)}, "arguments": ${read.replace(/\s+/g, " ")}}\n`
-      : `${toJson({ name, arguments: read })}\n`;
+      : `${toPythonJson({ name, arguments: read })}\n`;
   });
   return `<tool_calls>\n${lines.join("")}</tool_calls>`;
 }

@@ -1,5 +1,5 @@
-// Parses conversations: messages in the forms that clients send → messages in one form. formatChat, RemoteModel, the server and the AI SDK
-// provider all use it, so they accept the same messages.
+// Parses conversations: messages in the forms that clients send → messages in one form. formatChat, RemoteModel, the server and
+// the AI SDK provider all use it, so they accept the same messages.
 
 import { InputError } from "../base/errors.js";
 import { parseAssistant } from "./parse-assistant.js";

@@ -187,7 +187,7 @@ export class Tokenizer {
   }
 }
 
-/** @throws {CheckpointError} values that files cannot hold, such as those of which JSON has none; else as `parseTokenizerFiles` */
+/** Parses the files. @throws {CheckpointError} values that JSON cannot hold; whatever `parseTokenizerFiles` throws */
 function parseFiles(files: TokenizerFiles): TokenizerDefinition {
   try {
     return parseTokenizerFiles(files);
@@ -198,7 +198,7 @@ function parseFiles(files: TokenizerFiles): TokenizerDefinition {
   }
 }
 
-/** Runs the engine. @throws {CheckpointError} whatever it throws because of invalid rules in tokenizer.json */
+/** Runs the engine. @throws {CheckpointError} instead of any other error, which invalid rules in tokenizer.json cause */
 function withEngineErrors<T>(body: () => T): T {
   try {
     return body();

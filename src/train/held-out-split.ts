@@ -1,6 +1,7 @@
 // Which part of some data is held out. It depends on the data and the fraction alone, on no seed.
 
 import { InputError } from "../base/errors.js";
+import { fnv1a } from "../base/hash.js";
 import type { Row } from "./jsonl-rows.js";
 
 /** What is learned, and what is only measured. */
@@ -86,8 +87,7 @@ function promptKey({ content }: Row): string {
 
 /** FNV-1a, mixed at the end: neighbours are far apart. */
 function hash(text: string): number {
-  let h = 0x811c9dc5;
-  for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193);
+  let h = fnv1a(Uint16Array.from({ length: text.length }, (_, i) => text.charCodeAt(i)));
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
   return (h ^ (h >>> 13)) >>> 0;
 }

@@ -1,4 +1,5 @@
 import { InputError, WeightError } from "../base/errors.js";
+import { fnv1a } from "../base/hash.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { sizeOf, type Tensor } from "../runtime/tensor.js";
 import { ResidentWeights } from "./resident.js";
@@ -136,9 +137,7 @@ function scaleOf(kind: SyntheticKind, shape: readonly number[]): number {
 
 /** FNV-1a of the name's UTF-8 bytes, 32 bits. */
 export function seedOfName(name: string): number {
-  let hash = 0x811c9dc5;
-  for (const byte of new TextEncoder().encode(name)) hash = Math.imul(hash ^ byte, 0x01000193);
-  return hash >>> 0;
+  return fnv1a(new TextEncoder().encode(name));
 }
 
 function bytesOf(values: Float32Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {

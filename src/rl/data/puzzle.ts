@@ -1,4 +1,5 @@
 import { InputError } from "../../base/errors.js";
+import { fnv1a } from "../../base/hash.js";
 import { expectArgument, isObjectLike } from "../../base/options.js";
 import { printed } from "../../base/printed.js";
 import type { Random } from "../../base/random.js";
@@ -23,8 +24,7 @@ const HELD_OUT_MODULUS = 8;
 export function isHeldOut(puzzle: Puzzle): boolean {
   expectArgument("isHeldOut: puzzle", isObjectLike(puzzle), "a puzzle", puzzle);
   const { task, instance } = puzzle;
-  let hash = 0x811c9dc5;
-  for (const char of instanceKey(task, instance)) hash = Math.imul(hash ^ char.codePointAt(0)!, 0x01000193);
+  const hash = fnv1a(Array.from(instanceKey(task, instance), (char) => char.codePointAt(0)!));
   return ((hash ^ (hash >>> 15)) >>> 0) % HELD_OUT_MODULUS === 0;
 }
 
