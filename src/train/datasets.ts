@@ -18,6 +18,11 @@ export interface Dataset {
   document(index: number, window: number): Example;
 }
 
+/** Whether a value has the method of a data set. */
+export function isDataset(x: unknown): x is Dataset {
+  return typeof x === "object" && x !== null && "document" in x && typeof x.document === "function";
+}
+
 /** Random numbers of their own for document `index` of the stream `seed`: the same for the same two, and unlike those of their neighbours. */
 export function streamOf(seed: number, index: number): Random {
   for (const [name, value] of [

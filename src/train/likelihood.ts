@@ -5,7 +5,7 @@ import { take } from "../ops/route.js";
 import { logSoftmax, softmax, targetLogprobs } from "../ops/softmax.js";
 import type { Tensor } from "../runtime/tensor.js";
 import { collectTargets, type TrainingDocument } from "./documents.js";
-import { splitByDocument } from "./loss.js";
+import { splitByDocument } from "./objective.js";
 
 /** What the model gives the targets of one document. */
 export interface Likelihood {

@@ -2,41 +2,43 @@ import * as v from "valibot";
 import { InputError } from "../base/errors.js";
 import { yieldToEventLoop } from "../base/event-loop.js";
 import { count, index, number, parseOptions, signal } from "../base/options.js";
-import type { Dataset } from "./datasets.js";
+import { type Dataset, isDataset } from "./datasets.js";
 import { type Example, parseDocument } from "./documents.js";
+import { evaluateWithPauses } from "./evaluate.js";
+import type { Losses } from "./losses.js";
 import { type Schedule, scheduleFactor, scheduleSchema } from "./schedule.js";
-import type { Losses, Trainer } from "./trainer.js";
+import type { Trainer } from "./trainer.js";
 
-/** Most tokens of a batch, which lies in memory as a whole, and of a window. */
+/** Maximum tokens of a batch, which is held in memory as a whole, and of a window. */
 export const MAX_BATCH_TOKENS = 2 ** 22;
-/** Most documents whose loss is measured in the middle of a run. */
+/** Maximum number of held-out documents that a run evaluates. */
 const MAX_HELD_OUT_DOCUMENTS = 100_000;
-/** Documents are measured in groups of about so many tokens. */
-const EVALUATION_GROUP_TOKENS = 2 ** 17;
-
-/** Documents of at most so many tokens from a step on. */
+/** A stage of a run with its own maximum document length. */
 export interface Window {
   /** The first step of the stage, counted from 0. */
   readonly from: number;
-  /** Most tokens of a document: what `document(index, window)` is asked for. */
+  /** Maximum tokens per document, passed to `document(index, window)`. */
   readonly tokens: number;
 }
 
 export interface RunOptions {
-  /** Updates in all, those of earlier runs included. */
+  /** Total number of updates, including those of earlier runs. */
   steps: number;
-  /** A batch takes whole documents while they fit into so many tokens, and at least one; at most 4,194,304. */
+  /** Maximum tokens per batch, at most 4,194,304. A batch takes whole documents while they fit, and at least one. */
   batchTokens: number;
-  /** How the trainer's learning rate moves; by default along a cosine to a tenth, without warm-up. */
+  /** Learning rate schedule. By default, cosine decay to a tenth without warm-up. */
   schedule?: Schedule;
   /**
-   * Lengthening windows in stages, as the report lengthens contexts (section 2): the last stage in the array that has begun counts. Before the first one, and without any,
-   * `batchTokens` is the window.
+   * Stages with growing windows, as the report extends contexts (section 2). The last stage in the array that has begun applies.
+   * Before the first stage, and if there is none, the window is `batchTokens`.
    */
   windows?: readonly Window[];
-  /** Data that is not trained on: the loss of its first `documents` (at most 100,000), every so many steps and after the last one, in the window of that step. */
+  /**
+   * Data that is not trained on. The loss of its first `documents` (at most 100,000) is computed every `every` steps and after the last one,
+   * with the window of that step.
+   */
   heldOut?: { readonly data: Dataset; readonly documents: number; readonly every: number };
-  /** Ends the run between two steps, by the signal's reason. */
+  /** Aborts between two steps; throws the signal's reason. */
   signal?: AbortSignal;
 }
 
@@ -69,29 +71,31 @@ export const runSchema = v.strictObject({
   signal: v.optional(signal),
 });
 
-/** What one step of a run was like; losses are those before its update, but `heldOutLoss`. */
+/** Metrics of one step. Losses are those before the update, except `heldOutLoss`. */
 export interface StepMetrics extends Losses {
-  /** Updates so far, this one included. */
+  /** Number of updates so far, including this one. */
   readonly step: number;
   /** Euclidean norm of all gradients together, before clipping. */
   readonly gradNorm: number;
   /** Learning rate of this step. */
   readonly lr: number;
-  /** Tokens of the batch over the time that making it, going through it both ways and the update took. */
+  /** Tokens of the batch per second of the whole step: data, forward and backward pass, update. */
   readonly tokensPerSecond: number;
-  /** Documents taken so far: the number of the next one. */
+  /** Number of documents taken so far, which is the number of the next one. */
   readonly documents: number;
-  /** Cross-entropy of held-out data in nats per token, after the update of a step at which it is due. */
+  /** Cross-entropy of the held-out data after the update, in nats per token. Present only in steps that evaluate it. */
   readonly heldOutLoss?: number;
 }
 
 /**
- * Trains until `steps` updates are done, from wherever the trainer stands: after `trainer.restore(trainer.save())`, in another process too, the numbers are those of
- * one uninterrupted run with the same options, data and build, whatever the number of threads. Between two steps, while the loop's body runs, the trainer can be saved and the
- * model used. Other work has its turn between steps; a step itself is one synchronous call.
+ * Trains until the trainer has done `steps` updates, starting from its current state.
  *
- * @throws {InputError} options that do not fit, or documents that the model cannot take, an empty one among them
- * @throws {LightningError} a loss or a gradient that is not finite; the weights are those of the step before
+ * After `trainer.restore(trainer.save())`, also in another process, the numbers equal those of one uninterrupted run with the same options,
+ * data and build, for any number of threads. The trainer can be saved and the model used while the body of the loop runs.
+ * Other work of the event loop runs between steps; a step itself is one synchronous call.
+ *
+ * @throws {InputError} invalid options or documents, including empty documents
+ * @throws {LightningError} a non-finite loss or gradient; the weights are those of the step before
  */
 export async function* run(trainer: Trainer, data: Dataset, options: RunOptions): AsyncGenerator<StepMetrics> {
   if (!isDataset(data)) throw new InputError("run: data: expected a data set, an object with a method document(index, window)");
@@ -106,6 +110,7 @@ export async function* run(trainer: Trainer, data: Dataset, options: RunOptions)
     const losses = trainer.step(batch, lr);
     trainer.documents = next;
     const seconds = (performance.now() - begin) / 1000;
+    // Evaluated even if the signal has aborted: the step is done, and this is part of its metrics.
     const due = heldOut && (trainer.steps % heldOut.every === 0 || trainer.steps === steps);
     yield {
       ...losses,
@@ -113,70 +118,12 @@ export async function* run(trainer: Trainer, data: Dataset, options: RunOptions)
       lr,
       tokensPerSecond: losses.tokens / seconds,
       documents: next,
-      ...(due && { heldOutLoss: await heldOutLossOf(trainer, heldOut, window) }),
+      ...(due && { heldOutLoss: await evaluateWithPauses(trainer, heldOut.data, heldOut.documents, window, "run: heldOut") }),
     };
   }
 }
 
-/**
- * Cross-entropy of the first documents of a data set, in nats per target.
- *
- * @param window most tokens of a document
- * @throws {InputError} no documents, or documents that the model cannot take
- */
-export function evaluate(trainer: Trainer, data: Dataset, documents: number, window: number): number {
-  if (!isDataset(data)) throw new InputError("evaluate: data: expected a data set, an object with a method document(index, window)");
-  if (!(Number.isSafeInteger(documents) && documents >= 1)) {
-    throw new InputError(`evaluate: documents: expected an integer of at least 1, got ${documents}`);
-  }
-  const groups = evaluateInGroups(trainer, data, documents, window, "evaluate");
-  for (;;) {
-    const { done, value } = groups.next();
-    if (done) return value;
-  }
-}
-
-/** The loss of held-out data; other work has its turn between groups. To its end, also after an abort: the step is done, and its metrics belong to it. */
-async function heldOutLossOf(trainer: Trainer, { data, documents }: NonNullable<RunOptions["heldOut"]>, window: number): Promise<number> {
-  const groups = evaluateInGroups(trainer, data, documents, window, "run: heldOut");
-  for (;;) {
-    const { done, value } = groups.next();
-    if (done) return value;
-    await yieldToEventLoop();
-  }
-}
-
-/** The same group by group, so that memory does not grow with the number of documents; most calls have a single group. */
-function* evaluateInGroups(
-  trainer: Trainer,
-  data: Dataset,
-  documents: number,
-  window: number,
-  where: string,
-): Generator<undefined, number> {
-  const parts: { readonly crossEntropy: number; readonly mass: number }[] = [];
-  let [group, tokens, mass]: [Example[], number, number] = [[], 0, 0];
-  for (let i = 0; i < documents; i++) {
-    const document = data.document(i, window);
-    const { ids, totalWeight: own } = parseDocument(document, trainer.config, `${where}: data: document ${i}`);
-    group.push(document);
-    tokens += ids.length;
-    mass += own;
-    const last = i === documents - 1;
-    if (tokens < EVALUATION_GROUP_TOKENS && !last) continue;
-    // Without any target the trainer says what is wrong.
-    if (mass > 0 || (last && parts.length === 0)) parts.push({ crossEntropy: trainer.evaluate(group).crossEntropy, mass });
-    [group, tokens, mass] = [[], 0, 0];
-    if (!last) yield;
-  }
-  const whole = parts.reduce((sum, part) => sum + part.mass, 0);
-  return parts.length === 1 ? parts[0]!.crossEntropy : parts.reduce((sum, part) => sum + (part.mass / whole) * part.crossEntropy, 0);
-}
-
-function isDataset(x: unknown): x is Dataset {
-  return typeof x === "object" && x !== null && "document" in x && typeof x.document === "function";
-}
-
+/** Takes documents while they fit into the batch, and at least one. Returns them and the number of the next document. */
 function takeBatch(trainer: Trainer, data: Dataset, batchTokens: number, window: number): { batch: Example[]; next: number } {
   const batch: Example[] = [];
   let next = trainer.documents;

@@ -4,7 +4,7 @@ import { decodeJson, isObject } from "../base/json.js";
 import { count, number, oneOf, parseOptions, seedNumber, text } from "../base/options.js";
 import { heldOutDocuments, runSchema } from "./run.js";
 import { tokenizerSchema } from "./tokenizer-training.js";
-import { trainerSchema } from "./trainer.js";
+import { trainerSchema } from "./trainer-options.js";
 
 /** What the tokenizer of a new model decides, and its configuration therefore does not say. */
 const TOKENIZER_KEYS = ["vocab_size", "bos_token_id", "eos_token_id"] as const;

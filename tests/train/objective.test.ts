@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { MiniMaxM1 } from "../../src/index.js";
-import type { Objective } from "../../src/train/loss.js";
+import type { Objective } from "../../src/train/objective.js";
 import { Trainer } from "../../src/train/trainer.js";
 import { facts } from "../support/facts.js";
 import { randomIds } from "../support/random.js";

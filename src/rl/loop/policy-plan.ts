@@ -3,7 +3,7 @@ import { InputError } from "../../base/errors.js";
 import { decodeJson, isObject } from "../../base/json.js";
 import { count, number, oneOf, parseOptions, seedNumber, text } from "../../base/options.js";
 import { printed, printedJson } from "../../base/printed.js";
-import { trainerSchema } from "../../train/trainer.js";
+import { trainerSchema } from "../../train/trainer-options.js";
 import type { Codec } from "../data/codec.js";
 import { type ProblemSource, taskSource } from "../data/problem.js";
 import { cispo, dapo, dualClip, grpo, gspo, type PolicyBatch, type PolicyLoss, reinforce, unified } from "../objectives/index.js";

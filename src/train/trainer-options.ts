@@ -1,0 +1,67 @@
+import * as v from "valibot";
+import { count, flag, number } from "../base/options.js";
+
+export interface TrainerOptions {
+  /** Learning rate η (1e-3). `step` can override it for one step; `run` multiplies it by the schedule's factor. */
+  lr?: number;
+  /** β₁ and β₂, the decay rates of AdamW's moments: 0.9 and 0.95, as in the report (section 3.2). */
+  betas?: readonly [number, number];
+  /** AdamW's ε: 1e-15, as in the report (section 3.2), where most gradients are below 1e-14 and some as small as 1e-18. */
+  eps?: number;
+  /** Weight decay λ of the parameters that `decays` selects (0.01). The report gives none. */
+  weightDecay?: number;
+  /** Selects the parameters with weight decay by checkpoint name. By default, all. */
+  decays?: (name: string) => boolean;
+  /** Maximum Euclidean norm of all gradients together (1). Larger gradients are scaled down to it. `Infinity` disables clipping. */
+  clipNorm?: number;
+  /** Weight of the load-balancing loss `balance`. By default the configuration's `router_aux_loss_coef`. */
+  auxLossCoef?: number;
+  /**
+   * Tokens per micro-batch (8,192). A larger batch is computed in micro-batches whose gradients are added up. Documents are never cut.
+   * The load-balancing loss is computed per micro-batch and therefore depends on this option.
+   */
+  microBatchTokens?: number;
+  /** Temperature that logits are divided by before the softmax (1). For sampled data, use the temperature of the sampling. */
+  temperature?: number;
+  /** Keeps only the input of each layer and recomputes the rest in the backward pass (false): less memory, one more forward pass, the same bits. */
+  checkpointing?: boolean;
+}
+
+/** @internal */
+export const trainerSchema = v.strictObject({
+  lr: v.optional(
+    number("a number above 0", (x) => Number.isFinite(x) && x > 0),
+    1e-3,
+  ),
+  betas: v.optional(
+    v.custom<readonly [number, number]>(
+      (x) => Array.isArray(x) && x.length === 2 && x.every((beta) => typeof beta === "number" && beta >= 0 && Math.fround(beta) < 1),
+      "two numbers within [0, 1), in float32 too",
+    ),
+    [0.9, 0.95],
+  ),
+  // The optimiser scales ε like the moments; the result must be a float32 number above 0.
+  eps: v.optional(
+    number("a number within [1e-56, 1e26]", (x) => x >= 1e-56 && x <= 1e26),
+    1e-15,
+  ),
+  weightDecay: v.optional(
+    number("a number of at least 0", (x) => Number.isFinite(x) && x >= 0),
+    0.01,
+  ),
+  decays: v.optional(
+    v.custom<(name: string) => boolean>((x) => typeof x === "function", "a function"),
+    () => () => true,
+  ),
+  clipNorm: v.optional(
+    number("a number above 0", (x) => x > 0),
+    1,
+  ),
+  auxLossCoef: v.optional(number("a number of at least 0", (x) => Number.isFinite(x) && x >= 0)),
+  microBatchTokens: v.optional(count, 8192),
+  temperature: v.optional(
+    number("a number within [1e-3, 1e3]", (x) => x >= 1e-3 && x <= 1e3),
+    1,
+  ),
+  checkpointing: v.optional(flag, false),
+});
