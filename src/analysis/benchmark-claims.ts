@@ -1,30 +1,30 @@
-// What the report says about its table of benchmarks, in our words, and whether the table bears it out.
+// Checks the report's statements about its benchmark table, in our words, against that table.
 
 import { type BenchmarkModel, benchmarkModels, benchmarks, leads, scoreOf, standardError, tauAverage } from "./benchmarks.js";
 
 export interface BenchmarkClaim {
   readonly claim: string;
-  /** Whether the report says so; otherwise it is only what one might take from it. */
+  /** Whether the report makes this claim; otherwise it is a conclusion that a reader might draw. */
   readonly reported: boolean;
   readonly holds: boolean;
-  /** The numbers behind the verdict. */
+  /** The numbers that decide whether it holds. */
   readonly because: string;
 }
 
-/** Every claim, checked against the table. */
+/** All claims, checked against the table. */
 export function benchmarkClaims(): BenchmarkClaim[] {
   return [
-    longerThinking(),
-    tauAverages(),
-    originals(),
-    softwareEngineering(),
-    toolUse("MiniMax-M1-40k"),
-    toolUse("MiniMax-M1-80k"),
-    longContext(),
+    longerThinkingClaim(),
+    tauAverageClaim(),
+    originalModelsClaim(),
+    softwareEngineeringClaim(),
+    toolUseClaim("MiniMax-M1-40k"),
+    toolUseClaim("MiniMax-M1-80k"),
+    longContextClaim(),
   ];
 }
 
-function longerThinking(): BenchmarkClaim {
+function longerThinkingClaim(): BenchmarkClaim {
   const all = leads("MiniMax-M1-80k", "MiniMax-M1-40k");
   const behind = all.filter(({ points }) => points < 0);
   const equal = all.filter(({ points }) => points === 0);
@@ -40,23 +40,25 @@ function longerThinking(): BenchmarkClaim {
   };
 }
 
-function tauAverages(): BenchmarkClaim {
+function tauAverageClaim(): BenchmarkClaim {
   const [longer, shorter] = [tauAverage("MiniMax-M1-80k")!, tauAverage("MiniMax-M1-40k")!];
   return {
     reported: false,
     claim: "80k does better than 40k at using tools (mean of both TAU-benches)",
     holds: longer > shorter,
-    because: `${longer} against ${shorter}: ${difference("TAU-bench (airline)")} in airline, ${difference("TAU-bench (retail)")} in retail`,
+    because:
+      `${longer} against ${shorter}: ${differenceText("TAU-bench (airline)")} in airline, ` +
+      `${differenceText("TAU-bench (retail)")} in retail`,
   };
 }
 
-function difference(benchmark: string): string {
+function differenceText(benchmark: string): string {
   const { points, standardError } = leads("MiniMax-M1-80k", "MiniMax-M1-40k").find((lead) => lead.benchmark === benchmark)!;
   return `${signed(points)} ± ${standardError!.toFixed(1)}`;
 }
 
 /** The abstract: stronger than the original DeepSeek-R1 and Qwen3-235B, above all in these categories. */
-function originals(): BenchmarkClaim {
+function originalModelsClaim(): BenchmarkClaim {
   const rows = new Set(
     benchmarks.filter(({ category }) => ["software", "tool use", "long context"].includes(category)).map(({ name }) => name),
   );
@@ -70,28 +72,32 @@ function originals(): BenchmarkClaim {
     reported: true,
     claim: "80k is ahead of DeepSeek-R1 and Qwen3-235B in software engineering, tool use and long context",
     holds: all.every(({ points }) => points > 0),
-    because: `ahead in all ${all.length} comparisons there, by ${Math.min(...all.map(({ points }) => points))} points or more; elsewhere in ${elsewhere.join(", ")}`,
+    because:
+      `ahead in all ${all.length} comparisons there, by ${Math.min(...all.map(({ points }) => points))} points or more; ` +
+      `elsewhere in ${elsewhere.join(", ")}`,
   };
 }
 
-function softwareEngineering(): BenchmarkClaim {
+function softwareEngineeringClaim(): BenchmarkClaim {
   const swe = benchmarks.find(({ name }) => name === "SWE-bench Verified")!;
   const [own, newer] = [scoreOf(swe, "MiniMax-M1-80k")!, scoreOf(swe, "DeepSeek-R1-0528")!];
   const gap = newer - own;
-  const others = open().filter((model) => model !== "DeepSeek-R1-0528" && !model.startsWith("MiniMax"));
+  const others = openModels().filter((model) => model !== "DeepSeek-R1-0528" && !model.startsWith("MiniMax"));
   const error = standardError(own, swe.questions!);
+  const behind = (...models: BenchmarkModel[]) => (own - Math.max(...models.map((model) => scoreOf(swe, model)!))).toFixed(1);
   return {
     reported: true,
     claim: "80k is a little behind DeepSeek-R1-0528 on SWE-bench Verified, and well ahead of the other open models",
     holds: gap > 0 && others.every((model) => own - scoreOf(swe, model)! > 2 * error),
     because:
-      `${own} against ${newer}: ${gap.toFixed(1)} points, within the standard error of ${error.toFixed(2)} that ${swe.questions} tasks have, so neither is shown to be ahead; ` +
-      `so is 40k's distance of ${(own - scoreOf(swe, "MiniMax-M1-40k")!).toFixed(1)}; the next open model is ${(own - Math.max(...others.map((model) => scoreOf(swe, model)!))).toFixed(1)} behind`,
+      `${own} against ${newer}: ${gap.toFixed(1)} points, within the standard error of ${error.toFixed(2)} for ${swe.questions} tasks, ` +
+      `so the table does not show which is ahead; the same holds for 40k, ${behind("MiniMax-M1-40k")} behind; ` +
+      `the next open model is ${behind(...others)} behind`,
   };
 }
 
-function toolUse(model: "MiniMax-M1-40k" | "MiniMax-M1-80k"): BenchmarkClaim {
-  const others: BenchmarkModel[] = [...open().filter((name) => !name.startsWith("MiniMax")), "Gemini 2.5 Pro (06-05)"];
+function toolUseClaim(model: "MiniMax-M1-40k" | "MiniMax-M1-80k"): BenchmarkClaim {
+  const others: BenchmarkModel[] = [...openModels().filter((name) => !name.startsWith("MiniMax")), "Gemini 2.5 Pro (06-05)"];
   const ahead = others.flatMap((other) =>
     leads(other, model)
       .filter(({ benchmark, points }) => benchmark.startsWith("TAU-bench") && points > 0)
@@ -101,11 +107,11 @@ function toolUse(model: "MiniMax-M1-40k" | "MiniMax-M1-80k"): BenchmarkClaim {
     reported: model === "MiniMax-M1-40k",
     claim: `${model.slice(-3)} is ahead of every other open model and of Gemini 2.5 Pro on both TAU-benches`,
     holds: ahead.length === 0,
-    because: ahead.join(", ") || "true of all that have scores there (DeepSeek-R1 has none)",
+    because: ahead.join(", ") || "holds for all models with scores there (DeepSeek-R1 has none)",
   };
 }
 
-function longContext(): BenchmarkClaim {
+function longContextClaim(): BenchmarkClaim {
   const rows = benchmarks.filter(({ category }) => category === "long context");
   const better = rows.flatMap((row) => {
     const own = scoreOf(row, "MiniMax-M1-80k")!;
@@ -113,13 +119,15 @@ function longContext(): BenchmarkClaim {
   });
   return {
     reported: true,
-    claim: "in long context 80k is second to Gemini 2.5 Pro alone",
+    claim: "in long context only Gemini 2.5 Pro is ahead of 80k",
     holds: better.every((name) => name.startsWith("Gemini")),
-    because: `only it is ahead, on ${better.length} of ${rows.length} (where 40k does better than 80k on both MRCRs)`,
+    because:
+      `Gemini 2.5 Pro is ahead on ${better.length} of ${rows.length}, and no other model on any ` +
+      "(40k does better than 80k on both MRCR benchmarks)",
   };
 }
 
-function open(): BenchmarkModel[] {
+function openModels(): BenchmarkModel[] {
   return benchmarkModels.filter(({ open }) => open).map(({ name }) => name);
 }
 

@@ -1,8 +1,8 @@
-// The report's table of benchmarks (arXiv 2506.13585, table 2, as in the published model card), in percent.
+// The report's benchmark table (arXiv 2506.13585, table 2, as in the published model card), in percent.
 
 import { expectArgument, isObjectLike } from "../base/options.js";
 
-/** In the order of every row's scores. */
+/** The models of the table, in the order of each row's scores. */
 export const benchmarkModels = [
   { name: "MiniMax-M1-80k", thinkingTokens: 80_000, open: true },
   { name: "MiniMax-M1-40k", thinkingTokens: 40_000, open: true },
@@ -20,9 +20,9 @@ export type BenchmarkModel = (typeof benchmarkModels)[number]["name"];
 export interface Benchmark {
   readonly category: string;
   readonly name: string;
-  /** Questions, where their number is fixed and known; of SWE-bench Verified the 486 of 500 that MiniMax could run. */
+  /** The number of questions, if it is fixed and known. For SWE-bench Verified, the 486 of 500 that MiniMax could run. */
   readonly questions?: number;
-  /** In the order of {@link benchmarkModels}; undefined where the report has none. */
+  /** In the order of {@link benchmarkModels}; undefined if the report has no score. */
   readonly scores: readonly (number | undefined)[];
 }
 
@@ -52,15 +52,15 @@ function row(category: string, name: string, questions: number | undefined, scor
   return { category, name, ...(questions !== undefined && { questions }), scores };
 }
 
-/** A model's score, in percent; undefined where the report has none. */
+/** A model's score in percent; undefined if the report has none. */
 export function scoreOf(benchmark: Benchmark, model: BenchmarkModel): number | undefined {
   expectArgument("scoreOf: benchmark", isObjectLike(benchmark) && Array.isArray(benchmark.scores), "one of benchmarks", benchmark);
   return benchmark.scores[benchmarkModels.findIndex(({ name }) => name === model)];
 }
 
 /**
- * Standard error of a fraction of n questions right, in points: `100 · sqrt(p(1 − p)/n)`. Where several answers to each question were averaged,
- * the most that choosing those n questions can make of it.
+ * Standard error, in points, of the fraction p of n questions that were answered right: `100 · sqrt(p(1 − p)/n)`. For scores that
+ * average several answers per question it is an upper bound of the error from the choice of questions.
  */
 export function standardError(percent: number, questions: number): number {
   const p = percent / 100;
@@ -71,13 +71,13 @@ export function standardError(percent: number, questions: number): number {
 export interface Lead {
   readonly benchmark: string;
   readonly points: number;
-  /** Of the difference, as of two independent fractions; undefined where the number of questions is not known. */
+  /** Standard error of the difference of two independent fractions; undefined if the number of questions is unknown. */
   readonly standardError: number | undefined;
-  /** Whether it is more than two standard errors; undefined where that is not known. */
+  /** Whether the lead exceeds two standard errors; undefined if the standard error is unknown. */
   readonly clear: boolean | undefined;
 }
 
-/** How far one model is ahead of another, on every benchmark that has both. */
+/** The lead of one model over another on every benchmark with scores of both. */
 export function leads(model: BenchmarkModel, other: BenchmarkModel): Lead[] {
   return benchmarks.flatMap((benchmark) => {
     const [a, b] = [scoreOf(benchmark, model), scoreOf(benchmark, other)];

@@ -4,19 +4,19 @@ import { CACHE_BLOCK_TOKENS } from "./deployment-memory.js";
 import type { DeploymentSettings } from "./deployment-target.js";
 import { gpus, usableBytes } from "./gpus.js";
 import { largestFitting } from "./largest-fitting.js";
-import { memoryPerGpu, replicaCount, replicaSizes, smallestDeployment } from "./placement.js";
+import { memoryPerGpu, replicaCount, replicaSizes, smallestDeployment } from "./smallest-deployment.js";
 
-/** A change by which a deployment would fit, all else as it is. */
+/** A single change that makes a deployment fit. */
 export interface Remedy {
   readonly change: "weights" | "context" | "concurrency" | "nodes" | "gpusPerNode" | "gpu";
   readonly value: string | number;
 }
 
-/** A deployment that does not fit. */
+/** A deployment that does not fit into the given GPUs. */
 export class DeploymentError extends MemoryError {
   override name = "DeploymentError";
 
-  /** @param remedies each computed, each enough by itself; none if there is none */
+  /** @param remedies each of them is computed and sufficient by itself; empty if no single change is */
   constructor(
     message: string,
     readonly remedies: readonly Remedy[],
@@ -25,7 +25,7 @@ export class DeploymentError extends MemoryError {
   }
 }
 
-/** More of them no remedy asks for. */
+/** The largest numbers that a remedy suggests. */
 const MAX_SUGGESTED = { nodes: 64, gpusPerNode: 16 } as const;
 
 /** @throws {DeploymentError} always */
@@ -33,15 +33,16 @@ export function throwDeploymentError(model: Graph, target: DeploymentSettings): 
   const { gpu, gpusPerNode, nodes, utilization, concurrency, context } = target;
   const possible = replicaSizes(model.config, target);
   const usable = usableBytes(gpu, utilization);
-  const all = `${nodes * gpusPerNode} ${gpu.name} (${nodes} × ${gpusPerNode})`;
+  const hardware = `${nodes * gpusPerNode} ${gpu.name} (${nodes} × ${gpusPerNode})`;
   const needs = Math.min(
     ...possible.map((p) => memoryPerGpu(model, target, p, Math.ceil(concurrency / replicaCount(p, target))).totalBytes),
   );
   const found = remedies(model, target, possible);
-  const would = found.length > 0 ? `what would: ${found.map(describeRemedy).join("; or ")}` : "no single change would do";
+  const suggestion = found.length > 0 ? `what would fit: ${found.map(describeRemedy).join("; or ")}` : "no single change would make it fit";
   throw new DeploymentError(
-    `plan: ${all}: ${describeRemedy({ change: "concurrency", value: concurrency })} of ${context} tokens, weights in ${target.weights}: ` +
-      `needs ${formatBytes(needs)} of each GPU, ${formatBytes(usable)} may be used (${would})`,
+    `plan: ${hardware}: ${describeRemedy({ change: "concurrency", value: concurrency })} of ${context} tokens, ` +
+      `weights in ${target.weights}: ` +
+      `needs ${formatBytes(needs)} of each GPU, but only ${formatBytes(usable)} may be used (${suggestion})`,
     found,
   );
 }

@@ -1,4 +1,4 @@
-// What MiniMax's deployment guide says of its model, experts in int8 on eight GPUs, and what the arithmetic says of that.
+// Checks the claims of MiniMax's deployment guide, which are about experts in int8 on eight GPUs, against the memory arithmetic.
 
 import { graphOf, type Model } from "../model/graph.js";
 import { CACHE_BLOCK_TOKENS, deploymentMemory } from "./deployment-memory.js";
@@ -7,27 +7,27 @@ import { type Gpu, gpus, usableBytes } from "./gpus.js";
 import { largestFitting } from "./largest-fitting.js";
 import { VLLM_DEFAULTS } from "./vllm.js";
 
-/** A statement of the guide: so many tokens on eight of these GPUs. */
+/** A claim of the guide: a number of tokens on eight of these GPUs. */
 export interface GuideClaim {
   readonly gpu: Gpu;
   readonly gpuCount: number;
   readonly weights: "experts_int8";
   readonly claimedTokens: number;
-  /** Whether one sequence of that length fits, by settings of the server: one state or as many as vLLM takes by default, under each share of memory. */
+  /** Whether one sequence of that length fits, for several settings of the server. */
   readonly verdicts: readonly GuideVerdict[];
 }
 
 export interface GuideVerdict {
-  /** `--max-num-seqs`: lightning states that the server takes room for when it starts. */
+  /** `--max-num-seqs`: the number of lightning states that the server reserves at its start. */
   readonly states: number;
   /** `--gpu-memory-utilization`. */
   readonly utilization: number;
-  /** What each GPU may hold under this utilization. */
+  /** Memory of each GPU that the server may use under this utilization. */
   readonly usableBytes: number;
-  /** What each GPU holds. */
+  /** Memory of each GPU that is needed. */
   readonly totalBytes: number;
   readonly holds: boolean;
-  /** The longest sequence that would fit. */
+  /** The length of the longest sequence that fits. */
   readonly mostTokens: number;
 }
 
@@ -40,17 +40,17 @@ const GUIDE_GPU_COUNT = 8;
 
 const GUIDE_WEIGHTS = "experts_int8";
 
-/** Room for one state or for as many as vLLM takes by default, and the share of memory that is asked for or vLLM's default. */
-function guideSettings(utilization: number): { states: number; utilization: number }[] {
+/** The settings under which a claim is checked: one state or vLLM's default number, and the given share of memory or vLLM's default. */
+function checkedSettings(utilization: number): { states: number; utilization: number }[] {
   const shares = [...new Set([utilization, VLLM_DEFAULTS.utilization])];
   return [1, VLLM_DEFAULTS.maxSequences].flatMap((states) => shares.map((utilization) => ({ states, utilization })));
 }
 
 /**
- * The guide's statements, held against {@link deploymentMemory} under several settings; none for another model than the published one. The last
- * verdict is that of vLLM's defaults. With which settings the guide's figures were measured is not published.
+ * Checks the guide's claims by {@link deploymentMemory} under several settings. Empty for models other than the published one. The last
+ * verdict is that of vLLM's defaults. The settings of the guide's measurements are not published.
  *
- * @param utilization share of the GPUs' memory that may be used, besides vLLM's default
+ * @param utilization share of each GPU's memory that may be used, checked besides vLLM's default
  */
 export function guideClaims(model: Model, utilization = 0.95): GuideClaim[] {
   const known = graphOf(model);
@@ -62,7 +62,7 @@ export function guideClaims(model: Model, utilization = 0.95): GuideClaim[] {
       const { totalBytes, stateBytes } = deploymentMemory(known, { weights: GUIDE_WEIGHTS, tensorParallel: GUIDE_GPU_COUNT, context });
       return totalBytes + (states - 1) * stateBytes;
     };
-    const verdicts = guideSettings(utilization).map(({ states, utilization }): GuideVerdict => {
+    const verdicts = checkedSettings(utilization).map(({ states, utilization }): GuideVerdict => {
       const usable = usableBytes(gpu, utilization);
       return {
         states,

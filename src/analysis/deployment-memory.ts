@@ -1,11 +1,11 @@
-// What a model takes on a GPU that serves it: bytes, from shapes alone. T tokens per sequence, B sequences, p GPUs that share every layer.
+// The memory of each GPU of a server, computed from shapes. T tokens per sequence, B sequences, p GPUs that share every layer.
 //
-//   weights   what is sharded / p + what every GPU holds: norms, routers, keys and values beyond one KV head
+//   weights   sharded tensors / p + replicated ones: norms, routers, and the projections of keys and values if p > kvHeads
 //   keys and values   B · ⌈T/16⌉ · 16 · softmax layers · 2 · max(1, kvHeads/p) · headDim · width
 //   states    B · lightning layers · heads/p · headDim² · 4      (float32, whatever T is)
 //   rotary    T · rotaryDim · 4                                  (one table of cosines and sines on every GPU)
 //
-// Precisions are those of vLLM: head and routers in float32, the rest in the scheme's.
+// Precisions are those of vLLM: head and routers in float32, everything else in the weight scheme's.
 
 import * as v from "valibot";
 import { InputError } from "../base/errors.js";
@@ -16,18 +16,18 @@ import { type GraphTensor, graphOf, type Model } from "../model/graph.js";
 import { canShareLayers, describeTensorParallelSizes, paddedVocab } from "./tensor-parallel.js";
 
 /**
- * How a server keeps weights. `experts_int8`: experts in one byte and a float32 scale per output, the rest bfloat16. `fp8`: all matrices of
- * the layers in one byte and a float32 scale each.
+ * The format of the weights. `experts_int8`: experts in one byte per value and a float32 scale per output, everything else in bfloat16.
+ * `fp8`: all matrices of the layers in one byte per value and a float32 scale each.
  */
 export type WeightScheme = "f32" | "bf16" | "fp8" | "experts_int8";
 
-/** How a server keeps keys and values. */
+/** The format of cached keys and values. */
 export type CacheScheme = "bf16" | "fp8";
 
 export interface DeploymentMemoryOptions {
-  /** Tokens that one sequence may reach; by default 131,072, or as many as the model knows if that is fewer. */
+  /** The maximum length of a sequence in tokens: by default 131,072, or the model's context if that is shorter. */
   context?: number;
-  /** Sequences at a time (1). */
+  /** Concurrent sequences (1). */
   batch?: number;
   /** `"bf16"` by default. */
   weights?: WeightScheme;
@@ -35,11 +35,11 @@ export interface DeploymentMemoryOptions {
   kv?: CacheScheme;
   /** GPUs that share every layer (1). */
   tensorParallel?: number;
-  /** Most tokens of one pass (8,192): longer prompts go in piece by piece. */
+  /** Tokens per forward pass, at most (8,192). Longer prompts are prefilled in chunks. */
   passTokens?: number;
 }
 
-/** Bytes of one GPU's memory. */
+/** Memory of one GPU in bytes. */
 export interface DeploymentMemory {
   /** Exact, for the precisions above. */
   readonly weightsBytes: number;
@@ -49,15 +49,15 @@ export interface DeploymentMemory {
   readonly stateBytes: number;
   /** Exact: cosines and sines of every position. */
   readonly rotaryBytes: number;
-  /** An estimate: what one pass needs, and 2 GiB for what is no tensor. */
+  /** An estimate: the activations of one forward pass, and 2 GiB for memory outside tensors. */
   readonly activationBytes: number;
   readonly totalBytes: number;
 }
 
-/** Taken for what is no tensor: the CUDA context, communication buffers, captured graphs. An assumption, not a measurement. */
+/** Assumed (not measured) for memory outside tensors: the CUDA context, communication buffers, captured graphs. */
 export const OVERHEAD_BYTES = 2 * 2 ** 30;
 
-/** Tokens to a block of keys and values. */
+/** Tokens per block of cached keys and values. */
 export const CACHE_BLOCK_TOKENS = 16;
 
 const schema = v.strictObject({
@@ -70,10 +70,10 @@ const schema = v.strictObject({
 });
 
 /**
- * What each GPU of a server holds, known from the configuration. On one GPU (`tensorParallel: 1`) that is the whole model.
+ * Computes the memory of each GPU of a server from the configuration. On one GPU (`tensorParallel: 1`) it is that of the whole model.
  *
  * @param model a configuration (typed, or the JSON of a `config.json`), or its graph
- * @throws {InputError} options that do not fit, or a number of GPUs that does not divide heads, experts' width or vocabulary
+ * @throws {InputError} invalid options, or a number of GPUs that does not divide heads, experts' width or vocabulary
  */
 export function deploymentMemory(model: Model, options: DeploymentMemoryOptions = {}): DeploymentMemory {
   const { config, tensors } = graphOf(model);
@@ -96,7 +96,7 @@ export function deploymentMemory(model: Model, options: DeploymentMemoryOptions 
   const kvHeads = Math.max(1, config.numKeyValueHeads / tensorParallel);
   const cached = Math.ceil(context / CACHE_BLOCK_TOKENS) * CACHE_BLOCK_TOKENS;
 
-  // A layer's experts are alike: the first stands for all.
+  // All experts of a layer have the same shapes, so the first one is counted for all.
   const copies = ({ expert }: GraphTensor) => (expert === undefined ? 1 : expert === 0 ? config.numLocalExperts : 0);
   const weightsBytes = tensors.reduce((sum, tensor) => {
     const times = copies(tensor);
@@ -116,12 +116,12 @@ export function deploymentMemory(model: Model, options: DeploymentMemoryOptions 
   };
 }
 
-/** Tokens of a sequence where nothing is said. */
+/** The default length of a sequence in tokens. */
 export function defaultContext(config: Config): number {
   return Math.min(config.maxPositionEmbeddings, 131_072);
 }
 
-/** One GPU's part of a tensor. */
+/** Bytes of one GPU's shard of a tensor. */
 function shardBytes({ block, name, shape }: GraphTensor, config: Config, p: number, scheme: WeightScheme): number {
   const [rows, columns = 1] = shape as [number, number?];
   const values = rows * columns;
@@ -136,7 +136,7 @@ function shardBytes({ block, name, shape }: GraphTensor, config: Config, p: numb
     case "head":
       return (paddedVocab(config) * columns * 4) / p;
     case "expert": {
-      // w1 and w3 are cut by rows, w2 by columns, so that every GPU has a scale for each of its rows.
+      // w1 and w3 are split by rows, w2 by columns: a GPU has scales for rows / p, or for all rows.
       const own = name.endsWith(".w2.weight") ? rows : rows / p;
       return (values * EXPERT_BYTES[scheme]) / p + scales(scheme, own);
     }
@@ -149,16 +149,20 @@ function shardBytes({ block, name, shape }: GraphTensor, config: Config, p: numb
 
 const EXPERT_BYTES: Readonly<Record<WeightScheme, number>> = { f32: 4, bf16: 2, fp8: 1, experts_int8: 1 };
 
-/** float32 scales of a matrix of experts. */
+/** Bytes of the float32 scales of an expert's matrix. */
 function scales(scheme: WeightScheme, rows: number): number {
   return scheme === "experts_int8" ? 4 * rows : scheme === "fp8" ? 4 : 0;
 }
 
 /**
- * An estimate of one pass over `tokens` tokens, whose layers take turns in the same memory. Per token: six rows of the hidden size in bfloat16
- * around a mixer or the experts, whichever is larger. A lightning mixer holds its projection in bfloat16, in float32, after SiLU, and cut in
- * three (3 · (2 + 4 + 4 + 4) bytes per value), its result twice and its gate (10 bytes); the experts hold gate, value and product of each of
- * k experts, and their results, in bfloat16. Besides, logits of every sequence twice in float32.
+ * Estimates the activations of one forward pass over `tokens` tokens. Layers reuse the same memory. Per token:
+ *
+ * - six rows of the hidden size in bfloat16, around a mixer or the experts, whichever is larger;
+ * - in a lightning mixer: its projection in bfloat16, in float32, after SiLU, and split in three (3 · (2 + 4 + 4 + 4) bytes per value),
+ *   its result twice and its gate (10 bytes per value);
+ * - in the experts: gate, value and product of each of the k experts, and their results, in bfloat16.
+ *
+ * In addition, the logits of every sequence, twice in float32.
  */
 function activationBytesOfPass(config: Config, p: number, tokens: number, batch: number): number {
   const { hiddenSize, intermediateSize, numAttentionHeads, headDim, numExpertsPerTok, vocabSize } = config;

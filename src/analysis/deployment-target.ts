@@ -6,35 +6,35 @@ import type { Config } from "../model/config.js";
 import { type CacheScheme, defaultContext } from "./deployment-memory.js";
 import { type Gpu, gpus } from "./gpus.js";
 
-/** What is asked of a deployment. */
+/** The hardware and the requirements of a deployment. */
 export interface DeploymentTarget {
-  /** A name of {@link gpus}, or any other kind ("H800"). */
+  /** A name of {@link gpus}, or the description of another GPU ("H800"). */
   gpu?: string | Gpu;
   /** 8 by default. */
   gpusPerNode?: number;
   /** 1 by default. */
   nodes?: number;
-  /** Tokens that each sequence may reach; by default 131,072, or as many as the model knows if that is fewer. */
+  /** The maximum length of a sequence in tokens: by default 131,072, or the model's context if that is shorter. */
   context?: number;
-  /** Sequences at a time that all may reach it, over all replicas (1). */
+  /** Concurrent sequences of that length, over all replicas (1). */
   concurrency?: number;
-  /** As vLLM is told: `"experts_int8"` by default. */
+  /** The format of the weights in vLLM: `"experts_int8"` by default. */
   weights?: "bf16" | "experts_int8";
   /** `"bf16"` by default. */
   kv?: CacheScheme;
-  /** Share of each GPU's memory that vLLM may use (0.95). */
+  /** The share of each GPU's memory that vLLM may use (0.95). */
   utilization?: number;
-  /** Most tokens of one pass (8,192). */
+  /** Tokens per forward pass, at most (8,192). */
   passTokens?: number;
-  /** Every GPU holds whole experts instead of a part of each. Memory is counted as without it, which is the same within 0.1 %. */
+  /** Each GPU holds whole experts instead of a part of each. Memory is counted as without it, which agrees within 0.1 %. */
   expertParallel?: boolean;
-  /** Hub id or absolute path that the server loads ("MiniMaxAI/MiniMax-M1-80k"). */
+  /** The hub id or absolute path that the server loads ("MiniMaxAI/MiniMax-M1-80k"). */
   served?: string;
 }
 
 const fraction = number("a number within (0, 1]", (x) => x > 0 && x <= 1);
 
-const kind = v.union(
+const gpuSchema = v.union(
   [
     v.pipe(
       v.custom<string>((x) => gpus.some(({ name }) => name === x)),
@@ -51,7 +51,7 @@ const kind = v.union(
 );
 
 const schema = v.strictObject({
-  gpu: v.optional(kind, "H800"),
+  gpu: v.optional(gpuSchema, "H800"),
   gpusPerNode: v.optional(count, 8),
   nodes: v.optional(count, 1),
   context: v.optional(count),
@@ -64,10 +64,10 @@ const schema = v.strictObject({
   served: v.optional(text, "MiniMaxAI/MiniMax-M1-80k"),
 });
 
-/** The same with every default in place. */
+/** A target with every default in place. */
 export type DeploymentSettings = v.InferOutput<typeof schema> & { readonly context: number };
 
-/** @throws {InputError} a target that contradicts itself or the model */
+/** @throws {InputError} an invalid target, or one that does not suit the model */
 export function parseDeploymentTarget(config: Config, options: DeploymentTarget): DeploymentSettings {
   const given = parseOptions(schema, options, "plan");
   const target = { ...given, context: given.context ?? defaultContext(config) };

@@ -1,18 +1,18 @@
-// Floating point operations of a model's passes: multiply-adds, two each, of products with weights and of both attentions.
-// Everything else is left out, as in published counts: norms, activations, rotary embedding, residuals and decay, a few operations for every
-// number that passes, and the one exponential of a pair, against its 4 · headDim operations.
+// Floating point operations of forward passes: the multiply-adds, two operations each, of matmuls with weights and of both attentions.
+// As in published counts, everything else is left out: norms, activations, rotary embedding, residuals and decay, which take a few
+// operations per value, and one exponential per pair, beside its 4 · headDim operations.
 
 import * as v from "valibot";
 import { count, expectArgument, index, isObjectLike, oneOf, parseOptions } from "../base/options.js";
 import { type Block, graphOf, type Model } from "../model/graph.js";
 import type { KernelCall } from "../runtime/runtime.js";
 
-/** Which pairs of a query and a key count: those that exist, s ≤ t, or the whole square, as if there were no causality. */
+/** Which pairs of a query and a key are counted: the causal ones, s ≤ t, or all of the square, as if attention were not causal. */
 export type CountingRule = "causal" | "square";
 
 export const countingRules: readonly CountingRule[] = ["causal", "square"];
 
-/** Operations by what they are spent on, all layers of a kind together. Exact up to 2^53. */
+/** Operations by purpose, summed over all layers. Exact up to 2^53. */
 export interface Flops {
   readonly lightningProjections: number;
   readonly lightningAttention: number;
@@ -28,7 +28,7 @@ export interface Flops {
 export interface PassOptions {
   /** New tokens. */
   tokens: number;
-  /** Tokens that the sequence has already (0). */
+  /** Tokens that the sequence already has (0). */
   past?: number;
   /** Which tokens get logits: the last one (default), or all. */
   logits?: "last" | "all";
@@ -41,7 +41,7 @@ export interface PassOptions {
 export interface GenerationOptions {
   /** Tokens to generate. */
   tokens: number;
-  /** Tokens of the prompt, whose own pass is not counted (0). */
+  /** Tokens of the prompt (0). Its prefill is not counted. */
   past?: number;
   /** `"causal"` by default. */
   rule?: CountingRule;
@@ -56,41 +56,41 @@ const passSchema = v.strictObject({
 });
 
 /**
- * Operations of one pass over `n` new tokens of one sequence, after `p` others: a prompt, a piece of one, or one token.
+ * Counts the operations of a forward pass over `n` new tokens of one sequence after `p` others: a prompt, a chunk of one, or one token.
  *
  *     weights      2 · n · (matrices of the layers, top-k of the experts) + 2 · vocab · hidden · (tokens with logits)
  *     lightning    4 · heads · d² · n + 4 · heads · d · Σ_chunks m(m + 1)/2     per layer; nothing for the second term if n = 1
  *     softmax      4 · heads · d · (n·p + n(n + 1)/2)                           per layer
  *
- * The square rule has m² and (p + n)² − p² in place of the pairs. What a pass counts in the causal rule is, to the last operation, what the
- * kernels are asked to do: see {@link countedFlops}.
+ * The square rule has m² and (p + n)² − p² in place of the pairs. The causal rule agrees exactly with the work that the kernels report:
+ * see {@link countedFlops}.
  *
- * @throws {InputError} options that do not fit
+ * @throws {InputError} invalid options
  */
 export function passFlops(model: Model, options: PassOptions): Flops {
   const { tokens, past, logits, rule, chunk } = parseOptions(passSchema, options, "passFlops");
   const rest = tokens % chunk;
   const inChunks = tokens === 1 ? 0 : ((tokens - rest) / chunk) * pairs(chunk, rule) + pairs(rest, rule);
   const heads = logits === "all" ? tokens : 1;
-  return flopsOf(model, tokens, heads, inChunks, pairs(past + tokens, rule) - pairs(past, rule));
+  return countFlops(model, tokens, heads, inChunks, pairs(past + tokens, rule) - pairs(past, rule));
 }
 
 /**
- * Operations of generating `n` tokens one by one, each with logits: the sum of {@link passFlops} over passes of one token.
+ * Counts the operations of generating `n` tokens one by one, each with logits: the sum of {@link passFlops} over passes of one token.
  *
- * @throws {InputError} options that do not fit
+ * @throws {InputError} invalid options
  */
 export function generationFlops(model: Model, options: GenerationOptions): Flops {
   const { tokens, past, rule } = parseOptions(generationSchema, options, "generationFlops");
-  return flopsOf(model, tokens, tokens, 0, pairs(past + tokens, rule) - pairs(past, rule));
+  return countFlops(model, tokens, tokens, 0, pairs(past + tokens, rule) - pairs(past, rule));
 }
 
-/** Pairs of a query and a key in a sequence of n tokens. */
+/** The number of pairs of a query and a key in a sequence of n tokens. */
 export function pairs(n: number, rule: CountingRule): number {
   return rule === "causal" ? (n * (n + 1)) / 2 : n * n;
 }
 
-function flopsOf(model: Model, tokens: number, headTokens: number, lightningPairs: number, softmaxPairs: number): Flops {
+function countFlops(model: Model, tokens: number, headTokens: number, lightningPairs: number, softmaxPairs: number): Flops {
   const { config, tensors } = graphOf(model);
   const { attnTypeList, numAttentionHeads, headDim: d, vocabSize, hiddenSize } = config;
   const softmaxHeads = numAttentionHeads * attnTypeList.filter((type) => type === 1).length;
@@ -115,26 +115,26 @@ function matrixElements(tensors: readonly { readonly block: Block; readonly shap
   return elements;
 }
 
-/** What generating n tokens comes to: `perToken · n + perPair · pairs(n)`. */
+/** The operations of generating n tokens, as `perToken · n + perPair · pairs(n)`. */
 export interface GenerationCost {
   readonly perToken: number;
   readonly perPair: number;
 }
 
-/** The two numbers behind {@link generationFlops}. */
+/** The two coefficients of {@link generationFlops}. */
 export function generationCost(model: Model): GenerationCost {
   const { total, softmaxAttention } = generationFlops(model, { tokens: 1 });
   return { perToken: total - softmaxAttention, perPair: softmaxAttention };
 }
 
-/** Operations of generating n tokens. */
+/** The operations of generating n tokens, from a cost. */
 export function costOf(cost: GenerationCost, tokens: number, rule: CountingRule): number {
-  expectArgument("costOf: cost", isObjectLike(cost), "what generationCost gives", cost);
+  expectArgument("costOf: cost", isObjectLike(cost), "a result of generationCost", cost);
   const { perToken, perPair } = cost;
   return perToken * tokens + perPair * pairs(tokens, rule);
 }
 
-/** What kernels were asked to do, by kind. */
+/** The work of kernel calls, by kind. */
 export interface CountedFlops {
   /** Projections, routers, experts and the head. */
   readonly products: number;
@@ -143,7 +143,7 @@ export interface CountedFlops {
   readonly total: number;
 }
 
-/** Kernels whose reported work is exact, and what it counts as. */
+/** The kernels whose reported work is exact, and the sum that it belongs to. */
 const FLOPS_KIND_OF_KERNEL: Readonly<Record<string, Exclude<keyof CountedFlops, "total">>> = {
   matmulF32: "products",
   matmulBf16: "products",
@@ -158,8 +158,8 @@ const FLOPS_KIND_OF_KERNEL: Readonly<Record<string, Exclude<keyof CountedFlops, 
 };
 
 /**
- * Adds up the work of kernel calls, as `onKernel` reports them: calls of products and of both attentions, in the causal rule. All other kernels
- * are left out; what they report is an estimate.
+ * Sums the work of kernel calls that `onKernel` reports, for matmuls and both attentions, under the causal rule. Other kernels are left
+ * out, because the work that they report is an estimate.
  */
 export function countedFlops(calls: Iterable<Pick<KernelCall, "kernel" | "work">>): CountedFlops {
   expectArgument("countedFlops: calls", isObjectLike(calls) && Symbol.iterator in calls, "kernel calls", calls);

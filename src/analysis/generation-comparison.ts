@@ -1,4 +1,4 @@
-// Figure 1 (right) of the MiniMax-M1 report: theoretical operations of generating n tokens, and what the report says about them.
+// Figure 1 (right) of the MiniMax-M1 report: the theoretical operations of generating n tokens, and the claims of the report about them.
 
 import { expectArgument } from "../base/options.js";
 import { graphOf, type Model } from "../model/graph.js";
@@ -7,7 +7,7 @@ import { type CountingRule, costOf, countingRules, type GenerationCost, generati
 import { parameterTable } from "./parameters.js";
 import { deepseekR1, type LatentForm, peerCost, qwen3 } from "./peer-models.js";
 
-/** A counting rule, and the form in which DeepSeek-R1's latent attention is counted: expanded where nothing is said. */
+/** A counting rule and the form in which DeepSeek-R1's latent attention is counted: expanded unless the name says absorbed. */
 export type ComparisonRule = "causal" | "square" | "causalAbsorbed" | "squareAbsorbed";
 
 export const comparisonRules: Readonly<Record<ComparisonRule, { readonly rule: CountingRule; readonly form: LatentForm }>> = {
@@ -17,7 +17,7 @@ export const comparisonRules: Readonly<Record<ComparisonRule, { readonly rule: C
   squareAbsorbed: { rule: "square", form: "absorbed" },
 };
 
-/** A point of the report's figure, read off its axes: good to two digits or so. */
+/** A point of the report's figure, read off its axes to about two digits. */
 export interface Reading {
   readonly model: string;
   readonly tokens: number;
@@ -33,7 +33,7 @@ export const figureReadings: readonly Reading[] = [
   { model: "MiniMax-M1", tokens: 128_000, flops: 1.72e16 },
 ];
 
-/** What the report says MiniMax-M1 needs of DeepSeek-R1's operations: less than half at 64K tokens, about a quarter at 100K. */
+/** The report's claims: MiniMax-M1 needs less than half of DeepSeek-R1's operations at 64K tokens, and about a quarter at 100K. */
 const RATIO_CLAIMS = [
   { tokens: 65_536, claimed: 0.5 },
   { tokens: 100_000, claimed: 0.25 },
@@ -42,37 +42,38 @@ const RATIO_CLAIMS = [
 /** One model of the figure. */
 export interface Series {
   readonly model: string;
-  /** Longest context that it is published for. */
+  /** The longest context that the model is published for. */
   readonly context: number;
   readonly cost: GenerationCost;
-  /** With absorbed latent attention, where the model has such. */
+  /** The cost with absorbed latent attention, if the model has latent attention. */
   readonly absorbed?: GenerationCost;
 }
 
 export interface Claim {
   readonly tokens: number;
-  /** The most that the ratio may be. */
+  /** The upper bound of the ratio. */
   readonly claimed: number;
   readonly ratio: Readonly<Record<ComparisonRule, number>>;
   readonly holds: Readonly<Record<ComparisonRule, boolean>>;
-  /** From how many tokens on the ratio is at most what is claimed. */
+  /** The number of tokens from which on the ratio is at most `claimed`. */
   readonly reachedAt: Readonly<Record<ComparisonRule, number>>;
 }
 
 export interface Comparison {
   readonly series: readonly Series[];
   readonly ratioToDeepSeekR1: Readonly<Record<ComparisonRule, Readonly<Record<number, number>>>>;
-  /** Only for MiniMax-M1, of which the report speaks. */
+  /** Empty for models other than MiniMax-M1. */
   readonly readings: readonly (Reading & Readonly<Record<CountingRule, number>>)[];
-  /** Only for MiniMax-M1. */
+  /** Empty for models other than MiniMax-M1. */
   readonly claims: readonly Claim[];
 }
 
 /**
- * Operations of generating n tokens, set against DeepSeek-R1 and Qwen3-235B-A22B, and the report's claims about the ratio under each rule.
+ * Compares the operations of generating n tokens with those of DeepSeek-R1 and Qwen3-235B-A22B, and checks the report's claims about the
+ * ratio under each rule.
  *
- * @param name of the model's series; MiniMax-M1 is known by its numbers
- * @throws {ConfigError} a configuration of another model, or one that contradicts itself
+ * @param name of the model's series; MiniMax-M1 is recognised by its numbers and keeps its own name
+ * @throws {ConfigError} a configuration of another architecture, or an inconsistent one
  */
 export function compareGeneration(model: Model = minimaxM1, name = "this model"): Comparison {
   const cost = generationCost(model);
@@ -92,13 +93,13 @@ export function compareGeneration(model: Model = minimaxM1, name = "this model")
   };
 }
 
-/** What the rules make of a reading. */
+/** The operations at a reading, under both rules. */
 function readingUnderRules(series: readonly Series[], { model, tokens }: Reading): Readonly<Record<CountingRule, number>> {
   const { cost } = series.find((one) => one.model === model)!;
   return { causal: costOf(cost, tokens, "causal"), square: costOf(cost, tokens, "square") };
 }
 
-/** Operations of generating n tokens, as a part of what DeepSeek-R1 needs for them. */
+/** The operations of generating n tokens, divided by those of DeepSeek-R1. */
 export function ratioToDeepSeekR1(cost: GenerationCost, tokens: number, by: ComparisonRule): number {
   const known = typeof by === "string" && Object.hasOwn(comparisonRules, by);
   expectArgument("ratioToDeepSeekR1: by", known, Object.keys(comparisonRules).join(" or "), by);
@@ -117,7 +118,7 @@ function checkClaim(cost: GenerationCost, { tokens, claimed }: (typeof RATIO_CLA
   };
 }
 
-/** n such that (a·n + b·pairs(n)) = ratio · (a'·n + b'·pairs(n)), for another model's a' and b'; pairs(n)/n is (n + 1)/2, or n. */
+/** Solves a·n + b·pairs(n) = ratio · (a'·n + b'·pairs(n)) for n, with a' and b' of DeepSeek-R1; pairs(n)/n is (n + 1)/2, or n. */
 function reachedAt({ perToken, perPair }: GenerationCost, ratio: number, by: ComparisonRule): number {
   const { rule, form } = comparisonRules[by];
   const other = peerCost(deepseekR1, form);
@@ -125,7 +126,7 @@ function reachedAt({ perToken, perPair }: GenerationCost, ratio: number, by: Com
   return Math.ceil(rule === "causal" ? 2 * pairsPerToken - 1 : pairsPerToken);
 }
 
-/** Whether this is the published model, whatever it is called. */
+/** Whether this is the published model, by its parameter count and cost. */
 export function isMiniMaxM1(model: Model): boolean {
   const [own, published] = [model, minimaxM1].map((one) => ({ ...generationCost(one), count: parameterTable(one).parameterCount }));
   return own!.count === published!.count && own!.perToken === published!.perToken && own!.perPair === published!.perPair;
@@ -136,7 +137,7 @@ function byRule<T>(value: (rule: ComparisonRule) => T): Readonly<Record<Comparis
   return Object.fromEntries(names.map((rule) => [rule, value(rule)])) as Record<ComparisonRule, T>;
 }
 
-/** The figure as numbers: every series at these lengths, under both rules. */
+/** The points of the figure: every series at these lengths, under both rules. */
 export function figurePoints(series: readonly Series[], lengths: readonly number[]): FigurePoint[] {
   expectArgument("figurePoints: series", Array.isArray(series), "an array of series", series);
   expectArgument("figurePoints: lengths", Array.isArray(lengths), "an array of lengths", lengths);

@@ -4,14 +4,14 @@ import { graphOf, type Model } from "../model/graph.js";
 import { type DeploymentMemoryOptions, deploymentMemory } from "./deployment-memory.js";
 import { tensorParallelSizes } from "./tensor-parallel.js";
 
-/** A kind of GPU. */
+/** A GPU model. */
 export interface Gpu {
   readonly name: string;
-  /** Memory as the driver reports it. */
+  /** Memory that the driver reports. */
   readonly memoryMiB: number;
-  /** What Kubernetes calls the resource. */
+  /** The name of the resource in Kubernetes. */
   readonly resource: "nvidia.com/gpu" | "amd.com/gpu";
-  /** What speaks against it. */
+  /** A reason not to use it for this architecture. */
   readonly caution?: string;
 }
 
@@ -19,7 +19,7 @@ function nvidia(name: string, memoryMiB: number): Gpu {
   return { name, memoryMiB, resource: "nvidia.com/gpu" };
 }
 
-/** Kinds of GPU with the memory for it, smallest first. "80 GB" and the like are names: MiB are what the driver reports. */
+/** GPUs with enough memory for the published model, smallest first. "80 GB" and the like are nominal; `memoryMiB` is what drivers report. */
 export const gpus: readonly Gpu[] = [
   nvidia("H100", 81_559),
   nvidia("H800", 81_559),
@@ -31,23 +31,23 @@ export const gpus: readonly Gpu[] = [
     name: "MI300X",
     memoryMiB: 196_592,
     resource: "amd.com/gpu",
-    caution: "vLLM's lightning attention is reported to ask for more shared memory (128 KiB) than an MI300X has (64 KiB)",
+    caution: "vLLM's lightning attention is reported to need more shared memory (128 KiB) than an MI300X has (64 KiB)",
   },
 ];
 
-/** Kept from programs by the driver: of an H100's 81,559 MiB PyTorch sees 81,079. */
+/** Memory that the driver withholds from programs: of an H100's 81,559 MiB PyTorch sees 81,079. */
 const DRIVER_RESERVED_MIB = 512;
 
-/** Bytes that a server may use of one GPU, as vLLM's `--gpu-memory-utilization` counts them. */
+/** Bytes of one GPU that a server may use, as vLLM's `--gpu-memory-utilization` counts them. */
 export function usableBytes({ memoryMiB }: Pick<Gpu, "memoryMiB">, utilization: number): number {
   return Math.floor(Math.max(0, memoryMiB - DRIVER_RESERVED_MIB) * 2 ** 20 * utilization);
 }
 
 /**
- * The fewest GPUs of every kind that hold the model together, all of them sharing every layer; undefined where no number does.
+ * The smallest number of GPUs that can hold the model by sharing every layer, for each GPU model; undefined if no number suffices.
  *
- * @param utilization share of their memory that may be used
- * @throws {InputError} options that do not fit
+ * @param utilization share of each GPU's memory that may be used
+ * @throws {InputError} invalid options
  */
 export function gpusNeeded(
   model: Model,

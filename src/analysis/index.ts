@@ -1,6 +1,6 @@
 /**
- * What a model costs, by arithmetic over its configuration: parameters, operations, memory, training, and the report's figures beside them; and what it
- * takes to serve it. See {@link planDeployment}.
+ * Computes a model's costs from its configuration: parameters, operations, memory and training, compared with the report's figures; and
+ * plans deployments. See {@link planDeployment}.
  *
  * @module lightning-m1/analysis
  */
@@ -17,7 +17,6 @@ export {
   standardError,
   tauAverage,
 } from "./benchmarks.js";
-export { planDeployment } from "./deployment.js";
 export { DeploymentError, type Remedy } from "./deployment-error.js";
 export { type GuideClaim, type GuideVerdict, guideClaims } from "./deployment-guide-claims.js";
 export {
@@ -61,7 +60,8 @@ export { type Gpu, gpus, gpusNeeded, usableBytes } from "./gpus.js";
 export { kubernetesManifest } from "./kubernetes-manifest.js";
 export { type BlockParameters, type ParameterTable, parameterTable } from "./parameters.js";
 export { deepseekR1, type LatentForm, type Peer, type PeerParameters, peerCost, peerParameters, qwen3 } from "./peer-models.js";
-export type { Deployment } from "./placement.js";
+export { planDeployment } from "./plan-deployment.js";
+export type { Deployment } from "./smallest-deployment.js";
 export { tensorParallelSizes } from "./tensor-parallel.js";
 export { reportedTrainingCost, type TrainingCost, type TrainingCostOptions, trainingCost } from "./training-cost.js";
 export { CHAT_TEMPLATE, rayRecipe, serveArguments, serveCommand, VLLM_DEFAULTS, VLLM_IMAGE, VLLM_VERSION } from "./vllm.js";

@@ -1,34 +1,34 @@
-// A deployment as Kubernetes reads it: a Deployment (apps/v1) where a replica fits on a node, a LeaderWorkerSet (leaderworkerset.x-k8s.io/v1)
-// where it spans several, a Service before them, and a PodDisruptionBudget for them.
+// Kubernetes manifests of a deployment: a Deployment (apps/v1) if a replica fits on a node, or a LeaderWorkerSet
+// (leaderworkerset.x-k8s.io/v1) if it spans several; a Service, and a PodDisruptionBudget.
 
 import { stringify } from "yaml";
 import { expectArgument, isObjectLike } from "../base/options.js";
-import type { Deployment } from "./placement.js";
+import type { Deployment } from "./smallest-deployment.js";
 import { SERVER_PORT, serveArguments, serverEnvironment, VLLM_IMAGE } from "./vllm.js";
 
-/** In the image: starts Ray on the leader, waits until all have joined; joins from the others. */
+/** A script in the image: starts Ray on the leader and waits for all workers, or joins a worker to the leader. */
 const RAY_SCRIPT = "/vllm-workspace/examples/online_serving/multi-node-serving.sh";
 
-/** Loading 912 GB may take two hours; a server that was killed loads again. So only one that does not answer for ten minutes is killed. */
+/** Loading 912 GB may take two hours, and a killed server loads again. So a server is killed only after ten minutes without an answer. */
 const LOADING_SECONDS = 7200;
 
-/** For answers that run when a pod is to stop: 80,000 tokens take most of an hour at 25 tokens a second. */
+/** Time for running answers when a pod stops: 80,000 tokens take most of an hour at 25 tokens per second. */
 const TERMINATION_SECONDS = 3600;
 
-/** vLLM breaks answers off as soon as it is told to stop. So it is told when none runs or waits, once the Service sends no new requests. */
+/** vLLM aborts answers on SIGTERM. This hook delays the signal until the Service sends no new requests and none runs or waits. */
 const WAIT_FOR_RUNNING_REQUESTS =
   `sleep 15; while curl -s -m 30 http://localhost:${SERVER_PORT}/metrics` +
   ` | grep -E '^vllm:num_requests_(running|waiting|swapped)[{ ]' | grep -qvE ' 0(\\.0+)?$'; do sleep 5; done`;
 
-/** The other nodes of a replica compute until its leader has stopped answering. */
+/** The other nodes of a replica run until its leader no longer answers. */
 const WAIT_FOR_LEADER = `while curl -sf -m 30 http://$LWS_LEADER_ADDRESS:${SERVER_PORT}/health; do sleep 5; done`;
 
-/** Weights are read from here. Both a download and a copy take hours, which no restart should cost again. */
+/** The cache of the hub, on a volume, because downloading or copying the weights takes hours and must not repeat with every restart. */
 const HUB_CACHE = "/root/.cache/huggingface";
 
 /**
- * The manifests, ready for `kubectl apply -f -`. They expect a PersistentVolumeClaim `<name>-weights` that all pods can mount: with the
- * checkpoint, if an absolute path is served, otherwise for the hub's cache.
+ * Writes the manifests of a plan, ready for `kubectl apply -f -`. They need a PersistentVolumeClaim `<name>-weights` that all pods can
+ * mount. It holds the checkpoint if `served` is an absolute path, and otherwise the hub's cache.
  */
 export function kubernetesManifest(plan: Deployment): string {
   expectArgument("kubernetesManifest: plan", isObjectLike(plan), "a plan of planDeployment", plan);
@@ -40,7 +40,7 @@ export function kubernetesManifest(plan: Deployment): string {
   return parts.map((part) => stringify(part, { lineWidth: 0, aliasDuplicateObjects: false })).join("---\n");
 }
 
-/** `org/Name-1` as Kubernetes allows it. */
+/** Converts `org/Name-1` to a name that Kubernetes allows. */
 function resourceName(served: string): string {
   const last = served.split("/").filter(Boolean).at(-1) ?? "";
   const name = last.toLowerCase().replace(/[^a-z0-9]+/g, "-");
@@ -54,7 +54,7 @@ function deployment(plan: Deployment, name: string) {
     metadata: { name },
     spec: {
       replicas: plan.replicas,
-      // A new pod finds no free GPUs before an old one is gone.
+      // A new pod finds no free GPUs until an old one has ended.
       strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: 0, maxUnavailable: 1 } },
       progressDeadlineSeconds: TERMINATION_SECONDS + LOADING_SECONDS,
       selector: { matchLabels: { app: name } },
@@ -90,7 +90,7 @@ function leaderWorkerSet(plan: Deployment, name: string) {
   };
 }
 
-/** Of all pods of the set, put on by its controller. */
+/** The label that the set's controller gives to all of its pods. */
 function setLabels(name: string) {
   return { "leaderworkerset.sigs.k8s.io/name": name };
 }
@@ -99,7 +99,7 @@ function leaderLabels(name: string) {
   return { ...setLabels(name), role: "leader" };
 }
 
-/** At most one pod at a time may be evicted, whose group restarts with it; none of a single replica, which nothing could stand in for. */
+/** One pod may be evicted at a time, and its group restarts with it. A single replica may not be evicted, because nothing replaces it. */
 function disruptionBudget({ replicas }: Deployment, name: string, matchLabels: Record<string, string>) {
   return {
     apiVersion: "policy/v1",
@@ -146,7 +146,7 @@ function beforeStop(script: string) {
   return { preStop: { exec: { command: ["sh", "-c", script] } } };
 }
 
-/** The container that answers. A probe waits for 10 s or more, because a busy server answers late. */
+/** The container of the server. Probes wait for 10 s or more, because a busy server answers late. */
 function serverContainer(plan: Deployment) {
   const httpGet = { path: "/health", port: SERVER_PORT };
   return {

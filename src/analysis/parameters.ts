@@ -1,18 +1,18 @@
 import type { Config } from "../model/config.js";
 import { type Block, graphOf, type Model } from "../model/graph.js";
 
-/** Parameters of one kind of block, in all layers. */
+/** Parameters of one kind of block, summed over all layers. */
 export interface BlockParameters {
   readonly block: Block;
   readonly tensors: number;
   readonly parameters: number;
-  /** Parameters that one token uses: of experts, the top-k. The embedding and the head are left out, as in published counts. */
+  /** Parameters that one token uses: the top-k of the experts. Embedding and head are left out, as in published counts. */
   readonly activated: number;
-  /** Bytes as stored, file headers aside. */
+  /** Stored bytes, without file headers. */
   readonly bytes: number;
 }
 
-/** The table of parameters, and its sums. */
+/** Parameters by kind of block, and their sums. */
 export interface ParameterTable {
   readonly blocks: readonly BlockParameters[];
   readonly parameterCount: number;
@@ -25,7 +25,7 @@ export interface ParameterTable {
 /**
  * Parameters, activated parameters and stored bytes by kind of block.
  *
- * @throws {ConfigError} a configuration of another model, or one that contradicts itself
+ * @throws {ConfigError} a configuration of another architecture, or an inconsistent one
  */
 export function parameterTable(model: Model): ParameterTable {
   const { config, tensors, parameterCount, activatedParameterCount, checkpointBytes } = graphOf(model);
@@ -38,13 +38,13 @@ export function parameterTable(model: Model): ParameterTable {
     sums.set(block, sum);
   }
   const blocks = [...sums].map(([block, sum]) => ({ block, ...sum, activated: activated(block, sum.parameters, config) }));
-  // A tied head is the embedding once more, and one parameter all the same.
+  // A tied head has no tensor of its own, so the embedding counts once.
   const [embedding, head] = [sums.get("embedding"), sums.get("head")];
   const activatedWithEmbeddingAndHead = activatedParameterCount + (embedding?.parameters ?? 0) + (head?.parameters ?? 0);
   return { blocks, parameterCount, activatedParameterCount, activatedWithEmbeddingAndHead, checkpointBytes };
 }
 
-/** How many of a block's parameters one token uses. */
+/** The number of a block's parameters that one token uses. */
 function activated(block: Block, parameters: number, { numExpertsPerTok, numLocalExperts }: Config): number {
   if (block === "embedding" || block === "head") return 0;
   return block === "expert" ? (parameters * numExpertsPerTok) / numLocalExperts : parameters;

@@ -1,4 +1,4 @@
-// Two other models, as far as their published configurations say what a token costs.
+// DeepSeek-R1 and Qwen3-235B-A22B: the parts of their published configurations that determine the cost of a token.
 
 import { expectArgument, isObjectLike } from "../base/options.js";
 import type { GenerationCost } from "./flops.js";
@@ -11,13 +11,13 @@ interface GroupedAttention {
   readonly headDim: number;
 }
 
-/** Multi-head latent attention: keys and values of all heads come from one short vector per token, beside a rotary part of the keys. */
+/** Multi-head latent attention: keys and values of all heads come from one short vector per token, plus a rotary part of the keys. */
 interface LatentAttention {
   readonly kind: "latent";
   readonly heads: number;
   readonly queryRank: number;
   readonly keyValueRank: number;
-  /** Dims of a head's queries and keys without and with rotary embedding, and of its values. */
+  /** Dimensions of a head: of queries and keys without and with rotary embedding, and of values. */
   readonly plainDim: number;
   readonly rotaryDim: number;
   readonly valueDim: number;
@@ -26,22 +26,22 @@ interface LatentAttention {
 /** A published mixture-of-experts model. */
 export interface Peer {
   readonly name: string;
-  /** Tokens that it is published for. */
+  /** The context that it is published for, in tokens. */
   readonly context: number;
-  /** What its authors say, in billions. */
+  /** The parameter counts that its authors state, in billions. */
   readonly published: { readonly parameters: number; readonly activated: number };
   readonly layers: number;
   readonly hidden: number;
   readonly vocab: number;
   readonly attention: GroupedAttention | LatentAttention;
-  /** The first layers have one wide network in place of experts. */
+  /** The first layers, which have one wide feed-forward network instead of experts. */
   readonly dense: { readonly layers: number; readonly width: number };
   readonly experts: { readonly count: number; readonly perToken: number; readonly shared: number; readonly width: number };
   /** Whether the router adds a bias per expert. */
   readonly routerBias: boolean;
 }
 
-/** DeepSeek-R1 (as DeepSeek-V3; without its module for predicting several tokens). */
+/** DeepSeek-R1 (the architecture of DeepSeek-V3, without its multi-token prediction module). */
 export const deepseekR1: Peer = {
   name: "DeepSeek-R1",
   context: 131_072,
@@ -69,7 +69,7 @@ export const qwen3: Peer = {
   routerBias: false,
 };
 
-/** Parameters of a peer, by the same rules as those of the model here. */
+/** Parameters of a peer, counted by the same rules as those of MiniMax-M1. */
 export interface PeerParameters {
   readonly total: number;
   /** Without the embedding and the head. */
@@ -78,9 +78,9 @@ export interface PeerParameters {
   readonly activatedWithEmbeddingAndHead: number;
 }
 
-/** Counts parameters from the configuration. */
+/** Counts a peer's parameters from its configuration. */
 export function peerParameters(peer: Peer): PeerParameters {
-  expectArgument("peerParameters: peer", isObjectLike(peer), "a model, as deepseekR1 is one", peer);
+  expectArgument("peerParameters: peer", isObjectLike(peer), "a model such as deepseekR1", peer);
   const { layers, hidden, vocab, dense, experts, routerBias } = peer;
   const embedding = vocab * hidden;
   const router = (layers - dense.layers) * experts.count * (hidden + (routerBias ? 1 : 0));
@@ -96,11 +96,11 @@ export function peerParameters(peer: Peer): PeerParameters {
   };
 }
 
-/** How latent attention is computed: keys and values of every head made once and kept, or queries brought to the short vectors. */
+/** How latent attention is computed: with cached keys and values of every head, or with queries projected to the short vectors. */
 export type LatentForm = "expanded" | "absorbed";
 
 /**
- * What generating a token costs a peer: two operations for every weight of a matrix that it meets, head included, and two for every
+ * The cost of generating tokens with a peer: two operations for every matrix weight that a token uses, head included, and two for every
  * multiply-add of a pair of query and key.
  *
  *     grouped     2 · heads · (d + d)                                       per pair and layer
@@ -108,7 +108,7 @@ export type LatentForm = "expanded" | "absorbed";
  *     absorbed    2 · heads · (rank + rotary + rank)                        per pair and layer; the weights are the same
  */
 export function peerCost(peer: Peer, form: LatentForm = "expanded"): GenerationCost {
-  expectArgument("peerCost: peer", isObjectLike(peer), "a model, as deepseekR1 is one", peer);
+  expectArgument("peerCost: peer", isObjectLike(peer), "a model such as deepseekR1", peer);
   const { layers, hidden, vocab, dense, experts } = peer;
   const network =
     dense.layers * 3 * hidden * dense.width +
@@ -124,7 +124,7 @@ function attentionMatrices({ hidden, attention: a }: Peer): number {
   return query + keyValue + a.heads * a.valueDim * hidden;
 }
 
-/** Norms inside attention: of every head's queries and keys, or of the two short vectors. */
+/** Norm weights inside attention: of queries and keys, or of the two short vectors. */
 function attentionVectors({ attention: a }: Peer): number {
   return a.kind === "grouped" ? 2 * a.headDim : a.queryRank + a.keyValueRank;
 }

@@ -2,8 +2,8 @@ import { expectArgument, isObjectLike } from "../base/options.js";
 import type { Config } from "../model/config.js";
 
 /**
- * Whether p GPUs can share every layer: heads, experts' width and the padded vocabulary are cut in p, and so are KV heads, or p is a multiple
- * of them and GPUs share copies.
+ * Whether p GPUs can share every layer: p divides the heads, the experts' width and the padded vocabulary. It also divides the KV heads, or
+ * is a multiple of them, so that several GPUs hold copies of a KV head.
  */
 export function canShareLayers(config: Config, p: number): boolean {
   const { numAttentionHeads, numKeyValueHeads, intermediateSize } = config;
@@ -15,18 +15,18 @@ export function canShareLayers(config: Config, p: number): boolean {
   );
 }
 
-/** What {@link canShareLayers} asks for, in words. */
+/** The allowed numbers of GPUs, for error messages. */
 export function describeTensorParallelSizes(config: Config): string {
   return `one of ${tensorParallelSizes(config).join(", ")} (it divides heads, KV heads, experts' width and vocabulary)`;
 }
 
-/** Every number of GPUs that can share every layer, ascending. */
+/** All numbers of GPUs that can share every layer, ascending. */
 export function tensorParallelSizes(config: Config): number[] {
   expectArgument("tensorParallelSizes: config", isObjectLike(config), "a configuration", config);
   return Array.from({ length: config.numAttentionHeads }, (_, i) => i + 1).filter((p) => canShareLayers(config, p));
 }
 
-/** Rows of embedding and head: vLLM fills vocabularies up to a multiple of 64. */
+/** Rows of embedding and head: vLLM pads vocabularies to a multiple of 64. */
 export function paddedVocab({ vocabSize }: Config): number {
   return Math.ceil(vocabSize / 64) * 64;
 }

@@ -3,11 +3,11 @@ import { InputError } from "../base/errors.js";
 import { number, parseOptions } from "../base/options.js";
 import { printed } from "../base/printed.js";
 
-/** Three of these give the fourth. */
+/** Any three of these determine the fourth. */
 export interface TrainingCostOptions {
   gpus?: number;
   days?: number;
-  /** Of one GPU, in dollars. */
+  /** Price of one GPU per hour, in dollars. */
   pricePerHour?: number;
   dollars?: number;
 }
@@ -20,7 +20,7 @@ export interface TrainingCost {
   readonly dollars: number;
 }
 
-/** Beyond these nothing is a training, and products stay numbers. */
+/** No training lies outside this range, and inside it no product overflows. */
 const positive = number("a number within [1e-15, 1e15]", (x) => x >= 1e-15 && x <= 1e15);
 const schema = v.strictObject({
   gpus: v.optional(positive),
@@ -29,22 +29,22 @@ const schema = v.strictObject({
   dollars: v.optional(positive),
 });
 
-/** Four numbers that are rounded differ by no more than this, of the sum. */
+/** The relative difference that is explained by rounding, if all four numbers are given. */
 const ROUNDING_TOLERANCE = 0.01;
 
 const HOURS_PER_DAY = 24;
 
 /**
- * What a training costs: `dollars = gpus · days · 24 · pricePerHour`, for whichever of them is not given.
+ * Computes the missing one of four numbers: `dollars = gpus · days · 24 · pricePerHour`.
  *
- * @throws {InputError} fewer than three numbers, or four that contradict each other by more than 1 %
+ * @throws {InputError} fewer than three numbers, or four that disagree by more than 1 %
  */
 export function trainingCost(options: TrainingCostOptions): TrainingCost {
   const given = parseOptions(schema, options, "trainingCost");
   const { gpus, days, pricePerHour, dollars } = given;
   const missing = Object.keys(schema.entries).filter((key) => given[key as keyof typeof given] === undefined);
   if (missing.length > 1) {
-    throw new InputError(`trainingCost: expected three of gpus, days, pricePerHour and dollars, got none for ${missing.join(", ")}`);
+    throw new InputError(`trainingCost: needs three of gpus, days, pricePerHour and dollars, got none for ${missing.join(", ")}`);
   }
   const all = {
     gpus: gpus ?? dollars! / (days! * HOURS_PER_DAY * pricePerHour!),
@@ -57,13 +57,13 @@ export function trainingCost(options: TrainingCostOptions): TrainingCost {
   if (Math.abs(product - all.dollars) > ROUNDING_TOLERANCE * all.dollars) {
     const hours = `${all.gpus} GPUs · ${all.days} days · ${HOURS_PER_DAY} h · $${all.pricePerHour}`;
     throw new InputError(
-      `trainingCost: dollars: expected ${product.toFixed(2)} = ${hours}, got ${printed(all.dollars)} (leave out the number that is to follow from the others)`,
+      `trainingCost: dollars: expected ${product.toFixed(2)} = ${hours}, got ${printed(all.dollars)} (leave out the number to compute)`,
     );
   }
   return { ...all, gpuHours };
 }
 
-/** The report's reinforcement learning: 512 H800 for three weeks, $534,700. */
+/** The cost of the report's reinforcement learning: 512 H800 for three weeks, $534,700. */
 export function reportedTrainingCost(): TrainingCost {
   return trainingCost({ gpus: 512, days: 21, dollars: 534_700 });
 }

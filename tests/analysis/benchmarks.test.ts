@@ -9,7 +9,7 @@ test("every row has a score or none for every model, in percent", () => {
   expect(new Set(benchmarks.map(({ name }) => name)).size).toBe(17);
 });
 
-test("both MiniMax models have all scores, and every model is named once", () => {
+test("both MiniMax models have all scores, and every name occurs once", () => {
   for (const benchmark of benchmarks) {
     for (const model of ["MiniMax-M1-80k", "MiniMax-M1-40k"] as const) expect(scoreOf(benchmark, model)).toBeDefined();
   }
@@ -49,7 +49,7 @@ test("80k against 40k: ahead on 13, equal on 1, behind on 3; clearly so on one",
   );
 });
 
-test("where a model has no score it has no lead", () => {
+test("a model without a score has no lead", () => {
   expect(leads("MiniMax-M1-80k", "DeepSeek-R1").map(({ benchmark }) => benchmark)).not.toContain("TAU-bench (retail)");
   expect(tauAverage("DeepSeek-R1")).toBeUndefined();
 });
@@ -58,7 +58,7 @@ test("TAU-bench: 40k is ahead of 80k on average", () => {
   expect([tauAverage("MiniMax-M1-80k"), tauAverage("MiniMax-M1-40k")]).toEqual([62.75, 63.9]);
 });
 
-test("claims that hold, and those that one might take from the report and that do not", () => {
+test("claims of the report hold, some conclusions that readers might draw do not", () => {
   const claims = benchmarkClaims();
   expect(claims.map(({ reported, holds }) => [reported, holds])).toEqual([
     [true, true],

@@ -11,7 +11,7 @@ describe("MiniMax's deployment guide: int8 experts on 8 GPUs, up to 2 million to
   /** One sequence of that many tokens, and `states` states: vLLM takes room for all of them when it starts. */
   const total = (context: number, states: number): number => at(context).totalBytes + (states - 1) * at(16).stateBytes;
 
-  test("both statements", () => {
+  test("both claims", () => {
     expect(claims.map(({ gpu, gpuCount, claimedTokens }) => [gpu.name, gpuCount, claimedTokens])).toEqual([
       ["H800", 8, 2_000_000],
       ["H20", 8, 5_000_000],
@@ -34,7 +34,7 @@ describe("MiniMax's deployment guide: int8 experts on 8 GPUs, up to 2 million to
     }
   });
 
-  test("5 million do not fit on H800", () => {
+  test("5 million tokens do not fit on H800", () => {
     for (const { states, usableBytes } of claims[0]!.verdicts) expect(total(5_000_000, states)).toBeGreaterThan(usableBytes);
   });
 
@@ -49,7 +49,7 @@ describe("MiniMax's deployment guide: int8 experts on 8 GPUs, up to 2 million to
     }
   });
 
-  test("the guides' tables say the same", () => {
+  test("the tables of docs/ agree", () => {
     const limits = claims.map(({ verdicts }) => verdicts.map(({ mostTokens }) => `${(mostTokens / 1e6).toFixed(1)} million`));
     const guide = readFileSync(new URL("../../docs/cluster.md", import.meta.url), "utf8");
     for (const [i, { states, utilization, holds }] of claims[0]!.verdicts.entries()) {
@@ -58,7 +58,7 @@ describe("MiniMax's deployment guide: int8 experts on 8 GPUs, up to 2 million to
     }
   });
 
-  test("where less may be used they do not hold", () => {
+  test("they do not hold for a smaller share of memory", () => {
     const all = guideClaims(minimaxM1, 0.8).flatMap(({ verdicts }) => verdicts);
     const verdicts = all.filter(({ utilization }) => utilization === 0.8);
     expect(verdicts).toHaveLength(4);
@@ -67,4 +67,4 @@ describe("MiniMax's deployment guide: int8 experts on 8 GPUs, up to 2 million to
   });
 });
 
-test("nothing is said of another model", () => expect(guideClaims(tinyM1)).toEqual([]));
+test("there are no claims about other models", () => expect(guideClaims(tinyM1)).toEqual([]));

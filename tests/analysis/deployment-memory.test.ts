@@ -12,17 +12,17 @@ describe("the published model", () => {
   const HEAD = 200_064 * 6144;
   const EXPERTS = 80 * 32 * 3 * 6144 * 9216;
 
-  test("bf16 weights are the checkpoint's bytes, its head widened to float32", () => {
+  test("bf16 weights are the checkpoint's bytes, with a float32 head", () => {
     expect(deploymentMemory(m1).weightsBytes).toBe(912_210_767_872 + 2 * HEAD);
   });
 
-  test("experts in int8: one byte a value, and a float32 scale for each of their rows", () => {
+  test("experts in int8: one byte per value, and a float32 scale per row", () => {
     const scales = 4 * 80 * 32 * (2 * 9216 + 6144);
     const rest = 912_210_767_872 - 2 * EXPERTS + 2 * HEAD;
     expect(deploymentMemory(m1, { weights: "experts_int8" }).weightsBytes).toBe(EXPERTS + scales + rest);
   });
 
-  test("float32: four bytes a parameter", () => {
+  test("float32: four bytes per parameter", () => {
     expect(deploymentMemory(m1, { weights: "f32" }).weightsBytes).toBe(4 * 456_089_655_296);
   });
 
@@ -54,7 +54,7 @@ describe("the published model", () => {
     expect([2, 4, 8, 16, 64].map(at)).toEqual([2, 4, 8, 8, 8].map((p) => at(1) / p));
   });
 
-  test("GPUs that can share it", () => expect(tensorParallelSizes(minimaxM1)).toEqual([1, 2, 4, 8, 16, 32, 64]));
+  test("numbers of GPUs that can share it", () => expect(tensorParallelSizes(minimaxM1)).toEqual([1, 2, 4, 8, 16, 32, 64]));
 
   test.each([
     ["H100", "experts_int8", 8],
@@ -70,7 +70,7 @@ describe("the published model", () => {
   });
 });
 
-describe("laws", () => {
+describe("properties", () => {
   const options = fc.record({
     context: fc.integer({ min: 1, max: 4096 }),
     batch: fc.integer({ min: 1, max: 64 }),
@@ -91,7 +91,7 @@ describe("laws", () => {
     );
   });
 
-  test("more tokens, sequences or a wider pass never take less; more GPUs never more of each", () => {
+  test("grows with tokens, sequences and tokens per pass, and does not grow with GPUs", () => {
     fc.assert(
       fc.property(options, fc.constantFrom("context", "batch", "passTokens", "tensorParallel"), (given, key) => {
         const before = deploymentMemory(tiny, given);
@@ -106,7 +106,7 @@ describe("laws", () => {
     );
   });
 
-  test("p GPUs together hold the model once, and p − 1 further times what each of them needs", () => {
+  test("p GPUs together hold the model once, and replicated tensors p times", () => {
     const copied = tiny.tensors.filter(({ block }) => block === "norm" || block === "router");
     const bytes = copied.reduce((sum, { block, shape }) => sum + shape.reduce((a, b) => a * b, block === "router" ? 4 : 2), 0);
     const [one, two] = [1, 2].map((tensorParallel) => deploymentMemory(tiny, { tensorParallel }).weightsBytes) as [number, number];
@@ -120,14 +120,14 @@ describe("laws", () => {
   });
 });
 
-test("what no number of GPUs holds has none; a share is one", () => {
+test("gpusNeeded is undefined if no number of GPUs suffices; utilization must be a share", () => {
   expect(new Set(gpusNeeded(m1, { context: 10_240_000, batch: 500 }).map(({ needed }) => needed))).toEqual(new Set([undefined]));
   for (const utilization of [0, 1.01, Number.NaN]) {
     expect(() => gpusNeeded(tiny, {}, utilization)).toThrow(facts(`gpusNeeded: utilization: …number…(0, 1]…${utilization}`));
   }
 });
 
-test("a model without softmax attention keeps no keys, no values and no positions", () => {
+test("a model without softmax attention has no keys, values and rotary table", () => {
   const lightning = parseConfig({ ...tinyM1.source, attn_type_list: Array(8).fill(0) });
   expect(deploymentMemory(lightning)).toMatchObject({ keyValueBytes: 0, rotaryBytes: 0 });
 });

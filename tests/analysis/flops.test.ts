@@ -61,7 +61,7 @@ function sum<T extends object>(all: readonly T[]): Record<keyof T, number> {
   >;
 }
 
-test("the formulas are, to the last operation, what kernels are asked to do", { timeout: 60_000 }, async () => {
+test("the formulas agree exactly with the work that kernels report", { timeout: 60_000 }, async () => {
   await fc.assert(
     fc.asyncProperty(configs, passes, async (config, { pieces, steps, logits }) => {
       const calls: KernelCall[] = [];
@@ -81,7 +81,7 @@ test("the formulas are, to the last operation, what kernels are asked to do", { 
   );
 });
 
-test("generating is counted as it is done, sequences side by side each for itself", async () => {
+test("generation agrees too, for each sequence of a batch", async () => {
   const calls: KernelCall[] = [];
   using model = await MiniMaxM1.create(tinyM1, { build: "simd", threads: 1, seed: 1, onKernel: (call) => calls.push(call) });
   const prompts = [[1, 2, 3, 4, 5], Array.from({ length: 33 }, (_, i) => i)];
@@ -105,7 +105,7 @@ test.each(["bf16", "q8"] as const)("the count does not depend on the precision: 
   expect(countedFlops(calls)).toEqual(kinds(passFlops(tinyM1, { tokens: 7, logits: "all" })));
 });
 
-describe("both rules are what loops over tokens, heads and dims count", () => {
+describe("both rules agree with loops over tokens, heads and dimensions", () => {
   /** One layer of each kind, multiply-add by multiply-add, in a single pass. */
   function loops(n: number, past: number, rule: CountingRule, chunk: number) {
     const { numAttentionHeads: heads, headDim: d } = tinyM1;
@@ -151,14 +151,14 @@ describe("both rules are what loops over tokens, heads and dims count", () => {
   });
 });
 
-test("a prompt in pieces has the softmax operations of one in one piece, under both rules", () => {
+test("a prompt in chunks has the same softmax operations as in one pass, under both rules", () => {
   for (const rule of ["causal", "square"] as const) {
     const pieces = [passFlops(tinyM1, { tokens: 20, rule }), passFlops(tinyM1, { tokens: 13, past: 20, rule })];
     expect(sum(pieces).softmaxAttention).toBe(passFlops(tinyM1, { tokens: 33, rule }).softmaxAttention);
   }
 });
 
-test("of the published model: two operations for every activated parameter of a matrix, and little else", () => {
+test("the published model: two operations per activated matrix parameter, and little else", () => {
   const { total, head, lightningAttention, softmaxAttention } = generationFlops(minimaxM1, { tokens: 1 });
   const vectors = (2 * 80 + 1) * 6144 + 70 * 8192;
   expect(total - head - lightningAttention - softmaxAttention).toBe(2 * (45_944_920_064 - vectors));

@@ -19,8 +19,8 @@ import { minimaxM1, tinyM1 } from "../../src/index.js";
 
 const rules = Object.keys(comparisonRules) as ComparisonRule[];
 
-describe("peers: what their configurations come to is what is published", () => {
-  test("in all, to the last parameter of their files", () => {
+describe("peers: counts from their configurations agree with published ones", () => {
+  test("total parameters, exactly those of their files", () => {
     expect(peerParameters(deepseekR1).total).toBe(671_026_419_200);
     expect(peerParameters(qwen3).total).toBe(235_093_634_560);
   });
@@ -37,7 +37,7 @@ describe("peers: what their configurations come to is what is published", () => 
     expect(activated).toBeLessThan(activatedWithHead);
   });
 
-  test("a pair of query and key, per layer", () => {
+  test("operations per pair of query and key, per layer", () => {
     expect(peerCost(deepseekR1).perPair).toBe(61 * 2 * 128 * (192 + 128));
     expect(peerCost(deepseekR1, "absorbed").perPair).toBe(61 * 2 * 128 * (576 + 512));
     expect(peerCost(qwen3).perPair).toBe(94 * 4 * 64 * 128);
@@ -45,7 +45,7 @@ describe("peers: what their configurations come to is what is published", () => 
   });
 });
 
-test("two numbers are all that generating depends on", () => {
+test("the cost of generation has two coefficients", () => {
   for (const rule of ["causal", "square"] as const) {
     expect(costOf(generationCost(minimaxM1), 65_536, rule)).toBe(generationFlops(minimaxM1, { tokens: 65_536, rule }).total);
   }
@@ -62,7 +62,7 @@ test("ratios to DeepSeek-R1 at 65,536 and 100,000 tokens", () => {
   });
 });
 
-test("the guide gives these ratios, and quotes the report's introduction", () => {
+test("docs/ have these ratios, and quote the report's introduction", () => {
   const guide = readFileSync(new URL("../../docs/analysis.md", import.meta.url), "utf8");
   const { ratioToDeepSeekR1: ratios } = compareGeneration(minimaxM1);
   const rows = {
@@ -95,13 +95,13 @@ test("with the published 45.9B and 37B in place of counted weights the ratios di
   }
 });
 
-test("half at 64K holds under every rule, a quarter at 100K not where only pairs that exist count", () => {
+test("the claim for 64K holds under every rule, the claim for 100K not under the causal rules", () => {
   const [half, quarter] = compareGeneration(minimaxM1).claims;
   expect(half!.holds).toEqual({ causal: true, square: true, causalAbsorbed: true, squareAbsorbed: true });
   expect(quarter!.holds).toEqual({ causal: false, square: true, causalAbsorbed: true, squareAbsorbed: true });
 });
 
-test("a claim is true from where it is said to be, and not before", () => {
+test("a claim holds from reachedAt on, and not before", () => {
   const cost = generationCost(minimaxM1);
   for (const { claimed, reachedAt } of compareGeneration(minimaxM1).claims) {
     for (const rule of rules) {
@@ -111,19 +111,19 @@ test("a claim is true from where it is said to be, and not before", () => {
   }
 });
 
-test("what was read off the figure lies between the rules, MiniMax-M1 at 64,000 tokens aside", () => {
+test("readings of the figure lie between the rules, except MiniMax-M1 at 64,000 tokens", () => {
   const outside = compareGeneration(minimaxM1).readings.filter(({ flops, causal, square }) => flops < causal || flops > square);
   expect(outside.map(({ model, tokens }) => [model, tokens])).toEqual([["MiniMax-M1", 64_000]]);
 });
 
-test("the report's claims are about its own model only, which is known by its numbers", () => {
+test("claims are checked for MiniMax-M1 only, recognised by its numbers", () => {
   expect(isMiniMaxM1(minimaxM1.source)).toBe(true);
   expect(isMiniMaxM1(tinyM1)).toBe(false);
   const { claims, readings, series } = compareGeneration(tinyM1, "tiny");
   expect([claims, readings, series.map(({ model }) => model)]).toEqual([[], [], ["DeepSeek-R1", "Qwen3-235B-A22B", "tiny"]]);
 });
 
-test("points of the figure: nothing at 0, and more with every token", () => {
+test("points of the figure: 0 at 0 tokens, and increasing", () => {
   const { series } = compareGeneration(minimaxM1);
   const points = figurePoints(series, [0, 1, 1000, 1e6]).filter(({ model }) => model === "DeepSeek-R1");
   for (const rule of rules) {

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { parameterTable } from "../../src/analysis/index.js";
 import { graph, minimaxM1, tinyM1 } from "../../src/index.js";
 
-test("the published model's numbers, exact", () => {
+test("the published model's exact numbers", () => {
   expect(parameterTable(minimaxM1)).toMatchObject({
     parameterCount: 456_089_655_296,
     activatedParameterCount: 45_944_920_064,

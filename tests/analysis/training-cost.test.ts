@@ -9,7 +9,7 @@ test("512 H800 for three weeks, $534,700", () => {
   expect([gpuHours, pricePerHour.toFixed(2)]).toEqual([258_048, "2.07"]);
 });
 
-test("any three give the fourth", () => {
+test("any three numbers determine the fourth", () => {
   const some = fc.double({ min: 0.01, max: 1e4, noNaN: true });
   fc.assert(
     fc.property(some, some, some, fc.constantFrom("gpus", "days", "pricePerHour", "dollars"), (gpus, days, pricePerHour, left) => {
@@ -20,7 +20,7 @@ test("any three give the fourth", () => {
   );
 });
 
-test("four that agree but for rounding are taken as they are", () => {
+test("four numbers that agree up to rounding are returned unchanged", () => {
   const given = { gpus: 512, days: 21, pricePerHour: 2.07, dollars: 534_700 };
   expect(trainingCost(given)).toEqual({ ...given, gpuHours: 258_048 });
 });

@@ -56,7 +56,9 @@ test("--kubernetes: manifests on stdout, remarks on stderr", async () => {
 test("what does not fit: one line with what would, exit code 1, remedies for programs", async () => {
   const { exitCode, stdout, stderr } = await run(["plan", "--weights", "bf16", "--json"]);
   expect(exitCode).toBe(1);
-  expect(stderr).toMatch(/^error: plan: 8 H800 .*what would: weights in experts_int8; or 16 GPUs per node; or 2 nodes; or H200 GPUs\)\n$/);
+  expect(stderr).toMatch(
+    /^error: plan: 8 H800 .*what would fit: weights in experts_int8; or 16 GPUs per node; or 2 nodes; or H200 GPUs\)\n$/,
+  );
   expect(JSON.parse(stdout)).toEqual({
     fits: false,
     remedies: [

@@ -1,5 +1,5 @@
-// Which GPUs share the model, and whether it fits. A replica is p GPUs that share every layer: within a node, or of whole nodes. The smallest p
-// that fits is taken, because what is left over makes more replicas; vLLM has no pipeline parallelism for this architecture.
+// Finds the smallest replica that fits. A replica is p GPUs that share every layer, within a node or of whole nodes. The smallest p is best
+// because the remaining GPUs become further replicas. vLLM has no pipeline parallelism for this architecture.
 
 import type { Config } from "../model/config.js";
 import type { Graph } from "../model/graph.js";
@@ -8,7 +8,7 @@ import type { DeploymentSettings } from "./deployment-target.js";
 import { type Gpu, usableBytes } from "./gpus.js";
 import { tensorParallelSizes } from "./tensor-parallel.js";
 
-/** How a model is served. */
+/** A plan of how to serve a model. */
 export interface Deployment {
   readonly served: string;
   readonly gpu: Gpu;
@@ -18,26 +18,26 @@ export interface Deployment {
   readonly utilization: number;
   readonly passTokens: number;
   readonly expertParallel: boolean;
-  /** GPUs of a replica. They share every layer. */
+  /** GPUs per replica. They share every layer. */
   readonly tensorParallel: number;
   readonly gpusPerNode: number;
-  /** Nodes that one replica spans. */
+  /** Nodes per replica. */
   readonly nodesPerReplica: number;
-  /** Servers that answer side by side. */
+  /** Independent servers. */
   readonly replicas: number;
-  /** Sequences at a time in each of them. */
+  /** Concurrent sequences per replica. */
   readonly sequences: number;
-  /** What each GPU holds. */
+  /** Memory of each GPU that the plan uses. */
   readonly memory: DeploymentMemory;
-  /** What each GPU may hold. */
+  /** Memory of each GPU that the server may use. */
   readonly usableBytes: number;
-  /** Tokens of all sequences of a replica together for which there is room. */
+  /** Tokens that fit into the cache of a replica, all its sequences together. */
   readonly cacheTokens: number;
-  /** What to know before relying on it. */
+  /** Reservations about the plan. */
   readonly notes: readonly string[];
 }
 
-/** Numbers of GPUs that can make a replica, ascending: they divide the model, and a node, or are whole nodes. */
+/** Possible numbers of GPUs per replica, ascending: they divide the model, and they divide a node or are whole nodes. */
 export function replicaSizes(config: Config, { gpusPerNode, nodes, expertParallel }: DeploymentSettings): number[] {
   return tensorParallelSizes(config).filter(
     (p) =>
@@ -45,17 +45,17 @@ export function replicaSizes(config: Config, { gpusPerNode, nodes, expertParalle
   );
 }
 
-/** Replicas of p GPUs that the nodes hold. */
+/** The number of replicas of p GPUs on the nodes. */
 export function replicaCount(p: number, { gpusPerNode, nodes }: DeploymentSettings): number {
   return p < gpusPerNode ? nodes * (gpusPerNode / p) : Math.floor(nodes / (p / gpusPerNode));
 }
 
-/** vLLM wants to be able to decode every sequence in one pass. */
+/** At least one token per sequence, because vLLM decodes all sequences in one forward pass. */
 function tokensPerPass({ passTokens }: DeploymentSettings, sequences: number): number {
   return Math.max(passTokens, sequences);
 }
 
-/** What each GPU holds when p of them serve `batch` sequences. */
+/** Memory of each GPU if `tensorParallel` of them serve `batch` sequences. */
 export function memoryPerGpu(
   model: Graph,
   target: DeploymentSettings,
@@ -67,7 +67,7 @@ export function memoryPerGpu(
   return deploymentMemory(model, { weights, kv, passTokens: tokensPerPass(target, batch), tensorParallel, batch, context });
 }
 
-/** The deployment with the smallest replicas that fit, if any do. */
+/** The deployment with the smallest replicas that fit; undefined if none fits. */
 export function smallestDeployment(model: Graph, target: DeploymentSettings): Deployment | undefined {
   const { gpu, gpusPerNode, concurrency, weights, kv, context, utilization, expertParallel, served } = target;
   const usable = usableBytes(gpu, utilization);
@@ -107,10 +107,10 @@ function notes({ dialect }: Config, { name, caution }: Gpu, nodesPerReplica: num
   return [
     ...(caution ? [`${name}: ${caution}`] : []),
     ...(nodesPerReplica > 1
-      ? [`every layer crosses ${nodesPerReplica} nodes: as fast as their network is (InfiniBand or RoCE with GPUDirect RDMA)`]
+      ? [`every layer crosses ${nodesPerReplica} nodes, so their network limits the speed (use InfiniBand or RoCE with GPUDirect RDMA)`]
       : []),
     ...(dialect === "minimax"
-      ? ["a checkpoint in transformers' dialect: check that this vLLM reads it; MiniMax's own dialect it does"]
+      ? ["this checkpoint is in transformers' dialect: check that this version of vLLM reads it (it reads MiniMax's own dialect)"]
       : []),
   ];
 }
