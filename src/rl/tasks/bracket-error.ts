@@ -20,20 +20,20 @@ function drawWithErrorAt(random: Random, position: number, length: number): stri
   const before = correctBrackets(random, position - 1);
   const wrong = randomChoice(
     random,
-    closers.filter((closer) => closer !== before.owed[0]),
+    closers.filter((closer) => closer !== before.pending[0]),
   );
-  const after = correctBrackets(random, length - position, { owed: before.owed.slice(1), close: true });
+  const after = correctBrackets(random, length - position, { pending: before.pending.slice(1), close: true });
   return [...before.brackets, wrong, ...after.brackets];
 }
 
 /** Position of the first wrong bracket, counted from 1; "end" if brackets are left open; "none" if there is no error. */
 function firstError(brackets: readonly string[]): string {
-  let owed: readonly string[] | undefined = [];
+  let pending: readonly string[] | undefined = [];
   for (const [index, bracket] of brackets.entries()) {
-    owed = readBracket(owed, bracket);
-    if (!owed) return String(index + 1);
+    pending = readBracket(pending, bracket);
+    if (!pending) return String(index + 1);
   }
-  return owed.length > 0 ? "end" : "none";
+  return pending.length > 0 ? "end" : "none";
 }
 
 /**
@@ -52,7 +52,7 @@ export const bracketError: Task<BracketError> = {
     if (kind === "wrong") return { brackets: drawWithErrorAt(random, randomInteger(random, 1, length), length) };
     const { brackets } = drawUntil(
       () => correctBrackets(random, length),
-      ({ owed }) => owed.length > 0,
+      ({ pending }) => pending.length > 0,
     );
     return { brackets };
   },
@@ -61,11 +61,11 @@ export const bracketError: Task<BracketError> = {
 
   solve({ brackets }) {
     const steps: string[] = [];
-    let owed: readonly string[] | undefined = [];
+    let pending: readonly string[] | undefined = [];
     for (const [index, bracket] of brackets.entries()) {
-      owed = readBracket(owed, bracket);
-      steps.push(owed ? `${index + 1} ${formatStep(bracket, owed, brackets.slice(index + 1))}` : `${index + 1} ${bracket} is wrong`);
-      if (!owed) break;
+      pending = readBracket(pending, bracket);
+      steps.push(pending ? `${index + 1} ${formatStep(bracket, pending, brackets.slice(index + 1))}` : `${index + 1} ${bracket} is wrong`);
+      if (!pending) break;
     }
     return { thinking: steps.join("\n"), answer: firstError(brackets) };
   },

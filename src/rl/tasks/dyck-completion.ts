@@ -26,7 +26,7 @@ export const dyckCompletion: Task<DyckCompletion> = {
     const { shortest, longest } = levelSettings(this.name, levels, level);
     const { brackets } = drawUntil(
       () => correctBrackets(random, randomInteger(random, shortest, longest)),
-      ({ owed }) => owed.length > 0,
+      ({ pending }) => pending.length > 0,
     );
     return { brackets };
   },
@@ -34,17 +34,17 @@ export const dyckCompletion: Task<DyckCompletion> = {
   question: ({ brackets }) => `Close the open brackets : ${brackets.join(" ")}`,
 
   solve({ brackets }) {
-    let owed: readonly string[] = [];
+    let pending: readonly string[] = [];
     const steps = brackets.map((bracket, index) => {
-      owed = readBracket(owed, bracket)!;
-      return formatStep(bracket, owed, brackets.slice(index + 1));
+      pending = readBracket(pending, bracket)!;
+      return formatStep(bracket, pending, brackets.slice(index + 1));
     });
-    return { thinking: steps.join("\n"), answer: owed.join(" ") };
+    return { thinking: steps.join("\n"), answer: pending.join(" ") };
   },
 
   verify({ brackets }, answer) {
-    const owed = brackets.reduce<readonly string[]>((before, bracket) => readBracket(before, bracket)!, []);
-    return answer.replace(/\s/g, "") === owed.join("");
+    const pending = brackets.reduce<readonly string[]>((before, bracket) => readBracket(before, bracket)!, []);
+    return answer.replace(/\s/g, "") === pending.join("");
   },
 
   guess: (_, random) => Array.from({ length: randomInteger(random, 1, 3) }, () => randomChoice(random, closers)).join(" "),
