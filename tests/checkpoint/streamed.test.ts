@@ -251,7 +251,7 @@ describe("loading", () => {
       const large = loadCheckpoint(directory, { residency: "streamed", budgetBytes: 2 ** 32 });
       await expect(large).rejects.toThrow(/budgetBytes:.*4 GiB.*wasm32.*4 GiB/);
       const limited = loadCheckpoint(directory, { residency: "streamed", budgetBytes: 2 ** 20, maxMemoryBytes: 2 ** 19 });
-      await expect(limited).rejects.toThrow(/which is what maxMemoryBytes leaves for it, got 1 MiB/);
+      await expect(limited).rejects.toThrow(/maxMemoryBytes.*got 1 MiB/);
       expect(create).not.toHaveBeenCalled();
     } finally {
       create.mockRestore();

@@ -143,7 +143,7 @@ describe("safetensors", () => {
     ["a hole", entries({ a, b: { ...b, data_offsets: [28, 36] } }, 36), /b: .* got 28 \(leaves a hole/],
     ["a hole at the beginning", entries({ b }, 32), /leaves a hole/],
     ["a tensor outside the file", entries({ a, b }, 31), /expected \d+ bytes, got \d+ \(truncated/],
-    ["bytes after the last tensor", entries({ a, b }, 33), /overlong/],
+    ["bytes after the last tensor", entries({ a, b }, 33), /too long/],
     ["metadata that is text", entries({ __metadata__: "pt" }, 0), /__metadata__:.*strings/],
     ["metadata that is a list", entries({ __metadata__: [] }, 0), /__metadata__:.*strings/],
   ];
