@@ -1,13 +1,13 @@
-// Backward of causal grouped-query softmax attention, scores recomputed block by block: never an n × n matrix.
+// Backward pass of causal grouped-query softmax attention. Scores are recomputed block by block, without an n × n matrix.
 //   T queries, the last of n positions, H heads in groups of G = H / C over C key-value heads, D headDim.
 //   q, o, do, dq [T, H, D]; k, v, dk, dv [n, C, D]; statistics [T, H, 3]: a query's M = max_s x_s, 1 / L and δ, with L = Σ e^(x_s − M)
 //   x_ts = scale · q_t·k_s,   p_ts = e^(x_ts − M_t) / L_t,   o_t = Σ_{s ≤ t} p_ts v_s
 //   δ_t = do_t·o_t,   dx_ts = p_ts (do_t·v_s − δ_t)
 //   dq_t += scale Σ_s dx_ts k_s,   dk_s += scale Σ_t dx_ts q_t,   dv_s += Σ_t p_ts do_t
-// Two kernels, each over what it owns: attentionBackwardQ goes through the positions once, online as the forward does, and leaves the
-// statistics; attentionBackwardKV then goes through the queries. Both form x with the same tile, so that x − M ≤ 0 holds to the bit.
-// Range of both: blocks × key-value heads, the longest blocks first. The queries of a head are its group's, step by step. Sums run over
-// blocks in ascending order, from places that only the lengths decide.
+// There are two kernels, each over the outputs that it owns. attentionBackwardQ passes over the positions once, online as the forward
+// kernel does, and writes the statistics; attentionBackwardKV then passes over the queries. Both compute x with the same tile, so that
+// x − M ≤ 0 holds exactly. Range of both: blocks × key-value heads, the longest blocks first. The queries of a key-value head are those of
+// its group, step by step. Sums run over blocks in ascending order, and only the lengths determine where blocks begin.
 
 import { at, expNegative, hsum, madd } from "./simd";
 import { column, packColumns, packTransposed, scores, update } from "./attention-tile";
@@ -15,10 +15,10 @@ import { column, packColumns, packTransposed, scores, update } from "./attention
 /** Positions per block. */
 const BLOCK_POSITIONS: i32 = 64;
 
-/** Numbers kept per query. */
+/** Numbers per query in `statistics`. */
 const STATISTICS_PER_QUERY: i32 = 3;
 
-/** Bytes of workspace of either kernel for blocks of B queries, heads of D. */
+/** Bytes of workspace of either kernel, for blocks of B queries and head dim D. */
 export function attentionBackwardWorkspaceBytes(B: i32, D: i32): i32 {
   const b = (B + 7) & ~7, d = (D + 7) & ~7;
   return (d * (5 * b + 4 * BLOCK_POSITIONS) + 2 * b * BLOCK_POSITIONS + 4 * b + 4) << 2;
@@ -31,7 +31,8 @@ export function attentionBackwardQ(
 ): void {
   assert(T <= n && H % C == 0 && B > 0);
   const b = (B + 7) & ~7, d = (D + 7) & ~7, G = H / C, rows = T * G, blocks = (rows + B - 1) / B, ldk = (<usize>(C * D)) << 2;
-  const Q = ws, dY = at(Q, b * d), A = at(dY, b * d), KT = at(A, b * d), VT = at(KT, BLOCK_POSITIONS * d), K = at(VT, BLOCK_POSITIONS * d), P = at(K, BLOCK_POSITIONS * d);
+  const Q = ws, dY = at(Q, b * d), A = at(dY, b * d), KT = at(A, b * d), VT = at(KT, BLOCK_POSITIONS * d);
+  const K = at(VT, BLOCK_POSITIONS * d), P = at(K, BLOCK_POSITIONS * d);
   const X = at(P, b * BLOCK_POSITIONS), M = at(X, b * BLOCK_POSITIONS), L = at(M, b), delta = at(L, b), c = at(delta, b);
   for (let unit = begin; unit < end; unit++) {
     const head = unit % C, r0 = (blocks - 1 - unit / C) * B, count = min(B, rows - r0), padded = (count + 7) & ~7;
@@ -45,14 +46,14 @@ export function attentionBackwardQ(
       f32.store(at(delta, r), r < count ? dot(at(A, r * D), at(o, place(r0 + r, G, H, head) * D), D) : 0);
     }
     memory.fill(A, 0, (<usize>(padded * d)) << 2);
-    // Positions that query r sees: first + (r0 + r) / G
+    // Number of positions that query r sees: first + (r0 + r) / G
     const first = n - T + 1, visible = first + (r0 + count - 1) / G;
     for (let s: i32 = 0; s < visible; s += BLOCK_POSITIONS) {
       const keys = min(BLOCK_POSITIONS, visible - s), from = (<usize>((s * C + head) * D)) << 2;
       packTransposed(KT, k + from, ldk, keys, D);
       packTransposed(VT, v + from, ldk, keys, D);
       packColumns(K, k + from, ldk, keys, D);
-      // By position, queries side by side
+      // By position, with the queries side by side
       for (let j: i32 = 0; j < keys; j += 4) {
         const key = column(KT, D, j), value = column(VT, D, j);
         for (let i: i32 = 0; i < count; i += 8) {
@@ -62,10 +63,13 @@ export function attentionBackwardQ(
       }
       for (let i: i32 = 0; i < count; i += 4) {
         const own = i32x4(first + (r0 + i) / G, first + (r0 + i + 1) / G, first + (r0 + i + 2) / G, first + (r0 + i + 3) / G);
-        online(column(P, BLOCK_POSITIONS, i), column(X, BLOCK_POSITIONS, i), at(M, i), at(L, i), at(delta, i), at(c, i), i32x4.sub(own, i32x4.splat(s)), keys);
+        const seen = i32x4.sub(own, i32x4.splat(s));
+        online(column(P, BLOCK_POSITIONS, i), column(X, BLOCK_POSITIONS, i), at(M, i), at(L, i), at(delta, i), at(c, i), seen, keys);
       }
       for (let p: i32 = 0; p < d; p += 8) {
-        for (let i: i32 = 0; i < count; i += 4) update(keys, column(X, BLOCK_POSITIONS, i), at(K, p * keys), 32, at(c, i), at(A, p * padded + i * 8));
+        for (let i: i32 = 0; i < count; i += 4) {
+          update(keys, column(X, BLOCK_POSITIONS, i), at(K, p * keys), 32, at(c, i), at(A, p * padded + i * 8));
+        }
       }
     }
     for (let r: i32 = 0; r < count; r++) {
@@ -87,11 +91,13 @@ export function attentionBackwardKV(
   assert(T <= n && H % C == 0 && B > 0);
   const b = (B + 7) & ~7, d = (D + 7) & ~7, G = H / C, rows = T * G, past = n - T, ldk = (<usize>(C * D)) << 2, ld = (<usize>D) << 2;
   const KT = ws, VT = at(KT, BLOCK_POSITIONS * d), dK = at(VT, BLOCK_POSITIONS * d), dV = at(dK, BLOCK_POSITIONS * d);
-  const QT = at(dV, BLOCK_POSITIONS * d), YT = at(QT, b * d), Q = at(YT, b * d), Y = at(Q, b * d), fresh = at(Y, b * d), P = at(fresh, b * d), X = at(P, b * BLOCK_POSITIONS);
+  const QT = at(dV, BLOCK_POSITIONS * d), YT = at(QT, b * d), Q = at(YT, b * d), Y = at(Q, b * d), fresh = at(Y, b * d);
+  const P = at(fresh, b * d), X = at(P, b * BLOCK_POSITIONS);
   const M = at(X, b * BLOCK_POSITIONS), L = at(M, b), delta = at(L, b), ones = at(delta, b);
   v128.store(ones, f32x4.splat(1));
   for (let unit = begin; unit < end; unit++) {
-    const head = unit % C, s = unit / C * BLOCK_POSITIONS, count = min(BLOCK_POSITIONS, n - s), padded = (count + 7) & ~7, from = (<usize>((s * C + head) * D)) << 2;
+    const head = unit % C, s = unit / C * BLOCK_POSITIONS, count = min(BLOCK_POSITIONS, n - s), padded = (count + 7) & ~7;
+    const from = (<usize>((s * C + head) * D)) << 2;
     packTransposed(KT, k + from, ldk, count, D);
     packTransposed(VT, v + from, ldk, count, D);
     memory.fill(dK, 0, (<usize>(padded * d)) << 2);
@@ -110,9 +116,9 @@ export function attentionBackwardKV(
         f32.store(at(L, i), load<f32>(row, 4));
         f32.store(at(delta, i), load<f32>(row, 8));
       }
-      // Positions of this block that the first and the last of the queries see
+      // Number of positions of this block that the first and the last of the queries see
       const least = past + 1 + r0 / G - s, most = min(count, past + 1 + (r0 + queries - 1) / G - s);
-      // By query, positions side by side
+      // By query, with the positions side by side
       for (let i: i32 = 0; i < queries; i += 4) {
         const query = column(QT, D, i), y = column(YT, D, i);
         for (let j: i32 = 0; j < most; j += 8) {
@@ -139,7 +145,7 @@ export function attentionBackwardKV(
   }
 }
 
-// Row r of a head's queries is head · G + r % G at step r / G.
+// Row r of a key-value head's queries is query head head · G + r % G at step r / G.
 @inline function place(r: i32, G: i32, H: i32, head: i32): i32 {
   return r / G * H + head * G + r % G;
 }
@@ -163,8 +169,8 @@ function dot(x: usize, y: usize, n: i32): f32 {
   return total;
 }
 
-// Scores of four queries side by side, position by position, and do·v in dx: dx becomes e^(x − M) (do·v − δ). Each query sees its own
-// number of positions.
+// x holds the scores of four queries side by side, position by position, and dx holds do·v. dx becomes e^(x − M) (do·v − δ). `own` is the
+// number of positions that each query sees.
 function online(x: usize, dx: usize, M: usize, L: usize, delta: usize, c: usize, own: v128, keys: i32): void {
   const old = v128.load(M), less = v128.load(delta), end = x + ((<usize>keys) << 5);
   let top = old;
@@ -186,7 +192,8 @@ function online(x: usize, dx: usize, M: usize, L: usize, delta: usize, c: usize,
   v128.store(c, factor);
 }
 
-// Scores of four positions side by side, query by query: those that a query does not see. `own` is what the first query of all sees.
+// x holds the scores of four positions side by side, query by query. Scores of positions that a query does not see become −∞. `own` is the
+// number of positions that the first query of all sees.
 function hide(x: usize, queries: i32, own: i32, r0: i32, G: i32): void {
   const j = i32x4(0, 1, 2, 3), none = f32x4.splat(-Infinity);
   for (let i: i32 = 0; i < queries; i++, x += 32) {
@@ -194,7 +201,7 @@ function hide(x: usize, queries: i32, own: i32, r0: i32, G: i32): void {
   }
 }
 
-// The same become p, and do·v in dx becomes p (do·v − δ).
+// Scores in x become p, and do·v in dx becomes p (do·v − δ).
 function weights(x: usize, dx: usize, M: usize, L: usize, delta: usize, queries: i32): void {
   for (const end = x + ((<usize>queries) << 5); x < end; x += 32, dx += 32) {
     const p = f32x4.mul(expNegative(f32x4.sub(v128.load(x), v128.load32_splat(M))), v128.load32_splat(L));
@@ -204,7 +211,7 @@ function weights(x: usize, dx: usize, M: usize, L: usize, delta: usize, queries:
   }
 }
 
-// y += by · row r of a matrix in panels of so many rows
+// y += by · row r of a matrix in panels of `rows` rows
 function addRow(y: usize, panels: usize, rows: i32, r: i32, D: i32, by: f32): void {
   const factor = f32x4.splat(by);
   let x = at(panels, r * 8), i: i32 = 0;

@@ -1,7 +1,7 @@
-// The register tile that attention is made of: 4 × 8 results, one accumulator each, k ascending. So a sum does not depend on the
-// tile's neighbours. Matrices lie in panels: so and so many values of every step k side by side, `ld…` bytes from step to step.
-//   A [K, 4] and B [K, 8] from panels, C 4 rows of 8 floats; without an ld panels are 8 wide
-// Tiles are inlined, because V8 unrolls a loop the more the deeper it is nested.
+// The register tile of both attentions: 4 × 8 results with one accumulator each, k ascending, so that a sum does not depend on the tile's
+// neighbours. Operands are in panels: the values of a step k lie side by side, and steps are `ld…` bytes apart.
+//   A [K, 4] and B [K, 8] from panels, C 4 rows of 8 floats; panels without an ld are 8 wide
+// Tiles are inlined, because V8 unrolls deeply nested loops more often.
 
 import { at, high, low, madd, transpose, upperHalf } from "./simd";
 
@@ -27,7 +27,7 @@ import { at, high, low, madd, transpose, upperHalf } from "./simd";
   v128.store(c, c20, 64); v128.store(c, c21, 80); v128.store(c, c30, 96); v128.store(c, c31, 112);
 }
 
-/** C = g ⊙ A·B + X·Y with X [L, 4], Y [L, 8] and a factor per row in g; rows of C are ldc bytes apart. */
+/** C = g ⊙ A·B + X·Y with X [L, 4], Y [L, 8] and a factor per row in g; the rows of C are ldc bytes apart. */
 @inline export function output(K: i32, a: usize, b: usize, g: usize, L: i32, x: usize, y: usize, c: usize, ldc: usize): void {
   let c00 = f32x4.splat(0), c01 = f32x4.splat(0), c10 = f32x4.splat(0), c11 = f32x4.splat(0);
   let c20 = f32x4.splat(0), c21 = f32x4.splat(0), c30 = f32x4.splat(0), c31 = f32x4.splat(0);
@@ -79,8 +79,8 @@ import { at, high, low, madd, transpose, upperHalf } from "./simd";
 }
 
 /**
- * One row against a panel of 32, float32 or bf16: c = A·B, or c ← g c + A·B if there is a g. Steps of a are lda bytes apart, the results in four
- * groups of 8, ldc bytes apart. The panel is read strictly forward; the bits are those of a tile.
+ * One row times a panel of 32, float32 or bf16: c = A·B, or c ← g c + A·B if g is not 0. Steps of a are lda bytes apart. The results are in four
+ * groups of 8, ldc bytes apart. The panel is read strictly forward. The results have the bits of a tile.
  */
 export function strip<W>(K: i32, a: usize, lda: usize, b: usize, g: usize, c: usize, ldc: usize): void {
   let c00 = f32x4.splat(0), c01 = f32x4.splat(0), c10 = f32x4.splat(0), c11 = f32x4.splat(0);
@@ -90,7 +90,7 @@ export function strip<W>(K: i32, a: usize, lda: usize, b: usize, g: usize, c: us
     const x = v128.load32_splat(a);
     c00 = madd(x, low<W>(b), c00); c01 = madd(x, high<W>(b, mask), c01);
     c10 = madd(x, low<W>(b + step), c10); c11 = madd(x, high<W>(b + step, mask), c11);
-    if (b == end) break; // never: it ends a basic block, so that V8 does not load everything first and spill
+    if (b == end) break; // never true here: it ends a basic block, so that V8 does not hoist all loads and spill
     c20 = madd(x, low<W>(b + 2 * step), c20); c21 = madd(x, high<W>(b + 2 * step, mask), c21);
     c30 = madd(x, low<W>(b + 3 * step), c30); c31 = madd(x, high<W>(b + 3 * step, mask), c31);
     a += lda;
@@ -101,7 +101,7 @@ export function strip<W>(K: i32, a: usize, lda: usize, b: usize, g: usize, c: us
   finish(c + 3 * ldc, c30, c31, g);
 }
 
-/** The same against 8 of a narrower panel in float32. */
+/** One row times 8 columns of a narrower float32 panel. */
 export function strip8(K: i32, a: usize, lda: usize, b: usize, ldb: usize, g: usize, c: usize): void {
   let c0 = f32x4.splat(0), c1 = f32x4.splat(0);
   for (const end = b + (<usize>K) * ldb; b < end; b += ldb) {
@@ -120,14 +120,14 @@ export function strip8(K: i32, a: usize, lda: usize, b: usize, ldb: usize, g: us
   v128.store(c, c0); v128.store(c, c1, 16);
 }
 
-// ---- bringing operands into panels; what lies beyond the matrix is filled with zeros ----
+// ---- packing operands into panels; padding is zero ----
 
-/** Column i of a matrix of K steps in panels. */
+/** Address of column i of a matrix of K steps in panels. */
 @inline export function column(panels: usize, K: i32, i: i32): usize {
   return at(panels, (i & ~7) * K + (i & 7));
 }
 
-/** Rows of x, ldx bytes apart, as columns: [rows/8][cols][8]. */
+/** Packs the rows of x, ldx bytes apart, as columns: [rows/8][cols][8]. */
 export function packTransposed(dst: usize, x: usize, ldx: usize, rows: i32, cols: i32): void {
   for (let j: i32 = 0; j < rows; j += 8) {
     const count = min(8, rows - j);
@@ -147,7 +147,7 @@ export function packTransposed(dst: usize, x: usize, ldx: usize, rows: i32, cols
   }
 }
 
-/** Columns of x: [cols/8][rows][8]. */
+/** Packs the columns of x: [cols/8][rows][8]. */
 export function packColumns(dst: usize, x: usize, ldx: usize, rows: i32, cols: i32): void {
   const step = (<usize>rows) << 5;
   for (let i: i32 = 0; i < rows; i++) {

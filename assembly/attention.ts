@@ -1,20 +1,20 @@
-// Causal grouped-query softmax attention over pages of keys and values, online: never an n × n matrix.
+// Causal grouped-query softmax attention over pages of keys and values, computed online, without an n × n matrix.
 //   T new steps after n − T earlier ones, H query heads in groups of G = H / C over C key-value heads, D headDim.
-//   q, o [T, H, D]; pages of 64 positions, see kv-pages.ts, W bytes per number
+//   q, o [T, H, D]; pages of 64 positions (see kv-pages.ts) with W bytes per number
 //   o_t = Σ_{s ≤ t} p_ts v_s,   p_t = softmax_s(scale · q_t·k_s)
-// A block of queries meets the keys page by page and keeps, per query, the running maximum M, sum L and output O:
+// A block of queries goes through the keys page by page. Per query, it updates the running maximum M, sum L and output O:
 //   M' = max(M, max_s x_s),   c = e^(M − M'),   L ← c L + Σ e^(x_s − M'),   O ← c O + Σ e^(x_s − M') v_s;   o = O / L
-// Range: key-value heads × blocks of B queries. The queries of a head are its group's, step by step; every sum runs over positions
-// in ascending order, page by page, so that the bits of a query depend neither on its block nor on the form that computes it.
+// Range: key-value heads × blocks of B queries. The queries of a key-value head are those of its group, step by step. Every sum runs over
+// positions in ascending order, page by page, so that the bits of a query depend neither on its block nor on the code path.
 
 import { at, exp1, expNegative, hmax, transpose } from "./simd";
 import { keyColumn, kvHeadBytes, PAGE_POSITIONS, valueColumn, valueStep, widenPage } from "./kv-pages";
 import { column, packTransposed, scores, strip, strip8, update } from "./attention-tile";
 
-/** Blocks of fewer queries go through the pages one by one. */
+/** Smaller blocks compute one query at a time. */
 const MIN_BLOCKED_QUERIES: i32 = 4;
 
-/** Bytes of workspace for blocks of B queries, heads of D, W bytes per number. */
+/** Bytes of workspace for blocks of B queries, head dim D and W bytes per number. */
 export function attentionWorkspaceBytes(B: i32, D: i32, W: i32): i32 {
   const b = (B + 7) & ~7, d = (D + 7) & ~7;
   return (b * (2 * d + PAGE_POSITIONS + 3) + 32 + (W == 4 ? 0 : 2 * PAGE_POSITIONS * d)) << 2;
@@ -35,11 +35,11 @@ export function attention(
     memory.fill(O, 0, (<usize>(padded * d)) << 2);
     memory.fill(L, 0, (<usize>padded) << 2);
     for (let r: i32 = 0; r < padded; r++) f32.store(at(M, r), -Infinity);
-    // Steps that query r sees: first + (r0 + r) / G
+    // Number of positions that query r sees: first + (r0 + r) / G
     const first = n - T + 1, visible = first + (r0 + count - 1) / G;
     for (let s: i32 = 0; s < visible; s += PAGE_POSITIONS) {
       let K = (<usize>i32.load(at(pages, s / PAGE_POSITIONS))) + (<usize>head) * (<usize>kvHeadBytes(D, W)), V = at(K, PAGE_POSITIONS * d);
-      // Few queries read bf16 as it is, if all panels are 32 wide; the rest is widened first.
+      // A small block reads bf16 directly if all panels are 32 wide. Otherwise the page is widened to float32 first.
       const direct = count < MIN_BLOCKED_QUERIES && W == 2 && (d & 31) == 0;
       if (direct) V = K + <usize>(PAGE_POSITIONS * d * W);
       else if (W != 4) {
@@ -101,7 +101,7 @@ export function attention(
   return first + r / G;
 }
 
-// Scores of one query and `own` positions become weights.
+// Scores of one query and its `own` positions become weights.
 function online(p: usize, M: usize, L: usize, c: usize, own: i32): void {
   const old = load<f32>(M), all = (own + 3) & ~3;
   for (let j = own; j < all; j++) f32.store(at(p, j), -Infinity);
@@ -119,7 +119,7 @@ function online(p: usize, M: usize, L: usize, c: usize, own: i32): void {
   f32.store(c, factor);
 }
 
-// The same for four queries side by side, position by position; each sees its own number of positions.
+// Like `online`, for four queries side by side, position by position. `own` is the number of positions that each query sees.
 function online4(p: usize, M: usize, L: usize, c: usize, own: v128, keys: i32): void {
   const old = v128.load(M), end = p + ((<usize>keys) << 5);
   let top = old;

@@ -1,13 +1,13 @@
-// The kernels: pointers and integers in, numbers out. They never allocate and keep no state.
-// Arguments come as outputs, inputs, dims, scalars, workspace, then begin and end of an axis that owns its outputs: ranges can be
-// computed apart, in any order, and give the same bits.
+// The exported kernels: functions of pointers and numbers that never allocate and keep no state.
+// Order of arguments: outputs, inputs, dims, scalars, workspace, then the range (begin, end). The range is over an axis that owns its
+// outputs: parts of it can be computed separately, in any order, with the same bits.
 
 import { exp, expNegative, madd } from "./simd";
 
-/** Where the memory that belongs to the caller begins. */
+/** First address after the module's own data. The caller owns the memory from here on. */
 export const heapBase: usize = __heap_base;
 
-/** a·b + c as this build computes it: its value, not its validity, tells whether an engine's multiply-add can be trusted. */
+/** a·b + c as this build computes it, to test whether the engine's multiply-add is correct. */
 export function probe(a: f32, b: f32, c: f32): f32 {
   return f32x4.extract_lane(madd(f32x4.splat(a), f32x4.splat(b), f32x4.splat(c)), 3);
 }
@@ -17,7 +17,7 @@ export function exponential(y: usize, x: usize, begin: i32, end: i32): void {
   for (let i = begin; i < end; i += 4) v128.store(y + ((<usize>i) << 2), exp(v128.load(x + ((<usize>i) << 2))));
 }
 
-/** The same for x ≤ 0. */
+/** y = e^x for x ≤ 0, with the bits of `exponential`. */
 export function exponentialNegative(y: usize, x: usize, begin: i32, end: i32): void {
   for (let i = begin; i < end; i += 4) v128.store(y + ((<usize>i) << 2), expNegative(v128.load(x + ((<usize>i) << 2))));
 }

@@ -1,9 +1,9 @@
-// Keys and values of one sequence in pages of 64 positions, in the order in which attention reads them.
+// Key-value cache of one sequence, in pages of 64 positions, in the order in which attention reads it.
 //   C KV heads, D headDim, d = D rounded up to a multiple of 8; W bytes per number: 4 float32, 2 bf16, 1 int8
-// A page holds, per KV head: keys in panels [2][d][32] of 32 positions, values in panels [d/32][64][32] of 32 dims, the last as wide as
-// what is left; for int8 also the scales of its 64 keys and of its 64 values:
+// Per KV head, a page holds keys in panels [2][d][32] of 32 positions, and values in panels [d/32][64][32] of 32 dims, of which the last may
+// be narrower. For int8, the scales of the 64 keys and of the 64 values follow:
 //   x ≈ scale · int8,   scale = max |x| / 127 of that position and head
-// bf16 keeps numbers j and j + 4 of a step in one 32-bit word, as weights do. What is not filled is zero.
+// In bf16, numbers j and j + 4 of a step share a 32-bit word, as in weights. Unfilled positions are zero.
 
 import { slot } from "./pack";
 import { at, high, low, upperHalf } from "./simd";
@@ -16,22 +16,22 @@ export function kvHeadBytes(D: i32, W: i32): i32 {
   return 2 * PAGE_POSITIONS * (((D + 7) & ~7) * W + (W == 1 ? 4 : 0));
 }
 
-/** Position j of keys in float32: its step 0, and steps are 128 bytes apart. */
+/** Address of step 0 of position j of float32 keys; steps are 128 bytes apart. */
 @inline export function keyColumn(keys: usize, d: i32, j: i32): usize {
   return at(keys, (j & ~31) * d + (j & 31));
 }
 
-/** Dim p of values in float32: its step 0. */
+/** Address of step 0 of dim p of float32 values. */
 @inline export function valueColumn(values: usize, p: i32): usize {
   return at(values, (p & ~31) * PAGE_POSITIONS + (p & 31));
 }
 
-/** Bytes from one of its steps to the next. */
+/** Bytes from one step of dim p to the next. */
 @inline export function valueStep(d: i32, p: i32): usize {
   return (<usize>min(32, d - (p & ~31))) << 2;
 }
 
-/** Writes positions past + begin to past + end from k, v [T, C, D]; `pages` are the addresses of all pages. Positions are independent. */
+/** Writes positions past + begin to past + end from k, v [T, C, D]; `pages` is the page table. Positions are independent. */
 export function storeKeysValues(pages: usize, k: usize, v: usize, past: i32, C: i32, D: i32, W: i32, begin: i32, end: i32): void {
   const d = (D + 7) & ~7;
   for (let t = begin; t < end; t++) {
@@ -68,7 +68,7 @@ export function loadKeysValues(k: usize, v: usize, pages: usize, from: i32, C: i
   }
 }
 
-/** Keys and values of one head of a page in float32. */
+/** Converts keys and values of one head of a page to float32. */
 export function widenPage(keys: usize, values: usize, head: usize, D: i32, W: i32): void {
   const d = (D + 7) & ~7, source = head + (<usize>(PAGE_POSITIONS * d * W));
   if (W == 2) {
@@ -91,12 +91,12 @@ export function widenPage(keys: usize, values: usize, head: usize, D: i32, W: i3
   }
 }
 
-// The scale of a row of D numbers, stored where there are scales, and what numbers are multiplied with before they are rounded.
+// For int8: stores the scale of a row of D numbers, and returns the factor by which numbers are multiplied before rounding.
 function quantizer(scale: usize, x: usize, D: i32, W: i32): f32 {
   if (W != 1) return 1;
   let top: f32 = 0;
   for (let i: i32 = 0; i < D; i++) top = max(top, abs(load<f32>(at(x, i))));
-  // At least so large that the scale is a normal number; an empty place is all zero.
+  // Large enough for the scale to be a normal number. A row of zeros has scale 0.
   if (top > 0) top = max(top, 127 * f32.MIN_NORMAL_VALUE);
   f32.store(scale, top / 127);
   return top > 0 ? 127 / top : 0;
@@ -108,7 +108,7 @@ function quantizer(scale: usize, x: usize, D: i32, W: i32): f32 {
   else store<u8>(p, <u8>i32x4.extract_lane(i32x4.trunc_sat_f32x4_s(f32x4.splat(nearest(x * by))), 0));
 }
 
-// Offset of number j within a step of 8, 16, 24 or 32.
+// Byte offset of number j within a step of 8, 16, 24 or 32 numbers.
 @inline function place(j: i32, W: i32): usize {
   return <usize>((j & ~7) * W) + (W == 2 ? slot(j & 7) : <usize>((j & 7) * W));
 }

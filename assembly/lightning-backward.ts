@@ -1,10 +1,10 @@
-// The way back through lightning attention.   T steps, H heads, D headDim; qkv, dqkv [T, H, 3, D]; do [T, H, D]; states in panels
+// Backward pass of lightning attention.   T steps, H heads, D headDim; qkv, dqkv [T, H, 3, D]; do [T, H, D]; states in panels
 //   dq_t = S_t do_t,                 S_t = e^−λ S_{t−1} + k_t v_tᵀ
 //   dk_t = Z_t v_t,  dv_t = Z_tᵀ k_t,    Z_t = e^−λ Z_{t+1} + q_t do_tᵀ,   dS_0 = e^−λ Z_1
-// Each line is lightning attention itself, the second one backwards in time:
+// Each of these lines is lightning attention itself, the second one backwards in time:
 //   dq = lightning(do, v, k) from S_0ᵀ,   dv = lightning(k, q, do) from dS_T and dk = lightning(v, do, q) from dS_Tᵀ
-// The forward decays a state before its first step. dS_T decays one step later, so these two runs start with age 0.
-// They run in pieces of P steps: memory does not grow with the sequence. Heads begin to end are independent; gradients are added to.
+// The forward pass decays a state before its first step. dS_T decays one step later, so the two backward runs start with age 0.
+// All runs go in pieces of P steps, so that memory does not grow with the sequence. Heads begin to end are independent. dqkv is added to.
 
 import { lightning, lightningFrom, lightningWorkspaceBytes } from "./lightning";
 import { at, exp1 } from "./simd";
@@ -15,7 +15,7 @@ export function lightningBackwardWorkspaceBytes(P: i32, B: i32, D: i32): i32 {
   return lightningWorkspaceBytes(B, D) + ((4 * P * D + d * d) << 2);
 }
 
-/** `dstate` holds the gradient of the state after the last step, and then that of the state before the first one. */
+/** On entry, `dstate` is the gradient of the state after the last step; on return, that of the state before the first step. */
 export function lightningBackward(
   dqkv: usize, dstate: usize, dO: usize, state: usize, qkv: usize, slopes: usize,
   T: i32, H: i32, D: i32, P: i32, B: i32, ws: usize, begin: i32, end: i32,
@@ -52,7 +52,7 @@ export function lightningBackward(
   }
 }
 
-// n rows of D become part `which` of x [n, 3, D], in this order or the other way round.
+// Copies n rows of D into part `which` of x [n, 3, D], in order or reversed.
 function part(x: usize, src: usize, ld: usize, n: i32, D: i32, which: i32, backwards: bool): void {
   let dst = at(x, which * D);
   for (let t: i32 = 0; t < n; t++) {

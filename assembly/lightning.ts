@@ -1,20 +1,20 @@
 // Lightning attention.   T steps, H heads, D headDim.   qkv [T, H, 3, D], o [T, H, D]; state S [H, D, D] in panels; decay slope λ [H]
 //   S_t = e^−λ S_{t−1} + k_t v_tᵀ,   o_t = q_tᵀ S_t
-// No scaling, no softmax, no denominator. The state is float32, in panels [H, d/8, d, 8] with d = D rounded up to a multiple of 8:
-// panel p holds columns 8p … 8p+7, what lies beyond D is zero.
+// There is no scaling, softmax or denominator. The state is float32, in panels [H, d/8, d, 8] with d = D rounded up to a multiple of 8:
+// panel p holds columns 8p … 8p+7; the padding beyond D is zero.
 //
 // In chunks of m rows, with incoming state S and rows i, j = 0 … m−1:
 //   O = e^(−λ(i+1)) ⊙ Q S + (Q Kᵀ ⊙ Δ) V,   Δ_ij = e^(−λ(i−j)) for j ≤ i, else 0
 //   S ← e^(−λm) S + (e^(−λ(m−1−j)) ⊙ K)ᵀ V
-// Every exponent is ≤ 0, so nothing overflows for any slope from 0 to ∞. Heads begin to end are independent.
+// Every exponent is ≤ 0, so no slope from 0 to ∞ overflows. Heads begin to end are independent.
 
 import { at, exp, exp1, madd } from "./simd";
 import { column, output, packColumns, packTransposed, scores, update } from "./attention-tile";
 
-/** Heads that take turns, chunk by chunk, so that rows are read whole: their states, 64 KiB each at D = 128, stay in the second cache. */
+/** Heads that are computed in turns, chunk by chunk, so that whole rows are read. Their states, 64 KiB each at D = 128, fit into the L2 cache. */
 const HEADS_PER_GROUP: i32 = 8;
 
-/** Floats of a head's decay table: zeros for 12 places before, e^(−λx) for x = 0 … b+7. */
+/** Floats of a head's decay table: 12 zeros, then e^(−λx) for x = 0 … b+7. */
 @inline function table(b: i32): i32 {
   return TABLE_LEADING_ZEROS + b + 8;
 }
@@ -33,7 +33,7 @@ export function lightning(
   lightningFrom(o, state, qkv, slopes, T, H, D, B, ws, begin, end, 1);
 }
 
-/** The same with e^(−λ(i + age)) on the state before the first chunk: age 1 decays it before the first row, age 0 does not. */
+/** Like `lightning`, with e^(−λ(i + age)) on the initial state in the first chunk: age 1 decays it before the first row, age 0 does not. */
 export function lightningFrom(
   o: usize, state: usize, qkv: usize, slopes: usize,
   T: i32, H: i32, D: i32, B: i32, ws: usize, begin: i32, end: i32, age: i32,
@@ -47,21 +47,22 @@ export function lightningFrom(
     for (let h = g; h < last; h++) powers(at(decays, (h - g) * table(b) + TABLE_LEADING_ZEROS), load<f32>(at(slopes, h)), b + 8);
     for (let t: i32 = 0; t < T; t += B) {
       const m = min(B, T - t), from = (<usize>t) * ldx, first = t == 0 ? age : 1;
-      // What the group reads next comes from memory while it computes: in eight streams, one for every eighth of the rows.
+      // Prefetches the rows of the next chunk while this one is computed, in eight streams, one for every eighth of the rows.
       let next = at(qkv, 3 * g * D) + from, apart: usize = 0, step: usize = 0;
       if (last - g >= 4 && d == D && (m & 7) == 0 && t + 2 * m <= T) {
         next += (<usize>m) * ldx; apart = (<usize>(m >> 3)) * ldx; step = 48;
       }
       let until = next + row;
       for (let h = g; h < last; h++) {
-        const q = at(qkv, 3 * h * D), k = at(q, D), v = at(k, D), S = at(state, h * d * d), decay = at(decays, (h - g) * table(b) + TABLE_LEADING_ZEROS);
-        // Rows of qkv often lie a multiple of 4 KiB apart, all in the same few cache lines: each is read only here.
+        const q = at(qkv, 3 * h * D), k = at(q, D), v = at(k, D), S = at(state, h * d * d);
+        const decay = at(decays, (h - g) * table(b) + TABLE_LEADING_ZEROS);
+        // Rows of qkv are often a multiple of 4 KiB apart and share a few cache sets, so each row is read only here.
         packTransposed(Q, q + from, ldx, m, D);
         packTransposed(K, k + from, ldx, m, D);
         packColumns(R, k + from, ldx, m, D);
         packColumns(V, v + from, ldx, m, D);
         scaleSteps(R, decay, m, d);
-        // Pᵀ = K Qᵀ ⊙ Δᵀ, where queries are no earlier than keys
+        // Pᵀ = K Qᵀ ⊙ Δᵀ, for queries that are not earlier than the keys
         for (let j: i32 = 0; j < m; j += 4) {
           for (let i = j & ~7; i < m; i += 8) scores(D, column(K, D, j), 32, column(Q, D, i), 32, at(decay, i - j), at(P, i * b + j * 8));
         }
@@ -76,7 +77,8 @@ export function lightningFrom(
               next += ldx - row; until += ldx;
             }
             const y = at(o, ((t + i) * H + h) * D + p), inside = i + 4 <= m && p + 8 <= D;
-            output(D, column(Q, D, i), panel, at(decay, i + first), min(m, i + 4), column(P, b, i), values, inside ? y : rest, inside ? ldo : 32);
+            const to = inside ? y : rest, ld: usize = inside ? ldo : 32;
+            output(D, column(Q, D, i), panel, at(decay, i + first), min(m, i + 4), column(P, b, i), values, to, ld);
             if (!inside) for (let r: i32 = 0; r < min(4, m - i); r++) memory.copy(y + (<usize>r) * ldo, at(rest, r * 8), (<usize>min(8, D - p)) << 2);
           }
           // S ← e^(−λm) S + Rᵀ V,   R = e^(−λ(m−1−j)) ⊙ K
@@ -87,7 +89,7 @@ export function lightningFrom(
   }
 }
 
-/** One step: the recurrence as it stands. Panel after panel: in one stream, states come from memory twice as fast as in two. */
+/** One step of the recurrence, panel by panel: a single stream reads states from memory twice as fast as two streams. */
 export function lightningStep(o: usize, state: usize, qkv: usize, slopes: usize, H: i32, D: i32, begin: i32, end: i32): void {
   const d = (D + 7) & ~7;
   for (let h = begin; h < end; h++) {
@@ -119,7 +121,7 @@ export function lightningStep(o: usize, state: usize, qkv: usize, slopes: usize,
   }
 }
 
-/** One step of each of several sequences. Range: their heads, one sequence after the other. list [sequence][3]: o, state and qkv of each. */
+/** One step of each of several sequences. Range: heads of all sequences in order. list [sequence][3]: addresses of o, state and qkv. */
 export function lightningSteps(list: usize, slopes: usize, H: i32, D: i32, begin: i32, end: i32): void {
   while (begin < end) {
     const sequence = begin / H, first = sequence * H, last = min(end, first + H), at3 = at(list, 3 * sequence);
@@ -128,15 +130,15 @@ export function lightningSteps(list: usize, slopes: usize, H: i32, D: i32, begin
   }
 }
 
-// Reads a byte in each of eight places.
+// Reads a byte at eight addresses that are `apart` bytes apart, to prefetch their cache lines.
 function touch(p: usize, apart: usize): void {
   for (const end = p + 8 * apart; p < end; p += apart) load<u8>(p);
 }
 
-// Where e^−λ is 0 in float32, and 0 · λ is not NaN: the table is the same for every steeper slope.
+// For this slope e^−λ is 0 in float32. Steeper slopes have the same table, and clamping avoids 0 · ∞ = NaN.
 const MAX_SLOPE: f32 = 128;
 
-// e^(−λx) for x = 0 … n−1, and 0 for the places before: a key later than its query weighs nothing.
+// e^(−λx) for x = 0 … n−1, after zeros for x < 0: a key later than its query has weight 0.
 function powers(dst: usize, slope: f32, n: i32): void {
   memory.fill(at(dst, -TABLE_LEADING_ZEROS), 0, TABLE_LEADING_ZEROS << 2);
   const lambda = f32x4.splat(-min(slope, MAX_SLOPE));
@@ -146,7 +148,7 @@ function powers(dst: usize, slope: f32, n: i32): void {
   }
 }
 
-// Step j of every panel times e^(−λ(m−1−j))
+// Multiplies step j of every panel by e^(−λ(m−1−j)).
 function scaleSteps(x: usize, decay: usize, m: i32, d: i32): void {
   for (let p: i32 = 0; p < d; p += 8) {
     for (let j: i32 = 0; j < m; j++) {

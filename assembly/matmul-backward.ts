@@ -1,22 +1,22 @@
-// The way back through y = x·wᵀ.   M rows, N outputs, K inputs.   x, dx [M, K]; y, dy [M, N]; w, dw [N, K] in panels [N/32][K][32], float32
+// Backward pass of y = x·wᵀ.   M rows, N outputs, K inputs.   x, dx [M, K]; y, dy [M, N]; w, dw [N, K] in panels [N/32][K][32], float32
 //   dx_mk += Σ_n dy_mn w_nk,   dw_nk += Σ_m dy_mn x_mk
-// Both are products by the same tiles: of dy's rows with w as it lies, and of x's columns with dy. Sums run over blocks of KC, ascending
-// inside a block, so that the bits depend on no range. The columns of a last panel beyond N stay as they are.
+// Both are matmuls with the same tiles: the rows of dy times w, and the columns of x times dy. Sums run over blocks of KC, ascending inside
+// a block, so that the bits do not depend on the range. The padding columns of the last panel stay unchanged.
 
 import { KC, sixes, tile4, tile6, tiledRows } from "./matmul-tile";
 import { at, transpose } from "./simd";
 import { strip8 } from "./attention-tile";
 
-/** Rows per block: they stay in the second cache. A multiple of 4 and 6. */
+/** Rows per block, which fit into the L2 cache (mc of BLIS). A multiple of 4 and 6. */
 const MC: i32 = 192;
 
-/** What a last block takes beyond: its tiles are not cut. */
+/** Rows that the last block may have in addition, so that its tiles are not split. */
 const MAX_EXTRA_ROWS: i32 = 11;
 
-/** Bytes of workspace: eight columns of one operand, results that do not fit, and a factor of 1. */
+/** Bytes of workspace: eight columns of one operand, results of a narrow panel, and a factor of 1. */
 export const matmulBackwardWorkspaceBytes: i32 = (8 * KC + 8 * (MC + MAX_EXTRA_ROWS) + 1) * 4;
 
-/** Groups of eight inputs begin to end of dx; `packed` is what packRows made of dy. */
+/** Groups of eight inputs begin to end of dx; `packed` is the result of packRows for dy. */
 export function matmulBackwardX(
   dx: usize, dy: usize, packed: usize, w: usize, M: i32, N: i32, K: i32, ws: usize, begin: i32, end: i32,
 ): void {
@@ -36,7 +36,7 @@ export function matmulBackwardX(
   }
 }
 
-/** Panels begin to end of dw; `packed` is what packColumnTiles made of x. */
+/** Panels begin to end of dw; `packed` is the result of packColumnTiles for x. */
 export function matmulBackwardW(dw: usize, dy: usize, x: usize, packed: usize, M: i32, N: i32, K: i32, ws: usize, begin: i32, end: i32): void {
   assert(begin >= 0 && end <= (N + 31) >> 5);
   const tiled = tiledRows(K);
@@ -55,7 +55,7 @@ export function matmulBackwardW(dw: usize, dy: usize, x: usize, packed: usize, M
   }
 }
 
-/** x [M, K] with its columns in tiles, [M block][tile][m][6 or 4]: tiles begin to end, of `rowTiles(K)`. */
+/** Packs the columns of x [M, K] into tiles, [M block][tile][m][6 or 4]: tiles begin to end, of `rowTiles(K)`. */
 export function packColumnTiles(packed: usize, x: usize, M: i32, K: i32, begin: i32, end: i32): void {
   const six = sixes(K), tiled = tiledRows(K), ldx = (<usize>K) << 2;
   for (let m: i32 = 0; m < M; m += KC) {
@@ -72,10 +72,11 @@ export function packColumnTiles(packed: usize, x: usize, M: i32, K: i32, begin: 
   }
 }
 
-// Rows i to last of C += A·B, `width` ≤ 8 columns of it. Of A's rows those that make tiles are packed; row r of the others lies at a + r · row, its
-// steps `step` bytes apart. B [K, 8] lies at the workspace's begin.
+// Rows i to last of C += A·B, for `width` ≤ 8 columns. Rows of A that form tiles are packed. Row r of the others is at a + r · row, with steps
+// `step` bytes apart. B [K, 8] is at the start of the workspace.
 function panel(
-  c: usize, ldc: usize, packed: usize, a: usize, row: usize, step: usize, rows: i32, i: i32, last: i32, K: i32, ws: usize, width: i32,
+  c: usize, ldc: usize, packed: usize, a: usize, row: usize, step: usize,
+  rows: i32, i: i32, last: i32, K: i32, ws: usize, width: i32,
 ): void {
   const six = 6 * sixes(rows), tiled = tiledRows(rows), rest = ws + (KC << 5), one = rest + ((MC + MAX_EXTRA_ROWS) << 5), whole = width == 8;
   const ld: usize = whole ? ldc : 32;
@@ -101,7 +102,7 @@ function panel(
   }
 }
 
-// Columns k to k + width of w's rows n to n + steps, side by side: [steps][8], zeros beyond.
+// Copies columns k to k + width of rows n to n + steps of w: [steps][8], padded with zeros.
 function columns(dst: usize, w: usize, n: i32, steps: i32, k: i32, width: i32, K: i32): void {
   for (let s: i32 = 0; s < steps; s += 32) {
     const src = w + (((<usize>((n + s) >> 5)) * (<usize>K) + (<usize>k)) << 7), count = min(32, steps - s);
@@ -111,13 +112,15 @@ function columns(dst: usize, w: usize, n: i32, steps: i32, k: i32, width: i32, K
         transpose(at(dst, j * 8 + 4), 32, at(src, j + 128), 128);
       }
     } else {
-      for (let j: i32 = 0; j < count; j++) for (let c: i32 = 0; c < 8; c++) f32.store(at(dst, j * 8 + c), c < width ? load<f32>(at(src, c * 32 + j)) : 0);
+      for (let j: i32 = 0; j < count; j++) {
+        for (let c: i32 = 0; c < 8; c++) f32.store(at(dst, j * 8 + c), c < width ? load<f32>(at(src, c * 32 + j)) : 0);
+      }
     }
     dst += 1024;
   }
 }
 
-// Up to eight columns of rows `ld` bytes apart, side by side, zeros beyond.
+// Copies up to eight columns of rows that are `ld` bytes apart: [steps][8], padded with zeros.
 function beside(dst: usize, src: usize, ld: usize, steps: i32, width: i32): void {
   for (const end = dst + ((<usize>steps) << 5); dst < end; dst += 32) {
     if (width == 8) {

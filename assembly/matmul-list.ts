@@ -1,6 +1,6 @@
-// Several products in one call: the projections of one x, the experts of a few tokens.
-//   list   `count` products, the arguments of each one's kernel up to K in 32-bit words
-// The axis is all their panels, one product after the other: threads share the whole of it, however small the single ones are.
+// Several matmuls in one call: the projections of one x, or the experts of a few tokens.
+//   list   `count` matmuls, each as the arguments of its kernel up to K, in 32-bit words
+// Range: the panels of all matmuls, one matmul after the other. So threads share the whole list, however small its matmuls are.
 
 import { matmulSynthetic } from "./synthetic";
 import { matmulBf16, matmulF32 } from "./matmul";
@@ -19,7 +19,7 @@ export function matmulListQ8(list: usize, count: i32, ws: usize, begin: i32, end
   matmulList<i8>(list, count, ws, begin, end);
 }
 
-/** A formula is eight bytes, whatever it is the formula of. */
+/** For synthetic weights; u64 stands for a spec, which is eight bytes. */
 export function matmulListSynthetic(list: usize, count: i32, ws: usize, begin: i32, end: i32): void {
   matmulList<u64>(list, count, ws, begin, end);
 }

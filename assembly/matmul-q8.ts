@@ -1,25 +1,25 @@
-// y = x·wᵀ with weights in 8 bits.   M rows, N outputs, K inputs; see q8.ts for blocks, scales and layouts
-// x [M, K] rows, and its tiles of four quantised; up to three rows beyond them are quantised here: an op of its own would take longer.
+// y = x·wᵀ with 8-bit weights.   M rows, N outputs, K inputs; see q8.ts for blocks, scales and layouts
+// x [M, K] in rows, and its tiles of four rows quantized. Up to three remaining rows are quantized here, because a kernel call would take longer.
 //   y_mn = Σ_b s_nb t_mb Σ_{k in b} q_nk p_mk
-// The inner sum is exact in 32 bits (127 · 32767 · 512 < 2^31), the outer one rounds every product and sum: each build, path, batch and
-// range gives the same bits.
+// The inner sum is exact in 32 bits (127 · 32767 · 512 < 2^31), and the outer one rounds every product and sum. So the bits do not depend on
+// the build, the code path, the batch or the range.
 
 import { KC } from "./matmul-tile";
 import { blocks, pairsOf, panelBytes, quantizeRows, rowBytes, rowPairs, SCALES_BYTES } from "./q8";
 import { at } from "./simd";
 
-/** Rows per block: they stay in the second cache while the panels stream by. */
+/** Rows per block, which stay in the L2 cache while the panels are read (mc of BLIS). */
 const MC: i32 = 192;
 
 const WIDENED_BYTES: usize = 16 * KC;
 const RESULTS_BYTES: usize = 32 * (MC + 3) * 4;
 
-/** Bytes of workspace: eight outputs of a block widened to 16 bits; a last panel's results, which may be wider than y; rows quantised. */
+/** Bytes of workspace: eight outputs of a block widened to 16 bits; the results of the last panel, which may be wider than y; quantized rows. */
 export function matmulQ8WorkspaceBytes(K: i32): i32 {
   return <i32>(WIDENED_BYTES + RESULTS_BYTES + 3 * rowBytes(K));
 }
 
-/** Panels begin to end of the product; `quantized` is what quantizeRows made of x's tiles. */
+/** Panels begin to end of the matmul; `quantized` is the result of quantizeRows for the tiles of x. */
 export function matmulQ8(y: usize, x: usize, quantized: usize, w: usize, M: i32, N: i32, K: i32, ws: usize, begin: i32, end: i32): void {
   assert(begin >= 0 && end <= (N + 31) >> 5 && begin <= end);
   const ldy = (<usize>N) << 2, tiled = M & ~3, beyond = M - tiled, last = ws + WIDENED_BYTES + RESULTS_BYTES;
@@ -29,7 +29,7 @@ export function matmulQ8(y: usize, x: usize, quantized: usize, w: usize, M: i32,
     const rows = min(MC, tiled - i), rest = i + rows == tiled ? beyond : 0;
     for (let p = begin; p < end; p++) {
       const wp = w + (<usize>p) * panelBytes(K), yp = y + (<usize>i) * ldy + ((<usize>p) << 7), outputs = min(32, N - (p << 5));
-      // A last panel may be wider than y: its results go through rows of their own.
+      // The last panel may be wider than y: its results go to the workspace first.
       const c = outputs == 32 ? yp : ws + WIDENED_BYTES, ldc = outputs == 32 ? ldy : 128;
       if (rows) tiles(c, ldc, quantized, tiled, i, rows, wp, outputs, K, ws);
       if (rest) strips(c + (<usize>rows) * ldc, ldc, last, rest, wp, K);
@@ -39,7 +39,7 @@ export function matmulQ8(y: usize, x: usize, quantized: usize, w: usize, M: i32,
   } while (i < tiled);
 }
 
-// One panel times rows i to i + rows, by four.
+// One panel times rows i to i + rows, four at a time.
 function tiles(c: usize, ldc: usize, x: usize, M: i32, i: i32, rows: i32, w: usize, outputs: i32, K: i32, ws: usize): void {
   for (let k: i32 = 0, t = at(x, i); k < K; k += KC, t += (<usize>M) << 2) {
     const pairs = pairsOf(min(KC, K - k));
@@ -55,7 +55,7 @@ function tiles(c: usize, ldc: usize, x: usize, M: i32, i: i32, rows: i32, w: usi
   }
 }
 
-// One panel times M rows, fewer than a tile has, one by one; it is near by the second row.
+// One panel times M rows, fewer than in a tile, one by one. From the second row on, the panel is in a cache.
 function strips(c: usize, ldc: usize, x: usize, M: i32, w: usize, K: i32): void {
   const biases = ((<usize>blocks(K)) * (<usize>M)) << 2;
   for (let k: i32 = 0, t = x; k < K; k += KC, t += (<usize>M) << 2) {
@@ -69,7 +69,7 @@ function strips(c: usize, ldc: usize, x: usize, M: i32, w: usize, K: i32): void 
   }
 }
 
-// Eight outputs of a panel block, side by side, in 16 bits.
+// Widens eight outputs of a panel block to 16 bits.
 function widen(dst: usize, src: usize, pairs: i32): void {
   const mask = v128.load(LOW_BYTES_MASK), half = i16x8.splat(128);
   for (const end = dst + ((<usize>pairs) << 5); dst < end; dst += 64) {
@@ -82,15 +82,15 @@ function widen(dst: usize, src: usize, pairs: i32): void {
   }
 }
 
-// The low byte of every half word; from memory for the reason that upperHalf is.
+// The low byte of every 16-bit lane. In memory for the same reason as the mask of upperHalf.
 const LOW_BYTES_MASK: usize = memory.data<u32>([0x00ff00ff, 0x00ff00ff, 0x00ff00ff, 0x00ff00ff], 16);
 
-// A pair of inputs in every lane times the pairs of four outputs, added.
+// Adds the products of a pair of inputs with the pairs of four outputs.
 @inline function dot(x: v128, w: v128, c: v128): v128 {
   return i32x4.add(c, i32x4.dot_i16x8_s(x, w));
 }
 
-// Four rows, eight outputs widened.
+// Four rows times eight widened outputs.
 @inline function tile(pairs: i32, a: usize, b: usize, t: usize, s: usize, c: usize, ldc: usize, add: bool): void {
   let c00 = i32x4.splat(0), c01 = i32x4.splat(0), c10 = i32x4.splat(0), c11 = i32x4.splat(0);
   let c20 = i32x4.splat(0), c21 = i32x4.splat(0), c30 = i32x4.splat(0), c31 = i32x4.splat(0);
@@ -112,12 +112,12 @@ const LOW_BYTES_MASK: usize = memory.data<u32>([0x00ff00ff, 0x00ff00ff, 0x00ff00
   put(c, s, load<f32>(t, 12), c30, c31, add);
 }
 
-// Four inputs of four outputs: the low bytes with the first pair of x, the high ones with the second.
+// Adds the products of four inputs with four outputs: low bytes with the first pair of x, high bytes with the second pair.
 @inline function dots(x: v128, z: v128, w: v128, mask: v128, c: v128): v128 {
   return dot(z, i16x8.shr_s(w, 8), dot(x, v128.and(w, mask), c));
 }
 
-// One row, one panel block. Two instructions widen sixteen weights: 1.17 times as fast as sign extension, which takes twice as many.
+// One row times one panel block. Two instructions widen sixteen weights, 1.17 times as fast as sign extension, which takes four.
 @inline function strip(pairs: i32, x: usize, b: usize, t: f32, bias: i32, c: usize, add: bool): void {
   let c0 = i32x4.splat(bias), c1 = c0, c2 = c0, c3 = c0, c4 = c0, c5 = c0, c6 = c0, c7 = c0;
   const s = b, mask = v128.load(LOW_BYTES_MASK);
@@ -137,7 +137,7 @@ const LOW_BYTES_MASK: usize = memory.data<u32>([0x00ff00ff, 0x00ff00ff, 0x00ff00
   put(c + 96, s + 96, t, c6, c7, add);
 }
 
-// Eight results: the integer sums times both scales.
+// Stores eight results: the integer sums times both scales.
 @inline function put(c: usize, s: usize, t: f32, c0: v128, c1: v128, add: bool): void {
   let y0 = f32x4.mul(f32x4.convert_i32x4_s(c0), f32x4.mul(v128.load(s), f32x4.splat(t)));
   let y1 = f32x4.mul(f32x4.convert_i32x4_s(c1), f32x4.mul(v128.load(s, 16), f32x4.splat(t)));

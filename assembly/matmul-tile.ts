@@ -1,20 +1,23 @@
-// What a matrix product is made of: register tiles of 6 × 8 and 4 × 8, a strip of 1 × 32, and the packing of rows around them.
-//   C ← A·B, or C + A·B where `add`      A rows × K; B [K, 8], its rows `ldb` bytes apart; C rows × 8, its rows `ldc` bytes apart
-// Six rows need every register that V8 has, and only fused multiply-add leaves it that many; the other builds tile by four.
-// Each result has one accumulator, k ascending, and C is added last: a row's bits do not depend on the tile it is in.
-// Tiles are inlined, because V8 unrolls a loop the more the deeper it is nested. Where `ahead`, they also read a byte at `next` and `half`
-// bytes on, and move on by `each`, READ_AHEAD_LOADS times for every READ_AHEAD_INPUTS inputs: what lies there comes from memory while they compute.
+// Building blocks of matmul: register tiles of 6 × 8 and 4 × 8, a strip of 1 × 32, and the packing of rows.
+//   C ← A·B, or C + A·B if `add`         A rows × K; B [K, 8], its rows `ldb` bytes apart; C rows × 8, its rows `ldc` bytes apart
+// Tiles of six rows need all vector registers that V8 has, and only fused multiply-add leaves enough of them; the other builds use tiles of four.
+// Each result has one accumulator, k ascending, and C is added last, so that a row's bits do not depend on its tile.
+// Tiles are inlined, because V8 unrolls deeply nested loops more often. If `ahead`, tiles also prefetch: READ_AHEAD_LOADS times per
+// READ_AHEAD_INPUTS inputs they read a byte at `next` and one at `next + half`, and advance `next` by `each`.
 
 import { at, high, low, madd, transpose, upperHalf } from "./simd";
 
-/** Inputs per block: eight outputs of so many and a few tiles of rows fit into the first cache. */
+/** Inputs per block (kc of BLIS): eight outputs of a block and a few tiles of rows fit into the L1 cache. */
 export const KC: i32 = 512;
 
-/** Inputs between two times that something is read ahead, and how often then. The loop around the loop costs nothing fused, and some percent of the rate elsewhere. */
+/**
+ * Inputs between prefetches, and number of prefetches at a time. The additional loop is free with fused multiply-add, and costs a few percent
+ * of the speed without.
+ */
 export const READ_AHEAD_INPUTS: i32 = ASC_FEATURE_RELAXED_SIMD ? 8 : 64;
 export const READ_AHEAD_LOADS: i32 = ASC_FEATURE_RELAXED_SIMD ? 1 : 2;
 
-// ---- how M rows are dealt: tiles of six first, then of four; one to three rows (one, where there are sixes) stay as they are ----
+// ---- division of M rows: tiles of six, then tiles of four; one to three rows (one, if there are tiles of six) stay unpacked ----
 
 @inline export function sixes(M: i32): i32 {
   if (!ASC_FEATURE_RELAXED_SIMD) return 0;
@@ -27,14 +30,13 @@ export const READ_AHEAD_LOADS: i32 = ASC_FEATURE_RELAXED_SIMD ? 1 : 2;
   return six + ((M - six) & ~3);
 }
 
-/** How many tiles M rows make. */
+/** Number of tiles of M rows. */
 export function rowTiles(M: i32): i32 {
   const six = sixes(M);
   return six + ((M - 6 * six) >> 2);
 }
 
-// Tiles of rows become [K block][tile][k][6 or 4], the order in which products read them.
-/** Packs tiles begin to end of x [M, K]. */
+/** Packs tiles begin to end of x [M, K]: [K block][tile][k][6 or 4], the order in which matmuls read them. */
 export function packRows(packed: usize, x: usize, M: i32, K: i32, begin: i32, end: i32): void {
   const six = sixes(M), tiled = tiledRows(M), ldx = (<usize>K) << 2;
   for (let t = begin; t < end; t++) {
@@ -126,7 +128,7 @@ function pack6(dst: usize, x: usize, ldx: usize, K: i32): void {
   fourRows(K, a, b, ldb, false, 0, c, ldc, add, ahead, next, half, each);
 }
 
-/** The same, and the rows of B stay behind side by side at `kept`. */
+/** Like `tile4`, and copies the rows of B side by side to `kept`. */
 @inline export function tile4Keeping(
   K: i32, a: usize, b: usize, ldb: usize, kept: usize, c: usize, ldc: usize, add: bool, ahead: bool, next: usize, half: usize, each: usize,
 ): void {
@@ -176,7 +178,7 @@ function pack6(dst: usize, x: usize, ldx: usize, K: i32): void {
   put(c, c30, c31, add);
 }
 
-/** One row, not packed, times a panel of 32; weights float32 or bf16. */
+/** One unpacked row times a panel of 32 outputs; weights are float32 or bf16. */
 @inline export function strip<W>(K: i32, x: usize, b: usize, c: usize, add: bool): void {
   let c0 = f32x4.splat(0), c1 = f32x4.splat(0), c2 = f32x4.splat(0), c3 = f32x4.splat(0);
   let c4 = f32x4.splat(0), c5 = f32x4.splat(0), c6 = f32x4.splat(0), c7 = f32x4.splat(0);

@@ -1,27 +1,29 @@
-// y = x·wᵀ.   M rows, N outputs, K inputs.   x [M, K] rows, and its tiles packed; w [N, K] in panels [N/32][K][32], float32 or bf16; y [M, N]
+// y = x·wᵀ.   M rows, N outputs, K inputs.   x [M, K] in rows, with its tiles packed; w [N, K] in panels [N/32][K][32], float32 or bf16; y [M, N]
 //   y_mn = Σ_k x_mk w_nk
-// Each y_mn is summed over blocks of KC inputs, k ascending inside a block, for every M, path and range. So a row's result does
-// not depend on which rows are computed with it: one token alone, a prompt, or an expert's batch give the same bits.
+// For every M, code path and range, y_mn is summed over blocks of KC inputs, k ascending inside a block. So a row's result does not depend on
+// the other rows: a single token, a prompt and an expert's batch give the same bits.
 
 import { KC, READ_AHEAD_INPUTS, READ_AHEAD_LOADS, sixes, strip, tile4, tile4Keeping, tile6, tiledRows } from "./matmul-tile";
 import { at, high, low, upperHalf } from "./simd";
 
-/** Rows per block, a multiple of 4 and 6: they stay in the second cache while the panels stream by. A last block takes up to MAX_EXTRA_ROWS beyond. */
+/** Rows per block, which stay in the L2 cache while the panels are read (mc of BLIS). A multiple of 4 and 6. */
 const MC: i32 = 192;
+
+/** Rows that the last block may have in addition. */
 const MAX_EXTRA_ROWS: i32 = 8;
 
-/** From so many rows on it pays to bring float32 weights of eight outputs side by side; tiles of six rows are as fast without. */
+/** Smallest number of rows for which float32 weights of eight outputs are copied side by side. Tiles of six rows are as fast without. */
 const MIN_ROWS_TO_WIDEN: i32 = ASC_FEATURE_RELAXED_SIMD ? i32.MAX_VALUE : 24;
 
-/** Bytes of workspace: eight outputs' weights, and a last panel's results, which may be wider than y. */
+/** Bytes of workspace: the weights of eight outputs, and the results of the last panel, which may be wider than y. */
 export const matmulWorkspaceBytes: i32 = (8 * KC + 32 * (MC + MAX_EXTRA_ROWS + 3)) * 4;
 
-/** Panels begin to end of the product with float32 weights; `packed` is what packRows made of x. */
+/** Panels begin to end of the matmul with float32 weights; `packed` is the result of packRows for x. */
 export function matmulF32(y: usize, x: usize, packed: usize, w: usize, M: i32, N: i32, K: i32, ws: usize, begin: i32, end: i32): void {
   matmul<f32>(y, x, packed, w, M, N, K, ws, begin, end);
 }
 
-/** Panels begin to end of the product with bf16 weights; sums stay float32. */
+/** Panels begin to end of the matmul with bf16 weights; sums are float32. */
 export function matmulBf16(y: usize, x: usize, packed: usize, w: usize, M: i32, N: i32, K: i32, ws: usize, begin: i32, end: i32): void {
   matmul<u16>(y, x, packed, w, M, N, K, ws, begin, end);
 }
@@ -35,7 +37,7 @@ export function matmulBf16(y: usize, x: usize, packed: usize, w: usize, M: i32, 
     const rows = tiled - i <= MC + MAX_EXTRA_ROWS ? tiled - i : MC, rest = i + rows == tiled ? M - tiled : 0;
     for (let p = begin; p < end; p++) {
       const wp = w + (<usize>p) * (<usize>K) * step, yp = y + (<usize>i) * ldy + ((<usize>p) << 7), outputs = min(32, N - (p << 5));
-      // A last panel may be wider than y: its results go through rows of their own.
+      // The last panel may be wider than y: its results go to the workspace first.
       const c = outputs == 32 ? yp : ws + 32 * KC, ldc = outputs == 32 ? ldy : 128;
       if ((ASC_FEATURE_RELAXED_SIMD || sizeof<W>() == 4) && fetches(rows)) tilesAhead<W>(c, ldc, packed, M, i, rows, wp, outputs, K, ws, stop);
       else if (rows) tilesAlone<W>(c, ldc, packed, M, i, rows, wp, outputs, K, ws);
@@ -50,14 +52,16 @@ export function matmulBf16(y: usize, x: usize, packed: usize, w: usize, M: i32, 
   } while (i < tiled);
 }
 
-// Whether the next block of weights is fetched while this one is used: it takes a few tiles to do that in. 1.13 times as fast at 32 rows of
-// 50 MB; from 128 rows on, and in bf16, the wait is shorter than what the fetching costs without fused multiply-add.
+// Whether to prefetch the next block of weights while this one is used, which takes a few tiles. 1.13 times as fast with 32 rows and 50 MB of
+// weights. Without fused multiply-add, prefetching costs more than it saves from 128 rows on, and in bf16.
 @inline function fetches(rows: i32): bool {
   return ASC_FEATURE_RELAXED_SIMD ? rows >= 12 : rows >= MIN_ROWS_TO_WIDEN && rows < 128;
 }
 
-// Two functions, because a register tile is as fast as the code around it lets it be.
-function tilesAhead<W>(c: usize, ldc: usize, packed: usize, M: i32, i: i32, rows: i32, w: usize, outputs: i32, K: i32, ws: usize, stop: usize): void {
+// Two functions, because the code around a register tile affects its speed.
+function tilesAhead<W>(
+  c: usize, ldc: usize, packed: usize, M: i32, i: i32, rows: i32, w: usize, outputs: i32, K: i32, ws: usize, stop: usize,
+): void {
   tiles<W>(c, ldc, packed, M, i, rows, w, outputs, K, ws, true, stop);
 }
 
@@ -65,15 +69,16 @@ function tilesAlone<W>(c: usize, ldc: usize, packed: usize, M: i32, i: i32, rows
   tiles<W>(c, ldc, packed, M, i, rows, w, outputs, K, ws, false, 0);
 }
 
-// One panel times rows i to i + rows of the packed ones. Block after block: weights come from memory strictly forward, up to `stop`.
+// One panel times packed rows i to i + rows, block by block. Weights are read strictly forward, up to `stop`.
 @inline function tiles<W>(
   c: usize, ldc: usize, packed: usize, M: i32, i: i32, rows: i32, w: usize, outputs: i32, K: i32, ws: usize, ahead: bool, stop: usize,
 ): void {
   const tiled = tiledRows(M), six = min(max(6 * sixes(M) - i, 0), rows), beside = sizeof<W>() == 2 || rows >= MIN_ROWS_TO_WIDEN;
   const count = 4 * <usize>(six / 6 + ((rows - six) >> 2));
   for (let k: i32 = 0; k < K; k += KC) {
-    const kc = min(KC, K - k), bytes = (<usize>kc) * 32 * sizeof<W>(), reads = <usize>((kc + READ_AHEAD_INPUTS - 1) / READ_AHEAD_INPUTS * READ_AHEAD_LOADS);
-    // As much as this block has, in two streams that all reads of its `count` tiles share; nothing at the end.
+    const kc = min(KC, K - k), bytes = (<usize>kc) * 32 * sizeof<W>();
+    const reads = <usize>((kc + READ_AHEAD_INPUTS - 1) / READ_AHEAD_INPUTS * READ_AHEAD_LOADS);
+    // Prefetches as many bytes as this block has, in two streams, spread over the reads of its `count` tiles; nothing at the end.
     let next = w, half: usize = 0, each: usize = 0, moves: usize = 0;
     if (ahead && w + 2 * bytes <= stop) {
       next += bytes; half = bytes >> 1; each = half / (count * reads); moves = each * reads;
@@ -83,7 +88,7 @@ function tilesAlone<W>(c: usize, ldc: usize, packed: usize, M: i32, i: i32, rows
       let y = at(c, n), r: i32 = 0;
       const ldb: usize = beside ? 32 : 128;
       if (beside) {
-        // What is fetched ahead is near enough for the first tile to take it as it is: 1.04 times as fast at 32 rows.
+        // Prefetched weights are in a cache, so the first tile reads them unpacked and copies them: 1.04 times as fast at 32 rows.
         if (ahead && !ASC_FEATURE_RELAXED_SIMD) {
           tile4Keeping(kc, a, b, 128, ws, y, ldc, k > 0, ahead, next, half, each);
           a += (<usize>kc) << 4; y += 4 * ldc; next += moves; r = 4;
@@ -103,7 +108,7 @@ function tilesAlone<W>(c: usize, ldc: usize, packed: usize, M: i32, i: i32, rows
   }
 }
 
-// Eight outputs of a panel, side by side, as float32.
+// Copies eight outputs of a panel side by side, as float32.
 function widen<W>(dst: usize, src: usize, K: i32): void {
   const mask = upperHalf();
   for (const end = dst + ((<usize>K) << 5); dst < end; dst += 32) {

@@ -24,10 +24,10 @@ export function rmsNorm(y: usize, x: usize, w: usize, N: i32, eps: f32, begin: i
   }
 }
 
-// The way back, with r = 1 / sqrt(mean(x²) + ε) and g = w ⊙ dy:
+// Backward pass, with r = 1 / sqrt(mean(x²) + ε) and g = w ⊙ dy:
 //   dx += r g − x r³ mean(g ⊙ x),   dw += Σ_rows r x ⊙ dy
 
-/** Rows begin to end of dx; `scales` [rows] become their r. */
+/** Rows begin to end of dx. Also writes their r to `scales` [rows]. */
 export function rmsNormBackwardX(dx: usize, scales: usize, dy: usize, x: usize, w: usize, N: i32, eps: f32, begin: i32, end: i32): void {
   for (let r = begin; r < end; r++) {
     const row = (((<usize>r) * (<usize>N)) << 2), a = x + row, b = dy + row, c = dx + row;

@@ -1,12 +1,12 @@
-// What an optimiser does with the numbers of a tensor.   w weights, g gradients, m and v moments, n elements
-//   AdamW (Loshchilov and Hutter 2019), g times `scale` in place of g, at step t:
+// Optimizer updates of a tensor.   w weights, g gradients, m and v moments, n elements
+//   AdamW (Loshchilov and Hutter 2019) at step t, with g multiplied by `scale` first:
 //     m ← β₁ m + (1 − β₁) g,   v ← β₂ v + (1 − β₂) g²
 //     w ← (1 − η λ) w − η (m / (1 − β₁ᵗ)) / (sqrt(v / (1 − β₂ᵗ)) + ε)
 // Elements begin to end are independent.
 
 import { at } from "./simd";
 
-/** `keep` = 1 − η λ, `rate` = η / (1 − β₁ᵗ), `unbias` = 1 / sqrt(1 − β₂ᵗ). */
+/** AdamW, with `keep` = 1 − η λ, `rate` = η / (1 − β₁ᵗ), `unbias` = 1 / sqrt(1 − β₂ᵗ). */
 export function adamW(
   w: usize, m: usize, v: usize, g: usize,
   scale: f32, beta1: f32, beta2: f32, keep: f32, rate: f32, unbias: f32, eps: f32, begin: i32, end: i32,
@@ -32,7 +32,7 @@ export function adamW(
   }
 }
 
-/** Σ x², in float64, always in the same order. */
+/** Σ x² in float64, always added in the same order. */
 export function sumOfSquares(x: usize, n: i32): f64 {
   let s0 = f64x2.splat(0), s1 = f64x2.splat(0), i: i32 = 0;
   for (; i + 4 <= n; i += 4) {

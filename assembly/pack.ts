@@ -1,13 +1,13 @@
-// Between stored weights and resident ones.   w [rows, K] row-major ⇄ panels [rows/32][K][32]; the last panel is padded with zeros.
-// bf16 panels keep outputs j and j + 4 of eight in one 32-bit word (see simd.ts). Conversions act on bits, so that what was loaded can be
-// written back unchanged, NaN payloads included.
+// Conversion between stored and resident weights.   w [rows, K] row-major ⇄ panels [rows/32][K][32]; the last panel is padded with zeros.
+// In bf16 panels, outputs j and j + 4 of each eight share a 32-bit word (see simd.ts). Conversions copy bits, so that loaded weights can be
+// written back unchanged, including NaN payloads.
 
 import { at, transpose } from "./simd";
 
-/** Inputs packed at a time: so many of eight outputs stay in the first cache while their steps are filled. */
+/** Inputs per block: a block of eight outputs stays in the L1 cache while its steps are filled. */
 const PACK_BLOCK_INPUTS: i32 = 256;
 
-/** Panels begin to end. */
+/** Packs panels begin to end. */
 export function packF32(panels: usize, w: usize, rows: i32, K: i32, begin: i32, end: i32): void {
   const stride = (<usize>K) << 2;
   for (let p = begin; p < end; p++) {
@@ -31,12 +31,12 @@ export function unpackF32(w: usize, panels: usize, rows: i32, K: i32): void {
   }
 }
 
-// Where output j lies in a bf16 step: of each eight, 0 … 3 in the low halves of four words, 4 … 7 in the high ones.
+// Byte offset of output j in a bf16 step: of each eight, 0 … 3 are in the low halves of four words, 4 … 7 in the high halves.
 @inline export function slot(j: i32): usize {
   return (<usize>((j & 24) | ((j & 3) << 1) | ((j >> 2) & 1))) << 1;
 }
 
-/** Panels begin to end. */
+/** Packs panels begin to end. */
 export function packBf16(panels: usize, w: usize, rows: i32, K: i32, begin: i32, end: i32): void {
   const stride = (<usize>K) << 1;
   for (let p = begin; p < end; p++) {
@@ -58,7 +58,7 @@ export function packBf16(panels: usize, w: usize, rows: i32, K: i32, begin: i32,
   }
 }
 
-// Eight inputs of eight outputs become eight steps, 64 bytes apart: outputs j and j + 4 in one word, then four words side by side.
+// Transposes eight inputs of eight outputs to eight steps, 64 bytes apart: outputs j and j + 4 in one word, four words side by side.
 @inline function eightByEight(dst: usize, src: usize, stride: usize): void {
   const r0 = v128.load(src), r1 = v128.load(src + stride), r2 = v128.load(src + 2 * stride), r3 = v128.load(src + 3 * stride);
   src += 4 * stride;
@@ -108,11 +108,11 @@ export function f32ToBf16(y: usize, x: usize, n: i32): void {
   for (; i < n; i++) v128.store16_lane(y + ((<usize>i) << 1), upperHalves(v128.load32_zero(at(x, i))), 0);
 }
 
-// The upper halves of four floats, rounded, in the first four of eight.
+// The rounded upper halves of four floats, in the first four lanes of eight.
 function upperHalves(x: v128): v128 {
   const upper = i32x4.shr_u(x, 16), odd = v128.and(upper, i32x4.splat(1));
   const rounded = i32x4.shr_u(i32x4.add(x, i32x4.add(odd, i32x4.splat(0x7fff))), 16);
-  // A NaN whose payload lies in the lower half alone must not become ∞.
+  // A NaN whose payload is in the lower half only must not become ∞.
   const empty = i32x4.eq(v128.and(upper, i32x4.splat(0x7f)), i32x4.splat(0)), nan = v128.or(upper, v128.and(empty, i32x4.splat(0x40)));
   const h = v128.bitselect(rounded, nan, f32x4.eq(x, x));
   return i16x8.narrow_i32x4_u(h, h);
@@ -130,7 +130,7 @@ export function f16ToF32(y: usize, x: usize, n: i32): void {
   }
 }
 
-/** The inverse of f16ToF32; other values round to nearest, ties to even, beyond 65504 to ∞. */
+/** The inverse of f16ToF32. Other values are rounded to nearest, ties to even; values beyond 65504 become ∞. */
 export function f32ToF16(y: usize, x: usize, n: i32): void {
   for (let i: i32 = 0; i < n; i++) {
     const bits = load<u32>(at(x, i)), sign = (bits >> 16) & 0x8000, magnitude = bits & 0x7fffffff;
@@ -150,7 +150,7 @@ export function f32ToF16(y: usize, x: usize, n: i32): void {
   }
 }
 
-/** How many of n floats are NaN or infinite. */
+/** Number of NaN and infinite values among n floats. */
 export function countNonFinite(x: usize, n: i32): i32 {
   let counts = i32x4.splat(0), i: i32 = 0;
   for (; i + 4 <= n; i += 4) counts = i32x4.sub(counts, nonFinite(v128.load(at(x, i))));
@@ -158,7 +158,7 @@ export function countNonFinite(x: usize, n: i32): i32 {
   return i32x4.extract_lane(counts, 0) + i32x4.extract_lane(counts, 1) + i32x4.extract_lane(counts, 2) + i32x4.extract_lane(counts, 3);
 }
 
-// −1 where a float is NaN or infinite: it less itself is not 0.
+// −1 in lanes that are NaN or infinite, where x − x is not 0.
 @inline function nonFinite(x: v128): v128 {
   return f32x4.ne(f32x4.sub(x, x), f32x4.splat(0));
 }

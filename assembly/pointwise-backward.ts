@@ -1,10 +1,10 @@
-// The way back through the functions of pointwise.ts: gradients are added to, and elements begin to end are independent.
+// Backward passes of the functions of pointwise.ts. Gradients are added to; elements begin to end are independent.
 //   silu          dx += dy s (1 + x (1 − s))                                     s = σ(x)
 //   siluGate      da += dy b s (1 + a (1 − s)),   db += dy a s                   s = σ(a)
 //   sigmoidGate   dg += dy x s (1 − s),           dx += dy s                     s = σ(g)
 //   residual      dx += α dy,                     df += β dy                     (addScaled, once each)
 //   mix           da += (1 − s) dy,   db += s dy,   dc += s (1 − s) Σ dy (b − a)   s = σ(c), one per row
-// A tail's elements go through the same instructions as the others, one at a time, so that the bits depend on no range.
+// The tail uses the same instructions as the other elements, one element at a time, so that the bits do not depend on the range.
 
 import { at, hsum, sigmoid } from "./simd";
 
@@ -16,7 +16,7 @@ import { at, hsum, sigmoid } from "./simd";
   return f32x4.mul(s, f32x4.sub(f32x4.splat(1), s));
 }
 
-// Four elements, or the first of them.
+// Loads four elements, or one.
 @inline function read(p: usize, four: bool): v128 {
   return four ? v128.load(p) : v128.load32_zero(p);
 }

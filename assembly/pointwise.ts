@@ -1,4 +1,4 @@
-// One result per element; elements begin to end are independent, and y may be any of the inputs.
+// Elementwise functions. Elements begin to end are independent, and y may be any of the inputs.
 //   silu          y = x σ(x)
 //   siluGate      y = a σ(a) · b            (the expert's w1 and w3)
 //   sigmoidGate   y = σ(g) · x              (lightning attention's output gate)

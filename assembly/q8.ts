@@ -1,11 +1,11 @@
-// 8-bit weights and what they meet.   M rows, N outputs, K inputs, blocks b of KC inputs
+// 8-bit weights and quantized inputs.   M rows, N outputs, K inputs, blocks b of KC inputs
 //   w_nk ≈ s_nb q_nk,  q in −127 … 127,    s_nb = max |w_nk| / 127   over k in b
 //   x_mk ≈ t_mb p_mk,  p in −32767 … 32767, t_mb = max |x_mk| / 32767
-// A block that holds NaN or ∞ has the scale NaN, and so has whatever is computed from it.
+// A block with NaN or ∞ has scale NaN, so that everything computed from it is NaN.
 //
 //   w in panels of 32 outputs: [N/32][b] of 32 scales float32, then [KC/4][32][4] bytes: four inputs to a word, in the order 0, 2, 1, 3,
-//     the first and second as q + 128. So the low bytes of its 16-bit halves are the first pair, less 128 each, and the high bytes the second.
-//   x quantised: scales t [b][M] float32, then −128 Σ p over the first pairs [b][M] int32, which makes up for that, then
+//     the first and second as q + 128. So the low bytes of the word's 16-bit halves are the first pair, plus 128, and the high bytes the second.
+//   x quantized: scales t [b][M] float32, then −128 Σ p over the first pairs [b][M] int32, which corrects for the 128, then
 //     [b][four rows at a time, the last 1 … 3 one at a time][KC/2][rows][2] int16: inputs in pairs, zeros to a multiple of four
 
 import { KC } from "./matmul-tile";
@@ -15,10 +15,10 @@ import { at, hmax } from "./simd";
   return (K + KC - 1) / KC;
 }
 
-/** Bytes of a block's scales. */
+/** Bytes of the scales of a block. */
 export const SCALES_BYTES: usize = 128;
 
-/** Pairs of n inputs, filled up to fours. */
+/** Number of pairs of n inputs, padded to a multiple of four inputs. */
 @inline export function pairsOf(n: i32): i32 {
   return ((n + 3) >> 2) << 1;
 }
@@ -27,13 +27,13 @@ export const SCALES_BYTES: usize = 128;
   return (<usize>blocks(K)) * SCALES_BYTES + ((<usize>pairsOf(K)) << 6);
 }
 
-// Where the block from input k begins for row i (of a tile: its first) in quantised x.
+// Address of the block from input k on for row i (the first row of a tile) in quantized x.
 @inline export function rowPairs(x: usize, M: i32, K: i32, k: i32, i: i32): usize {
   return x + (((<usize>blocks(K)) * (<usize>M)) << 3) + (((<usize>k) * (<usize>M)) << 1) + (((<usize>i) * (<usize>pairsOf(min(KC, K - k)))) << 2);
 }
 
-// Largest magnitude of n floats; NaN if one of them is NaN or infinite. At least so large that magnitude / levels is a normal number.
-// Magnitudes are in order as integers too, NaN above all: one instruction instead of several.
+// Largest magnitude of n floats; NaN if one of them is NaN or infinite. Large enough for magnitude / levels to be a normal number.
+// Compares the bits as integers, which have the same order with NaN above ∞: one instruction instead of several.
 function magnitude(x: usize, n: i32, levels: f32): f32 {
   let m = i32x4.splat(0), i: i32 = 0;
   for (; i + 4 <= n; i += 4) m = i32x4.max_s(m, f32x4.abs(v128.load(at(x, i))));
@@ -42,21 +42,21 @@ function magnitude(x: usize, n: i32, levels: f32): f32 {
   return largest < Infinity ? max(largest, levels * f32.MIN_NORMAL_VALUE) : NaN;
 }
 
-// To the nearest integer, ties to even; NaN to 0.
+// Rounds to the nearest integer, ties to even; NaN becomes 0.
 @inline function round(x: v128): v128 {
   return i32x4.trunc_sat_f32x4_s(f32x4.nearest(x));
 }
 
-/** Bytes of a row of K inputs, quantised. */
+/** Bytes of a quantized row of K inputs. */
 @inline export function rowBytes(K: i32): usize {
   return ((<usize>blocks(K)) << 3) + ((<usize>pairsOf(K)) << 2);
 }
 
-/** Rows begin to end of M, quantised. */
+/** Quantizes rows begin to end of M. */
 export function quantizeRows(y: usize, x: usize, M: i32, K: i32, begin: i32, end: i32): void {
   const tiled = M & ~3, biases = ((<usize>blocks(K)) * (<usize>M)) << 2;
   for (let i = begin; i < end; i++) {
-    // A tile holds the pairs of its four rows side by side.
+    // In a tile, the pairs of four rows lie side by side.
     const first = i < tiled ? i & ~3 : i, step: usize = i < tiled ? 16 : 4, xi = x + (((<usize>i) * (<usize>K)) << 2);
     for (let k: i32 = 0, t = at(y, i); k < K; k += KC, t += (<usize>M) << 2) {
       const kc = min(KC, K - k), m = magnitude(at(xi, k), kc, 32767);
@@ -66,7 +66,7 @@ export function quantizeRows(y: usize, x: usize, M: i32, K: i32, begin: i32, end
   }
 }
 
-// Pairs of n floats times `scale`, `step` bytes apart; the sum over the first pair of every four.
+// Stores n floats times `scale` as pairs, `step` bytes apart. Returns the sum over the first pairs of every four.
 function quantize(dst: usize, step: usize, x: usize, n: i32, scale: f32): i32 {
   let sums = i32x4.splat(0), i: i32 = 0;
   for (; i < n; i += 4) {
@@ -79,14 +79,14 @@ function quantize(dst: usize, step: usize, x: usize, n: i32, scale: f32): i32 {
   return i32x4.extract_lane(sums, 0) + i32x4.extract_lane(sums, 1);
 }
 
-// Four floats; of fewer, zeros after them.
+// Loads four floats, or fewer, padded with zeros.
 @inline function four(x: usize, n: i32): v128 {
   if (n >= 4) return v128.load(x);
   const one = load<f32>(x), two = n > 1 ? load<f32>(x, 4) : 0, three = n > 2 ? load<f32>(x, 8) : 0;
   return f32x4.replace_lane(f32x4.replace_lane(f32x4.replace_lane(f32x4.splat(0), 0, one), 1, two), 2, three);
 }
 
-/** w [rows, K] row-major to panels. */
+/** Packs w [rows, K], row-major, into panels. */
 export function packQ8(panels: usize, w: usize, rows: i32, K: i32): void {
   for (let n: i32 = 0; n < rows; n += 32) {
     for (let k: i32 = 0; k < K; k += KC) {
@@ -107,22 +107,22 @@ export function packQ8(panels: usize, w: usize, rows: i32, K: i32): void {
   }
 }
 
-// Where input i of output j lies in a block.
+// Byte offset of input i of output j in a block.
 @inline function slot(i: i32, j: i32): usize {
   return SCALES_BYTES + (<usize>(((i >> 2) << 7) + (j << 2) + ((i & 1) << 1) + ((i >> 1) & 1)));
 }
 
-// What is flipped in the byte of input i: q + 128 in the first pair of four.
+// The bit that is flipped in the byte of input i: the first pair of four is stored as q + 128.
 @inline function sign(i: i32): i32 {
   return i & 2 ? 0 : 128;
 }
 
-/** The values s·q of panels, row-major. */
+/** Unpacks the values s·q of panels, row-major. */
 export function unpackQ8(w: usize, panels: usize, rows: i32, K: i32): void {
   for (let n: i32 = 0; n < rows; n++) unpackRow(w + (((<usize>n) * (<usize>K)) << 2), panels, n, K);
 }
 
-/** The values s·q of output n of a matrix. */
+/** Unpacks the values s·q of output n of a matrix. */
 export function unpackRow(y: usize, w: usize, n: i32, K: i32): void {
   let block = w + (<usize>(n >> 5)) * panelBytes(K);
   for (let k: i32 = 0; k < K; k += KC) {

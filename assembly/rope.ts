@@ -26,7 +26,7 @@ export function rope(y: usize, x: usize, cos: usize, sin: usize, H: i32, D: i32,
   }
 }
 
-/** The way back: the angles turned round.   dx_j += dy_j cos + dy_{j+R/2} sin,   dx_{j+R/2} += dy_{j+R/2} cos − dy_j sin,   the rest as it is */
+/** Backward pass, which rotates by the opposite angles:   dx_j += dy_j cos + dy_{j+R/2} sin,   dx_{j+R/2} += dy_{j+R/2} cos − dy_j sin */
 export function ropeBackward(dx: usize, dy: usize, cos: usize, sin: usize, H: i32, D: i32, R: i32, begin: i32, end: i32): void {
   const half = R >> 1;
   for (let t = begin; t < end; t++) {

@@ -1,7 +1,7 @@
 // Expert routing.   T tokens, E experts, k experts per token.   logits, probs [T, E]; experts, weights [T, k]
-//   p = softmax(logits);  the k largest are kept (of equals the lower index first) and renormalised:  w_j = p_j / Σ_i p_i
-// Slot s = t·k + j is token t's j-th choice. `group` lists the slots expert by expert, tokens ascending; `gather` copies their rows;
-// `scatter` adds the experts' results back, weighted. Every token reaches its experts: nothing is dropped.
+//   p = softmax(logits);  the k largest are kept (of equal ones, the lower index) and renormalised:  w_j = p_j / Σ_i p_i
+// Slot s = t·k + j is the j-th choice of token t. `groupByExpert` sorts the slots by expert, then by token; `gather` copies their rows;
+// `scatter` adds the weighted results of the experts to the tokens. No token is dropped.
 
 import { at, hsum } from "./simd";
 import { softmaxRow } from "./softmax";
@@ -23,7 +23,7 @@ export function route(experts: usize, weights: usize, probs: usize, logits: usiz
         }
       }
       if (which < 0) {
-        // Only NaN is left: keep the indices valid and let NaN reach the output.
+        // Only NaN is left: keep the indices valid, and propagate NaN to the output.
         which = j;
         best = NaN;
       }
@@ -37,7 +37,7 @@ export function route(experts: usize, weights: usize, probs: usize, logits: usiz
   }
 }
 
-/** order [slots] sorted by expert, offsets [E + 1] into it. */
+/** Writes order [slots], sorted by expert, and offsets [E + 1] into it. */
 export function groupByExpert(order: usize, offsets: usize, experts: usize, slots: i32, E: i32): void {
   memory.fill(offsets, 0, (<usize>(E + 1)) << 2);
   for (let s: i32 = 0; s < slots; s++) {
@@ -45,7 +45,7 @@ export function groupByExpert(order: usize, offsets: usize, experts: usize, slot
     i32.store(p, i32.load(p) + 1);
   }
   for (let e: i32 = 0; e < E; e++) i32.store(at(offsets, e + 1), i32.load(at(offsets, e + 1)) + i32.load(at(offsets, e)));
-  // Offsets serve as cursors, so each ends one expert further: shift them back.
+  // Offsets serve as cursors, so each ends where the next expert begins: shift them back.
   for (let s: i32 = 0; s < slots; s++) {
     const p = at(offsets, i32.load(at(experts, s))), cursor = i32.load(p);
     i32.store(at(order, cursor), s);
@@ -55,7 +55,7 @@ export function groupByExpert(order: usize, offsets: usize, experts: usize, slot
   i32.store(offsets, 0);
 }
 
-/** y_i: the row of x [T, N] that slot order_i belongs to, for i from begin to end. */
+/** Copies to y_i the row of x [T, N] of slot order_i, for i from begin to end. */
 export function gather(y: usize, x: usize, order: usize, k: i32, N: i32, begin: i32, end: i32): void {
   const bytes = (<usize>N) << 2;
   for (let i = begin; i < end; i++) {
@@ -74,7 +74,7 @@ export function scatter(y: usize, x: usize, order: usize, weights: usize, n: i32
   }
 }
 
-// The way back. The kept weights are a softmax over the chosen logits alone, so that for token t and its choices i, j
+// Backward pass. The kept weights are a softmax over the chosen logits, so that for token t and its choices i, j
 //   dlogits_j += w_j (dw_j − Σ_i w_i dw_i)
 
 /** Tokens begin to end. */

@@ -1,14 +1,14 @@
-// The vocabulary of the kernels, and the only file that knows which instructions a build has.
+// Helpers of all kernels. Instructions that differ between builds are used in this file only.
 //
 //   at(p, i)          address of the i-th float32 after p
 //   madd(a, b, c)     a·b + c: fused in the relaxed build, rounded twice in the others
 //   hsum, hmax        over the four lanes, always in the same order
 //   exp               e^x, see its bound below
-//   expNegative       the same bits for x ≤ 0, in line and with half the work
+//   expNegative       e^x for x ≤ 0: the same bits, inlined, with half the work
 //   sigmoid           1 / (1 + e^−x)
 //   low, high         the two halves of one step of a panel: 8 weights, float32 or bf16
-//   upperHalf         the mask that high needs
-//   transpose         4 × 4
+//   upperHalf         the mask for `high`
+//   transpose         of 4 × 4 floats
 
 @inline export function at(p: usize, i: i32): usize {
   return p + ((<usize>i) << 2);
@@ -27,7 +27,7 @@
   return max(max(f32x4.extract_lane(x, 0), f32x4.extract_lane(x, 2)), max(f32x4.extract_lane(x, 1), f32x4.extract_lane(x, 3)));
 }
 
-// Numbers of the exponential, in memory: V8 makes a constant anew, in several instructions, wherever it is used.
+// Constants of the exponential, in memory, because V8 rebuilds a vector constant with several instructions wherever it is used.
 const LOG2_E: usize = memory.data<f32>([1.44269504088896341]);
 // ln 2 in two parts, the first short enough that n·high is exact
 const LN2_HIGH: usize = memory.data<f32>([0.693359375]);
@@ -38,7 +38,7 @@ const EXP_ROUNDER: usize = memory.data<f32>([12583039]);
 const EXP_MIN_X: usize = memory.data<f32>([-87.3365]);
 const EXP_MAX_X: usize = memory.data<f32>([88.7228]);
 
-// All lanes the number at p, or the i-th after it.
+// The number at p, or the i-th after it, in all lanes.
 @inline function broadcast(p: usize, i: i32 = 0): v128 {
   return v128.load32_splat(at(p, i));
 }
@@ -82,14 +82,14 @@ export function exp(x: v128): v128 {
   return f32x4.div(v128.bitselect(e, one, f32x4.lt(x, f32x4.splat(0))), f32x4.add(one, e));
 }
 
-// A panel step holds the weights of 8 outputs. bf16 is stored in pairs (output j low, output j + 4 high in one 32-bit word),
-// so that each half widens with one instruction: a bf16 is the upper half of a float32.
+// A panel step has the weights of 8 outputs. bf16 is stored in pairs (output j low, output j + 4 high in one 32-bit word), so that one
+// instruction widens each half: a bf16 is the upper half of a float32.
 @inline export function low<W>(p: usize): v128 {
   if (sizeof<W>() == 2) return i32x4.shl(v128.load(p), 16);
   return v128.load(p);
 }
 
-/** `mask` is upperHalf(), taken once before the loop. */
+/** `mask` is upperHalf(), loaded once before the loop. */
 @inline export function high<W>(p: usize, mask: v128): v128 {
   if (sizeof<W>() == 2) return v128.and(v128.load(p), mask);
   return v128.load(p, 16);
@@ -97,12 +97,12 @@ export function exp(x: v128): v128 {
 
 const UPPER_HALVES_MASK: usize = memory.data<u32>([0xffff0000, 0xffff0000, 0xffff0000, 0xffff0000], 16);
 
-/** From memory, because V8 makes a constant anew, in three instructions, wherever it is used: loops over bf16 ran at 0.6 of their speed. */
+/** Loaded from memory, because V8 rebuilds a constant with three instructions wherever it is used: loops over bf16 ran at 0.6 of the speed. */
 @inline export function upperHalf(): v128 {
   return v128.load(UPPER_HALVES_MASK);
 }
 
-// Four rows of four floats, `stride` bytes apart, become four columns at dst, `step` bytes apart.
+// Transposes four rows of four floats, `stride` bytes apart, to four columns at dst, `step` bytes apart.
 @inline export function transpose(dst: usize, step: usize, src: usize, stride: usize): void {
   const r0 = v128.load(src), r1 = v128.load(src + stride), r2 = v128.load(src + 2 * stride), r3 = v128.load(src + 3 * stride);
   const a = i8x16.shuffle(r0, r1, 0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23);

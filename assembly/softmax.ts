@@ -1,4 +1,4 @@
-// Row softmax, its logarithm, and the largest.   x, y [rows, N]
+// Softmax of rows, its logarithm, and argmax.   x, y [rows, N]
 //   softmax: y_i = e^(x_i − M) / Σ_j e^(x_j − M),   logSoftmax: y_i = x_i − M − log Σ_j e^(x_j − M),   M = max_j x_j
 // Rows begin to end are independent; y may be x.
 
@@ -17,7 +17,7 @@ export function logSoftmax(y: usize, x: usize, N: i32, begin: i32, end: i32): vo
   }
 }
 
-// M + log Σ_i e^(x_i − M), the sum in float64
+// M + log Σ_i e^(x_i − M), summed in float64
 function logSumExp(x: usize, N: i32): f32 {
   const top = maximum(x, N);
   let s0 = f64x2.splat(0), s1 = f64x2.splat(0), i: i32 = 0;
@@ -32,7 +32,7 @@ function logSumExp(x: usize, N: i32): f32 {
   return top + <f32>Math.log(sum);
 }
 
-/** y_r = log p_r,target: the target's element of row r's logSoftmax. Rows begin to end. */
+/** y_r: the element of row r's logSoftmax at its target. Rows begin to end. */
 export function targetLogprobs(y: usize, x: usize, targets: usize, N: i32, begin: i32, end: i32): void {
   for (let r = begin; r < end; r++) {
     const row = x + (((<usize>r) * (<usize>N)) << 2);
@@ -40,7 +40,7 @@ export function targetLogprobs(y: usize, x: usize, targets: usize, N: i32, begin
   }
 }
 
-/** The way back: dx_r += dy_r (1_target − softmax(x_r)). Rows begin to end. */
+/** Backward pass: dx_r += dy_r (1_target − softmax(x_r)). Rows begin to end. */
 export function targetLogprobsBackward(dx: usize, dy: usize, x: usize, targets: usize, N: i32, begin: i32, end: i32): void {
   for (let r = begin; r < end; r++) {
     const row = (((<usize>r) * (<usize>N)) << 2), a = x + row, b = dx + row, d = load<f32>(at(dy, r));
@@ -57,7 +57,10 @@ export function targetLogprobsBackward(dx: usize, dy: usize, x: usize, targets: 
   }
 }
 
-/** The way back through y = softmax(x):   dx_r += y_r ⊙ (dy_r − Σ_i y_ri dy_ri). Rows begin to end; those of dy are ld numbers apart, 0 for one that all share. */
+/**
+ * Backward pass of y = softmax(x):   dx_r += y_r ⊙ (dy_r − Σ_i y_ri dy_ri). Rows begin to end. Rows of dy are ld numbers apart; with ld = 0
+ * all rows share one.
+ */
 export function softmaxBackward(dx: usize, dy: usize, y: usize, N: i32, ld: i32, begin: i32, end: i32): void {
   for (let r = begin; r < end; r++) {
     const row = (((<usize>r) * (<usize>N)) << 2), p = y + row, b = dx + row, d = dy + (((<usize>r) * (<usize>ld)) << 2);
@@ -67,7 +70,7 @@ export function softmaxBackward(dx: usize, dy: usize, y: usize, N: i32, ld: i32,
   }
 }
 
-/** The way back through y = logSoftmax(x):   dx_r += dy_r − e^y_r Σ_i dy_ri. Rows begin to end. */
+/** Backward pass of y = logSoftmax(x):   dx_r += dy_r − e^y_r Σ_i dy_ri. Rows begin to end. */
 export function logSoftmaxBackward(dx: usize, dy: usize, y: usize, N: i32, begin: i32, end: i32): void {
   for (let r = begin; r < end; r++) {
     const row = (((<usize>r) * (<usize>N)) << 2), p = y + row, b = dx + row, d = dy + row;
@@ -96,7 +99,7 @@ export function softmaxRow(y: usize, x: usize, N: i32): void {
   for (; i < N; i++) f32.store(at(y, i), load<f32>(at(y, i)) / sum);
 }
 
-/** The index of the largest of N numbers, of equals the first; 0 where NaN is among them. */
+/** The index of the largest of N numbers, the first of equal ones; 0 if one is NaN. */
 export function argmax(x: usize, N: i32): i32 {
   const top = maximum(x, N), tops = f32x4.splat(top);
   let i: i32 = 0;

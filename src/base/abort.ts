@@ -1,6 +1,8 @@
 /**
- * Makes the controller abort, with the same reason, when one of the signals does. Gives what ends that: a signal that lives long keeps nothing of its followers then
- * (with `AbortSignal.any` it keeps some 250 bytes of each, in Node 20).
+ * Aborts the controller when one of the signals aborts, with the same reason. In contrast to `AbortSignal.any`, which in Node 20 leaves about 250 bytes
+ * per use on a long-lived signal, nothing remains on the signals after the returned function is called.
+ *
+ * @returns a function that stops following
  */
 export function followSignals(controller: AbortController, signals: readonly (AbortSignal | undefined)[]): () => void {
   const ends = signals.flatMap((signal) => {

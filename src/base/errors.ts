@@ -1,13 +1,13 @@
 /**
- * Every error of this library reads: where, what, expected, got, remedy.
- * Catch {@link LightningError} for all of them, or one class for one cause. A cancelled call throws the
- * signal's own reason (a `DOMException` named `AbortError` by default), never one of these.
+ * Base class of all errors of this library. A message says where the error is, what is wrong (expected, got) and what to do.
+ * Catch {@link LightningError} for all errors, or a subclass for one cause. A cancelled call throws the signal's reason instead
+ * (by default a `DOMException` named `AbortError`).
  */
 export class LightningError extends Error {
   override name = "LightningError";
 }
 
-/** A configuration that cannot be read, contradicts itself, or describes another architecture. */
+/** A configuration that is invalid, contradicts itself, or describes another architecture. */
 export class ConfigError extends LightningError {
   override name = "ConfigError";
 }
@@ -17,7 +17,7 @@ export class CheckpointError extends LightningError {
   override name = "CheckpointError";
 }
 
-/** A weight that is missing, superfluous, of another shape or dtype, or holds NaN. */
+/** A weight that is missing, unexpected, of the wrong shape or dtype, or contains NaN. */
 export class WeightError extends LightningError {
   override name = "WeightError";
 }
@@ -27,29 +27,29 @@ export class ShapeError extends LightningError {
   override name = "ShapeError";
 }
 
-/** More memory than the machine or wasm32 can give. */
+/** A request for more memory than the machine, wasm32 or a budget allows. */
 export class MemoryError extends LightningError {
   override name = "MemoryError";
 }
 
-/** Token ids, messages or options that a call cannot work with. */
+/** Invalid token ids, messages, options or other arguments. */
 export class InputError extends LightningError {
   override name = "InputError";
 }
 
-/** A request that the exact state of a conversation cannot honour (a rewind, a foreign save file). */
+/** A request that the state of a conversation does not allow, such as a rewind, or a session file of another model. */
 export class SessionError extends LightningError {
   override name = "SessionError";
 }
 
-/** A server that cannot be reached, refuses a request, or whose answer breaks off or cannot be read. */
+/** A server that cannot be reached or refuses a request, or an answer that is incomplete or invalid. */
 export class RemoteError extends LightningError {
   override name = "RemoteError";
   /** HTTP status, if the server answered with an error. */
   readonly status: number | undefined;
   /** Whether the same request may succeed later. */
   readonly retryable: boolean;
-  /** How long the server asks to wait before that. */
+  /** Time that the server asks to wait before a retry. */
   readonly retryAfterMs: number | undefined;
 
   constructor(message: string, options: ErrorOptions & { status?: number; retryable?: boolean; retryAfterMs?: number } = {}) {
@@ -60,7 +60,7 @@ export class RemoteError extends LightningError {
   }
 }
 
-/** `12.3 GiB`, for messages. */
+/** A number of bytes with a binary unit, such as `12.3 GiB`. @throws {InputError} not a number */
 export function formatBytes(bytes: number): string {
   if (typeof bytes !== "number") throw new InputError(`formatBytes: bytes: expected a number, got ${typeof bytes}`);
   const units = ["bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];

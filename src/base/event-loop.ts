@@ -1,4 +1,4 @@
-/** Lets everything else that waits run: timers, input, a click on "stop". */
+/** Yields to the event loop, so that timers, input and other waiting work can run. */
 export function yieldToEventLoop(): Promise<void> {
   return new Promise((resolve) => {
     if (typeof setImmediate === "function") setImmediate(resolve);
@@ -15,7 +15,7 @@ export function yieldToEventLoop(): Promise<void> {
 
 let turns: Promise<void> = Promise.resolve();
 
-/** The same for long computations: however many of them wait, one goes on in each turn of the event loop, in the order in which they came. */
+/** Yields to the event loop; if several computations wait, one continues in each turn of the event loop, in the order of their calls. */
 export function yieldInTurn(): Promise<void> {
   turns = turns.then(yieldToEventLoop);
   return turns;

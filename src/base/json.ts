@@ -1,24 +1,24 @@
 import { CheckpointError } from "./errors.js";
 
-/** Nesting beyond this is refused, so that a damaged file cannot exhaust the stack. */
+/** Deeper nesting is an error, so that a damaged file cannot exhaust the stack. */
 const MAX_DEPTH = 100;
 
-/** Deciphers UTF-8 JSON; see {@link parseJson}. */
+/** Decodes and parses UTF-8 JSON; see {@link parseJson}. */
 export function decodeJson(bytes: Uint8Array, where: string, options?: JsonOptions): unknown {
   return parseJson(decodeText(bytes, where), where, options);
 }
 
-/** @throws {CheckpointError} bytes that are not UTF-8 */
+/** Decodes UTF-8 text. @throws {CheckpointError} bytes that are not UTF-8 */
 export function decodeText(bytes: Uint8Array, where: string): string {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
-    throw new CheckpointError(`${where}: expected UTF-8 text, got other bytes (damaged file?)`);
+    throw new CheckpointError(`${where}: expected UTF-8 text, got other bytes. The file may be damaged.`);
   }
 }
 
 export interface JsonOptions {
-  /** Reads `NaN`, `Infinity` and `-Infinity`, which Python's `json` module writes into configurations. */
+  /** Accepts `NaN`, `Infinity` and `-Infinity`, which Python's `json` module writes into configurations. */
   readonly nonFinite?: boolean;
 }
 
@@ -26,9 +26,9 @@ const CONSTANTS = { true: true, false: false, null: null };
 const NON_FINITE = { NaN, Infinity, "-Infinity": -Infinity };
 
 /**
- * Strict JSON that also refuses an object with a key given twice, where `JSON.parse` would keep the last one silently.
+ * Parses strict JSON. Unlike `JSON.parse`, which keeps the last value, it refuses objects with duplicate keys.
  *
- * @throws {CheckpointError} with line and column
+ * @throws {CheckpointError} invalid JSON, with line and column
  */
 export function parseJson(text: string, where: string, { nonFinite = false }: JsonOptions = {}): unknown {
   const constants = Object.entries(nonFinite ? { ...CONSTANTS, ...NON_FINITE } : CONSTANTS);
@@ -38,7 +38,7 @@ export function parseJson(text: string, where: string, { nonFinite = false }: Js
     const line = text.slice(0, at).split("\n");
     const got = at < text.length ? JSON.stringify(text.slice(at, at + 12)) : "the end of the file";
     throw new CheckpointError(
-      `${where}: line ${line.length}, column ${line.at(-1)!.length + 1}: expected ${expected}, got ${got} (damaged JSON?)`,
+      `${where}: line ${line.length}, column ${line.at(-1)!.length + 1}: expected ${expected}, got ${got}. The file may be damaged.`,
     );
   }
 
@@ -127,7 +127,7 @@ export function parseJson(text: string, where: string, { nonFinite = false }: Js
   return result;
 }
 
-/** Whether a parsed value is an object with keys. */
+/** Whether a parsed value is an object, neither null nor an array. */
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

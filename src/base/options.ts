@@ -2,38 +2,37 @@ import * as v from "valibot";
 import { InputError } from "./errors.js";
 import { kindOf, printedJson } from "./printed.js";
 
-/** A number that `fits`; `expected` says so in words. */
+/** Schema of a number for which `fits` is true. @param expected the same in words, for messages */
 export function number(expected: string, fits: (x: number) => boolean) {
   return v.custom<number>((x) => typeof x === "number" && fits(x), expected);
 }
 
 export const count = number("an integer of at least 1", (x) => Number.isSafeInteger(x) && x >= 1);
-/** More are taken for a mistake. */
-/** The longest delay of a timer, 24.8 days: for a longer one `setTimeout` waits 1 ms. */
+/** The longest delay of `setTimeout`, 24.8 days. A longer delay would fire after 1 ms. */
 const MAX_DELAY_MS = 2 ** 31 - 1;
 const delay = (expected: string, least: number) =>
   v.pipe(
     number(expected, (x) => x >= least),
     v.transform((ms) => Math.min(ms, MAX_DELAY_MS)),
   );
-/** A time limit for `setTimeout`; beyond what it can count, the longest that it can. */
+/** A time limit for `setTimeout`, clamped to the longest possible delay. */
 export const milliseconds = delay("milliseconds, at least 1 (Infinity for no limit)", 1);
-/** The same, for what may end at once. */
+/** Like `milliseconds`, but 0 is allowed. */
 export const millisecondsFromZero = delay("milliseconds, at least 0 (Infinity for no limit)", 0);
 export const index = number("an integer of at least 0", (x) => Number.isSafeInteger(x) && x >= 0);
-/** Seeds are 32-bit unsigned integers. */
+/** Seeds are 32-bit unsigned integers: less than this. */
 export const SEED_LIMIT = 2 ** 32;
 export const isSeed = (x: unknown): boolean => Number.isInteger(x) && (x as number) >= 0 && (x as number) < SEED_LIMIT;
 export const seedNumber = number("an integer within [0, 2^32)", isSeed);
 export const flag = v.custom<boolean>((x) => typeof x === "boolean", "true or false");
 export const text = v.custom<string>((x) => typeof x === "string" && x !== "", "a string of one or more characters");
 
-/** One of a few words. */
+/** Schema of an option with a few possible strings. */
 export function oneOf<const Word extends string>(...words: readonly Word[]) {
   return v.custom<Word>((x) => (words as readonly unknown[]).includes(x), words.map((one) => JSON.stringify(one)).join(" or "));
 }
 
-/** A callback of this type. */
+/** Schema of a callback. Its type is not checked. */
 export function callback<F>() {
   return v.custom<F>((x) => typeof x === "function", "a function");
 }
@@ -43,31 +42,31 @@ export const signal = v.custom<AbortSignal>(
   "an AbortSignal",
 );
 
-/** @throws {InputError} an argument that does not fit: `where: expected …, got …` */
+/** Checks an argument. @throws {InputError} `fits` is false: `where: expected …, got …` */
 export function expectArgument(where: string, fits: boolean, expected: string, value: unknown): void {
   if (!fits) throw new InputError(`${where}: expected ${expected}, got ${typeof value === "string" ? printedJson(value) : kindOf(value)}`);
 }
 
-/** Whether it has properties: neither a primitive value nor null. */
+/** Whether a value is an object or a function, and not null. */
 export function isObjectLike(value: unknown): value is object {
   return (typeof value === "object" && value !== null) || typeof value === "function";
 }
 
 /**
- * The options with their defaults in place.
+ * Validates options and fills in their defaults.
  *
- * @param where the call, for the message
- * @throws {InputError} an unknown option, or a value that does not fit
+ * @param where name of the call, for messages
+ * @throws {InputError} an unknown option or an invalid value
  */
 export function parseOptions<const Schema extends v.GenericSchema>(schema: Schema, options: unknown, where: string): v.InferOutput<Schema> {
-  // To the schema an array is an object without the options.
+  // The schema would accept an array as an object without options.
   if (Array.isArray(options)) throw new InputError(`${where}: options: expected an object, got Array`);
   const result = v.safeParse(schema, options);
   if (result.success) return result.output;
   const issue = result.issues[0];
   const name = v.getDotPath(issue);
   if (issue.type === "strict_object" && issue.expected === "never") throw new InputError(`${where}: ${name}: unknown option`);
-  // Without words of the schema's own.
+  // The schema's own message is not made for users.
   if (name && issue.type === "strict_object" && issue.message.startsWith("Invalid")) {
     const [expected, got] = issue.expected === "Object" ? ["an object", issue.received] : ["a value", "none"];
     throw new InputError(`${where}: ${name}: expected ${expected}, got ${got}`);

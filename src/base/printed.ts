@@ -1,6 +1,6 @@
-// Values that callers give, in messages. Printing one must not fail, whatever it is.
+// Formats any value that a caller passed for use in a message, without ever throwing.
 
-/** Any value as text, for messages: as a template would have it, and a word for its kind if that throws, which symbols and some objects do. */
+/** A value as text: as in a template literal, or its kind if the conversion throws, as for some objects. */
 export function printed(value: unknown): string {
   try {
     return `${value}`;
@@ -9,13 +9,13 @@ export function printed(value: unknown): string {
   }
 }
 
-/** The kind of a value, for messages: `null`, `array`, `object`, `string`, … */
+/** The kind of a value: `null`, `array`, `object`, `string`, … */
 export function kindOf(value: unknown): string {
   if (value === null) return "null";
   return Array.isArray(value) ? "array" : typeof value;
 }
 
-/** A value as JSON, for messages, and its kind if JSON cannot hold it. */
+/** A value as JSON, or its kind if it cannot be converted. */
 export function printedJson(value: unknown): string {
   try {
     return JSON.stringify(value) ?? printed(value);

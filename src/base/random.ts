@@ -3,15 +3,15 @@ import { mersenne } from "pure-rand/generator/mersenne";
 import { xoroshiro128plusFromState } from "pure-rand/generator/xoroshiro128plus";
 import type { RandomGenerator } from "pure-rand/types/RandomGenerator";
 
-/** A stream of uniform numbers whose state is four 32-bit integers: it can be saved, restored and copied. */
+/** A random number generator (xoroshiro128+) whose state, four 32-bit integers, can be saved, restored and copied. */
 export class Random {
   private constructor(
-    /** What the stream began with. */
+    /** The seed that the generator started with. */
     readonly seed: number,
     private readonly generator: RandomGenerator,
   ) {}
 
-  /** xoroshiro128+ begun by a Mersenne twister: begun by seeds alone, neighbouring seeds would begin almost alike. */
+  /** Derives the state from a seed with a Mersenne twister, because neighbouring seeds used directly would give similar first numbers. */
   static seeded(seed: number): Random {
     const words = mersenne(seed);
     return Random.restored(seed, [words.next(), words.next(), words.next(), words.next()]);
@@ -21,12 +21,12 @@ export class Random {
     return new Random(seed, xoroshiro128plusFromState(state));
   }
 
-  /** A seed that nobody chose. */
+  /** A random seed. */
   static anySeed(): number {
     return crypto.getRandomValues(new Uint32Array(1))[0]!;
   }
 
-  /** The next number within [0, 1), a multiple of 2^−53. */
+  /** The next number, uniform in [0, 1), a multiple of 2^−53. */
   next(): number {
     return uniformFloat64(this.generator);
   }

@@ -3,16 +3,16 @@ import { printed } from "../base/printed.js";
 import { expectShape, reshape, runtimeOf, type Tensor } from "../runtime/tensor.js";
 import { expectPages, type KeysValues } from "./kv-pages.js";
 
-/** Queries that meet a block of keys together. Sums are cut here, so that it is the same for any number of threads. */
+/** Queries per block. Sums are split at blocks, so the size does not depend on the number of threads. */
 const BLOCK_QUERIES = 64;
 
-/** Positions per unit of attentionBackwardKV. */
+/** Positions per block of `attentionBackwardKV`. */
 const BLOCK_POSITIONS = 64;
 
-/** Numbers kept per query: the largest score, the inverse of the sum of exponentials, and dO·o. */
+/** Statistics of a query: the largest score, the inverse of the sum of exponentials, and dO·o. */
 const STATISTICS_PER_QUERY = 3;
 
-/** Gradients of the inputs of attention, which are added to. */
+/** Gradients of the inputs of attention. The backward pass adds to them. */
 export interface AttentionGradients {
   /** `[tokens, heads, headDim]` */
   readonly dq: Tensor;
@@ -23,13 +23,13 @@ export interface AttentionGradients {
 }
 
 /**
- * Backward of causal grouped-query softmax attention of one sequence, whose last `tokens` positions are the queries'. With
- * `p_ts = softmax_s(q_t·k_s / sqrt(headDim))` computed anew, block by block, and `dx_ts = p_ts (dO_t·v_s − dO_t·o_t)`:
+ * Backward pass of causal grouped-query softmax attention over one sequence. The queries belong to its last `tokens` positions. With
+ * `p_ts = softmax_s(q_t·k_s / sqrt(headDim))`, recomputed block by block, and `dx_ts = p_ts (dO_t·v_s − dO_t·o_t)`:
  *
  *     dq_t += Σ_s dx_ts k_s / sqrt(headDim),   dk_s += Σ_t dx_ts q_t / sqrt(headDim),   dv_s += Σ_t p_ts dO_t
  *
  * @param dO `[tokens, heads, headDim]` or `[tokens, heads · headDim]`, as o
- * @param o what attention gave for these inputs
+ * @param o result of attention for these inputs
  * @param q `[tokens, heads, headDim]`
  * @param k `[positions, kvHeads, headDim]`, as v
  * @throws {ShapeError}
@@ -53,7 +53,7 @@ export function attentionBackward({ dq, dk, dv }: AttentionGradients, dO: Tensor
   const rt = runtimeOf("attentionBackward", dq, dk, dv, dO, o, q, k, v);
   const dims = [tokens, positions, heads, kvHeads, dim, BLOCK_QUERIES, dim ** -0.5] as const;
   const workspace = rt.workspace(rt.kernels.attentionBackwardWorkspaceBytes(BLOCK_QUERIES, dim));
-  const product = 2 * tokens * heads * dim * (positions - tokens / 2);
+  const matmulWork = 2 * tokens * heads * dim * (positions - tokens / 2);
   rt.scope(() => {
     const statistics = rt.empty([tokens, heads, STATISTICS_PER_QUERY]);
     const queryUnits = kvHeads * Math.ceil((tokens * heads) / kvHeads / BLOCK_QUERIES);
@@ -61,22 +61,22 @@ export function attentionBackward({ dq, dk, dv }: AttentionGradients, dO: Tensor
       [dq.ptr, statistics.ptr, dO.ptr, o.ptr, q.ptr, k.ptr, v.ptr],
       [dk.ptr, dv.ptr, statistics.ptr, dO.ptr, q.ptr, k.ptr, v.ptr],
     ] as const;
-    rt.runIn("attentionBackwardQ", [...forQ, ...dims, workspace, 0, queryUnits], 3 * product);
-    rt.runIn("attentionBackwardKV", [...forKV, ...dims, workspace, 0, kvHeads * Math.ceil(positions / BLOCK_POSITIONS)], 4 * product);
+    rt.runIn("attentionBackwardQ", [...forQ, ...dims, workspace, 0, queryUnits], 3 * matmulWork);
+    rt.runIn("attentionBackwardKV", [...forKV, ...dims, workspace, 0, kvHeads * Math.ceil(positions / BLOCK_POSITIONS)], 4 * matmulWork);
   });
 }
 
-/** `[tokens, heads · headDim]` seen as q is. */
+/** Reshapes `[tokens, heads · headDim]` to the shape of q. */
 function byHead(x: Tensor, q: Tensor): Tensor {
   const [tokens = 0, heads = 0, dim = 0] = q.shape;
   return x.layout === "rows" && x.shape.length === 2 && x.shape[0] === tokens && x.shape[1] === heads * dim ? reshape(x, q.shape) : x;
 }
 
 /**
- * The rows that a cache in float32 holds.
+ * Copies the keys and values of a float32 cache out of its pages.
  *
  * @returns keys and values `[length, kvHeads, headDim]`
- * @throws {ShapeError} a cache that rounds what it keeps
+ * @throws {ShapeError} a cache of another dtype
  */
 export function loadKeysValues(cache: KeysValues): { keys: Tensor; values: Tensor } {
   const { kv, kvHeads, headDim, pages, length } = cache;

@@ -6,15 +6,16 @@ import { attentionBackward, loadKeysValues } from "./attention-backward.js";
 import { expectPages, type KeysValues, KV_BYTES, keysValuesGradients } from "./kv-pages.js";
 import { expectSegments, type Segment } from "./segment.js";
 
-/** Queries that go through the pages together: enough to share what they read, few enough that all of it stays in the first cache. */
+/** Largest number of queries that read the pages together: enough to share the reads, few enough for the L1 cache. */
 const MAX_BLOCK_QUERIES = 48;
 
 /**
- * Causal grouped-query softmax attention, each segment over its own keys and values, which end with the segment's own:
- * `o_t = Σ_{s ≤ t} softmax_s(q_t·k_s / sqrt(headDim)) v_s`, computed online, never as an n × n matrix.
+ * Causal grouped-query softmax attention. Each segment attends to the keys and values in its cache, the last of which are its own:
+ * `o_t = Σ_{s ≤ t} softmax_s(q_t·k_s / sqrt(headDim)) v_s`, computed online, without an n × n matrix.
  *
  * @param q `[tokens, heads, headDim]`
- * @returns o `[tokens, heads · headDim]`. A token's bits do not depend on how a sequence was cut, as long as keys and values are finite (a weight of 0 times NaN is NaN, and a tile holds later positions too).
+ * @returns o `[tokens, heads · headDim]`. The bits of a token do not depend on how the sequence is split into calls, as long as keys and values
+ *   are finite (tiles contain later positions too, with weight 0, and 0 · NaN is NaN).
  * @throws {ShapeError}
  */
 export function attention(q: Tensor, segments: readonly Segment[], caches: readonly KeysValues[]): Tensor {
@@ -45,7 +46,7 @@ export function attention(q: Tensor, segments: readonly Segment[], caches: reado
     for (const [i, { begin, end }] of segments.entries()) {
       rt.scope(() => {
         const part = (x: Tensor) => slice(reshape(x, q.shape), begin, end);
-        // The cache may have grown since, and its pages be listed elsewhere.
+        // The cache may have grown since, and its page table moved: read it now.
         const { kv, kvHeads, headDim, pages } = caches[i]!;
         const { keys, values } = loadKeysValues({ kv, kvHeads, headDim, pages, length: lengths[i]! });
         const [dk, dv] = keysValuesGradients(tape, caches[i]!, keys.shape);
@@ -56,7 +57,7 @@ export function attention(q: Tensor, segments: readonly Segment[], caches: reado
   return o;
 }
 
-/** Smaller blocks where there would be fewer than one for each thread. */
+/** Queries per block: fewer than the maximum if there would be less than one block per thread. */
 function queriesPerBlock(rt: Runtime, kvHeads: number, queries: number): number {
   return Math.max(1, Math.min(MAX_BLOCK_QUERIES, Math.ceil((queries * kvHeads) / rt.threads)));
 }

@@ -2,20 +2,20 @@ import { ShapeError } from "../base/errors.js";
 import { expectShape, runtimeOf, sizeOf, type Tensor } from "../runtime/tensor.js";
 import { routeTokens } from "./route.js";
 
-/** How evenly tokens reach their experts. */
+/** Load balance of the experts. */
 export interface Balance {
-  /** `experts · Σ_e f_e P_e`: the number of experts per token, k, when all are chosen equally often. */
+  /** `experts · Σ_e f_e P_e`: equal to the number of experts per token, k, if all are chosen equally often. */
   readonly loss: number;
-  /** Per layer, the share of tokens that reach each expert; they add up to k. */
+  /** Per layer: the share of tokens that each expert gets. The shares sum to k. */
   readonly load: readonly Float64Array[];
 }
 
 /**
- * Load-balancing loss (Switch Transformer, eq. 4, summed over the k choices): `experts · Σ_e f_e P_e` over the tokens of all layers together, with f_e the
- * share of tokens that chose expert e, and P_e its mean probability. Choices do not differentiate; probabilities do.
+ * Load-balancing loss (Switch Transformer, eq. 4, summed over the k choices): `experts · Σ_e f_e P_e` over the tokens of all layers, with f_e the
+ * share of tokens that chose expert e, and P_e its mean probability. The gradient flows through the probabilities, not the choices.
  *
- * @param logits the routers' logits, `[tokens, experts]` per layer
- * @param coefficient of this loss in the whole one, for the gradient
+ * @param logits router logits, `[tokens, experts]` per layer
+ * @param coefficient factor of this loss in the total loss, for the gradient
  * @throws {ShapeError}
  */
 export function balance(logits: readonly Tensor[], topK: number, coefficient: number): Balance {

@@ -8,7 +8,7 @@ const KERNELS = { f32: "embedF32", bf16: "embedBf16", q8: "embedQ8", synthetic: 
  * Embedding: `y_t = w[ids_t]`.
  *
  * @param ids `[tokens]` int32
- * @param w `[vocab, hidden]` in panels: float32, bf16, q8 or a formula
+ * @param w `[vocab, hidden]` in panels: float32, bf16, q8 or synthetic
  * @returns `[tokens, hidden]`
  * @throws {ShapeError} also for ids outside the vocabulary
  */
@@ -31,7 +31,7 @@ export function embed(ids: Tensor, w: Tensor): Tensor {
 }
 
 /**
- * Embedding where the rows `w[ids_t]` are given themselves, part after part, as `embed` computes each.
+ * Embedding from the rows `w[ids_t]` themselves, given in parts. Bit-identical to `embed`.
  *
  * @returns `[tokens, hidden]`
  */

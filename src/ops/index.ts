@@ -1,5 +1,5 @@
 /**
- * The building blocks by themselves: a runtime, tensors in its memory, every op of the model on them, and the tape along which they differentiate.
+ * The building blocks of the model: a runtime, tensors in its memory, every op on them, and the tape for gradients.
  *
  * @module lightning-m1/ops
  */

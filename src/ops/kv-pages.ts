@@ -4,7 +4,7 @@ import type { Runtime } from "../runtime/runtime.js";
 import type { Tape } from "../runtime/tape.js";
 import { expectShape, reshape, runtimeOf, sizeOf, slice, type Tensor } from "../runtime/tensor.js";
 
-/** How keys and values are kept: float32, bf16, or int8 with a float32 scale for every position and head. */
+/** Dtype of cached keys and values: float32, bf16, or int8 with a float32 scale per position and head. */
 export type KVType = "f32" | "bf16" | "q8";
 
 /** Bytes per number. */
@@ -16,25 +16,25 @@ export const KV_PAGE_POSITIONS = 64;
 /** Positions or dims per panel. */
 const KV_PANEL_WIDTH = 8;
 
-/** Keys and values of one sequence so far, in pages. */
+/** Cached keys and values of one sequence, in pages. */
 export interface KeysValues {
   readonly kv: KVType;
   readonly kvHeads: number;
   readonly headDim: number;
-  /** Addresses of the pages, int32; at least `length` positions have one. */
+  /** Page table: addresses of the pages, int32, for at least `length` positions. */
   readonly pages: Tensor;
-  /** Positions that are filled. */
+  /** Number of filled positions. */
   readonly length: number;
 }
 
-/** Bytes of one page, 64 positions of all heads. */
+/** Size of one page: 64 positions of all heads. */
 export function pageBytes(kvHeads: number, headDim: number, kv: KVType): number {
   const padded = Math.ceil(headDim / KV_PANEL_WIDTH) * KV_PANEL_WIDTH;
   return kvHeads * 2 * KV_PAGE_POSITIONS * (padded * KV_BYTES[kv] + (kv === "q8" ? 4 : 0));
 }
 
 /**
- * Writes keys and values `[tokens, kvHeads, headDim]` to the positions from `position` on, which have their pages already.
+ * Writes keys and values `[tokens, kvHeads, headDim]` to the positions from `position` on. Their pages have to be allocated.
  *
  * @throws {ShapeError}
  */
@@ -49,12 +49,11 @@ export function storeKeysValues(keys: Tensor, values: Tensor, position: number, 
   rt.run("storeKeysValues", [...args], 2 * tokens * kvHeads * headDim);
 }
 
-/** Places for page addresses that a cache begins with; they double from there, four bytes each. */
+/** Initial number of entries of a page table, which doubles when it is full. */
 const INITIAL_PAGE_TABLE_SIZE = 16;
 
 /**
- * Keys and values of one sequence in one softmax layer, in pages: growing allocates pages and moves nothing.
- * Places that are not filled are zero.
+ * Key-value cache of one sequence in one softmax layer. It grows by allocating pages, without moving data. Unfilled positions are zero.
  */
 export class KeyValueCache implements KeysValues {
   pages: Tensor;
@@ -69,17 +68,17 @@ export class KeyValueCache implements KeysValues {
   ) {
     if (![kvHeads, headDim].every((n) => Number.isInteger(n) && n >= 1) || !Object.hasOwn(KV_BYTES, kv))
       throw new ShapeError(
-        `KeyValueCache: expected numbers of heads and of their dims, and ${Object.keys(KV_BYTES).join(", ")}, got ${printed(kvHeads)}, ${headDim} and ${kv}`,
+        `KeyValueCache: expected a number of heads, a head dim, and a dtype (${Object.keys(KV_BYTES).join(", ")}), got ${printed(kvHeads)}, ${headDim} and ${kv}`,
       );
     this.pages = rt.keep([INITIAL_PAGE_TABLE_SIZE], "i32");
   }
 
-  /** The pages that are in use. */
+  /** The pages that hold filled positions. */
   get tensors(): readonly Tensor[] {
     return this.pageTensors.slice(0, Math.ceil(this.length / KV_PAGE_POSITIONS));
   }
 
-  /** Appends `[tokens, kvHeads, headDim]`. */
+  /** Appends keys and values `[tokens, kvHeads, headDim]`. */
   append(keys: Tensor, values: Tensor): void {
     const from = this.length;
     const tokens = keys.shape[0]!;
@@ -98,7 +97,7 @@ export class KeyValueCache implements KeysValues {
     });
   }
 
-  /** Makes room for so many positions in all. */
+  /** Allocates pages for `positions` positions in total. */
   reserve(positions: number): void {
     const { rt, pageTensors } = this;
     const bytes = pageBytes(this.kvHeads, this.headDim, this.kv);
@@ -111,7 +110,7 @@ export class KeyValueCache implements KeysValues {
     }
   }
 
-  /** Declares that `length` positions are filled: makes room for more, forgets what lies beyond. @throws {ShapeError} */
+  /** Sets the number of filled positions: allocates missing pages, zeroes and frees what lies beyond. @throws {ShapeError} */
   resize(length: number): void {
     if (!(Number.isInteger(length) && length >= 0))
       throw new ShapeError(`resize: length: expected an integer of at least 0, got ${printed(length)}`);
@@ -128,7 +127,7 @@ export class KeyValueCache implements KeysValues {
     this.length = length;
   }
 
-  /** What brings the state back that is there now: it can be cut back. */
+  /** A snapshot of the state. It copies nothing, because the cache can be cut back to its length. */
   snapshot(): { tensors: Tensor[]; restore: () => void } {
     const { length } = this;
     return { tensors: [], restore: () => this.resize(length) };
@@ -149,19 +148,20 @@ export class KeyValueCache implements KeysValues {
 }
 
 /**
- * The gradients of all keys and values of a cache up to this length, which the way back meets first when it is longest.
+ * Gradients of the first `length` keys and values of a cache. The backward pass meets the longest state first, so the first call
+ * allocates the largest gradient.
  *
  * @param shape `[length, kvHeads, headDim]`
  */
 export function keysValuesGradients(tape: Tape, cache: object, shape: readonly number[]): [dk: Tensor, dv: Tensor] {
   const [length, ...rest] = shape as [number, number, number];
-  const both = tape.gradientFor(cache, [2, ...shape]);
-  const positions = both.shape[1]!;
-  const flat = reshape(both, [2 * positions, ...rest]);
+  const gradient = tape.gradientFor(cache, [2, ...shape]);
+  const positions = gradient.shape[1]!;
+  const flat = reshape(gradient, [2 * positions, ...rest]);
   return [slice(flat, 0, length), slice(flat, positions, positions + length)];
 }
 
-/** Throws unless there are addresses for so many positions. */
+/** Checks that a page table has addresses for so many positions. @throws {ShapeError} */
 export function expectPages(where: string, pages: Tensor, positions: number): void {
   expectShape(`${where}: pages`, pages, ["*"], { dtype: "i32" });
   if (pages.shape[0]! * KV_PAGE_POSITIONS < positions) {

@@ -7,17 +7,17 @@ import { expectSegments, type Segment } from "./segment.js";
 /** Columns per panel of a state. */
 const STATE_PANEL_COLUMNS = 8;
 
-/** Rows per chunk: more are wasted work above the chunk's diagonal, fewer load and store the state too often. Measured for head dims 16 to 128. */
+/** Rows per chunk: larger chunks waste work above their diagonal, smaller ones load and store the state more often. Measured for head dims 16 to 128. */
 const DEFAULT_CHUNK_ROWS = 16;
 
-/** The empty state of a sequence: S = 0 for every head, in panels `[heads, ⌈headDim/8⌉, 8⌈headDim/8⌉, 8]`. Kept until released. */
+/** The initial state of a sequence: S = 0 for every head, in panels `[heads, ⌈headDim/8⌉, 8⌈headDim/8⌉, 8]`. It lives until it is released. */
 export function lightningState(rt: Runtime, heads: number, headDim: number): Tensor {
   const state = rt.keep(stateShape(heads, headDim));
   rt.fill(state, 0);
   return state;
 }
 
-/** The same numbers as `[heads, headDim, headDim]`: row i of a head's S belongs to the i-th number of its keys. */
+/** The elements of a state as `[heads, headDim, headDim]`. Row i of a head's S belongs to dim i of its keys. */
 export function readLightningState(state: Tensor, headDim: number): Float32Array<ArrayBuffer> {
   expectTensor("readLightningState: state", state);
   const [heads = 0, panels = 0, padded = 0] = state.shape;
@@ -40,12 +40,12 @@ export function stateShape(heads: number, headDim: number): number[] {
 }
 
 /**
- * Lightning attention: `S_t = e^−λ S_{t−1} + k_t v_tᵀ, o_t = q_tᵀ S_t` per head, each segment from its own state.
- * One token runs the recurrence, more run in chunks; any cut of a sequence gives the same up to rounding.
+ * Lightning attention: `S_t = e^−λ S_{t−1} + k_t v_tᵀ, o_t = q_tᵀ S_t` per head, each segment with its own state. A segment of one token runs
+ * the recurrence, longer ones run in chunks. Results are the same up to rounding however a sequence is split into calls.
  *
- * @param qkv `[tokens, heads, 3 · headDim]`, each head's q, k and v side by side
- * @param slopes λ `[heads]`, each from 0 (no decay) to Infinity (each token sees itself alone)
- * @param states per segment, from `lightningState`; read and replaced
+ * @param qkv `[tokens, heads, 3 · headDim]`, with q, k and v of each head side by side
+ * @param slopes λ `[heads]`, each from 0 (no decay) to Infinity (each token attends to itself only)
+ * @param states one per segment, from `lightningState`; updated in place
  * @returns o `[tokens, heads · headDim]`
  * @throws {ShapeError}
  * @throws {InputError} a slope that is negative or NaN
@@ -69,12 +69,12 @@ export function lightning(
   const growing = rt.f32(slopes).find((slope) => !(slope >= 0));
   if (growing !== undefined) {
     throw new InputError(
-      `lightning: slopes: expected numbers within [0, Infinity], got ${printed(growing)} (a slope is λ in e^−λ, without the sign)`,
+      `lightning: slopes: expected numbers within [0, Infinity], got ${printed(growing)}. A slope is the λ of e^−λ, without the sign.`,
     );
   }
   const o = rt.empty([tokens, heads * dim]);
   const before: Tensor[] = [];
-  // Sequences of one token each go together: their steps are short, and there are many of them.
+  // Segments of one token share one kernel call, because their steps are short and many.
   const steps: number[] = [];
   for (const [i, { begin, end }] of segments.entries()) {
     const state = states[i]!;
@@ -111,16 +111,16 @@ export function lightning(
   return o;
 }
 
-/** Pairs of a query and a key no later than it, in chunks of so many rows. One step alone has none: it is in the state before it is read. */
+/** Number of pairs of a query and a key that is no later, within chunks of `rows` rows. */
 function causalPairs(length: number, rows: number): number {
   const rest = length % rows;
   return ((length - rest) * (rows + 1) + rest * (rest + 1)) / 2;
 }
 
-/** Steps that go back together: the workspace holds so many. */
+/** Steps per piece of the backward pass: the workspace holds one piece. */
 const BACKWARD_PIECE_STEPS = 512;
 
-/** Adds to the gradient of qkv; that of the state after the segment becomes that of the state before it. */
+/** Adds to the gradient of qkv, and turns the gradient of the state after the segment into that of the state before it. */
 function lightningBackward(d: { qkv: Tensor; state: Tensor; o: Tensor }, before: Tensor, qkv: Tensor, slopes: Tensor, chunk: number): void {
   const { rt } = qkv;
   const [steps, heads, triple] = qkv.shape as [number, number, number];

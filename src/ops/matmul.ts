@@ -15,11 +15,11 @@ import type { Kernels } from "../runtime/wasm.js";
 import type { VocabularyPart } from "../weights/weights.js";
 
 /**
- * `y = x·wᵀ`, the product of every projection, expert and head.
+ * Matrix multiplication `y = x·wᵀ`, as used by every projection, expert and head.
  *
  * @param x `[rows, in]`
- * @param w `[out, in]` in panels: float32 or bf16, with sums in float32; or q8, whose products are integers (x is rounded to 16 bits
- *   for every row and block of inputs); or a formula, as bf16
+ * @param w `[out, in]` in panels: float32 or bf16, with sums in float32; q8, multiplied as integers (x is rounded to 16 bits per row and
+ *   block of inputs); or synthetic, computed as bf16
  * @returns `[rows, out]`. A row's bits do not depend on the other rows.
  * @throws {ShapeError}
  */
@@ -28,7 +28,7 @@ export function matmul(x: Tensor, w: Tensor): Tensor {
   return groupedMatmuls(x, [0, x.shape[0] ?? 0], [[w]])[0]!;
 }
 
-/** `x·wᵀ` for several `w`, as `matmul` computes each. */
+/** `x·wᵀ` for several `w` in one kernel call per dtype. Bit-identical to separate calls of `matmul`. */
 export function matmuls<const W extends readonly Tensor[]>(x: Tensor, weights: W): { [I in keyof W]: Tensor } {
   expectTensor("matmuls: x", x);
   const sets = weights.map((w) => [w]);
@@ -36,13 +36,12 @@ export function matmuls<const W extends readonly Tensor[]>(x: Tensor, weights: W
 }
 
 /**
- * Products of groups of rows, each with weights of its own: `y_i = x_i · w_gᵀ` for the rows i of group g, as `matmul` computes each.
- * Rows are brought into the order of the products once, and all of it is one kernel call, so that few rows of many experts keep every
- * thread busy.
+ * Matrix multiplication of groups of rows with weights of their own: `y_i = x_i · w_gᵀ` for the rows i of group g. Bit-identical to separate
+ * calls of `matmul`. Rows are packed once, and all groups are one kernel call, so that few rows of many experts keep every thread busy.
  *
  * @param x `[rows, in]`
- * @param offsets where each group's rows begin, and last the number of rows
- * @param sets any number of times one `[out, in]` per group, all of one shape and dtype
+ * @param offsets first row of each group, followed by the number of rows
+ * @param sets sets of weights, each with one `[out, in]` per group; all of a set have the same shape and dtype
  * @returns `[rows, out]` for each of `sets`
  * @throws {ShapeError}
  */
@@ -56,7 +55,7 @@ export function groupedMatmuls(x: Tensor, offsets: readonly number[], sets: read
 
   const ys: Tensor[] = [];
   for (const weights of sets) ys.push(x.rt.empty([rows, weights[0]!.shape[0]!]));
-  // Sets of one dtype in one call.
+  // Consecutive sets of one dtype share a kernel call.
   for (let first = 0, end = 0; first < sets.length; first = end) {
     const { dtype } = sets[first]![0]!;
     while (end < sets.length && sets[end]![0]!.dtype === dtype) end++;
@@ -68,7 +67,9 @@ export function groupedMatmuls(x: Tensor, offsets: readonly number[], sets: read
 }
 
 /**
- * `x·wᵀ` for a `w` that is given part after part: rows `first` and on of all `outputs`, as `matmul` computes each.
+ * `x·wᵀ` for a `w` that is given in parts of consecutive rows. Bit-identical to `matmul`.
+ *
+ * @param outputs number of rows of the whole `w`
  *
  * @returns `[rows, outputs]`
  */
@@ -88,7 +89,7 @@ export function matmulInParts(x: Tensor, outputs: number, parts: Iterable<Vocabu
 
 const DTYPES = ["f32", "bf16", "q8", "synthetic"] as const;
 
-/** Kernels of one product and of a list of them. */
+/** Kernels for one matmul and for a list of matmuls. */
 const KERNELS = {
   f32: ["matmulF32", "matmulListF32"],
   bf16: ["matmulBf16", "matmulListBf16"],
@@ -96,7 +97,7 @@ const KERNELS = {
   synthetic: ["matmulSynthetic", "matmulListSynthetic"],
 } as const;
 
-/** Computes the products with sets `first` to `end`, whose weights are of one dtype. */
+/** Runs the matmuls of sets `first` to `end`, whose weights have one dtype. */
 function runMatmuls(
   dtype: keyof typeof KERNELS,
   x: Tensor,
@@ -110,7 +111,7 @@ function runMatmuls(
   const [rows, inputs] = x.shape as [number, number];
   const arranged = packInputs(x, offsets, dtype);
   const rowBytes = bytesOf(arranged.shape, "f32") / rows;
-  // Word for word the arguments of each product's kernel.
+  // The arguments of each matmul's kernel, as 32-bit words.
   const list: number[] = [];
   let [count, panels, work] = [0, 0, 0];
   for (let i = first; i < end; i++) {
@@ -139,13 +140,13 @@ function runMatmuls(
   if (arranged !== x) rt.release(arranged);
 }
 
-/** What a thread needs beside the operands: of a formula, a panel of the weights that it makes. */
+/** Bytes of workspace per thread. For synthetic weights, it also holds a panel of computed weights. */
 function workspaceBytes({ kernels }: Runtime, dtype: keyof typeof KERNELS, inputs: number): number {
   if (dtype === "q8") return kernels.matmulQ8WorkspaceBytes(inputs);
   return kernels.matmulWorkspaceBytes + (dtype === "synthetic" ? bytesOf([MATMUL_PANEL_OUTPUTS, inputs], "bf16", "panels") : 0);
 }
 
-/** The way back through one set's products. */
+/** Records the backward closure of a set's matmuls. */
 function recordMatmulBackward(tape: Tape, y: Tensor, x: Tensor, offsets: readonly number[], weights: readonly Tensor[]): void {
   tape.record(y, [x], (dy, d) => {
     for (const [g, w] of weights.entries()) {
@@ -176,15 +177,15 @@ function runMatmulBackward(x: Tensor, w: Tensor, dy: Tensor, dx: Tensor, dw: Ten
   });
 }
 
-/** Operations that take as long as moving a number into its tile, about: counted as one, packing stayed on one thread while others waited. */
+/** Approximate cost of packing a number, in floating point operations. With a cost of 1, packing stayed on one thread while others waited. */
 const OPERATIONS_PER_PACKED_INPUT = 8;
 
-/** The same for rounding one. */
+/** Approximate cost of quantizing a number. */
 const OPERATIONS_PER_QUANTIZED_INPUT = 4;
 
 /**
- * Each group's tiles in the order in which products read them; fewer rows than make a tile stay as they are, of which q8 products take care
- * themselves. For those, tiles are 16-bit integers with a scale for every block of inputs.
+ * Packs the rows of each group into tiles, in the order in which the matmul kernels read them. For q8, tiles hold 16-bit integers with a scale per
+ * block of inputs. Rows that do not fill a tile stay unpacked; the q8 kernel quantizes them itself.
  */
 function packInputs(x: Tensor, offsets: readonly number[], dtype: keyof typeof KERNELS): Tensor {
   const { rt } = x;
@@ -212,14 +213,14 @@ function expectOffsets(offsets: readonly number[], rows: number): void {
 
 function expectWeights(x: Tensor, weights: readonly Tensor[], groups: number): void {
   if (weights.length !== groups || groups === 0)
-    throw new ShapeError(`matmul: w: expected one for each of ${groups} groups of rows, got ${weights.length}`);
+    throw new ShapeError(`matmul: w: expected one per group of rows (${groups}), got ${weights.length}`);
   const { shape, dtype } = weights[0]!;
   for (const w of weights) {
     const [outputs, only] = w === weights[0] ? (["*", DTYPES] as const) : ([shape[0]!, dtype] as const);
     expectShape("matmul: w", w, [outputs, x.shape[1]!], {
       dtype: only,
       layout: "panels",
-      hint: "weights are [out, in]; ResidentWeights makes panels",
+      hint: "weights are [out, in]; ResidentWeights stores them in panels",
     });
   }
   runtimeOf("matmul", x, ...weights);

@@ -1,6 +1,6 @@
 import { expectShape, expectTensor, runtimeOf, sizeOf, type Tensor } from "../runtime/tensor.js";
 
-/** Operations per element that goes through a sigmoid, about; and of those that do not. */
+/** Approximate floating point operations per element, with and without a sigmoid. */
 const [OPERATIONS_PER_SIGMOID, OPERATIONS_PER_ELEMENT] = [24, 3];
 
 /** SiLU: `y = x · σ(x)`. Any shape. @throws {ShapeError} not float32 */
@@ -15,7 +15,7 @@ export function silu(x: Tensor): Tensor {
   return y;
 }
 
-/** SwiGLU's gate: `y = silu(a) ⊙ b`. Equal shapes. @throws {ShapeError} */
+/** The gate of SwiGLU: `y = silu(a) ⊙ b`. Equal shapes. @throws {ShapeError} */
 export function siluGate(a: Tensor, b: Tensor): Tensor {
   expectTensor("siluGate: a", a);
   expectShape("siluGate: a", a, a.shape);
@@ -62,7 +62,7 @@ export function residual(x: Tensor, f: Tensor, { alpha, beta }: { alpha: number;
 }
 
 /**
- * Routed and shared expert: `y = (1 − σ(c)) · a + σ(c) · b`.
+ * Mixes the results of routed and shared experts: `y = (1 − σ(c)) · a + σ(c) · b`.
  *
  * @param a `[rows, dim]`
  * @param b `[rows, dim]`

@@ -2,20 +2,21 @@ import { ShapeError } from "../base/errors.js";
 import { printed } from "../base/printed.js";
 import { expectIndices, expectShape, expectTensor, runtimeOf, slice, type Tensor } from "../runtime/tensor.js";
 
-/** Which experts every token goes to, and the same sorted by expert. Slot `t · k + j` is token t's j-th choice. */
+/** The experts of every token, also sorted by expert. Slot `t · k + j` is the j-th choice of token t. */
 export interface Routing {
   /** Experts per token, k. */
   readonly topK: number;
-  /** `[tokens, k]` renormalised weights. */
+  /** Renormalised weights, `[tokens, k]`. */
   readonly weights: Tensor;
-  /** `[tokens · k]` int32: slots, expert by expert, tokens ascending. */
+  /** Slots sorted by expert, then by token: `[tokens · k]` int32. */
   readonly order: Tensor;
-  /** Where each expert's slots begin in `order`; one entry more than experts. */
+  /** Index in `order` of each expert's first slot, followed by the number of slots. */
   readonly offsets: readonly number[];
 }
 
 /**
- * `p = softmax(logits)`; the k largest of each token are kept (of equals the lower index first) and renormalised to sum to one.
+ * Top-k routing: `p = softmax(logits)`. The k largest probabilities of each token are kept (of equal ones, those with the lower index) and
+ * renormalised to sum to one.
  *
  * @param logits `[tokens, experts]`
  * @throws {ShapeError}
@@ -33,7 +34,7 @@ export function route(logits: Tensor, topK: number): Routing {
   return { topK, weights, order, offsets: rt.integers(offsets) };
 }
 
-/** The choices themselves: `experts` `[tokens, k]` int32, their weights, and all `probabilities` `[tokens, experts]`. @internal */
+/** The choices: `experts` `[tokens, k]` int32, their `weights` `[tokens, k]`, and all `probabilities` `[tokens, experts]`. @internal */
 export function routeTokens(logits: Tensor, topK: number): { experts: Tensor; weights: Tensor; probabilities: Tensor } {
   expectTensor("route: logits", logits);
   const [tokens = 0, count = 0] = logits.shape;
@@ -49,7 +50,7 @@ export function routeTokens(logits: Tensor, topK: number): { experts: Tensor; we
 }
 
 /**
- * The rows of `x` that go to experts `first` to `end`, expert by expert.
+ * Copies the rows of `x` that are routed to experts `first` to `end`, sorted by expert.
  *
  * @param x `[tokens, dim]`
  * @returns `[slots of these experts, dim]`
@@ -71,7 +72,7 @@ export function gather(x: Tensor, routing: Routing, first: number, end = first +
 }
 
 /**
- * Adds the results of experts `first` to `end` to the tokens they belong to: `y_t += w_tj · x_i`. Changes `y`.
+ * Adds the weighted results of experts `first` to `end` to their tokens: `y_t += w_tj · x_i`. Changes `y`.
  *
  * @param y `[tokens, dim]`
  * @param x `[slots of these experts, dim]`
@@ -92,16 +93,16 @@ export function scatter(y: Tensor, x: Tensor, routing: Routing, first: number, e
   );
 }
 
-/** The part of `order` that belongs to experts `first` to `end`. */
+/** The slots of experts `first` to `end`. */
 function slotsOf(where: string, { order, offsets, topK }: Routing, first: number, end: number, tokens: number): Tensor {
   const [from, to] = [offsets[first], offsets[end]];
   if (from === undefined || to === undefined || first > end)
     throw new ShapeError(`${where}: experts: expected a range within [0, ${offsets.length - 1}], got ${printed(first)} to ${end}`);
-  expectShape(`${where}: order`, order, [tokens * topK], { dtype: "i32", hint: "routed from other tokens?" });
+  expectShape(`${where}: order`, order, [tokens * topK], { dtype: "i32", hint: "the routing may belong to other tokens" });
   return slice(order, from, to);
 }
 
-/** A tensor of zeros, to scatter into. */
+/** A tensor of zeros in the shape of `x`, to scatter into. */
 export function zerosLike(x: Tensor): Tensor {
   expectTensor("zerosLike: x", x);
   const y = x.rt.empty(x.shape);
@@ -111,7 +112,7 @@ export function zerosLike(x: Tensor): Tensor {
 }
 
 /**
- * Rows of `x` by index.
+ * Copies rows of `x` by index.
  *
  * @param x `[rows, dim]`
  * @returns `[indices.length, dim]`

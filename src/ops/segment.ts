@@ -8,7 +8,7 @@ export interface Segment {
 }
 
 /**
- * Throws unless the segments are all of the batch's tokens, one after the other, none empty, and there is a state for each.
+ * Checks that non-empty segments cover the tokens of a batch in order, and that there is one state per segment.
  *
  * @throws {ShapeError}
  */

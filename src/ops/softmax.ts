@@ -1,7 +1,7 @@
 import { ShapeError } from "../base/errors.js";
 import { expectIndices, expectShape, expectTensor, runtimeOf, sizeOf, type Tensor } from "../runtime/tensor.js";
 
-/** Operations per exponential, about. */
+/** Approximate floating point operations per exponential. */
 const OPERATIONS_PER_EXPONENTIAL = 20;
 
 /** `y_i = e^(x_i − M) / Σ_j e^(x_j − M)` along the last axis of `[rows, dim]`, M its maximum. @throws {ShapeError} */
@@ -31,7 +31,7 @@ export function logSoftmax(x: Tensor): Tensor {
 }
 
 /**
- * Log-probabilities of one target per row: `y_r = x_{r,target_r} − log Σ_i e^(x_ri)`, without all the others ever being stored.
+ * Log-probabilities of one target per row: `y_r = x_{r,target_r} − log Σ_i e^(x_ri)`, without storing the others.
  *
  * @param x `[rows, dim]` logits
  * @param targets `[rows]` int32
@@ -53,7 +53,7 @@ export function targetLogprobs(x: Tensor, targets: Tensor): Tensor {
   return y;
 }
 
-/** The index of the largest of all elements, of equals the first. @throws {ShapeError} no elements */
+/** The index of the largest element, the first of equal ones. @throws {ShapeError} no elements */
 export function argmax(x: Tensor): number {
   expectTensor("argmax: x", x);
   expectShape("argmax: x", x, x.shape);

@@ -1,16 +1,16 @@
 import type { Runtime } from "../runtime/runtime.js";
 import type { Tensor } from "../runtime/tensor.js";
 
-/** Reads under way into a runtime's memory, which the calling thread can wait for. */
+/** Reads files into a runtime's memory in the background. The calling thread can block until a read is complete. */
 export interface BackgroundReader {
-  /** Begins to read bytes `begin` to `end` of a file to an address. @returns the read's number */
+  /** Starts to read bytes `begin` to `end` of a file to an address. @returns the number of the read */
   begin(file: string, begin: number, end: number, ptr: number): number;
   isDone(read: number): boolean;
-  /** Waits for a read; its number is free afterwards. @throws {CheckpointError} it failed */
+  /** Blocks until a read is complete, and frees its number. @throws {CheckpointError} the read failed */
   wait(read: number): void;
-  /** Whether a read was given up that may still write: then no memory that was read into may be used for anything else. */
+  /** Whether a read was abandoned that may still write. Then memory that reads write to must not be reused. */
   readonly lost: boolean;
-  /** Time that all finished reads took, in milliseconds. */
+  /** Total time of all finished reads, in milliseconds. */
   readonly milliseconds: number;
   dispose(): void;
 }
@@ -18,36 +18,36 @@ export interface BackgroundReader {
 /** Bytes `begin` to `end` of a file. */
 export type ByteRange = readonly [begin: number, end: number];
 
-/** Byte ranges of a file on their way into one block of memory, in order. */
+/** Byte ranges of a file that are being read into one block of memory, in order. */
 export interface PendingRead {
   readonly raw: Tensor;
   readonly bytes: number;
   readonly reads: readonly number[];
 }
 
-/** What is on its way from files into a runtime's memory. Each arrival is either taken or dropped. */
+/** Reads from files into a runtime's memory. Every read that `begin` starts has to end in `take` or `discard`. */
 export class PendingReads {
   readBytes = 0;
-  /** Time that the calling thread waited. */
+  /** Total time that the calling thread waited, in milliseconds. */
   waitMs = 0;
 
   constructor(
     private readonly rt: Runtime,
-    private readonly reads: BackgroundReader,
+    private readonly reader: BackgroundReader,
   ) {}
 
   get readMs(): number {
-    return this.reads.milliseconds;
+    return this.reader.milliseconds;
   }
 
-  begin(file: string, stretches: readonly ByteRange[]): PendingRead {
-    const bytes = stretches.reduce((sum, [begin, end]) => sum + end - begin, 0);
+  begin(file: string, ranges: readonly ByteRange[]): PendingRead {
+    const bytes = ranges.reduce((sum, [begin, end]) => sum + end - begin, 0);
     const raw = this.rt.keep([Math.ceil(bytes / 4)]);
     const reads: number[] = [];
     let { ptr } = raw;
     try {
-      for (const [begin, end] of stretches) {
-        reads.push(this.reads.begin(file, begin, end, ptr));
+      for (const [begin, end] of ranges) {
+        reads.push(this.reader.begin(file, begin, end, ptr));
         ptr += end - begin;
       }
       return { raw, bytes, reads };
@@ -58,10 +58,10 @@ export class PendingReads {
   }
 
   isComplete({ reads }: PendingRead): boolean {
-    return reads.every((read) => this.reads.isDone(read));
+    return reads.every((read) => this.reader.isDone(read));
   }
 
-  /** Waits for the bytes, hands them over, and frees them. @throws {CheckpointError} a read failed */
+  /** Waits for the bytes, calls `use` with them, and frees them. @throws {CheckpointError} a read failed */
   take<T>({ raw, bytes, reads }: PendingRead, use: (raw: Tensor) => T): T {
     const since = performance.now();
     try {
@@ -74,22 +74,22 @@ export class PendingReads {
     }
   }
 
-  /** Waits until nothing is written any more, and frees the memory. */
+  /** Waits until nothing is written any more, and frees the bytes. */
   discard({ raw, reads }: PendingRead): void {
     try {
       this.settle(reads);
     } catch {
-      // Nobody asked for these bytes; who does gets the error.
+      // The bytes are not needed. If they are later, they are read again, and the error is reported then.
     }
     this.free(raw);
   }
 
-  /** Waits for all, then throws what the first failure threw: none may write when its memory is freed. */
+  /** Waits for all reads before it throws the first error, because the memory of a read must not be freed while it writes. */
   private settle(reads: readonly number[]): void {
     let fault: { readonly error: unknown } | undefined;
     for (const read of reads) {
       try {
-        this.reads.wait(read);
+        this.reader.wait(read);
       } catch (error) {
         fault ??= { error };
       }
@@ -98,6 +98,6 @@ export class PendingReads {
   }
 
   private free(raw: Tensor): void {
-    if (!this.reads.lost) this.rt.release(raw);
+    if (!this.reader.lost) this.rt.release(raw);
   }
 }

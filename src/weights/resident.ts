@@ -5,9 +5,10 @@ import { matrixShape, packRows, pieceRows, rowOffset, STORED_BYTES } from "./sto
 import type { ResidentDType, StoredDType, StoredWeights, WeightSpec } from "./weights.js";
 
 /**
- * Weights that stay in the runtime's memory: matrices in panels, as float32, bf16 or 8-bit integers with scales; vectors as float32.
- * Filled and read back in stored form, whole rows at a time, without change of a bit unless the resident dtype is narrower.
- * What is read back is what products compute with: of q8 the values scale · integer, rounded to the stored dtype.
+ * Weights that stay in the runtime's memory: matrices in panels, as float32, bf16 or q8; vectors as float32.
+ *
+ * They are written and read back in stored form, whole rows at a time. No bit changes unless the resident dtype is narrower than the stored
+ * one. `readRows` returns the values that matmuls use: for q8, scale · integer, rounded to the stored dtype.
  */
 export class ResidentWeights implements StoredWeights {
   readonly stable = true;
@@ -15,7 +16,7 @@ export class ResidentWeights implements StoredWeights {
 
   constructor(readonly rt: Runtime) {}
 
-  /** Makes room for a weight; its contents are undefined until `writeRows`. */
+  /** Allocates a weight. Its contents are undefined until `writeRows`. @throws {WeightError} the name is in use */
   add(spec: WeightSpec, resident: ResidentDType): Tensor {
     if (this.entries.has(spec.name)) throw new WeightError(`${spec.name}: given twice`);
     const tensor = this.rt.keep(spec.shape, resident, spec.shape.length === 2 ? "panels" : "rows");
@@ -31,12 +32,12 @@ export class ResidentWeights implements StoredWeights {
     return this.entry(name).tensor.dtype === "q8";
   }
 
-  /** What was added under this name. */
+  /** The specification that was added under this name. */
   spec(name: string): WeightSpec {
     return this.entry(name).spec;
   }
 
-  /** What was added, in order. */
+  /** All specifications, in the order in which they were added. */
   *specs(): Generator<WeightSpec> {
     for (const { spec } of this.entries.values()) yield spec;
   }
@@ -46,11 +47,12 @@ export class ResidentWeights implements StoredWeights {
   }
 
   /**
-   * Takes rows `begin` onwards in stored form.
+   * Writes rows from `begin` on.
    *
-   * @param bytes whole rows, little-endian
-   * @param dtype of the bytes, where it is not the spec's (a weight narrowed for good is added in its new dtype)
-   * @returns how many of the elements are NaN or infinite, as bf16 those that become so included
+   * @param bytes whole rows in stored form, little-endian
+   * @param dtype dtype of the bytes, if it is not the dtype of the specification
+   * @returns number of elements that are NaN or infinite, including those that become infinite as bf16
+   * @throws {LightningError} rows that are not whole, out of range, or do not begin and end at panels
    */
   writeRows(name: string, begin: number, bytes: Uint8Array, dtype?: StoredDType): number {
     const { rt } = this;
@@ -108,7 +110,7 @@ export class ResidentWeights implements StoredWeights {
       spec.shape.length < 2 || (begin % MATMUL_PANEL_OUTPUTS === 0 && (rows % MATMUL_PANEL_OUTPUTS === 0 || begin + rows === total));
     if (!Number.isInteger(rows) || rows < 1 || begin < 0 || begin + rows > total || !aligned) {
       throw new LightningError(
-        `${name}: expected whole pieces of rows within [${spec.shape.join(", ")}], got ${bytes} bytes from row ${begin}`,
+        `${name}: expected whole rows in panels of ${MATMUL_PANEL_OUTPUTS} within [${spec.shape.join(", ")}], got ${bytes} bytes from row ${begin}`,
       );
     }
   }

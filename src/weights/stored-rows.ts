@@ -1,21 +1,22 @@
-// Rows as checkpoints store them, and their way into the layout of a tensor.
+// Rows in stored form, and their conversion to the layout of a tensor.
 
 import { bytesOf, MATMUL_PANEL_OUTPUTS, sizeOf, type Tensor } from "../runtime/tensor.js";
 import type { StoredDType } from "./weights.js";
 
+/** Bytes per stored number. */
 export const STORED_BYTES: Readonly<Record<StoredDType, number>> = { f32: 4, bf16: 2, f16: 2 };
 
-/** Operations that take as long as bringing a number into its panel, about. */
+/** Approximate cost of moving a number into its panel, in floating point operations. */
 export const OPERATIONS_PER_PACKED_WEIGHT = 2;
 
-/** Stored rows are staged in wasm memory in pieces of about this size. */
+/** Approximate size of the pieces in which stored rows are staged in wasm memory. */
 const STAGING_BYTES = 1 << 20;
 
 /**
- * Brings rows as they are stored, at an address, into the order of a tensor.
+ * Converts stored rows at an address to the dtype and layout of a tensor.
  *
- * @param begin the first one's number, a multiple of 32
- * @returns how many of the elements are NaN or infinite, as bf16 those that become so included
+ * @param begin index of the first row, a multiple of 32
+ * @returns number of elements that are NaN or infinite, including those that become infinite as bf16
  */
 export function packRows(tensor: Tensor, begin: number, stored: number, rows: number, from: StoredDType): number {
   const { rt } = tensor;
@@ -37,7 +38,7 @@ export function packRows(tensor: Tensor, begin: number, stored: number, rows: nu
       const narrow = rt.empty([Math.ceil(size / 2)]);
       k.f32ToBf16(narrow.ptr, wide, size);
       rt.run("packBf16", [target, narrow.ptr, rows, width, 0, Math.ceil(rows / MATMUL_PANEL_OUTPUTS)], OPERATIONS_PER_PACKED_WEIGHT * size);
-      // The largest float32 numbers round to infinity: count what is held.
+      // The largest float32 numbers become infinity as bf16, so count after rounding.
       const held = rt.empty([size]);
       k.bf16ToF32(held.ptr, narrow.ptr, size);
       return k.countNonFinite(held.ptr, size);
@@ -46,7 +47,7 @@ export function packRows(tensor: Tensor, begin: number, stored: number, rows: nu
   });
 }
 
-/** Rows of about a megabyte as float32, in whole panels. */
+/** Number of rows that take about a megabyte as float32, in whole panels. */
 export function pieceRows(shape: readonly number[]): number {
   const [rows, width] = matrixShape(shape);
   return Math.min(
@@ -55,12 +56,12 @@ export function pieceRows(shape: readonly number[]): number {
   );
 }
 
-/** A copy of the first words of a tensor as it lies in memory, at most so many bytes. */
+/** A copy of the first bytes of a tensor as it lies in memory: at most `bytes`, rounded down to whole words at the tensor's end. */
 export function firstBytes({ rt, ptr, shape, dtype, layout }: Tensor, bytes: number): Uint8Array<ArrayBuffer> {
   return rt.bytes(ptr, Math.min(bytes, bytesOf(shape, dtype, layout) & ~3)).slice();
 }
 
-/** `[rows, width]`; a vector is one row. */
+/** Shape of a weight as `[rows, width]`. A vector is one row. */
 export function matrixShape(shape: readonly number[]): [rows: number, width: number] {
   return shape.length === 2 ? [shape[0]!, shape[1]!] : [1, sizeOf(shape)];
 }

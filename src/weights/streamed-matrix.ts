@@ -4,25 +4,25 @@ import { bytesOf, MATMUL_PANEL_OUTPUTS, type Tensor } from "../runtime/tensor.js
 import { matrixShape, OPERATIONS_PER_PACKED_WEIGHT, packRows, pieceRows, STORED_BYTES } from "./stored-rows.js";
 import type { ResidentDType, WeightSpec } from "./weights.js";
 
-/** A matrix that stays in its file until it is needed. */
+/** A matrix that is read from its file when it is needed. */
 export interface StreamedMatrix {
   readonly spec: WeightSpec;
-  /** Precision in memory. */
+  /** Dtype in memory. */
   readonly resident: ResidentDType;
   readonly file: string;
-  /** Its first byte there. */
+  /** Offset of the matrix in the file. */
   readonly begin: number;
-  /** Undefined for matrices over the vocabulary, which are never held whole. */
+  /** Index of the layer; undefined for matrices over the vocabulary, which are never held whole. */
   readonly layer: number | undefined;
-  /** Whether it belongs to an expert: of those, a pass needs a few that nobody knows before. */
+  /** Whether the matrix belongs to an expert. The router decides during a forward pass which experts are needed. */
   readonly expert: boolean;
 }
 
 /**
- * Brings a matrix, or some rows of one, into panels.
+ * Packs a matrix, or some rows of one, into panels.
  *
- * @param raw as stored
- * @throws {WeightError} on request, for NaN and infinity
+ * @param raw the stored bytes
+ * @throws {WeightError} NaN or infinity, if `checkNaN` is true
  */
 export function packMatrix({ spec, resident }: Pick<StreamedMatrix, "spec" | "resident">, raw: Tensor, checkNaN: boolean): Tensor {
   const { rt } = raw;
@@ -45,7 +45,7 @@ export function packMatrix({ spec, resident }: Pick<StreamedMatrix, "spec" | "re
     }
     if (wrong === 0 || !checkNaN) return tensor;
     const elements = `${spec.name} (${wrong} elements)`;
-    throw new WeightError(`${elements}: expected finite numbers, got NaN or infinity (damaged or diverged checkpoint)`);
+    throw new WeightError(`${elements}: expected finite numbers, got NaN or infinity. The checkpoint is damaged or diverged.`);
   } catch (error) {
     rt.release(tensor);
     throw error;
@@ -53,15 +53,15 @@ export function packMatrix({ spec, resident }: Pick<StreamedMatrix, "spec" | "re
 }
 
 /**
- * The least budget with which a pass can be computed: what it uses at one time, and of this one matrix more as it is stored. That is a layer's matrices
- * without experts, those of one expert, or a part of the vocabulary.
+ * The smallest budget in which a forward pass can be computed: the largest set of matrices that is used at the same time, plus the stored bytes
+ * of its largest matrix. Such a set is the matrices of a layer without experts, those of one expert, or a part of a vocabulary matrix.
  */
 export function minBudgetBytes(matrices: readonly StreamedMatrix[]): number {
   const groups = new Map<string, { held: number; stored: number }>();
   for (const matrix of matrices) {
     const { spec, resident, layer, expert } = matrix;
     const { heldBytes, storedBytes } = sizesOf(matrix);
-    // An expert is what stands before `.w1.weight`.
+    // The name of an expert is everything before `.w1.weight`.
     const group = layer === undefined ? spec.name : expert ? spec.name.split(".").slice(0, -2).join(".") : String(layer);
     const { held, stored } = groups.get(group) ?? { held: 0, stored: 0 };
     groups.set(
@@ -74,19 +74,19 @@ export function minBudgetBytes(matrices: readonly StreamedMatrix[]): number {
   return Math.max(0, ...[...groups.values()].map(({ held, stored }) => held + stored));
 }
 
-/** What a matrix takes as it is stored, and as it is held. */
+/** Memory that a matrix takes as stored, and as a packed tensor. */
 export function sizesOf({ spec, resident }: StreamedMatrix): { storedBytes: number; heldBytes: number } {
   const [rows] = matrixShape(spec.shape);
   return { storedBytes: allocatedBytes(rows * rowBytes(spec)), heldBytes: allocatedBytes(bytesOf(spec.shape, resident, "panels")) };
 }
 
-/** What so many rows of a matrix take while they are streamed: twice as stored, once as held. */
+/** Memory that a part of `rows` rows takes while it is streamed: two parts as stored, one packed. */
 export function partBytes(spec: WeightSpec, resident: ResidentDType, rows: number): number {
   const [, width] = matrixShape(spec.shape);
   return 2 * allocatedBytes(rows * rowBytes(spec)) + allocatedBytes(bytesOf([rows, width], resident, "panels"));
 }
 
-/** Bytes of one row as stored. */
+/** Bytes of one stored row. */
 export function rowBytes({ shape, dtype }: WeightSpec): number {
   return matrixShape(shape)[1] * STORED_BYTES[dtype];
 }

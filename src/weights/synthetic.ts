@@ -6,19 +6,20 @@ import { ResidentWeights } from "./resident.js";
 import { matrixShape, pieceRows } from "./stored-rows.js";
 import type { StoredWeights, WeightSpec } from "./weights.js";
 
-/** What a formula is for: the scale of its values, and whether they are rounded to bf16. */
+/** Kind of a synthetic weight. It determines the scale of the values, and whether they are rounded to bf16. */
 export type SyntheticKind = "matrix" | "embedding" | "router" | "norm";
 
 /**
- * Weights of any size that nobody has to store: each is a function of its tensor's name and its flat (row-major) index i.
+ * Synthetic weights: each weight is a function of its tensor's name and its flat (row-major) index i, so that a model of any size needs almost
+ * no memory.
  *
  *     u = hash(i + FNV-1a(name)) in [−1, 1), in steps of 2^−23
- *     matrix      bf16(u · s),  s = √3 / √in          so that a product keeps the variance of its input
+ *     matrix      bf16(u · s),  s = √3 / √in          so that a matmul keeps the variance of its input
  *     embedding   bf16(u · √3)
  *     router      u · 2√3 / √in, float32
  *     norm        bf16(1 + u / 8)
  *
- * Matrices and embeddings take eight bytes: kernels compute them panel by panel (`assembly/synthetic.ts`). Routers and norms are resident.
+ * Matrices and embeddings take eight bytes each: kernels compute them panel by panel (`assembly/synthetic.ts`). Routers and norms are resident.
  */
 export class SyntheticWeights implements StoredWeights {
   readonly stable = true;
@@ -33,13 +34,13 @@ export class SyntheticWeights implements StoredWeights {
   /**
    * Declares a weight.
    *
-   * @param spec `[out, in]`, or `[dim]` for a norm. The dtype is the one in which `readRows` gives it
-   * @throws {InputError} float16, which does not hold the formula's numbers
+   * @param spec `[out, in]`, or `[dim]` for a norm. `dtype` is the dtype that `readRows` returns
+   * @throws {InputError} float16, which cannot represent the values
    */
   add(spec: WeightSpec, kind: SyntheticKind): void {
     const { name, shape, dtype } = spec;
     if (this.known.has(name)) throw new WeightError(`${name}: given twice`);
-    if (dtype === "f16") throw new InputError(`${name}: expected bfloat16 or float32, got float16, which cannot hold weights by formula`);
+    if (dtype === "f16") throw new InputError(`${name}: expected bfloat16 or float32, got float16, which cannot hold synthetic weights`);
     this.known.set(name, spec);
     const matrix = this.declare(name, shape, scaleOf(kind, shape));
     if (kind === "matrix" || kind === "embedding") {
@@ -103,7 +104,7 @@ export class SyntheticWeights implements StoredWeights {
     return matrix;
   }
 
-  /** float32(u · s) of rows `begin` to `end`. */
+  /** float32(u · s) for rows `begin` to `end`. */
   private values(matrix: Tensor, begin: number, end: number): Float32Array<ArrayBuffer> {
     const { rt } = this;
     const [, width] = matrixShape(matrix.shape);
@@ -114,7 +115,7 @@ export class SyntheticWeights implements StoredWeights {
     });
   }
 
-  /** Values rounded to bf16, as bytes of a dtype that holds those. */
+  /** Values rounded to bf16, as the bytes of a dtype that can represent them. */
   private stored(values: Float32Array, dtype: "f32" | "bf16" | "f16"): Uint8Array<ArrayBuffer> {
     const { rt } = this;
     return rt.scope(() => {

@@ -16,17 +16,17 @@ import { maskUrl } from "../io/secrets.js";
 import type { SharedMemory } from "../runtime/heap.js";
 import type { BackgroundReader } from "./pending-reads.js";
 
-/** After so long without a sign of life a drive or the thread counts as gone. A server that is silent fails earlier, on the thread itself. */
+/** Without progress for this long, a drive or the reader thread counts as dead. A silent server fails earlier, in the thread itself. */
 const MAX_SILENCE_MS = 60_000;
 
-/** Reads on a thread of its own, which the calling thread can wait for without giving way. */
+/** Reads in a thread of its own. The calling thread blocks while it waits. */
 export class ThreadReader implements BackgroundReader {
   private readonly words: Int32Array;
   private readonly control = new SharedArrayBuffer(CONTROL_BYTES);
   private readonly free = Array.from({ length: MAX_PENDING_READS }, (_, slot) => slot);
   private readonly files = new Map<number, string>();
   private readonly thread: Thread;
-  /** Of the files, for messages. The location itself may hold a password, so it is not kept. */
+  /** Prefix of file names in messages. The location itself is not stored, because it may contain a password. */
   private readonly prefix: string;
   private fault: string | undefined;
 
@@ -39,14 +39,15 @@ export class ThreadReader implements BackgroundReader {
     this.prefix = location.kind === "directory" ? `${location.path}/` : location.kind === "http" ? maskUrl(location.base) : "";
     const data: ReaderData = { memory, control: this.control, location };
     this.thread = startThread(readerSource, data, (reason) => {
-      this.fault ??= `the thread that reads has ended (${reason})`;
+      this.fault ??= `the reader thread has ended (${reason})`;
     });
   }
 
   /**
-   * @param fileVersions by file: what tells the version that was opened from others
-   * @throws {InputError} where threads cannot share memory, or may not wait
-   * @throws {CheckpointError} a thread that does not start
+   * Starts the reader thread.
+   *
+   * @param fileVersions by file: identifies the version that was opened
+   * @throws {CheckpointError} the thread does not start
    */
   static async start(memory: SharedMemory, location: SourceLocation, fileVersions: ReadonlyMap<string, string>): Promise<ThreadReader> {
     const reader = new ThreadReader(memory, location, fileVersions);
@@ -55,7 +56,7 @@ export class ThreadReader implements BackgroundReader {
       if (performance.now() - since > MAX_SILENCE_MS) reader.fault ??= "it does not answer";
       if (reader.fault !== undefined) {
         reader.dispose();
-        throw new CheckpointError(`load: the thread that reads files could not be started: ${reader.fault} (load the model again)`);
+        throw new CheckpointError(`load: the reader thread could not be started: ${reader.fault}. Load the model again.`);
       }
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
@@ -120,13 +121,13 @@ export class ThreadReader implements BackgroundReader {
   }
 }
 
-/** @throws {InputError} where weights cannot be streamed */
+/** Checks that weights can be streamed here. @throws {InputError} threads cannot share memory, or this one may not block */
 export function checkStreaming(): void {
   const where = 'load: residency: "streamed"';
   if (!canShare) throw new InputError(`${where}: expected memory that threads can share, got none: ${cannotShareReason}`);
   try {
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 1, 0);
   } catch (cause) {
-    throw new InputError(`${where}: expected a thread that may wait for files, got a page's own (load the model in a worker)`, { cause });
+    throw new InputError(`${where}: expected a thread that may block, got a page's main thread. Load the model in a worker.`, { cause });
   }
 }

@@ -1,33 +1,33 @@
 import type { Tensor } from "../runtime/tensor.js";
 
 /**
- * Where layers find their parameters, by checkpoint name. Whether a weight is resident, fetched or computed is the
- * implementation's business; a layer calls `at` inside its scope and cannot tell.
+ * The parameters of a model, by checkpoint name. Layers call `at` inside a scope and do not depend on whether a weight is resident,
+ * streamed or computed.
  */
 export interface Weights {
-  /** @throws {WeightError} no such weight */
+  /** The tensor of a weight. @throws {WeightError} an unknown name */
   at(name: string): Tensor;
-  /** Whether a name always gives the same tensor, so that who asks for it may keep it. Otherwise one is valid until the enclosing scope ends. */
+  /** Whether `at` always returns the same tensor for a name, so that the caller may keep it. Otherwise a tensor is valid until the enclosing scope ends. */
   readonly stable: boolean;
-  /** Says that a weight will be asked for soon: where fetching takes time, it may begin. */
+  /** Announces that a weight will be used soon, so that reading it may start. */
   prefetch?(name: string): void;
-  /** The first bytes of a weight as it is held, where `at` would have to fetch all of it. */
+  /** The first bytes of a weight as it is held, if `at` would have to read all of it. */
   sample?(name: string, bytes: number): Uint8Array<ArrayBuffer>;
-  /** The matrices over the vocabulary, where they are too large to be held whole. */
+  /** The matrices over the vocabulary, if they are not held whole. */
   readonly vocabulary?: VocabularyMatrices;
 }
 
-/** Matrices `[vocab, hidden]`, of which a pass needs a few rows, or every row once. */
+/** Matrices `[vocab, hidden]`, of which a forward pass needs a few rows, or every row once. */
 export interface VocabularyMatrices {
-  /** Rows of these numbers, one for each. */
+  /** The rows of these token ids, one row per id. */
   rows(name: string, ids: readonly number[]): Iterable<VocabularyPart>;
   /** All rows. */
   parts(name: string): Iterable<VocabularyPart>;
 }
 
-/** Some rows of a matrix in panels, valid until the next ones; together they are all rows that were asked for, in order. */
+/** Consecutive rows of a request, as a matrix in panels. Valid until the next part. */
 export interface VocabularyPart {
-  /** The first one's place among those asked for. */
+  /** Index of the part's first row among the requested rows. */
   readonly first: number;
   readonly tensor: Tensor;
 }
@@ -35,37 +35,37 @@ export interface VocabularyPart {
 /** Float dtypes that checkpoints store. */
 export type StoredDType = "f32" | "bf16" | "f16";
 
-/** Dtypes in which a matrix can stay in memory; a vector is always f32. */
+/** Dtypes of weight matrices in memory. Vectors are always f32. */
 export type ResidentDType = "f32" | "bf16" | "q8";
 
-/** What a weight is, as a checkpoint describes it. */
+/** Name, shape and stored dtype of a weight. */
 export interface WeightSpec {
   readonly name: string;
   readonly shape: readonly number[];
-  /** The dtype in which `writeRows` expects it, and in which `readRows` gives it back. */
+  /** The dtype that `writeRows` expects and `readRows` returns. */
   readonly dtype: StoredDType;
 }
 
-/** Weights that can be read back in stored form, whole rows at a time: what saving needs. */
+/** Weights that can be read back in stored form, whole rows at a time, for saving. */
 export interface StoredWeights extends Weights {
-  /** Whether `readRows` gives other numbers than were loaded. */
+  /** Whether `readRows` returns other numbers than were loaded. */
   isRounded(name: string): boolean;
-  /** @throws {WeightError} no such weight */
+  /** @throws {WeightError} an unknown name */
   spec(name: string): WeightSpec;
-  /** All of them, in order. */
+  /** All weights, in order. */
   specs(): Iterable<WeightSpec>;
-  /** Rows per piece, a multiple of 32 except that the last piece may be shorter. A vector is one row. */
+  /** Rows per piece for `readRows`: a multiple of 32, or all rows. A vector is one row. */
   pieceRows(name: string): number;
-  /** Rows `begin` to `end`, little-endian. */
+  /** Rows `begin` to `end` in stored form, little-endian. `begin` is a multiple of 32; `end` is one, or the number of rows. */
   readRows(name: string, begin: number, end: number): Uint8Array<ArrayBuffer>;
 }
 
-/** The weights whose names begin with `prefix`, by the rest of their names. */
+/** A view of the weights whose names begin with `prefix`, by the rest of their names. */
 export function withPrefix(weights: Weights, prefix: string): Weights {
   if (!weights.stable) {
     return { stable: false, at: (name) => weights.at(prefix + name), prefetch: (name) => weights.prefetch?.(prefix + name) };
   }
-  // A joined string is hashed anew at every look-up, and a long path through cold memory at every op is time that a decoded token feels.
+  // Caches the tensors: a joined string is hashed at every look-up, which costs noticeable time per decoded token.
   const known = new Map<string, Tensor>();
   return {
     stable: true,

@@ -87,7 +87,7 @@ describe("jsonlTask", () => {
   const good = { prompt: "a", answer: 1 };
   test.each<[unknown[], string]>([
     [[], 'FILE: …{"prompt": …, "answer": …}'],
-    [[good, "{"], "FILE: line 2, column 2: expected a key, got the end of the file (damaged JSON?)"],
+    [[good, "{"], "FILE: line 2, column 2: expected a key, got the end of the file…damaged"],
     [[good, '{"prompt": "b", "answer": 1, "answer": 2}'], "FILE: line 2, column 30: expected every key once"],
     [[good, "", "5"], "FILE: line 3: …JSON object…5"],
     [[[1]], "FILE: line 1: …JSON object…[1]"],
