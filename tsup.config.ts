@@ -102,6 +102,7 @@ export default defineConfig([
       remote: "src/remote/index.ts",
       "ai-sdk": "src/ai-sdk/index.ts",
       serve: "src/serve/index.ts",
+      node: "src/node-entry/index.ts",
       cli: "src/cli/main.ts",
       // For the figures of studies; no entry of the package.
       figure: "src/cli/figures/figure.ts",

@@ -12,6 +12,7 @@ export type { LoadOptions, Progress } from "./checkpoint/load-options.js";
 export { readTensors, type StoredArray } from "./checkpoint/read-tensors.js";
 export type { SaveOptions } from "./checkpoint/save.js";
 export type { FormulaOptions } from "./checkpoint/synthetic.js";
+export { Conversation, type ConversationOptions } from "./conversation.js";
 export type {
   GenerateOptions,
   Generation,

@@ -2,9 +2,9 @@ import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { expect, test } from "vitest";
-import { Conversation } from "../../src/cli/conversation.js";
 import { AnswerWriter } from "../../src/cli/text/answer-writer.js";
 import { openTerminal } from "../../src/cli/text/terminal.js";
+import { Conversation } from "../../src/conversation.js";
 import { formatChat, MiniMaxM1 } from "../../src/index.js";
 import { facts } from "../support/facts.js";
 import { Capture, run, speaking, start, temporary } from "./harness.js";
@@ -132,9 +132,12 @@ test("the end of an answer that the model wrote itself is not written again", as
   for (const answer of [[5], [5, end]]) {
     const session = model.session();
     await session.append([...model.tokenizer!.encode(await formatChat([{ role: "user", content: "a" }])), ...answer]);
-    const conversation = new Conversation(model, undefined);
+    using conversation = new Conversation(model);
     conversation.load(session.save());
-    lengths.push((await conversation.answer("b", {})).promptTokens);
+    const before = conversation.length;
+    const generation = await conversation.send("b", { maxTokens: 1 });
+    await generation.text();
+    lengths.push(generation.usage.promptTokens! - before);
   }
   expect(lengths[1]).toBe(lengths[0]! - 1);
   model.dispose();

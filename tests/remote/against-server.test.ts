@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Listening, listen } from "../../src/cli/listen.js";
 import { type ChatMessage, MiniMaxM1, type PromptOptions, parseAssistant, type Token } from "../../src/index.js";
+import { type Listening, listen } from "../../src/node-entry/listen.js";
 import { RemoteModel } from "../../src/remote/index.js";
 import { Server } from "../../src/serve/index.js";
 import { collect, rejection } from "../generate/model.js";

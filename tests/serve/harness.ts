@@ -1,7 +1,7 @@
 import OpenAI from "openai";
 import { afterEach, onTestFinished } from "vitest";
-import { type ConnectionLimits, listen } from "../../src/cli/listen.js";
 import { MiniMaxM1, type PromptOptions } from "../../src/index.js";
+import { type ConnectionLimits, listen } from "../../src/node-entry/listen.js";
 import { type ServeOptions, Server } from "../../src/serve/index.js";
 
 /** The bundled model, on one thread. */

@@ -2,13 +2,13 @@ import { randomUUID } from "node:crypto";
 import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import { createInterface, type Interface } from "node:readline";
 import { defineCommand } from "citty";
-import { InputError, LightningError } from "../../index.js";
-import { Conversation } from "../conversation.js";
+import { Conversation, InputError, LightningError } from "../../index.js";
+import { describeReadError } from "../../node-entry/regular-file.js";
 import { loadModel, requireTokenizer } from "../inputs/load-model.js";
 import { commonOptions, loadingArguments, samplingArguments, samplingOptions } from "../options.js";
 import { describeThroughput, ThroughputMeter } from "../reports/throughput.js";
 import { AnswerWriter } from "../text/answer-writer.js";
-import { CommandEnded, describeReadError, type Terminal, visible } from "../text/terminal.js";
+import { CommandEnded, type Terminal, visible } from "../text/terminal.js";
 
 /** What to ask the model in the box, which knows nothing but its puzzles. */
 const BUNDLED_MODEL_HINT =
@@ -33,7 +33,7 @@ export const chat = defineCommand({
     const boxed = args.source === undefined;
     if (boxed) terminal.note(terminal.err.dim(BUNDLED_MODEL_HINT));
     try {
-      const conversation = new Conversation(model, args.system);
+      using conversation = new Conversation(model, { system: args.system });
       await new ChatLoop(terminal, conversation, options, boxed).run();
     } finally {
       model.dispose();
@@ -137,12 +137,13 @@ class ChatLoop {
     this.answering = answering;
     const writer = new AnswerWriter(terminal);
     const meter = new ThroughputMeter();
+    const tokensBefore = conversation.length;
     let promptTokens = 0;
     let stop: string | undefined = "Ctrl-C";
     try {
-      const turn = await conversation.answer(message, { ...options, signal });
-      promptTokens = turn.promptTokens;
-      for await (const token of turn.generation) {
+      const answer = await conversation.send(message, { ...options, signal });
+      for await (const token of answer) {
+        promptTokens = answer.usage.promptTokens! - tokensBefore;
         meter.addToken();
         await writer.push(token.text);
         stop = token.stop ?? stop;

@@ -3,6 +3,7 @@ import { dirname, resolve } from "node:path";
 import { defineCommand } from "citty";
 import * as v from "valibot";
 import { InputError, MiniMaxM1 } from "../../index.js";
+import type { RunKind } from "../../node-entry/run-directory.js";
 import { answerPuzzles, chatCodec, heldOut, meanAccuracy, type ProblemSource, type Puzzle, trainPolicy } from "../../rl/index.js";
 import { windowsOf, withErrorPrefix } from "../../rl/loop/policy-options.js";
 import {
@@ -21,7 +22,6 @@ import { loadCustomTasks } from "../inputs/custom-tasks.js";
 import { commonOptions, numberOption, positiveInteger, UsageError } from "../options.js";
 import { policyColumns } from "../runs/policy-columns.js";
 import { type PolicyLine, policyView } from "../runs/policy-view.js";
-import type { RunKind } from "../runs/run-directory.js";
 import { type PrepareOptions, readPlan, runArguments, runOptions, trainInDirectory } from "../runs/train-in-directory.js";
 import type { Terminal } from "../text/terminal.js";
 

@@ -1,10 +1,10 @@
 import { basename } from "node:path";
 import { defineCommand } from "citty";
 import { maskUrls } from "../../index.js";
+import { listen } from "../../node-entry/listen.js";
 import { parseOrigins } from "../../serve/cors.js";
 import { Server } from "../../serve/index.js";
 import { loadModel } from "../inputs/load-model.js";
-import { listen } from "../listen.js";
 import { commonOptions, loadingArguments, numberOption, repeatedOption, UsageError } from "../options.js";
 import { CommandEnded, type Terminal, visible } from "../text/terminal.js";
 

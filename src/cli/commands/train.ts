@@ -1,10 +1,10 @@
 import { defineCommand } from "citty";
+import type { RunKind } from "../../node-entry/run-directory.js";
 import { run } from "../../train/index.js";
 import { exponentialMean, type LossPoint, lossCurve } from "../../train/loss-curve.js";
 import { parseTrainingPlan } from "../../train/training-plan.js";
 import { commonOptions, numberOption, positiveInteger } from "../options.js";
 import { prepareTraining } from "../runs/prepare-training.js";
-import type { RunKind } from "../runs/run-directory.js";
 import { readPlan, runArguments, runOptions, trainInDirectory } from "../runs/train-in-directory.js";
 import { trainingView } from "../runs/training-view.js";
 import type { Terminal } from "../text/terminal.js";

@@ -4,11 +4,10 @@ import { createHash } from "node:crypto";
 import { basename, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { InputError } from "../../index.js";
+import { describeReadError, readRegularFile } from "../../node-entry/regular-file.js";
 import { jsonlTask } from "../../rl/data/jsonl-task.js";
 import { Random, type Verifiable } from "../../rl/index.js";
 import { type CustomTasks, checkDistinctLevels, type PlannedLevel } from "../../rl/loop/policy-plan.js";
-import { describeReadError } from "../text/terminal.js";
-import { readRegularFile } from "./regular-file.js";
 
 /** A level with what tells whether its file is still the same. */
 export type CustomLevel = PlannedLevel & { readonly sha256: string };

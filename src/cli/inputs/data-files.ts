@@ -1,9 +1,8 @@
 // The text and JSONL files that a plan or a command names.
 
 import { InputError } from "../../index.js";
+import { describeReadError, readRegularFile, UnreadableFile } from "../../node-entry/regular-file.js";
 import { parseRows, type Row } from "../../train/index.js";
-import { describeReadError } from "../text/terminal.js";
-import { readRegularFile, UnreadableFile } from "./regular-file.js";
 
 /** All files of a training together: what fits into memory as text and as tokens. */
 export const MAX_DATA_BYTES = 2 ** 28;

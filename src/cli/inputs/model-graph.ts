@@ -1,7 +1,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { ConfigError, type Graph, graph, inspectCheckpoint, maskUrls, presets } from "../../index.js";
-import { describeReadError } from "../text/terminal.js";
+import { describeReadError } from "../../node-entry/regular-file.js";
 
 /** The most that a configuration may take, as in a checkpoint. */
 const MAX_CONFIG_BYTES = 1 << 28;

@@ -1,5 +1,5 @@
+import type { Columns } from "../../node-entry/csv.js";
 import { meanAccuracy } from "../../rl/index.js";
-import type { Columns } from "./csv.js";
 import type { PolicyLine } from "./policy-view.js";
 
 /** Of a batch; a line of held-out puzzles alone has none of it. */

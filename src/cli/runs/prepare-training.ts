@@ -1,10 +1,10 @@
 import { dirname, resolve } from "node:path";
 import { InputError, MiniMaxM1, Tokenizer } from "../../index.js";
+import type { RunIdentity } from "../../node-entry/run-directory.js";
 import { startTokenizerTraining } from "../../train/tokenizer-training.js";
 import type { TrainingPlan } from "../../train/training-plan.js";
 import { yieldToEvents } from "../inputs/data-files.js";
 import { type Corpus, type Datasets, readCorpus } from "./corpus.js";
-import type { RunIdentity } from "./run-directory.js";
 import type { PrepareOptions } from "./train-in-directory.js";
 
 /** What a training needs, made from its plan and nothing else. */

@@ -2,17 +2,16 @@
 
 import type { ArgsDef } from "citty";
 import { InputError, type MiniMaxM1 } from "../../index.js";
+import { recordRun } from "../../node-entry/record-run.js";
+import { describeReadError, readRegularFile } from "../../node-entry/regular-file.js";
+import { MAX_STATE_HEADER_BYTES, RunDirectory, type RunIdentity, type RunKind } from "../../node-entry/run-directory.js";
 import { Trainer, type TrainerOptions } from "../../train/index.js";
-import { readRegularFile } from "../inputs/regular-file.js";
 import { loadingArguments, threadsOption, UsageError } from "../options.js";
-import { describeReadError, type Terminal, visible } from "../text/terminal.js";
-import { RunDirectory, type RunIdentity, type RunKind } from "./run-directory.js";
+import { type Terminal, visible } from "../text/terminal.js";
 import { type MetricsDisplay, openRunView } from "./run-view.js";
 
 /** Largest file of a training that is read. */
 const MAX_PLAN_BYTES = 2 ** 24;
-/** What a state has besides its numbers, at most. */
-const MAX_STATE_HEADER_BYTES = 2 ** 27;
 
 /** Options of every such command. */
 export const runArguments = {
@@ -107,25 +106,14 @@ async function runAndRecord<Line extends object, Point>(
 ): Promise<void> {
   const { signal } = terminal;
   const view = openRunView(terminal, kind.unit, total);
-  let saved = kind.position(trainer);
-  const save = async () => {
-    if (kind.position(trainer) > saved) await directory.save(trainer);
-    saved = kind.position(trainer);
-  };
   try {
-    for await (const line of lines) {
-      directory.append(toStoredLine(line));
-      const at = kind.position(trainer);
-      view.update(at, toDisplay(line));
-      if (at % saveEvery === 0) await save();
+    for await (const line of recordRun(directory, trainer, lines, { toStoredLine, saveEvery, signal })) {
+      view.update(kind.position(trainer), toDisplay(line));
     }
-    await save();
   } catch (error) {
-    // Any other error may have come within an update: what was saved before is whole.
     if (signal.aborted && error === signal.reason) {
       view.stop();
-      await save();
-      terminal.note(`saved after ${kind.unit} ${saved}; the same command goes on`);
+      terminal.note(`saved after ${kind.unit} ${kind.position(trainer)}; the same command goes on`);
     }
     throw error;
   } finally {

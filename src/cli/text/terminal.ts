@@ -1,6 +1,5 @@
 import type { Readable, Writable } from "node:stream";
 import colours from "picocolors";
-import { UnreadableFile } from "../inputs/regular-file.js";
 
 export type Input = Readable & { readonly isTTY?: boolean };
 export type Output = Writable & { readonly isTTY?: boolean; readonly columns?: number };
@@ -86,13 +85,4 @@ export function visible(text: string): string {
     const code = control.charCodeAt(0);
     return code < 0x20 ? String.fromCharCode(0x2400 + code) : "\u2421";
   });
-}
-
-/** Why a path could not be read, in few words. */
-export function describeReadError(cause: unknown): string {
-  if (cause instanceof UnreadableFile) return cause.message;
-  const { code, message } = cause as NodeJS.ErrnoException;
-  if (code === "ENOENT" || code === "ENOTDIR") return "nothing (there is no such file)";
-  if (code === "EISDIR") return "a directory";
-  return `a file that cannot be read: ${message}`;
 }

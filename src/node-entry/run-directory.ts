@@ -4,13 +4,12 @@
 import { createHash } from "node:crypto";
 import { closeSync, existsSync, fsyncSync, ftruncateSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { CheckpointError, InputError } from "../../index.js";
-import type { Trainer } from "../../train/index.js";
-import { addStateMetadata, readStateHeader } from "../../train/training-state.js";
-import { readRegularFile } from "../inputs/regular-file.js";
-import { describeReadError } from "../text/terminal.js";
+import { CheckpointError, InputError } from "../index.js";
+import type { Trainer } from "../train/index.js";
+import { addStateMetadata, readStateHeader } from "../train/training-state.js";
 import { type Columns, csvHeader, csvRow } from "./csv.js";
 import { lockDirectory } from "./lock.js";
+import { describeReadError, readRegularFile } from "./regular-file.js";
 
 /** What decides the numbers of a run, but how long it is, as JSON. A state belongs to one of these. */
 export type RunIdentity = Readonly<Record<string, unknown>>;
@@ -18,12 +17,15 @@ export type RunIdentity = Readonly<Record<string, unknown>>;
 /** Largest files that are read: metrics, and what a run was made with. */
 const [MAX_METRICS_BYTES, MAX_IDENTITY_BYTES] = [2 ** 30, 2 ** 24];
 
+/** Size of a state without its numbers, at most. */
+export const MAX_STATE_HEADER_BYTES = 2 ** 27;
+
 /** How a directory is read. */
 export interface ResumeOptions {
   /** Largest size of a state. */
   readonly maxStateBytes: number;
   /** Ends the reading by its reason. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What is particular to the runs of one command. */
@@ -37,7 +39,7 @@ export interface RunKind<Point> {
   /** A line's number, and what is kept of it; undefined if it is no such line. */
   read(line: Readonly<Record<string, unknown>>): { readonly at: number; readonly point: Point } | undefined;
   /** The file with a figure of all lines so far. */
-  readonly figure: string;
+  readonly figure?: string;
   /** Draws the figure as SVG. If undefined, no figure is written. */
   readonly draw?: ((points: readonly Point[]) => string | Promise<string>) | undefined;
   /** Columns of metrics.csv; without them there is no such file. */
@@ -93,7 +95,7 @@ export class RunDirectory<Point> {
       const made = await read(this.identity, MAX_IDENTITY_BYTES).catch((cause: unknown) => cause as Error);
       this.compare(this.parseIdentity(made), saved ? this.state : this.lines);
     } else {
-      const own = ["metrics.jsonl", ...(this.kind.columns ? ["metrics.csv"] : []), this.kind.figure];
+      const own = ["metrics.jsonl", ...(this.kind.columns ? ["metrics.csv"] : []), ...(this.kind.figure ? [this.kind.figure] : [])];
       const foreign = begun ? undefined : own.find((name) => existsSync(join(this.path, name)));
       if (foreign)
         throw new InputError(`${this.path}: expected a new directory or one of a training, got one with ${foreign} (another --out)`);
@@ -138,7 +140,7 @@ export class RunDirectory<Point> {
     const more = { run: JSON.stringify(this.own), lines: `${this.points.length}`, points: this.digest() };
     replaceFile(this.state, ...addStateMetadata(trainer.save(), more));
     const { figure, draw } = this.kind;
-    if (draw) replaceFile(join(this.path, figure), new TextEncoder().encode(await draw(this.points)));
+    if (figure && draw) replaceFile(join(this.path, figure), new TextEncoder().encode(await draw(this.points)));
   }
 
   close(): void {

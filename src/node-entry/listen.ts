@@ -5,30 +5,47 @@ import { createAdaptorServer } from "@hono/node-server";
 import { InputError } from "../index.js";
 import type { Server } from "../serve/index.js";
 
-/** What connections may take; times in milliseconds. */
+/** Limits of connections; times in milliseconds. */
 export interface ConnectionLimits {
-  /** For a request's head, and for all of it. */
+  /** Longest time for a request's headers (10,000). */
   headersTimeout?: number;
+  /** Longest time for a whole request (60,000). */
   requestTimeout?: number;
-  /** Without anything sent or received while a request is under way. */
+  /** Longest time without data in either direction while a request is under way (660,000). */
   idleTimeout?: number;
-  /** Between two requests on one connection. Proxies keep idle connections for 60 s; a server that closes them first answers 502 through the proxy. */
+  /**
+   * Longest time between two requests on one connection (75,000). Proxies keep idle connections for 60 s: if the server
+   * closed them first, the proxy would answer 502.
+   */
   keepAliveTimeout?: number;
+  /** Most connections at a time (1024). */
   connections?: number;
+}
+
+/** Where a server listens. */
+export interface ListenOptions {
+  /** 0 takes a free port. */
+  port: number;
+  /** The address of the network interface ("127.0.0.1": this machine only). */
+  host?: string;
 }
 
 /** A server on a port. */
 export interface Listening {
   readonly url: string;
   readonly port: number;
-  /** Takes no new connections and requests, lets those under way end for at most so long, and closes. */
+  /** Stops gracefully: refuses new connections and requests, gives those under way at most this time, and closes. */
   close(graceMs: number): Promise<void>;
 }
 
-/** @throws {InputError} a port or host that cannot be had */
+/**
+ * Serves on a port of this machine over HTTP. The process keeps running until `close`.
+ *
+ * @throws {InputError} the port is taken, or the address is not one of this machine
+ */
 export async function listen(
   server: Server,
-  { port, host }: { readonly port: number; readonly host: string },
+  { port, host = "127.0.0.1" }: ListenOptions,
   {
     headersTimeout = 10_000,
     requestTimeout = 60_000,
@@ -51,7 +68,10 @@ export async function listen(
   try {
     await once(sockets, "listening");
   } catch (cause) {
-    throw new InputError(`serve: ${host}:${port}: expected a free port of this machine, got: ${(cause as Error).message}`, { cause });
+    throw new InputError(
+      `serve: ${host}:${port}: expected a free port of this machine, got: ${(cause as Error).message}. Choose another port or host.`,
+      { cause },
+    );
   }
   const { port: taken, family, address } = sockets.address() as AddressInfo;
   return {
@@ -61,7 +81,7 @@ export async function listen(
       const closed = once(sockets, "close");
       sockets.close();
       await server.drain(graceMs);
-      // What answers have written leaves with the next turns of the event loop; whoever has not read it by then is not waited for.
+      // Answers leave with the next turns of the event loop; clients that have not read them by then are disconnected.
       const timer = setTimeout(() => sockets.closeAllConnections(), LINGER_MS);
       sockets.closeIdleConnections();
       await closed;
@@ -70,5 +90,5 @@ export async function listen(
   };
 }
 
-/** For a client to read the rest of its answer when the server stops. */
+/** Time for clients to read the rest of their answers when the server stops. */
 const LINGER_MS = 500;

@@ -69,3 +69,12 @@ function kindOf(info: Stats): string | undefined {
   if (info.isFIFO()) return "a pipe";
   return info.isSocket() ? "a socket" : "a device";
 }
+
+/** Why a path could not be read, in few words. */
+export function describeReadError(cause: unknown): string {
+  if (cause instanceof UnreadableFile) return cause.message;
+  const { code, message } = cause as NodeJS.ErrnoException;
+  if (code === "ENOENT" || code === "ENOTDIR") return "nothing (there is no such file)";
+  if (code === "EISDIR") return "a directory";
+  return `a file that cannot be read: ${message}`;
+}

@@ -2,8 +2,8 @@
 
 import { linkSync, lstatSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { InputError } from "../../index.js";
-import { assertRegularFile, UnreadableFile } from "../inputs/regular-file.js";
+import { InputError } from "../index.js";
+import { assertRegularFile, UnreadableFile } from "./regular-file.js";
 
 /**
  * Takes the directory for this process. A lock whose process has ended, killed perhaps, counts for nothing.

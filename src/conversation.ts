@@ -1,0 +1,106 @@
+import { InputError } from "./base/errors.js";
+import type { Generation, Session } from "./generate/index.js";
+import type { MiniMaxM1 } from "./minimax-m1.js";
+import type { ChatMessage } from "./text/messages.js";
+
+/** Settings of a {@link Conversation}. */
+export interface ConversationOptions {
+  /** The system message, before the first message of the user. */
+  system?: string;
+}
+
+/** Stands for an answer while the text that the chat format puts around it is found. */
+const ANSWER_MARK = "\u2042answer\u2042";
+
+/**
+ * A chat with a model. Its memory is the exact state of a session, so each message computes only the tokens that it adds. An
+ * answer must be read to its end, or left with `break`, before the next message is sent.
+ */
+export class Conversation implements Disposable {
+  private session: Session;
+  private readonly system: string | undefined;
+
+  /**
+   * @param model stays the caller's; it must outlive the conversation
+   * @throws {InputError} a model without a tokenizer
+   */
+  constructor(
+    private readonly model: MiniMaxM1,
+    { system }: ConversationOptions = {},
+  ) {
+    if (!model.tokenizer)
+      throw new InputError("conversation: expected a model with a tokenizer, got one without. Use session() and token ids.");
+    this.system = system;
+    this.session = model.session();
+  }
+
+  /** Tokens so far: messages, answers and what the chat format puts around them. */
+  get length(): number {
+    return this.session.length;
+  }
+
+  /**
+   * Sends the user's next message.
+   *
+   * @param options as those of `Session.generate`
+   * @returns the answer, whose `usage.promptTokens` counts the whole conversation before it
+   * @throws {InputError} a chat template that drops the assistant's messages
+   */
+  async send(message: string, options?: Parameters<Session["generate"]>[1]): Promise<Generation> {
+    const ids = this.session.length === 0 ? this.encode(await this.opening(message)) : await this.continuation(message);
+    return this.session.generate(ids, options);
+  }
+
+  /** Forgets all messages. */
+  reset(): void {
+    this.replaceSession(this.model.session());
+  }
+
+  /** The state as bytes, for {@link Conversation.load} with the same weights. */
+  save(): Uint8Array {
+    return this.session.save();
+  }
+
+  /** Continues the conversation that `save` wrote. */
+  load(bytes: Uint8Array): void {
+    this.replaceSession(this.model.restore(bytes));
+  }
+
+  /** Frees the session's memory; the model stays loaded. */
+  dispose(): void {
+    this.session.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  private replaceSession(session: Session): void {
+    this.session.dispose();
+    this.session = session;
+  }
+
+  private opening(message: string): Promise<string> {
+    const messages: ChatMessage[] = [{ role: "user", content: message }];
+    if (this.system) messages.unshift({ role: "system", content: this.system });
+    return this.model.formatChat(messages);
+  }
+
+  /** The tokens between an answer and the next one: the answer's end, unless the model generated it, and the new message. */
+  private async continuation(message: string): Promise<number[]> {
+    const text = await this.model.formatChat([
+      { role: "user", content: "." },
+      { role: "assistant", content: ANSWER_MARK },
+      { role: "user", content: message },
+    ]);
+    const end = text.indexOf(ANSWER_MARK) + ANSWER_MARK.length;
+    if (end < ANSWER_MARK.length)
+      throw new InputError("chat: template: expected one that writes the assistant's messages, got one that drops them");
+    const ids = this.encode(text.slice(end));
+    return ids[0] === this.session.ids.at(-1) ? ids.slice(1) : ids;
+  }
+
+  private encode(text: string): number[] {
+    return this.model.tokenizer!.encode(text);
+  }
+}

@@ -1,0 +1,68 @@
+import { graph, InputError } from "../index.js";
+import type { Trainer } from "../train/index.js";
+import { recordRun } from "./record-run.js";
+import { MAX_STATE_HEADER_BYTES, RunDirectory, type RunIdentity, type RunKind } from "./run-directory.js";
+
+/** How {@link runInDirectory} trains. */
+export interface DirectoryRunOptions<Line extends StepLine> {
+  /** What decides the numbers of the run, as JSON: seed, data, options. A directory of a run with another identity is refused. */
+  identity: RunIdentity;
+  /** Trains, one line of metrics per step, from `trainer.steps` on: `run` of `lightning-m1/train`, for example. */
+  train: (trainer: Trainer) => AsyncIterable<Line>;
+  /** Steps between two saves (100). */
+  saveEvery?: number;
+  /** The signal that `train` was given. If it aborts, the run is saved before the error is thrown. */
+  signal?: AbortSignal;
+}
+
+/** A line of metrics. */
+export interface StepLine {
+  readonly step: number;
+}
+
+type Numbers = Readonly<Record<string, number>>;
+
+/** A line per step, kept as its numbers without the speed, which differs from call to call. */
+const kind: RunKind<Numbers> = {
+  command: "run",
+  unit: "step",
+  position: ({ steps }) => steps,
+  read(line) {
+    if (!Number.isSafeInteger(line.step)) return undefined;
+    const numbers = Object.entries(line).filter(([name, value]) => Number.isFinite(value) && name !== "tokensPerSecond");
+    return { at: line.step as number, point: Object.fromEntries(numbers) as Numbers };
+  },
+};
+
+/**
+ * Trains in a directory so that the run survives the process. Called again, it continues after the last save and ends with
+ * the same bits as an uninterrupted run. Writes `metrics.jsonl` (the numbers of each step), `state.safetensors`,
+ * `state.json` (the identity) and `lock`.
+ *
+ * @param path the directory, which is created if it is missing
+ * @param trainer a new trainer; it is put where the last save left it
+ * @returns the lines that are left, each after it is written. `break` saves and ends the run
+ * @throws {InputError} another process trains there, the directory belongs to another run, or `saveEvery` is invalid
+ * @throws {CheckpointError} a damaged state, or metrics that do not belong to it
+ */
+export async function* runInDirectory<Line extends StepLine>(
+  path: string,
+  trainer: Trainer,
+  { identity, train, saveEvery = 100, signal }: DirectoryRunOptions<Line>,
+): AsyncGenerator<Line, void, undefined> {
+  if (!Number.isSafeInteger(saveEvery) || saveEvery < 1)
+    throw new InputError(`runInDirectory: saveEvery: expected an integer of at least 1, got ${saveEvery}`);
+  const directory = RunDirectory.open(path, kind);
+  try {
+    const maxStateBytes = 12 * graph(trainer.config).parameterCount + MAX_STATE_HEADER_BYTES;
+    await directory.resume(trainer, identity, { maxStateBytes, signal });
+    yield* recordRun(directory, trainer, train(trainer), { toStoredLine, saveEvery, signal });
+  } finally {
+    directory.close();
+  }
+}
+
+/** The numbers of a line; per-expert counts would be most of the bytes. */
+function toStoredLine(line: object): object {
+  return Object.fromEntries(Object.entries(line).filter(([, value]) => typeof value === "number"));
+}
