@@ -9,6 +9,12 @@ const source = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const chromium = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(
   (path) => path && existsSync(path),
 );
+/** Chromium is the system's; the others are Playwright's (`npx playwright install firefox`). */
+const ENGINES = ["chromium", "firefox", "webkit"] as const;
+const engine = ENGINES.find((name) => name === (process.env.TEST_BROWSER ?? "chromium"));
+if (!engine) throw new Error(`tests: TEST_BROWSER: expected ${ENGINES.join(", ")}, got ${JSON.stringify(process.env.TEST_BROWSER)}`);
+const hasBrowser = engine !== "chromium" || chromium !== undefined;
+
 /** `vitest run --mode quick` leaves these out, and the browser: they start processes, need `dist/`, wait for timeouts, or repeat the kernels of another build. */
 const SLOW = [
   "tests/{cli,docs,package,studies}/**",
@@ -17,12 +23,19 @@ const SLOW = [
   "tests/remote/browser.test.ts",
   "tests/runtime/threads.test.ts",
 ];
+const CHROMIUM_ARGUMENTS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
 const quick = process.argv.some((arg, i) => arg === "--mode=quick" || (arg === "quick" && process.argv[i - 1] === "--mode"));
 
-if (process.env.REQUIRE_BROWSER && !chromium) {
+if (process.env.REQUIRE_BROWSER && !hasBrowser) {
   throw new Error("tests: REQUIRE_BROWSER is set and no Chromium was found (apt-get install chromium, or set CHROMIUM to its path)");
 }
-if (!chromium && !quick)
+if (!hasBrowser && !quick)
   console.warn("tests: no Chromium found, the browser's half is not run (apt-get install chromium, or set CHROMIUM to its path)");
 
 // Node 20 has relaxed SIMD behind a flag; later versions have it on and do not know the flag.
@@ -52,7 +65,7 @@ export default defineConfig({
           testTimeout: 60_000,
         },
       },
-      ...(chromium && !quick
+      ...(hasBrowser && !quick
         ? [
             {
               resolve: {
@@ -72,19 +85,10 @@ export default defineConfig({
                   enabled: true,
                   headless: true,
                   screenshotFailures: false,
-                  provider: playwright({
-                    launchOptions: {
-                      executablePath: chromium,
-                      args: [
-                        "--no-sandbox",
-                        "--disable-gpu",
-                        "--disable-background-networking",
-                        "--disable-component-update",
-                        "--disable-sync",
-                      ],
-                    },
-                  }),
-                  instances: [{ browser: "chromium" as const }],
+                  provider: playwright(
+                    engine === "chromium" ? { launchOptions: { executablePath: chromium, args: CHROMIUM_ARGUMENTS } } : {},
+                  ),
+                  instances: [{ browser: engine }],
                 },
               },
             },
