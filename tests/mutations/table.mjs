@@ -85,7 +85,7 @@ export const mutations = [
   source("io/safetensors", "2 ** 32 * view.getUint32(4, true)", "2 ** 31 * view.getUint32(4, true) * 0", "io/safetensors"),
   source("checkpoint/fused-experts", '["w1", "w3"] : ["w2"]', '["w3", "w1"] : ["w2"]', "checkpoint/fused-experts"),
   source("io/secrets", 'url.username = url.password = url.hash = "";', 'url.username = url.hash = "";', "io/secrets"),
-  source("text/byte-pair-merging", "if (previous[place]! >= 0) add(previous[place]!);", "", "text/encode-async"),
+  source("text/byte-pair-merging", "if (previous[position]! >= 0) add(previous[position]!);", "", "text/encode-async"),
   source("text/parse-assistant", "this.take(THINK_CLOSE.length);", "this.take(0);", "text/parse-assistant"),
   source("model/decay-slopes", "(_, h) => h % 2 === 0", "(_, h) => h % 2 === 1", "model/decay-slopes"),
 
@@ -113,7 +113,7 @@ export const mutations = [
   source("train/adamw", "const unbias = 1 / Math.sqrt(1 - beta2 ** t);", "const unbias = 1 / (1 - beta2 ** t);", "train/trainer", "AdamW"),
   source("rl/objectives/cispo", "slope: c * A, clipped", "slope: r * A, clipped", [
     "rl/objectives/objectives",
-    "rl/objectives/gradient-laws",
+    "rl/objectives/objective-laws",
   ]),
   source("rl/objectives/ratio-bounds", "maxWeight: 1 + high", "maxWeight: 1 + low", "rl/objectives/objectives"),
   source("rl/objectives/advantages", "/ (values.length - ddof)", "/ values.length", "rl/objectives/advantages"),

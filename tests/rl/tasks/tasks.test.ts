@@ -9,6 +9,7 @@ import {
   judge,
   numberTarget,
   parseResponse,
+  type Solution,
   sudoku,
   type Task,
   tasks,
@@ -30,6 +31,31 @@ function* draw(task: Task, level: number, count = INSTANCES, random = Random.see
 /** Upper bound of the tokens of a byte-level BPE with a token for each fixed word, capital, digit, sign and line end. */
 const symbols = (text: string) => text.match(/[a-z]+|[A-Z]|\d|\n|[^\sA-Za-z\d]/g)?.length ?? 0;
 
+const solutionSymbols = (solution: Solution) => symbols(formatResponse(solution).replace(/<\/?(think|answer)>/g, "."));
+
+interface Drawn {
+  readonly instance: unknown;
+  readonly question: string;
+  readonly solution: Solution;
+}
+
+const drawnCases = new Map<string, readonly Drawn[]>();
+
+/** The first instances of a seed with their solutions, made once for all tests that look at many. */
+function solved(task: Task, level: number, count = INSTANCES): readonly Drawn[] {
+  const name = `${task.name} ${level}`;
+  let drawn = drawnCases.get(name);
+  if (!drawn) {
+    drawn = [...draw(task, level, 2 * INSTANCES)].map((instance) => ({
+      instance,
+      question: task.question(instance),
+      solution: task.solve(instance),
+    }));
+    drawnCases.set(name, drawn);
+  }
+  return drawn.slice(0, count);
+}
+
 /** Words of an answer swapped, dropped, doubled, or replaced by words of another answer. */
 function mutate(answer: string, other: string, random: Random): string {
   const words = answer.split(/\s+/);
@@ -48,10 +74,10 @@ function mutate(answer: string, other: string, random: Random): string {
 
 describe.each(named)("%s", (_, task, level) => {
   test("the solver's answers are right according to the verifier and to an oracle that sees the question only", () => {
-    for (const instance of draw(task, level)) {
-      const { answer } = task.solve(instance);
-      const verdicts = [task.verify(instance, answer), oracle(task.name)(task.question(instance), answer)];
-      if (verdicts.includes(false)) expect.fail(`${task.question(instance)}: ${answer}: ${verdicts}`);
+    for (const { instance, question, solution } of solved(task, level)) {
+      const { answer } = solution;
+      const verdicts = [task.verify(instance, answer), oracle(task.name)(question, answer)];
+      if (verdicts.includes(false)) expect.fail(`${question}: ${answer}: ${verdicts}`);
     }
   });
 
@@ -59,11 +85,11 @@ describe.each(named)("%s", (_, task, level) => {
     const random = Random.seeded(99);
     let other = "none";
     let wrong = 0;
-    for (const instance of draw(task, level)) {
-      const { answer } = task.solve(instance);
+    for (const { instance, question, solution } of solved(task, level)) {
+      const { answer } = solution;
       for (const attempt of [task.guess(instance, random), mutate(answer, other, random), other]) {
-        const right = oracle(task.name)(task.question(instance), attempt);
-        if (task.verify(instance, attempt) !== right) expect.fail(`${task.question(instance)}: ${attempt}: expected ${right}`);
+        const right = oracle(task.name)(question, attempt);
+        if (task.verify(instance, attempt) !== right) expect.fail(`${question}: ${attempt}: expected ${right}`);
         if (!right) wrong++;
       }
       other = answer;
@@ -72,10 +98,9 @@ describe.each(named)("%s", (_, task, level) => {
   });
 
   test("questions have at most 60 symbols and solutions 210", () => {
-    for (const instance of draw(task, level)) {
-      expect(symbols(task.question(instance))).toBeLessThanOrEqual(60);
-      expect(symbols(formatResponse(task.solve(instance)).replace(/<\/?(think|answer)>/g, "."))).toBeLessThanOrEqual(210);
-    }
+    const drawn = solved(task, level);
+    expect(Math.max(...drawn.map(({ question }) => symbols(question)))).toBeLessThanOrEqual(60);
+    expect(Math.max(...drawn.map(({ solution }) => solutionSymbols(solution)))).toBeLessThanOrEqual(210);
   });
 
   test("symbols are separated by single spaces; capitals form words of at most three letters", () => {
@@ -105,13 +130,12 @@ test("blind guessing and the best constant answer score below 0.35; levels have 
     let guessed = 0;
     const lengths = { question: 0, solution: 0, longest: 0 };
     const count = 4_000;
-    for (const instance of draw(task, level, count)) {
-      const solution = task.solve(instance);
-      const length = symbols(formatResponse(solution).replace(/<\/?(think|answer)>/g, "."));
+    for (const { instance, question, solution } of solved(task, level, count)) {
+      const length = solutionSymbols(solution);
       keys.add(instanceKey(task, instance));
       answers.set(solution.answer, (answers.get(solution.answer) ?? 0) + 1);
       if (task.verify(instance, task.guess(instance, random))) guessed++;
-      lengths.question += symbols(task.question(instance)) / count;
+      lengths.question += symbols(question) / count;
       lengths.solution += length / count;
       lengths.longest = Math.max(lengths.longest, length);
     }
