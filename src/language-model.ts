@@ -5,51 +5,59 @@ import type { Tokenizer } from "./text/tokenizer.js";
 
 export type { Usage } from "./generate/index.js";
 
-/** What a model continues: text as it stands, a conversation, or token ids. */
+/** What a model continues: text, a conversation, or token ids. Text is used as it is, without a chat format. */
 export type Prompt = string | readonly ChatMessage[] | TokenIds;
 
+/** Options of `generate`, including those of conversations. */
 export interface PromptOptions extends GenerateOptions {
-  /** Tools that a conversation offers to the model. */
+  /** Tools that the model may call. Only for conversations. */
   tools?: readonly Tool[];
-  /** A Jinja template in place of the checkpoint's own. */
+  /** A Jinja template that replaces the checkpoint's chat template. Only for conversations. */
   template?: string;
 }
 
-/** What generates text, wherever it computes: `MiniMaxM1` here, `RemoteModel` on a server. */
+/** A model that generates text: `MiniMaxM1` in this process, or `RemoteModel` on a server. */
 export interface LanguageModel {
-  /** Undefined where the vocabulary is not here. */
+  /** Undefined if the vocabulary is not available in this process. */
   readonly tokenizer?: Tokenizer | undefined;
-  /** Continues text, a conversation or token ids, token by token; greedy unless options say otherwise. */
+  /** Continues text, a conversation or token ids, token by token. Decoding is greedy by default. */
   generate(input: Prompt, options?: PromptOptions): Generation;
-  /** Continues several prompts at once; each token says with `index` to which it belongs. Sequence i uses seed + i. */
+  /** Continues several prompts at once. `token.index` is the number of its prompt; prompt i uses seed + i. */
   generateBatch(inputs: readonly Prompt[], options?: PromptOptions): Generation;
-  /** The prompt of a conversation as text. */
+  /** Formats a conversation as a prompt. */
   formatChat(messages: readonly ChatMessage[], options?: ChatOptions): Promise<string>;
-  /** A conversation that is continued turn by turn. */
+  /** Starts a sequence that is continued turn by turn. */
   session(options?: { seed?: number }): LanguageSession;
-  /** A session from the bytes of `session.save()`. */
+  /** Restores a session from the bytes of `session.save()`. */
   restore(bytes: Uint8Array): LanguageSession;
-  /** Ends what is under way and frees what is held. */
+  /** Aborts running calls and frees all resources. */
   dispose(): void;
   [Symbol.dispose](): void;
 }
 
-/** One sequence of tokens, continued turn by turn: `Session` here, `RemoteSession` on a server. */
+/** A sequence of tokens that is continued turn by turn: `Session` in this process, or `RemoteSession` on a server. */
 export interface LanguageSession {
-  /** All tokens so far, given and generated, ends of sequence included. */
+  /** All tokens so far: inputs, generated tokens, and end-of-sequence tokens. */
   readonly ids: number[];
+  /** Number of tokens so far. */
   readonly length: number;
-  /** What its randomness began with. */
+  /** The seed of its random generator. */
   readonly seed: number;
+  /** Adds input and computes its state ahead of the next `generate`. */
   append(input: SessionInput, options?: PrefillOptions): Promise<void>;
+  /** Adds input, if any, and generates. */
   generate(input?: SessionInput, options?: GenerateOptions): Generation;
+  /** Encodes the session as bytes. */
   save(): Uint8Array;
+  /** Copies the session. */
   fork(): LanguageSession;
+  /** Drops all tokens after the first `length`. */
   rewind(length: number): void;
   dispose(): void;
   [Symbol.dispose](): void;
 }
 
+/** Whether a prompt is a conversation, that is, an array of messages. */
 export function isConversation(input: Prompt): input is readonly ChatMessage[] {
   return Array.isArray(input) && typeof input[0] === "object";
 }

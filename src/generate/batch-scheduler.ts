@@ -5,18 +5,18 @@ import { logSoftmax } from "../ops/softmax.js";
 import { slice, type Tensor } from "../runtime/tensor.js";
 import { Sequence } from "./sequence.js";
 
-/** Pending tokens of one sequence, to be taken in by the next pass. */
+/** A request to compute pending tokens of one sequence in the next forward pass. */
 export interface StepRequest<Result> {
   readonly sequence: Sequence;
-  /** How many of them. */
+  /** Number of tokens. */
   readonly count: number;
-  /** Most tokens of prompts, its own included, in the pass that takes it in. */
+  /** Maximum prompt tokens of all requests together in the pass that runs this one. */
   readonly chunk: number;
-  /** Withdraws it, as long as no pass has taken it in. */
+  /** Withdraws the request, unless a pass has run it already. */
   readonly signal?: AbortSignal | undefined;
   /**
-   * What becomes of the logits and log-probabilities after its last token, `[1, vocab]` each: called within the pass, and only if no
-   * token of the sequence is pending any more.
+   * Called during the pass with the logits and log-probabilities after the last token, `[1, vocab]` each. Only called if the sequence
+   * then has no pending tokens.
    */
   onLogits?(logits: Tensor, logprobs: Tensor): Result;
 }
@@ -27,28 +27,28 @@ interface QueuedRequest {
   reject(error: unknown): void;
 }
 
-/** Tokens of prompts that a pass may take in beside sequences under way, if more than one prompt waits: they all wait for each other's. */
+/** Maximum prompt tokens in a pass that also decodes, if several prompts wait, because every sequence waits for the whole pass. */
 const MAX_PREFILL_TOKENS_WITH_DECODE = 256;
 
-/** Turns of the event loop without anything new, before a pass begins: a server takes in a connection a turn, and reads from it in a later one. */
+/** Turns of the event loop without a new request before a pass begins. A server accepts a connection in one turn and reads from it in a later one. */
 const IDLE_TURNS_BEFORE_PASS = 3;
 
 /**
- * The passes of one model, which all its generations share: whatever waits when a pass begins goes along with it or, where too much waits, with one of the next. A sequence therefore
- * joins and leaves the running batch at any pass, and one whose tokens nobody asks for is left out.
+ * Continuous batching for one model. Each generation queues its next chunk; the scheduler runs everything queued in one forward pass,
+ * or in several if too much is queued. Sequences therefore join and leave the batch at any pass.
  *
- * A row's numbers do not depend on the rows beside it, so nobody notices the others but by the time a pass takes.
+ * The numbers of a row do not depend on the other rows, so batching affects latency, never results.
  */
 export class BatchScheduler {
   private static readonly schedulers = new WeakMap<Transformer, BatchScheduler>();
   private waiting: QueuedRequest[] = [];
   private scheduled = false;
-  /** Whether the latest pass was of prompts alone, that single tokens had to wait for. */
+  /** Whether the last pass computed prompts only, although single tokens were waiting. */
   private prefillWentFirst = false;
 
   private constructor(private readonly transformer: Transformer) {}
 
-  /** The one of this model. */
+  /** Returns the scheduler of a model, which is created on first use. */
   static of(transformer: Transformer): BatchScheduler {
     const scheduler = BatchScheduler.schedulers.get(transformer) ?? new BatchScheduler(transformer);
     BatchScheduler.schedulers.set(transformer, scheduler);
@@ -56,7 +56,7 @@ export class BatchScheduler {
   }
 
   /**
-   * Takes the piece in with the next pass that has room for it, and gives what `onLogits` made of it. If it fails, the others do not.
+   * Runs the request in the next pass that has room for it and returns the result of `onLogits`. A failing request does not affect others.
    *
    * @throws the signal's reason; {SessionError} a state that cannot be continued; {MemoryError} no room for its state
    */
@@ -76,7 +76,10 @@ export class BatchScheduler {
     if (this.waiting.length > 0) void this.schedule();
   }
 
-  /** Waits for what is on its way, up to what a pass has room for: whoever misses a pass waits for all of it. A lone token's pass is too short for that. */
+  /**
+   * Waits for requests that are about to arrive, up to the room of a pass, because a request that misses a pass waits for all of it.
+   * If a single token is queued, it waits for one turn only, because the pass of a single token is short.
+   */
   private async waitForRequests(): Promise<void> {
     await yieldToEventLoop();
     let tokens = this.countWaitingTokens();
@@ -89,16 +92,16 @@ export class BatchScheduler {
     }
   }
 
-  /** Tokens that wait, when those that nobody wants any more are gone. */
+  /** Drops withdrawn requests and counts the tokens of the others. */
   private countWaitingTokens(): number {
     this.waiting = this.waiting.filter(isRunnable);
     return this.waiting.reduce((sum, { request }) => sum + request.count, 0);
   }
 
   /**
-   * All single tokens, and of prompts what has waited longest, up to the smallest chunk among them, and beside single tokens up to `MAX_PREFILL_TOKENS_WITH_DECODE`.
-   * More than half a crowd goes ahead alone, and the single tokens with the pass after it: hardly later for them, and sooner for the
-   * prompts. The rest waits on.
+   * Takes all single tokens and the prompts that have waited longest: up to the smallest `chunk` among them, and next to single tokens up
+   * to `MAX_PREFILL_TOKENS_WITH_DECODE`. If prompts fill more than half of that, they run alone and the single tokens run in the next pass:
+   * this delays the single tokens little and starts the prompts sooner. All other requests stay queued.
    */
   private takeNextBatch(): QueuedRequest[] {
     const singles = this.waiting.filter(({ request }) => request.count === 1);
@@ -124,11 +127,11 @@ export class BatchScheduler {
     if (chosen.length === 0) return;
     const { transformer } = this;
     const { rt } = transformer;
-    const pieces = chosen.map(({ request }) => request);
+    const requests = chosen.map(({ request }) => request);
     try {
       rt.scope(() => {
-        const ends = [...pieces.keys()].filter((i) => pieces[i]!.onLogits && pieces[i]!.count === pieces[i]!.sequence.pending);
-        const { hidden, last } = Sequence.forwardPending(transformer, pieces);
+        const ends = [...requests.keys()].filter((i) => requests[i]!.onLogits && requests[i]!.count === requests[i]!.sequence.pending);
+        const { hidden, last } = Sequence.forwardPending(transformer, requests);
         if (ends.length === 0) return;
         const rows = ends.map((i) => last[i]!);
         const logits = transformer.logits(take(hidden, rows));
@@ -138,7 +141,7 @@ export class BatchScheduler {
           rejectOnError(chosen[i]!, ({ request, resolve }) => resolve(rt.scope(() => request.onLogits!(own, ownLogprobs))));
         }
       });
-      // Settles those without a result; the others are settled already.
+      // Resolves requests without a result; the others are resolved already.
       for (const { resolve } of chosen) resolve(undefined);
     } catch (error) {
       for (const { reject } of chosen) reject(error);
@@ -146,7 +149,7 @@ export class BatchScheduler {
   }
 }
 
-/** Whether a piece can still be taken in; if not, it fails here, alone. */
+/** Whether a request can still run. If not, rejects it alone. */
 function isRunnable(waiting: QueuedRequest): boolean {
   return rejectOnError(waiting, ({ request: { signal, sequence } }) => {
     signal?.throwIfAborted();
@@ -154,7 +157,7 @@ function isRunnable(waiting: QueuedRequest): boolean {
   });
 }
 
-/** Makes room for a piece's state; where there is none, it fails here, alone. */
+/** Allocates room for the tokens of a request. If there is none, rejects it alone. */
 function reserveCache(waiting: QueuedRequest): boolean {
   return rejectOnError(waiting, ({ request: { sequence, count } }) => sequence.cache.reserve(count));
 }

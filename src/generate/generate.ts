@@ -16,36 +16,36 @@ import { type FinalText, StopFilter } from "./stop-filter.js";
 export type { Generation } from "./generation.js";
 
 /**
- * Why a generation ended: end of sequence; a stop string or stop id; nothing but repetition; maxTokens reached; context full.
+ * Why a generation ended: end-of-sequence token; stop string or stop id; endless repetition; `maxTokens` reached; context full.
  */
 export type StopReason = "eos" | "stop" | "repetition" | "length" | "context";
 
 const NO_TEXT: FinalText = { text: "", stop: undefined };
 
-/** A generated token. All ids in order are what was generated; all texts joined are its text up to the stop. */
+/** A generated token. The ids in order are the generated sequence; the texts joined are its text up to the stop. */
 export interface Token {
-  /** Which sequence of a batch; 0 for one alone. */
+  /** Number of its sequence in the batch; 0 if there is only one. */
   readonly index: number;
-  /** A token that ends the text (end of sequence, stop id) comes as well, without its own text. */
+  /** Token id. Tokens that end the text (end of sequence, stop ids) are returned too, without text of their own. */
   readonly id: number;
-  /** The text that became final with this token: whole characters, possibly none. Empty without a tokenizer. */
+  /** The text that this token completes: whole characters, possibly none. Empty without a tokenizer. */
   readonly text: string;
-  /** Natural logarithm of the probability that the model itself gave: before penalty, temperature and any restriction. */
+  /** Natural logarithm of the model's own probability, before penalty, temperature and restrictions. */
   readonly logprob: number;
-  /** The most probable tokens at this place, if `topLogprobs` asks for them. */
+  /** The most probable tokens at this position, if `topLogprobs` is above 0. */
   readonly topLogprobs?: readonly { readonly id: number; readonly logprob: number }[];
-  /** Only with the last token of a sequence. */
+  /** Why the sequence ended; only with its last token. */
   readonly stop?: StopReason;
-  /** The stop string that ended the text, if one did. */
+  /** The stop string that ended the text, if any. */
   readonly stopString?: string;
 }
 
 /**
- * Continues each prompt, all in the same passes and each as it would go alone: sequence i as alone with seed + i.
+ * Continues all prompts in shared forward passes. Prompt i gives the same tokens as alone with seed + i.
  *
  * @param prompts token ids; lengths may differ
- * @param usage counts the tokens
- * @throws {InputError} ids or options that cannot be worked with; a prompt that leaves no room in the context
+ * @param usage receives the token counts
+ * @throws {InputError} invalid ids or options, or a prompt that fills the context
  */
 export function generate(
   transformer: Transformer,
@@ -84,8 +84,8 @@ async function* startSequences(
 }
 
 /**
- * Generates on from where the sequences stand. Every round takes in one piece of each: its one new token, or up to
- * `prefillChunk` tokens of its prompt. A prompt is cut in the same places whatever else is in the batch.
+ * Generates from the current state of the sequences. Every round computes one chunk per sequence: its new token, or up to
+ * `prefillChunk` tokens of its prompt. The chunks of a prompt do not depend on the rest of the batch.
  */
 export async function* continueSequences(
   transformer: Transformer,
@@ -109,7 +109,7 @@ export async function* continueSequences(
   }
 }
 
-/** Takes in all pending tokens but the last: its logits are the next generation's first. */
+/** Computes all pending tokens except the last, whose logits the next generation needs. */
 export async function prefillSequence(
   transformer: Transformer,
   sequence: Sequence,
@@ -120,7 +120,7 @@ export async function prefillSequence(
   }
 }
 
-/** What one call adds to one sequence, and when that is enough. */
+/** The generation of one sequence in one call: chooses tokens and decides when to stop. */
 class SequenceGeneration implements StepRequest<Token> {
   stop: StopReason | undefined;
   private readonly text: StopFilter | undefined;
@@ -152,19 +152,19 @@ class SequenceGeneration implements StepRequest<Token> {
     return this.settings.signal;
   }
 
-  /** Chooses the next token. */
-  onLogits(logits: Tensor, normalised: Tensor): Token {
+  /** Chooses the next token and appends it to the sequence. */
+  onLogits(logits: Tensor, logprobTensor: Tensor): Token {
     const { sequence, settings, index } = this;
     const { rt } = logits;
     // One NaN or +∞ among the logits makes every logprob NaN, and so do logits that are all −∞.
-    if (Number.isNaN(rt.f32(normalised)[0])) {
+    if (Number.isNaN(rt.f32(logprobTensor)[0])) {
       throw new LightningError(
-        `generate: logits after token ${sequence.length - 1}: expected finite numbers, got NaN or infinite ones (weights that hold NaN or overflow)`,
+        `generate: logits after token ${sequence.length - 1}: expected finite numbers, got NaN or infinite ones. The weights contain NaN, or activations overflow.`,
       );
     }
     const id = sample(logits, settings.sampling, this.seen, sequence.random);
-    // A view from here on: nothing is allocated any more.
-    const logprobs = rt.f32(normalised);
+    // A view, which is valid because nothing is allocated from here on.
+    const logprobs = rt.f32(logprobTensor);
     const repeated = this.isLooping(logprobs[id]!);
     sequence.append([id], "generate");
     this.seen.add(id);

@@ -1,36 +1,36 @@
 import { InputError } from "../base/errors.js";
 import type { Token } from "./generate.js";
 
-/** Tokens of all sequences of a generation. A field is undefined until its number is known. */
+/** Token counts over all sequences of a generation. A field is undefined until its number is known. */
 export interface Usage {
-  /** Tokens of the prompts; in a session, all tokens that precede the answer. */
+  /** Number of prompt tokens; in a session, of all tokens before the answer. */
   promptTokens?: number;
-  /** Tokens generated so far, ends of sequence included; of a server's, its own count, known at the end if it tells one. */
+  /** Number of tokens generated so far, including end-of-sequence tokens. For a server, its own count, if it reports one at the end. */
   completionTokens?: number;
 }
 
-/** Tokens as they are generated. `break` ends the generation and frees what it holds. */
+/** An async iterator over generated tokens. `break` ends the generation and frees its memory. */
 export interface Generation extends AsyncGenerator<Token, void, undefined> {
-  /** The seed that repeats this run. */
+  /** The seed; the same seed repeats this generation. */
   readonly seed: number;
-  /** How many tokens it was. */
+  /** Token counts so far. */
   readonly usage: Usage;
   /**
-   * The whole text: waits for the rest, which no loop gets any more. After `break` it is the text up to there.
+   * Consumes the remaining tokens and returns the whole text. After `break`, returns the text up to that point.
    *
-   * @throws {InputError} several sequences: `texts()` has one text for each
-   * @throws what the generation failed with
+   * @throws {InputError} several sequences; use `texts()`
+   * @throws the error of the generation, if it failed
    */
   text(): Promise<string>;
-  /** The whole text of every sequence, as `text()`. */
+  /** Returns the whole text of every sequence, as `text()` does for one. */
   texts(): Promise<string[]>;
 }
 
 /**
- * A generation over tokens.
+ * Creates a generation from an iterator over tokens.
  *
- * @param sequences how many they belong to
- * @param usage filled in by whoever makes the tokens
+ * @param sequences number of sequences
+ * @param usage filled in by the producer of the tokens
  */
 export function createGeneration(
   tokens: AsyncGenerator<Token, void, undefined>,
@@ -58,7 +58,8 @@ export function createGeneration(
     return [...written];
   };
   const text = async (): Promise<string> => {
-    if (sequences !== 1) throw new InputError(`generation.text: expected one sequence, got ${sequences} (texts() has one text for each)`);
+    if (sequences !== 1)
+      throw new InputError(`generation.text: expected one sequence, got ${sequences}. Use texts(), which returns one text per sequence.`);
     return (await texts())[0]!;
   };
   return Object.assign(run, { seed, usage, text, texts });

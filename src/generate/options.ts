@@ -6,42 +6,44 @@ import type { TextCodec } from "../text/text-codec.js";
 import { repetitionSchema } from "./repetition.js";
 import type { Sampling } from "./sample.js";
 
+/** Options of computing a prompt. */
 export interface PrefillOptions {
-  /** Cancels: checked before every pass, thrown as the signal's own reason. What was made for the call is freed. */
+  /** Aborts before the next forward pass; throws the signal's reason. Memory allocated for the call is freed. */
   signal?: AbortSignal;
-  /** Most tokens of a prompt per pass (512): bounds scratch memory, and how long a cancellation can take. */
+  /** Maximum prompt tokens per forward pass (512). Bounds scratch memory and the delay of an abort. */
   prefillChunk?: number;
 }
 
+/** Options of generation. Defaults are in parentheses. */
 export interface GenerateOptions extends PrefillOptions {
-  /** Most tokens to generate (512). `Infinity` goes on to the end of the context. */
+  /** Maximum number of tokens to generate (512). `Infinity` generates up to the end of the context. */
   maxTokens?: number;
-  /** 0 is greedy. Default 0, or 1 when topK, topP or minP is given. MiniMax recommends 1 with topP 0.95. */
+  /** 0 decodes greedily. Default: 1 if topK, topP or minP is given, otherwise 0. MiniMax recommends 1 with topP 0.95. */
   temperature?: number;
   /** Keeps the k most probable tokens. */
   topK?: number;
-  /** Keeps the fewest tokens that together hold this share of the probability (of what topK kept). */
+  /** Keeps the smallest set of most probable tokens whose total reaches this share of the probability left by topK. */
   topP?: number;
-  /** Keeps tokens with at least this share of the most probable token's probability (after topK and topP). */
+  /** Keeps tokens with at least this fraction of the highest probability (after topK and topP). */
   minP?: number;
-  /** Above 1 makes tokens of the prompt and of the text so far less probable. */
+  /** Values above 1 make tokens of the prompt and of the text so far less probable (1). */
   repetitionPenalty?: number;
-  /** Integer within [0, 2^32). Sequence i of a batch uses seed + i. Without one a seed is drawn; `generation.seed` tells it. */
+  /** Integer within [0, 2^32). Sequence i of a batch uses seed + i. By default a random seed, which `generation.seed` returns. */
   seed?: number;
-  /** Ends the text before any of these strings. */
+  /** Strings that end the text; the text does not contain them. */
   stop?: string | readonly string[];
-  /** Ends the text at any of these tokens, besides the config's and the tokenizer's end of sequence. */
+  /** Tokens that end the text, in addition to the end-of-sequence tokens of the configuration and the tokenizer. */
   stopIds?: readonly number[];
-  /** Adds the n most probable alternatives to every token (0). */
+  /** Number of most probable alternatives to return with every token (0). */
   topLogprobs?: number;
   /**
-   * Ends a generation that only repeats itself: after so many consecutive tokens, each more probable than `probability`
-   * (3,000 and 0.99 as in the report). `false` never does.
+   * Ends a generation that only repeats itself: after `tokens` consecutive tokens (3,000), each more probable than `probability` (0.99).
+   * The defaults are those of the report. `false` disables the check.
    */
   repetition?: { tokens?: number; probability?: number } | false;
 }
 
-/** Options with every default in place. */
+/** Generation options after validation, with all defaults applied. */
 export interface GenerateSettings {
   readonly maxTokens: number;
   readonly sampling: Sampling;
@@ -55,7 +57,7 @@ export interface GenerateSettings {
   readonly prefillChunk: number;
 }
 
-/** @throws {InputError} an unknown option, a value out of its range, or stop strings without a tokenizer */
+/** Validates generation options. @throws {InputError} an unknown option, a value out of range, or stop strings without a tokenizer */
 export function parseGenerateOptions(
   options: GenerateOptions,
   config: Pick<Config, "vocabSize" | "eosTokenIds">,
@@ -66,7 +68,7 @@ export function parseGenerateOptions(
   const { topK, topP, minP, repetitionPenalty, maxTokens, seed, stopIds, topLogprobs, repetition, signal, prefillChunk } = given;
   const restricted = [options.topK, options.topP, options.minP].some((option) => option !== undefined);
   const stops = [given.stop].flat();
-  if (stops.length > 0 && !codec) throw new InputError(`${where}: stop: expected a model with a tokenizer, got none (stopIds needs none)`);
+  if (stops.length > 0 && !codec) throw new InputError(`${where}: stop: expected a model with a tokenizer, got none. Use stopIds instead.`);
   const foreign = stopIds.find((id) => id >= config.vocabSize);
   if (foreign !== undefined) throw new InputError(`${where}: stopIds: expected ids within [0, ${config.vocabSize}), got ${foreign}`);
   return {
@@ -78,7 +80,7 @@ export function parseGenerateOptions(
   };
 }
 
-/** @throws {InputError} an unknown option or a value out of its range */
+/** Validates prefill options. @throws {InputError} an unknown option or a value out of range */
 export function parsePrefillOptions(options: PrefillOptions, where: string): Pick<GenerateSettings, "signal" | "prefillChunk"> {
   const { signal, prefillChunk } = parseOptions(prefillSchema, options, where);
   return { signal, prefillChunk };
@@ -94,7 +96,7 @@ const prefillEntries = {
 
 const prefillSchema = v.strictObject(prefillEntries);
 
-/** The options one by one, for interfaces that give them other names. */
+/** The schema of each option, for interfaces that use other option names. */
 export const generateEntries = {
   ...prefillEntries,
   maxTokens: v.optional(countOrInfinity, 512),

@@ -15,20 +15,21 @@ export const repetitionSchema = v.strictObject(
 );
 
 /**
- * The report's early truncation (section 3.2): a response ends once `tokens` (3,000) consecutive tokens each had more than `probability` (0.99), since nothing but a loop is as sure of
- * itself for as long. One token at or below it, and the count begins anew. A small model is sure of whole answers: let `tokens` be more than the longest of them has.
+ * Detects endless repetition by the report's early truncation (section 3.2): a response ends once `tokens` (3,000) consecutive tokens
+ * each had a probability above `probability` (0.99). A token at or below it resets the count. A small model can be that certain of a
+ * whole answer, so `tokens` must exceed the length of its longest answer.
  *
- * @returns a function that is told the log-probability of each token in turn, and answers whether to stop. It throws an InputError for NaN
- * @throws {InputError} options that do not fit
+ * @returns a function that takes the log-probability of each token in turn and returns whether to stop. It throws an InputError for NaN
+ * @throws {InputError} invalid options
  */
 export function repetitionStop(options: { tokens?: number; probability?: number } = {}): (logprob: number) => boolean {
   const { tokens, probability } = parseOptions(repetitionSchema, options, "repetitionStop");
-  const sure = Math.log(probability);
+  const threshold = Math.log(probability);
   let run = 0;
   return (logprob) => {
     if (typeof logprob !== "number" || Number.isNaN(logprob))
       throw new InputError(`repetitionStop: logprob: expected a number, got ${printed(logprob)}`);
-    run = logprob > sure ? run + 1 : 0;
+    run = logprob > threshold ? run + 1 : 0;
     return run >= tokens;
   };
 }

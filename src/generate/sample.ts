@@ -2,7 +2,7 @@ import type { Random } from "../base/random.js";
 import { argmax, softmax } from "../ops/softmax.js";
 import type { Tensor } from "../runtime/tensor.js";
 
-/** How the next token is chosen. Every field is set; what restricts nothing has its neutral value. */
+/** Sampling options. Every field is set; unused restrictions have their neutral value. */
 export interface Sampling {
   /** 0 takes the most probable token. */
   readonly temperature: number;
@@ -19,14 +19,14 @@ export interface Sampling {
 type Ids = readonly number[] | Uint32Array;
 
 /**
- * The next token, from the logits `[1, vocab]`:
+ * Chooses the next token from the logits `[1, vocab]`:
  *
  *     l_i = logit_i / r if positive, logit_i · r if negative, for the tokens seen so far    r = repetitionPenalty
  *     p = softmax(l / temperature)
- *     keep the topK most probable, of these the fewest that hold topP of their mass, of these what reaches minP · max p
- *     draw from what is kept, in proportion to p
+ *     keep the topK most probable, of these the fewest whose sum reaches topP of their total, of these all with p ≥ minP · max p
+ *     draw one of the kept tokens in proportion to p
  *
- * Equals are in order of their ids. The exponential is the kernels' own, so that a seed gives the same tokens on every engine.
+ * Ties are broken by the lower id. The softmax runs in the kernels, so that a seed gives the same tokens on every JavaScript engine.
  */
 export function sample(logits: Tensor, sampling: Sampling, seen: ReadonlySet<number>, random: Random): number {
   const { rt } = logits;
@@ -35,7 +35,7 @@ export function sample(logits: Tensor, sampling: Sampling, seen: ReadonlySet<num
     const l = applyRepetitionPenalty(logits, sampling.repetitionPenalty, seen);
     const top = argmax(l);
     if (temperature === 0) return top;
-    // Shifted first: the quotient by a small temperature may then reach −∞, which has probability 0, but never +∞.
+    // Subtracts the maximum first, so that division by a small temperature may give −∞ (probability 0) but never +∞.
     const values = rt.f32(l);
     const shift = values[top]!;
     const scaled = values.map((x) => (x - shift) / temperature);
@@ -44,7 +44,7 @@ export function sample(logits: Tensor, sampling: Sampling, seen: ReadonlySet<num
   });
 }
 
-/** The logits, or a changed copy. */
+/** Returns the logits, or a penalised copy. */
 function applyRepetitionPenalty(logits: Tensor, penalty: number, seen: ReadonlySet<number>): Tensor {
   if (penalty === 1) return logits;
   const l = logits.rt.read(logits);
@@ -52,29 +52,29 @@ function applyRepetitionPenalty(logits: Tensor, penalty: number, seen: ReadonlyS
   return logits.rt.from(l, logits.shape);
 }
 
-/** The ids that sampling may choose from: by falling probability, or all of them in order when nothing restricts it. */
+/** Returns the ids that sampling may choose from: by falling probability, or all in order if nothing restricts them. */
 export function candidateIds(p: Float32Array, { topK, topP, minP }: Pick<Sampling, "topK" | "topP" | "minP">): Ids {
   if (topK >= p.length && topP === 1 && minP === 0) return indices(p.length);
-  const most = topK < p.length ? takeFirst(topK, descendingIndices(p)) : undefined;
-  const whole = sum(p, most ?? indices(p.length));
-  const enough = topP === 1 ? Number.POSITIVE_INFINITY : topP * whole;
+  const topKIds = topK < p.length ? takeFirst(topK, descendingIndices(p)) : undefined;
+  const total = sum(p, topKIds ?? indices(p.length));
+  const enough = topP === 1 ? Number.POSITIVE_INFINITY : topP * total;
   const ids: number[] = [];
-  let mass = 0;
-  for (const id of most ?? descendingIndices(p, topPCandidates(p, whole, topP))) {
-    if (mass >= enough || p[id]! < minP * p[ids[0] ?? id]!) break;
-    mass += p[id]!;
+  let cumulative = 0;
+  for (const id of topKIds ?? descendingIndices(p, topPCandidates(p, total, topP))) {
+    if (cumulative >= enough || p[id]! < minP * p[ids[0] ?? id]!) break;
+    cumulative += p[id]!;
     ids.push(id);
   }
   return ids;
 }
 
 /**
- * The ids among which the fewest are that hold topP of the mass. What is below (1 − topP) / 2 of an even share cannot be needed: all of it
- * together is half of what topP leaves out. Ordering these few costs little, ordering a vocabulary much.
+ * Preselects ids for topP, because ordering a few ids is much cheaper than ordering a vocabulary. Ids below (1 − topP) / 2 of the mean
+ * probability cannot be needed: all of them together are half of what topP leaves out.
  */
-function topPCandidates(p: Float32Array, whole: number, topP: number): Uint32Array {
-  const least = ((1 - topP) / 2) * (whole / p.length);
-  // Beyond this the sums' rounding errors would count.
+function topPCandidates(p: Float32Array, total: number, topP: number): Uint32Array {
+  const least = ((1 - topP) / 2) * (total / p.length);
+  // Closer to 1, rounding errors of the sums would matter.
   if (1 - topP < 1e-6) return indices(p.length);
   const ids = new Uint32Array(p.length);
   let count = 0;
@@ -82,7 +82,7 @@ function topPCandidates(p: Float32Array, whole: number, topP: number): Uint32Arr
   return ids.subarray(0, count);
 }
 
-/** The id at which the cumulative probability of `ids` passes the share `u` of its whole, u within [0, 1). */
+/** Draws the id at which the cumulative probability of `ids` exceeds the fraction `u` of their total, u within [0, 1). */
 export function draw(p: Float32Array, ids: Ids, u: number): number {
   const goal = u * sum(p, ids);
   let passed = 0;
@@ -93,7 +93,7 @@ export function draw(p: Float32Array, ids: Ids, u: number): number {
   return ids[0]!;
 }
 
-/** Indices by falling value, of equals the lower index first, from a heap, which `heap` becomes: the first few of many cost no sort. */
+/** Yields indices by falling value, ties by the lower index. Turns `heap` into a heap, so that the first few of many cost no sort. */
 export function* descendingIndices(x: Float32Array, heap = indices(x.length)): Generator<number> {
   let size = heap.length;
   const before = (a: number, b: number): boolean => x[a]! > x[b]! || (x[a]! === x[b]! && a < b);
@@ -116,7 +116,7 @@ export function* descendingIndices(x: Float32Array, heap = indices(x.length)): G
   }
 }
 
-/** The first `count` of a sequence. */
+/** Takes the first `count` ids. */
 export function takeFirst(count: number, ids: Generator<number>): number[] {
   const taken: number[] = [];
   for (const id of ids) {

@@ -4,8 +4,8 @@ import { checkIds } from "../model/token-ids.js";
 import type { ForwardResult, Transformer } from "../model/transformer.js";
 
 /**
- * Everything that determines how one sequence goes on: its tokens, the state after the first `cache.length` of them, and its
- * randomness. The remaining tokens are pending: the next pass takes them in. A sampled token is pending until then.
+ * Everything that determines how a sequence continues: its tokens, the state after the first `cache.length` of them, and its
+ * random generator. The remaining tokens are pending: the next forward pass computes them. A sampled token is pending until then.
  */
 export class Sequence {
   private constructor(
@@ -15,11 +15,12 @@ export class Sequence {
     public random: Random,
   ) {}
 
+  /** Creates an empty sequence. */
   static start(transformer: Transformer, seed: number): Sequence {
     return new Sequence(transformer, [], transformer.newCache(), Random.seeded(seed));
   }
 
-  /** A sequence that goes on from a given state, which it then owns. */
+  /** Creates a sequence with a given state, which it then owns. */
   static resume(transformer: Transformer, ids: readonly number[], cache: Cache, random: Random): Sequence {
     return new Sequence(transformer, [...ids], cache, random);
   }
@@ -32,12 +33,12 @@ export class Sequence {
     return this.tokens.length;
   }
 
-  /** How many tokens the state has not taken in yet. */
+  /** Number of tokens that the state does not contain yet. */
   get pending(): number {
     return this.length - this.cache.length;
   }
 
-  /** @throws {SessionError} disposed, or left half-way by a pass that failed */
+  /** The state. @throws {SessionError} a disposed state, or one that a failed forward pass left invalid */
   get cache(): Cache {
     this.state.expectUsable();
     return this.state;
@@ -49,12 +50,12 @@ export class Sequence {
     for (const id of ids) this.tokens.push(id);
   }
 
-  /** The fewest tokens that `cut` can leave: a lightning state is a sum over all its tokens and cannot forget some. */
+  /** Minimum length for `truncate`. A lightning state is a sum over all its tokens and cannot drop any. */
   get minLength(): number {
     return this.transformer.config.attnTypeList.includes(0) ? this.cache.length : 0;
   }
 
-  /** Keeps the first `length` tokens. Where the state can be cut as well, the last one is pending again. */
+  /** Keeps the first `length` tokens. If the state is cut as well, the last token becomes pending again. */
   truncate(length: number): void {
     if (this.minLength === 0 && length <= this.cache.length) this.cache.resize(Math.max(0, length - 1));
     this.tokens.length = length;
@@ -64,9 +65,9 @@ export class Sequence {
     return Sequence.resume(this.transformer, this.tokens, this.cache.copy(), this.random.copy());
   }
 
-  /** Takes in the next `count` pending tokens of every sequence, in one pass. Call inside a scope. */
-  static forwardPending(transformer: Transformer, pieces: readonly { sequence: Sequence; count: number }[]): ForwardResult {
-    const batch = pieces.map(({ sequence: { cache, tokens }, count }) => ({
+  /** Computes the next `count` pending tokens of every sequence in one forward pass. Must be called inside a scope. */
+  static forwardPending(transformer: Transformer, requests: readonly { sequence: Sequence; count: number }[]): ForwardResult {
+    const batch = requests.map(({ sequence: { cache, tokens }, count }) => ({
       cache,
       ids: tokens.slice(cache.length, cache.length + count),
     }));

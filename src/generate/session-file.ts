@@ -14,13 +14,13 @@ import { Sequence } from "./sequence.js";
 
 const MAGIC = 0x53314d4c; // "LM1S"
 const VERSION = 2;
-/** Types of keys and values by their number in the file. */
+/** Storage types of keys and values, by their number in the file. */
 const KV_TYPES: readonly KVType[] = ["f32", "bf16", "q8"];
-/** Of each weight, so much goes into the fingerprint of a model. */
+/** Bytes of each weight that enter the fingerprint of a model. */
 const FINGERPRINT_BYTES_PER_WEIGHT = 256;
 const HEADER_WORDS = 12;
 
-/** A sequence as bytes: all of it, to the bit. */
+/** Encodes a sequence as bytes, exact to the bit. */
 export function encodeSequence(transformer: Transformer, sequence: Sequence): Uint8Array<ArrayBuffer> {
   const { ids, cache, random } = sequence;
   const words = new Uint32Array(HEADER_WORDS + ids.length + cache.bytes / 4);
@@ -46,15 +46,15 @@ export function encodeSequence(transformer: Transformer, sequence: Sequence): Ui
   return new Uint8Array(words.buffer);
 }
 
-/** @throws {SessionError} bytes that are no saved session, are damaged, or belong to another model or version */
+/** Decodes a sequence. @throws {SessionError} bytes that are not a saved session, are damaged, or belong to another model or version */
 export function decodeSequence(transformer: Transformer, bytes: Uint8Array): Sequence {
   const words = toWords(bytes);
   const [magic, version, model, checksum, count = 0, length = 0, kv = 0, seed = 0, ...state] = words.subarray(0, HEADER_WORDS);
   check(magic === MAGIC && words.length >= HEADER_WORDS, "expected a saved session, got other bytes");
-  check(version === VERSION, `expected format version ${VERSION}, got ${version} (save it again with this version)`);
+  check(version === VERSION, `expected format version ${VERSION}, got ${version}. Save the session again with this version.`);
   check(
     model === fingerprint(transformer),
-    "expected a session of this model, got another model's (same config and same weights are needed)",
+    "expected a session of this model, got another model's. Configuration and weights must be the same.",
   );
   check(
     state.some((word) => word !== 0),
@@ -67,7 +67,7 @@ export function decodeSequence(transformer: Transformer, bytes: Uint8Array): Seq
   );
   check(
     KV_TYPES[kv] === transformer.kv,
-    `expected keys and values in ${transformer.kv}, got ${KV_TYPES[kv] ?? "an unknown type"} (load the model with the kv that the session was saved with)`,
+    `expected keys and values in ${transformer.kv}, got ${KV_TYPES[kv] ?? "an unknown type"}. Load the model with the kv option that the session was saved with.`,
   );
   const ids = [...words.subarray(HEADER_WORDS, HEADER_WORDS + count)];
   check(
@@ -104,7 +104,7 @@ function check(condition: boolean, what: string): void {
   if (!condition) throw new SessionError(`restore: ${what}`);
 }
 
-/** Tells models apart: whatever of the config shapes a state, and the first words of every weight in memory. */
+/** Computes a fingerprint of a model from the settings that determine a state and from the first bytes of every weight. */
 function fingerprint({ config, weights }: Transformer): number {
   const { source, dtype, bosTokenId, eosTokenIds, maxPositionEmbeddings, initializerRange, routerAuxLossCoef, ...shaping } = config;
   const text = JSON.stringify(Object.entries(shaping).sort());

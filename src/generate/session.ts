@@ -13,12 +13,12 @@ import { decodeSequence, encodeSequence } from "./session-file.js";
 
 const startSchema = v.strictObject({ seed: v.optional(v.unknown()) });
 
-/** What a session takes in: text (with a tokenizer) or token ids. */
+/** Input of a session: text (requires a tokenizer) or token ids. */
 export type SessionInput = string | TokenIds;
 
 /**
- * One conversation, continued turn by turn: only new tokens are computed. Holds memory until `dispose`.
- * Cancelled or broken off, it stands where the last token left it and can go on from there.
+ * A sequence that is continued turn by turn, so that only new tokens are computed. It holds memory until `dispose`.
+ * After an abort or `break`, it can continue after the last generated token.
  */
 export class Session {
   private busy = false;
@@ -29,7 +29,7 @@ export class Session {
     private readonly codec: TextCodec | undefined,
   ) {}
 
-  /** @internal @throws {InputError} a seed that is none */
+  /** @internal @throws {InputError} an invalid seed */
   static start(transformer: Transformer, options: Pick<GenerateOptions, "seed"> = {}, codec?: TextCodec): Session {
     const { seed } = parseGenerateOptions(
       parseOptions(startSchema, options, "session") as { seed?: number },
@@ -40,30 +40,31 @@ export class Session {
     return new Session(transformer, Sequence.start(transformer, seed ?? Random.anySeed()), codec);
   }
 
-  /** @internal @throws {SessionError} bytes that are no saved session, are damaged, or belong to another model */
+  /** @internal @throws {SessionError} bytes that are not a saved session, are damaged, or belong to another model */
   static restore(transformer: Transformer, bytes: Uint8Array, codec?: TextCodec): Session {
     return new Session(transformer, decodeSequence(transformer, bytes), codec);
   }
 
-  /** All tokens so far, given and generated, ends of sequence included. */
+  /** All tokens so far: inputs, generated tokens, and end-of-sequence tokens. */
   get ids(): number[] {
     return [...this.sequence.ids];
   }
 
+  /** Number of tokens so far. */
   get length(): number {
     return this.sequence.length;
   }
 
-  /** What its randomness began with. */
+  /** The seed of its random generator. */
   get seed(): number {
     return this.sequence.random.seed;
   }
 
   /**
-   * Adds to the conversation and computes its state ahead of the next `generate`: a prefix to `fork` or `save`.
+   * Adds input and computes its state ahead of the next `generate`, for example a prefix to `fork` or `save`.
    *
-   * @throws {InputError} no tokens, ids outside the vocabulary, more than the context holds
-   * @throws {SessionError} while another call is under way
+   * @throws {InputError} no tokens, ids outside the vocabulary, or more tokens than the context
+   * @throws {SessionError} another call on this session is running
    */
   async append(input: SessionInput, options: PrefillOptions = {}): Promise<void> {
     const settings = parsePrefillOptions(options, "session.append");
@@ -78,11 +79,11 @@ export class Session {
   }
 
   /**
-   * Adds `input`, if any, and generates on. Without a `seed` its randomness goes on as well, so that it makes no difference
-   * in how many calls a text is generated.
+   * Adds `input`, if any, and generates. Without a `seed` its random generator continues too, so the text does not depend on the number
+   * of calls in which it is generated.
    *
-   * @throws {InputError} as `append`; options that cannot be worked with; nothing to go on from; a full context
-   * @throws {SessionError} while another call is under way
+   * @throws {InputError} the errors of `append`, invalid options, an empty session without input, or a full context
+   * @throws {SessionError} another call on this session is running
    */
   generate(input: SessionInput = [], options: GenerateOptions = {}): Generation {
     const settings = parseGenerateOptions(options, this.transformer.config, this.codec, "session.generate");
@@ -100,7 +101,7 @@ export class Session {
         checkIds(ids, config, "session.generate: input", sequence.length + 1);
         sequence.append(ids, "session.generate: input");
       }
-      if (sequence.pending === 0) throw new InputError("session.generate: input: expected tokens to go on from, got none");
+      if (sequence.pending === 0) throw new InputError("session.generate: input: expected tokens to continue, got an empty session");
       if (sequence.length >= config.maxPositionEmbeddings) {
         throw new InputError(
           `session.generate: context: expected room within ${config.maxPositionEmbeddings} tokens, got ${sequence.length} taken`,
@@ -114,21 +115,21 @@ export class Session {
     }
   }
 
-  /** All of it as bytes, exact to the bit: `restore` goes on as if nothing had happened. */
+  /** Encodes the session as bytes, exact to the bit. A restored session generates the same tokens as this one. */
   save(): Uint8Array<ArrayBuffer> {
     return encodeSequence(this.transformer, this.sequence);
   }
 
-  /** An independent copy, randomness included (give `generate` a `seed` to go elsewhere). Dispose both. */
+  /** Copies the session, including its random generator: pass a `seed` to `generate` for another continuation. Dispose both. */
   fork(): Session {
     return new Session(this.transformer, this.sequence.copy(), this.codec);
   }
 
   /**
-   * Goes back to the first `length` tokens; randomness goes on. Exact, and therefore refused where it could not be:
-   * lightning attention's state is a sum over all its tokens. Tokens not yet computed, as the last one generated, can always go.
+   * Drops all tokens after the first `length`. The random generator continues. Tokens that are not computed yet, such as the last
+   * generated one, can always be dropped. Computed tokens can be dropped only without lightning layers, whose state is a sum over all tokens.
    *
-   * @throws {SessionError} the state has taken in more than `length` tokens and has lightning layers; another call is under way
+   * @throws {SessionError} the state contains more than `length` tokens and the model has lightning layers, or another call is running
    */
   rewind(length: number): void {
     const { sequence } = this;
@@ -137,7 +138,7 @@ export class Session {
     }
     if (length < sequence.minLength) {
       throw new SessionError(
-        `session.rewind: length: expected at least ${sequence.minLength}, got ${length}: lightning layers cannot forget tokens (fork or save before going on, or append the first ${length} ids to a new session)`,
+        `session.rewind: length: expected at least ${sequence.minLength}, got ${length}: lightning layers cannot drop tokens. Fork or save before you continue, or append the first ${length} ids to a new session.`,
       );
     }
     this.begin("session.rewind");
@@ -145,7 +146,7 @@ export class Session {
     this.busy = false;
   }
 
-  /** Frees the state. A generation under way ends in an error. */
+  /** Frees the state. A running generation ends with an error. */
   dispose(): void {
     this.sequence.dispose();
   }
@@ -155,15 +156,14 @@ export class Session {
   }
 
   private begin(where: string): void {
-    if (this.busy)
-      throw new SessionError(`${where}: another call on this session is under way (let it end, break its loop, or work on a fork)`);
+    if (this.busy) throw new SessionError(`${where}: another call on this session is running. Let it end, break its loop, or use a fork.`);
     this.busy = true;
   }
 
   private toIds(input: SessionInput, where: string): readonly number[] {
     if (isTokenIds(input)) return Array.from({ length: input.length }, (_, i) => input[i]!);
     if (typeof input !== "string") throw new InputError(`${where}: input: expected text or an array of token ids, got ${typeof input}`);
-    if (!this.codec) throw new InputError(`${where}: input: expected token ids, got text (this model was loaded without a tokenizer)`);
+    if (!this.codec) throw new InputError(`${where}: input: expected token ids, got text. The model was loaded without a tokenizer.`);
     return this.codec.encode(input);
   }
 }

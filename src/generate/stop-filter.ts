@@ -1,15 +1,15 @@
 import type { IdDecoder, TextCodec } from "../text/text-codec.js";
 
-/** Text that nothing can change any more; with a stop string if that ended the generation. */
+/** Text that later tokens cannot change, and the stop string that ended the generation, if any. */
 export interface FinalText {
   readonly text: string;
   readonly stop: string | undefined;
 }
 
 /**
- * The text of one generation, up to its first stop string.
- * Characters that may yet turn out to begin a stop string are held back, so what has been given out is final,
- * and where tokens begin and end makes no difference to the text: of several stop strings the one that is complete first counts.
+ * Decodes the text of one generation up to its first stop string.
+ * It holds back characters that may begin a stop string, so that returned text is final and token borders do not affect it.
+ * If several stop strings occur, the one that is complete first ends the text.
  */
 export class StopFilter {
   private readonly decoder: IdDecoder;
@@ -22,12 +22,12 @@ export class StopFilter {
     this.decoder = codec.stream();
   }
 
-  /** The text that the token makes final, and the stop string that ended it. */
+  /** Adds a token and returns the text that became final, and the stop string that ended it, if any. */
   push(id: number): FinalText {
     return this.take(this.decoder.push(id));
   }
 
-  /** The rest: nothing follows any more. */
+  /** Returns the rest of the text at the end of the generation. */
   end(): FinalText {
     const { text, stop } = this.take(this.decoder.end());
     return { text: stop ? text : text + this.release(this.held.length), stop };
@@ -47,19 +47,19 @@ export class StopFilter {
   }
 }
 
-/** The stop string that ends first (of those that end together, the longest), and where it begins. */
+/** Finds the stop string that ends first (the longest of those that end together) and its position. */
 function firstComplete(text: string, stops: readonly string[]): { stop: string; begin: number } | undefined {
   let first: { stop: string; begin: number } | undefined;
   for (const stop of stops) {
     const begin = text.indexOf(stop);
     if (begin < 0) continue;
-    const later = first ? begin + stop.length - (first.begin + first.stop.length) : -1;
-    if (later < 0 || (later === 0 && begin < first!.begin)) first = { stop, begin };
+    const order = first ? begin + stop.length - (first.begin + first.stop.length) : -1;
+    if (order < 0 || (order === 0 && begin < first!.begin)) first = { stop, begin };
   }
   return first;
 }
 
-/** Length of the longest ending of `text` with which a stop string begins. */
+/** Length of the longest suffix of `text` that is a prefix of a stop string. */
 function openEnding(text: string, stops: readonly string[]): number {
   const longest = Math.max(0, ...stops.map((stop) => stop.length - 1));
   for (let length = Math.min(longest, text.length); length > 0; length--) {

@@ -4,17 +4,17 @@ import { gather, type Routing, route, scatter, zerosLike } from "../ops/route.js
 import type { Tensor } from "../runtime/tensor.js";
 import { type Weights, withPrefix } from "../weights/weights.js";
 
-/** SwiGLU: `down(silu(gate(x)) ⊙ up(x))`. */
+/** Computes SwiGLU: `down(silu(gate(x)) ⊙ up(x))`. */
 export function swiglu(x: Tensor, gate: Tensor, up: Tensor, down: Tensor): Tensor {
   const [a, b] = matmuls(x, [gate, up]);
   return matmul(siluGate(a, b), down);
 }
 
-/** Experts with no more rows than this between them are computed together: each for itself would be too little work for a call. */
+/** Experts with at most this many rows in total are computed in one call, because a call per expert would be too little work. */
 const MAX_GROUPED_EXPERT_ROWS = 32;
 
 /**
- * Mixture of experts. No capacity and no dropped token: every token reaches its top-k experts.
+ * Mixture of experts. There is no capacity limit and no dropped token: every token reaches its top-k experts.
  *
  *     p = softmax(x Wgateᵀ);   top-k of p, renormalised
  *     y = Σ_e p_e · w2_e(silu(w1_e x) ⊙ w3_e x)
@@ -37,7 +37,7 @@ export class MixtureOfExperts {
     const y = zerosLike(x);
     const { stable, prefetch } = this.weights;
     const groups = groupSmallExperts(routing, stable ? MAX_GROUPED_EXPERT_ROWS : 0);
-    // Those that are not resident come in one by one, in this order.
+    // Weights that are not resident are read one by one, in this order.
     if (prefetch)
       for (const { experts } of groups) for (const e of experts) for (const w of ["w1", "w3", "w2"]) prefetch(`experts.${e}.${w}.weight`);
     for (const { experts, offsets } of groups) {
@@ -57,15 +57,15 @@ export class MixtureOfExperts {
   }
 }
 
-/** Experts that have rows, in groups of so many rows that are computed together, and where each one's rows begin among those of its group. */
-function groupSmallExperts({ offsets }: Routing, rowsTogether: number): { experts: number[]; offsets: number[] }[] {
+/** Groups experts that have rows, up to `maxRows` rows per group. `offsets` are the first row of each expert within its group, then their end. */
+function groupSmallExperts({ offsets }: Routing, maxRows: number): { experts: number[]; offsets: number[] }[] {
   const groups: { experts: number[]; offsets: number[] }[] = [];
   for (let e = 0; e + 1 < offsets.length; e++) {
     const rows = offsets[e + 1]! - offsets[e]!;
     if (rows === 0) continue;
     const group = groups.at(-1);
     const others = group?.offsets.at(-1) ?? 0;
-    if (group && others + rows <= rowsTogether) {
+    if (group && others + rows <= maxRows) {
       group.experts.push(e);
       group.offsets.push(others + rows);
     } else groups.push({ experts: [e], offsets: [0, rows] });

@@ -1,4 +1,4 @@
-// The keys of a config.json: which are known, of what kind their values are, and what an unknown key means.
+// The keys of a config.json: the known keys with their types, and the treatment of unknown keys.
 
 import * as v from "valibot";
 import { ConfigError } from "../base/errors.js";
@@ -12,7 +12,7 @@ const countOrZero = number("an integer within [0, 2^31)", (x) => Number.isIntege
 const finite = number("a number", Number.isFinite);
 const positive = number("a number above 0", (x) => Number.isFinite(x) && x > 0);
 const fraction = number("a number within (0, 1]", (x) => x > 0 && x <= 1);
-/** Far beyond any model, and few enough to build tables of. */
+/** Limits far beyond any model, yet small enough for tables of this size. */
 const headCount = number("an integer within [1, 65,536]", (x) => Number.isInteger(x) && x >= 1 && x <= 65_536);
 const headSize = number("an integer within [1, 4,096]", (x) => Number.isInteger(x) && x >= 1 && x <= 4096);
 const layerCount = number("an integer within [1, 10,000]", (x) => Number.isInteger(x) && x >= 1 && x <= 10_000);
@@ -23,7 +23,7 @@ const onlyTrue = (remark: string) => v.nullish(v.literal(true, remark));
 /** Keys that do not change what the model computes. */
 const ignored = v.optional(v.unknown());
 
-/** Every key that is read, of both dialects: the other dialect's name for a setting counts as well. */
+/** All keys that are read. A file of one dialect may also use the other dialect's key. */
 const knownKeys = v.object({
   vocab_size: count,
   hidden_size: count,
@@ -74,7 +74,7 @@ const knownKeys = v.object({
   mlp_alpha_factor: scale,
   mlp_beta_factor: scale,
   bias: v.nullish(v.literal(false, "biases are not part of MiniMax-M1")),
-  // The block of the reference code's lightning attention: a matter of speed.
+  // Block size of the reference code's lightning attention; affects only its speed.
   block_size: v.optional(count, 256),
   model_type: ignored,
   architectures: ignored,
@@ -96,7 +96,7 @@ const knownKeys = v.object({
   use_triton: ignored,
 });
 
-/** Values of the known keys. Absent and null are kept apart where the published code does. */
+/** Values of the known keys. A missing key and null differ if they do in the published code. */
 export type ConfigKeys = v.InferOutput<typeof knownKeys>;
 
 const ropeDefault = v.nullish(v.literal("default", "only the default rotary embedding is known"));
@@ -107,11 +107,11 @@ const ropeObject = v.looseObject({
   type: ropeDefault,
 });
 
-/** Rotary settings that stand in an object of their own. */
+/** Rotary settings in an object such as `rope_parameters`. */
 export type RopeObject = v.InferOutput<typeof ropeObject>;
 export const ROPE_KEYS: readonly string[] = Object.keys(ropeObject.entries);
 
-/** @throws {ConfigError} a value of the wrong kind */
+/** Parses an object of rotary settings. @throws {ConfigError} a value of the wrong type */
 export function readRopeObject(value: unknown, where: string): RopeObject {
   const result = v.safeParse(ropeObject, value);
   if (result.success) return result.output;
@@ -121,10 +121,9 @@ export function readRopeObject(value: unknown, where: string): RopeObject {
 }
 
 /**
- * The values of the known keys, each of its kind. Unknown keys that would change what the model computes are errors; other unknown
- * keys are reported to `warn`.
+ * Parses the known keys. Unknown keys that would change what the model computes are errors; `warn` receives a message for all others.
  *
- * @throws {ConfigError} with the key
+ * @throws {ConfigError} names the key
  */
 export function readKeys(source: Record<string, unknown>, warn: WarningHandler): ConfigKeys {
   const result = v.safeParse(knownKeys, source);
@@ -140,17 +139,17 @@ export function readKeys(source: Record<string, unknown>, warn: WarningHandler):
   return result.output;
 }
 
-/** Words for parts of a model's computation. */
+/** Matches keys that name a part of the model's computation. */
 const COMPUTATION_WORDS =
   /(^|_)m?rope|rotary|yarn|(^|_)ntk|alibi|(^|_)nope(_|$)|slope|scal(e|ing|ar)|multiplier|norm(?!als?(_|$))|softcap|capping|window|sliding|dual_chunk|attention_chunk|bias(?!ed)|activation|swiglu|logit|causal|bidirectional|temperature_tuning|position_embedding_type|scor(e|ing)_func|sigmoid|parallel_(residual|attn|attention|block)|zero_centered|unit_offset|(^|_)(topk|n|num)_(expert_)?groups?(_|$)|(^|_)(cap|clip|clamp|limit|sinks?|eps|epsilon|theta|alpha|beta|factor|acts?|qk)(_|$)/;
-/** Words for training, initialisation, outputs and ways of computing, whatever else the key says. */
+/** Matches keys about training, initialisation, outputs or implementation. They change no result, even if they match COMPUTATION_WORDS. */
 const HARMLESS_WORDS =
   /(^|_)(grads?|gradients?|loss|losses|lr|init|initiali[sz]er|initiali[sz]ation|adam\w*|optim\w*|dropout|checkpoint\w*|recompute|offload\w*|fused?|renormalize|label_smoothing|backend|kernels?|impl|implementation)(_|$)|^max_window_layers$|^(output|return)_(\w+_)?logits$|logits_to_keep$/;
-/** Keys that only say whether a part is used that every model of this architecture has. */
+/** Matches switches for parts that every model of this architecture has. */
 const SWITCH_KEYS =
   /^((use|with|enable|apply|is|attn|attention)_)*(rope|rotary|rotary_(emb|embs|embedding|embeddings)|(rms|layer)_?norm|norm|causal|scale_attn(_weights)?|scale_attention)$/;
 
-/** Words of a key in lower case, joined by underscores. */
+/** Converts a key to snake case. */
 const toSnakeCase = (key: string) =>
   key
     .replace(/([a-z0-9])([A-Z])/g, "$1_$2")
@@ -161,17 +160,17 @@ function changesResults(key: string): boolean {
   return COMPUTATION_WORDS.test(toSnakeCase(key)) && !HARMLESS_WORDS.test(toSnakeCase(key));
 }
 
-/** @throws {ConfigError} a value that would change what the model computes */
+/** Checks that an unknown key does not change the model. @throws {ConfigError} a value that would change what the model computes */
 export function expectNeutral(key: string, value: unknown, where: string): void {
   if (!isNeutral(toSnakeCase(key), value)) {
     throwConfigError(
       where,
-      `expected no such key, which this model does not know and which would change its results, got ${preview(value)} (remove the key if the weights were trained without it)`,
+      `expected no such key, because this architecture does not have it and it would change results, got ${preview(value)}. Remove the key if the weights were trained without it.`,
     );
   }
 }
 
-/** Whether a setting with this value leaves the model as it is. */
+/** Whether a setting with this value leaves the model unchanged. */
 function isNeutral(key: string, value: unknown): boolean {
   if (value === null || value === undefined) return true;
   if (SWITCH_KEYS.test(key)) return value === true;
@@ -186,9 +185,9 @@ function isNeutral(key: string, value: unknown): boolean {
 }
 
 /**
- * The one value of a setting that may stand at several keys, undefined if none of them has one.
+ * Returns the value of a setting that several keys can give, or undefined if no key gives it.
  *
- * @throws {ConfigError} keys that give different values
+ * @throws {ConfigError} keys with different values
  */
 export function singleValue<T>(places: readonly (readonly [key: string, value: T | null | undefined])[]): T | undefined {
   const given = places.filter((place): place is [string, T] => place[1] !== null && place[1] !== undefined);
@@ -196,17 +195,17 @@ export function singleValue<T>(places: readonly (readonly [key: string, value: T
   if (!first) return undefined;
   for (const [key, value] of others) {
     if (JSON.stringify(value) === JSON.stringify(first[1])) continue;
-    throwConfigError(key, `expected ${preview(first[1])}, as ${first[0]} says, got ${preview(value)} (remove the one that is wrong)`);
+    throwConfigError(key, `expected ${preview(first[1])}, as ${first[0]} says, got ${preview(value)}. Remove the wrong one.`);
   }
   return first[1];
 }
 
-/** @param reason `expected …, got …` */
+/** Throws a ConfigError. @param reason `expected …, got …` */
 export function throwConfigError(where: string, reason: string): never {
   throw new ConfigError(`config: ${where}: ${reason}`);
 }
 
-/** @throws {ConfigError} unless the condition holds */
+/** Checks a condition. @throws {ConfigError} if it does not hold */
 export function expectConfig(condition: boolean, key: string, expected: string, got: unknown): void {
   if (!condition) throwConfigError(key, `expected ${expected}, got ${got}`);
 }
@@ -217,6 +216,7 @@ function describeIssue(issue: v.BaseIssue<unknown>): string {
   return `expected ${issue.expected === "never" ? "nothing" : issue.expected}, got ${issue.received}${remark}`;
 }
 
+/** The beginning of a value as JSON, for messages. */
 export function preview(value: unknown): string {
   return JSON.stringify(value)?.slice(0, 80) ?? "nothing";
 }

@@ -8,10 +8,10 @@ export interface ResidualScale {
   readonly beta: number;
 }
 
-/** The two families of published files: MiniMax's own modelling code, and transformers' `minimax`. */
+/** The two dialects of published files: MiniMax's own modelling code, and the model type `minimax` of transformers. */
 export type Dialect = "minimax_m1" | "minimax";
 
-/** The typed configuration of a model. Names follow the published keys; both dialects end in this one shape. */
+/** The typed configuration of a model. Names follow the published keys; both dialects are converted to this type. */
 export interface Config {
   readonly dialect: Dialect;
   readonly vocabSize: number;
@@ -20,10 +20,10 @@ export interface Config {
   readonly intermediateSize: number;
   readonly numHiddenLayers: number;
   readonly numAttentionHeads: number;
-  /** Heads of keys and values in softmax attention. */
+  /** Key and value heads in softmax attention. */
   readonly numKeyValueHeads: number;
   readonly headDim: number;
-  /** Leading dims of each head that rotary embedding turns, in softmax attention. */
+  /** Leading dims of each head to which softmax attention applies the rotary embedding. */
   readonly rotaryDim: number;
   readonly ropeTheta: number;
   readonly rmsNormEps: number;
@@ -32,14 +32,14 @@ export interface Config {
   readonly numLocalExperts: number;
   /** Experts that each token is routed to (top-k). */
   readonly numExpertsPerTok: number;
-  /** More than 0 adds a shared expert to every layer. */
+  /** A value above 0 adds a shared expert to every layer. */
   readonly sharedIntermediateSize: number;
   /** Whether residual branches carry the normalised input (DeepNorm) or the raw one. */
   readonly postnorm: boolean;
   readonly residual: { readonly lightning: ResidualScale; readonly softmax: ResidualScale; readonly mlp: ResidualScale };
   readonly maxPositionEmbeddings: number;
   readonly tieWordEmbeddings: boolean;
-  /** Dtype in which the checkpoint's matrices are stored, routers aside. */
+  /** Dtype of the checkpoint's matrices, except routers. */
   readonly dtype: "bf16" | "f16" | "f32";
   readonly bosTokenId: number | undefined;
   readonly eosTokenIds: readonly number[];
@@ -47,7 +47,7 @@ export interface Config {
   readonly initializerRange: number;
   /** Weight of the load-balancing loss in training. */
   readonly routerAuxLossCoef: number;
-  /** The JSON as it was read, for saving it back. */
+  /** The JSON as it was read, to be saved with the model. */
   readonly source: Readonly<Record<string, unknown>>;
 }
 
@@ -63,13 +63,13 @@ const dialects: Readonly<Record<string, Dialect>> = {
 };
 
 /**
- * Reads a `config.json` of either dialect. A setting may stand at its key of either dialect, and rotary settings in any of the places of
- * {@link readRopeSettings}; keys that give one setting different values are errors.
+ * Parses a `config.json` of either dialect. A setting may use its key of either dialect, and rotary settings any of the places of
+ * {@link readRopeSettings}. Keys that give one setting different values are errors.
  *
  * @param json the parsed file
- * @param warn receives a sentence for every unknown key that changes nothing, and for what another program may read differently
- * @throws {ConfigError} another architecture, a value of the wrong kind, values that contradict each other, or an unknown key that would
- *   change what the model computes
+ * @param warn receives a message for every unknown key that changes nothing, and for settings that other programs read differently
+ * @throws {ConfigError} another architecture, a value of the wrong type, inconsistent values, or an unknown key that would change what
+ *   the model computes
  */
 export function parseConfig(json: unknown, warn: WarningHandler = () => {}): Config {
   if (typeof json !== "object" || json === null || Array.isArray(json)) {
@@ -88,7 +88,7 @@ export function parseConfig(json: unknown, warn: WarningHandler = () => {}): Con
     intermediateSize: keys.intermediate_size,
     numHiddenLayers: keys.num_hidden_layers,
     numAttentionHeads: keys.num_attention_heads,
-    // A missing key means 8 in both codes, an explicit null as many as there are query heads.
+    // In both implementations a missing key means 8, and null means the number of query heads.
     numKeyValueHeads: keys.num_key_value_heads ?? (keys.num_key_value_heads === null ? keys.num_attention_heads : 8),
     headDim,
     rotaryDim: rope.dim,
@@ -127,9 +127,9 @@ export function parseConfig(json: unknown, warn: WarningHandler = () => {}): Con
 }
 
 /**
- * Holds the values of a configuration against each other.
+ * Checks the consistency of a configuration.
  *
- * @throws {ConfigError} sizes that are none, or values that contradict each other
+ * @throws {ConfigError} invalid sizes or inconsistent values
  */
 export function checkConfig(config: Config): void {
   const { dialect, numAttentionHeads, numKeyValueHeads, headDim, rotaryDim, attnTypeList } = config;
@@ -166,7 +166,7 @@ export function checkConfig(config: Config): void {
   );
 }
 
-/** More tensors than this are not listed: 100 times the published model's. */
+/** Limit on listed tensors, 100 times as many as the published model has. */
 const MAX_TENSORS = 1_000_000;
 
 function dialectOf(source: Record<string, unknown>): Dialect {
@@ -176,11 +176,11 @@ function dialectOf(source: Record<string, unknown>): Dialect {
   if (named.length > 0 && known.every((dialect) => dialect !== undefined && dialect === known[0])) return known[0]!;
   const got = named.length === 0 ? "neither model_type nor architectures" : named.map((name) => JSON.stringify(name)).join(", ");
   throw new ConfigError(
-    `config: architecture: expected minimax_m1 (MiniMaxM1ForCausalLM), minimax_text_01 (MiniMaxText01ForCausalLM) or minimax (MiniMaxForCausalLM), got ${got} (MiniMax-M2 and later are other models: no lightning attention)`,
+    `config: architecture: expected minimax_m1 (MiniMaxM1ForCausalLM), minimax_text_01 (MiniMaxText01ForCausalLM) or minimax (MiniMaxForCausalLM), got ${got}. MiniMax-M2 and later models have no lightning attention and are not supported.`,
   );
 }
 
-/** transformers' `minimax` normalises after each block, and has no shared expert. @throws {ConfigError} */
+/** Checks settings that the `minimax` dialect of transformers fixes: normalised residuals and no shared expert. @throws {ConfigError} */
 function checkTransformersDialect({ postnorm, shared_intermediate_size: shared }: ConfigKeys): void {
   const without = "in a model of type minimax (minimax_m1 knows it)";
   expectConfig(postnorm !== false, "postnorm", `true ${without}`, postnorm);
@@ -198,7 +198,7 @@ function headDimOf({ head_dim, hidden_size, num_attention_heads }: ConfigKeys): 
   return hidden_size / num_attention_heads;
 }
 
-/** transformers alternates where the file is silent; the published code has no default. */
+/** If the file has no list, transformers alternates softmax and lightning layers; the published code has no default. */
 function attnTypesOf({ attn_type_list, layer_types, num_hidden_layers }: ConfigKeys, dialect: Dialect): readonly (0 | 1)[] {
   const fromTypes = layer_types?.map((type) => (type === "linear_attention" ? 0 : 1));
   const types = singleValue<readonly (0 | 1)[]>([
@@ -223,7 +223,7 @@ function residualScale(keys: ConfigKeys, here: M1ScaleKey, there: TransformersSc
   return { alpha: alpha ?? 1, beta: beta ?? 1 };
 }
 
-/** The files' own dtypes decide on loading, so that two keys which differ lose nothing. */
+/** A difference between the two keys is only a warning, because loading uses the dtypes of the weight files. */
 function dtypeOf({ dtype, torch_dtype }: ConfigKeys, warn: WarningHandler): Config["dtype"] {
   const dtypes: Record<string, Config["dtype"]> = { bfloat16: "bf16", float16: "f16", float32: "f32" };
   const [first, second] = Object.entries({ dtype, torch_dtype }).flatMap(([key, name]) => {

@@ -4,14 +4,14 @@ import { printed } from "../base/printed.js";
 import type { Config } from "./config.js";
 
 /**
- * Decay slopes λ of one lightning layer, one per head.
+ * Computes the decay slopes λ of one lightning layer, one per head.
  *
  * For n heads, n a power of two, `slope_h = 2^(−8(h+1)/n)` as in ALiBi; otherwise the closest lower power of two gives the
  * first slopes and every other slope of its double the rest (transformers uses the first formula for every n).
- * Layer ℓ of L scales them by `1 − ℓ/(L−1) + 1e-5` (transformers: `1 − ℓ/(L−1+1e-5) + 1e-5`), so the first layers look
- * locally and the last ones far. With one layer the factor is `1 + 1e-5`.
+ * Layer ℓ of L scales them by `1 − ℓ/(L−1) + 1e-5` (transformers: `1 − ℓ/(L−1+1e-5) + 1e-5`), so the first layers attend
+ * locally and the last ones globally. With one layer the factor is `1 + 1e-5`.
  *
- * @throws {InputError} a layer that the model does not have
+ * @throws {InputError} a layer number outside the model
  */
 export function decaySlopes(config: Config, layer: number): Float32Array<ArrayBuffer> {
   expectArgument("decaySlopes: config", isObjectLike(config), "a configuration (parseConfig makes one)", config);

@@ -2,12 +2,12 @@ import { STORED_BYTES } from "../weights/stored-rows.js";
 import type { ResidentDType, StoredDType } from "../weights/weights.js";
 import { type Config, checkConfig, parseConfig } from "./config.js";
 
-/** The part of the model that a tensor belongs to. Routers choose experts, or weigh the shared one. */
+/** The part of the model that a tensor belongs to. A router chooses experts or weights the shared expert. */
 export type Block = "embedding" | "lightning" | "softmax" | "norm" | "router" | "expert" | "shared" | "head";
 
 /** One tensor of a checkpoint. */
 export interface GraphTensor {
-  /** Verbatim, as in the published files. */
+  /** Name in the published files. */
   readonly name: string;
   /** `[out, in]` for matrices, `[dim]` for norms. */
   readonly shape: readonly number[];
@@ -21,21 +21,21 @@ export interface GraphTensor {
   readonly expert?: number;
 }
 
-/** Every parameter of a model, and what follows from them. */
+/** All parameters of a model, and their counts. */
 export interface Graph {
   readonly config: Config;
   readonly tensors: readonly GraphTensor[];
-  /** All parameters. */
+  /** Number of all parameters. */
   readonly parameterCount: number;
-  /** Parameters that one token uses: the top-k experts of each layer, without the embedding and the head. */
+  /** Number of parameters that one token uses: with the top-k experts of each layer, without the embedding and the head. */
   readonly activatedParameterCount: number;
   /** Bytes of all tensors as stored, file headers aside. */
   readonly checkpointBytes: number;
 }
 
 /**
- * The table from which loading, saving and counting are derived: every parameter's name, shape, stored dtype and block.
- * Needs no weights. Counts stay exact: the largest, 912,210,767,872 bytes, is far below 2^53.
+ * Lists all parameters of a model with name, shape, stored dtype and block. Loading, saving and counting are derived from this list.
+ * Needs no weights. Counts are exact: the largest, 912,210,767,872 bytes, is far below 2^53.
  *
  * @param config a typed configuration, or the JSON of a `config.json`
  */
@@ -55,15 +55,15 @@ export function graph(config: Config | Record<string, unknown>): Graph {
     if (block === "expert") ofExperts += size;
     else if (block !== "embedding" && block !== "head") usedByAll += size;
   }
-  // Multiplied before it is divided: every layer has as many experts, so the quotient is whole.
+  // Multiplies before dividing: every layer has the same number of experts, so the quotient is an integer.
   const activatedParameterCount = usedByAll + (ofExperts * numExpertsPerTok) / numLocalExperts;
   return { config: typed, tensors, parameterCount, activatedParameterCount, checkpointBytes };
 }
 
-/** Whatever a model's table of parameters follows from: its graph, a configuration, or the JSON of a `config.json`. */
+/** What determines the parameters of a model: its graph, a configuration, or the JSON of a `config.json`. */
 export type Model = Graph | Config | Record<string, unknown>;
 
-/** The graph of a model, which may be one already. */
+/** Returns the graph of a model; a graph is returned as it is. */
 export function graphOf(model: Model): Graph {
   return isGraph(model) ? model : graph(model);
 }
@@ -72,14 +72,14 @@ function isGraph(model: Model): model is Graph {
   return typeof model === "object" && model !== null && "tensors" in model && isConfig(model.config);
 }
 
-/** Tells a typed configuration from the JSON of one. */
+/** Whether a value is a typed configuration rather than the JSON of one. */
 export function isConfig(value: unknown): value is Config {
   return typeof value === "object" && value !== null && "dialect" in value && "attnTypeList" in value;
 }
 
 /**
- * How a weight is kept in memory: vectors and routers in float32; other matrices in `dtype`, or by default as they are stored
- * (float16 as float32, which holds it exactly).
+ * Chooses the dtype of a weight in memory: float32 for vectors and routers; `dtype` for other matrices, by default the stored one
+ * (float32 for float16, because it represents float16 exactly).
  */
 export function residentDType(stored: Pick<GraphTensor, "shape" | "block" | "dtype">, dtype?: ResidentDType): ResidentDType {
   if (stored.shape.length !== 2 || stored.block === "router") return "f32";

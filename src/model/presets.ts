@@ -1,6 +1,6 @@
 import { type Config, parseConfig } from "./config.js";
 
-/** `attn_type_list` of the published model: seven lightning layers, then one softmax layer. */
+/** `attn_type_list` of the published model: seven lightning layers, then one softmax layer, repeated. */
 function hybridLayers(layers: number): (0 | 1)[] {
   return Array.from({ length: layers }, (_, i) => (i % 8 === 7 ? 1 : 0));
 }
@@ -48,7 +48,7 @@ export const minimaxM1: Config = /* @__PURE__ */ definePreset({
   eos_token_id: 200_020,
 });
 
-/** The architecture at 8 layers and 790,016 parameters over bytes: 256 of them and 64 special tokens. For tests and first steps. */
+/** A small model of the same architecture for tests and first steps: 8 layers, 790,016 parameters, a vocabulary of 256 bytes and 64 special tokens. */
 export const tinyM1: Config = /* @__PURE__ */ definePreset({
   hidden_size: 64,
   intermediate_size: 96,

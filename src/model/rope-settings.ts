@@ -1,4 +1,4 @@
-// Rotary settings: which of a config.json's many places says how softmax layers rotate queries and keys.
+// Rotary settings of softmax layers, which a config.json can give in several places.
 
 import {
   type ConfigKeys,
@@ -11,7 +11,7 @@ import {
   throwConfigError,
 } from "./config-keys.js";
 
-/** What the rotary embedding computes: angles `t · theta^(−2j/dim)` for the pairs of the first `dim` dims of each head. */
+/** Parameters of the rotary embedding: angles `t · theta^(−2j/dim)` for the pairs of the first `dim` dims of each head. */
 export interface RopeSettings {
   readonly theta: number;
   readonly dim: number;
@@ -23,13 +23,13 @@ interface RopeSource {
   readonly settings: RopeObject;
 }
 
-/** Both codes' default. */
+/** The default of both dialects. */
 const DEFAULT_THETA = 1e6;
 
 /**
- * Reads the base and the rotated share from every place where they may stand: `rope_theta`, `rotary_dim` and `partial_rotary_factor` at
- * the top, and the objects `rope_parameters` (transformers 5) and `rope_scaling` (transformers 4), with or without a level for the type
- * of layer. Without any of them the base is 1e6 and the whole head is rotated.
+ * Reads theta and the number of rotated dims from all places that can give them: `rope_theta`, `rotary_dim` and `partial_rotary_factor`
+ * at the top level, and the objects `rope_parameters` (transformers 5) and `rope_scaling` (transformers 4), with or without a level for
+ * the layer type. By default theta is 1e6 and the whole head is rotated.
  *
  * @throws {ConfigError} places that differ, another type of rotary embedding than `default`, or settings that only other types have
  */
@@ -55,20 +55,20 @@ function resolveRotaryDim(
   headDim: number,
 ): number {
   if (share === undefined) return rotaryDim ?? headDim;
-  // Rounded down, as transformers does; a share such as 0.29 of 100 is 28.999… in floating point.
+  // Rounds down, as transformers does. The addend corrects rounding errors: 0.29 · 100 is 28.999… in floating point.
   const dim = Math.floor(share * headDim + 1e-6);
   const where = shares.find(([, value]) => value === share)![0];
   expectConfig(dim >= 2 && dim % 2 === 0, where, `a share that makes an even number of head_dim ${headDim}`, `${share} (${dim} dims)`);
   if (rotaryDim && rotaryDim !== dim) {
     throwConfigError(
       where,
-      `expected ${rotaryDim / headDim}, as rotary_dim ${rotaryDim} of head_dim ${headDim} says, got ${share} (remove the one that is wrong)`,
+      `expected ${rotaryDim / headDim}, as rotary_dim ${rotaryDim} of head_dim ${headDim} says, got ${share}. Remove the wrong one.`,
     );
   }
   return dim;
 }
 
-/** The settings of an object, and those of the types of layers in it. Only softmax layers rotate, so the others can but repeat theirs. */
+/** Lists the settings of an object and of the layer types in it. Lightning layers have no rotary embedding, so theirs must agree with the others. */
 function listRopeSources(value: unknown, path: string): RopeSource[] {
   if (value === null || value === undefined) return [];
   const { full_attention: full, linear_attention: linear, ...settings } = readRopeObject(value, path);
@@ -80,7 +80,7 @@ function listRopeSources(value: unknown, path: string): RopeSource[] {
   return [{ path, settings }, ...nested];
 }
 
-/** @throws {ConfigError} a setting that changes angles in a way that only other types of rotary embedding have */
+/** Checks for the default rotary embedding. @throws {ConfigError} a setting of another type of rotary embedding */
 function expectDefaultRope(settings: RopeObject, path: string, { max_position_embeddings: longest }: ConfigKeys): void {
   for (const [key, value] of Object.entries(settings)) {
     if (ROPE_KEYS.includes(key)) continue;

@@ -2,28 +2,28 @@ import { readRows, writeRows } from "../runtime/rows.js";
 import { zeros } from "../runtime/tape.js";
 import { bytesOf, type Tensor } from "../runtime/tensor.js";
 
-/** How AdamW moves a parameter. */
+/** Hyperparameters of AdamW. */
 export interface AdamWOptions {
-  /** η */
+  /** Learning rate η. */
   readonly lr: number;
-  /** β₁, β₂ */
+  /** Decay rates β₁, β₂ of the moments. */
   readonly betas: readonly [number, number];
-  /** ε */
+  /** ε of the denominator. */
   readonly eps: number;
-  /** λ */
+  /** Weight decay λ. */
   readonly weightDecay: number;
 }
 
 /**
- * Moments are those of 2⁴⁰ times the gradient, and ε grows with them: no rounding changes, and squares of gradients of 1e-18, which the report
- * finds in practice (section 3.2), stay normal float32 numbers.
+ * Moments are computed from 2⁴⁰ times the gradient, and ε is scaled in the same way. A power of two changes no rounding, and squares of
+ * gradients of 1e-18, which the report finds in practice (section 3.2), remain normal float32 numbers.
  */
 const MOMENT_SCALE = 2 ** 40;
 
-/** A gradient, once clipped, must be shorter than this: its square times SCALE² is still a float32 number. */
+/** Limit on the norm of clipped gradients: its square times MOMENT_SCALE² is still a float32 number. */
 export const MAX_CLIPPED_NORM = 2 ** 22;
 
-/** A parameter with its gradient and its moments, all in one layout. */
+/** A weight with its gradient and moments, all in the same memory layout. */
 export class Parameter {
   readonly gradient: Tensor;
   private readonly first: Tensor;
@@ -50,19 +50,19 @@ export class Parameter {
     rt.bytes(ptr, 4 * this.size).fill(0);
   }
 
-  /** Σ g² in float64. */
+  /** Computes Σ g² in float64. */
   gradientSumOfSquares(): number {
     return this.gradient.rt.kernels.sumOfSquares(this.gradient.ptr, this.size);
   }
 
   /**
-   * One step of AdamW (Loshchilov and Hutter 2019), its decay apart from the gradient:
+   * Runs one step of AdamW (Loshchilov and Hutter 2019), with weight decay separate from the gradient:
    *
    *     m ← β₁ m + (1 − β₁) g,   v ← β₂ v + (1 − β₂) g²
    *     w ← (1 − η λ) w − η (m / (1 − β₁ᵗ)) / (sqrt(v / (1 − β₂ᵗ)) + ε)
    *
    * @param t number of this step, from 1
-   * @param factor that the gradient is multiplied with first: for clipping
+   * @param factor clipping factor of the gradient
    */
   update(t: number, { lr, betas: [beta1, beta2], eps, weightDecay }: AdamWOptions, factor: number): void {
     const { weight, first, second, gradient, size } = this;
@@ -73,11 +73,12 @@ export class Parameter {
     rt.run("adamW", [weight.ptr, first.ptr, second.ptr, gradient.ptr, ...scalars, 0, size], 24 * size);
   }
 
-  /** Weight and moments, row by row, in float32 and exact. */
+  /** Copies weight and moments out, row by row, in float32, exact to the bit. */
   save(): { weight: Float32Array; first: Float32Array; second: Float32Array } {
     return { weight: readRows(this.weight), first: readRows(this.first), second: readRows(this.second) };
   }
 
+  /** Overwrites weight and moments with what `save` returned. */
   restore({ weight, first, second }: { weight: Float32Array; first: Float32Array; second: Float32Array }): void {
     writeRows(this.weight, weight);
     writeRows(this.first, first);
@@ -88,7 +89,7 @@ export class Parameter {
     for (const x of [this.gradient, this.first, this.second]) x.rt.release(x);
   }
 
-  /** Numbers of each tensor, what pads panels included. */
+  /** Numbers per tensor, including the padding of panels. */
   private get size(): number {
     const { shape, layout } = this.weight;
     return bytesOf(shape, "f32", layout) / 4;

@@ -1,32 +1,32 @@
-// Byte-pair encoding (Sennrich et al., 2016): the most frequent pair of neighbours becomes a token, again and again.
-// Not the cutting of text into pieces, nor any file: pieces and their counts in, merges out.
+// Training of byte-pair encoding (Sennrich et al., 2016): repeatedly merges the most frequent pair of neighbours into a token.
+// The input is pieces with their counts, the output is merges; splitting text and writing files happen elsewhere.
 //
-//   All different pieces lie one behind the other in flat arrays, a symbol per byte: its token, its left and right
-//   neighbours within the piece (−1 for none), and how often the piece occurs. A merge visits only the places of its pair
-//   and corrects the counts beside them.
+//   All distinct pieces are stored in flat arrays with one symbol per byte: its token, its left and right neighbours within
+//   the piece (−1 for none), and the count of the piece. A merge visits only the positions of its pair and updates the counts
+//   of the neighbouring pairs.
 
-/** Two tokens that become one, as they are written in the vocabulary. */
+/** Two tokens that are merged into one, as written in the vocabulary. */
 export type Merge = readonly [left: string, right: string];
 
-/** A vocabulary and how it came about. */
+/** A vocabulary and the merges that build it. */
 export interface BytePairs {
-  /** Every token by its id: the alphabet, then what the merges make. */
+  /** Tokens by id: first the alphabet, then the results of merges. */
   readonly tokens: readonly string[];
   readonly merges: readonly Merge[];
 }
 
-/** More tokens than a vocabulary can have: `left · STRIDE + right` numbers the pairs exactly. */
+/** Above any vocabulary size, so that `left · PAIR_STRIDE + right` identifies a pair exactly. */
 const PAIR_STRIDE = 2 ** 26;
 
 const encoder = /* @__PURE__ */ new TextEncoder();
 
 /**
- * Learns merges until there are `size` tokens, or no two neighbours are left. Of pairs that are equally frequent the one
- * with the smaller left id comes first, then the one with the smaller right id. (So does Hugging Face's trainer.)
+ * Learns merges until there are `size` tokens or no pairs are left. Among equally frequent pairs, the smaller left id comes first,
+ * then the smaller right id, as in Hugging Face's trainer.
  *
- * Two merges may make the same token (`a+bc` and `ab+c`): it keeps the id of the first.
+ * Two merges may produce the same token (`a+bc` and `ab+c`). It keeps the id of the first merge.
  *
- * @param pieces how often each piece occurs; merges never cross the border of a piece
+ * @param pieces count of each piece; merges never cross the border of a piece
  * @param alphabet the token of each byte; ids follow their order as strings
  */
 export function learnBytePairs(pieces: ReadonlyMap<string, number>, alphabet: readonly string[], size: number): BytePairs {
@@ -40,7 +40,7 @@ export function learnBytePairs(pieces: ReadonlyMap<string, number>, alphabet: re
   const places = new Map<number, number[]>();
   const queue = new PairQueue();
 
-  /** Counts the pair that begins at a place. */
+  /** Counts the pair that begins at a position. */
   const add = (place: number): number => {
     const pair = token[place]! * PAIR_STRIDE + token[right[place]!]!;
     counts.set(pair, (counts.get(pair) ?? 0) + weight[place]!);
@@ -64,7 +64,7 @@ export function learnBytePairs(pieces: ReadonlyMap<string, number>, alphabet: re
     const [pair, count] = top;
     const now = counts.get(pair) ?? 0;
     if (now !== count) {
-      // What became rarer is put right only here, where it matters.
+      // Counts that have decreased are corrected lazily, when their pair reaches the top.
       if (now > 0) queue.push(pair, now);
       continue;
     }
@@ -75,7 +75,7 @@ export function learnBytePairs(pieces: ReadonlyMap<string, number>, alphabet: re
     merges.set(pair, [tokens[a]!, tokens[b]!]);
 
     const grown = new Set<number>();
-    // From left to right: of `aaa` the first two are merged. A place may be out of date: its symbol, or the next, has changed.
+    // From left to right: in `aaa` the first two are merged. A position may be outdated, because earlier merges changed its pair.
     for (const place of places.get(pair)!.sort((x, y) => x - y)) {
       const second = right[place]!;
       if (token[place] !== a || second < 0 || token[second] !== b) continue;
@@ -96,6 +96,7 @@ export function learnBytePairs(pieces: ReadonlyMap<string, number>, alphabet: re
   return { tokens, merges: [...merges.values()] };
 }
 
+/** Stores all pieces in flat arrays. */
 function flattenPieces(pieces: ReadonlyMap<string, number>, idOfByte: readonly number[]) {
   let length = 0;
   for (const piece of pieces.keys()) length += encoder.encode(piece).length;
@@ -116,7 +117,7 @@ function flattenPieces(pieces: ReadonlyMap<string, number>, idOfByte: readonly n
   return { token, left, right, weight };
 }
 
-/** Pairs, the most frequent first, then the smallest: a binary heap. */
+/** A binary heap of pairs, ordered by falling count, then by rising pair. */
 class PairQueue {
   private readonly heap: [pair: number, count: number][] = [];
 
@@ -150,7 +151,7 @@ class PairQueue {
     return count === otherCount ? pair < other : count > otherCount;
   }
 
-  /** Swaps the two if the lower one precedes. */
+  /** Swaps two entries if the lower one precedes the upper one, and returns whether it did. */
   private swapped(upper: number, lower: number): boolean {
     if (!this.precedes(lower, upper)) return false;
     const heap = this.heap;

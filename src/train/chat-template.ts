@@ -1,6 +1,6 @@
 /**
- * MiniMax-M1's chat format as a Jinja template, for whoever reads tokenizer_config.json. Renders what `formatChat` gives
- * without a template; a content may be a string or a list of parts.
+ * MiniMax-M1's chat format as a Jinja template, for tokenizer_config.json. It renders the same text as `formatChat` without a template.
+ * The content of a message may be a string or a list of parts.
  */
 export const chatTemplate = String.raw`
 {%- macro text(message) -%}

@@ -6,14 +6,13 @@ import { isTokenIds, type TokenIds } from "../model/token-ids.js";
 import type { Example } from "./documents.js";
 
 /**
- * Documents by number. Nothing else decides what a document is, so that a run needs only the number of the next one to go on exactly where it
- * stopped.
+ * Documents by index. A document depends on nothing but its index and the window, so that a run can resume from the index of its next document.
  */
 export interface Dataset {
   /**
-   * @param index from 0 on; the same index and window give the same document
-   * @param window most tokens that are of use, as a run's stages have it; longer documents are not cut by the run
-   * @returns at least one token; only documents of two and more teach anything
+   * @param index 0 or more; the same index and window give the same document
+   * @param window maximum useful tokens in the current stage of the run; the run does not cut longer documents
+   * @returns at least one token; a document of one token has no target
    */
   document(index: number, window: number): Example;
 }
@@ -23,7 +22,7 @@ export function isDataset(x: unknown): x is Dataset {
   return typeof x === "object" && x !== null && "document" in x && typeof x.document === "function";
 }
 
-/** Random numbers of their own for document `index` of the stream `seed`: the same for the same two, and unlike those of their neighbours. */
+/** Creates the random generator of document `index` in the stream `seed`. Neighbouring indices and seeds give unrelated numbers. */
 export function streamOf(seed: number, index: number): Random {
   for (const [name, value] of [
     ["seed", seed],
@@ -31,17 +30,17 @@ export function streamOf(seed: number, index: number): Random {
   ] as const) {
     expectArgument(`streamOf: ${name}`, typeof value === "number", "a number", value);
   }
-  // A multiplicative hash (Knuth): neighbours begin far apart.
+  // A multiplicative hash (Knuth) separates neighbouring values.
   const mixed = Math.imul((index ^ (index >>> 16)) + Math.imul(seed, 0x9e3779b1), 0x85ebca6b);
   return Random.seeded((mixed ^ (mixed >>> 13)) >>> 0);
 }
 
 /**
- * Windows of long texts, each from anywhere in them, all beginnings as likely. A window never reaches from one text into another.
+ * Creates a data set of random windows of long texts. All start positions are equally likely, and a window never spans two texts.
  *
  * @param ids the tokens of one text, or of several
- * @param seed integer within [0, 2^32): which windows
- * @throws {InputError} no text of two tokens or more, or another seed
+ * @param seed integer within [0, 2^32), determines the windows
+ * @throws {InputError} no text of at least two tokens, or an invalid seed
  */
 export function textDataset(ids: TokenIds | readonly TokenIds[], options: { seed?: number } = {}): Dataset {
   expectArgument("textDataset: options", isObjectLike(options), "an object", options);
@@ -69,21 +68,22 @@ function isListOfTexts(ids: TokenIds | readonly TokenIds[]): ids is readonly Tok
   return ids.length > 0 && typeof ids[0] === "object";
 }
 
-/** A document of an {@link exampleDataset}. */
+/** A document for {@link exampleDataset}. */
 export interface DatasetExample {
   readonly ids: TokenIds;
-  /** For each token as a target, as in `Example`. */
+  /** Weight of each token as a target, as in `Example`. */
   readonly weights: ArrayLike<number>;
-  /** Whether a window may begin anywhere in it (false): for texts. Otherwise a window cuts off the end alone. */
+  /** Whether a window may begin anywhere, as in a plain text (false). Otherwise a window only cuts off the end. */
   readonly plain?: boolean;
 }
 
 /**
- * Documents of one's own, each once in every round, in another order each time. A window cuts the end off; documents without a target in a window, such as long prompts, are left out.
+ * Creates a data set of given documents. Each round contains every document once, in a new random order. A window cuts off the end of a
+ * document; documents without a target in the window, such as long prompts, are left out.
  *
- * @param seed integer within [0, 2^32): the orders
- * @param where for messages
- * @throws {InputError} no documents; from `document`: none that has a target in this window
+ * @param seed integer within [0, 2^32), determines the orders
+ * @param where prefix of error messages
+ * @throws {InputError} no documents. Its `document` throws if no document has a target in the window
  */
 export function exampleDataset(
   examples: readonly DatasetExample[],
@@ -100,17 +100,17 @@ export function exampleDataset(
     }
   }
   let latest: { readonly window: number; readonly round: number; readonly documents: readonly DatasetExample[] } | undefined;
-  /** The documents of a round in their order; the latest round is kept. */
+  /** Returns the documents of a round in their order; caches the latest round. */
   function documentsOf(window: number, index: number): readonly DatasetExample[] {
     const useful = latest?.window === window ? latest.documents : examples.filter((example) => hasTarget(example, window));
     if (useful.length === 0) {
       throw new InputError(
-        `${where}: expected a document with a target in its first ${window} tokens, got none (a longer window, or shorter prompts)`,
+        `${where}: expected a document with a target in its first ${window} tokens, got none. Use a longer window or shorter prompts.`,
       );
     }
     const round = Math.floor(index / useful.length);
     if (latest?.window !== window || latest.round !== round) {
-      // From the given order, not from that of the round before.
+      // Shuffles the given order, not that of the round before.
       const documents = examples.filter((example) => hasTarget(example, window));
       shuffle(documents, streamOf(seed, round));
       latest = { window, round, documents };
@@ -129,15 +129,16 @@ export function exampleDataset(
   };
 }
 
-/** Tells the windows of long texts from the orders of rounds. */
+/** Separates the random streams of windows from those of orders. */
 const WINDOW_SEED_MASK = 0x5bd1e995;
 
+/** Whether a document has a target with a weight above 0 within the window. */
 export function hasTarget({ ids, weights }: DatasetExample, window: number): boolean {
   for (let t = 1; t < Math.min(window, ids.length); t++) if (weights[t]! > 0) return true;
   return false;
 }
 
-/** Fisher and Yates. */
+/** Shuffles in place (Fisher and Yates). */
 function shuffle<T>(items: T[], random: Random): void {
   for (let i = items.length - 1; i > 0; i--) {
     const j = Math.floor(random.next() * (i + 1));

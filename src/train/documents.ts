@@ -3,26 +3,26 @@ import type { Config } from "../model/config.js";
 import { checkIds, isTokenIds, type TokenIds } from "../model/token-ids.js";
 
 /**
- * A document to learn from: token ids, or those with a weight of at least 0 for each token as a target (0 for a prompt's). The weight of the first token, which nothing
- * predicts, does not matter. Every document begins with a fresh state and sees no other one.
+ * A training document: token ids, or token ids with the weight of each token as a target (at least 0; 0 for the tokens of a prompt).
+ * The weight of the first token is ignored, because nothing predicts it. Every document starts with an empty state.
  */
 export type Example = TokenIds | { readonly ids: TokenIds; readonly weights: ArrayLike<number> };
 
-/** A document as it goes through the model, and the weight of each of its tokens as a target. */
+/** A validated document, with the weight of each token as a target. */
 export interface TrainingDocument {
   readonly ids: readonly number[];
   readonly weights: ArrayLike<number>;
-  /** Weights of all its targets together. */
+  /** Sum of the weights of its targets. */
   readonly totalWeight: number;
 }
 
-/** The documents of a batch. @throws {InputError} none, ids outside the vocabulary, or weights that are none */
+/** Validates the documents of a batch. @throws {InputError} no documents, ids outside the vocabulary, or invalid weights */
 export function parseDocuments(batch: readonly Example[], config: Config): TrainingDocument[] {
   if (!Array.isArray(batch) || batch.length === 0) throw new InputError("Trainer: batch: expected at least one document, got none");
   return batch.map((example: Example, i) => parseDocument(example, config, `Trainer: batch[${i}]`));
 }
 
-/** One document. @throws {InputError} something else, ids outside the vocabulary, or weights that are none */
+/** Validates a document. @throws {InputError} not a document, ids outside the vocabulary, or invalid weights */
 export function parseDocument(example: Example, config: Config, where: string): TrainingDocument {
   if (!isTokenIds(example) && !isTokenIds(example?.ids)) {
     throw new InputError(`${where}: expected an array of token ids, or { ids, weights }, got ${describeInvalid(example)}`);
@@ -42,7 +42,7 @@ export function parseDocument(example: Example, config: Config, where: string): 
   return { ids: Array.from(ids), weights, totalWeight };
 }
 
-/** Names a value that is no document, with the likely reason. */
+/** Describes a value that is not a document, with the likely cause. */
 function describeInvalid(value: unknown): string {
   if (value === undefined || value === null)
     return `${value} (did the data end? a data set has a document for every index: go round with index % length)`;
@@ -53,7 +53,7 @@ function describeInvalid(value: unknown): string {
   return `an object without ids${ArrayBuffer.isView(value) ? " (ids are a plain array, an Int32Array or a Uint32Array)" : ""}`;
 }
 
-/** Documents in groups of at most so many tokens, or of one. */
+/** Groups documents into micro-batches of at most so many tokens, or of a single longer document. */
 export function splitIntoMicroBatches(documents: readonly TrainingDocument[], tokens: number): TrainingDocument[][] {
   const groups: TrainingDocument[][] = [];
   let filled = Number.POSITIVE_INFINITY;
@@ -68,7 +68,7 @@ export function splitIntoMicroBatches(documents: readonly TrainingDocument[], to
   return groups;
 }
 
-/** The rows that predict a target that counts; and, document by document, these targets and their weights. */
+/** Collects the rows that predict a target with a weight above 0 and, per document, these targets and their weights. */
 export function collectTargets(documents: readonly TrainingDocument[]): { rows: number[]; targets: number[][]; weights: number[][] } {
   const rows: number[] = [];
   let begin = 0;

@@ -1,4 +1,4 @@
-// Records and long texts → token ids, and which of them are targets.
+// Encodes rows and long texts as token ids, and marks the targets among them.
 
 import { InputError } from "../base/errors.js";
 import { yieldToEventLoop } from "../base/event-loop.js";
@@ -7,31 +7,34 @@ import type { ChatOptions } from "../text/format-chat.js";
 import type { Tokenizer } from "../text/tokenizer.js";
 import type { LearnedMessage, Row, RowContent } from "./jsonl-rows.js";
 
-/** How texts and conversations become tokens: those of a model, for example. */
+/** Encodes texts and conversations; a model with a tokenizer is one. */
 export interface ChatEncoding {
   readonly tokenizer: Tokenizer;
-  /** As `model.formatChat` does. */
+  /** Formats a conversation, like `model.formatChat`. */
   formatChat(messages: readonly LearnedMessage[], options?: ChatOptions): Promise<string>;
 }
 
-/** A document with the number of bytes that its targets stand for, without special tokens. */
+/** An encoded document. */
 export interface EncodedDocument {
   readonly ids: Int32Array;
-  /** 1 for every target, 0 for what is only read; the first token is predicted by nothing, whatever its weight. */
+  /** 1 for targets, 0 for context. The weight of the first token is ignored, because nothing predicts it. */
   readonly weights: Uint8Array;
+  /** UTF-8 bytes of the text of all targets, without special tokens. */
   readonly targetBytes: number;
-  /** Whether any part of it is as good as its beginning: a text, whose tokens are all targets. */
+  /** Whether it is a plain text, whose tokens are all targets, so that a window may begin anywhere. */
   readonly plain: boolean;
 }
 
 /**
- * The documents of a row. A text is its tokens and, with `end`, the end-of-sequence token; all are targets. A conversation is written in the model's chat format: the targets are what
- * the assistant writes, each time with the end-of-sequence token; everything else is only read.
+ * Encodes a row as documents.
  *
- * A conversation is one document if its format writes earlier turns the same whatever follows. Otherwise, as in formats that leave out earlier reasoning, each of the
- * assistant's turns is a document of its own, after the prompt that a model would be given for it.
+ * A text becomes its tokens and, with `end`, the end-of-sequence token; all are targets. A conversation is written in the model's chat
+ * format. Its targets are the assistant's messages, each with the end-of-sequence token; everything else is context.
  *
- * @throws {InputError} messages that the format cannot write, or without anything to learn
+ * A conversation becomes one document if its format writes earlier turns in the same way whatever follows. Otherwise, as in formats that
+ * omit earlier reasoning, each of the assistant's turns becomes a document of its own, after the prompt that a model would receive for it.
+ *
+ * @throws {InputError} messages that the format cannot write, or a conversation without a target
  */
 export async function encodeRow(
   row: Row,
@@ -73,13 +76,13 @@ async function encodeText(tokenizer: Tokenizer, text: string, end: boolean, sign
   return { ids, weights: new Uint8Array(ids.length).fill(1), targetBytes: utf8Bytes(text) - firstTokenBytes(tokenizer, own), plain: true };
 }
 
-/** A piece of a written conversation. */
+/** A part of a formatted conversation. */
 interface ConversationPiece {
   readonly text: string;
   readonly isTarget: boolean;
 }
 
-/** The pieces of one document, or of several. */
+/** Splits a conversation into the pieces of one or several documents. */
 async function splitConversation(
   messages: readonly LearnedMessage[],
   options: ChatOptions,
@@ -99,7 +102,7 @@ async function splitConversation(
     }
     turns.push({ before, answer: untilEndToken(after.slice(before.length), mark), weight: message.weight ?? 1 });
   }
-  // Messages that nobody answers are checked as well.
+  // Also validates messages after the last answer.
   const whole = await encoding.formatChat(messages, { ...options, addGenerationPrompt: false });
   if (!turns.some(({ weight }) => weight === 1)) {
     throw new InputError("messages: expected an assistant's message to learn, got none");
@@ -121,13 +124,13 @@ async function splitConversation(
     ]);
 }
 
-/** What the assistant writes itself: up to the mark that ends its turn. */
+/** Cuts text after the end token of the assistant's turn. */
 function untilEndToken(text: string, mark: string | undefined): string {
   const at = mark === undefined ? -1 : text.lastIndexOf(mark);
   return at < 0 ? text : text.slice(0, at + mark!.length);
 }
 
-/** Encodes piece by piece, as prompt and answer are when a model generates. A learned piece always ends with the end-of-sequence token. */
+/** Encodes piece by piece, as in generation, where prompt and answer are separate. A target piece always ends with the end-of-sequence token. */
 function encodePieces(pieces: readonly ConversationPiece[], tokenizer: Tokenizer): EncodedDocument {
   const { eosId } = tokenizer;
   const [ids, weights]: [number[], number[]] = [[], []];
@@ -143,17 +146,17 @@ function encodePieces(pieces: readonly ConversationPiece[], tokenizer: Tokenizer
     length = ids.length;
     targetBytes += utf8Bytes(tokenizer.decode(own, { skipSpecialTokens: true }));
   }
-  // What follows the last target teaches nothing.
+  // Tokens after the last target are dropped, because they do not affect training.
   return { ids: Int32Array.from(ids.slice(0, length)), weights: Uint8Array.from(weights.slice(0, length)), targetBytes, plain: false };
 }
 
-/** Characters between two turns of other work. */
+/** Characters that are encoded before other work of the event loop runs. */
 const BLOCK_CHARACTERS = 2 ** 16;
 
 /**
- * `tokenizer.encode` of a text of any length, block by block; other work has its turn between them. The ids are those of the whole text.
+ * Encodes a text of any length block by block and lets other work of the event loop run in between. The ids are those of the whole text.
  *
- * @param signal ends it between two blocks by its reason
+ * @param signal aborts between two blocks; its reason is thrown
  * @throws {InputError} text that the vocabulary cannot express
  */
 export async function encodeLongText(tokenizer: Tokenizer, text: string, signal?: AbortSignal): Promise<Int32Array> {
@@ -175,12 +178,12 @@ export async function encodeLongText(tokenizer: Tokenizer, text: string, signal?
   return ids.slice(0, length);
 }
 
-/** Where tokens of most tokenizers end: after a line, and before the space between two words. */
+/** Positions at which most tokenizers end a token: after a line, and before the space between two words. */
 const SPLIT_POSITIONS = /(?<=[\p{L}\p{N}.!?]\n)(?=[\p{L}\p{N}])|(?<=\p{L})(?= \p{L})/gu;
-/** Characters on both sides of a border that decide whether tokens end there, and borders that are tried for each block. */
+/** Characters on both sides that are encoded to test a split position, and positions that are tested per block. */
 const [SPLIT_CONTEXT_CHARACTERS, MAX_SPLIT_TRIES] = [100, 4];
 
-/** A text in blocks that are encoded as they are within the whole. */
+/** Splits a text into blocks whose tokens equal those of the whole text. */
 export function* splitIntoBlocks(tokenizer: Tokenizer, text: string): Generator<string> {
   let begin = 0;
   for (let from = BLOCK_CHARACTERS; from < text.length; from = Math.max(from, begin) + BLOCK_CHARACTERS) {
@@ -211,20 +214,21 @@ function findSplit(tokenizer: Tokenizer, text: string, from: number): number | u
 
 const encoder = /* @__PURE__ */ new TextEncoder();
 
+/** Number of UTF-8 bytes of a text. */
 export function utf8Bytes(text: string): number {
   return encoder.encode(text).length;
 }
 
-/** Tokens within which a character is complete. */
+/** Number of tokens that certainly contain a whole character. */
 const CHARACTER_TOKENS = 16;
 
-/** Bytes of a text's first token, which may end within a character. */
+/** Number of bytes of a text's first token, which may end within a character. */
 export function firstTokenBytes(tokenizer: Tokenizer, ids: ArrayLike<number>): number {
   const some = Array.from({ length: Math.min(ids.length, CHARACTER_TOKENS) }, (_, i) => ids[i]!);
   const [head, rest] = [tokenizer.decode(some), tokenizer.decode(some.slice(1))];
   const difference = utf8Bytes(head) - utf8Bytes(rest);
   if (head.endsWith(rest)) return difference;
-  // Each byte of the character that was cut is written as U+FFFD, of three bytes.
+  // Each byte of the cut character is decoded as U+FFFD, which has three bytes.
   const [{ length: strays }] = /^\ufffd*/.exec(rest)!;
   return difference + 2 * strays;
 }

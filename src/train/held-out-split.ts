@@ -1,23 +1,23 @@
-// Which part of some data is held out. It depends on the data and the fraction alone, on no seed.
+// Splits data into a training part and a held-out part. The split depends only on the data and the fraction, not on a seed.
 
 import { InputError } from "../base/errors.js";
 import { fnv1a } from "../base/hash.js";
 import type { Row } from "./jsonl-rows.js";
 
-/** What is learned, and what is only measured. */
+/** The two parts of a split. */
 export interface Split<T> {
   readonly training: readonly T[];
   readonly heldOut: readonly T[];
 }
 
-/** A text is held out in at most so many blocks. */
+/** Maximum number of held-out blocks per text. */
 const MAX_HELD_OUT_BLOCKS = 64;
 
 /**
- * Holds out blocks that are spread evenly over a text, cut at the ends of lines where these are near. Learned and held-out pieces do not overlap.
+ * Holds out blocks that are spread evenly over a text. Blocks are cut at line ends if these are near. The two parts do not overlap.
  *
  * @param fraction of the text, within (0, 1)
- * @param least characters of a block, if the held-out part is that long
+ * @param least minimum characters per block, if the held-out part is that long
  */
 export function splitText(text: string, fraction: number, least: number): Split<string> {
   const blocks = Math.min(MAX_HELD_OUT_BLOCKS, Math.max(1, Math.floor((fraction * text.length) / least)));
@@ -37,7 +37,7 @@ export function splitText(text: string, fraction: number, least: number): Split<
   return { training: some(training), heldOut: some(heldOut) };
 }
 
-/** The beginning of a line within `reach` characters from `at` on, or `at`, but not within a character. */
+/** Returns the first line start within `reach` characters after `at`; otherwise `at`, moved out of a surrogate pair. */
 function lineStartNear(text: string, at: number, reach: number): number {
   const from = Math.floor(at);
   const newline = text.indexOf("\n", from - 1);
@@ -46,10 +46,10 @@ function lineStartNear(text: string, at: number, reach: number): number {
 }
 
 /**
- * Holds out rows, as a hash of their questions chooses them: rows with the same question, or the same text, are on one side, wherever they stand.
+ * Holds out rows that a hash of their prompt selects. Rows with the same prompt, or the same text, are always in the same part.
  *
  * @param fraction of the rows, within (0, 1); at least one row
- * @throws {InputError} rows that are all the same to this, so that nothing is left for one of the sides
+ * @throws {InputError} rows that all have the same prompt or text, so that one part would be empty
  */
 export function splitRows(rows: readonly Row[], fraction: number, where: string): Split<Row> {
   const groups = new Map<string, Row[]>();
@@ -78,14 +78,14 @@ export function splitRows(rows: readonly Row[], fraction: number, where: string)
   return { training: rows.filter((row) => !chosen.has(row)), heldOut: rows.filter((row) => chosen.has(row)) };
 }
 
-/** What two rows have in common if one would give the other away: the text, or all before the first answer that is learned. */
+/** The text of a row, or everything before its first target answer. Rows with equal keys must not be split, because one reveals the other. */
 function promptKey({ content }: Row): string {
   if ("text" in content) return content.text;
   const first = content.messages.findIndex((message) => message?.role === "assistant" && message.weight !== 0);
   return JSON.stringify(content.messages.slice(0, first < 0 ? undefined : first));
 }
 
-/** FNV-1a, mixed at the end: neighbours are far apart. */
+/** Computes FNV-1a with a final mix, so that similar texts have unrelated hashes. */
 function hash(text: string): number {
   let h = fnv1a(Uint16Array.from({ length: text.length }, (_, i) => text.charCodeAt(i)));
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);

@@ -1,17 +1,17 @@
-// JSONL → what its rows say, as conversations or plain texts. No token is known here.
+// Parses JSONL rows as conversations or plain texts, before any tokenization.
 
 import { CheckpointError, InputError } from "../base/errors.js";
 import { isObject, parseJson } from "../base/json.js";
 import { expectArgument } from "../base/options.js";
 import type { ChatMessage, Tool } from "../text/format-chat.js";
 
-/** A message of a conversation; one of the assistant with weight 0 is not learned, only read. */
+/** A message of a conversation. An assistant's message with weight 0 is context, not a target. */
 export type LearnedMessage = ChatMessage & { readonly weight?: 0 | 1 | null };
 
-/** What one row is to be learned from. */
+/** The content of a row: a text or a conversation. */
 export type RowContent = { readonly text: string } | { readonly messages: readonly LearnedMessage[]; readonly tools?: readonly Tool[] };
 
-/** What a row says, and where it stands, for messages: "data.jsonl: line 3". */
+/** A row and its position for error messages, such as "data.jsonl: line 3". */
 export interface Row {
   readonly where: string;
   readonly content: RowContent;
@@ -21,12 +21,12 @@ const [PROMPT_KEYS, ANSWER_KEYS] = [
   ["prompt", "question"],
   ["answer", "completion", "response"],
 ] as const;
-/** Keys that are read. */
+/** Known keys. */
 const KNOWN_KEYS: ReadonlySet<string> = new Set([...PROMPT_KEYS, ...ANSWER_KEYS, "system", "messages", "tools", "text"]);
 const ROW_FORMS = '{"prompt": …, "answer": …}, {"messages": [ … ]} or {"text": …}';
 
 /**
- * Reads JSONL: a JSON object per line; blank lines are skipped.
+ * Parses JSONL: one JSON object per line. Blank lines are skipped.
  *
  * A row is one of
  *
@@ -35,9 +35,9 @@ const ROW_FORMS = '{"prompt": …, "answer": …}, {"messages": [ … ]} or {"te
  *     {"messages": [ … ], "tools": [ … ]}  a conversation as `formatChat` takes it
  *     {"text": "…"}                     a text
  *
- * @param where the file, for messages
- * @param onWarning told once of keys that are not read
- * @throws {InputError} a line that is none of these, with its number
+ * @param where name of the file, for messages
+ * @param onWarning called once if there are unknown keys
+ * @throws {InputError} an invalid line; the message has its number
  */
 export function* parseRows(text: string, where: string, onWarning?: (message: string) => void): Generator<Row> {
   expectArgument("parseRows: where", typeof where === "string", "a string", where);
@@ -59,7 +59,7 @@ export function* parseRows(text: string, where: string, onWarning?: (message: st
   }
   if (ignored.size > 0) {
     const keys = [...ignored].slice(0, 10).map((key) => JSON.stringify(key));
-    onWarning?.(`${where}: keys that are not read: ${keys.join(", ")}${ignored.size > 10 ? ", …" : ""}`);
+    onWarning?.(`${where}: unknown keys, ignored: ${keys.join(", ")}${ignored.size > 10 ? ", …" : ""}`);
   }
 }
 
@@ -81,7 +81,7 @@ function parseLine(line: string, number: number, where: string): { readonly [key
 }
 
 function throwArrayError(where: string): never {
-  throw new InputError(`${where}: expected one JSON object per line (JSONL), got a JSON array (jq -c '.[]' writes its items line by line)`);
+  throw new InputError(`${where}: expected one JSON object per line (JSONL), got a JSON array. jq -c '.[]' writes its items line by line.`);
 }
 
 function parseContent(row: { readonly [key: string]: unknown }, where: string): RowContent {
@@ -102,7 +102,7 @@ function parseContent(row: { readonly [key: string]: unknown }, where: string): 
   const system: ChatMessage[] =
     row.system === undefined || row.system === null ? [] : [{ role: "system", content: parseText(row, "system", where) }];
   if (Array.isArray(row[prompt]) && Array.isArray(row[answer])) {
-    // Of a conversation in two parts only the second is learned.
+    // In a conversation of two parts, only the second part has targets.
     const read = parseMessages(row[prompt], `${where}: ${prompt}`).map((message): LearnedMessage => ({ ...message, weight: 0 }));
     return { messages: [...system, ...read, ...parseMessages(row[answer], `${where}: ${answer}`)], ...tools };
   }

@@ -7,15 +7,15 @@ import type { Tensor } from "../runtime/tensor.js";
 import { collectTargets, type TrainingDocument } from "./documents.js";
 import { splitByDocument } from "./objective.js";
 
-/** What the model gives the targets of one document. */
+/** Log-probabilities and entropies at the targets of one document. */
 export interface Likelihood {
   /** log p of each target of a weight above 0, in order. */
   readonly logp: Float64Array;
-  /** −Σ p log p over the vocabulary at the same places, in nats. */
+  /** −Σ p log p over the vocabulary at the same positions, in nats. */
   readonly entropy: Float64Array;
 }
 
-/** Log-probabilities and entropies of the targets of documents that go through the model together. */
+/** Computes log-probabilities and entropies at the targets of documents, in one forward pass. */
 export function computeLikelihoods(transformer: Transformer, documents: readonly TrainingDocument[], temperature: number): Likelihood[] {
   return forwardDocuments(transformer, documents, (hidden) => {
     const { rows, targets } = collectTargets(documents);
@@ -28,7 +28,7 @@ export function computeLikelihoods(transformer: Transformer, documents: readonly
   });
 }
 
-/** The documents through the model, each from a fresh state. */
+/** Runs a forward pass over documents, each from an empty state, and passes its tensors to `body`. */
 export function forwardDocuments<T>(
   transformer: Transformer,
   documents: readonly TrainingDocument[],
@@ -40,7 +40,7 @@ export function forwardDocuments<T>(
     const { hidden, routerLogits } = transformer.forward(documents.map(({ ids }, i) => ({ ids, cache: caches[i]! })));
     return body(hidden, routerLogits);
   } finally {
-    // A tape still needs them.
+    // The backward pass of a tape still needs the caches.
     const { tape } = transformer.rt;
     const dispose = () => {
       for (const cache of caches) cache.dispose();
@@ -50,13 +50,13 @@ export function forwardDocuments<T>(
   }
 }
 
-/** Logits of these rows, at the temperature. */
+/** Computes the logits of some rows, divided by the temperature. */
 export function temperedLogits(transformer: Transformer, hidden: Tensor, rows: readonly number[], temperature: number): Tensor {
   const logits = transformer.logits(take(hidden, rows));
   return temperature === 1 ? logits : residual(logits, logits, { alpha: 1 / temperature, beta: 0 });
 }
 
-/** −Σ p log p of each row, in float64 from float32 probabilities. */
+/** Computes −Σ p log p of each row, in float64 from float32 probabilities. */
 function entropies(logits: Tensor): Float64Array {
   const { rt } = logits;
   const [rows, dim] = logits.shape as [number, number];

@@ -1,8 +1,8 @@
-// Losses → a picture of them, as SVG. It follows the reader's light or dark scheme.
+// Draws losses as SVG. Colours follow the light or dark scheme of the reader.
 
 import { expectArgument } from "../base/options.js";
 
-/** What one step adds to a curve. */
+/** Losses of one step. */
 export interface LossPoint {
   readonly step: number;
   readonly loss: number;
@@ -12,7 +12,7 @@ export interface LossPoint {
 const [WIDTH, HEIGHT] = [720, 360];
 const [LEFT, RIGHT, TOP, BOTTOM] = [56, WIDTH - 16, 40, HEIGHT - 44];
 
-/** Beyond this, differences would overflow. */
+/** Values beyond this are left out, because differences would overflow. */
 const MAX_MAGNITUDE = 1e300;
 
 const STYLE = `
@@ -30,19 +30,19 @@ const STYLE = `
   }
 `;
 
-/** An exponential mean without a bias towards its beginning; what is not finite is passed over. */
+/** Creates an exponential moving average with bias correction. Non-finite values are skipped. */
 export function exponentialMean(decay = 0.9): (x: number) => number {
-  let [mean, mass] = [0, 0];
+  let [mean, totalWeight] = [0, 0];
   return (x) => {
     if (Math.abs(x) <= MAX_MAGNITUDE) {
       mean = decay * mean + (1 - decay) * x;
-      mass = decay * mass + (1 - decay);
+      totalWeight = decay * totalWeight + (1 - decay);
     }
-    return mean / mass;
+    return mean / totalWeight;
   };
 }
 
-/** The loss over the steps: every value thin, a mean of them bold, held-out losses as dots. Points with a loss that is not finite are left out. */
+/** Draws the loss over the steps as SVG: values as a thin line, their moving average as a bold line, held-out losses as dots. Non-finite losses are left out. */
 export function lossCurve(points: readonly LossPoint[]): string {
   expectArgument("lossCurve: points", Array.isArray(points), "an array of points", points);
   for (const [i, point] of points.entries()) {
@@ -90,7 +90,7 @@ export function lossCurve(points: readonly LossPoint[]): string {
 
 type Point = readonly [x: number, y: number];
 
-/** A scale from 0, or from the least value below it, with a few round ticks. */
+/** Creates an axis that begins at 0, or at the lowest value below 0, with a few round ticks. */
 function createAxis(values: readonly number[], from: number, to: number) {
   const least = values.reduce((a, b) => Math.min(a, b), 0);
   const most = values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
@@ -98,13 +98,13 @@ function createAxis(values: readonly number[], from: number, to: number) {
   const step = roundUp((high - low) / 5);
   const [first, last] = [Math.ceil(low / step), Math.floor(high / step)];
   return {
-    // Rounding may lead out of the picture.
+    // Clamped, because rounding may lead outside the drawing area.
     at: (value: number) => from + (to - from) * Math.min(1, Math.max(0, (value - low) / (high - low))),
     ticks: Array.from({ length: last - first + 1 }, (_, i) => Number(((first + i) * step).toPrecision(12))),
   };
 }
 
-/** The next of 1, 2, 5, 10, 20, … */
+/** Rounds up to one of 1, 2, 5, 10, 20, … */
 function roundUp(x: number): number {
   const unit = 10 ** Math.floor(Math.log10(x));
   return unit * ([1, 2, 5, 10].find((digit) => digit * unit >= x * (1 - 1e-9)) ?? 10);
@@ -117,7 +117,7 @@ function label(x: number): string {
 
 const round = (x: number): string => `${Number(x.toFixed(1))}`;
 
-/** At most two places per column of the picture: the lowest and the highest, in their order. */
+/** Keeps at most two points per pixel column: the lowest and the highest, in their order. */
 function extremesPerColumn(places: readonly Point[]): Point[] {
   return columns(places).flatMap((column) => {
     let [low, high] = [0, 0];
@@ -129,7 +129,7 @@ function extremesPerColumn(places: readonly Point[]): Point[] {
   });
 }
 
-/** The last place of each column. */
+/** Keeps the last point of each pixel column. */
 function lastPerColumn(places: readonly Point[]): Point[] {
   return columns(places).map((column) => column.at(-1)!);
 }
@@ -144,7 +144,7 @@ function columns(places: readonly Point[]): Point[][] {
 }
 
 function path(places: readonly Point[]): string {
-  // A single place becomes a dot: its line has round ends.
+  // A single point becomes a dot, because the line has round caps.
   if (places.length === 1) return `M${round(places[0]![0])} ${round(places[0]![1])}h0.1`;
   return places.map(([x, y], i) => `${i === 0 ? "M" : "L"}${round(x)} ${round(y)}`).join("");
 }

@@ -2,27 +2,27 @@ import { InputError } from "../base/errors.js";
 import { targetLogprobs } from "../ops/softmax.js";
 import type { Tensor } from "../runtime/tensor.js";
 
-/** A loss as a function of what the model gives the targets of some documents. */
+/** The value and gradient of an objective. */
 export interface ObjectiveValue {
   readonly loss: number;
-  /** dloss/dlogp, ragged as `logp`. */
+  /** dloss/dlogp, one array per document, in the shape of `logp`. */
   readonly dLogp: readonly ArrayLike<number>[];
 }
 
 /**
- * What is minimised, as a function of log-probabilities. A batch that goes through in parts is asked for part by part, and its losses and gradients are added up.
+ * A function of log-probabilities that training minimises. It is called once per micro-batch; losses and gradients are added up.
  *
  * @param logp one array per document, one number per target of a weight above 0, in order
- * @param first the number in the batch of the first of these documents
+ * @param first index of the first of these documents in the batch
  */
 export type Objective = (logp: readonly Float64Array[], first: number) => ObjectiveValue;
 
 type MicroBatchObjective = (logp: readonly Float64Array[]) => ObjectiveValue;
 
 /**
- * Weighted cross-entropy: `loss = −Σ w log p`, `dlogp = −w`, in float64.
+ * Creates a weighted cross-entropy: `loss = −Σ w log p`, `dlogp = −w`, in float64.
  *
- * @param weights of the targets, ragged as `logp`; w / Σ w makes it a mean
+ * @param weights of the targets, in the shape of `logp`. Weights w / Σ w give a mean
  */
 export function crossEntropy(weights: readonly (readonly number[])[]): MicroBatchObjective {
   return (logp) => {
@@ -37,10 +37,10 @@ export function crossEntropy(weights: readonly (readonly number[])[]): MicroBatc
 }
 
 /**
- * An objective of the rows' targets. On a tape its `dLogp` begins the way back.
+ * Computes an objective of the rows' targets. Under a tape, its `dLogp` starts the backward pass.
  *
  * @param logits `[rows, vocab]`
- * @param targets one array per document, rows in all
+ * @param targets one array per document, one target per row in total
  */
 export function applyObjective(
   logits: Tensor,
@@ -61,7 +61,7 @@ export function applyObjective(
   return { loss, logp };
 }
 
-/** An objective is the caller's. @throws {InputError} other gradients than one finite number for each log-probability */
+/** Validates the value of a caller's objective. @throws {InputError} gradients that are not one finite number per log-probability */
 function checkObjectiveValue(value: ObjectiveValue, logp: readonly Float64Array[]): ObjectiveValue {
   const { dLogp } = value ?? {};
   if (dLogp?.length !== logp.length) {
@@ -77,7 +77,7 @@ function checkObjectiveValue(value: ObjectiveValue, logp: readonly Float64Array[
   return value;
 }
 
-/** Numbers of all rows, document by document. */
+/** Splits the numbers of all rows into one array per document. */
 export function splitByDocument(values: ArrayLike<number>, like: readonly { readonly length: number }[]): Float64Array[] {
   let begin = 0;
   return like.map(({ length }) => {

@@ -1,4 +1,4 @@
-// How well a model predicts given texts: cross-entropy, perplexity, bits per byte.
+// Measures how well a model predicts given texts: cross-entropy, perplexity, bits per byte.
 
 import * as v from "valibot";
 import { InputError } from "../base/errors.js";
@@ -11,51 +11,54 @@ import { targetLogprobs } from "../ops/softmax.js";
 import type { EncodedDocument } from "./encode-documents.js";
 import type { Trainable } from "./trainer.js";
 
+/** Options of `perplexity`. */
 export interface PerplexityOptions {
-  /** Most tokens that the model sees at once, at most its context; by default 2,048 or its context, whichever is less. */
+  /** Maximum tokens that the model sees at once, at most its context. Default: the smaller of 2,048 and its context. */
   window?: number;
-  /** Tokens between the beginnings of two windows of a longer document, at most `window` (half of it). Less gives more context and costs more. */
+  /** Tokens between the beginnings of two windows of a longer document, at most `window` (default: half of it). A smaller stride gives more context and costs more. */
   stride?: number;
-  /** Ends it between two forward passes by the signal's reason. */
+  /** Aborts between two forward passes; throws the signal's reason. */
   signal?: AbortSignal;
 }
 
-/** How well a model predicts the targets of some documents. */
+/** Result of `perplexity`. */
 export interface Perplexity {
   readonly documents: number;
   /** Tokens of all documents. */
   readonly tokens: number;
-  /** Tokens that were predicted: all targets but the first token of each document. */
+  /** Number of predicted tokens: all targets except the first token of each document. */
   readonly targets: number;
-  /** Bytes that these stand for, in UTF-8 and without special tokens. */
+  /** UTF-8 bytes of the predicted tokens, without special tokens. */
   readonly bytes: number;
   /** −Σ log p / targets, in nats. */
   readonly crossEntropy: number;
-  /** exp(crossEntropy), per token: depends on the tokenizer. */
+  /** exp(crossEntropy), per token. Depends on the tokenizer. */
   readonly perplexity: number;
-  /** −Σ log₂ p / bytes: comparable between tokenizers. */
+  /** −Σ log₂ p / bytes. Comparable between tokenizers. */
   readonly bitsPerByte: number;
-  /** As used. */
+  /** The window in use. */
   readonly window: number;
+  /** The stride in use. */
   readonly stride: number;
 }
 
 const options = v.strictObject({ window: v.optional(count), stride: v.optional(count), signal: v.optional(signal) });
 
-/** Default of the longest window. */
+/** Default window, if the context is not smaller. */
 const DEFAULT_WINDOW_TOKENS = 2048;
-/** Logits that are in memory at once, and tokens of a forward pass at most. */
+/** Maximum logits in memory, and maximum tokens per forward pass. */
 const [MAX_LOGITS, MAX_PASS_TOKENS] = [2 ** 24, 512];
 
 /**
- * Measures how well a model predicts documents, in whatever precision it was loaded.
+ * Measures how well a model predicts documents, in the precision in which the model was loaded.
  *
  *     crossEntropy = −(1 / targets) Σ log p(token | tokens before it in its window)
  *
- * Each document begins with a fresh state. One of more than `window` tokens is cut into windows whose beginnings are `stride` tokens apart. In each, only tokens that no earlier window predicted
- * count, so every token but the document's first counts exactly once, after at least `window − stride` tokens of context wherever the document has as many.
+ * Each document starts with an empty state. A document of more than `window` tokens is cut into windows that begin `stride` tokens apart.
+ * Only tokens that no earlier window predicted count, so every token except the document's first counts exactly once. Its context has at
+ * least `window − stride` tokens, if the document has as many before it.
  *
- * @throws {InputError} options that do not fit, ids outside the vocabulary, or no target at all
+ * @throws {InputError} invalid options, ids outside the vocabulary, or no target
  */
 export async function perplexity(
   model: Trainable,
@@ -73,12 +76,12 @@ export async function perplexity(
   for await (const document of documents) {
     const where = `perplexity: document ${number}`;
     const { ids, weights, targetBytes } = checkDocument(document, where);
-    // The context is that of a window.
+    // Checked per window, because only a window has to fit into the context.
     for (let at = 0; at < ids.length; at += window) checkIds(ids.subarray(at, at + window), transformer.config, where);
     number++;
     tokens += ids.length;
     bytes += targetBytes;
-    // Inputs are all tokens but the last, which predicts nothing that is there.
+    // The last token is no input, because it predicts no token of the document.
     for (let begin = 0, done = 1; done < ids.length; begin += stride) {
       const end = Math.min(begin + window, ids.length - 1);
       const due = (t: number) => t >= done && weights[t]! > 0;
@@ -90,7 +93,7 @@ export async function perplexity(
     }
   }
   if (targets === 0)
-    throw new InputError("perplexity: expected at least one token to predict, got none (a document has one less than tokens)");
+    throw new InputError("perplexity: expected at least one token to predict, got none. A document has one target less than tokens.");
   const crossEntropy = nats / targets;
   return {
     ...{ documents: number, tokens, targets, bytes, crossEntropy },
@@ -98,11 +101,11 @@ export async function perplexity(
   };
 }
 
-/** @throws {InputError} something else than `encodeRow` makes */
+/** Validates a document. @throws {InputError} a value that `encodeRow` does not return */
 function checkDocument(document: EncodedDocument, where: string): EncodedDocument {
   const { ids, weights, targetBytes } = document ?? {};
   if (!isTokenIds(ids) || weights?.length !== ids.length || typeof targetBytes !== "number" || !(targetBytes >= 0)) {
-    throw new InputError(`${where}: expected { ids, weights, targetBytes }, as encodeRow makes them, got something else`);
+    throw new InputError(`${where}: expected { ids, weights, targetBytes }, as encodeRow returns them, got something else`);
   }
   return { ...document, ids: Int32Array.from(ids) };
 }
@@ -121,7 +124,7 @@ function resolveWindow(
   return { window, stride };
 }
 
-/** log p of the tokens of a window that are due, from the second on, in order. */
+/** Computes log p of those tokens of a window for which `due` holds, from the second token on, in order. */
 async function* windowLogprobs(
   transformer: Transformer,
   ids: Int32Array,

@@ -1,18 +1,18 @@
 import * as v from "valibot";
 import { count, index, number } from "../base/options.js";
 
-/** How the learning rate moves over a run, as shares of the trainer's. */
+/** Learning rate schedule of a run, as a factor of the trainer's learning rate. */
 export interface Schedule {
-  /** Steps over which it rises linearly: step t of them has the share (t + 1) / warmup (0). */
+  /** Steps of linear warm-up (0): step t has the factor (t + 1) / warmup. */
   readonly warmup?: number;
   /**
-   * Afterwards (`"cosine"`): `"cosine"` falls along a cosine to `floor` over all steps that are left, `"constant"` stays, and `"wsd"` (warm-up, stable, decay) stays
-   * and falls in a straight line to `floor` over the last `decaySteps`.
+   * Shape after the warm-up (`"cosine"`): `"cosine"` decays along a cosine to `floor` over the remaining steps; `"constant"` does not decay;
+   * `"wsd"` (warm-up, stable, decay) is constant and then decays linearly to `floor` over the last `decaySteps`.
    */
   readonly decay?: "cosine" | "constant" | "wsd";
-  /** Length of the fall of `"wsd"` in steps (a tenth of the run). */
+  /** Steps of the linear decay of `"wsd"` (a tenth of the run). */
   readonly decaySteps?: number;
-  /** Share of the learning rate that is left at the end (0.1). */
+  /** Factor at the end of the run (0.1). */
   readonly floor?: number;
 }
 
@@ -33,7 +33,7 @@ export const scheduleSchema = v.pipe(
 );
 
 /**
- * The share of the learning rate at step t of n, from 0 on: `(t + 1) / warmup` first, then
+ * Computes the factor of the learning rate at step t of n, counted from 0: `(t + 1) / warmup` first, then
  *
  *     cosine   floor + (1 − floor) (1 + cos(π p)) / 2    p from 0 to 1 over all steps that are left (Loshchilov and Hutter 2017)
  *     wsd      floor + (1 − floor) (1 − p)               p from 0 to 1 over the last `decaySteps`, 0 before (Hu et al. 2024, Hägele et al. 2024)

@@ -1,4 +1,4 @@
-// Texts → the files of a tokenizer. Nothing is encoded here: that is the work of src/text/tokenizer.ts, which reads these files.
+// Trains a tokenizer on texts and writes its files. src/text/tokenizer.ts reads them and encodes text.
 
 import * as v from "valibot";
 import { InputError } from "../base/errors.js";
@@ -7,23 +7,23 @@ import { byteAlphabet } from "../text/tokenizer-files.js";
 import { learnBytePairs } from "./byte-pair-training.js";
 import { chatTemplate } from "./chat-template.js";
 
-/** What a tokenizer is to have. */
+/** Options of `trainTokenizer`. */
 export interface TokenizerOptions {
-  /** Number of tokens: 256 bytes, those that are learned, and the special ones. Texts with too few different pairs give fewer. */
+  /** Number of tokens: 256 bytes, learned tokens and special tokens. Texts with too few distinct pairs give fewer. */
   readonly vocabSize: number;
-  /** Tokens such as `<answer>` that are always matched whole, besides MiniMax-M1's own, `<think>` and `</think>`. They stay in decoded text. */
+  /** Tokens such as `<answer>` that are always matched as a whole, in addition to MiniMax-M1's own, `<think>` and `</think>`. Decoded text contains them. */
   readonly specialTokens?: readonly string[];
 }
 
-/** The markup of MiniMax-M1's chat format; left out of decoded text on request. */
+/** Markup of MiniMax-M1's chat format. Decoding can omit it. */
 const CHAT_MARKUP_TOKENS = ["<end_of_document>", "<begin_of_document>", "<beginning_of_sentence>", "<end_of_sentence>"];
-/** Marks of what a model writes: never left out. */
+/** Tags in the text of a model. Decoding never omits them. */
 const THINK_TOKENS = ["<think>", "</think>"];
 
 /**
- * One piece of text, within which tokens are learned: a word with at most one capital, its first; another capital; a
- * digit; any other character; each of them with the space before it. Then line breaks, and the rest of the spaces. So
- * capitals in a row, numbers and brackets come character by character. No `\s`, which engines read differently.
+ * Matches one piece of text; tokens never span two pieces. A piece is a word whose only capital is its first letter, another capital, a
+ * digit, or any other character, each with the space before it; then line breaks, and the remaining spaces. Consecutive capitals, digits
+ * and brackets are therefore separate pieces. The pattern avoids `\s`, whose meaning differs between regex engines.
  */
 const PIECE_PATTERN = [
   String.raw` ?\p{Lu}?[\p{Ll}\p{Lt}\p{Lm}\p{Lo}\p{M}]+`,
@@ -35,7 +35,7 @@ const PIECE_PATTERN = [
   String.raw`[ \t]`,
 ].join("|");
 
-/** Nothing of this form is ever learned, since `<` is a piece of its own; and none can be the beginning of another. */
+/** Whether a special token has a form that is never learned (`<` is a piece of its own) and that is never the prefix of another. */
 const isSpecial = (token: unknown): token is string => typeof token === "string" && /^<[^<>\s\p{Cs}]+>$/u.test(token);
 
 /** @internal */
@@ -48,15 +48,15 @@ export const tokenizerSchema = v.strictObject({
 });
 
 /**
- * Trains a byte-level byte-pair tokenizer (Sennrich et al., 2016; bytes as in GPT-2) and gives its files by name:
- * `tokenizer.json` and `tokenizer_config.json`, which make a checkpoint understand text and conversations. Any text can
- * be encoded; the same texts give the same files.
+ * Trains a byte-level byte-pair tokenizer (Sennrich et al., 2016; bytes as in GPT-2) and returns its files by name:
+ * `tokenizer.json` and `tokenizer_config.json`. A checkpoint with these files accepts text and conversations. The tokenizer
+ * encodes any text; the same texts give the same files.
  *
- * Ids: the bytes in GPT-2's order, what is learned, `<end_of_document>`, `<begin_of_document>`, `<beginning_of_sentence>`
+ * Order of ids: the bytes in GPT-2's order, learned tokens, `<end_of_document>`, `<begin_of_document>`, `<beginning_of_sentence>`
  * (bos), `<end_of_sentence>` (eos), `<think>`, `</think>`, then `specialTokens`.
  *
- * @param texts taken one at a time; special tokens in them are left out
- * @throws {InputError} texts or options that cannot be worked with, or a `vocabSize` that has no room for bytes and special tokens
+ * @param texts read one at a time; special tokens in them are skipped
+ * @throws {InputError} invalid texts or options, or a `vocabSize` without room for bytes and special tokens
  */
 export function trainTokenizer(texts: Iterable<string>, options: TokenizerOptions): Map<string, Uint8Array<ArrayBuffer>> {
   const training = startTokenizerTraining(options);
@@ -72,7 +72,7 @@ export function trainTokenizer(texts: Iterable<string>, options: TokenizerOption
 }
 
 /**
- * The same for texts that arrive one by one.
+ * Trains a tokenizer on texts that arrive one by one.
  *
  * @internal
  */
@@ -101,7 +101,7 @@ export function startTokenizerTraining(options: TokenizerOptions): {
   };
 }
 
-/** @param pieces how often each piece occurs */
+/** Learns the merges and writes the files. @param pieces count of each piece */
 function tokenizerFiles(
   pieces: ReadonlyMap<string, number>,
   special: readonly string[],

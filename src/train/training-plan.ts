@@ -6,7 +6,7 @@ import { heldOutDocuments, runSchema } from "./run.js";
 import { tokenizerSchema } from "./tokenizer-training.js";
 import { trainerSchema } from "./trainer-options.js";
 
-/** What the tokenizer of a new model decides, and its configuration therefore does not say. */
+/** Keys that the tokenizer of a new model determines, so that its configuration must not have them. */
 const TOKENIZER_KEYS = ["vocab_size", "bos_token_id", "eos_token_id"] as const;
 
 const paths = (what: string) => v.optional(v.pipe(v.array(text, what), v.nonEmpty(what)));
@@ -42,21 +42,21 @@ const planSchema = v.strictObject({
   save: v.optional(v.strictObject({ every: v.optional(count, 100) }), {}),
 });
 
-/** What a model is trained on: worked solutions of tasks (and so many texts for the tokenizer), text files, or JSONL files. */
+/** Training data: worked solutions of tasks (and the number of texts for the tokenizer), text files, or JSONL files. */
 export type PlannedData =
   | { readonly tasks: "all" | readonly string[]; readonly texts: number }
   | { readonly text: readonly string[] }
   | { readonly jsonl: readonly string[] };
 
-/** A whole training, as one JSON file describes it. Paths are as they were written. */
+/** A training run as described by one JSON file. Paths are unchanged. */
 export type TrainingPlan = Omit<v.InferOutput<typeof planSchema>, "data"> & { readonly data: PlannedData };
 
 /**
- * Reads the file of a training.
+ * Parses a training plan.
  *
- * @param where the file, for messages
- * @throws {CheckpointError} other bytes than JSON
- * @throws {InputError} unknown keys, values that do not fit, or keys that contradict each other
+ * @param where name of the file, for messages
+ * @throws {CheckpointError} bytes that are not JSON
+ * @throws {InputError} unknown keys, invalid values, or inconsistent keys
  */
 export function parseTrainingPlan(bytes: Uint8Array, where: string): TrainingPlan {
   const { data: given, ...plan } = parseOptions(planSchema, decodeJson(bytes, where), where);

@@ -4,24 +4,24 @@ import { decodeJson } from "../base/json.js";
 import { encodeSafetensorsHeader, headerLength, PREFIX_BYTES, parseSafetensorsHeader, type SafetensorsHeader } from "../io/safetensors.js";
 import type { Parameter } from "./adamw.js";
 
-/** Where a run stands, besides its numbers. */
+/** The position of a run. */
 export interface RunPosition {
   readonly steps: number;
   readonly documents: number;
   readonly progress?: unknown;
 }
 
-/** States of format 1 have no checksum; they are read without that check. */
+/** States of format 1 have no checksum and are read without that check. */
 const [FORMAT_1, FORMAT] = ["lightning-m1 training state 1", "lightning-m1 training state 2"];
 const STATE_PARTS = ["weight", "first", "second"] as const;
 
-/** Weights and moments in float32, to the bit, where the run stands, and a checksum of all of it: a safetensors file. */
+/** Encodes weights and moments in float32, exact to the bit, the position of the run and a checksum, as a safetensors file. */
 export function encodeState(parameters: readonly Parameter[], position: RunPosition): Uint8Array<ArrayBuffer> {
   const tensors = parameters.flatMap(({ name, weight: { shape } }) =>
     STATE_PARTS.map((part) => ({ name: `${part}.${name}`, dtype: "F32", shape, bytes: 4 * shape.reduce((size, dim) => size * dim, 1) })),
   );
   const metadata = { format: FORMAT, position: JSON.stringify(position) };
-  // Its length does not depend on the checksum, which follows when the numbers are there.
+  // The length of the header does not depend on the checksum, which is computed after the tensors are written.
   const begin = encodeSafetensorsHeader(tensors, { ...metadata, checksum: checksumOf(0, metadata) }).byteLength;
   const file = new Uint8Array(begin + tensors.reduce((sum, { bytes }) => sum + bytes, 0));
   let at = begin;
@@ -37,7 +37,7 @@ export function encodeState(parameters: readonly Parameter[], position: RunPosit
   return file;
 }
 
-/** Two numbers of 32 bits: one for the tensors, and one for the metadata. Any single changed word changes its number. */
+/** Combines two 32-bit hashes, of the tensors and of the metadata. A single changed word always changes its hash. */
 function checksumOf(tensors: number, metadata: SafetensorsHeader["metadata"]): string {
   const { checksum: _, ...rest } = metadata;
   const text = JSON.stringify(Object.entries(rest).sort(([a], [b]) => (a < b ? -1 : 1)));
@@ -45,17 +45,17 @@ function checksumOf(tensors: number, metadata: SafetensorsHeader["metadata"]): s
   return [tensors, own].map((x) => x.toString(16).padStart(8, "0")).join(" ");
 }
 
-/** @param bytes whole words */
+/** Hashes bytes. @param bytes their number is a multiple of 4 */
 function hashBytes(bytes: Uint8Array): number {
-  // A view of words needs an aligned beginning.
+  // A view of 32-bit words needs an aligned start.
   const { buffer, byteOffset, byteLength } = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes);
   return fnv1a(new Uint32Array(buffer, byteOffset, byteLength / 4));
 }
 
 /**
- * Reads a state into the parameters.
+ * Restores the parameters from a state and returns its position.
  *
- * @throws {CheckpointError} other bytes, damaged ones, or those of another model; nothing is changed then
+ * @throws {CheckpointError} bytes that are not a state, are damaged, or belong to another model; nothing is changed
  */
 export function decodeState(bytes: Uint8Array, parameters: readonly Parameter[]): RunPosition {
   const where = "training state";
@@ -74,24 +74,24 @@ export function decodeState(bytes: Uint8Array, parameters: readonly Parameter[])
     const tensor = named.get(name);
     if (tensor?.dtype !== "F32" || tensor.shape.join() !== shape.join()) {
       const got = tensor ? `[${tensor.shape.join(", ")}] ${tensor.dtype}` : "none";
-      throw new CheckpointError(`${where}: ${name}: expected [${shape.join(", ")}] F32, got ${got} (is it of another model?)`);
+      throw new CheckpointError(`${where}: ${name}: expected [${shape.join(", ")}] F32, got ${got}. Is this the state of another model?`);
     }
-    // A copy by the constructor: what `slice` gives of a Node Buffer is a view of all of it.
+    // The constructor copies. `slice` of a Node Buffer would be a view of the whole buffer.
     return () => new Float32Array(new Uint8Array(bytes.subarray(tensor.begin, tensor.end)).buffer);
   };
   if (tensors.length !== STATE_PARTS.length * parameters.length) {
     throw new CheckpointError(
-      `${where}: expected ${STATE_PARTS.length * parameters.length} tensors, got ${tensors.length} (is it of another model?)`,
+      `${where}: expected ${STATE_PARTS.length * parameters.length} tensors, got ${tensors.length}. Is this the state of another model?`,
     );
   }
-  // Last, so that what another model or a cut file has instead is named first.
+  // Checked last, so that the state of another model or a truncated file gets its own message.
   const { format, checksum } = metadata;
   if (
     (format === FORMAT || checksum !== undefined) &&
     checksum !== checksumOf(hashBytes(bytes.subarray(PREFIX_BYTES + length)), metadata)
   ) {
     throw new CheckpointError(
-      `${where}: expected the bytes that were saved, got others: the checksum differs (damaged: restore a copy of the file)`,
+      `${where}: expected the bytes that were saved, got others: the checksum differs. The file is damaged; restore a copy of it.`,
     );
   }
   const found = parameters.map(({ name, weight: { shape } }) => STATE_PARTS.map((part) => find(`${part}.${name}`, shape)));
@@ -102,13 +102,13 @@ export function decodeState(bytes: Uint8Array, parameters: readonly Parameter[])
   return { steps: position.steps, documents: position.documents, progress: position.progress };
 }
 
-/** A state's header, and where the tensors begin. */
+/** Reads the header of a state and the position at which it ends. */
 export function readStateHeader(state: Uint8Array): SafetensorsHeader & { readonly end: number } {
   const end = PREFIX_BYTES + headerLength(state.subarray(0, PREFIX_BYTES), state.byteLength, "state");
   return { end, ...parseSafetensorsHeader(state.subarray(PREFIX_BYTES, end), state.byteLength, "state") };
 }
 
-/** A state that was just saved with more metadata in its header, in pieces. */
+/** Adds metadata to the header of a saved state. Returns the new file in pieces. */
 export function addStateMetadata(state: Uint8Array, more: SafetensorsHeader["metadata"]): Uint8Array[] {
   const { tensors, metadata, end } = readStateHeader(state);
   const entries = tensors.map(({ begin, end, ...tensor }) => ({ ...tensor, bytes: end - begin }));

@@ -316,7 +316,7 @@ describe("rotary settings", () => {
 
   test("a contradiction names both places", () => {
     expect(refusal({ ...leastPublished, rope_theta: 1e7, rope_parameters: { rope_theta: 1e6 } })).toMatch(
-      facts("config: rope_parameters.rope_theta: …10000000…rope_theta…1000000…remove"),
+      facts("config: rope_parameters.rope_theta: …10000000…rope_theta…1000000…Remove"),
     );
     expect(refusal({ ...published, partial_rotary_factor: 1 })).toMatch(facts("0.5…rotary_dim 64…head_dim 128…1"));
   });

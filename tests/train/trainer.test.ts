@@ -350,7 +350,7 @@ describe("runs", () => {
     const state = trainer.save();
     const before = await weights(model);
     using other = await create({ ...tiny, hidden_size: 28 });
-    expect(() => new Trainer(other).restore(state)).toThrow(/is it of another model\?/);
+    expect(() => new Trainer(other).restore(state)).toThrow(/another model/);
     for (const cut of [0, 7, 100, state.length - 1]) expect(() => trainer.restore(state.subarray(0, cut))).toThrow(/training state/);
     expect(() => trainer.restore(new TextEncoder().encode("hello hello hello"))).toThrow(/training state/);
     expect(await weights(model)).toEqual(before);
