@@ -294,7 +294,7 @@ describe("a pass layer by layer", async () => {
   });
 });
 
-describe("weights by formula", () => {
+describe("synthetic weights", () => {
   test("a model of any size, saved as an ordinary checkpoint that computes the same", async () => {
     using model = await MiniMaxM1.formula({ ...json, torch_dtype: "bfloat16" }, { threads: 1 });
     expect(model.parameters).toBeGreaterThan(0);

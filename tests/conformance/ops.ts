@@ -79,7 +79,7 @@ export const opsSuite: Suite = (runtime) => {
     });
   });
 
-  describe("weights by formula", () => {
+  describe("synthetic weights", () => {
     test("are those of the definition: seeds, matrices, embeddings, routers, norms", () => {
       const rt = runtime();
       const weights = new SyntheticWeights(rt);
