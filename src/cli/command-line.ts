@@ -19,7 +19,7 @@ const commands = { generate, chat, serve, eval: evaluate, inspect, analyze, plan
   Record<string, CommandDef>
 >;
 
-/** Options that may stand before the command as well. */
+/** Options that may also precede the command. */
 const GLOBAL_OPTIONS: ReadonlySet<string> = new Set(["--color", "--no-color", "--debug"]);
 
 const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
@@ -79,7 +79,7 @@ const program = defineCommand({
 });
 
 /**
- * Runs one command to its end and returns the exit code: 0, 1 for an error, 2 for a command line that cannot be understood,
+ * Runs one command to its end and returns the exit code: 0, 1 for an error, 2 for an invalid command line,
  * 130 after Ctrl-C and 143 after SIGTERM, which both stop `serve` gracefully with 0. Nothing is thrown.
  */
 export async function runCommandLine(args: readonly string[], streams: Streams): Promise<number> {
@@ -116,11 +116,11 @@ function report(error: unknown, terminal: Terminal, command: string, debug: bool
   terminal.note(`${err.red("error:")} ${visible(stripVTControlCharacters(message)).replace(/\s*\n\s*/g, " ")}`);
   if (misused) terminal.note(`See ${["lightning-m1", command, "--help"].filter(Boolean).join(" ")}`);
   else if (debug) terminal.note(error instanceof Error ? maskUrls(error.stack ?? "") : "");
-  else if (!(error instanceof LightningError)) terminal.note("(an error of this program: --debug shows where)");
+  else if (!(error instanceof LightningError)) terminal.note("(a bug in this program: --debug prints the stack trace)");
   return misused ? 2 : 1;
 }
 
-/** What `--help` prints. The renderer colours and pads by its own rules; what does not belong on this stream is taken out. */
+/** The text of `--help`: usage as citty renders it, without colours if the stream takes none, then examples and notes. */
 async function usage({ out }: Terminal, command: CommandDef, parent?: CommandDef): Promise<string> {
   const rendered = await renderUsage(command, parent);
   const text = (out.isColorSupported ? rendered : stripVTControlCharacters(rendered)).replace(/[ \t]+$/gm, "").trimEnd();

@@ -5,10 +5,10 @@ import { runCommandLine } from "./command-line.js";
 import { CommandEnded } from "./text/terminal.js";
 
 const controller = new AbortController();
-/** Of a stdout that takes nothing, whatever the command came to. */
+/** Exit code if stdout cannot be written, whatever the command returns. */
 let brokenStdout = 0;
 
-/** The first signal lets the command put everything back in order; the second does not wait for it. */
+/** Ends the command: the first signal lets it clean up, the second exits at once. */
 function end(exitCode: number): void {
   if (controller.signal.aborted) {
     if (process.stderr.isTTY) process.stderr.write("\u001b[?25h");
@@ -21,7 +21,7 @@ process.on("SIGINT", () => end(130));
 process.on("SIGTERM", () => end(143));
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (controller.signal.aborted) return;
-  // Whoever reads stdout has had enough (`| head`): not an error.
+  // The reader closed the pipe (`| head`): not an error.
   if (error.code === "EPIPE") return end(0);
   brokenStdout = 1;
   process.stderr.write(`error: stdout: cannot be written: ${error.message}\n`);
@@ -31,5 +31,5 @@ process.stderr.on("error", () => {});
 
 const { stdin, stdout, stderr, env } = process;
 const exitCode = await runCommandLine(process.argv.slice(2), { stdin, stdout, stderr, env, signal: controller.signal });
-// Not before everything is written; and not waiting for a stdin that nobody closes.
+// Exits after everything is written, without waiting for an open stdin.
 stdout.write("", () => process.exit(brokenStdout || exitCode));

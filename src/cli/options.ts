@@ -1,25 +1,25 @@
 import { parseArgs } from "node:util";
 import type { ArgDef, ArgsDef } from "citty";
 
-/** A command line that cannot be understood. Exit code 2. */
+/** An invalid command line. Exit code 2. */
 export class UsageError extends Error {}
 
 /** Options of every command. */
 export const commonOptions = {
-  color: { type: "boolean", description: "Colours even where no terminal is", negativeDescription: "No colours" },
-  debug: { type: "boolean", description: "Print the stack of an error" },
+  color: { type: "boolean", description: "Colours even if the output is no terminal", negativeDescription: "No colours" },
+  debug: { type: "boolean", description: "Print the stack trace of an error" },
 } as const satisfies ArgsDef;
 
-/** Where a model comes from, and how it is loaded. */
+/** Arguments that name a model and say how it is loaded. Without a source the bundled model is loaded. */
 export const loadingArguments = {
   source: {
     type: "positional",
-    description: "Directory, .safetensors file, URL or hub id (default: the model in the box)",
+    description: "Directory, .safetensors file, URL or hub id (default: the bundled model)",
     required: false,
   },
   dtype: { type: "enum", options: ["q8", "bf16", "f32"], description: "Weights in memory (default: as stored)" },
   kv: { type: "enum", options: ["q8", "bf16", "f32"], description: "Keys and values in memory (default: f32)" },
-  residency: { type: "enum", options: ["resident", "streamed"], description: "Weights in memory, or read when due" },
+  residency: { type: "enum", options: ["resident", "streamed"], description: "All weights in memory, or read as they are needed" },
   budget: { type: "string", valueHint: "size", description: "Memory of streamed weights (default: 1GiB)" },
   build: { type: "enum", options: ["auto", "simd", "relaxed", "debug"], description: "Kernels (default: auto)" },
   threads: { type: "string", valueHint: "n|auto", description: "Threads, at most 64 (default: one per processor, at most 8)" },
@@ -27,22 +27,22 @@ export const loadingArguments = {
   "local-files-only": { type: "boolean", description: "Take hub files from the cache only" },
 } as const satisfies ArgsDef;
 
-/** How tokens are chosen, and when to stop. */
+/** Arguments that say how tokens are chosen and when generation stops. */
 export const samplingArguments = {
-  "max-tokens": { type: "string", alias: "n", valueHint: "n", description: "Most tokens to generate" },
+  "max-tokens": { type: "string", alias: "n", valueHint: "n", description: "Maximum number of tokens to generate" },
   temperature: { type: "string", valueHint: "x", description: "0 is greedy" },
   "top-k": { type: "string", valueHint: "n", description: "Sample among the n most probable" },
-  "top-p": { type: "string", valueHint: "x", description: "Sample among the first of cumulated probability x" },
-  "min-p": { type: "string", valueHint: "x", description: "Drop what is below x times the best" },
+  "top-p": { type: "string", valueHint: "x", description: "Sample among the most probable tokens that sum to x" },
+  "min-p": { type: "string", valueHint: "x", description: "Drop tokens less probable than x times the best" },
   "repetition-penalty": { type: "string", valueHint: "x", description: "Above 1 discourages repetition" },
-  seed: { type: "string", valueHint: "n", description: "Same seed, same text" },
+  seed: { type: "string", valueHint: "n", description: "Seed of the sampling: the same seed gives the same text" },
   stop: { type: "string", valueHint: "text", description: "Stop before this text (repeatable)" },
   "stop-ids": { type: "string", valueHint: "1,2", description: "Stop at these token ids" },
 } as const satisfies ArgsDef;
 
 type ParsedArguments = Readonly<Record<string, unknown>>;
 
-/** The options of `loading` as the library takes them. */
+/** Converts `loadingArguments` to options of `MiniMaxM1.load`. @throws {UsageError} invalid values */
 export function loadingOptions(args: ParsedArguments) {
   const streamed = args.residency === "streamed";
   if (args.budget !== undefined && !streamed) throw new UsageError("--budget: expected with --residency streamed only");
@@ -58,7 +58,7 @@ export function loadingOptions(args: ParsedArguments) {
   };
 }
 
-/** The options of `sampling` as the library takes them; what needs no model to be refused is refused here. */
+/** Converts `samplingArguments` to options of `generate`. Checks everything that needs no model. @throws {UsageError} invalid values */
 export function samplingOptions(args: ParsedArguments, rawArgs: readonly string[]) {
   const stop = repeatedOption(rawArgs, "stop");
   if (stop.includes("")) throw new UsageError('--stop: expected one or more characters, got ""');
@@ -75,24 +75,24 @@ export function samplingOptions(args: ParsedArguments, rawArgs: readonly string[
   };
 }
 
-/** How many threads compute, if that was said. */
+/** The value of `--threads`, or undefined if it is not given. @throws {UsageError} an invalid number */
 export function threadsOption(args: ParsedArguments): number | "auto" | undefined {
   return args.threads === "auto" ? "auto" : numberOption(args, "threads", threads);
 }
 
-/** Whether the tokens depend on the seed: without a temperature any restriction samples. */
+/** Whether the tokens depend on the seed. Without a temperature, any of top-k, top-p and min-p turns sampling on. */
 export function isSampled({ temperature, topK, topP, minP }: ReturnType<typeof samplingOptions>): boolean {
   return temperature === undefined ? [topK, topP, minP].some((option) => option !== undefined) : temperature > 0;
 }
 
-/** Which numbers an option takes. */
+/** The numbers that an option accepts: in words for messages, and as a test. */
 export type NumberRange = readonly [expected: string, fits: (x: number) => boolean];
 
 export const positiveInteger: NumberRange = ["an integer of at least 1", (x) => Number.isSafeInteger(x) && x >= 1];
 
 const threads: NumberRange = ['"auto" or an integer within [1, 64]', (x) => Number.isInteger(x) && x >= 1 && x <= 64];
 
-/** A number that was given as text. @throws {UsageError} it does not fit */
+/** Parses the number that an option was given, or undefined if it is not given. @throws {UsageError} not a number of the range */
 export function numberOption(args: ParsedArguments, name: string, [expected, fits]: NumberRange): number | undefined {
   const text = args[name] as string | undefined;
   if (text === undefined) return undefined;
@@ -107,7 +107,7 @@ export function numberOption(args: ParsedArguments, name: string, [expected, fit
 
 const UNITS: Readonly<Record<string, number>> = { "": 1, kb: 1e3, mb: 1e6, gb: 1e9, kib: 2 ** 10, mib: 2 ** 20, gib: 2 ** 30 };
 
-/** A number of bytes, as in `1.5GB`, `512MiB` or `1000000`. @throws {UsageError} it does not fit */
+/** Parses a number of bytes such as `1.5GB`, `512MiB` or `1000000`. @throws {UsageError} not a size */
 export function sizeOption(args: ParsedArguments, name: string): number | undefined {
   const text = args[name] as string | undefined;
   if (text === undefined) return undefined;
@@ -118,7 +118,7 @@ export function sizeOption(args: ParsedArguments, name: string): number | undefi
   return bytes;
 }
 
-/** `1,2,3` or `1 2 3`. */
+/** Parses token ids: `1,2,3` or `1 2 3`. @throws {UsageError} anything else */
 export function parseIds(text: string, where: string): number[] {
   const parts = text.trim().split(/\s*,\s*|\s+/);
   const wrong = parts.find((part) => !/^\d+$/.test(part));
@@ -126,7 +126,7 @@ export function parseIds(text: string, where: string): number[] {
   return parts.map(Number);
 }
 
-/** Every value of an option that may be given more than once. */
+/** All values of an option that may be repeated. */
 export function repeatedOption(rawArgs: readonly string[], name: string): string[] {
   const { values } = parseArgs({ args: [...rawArgs], options: { [name]: { type: "string", multiple: true } }, strict: false });
   return ((values[name] ?? []) as (string | boolean)[]).filter((value) => typeof value === "string");

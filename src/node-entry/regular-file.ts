@@ -1,12 +1,12 @@
-// Reading whole files whose size is checked first. Devices, pipes and sockets may have no end, and opening them can block.
+// Reads whole regular files of limited size. Devices, pipes and sockets are refused, because they may be endless and opening them can block.
 
 import { constants, type Stats } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
 
-/** Why a file is not read; the message is a noun phrase that follows "got". */
+/** A file that is not read; the message is a noun phrase that follows "got". */
 export class UnreadableFile extends Error {}
 
-/** Bytes that are read between two looks at the signal. */
+/** Bytes that are read between two checks of the signal. */
 const READ_BYTES = 2 ** 22;
 /** A file that states no size, as those in /proc, is read in a buffer of this size at first. */
 const MIN_BUFFER_BYTES = 2 ** 16;
@@ -21,9 +21,9 @@ const MIN_BUFFER_BYTES = 2 ** 16;
  */
 export async function readRegularFile(path: string, most: number, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
   signal?.throwIfAborted();
-  // Before opening: to open a device can have effects of its own.
+  // Checked before opening, because opening a device can have side effects.
   assertRegularFile(await stat(path), most);
-  // Whatever is put in its place meanwhile: opening or reading a pipe does not block.
+  // Non-blocking, in case the path has become a pipe in the meantime.
   const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   try {
     const info = await file.stat();
@@ -70,7 +70,7 @@ function kindOf(info: Stats): string | undefined {
   return info.isSocket() ? "a socket" : "a device";
 }
 
-/** Why a path could not be read, in few words. */
+/** Why a path could not be read, as a noun phrase that follows "got". */
 export function describeReadError(cause: unknown): string {
   if (cause instanceof UnreadableFile) return cause.message;
   const { code, message } = cause as NodeJS.ErrnoException;

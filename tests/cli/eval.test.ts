@@ -14,7 +14,7 @@ test("a table of the model in the box, the same for the same seed", async () => 
   expect(one.stdout.match(/^(arithmetic-chain|dyck-completion) +[123] +\d+\.\d % /gm)).toHaveLength(6);
   expect(one.stdout).toMatch(/\n\d+\.\d % right on average over 6 levels, 12 puzzles\n$/);
   expect(Math.max(...one.stdout.split("\n").map((line) => line.length))).toBeLessThanOrEqual(80);
-  expect(one.stderr).toContain("the model in the box: 3,411,392 parameters");
+  expect(one.stderr).toContain("the bundled model: 3,411,392 parameters");
 });
 
 test("JSON lines, greedy", async () => {

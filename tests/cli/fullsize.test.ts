@@ -10,7 +10,7 @@ const simd = ["--build", "simd"];
 test("the first layers of the 456B graph equal the published code's, in one piece and token by token", async () => {
   const { exitCode, stdout } = await run(["fullsize", "--verify", golden, "--layers", "2", ...simd]);
   expect(exitCode).toBe(0);
-  expect(stdout).toContain("456,089,655,296 parameters by formula");
+  expect(stdout).toContain("456,089,655,296 synthetic parameters");
   // Chosen by the published code: the two experts of each of three tokens.
   expect(stdout).toMatch(/^ +0 {2}lightning +\d+\.\d\d s {3}experts 28 24 · 18 5 · 16 22\n +1 {2}lightning/m);
   expect(stdout.match(/^ {2}hidden_states\.(0|1) +\d\.\de[+-]\d+$/gm)).toHaveLength(4);

@@ -81,7 +81,7 @@ describe("a run", () => {
     const { exitCode, stdout, stderr } = await rl(file);
     expect([exitCode, stderr.includes("error")]).toEqual([0, false]);
     expect(stdout).toMatch(/^3 batches, [1-6] steps, held out \d+\.\d %: .*\/small-run\/model\n$/);
-    expect(stderr).toContain("3,411,392 parameters, simd kernels on 1 thread; beginning, in ");
+    expect(stderr).toContain("3,411,392 parameters, simd kernels on 1 thread; starting, in ");
     expect(stderr.match(/^batch [0-3] of 3: (held out \d+\.\d %)?/gm)).toEqual([
       expect.stringContaining("batch 0 of 3: held out"),
       "batch 1 of 3: ",
@@ -136,7 +136,7 @@ describe("a run", () => {
     await rl(whole.file);
     await rl(broken.file, "--batches", "1");
     expect(metrics(broken.out)).toHaveLength(1);
-    expect((await rl(broken.file)).stderr).toContain("going on after batch 1");
+    expect((await rl(broken.file)).stderr).toContain("continuing after batch 1");
     expectSame(broken.out, whole.out);
   });
 
@@ -167,7 +167,7 @@ describe("a run", () => {
     }
     expect(killedInBatches).toBeGreaterThan(2);
     const { exitCode, stderr } = await rl(broken.file);
-    expect([exitCode, /going on after batch \d/.test(stderr)]).toEqual([0, true]);
+    expect([exitCode, /continuing after batch \d/.test(stderr)]).toEqual([0, true]);
     expectSame(broken.out, whole.out);
   });
 
@@ -182,7 +182,7 @@ describe("a run", () => {
     const [, saved] = /saved after batch (\d+)/.exec(stderr.text)!;
     expect(metrics(broken.out)).toHaveLength(1 + Number(saved));
     expect(existsSync(join(broken.out, "lock"))).toBe(false);
-    expect((await rl(broken.file)).stderr).toContain(`going on after batch ${saved}`);
+    expect((await rl(broken.file)).stderr).toContain(`continuing after batch ${saved}`);
     expectSame(broken.out, whole.out);
   });
 
@@ -268,7 +268,7 @@ describe("what is left of a run", () => {
       expect(hashes(out)).toEqual(before);
     }
     writeFileSync(join(out, "state.json"), JSON.stringify(made));
-    expect((await rl(file, "--batches", "1")).stderr).toContain("beginning");
+    expect((await rl(file, "--batches", "1")).stderr).toContain("starting");
   });
 
   test("a state says itself whose it is", async () => {

@@ -81,7 +81,7 @@ test("origins of --cors, once, twice or in a list; a refused one is told once", 
     child.kill("SIGTERM");
     await ended;
     expect(
-      stderr().match(/warning: a page of http:\/\/evil\.example was refused \(--cors http:\/\/evil\.example would let it ask\)/g),
+      stderr().match(/warning: a page of http:\/\/evil\.example was refused \(--cors http:\/\/evil\.example allows it\)/g),
     ).toHaveLength(1);
   }
 });

@@ -130,7 +130,7 @@ test("killed at ten moments: the weights, state and metrics of an uninterrupted 
   expect(killedInSteps).toBeGreaterThan(4);
   const { exitCode, stderr } = await train(broken.file);
   expect(exitCode).toBe(0);
-  expect(stderr).toContain("going on after step ");
+  expect(stderr).toContain("continuing after step ");
   expect(Buffer.compare(weights(broken.out), weights(whole.out))).toBe(0);
   expect(Buffer.compare(state(broken.out), state(whole.out))).toBe(0);
   expect(timeless(broken.out)).toEqual(timeless(whole.out));
@@ -150,7 +150,7 @@ test("Ctrl-C saves and ends with 130; the next call goes on to the same bits", a
   expect(metrics(broken.out)).toHaveLength(Number(saved));
   expect(stderr.text).toMatch(/\[\?25h/);
   expect(existsSync(join(broken.out, "lock"))).toBe(false);
-  expect((await train(broken.file)).stderr).toContain(`going on after step ${saved}`);
+  expect((await train(broken.file)).stderr).toContain(`continuing after step ${saved}`);
   expect(Buffer.compare(state(broken.out), state(whole.out))).toBe(0);
   expect(timeless(broken.out)).toEqual(timeless(whole.out));
 });
@@ -208,7 +208,7 @@ test("a held-out loss that is none is refused with its line", async () => {
 });
 
 test.each<[object, string]>([
-  [{ model: { ...plan.model, head_dim: 4 } }, "model.head_dim: …8…4…--out"],
+  [{ model: { ...plan.model, head_dim: 4 } }, "…model.head_dim…8…4…--out"],
   [{ tokenizer: { vocabSize: 299 } }, "made with another tokenizer.vocabSize: expected 300, got 299"],
   [
     { data: { ...plan.data, tasks: ["boolean-expression", "sudoku"] } },
@@ -235,7 +235,7 @@ test("what does not decide the numbers so far may change, and so may the order o
   await train(file, "--steps", "2");
   const model = Object.fromEntries(Object.entries(plan.model).reverse());
   planned({ model, trainer: { weightDecay: 0.01, lr: 0.01 }, heldOut: undefined, save: undefined }, join(file, ".."));
-  expect((await train(file, "--steps", "3")).stderr).toContain("going on after step 2");
+  expect((await train(file, "--steps", "3")).stderr).toContain("continuing after step 2");
   expect(metrics(out)).toHaveLength(3);
 });
 

@@ -14,7 +14,7 @@ import { type Terminal, visible } from "../text/terminal.js";
 
 const COST_OPTIONS = { gpus: "gpus", days: "days", price: "pricePerHour", dollars: "dollars" } as const;
 
-/** What a model costs, by arithmetic: parameters, operations, memory, training; and the report's figures beside them. Loads no weights. */
+/** Computes what a model costs from its configuration: parameters, FLOPs, memory, training, beside the report's figures. Loads no weights. */
 export const analyze = defineCommand({
   meta: { name: "analyze", description: "What a model costs: parameters, FLOPs, memory, training; the report's figures" },
   args: {
@@ -24,13 +24,17 @@ export const analyze = defineCommand({
     context: { type: "string", valueHint: "n,n", description: "Lengths to count memory at (default: 4096,131072,1048576)" },
     batch: { type: "string", valueHint: "n", description: "Sequences to count memory for (default: 1)" },
     benchmarks: { type: "boolean", description: "Instead: the report's benchmarks, and which claims hold" },
-    figure: { type: "string", valueHint: "file", description: "Instead: the picture (.svg, .png) or its numbers (.json); of minimax-m1" },
-    dark: { type: "boolean", description: "The picture on a dark page" },
+    figure: {
+      type: "string",
+      valueHint: "file",
+      description: "Instead: draw the report's figure (.svg, .png) or write its numbers (.json)",
+    },
+    dark: { type: "boolean", description: "Draw the figure for a dark page" },
     gpus: { type: "string", valueHint: "n", description: "Instead: the cost of a training; three of the four" },
-    days: { type: "string", valueHint: "x", description: "Days that it takes" },
-    price: { type: "string", valueHint: "x", description: "Dollars for a GPU-hour" },
-    dollars: { type: "string", valueHint: "x", description: "Dollars in all" },
-    json: { type: "boolean", description: "Machine readable, every number as it is" },
+    days: { type: "string", valueHint: "x", description: "Days of training" },
+    price: { type: "string", valueHint: "x", description: "Dollars per GPU-hour" },
+    dollars: { type: "string", valueHint: "x", description: "Dollars in total" },
+    json: { type: "boolean", description: "Print JSON, unrounded" },
     ...commonOptions,
   },
   async run({ args, data }) {
@@ -69,7 +73,7 @@ export const analyze = defineCommand({
 
 type Given = Readonly<Record<string, unknown>>;
 
-/** @throws {UsageError} options that say nothing together */
+/** Checks combinations of options. @throws {UsageError} options that exclude each other */
 function checkTogether(args: Given, costs: readonly string[]): void {
   const { figure, dark, benchmarks, model, tokens, rule, context, batch, json } = args;
   if (dark && figure === undefined) throw new UsageError("--dark: expected with --figure");
@@ -93,7 +97,7 @@ function checkTogether(args: Given, costs: readonly string[]): void {
   if (superfluous) throw new UsageError(`${superfluous}: expected without ${superfluous === "--json" ? "--figure" : instead}`);
 }
 
-/** @throws {UsageError} numbers that are none, or too few of them */
+/** Options of `trainingCost`. @throws {UsageError} invalid numbers, or fewer than three */
 function costOptions(args: Given, given: readonly string[]) {
   if (given.length < 3) {
     throw new UsageError(
@@ -109,7 +113,7 @@ function costOptions(args: Given, given: readonly string[]) {
   return Object.fromEntries(values);
 }
 
-/** @throws {UsageError} anything but numbers of tokens */
+/** Parses a list of lengths in tokens. @throws {UsageError} anything else */
 function lengthsOf(args: Given, name: string): number[] | undefined {
   const text = args[name] as string | undefined;
   if (text === undefined) return undefined;
@@ -122,7 +126,7 @@ function lengthsOf(args: Given, name: string): number[] | undefined {
   return lengths;
 }
 
-/** @throws {UsageError} more tokens than the model knows */
+/** Lengths to count memory at. @throws {UsageError} a length beyond the model's context */
 function contextsOf({ config }: Graph, asked: readonly number[] | undefined): number[] {
   const longest = config.maxPositionEmbeddings;
   if (!asked) return [...new Set([4096, 131_072, 1_048_576].map((tokens) => Math.min(tokens, longest)))];

@@ -10,15 +10,15 @@ import { describeThroughput, ThroughputMeter } from "../reports/throughput.js";
 import { AnswerWriter } from "../text/answer-writer.js";
 import { CommandEnded, type Terminal, visible } from "../text/terminal.js";
 
-/** What to ask the model in the box, which knows nothing but its puzzles. */
+/** What to ask the bundled model, which understands only its eight puzzle formats. */
 const BUNDLED_MODEL_HINT =
   'It solves puzzles, worded as in docs/tasks.md: each by itself: ask "Compute 3 + 4 - 2" or "Close the open brackets : ( [ {".';
 
 const HELP = "/save FILE, /load FILE, /reset, /help, /exit; Ctrl-C stops an answer";
 
-/** A conversation, line by line. Answers go to stdout, everything else to stderr. */
+/** Chats line by line. Answers go to stdout, everything else to stderr. */
 export const chat = defineCommand({
-  meta: { name: "chat", description: "Talk with a model; only new tokens are computed" },
+  meta: { name: "chat", description: "Chat with a model; each message computes only its new tokens" },
   args: {
     ...loadingArguments,
     system: { type: "string", valueHint: "text", description: "System message" },
@@ -30,11 +30,11 @@ export const chat = defineCommand({
     const options = samplingOptions(args, rawArgs);
     await requireTokenizer(args, terminal, "chat: expected a checkpoint with a tokenizer, got none (generate --ids works without)");
     const model = await loadModel(args, terminal);
-    const boxed = args.source === undefined;
-    if (boxed) terminal.note(terminal.err.dim(BUNDLED_MODEL_HINT));
+    const bundled = args.source === undefined;
+    if (bundled) terminal.note(terminal.err.dim(BUNDLED_MODEL_HINT));
     try {
       using conversation = new Conversation(model, { system: args.system });
-      await new ChatLoop(terminal, conversation, options, boxed).run();
+      await new ChatLoop(terminal, conversation, options, bundled).run();
     } finally {
       model.dispose();
     }
@@ -44,16 +44,16 @@ export const chat = defineCommand({
 class ChatLoop {
   private readonly interactive: boolean;
   private readonly lines: Interface;
-  /** Whether the next message goes on with what was loaded. */
+  /** Whether the next message continues a loaded conversation. */
   private loaded = false;
-  /** Stops the answer under way. */
+  /** Stops the current answer. */
   private answering: AbortController | undefined;
 
   constructor(
     private readonly terminal: Terminal,
     private readonly conversation: Conversation,
     private readonly options: ReturnType<typeof samplingOptions>,
-    /** Whether every message begins anew: the model in the box has learned single puzzles. */
+    /** Whether each message starts a new conversation: the bundled model has learned single puzzles. */
     private readonly resetBeforeMessage: boolean,
   ) {
     const { stdin, stderr, err } = terminal;
@@ -65,7 +65,7 @@ class ChatLoop {
     });
   }
 
-  /** Until the input ends or `/exit`. */
+  /** Reads and answers lines until the input ends or `/exit`. */
   async run(): Promise<void> {
     const { terminal, lines, interactive } = this;
     let interrupted = false;
@@ -167,7 +167,7 @@ async function readSaved(file: string): Promise<Uint8Array> {
   }
 }
 
-/** The file has its name only when it is complete. */
+/** Writes a temporary file and renames it, so that the file is complete or absent. */
 async function writeAtomically(file: string, bytes: Uint8Array): Promise<void> {
   const temporary = `${file}.${randomUUID()}.tmp`;
   try {

@@ -5,13 +5,13 @@ import { commonOptions, loadingArguments, numberOption, positiveInteger, UsageEr
 import { evaluateText, isTextFile, readDocuments } from "../reports/text-perplexity.js";
 import type { Terminal } from "../text/terminal.js";
 
-/** Options that belong to puzzles, and those that belong to a text. */
+/** Options that apply to puzzles only, and to texts only. */
 const [PUZZLE_OPTIONS, TEXT_OPTIONS] = [
   ["tasks", "per-level", "greedy", "seed"],
   ["window", "stride"],
 ] as const;
 
-/** Puts held-out puzzles to a model and prints how many it gets right; or measures how well it predicts a text. */
+/** Measures accuracy on held-out puzzles, or perplexity and bits per byte of a text. */
 export const evaluate = defineCommand({
   meta: { name: "eval", description: "Accuracy on held-out puzzles, or perplexity and bits per byte of a text" },
   args: {
@@ -25,9 +25,9 @@ export const evaluate = defineCommand({
     "per-level": { type: "string", valueHint: "n", description: "Puzzles for each level (default: 50)" },
     greedy: { type: "boolean", description: "Puzzles: most probable tokens (default: 1.0, top-p 0.95)" },
     seed: { type: "string", valueHint: "n", description: "Chooses puzzles and samples (default: 1)" },
-    window: { type: "string", valueHint: "n", description: "Text: tokens seen at once (default: context, at most 2048)" },
+    window: { type: "string", valueHint: "n", description: "Text: tokens of a window (default: context, at most 2048)" },
     stride: { type: "string", valueHint: "n", description: "Text: tokens between windows (default: half a window)" },
-    json: { type: "boolean", description: "Puzzles: a JSON line per level, then one in all; text: one" },
+    json: { type: "boolean", description: "Puzzles: a JSON line per level, then a summary; text: one line" },
     ...commonOptions,
   },
   async run({ args: { file: second, ...args }, data }) {

@@ -8,9 +8,9 @@ import type { Terminal } from "../text/terminal.js";
 /** The prompt of the stored outputs. */
 const PROMPT = [100663, 180090, 56966];
 
-/** Runs the published graph at its real size, with weights by formula. */
+/** Runs the published graph at its real size, with synthetic weights. */
 export const fullsize = defineCommand({
-  meta: { name: "fullsize", description: "The 456B graph at full size, with weights by formula" },
+  meta: { name: "fullsize", description: "Run the 456B graph at full size, with synthetic weights" },
   args: {
     ids: { type: "string", valueHint: "1,2,3", description: `Prompt as token ids (default: ${PROMPT.join(",")})` },
     tokens: { type: "string", alias: "n", valueHint: "n", description: "Tokens to decode after the prompt (default: 1)" },
@@ -45,7 +45,7 @@ export const fullsize = defineCommand({
     });
     const run = new FullSizeRun(model, terminal, Boolean(args.json), layers ?? attnTypeList.length);
     await run.print(
-      `${model.parameters.toLocaleString("en-US")} parameters by formula, ${model.build} kernels on ${model.threads} threads\n`,
+      `${model.parameters.toLocaleString("en-US")} synthetic parameters, ${model.build} kernels on ${model.threads} threads\n`,
     );
 
     const report: Report = { parameters: model.parameters, build: model.build, threads: model.threads, prompt, passes: [] };
@@ -97,7 +97,7 @@ interface PassReport {
   readonly comparison: GoldenComparison | undefined;
 }
 
-/** Ends a pass after the layers that were asked for. */
+/** Thrown to end a pass after the requested number of layers. */
 const STOP_AFTER_LAYERS = Symbol("enough layers");
 
 class FullSizeRun {
@@ -112,7 +112,7 @@ class FullSizeRun {
     if (!this.quiet) await this.terminal.print(text);
   }
 
-  /** The pieces one after the other on one state, then so many tokens, each the most probable one. */
+  /** Runs the pieces of the prompt one after the other on one cache, then decodes `tokens` tokens greedily. */
   async runPasses(
     name: string,
     prompt: readonly number[],
@@ -150,7 +150,7 @@ class FullSizeRun {
         comparing?.layer(view);
         last = now;
         if (view.layer + 1 === this.layerLimit && this.layerLimit < attnTypeList.length) throw STOP_AFTER_LAYERS;
-        // Lines appear as their layers are done: writes do not wait for the event loop.
+        // Written at once, so that a line appears when its layer is done.
         if (!this.quiet) terminal.stdout.write(lines.splice(0).join(""));
       };
       try {

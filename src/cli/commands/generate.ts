@@ -5,17 +5,17 @@ import { commonOptions, isSampled, loadingArguments, parseIds, samplingArguments
 import { describeThroughput, ThroughputMeter } from "../reports/throughput.js";
 import { printable, type Terminal } from "../text/terminal.js";
 
-/** Continues one prompt. Text goes to stdout as it comes, everything else to stderr. */
+/** Continues one prompt. Streams the text to stdout; everything else goes to stderr. */
 export const generate = defineCommand({
   meta: { name: "generate", description: "Continue a prompt; the text goes to stdout" },
   args: {
     ...loadingArguments,
     prompt: { type: "string", alias: "p", valueHint: "text", description: "Text to continue (or on stdin)" },
     ids: { type: "string", valueHint: "1,2,3", description: "Token ids to continue" },
-    chat: { type: "boolean", description: "A user's message, to answer (model in the box: always)" },
+    chat: { type: "boolean", description: "Answer the prompt as a user's message (bundled model: always)" },
     system: { type: "string", valueHint: "text", description: "System message, with --chat" },
     ...samplingArguments,
-    json: { type: "boolean", description: "A JSON line per token, then one in all" },
+    json: { type: "boolean", description: "A JSON line per token, then a summary line" },
     ...commonOptions,
   },
   async run({ args, rawArgs, data }) {
@@ -50,7 +50,7 @@ export const generate = defineCommand({
   },
 });
 
-/** Whether the prompt is a user's message: for the model in the box always, which knows nothing else. */
+/** Whether the prompt is a user's message. For the bundled model it always is, because it understands only chat messages. */
 function isChat({ source, chat }: { source?: string; chat?: boolean }): boolean {
   return chat ?? source === undefined;
 }
@@ -65,7 +65,7 @@ const writeText = ({ text }: GeneratedToken, terminal: Terminal) => terminal.pri
 const writeIds = ({ id }: GeneratedToken, terminal: Terminal) => terminal.print(`${id} `);
 const writeJson = (token: GeneratedToken, terminal: Terminal) => terminal.print(`${JSON.stringify(token)}\n`);
 
-/** Text or ids, from the options or, where neither is given, from a pipe. */
+/** Reads the prompt as text or ids from the options, or as text from stdin if neither is given. */
 async function readPrompt(
   args: { source?: string; prompt?: string; ids?: string; chat?: boolean; system?: string },
   { stdin, signal }: Terminal,
@@ -96,7 +96,7 @@ async function readPrompt(
   }
 }
 
-/** Ids of a prompt; `system` is given when it is a user's message. */
+/** Encodes a prompt. If `system` is not undefined, the prompt is a user's message in the chat format. */
 async function encode(model: MiniMaxM1, prompt: string, system: string | undefined): Promise<number[]> {
   const tokenizer = model.tokenizer!;
   if (system === undefined) return tokenizer.encode(prompt);

@@ -7,13 +7,13 @@ import { type ModelSummary, summarizeModel } from "../reports/model-summary.js";
 import { modelSummaryText } from "../text/model-summary-text.js";
 import { type Terminal, visible } from "../text/terminal.js";
 
-/** What a model is made of. Reads headers only, unless its accuracy in narrower precisions is asked for. */
+/** Prints the structure of a model. Reads headers only; `--accuracy` loads the weights. */
 export const inspect = defineCommand({
-  meta: { name: "inspect", description: "What a model is made of; loads weights only for --accuracy" },
+  meta: { name: "inspect", description: "Structure of a model; loads weights only for --accuracy" },
   args: {
     source: describedModel,
     slopes: { type: "boolean", description: "Decay slopes of every head" },
-    accuracy: { type: "boolean", description: "Load it, and measure what bf16 and 8-bit weights, keys and values change" },
+    accuracy: { type: "boolean", description: "Load it and measure the error of bf16 and 8-bit weights, keys and values" },
     json: { type: "boolean", description: "Machine readable, every number exact" },
     revision: { type: "string", valueHint: "name", description: "Branch, tag or commit of a hub id" },
     "local-files-only": { type: "boolean", description: "Take hub files from the cache only" },

@@ -18,7 +18,7 @@ import { commonOptions, numberOption, positiveInteger, UsageError } from "../opt
 import { bytes, count, labelledLines } from "../text/tables.js";
 import { type Colours, type Terminal, visible } from "../text/terminal.js";
 
-/** How vLLM serves a model on given GPUs. Pure arithmetic: nothing is started. */
+/** Plans how vLLM serves a model on given GPUs. Pure arithmetic: nothing is started. */
 export const plan = defineCommand({
   meta: { name: "plan", description: "How to serve a model with vLLM: parallelism, memory, commands, manifests" },
   args: {
@@ -35,7 +35,7 @@ export const plan = defineCommand({
     "expert-parallel": { type: "boolean", description: "Whole experts on each GPU instead of a part of each" },
     served: { type: "string", valueHint: "id|path", description: "What vLLM loads (default: the checkpoint)" },
     kubernetes: { type: "boolean", description: "Print the manifests instead, for kubectl apply -f -" },
-    json: { type: "boolean", description: "Machine readable, bytes exact" },
+    json: { type: "boolean", description: "Print JSON, bytes exact" },
     ...commonOptions,
   },
   async run({ args, data }) {
@@ -75,7 +75,7 @@ export const plan = defineCommand({
   },
 });
 
-/** What vLLM loads where nothing is said: the published checkpoint, a directory, or a hub id. */
+/** What vLLM loads by default: the published checkpoint (undefined), a directory, or a hub id. */
 function servedBy(source: string): string | undefined {
   if (source === PUBLISHED_MODEL) return undefined;
   if (Object.hasOwn(presets, source) || source === BUNDLED_MODEL)
@@ -119,7 +119,7 @@ function deploymentText(source: string, plan: Deployment, { bold, dim }: Colours
   return `${bold(visible(source))}\n\n${sections.map((lines) => lines.map((line) => `  ${line}\n`).join("")).join("\n")}`;
 }
 
-/** A command on several lines, as a shell takes it. */
+/** Splits a command into lines of at most about 70 columns that end in backslashes, as shells accept. */
 function shellLines(command: string): string[] {
   const lines: string[] = [];
   for (const word of command.split(/ (?=--|\/|vllm|ray|export)/)) {

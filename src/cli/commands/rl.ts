@@ -25,14 +25,14 @@ import { type PolicyLine, policyView } from "../runs/policy-view.js";
 import { type PrepareOptions, readPlan, runArguments, runOptions, trainInDirectory } from "../runs/train-in-directory.js";
 import type { Terminal } from "../text/terminal.js";
 
-/** Reinforcement learning as a file says. Killed and called again, it goes on from the last save, and ends with the same bits. */
+/** Runs the reinforcement learning that a plan file describes. Called again, it continues after the last save and ends with the same bits. */
 export const rl = defineCommand({
-  meta: { name: "rl", description: "Reinforcement learning from a plan file; called again, it goes on" },
+  meta: { name: "rl", description: "Reinforcement learning from a plan file; called again, it continues" },
   args: {
     action: { type: "positional", description: "What to do: run", required: true },
     config: { type: "positional", description: "JSON file: tasks, objective, and how to train", required: true },
     ...runArguments,
-    batches: { type: "string", valueHint: "n", description: "Batches in all, in place of the file's" },
+    batches: { type: "string", valueHint: "n", description: "Total number of batches, overrides the file" },
     ...commonOptions,
   },
   async run({ args, data }) {
@@ -74,7 +74,7 @@ export const rl = defineCommand({
 
 const share = v.pipe(v.number(), v.minValue(0), v.maxValue(1));
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
-/** What curves need of a line. */
+/** The part of a metrics line that the curves need. */
 const pointSchema = v.object({
   batch: count,
   accuracy: v.optional(share),
@@ -82,7 +82,7 @@ const pointSchema = v.object({
   heldOut: v.optional(v.pipe(v.array(v.object({ task: v.string(), level: count, accuracy: share })), v.nonEmpty())),
 });
 
-/** A line per batch, and one before them. */
+/** Writes a line per batch, and one before the first. */
 const policyRunKind: RunKind<PolicyPoint> = {
   command: "rl",
   unit: "batch",

@@ -12,24 +12,24 @@ const positiveInteger = ["an integer of at least 1", (x: number) => Number.isSaf
 const nonNegativeInteger = ["an integer of at least 0", (x: number) => Number.isSafeInteger(x) && x >= 0] as const;
 const secondsRange = ["a number of seconds above 0", (x: number) => x > 0] as const;
 
-/** A model behind OpenAI's HTTP interface, until Ctrl-C or SIGTERM. */
+/** Serves a model over OpenAI's HTTP interface until Ctrl-C or SIGTERM. */
 export const serve = defineCommand({
-  meta: { name: "serve", description: "Serve a model over HTTP, as OpenAI's interface" },
+  meta: { name: "serve", description: "Serve a model over HTTP with OpenAI's interface" },
   args: {
     ...loadingArguments,
     port: { type: "string", valueHint: "n", description: "Port (8000; 0 takes a free one)" },
     host: { type: "string", valueHint: "address", description: "Address (127.0.0.1: this machine only)" },
-    name: { type: "string", valueHint: "text", description: "What requests call the model" },
-    "api-key": { type: "string", valueHint: "key", description: "Or in LIGHTNING_M1_API_KEY" },
-    cors: { type: "string", valueHint: "origin", description: "Pages of this origin may ask (repeatable; * for all)" },
-    "max-batch": { type: "string", valueHint: "n", description: "Most sequences computed at a time (32)" },
-    "max-queue": { type: "string", valueHint: "n", description: "Most requests that wait (128)" },
-    "max-tokens": { type: "string", valueHint: "n", description: "Most tokens of an answer" },
-    "max-cache-bytes": { type: "string", valueHint: "n", description: "Most memory of running sequences" },
-    timeout: { type: "string", valueHint: "s", description: "Most seconds for a request (600)" },
-    grace: { type: "string", valueHint: "s", description: "Seconds to finish in when stopped (30)" },
+    name: { type: "string", valueHint: "text", description: "Name of the model in requests" },
+    "api-key": { type: "string", valueHint: "key", description: "Accepted bearer token; also LIGHTNING_M1_API_KEY" },
+    cors: { type: "string", valueHint: "origin", description: "Allow pages of this origin (repeatable; * for all)" },
+    "max-batch": { type: "string", valueHint: "n", description: "Maximum number of sequences in a batch (32)" },
+    "max-queue": { type: "string", valueHint: "n", description: "Maximum number of waiting requests (128)" },
+    "max-tokens": { type: "string", valueHint: "n", description: "Maximum number of tokens of an answer" },
+    "max-cache-bytes": { type: "string", valueHint: "n", description: "Maximum memory of running sequences, in bytes" },
+    timeout: { type: "string", valueHint: "s", description: "Maximum seconds of a request (600)" },
+    grace: { type: "string", valueHint: "s", description: "Seconds that requests have when the server stops (30)" },
     "trust-templates": { type: "boolean", description: "Run chat templates that requests bring" },
-    json: { type: "boolean", description: "A JSON line on stdout when it listens" },
+    json: { type: "boolean", description: "Print a JSON line on stdout when the server listens" },
     ...commonOptions,
   },
   async run({ args, rawArgs, data }) {
@@ -57,7 +57,7 @@ export const serve = defineCommand({
         terminal.note(`${err.red("error:")} ${visible(error instanceof Error ? (error.stack ?? "") : `${error}`)}`),
       onRefusedOrigin: (origin: string) => {
         const shown = visible(origin.slice(0, 200).replace(/\s/g, " "));
-        terminal.note(`${err.yellow("warning:")} a page of ${shown} was refused (--cors ${shown} would let it ask)`);
+        terminal.note(`${err.yellow("warning:")} a page of ${shown} was refused (--cors ${shown} allows it)`);
       },
     };
     const model = await loadModel(args, terminal);
@@ -65,11 +65,13 @@ export const serve = defineCommand({
       const listening = await listen(new Server(model, options), { port, host });
       terminal.note(`${listening.url}/v1 ${err.dim("(Ctrl-C stops)")}`);
       if (apiKey === undefined && !isLoopback(host)) {
-        terminal.note(`${err.yellow("warning:")} ${host}: everybody who reaches this address may ask (--api-key, or --host 127.0.0.1)`);
+        terminal.note(
+          `${err.yellow("warning:")} ${host}: everybody who can reach this address can send requests (--api-key, or --host 127.0.0.1)`,
+        );
       }
       if (args.json) await terminal.print(`${JSON.stringify({ url: `${listening.url}/v1`, port: listening.port })}\n`);
       await untilStopped(terminal, parent);
-      terminal.note(err.dim("stopping: what runs may end (once more to stop at once)"));
+      terminal.note(err.dim("stopping: running requests may finish (Ctrl-C again stops at once)"));
       await listening.close(graceMs);
       throw new CommandEnded(0);
     } finally {

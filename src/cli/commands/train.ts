@@ -9,13 +9,13 @@ import { readPlan, runArguments, runOptions, trainInDirectory } from "../runs/tr
 import { trainingView } from "../runs/training-view.js";
 import type { Terminal } from "../text/terminal.js";
 
-/** Trains a model as a file says. Killed and called again, it goes on from the last save, and ends with the same bits. */
+/** Trains a model as a plan file describes. Called again, it continues after the last save and ends with the same bits. */
 export const train = defineCommand({
-  meta: { name: "train", description: "Train a model as a file says; called again, go on where it stopped" },
+  meta: { name: "train", description: "Train a model from a plan file; called again, it continues" },
   args: {
     config: { type: "positional", description: "JSON file: model, data, and how to train", required: true },
     ...runArguments,
-    steps: { type: "string", valueHint: "n", description: "Steps in all, in place of the file's" },
+    steps: { type: "string", valueHint: "n", description: "Total number of steps, overrides the file" },
     ...commonOptions,
   },
   async run({ args, data }) {
@@ -62,7 +62,7 @@ export const train = defineCommand({
   },
 });
 
-/** Per layer, the tokens of the busiest expert over those of an even share: 1 if all have as many, experts / k if the same k have them all. */
+/** Per layer, the tokens of the busiest expert divided by an even share: 1 if all have equally many, experts / k if the same k get every token. */
 export function expertImbalance(load: readonly Float64Array[]): number[] {
   return load.map((layer) => {
     const mean = layer.reduce((sum, x) => sum + x, 0) / layer.length;

@@ -3,7 +3,7 @@ import { loadingOptions, UsageError } from "../options.js";
 import { openProgress } from "../text/loading-progress.js";
 import { type Terminal, visible } from "../text/terminal.js";
 
-/** Loads what the arguments name, and says so on stderr. */
+/** Loads the model that the arguments name, with progress and a summary on stderr. */
 export async function loadModel(args: Readonly<Record<string, unknown>>, terminal: Terminal): Promise<MiniMaxM1> {
   const { err, signal } = terminal;
   const source = args.source as string | undefined;
@@ -20,7 +20,7 @@ export async function loadModel(args: Readonly<Record<string, unknown>>, termina
     const seconds = ((performance.now() - begin) / 1000).toFixed(2);
     terminal.note(
       err.dim(
-        `${maskUrls(source ?? "the model in the box")}: ${model.parameters.toLocaleString("en-US")} parameters, ${model.build} kernels on ${model.threads} thread${model.threads === 1 ? "" : "s"}, loaded in ${seconds} s`,
+        `${maskUrls(source ?? "the bundled model")}: ${model.parameters.toLocaleString("en-US")} parameters, ${model.build} kernels on ${model.threads} thread${model.threads === 1 ? "" : "s"}, loaded in ${seconds} s`,
       ),
     );
     return model;
@@ -29,9 +29,9 @@ export async function loadModel(args: Readonly<Record<string, unknown>>, termina
   }
 }
 
-/** @throws {UsageError} with this message, before any weight is loaded, if the checkpoint that the arguments name has no tokenizer */
+/** Checks that the checkpoint has a tokenizer, before any weight is loaded. @throws {UsageError} with this message, if it has none */
 export async function requireTokenizer(args: Readonly<Record<string, unknown>>, { signal }: Terminal, message: string): Promise<void> {
-  // The one in the box has.
+  // The bundled model has a tokenizer.
   if (args.source === undefined) return;
   const { revision, localFilesOnly } = loadingOptions(args);
   const { tokenizer } = await inspectCheckpoint(args.source as string, { revision, localFilesOnly, signal });

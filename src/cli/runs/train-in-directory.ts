@@ -1,4 +1,4 @@
-// What commands that train have in common: a file that says how, a directory that everything goes to, and going on after whatever ended the last call.
+// What commands that train share: a plan file, a directory for all output, and resuming after an interruption.
 
 import type { ArgsDef } from "citty";
 import { InputError, type MiniMaxM1 } from "../../index.js";
@@ -15,9 +15,9 @@ const MAX_PLAN_BYTES = 2 ** 24;
 
 /** Options of every such command. */
 export const runArguments = {
-  out: { type: "string", valueHint: "dir", description: "Where everything goes (default: beside the file)" },
+  out: { type: "string", valueHint: "dir", description: "Directory of the run (default: beside the plan file)" },
   threads: loadingArguments.threads,
-  json: { type: "boolean", description: "The summary as a JSON line" },
+  json: { type: "boolean", description: "Print the summary as a JSON line" },
 } as const satisfies ArgsDef;
 
 /** What the command line says, as `runArguments` has it. @throws {UsageError} values that do not fit */
@@ -58,7 +58,7 @@ export interface Trained<Point> {
   readonly points: readonly Point[];
 }
 
-/** Trains in a directory, from wherever the last call left it, and saves the model in the end. Killed and called again, it ends with the same bits. */
+/** Trains in a directory, continuing after its last save, and saves the model at the end. Called again after a kill, it ends with the same bits. */
 export async function trainInDirectory<Line extends object, Point>(
   training: Training<Line, Point>,
   terminal: Terminal,
@@ -76,7 +76,7 @@ export async function trainInDirectory<Line extends object, Point>(
       await directory.resume(trainer, identity, { maxStateBytes: 12 * parameters + MAX_STATE_HEADER_BYTES, signal });
       const kernels = `${parameters.toLocaleString("en-US")} parameters, ${build} kernels on ${threads} thread${threads === 1 ? "" : "s"}`;
       const done = kind.position(trainer);
-      terminal.note(err.dim(`${kernels}; ${done > 0 ? `going on after ${kind.unit} ${done}` : "beginning"}, in ${directory.path}`));
+      terminal.note(err.dim(`${kernels}; ${done > 0 ? `continuing after ${kind.unit} ${done}` : "starting"}, in ${directory.path}`));
       await runAndRecord(lines(trainer, directory.points), trainer, training, directory, terminal);
       await model.save(directory.model, { signal });
       return { model: directory.model, steps: trainer.steps, points: directory.points };
@@ -113,7 +113,7 @@ async function runAndRecord<Line extends object, Point>(
   } catch (error) {
     if (signal.aborted && error === signal.reason) {
       view.stop();
-      terminal.note(`saved after ${kind.unit} ${kind.position(trainer)}; the same command goes on`);
+      terminal.note(`saved after ${kind.unit} ${kind.position(trainer)}; the same command continues`);
     }
     throw error;
   } finally {

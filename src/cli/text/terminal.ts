@@ -11,18 +11,18 @@ export interface Streams {
   readonly stdout: Output;
   readonly stderr: Output;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Aborted by Ctrl-C, and when nobody reads stdout any more; its reason is an {@link CommandEnded}. */
+  /** Aborted by Ctrl-C, and if the reader of stdout goes away; its reason is an {@link CommandEnded}. */
   readonly signal: AbortSignal;
 }
 
-/** Why a command ends before its time, and with which exit code. Nothing is printed about it. */
+/** Ends a command early with an exit code. Nothing is printed about it. */
 export class CommandEnded extends Error {
   constructor(readonly exitCode: number) {
     super(`ended with exit code ${exitCode}`);
   }
 }
 
-/** The streams, and how they may be written to. */
+/** The streams, with their colours and ways to write. */
 export interface Terminal extends Streams {
   /** Colours of stdout. */
   readonly out: Colours;
@@ -30,7 +30,7 @@ export interface Terminal extends Streams {
   readonly err: Colours;
   /** Whether lines on stderr may be redrawn. */
   readonly animated: boolean;
-  /** Writes to stdout and waits while its reader is slower than we are. */
+  /** Writes to stdout and waits while its buffer is full. */
   print(text: string): Promise<void>;
   /** One line on stderr. */
   note(line: string): void;
@@ -62,7 +62,7 @@ export function openTerminal(streams: Streams, colour?: boolean): Terminal {
   };
 }
 
-/** Flags first, then NO_COLOR, then FORCE_COLOR, then whether someone is looking. */
+/** Decides by the flag, then NO_COLOR, then FORCE_COLOR, then whether the stream is a terminal. */
 function isColoured(stream: Output, env: Streams["env"], flag: boolean | undefined): boolean {
   if (flag !== undefined) return flag;
   if (env.NO_COLOR) return false;
