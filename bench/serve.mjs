@@ -1,4 +1,4 @@
-// Many clients at once against one at a time: the model in the box behind `lightning-m1 serve`, streamed, over loopback.
+// Many clients at once against one at a time: the bundled model behind `lightning-m1 serve`, streamed, over loopback.
 // What must hold is checked: no request fails, none starves, and nothing is left running; figures are medians over interleaved rounds.
 //
 //   node bench/serve.mjs [--seconds 120] [--rounds 6] [--clients 32] [--threads auto] [--json FILE]

@@ -1,4 +1,4 @@
-// One program, two places: the model in the box computes here, or the model behind an address answers.
+// One program, two places: the bundled model computes here, or the model behind an address answers.
 //
 //   node examples/local-or-remote.mjs
 //

@@ -1,4 +1,4 @@
-// The library at work in one go: the 456B model's graph, then the model in the box, which thinks about puzzles that nobody trained it on.
+// The library at work in one go: the 456B model's graph, then the bundled model, which thinks about puzzles that nobody trained it on.
 
 import { formatBytes, graph, MiniMaxM1, minimaxM1 } from "lightning-m1";
 import { heldOut, judge, tasks } from "lightning-m1/rl";
@@ -20,7 +20,7 @@ row("activated", `${count(activatedParameterCount)} per token, without embedding
 row("tensors", count(tensors.length));
 row("checkpoint", `${count(checkpointBytes)} bytes (${formatBytes(checkpointBytes)})`);
 
-rule("The model in the box, thinking");
+rule("The bundled model, thinking");
 const model = await MiniMaxM1.load();
 row("model", `the same architecture at ${count(model.parameters)} parameters,`);
 row("", "trained by this library alone, with CISPO in the end");

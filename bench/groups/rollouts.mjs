@@ -1,4 +1,4 @@
-// Rollouts of reinforcement learning: 64 responses of the model in the box in the same passes, against one after the other.
+// Rollouts of reinforcement learning: 64 responses of the bundled model in the same passes, against one after the other.
 import { stage } from "../contest.mjs";
 import { ours } from "../contestants.mjs";
 

@@ -1,4 +1,4 @@
-// Responses of the model in the box to puzzles, sampled at temperature 1: all in the same passes, or one after the other. Options: none.
+// Responses of the bundled model to puzzles, sampled at temperature 1: all in the same passes, or one after the other. Options: none.
 import { build, expectThreads, threads } from "./library.mjs";
 
 const { MiniMaxM1 } = await import("../../dist/node/index.js");

@@ -14,7 +14,7 @@ import { StreamParts } from "../../src/ai-sdk/stream-parts.js";
 import { InputError, MiniMaxM1, parseAssistant, RemoteError } from "../../src/index.js";
 import { RemoteModel } from "../../src/remote/index.js";
 import { collect, rejection } from "../generate/model.js";
-import { answers } from "../support/box.js";
+import { answers } from "../support/bundled-model.js";
 import { json, OpenAiServer, type Reply, serving, sse, stream } from "../support/openai-server.js";
 
 const { question } = answers[0]!;
@@ -44,7 +44,7 @@ afterAll(async () => {
 const user = (text: string): LanguageModelV3Prompt => [{ role: "user", content: [{ type: "text", text }] }];
 
 describe.each([
-  ["the model in the box", () => lightningM1(local)],
+  ["the bundled model", () => lightningM1(local)],
   ["the same on a server", () => lightningM1(remote)],
 ])("%s", (name, model) => {
   test("generates text with separate reasoning and token counts", async () => {

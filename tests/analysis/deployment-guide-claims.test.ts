@@ -51,7 +51,7 @@ describe("MiniMax's deployment guide: int8 experts on 8 GPUs, up to 2 million to
 
   test("the tables of docs/ agree", () => {
     const limits = claims.map(({ verdicts }) => verdicts.map(({ mostTokens }) => `${(mostTokens / 1e6).toFixed(1)} million`));
-    const guide = readFileSync(new URL("../../docs/cluster.md", import.meta.url), "utf8");
+    const guide = readFileSync(new URL("../../docs/deployment.md", import.meta.url), "utf8");
     for (const [i, { states, utilization, holds }] of claims[0]!.verdicts.entries()) {
       const [h800, h20] = limits.map((row) => `${holds ? "holds" : "does not"}, ${row[i]}`);
       expect(guide).toContain(`| ${states}, ${utilization.toFixed(2)} | ${h800} | ${h20} |`);

@@ -3,7 +3,7 @@ import { availableBuilds, MiniMaxM1 } from "../../src/index.js";
 import configUrl from "../golden/m1-tiny/config.json?url";
 import expectedUrl from "../golden/m1-tiny/expected.safetensors?url";
 import modelUrl from "../golden/m1-tiny/model.safetensors?url";
-import { answers, answersOf } from "../support/box.js";
+import { answers, answersOf } from "../support/bundled-model.js";
 import { readSafetensors } from "../support/safetensors.js";
 import { drawSeeded, SEEDED_IDS } from "../support/seeded.js";
 import { threadEveryCall } from "../support/threads.js";
@@ -53,7 +53,7 @@ describe.each(builds.flatMap((build) => [1, 2].map((threads) => [build, threads]
   },
 );
 
-test.each([1, 2])("the model in the box answers as in Node, threads: %i", async (threads) => {
+test.each([1, 2])("the bundled model answers as in Node, threads: %i", async (threads) => {
   using model = await MiniMaxM1.load(undefined, { build: "simd", threads });
   expect(await answersOf(model)).toEqual(answers.map(({ text }) => text));
 });

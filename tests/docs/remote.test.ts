@@ -1,4 +1,4 @@
-// What the pages say about servers, against one: the built `lightning-m1 serve` with the model in the box. `npm test` builds it first.
+// What the pages say about servers, against one: the built `lightning-m1 serve` with the bundled model. `npm test` builds it first.
 
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";

@@ -4,14 +4,14 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { availableBuilds, graph, MiniMaxM1 } from "../../src/index.js";
 import { evaluateTasks, meanAccuracy, type Score, tasks } from "../../src/rl/index.js";
-import { answers, answersOf } from "../support/box.js";
+import { answers, answersOf } from "../support/bundled-model.js";
 import { readSafetensors } from "../support/safetensors.js";
 import { GOLDEN, maxAbsDiff } from "../support/tolerance.js";
 
 const directory = fileURLToPath(new URL("../../models/m1-puzzles", import.meta.url));
 const builds = (await availableBuilds()).filter((build) => build !== "debug");
 
-test("the model in the box: 8 layers 7:1 in the published layout, bf16, at most 8 MB", () => {
+test("the bundled model: 8 layers 7:1 in the published layout, bf16, at most 8 MB", () => {
   const config = JSON.parse(readFileSync(join(directory, "config.json"), "utf8"));
   expect(config).toMatchObject({
     model_type: "minimax_m1",
@@ -28,7 +28,7 @@ test("the model in the box: 8 layers 7:1 in the published layout, bf16, at most 
   expect(bytes.reduce((sum, size) => sum + size, 0)).toBeLessThan(8e6);
 });
 
-describe.each(builds)("the model in the box, build %s", (build) => {
+describe.each(builds)("the bundled model, build %s", (build) => {
   let model: MiniMaxM1;
   beforeAll(async () => {
     model = await MiniMaxM1.load(undefined, { build, threads: 1 });

@@ -4,7 +4,7 @@ import { type Listening, listen } from "../../src/node-entry/listen.js";
 import { RemoteModel } from "../../src/remote/index.js";
 import { Server } from "../../src/serve/index.js";
 import { collect, rejection } from "../generate/model.js";
-import { answers } from "../support/box.js";
+import { answers } from "../support/bundled-model.js";
 
 const KEY = "sk-of-the-test";
 

@@ -3,7 +3,7 @@ import { InputError, MiniMaxM1, type PromptOptions, RemoteError, type Token } fr
 import { type ConnectOptions, RemoteModel } from "../../src/remote/index.js";
 import { evaluateTasks, tasks } from "../../src/rl/index.js";
 import { collect, rejection } from "../generate/model.js";
-import { answers } from "../support/box.js";
+import { answers } from "../support/bundled-model.js";
 import { json, models, OpenAiServer, type Reply, serving, sse, stream } from "../support/openai-server.js";
 import { QUICK, replying, SECRET, server, textOf, withServer } from "./harness.js";
 

@@ -1,7 +1,7 @@
 import type { MiniMaxM1 } from "../../src/index.js";
-import texts from "./box-texts.json" with { type: "json" };
+import texts from "./bundled-model-texts.json" with { type: "json" };
 
-/** What the model in the box answers with the simd kernels, whatever the engine and the number of threads. */
+/** What the bundled model answers with the simd kernels, whatever the engine and the number of threads. */
 export const answers: readonly { readonly question: string; readonly seed: number; readonly text: string }[] = texts;
 
 /** Its answers to the same questions, sampled as MiniMax recommends. */

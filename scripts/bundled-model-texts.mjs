@@ -1,4 +1,4 @@
-// Writes tests/support/box-texts.json: what the model in the box answers, for tests that compare engines. To be run when it has been trained anew.
+// Writes tests/support/bundled-model-texts.json: what the bundled model answers, for tests that compare engines. To be run when it has been trained anew.
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { MiniMaxM1 } from "../dist/node/index.js";
@@ -13,4 +13,4 @@ for (const [seed, task] of tasks.entries()) {
     text += token.text;
   texts.push({ question, seed, text });
 }
-writeFileSync(fileURLToPath(new URL("../tests/support/box-texts.json", import.meta.url)), `${JSON.stringify(texts, null, 2)}\n`);
+writeFileSync(fileURLToPath(new URL("../tests/support/bundled-model-texts.json", import.meta.url)), `${JSON.stringify(texts, null, 2)}\n`);
