@@ -23,8 +23,8 @@ export type {
   Token,
 } from "./generate/index.js";
 export type { OpenOptions } from "./io/byte-source.js";
+export { maskUrls } from "./io/mask-secrets.js";
 export type { CheckpointSource } from "./io/open-byte-source.js";
-export { maskUrls } from "./io/secrets.js";
 export type { LanguageModel, LanguageSession, Prompt, PromptOptions, Usage } from "./language-model.js";
 export { MiniMaxM1 } from "./minimax-m1.js";
 export type { Cache, KVType } from "./model/cache.js";

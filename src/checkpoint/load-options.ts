@@ -2,7 +2,7 @@ import * as v from "valibot";
 import { InputError } from "../base/errors.js";
 import { callback, flag, number, oneOf, parseOptions, signal, text } from "../base/options.js";
 import type { OpenOptions } from "../io/byte-source.js";
-import { retryOptionSchemas } from "../io/retry-policy.js";
+import { retryOptionSchemas } from "../io/retry-options.js";
 import type { KVType } from "../model/cache.js";
 import type { Config } from "../model/config.js";
 import { buildOption, threadsOption } from "../runtime/options.js";

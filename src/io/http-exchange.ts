@@ -1,8 +1,8 @@
 // HTTP requests with a time limit for silence, and response bodies of limited size.
 
 import { CheckpointError } from "../base/errors.js";
+import { type Endpoint, type MaskSecrets, messageWithCauses, secretMasker, withSecretsMasked } from "./mask-secrets.js";
 import { isTransientStatus, parseRetryAfter, type RetryPolicy, TransferError } from "./retry.js";
-import { type Endpoint, type MaskSecrets, messageWithCauses, secretMasker, withSecretsMasked } from "./secrets.js";
 
 /** What to do if a file has changed on the server. */
 export const RELOAD_REMEDY = "load the model again";

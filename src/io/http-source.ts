@@ -1,12 +1,12 @@
 import { CheckpointError } from "../base/errors.js";
 import { type ByteSource, MAX_TEXT_FILE_BYTES, type SourceLocation } from "./byte-source.js";
 import { BodyBuffer, HttpExchange, readBody, withReadErrors } from "./http-exchange.js";
+import { type Endpoint, maskUrl, withCredentialsInHeader } from "./mask-secrets.js";
 import { compressedRangeError, downloadRange, fileEndpoint, type RemoteFile } from "./range-download.js";
 import { responseVersion } from "./response-version.js";
 import { isTransientStatus, type RetryPolicy, TransferError, withRetries } from "./retry.js";
-import { defaultRetryPolicy } from "./retry-policy.js";
+import { defaultRetryPolicy } from "./retry-options.js";
 import { declaredDataBytes, headerLength, PREFIX_BYTES } from "./safetensors.js";
-import { type Endpoint, maskUrl, withCredentialsInHeader } from "./secrets.js";
 
 /** Files up to this size are kept in memory if the server sends them whole, so that they are not requested again. */
 const MAX_KEPT_FILE_BYTES = 1 << 24;

@@ -5,10 +5,10 @@ import { MAX_MEMORY_BYTES } from "../runtime/heap.js";
 import { type BinaryData, toBytes } from "./blob-source.js";
 import { type ByteSource, MAX_TEXT_FILE_BYTES, type SourceLocation } from "./byte-source.js";
 import { HttpExchange } from "./http-exchange.js";
+import { maskUrl, messageWithCauses, withCredentialsInHeader } from "./mask-secrets.js";
 import { expectSameVersion } from "./response-version.js";
 import { RetryCounter, type RetryPolicy, TransferError } from "./retry.js";
 import { declaredDataBytes, headerLength, PREFIX_BYTES } from "./safetensors.js";
-import { maskUrl, messageWithCauses, withCredentialsInHeader } from "./secrets.js";
 
 /** Files by name, some of them at an address. */
 export type NamedFiles = ReadonlyMap<string, Blob | BinaryData | URL>;

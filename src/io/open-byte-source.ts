@@ -3,9 +3,9 @@ import { CheckpointError } from "../base/errors.js";
 import { type BinaryData, BlobSource, isBinaryData, unsupportedSource } from "./blob-source.js";
 import type { ByteSource, OpenOptions } from "./byte-source.js";
 import { HttpSource } from "./http-source.js";
+import { maskUrl } from "./mask-secrets.js";
 import { type NamedFiles, NamedUrlsSource } from "./named-urls-source.js";
-import { parseRetryPolicy } from "./retry-policy.js";
-import { maskUrl } from "./secrets.js";
+import { parseRetryPolicy } from "./retry-options.js";
 
 /** Everything from which a checkpoint can be opened. */
 export type CheckpointSource =

@@ -2,8 +2,8 @@ import { CheckpointError } from "../base/errors.js";
 import { type ByteSource, isHubId, type OpenOptions } from "./byte-source.js";
 import type { Destination } from "./destination.js";
 import { HttpSource } from "./http-source.js";
-import { parseRetryPolicy } from "./retry-policy.js";
-import { maskUrl } from "./secrets.js";
+import { maskUrl } from "./mask-secrets.js";
+import { parseRetryPolicy } from "./retry-options.js";
 
 /**
  * What this room does differently in Node and in browsers. Code imports it as `#platform`; the build for Node takes

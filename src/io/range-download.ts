@@ -1,9 +1,9 @@
 // Downloads of byte ranges that continue where a failed request broke off. Used for URLs, the hub, and by the reader thread.
 
 import { HttpExchange } from "./http-exchange.js";
+import type { Endpoint } from "./mask-secrets.js";
 import { expectSameVersion } from "./response-version.js";
 import { RetryCounter, type RetryPolicy, TransferError } from "./retry.js";
-import type { Endpoint } from "./secrets.js";
 
 const FAULTY_SERVER_REMEDY = "the server does not follow HTTP: download the checkpoint, and load it from its directory";
 

@@ -1,5 +1,5 @@
 import { attention } from "../ops/attention.js";
-import { KeyValueCache, type KVType } from "../ops/kv-pages.js";
+import { KeyValueCache, type KVType } from "../ops/kv-cache.js";
 import { matmul, matmuls } from "../ops/matmul.js";
 import { type Rotation, rope } from "../ops/rope.js";
 import type { Segment } from "../ops/segment.js";

@@ -1,6 +1,6 @@
 import { SessionError } from "../base/errors.js";
 import type { LayerCache } from "../layers/layer-cache.js";
-import { KV_PAGE_POSITIONS, type KVType, pageBytes } from "../ops/kv-pages.js";
+import { KV_PAGE_POSITIONS, type KVType, pageBytes } from "../ops/kv-cache.js";
 import { stateShape } from "../ops/lightning.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { sizeOf, type Tensor } from "../runtime/tensor.js";

@@ -4,7 +4,7 @@ import type { LayerCache } from "../layers/layer-cache.js";
 import { LightningAttention } from "../layers/lightning-attention.js";
 import { SoftmaxAttention } from "../layers/softmax-attention.js";
 import { embed, embedInParts } from "../ops/embed.js";
-import type { KVType } from "../ops/kv-pages.js";
+import type { KVType } from "../ops/kv-cache.js";
 import { matmul, matmulInParts } from "../ops/matmul.js";
 import { rmsNorm } from "../ops/norm.js";
 import { rotation } from "../ops/rope.js";

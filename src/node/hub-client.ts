@@ -1,7 +1,7 @@
 import { CheckpointError, LightningError } from "../base/errors.js";
 import { HttpExchange, readBody } from "../io/http-exchange.js";
+import { type Endpoint, type MaskSecrets, maskUrl, messageWithCauses, secretMasker, withSecretsMasked } from "../io/mask-secrets.js";
 import { isTransientStatus, type RetryPolicy, TransferError, withRetries } from "../io/retry.js";
-import { type Endpoint, type MaskSecrets, maskUrl, messageWithCauses, secretMasker, withSecretsMasked } from "../io/secrets.js";
 
 /** The most bytes of one response of the hub's API, and the most requests for one list of files. */
 const MAX_RESPONSE_BYTES = 1 << 26;

@@ -3,7 +3,7 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { CheckpointError, InputError } from "../base/errors.js";
-import { type Endpoint, maskUrl, messageWithCauses, withCredentialsInHeader } from "../io/secrets.js";
+import { type Endpoint, maskUrl, messageWithCauses, withCredentialsInHeader } from "../io/mask-secrets.js";
 import { isMissingFileError, readSmallFile } from "./regular-file.js";
 
 const MAX_TOKEN_BYTES = 1 << 16;

@@ -7,7 +7,7 @@ import type { ByteSource, Downloader, OpenOptions } from "../io/byte-source.js";
 import { isPlainName, TEMPLATES_DIRECTORY } from "../io/checkpoint-files.js";
 import { downloadRange } from "../io/range-download.js";
 import { TransferError } from "../io/retry.js";
-import { parseRetryPolicy } from "../io/retry-policy.js";
+import { parseRetryPolicy } from "../io/retry-options.js";
 import { DirectorySource } from "./directory-source.js";
 import { HubClient } from "./hub-client.js";
 import { hubEndpoint, isOffline } from "./hub-environment.js";

@@ -1,7 +1,7 @@
 import { ShapeError } from "../base/errors.js";
 import { printed } from "../base/printed.js";
 import { expectShape, reshape, runtimeOf, type Tensor } from "../runtime/tensor.js";
-import { expectPages, type KeysValues } from "./kv-pages.js";
+import { expectPages, type KeysValues } from "./kv-cache.js";
 
 /** Queries per block. Sums are split at blocks, so the size does not depend on the number of threads. */
 const BLOCK_QUERIES = 64;

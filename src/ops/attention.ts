@@ -3,7 +3,7 @@ import { printed } from "../base/printed.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { expectShape, expectTensor, reshape, runtimeOf, slice, type Tensor } from "../runtime/tensor.js";
 import { attentionBackward, loadKeysValues } from "./attention-backward.js";
-import { expectPages, type KeysValues, KV_BYTES, keysValuesGradients } from "./kv-pages.js";
+import { expectPages, type KeysValues, KV_BYTES, keysValuesGradients } from "./kv-cache.js";
 import { expectSegments, type Segment } from "./segment.js";
 
 /** Largest number of queries that read the pages together: enough to share the reads, few enough for the L1 cache. */

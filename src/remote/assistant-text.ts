@@ -1,4 +1,4 @@
-import { formatToolCalls } from "../text/format-chat.js";
+import { formatToolCalls } from "../text/minimax-m1-format.js";
 import { ToolCallAssembler, type ToolCallDelta } from "./tool-call-assembler.js";
 
 /** One delta of an assistant's message in a stream. */

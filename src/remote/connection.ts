@@ -1,14 +1,15 @@
 import { createParser } from "eventsource-parser";
+import { isObject } from "../base/json.js";
 import { isObjectJson } from "../text/messages.js";
 import type { Fetch } from "./connect-options.js";
 import { HttpRequest, MAX_ANSWER_CHARACTERS } from "./http-request.js";
-import { type RetryPolicy, withRetries } from "./retry.js";
-import { isRecord, serverMessage } from "./server-message.js";
+import { retryStream, type StreamRetryOptions } from "./retry-stream.js";
+import { serverMessage } from "./server-message.js";
 
 /** How long to wait for the end of a complete answer: for its token counts, and so that the connection can be reused. */
 const END_OF_STREAM_MS = 1000;
 
-export interface ConnectionSettings extends RetryPolicy {
+export interface ConnectionSettings extends StreamRetryOptions {
   readonly apiKey: string | undefined;
   readonly headers: Readonly<Record<string, string>>;
   /** Milliseconds until an answer starts. */
@@ -31,7 +32,7 @@ export class Connection {
     const attempt = async function* (this: Connection) {
       yield await this.json(path, body, signal);
     };
-    for await (const answer of withRetries(attempt.bind(this), this.settings, signal)) return answer;
+    for await (const answer of retryStream(attempt.bind(this), this.settings, signal)) return answer;
   }
 
   private async json(path: string, body: object | undefined, signal: AbortSignal): Promise<unknown> {
@@ -107,7 +108,7 @@ export class Connection {
 function isCompleteAnswer(text: string): boolean {
   try {
     const answer: unknown = JSON.parse(text);
-    return isRecord(answer) && Array.isArray(answer.choices) && answer.choices.length > 0;
+    return isObject(answer) && Array.isArray(answer.choices) && answer.choices.length > 0;
   } catch {
     return false;
   }

@@ -1,10 +1,11 @@
 import { followSignals } from "../base/abort.js";
 import { RemoteError } from "../base/errors.js";
+import { isObject } from "../base/json.js";
 import { printed } from "../base/printed.js";
+import { parseRetryAfter } from "../io/retry.js";
 import type { FetchResponse } from "./connect-options.js";
 import type { ConnectionSettings } from "./connection.js";
-import { parseRetryAfter } from "./retry.js";
-import { isRecord, readJson, serverMessage, statusMessage } from "./server-message.js";
+import { readJson, serverMessage, statusMessage } from "./server-message.js";
 
 /** The maximum length of one event, or of a whole JSON answer. The ids of a prompt of a million tokens take 7 million characters. */
 export const MAX_ANSWER_CHARACTERS = 1 << 24;
@@ -97,8 +98,8 @@ export class HttpRequest {
   /** Parses the data of an event. @throws {RemoteError} data that is no JSON, or reports an error */
   parseEvent(data: string): unknown {
     const event = this.parseJson(data);
-    if (!isRecord(event) || (!("error" in event && event.error) && event.object !== "error")) return event;
-    const { code } = isRecord(event.error) ? event.error : event;
+    if (!isObject(event) || (!("error" in event && event.error) && event.object !== "error")) return event;
+    const { code } = isObject(event.error) ? event.error : event;
     throw this.error(`the server reports: ${serverMessage(data)}`, typeof code === "number" ? { status: code } : {});
   }
 

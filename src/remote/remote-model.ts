@@ -14,7 +14,7 @@ import { printableUrl } from "./http-request.js";
 import { mergeStreams } from "./merge-streams.js";
 import { buildRequest, checkPrompt, parseRemoteOptions, type RemoteRequest } from "./remote-request.js";
 import { RemoteSession } from "./remote-session.js";
-import { withRetries } from "./retry.js";
+import { retryStream } from "./retry-stream.js";
 import { parseEvent, type RemoteEvent, StreamDecoder } from "./stream-decoder.js";
 
 /** Tokens from a server. Its `usage` holds the server's token counts, if the server sends them, once the generation has ended. */
@@ -118,7 +118,7 @@ export class RemoteModel implements LanguageModel {
       if (isConversation(prompt)) await formatChat(prompt, { tools });
       const asked = { tools, template, repetition: rest.repetition };
       const request = buildRequest(prompt, this.name, settings, (seed + i) % SEED_LIMIT, this.extensions, asked);
-      yield* withRetries(() => this.answer(i, request, settings, usage, signal), this.connection.settings, signal);
+      yield* retryStream(() => this.answer(i, request, settings, usage, signal), this.connection.settings, signal);
     };
     const signals = [this.disposed.signal, settings.signal];
     return createGeneration(mergeStreams(inputs.length, this.concurrency, open.bind(this), signals), seed, inputs.length, usage);

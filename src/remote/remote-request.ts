@@ -1,13 +1,13 @@
 // Converts prompts and options to request bodies of OpenAI's interface, with vLLM's additions.
 
 import { InputError } from "../base/errors.js";
+import { isObject } from "../base/json.js";
 import { printed } from "../base/printed.js";
 import { type GenerateOptions, type GenerateSettings, parseGenerateOptions } from "../generate/options.js";
 import { isConversation, type Prompt } from "../language-model.js";
 import { isTokenIds } from "../model/token-ids.js";
 import type { ChatMessage, Tool } from "../text/format-chat.js";
 import { readMessages } from "../text/messages.js";
-import { isRecord } from "./server-message.js";
 
 /** The path and the body of a request. */
 export interface RemoteRequest {
@@ -100,7 +100,7 @@ export function buildRequest(
 
 /** A tool in OpenAI's format. */
 function openAiTool(tool: Tool): { readonly function: Readonly<Record<string, unknown>> } {
-  if (isRecord(tool) && tool.type === "function" && isRecord(tool.function)) return { ...tool, function: tool.function };
+  if (isObject(tool) && tool.type === "function" && isObject(tool.function)) return { ...tool, function: tool.function };
   return { type: "function", function: tool as Record<string, unknown> } as { function: Record<string, unknown> };
 }
 

@@ -1,3 +1,5 @@
+import { isObject } from "../base/json.js";
+
 /** What to do about an error status. */
 const REMEDIES: Readonly<Record<number, string>> = {
   400: "if the server supports OpenAI's fields only, connect with extensions: false",
@@ -20,8 +22,8 @@ export function serverMessage(body: string): string {
   let message: unknown;
   try {
     const answer: unknown = JSON.parse(body);
-    const { error, message: own, detail } = isRecord(answer) ? answer : {};
-    message = (isRecord(error) ? error.message : error) ?? own ?? detail;
+    const { error, message: own, detail } = isObject(answer) ? answer : {};
+    message = (isObject(error) ? error.message : error) ?? own ?? detail;
     if (message !== undefined && typeof message !== "string") message = JSON.stringify(message);
   } catch {}
   const text = String(message ?? body).trim();
@@ -35,8 +37,4 @@ export function readJson(text: string, fail: (got: string, cause: unknown) => Er
   } catch (cause) {
     throw fail(text === "" ? "an empty text" : JSON.stringify(text.slice(0, 80)), cause);
   }
-}
-
-export function isRecord(x: unknown): x is Record<string, unknown> {
-  return typeof x === "object" && x !== null && !Array.isArray(x);
 }

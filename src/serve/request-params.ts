@@ -2,6 +2,7 @@
 
 import * as v from "valibot";
 import { InputError } from "../base/errors.js";
+import { isObject } from "../base/json.js";
 import { count, flag, number, oneOf, parseOptions, SEED_LIMIT, text } from "../base/options.js";
 import { type GenerateOptions, generateEntries } from "../generate/options.js";
 import type { ChatMessage, Tool } from "../text/format-chat.js";
@@ -33,7 +34,7 @@ const onlyAllowed = (...values: readonly unknown[]) =>
 const emptyOnly = (expected: "{}" | "[]") =>
   v.optional(
     v.custom<unknown>(
-      (x) => (expected === "[]" ? Array.isArray(x) : isRecord(x)) && Object.keys(x as object).length === 0,
+      (x) => (expected === "[]" ? Array.isArray(x) : isObject(x)) && Object.keys(x as object).length === 0,
       `${expected} (no other value is supported)`,
     ),
   );
@@ -120,7 +121,7 @@ export interface ChatParams extends RequestParams {
 /** @throws {InputError} a field that is unknown, out of range or not supported */
 export function parseCompletionParams(body: unknown): CompletionParams {
   // `max_tokens: null` generates up to the end of the context. A missing `max_tokens` means 16, as in OpenAI's interface.
-  const unlimited = isRecord(body) && body.max_tokens === null;
+  const unlimited = isObject(body) && body.max_tokens === null;
   const given = parseOptions(completionSchema, expectRecord(body, "completions"), "completions");
   const { logprobs, max_tokens } = given;
   return {
@@ -176,7 +177,7 @@ function seedOf(seed: number | undefined): number | undefined {
 
 /** The body without fields that are null: clients send null for fields that they leave out. */
 function expectRecord(body: unknown, where: string): Record<string, unknown> {
-  if (!isRecord(body)) {
+  if (!isObject(body)) {
     const got = Array.isArray(body) ? "an array" : body === null ? "null" : `a ${typeof body}`;
     throw new InputError(`${where}: body: expected a JSON object, got ${got}`);
   }
@@ -185,10 +186,6 @@ function expectRecord(body: unknown, where: string): Record<string, unknown> {
 
 function withoutNullFields(record: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(record).filter(([, value]) => value !== null));
-}
-
-function isRecord(x: unknown): x is Record<string, unknown> {
-  return typeof x === "object" && x !== null && !Array.isArray(x);
 }
 
 /** The prompts: one or several, each as text or as ids. */
@@ -202,5 +199,5 @@ function promptsOf(prompt: unknown): readonly (string | readonly number[])[] {
 
 /** The description of a tool without OpenAI's wrapper, as the model sees it. Its null fields are left out. */
 function unwrapTool(tool: Record<string, unknown>): Tool {
-  return tool.type === "function" && isRecord(tool.function) ? withoutNullFields(tool.function) : tool;
+  return tool.type === "function" && isObject(tool.function) ? withoutNullFields(tool.function) : tool;
 }

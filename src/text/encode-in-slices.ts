@@ -5,7 +5,7 @@
 // words and within a long one. The ids are the same.
 
 import type { Tokenizer as Engine } from "@huggingface/tokenizers";
-import { mergeInSlices } from "./byte-pair-merging.js";
+import { mergeInSlices } from "./merge-long-words.js";
 import { byteAlphabet } from "./tokenizer-files.js";
 
 /** Parts of the engine that its types do not declare. Tests compare the resulting ids with the engine's. */

@@ -2,16 +2,9 @@
 
 import { InputError } from "../base/errors.js";
 import { expectArgument, isObjectLike } from "../base/options.js";
-import {
-  type ChatMessage,
-  type ContentPart,
-  type ParsedMessage,
-  plainJson,
-  readArguments,
-  readMessages,
-  type ToolCall,
-} from "./messages.js";
-import { renderTemplate } from "./render-template.js";
+import { type ChatMessage, type ContentPart, type ParsedMessage, plainJson, readMessages } from "./messages.js";
+import { formatMiniMaxM1, formatToolCalls, type HistoryCall, joinText, type TemplateMessage } from "./minimax-m1-format.js";
+import { renderTemplate } from "./render-jinja.js";
 
 export type { ChatMessage, ContentPart, ToolCall } from "./messages.js";
 
@@ -30,11 +23,6 @@ export interface ChatOptions {
   readonly template?: string;
   /** Further variables of the template, such as `bos_token`. */
   readonly variables?: Readonly<Record<string, unknown>>;
-}
-
-interface TemplateMessage {
-  readonly role: ChatMessage["role"];
-  readonly content: readonly ContentPart[];
 }
 
 /**
@@ -79,52 +67,7 @@ function readsContentParts(template: string): boolean {
   return new RegExp(String.raw`${content}\s*(?:\[|\|\s*(?:selectattr|rejectattr|map)\b)|\bin\s+\w+${content}`).test(template);
 }
 
-/** The format of MiniMax-M1's published chat template. Its `''name''` is two adjacent strings, so no quotes are rendered. */
-function formatMiniMaxM1(turns: readonly TemplateMessage[], tools: readonly Tool[], addGenerationPrompt: boolean): string {
-  const system = turns.map(({ role, content }) => (role === "system" ? joinText(content) : "")).join("");
-  return [
-    "<begin_of_document>",
-    system && sentence("system ai_setting=assistant", system),
-    tools.length > 0 ? sentence("system tool_setting=tools", toolInstructions(tools)) : "",
-    ...turns.map(({ role, content }) => {
-      if (role === "user") return sentence("user name=user", joinText(content));
-      if (role === "assistant") return sentence("ai name=assistant", joinText(content));
-      if (role === "tool")
-        return sentence("tool name=tools", content.map(({ name, text }) => `tool name: ${name}\ntool result: ${text}\n\n`).join(""));
-      return "";
-    }),
-    addGenerationPrompt ? "<beginning_of_sentence>ai name=assistant\n" : "",
-  ].join("");
-}
-
-function sentence(head: string, body: string): string {
-  return `<beginning_of_sentence>${head}\n${body}<end_of_sentence>\n`;
-}
-
-function toolInstructions(tools: readonly Tool[]): string {
-  return `You are provided with these tools:
-<tools>
-${tools.map((tool) => `${toPythonJson(tool)}\n`).join("")}</tools>
-
-If you need to call tools, please respond with <tool_calls></tool_calls> XML tags, and provide tool-name and json-object of arguments, following the format below:
-<tool_calls>
-{name: <tool-name-1>, arguments: <args-json-object-1>}
-...
-</tool_calls>`;
-}
-
-const joinText = (content: readonly ContentPart[]): string => content.map(({ text }) => text).join("");
-
-/** JSON with the separators of Python: `{"a": [1, 2]}`. */
-function toPythonJson(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(toPythonJson).join(", ")}]`;
-  if (typeof value !== "object" || value === null) return JSON.stringify(value);
-  return `{${Object.entries(value)
-    .map(([key, item]) => `${JSON.stringify(key)}: ${toPythonJson(item)}`)
-    .join(", ")}}`;
-}
-
-/** A message as templates see it: text parts, with calls written into the text. */
+/** Converts a message to text parts, with calls written into the text. */
 function toTemplateMessage(message: ParsedMessage): TemplateMessage {
   const { role } = message;
   if (role === "tool") return { role, content: message.results.map(({ name, text }) => ({ type: "text", text, name })) };
@@ -135,17 +78,4 @@ function toTemplateMessage(message: ParsedMessage): TemplateMessage {
 /** An assistant's text followed by its calls, as the model writes them. */
 function withToolCalls(text: string, calls: readonly HistoryCall[]): string {
   return calls.length === 0 ? text : `${text}${text && "\n"}${formatToolCalls(calls)}`;
-}
-
-type HistoryCall = { readonly name: string; readonly arguments: ToolCall["arguments"] | string };
-
-/** A `<tool_calls>` block with one call per line. Arguments that are not a JSON object are kept, on one line. */
-export function formatToolCalls(calls: readonly HistoryCall[]): string {
-  const lines = calls.map(({ name, arguments: given }) => {
-    const read = readArguments(given, "arguments");
-    return typeof read === "string"
-      ? `{"name": ${JSON.stringify(name)}, "arguments": ${read.replace(/\s+/g, " ")}}\n`
-      : `${toPythonJson({ name, arguments: read })}\n`;
-  });
-  return `<tool_calls>\n${lines.join("")}</tool_calls>`;
 }

@@ -2,6 +2,7 @@
 // the AI SDK provider all use it, so they accept the same messages.
 
 import { InputError } from "../base/errors.js";
+import { isObject } from "../base/json.js";
 import { parseAssistant } from "./parse-assistant.js";
 
 /** A part of a message. A tool's result may hold the tool's name. */
@@ -103,17 +104,17 @@ export function readMessages(messages: readonly unknown[]): ParsedMessage[] {
  */
 export function readArguments(given: unknown, where: string): ToolCall["arguments"] | string {
   if (isMissing(given)) return {};
-  if (typeof given !== "string") return isRecord(given) ? plainJson(given, where) : toJson(given, where);
+  if (typeof given !== "string") return isObject(given) ? plainJson(given, where) : toJson(given, where);
   if (given.trim() === "") return {};
   const value = parseJsonOrUndefined(given);
   if (value === null) return {};
   if (typeof value === "string") return readArguments(value, where);
-  return isRecord(value) ? value : given;
+  return isObject(value) ? value : given;
 }
 
 /** Whether a text is a JSON object. */
 export function isObjectJson(text: string): boolean {
-  return isRecord(parseJsonOrUndefined(text));
+  return isObject(parseJsonOrUndefined(text));
 }
 
 /** The value of a JSON text; undefined if the text is not JSON. */
@@ -127,7 +128,7 @@ function parseJsonOrUndefined(text: string): unknown {
 
 /** A copy of an object with the values that JSON can hold. @throws {InputError} other values, or an object that has no JSON */
 export function plainJson(value: unknown, where: string): Record<string, unknown> {
-  if (!isRecord(value)) fail(where, "a JSON object", value);
+  if (!isObject(value)) fail(where, "a JSON object", value);
   return JSON.parse(toJson(value, where));
 }
 
@@ -147,7 +148,7 @@ function toJson(value: unknown, where: string): string {
 }
 
 function readMessage(message: unknown, where: string, calls: ConversationCalls): ParsedMessage {
-  if (!isRecord(message)) fail(where, "a message", message);
+  if (!isObject(message)) fail(where, "a message", message);
   const role = ROLES.get(message.role);
   if (!role) fail(`${where}.role`, "system, user, assistant or tool", message.role);
   if (role === "assistant") return readAssistant(message, where, calls);
@@ -183,8 +184,8 @@ function callsOf({ tool_calls: calls, function_call: call }: Fields, where: stri
 }
 
 function readCall(call: unknown, where: string, list: ConversationCalls): ParsedCall {
-  const plain = isRecord(call) && !isMissing(call.function) ? call.function : call;
-  if (!isRecord(plain)) fail(where, "a call { name, arguments }", call);
+  const plain = isObject(call) && !isMissing(call.function) ? call.function : call;
+  if (!isObject(plain)) fail(where, "a call { name, arguments }", call);
   if (typeof plain.name !== "string" || plain.name === "") fail(`${where}.name`, "the name of a tool", plain.name);
   const { name, arguments: given } = plain;
   const read = readArguments(given, `${where}.arguments`);
@@ -246,7 +247,7 @@ function readParts(content: unknown, where: string): { text: string; name: unkno
   if (typeof content === "string") return [{ text: content, name: undefined }];
   if (!Array.isArray(content)) fail(where, "text or a list of text parts", content);
   return content.map((part: unknown, i) => {
-    const { type, text, name, refusal } = isRecord(part) ? part : {};
+    const { type, text, name, refusal } = isObject(part) ? part : {};
     const said = (type === "text" ? text : type === "refusal" ? refusal : false) ?? "";
     if (typeof said !== "string") fail(`${where}[${i}]`, 'a part { type: "text", text }', part);
     return { text: said, name };
@@ -263,10 +264,6 @@ const isMissing = (value: unknown): value is null | undefined => value === undef
 /** The id of a call as a string; some clients send numbers. */
 const idOf = (id: unknown): string | undefined => (typeof id === "number" || (typeof id === "string" && id !== "") ? `${id}` : undefined);
 const isEmptyList = (value: unknown): boolean => Array.isArray(value) && value.length === 0;
-
-function isRecord(x: unknown): x is Record<string, unknown> {
-  return typeof x === "object" && x !== null && !Array.isArray(x);
-}
 
 function fail(where: string, expected: string, got: unknown): never {
   throw new InputError(`chat: ${where}: expected ${expected}, got ${got === undefined ? "nothing" : excerpt(got)}`);

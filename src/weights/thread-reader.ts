@@ -1,6 +1,7 @@
 import { cannotShareReason, canShare, readerSource, startThread, type Thread } from "#threads";
 import { CheckpointError, InputError } from "../base/errors.js";
 import type { SourceLocation } from "../io/byte-source.js";
+import { maskUrl } from "../io/mask-secrets.js";
 import {
   CONTROL_BYTES,
   ControlWord,
@@ -12,7 +13,6 @@ import {
   type ReadRequest,
   ReadState,
 } from "../io/reader-protocol.js";
-import { maskUrl } from "../io/secrets.js";
 import type { SharedMemory } from "../runtime/heap.js";
 import type { BackgroundReader } from "./pending-reads.js";
 

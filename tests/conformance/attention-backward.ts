@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { attention } from "../../src/ops/attention.js";
 import { attentionBackward, loadKeysValues } from "../../src/ops/attention-backward.js";
-import { KeyValueCache } from "../../src/ops/kv-pages.js";
+import { KeyValueCache } from "../../src/ops/kv-cache.js";
 import type { Runtime } from "../../src/runtime/runtime.js";
 import { softmaxAttention, softmaxAttentionBackward } from "../reference/attention.js";
 import { facts } from "../support/facts.js";

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { attention } from "../../src/ops/attention.js";
-import { KeyValueCache, type KVType } from "../../src/ops/kv-pages.js";
+import { KeyValueCache, type KVType } from "../../src/ops/kv-cache.js";
 import { lightning, lightningState, readLightningState } from "../../src/ops/lightning.js";
 import type { Runtime } from "../../src/runtime/runtime.js";
 import { softmaxAttention } from "../reference/attention.js";

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { attention } from "../../src/ops/attention.js";
 import { embed } from "../../src/ops/embed.js";
-import { KeyValueCache } from "../../src/ops/kv-pages.js";
+import { KeyValueCache } from "../../src/ops/kv-cache.js";
 import { lightning, lightningState } from "../../src/ops/lightning.js";
 import { groupedMatmuls, matmul } from "../../src/ops/matmul.js";
 import { rmsNorm } from "../../src/ops/norm.js";

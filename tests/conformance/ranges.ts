@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { KeyValueCache } from "../../src/ops/kv-pages.js";
+import { KeyValueCache } from "../../src/ops/kv-cache.js";
 import { stateShape } from "../../src/ops/lightning.js";
 import type { Runtime } from "../../src/runtime/runtime.js";
 import type { Tensor } from "../../src/runtime/tensor.js";

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { attention } from "../../src/ops/attention.js";
 import { embed } from "../../src/ops/embed.js";
 import { slice, type Tensor } from "../../src/ops/index.js";
-import { KeyValueCache } from "../../src/ops/kv-pages.js";
+import { KeyValueCache } from "../../src/ops/kv-cache.js";
 import { lightning, lightningState } from "../../src/ops/lightning.js";
 import { groupedMatmuls, matmul, matmuls } from "../../src/ops/matmul.js";
 import type { Runtime } from "../../src/runtime/runtime.js";

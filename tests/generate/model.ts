@@ -2,7 +2,7 @@ import { Random } from "../../src/base/random.js";
 import { type Config, parseConfig } from "../../src/model/config.js";
 import { graph } from "../../src/model/graph.js";
 import { Transformer } from "../../src/model/transformer.js";
-import type { KVType } from "../../src/ops/kv-pages.js";
+import type { KVType } from "../../src/ops/kv-cache.js";
 import { Runtime } from "../../src/runtime/runtime.js";
 import { sizeOf } from "../../src/runtime/tensor.js";
 import type { TextCodec } from "../../src/text/text-codec.js";

@@ -84,8 +84,8 @@ export const mutations = [
   source("io/safetensors", "if (tensor.begin !== end) {", "if (tensor.begin < end) {", "io/safetensors"),
   source("io/safetensors", "2 ** 32 * view.getUint32(4, true)", "2 ** 31 * view.getUint32(4, true) * 0", "io/safetensors"),
   source("checkpoint/fused-experts", '["w1", "w3"] : ["w2"]', '["w3", "w1"] : ["w2"]', "checkpoint/fused-experts"),
-  source("io/secrets", 'url.username = url.password = url.hash = "";', 'url.username = url.hash = "";', "io/secrets"),
-  source("text/byte-pair-merging", "if (previous[position]! >= 0) add(previous[position]!);", "", "text/encode-async"),
+  source("io/mask-secrets", 'url.username = url.password = url.hash = "";', 'url.username = url.hash = "";', "io/mask-secrets"),
+  source("text/merge-long-words", "if (previous[position]! >= 0) add(previous[position]!);", "", "text/encode-async"),
   source("text/parse-assistant", "this.take(THINK_CLOSE.length);", "this.take(0);", "text/parse-assistant"),
   source("model/decay-slopes", "(_, h) => h % 2 === 0", "(_, h) => h % 2 === 1", "model/decay-slopes"),
 

@@ -2,8 +2,9 @@ import { getEventListeners } from "node:events";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { RemoteError } from "../../src/index.js";
+import { parseRetryAfter } from "../../src/io/retry.js";
 import { type ConnectOptions, RemoteModel } from "../../src/remote/index.js";
-import { parseRetryAfter, withRetries } from "../../src/remote/retry.js";
+import { retryStream } from "../../src/remote/retry-stream.js";
 import { collect, rejection } from "../generate/model.js";
 import { json, OpenAiServer, type Reply, sse, stream } from "../support/openai-server.js";
 
@@ -271,14 +272,14 @@ describe("temporary failures are retried before the first token", () => {
       throw new RemoteError("no", { retryable: true });
     };
     const times: number[] = [];
-    await rejection(collect(withRetries(failing, { retries: 3, retryDelayMs: 20 }, new AbortController().signal)));
+    await rejection(collect(retryStream(failing, { retries: 3, retryDelayMs: 20 }, new AbortController().signal)));
     const pauses = times.slice(1).map((time, i) => time - times[i]!);
     for (const [i, pause] of pauses.entries()) expect(pause).toBeGreaterThan(0.5 * 20 * 2 ** i - 2);
     expect(pauses).toHaveLength(3);
     const reason = new Error("enough");
     const signal = AbortSignal.timeout(20);
-    expect(await rejection(collect(withRetries(failing, { retries: 3, retryDelayMs: 10_000 }, signal)))).toBe(signal.reason);
-    expect(await rejection(collect(withRetries(failing, { retries: 3, retryDelayMs: 10_000 }, AbortSignal.abort(reason))))).toBe(reason);
+    expect(await rejection(collect(retryStream(failing, { retries: 3, retryDelayMs: 10_000 }, signal)))).toBe(signal.reason);
+    expect(await rejection(collect(retryStream(failing, { retries: 3, retryDelayMs: 10_000 }, AbortSignal.abort(reason))))).toBe(reason);
   });
 });
 

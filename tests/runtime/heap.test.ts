@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { MemoryError, ShapeError } from "../../src/base/errors.js";
 import { embed } from "../../src/ops/embed.js";
-import { KeyValueCache } from "../../src/ops/kv-pages.js";
+import { KeyValueCache } from "../../src/ops/kv-cache.js";
 import { lightning, lightningState } from "../../src/ops/lightning.js";
 import { matmul } from "../../src/ops/matmul.js";
 import { Heap, MAX_MEMORY_BYTES, recycleMemory } from "../../src/runtime/heap.js";

@@ -1,8 +1,7 @@
 // Byte-pair merging of one long word in time slices. The engine gives the same result, but at once and with ten times the memory.
 //
-// Symbols are stored in flat arrays at the position of their first character. Of all neighbouring pairs with a rank, the one with the
-// lowest
-// rank, and of equal ones the leftmost, is merged into one symbol. This is repeated until no pair has a rank.
+// Symbols are stored in flat arrays at the position of their first character. Each step merges the neighbouring pair with the lowest
+// rank; among equal ranks, the leftmost. It ends when no pair has a rank.
 
 import type { BytePairModel } from "./encode-in-slices.js";
 

@@ -1,10 +1,8 @@
 import { RemoteError } from "../base/errors.js";
 import { backoffDelayMs, MAX_RETRY_DELAY_MS, sleep } from "../io/retry.js";
 
-export { parseRetryAfter } from "../io/retry.js";
-
 /** How often and how soon a request is retried. */
-export interface RetryPolicy {
+export interface StreamRetryOptions {
   readonly retries: number;
   /** Milliseconds before the first retry. Doubles with each further retry, up to a minute. */
   readonly retryDelayMs: number;
@@ -16,9 +14,9 @@ export interface RetryPolicy {
  *
  * @throws {RemoteError} the error of the last attempt; also if the server asks for more than a minute
  */
-export async function* withRetries<T>(
+export async function* retryStream<T>(
   attempt: () => AsyncGenerator<T, void, undefined>,
-  { retries, retryDelayMs }: RetryPolicy,
+  { retries, retryDelayMs }: StreamRetryOptions,
   signal: AbortSignal,
 ): AsyncGenerator<T, void, undefined> {
   for (let failures = 0; ; failures++) {

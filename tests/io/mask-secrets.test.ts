@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { CheckpointError } from "../../src/base/errors.js";
 import { inspectCheckpoint } from "../../src/checkpoint/inspect.js";
 import { loadCheckpoint } from "../../src/checkpoint/load.js";
-import { maskUrl, maskUrls, secretMasker, withCredentialsInHeader } from "../../src/io/secrets.js";
+import { maskUrl, maskUrls, secretMasker, withCredentialsInHeader } from "../../src/io/mask-secrets.js";
 import { expectSaved, singleFile, withServer } from "../support/checkpoints.js";
 import { type Disturb, faulty, QUICK, text } from "../support/faulty-server.js";
 import { startFileServer } from "../support/file-server.js";
