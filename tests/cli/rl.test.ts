@@ -3,12 +3,13 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { stripVTControlCharacters } from "node:util";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { drawSvg, PALETTE } from "../../src/cli/figures/figure.js";
 import { policyFigure } from "../../src/cli/figures/policy-figure.js";
 import { CommandEnded } from "../../src/cli/text/terminal.js";
@@ -38,6 +39,30 @@ const plan = {
   build: "simd",
   save: { every: 2 },
 };
+
+/** A model of a few thousand parameters that has learned nothing, for what does not depend on what is learned: its states are saved and read at once. */
+const untrained = mkdtempSync(join(tmpdir(), "lightning-m1-"));
+const untrainedModel = join(untrained, "run/model");
+beforeAll(async () => {
+  const model = {
+    ...{ architectures: ["MiniMaxM1ForCausalLM"], model_type: "minimax_m1", torch_dtype: "float32" },
+    ...{ hidden_size: 16, intermediate_size: 16, num_hidden_layers: 2, attn_type_list: [0, 1] },
+    ...{ num_attention_heads: 2, num_key_value_heads: 1, head_dim: 8, rotary_dim: 4 },
+    ...{ num_local_experts: 4, num_experts_per_tok: 2, max_position_embeddings: 512 },
+  };
+  const training = {
+    model,
+    tokenizer: { vocabSize: 300 },
+    data: { tasks: ["dyck-completion"], texts: 4 },
+    build: "simd",
+    run: { steps: 1, batchTokens: 512 },
+  };
+  const file = join(untrained, "untrained.json");
+  writeFileSync(file, JSON.stringify(training));
+  const { exitCode, stderr } = await run(["train", file, "--threads", "1", "--out", join(untrained, "run")]);
+  expect([exitCode, stderr]).toEqual([0, expect.not.stringContaining("error")]);
+});
+afterAll(() => rmSync(untrained, { recursive: true, force: true }));
 
 /** A directory with the file of a run in it, and where it goes. */
 function planned(changes: object = {}, directory = temporary()): { file: string; out: string } {
@@ -187,7 +212,7 @@ describe("a run", () => {
   });
 
   test("is shown on a terminal in lines no wider than it", async () => {
-    const { file } = planned();
+    const { file } = planned({ model: untrainedModel });
     const { exitCode, stderr } = await run(["rl", "run", file, "--threads", "1"], { tty: true });
     expect(exitCode).toBe(0);
     const lines = stripVTControlCharacters(stderr.slice(stderr.lastIndexOf("\u001b[J") + 3)).split("\n");
@@ -202,11 +227,12 @@ test.each<[object, string]>([
   [{ objective: { name: "cispo", maxWeight: 4 } }, "made with another objective.maxWeight: expected 5, got 4"],
   [{ rewards: { correct: 1 } }, "made with another rewards.format: expected 0.1, got 0"],
 ])("a state of another run is refused: %j", async (changes, message) => {
-  const { file, out } = planned({ heldOut: undefined });
+  const small = { model: untrainedModel, heldOut: undefined };
+  const { file, out } = planned(small);
   await rl(file, "--batches", "1");
   const files = ["state.safetensors", "state.json", "metrics.jsonl"];
   const before = files.map((name) => hash(out, name));
-  planned(changes, join(file, ".."));
+  planned({ ...small, ...changes }, join(file, ".."));
   const { exitCode, stdout, stderr } = await rl(file);
   expect([exitCode, stdout]).toEqual([1, ""]);
   expect(stderr).toMatch(facts(`error: ${out}/state.safetensors: ${message}`));
@@ -216,7 +242,7 @@ test.each<[object, string]>([
 describe("what is left of a run", () => {
   const names = ["state.safetensors", "state.json", "metrics.jsonl"];
   const hashes = (out: string) => names.map((name) => existsSync(join(out, name)) && hash(out, name));
-  const changes = { heldOut: { perLevel: 1, every: 2 } };
+  const changes = { model: untrainedModel, heldOut: { perLevel: 1, every: 2 } };
 
   test("lines up to the state have to be there, one for each batch", async () => {
     const { file, out } = planned(changes);
@@ -281,7 +307,7 @@ describe("what is left of a run", () => {
       1,
       expect.stringContaining(`error: ${state}: made with another seed: expected 8, got 1`),
     ]);
-    using model = await MiniMaxM1.load(undefined, { dtype: "f32" });
+    using model = await MiniMaxM1.load(untrainedModel, { dtype: "f32" });
     const trainer = new Trainer(model);
     trainer.steps = 500;
     writeFileSync(state, trainer.save());

@@ -41,9 +41,8 @@ for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exi
 const tests = [...new Set(chosen.flatMap((one) => one.tests))];
 const clean = await runTests(copies[0], { tests });
 if (clean.failed !== 0 || clean.names.length === 0) fail(`the tests fail without a mutation:\n${clean.output}`);
-for (const { file, from, only } of chosen) {
-  if (only && !clean.names.some((name) => new RegExp(only).test(name))) fail(`${file}: no test is named ${only}, for: ${from}`);
-}
+const unnamed = chosen.filter(({ only }) => only && !clean.names.some((name) => new RegExp(only).test(name)));
+if (unnamed.length > 0) fail(unnamed.map(({ file, from, only }) => `${file}: no test is named ${only}, for: ${from}`).join("\n"));
 
 const queue = [...chosen];
 const missed = [];

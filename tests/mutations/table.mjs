@@ -78,7 +78,7 @@ export const mutations = [
   op("matmul", "list.push(y.ptr + 4 * begin * outputs,", "list.push(y.ptr + 4 * begin * inputs,", "groups of rows"),
   source("ops/matmul", "work += 2 * own * outputs * inputs;", "work += own * outputs * inputs;", "analysis/flops"),
   source("ops/lightning", "return ((length - rest) * (rows + 1)", "return ((length - rest) * rows", "analysis/flops"),
-  source("ops/balance", "(coefficient * experts * f * share)", "(coefficient * f * share)", "train/trainer", "balance|auxLoss|balancing"),
+  source("ops/balance", "(coefficient * experts * f * share)", "(coefficient * f * share)", "train/golden"),
 
   // Files, checkpoints and text
   source("io/safetensors", "if (tensor.begin !== end) {", "if (tensor.begin < end) {", "io/safetensors"),
@@ -109,8 +109,8 @@ export const mutations = [
   source("serve/admission-queue", "this.admitted - admittedBefore >= MAX_OVERTAKES", "false", "serve/admission-queue"),
 
   // Training and reinforcement learning
-  source("train/schedule", "return (t + 1) / warmup;", "return t / warmup;", "train/trainer", "schedule|warm"),
-  source("train/adamw", "const unbias = 1 / Math.sqrt(1 - beta2 ** t);", "const unbias = 1 / (1 - beta2 ** t);", "train/trainer", "AdamW"),
+  source("train/schedule", "return (t + 1) / warmup;", "return t / warmup;", "train/trainer", "learning rate rises"),
+  source("train/adamw", "const unbias = 1 / Math.sqrt(1 - beta2 ** t);", "const unbias = 1 / (1 - beta2 ** t);", "train/golden"),
   source("rl/objectives/cispo", "slope: c * A, clipped", "slope: r * A, clipped", [
     "rl/objectives/objectives",
     "rl/objectives/objective-laws",
