@@ -176,7 +176,7 @@ export class MiniMaxM1 implements LanguageModel {
     const { transformer, codec } = this;
     if (!inputs.some(isConversation)) {
       if (tools !== undefined || template !== undefined)
-        throw new InputError("generate: tools, template: expected a conversation (an array of messages) as the input, got none");
+        throw new InputError("generate: tools, template: available for conversations (arrays of messages) only");
       return generate(
         transformer,
         inputs.map((input) => this.toIds(input as string | TokenIds)),

@@ -51,7 +51,9 @@ export async function readTensors(
         );
       const { dtype, shape, file, begin, end } = tensor;
       const read = Object.hasOwn(DECODERS, dtype) ? DECODERS[dtype]! : undefined;
-      if (!read) throw new CheckpointError(`${file}: ${name}: expected ${Object.keys(DECODERS).join(", ")}, got ${printed(dtype)}`);
+      if (!read) throw new CheckpointError(
+          `${file}: ${name}: dtype: expected one of ${Object.keys(DECODERS).join(", ")}, got ${printed(dtype)} (convert the tensor, or leave it out of names)`,
+        );
       // The source may return an unaligned view, so the bytes are copied.
       const data = read(new Uint8Array(await from.read(file, begin, end, options.signal)));
       if (data.length !== sizeOf(shape))

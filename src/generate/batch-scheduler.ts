@@ -10,9 +10,9 @@ export interface StepRequest<Result> {
   readonly sequence: Sequence;
   /** Number of tokens. */
   readonly count: number;
-  /** Maximum prompt tokens of all requests together in the pass that runs this one. */
+  /** Maximum total prompt tokens of a pass that runs this request. */
   readonly chunk: number;
-  /** Withdraws the request, unless a pass has run it already. */
+  /** Cancels the request if no pass has run it yet. */
   readonly signal?: AbortSignal | undefined;
   /**
    * Called during the pass with the logits and log-probabilities after the last token, `[1, vocab]` each. Only called if the sequence
@@ -27,23 +27,26 @@ interface QueuedRequest {
   reject(error: unknown): void;
 }
 
-/** Maximum prompt tokens in a pass that also decodes, if several prompts wait, because every sequence waits for the whole pass. */
+/** Maximum prompt tokens in a pass that also decodes, which limits the delay of the decoding sequences. One prompt alone may exceed it. */
 const MAX_PREFILL_TOKENS_WITH_DECODE = 256;
 
-/** Turns of the event loop without a new request before a pass begins. A server accepts a connection in one turn and reads from it in a later one. */
+/**
+ * A pass begins after this many turns of the event loop without a new request. A server accepts a connection in one turn and reads from it
+ * in a later one.
+ */
 const IDLE_TURNS_BEFORE_PASS = 3;
 
 /**
- * Continuous batching for one model. Each generation queues its next chunk; the scheduler runs everything queued in one forward pass,
- * or in several if too much is queued. Sequences therefore join and leave the batch at any pass.
+ * Runs the forward passes of one model, shared by all its generations (continuous batching). Each generation queues its next chunk. A pass
+ * takes all queued requests, or as many as fit. Sequences can join or leave between passes.
  *
- * The numbers of a row do not depend on the other rows, so batching affects latency, never results.
+ * The result of a row does not depend on the other rows of a pass, so batching affects latency, never results.
  */
 export class BatchScheduler {
   private static readonly schedulers = new WeakMap<Transformer, BatchScheduler>();
   private waiting: QueuedRequest[] = [];
   private scheduled = false;
-  /** Whether the last pass computed prompts only, although single tokens were waiting. */
+  /** Whether the last pass computed prompts only, although single tokens were queued. */
   private prefillWentFirst = false;
 
   private constructor(private readonly transformer: Transformer) {}
@@ -56,7 +59,8 @@ export class BatchScheduler {
   }
 
   /**
-   * Runs the request in the next pass that has room for it and returns the result of `onLogits`. A failing request does not affect others.
+   * Runs the request in the next pass that has room for it and returns the result of `onLogits`. A request that is cancelled, cannot be
+   * continued, runs out of memory or throws in `onLogits` does not affect the others. If the pass itself fails, all its requests fail.
    *
    * @throws the signal's reason; {SessionError} a state that cannot be continued; {MemoryError} no room for its state
    */
@@ -77,8 +81,9 @@ export class BatchScheduler {
   }
 
   /**
-   * Waits for requests that are about to arrive, up to the room of a pass, because a request that misses a pass waits for all of it.
-   * If a single token is queued, it waits for one turn only, because the pass of a single token is short.
+   * Waits for further requests, because a request that misses a pass waits until that pass ends. Stops after `IDLE_TURNS_BEFORE_PASS` turns
+   * without a new request, or after `MAX_PREFILL_TOKENS_WITH_DECODE` new tokens. If only one token is queued, it waits for a single turn,
+   * because the pass of one token is short.
    */
   private async waitForRequests(): Promise<void> {
     await yieldToEventLoop();
@@ -92,16 +97,17 @@ export class BatchScheduler {
     }
   }
 
-  /** Drops withdrawn requests and counts the tokens of the others. */
+  /** Drops requests that cannot run any more and returns the number of tokens in the others. */
   private countWaitingTokens(): number {
     this.waiting = this.waiting.filter(isRunnable);
     return this.waiting.reduce((sum, { request }) => sum + request.count, 0);
   }
 
   /**
-   * Takes all single tokens and the prompts that have waited longest: up to the smallest `chunk` among them, and next to single tokens up
-   * to `MAX_PREFILL_TOKENS_WITH_DECODE`. If prompts fill more than half of that, they run alone and the single tokens run in the next pass:
-   * this delays the single tokens little and starts the prompts sooner. All other requests stay queued.
+   * Takes all single tokens, and prompts in order of arrival. Together the prompts have at most as many tokens as the smallest `chunk` among
+   * them, and at most `MAX_PREFILL_TOKENS_WITH_DECODE` if there are single tokens. A first prompt above that
+   * limit is the only one. If several prompts fill more than half of the limit, they run alone and the single tokens run in the next pass.
+   * This delays the single tokens little, and the prompts start sooner. All other requests stay queued.
    */
   private takeNextBatch(): QueuedRequest[] {
     const singles = this.waiting.filter(({ request }) => request.count === 1);
@@ -149,7 +155,7 @@ export class BatchScheduler {
   }
 }
 
-/** Whether a request can still run. If not, rejects it alone. */
+/** Checks that a request is not cancelled and its cache usable. Otherwise rejects only this request. */
 function isRunnable(waiting: QueuedRequest): boolean {
   return rejectOnError(waiting, ({ request: { signal, sequence } }) => {
     signal?.throwIfAborted();
@@ -157,7 +163,7 @@ function isRunnable(waiting: QueuedRequest): boolean {
   });
 }
 
-/** Allocates room for the tokens of a request. If there is none, rejects it alone. */
+/** Allocates cache memory for the tokens of a request. If that fails, rejects only this request. */
 function reserveCache(waiting: QueuedRequest): boolean {
   return rejectOnError(waiting, ({ request: { sequence, count } }) => sequence.cache.reserve(count));
 }

@@ -22,7 +22,7 @@ export type StopReason = "eos" | "stop" | "repetition" | "length" | "context";
 
 const NO_TEXT: FinalText = { text: "", stop: undefined };
 
-/** A generated token. The ids in order are the generated sequence; the texts joined are its text up to the stop. */
+/** A generated token. The ids of all tokens are the generated sequence; their texts, joined, are its text up to the stop. */
 export interface Token {
   /** Number of its sequence in the batch; 0 if there is only one. */
   readonly index: number;
@@ -41,7 +41,7 @@ export interface Token {
 }
 
 /**
- * Continues all prompts in shared forward passes. Prompt i gives the same tokens as alone with seed + i.
+ * Continues all prompts in shared forward passes. Prompt i gives the same tokens as if generated alone with seed + i.
  *
  * @param prompts token ids; lengths may differ
  * @param usage receives the token counts

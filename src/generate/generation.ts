@@ -1,11 +1,11 @@
 import { InputError } from "../base/errors.js";
 import type { Token } from "./generate.js";
 
-/** Token counts over all sequences of a generation. A field is undefined until its number is known. */
+/** Token counts over all sequences of a generation. A field is undefined until it is known. */
 export interface Usage {
   /** Number of prompt tokens; in a session, of all tokens before the answer. */
   promptTokens?: number;
-  /** Number of tokens generated so far, including end-of-sequence tokens. For a server, its own count, if it reports one at the end. */
+  /** Number of tokens generated so far, including end-of-sequence tokens. At the end, the server's own count if it reports one. */
   completionTokens?: number;
 }
 
@@ -30,7 +30,7 @@ export interface Generation extends AsyncGenerator<Token, void, undefined> {
  * Creates a generation from an iterator over tokens.
  *
  * @param sequences number of sequences
- * @param usage filled in by the producer of the tokens
+ * @param usage token counts, updated by the token source
  */
 export function createGeneration(
   tokens: AsyncGenerator<Token, void, undefined>,

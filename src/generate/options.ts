@@ -16,19 +16,19 @@ export interface PrefillOptions {
 
 /** Options of generation. Defaults are in parentheses. */
 export interface GenerateOptions extends PrefillOptions {
-  /** Maximum number of tokens to generate (512). `Infinity` generates up to the end of the context. */
+  /** Maximum number of tokens to generate (512). `Infinity`: until the context is full. */
   maxTokens?: number;
   /** 0 decodes greedily. Default: 1 if topK, topP or minP is given, otherwise 0. MiniMax recommends 1 with topP 0.95. */
   temperature?: number;
   /** Keeps the k most probable tokens. */
   topK?: number;
-  /** Keeps the smallest set of most probable tokens whose total reaches this share of the probability left by topK. */
+  /** Keeps the fewest most probable tokens whose total probability reaches this share of what topK keeps. */
   topP?: number;
   /** Keeps tokens with at least this fraction of the highest probability (after topK and topP). */
   minP?: number;
   /** Values above 1 make tokens of the prompt and of the text so far less probable (1). */
   repetitionPenalty?: number;
-  /** Integer within [0, 2^32). Sequence i of a batch uses seed + i. By default a random seed, which `generation.seed` returns. */
+  /** Integer within [0, 2^32). Sequence i of a batch uses seed + i. Default: a random seed, which `generation.seed` returns. */
   seed?: number;
   /** Strings that end the text; the text does not contain them. */
   stop?: string | readonly string[];
@@ -37,7 +37,7 @@ export interface GenerateOptions extends PrefillOptions {
   /** Number of most probable alternatives to return with every token (0). */
   topLogprobs?: number;
   /**
-   * Ends a generation that only repeats itself: after `tokens` consecutive tokens (3,000), each more probable than `probability` (0.99).
+   * Stops endless repetition: ends after `tokens` consecutive tokens (3,000), each with a probability above `probability` (0.99).
    * The defaults are those of the report. `false` disables the check.
    */
   repetition?: { tokens?: number; probability?: number } | false;

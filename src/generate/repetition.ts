@@ -15,11 +15,11 @@ export const repetitionSchema = v.strictObject(
 );
 
 /**
- * Detects endless repetition by the report's early truncation (section 3.2): a response ends once `tokens` (3,000) consecutive tokens
- * each had a probability above `probability` (0.99). A token at or below it resets the count. A small model can be that certain of a
- * whole answer, so `tokens` must exceed the length of its longest answer.
+ * Creates a check for endless repetition by early truncation (report, section 3.2). It stops after `tokens` (3,000) consecutive tokens,
+ * each with a probability above `probability` (0.99). A token at or below that probability resets the count. Small models can be that
+ * certain of a whole answer, so set `tokens` above the length of their longest answer.
  *
- * @returns a function that takes the log-probability of each token in turn and returns whether to stop. It throws an InputError for NaN
+ * @returns a function that takes the log-probability of each token in turn and returns whether to stop; it throws an InputError for NaN
  * @throws {InputError} invalid options
  */
 export function repetitionStop(options: { tokens?: number; probability?: number } = {}): (logprob: number) => boolean {

@@ -52,7 +52,7 @@ function applyRepetitionPenalty(logits: Tensor, penalty: number, seen: ReadonlyS
   return logits.rt.from(l, logits.shape);
 }
 
-/** Returns the ids that sampling may choose from: by falling probability, or all in order if nothing restricts them. */
+/** Returns the ids that sampling may choose from: by descending probability, or all ids in ascending order if no restriction applies. */
 export function candidateIds(p: Float32Array, { topK, topP, minP }: Pick<Sampling, "topK" | "topP" | "minP">): Ids {
   if (topK >= p.length && topP === 1 && minP === 0) return indices(p.length);
   const topKIds = topK < p.length ? takeFirst(topK, descendingIndices(p)) : undefined;
@@ -69,12 +69,12 @@ export function candidateIds(p: Float32Array, { topK, topP, minP }: Pick<Samplin
 }
 
 /**
- * Preselects ids for topP, because ordering a few ids is much cheaper than ordering a vocabulary. Ids below (1 − topP) / 2 of the mean
- * probability cannot be needed: all of them together are half of what topP leaves out.
+ * Returns the ids that can belong to the topP set. Ids below (1 − topP) / 2 of the mean probability sum to at most half of the mass that
+ * topP excludes, so they cannot belong to it. Filtering first is much cheaper than sorting the vocabulary.
  */
 function topPCandidates(p: Float32Array, total: number, topP: number): Uint32Array {
   const least = ((1 - topP) / 2) * (total / p.length);
-  // Closer to 1, rounding errors of the sums would matter.
+  // If topP is that close to 1, rounding errors of the sums would matter.
   if (1 - topP < 1e-6) return indices(p.length);
   const ids = new Uint32Array(p.length);
   let count = 0;
@@ -93,7 +93,7 @@ export function draw(p: Float32Array, ids: Ids, u: number): number {
   return ids[0]!;
 }
 
-/** Yields indices by falling value, ties by the lower index. Turns `heap` into a heap, so that the first few of many cost no sort. */
+/** Yields indices by descending value; ties in ascending order. Orders `heap` in place as a binary heap, so the first few need no full sort. */
 export function* descendingIndices(x: Float32Array, heap = indices(x.length)): Generator<number> {
   let size = heap.length;
   const before = (a: number, b: number): boolean => x[a]! > x[b]! || (x[a]! === x[b]! && a < b);

@@ -4,8 +4,8 @@ import { checkIds } from "../model/token-ids.js";
 import type { ForwardResult, Transformer } from "../model/transformer.js";
 
 /**
- * Everything that determines how a sequence continues: its tokens, the state after the first `cache.length` of them, and its
- * random generator. The remaining tokens are pending: the next forward pass computes them. A sampled token is pending until then.
+ * The state that determines a sequence's continuation: its tokens, the cache of the first `cache.length` tokens, and a random generator.
+ * The other tokens, such as a token that was just sampled, are pending until a forward pass computes them.
  */
 export class Sequence {
   private constructor(
@@ -20,7 +20,7 @@ export class Sequence {
     return new Sequence(transformer, [], transformer.newCache(), Random.seeded(seed));
   }
 
-  /** Creates a sequence with a given state, which it then owns. */
+  /** Resumes from a given state and takes ownership of it. */
   static resume(transformer: Transformer, ids: readonly number[], cache: Cache, random: Random): Sequence {
     return new Sequence(transformer, [...ids], cache, random);
   }
@@ -33,12 +33,12 @@ export class Sequence {
     return this.tokens.length;
   }
 
-  /** Number of tokens that the state does not contain yet. */
+  /** Number of tokens that the cache does not contain yet. */
   get pending(): number {
     return this.length - this.cache.length;
   }
 
-  /** The state. @throws {SessionError} a disposed state, or one that a failed forward pass left invalid */
+  /** The cache. @throws {SessionError} a disposed cache, or one that a failed forward pass left invalid */
   get cache(): Cache {
     this.state.expectUsable();
     return this.state;
@@ -50,12 +50,12 @@ export class Sequence {
     for (const id of ids) this.tokens.push(id);
   }
 
-  /** Minimum length for `truncate`. A lightning state is a sum over all its tokens and cannot drop any. */
+  /** Minimum length for `truncate`. A lightning state is a sum over all its tokens, so none can be removed. */
   get minLength(): number {
     return this.transformer.config.attnTypeList.includes(0) ? this.cache.length : 0;
   }
 
-  /** Keeps the first `length` tokens. If the state is cut as well, the last token becomes pending again. */
+  /** Keeps the first `length` tokens. If the cache is truncated as well, the last of them becomes pending again. */
   truncate(length: number): void {
     if (this.minLength === 0 && length <= this.cache.length) this.cache.resize(Math.max(0, length - 1));
     this.tokens.length = length;

@@ -1,7 +1,7 @@
 // A saved session, in 32-bit little-endian words:
-//   magic · version · fingerprint of the model · checksum of all that follows
-//   number of ids · ids in the state · type of keys and values · seed · 4 of randomness
-//   ids · the state's tensors as they lie in memory, in the order of cache.tensors(); their sizes follow from what stands before
+//   magic · version · fingerprint of the model · checksum of everything after it
+//   number of ids · ids in the state · type of keys and values · seed · 4 words of random state
+//   ids · the state's tensors as stored in memory, in the order of cache.tensors(); the fields before determine their sizes
 
 import { SessionError } from "../base/errors.js";
 import { fnv1a } from "../base/hash.js";
@@ -20,7 +20,7 @@ const KV_TYPES: readonly KVType[] = ["f32", "bf16", "q8"];
 const FINGERPRINT_BYTES_PER_WEIGHT = 256;
 const HEADER_WORDS = 12;
 
-/** Encodes a sequence as bytes, exact to the bit. */
+/** Serialises a sequence, exact to the bit. */
 export function encodeSequence(transformer: Transformer, sequence: Sequence): Uint8Array<ArrayBuffer> {
   const { ids, cache, random } = sequence;
   const words = new Uint32Array(HEADER_WORDS + ids.length + cache.bytes / 4);

@@ -79,8 +79,8 @@ export class Session {
   }
 
   /**
-   * Adds `input`, if any, and generates. Without a `seed` its random generator continues too, so the text does not depend on the number
-   * of calls in which it is generated.
+   * Adds `input`, if any, and continues generating. Without a `seed`, the random generator continues too, so splitting a text over several
+   * calls does not change it.
    *
    * @throws {InputError} the errors of `append`, invalid options, an empty session without input, or a full context
    * @throws {SessionError} another call on this session is running
@@ -104,7 +104,7 @@ export class Session {
       if (sequence.pending === 0) throw new InputError("session.generate: input: expected tokens to continue, got an empty session");
       if (sequence.length >= config.maxPositionEmbeddings) {
         throw new InputError(
-          `session.generate: context: expected room within ${config.maxPositionEmbeddings} tokens, got ${sequence.length} taken`,
+          `session.generate: context: expected fewer than ${config.maxPositionEmbeddings} tokens so far, got ${sequence.length}. The context is full.`,
         );
       }
       if (settings.seed !== undefined) sequence.random = Random.seeded(settings.seed);
@@ -115,19 +115,19 @@ export class Session {
     }
   }
 
-  /** Encodes the session as bytes, exact to the bit. A restored session generates the same tokens as this one. */
+  /** Serialises the session. A restored session continues bit-identically. */
   save(): Uint8Array<ArrayBuffer> {
     return encodeSequence(this.transformer, this.sequence);
   }
 
-  /** Copies the session, including its random generator: pass a `seed` to `generate` for another continuation. Dispose both. */
+  /** Copies the session, including its random generator. Pass a `seed` to `generate` for another continuation. Dispose both sessions. */
   fork(): Session {
     return new Session(this.transformer, this.sequence.copy(), this.codec);
   }
 
   /**
-   * Drops all tokens after the first `length`. The random generator continues. Tokens that are not computed yet, such as the last
-   * generated one, can always be dropped. Computed tokens can be dropped only without lightning layers, whose state is a sum over all tokens.
+   * Truncates to the first `length` tokens; the random state is kept. Tokens that are not computed yet, such as the last generated one, can
+   * always be removed. Computed tokens cannot be removed if the model has lightning layers, whose state is a sum over all tokens.
    *
    * @throws {SessionError} the state contains more than `length` tokens and the model has lightning layers, or another call is running
    */
@@ -138,7 +138,7 @@ export class Session {
     }
     if (length < sequence.minLength) {
       throw new SessionError(
-        `session.rewind: length: expected at least ${sequence.minLength}, got ${length}: lightning layers cannot drop tokens. Fork or save before you continue, or append the first ${length} ids to a new session.`,
+        `session.rewind: length: expected at least ${sequence.minLength}, got ${length}: lightning layers cannot remove computed tokens. Fork or save before you continue, or append the first ${length} ids to a new session.`,
       );
     }
     this.begin("session.rewind");
@@ -156,7 +156,7 @@ export class Session {
   }
 
   private begin(where: string): void {
-    if (this.busy) throw new SessionError(`${where}: another call on this session is running. Let it end, break its loop, or use a fork.`);
+    if (this.busy) throw new SessionError(`${where}: another call on this session is running. Wait until it ends, break its loop, or use a fork.`);
     this.busy = true;
   }
 

@@ -116,7 +116,7 @@ export class HttpSource implements ByteSource {
         try {
           return await this.readRange(file, begin, end, onBytes, signal);
         } catch (error) {
-          // The server did support ranges when it was asked for the size.
+          // The server did support ranges in the response with the size.
           if (!(error instanceof TransferError && error.status === 200)) throw error;
           this.fileInfo.set(file, { ...this.fileInfo.get(file)!, ignoresRanges: true });
         }

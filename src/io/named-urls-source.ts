@@ -89,7 +89,7 @@ class IncomingFile {
     });
     this.complete = from instanceof URL ? this.fetch(from, announceSize) : this.takeData(from);
     this.size = Promise.race([announced, this.complete.then(() => this.arrived)]);
-    // Readers get the error. If nobody reads this file, its failure must not be an unhandled rejection.
+    // Every read throws this error. Without a read, it must not become an unhandled rejection.
     this.size.catch(() => {});
   }
 

@@ -9,14 +9,14 @@ import { type Weights, withPrefix } from "../weights/weights.js";
 import type { Attention, LayerCache } from "./layer-cache.js";
 import { MixtureOfExperts, swiglu } from "./moe.js";
 
-/** The rows of a batch: which belong to which sequence, and every row's rotary angles. */
+/** The rows of each sequence in a batch, and the rotary angles of every row. */
 export interface BatchLayout {
   /** The rows of each sequence, one sequence after the other. */
   readonly segments: readonly Segment[];
   readonly rotation: Rotation;
 }
 
-/** What a layer needs to know besides its weights and its attention block. */
+/** Settings of a decoder layer. */
 export interface DecoderLayerSettings {
   readonly eps: number;
   /** Whether the residual branch carries the normalised input (DeepNorm) or the raw one. */

@@ -4,21 +4,21 @@ import type { Runtime } from "../runtime/runtime.js";
 import type { Tensor } from "../runtime/tensor.js";
 
 /**
- * What one layer remembers of one sequence: a `LightningState` or a `KeyValueCache`.
- * An attention block creates its caches and is the only one that reads them, so their kind always fits.
+ * The state of one sequence in one layer: a `LightningState` or a `KeyValueCache`.
+ * Only the attention block that creates a cache reads it, so its kind always matches.
  */
 export interface LayerCache {
   /** The tensors that make up the state after the tokens so far, in the order in which sessions save them. */
   readonly tensors: readonly Tensor[];
   /**
-   * Allocates room for so many tokens in all.
+   * Allocates memory for `tokens` tokens in total.
    *
    * @throws {MemoryError} no room; the state is unchanged
    */
   reserve(tokens: number): void;
-  /** Declares that `length` tokens are in the state. A lightning state has one size, whatever the length. */
+  /** Sets the number of tokens in the state. The size of a lightning state does not depend on it. */
   resize(length: number): void;
-  /** Records the state, so that `restore` brings it back; `tensors` are the copies that this needs. */
+  /** Records the state. `restore` returns to it; `tensors` are the copies that it needs. */
   snapshot(): { readonly tensors: readonly Tensor[]; restore(): void };
   /** Copies a lightning state out as `[heads, headDim, headDim]`. Missing in softmax layers. */
   readState?(): Float32Array<ArrayBuffer>;

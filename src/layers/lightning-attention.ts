@@ -11,7 +11,7 @@ import type { Attention, LayerCache } from "./layer-cache.js";
 /** The published code does not pass `rms_norm_eps` to this norm, so it always uses the default of its norm class. */
 const NORM_EPS = 1e-6;
 
-/** The state of one sequence in a lightning layer: one float32 matrix per head, however long the sequence is. */
+/** The state of one sequence in a lightning layer: one float32 matrix per head, for any sequence length. */
 export class LightningState implements LayerCache {
   readonly state: Tensor;
 

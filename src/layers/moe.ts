@@ -10,11 +10,11 @@ export function swiglu(x: Tensor, gate: Tensor, up: Tensor, down: Tensor): Tenso
   return matmul(siluGate(a, b), down);
 }
 
-/** Experts with at most this many rows in total are computed in one call, because a call per expert would be too little work. */
+/** Experts with at most this many rows in total share one kernel call, because a call per expert would have too little work. */
 const MAX_GROUPED_EXPERT_ROWS = 32;
 
 /**
- * Mixture of experts. There is no capacity limit and no dropped token: every token reaches its top-k experts.
+ * Mixture of experts. There is no capacity limit: every token is computed by its top-k experts.
  *
  *     p = softmax(x Wgateᵀ);   top-k of p, renormalised
  *     y = Σ_e p_e · w2_e(silu(w1_e x) ⊙ w3_e x)
@@ -57,7 +57,10 @@ export class MixtureOfExperts {
   }
 }
 
-/** Groups experts that have rows, up to `maxRows` rows per group. `offsets` are the first row of each expert within its group, then their end. */
+/**
+ * Groups consecutive active experts with at most `maxRows` rows in total; a larger expert is a group of its own. `offsets` are the first row
+ * of each expert within its group, then the end.
+ */
 function groupSmallExperts({ offsets }: Routing, maxRows: number): { experts: number[]; offsets: number[] }[] {
   const groups: { experts: number[]; offsets: number[] }[] = [];
   for (let e = 0; e + 1 < offsets.length; e++) {

@@ -15,7 +15,7 @@ interface CachedLayer {
 
 /**
  * The exact state of one sequence: a float32 state of fixed size per lightning layer, and all keys and values so far per softmax layer.
- * It can be continued and copied. With lightning layers it cannot be cut back, because their state is a sum over all tokens.
+ * It can be continued and copied. With lightning layers it cannot be truncated, because their state is a sum over all tokens.
  */
 export class Cache {
   private tokens = 0;
@@ -48,7 +48,7 @@ export class Cache {
     return this.tokens;
   }
 
-  /** The tensors that make up the state, layer by layer. Whatever their dtype, they consist of 32-bit words. @internal */
+  /** The tensors that make up the state, layer by layer. All of them, of any dtype, consist of 32-bit words. @internal */
   *tensors(): Generator<Tensor> {
     this.expectUsable();
     for (const layer of this.layers) yield* layer.tensors;
@@ -97,12 +97,12 @@ export class Cache {
     this.inForwardPass = true;
   }
 
-  /** Marks the state as one that must not be continued. @internal */
+  /** Marks the state as invalid, so that later use throws. @internal */
   invalidate(): void {
     if (this.status === "valid") this.status = "invalid";
   }
 
-  /** Marks the state as valid again, with so many tokens more. @internal */
+  /** Marks the state as valid again, with `tokens` more tokens. @internal */
   advance(tokens: number): void {
     this.tokens += tokens;
     if (this.status === "invalid") this.status = "valid";
@@ -114,14 +114,14 @@ export class Cache {
     if (this.status === "disposed") this.free();
   }
 
-  /** Declares that `length` tokens are in the state: to restore one, or to cut one back that has no lightning layer. @internal */
+  /** Sets the number of tokens in the state: to restore a state, or to truncate one without lightning layers. @internal */
   resize(length: number): void {
     this.tokens = length;
     for (const layer of this.layers) layer.resize(length);
   }
 
   /**
-   * Allocates room for so many more tokens.
+   * Allocates memory for `tokens` more tokens.
    *
    * @internal
    * @throws {MemoryError} no room; the state is unchanged
@@ -146,7 +146,7 @@ export class Cache {
   }
 }
 
-/** Computes the bytes of one sequence's state after so many tokens. Pages of keys and values count in full, also the last one. */
+/** Computes the bytes of one sequence's state after `tokens` tokens. All pages of keys and values, including the last one, count in full. */
 export function cacheBytes(config: Config, tokens: number, kv: KVType = "f32"): number {
   const { numAttentionHeads: heads, numKeyValueHeads: kvHeads, headDim, attnTypeList } = config;
   const pages = Math.ceil(tokens / KV_PAGE_POSITIONS) * pageBytes(kvHeads, headDim, kv);

@@ -12,7 +12,7 @@ const countOrZero = number("an integer within [0, 2^31)", (x) => Number.isIntege
 const finite = number("a number", Number.isFinite);
 const positive = number("a number above 0", (x) => Number.isFinite(x) && x > 0);
 const fraction = number("a number within (0, 1]", (x) => x > 0 && x <= 1);
-/** Limits far beyond any model, yet small enough for tables of this size. */
+/** Limits that no real model reaches, and small enough to allocate tables of this size. */
 const headCount = number("an integer within [1, 65,536]", (x) => Number.isInteger(x) && x >= 1 && x <= 65_536);
 const headSize = number("an integer within [1, 4,096]", (x) => Number.isInteger(x) && x >= 1 && x <= 4096);
 const layerCount = number("an integer within [1, 10,000]", (x) => Number.isInteger(x) && x >= 1 && x <= 10_000);
@@ -32,7 +32,7 @@ const knownKeys = v.object({
   num_attention_heads: headCount,
   num_key_value_heads: v.nullish(count),
   head_dim: v.nullish(headSize),
-  hidden_act: v.optional(v.picklist(["silu", "swish"], "only silu is known"), "silu"),
+  hidden_act: v.optional(v.picklist(["silu", "swish"], "only silu is supported"), "silu"),
   rms_norm_eps: v.optional(positive, 1e-5),
   max_position_embeddings: v.optional(count, 4096 * 32),
   tie_word_embeddings: v.optional(v.boolean(), false),
@@ -40,7 +40,7 @@ const knownKeys = v.object({
   num_local_experts: v.nullish(count),
   num_experts: v.nullish(count),
   norm_topk_prob: onlyTrue("the weights of the chosen experts always sum to 1"),
-  scoring_func: v.nullish(v.literal("softmax", "only the softmax router is known")),
+  scoring_func: v.nullish(v.literal("softmax", "only the softmax router is supported")),
   sliding_window: v.nullish(v.never("a sliding window is not part of MiniMax-M1 and would be ignored silently")),
   quantization_config: v.nullish(v.never("quantised checkpoints cannot be read (use the bf16 or float32 one)")),
   compression_config: v.nullish(v.never("quantised checkpoints cannot be read (use the bf16 or float32 one)")),
@@ -60,7 +60,7 @@ const knownKeys = v.object({
   rope_scaling: ignored,
   postnorm: v.nullish(v.boolean()),
   shared_intermediate_size: v.nullish(countOrZero),
-  shared_moe_mode: v.nullish(v.literal("sigmoid", "only the sigmoid shared expert is known")),
+  shared_moe_mode: v.nullish(v.literal("sigmoid", "only the sigmoid shared expert is supported")),
   layernorm_linear_attention_alpha: scale,
   layernorm_linear_attention_beta: scale,
   layernorm_full_attention_alpha: scale,
@@ -99,7 +99,7 @@ const knownKeys = v.object({
 /** Values of the known keys. A missing key and null differ if they do in the published code. */
 export type ConfigKeys = v.InferOutput<typeof knownKeys>;
 
-const ropeDefault = v.nullish(v.literal("default", "only the default rotary embedding is known"));
+const ropeDefault = v.nullish(v.literal("default", "only the default rotary embedding is supported"));
 const ropeObject = v.looseObject({
   rope_theta: v.nullish(positive),
   partial_rotary_factor: v.nullish(fraction),

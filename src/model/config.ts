@@ -8,7 +8,7 @@ export interface ResidualScale {
   readonly beta: number;
 }
 
-/** The two dialects of published files: MiniMax's own modelling code, and the model type `minimax` of transformers. */
+/** The dialect of a config and checkpoint: `minimax_m1` for MiniMax's own code, `minimax` for transformers' implementation. */
 export type Dialect = "minimax_m1" | "minimax";
 
 /** The typed configuration of a model. Names follow the published keys; both dialects are converted to this type. */
@@ -67,7 +67,7 @@ const dialects: Readonly<Record<string, Dialect>> = {
  * {@link readRopeSettings}. Keys that give one setting different values are errors.
  *
  * @param json the parsed file
- * @param warn receives a message for every unknown key that changes nothing, and for settings that other programs read differently
+ * @param warn receives a message for every unknown key that changes nothing, and for settings that other programs interpret differently
  * @throws {ConfigError} another architecture, a value of the wrong type, inconsistent values, or an unknown key that would change what
  *   the model computes
  */
@@ -182,7 +182,7 @@ function dialectOf(source: Record<string, unknown>): Dialect {
 
 /** Checks settings that the `minimax` dialect of transformers fixes: normalised residuals and no shared expert. @throws {ConfigError} */
 function checkTransformersDialect({ postnorm, shared_intermediate_size: shared }: ConfigKeys): void {
-  const without = "in a model of type minimax (minimax_m1 knows it)";
+  const without = "in a model of type minimax (model_type minimax_m1 supports it)";
   expectConfig(postnorm !== false, "postnorm", `true ${without}`, postnorm);
   expectConfig(!shared, "shared_intermediate_size", `0 ${without}`, shared);
 }
@@ -192,7 +192,7 @@ function headDimOf({ head_dim, hidden_size, num_attention_heads }: ConfigKeys): 
   expectConfig(
     hidden_size % num_attention_heads === 0,
     "head_dim",
-    "to be given, since num_attention_heads does not divide hidden_size",
+    "a value, because num_attention_heads does not divide hidden_size",
     "nothing",
   );
   return hidden_size / num_attention_heads;
@@ -232,6 +232,6 @@ function dtypeOf({ dtype, torch_dtype }: ConfigKeys, warn: WarningHandler): Conf
     if (!Object.hasOwn(dtypes, short)) throwConfigError(key, `expected bfloat16, float16 or float32, got ${name}`);
     return [dtypes[short]!];
   });
-  if (second && first !== second) warn(`config: torch_dtype: dtype says ${dtype}, which counts, and this ${torch_dtype}`);
+  if (second && first !== second) warn(`config: torch_dtype: ${torch_dtype} is ignored, because dtype is ${dtype}`);
   return first ?? "bf16";
 }

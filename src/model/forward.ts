@@ -19,7 +19,7 @@ export interface LayerView {
   routerLogits(): Float32Array;
 }
 
-/** What `forward` computes besides the logits. */
+/** Options of `forward`. */
 export interface ForwardOptions {
   /** Logits of all tokens (default), or only of the last token of each sequence. */
   logits?: "all" | "last";
@@ -68,7 +68,7 @@ export interface ForwardOutput<Options extends ForwardOptions = ForwardOptions> 
 }
 
 /**
- * Computes logits and what else the options request. Yields after each layer, so that the caller can let other work run.
+ * Computes logits and the other results that the options request. Yields after each layer, so that the caller can let other work run.
  *
  * @param batch token ids of sequences of equal length
  * @throws {InputError} invalid options, no tokens, unequal lengths, ids outside the vocabulary, or more tokens than the model's context
@@ -106,7 +106,7 @@ export function* forwardBatch<Options extends ForwardOptions>(
         lightningStates: states ? config.attnTypeList.map((_, layer) => readLightningStates(caches, layer)) : undefined,
       } as ForwardOutput<Options>;
     } catch (error) {
-      // The states contain tokens whose results the caller never gets, so they must not be continued.
+      // The states contain tokens whose results the caller does not receive, so they must not be continued.
       for (const cache of caches) cache.invalidate();
       throw error;
     }
@@ -136,7 +136,7 @@ function checkBatch(batch: readonly TokenIds[], config: Config, caches: readonly
   if (caches && caches.length !== batch.length) {
     throw new InputError(`forward: cache: expected one per sequence (${batch.length}), got ${caches.length}`);
   }
-  if (caches && new Set(caches).size !== caches.length) throw new InputError("forward: cache: expected a different one for every sequence");
+  if (caches && new Set(caches).size !== caches.length) throw new InputError("forward: cache: expected a different one for every sequence, got the same one twice");
   for (const [i, ids] of batch.entries()) {
     checkIds(ids, config, `forward: batch[${i}]`, caches?.[i]?.length);
     if (ids.length !== batch[0]!.length) {

@@ -60,7 +60,7 @@ export function graph(config: Config | Record<string, unknown>): Graph {
   return { config: typed, tensors, parameterCount, activatedParameterCount, checkpointBytes };
 }
 
-/** What determines the parameters of a model: its graph, a configuration, or the JSON of a `config.json`. */
+/** The description of a model: its graph, a configuration, or the JSON of a `config.json`. */
 export type Model = Graph | Config | Record<string, unknown>;
 
 /** Returns the graph of a model; a graph is returned as it is. */

@@ -31,7 +31,7 @@ const DEFAULT_THETA = 1e6;
  * at the top level, and the objects `rope_parameters` (transformers 5) and `rope_scaling` (transformers 4), with or without a level for
  * the layer type. By default theta is 1e6 and the whole head is rotated.
  *
- * @throws {ConfigError} places that differ, another type of rotary embedding than `default`, or settings that only other types have
+ * @throws {ConfigError} different values in several places, a type of rotary embedding other than `default`, or settings of other types
  */
 export function readRopeSettings(keys: ConfigKeys, headDim: number): RopeSettings {
   const places = [...listRopeSources(keys.rope_parameters, "rope_parameters"), ...listRopeSources(keys.rope_scaling, "rope_scaling")];
@@ -58,11 +58,11 @@ function resolveRotaryDim(
   // Rounds down, as transformers does. The addend corrects rounding errors: 0.29 · 100 is 28.999… in floating point.
   const dim = Math.floor(share * headDim + 1e-6);
   const where = shares.find(([, value]) => value === share)![0];
-  expectConfig(dim >= 2 && dim % 2 === 0, where, `a share that makes an even number of head_dim ${headDim}`, `${share} (${dim} dims)`);
+  expectConfig(dim >= 2 && dim % 2 === 0, where, `a fraction that gives an even number of dims of head_dim ${headDim}`, `${share} (${dim} dims)`);
   if (rotaryDim && rotaryDim !== dim) {
     throwConfigError(
       where,
-      `expected ${rotaryDim / headDim}, as rotary_dim ${rotaryDim} of head_dim ${headDim} says, got ${share}. Remove the wrong one.`,
+      `expected ${rotaryDim / headDim} (rotary_dim ${rotaryDim} / head_dim ${headDim}), got ${share}. Remove the wrong one.`,
     );
   }
   return dim;
@@ -76,7 +76,7 @@ function listRopeSources(value: unknown, path: string): RopeSource[] {
     own === null || own === undefined ? [] : [{ path: `${path}.${type}`, settings: readRopeObject(own, `${path}.${type}`) }],
   );
   const alone = nested.length === 1 && (full === null || full === undefined) && Object.keys(nested[0]!.settings).length > 0;
-  expectConfig(!alone, `${path}.linear_attention`, "nothing, since lightning layers have no rotary embedding", JSON.stringify(linear));
+  expectConfig(!alone, `${path}.linear_attention`, "no value, because lightning layers have no rotary embedding", JSON.stringify(linear));
   return [{ path, settings }, ...nested];
 }
 

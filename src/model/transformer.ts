@@ -45,16 +45,16 @@ export interface LayerResult {
   readonly routerLogits: Tensor;
 }
 
-/** What a caller does between the layers of a forward pass. */
+/** Hooks between the layers of a forward pass. */
 export interface LayerHooks {
-  /** Called after each layer. What it throws ends the pass. */
+  /** Called after each layer. If it throws, the pass ends with that error. */
   readonly onLayer?: ((result: LayerResult) => void) | undefined;
   /** Checked before each layer and before the final norm. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * The model's graph: embedding, decoder layers, final norm, head. It holds neither state nor weights; prefill and decode are the same call.
+ * The model's graph: embedding, decoder layers, final norm, head. It owns neither states nor weights. Prefill and decode use the same call.
  * The sequences of a batch share every matmul and keep their own caches, so they need no padding.
  */
 export class Transformer {
@@ -175,14 +175,14 @@ export class Transformer {
   }
 }
 
-/** Copies numbers into a tensor that no scope frees. */
+/** Copies numbers into a tensor that scopes do not free. */
 function persistentTensor(rt: Runtime, values: Float32Array): Tensor {
   const x = rt.keep([values.length]);
   rt.f32(x).set(values);
   return x;
 }
 
-/** Segments of these lengths, one after the other. */
+/** Returns consecutive segments of the given lengths. */
 function consecutiveSegments(lengths: readonly number[]): Segment[] {
   let begin = 0;
   return lengths.map((length) => {

@@ -13,7 +13,7 @@ const FILES_REPLACED_BY_SAVE = [CONFIG_FILE, INDEX_FILE, WEIGHTS_FILE];
 /** The files of one directory. */
 export class DirectorySource implements ByteSource {
   private current: { readonly file: string; readonly handle: Promise<FileHandle> } | undefined;
-  /** Status of each file when its size was first asked for. */
+  /** Status of each file when its size was first read. */
   private readonly firstSeen = new Map<string, Stats>();
 
   /** @param detectsSaves whether to fail if a save replaces the files while they are read */

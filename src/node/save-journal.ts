@@ -1,7 +1,6 @@
-// How a save replaces a checkpoint atomically. When all files are complete under temporary names, the journal appears, in one rename:
-// from then
-// on the new checkpoint counts. This process then gives the files their names. If it ends before that, the next process that opens the
-// directory does so.
+// How a save replaces a checkpoint atomically. When all files are complete under temporary names, one rename creates the journal. From then
+// on the new checkpoint is valid. This process then renames the files. If it ends before that, the next process that opens the directory
+// renames them.
 
 import { createHash, randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";

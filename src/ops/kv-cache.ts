@@ -148,8 +148,8 @@ export class KeyValueCache implements KeysValues {
 }
 
 /**
- * Gradients of the first `length` keys and values of a cache. The backward pass meets the longest state first, so the first call
- * allocates the largest gradient.
+ * Returns dK and dV of the first `length` positions. The backward pass runs from the longest length down, so the first call allocates the
+ * full gradient and later calls slice it.
  *
  * @param shape `[length, kvHeads, headDim]`
  */

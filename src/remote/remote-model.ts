@@ -102,7 +102,7 @@ export class RemoteModel implements LanguageModel {
     const settings = parseRemoteOptions(rest, this.extensions, "generate");
     const chat = inputs.some(isConversation);
     if (!chat && (tools !== undefined || template !== undefined)) {
-      throw new InputError("generate: tools, template: available for messages only");
+      throw new InputError("generate: tools, template: available for conversations (arrays of messages) only");
     }
     if (template !== undefined) {
       parseOptions(v.strictObject({ template: text }), { template }, "generate");

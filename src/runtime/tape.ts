@@ -101,7 +101,7 @@ export class Tape {
     if (!gradient) {
       if (whole.dtype !== "f32") {
         throw new ShapeError(
-          `gradient: expected a float32 tensor, got [${whole.shape.join(", ")}] ${whole.dtype} . Load weights with dtype: "f32" to train them.`,
+          `gradient: expected a float32 tensor, got [${whole.shape.join(", ")}] ${whole.dtype}. Load weights with dtype: "f32" to train them.`,
         );
       }
       gradient = zeros(this.rt, whole.shape, whole.layout);

@@ -1,8 +1,6 @@
-// Encodes texts in time slices. The engine encodes in stages: the text between two added tokens is split by one pre-tokenizer after the
-// other,
-// and each of the resulting words is merged on its own. Here the same stages run lazily, word by word, so that other work can run between
-// two
-// words and within a long one. The ids are the same.
+// Encodes texts in time slices. The engine encodes in stages: all pre-tokenizers in turn split the text between two added tokens, and each
+// resulting word is merged separately. Here the same stages run lazily, word by word, so that other work can run between words and within a
+// long one. The ids are the same.
 
 import type { Tokenizer as Engine } from "@huggingface/tokenizers";
 import { mergeInSlices } from "./merge-long-words.js";

@@ -60,7 +60,7 @@ export function* mergeInSlices(model: MergeRules, word: string): Generator<reado
   yield merged;
 }
 
-/** A binary heap that gives the smallest number first. */
+/** A binary heap that returns the smallest number first. */
 class MinHeap {
   private readonly heap: number[] = [];
 

@@ -1,6 +1,5 @@
 // Finds rules of a tokenizer.json that could exhaust time or memory, before they are applied: regular expressions that backtrack
-// exponentially,
-// and replacements that multiply the length of a text. Patterns of polynomial cost are not found.
+// exponentially, and replacements that multiply the length of a text. Patterns of polynomial cost are not found.
 
 import { CheckpointError } from "../base/errors.js";
 import { isObject } from "../base/json.js";

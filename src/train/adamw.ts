@@ -15,12 +15,12 @@ export interface AdamWOptions {
 }
 
 /**
- * Moments are computed from 2⁴⁰ times the gradient, and ε is scaled in the same way. A power of two changes no rounding, and squares of
- * gradients of 1e-18, which the report finds in practice (section 3.2), remain normal float32 numbers.
+ * Gradients are scaled by 2⁴⁰ before the moments are updated, and ε with them. A power of two changes no rounding, and the squares of
+ * gradients of 1e-18 (report, section 3.2) remain normal float32 numbers.
  */
 const MOMENT_SCALE = 2 ** 40;
 
-/** Limit on the norm of clipped gradients: its square times MOMENT_SCALE² is still a float32 number. */
+/** Upper bound of the clipped gradient norm: (norm · MOMENT_SCALE)² must stay below the float32 maximum. */
 export const MAX_CLIPPED_NORM = 2 ** 22;
 
 /** A weight with its gradient and moments, all in the same memory layout. */

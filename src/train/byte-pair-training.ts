@@ -1,5 +1,5 @@
 // Training of byte-pair encoding (Sennrich et al., 2016): repeatedly merges the most frequent pair of neighbours into a token.
-// The input is pieces with their counts, the output is merges; splitting text and writing files happen elsewhere.
+// The input is pieces with their counts, the output is merges. tokenizer-training.ts splits texts and writes files.
 //
 //   All distinct pieces are stored in flat arrays with one symbol per byte: its token, its left and right neighbours within
 //   the piece (−1 for none), and the count of the piece. A merge visits only the positions of its pair and updates the counts
@@ -117,7 +117,7 @@ function flattenPieces(pieces: ReadonlyMap<string, number>, idOfByte: readonly n
   return { token, left, right, weight };
 }
 
-/** A binary heap of pairs, ordered by falling count, then by rising pair. */
+/** A binary heap of pairs, ordered by descending count, then by ascending pair. */
 class PairQueue {
   private readonly heap: [pair: number, count: number][] = [];
 

@@ -1,5 +1,5 @@
 /**
- * MiniMax-M1's chat format as a Jinja template, for tokenizer_config.json. It renders the same text as `formatChat` without a template.
+ * MiniMax-M1's chat format as a Jinja template, for readers of tokenizer_config.json. Equivalent to `formatChat` without a template.
  * The content of a message may be a string or a list of parts.
  */
 export const chatTemplate = String.raw`

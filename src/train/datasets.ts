@@ -6,7 +6,7 @@ import { isTokenIds, type TokenIds } from "../model/token-ids.js";
 import type { Example } from "./documents.js";
 
 /**
- * Documents by index. A document depends on nothing but its index and the window, so that a run can resume from the index of its next document.
+ * Documents by index. A document depends only on its index and the window, so that a run can resume from the index of its next document.
  */
 export interface Dataset {
   /**
@@ -51,7 +51,7 @@ export function textDataset(ids: TokenIds | readonly TokenIds[], options: { seed
   for (const [i, text] of given.entries()) expectArgument(`textDataset: ids[${i}]`, isTokenIds(text), "an array of token ids", text);
   const texts = given.filter(({ length }) => length >= 2);
   if (texts.length === 0) {
-    throw new InputError(`textDataset: ids: expected at least two tokens, got ${isListOfTexts(ids) ? "none in any text" : ids.length}`);
+    throw new InputError(`textDataset: ids: expected a text of at least two tokens, got ${isListOfTexts(ids) ? "only shorter texts" : ids.length}`);
   }
   return {
     document(index, window) {
@@ -110,7 +110,7 @@ export function exampleDataset(
     }
     const round = Math.floor(index / useful.length);
     if (latest?.window !== window || latest.round !== round) {
-      // Shuffles the given order, not that of the round before.
+      // Always shuffles the given order, so that a round does not depend on the one before.
       const documents = examples.filter((example) => hasTarget(example, window));
       shuffle(documents, streamOf(seed, round));
       latest = { window, round, documents };

@@ -45,7 +45,7 @@ export function parseDocument(example: Example, config: Config, where: string): 
 /** Describes a value that is not a document, with the likely cause. */
 function describeInvalid(value: unknown): string {
   if (value === undefined || value === null)
-    return `${value} (did the data end? a data set has a document for every index: go round with index % length)`;
+    return `${value} (did the data end? A data set needs a document for every index: repeat them with index % length)`;
   if (typeof value === "string") return "text (encode it with the model's tokenizer)";
   if (typeof value !== "object") return typeof value;
   if ("then" in value && typeof value.then === "function") return "a promise (document is synchronous: load the data before the run)";
@@ -53,7 +53,7 @@ function describeInvalid(value: unknown): string {
   return `an object without ids${ArrayBuffer.isView(value) ? " (ids are a plain array, an Int32Array or a Uint32Array)" : ""}`;
 }
 
-/** Groups documents into micro-batches of at most so many tokens, or of a single longer document. */
+/** Groups documents into micro-batches of at most `tokens` tokens, or of a single longer document. */
 export function splitIntoMicroBatches(documents: readonly TrainingDocument[], tokens: number): TrainingDocument[][] {
   const groups: TrainingDocument[][] = [];
   let filled = Number.POSITIVE_INFINITY;

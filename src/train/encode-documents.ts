@@ -7,7 +7,7 @@ import type { ChatOptions } from "../text/format-chat.js";
 import type { Tokenizer } from "../text/tokenizer.js";
 import type { LearnedMessage, Row, RowContent } from "./jsonl-rows.js";
 
-/** Encodes texts and conversations; a model with a tokenizer is one. */
+/** Encodes texts and conversations. A model with a tokenizer has this interface. */
 export interface ChatEncoding {
   readonly tokenizer: Tokenizer;
   /** Formats a conversation, like `model.formatChat`. */
@@ -31,8 +31,8 @@ export interface EncodedDocument {
  * A text becomes its tokens and, with `end`, the end-of-sequence token; all are targets. A conversation is written in the model's chat
  * format. Its targets are the assistant's messages, each with the end-of-sequence token; everything else is context.
  *
- * A conversation becomes one document if its format writes earlier turns in the same way whatever follows. Otherwise, as in formats that
- * omit earlier reasoning, each of the assistant's turns becomes a document of its own, after the prompt that a model would receive for it.
+ * A conversation becomes one document if the format writes each turn independently of later turns. Some formats do not; for example, they
+ * omit earlier reasoning. Each assistant turn then becomes a document of its own, after the prompt that a model would receive for it.
  *
  * @throws {InputError} messages that the format cannot write, or a conversation without a target
  */
@@ -42,9 +42,9 @@ export async function encodeRow(
   options: { readonly end?: boolean; readonly signal?: AbortSignal } = {},
 ): Promise<EncodedDocument[]> {
   const isRow = isObjectLike(row) && typeof row.where === "string" && isContent(row.content);
-  expectArgument("encodeRow: row", isRow, "a row, as parseRows gives it", row);
+  expectArgument("encodeRow: row", isRow, "a row, as parseRows returns it", row);
   const isEncoding = isObjectLike(encoding) && isObjectLike(encoding.tokenizer) && typeof encoding.formatChat === "function";
-  expectArgument("encodeRow: encoding", isEncoding, "{ tokenizer, formatChat }, as a model is with a tokenizer", encoding);
+  expectArgument("encodeRow: encoding", isEncoding, "{ tokenizer, formatChat }, such as a model with a tokenizer", encoding);
   expectArgument("encodeRow: options", isObjectLike(options), "an object", options);
   const { where, content } = row;
   const { tokenizer } = encoding;
@@ -94,18 +94,18 @@ async function splitConversation(
   const turns: { readonly before: string; readonly answer: string; readonly weight: number }[] = [];
   for (const [i, message] of messages.entries()) {
     if (message?.role !== "assistant") continue;
-    if (i === 0) throw new InputError("messages: expected one to answer before the assistant's, got none");
+    if (i === 0) throw new InputError("messages: expected a message before the first one of the assistant, got none");
     const before = await encoding.formatChat(messages.slice(0, i), { ...options, addGenerationPrompt: true });
     const after = await encoding.formatChat(messages.slice(0, i + 1), { ...options, addGenerationPrompt: false });
     if (!after.startsWith(before)) {
-      throw new InputError(`messages[${i}]: expected a chat template that writes the prompt of an answer as its beginning, got another`);
+      throw new InputError(`messages[${i}]: expected a chat template whose text with the answer begins with the prompt, got another one`);
     }
     turns.push({ before, answer: untilEndToken(after.slice(before.length), mark), weight: message.weight ?? 1 });
   }
   // Also validates messages after the last answer.
   const whole = await encoding.formatChat(messages, { ...options, addGenerationPrompt: false });
   if (!turns.some(({ weight }) => weight === 1)) {
-    throw new InputError("messages: expected an assistant's message to learn, got none");
+    throw new InputError("messages: expected at least one assistant message without weight 0, got none");
   }
   if (turns.every(({ before, answer }) => whole.startsWith(before + answer))) {
     let at = 0;
@@ -124,7 +124,7 @@ async function splitConversation(
     ]);
 }
 
-/** Cuts text after the end token of the assistant's turn. */
+/** Returns the text up to and including the end token of the assistant's turn. */
 function untilEndToken(text: string, mark: string | undefined): string {
   const at = mark === undefined ? -1 : text.lastIndexOf(mark);
   return at < 0 ? text : text.slice(0, at + mark!.length);

@@ -4,7 +4,7 @@ import { type Dataset, isDataset } from "./datasets.js";
 import { type Example, parseDocument } from "./documents.js";
 import type { Trainer } from "./trainer.js";
 
-/** Documents are evaluated in groups of about so many tokens. */
+/** Approximate number of tokens per group of evaluated documents. */
 const EVALUATION_GROUP_TOKENS = 2 ** 17;
 
 /**
@@ -44,12 +44,12 @@ function* evaluateInGroups(
     totalWeight += parsed.totalWeight;
     const last = i === documents - 1;
     if (tokens < EVALUATION_GROUP_TOKENS && !last) continue;
-    // If no document has a target, the trainer throws the error that says so.
+    // If no document has a target, `trainer.evaluate` throws.
     if (totalWeight > 0 || (last && parts.length === 0)) parts.push({ crossEntropy: trainer.evaluate(group).crossEntropy, totalWeight });
     [group, tokens, totalWeight] = [[], 0, 0];
     if (!last) yield;
   }
   const total = parts.reduce((sum, part) => sum + part.totalWeight, 0);
-  // A single group keeps its number to the bit.
+  // The result of a single group is returned without rounding.
   return parts.length === 1 ? parts[0]!.crossEntropy : parts.reduce((sum, part) => sum + (part.totalWeight / total) * part.crossEntropy, 0);
 }

@@ -61,7 +61,7 @@ export function splitRows(rows: readonly Row[], fraction: number, where: string)
   }
   if (groups.size < 2) {
     throw new InputError(
-      `${where}: heldOut: expected rows of two different prompts or texts, to learn and to hold out, got ${groups.size}`,
+      `${where}: heldOut: expected at least two different prompts or texts, one to train on and one to hold out, got ${groups.size}`,
     );
   }
   const ordered = [...groups].map(([key, group]) => ({ group, hashText: hash(key), key }));
@@ -78,7 +78,7 @@ export function splitRows(rows: readonly Row[], fraction: number, where: string)
   return { training: rows.filter((row) => !chosen.has(row)), heldOut: rows.filter((row) => chosen.has(row)) };
 }
 
-/** The text of a row, or everything before its first target answer. Rows with equal keys must not be split, because one reveals the other. */
+/** The text of a row, or everything before its first target answer. Rows with equal keys must stay in the same part, because one reveals the other. */
 function promptKey({ content }: Row): string {
   if ("text" in content) return content.text;
   const first = content.messages.findIndex((message) => message?.role === "assistant" && message.weight !== 0);

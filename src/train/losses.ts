@@ -10,11 +10,11 @@ export interface Losses {
   readonly loss: number;
   /** `−Σ w log p / Σ w` over the targets of all documents, in nats per token. */
   readonly crossEntropy: number;
-  /** The load-balancing loss, `experts · Σ_e f_e P_e`: k for even loads, `experts` for all tokens at one expert with k = 1. */
+  /** The load-balancing loss, `experts · Σ_e f_e P_e`: k if the load is even; `experts` if k = 1 and one expert receives all tokens. */
   readonly auxLoss: number;
   /** Number of targets with a weight above 0. */
   readonly targets: number;
-  /** Number of tokens that went through the model. */
+  /** Number of tokens in the forward pass. */
   readonly tokens: number;
   /** Per layer, the share of tokens that each expert receives. The shares add up to k. */
   readonly expertLoad: readonly Float64Array[];
@@ -35,7 +35,7 @@ export interface MicroBatch {
   readonly totals: BatchTotals;
 }
 
-/** What the losses depend on besides the documents. */
+/** Settings of the losses. */
 export interface LossSettings {
   readonly auxLossCoef: number;
   readonly temperature: number;
@@ -43,7 +43,7 @@ export interface LossSettings {
   readonly objective?: Objective | undefined;
 }
 
-/** Computes what a micro-batch contributes to the losses of the whole batch. Under a tape, it can be differentiated. */
+/** Computes the contribution of a micro-batch to the losses of the whole batch. Differentiable under a tape. */
 export function microBatchLosses(transformer: Transformer, { documents, first, totals }: MicroBatch, settings: LossSettings): Losses {
   const { auxLossCoef, temperature, objective } = settings;
   return forwardDocuments(transformer, documents, (hidden, routerLogits) => {

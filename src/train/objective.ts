@@ -37,7 +37,7 @@ export function crossEntropy(weights: readonly (readonly number[])[]): MicroBatc
 }
 
 /**
- * Computes an objective of the rows' targets. Under a tape, its `dLogp` starts the backward pass.
+ * Evaluates an objective on the log-probabilities of the targets. Under a tape, `dLogp` is the output gradient of the backward pass.
  *
  * @param logits `[rows, vocab]`
  * @param targets one array per document, one target per row in total

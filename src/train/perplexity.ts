@@ -69,7 +69,7 @@ export async function perplexity(
   const { signal, ...cuts } = parseOptions(options, given, "perplexity");
   if (!transformer) throw new InputError("perplexity: model: expected a MiniMaxM1, got something else");
   const areSeveral = isObjectLike(documents) && (Symbol.iterator in documents || Symbol.asyncIterator in documents);
-  const expected = "several, as encodeRow makes them (put one into an array)";
+  const expected = "an array or iterable of documents, as encodeRow returns them";
   expectArgument("perplexity: documents", areSeveral && !ArrayBuffer.isView(documents), expected, documents);
   const { window, stride } = resolveWindow(transformer, cuts);
   let [number, tokens, targets, bytes, nats] = [0, 0, 0, 0, 0];
@@ -81,7 +81,7 @@ export async function perplexity(
     number++;
     tokens += ids.length;
     bytes += targetBytes;
-    // The last token is no input, because it predicts no token of the document.
+    // The last token is not an input, because it predicts no token of the document.
     for (let begin = 0, done = 1; done < ids.length; begin += stride) {
       const end = Math.min(begin + window, ids.length - 1);
       const due = (t: number) => t >= done && weights[t]! > 0;
@@ -93,7 +93,7 @@ export async function perplexity(
     }
   }
   if (targets === 0)
-    throw new InputError("perplexity: expected at least one token to predict, got none. A document has one target less than tokens.");
+    throw new InputError("perplexity: expected at least one token to predict, got none. A document of n tokens has at most n − 1 targets.");
   const crossEntropy = nats / targets;
   return {
     ...{ documents: number, tokens, targets, bytes, crossEntropy },

@@ -81,7 +81,7 @@ export interface StepMetrics extends Losses {
   readonly lr: number;
   /** Tokens of the batch per second of the whole step: data, forward and backward pass, update. */
   readonly tokensPerSecond: number;
-  /** Number of documents taken so far, which is the number of the next one. */
+  /** Number of documents taken so far, which is the index of the next one. */
   readonly documents: number;
   /** Cross-entropy of the held-out data after the update, in nats per token. Present only in steps that evaluate it. */
   readonly heldOutLoss?: number;

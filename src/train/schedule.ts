@@ -27,7 +27,7 @@ export const scheduleSchema = v.pipe(
     ),
   }),
   v.forward(
-    v.check(({ decay, decaySteps }) => decaySteps === undefined || decay === "wsd", 'none unless decay is "wsd"'),
+    v.check(({ decay, decaySteps }) => decaySteps === undefined || decay === "wsd", 'no value unless decay is "wsd"'),
     ["decaySteps"],
   ),
 );
@@ -35,7 +35,7 @@ export const scheduleSchema = v.pipe(
 /**
  * Computes the factor of the learning rate at step t of n, counted from 0: `(t + 1) / warmup` first, then
  *
- *     cosine   floor + (1 − floor) (1 + cos(π p)) / 2    p from 0 to 1 over all steps that are left (Loshchilov and Hutter 2017)
+ *     cosine   floor + (1 − floor) (1 + cos(π p)) / 2    p from 0 to 1 over all remaining steps (Loshchilov and Hutter 2017)
  *     wsd      floor + (1 − floor) (1 − p)               p from 0 to 1 over the last `decaySteps`, 0 before (Hu et al. 2024, Hägele et al. 2024)
  */
 export function scheduleFactor(t: number, n: number, { warmup = 0, decay = "cosine", decaySteps, floor = 0.1 }: Schedule): number {

@@ -8,7 +8,7 @@ export interface TrainerOptions {
   betas?: readonly [number, number];
   /** AdamW's ε: 1e-15, as in the report (section 3.2), where most gradients are below 1e-14 and some as small as 1e-18. */
   eps?: number;
-  /** Weight decay λ of the parameters that `decays` selects (0.01). The report gives none. */
+  /** Weight decay λ of the parameters that `decays` selects (0.01). The report does not state one. */
   weightDecay?: number;
   /** Selects the parameters with weight decay by checkpoint name. By default, all. */
   decays?: (name: string) => boolean;
@@ -21,7 +21,7 @@ export interface TrainerOptions {
    * The load-balancing loss is computed per micro-batch and therefore depends on this option.
    */
   microBatchTokens?: number;
-  /** Temperature that logits are divided by before the softmax (1). For sampled data, use the temperature of the sampling. */
+  /** Divisor of the logits before the softmax (1). For sampled data, use the temperature of the sampling. */
   temperature?: number;
   /** Keeps only the input of each layer and recomputes the rest in the backward pass (false): less memory, one more forward pass, the same bits. */
   checkpointing?: boolean;

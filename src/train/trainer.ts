@@ -44,7 +44,7 @@ export class Trainer {
   /**
    * Allocates gradients and moments for all weights of a model.
    *
-   * @param model remains the caller's: disposing the trainer does not dispose it. A trainer is unusable once its model is disposed
+   * @param model owned by the caller: disposing the trainer does not dispose it. The trainer is unusable once the model is disposed
    * @throws {InputError} invalid options, or a model whose weights or caches are not float32
    * @throws {MemoryError} no room for gradients and moments
    */
@@ -203,7 +203,7 @@ export class Trainer {
       throw new InputError(`Trainer: batch: weights: expected a finite sum, got ${totals.totalWeight}`);
     if (totals.totalWeight === 0)
       throw new InputError(
-        "Trainer: batch: expected at least one target that counts, got none. A document has one target less than tokens, and the tokens of prompts are no targets; a longer window may help.",
+        "Trainer: batch: expected at least one target with a weight above 0, got none. A document of n tokens has at most n − 1 targets, and prompt tokens are not targets; a longer window may help.",
       );
     let first = 0;
     return splitIntoMicroBatches(documents, this.options.microBatchTokens).map((part) => {

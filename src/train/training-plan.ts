@@ -62,17 +62,17 @@ export function parseTrainingPlan(bytes: Uint8Array, where: string): TrainingPla
   const { data: given, ...plan } = parseOptions(planSchema, decodeJson(bytes, where), where);
   const { model, tokenizer } = plan;
   if (typeof model === "string" && tokenizer) {
-    throw new InputError(`${where}: tokenizer: expected none, since the checkpoint brings its own, got one (leave it out)`);
+    throw new InputError(`${where}: tokenizer: allowed for a new model only, because a checkpoint has its own (remove tokenizer)`);
   }
   if (typeof model === "object") {
     const decided = TOKENIZER_KEYS.find((key) => key in model);
-    if (decided) throw new InputError(`${where}: model.${decided}: expected none, got one (the tokenizer decides it: leave it out)`);
+    if (decided) throw new InputError(`${where}: model.${decided}: not allowed, because the tokenizer determines it (remove model.${decided})`);
     if (!tokenizer) throw new InputError(`${where}: tokenizer: expected { "vocabSize": … } for a new model, got none`);
   }
   const data = parseData(given, where);
   if ("tasks" in data && plan.heldOut?.fraction !== undefined) {
     throw new InputError(
-      `${where}: heldOut.fraction: expected none beside tasks, got ${plan.heldOut.fraction} (an eighth of their puzzles is always held out)`,
+      `${where}: heldOut.fraction: not allowed with data.tasks, got ${plan.heldOut.fraction} (remove it: an eighth of the puzzles is always held out)`,
     );
   }
   return { ...plan, data };
@@ -87,6 +87,6 @@ function parseData({ texts, ...sources }: v.InferOutput<typeof planSchema>["data
   }
   if (tasks) return { tasks, texts: texts ?? 8000 };
   if (texts !== undefined)
-    throw new InputError(`${where}: data.texts: expected none beside ${given[0]}, got ${texts} (it belongs to tasks)`);
+    throw new InputError(`${where}: data.texts: allowed with data.tasks only, got ${texts} with data.${given[0]} (remove data.texts)`);
   return text ? { text } : { jsonl: jsonl! };
 }

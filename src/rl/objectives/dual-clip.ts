@@ -36,6 +36,6 @@ const schema = v.strictObject({
 export function dualClip(batch: PolicyBatch, options: DualClipOptions = {}): PolicyLoss {
   const { minWeight, maxWeight, cap, ...rest } = parseOptions(schema, options, "dualClip");
   checkBounds({ minWeight, maxWeight }, "dualClip");
-  if (cap < maxWeight) throw new InputError(`dualClip: cap: expected at least maxWeight, ${maxWeight}, got ${printed(cap)}`);
+  if (cap < maxWeight) throw new InputError(`dualClip: cap: expected at least maxWeight (${maxWeight}), got ${printed(cap)}`);
   return policyLoss("dualClip", batch, rest, "token", clippedSurrogate({ minWeight, maxWeight }, cap));
 }

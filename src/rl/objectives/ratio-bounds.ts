@@ -49,7 +49,7 @@ export function boundsEntries({ minWeight, maxWeight }: Bounds) {
 export function checkBounds({ minWeight, maxWeight }: Bounds, where: string): void {
   if (minWeight > maxWeight) {
     throw new InputError(
-      `${where}: maxWeight: expected at least minWeight, ${minWeight}, got ${printed(maxWeight)} (bounds apply to the importance ratio itself; fromEpsilons converts offsets from 1)`,
+      `${where}: maxWeight: expected at least minWeight (${minWeight}), got ${printed(maxWeight)} (bounds apply to the importance ratio itself; fromEpsilons converts offsets from 1)`,
     );
   }
 }
