@@ -79,8 +79,8 @@ import { at, high, low, madd, transpose, upperHalf } from "./simd";
 }
 
 /**
- * One row times a panel of 32, float32 or bf16: c = A·B, or c ← g c + A·B if g is not 0. Steps of a are lda bytes apart. The results are in four
- * groups of 8, ldc bytes apart. The panel is read strictly forward. The results have the bits of a tile.
+ * One row times a panel of 32, float32 or bf16: c = A·B, or c ← g c + A·B if g is not 0. Steps of a are lda bytes apart. The results are in
+ * four groups of 8, ldc bytes apart. The panel is read strictly forward. The results have the bits of a tile.
  */
 export function strip<W>(K: i32, a: usize, lda: usize, b: usize, g: usize, c: usize, ldc: usize): void {
   let c00 = f32x4.splat(0), c01 = f32x4.splat(0), c10 = f32x4.splat(0), c11 = f32x4.splat(0);

@@ -1,7 +1,7 @@
 // Key-value cache of one sequence, in pages of 64 positions, in the order in which attention reads it.
 //   C KV heads, D headDim, d = D rounded up to a multiple of 8; W bytes per number: 4 float32, 2 bf16, 1 int8
-// Per KV head, a page holds keys in panels [2][d][32] of 32 positions, and values in panels [d/32][64][32] of 32 dims, of which the last may
-// be narrower. For int8, the scales of the 64 keys and of the 64 values follow:
+// Per KV head, a page holds keys in panels [2][d][32] of 32 positions, and values in panels [d/32][64][32] of 32 dims, of which the last
+// may be narrower. For int8, the scales of the 64 keys and of the 64 values follow:
 //   x ≈ scale · int8,   scale = max |x| / 127 of that position and head
 // In bf16, numbers j and j + 4 of a step share a 32-bit word, as in weights. Unfilled positions are zero.
 

@@ -11,7 +11,7 @@
 import { at, exp, exp1, madd } from "./simd";
 import { column, output, packColumns, packTransposed, scores, update } from "./attention-tile";
 
-/** Heads that are computed in turns, chunk by chunk, so that whole rows are read. Their states, 64 KiB each at D = 128, fit into the L2 cache. */
+/** Heads that take turns, chunk by chunk, so that whole rows are read. Their states, 64 KiB each at D = 128, fit into the L2 cache. */
 const HEADS_PER_GROUP: i32 = 8;
 
 /** Floats of a head's decay table: 12 zeros, then e^(−λx) for x = 0 … b+7. */

@@ -72,8 +72,8 @@ export function packColumnTiles(packed: usize, x: usize, M: i32, K: i32, begin: 
   }
 }
 
-// Rows i to last of C += A·B, for `width` ≤ 8 columns. Rows of A that form tiles are packed. Row r of the others is at a + r · row, with steps
-// `step` bytes apart. B [K, 8] is at the start of the workspace.
+// Rows i to last of C += A·B, for `width` ≤ 8 columns. Rows of A that form tiles are packed. Row r of the others is at a + r · row, with
+// steps `step` bytes apart. B [K, 8] is at the start of the workspace.
 function panel(
   c: usize, ldc: usize, packed: usize, a: usize, row: usize, step: usize,
   rows: i32, i: i32, last: i32, K: i32, ws: usize, width: i32,

@@ -1,8 +1,8 @@
 // y = x·wᵀ with 8-bit weights.   M rows, N outputs, K inputs; see q8.ts for blocks, scales and layouts
-// x [M, K] in rows, and its tiles of four rows quantized. Up to three remaining rows are quantized here, because a kernel call would take longer.
+// x [M, K] in rows, and its tiles of four rows quantized. Up to three remaining rows are quantized here: a kernel call would take longer.
 //   y_mn = Σ_b s_nb t_mb Σ_{k in b} q_nk p_mk
-// The inner sum is exact in 32 bits (127 · 32767 · 512 < 2^31), and the outer one rounds every product and sum. So the bits do not depend on
-// the build, the code path, the batch or the range.
+// The inner sum is exact in 32 bits (127 · 32767 · 512 < 2^31), and the outer one rounds every product and sum. So the bits do not depend
+// on the build, the code path, the batch or the range.
 
 import { KC } from "./matmul-tile";
 import { blocks, pairsOf, panelBytes, quantizeRows, rowBytes, rowPairs, SCALES_BYTES } from "./q8";
@@ -14,7 +14,7 @@ const MC: i32 = 192;
 const WIDENED_BYTES: usize = 16 * KC;
 const RESULTS_BYTES: usize = 32 * (MC + 3) * 4;
 
-/** Bytes of workspace: eight outputs of a block widened to 16 bits; the results of the last panel, which may be wider than y; quantized rows. */
+/** Bytes of workspace: eight outputs of a block in 16 bits; the results of the last panel, which may be wider than y; quantized rows. */
 export function matmulQ8WorkspaceBytes(K: i32): i32 {
   return <i32>(WIDENED_BYTES + RESULTS_BYTES + 3 * rowBytes(K));
 }

@@ -1,9 +1,9 @@
 // Building blocks of matmul: register tiles of 6 × 8 and 4 × 8, a strip of 1 × 32, and the packing of rows.
 //   C ← A·B, or C + A·B if `add`         A rows × K; B [K, 8], its rows `ldb` bytes apart; C rows × 8, its rows `ldc` bytes apart
-// Tiles of six rows need all vector registers that V8 has, and only fused multiply-add leaves enough of them; the other builds use tiles of four.
-// Each result has one accumulator, k ascending, and C is added last, so that a row's bits do not depend on its tile.
-// Tiles are inlined, because V8 unrolls deeply nested loops more often. If `ahead`, tiles also prefetch: READ_AHEAD_LOADS times per
-// READ_AHEAD_INPUTS inputs they read a byte at `next` and one at `next + half`, and advance `next` by `each`.
+// Tiles of six rows need all vector registers that V8 has, and only fused multiply-add leaves enough of them; the other builds use tiles of
+// four. Each result has one accumulator, k ascending, and C is added last, so that a row's bits do not depend on its tile. Tiles are
+// inlined, because V8 unrolls deeply nested loops more often. If `ahead`, tiles also prefetch: READ_AHEAD_LOADS times per READ_AHEAD_INPUTS
+// inputs they read a byte at `next` and one at `next + half`, and advance `next` by `each`.
 
 import { at, high, low, madd, transpose, upperHalf } from "./simd";
 
@@ -11,8 +11,8 @@ import { at, high, low, madd, transpose, upperHalf } from "./simd";
 export const KC: i32 = 512;
 
 /**
- * Inputs between prefetches, and number of prefetches at a time. The additional loop is free with fused multiply-add, and costs a few percent
- * of the speed without.
+ * Inputs between prefetches, and number of prefetches at a time. The additional loop is free with fused multiply-add, and costs a few
+ * percent of the speed without.
  */
 export const READ_AHEAD_INPUTS: i32 = ASC_FEATURE_RELAXED_SIMD ? 8 : 64;
 export const READ_AHEAD_LOADS: i32 = ASC_FEATURE_RELAXED_SIMD ? 1 : 2;

@@ -1,7 +1,8 @@
-// y = x·wᵀ.   M rows, N outputs, K inputs.   x [M, K] in rows, with its tiles packed; w [N, K] in panels [N/32][K][32], float32 or bf16; y [M, N]
+// y = x·wᵀ.   M rows, N outputs, K inputs
+//   x [M, K] in rows, with its tiles packed; w [N, K] in panels [N/32][K][32], float32 or bf16; y [M, N]
 //   y_mn = Σ_k x_mk w_nk
-// For every M, code path and range, y_mn is summed over blocks of KC inputs, k ascending inside a block. So a row's result does not depend on
-// the other rows: a single token, a prompt and an expert's batch give the same bits.
+// For every M, code path and range, y_mn is summed over blocks of KC inputs, k ascending inside a block. So a row's result does not depend
+// on the other rows: a single token, a prompt and an expert's batch give the same bits.
 
 import { KC, READ_AHEAD_INPUTS, READ_AHEAD_LOADS, sixes, strip, tile4, tile4Keeping, tile6, tiledRows } from "./matmul-tile";
 import { at, high, low, upperHalf } from "./simd";
@@ -52,8 +53,8 @@ export function matmulBf16(y: usize, x: usize, packed: usize, w: usize, M: i32, 
   } while (i < tiled);
 }
 
-// Whether to prefetch the next block of weights while this one is used, which takes a few tiles. 1.13 times as fast with 32 rows and 50 MB of
-// weights. Without fused multiply-add, prefetching costs more than it saves from 128 rows on, and in bf16.
+// Whether to prefetch the next block of weights while this one is used, which takes a few tiles. 1.13 times as fast with 32 rows and 50 MB
+// of weights. Without fused multiply-add, prefetching costs more than it saves from 128 rows on, and in bf16.
 @inline function fetches(rows: i32): bool {
   return ASC_FEATURE_RELAXED_SIMD ? rows >= 12 : rows >= MIN_ROWS_TO_WIDEN && rows < 128;
 }

@@ -4,7 +4,8 @@
 // A block with NaN or ∞ has scale NaN, so that everything computed from it is NaN.
 //
 //   w in panels of 32 outputs: [N/32][b] of 32 scales float32, then [KC/4][32][4] bytes: four inputs to a word, in the order 0, 2, 1, 3,
-//     the first and second as q + 128. So the low bytes of the word's 16-bit halves are the first pair, plus 128, and the high bytes the second.
+//     the first and second as q + 128. So the low bytes of the word's 16-bit halves are the first pair, plus 128;
+//     the high bytes are the second pair.
 //   x quantized: scales t [b][M] float32, then −128 Σ p over the first pairs [b][M] int32, which corrects for the 128, then
 //     [b][four rows at a time, the last 1 … 3 one at a time][KC/2][rows][2] int16: inputs in pairs, zeros to a multiple of four
 

@@ -97,7 +97,9 @@ export function exp(x: v128): v128 {
 
 const UPPER_HALVES_MASK: usize = memory.data<u32>([0xffff0000, 0xffff0000, 0xffff0000, 0xffff0000], 16);
 
-/** Loaded from memory, because V8 rebuilds a constant with three instructions wherever it is used: loops over bf16 ran at 0.6 of the speed. */
+/**
+ * Loaded from memory, because V8 rebuilds a constant with three instructions wherever it is used: loops over bf16 ran at 0.6 of the speed.
+ */
 @inline export function upperHalf(): v128 {
   return v128.load(UPPER_HALVES_MASK);
 }

@@ -54,7 +54,8 @@ export class MiniMaxM1 implements LanguageModel {
    * Loads a checkpoint of MiniMax-M1, MiniMax-Text-01 or transformers' `minimax` from safetensors files.
    *
    * @param source a directory or `.safetensors` file by path, a URL of either, a hub id (Node), picked `File`s, files by name, or bytes.
-   *   By default the bundled model: 3.4 million parameters that solve puzzles. Its files (`lightning-m1/model`) are read or fetched only then
+   *   By default the bundled model: 3.4 million parameters that solve puzzles. Its files (`lightning-m1/model`) are read or fetched only
+   *   then
    * @throws {CheckpointError} no checkpoint at the source, or a damaged file
    * @throws {ConfigError} the configuration of another architecture, or inconsistent values
    * @throws {WeightError} missing, unexpected or quantised weights, or weights of a wrong shape
@@ -169,7 +170,9 @@ export class MiniMaxM1 implements LanguageModel {
     return this.generateBatch([input], options);
   }
 
-  /** Continues several prompts of any lengths in shared forward passes. `token.index` is the number of its prompt; prompt i uses seed + i. */
+  /**
+   * Continues several prompts of any lengths in shared forward passes. `token.index` is the number of its prompt; prompt i uses seed + i.
+   */
   generateBatch(inputs: readonly Prompt[], options?: PromptOptions): Generation {
     const { tools, template, ...rest } = options ?? {};
     if (!Array.isArray(inputs)) throw new InputError(`generate: inputs: expected an array of prompts, got ${typeof inputs}`);
@@ -184,7 +187,8 @@ export class MiniMaxM1 implements LanguageModel {
         codec,
       );
     }
-    // Formatting is asynchronous, because the template engine is loaded on first use. It therefore happens when the first token is requested.
+    // Formatting is asynchronous, because the template engine is loaded on first use. It therefore happens when the first token is
+    // requested.
     const prepare = async () => {
       const prompts = await Promise.all(
         inputs.map((input) => (isConversation(input) ? this.formatChat(input, { tools, template }) : input)),

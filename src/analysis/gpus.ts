@@ -19,7 +19,9 @@ function nvidia(name: string, memoryMiB: number): Gpu {
   return { name, memoryMiB, resource: "nvidia.com/gpu" };
 }
 
-/** GPUs with enough memory for the published model, smallest first. "80 GB" and the like are nominal; `memoryMiB` is what drivers report. */
+/**
+ * GPUs with enough memory for the published model, smallest first. "80 GB" and the like are nominal; `memoryMiB` is what drivers report.
+ */
 export const gpus: readonly Gpu[] = [
   nvidia("H100", 81_559),
   nvidia("H800", 81_559),

@@ -51,7 +51,8 @@ export async function readTensors(
         );
       const { dtype, shape, file, begin, end } = tensor;
       const read = Object.hasOwn(DECODERS, dtype) ? DECODERS[dtype]! : undefined;
-      if (!read) throw new CheckpointError(
+      if (!read)
+        throw new CheckpointError(
           `${file}: ${name}: dtype: expected one of ${Object.keys(DECODERS).join(", ")}, got ${printed(dtype)} (convert the tensor, or leave it out of names)`,
         );
       // The source may return an unaligned view, so the bytes are copied.

@@ -104,10 +104,10 @@ export class BatchScheduler {
   }
 
   /**
-   * Takes all single tokens, and prompts in order of arrival. Together the prompts have at most as many tokens as the smallest `chunk` among
-   * them, and at most `MAX_PREFILL_TOKENS_WITH_DECODE` if there are single tokens. A first prompt above that
-   * limit is the only one. If several prompts fill more than half of the limit, they run alone and the single tokens run in the next pass.
-   * This delays the single tokens little, and the prompts start sooner. All other requests stay queued.
+   * Takes all single tokens, and prompts in order of arrival. Together the prompts have at most as many tokens as the smallest `chunk`
+   * among them, and at most `MAX_PREFILL_TOKENS_WITH_DECODE` if there are single tokens. A first prompt above that limit is the only one.
+   * If several prompts fill more than half of the limit, they run alone and the single tokens run in the next pass. This delays the single
+   * tokens little, and the prompts start sooner. All other requests stay queued.
    */
   private takeNextBatch(): QueuedRequest[] {
     const singles = this.waiting.filter(({ request }) => request.count === 1);

@@ -93,7 +93,9 @@ export function draw(p: Float32Array, ids: Ids, u: number): number {
   return ids[0]!;
 }
 
-/** Yields indices by descending value; ties in ascending order. Orders `heap` in place as a binary heap, so the first few need no full sort. */
+/**
+ * Yields indices by descending value; ties in ascending order. Orders `heap` in place as a binary heap, so the first few need no full sort.
+ */
 export function* descendingIndices(x: Float32Array, heap = indices(x.length)): Generator<number> {
   let size = heap.length;
   const before = (a: number, b: number): boolean => x[a]! > x[b]! || (x[a]! === x[b]! && a < b);

@@ -156,7 +156,8 @@ export class Session {
   }
 
   private begin(where: string): void {
-    if (this.busy) throw new SessionError(`${where}: another call on this session is running. Wait until it ends, break its loop, or use a fork.`);
+    if (this.busy)
+      throw new SessionError(`${where}: another call on this session is running. Wait until it ends, break its loop, or use a fork.`);
     this.busy = true;
   }
 

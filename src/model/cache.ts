@@ -146,7 +146,9 @@ export class Cache {
   }
 }
 
-/** Computes the bytes of one sequence's state after `tokens` tokens. All pages of keys and values, including the last one, count in full. */
+/**
+ * Computes the bytes of one sequence's state after `tokens` tokens. All pages of keys and values, including the last one, count in full.
+ */
 export function cacheBytes(config: Config, tokens: number, kv: KVType = "f32"): number {
   const { numAttentionHeads: heads, numKeyValueHeads: kvHeads, headDim, attnTypeList } = config;
   const pages = Math.ceil(tokens / KV_PAGE_POSITIONS) * pageBytes(kvHeads, headDim, kv);

@@ -136,7 +136,8 @@ function checkBatch(batch: readonly TokenIds[], config: Config, caches: readonly
   if (caches && caches.length !== batch.length) {
     throw new InputError(`forward: cache: expected one per sequence (${batch.length}), got ${caches.length}`);
   }
-  if (caches && new Set(caches).size !== caches.length) throw new InputError("forward: cache: expected a different one for every sequence, got the same one twice");
+  if (caches && new Set(caches).size !== caches.length)
+    throw new InputError("forward: cache: expected a different one for every sequence, got the same one twice");
   for (const [i, ids] of batch.entries()) {
     checkIds(ids, config, `forward: batch[${i}]`, caches?.[i]?.length);
     if (ids.length !== batch[0]!.length) {

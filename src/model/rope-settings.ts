@@ -58,7 +58,12 @@ function resolveRotaryDim(
   // Rounds down, as transformers does. The addend corrects rounding errors: 0.29 · 100 is 28.999… in floating point.
   const dim = Math.floor(share * headDim + 1e-6);
   const where = shares.find(([, value]) => value === share)![0];
-  expectConfig(dim >= 2 && dim % 2 === 0, where, `a fraction that gives an even number of dims of head_dim ${headDim}`, `${share} (${dim} dims)`);
+  expectConfig(
+    dim >= 2 && dim % 2 === 0,
+    where,
+    `a fraction that gives an even number of dims of head_dim ${headDim}`,
+    `${share} (${dim} dims)`,
+  );
   if (rotaryDim && rotaryDim !== dim) {
     throwConfigError(
       where,
@@ -68,7 +73,10 @@ function resolveRotaryDim(
   return dim;
 }
 
-/** Lists the settings of an object and of the layer types in it. Lightning layers have no rotary embedding, so theirs must agree with the others. */
+/**
+ * Lists the settings of an object and of the layer types in it. Lightning layers have no rotary embedding, so theirs must agree with the
+ * others.
+ */
 function listRopeSources(value: unknown, path: string): RopeSource[] {
   if (value === null || value === undefined) return [];
   const { full_attention: full, linear_attention: linear, ...settings } = readRopeObject(value, path);

@@ -10,7 +10,11 @@ export function isTokenIds(x: unknown): x is TokenIds {
   return Array.isArray(x) || x instanceof Int32Array || x instanceof Uint32Array;
 }
 
-/** Validates token ids. @throws {InputError} not an array, no ids, ids outside the vocabulary, or too many for the context after `past` tokens */
+/**
+ * Validates token ids.
+ *
+ * @throws {InputError} not an array, no ids, ids outside the vocabulary, or too many for the context after `past` tokens
+ */
 export function checkIds(ids: TokenIds, config: Config, where: string, past = 0): void {
   if (!isTokenIds(ids)) throw new InputError(`${where}: expected an array of token ids, got ${ids === null ? "null" : typeof ids}`);
   if (ids.length === 0) throw new InputError(`${where}: expected at least one token, got none`);

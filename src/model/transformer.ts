@@ -24,7 +24,10 @@ export interface SequenceInput {
   readonly cache: Cache;
 }
 
-/** The result of a forward pass. Rows are the new tokens of all sequences, one sequence after the other. The caller's scope owns the tensors. */
+/**
+ * The result of a forward pass. Rows are the new tokens of all sequences, one sequence after the other. The caller's scope owns the
+ * tensors.
+ */
 export interface ForwardResult {
   /** Output of the final norm, `[tokens, hidden]`. */
   readonly hidden: Tensor;

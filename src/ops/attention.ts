@@ -14,8 +14,8 @@ const MAX_BLOCK_QUERIES = 48;
  * `o_t = Σ_{s ≤ t} softmax_s(q_t·k_s / sqrt(headDim)) v_s`, computed online, without an n × n matrix.
  *
  * @param q `[tokens, heads, headDim]`
- * @returns o `[tokens, heads · headDim]`. The bits of a token do not depend on how the sequence is split into calls, as long as keys and values
- *   are finite (tiles contain later positions too, with weight 0, and 0 · NaN is NaN).
+ * @returns o `[tokens, heads · headDim]`. The bits of a token do not depend on how the sequence is split into calls, as long as keys and
+ *   values are finite (tiles contain later positions too, with weight 0, and 0 · NaN is NaN).
  * @throws {ShapeError}
  */
 export function attention(q: Tensor, segments: readonly Segment[], caches: readonly KeysValues[]): Tensor {

@@ -11,8 +11,8 @@ export interface Balance {
 }
 
 /**
- * Load-balancing loss (Switch Transformer, eq. 4, summed over the k choices): `experts · Σ_e f_e P_e` over the tokens of all layers, with f_e the
- * share of tokens that chose expert e, and P_e its mean probability. The gradient flows through the probabilities, not the choices.
+ * Load-balancing loss (Switch Transformer, eq. 4, summed over the k choices): `experts · Σ_e f_e P_e` over the tokens of all layers, with
+ * f_e the share of tokens that chose expert e, and P_e its mean probability. The gradient flows through the probabilities, not the choices.
  *
  * @param logits router logits, `[tokens, experts]` per layer
  * @param coefficient factor of this loss in the total loss, for the gradient

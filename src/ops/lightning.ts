@@ -7,10 +7,15 @@ import { expectSegments, type Segment } from "./segment.js";
 /** Columns per panel of a state. */
 const STATE_PANEL_COLUMNS = 8;
 
-/** Rows per chunk: larger chunks waste work above their diagonal, smaller ones load and store the state more often. Measured for head dims 16 to 128. */
+/**
+ * Rows per chunk: larger chunks waste work above their diagonal, smaller ones load and store the state more often. Measured for head dims
+ * 16 to 128.
+ */
 const DEFAULT_CHUNK_ROWS = 16;
 
-/** The initial state of a sequence: S = 0 for every head, in panels `[heads, ⌈headDim/8⌉, 8⌈headDim/8⌉, 8]`. It lives until it is released. */
+/**
+ * The initial state of a sequence: S = 0 for every head, in panels `[heads, ⌈headDim/8⌉, 8⌈headDim/8⌉, 8]`. It lives until it is released.
+ */
 export function lightningState(rt: Runtime, heads: number, headDim: number): Tensor {
   const state = rt.keep(stateShape(heads, headDim));
   rt.fill(state, 0);
@@ -40,8 +45,8 @@ export function stateShape(heads: number, headDim: number): number[] {
 }
 
 /**
- * Lightning attention: `S_t = e^−λ S_{t−1} + k_t v_tᵀ, o_t = q_tᵀ S_t` per head, each segment with its own state. A segment of one token runs
- * the recurrence, longer ones run in chunks. Results are the same up to rounding however a sequence is split into calls.
+ * Lightning attention: `S_t = e^−λ S_{t−1} + k_t v_tᵀ, o_t = q_tᵀ S_t` per head, each segment with its own state. A segment of one token
+ * runs the recurrence, longer ones run in chunks. Results are the same up to rounding however a sequence is split into calls.
  *
  * @param qkv `[tokens, heads, 3 · headDim]`, with q, k and v of each head side by side
  * @param slopes λ `[heads]`, each from 0 (no decay) to Infinity (each token attends to itself only)

@@ -36,8 +36,9 @@ export function matmuls<const W extends readonly Tensor[]>(x: Tensor, weights: W
 }
 
 /**
- * Matrix multiplication of groups of rows with weights of their own: `y_i = x_i · w_gᵀ` for the rows i of group g. Bit-identical to separate
- * calls of `matmul`. Rows are packed once, and all groups are one kernel call, so that few rows of many experts keep every thread busy.
+ * Matrix multiplication of groups of rows with weights of their own: `y_i = x_i · w_gᵀ` for the rows i of group g. Bit-identical to
+ * separate calls of `matmul`. Rows are packed once, and all groups are one kernel call, so that few rows of many experts keep every thread
+ * busy.
  *
  * @param x `[rows, in]`
  * @param offsets first row of each group, followed by the number of rows
@@ -177,15 +178,17 @@ function runMatmulBackward(x: Tensor, w: Tensor, dy: Tensor, dx: Tensor, dw: Ten
   });
 }
 
-/** Approximate cost of packing a number, in floating point operations. With a cost of 1, packing stayed on one thread while others waited. */
+/**
+ * Approximate cost of packing a number, in floating point operations. With a cost of 1, packing stayed on one thread while others waited.
+ */
 const OPERATIONS_PER_PACKED_INPUT = 8;
 
 /** Approximate cost of quantizing a number. */
 const OPERATIONS_PER_QUANTIZED_INPUT = 4;
 
 /**
- * Packs the rows of each group into tiles, in the order in which the matmul kernels read them. For q8, tiles hold 16-bit integers with a scale per
- * block of inputs. Rows that do not fill a tile stay unpacked; the q8 kernel quantizes them itself.
+ * Packs the rows of each group into tiles, in the order in which the matmul kernels read them. For q8, tiles hold 16-bit integers with a
+ * scale per block of inputs. Rows that do not fill a tile stay unpacked; the q8 kernel quantizes them itself.
  */
 function packInputs(x: Tensor, offsets: readonly number[], dtype: keyof typeof KERNELS): Tensor {
   const { rt } = x;

@@ -144,12 +144,16 @@ export class Heap {
 }
 
 /**
- * Unused shared memories that the engine has not collected yet. V8 does not count shared memory as memory pressure, so it collects them late:
- * without reuse, a process that loads and disposes models would grow by one model each time. The references are weak, so a memory can still be collected.
+ * Unused shared memories that the engine has not collected yet. V8 does not count shared memory as memory pressure, so it collects them
+ * late: without reuse, a process that loads and disposes models would grow by one model each time. The references are weak, so a memory can
+ * still be collected.
  */
 const unused = new Set<WeakRef<WebAssembly.Memory>>();
 
-/** A memory of at most this size is reused for anything. A larger one is reused only if at least half of it is needed, because memories never shrink. */
+/**
+ * A memory of at most this size is reused for anything. A larger one is reused only if at least half of it is needed, because memories
+ * never shrink.
+ */
 const ALWAYS_REUSABLE_BYTES = 64 << 20;
 
 /** Offers a memory to later heaps. The caller guarantees that no thread uses it any more. */

@@ -6,8 +6,8 @@ import { bytesOf, type Tensor } from "./tensor.js";
 type BackwardClosure = (dy: Tensor, d: (x: Tensor) => Tensor) => void;
 
 /**
- * Reverse-mode differentiation: a list of the ops of a forward pass, each with its backward closure. The gradient of a tensor x is ∂L/∂x of a
- * number L, in x's shape and layout.
+ * Reverse-mode differentiation: a list of the ops of a forward pass, each with its backward closure. The gradient of a tensor x is ∂L/∂x of
+ * a number L, in x's shape and layout.
  *
  * 1. `watch` runs a forward pass, whose ops record themselves.
  * 2. `setOutputGradient` sets ∂L/∂y for the results y from which L is computed.

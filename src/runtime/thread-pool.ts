@@ -19,13 +19,16 @@ const DEFAULT_TIMEOUT_MS = 30_000;
 export interface ThreadPoolOptions {
   /** Called once if not all threads could be started. */
   readonly onWarning: (message: string) => void;
-  /** Milliseconds without a finished piece after which a thread counts as dead (30,000). Ten times the duration of the caller's own pieces is added. */
+  /**
+   * Milliseconds without a finished piece after which a thread counts as dead (30,000). Ten times the duration of the caller's own pieces
+   * is added.
+   */
   readonly timeoutMs?: number | undefined;
 }
 
 /**
- * Threads that share the memory and the module of one runtime. They start in the background, with the first call that is large enough. Until
- * they are ready, the calling thread computes alone. A thread that fails to start is skipped.
+ * Threads that share the memory and the module of one runtime. They start in the background, with the first call that is large enough.
+ * Until they are ready, the calling thread computes alone. A thread that fails to start is skipped.
  */
 export class ThreadPool {
   /** Address of the dispatch block. */

@@ -17,7 +17,9 @@ export interface ServeOptions {
    * name resolves to that address (DNS rebinding).
    */
   hosts?: readonly string[];
-  /** Sequences that are generated at a time, at most (32), and a quarter more for short requests and for clients without another request. */
+  /**
+   * Sequences that are generated at a time, at most (32), and a quarter more for short requests and for clients without another request.
+   */
   maxBatch?: number;
   /** Bytes for the states of these sequences, at most (half of what the model leaves of 4 GiB). */
   maxCacheBytes?: number;

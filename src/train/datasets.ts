@@ -51,7 +51,9 @@ export function textDataset(ids: TokenIds | readonly TokenIds[], options: { seed
   for (const [i, text] of given.entries()) expectArgument(`textDataset: ids[${i}]`, isTokenIds(text), "an array of token ids", text);
   const texts = given.filter(({ length }) => length >= 2);
   if (texts.length === 0) {
-    throw new InputError(`textDataset: ids: expected a text of at least two tokens, got ${isListOfTexts(ids) ? "only shorter texts" : ids.length}`);
+    throw new InputError(
+      `textDataset: ids: expected a text of at least two tokens, got ${isListOfTexts(ids) ? "only shorter texts" : ids.length}`,
+    );
   }
   return {
     document(index, window) {

@@ -130,7 +130,10 @@ function untilEndToken(text: string, mark: string | undefined): string {
   return at < 0 ? text : text.slice(0, at + mark!.length);
 }
 
-/** Encodes piece by piece, as in generation, where prompt and answer are separate. A target piece always ends with the end-of-sequence token. */
+/**
+ * Encodes piece by piece, as in generation, where prompt and answer are separate. A target piece always ends with the end-of-sequence
+ * token.
+ */
 function encodePieces(pieces: readonly ConversationPiece[], tokenizer: Tokenizer): EncodedDocument {
   const { eosId } = tokenizer;
   const [ids, weights]: [number[], number[]] = [[], []];

@@ -78,7 +78,7 @@ export function splitRows(rows: readonly Row[], fraction: number, where: string)
   return { training: rows.filter((row) => !chosen.has(row)), heldOut: rows.filter((row) => chosen.has(row)) };
 }
 
-/** The text of a row, or everything before its first target answer. Rows with equal keys must stay in the same part, because one reveals the other. */
+/** The text of a row, or everything before its first target answer. Rows with equal keys stay together, because one reveals the other. */
 function promptKey({ content }: Row): string {
   if ("text" in content) return content.text;
   const first = content.messages.findIndex((message) => message?.role === "assistant" && message.weight !== 0);

@@ -88,8 +88,7 @@ function parseContent(row: { readonly [key: string]: unknown }, where: string): 
   const given = (keys: readonly string[]) => keys.filter((key) => Object.hasOwn(row, key));
   const [prompts, answers, whole] = [given(PROMPT_KEYS), given(ANSWER_KEYS), given(["messages", "text"])];
   const forms = [...whole, ...(prompts.length + answers.length > 0 ? [[...prompts, ...answers].join(" and ")] : [])];
-  if (forms.length !== 1)
-    throw new InputError(`${where}: expected one of ${ROW_FORMS}, got ${forms.join(" and ") || describeKeys(row)}`);
+  if (forms.length !== 1) throw new InputError(`${where}: expected one of ${ROW_FORMS}, got ${forms.join(" and ") || describeKeys(row)}`);
   if (prompts.length > 1 || answers.length > 1) {
     throw new InputError(`${where}: expected one prompt and one answer, got ${[...prompts, ...answers].join(" and ")}`);
   }
@@ -98,7 +97,8 @@ function parseContent(row: { readonly [key: string]: unknown }, where: string): 
   if (whole[0] === "messages") return { messages: parseMessages(row.messages, `${where}: messages`), ...tools };
   const [prompt, answer] = [prompts[0], answers[0]];
   if (prompt === undefined) throw new InputError(`${where}: expected ${PROMPT_KEYS.join(" or ")} in a row with ${answer}, got neither`);
-  if (answer === undefined) throw new InputError(`${where}: expected one of ${ANSWER_KEYS.join(", ")} in a row with ${prompt}, got none of them`);
+  if (answer === undefined)
+    throw new InputError(`${where}: expected one of ${ANSWER_KEYS.join(", ")} in a row with ${prompt}, got none of them`);
   const system: ChatMessage[] =
     row.system === undefined || row.system === null ? [] : [{ role: "system", content: parseText(row, "system", where) }];
   if (Array.isArray(row[prompt]) && Array.isArray(row[answer])) {

@@ -42,7 +42,10 @@ export function exponentialMean(decay = 0.9): (x: number) => number {
   };
 }
 
-/** Draws the loss over the steps as SVG: values as a thin line, their moving average as a bold line, held-out losses as dots. Non-finite losses are left out. */
+/**
+ * Draws the loss over the steps as SVG: values as a thin line, their moving average as a bold line, held-out losses as dots.
+ * Non-finite losses are left out.
+ */
 export function lossCurve(points: readonly LossPoint[]): string {
   expectArgument("lossCurve: points", Array.isArray(points), "an array of points", points);
   for (const [i, point] of points.entries()) {

@@ -15,7 +15,10 @@ import type { Trainable } from "./trainer.js";
 export interface PerplexityOptions {
   /** Maximum tokens that the model sees at once, at most its context. Default: the smaller of 2,048 and its context. */
   window?: number;
-  /** Tokens between the beginnings of two windows of a longer document, at most `window` (default: half of it). A smaller stride gives more context and costs more. */
+  /**
+   * Tokens between the beginnings of two windows of a longer document, at most `window` (default: half of it). A smaller stride gives more
+   * context and costs more.
+   */
   stride?: number;
   /** Aborts between two forward passes; throws the signal's reason. */
   signal?: AbortSignal;

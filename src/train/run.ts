@@ -34,8 +34,8 @@ export interface RunOptions {
    */
   windows?: readonly Window[];
   /**
-   * Data that is not trained on. The loss of its first `documents` (at most 100,000) is computed every `every` steps and after the last one,
-   * with the window of that step.
+   * Data that is not trained on. The loss of its first `documents` (at most 100,000) is computed every `every` steps and after the last
+   * one, with the window of that step.
    */
   heldOut?: { readonly data: Dataset; readonly documents: number; readonly every: number };
   /** Aborts between two steps; throws the signal's reason. */

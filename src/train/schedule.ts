@@ -6,8 +6,8 @@ export interface Schedule {
   /** Steps of linear warm-up (0): step t has the factor (t + 1) / warmup. */
   readonly warmup?: number;
   /**
-   * Shape after the warm-up (`"cosine"`): `"cosine"` decays along a cosine to `floor` over the remaining steps; `"constant"` does not decay;
-   * `"wsd"` (warm-up, stable, decay) is constant and then decays linearly to `floor` over the last `decaySteps`.
+   * Shape after the warm-up (`"cosine"`): `"cosine"` decays along a cosine to `floor` over the remaining steps; `"constant"` does not
+   * decay; `"wsd"` (warm-up, stable, decay) is constant and then decays linearly to `floor` over the last `decaySteps`.
    */
   readonly decay?: "cosine" | "constant" | "wsd";
   /** Steps of the linear decay of `"wsd"` (a tenth of the run). */
@@ -36,7 +36,7 @@ export const scheduleSchema = v.pipe(
  * Computes the factor of the learning rate at step t of n, counted from 0: `(t + 1) / warmup` first, then
  *
  *     cosine   floor + (1 − floor) (1 + cos(π p)) / 2    p from 0 to 1 over all remaining steps (Loshchilov and Hutter 2017)
- *     wsd      floor + (1 − floor) (1 − p)               p from 0 to 1 over the last `decaySteps`, 0 before (Hu et al. 2024, Hägele et al. 2024)
+ *     wsd      floor + (1 − floor) (1 − p)               p = 0, then to 1 over the last `decaySteps` (Hu et al. 2024, Hägele et al. 2024)
  */
 export function scheduleFactor(t: number, n: number, { warmup = 0, decay = "cosine", decaySteps, floor = 0.1 }: Schedule): number {
   if (t < warmup) return (t + 1) / warmup;

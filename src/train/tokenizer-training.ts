@@ -11,7 +11,10 @@ import { chatTemplate } from "./chat-template.js";
 export interface TokenizerOptions {
   /** Number of tokens: 256 bytes, learned tokens and special tokens. Texts with too few distinct pairs give fewer. */
   readonly vocabSize: number;
-  /** Tokens such as `<answer>` that are always matched as a whole, in addition to MiniMax-M1's own, `<think>` and `</think>`. Decoded text contains them. */
+  /**
+   * Tokens such as `<answer>` that are always matched as a whole, in addition to MiniMax-M1's own, `<think>` and `</think>`. Decoded text
+   * contains them.
+   */
   readonly specialTokens?: readonly string[];
 }
 

@@ -23,7 +23,7 @@ export interface TrainerOptions {
   microBatchTokens?: number;
   /** Divisor of the logits before the softmax (1). For sampled data, use the temperature of the sampling. */
   temperature?: number;
-  /** Keeps only the input of each layer and recomputes the rest in the backward pass (false): less memory, one more forward pass, the same bits. */
+  /** Keeps only the input of each layer and recomputes the rest in the backward pass (false). Saves memory for one more forward pass. */
   checkpointing?: boolean;
 }
 

@@ -147,8 +147,8 @@ export class Trainer {
   }
 
   /**
-   * Encodes weights, moments, `steps`, `documents` and `progress`, exact to the bit, as a safetensors file of three times the size of the weights.
-   * It does not contain the options. To use the model elsewhere, save the model instead.
+   * Encodes weights, moments, `steps`, `documents` and `progress`, exact to the bit, as a safetensors file of three times the size of the
+   * weights. It does not contain the options. To use the model elsewhere, save the model instead.
    */
   save(): Uint8Array<ArrayBuffer> {
     return encodeState(this.parameters, { steps: this.steps, documents: this.documents, progress: this.progress });

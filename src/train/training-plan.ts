@@ -66,7 +66,8 @@ export function parseTrainingPlan(bytes: Uint8Array, where: string): TrainingPla
   }
   if (typeof model === "object") {
     const decided = TOKENIZER_KEYS.find((key) => key in model);
-    if (decided) throw new InputError(`${where}: model.${decided}: not allowed, because the tokenizer determines it (remove model.${decided})`);
+    if (decided)
+      throw new InputError(`${where}: model.${decided}: not allowed, because the tokenizer determines it (remove model.${decided})`);
     if (!tokenizer) throw new InputError(`${where}: tokenizer: expected { "vocabSize": … } for a new model, got none`);
   }
   const data = parseData(given, where);

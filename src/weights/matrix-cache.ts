@@ -30,8 +30,8 @@ export function cachedMatrix(matrix: StreamedMatrix): CachedMatrix {
  * Order of eviction:
  *
  * 1. Experts, least recently used first.
- * 2. Matrices that every forward pass needs, most recently used first: the next pass uses them in the same order, so that evicting the least
- *    recently used one would always evict the one that is needed next.
+ * 2. Matrices that every forward pass needs, most recently used first: the next pass uses them in the same order, so that evicting the
+ *    least recently used one would always evict the one that is needed next.
  * 3. For a matrix that is needed at once, also those that were read ahead, the last one first.
  */
 export class MatrixCache {

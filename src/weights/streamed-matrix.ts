@@ -53,8 +53,8 @@ export function packMatrix({ spec, resident }: Pick<StreamedMatrix, "spec" | "re
 }
 
 /**
- * The smallest budget in which a forward pass can be computed: the largest set of matrices that is used at the same time, plus the stored bytes
- * of its largest matrix. Such a set is the matrices of a layer without experts, those of one expert, or a part of a vocabulary matrix.
+ * The smallest budget in which a forward pass can be computed: the largest set of matrices that is used at the same time, plus the stored
+ * bytes of its largest matrix. Such a set consists of a layer's matrices without experts, one expert, or a part of a vocabulary matrix.
  */
 export function minBudgetBytes(matrices: readonly StreamedMatrix[]): number {
   const groups = new Map<string, { held: number; stored: number }>();

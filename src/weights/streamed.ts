@@ -25,9 +25,9 @@ export interface StreamingStatistics {
 const MAX_MATRICES_READ_AHEAD = 12;
 
 /**
- * Weights that are read from files when they are needed, and kept as long as a budget allows (`MatrixCache`). Matrices are streamed per layer
- * and per chosen expert; vectors and routers are resident. While a layer computes, the matrices that the next layer certainly needs are read
- * ahead, and so are all chosen experts but the first.
+ * Weights that are read from files when they are needed, and kept as long as a budget allows (`MatrixCache`). Matrices are streamed per
+ * layer and per chosen expert; vectors and routers are resident. While a layer computes, the matrices that the next layer certainly needs
+ * are read ahead, and so are all chosen experts but the first.
  */
 export class StreamedWeights implements StoredWeights {
   readonly stable = false;
@@ -110,7 +110,9 @@ export class StreamedWeights implements StoredWeights {
     if (!matrix.tensor && !matrix.pendingRead) this.announced.add(matrix);
   }
 
-  /** A layer uses all its experts before anything else, unless the pass failed: experts that are still announced are not needed any more. */
+  /**
+   * A layer uses all its experts before anything else, unless the pass failed: experts that are still announced are not needed any more.
+   */
   private forgetExperts(): void {
     for (const matrix of this.announced) if (matrix.expert) this.announced.delete(matrix);
     this.cache.unprotectExperts();

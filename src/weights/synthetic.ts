@@ -10,8 +10,8 @@ import type { StoredWeights, WeightSpec } from "./weights.js";
 export type SyntheticKind = "matrix" | "embedding" | "router" | "norm";
 
 /**
- * Synthetic weights: each weight is a function of its tensor's name and its flat (row-major) index i, so that a model of any size needs almost
- * no memory.
+ * Synthetic weights: each weight is a function of its tensor's name and its flat (row-major) index i, so that a model of any size needs
+ * almost no memory.
  *
  *     u = hash(i + FNV-1a(name)) in [−1, 1), in steps of 2^−23
  *     matrix      bf16(u · s),  s = √3 / √in          so that a matmul keeps the variance of its input
@@ -19,7 +19,7 @@ export type SyntheticKind = "matrix" | "embedding" | "router" | "norm";
  *     router      u · 2√3 / √in, float32
  *     norm        bf16(1 + u / 8)
  *
- * Matrices and embeddings take eight bytes each: kernels compute them panel by panel (`assembly/synthetic.ts`). Routers and norms are resident.
+ * A matrix or embedding takes eight bytes: kernels compute it panel by panel (`assembly/synthetic.ts`). Routers and norms are resident.
  */
 export class SyntheticWeights implements StoredWeights {
   readonly stable = true;

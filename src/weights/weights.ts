@@ -7,7 +7,10 @@ import type { Tensor } from "../runtime/tensor.js";
 export interface Weights {
   /** The tensor of a weight. @throws {WeightError} an unknown name */
   at(name: string): Tensor;
-  /** Whether `at` always returns the same tensor for a name, so that the caller may keep it. Otherwise a tensor is valid until the enclosing scope ends. */
+  /**
+   * Whether `at` always returns the same tensor for a name, so that the caller may keep it. Otherwise a tensor is valid until the enclosing
+   * scope ends.
+   */
   readonly stable: boolean;
   /** Announces that a weight will be used soon, so that reading it may start. */
   prefetch?(name: string): void;

@@ -32,7 +32,9 @@ export function agreement(sampled: readonly Float64Array[], trained: readonly Fl
     const wrong = Array.from(row).findIndex((l, t) => !(isLogProbability(l) && isLogProbability(other[t])));
     if (wrong >= 0) {
       const got = `${printed(row[wrong])} and ${printed(other[wrong])}`;
-      throw new InputError(`agreement: sampled[${i}][${wrong}], trained[${i}][${wrong}]: expected log-probabilities (at most 0), got ${got}`);
+      throw new InputError(
+        `agreement: sampled[${i}][${wrong}], trained[${i}][${wrong}]: expected log-probabilities (at most 0), got ${got}`,
+      );
     }
   }
   const [x, y] = [sampled, trained].map((rows) => rows.flatMap((row) => Array.from(row, Math.exp))) as [number[], number[]];
