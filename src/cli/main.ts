@@ -31,5 +31,5 @@ process.stderr.on("error", () => {});
 
 const { stdin, stdout, stderr, env } = process;
 const exitCode = await runCommandLine(process.argv.slice(2), { stdin, stdout, stderr, env, signal: controller.signal });
-// Exits after everything is written, without waiting for an open stdin.
+// Exit after stdout is flushed, even if stdin is still open.
 stdout.write("", () => process.exit(brokenStdout || exitCode));

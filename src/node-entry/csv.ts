@@ -1,6 +1,6 @@
-// Metrics as a table: RFC 4180, one row per line of metrics.
+// Metrics as CSV (RFC 4180), one row per line of metrics.
 
-/** The name of each column, and its value in a line of metrics; nothing and numbers that are not finite leave the field empty. */
+/** Maps the name of each column to its value in a line of metrics. Missing values and non-finite numbers become empty fields. */
 export type Columns = Readonly<Record<string, (line: Readonly<Record<string, unknown>>) => unknown>>;
 
 export function csvHeader(columns: Columns): string {

@@ -1,5 +1,5 @@
 /**
- * What needs Node: a server on a port ({@link listen}), and training runs that survive the process ({@link runInDirectory}).
+ * APIs that need Node: HTTP servers ({@link listen}) and training runs that resume after the process ends ({@link runInDirectory}).
  *
  * @module lightning-m1/node
  */

@@ -5,43 +5,43 @@ import { createAdaptorServer } from "@hono/node-server";
 import { InputError } from "../index.js";
 import type { Server } from "../serve/index.js";
 
-/** Limits of connections; times in milliseconds. */
+/** Limits of connections. Times are in milliseconds; defaults are in parentheses. */
 export interface ConnectionLimits {
-  /** Longest time for a request's headers (10,000). */
+  /** Maximum time to receive the headers of a request (10,000). */
   headersTimeout?: number;
-  /** Longest time for a whole request (60,000). */
+  /** Maximum time to receive a whole request (60,000). */
   requestTimeout?: number;
-  /** Longest time without data in either direction while a request is under way (660,000). */
+  /** Maximum time without data in either direction during a request (660,000). */
   idleTimeout?: number;
   /**
-   * Longest time between two requests on one connection (75,000). Proxies keep idle connections for 60 s: if the server
-   * closed them first, the proxy would answer 502.
+   * Maximum time between two requests on one connection (75,000). Many proxies keep idle connections for 60 s. If the server
+   * closed such a connection first, the proxy would answer 502.
    */
   keepAliveTimeout?: number;
-  /** Most connections at a time (1024). */
+  /** Maximum number of simultaneous connections (1024). */
   connections?: number;
 }
 
-/** Where a server listens. */
+/** The address of a server. */
 export interface ListenOptions {
-  /** 0 takes a free port. */
+  /** Port number; 0 chooses a free port. */
   port: number;
-  /** The address of the network interface ("127.0.0.1": this machine only). */
+  /** Address of the network interface (default: "127.0.0.1", which only this machine can reach). */
   host?: string;
 }
 
-/** A server on a port. */
+/** A listening server. */
 export interface Listening {
   readonly url: string;
   readonly port: number;
-  /** Stops gracefully: refuses new connections and requests, gives those under way at most this time, and closes. */
+  /** Stops gracefully: refuses new connections and requests, waits at most `graceMs` milliseconds for running requests, then closes. */
   close(graceMs: number): Promise<void>;
 }
 
 /**
- * Serves on a port of this machine over HTTP. The process keeps running until `close`.
+ * Serves HTTP on a port of this machine. The process keeps running until `close` is called.
  *
- * @throws {InputError} the port is taken, or the address is not one of this machine
+ * @throws {InputError} the port is in use, or the address does not belong to this machine
  */
 export async function listen(
   server: Server,
@@ -69,7 +69,7 @@ export async function listen(
     await once(sockets, "listening");
   } catch (cause) {
     throw new InputError(
-      `serve: ${host}:${port}: expected a free port of this machine, got: ${(cause as Error).message}. Choose another port or host.`,
+      `serve: ${host}:${port}: cannot listen (expected a free port of this machine, got: ${(cause as Error).message}). Choose another port or host.`,
       { cause },
     );
   }
@@ -81,7 +81,7 @@ export async function listen(
       const closed = once(sockets, "close");
       sockets.close();
       await server.drain(graceMs);
-      // Answers leave with the next turns of the event loop; clients that have not read them by then are disconnected.
+      // Responses are flushed in the next turns of the event loop. Clients that have not read them by the timeout are disconnected.
       const timer = setTimeout(() => sockets.closeAllConnections(), LINGER_MS);
       sockets.closeIdleConnections();
       await closed;
@@ -90,5 +90,5 @@ export async function listen(
   };
 }
 
-/** Time for clients to read the rest of their answers when the server stops. */
+/** Time for clients to read the rest of their responses when the server stops. */
 const LINGER_MS = 500;

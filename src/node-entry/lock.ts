@@ -1,4 +1,4 @@
-// One process at a time in a directory.
+// A lock file that admits one process at a time to a directory.
 
 import { linkSync, lstatSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -6,16 +6,16 @@ import { InputError } from "../index.js";
 import { assertRegularFile, UnreadableFile } from "./regular-file.js";
 
 /**
- * Takes the directory for this process. A lock whose process has ended, killed perhaps, counts for nothing.
+ * Locks a directory for this process. Replaces the lock of a process that has ended.
  *
- * @returns gives it back
- * @throws {InputError} another process has it, or its lock is no file
+ * @returns a function that releases the lock
+ * @throws {InputError} another process holds the lock, or `lock` is not a regular file
  */
 export function lockDirectory(directory: string): () => void {
   const path = join(directory, "lock");
   const own = holderOf(process.pid)!;
   const mine = join(directory, `lock.${process.pid}.tmp`);
-  // Written elsewhere and linked: a lock is never seen without its content.
+  // Written to a temporary file and linked, so that no process reads a lock without its content.
   writeFileSync(mine, own);
   try {
     for (;;) {
@@ -29,20 +29,20 @@ export function lockDirectory(directory: string): () => void {
       }
       const other = readLock(path);
       if (other === undefined) {
-        // Gone in the meantime, unless it is there without being a file.
+        // Either the lock was released in the meantime, or it is a dangling symbolic link.
         if (!lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink()) continue;
-        throw new InputError(`${path}: expected a file or nothing, got a symbolic link that leads nowhere (remove it)`);
+        throw new InputError(`${path}: expected a regular file, got a dangling symbolic link. Remove it.`);
       }
       const pid = Number.parseInt(other, 10);
       if (holderOf(pid) === other) {
         throw new InputError(
-          `${directory}: expected no other training in it, got that of process ${pid} (wait for its end, or another --out)`,
+          `${directory}: training is already running here, in process ${pid}. Wait until it ends, or choose another --out.`,
         );
       }
       const aside = `${mine}.stale`;
       try {
         renameSync(path, aside);
-        // Another process may have been faster, and this its lock.
+        // Another process may have replaced the stale lock first. In this case its lock is put back.
         if (readLock(aside) !== other) linkSync(aside, path);
       } catch (error) {
         if (!["ENOENT", "EEXIST"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
@@ -54,7 +54,7 @@ export function lockDirectory(directory: string): () => void {
   }
 }
 
-/** A process as it stands in a lock: its number and, where it can be learned, when it began; undefined if there is none of this number. */
+/** The content of a process's lock: its id and, on Linux, its start time. Returns undefined if no process has this id. */
 function holderOf(pid: number): string | undefined {
   if (!(pid > 0)) return undefined;
   try {
@@ -62,24 +62,23 @@ function holderOf(pid: number): string | undefined {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EPERM") return undefined;
   }
-  // Linux: the state is the first field after the name in parentheses, the beginning the twentieth.
+  // /proc/PID/stat on Linux: after the name in parentheses, the first field is the state and the twentieth the start time.
   const fields = readLock(`/proc/${pid}/stat`)?.split(") ").at(-1)?.split(" ");
   if (fields?.[0] === "Z") return undefined;
   return `${pid} ${fields?.[19] ?? ""}\n`;
 }
 
-/** Larger files are no locks. */
+/** Maximum size of a lock file. */
 const MAX_LOCK_BYTES = 2 ** 16;
 
-/** A file's text, undefined if there is none. @throws {InputError} something else than a small file */
+/** Reads a lock file. Returns undefined if it is missing. @throws {InputError} not a regular file, or too large */
 function readLock(path: string): string | undefined {
   try {
     assertRegularFile(statSync(path), MAX_LOCK_BYTES);
     return readFileSync(path, "utf8");
   } catch (error) {
-    if (error instanceof UnreadableFile)
-      throw new InputError(`${path}: expected a small file or nothing, got ${error.message} (remove it)`);
-    // A process can end while it is being looked at.
+    if (error instanceof UnreadableFile) throw new InputError(`${path}: expected a small regular file, got ${error.message}. Remove it.`);
+    // ESRCH: the process ended while its /proc file was read.
     if (["ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
     throw error;
   }

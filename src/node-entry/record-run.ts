@@ -1,9 +1,9 @@
 import type { Trainer } from "../train/index.js";
 import type { RunDirectory } from "./run-directory.js";
 
-/** How lines are recorded. */
+/** Options of {@link recordRun}. */
 export interface RecordOptions<Line> {
-  /** The part of a line that is written to `metrics.jsonl`. */
+  /** Selects the part of a line that is written to `metrics.jsonl`. */
   readonly toStoredLine: (line: Line) => object;
   /** Steps or batches between two saves. */
   readonly saveEvery: number;
@@ -11,8 +11,9 @@ export interface RecordOptions<Line> {
 }
 
 /**
- * Appends lines of metrics to a directory and saves the trainer every so many. Yields each line after it is written. Saves at
- * the end, on `break`, and if the signal aborts. After any other error the last save counts, because an update may be half done.
+ * Appends lines of metrics to a directory and saves the trainer every `saveEvery` steps or batches. Yields each line after it is
+ * written. Also saves at the end, on `break`, and if the signal aborts. Does not save after any other error, because an update may
+ * be incomplete.
  */
 export async function* recordRun<Line extends object, Point>(
   directory: RunDirectory<Point>,

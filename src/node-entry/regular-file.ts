@@ -1,23 +1,24 @@
-// Reads whole regular files of limited size. Devices, pipes and sockets are refused, because they may be endless and opening them can block.
+// Reads whole regular files of limited size. Refuses devices, pipes and sockets, because they may be endless and opening them can
+// block.
 
 import { constants, type Stats } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
 
-/** A file that is not read; the message is a noun phrase that follows "got". */
+/** A file was refused. The message is a noun phrase that follows "got". */
 export class UnreadableFile extends Error {}
 
-/** Bytes that are read between two checks of the signal. */
+/** Number of bytes read between two checks of the signal. */
 const READ_BYTES = 2 ** 22;
-/** A file that states no size, as those in /proc, is read in a buffer of this size at first. */
+/** Initial size of the buffer for files of unknown size, such as those in /proc. */
 const MIN_BUFFER_BYTES = 2 ** 16;
 
 /**
  * Reads a regular file of limited size.
  *
- * @param most largest size in bytes; a larger file is not read
- * @param signal ends the reading by its reason
+ * @param most maximum size in bytes
+ * @param signal stops reading and throws its reason
  * @throws {UnreadableFile} a directory, a device, a pipe, a socket, or a file that is too large
- * @throws {Error} the system's error for a file that is missing or may not be read
+ * @throws {Error} the system's error for a missing or unreadable file
  */
 export async function readRegularFile(path: string, most: number, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
   signal?.throwIfAborted();
@@ -35,7 +36,7 @@ export async function readRegularFile(path: string, most: number, signal?: Abort
 }
 
 async function readToEnd(file: FileHandle, size: number, most: number, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
-  // One byte more than expected shows that the end is there.
+  // One byte more than the expected size, so that a full buffer means that the file has grown.
   let bytes = new Uint8Array(Math.max(size + 1, Math.min(most + 1, MIN_BUFFER_BYTES)));
   for (let at = 0; ; ) {
     signal?.throwIfAborted();
@@ -51,7 +52,7 @@ async function readToEnd(file: FileHandle, size: number, most: number, signal?: 
   }
 }
 
-/** @throws {UnreadableFile} no regular file, or one of more than `most` bytes */
+/** @throws {UnreadableFile} not a regular file, or one of more than `most` bytes */
 export function assertRegularFile(info: Stats, most: number): void {
   const kind = kindOf(info);
   if (kind) throw new UnreadableFile(kind);
@@ -62,7 +63,7 @@ function sizeLabel(bytes: number): string {
   return `${Number((bytes / 2 ** 20).toPrecision(4)).toLocaleString("en-US")} MiB`;
 }
 
-/** What a path names, if that is no regular file. */
+/** Describes a path that is not a regular file; undefined if it is one. */
 function kindOf(info: Stats): string | undefined {
   if (info.isFile()) return undefined;
   if (info.isDirectory()) return "a directory";
@@ -70,7 +71,7 @@ function kindOf(info: Stats): string | undefined {
   return info.isSocket() ? "a socket" : "a device";
 }
 
-/** Why a path could not be read, as a noun phrase that follows "got". */
+/** Describes why a path could not be read, as a noun phrase that follows "got". */
 export function describeReadError(cause: unknown): string {
   if (cause instanceof UnreadableFile) return cause.message;
   const { code, message } = cause as NodeJS.ErrnoException;

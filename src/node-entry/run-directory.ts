@@ -1,61 +1,62 @@
-// A training's directory. The state is replaced as a whole, and what was appended after it is cut off before anything goes on: whenever
-// the process ends, however it ends, the directory is that of an uninterrupted run at the last save.
+// The directory of a training run. The state file is replaced atomically, and log lines written after it are truncated before a run
+// resumes. However the process ends, the directory therefore equals that of an uninterrupted run at its last save.
 
 import { createHash } from "node:crypto";
-import { closeSync, existsSync, fsyncSync, ftruncateSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { closeSync, existsSync, fsyncSync, ftruncateSync, mkdirSync, openSync } from "node:fs";
+import { join } from "node:path";
 import { CheckpointError, InputError } from "../index.js";
 import type { Trainer } from "../train/index.js";
 import { addStateMetadata, readStateHeader } from "../train/training-state.js";
 import { type Columns, csvHeader, csvRow } from "./csv.js";
 import { lockDirectory } from "./lock.js";
 import { describeReadError, readRegularFile } from "./regular-file.js";
+import { replaceFile, withWriteErrors, writeAll } from "./write-files.js";
 
-/** What decides the numbers of a run, but how long it is, as JSON. A state belongs to one of these. */
+/** Everything that determines the numbers of a run except its length, as JSON. A saved state belongs to one identity. */
 export type RunIdentity = Readonly<Record<string, unknown>>;
 
-/** Largest files that are read: metrics, and what a run was made with. */
+/** Maximum size of `metrics.jsonl` and `state.json`. */
 const [MAX_METRICS_BYTES, MAX_IDENTITY_BYTES] = [2 ** 30, 2 ** 24];
 
-/** Size of a state without its numbers, at most. */
+/** Maximum size of a state file apart from its tensors. */
 export const MAX_STATE_HEADER_BYTES = 2 ** 27;
 
-/** How a directory is read. */
+/** Options of {@link RunDirectory.resume}. */
 export interface ResumeOptions {
-  /** Largest size of a state. */
+  /** Maximum size of the state file. */
   readonly maxStateBytes: number;
-  /** Ends the reading by its reason. */
+  /** Stops reading and throws its reason. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What is particular to the runs of one command. */
+/** The properties of the runs of one command. */
 export interface RunKind<Point> {
-  /** Its name. */
+  /** The name of the command. */
   readonly command: string;
-  /** What lines of metrics count: "step". */
+  /** What a line of metrics counts, such as "step". */
   readonly unit: string;
-  /** How many of them the trainer has behind it. */
+  /** The number of units that the trainer has completed. */
   position(trainer: Trainer): number;
-  /** A line's number, and what is kept of it; undefined if it is no such line. */
+  /** Parses a line: its number, and the part of it that stays in memory. Returns undefined if the line is invalid. */
   read(line: Readonly<Record<string, unknown>>): { readonly at: number; readonly point: Point } | undefined;
-  /** The file with a figure of all lines so far. */
+  /** File name of the figure of all lines so far. */
   readonly figure?: string;
   /** Draws the figure as SVG. If undefined, no figure is written. */
   readonly draw?: ((points: readonly Point[]) => string | Promise<string>) | undefined;
-  /** Columns of metrics.csv; without them there is no such file. */
+  /** Columns of metrics.csv. If undefined, the file is not written. */
   readonly columns?: Columns;
 }
 
 export class RunDirectory<Point> {
-  /** One per line so far. */
+  /** One point per line of metrics so far. */
   readonly points: Point[] = [];
-  /** Where the model goes in the end. */
+  /** Directory in which the trained model is saved. */
   readonly model: string;
   private readonly state: string;
   private readonly identity: string;
   private readonly lines: string;
   private readonly table: string;
-  /** Whose run this is, the command included. */
+  /** The identity of this run, including its command. */
   private own: RunIdentity = {};
   private metrics: number | undefined;
   private csv: number | undefined;
@@ -72,7 +73,7 @@ export class RunDirectory<Point> {
     this.table = join(path, "metrics.csv");
   }
 
-  /** Makes the directory if need be, and keeps other processes out until `close`. @throws {InputError} another process trains there */
+  /** Creates the directory if it is missing, and locks it until `close`. @throws {InputError} another process holds the lock */
   static open<Point>(path: string, kind: RunKind<Point>): RunDirectory<Point> {
     return withWriteErrors(path, () => {
       mkdirSync(path, { recursive: true });
@@ -81,10 +82,10 @@ export class RunDirectory<Point> {
   }
 
   /**
-   * Puts the trainer where the last save left it; at the beginning, notes whose run this is.
+   * Restores the trainer from the last save. If nothing has been saved yet, writes the identity of the run.
    *
-   * @throws {InputError} a state or lines of another run, or a directory with files of this name that no training made
-   * @throws {CheckpointError} a state that is damaged, or lines up to it that are missing or damaged
+   * @throws {InputError} the directory belongs to another run, or contains files of the same names that no run wrote
+   * @throws {CheckpointError} a damaged state, or missing or damaged lines of metrics before it
    */
   async resume(trainer: Trainer, identity: RunIdentity, { maxStateBytes, signal }: ResumeOptions): Promise<void> {
     this.own = JSON.parse(JSON.stringify({ command: this.kind.command, ...identity })) as RunIdentity;
@@ -98,7 +99,9 @@ export class RunDirectory<Point> {
       const own = ["metrics.jsonl", ...(this.kind.columns ? ["metrics.csv"] : []), ...(this.kind.figure ? [this.kind.figure] : [])];
       const foreign = begun ? undefined : own.find((name) => existsSync(join(this.path, name)));
       if (foreign)
-        throw new InputError(`${this.path}: expected a new directory or one of a training, got one with ${foreign} (another --out)`);
+        throw new InputError(
+          `${this.path}: expected a new directory or that of a run, got one that contains ${foreign}. Choose another --out.`,
+        );
       replaceFile(this.identity, new TextEncoder().encode(`${JSON.stringify(this.own, null, 2)}\n`));
     }
     const state = saved ? await read(this.state, maxStateBytes).catch((cause: unknown) => cause as Error) : undefined;
@@ -110,24 +113,24 @@ export class RunDirectory<Point> {
       end = this.readLines(written, lines, this.kind.position(trainer), rows);
       if (points !== undefined && points !== this.digest()) {
         throw new CheckpointError(
-          `${this.lines}: expected the lines that belong to ${this.state}, got others (restore the file, or another --out; to begin anew, remove ${this.state})`,
+          `${this.lines}: expected the lines that ${this.state} was saved with, got different ones. ${this.recovery()}`,
         );
       }
     }
     withWriteErrors(this.lines, () => {
       this.metrics = openSync(this.lines, "a+");
       ftruncateSync(this.metrics, Math.min(end, written.byteLength));
-      // The end of the last line may be lost.
+      // The newline of the last line may be missing.
       if (end > written.byteLength) writeAll(this.metrics, new TextEncoder().encode("\n"));
     });
     const { columns } = this.kind;
     if (!columns) return;
-    // Made anew from the lines: nothing has to be known of the table that is there.
+    // The table is rebuilt from the lines, so that an existing one need not be parsed.
     replaceFile(this.table, new TextEncoder().encode([csvHeader(columns), ...rows].join("")));
     this.csv = withWriteErrors(this.table, () => openSync(this.table, "a"));
   }
 
-  /** One line of metrics, of this kind. */
+  /** Appends a line of metrics, which must be valid for the kind of run. */
   append(line: object): void {
     const { columns, read } = this.kind;
     withWriteErrors(this.lines, () => writeAll(this.metrics!, new TextEncoder().encode(`${JSON.stringify(line)}\n`)));
@@ -135,6 +138,7 @@ export class RunDirectory<Point> {
     this.points.push(read(line as Record<string, unknown>)!.point);
   }
 
+  /** Saves the trainer, then redraws the figure. */
   async save(trainer: Trainer): Promise<void> {
     withWriteErrors(this.path, () => fsyncSync(this.metrics!));
     const more = { run: JSON.stringify(this.own), lines: `${this.points.length}`, points: this.digest() };
@@ -149,18 +153,22 @@ export class RunDirectory<Point> {
     this.unlock();
   }
 
-  /** Tells the lines of runs apart, without the times in them. */
+  /** A digest of all points. Points contain no timings, so equal runs have equal digests. */
   private digest(): string {
     const text = JSON.stringify(this.points, (_, value: unknown) => (Number.isNaN(value) || value === null ? undefined : value));
     return createHash("sha256").update(text).digest("hex");
   }
 
-  /** Puts the trainer where the state has it. @returns how many lines there were then, and their digest, which states of earlier versions lack */
+  /**
+   * Restores the trainer from a state.
+   *
+   * @returns the number of lines at the time of the save, and their digest, which states of earlier versions lack
+   */
   private restore(trainer: Trainer, state: Uint8Array | Error): { readonly lines: number; readonly points?: string | undefined } {
-    const anew = "another --out; to begin anew, remove this file";
+    const remedy = "Choose another --out, or remove this file to start over.";
     let [made, lines, points]: [unknown, number, string | undefined] = [undefined, 0, undefined];
     if (state instanceof Error)
-      throw new CheckpointError(`${this.state}: expected a training state, got ${describeReadError(state)} (${anew})`, { cause: state });
+      throw new CheckpointError(`${this.state}: expected a training state, got ${describeReadError(state)}. ${remedy}`, { cause: state });
     try {
       trainer.restore(state);
       const { metadata } = readStateHeader(state);
@@ -169,20 +177,24 @@ export class RunDirectory<Point> {
       points = metadata.points;
     } catch (cause) {
       if (!(cause instanceof Error)) throw cause;
-      throw new CheckpointError(`${this.state}: ${cause.message} (to begin anew, remove this file)`, { cause });
+      throw new CheckpointError(`${this.state}: ${cause.message} (to start over, remove this file)`, { cause });
     }
-    if (!made) throw new CheckpointError(`${this.state}: expected the state of a run, got one that belongs to none (${anew})`);
+    if (!made) throw new CheckpointError(`${this.state}: expected the state of a run, got one without the identity of a run. ${remedy}`);
     this.compare(made, this.state);
     const position = this.kind.position(trainer);
     if (!(position >= 1 && lines >= 1)) {
       throw new CheckpointError(
-        `${this.state}: expected a ${this.kind.unit} or more behind it and their lines, got ${position} and ${lines} lines (${anew})`,
+        `${this.state}: expected at least one ${this.kind.unit} and one line of metrics, got ${position} and ${lines}. ${remedy}`,
       );
     }
     return { lines, points };
   }
 
-  /** Takes in so many lines, the last of them of number `last`, adds their rows of the table, and tells where they end. */
+  /**
+   * Reads the first `lines` lines, which must be numbered consecutively up to `last`. Adds their points, and their rows of the table.
+   *
+   * @returns the offset of the end of the last line, including its newline
+   */
   private readLines(bytes: Uint8Array, lines: number, last: number, rows: string[]): number {
     const { columns } = this.kind;
     let end = 0;
@@ -195,15 +207,18 @@ export class RunDirectory<Point> {
       if (known?.at !== due) {
         const { unit } = this.kind;
         const got = known ? `${unit} ${known.at}` : text ? excerpt(text) : "none";
-        throw new CheckpointError(
-          `${this.lines}: line ${line}: expected that of ${unit} ${due}, got ${got} (restore the file, or another --out; to begin anew, remove ${this.state})`,
-        );
+        throw new CheckpointError(`${this.lines}: line ${line}: expected ${unit} ${due}, got ${got}. ${this.recovery()}`);
       }
       this.points.push(known.point);
       if (columns) rows.push(csvRow(columns, JSON.parse(text)));
       end = next + 1;
     }
     return end;
+  }
+
+  /** What to do about damaged metrics. */
+  private recovery(): string {
+    return `Restore the file, choose another --out, or remove ${this.state} to start over.`;
   }
 
   private readLine(text: string): ReturnType<RunKind<Point>["read"]> {
@@ -220,18 +235,18 @@ export class RunDirectory<Point> {
       if (bytes instanceof Error) throw bytes;
       return JSON.parse(new TextDecoder().decode(bytes));
     } catch (cause) {
-      const got = cause instanceof SyntaxError ? "other text" : describeReadError(cause);
-      throw new CheckpointError(`${this.identity}: expected what the state beside it was made with, got ${got}`, { cause });
+      const got = cause instanceof SyntaxError ? "invalid JSON" : describeReadError(cause);
+      throw new CheckpointError(`${this.identity}: expected the identity of the run as JSON, got ${got}`, { cause });
     }
   }
 
-  /** @param where what was made with it */
+  /** Compares a stored identity with that of this run. @param where the file that messages name @throws {InputError} they differ */
   private compare(made: unknown, where: string): void {
     const difference = findDifference(made, this.own);
     if (!difference) return;
     const [at, expected, got] = difference;
     throw new InputError(
-      `${where}: made with another ${at}: expected ${excerpt(expected)}, got ${excerpt(got)} (another --out for another training)`,
+      `${where}: made with another ${at}: expected ${excerpt(expected)}, got ${excerpt(got)}. Choose another --out for a different run.`,
     );
   }
 }
@@ -240,7 +255,7 @@ function isObject(x: unknown): x is Readonly<Record<string, unknown>> {
   return typeof x === "object" && x !== null;
 }
 
-/** The first place at which two pieces of JSON differ, whatever the order of keys. */
+/** Finds the first difference between two JSON values. The order of keys does not matter. */
 function findDifference(a: unknown, b: unknown, at = ""): readonly [at: string, a: unknown, b: unknown] | undefined {
   if (Object.is(a, b)) return undefined;
   if (typeof a !== "object" || typeof b !== "object" || !a || !b || Array.isArray(a) !== Array.isArray(b)) return [at, a, b];
@@ -255,54 +270,6 @@ function findDifference(a: unknown, b: unknown, at = ""): readonly [at: string, 
 function excerpt(value: unknown): string {
   const text = JSON.stringify(value) ?? "none";
   return text.length > 60 ? `${text.slice(0, 60)}…` : text;
-}
-
-/** Replaces a file: at any moment it is the old one or the new one, also on the disk. */
-function replaceFile(path: string, ...pieces: readonly Uint8Array[]): void {
-  withWriteErrors(
-    path,
-    () => {
-      const temporary = `${path}.tmp`;
-      // Whatever has this name, a pipe perhaps, is not written to.
-      rmSync(temporary, { force: true });
-      const file = openSync(temporary, "wx");
-      try {
-        for (const piece of pieces) writeAll(file, piece);
-        fsyncSync(file);
-      } finally {
-        closeSync(file);
-      }
-      renameSync(temporary, path);
-      syncDirectory(dirname(path));
-    },
-    () => rmSync(`${path}.tmp`, { force: true }),
-  );
-}
-
-function writeAll(file: number, bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.byteLength; ) at += writeSync(file, bytes, at);
-}
-
-/** Makes a renaming last; some systems cannot, and need not. */
-function syncDirectory(path: string): void {
-  try {
-    const directory = openSync(path, "r");
-    try {
-      fsyncSync(directory);
-    } finally {
-      closeSync(directory);
-    }
-  } catch {}
-}
-
-function withWriteErrors<T>(path: string, body: () => T, tidy = () => {}): T {
-  try {
-    return body();
-  } catch (cause) {
-    tidy();
-    if (cause instanceof InputError || cause instanceof CheckpointError) throw cause;
-    throw new CheckpointError(`${path}: cannot be written: ${(cause as Error).message}`, { cause });
-  }
 }
 
 function unreadable(path: string): (cause: unknown) => never {

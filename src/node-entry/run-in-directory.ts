@@ -3,15 +3,15 @@ import type { Trainer } from "../train/index.js";
 import { recordRun } from "./record-run.js";
 import { MAX_STATE_HEADER_BYTES, RunDirectory, type RunIdentity, type RunKind } from "./run-directory.js";
 
-/** How {@link runInDirectory} trains. */
+/** Options of {@link runInDirectory}. */
 export interface DirectoryRunOptions<Line extends StepLine> {
-  /** What decides the numbers of the run, as JSON: seed, data, options. A directory of a run with another identity is refused. */
+  /** Everything that determines the numbers of the run, as JSON: seed, data, options. A directory with another identity is refused. */
   identity: RunIdentity;
-  /** Trains, one line of metrics per step, from `trainer.steps` on: `run` of `lightning-m1/train`, for example. */
+  /** Trains from `trainer.steps` on and yields one line of metrics per step, such as `run` of `lightning-m1/train`. */
   train: (trainer: Trainer) => AsyncIterable<Line>;
-  /** Steps between two saves (100). */
+  /** Number of steps between two saves (default: 100). */
   saveEvery?: number;
-  /** The signal that `train` was given. If it aborts, the run is saved before the error is thrown. */
+  /** The signal that was passed to `train`. If it aborts, the run is saved before the error is thrown. */
   signal?: AbortSignal;
 }
 
@@ -22,7 +22,7 @@ export interface StepLine {
 
 type Numbers = Readonly<Record<string, number>>;
 
-/** A line per step, kept as its numbers without the speed, which differs from call to call. */
+/** One line per step. Points omit `tokensPerSecond`, because it differs from call to call. */
 const kind: RunKind<Numbers> = {
   command: "run",
   unit: "step",
@@ -35,13 +35,12 @@ const kind: RunKind<Numbers> = {
 };
 
 /**
- * Trains in a directory so that the run survives the process. Called again, it continues after the last save and ends with
- * the same bits as an uninterrupted run. Writes `metrics.jsonl` (the numbers of each step), `state.safetensors`,
- * `state.json` (the identity) and `lock`.
+ * Trains in a directory. After an interruption, the same call continues from the last save, with bit-identical results.
+ * Writes `metrics.jsonl` (the numbers of each step), `state.safetensors`, `state.json` (the identity) and `lock`.
  *
  * @param path the directory, which is created if it is missing
- * @param trainer a new trainer; it is put where the last save left it
- * @returns the lines that are left, each after it is written. `break` saves and ends the run
+ * @param trainer a new trainer, which is restored from the last save
+ * @returns the remaining lines, each yielded after it is written. `break` saves and ends the run
  * @throws {InputError} another process trains there, the directory belongs to another run, or `saveEvery` is invalid
  * @throws {CheckpointError} a damaged state, or metrics that do not belong to it
  */
@@ -62,7 +61,7 @@ export async function* runInDirectory<Line extends StepLine>(
   }
 }
 
-/** The numbers of a line; per-expert counts would be most of the bytes. */
+/** Selects the numbers of a line. Per-expert counts are left out because they would be most of the bytes. */
 function toStoredLine(line: object): object {
   return Object.fromEntries(Object.entries(line).filter(([, value]) => typeof value === "number"));
 }

@@ -143,9 +143,9 @@ test("the end of an answer that the model wrote itself is not written again", as
   model.dispose();
 });
 
-test("the model in the box takes every message by itself, and says so", async () => {
+test("the bundled model starts a new conversation for each message, and a hint says so", async () => {
   const { exitCode, stdout, stderr } = await run(["chat", "--no-color"], { input: "Compute 3 + 4 - 2\nCompute 9 - 4 + 1\n" });
   expect(exitCode).toBe(0);
   expect([...stdout.matchAll(/<answer>(\d+)<\/answer>/g)].map(([, answer]) => answer)).toEqual(["5", "6"]);
-  expect(stderr).toContain("each by itself");
+  expect(stderr).toContain("new conversation");
 });

@@ -6,7 +6,7 @@ import { run, speaking, temporary, tiny } from "./harness.js";
 
 const few = ["eval", "--tasks", "arithmetic-chain,dyck-completion", "--per-level", "2", "--threads", "1", "--build", "simd"];
 
-test("a table of the model in the box, the same for the same seed", async () => {
+test("a table of the bundled model, the same for the same seed", async () => {
   const [one, two] = [await run(few), await run(few)];
   expect(one.exitCode).toBe(0);
   expect(one.stdout).toBe(two.stdout);

@@ -102,7 +102,7 @@ test("errors are one line on stderr", async () => {
   expect(stderr).toMatch(/^error: .*no-such-preset.*\n$/);
 });
 
-test("npm start: the published model's counts and the model in the box solving puzzles, within 80 columns and without colours", async () => {
+test("npm start: the published model's counts and the bundled model solving puzzles, within 80 columns and without colours", async () => {
   const { exitCode, stdout, stderr } = await ended(launch([example]));
   expect([exitCode, stderr]).toEqual([0, ""]);
   for (const fact of [

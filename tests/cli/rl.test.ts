@@ -1,4 +1,5 @@
-// Reinforcement learning on the command line, with the model that the one in the box was made of. Killed processes are those of the built command; all else runs in this one.
+// Reinforcement learning on the command line, with the supervised model from which the bundled one was trained. Tests that kill
+// processes start the built command; all others run in this process.
 
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -23,7 +24,7 @@ import { run, start, temporary, tiny } from "./harness.js";
 const cli = fileURLToPath(new URL("../../dist/node/cli.js", import.meta.url));
 
 const plan = {
-  // It makes more mistakes than the one in the box, so there is more to learn.
+  // It makes more mistakes than the bundled model, so there is more to learn.
   model: fileURLToPath(new URL("../../models/m1-puzzles-supervised", import.meta.url)),
   tasks: [
     { name: "number-target", levels: [1, 2] },
@@ -251,16 +252,16 @@ describe("what is left of a run", () => {
     const whole = readFileSync(path, "utf8");
     const [first, second, third] = whole.trimEnd().split("\n") as [string, string, string];
     for (const [lines, message] of [
-      [[`x${first.slice(1)}`, second, third], 'line 1: expected that of batch 0, got "x'],
-      [[second, third], "line 1: expected that of batch 0, got batch 1"],
-      [[first, second, second], "line 3: expected that of batch 2, got batch 1"],
-      [[first, third], "line 2: expected that of batch 1, got batch 2"],
-      [[first, second, third.slice(0, -5)], 'line 3: expected that of batch 2, got "'],
-      [[first, second], "line 3: expected that of batch 2, got none"],
-      [['{"batch":0,"heldOut":5}', second, third], "line 1: expected that of batch 0, got "],
-      [['{"batch":0,"heldOut":[{"task":"a"}]}', second, third], "line 1: expected that of batch 0, got "],
-      [[first, '{"batch":1,"accuracy":"all"}', third], "line 2: expected that of batch 1, got "],
-      [undefined, "line 1: expected that of batch 0, got none"],
+      [[`x${first.slice(1)}`, second, third], 'line 1: expected batch 0, got "x'],
+      [[second, third], "line 1: expected batch 0, got batch 1"],
+      [[first, second, second], "line 3: expected batch 2, got batch 1"],
+      [[first, third], "line 2: expected batch 1, got batch 2"],
+      [[first, second, third.slice(0, -5)], 'line 3: expected batch 2, got "'],
+      [[first, second], "line 3: expected batch 2, got none"],
+      [['{"batch":0,"heldOut":5}', second, third], "line 1: expected batch 0, got "],
+      [['{"batch":0,"heldOut":[{"task":"a"}]}', second, third], "line 1: expected batch 0, got "],
+      [[first, '{"batch":1,"accuracy":"all"}', third], "line 2: expected batch 1, got "],
+      [undefined, "line 1: expected batch 0, got none"],
     ] as const) {
       if (lines) writeFileSync(path, `${lines.join("\n")}\n`);
       else rmSync(path);

@@ -204,7 +204,7 @@ test("a held-out loss that is none is refused with its line", async () => {
   const path = join(out, "metrics.jsonl");
   writeFileSync(path, readFileSync(path, "utf8").replace(/"heldOutLoss":[\d.]+/, '"heldOutLoss":"low"'));
   const { exitCode, stderr } = await train(file, "--steps", "4", "--json");
-  expect([exitCode, stderr]).toEqual([1, expect.stringContaining(`error: ${path}: line 4: expected that of step 4, got "`)]);
+  expect([exitCode, stderr]).toEqual([1, expect.stringContaining(`error: ${path}: line 4: expected step 4, got "`)]);
 });
 
 test.each<[object, string]>([
@@ -258,7 +258,7 @@ test.each<[string, (whole: Buffer) => Uint8Array, string]>([
 });
 
 test.each([
-  ["", "other text"],
+  ["", "invalid JSON"],
   [undefined, "no such file"],
 ])("a state without what it was made with is refused: %j", async (content, got) => {
   const { file, out } = planned();
@@ -276,7 +276,7 @@ test.each(["metrics.jsonl", "loss.svg"])("a directory with a %s that no training
   writeFileSync(join(out, name), "mine");
   const { exitCode, stderr } = await train(file);
   expect(exitCode).toBe(1);
-  expect(stderr).toMatch(facts(`error: ${out}…directory…${name} (another --out)`));
+  expect(stderr).toMatch(facts(`error: ${out}…directory…${name}…another --out`));
   expect(readFileSync(join(out, name), "utf8")).toBe("mine");
 });
 
@@ -293,7 +293,7 @@ test("a lock that cannot be read is an error", async () => {
   mkdirSync(join(out, "lock"), { recursive: true });
   const { exitCode, stderr } = await train(file);
   expect(exitCode).toBe(1);
-  expect(stderr).toMatch(facts(`error: ${out}/lock: …file…directory…remove`));
+  expect(stderr).toMatch(facts(`error: ${out}/lock: …file…directory…Remove`));
 });
 
 // In a process of its own: it would hold this one up if it went on for ever.
@@ -307,7 +307,7 @@ test("a lock that leads nowhere is an error", async () => {
     killSignal: "SIGKILL",
   });
   const [stderr, [exitCode]] = await Promise.all([text(child.stderr), once(child, "close")]);
-  expect([exitCode, stderr]).toEqual([1, expect.stringMatching(facts(`error: ${out}/lock: …file…symbolic link…remove`))]);
+  expect([exitCode, stderr]).toEqual([1, expect.stringMatching(facts(`error: ${out}/lock: …file…symbolic link…Remove`))]);
 });
 
 test("two at once: the second is refused; a lock of a process that is gone counts for nothing", async () => {

@@ -14,7 +14,10 @@ import { type Terminal, visible } from "../text/terminal.js";
 
 const COST_OPTIONS = { gpus: "gpus", days: "days", price: "pricePerHour", dollars: "dollars" } as const;
 
-/** Computes what a model costs from its configuration: parameters, FLOPs, memory, training, beside the report's figures. Loads no weights. */
+/**
+ * Computes the parameters, FLOPs, memory and training cost of a model from its configuration, and compares them with the report's
+ * figures. Loads no weights.
+ */
 export const analyze = defineCommand({
   meta: { name: "analyze", description: "What a model costs: parameters, FLOPs, memory, training; the report's figures" },
   args: {

@@ -12,7 +12,7 @@ import { CommandEnded, type Terminal, visible } from "../text/terminal.js";
 
 /** What to ask the bundled model, which understands only its eight puzzle formats. */
 const BUNDLED_MODEL_HINT =
-  'It solves puzzles, worded as in docs/tasks.md: each by itself: ask "Compute 3 + 4 - 2" or "Close the open brackets : ( [ {".';
+  'It solves puzzles in the formats of docs/tasks.md. Each message starts a new conversation. Ask "Compute 3 + 4 - 2" or "Close the open brackets : ( [ {".';
 
 const HELP = "/save FILE, /load FILE, /reset, /help, /exit; Ctrl-C stops an answer";
 
@@ -44,7 +44,7 @@ export const chat = defineCommand({
 class ChatLoop {
   private readonly interactive: boolean;
   private readonly lines: Interface;
-  /** Whether the next message continues a loaded conversation. */
+  /** Whether the next message continues the loaded conversation. */
   private loaded = false;
   /** Stops the current answer. */
   private answering: AbortController | undefined;
@@ -53,7 +53,7 @@ class ChatLoop {
     private readonly terminal: Terminal,
     private readonly conversation: Conversation,
     private readonly options: ReturnType<typeof samplingOptions>,
-    /** Whether each message starts a new conversation: the bundled model has learned single puzzles. */
+    /** Whether each message starts a new conversation. True for the bundled model, which was trained on single puzzles. */
     private readonly resetBeforeMessage: boolean,
   ) {
     const { stdin, stderr, err } = terminal;

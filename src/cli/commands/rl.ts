@@ -25,9 +25,12 @@ import { type PolicyLine, policyView } from "../runs/policy-view.js";
 import { type PrepareOptions, readPlan, runArguments, runOptions, trainInDirectory } from "../runs/train-in-directory.js";
 import type { Terminal } from "../text/terminal.js";
 
-/** Runs the reinforcement learning that a plan file describes. Called again, it continues after the last save and ends with the same bits. */
+/**
+ * Runs reinforcement learning as a plan file describes. After an interruption, the same command continues from the last save, with
+ * bit-identical results.
+ */
 export const rl = defineCommand({
-  meta: { name: "rl", description: "Reinforcement learning from a plan file; called again, it continues" },
+  meta: { name: "rl", description: "Reinforcement learning from a plan file; run it again to continue" },
   args: {
     action: { type: "positional", description: "What to do: run", required: true },
     config: { type: "positional", description: "JSON file: tasks, objective, and how to train", required: true },
@@ -95,7 +98,7 @@ const policyRunKind: RunKind<PolicyPoint> = {
   columns: policyColumns,
 };
 
-/** Draws the run's curves. Without the packages that draw, the run goes on without curves, and a warning names the line that installs them. */
+/** Draws the curves of the run. Without the optional packages, no curves are drawn, and a warning gives the install command. */
 function curvesDrawing(terminal: Terminal): RunKind<PolicyPoint>["draw"] {
   const missing = missingFigurePackages("svg");
   if (missing.length === 0) return (points) => drawSvg(policyFigure(points));
@@ -107,17 +110,21 @@ function curvesDrawing(terminal: Terminal): RunKind<PolicyPoint>["draw"] {
 interface PreparedPolicyTraining {
   readonly model: MiniMaxM1;
   readonly sources: readonly ProblemSource[];
-  /** The weights that the run began with, or others, for objectives that stay near to them. */
+  /** The reference model of objectives with a KL penalty: the initial weights, or those of another checkpoint. */
   readonly reference?: MiniMaxM1 | undefined;
-  /** Held-out puzzles of one level each. */
+  /** Held-out puzzles, one array per level. */
   readonly puzzles: readonly (readonly Puzzle[])[];
   readonly identity: Readonly<Record<string, unknown>>;
 }
 
-/** @param file the plan's file, for messages; its paths count from there */
+/**
+ * Loads the models, tasks and held-out puzzles of a plan.
+ *
+ * @param file path of the plan file: prefix of messages, and base of the plan's relative paths
+ */
 async function preparePolicyTraining(plan: PolicyPlan, file: string, options: PrepareOptions): Promise<PreparedPolicyTraining> {
   const { rewards, objective, trainer, seed, build } = plan;
-  // How judges are called decides no number, as long as they answer.
+  // The calls to judges are not part of the identity, because they do not change any number while judges respond.
   const { batches: _, judging: __, ...run } = plan.run;
   const { perLevel } = plan.heldOut ?? {};
   const own = await loadCustomTasks(plan.customTasks, dirname(file));
@@ -140,7 +147,7 @@ async function preparePolicyTraining(plan: PolicyPlan, file: string, options: Pr
     const tasks = levels.map(({ task, level, weight, ...more }) => ({ task: task.name, level, weight, ...more }));
     const identity = {
       ...{ model: plan.model, tasks, rewards, objective, trainer, run, seed, build },
-      // By its weights: a file that was replaced meanwhile is another reference.
+      // Identified by its weights, because its file may have been replaced.
       ...(reference && { reference: await weightsDigest(reference) }),
     };
     return { model, sources, reference, puzzles, identity };
@@ -151,14 +158,14 @@ async function preparePolicyTraining(plan: PolicyPlan, file: string, options: Pr
   }
 }
 
-/** Of all weights. */
+/** SHA-256 of all weights. */
 async function weightsDigest(model: MiniMaxM1): Promise<string> {
   const hash = createHash("sha256");
   for (const [name, bytes] of await model.save()) if (name.endsWith(".safetensors")) hash.update(bytes);
   return hash.digest("hex");
 }
 
-/** All batches that are left, with the accuracy on held-out puzzles where it is due. */
+/** Trains on the remaining batches, and evaluates held-out puzzles at the intervals of the plan. */
 async function* trainAndEvaluate(
   { model, sources, reference, puzzles }: PreparedPolicyTraining,
   trainer: Trainer,
@@ -187,7 +194,7 @@ async function* trainAndEvaluate(
     };
     for await (const metrics of trainPolicy(model, trainer, sources, options)) {
       const due = plan.heldOut && (metrics.batch % plan.heldOut.every === 0 || metrics.batch === run.batches);
-      // To its end, whoever wants to stop: the batch is learned from, and without its line it would be lost.
+      // Not cancellable: the batch has already been trained on, and its metrics line must be written.
       yield { ...metrics, ...(due && { heldOut: await measure() }) };
     }
   } finally {

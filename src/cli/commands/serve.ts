@@ -80,7 +80,7 @@ export const serve = defineCommand({
   },
 });
 
-/** The values of --cors; what no page can have for its origin is refused before a model is loaded. */
+/** Parses the values of --cors before a model is loaded. @throws {UsageError} an invalid origin */
 function origins(rawArgs: readonly string[]): readonly string[] {
   try {
     return parseOrigins(repeatedOption(rawArgs, "cors"));
@@ -90,8 +90,8 @@ function origins(rawArgs: readonly string[]): readonly string[] {
 }
 
 /**
- * Until a signal comes, or the shell through which npx has started this process is gone: npx hands signals on to that shell, which dies
- * of them and hands nothing on.
+ * Waits for a signal, or for the end of the shell through which npx has started this process. npx forwards signals to that shell,
+ * which ends without forwarding them.
  */
 function untilStopped({ signal, env }: Terminal, parent: number): Promise<void> {
   return new Promise((resolve) => {

@@ -9,9 +9,9 @@ import { readPlan, runArguments, runOptions, trainInDirectory } from "../runs/tr
 import { trainingView } from "../runs/training-view.js";
 import type { Terminal } from "../text/terminal.js";
 
-/** Trains a model as a plan file describes. Called again, it continues after the last save and ends with the same bits. */
+/** Trains as a plan file describes. After an interruption, the same command continues from the last save, with bit-identical results. */
 export const train = defineCommand({
-  meta: { name: "train", description: "Train a model from a plan file; called again, it continues" },
+  meta: { name: "train", description: "Train a model from a plan file; run it again to continue" },
   args: {
     config: { type: "positional", description: "JSON file: model, data, and how to train", required: true },
     ...runArguments,
@@ -46,7 +46,7 @@ export const train = defineCommand({
             },
           };
         },
-        // The load of every expert would be most of the bytes.
+        // The load of each expert is left out, because it would be most of the bytes.
         toStoredLine: ({ expertLoad, ...metrics }) => ({ ...metrics, expertImbalance: expertImbalance(expertLoad) }),
         toDisplay: (metrics) => view(metrics, smooth(metrics.crossEntropy)),
       },
@@ -62,7 +62,10 @@ export const train = defineCommand({
   },
 });
 
-/** Per layer, the tokens of the busiest expert divided by an even share: 1 if all have equally many, experts / k if the same k get every token. */
+/**
+ * Per layer, the tokens of the busiest expert divided by an even share. 1 if all experts get equally many; experts / k if the same k
+ * experts get every token.
+ */
 export function expertImbalance(load: readonly Float64Array[]): number[] {
   return load.map((layer) => {
     const mean = layer.reduce((sum, x) => sum + x, 0) / layer.length;
@@ -75,14 +78,14 @@ const COLUMNS = [
   ...["gradNorm", "lr", "tokensPerSecond"],
 ];
 
-/** A line per step. */
+/** Writes a line per step. */
 const trainingRunKind: RunKind<LossPoint> = {
   command: "train",
   unit: "step",
   position: ({ steps }) => steps,
   read({ step, crossEntropy, heldOutLoss }) {
     if (!Number.isSafeInteger(step) || !Number.isFinite(crossEntropy)) return undefined;
-    // A loss that is not a number is null in JSON.
+    // A non-finite loss is null in JSON.
     if (!["undefined", "number"].includes(typeof (heldOutLoss ?? undefined))) return undefined;
     const at = step as number;
     return { at, point: { step: at, loss: crossEntropy as number, heldOut: (heldOutLoss as number | null) ?? undefined } };
@@ -91,12 +94,12 @@ const trainingRunKind: RunKind<LossPoint> = {
   draw: lossCurve,
   columns: {
     ...Object.fromEntries(COLUMNS.map((name) => [name, (line: Readonly<Record<string, unknown>>) => line[name]])),
-    // That of the least even layer. Lines of earlier versions have none.
+    // The largest value of all layers. Lines of earlier versions have none.
     expertImbalance: ({ expertImbalance: layers }) => (Array.isArray(layers) ? Math.max(...layers) : undefined),
   },
 };
 
-/** What the whole run, its earlier parts included, came to: the smoothed cross-entropy, and the last one of held-out data. */
+/** Summarizes the whole run, including earlier calls: the smoothed cross-entropy and the latest held-out loss. */
 function summary(points: readonly LossPoint[]) {
   const smooth = exponentialMean();
   let loss: number | undefined;

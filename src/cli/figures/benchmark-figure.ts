@@ -3,7 +3,7 @@ import { type Figure, type LegendEntry, PALETTE, panelsTop } from "./figure.js";
 
 const WIDTH = 900;
 
-/** The report's table of benchmarks: every score a dot, and the doubt in the 80k model's. */
+/** Draws the report's table of benchmarks: a dot per score, and bars of two standard errors for the 80k model. */
 export function benchmarkFigure(data: object): Figure {
   const highlighted = [
     { name: "MiniMax-M1-80k", color: PALETTE.orange, mark: "dot" },

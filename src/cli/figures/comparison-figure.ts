@@ -3,17 +3,17 @@ import { type Figure, type FigurePanel, type LegendEntry, PALETTE, type PlotLibr
 
 const WIDTH = 900;
 
-/** Longest context of DeepSeek-R1 and Qwen3. */
+/** Maximum context of DeepSeek-R1 and Qwen3. */
 const PUBLISHED_CONTEXT = 131_072;
 
-/** Figure 1 (right) of the report: operations of generating n tokens to 128K and on to 1M, and their ratio to DeepSeek-R1's. */
+/** Draws figure 1 (right) of the report: FLOPs of generating n tokens up to 128K and 1M, and their ratio to DeepSeek-R1's. */
 export function comparisonFigure(comparison: Comparison): Figure {
   const { series, readings, claims } = comparison;
   const colors = [PALETTE.blue, PALETTE.green, PALETTE.orange];
   const own = series.at(-1)!;
   const notes = [
-    "Two FLOPs per multiply-add of products and attention, head included; DeepSeek-R1's attention expanded where nothing is said.",
-    "A band reaches from the causal rule (pairs that exist, solid) to the square rule (all n², dashed).",
+    "Two FLOPs per multiply-add of matmuls and attention, head included; DeepSeek-R1's attention is expanded unless stated otherwise.",
+    "Bands span from the causal rule (existing pairs only, solid) to the square rule (all n² pairs, dashed).",
   ];
   const legend: LegendEntry[][] = [
     [
@@ -23,7 +23,7 @@ export function comparisonFigure(comparison: Comparison): Figure {
   ];
   const top = panelsTop({ notes, legend });
   const [height, below] = [310, top + 340];
-  // What would lie on the axis is told apart by its logarithm.
+  // A log scale separates values that would lie on a linear axis.
   const small = ratioToDeepSeekR1(own.cost, 128_000, "square") < 0.02;
   const scale = small ? "log" : "linear";
   const axis = (Plot: PlotLibrary) => (small ? [] : [Plot.ruleY([0], { stroke: "currentColor" })]);
@@ -66,7 +66,7 @@ export function comparisonFigure(comparison: Comparison): Figure {
     };
   }
 
-  /** Where the other two models leave what they are published for. */
+  /** Marks the maximum context of the other two models. */
   function beyond(Plot: PlotLibrary) {
     return [
       Plot.ruleX([PUBLISHED_CONTEXT], { stroke: "currentColor", strokeDasharray: "2 3" }),
@@ -161,7 +161,7 @@ const CLAIM_LEGEND: readonly LegendEntry[] = [
   { mark: "none", color: "", text: "25 % at 100K" },
 ];
 
-/** Lengths of the figure's numbers. */
+/** Lengths of the points in the JSON data. */
 const LENGTHS = [1, 2, 4, 8, 16, 32, 64, 96, 128, 256, 512, 768, 1000].map((thousand) => 1000 * thousand);
 
 function thousands(n: number): string {

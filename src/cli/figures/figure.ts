@@ -1,10 +1,10 @@
-// Panels of plots as one SVG or PNG. What draws is loaded only when a picture is asked for.
+// Draws panels of plots as one SVG or PNG. The optional drawing packages are loaded on the first call.
 
 import { readFile, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { LightningError } from "../../index.js";
 
-/** Seen against white and against the dark page of {@link PAGE_COLORS} with a contrast of at least 3. */
+/** Colors with a contrast of at least 3 against both pages of {@link PAGE_COLORS}. */
 export const PALETTE = { orange: "#e8590c", blue: "#1c7ed6", green: "#2f9e44", purple: "#ae3ec9", grey: "#7d8590" } as const;
 
 export const PAGE_COLORS = { light: { paper: "#ffffff", ink: "#24292f" }, dark: { paper: "#0d1117", ink: "#e6edf3" } } as const;
@@ -20,26 +20,26 @@ export interface FigurePanel {
   readonly options: import("@observablehq/plot").PlotOptions & { readonly width: number; readonly height: number };
 }
 
-/** An entry of a legend: what a mark looks like, and what it says. */
+/** An entry of a legend: a mark and its meaning. */
 export interface LegendEntry {
   readonly mark: "band" | "line" | "dashed" | "dot" | "ring" | "bar" | "diamond" | "none";
   readonly color: string;
   readonly text: string;
 }
 
-/** A picture with its numbers. */
+/** A figure with its data. */
 export interface Figure {
   readonly title: string;
   /** Lines below the title. */
   readonly notes: readonly string[];
-  /** Rows of the legend, below the notes. */
+  /** Rows of the legend below the notes. */
   readonly legend: readonly (readonly LegendEntry[])[];
-  /** A legend elsewhere, one entry to a line. */
+  /** A second legend at a given position, with one entry per line. */
   readonly aside?: { readonly x: number; readonly y: number; readonly keys: readonly LegendEntry[] };
   readonly width: number;
   readonly height: number;
   readonly panels: (Plot: PlotLibrary) => readonly FigurePanel[];
-  /** What `.json` holds. */
+  /** The content of a `.json` file. */
   readonly data: object;
 }
 
@@ -47,12 +47,12 @@ const FONT = "system-ui, 'DejaVu Sans', sans-serif";
 const FONT_SIZE = 12;
 const LINE_HEIGHT = 18;
 
-/** Where panels begin: below title, notes and legend. */
+/** The y coordinate at which panels begin: below the title, notes and legend. */
 export function panelsTop({ notes, legend }: Pick<Figure, "notes" | "legend">): number {
   return 40 + LINE_HEIGHT * notes.length + (LINE_HEIGHT + 4) * legend.length + 10;
 }
 
-/** @param scheme fixes the colours; without one they follow the reader's preference */
+/** Draws a figure as SVG. @param scheme colors of the page. If undefined, they follow the reader's preference. */
 export async function drawSvg(figure: Figure, scheme?: Scheme): Promise<string> {
   const [Plot, { parseHTML }] = await Promise.all([import("@observablehq/plot"), import("linkedom")]);
   const { document } = parseHTML("<!doctype html><html><body></body></html>");
@@ -63,7 +63,7 @@ export async function drawSvg(figure: Figure, scheme?: Scheme): Promise<string> 
     node.querySelector("style")?.remove();
     node.setAttribute("x", `${x}`);
     node.setAttribute("y", `${y + LINE_HEIGHT}`);
-    // Hundredths of a unit are not seen.
+    // Two decimals suffice, because smaller differences are invisible.
     const drawn = node.outerHTML.replace(/="[^"]*"/g, (value) => value.replace(/(\d\.\d\d)\d+/g, "$1"));
     return `${text(title, x, y + 8, 'font-weight="600"')}\n${drawn}`;
   });
@@ -84,7 +84,7 @@ export async function drawSvg(figure: Figure, scheme?: Scheme): Promise<string> 
   ].join("\n");
 }
 
-/** The same as pixels, two for every unit, on a solid page. */
+/** Draws a figure as PNG on an opaque page, at two pixels per unit. */
 export async function drawPng(figure: Figure, scheme: Scheme): Promise<Uint8Array> {
   const { resolve } = createRequire(import.meta.url);
   const [svg, { initWasm, Resvg }, module, ...fonts] = await Promise.all([
@@ -96,7 +96,7 @@ export async function drawPng(figure: Figure, scheme: Scheme): Promise<Uint8Arra
   rasteriser ??= initWasm(module);
   await rasteriser;
   const font = { fontBuffers: fonts, defaultFontFamily: "DejaVu Sans", sansSerifFamily: "DejaVu Sans" };
-  // The fonts of a reader's system are not here.
+  // system-ui is not available to the rasteriser.
   const resvg = new Resvg(svg.replaceAll("system-ui, ", ""), { font, fitTo: { mode: "zoom", value: 2 } });
   const image = resvg.render();
   try {
@@ -107,17 +107,17 @@ export async function drawPng(figure: Figure, scheme: Scheme): Promise<Uint8Arra
   }
 }
 
-/** It may be started once in a process. */
+/** The rasteriser must be initialised once per process only. */
 let rasteriser: Promise<void> | undefined;
 
-/** Formats by the ending of a file's name. */
+/** Formats, named by their file extensions. */
 export const FORMATS = ["svg", "png", "json"] as const;
 
 export function formatOf(path: string): (typeof FORMATS)[number] | undefined {
   return FORMATS.find((format) => path.toLowerCase().endsWith(`.${format}`));
 }
 
-/** @throws {LightningError} a file that cannot be written */
+/** Writes a figure in the format of the path's extension. @throws {LightningError} the file cannot be written */
 export async function writeFigure(path: string, figure: Figure, dark: boolean): Promise<void> {
   const format = formatOf(path);
   const content =
@@ -127,11 +127,11 @@ export async function writeFigure(path: string, figure: Figure, dark: boolean): 
         ? await drawPng(figure, dark ? "dark" : "light")
         : await drawSvg(figure, dark ? "dark" : undefined);
   await writeFile(path, content).catch((cause: Error) => {
-    throw new LightningError(`${path}: expected a file that can be written: ${cause.message}`, { cause });
+    throw new LightningError(`${path}: cannot be written: ${cause.message}`, { cause });
   });
 }
 
-/** Marks and their meanings side by side; places follow from the length of the text. */
+/** Draws legend entries side by side. Widths are estimated from the length of the text. */
 function drawLegend(keys: readonly LegendEntry[], x: number, y: number): string {
   const parts: string[] = [];
   for (const { mark, color, text: words } of keys) {

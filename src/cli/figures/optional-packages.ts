@@ -24,12 +24,12 @@ export function missingFigurePackages(format: "svg" | "png"): string[] {
   });
 }
 
-/** The line that installs packages. */
+/** The command that installs packages. */
 export function installLine(packages: readonly string[]): string {
   return `npm i ${packages.join(" ")}`;
 }
 
-/** @throws {LightningError} packages that drawing in this format needs are not installed; the message has the line that installs them */
+/** @throws {LightningError} packages that this format needs are not installed; the message contains the install command */
 export function requireFigurePackages(where: string, format: "svg" | "png"): void {
   const missing = missingFigurePackages(format);
   if (missing.length === 0) return;

@@ -1,28 +1,31 @@
 import { type Figure, type LegendEntry, PALETTE, panelsTop } from "./figure.js";
 
 const [WIDTH, HEIGHT, LENGTHS_HEIGHT] = [760, 320, 180];
-/** Entries of the legend to a row. */
+/** Maximum number of legend entries per row. */
 const LEGEND_ENTRIES_PER_ROW = 4;
 
-/** What one batch adds to the curves; shares of right answers. */
+/** The values of one batch. Accuracies are shares of right answers. */
 export interface PolicyPoint {
   readonly batch: number;
-  /** Of what was sampled to learn from. */
+  /** Accuracy of the sampled rollouts that were trained on. */
   readonly accuracy?: number | undefined;
-  /** Tokens of the sampled responses: their mean, the window, and the share of responses that it cut off. */
+  /** Lengths of sampled responses in tokens: the mean, the window, and the share of responses truncated at the window. */
   readonly length?: { readonly mean: number; readonly window: number; readonly truncated: number } | undefined;
-  /** Of held-out puzzles, by task and level. */
+  /** Accuracy on held-out puzzles, by task and level. */
   readonly heldOut?: readonly HeldOut[] | undefined;
 }
 
-/** How a level of a task went. */
+/** The accuracy on one level of a task. */
 export interface HeldOut {
   readonly task: string;
   readonly level: number;
   readonly accuracy: number;
 }
 
-/** Accuracy over batches: of held-out puzzles by task, each the mean of its levels, their mean over all levels bold; of sampled responses thin. Below it their lengths, and the share that was cut off. */
+/**
+ * Draws accuracy over batches: one line per task on held-out puzzles (mean of its levels), a bold line for their mean over all
+ * levels, and a thin line for sampled responses. Panels below show response lengths and the share of truncated responses.
+ */
 export function policyFigure(points: readonly PolicyPoint[]): Figure {
   const tested = points.flatMap(({ batch, heldOut }) => (heldOut ? [{ batch, heldOut }] : []));
   const tasks = [...new Set(tested.flatMap(({ heldOut }) => heldOut.map(({ task }) => task)))];

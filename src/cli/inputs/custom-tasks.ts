@@ -1,4 +1,4 @@
-// Tasks of a plan's owner: modules that export them, and files of questions and answers.
+// Custom tasks of a plan: modules that export tasks, and JSONL files of questions and answers.
 
 import { createHash } from "node:crypto";
 import { basename, resolve } from "node:path";
@@ -9,17 +9,17 @@ import { jsonlTask } from "../../rl/data/jsonl-task.js";
 import { Random, type Verifiable } from "../../rl/index.js";
 import { type CustomTasks, checkDistinctLevels, type PlannedLevel } from "../../rl/loop/policy-plan.js";
 
-/** A level with what tells whether its file is still the same. */
+/** A level with the hash of its file, which is part of the identity of a run. */
 export type CustomLevel = PlannedLevel & { readonly sha256: string };
 
-/** Larger files are refused. */
+/** Maximum size of a task file. */
 const MAX_TASK_FILE_BYTES = 2 ** 30;
 
 /**
- * Loads what a plan names. A module runs with the rights of this process.
+ * Loads the custom tasks that a plan names. Modules run with the permissions of this process.
  *
- * @param directory that paths count from
- * @throws {InputError} files that cannot be read, modules that cannot be loaded, things that are no tasks
+ * @param directory base of relative paths
+ * @throws {InputError} unreadable files, modules that cannot be imported, or exports that are not tasks
  */
 export async function loadCustomTasks(own: readonly CustomTasks[], directory: string): Promise<CustomLevel[]> {
   const levels: (CustomLevel & { at: string })[] = [];
@@ -67,12 +67,12 @@ async function tasksOf(path: string, key: string): Promise<readonly Leveled[]> {
   const given = exported.tasks ?? fallback?.tasks ?? fallback;
   const found: readonly unknown[] = Array.isArray(given) ? given : [given];
   if (found.length === 0 || given === undefined)
-    throw new InputError(`${path}: expected an export named tasks with one task or more, got none`);
+    throw new InputError(`${path}: expected an export named tasks with at least one task, got none`);
   for (const [i, task] of found.entries()) checkTask(task, `${path}: tasks[${i}]`);
   return found as readonly Leveled[];
 }
 
-/** @throws {InputError} something else than a task */
+/** @throws {InputError} not a task */
 function checkTask(task: unknown, where: string): void {
   const given = (task ?? {}) as Partial<Leveled>;
   const { name, levels = 1, parse } = given;
@@ -86,7 +86,7 @@ function checkTask(task: unknown, where: string): void {
   }
 }
 
-/** Draws one instance, so that a task that cannot be asked is told before a model is loaded. */
+/** Generates one instance, so that a broken task is reported before a model is loaded. */
 function checkQuestion(task: Leveled, level: number, path: string): void {
   const at = `${path}: ${task.name}: level ${level}`;
   let question: unknown;

@@ -1,10 +1,10 @@
-// The text and JSONL files that a plan or a command names.
+// Reads the text and JSONL files that a plan or a command names.
 
 import { InputError } from "../../index.js";
 import { describeReadError, readRegularFile, UnreadableFile } from "../../node-entry/regular-file.js";
 import { parseRows, type Row } from "../../train/index.js";
 
-/** All files of a training together: what fits into memory as text and as tokens. */
+/** Maximum total size of the data files of a run, which are held in memory as text and as tokens. */
 export const MAX_DATA_BYTES = 2 ** 28;
 
 export interface ReadDataOptions {
@@ -12,23 +12,23 @@ export interface ReadDataOptions {
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
-/** A file that is read, and how messages name it. */
+/** A file to read, and its name in messages. */
 export interface NamedFile {
   readonly path: string;
   readonly where: string;
 }
 
-/** Names that say that a file is JSONL. */
+/** Whether the extension of a path is that of a JSONL file. */
 export const isJsonl = (path: string): boolean => /\.(jsonl|ndjson)$/i.test(path);
 
-/** The texts of files. @throws {InputError} a file that is missing, is no regular file, is too large or is not UTF-8 */
+/** Reads text files. @throws {InputError} a file that is missing, not a regular file, too large or not UTF-8 */
 export async function readTexts(files: readonly NamedFile[], expected: string, { signal }: ReadDataOptions = {}): Promise<string[]> {
   const texts: string[] = [];
   let left = MAX_DATA_BYTES;
   for (const { path, where } of files) {
     const bytes = await readRegularFile(path, left, signal).catch((cause: unknown) => {
       signal?.throwIfAborted();
-      const others = left < MAX_DATA_BYTES && cause instanceof UnreadableFile ? " (together the files may have 256 MiB)" : "";
+      const others = left < MAX_DATA_BYTES && cause instanceof UnreadableFile ? " (all files together: at most 256 MiB)" : "";
       throw new InputError(`${where}: expected ${expected}, got ${describeReadError(cause)}${others}`, { cause });
     });
     left -= bytes.byteLength;
@@ -41,7 +41,7 @@ export async function readTexts(files: readonly NamedFile[], expected: string, {
   return texts;
 }
 
-/** The rows of JSONL files. @throws {InputError} as `readTexts`, and for a line that cannot be read or files without any row */
+/** Reads the rows of JSONL files. @throws {InputError} as {@link readTexts}, and for an invalid line or a file without rows */
 export async function readRows(files: readonly NamedFile[], { signal, onWarning }: ReadDataOptions = {}): Promise<Row[]> {
   const texts = await readTexts(files, "a JSONL file", { signal });
   const rows: Row[] = [];
@@ -57,7 +57,7 @@ export async function readRows(files: readonly NamedFile[], { signal, onWarning 
   return rows;
 }
 
-/** Lets a signal arrive during long work. */
+/** Lets pending events run during long work, then throws if the signal is aborted. */
 export async function yieldToEvents(signal: AbortSignal | undefined): Promise<void> {
   await new Promise((resolve) => setImmediate(resolve));
   signal?.throwIfAborted();

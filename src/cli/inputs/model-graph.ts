@@ -3,14 +3,14 @@ import { join } from "node:path";
 import { ConfigError, type Graph, graph, inspectCheckpoint, maskUrls, presets } from "../../index.js";
 import { describeReadError } from "../../node-entry/regular-file.js";
 
-/** The most that a configuration may take, as in a checkpoint. */
+/** Maximum size of a configuration file, as in a checkpoint. */
 const MAX_CONFIG_BYTES = 1 << 28;
 
 type ReadOptions = Parameters<typeof inspectCheckpoint>[1];
 
-/** What commands that describe a model mean without an argument. */
+/** The default model of commands that describe a model. */
 export const PUBLISHED_MODEL = "minimax-m1";
-/** The bundled model's name for these commands. */
+/** The name of the bundled model in these commands. */
 export const BUNDLED_MODEL = "m1-puzzles";
 
 /**
@@ -27,7 +27,7 @@ export const describedModel = {
  * Reads the graph of the model that a command names: a preset, the bundled model, a `config.json`, a directory with one, a
  * checkpoint or a hub id. No weights are read.
  *
- * @throws {ConfigError} no configuration there, or an inconsistent one
+ * @throws {ConfigError} a missing or inconsistent configuration
  */
 export async function readGraph(source: string, options: ReadOptions): Promise<{ name: string; graph: Graph }> {
   if (source === BUNDLED_MODEL) {
@@ -44,12 +44,12 @@ export async function readGraph(source: string, options: ReadOptions): Promise<{
   return { name: maskUrls(source), graph: (await inspectCheckpoint(source, options)).graph };
 }
 
-/** The graph of a configuration by itself. */
+/** Reads the graph of a `config.json` file. */
 export async function readConfig(path: string | URL, options: ReadOptions): Promise<Graph> {
-  // Neither may a pipe be waited for, nor a device be read to its end.
+  // Pipes and devices are refused, because reading them may block or never end.
   const found = await stat(path).catch(() => undefined);
   if (found && !found.isDirectory() && !found.isFile())
-    throw new ConfigError(`${path}: expected a config.json, got what is no regular file`);
+    throw new ConfigError(`${path}: expected a config.json, got something other than a regular file`);
   if (found && found.size > MAX_CONFIG_BYTES) throw new ConfigError(`${path}: expected a config.json, got ${found.size} bytes`);
   const bytes = await readFile(path).catch((cause: unknown) => {
     throw new ConfigError(`${path}: expected a config.json, got ${describeReadError(cause)}`, { cause });
@@ -57,7 +57,7 @@ export async function readConfig(path: string | URL, options: ReadOptions): Prom
   return graphOfConfig(bytes, options);
 }
 
-/** A configuration is read as that of a checkpoint: one without weights. */
+/** Inspects the configuration as that of a checkpoint without weights, so that both are checked by the same code. */
 async function graphOfConfig(bytes: Uint8Array<ArrayBuffer>, options: ReadOptions): Promise<Graph> {
   const noWeights = new TextEncoder().encode('{"weight_map": {}}');
   const files = { "config.json": bytes, "model.safetensors.index.json": noWeights };

@@ -1,17 +1,17 @@
 import { setImmediate } from "node:timers/promises";
 import type { MiniMaxM1 } from "../../index.js";
 
-/** Of matrices in memory, or of keys and values. */
+/** Precision of the weight matrices, or of keys and values. */
 type Precision = { readonly dtype: "bf16" | "q8" } | { readonly kv: "bf16" | "q8" };
 
-/** What a model loses in another precision, over text of its own. */
+/** The effect of a narrower precision on a model, measured on text that the model itself sampled. */
 export interface Accuracy {
   readonly precision: Precision;
-  /** Of the weights in memory, and of the state after so many tokens. */
+  /** Memory of the weights and of the state after the longest text. */
   readonly usedBytes: number;
-  /** Root mean square of the logits' difference, relative to that of the logits. */
+  /** Root mean square of the logit differences, relative to that of the exact logits. */
   readonly logitError: number;
-  /** Share of the tokens after which the same token is the most probable. */
+  /** Share of positions at which the most probable next token is the same. */
   readonly agreement: number;
   /** Mean Kullback–Leibler divergence from the exact distribution, in nats. */
   readonly divergence: number;
@@ -19,26 +19,26 @@ export interface Accuracy {
 }
 
 export interface AccuracyReport {
-  /** How many tokens were compared. They are the model's own, drawn at temperature 1 with seed 0. */
+  /** Number of tokens compared. The model samples them at temperature 1, one text per seed from 0 on. */
   readonly tokens: number;
   readonly usedBytes: number;
-  /** As stored. */
+  /** Perplexity with the weights as stored. */
   readonly perplexity: number;
   readonly precisions: readonly Accuracy[];
 }
 
 const COMPARED_TOKENS = 256;
-/** A model that ends at once is asked so often. */
+/** Maximum number of sampled texts, for models that stop early. */
 const MAX_TEXTS = 64;
 
 type LoadModel = (options: { dtype?: "bf16" | "q8"; kv?: "bf16" | "q8" }) => Promise<MiniMaxM1>;
 
 /**
- * Loads the model as it is stored and in every narrower precision of its weights and of its keys and values, and compares what they
- * make of the same tokens.
+ * Loads the model as stored, and in each narrower precision of its weights and of its keys and values. Compares their logits on
+ * the same tokens.
  *
- * @param load loads it with these options
- * @param signal ends it between two tokens or texts
+ * @param load loads the model with the given options
+ * @param signal aborts between two tokens or texts
  */
 export async function measureAccuracy(load: LoadModel, signal: AbortSignal): Promise<AccuracyReport> {
   using exact = await load({});
@@ -59,7 +59,7 @@ function narrowerPrecisions({ config: { dtype, attnTypeList } }: MiniMaxM1): Pre
   return attnTypeList.includes(1) ? [...weights, { kv: "bf16" }, { kv: "q8" }] : weights;
 }
 
-/** Every text's logits, and the memory of the weights with the longest text's state. */
+/** Computes the logits of each text, and the largest memory use of weights and state. */
 async function computeLogits(
   model: MiniMaxM1,
   texts: readonly number[][],
@@ -77,7 +77,7 @@ async function computeLogits(
   return { logits: all, usedBytes };
 }
 
-/** Token sequences of the model's own. */
+/** Samples token sequences from the model. */
 async function sampleTexts(model: MiniMaxM1, signal: AbortSignal): Promise<number[][]> {
   const { bosTokenId, vocabSize, maxPositionEmbeddings } = model.config;
   const texts: number[][] = [];

@@ -26,10 +26,10 @@ import { type Memory, memoryReport } from "./memory.js";
 
 type FlopsAt = Flops & { readonly tokens: number };
 
-/** What `analyze` says about a model; `--json` prints this object as it is. */
+/** The analysis of a model. `analyze --json` prints this object unchanged. */
 export interface Analysis extends ParameterTable, Omit<Comparison, "series"> {
   readonly name: string;
-  /** Operations of a prompt in one pass, and of generating tokens one by one, under either rule. */
+  /** FLOPs of a prompt in one forward pass and of generating token by token, under each counting rule. */
   readonly flops: Readonly<Record<CountingRule, { readonly prompt: readonly FlopsAt[]; readonly generation: readonly FlopsAt[] }>>;
   readonly peers: readonly {
     readonly name: string;
@@ -41,13 +41,13 @@ export interface Analysis extends ParameterTable, Omit<Comparison, "series"> {
   readonly reportedTrainingCost: TrainingCost;
 }
 
-/** What is counted at which sizes. */
+/** The sizes at which FLOPs and memory are counted. */
 export interface Sizes {
-  /** Tokens at which operations are counted. */
+  /** Lengths in tokens for FLOPs. */
   readonly lengths: readonly number[];
-  /** Tokens of a sequence for which memory is counted. */
+  /** Lengths of a sequence in tokens for memory. */
   readonly contexts: readonly number[];
-  /** Sequences at a time. */
+  /** Number of simultaneous sequences. */
   readonly batch: number;
 }
 
@@ -75,7 +75,7 @@ export function analyzeGraph(name: string, graph: Graph, { lengths, contexts, ba
   };
 }
 
-/** What `analyze --benchmarks` says. */
+/** The report of `analyze --benchmarks`. */
 export function benchmarkReport() {
   const swe = benchmarks.find(({ name }) => name === "SWE-bench Verified")!;
   return {

@@ -2,33 +2,39 @@ import { join } from "node:path";
 import { CheckpointError, type ForwardOutput, type LayerView, minimaxM1, readTensors, type StoredArray } from "../../index.js";
 import { argmax, largestIndices, splitRows } from "./vectors.js";
 
-/** What a run and the stored outputs differ in. */
+/** The differences between a run and the stored outputs. */
 export interface GoldenComparison {
   readonly passed: boolean;
-  /** The largest difference of each kind, and how large it may be. */
+  /** The largest difference of each output, and its tolerance. */
   readonly largest: readonly { readonly what: string; readonly difference: number; readonly allowed: number }[];
-  /** Experts and tokens that were compared. */
+  /** Number of expert choices compared. */
   readonly choices: number;
+  /** Number of most probable tokens compared. */
   readonly tokens: number;
-  /** Those that are others, in words. */
+  /** Descriptions of the expert choices and tokens that differ. */
   readonly wrong: readonly string[];
 }
 
-/** Every 16th head of a lightning state is stored. */
+/** Only every 16th head of a lightning state is stored. */
 const STORED_HEAD_STRIDE = 16;
 
 /** Outputs of the published PyTorch code for the full-size model: hidden states, router logits, lightning states, logits, tokens. */
 export class GoldenOutputs {
-  /** Absolute, of every number. */
+  /** Maximum absolute difference of any number. */
   static readonly TOLERANCE = 2e-3;
 
   private constructor(
     private readonly stored: ReadonlyMap<string, StoredArray>,
-    /** The prompt. */
+    /** Token ids of the prompt. */
     readonly ids: number[],
   ) {}
 
-  /** @param directory with `expected.safetensors` @throws {CheckpointError} no such file, or one without what is compared */
+  /**
+   * Reads stored outputs.
+   *
+   * @param directory the file, or a directory that contains it as `expected.safetensors`
+   * @throws {CheckpointError} a missing file, or one with missing or misshapen outputs
+   */
   static async read(directory: string, signal: AbortSignal): Promise<GoldenOutputs> {
     const path = directory.endsWith(".safetensors") ? directory : join(directory, "expected.safetensors");
     const stored = await readTensors(path, { signal });
@@ -52,7 +58,7 @@ export class GoldenOutputs {
     return new GoldenOutputs(stored, [...ids.data]);
   }
 
-  /** Follows one run over the prompt, in however many pieces. */
+  /** Starts the comparison of one run, which may split the prompt into any pieces. */
   startComparison(): GoldenComparer {
     return new GoldenComparer(this.stored, this.ids.length);
   }
@@ -63,7 +69,7 @@ class GoldenComparer {
   private readonly wrong: string[] = [];
   private choices = 0;
   private tokens = 0;
-  /** Tokens of the pieces before this one. */
+  /** Number of tokens in earlier pieces. */
   private before = 0;
 
   constructor(
@@ -120,7 +126,7 @@ class GoldenComparer {
     return { passed, largest, choices: this.choices, tokens: this.tokens, wrong: this.wrong };
   }
 
-  /** The rows of this piece, if they are stored. */
+  /** Returns the stored rows of the current piece; undefined if they are not stored. */
   private part(name: string, size = Number.NaN): Float32Array | Int32Array | undefined {
     const all = this.stored.get(name)?.data;
     const width = minimaxM1.hiddenSize;
@@ -130,7 +136,7 @@ class GoldenComparer {
   private compare(what: string, got: Float32Array, expected: Float32Array | Int32Array | undefined): void {
     if (!expected) return;
     let most = this.differences.get(what) ?? 0;
-    // What is no number differs from every number.
+    // A NaN counts as an infinite difference.
     for (let i = 0; i < got.length; i++) {
       const difference = Math.abs(got[i]! - expected[i]!);
       if (!(difference <= most)) most = Number.isNaN(difference) ? Infinity : difference;

@@ -1,25 +1,25 @@
 import { type DeploymentMemory, deploymentMemory, type GuideClaim, gpusNeeded, guideClaims } from "../../analysis/index.js";
 import { estimateMemory, type Graph, type MemoryEstimate } from "../../index.js";
 
-/** What sequences take, all of them at the end of their context. */
+/** Memory of a model and of sequences that fill their contexts. */
 export interface Memory {
   readonly contexts: readonly number[];
-  /** Sequences at a time. */
+  /** Number of simultaneous sequences. */
   readonly batch: number;
   readonly server: readonly ServerMemory[];
-  /** Only for MiniMax-M1. */
+  /** Claims of the deployment guide. Empty for models other than MiniMax-M1. */
   readonly guideClaims: readonly GuideClaim[];
   readonly library: readonly LibraryMemory[];
 }
 
-/** The whole model on one GPU, however large, and how many of each kind hold it together; null where no number does. */
+/** Memory of a server that holds the whole model, and the number of GPUs of each kind that it needs; null if no number suffices. */
 export interface ServerMemory extends DeploymentMemory {
   readonly weights: (typeof SCHEMES)[number];
   readonly context: number;
   readonly gpus: readonly { readonly name: string; readonly memoryMiB: number; readonly needed: number | null }[];
 }
 
-/** In this library: matrices in memory in some precision, or streamed as they are stored. */
+/** Memory in this library, with resident weights in a given precision, or with weights streamed as stored. */
 export interface LibraryMemory extends MemoryEstimate {
   readonly residency: "resident" | "streamed";
   readonly dtype: (typeof PRECISIONS)[number] | "as stored";
@@ -30,7 +30,7 @@ export interface LibraryMemory extends MemoryEstimate {
 export const SCHEMES = ["experts_int8", "bf16"] as const;
 export const PRECISIONS = ["q8", "bf16", "f32"] as const;
 
-/** @param contexts tokens of each sequence */
+/** Computes memory for each context length. @param contexts lengths of a sequence in tokens */
 export function memoryReport(graph: Graph, contexts: readonly number[], batch: number): Memory {
   return {
     contexts,

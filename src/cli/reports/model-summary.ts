@@ -2,7 +2,7 @@ import { type BlockParameters, parameterTable } from "../../analysis/index.js";
 import { type CheckpointInspection, type Config, decaySlopes, type Graph } from "../../index.js";
 import type { AccuracyReport } from "./accuracy.js";
 
-/** What `inspect` says about a model. Every number is exact; `--json` prints this object as it is. */
+/** The summary of a model. All numbers are exact. `inspect --json` prints this object unchanged. */
 export interface ModelSummary {
   readonly name: string;
   readonly dialect: Config["dialect"];
@@ -17,11 +17,11 @@ export interface ModelSummary {
   readonly activatedParameterCount: number;
   readonly checkpointBytes: number;
   readonly blocks: readonly BlockParameters[];
-  /** Bytes that one sequence keeps, in float32. */
+  /** Bytes of the state of one sequence in float32. */
   readonly state: { readonly lightningBytes: number; readonly keyValueBytesPerToken: number; readonly contexts: readonly StateAt[] };
-  /** Of every lightning layer the steepest and the flattest head's λ, on request those of all heads. */
+  /** λ of the steepest and the flattest head of each lightning layer; with `--slopes`, of all heads. */
   readonly decaySlopes: readonly LayerSlopes[];
-  /** On request: what narrower precisions change. */
+  /** With `--accuracy`: the effect of narrower precisions. */
   readonly accuracy?: AccuracyReport;
   readonly checkpoint?: Omit<CheckpointInspection, "graph" | "fault"> & { readonly fault: string | undefined };
 }
@@ -38,7 +38,7 @@ export interface LayerSlopes {
   readonly slopes?: readonly number[];
 }
 
-/** @param allSlopes whether every head's slope is listed */
+/** Summarizes a model. @param allSlopes whether to list the slope of every head */
 export function summarizeModel(name: string, { config, ...model }: Graph, allSlopes: boolean): ModelSummary {
   const { numHiddenLayers, attnTypeList, numAttentionHeads, numKeyValueHeads, headDim, rotaryDim } = config;
   const softmax = attnTypeList.filter((type) => type === 1).length;
@@ -76,7 +76,7 @@ export function summarizeModel(name: string, { config, ...model }: Graph, allSlo
   };
 }
 
-/** `10 × (7 lightning + 1 softmax)`: runs of equal layers, and how often they repeat. */
+/** Describes the layer pattern as repeated runs of equal layers: `10 × (7 lightning + 1 softmax)`. */
 export function layerPattern(types: readonly (0 | 1)[]): string {
   const runs: { type: 0 | 1; length: number }[] = [];
   for (const type of types) {
@@ -94,7 +94,7 @@ export function layerPattern(types: readonly (0 | 1)[]): string {
   return texts.join(" + ");
 }
 
-/** A few lengths up to the longest that the model knows. */
+/** A few lengths, up to the maximum context of the model. */
 function contextLengths(longest: number): number[] {
   return [...[1024, 32_768, 131_072, 1_048_576].filter((tokens) => tokens < longest), longest];
 }

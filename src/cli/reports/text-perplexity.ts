@@ -7,10 +7,10 @@ import { isJsonl, readRows, readTexts } from "../inputs/data-files.js";
 import type { Terminal } from "../text/terminal.js";
 import { visible } from "../text/terminal.js";
 
-/** Names of texts, even if there is no such file. */
+/** Extensions that mark an argument as a text, even if the file does not exist. */
 const TEXT_FILE_NAME = /\.(txt|md|jsonl|ndjson)$/i;
 
-/** Whether an argument names a text and no checkpoint, which is a directory, a .safetensors file, a URL or a hub id. */
+/** Whether an argument names a text and not a checkpoint (a directory, a .safetensors file, a URL or a hub id). */
 export async function isTextFile(path: string): Promise<boolean> {
   if (/^[a-z]+:\/\//i.test(path) || path.endsWith(".safetensors")) return false;
   if (TEXT_FILE_NAME.test(path)) return true;
@@ -18,7 +18,11 @@ export async function isTextFile(path: string): Promise<boolean> {
   return info !== undefined && !info.isDirectory();
 }
 
-/** The documents of a file: a text is one, in JSONL each row is one or more. @throws {InputError} a file or a row that cannot be read */
+/**
+ * Reads a file and returns a function that encodes its documents. A text is one document; a JSONL row is one or more.
+ *
+ * @throws {InputError} an unreadable file or an invalid row
+ */
 export async function readDocuments(path: string, terminal: Terminal): Promise<(model: MiniMaxM1) => AsyncGenerator<EncodedDocument>> {
   const { signal, err } = terminal;
   const onWarning = (message: string) => terminal.note(`${err.yellow("warning:")} ${visible(message)}`);
@@ -32,6 +36,7 @@ export async function readDocuments(path: string, terminal: Terminal): Promise<(
   };
 }
 
+/** Measures a text and prints the result as text or as one JSON line. */
 export async function evaluateText(
   path: string,
   model: MiniMaxM1,

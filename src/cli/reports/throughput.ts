@@ -1,12 +1,12 @@
-/** How fast tokens came. */
+/** The speed of one generation. */
 export interface Throughput {
   readonly promptTokens: number;
   readonly generatedTokens: number;
-  /** From the call to the first token: the prompt's share. */
+  /** Time from the start to the first token, which is the time for the prompt. */
   readonly promptSeconds: number;
-  /** From the first token to the last. */
+  /** Time from the first token to the last. */
   readonly generationSeconds: number;
-  /** Of generation alone; 0 for fewer than two tokens. */
+  /** Generation speed without the prompt; 0 for fewer than two tokens. */
   readonly tokensPerSecond: number;
 }
 
@@ -34,7 +34,7 @@ export class ThroughputMeter {
   }
 }
 
-/** `16 prompt tokens in 0.01 s, 24 generated at 312.1 tokens/s`. */
+/** Formats a throughput: `16 prompt tokens in 0.01 s, 24 generated at 312.1 tokens/s`. */
 export function describeThroughput({ promptTokens, generatedTokens, promptSeconds, tokensPerSecond }: Throughput): string {
   const rate = tokensPerSecond > 0 ? ` at ${tokensPerSecond.toFixed(1)} tokens/s` : "";
   return `${promptTokens} prompt tokens in ${promptSeconds.toFixed(2)} s, ${generatedTokens} generated${rate}`;

@@ -1,4 +1,4 @@
-// What a plan's data come to: texts for a new tokenizer, and data sets to learn from and to measure with.
+// The training corpus of a plan: texts for a new tokenizer, and the training and held-out data sets.
 
 import { createHash } from "node:crypto";
 import { dirname, resolve } from "node:path";
@@ -12,25 +12,27 @@ import type { TrainingPlan } from "../../train/training-plan.js";
 import { isJsonl, type NamedFile, type ReadDataOptions, readRows, readTexts, yieldToEvents } from "../inputs/data-files.js";
 
 export interface Corpus {
-  /** What of the data decides the numbers of a run. */
+  /** The part of the data that determines the numbers of a run. */
   readonly identity: object;
-  /** What the tokenizer of a new model is learned from; held-out data is not among it. */
+  /** Texts from which the tokenizer of a new model is trained. Held-out data is excluded. */
   texts(): Iterable<string> | AsyncIterable<string>;
-  /** @throws {InputError} too few tokens */
+  /** Encodes the data sets. @throws {InputError} too few tokens */
   datasets(model: MiniMaxM1, tokenizer: Tokenizer): Promise<Datasets>;
 }
 
 export interface Datasets {
   readonly data: Dataset;
-  /** Undefined if nothing is held out. */
+  /** Undefined if no data is held out. */
   readonly heldOut?: Dataset | undefined;
-  /** Held-out documents, if they are not as many as anybody asks for. */
+  /** Number of held-out documents. Undefined if `heldOut` has no fixed number of documents. */
   readonly documents?: number;
 }
 
 /**
- * @param file the plan's file, for messages; its paths count from there
- * @throws {InputError} tasks that do not exist, files that cannot be read or have lines that cannot be read
+ * Opens the training corpus that a plan names: task solutions, text files or JSONL rows.
+ *
+ * @param file path of the plan file: prefix of messages, and base of the plan's relative paths
+ * @throws {InputError} unknown tasks, unreadable files or invalid rows
  */
 export async function readCorpus(plan: TrainingPlan, file: string, options: ReadDataOptions): Promise<Corpus> {
   const { data } = plan;
@@ -42,18 +44,19 @@ export async function readCorpus(plan: TrainingPlan, file: string, options: Read
   });
   if (key === "jsonl") return rowCorpus(plan, file, await readRows(files, options), options);
   for (const { path, where } of files) {
-    if (isJsonl(path)) options.onWarning?.(`${where}: read as plain text, braces and all (data.jsonl learns from its rows)`);
+    if (isJsonl(path))
+      options.onWarning?.(`${where}: read as plain text, JSON syntax included. To train on its rows, name the file in data.jsonl.`);
   }
   return textCorpus(plan, file, (await readTexts(files, "a text file", options)).join("\n"), options);
 }
 
-/** The seed of held-out data. */
+/** Derives the seed of held-out data. */
 const heldOutSeed = (seed: number): number => (seed + 2) % 2 ** 32;
 
 function taskCorpus({ data, seed }: TrainingPlan, chosen: readonly Task[], texts: number): Corpus {
   return {
     identity: { ...data, tasks: chosen.map(({ name }) => name) },
-    /** Questions with their worked solutions. */
+    /** Yields questions with their worked solutions. */
     *texts() {
       for (let i = 0; i < texts; i++) {
         const { task, instance } = drawPuzzle(streamOf(seed + 1, i), chosen, false);
@@ -77,7 +80,7 @@ function chosenTasks(names: "all" | readonly string[], file: string): readonly T
   });
 }
 
-/** Of a text, the share at its end that is held out if no fraction is given. */
+/** Share of the data that is held out if the plan gives no fraction. Of a text, it is taken from the end. */
 const DEFAULT_HELD_OUT_FRACTION = 0.05;
 
 function textCorpus({ seed, run, heldOut: measured }: TrainingPlan, file: string, text: string, { signal }: ReadDataOptions): Corpus {
@@ -99,7 +102,7 @@ function textCorpus({ seed, run, heldOut: measured }: TrainingPlan, file: string
       const most = (pieces: readonly Int32Array[]) => Math.max(0, ...pieces.map(({ length }) => length));
       if (most(own) < 2 || most(tested) < 2) {
         throw new InputError(
-          `${file}: data.text: expected two tokens to learn from and two to hold out, got ${most(own)} and ${most(tested)} (a longer text)`,
+          `${file}: data.text: expected at least two tokens to train on and two held out, got ${most(own)} and ${most(tested)}. Use a longer text.`,
         );
       }
       return { data: textDataset(own, { seed }), heldOut: textDataset(tested, { seed: heldOutSeed(seed) }) };
@@ -107,10 +110,10 @@ function textCorpus({ seed, run, heldOut: measured }: TrainingPlan, file: string
   };
 }
 
-/** Characters of a text that a tokenizer learns from without a break. */
+/** Minimum number of characters of a piece of text that is passed to the tokenizer training. */
 const MAX_TOKENIZER_PIECE_CHARACTERS = 2 ** 20;
 
-/** A long text in parts. What a tokenizer learns from ends with a line anyway. */
+/** Splits a long text at line ends. Tokenizer training is unaffected, because its pieces never cross a line end. */
 function* linesOf(text: string): Generator<string> {
   const end = /\n(?![\r\n])/g;
   let begin = 0;
@@ -123,14 +126,14 @@ function* linesOf(text: string): Generator<string> {
   yield text.slice(begin);
 }
 
-/** A text without its end, and its end; no character is cut. */
+/** Splits a text before its last {@link DEFAULT_HELD_OUT_FRACTION}, never within a surrogate pair. */
 function withoutEnd(text: string): { readonly training: readonly string[]; readonly heldOut: readonly string[] } {
   let at = Math.floor(text.length * (1 - DEFAULT_HELD_OUT_FRACTION));
   if (/[\udc00-\udfff]/.test(text[at] ?? "")) at++;
   return { training: [text.slice(0, at)], heldOut: [text.slice(at)] };
 }
 
-/** Rows are held out only if the plan measures with them. */
+/** Rows are held out only if the plan evaluates held-out data. */
 function rowCorpus(
   { seed, run, heldOut: measured }: TrainingPlan,
   file: string,
@@ -166,7 +169,7 @@ function rowCorpus(
   };
 }
 
-/** A conversation as its format writes it, for a tokenizer that does not exist yet. */
+/** Formats a conversation as text without a tokenizer, because the model's own is not trained yet. */
 async function dialogue({ messages, tools }: Exclude<Row["content"], { text: string }>, where: string): Promise<string> {
   try {
     return await formatChat(messages, { addGenerationPrompt: false, ...(tools && { tools }) });
@@ -176,7 +179,7 @@ async function dialogue({ messages, tools }: Exclude<Row["content"], { text: str
   }
 }
 
-/** Says how many documents a window cuts, or leaves without a target. */
+/** Warns about documents that are truncated by every window, or that have no target within the smallest window. */
 function warnOfCuts(
   documents: readonly EncodedDocument[],
   run: TrainingPlan["run"],
@@ -190,9 +193,9 @@ function warnOfCuts(
   const empty = documents.filter((document) => !hasTarget(document, least)).length;
   const tokens = (count: number) => `${count.toLocaleString("en-US")} tokens`;
   const of = `of ${documents.length.toLocaleString("en-US")} documents`;
-  if (cut > 0) onWarning?.(`${file}: data.jsonl: ${cut} ${of} are longer than the largest window, ${tokens(most)}: their ends are cut off`);
+  if (cut > 0) onWarning?.(`${file}: data.jsonl: ${cut} ${of} are longer than the largest window (${tokens(most)}) and are truncated`);
   if (empty > 0)
-    onWarning?.(`${file}: data.jsonl: ${empty} ${of} have no target within the smallest window, ${tokens(least)}: it leaves them out`);
+    onWarning?.(`${file}: data.jsonl: ${empty} ${of} have no target within the smallest window (${tokens(least)}) and are left out there`);
 }
 
 function hash(texts: Iterable<string>): string {

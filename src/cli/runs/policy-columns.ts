@@ -2,7 +2,7 @@ import type { Columns } from "../../node-entry/csv.js";
 import { meanAccuracy } from "../../rl/index.js";
 import type { PolicyLine } from "./policy-view.js";
 
-/** Of a batch; a line of held-out puzzles alone has none of it. */
+/** A line with the metrics of a batch. The line of the evaluation before the first batch has none. */
 type Batch = Extract<PolicyLine, { readonly step: number }>;
 
 const of = (value: (batch: Batch) => unknown) => (line: object) => ("step" in line ? value(line as Batch) : undefined);
@@ -12,7 +12,7 @@ const update = (value: (update: Batch["updates"][number]) => number | undefined)
     return values.length === 0 ? undefined : values.reduce((sum, x) => sum + x, 0) / values.length;
   });
 
-/** Columns of metrics.csv: a row per line of metrics.jsonl, updates as the means of their batch. */
+/** Columns of metrics.csv, with one row per line of metrics.jsonl. Metrics of updates are averaged over the batch. */
 export const policyColumns: Columns = {
   batch: (line) => line.batch,
   step: of(({ step }) => step),

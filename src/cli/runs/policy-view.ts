@@ -2,10 +2,10 @@ import { meanAccuracy, type PolicyMetrics } from "../../rl/index.js";
 import type { HeldOut } from "../figures/policy-figure.js";
 import type { LabelledValue, MetricsDisplay } from "./run-view.js";
 
-/** A line of metrics: a batch, or only held-out puzzles before the first one. */
+/** A line of metrics: those of a batch, or only the held-out accuracy before the first batch. */
 export type PolicyLine = (PolicyMetrics | { readonly batch: 0 }) & { readonly heldOut?: readonly HeldOut[] };
 
-/** What is shown of one batch after the other. */
+/** Returns a function that converts successive lines of metrics for display. It repeats the latest held-out accuracy. */
 export function policyView(): (line: PolicyLine) => MetricsDisplay {
   let latest: number | undefined;
   return (line) => {

@@ -7,15 +7,17 @@ import { yieldToEvents } from "../inputs/data-files.js";
 import { type Corpus, type Datasets, readCorpus } from "./corpus.js";
 import type { PrepareOptions } from "./train-in-directory.js";
 
-/** What a training needs, made from its plan and nothing else. */
+/** The model and data of a training run. They depend on the plan and on the files it names only. */
 export interface PreparedTraining extends Datasets {
   readonly model: MiniMaxM1;
   readonly identity: RunIdentity;
 }
 
 /**
- * @param file the plan's file, for messages; its paths count from there
- * @throws {LightningError} tasks that do not exist, files that cannot be read, a model that cannot be made or loaded
+ * Creates or loads the model of a plan, and its data sets.
+ *
+ * @param file path of the plan file: prefix of messages, and base of the plan's relative paths
+ * @throws {LightningError} unknown tasks, unreadable files, or a model that cannot be created or loaded
  */
 export async function prepareTraining(plan: TrainingPlan, file: string, options: PrepareOptions): Promise<PreparedTraining> {
   const { seed, build, trainer } = plan;
@@ -47,7 +49,7 @@ async function makeModel(plan: TrainingPlan, file: string, corpus: Corpus, optio
   return MiniMaxM1.create(config, { seed, files, build, threads, onWarning });
 }
 
-/** Characters between two looks at the signal. */
+/** Number of characters between two checks of the signal. */
 const CHARACTERS_PER_YIELD = 2 ** 18;
 
 async function learnTokenizer(corpus: Corpus, options: NonNullable<TrainingPlan["tokenizer"]>, { signal }: PrepareOptions) {

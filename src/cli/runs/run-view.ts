@@ -1,33 +1,33 @@
 import { type Terminal, visible } from "../text/terminal.js";
 
-/** A name and what it is. */
+/** A named value. */
 export type LabelledValue = readonly [name: string, value: string];
 
-/** What is shown of one line of metrics. */
+/** A line of metrics, prepared for display. */
 export interface MetricsDisplay {
-  /** On a terminal, below the bar. */
+  /** Values below the progress bar on a terminal. */
   readonly values: readonly LabelledValue[];
-  /** On a terminal, lines of at most this width below the values. */
+  /** Lines of at most `width` columns below the values on a terminal. */
   below?(width: number): readonly string[];
-  /** Sentences that stay, above whatever is redrawn. */
+  /** Warnings, which stay above the redrawn lines. */
   readonly warnings?: readonly string[] | undefined;
-  /** Elsewhere; nothing for no line. */
+  /** Parts of the line that is printed if stderr is not a terminal. If undefined, no line is printed. */
   readonly line?: readonly string[] | undefined;
 }
 
-/** How a run goes, on stderr. */
+/** Shows the progress of a run on stderr. */
 export interface RunView {
   update(at: number, shown: MetricsDisplay): void;
-  /** Leaves what is shown as it is, and the cursor visible. */
+  /** Draws the latest state and shows the cursor again. */
   stop(): void;
 }
 
-/** A few lines that are redrawn on a terminal; elsewhere one line after the other. */
+/** Opens a view: a panel that is redrawn on a terminal, or consecutive lines if stderr is not one. */
 export function openRunView(terminal: Terminal, unit: string, total: number): RunView {
   return terminal.animated ? new RunPanel(terminal, total) : new RunLines(terminal, unit, total);
 }
 
-/** Between two drawings. */
+/** Minimum time between two redraws. */
 const FRAME_MS = 100;
 
 class RunPanel implements RunView {
@@ -48,7 +48,7 @@ class RunPanel implements RunView {
     if (performance.now() - this.drawnAt >= FRAME_MS) this.draw();
   }
 
-  /** In the place of what was drawn, which comes again below. */
+  /** Prints warnings in place of the panel, which is then redrawn below them. */
   private warn(warnings: readonly string[]): void {
     if (warnings.length === 0) return;
     if (this.drawn > 0) this.terminal.stderr.write(`\u001b[${this.drawn}A\r\u001b[J`);
@@ -90,7 +90,7 @@ function noteWarning(terminal: Terminal, warning: string): void {
   terminal.note(`${terminal.err.yellow("warning:")} ${visible(warning)}`);
 }
 
-/** Facts in lines of at most this width. */
+/** Distributes entries over lines of at most `width` columns. */
 export function packIntoLines<Words extends readonly string[]>(entries: readonly Words[], width: number): Words[][] {
   const lines: Words[][] = [];
   let filled = Number.POSITIVE_INFINITY;
@@ -126,7 +126,7 @@ class RunLines implements RunView {
   stop(): void {}
 }
 
-/** Time that is left, by the pace since the first line that it was told of. */
+/** Estimates the remaining time from the pace since the first update. */
 class RemainingTime {
   private first: { readonly at: number; readonly ms: number } | undefined;
 
@@ -137,7 +137,7 @@ class RemainingTime {
   }
 }
 
-/** `2 h 05 min`, `3 min 20 s`, `8 s`. */
+/** Formats a duration: `2 h 05 min`, `3 min 20 s`, `8 s`. */
 function duration(seconds: number): string {
   const whole = Math.round(seconds);
   const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];

@@ -1,4 +1,4 @@
-// What commands that train share: a plan file, a directory for all output, and resuming after an interruption.
+// Shared by the training commands: reading the plan file, the output directory, and resuming after an interruption.
 
 import type { ArgsDef } from "citty";
 import { InputError, type MiniMaxM1 } from "../../index.js";
@@ -10,55 +10,62 @@ import { loadingArguments, threadsOption, UsageError } from "../options.js";
 import { type Terminal, visible } from "../text/terminal.js";
 import { type MetricsDisplay, openRunView } from "./run-view.js";
 
-/** Largest file of a training that is read. */
+/** Maximum size of a plan file. */
 const MAX_PLAN_BYTES = 2 ** 24;
 
-/** Options of every such command. */
+/** Options of every training command. */
 export const runArguments = {
   out: { type: "string", valueHint: "dir", description: "Directory of the run (default: beside the plan file)" },
   threads: loadingArguments.threads,
   json: { type: "boolean", description: "Print the summary as a JSON line" },
 } as const satisfies ArgsDef;
 
-/** What the command line says, as `runArguments` has it. @throws {UsageError} values that do not fit */
+/** Parses `runArguments`. @throws {UsageError} invalid values */
 export function runOptions(args: Readonly<Record<string, unknown>>) {
   if (args.out === "") throw new UsageError('--out: expected a directory, got ""');
   return { out: args.out as string | undefined, threads: threadsOption(args) };
 }
 
-/** How a model is loaded or made. */
+/** Options for loading or creating the model. */
 export type PrepareOptions = Pick<NonNullable<Parameters<typeof MiniMaxM1.load>[1]>, "threads" | "signal" | "onWarning">;
 
-/** One training. */
+/** The description of a training run. */
 export interface Training<Line extends object, Point> {
   readonly kind: RunKind<Point>;
-  /** The file that describes it, and the directory if it is not to be beside that. */
+  /** The plan file, and the directory of the run (default: beside the plan file). */
   readonly file: string;
   readonly out?: string | undefined;
   readonly threads?: number | "auto" | undefined;
   readonly trainer: TrainerOptions;
-  /** Steps or batches in all, and between two saves. */
+  /** Total number of steps or batches, and the number between two saves. */
   readonly total: number;
   readonly saveEvery: number;
-  /** Makes the model, and what decides the numbers of the run. `lines` does what the trainer has left to do, a line of metrics at a time; `points` are those of earlier lines. */
+  /**
+   * Creates or loads the model, and states the identity of the run. `lines` runs the remaining training and yields a line of metrics
+   * at a time; `points` are the points of earlier lines.
+   */
   prepare(options: PrepareOptions): Promise<{
     readonly model: MiniMaxM1;
     readonly identity: RunIdentity;
     lines(trainer: Trainer, points: readonly Point[]): AsyncIterable<Line>;
   }>;
-  /** What is written of a line, and what is shown. */
+  /** Selects the part of a line that is written to `metrics.jsonl`. */
   toStoredLine(line: Line): object;
+  /** Converts a line for display. */
   toDisplay(line: Line): MetricsDisplay;
 }
 
-/** What became of it: where the model is, how far the trainer, and a point for every line, earlier calls' included. */
+/** The result of a run: the directory of the model, the number of steps, and the points of all lines, including earlier calls. */
 export interface Trained<Point> {
   readonly model: string;
   readonly steps: number;
   readonly points: readonly Point[];
 }
 
-/** Trains in a directory, continuing after its last save, and saves the model at the end. Called again after a kill, it ends with the same bits. */
+/**
+ * Trains in a directory and saves the model at the end. After an interruption, the same call continues from the last save, with
+ * bit-identical results.
+ */
 export async function trainInDirectory<Line extends object, Point>(
   training: Training<Line, Point>,
   terminal: Terminal,
@@ -67,7 +74,7 @@ export async function trainInDirectory<Line extends object, Point>(
   const { err, signal } = terminal;
   const directory = RunDirectory.open(out ?? `${file.replace(/(\.train)?(\.json)?$/, "")}-run`, kind);
   try {
-    terminal.note(err.dim(`preparing what ${file} describes`));
+    terminal.note(err.dim(`preparing the model and data of ${file}`));
     const onWarning = (message: string) => terminal.note(`${err.yellow("warning:")} ${visible(message)}`);
     const { model, identity, lines } = await training.prepare({ threads: training.threads, signal, onWarning });
     try {
@@ -88,15 +95,15 @@ export async function trainInDirectory<Line extends object, Point>(
   }
 }
 
-/** Reads the file of a training. @throws {InputError} there is none, or `parse` refuses it */
+/** Reads a plan file. @throws {InputError} the file is missing or unreadable, or `parse` rejects it */
 export async function readPlan<Plan>(file: string, parse: (bytes: Uint8Array, where: string) => Plan): Promise<Plan> {
   const bytes = await readRegularFile(file, MAX_PLAN_BYTES).catch((cause: unknown) => {
-    throw new InputError(`${file}: expected the JSON file of a training, got ${describeReadError(cause)}`, { cause });
+    throw new InputError(`${file}: expected a JSON file with a plan, got ${describeReadError(cause)}`, { cause });
   });
   return parse(bytes, file);
 }
 
-/** Writes and shows all lines that are left, and saves every so many. Ctrl-C saves before it ends them. */
+/** Runs the remaining training: records and shows each line, and saves periodically. Ctrl-C saves before the run ends. */
 async function runAndRecord<Line extends object, Point>(
   lines: AsyncIterable<Line>,
   trainer: Trainer,
@@ -113,7 +120,7 @@ async function runAndRecord<Line extends object, Point>(
   } catch (error) {
     if (signal.aborted && error === signal.reason) {
       view.stop();
-      terminal.note(`saved after ${kind.unit} ${kind.position(trainer)}; the same command continues`);
+      terminal.note(`saved after ${kind.unit} ${kind.position(trainer)}; run the same command to continue`);
     }
     throw error;
   } finally {

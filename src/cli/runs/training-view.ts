@@ -1,10 +1,10 @@
 import type { StepMetrics } from "../../train/index.js";
 import { type MetricsDisplay, packIntoLines } from "./run-view.js";
 
-/** Steps between two lines. */
+/** Number of steps between two printed lines. */
 const STEPS_PER_LINE = 50;
 
-/** What is shown of one step after the other; `loss` is the smoothed one. */
+/** Returns a function that converts the metrics of successive steps for display. `loss` is the smoothed loss. */
 export function trainingView(steps: number): (metrics: StepMetrics, loss: number) => MetricsDisplay {
   let latest: number | undefined;
   return ({ step, heldOutLoss, tokensPerSecond, gradNorm, lr, expertLoad }, loss) => {
@@ -27,10 +27,10 @@ export function trainingView(steps: number): (metrics: StepMetrics, loss: number
 }
 
 const LEVELS = "▁▂▃▄▅▆▇█";
-/** Lines of experts at most: the first layers'. */
+/** Maximum number of lines of the chart. Later layers are left out. */
 const MAX_CHART_LINES = 4;
 
-/** Per layer, how much each expert is used: ▅ is its even share, █ twice as much or more, ▁ next to nothing. */
+/** Draws the load of each expert per layer: ▅ is an even share, █ almost twice as much or more, ▁ less than a quarter of it. */
 export function expertLoadChart(load: readonly ArrayLike<number>[], width: number): string[] {
   const layers = load.map((layer) => {
     const even = Array.from(layer).reduce((sum, x) => sum + x, 0) / layer.length;

@@ -6,7 +6,7 @@ import { memorySections } from "./memory-text.js";
 import { count, table, wrapWords } from "./tables.js";
 import { type Colours, visible } from "./terminal.js";
 
-/** The analysis as text of at most 80 columns (names aside). */
+/** Formats an analysis as text of at most 80 columns. Long names may exceed them. */
 export function analysisText(analysis: Analysis, rule: CountingRule, { bold, dim }: Colours): string {
   const { prompt, generation } = analysis.flops[rule];
   const sections = [
@@ -15,7 +15,7 @@ export function analysisText(analysis: Analysis, rule: CountingRule, { bold, dim
       ...flopTable("FLOPs of generating", generation, dim),
       "",
       ...flopTable("FLOPs of a prompt in one pass", prompt, dim),
-      dim("two per multiply-add of products with weights and of attention, head included;"),
+      dim("two per multiply-add of matmuls with weights and attention, head included;"),
       dim(
         rule === "causal"
           ? "pairs of query and key that exist (--rule square: all n²)"
@@ -48,7 +48,7 @@ function parameterLines(analysis: Analysis, { bold, dim }: Pick<Colours, "bold" 
   ];
 }
 
-/** Parts in the order in which a token meets them. */
+/** Parts in the order of the forward pass. */
 const FLOP_PARTS: readonly (readonly [key: keyof Flops, label: string])[] = [
   ["lightningProjections", "lightning projections"],
   ["lightningAttention", "lightning attention"],
@@ -108,7 +108,7 @@ function peerLines({ peers }: Analysis, dim: Colours["dim"]): string[] {
   return table([["counted from configurations", "parameters", "activated", "with head", "published"], ...rows], dim);
 }
 
-/** A training's cost in one sentence. */
+/** Formats the cost of a training run. */
 export function costText(cost: TrainingCost): string {
   return indented([costLines(cost)]);
 }
@@ -118,7 +118,7 @@ function costLines({ gpus, days, gpuHours, pricePerHour, dollars }: TrainingCost
   return [hours, `${money(dollars)} in all, ${money(pricePerHour)} for a GPU-hour`];
 }
 
-/** The report's table of benchmarks, and what it bears out. */
+/** Formats the report's table of benchmarks, and the claims that it supports or refutes. */
 export function benchmarkText(
   { models, benchmarks, leadsOf80kOver40k, tauBenchAverages, sweBenchVerified, claims }: BenchmarkReport,
   { bold, dim, green, red }: Colours,
@@ -166,7 +166,7 @@ function indented(sections: readonly (readonly string[])[]): string {
   return sections.map((lines) => lines.map((line) => `  ${line}`.trimEnd().concat("\n")).join("")).join("\n");
 }
 
-/** `6.91 PFLOP`. */
+/** Formats FLOPs with a unit prefix: `6.91 PFLOP`. */
 function flop(value: number): string {
   const units = ["", "k", "M", "G", "T", "P", "E", "Z", "Y"];
   let unit = 0;

@@ -1,7 +1,7 @@
 import { ReasoningSplitter } from "../../index.js";
 import { printable, type Terminal } from "./terminal.js";
 
-/** Writes an answer as it comes, its reasoning dimmed and between its tags. */
+/** Streams an answer to stdout, with its reasoning dimmed and between `<think>` tags. */
 export class AnswerWriter {
   private readonly splitter = new ReasoningSplitter();
   private thinking = false;

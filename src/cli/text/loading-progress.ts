@@ -1,7 +1,7 @@
 import { SingleBar } from "cli-progress";
 import type { Terminal } from "./terminal.js";
 
-/** How far a load has come. */
+/** The progress of loading a model. */
 export interface LoadedBytes {
   readonly loadedBytes: number;
   readonly totalBytes: number;
@@ -10,11 +10,11 @@ export interface LoadedBytes {
 
 export interface ProgressView {
   update(loaded: LoadedBytes): void;
-  /** Leaves the line as it is, and the cursor visible. */
+  /** Removes the bar and shows the cursor again. */
   stop(): void;
 }
 
-/** A bar on a terminal; elsewhere a line for every tenth. */
+/** Opens a progress view: a bar on a terminal, or a line per 10 % if stderr is not one. */
 export function openProgress(terminal: Terminal, label: string): ProgressView {
   return terminal.animated ? new ProgressBar(terminal, label) : new ProgressLines(terminal, label);
 }

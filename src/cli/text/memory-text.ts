@@ -4,7 +4,7 @@ import { type LibraryMemory, type Memory, PRECISIONS, SCHEMES } from "../reports
 import { count, table } from "./tables.js";
 import type { Colours } from "./terminal.js";
 
-/** What a model takes: on a server, on how many GPUs, by the deployment guide, and in this library. */
+/** Formats the memory report: on a server, GPUs needed, claims of the deployment guide, and in this library. */
 export function memorySections(memory: Memory, dim: Colours["dim"]): string[][] {
   return [
     serverLines(memory, dim),
@@ -14,7 +14,7 @@ export function memorySections(memory: Memory, dim: Colours["dim"]): string[][] 
   ];
 }
 
-/** What is the same in either scheme of weights. */
+/** Rows that are equal for both weight schemes. */
 const COMMON_ROWS: readonly (readonly [key: keyof DeploymentMemory, label: string])[] = [
   ["keyValueBytes", "keys and values, bf16"],
   ["stateBytes", "lightning states, f32"],
@@ -38,7 +38,7 @@ function serverLines({ contexts, batch, server }: Memory, dim: Colours["dim"]): 
   );
 }
 
-/** Kinds of GPU that stand for all of their size. */
+/** GPU kinds that represent all kinds of their memory size. */
 const GPU_SIZES = { H800: "80 GB", H20: "96 GB", H200: "141 GB", B200: "192 GB" } as const;
 
 function gpuLines({ server }: Memory, dim: Colours["dim"]): string[] {

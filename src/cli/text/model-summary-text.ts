@@ -3,7 +3,7 @@ import type { LayerSlopes, ModelSummary } from "../reports/model-summary.js";
 import { bytes, count, labelledLines, wrapWords } from "./tables.js";
 import { type Colours, visible } from "./terminal.js";
 
-/** The summary as text of at most 80 columns (names aside). */
+/** Formats a summary as text of at most 80 columns. Long names may exceed them. */
 export function modelSummaryText(summary: ModelSummary, { bold, dim }: Colours): string {
   const { layers, heads, experts, state, checkpoint, accuracy } = summary;
   const sections = [
@@ -46,7 +46,7 @@ function blockTable({ blocks, tensorCount, parameterCount, checkpointBytes }: Mo
   ];
 }
 
-/** One line for every run of neighbouring lightning layers; all slopes where they were asked for. */
+/** One line per run of adjacent lightning layers, or all slopes if the summary has them. */
 function slopeTable(layers: readonly LayerSlopes[], dim: Colours["dim"]): string[] {
   if (layers.length === 0) return [];
   if (layers[0]!.slopes) {
@@ -116,7 +116,7 @@ function accuracyTable({ tokens, usedBytes, perplexity, precisions }: AccuracyRe
   ];
 }
 
-/** With as many digits in every row. */
+/** Formats bytes as MiB with two decimals, so that columns align. */
 function alignedMebibytes(value: number): string {
   return `${(value / 2 ** 20).toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 })} MiB`;
 }

@@ -1,13 +1,14 @@
-// Labelled lines and tables of at most 78 columns, and how numbers look in them.
+// Formats labelled lines and tables of at most 78 columns, and the numbers in them.
 
 import { formatBytes } from "../../index.js";
 import type { Colours } from "./terminal.js";
 
+/** Formats texts after labels of equal width. Long texts wrap. */
 export function labelledLines(entries: readonly (readonly [label: string, text: string])[]): string[] {
   return entries.flatMap(([label, text]) => wrapWords(label.padEnd(18), text.split(" ")));
 }
 
-/** Words after a label, on as many lines as they need. */
+/** Wraps words after a label, with later lines indented by its width. */
 export function wrapWords(label: string, words: readonly string[]): string[] {
   const lines: string[] = [label];
   for (const word of words) {
@@ -17,12 +18,12 @@ export function wrapWords(label: string, words: readonly string[]): string[] {
   return lines;
 }
 
-/** Columns of text at most. */
+/** Maximum width of a line in columns. */
 const WIDTH = 78;
 
 /**
- * Columns as wide as what is in them: the first to the left, the others to the right; the first row is a head. Columns for which there is no room
- * go below, beside the first once more.
+ * Formats a table whose first row is the header. The first column is left-aligned, all others right-aligned. Columns that exceed
+ * the width are printed as a further table below, with the first column repeated.
  */
 export function table(rows: readonly (readonly string[])[], dim: Colours["dim"], apart = 3): string[] {
   const widths = rows[0]!.map((_, i) => Math.max(...rows.map((row) => row[i]!.length)) + (i === 0 ? 0 : apart));
@@ -39,12 +40,13 @@ export function table(rows: readonly (readonly string[])[], dim: Colours["dim"],
   return [dim(lines[0]!), ...lines.slice(1), ...(shown < widths.length ? table(rest, dim, apart) : [])];
 }
 
-/** With commas between thousands; in powers of ten where not every digit is known. */
+/** Formats a number with thousands separators, or in exponential notation above 2⁵³ − 1, where not every digit is exact. */
 export function count(value: number): string {
   if (value > Number.MAX_SAFE_INTEGER) return value.toExponential(2);
   return value.toLocaleString("en-US", { maximumFractionDigits: 3 });
 }
 
+/** Formats a number of bytes, followed by a rounded size from 1024 bytes on. */
 export function bytes(value: number): string {
   return value < 1024 ? `${value} bytes` : `${count(value)} bytes (${formatBytes(value)})`;
 }

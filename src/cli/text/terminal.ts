@@ -5,24 +5,24 @@ export type Input = Readable & { readonly isTTY?: boolean };
 export type Output = Writable & { readonly isTTY?: boolean; readonly columns?: number };
 export type Colours = ReturnType<typeof colours.createColors>;
 
-/** What the process around the commands provides. Answers go to `stdout`, everything else to `stderr`. */
+/** The environment of a command. Results go to `stdout`, everything else to `stderr`. */
 export interface Streams {
   readonly stdin: Input;
   readonly stdout: Output;
   readonly stderr: Output;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Aborted by Ctrl-C, and if the reader of stdout goes away; its reason is an {@link CommandEnded}. */
+  /** Aborted by Ctrl-C and when stdout is closed. Its reason is a {@link CommandEnded}. */
   readonly signal: AbortSignal;
 }
 
-/** Ends a command early with an exit code. Nothing is printed about it. */
+/** Ends a command early with an exit code and without a message. */
 export class CommandEnded extends Error {
   constructor(readonly exitCode: number) {
     super(`ended with exit code ${exitCode}`);
   }
 }
 
-/** The streams, with their colours and ways to write. */
+/** The streams of a command, with colours and output methods. */
 export interface Terminal extends Streams {
   /** Colours of stdout. */
   readonly out: Colours;
@@ -32,11 +32,11 @@ export interface Terminal extends Streams {
   readonly animated: boolean;
   /** Writes to stdout and waits while its buffer is full. */
   print(text: string): Promise<void>;
-  /** One line on stderr. */
+  /** Writes one line to stderr. */
   note(line: string): void;
 }
 
-/** @param colour `--color` or `--no-color`, if given: both override the environment */
+/** Opens the terminal of a command. @param colour value of `--color` or `--no-color`, which override the environment */
 export function openTerminal(streams: Streams, colour?: boolean): Terminal {
   const { stdout, stderr, env, signal } = streams;
   return {
@@ -71,14 +71,14 @@ function isColoured(stream: Output, env: Streams["env"], flag: boolean | undefin
 }
 
 /**
- * Text of unknown origin with its control characters made visible, so that it cannot steer the terminal. Line ends and tabs stay.
- * Streams that are no terminal get every byte as it is.
+ * Makes control characters in untrusted text visible, so that they cannot control the terminal. Line ends and tabs stay.
+ * If the stream is not a terminal, the text is unchanged.
  */
 export function printable(text: string, stream: Output): string {
   return stream.isTTY ? visible(text) : text;
 }
 
-/** Control characters as the symbols that picture them; line ends and tabs stay. */
+/** Replaces control characters by their Unicode symbols. Line ends and tabs stay. */
 export function visible(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is replaced
   return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, (control) => {
