@@ -53,7 +53,8 @@ test("the tarball holds what is exported and nothing of the sources", () => {
     .map((file) => join(installed, file))
     .filter((file) => extname(file))
     .reduce((sum, file) => sum + readFileSync(file).length, 0);
-  expect(size).toBeLessThan(2_700_000);
+  // Half a megabyte of it are the parts of other packages that are bundled; tests/package/install.test.ts bounds the whole installation.
+  expect(size).toBeLessThan(3_400_000);
 });
 
 test("the folder that pages are told to copy is whole: script, model, licences", () => {

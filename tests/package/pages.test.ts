@@ -84,7 +84,7 @@ describe.runIf(browser)("in Chromium", () => {
     const files = filesOf(out);
     expect(files.filter(({ bytes }) => bytes === MODEL_BYTES)).toHaveLength(1);
     const worker = files.find(({ name }) => /worker-.*\.js$/.test(name))!;
-    expect(worker.bytes).toBeLessThan(format === "iife" ? 400_000 : 250_000);
+    expect(worker.bytes).toBeLessThan(format === "iife" ? 400_000 : 210_000);
     expect(Math.max(...files.filter(({ name }) => name.endsWith(".js")).map(({ bytes }) => bytes))).toBeLessThan(400_000);
     const { server, url } = await serveFolders({ "/": out });
     try {
