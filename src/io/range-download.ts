@@ -53,7 +53,7 @@ export async function* downloadRange(
         skip -= skipped;
         const bytes = chunk.subarray(skipped);
         if (bytes.byteLength > stop - at)
-          throw new TransferError(`the server sent more than the ${stop - from} requested bytes`, { remedy: FAULTY_SERVER_REMEDY });
+          throw new TransferError(`the server sent more than the requested ${stop - from} bytes`, { remedy: FAULTY_SERVER_REMEDY });
         at += bytes.byteLength;
         if (bytes.byteLength > 0) yield bytes;
       }

@@ -88,7 +88,7 @@ function parseContent(row: { readonly [key: string]: unknown }, where: string): 
   const given = (keys: readonly string[]) => keys.filter((key) => Object.hasOwn(row, key));
   const [prompts, answers, whole] = [given(PROMPT_KEYS), given(ANSWER_KEYS), given(["messages", "text"])];
   const forms = [...whole, ...(prompts.length + answers.length > 0 ? [[...prompts, ...answers].join(" and ")] : [])];
-  if (forms.length !== 1) throw new InputError(`${where}: expected one of ${ROW_FORMS}, got ${forms.join(" and ") || describeKeys(row)}`);
+  if (forms.length !== 1) throw new InputError(`${where}: expected one of ${ROW_FORMS}, got ${forms.join(" with ") || describeKeys(row)}`);
   if (prompts.length > 1 || answers.length > 1) {
     throw new InputError(`${where}: expected one prompt and one answer, got ${[...prompts, ...answers].join(" and ")}`);
   }

@@ -72,7 +72,7 @@ export async function perplexity(
   const { signal, ...cuts } = parseOptions(options, given, "perplexity");
   if (!transformer) throw new InputError("perplexity: model: expected a MiniMaxM1, got something else");
   const areSeveral = isObjectLike(documents) && (Symbol.iterator in documents || Symbol.asyncIterator in documents);
-  const expected = "an array or iterable of documents, as encodeRow returns them";
+  const expected = "an iterable of documents, as encodeRow returns them (put a single one into an array)";
   expectArgument("perplexity: documents", areSeveral && !ArrayBuffer.isView(documents), expected, documents);
   const { window, stride } = resolveWindow(transformer, cuts);
   let [number, tokens, targets, bytes, nats] = [0, 0, 0, 0, 0];

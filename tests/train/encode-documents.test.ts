@@ -128,9 +128,9 @@ test("of a text all tokens are targets, with one end of sentence", async () => {
 });
 
 test.each<[readonly unknown[], string]>([
-  [[user("Hi")], "a.jsonl: line 7: messages: …assistant's"],
-  [[user("Hi"), assistant("Ho", { weight: 0 })], "a.jsonl: line 7: messages: …assistant's"],
-  [[assistant("Ho")], "a.jsonl: line 7: messages: …before…assistant's"],
+  [[user("Hi")], "a.jsonl: line 7: messages: …assistant"],
+  [[user("Hi"), assistant("Ho", { weight: 0 })], "a.jsonl: line 7: messages: …assistant"],
+  [[assistant("Ho")], "a.jsonl: line 7: messages: …before…assistant"],
   [[{ role: "human", content: "Hi" }, assistant("Ho")], "a.jsonl: line 7: chat: messages[0].role"],
   [[user("Hi"), assistant("Ho"), { role: "gpt", content: "x" }], "a.jsonl: line 7: chat: messages[2].role"],
   [[user("Hi"), null], "a.jsonl: line 7: chat: messages[1]"],

@@ -146,7 +146,7 @@ test.each([262, 300, 400])("bits per byte of a model without any knowledge, by h
 
 test.each<[unknown, string]>([
   ["text", 'perplexity: documents: …encodeRow…array…"text"'],
-  [null, "perplexity: documents: expected several"],
+  [null, "perplexity: documents: …encodeRow…array…null"],
   [[[1, 2, 3]], "perplexity: document 0: …{ ids, weights, targetBytes }…encodeRow"],
   [[undefined], "perplexity: document 0: …{ ids, weights, targetBytes }"],
   [[{ ids: [1, 2], weights: [1] }], "perplexity: document 0: …{ ids, weights, targetBytes }"],
