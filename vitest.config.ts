@@ -15,14 +15,24 @@ const engine = ENGINES.find((name) => name === (process.env.TEST_BROWSER ?? "chr
 if (!engine) throw new Error(`tests: TEST_BROWSER: expected ${ENGINES.join(", ")}, got ${JSON.stringify(process.env.TEST_BROWSER)}`);
 const hasBrowser = engine !== "chromium" || chromium !== undefined;
 
-/** `vitest run --mode quick` leaves these out, and the browser: they start processes, need `dist/`, wait for timeouts, or repeat the kernels of another build. */
+/**
+ * `vitest run --mode quick` leaves these out, and the browser: they start processes or servers, need `dist/`, wait for timeouts, take long,
+ * or repeat the kernels of another build.
+ */
 const SLOW = [
   "tests/{cli,docs,package,studies}/**",
+  "tests/checkpoint/{streamed,streamed-faults}.test.ts",
   "tests/conformance/node-{debug,relaxed}.test.ts",
-  "tests/node/save-journal.test.ts",
-  "tests/remote/browser.test.ts",
+  "tests/io/{byte-source,fuzz,http-faults,named-urls-source,secrets}.test.ts",
+  "tests/model/bundled-model.test.ts",
+  "tests/node/{hub,save-journal}.test.ts",
+  "tests/remote/{against-server,browser}.test.ts",
+  "tests/rl/loop/collapse-detection.test.ts",
+  "tests/rl/tasks/tasks.test.ts",
   "tests/runtime/threads.test.ts",
+  "tests/text/encode-async.test.ts",
 ];
+
 const CHROMIUM_ARGUMENTS = [
   "--no-sandbox",
   "--disable-gpu",
