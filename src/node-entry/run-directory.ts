@@ -33,7 +33,7 @@ export interface ResumeOptions {
 export interface RunKind<Point> {
   /** The name of the command. */
   readonly command: string;
-  /** What a line of metrics counts, such as "step". */
+  /** The unit that lines of metrics count, such as "step". */
   readonly unit: string;
   /** The number of units that the trainer has completed. */
   position(trainer: Trainer): number;
@@ -216,7 +216,7 @@ export class RunDirectory<Point> {
     return end;
   }
 
-  /** What to do about damaged metrics. */
+  /** Remedy for damaged metrics, as a sentence. */
   private recovery(): string {
     return `Restore the file, choose another --out, or remove ${this.state} to start over.`;
   }

@@ -268,7 +268,7 @@ describe("what is left of a run", () => {
       const before = hashes(out);
       const { exitCode, stderr } = await rl(file);
       expect([message, exitCode, stderr]).toEqual([message, 1, expect.stringMatching(facts(`error: ${path}: ${message}`))]);
-      expect(stderr).toMatch(facts(`--out…remove ${out}/state.safetensors)`));
+      expect(stderr).toMatch(facts(`--out…remove ${out}/state.safetensors`));
       expect(hashes(out)).toEqual(before);
     }
     // What follows is cut off, and the end of the last line written again.

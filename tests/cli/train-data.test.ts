@@ -247,7 +247,7 @@ test.skipIf(process.platform === "win32")(
         ]);
       }
       const full = join(directory, path.replace("/dev/zero", "link"));
-      expect((await train(full, "--out", join(directory, "new"))).stderr).toMatch(facts(`JSON…training…${got}`));
+      expect((await train(full, "--out", join(directory, "new"))).stderr).toMatch(facts(`JSON…plan…${got}`));
       planned({}, directory);
       for (const name of ["state.safetensors", "state.json", "metrics.jsonl", "lock"]) {
         const copy = join(directory, "copy");
@@ -301,7 +301,7 @@ test("a changed byte in a state, and files of another run beside it, are errors 
   const metrics = readFileSync(join(one.out, "metrics.jsonl"));
   expect(await attempt(() => cpSync(join(two.out, "metrics.jsonl"), join(one.out, "metrics.jsonl")))).toEqual([
     1,
-    expect.stringMatching(facts(`${one.out}/metrics.jsonl:…${path}, got others`)),
+    expect.stringMatching(facts(`${one.out}/metrics.jsonl:…${path}…different`)),
   ]);
   writeFileSync(join(one.out, "metrics.jsonl"), metrics);
   const earlier = new Uint8Array(state);

@@ -385,7 +385,7 @@ const inFile: [object, string][] = [
   [{ build: "fast" }, 'build: expected "auto" or "simd" or "relaxed" or "debug", got "fast"'],
   [{ data: {} }, "data: …tasks…text…jsonl"],
   [{ data: { tasks: "all", text: ["a.txt"] } }, "data: …tasks…text…jsonl…tasks…text"],
-  [{ data: { text: ["a.txt"], texts: 3 } }, "data.texts: …text…3…tasks"],
+  [{ data: { text: ["a.txt"], texts: 3 } }, "data.texts: …tasks…3…text"],
   [{ data: { text: [] } }, "data.text: expected paths of text files, got"],
   [{ data: { tasks: "some" } }, 'data.tasks: …"all"…"some"'],
   [{ data: { tasks: ["sudoku", "chess"] } }, 'data.tasks.1: expected one of "dyck-completion", '],

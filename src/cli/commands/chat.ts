@@ -10,7 +10,7 @@ import { describeThroughput, ThroughputMeter } from "../reports/throughput.js";
 import { AnswerWriter } from "../text/answer-writer.js";
 import { CommandEnded, type Terminal, visible } from "../text/terminal.js";
 
-/** What to ask the bundled model, which understands only its eight puzzle formats. */
+/** Explains how to ask the bundled model, which understands only its eight puzzle formats. */
 const BUNDLED_MODEL_HINT =
   'It solves puzzles in the formats of docs/tasks.md. Each message starts a new conversation. Ask "Compute 3 + 4 - 2" or "Close the open brackets : ( [ {".';
 

@@ -75,7 +75,7 @@ export const plan = defineCommand({
   },
 });
 
-/** What vLLM loads by default: the published checkpoint (undefined), a directory, or a hub id. */
+/** The model that vLLM loads by default: the published checkpoint (undefined), a directory, or a hub id. */
 function servedBy(source: string): string | undefined {
   if (source === PUBLISHED_MODEL) return undefined;
   if (Object.hasOwn(presets, source) || source === BUNDLED_MODEL)
