@@ -2,7 +2,7 @@
 
 import { InputError } from "../base/errors.js";
 import { expectArgument, isObjectLike } from "../base/options.js";
-import { type ChatMessage, type ContentPart, type ParsedMessage, plainJson, readMessages } from "./messages.js";
+import { type ChatMessage, type ParsedMessage, plainJson, readMessages } from "./messages.js";
 import { formatMiniMaxM1, formatToolCalls, type HistoryCall, joinText, type TemplateMessage } from "./minimax-m1-format.js";
 import { renderTemplate } from "./render-jinja.js";
 
