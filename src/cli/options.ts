@@ -6,7 +6,7 @@ export class UsageError extends Error {}
 
 /** Options of every command. */
 export const commonOptions = {
-  color: { type: "boolean", description: "Colours even if the output is no terminal", negativeDescription: "No colours" },
+  color: { type: "boolean", description: "Colours even if the output is not a terminal", negativeDescription: "No colours" },
   debug: { type: "boolean", description: "Print the stack trace of an error" },
 } as const satisfies ArgsDef;
 
