@@ -63,9 +63,14 @@ export function parseOptions<const Schema extends v.GenericSchema>(schema: Schem
   if (Array.isArray(options)) throw new InputError(`${where}: options: expected an object, got Array`);
   const result = v.safeParse(schema, options);
   if (result.success) return result.output;
-  const issue = result.issues[0];
+  // A misspelt name is the reason why another is missing, so it is reported first.
+  const unknown = result.issues.find(({ type, expected }) => type === "strict_object" && expected === "never");
+  const issue = unknown ?? result.issues[0];
   const name = v.getDotPath(issue);
-  if (issue.type === "strict_object" && issue.expected === "never") throw new InputError(`${where}: ${name}: unknown option`);
+  if (unknown) {
+    const known = namesAt(schema, unknown.path?.slice(0, -1).map(({ key }) => String(key)) ?? []);
+    throw new InputError(`${where}: ${name}: unknown option${known.length > 0 ? ` (options: ${known.join(", ")})` : ""}`);
+  }
   // The schema's own message is not made for users.
   if (name && issue.type === "strict_object" && issue.message.startsWith("Invalid")) {
     const [expected, got] = issue.expected === "Object" ? ["an object", issue.received] : ["a value", "none"];
@@ -73,4 +78,14 @@ export function parseOptions<const Schema extends v.GenericSchema>(schema: Schem
   }
   if (!name) throw new InputError(`${where}: options: expected an object, got ${issue.received}`);
   throw new InputError(`${where}: ${name}: expected ${issue.message}, got ${issue.received}`);
+}
+
+/** The names of the options of an object within the schema. Empty if the schema there is not one of an object. */
+function namesAt(schema: unknown, path: readonly string[]): string[] {
+  let at = schema as { entries?: Record<string, unknown>; wrapped?: unknown; pipe?: readonly unknown[] } | undefined;
+  for (const key of [...path, undefined]) {
+    while (at && !at.entries && (at.wrapped ?? at.pipe?.[0])) at = (at.wrapped ?? at.pipe![0]) as typeof at;
+    if (key !== undefined) at = at?.entries?.[key] as typeof at;
+  }
+  return Object.keys(at?.entries ?? {});
 }

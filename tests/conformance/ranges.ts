@@ -3,19 +3,20 @@ import { KeyValueCache } from "../../src/ops/kv-cache.js";
 import { stateShape } from "../../src/ops/lightning.js";
 import type { Runtime } from "../../src/runtime/runtime.js";
 import type { Tensor } from "../../src/runtime/tensor.js";
+import type { RangeKernelArguments, WorkspaceKernelArguments } from "../../src/runtime/wasm.js";
 import type { ResidentDType } from "../../src/weights/weights.js";
 import { randomInput, randomMatrix, type Suite } from "./harness.js";
 
 const [ROWS, WIDTH, HEADS, DIM] = [7, 13, 5, 12];
 
 /** One kernel: how long its ranged axis is, and how to run a part of it. */
-interface RangeKernelArguments {
+interface RangeCase {
   readonly outputs: readonly Tensor[];
   readonly length: number;
   readonly run: (begin: number, end: number) => void;
 }
 
-type Make = (rt: Runtime) => RangeKernelArguments;
+type Make = (rt: Runtime) => RangeCase;
 
 function zeros(rt: Runtime, shape: readonly number[], dtype: "f32" | "i32" = "f32"): Tensor {
   const x = rt.empty(shape, dtype);
@@ -129,7 +130,7 @@ function embedding(resident: ResidentDType | "synthetic"): Make {
 }
 
 /** Both kernels of the backward of attention; the second reads the statistics that the first leaves. */
-function attentionBackward(rt: Runtime): { ofQueries: RangeKernelArguments; ofKeysValues: RangeKernelArguments } {
+function attentionBackward(rt: Runtime): { ofQueries: RangeCase; ofKeysValues: RangeCase } {
   const [tokens, positions, heads, kvHeads, block] = [70, 150, 4, 2, 48];
   const rows = (seed: number, count: number, perRow: number) => input(rt, seed, [count, perRow, DIM]);
   const [dO, o, q] = [rows(1, tokens, heads), rows(2, tokens, heads), rows(3, tokens, heads)];
@@ -157,7 +158,7 @@ function attentionBackward(rt: Runtime): { ofQueries: RangeKernelArguments; ofKe
 const elements = ROWS * WIDTH;
 const order = [5, 0, 9, 13, 2, 2, 7];
 
-const kernels: Record<string, Make> = {
+const kernels: Record<keyof RangeKernelArguments | keyof WorkspaceKernelArguments, Make> = {
   matmulF32: matmulCase("f32"),
   matmulBf16: matmulCase("bf16"),
   matmulQ8: matmulQ8Case(),

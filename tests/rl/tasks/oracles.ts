@@ -103,4 +103,8 @@ const byTask: Record<string, Oracle> = {
   },
 };
 
-export const oracle = (task: string): Oracle => byTask[task]!;
+export function oracle(task: string): Oracle {
+  const found = byTask[task];
+  if (!found) throw new Error(`oracles.ts: no oracle for the task "${task}" (add one to byTask)`);
+  return found;
+}
