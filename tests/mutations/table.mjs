@@ -94,7 +94,12 @@ export const mutations = [
   source("generate/sample", "l[id]! > 0 ? l[id]! / penalty : l[id]! * penalty", "l[id]! / penalty", "generate/sample"),
   source("generate/sample", "x[a]! === x[b]! && a < b", "x[a]! === x[b]! && a > b", "generate/sample"),
   source("generate/stop-filter", "stops.map((stop) => stop.length - 1)", "stops.map((stop) => stop.length - 2)", "generate/stop-filter"),
-  source("generate/repetition", "run = logprob > sure ? run + 1 : 0;", "run = logprob > sure ? run + 1 : run;", "rl/curriculum/curriculum"),
+  source(
+    "generate/repetition",
+    "run = logprob > threshold ? run + 1 : 0;",
+    "run = logprob > threshold ? run + 1 : run;",
+    "rl/curriculum/curriculum",
+  ),
 
   // Serving
   source("serve/authentication", "!matches.includes(true)", "matches.includes(false)", [
