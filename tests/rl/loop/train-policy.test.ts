@@ -450,7 +450,7 @@ test("agreement: elements must be log-probabilities", () => {
   const rows = (...values: number[]) => [Float64Array.from(values)];
   expect(agreement(rows(-1, -2), rows(-1, -2)).correlation).toBeCloseTo(1, 12);
   expect(() => agreement(rows(-1), rows(-1, -2))).toThrow("trained[0]: expected 1 numbers, got 2");
-  expect(() => agreement(rows(-1), rows(Number.NaN))).toThrow(facts("two log-probabilities…-1…NaN"));
+  expect(() => agreement(rows(-1), rows(Number.NaN))).toThrow(facts("trained[0][0]…log-probabilities…-1…NaN"));
 });
 
 test("the choice of a source is independent of its problems, whatever the seeds", async () => {
