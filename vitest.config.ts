@@ -56,6 +56,8 @@ export default defineConfig({
     // A worker more than vitest's default on two processors: there are tests that mostly wait.
     maxWorkers: Math.max(2, availableParallelism() - 1),
     sequence: { sequencer: LongestFirst },
+    // One module graph for all files of a worker: a fifth less to compute. Everything at once keeps files apart.
+    isolate: !quick,
     reporters: process.env.CI ? ["default", ["json", { outputFile: "build/test-report.json" }]] : ["default"],
     projects: [
       {

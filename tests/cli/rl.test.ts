@@ -102,8 +102,12 @@ const expectSame = (one: string, other: string) => {
 };
 
 describe("a run", () => {
+  /** Of the first test; to the second one, all is done there already. */
+  const shared = mkdtempSync(join(tmpdir(), "lightning-m1-"));
+  afterAll(() => rmSync(shared, { recursive: true, force: true }));
+
   test("leaves everything in its directory, and a model that speaks", async () => {
-    const { file, out } = planned();
+    const { file, out } = planned({}, shared);
     const { exitCode, stdout, stderr } = await rl(file);
     expect([exitCode, stderr.includes("error")]).toEqual([0, false]);
     expect(stdout).toMatch(/^3 batches, [1-6] steps, held out \d+\.\d %: .*\/small-run\/model\n$/);
@@ -146,7 +150,7 @@ describe("a run", () => {
   });
 
   test("gives the same bits on two threads; called again when all is done, it does nothing", async () => {
-    const [one, two] = [planned(), planned()];
+    const [one, two] = [planned({}, shared), planned()];
     await rl(one.file, "--json");
     await run(["rl", "run", two.file, "--threads", "2"]);
     expectSame(one.out, two.out);
