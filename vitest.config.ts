@@ -23,13 +23,14 @@ const SLOW = [
   "tests/{cli,docs,package,studies}/**",
   "tests/checkpoint/{streamed,streamed-faults}.test.ts",
   "tests/conformance/node-{debug,relaxed}.test.ts",
-  "tests/io/{byte-source,fuzz,http-faults,named-urls-source,secrets}.test.ts",
+  "tests/io/{byte-source,fuzz,http-faults,mask-secrets,named-urls-source}.test.ts",
   "tests/model/bundled-model.test.ts",
   "tests/node/{hub,save-journal}.test.ts",
   "tests/remote/{against-server,browser}.test.ts",
   "tests/rl/loop/collapse-detection.test.ts",
   "tests/rl/tasks/tasks.test.ts",
   "tests/runtime/threads.test.ts",
+  "tests/serve/stress.test.ts",
   "tests/text/encode-async.test.ts",
 ];
 

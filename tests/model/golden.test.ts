@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { availableBuilds, type Cache, MiniMaxM1 } from "../../src/index.js";
 import { GREEDY_PROMPT, goldenCases, readGolden } from "../support/golden.js";
+import { quick } from "../support/quick.js";
 import { drawSeeded, SEEDED_IDS } from "../support/seeded.js";
 import { threadEveryCall } from "../support/threads.js";
 import { GOLDEN, goldenState, maxAbsDiff, narrowCache } from "../support/tolerance.js";
@@ -13,13 +14,15 @@ beforeAll(() => {
 });
 afterAll(() => threading.restore());
 
-describe.each([
+const runs = [
   ["simd", 1],
   ["simd", 2],
   ["relaxed", 1],
   ["relaxed", 2],
   ["debug", 1],
-] as const)("build %s, threads: %i", (build, threads) => {
+] as const;
+
+describe.each(quick ? runs.slice(0, 1) : runs)("build %s, threads: %i", (build, threads) => {
   describe.runIf(builds.includes(build)).each(goldenCases())("$name equals the published PyTorch code", ({ name, directory }) => {
     const { inputIds, greedyIds, expected } = readGolden({ name, directory });
     const vocab = expected.get("logits")!.shape[2]!;

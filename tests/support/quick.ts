@@ -1,0 +1,2 @@
+/** Whether this is `npm run test:quick`, which leaves out what takes long. */
+export const quick = process.env.MODE === "quick";
