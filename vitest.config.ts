@@ -26,12 +26,13 @@ const SLOW = [
   "tests/io/{byte-source,fuzz,http-faults,mask-secrets,named-urls-source}.test.ts",
   "tests/model/bundled-model.test.ts",
   "tests/node/{hub,save-journal}.test.ts",
-  "tests/remote/{against-server,browser}.test.ts",
+  "tests/remote/{against-server,browser,connection}.test.ts",
+  "tests/rl/{evaluation,tasks}/**",
   "tests/rl/loop/collapse-detection.test.ts",
-  "tests/rl/tasks/tasks.test.ts",
   "tests/runtime/threads.test.ts",
-  "tests/serve/stress.test.ts",
+  "tests/serve/{socket,stress}.test.ts",
   "tests/text/encode-async.test.ts",
+  "tests/train/trainer.test.ts",
 ];
 
 const CHROMIUM_ARGUMENTS = [
@@ -73,6 +74,7 @@ export default defineConfig({
           name: "node",
           include: ["tests/**/*.test.ts"],
           exclude: ["tests/browser/**", ...(quick ? SLOW : [])],
+          env: { TEST_QUICK: quick ? "1" : "" },
           pool: "forks",
           execArgv,
           testTimeout: 60_000,
