@@ -12,6 +12,7 @@ const picture = readFileSync(new URL("../docs/architecture.md", import.meta.url)
  */
 const rooms: Record<string, string[]> = {
   base: [],
+  synlogic: ["base"],
   runtime: ["base"],
   io: ["base", "runtime"],
   weights: ["base", "io", "runtime"],

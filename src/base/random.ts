@@ -21,6 +21,13 @@ export class Random {
     return new Random(seed, xoroshiro128plusFromState(state));
   }
 
+  /** A generator for element `index` of the stream `seed`. Neighbouring indices and seeds give unrelated numbers. */
+  static stream(seed: number, index: number): Random {
+    // A multiplicative hash (Knuth) separates neighbouring values.
+    const mixed = Math.imul((index ^ (index >>> 16)) + Math.imul(seed, 0x9e3779b1), 0x85ebca6b);
+    return Random.seeded((mixed ^ (mixed >>> 13)) >>> 0);
+  }
+
   /** A random seed. */
   static anySeed(): number {
     return crypto.getRandomValues(new Uint32Array(1))[0]!;

@@ -30,9 +30,7 @@ export function streamOf(seed: number, index: number): Random {
   ] as const) {
     expectArgument(`streamOf: ${name}`, typeof value === "number", "a number", value);
   }
-  // A multiplicative hash (Knuth) separates neighbouring values.
-  const mixed = Math.imul((index ^ (index >>> 16)) + Math.imul(seed, 0x9e3779b1), 0x85ebca6b);
-  return Random.seeded((mixed ^ (mixed >>> 13)) >>> 0);
+  return Random.stream(seed, index);
 }
 
 /**

@@ -1,4 +1,4 @@
-import { drawUntil, randomChoice, randomInteger } from "./random-draws.js";
+import { drawUntil, randomChoice, randomInteger } from "../../base/random-draws.js";
 import { levelSettings, type Task } from "./task.js";
 
 /** Numbers and the operators + - *, separated by single spaces. */

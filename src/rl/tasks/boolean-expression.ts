@@ -1,5 +1,5 @@
 import type { Random } from "../../base/random.js";
-import { drawUntil, randomBoolean, randomChoice, randomInteger } from "./random-draws.js";
+import { drawUntil, randomBoolean, randomChoice, randomInteger } from "../../base/random-draws.js";
 import { levelSettings, type Task } from "./task.js";
 
 /** Three expressions of T, F, and, or, not. At least one of them is true. */

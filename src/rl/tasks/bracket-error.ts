@@ -1,6 +1,6 @@
 import type { Random } from "../../base/random.js";
+import { drawUntil, randomChoice, randomInteger } from "../../base/random-draws.js";
 import { closers, correctBrackets, formatStep, readBracket } from "./brackets.js";
-import { drawUntil, randomChoice, randomInteger } from "./random-draws.js";
 import { levelSettings, type Task } from "./task.js";
 
 /** The brackets to check. */

@@ -1,5 +1,5 @@
 import type { Random } from "../../base/random.js";
-import { randomBoolean, randomChoice } from "./random-draws.js";
+import { randomBoolean, randomChoice } from "../../base/random-draws.js";
 
 /** The closer of each opener. */
 const closerOf: Readonly<Record<string, string>> = { "(": ")", "[": "]", "{": "}" };

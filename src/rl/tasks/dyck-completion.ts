@@ -1,5 +1,5 @@
+import { drawUntil, randomChoice, randomInteger } from "../../base/random-draws.js";
 import { closers, correctBrackets, formatStep, readBracket } from "./brackets.js";
-import { drawUntil, randomChoice, randomInteger } from "./random-draws.js";
 import { levelSettings, type Task } from "./task.js";
 
 /** The given brackets. Some are still open. */

@@ -1,5 +1,5 @@
+import { drawUntil, randomChoice, randomInteger, shuffle } from "../../base/random-draws.js";
 import { parseExpression } from "./parse-expression.js";
-import { drawUntil, randomChoice, randomInteger, shuffle } from "./random-draws.js";
 import { levelSettings, type Task } from "./task.js";
 
 /** The numbers to combine, and the target. */

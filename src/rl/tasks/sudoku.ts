@@ -1,5 +1,5 @@
 import type { Random } from "../../base/random.js";
-import { drawUntil, randomChoice, randomInteger, shuffle } from "./random-draws.js";
+import { drawUntil, randomChoice, randomInteger, shuffle } from "../../base/random-draws.js";
 import { levelSettings, type Task } from "./task.js";
 
 /** Sixteen cells in row-major order; 0 is a blank. */

@@ -1,4 +1,4 @@
-import { randomBoolean, randomChoice, randomInteger, shuffle } from "./random-draws.js";
+import { randomBoolean, randomChoice, randomInteger, shuffle } from "../../base/random-draws.js";
 import { levelSettings, splitWords, type Task } from "./task.js";
 
 /** A statement of the speaker that another person is honest or lies. */

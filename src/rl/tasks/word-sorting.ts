@@ -1,5 +1,5 @@
 import type { Random } from "../../base/random.js";
-import { randomChoice, randomInteger, shuffle } from "./random-draws.js";
+import { randomChoice, randomInteger, shuffle } from "../../base/random-draws.js";
 import { levelSettings, splitWords, type Task } from "./task.js";
 
 /** The words to sort, and the alphabet to sort them by. */

@@ -1,4 +1,4 @@
-import type { Random } from "../../base/random.js";
+import type { Random } from "./random.js";
 
 /** Draws an integer within [from, to]. */
 export function randomInteger(random: Random, from: number, to: number): number {

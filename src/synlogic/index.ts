@@ -1,0 +1,104 @@
+/**
+ * The 35 SynLogic tasks at their published size: generators, solvers and verifiers that decide by the rules of the puzzle.
+ *
+ * Row format and parameters are those of the published data set (MiniMax-AI/SynLogic, commit 6794f97), so that {@link verify} works on its
+ * rows.
+ */
+
+import { InputError } from "../base/errors.js";
+import { expectArgument, isObjectLike } from "../base/options.js";
+import { printed } from "../base/printed.js";
+import { Random } from "../base/random.js";
+import { LEVELS, type Parameters, type SynlogicTask } from "./definition.js";
+import { completeParameters, type GenerateOptions, generateOptions } from "./generate-options.js";
+import { finalText } from "./reading/final-text.js";
+import type { PublishedVerdict, Row, Verdict } from "./row.js";
+import { definitions } from "./tasks/index.js";
+
+export type { Level, Parameter, Parameters, ParameterValue, SynlogicTask } from "./definition.js";
+export type { GenerateOptions } from "./generate-options.js";
+export type { Json, Language, PublishedVerdict, Row, Verdict } from "./row.js";
+
+/** The names of the 35 tasks. */
+export const tasks: readonly string[] = definitions.map(({ name }) => name);
+
+/** Returns the definition of a task: its parameters, levels and attributes of difficulty. @throws {InputError} an unknown name */
+export function taskNamed(name: string): SynlogicTask {
+  const task = definitions.find((one) => one.name === name);
+  if (!task) throw new InputError(`synlogic: task: expected one of ${tasks.join(", ")}, got ${printed(name)}`);
+  return task;
+}
+
+/** A generated row, with what it was generated from. */
+export interface GeneratedRow extends Row {
+  /** The parameters that it was generated with. */
+  readonly parameters: Parameters;
+}
+
+/**
+ * Generates puzzles. The same options give the same rows; row i depends on the seed and on i only.
+ *
+ * @throws {InputError} an unknown task, invalid options, or parameters for which no puzzle exists
+ */
+export function generate(task: string, options: GenerateOptions = {}): GeneratedRow[] {
+  const definition = taskNamed(task);
+  const { seed, count, level, language, ...given } = generateOptions(definition, options);
+  const parameters = completeParameters(definition, level, given);
+  return Array.from({ length: count }, (_, i) => {
+    const puzzle = definition.generate(Random.stream(seed, i), parameters, language);
+    return { task, ...puzzle, parameters };
+  });
+}
+
+/**
+ * Judges a response by the rules of the puzzle.
+ *
+ * Only what follows the last `</think>` counts, and in it the last complete answer in the wrapper that the question asks for. Nothing is
+ * evaluated. The time is linear in the response, and only its last 100,000 characters are read.
+ *
+ * @param response the whole assistant message, reasoning included
+ * @returns true or false; null if the question leaves it open
+ * @throws {InputError} an unknown task, or metadata that does not have the published form
+ */
+export function verify(row: Row, response: string): boolean | null {
+  return judge(row, response).right;
+}
+
+/** A verdict with its reason, and what the published verifier says. */
+export interface Explanation extends Verdict {
+  /**
+   * Verdict of the published verifier on the whole message, faults included. Undefined where it is not known.
+   */
+  readonly published?: PublishedVerdict;
+}
+
+/** Judges a response as {@link verify} does, and says where the answer was found, which rule it breaks, and what the published verifier says. */
+export function explain(row: Row, response: string): Explanation {
+  const verdict = judge(row, response);
+  const published = taskNamed(row.task).published?.(row, response);
+  return { ...verdict, ...(published !== undefined && { published }) };
+}
+
+/** Returns a right answer in the format that the question asks for. @throws {InputError} a row without a solution */
+export function solve(row: Row): string {
+  expectRow(row, "solve");
+  return taskNamed(row.task).solve(row);
+}
+
+function judge(row: Row, response: string): Verdict {
+  expectRow(row, "verify");
+  expectArgument("synlogic.verify: response", typeof response === "string", "a string", response);
+  const task = taskNamed(row.task);
+  const text = finalText(response);
+  if (text === undefined) return { right: false, reason: "the reasoning is never closed by </think>" };
+  if (text.trim() === "") return { right: false, reason: "nothing follows the reasoning" };
+  return task.verify(row, text);
+}
+
+function expectRow(row: Row, where: string): void {
+  expectArgument(`synlogic.${where}: row`, isObjectLike(row), "a row { task, question, answer, metadata }", row);
+  expectArgument(`synlogic.${where}: row.question`, typeof row.question === "string", "a string", row.question);
+}
+
+/** The names of the levels, from the easiest. */
+export const levels = LEVELS;

@@ -1,0 +1,107 @@
+// Finds the answer in a message: what follows the reasoning, then the wrapper that the question asks for.
+
+/** Only so many characters at the end of a message are read. No answer is longer, and the time of a verifier stays bounded. */
+export const MAX_ANSWER_CHARACTERS = 100_000;
+
+/**
+ * Returns the part of an assistant message that counts: what follows the last `</think>`, or the whole message if it has no reasoning.
+ * Undefined if reasoning was begun and never ended.
+ */
+export function finalText(response: string): string | undefined {
+  const end = response.lastIndexOf("</think>");
+  const from = end < 0 ? 0 : end + "</think>".length;
+  if (response.indexOf("<think>", from) >= 0) return undefined;
+  return response.slice(Math.max(from, response.length - MAX_ANSWER_CHARACTERS));
+}
+
+/** A fenced code block. */
+export interface CodeBlock {
+  /** The word after the opening fence, in lower case. Empty if there is none. */
+  readonly language: string;
+  readonly content: string;
+}
+
+/** Returns the complete code blocks of a text, in order. A fence is three backticks, anywhere in a line. */
+export function codeBlocks(text: string): CodeBlock[] {
+  const parts = text.split("```");
+  const blocks: CodeBlock[] = [];
+  for (let i = 1; i + 1 < parts.length; i += 2) {
+    const part = parts[i]!;
+    const tag = /^[A-Za-z0-9_+-]*(?=[ \t]*\r?\n|[ \t])/.exec(part)?.[0] ?? "";
+    blocks.push({ language: tag.toLowerCase(), content: part.slice(tag.length) });
+  }
+  return blocks;
+}
+
+/** Returns the last code block with one of the languages (`""` is a block without a tag). Undefined if there is none. */
+export function lastCodeBlock(text: string, languages: readonly string[] = ["python", "py", ""]): string | undefined {
+  return codeBlocks(text)
+    .filter(({ language }) => languages.includes(language))
+    .at(-1)?.content;
+}
+
+/** Returns the contents of all `\boxed{…}` with balanced braces, in order. An outer box hides those inside it. */
+export function boxes(text: string): string[] {
+  const found: string[] = [];
+  const opening = "\\boxed{";
+  let at = text.indexOf(opening);
+  while (at >= 0) {
+    const begin = at + opening.length;
+    let depth = 1;
+    let end = begin;
+    for (; end < text.length && depth > 0; end++) {
+      if (text[end] === "\\" && (text[end + 1] === "{" || text[end + 1] === "}")) end++;
+      else if (text[end] === "{") depth++;
+      else if (text[end] === "}") depth--;
+    }
+    // An unclosed box hides every box after it: reading on from here would take quadratic time.
+    if (depth > 0) break;
+    found.push(text.slice(begin, end - 1));
+    at = text.indexOf(opening, end);
+  }
+  return found;
+}
+
+/** Returns the plain content of the last box that is not empty, with {@link plainText}. Undefined if there is none. */
+export function lastBox(text: string): string | undefined {
+  return boxes(text).map(plainText).filter(Boolean).at(-1);
+}
+
+/** Removes what does no harm around an answer: white space, `$`, bold, quotes, `\text{…}` around it, and one final full stop. */
+export function plainText(content: string): string {
+  let text = content.trim();
+  for (;;) {
+    const inner = unwrapped(text);
+    if (inner === text) return text;
+    text = inner.trim();
+  }
+}
+
+function unwrapped(text: string): string {
+  const command = /^\\(?:text|textbf|mathrm|mathbf|boxed)\{/.exec(text)?.[0];
+  if (command && text.endsWith("}") && closesAtEnd(text, command.length)) return text.slice(command.length, -1);
+  for (const mark of ["**", "$$", "$", "`"]) {
+    if (text.length > 2 * mark.length && text.startsWith(mark) && text.endsWith(mark)) return text.slice(mark.length, -mark.length);
+  }
+  if (/[^.。][.。]$/.test(text)) return text.slice(0, -1);
+  return text;
+}
+
+/** Whether the brace that was opened before `from` closes at the last character and not before. */
+function closesAtEnd(text: string, from: number): boolean {
+  let depth = 1;
+  for (let at = from; at < text.length; at++) {
+    if (text[at] === "{") depth++;
+    else if (text[at] === "}" && --depth === 0) return at === text.length - 1;
+  }
+  return false;
+}
+
+/** Returns the last line that is not blank and no code fence, trimmed. Undefined if there is none. */
+export function lastLine(text: string): string | undefined {
+  return text
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line !== "" && !/^```[a-z]*$/.test(line))
+    .at(-1);
+}

@@ -1,0 +1,5 @@
+import type { SynlogicTask } from "../definition.js";
+import { kukurasu } from "./kukurasu.js";
+
+/** All tasks, in the alphabetical order of their names. */
+export const definitions: readonly SynlogicTask[] = [kukurasu];

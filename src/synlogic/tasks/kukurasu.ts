@@ -1,0 +1,146 @@
+import type { Random } from "../../base/random.js";
+import { drawUntil, randomBoolean } from "../../base/random-draws.js";
+import type { SynlogicTask } from "../definition.js";
+import { metadataIntegers } from "../metadata.js";
+import { lastNestedList } from "../reading/answers.js";
+import { gridOf, stringOf } from "../reading/literal.js";
+import { accept, type Language, type Row, reject } from "../row.js";
+
+type Cell = "1" | "X";
+
+type Kukurasu = {
+  /** Number of rows. */
+  readonly n: number;
+  /** Number of columns. */
+  readonly m: number;
+  readonly ones_probability: number;
+};
+
+/** For each row, the sum of the column numbers of its ones; for each column, the sum of the row numbers of its ones. */
+function sums(grid: readonly (readonly Cell[])[]) {
+  return {
+    rows: grid.map((row) => row.reduce((sum, cell, j) => sum + (cell === "1" ? j + 1 : 0), 0)),
+    columns: grid[0]!.map((_, j) => grid.reduce((sum, row, i) => sum + (row[j] === "1" ? i + 1 : 0), 0)),
+  };
+}
+
+/** Fills the grid row by row with subsets of the column numbers that have the row's sum, while no column sum is exceeded. */
+function fill(rowSums: readonly number[], columnSums: readonly number[]): Cell[][] | undefined {
+  const width = columnSums.length;
+  const rows: Cell[][] = [];
+  const left = [...columnSums];
+  function place(i: number): boolean {
+    if (i === rowSums.length) return left.every((sum) => sum === 0);
+    for (let ones = 0; ones < 1 << width; ones++) {
+      const row = Array.from({ length: width }, (_, j): Cell => ((ones >> j) & 1 ? "1" : "X"));
+      if (row.reduce((sum, cell, j) => sum + (cell === "1" ? j + 1 : 0), 0) !== rowSums[i]) continue;
+      if (row.some((cell, j) => cell === "1" && left[j]! < i + 1)) continue;
+      for (const [j, cell] of row.entries()) if (cell === "1") left[j]! -= i + 1;
+      rows.push(row);
+      if (place(i + 1)) return true;
+      rows.pop();
+      for (const [j, cell] of row.entries()) if (cell === "1") left[j]! += i + 1;
+    }
+    return false;
+  }
+  return place(0) ? rows : undefined;
+}
+
+const write = (grid: readonly (readonly string[])[]) => JSON.stringify(grid);
+
+/** Mark cells so that the position-weighted sums of all rows and columns hold. */
+export const kukurasu: SynlogicTask<Kukurasu> = {
+  name: "kukurasu",
+  summary: "Mark cells so that the position-weighted sum of each row and column holds.",
+  languages: ["en", "zh"],
+  parameters: {
+    n: { kind: "integer", least: 2, most: 8, meaning: "rows" },
+    m: { kind: "integer", least: 2, most: 8, meaning: "columns" },
+    ones_probability: { kind: "number", least: 0.1, most: 0.9, meaning: "share of ones" },
+  },
+  levels: {
+    tiny: { n: 2, m: 2, ones_probability: 0.5 },
+    easy: { n: 3, m: 3, ones_probability: 0.3 },
+    medium: { n: 4, m: 4, ones_probability: 0.3 },
+    hard: { n: 6, m: 6, ones_probability: 0.3 },
+  },
+  attributes: ["n", "m", "ones_probability"],
+  generate(random, { n, m, ones_probability }, language) {
+    const draw = () =>
+      Array.from({ length: n }, () => Array.from({ length: m }, (): Cell => (randomBoolean(random, ones_probability) ? "1" : "X")));
+    // As published, no sum is zero.
+    const solution = drawUntil(draw, (grid) =>
+      Object.values(sums(grid))
+        .flat()
+        .every((sum) => sum > 0),
+    );
+    const { rows, columns } = sums(solution);
+    const grid = solution.map((row) => row.map(() => "X"));
+    return {
+      question: question(rows, columns, language),
+      answer: "",
+      metadata: { grid, solution, row_sums: rows, col_sums: columns, n, m, ones_probability },
+    };
+  },
+  solve(row) {
+    return write(fill(metadataIntegers(row, "row_sums"), metadataIntegers(row, "col_sums")) ?? []);
+  },
+  verify(row, text) {
+    const [rowSums, columnSums] = [metadataIntegers(row, "row_sums"), metadataIntegers(row, "col_sums")];
+    const answer = lastNestedList(text);
+    if (!answer) return reject("there is no list of lists after the reasoning");
+    const { literal, found } = answer;
+    const grid = gridOf(literal, (cell) => (["1", "X"].includes(stringOf(cell) ?? "") ? (stringOf(cell) as Cell) : undefined));
+    if (grid?.length !== rowSums.length || grid[0]!.length !== columnSums.length) {
+      return reject(`expected ${rowSums.length} rows of ${columnSums.length} cells "1" or "X"`, found);
+    }
+    const { rows, columns } = sums(grid);
+    for (const [name, given, expected] of [
+      ["row", rows, rowSums],
+      ["column", columns, columnSums],
+    ] as const) {
+      const wrong = given.findIndex((sum, i) => sum !== expected[i]);
+      if (wrong >= 0) return reject(`${name} ${wrong + 1} sums to ${given[wrong]}, not to ${expected[wrong]}`, found);
+    }
+    return accept(found);
+  },
+  guess(row, random) {
+    return write(guessGrid(row, random));
+  },
+};
+
+function guessGrid(row: Row, random: Random): Cell[][] {
+  const width = metadataIntegers(row, "col_sums").length;
+  return metadataIntegers(row, "row_sums").map(() => Array.from({ length: width }, (): Cell => (randomBoolean(random, 0.4) ? "1" : "X")));
+}
+
+function question(rows: readonly number[], columns: readonly number[], language: Language): string {
+  const picture = [...rows.map((sum) => `${columns.map(() => "X").join(" ")} | ${sum}`), columns.join(" ")].join("\n");
+  const example = `[["X", "1"], ["1", "X"]]`;
+  if (language === "zh") {
+    return `下面是一个 ${rows.length} 行 ${columns.length} 列的 Kukurasu 数谜，所有格子目前都是 X。请把一些 X 改成 1，使每一行和每一列都符合给定的和：
+- 某一行的和，等于该行中每个 1 所在列号（从 1 数起）之和。
+- 某一列的和，等于该列中每个 1 所在行号（从 1 数起）之和。
+
+右侧是各行的和，最下面一行是各列的和：
+${picture}
+
+各行的和：[${rows.join(", ")}]
+各列的和：[${columns.join(", ")}]
+
+请在最后给出完整的网格，写成列表的列表，每个格子是 "1" 或 "X"，例如：
+${example}`;
+  }
+  return `Below is a Kukurasu puzzle of ${rows.length} rows and ${columns.length} columns. All cells are X. Change some of them to 1 so that all sums hold:
+- The sum of a row is the sum of the column numbers, counted from 1, of its ones.
+- The sum of a column is the sum of the row numbers, counted from 1, of its ones.
+
+The sums of the rows are on the right, those of the columns in the last line:
+${picture}
+
+Row sums: [${rows.join(", ")}]
+Column sums: [${columns.join(", ")}]
+
+End your answer with the complete grid as a list of lists whose cells are "1" or "X", for example
+${example}`;
+}

@@ -1,0 +1,54 @@
+// The verdicts on responses to published rows.
+
+import { describe, expect, test } from "vitest";
+import { explain, solve, tasks, verify } from "../../src/synlogic/index.js";
+import { isFormat, publishedRows } from "./published-rows.js";
+
+/** Format variants that are judged differently on purpose, by the beginning of their note. The reasons are in docs/verifiers.md. */
+const DIFFERENT_FORMATS: Record<string, readonly string[]> = {};
+
+describe.each(tasks)("%s", (name) => {
+  const rows = publishedRows.filter(({ task }) => task === name);
+
+  test("has rows", () => expect(rows.length).toBeGreaterThan(5));
+
+  test("values: every label is met", () => {
+    for (const [i, row] of rows.entries()) {
+      for (const check of row.checks.filter((one) => !isFormat(one) && one.right !== null)) {
+        const verdict = explain(row, check.response);
+        if (verdict.right !== check.right) {
+          expect.fail(
+            `row ${i}: ${check.kind}: ${check.note}: expected ${check.right}, got ${JSON.stringify(verdict)}\n${check.response.slice(-600)}`,
+          );
+        }
+      }
+    }
+  });
+
+  test("formats: labels are met, but for the listed ones", () => {
+    for (const [i, row] of rows.entries()) {
+      for (const check of row.checks.filter((one) => isFormat(one) && one.right !== null)) {
+        const verdict = explain(row, check.response);
+        const differs = DIFFERENT_FORMATS[name]?.some((note) => check.note?.startsWith(note)) ?? false;
+        if ((verdict.right !== check.right) !== differs) {
+          expect.fail(
+            `row ${i}: ${check.kind}: ${check.note}: expected ${check.right}, got ${JSON.stringify(verdict)}\n${check.response.slice(-600)}`,
+          );
+        }
+      }
+    }
+  });
+
+  test("the solver's answers are right", () => {
+    for (const row of rows) expect(verify(row, `<think>\n…\n</think>\n${solve(row)}`), JSON.stringify(row.metadata)).toBe(true);
+  });
+
+  test("the published verifier's verdicts are known", () => {
+    const checks = rows.flatMap((row) => row.checks.map((check) => ({ check, published: explain(row, check.response).published })));
+    const known = checks.filter(({ published }) => published !== undefined);
+    if (known.length === 0) return;
+    const met = known.filter(({ check, published }) => published === check.published || published === "evaluates");
+    const missed = known.find((one) => !met.includes(one));
+    expect(met.length / checks.length, JSON.stringify(missed)?.slice(0, 1500)).toBeGreaterThan(0.95);
+  });
+});
