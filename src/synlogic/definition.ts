@@ -31,6 +31,8 @@ export interface SynlogicTask<P extends Parameters = Parameters> {
   readonly name: string;
   /** What the puzzle asks for, in one sentence. */
   readonly summary: string;
+  /** Whether a response with nothing after the reasoning is an answer for {@link verify} to judge. Otherwise it is wrong. */
+  readonly emptyAnswer?: boolean;
   /** Languages of its questions. */
   readonly languages: readonly Language[];
   /** The parameters of the generator. */

@@ -91,7 +91,7 @@ function judge(row: Row, response: string): Verdict {
   const task = taskNamed(row.task);
   const text = finalText(response);
   if (text === undefined) return { right: false, reason: "the reasoning is never closed by </think>" };
-  if (text.trim() === "") return { right: false, reason: "nothing follows the reasoning" };
+  if (text.trim() === "" && !task.emptyAnswer) return { right: false, reason: "nothing follows the reasoning" };
   return task.verify(row, text);
 }
 

@@ -2,6 +2,8 @@
 
 /** Only so many characters at the end of a message are read. No answer is longer, and the time of a verifier stays bounded. */
 export const MAX_ANSWER_CHARACTERS = 100_000;
+/** Only so many wrappers around an answer are removed. */
+const MAX_WRAPPERS = 20;
 
 /**
  * Returns the part of an assistant message that counts: what follows the last `</think>`, or the whole message if it has no reasoning.
@@ -70,11 +72,13 @@ export function lastBox(text: string): string | undefined {
 /** Removes what does no harm around an answer: white space, `$`, bold, quotes, `\text{…}` around it, and one final full stop. */
 export function plainText(content: string): string {
   let text = content.trim();
-  for (;;) {
+  // More wrappers than that are no answer, and would take quadratic time.
+  for (let layer = 0; layer < MAX_WRAPPERS; layer++) {
     const inner = unwrapped(text);
-    if (inner === text) return text;
+    if (inner === text) break;
     text = inner.trim();
   }
+  return text;
 }
 
 function unwrapped(text: string): string {

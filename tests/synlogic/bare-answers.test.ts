@@ -1,0 +1,73 @@
+// Answers that a question wants alone on the last line: what counts, what does not, and what it leaves open.
+
+import { expect, test } from "vitest";
+import { generate, type Row, verify } from "../../src/synlogic/index.js";
+import { pythonInteger } from "../../src/synlogic/reading/python-integer.js";
+
+const completion: Row = {
+  task: "dyck_language",
+  question: "Give the shortest completion.",
+  answer: "([{}])",
+  metadata: { question_sequence: "([{", full_sequence: "([{}])" },
+};
+const error: Row = { task: "dyck_language_errors", question: "", answer: "3", metadata: { bracket_string: "()]([]" } };
+const trace = (errors: number) => generate("dyck_language_reasoning_errors", { n_errors: errors, total_length: 10, seed: 3 })[0]!;
+
+test.each([
+  ["I close them.\n\n([{}])", true],
+  ["([{\n}])", true],
+  ['"([{}])"', true],
+  ["I close them.\n([{\n}])", false],
+  ["([{}])()", false],
+  ["The answer is: ([{}]).", null],
+  ["**([{}])**", null],
+  ["```\n([{}])\n```", null],
+  ["\\boxed{([{}])}", null],
+  ["**([{}]]**", false],
+])("a completed sequence: %j is %s", (text, right) => expect(verify(completion, text)).toBe(right));
+
+test("a longer balanced completion is undecided if the question does not ask for the shortest", () => {
+  expect(verify({ ...completion, question: "Complete it." }, "([{}])()")).toBe(null);
+  expect(verify({ ...completion, question: "Complete it." }, "([{}])(")).toBe(false);
+});
+
+test.each([
+  ["It breaks early.\n3", true],
+  ["Position 3", null],
+  ["**3**", null],
+  ["3.", null],
+  ["+3", false],
+  ["03", false],
+  ["3.0", false],
+  ["- 3", false],
+  ["3, 4", false],
+  ["3rd", false],
+  ["３", false],
+  [`${"]".repeat(1000)}3`, false],
+])("a position: %j is %s", (text, right) => expect(verify(error, text)).toBe(right));
+
+test("an empty text lists no wrong thoughts", () => {
+  for (const text of ["", '""', "All is well.\n“”"]) {
+    expect(verify(trace(0), text)).toBe(true);
+    expect(verify(trace(2), text)).toBe(false);
+  }
+  expect(verify(trace(0), "<think>")).toBe(false);
+  expect(verify(trace(0), "There are no mistakes.")).toBe(false);
+  expect(verify(trace(0), "[]")).toBe(null);
+});
+
+test("a list of thoughts: separators, order and decoration", () => {
+  const row = trace(3);
+  const [a, b, c] = row.metadata!.error_indices as number[];
+  for (const text of [`${a},${b},${c}`, `${c}, ${a}，${b}`, `${a},\n${b},\n${c}`, `"${a},${b},${c}"`]) expect(verify(row, text)).toBe(true);
+  for (const text of [`[${a},${b},${c}]`, `Thoughts ${a}, ${b} and ${c} are wrong.`]) expect(verify(row, text)).toBe(null);
+  for (const text of [`${a},${b}`, `${a},${b},${c},${c}`, `${a},${b},${c},`, `,${a},${b},${c}`, `${a}x,${b},${c}`, `${a}\n${b}\n${c}`]) {
+    expect(verify(row, text)).toBe(false);
+  }
+});
+
+test("Python's integers", () => {
+  for (const text of ["12", " +12\n", "1_2", "0012", "１２", "١٢", "𝟏𝟐"]) expect(pythonInteger(text), text).toBe(12n);
+  for (const text of ["", "1__2", "_12", "12_", "1 2", "12.0", "²", "- 12", "1".repeat(5000)])
+    expect(pythonInteger(text), text).toBeUndefined();
+});
