@@ -1,15 +1,19 @@
 import type { SynlogicTask } from "../definition.js";
+import { cipher } from "./cipher.js";
 import { dyckLanguage } from "./dyck-language.js";
 import { dyckLanguageErrors } from "./dyck-language-errors.js";
 import { dyckLanguageReasoningErrors } from "./dyck-language-reasoning-errors.js";
+import { gameOf24 } from "./game-of-24.js";
 import { goodsExchange } from "./goods-exchange.js";
 import { kukurasu } from "./kukurasu.js";
 
 /** All tasks, in the alphabetical order of their names. */
 export const definitions: readonly SynlogicTask[] = [
+  cipher,
   dyckLanguage,
   dyckLanguageErrors,
   dyckLanguageReasoningErrors,
+  gameOf24,
   goodsExchange,
   kukurasu,
 ];
