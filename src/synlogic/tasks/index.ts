@@ -1,4 +1,5 @@
 import type { SynlogicTask } from "../definition.js";
+import { arcAgi } from "./arc-agi.js";
 import { cipher } from "./cipher.js";
 import { dyckLanguage } from "./dyck-language.js";
 import { dyckLanguageErrors } from "./dyck-language-errors.js";
@@ -9,6 +10,7 @@ import { kukurasu } from "./kukurasu.js";
 
 /** All tasks, in the alphabetical order of their names. */
 export const definitions: readonly SynlogicTask[] = [
+  arcAgi,
   cipher,
   dyckLanguage,
   dyckLanguageErrors,
