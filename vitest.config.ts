@@ -78,6 +78,7 @@ export default defineConfig({
           pool: "forks",
           execArgv,
           testTimeout: 60_000,
+          setupFiles: ["tests/support/setup.ts"],
         },
       },
       ...(hasBrowser && !quick
@@ -96,6 +97,7 @@ export default defineConfig({
                 name: "browser",
                 include: ["tests/browser/**/*.test.ts"],
                 testTimeout: 60_000,
+                setupFiles: ["tests/support/setup.ts"],
                 browser: {
                   enabled: true,
                   headless: true,

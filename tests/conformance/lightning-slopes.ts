@@ -60,7 +60,7 @@ export const slopesSuite: Suite = (runtime) => {
           for (let h = 0; h < heads; h++) {
             const own = (x: Numbers) => {
               const row = name === "state" || name === "dState" ? heads * d * d : heads * d;
-              const part = Array.from(x).filter((_, i) => Math.floor(((i % row) * heads) / row) === h);
+              const part = new Float64Array(x).filter((_, i) => Math.floor(((i % row) * heads) / row) === h);
               return part.map((value) => (Math.abs(value) < SMALLEST ? 0 : value));
             };
             const distance = tolerance.normDistance(own(actual!), own(expected!));

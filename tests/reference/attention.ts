@@ -9,6 +9,7 @@ import { type Numbers, softmax } from "./linear.js";
  */
 export function softmaxAttention(q: Numbers, k: Numbers, v: Numbers, heads: number, kvHeads: number, headDim: number): Float64Array {
   const tokens = q.length / (heads * headDim);
+  [q, k, v] = [new Float64Array(q), new Float64Array(k), new Float64Array(v)];
   const o = new Float64Array(q.length);
   for (let h = 0; h < heads; h++) {
     const shared = Math.floor(h / (heads / kvHeads));
@@ -17,13 +18,15 @@ export function softmaxAttention(q: Numbers, k: Numbers, v: Numbers, heads: numb
       const scores = new Float64Array(t + 1);
       for (let s = 0; s <= t; s++) {
         const from = (s * kvHeads + shared) * headDim;
-        for (let i = 0; i < headDim; i++) scores[s]! += q[to + i]! * k[from + i]!;
-        scores[s]! /= Math.sqrt(headDim);
+        let score = 0;
+        for (let i = 0; i < headDim; i++) score += q[to + i]! * k[from + i]!;
+        scores[s] = score / Math.sqrt(headDim);
       }
       const p = softmax(scores);
       for (let s = 0; s <= t; s++) {
         const from = (s * kvHeads + shared) * headDim;
-        for (let j = 0; j < headDim; j++) o[to + j]! += p[s]! * v[from + j]!;
+        const weight = p[s]!;
+        for (let j = 0; j < headDim; j++) o[to + j]! += weight * v[from + j]!;
       }
     }
   }
@@ -49,6 +52,7 @@ export function softmaxAttentionBackward(
 ): { dq: Float64Array; dk: Float64Array; dv: Float64Array } {
   const tokens = q.length / (heads * headDim);
   const scale = 1 / Math.sqrt(headDim);
+  [dO, q, k, v] = [new Float64Array(dO), new Float64Array(q), new Float64Array(k), new Float64Array(v)];
   const [dq, dk, dv] = [new Float64Array(q.length), new Float64Array(k.length), new Float64Array(v.length)];
   for (let h = 0; h < heads; h++) {
     const shared = Math.floor(h / (heads / kvHeads));

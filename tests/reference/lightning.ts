@@ -11,6 +11,7 @@ function decayOver(slope: number, steps: number): number {
 export function quadraticLightning(q: Numbers, k: Numbers, v: Numbers, slopes: Numbers, headDim: number): Float64Array {
   const heads = slopes.length;
   const tokens = q.length / (heads * headDim);
+  [q, k, v] = [new Float64Array(q), new Float64Array(k), new Float64Array(v)];
   const o = new Float64Array(q.length);
   for (let h = 0; h < heads; h++) {
     for (let t = 0; t < tokens; t++) {
@@ -38,8 +39,9 @@ export function recurrentLightning(
 ): { o: Float64Array; state: Float64Array } {
   const heads = slopes.length;
   const tokens = q.length / (heads * headDim);
+  [q, k, v] = [new Float64Array(q), new Float64Array(k), new Float64Array(v)];
   const o = new Float64Array(q.length);
-  const state = Float64Array.from(initial);
+  const state = new Float64Array(initial);
   for (let t = 0; t < tokens; t++) {
     for (let h = 0; h < heads; h++) {
       const at = (t * heads + h) * headDim;
@@ -71,6 +73,7 @@ export function quadraticLightningBackward(
 ): { dq: Float64Array; dk: Float64Array; dv: Float64Array } {
   const heads = slopes.length;
   const tokens = q.length / (heads * headDim);
+  [q, k, v, dO] = [new Float64Array(q), new Float64Array(k), new Float64Array(v), new Float64Array(dO)];
   const [dq, dk, dv] = [new Float64Array(q.length), new Float64Array(q.length), new Float64Array(q.length)];
   for (let h = 0; h < heads; h++) {
     for (let t = 0; t < tokens; t++) {

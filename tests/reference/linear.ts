@@ -1,5 +1,6 @@
 // The specification of products, norms and pointwise functions: float64, one loop per sum.
-// Tensors are flat and row-major; a row's length is given or follows from the weights.
+// Tensors are flat and row-major; a row's length is given or follows from the weights. Where loops are long, operands are copied into
+// float64 arrays first: over arrays of one type they run several times as fast.
 
 /** Anything that holds numbers: float64 of the reference, float32 of the library. */
 export type Numbers = ArrayLike<number>;
@@ -8,6 +9,7 @@ export type Numbers = ArrayLike<number>;
 export function matmul(x: Numbers, w: Numbers, inner: number): Float64Array {
   const rows = x.length / inner;
   const out = w.length / inner;
+  [x, w] = [new Float64Array(x), new Float64Array(w)];
   const y = new Float64Array(rows * out);
   for (let r = 0; r < rows; r++) {
     for (let o = 0; o < out; o++) {
@@ -44,15 +46,21 @@ export function silu(x: number): number {
 
 /** `p_i = e^(x_i) / Σ_j e^(x_j)` of one row. */
 export function softmax(x: Numbers): Float64Array {
-  return logSoftmax(x).map(Math.exp);
+  const row = logSoftmax(x);
+  for (let i = 0; i < row.length; i++) row[i] = Math.exp(row[i]!);
+  return row;
 }
 
 /** `x_i − log Σ_j e^(x_j)` of one row. */
 export function logSoftmax(x: Numbers): Float64Array {
-  const row = Float64Array.from(x);
-  const max = row.reduce((a, b) => Math.max(a, b), -Infinity);
-  const logSum = max + Math.log(row.reduce((sum, value) => sum + Math.exp(value - max), 0));
-  return row.map((value) => value - logSum);
+  const row = new Float64Array(x);
+  let max = -Infinity;
+  for (let i = 0; i < row.length; i++) max = Math.max(max, row[i]!);
+  let sum = 0;
+  for (let i = 0; i < row.length; i++) sum += Math.exp(row[i]! - max);
+  const logSum = max + Math.log(sum);
+  for (let i = 0; i < row.length; i++) row[i]! -= logSum;
+  return row;
 }
 
 /** `f` of every element. */

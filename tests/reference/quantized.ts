@@ -31,7 +31,7 @@ export function quantize(x: Numbers, inner: number, levels: number): { q: Float6
 /** What a q8 matrix holds. */
 export function dequantized(w: Numbers, inner: number): Float32Array {
   const { q, scales } = quantize(w, inner, 127);
-  return Float32Array.from(q, (value, i) => scales[i]! * value);
+  return new Float32Array(q.map((value, i) => scales[i]! * value));
 }
 
 /** `x·wᵀ` of quantised rows and weights: per block the exact sum, times both scales, added up. */

@@ -8,8 +8,8 @@ export function syntheticSeed(name: string): bigint {
 }
 
 /** u of the index, in [−1, 1). */
-export function syntheticValue(name: string, index: number): number {
-  let x = (BigInt(index) + syntheticSeed(name)) & 0xffffffffn;
+export function syntheticValue(name: string, index: number, seed = syntheticSeed(name)): number {
+  let x = (BigInt(index) + seed) & 0xffffffffn;
   x ^= x >> 16n;
   x = (x * 0x7feb352dn) & 0xffffffffn;
   x ^= x >> 15n;
@@ -21,12 +21,16 @@ export function syntheticValue(name: string, index: number): number {
 /** `[rows, inputs]` of a matrix, rounded to float32 and then to bf16. */
 export function syntheticMatrix(name: string, rows: number, inputs: number): Float32Array {
   const scale = Math.fround(Math.sqrt(3) / Math.sqrt(inputs));
-  return Float32Array.from({ length: rows * inputs }, (_, i) => toBf16(Math.fround(syntheticValue(name, i) * scale)));
+  const seed = syntheticSeed(name);
+  return new Float32Array(rows * inputs).map((_, i) => toBf16(Math.fround(syntheticValue(name, i, seed) * scale)));
 }
+
+const float = new Float32Array(1);
+const bits = new Uint32Array(float.buffer);
 
 /** To nearest, ties to even, by way of the bits. */
 export function toBf16(value: number): number {
-  const bits = new Uint32Array(Float32Array.of(value).buffer);
+  float[0] = value;
   bits[0] = (bits[0]! + 0x7fff + ((bits[0]! >>> 16) & 1)) & 0xffff0000;
-  return new Float32Array(bits.buffer)[0]!;
+  return float[0]!;
 }

@@ -19,12 +19,20 @@ export function roundTo(type: StoredType, value: number): number {
 export function decode(type: StoredType, bytes: Uint8Array): Float64Array {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const width = WIDTHS[type];
-  return Float64Array.from({ length: bytes.byteLength / width }, (_, i) => {
+  return new Float64Array(bytes.byteLength / width).map((_, i) => {
     if (type === "I32") return view.getInt32(i * width, true);
     if (type === "F32") return view.getFloat32(i * width, true);
-    const bits = view.getUint16(i * width, true);
-    return type === "BF16" ? fromBits(bits, 8, 7) : fromBits(bits, 5, 10);
+    return valuesOf16Bits(type)[view.getUint16(i * width, true)]!;
   });
+}
+
+const tables: Partial<Record<"BF16" | "F16", Float64Array>> = {};
+
+/** Of every pattern, made when they are first needed. */
+function valuesOf16Bits(type: "BF16" | "F16"): Float64Array {
+  const [exponentBits, mantissaBits] = type === "BF16" ? [8, 7] : [5, 10];
+  tables[type] ??= new Float64Array(2 ** 16).map((_, bits) => fromBits(bits, exponentBits, mantissaBits));
+  return tables[type];
 }
 
 /** Little-endian bytes of values, each rounded to `type` first. */

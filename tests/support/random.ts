@@ -25,7 +25,9 @@ export function random(seed: number): Random {
 /** `size` normal values of standard deviation `scale` that are exact in float32. */
 export function randomTensor(seed: number, size: number, scale = 1): Float32Array<ArrayBuffer> {
   const { normal } = random(seed);
-  return Float32Array.from({ length: size }, () => scale * normal());
+  const values = new Float32Array(size);
+  for (let i = 0; i < size; i++) values[i] = scale * normal();
+  return values;
 }
 
 /** `length` token ids below `vocabSize`. */

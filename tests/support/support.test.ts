@@ -118,3 +118,20 @@ test("a product in float32 stays within its tolerance, and a wrong weight does n
   expect(Math.abs(x[0]! * w[0]!)).toBeGreaterThan(product(x, w, 64));
   expect(product(x, w, 64)).toBeLessThan(2000 * EPSILON * 64);
 });
+
+describe("typed arrays are compared", () => {
+  test.each<[string, unknown, unknown, boolean]>([
+    ["NaN", Float32Array.of(1, Number.NaN), Float32Array.of(1, Number.NaN), true],
+    ["of another number", Float32Array.of(1, 2), Float32Array.of(1, 2.0000002), false],
+    ["0 and −0", Float64Array.of(0), Float64Array.of(-0), false],
+    ["of another length", Uint8Array.of(1), Uint8Array.of(1, 0), false],
+    ["of another type", Float32Array.of(1), Float64Array.of(1), false],
+    ["in an object, equal", { a: [Uint8Array.of(1, 2)] }, { a: [Uint8Array.of(1, 2)] }, true],
+    ["in an object, different", { a: [Uint8Array.of(1, 2)] }, { a: [Uint8Array.of(1, 3)] }, false],
+  ])("%s", (_, a, b, equal) => {
+    for (const compare of [() => expect(a).toEqual(b), () => expect(a).toStrictEqual(b)]) {
+      if (equal) compare();
+      else expect(compare).toThrow(/expected/);
+    }
+  });
+});

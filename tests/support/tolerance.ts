@@ -133,6 +133,7 @@ export function attentionBackward(
   const tokens = q.length / (heads * headDim);
   const group = heads / kvHeads;
   const scale = 1 / Math.sqrt(headDim);
+  [dO, q, k, v] = [new Float64Array(dO), new Float64Array(q), new Float64Array(k), new Float64Array(v)];
   const [dq, dk, dv] = [new Float64Array(q.length), new Float64Array(k.length), new Float64Array(v.length)];
   for (let h = 0; h < heads; h++) {
     for (let t = 0; t < tokens; t++) {
@@ -216,7 +217,7 @@ export function maxAbs(x: Numbers): number {
 }
 
 function absolute(x: Numbers): Float64Array {
-  return Float64Array.from(x, Math.abs);
+  return new Float64Array(x).map(Math.abs);
 }
 
 function norm1(x: Numbers): number {
