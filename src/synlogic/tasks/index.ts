@@ -7,6 +7,8 @@ import { dyckLanguageReasoningErrors } from "./dyck-language-reasoning-errors.js
 import { gameOf24 } from "./game-of-24.js";
 import { goodsExchange } from "./goods-exchange.js";
 import { kukurasu } from "./kukurasu.js";
+import { wordSorting } from "./word-sorting.js";
+import { wordSortingMistake } from "./word-sorting-mistake.js";
 
 /** All tasks, in the alphabetical order of their names. */
 export const definitions: readonly SynlogicTask[] = [
@@ -18,4 +20,6 @@ export const definitions: readonly SynlogicTask[] = [
   gameOf24,
   goodsExchange,
   kukurasu,
+  wordSorting,
+  wordSortingMistake,
 ];
