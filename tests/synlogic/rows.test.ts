@@ -40,7 +40,12 @@ describe.each(tasks)("%s", (name) => {
   });
 
   test("the solver's answers are right", () => {
-    for (const row of rows) expect(verify(row, `<think>\n…\n</think>\n${solve(row)}`), JSON.stringify(row.metadata)).toBe(true);
+    for (const row of rows) {
+      // Some questions can be read in two ways, and all their solutions are right in one of them only.
+      const open = row.checks.some((check) => check.kind === "gold" && check.right === null);
+      const verdict = verify(row, `<think>\n…\n</think>\n${solve(row)}`);
+      expect(verdict ?? open, JSON.stringify(row.metadata)).toBe(true);
+    }
   });
 
   test("the published verifier's verdicts are known", () => {

@@ -1,12 +1,12 @@
 // Readers of the wrappers that questions ask for. Each returns the last complete answer in a text.
 
-import { lastCodeBlock } from "./final-text.js";
+import { codeBlocks, lastCodeBlock } from "./final-text.js";
 import { findLiterals, itemsOf, type Literal, parseLiteral } from "./literal.js";
 
 /** Returns the last list of lists anywhere in a text, with or without a code block around it. Undefined if there is none. */
 export function lastNestedList(text: string): { readonly literal: Literal; readonly found: string } | undefined {
   const last = findLiterals(text, "[")
-    .filter(({ literal }) => itemsOf(literal)?.some((item) => item.kind === "list"))
+    .filter(({ literal }) => isNested(literal))
     .at(-1);
   return last && { literal: last.literal, found: text.slice(last.begin, last.end) };
 }
@@ -16,4 +16,33 @@ export function lastBlockLiteral(text: string): { readonly literal: Literal; rea
   const found = lastCodeBlock(text);
   const literal = found === undefined ? undefined : parseLiteral(found);
   return literal && found !== undefined ? { literal, found: found.trim() } : undefined;
+}
+
+/** A list of lists that fills a code block. */
+export interface BlockGrid {
+  readonly literal: Literal;
+  readonly found: string;
+  /** Whether the block assigns the list to a name, which is more than the list. */
+  readonly assigned: boolean;
+}
+
+/**
+ * Returns the list of lists that fills the last such code block, for questions that want the block at the end. Undefined if there is none, or
+ * if another list of lists follows it.
+ */
+export function finalBlockGrid(text: string): BlockGrid | undefined {
+  const last = codeBlocks(text)
+    .filter(({ language }) => ["python", "py", ""].includes(language))
+    .flatMap((block) => {
+      const name = /^\s*[A-Za-z_][A-Za-z0-9_]{0,40} *= */.exec(block.content)?.[0] ?? "";
+      const literal = parseLiteral(block.content.slice(name.length));
+      return isNested(literal) ? [{ block, literal, assigned: name !== "" }] : [];
+    })
+    .at(-1);
+  if (!last || lastNestedList(text.slice(last.block.end))) return undefined;
+  return { literal: last.literal, found: last.block.content.trim(), assigned: last.assigned };
+}
+
+function isNested(literal: Literal | undefined): literal is Literal {
+  return itemsOf(literal)?.some((item) => item.kind === "list") ?? false;
 }

@@ -21,16 +21,27 @@ export interface CodeBlock {
   /** The word after the opening fence, in lower case. Empty if there is none. */
   readonly language: string;
   readonly content: string;
+  /** Offset of the closing fence. */
+  readonly end: number;
 }
 
-/** Returns the complete code blocks of a text, in order. A fence is three backticks, anywhere in a line. */
+/**
+ * Returns the complete code blocks of a text, in order. A fence is three backticks, anywhere in a line. A fence with a language always opens
+ * a block, so that a second pair of fences around a block does no harm.
+ */
 export function codeBlocks(text: string): CodeBlock[] {
-  const parts = text.split("```");
   const blocks: CodeBlock[] = [];
-  for (let i = 1; i + 1 < parts.length; i += 2) {
-    const part = parts[i]!;
+  let open = false;
+  let end = text.indexOf("```");
+  // The part of the text between this fence and the next one.
+  for (let next = end; next >= 0; end = next) {
+    const begin = end + 3;
+    next = text.indexOf("```", begin);
+    open = !open || /^[A-Za-z0-9_+-]+[ \t]*\r?\n/.test(text.slice(begin, begin + 40));
+    if (!open || next < 0) continue;
+    const part = text.slice(begin, next);
     const tag = /^[A-Za-z0-9_+-]*(?=[ \t]*\r?\n|[ \t])/.exec(part)?.[0] ?? "";
-    blocks.push({ language: tag.toLowerCase(), content: part.slice(tag.length) });
+    blocks.push({ language: tag.toLowerCase(), content: part.slice(tag.length), end: next });
   }
   return blocks;
 }

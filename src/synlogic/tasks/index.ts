@@ -1,5 +1,6 @@
 import type { SynlogicTask } from "../definition.js";
 import { arcAgi } from "./arc-agi.js";
+import { arrowMaze } from "./arrow-maze.js";
 import { cipher } from "./cipher.js";
 import { dyckLanguage } from "./dyck-language.js";
 import { dyckLanguageErrors } from "./dyck-language-errors.js";
@@ -13,6 +14,7 @@ import { wordSortingMistake } from "./word-sorting-mistake.js";
 /** All tasks, in the alphabetical order of their names. */
 export const definitions: readonly SynlogicTask[] = [
   arcAgi,
+  arrowMaze,
   cipher,
   dyckLanguage,
   dyckLanguageErrors,

@@ -3,8 +3,9 @@ import { drawUntil, randomBoolean } from "../../base/random-draws.js";
 import type { SynlogicTask } from "../definition.js";
 import { metadataIntegers } from "../metadata.js";
 import { lastNestedList } from "../reading/answers.js";
-import { gridOf, stringOf } from "../reading/literal.js";
-import { accept, type Language, type Row, reject } from "../row.js";
+import { gridOf, integerOf, stringOf } from "../reading/literal.js";
+import { strictGrids } from "../reading/published.js";
+import { accept, type Language, type PublishedVerdict, type Row, reject, undecided, type Verdict } from "../row.js";
 
 type Cell = "1" | "X";
 
@@ -86,28 +87,46 @@ export const kukurasu: SynlogicTask<Kukurasu> = {
     return write(fill(metadataIntegers(row, "row_sums"), metadataIntegers(row, "col_sums")) ?? []);
   },
   verify(row, text) {
-    const [rowSums, columnSums] = [metadataIntegers(row, "row_sums"), metadataIntegers(row, "col_sums")];
     const answer = lastNestedList(text);
     if (!answer) return reject("there is no list of lists after the reasoning");
     const { literal, found } = answer;
-    const grid = gridOf(literal, (cell) => (["1", "X"].includes(stringOf(cell) ?? "") ? (stringOf(cell) as Cell) : undefined));
-    if (grid?.length !== rowSums.length || grid[0]!.length !== columnSums.length) {
-      return reject(`expected ${rowSums.length} rows of ${columnSums.length} cells "1" or "X"`, found);
-    }
-    const { rows, columns } = sums(grid);
-    for (const [name, given, expected] of [
-      ["row", rows, rowSums],
-      ["column", columns, columnSums],
-    ] as const) {
-      const wrong = given.findIndex((sum, i) => sum !== expected[i]);
-      if (wrong >= 0) return reject(`${name} ${wrong + 1} sums to ${given[wrong]}, not to ${expected[wrong]}`, found);
-    }
-    return accept(found);
+    const grid = gridOf(literal, (cell) => (integerOf(cell) === 1 ? 1 : isCell(stringOf(cell)) ? (stringOf(cell) as Cell) : undefined));
+    const verdict = judge(row, grid?.map((cells) => cells.map((cell): Cell => (cell === "X" ? "X" : "1"))) ?? [], found);
+    // The question shows the cells as strings and does not refuse numbers.
+    return verdict.right && grid?.flat().includes(1) ? undecided('the ones are numbers, not "1"', found) : verdict;
   },
   guess(row, random) {
     return write(guessGrid(row, random));
   },
+  published,
 };
+
+const isCell = (text: string | undefined): text is Cell => text === "1" || text === "X";
+
+function judge(row: Row, grid: readonly (readonly Cell[])[], found: string): Verdict {
+  const [rowSums, columnSums] = [metadataIntegers(row, "row_sums"), metadataIntegers(row, "col_sums")];
+  if (grid.length !== rowSums.length || grid[0]!.length !== columnSums.length) {
+    return reject(`expected ${rowSums.length} rows of ${columnSums.length} cells "1" or "X"`, found);
+  }
+  const { rows, columns } = sums(grid);
+  for (const [name, given, expected] of [
+    ["row", rows, rowSums],
+    ["column", columns, columnSums],
+  ] as const) {
+    const wrong = given.findIndex((sum, i) => sum !== expected[i]);
+    if (wrong >= 0) return reject(`${name} ${wrong + 1} sums to ${given[wrong]}, not to ${expected[wrong]}`, found);
+  }
+  return accept(found);
+}
+
+/** Judges the first grid of the whole message, if it is written with double quotes and without trailing commas. */
+function published(row: Row, response: string): PublishedVerdict {
+  const { grids, slow } = strictGrids(response, /"([1X])"/y);
+  const grid = grids[0];
+  if (slow && !grid) return "error";
+  if (!grid || grid.some((cells) => cells.length !== grid[0]!.length)) return false;
+  return judge(row, grid as Cell[][], "").right === true;
+}
 
 function guessGrid(row: Row, random: Random): Cell[][] {
   const width = metadataIntegers(row, "col_sums").length;

@@ -1,0 +1,82 @@
+// How published verifiers look for an answer, faults included. Used by the emulations of their verdicts only.
+
+/**
+ * Finds the texts that a non-greedy pattern for `[[ … ]]` finds, from left to right: each begins at an opening pair of brackets and ends at
+ * the first closing pair, whatever lies between.
+ *
+ * @param opening a global pattern for the beginning
+ */
+export function nestedListTexts(text: string, opening = /\[\s*\[/g): string[] {
+  const closing = /\]\s*\]/g;
+  const begin = new RegExp(opening);
+  const found: string[] = [];
+  for (let match = begin.exec(text); match; match = begin.exec(text)) {
+    closing.lastIndex = begin.lastIndex;
+    if (!closing.exec(text)) break;
+    found.push(text.slice(match.index, closing.lastIndex));
+    begin.lastIndex = closing.lastIndex;
+  }
+  return found;
+}
+
+/** Cells in a row from which on a pattern with nested repetitions takes seconds if the row ends in a bad cell. */
+const SLOW_CELLS = 24;
+
+/**
+ * Finds the grids that a strict pattern finds: rows of cells, separated by single commas, without a trailing one. `slow` says whether the
+ * published pattern would have to backtrack through a long row, which takes exponential time.
+ *
+ * @param cell a sticky pattern for one cell, with the value as its first group
+ */
+export function strictGrids(text: string, cell: RegExp): { readonly grids: readonly string[][][]; readonly slow: boolean } {
+  const opening = /\[\s*\[/g;
+  const blanks = /\s*/y;
+  const grids: string[][][] = [];
+  let slow = false;
+  let at = 0;
+  const skip = () => {
+    blanks.lastIndex = at;
+    blanks.exec(text);
+    at = blanks.lastIndex;
+  };
+  const take = (char: string) => {
+    skip();
+    if (text[at] !== char) return false;
+    at++;
+    return true;
+  };
+  function readRow(): string[] | undefined {
+    const values: string[] = [];
+    do {
+      skip();
+      cell.lastIndex = at;
+      const match = cell.exec(text);
+      if (!match) {
+        if (values.length >= SLOW_CELLS) slow = true;
+        return undefined;
+      }
+      values.push(match[1]!);
+      at = cell.lastIndex;
+    } while (take(","));
+    if (take("]")) return values;
+    if (values.length >= SLOW_CELLS) slow = true;
+    return undefined;
+  }
+  function readGrid(): string[][] | undefined {
+    const rows: string[][] = [];
+    do {
+      const row = take("[") ? readRow() : undefined;
+      if (!row) return undefined;
+      rows.push(row);
+    } while (take(","));
+    return take("]") ? rows : undefined;
+  }
+  for (let match = opening.exec(text); match; match = opening.exec(text)) {
+    at = match.index + 1;
+    const grid = readGrid();
+    if (grid) grids.push(grid);
+    // An outer bracket that begins no grid may be followed at once by one that does.
+    opening.lastIndex = grid ? at : match.index + 1;
+  }
+  return { grids, slow };
+}
