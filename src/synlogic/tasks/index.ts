@@ -8,6 +8,8 @@ import { dyckLanguageReasoningErrors } from "./dyck-language-reasoning-errors.js
 import { gameOf24 } from "./game-of-24.js";
 import { goodsExchange } from "./goods-exchange.js";
 import { kukurasu } from "./kukurasu.js";
+import { objectCounting } from "./object-counting.js";
+import { objectProperties } from "./object-properties.js";
 import { wordSorting } from "./word-sorting.js";
 import { wordSortingMistake } from "./word-sorting-mistake.js";
 
@@ -22,6 +24,8 @@ export const definitions: readonly SynlogicTask[] = [
   gameOf24,
   goodsExchange,
   kukurasu,
+  objectCounting,
+  objectProperties,
   wordSorting,
   wordSortingMistake,
 ];
