@@ -1,4 +1,5 @@
 import { InputError } from "../../base/errors.js";
+import { isObject } from "../../base/json.js";
 import type { Random } from "../../base/random.js";
 import { drawUntil, randomBoolean, randomChoice, randomInteger, shuffle } from "../../base/random-draws.js";
 import type { SynlogicTask } from "../definition.js";
@@ -115,25 +116,43 @@ function itemsOf(row: Row, key: string): Item[] {
   return metadataValue(row, key, "a list of items with all attributes", isList).map((item) => itemOf(item)!);
 }
 
-/** Reads the problem. Undefined if its story is not understood: then only the stored answer is known. */
-function problemOf(row: Row): Problem | undefined {
-  const [first, last] = [itemsOf(row, "initial_collection"), itemsOf(row, "final_collection")];
-  const stored = row.metadata!.changes as Change[] | undefined;
-  if (stored) return { first, changes: stored, asked: row.metadata!.asked as Values };
-  const changes = publishedChanges(metadataString(row, "story"), [...first, ...last]);
-  const asked = publishedQuery(metadataString(row, "question"));
-  return changes && asked && { first, changes, asked };
+/** Whether changes without a trade lead from one collection to another. */
+function leadsTo({ first, changes }: Problem, last: readonly Item[]): boolean {
+  const key = (items: readonly Item[]) => items.map((item) => ATTRIBUTES.map((attribute) => item[attribute]).join("|")).sort();
+  let items = first;
+  for (const change of changes) items = items.flatMap((item) => applyChange(item, change, first, () => item));
+  return key(items).join("\n") === key(last).join("\n");
 }
 
-/** What a right answer is: a count, unknown, or not decided by a Chinese question, which does not speak of unknown counts. */
+const isValues = (x: Json): x is Values => isObject(x) && Object.values(x).every((value) => typeof value === "string");
+const isChanges = (x: Json): x is readonly (Change & { readonly [key: string]: Json })[] =>
+  Array.isArray(x) &&
+  x.every((change) => isObject(change) && [change.where, change.set, change.other].every((one) => isValues(one as Json)));
+
+/** Reads the problem. Undefined if its story is not understood. */
+function problemOf(row: Row): Problem | undefined {
+  const [first, last] = [itemsOf(row, "initial_collection"), itemsOf(row, "final_collection")];
+  if (row.metadata?.changes !== undefined) {
+    const changes = metadataValue(row, "changes", "a list of changes", isChanges);
+    return { first, changes, asked: metadataValue(row, "asked", "values of attributes", isValues) };
+  }
+  const changes = publishedChanges(metadataString(row, "story"), [...first, ...last]);
+  const asked = publishedQuery(metadataString(row, "question"));
+  const problem = changes && asked && { first, changes, asked };
+  // Without a trade the last collection is certain, and shows whether the sentences were understood.
+  return problem && (changes.some(({ kind }) => kind === "trade") || leadsTo(problem, last)) ? problem : undefined;
+}
+
 interface Truth {
   /** All counts that the story allows. */
   readonly counts: ReadonlySet<number>;
+  /** Whether the question says what to answer if there are several. The published Chinese ones do not. */
   readonly unknownIsAsked: boolean;
 }
 
 function truthOf(row: Row): Truth {
   const problem = problemOf(row);
+  // If the story is not understood, only the stored answer is known.
   const stored = wholeNumber(String(row.answer));
   const counts = problem ? possibleCounts(problem) : new Set(stored === undefined ? [] : [stored]);
   if (counts.size === 0) throw new InputError(`${row.task}: row: answer: expected a whole number, got ${JSON.stringify(row.answer)}`);

@@ -1,0 +1,120 @@
+import type { Json } from "../row.js";
+
+/** The five attributes, under their published names. */
+export const ATTRIBUTES = ["sizes", "colors", "countries", "materials", "smells"] as const;
+export type Attribute = (typeof ATTRIBUTES)[number];
+
+/** Values of some attributes. */
+export type Values = Partial<Readonly<Record<Attribute, string>>>;
+export type Item = Readonly<Record<Attribute, string>>;
+
+/**
+ * A change of a collection. It concerns the items with one value of one attribute:
+ *
+ * - `set`: they get other values
+ * - `split`: each is replaced by two copies, one with the values `set`, one with the values `other`
+ * - `add`: each gets a copy with other values beside it
+ * - `lose`: they are lost
+ * - `trade`: each is replaced by an item with the values `set`, of which nothing else is known
+ * - `compare`: concerns the items whose pair of smell and color does not occur in the first collection, and adds a copy of each
+ */
+export interface Change {
+  readonly kind: "set" | "split" | "add" | "lose" | "trade" | "compare";
+  readonly where: Values;
+  readonly set: Values;
+  readonly other: Values;
+}
+
+export const matches = (item: Item, values: Values) =>
+  Object.entries(values).every(([attribute, value]) => item[attribute as Attribute] === value);
+
+const pairOf = ({ smells, colors }: Item) => `${smells}|${colors}`;
+
+/** Applies a change to an item whose attributes are all known. @param traded completes an item that is known in part */
+export function applyChange(item: Item, change: Change, first: readonly Item[], traded: (known: Values) => Item): Item[] {
+  const { kind, where, set, other } = change;
+  if (kind === "compare") return first.some((one) => pairOf(one) === pairOf(item)) ? [item] : [item, item];
+  if (!matches(item, where)) return [item];
+  switch (kind) {
+    case "set":
+      return [{ ...item, ...set }];
+    case "split":
+      return [
+        { ...item, ...set },
+        { ...item, ...other },
+      ];
+    case "add":
+      return [item, { ...item, ...set }];
+    case "lose":
+      return [];
+    case "trade":
+      return [traded(set)];
+  }
+}
+
+/** A collection, its changes, and the values of which an item has to have at least one to be counted. */
+export interface Problem {
+  readonly first: readonly Item[];
+  readonly changes: readonly Change[];
+  readonly asked: Values;
+}
+
+/** A value that no sentence mentions. */
+const UNMENTIONED = "";
+
+/**
+ * Returns all counts that the story allows. There are several if the count depends on what is not known of traded items. Each of these is
+ * completed in every way that makes a difference; different items are independent of each other.
+ */
+export function possibleCounts({ first, changes, asked }: Problem): ReadonlySet<number> {
+  const compares = changes.some(({ kind }) => kind === "compare");
+  const domain = (attribute: Attribute) => {
+    const mentioned = [...changes.map(({ where }) => where), asked, ...(compares ? first : [])].map((values) => values[attribute]);
+    return [...new Set([UNMENTIONED, ...mentioned.filter((value) => value !== undefined)])];
+  };
+  const domains = ATTRIBUTES.map(domain);
+  const known = new Map<string, ReadonlySet<number>>();
+
+  /** The counts among what becomes of an item after the first `i` changes. */
+  function counts(item: Item, i: number): ReadonlySet<number> {
+    const change = changes[i];
+    if (!change) return new Set([Object.entries(asked).some(([attribute, value]) => item[attribute as Attribute] === value) ? 1 : 0]);
+    const key = `${i}|${ATTRIBUTES.map((attribute) => item[attribute]).join("|")}`;
+    const before = known.get(key);
+    if (before) return before;
+    const result =
+      change.kind === "trade" && matches(item, change.where)
+        ? new Set(completions(change.set, domains).flatMap((one) => [...counts(one, i + 1)]))
+        : sums(applyChange(item, change, first, () => item).map((one) => counts(one, i + 1)));
+    known.set(key, result);
+    return result;
+  }
+  return sums(first.map((item) => counts(item, 0)));
+}
+
+/** All items with the given values. */
+function completions(values: Values, domains: readonly (readonly string[])[]): Item[] {
+  let items: Partial<Record<Attribute, string>>[] = [{}];
+  for (const [i, attribute] of ATTRIBUTES.entries()) {
+    const value = values[attribute];
+    items = items.flatMap((item) => (value === undefined ? domains[i]! : [value]).map((one) => ({ ...item, [attribute]: one })));
+  }
+  return items as Item[];
+}
+
+/** All sums of one number from each set. */
+function sums(sets: readonly ReadonlySet<number>[]): ReadonlySet<number> {
+  let totals = [0];
+  for (const set of sets) totals = [...new Set(totals.flatMap((total) => [...set].map((one) => total + one)))];
+  return new Set(totals);
+}
+
+const isText = (value: Json | undefined): value is string => typeof value === "string";
+
+/** Reads an item of the metadata. Undefined if it has not the published form. */
+export function itemOf(value: Json): Item | undefined {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
+  const values = value as { readonly [key: string]: Json };
+  const texts = ATTRIBUTES.map((attribute) => values[attribute]);
+  return texts.every(isText) ? (Object.fromEntries(ATTRIBUTES.map((attribute, i) => [attribute, texts[i]])) as Item) : undefined;
+}
