@@ -4,8 +4,8 @@ import type { Random } from "../../base/random.js";
 import { drawUntil, randomChoice, randomInteger } from "../../base/random-draws.js";
 import type { SynlogicTask } from "../definition.js";
 import { metadataError, metadataString, metadataValue } from "../metadata.js";
-import { lastBlockLiteral } from "../reading/answers.js";
-import { codeBlocks, lastCodeBlock } from "../reading/final-text.js";
+import { finalBlockGrid } from "../reading/answers.js";
+import { codeBlocks } from "../reading/final-text.js";
 import { itemsOf, type Literal, parseLiteral, stringOf } from "../reading/literal.js";
 import { accept, type Language, type Row, reject, undecided } from "../row.js";
 import { WORDS } from "../words.js";
@@ -142,18 +142,16 @@ export const cipher: SynlogicTask<CipherParameters> = {
   solve: (row) => block(expectedText(row)),
   verify(row, text) {
     const expected = expectedText(row);
-    const content = lastCodeBlock(text);
-    if (content === undefined) return reject("there is no complete code block after the reasoning");
-    const assigned = /^\s*[A-Za-z_][A-Za-z0-9_]*\s*=(?!=)/.exec(content)?.[0];
-    const answer = assigned === undefined ? lastBlockLiteral(text)?.literal : parseLiteral(content.slice(assigned.length));
-    const result = onlyString(answer);
-    const found = content.trim().slice(0, 200);
+    const answer = finalBlockGrid(text);
+    if (!answer) return reject("no code block after the reasoning ends it with a nested list");
+    const { literal, found, assigned } = answer;
+    const result = onlyString(literal);
     if (result === undefined) return reject("the last code block is no doubly nested list with one string", found);
     if (result !== expected && result.toUpperCase() === expected && /^[\x20-\x7e]*$/.test(result)) {
       return undecided("the question does not speak of lower case", found);
     }
     if (result !== expected) return reject("the text is not the result of the cipher", found);
-    return assigned === undefined ? accept(found, "the text is the result of the cipher") : undecided("the block assigns the list", found);
+    return assigned ? undecided("the block assigns the list to a name", found) : accept(found, "the text is the result of the cipher");
   },
   guess(row, random) {
     const text = cipherOf(row)?.text ?? expectedText(row);

@@ -2,12 +2,14 @@ import type { SynlogicTask } from "../definition.js";
 import { arcAgi } from "./arc-agi.js";
 import { arrowMaze } from "./arrow-maze.js";
 import { cipher } from "./cipher.js";
+import { cryptarithm } from "./cryptarithm.js";
 import { dyckLanguage } from "./dyck-language.js";
 import { dyckLanguageErrors } from "./dyck-language-errors.js";
 import { dyckLanguageReasoningErrors } from "./dyck-language-reasoning-errors.js";
 import { gameOf24 } from "./game-of-24.js";
 import { goodsExchange } from "./goods-exchange.js";
 import { kukurasu } from "./kukurasu.js";
+import { mathPath } from "./math-path.js";
 import { objectCounting } from "./object-counting.js";
 import { objectProperties } from "./object-properties.js";
 import { wordSorting } from "./word-sorting.js";
@@ -18,12 +20,14 @@ export const definitions: readonly SynlogicTask[] = [
   arcAgi,
   arrowMaze,
   cipher,
+  cryptarithm,
   dyckLanguage,
   dyckLanguageErrors,
   dyckLanguageReasoningErrors,
   gameOf24,
   goodsExchange,
   kukurasu,
+  mathPath,
   objectCounting,
   objectProperties,
   wordSorting,
