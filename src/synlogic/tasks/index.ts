@@ -12,6 +12,7 @@ import { kukurasu } from "./kukurasu.js";
 import { mathPath } from "./math-path.js";
 import { objectCounting } from "./object-counting.js";
 import { objectProperties } from "./object-properties.js";
+import { webOfLies } from "./web-of-lies.js";
 import { wordSorting } from "./word-sorting.js";
 import { wordSortingMistake } from "./word-sorting-mistake.js";
 
@@ -30,6 +31,7 @@ export const definitions: readonly SynlogicTask[] = [
   mathPath,
   objectCounting,
   objectProperties,
+  webOfLies,
   wordSorting,
   wordSortingMistake,
 ];
