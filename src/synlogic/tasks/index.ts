@@ -1,6 +1,7 @@
 import type { SynlogicTask } from "../definition.js";
 import { arcAgi } from "./arc-agi.js";
 import { arrowMaze } from "./arrow-maze.js";
+import { campsite } from "./campsite.js";
 import { cipher } from "./cipher.js";
 import { cryptarithm } from "./cryptarithm.js";
 import { dyckLanguage } from "./dyck-language.js";
@@ -10,6 +11,7 @@ import { gameOf24 } from "./game-of-24.js";
 import { goodsExchange } from "./goods-exchange.js";
 import { kukurasu } from "./kukurasu.js";
 import { mathPath } from "./math-path.js";
+import { numberWall } from "./number-wall.js";
 import { objectCounting } from "./object-counting.js";
 import { objectProperties } from "./object-properties.js";
 import { webOfLies } from "./web-of-lies.js";
@@ -20,6 +22,7 @@ import { wordSortingMistake } from "./word-sorting-mistake.js";
 export const definitions: readonly SynlogicTask[] = [
   arcAgi,
   arrowMaze,
+  campsite,
   cipher,
   cryptarithm,
   dyckLanguage,
@@ -29,6 +32,7 @@ export const definitions: readonly SynlogicTask[] = [
   goodsExchange,
   kukurasu,
   mathPath,
+  numberWall,
   objectCounting,
   objectProperties,
   webOfLies,
