@@ -1,7 +1,7 @@
 // Readers of the wrappers that questions ask for. Each returns the last complete answer in a text.
 
 import { codeBlocks, lastCodeBlock } from "./final-text.js";
-import { findLiterals, itemsOf, type Literal, parseLiteral } from "./literal.js";
+import { type Dialect, findLiterals, itemsOf, type Literal, parseLiteral } from "./literal.js";
 
 /** Returns the last list of lists anywhere in a text, with or without a code block around it. Undefined if there is none. */
 export function lastNestedList(text: string): { readonly literal: Literal; readonly found: string } | undefined {
@@ -11,10 +11,21 @@ export function lastNestedList(text: string): { readonly literal: Literal; reado
   return last && { literal: last.literal, found: text.slice(last.begin, last.end) };
 }
 
+/** How the literal in a code block has to be written. */
+export interface BlockFormat {
+  /** Words after the opening fence (`python`, `py` and none). */
+  readonly languages?: readonly string[];
+  /** `python` if left out. */
+  readonly dialect?: Dialect;
+}
+
 /** Returns the literal that fills the last code block. Undefined if there is no block, or if it holds anything else. */
-export function lastBlockLiteral(text: string): { readonly literal: Literal; readonly found: string } | undefined {
-  const found = lastCodeBlock(text);
-  const literal = found === undefined ? undefined : parseLiteral(found);
+export function lastBlockLiteral(
+  text: string,
+  { languages, dialect }: BlockFormat = {},
+): { readonly literal: Literal; readonly found: string } | undefined {
+  const found = lastCodeBlock(text, languages);
+  const literal = found === undefined ? undefined : parseLiteral(found, dialect);
   return literal && found !== undefined ? { literal, found: found.trim() } : undefined;
 }
 

@@ -12,9 +12,9 @@ export type Literal =
 
 /**
  * `python` accepts Python and JSON literals: either quote, tuples, trailing commas, `#` comments, None, True, False and their JSON forms.
- * `json` accepts JSON only.
+ * `python without comments` is for questions that forbid comments. `json` accepts JSON only.
  */
-export type Dialect = "python" | "json";
+export type Dialect = "python" | "python without comments" | "json";
 
 /** A literal that was found in a text. */
 export interface Found {
@@ -73,9 +73,9 @@ class LiteralParser {
     if (depth > MAX_DEPTH || this.reads - this.at < -this.text.length) return undefined;
     const char = this.text[this.at];
     if (char === "[") return this.sequence("list", "]", depth);
-    if (char === "(" && this.dialect === "python") return this.sequence("tuple", ")", depth);
+    if (char === "(" && this.dialect !== "json") return this.sequence("tuple", ")", depth);
     if (char === "{") return this.dictionary(depth);
-    if (char === '"' || (char === "'" && this.dialect === "python")) return this.string(char);
+    if (char === '"' || (char === "'" && this.dialect !== "json")) return this.string(char);
     return this.word();
   }
 
@@ -162,7 +162,7 @@ class LiteralParser {
       return word.length > MAX_DIGITS ? undefined : { kind: "integer", value: Number(word) };
     }
     if (/^-?(?:0|[1-9][0-9]*)\.[0-9]+$/.test(word)) return { kind: "decimal", text: word };
-    const python = this.dialect === "python";
+    const python = this.dialect !== "json";
     if (word === "true" || (python && word === "True")) return { kind: "boolean", value: true };
     if (word === "false" || (python && word === "False")) return { kind: "boolean", value: false };
     if (word === "null" || (python && word === "None")) return { kind: "null" };

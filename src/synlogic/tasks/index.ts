@@ -1,12 +1,14 @@
 import type { SynlogicTask } from "../definition.js";
 import { arcAgi } from "./arc-agi.js";
 import { arrowMaze } from "./arrow-maze.js";
+import { calcudoko } from "./calcudoko.js";
 import { campsite } from "./campsite.js";
 import { cipher } from "./cipher.js";
 import { cryptarithm } from "./cryptarithm.js";
 import { dyckLanguage } from "./dyck-language.js";
 import { dyckLanguageErrors } from "./dyck-language-errors.js";
 import { dyckLanguageReasoningErrors } from "./dyck-language-reasoning-errors.js";
+import { futoshiki } from "./futoshiki.js";
 import { gameOf24 } from "./game-of-24.js";
 import { goodsExchange } from "./goods-exchange.js";
 import { kukurasu } from "./kukurasu.js";
@@ -14,6 +16,7 @@ import { mathPath } from "./math-path.js";
 import { numberWall } from "./number-wall.js";
 import { objectCounting } from "./object-counting.js";
 import { objectProperties } from "./object-properties.js";
+import { skyscraperPuzzle } from "./skyscraper-puzzle.js";
 import { webOfLies } from "./web-of-lies.js";
 import { wordSorting } from "./word-sorting.js";
 import { wordSortingMistake } from "./word-sorting-mistake.js";
@@ -22,12 +25,14 @@ import { wordSortingMistake } from "./word-sorting-mistake.js";
 export const definitions: readonly SynlogicTask[] = [
   arcAgi,
   arrowMaze,
+  calcudoko,
   campsite,
   cipher,
   cryptarithm,
   dyckLanguage,
   dyckLanguageErrors,
   dyckLanguageReasoningErrors,
+  futoshiki,
   gameOf24,
   goodsExchange,
   kukurasu,
@@ -35,6 +40,7 @@ export const definitions: readonly SynlogicTask[] = [
   numberWall,
   objectCounting,
   objectProperties,
+  skyscraperPuzzle,
   webOfLies,
   wordSorting,
   wordSortingMistake,

@@ -1,0 +1,40 @@
+// Latin squares: n rows and columns, each with the numbers 1 to n once.
+
+import type { Random } from "../../base/random.js";
+import { fillCells, type Group } from "./all-different.js";
+
+/** The rows, then the columns, of a square whose cells are counted in reading order. */
+export function rowsAndColumns(size: number): Group[] {
+  const counting = Array.from({ length: size }, (_, i) => i);
+  const rows = counting.map((i) => ({ cells: counting.map((j) => i * size + j) }));
+  const columns = counting.map((j) => ({ cells: counting.map((i) => i * size + j) }));
+  return [...rows, ...columns];
+}
+
+/** Draws a Latin square. Every square may be drawn, not all with the same probability. */
+export function randomLatinSquare(random: Random, size: number): number[][] {
+  return squareOf(fillCells({ size, groups: rowsAndColumns(size) }, 1, random).found[0]!);
+}
+
+/** Cuts cells in reading order into the rows of a square. */
+export function squareOf<Cell>(cells: readonly Cell[]): Cell[][] {
+  const size = Math.sqrt(cells.length);
+  return Array.from({ length: size }, (_, i) => cells.slice(i * size, (i + 1) * size));
+}
+
+/** Returns what is wrong with a square of numbers that should be a Latin square. Undefined if it is one. */
+export function latinSquareFault(grid: readonly (readonly number[])[]): string | undefined {
+  const size = grid.length;
+  for (const [i, row] of grid.entries()) {
+    const outside = row.findIndex((number) => number < 1 || number > size);
+    if (outside >= 0) return `row ${i + 1} holds ${row[outside]}, which is not within 1 to ${size}`;
+  }
+  const columns = grid.map((_, j) => grid.map((row) => row[j]!));
+  for (const [name, lines] of [["row", grid] as const, ["column", columns] as const]) {
+    for (const [i, line] of lines.entries()) {
+      const repeated = line.find((number, j) => line.indexOf(number) < j);
+      if (repeated !== undefined) return `${name} ${i + 1} repeats ${repeated}`;
+    }
+  }
+  return undefined;
+}
