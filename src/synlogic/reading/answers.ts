@@ -1,6 +1,6 @@
 // Readers of the wrappers that questions ask for. Each returns the last complete answer in a text.
 
-import { codeBlocks, lastCodeBlock } from "./final-text.js";
+import { codeBlocks } from "./final-text.js";
 import { type Dialect, findLiterals, itemsOf, type Literal, parseLiteral } from "./literal.js";
 
 /** Returns the last list of lists anywhere in a text, with or without a code block around it. Undefined if there is none. */
@@ -19,14 +19,18 @@ export interface BlockFormat {
   readonly dialect?: Dialect;
 }
 
-/** Returns the literal that fills the last code block. Undefined if there is no block, or if it holds anything else. */
+/** Returns the literal that fills the last code block that holds one and nothing else. Undefined if there is no such block. */
 export function lastBlockLiteral(
   text: string,
-  { languages, dialect }: BlockFormat = {},
+  { languages = ["python", "py", ""], dialect }: BlockFormat = {},
 ): { readonly literal: Literal; readonly found: string } | undefined {
-  const found = lastCodeBlock(text, languages);
-  const literal = found === undefined ? undefined : parseLiteral(found, dialect);
-  return literal && found !== undefined ? { literal, found: found.trim() } : undefined;
+  return codeBlocks(text)
+    .filter(({ language }) => languages.includes(language))
+    .flatMap(({ content }) => {
+      const literal = parseLiteral(content, dialect);
+      return literal ? [{ literal, found: content.trim() }] : [];
+    })
+    .at(-1);
 }
 
 /** A list of lists that fills a code block. */

@@ -1,5 +1,7 @@
 // What Python's int() makes of a text, for the verdicts of published verifiers.
 
+import { asciiDigits } from "./unicode-digits.js";
+
 /** Python refuses to convert more digits than that. */
 const MAX_DIGITS = 4300;
 
@@ -9,16 +11,8 @@ const MAX_DIGITS = 4300;
  */
 export function pythonInteger(text: string): bigint | undefined {
   const match = /^\s*([+-]?)(\p{Nd}+(?:_\p{Nd}+)*)\s*$/u.exec(text);
-  const digits = [...(match?.[2]?.replaceAll("_", "") ?? "")].map(digitValue);
+  const digits = asciiDigits(match?.[2]?.replaceAll("_", "") ?? "");
   if (!match || digits.length > MAX_DIGITS) return undefined;
-  const value = BigInt(digits.join(""));
+  const value = BigInt(digits);
   return match[1] === "-" ? -value : value;
-}
-
-/** The value of a decimal digit. Unicode has them in runs of ten, from zero to nine. */
-function digitValue(digit: string): number {
-  let begin = digit.codePointAt(0)!;
-  const code = begin;
-  while (/^\p{Nd}$/u.test(String.fromCodePoint(begin - 1))) begin--;
-  return (code - begin) % 10;
 }
