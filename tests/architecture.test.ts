@@ -24,14 +24,14 @@ const rooms: Record<string, string[]> = {
   generate: ["base", "model", "ops", "runtime", "text", "weights"],
   analysis: ["base", "model", "runtime"],
   train: ["base", "io", "model", "ops", "runtime", "text", "weights"],
-  rl: ["base", "generate", "model", "text", "train"],
+  rl: ["base", "synlogic", "generate", "model", "text", "train"],
   node: ["base", "io", "model", "runtime"],
   ".": ["base", "checkpoint", "generate", "io", "model", "runtime", "text", "weights"],
   remote: [".", "base", "generate", "io", "model", "text"],
   "ai-sdk": [".", "base", "generate", "text"],
   serve: [".", "base", "generate", "model", "runtime", "text"],
   "node-entry": [".", "serve", "train"],
-  cli: [".", "analysis", "node-entry", "rl", "serve", "train"],
+  cli: [".", "analysis", "node-entry", "remote", "rl", "serve", "train"],
 };
 
 /** What an alias stands for in a page; the build for Node replaces it by the file of the same name in src/node. */

@@ -11,11 +11,12 @@ import { inspect } from "./commands/inspect.js";
 import { plan } from "./commands/plan.js";
 import { rl } from "./commands/rl.js";
 import { serve } from "./commands/serve.js";
+import { tasks } from "./commands/tasks.js";
 import { train } from "./commands/train.js";
 import { checkUsage, UsageError } from "./options.js";
 import { CommandEnded, openTerminal, type Streams, type Terminal, visible } from "./text/terminal.js";
 
-const commands = { generate, chat, serve, eval: evaluate, inspect, analyze, plan, fullsize, train, rl } as unknown as Readonly<
+const commands = { generate, chat, serve, eval: evaluate, inspect, analyze, plan, fullsize, train, rl, tasks } as unknown as Readonly<
   Record<string, CommandDef>
 >;
 
@@ -60,6 +61,14 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     "exec node node_modules/lightning-m1/dist/node/cli.js serve",
   ],
   rl: ["lightning-m1 rl run cispo.json --out ./run", "lightning-m1 rl run cispo.json --batches 10 --json"],
+  tasks: [
+    "lightning-m1 tasks list kukurasu",
+    "lightning-m1 tasks make kukurasu,sudoku --level easy --count 50 --out rows.jsonl",
+    "lightning-m1 tasks make game_of_24 --set num_of_numbers=3 --language zh",
+    "lightning-m1 tasks check rows.jsonl responses.jsonl --explain",
+    "lightning-m1 tasks eval rows.jsonl --model http://127.0.0.1:8000/v1 --samples 4 --out results.jsonl",
+    "lightning-m1 tasks reverify results.jsonl --figure rates.svg",
+  ],
   train: ["lightning-m1 train puzzles.train.json --out ./run", "lightning-m1 train puzzles.train.json --steps 100 --threads 1"],
 };
 

@@ -1,12 +1,14 @@
 /**
  * Reinforcement learning: the training loop ({@link trainPolicy}), objectives on log-probabilities ({@link cispo}, {@link grpo} and
- * others), group-relative advantages, rewards, curricula, evaluation, and puzzles whose answers a program verifies ({@link tasks}).
+ * others), group-relative advantages, rewards, curricula, evaluation, and puzzles whose answers a program verifies: compact ones for
+ * small models ({@link tasks}) and the 35 SynLogic tasks at their published size ({@link synlogic}).
  *
  * @module lightning-m1/rl
  */
 
 export { Random } from "../base/random.js";
 export { repetitionStop } from "../generate/repetition.js";
+export * as synlogic from "../synlogic/index.js";
 export * from "./curriculum/index.js";
 export { type Codec, chatCodec } from "./data/codec.js";
 export { type Judged, type Problem, type ProblemSource, puzzleProblem, taskSource } from "./data/problem.js";
@@ -48,4 +50,9 @@ export {
   type Scored,
   sumOfRewards,
 } from "./rewards/rewards.js";
+export { type EvaluateRowsOptions, evaluateRows, type RowResult, type RowSample, reverifyRow } from "./rows/evaluate-rows.js";
+export { type PassRates, passAt, passRates } from "./rows/pass-rates.js";
+export { formatLines, parseTaskRows, type TrainingRow, trainingRow } from "./rows/row-format.js";
+export { attributeSources, rowSource } from "./rows/row-source.js";
+export { generateRows, judgeRow, levelsOf, type Row, type RowOptions, rowTasks, type Verdict } from "./rows/task-rows.js";
 export * from "./tasks/index.js";

@@ -9,6 +9,8 @@ import type { Language } from "./row.js";
 export interface GenerateOptions {
   /** Selects the puzzles (1). */
   readonly seed?: number | undefined;
+  /** Number of the first puzzle of the seed (0). */
+  readonly first?: number | undefined;
   /** Number of puzzles (1). */
   readonly count?: number | undefined;
   /** Sets all parameters that are not given ("easy", the easiest published setting). */
@@ -24,12 +26,14 @@ export function generateOptions(task: SynlogicTask, options: GenerateOptions) {
   const schema = v.strictObject({
     ...Object.fromEntries(parameters),
     seed: v.optional(seedNumber, 1),
+    first: v.optional(index, 0),
     count: v.optional(index, 1),
     level: v.optional(oneOf(...LEVELS), "easy"),
     language: v.optional(oneOf(...task.languages), task.languages[0]!),
   });
   return parseOptions(schema, options, `synlogic.generate(${JSON.stringify(task.name)})`) as {
     seed: number;
+    first: number;
     count: number;
     level: Level;
     language: Language;

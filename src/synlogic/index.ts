@@ -36,16 +36,16 @@ export interface GeneratedRow extends Row {
 }
 
 /**
- * Generates puzzles. The same options give the same rows; row i depends on the seed and on i only.
+ * Generates puzzles. The same options give the same rows; row i of a seed does not depend on the others.
  *
  * @throws {InputError} an unknown task, invalid options, or parameters for which no puzzle exists
  */
 export function generate(task: string, options: GenerateOptions = {}): GeneratedRow[] {
   const definition = taskNamed(task);
-  const { seed, count, level, language, ...given } = generateOptions(definition, options);
+  const { seed, first, count, level, language, ...given } = generateOptions(definition, options);
   const parameters = completeParameters(definition, level, given);
   return Array.from({ length: count }, (_, i) => {
-    const puzzle = definition.generate(Random.stream(seed, i), parameters, language);
+    const puzzle = definition.generate(Random.stream(seed, first + i), parameters, language);
     return { task, ...puzzle, parameters };
   });
 }

@@ -1,0 +1,79 @@
+// Statistics of judged responses.
+
+import { InputError } from "../../base/errors.js";
+import { expectArgument } from "../../base/options.js";
+import { printed } from "../../base/printed.js";
+import type { RowResult } from "./evaluate-rows.js";
+
+/**
+ * Estimates the probability that at least one of k responses is right, without bias, from n responses of which c are right:
+ *
+ *     pass@k = 1 − C(n − c, k) / C(n, k)
+ *
+ * Source: Chen et al., "Evaluating Large Language Models Trained on Code", arXiv 2107.03374.
+ *
+ * @throws {InputError} k above n, or c above n
+ */
+export function passAt(k: number, n: number, c: number): number {
+  const valid = [k, n, c].every((x) => Number.isSafeInteger(x) && x >= 0) && k >= 1 && k <= n && c <= n;
+  if (!valid) throw new InputError(`passAt: expected 1 ≤ k ≤ n and 0 ≤ c ≤ n, got k ${printed(k)}, n ${printed(n)}, c ${printed(c)}`);
+  let none = 1;
+  for (let i = 0; i < k; i++) none *= Math.max(n - c - i, 0) / (n - i);
+  return 1 - none;
+}
+
+/** Statistics of a group of rows. */
+export interface PassRates {
+  /** Name of the group. */
+  readonly group: string;
+  readonly rows: number;
+  /** Number of responses for each row. The smallest, if rows differ. */
+  readonly samples: number;
+  /** Mean share of right responses (pass@1). Null if no response of the group was decided. */
+  readonly mean: number | null;
+  /** Mean of pass@k with k = `samples`. Null if no row has as many decided responses. */
+  readonly passAtSamples: number | null;
+  /** Number of responses that the questions leave open. */
+  readonly undecided: number;
+  /** Mean number of tokens of a response. */
+  readonly tokens: number;
+}
+
+/**
+ * Computes pass rates for groups of rows, in the order in which the groups first occur. Every row counts the same. Undecided responses do
+ * not count.
+ *
+ * @param groupOf name of a row's group (its task)
+ */
+export function passRates(results: readonly RowResult[], groupOf: (result: RowResult) => string = ({ task }) => task): PassRates[] {
+  expectArgument("passRates: results", Array.isArray(results), "an array of results", results);
+  const groups = new Map<string, RowResult[]>();
+  // In the order of the rows, whatever the order of completion.
+  for (const result of [...results].sort((a, b) => a.index - b.index)) {
+    const group = groupOf(result);
+    groups.set(group, [...(groups.get(group) ?? []), result]);
+  }
+  return [...groups].map(([group, rows]) => statistics(group, rows));
+}
+
+function statistics(group: string, rows: readonly RowResult[]): PassRates {
+  const samples = Math.min(...rows.map((row) => row.samples.length));
+  const decided = rows.map((row) => row.samples.filter(({ right }) => right !== null));
+  const judged = decided.filter(({ length }) => length > 0);
+  const full = decided.filter(({ length }) => length >= samples && samples > 0);
+  const right = (list: RowResult["samples"]) => list.filter((sample) => sample.right).length;
+  const all = rows.flatMap((row) => row.samples);
+  return {
+    group,
+    rows: rows.length,
+    samples,
+    mean: meanOf(judged.map((list) => right(list) / list.length)),
+    passAtSamples: meanOf(full.map((list) => passAt(samples, list.length, right(list)))),
+    undecided: all.filter((sample) => sample.right === null).length,
+    tokens: meanOf(all.map(({ tokens }) => tokens)) ?? 0,
+  };
+}
+
+function meanOf(values: readonly number[]): number | null {
+  return values.length === 0 ? null : values.reduce((sum, x) => sum + x, 0) / values.length;
+}

@@ -1,0 +1,99 @@
+// Reads and writes rows as JSON lines: in the published format, and in the one that trainers read.
+
+import { InputError } from "../../base/errors.js";
+import { isObject, parseJson } from "../../base/json.js";
+import { printedJson } from "../../base/printed.js";
+import type { Json } from "../../synlogic/index.js";
+import { type Row, rowTasks } from "./task-rows.js";
+
+/**
+ * A row as trainers read it. verifiers and prime-rl use `prompt`, `answer`, `info` and `task`; TRL uses `prompt` and passes the other
+ * columns to the reward function; verl uses `data_source`, `prompt`, `ability`, `reward_model` and `extra_info`.
+ */
+export interface TrainingRow {
+  readonly prompt: readonly { readonly role: "user"; readonly content: string }[];
+  /** The stored answer as text. Empty for tasks whose solution lies in the metadata. */
+  readonly answer: string;
+  /** The whole row as JSON text. A string, because the metadata of different tasks have different columns. */
+  readonly info: string;
+  readonly task: string;
+  readonly data_source: string;
+  readonly ability: "logic";
+  readonly reward_model: { readonly style: "rule"; readonly ground_truth: string };
+  readonly extra_info: { readonly index: number };
+}
+
+/** Converts a row to the form that trainers read. @param index number of the row in its file */
+export function trainingRow(row: Row, index: number): TrainingRow {
+  const { task, question, answer, metadata } = row;
+  const text = typeof answer === "string" ? answer : JSON.stringify(answer);
+  return {
+    prompt: [{ role: "user", content: question }],
+    answer: text,
+    info: JSON.stringify({ task, question, answer, metadata }),
+    task,
+    data_source: `synlogic/${task}`,
+    ability: "logic",
+    reward_model: { style: "rule", ground_truth: text },
+    extra_info: { index },
+  };
+}
+
+/**
+ * Parses JSON lines of rows in either form. Empty lines are skipped, and keys of no meaning here are kept.
+ *
+ * @param where the file, for messages
+ * @param task name for rows that do not say their task, as in the published data set, where each task has a file of its own
+ * @throws {InputError} a line that is no row, an unknown task, or no rows
+ */
+export function parseTaskRows(text: string, where: string, task?: string): Row[] {
+  const rows: Row[] = [];
+  for (const [i, line] of text
+    .replace(/^\uFEFF/, "")
+    .split("\n")
+    .entries()) {
+    if (line.trim() !== "") rows.push(parseRow(line, `${where}: line ${i + 1}`, task));
+  }
+  if (rows.length === 0) throw new InputError(`${where}: expected rows { task, question, answer, metadata }, got none`);
+  return rows;
+}
+
+function parseRow(line: string, at: string, task: string | undefined): Row {
+  let row = parseLine(line, at);
+  // A row for trainers carries the whole row in `info`, as an object or as JSON text.
+  const { info } = row;
+  if (info !== undefined) {
+    const inner = typeof info === "string" ? parseLine(info, `${at}: info`) : info;
+    if (!isObject(inner)) throw new InputError(`${at}: info: expected a row as an object or as JSON text, got ${printedJson(info)}`);
+    row = inner;
+  }
+  const { task: own, question, metadata = null, answer = "" } = row;
+  const name = own ?? task;
+  if (typeof name !== "string" || !rowTasks.includes(name)) {
+    throw new InputError(`${at}: task: expected one of ${rowTasks.join(", ")}, got ${name === undefined ? "none" : printedJson(name)}`);
+  }
+  if (typeof question !== "string" || question === "") {
+    throw new InputError(`${at}: question: expected text, got ${question === undefined ? "none" : printedJson(question)}`);
+  }
+  // The published data set stores metadata as JSON text in some of its files.
+  const parsed = typeof metadata === "string" ? parseLine(metadata, `${at}: metadata`) : metadata;
+  if (parsed !== null && !isObject(parsed)) throw new InputError(`${at}: metadata: expected an object, got ${printedJson(metadata)}`);
+  return { ...row, task: name, question, answer: answer as Json, metadata: parsed as Row["metadata"] };
+}
+
+function parseLine(line: string, at: string): Record<string, unknown> {
+  try {
+    const value = parseJson(line, "JSON");
+    if (isObject(value)) return value;
+  } catch (cause) {
+    throw new InputError(`${at}: expected JSON (${(cause as Error).message})`, { cause });
+  }
+  throw new InputError(`${at}: expected a JSON object, got ${line.slice(0, 40)}`);
+}
+
+/** Writes values as JSON lines. */
+export function formatLines(values: Iterable<unknown>): string {
+  let text = "";
+  for (const value of values) text += `${JSON.stringify(value)}\n`;
+  return text;
+}

@@ -1,0 +1,90 @@
+// Rows of puzzles, whether of the published tasks at their size or of the compact ones: one form for files, evaluation and training.
+
+import { InputError } from "../../base/errors.js";
+import { expectArgument, isObjectLike } from "../../base/options.js";
+import { printed } from "../../base/printed.js";
+import { Random } from "../../base/random.js";
+import * as synlogic from "../../synlogic/index.js";
+import { tasks as compactTasks } from "../tasks/index.js";
+import { judge, type Task } from "../tasks/task.js";
+
+export type { Row, Verdict } from "../../synlogic/index.js";
+
+import type { Row, Verdict } from "../../synlogic/index.js";
+
+/** Distinguishes a compact task from a published one of the same name. */
+const COMPACT = "compact/";
+
+/** Names of all tasks that have rows: the published ones (`sudoku`), then the compact ones (`compact/sudoku`). */
+export const rowTasks: readonly string[] = [...synlogic.tasks, ...compactTasks.map(({ name }) => `${COMPACT}${name}`)];
+
+/** The compact task of a name. Undefined for a published task. @throws {InputError} an unknown name */
+export function compactTask(name: string): Task | undefined {
+  const compact = compactTasks.find((task) => `${COMPACT}${task.name}` === name);
+  if (compact || synlogic.tasks.includes(name)) return compact;
+  throw new InputError(`task: expected one of ${rowTasks.join(", ")}, got ${printed(name)}`);
+}
+
+/** Levels of a task: the four named ones, or numbers from 1 on. */
+export function levelsOf(name: string): readonly string[] {
+  const compact = compactTask(name);
+  return compact ? Array.from({ length: compact.levels }, (_, i) => String(i + 1)) : synlogic.levels;
+}
+
+/** Which rows to generate. */
+export interface RowOptions {
+  /** Selects the puzzles (1). */
+  readonly seed?: number | undefined;
+  /** Number of the first row of the seed (0). */
+  readonly first?: number | undefined;
+  /** Number of rows (1). */
+  readonly count?: number | undefined;
+  /** One of {@link levelsOf} (the easiest published one; 1 for compact tasks). */
+  readonly level?: string | undefined;
+  /** Language of the questions ("en"). Compact tasks have no other. */
+  readonly language?: synlogic.Language | undefined;
+  /** Parameters of a published task that replace those of the level. */
+  readonly parameters?: Partial<synlogic.Parameters> | undefined;
+}
+
+/**
+ * Generates rows of a task. The same options give the same rows; row i depends on the seed and on i only.
+ *
+ * @throws {InputError} an unknown task, level or parameter
+ */
+export function generateRows(name: string, options: RowOptions = {}): (Row & { readonly parameters: synlogic.Parameters })[] {
+  const { seed = 1, first = 0, count = 1, level, language, parameters = {} } = options;
+  const compact = compactTask(name);
+  if (level !== undefined && !levelsOf(name).includes(level)) {
+    throw new InputError(`${name}: level: expected one of ${levelsOf(name).join(", ")}, got ${printed(level)}`);
+  }
+  if (!compact) return synlogic.generate(name, { ...parameters, seed, first, count, language, level: level as synlogic.Level | undefined });
+  const unknown = Object.keys(parameters)[0] ?? (language === "zh" ? "language" : undefined);
+  if (unknown) throw new InputError(`${name}: ${unknown}: expected no such option (a compact task has levels only)`);
+  const number = Number(level ?? 1);
+  return Array.from({ length: count }, (_, i) => {
+    const instance = compact.generate(Random.stream(seed, first + i), number);
+    const { answer } = compact.solve(instance);
+    const metadata = instance as Row["metadata"];
+    return { task: name, question: compact.question(instance), answer, metadata, parameters: { level: number } };
+  });
+}
+
+/**
+ * Judges a response to a row by the rules of its task.
+ *
+ * @param response the whole assistant message, reasoning included
+ * @throws {InputError} an unknown task, or metadata that does not belong to it
+ */
+export function judgeRow(row: Row, response: string): Verdict {
+  expectArgument("judgeRow: row", isObjectLike(row), "a row { task, question, answer, metadata }", row);
+  const compact = compactTask(row.task);
+  if (!compact) return synlogic.explain(row, response);
+  try {
+    const { formatted, correct } = judge(compact, row.metadata, response);
+    const reason = correct ? "all rules hold" : formatted ? "the answer breaks the rules" : "there is no <answer>…</answer> after </think>";
+    return { right: correct, reason };
+  } catch (cause) {
+    throw new InputError(`${row.task}: row.metadata: expected an instance of the task, got another value`, { cause });
+  }
+}
