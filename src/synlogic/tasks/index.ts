@@ -20,6 +20,7 @@ import { skyscraperPuzzle } from "./skyscraper-puzzle.js";
 import { webOfLies } from "./web-of-lies.js";
 import { wordSorting } from "./word-sorting.js";
 import { wordSortingMistake } from "./word-sorting-mistake.js";
+import { zebraPuzzle } from "./zebra-puzzle.js";
 
 /** All tasks, in the alphabetical order of their names. */
 export const definitions: readonly SynlogicTask[] = [
@@ -44,4 +45,5 @@ export const definitions: readonly SynlogicTask[] = [
   webOfLies,
   wordSorting,
   wordSortingMistake,
+  zebraPuzzle,
 ];
