@@ -195,7 +195,9 @@ describe("hub ids", () => {
         ...(how === "silently short" ? {} : { "content-length": end - begin }),
         ...(request.headers.range ? range : {}),
       });
-      if (begin > 0) response.end();
+      // An answer that keeps its length back would wait for the end of the connection.
+      if (begin > 0 && how === "reset") response.write("", () => response.socket?.resetAndDestroy());
+      else if (begin > 0) response.end();
       else if (how === "silently short") response.end(bytes.subarray(0, 500));
       else response.write(bytes.subarray(0, 500), () => how === "reset" && response.socket?.resetAndDestroy());
       then?.();

@@ -5,7 +5,8 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { chromium } from "playwright";
+import { type Browser, chromium } from "playwright";
+import { afterAll } from "vitest";
 
 export const root = fileURLToPath(new URL("../..", import.meta.url));
 export const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
@@ -72,17 +73,22 @@ export async function serveFolders(
   return { server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/` };
 }
 
-/** What a script gives in a page of Chromium. As text: the page gets it as it stands, not as the test runner would rewrite it. */
+let started: Promise<Browser> | undefined;
+
+/**
+ * What a script gives in a page of Chromium, whose cache and workers are its own. As text: the page gets it as it stands, not as the test
+ * runner would rewrite it. All pages of a file are in one Chromium, which ends with the file.
+ */
 export async function evaluateInPage(url: string, script: string): Promise<unknown> {
-  const instance = await chromium.launch({
-    executablePath: browser!,
-    args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-  });
+  started ??= chromium.launch({ executablePath: browser!, args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking"] });
+  const context = await (await started).newContext();
   try {
-    const page = await instance.newPage();
+    const page = await context.newPage();
     await page.goto(url);
     return await page.evaluate(script);
   } finally {
-    await instance.close();
+    await context.close();
   }
 }
+
+afterAll(async () => (await started)?.close());
