@@ -94,7 +94,7 @@ describe.runIf(browser)("in Chromium", () => {
     }
   });
 
-  test("webpack", async () => {
+  test("webpack", { timeout: 120_000 }, async () => {
     const { default: webpack } = await import("webpack");
     const out = join(folder, "webpack");
     const compiler = webpack({

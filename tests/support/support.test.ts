@@ -119,15 +119,22 @@ test("a product in float32 stays within its tolerance, and a wrong weight does n
   expect(product(x, w, 64)).toBeLessThan(2000 * EPSILON * 64);
 });
 
-describe("typed arrays are compared", () => {
+describe("long arrays of numbers are compared", () => {
+  const numbers = Array.from({ length: 200 }, (_, i) => i / 3);
+  const ending = (...last: number[]) => [...numbers, ...last];
+
   test.each<[string, unknown, unknown, boolean]>([
-    ["NaN", Float32Array.of(1, Number.NaN), Float32Array.of(1, Number.NaN), true],
-    ["of another number", Float32Array.of(1, 2), Float32Array.of(1, 2.0000002), false],
-    ["0 and −0", Float64Array.of(0), Float64Array.of(-0), false],
-    ["of another length", Uint8Array.of(1), Uint8Array.of(1, 0), false],
-    ["of another type", Float32Array.of(1), Float64Array.of(1), false],
-    ["in an object, equal", { a: [Uint8Array.of(1, 2)] }, { a: [Uint8Array.of(1, 2)] }, true],
-    ["in an object, different", { a: [Uint8Array.of(1, 2)] }, { a: [Uint8Array.of(1, 3)] }, false],
+    ["NaN", Float32Array.from(ending(Number.NaN)), Float32Array.from(ending(Number.NaN)), true],
+    ["of another number", Float32Array.from(ending(2)), Float32Array.from(ending(2.0000002)), false],
+    ["0 and −0", Float64Array.from(ending(0)), Float64Array.from(ending(-0)), false],
+    ["of another length", Uint8Array.from(numbers), Uint8Array.from(ending(0)), false],
+    ["of another type", Float32Array.from(numbers), Float64Array.from(numbers), false],
+    ["in an object, equal", { a: [Uint8Array.from(numbers)] }, { a: [Uint8Array.from(numbers)] }, true],
+    ["in an object, different", { a: [Uint8Array.from(ending(1))] }, { a: [Uint8Array.from(ending(2))] }, false],
+    ["not typed, equal", ending(1), ending(1), true],
+    ["not typed, different", ending(1), ending(2), false],
+    ["not typed, with something else", [...numbers, "1"], ending(1), false],
+    ["not typed, with objects, different", [...numbers, { a: 1 }], [...numbers, { a: 2 }], false],
   ])("%s", (_, a, b, equal) => {
     for (const compare of [() => expect(a).toEqual(b), () => expect(a).toStrictEqual(b)]) {
       if (equal) compare();
