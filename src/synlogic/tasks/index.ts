@@ -1,6 +1,7 @@
 import type { SynlogicTask } from "../definition.js";
 import { arcAgi } from "./arc-agi.js";
 import { arrowMaze } from "./arrow-maze.js";
+import { booleanExpressions } from "./boolean-expressions.js";
 import { calcudoko } from "./calcudoko.js";
 import { campsite } from "./campsite.js";
 import { cipher } from "./cipher.js";
@@ -26,6 +27,7 @@ import { zebraPuzzle } from "./zebra-puzzle.js";
 export const definitions: readonly SynlogicTask[] = [
   arcAgi,
   arrowMaze,
+  booleanExpressions,
   calcudoko,
   campsite,
   cipher,
