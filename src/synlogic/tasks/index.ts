@@ -18,6 +18,8 @@ import { numberWall } from "./number-wall.js";
 import { objectCounting } from "./object-counting.js";
 import { objectProperties } from "./object-properties.js";
 import { skyscraperPuzzle } from "./skyscraper-puzzle.js";
+import { spaceReasoning } from "./space-reasoning.js";
+import { spaceReasoningTree } from "./space-reasoning-tree.js";
 import { webOfLies } from "./web-of-lies.js";
 import { wordSorting } from "./word-sorting.js";
 import { wordSortingMistake } from "./word-sorting-mistake.js";
@@ -44,6 +46,8 @@ export const definitions: readonly SynlogicTask[] = [
   objectCounting,
   objectProperties,
   skyscraperPuzzle,
+  spaceReasoning,
+  spaceReasoningTree,
   webOfLies,
   wordSorting,
   wordSortingMistake,
