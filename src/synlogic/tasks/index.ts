@@ -20,6 +20,7 @@ import { objectProperties } from "./object-properties.js";
 import { skyscraperPuzzle } from "./skyscraper-puzzle.js";
 import { spaceReasoning } from "./space-reasoning.js";
 import { spaceReasoningTree } from "./space-reasoning-tree.js";
+import { timeSequence } from "./time-sequence.js";
 import { webOfLies } from "./web-of-lies.js";
 import { wordSorting } from "./word-sorting.js";
 import { wordSortingMistake } from "./word-sorting-mistake.js";
@@ -48,6 +49,7 @@ export const definitions: readonly SynlogicTask[] = [
   skyscraperPuzzle,
   spaceReasoning,
   spaceReasoningTree,
+  timeSequence,
   webOfLies,
   wordSorting,
   wordSortingMistake,

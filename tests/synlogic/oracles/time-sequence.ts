@@ -1,0 +1,71 @@
+import type { Random } from "../../../src/base/random.js";
+import type { Oracle } from "../oracle.js";
+
+/** Whether a person can attend from minute `start` to minute `end` of a day, both since midnight by the clock of the others. */
+type Attends = (day: number, start: number, end: number) => boolean;
+
+const DAYS = /^(Monday|Tuesday|Wednesday|Thursday|Friday|星期[一二三四五])/;
+
+/** Reads a person's lines. @param rule the sentence about the person, or "" */
+function attendance(lines: readonly string[], rule: string): Attends {
+  const days = lines.map((line) => ({
+    bookings: /booked|已有预定/.test(line),
+    times: [...line.matchAll(/([0-9]{2}):([0-9]{2})-([0-9]{2}):([0-9]{2})/g)].map(
+      ([, a, b, c, d]) => [60 * +a! + +b!, 60 * +c! + +d!] as const,
+    ),
+  }));
+  const ahead = /one hour ahead|快一个小时/.test(rule) ? 60 : 0;
+  const busyAt = (day: number, minute: number) => {
+    if (minute < 540 || minute >= 1020) return true;
+    const { bookings, times } = days[day]!;
+    const inside = times.filter(([from, to]) => from <= minute && minute < to);
+    if (!bookings) return inside.length === 0;
+    if (/lunch|午饭/.test(rule) && day === 2 && minute >= 750 && minute < 780) return true;
+    return inside.some(
+      ([from, to]) => !(/09:45/.test(rule) && to <= 585) && !(/30 minutes or less|30分钟或更短/.test(rule) && to - from <= 30),
+    );
+  };
+  return (day, start, end) => {
+    if (/lunch|午饭/.test(rule) && day === 2 && start < 780 && end > 750) return false;
+    if (/16:00/.test(rule) && end > 960) return false;
+    if (/Tuesdays and Thursdays|星期二和星期四/.test(rule) && (![1, 3].includes(day) || end - start > 60)) return false;
+    if (/Tuesdays and Fridays|星期二和星期五/.test(rule) && (![1, 4].includes(day) || end - start > 30)) return false;
+    const from = start - (/right before|开始前/.test(rule) ? 10 : 0);
+    const to = end + (/right after|结束后/.test(rule) ? 10 : 0);
+    let busy = 0;
+    for (let minute = from; minute < to; minute += 5) if (busyAt(day, minute + ahead)) busy += 5;
+    return busy <= (/absent|缺席/.test(rule) ? 10 : 0);
+  };
+}
+
+function answer(question: string): readonly [number, number] {
+  const lines = question.split("\n");
+  const people: { name: string; lines: string[] }[] = [];
+  for (const line of lines) {
+    const name = /^([^-\s,，：:]+)[:：]$/.exec(line)?.[1];
+    if (name && !["Moreover", "此外"].includes(name)) people.push({ name, lines: [] });
+    else if (DAYS.test(line)) people.at(-1)!.lines.push(line);
+  }
+  const all = people.map(({ name, lines: days }) => attendance(days, lines.find((line) => line.startsWith(`- ${name}`)) ?? ""));
+  let best = 0;
+  let count = 0;
+  for (let day = 0; day < people[0]!.lines.length; day++) {
+    for (let start = 540; start < 1020; start += 30) {
+      let length = 0;
+      for (let end = start + 5; end <= 1020; end += 5) if (all.every((attends) => attends(day, start, end))) length = end - start;
+      if (length > best) [best, count] = [length, 0];
+      if (length === best && best > 0) count++;
+    }
+  }
+  return [best, count];
+}
+
+export const oracle: Oracle = {
+  unique: true,
+  candidate({ question }, random: Random) {
+    const [length, count] = answer(question);
+    const near = () => (random.next() < 0.7 ? 0 : 1 - 2 * Math.floor(2 * random.next()));
+    const given = [Math.max(0, length + 5 * near()), Math.max(0, count + near())] as const;
+    return { text: `[${given.join(", ")}]`, right: given[0] === length && given[1] === count };
+  },
+};
