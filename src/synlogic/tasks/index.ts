@@ -20,6 +20,9 @@ import { objectProperties } from "./object-properties.js";
 import { skyscraperPuzzle } from "./skyscraper-puzzle.js";
 import { spaceReasoning } from "./space-reasoning.js";
 import { spaceReasoningTree } from "./space-reasoning-tree.js";
+import { starPlacementPuzzle } from "./star-placement-puzzle.js";
+import { sudoku } from "./sudoku.js";
+import { survo } from "./survo.js";
 import { timeSequence } from "./time-sequence.js";
 import { webOfLies } from "./web-of-lies.js";
 import { wordSorting } from "./word-sorting.js";
@@ -49,6 +52,9 @@ export const definitions: readonly SynlogicTask[] = [
   skyscraperPuzzle,
   spaceReasoning,
   spaceReasoningTree,
+  starPlacementPuzzle,
+  sudoku,
+  survo,
   timeSequence,
   webOfLies,
   wordSorting,
