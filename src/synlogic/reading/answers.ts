@@ -11,6 +11,30 @@ export function lastNestedList(text: string): { readonly literal: Literal; reado
   return last && { literal: last.literal, found: text.slice(last.begin, last.end) };
 }
 
+/** A list that was found in a text. */
+export interface FoundList {
+  readonly items: readonly Literal[];
+  readonly found: string;
+  /** What follows it. */
+  readonly rest: string;
+  /** Whether the text offers it as an alternative to the list before it, so that neither is the answer. */
+  readonly alternative: boolean;
+}
+
+/** Returns the last list all of whose items fulfil a condition. Undefined if there is none. */
+export function lastListOf(text: string, fits: (item: Literal) => boolean): FoundList | undefined {
+  const lists = findLiterals(text, "[").filter(({ literal }) => itemsOf(literal)?.every(fits));
+  const [before, last] = [lists.at(-2), lists.at(-1)];
+  if (!last) return undefined;
+  const between = before && last.begin - before.end < 40 ? text.slice(before.end, last.begin) : "";
+  return {
+    items: itemsOf(last.literal)!,
+    found: text.slice(last.begin, last.end),
+    rest: text.slice(last.end),
+    alternative: /^[\s,;，；]*(?:or|或|或者|或是|\/)[\s,:，：]*$/i.test(between),
+  };
+}
+
 /** How the literal in a code block has to be written. */
 export interface BlockFormat {
   /** Words after the opening fence (`python`, `py` and none). */

@@ -14,6 +14,8 @@ import { gameOf24 } from "./game-of-24.js";
 import { goodsExchange } from "./goods-exchange.js";
 import { kukurasu } from "./kukurasu.js";
 import { mathPath } from "./math-path.js";
+import { minesweeper } from "./minesweeper.js";
+import { norinori } from "./norinori.js";
 import { numberWall } from "./number-wall.js";
 import { objectCounting } from "./object-counting.js";
 import { objectProperties } from "./object-properties.js";
@@ -46,6 +48,8 @@ export const definitions: readonly SynlogicTask[] = [
   goodsExchange,
   kukurasu,
   mathPath,
+  minesweeper,
+  norinori,
   numberWall,
   objectCounting,
   objectProperties,

@@ -1,0 +1,122 @@
+// Which hidden cells must be mines, given the numbers of mines in sets of cells.
+
+/** A set of cells with its number of mines. */
+export interface MineCount {
+  readonly mines: number;
+  readonly cells: readonly number[];
+}
+
+/**
+ * Finds an arrangement of mines that fulfils all counts and keeps the given decisions. Undefined if there is none.
+ *
+ * The search changes a first guess: while a count is wrong, one of its undecided cells has to change. So it stays near the decided cells
+ * if the guess is right elsewhere.
+ */
+class Repair {
+  private readonly countsOf = new Map<number, number[]>();
+  private readonly values: boolean[];
+  private readonly decided: boolean[];
+  private readonly sums: number[];
+  private readonly wrong = new Set<number>();
+
+  constructor(
+    private readonly counts: readonly MineCount[],
+    guess: readonly boolean[],
+  ) {
+    this.values = [...guess];
+    this.decided = guess.map(() => false);
+    this.sums = counts.map(({ cells }) => cells.filter((cell) => guess[cell]).length);
+    for (const [k, { cells }] of counts.entries()) {
+      for (const cell of cells) this.countsOf.set(cell, [...(this.countsOf.get(cell) ?? []), k]);
+      this.note(k);
+    }
+  }
+
+  /** Decides a cell and repairs all counts. The arrangement, or undefined if there is none. */
+  with(cell: number, mine: boolean): readonly boolean[] | undefined {
+    const before = this.values[cell]!;
+    this.set(cell, mine);
+    this.decided[cell] = true;
+    const found = this.repair();
+    this.decided[cell] = false;
+    if (!found) this.set(cell, before);
+    return found ? this.values : undefined;
+  }
+
+  /** Changes undecided cells until all counts are right. Leaves everything as it was if that is impossible. */
+  repair(): boolean {
+    // The wrong count with the fewest cells that may change.
+    let best: readonly number[] | undefined;
+    for (const k of this.wrong) {
+      const missing = this.counts[k]!.mines - this.sums[k]!;
+      const changeable = this.counts[k]!.cells.filter((cell) => !this.decided[cell] && this.values[cell] === missing < 0);
+      if (changeable.length < Math.abs(missing)) return false;
+      if (!best || changeable.length < best.length) best = changeable;
+    }
+    if (!best) return true;
+    // One of the cells changes, and those before it do not.
+    let done = false;
+    let tried = 0;
+    for (const cell of best) {
+      tried++;
+      this.decided[cell] = true;
+      this.set(cell, !this.values[cell]);
+      done = this.repair();
+      if (done) break;
+      this.set(cell, !this.values[cell]);
+    }
+    for (const cell of best.slice(0, tried)) this.decided[cell] = false;
+    return done;
+  }
+
+  private set(cell: number, mine: boolean): void {
+    if (this.values[cell] === mine) return;
+    this.values[cell] = mine;
+    for (const k of this.countsOf.get(cell) ?? []) {
+      this.sums[k]! += mine ? 1 : -1;
+      this.note(k);
+    }
+  }
+
+  private note(k: number): void {
+    if (this.sums[k] === this.counts[k]!.mines) this.wrong.delete(k);
+    else this.wrong.add(k);
+  }
+
+  get arrangement(): boolean[] {
+    return [...this.values];
+  }
+}
+
+/**
+ * Returns an arrangement of mines that fulfils all counts. Undefined if there is none.
+ *
+ * @param size number of cells
+ * @param guess mines that may be right; makes the search short if they are
+ */
+export function arrangement(counts: readonly MineCount[], size: number, guess: readonly boolean[]): readonly boolean[] | undefined {
+  const repair = new Repair(
+    counts,
+    Array.from({ length: size }, (_, cell) => guess[cell] ?? false),
+  );
+  return repair.repair() ? repair.arrangement : undefined;
+}
+
+/**
+ * Returns the cells that are mines in every arrangement that fulfils all counts, in ascending order.
+ *
+ * @param known one arrangement
+ */
+export function minesThatMustBe(counts: readonly MineCount[], known: readonly boolean[]): number[] {
+  const counted = new Set(counts.flatMap(({ cells }) => cells));
+  const possible = new Set([...counted].filter((cell) => known[cell]));
+  const must: number[] = [];
+  for (const cell of [...possible].sort((a, b) => a - b)) {
+    if (!possible.has(cell)) continue;
+    const other = new Repair(counts, known).with(cell, false);
+    if (!other) must.push(cell);
+    // The other arrangement may clear further cells.
+    else for (const one of possible) if (!other[one]) possible.delete(one);
+  }
+  return must;
+}
