@@ -19,6 +19,7 @@ import { norinori } from "./norinori.js";
 import { numberWall } from "./number-wall.js";
 import { objectCounting } from "./object-counting.js";
 import { objectProperties } from "./object-properties.js";
+import { operation } from "./operation.js";
 import { skyscraperPuzzle } from "./skyscraper-puzzle.js";
 import { spaceReasoning } from "./space-reasoning.js";
 import { spaceReasoningTree } from "./space-reasoning-tree.js";
@@ -53,6 +54,7 @@ export const definitions: readonly SynlogicTask[] = [
   numberWall,
   objectCounting,
   objectProperties,
+  operation,
   skyscraperPuzzle,
   spaceReasoning,
   spaceReasoningTree,
