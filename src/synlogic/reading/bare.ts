@@ -32,11 +32,12 @@ export function unquoted(text: string): string {
 export const MAX_DECORATED = 400;
 
 /**
- * Returns what a line may mean without bold, a box, answer tags, and words before a colon. Where a question wants a bare answer, it leaves
+ * Returns what a line may mean without quotes, bold, a box, answer tags, and words before a colon. Where a question wants a bare answer, it leaves
  * open whether an answer in such a decoration counts.
  */
 export function undecorated(line: string): readonly string[] {
   if (line.length > MAX_DECORATED) return [];
   const plain = plainText(line.replace(/<\/?answer>/g, ""));
-  return [plain, plainText(plain.slice(Math.max(plain.lastIndexOf(":"), plain.lastIndexOf("：")) + 1))];
+  const afterColon = plainText(plain.slice(Math.max(plain.lastIndexOf(":"), plain.lastIndexOf("：")) + 1));
+  return [plain, afterColon, unquoted(afterColon)];
 }

@@ -103,8 +103,9 @@ export const dyckLanguageErrors: SynlogicTask<DyckLanguageErrors> = {
   },
   published(row, response) {
     const message = response.toLowerCase();
-    const given = ["valid", "correct", "合法"].some((word) => message.includes(word)) ? -1n : pythonInteger(response);
-    return given !== undefined && String(given) === row.answer;
+    if (["valid", "correct", "合法"].some((word) => message.includes(word))) return row.answer === "-1";
+    // Positions are compared as numbers, -1 as a text.
+    return row.answer === "-1" ? response.trim() === "-1" : String(pythonInteger(response)) === row.answer;
   },
 };
 

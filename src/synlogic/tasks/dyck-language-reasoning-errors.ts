@@ -168,7 +168,8 @@ function isDecorated(line: string, wrong: readonly number[]): boolean {
 /** An empty list or an empty box. */
 const NOTHING = /^(?:\[\s*\]|\$?\\boxed\{(?:\\text\{)?(?:""|'')?\}{1,2}\$?)$/;
 /** The only numbers of a line, with commas or a word between them. */
-const DECORATED_LIST = /^[^0-9]*?(?<![A-Za-z_.,，+−-])([1-9][0-9]*(?:\s*(?:[,，、]|and|和)\s*[1-9][0-9]*)*)(?![A-Za-z_,，])[^0-9]*$/;
+const DECORATED_LIST =
+  /^[^0-9]*?(?<![A-Za-z_.,，+−-])([1-9][0-9]*(?:\s*[,，、]?\s*(?:and|和)?\s*(?:thought|step|第|思考|步骤)?\s*[1-9][0-9]*)*)(?![A-Za-z_,，])[^0-9]*$/i;
 
 function question(sequence: string, thoughts: readonly string[], language: Language): string {
   if (language === "zh") {

@@ -3,7 +3,7 @@ import type { Random } from "../../base/random.js";
 import { randomChoice } from "../../base/random-draws.js";
 import type { SynlogicTask } from "../definition.js";
 import { metadataError, metadataString } from "../metadata.js";
-import { bareAnswer, undecorated, unquoted } from "../reading/bare.js";
+import { bareAnswer, undecorated } from "../reading/bare.js";
 import { accept, type Language, type Row, reject, undecided } from "../row.js";
 import { BRACKET_PAIRS, closersOf, drawBrackets, isBalanced, scanBrackets } from "../search/brackets.js";
 
@@ -24,8 +24,8 @@ function beginning(row: Row): { readonly begin: string; readonly open: readonly 
   return { begin, open };
 }
 
-/** Some published questions leave out that the completion has to be the shortest. */
-const asksForShortest = (question: string) => /minim|short|few|least|最短|最少|最小/i.test(question);
+/** Some published questions, none of them Chinese, leave out that the completion has to be the shortest. */
+const asksForShortest = (question: string) => /minim|short|few|least|[\u4e00-\u9fff]/i.test(question);
 
 export const dyckLanguage: SynlogicTask<DyckLanguage> = {
   name: "dyck_language",
@@ -69,13 +69,13 @@ export const dyckLanguage: SynlogicTask<DyckLanguage> = {
     const { begin, open } = beginning(row);
     const expected = begin + closersOf(open);
     const { line, whole, fenced } = bareAnswer(text);
-    const candidates = [line, whole].map((one) => unquoted(one).replace(/\s+/g, ""));
+    const candidates = [line, whole].map((one) => one.replace(/\s+/g, ""));
     if (candidates.includes(expected)) {
       return fenced ? undecided("the question asks for the sequence alone, and it stands in a code block", line) : accept(line);
     }
     const sequence = candidates[0]!;
     if (!BRACKETS.test(sequence)) {
-      return undecorated(line).includes(expected)
+      return undecorated(line).some((one) => one.replace(/\s+/g, "") === expected)
         ? undecided("the question asks for the sequence alone, and something stands around it", line)
         : reject("the last line is not the completed sequence", line);
     }

@@ -102,15 +102,17 @@ export function askedOf(row: Row, people: readonly Person[]): number[] {
 
 /** The offset of the first mention of a person, by name or by place. -1 if there is none. */
 function mention(text: string, { name, location }: Person): number {
-  const [byPlace, byName] = [text.search(phrase(location)), text.search(phrase(name))];
-  return byPlace >= 0 && byName >= 0 ? Math.min(byPlace, byName) : Math.max(byPlace, byName);
+  const place = escaped(location);
+  // A place may be part of another one, as the park of an amusement park: the words around it tell them apart.
+  const found = [`\\bat the ${place}\\b`, `在${place}的`, wholeWord(name)].map((pattern) => text.search(new RegExp(pattern)));
+  const first = found.filter((at) => at >= 0);
+  return first.length > 0 ? Math.min(...first) : text.search(new RegExp(wholeWord(location)));
 }
 
-/** A pattern for a name or a place. In Latin script it has to be a whole word. */
-function phrase(text: string): RegExp {
-  const literal = text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-  return new RegExp(/^\w/.test(text) ? `\\b${literal}\\b` : literal);
-}
+const escaped = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+
+/** A pattern for a phrase that is no part of a longer word. Chinese has no such marks. */
+const wholeWord = (text: string) => (/^\w/.test(text) ? `\\b${escaped(text)}\\b` : escaped(text));
 
 /** Everybody says something, or is spoken about. */
 function isEveryoneInvolved(people: readonly Person[]): boolean {

@@ -55,11 +55,11 @@ export function splitThoughts(trace: string): string[] {
   return trace.split(/(?:Thought|思考)\s*[0-9]+\s*[:：]/).slice(1);
 }
 
-/** Reads `"word": "letter" (number)` wherever it stands in a thought. A word without a letter has any other text there, and the number 0. */
+/** Reads `"word": "letter" (number)` wherever it stands in a thought. A word without a letter has any other text there, or the number 0. */
 function readings(thought: string): Reading[] {
-  return [...thought.matchAll(/"([^"]*)"\s*[:：]\s*"?([^"()（）]{0,20})"?\s*[(（]([0-9]{1,3})[)）]/g)].map((match) => {
-    const letter = match[2]!.trim();
-    return { word: match[1]!, letter: /^[a-z]$/.test(letter) ? letter : "", number: Number(match[3]) };
+  return [...thought.matchAll(/"([^"]*)"\s*[:：]\s*"?([^"()（）]{0,20})"?\s*[(（]([^()（）]{0,10})[)）]/g)].map((match) => {
+    const [letter, number] = [match[2]!.trim(), match[3]!.trim()];
+    return { word: match[1]!, letter: /^[a-z]$/.test(letter) ? letter : "", number: /^[0-9]+$/.test(number) ? Number(number) : 0 };
   });
 }
 
