@@ -9,7 +9,7 @@ export interface ConversationOptions {
   system?: string;
 }
 
-/** Stands for an answer while the text that the chat format puts around it is found. */
+/** Placeholder for an answer, to find the text that the chat format puts around answers. */
 const ANSWER_MARK = "\u2042answer\u2042";
 
 /**
@@ -21,7 +21,7 @@ export class Conversation implements Disposable {
   private readonly system: string | undefined;
 
   /**
-   * @param model stays the caller's; it must outlive the conversation
+   * @param model owned by the caller; it must outlive the conversation
    * @throws {InputError} a model without a tokenizer
    */
   constructor(
@@ -34,7 +34,7 @@ export class Conversation implements Disposable {
     this.session = model.session();
   }
 
-  /** Tokens so far: messages, answers and what the chat format puts around them. */
+  /** Tokens so far: messages, answers and the chat format's own tokens. */
   get length(): number {
     return this.session.length;
   }
@@ -42,7 +42,7 @@ export class Conversation implements Disposable {
   /**
    * Sends the user's next message.
    *
-   * @param options as those of `Session.generate`
+   * @param options the options of `Session.generate`
    * @returns the answer, whose `usage.promptTokens` counts the whole conversation before it
    * @throws {InputError} a chat template that drops the assistant's messages
    */

@@ -53,9 +53,8 @@ export class MiniMaxM1 implements LanguageModel {
   /**
    * Loads a checkpoint of MiniMax-M1, MiniMax-Text-01 or transformers' `minimax` from safetensors files.
    *
-   * @param source a directory or `.safetensors` file by path, a URL of either, a hub id (Node), picked `File`s, files by name, or bytes.
-   *   By default the bundled model: 3.4 million parameters that solve puzzles. Its files (`lightning-m1/model`) are read or fetched only
-   *   then
+   * @param source a directory or `.safetensors` file by path, a URL of either, a hub id (Node), picked `File`s, files by name, or bytes. By
+   *   default the bundled model: 3.4 million parameters that solve puzzles. Its files (`lightning-m1/model`) are read or fetched only then
    * @throws {CheckpointError} no checkpoint at the source, or a damaged file
    * @throws {ConfigError} the configuration of another architecture, or inconsistent values
    * @throws {WeightError} missing, unexpected or quantised weights, or weights of a wrong shape
@@ -142,7 +141,7 @@ export class MiniMaxM1 implements LanguageModel {
   }
 
   /**
-   * Computes logits and, on request, what lies between: hidden states, router logits, lightning states.
+   * Computes logits and, on request, intermediate results: hidden states, router logits, lightning states.
    *
    * @param batch token ids of sequences of equal length
    * @throws {InputError} no tokens, unequal lengths, ids outside the vocabulary, or more tokens than the model's context
@@ -187,8 +186,8 @@ export class MiniMaxM1 implements LanguageModel {
         codec,
       );
     }
-    // Formatting is asynchronous, because the template engine is loaded on first use. It therefore happens when the first token is
-    // requested.
+    // Formatting is asynchronous, because the template engine is loaded on first use. It therefore happens
+    // when the first token is requested.
     const prepare = async () => {
       const prompts = await Promise.all(
         inputs.map((input) => (isConversation(input) ? this.formatChat(input, { tools, template }) : input)),

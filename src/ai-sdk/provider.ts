@@ -35,7 +35,7 @@ const FINISH_REASONS: Readonly<Record<StopReason, LanguageModelV3FinishReason["u
  * interface, which both versions accept. The text between `<think>` and `</think>` becomes reasoning parts.
  *
  * Settings of a call go to `model.generate`; the defaults are greedy decoding and no limit of tokens. Options that the AI SDK does not have
- * go through `providerOptions: { "lightning-m1": { minP, repetitionPenalty, template, … } }`. Unsupported settings produce warnings.
+ * are passed in `providerOptions: { "lightning-m1": { minP, repetitionPenalty, template, … } }`. Unsupported settings produce warnings.
  *
  * @param model a `MiniMaxM1`, a `RemoteModel`, or any other `LanguageModel`
  * @throws {InputError} in calls: parts of messages that are not text, values out of their range
@@ -73,7 +73,8 @@ async function* streamParts(
   const timestamp = new Date();
   const unfollow = followSignals(control, [signal]);
   try {
-    // A local model formats the prompt here, so this sees whether it ends in <think>. A remote model has no tokenizer.
+    // The prompt of a local model is formatted here, which shows whether it ends in <think>. A remote model has no
+    // tokenizer, so that remains unknown.
     const prompt = model.tokenizer && (await model.formatChat(messages, { tools, template: options.template }));
     const answer = new StreamParts(tools.length > 0, /<think>\s*$/.test(prompt ?? ""));
     const generation = model.generate(messages, { ...options, signal: control.signal });

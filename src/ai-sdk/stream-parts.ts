@@ -4,13 +4,13 @@ import { parseToolCalls, ReasoningSplitter } from "../text/parse-assistant.js";
 
 type Kind = "reasoning" | "text";
 
-/** The certain start of a block of tool calls. */
+/** The text that starts a block of tool calls. */
 const TOOL_CALLS_BEGIN = /\n?<tool_calls>[ \t]*(?:\r?\n|\{)/;
 const TOOL_CALLS_TAG = "\n<tool_calls>";
 
 /**
- * Converts tokens to parts of the AI SDK's stream: reasoning, text and, if tools are offered, tool calls. Text from the start of a
- * `<tool_calls>` block on is held back until the end. Malformed lines of a block become text, in a block of their own.
+ * Converts tokens to parts of the AI SDK's stream: reasoning, text and, if tools are offered, tool calls. Once a `<tool_calls>` block
+ * starts, all further text is held back until the end. Malformed lines of a block become text, in a block of their own.
  */
 export class StreamParts {
   /** The number of tool calls so far. */
@@ -73,7 +73,7 @@ export class StreamParts {
     this.open = undefined;
   }
 
-  /** The part of the content that is certainly not in a block of tool calls. */
+  /** The part of the content that cannot belong to a block of tool calls. */
   private beforeCalls(content: string): string {
     this.held += content;
     const begin = this.held.search(TOOL_CALLS_BEGIN);

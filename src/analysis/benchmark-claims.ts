@@ -1,10 +1,10 @@
-// Checks the report's statements about its benchmark table, in our words, against that table.
+// Checks the report's statements about its benchmark table against that table. The statements are paraphrased.
 
 import { type BenchmarkModel, benchmarkModels, benchmarks, leads, scoreOf, standardError, tauAverage } from "./benchmarks.js";
 
 export interface BenchmarkClaim {
   readonly claim: string;
-  /** Whether the report makes this claim; otherwise it is a conclusion that a reader might draw. */
+  /** Whether the report makes this claim. If not, it is a conclusion that a reader might draw. */
   readonly reported: boolean;
   readonly holds: boolean;
   /** The numbers that decide whether it holds. */

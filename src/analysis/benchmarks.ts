@@ -59,8 +59,8 @@ export function scoreOf(benchmark: Benchmark, model: BenchmarkModel): number | u
 }
 
 /**
- * Standard error, in points, of the fraction p of n questions that were answered right: `100 · sqrt(p(1 − p)/n)`. For scores that
- * average several answers per question it is an upper bound of the error from the choice of questions.
+ * Standard error, in points, of the fraction p of n questions with a correct answer: `100 · sqrt(p(1 − p)/n)`. For scores that average
+ * several answers per question, it is an upper bound of the error due to the choice of questions.
  */
 export function standardError(percent: number, questions: number): number {
   const p = percent / 100;

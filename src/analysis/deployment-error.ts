@@ -16,7 +16,7 @@ export interface Remedy {
 export class DeploymentError extends MemoryError {
   override name = "DeploymentError";
 
-  /** @param remedies each of them is computed and sufficient by itself; empty if no single change is */
+  /** @param remedies computed changes, each of which is sufficient by itself; empty if no single change is sufficient */
   constructor(
     message: string,
     readonly remedies: readonly Remedy[],

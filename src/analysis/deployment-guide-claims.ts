@@ -1,4 +1,4 @@
-// Checks the claims of MiniMax's deployment guide, which are about experts in int8 on eight GPUs, against the memory arithmetic.
+// Checks the memory claims of MiniMax's deployment guide (experts in int8 on eight GPUs) by computing the memory.
 
 import { graphOf, type Model } from "../model/graph.js";
 import { CACHE_BLOCK_TOKENS, deploymentMemory } from "./deployment-memory.js";
@@ -40,7 +40,10 @@ const GUIDE_GPU_COUNT = 8;
 
 const GUIDE_WEIGHTS = "experts_int8";
 
-/** The settings under which a claim is checked: one state or vLLM's default number, and the given share of memory or vLLM's default. */
+/**
+ * The settings under which a claim is checked: one lightning state or vLLM's default number of states, and the given
+ * share of memory or vLLM's default.
+ */
 function checkedSettings(utilization: number): { states: number; utilization: number }[] {
   const shares = [...new Set([utilization, VLLM_DEFAULTS.utilization])];
   return [1, VLLM_DEFAULTS.maxSequences].flatMap((states) => shares.map((utilization) => ({ states, utilization })));

@@ -1,11 +1,10 @@
 // The memory of each GPU of a server, computed from shapes. T tokens per sequence, B sequences, p GPUs that share every layer.
 //
-//   weights   sharded tensors / p + replicated ones: norms, routers, and the projections of keys and values if p > kvHeads
-//   keys and values   B · ⌈T/16⌉ · 16 · softmax layers · 2 · max(1, kvHeads/p) · headDim · width
-//   states    B · lightning layers · heads/p · headDim² · 4      (float32, whatever T is)
-//   rotary    T · rotaryDim · 4                                  (one table of cosines and sines on every GPU)
+//   weights sharded tensors / p + replicated tensors: norms, routers, and the projections of keys and values if p > kvHeads keys and values
+//   B · ⌈T/16⌉ · 16 · softmax layers · 2 · max(1, kvHeads/p) · headDim · width states B · lightning layers · heads/p · headDim² · 4
+//   (float32, whatever T is) rotary T · rotaryDim · 4 (one table of cosines and sines on every GPU)
 //
-// Precisions are those of vLLM: head and routers in float32, everything else in the weight scheme's.
+// Precisions are those of vLLM: head and routers in float32, all other tensors in the precision of the weight format.
 
 import * as v from "valibot";
 import { InputError } from "../base/errors.js";
@@ -70,7 +69,8 @@ const schema = v.strictObject({
 });
 
 /**
- * Computes the memory of each GPU of a server from the configuration. On one GPU (`tensorParallel: 1`) it is that of the whole model.
+ * Computes the memory of each GPU of a server from the configuration. With one GPU (`tensorParallel: 1`), that is
+ * the memory of the whole model.
  *
  * @param model a configuration (typed, or the JSON of a `config.json`), or its graph
  * @throws {InputError} invalid options, or a number of GPUs that does not divide heads, experts' width or vocabulary

@@ -26,7 +26,7 @@ export interface DeploymentTarget {
   utilization?: number;
   /** Tokens per forward pass, at most (8,192). */
   passTokens?: number;
-  /** Each GPU holds whole experts instead of a part of each. Memory is counted as without it, which agrees within 0.1 %. */
+  /** Each GPU holds whole experts instead of a part of every expert. Memory is computed as if this were off; the error is within 0.1 %. */
   expertParallel?: boolean;
   /** The hub id or absolute path that the server loads ("MiniMaxAI/MiniMax-M1-80k"). */
   served?: string;
@@ -64,10 +64,10 @@ const schema = v.strictObject({
   served: v.optional(text, "MiniMaxAI/MiniMax-M1-80k"),
 });
 
-/** A target with every default in place. */
+/** A target with all defaults applied. */
 export type DeploymentSettings = v.InferOutput<typeof schema> & { readonly context: number };
 
-/** @throws {InputError} an invalid target, or one that does not suit the model */
+/** @throws {InputError} an invalid target, or a target that does not suit the model */
 export function parseDeploymentTarget(config: Config, options: DeploymentTarget): DeploymentSettings {
   const given = parseOptions(schema, options, "plan");
   const target = { ...given, context: given.context ?? defaultContext(config) };

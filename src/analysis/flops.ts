@@ -1,13 +1,13 @@
-// Floating point operations of forward passes: the multiply-adds, two operations each, of matmuls with weights and of both attentions.
-// As in published counts, everything else is left out: norms, activations, rotary embedding, residuals and decay, which take a few
-// operations per value, and one exponential per pair, beside its 4 · headDim operations.
+// Floating point operations of forward passes: the multiply-adds, two operations each, of matmuls with weights and of both attentions. As
+// in published counts, all other operations are left out. Norms, activations, rotary embedding, residuals and decay take a few operations
+// per value. Softmax takes one exponential per pair, compared with the pair's 4 · headDim operations.
 
 import * as v from "valibot";
 import { count, expectArgument, index, isObjectLike, oneOf, parseOptions } from "../base/options.js";
 import { type Block, graphOf, type Model } from "../model/graph.js";
 import type { KernelCall } from "../runtime/runtime.js";
 
-/** Which pairs of a query and a key are counted: the causal ones, s ≤ t, or all of the square, as if attention were not causal. */
+/** The query-key pairs that are counted: causal pairs only (s ≤ t), or all pairs, as if attention were not causal. */
 export type CountingRule = "causal" | "square";
 
 export const countingRules: readonly CountingRule[] = ["causal", "square"];
@@ -62,8 +62,8 @@ const passSchema = v.strictObject({
  *     lightning    4 · heads · d² · n + 4 · heads · d · Σ_chunks m(m + 1)/2     per layer; nothing for the second term if n = 1
  *     softmax      4 · heads · d · (n·p + n(n + 1)/2)                           per layer
  *
- * The square rule has m² and (p + n)² − p² in place of the pairs. The causal rule agrees exactly with the work that the kernels report:
- * see {@link countedFlops}.
+ * The square rule replaces the pairs by m² and (p + n)² − p². The causal rule agrees exactly with the work that the kernels
+ * report: see {@link countedFlops}.
  *
  * @throws {InputError} invalid options
  */
@@ -143,7 +143,7 @@ export interface CountedFlops {
   readonly total: number;
 }
 
-/** The kernels whose reported work is exact, and the sum that it belongs to. */
+/** The kernels whose reported work is exact, and the sum that each of them belongs to. */
 const FLOPS_KIND_OF_KERNEL: Readonly<Record<string, Exclude<keyof CountedFlops, "total">>> = {
   matmulF32: "products",
   matmulBf16: "products",

@@ -7,7 +7,10 @@ import { type CountingRule, costOf, countingRules, type GenerationCost, generati
 import { parameterTable } from "./parameters.js";
 import { deepseekR1, type LatentForm, peerCost, qwen3 } from "./peer-models.js";
 
-/** A counting rule and the form in which DeepSeek-R1's latent attention is counted: expanded unless the name says absorbed. */
+/**
+ * A counting rule for causal or all pairs, and the form of DeepSeek-R1's latent attention: absorbed if the name
+ * contains it, otherwise expanded.
+ */
 export type ComparisonRule = "causal" | "square" | "causalAbsorbed" | "squareAbsorbed";
 
 export const comparisonRules: Readonly<Record<ComparisonRule, { readonly rule: CountingRule; readonly form: LatentForm }>> = {
@@ -55,7 +58,7 @@ export interface Claim {
   readonly claimed: number;
   readonly ratio: Readonly<Record<ComparisonRule, number>>;
   readonly holds: Readonly<Record<ComparisonRule, boolean>>;
-  /** The number of tokens from which on the ratio is at most `claimed`. */
+  /** The smallest number of tokens at which the ratio is at most `claimed`. */
   readonly reachedAt: Readonly<Record<ComparisonRule, number>>;
 }
 
@@ -93,7 +96,7 @@ export function compareGeneration(model: Model = minimaxM1, name = "this model")
   };
 }
 
-/** The operations at a reading, under both rules. */
+/** The operations at a point read off the report's figure, under both rules. */
 function readingUnderRules(series: readonly Series[], { model, tokens }: Reading): Readonly<Record<CountingRule, number>> {
   const { cost } = series.find((one) => one.model === model)!;
   return { causal: costOf(cost, tokens, "causal"), square: costOf(cost, tokens, "square") };
@@ -118,7 +121,10 @@ function checkClaim(cost: GenerationCost, { tokens, claimed }: (typeof RATIO_CLA
   };
 }
 
-/** Solves a·n + b·pairs(n) = ratio · (a'·n + b'·pairs(n)) for n, with a' and b' of DeepSeek-R1; pairs(n)/n is (n + 1)/2, or n. */
+/**
+ * Solves a·n + b·pairs(n) = ratio · (a'·n + b'·pairs(n)) for n, with a' and b' of DeepSeek-R1. pairs(n)/n is (n + 1)/2 for
+ * causal pairs and n for all pairs.
+ */
 function reachedAt({ perToken, perPair }: GenerationCost, ratio: number, by: ComparisonRule): number {
   const { rule, form } = comparisonRules[by];
   const other = peerCost(deepseekR1, form);

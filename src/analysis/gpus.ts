@@ -20,7 +20,8 @@ function nvidia(name: string, memoryMiB: number): Gpu {
 }
 
 /**
- * GPUs with enough memory for the published model, smallest first. "80 GB" and the like are nominal; `memoryMiB` is what drivers report.
+ * GPUs with enough memory for the published model, smallest first. Sizes such as "80 GB" are nominal; `memoryMiB`
+ * is the size that drivers report.
  */
 export const gpus: readonly Gpu[] = [
   nvidia("H100", 81_559),
@@ -37,7 +38,7 @@ export const gpus: readonly Gpu[] = [
   },
 ];
 
-/** Memory that the driver withholds from programs: of an H100's 81,559 MiB PyTorch sees 81,079. */
+/** Memory that the driver withholds from programs. For example, PyTorch sees 81,079 of an H100's 81,559 MiB. */
 const DRIVER_RESERVED_MIB = 512;
 
 /** Bytes of one GPU that a server may use, as vLLM's `--gpu-memory-utilization` counts them. */

@@ -9,13 +9,16 @@ import { SERVER_PORT, serveArguments, serverEnvironment, VLLM_IMAGE } from "./vl
 /** A script in the image: starts Ray on the leader and waits for all workers, or joins a worker to the leader. */
 const RAY_SCRIPT = "/vllm-workspace/examples/online_serving/multi-node-serving.sh";
 
-/** Loading 912 GB may take two hours, and a killed server loads again. So a server is killed only after ten minutes without an answer. */
+/**
+ * Loading 912 GB may take two hours, and a restarted server has to load again. A server is therefore killed only after
+ * ten minutes without an answer.
+ */
 const LOADING_SECONDS = 7200;
 
-/** Time for running answers when a pod stops: 80,000 tokens take most of an hour at 25 tokens per second. */
+/** Time that running answers get when a pod stops: 80,000 tokens take most of an hour at 25 tokens per second. */
 const TERMINATION_SECONDS = 3600;
 
-/** vLLM aborts answers on SIGTERM. This hook delays the signal until the Service sends no new requests and none runs or waits. */
+/** vLLM aborts answers on SIGTERM. This hook delays the signal until the Service sends no new requests and no request runs or waits. */
 const WAIT_FOR_RUNNING_REQUESTS =
   `sleep 15; while curl -s -m 30 http://localhost:${SERVER_PORT}/metrics` +
   ` | grep -E '^vllm:num_requests_(running|waiting|swapped)[{ ]' | grep -qvE ' 0(\\.0+)?$'; do sleep 5; done`;
@@ -23,7 +26,7 @@ const WAIT_FOR_RUNNING_REQUESTS =
 /** The other nodes of a replica run until its leader no longer answers. */
 const WAIT_FOR_LEADER = `while curl -sf -m 30 http://$LWS_LEADER_ADDRESS:${SERVER_PORT}/health; do sleep 5; done`;
 
-/** The cache of the hub, on a volume, because downloading or copying the weights takes hours and must not repeat with every restart. */
+/** The hub's cache lies on a volume, because downloading or copying the weights takes hours and must not repeat with every restart. */
 const HUB_CACHE = "/root/.cache/huggingface";
 
 /**

@@ -11,13 +11,15 @@ interface GroupedAttention {
   readonly headDim: number;
 }
 
-/** Multi-head latent attention: keys and values of all heads come from one short vector per token, plus a rotary part of the keys. */
+/**
+ * Multi-head latent attention: keys and values of all heads are computed from one short vector per token; the keys also have a rotary part.
+ */
 interface LatentAttention {
   readonly kind: "latent";
   readonly heads: number;
   readonly queryRank: number;
   readonly keyValueRank: number;
-  /** Dimensions of a head: of queries and keys without and with rotary embedding, and of values. */
+  /** Dimensions of a head: queries and keys without rotary embedding, queries and keys with it, and values. */
   readonly plainDim: number;
   readonly rotaryDim: number;
   readonly valueDim: number;
@@ -26,7 +28,7 @@ interface LatentAttention {
 /** A published mixture-of-experts model. */
 export interface Peer {
   readonly name: string;
-  /** The context that it is published for, in tokens. */
+  /** The published context length in tokens. */
   readonly context: number;
   /** The parameter counts that its authors state, in billions. */
   readonly published: { readonly parameters: number; readonly activated: number };
@@ -69,7 +71,7 @@ export const qwen3: Peer = {
   routerBias: false,
 };
 
-/** Parameters of a peer, counted by the same rules as those of MiniMax-M1. */
+/** Parameters of a peer model, counted by the same rules as for MiniMax-M1. */
 export interface PeerParameters {
   readonly total: number;
   /** Without the embedding and the head. */
@@ -96,12 +98,12 @@ export function peerParameters(peer: Peer): PeerParameters {
   };
 }
 
-/** How latent attention is computed: with cached keys and values of every head, or with queries projected to the short vectors. */
+/** How latent attention is computed: `expanded` caches keys and values of every head; `absorbed` projects queries to the short vectors. */
 export type LatentForm = "expanded" | "absorbed";
 
 /**
- * The cost of generating tokens with a peer: two operations for every matrix weight that a token uses, head included, and two for every
- * multiply-add of a pair of query and key.
+ * The cost of generating tokens with a peer model: two operations per matrix weight that a token uses, head included, and two per
+ * multiply-add of a query-key pair.
  *
  *     grouped     2 · heads · (d + d)                                       per pair and layer
  *     expanded    2 · heads · (plain + rotary + value)                      per pair and layer
@@ -124,7 +126,7 @@ function attentionMatrices({ hidden, attention: a }: Peer): number {
   return query + keyValue + a.heads * a.valueDim * hidden;
 }
 
-/** Norm weights inside attention: of queries and keys, or of the two short vectors. */
+/** Number of norm weights inside attention, for queries and keys or for the two short vectors. */
 function attentionVectors({ attention: a }: Peer): number {
   return a.kind === "grouped" ? 2 * a.headDim : a.queryRank + a.keyValueRank;
 }

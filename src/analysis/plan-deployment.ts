@@ -8,7 +8,7 @@ import { type Deployment, smallestDeployment } from "./smallest-deployment.js";
  *
  * @param model a configuration (typed, or the JSON of a `config.json`), or its graph
  * @throws {DeploymentError} the deployment does not fit; the message and `remedies` name changes that would make it fit
- * @throws {InputError} an invalid target, or one that does not suit the model
+ * @throws {InputError} an invalid target, or a target that does not suit the model
  */
 export function planDeployment(model: Model, target: DeploymentTarget = {}): Deployment {
   const graph = graphOf(model);

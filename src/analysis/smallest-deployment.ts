@@ -31,9 +31,9 @@ export interface Deployment {
   readonly memory: DeploymentMemory;
   /** Memory of each GPU that the server may use. */
   readonly usableBytes: number;
-  /** Tokens that fit into the cache of a replica, all its sequences together. */
+  /** Total number of tokens, over all sequences, that fit into the cache of a replica. */
   readonly cacheTokens: number;
-  /** Reservations about the plan. */
+  /** Warnings about the plan. */
   readonly notes: readonly string[];
 }
 

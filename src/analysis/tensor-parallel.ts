@@ -2,8 +2,8 @@ import { expectArgument, isObjectLike } from "../base/options.js";
 import type { Config } from "../model/config.js";
 
 /**
- * Whether p GPUs can share every layer: p divides the heads, the experts' width and the padded vocabulary. It also divides the KV heads, or
- * is a multiple of them, so that several GPUs hold copies of a KV head.
+ * Whether p GPUs can share every layer: p divides the heads, the experts' width and the padded vocabulary. It must also divide the number
+ * of KV heads, or be a multiple of it; several GPUs then hold copies of a KV head.
  */
 export function canShareLayers(config: Config, p: number): boolean {
   const { numAttentionHeads, numKeyValueHeads, intermediateSize } = config;

@@ -3,7 +3,7 @@ import { InputError } from "../base/errors.js";
 import { number, parseOptions } from "../base/options.js";
 import { printed } from "../base/printed.js";
 
-/** Any three of these determine the fourth. */
+/** The four numbers of a training cost. Any three determine the fourth. */
 export interface TrainingCostOptions {
   gpus?: number;
   days?: number;
@@ -20,7 +20,7 @@ export interface TrainingCost {
   readonly dollars: number;
 }
 
-/** No training lies outside this range, and inside it no product overflows. */
+/** Range of the four numbers. No real training lies outside it, and no product overflows inside it. */
 const positive = number("a number within [1e-15, 1e15]", (x) => x >= 1e-15 && x <= 1e15);
 const schema = v.strictObject({
   gpus: v.optional(positive),
@@ -29,7 +29,7 @@ const schema = v.strictObject({
   dollars: v.optional(positive),
 });
 
-/** The relative difference that is explained by rounding, if all four numbers are given. */
+/** Maximum relative difference that counts as rounding if all four numbers are given. */
 const ROUNDING_TOLERANCE = 0.01;
 
 const HOURS_PER_DAY = 24;
@@ -44,7 +44,7 @@ export function trainingCost(options: TrainingCostOptions): TrainingCost {
   const { gpus, days, pricePerHour, dollars } = given;
   const missing = Object.keys(schema.entries).filter((key) => given[key as keyof typeof given] === undefined);
   if (missing.length > 1) {
-    throw new InputError(`trainingCost: needs three of gpus, days, pricePerHour and dollars, got none for ${missing.join(", ")}`);
+    throw new InputError(`trainingCost: expected three of gpus, days, pricePerHour and dollars, got no value for ${missing.join(", ")}`);
   }
   const all = {
     gpus: gpus ?? dollars! / (days! * HOURS_PER_DAY * pricePerHour!),

@@ -1,5 +1,5 @@
-// The version of vLLM that deployments use, and its command line. vLLM 0.9.2 to 0.23.0 have MiniMaxM1ForCausalLM. 0.9.2 is the version that
-// MiniMax's deployment guide names, and the one that is known to keep lightning states and the head in float32.
+// The version of vLLM that deployments use, and its command line. vLLM 0.9.2 to 0.23.0 have MiniMaxM1ForCausalLM. MiniMax's deployment
+// guide names 0.9.2, and this version is known to keep lightning states and the head in float32.
 
 import { expectArgument, isObjectLike } from "../base/options.js";
 import type { Deployment } from "./smallest-deployment.js";
@@ -8,9 +8,9 @@ export const VLLM_VERSION = "0.9.2";
 export const VLLM_IMAGE = `vllm/vllm-openai:v${VLLM_VERSION}`;
 
 /**
- * The chat template that vLLM's documentation requires with `--tool-call-parser minimax`, at its path in the image. Outside the image it is
- * the file of this name in `examples/` of vLLM's sources. The checkpoint's own template drops tool calls and fails on tool results in
- * OpenAI's format.
+ * Path in the image of the chat template that vLLM's documentation requires with `--tool-call-parser minimax`. Outside the
+ * image, it is the file of this name in `examples/` of vLLM's sources. The checkpoint's own template drops tool calls and fails
+ * on tool results in OpenAI's format.
  */
 export const CHAT_TEMPLATE = "/vllm-workspace/examples/tool_chat_template_minimax_m1.jinja";
 

@@ -15,7 +15,7 @@ export function yieldToEventLoop(): Promise<void> {
 
 let turns: Promise<void> = Promise.resolve();
 
-/** Yields to the event loop; if several computations wait, one continues in each turn of the event loop, in the order of their calls. */
+/** Yields to the event loop. If several callers wait, each turn of the event loop resumes one of them, in the order of their calls. */
 export function yieldInTurn(): Promise<void> {
   turns = turns.then(yieldToEventLoop);
   return turns;

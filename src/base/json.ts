@@ -1,6 +1,6 @@
 import { CheckpointError } from "./errors.js";
 
-/** Deeper nesting is an error, so that a damaged file cannot exhaust the stack. */
+/** Maximum nesting depth. Deeper nesting is an error, so that a damaged file cannot exhaust the stack. */
 const MAX_DEPTH = 100;
 
 /** Decodes and parses UTF-8 JSON; see {@link parseJson}. */

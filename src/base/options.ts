@@ -2,7 +2,7 @@ import * as v from "valibot";
 import { InputError } from "./errors.js";
 import { kindOf, printedJson } from "./printed.js";
 
-/** Schema of a number for which `fits` is true. @param expected the same in words, for messages */
+/** Schema of a number for which `fits` is true. @param expected this condition in words, for messages */
 export function number(expected: string, fits: (x: number) => boolean) {
   return v.custom<number>((x) => typeof x === "number" && fits(x), expected);
 }
@@ -20,7 +20,7 @@ export const milliseconds = delay("milliseconds, at least 1 (Infinity for no lim
 /** Like `milliseconds`, but 0 is allowed. */
 export const millisecondsFromZero = delay("milliseconds, at least 0 (Infinity for no limit)", 0);
 export const index = number("an integer of at least 0", (x) => Number.isSafeInteger(x) && x >= 0);
-/** Seeds are 32-bit unsigned integers: less than this. */
+/** Exclusive upper bound of seeds, which are 32-bit unsigned integers. */
 export const SEED_LIMIT = 2 ** 32;
 export const isSeed = (x: unknown): boolean => Number.isInteger(x) && (x as number) >= 0 && (x as number) < SEED_LIMIT;
 export const seedNumber = number("an integer within [0, 2^32)", isSeed);
@@ -63,7 +63,7 @@ export function parseOptions<const Schema extends v.GenericSchema>(schema: Schem
   if (Array.isArray(options)) throw new InputError(`${where}: options: expected an object, got Array`);
   const result = v.safeParse(schema, options);
   if (result.success) return result.output;
-  // A misspelt name is the reason why another is missing, so it is reported first.
+  // Unknown names are reported before missing options, because a misspelling causes both errors.
   const unknown = result.issues.find(({ type, expected }) => type === "strict_object" && expected === "never");
   const issue = unknown ?? result.issues[0];
   const name = v.getDotPath(issue);
@@ -80,7 +80,7 @@ export function parseOptions<const Schema extends v.GenericSchema>(schema: Schem
   throw new InputError(`${where}: ${name}: expected ${issue.message}, got ${issue.received}`);
 }
 
-/** The names of the options of an object within the schema. Empty if the schema there is not one of an object. */
+/** Lists the option names of a nested object in a schema. Empty if the schema at that place does not describe an object. */
 function namesAt(schema: unknown, path: readonly string[]): string[] {
   let at = schema as { entries?: Record<string, unknown>; wrapped?: unknown; pipe?: readonly unknown[] } | undefined;
   for (const key of [...path, undefined]) {

@@ -1,6 +1,6 @@
 // Formats any value that a caller passed for use in a message, without ever throwing.
 
-/** A value as text: as in a template literal, or its kind if the conversion throws, as for some objects. */
+/** Converts a value to text as a template literal does. Returns its kind if the conversion throws. */
 export function printed(value: unknown): string {
   try {
     return `${value}`;
@@ -15,7 +15,7 @@ export function kindOf(value: unknown): string {
   return Array.isArray(value) ? "array" : typeof value;
 }
 
-/** A value as JSON, or its kind if it cannot be converted. */
+/** Converts a value to JSON. Returns its kind if that fails. */
 export function printedJson(value: unknown): string {
   try {
     return JSON.stringify(value) ?? printed(value);

@@ -23,7 +23,7 @@ export async function readConfigFile(
   return { config: parseConfig(decodeJson(bytes, CONFIG_FILE, { nonFinite: true }), onWarning), bytes };
 }
 
-/** A checkpoint whose configuration declares bf16, for weights that were rounded to it while loading. Saving writes that configuration. */
+/** Returns the checkpoint with a configuration that declares bf16, for weights that were rounded to bf16 while loading. */
 export function withBf16Config(checkpoint: Checkpoint): Checkpoint {
   const { config } = checkpoint;
   const { source, dialect } = config;

@@ -16,7 +16,7 @@ export interface MemoryOptions {
   context?: number;
   /** Sequences at the same time (1). */
   batch?: number;
-  /** As in `load`: with `"streamed"`, matrices stay in their files and at most `budgetBytes` of them are in memory. */
+  /** As in `load`. With `"streamed"`, matrices stay in their files, and at most `budgetBytes` of them are in memory at a time. */
   residency?: "resident" | "streamed";
   /** 1 GiB by default. */
   budgetBytes?: number;
@@ -24,7 +24,7 @@ export interface MemoryOptions {
 
 /** Memory that a model needs, in bytes. */
 export interface MemoryEstimate {
-  /** Exact for a checkpoint in the dtype of its configuration. For streamed weights, the most that is in memory. */
+  /** Exact for a checkpoint in the dtype of its configuration. For streamed weights, the maximum that is in memory at a time. */
   readonly weightsBytes: number;
   /** Exact: the caches of all sequences at the end of their context. */
   readonly cacheBytes: number;
@@ -47,7 +47,7 @@ const schema = v.strictObject({
 /** The default budget of streamed weights. */
 export const DEFAULT_STREAMING_BUDGET_BYTES = 2 ** 30;
 
-/** Tokens per sequence and forward pass that the estimate assumes at most. */
+/** Maximum number of tokens per sequence and forward pass that the estimate assumes. */
 const ASSUMED_TOKENS_PER_PASS = 512;
 
 /** Workspaces of kernels, and the buffer for rows while loading. */

@@ -1,7 +1,7 @@
-// transformers 5 holds a layer's experts in two tensors, and saves them like that with save_original_format=False:
+// transformers 5 holds a layer's experts in two tensors. With save_original_format=False it also saves them in this form:
 //
-//     mlp.experts.gate_up_proj [experts, 2 · width, hidden]   of each expert the rows of w1, then those of w3
-//     mlp.experts.down_proj    [experts, hidden, width]       w2 of each expert
+//     mlp.experts.gate_up_proj [experts, 2 · width, hidden]   per expert: the rows of w1, then the rows of w3
+//     mlp.experts.down_proj    [experts, hidden, width]       per expert: w2
 //     mlp.gate.weight                                         block_sparse_moe.gate.weight
 //
 // Every expert's matrix is a contiguous range of such a tensor, so splitting only computes names and offsets; no bytes are moved.
@@ -20,7 +20,7 @@ const REMEDY = "(save the model with transformers' save_pretrained(…, save_ori
 /**
  * Replaces fused experts by every expert's matrices under their published names.
  *
- * @throws {WeightError} fused tensors of another shape, one without the other, or fused and separate experts in the same layer
+ * @throws {WeightError} fused tensors of another shape, one of the two missing, or fused and separate experts in the same layer
  */
 export function splitFusedExperts(shards: readonly Shard[], config: Config): Shard[] {
   const names = shards.flatMap(({ tensors }) => tensors.map(({ name }) => name));

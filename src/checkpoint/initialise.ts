@@ -37,8 +37,9 @@ const schema = v.strictObject({
 });
 
 /**
- * Creates a checkpoint with random weights as the published code initialises them: matrices are normal with mean 0 and standard deviation
- * `initializer_range`; norms are 1. Weights are float32 in memory, ready for training; saving rounds them to the configuration's dtype.
+ * Creates a checkpoint with random weights, initialised as in the published code. Matrices are drawn from a normal distribution with
+ * mean 0 and standard deviation `initializer_range`; norms are 1. Weights are float32 in memory, ready for training; saving rounds
+ * them to the configuration's dtype.
  *
  * @throws {ConfigError} an inconsistent configuration
  * @throws {MemoryError} weights that do not fit into memory
@@ -49,7 +50,7 @@ export async function initialiseCheckpoint(config: Config | Record<string, unkno
   // Saving writes the JSON source, so the typed values must agree with it.
   if (JSON.stringify(parseConfig(typed.source)) !== JSON.stringify(typed)) {
     throw new ConfigError(
-      "create: config: expected the values of config.source, got others (change the JSON instead: create({ ...config.source, vocab_size: … }))",
+      "create: config: expected the values of config.source, got different ones (change the JSON instead: create({ ...config.source, vocab_size: … }))",
     );
   }
   const { tensors } = graph(typed);

@@ -27,7 +27,7 @@ export interface CheckpointInspection {
 
 export interface InspectedFile {
   readonly file: string;
-  /** Undefined if the file is missing although the index names it. */
+  /** Undefined if the index names the file, but it does not exist. */
   readonly bytes: number | undefined;
   /** Undefined if the header was not read because the file is missing or not downloaded yet. */
   readonly tensors: number | undefined;

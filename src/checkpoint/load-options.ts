@@ -49,11 +49,11 @@ export interface LoadOptions extends OpenOptions {
    * the speed. Works in Node and in a browser's worker. Vectors and routers stay in memory.
    */
   residency?: "resident" | "streamed";
-  /** With `residency: "streamed"`, the most memory that matrices may take (1 GiB). Matrices stay in memory as long as they fit. */
+  /** With `residency: "streamed"`, the maximum memory for matrices (1 GiB). A matrix stays in memory as long as there is room. */
   budgetBytes?: number;
-  /** Refuses weights that hold NaN or infinity. */
+  /** Refuses weights that contain NaN or infinity. */
   checkNaN?: boolean;
-  /** The most memory that the weights may take. wasm32 limits it to 4 GiB in any case. */
+  /** Maximum memory for the weights. wasm32 limits it to 4 GiB in any case. */
   maxMemoryBytes?: number;
 }
 

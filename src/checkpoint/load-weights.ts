@@ -12,7 +12,7 @@ import type { MatchedWeight } from "./match-weights.js";
 import { type LoadPlan, streamedMatrices, totalBytes } from "./plan-load.js";
 import { bufferRanges, NonFiniteCounts, type RangeConsumer, readRanges, weightRanges } from "./read-ranges.js";
 
-/** Reads all weights into the runtime's memory, file by file and each from beginning to end. */
+/** Reads all weights into the runtime's memory, file by file, each file from beginning to end. */
 export async function loadResident(source: ByteSource, plan: LoadPlan, rt: Runtime, options: LoadOptions): Promise<Checkpoint> {
   const { config, files, layout } = plan;
   const weights = new ResidentWeights(rt);
@@ -37,7 +37,7 @@ export async function loadStreamed(source: ByteSource, plan: LoadPlan, rt: Runti
   return { config, rt, weights, buffers, files, layout };
 }
 
-/** Reads the chosen weights into the runtime's memory. @returns the buffers, which are read as well */
+/** Reads the chosen weights into the runtime's memory, and the checkpoint's buffers. @returns the buffers */
 async function readIntoMemory(
   source: ByteSource,
   { shards, buffers, reportProgress }: LoadPlan,

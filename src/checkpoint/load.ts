@@ -9,12 +9,12 @@ import { loadResident, loadStreamed } from "./load-weights.js";
 import { planLoad } from "./plan-load.js";
 
 /**
- * Loads a checkpoint of either dialect from safetensors files. Everything that can be checked is checked before memory is allocated. A
- * load that fails or is aborted frees what it allocated.
+ * Loads a checkpoint of either dialect from safetensors files. All checks that do not need the weights run before memory is allocated. If
+ * the load fails or is aborted, its memory is freed.
  *
  * @throws {CheckpointError} nothing to open, or a damaged file
  * @throws {ConfigError} a configuration of another model, or an inconsistent one
- * @throws {WeightError} weights that are missing, superfluous, of another shape, quantised, or (on request) not finite
+ * @throws {WeightError} missing, superfluous or quantised weights, weights of another shape, or (with `checkNaN`) non-finite weights
  * @throws {MemoryError} weights that do not fit
  * @throws {InputError} invalid options
  */

@@ -13,7 +13,7 @@ export interface MatchedWeight {
 
 const DTYPES: Readonly<Record<string, StoredDType>> = { F32: "f32", F16: "f16", BF16: "bf16" };
 
-/** Faults of one kind that a message names; further ones are only counted. */
+/** Number of faults of one kind that a message names. Further faults are only counted. */
 const MAX_NAMED_FAULTS = 3;
 
 /**

@@ -25,7 +25,7 @@ import {
 } from "./shards.js";
 import { checkTiedHead } from "./tied-head.js";
 
-/** Everything about a checkpoint that is known before its weights are read. */
+/** The facts about a checkpoint that are known before its weights are read. */
 export interface LoadPlan {
   readonly config: Config;
   /** Contents of the configuration and text files by name. */
@@ -37,7 +37,7 @@ export interface LoadPlan {
   readonly reportProgress: ReportProgress;
   /** Versions of the files of weights, so that streaming notices a change; empty for resident weights. */
   readonly fileVersions: ReadonlyMap<string, string>;
-  /** The most memory that streamed matrices may take; 0 for resident weights. */
+  /** Maximum memory for streamed matrices; 0 for resident weights. */
   readonly budgetBytes: number;
   /** Memory that the weights take. */
   readonly memoryBytes: number;
@@ -68,7 +68,7 @@ export async function planLoad(source: ByteSource, options: LoadOptions): Promis
   reportProgress("download", 0);
   await source.downloader?.fetch(names, (bytes) => reportProgress("download", bytes), signal);
 
-  // Versions come first: a file that changes after its header was read must not go unnoticed.
+  // Versions are read before the headers, so that a later change of a file is detected.
   const fileVersions = new Map<string, string>();
   if (streamed && source.version) for (const file of names) fileVersions.set(file, await source.version(file));
   const found: Shard[] = [];
@@ -92,7 +92,7 @@ export async function planLoad(source: ByteSource, options: LoadOptions): Promis
   return { config, files, shards, layout, weights, buffers, reportProgress, fileVersions, budgetBytes, memoryBytes };
 }
 
-/** The configuration of the options, or else that of the file, whose contents are added to `files`. */
+/** Returns the configuration of the options or, if there is none, of the file. Adds the contents of a file to `files`. */
 async function readConfig(source: ByteSource, files: Map<string, Uint8Array>, options: LoadOptions): Promise<Config> {
   const { config: given, onWarning } = options;
   if (given) return isConfig(given) ? given : parseConfig(given, onWarning);
@@ -110,10 +110,7 @@ function expectWeightsFit(bytes: number, limit: number, dtype: ResidentDType | u
   throw new MemoryError(`load: ${need}, ${what} ${formatBytes(limit)} (use ${narrower}residency "streamed", or a smaller model)`);
 }
 
-/**
- * The budget of streamed weights. @throws {MemoryError} a budget that is too small for a forward pass, or larger than the memory that is
- * left
- */
+/** The budget of streamed weights. @throws {MemoryError} a budget that is too small for a forward pass, or larger than the free memory */
 function streamingBudget(weights: readonly MatchedWeight[], limit: number, { dtype, budgetBytes }: LoadOptions): number {
   const others = weights.filter((weight) => !isStreamed(weight.spec)).map(({ spec }) => spec);
   const most = Math.max(0, limit - residentBytes(others, dtype));
@@ -123,12 +120,12 @@ function streamingBudget(weights: readonly MatchedWeight[], limit: number, { dty
   if (budget < least) {
     const narrower = dtype === "q8" ? "" : ' (dtype "q8" needs less)';
     throw new MemoryError(
-      `load: budgetBytes: expected at least ${formatBytes(least)}, which the largest step of a forward pass needs at once, ${got}${narrower}`,
+      `load: budgetBytes: expected at least ${formatBytes(least)} for the largest step of a forward pass, ${got}${narrower}`,
     );
   }
   if (budget <= most) return budget;
   const what = limit === MAX_MEMORY_BYTES ? "wasm32" : "maxMemoryBytes";
-  throw new MemoryError(`load: budgetBytes: expected at most ${formatBytes(most)}, which ${what} leaves for matrices, ${got}`);
+  throw new MemoryError(`load: budgetBytes: expected at most ${formatBytes(most)}, the memory that ${what} leaves for matrices, ${got}`);
 }
 
 /** The matrices that stay in their files, in the order of the graph. */

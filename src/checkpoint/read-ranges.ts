@@ -5,13 +5,13 @@ import { STORED_BYTES } from "../weights/stored-rows.js";
 import type { MatchedWeight } from "./match-weights.js";
 import type { StoredTensor } from "./shards.js";
 
-/** The most bytes of one read, unless a single range is larger. */
+/** Maximum size of one read in bytes, unless a single range is larger. */
 const MAX_READ_BYTES = 8 << 20;
 
-/** The largest gap between two ranges that are read together: reading it costs less than a second read. */
+/** Maximum gap between two ranges that are read together. Reading such a gap costs less than a second read. */
 const MAX_GAP_BYTES = 64 << 10;
 
-/** A range of a file, and what to do with its bytes. */
+/** A range of a file, and the consumer of its bytes. */
 export interface RangeConsumer {
   readonly begin: number;
   readonly end: number;
@@ -133,7 +133,7 @@ export class NonFiniteCounts {
     if (count > 0) this.counts.set(name, (this.counts.get(name) ?? 0) + count);
   }
 
-  /** @throws {WeightError} if any were counted, with the first weights' names and counts */
+  /** @throws {WeightError} any non-finite elements; the message names the first such weights and their counts */
   throwIfAny(): void {
     if (this.counts.size === 0) return;
     const named = [...this.counts].slice(0, 3).map(([name, count]) => `${name} (${count} elements)`);

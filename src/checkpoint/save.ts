@@ -43,10 +43,10 @@ interface ShardToWrite {
  * Writes a checkpoint in the layout and dialect in which it was loaded, so that transformers and vLLM can read it. Tensors keep their
  * bytes. Tensors that were rounded to bf16 while loading are written as bf16, and the configuration declares it.
  *
- * In a directory, files are first written under temporary names. When all are complete, a single rename makes them the checkpoint. If the
- * process ends at any moment, the directory therefore holds either the old checkpoint or the new one, even if it is the directory that
- * was loaded from. Weights of an earlier checkpoint under the usual names are removed, and so are temporary files of saves whose process
- * has ended.
+ * In a directory, files are first written under temporary names. When all are complete, a single rename makes them the checkpoint. If
+ * the process ends at any moment, the directory therefore holds either the old checkpoint or the new one. This also holds for the
+ * directory that the checkpoint was loaded from. Removes weights of an earlier checkpoint under the usual names, and temporary files of
+ * saves whose process has ended.
  *
  * @param destination a directory (Node). Without it, the files are returned by name
  * @throws {CheckpointError} a file that cannot be written
@@ -80,7 +80,7 @@ async function writeCheckpoint(checkpoint: SaveableCheckpoint, to: Destination, 
   const rounded = [...weights.specs()].find(({ name }) => weights.isRounded(name));
   if (rounded) {
     throw new InputError(
-      `save: ${rounded.name}: expected weights in their stored precision, got 8-bit ones (to save the checkpoint, load it without dtype "q8")`,
+      `save: ${rounded.name}: expected weights in their stored precision, got 8-bit weights (to save the checkpoint, load it without dtype "q8")`,
     );
   }
   const tensors = [...[...weights.specs()].map((spec) => weightToWrite(weights, spec.name)), ...buffers.map(bufferToWrite)];
@@ -132,7 +132,7 @@ function bufferToWrite({ name, dtype, shape, bytes }: StoredBuffer): TensorToWri
   return { name, dtype, shape, bytes: bytes.byteLength, chunks: () => [bytes] };
 }
 
-/** The division into files as loaded. A single file gets the name that every loader looks for. */
+/** The division into files that the checkpoint was loaded with. A single file gets the name that every loader looks for. */
 function originalShards(items: readonly TensorToWrite[], { shards, index }: Layout): ShardToWrite[] {
   const named = new Map(items.map((item) => [item.name, item]));
   return shards.map(({ file, metadata, tensors }) => ({

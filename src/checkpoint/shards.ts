@@ -40,7 +40,7 @@ export async function readTextFile(source: ByteSource, file: string, signal?: Ab
 }
 
 /**
- * Finds the files of weights: the file that the caller named, those of the index, `model.safetensors`, or the only `.safetensors` file.
+ * Finds the files of weights: the file that the caller named, the files in the index, `model.safetensors`, or the only `.safetensors` file.
  *
  * @throws {CheckpointError} no file, several without an index, or a damaged index
  */
@@ -107,10 +107,10 @@ export async function readShardHeader(source: ByteSource, file: string, fileByte
 }
 
 /**
- * Moves the tensors that the index does not list, such as leftovers of a conversion, from `tensors` to `unlisted` and reports them in one
- * warning. Without an index every tensor is kept.
+ * Moves tensors that the index does not list (such as leftovers of a conversion) from `tensors` to `unlisted`, and reports them in one
+ * warning. Without an index, every tensor is kept.
  *
- * @throws {CheckpointError} a tensor that is missing from the file that the index names
+ * @throws {CheckpointError} a tensor that its file in the index does not contain
  */
 export function keepListedTensors(
   shards: readonly Shard[],
@@ -150,7 +150,7 @@ export function tensorsByName(shards: readonly Shard[]): Map<string, StoredTenso
       const other = tensors.get(tensor.name);
       if (other)
         throw new CheckpointError(
-          `${file}: ${tensor.name}: expected every tensor once, got it also in ${other.file} (remove one of the files)`,
+          `${file}: ${tensor.name}: expected every tensor once, got a second copy in ${other.file} (remove one of the files)`,
         );
       tensors.set(tensor.name, { ...tensor, file });
     }

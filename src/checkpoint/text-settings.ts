@@ -3,7 +3,7 @@ import { decodeJson, decodeText, isObject } from "../base/json.js";
 import { TOOL_TEMPLATE_FILE } from "../io/checkpoint-files.js";
 import { Tokenizer } from "../text/tokenizer.js";
 
-/** The files of a tokenizer: either the first one, or the other two. */
+/** The files of a tokenizer: either the first file alone, or the other two together. */
 export const TOKENIZER_FILES = ["tokenizer.json", "vocab.json", "merges.txt"] as const;
 
 /** Whether a tokenizer can be made. @param exists for each of `TOKENIZER_FILES`, whether it exists */
@@ -19,7 +19,7 @@ export interface TextSettings {
   readonly chatTemplate: string | undefined;
   /** A separate chat template for conversations with tools, if the checkpoint has one. */
   readonly toolTemplate: string | undefined;
-  /** Special tokens by the names under which templates read them, such as `bos_token`. */
+  /** Special tokens by their names in templates, such as `bos_token`. */
   readonly templateVariables: Readonly<Record<string, string>>;
   /** End-of-sequence ids of generation_config.json, in addition to those of config.json. */
   readonly eosIds: readonly number[];
@@ -56,7 +56,9 @@ export async function readTextSettings(files: ReadonlyMap<string, Uint8Array>): 
   };
 }
 
-/** The templates that transformers would use: those of `chat_template.jinja`, or else of the first JSON file that has any. */
+/**
+ * The templates that transformers would use: from `chat_template.jinja` or, if that is missing, from the first JSON file with templates.
+ */
 function readTemplates(
   file: string | undefined,
   toolFile: string | undefined,

@@ -23,7 +23,7 @@ export async function checkTiedHead(
   if (!head || !embedding || head.dtype !== embedding.dtype) return;
   const bytes = head.end - head.begin;
   const size = Math.min(bytes, SAMPLE_BYTES);
-  // In the order of the file, because a server without Range requests sends it as one stream.
+  // Samples are read in the order of the file, because a server without Range requests sends it as one stream.
   const samples = async ({ file, begin }: StoredTensor): Promise<Uint8Array[]> => {
     const read: Uint8Array[] = [];
     for (const at of [0, Math.floor((bytes - size) / 2), bytes - size]) {

@@ -20,7 +20,7 @@ const commands = { generate, chat, serve, eval: evaluate, inspect, analyze, plan
   Record<string, CommandDef>
 >;
 
-/** Options that may also precede the command. */
+/** Options that are also accepted before the command. */
 const GLOBAL_OPTIONS: ReadonlySet<string> = new Set(["--color", "--no-color", "--debug"]);
 
 const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
@@ -88,8 +88,8 @@ const program = defineCommand({
 });
 
 /**
- * Runs one command to its end and returns the exit code: 0, 1 for an error, 2 for an invalid command line,
- * 130 after Ctrl-C and 143 after SIGTERM, which both stop `serve` gracefully with 0. Nothing is thrown.
+ * Runs one command to its end and returns the exit code: 0, 1 for an error, 2 for an invalid command line, 130 after Ctrl-C and 143 after
+ * SIGTERM. `serve` stops gracefully on both and returns 0. Never throws.
  */
 export async function runCommandLine(args: readonly string[], streams: Streams): Promise<number> {
   const at = args.findIndex((arg) => !GLOBAL_OPTIONS.has(arg));
@@ -125,11 +125,11 @@ function report(error: unknown, terminal: Terminal, command: string, debug: bool
   terminal.note(`${err.red("error:")} ${visible(stripVTControlCharacters(message)).replace(/\s*\n\s*/g, " ")}`);
   if (misused) terminal.note(`See ${["lightning-m1", command, "--help"].filter(Boolean).join(" ")}`);
   else if (debug) terminal.note(error instanceof Error ? maskUrls(error.stack ?? "") : "");
-  else if (!(error instanceof LightningError)) terminal.note("(a bug in this program: --debug prints the stack trace)");
+  else if (!(error instanceof LightningError)) terminal.note("(this is a bug in this program; --debug prints the stack trace)");
   return misused ? 2 : 1;
 }
 
-/** The text of `--help`: usage as citty renders it, without colours if the stream takes none, then examples and notes. */
+/** The text of `--help`: usage as citty renders it, then examples and notes. Without colours if the stream does not support them. */
 async function usage({ out }: Terminal, command: CommandDef, parent?: CommandDef): Promise<string> {
   const rendered = await renderUsage(command, parent);
   const text = (out.isColorSupported ? rendered : stripVTControlCharacters(rendered)).replace(/[ \t]+$/gm, "").trimEnd();

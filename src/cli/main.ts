@@ -1,11 +1,11 @@
 #!/usr/bin/env node
-// The process around the commands: streams, signals, exit code.
+// The process that runs a command: streams, signals, exit code.
 
 import { runCommandLine } from "./command-line.js";
 import { CommandEnded } from "./text/terminal.js";
 
 const controller = new AbortController();
-/** Exit code if stdout cannot be written, whatever the command returns. */
+/** Exit code if stdout cannot be written, regardless of the command's own exit code. */
 let brokenStdout = 0;
 
 /** Ends the command: the first signal lets it clean up, the second exits at once. */
@@ -21,7 +21,7 @@ process.on("SIGINT", () => end(130));
 process.on("SIGTERM", () => end(143));
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (controller.signal.aborted) return;
-  // The reader closed the pipe (`| head`): not an error.
+  // The reader closed the pipe (`| head`), which is not an error.
   if (error.code === "EPIPE") return end(0);
   brokenStdout = 1;
   process.stderr.write(`error: stdout: cannot be written: ${error.message}\n`);

@@ -6,36 +6,36 @@ export class UsageError extends Error {}
 
 /** Options of every command. */
 export const commonOptions = {
-  color: { type: "boolean", description: "Colours even if the output is not a terminal", negativeDescription: "No colours" },
+  color: { type: "boolean", description: "Use colours even if the output is not a terminal", negativeDescription: "No colours" },
   debug: { type: "boolean", description: "Print the stack trace of an error" },
 } as const satisfies ArgsDef;
 
-/** Arguments that name a model and say how it is loaded. Without a source the bundled model is loaded. */
+/** Arguments that name a model and set how it is loaded. Without a source, the bundled model is loaded. */
 export const loadingArguments = {
   source: {
     type: "positional",
     description: "Directory, .safetensors file, URL or hub id (default: the bundled model)",
     required: false,
   },
-  dtype: { type: "enum", options: ["q8", "bf16", "f32"], description: "Weights in memory (default: as stored)" },
-  kv: { type: "enum", options: ["q8", "bf16", "f32"], description: "Keys and values in memory (default: f32)" },
-  residency: { type: "enum", options: ["resident", "streamed"], description: "All weights in memory, or read as they are needed" },
-  budget: { type: "string", valueHint: "size", description: "Memory of streamed weights (default: 1GiB)" },
-  build: { type: "enum", options: ["auto", "simd", "relaxed", "debug"], description: "Kernels (default: auto)" },
-  threads: { type: "string", valueHint: "n|auto", description: "Threads, at most 64 (default: one per processor, at most 8)" },
+  dtype: { type: "enum", options: ["q8", "bf16", "f32"], description: "Precision of weights in memory (default: as stored)" },
+  kv: { type: "enum", options: ["q8", "bf16", "f32"], description: "Precision of keys and values in memory (default: f32)" },
+  residency: { type: "enum", options: ["resident", "streamed"], description: "Keep all weights in memory, or read them when needed" },
+  budget: { type: "string", valueHint: "size", description: "Memory for streamed weights (default: 1GiB)" },
+  build: { type: "enum", options: ["auto", "simd", "relaxed", "debug"], description: "Build of the kernels (default: auto)" },
+  threads: { type: "string", valueHint: "n|auto", description: "Number of threads, at most 64 (default: one per processor, at most 8)" },
   revision: { type: "string", valueHint: "name", description: "Branch, tag or commit of a hub id" },
-  "local-files-only": { type: "boolean", description: "Take hub files from the cache only" },
+  "local-files-only": { type: "boolean", description: "Use hub files in the cache only" },
 } as const satisfies ArgsDef;
 
-/** Arguments that say how tokens are chosen and when generation stops. */
+/** Arguments about the choice of tokens and the end of generation. */
 export const samplingArguments = {
   "max-tokens": { type: "string", alias: "n", valueHint: "n", description: "Maximum number of tokens to generate" },
-  temperature: { type: "string", valueHint: "x", description: "0 is greedy" },
-  "top-k": { type: "string", valueHint: "n", description: "Sample among the n most probable" },
+  temperature: { type: "string", valueHint: "x", description: "Sampling temperature; 0 decodes greedily" },
+  "top-k": { type: "string", valueHint: "n", description: "Sample among the n most probable tokens" },
   "top-p": { type: "string", valueHint: "x", description: "Sample among the most probable tokens that sum to x" },
-  "min-p": { type: "string", valueHint: "x", description: "Drop tokens less probable than x times the best" },
-  "repetition-penalty": { type: "string", valueHint: "x", description: "Above 1 discourages repetition" },
-  seed: { type: "string", valueHint: "n", description: "Seed of the sampling: the same seed gives the same text" },
+  "min-p": { type: "string", valueHint: "x", description: "Drop tokens less probable than x times the most probable" },
+  "repetition-penalty": { type: "string", valueHint: "x", description: "Repetition penalty; values above 1 reduce repetition" },
+  seed: { type: "string", valueHint: "n", description: "Seed of sampling; the same seed gives the same text" },
   stop: { type: "string", valueHint: "text", description: "Stop before this text (repeatable)" },
   "stop-ids": { type: "string", valueHint: "1,2", description: "Stop at these token ids" },
 } as const satisfies ArgsDef;
@@ -58,7 +58,7 @@ export function loadingOptions(args: ParsedArguments) {
   };
 }
 
-/** Converts `samplingArguments` to options of `generate`. Checks everything that needs no model. @throws {UsageError} invalid values */
+/** Converts `samplingArguments` to options of `generate`. Makes all checks that need no model. @throws {UsageError} invalid values */
 export function samplingOptions(args: ParsedArguments, rawArgs: readonly string[]) {
   const stop = repeatedOption(rawArgs, "stop");
   if (stop.includes("")) throw new UsageError('--stop: expected one or more characters, got ""');
@@ -80,19 +80,19 @@ export function threadsOption(args: ParsedArguments): number | "auto" | undefine
   return args.threads === "auto" ? "auto" : numberOption(args, "threads", threads);
 }
 
-/** Whether the tokens depend on the seed. Without a temperature, any of top-k, top-p and min-p turns sampling on. */
+/** Whether the tokens depend on the seed. Without a temperature, each of top-k, top-p and min-p enables sampling. */
 export function isSampled({ temperature, topK, topP, minP }: ReturnType<typeof samplingOptions>): boolean {
   return temperature === undefined ? [topK, topP, minP].some((option) => option !== undefined) : temperature > 0;
 }
 
-/** The numbers that an option accepts: in words for messages, and as a test. */
+/** The range of numbers that an option accepts: a description for messages, and a test. */
 export type NumberRange = readonly [expected: string, fits: (x: number) => boolean];
 
 export const positiveInteger: NumberRange = ["an integer of at least 1", (x) => Number.isSafeInteger(x) && x >= 1];
 
 const threads: NumberRange = ['"auto" or an integer within [1, 64]', (x) => Number.isInteger(x) && x >= 1 && x <= 64];
 
-/** Parses the number that an option was given, or undefined if it is not given. @throws {UsageError} not a number of the range */
+/** Parses the number of an option; undefined if the option is not given. @throws {UsageError} not a number within the range */
 export function numberOption(args: ParsedArguments, name: string, [expected, fits]: NumberRange): number | undefined {
   const text = args[name] as string | undefined;
   if (text === undefined) return undefined;

@@ -31,8 +31,8 @@ interface QueuedRequest {
 const MAX_PREFILL_TOKENS_WITH_DECODE = 256;
 
 /**
- * A pass begins after this many turns of the event loop without a new request. A server accepts a connection in one turn and reads from it
- * in a later one.
+ * A pass begins after this many turns of the event loop without a new request. A server accepts a connection in one turn and
+ * reads the request in a later one.
  */
 const IDLE_TURNS_BEFORE_PASS = 3;
 
@@ -46,7 +46,7 @@ export class BatchScheduler {
   private static readonly schedulers = new WeakMap<Transformer, BatchScheduler>();
   private waiting: QueuedRequest[] = [];
   private scheduled = false;
-  /** Whether the last pass computed prompts only, although single tokens were queued. */
+  /** Whether the last pass computed only prompts while single tokens were queued. */
   private prefillWentFirst = false;
 
   private constructor(private readonly transformer: Transformer) {}
@@ -104,10 +104,10 @@ export class BatchScheduler {
   }
 
   /**
-   * Takes all single tokens, and prompts in order of arrival. Together the prompts have at most as many tokens as the smallest `chunk`
-   * among them, and at most `MAX_PREFILL_TOKENS_WITH_DECODE` if there are single tokens. A first prompt above that limit is the only one.
-   * If several prompts fill more than half of the limit, they run alone and the single tokens run in the next pass. This delays the single
-   * tokens little, and the prompts start sooner. All other requests stay queued.
+   * Takes all single tokens, and prompts in order of arrival. The limit for the prompts' total tokens is the smallest `chunk` among them
+   * and, if there are single tokens, also `MAX_PREFILL_TOKENS_WITH_DECODE`. A first prompt above the limit is the only prompt. If several
+   * prompts fill more than half of the limit, they run alone, and the single tokens run in the next pass. This delays the single tokens
+   * little, and the prompts start sooner. All other requests stay queued.
    */
   private takeNextBatch(): QueuedRequest[] {
     const singles = this.waiting.filter(({ request }) => request.count === 1);
@@ -147,7 +147,7 @@ export class BatchScheduler {
           rejectOnError(chosen[i]!, ({ request, resolve }) => resolve(rt.scope(() => request.onLogits!(own, ownLogprobs))));
         }
       });
-      // Resolves requests without a result; the others are resolved already.
+      // Resolves requests without a result. Requests with a result are already resolved.
       for (const { resolve } of chosen) resolve(undefined);
     } catch (error) {
       for (const { reject } of chosen) reject(error);

@@ -26,7 +26,7 @@ const NO_TEXT: FinalText = { text: "", stop: undefined };
 export interface Token {
   /** Number of its sequence in the batch; 0 if there is only one. */
   readonly index: number;
-  /** Token id. Tokens that end the text (end of sequence, stop ids) are returned too, without text of their own. */
+  /** Token id. Tokens that end the text (end of sequence, stop ids) are returned too; their own text is empty. */
   readonly id: number;
   /** The text that this token completes: whole characters, possibly none. Empty without a tokenizer. */
   readonly text: string;
@@ -156,10 +156,10 @@ class SequenceGeneration implements StepRequest<Token> {
   onLogits(logits: Tensor, logprobTensor: Tensor): Token {
     const { sequence, settings, index } = this;
     const { rt } = logits;
-    // One NaN or +∞ among the logits makes every logprob NaN, and so do logits that are all −∞.
+    // Checks one logprob: a single NaN or +∞ among the logits, or logits that are all −∞, make every logprob NaN.
     if (Number.isNaN(rt.f32(logprobTensor)[0])) {
       throw new LightningError(
-        `generate: logits after token ${sequence.length - 1}: expected finite numbers, got NaN or infinite ones. The weights contain NaN, or activations overflow.`,
+        `generate: logits after token ${sequence.length - 1}: expected finite numbers, got NaN or infinity. The weights contain NaN, or activations overflow.`,
       );
     }
     const id = sample(logits, settings.sampling, this.seen, sequence.random);

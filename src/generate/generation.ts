@@ -3,7 +3,7 @@ import type { Token } from "./generate.js";
 
 /** Token counts over all sequences of a generation. A field is undefined until it is known. */
 export interface Usage {
-  /** Number of prompt tokens; in a session, of all tokens before the answer. */
+  /** Number of prompt tokens; in a session, number of all tokens before the answer. */
   promptTokens?: number;
   /** Number of tokens generated so far, including end-of-sequence tokens. At the end, the server's own count if it reports one. */
   completionTokens?: number;

@@ -22,7 +22,7 @@ export interface GenerateOptions extends PrefillOptions {
   temperature?: number;
   /** Keeps the k most probable tokens. */
   topK?: number;
-  /** Keeps the fewest most probable tokens whose total probability reaches this share of what topK keeps. */
+  /** Keeps the smallest set of most probable tokens whose total probability reaches this share (of the tokens that topK keeps). */
   topP?: number;
   /** Keeps tokens with at least this fraction of the highest probability (after topK and topP). */
   minP?: number;

@@ -2,7 +2,7 @@ import type { Random } from "../base/random.js";
 import { argmax, softmax } from "../ops/softmax.js";
 import type { Tensor } from "../runtime/tensor.js";
 
-/** Sampling options. Every field is set; unused restrictions have their neutral value. */
+/** Sampling options. Every field is set; an unused option has its neutral value. */
 export interface Sampling {
   /** 0 takes the most probable token. */
   readonly temperature: number;
@@ -69,12 +69,12 @@ export function candidateIds(p: Float32Array, { topK, topP, minP }: Pick<Samplin
 }
 
 /**
- * Returns the ids that can belong to the topP set. Ids below (1 − topP) / 2 of the mean probability sum to at most half of the mass that
- * topP excludes, so they cannot belong to it. Filtering first is much cheaper than sorting the vocabulary.
+ * Returns the ids that can belong to the topP set. Ids with less than (1 − topP) / 2 of the mean probability have in total at most half of
+ * the probability that topP excludes, so none belongs to the set. Filtering first is much cheaper than sorting the vocabulary.
  */
 function topPCandidates(p: Float32Array, total: number, topP: number): Uint32Array {
   const least = ((1 - topP) / 2) * (total / p.length);
-  // If topP is that close to 1, rounding errors of the sums would matter.
+  // If topP is so close to 1, rounding errors of the sums would matter.
   if (1 - topP < 1e-6) return indices(p.length);
   const ids = new Uint32Array(p.length);
   let count = 0;

@@ -1,7 +1,6 @@
-// A saved session, in 32-bit little-endian words:
-//   magic · version · fingerprint of the model · checksum of everything after it
-//   number of ids · ids in the state · type of keys and values · seed · 4 words of random state
-//   ids · the state's tensors as stored in memory, in the order of cache.tensors(); the fields before determine their sizes
+// A saved session, in 32-bit little-endian words: magic · version · fingerprint of the model · checksum of everything after it number of
+// ids · ids in the state · type of keys and values · seed · 4 words of random state ids · the state's tensors as stored in memory, in the
+// order of cache.tensors(); the preceding fields determine their sizes
 
 import { SessionError } from "../base/errors.js";
 import { fnv1a } from "../base/hash.js";
@@ -54,17 +53,14 @@ export function decodeSequence(transformer: Transformer, bytes: Uint8Array): Seq
   check(version === VERSION, `expected format version ${VERSION}, got ${version}. Save the session again with this version.`);
   check(
     model === fingerprint(transformer),
-    "expected a session of this model, got another model's. Configuration and weights must be the same.",
+    "expected a session of this model, got a session of another model. Configuration and weights must be the same.",
   );
   check(
     state.some((word) => word !== 0),
     "expected the state of a random generator, got zeros (damaged)",
   );
-  check(length <= count && HEADER_WORDS + count <= words.length, "expected all of its tokens, got a truncated file");
-  check(
-    checksum === fnv1a(words.subarray(4)),
-    "expected the bytes that were saved, got others (truncated or damaged: the checksum differs)",
-  );
+  check(length <= count && HEADER_WORDS + count <= words.length, "expected all tokens of the session, got a truncated file");
+  check(checksum === fnv1a(words.subarray(4)), "expected the bytes that were saved, got a different checksum (truncated or damaged)");
   check(
     KV_TYPES[kv] === transformer.kv,
     `expected keys and values in ${transformer.kv}, got ${KV_TYPES[kv] ?? "an unknown type"}. Load the model with the kv option that the session was saved with.`,
@@ -72,7 +68,7 @@ export function decodeSequence(transformer: Transformer, bytes: Uint8Array): Seq
   const ids = [...words.subarray(HEADER_WORDS, HEADER_WORDS + count)];
   check(
     ids.every((id) => id < transformer.config.vocabSize),
-    "expected tokens of the vocabulary, got others (damaged)",
+    "expected tokens of the vocabulary, got ids outside it (damaged)",
   );
   const cache = transformer.newCache();
   try {

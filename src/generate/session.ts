@@ -126,8 +126,8 @@ export class Session {
   }
 
   /**
-   * Truncates to the first `length` tokens; the random state is kept. Tokens that are not computed yet, such as the last generated one, can
-   * always be removed. Computed tokens cannot be removed if the model has lightning layers, whose state is a sum over all tokens.
+   * Truncates to the first `length` tokens; the random state is kept. Pending tokens, such as the last generated token, can always be
+   * removed. Computed tokens cannot be removed if the model has lightning layers, whose state is a sum over all tokens.
    *
    * @throws {SessionError} the state contains more than `length` tokens and the model has lightning layers, or another call is running
    */

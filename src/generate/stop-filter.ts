@@ -7,9 +7,8 @@ export interface FinalText {
 }
 
 /**
- * Decodes the text of one generation up to its first stop string.
- * It holds back characters that may begin a stop string, so that returned text is final and independent of token borders.
- * If several stop strings occur, the one that is complete first ends the text.
+ * Decodes the text of one generation up to its first stop string. It holds back characters that may begin a stop string, so that returned
+ * text is final and independent of token borders. If several stop strings occur, the first complete one ends the text.
  */
 export class StopFilter {
   private readonly decoder: IdDecoder;

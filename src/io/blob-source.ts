@@ -6,10 +6,10 @@ import { TEMPLATES_DIRECTORY, WEIGHTS_FILE } from "./checkpoint-files.js";
 
 export type BinaryData = Uint8Array | ArrayBuffer;
 
-/** Reads from memory never wait, so after this time one yields: a page stays responsive, and an abort signal can arrive. */
+/** Time after which a read from memory yields to the event loop, so that a page stays responsive and an abort signal can arrive. */
 const YIELD_INTERVAL_MS = 30;
 
-/** Files that are picked in a browser or lie in memory. */
+/** Files that were picked in a browser, or files in memory. */
 export class BlobSource implements ByteSource {
   private lastYield = performance.now();
 

@@ -1,6 +1,6 @@
 import type { RetryPolicy } from "./retry.js";
 
-/** The most bytes that a configuration, an index or a tokenizer file may have. */
+/** Maximum size of a configuration, an index or a tokenizer file in bytes. */
 export const MAX_TEXT_FILE_BYTES = 1 << 28;
 
 /** The files of one checkpoint with random access. Every error is a `CheckpointError` or the signal's reason. */
@@ -21,12 +21,12 @@ export interface ByteSource {
   read(file: string, begin: number, end: number, signal?: AbortSignal, onBytes?: (bytes: number) => void): Promise<Uint8Array>;
   /** Added to the message about a missing file: how a relative address was resolved. */
   readonly missingFileHint?: string;
-  /** For sources that keep copies of remote files. */
+  /** Present in sources that keep local copies of remote files. */
   readonly downloader?: Downloader;
   close(): Promise<void>;
   /** Where another thread finds the same files; undefined if it cannot read them. */
   readonly location?: SourceLocation;
-  /** Identifies the current version of a file, so that a later change is noticed. Empty if nothing is known. */
+  /** Identifies the current version of a file, so that a later change is detected. Empty if the version is unknown. */
   version?(file: string): Promise<string>;
 }
 
@@ -50,11 +50,11 @@ export interface OpenOptions extends Partial<RetryPolicy> {
   /** Uses only files of this machine: a hub id is looked up in the cache, and URLs are refused. */
   localFilesOnly?: boolean;
   signal?: AbortSignal;
-  /** Called with a sentence for every oddity that does not change the result. */
+  /** Called with a warning about anything unexpected that does not change the result. */
   onWarning?: (message: string) => void;
 }
 
-/** The hint of a source, in the form in which it ends a remedy. */
+/** The hint of a source about a missing file, formatted as the end of a remedy. */
 export function missingFileHint({ missingFileHint: hint }: ByteSource): string {
   return hint === undefined ? "" : `; ${hint}`;
 }

@@ -7,10 +7,7 @@ import { isTransientStatus, parseRetryAfter, type RetryPolicy, TransferError } f
 /** What to do if a file has changed on the server. */
 export const RELOAD_REMEDY = "load the model again";
 
-/**
- * One request and its response. Both fail if no byte arrives for `stallMs`; time that the caller spends between two chunks does not
- * count.
- */
+/** One request and its response. Both fail if no byte arrives for `stallMs`. The caller's own time between two chunks does not count. */
 export class HttpExchange {
   private readonly controller = new AbortController();
   private readonly maskSecrets: MaskSecrets;
@@ -94,7 +91,7 @@ export class HttpExchange {
   private async withStallLimit<T>(work: Promise<T>): Promise<T> {
     const { stallMs } = this;
     const stalled = () => this.controller.abort(new TransferError(`no byte for ${stallMs / 1000} s`, { transient: true, silent: true }));
-    // If this thread was busy for long, the second timer lets bytes that have arrived meanwhile be seen first.
+    // If this thread was busy for a long time, bytes may have arrived in the meantime. The second timer lets them be processed first.
     let timer = setTimeout(() => {
       timer = setTimeout(stalled, 1);
     }, stallMs);

@@ -8,7 +8,7 @@ import { isTransientStatus, type RetryPolicy, TransferError, withRetries } from 
 import { defaultRetryPolicy } from "./retry-options.js";
 import { declaredDataBytes, headerLength, PREFIX_BYTES } from "./safetensors.js";
 
-/** Files up to this size are kept in memory if the server sends them whole, so that they are not requested again. */
+/** Maximum size of a file that is kept in memory if the server sends it whole, so that it is not requested again. */
 const MAX_KEPT_FILE_BYTES = 1 << 24;
 
 /** The size and version of a file, and its bytes if the server sent all of them. */
@@ -34,12 +34,12 @@ interface OpenStream {
 
 /**
  * Reads files below one URL with Range requests. If a server does not support ranges, files are read as one stream from the beginning,
- * which costs nothing extra as long as reads move forward. Failed requests are repeated according to the {@link RetryPolicy}.
+ * which has no extra cost as long as reads move forward. Failed requests are repeated according to the {@link RetryPolicy}.
  */
 export class HttpSource implements ByteSource {
   private readonly fileInfo = new Map<string, FileInfo>();
   private stream: OpenStream | undefined;
-  /** Settles with the last read of the stream: such reads take turns. */
+  /** Settles when the last read of the stream ends, because these reads run one after the other. */
   private streamQueue: Promise<unknown> = Promise.resolve();
 
   private constructor(
@@ -62,7 +62,7 @@ export class HttpSource implements ByteSource {
       else if (!url.pathname.endsWith("/")) url.pathname += "/";
       file &&= decodeURIComponent(file);
     } catch {
-      // Without a cause, because it would hold the whole URL.
+      // The error has no cause, because the cause would contain the whole URL.
       throw new CheckpointError(`${maskUrl(text)}: expected a URL, got other text (check the spelling)`);
     }
     return new HttpSource(withCredentialsInHeader(url), retryPolicy, file);
@@ -89,7 +89,7 @@ export class HttpSource implements ByteSource {
     return { kind: "http", base: this.base.url.href, headers: this.base.headers, retryPolicy: this.retryPolicy };
   }
 
-  /** @throws {CheckpointError} a server without support for ranges: weights cannot be streamed from it */
+  /** @throws {CheckpointError} the server does not support ranges, so weights cannot be streamed from it */
   async version(file: string): Promise<string> {
     const known = this.fileInfo.get(file);
     if (known && !known.ignoresRanges) return known.version;
@@ -216,8 +216,8 @@ export class HttpSource implements ByteSource {
   }
 
   /**
-   * Size of a body of unknown length. For weights, their header tells it; every other file is read to its end, and its bytes are returned
-   * too.
+   * Determines the size of a body of unknown length. For weights, the header gives the size. Every other file is read to its end,
+   * and its bytes are returned too.
    */
   private async measureBody(file: string, exchange: HttpExchange): Promise<Pick<FileInfo, "size" | "bytes">> {
     if (!file.endsWith(".safetensors")) {

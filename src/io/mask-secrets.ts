@@ -35,7 +35,7 @@ function percentDecoded(text: string): string {
 export function maskUrl(text: string): string {
   if (/^https?:/i.test(text) && URL.canParse(text)) {
     const { origin, pathname } = new URL(text);
-    // An origin without a path stays without one.
+    // Adds no slash to an origin without a path.
     return pathname === "/" && !/^https?:[\\/]*[^\\/?#]+[\\/]/i.test(text) ? origin : origin + pathname;
   }
   // A URL without its scheme. The user name may be one letter, like a drive's name.
@@ -76,7 +76,7 @@ function basicParts(header: string): string[] {
   return [text.slice(text.indexOf(":") + 1), text.slice(0, text.indexOf(":"))];
 }
 
-/** A copy of an error and its causes with secrets masked. Other fields are dropped because they may hold headers and whole URLs. */
+/** Copies an error and its causes with secrets masked. Other fields are dropped, because they may contain headers and whole URLs. */
 export function withSecretsMasked(error: unknown, hide: MaskSecrets, depth = 0): Error {
   if (!(error instanceof Error)) return new Error(hide(String(error)));
   const inner = causeOf(error);

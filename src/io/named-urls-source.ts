@@ -10,10 +10,10 @@ import { expectSameVersion } from "./response-version.js";
 import { RetryCounter, type RetryPolicy, TransferError } from "./retry.js";
 import { declaredDataBytes, headerLength, PREFIX_BYTES } from "./safetensors.js";
 
-/** Files by name, some of them at an address. */
+/** Files by name, some of them given as URLs. */
 export type NamedFiles = ReadonlyMap<string, Blob | BinaryData | URL>;
 
-/** Follows the reason in every message. */
+/** Remedy that ends every message about an unreadable URL. */
 const UNREADABLE_URL_REMEDY =
   "check the address and the connection; some bundlers, such as esbuild and Rollup, do not copy files that a script refers to by URL: copy them beside the bundle, those of the bundled model from the package's folder dist/standalone/model";
 
@@ -47,12 +47,15 @@ export class NamedUrlsSource implements ByteSource {
     return found.read(begin, end, onBytes);
   }
 
-  /** Holds the files whose version was requested: those are complete. */
+  /** Files whose version was requested; they have arrived completely. */
   get location(): SourceLocation {
     return { kind: "files", files: this.completeFiles };
   }
 
-  /** Waits for the whole file, so that `location` can give it to another thread. Empty, because files in memory do not change. */
+  /**
+   * Waits for the whole file, so that `location` can pass it to another thread. The version is empty, because
+   * files in memory do not change.
+   */
   async version(file: string): Promise<string> {
     this.completeFiles.set(file, await this.read(file, 0, (await this.size(file)) ?? 0));
     return "";
@@ -89,7 +92,7 @@ class IncomingFile {
     });
     this.complete = from instanceof URL ? this.fetch(from, announceSize) : this.takeData(from);
     this.size = Promise.race([announced, this.complete.then(() => this.arrived)]);
-    // Every read throws this error. Without a read, it must not become an unhandled rejection.
+    // Every read throws this error. If nothing reads the file, the error must not become an unhandled rejection.
     this.size.catch(() => {});
   }
 
@@ -148,8 +151,8 @@ class IncomingFile {
   }
 
   private async receive(exchange: HttpExchange, announceSize: (size: number) => void): Promise<void> {
-    // `Content-Length` is the compressed length if the server compresses, which a page cannot see across origins. So the size of weights is
-    // taken from their header.
+    // If the server compresses, `Content-Length` is the compressed length, and a page cannot detect that across origins. The size of
+    // weights is therefore taken from their header.
     const sized = this.name.endsWith(".safetensors");
     const most = sized ? MAX_MEMORY_BYTES : MAX_TEXT_FILE_BYTES;
     let size: number | undefined;
@@ -160,7 +163,7 @@ class IncomingFile {
       this.append(part.subarray(skipped));
       if (sized) size ??= this.sizeByHeader();
       if (size !== undefined) announceSize(size);
-      // Further bytes belong to no tensor.
+      // Bytes beyond the size belong to no tensor.
       if (this.arrived >= (size ?? Number.POSITIVE_INFINITY)) return;
       if (this.arrived > most) throw new TransferError(`the server sent more than ${most} bytes`);
     }

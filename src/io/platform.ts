@@ -6,8 +6,8 @@ import { maskUrl } from "./mask-secrets.js";
 import { parseRetryPolicy } from "./retry-options.js";
 
 /**
- * What this room does differently in Node and in browsers. Code imports it as `#platform`; the build for Node takes
- * `src/node/platform.ts`.
+ * The functions of file access that differ between Node and browsers. Code imports them as `#platform`; the build for
+ * Node takes `src/node/platform.ts`.
  */
 export interface Platform {
   /** Opens a string that is not an http: or https: URL: a path, a hub id, a relative URL, or a `file:` URL. */
@@ -47,7 +47,7 @@ export const platform: Platform = {
     return Object.assign(HttpSource.fromUrl(new URL(text, base).href, parseRetryPolicy(options)), { missingFileHint });
   },
 
-  /** Works in engines other than browsers whose `fetch` reads files. */
+  /** Browsers refuse this; it works in other engines whose `fetch` reads files. */
   async readFile(url) {
     return new Uint8Array(await (await fetch(url)).arrayBuffer());
   },

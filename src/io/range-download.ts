@@ -9,7 +9,7 @@ const FAULTY_SERVER_REMEDY = "the server does not follow HTTP: download the chec
 
 /** A file on a server. */
 export interface RemoteFile extends Endpoint {
-  /** The known version of the file as in {@link responseVersion}; empty if it is unknown. */
+  /** The known version of the file (see {@link responseVersion}); empty if it is unknown. */
   readonly version: string;
   /**
    * Whether the server may send the whole file instead of a range, so that the bytes before the range are skipped. With `"expected"`,
@@ -29,7 +29,7 @@ export function fileEndpoint({ url, headers }: Endpoint, name: string): Endpoint
  * Downloads bytes `begin` to `end` of a file, in chunks as they arrive. A failed request is repeated from where it broke off.
  *
  * @param end the file's size if the server sends whole files
- * @throws {TransferError} an error status, the last of several failures, a file that has changed, or more bytes than requested
+ * @throws {TransferError} an error status, a failure after the last retry, a file that has changed, or more bytes than requested
  */
 export async function* downloadRange(
   file: RemoteFile,
@@ -62,7 +62,7 @@ export async function* downloadRange(
       }
     } catch (error) {
       signal?.throwIfAborted();
-      // All bytes are here; only the end of the response is missing.
+      // All bytes have arrived; only the end of the response is missing.
       if (at === end && error instanceof TransferError && error.details.transient) return;
       await retries.waitBeforeRetry(error, at - from);
     } finally {
@@ -76,7 +76,7 @@ function rangeHeaders({ fullResponse }: RemoteFile, at: number, end: number): Re
   return fullResponse === "expected" && at === 0 ? { "Accept-Encoding": "identity" } : { Range: `bytes=${at}-${end - 1}` };
 }
 
-/** Where the bytes of a response end that begins at `at`. @throws {TransferError} an error status, or other bytes than requested */
+/** The end of the bytes in a response that begins at `at`. @throws {TransferError} an error status, or a different range than requested */
 function responseEnd(exchange: HttpExchange, at: number, end: number, { fullResponse }: RemoteFile): number {
   const { status, headers, contentEncoding } = exchange;
   if (status === 200) {
@@ -95,7 +95,7 @@ function responseEnd(exchange: HttpExchange, at: number, end: number, { fullResp
   throw new TransferError(`expected bytes ${at}-${end - 1}, the server sent ${range.slice(0, 80)}`, { remedy: FAULTY_SERVER_REMEDY });
 }
 
-/** The error for a range of a compressed file: its bytes are not those of the file itself. */
+/** The error for a range of a compressed file, whose bytes differ from those of the file itself. */
 export function compressedRangeError(encoding: string): TransferError {
   return new TransferError(`the server compresses its answers to Range requests (Content-Encoding: ${encoding.slice(0, 40)})`, {
     remedy: "serve the files without compression",

@@ -1,10 +1,10 @@
-// What the computing thread and the reader thread share: the requests, and the layout of the control block in shared memory.
+// The protocol between the computing thread and the reader thread: requests, and the layout of the control block in shared memory.
 //
 //     int32    states[MAX_PENDING_READS]      one of ReadState for each slot
 //     int32    up, progress                   whether the reader runs; a counter that it increments as bytes arrive
 //     int32    messageLengths[MAX_PENDING_READS]
 //     bytes    messages[MAX_PENDING_READS][MESSAGE_BYTES]     why a read failed, in UTF-8
-//     float64  milliseconds                   that all finished reads took
+//     float64  milliseconds                   total time of all finished reads
 
 import type { SharedMemory } from "../runtime/heap.js";
 import type { SourceLocation } from "./byte-source.js";
@@ -15,20 +15,20 @@ export interface ReadRequest {
   readonly file: string;
   readonly begin: number;
   readonly end: number;
-  /** Where the bytes go: an address in the shared memory. */
+  /** Destination of the bytes: an address in the shared memory. */
   readonly ptr: number;
   /** The expected version of the file; empty if it is unknown. */
   readonly version: string;
 }
 
-/** What the reader thread is started with. */
+/** The data that the reader thread starts with. */
 export interface ReaderData {
   readonly memory: SharedMemory;
   readonly control: SharedArrayBuffer;
   readonly location: SourceLocation;
 }
 
-/** The most requests at a time: two parts of a vocabulary with one request per row, and the matrices that are read ahead. */
+/** Maximum number of simultaneous requests: two parts of a vocabulary with one request per row, and the matrices that are read ahead. */
 export const MAX_PENDING_READS = 96;
 
 /** Indices of int32 words in the control block. Slot i's state is word i; its message's length is word `messages + i`. */
@@ -40,7 +40,7 @@ export const ReadState = { pending: 0, done: 1, failed: 2 } as const;
 export const MESSAGES_OFFSET = 8 * (MAX_PENDING_READS + 1);
 export const MESSAGE_BYTES = 512;
 
-/** Byte offset of the time that all finished reads took. */
+/** Byte offset of the total time of all finished reads. */
 export const READ_TIME_OFFSET = MESSAGES_OFFSET + MAX_PENDING_READS * MESSAGE_BYTES;
 
 export const CONTROL_BYTES = READ_TIME_OFFSET + 8;

@@ -41,7 +41,7 @@ export function serveReads(
     const { slot, begin, end, ptr } = request;
     const since = performance.now();
     try {
-      // `buffer` may be from before the memory grew and end too early; growing by 0 pages renews it.
+      // If the memory has grown, the old `buffer` is too short. Growing by 0 pages renews it.
       if (ptr + end - begin > memory.buffer.byteLength) memory.grow(0);
       const target = new Uint8Array(memory.buffer, ptr, end - begin);
       const done = () => {
@@ -65,7 +65,8 @@ const HEARTBEAT_MS = 1000;
 export function readFromServer({ base, headers, retryPolicy }: Extract<SourceLocation, { kind: "http" }>): ReadFunction {
   return async ({ file, begin, end, version }, target, onBytes) => {
     const remote = { ...fileEndpoint({ url: new URL(base), headers }, file), version, fullResponse: "refused" as const };
-    // No bytes arrive before a retry. Without progress, the computing thread would take this one for dead.
+    // No bytes arrive while a retry is pending. Progress is reported anyway, so that the computing thread does
+    // not take this thread for dead.
     const heartbeat = setInterval(onBytes, HEARTBEAT_MS);
     try {
       let at = 0;

@@ -1,4 +1,4 @@
-// Versions of files on a server: ETag, date and size, as far as the server sends them.
+// Versions of files on a server: those of ETag, date and size that the server sends.
 
 import { type HttpExchange, RELOAD_REMEDY } from "./http-exchange.js";
 import { TransferError } from "./retry.js";
@@ -12,7 +12,7 @@ export function responseVersion({ status, headers, contentEncoding }: HttpExchan
   return version.some(Boolean) ? version.join("\n") : "";
 }
 
-/** @returns the known version, or that of the response if none is known @throws {TransferError} a response of another version */
+/** @returns the known version or, if none is known, the version of the response @throws {TransferError} a response of another version */
 export function expectSameVersion(known: string, exchange: HttpExchange): string {
   const now = responseVersion(exchange);
   if (contradict(known, now)) throw new TransferError("the file has changed since it was opened", { remedy: RELOAD_REMEDY });

@@ -1,4 +1,5 @@
-// Retries of failed requests: which, how often, and after what delay. Used for URLs, the hub, remote models, and by the reader thread.
+// Decides which failed requests are retried, how often, and after what delay. Used for URLs, the hub, remote
+// models, and by the reader thread.
 
 /** The longest delay before a retry. If a server asks for a longer one, the request fails. */
 export const MAX_RETRY_DELAY_MS = 60_000;
@@ -8,7 +9,7 @@ const RETRY_RESET_BYTES = 1 << 20;
 
 const DEFAULT_REMEDY = "check the address and the connection, and load again";
 
-/** How often failed requests are repeated, and how long a silent server is waited for. */
+/** Number and delay of retries, and the time limit for a silent server. */
 export interface RetryPolicy {
   /**
    * Retries of a failed request (4). Statuses 408, 425, 429 and from 500 on, broken connections and silence are retried; silence only once.
@@ -60,8 +61,8 @@ export class RetryCounter {
    * Waits until the request may be repeated.
    *
    * @param bytes transferred by the failed attempt
-   * @throws {TransferError} with the number of attempts, if the last retry failed, the server was silent twice or asks for too long a
-   *   delay; `error` itself if a retry cannot help; the signal's reason
+   * @throws {TransferError} with the number of attempts: the last retry failed, the server was silent twice, or it asks for too long a
+   *   delay. Throws `error` itself if a retry cannot help, or the signal's reason
    */
   async waitBeforeRetry(error: unknown, bytes = 0): Promise<void> {
     this.signal?.throwIfAborted();
@@ -83,7 +84,7 @@ export class RetryCounter {
   }
 }
 
-/** The result of the first attempt that succeeds. @throws what {@link RetryCounter.waitBeforeRetry} throws */
+/** Returns the result of the first successful attempt. @throws the errors of {@link RetryCounter.waitBeforeRetry} */
 export async function withRetries<T>(attempt: () => Promise<T>, retryPolicy: RetryPolicy, signal?: AbortSignal): Promise<T> {
   const retries = new RetryCounter(retryPolicy, signal);
   for (;;) {
@@ -100,7 +101,9 @@ export function isTransientStatus(status: number): boolean {
   return [408, 425, 429].includes(status) || status >= 500;
 }
 
-/** The delay of retry n (from 0): min(retryDelayMs · 2ⁿ, 1 min) · uniform[½, 1), or what the server asks for if that is longer. */
+/**
+ * The delay of retry n (from 0): min(retryDelayMs · 2ⁿ, 1 min) · uniform[½, 1), or the delay that the server asks for if that is longer.
+ */
 export function backoffDelayMs(retries: number, retryDelayMs: number, askedMs = 0): number {
   return Math.max(askedMs, Math.min(retryDelayMs * 2 ** retries, MAX_RETRY_DELAY_MS) * (0.5 + Math.random() / 2));
 }
@@ -110,7 +113,7 @@ export function parseRetryAfter(header: string | null, now = Date.now()): number
   if (header === null) return undefined;
   const text = header.trim();
   if (/^\d+(\.\d+)?$/.test(text)) return 1000 * Number(text);
-  // Without a time of day `Date.parse` would read a year out of almost any text with a number.
+  // A time of day is required, because `Date.parse` would find a year in almost any text with a number.
   const ms = /\d\d:\d\d:\d\d/.test(text) ? Date.parse(text) - now : Number.NaN;
   return Number.isNaN(ms) ? undefined : Math.max(0, ms);
 }

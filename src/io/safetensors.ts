@@ -84,8 +84,8 @@ export function headerLength(prefix: Uint8Array, fileBytes: number, file: string
  * Reads and checks a header.
  *
  * @param json the header without the prefix
- * @throws {CheckpointError} everything that the format does not allow: other JSON, duplicate keys, sizes that contradict the shape,
- *   overlaps, holes, tensors outside the file, bytes after the last tensor
+ * @throws {CheckpointError} a violation of the format: other JSON, duplicate keys, sizes that contradict the shape, overlaps, holes,
+ *   tensors outside the file, bytes after the last tensor
  */
 export function parseSafetensorsHeader(json: Uint8Array, fileBytes: number, file: string): SafetensorsHeader {
   const where = `${file}: header`;
@@ -113,7 +113,7 @@ export function parseSafetensorsHeader(json: Uint8Array, fileBytes: number, file
 }
 
 /**
- * Bytes of data after a header, according to its offsets, which are not checked: {@link parseSafetensorsHeader} does that.
+ * Bytes of data after a header, according to its offsets. {@link parseSafetensorsHeader} checks the offsets; this function does not.
  *
  * @param json the header without the prefix
  */

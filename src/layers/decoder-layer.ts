@@ -57,7 +57,7 @@ export class DecoderLayer {
     const { weights: w, settings } = this;
     return x.rt.scope(() => {
       const u = rmsNorm(x, w.at("input_layernorm.weight"), settings.eps);
-      // A scope of its own: weights that are not resident stay in memory until the scope in which they were requested ends.
+      // Opens its own scope, because a weight that is not resident stays in memory until the enclosing scope ends.
       const mixed = x.rt.scope(() => this.attention.forward(u, segments, caches, rotation));
       const h = residual(settings.postnorm ? u : x, mixed, settings.attentionScale);
       const v = rmsNorm(h, w.at("post_attention_layernorm.weight"), settings.eps);

@@ -58,8 +58,8 @@ export class MixtureOfExperts {
 }
 
 /**
- * Groups consecutive active experts with at most `maxRows` rows in total; a larger expert is a group of its own. `offsets` are the first
- * row of each expert within its group, then the end.
+ * Groups consecutive active experts with at most `maxRows` rows in total. An expert with more rows forms its own group. `offsets` are each
+ * expert's first row within its group, followed by the group's number of rows.
  */
 function groupSmallExperts({ offsets }: Routing, maxRows: number): { experts: number[]; offsets: number[] }[] {
   const groups: { experts: number[]; offsets: number[] }[] = [];

@@ -12,7 +12,7 @@ const countOrZero = number("an integer within [0, 2^31)", (x) => Number.isIntege
 const finite = number("a number", Number.isFinite);
 const positive = number("a number above 0", (x) => Number.isFinite(x) && x > 0);
 const fraction = number("a number within (0, 1]", (x) => x > 0 && x <= 1);
-/** Limits that no real model reaches, and small enough to allocate tables of this size. */
+/** Limits above the sizes of all real models, but small enough to allocate tables of this size. */
 const headCount = number("an integer within [1, 65,536]", (x) => Number.isInteger(x) && x >= 1 && x <= 65_536);
 const headSize = number("an integer within [1, 4,096]", (x) => Number.isInteger(x) && x >= 1 && x <= 4096);
 const layerCount = number("an integer within [1, 10,000]", (x) => Number.isInteger(x) && x >= 1 && x <= 10_000);
@@ -96,7 +96,7 @@ const knownKeys = v.object({
   use_triton: ignored,
 });
 
-/** Values of the known keys. A missing key and null differ if they do in the published code. */
+/** Values of the known keys. A missing key and null are distinguished where the published code distinguishes them. */
 export type ConfigKeys = v.InferOutput<typeof knownKeys>;
 
 const ropeDefault = v.nullish(v.literal("default", "only the default rotary embedding is supported"));
@@ -185,7 +185,7 @@ function isNeutral(key: string, value: unknown): boolean {
 }
 
 /**
- * Returns the value of a setting that several keys can give, or undefined if no key gives it.
+ * Returns the value of a setting that has several keys, or undefined if none of them is present.
  *
  * @throws {ConfigError} keys with different values
  */
@@ -195,7 +195,7 @@ export function singleValue<T>(places: readonly (readonly [key: string, value: T
   if (!first) return undefined;
   for (const [key, value] of others) {
     if (JSON.stringify(value) === JSON.stringify(first[1])) continue;
-    throwConfigError(key, `expected ${preview(first[1])}, as ${first[0]} says, got ${preview(value)}. Remove the wrong one.`);
+    throwConfigError(key, `expected ${preview(first[1])}, the value of ${first[0]}, got ${preview(value)}. Remove the wrong key.`);
   }
   return first[1];
 }

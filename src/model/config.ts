@@ -63,13 +63,13 @@ const dialects: Readonly<Record<string, Dialect>> = {
 };
 
 /**
- * Parses a `config.json` of either dialect. A setting may use its key of either dialect, and rotary settings any of the places of
- * {@link readRopeSettings}. Keys that give one setting different values are errors.
+ * Parses a `config.json` of either dialect. The keys of both dialects are accepted, and rotary settings in all places that
+ * {@link readRopeSettings} lists. Keys that give one setting different values are errors.
  *
  * @param json the parsed file
  * @param warn receives a message for every unknown key that changes nothing, and for settings that other programs interpret differently
- * @throws {ConfigError} another architecture, a value of the wrong type, inconsistent values, or an unknown key that would change what
- *   the model computes
+ * @throws {ConfigError} another architecture, a value of the wrong type, inconsistent values, or an unknown key that would
+ *   change what the model computes
  */
 export function parseConfig(json: unknown, warn: WarningHandler = () => {}): Config {
   if (typeof json !== "object" || json === null || Array.isArray(json)) {
@@ -120,7 +120,7 @@ export function parseConfig(json: unknown, warn: WarningHandler = () => {}): Con
   checkConfig(config);
   if (dialect === "minimax" && config.rotaryDim < headDim) {
     warn(
-      `config: rotary embedding of ${config.rotaryDim} of ${headDim} dims, as the file says (transformers' own code for model_type minimax rotates all of them)`,
+      `config: rotary embedding: the file rotates ${config.rotaryDim} of ${headDim} dims (transformers' own code for model_type minimax rotates all)`,
     );
   }
   return config;

@@ -29,7 +29,7 @@ export interface Graph {
   readonly parameterCount: number;
   /** Number of parameters that one token uses: with the top-k experts of each layer, without the embedding and the head. */
   readonly activatedParameterCount: number;
-  /** Bytes of all tensors as stored, file headers aside. */
+  /** Bytes of all tensors as stored, without file headers. */
   readonly checkpointBytes: number;
 }
 

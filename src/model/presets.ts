@@ -49,8 +49,8 @@ export const minimaxM1: Config = /* @__PURE__ */ definePreset({
 });
 
 /**
- * A small model of the same architecture for tests and first steps: 8 layers, 790,016 parameters, a vocabulary of 256 bytes and 64 special
- * tokens.
+ * A small model of the same architecture for tests and first steps: 8 layers, 790,016 parameters, a vocabulary of
+ * 256 bytes and 64 special tokens.
  */
 export const tinyM1: Config = /* @__PURE__ */ definePreset({
   hidden_size: 64,

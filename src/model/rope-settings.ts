@@ -74,8 +74,8 @@ function resolveRotaryDim(
 }
 
 /**
- * Lists the settings of an object and of the layer types in it. Lightning layers have no rotary embedding, so theirs must agree with the
- * others.
+ * Lists an object's own settings and those per layer type. Lightning layers have no rotary embedding, so settings
+ * for them must equal the others.
  */
 function listRopeSources(value: unknown, path: string): RopeSource[] {
   if (value === null || value === undefined) return [];

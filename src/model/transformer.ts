@@ -25,8 +25,8 @@ export interface SequenceInput {
 }
 
 /**
- * The result of a forward pass. Rows are the new tokens of all sequences, one sequence after the other. The caller's scope owns the
- * tensors.
+ * The result of a forward pass. Rows are the new tokens of all sequences, one sequence after the other. The
+ * caller's scope owns the tensors.
  */
 export interface ForwardResult {
   /** Output of the final norm, `[tokens, hidden]`. */

@@ -29,7 +29,7 @@ export function lockDirectory(directory: string): () => void {
       }
       const other = readLock(path);
       if (other === undefined) {
-        // Either the lock was released in the meantime, or it is a dangling symbolic link.
+        // If the lock was released in the meantime, the next attempt succeeds. Otherwise the lock is a dangling symbolic link.
         if (!lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink()) continue;
         throw new InputError(`${path}: expected a regular file, got a dangling symbolic link. Remove it.`);
       }

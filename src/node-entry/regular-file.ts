@@ -1,10 +1,9 @@
-// Reads whole regular files of limited size. Refuses devices, pipes and sockets, because they may be endless and opening them can
-// block.
+// Reads whole regular files of limited size. Refuses devices, pipes and sockets, because they may be endless and opening them can block.
 
 import { constants, type Stats } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
 
-/** A file was refused. The message is a noun phrase that follows "got". */
+/** The error for a refused file. Its message is a noun phrase that follows "got". */
 export class UnreadableFile extends Error {}
 
 /** Number of bytes read between two checks of the signal. */

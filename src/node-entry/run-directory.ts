@@ -12,7 +12,7 @@ import { lockDirectory } from "./lock.js";
 import { describeReadError, readRegularFile } from "./regular-file.js";
 import { replaceFile, withWriteErrors, writeAll } from "./write-files.js";
 
-/** Everything that determines the numbers of a run except its length, as JSON. A saved state belongs to one identity. */
+/** All settings that determine the numbers of a run, except its length, as JSON. A saved state belongs to one identity. */
 export type RunIdentity = Readonly<Record<string, unknown>>;
 
 /** Maximum size of `metrics.jsonl` and `state.json`. */
@@ -100,7 +100,7 @@ export class RunDirectory<Point> {
       const foreign = begun ? undefined : own.find((name) => existsSync(join(this.path, name)));
       if (foreign)
         throw new InputError(
-          `${this.path}: expected a new directory or that of a run, got one that contains ${foreign}. Choose another --out.`,
+          `${this.path}: expected a new directory or the directory of a run, got a directory that contains ${foreign}. Choose another --out.`,
         );
       replaceFile(this.identity, new TextEncoder().encode(`${JSON.stringify(this.own, null, 2)}\n`));
     }
@@ -113,7 +113,7 @@ export class RunDirectory<Point> {
       end = this.readLines(written, lines, this.kind.position(trainer), rows);
       if (points !== undefined && points !== this.digest()) {
         throw new CheckpointError(
-          `${this.lines}: expected the lines that ${this.state} was saved with, got different ones. ${this.recovery()}`,
+          `${this.lines}: expected the lines that ${this.state} was saved with, got different lines. ${this.recovery()}`,
         );
       }
     }
@@ -162,7 +162,7 @@ export class RunDirectory<Point> {
   /**
    * Restores the trainer from a state.
    *
-   * @returns the number of lines at the time of the save, and their digest, which states of earlier versions lack
+   * @returns the number of lines at the time of the save, and their digest (undefined in states of earlier versions)
    */
   private restore(trainer: Trainer, state: Uint8Array | Error): { readonly lines: number; readonly points?: string | undefined } {
     const remedy = "Choose another --out, or remove this file to start over.";
@@ -179,7 +179,8 @@ export class RunDirectory<Point> {
       if (!(cause instanceof Error)) throw cause;
       throw new CheckpointError(`${this.state}: ${cause.message} (to start over, remove this file)`, { cause });
     }
-    if (!made) throw new CheckpointError(`${this.state}: expected the state of a run, got one without the identity of a run. ${remedy}`);
+    if (!made)
+      throw new CheckpointError(`${this.state}: expected the state of a run, got a state without the identity of a run. ${remedy}`);
     this.compare(made, this.state);
     const position = this.kind.position(trainer);
     if (!(position >= 1 && lines >= 1)) {

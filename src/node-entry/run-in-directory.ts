@@ -5,7 +5,7 @@ import { MAX_STATE_HEADER_BYTES, RunDirectory, type RunIdentity, type RunKind } 
 
 /** Options of {@link runInDirectory}. */
 export interface DirectoryRunOptions<Line extends StepLine> {
-  /** Everything that determines the numbers of the run, as JSON: seed, data, options. A directory with another identity is refused. */
+  /** All settings that determine the numbers of the run, as JSON: seed, data, options. A directory with another identity is refused. */
   identity: RunIdentity;
   /** Trains from `trainer.steps` on and yields one line of metrics per step, such as `run` of `lightning-m1/train`. */
   train: (trainer: Trainer) => AsyncIterable<Line>;

@@ -7,7 +7,7 @@ import { CONFIG_FILE, INDEX_FILE, WEIGHTS_FILE } from "../io/checkpoint-files.js
 import { fileVersion } from "./file-version.js";
 import { isMissingFileError, openRegularFile } from "./regular-file.js";
 
-/** Every save replaces those of these files that exist, so a change of one reveals a save. */
+/** Files that reveal a save: every save replaces each of them that exists. */
 const FILES_REPLACED_BY_SAVE = [CONFIG_FILE, INDEX_FILE, WEIGHTS_FILE];
 
 /** The files of one directory. */
@@ -96,13 +96,13 @@ export class DirectorySource implements ByteSource {
     }
   }
 
-  /** Keeps a save that happens during loading from mixing two checkpoints. @throws {Error} a file that was replaced */
+  /** Detects a save during loading, so that two checkpoints are not mixed. @throws {Error} a file that was replaced */
   private async expectUnchanged(file: string): Promise<void> {
     for (const name of [file, ...FILES_REPLACED_BY_SAVE]) {
       const before = this.firstSeen.get(name);
       if (!before) continue;
       const now = await stat(join(this.name, name)).catch(() => undefined);
-      // Some file systems give a file a new inode number each time, so equal time and size suffice.
+      // Compares only time and size, because some file systems give a file a new inode number each time.
       const isSame = before.ino === now?.ino || (before.mtimeMs === now?.mtimeMs && before.size === now.size);
       if (!isSame) throw new Error(`${name} was replaced while the checkpoint was being read (load it again)`);
     }

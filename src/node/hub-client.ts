@@ -3,7 +3,7 @@ import { HttpExchange, readBody } from "../io/http-exchange.js";
 import { type Endpoint, type MaskSecrets, maskUrl, messageWithCauses, secretMasker, withSecretsMasked } from "../io/mask-secrets.js";
 import { isTransientStatus, type RetryPolicy, TransferError, withRetries } from "../io/retry.js";
 
-/** The most bytes of one response of the hub's API, and the most requests for one list of files. */
+/** Maximum size of one response of the hub's API in bytes, and maximum number of requests for one list of files. */
 const MAX_RESPONSE_BYTES = 1 << 26;
 const MAX_REQUESTS = 1000;
 
@@ -19,7 +19,7 @@ export class HubClient {
     this.maskSecrets = secretMasker(endpoint);
   }
 
-  /** Settings with which functions of `@huggingface/hub` send their requests through this client. */
+  /** Settings that make functions of `@huggingface/hub` send their requests through this client. */
   apiSettings(signal: AbortSignal | undefined) {
     const send = (url: string | URL | Request) => this.request(new URL(url instanceof Request ? url.url : url), signal);
     return { hubUrl: this.endpoint.url.href.replace(/\/$/, ""), fetch: send as typeof fetch };

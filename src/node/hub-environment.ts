@@ -13,7 +13,7 @@ function isOn(value: string | undefined): boolean {
   return ["1", "ON", "YES", "TRUE"].includes((value ?? "").toUpperCase());
 }
 
-/** Whether `HF_HUB_OFFLINE`, or if that is not set `TRANSFORMERS_OFFLINE`, forbids the network. */
+/** Whether the environment forbids the network: `HF_HUB_OFFLINE` or, if that is not set, `TRANSFORMERS_OFFLINE`. */
 export function isOffline(): boolean {
   return isOn(process.env.HF_HUB_OFFLINE || process.env.TRANSFORMERS_OFFLINE);
 }
@@ -35,7 +35,7 @@ export async function hubEndpoint(): Promise<Endpoint> {
   return { url, headers: key === undefined ? headers : { Authorization: `Bearer ${key}` } };
 }
 
-/** The token in `HF_TOKEN`, or the one that the hub's command line has stored. Undefined if `HF_HUB_DISABLE_IMPLICIT_TOKEN` is on. */
+/** The token in `HF_TOKEN`, or the token that the hub's command line has stored. Undefined if `HF_HUB_DISABLE_IMPLICIT_TOKEN` is on. */
 async function hubToken(): Promise<string | undefined> {
   const { HF_HUB_DISABLE_IMPLICIT_TOKEN, HF_TOKEN, HUGGING_FACE_HUB_TOKEN, HF_HOME, XDG_CACHE_HOME, HF_TOKEN_PATH } = process.env;
   if (isOn(HF_HUB_DISABLE_IMPLICIT_TOKEN)) return undefined;

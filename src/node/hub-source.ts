@@ -13,7 +13,7 @@ import { HubClient } from "./hub-client.js";
 import { hubEndpoint, isOffline } from "./hub-environment.js";
 import { readSmallFile } from "./regular-file.js";
 
-/** The most bytes of a file in `refs/`, which holds a commit. */
+/** Maximum size of a file in `refs/`, which contains a commit, in bytes. */
 const MAX_REF_BYTES = 1 << 12;
 
 /** One file of a repository at one commit. */
@@ -28,8 +28,7 @@ interface HubFile {
  * `snapshots/{commit}/` links to them, and `refs/{revision}` holds the commit. A file is fetched when it is first needed, under a
  * temporary name until it is complete.
  *
- * @throws {CheckpointError} a repository or file that the hub does not have or does not deliver, or that is not cached if the network is
- *   forbidden
+ * @throws {CheckpointError} a repository or file that the hub cannot provide or, if the network is forbidden, that is not in the cache
  */
 export async function openHubRepository(name: string, options: OpenOptions): Promise<ByteSource> {
   const { revision = "main", localFilesOnly, signal } = options;
@@ -67,7 +66,7 @@ export async function openHubRepository(name: string, options: OpenOptions): Pro
   });
 }
 
-/** @param why the setting that forbids the network, for the message */
+/** @param why name of the setting that forbids the network, for the message */
 async function openCachedSnapshot(name: string, folder: string, revision: string, why: string): Promise<ByteSource> {
   const commit = await readSmallFile(join(folder, "refs", revision), MAX_REF_BYTES).catch(() => revision);
   const snapshot = join(folder, "snapshots", commit.trim());
@@ -148,7 +147,7 @@ class HubSource implements ByteSource, Downloader {
     const link = join(this.snapshot.name, file);
     await mkdir(dirname(link), { recursive: true });
     await rm(link, { force: true });
-    // If links are not allowed (Windows), a copy takes the name once it is complete.
+    // If links are not allowed (Windows), the file is copied and gets its name when the copy is complete.
     await symlink(relative(dirname(link), blob), link).catch(async () => {
       const copy = `${link}.${randomUUID()}.incomplete`;
       await copyFile(blob, copy);

@@ -20,7 +20,7 @@ export const platform: Platform = {
     if (kind === "directory") return new DirectorySource(path, undefined, true);
     if (kind === "file" && path.endsWith(".safetensors")) return new DirectorySource(dirname(path), basename(path), true);
     if (kind !== "nothing")
-      throw new CheckpointError(`${path}: expected a directory or a .safetensors file, got another ${kind} (check the path)`);
+      throw new CheckpointError(`${path}: expected a directory or a .safetensors file, got a different ${kind} (check the path)`);
     if (Object.hasOwn(presets, text)) {
       throw new CheckpointError(
         `"${text}": no such path (${resolve(path)}), and the preset of this name is a configuration without weights (give a checkpoint: a directory, a URL or a hub id)`,

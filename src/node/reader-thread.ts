@@ -1,4 +1,4 @@
-// The entry of the reader thread in Node: like `src/io/reader-thread.ts`, and reads directories too.
+// The entry of the reader thread in Node. In addition to the sources of `src/io/reader-thread.ts`, it reads directories.
 
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { join } from "node:path";
@@ -6,13 +6,13 @@ import type { ReaderData, ReadRequest } from "../io/reader-protocol.js";
 import { type ReadFunction, readFromMemory, readFromServer, serveReads } from "../io/reader-thread.js";
 import { fileVersion } from "./file-version.js";
 
-/** The most files that are open at the same time. */
+/** Maximum number of open files. */
 const MAX_OPEN_FILES = 64;
 
 /** Bytes per read. Progress is reported after each. */
 const MAX_READ_BYTES = 32 << 20;
 
-/** Reads from files of a directory straight into the shared memory. */
+/** Reads files of a directory directly into the shared memory. */
 function readFromDirectory(path: string): ReadFunction {
   const handles = new Map<string, number>();
   const close = (file: string) => {
@@ -38,7 +38,7 @@ function readFromDirectory(path: string): ReadFunction {
         at += count;
         onBytes();
       }
-      // Checked after the read, so that a change during it is noticed too.
+      // Checked after the read, so that a change during the read is detected too.
       if (version && fileVersion(fstatSync(handle)) !== version)
         throw new Error("the file has changed since it was opened (load the model again)");
     } catch (error) {

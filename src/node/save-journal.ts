@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { isObject } from "../base/json.js";
 import { INDEX_FILE, isPlainName, TOOL_TEMPLATE_FILE, WEIGHTS_FILE } from "../io/checkpoint-files.js";
 
-/** The journal. It exists from the moment at which the new checkpoint counts until all of its files have their names. */
+/** The journal. It exists from the moment at which the new checkpoint is valid until all of its files have their names. */
 export const JOURNAL_FILE = ".lightning-m1-save.json";
 
 /** The remaining steps of a save. */
@@ -79,7 +79,7 @@ export function temporaryName(file: string): string {
  *
  * @param files final names by temporary name
  * @param removed files of the earlier checkpoint that are not replaced under their names
- * @param onCommitted called when the new checkpoint counts: from then on the temporary files must not be removed
+ * @param onCommitted called when the new checkpoint becomes valid. From then on, the temporary files must not be removed
  */
 export async function commitFiles(
   directory: string,
@@ -120,7 +120,7 @@ export async function commitFiles(
 /**
  * Gives the journal its name unless one exists.
  *
- * @returns whether it did. Without hard links, two saves at the same moment are not noticed.
+ * @returns whether the journal got its name. On file systems without hard links, two saves at the same moment are not detected.
  */
 async function publishJournal(temporary: string, path: string): Promise<boolean> {
   try {
@@ -155,7 +155,7 @@ export async function finishPendingSave(directory: string): Promise<void> {
   }
 }
 
-/** Parses a journal. @throws {Error} a journal that no save wrote, so that a foreign one cannot rename or remove other files */
+/** Parses a journal. @throws {Error} content that no save writes, so that a foreign file cannot cause files to be renamed or removed */
 function parseJournal(text: string): Journal {
   const journal = parseJsonOrUndefined(text);
   const { owner, files, removed } = isObject(journal) ? journal : {};
@@ -186,7 +186,7 @@ async function applyJournal(directory: string, text: string): Promise<void> {
   const { files, removed } = parseJournal(text);
   const at = (file: string) => join(directory, file);
   const isDue = async () => (await readFile(at(JOURNAL_FILE), "utf8").catch(() => undefined)) === text;
-  // An entry file whose temporary file is gone has already been replaced by the new one.
+  // If the temporary file of an entry file is gone, the entry file has already been replaced.
   const waiting = new Set(await readdir(directory));
   const replaced = Object.entries(files).filter(([temporary, file]) => ENTRY_FILES.includes(file) && waiting.has(temporary));
   const old = [...replaced.map(([, file]) => file), ...removed];
@@ -217,7 +217,7 @@ export async function removeAbandoned(directory: string): Promise<void> {
   }
 }
 
-/** Writes renames in a directory to the disk. Some systems do not support that, and do not need it. */
+/** Flushes renames in a directory to the disk. Errors are ignored, because some systems neither support nor need it. */
 export async function syncDirectory(path: string): Promise<void> {
   const handle = await open(path, "r").catch(() => undefined);
   await handle?.sync().catch(() => {});

@@ -10,7 +10,10 @@ export type { Thread };
 export const canShare = true;
 export const cannotShareReason = "";
 export const processors = availableParallelism();
-/** At least in Node 20, the process ends if another thread reads a Blob of a file (`fs.openAsBlob`), and a Blob does not tell its kind. */
+/**
+ * Always false: in Node 20, the process ends if another thread reads a Blob of a file (`fs.openAsBlob`), and
+ * such a Blob cannot be recognised.
+ */
 export const canShareBlobs = false;
 
 export function startThread(source: string, data: object, onEnd: (reason: string) => void): Thread {

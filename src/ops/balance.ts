@@ -20,7 +20,7 @@ export interface Balance {
  */
 export function balance(logits: readonly Tensor[], topK: number, coefficient: number): Balance {
   const [tokens = 0, experts = 0] = logits[0]?.shape ?? [];
-  if (logits.length === 0) throw new ShapeError("balance: logits: expected those of at least one layer, got none");
+  if (logits.length === 0) throw new ShapeError("balance: logits: expected at least one layer, got none");
   for (const layer of logits) expectShape("balance: logits", layer, [tokens, experts]);
   const rt = runtimeOf("balance", logits[0]!, ...logits);
   const share = 1 / tokens;

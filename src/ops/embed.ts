@@ -31,7 +31,7 @@ export function embed(ids: Tensor, w: Tensor): Tensor {
 }
 
 /**
- * Embedding from the rows `w[ids_t]` themselves, given in parts. Bit-identical to `embed`.
+ * Embedding from the rows `w[ids_t]`, which the caller passes in parts. Bit-identical to `embed`.
  *
  * @returns `[tokens, hidden]`
  */

@@ -46,7 +46,7 @@ export function stateShape(heads: number, headDim: number): number[] {
 
 /**
  * Lightning attention: `S_t = e^−λ S_{t−1} + k_t v_tᵀ, o_t = q_tᵀ S_t` per head, each segment with its own state. A segment of one token
- * runs the recurrence, longer ones run in chunks. Results are the same up to rounding however a sequence is split into calls.
+ * runs the recurrence, longer ones run in chunks. Splitting a sequence into several calls changes results only by rounding.
  *
  * @param qkv `[tokens, heads, 3 · headDim]`, with q, k and v of each head side by side
  * @param slopes λ `[heads]`, each from 0 (no decay) to Infinity (each token attends to itself only)
@@ -116,7 +116,7 @@ export function lightning(
   return o;
 }
 
-/** Number of pairs of a query and a key that is no later, within chunks of `rows` rows. */
+/** Number of causal query-key pairs (key position ≤ query position) within chunks of `rows` rows. */
 function causalPairs(length: number, rows: number): number {
   const rest = length % rows;
   return ((length - rest) * (rows + 1) + rest * (rest + 1)) / 2;
@@ -125,7 +125,7 @@ function causalPairs(length: number, rows: number): number {
 /** Steps per piece of the backward pass: the workspace holds one piece. */
 const BACKWARD_PIECE_STEPS = 512;
 
-/** Adds to the gradient of qkv, and turns the gradient of the state after the segment into that of the state before it. */
+/** Adds to the gradient of qkv. Replaces the gradient of the state after the segment by the gradient of the state before it. */
 function lightningBackward(d: { qkv: Tensor; state: Tensor; o: Tensor }, before: Tensor, qkv: Tensor, slopes: Tensor, chunk: number): void {
   const { rt } = qkv;
   const [steps, heads, triple] = qkv.shape as [number, number, number];

@@ -36,13 +36,13 @@ export function matmuls<const W extends readonly Tensor[]>(x: Tensor, weights: W
 }
 
 /**
- * Matrix multiplication of groups of rows with weights of their own: `y_i = x_i · w_gᵀ` for the rows i of group g. Bit-identical to
- * separate calls of `matmul`. Rows are packed once, and all groups are one kernel call, so that few rows of many experts keep every thread
- * busy.
+ * Matrix multiplication of groups of rows with weights of their own: `y_i = x_i · w_gᵀ` for the rows i of group g.
+ * Bit-identical to separate calls of `matmul`. Rows are packed once, and all groups are one kernel call, so that few rows of
+ * many experts keep every thread busy.
  *
  * @param x `[rows, in]`
  * @param offsets first row of each group, followed by the number of rows
- * @param sets sets of weights, each with one `[out, in]` per group; all of a set have the same shape and dtype
+ * @param sets sets of weights, each with one `[out, in]` per group; all weights of a set have the same shape and dtype
  * @returns `[rows, out]` for each of `sets`
  * @throws {ShapeError}
  */
@@ -179,7 +179,8 @@ function runMatmulBackward(x: Tensor, w: Tensor, dy: Tensor, dx: Tensor, dw: Ten
 }
 
 /**
- * Approximate cost of packing a number, in floating point operations. With a cost of 1, packing stayed on one thread while others waited.
+ * Approximate cost of packing a number, in floating point operations. A cost of 1 was too low: packing ran on
+ * one thread while others waited.
  */
 const OPERATIONS_PER_PACKED_INPUT = 8;
 

@@ -16,10 +16,10 @@ export function expectSegments(where: string, segments: readonly Segment[], toke
   let at = 0;
   for (const { begin, end } of segments) {
     if (begin !== at || !(end > begin))
-      throw new ShapeError(`${where}: segments: expected one that begins at ${at}, got ${printed(begin)} to ${end}`);
+      throw new ShapeError(`${where}: segments: expected a segment that begins at ${at}, got ${printed(begin)} to ${end}`);
     at = end;
   }
-  if (at !== tokens) throw new ShapeError(`${where}: segments: expected ${tokens} tokens in all, got ${printed(at)}`);
+  if (at !== tokens) throw new ShapeError(`${where}: segments: expected ${tokens} tokens in total, got ${printed(at)}`);
   if (states !== segments.length)
     throw new ShapeError(`${where}: states: expected one per segment (${segments.length}), got ${printed(states)}`);
 }

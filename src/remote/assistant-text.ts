@@ -4,7 +4,7 @@ import { ToolCallAssembler, type ToolCallDelta } from "./tool-call-assembler.js"
 /** One delta of an assistant's message in a stream. */
 export interface AssistantDelta {
   readonly content?: string | null;
-  /** Text in place of content, if the model refuses to answer. */
+  /** Text that replaces the content if the model refuses to answer. */
   readonly refusal?: string | null;
   /** Two names that servers use for the text between `<think>` and `</think>`. */
   readonly reasoning_content?: string | null;
@@ -21,10 +21,10 @@ export interface AssistantDelta {
  */
 export class AssistantText {
   private thinking = false;
-  /** Whether the content, even an empty one, has followed the reasoning. */
+  /** Whether content, possibly empty, has followed the reasoning. */
   private answering = false;
   private empty = true;
-  /** Calls are written at the end, when all are complete. */
+  /** Tool calls, which are written at the end, when all are complete. */
   private readonly calls: ToolCallAssembler;
 
   /** @param tools names of the tools that were offered */
@@ -32,7 +32,7 @@ export class AssistantText {
     this.calls = new ToolCallAssembler(tools);
   }
 
-  /** Adds a delta and returns the text that it makes certain. */
+  /** Adds a delta and returns the text that has become final. */
   push({ content, refusal, reasoning_content, reasoning, tool_calls, function_call }: AssistantDelta): string {
     this.calls.push(tool_calls ?? (function_call ? [{ index: 0, function: function_call }] : []));
     let text = "";

@@ -13,7 +13,7 @@ export type Fetch = (
   },
 ) => Promise<FetchResponse>;
 
-/** The part of `Response` that is used. */
+/** The part of `Response` that this library uses. */
 export interface FetchResponse {
   readonly ok: boolean;
   readonly status: number;
@@ -31,31 +31,31 @@ export interface ConnectOptions {
   apiKey?: string;
   /** Additional headers of every request. */
   headers?: Readonly<Record<string, string>>;
-  /** Milliseconds until an answer starts, at most (60,000). */
+  /** Maximum milliseconds until an answer starts (60,000). */
   timeoutMs?: number;
   /**
-   * Milliseconds between two chunks of an answer, at most (300,000, the limit of Node's own `fetch`). A long prompt causes silence until
-   * its first token, unless the server sends comments.
+   * Maximum milliseconds between two chunks of an answer (300,000, the limit of Node's own `fetch`). Until the first token of a long
+   * prompt, the server is silent unless it sends comments.
    */
   silenceMs?: number;
   /**
-   * How often a request is retried if it fails before its first token and may succeed later (4): statuses 408, 409, 429 and all from 500 on
-   * except 501, and broken connections.
+   * Maximum number of retries of a request that fails before its first token (4). Only temporary failures are retried: statuses 408, 409,
+   * 429 and all from 500 on except 501, and broken connections.
    */
   retries?: number;
   /**
    * Milliseconds before the first retry (500). The pause doubles up to a minute, and half of it is random. If the server asks for a longer
-   * pause, up to a minute, that one is used.
+   * pause of up to a minute, the client waits that long.
    */
   retryDelayMs?: number;
-  /** Concurrent requests of a batch, at most (32). */
+  /** Maximum number of concurrent requests of a batch (32). */
   concurrency?: number;
   /**
    * Whether the server supports the additions of vLLM and `lightning-m1 serve` to OpenAI's interface (true): token ids, `topK`, `minP`,
    * `repetitionPenalty`, `stopIds`, `template`.
    */
   extensions?: boolean;
-  /** Makes the requests (the global `fetch`). For proxies, headers of single requests, or tests. */
+  /** The function that sends requests (the global `fetch`). Replace it for proxies, headers of single requests, or tests. */
   fetch?: Fetch;
   signal?: AbortSignal;
 }
@@ -84,14 +84,14 @@ const schema = v.strictObject({
 export function parseConnectOptions(options: ConnectOptions) {
   const { apiKey, ...rest } = parseOptions(schema, options, "connect");
   if (apiKey !== undefined && !(typeof apiKey === "string" && /^[\x21-\x7e]+$/.test(apiKey))) {
-    throw new InputError("connect: apiKey: must consist of visible ASCII characters without spaces");
+    throw new InputError("connect: apiKey: expected visible ASCII characters without spaces, got other characters");
   }
   for (const [name, value] of Object.entries(rest.headers)) {
     try {
       new Headers({ [name]: value });
     } catch {
       throw new InputError(
-        `connect: headers: ${JSON.stringify(name)}: the name or the value has characters that an HTTP header cannot hold`,
+        `connect: headers: ${JSON.stringify(name)}: expected characters that an HTTP header may contain, got others in the name or the value`,
       );
     }
   }
@@ -121,7 +121,9 @@ export function parseBaseUrl(url: string | URL): URL {
   }
   if (!/^https?:$/.test(base.protocol)) throw new InputError(`connect: url: expected http: or https:, got ${base.protocol}`);
   if (base.username || base.password)
-    throw new InputError("connect: url: must not contain a user name or password. Pass the API key as apiKey.");
+    throw new InputError(
+      "connect: url: expected an address without user name and password, got one with them. Pass the API key as apiKey.",
+    );
   base.hash = "";
   if (!base.pathname.endsWith("/")) base.pathname += "/";
   return base;

@@ -6,7 +6,7 @@ import { HttpRequest, MAX_ANSWER_CHARACTERS } from "./http-request.js";
 import { retryStream, type StreamRetryOptions } from "./retry-stream.js";
 import { serverMessage } from "./server-message.js";
 
-/** How long to wait for the end of a complete answer: for its token counts, and so that the connection can be reused. */
+/** Maximum wait for the end of a complete answer, to receive its token counts and to make the connection reusable. */
 const END_OF_STREAM_MS = 1000;
 
 export interface ConnectionSettings extends StreamRetryOptions {
@@ -47,7 +47,7 @@ export class Connection {
   }
 
   /**
-   * The events of a streamed answer, up to `[DONE]` or its end. Leaving the loop closes the connection.
+   * Yields the events of a streamed answer, up to `[DONE]` or its end. Leaving the loop closes the connection.
    *
    * @param complete whether the answer is complete. From then on, and after `[DONE]`, the stream has one second to end; errors are ignored
    * @throws {RemoteError} no connection, an error status, silence, an event that reports an error, a body that is no stream of JSON events
@@ -87,7 +87,7 @@ export class Connection {
         parser.feed(text ?? "\n\n");
         for (const { data, isNamed } of events.splice(0)) {
           done ||= data.trim() === "[DONE]";
-          // Events with other names count if they hold a JSON object.
+          // Events with other names are used if they contain a JSON object.
           if (!done && !(isNamed && !isObjectJson(data))) yield request.parseEvent(data);
         }
       }

@@ -46,7 +46,7 @@ export class HttpRequest {
       }),
     );
     if (typeof response?.status !== "number" || typeof response.headers?.get !== "function") {
-      throw this.error("the option fetch must return a Response");
+      throw this.error("expected a Response from the option fetch, got another value");
     }
     if (response.ok) return response;
     const { status } = response;
@@ -57,7 +57,7 @@ export class HttpRequest {
     throw this.error(statusMessage(status, text), { status, retryAfterMs: parseRetryAfter(response.headers.get("retry-after")) });
   }
 
-  /** The text of the body as it arrives, then undefined at its end. */
+  /** Returns the next text of the body as it arrives; undefined at its end. */
   async *textChunks(response: FetchResponse, limitMs = () => this.settings.silenceMs): AsyncGenerator<string | undefined, void, undefined> {
     const decoder = new TextDecoder("utf-8", { fatal: true });
     const decode = (bytes?: Uint8Array) => {
@@ -77,7 +77,7 @@ export class HttpRequest {
       decode();
       yield undefined;
     } finally {
-      // Needed if the option fetch ignores abort signals.
+      // Needed if the function given as option `fetch` ignores abort signals.
       void reader?.cancel().catch(() => {});
     }
   }
@@ -108,7 +108,7 @@ export class HttpRequest {
     this.controller.abort();
   }
 
-  /** An error of this request, retryable if its status says that the failure may be temporary. The message never shows the API key. */
+  /** Creates an error of this request. It is retryable if the status indicates a temporary failure. The message never shows the API key. */
   error(what: string, options: ErrorOptions & { status?: number; retryable?: boolean; retryAfterMs?: number } = {}): RemoteError {
     const { apiKey } = this.settings;
     const { status = 0 } = options;
@@ -119,7 +119,7 @@ export class HttpRequest {
     });
   }
 
-  /** The result of `body`. @throws {RemoteError} if `body` fails, or takes longer than `limitMs` */
+  /** Returns the result of `body`. @throws {RemoteError} `body` fails, or takes longer than `limitMs` */
   private async withTimeout<T>(limitMs: number, awaited: string, option: string, body: () => Promise<T>): Promise<T> {
     this.outer.throwIfAborted();
     let late = false;

@@ -17,7 +17,7 @@ import { RemoteSession } from "./remote-session.js";
 import { retryStream } from "./retry-stream.js";
 import { parseEvent, type RemoteEvent, StreamDecoder } from "./stream-decoder.js";
 
-/** Tokens from a server. Its `usage` holds the server's token counts, if the server sends them, once the generation has ended. */
+/** A generation on a server. When it has ended, `usage` contains the server's token counts, if the server sends them. */
 export type RemoteGeneration = Generation;
 
 const modelsSchema = v.looseObject({
@@ -41,17 +41,17 @@ export class RemoteModel implements LanguageModel {
   private constructor(
     /** The model's name on the server. */
     readonly name: string,
-    /** The maximum length of a sequence in tokens, if the server says it. */
+    /** The maximum length of a sequence in tokens, if the server reports it. */
     readonly contextLength: number | undefined,
     private readonly connection: Connection,
     private readonly concurrency: number,
-    /** Whether vLLM's additions are used. */
+    /** Whether vLLM's additions to OpenAI's interface are used. */
     readonly extensions: boolean,
   ) {}
 
   /**
-   * Lists the server's models and connects to the one named, or to the only one. If the server has no list of models, the name is not
-   * checked.
+   * Lists the server's models and connects to the model of the given name, or to the only model. If the server has no list of
+   * models, the name is not checked.
    *
    * @param url the base address of the API, such as `http://127.0.0.1:8000/v1`
    * @throws {InputError} an invalid address or invalid options
@@ -94,7 +94,7 @@ export class RemoteModel implements LanguageModel {
     return this.generateBatch([input], options);
   }
 
-  /** Continues several prompts in concurrent requests. A token's `index` is that of its prompt. Sequence i uses seed + i. */
+  /** Continues several prompts in concurrent requests. A token's `index` is the index of its prompt. Sequence i uses seed + i. */
   generateBatch(inputs: readonly Prompt[], options?: PromptOptions): RemoteGeneration {
     const { tools, template, ...rest } = options ?? {};
     if (!Array.isArray(inputs)) throw new InputError(`generate: inputs: expected an array of prompts, got ${typeof inputs}`);
@@ -124,7 +124,7 @@ export class RemoteModel implements LanguageModel {
     return createGeneration(mergeStreams(inputs.length, this.concurrency, open.bind(this), signals), seed, inputs.length, usage);
   }
 
-  /** The prompt of a conversation, by MiniMax-M1's published template or by `template`. The server's own template is unknown here. */
+  /** Formats a conversation as a prompt, in MiniMax-M1's published format or with `template`. The server's own template is unknown here. */
   formatChat(messages: readonly ChatMessage[], options?: ChatOptions): Promise<string> {
     return formatChat(messages, options);
   }
@@ -148,7 +148,7 @@ export class RemoteModel implements LanguageModel {
     this.dispose();
   }
 
-  /** @internal The ids of a text, as the server encodes a prompt. */
+  /** @internal Encodes a text on the server, as the server encodes prompts. */
   async encode(text: string, signal: AbortSignal, where: string): Promise<number[]> {
     checkPrompt(text, `${where}: input`);
     const body = { model: this.name, prompt: text, max_tokens: 1, temperature: 0, add_special_tokens: false, return_token_ids: true };
@@ -165,7 +165,7 @@ export class RemoteModel implements LanguageModel {
     return ids;
   }
 
-  /** One attempt at one sequence. */
+  /** Makes one attempt to generate one sequence. */
   private async *answer(
     index: number,
     { path, body, tools }: RemoteRequest,
@@ -193,7 +193,7 @@ export class RemoteModel implements LanguageModel {
   }
 }
 
-/** Whether an error means only that the server has no list of models: true for any response but one to a wrong key. */
+/** Whether an error only means that the server has no list of models. True for every error response except the response to a wrong key. */
 function isUnlisted({ status, retryable }: RemoteError): boolean {
   return status === undefined ? !retryable : status !== 401;
 }

@@ -13,11 +13,11 @@ import { readMessages } from "../text/messages.js";
 export interface RemoteRequest {
   readonly path: "completions" | "chat/completions";
   readonly body: Readonly<Record<string, unknown>>;
-  /** Names of the tools that a conversation offers; undefined for text and ids. */
+  /** Names of the tools that a conversation offers; undefined for prompts of text or ids. */
   readonly tools?: ReadonlySet<string>;
 }
 
-/** The server's vocabulary is unknown here, so ids are not checked against it. */
+/** Accepts all ids, because the server's vocabulary is unknown here. */
 const UNCHECKED_VOCABULARY = { vocabSize: Infinity, eosTokenIds: [] };
 
 /** @throws {InputError} an unknown option, a value out of its range, or an option that the server does not support */
@@ -62,7 +62,7 @@ export function buildRequest(
       repetition_penalty: sampling.repetitionPenalty,
       ...(stopIds.size > 0 && { stop_token_ids: [...stopIds] }),
       ...(repetition !== undefined && { repetition: settings.repetition ?? false }),
-      // As the local tokenizer does: special tokens are treated as text.
+      // Special tokens are treated as text, as the local tokenizer does.
       skip_special_tokens: false,
       spaces_between_special_tokens: false,
       return_token_ids: true,

@@ -41,7 +41,7 @@ export class RemoteSession implements LanguageSession {
     private readonly model: RemoteModel,
     private readonly tokens: number[],
     readonly seed: number,
-    /** The seed of the next turn that sets none. */
+    /** The seed of the next turn without its own seed. */
     private nextSeed: number,
   ) {}
 
@@ -51,16 +51,16 @@ export class RemoteSession implements LanguageSession {
     return new RemoteSession(model, [], seed, seed);
   }
 
-  /** @internal @throws {SessionError} bytes that are not a saved remote session, or one of another model */
+  /** @internal @throws {SessionError} bytes that are not a saved remote session, or a session of another model */
   static restore(model: RemoteModel, bytes: Uint8Array): RemoteSession {
     const saved = readSaved(bytes);
     if (saved.model !== model.name) {
-      throw new SessionError(`restore: this session belongs to another model (expected ${model.name}, got ${saved.model})`);
+      throw new SessionError(`restore: expected a session of the model ${model.name}, got a session of ${saved.model}`);
     }
     return new RemoteSession(model, [...saved.ids], saved.seed, saved.next);
   }
 
-  /** All tokens so far, given and generated, end-of-sequence tokens included. */
+  /** All tokens so far: inputs, generated tokens, and end-of-sequence tokens. */
   get ids(): number[] {
     return [...this.tokens];
   }
@@ -91,7 +91,7 @@ export class RemoteSession implements LanguageSession {
    * therefore depends on where turns begin.
    *
    * @throws {InputError} invalid options, or an empty conversation
-   * @throws {SessionError} while another call is running; a server that sends no token ids
+   * @throws {SessionError} another call is running, or the server sends no token ids
    * @throws {RemoteError} as `RemoteModel.generate`
    */
   generate(input: SessionInput = [], options: GenerateOptions = {}): Generation {
@@ -109,7 +109,7 @@ export class RemoteSession implements LanguageSession {
     const signal = this.begin("session.generate", options.signal);
     try {
       if (input.length > 0) this.tokens.push(...(await this.idsOf(input, signal, "session.generate")));
-      if (this.length === 0) throw new InputError("session.generate: input: the conversation is empty (expected at least one token)");
+      if (this.length === 0) throw new InputError("session.generate: input: expected at least one token, got an empty conversation");
       this.nextSeed = (options.seed + 1) % SEED_LIMIT;
       const generation = this.model.generate(this.tokens, { ...options, signal });
       for await (const token of generation) {
@@ -127,7 +127,7 @@ export class RemoteSession implements LanguageSession {
     }
   }
 
-  /** The tokens and seeds as bytes, for `restore`. */
+  /** Encodes tokens and seeds as bytes, for `restore`. */
   save(): Uint8Array {
     const { model, seed, nextSeed: next, tokens } = this;
     return new TextEncoder().encode(JSON.stringify({ format: FORMAT, version: 1, model: model.name, seed, next, ids: tokens }));
@@ -138,7 +138,7 @@ export class RemoteSession implements LanguageSession {
     return new RemoteSession(this.model, this.ids, this.seed, this.nextSeed);
   }
 
-  /** Goes back to the first `length` tokens. Always possible, because a remote session has no state but its tokens. */
+  /** Goes back to the first `length` tokens. Always possible, because the tokens are the whole state of a remote session. */
   rewind(length: number): void {
     if (!Number.isInteger(length) || length < 0 || length > this.length) {
       throw new InputError(`session.rewind: length: expected an integer within [0, ${this.length}], got ${length}`);
@@ -158,7 +158,7 @@ export class RemoteSession implements LanguageSession {
   }
 
   /**
-   * Marks a call as running, and returns a signal that follows the session's and the caller's.
+   * Marks a call as running. Returns a signal that aborts when the session's or the caller's signal aborts.
    *
    * @throws {SessionError} while another call is running
    */
@@ -186,7 +186,7 @@ function readSaved(bytes: Uint8Array): v.InferOutput<typeof savedSchema> {
     return v.parse(savedSchema, JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes)));
   } catch (cause) {
     throw new SessionError(
-      "restore: these bytes are not a saved remote session. A session of a local model can only be restored by a local model.",
+      "restore: expected a saved remote session, got other bytes. A session of a local model can only be restored by a local model.",
       {
         cause,
       },

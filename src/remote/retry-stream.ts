@@ -1,7 +1,7 @@
 import { RemoteError } from "../base/errors.js";
 import { backoffDelayMs, MAX_RETRY_DELAY_MS, sleep } from "../io/retry.js";
 
-/** How often and how soon a request is retried. */
+/** Number and delay of retries. */
 export interface StreamRetryOptions {
   readonly retries: number;
   /** Milliseconds before the first retry. Doubles with each further retry, up to a minute. */
@@ -9,8 +9,8 @@ export interface StreamRetryOptions {
 }
 
 /**
- * Yields the items of the first attempt that has any. If an attempt fails before its first item with a retryable error, the next one starts
- * after min(retryDelayMs · 2ⁿ, 1 min) · uniform[½, 1), or after the server's `Retry-After` if that is longer.
+ * Yields the items of the first attempt that has any. If an attempt fails before its first item with a retryable error, another attempt
+ * follows. The delay is min(retryDelayMs · 2ⁿ, 1 min) · uniform[½, 1), or the server's `Retry-After` if that is longer.
  *
  * @throws {RemoteError} the error of the last attempt; also if the server asks for more than a minute
  */

@@ -1,6 +1,6 @@
 import { isObject } from "../base/json.js";
 
-/** What to do about an error status. */
+/** Remedies by error status. */
 const REMEDIES: Readonly<Record<number, string>> = {
   400: "if the server supports OpenAI's fields only, connect with extensions: false",
   401: "set the option apiKey to a key of this server",
@@ -11,7 +11,7 @@ const REMEDIES: Readonly<Record<number, string>> = {
   429: "the server is busy; retry later, or raise the option retries",
 };
 
-/** The sentence for an error status: the status, the server's message and what to do. */
+/** The sentence for an error status: the status, the server's message and the remedy. */
 export function statusMessage(status: number, body: string): string {
   const remedy = REMEDIES[status] ?? (status >= 500 ? "the server's log may say more" : undefined);
   return `the server answered ${status}: ${serverMessage(body)}${remedy ? ` (${remedy})` : ""}`;

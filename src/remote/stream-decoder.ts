@@ -47,7 +47,7 @@ const choiceSchema = v.looseObject({
   index,
   text: words,
   delta: assistantSchema,
-  /** In an answer without a stream. */
+  /** Present in an answer without a stream. */
   message: assistantSchema,
   logprobs: v.nullish(
     v.looseObject({
@@ -64,7 +64,7 @@ const choiceSchema = v.looseObject({
 });
 
 const eventSchema = v.looseObject({
-  /** Missing or null in events that only hold token counts or keep the connection alive. */
+  /** Missing or null in events that only contain token counts or keep the connection alive. */
   choices: v.nullish(v.array(choiceSchema)),
   usage: v.fallback(v.nullish(v.looseObject({ prompt_tokens: v.nullish(v.number()), completion_tokens: v.nullish(v.number()) })), null),
 });
@@ -88,7 +88,7 @@ const UNKNOWN_ID = -1;
 
 /** Converts the events of one sequence to tokens. */
 export class StreamDecoder {
-  /** The reason why the sequence ended, once it has. */
+  /** The reason why the sequence ended; undefined until then. */
   stop: StopReason | undefined;
   private stopString: string | undefined;
   private readonly assistant: AssistantText | undefined;
@@ -97,7 +97,7 @@ export class StreamDecoder {
 
   constructor(
     private readonly index: number,
-    /** Names of the tools that a conversation offers; undefined for text and ids. */
+    /** Names of the tools that a conversation offers; undefined for prompts of text or ids. */
     tools: ReadonlySet<string> | undefined,
     private readonly settings: GenerateSettings,
     private readonly where: string,
@@ -106,7 +106,8 @@ export class StreamDecoder {
   }
 
   /**
-   * The tokens of one chunk: as many as it has ids or log-probabilities, with its text at the last one. A chunk with neither is one token.
+   * Converts one chunk to tokens: one per id or log-probability, with the chunk's text at the last token. A
+   * chunk with neither is one token.
    *
    * @throws {RemoteError} an unknown `finish_reason`
    */

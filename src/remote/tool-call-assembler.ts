@@ -14,15 +14,16 @@ interface FunctionDelta {
 }
 
 /**
- * Assembles streamed tool calls: as OpenAI streams them (the name once, then the arguments in parts at one index), and as other servers do.
+ * Assembles streamed tool calls. OpenAI streams the name once and then the arguments in parts at one index; other servers differ.
  *
  * - A delta belongs to the call with its id, else to the latest call at its index, else to the latest call.
  * - A delta with a name starts another call in four cases: its id differs (unless the arguments at its index are incomplete); it has
- *   neither id nor index; the call has arguments and another name; it has other arguments for a call whose arguments are complete. A
- *   delta without a name continues its call, whatever its id.
- * - A name that repeats or extends the known name replaces it. Any other name before the arguments is appended, unless both are names of
- *   tools.
- * - Arguments are appended. A repeated complete object counts once. If every delta extends the one before it, the last counts.
+ *   neither id nor index; the call has arguments and another name; it has other arguments for a call whose arguments are complete. A delta
+ *   without a name continues its call, whatever its id.
+ * - A name that repeats or extends the known name replaces it. Any other name before the arguments is appended to the known name,
+ *   unless both are names of tools.
+ * - Arguments are appended. A repeated complete object counts once. If every delta repeats and extends the
+ *   previous delta, the last one counts.
  */
 export class ToolCallAssembler {
   private readonly calls: PartialToolCall[] = [];
@@ -45,7 +46,7 @@ export class ToolCallAssembler {
     return [...this.calls].sort((a, b) => (a.index ?? 0) - (b.index ?? 0));
   }
 
-  /** @param place of the delta among several of one event */
+  /** @param place index of the delta among the deltas of one event */
   private callOf(delta: ToolCallDelta, place: number | undefined): PartialToolCall | undefined {
     const { calls } = this;
     const id = idOf(delta);
@@ -84,12 +85,12 @@ class PartialToolCall {
   readonly index: number | undefined;
   name = "";
   private text = "";
-  /** The last delta, as long as each repeats the one before it and adds to it. */
+  /** The last delta, as long as every delta repeats the previous delta and adds to it. */
   private growing: string | undefined = "";
 
   constructor(
     first: ToolCallDelta,
-    /** Its place among the deltas of the event that started it. */
+    /** Index among the deltas of the event that started the call. */
     readonly place: number,
   ) {
     this.id = idOf(first);

@@ -3,7 +3,7 @@ import { expectArgument, isObjectLike } from "../base/options.js";
 import { printed } from "../base/printed.js";
 import type { Random } from "../base/random.js";
 
-// Checks of arguments that several functions of this room share.
+// Checks of arguments that several functions of this directory use.
 
 /** Whether a value is an array or a typed array. */
 export function isList(value: unknown): value is ArrayLike<unknown> {

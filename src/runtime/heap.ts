@@ -42,7 +42,7 @@ export class Heap {
     [this.floats, this.words] = views(this.memory);
   }
 
-  /** Leaves everything below `base` to the module's own data. */
+  /** Reserves all memory below `base` for the module's own data. */
   reserve(base: number): void {
     this.free = [{ begin: roundUp(base), end: this.top }];
   }

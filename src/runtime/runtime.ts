@@ -20,8 +20,8 @@ export interface KernelCall {
 
 export interface RuntimeOptions {
   /**
-   * Threads to compute with, the calling one included, at most 64. `"auto"` takes one per processor, at most 8; if another thread writes to
-   * the memory (`shared`), it leaves one processor to it. Results do not depend on the number, bit for bit.
+   * Threads to compute with, the calling one included, at most 64. `"auto"` takes one per processor, at most 8; with `shared`, it leaves
+   * one processor to the thread that reads files. Results are bit-identical for any number.
    */
   threads?: number | "auto";
   /** Makes the memory shared even for one thread, so that another thread can read files into it (false). */
@@ -30,7 +30,10 @@ export interface RuntimeOptions {
   bytes?: number;
   /** Called once if the runtime computes on fewer threads than requested. */
   onWarning?: (message: string) => void;
-  /** Smallest number of operations for which threads share a call: a smaller call takes about as long as handing it out. @internal */
+  /**
+   * Smallest number of operations for which threads share a call. Distributing a smaller call takes about as
+   * long as computing it. @internal
+   */
   minThreadedWork?: number;
   /** Milliseconds without a finished piece after which a thread counts as dead. @internal */
   threadTimeoutMs?: number;
@@ -68,7 +71,7 @@ export class Runtime {
   private readonly attachedThreads: AttachedThreads[] = [];
   /** Called after every kernel call that an op makes, if set: for profiles. */
   onKernel: ((call: KernelCall) => void) | undefined;
-  /** The tape on which ops record themselves, while one watches. @internal */
+  /** The tape on which ops record their backward closures; undefined if nothing is recorded. @internal */
   tape: Tape | undefined;
 
   private constructor(
@@ -99,7 +102,7 @@ export class Runtime {
     return this.resources?.pool?.threads ?? 1;
   }
 
-  /** Starts the threads, which otherwise happens with the first large call, and waits until all are ready. @internal */
+  /** Starts the threads now instead of with the first large call, and waits until all are ready. @internal */
   async threadsReady(): Promise<void> {
     while (this.active.pool?.isStarting()) await new Promise((resolve) => setTimeout(resolve, 1));
   }

@@ -91,7 +91,8 @@ export class Tape {
   }
 
   /**
-   * The gradient of a tensor, for adding to; zeros on first use. The gradient of a slice is a slice of the whole tensor's gradient.
+   * Returns the gradient of a tensor, to be added to; zeros on first use. The gradient of a slice is a slice
+   * of the whole tensor's gradient.
    *
    * @throws {ShapeError} the tensor is not float32, such as weights loaded as bf16
    */

@@ -9,7 +9,7 @@ export class ClientDisconnected extends HttpError {
   }
 }
 
-/** The life cycle of one request: it ends with its last token, its client, its time limit or the server, whichever comes first. */
+/** The life cycle of one request. It ends with the last token, when its client disconnects, at its time limit, or when the server stops. */
 export class ActiveRequest {
   readonly startedAt = performance.now();
   private readonly controller = new AbortController();

@@ -3,13 +3,13 @@ import { HttpError } from "./http-error.js";
 /** The resources that a request occupies while it runs. */
 export interface RequestCost {
   readonly sequences: number;
-  /** Bytes of their states at their maximum length. */
+  /** Bytes of the sequences' states at their maximum length. */
   readonly bytes: number;
 }
 
 export interface AdmissionRequest {
   readonly cost: RequestCost;
-  /** The largest number of tokens of its prompts and answers: its expected work. */
+  /** Maximum number of tokens of the request's prompts and answers, as a measure of its work. */
   readonly tokens: number;
   /** Identifies the client, for fairness between clients. */
   readonly client: string;
@@ -24,10 +24,10 @@ interface WaitingRequest extends AdmissionRequest {
   admit(): void;
 }
 
-/** Requests of at most this many tokens, prompt and answer together, may use spare places. */
+/** Maximum tokens, prompt and answer together, of a request that may use spare places. */
 const MAX_SPARE_TOKENS = 512;
 
-/** A request that this many others have overtaken is admitted next, whatever it costs. */
+/** A request that this many others have overtaken is admitted next, regardless of its cost. */
 const MAX_OVERTAKES = 256;
 
 /**
@@ -37,8 +37,8 @@ const MAX_OVERTAKES = 256;
  * request that was admitted last. The lowest tag is admitted first. Therefore short requests come before long ones, many requests of one
  * client do not delay another client, and equal requests of one client keep their order.
  *
- * On top of the limit, a quarter of the sequences is spare: for short requests, and for clients without another request. These start even
- * if long answers hold every place.
+ * A quarter more places than the limit are spare. They are for short requests, and for clients without another request. Such requests start
+ * even if long answers occupy all other places.
  */
 export class AdmissionQueue {
   private readonly used = { sequences: 0, spare: 0, bytes: 0 };
@@ -117,7 +117,7 @@ export class AdmissionQueue {
       throw this.queueFullError(client);
   }
 
-  /** The number of requests that may wait when one of this client arrives: a quarter more for clients without another request. */
+  /** Maximum number of waiting requests when a request of this client arrives: a quarter more for clients without another request. */
   private queueCapacity(client: string): number {
     return this.maxWaiting + (this.activeByClient.has(client) ? 0 : Math.floor(this.maxWaiting / 4));
   }
@@ -183,7 +183,7 @@ export class AdmissionQueue {
     }
   }
 
-  /** The request to admit next: the first one if it fits, else the first one that fits into spare places. */
+  /** Returns the request to admit next: the first request if it fits, else the first that fits into spare places. */
   private nextWaiting(): WaitingRequest | undefined {
     const overdue = this.queue.find(({ admittedBefore }) => this.admitted - admittedBefore >= MAX_OVERTAKES);
     const first = overdue ?? this.queue[0];

@@ -3,7 +3,7 @@ import type { MiddlewareHandler } from "hono/types";
 import { timingSafeEqual } from "hono/utils/buffer";
 import { HttpError } from "./http-error.js";
 
-/** Refuses requests without one of these bearer tokens, compared in constant time. Without keys every request passes. */
+/** Refuses requests without one of these bearer tokens, which are compared in constant time. Without keys, every request is accepted. */
 export function requireApiKey(keys: readonly string[]): MiddlewareHandler {
   return async (c, next) => {
     if (keys.length > 0) {

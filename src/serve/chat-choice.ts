@@ -31,7 +31,7 @@ export class ChatChoice implements Choice {
   private reasoning = "";
   private content = "";
   private calls: readonly ToolCall[] = [];
-  /** Content that may belong to a block of tool calls, and is therefore sent only at the end. */
+  /** Content that may belong to a block of tool calls. It is therefore sent only at the end. */
   private held = "";
   private raw = "";
   private end: ReturnType<typeof finishFields> | undefined;
@@ -79,7 +79,7 @@ export class ChatChoice implements Choice {
     return this.splitter.thought && !this.raw.includes("</think>");
   }
 
-  /** The delta that this token makes certain. */
+  /** Returns the delta that is final after this token. */
   private nextDelta({ text, stop }: Token): ChatDelta {
     const now = this.splitter.push(text);
     const rest = stop ? this.splitter.end() : { reasoning: "", content: "" };
@@ -121,8 +121,8 @@ export class ChatChoice implements Choice {
 const TOOL_CALLS_TAG = "<tool_calls>";
 
 /**
- * The index of the first `<tool_calls>` tag, or of a beginning of it at the end of the text, or the text's length. A line break before the
- * tag belongs to it.
+ * Returns the index of the first `<tool_calls>` tag, else of an incomplete tag at the end of the text, else the text's length. A line break
+ * before the tag belongs to the tag.
  */
 function startOfToolCalls(text: string): number {
   let at = text.indexOf(TOOL_CALLS_TAG);

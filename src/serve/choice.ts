@@ -18,8 +18,8 @@ export interface ChoiceContext {
 }
 
 /**
- * The reason why a choice ended, in OpenAI's field and in vLLM's: `stop_reason` is the stop id or stop string that ended it, or null at an
- * end-of-sequence token.
+ * The reason why a choice ended, in OpenAI's field `finish_reason` and vLLM's field `stop_reason`. The latter is the stop id or stop string
+ * that ended the choice, or null at an end-of-sequence token.
  */
 export function finishFields({ stop, stopString, id }: Token) {
   if (stop === "eos") return { finish_reason: "stop", stop_reason: null };

@@ -2,14 +2,14 @@ import { cors } from "hono/cors";
 import type { MiddlewareHandler } from "hono/types";
 import { InputError } from "../base/errors.js";
 
-/** The number of distinct refused origins that are reported. */
+/** Maximum number of distinct refused origins that are reported. */
 const MAX_REPORTED_ORIGINS = 100;
 
 /**
  * Parses origins as browsers write them: `scheme://host`, with the port if it is not the scheme's default. `*` stands for all origins,
  * `null` for pages without one (files, sandboxed frames).
  *
- * @param given origins, one by one or separated by commas
+ * @param given origins, as a list or separated by commas
  * @throws {InputError} text that cannot be the origin of a page
  */
 export function parseOrigins(given: readonly string[]): readonly string[] {

@@ -30,15 +30,15 @@ export function toHttpError(error: unknown): HttpError {
   return new HttpError(500, "internal_error", "internal server error; the server's log has the details");
 }
 
-/** The response to every request that arrives or still runs when the server stops. */
+/** The response to requests that arrive or still run when the server stops. */
 export function shuttingDown(): HttpError {
   return new HttpError(503, "stopping", "the server is shutting down; retry later", 5);
 }
 
 /**
- * The response to a prompt that leaves no room for an answer, with OpenAI's error code.
+ * The response to a prompt that leaves no room for an answer. It has OpenAI's error code.
  *
- * @param got the prompt's length, as far as it is known
+ * @param got the prompt's length, or a lower bound of it
  */
 export function contextLengthExceeded(context: number, got: string): HttpError {
   return new HttpError(

@@ -43,8 +43,8 @@ export function chatLogprobs({ id, logprob, topLogprobs = [] }: Token, context: 
 }
 
 /**
- * The name of a token: its text; for a part of a character `bytes:` and its bytes, as OpenAI writes it; `token_id:123` for an id without
- * text, or if the request asks for ids.
+ * The name of a token, usually its text. A part of a character is `bytes:` followed by the bytes, as in OpenAI's interface. An id without
+ * text is `token_id:123`, and so is every token if the request asks for ids.
  */
 function tokenName(id: number, { params, tokenizer }: ChoiceContext): string {
   const bytes = tokenizer?.bytesOf(id);

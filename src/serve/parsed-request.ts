@@ -16,12 +16,12 @@ export interface ParsedRequest {
   readonly kind: ResponseKind;
   readonly params: RequestParams;
   readonly promptCount: number;
-  /** The prompts. Those of a chat are rendered by the chat template, which takes time for every message. */
+  /** Returns the prompts. The chat template renders the prompt of a chat, which takes time for every message. */
   promptInputs(): readonly PromptInput[] | Promise<readonly PromptInput[]>;
   createChoice(context: ChoiceContext): Choice;
 }
 
-/** What OpenAI's interface calls a response: the prefix of its id, and the `object` of a body and of a streamed chunk. */
+/** Names of a response in OpenAI's interface: the prefix of its id, and the field `object` of a body and of a streamed chunk. */
 interface ResponseKind {
   readonly idPrefix: string;
   readonly bodyObject: string;
@@ -48,8 +48,8 @@ export function parseChatRequest(model: MiniMaxM1, body: unknown, trustTemplates
   const { messages, tools, template } = params;
   if (template !== undefined && !trustTemplates) {
     throw new InputError(
-      "chat_template: this server accepts no chat templates in requests, because a template is a program. " +
-        "Its option trustTemplates (--trust-templates) accepts them.",
+      "chat_template: this server accepts no chat templates in requests, because a template is a program that it would run. " +
+        "The server's option trustTemplates (--trust-templates) allows them.",
     );
   }
   let insideThink = false;

@@ -6,7 +6,7 @@ import { HttpError } from "./http-error.js";
  * @throws {HttpError} a media type other than JSON, a body that is too large or incomplete, invalid UTF-8, invalid JSON
  */
 export async function readJsonBody(request: Request, maxBytes: number): Promise<unknown> {
-  // A browser asks for permission before it sends application/json to another origin; other types, such as text/plain, it sends unasked.
+  // Browsers ask for permission (CORS preflight) before they send application/json to another origin, but not for types such as text/plain.
   if (!/^application\/json\s*(;|$)/i.test(request.headers.get("content-type") ?? "")) {
     throw new HttpError(
       415,

@@ -116,14 +116,14 @@ export class RequestHandler {
   }
 
   /**
-   * The default has room for the text or the ids of a full context (4 bytes of text or 8 of JSON per token, and escapes). It is capped at
-   * what `JSON.parse` reads in a tenth of a second: parsing cannot be interrupted.
+   * Default size limit of a body. It has room for the text or the ids of a full context (4 bytes of text or 8 of JSON per token, and
+   * escapes). The cap is the size that `JSON.parse` reads in a tenth of a second, because parsing cannot be interrupted.
    */
   private get maxBodyBytes(): number {
     return this.settings.maxBodyBytes ?? Math.min(2 ** 22, 2 ** 16 + 32 * this.model.config.maxPositionEmbeddings);
   }
 
-  /** The ids of a request's prompts. Every check that needs no ids runs before encoding. */
+  /** Encodes a request's prompts. All checks that need no ids run before encoding. */
   private async encodedPrompts(
     parsed: ParsedRequest,
     maxTokens: number,
@@ -184,7 +184,7 @@ export class RequestHandler {
   }
 }
 
-/** Closes the connection if the platform provides it. Otherwise data that is already written would wait for its reader for ever. */
+/** Closes the connection if the platform provides it. Otherwise data that is already written would wait for its reader indefinitely. */
 function closeConnection(c: Context): void {
   (c.env as { outgoing?: { destroy?(): void } } | undefined)?.outgoing?.destroy?.();
 }

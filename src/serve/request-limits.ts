@@ -1,7 +1,7 @@
 import { contextLengthExceeded, HttpError } from "./http-error.js";
 
 const MAX_MESSAGES = 2048;
-/** JSON values in `messages`, and in `tools`: a template visits every one of them. */
+/** Maximum number of JSON values in `messages`, and in `tools`. A template visits all of them. */
 const MAX_JSON_VALUES = 32_768;
 const MAX_JSON_DEPTH = 128;
 const MAX_STOP_STRINGS = 64;
@@ -33,7 +33,7 @@ export function checkRequestSizes(body: unknown, { context, vocabSize }: ModelLi
   for (const [name, value] of Object.entries({ messages, tools })) if (Array.isArray(value)) checkValues(name, value);
 }
 
-/** The items of an array; none for any other value, which the parser refuses later. */
+/** Returns the items of an array. Returns no items for any other value, which the parser refuses later. */
 function itemsOf(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : [];
 }
@@ -42,7 +42,7 @@ function expectAtMost(most: number, name: string, unit: string, { length }: { re
   if (length > most) throw sizeError(`${name}: this server accepts at most ${most} ${unit}, got ${length}`);
 }
 
-/** Counts values level by level, so that the nesting of the JSON does not become a nesting of calls. */
+/** Counts values level by level instead of recursively, so that deeply nested JSON cannot exhaust the stack. */
 function checkValues(name: string, root: unknown[]): void {
   let level = root;
   for (let [count, depth] = [level.length, 1]; level.length > 0; depth++) {

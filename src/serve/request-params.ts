@@ -11,7 +11,7 @@ import type { ChatMessage, Tool } from "../text/format-chat.js";
 export interface RequestParams {
   readonly model: string | undefined;
   readonly stream: boolean;
-  /** Whether a stream ends with an event that holds the token counts. */
+  /** Whether a stream ends with an event that contains the token counts. */
   readonly includeUsage: boolean;
   /** Choices per prompt. */
   readonly n: number;
@@ -25,12 +25,12 @@ export interface RequestParams {
 
 const { temperature, topP, minP, repetitionPenalty, stop, stopIds, repetition } = generateEntries;
 
-/** A field of which only the neutral value is supported. */
+/** Schema of a field that must have its neutral value, because other values are not supported. */
 const onlyAllowed = (...values: readonly unknown[]) =>
   v.optional(
     v.custom<unknown>((x) => values.includes(x), `${values.map((x) => JSON.stringify(x)).join(" or ")} (no other value is supported)`),
   );
-/** A field that must be empty, because its contents are not supported. */
+/** Schema of a field that must be empty, because its contents are not supported. */
 const emptyOnly = (expected: "{}" | "[]") =>
   v.optional(
     v.custom<unknown>(
@@ -38,7 +38,7 @@ const emptyOnly = (expected: "{}" | "[]") =>
       `${expected} (no other value is supported)`,
     ),
   );
-/** A field without influence on the answer. */
+/** Schema of a field that does not influence the answer. */
 const ignored = v.optional(v.unknown());
 
 const logprobCount = number("an integer within [0, 20]", (x) => Number.isInteger(x) && x >= 0 && x <= 20);
@@ -175,7 +175,7 @@ function seedOf(seed: number | undefined): number | undefined {
   return seed === undefined || seed === -1 ? undefined : ((seed % SEED_LIMIT) + SEED_LIMIT) % SEED_LIMIT;
 }
 
-/** The body without fields that are null: clients send null for fields that they leave out. */
+/** Removes fields that are null, because clients send null for missing fields. */
 function expectRecord(body: unknown, where: string): Record<string, unknown> {
   if (!isObject(body)) {
     const got = Array.isArray(body) ? "an array" : body === null ? "null" : `a ${typeof body}`;
@@ -188,13 +188,13 @@ function withoutNullFields(record: Record<string, unknown>): Record<string, unkn
   return Object.fromEntries(Object.entries(record).filter(([, value]) => value !== null));
 }
 
-/** The prompts: one or several, each as text or as ids. */
+/** Returns the prompts: one or several, each as text or as ids. */
 function promptsOf(prompt: unknown): readonly (string | readonly number[])[] {
   if (typeof prompt === "string") return [prompt];
   const isIds = (x: unknown): x is number[] => Array.isArray(x) && x.length > 0 && x.every((id) => Number.isSafeInteger(id) && id >= 0);
   if (isIds(prompt)) return [prompt];
   if (Array.isArray(prompt) && prompt.length > 0 && prompt.every((one) => typeof one === "string" || isIds(one))) return prompt;
-  throw new InputError("completions: prompt: missing or of a wrong type (expected text, token ids, or a list of either)");
+  throw new InputError("completions: prompt: expected text, token ids, or a list of either, got nothing or another type");
 }
 
 /** The description of a tool without OpenAI's wrapper, as the model sees it. Its null fields are left out. */

@@ -35,7 +35,7 @@ export class RequestRegistry {
     return request;
   }
 
-  /** Accepts no new requests, waits up to `graceMs` for the others to end, and then aborts them. */
+  /** Refuses new requests, waits up to `graceMs` for running requests to end, and then aborts them. */
   async drain(graceMs: number): Promise<void> {
     this.isDraining = true;
     if (this.requests.size === 0) return;

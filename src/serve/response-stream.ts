@@ -44,7 +44,7 @@ async function* events({ parsed, prompts, head, choices, tokens, active }: Strea
       if (choice) yield sseEvent({ ...head, choices: [choice], ...usage, ...(count === 0 && chatPromptIds(parsed, prompts)) });
       count++;
     }
-    // If the request was aborted between two tokens, the generation ends without an error although the answer is incomplete.
+    // If the request is aborted between two tokens, the generation ends without an error, but the answer is incomplete.
     active.signal.throwIfAborted();
     if (params.includeUsage) yield sseEvent({ ...head, choices: [], usage: usageOf(prompts, count) });
     yield sseEvent("[DONE]");

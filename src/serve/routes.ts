@@ -19,7 +19,7 @@ interface RouteTargets {
   metricsText(): string;
 }
 
-/** The paths of the server, and what applies to all of them: metrics, host names, CORS, API keys, error responses. */
+/** Creates the server's routes, with the checks and error responses that apply to all paths: metrics, host names, CORS, API keys. */
 export function createRoutes({ settings, context, handler, requests, metrics, metricsText }: RouteTargets): Hono {
   const app = new Hono({ getPath: normalizedPath });
   const { hosts, name, onError } = settings;
@@ -57,7 +57,7 @@ export function createRoutes({ settings, context, handler, requests, metrics, me
   return app;
 }
 
-/** Clients join base address and path in more than one way: `/v1//models` and `/v1/models/` are `/v1/models`. */
+/** Normalises paths, because clients join base address and path in several ways: `/v1//models` and `/v1/models/` become `/v1/models`. */
 function normalizedPath(request: Request): string {
   return getPath(request)
     .replace(/\/{2,}/g, "/")
@@ -79,7 +79,7 @@ function wrongMethod(c: Context, expected: string, onError: ServeSettings["onErr
   return response;
 }
 
-/** @param onError called with errors that are the server's own fault */
+/** @param onError called with internal errors (status 500) */
 function errorResponse(cause: unknown, onError: ServeSettings["onError"]): Response {
   const error = toHttpError(cause);
   if (error.status === 500) onError(cause);

@@ -1,9 +1,9 @@
 import * as v from "valibot";
 import { callback, count, flag, milliseconds, millisecondsFromZero, number, parseOptions, text } from "../base/options.js";
 
-/** Options of a server: its name, who may use it, and its limits. */
+/** Options of a server: name, access and limits. */
 export interface ServeOptions {
-  /** The name of the model ("lightning-m1"). A request must give this name, or none. */
+  /** The name of the model ("lightning-m1"). A request must give this name or no name. */
   name?: string;
   /** Accepted bearer tokens: requests send `Authorization: Bearer <key>`. Without keys every request is accepted. */
   apiKey?: string | readonly string[];
@@ -13,31 +13,32 @@ export interface ServeOptions {
    */
   cors?: string | readonly string[];
   /**
-   * Accepted host names, without ports. Any by default. For a server on loopback, list loopback's names: this keeps out pages whose own
-   * name resolves to that address (DNS rebinding).
+   * Accepted host names, without ports. All by default. For a server on the loopback interface, list its names (localhost, 127.0.0.1). This
+   * refuses web pages whose own name resolves to that address (DNS rebinding).
    */
   hosts?: readonly string[];
   /**
-   * Sequences that are generated at a time, at most (32), and a quarter more for short requests and for clients without another request.
+   * Maximum number of sequences that are generated at a time (32). A quarter more for short requests and for
+   * clients without another request.
    */
   maxBatch?: number;
-  /** Bytes for the states of these sequences, at most (half of what the model leaves of 4 GiB). */
+  /** Maximum bytes for the states of these sequences (half of the part of 4 GiB that the model does not use). */
   maxCacheBytes?: number;
-  /** Waiting requests, at most (128), and a quarter more for clients without another request. Further requests get status 429. */
+  /** Maximum number of waiting requests (128). A quarter more for clients without another request. Further requests get status 429. */
   maxQueue?: number;
-  /** Tokens per answer, at most (the model's context). */
+  /** Maximum tokens per answer (the model's context). */
   maxTokens?: number;
-  /** Bytes of a request's body, at most (64 KiB and 32 bytes for every token of the context, up to 4 MiB). */
+  /** Maximum bytes of a request's body (64 KiB plus 32 bytes per token of the context, up to 4 MiB). */
   maxBodyBytes?: number;
   /** Milliseconds until a request is aborted, its waiting time included (600,000). */
   timeoutMs?: number;
   /** Milliseconds for which a client may leave a streamed answer unread before its connection is closed (30,000). */
   stallMs?: number;
-  /** Accepts chat templates in requests (false), for clients that you trust: a template is a program and may block the server for 10 s. */
+  /** Accepts chat templates in requests (false). Only for trusted clients: a template is a program and may block the server for 10 s. */
   trustTemplates?: boolean;
-  /** Called with internal errors: those for which the client gets status 500. */
+  /** Called with internal errors, for which the client gets status 500. */
   onError?: (error: unknown) => void;
-  /** Called once for each refused origin, for at most 100. The text comes from the client. */
+  /** Called once per refused origin, for at most 100 origins. The text comes from the client. */
   onRefusedOrigin?: (origin: string) => void;
 }
 
@@ -66,10 +67,10 @@ const schema = v.strictObject({
   onRefusedOrigin: v.optional(callback<(origin: string) => void>(), () => () => {}),
 });
 
-/** Options with every default in place. */
+/** Options with all defaults applied. */
 export type ServeSettings = v.InferOutput<typeof schema>;
 
-/** @throws {InputError} an unknown option or a value out of its range */
+/** @throws {InputError} an unknown option, or a value outside its range */
 export function parseServeOptions(options: ServeOptions): ServeSettings {
   return parseOptions(schema, options, "serve");
 }

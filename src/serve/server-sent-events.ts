@@ -1,6 +1,6 @@
 const encoder = /* @__PURE__ */ new TextEncoder();
 
-/** Events that are computed ahead of a reader who is slower than the model. */
+/** Maximum number of events that are computed ahead of a slow reader. */
 const MAX_BUFFERED_EVENTS = 64;
 
 /** Formats one event. */
@@ -18,9 +18,9 @@ interface SseBodyOptions {
 }
 
 /**
- * A response body of server-sent events. Up to 64 of them are buffered; while the buffer is full, no further event is requested.
+ * Creates a response body of server-sent events. It buffers up to 64 events and requests no further event while the buffer is full.
  *
- * @param events an error for the client must be an event; an exception makes the body fail
+ * @param events the events. An error for the client must be an event; an exception makes the body fail
  */
 export function sseBody(events: AsyncIterator<string>, { stallMs, onStall, onCancel }: SseBodyOptions): ReadableStream<Uint8Array> {
   let stall: ReturnType<typeof setTimeout> | undefined;

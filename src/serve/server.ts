@@ -41,13 +41,13 @@ export class Server {
   /** Answers a request. Never rejects. */
   readonly fetch = (request: Request, env?: unknown): Response | Promise<Response> => this.routes.fetch(request, env as object);
 
-  /** The number of requests that run or wait. */
+  /** Number of running and waiting requests. */
   get active(): number {
     return this.requests.size;
   }
 
   /**
-   * Refuses new requests, waits up to `graceMs` for the others to end, and then aborts them.
+   * Refuses new requests, waits up to `graceMs` for running requests to end, and then aborts them.
    *
    * @throws {InputError} an invalid time; the server then continues as before
    */

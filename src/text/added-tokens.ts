@@ -14,11 +14,11 @@ interface TrieNode {
 const WORD_BEFORE = /[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]$/u;
 const WORD_AFTER = /^[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]/u;
 
-/** Splits texts at added tokens. The leftmost match counts, and of several at the same position the longest. */
+/** Splits texts at added tokens. Takes the leftmost match, and the longest match if several begin at the same position. */
 export class AddedTokenMatcher {
   private readonly root: TrieNode = { next: new Map() };
 
-  /** @param tokens and the text that each one matches */
+  /** @param tokens the tokens, and the text that each of them matches */
   constructor(tokens: Iterable<readonly [text: string, token: AddedToken]>) {
     for (const [text, token] of tokens) {
       let node = this.root;
@@ -50,7 +50,7 @@ export class AddedTokenMatcher {
         continue;
       }
       const { token, end } = found;
-      // A `singleWord` token inside another word is text, and so are tokens inside it.
+      // A `singleWord` token inside another word is plain text, and so are all tokens inside that match.
       if (!token.singleWord || isSingleWord(text, at, end)) {
         addText(at, token.lstrip);
         sections.push(token);
@@ -75,6 +75,6 @@ export class AddedTokenMatcher {
 
 /** Whether no word character stands directly before or after. */
 function isSingleWord(text: string, begin: number, end: number): boolean {
-  // Two code units hold any character.
+  // A character has at most two code units.
   return !WORD_BEFORE.test(text.slice(Math.max(0, begin - 2), begin)) && !WORD_AFTER.test(text.slice(end, end + 2));
 }

@@ -1,4 +1,4 @@
-// Ids → text. Byte-level tokens are joined as bytes, so that text can be streamed although a character may be spread over several tokens.
+// Ids → text. Byte-level tokens are joined as bytes, so that text can be streamed even if several tokens share one character.
 
 import type { Tokenizer as Engine } from "@huggingface/tokenizers";
 import { InputError } from "../base/errors.js";
@@ -6,13 +6,13 @@ import { expectArgument, isObjectLike } from "../base/options.js";
 import { printed } from "../base/printed.js";
 import { byteAlphabet, type TokenizerDefinition } from "./tokenizer-files.js";
 
-/** How ids become text. */
+/** Options of decoding. */
 export interface DecodeOptions {
   /** Leaves special tokens out of the text (default: they are written out). */
   readonly skipSpecialTokens?: boolean;
 }
 
-/** Text from ids that arrive one by one. All results of `push` and that of `end`, joined, equal `decode` of all ids. */
+/** Decodes ids that arrive one by one. The joined results of all calls of `push` and of `end` equal `decode` of all ids. */
 export interface TextStream {
   /** The text that this token completes; empty while a character is incomplete. */
   push(id: number): string;
@@ -82,11 +82,11 @@ export class Detokenizer {
     if (this.isByteLevel || this.addedIds.has(id)) return this.bytes(id);
     const byte = this.hasByteFallback ? /^<0x([0-9A-F]{2})>$/i.exec(token)?.[1] : undefined;
     if (byte !== undefined) return Uint8Array.of(Number.parseInt(byte, 16));
-    // At the beginning of a text, decoders may drop a space, so the token is decoded behind another one.
+    // Decoders may drop a space at the beginning of a text, so another token is put before this one.
     return encoder.encode(this.join([id, id]).slice(this.join([id]).length));
   }
 
-  /** The ids whose tokens appear in the text. @throws {InputError} an id outside the vocabulary */
+  /** Returns the ids whose tokens appear in the text. @throws {InputError} an id outside the vocabulary */
   private visibleIds(ids: Iterable<number>, options: DecodeOptions): number[] {
     expectArgument("decode: ids", isIterable(ids), "token ids", ids);
     expectArgument("decode: options", isObjectLike(options), "an object", options);
@@ -113,12 +113,13 @@ export class Detokenizer {
 }
 
 /**
- * A stream for decoders that are not byte-level. A token adds the text with it minus the text without it. Both are decoded from the last
- * complete piece of text on, because no decoder looks at tokens before that. Text that ends in U+FFFD may still change.
+ * A stream for decoders that are not byte-level. A token's text is the difference between the text with it and the text
+ * without it. Decoding starts at the last complete piece of text, because no decoder looks at earlier tokens. Text that
+ * ends in U+FFFD may still change.
  */
 class WindowStream implements TextStream {
   private ids: number[] = [];
-  /** How many of the ids belong to text that was returned. */
+  /** Number of ids whose text was returned. */
   private completeIds = 0;
 
   constructor(
@@ -147,7 +148,7 @@ class WindowStream implements TextStream {
   }
 }
 
-/** Whether a value can be iterated; the typed array of a detached buffer cannot. */
+/** Whether a value can be iterated. False for the typed array of a detached buffer. */
 function isIterable(x: unknown): x is Iterable<number> {
   return isObjectLike(x) && Symbol.iterator in x && !(ArrayBuffer.isView(x) && x.byteLength === 0 && x.buffer.byteLength === 0);
 }

@@ -1,6 +1,6 @@
-// Encodes texts in time slices. The engine encodes in stages: all pre-tokenizers in turn split the text between two added tokens, and each
-// resulting word is merged separately. Here the same stages run lazily, word by word, so that other work can run between words and within a
-// long one. The ids are the same.
+// Encodes texts in time slices. The engine encodes in stages: pre-tokenizers split the text between two added tokens into words, and
+// each word is merged separately. Here the same stages run lazily, word by word. Other work can therefore run between words and within a
+// long word. The ids are the same.
 
 import type { Tokenizer as Engine } from "@huggingface/tokenizers";
 import { mergeInSlices } from "./merge-long-words.js";
@@ -13,7 +13,7 @@ interface EngineInternals {
 }
 
 interface PreTokenizer {
-  /** The members of a sequence. */
+  /** The members of a sequence of pre-tokenizers. */
   readonly tokenizers?: readonly (PreTokenizer | null)[];
   readonly config?: { readonly type?: string; readonly behavior?: string; readonly invert?: boolean };
   readonly pattern?: RegExp | null;
@@ -42,7 +42,7 @@ export interface NormalizedText {
   readonly options: { readonly section_index: number };
 }
 
-/** Words longer than this are merged, and texts split, in time slices. */
+/** Length above which words are merged, and texts are split, in time slices. */
 const LONG_WORD_CHARACTERS = 4096;
 
 /** Some ids of a text; undefined for text that the vocabulary cannot express. An empty group is a point at which the caller may pause. */
@@ -52,7 +52,7 @@ type IdGroup = readonly (number | undefined)[];
 export function* encodeInSlices(engine: Engine, section: NormalizedText): Generator<IdGroup, void, undefined> {
   const { model, pre_tokenizer } = engine as unknown as EngineInternals;
   const idsOf = (tokens: readonly string[]) => tokens.map((token) => idOf(engine, token));
-  // Neighbouring unknown tokens are fused into one, which needs all tokens of the text.
+  // Fusing neighbouring unknown tokens into one needs all tokens of the text.
   const unfused: string[] = [];
   for (const word of splitWords(section, pre_tokenizer)) {
     for (const tokens of word === undefined
@@ -95,7 +95,7 @@ function* applyStage(
   }
 }
 
-/** Yields the results of `pre_tokenize` one by one. Stages without a case here are fast. */
+/** Yields the results of `pre_tokenize` one by one. Pre-tokenizers without a case here are fast. */
 function* splitLong(stage: PreTokenizer, text: string, options: NormalizedText["options"]): Iterable<string | undefined> {
   const { config: { type, behavior, invert } = {}, pattern } = stage;
   if (type === "ByteLevel") {

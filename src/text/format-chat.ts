@@ -17,8 +17,8 @@ export interface ChatOptions {
   /** Whether to end with the opening of the assistant's turn, so that the model answers (default: true). */
   readonly addGenerationPrompt?: boolean;
   /**
-   * A Jinja template, as in a tokenizer_config.json. It gets contents as lists of parts or as strings, whichever it reads. Default:
-   * MiniMax-M1's format.
+   * A Jinja template, as in a tokenizer_config.json. It receives message contents as lists of parts or as strings, depending on which of
+   * them it reads. Default: MiniMax-M1's format.
    */
   readonly template?: string;
   /** Further variables of the template, such as `bos_token`. */
@@ -26,14 +26,14 @@ export interface ChatOptions {
 }
 
 /**
- * Formats a conversation as a prompt, in MiniMax-M1's published format or in that of `template`.
+ * Formats a conversation as a prompt, in MiniMax-M1's published format or with `template`.
  *
- * First, contents become lists of parts. A string is one part. Several parts of one message are joined, except results of tools, of which
- * the published template would drop all but the first. Tool calls become text. Tools are written as JSON like transformers does: with `",
- * "` and `": "` as separators, and with non-ASCII characters unescaped.
+ * Contents become lists of parts; a string is one part. Several parts of one message are joined into one. Results of tools stay separate,
+ * because the published template would drop all but the first. Tool calls become text. Tools are written as JSON in the format of
+ * transformers: with `", "` and `": "` as separators, and with non-ASCII characters unescaped.
  *
- * Null fields of messages count as missing. Missing arguments of a call become `{}`. Arguments that are not a JSON object are kept, on
- * one line.
+ * Null fields of messages count as missing. Missing arguments of a call become `{}`. Arguments that are not a JSON object are
+ * written unchanged, on one line.
  *
  * @throws {InputError} no messages, an invalid message (the message names its index), or a template that fails
  */
@@ -59,8 +59,8 @@ export async function formatChat(messages: readonly ChatMessage[], options: Chat
 }
 
 /**
- * Whether a template reads contents as lists of parts, like the published one, instead of strings: it then indexes, filters or iterates
- * them.
+ * Whether a template reads contents as lists of parts, like the published one, instead of strings: it then
+ * indexes, filters or iterates them.
  */
 function readsContentParts(template: string): boolean {
   const content = String.raw`(?:\[\s*['"]content['"]\s*\]|\.content\b)`;

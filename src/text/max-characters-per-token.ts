@@ -2,13 +2,13 @@ import type { TokenizerDefinition } from "./tokenizer-files.js";
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** Pre-tokenizers whose words, joined, give the whole text. */
+/** Pre-tokenizers that drop no text: their words, joined, equal it. */
 const LOSSLESS_PRE_TOKENIZERS: ReadonlySet<unknown> = new Set(["ByteLevel", "Digits", "Punctuation", "FixedLength"]);
 
 /**
- * The most characters (UTF-16 units) of a text that one token can stand for: a text of n characters has at least n / this many tokens. It
- * is `Infinity` if the tokenizer may shorten or drop text, with a normalizer, tokens that strip the spaces beside them, or fused unknown
- * tokens.
+ * Returns the maximum number of characters (UTF-16 units) that one token can represent: a text of n characters has at least n /
+ * maximum tokens. `Infinity` if the tokenizer may shorten or drop text: with a normalizer, tokens that strip the spaces beside
+ * them, or fused unknown tokens.
  *
  * A token of a byte-level vocabulary is written with one character per byte, and every character of the text has at least one byte.
  */
@@ -16,7 +16,7 @@ export function maxCharactersPerToken({ json, added }: Pick<TokenizerDefinition,
   const model = json.model as Json;
   if (json.normalizer || model.fuse_unk || !keepsWholeText(json.pre_tokenizer as Json | null)) return Number.POSITIVE_INFINITY;
   if (added.some(({ lstrip, rstrip }) => lstrip || rstrip)) return Number.POSITIVE_INFINITY;
-  // An unknown character is one token, and at most a surrogate pair.
+  // An unknown character, which may be a surrogate pair, is one token.
   let longest = 2;
   for (const token in model.vocab as Json) longest = Math.max(longest, token.length);
   for (const { content } of added) longest = Math.max(longest, content.length);

@@ -1,11 +1,11 @@
-// Parses conversations: messages in the forms that clients send → messages in one form. formatChat, RemoteModel, the server and
-// the AI SDK provider all use it, so they accept the same messages.
+// Parses conversations: converts the forms of messages that clients send to one form. formatChat, RemoteModel, the server and the AI SDK
+// provider use this parser, so all of them accept the same messages.
 
 import { InputError } from "../base/errors.js";
 import { isObject } from "../base/json.js";
 import { parseAssistant } from "./parse-assistant.js";
 
-/** A part of a message. A tool's result may hold the tool's name. */
+/** A part of a message. A tool's result may contain the tool's name. */
 export interface ContentPart {
   readonly type: "text";
   readonly text: string;
@@ -29,24 +29,24 @@ interface CallFields {
   readonly arguments?: CallArguments;
 }
 
-/** A message of a conversation, in a plain form or in that of OpenAI's API. Null fields count as missing. */
+/** A message of a conversation, in a plain form or in the form of OpenAI's API. Null fields count as missing. */
 export interface ChatMessage {
   /** `developer` counts as `system`, `function` as `tool`. */
   readonly role: "system" | "developer" | "user" | "assistant" | "tool" | "function";
   /** May be missing or empty in messages of assistants and tools. */
   readonly content?: string | readonly ContentPart[] | null | undefined;
-  /** The name of the tool whose result this is, if the parts do not hold it. */
+  /** In a tool's result: the name of the tool, unless the parts contain it. */
   readonly name?: string | null | undefined;
-  /** The id of the call that a tool's result answers. It identifies the tool if `name` is missing. */
+  /** In a tool's result: the id of the answered call. It identifies the tool if `name` is missing. */
   readonly tool_call_id?: string | null | undefined;
-  /** Calls of an assistant, in a plain form or in that of OpenAI's API. In the prompt they follow the content. */
+  /** An assistant's tool calls, in a plain form or in the form of OpenAI's API. In the prompt they follow the content. */
   readonly tool_calls?:
     | readonly (CallFields | { readonly id?: string | null | undefined; readonly function: CallFields })[]
     | null
     | undefined;
   /**
-   * An assistant's reasoning. In the prompt it precedes the content, between `<think>` and `</think>`; the tag stays open if nothing
-   * follows.
+   * An assistant's reasoning. In the prompt it precedes the content, between `<think>` and `</think>`; the tag
+   * stays open if nothing follows.
    */
   readonly reasoning_content?: string | null | undefined;
   /** Used if `reasoning_content` is missing or empty. */
@@ -63,14 +63,14 @@ export interface ParsedCall {
   readonly json: string;
 }
 
-/** A tool's result. `call` is the number of the call that it answers, if that is known. */
+/** A tool's result. `call` is the number of the answered call, if it is known. */
 export interface ToolResult {
   readonly name: string;
   readonly text: string;
   readonly call: number | undefined;
 }
 
-/** A message in the form that all code behind the parser uses. */
+/** A parsed message, the form that all other code uses. */
 export type ParsedMessage =
   | { readonly role: "system" | "user"; readonly text: string }
   /** `text` holds the reasoning between its tags, and the content. */
@@ -97,8 +97,8 @@ export function readMessages(messages: readonly unknown[]): ParsedMessage[] {
 }
 
 /**
- * The arguments of a call as an object. If they are not an object, as a string: the given one, or the JSON of another value. A JSON
- * string that holds JSON is parsed again.
+ * Returns the arguments of a call as an object if possible, otherwise as a string: the given string, or the JSON of another value. A JSON
+ * string that contains JSON is parsed again.
  *
  * @throws {InputError} a value that JSON cannot hold
  */
@@ -126,7 +126,7 @@ function parseJsonOrUndefined(text: string): unknown {
   }
 }
 
-/** A copy of an object with the values that JSON can hold. @throws {InputError} other values, or an object that has no JSON */
+/** Copies an object by way of JSON. @throws {InputError} a value that is not an object, or that JSON cannot represent */
 export function plainJson(value: unknown, where: string): Record<string, unknown> {
   if (!isObject(value)) fail(where, "a JSON object", value);
   return JSON.parse(toJson(value, where));
@@ -153,7 +153,7 @@ function readMessage(message: unknown, where: string, calls: ConversationCalls):
   if (!role) fail(`${where}.role`, "system, user, assistant or tool", message.role);
   if (role === "assistant") return readAssistant(message, where, calls);
   if (!isMissing(message.tool_calls) && !isEmptyList(message.tool_calls)) {
-    fail(`${where}.tool_calls`, "none but in assistant messages", message.tool_calls);
+    fail(`${where}.tool_calls`, "tool calls in assistant messages only", message.tool_calls);
   }
   if (role === "tool") return { role, results: readResults(message, where, calls) };
   if (isMissing(message.content) || isEmptyList(message.content)) {
@@ -170,13 +170,16 @@ function readAssistant(message: Fields, where: string, list: ConversationCalls):
   const content = joinText(readParts(message.content, `${where}.content`)) + optionalText(message.refusal, `${where}.refusal`);
   // If the reasoning did not end, servers send null instead of an empty text.
   const isUnfinished = calls.length === 0 && content === "" && typeof message.content !== "string";
-  // Some clients keep the reasoning in the content, too.
+  // Some clients also keep the reasoning in the content.
   const isRepeated = parseAssistant(content).reasoning?.trim() === reasoning.trim();
   const thought = reasoning === "" || isRepeated ? "" : `<think>${reasoning}${isUnfinished ? "" : "</think>"}`;
   return { role: "assistant", text: thought + content, calls };
 }
 
-/** The calls of a message with their places: those of `tool_calls`, or else the one in the deprecated `function_call`. */
+/**
+ * Returns the calls of a message with their places: the calls in `tool_calls` or, without these, the call in
+ * the deprecated `function_call`.
+ */
 function callsOf({ tool_calls: calls, function_call: call }: Fields, where: string): [unknown, string][] {
   if (!isMissing(calls) && !Array.isArray(calls)) fail(`${where}.tool_calls`, "a list", calls);
   if (isMissing(calls) || isEmptyList(calls)) return isMissing(call) ? [] : [[call, `${where}.function_call`]];
@@ -198,13 +201,15 @@ function readResults(message: Fields, where: string, calls: ConversationCalls): 
   return (parts.length > 0 ? parts : [{ text: "", name: undefined }]).map((part) => {
     const given = [part.name, message.name].find((name) => !isMissing(name) && name !== "");
     if (given !== undefined && typeof given !== "string") {
-      fail(`${where}.name`, "the name of the tool whose result this is", given);
+      fail(`${where}.name`, "the name of the tool that gave this result", given);
     }
     const call = calls.takeAnswered(idOf(message.tool_call_id), given);
     const name = given ?? call?.name;
     if (name === undefined) {
-      const id = isMissing(message.tool_call_id) ? "" : `, or the tool_call_id of a call before it, not ${excerpt(message.tool_call_id)}`;
-      fail(`${where}.name`, `the name of the tool whose result this is${id}`, undefined);
+      const id = isMissing(message.tool_call_id)
+        ? ""
+        : `, or the tool_call_id of an earlier call instead of ${excerpt(message.tool_call_id)}`;
+      fail(`${where}.name`, `the name of the tool that gave this result${id}`, undefined);
     }
     return { name, text: part.text, call: call?.number };
   });
@@ -212,7 +217,7 @@ function readResults(message: Fields, where: string, calls: ConversationCalls): 
 
 type TrackedCall = ParsedCall & { readonly id: string | undefined };
 
-/** The calls of a conversation so far, and which of them have no result yet. */
+/** Tracks the calls of a conversation, and which of them have no result yet. */
 class ConversationCalls {
   private readonly calls: TrackedCall[] = [];
   private readonly open = new Set<TrackedCall>();
@@ -225,8 +230,9 @@ class ConversationCalls {
   }
 
   /**
-   * The call that a result answers, which then counts as answered. With an id: the call with that id, else the first open call of that
-   * name, else the first open call without an id. Without an id: the first open call of that name, else the first open call.
+   * Finds the call that a result answers, and marks it as answered. A call is open until it is answered. With an id, this is the call with
+   * that id, else the first open call of that name, else the first open call without an id. Without an id, it is the first open call of
+   * that name, else the first open call.
    */
   takeAnswered(id: string | undefined, name: string | undefined): ParsedCall | undefined {
     const open = [...this.open];

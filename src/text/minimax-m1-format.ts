@@ -57,7 +57,7 @@ function toPythonJson(value: unknown): string {
     .join(", ")}}`;
 }
 
-/** A `<tool_calls>` block with one call per line. Arguments that are not a JSON object are kept, on one line. */
+/** Writes a `<tool_calls>` block with one call per line. Arguments that are not a JSON object are written unchanged, on one line. */
 export function formatToolCalls(calls: readonly HistoryCall[]): string {
   const lines = calls.map(({ name, arguments: given }) => {
     const read = readArguments(given, "arguments");

@@ -7,7 +7,7 @@ import type { ToolCall } from "./messages.js";
 const THINK_OPEN = "<think>";
 const THINK_CLOSE = "</think>";
 const CALLS_CLOSE = "</tool_calls>";
-/** The opening tag with the line break before it. A tag that is only mentioned in a sentence does not match. */
+/** The opening tag with the line break before it, so that a tag within a sentence does not match. */
 const CALLS_OPEN = /\n?<tool_calls>(?=[ \t]*(?:\r?\n|\{|$))/;
 
 /** The parts of an assistant's text. */
@@ -21,7 +21,7 @@ export interface AssistantAnswer {
   readonly malformed: readonly { readonly line: string; readonly error: string }[];
 }
 
-/** How the text begins. */
+/** Options of parsing. */
 export interface ReasoningOptions {
   /** Whether the prompt ended with `<think>`, so that the text begins with reasoning. */
   readonly insideThink?: boolean;
@@ -36,8 +36,8 @@ export interface AssistantDelta {
 /**
  * Separates reasoning from answer while text arrives in chunks of any length. Pass generated text only, without the prompt.
  *
- * Reasoning begins with `<think>`, which only white space may precede, and ends with the first `</think>`, or with the text if that tag is
- * missing. Later tags are text.
+ * Reasoning begins with `<think>` at the start of the text, after white space at most. It ends at the first `</think>`, or at the end of
+ * the text if that tag is missing. Later tags are text.
  */
 export class ReasoningSplitter {
   private section: "start" | "reasoning" | "content";
@@ -56,7 +56,7 @@ export class ReasoningSplitter {
     return this.hasThought;
   }
 
-  /** The text that this chunk completes. A possible beginning of a tag is held back. */
+  /** Returns the text that this chunk completes, and holds back a possible beginning of a tag. */
   push(text: string): AssistantDelta {
     expectArgument("ReasoningSplitter: push", typeof text === "string", "a string", text);
     this.pending += text;
@@ -125,8 +125,8 @@ export function parseToolCalls(content: string): Omit<AssistantAnswer, "reasonin
 }
 
 /**
- * The lines before the closing tag, and the text after it. The tag may stand on a line of its own, after a call, or inside a call's
- * strings.
+ * The lines before the closing tag, and the text after it. The tag may stand on a line of its own, after a
+ * call, or inside a call's strings.
  */
 function splitBlock(text: string): { lines: string[]; rest: string } {
   const lines: string[] = [];
@@ -142,8 +142,8 @@ function splitBlock(text: string): { lines: string[]; rest: string } {
 }
 
 /**
- * Where a line closes the block: at the first closing tag after a complete call, else at the first one; −1 if it does not close the
- * block.
+ * Position at which a line closes the block: the first closing tag after a complete call, else the first closing tag. −1 if the
+ * line does not close the block.
  */
 function findClosingTag(line: string): number {
   const first = line.indexOf(CALLS_CLOSE);

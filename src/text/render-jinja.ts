@@ -4,13 +4,13 @@ import type { Template } from "@huggingface/jinja";
 
 type Jinja = typeof import("@huggingface/jinja");
 
-/** The most evaluations of one rendering. A message takes 27 in MiniMax-M1's published template. */
+/** Maximum number of evaluations per rendering. MiniMax-M1's published template needs 27 per message. */
 const MAX_STEPS = 1_000_000;
 
 /** The time limit of one rendering. */
 const DEADLINE_MS = 10_000;
 
-/** The most characters or items of one value. A text of 10 million tokens is shorter. */
+/** Maximum number of characters or items in one value, more than the characters of 10 million tokens. */
 const MAX_CHARACTERS = 2 ** 27;
 const MAX_ITEMS = 2 ** 20;
 
@@ -40,8 +40,8 @@ function evaluate({ Environment, Interpreter, Template }: Jinja, template: Templ
         typeof value === "string" ? [value.length, MAX_CHARACTERS] : [Array.isArray(value) ? value.length : 0, MAX_ITEMS];
       if (length > most)
         stopRendering(`expected texts of at most ${MAX_CHARACTERS} characters and lists of ${MAX_ITEMS} items, got ${length}`);
-      if (++steps > MAX_STEPS) stopRendering(`expected a template that ends within ${MAX_STEPS} steps, got one that runs longer`);
-      if (performance.now() > end) stopRendering(`expected a template that ends within ${DEADLINE_MS / 1000} s, got one that runs longer`);
+      if (++steps > MAX_STEPS) stopRendering(`expected a template that ends within ${MAX_STEPS} steps, got a longer run`);
+      if (performance.now() > end) stopRendering(`expected a template that ends within ${DEADLINE_MS / 1000} s, got a longer run`);
       return result;
     }
   }
@@ -52,7 +52,7 @@ function evaluate({ Environment, Interpreter, Template }: Jinja, template: Templ
     raise_exception: (message: string) => {
       throw new Error(message);
     },
-    // The library's implementation, which it does not export.
+    // Repeats the library's own implementation, which is not exported.
     strftime_now: (format: string) => new Template("{{ strftime_now(format) }}").render({ format }),
   };
   for (const [name, value] of Object.entries({ ...globals, ...names })) environment.set(name, value);

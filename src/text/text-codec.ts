@@ -4,11 +4,11 @@ import type { Tokenizer } from "./tokenizer.js";
 export interface IdDecoder {
   /** Adds an id and returns the characters that it completes. */
   push(id: number): string;
-  /** Returns what is left of an incomplete character. */
+  /** Returns the remaining text of an incomplete character. */
   end(): string;
 }
 
-/** What generation needs of a tokenizer. */
+/** The functions of a tokenizer that generation needs. */
 export interface TextCodec {
   encode(text: string): readonly number[];
   stream(): IdDecoder;

@@ -1,4 +1,4 @@
-// Checks the files of a byte-pair tokenizer and brings them into one form, a tokenizer.json object. Nothing is encoded or decoded here.
+// Checks the files of a byte-pair tokenizer and converts them to one form, a tokenizer.json object. Encodes and decodes nothing.
 
 import { CheckpointError } from "../base/errors.js";
 
@@ -12,7 +12,7 @@ export interface TokenizerFiles {
   readonly merges?: string;
   /** tokenizer_config.json: bos, eos and other special tokens. */
   readonly tokenizerConfig?: unknown;
-  /** special_tokens_map.json: the same names, used if tokenizer_config.json does not have them. */
+  /** special_tokens_map.json: special tokens that tokenizer_config.json does not name. */
   readonly specialTokensMap?: unknown;
   /** added_tokens.json: token → id. */
   readonly addedTokens?: unknown;
@@ -43,7 +43,10 @@ export interface TokenizerDefinition {
 
 type Json = Record<string, unknown>;
 
-/** Given to models without an unknown token, which would drop text that they cannot express. It has no id, so such text is noticed. */
+/**
+ * Unknown token for models without their own, which would silently drop text that they cannot express. It has
+ * no id, so such text is detected.
+ */
 const UNKNOWN_TOKEN = "\u{10ffff}";
 
 /**
@@ -152,7 +155,7 @@ function readAdded(listed: unknown, files: TokenizerFiles, config: Json, vocab: 
     const singleWord = single_word === true;
     const token = { id, content, special: special === true, singleWord, lstrip: lstrip === true, rstrip: rstrip === true };
     const known = added.get(content)?.id ?? vocab.get(content);
-    if (known !== undefined && known !== token.id) fail(`${where}: ${JSON.stringify(content)}`, `id ${known}, as elsewhere`, token.id);
+    if (known !== undefined && known !== token.id) fail(`${where}: ${JSON.stringify(content)}`, `id ${known} as in another file`, token.id);
     if (!added.has(content)) added.set(content, { ...token, normalized: typeof normalized === "boolean" ? normalized : !token.special });
   };
 

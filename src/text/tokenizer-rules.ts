@@ -4,12 +4,12 @@
 import { CheckpointError } from "../base/errors.js";
 import { isObject } from "../base/json.js";
 
-/** The largest factor by which all replacements together may lengthen a text. */
+/** Maximum factor by which all replacements together may lengthen a text. */
 const MAX_TEXT_GROWTH = 1000;
 
 /**
- * A harmless search in a text of this many repetitions takes microseconds. A search that takes longer than the time counts as
- * exponential.
+ * Number of repetitions and time limit of a test search. A harmless search takes microseconds; a search beyond
+ * the limit counts as exponential.
  */
 const MAX_PUMP_REPETITIONS = 28;
 const SLOW_SEARCH_MS = 20;
@@ -68,7 +68,7 @@ function isExponential(source: string): boolean {
   return false;
 }
 
-/** Tries texts of growing length, so that the first slow search is not very slow. */
+/** Tries texts of growing length, so that the first slow search does not take very long. */
 function explodes(pattern: RegExp, prefix: string, pump: string, suffix: string): boolean {
   for (let count = 1; count <= MAX_PUMP_REPETITIONS; count++) {
     const text = prefix + pump.repeat(count) + suffix;
@@ -106,7 +106,7 @@ function repeatsChoices(source: string): boolean {
   return false;
 }
 
-/** Compiles a pattern like the tokenizer does; undefined if the tokenizer will refuse it. */
+/** Compiles a pattern as the tokenizer does. Undefined if the tokenizer will refuse it. */
 function compile(source: string): RegExp | undefined {
   for (const [text, flags] of [
     [source, "u"],

@@ -17,21 +17,21 @@ export type { TokenizerFiles } from "./tokenizer-files.js";
 
 /** Limits of `encodeAsync`. */
 export interface EncodeAsyncOptions {
-  /** The most tokens. Encoding fails as soon as it is certain that there are more. */
+  /** Maximum number of tokens. Encoding fails as soon as it is certain that the text has more. */
   readonly maxTokens?: number;
-  /** Checked between two time slices. */
+  /** Aborts encoding; checked between two time slices. */
   readonly signal?: AbortSignal;
 }
 
 /** A text with more tokens than `encodeAsync` may return. */
 export class TooManyTokensError extends InputError {}
 
-/** The length of a time slice: encoding yields after it. */
+/** Length of a time slice, after which encoding yields. */
 const MAX_SLICE_MS = 4;
 
 /** A byte-pair tokenizer: byte-level like MiniMax-M1's, or any other that a tokenizer.json can describe. */
 export class Tokenizer {
-  /** The largest id + 1. Smaller ids may have no token, for example those of a reserved block; they decode to no text. */
+  /** The largest id + 1. Some smaller ids may have no token, for example in a reserved block; they decode to no text. */
   readonly vocabSize: number;
   /** Ids of the beginning and the end of a sequence, if the configuration names them. */
   readonly bosId: number | undefined;
@@ -40,9 +40,9 @@ export class Tokenizer {
   readonly specialIds: ReadonlySet<number>;
   private readonly engine: Engine;
   private readonly detokenizer: Detokenizer;
-  /** Finds those added tokens that are matched in the text as it is given. */
+  /** Finds the added tokens that are matched in the original text. */
   private readonly verbatimTokens: AddedTokenMatcher;
-  /** Finds those added tokens that are matched in the normalised text. */
+  /** Finds the added tokens that are matched in the normalised text. */
   private readonly normalizedTokens: AddedTokenMatcher;
   private readonly maxCharactersPerToken: number;
 
@@ -63,8 +63,8 @@ export class Tokenizer {
   }
 
   /**
-   * Makes a tokenizer from tokenizer.json, or from vocab.json with merges.txt, and the special tokens that the other files name. The pair
-   * is byte-level and splits texts as GPT-2 does; its tokens that no merge makes are special.
+   * Makes a tokenizer from tokenizer.json, or from vocab.json with merges.txt, and the special tokens that the other files name. With
+   * vocab.json and merges.txt, the tokenizer is byte-level and splits texts as GPT-2 does; tokens that no merge produces are special.
    *
    * @throws {CheckpointError} files that are missing, damaged, contradict each other, or do not describe a byte-pair model
    */
@@ -81,8 +81,8 @@ export class Tokenizer {
   }
 
   /**
-   * The ids of a text. Special tokens in the text are recognised; none are added. The time is nearly linear in the length, even without
-   * spaces.
+   * The ids of a text. Special tokens in the text are recognised; none are added. The time is nearly linear in
+   * the length, even without spaces.
    *
    * @throws {InputError} text that the vocabulary cannot express
    */
@@ -164,7 +164,7 @@ export class Tokenizer {
     return this.detokenizer.stream(options);
   }
 
-  /** The id of a token as it is written in the vocabulary; undefined if there is none. */
+  /** The id of a token, given in the vocabulary's notation; undefined for an unknown token. */
   idOf(token: string): number | undefined {
     return this.engine.token_to_id(token);
   }
@@ -179,15 +179,15 @@ export class Tokenizer {
   }
 
   /**
-   * The bytes that a token adds to a text, including a space that it brings with it. A byte-level token may hold only a part of a
-   * character. Undefined for an id without a token.
+   * The bytes that a token adds to a text, including its leading space. A byte-level token may contain only a part of a character.
+   * Undefined for an id without a token.
    */
   bytesOf(id: number): Uint8Array | undefined {
     return this.detokenizer.bytesOf(id);
   }
 }
 
-/** Parses the files. @throws {CheckpointError} values that JSON cannot hold; whatever `parseTokenizerFiles` throws */
+/** Parses the files. @throws {CheckpointError} values that JSON cannot represent, and the errors of `parseTokenizerFiles` */
 function parseFiles(files: TokenizerFiles): TokenizerDefinition {
   try {
     return parseTokenizerFiles(files);
@@ -209,5 +209,5 @@ function withEngineErrors<T>(body: () => T): T {
 }
 
 function throwInexpressible(): never {
-  throw new InputError("encode: text: expected characters of the vocabulary, got others (it has no token for them)");
+  throw new InputError("encode: text: expected characters of the vocabulary, got characters without a token");
 }

@@ -15,8 +15,8 @@ export interface AdamWOptions {
 }
 
 /**
- * Gradients are scaled by 2⁴⁰ before the moments are updated, and ε with them. A power of two changes no rounding, and the squares of
- * gradients of 1e-18 (report, section 3.2) remain normal float32 numbers.
+ * Factor of gradients before the moments are updated; ε is scaled in the same way. A power of two changes no rounding. The squares of
+ * gradients of 1e-18 (report, section 3.2) then remain normal float32 numbers.
  */
 const MOMENT_SCALE = 2 ** 40;
 
@@ -78,7 +78,7 @@ export class Parameter {
     return { weight: readRows(this.weight), first: readRows(this.first), second: readRows(this.second) };
   }
 
-  /** Overwrites weight and moments with what `save` returned. */
+  /** Overwrites weight and moments with the result of `save`. */
   restore({ weight, first, second }: { weight: Float32Array; first: Float32Array; second: Float32Array }): void {
     writeRows(this.weight, weight);
     writeRows(this.first, first);

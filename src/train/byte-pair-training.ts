@@ -5,7 +5,7 @@
 //   the piece (−1 for none), and the count of the piece. A merge visits only the positions of its pair and updates the counts
 //   of the neighbouring pairs.
 
-/** Two tokens that are merged into one, as written in the vocabulary. */
+/** Two tokens that are merged into one, in the vocabulary's notation. */
 export type Merge = readonly [left: string, right: string];
 
 /** A vocabulary and the merges that build it. */
@@ -15,7 +15,7 @@ export interface BytePairs {
   readonly merges: readonly Merge[];
 }
 
-/** Above any vocabulary size, so that `left · PAIR_STRIDE + right` identifies a pair exactly. */
+/** Greater than any vocabulary size, so that `left · PAIR_STRIDE + right` identifies a pair. */
 const PAIR_STRIDE = 2 ** 26;
 
 const encoder = /* @__PURE__ */ new TextEncoder();
@@ -75,7 +75,7 @@ export function learnBytePairs(pieces: ReadonlyMap<string, number>, alphabet: re
     merges.set(pair, [tokens[a]!, tokens[b]!]);
 
     const grown = new Set<number>();
-    // From left to right: in `aaa` the first two are merged. A position may be outdated, because earlier merges changed its pair.
+    // Merges from left to right: in `aaa`, the first two symbols. A position is outdated if an earlier merge changed its pair.
     for (const place of places.get(pair)!.sort((x, y) => x - y)) {
       const second = right[place]!;
       if (token[place] !== a || second < 0 || token[second] !== b) continue;

@@ -11,7 +11,7 @@ import type { Example } from "./documents.js";
 export interface Dataset {
   /**
    * @param index 0 or more; the same index and window give the same document
-   * @param window maximum useful tokens in the current stage of the run; the run does not cut longer documents
+   * @param window maximum useful length in tokens in the current stage of the run. The run itself does not cut longer documents
    * @returns at least one token; a document of one token has no target
    */
   document(index: number, window: number): Example;
@@ -110,7 +110,7 @@ export function exampleDataset(
     }
     const round = Math.floor(index / useful.length);
     if (latest?.window !== window || latest.round !== round) {
-      // Always shuffles the given order, so that a round does not depend on the one before.
+      // Always shuffles the original order, so that a round does not depend on the previous round.
       const documents = examples.filter((example) => hasTarget(example, window));
       shuffle(documents, streamOf(seed, round));
       latest = { window, round, documents };
@@ -129,7 +129,7 @@ export function exampleDataset(
   };
 }
 
-/** Separates the random streams of windows from those of orders. */
+/** Separates the random streams of windows from the random streams of orders. */
 const WINDOW_SEED_MASK = 0x5bd1e995;
 
 /** Whether a document has a target with a weight above 0 within the window. */

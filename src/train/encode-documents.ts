@@ -21,7 +21,7 @@ export interface EncodedDocument {
   readonly weights: Uint8Array;
   /** UTF-8 bytes of the text of all targets, without special tokens. */
   readonly targetBytes: number;
-  /** Whether it is a plain text, whose tokens are all targets, so that a window may begin anywhere. */
+  /** Whether the document is a plain text: all of its tokens are targets, so a window may begin anywhere. */
   readonly plain: boolean;
 }
 
@@ -94,11 +94,13 @@ async function splitConversation(
   const turns: { readonly before: string; readonly answer: string; readonly weight: number }[] = [];
   for (const [i, message] of messages.entries()) {
     if (message?.role !== "assistant") continue;
-    if (i === 0) throw new InputError("messages: expected a message before the first one of the assistant, got none");
+    if (i === 0) throw new InputError("messages: expected a message before the assistant's first message, got none");
     const before = await encoding.formatChat(messages.slice(0, i), { ...options, addGenerationPrompt: true });
     const after = await encoding.formatChat(messages.slice(0, i + 1), { ...options, addGenerationPrompt: false });
     if (!after.startsWith(before)) {
-      throw new InputError(`messages[${i}]: expected a chat template whose text with the answer begins with the prompt, got another one`);
+      throw new InputError(
+        `messages[${i}]: expected a chat template that writes the answer after the prompt, got one that changes the prompt`,
+      );
     }
     turns.push({ before, answer: untilEndToken(after.slice(before.length), mark), weight: message.weight ?? 1 });
   }
@@ -131,8 +133,8 @@ function untilEndToken(text: string, mark: string | undefined): string {
 }
 
 /**
- * Encodes piece by piece, as in generation, where prompt and answer are separate. A target piece always ends with the end-of-sequence
- * token.
+ * Encodes piece by piece, as in generation, where prompt and answer are separate. A target piece always ends
+ * with the end-of-sequence token.
  */
 function encodePieces(pieces: readonly ConversationPiece[], tokenizer: Tokenizer): EncodedDocument {
   const { eosId } = tokenizer;
@@ -183,7 +185,7 @@ export async function encodeLongText(tokenizer: Tokenizer, text: string, signal?
 
 /** Positions at which most tokenizers end a token: after a line, and before the space between two words. */
 const SPLIT_POSITIONS = /(?<=[\p{L}\p{N}.!?]\n)(?=[\p{L}\p{N}])|(?<=\p{L})(?= \p{L})/gu;
-/** Characters on both sides that are encoded to test a split position, and positions that are tested per block. */
+/** Number of characters on both sides that are encoded to test a split position, and number of positions that are tested per block. */
 const [SPLIT_CONTEXT_CHARACTERS, MAX_SPLIT_TRIES] = [100, 4];
 
 /** Splits a text into blocks whose tokens equal those of the whole text. */

@@ -14,7 +14,8 @@ export interface Split<T> {
 const MAX_HELD_OUT_BLOCKS = 64;
 
 /**
- * Holds out blocks that are spread evenly over a text. Blocks are cut at line ends if these are near. The two parts do not overlap.
+ * Holds out blocks that are spread evenly over a text. Blocks are cut at the nearest line ends, if there are any close
+ * by. The two parts do not overlap.
  *
  * @param fraction of the text, within (0, 1)
  * @param least minimum characters per block, if the held-out part is that long
@@ -46,7 +47,7 @@ function lineStartNear(text: string, at: number, reach: number): number {
 }
 
 /**
- * Holds out rows that a hash of their prompt selects. Rows with the same prompt, or the same text, are always in the same part.
+ * Selects held-out rows by a hash of their prompt. Rows with the same prompt, or the same text, are always in the same part.
  *
  * @param fraction of the rows, within (0, 1); at least one row
  * @throws {InputError} rows that all have the same prompt or text, so that one part would be empty

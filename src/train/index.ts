@@ -1,5 +1,5 @@
 /**
- * Training: gradients and updates of a model in memory, and what a training run is made of.
+ * Training: gradients and updates of a model in memory, and the parts of a training run (data sets, schedules, runs).
  *
  * @module lightning-m1/train
  */

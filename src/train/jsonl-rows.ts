@@ -31,7 +31,7 @@ const ROW_FORMS = '{"prompt": …, "answer": …}, {"messages": [ … ]} or {"te
  * A row is one of
  *
  *     {"prompt": "…", "answer": "…"}    a question (or `question`) and its answer (or `completion`, `response`), optionally `system`;
- *                                       as lists of messages they are the beginning and the end of a conversation
+ *                                       if both are lists of messages, together they form a conversation
  *     {"messages": [ … ], "tools": [ … ]}  a conversation as `formatChat` takes it
  *     {"text": "…"}                     a text
  *
@@ -127,7 +127,7 @@ function parseMessages(value: unknown, where: string): readonly LearnedMessage[]
 function parseText(row: { readonly [key: string]: unknown }, key: string, where: string): string {
   const value = row[key];
   if (typeof value !== "string") throw new InputError(`${where}: ${key}: expected a text, got ${excerpt(value)}`);
-  if (value === "") throw new InputError(`${where}: ${key}: expected a text of one or more characters, got an empty one`);
+  if (value === "") throw new InputError(`${where}: ${key}: expected a text of one or more characters, got an empty text`);
   return value;
 }
 

@@ -12,7 +12,7 @@ export interface LossPoint {
 const [WIDTH, HEIGHT] = [720, 360];
 const [LEFT, RIGHT, TOP, BOTTOM] = [56, WIDTH - 16, 40, HEIGHT - 44];
 
-/** Values beyond this are left out, because differences would overflow. */
+/** Maximum absolute value that is drawn. The differences of larger values would overflow. */
 const MAX_MAGNITUDE = 1e300;
 
 const STYLE = `

@@ -20,7 +20,7 @@ export interface Losses {
   readonly expertLoad: readonly Float64Array[];
 }
 
-/** Totals of a whole batch, to which the losses of its micro-batches are normalised. */
+/** Totals of a whole batch, which normalise the losses of its micro-batches. */
 export interface BatchTotals {
   readonly tokens: number;
   /** Sum of the weights of all targets. */

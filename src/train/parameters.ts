@@ -10,7 +10,7 @@ import { Parameter } from "./adamw.js";
  * @throws {MemoryError} no room
  */
 export function createParameters({ weights, kv }: Transformer): Parameter[] {
-  if (!(weights instanceof ResidentWeights)) throw new InputError("Trainer: model: expected weights in memory, got streamed ones");
+  if (!(weights instanceof ResidentWeights)) throw new InputError("Trainer: model: expected weights in memory, got streamed weights");
   const specs = [...weights.specs()];
   const narrow = specs.find(({ name }) => weights.at(name).dtype !== "f32");
   if (narrow) {

@@ -58,8 +58,8 @@ const [MAX_LOGITS, MAX_PASS_TOKENS] = [2 ** 24, 512];
  *     crossEntropy = −(1 / targets) Σ log p(token | tokens before it in its window)
  *
  * Each document starts with an empty state. A document of more than `window` tokens is cut into windows that begin `stride` tokens apart.
- * Only tokens that no earlier window predicted count, so every token except the document's first counts exactly once. Its context has at
- * least `window − stride` tokens, if the document has as many before it.
+ * Each window counts only tokens that no earlier window predicted, so every token except the document's first counts exactly once. The
+ * context of a token has at least `window − stride` tokens, or all preceding tokens of the document if there are fewer.
  *
  * @throws {InputError} invalid options, ids outside the vocabulary, or no target
  */
@@ -72,7 +72,7 @@ export async function perplexity(
   const { signal, ...cuts } = parseOptions(options, given, "perplexity");
   if (!transformer) throw new InputError("perplexity: model: expected a MiniMaxM1, got something else");
   const areSeveral = isObjectLike(documents) && (Symbol.iterator in documents || Symbol.asyncIterator in documents);
-  const expected = "an iterable of documents, as encodeRow returns them (put a single one into an array)";
+  const expected = "an iterable of documents, as encodeRow returns them (put a single document into an array)";
   expectArgument("perplexity: documents", areSeveral && !ArrayBuffer.isView(documents), expected, documents);
   const { window, stride } = resolveWindow(transformer, cuts);
   let [number, tokens, targets, bytes, nats] = [0, 0, 0, 0, 0];
@@ -127,7 +127,7 @@ function resolveWindow(
   return { window, stride };
 }
 
-/** Computes log p of those tokens of a window for which `due` holds, from the second token on, in order. */
+/** Computes log p, in order, of the tokens of a window that `due` selects. The first token is never included. */
 async function* windowLogprobs(
   transformer: Transformer,
   ids: Int32Array,

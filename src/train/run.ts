@@ -9,7 +9,7 @@ import type { Losses } from "./losses.js";
 import { type Schedule, scheduleFactor, scheduleSchema } from "./schedule.js";
 import type { Trainer } from "./trainer.js";
 
-/** Maximum tokens of a batch, which is held in memory as a whole, and of a window. */
+/** Maximum tokens per batch and per window. A batch is held in memory as a whole. */
 export const MAX_BATCH_TOKENS = 2 ** 22;
 /** Maximum number of held-out documents that a run evaluates. */
 const MAX_HELD_OUT_DOCUMENTS = 100_000;
@@ -29,8 +29,8 @@ export interface RunOptions {
   /** Learning rate schedule. By default, cosine decay to a tenth without warm-up. */
   schedule?: Schedule;
   /**
-   * Stages with growing windows, as the report extends contexts (section 2). The last stage in the array that has begun applies.
-   * Before the first stage, and if there is none, the window is `batchTokens`.
+   * Stages with growing windows, as in the context extension of the report (section 2). A stage applies from its step `from` until the next
+   * stage begins. Before the first stage, and without stages, the window is `batchTokens`.
    */
   windows?: readonly Window[];
   /**
@@ -71,11 +71,11 @@ export const runSchema = v.strictObject({
   signal: v.optional(signal),
 });
 
-/** Metrics of one step. Losses are those before the update, except `heldOutLoss`. */
+/** Metrics of one step. All losses except `heldOutLoss` are computed before the update. */
 export interface StepMetrics extends Losses {
   /** Number of updates so far, including this one. */
   readonly step: number;
-  /** Euclidean norm of all gradients together, before clipping. */
+  /** Euclidean norm over all gradients, before clipping. */
   readonly gradNorm: number;
   /** Learning rate of this step. */
   readonly lr: number;
@@ -91,11 +91,11 @@ export interface StepMetrics extends Losses {
  * Trains until the trainer has done `steps` updates, starting from its current state.
  *
  * After `trainer.restore(trainer.save())`, also in another process, the numbers equal those of one uninterrupted run with the same options,
- * data and build, for any number of threads. The trainer can be saved and the model used while the body of the loop runs.
- * Other work of the event loop runs between steps; a step itself is one synchronous call.
+ * data and build, for any number of threads. The trainer can be saved and the model used while the body of the loop runs. Other work of the
+ * event loop runs between steps; a step itself is one synchronous call.
  *
  * @throws {InputError} invalid options or documents, including empty documents
- * @throws {LightningError} a non-finite loss or gradient; the weights are those of the step before
+ * @throws {LightningError} a non-finite loss or gradient; the weights remain as after the previous step
  */
 export async function* run(trainer: Trainer, data: Dataset, options: RunOptions): AsyncGenerator<StepMetrics> {
   if (!isDataset(data)) throw new InputError("run: data: expected a data set, an object with a method document(index, window)");
@@ -123,7 +123,9 @@ export async function* run(trainer: Trainer, data: Dataset, options: RunOptions)
   }
 }
 
-/** Takes documents while they fit into the batch, and at least one. Returns them and the number of the next document. */
+/**
+ * Takes at least one document, and further documents while they fit into the batch. Returns the documents and the number of the next one.
+ */
 function takeBatch(trainer: Trainer, data: Dataset, batchTokens: number, window: number): { batch: Example[]; next: number } {
   const batch: Example[] = [];
   let next = trainer.documents;

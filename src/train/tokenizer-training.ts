@@ -12,8 +12,8 @@ export interface TokenizerOptions {
   /** Number of tokens: 256 bytes, learned tokens and special tokens. Texts with too few distinct pairs give fewer. */
   readonly vocabSize: number;
   /**
-   * Tokens such as `<answer>` that are always matched as a whole, in addition to MiniMax-M1's own, `<think>` and `</think>`. Decoded text
-   * contains them.
+   * Tokens such as `<answer>` that are always matched as a whole, in addition to MiniMax-M1's own tokens, `<think>` and
+   * `</think>`. Decoded text contains them.
    */
   readonly specialTokens?: readonly string[];
 }
@@ -24,9 +24,10 @@ const CHAT_MARKUP_TOKENS = ["<end_of_document>", "<begin_of_document>", "<beginn
 const THINK_TOKENS = ["<think>", "</think>"];
 
 /**
- * Matches one piece of text; tokens never span two pieces. A piece is a word whose only capital is its first letter, another capital, a
- * digit, or any other character, each with the space before it; then line breaks, and the remaining spaces. Consecutive capitals, digits
- * and brackets are therefore separate pieces. The pattern avoids `\s`, whose meaning differs between regex engines.
+ * Matches one piece of text; tokens never span two pieces. A piece is one of: a word whose only capital is its first letter; any
+ * other capital; a digit; any other character. Each of these includes the space before it. Line breaks and the remaining spaces are
+ * pieces, too. Consecutive capitals, digits and brackets are therefore separate pieces. The pattern avoids `\s`, whose meaning
+ * differs between regex engines.
  */
 const PIECE_PATTERN = [
   String.raw` ?\p{Lu}?[\p{Ll}\p{Lt}\p{Lm}\p{Lo}\p{M}]+`,
@@ -38,7 +39,10 @@ const PIECE_PATTERN = [
   String.raw`[ \t]`,
 ].join("|");
 
-/** Whether a special token has a form that is never learned (`<` is a piece of its own) and that is never the prefix of another. */
+/**
+ * Whether a special token has a form that training cannot learn (`<` is always a separate piece) and that is
+ * never the prefix of another one.
+ */
 const isSpecial = (token: unknown): token is string => typeof token === "string" && /^<[^<>\s\p{Cs}]+>$/u.test(token);
 
 /** @internal */

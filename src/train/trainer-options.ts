@@ -12,7 +12,7 @@ export interface TrainerOptions {
   weightDecay?: number;
   /** Selects the parameters with weight decay by checkpoint name. By default, all. */
   decays?: (name: string) => boolean;
-  /** Maximum Euclidean norm of all gradients together (1). Larger gradients are scaled down to it. `Infinity` disables clipping. */
+  /** Maximum Euclidean norm over all gradients (1). Larger gradients are scaled down to it. `Infinity` disables clipping. */
   clipNorm?: number;
   /** Weight of the load-balancing loss `balance`. By default the configuration's `router_aux_loss_coef`. */
   auxLossCoef?: number;

@@ -34,7 +34,7 @@ export class Trainer {
   steps = 0;
   /** Number of documents that runs have taken so far. */
   documents = 0;
-  /** What a run needs in addition to resume: JSON, saved with the state. */
+  /** Further data that a run needs to resume: JSON, saved with the state. */
   progress: unknown;
   private readonly transformer: Transformer;
   private ownedParameters: readonly Parameter[] | undefined;
@@ -95,7 +95,7 @@ export class Trainer {
    *
    * @param lr learning rate of this step
    * @param objective is minimised instead of the cross-entropy, for example a policy objective
-   * @returns losses before the update, and the Euclidean norm of all gradients together before clipping
+   * @returns losses before the update, and the Euclidean norm over all gradients before clipping
    * @throws {InputError} no documents, no target with a weight above 0, or ids outside the vocabulary
    * @throws {MemoryError} no room for the tape of the largest micro-batch; the weights are unchanged. Use a smaller `microBatchTokens`,
    *   shorter documents, or `checkpointing`
@@ -132,14 +132,14 @@ export class Trainer {
     }
   }
 
-  /** Computes the losses of a batch without a tape, so in less memory than `gradients`. Throws as `gradients` does. */
+  /** Computes the losses of a batch without a tape, which takes less memory than `gradients`. Throws the same errors as `gradients`. */
   evaluate(batch: readonly Example[]): Losses {
     return this.forEachMicroBatch(batch, (microBatch) => this.computeLosses(microBatch)).reduce(addLosses);
   }
 
   /**
-   * Computes the log-probabilities of the targets of each document and the entropy of the model's distribution at the same places.
-   * All tokens of a document are computed at once, as in training. Throws as `gradients` does.
+   * Computes the log-probabilities of each document's targets, and the entropy of the model's distribution at the same positions. All
+   * tokens of a document are computed at once, as in training. Throws the same errors as `gradients`.
    */
   likelihoods(batch: readonly Example[]): Likelihood[] {
     const { temperature } = this.options;
@@ -167,7 +167,7 @@ export class Trainer {
     this.progress = progress;
   }
 
-  /** Frees gradients and moments. The model remains. */
+  /** Frees gradients and moments, but not the model. */
   dispose(): void {
     for (const parameter of this.ownedParameters ?? []) parameter.dispose();
     this.ownedParameters = undefined;

@@ -6,7 +6,7 @@ import { heldOutDocuments, runSchema } from "./run.js";
 import { tokenizerSchema } from "./tokenizer-training.js";
 import { trainerSchema } from "./trainer-options.js";
 
-/** Keys that the tokenizer of a new model determines, so that its configuration must not have them. */
+/** Keys that the configuration of a new model must not contain, because its tokenizer determines them. */
 const TOKENIZER_KEYS = ["vocab_size", "bos_token_id", "eos_token_id"] as const;
 
 const paths = (what: string) => v.optional(v.pipe(v.array(text, what), v.nonEmpty(what)));

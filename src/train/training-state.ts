@@ -11,7 +11,7 @@ export interface RunPosition {
   readonly progress?: unknown;
 }
 
-/** States of format 1 have no checksum and are read without that check. */
+/** States of format 1 have no checksum, so their contents are not checked. */
 const [FORMAT_1, FORMAT] = ["lightning-m1 training state 1", "lightning-m1 training state 2"];
 const STATE_PARTS = ["weight", "first", "second"] as const;
 
@@ -91,7 +91,7 @@ export function decodeState(bytes: Uint8Array, parameters: readonly Parameter[])
     checksum !== checksumOf(hashBytes(bytes.subarray(PREFIX_BYTES + length)), metadata)
   ) {
     throw new CheckpointError(
-      `${where}: expected the bytes that were saved, got others: the checksum differs. The file is damaged; restore a copy of it.`,
+      `${where}: expected the bytes that were saved, got a different checksum. The file is damaged; restore a copy of it.`,
     );
   }
   const found = parameters.map(({ name, weight: { shape } }) => STATE_PARTS.map((part) => find(`${part}.${name}`, shape)));
@@ -102,7 +102,7 @@ export function decodeState(bytes: Uint8Array, parameters: readonly Parameter[])
   return { steps: position.steps, documents: position.documents, progress: position.progress };
 }
 
-/** Reads the header of a state and the position at which it ends. */
+/** Reads the header of a state, and returns it with the position at which it ends. */
 export function readStateHeader(state: Uint8Array): SafetensorsHeader & { readonly end: number } {
   const end = PREFIX_BYTES + headerLength(state.subarray(0, PREFIX_BYTES), state.byteLength, "state");
   return { end, ...parseSafetensorsHeader(state.subarray(PREFIX_BYTES, end), state.byteLength, "state") };

@@ -32,7 +32,7 @@ export function cachedMatrix(matrix: StreamedMatrix): CachedMatrix {
  * 1. Experts, least recently used first.
  * 2. Matrices that every forward pass needs, most recently used first: the next pass uses them in the same order, so that evicting the
  *    least recently used one would always evict the one that is needed next.
- * 3. For a matrix that is needed at once, also those that were read ahead, the last one first.
+ * 3. Matrices that were read ahead, the last one first; only to make room for a matrix that is needed at once.
  */
 export class MatrixCache {
   /** Matrices that take memory, in the order in which their reads began. */
@@ -64,7 +64,7 @@ export class MatrixCache {
     this.begin(matrix);
   }
 
-  /** Starts to read a matrix ahead, unless that needs the eviction of another one that was read ahead. @returns whether it started */
+  /** Starts to read a matrix ahead, unless another matrix that was read ahead would have to be evicted. @returns whether it started */
   tryReadAhead(matrix: CachedMatrix): boolean {
     if (!this.evictFor(matrix.storedBytes + matrix.heldBytes, false)) return false;
     this.begin(matrix);
@@ -103,7 +103,7 @@ export class MatrixCache {
     this.finish(matrix, matrix.pendingRead!, false);
   }
 
-  /** Reserves a part of the budget, and evicts what is unused for it. @throws {MemoryError} the budget is too small */
+  /** Reserves a part of the budget, and evicts unused matrices to make room. @throws {MemoryError} the budget is too small */
   reserve(name: string, bytes: number): void {
     this.makeRoom(name, bytes);
     this.usedBytes += bytes;

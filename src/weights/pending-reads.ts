@@ -8,7 +8,7 @@ export interface BackgroundReader {
   isDone(read: number): boolean;
   /** Blocks until a read is complete, and frees its number. @throws {CheckpointError} the read failed */
   wait(read: number): void;
-  /** Whether a read was abandoned that may still write. Then memory that reads write to must not be reused. */
+  /** Whether an abandoned read may still write. If so, the memory that reads write to must not be reused. */
   readonly lost: boolean;
   /** Total time of all finished reads, in milliseconds. */
   readonly milliseconds: number;
@@ -74,12 +74,13 @@ export class PendingReads {
     }
   }
 
-  /** Waits until nothing is written any more, and frees the bytes. */
+  /** Waits until no read writes any more, and frees the bytes. */
   discard({ raw, reads }: PendingRead): void {
     try {
       this.settle(reads);
     } catch {
-      // The bytes are not needed. If they are later, they are read again, and the error is reported then.
+      // The error is ignored, because the bytes are not needed. If they are needed later, they are read again,
+      // and the error is reported then.
     }
     this.free(raw);
   }

@@ -56,7 +56,7 @@ export function pieceRows(shape: readonly number[]): number {
   );
 }
 
-/** A copy of the first bytes of a tensor as it lies in memory: at most `bytes`, rounded down to whole words at the tensor's end. */
+/** Copies the first bytes of a tensor in its in-memory layout: at most `bytes`, rounded down to whole words at the tensor's end. */
 export function firstBytes({ rt, ptr, shape, dtype, layout }: Tensor, bytes: number): Uint8Array<ArrayBuffer> {
   return rt.bytes(ptr, Math.min(bytes, bytesOf(shape, dtype, layout) & ~3)).slice();
 }

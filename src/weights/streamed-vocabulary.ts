@@ -50,7 +50,7 @@ export class StreamedVocabulary implements VocabularyMatrices {
     return this.stream(matrix, parts);
   }
 
-  /** The first bytes of a streamed matrix as it would be held. */
+  /** The first bytes that a streamed matrix would have in memory. */
   sample(matrix: StreamedMatrix, bytes: number): Uint8Array<ArrayBuffer> {
     const [rows] = matrixShape(matrix.spec.shape);
     const end = matrix.begin + Math.min(MATMUL_PANEL_OUTPUTS, rows) * rowBytes(matrix.spec);

@@ -132,7 +132,7 @@ export class StreamedWeights implements StoredWeights {
     }
   }
 
-  /** The first bytes of a weight as it is held. */
+  /** The first bytes of a weight in its in-memory layout. */
   sample(name: string, bytes: number): Uint8Array<ArrayBuffer> {
     const matrix = this.matrices.get(name);
     if (!matrix) return firstBytes(this.resident.at(name), bytes);

@@ -16,7 +16,7 @@ import {
 import type { SharedMemory } from "../runtime/heap.js";
 import type { BackgroundReader } from "./pending-reads.js";
 
-/** Without progress for this long, a drive or the reader thread counts as dead. A silent server fails earlier, in the thread itself. */
+/** A drive or the reader thread counts as dead after this time without progress. A silent server fails earlier, in the thread itself. */
 const MAX_SILENCE_MS = 60_000;
 
 /** Reads in a thread of its own. The calling thread blocks while it waits. */
@@ -74,7 +74,7 @@ export class ThreadReader implements BackgroundReader {
   begin(file: string, begin: number, end: number, ptr: number): number {
     if (this.fault !== undefined) throw this.error(file, this.fault);
     const slot = this.free.pop();
-    if (slot === undefined) throw this.error(file, `expected at most ${MAX_PENDING_READS} reads under way`);
+    if (slot === undefined) throw this.error(file, `expected at most ${MAX_PENDING_READS} pending reads`);
     Atomics.store(this.words, slot, ReadState.pending);
     this.files.set(slot, file);
     const request: ReadRequest = { slot, file, begin, end, ptr, version: this.fileVersions.get(file) ?? "" };
@@ -121,7 +121,7 @@ export class ThreadReader implements BackgroundReader {
   }
 }
 
-/** Checks that weights can be streamed here. @throws {InputError} threads cannot share memory, or this one may not block */
+/** Checks that weights can be streamed here. @throws {InputError} threads cannot share memory, or this thread may not block */
 export function checkStreaming(): void {
   const where = 'load: residency: "streamed"';
   if (!canShare) throw new InputError(`${where}: expected memory that threads can share, got none: ${cannotShareReason}`);

@@ -14,9 +14,9 @@ export interface Weights {
   readonly stable: boolean;
   /** Announces that a weight will be used soon, so that reading it may start. */
   prefetch?(name: string): void;
-  /** The first bytes of a weight as it is held, if `at` would have to read all of it. */
+  /** The first bytes of a weight in its in-memory layout. Present if `at` would have to read the whole weight. */
   sample?(name: string, bytes: number): Uint8Array<ArrayBuffer>;
-  /** The matrices over the vocabulary, if they are not held whole. */
+  /** The matrices over the vocabulary, if they are read in parts. */
   readonly vocabulary?: VocabularyMatrices;
 }
 
@@ -59,7 +59,7 @@ export interface StoredWeights extends Weights {
   specs(): Iterable<WeightSpec>;
   /** Rows per piece for `readRows`: a multiple of 32, or all rows. A vector is one row. */
   pieceRows(name: string): number;
-  /** Rows `begin` to `end` in stored form, little-endian. `begin` is a multiple of 32; `end` is one, or the number of rows. */
+  /** Rows `begin` to `end` in stored form, little-endian. `begin` is a multiple of 32; `end` is a multiple of 32 or the number of rows. */
   readRows(name: string, begin: number, end: number): Uint8Array<ArrayBuffer>;
 }
 

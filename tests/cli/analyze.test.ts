@@ -148,7 +148,7 @@ test("whatever the numbers, no line is wider than a terminal, none is no number"
   expect(stdout).not.toMatch(/NaN|Infinity|∞|undefined|null/);
 });
 
-test("--benchmarks: the table, and which claims hold", async () => {
+test("--benchmarks: the table, and the checked claims", async () => {
   const { exitCode, stdout } = await run(["analyze", "--benchmarks"]);
   expect(exitCode).toBe(0);
   for (const part of ["63.9", "2.25 points", "not so  80k", "holds   40k"]) expect(stdout).toContain(part);
@@ -160,7 +160,7 @@ test("--benchmarks: the table, and which claims hold", async () => {
 
 test("the cost of a training", async () => {
   const { exitCode, stdout } = await run(["analyze", "--gpus", "512", "--days", "21", "--dollars", "534700"]);
-  expect([exitCode, stdout]).toEqual([0, "  512 GPUs · 21 days · 24 h = 258,048 GPU-hours\n  $534,700 in all, $2.07 for a GPU-hour\n"]);
+  expect([exitCode, stdout]).toEqual([0, "  512 GPUs · 21 days · 24 h = 258,048 GPU-hours\n  $534,700 in total, $2.07 per GPU-hour\n"]);
   expect(await json("--gpus", "8", "--price", "2.5", "--dollars", "4800")).toMatchObject({ days: 10, gpuHours: 1920 });
 });
 

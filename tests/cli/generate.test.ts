@@ -15,7 +15,7 @@ test("ids in, the published code's greedy ids out; all else on stderr", async ()
   expect(stderr).toMatch(/16 prompt tokens in [\d.]+ s, 24 generated at [\d.]+ tokens\/s, ended by length$/m);
 });
 
-test("--json: a line per token, then one in all", async () => {
+test("--json: a line per token, then a summary line", async () => {
   const { exitCode, stdout } = await run(["generate", tiny, "--ids", ids, "--max-tokens", "24", "--json"]);
   const lines = stdout
     .trimEnd()

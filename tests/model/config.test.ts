@@ -337,7 +337,7 @@ describe("rotary settings", () => {
   });
 
   test("a warning where transformers' own code would rotate the whole head", () => {
-    expect(read({ ...leastTransformers, rotary_dim: 2 }).warnings.join()).toMatch(/rotary embedding of 2 of 4 dims/);
+    expect(read({ ...leastTransformers, rotary_dim: 2 }).warnings.join()).toMatch(/rotates 2 of 4 dims/);
     expect(read({ ...leastPublished, rotary_dim: 2 }).warnings).toEqual([]);
   });
 });
@@ -357,7 +357,7 @@ describe("a setting may stand at its key of either dialect", () => {
       expect(config.attnTypeList).toEqual(kinds);
     }
     expect(refusal({ ...leastPublished, attn_type_list: [0, 0, 1], layer_types })).toMatch(
-      /^config: layer_types: expected \[0,0,1\], as attn_type_list says, got \[0,1,0\]/,
+      /^config: layer_types: expected \[0,0,1\], the value of attn_type_list, got \[0,1,0\]/,
     );
     expect(refusal({ ...bare, layer_types: ["full_attention"] })).toMatch(/^config: layer_types: expected 3 entries/);
   });
@@ -367,10 +367,10 @@ describe("a setting may stand at its key of either dialect", () => {
     expect(read({ ...leastTransformers, layernorm_full_attention_beta: 2 }).config.residual.softmax).toEqual({ alpha: 1, beta: 2 });
     expect(read({ ...leastTransformers, num_experts: 5 }).config.numLocalExperts).toBe(5);
     expect(refusal({ ...leastPublished, mlp_alpha_factor: 2, layernorm_mlp_alpha: 3 })).toMatch(
-      /mlp_alpha_factor: expected 3, as layernorm_mlp_alpha says, got 2/,
+      /mlp_alpha_factor: expected 3, the value of layernorm_mlp_alpha, got 2/,
     );
     expect(refusal({ ...leastPublished, num_experts: 4, num_local_experts: 8 })).toMatch(
-      /num_experts: expected 8, as num_local_experts says, got 4/,
+      /num_experts: expected 8, the value of num_local_experts, got 4/,
     );
   });
 

@@ -374,7 +374,7 @@ describe("the option fetch", () => {
   test.each<[string, ConnectOptions["fetch"], RegExp]>([
     ["fails", () => Promise.reject(new Error(`no proxy for ${SECRET}`)), /an answer: no proxy for \*\*\*/],
     ["throws", () => expect.fail("no network"), /an answer: no network/],
-    ["gives something else", async () => "ok" as never, /option fetch must return a Response/],
+    ["gives something else", async () => "ok" as never, /expected a Response from the option fetch/],
     ["never answers", () => new Promise(() => {}), /250 ms for an answer \(timeoutMs/],
   ])("that %s is a RemoteError", async (_, broken, message) => {
     const own = await by(async (url, init) => (init.method === "GET" ? models() : broken!(url, init)));

@@ -246,7 +246,7 @@ describe("sessions", () => {
 
   test("are restored only from bytes of a remote session of the same model", async () => {
     const model = await replying(() => stream([]));
-    expect(() => model.restore(new Uint8Array(8))).toThrow(/not a saved remote session/);
+    expect(() => model.restore(new Uint8Array(8))).toThrow(/expected a saved remote session/);
     const bytes = new TextDecoder().decode(model.session().save()).replace('"m1"', '"m2"');
     expect(() => model.restore(new TextEncoder().encode(bytes))).toThrow(/expected m1, got m2/);
     expect(() => model.session({ seed: -1 })).toThrow(InputError);

@@ -19,25 +19,25 @@ const COST_OPTIONS = { gpus: "gpus", days: "days", price: "pricePerHour", dollar
  * figures. Loads no weights.
  */
 export const analyze = defineCommand({
-  meta: { name: "analyze", description: "What a model costs: parameters, FLOPs, memory, training; the report's figures" },
+  meta: { name: "analyze", description: "Costs of a model: parameters, FLOPs, memory, training; the report's figures" },
   args: {
     model: describedModel,
     tokens: { type: "string", valueHint: "n,n", description: "Lengths to count FLOPs at (default: 1024,65536,1048576)" },
-    rule: { type: "enum", options: ["causal", "square"], description: "Pairs of attention that count (default: causal)" },
-    context: { type: "string", valueHint: "n,n", description: "Lengths to count memory at (default: 4096,131072,1048576)" },
-    batch: { type: "string", valueHint: "n", description: "Sequences to count memory for (default: 1)" },
-    benchmarks: { type: "boolean", description: "Instead: the report's benchmarks, and which claims hold" },
+    rule: { type: "enum", options: ["causal", "square"], description: "Attention pairs that are counted (default: causal)" },
+    context: { type: "string", valueHint: "n,n", description: "Lengths to compute memory at (default: 4096,131072,1048576)" },
+    batch: { type: "string", valueHint: "n", description: "Sequences to compute memory for (default: 1)" },
+    benchmarks: { type: "boolean", description: "Print the report's benchmarks and check its claims instead" },
     figure: {
       type: "string",
       valueHint: "file",
-      description: "Instead: draw the report's figure (.svg, .png) or write its numbers (.json)",
+      description: "Draw the report's figure (.svg, .png) or write its data (.json) instead",
     },
-    dark: { type: "boolean", description: "Draw the figure for a dark page" },
-    gpus: { type: "string", valueHint: "n", description: "Instead: the cost of a training; three of the four" },
+    dark: { type: "boolean", description: "Draw the figure for a dark background" },
+    gpus: { type: "string", valueHint: "n", description: "Compute the cost of a training instead: give three of the four options" },
     days: { type: "string", valueHint: "x", description: "Days of training" },
-    price: { type: "string", valueHint: "x", description: "Dollars per GPU-hour" },
-    dollars: { type: "string", valueHint: "x", description: "Dollars in total" },
-    json: { type: "boolean", description: "Print JSON, unrounded" },
+    price: { type: "string", valueHint: "x", description: "Price of a GPU-hour in dollars" },
+    dollars: { type: "string", valueHint: "x", description: "Total cost in dollars" },
+    json: { type: "boolean", description: "Print JSON with unrounded numbers" },
     ...commonOptions,
   },
   async run({ args, data }) {
@@ -76,7 +76,7 @@ export const analyze = defineCommand({
 
 type Given = Readonly<Record<string, unknown>>;
 
-/** Checks combinations of options. @throws {UsageError} options that exclude each other */
+/** Checks combinations of options. @throws {UsageError} mutually exclusive options */
 function checkTogether(args: Given, costs: readonly string[]): void {
   const { figure, dark, benchmarks, model, tokens, rule, context, batch, json } = args;
   if (dark && figure === undefined) throw new UsageError("--dark: expected with --figure");
@@ -129,7 +129,7 @@ function lengthsOf(args: Given, name: string): number[] | undefined {
   return lengths;
 }
 
-/** Lengths to count memory at. @throws {UsageError} a length beyond the model's context */
+/** Lengths at which memory is computed. @throws {UsageError} a length beyond the model's context */
 function contextsOf({ config }: Graph, asked: readonly number[] | undefined): number[] {
   const longest = config.maxPositionEmbeddings;
   if (!asked) return [...new Set([4096, 131_072, 1_048_576].map((tokens) => Math.min(tokens, longest)))];

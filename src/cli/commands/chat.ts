@@ -71,7 +71,7 @@ class ChatLoop {
     let interrupted = false;
     const end = () => lines.close();
     terminal.signal.addEventListener("abort", end);
-    // In a terminal readline sees Ctrl-C; elsewhere it is a signal to the process, which ends the command.
+    // In a terminal, readline receives Ctrl-C. Elsewhere, Ctrl-C is a signal to the process, which ends the command.
     lines.on("SIGINT", () => {
       if (this.answering) return this.answering.abort();
       interrupted = true;

@@ -14,11 +14,11 @@ export const fullsize = defineCommand({
   args: {
     ids: { type: "string", valueHint: "1,2,3", description: `Prompt as token ids (default: ${PROMPT.join(",")})` },
     tokens: { type: "string", alias: "n", valueHint: "n", description: "Tokens to decode after the prompt (default: 1)" },
-    verify: { type: "string", valueHint: "dir", description: "Compare with stored outputs (expected.safetensors), two ways" },
-    layers: { type: "string", valueHint: "n", description: "Stop after so many layers (default: all 80)" },
+    verify: { type: "string", valueHint: "dir", description: "Compare with stored outputs (expected.safetensors), in one and many passes" },
+    layers: { type: "string", valueHint: "n", description: "Stop after this number of layers (default: all 80)" },
     build: loadingArguments.build,
     threads: loadingArguments.threads,
-    json: { type: "boolean", description: "One JSON object, machine readable" },
+    json: { type: "boolean", description: "Print one JSON object" },
     ...commonOptions,
   },
   async run({ args, data }) {
@@ -29,7 +29,8 @@ export const fullsize = defineCommand({
       (x) => Number.isInteger(x) && x >= 1 && x <= attnTypeList.length,
     ]);
     const tokens = numberOption(args, "tokens", ["an integer of at least 0", (x) => Number.isSafeInteger(x) && x >= 0]) ?? 1;
-    if (args.verify !== undefined && args.ids !== undefined) throw new UsageError("--ids: expected none with --verify, which has its own");
+    if (args.verify !== undefined && args.ids !== undefined)
+      throw new UsageError("--ids: expected no ids with --verify, which uses the ids of the stored outputs");
     if (layers !== undefined && args.tokens !== undefined) {
       throw new UsageError("--tokens: expected none with --layers: there are no logits before the last layer");
     }
@@ -63,14 +64,14 @@ export const fullsize = defineCommand({
     report.peakBytes = process.resourceUsage().maxRSS * 1024;
     report.wasmBytes = model.memory.peakBytes;
     await run.print(
-      `\npeak memory: ${formatBytes(report.peakBytes)} resident in all, ${formatBytes(report.wasmBytes)} in use by the model\n`,
+      `\npeak memory: ${formatBytes(report.peakBytes)} resident in total, ${formatBytes(report.wasmBytes)} in use by the model\n`,
     );
     const failed = report.passes.filter(({ comparison }) => comparison && !comparison.passed);
     if (expectation) await run.print(failed.length === 0 ? `equal to the stored outputs within ${GoldenOutputs.TOLERANCE}\n` : "");
     if (args.json) await terminal.print(`${JSON.stringify(report)}\n`);
     if (failed.length > 0) {
       throw new LightningError(
-        `fullsize: ${failed.map(({ name }) => name).join(" and ")}: expected the stored outputs within ${GoldenOutputs.TOLERANCE} and the same choices, got others (see above)`,
+        `fullsize: ${failed.map(({ name }) => name).join(" and ")}: expected the stored outputs within ${GoldenOutputs.TOLERANCE} and the same choices, got different values (see above)`,
       );
     }
   },
@@ -89,9 +90,9 @@ interface Report {
 interface PassReport {
   readonly name: string;
   readonly seconds: number;
-  /** Per piece and layer, in order. */
+  /** Results per piece and layer, in order. */
   readonly layers: readonly { readonly layer: number; readonly kind: string; readonly seconds: number; readonly experts: number[][] }[];
-  /** The most probable tokens after the last one. */
+  /** The most probable tokens after the last token. */
   readonly top: readonly { readonly id: number; readonly logprob: number }[];
   readonly generated: readonly number[];
   readonly comparison: GoldenComparison | undefined;
@@ -150,7 +151,7 @@ class FullSizeRun {
         comparing?.layer(view);
         last = now;
         if (view.layer + 1 === this.layerLimit && this.layerLimit < attnTypeList.length) throw STOP_AFTER_LAYERS;
-        // Written at once, so that a line appears when its layer is done.
+        // Written immediately, so that each line appears when its layer is done.
         if (!this.quiet) terminal.stdout.write(lines.splice(0).join(""));
       };
       try {

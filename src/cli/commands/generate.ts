@@ -12,10 +12,10 @@ export const generate = defineCommand({
     ...loadingArguments,
     prompt: { type: "string", alias: "p", valueHint: "text", description: "Text to continue (or on stdin)" },
     ids: { type: "string", valueHint: "1,2,3", description: "Token ids to continue" },
-    chat: { type: "boolean", description: "The prompt is a user's message (always for the bundled model)" },
+    chat: { type: "boolean", description: "Treat the prompt as a user's message (always for the bundled model)" },
     system: { type: "string", valueHint: "text", description: "System message, with --chat" },
     ...samplingArguments,
-    json: { type: "boolean", description: "A JSON line per token, then a summary line" },
+    json: { type: "boolean", description: "Print a JSON line per token, then a summary line" },
     ...commonOptions,
   },
   async run({ args, rawArgs, data }) {
@@ -50,7 +50,7 @@ export const generate = defineCommand({
   },
 });
 
-/** Whether the prompt is a user's message. For the bundled model it always is, because it understands only chat messages. */
+/** Whether the prompt is a user's message. Always true for the bundled model, because it understands only chat messages. */
 function isChat({ source, chat }: { source?: string; chat?: boolean }): boolean {
   return chat ?? source === undefined;
 }

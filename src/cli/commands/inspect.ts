@@ -12,11 +12,11 @@ export const inspect = defineCommand({
   meta: { name: "inspect", description: "Structure of a model; loads weights only for --accuracy" },
   args: {
     source: describedModel,
-    slopes: { type: "boolean", description: "Decay slopes of every head" },
-    accuracy: { type: "boolean", description: "Load it and measure the error of bf16 and 8-bit weights, keys and values" },
-    json: { type: "boolean", description: "Machine readable, every number exact" },
+    slopes: { type: "boolean", description: "Print the decay slopes of every head" },
+    accuracy: { type: "boolean", description: "Load the model; measure the error of bf16 and 8-bit weights, keys and values" },
+    json: { type: "boolean", description: "Print JSON with exact numbers" },
     revision: { type: "string", valueHint: "name", description: "Branch, tag or commit of a hub id" },
-    "local-files-only": { type: "boolean", description: "Take hub files from the cache only" },
+    "local-files-only": { type: "boolean", description: "Use hub files in the cache only" },
     ...commonOptions,
   },
   async run({ args, data }) {

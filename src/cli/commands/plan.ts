@@ -18,24 +18,24 @@ import { commonOptions, numberOption, positiveInteger, UsageError } from "../opt
 import { bytes, count, labelledLines } from "../text/tables.js";
 import { type Colours, type Terminal, visible } from "../text/terminal.js";
 
-/** Plans how vLLM serves a model on given GPUs. Pure arithmetic: nothing is started. */
+/** Plans how vLLM serves a model on given GPUs. Only computes; starts nothing. */
 export const plan = defineCommand({
   meta: { name: "plan", description: "How to serve a model with vLLM: parallelism, memory, commands, manifests" },
   args: {
     source: describedModel,
     gpu: { type: "enum", options: gpus.map(({ name }) => name), description: "Kind of GPU (default: H800)" },
-    "gpus-per-node": { type: "string", valueHint: "n", description: "GPUs of a node (default: 8)" },
-    nodes: { type: "string", valueHint: "n", description: "Nodes (default: 1)" },
-    context: { type: "string", valueHint: "n", description: "Tokens that a sequence may reach (default: 131072)" },
-    concurrency: { type: "string", valueHint: "n", description: "Sequences at a time (default: 1)" },
-    weights: { type: "enum", options: ["experts_int8", "bf16"], description: "Weights in memory (default: experts_int8)" },
-    kv: { type: "enum", options: ["bf16", "fp8"], description: "Keys and values in memory (default: bf16)" },
+    "gpus-per-node": { type: "string", valueHint: "n", description: "GPUs per node (default: 8)" },
+    nodes: { type: "string", valueHint: "n", description: "Number of nodes (default: 1)" },
+    context: { type: "string", valueHint: "n", description: "Maximum tokens per sequence (default: 131072)" },
+    concurrency: { type: "string", valueHint: "n", description: "Number of simultaneous sequences (default: 1)" },
+    weights: { type: "enum", options: ["experts_int8", "bf16"], description: "Format of the weights in memory (default: experts_int8)" },
+    kv: { type: "enum", options: ["bf16", "fp8"], description: "Format of keys and values in memory (default: bf16)" },
     utilization: { type: "string", valueHint: "x", description: "Share of memory that vLLM may use (default: 0.95)" },
-    "pass-tokens": { type: "string", valueHint: "n", description: "Most tokens of one pass (default: 8192)" },
+    "pass-tokens": { type: "string", valueHint: "n", description: "Maximum tokens per forward pass (default: 8192)" },
     "expert-parallel": { type: "boolean", description: "Whole experts on each GPU instead of a part of each" },
-    served: { type: "string", valueHint: "id|path", description: "What vLLM loads (default: the checkpoint)" },
-    kubernetes: { type: "boolean", description: "Print the manifests instead, for kubectl apply -f -" },
-    json: { type: "boolean", description: "Print JSON, bytes exact" },
+    served: { type: "string", valueHint: "id|path", description: "Hub id or path that vLLM loads (default: the checkpoint)" },
+    kubernetes: { type: "boolean", description: "Print Kubernetes manifests instead, for kubectl apply -f -" },
+    json: { type: "boolean", description: "Print JSON with exact numbers of bytes" },
     ...commonOptions,
   },
   async run({ args, data }) {
@@ -101,8 +101,8 @@ function deploymentText(source: string, plan: Deployment, { bold, dim }: Colours
         ["keys, values", bytes(memory.keyValueBytes)],
         ["lightning states", bytes(memory.stateBytes)],
         ["rotary table", bytes(memory.rotaryBytes)],
-        ["a pass, estimated", bytes(memory.activationBytes)],
-        ["in all", bold(bytes(memory.totalBytes))],
+        ["forward pass, estimated", bytes(memory.activationBytes)],
+        ["total", bold(bytes(memory.totalBytes))],
         ["may be used", bytes(usableBytes)],
         ["room for", `${count(cacheTokens)} tokens of all sequences of a replica`],
       ]),

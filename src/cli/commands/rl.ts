@@ -32,10 +32,10 @@ import type { Terminal } from "../text/terminal.js";
 export const rl = defineCommand({
   meta: { name: "rl", description: "Reinforcement learning from a plan file; run it again to continue" },
   args: {
-    action: { type: "positional", description: "What to do: run", required: true },
-    config: { type: "positional", description: "JSON file: tasks, objective, and how to train", required: true },
+    action: { type: "positional", description: "Subcommand: run", required: true },
+    config: { type: "positional", description: "Plan file (JSON) with tasks, objective and training options", required: true },
     ...runArguments,
-    batches: { type: "string", valueHint: "n", description: "Total number of batches, overrides the file" },
+    batches: { type: "string", valueHint: "n", description: "Total number of batches (overrides the plan file)" },
     ...commonOptions,
   },
   async run({ args, data }) {
@@ -85,7 +85,7 @@ const pointSchema = v.object({
   heldOut: v.optional(v.pipe(v.array(v.object({ task: v.string(), level: count, accuracy: share })), v.nonEmpty())),
 });
 
-/** Writes a line per batch, and one before the first. */
+/** Writes a line per batch, and one line before the first batch. */
 const policyRunKind: RunKind<PolicyPoint> = {
   command: "rl",
   unit: "batch",
@@ -110,7 +110,7 @@ function curvesDrawing(terminal: Terminal): RunKind<PolicyPoint>["draw"] {
 interface PreparedPolicyTraining {
   readonly model: MiniMaxM1;
   readonly sources: readonly ProblemSource[];
-  /** The reference model of objectives with a KL penalty: the initial weights, or those of another checkpoint. */
+  /** The reference model of objectives with a KL penalty: the initial weights, or another checkpoint's weights. */
   readonly reference?: MiniMaxM1 | undefined;
   /** Held-out puzzles, one array per level. */
   readonly puzzles: readonly (readonly Puzzle[])[];
@@ -141,7 +141,7 @@ async function preparePolicyTraining(plan: PolicyPlan, file: string, options: Pr
     if (needsReference(plan)) reference = await load(plan.reference ?? plan.model);
     if (reference && reference.config.vocabSize !== model.config.vocabSize) {
       const got = reference.config.vocabSize;
-      throw new InputError(`${file}: reference: expected a model of the same ${model.config.vocabSize} tokens, got one of ${got}`);
+      throw new InputError(`${file}: reference: expected a model with the same ${model.config.vocabSize} tokens, got ${got} tokens`);
     }
     const sources = sourcesOf({ ...plan, levels }, codec);
     const tasks = levels.map(({ task, level, weight, ...more }) => ({ task: task.name, level, weight, ...more }));
@@ -194,7 +194,7 @@ async function* trainAndEvaluate(
     };
     for await (const metrics of trainPolicy(model, trainer, sources, options)) {
       const due = plan.heldOut && (metrics.batch % plan.heldOut.every === 0 || metrics.batch === run.batches);
-      // Not cancellable: the batch has already been trained on, and its metrics line must be written.
+      // This evaluation cannot be cancelled, because the batch has already been trained on and its metrics line must be written.
       yield { ...metrics, ...(due && { heldOut: await measure() }) };
     }
   } finally {

@@ -17,18 +17,18 @@ export const serve = defineCommand({
   meta: { name: "serve", description: "Serve a model over HTTP with OpenAI's interface" },
   args: {
     ...loadingArguments,
-    port: { type: "string", valueHint: "n", description: "Port (8000; 0 takes a free one)" },
+    port: { type: "string", valueHint: "n", description: "Port (8000; 0 takes a free port)" },
     host: { type: "string", valueHint: "address", description: "Address (127.0.0.1: this machine only)" },
     name: { type: "string", valueHint: "text", description: "Name of the model in requests" },
     "api-key": { type: "string", valueHint: "key", description: "Accepted bearer token; also LIGHTNING_M1_API_KEY" },
     cors: { type: "string", valueHint: "origin", description: "Allow pages of this origin (repeatable; * for all)" },
     "max-batch": { type: "string", valueHint: "n", description: "Maximum number of sequences in a batch (32)" },
     "max-queue": { type: "string", valueHint: "n", description: "Maximum number of waiting requests (128)" },
-    "max-tokens": { type: "string", valueHint: "n", description: "Maximum number of tokens of an answer" },
+    "max-tokens": { type: "string", valueHint: "n", description: "Maximum number of tokens per answer" },
     "max-cache-bytes": { type: "string", valueHint: "n", description: "Maximum memory of running sequences, in bytes" },
-    timeout: { type: "string", valueHint: "s", description: "Maximum seconds of a request (600)" },
+    timeout: { type: "string", valueHint: "s", description: "Maximum seconds per request (600)" },
     grace: { type: "string", valueHint: "s", description: "Seconds that requests have when the server stops (30)" },
-    "trust-templates": { type: "boolean", description: "Run chat templates that requests bring" },
+    "trust-templates": { type: "boolean", description: "Run chat templates that requests contain" },
     json: { type: "boolean", description: "Print a JSON line on stdout when the server listens" },
     ...commonOptions,
   },
@@ -66,7 +66,7 @@ export const serve = defineCommand({
       terminal.note(`${listening.url}/v1 ${err.dim("(Ctrl-C stops)")}`);
       if (apiKey === undefined && !isLoopback(host)) {
         terminal.note(
-          `${err.yellow("warning:")} ${host}: everybody who can reach this address can send requests (--api-key, or --host 127.0.0.1)`,
+          `${err.yellow("warning:")} ${host}: everybody who can reach this address can send requests (set --api-key, or --host 127.0.0.1)`,
         );
       }
       if (args.json) await terminal.print(`${JSON.stringify({ url: `${listening.url}/v1`, port: listening.port })}\n`);

@@ -13,9 +13,9 @@ import type { Terminal } from "../text/terminal.js";
 export const train = defineCommand({
   meta: { name: "train", description: "Train a model from a plan file; run it again to continue" },
   args: {
-    config: { type: "positional", description: "JSON file: model, data, and how to train", required: true },
+    config: { type: "positional", description: "Plan file (JSON) with model, data and training options", required: true },
     ...runArguments,
-    steps: { type: "string", valueHint: "n", description: "Total number of steps, overrides the file" },
+    steps: { type: "string", valueHint: "n", description: "Total number of steps (overrides the plan file)" },
     ...commonOptions,
   },
   async run({ args, data }) {
@@ -63,8 +63,8 @@ export const train = defineCommand({
 });
 
 /**
- * Per layer, the tokens of the busiest expert divided by an even share. 1 if all experts get equally many; experts / k if the same k
- * experts get every token.
+ * Per layer, the tokens of the busiest expert divided by an even share. The value is 1 if all experts get the same number of tokens, and
+ * experts / k if the same k experts get every token.
  */
 export function expertImbalance(load: readonly Float64Array[]): number[] {
   return load.map((layer) => {
@@ -94,7 +94,7 @@ const trainingRunKind: RunKind<LossPoint> = {
   draw: lossCurve,
   columns: {
     ...Object.fromEntries(COLUMNS.map((name) => [name, (line: Readonly<Record<string, unknown>>) => line[name]])),
-    // The largest value of all layers. Lines of earlier versions have none.
+    // The largest value of all layers. Undefined in lines of earlier versions.
     expertImbalance: ({ expertImbalance: layers }) => (Array.isArray(layers) ? Math.max(...layers) : undefined),
   },
 };

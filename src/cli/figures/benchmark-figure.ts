@@ -27,7 +27,7 @@ export function benchmarkFigure(data: object): Figure {
   });
   const notes = [
     "Percent, as reported (arXiv 2506.13585, table 2).",
-    "Bars: two standard errors of the 80k model's score, where the number of questions is known.",
+    "Bars: two standard errors of the 80k model's score, if the number of questions is known.",
   ];
   const legend: LegendEntry[][] = [
     highlighted.map(({ name, color, mark }) => ({ mark, color, text: name })),

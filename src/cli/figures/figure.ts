@@ -63,7 +63,7 @@ export async function drawSvg(figure: Figure, scheme?: Scheme): Promise<string> 
     node.querySelector("style")?.remove();
     node.setAttribute("x", `${x}`);
     node.setAttribute("y", `${y + LINE_HEIGHT}`);
-    // Two decimals suffice, because smaller differences are invisible.
+    // Rounds to two decimals, because smaller differences are invisible.
     const drawn = node.outerHTML.replace(/="[^"]*"/g, (value) => value.replace(/(\d\.\d\d)\d+/g, "$1"));
     return `${text(title, x, y + 8, 'font-weight="600"')}\n${drawn}`;
   });

@@ -40,13 +40,13 @@ export function policyFigure(points: readonly PolicyPoint[]): Figure {
   const legend: LegendEntry[][] = [
     [
       ...(tested.length > 0 ? [{ mark: "line", color: "currentColor", text: "held out, mean of all levels" } as const] : []),
-      { mark: "line", color: PALETTE.grey, text: "sampled to learn from" },
+      { mark: "line", color: PALETTE.grey, text: "sampled for training" },
     ],
     ...Array.from({ length: Math.ceil(tasks.length / LEGEND_ENTRIES_PER_ROW) }, (_, i) =>
       ofTasks.slice(LEGEND_ENTRIES_PER_ROW * i, LEGEND_ENTRIES_PER_ROW * (i + 1)),
     ),
   ];
-  const notes = ["Held-out puzzles are never learned from; they are answered at temperature 1, top-p 0.95."];
+  const notes = ["Held-out puzzles are never trained on; they are answered at temperature 1, top-p 0.95."];
   const top = panelsTop({ notes, legend });
   const x = { x: "batch", y: "accuracy" } as const;
   const lengthsTop = top + HEIGHT + 34;

@@ -76,9 +76,9 @@ async function tasksOf(path: string, key: string): Promise<readonly Leveled[]> {
 function checkTask(task: unknown, where: string): void {
   const given = (task ?? {}) as Partial<Leveled>;
   const { name, levels = 1, parse } = given;
-  if (typeof name !== "string" || name === "") throw new InputError(`${where}: expected a task with a name, got one without`);
+  if (typeof name !== "string" || name === "") throw new InputError(`${where}: expected a task with a name, got a task without a name`);
   const missing = (["generate", "question", "verify"] as const).find((method) => typeof given[method] !== "function");
-  if (missing) throw new InputError(`${where}: ${name}: expected the methods generate, question and verify, got none named ${missing}`);
+  if (missing) throw new InputError(`${where}: ${name}: expected the methods generate, question and verify, got no method ${missing}`);
   if (parse !== undefined && typeof parse !== "function")
     throw new InputError(`${where}: ${name}: parse: expected a function, got ${typeof parse}`);
   if (!(Number.isInteger(levels) && levels >= 1 && levels <= 1000)) {

@@ -29,7 +29,7 @@ export async function loadModel(args: Readonly<Record<string, unknown>>, termina
   }
 }
 
-/** Checks that the checkpoint has a tokenizer, before weights are loaded. @throws {UsageError} it has none; carries `message` */
+/** Checks that the checkpoint has a tokenizer, before weights are loaded. @throws {UsageError} with `message`, if there is no tokenizer */
 export async function requireTokenizer(args: Readonly<Record<string, unknown>>, { signal }: Terminal, message: string): Promise<void> {
   // The bundled model has a tokenizer.
   if (args.source === undefined) return;

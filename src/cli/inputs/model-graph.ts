@@ -14,8 +14,8 @@ export const PUBLISHED_MODEL = "minimax-m1";
 export const BUNDLED_MODEL = "m1-puzzles";
 
 /**
- * The model argument of commands that describe a model and load no weights. They share one default, the published model;
- * commands that compute with a model (`loadingArguments`) default to the bundled one.
+ * The model argument of commands that describe a model and load no weights. Their default is the published model. Commands that compute
+ * with a model (`loadingArguments`) default to the bundled model.
  */
 export const describedModel = {
   type: "positional",
@@ -57,7 +57,7 @@ export async function readConfig(path: string | URL, options: ReadOptions): Prom
   return graphOfConfig(bytes, options);
 }
 
-/** Inspects the configuration as that of a checkpoint without weights, so that both are checked by the same code. */
+/** Inspects the configuration like a checkpoint without weights, so that the same code checks both. */
 async function graphOfConfig(bytes: Uint8Array<ArrayBuffer>, options: ReadOptions): Promise<Graph> {
   const noWeights = new TextEncoder().encode('{"weight_map": {}}');
   const files = { "config.json": bytes, "model.safetensors.index.json": noWeights };

@@ -9,7 +9,7 @@ export interface Accuracy {
   readonly precision: Precision;
   /** Memory of the weights and of the state after the longest text. */
   readonly usedBytes: number;
-  /** Root mean square of the logit differences, relative to that of the exact logits. */
+  /** Root mean square of the logit differences, relative to the root mean square of the exact logits. */
   readonly logitError: number;
   /** Share of positions at which the most probable next token is the same. */
   readonly agreement: number;

@@ -7,9 +7,9 @@ export interface GoldenComparison {
   readonly passed: boolean;
   /** The largest difference of each output, and its tolerance. */
   readonly largest: readonly { readonly what: string; readonly difference: number; readonly allowed: number }[];
-  /** Number of expert choices compared. */
+  /** Number of expert choices that were compared. */
   readonly choices: number;
-  /** Number of most probable tokens compared. */
+  /** Number of most probable tokens that were compared. */
   readonly tokens: number;
   /** Descriptions of the expert choices and tokens that differ. */
   readonly wrong: readonly string[];
@@ -33,7 +33,7 @@ export class GoldenOutputs {
    * Reads stored outputs.
    *
    * @param directory the file, or a directory that contains it as `expected.safetensors`
-   * @throws {CheckpointError} a missing file, or one with missing or misshapen outputs
+   * @throws {CheckpointError} a missing file, or a file with missing or misshapen outputs
    */
   static async read(directory: string, signal: AbortSignal): Promise<GoldenOutputs> {
     const path = directory.endsWith(".safetensors") ? directory : join(directory, "expected.safetensors");

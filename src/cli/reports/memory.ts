@@ -12,7 +12,7 @@ export interface Memory {
   readonly library: readonly LibraryMemory[];
 }
 
-/** Memory of a server that holds the whole model, and the number of GPUs of each kind that it needs; null if no number suffices. */
+/** Memory of a server that holds the whole model, and the required number of GPUs of each kind (null if no number suffices). */
 export interface ServerMemory extends DeploymentMemory {
   readonly weights: (typeof SCHEMES)[number];
   readonly context: number;

@@ -45,7 +45,9 @@ export async function readCorpus(plan: TrainingPlan, file: string, options: Read
   if (key === "jsonl") return rowCorpus(plan, file, await readRows(files, options), options);
   for (const { path, where } of files) {
     if (isJsonl(path))
-      options.onWarning?.(`${where}: read as plain text, JSON syntax included. To train on its rows, name the file in data.jsonl.`);
+      options.onWarning?.(
+        `${where}: the file is read as plain text, including JSON syntax. To train on its rows, name the file in data.jsonl.`,
+      );
   }
   return textCorpus(plan, file, (await readTexts(files, "a text file", options)).join("\n"), options);
 }
@@ -80,7 +82,7 @@ function chosenTasks(names: "all" | readonly string[], file: string): readonly T
   });
 }
 
-/** Share of the data that is held out if the plan gives no fraction. Of a text, it is taken from the end. */
+/** Share of the data that is held out if the plan gives no fraction. Held-out text is taken from the end. */
 const DEFAULT_HELD_OUT_FRACTION = 0.05;
 
 function textCorpus({ seed, run, heldOut: measured }: TrainingPlan, file: string, text: string, { signal }: ReadDataOptions): Corpus {
@@ -169,7 +171,7 @@ function rowCorpus(
   };
 }
 
-/** Formats a conversation as text without a tokenizer, because the model's own is not trained yet. */
+/** Formats a conversation as text without a tokenizer, because the model's own tokenizer is not trained yet. */
 async function dialogue({ messages, tools }: Exclude<Row["content"], { text: string }>, where: string): Promise<string> {
   try {
     return await formatChat(messages, { addGenerationPrompt: false, ...(tools && { tools }) });
@@ -193,7 +195,7 @@ function warnOfCuts(
   const empty = documents.filter((document) => !hasTarget(document, least)).length;
   const tokens = (count: number) => `${count.toLocaleString("en-US")} tokens`;
   const of = `of ${documents.length.toLocaleString("en-US")} documents`;
-  if (cut > 0) onWarning?.(`${file}: data.jsonl: ${cut} ${of} are longer than the largest window (${tokens(most)}) and are truncated`);
+  if (cut > 0) onWarning?.(`${file}: data.jsonl: ${cut} ${of} are longer than the largest window (${tokens(most)}) and will be truncated`);
   if (empty > 0)
     onWarning?.(`${file}: data.jsonl: ${empty} ${of} have no target within the smallest window (${tokens(least)}) and are left out there`);
 }

@@ -2,7 +2,7 @@ import { meanAccuracy, type PolicyMetrics } from "../../rl/index.js";
 import type { HeldOut } from "../figures/policy-figure.js";
 import type { LabelledValue, MetricsDisplay } from "./run-view.js";
 
-/** A line of metrics: those of a batch, or only the held-out accuracy before the first batch. */
+/** A line of metrics: the metrics of a batch, or only the held-out accuracy before the first batch. */
 export type PolicyLine = (PolicyMetrics | { readonly batch: 0 }) & { readonly heldOut?: readonly HeldOut[] };
 
 /** Returns a function that converts successive lines of metrics for display. It repeats the latest held-out accuracy. */

@@ -7,7 +7,7 @@ import { yieldToEvents } from "../inputs/data-files.js";
 import { type Corpus, type Datasets, readCorpus } from "./corpus.js";
 import type { PrepareOptions } from "./train-in-directory.js";
 
-/** The model and data of a training run. They depend on the plan and on the files it names only. */
+/** The model and data of a training run. They depend only on the plan and on the files that it names. */
 export interface PreparedTraining extends Datasets {
   readonly model: MiniMaxM1;
   readonly identity: RunIdentity;

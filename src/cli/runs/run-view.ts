@@ -22,7 +22,7 @@ export interface RunView {
   stop(): void;
 }
 
-/** Opens a view: a panel that is redrawn on a terminal, or consecutive lines if stderr is not one. */
+/** Opens a view: a panel that is redrawn on a terminal, or consecutive lines if stderr is not a terminal. */
 export function openRunView(terminal: Terminal, unit: string, total: number): RunView {
   return terminal.animated ? new RunPanel(terminal, total) : new RunLines(terminal, unit, total);
 }

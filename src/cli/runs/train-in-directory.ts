@@ -1,4 +1,4 @@
-// Shared by the training commands: reading the plan file, the output directory, and resuming after an interruption.
+// Code that both training commands use: reading the plan file, the output directory, and resuming after an interruption.
 
 import type { ArgsDef } from "citty";
 import { InputError, type MiniMaxM1 } from "../../index.js";
@@ -41,8 +41,8 @@ export interface Training<Line extends object, Point> {
   readonly total: number;
   readonly saveEvery: number;
   /**
-   * Creates or loads the model, and states the identity of the run. `lines` runs the remaining training and yields a line of metrics
-   * at a time; `points` are the points of earlier lines.
+   * Creates or loads the model, and returns it with the identity of the run. `lines` runs the remaining training and yields one line of
+   * metrics at a time; `points` are the points of earlier lines.
    */
   prepare(options: PrepareOptions): Promise<{
     readonly model: MiniMaxM1;

@@ -15,11 +15,11 @@ export function analysisText(analysis: Analysis, rule: CountingRule, { bold, dim
       ...flopTable("FLOPs of generating", generation, dim),
       "",
       ...flopTable("FLOPs of a prompt in one pass", prompt, dim),
-      dim("two per multiply-add of matmuls with weights and attention, head included;"),
+      dim("two FLOPs per multiply-add of matmuls with weights and attention, with the head;"),
       dim(
         rule === "causal"
-          ? "pairs of query and key that exist (--rule square: all n²)"
-          : "all n² pairs of query and key (--rule causal: those that exist)",
+          ? "causal query-key pairs (--rule square: all n² pairs)"
+          : "all n² query-key pairs (--rule causal: causal pairs only)",
       ),
     ],
     ...memorySections(analysis.memory, dim),
@@ -40,7 +40,7 @@ function parameterLines(analysis: Analysis, { bold, dim }: Pick<Colours, "bold" 
     activated === 0 ? "–" : count(activated),
     count(bytes),
   ]);
-  const sums = ["in all", count(parameterCount), count(activatedParameterCount), count(checkpointBytes)];
+  const sums = ["total", count(parameterCount), count(activatedParameterCount), count(checkpointBytes)];
   return [
     ...table([["block", "parameters", "activated", "bytes"], ...rows, sums], dim),
     `${bold(billions(parameterCount))} parameters, ${formatBytes(checkpointBytes)} (${gigabytes(checkpointBytes)}) as stored`,
@@ -58,7 +58,7 @@ const FLOP_PARTS: readonly (readonly [key: keyof Flops, label: string])[] = [
   ["experts", "experts"],
   ["shared", "shared expert"],
   ["head", "head"],
-  ["total", "in all"],
+  ["total", "total"],
 ];
 
 function flopTable(title: string, columns: Analysis["flops"]["causal"]["prompt"], dim: Colours["dim"]): string[] {
@@ -86,7 +86,7 @@ function ratioLines({ ratioToDeepSeekR1, claims, readings }: Analysis, dim: Colo
   ]);
   const said =
     claims.length > 0
-      ? [["said in the report", ...claims.map(({ claimed }) => `${claimed === 0.5 ? "below " : "about "}${percent(claimed, 0)}`)]]
+      ? [["claim of the report", ...claims.map(({ claimed }) => `${claimed === 0.5 ? "below " : "about "}${percent(claimed, 0)}`)]]
       : [];
   const ratios = table([["of DeepSeek-R1's FLOPs, tokens", ...lengths.map(count)], ...rows, ...said], dim);
   if (readings.length === 0) return ratios;
@@ -115,7 +115,7 @@ export function costText(cost: TrainingCost): string {
 
 function costLines({ gpus, days, gpuHours, pricePerHour, dollars }: TrainingCost): string[] {
   const hours = `${amount(gpus)} GPUs · ${amount(days)} days · 24 h = ${amount(gpuHours)} GPU-hours`;
-  return [hours, `${money(dollars)} in all, ${money(pricePerHour)} for a GPU-hour`];
+  return [hours, `${money(dollars)} in total, ${money(pricePerHour)} per GPU-hour`];
 }
 
 /** Formats the report's table of benchmarks, and the claims that it supports or refutes. */
@@ -156,8 +156,8 @@ export function benchmarkText(
       ...table([["SWE-bench Verified, 80k over", "points", "standard errors"], ...swe], dim),
       dim(`56.0 % of ${sweBenchVerified.questions} tasks has a standard error of ${sweBenchVerified.standardError.toFixed(2)} points`),
     ],
-    [dim("what the report says of it, in other words"), ...verdicts(true)],
-    [dim("what it does not say"), ...verdicts(false)],
+    [dim("claims of the report, paraphrased"), ...verdicts(true)],
+    [dim("further conclusions"), ...verdicts(false)],
   ];
   return `${bold("Benchmarks of the MiniMax-M1 report")} ${dim("(arXiv 2506.13585, table 2)")}\n\n${indented(sections)}`;
 }

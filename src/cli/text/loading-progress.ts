@@ -14,12 +14,12 @@ export interface ProgressView {
   stop(): void;
 }
 
-/** Opens a progress view: a bar on a terminal, or a line per 10 % if stderr is not one. */
+/** Opens a progress view: a bar on a terminal, or a line per 10 % if stderr is not a terminal. */
 export function openProgress(terminal: Terminal, label: string): ProgressView {
   return terminal.animated ? new ProgressBar(terminal, label) : new ProgressLines(terminal, label);
 }
 
-/** Loads faster than this show no bar. */
+/** Minimum duration of a load that shows a bar. */
 const BAR_DELAY_MS = 150;
 
 class ProgressBar implements ProgressView {

@@ -19,7 +19,7 @@ const COMMON_ROWS: readonly (readonly [key: keyof DeploymentMemory, label: strin
   ["keyValueBytes", "keys and values, bf16"],
   ["stateBytes", "lightning states, f32"],
   ["rotaryBytes", "rotary table, f32"],
-  ["activationBytes", "a pass, estimated"],
+  ["activationBytes", "forward pass, estimated"],
 ];
 
 function serverLines({ contexts, batch, server }: Memory, dim: Colours["dim"]): string[] {
@@ -32,7 +32,7 @@ function serverLines({ contexts, batch, server }: Memory, dim: Colours["dim"]): 
       [`memory on a server, ${sequences(batch)} of`, ...contexts.map(count)],
       ...SCHEMES.map((scheme) => row(`weights, ${scheme}`, scheme, "weightsBytes")),
       ...COMMON_ROWS.map(([key, label]) => row(label, SCHEMES[0], key)),
-      ...SCHEMES.map((scheme) => row(`in all, ${scheme}`, scheme, "totalBytes")),
+      ...SCHEMES.map((scheme) => row(`total, ${scheme}`, scheme, "totalBytes")),
     ],
     dim,
   );
@@ -48,7 +48,7 @@ function gpuLines({ server }: Memory, dim: Colours["dim"]): string[] {
     ...kinds.map((kind) => `${gpus.find(({ name }) => name === kind)!.needed ?? "none"}`),
   ]);
   return [
-    ...table([["GPUs that hold it together", ...Object.values(GPU_SIZES)], ...rows], dim),
+    ...table([["GPUs that hold the model", ...Object.values(GPU_SIZES)], ...rows], dim),
     dim(`${kinds.join(", ")}; 95 % of each used, every layer shared by all`),
   ];
 }
@@ -62,8 +62,8 @@ function guideLines({ guideClaims }: Memory, dim: Colours["dim"]): string[] {
   const { maxSequences, utilization } = VLLM_DEFAULTS;
   return [
     ...table([["guide, experts_int8, one sequence of", ...claims], ...rows], dim),
-    dim("statements of MiniMax's deployment guide, which does not name its settings;"),
-    dim("in brackets the most tokens that fit. Without --max-num-seqs and"),
+    dim("Claims of MiniMax's deployment guide, which does not state its settings."),
+    dim("In brackets: maximum tokens that fit. Without --max-num-seqs and"),
     dim(`--gpu-memory-utilization, vLLM ${VLLM_VERSION}'s V0 engine sets ${maxSequences} and ${utilization.toFixed(2)}.`),
   ];
 }
@@ -80,12 +80,12 @@ function libraryLines({ contexts, batch, library }: Memory, dim: Colours["dim"])
     ...table(
       [
         [`in this library, ${sequences(batch)} of`, ...contexts.map(count)],
-        ...PRECISIONS.map((precision) => row(`all in ${precision}`, precision, precision)),
+        ...PRECISIONS.map((precision) => row(`total, ${precision}`, precision, precision)),
         ...(streams ? [row("streamed, kv in q8", "as stored", "q8")] : []),
       ],
       dim,
     ),
-    dim("weights, state (lightning, keys and values) and a pass, in wasm32's 4 GiB"),
+    dim("weights, state (lightning, keys and values) and a forward pass, in 4 GiB"),
     ...(streams ? [dim('residency: "streamed" leaves weights in their files, 1 GiB of them in memory')] : []),
   ];
 }

@@ -42,7 +42,7 @@ function blockTable({ blocks, tensorCount, parameterCount, checkpointBytes }: Mo
     ...blocks.map(({ block, tensors, parameters, bytes }) =>
       line(block, count(tensors), count(parameters), count(bytes), `${((100 * bytes) / checkpointBytes).toFixed(2)}%`),
     ),
-    line("in all", count(tensorCount), count(parameterCount), count(checkpointBytes)),
+    line("total", count(tensorCount), count(parameterCount), count(checkpointBytes)),
   ];
 }
 
@@ -88,9 +88,9 @@ function storedTable({ files, dtypes, buffers, tokenizer, fault }: NonNullable<M
     ...labelledLines([
       ["files", `${count(files.length)}${name}, ${bytes(here.reduce((sum, file) => sum + file.bytes!, 0))}`],
       ...Object.entries(dtypes).map(([dtype, sum]) => [visible(dtype), `${count(sum.tensors)} tensors, ${bytes(sum.bytes)}`] as const),
-      ...(buffers.length > 0 ? [["buffers", `${count(buffers.length)} that change nothing`] as const] : []),
-      ["tokenizer", tokenizer ? "yes" : "none: token ids in, token ids out"],
-      ["matches", fault ? "no" : unread ? "not known: weights that are not here yet" : "names, shapes and dtypes match the configuration"],
+      ...(buffers.length > 0 ? [["buffers", `${count(buffers.length)} without effect`] as const] : []),
+      ["tokenizer", tokenizer ? "yes" : "none (input and output are token ids)"],
+      ["matches", fault ? "no" : unread ? "unknown, because weights are missing" : "names, shapes and dtypes match the configuration"],
     ]),
   ];
 }
@@ -98,9 +98,9 @@ function storedTable({ files, dtypes, buffers, tokenizer, fault }: NonNullable<M
 function accuracyTable({ tokens, usedBytes, perplexity, precisions }: AccuracyReport, dim: Colours["dim"]): string[] {
   const line = (...columns: string[]) => columns.map((column, i) => (i === 0 ? column.padEnd(12) : column.padStart(13))).join("");
   return [
-    dim(`in narrower precisions, over ${count(tokens)} tokens that it drew itself at temperature 1`),
-    dim("logits: rms of the change, of their rms; same top: same most probable token;"),
-    dim("divergence: Kullback–Leibler, from as stored, nats; kv: keys and values"),
+    dim(`in narrower precisions, over ${count(tokens)} tokens that the model sampled at temperature 1`),
+    dim("logits: rms of the change / rms; same top: same most probable token;"),
+    dim("divergence: Kullback–Leibler from as stored, in nats; kv: keys and values"),
     dim(line("", "memory", "logits", "same top", "divergence", "perplexity")),
     line("as stored", alignedMebibytes(usedBytes), "", "", "", perplexity.toFixed(4)),
     ...precisions.map(({ precision, usedBytes, logitError, agreement, divergence, perplexity }) =>

@@ -22,8 +22,8 @@ export function wrapWords(label: string, words: readonly string[]): string[] {
 const WIDTH = 78;
 
 /**
- * Formats a table whose first row is the header. The first column is left-aligned, all others right-aligned. Columns that exceed
- * the width are printed as a further table below, with the first column repeated.
+ * Formats a table whose first row is the header. The first column is left-aligned, all others right-aligned. Columns that exceed the width
+ * are printed as another table below, which repeats the first column.
  */
 export function table(rows: readonly (readonly string[])[], dim: Colours["dim"], apart = 3): string[] {
   const widths = rows[0]!.map((_, i) => Math.max(...rows.map((row) => row[i]!.length)) + (i === 0 ? 0 : apart));

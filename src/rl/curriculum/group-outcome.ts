@@ -10,7 +10,7 @@ export type GroupOutcome = "mixed" | "all right" | "all wrong";
  * Classifies a group of responses for DAPO's dynamic sampling (Yu et al. 2025, eq. 11, adopted by the M1 report). Only `"mixed"` groups,
  * with `0 < Σ correct < G`, have advantages other than 0, and only they are kept.
  *
- * Pass the correctness of the responses, not their rewards: with a length penalty, the rewards of a group that is all right differ too.
+ * Pass the correctness of the responses, not their rewards: with a length penalty, rewards differ even if all responses are right.
  *
  * @param correct whether each response is right
  * @throws {InputError} no responses, or elements that are not booleans
@@ -21,9 +21,9 @@ export function groupOutcome(correct: readonly boolean[]): GroupOutcome {
 }
 
 /**
- * Returns whether the pass rate of a prompt is within bounds, `above < Σ correct / G < below`, so that it is neither unsolvable nor solved.
- * The report keeps mathematics with `0 < pass@10 < 0.9`, which is the default, and chooses the easiest level of its puzzles for pass rates
- * within (0, 0.5) (M1 report, section 4.1).
+ * Returns whether the pass rate of a prompt is within bounds, `above < Σ correct / G < below`, so that the prompt is neither unsolvable nor
+ * solved. The default is the report's rule for mathematics, `0 < pass@10 < 0.9`. For the easiest level of its puzzles, the report requires
+ * pass rates within (0, 0.5) (M1 report, section 4.1).
  *
  * @param correct whether each sampled response is right
  * @throws {InputError} no responses, elements that are not booleans, or bounds in the wrong order

@@ -12,7 +12,7 @@ export interface RewardedLengths {
   readonly correct: ArrayLike<boolean>;
 }
 
-/** Thresholds beyond which a reward counts as biased. The report gives none. */
+/** Thresholds beyond which a reward counts as biased. The report gives no thresholds. */
 export interface LengthBiasOptions {
   /** Largest correlation of reward and length at equal correctness (0.3). */
   correlation?: number;
@@ -22,7 +22,7 @@ export interface LengthBiasOptions {
   gain?: number;
 }
 
-/** The result of {@link lengthBias}. */
+/** Result of {@link lengthBias}. */
 export interface LengthBias {
   /** Correlation of reward and length at equal correctness: right and wrong answers of each batch are centred separately. */
   readonly correlation: number;
@@ -30,7 +30,7 @@ export interface LengthBias {
   readonly growth: number;
   /** Rise of the share of right answers from the first batch to the last. */
   readonly gain: number;
-  /** Whether correlation and growth are above their thresholds and gain is below its own. */
+  /** Whether correlation and growth exceed their thresholds while gain is below its threshold. */
   readonly biased: boolean;
 }
 
@@ -38,15 +38,15 @@ const finite = number("a finite number", Number.isFinite);
 const schema = v.strictObject({ correlation: v.optional(finite, 0.3), growth: v.optional(finite, 0.1), gain: v.optional(finite, 0.02) });
 
 /**
- * Detects a reward, usually that of a model, that prefers long answers. The M1 report (section 4.2) recalibrates its reward model if
- * lengths grow without a gain.
+ * Detects a reward that prefers long answers, usually the reward of a model. The M1 report (section 4.2) recalibrates its reward model
+ * if lengths grow without a gain.
  *
  * @param batches the batches of a sliding window, oldest first
  * @throws {InputError} no batches, a batch without responses or with arrays of different lengths, invalid numbers, or invalid options
  */
 export function lengthBias(batches: readonly RewardedLengths[], options: LengthBiasOptions = {}): LengthBias {
   const thresholds = parseOptions(schema, options, "lengthBias");
-  if (!Array.isArray(batches) || batches.length === 0) throw new InputError("lengthBias: batches: expected at least one, got none");
+  if (!Array.isArray(batches) || batches.length === 0) throw new InputError("lengthBias: batches: expected at least one batch, got none");
   for (const [i, batch] of batches.entries()) checkRewardedLengths(batch, `lengthBias: batches[${i}]`);
 
   const [rewards, lengths]: [number[], number[]] = [[], []];

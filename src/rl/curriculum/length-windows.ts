@@ -12,17 +12,17 @@ export const reportWindows: readonly number[] = [40, 48, 56, 64, 72, 80].map((k)
 export interface WindowState {
   /** The current window: the maximum number of tokens of a response. */
   readonly tokens: number;
-  /** Perplexity of each batch since the window began, limited to the latest ones that the criterion needs. */
+  /** Perplexity of each batch since the window began, limited to the latest batches that the criterion needs. */
   readonly perplexities: readonly number[];
 }
 
-/** Criteria for a longer window. The M1 report gives both in words, without numbers. */
+/** Criteria for a longer window. The M1 report states them without numbers. */
 export interface WindowOptions {
   /** The windows in tokens, ascending ({@link reportWindows}). */
   windows?: readonly number[];
   /** Number of latest batches whose perplexities must agree (10). */
   batches?: number;
-  /** Perplexities agree if the largest exceeds the smallest by at most this share of it (0.02). */
+  /** Perplexities agree if the largest exceeds the smallest by at most this share of the smallest (0.02). */
   tolerance?: number;
   /** The 99th percentile of the lengths must reach this share of the window (0.95). */
   near?: number;

@@ -16,8 +16,8 @@ export interface MixturePart {
  *
  *     share_k ∝ weight_k · (4 p_k (1 − p_k) + floor)
  *
- * A part without a pass rate counts as 1/2. The M1 report weighs kinds of data by hand and by measured pass rates (sections 4 and 5) and
- * gives no formula. This one is proportional to the variance p (1 − p) of an answer's correctness, scaled to at most 1.
+ * A part without a pass rate counts as 1/2. The M1 report weighs kinds of data by hand and by measured pass rates (sections 4 and 5),
+ * without a formula. This formula is proportional to the variance p (1 − p) of an answer's correctness, scaled to at most 1.
  *
  * @param options `floor` (0.1) keeps parts in the mixture that are solved or never solved
  * @returns one share per part, with a sum of 1
@@ -36,7 +36,7 @@ export function mixture(parts: readonly MixturePart[], options: { floor?: number
     return weight * (4 * p * (1 - p) + floor);
   });
   const sum = weights.reduce((total, weight) => total + weight, 0);
-  if (!(sum > 0)) throw new InputError("mixture: parts: expected at least one with a weight above 0, got none");
+  if (!(sum > 0)) throw new InputError("mixture: parts: expected at least one part with a weight above 0, got none");
   return weights.map((weight) => weight / sum);
 }
 
@@ -49,7 +49,7 @@ export function drawPart(random: Random, shares: ArrayLike<number>): number {
   expectRandom("drawPart: random", random);
   expectArgument("drawPart: shares", isList(shares), "an array of numbers", shares);
   for (let k = 0; k < shares.length; k++) expectNumber(`drawPart: shares[${k}]`, shares[k], "a number of at least 0", (x) => x >= 0);
-  if (shares.length === 0) throw new InputError("drawPart: shares: expected at least one, got none");
+  if (shares.length === 0) throw new InputError("drawPart: shares: expected at least one share, got none");
   const last = shares.length - 1;
   let left = random.next();
   for (let k = 0; k < last; k++) {

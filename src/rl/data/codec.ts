@@ -11,7 +11,7 @@ export interface Codec {
   response(text: string): readonly number[];
 }
 
-/** Stands for the question in the formatted chat, which is split at it. */
+/** Placeholder of the question. The formatted chat is split at it. */
 const QUESTION_PLACEHOLDER = "\u0001";
 
 /**
@@ -32,7 +32,7 @@ export async function chatCodec(
   const [before, after, ...more] = formatted.split(QUESTION_PLACEHOLDER);
   const { eosId } = tokenizer;
   if (before === undefined || after === undefined || more.length > 0) {
-    throw new InputError("chatCodec: formatChat: expected a chat format that contains the user's message exactly once, got another");
+    throw new InputError("chatCodec: formatChat: expected a chat format that contains the user's message exactly once, got another format");
   }
   if (eosId === undefined) throw new InputError("chatCodec: tokenizer: expected an end-of-sequence token, got none");
   return {

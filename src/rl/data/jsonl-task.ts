@@ -10,12 +10,12 @@ export interface JsonlQuestion {
   readonly answers: readonly string[];
 }
 
-/** The name of the task, and how responses are judged. */
+/** Options of {@link jsonlTask}. */
 export interface JsonlTaskOptions {
   /** Name of the task. */
   readonly name: string;
   readonly verifier: keyof typeof verifiers;
-  /** Where to find the answer in a response: between `<answer>` tags after `</think>`, or with the `parse` of the verifier. */
+  /** How the answer is extracted from a response: between `<answer>` tags after `</think>`, or with the `parse` of the verifier. */
   readonly answer: "tagged" | "text";
 }
 
@@ -29,8 +29,8 @@ const rowSchema = v.looseObject({ prompt: v.string(), answer: v.custom<ExpectedA
  *
  * @param where the file, for messages
  * @throws {CheckpointError} bytes that are not UTF-8
- * @throws {InputError} an invalid line, an answer that is invalid for the verifier, a prompt that occurs again with other answers, or no
- * lines
+ * @throws {InputError} an invalid line, an answer that is invalid for the verifier, a prompt that occurs again
+ *   with other answers, or no lines
  */
 export function jsonlTask(
   bytes: Uint8Array,
@@ -62,13 +62,13 @@ function parseRows(text: string, where: string, verifier: keyof typeof verifiers
     const twin = seen.get(row.prompt);
     if (twin && twin.answers !== answers) {
       throw new InputError(
-        `${at}: answer: expected the answer of line ${twin.line}, which has the same prompt, got another one (use one row with an array to accept several answers)`,
+        `${at}: answer: expected the answer of line ${twin.line}, which has the same prompt, got a different answer (use one row with an array to accept several answers)`,
       );
     }
     seen.set(row.prompt, { line: i + 1, answers });
     rows.push(row);
   }
-  if (rows.length === 0) throw new InputError(`${where}: expected lines of {"prompt": …, "answer": …}, got none`);
+  if (rows.length === 0) throw new InputError(`${where}: expected lines of {"prompt": …, "answer": …}, got no lines`);
   return rows;
 }
 
@@ -93,7 +93,7 @@ function parseRow(line: string, at: string, verifier: keyof typeof verifiers): J
   return { prompt: output.prompt, answers: given.map(String) };
 }
 
-/** Replaces the position in errors about invalid JSON by the line of the file. */
+/** Replaces the position in errors about invalid JSON by the line number in the file. */
 function withLineNumber(at: string, body: () => unknown): unknown {
   try {
     return body();

@@ -10,9 +10,9 @@ import { judgeAsync, type Task, type Verifiable } from "../tasks/task.js";
 import type { Codec } from "./codec.js";
 import { drawInstance, type Puzzle } from "./puzzle.js";
 
-/** A judged response: its reward with components, none of which may be called `total`, and its correctness. */
+/** A judged response: its correctness, and its reward with components. No component may be called `total`. */
 export interface Judged extends Scored {
-  /** Whether the response is right, which dynamic sampling and pass rates use. False if the response cannot be scored. */
+  /** Whether the response is right, for dynamic sampling and pass rates. False if the response cannot be scored. */
   readonly correct: boolean;
 }
 
@@ -21,12 +21,12 @@ export interface Problem {
   /** Token ids of the prompt, up to the position where the response begins. */
   readonly prompt: readonly number[];
   /**
-   * Judges a response. A judge may call a server: the option `judging` of `trainPolicy` limits concurrency and time, and retries failed
-   * calls.
+   * Judges a response. A judge may call a server: the option `judging` of `trainPolicy` limits concurrency and
+   * time, and retries failed calls.
    *
    * @param options `signal` aborts when the judgement is no longer needed
-   * @returns the judgement, or null if the response cannot be judged. Such a response enters neither advantages nor accuracy; the metrics
-   * count it
+   * @returns the judgement, or null if the response cannot be judged. Such a response affects neither advantages nor
+   *   accuracy; the metrics count it
    */
   judge(response: Rollout, options?: { readonly signal: AbortSignal }): Judged | null | Promise<Judged | null>;
 }
@@ -41,7 +41,7 @@ export interface ProblemSource {
   problem(index: number): Problem;
 }
 
-/** Checks what a judge returned. @throws {InputError} an invalid judgement */
+/** Checks the return value of a judge. @throws {InputError} an invalid judgement */
 export function checkJudged(judged: Judged, where: string): Judged {
   const isReward = (x: unknown) => x === null || (typeof x === "number" && Math.abs(x) <= 1e9);
   const { correct, total, components } = judged ?? {};
@@ -70,7 +70,8 @@ const taskOptions = v.strictObject({
 });
 
 /**
- * Creates a source of problems from a level of a task. Problem i is drawn from the random stream of `seed` and i, and never held out.
+ * Creates a source of problems from a level of a task. Problem i is drawn from the random stream of `seed` and i,
+ * and is never a held-out instance.
  *
  * @param codec encodes prompts; `chatCodec` creates one from a model's tokenizer and chat format
  * @param options `rewards` by name, whose sum is the reward (`{ correct: correctnessReward }`); `weight` of the source; `seed` (0)
@@ -84,7 +85,7 @@ export function taskSource<Instance>(
 ): ProblemSource {
   const missing = (["generate", "question", "verify"] as const).find((method) => typeof task?.[method] !== "function");
   if (missing || typeof task.name !== "string")
-    throw new InputError(`taskSource: task: expected a task, got one without ${missing ?? "name"}`);
+    throw new InputError(`taskSource: task: expected a task, got an object without ${missing ?? "name"}`);
   if (typeof codec?.prompt !== "function")
     throw new InputError("taskSource: codec: expected an object with a method prompt, as chatCodec makes one");
   expectNumber("taskSource: level", level, "an integer of at least 1", (x) => Number.isSafeInteger(x) && x >= 1);

@@ -14,12 +14,12 @@ export interface Puzzle {
   readonly instance: unknown;
 }
 
-/** One instance in this many is held out: never trained on, whatever the seed. */
+/** One instance in this many is held out: for any seed, it is never trained on. */
 const HELD_OUT_MODULUS = 8;
 
 /**
- * Returns whether an instance is held out for tests, as an eighth of all instances are. A hash (FNV-1a) of {@link instanceKey} decides,
- * so that the split does not depend on a seed.
+ * Returns whether an instance is held out for tests. This applies to an eighth of all instances. A hash (FNV-1a) of {@link instanceKey}
+ * decides, so that the split does not depend on a seed.
  */
 export function isHeldOut(puzzle: Puzzle): boolean {
   expectArgument("isHeldOut: puzzle", isObjectLike(puzzle), "a puzzle", puzzle);
@@ -28,7 +28,7 @@ export function isHeldOut(puzzle: Puzzle): boolean {
   return ((hash ^ (hash >>> 15)) >>> 0) % HELD_OUT_MODULUS === 0;
 }
 
-/** Draws a puzzle: a task uniformly, then one of its levels uniformly, then an instance that is held out or one that is not. */
+/** Draws a puzzle: a task uniformly, then one of its levels uniformly, then a held-out or a training instance. */
 export function drawPuzzle(random: Random, tasks: readonly Task[], heldOut: boolean): Puzzle {
   expectRandom("drawPuzzle: random", random);
   expectArgument("drawPuzzle: tasks", Array.isArray(tasks) && tasks.length > 0, "one or more tasks", tasks);
@@ -38,13 +38,13 @@ export function drawPuzzle(random: Random, tasks: readonly Task[], heldOut: bool
   return drawInstance(random, task, level, heldOut);
 }
 
-/** Number of draws after which no such instance is assumed to exist. An eighth of all instances is held out. */
+/** Number of unsuccessful draws after which no such instance is assumed to exist. An eighth of all instances is held out. */
 const MAX_DRAWS = 10_000;
 
 /**
  * Draws a puzzle of a task and level, from the instances that are held out or from the others.
  *
- * @throws {InputError} the task has so few instances that none of this kind exists
+ * @throws {InputError} the task has so few instances that no instance of this kind exists
  */
 export function drawInstance(random: Random, task: Task, level: number, heldOut: boolean): Puzzle {
   expectRandom("drawInstance: random", random);
@@ -70,7 +70,7 @@ export function heldOut(task: Verifiable, level: number, amount: number, seed: n
   expectNumber("heldOut: amount", amount, "an integer within [0, 100,000]", (x) => Number.isInteger(x) && x >= 0 && x <= 100_000);
   const found = new Map<string, Puzzle>();
   for (let i = 0; found.size < amount; i++) {
-    // This many draws per instance would have found all of them.
+    // With this many draws per instance, all existing instances would have been found.
     if (i > 30 * (found.size + 10)) {
       throw new InputError(
         `evaluateTasks: perLevel: expected at most ${found.size}, the number of held-out instances of ${task.name} on level ${level}, got ${printed(amount)}`,

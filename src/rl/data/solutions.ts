@@ -12,7 +12,8 @@ import { drawPuzzle } from "./puzzle.js";
  *
  * Documents are truncated to the training window. If the prompt alone fills the window, the document has no targets.
  *
- * @param options `seed`, an integer within [0, 2^32), selects the puzzles; `heldOut: true` draws held-out instances, for held-out losses
+ * @param options `seed`, an integer within [0, 2^32), selects the puzzles. `heldOut: true` draws held-out
+ *   instances, to measure held-out losses
  */
 export function solutions(tasks: readonly Task[], codec: Codec, options: { seed?: number; heldOut?: boolean } = {}): Dataset {
   expectMethods("solutions: codec", codec, "a codec", ["prompt", "response"]);

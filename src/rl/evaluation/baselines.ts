@@ -2,7 +2,7 @@ import { streamOf } from "../../train/datasets.js";
 import { drawInstance, type Puzzle } from "../data/puzzle.js";
 import type { Task } from "../tasks/task.js";
 
-/** A puzzle with an answer that was guessed without solving. */
+/** A puzzle with an answer that was guessed without solving the puzzle. */
 export type Guess = readonly [puzzle: Puzzle, answer: string];
 
 const GUESSES_PER_INSTANCE = 20;
@@ -18,7 +18,7 @@ export function blindGuesses(task: Task, puzzles: readonly Puzzle[], seed: numbe
 /** Number of training instances among which the most frequent answer is determined. */
 const MAJORITY_SAMPLE_INSTANCES = 400;
 
-/** Gives every puzzle the answer that is most frequent among instances that are not held out. */
+/** Answers every puzzle with the most frequent answer among training instances. */
 export function majorityGuesses(task: Task, level: number, puzzles: readonly Puzzle[], seed: number): Guess[] {
   const counts = new Map<string, number>();
   for (let i = 0; i < MAJORITY_SAMPLE_INSTANCES; i++) {

@@ -69,13 +69,13 @@ const schema = v.strictObject({
 
 /** Statistics of the answers to a set of puzzles. */
 export interface Answers {
-  /** Share of right answers among those that were judged (pass@1, with one response per puzzle). */
+  /** Share of right answers among all judged answers (pass@1, with one response per puzzle). */
   readonly accuracy: number;
   /** Share of responses with a well-formed answer. */
   readonly formatted: number;
   /** Mean number of tokens of a response. */
   readonly tokens: number;
-  /** Number of answers that could not be judged. Missing if there are none. */
+  /** Number of answers that could not be judged. Missing if this number is 0. */
   readonly unjudged?: number;
 }
 
@@ -89,7 +89,7 @@ export interface Score extends Answers {
   readonly instances: number;
   /** Baseline: accuracy of blind guessing, estimated from 20 guesses per instance. */
   readonly blind: number;
-  /** Baseline: accuracy of always giving the answer that is most frequent among instances that are not held out. */
+  /** Baseline: accuracy of always giving the most frequent answer among training instances. */
   readonly majority: number;
 }
 
@@ -98,7 +98,7 @@ export interface Score extends Answers {
  * temperature 1 and top-p 0.95, as in the M1 report (section 6.1).
  *
  * @throws {InputError} invalid options, or a level with fewer held-out instances than `perLevel`
- * @throws {LightningError} none of the answers of a level could be judged
+ * @throws {LightningError} no answer of a level could be judged
  */
 export async function* evaluateTasks(model: Solver, options: EvaluateOptions): AsyncGenerator<Score> {
   const { tasks, perLevel, ...rest } = parseOptions(schema, options, "evaluateTasks");
@@ -124,7 +124,7 @@ export async function* evaluateTasks(model: Solver, options: EvaluateOptions): A
  * Evaluates a model on given puzzles. The options are those of {@link evaluateTasks}; the response to puzzle i uses the seed `seed` + i.
  *
  * @throws {InputError} no puzzles, or invalid options
- * @throws {LightningError} none of the answers could be judged
+ * @throws {LightningError} no answer could be judged
  */
 export async function answerPuzzles(
   model: Solver,
@@ -134,7 +134,7 @@ export async function answerPuzzles(
   expectMethods("answerPuzzles: model", model, "a model", ["generateBatch"]);
   expectArgument("answerPuzzles: puzzles", Array.isArray(puzzles), "an array of puzzles", puzzles);
   const { seed, temperature, topP, maxTokens, batch, judging, signal } = parseOptions(answerSchema, options, "answerPuzzles");
-  if (puzzles.length === 0) throw new InputError("answerPuzzles: puzzles: expected at least one, got none");
+  if (puzzles.length === 0) throw new InputError("answerPuzzles: puzzles: expected at least one puzzle, got none");
   for (const [i, puzzle] of puzzles.entries()) {
     expectMethods(`answerPuzzles: puzzles[${i}].task`, puzzle?.task, "a task", ["question", "verify"]);
   }

@@ -9,7 +9,7 @@ import { type Rollout, type RolloutOptions, rollouts, type Sampler } from "./rol
 export interface Sample extends Rollout, Judged {
   /** Token ids of the prompt. */
   readonly prompt: readonly number[];
-  /** False if the response could not be judged. Its reward is null and its advantage 0 then, and it counts as neither right nor wrong. */
+  /** False if the response could not be judged. Its reward is then null and its advantage 0, and it counts as neither right nor wrong. */
   readonly judged: boolean;
   /** Group-relative advantage of the reward. */
   readonly advantage: number;
@@ -19,7 +19,7 @@ export interface Sample extends Rollout, Judged {
 export interface Group {
   /** Index of the problem's source. */
   readonly source: number;
-  /** Outcome of the responses that could be scored; "all wrong" if none could. */
+  /** Outcome of the responses that could be scored; "all wrong" if there are none. */
   readonly outcome: GroupOutcome;
   readonly samples: readonly Sample[];
 }
@@ -67,7 +67,7 @@ export async function sampleGroups(
     sampled[i]!.map(
       (response): JudgeCall<Judged | null> =>
         async (signal) => {
-          // A copy, so that a judge cannot change the response that the policy learns from.
+          // Passes a copy, so that a judge cannot change the response that the policy learns from.
           const copy = { ...response, ids: [...response.ids], logp: response.logp.slice() };
           const judged = await problem.judge(copy, { signal });
           return judged === null ? null : checkJudged(judged, `${name}: judge`);
@@ -103,7 +103,7 @@ export async function sampleGroups(
   };
 }
 
-/** Outcome of the responses that could be scored. Without any, the group has no advantages to learn from. */
+/** Outcome of the responses that could be scored. A group without such responses has no advantages to learn from. */
 function outcomeOf(judged: readonly Judged[]): GroupOutcome {
   const scored = judged.filter(({ total }) => total !== null);
   return scored.length === 0 ? "all wrong" : groupOutcome(scored.map(({ correct }) => correct));

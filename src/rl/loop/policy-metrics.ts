@@ -13,19 +13,21 @@ export interface PolicyMetrics {
   readonly step: number;
   /** Number of problems drawn so far. */
   readonly problems: number;
-  /** Number of groups that were sampled, kept for learning, all right, and all wrong. */
+  /** Numbers of groups: sampled, kept for learning, all responses right, and all responses wrong. */
   readonly groups: { readonly sampled: number; readonly kept: number; readonly allRight: number; readonly allWrong: number };
-  /** Number of responses that could not be judged, which have null rewards and do not enter the accuracy, and of retries. */
+  /**
+   * Number of responses that could not be judged, and number of retries. Such responses have null rewards and do not affect the accuracy.
+   */
   readonly judging: { readonly failed: number; readonly retried: number };
   /** Share of right answers among all judged responses (mean@G: G responses per problem). */
   readonly accuracy: number;
   /** Accuracy and number of judged responses of each source. */
   readonly sources: Readonly<Record<string, { readonly accuracy: number; readonly responses: number }>>;
-  /** Mean of each reward component over the responses that have it, and of their sum (`total`). */
+  /** Mean of each reward component over the responses that have it, and mean of the sum of components (`total`). */
   readonly rewards: Readonly<Record<string, number>>;
   /**
-   * Response length in tokens: mean, 99th percentile and limit; and the shares of responses that reached the limit or were stopped as
-   * repetitive.
+   * Response length in tokens: mean, 99th percentile and limit. Also the shares of responses that reached the limit
+   * or were stopped as repetitive.
    */
   readonly length: {
     readonly mean: number;
@@ -40,25 +42,28 @@ export interface PolicyMetrics {
   readonly updates: readonly UpdateMetrics[];
   /** Warnings about judges and about a collapsing policy, with remedies. Usually empty. */
   readonly warnings: readonly string[];
-  /** Seconds spent on sampling, which includes judging, and on learning. */
+  /** Seconds spent on sampling (including judging) and on learning. */
   readonly seconds: { readonly sampling: number; readonly learning: number };
   /** Response tokens per second of sampling. */
   readonly tokensPerSecond: number;
 }
 
-/** Statistics of the policy on the tokens that it learns from. */
+/** Statistics of the policy over the tokens of the kept responses. */
 export interface PolicyState {
   /** Perplexity: exp of the mean negative log-probability of a token. */
   readonly perplexity: number;
   /** Mean entropy of the next-token distributions, in nats. */
   readonly entropy: number;
-  /** Agreement between the probabilities of sampling and of training. Only at temperature 1, because samplers report no others. */
+  /**
+   * Agreement between the probabilities of sampling and of training. Only at temperature 1, because samplers report
+   * probabilities at no other temperature.
+   */
   readonly agreement?: Agreement;
 }
 
 /** Metrics of one update. */
 export interface UpdateMetrics extends PolicyStats {
-  /** Loss of the objective, without the load-balancing loss. Near 0 on-policy, whatever its gradient. */
+  /** Loss of the objective, without the load-balancing loss. Near 0 on-policy, even if the gradient is large. */
   readonly loss: number;
   /** Norm of the gradient, before clipping. */
   readonly gradNorm: number;

@@ -19,20 +19,21 @@ export interface PolicyOptions {
   /** Number of responses to each problem, G (8). */
   groupSize?: number;
   /**
-   * Number of updates per generation batch and epoch, with equal numbers of groups (4). The first is on-policy, the others are off-policy.
+   * Number of updates per generation batch and epoch, with equal numbers of groups (4). The first update is
+   * on-policy, the others are off-policy.
    */
   minibatches?: number;
   /** Number of passes over the responses of a generation batch (1). */
   epochs?: number;
   /**
-   * The objective (`cispo`), with its default options. To set options: `(batch) => cispo(batch, { maxWeight: 4, aggregation: "sequence"
-   * })`.
+   * The objective (default: `cispo` with its default options). To set options:
+   * `(batch) => cispo(batch, { maxWeight: 4, aggregation: "sequence" })`.
    */
   objective?: (batch: PolicyBatch) => PolicyLoss;
   /**
-   * The reference policy π_ref of objectives with `klCoef`: a second model with constant weights, usually the checkpoint that training
-   * started from, also after a restore. Each batch takes one additional forward pass through it. The statistics of every update then
-   * include `klRef`, whether or not the objective penalises it.
+   * The reference policy π_ref of objectives with `klCoef`: a second model with constant weights. It is usually the checkpoint that
+   * training started from, also after a restore. Each batch takes one additional forward pass through it. The statistics of every update
+   * then include `klRef`, even if `klCoef` is 0.
    */
   reference?: Trainable;
   /** Called with each warning, which `PolicyMetrics.warnings` contains too. */
@@ -109,7 +110,7 @@ export function parsePolicyOptions(options: PolicyOptions, where: string) {
 /** Maximum number of responses per generation batch, because all of them stay in memory. */
 const MAX_BATCH_RESPONSES = 2 ** 20;
 
-/** Checks options against each other, and nested options. @throws {InputError} inconsistent options, or invalid nested options */
+/** Checks that options are consistent, and checks nested options. @throws {InputError} inconsistent options, or invalid nested options */
 export function checkPolicyOptions(
   {
     groups,

@@ -21,7 +21,7 @@ const rewardWeight = number("a number within [0, 1e6]", (x) => x >= 0 && x <= 1e
 const objectiveSchema = v.custom<{ readonly name: string }>((x) => isObject(x) && typeof x.name === "string", 'an object with a "name"');
 
 const levels = v.optional(v.pipe(v.array(count, "an array of levels"), v.nonEmpty("at least one level")));
-// A narrower range than that of `mixture`, so that products of weights do not underflow.
+// Narrower than the range in `mixture`, so that products of weights do not underflow.
 const weight = v.optional(
   number("a number within [1e-9, 1e9]", (x) => x >= 1e-9 && x <= 1e9),
   1,
@@ -39,7 +39,7 @@ const schema = v.strictObject({
   reference: v.optional(text),
   tasks: v.pipe(
     v.array(
-      // Chosen by key and not as a union, so that messages refer to the intended variant.
+      // The variant is chosen by its key instead of a union schema, so that messages refer to the intended variant.
       v.lazy((task): typeof bundledTask | typeof moduleTasks | typeof fileTask => {
         if (isObject(task) && "module" in task) return moduleTasks;
         return isObject(task) && "file" in task ? fileTask : bundledTask;
@@ -95,7 +95,7 @@ export type PolicyPlan = Omit<v.InferOutput<typeof schema>, "tasks"> & {
 export function parsePolicyPlan(bytes: Uint8Array, where: string): PolicyPlan {
   const { tasks: chosen, ...plan } = parseOptions(schema, decodeJson(bytes, where), where);
   if (Object.values(plan.rewards).every((weight) => weight === 0)) {
-    throw new InputError(`${where}: rewards: expected at least one weight above 0, got none`);
+    throw new InputError(`${where}: rewards: expected at least one weight above 0, got only zeros`);
   }
   checkPolicyOptions(plan.run, `${where}: run`);
   checkObjective(plan.objective, `${where}: objective`);

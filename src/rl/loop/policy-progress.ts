@@ -6,7 +6,7 @@ import type { WindowState } from "../curriculum/index.js";
 import { collapseStateSchema, newCollapseState } from "./collapse-detection.js";
 import type { PolicyMetrics } from "./policy-metrics.js";
 
-/** The state that a run needs to resume, besides weights and optimiser: plain data, saved with the trainer. */
+/** The state that a run needs to resume, in addition to weights and optimiser. It is plain data, saved with the trainer. */
 const progressSchema = v.strictObject({
   /** Number of completed batches. */
   batch: index,
@@ -16,7 +16,7 @@ const progressSchema = v.strictObject({
   window: v.custom<WindowState>(isWindowState, "a window"),
   /** Exponential moving average of the pass rate of each source. */
   passRates: v.record(v.string(), v.number()),
-  /** State of the collapse detection. States of earlier versions have none. */
+  /** State of the collapse detection. Missing in runs of earlier versions. */
   watch: v.optional(collapseStateSchema, newCollapseState),
   /** True during the updates of a batch. If they fail, weights and progress are inconsistent, and the run must not resume. */
   learning: v.optional(v.boolean()),
@@ -27,7 +27,7 @@ export type PolicyProgress = v.InferOutput<typeof progressSchema>;
 const PASS_RATE_EMA_WEIGHT = 0.3;
 
 /**
- * Reads the progress of a trainer; without any it is that of a new run.
+ * Reads the progress of a trainer. A trainer without progress starts a new run.
  *
  * @throws {InputError} progress of another kind, or of an incomplete batch
  */
@@ -42,7 +42,7 @@ export function readProgress({ progress }: Trainer, windows: readonly number[]):
   const { learning, window } = parsed.output;
   if (learning)
     throw new InputError(
-      "trainPolicy: trainer: expected a state between two batches, got one from a batch that failed (restore a saved state)",
+      "trainPolicy: trainer: expected a state between two batches, got the state of a failed batch (restore a saved state)",
     );
   if (!windows.includes(window.tokens)) {
     throw new InputError(

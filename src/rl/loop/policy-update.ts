@@ -10,11 +10,11 @@ export function sampleToDocument({ prompt, ids }: Pick<Sample, "prompt" | "ids">
 }
 
 /**
- * Updates the policy once with a minibatch of whole groups, in order. The trainer may split the minibatch for its forward passes; means are
- * taken over the whole minibatch nevertheless.
+ * Updates the policy once with a minibatch of whole groups, in order. Means are taken over the whole minibatch, even if the trainer
+ * splits it for its forward passes.
  *
  * @param logpOld log-probabilities of the response tokens under the policy that sampled them
- * @param logpRef the same under the reference policy, if there is one
+ * @param logpRef log-probabilities of the same tokens under the reference policy, if there is one
  */
 export function updatePolicy(
   trainer: Trainer,
@@ -22,7 +22,7 @@ export function updatePolicy(
   { logpOld, logpRef }: { logpOld: readonly Float64Array[]; logpRef: readonly Float64Array[] | undefined },
   { objective, groupSize, lr }: { objective: (batch: PolicyBatch) => PolicyLoss; groupSize: number; lr: number },
 ): UpdateMetrics {
-  // Every call gets fresh arrays, because an objective may be the caller's and may modify them.
+  // Every call gets new arrays, because an objective of the caller may modify them.
   const batchOf = (logp: readonly Float64Array[], first: number): PolicyBatch => {
     const masks = () => samples.map(({ ids }) => ids.map(() => 1));
     const groups = samples.map((_, i) => Math.floor(i / groupSize));

@@ -10,7 +10,7 @@ export interface Rollout {
   readonly ids: readonly number[];
   /** The decoded text. */
   readonly text: string;
-  /** Log-probability of each token according to the sampler, at temperature 1, whatever the sampling temperature. */
+  /** Log-probability of each token according to the sampler, always at temperature 1, regardless of the sampling temperature. */
   readonly logp: Float64Array;
   /** Why the response ended. `"length"` and `"context"` mean that it was truncated, `"repetition"` that it was stopped as repetitive. */
   readonly stop: StopReason;
@@ -22,7 +22,7 @@ export interface RolloutOptions extends Pick<GenerateOptions, "maxTokens" | "tem
   groupSize: number;
 }
 
-/** A model that generates responses: a local one, or one on a server that returns token ids and log-probabilities. */
+/** A model that generates responses: a local model, or a model on a server that returns token ids and log-probabilities. */
 export interface Sampler {
   generateBatch(inputs: readonly (readonly number[])[], options: GenerateOptions): AsyncIterable<Token>;
 }

@@ -6,16 +6,16 @@ import { correlation, subtractMean } from "../statistics.js";
 
 /** Agreement of two computations of the same probabilities. */
 export interface Agreement {
-  /** Pearson's r of the two probabilities over all tokens; 0 if either of them is constant. */
+  /** Pearson's r of the two probabilities over all tokens; 0 if one of the two is constant. */
   readonly correlation: number;
   /** The largest absolute difference of the two probabilities of a token. */
   readonly largest: number;
 }
 
 /**
- * Compares the probabilities of sampled tokens in sampling, which computes token by token, and in training, which computes all tokens at
+ * Compares the probabilities of sampled tokens in sampling and in training. Sampling computes token by token, training all tokens at
  * once. The M1 report (section 3.2, figure 3) measured a correlation of 0.987 with an output head in bf16, where the reward did not grow,
- * and of 0.997 in float32.
+ * and 0.997 with a head in float32.
  *
  * @param sampled log-probability of each token of each response, from sampling
  * @param trained log-probability of the same tokens, from the forward pass of training

@@ -28,19 +28,19 @@ const trainersInUse = new WeakSet<Trainer>();
  *
  *     A = group-relative advantages of the rewards
  *     log π_old = log-probabilities of the responses in the trainer's forward pass, before the first update
- *     log π_ref = the same under the reference policy, if there is one
- *     update by update: loss = objective(log π, log π_old, A) over a minibatch of groups
+ *     log π_ref = log-probabilities of the responses under the reference policy, if there is one
+ *     per update: loss = objective(log π, log π_old, A) over a minibatch of groups
  *
- * A run resumes from the state of the trainer. After `trainer.restore(trainer.save())`, even in another process, the results are those of
- * one uninterrupted run, given the same options, sources and build, if the sampler is the model being trained. Between two batches, while
- * the body of the loop runs, the trainer can be saved and the model used.
+ * A run resumes from the state of the trainer. After `trainer.restore(trainer.save())`, even in another process, the results equal those of
+ * one uninterrupted run. This requires the same options, sources and build, and the trained model as the sampler. Between two batches,
+ * while the body of the loop runs, the trainer can be saved and the model used.
  *
- * @param model samples the responses: the model being trained, or one on a server to which the body of the loop sends the new weights
+ * @param model samples the responses: the model being trained, or a model on a server to which the body of the loop sends the new weights
  * @param trainer the trainer of the model, with the learning rate. Its `temperature` applies to the sampling too
  * @param sources the sources of problems, with unique names
  * @throws {InputError} invalid options, sources, problems or judgements, or a trainer whose progress belongs to another kind of run
- * @throws {LightningError} a non-finite loss or gradient (the weights are those of the update before; restore the trainer to continue), a
- * trainer that already has an active run, or a batch of which no response could be judged
+ * @throws {LightningError} a non-finite loss or gradient (the weights remain as after the previous update; restore the trainer to
+ *   continue), a trainer that already has an active run, or a batch without any judged response
  */
 export async function* trainPolicy(
   model: Sampler,
@@ -53,9 +53,11 @@ export async function* trainPolicy(
   expectMethods("trainPolicy: trainer", trainer, "a Trainer", ["step", "likelihoods", "trains"]);
   checkSources(sources);
   if (settings.reference && trainer.trains(settings.reference))
-    throw new InputError("trainPolicy: reference: expected a second model, got the one being trained (load the checkpoint a second time)");
+    throw new InputError(
+      "trainPolicy: reference: expected a second model, got the trained model itself (load the checkpoint a second time)",
+    );
   if (trainersInUse.has(trainer))
-    throw new LightningError("trainPolicy: trainer: expected a trainer without an active run, got one that is in use (end its run first)");
+    throw new LightningError("trainPolicy: trainer: expected a trainer without an active run, got a trainer in use (end its run first)");
   trainersInUse.add(trainer);
   try {
     yield* runBatches(model, trainer, sources, settings);
@@ -75,7 +77,7 @@ async function* runBatches(
   const progress = readProgress(trainer, windows.windows);
   const { temperature } = trainer.options;
   const perBatch = minibatches * epochs;
-  // Separate seeds for each purpose, which also differ from those of the sources.
+  // Derives a separate seed for each purpose. They also differ from the seeds of the sources.
   const own = Random.seeded(settings.seed);
   const [choosing, sampling] = [drawSeed(own), drawSeed(own)];
 
@@ -114,7 +116,7 @@ async function* runBatches(
       for (const [place, [from, to]] of minibatchRanges(kept.length, minibatches, groupSize).entries()) {
         await yieldToEventLoop();
         const minibatch = samples.slice(from, to);
-        // Without advantages AdamW would still move the weights, by its momentum.
+        // Skips the update: without advantages, AdamW would still move the weights by its momentum.
         if (minibatch.every(({ advantage }) => advantage === 0)) continue;
         const lr =
           trainer.options.lr *
@@ -164,10 +166,10 @@ function checkProblem(problem: Problem, where: string): Problem {
   return problem;
 }
 
-/** @throws {LightningError} none of the responses could be judged */
+/** @throws {LightningError} no response could be judged */
 function checkJudging({ failed, error }: JudgingSummary, responses: number, where: string): void {
   if (failed < responses) return;
-  const why = error ? `the first call failed with: ${error.message}` : "the judge returned null for each of them";
+  const why = error ? `the first call failed with: ${error.message}` : "the judge returned null for every response";
   throw new LightningError(
     `${where}: none of ${responses} responses was judged; ${why} (check the judge; the option judging sets retries, time limit and concurrency)`,
     { cause: error },
@@ -177,7 +179,7 @@ function checkJudging({ failed, error }: JudgingSummary, responses: number, wher
 function judgingWarnings({ failed, error }: JudgingSummary, responses: number): string[] {
   if (failed === 0) return [];
   const why = error ? ` (the first error: ${error.message})` : "";
-  return [`${failed} of ${responses} responses were not judged${why} and are not learned from. Check the judge.`];
+  return [`${failed} of ${responses} responses were not judged${why} and do not affect training. Check the judge.`];
 }
 
 /** Computes the probability of drawing each source. */
@@ -196,7 +198,7 @@ function minibatchRanges(groups: number, minibatches: number, groupSize: number)
 
 /** @throws {InputError} no sources, an invalid source, or two sources with the same name */
 function checkSources(sources: readonly ProblemSource[]): void {
-  if (!Array.isArray(sources) || sources.length === 0) throw new InputError("trainPolicy: sources: expected at least one, got none");
+  if (!Array.isArray(sources) || sources.length === 0) throw new InputError("trainPolicy: sources: expected at least one source, got none");
   for (const [i, source] of sources.entries()) {
     if (typeof source?.name !== "string" || typeof source.problem !== "function") {
       throw new InputError(`trainPolicy: sources[${i}]: expected { name, problem(index) }, got another value`);

@@ -6,13 +6,15 @@ import { isList } from "../arguments.js";
 import { mean } from "../statistics.js";
 
 export interface AdvantageOptions {
-  /** Delta degrees of freedom (1): the standard deviation divides by n − ddof. PyTorch uses 1; 0 gives the population's. */
+  /**
+   * Delta degrees of freedom (1): the standard deviation divides by n − ddof. PyTorch uses 1; 0 gives the population's standard deviation.
+   */
   ddof?: 0 | 1;
   /** ε, added to the standard deviation (1e-6). At most 1e9. */
   eps?: number;
 }
 
-/** Rewards are at most this large, so that no square overflows. */
+/** Maximum absolute value of a reward, so that no square overflows. */
 const MAX_REWARD_MAGNITUDE = 1e9;
 
 const entries = {
@@ -26,10 +28,10 @@ const entries = {
   ),
 };
 
-/** Rewards count as equal if they differ by at most this share of the largest: float32 rounding alone makes such differences. */
+/** Rewards count as equal if they differ by at most this share of the largest reward, because float32 rounding causes such differences. */
 const EQUAL_REWARDS_TOLERANCE = 1e-6;
 
-/** Rewards also count as equal if they differ by at most this: the squares of such differences underflow. */
+/** Rewards also count as equal if their difference is at most this value, because the squares of such differences underflow. */
 const MIN_REWARD_SPREAD = 1e-100;
 
 /** The reward of a response, or null if it cannot be scored. */

@@ -8,10 +8,10 @@ import type { Minibatch } from "./policy-batch.js";
  *
  * - `"token"`: 1 / N. All tokens weigh the same (CISPO, DAPO).
  * - `"sequence"`: 1 / (G n_i). All responses weigh the same (GRPO).
- * - `{ constant: L }`: 1 / (G L). Independent of the response's length (Dr. GRPO). L = 1 gives the mean over responses of the sums over
- *   tokens.
- * - `{ mix: λ }`: λ / (G n_i) + (1 − λ) / N. This is an interpretation of "combined sample-level loss and token-level normalisation"
- *   (M1 report, section 5), which gives no formula.
+ * - `{ constant: L }`: 1 / (G L). Independent of the response's length (Dr. GRPO). L = 1 gives the mean over
+ *   responses of the sums over tokens.
+ * - `{ mix: λ }`: λ / (G n_i) + (1 − λ) / N. This is an interpretation of "combined sample-level loss and token-level normalisation" (M1
+ *   report, section 5), which gives no formula.
  */
 export type Aggregation = "token" | "sequence" | { readonly constant: number } | { readonly mix: number };
 
@@ -20,13 +20,13 @@ export interface AggregationOptions {
   /** The weight of each token. The default depends on the objective. */
   aggregation?: Aggregation;
   /**
-   * The set that N and G count: the whole minibatch (`"minibatch"`, the default), or each group, followed by the mean over groups
-   * (`"group"`; the batch must have `groups`).
+   * The set over which N and G are counted. `"minibatch"` (default): the whole minibatch. `"group"`: each group, followed by the mean over
+   * groups; the batch must have `groups`.
    */
   scope?: "minibatch" | "group";
   /**
-   * Whether G counts responses whose tokens are all masked, and whether the mean over groups counts groups of such responses only:
-   * `"count"` (the default, as in TRL) or `"skip"` (as in verl).
+   * Treatment of responses whose tokens are all masked. `"count"` (default, as in TRL): G counts them, and the mean over groups counts
+   * groups that consist only of them. `"skip"` (as in verl): neither counts them.
    */
   empty?: "count" | "skip";
 }

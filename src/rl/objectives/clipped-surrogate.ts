@@ -2,7 +2,7 @@ import type { Surrogate } from "./policy-loss.js";
 import { type Bounds, clip } from "./ratio-bounds.js";
 
 /**
- * Returns PPO's clipped surrogate (Schulman et al. 2017), or with a cap that of dual-clip PPO (Ye et al. 2020):
+ * Returns PPO's clipped surrogate (Schulman et al. 2017) or, with a cap, the surrogate of dual-clip PPO (Ye et al. 2020):
  *
  *     J = min(r A, clip(r, minWeight, maxWeight) A),   for A < 0 at least cap · A
  *     dJ/dlogp = r A, and 0 where a bound decides

@@ -23,11 +23,11 @@ const schema = v.strictObject({
 });
 
 /**
- * Computes the dual-clip PPO objective (Ye et al. 2020). It bounds the clipped surrogate also for tokens with a negative advantage that
- * have become more probable:
+ * Computes the dual-clip PPO objective (Ye et al. 2020). It also bounds the clipped surrogate of tokens that have a negative advantage
+ * but have become more probable:
  *
- *     J = 1/N Σ_i Σ_t max(min(r A_i, clip(r, minWeight, maxWeight) A_i), cap · A_i) for A_i < 0, without the max else
- *     dloss/dlogp as DAPO's, and 0 where A < 0 and r > cap
+ *     J = 1/N Σ_i Σ_t max(min(r A_i, clip(r, minWeight, maxWeight) A_i), cap · A_i)   (for A_i ≥ 0: only the min)
+ *     dloss/dlogp as in DAPO, and 0 where A < 0 and r > cap
  *
  * The default aggregation is the mean over all tokens.
  *

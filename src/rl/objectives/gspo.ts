@@ -28,7 +28,7 @@ export function gspo(batch: PolicyBatch, options: GspoOptions = {}): PolicyLoss 
   return policyLoss("gspo", batch, rest, "sequence", clippedSurrogate({ minWeight, maxWeight }), meanOverTokens);
 }
 
-/** log s, repeated for every token. For a response without unmasked tokens the result is 0 and never used. */
+/** log s, repeated for every token. For a response without unmasked tokens, the result is 0 and not used. */
 function meanOverTokens(logRatios: Float64Array, mask: Numbers): Float64Array {
   const sum = logRatios.reduce((total, d, t) => total + mask[t]! * d, 0);
   return new Float64Array(logRatios.length).fill(sum / Math.max(1, countTokens(mask)));

@@ -13,7 +13,7 @@ export type Numbers = ArrayLike<number>;
 export interface PolicyBatch {
   /** log π_θ: log-probability of each token under the policy being trained, at the sampling temperature. */
   readonly logp: readonly Numbers[];
-  /** log π_old: the same under the policy that sampled the responses. */
+  /** log π_old: log-probability of each token under the policy that sampled the responses. */
   readonly logpOld: readonly Numbers[];
   /** 1 for a token that the policy generated, 0 for any other, such as prompts and tool output. Only tokens with 1 enter the loss. */
   readonly mask: readonly Numbers[];
@@ -21,11 +21,11 @@ export interface PolicyBatch {
   readonly advantages: Numbers;
   /** log π_ref: log-probability of each token under the reference policy. Required if `klCoef` is above 0. */
   readonly logpRef?: readonly Numbers[];
-  /** The group of each response, as a number that identifies it. Required by `scope: "group"`. */
+  /** The group of each response, as a number that identifies the group. Required by `scope: "group"`. */
   readonly groups?: Numbers;
   /**
-   * The minibatch that these responses are part of, and the index `first` of the first of them in it. Means are then taken over the whole
-   * minibatch, so that the losses and gradients of its parts add up to its own.
+   * The minibatch that contains these responses; `first` is the index of the first of them in it. Means are then taken over the whole
+   * minibatch, so that losses and gradients of the parts add up to those of the minibatch.
    */
   readonly minibatch?: Minibatch & { readonly first: number };
 }
@@ -68,7 +68,7 @@ interface ValueKind {
   fits(x: number): boolean;
 }
 
-/** Elements are at most this large, so that no product overflows. */
+/** Maximum absolute value of an element, so that no product overflows. */
 const MAX_MAGNITUDE = 1e9;
 
 const FINITE: ValueKind = { expected: "a number within [-1e9, 1e9]", fits: (x) => Math.abs(x) <= MAX_MAGNITUDE };

@@ -24,7 +24,7 @@ export const objectiveEntries = {
 
 /** The result of an objective. */
 export interface PolicyLoss {
-  /** The loss to minimise. It is no measure of progress: on-policy it is near 0, whatever its gradient. */
+  /** The loss to minimise. It does not measure progress: on-policy it is near 0, even if the gradient is large. */
   readonly loss: number;
   /** dloss/dlogp, in the shape of `logp`; 0 for masked tokens. */
   readonly dLogp: Float64Array[];
@@ -37,14 +37,14 @@ export interface SurrogateInput {
   readonly ratio: number;
   readonly advantage: number;
   readonly logp: number;
-  /** Whether r was clamped to that range, so that it does not depend on `logp`. */
+  /** Whether r was clamped to this range. If so, r does not depend on `logp`. */
   readonly saturated: boolean;
 }
 
-/** The term J that is maximised, for one token: its value, its derivative by `logp`, and whether a bound took effect. */
+/** The maximised term J of one token: its value, its derivative with respect to `logp`, and whether a bound took effect. */
 export type Surrogate = (token: SurrogateInput) => { value: number; slope: number; clipped: boolean };
 
-/** Log-ratios are clamped to ± this before they are exponentiated. */
+/** Log-ratios are clamped to ± this value before they are exponentiated. */
 export const MAX_LOG_RATIO = 20;
 
 /**

@@ -31,7 +31,7 @@ export interface PolicyStats {
 
 /** One unmasked token. */
 interface TokenRecord {
-  /** The ratio that the objective used: that of the token, or with GSPO that of its response. */
+  /** The ratio that the objective used: the ratio of the token or, with GSPO, of its response. */
   readonly ratio: number;
   /** log r of the token itself. */
   readonly logRatio: number;

@@ -5,8 +5,8 @@ import { printed } from "../../base/printed.js";
 import { expectNumber } from "../arguments.js";
 
 /**
- * Clipping bounds of the importance ratio r = π_θ / π_old, as absolute values and not as offsets from 1: `{ minWeight: 0, maxWeight: 5 }`
- * clips r to (0, 5]. A `minWeight` of 0 or a `maxWeight` of `Infinity` disables that bound.
+ * Clipping bounds of the importance ratio r = π_θ / π_old. They are values of r, not offsets from 1: `{ minWeight: 0, maxWeight: 5 }` clips
+ * r to (0, 5]. A `minWeight` of 0 or a `maxWeight` of `Infinity` disables that bound.
  */
 export interface Bounds {
   readonly minWeight: number;
@@ -14,8 +14,8 @@ export interface Bounds {
 }
 
 /**
- * Converts the epsilons of a paper into the bounds [1 − low, 1 + high]. DAPO's are `fromEpsilons(0.2, 0.28)`. A `low` of 1 or more
- * disables the lower bound, as the M1 report does for CISPO.
+ * Converts the epsilons of a paper to the bounds [1 − low, 1 + high]. For example, DAPO uses `fromEpsilons(0.2, 0.28)`. A `low` of 1 or
+ * more disables the lower bound, as the M1 report does for CISPO.
  *
  * @throws {InputError} an epsilon that is not a number of at least 0
  */

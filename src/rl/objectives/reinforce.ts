@@ -11,8 +11,8 @@ const schema = v.strictObject(objectiveEntries);
  *     J = 1/N Σ_i Σ_t sg(r) A_i log π_θ
  *     dloss/dlogp = −w r A
  *
- * The default aggregation is the mean over all tokens, which makes it CISPO without bounds. The report's equation divides by |o_i|, which
- * is `aggregation: "sequence"`.
+ * The default aggregation is the mean over all tokens; the objective then equals CISPO without bounds. The report's equation divides by
+ * |o_i|, which corresponds to `aggregation: "sequence"`.
  *
  * @throws {InputError} an invalid batch or invalid options
  */

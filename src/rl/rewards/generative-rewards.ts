@@ -7,10 +7,10 @@ import type { Answered, Reward } from "./rewards.js";
 /** A grade from 1 (wrong) to 5 (right). */
 export type Grade = 1 | 2 | 3 | 4 | 5;
 
-/** Default rewards of the grades 1 to 5. The M1 report gives none. */
+/** Default rewards of the grades 1 to 5. The M1 report gives no numbers. */
 const EVENLY_SPACED_VALUES = [0, 0.25, 0.5, 0.75, 1] as const;
 
-/** A response to a question with a reference answer: the right one, or one of the desired quality. */
+/** A response to a question with a reference answer. The reference is the right answer, or an answer of the desired quality. */
 export interface AnsweredWithReference extends Answered {
   readonly reference: string;
 }
@@ -18,8 +18,8 @@ export interface AnsweredWithReference extends Answered {
 /**
  * Creates a reward from a model that grades responses against a reference answer on a five-point scale (M1 report, section 4.2).
  *
- * The model is called `judgements` times per response, independently. The reward is the mean over the calls that return a grade, and null
- * if none does.
+ * The model is called `judgements` times per response, independently. The reward is the mean over the calls that return a
+ * grade, and null if no call does.
  *
  * @param grade calls the model with the question, the reference answer and the response; null means no grade
  * @param options `values`: rewards of the grades 1 to 5 (0, 0.25, 0.5, 0.75, 1); `judgements`: calls per response (1)
@@ -51,7 +51,7 @@ export function gradedReward(
   };
 }
 
-/** The result of a comparison: 1 if the first answer is better, −1 if the second is, 0 if neither is. */
+/** The result of a comparison: 1 if the first answer is better, −1 if the second is better, otherwise 0. */
 export type Preference = -1 | 0 | 1;
 
 /**

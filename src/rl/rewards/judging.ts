@@ -34,7 +34,7 @@ export type JudgeOutcome<T> = (
   | { readonly value: T; readonly error?: undefined }
   | { readonly value?: undefined; readonly error: Error }
 ) & {
-  /** Attempts beyond the first. */
+  /** Number of attempts after the first. */
   readonly retries: number;
 };
 
@@ -43,7 +43,7 @@ export type JudgeOutcome<T> = (
  *
  * @param signal cancels everything: waiting calls do not start, and the signals of running calls abort
  * @returns one outcome per call, in the order of the calls
- * @throws {InputError} a call threw one: a bug in the judge, which a retry would not fix
+ * @throws {InputError} a call threw an InputError, which indicates a bug in the judge that a retry would not fix
  */
 export async function callJudges<T>(
   calls: readonly JudgeCall<T>[],

@@ -9,7 +9,7 @@ export interface Verifier {
   readonly expects: string;
   /** Whether an expected answer is valid. */
   accepts(expected: string): boolean;
-  /** Whether an answer, any text at all, equals the expected one. */
+  /** Whether an answer, which may be any text, equals the expected answer. */
   verify(expected: string, answer: string): boolean;
   /** Extracts the answer from a response without tags. Undefined if there is none. */
   parse(response: string): string | undefined;
@@ -18,7 +18,7 @@ export interface Verifier {
 const wholeText = (response: string) => response.trim() || undefined;
 const normaliseWords = (text: string) => splitWords(text.normalize("NFC").toLowerCase()).join(" ");
 
-/** Verifiers by name. All take time linear in the length of the response, and none evaluates code. */
+/** Verifiers by name. All of them take time linear in the length of the response and evaluate no code. */
 export const verifiers: Readonly<Record<"exact" | "words" | "number", Verifier>> = {
   /** Equal texts, ignoring white space around them. */
   exact: {
@@ -49,7 +49,7 @@ export const verifiers: Readonly<Record<"exact" | "words" | "number", Verifier>>
 /** A sign directly after a digit or a point is an operator and not part of the number. */
 const NUMBERS = /(?<![\d.])[+\-−]?(?:\d[\d,]*(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d+)?(?:\/\d+)?/g;
 const DECIMAL = /^([+\-−]?)(\d{1,3}(?:,\d{3})+|\d*)(?:\.(\d*))?(?:[eE]([+-]?\d{1,3}))?$/;
-/** Longer texts are not read as numbers, because comparing them would take too long. */
+/** Maximum length of a text that is read as a number. Comparing longer numbers would take too long. */
 const MAX_NUMBER_CHARACTERS = 400;
 
 interface Rational {

@@ -13,7 +13,7 @@ const levels = [
   { fewest: 6, most: 7 },
 ];
 
-/** All intermediate values are within [0, this]. */
+/** Upper bound of all intermediate values; the lower bound is 0. */
 const MAX_INTERMEDIATE_VALUE = 20;
 
 const operations: Readonly<Record<string, (a: number, b: number) => number>> = {

@@ -48,8 +48,8 @@ const isTrue = (text: string) => reductions(text).at(-1) === "T";
 const trueLetters = ({ options }: BooleanExpression) => letters.filter((_, index) => isTrue(options[index]!));
 
 /**
- * Find which of three expressions are true (SynLogic's `boolean_expressions`, symbols only).
- * Each expression is true with the same probability, so that none of the seven answers is much likelier than another.
+ * Find which of three expressions are true (SynLogic's `boolean_expressions`, symbols only). Each expression is true with the same
+ * probability, so that the seven answers have similar probabilities.
  */
 export const booleanExpression: Task<BooleanExpression> = {
   name: "boolean-expression",

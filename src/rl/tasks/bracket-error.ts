@@ -15,7 +15,7 @@ const levels = [
   { shortest: 10, longest: 12 },
 ];
 
-/** Draws brackets whose first error is a wrong closer at the given position. The brackets after it would close all others. */
+/** Draws brackets whose first error is a wrong closer at the given position. The brackets after it close all other open brackets. */
 function drawWithErrorAt(random: Random, position: number, length: number): string[] {
   const before = correctBrackets(random, position - 1);
   const wrong = randomChoice(
@@ -37,8 +37,8 @@ function firstError(brackets: readonly string[]): string {
 }
 
 /**
- * Find the first bracket error (SynLogic's `dyck_language_errors`, which uses length + 1 and −1 for "end" and "none").
- * One instance in five has no error and one in five is left open; in the others the error's position is distributed uniformly.
+ * Find the first bracket error (SynLogic's `dyck_language_errors`, which uses length + 1 and −1 for "end" and "none"). One instance in five
+ * has no error, and one in five leaves brackets open. In the others, the error's position is distributed uniformly.
  */
 export const bracketError: Task<BracketError> = {
   name: "bracket-error",

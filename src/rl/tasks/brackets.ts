@@ -16,7 +16,7 @@ export function readBracket(pending: readonly string[], bracket: string): readon
   return pending[0] === bracket ? pending.slice(1) : undefined;
 }
 
-/** Draws correct brackets that continue after the closers in `pending`. With `close`, as many as possible are closed at the end. */
+/** Draws correct brackets that continue a text with the closers `pending`. With `close`, the end closes as many brackets as possible. */
 export function correctBrackets(random: Random, length: number, { pending = [] as readonly string[], close = false } = {}) {
   const brackets: string[] = [];
   for (let left = length; left > 0; left--) {

@@ -8,7 +8,7 @@ export interface NumberTarget {
   readonly target: number;
 }
 
-/** How many numbers are given, and how many lines the search may take. */
+/** Number of given numbers, and maximum number of lines of the search. */
 const levels = [
   { count: 3, fewest: 1, most: 4 },
   { count: 3, fewest: 5, most: 12 },
@@ -23,15 +23,15 @@ const MAX_TARGET = 60;
 interface Search {
   /** The attempts, one per line. */
   readonly lines: readonly string[];
-  /** The expression with the target as its value, and its evaluation, one line per operation. */
+  /** The solution: an expression whose value is the target, and its evaluation, one line per operation. */
   readonly found?: { readonly expression: string; readonly check: readonly string[] };
 }
 
-/** Whether the search continues from an intermediate value. The steps write x for the others. */
+/** Whether the search continues from an intermediate value. The steps write x for all other values. */
 const isUseful = (value: number) => Number.isInteger(value) && value >= 0 && value < 100;
 const formatValue = (value: number) => (isUseful(value) ? String(value) : "x");
 
-/** The results of the four operations on two numbers, the larger one first. */
+/** The results of the four operations on two numbers. The larger number is the left operand. */
 function results(a: number, b: number): { text: string; value: number }[] {
   const [large, small] = a >= b ? [a, b] : [b, a];
   const values = { "+": large + small, "-": large - small, "*": large * small, "/": large / small };
@@ -47,7 +47,7 @@ function neededValues(target: number, last: number) {
   ];
 }
 
-/** Searches backwards from the target: tries each number as the last operand, and the others for the value that is then needed. */
+/** Searches backwards from the target: tries each number as the last operand, and searches the other numbers for the value that remains. */
 function search(numbers: readonly number[], target: number): Search {
   const lines: string[] = [];
   for (const [index, last] of numbers.entries()) {

@@ -31,7 +31,7 @@ function candidates(cells: readonly number[], cell: number): number[] {
   return digits.filter((digit) => !taken.includes(digit));
 }
 
-/** The grids from the clues on, each with the first blank filled, as long as only one digit fits there. */
+/** The sequence of grids that starts with the clues. Each next grid fills the first blank, as long as only one digit fits there. */
 function fillSteps(cells: readonly number[]): (readonly number[])[] {
   const blank = cells.indexOf(0);
   const fits = blank < 0 ? [] : candidates(cells, blank);
@@ -60,8 +60,8 @@ const formatGrid = (cells: readonly number[]) =>
     .join("\n");
 
 /**
- * Fill a 4 × 4 sudoku (SynLogic's `sudoku` has 9 × 9 only). In every instance, taking the blanks in reading order, row, column and box
- * leave exactly one digit. Each step lists their digits, fills the blank, and writes out the grid.
+ * Fill a 4 × 4 sudoku (SynLogic's `sudoku` has 9 × 9 only). In every instance, the blanks can be filled in reading order: row, column and
+ * box always leave exactly one digit. Each step lists their digits, fills the blank, and writes out the grid.
  */
 export const sudoku: Task<Sudoku> = {
   name: "sudoku",

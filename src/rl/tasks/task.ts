@@ -10,15 +10,16 @@ export interface Solution {
 }
 
 /**
- * A family of puzzles whose answers a program verifies (the SynLogic part of the MiniMax-M1 report, section 4, sized for a small model).
+ * A family of puzzles whose answers a program verifies, as in the SynLogic part of the MiniMax-M1 report (section
+ * 4), but sized for a small model.
  *
- * In the built-in tasks, symbols are separated by single spaces, names and pseudo-words are capitals, and fixed phrases are lower case, so
- * that a small byte-level BPE has one token for nearly every symbol. Each step of `thinking` copies nearby text, looks one thing up, and
- * writes out the new state.
+ * In the built-in tasks, symbols are separated by single spaces, names and pseudo-words are capitals, and fixed phrases are lower
+ * case, so that a small byte-level BPE has one token for nearly every symbol. Each step of `thinking` copies nearby text, looks one
+ * thing up, and writes out the new state.
  */
 export interface Task<Instance = unknown> {
   readonly name: string;
-  /** Number of levels; they run from 1, the easiest, to this. */
+  /** Number of levels. Level 1 is the easiest. */
   readonly levels: number;
   /** Generates an instance, as plain JSON data. The same state of `random` gives the same instance. */
   generate(random: Random, level: number): Instance;
@@ -26,7 +27,7 @@ export interface Task<Instance = unknown> {
   question(instance: Instance): string;
   /** Solves an instance step by step. Supervised training imitates this text. */
   solve(instance: Instance): Solution;
-  /** Whether `answer`, any text at all, is right. Must not throw or evaluate code, and must take time linear in the text. */
+  /** Whether `answer`, which may be any text, is right. Must not throw or evaluate code, and must take time linear in the text. */
   verify(instance: Instance, answer: string): boolean;
   /**
    * Extracts the answer from a response; undefined if there is none. By default the answer is the content of the first `<answer>…</answer>`
@@ -97,7 +98,7 @@ export function judge<Instance>(task: Task<Instance>, instance: Instance, respon
 /** The part of a task that reinforcement learning needs. Its verifier may be asynchronous and call a server or a sandbox. */
 export interface Verifiable<Instance = unknown> extends Pick<Task<Instance>, "name" | "generate" | "question" | "parse"> {
   /**
-   * Whether `answer`, any text at all, is right. If it throws or rejects, it is called again later.
+   * Whether `answer`, which may be any text, is right. If the function throws or rejects, it is called again later.
    *
    * @param options `signal` aborts when the result is no longer needed
    */

@@ -8,7 +8,7 @@ export interface Statement {
   readonly honest: boolean;
 }
 
-/** Everybody is always honest or always lies. For one person it is known. */
+/** An instance. Every person either is always honest or always lies. The honesty of one person is known. */
 export interface WebOfLies {
   readonly known: { readonly person: string; readonly honest: boolean };
   readonly statements: readonly Statement[];
@@ -16,7 +16,7 @@ export interface WebOfLies {
 
 const PEOPLE = "ABCDEFGH";
 
-/** Number of people, whether the statements are shuffled, and whether people whose honesty is known already make statements too. */
+/** Number of people, whether the statements are shuffled, and whether people whose honesty is already known also make statements. */
 const levels = [
   { fewest: 4, most: 4, shuffled: false, bothWays: false },
   { fewest: 4, most: 5, shuffled: true, bothWays: false },

@@ -19,8 +19,8 @@ const levels = [
 ];
 
 /**
- * Draws words of two or three letters. `pairs` of the letters begin two words each, whose second letters differ; every other letter begins
- * at most one word.
+ * Draws words of two or three letters. Each of `pairs` first letters begins two words, whose second letters differ; every other
+ * letter begins at most one word.
  */
 function drawWords(random: Random, count: number, pairs: number): string[] {
   const initials = shuffle(random, LETTERS).slice(0, count - pairs);
@@ -38,8 +38,8 @@ function bucket({ words, alphabet }: WordSorting, letter: string) {
 const sorted = (instance: WordSorting) => [...instance.alphabet].flatMap((letter) => bucket(instance, letter).sortedWords);
 
 /**
- * Sort pseudo-words by an alphabet with some letters moved to the front (SynLogic's `word_sorting`).
- * The steps go through the alphabet and append the words that begin with each letter. If two do, their second letters decide.
+ * Sort pseudo-words by an alphabet with some letters moved to the front (SynLogic's `word_sorting`). The steps go through the alphabet and
+ * append the words that begin with each letter. The second letters decide the order of two such words.
  */
 export const wordSorting: Task<WordSorting> = {
   name: "word-sorting",
