@@ -48,7 +48,8 @@ function policyCard() {
 
 The bundled model: MiniMax-M1's architecture with ${n(parameterCount)} parameters, ${n(activatedParameterCount)} of them active per token,
 trained only with this library. It reasons in \`<think>\` over [eight kinds of puzzles](../../docs/tasks.md) and answers
-in \`<answer>\`. It understands only its puzzle formats: to any other question it gives an answer to some puzzle.
+in \`<answer>\`. It understands only its puzzle formats. Its answer to any other question is the answer to some
+puzzle.
 
 \`\`\`sh
 npx lightning-m1 chat          # chat with it
@@ -76,8 +77,8 @@ ${solved.map(({ name }) => name).join(", ")}.
 
 ## Training
 
-The model was trained [by imitation](../m1-puzzles-supervised/README.md) first. Then CISPO trained it on the tasks that
-imitation had not mastered: \`lightning-m1 rl run examples/cispo-tiny.json\`.
+The model was first trained [on worked solutions](../m1-puzzles-supervised/README.md). Then CISPO trained it on the tasks
+that it had not mastered: \`lightning-m1 rl run examples/cispo-tiny.json\`.
 
 | | |
 | --- | --- |
@@ -91,12 +92,12 @@ imitation had not mastered: \`lightning-m1 rl run examples/cispo-tiny.json\`.
 
 ## Limits
 
-- It cannot solve what it was not trained on: longer puzzles, other wordings, other languages. It has no general
-  knowledge.
+- It cannot solve puzzles that differ from its training data: longer puzzles, other wordings, other languages. It has no
+  general knowledge.
 - Long chains of reasoning fail by single errors: after one wrong copy, the rest is wrong too.
-- Reinforcement learning can reduce the accuracy of tasks that it did not practise${fallen ? `: ${fallen}` : ""}.
-- With the \`simd\` kernels a run is determined by its seed, to the bit, on any number of threads. Tests check
-  this on short runs. The whole run was made twice: killed and resumed on the way, and on one thread without a break.
+- Reinforcement learning can reduce the accuracy on tasks that it does not include${fallen ? `: ${fallen}` : ""}.
+- With the \`simd\` kernels, the seed determines a run to the bit, on any number of threads. Tests check this on short
+  runs. The whole run was made twice: once killed and resumed, and once on one thread without interruption.
 
 Apache-2.0, like the library.
 `;
@@ -115,7 +116,7 @@ function supervisedCard() {
   const heldOut = metrics.filter((step) => step.heldOutLoss !== undefined);
   return `# m1-puzzles-supervised
 
-[The bundled model](../m1-puzzles/README.md) before reinforcement learning, which starts from these weights.
+This is [the bundled model](../m1-puzzles/README.md) before reinforcement learning, which starts from these weights.
 \`npm run train:model\` in the repository trains it. The weights are in this folder of the repository, but not in the npm
 package.
 
@@ -151,9 +152,9 @@ ${table(scores)}
 
 ![loss](./loss.svg)
 
-With the \`simd\` kernels a run is determined by its seed, to the bit, on any number of threads. This was tested on
-short runs, which were killed and resumed. Of the run that made these weights the first 277 steps were repeated, on two
-threads, with identical results; the whole run was not repeated.
+With the \`simd\` kernels, the seed determines a run to the bit, on any number of threads. This was tested on short runs,
+which were killed and resumed. The first 277 steps of the run that made these weights were repeated on two threads, with
+identical results; the whole run was not repeated.
 
 Apache-2.0, like the library.
 `;

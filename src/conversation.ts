@@ -29,7 +29,7 @@ export class Conversation implements Disposable {
     { system }: ConversationOptions = {},
   ) {
     if (!model.tokenizer)
-      throw new InputError("conversation: expected a model with a tokenizer, got one without. Use session() and token ids.");
+      throw new InputError("conversation: expected a model with a tokenizer, got a model without. Use session() and token ids.");
     this.system = system;
     this.session = model.session();
   }
@@ -95,7 +95,7 @@ export class Conversation implements Disposable {
     ]);
     const end = text.indexOf(ANSWER_MARK) + ANSWER_MARK.length;
     if (end < ANSWER_MARK.length)
-      throw new InputError("chat: template: expected one that writes the assistant's messages, got one that drops them");
+      throw new InputError("chat: template: expected a template that writes the assistant's messages, got a template that drops them");
     const ids = this.encode(text.slice(end));
     return ids[0] === this.session.ids.at(-1) ? ids.slice(1) : ids;
   }

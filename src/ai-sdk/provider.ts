@@ -101,7 +101,7 @@ async function* streamParts(
   }
 }
 
-/** Token counts; unknown ones are undefined. */
+/** Token counts; unknown counts are undefined. */
 function usageOf({ promptTokens, completionTokens }: Usage, counted: StreamParts["tokens"]): LanguageModelV3Usage {
   const total = completionTokens ?? counted?.total;
   return {

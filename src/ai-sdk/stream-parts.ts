@@ -15,7 +15,7 @@ const TOOL_CALLS_TAG = "\n<tool_calls>";
 export class StreamParts {
   /** The number of tool calls so far. */
   calls = 0;
-  /** Tokens so far, and those of the reasoning with its tags; undefined if the server does not send single tokens. */
+  /** Number of tokens so far, and number of reasoning tokens including the tags. Undefined if the server does not send single tokens. */
   tokens: { total: number; reasoning: number } | undefined = { total: 0, reasoning: 0 };
   private readonly splitter: ReasoningSplitter;
   private answering = false;

@@ -50,8 +50,8 @@ function checkedSettings(utilization: number): { states: number; utilization: nu
 }
 
 /**
- * Checks the guide's claims by {@link deploymentMemory} under several settings. Empty for models other than the published one. The last
- * verdict is that of vLLM's defaults. The settings of the guide's measurements are not published.
+ * Checks the guide's claims by {@link deploymentMemory} under several settings. Empty for models other than the published model. The last
+ * verdict is for vLLM's defaults. The settings of the guide's measurements are not published.
  *
  * @param utilization share of each GPU's memory that may be used, checked besides vLLM's default
  */

@@ -2,7 +2,7 @@
 //
 //   weights sharded tensors / p + replicated tensors: norms, routers, and the projections of keys and values if p > kvHeads keys and values
 //   B · ⌈T/16⌉ · 16 · softmax layers · 2 · max(1, kvHeads/p) · headDim · width states B · lightning layers · heads/p · headDim² · 4
-//   (float32, whatever T is) rotary T · rotaryDim · 4 (one table of cosines and sines on every GPU)
+//   (float32, for any T) rotary T · rotaryDim · 4 (one table of cosines and sines on every GPU)
 //
 // Precisions are those of vLLM: head and routers in float32, all other tensors in the precision of the weight format.
 
@@ -34,7 +34,7 @@ export interface DeploymentMemoryOptions {
   kv?: CacheScheme;
   /** GPUs that share every layer (1). */
   tensorParallel?: number;
-  /** Tokens per forward pass, at most (8,192). Longer prompts are prefilled in chunks. */
+  /** Maximum tokens per forward pass (8,192). Longer prompts are prefilled in chunks. */
   passTokens?: number;
 }
 

@@ -24,7 +24,7 @@ export interface DeploymentTarget {
   kv?: CacheScheme;
   /** The share of each GPU's memory that vLLM may use (0.95). */
   utilization?: number;
-  /** Tokens per forward pass, at most (8,192). */
+  /** Maximum tokens per forward pass (8,192). */
   passTokens?: number;
   /** Each GPU holds whole experts instead of a part of every expert. Memory is computed as if this were off; the error is within 0.1 %. */
   expertParallel?: boolean;

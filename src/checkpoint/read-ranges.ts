@@ -42,8 +42,8 @@ export function bufferRanges({ begin, end }: StoredTensor, target: Uint8Array): 
 }
 
 /**
- * Reads ranges of a file, neighbouring ones together. The next read runs while the bytes of the last one are consumed, so at most two
- * reads are in memory.
+ * Reads ranges of a file, combining neighbouring ranges. The next read runs while the bytes of the last one are consumed, so
+ * at most two reads are in memory.
  *
  * @param ranges in the order of the file
  * @param onBytes called with the number of bytes that have arrived; bytes in gaps between ranges do not count

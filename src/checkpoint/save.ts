@@ -16,7 +16,7 @@ export type SaveableCheckpoint = Pick<Checkpoint, "config" | "weights"> & Partia
 export interface SaveOptions {
   /**
    * Divides the weights into files of at most this size; a larger tensor gets a file of its own. By default, loaded weights keep their
-   * division into files and new ones get files of at most 5 GB.
+   * division into files, and new weights get files of at most 5 GB.
    */
   maxShardBytes?: number;
   signal?: AbortSignal;

@@ -38,7 +38,7 @@ export class Sequence {
     return this.length - this.cache.length;
   }
 
-  /** The cache. @throws {SessionError} a disposed cache, or one that a failed forward pass left invalid */
+  /** The cache. @throws {SessionError} a disposed cache, or a cache that a failed forward pass left invalid */
   get cache(): Cache {
     this.state.expectUsable();
     return this.state;

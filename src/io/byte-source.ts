@@ -40,7 +40,7 @@ export type SourceLocation =
 export interface Downloader {
   /** Bytes of these files that are not on this machine yet. */
   missingBytes(files: readonly string[]): Promise<number>;
-  /** Fetches those of the files that are missing. */
+  /** Fetches the missing files. */
   fetch(files: readonly string[], onBytes: (bytes: number) => void, signal?: AbortSignal): Promise<void>;
 }
 

@@ -1,4 +1,4 @@
-// Versions of files on a server: those of ETag, date and size that the server sends.
+// Versions of files on a server. A version consists of ETag, date and size, as far as the server sends them.
 
 import { type HttpExchange, RELOAD_REMEDY } from "./http-exchange.js";
 import { TransferError } from "./retry.js";

@@ -80,7 +80,7 @@ export class Cache {
    * Checks that the state can be continued by this runtime.
    *
    * @internal
-   * @throws {SessionError} a disposed cache, a cache of another model, or one that a failed forward pass left invalid
+   * @throws {SessionError} a disposed cache, a cache of another model, or a cache that a failed forward pass left invalid
    */
   expectUsable(rt = this.rt): void {
     if (this.status === "disposed") throw new SessionError("cache: used after dispose");

@@ -51,7 +51,7 @@ async function readToEnd(file: FileHandle, size: number, most: number, signal?: 
   }
 }
 
-/** @throws {UnreadableFile} not a regular file, or one of more than `most` bytes */
+/** @throws {UnreadableFile} not a regular file, or a file of more than `most` bytes */
 export function assertRegularFile(info: Stats, most: number): void {
   const kind = kindOf(info);
   if (kind) throw new UnreadableFile(kind);

@@ -1,5 +1,5 @@
 // The directory of a training run. The state file is replaced atomically, and log lines written after it are truncated before a run
-// resumes. However the process ends, the directory therefore equals that of an uninterrupted run at its last save.
+// resumes. If the process ends in any way, the directory therefore equals the directory of an uninterrupted run at the last save.
 
 import { createHash } from "node:crypto";
 import { closeSync, existsSync, fsyncSync, ftruncateSync, mkdirSync, openSync } from "node:fs";
@@ -241,7 +241,7 @@ export class RunDirectory<Point> {
     }
   }
 
-  /** Compares a stored identity with that of this run. @param where the file that messages name @throws {InputError} they differ */
+  /** Compares a stored identity with this run's identity. @param where the file that messages name @throws {InputError} they differ */
   private compare(made: unknown, where: string): void {
     const difference = findDifference(made, this.own);
     if (!difference) return;

@@ -16,7 +16,7 @@ export async function openRegularFile(path: string): Promise<FileHandle> {
 /**
  * Reads the text of a small regular file.
  *
- * @throws {Error} a missing file, one that is not a regular file, or one of more than `limit` bytes
+ * @throws {Error} a missing file, a file that is not regular, or a file of more than `limit` bytes
  */
 export async function readSmallFile(path: string, limit: number): Promise<string> {
   const handle = await openRegularFile(path);

@@ -26,7 +26,7 @@ interface Journal {
 /** Names under which loaders look for weights. */
 export const WEIGHT_FILE_NAME = /^model(-\d+-of-\d+)?\.safetensors(\.index\.json)?$/;
 
-/** Files that loaders look for first. While they are missing, no loader mixes shards of two checkpoints. */
+/** Files that loaders look for first. They are missing while a save renames shards, so that no loader mixes shards of two checkpoints. */
 const ENTRY_FILES: readonly string[] = [INDEX_FILE, WEIGHTS_FILE];
 
 const MAX_JOURNAL_BYTES = 1 << 24;

@@ -46,7 +46,7 @@ export function stateShape(heads: number, headDim: number): number[] {
 
 /**
  * Lightning attention: `S_t = e^−λ S_{t−1} + k_t v_tᵀ, o_t = q_tᵀ S_t` per head, each segment with its own state. A segment of one token
- * runs the recurrence, longer ones run in chunks. Splitting a sequence into several calls changes results only by rounding.
+ * runs the recurrence; longer segments run in chunks. Splitting a sequence into several calls changes results only by rounding.
  *
  * @param qkv `[tokens, heads, 3 · headDim]`, with q, k and v of each head side by side
  * @param slopes λ `[heads]`, each from 0 (no decay) to Infinity (each token attends to itself only)

@@ -15,8 +15,8 @@ export interface Routing {
 }
 
 /**
- * Top-k routing: `p = softmax(logits)`. The k largest probabilities of each token are kept (of equal ones, those with the lower index) and
- * renormalised to sum to one.
+ * Top-k routing: `p = softmax(logits)`. The k largest probabilities of each token are kept and renormalised to sum to one. Among equal
+ * probabilities, the lower index comes first.
  *
  * @param logits `[tokens, experts]`
  * @throws {ShapeError}

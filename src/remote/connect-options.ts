@@ -91,14 +91,14 @@ export function parseConnectOptions(options: ConnectOptions) {
       new Headers({ [name]: value });
     } catch {
       throw new InputError(
-        `connect: headers: ${JSON.stringify(name)}: expected characters that an HTTP header may contain, got others in the name or the value`,
+        `connect: headers: ${JSON.stringify(name)}: expected characters that an HTTP header may contain, got invalid characters in the name or the value`,
       );
     }
   }
   return { ...rest, apiKey };
 }
 
-/** Parses the base address of an API; the result ends in a slash. @throws {InputError} an invalid address, or one with a password */
+/** Parses the base address of an API; the result ends in a slash. @throws {InputError} an invalid address, or an address with a password */
 export function parseBaseUrl(url: string | URL): URL {
   expectArgument(
     "connect: url",
@@ -121,9 +121,7 @@ export function parseBaseUrl(url: string | URL): URL {
   }
   if (!/^https?:$/.test(base.protocol)) throw new InputError(`connect: url: expected http: or https:, got ${base.protocol}`);
   if (base.username || base.password)
-    throw new InputError(
-      "connect: url: expected an address without user name and password, got one with them. Pass the API key as apiKey.",
-    );
+    throw new InputError("connect: url: expected an address without credentials, got a user name or password. Pass the API key as apiKey.");
   base.hash = "";
   if (!base.pathname.endsWith("/")) base.pathname += "/";
   return base;

@@ -27,8 +27,8 @@ const savedSchema = v.strictObject({
 });
 
 /**
- * A conversation that continues turn by turn. Its tokens are kept locally, and each turn sends all of them; a server with a prefix cache
- * computes only the new ones.
+ * A conversation that continues turn by turn. Its tokens are kept locally, and each turn sends all of them; a server with a prefix
+ * cache computes only the new tokens.
  *
  * The server encodes text, so a turn given as text needs one more short request.
  */

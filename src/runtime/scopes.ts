@@ -52,7 +52,7 @@ export class Scopes {
     const scope = this.open.at(-1);
     if (!scope) {
       throw new LightningError(
-        "weights: expected a call inside rt.scope, got one outside. Wrap it in rt.scope(() => …): a streamed weight stays in memory until the scope ends.",
+        "weights: expected a call inside rt.scope, got a call outside. Wrap it in rt.scope(() => …): a streamed weight stays in memory until the scope ends.",
       );
     }
     scope.callbacks ??= [];

@@ -12,7 +12,7 @@ export class Metrics {
   private firstTokens = 0;
   private firstSeconds = 0;
 
-  /** @param status of the response; a streamed response counts as 200, however it ends */
+  /** @param status of the response; a streamed response counts as 200, even if it fails later */
   countRequest(status: number): void {
     this.requests.set(status, (this.requests.get(status) ?? 0) + 1);
   }

@@ -12,7 +12,7 @@ export interface IdDecoder {
 export interface TextCodec {
   encode(text: string): readonly number[];
   stream(): IdDecoder;
-  /** The tokenizer's end-of-sequence token, in addition to those of the configuration. */
+  /** The tokenizer's end-of-sequence token, in addition to the tokens of the configuration. */
   readonly eosId?: number | undefined;
 }
 

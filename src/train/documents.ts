@@ -42,15 +42,16 @@ export function parseDocument(example: Example, config: Config, where: string): 
   return { ids: Array.from(ids), weights, totalWeight };
 }
 
-/** Describes a value that is not a document, with the likely cause. */
+/** Describes a value that is not a document, with a remedy as a further sentence. */
 function describeInvalid(value: unknown): string {
   if (value === undefined || value === null)
-    return `${value} (did the data end? A data set needs a document for every index: repeat them with index % length)`;
-  if (typeof value === "string") return "text (encode it with the model's tokenizer)";
+    return `${value}. If the data has ended, repeat it with index % length: a data set needs a document for every index.`;
+  if (typeof value === "string") return "text. Encode it with the model's tokenizer.";
   if (typeof value !== "object") return typeof value;
-  if ("then" in value && typeof value.then === "function") return "a promise (document is synchronous: load the data before the run)";
+  if ("then" in value && typeof value.then === "function")
+    return "a promise. The method document is synchronous, so load the data before the run.";
   if ("ids" in value) return `ids that are ${typeof value.ids === "string" ? "text" : value.ids === null ? "null" : typeof value.ids}`;
-  return `an object without ids${ArrayBuffer.isView(value) ? " (ids are a plain array, an Int32Array or a Uint32Array)" : ""}`;
+  return `an object without ids${ArrayBuffer.isView(value) ? ". Use a plain array, an Int32Array or a Uint32Array of ids." : ""}`;
 }
 
 /** Groups documents into micro-batches of at most `tokens` tokens, or of a single longer document. */

@@ -99,7 +99,7 @@ async function splitConversation(
     const after = await encoding.formatChat(messages.slice(0, i + 1), { ...options, addGenerationPrompt: false });
     if (!after.startsWith(before)) {
       throw new InputError(
-        `messages[${i}]: expected a chat template that writes the answer after the prompt, got one that changes the prompt`,
+        `messages[${i}]: expected a chat template that writes the answer after the prompt, got a template that changes the prompt`,
       );
     }
     turns.push({ before, answer: untilEndToken(after.slice(before.length), mark), weight: message.weight ?? 1 });

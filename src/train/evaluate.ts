@@ -11,7 +11,7 @@ const EVALUATION_GROUP_TOKENS = 2 ** 17;
  * Computes the cross-entropy of the first documents of a data set, in nats per target.
  *
  * @param window maximum tokens per document
- * @throws {InputError} no documents, or invalid ones
+ * @throws {InputError} no documents, or invalid documents
  */
 export function evaluate(trainer: Trainer, data: Dataset, documents: number, window: number): number {
   if (!isDataset(data)) throw new InputError("evaluate: data: expected a data set, an object with a method document(index, window)");

@@ -16,7 +16,7 @@ export interface StreamingStatistics {
   readonly readMs: number;
   /** Time that the computing thread waited for reads. Computation hides the rest of `readMs`. */
   readonly waitMs: number;
-  /** Number of uses of a matrix that did not have to wait for it, and number of those that did. */
+  /** Number of uses of a matrix without a wait, and number of uses with a wait. */
   readonly hits: number;
   readonly misses: number;
 }

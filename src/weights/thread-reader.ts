@@ -124,7 +124,7 @@ export class ThreadReader implements BackgroundReader {
 /** Checks that weights can be streamed here. @throws {InputError} threads cannot share memory, or this thread may not block */
 export function checkStreaming(): void {
   const where = 'load: residency: "streamed"';
-  if (!canShare) throw new InputError(`${where}: expected memory that threads can share, got none: ${cannotShareReason}`);
+  if (!canShare) throw new InputError(`${where}: expected memory that threads can share, got no such memory: ${cannotShareReason}`);
   try {
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 1, 0);
   } catch (cause) {

@@ -114,7 +114,7 @@ describe("memory", () => {
   test("a small model's: one GPU, no guide, no streaming; no more tokens than it knows", async () => {
     const { stdout } = await run(["analyze", "m1-puzzles"]);
     expect(stdout).toMatch(/bf16, 4,096 +1 +1 +1 +1\n/);
-    expect(stdout).toMatch(/all in f32 +\S+ MiB fits/);
+    expect(stdout).toMatch(/total, f32 +\S+ MiB fits/);
     expect(stdout).not.toMatch(/guide|streamed/);
     expect((await json("m1-puzzles")).memory.contexts).toEqual([4096]);
   });

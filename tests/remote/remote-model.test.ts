@@ -248,7 +248,7 @@ describe("sessions", () => {
     const model = await replying(() => stream([]));
     expect(() => model.restore(new Uint8Array(8))).toThrow(/expected a saved remote session/);
     const bytes = new TextDecoder().decode(model.session().save()).replace('"m1"', '"m2"');
-    expect(() => model.restore(new TextEncoder().encode(bytes))).toThrow(/expected m1, got m2/);
+    expect(() => model.restore(new TextEncoder().encode(bytes))).toThrow(/expected a session of the model m1, got a session of m2/);
     expect(() => model.session({ seed: -1 })).toThrow(InputError);
   });
 });

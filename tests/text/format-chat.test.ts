@@ -378,7 +378,11 @@ describe("bad input names its place", () => {
     ["an image", [{ role: "user", content: [{ type: "text", text: "" }, { type: "image" }] }], "messages[0].content[1]: expected a part"],
     ["a part without text", [{ role: "user", content: [{ type: "text", text: 5 }] }], "messages[0].content[0]: expected a part"],
     ["a result of no tool", [hi, { role: "tool", content: "4" }], "messages[1].name: …name"],
-    ["calls by the user", [{ ...hi, tool_calls: [{ name: "f", arguments: {} }] }], "messages[0].tool_calls: expected none"],
+    [
+      "calls by the user",
+      [{ ...hi, tool_calls: [{ name: "f", arguments: {} }] }],
+      "messages[0].tool_calls: expected tool calls in assistant messages only",
+    ],
     ["calls that are no list", [{ role: "assistant", content: "", tool_calls: {} }], "messages[0].tool_calls: expected a list"],
     ["a call that is null", [{ role: "assistant", tool_calls: [null] }], "messages[0].tool_calls[0]: expected a call"],
     [
@@ -397,7 +401,7 @@ describe("bad input names its place", () => {
       [{ role: "assistant", tool_calls: [{ name: "f", arguments: () => 5 }] }],
       "tool_calls[0].arguments: expected JSON, got",
     ],
-    ["a result of a call that is not there", [{ role: "tool", tool_call_id: "c9", content: "4" }], 'not "c9", got nothing'],
+    ["a result of a call that is not there", [{ role: "tool", tool_call_id: "c9", content: "4" }], 'instead of "c9", got nothing'],
     ["spoken audio", [{ role: "assistant", content: null, audio: { id: "a" } }], "messages[0].audio: expected text only"],
     [
       "reasoning that is no text",

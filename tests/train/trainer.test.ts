@@ -420,7 +420,7 @@ describe("a data set", () => {
 
   test.each<[unknown, string]>([
     [undefined, "undefined…index % length"],
-    [null, "got null (did the data end?"],
+    [null, "got null. If the data has ended"],
     [5, "got number"],
     ["x", "text…tokenizer"],
     [Promise.resolve([1, 2]), "promise…synchronous"],

@@ -51,7 +51,7 @@ type Given = Readonly<Record<string, unknown>>;
 async function evaluateTextFile(file: string, args: Given, terminal: Terminal): Promise<void> {
   const [window, stride] = [numberOption(args, "window", positiveInteger), numberOption(args, "stride", positiveInteger)];
   const documents = await readDocuments(file, terminal);
-  await requireTokenizer(args, terminal, "eval: expected a checkpoint with a tokenizer, got one without");
+  await requireTokenizer(args, terminal, "eval: expected a checkpoint with a tokenizer, got a checkpoint without");
   using model = await loadModel(args, terminal);
   await evaluateText(file, model, documents(model), { window, stride, json: args.json as boolean | undefined }, terminal);
 }
@@ -60,7 +60,7 @@ async function evaluatePuzzles(args: Given, terminal: Terminal): Promise<void> {
   const chosen = tasksNamed(args.tasks as string | undefined);
   const perLevel = numberOption(args, "per-level", positiveInteger);
   const seed = numberOption(args, "seed", ["an integer within [0, 2^32)", (x) => Number.isInteger(x) && x >= 0 && x < 2 ** 32]);
-  await requireTokenizer(args, terminal, "eval: expected a checkpoint with a tokenizer, got one without");
+  await requireTokenizer(args, terminal, "eval: expected a checkpoint with a tokenizer, got a checkpoint without");
   using model = await loadModel(args, terminal);
   const scores: Score[] = [];
   if (!args.json) await terminal.print(terminal.out.dim(tableRow("task", "level", "right", "blind", "majority", "formed", "tokens")));

@@ -32,7 +32,7 @@ export const fullsize = defineCommand({
     if (args.verify !== undefined && args.ids !== undefined)
       throw new UsageError("--ids: expected no ids with --verify, which uses the ids of the stored outputs");
     if (layers !== undefined && args.tokens !== undefined) {
-      throw new UsageError("--tokens: expected none with --layers: there are no logits before the last layer");
+      throw new UsageError("--tokens: expected no tokens with --layers, because there are no logits before the last layer");
     }
     const expectation = args.verify === undefined ? undefined : await GoldenOutputs.read(args.verify, terminal.signal);
     const prompt = expectation?.ids ?? (args.ids === undefined ? PROMPT : parseIds(args.ids, "--ids"));

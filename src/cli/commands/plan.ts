@@ -32,7 +32,7 @@ export const plan = defineCommand({
     kv: { type: "enum", options: ["bf16", "fp8"], description: "Format of keys and values in memory (default: bf16)" },
     utilization: { type: "string", valueHint: "x", description: "Share of memory that vLLM may use (default: 0.95)" },
     "pass-tokens": { type: "string", valueHint: "n", description: "Maximum tokens per forward pass (default: 8192)" },
-    "expert-parallel": { type: "boolean", description: "Whole experts on each GPU instead of a part of each" },
+    "expert-parallel": { type: "boolean", description: "Whole experts on each GPU instead of a part of every expert" },
     served: { type: "string", valueHint: "id|path", description: "Hub id or path that vLLM loads (default: the checkpoint)" },
     kubernetes: { type: "boolean", description: "Print Kubernetes manifests instead, for kubectl apply -f -" },
     json: { type: "boolean", description: "Print JSON with exact numbers of bytes" },

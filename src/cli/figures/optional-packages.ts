@@ -34,6 +34,6 @@ export function requireFigurePackages(where: string, format: "svg" | "png"): voi
   const missing = missingFigurePackages(format);
   if (missing.length === 0) return;
   throw new LightningError(
-    `${where}: drawing .${format} files needs optional packages (expected ${missing.join(", ")}, got none installed). Install: ${installLine(missing)}`,
+    `${where}: drawing .${format} files needs optional packages: expected ${missing.join(", ")}, got no installed packages. Install: ${installLine(missing)}`,
   );
 }

@@ -15,7 +15,7 @@ export function analysisText(analysis: Analysis, rule: CountingRule, { bold, dim
       ...flopTable("FLOPs of generating", generation, dim),
       "",
       ...flopTable("FLOPs of a prompt in one pass", prompt, dim),
-      dim("two FLOPs per multiply-add of matmuls with weights and attention, with the head;"),
+      dim("two per multiply-add of matmuls with weights (head included) and attention;"),
       dim(
         rule === "causal"
           ? "causal query-key pairs (--rule square: all n² pairs)"

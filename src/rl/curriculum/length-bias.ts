@@ -75,7 +75,7 @@ function checkRewardedLengths(batch: RewardedLengths, where: string): void {
   for (const [name, values] of Object.entries({ rewards, lengths, correct })) {
     expectArgument(`${where}.${name}`, isList(values), "an array", values);
   }
-  if (rewards.length === 0) throw new InputError(`${where}.rewards: expected at least one, got none`);
+  if (rewards.length === 0) throw new InputError(`${where}.rewards: expected at least one reward, got none`);
   for (const [name, { length }] of Object.entries({ lengths, correct })) {
     if (length !== rewards.length)
       throw new InputError(`${where}.${name}: expected ${rewards.length} elements, as many as rewards, got ${printed(length)}`);

@@ -69,7 +69,7 @@ export function nextWindow(
   expectArgument("nextWindow: lengths", isList(lengths), "an array of numbers", lengths);
   // By index, because the iterator of a detached typed array throws.
   const all = Array.from({ length: lengths.length }, (_, i) => lengths[i]!);
-  if (all.length === 0) throw new InputError("nextWindow: lengths: expected at least one, got none");
+  if (all.length === 0) throw new InputError("nextWindow: lengths: expected at least one length, got none");
   const wrong = all.findIndex((length) => !(Number.isSafeInteger(length) && length >= 0));
   if (wrong >= 0) throw new InputError(`nextWindow: lengths[${wrong}]: expected an integer of at least 0, got ${printed(all[wrong])}`);
 

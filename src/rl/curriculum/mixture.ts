@@ -43,7 +43,7 @@ export function mixture(parts: readonly MixturePart[], options: { floor?: number
 /**
  * Draws the index of a part with the probabilities `shares`, whose sum is 1.
  *
- * @throws {InputError} no shares, or invalid ones
+ * @throws {InputError} no shares, or invalid shares
  */
 export function drawPart(random: Random, shares: ArrayLike<number>): number {
   expectRandom("drawPart: random", random);

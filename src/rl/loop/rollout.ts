@@ -29,7 +29,7 @@ export interface Sampler {
 
 /**
  * Samples a group of responses to each prompt, from the full distribution (no top-k or top-p), all in the same forward passes. Response i
- * to prompt p equals that of `generate` with the seed `seed + p · groupSize + i`.
+ * to prompt p equals the response of `generate` with the seed `seed + p · groupSize + i`.
  *
  * @param prompts token ids of each prompt
  * @returns one group of `groupSize` responses per prompt

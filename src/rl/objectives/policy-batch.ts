@@ -77,7 +77,7 @@ const MASK_VALUE: ValueKind = { expected: "0 or 1", fits: (x) => x === 0 || x ==
 function checkRagged(rows: readonly Numbers[], where: string, kind: ValueKind, like?: readonly Numbers[]): void {
   expectArgument(where, Array.isArray(rows), "one array of numbers per response", rows);
   if (like && rows.length !== like.length) {
-    throw new InputError(`${where}: expected ${like.length} responses, as logp has, got ${rows.length}`);
+    throw new InputError(`${where}: expected ${like.length} responses as in logp, got ${rows.length}`);
   }
   for (const [i, row] of rows.entries()) checkRow(row, `${where}[${i}]`, kind, like?.[i]?.length, "tokens");
 }
@@ -85,7 +85,7 @@ function checkRagged(rows: readonly Numbers[], where: string, kind: ValueKind, l
 function checkRow(row: Numbers, where: string, { expected, fits }: ValueKind, length: number | undefined, of: string): void {
   expectArgument(where, isList(row), "an array of numbers", row);
   if (length !== undefined && row.length !== length)
-    throw new InputError(`${where}: expected ${length} ${of}, as logp has, got ${row.length}`);
+    throw new InputError(`${where}: expected ${length} ${of} as in logp, got ${row.length}`);
   for (let t = 0; t < row.length; t++) {
     const x = row[t]!;
     if (typeof x !== "number" || !fits(x)) throw new InputError(`${where}[${t}]: expected ${expected}, got ${printed(x)}`);

@@ -39,7 +39,7 @@ export type JudgeOutcome<T> = (
 };
 
 /**
- * Runs all calls, at most `concurrency` at a time, and retries those that fail. Calls start in order.
+ * Runs all calls, at most `concurrency` at a time, and retries failed calls. Calls start in order.
  *
  * @param signal cancels everything: waiting calls do not start, and the signals of running calls abort
  * @returns one outcome per call, in the order of the calls

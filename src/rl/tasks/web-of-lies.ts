@@ -34,7 +34,8 @@ function deduce({ known, statements }: WebOfLies) {
   let last = known.person;
   for (const _ of statements) {
     const next = statements.find((statement) => !used.includes(statement) && [statement.speaker, statement.about].includes(last))!;
-    // An honest speaker calls the other what they are, a liar the opposite: one person's honesty determines the other's.
+    // An honest speaker tells the truth about the other person, a liar says the opposite. Either person's honesty
+    // therefore determines the other's.
     const honest = truth.get(last) === next.honest;
     last = next.speaker === last ? next.about : next.speaker;
     truth.set(last, honest);
