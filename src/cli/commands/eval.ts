@@ -27,7 +27,7 @@ export const evaluate = defineCommand({
     seed: { type: "string", valueHint: "n", description: "Puzzles: seed of instances and sampling (default: 1)" },
     window: { type: "string", valueHint: "n", description: "Text: tokens per window (default: context, at most 2048)" },
     stride: { type: "string", valueHint: "n", description: "Text: tokens between windows (default: half a window)" },
-    json: { type: "boolean", description: "Print JSON lines (puzzles: one per level and a summary; text: one)" },
+    json: { type: "boolean", description: "Print JSON lines (puzzles: one per level, and a summary)" },
     ...commonOptions,
   },
   async run({ args: { file: second, ...args }, data }) {

@@ -12,7 +12,7 @@ export const generate = defineCommand({
     ...loadingArguments,
     prompt: { type: "string", alias: "p", valueHint: "text", description: "Text to continue (or on stdin)" },
     ids: { type: "string", valueHint: "1,2,3", description: "Token ids to continue" },
-    chat: { type: "boolean", description: "Treat the prompt as a user's message (always for the bundled model)" },
+    chat: { type: "boolean", description: "The prompt is a user's message (always for the bundled model)" },
     system: { type: "string", valueHint: "text", description: "System message, with --chat" },
     ...samplingArguments,
     json: { type: "boolean", description: "Print a JSON line per token, then a summary line" },

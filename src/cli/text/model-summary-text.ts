@@ -98,7 +98,7 @@ function storedTable({ files, dtypes, buffers, tokenizer, fault }: NonNullable<M
 function accuracyTable({ tokens, usedBytes, perplexity, precisions }: AccuracyReport, dim: Colours["dim"]): string[] {
   const line = (...columns: string[]) => columns.map((column, i) => (i === 0 ? column.padEnd(12) : column.padStart(13))).join("");
   return [
-    dim(`in narrower precisions, over ${count(tokens)} tokens that the model sampled at temperature 1`),
+    dim(`in narrower precisions, over ${count(tokens)} tokens sampled at temperature 1`),
     dim("logits: rms of the change / rms; same top: same most probable token;"),
     dim("divergence: Kullback–Leibler from as stored, in nats; kv: keys and values"),
     dim(line("", "memory", "logits", "same top", "divergence", "perplexity")),

@@ -217,7 +217,7 @@ describe("invalid arguments", () => {
     [{ logp: [[-1, -Infinity], [-1]] }, "cispo: logp[0][1]: …number…[-1e9, 1e9]…-Infinity"],
     [{ logp: [[-1, "2"], [-1]] }, "cispo: logp[0][1]: …number…[-1e9, 1e9]…2"],
     [{ logpOld: [[-1, -1]] }, "cispo: logpOld: …2…1"],
-    [{ logpOld: [[-1], [-2]] }, "cispo: logpOld[0]: expected 2 tokens, as logp has, got 1"],
+    [{ logpOld: [[-1], [-2]] }, "cispo: logpOld[0]: expected 2 tokens as in logp, got 1"],
     [{ logpOld: null }, "cispo: logpOld: …array of numbers per response…null"],
     [{ mask: [[1, 1], [0.5]] }, "cispo: mask[1][0]: expected 0 or 1, got 0.5"],
     [
@@ -227,7 +227,7 @@ describe("invalid arguments", () => {
           [1, 1],
         ],
       },
-      "cispo: mask[1]: expected 1 tokens, as logp has, got 2",
+      "cispo: mask[1]: expected 1 tokens as in logp, got 2",
     ],
     [{ advantages: [1] }, "cispo: advantages: …2…1"],
     [{ advantages: [1, null] }, "cispo: advantages[1]: …number…[-1e9, 1e9]…null"],
@@ -237,7 +237,7 @@ describe("invalid arguments", () => {
     [{ minibatch: { mask: good.mask, groups: [0], first: 0 } }, "cispo: minibatch.groups: …2…1"],
     [{ minibatch: { mask: good.mask, first: 1 } }, "cispo: minibatch.first: …2…2…1"],
     [{ minibatch: { mask: good.mask } }, "cispo: minibatch.first: …2…2…undefined"],
-    [{ logpRef: [[-1, -1], []] }, "cispo: logpRef[1]: expected 1 tokens, as logp has, got 0"],
+    [{ logpRef: [[-1, -1], []] }, "cispo: logpRef[1]: expected 1 tokens as in logp, got 0"],
   ])("a batch with %j", (wrong, message) => {
     expect(() => cispo({ ...good, ...wrong } as never)).toThrow(facts(message));
   });
