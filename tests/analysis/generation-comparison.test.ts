@@ -76,7 +76,7 @@ test("docs/ have these ratios, and quote the report's introduction", () => {
     expect(guide.replaceAll("**", "")).toContain(`| ${rows[rule]} | ${half} | ${quarter} |`);
   }
   expect(guide).toContain(
-    `"Approximately 25 % at 100K" fits if full squares are counted: ${(100 * ratios.square[100_000]!).toFixed(1)} %.`,
+    `"Approximately 25 % at 100K" agrees with the square rule: ${(100 * ratios.square[100_000]!).toFixed(1)} %.`,
   );
 });
 

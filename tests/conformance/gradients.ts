@@ -20,14 +20,22 @@ import { quadraticLightning, quadraticLightningBackward } from "../reference/lig
 import * as reference from "../reference/linear.js";
 import { routeWeights } from "../reference/moe.js";
 import { rope as referenceRope } from "../reference/rope.js";
-import { randomTensor } from "../support/random.js";
+import { expectWithin } from "../support/expect-within.js";
+import { facts } from "../support/facts.js";
+import { random, randomTensor } from "../support/random.js";
 import * as tolerance from "../support/tolerance.js";
 import type { Suite } from "./harness.js";
 
-/** An input of an op: its shape, and whether it is a matrix of weights, which lies in panels. */
+/** An input of an op. */
 interface Input {
   readonly shape: readonly number[];
+  /** Whether the input is a matrix of weights, which is stored in panels. */
   readonly panels?: boolean;
+  /**
+   * Draws the elements (default: `randomTensor`). If the op has a kink or a jump, keep the elements further than {@link STEP} from it,
+   * because central differences across it are wrong.
+   */
+  readonly values?: (seed: number, size: number) => Float32Array<ArrayBuffer>;
 }
 
 /** An op and the function that it computes. */
@@ -59,7 +67,7 @@ const panels = (rt: Runtime, data: Float32Array, shape: readonly number[]): Tens
 
 /** An op of random inputs under a tape: its result, and the gradients of Σ dy ⊙ op(x) for a random dy. */
 export function taped(rt: Runtime, seed: number, { inputs, op }: Case) {
-  const data = inputs.map(({ shape }, i) => randomTensor(seed + i, sizeOf(shape)));
+  const data = inputs.map(({ shape, values = randomTensor }, i) => values(seed + i, sizeOf(shape)));
   const kept: Tensor[] = [];
   const found = rt.scope(() => {
     const x = inputs.map(({ shape, panels: packed }, i) => {
@@ -110,8 +118,19 @@ function check(rt: Runtime, seed: number, one: Case): void {
     });
     const found = compared.map((i) => gradient[i]!);
     expect(gradient.length, `input ${which}`).toBe(x.length);
-    expect(tolerance.maxAbsDiff(found, expected), `input ${which}`).toBeLessThanOrEqual(tolerance.gradient(roundings, magnitude));
+    expectWithin(found, expected, tolerance.gradient(roundings, magnitude), `input ${which}`, (n) => compared[n]!);
   }
+}
+
+/** Different numbers in random order, further apart than {@link STEP}: moving one of them by a step never changes the order. */
+function spaced(seed: number, size: number): Float32Array<ArrayBuffer> {
+  const { integer } = random(seed);
+  const numbers = Float32Array.from({ length: size }, (_, i) => (4 * i) / size - 2);
+  for (let i = size - 1; i > 0; i--) {
+    const other = integer(i + 1);
+    [numbers[i], numbers[other]] = [numbers[other]!, numbers[i]!];
+  }
+  return numbers;
 }
 
 const property = (name: string, make: fc.Arbitrary<Case>, numRuns = 40) => ({ name, make, numRuns });
@@ -257,7 +276,8 @@ const properties = [
     fc.tuple(rows, fc.integer({ min: 1, max: 6 }), fc.nat({ max: 5 }), dim, fc.boolean()).map(([m, experts, k, n, together]) => {
       const topK = 1 + (k % experts);
       return {
-        inputs: [{ shape: [m, experts] }, { shape: [m, n] }],
+        // The choice of experts jumps where two logits are equal.
+        inputs: [{ shape: [m, experts], values: spaced }, { shape: [m, n] }],
         op: (rt, [logits, x]) => {
           const routing = route(logits!, topK);
           const y = zerosLike(x!);
@@ -380,6 +400,27 @@ export const gradientsSuite: Suite = (runtime) => {
         fc.property(lightningCases, seed, (one, s) => check(runtime(), s, one)),
         { numRuns: 60 },
       );
+    });
+
+    test("inputs that are drawn off a kink pass, inputs at it do not, and the failure names element and values", () => {
+      const leaky = (values: (seed: number, size: number) => Float32Array<ArrayBuffer>): Case => ({
+        inputs: [{ shape: [7], values }],
+        // y = x for x > 0, else 0.25 x, with a kink at 0.
+        op: (rt, [x]) => {
+          const y = rt.empty(x!.shape);
+          rt.f32(y).set(rt.read(x!).map((value) => (value > 0 ? value : 0.25 * value)));
+          rt.tape?.record(y, [x!], (dy, d) => {
+            const [dx, own, dOut] = [d(x!), rt.read(x!), rt.read(dy)];
+            rt.f32(dx).set(rt.read(dx).map((sum, i) => sum + dOut[i]! * (own[i]! > 0 ? 1 : 0.25)));
+          });
+          return y;
+        },
+        f: ([x]) => x!.map((value) => (value > 0 ? value : 0.25 * value)),
+        roundings: 2,
+      });
+      check(runtime(), 3, leaky(spaced));
+      const atKink = leaky((seed, size) => spaced(seed, size).fill(0, 4, 5));
+      expect(() => check(runtime(), 3, atKink)).toThrow(facts("input 0, element 4: expected …, got …"));
     });
 
     test("lightning attention over many pieces equals the gradient of the quadratic form", () => {

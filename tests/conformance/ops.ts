@@ -331,7 +331,8 @@ export const opsSuite: Suite = (runtime) => {
           const expected = reference.zip(a.data, b.data, exact);
           for (let i = 0; i < length; i++) {
             const magnitude = Math.max(Math.abs(expected[i]!), Math.abs(3.5 * a.data[i]!) * Number(op === operations.residual!.op));
-            expect(Math.abs(y[i]! - expected[i]!)).toBeLessThanOrEqual(tolerance.rounding(6, magnitude));
+            const where = `element ${i} of ${length}: expected ${expected[i]}, got ${y[i]}`;
+            expect(Math.abs(y[i]! - expected[i]!), where).toBeLessThanOrEqual(tolerance.rounding(6, magnitude));
           }
         });
       }

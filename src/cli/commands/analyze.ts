@@ -19,7 +19,7 @@ const COST_OPTIONS = { gpus: "gpus", days: "days", price: "pricePerHour", dollar
  * figures. Loads no weights.
  */
 export const analyze = defineCommand({
-  meta: { name: "analyze", description: "Costs of a model: parameters, FLOPs, memory, training; the figures" },
+  meta: { name: "analyze", description: "Parameters, FLOPs, memory and training costs; the report's figures" },
   args: {
     model: describedModel,
     tokens: { type: "string", valueHint: "n,n", description: "Lengths to count FLOPs at (default: 1024,65536,1048576)" },
