@@ -75,9 +75,7 @@ test("docs/ have these ratios, and quote the report's introduction", () => {
     const [half, quarter] = Object.values(ratios[rule]).map((ratio) => `${(100 * ratio).toFixed(1)} %`);
     expect(guide.replaceAll("**", "")).toContain(`| ${rows[rule]} | ${half} | ${quarter} |`);
   }
-  expect(guide).toContain(
-    `"Approximately 25 % at 100K" agrees with the square rule: ${(100 * ratios.square[100_000]!).toFixed(1)} %.`,
-  );
+  expect(guide).toContain(`"Approximately 25 % at 100K" agrees with the square rule: ${(100 * ratios.square[100_000]!).toFixed(1)} %.`);
 });
 
 test("with the published 45.9B and 37B in place of counted weights the ratios differ by less than a point", () => {
