@@ -17,6 +17,7 @@ import { mathPath } from "./math-path.js";
 import { minesweeper } from "./minesweeper.js";
 import { norinori } from "./norinori.js";
 import { numberWall } from "./number-wall.js";
+import { numbrix } from "./numbrix.js";
 import { objectCounting } from "./object-counting.js";
 import { objectProperties } from "./object-properties.js";
 import { operation } from "./operation.js";
@@ -52,6 +53,7 @@ export const definitions: readonly SynlogicTask[] = [
   minesweeper,
   norinori,
   numberWall,
+  numbrix,
   objectCounting,
   objectProperties,
   operation,

@@ -1,0 +1,139 @@
+// Paths of consecutive numbers through the cells of a grid.
+
+import type { Random } from "../../base/random.js";
+import { randomBoolean, randomChoice } from "../../base/random-draws.js";
+import { type Cell, neighbours } from "./cells.js";
+
+/** A grid with the numbers that are known. 0 is an empty cell. */
+export type PartialPath = readonly (readonly number[])[];
+
+/** Backbite moves for each cell. The snake at the beginning is forgotten long before. */
+const MOVES_PER_CELL = 60;
+
+/**
+ * Draws a path through all cells of a square: a snake, changed by many backbite moves. A move joins an end of the path to a neighbour and
+ * removes the edge that closes the circle.
+ */
+export function drawPath(random: Random, n: number): number[][] {
+  const grid = Array.from({ length: n }, () => Array.from({ length: n }, () => 0));
+  const path: Cell[] = grid.flatMap((row, i) => row.map((_, j): Cell => [i, i % 2 === 0 ? j : n - 1 - j]));
+  const renumber = (from: number, to: number) => {
+    for (let k = from; k < to; k++) grid[path[k]![0]]![path[k]![1]] = k + 1;
+  };
+  renumber(0, path.length);
+  for (let move = 0; move < MOVES_PER_CELL * path.length; move++) {
+    const atBegin = randomBoolean(random);
+    const [i, j] = randomChoice(random, neighbours(grid, atBegin ? path[0]! : path.at(-1)!));
+    const other = grid[i]![j]! - 1;
+    // The stretch between the end and the new neighbour is walked the other way round.
+    const [from, to] = atBegin ? [0, other] : [other + 1, path.length];
+    path.splice(from, to - from, ...path.slice(from, to).reverse());
+    renumber(from, to);
+  }
+  return grid;
+}
+
+/** A stretch of empty cells between two known numbers. */
+interface Gap {
+  readonly from: Cell;
+  readonly to: Cell;
+  /** Number of the cell before the first empty one. */
+  readonly first: number;
+  /** How many cells are missing. */
+  readonly missing: number;
+}
+
+/** More ways through one gap are not counted: a narrower gap comes first. */
+const MOST_WAYS = 40;
+/** Steps through one gap after which its ways count as many. */
+const MOST_GAP_STEPS = 4000;
+/** Steps through all gaps after which the search gives up, after about a second. */
+const MOST_STEPS = 2_000_000;
+
+/**
+ * Completes a path from 1 to the number of cells, both of which are known: always the gap with the fewest ways through it, as long as every
+ * empty cell lies on a way. Calls back with each solution until the callback returns true.
+ *
+ * @returns whether the search was ended by the callback. Otherwise there are no further solutions, or it took too many steps.
+ */
+export function completePath(known: PartialPath, found: (grid: readonly (readonly number[])[]) => boolean): boolean {
+  const grid = known.map((row) => [...row]);
+  const set = ([i, j]: Cell, value: number) => {
+    grid[i]![j] = value;
+  };
+  const isEmpty = ([i, j]: Cell) => grid[i]![j] === 0;
+  let steps = 0;
+
+  /** The ways through a gap, as cells; undefined if there are too many. */
+  function ways({ from, to, missing }: Gap): Cell[][] | undefined {
+    const all: Cell[][] = [];
+    const end = Math.min(steps + MOST_GAP_STEPS, MOST_STEPS);
+    const walk = (cell: Cell, way: Cell[]): boolean => {
+      if (++steps > end || all.length > MOST_WAYS) return false;
+      const left = missing - way.length;
+      if (Math.abs(cell[0] - to[0]) + Math.abs(cell[1] - to[1]) > left + 1) return true;
+      if (left === 0) {
+        all.push([...way]);
+        return true;
+      }
+      return neighbours(grid, cell)
+        .filter((next) => isEmpty(next))
+        .every((next) => {
+          set(next, -1);
+          way.push(next);
+          const complete = walk(next, way);
+          way.pop();
+          set(next, 0);
+          return complete;
+        });
+    };
+    return walk(from, []) ? all : undefined;
+  }
+
+  function search(gaps: readonly Gap[]): boolean {
+    if (gaps.length === 0) return !grid.flat().includes(0) && found(grid);
+    const open = gaps.map((gap) => ({ gap, through: ways(gap) }));
+    const best = open.reduce((a, b) =>
+      (b.through?.length ?? Number.POSITIVE_INFINITY) < (a.through?.length ?? Number.POSITIVE_INFINITY) ? b : a,
+    );
+    if (open.every(({ through }) => through)) {
+      const reached = new Set(open.flatMap(({ through }) => through!.flat()).map(String));
+      if (grid.some((row, i) => row.some((value, j) => value === 0 && !reached.has(String([i, j]))))) return false;
+    }
+    const rest = gaps.filter((gap) => gap !== best.gap);
+    for (const way of best.through ?? longWays(best.gap)) {
+      if (steps > MOST_STEPS) return false;
+      for (const [k, cell] of way.entries()) set(cell, best.gap.first + 1 + k);
+      if (search(rest)) return true;
+      for (const cell of way) set(cell, 0);
+    }
+    return false;
+  }
+
+  /** The ways through a gap one by one, for gaps with many. */
+  function* longWays({ from, to, missing }: Gap, way: readonly Cell[] = []): Generator<readonly Cell[]> {
+    const cell = way.at(-1) ?? from;
+    const left = missing - way.length;
+    if (++steps > MOST_STEPS || Math.abs(cell[0] - to[0]) + Math.abs(cell[1] - to[1]) > left + 1) return;
+    if (left === 0) yield way;
+    else {
+      for (const next of neighbours(grid, cell)) {
+        if (isEmpty(next) && !way.some(([i, j]) => i === next[0] && j === next[1]))
+          yield* longWays({ from, to, missing, first: 0 }, [...way, next]);
+      }
+    }
+  }
+
+  return search(gapsOf(known));
+}
+
+/** The stretches that are missing between known numbers. */
+function gapsOf(known: PartialPath): Gap[] {
+  const cellOf = new Map<number, Cell>();
+  for (const [i, row] of known.entries()) for (const [j, value] of row.entries()) if (value > 0) cellOf.set(value, [i, j]);
+  const numbers = [...cellOf.keys()].sort((a, b) => a - b);
+  return numbers.slice(1).flatMap((number, k) => {
+    const first = numbers[k]!;
+    return number > first + 1 ? [{ from: cellOf.get(first)!, to: cellOf.get(number)!, first, missing: number - first - 1 }] : [];
+  });
+}
