@@ -2,6 +2,7 @@ import type { SynlogicTask } from "../definition.js";
 import { arcAgi } from "./arc-agi.js";
 import { arrowMaze } from "./arrow-maze.js";
 import { booleanExpressions } from "./boolean-expressions.js";
+import { buggyTables } from "./buggy-tables.js";
 import { calcudoko } from "./calcudoko.js";
 import { campsite } from "./campsite.js";
 import { cipher } from "./cipher.js";
@@ -38,6 +39,7 @@ export const definitions: readonly SynlogicTask[] = [
   arcAgi,
   arrowMaze,
   booleanExpressions,
+  buggyTables,
   calcudoko,
   campsite,
   cipher,
