@@ -32,6 +32,7 @@ import { timeSequence } from "./time-sequence.js";
 import { webOfLies } from "./web-of-lies.js";
 import { wordSorting } from "./word-sorting.js";
 import { wordSortingMistake } from "./word-sorting-mistake.js";
+import { wordscapes } from "./wordscapes.js";
 import { zebraPuzzle } from "./zebra-puzzle.js";
 
 /** All tasks, in the alphabetical order of their names. */
@@ -69,5 +70,6 @@ export const definitions: readonly SynlogicTask[] = [
   webOfLies,
   wordSorting,
   wordSortingMistake,
+  wordscapes,
   zebraPuzzle,
 ];

@@ -1,0 +1,98 @@
+// Search for places of words in a grid: a crossword whose slots are not marked.
+
+/** A cell that takes a letter is `X`. */
+export type Layout = readonly (readonly string[])[];
+
+export interface GridWord {
+  readonly word: string;
+  readonly direction: "across" | "down";
+}
+
+/** A word at a place. Cells are counted in reading order. */
+interface Placement {
+  readonly word: GridWord;
+  readonly cells: readonly number[];
+}
+
+/** Words that a search may place, so that it ends within seconds whatever the puzzle. */
+const MAX_STEPS = 300_000;
+
+export interface WordSearchOptions {
+  /** The letters of the cells, if they are known. */
+  readonly letters?: readonly (readonly string[])[];
+  readonly maxSteps?: number;
+}
+
+/** What a search found: for each solution the letter of every cell, in reading order, empty where there is none. */
+export interface WordSearch {
+  readonly found: readonly (readonly string[])[];
+  /** Whether there are certainly no other solutions. */
+  readonly complete: boolean;
+}
+
+/** Returns all places where a word fits into the layout. @param letters the letters of the cells, if they are known */
+export function placementsOf(word: GridWord, layout: Layout, letters?: readonly (readonly string[])[]): Placement[] {
+  const [height, width] = [layout.length, layout[0]!.length];
+  const [down, right] = word.direction === "down" ? [1, 0] : [0, 1];
+  const last = word.word.length - 1;
+  const placements: Placement[] = [];
+  for (let i = 0; i + last * down < height; i++) {
+    for (let j = 0; j + last * right < width; j++) {
+      const places = [...word.word].map((letter, k) => ({ letter, row: i + k * down, column: j + k * right }));
+      const fits = places.every(({ letter, row, column }) => {
+        return layout[row]![column] === "X" && (letters === undefined || letters[row]![column] === letter);
+      });
+      if (fits) placements.push({ word, cells: places.map(({ row, column }) => row * width + column) });
+    }
+  }
+  return placements;
+}
+
+/**
+ * Finds up to `limit` ways to fill a layout, so that every word lies in its direction, words in the same direction do not overlap, and every
+ * `X` belongs to a word. It continues with the word that has the fewest places left.
+ */
+export function placeWords(
+  layout: Layout,
+  words: readonly GridWord[],
+  limit: number,
+  { letters, maxSteps = MAX_STEPS }: WordSearchOptions = {},
+): WordSearch {
+  const width = layout[0]!.length;
+  const cellCount = layout.length * width;
+  const filled = new Array<string>(cellCount).fill("");
+  /** Whether a word covers a cell in each direction. */
+  const covered = { across: new Array<boolean>(cellCount).fill(false), down: new Array<boolean>(cellCount).fill(false) };
+  const wanted = layout.flat().filter((cell) => cell === "X").length;
+  const found = new Map<string, readonly string[]>();
+  let steps = 0;
+
+  const fits = ({ word, cells }: Placement) =>
+    cells.every((cell, k) => !covered[word.direction][cell] && (filled[cell] === "" || filled[cell] === word.word[k]));
+  /** Returns false if the search has to stop. */
+  function place(left: readonly (readonly Placement[])[]): boolean {
+    const full = filled.filter((letter) => letter !== "").length;
+    if (left.length === 0) {
+      if (full === wanted) found.set(filled.join(), [...filled]);
+      return found.size < limit;
+    }
+    if (full + left.reduce((sum, [placement]) => sum + (placement?.cells.length ?? 0), 0) < wanted) return true;
+    const open = left.map((placements) => placements.filter(fits)).sort((a, b) => a.length - b.length);
+    const [next, ...others] = open;
+    for (const { word, cells } of next!) {
+      if (++steps > maxSteps) return false;
+      const added = cells.filter((cell) => filled[cell] === "");
+      for (const [k, cell] of cells.entries()) {
+        filled[cell] = word.word[k]!;
+        covered[word.direction][cell] = true;
+      }
+      const goOn = place(others);
+      for (const cell of cells) covered[word.direction][cell] = false;
+      for (const cell of added) filled[cell] = "";
+      if (!goOn) return false;
+    }
+    return true;
+  }
+  const complete = place(words.map((word) => placementsOf(word, layout, letters)));
+  return { found: [...found.values()], complete };
+}
