@@ -81,7 +81,7 @@ test.each([
   ["dyck_language", { n_types: 2, total_length: 20, to_fill_length: 1, nesting_depth: 10 }],
   ["dyck_language_errors", { n_types: 1, total_length: 1 }],
   ["dyck_language_errors", { n_types: 4, total_length: 199 }],
-  ["dyck_language_reasoning_errors", { n_types: 1, total_length: 1, n_errors: 10 }],
+  ["dyck_language_reasoning_errors", { n_types: 1, total_length: 3, n_errors: 10 }],
   ["dyck_language_reasoning_errors", { n_types: 4, total_length: 100, n_errors: 10 }],
 ] as const)("%s with %j has a right answer", (name, parameters) => {
   for (const row of generate(name, { ...parameters, count: 20 })) expect(verify(row, solve(row)), row.question).toBe(true);
