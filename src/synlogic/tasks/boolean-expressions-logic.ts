@@ -16,6 +16,8 @@ export type Logic =
 export type Truth = boolean | undefined;
 
 const MAX_DEPTH = 40;
+/** What stands between two operands of a logical operator. */
+const JOINT = /^(?:and|or)(?:\s+not)*$/i;
 const SIGN_PRECEDENCE = 3;
 
 /** Evaluates an arithmetic term. Undefined if it is none, or divides by 0. */
@@ -48,7 +50,7 @@ export function parseLogic(text: string): Logic {
   const parts = splitAtBrackets(text.trim());
   if (!parts || parts.length === 1) return atom(text.trim());
   if (parts.at(-1) !== "") return { kind: "fact", text };
-  if (parts.length === 5 && parts[0] === "" && !/\b(?:and|or|not)\b/.test(parts[2]!)) {
+  if (parts.length === 5 && parts[0] === "" && !JOINT.test(parts[2]!)) {
     const [left, right] = [valueOfTerm(parts[1]!), valueOfTerm(parts[3]!)];
     return left && right ? { kind: "comparison", left, word: parts[2]!.toLowerCase(), right } : { kind: "fact", text };
   }

@@ -13,7 +13,7 @@ type Cryptarithm = {
 };
 
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
-const MAX_DRAWS = 100_000;
+const MAX_DRAWS = 2000;
 const MAX_RESULT = 1e10;
 
 /** Computes a sum of products: multiplication first, then + and - from left to right. */
@@ -32,8 +32,8 @@ function compute(numbers: readonly bigint[], operators: readonly string[]): bigi
   return sum + sign * product;
 }
 
-/** The same modulo 10^digits, in double precision: numbers below 10^7 keep all products exact. */
-function leavesDigits(numbers: readonly number[], operators: readonly string[], modulus: number): boolean {
+/** The same in double precision. With a modulus, each step is reduced, so that numbers below 10^7 keep all products exact. */
+function estimated(numbers: readonly number[], operators: readonly string[], modulus = Number.POSITIVE_INFINITY): number {
   let sum = 0;
   let product = numbers[0]! % modulus;
   let sign = 1;
@@ -45,7 +45,7 @@ function leavesDigits(numbers: readonly number[], operators: readonly string[], 
       [product, sign] = [next, operator === "+" ? 1 : -1];
     }
   }
-  return (sum + sign * product - numbers.at(-1)!) % modulus === 0;
+  return sum + sign * product;
 }
 
 /** A puzzle: words joined by the operators, and the word of the result at the end. */
@@ -76,7 +76,7 @@ function assignments({ words, operators }: Equation, limit: number): Map<string,
     if (letter === undefined) {
       const tested = Math.min(position + 1, MAX_TESTED_DIGITS);
       const tails = words.map((word) => Number([...word.slice(-tested)].map((one) => digits.get(one)).join("")));
-      if (leavesDigits(tails, operators, 10 ** tested)) assign(position + 1);
+      if ((estimated(tails, operators, 10 ** tested) - tails.at(-1)!) % 10 ** tested === 0) assign(position + 1);
       return;
     }
     for (let digit = leading.has(letter) ? 1 : 0; digit < 10; digit++) {
@@ -228,29 +228,45 @@ export const cryptarithm: SynlogicTask<Cryptarithm> = {
 
 const phrase = (equation: string, row: Row) => (/[一-鿿]/.test(row.question) ? `答案是 ${equation}。` : `The answer is ${equation}.`);
 
+/** Draws of operands for one choice of digits and operators. */
+const DRAWS_PER_CHOICE = 200;
+
 /** Draws numbers of the chosen digits whose result has no other digits, and replaces the digits by letters. */
-function drawEquation(
-  random: Random,
-  letterCount: number,
-  operatorCount: number,
-  level: number,
-): (Equation & { digits: Map<string, number> }) | undefined {
+function drawEquation(random: Random, letterCount: number, operatorCount: number, level: number): DrawnEquation | undefined {
   const chosen = shuffle(random, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]).slice(0, letterCount);
   const operators = Array.from({ length: operatorCount }, () => randomChoice(random, level === 3 ? ["+", "-", "*"] : ["+", "-"]));
-  const operands = Array.from({ length: operatorCount + 1 }, () => {
-    const length = randomBoolean(random, 0.9) ? randomInteger(random, 3, 6) : randomInteger(random, 1, 2);
-    return Array.from({ length }, () => randomChoice(random, chosen)).join("");
-  });
-  if (operands.some((operand) => operand.length > 1 && operand.startsWith("0"))) return undefined;
-  const result = compute(operands.map(BigInt), operators);
-  if (result <= 0n || result > MAX_RESULT) return undefined;
-  const numbers = [...operands, String(result)];
-  const digits = new Set(numbers.join(""));
-  if (digits.size !== letterCount || [...digits].some((digit) => !chosen.includes(Number(digit)))) return undefined;
-  const letters = shuffle(random, ALPHABET).slice(0, letterCount);
-  const names = new Map(chosen.map((digit, i) => [String(digit), letters[i]!]));
-  const words = numbers.map((number) => [...number].map((digit) => names.get(digit)).join(""));
-  return { words, operators, digits: new Map(chosen.map((digit, i) => [letters[i]!, digit])) };
+  const allowed = digitBits(chosen.join(""));
+  for (let draw = 0; draw < DRAWS_PER_CHOICE; draw++) {
+    const operands = Array.from({ length: operatorCount + 1 }, () => drawNumber(random, chosen));
+    if (operands.includes(-1)) continue;
+    // Double precision is exact for all but very long products, and much faster.
+    const estimate = estimated(operands, operators);
+    if (estimate <= 0 || estimate > MAX_RESULT) continue;
+    const numbers = [...operands, estimate].map(String);
+    if (digitBits(numbers.join("")) !== allowed || compute(operands.map(BigInt), operators) !== BigInt(estimate)) continue;
+    const letters = shuffle(random, ALPHABET).slice(0, letterCount);
+    const words = numbers.map((number) => [...number].map((digit) => letters[chosen.indexOf(Number(digit))]).join(""));
+    return { words, operators, digits: new Map(chosen.map((digit, i) => [letters[i]!, digit])) };
+  }
+  return undefined;
+}
+
+type DrawnEquation = Equation & { readonly digits: Map<string, number> };
+
+/** Draws a number of the chosen digits: 3 to 6 of them in nine of ten cases. −1 for one that begins with 0. */
+function drawNumber(random: Random, chosen: readonly number[]): number {
+  const length = randomBoolean(random, 0.9) ? randomInteger(random, 3, 6) : randomInteger(random, 1, 2);
+  let number = randomChoice(random, chosen);
+  if (number === 0 && length > 1) return -1;
+  for (let i = 1; i < length; i++) number = 10 * number + randomChoice(random, chosen);
+  return number;
+}
+
+/** The set of digits in a text, as bits. */
+function digitBits(text: string): number {
+  let bits = 0;
+  for (let i = 0; i < text.length; i++) bits |= 1 << (text.charCodeAt(i) - 48);
+  return bits;
 }
 
 function question({ words, operators }: Equation, language: Language): string {
