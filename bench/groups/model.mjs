@@ -53,12 +53,13 @@ export async function run(options) {
   const skipped = [];
   let weights;
   let reference;
-  for (const [dtype, type] of [
+  for (const [i, [dtype, type]] of [
     ["f32", "F32"],
     ["bf16", "BF16"],
     ["q8", "Q8_0"],
-  ]) {
-    for (const threads of [1, 2]) {
+  ].entries()) {
+    // The short form runs each once: the types in turns on one thread and on two.
+    for (const threads of options.quick ? [1 + (i % 2)] : [1, 2]) {
       const own = await modelHeat(`model ${dtype}, ${threads} thread${threads > 1 ? "s" : ""}`, options, dtype);
       const { folder, context, heat } = own;
       const file = options.own ? "" : await own.file(type);

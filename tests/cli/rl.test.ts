@@ -194,7 +194,7 @@ describe("a run", () => {
     expectSame(broken.out, whole.out);
   });
 
-  test("killed at five moments ends as one that was not", { timeout: 120_000 }, async () => {
+  test("killed at five moments ends as one that was not", { timeout: 300_000 }, async () => {
     // So many batches that they do not all pass before the last kill.
     const changes = { ...light, run: { ...light.run, batches: 48 }, heldOut: { perLevel: 1, every: 20 }, save: { every: 4 } };
     const [whole, broken] = [planned(changes), planned(changes)];

@@ -2,14 +2,26 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { stripVTControlCharacters } from "node:util";
-import { expect, onTestFinished, test } from "vitest";
+import { afterAll, expect, onTestFinished, test } from "vitest";
 import { type Training, trainInDirectory } from "../../src/cli/runs/train-in-directory.js";
 import { expertLoadChart } from "../../src/cli/runs/training-view.js";
 import { CommandEnded, openTerminal } from "../../src/cli/text/terminal.js";
@@ -53,6 +65,22 @@ function planned(changes: object = {}, directory = temporary()): { file: string;
   const file = join(directory, "small.train.json");
   writeFileSync(file, JSON.stringify({ ...plan, ...changes }));
   return { file, out: join(directory, "small-run") };
+}
+
+/** Where a training of two steps lies, which is made once. */
+let twoSteps: Promise<string> | undefined;
+afterAll(async () => twoSteps && rmSync(await twoSteps, { recursive: true, force: true }));
+
+/** A copy of a training of two steps, for a test to change. */
+async function trained(): Promise<{ file: string; out: string }> {
+  twoSteps ??= (async () => {
+    const directory = mkdtempSync(join(tmpdir(), "lightning-m1-"));
+    expect((await train(planned({}, directory).file, "--steps", "2")).exitCode).toBe(0);
+    return directory;
+  })();
+  const copy = planned();
+  cpSync(join(await twoSteps, "small-run"), copy.out, { recursive: true });
+  return copy;
 }
 
 const train = (file: string, ...args: string[]) => run(["train", file, "--threads", "1", ...args]);
@@ -103,8 +131,8 @@ test("called again when all is done: the same model once more, and no step", asy
   expect([state(out), weights(out), readFileSync(join(out, "metrics.jsonl"))]).toEqual(before);
 });
 
-test("killed at ten moments: the weights, state and metrics of an uninterrupted run", { timeout: 120_000 }, async () => {
-  const changes = { run: { ...plan.run, steps: 400 }, heldOut: { documents: 2, every: 20 }, save: { every: 7 } };
+test("killed at ten moments: the weights, state and metrics of an uninterrupted run", { timeout: 300_000 }, async () => {
+  const changes = { run: { ...plan.run, steps: 200 }, heldOut: { documents: 2, every: 20 }, save: { every: 7 } };
   const whole = planned(changes);
   const broken = planned(changes);
   expect((await train(whole.file)).exitCode).toBe(0);
@@ -123,7 +151,7 @@ test("killed at ten moments: the weights, state and metrics of an uninterrupted 
       // The last one after a save, however slow the machine is.
       const saved = () => kill < 9 || existsSync(join(broken.out, "state.safetensors"));
       while (child.exitCode === null && (written() <= before || !saved())) await sleep(2);
-      await sleep(60 * uniform());
+      await sleep(30 * uniform());
     }
     child.kill("SIGKILL");
     const [, signal] = await ended;
@@ -222,8 +250,7 @@ test.each<[object, string]>([
   [{ trainer: { lr: 0.02 } }, "made with another trainer.lr: expected 0.01, got 0.02"],
   [{ trainer: { lr: 0.01, auxLossCoef: 0.1 } }, "made with another trainer.auxLossCoef: expected none, got 0.1"],
 ])("a state of another training is refused: %j", async (changes, message) => {
-  const { file, out } = planned();
-  await train(file, "--steps", "2");
+  const { file, out } = await trained();
   const before = [state(out), readFileSync(join(out, "metrics.jsonl")), readFileSync(join(out, "state.json"))];
   planned(changes, join(file, ".."));
   const { exitCode, stdout, stderr } = await train(file);
@@ -233,8 +260,7 @@ test.each<[object, string]>([
 });
 
 test("what does not decide the numbers so far may change, and so may the order of keys and defaults that are written out", async () => {
-  const { file, out } = planned();
-  await train(file, "--steps", "2");
+  const { file, out } = await trained();
   const model = Object.fromEntries(Object.entries(plan.model).reverse());
   planned({ model, trainer: { weightDecay: 0.01, lr: 0.01 }, heldOut: undefined, save: undefined }, join(file, ".."));
   expect((await train(file, "--steps", "3")).stderr).toContain("continuing after step 2");
@@ -247,8 +273,7 @@ test.each<[string, (whole: Buffer) => Uint8Array, string]>([
   ["other bytes", () => new TextEncoder().encode("no state at all, but long enough"), "header"],
   ["a model", () => readFileSync(join(tiny, "model.safetensors")), 'expected "lightning-m1 training state 2"'],
 ])("a state that is damaged is refused and left as it is: %s", async (_, damage, message) => {
-  const { file, out } = planned();
-  await train(file, "--steps", "2");
+  const { file, out } = await trained();
   const damaged = Buffer.from(damage(state(out)));
   writeFileSync(join(out, "state.safetensors"), damaged);
   const { exitCode, stderr } = await train(file);
@@ -263,9 +288,8 @@ test.each([
   ["", "invalid JSON"],
   [undefined, "no such file"],
 ])("a state without what it was made with is refused: %j", async (content, got) => {
-  const { file, out } = planned();
-  await train(file, "--steps", "2");
-  if (content === undefined) (await import("node:fs")).rmSync(join(out, "state.json"));
+  const { file, out } = await trained();
+  if (content === undefined) rmSync(join(out, "state.json"));
   else writeFileSync(join(out, "state.json"), content);
   const { exitCode, stderr } = await train(file);
   expect(exitCode).toBe(1);

@@ -2,11 +2,14 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 /** Files that take longest, by a part of their path: those that come first here begin first, so that no worker is left with one at the end. */
 const LONGEST = [
+  "tests/package/bench.test.ts",
+  "tests/package/package.test.ts",
+  "tests/package/pages.test.ts",
   "tests/cli/train.test.ts",
   "tests/cli/rl.test.ts",
-  "tests/conformance/",
   "tests/browser/conformance.test.ts",
-  "tests/package/",
+  "tests/docs/",
+  "tests/conformance/",
   "tests/rl/tasks/",
   "tests/checkpoint/streamed-faults.test.ts",
   "tests/io/http-faults.test.ts",
