@@ -30,8 +30,8 @@ const rooms: Record<string, string[]> = {
   remote: [".", "base", "generate", "io", "model", "text"],
   "ai-sdk": [".", "base", "generate", "text"],
   serve: [".", "base", "generate", "model", "runtime", "text"],
-  "node-entry": [".", "serve", "train"],
-  cli: [".", "analysis", "node-entry", "remote", "rl", "serve", "train"],
+  "node-entry": [".", "node", "serve", "train"],
+  cli: [".", "analysis", "node", "node-entry", "remote", "rl", "serve", "train"],
 };
 
 /** What an alias stands for in a page; the build for Node replaces it by the file of the same name in src/node. */

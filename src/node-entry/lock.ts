@@ -3,7 +3,7 @@
 import { linkSync, lstatSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { InputError } from "../index.js";
-import { assertRegularFile, UnreadableFile } from "./regular-file.js";
+import { assertRegularFile, UnreadableFile } from "../node/regular-file.js";
 
 /**
  * Locks a directory for this process. Replaces the lock of a process that has ended.
@@ -77,7 +77,7 @@ function readLock(path: string): string | undefined {
     assertRegularFile(statSync(path), MAX_LOCK_BYTES);
     return readFileSync(path, "utf8");
   } catch (error) {
-    if (error instanceof UnreadableFile) throw new InputError(`${path}: expected a small regular file, got ${error.message}. Remove it.`);
+    if (error instanceof UnreadableFile) throw new InputError(`${path}: expected a small regular file, got ${error.got}. Remove it.`);
     // ESRCH: the process ended while its /proc file was read.
     if (["ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
     throw error;

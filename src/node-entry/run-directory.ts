@@ -5,11 +5,11 @@ import { createHash } from "node:crypto";
 import { closeSync, existsSync, fsyncSync, ftruncateSync, mkdirSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { CheckpointError, InputError } from "../index.js";
+import { describeReadError, readRegularFile } from "../node/regular-file.js";
 import type { Trainer } from "../train/index.js";
 import { addStateMetadata, readStateHeader } from "../train/training-state.js";
 import { type Columns, csvHeader, csvRow } from "./csv.js";
 import { lockDirectory } from "./lock.js";
-import { describeReadError, readRegularFile } from "./regular-file.js";
 import { replaceFile, withWriteErrors, writeAll } from "./write-files.js";
 
 /** All settings that determine the numbers of a run, except its length, as JSON. A saved state belongs to one identity. */

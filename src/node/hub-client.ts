@@ -69,7 +69,8 @@ export class HubClient {
           ? "set HF_TOKEN, and accept the model's terms"
           : status === 404
             ? "check the id and the revision"
-            : (error instanceof TransferError && error.details.remedy) || "check the connection, or use localFilesOnly";
+            : (error instanceof TransferError && error.details.remedy) ||
+              "check the connection; to use only the cache, set localFilesOnly or HF_HUB_OFFLINE=1";
       throw new CheckpointError(`${where}: the hub cannot be read: ${this.maskSecrets(reason)} (${remedy})`, {
         cause: withSecretsMasked(error, this.maskSecrets),
       });

@@ -3,7 +3,7 @@ import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import { createInterface, type Interface } from "node:readline";
 import { defineCommand } from "citty";
 import { Conversation, InputError, LightningError } from "../../index.js";
-import { describeReadError } from "../../node-entry/regular-file.js";
+import { describeReadError } from "../../node/regular-file.js";
 import { loadModel, requireTokenizer } from "../inputs/load-model.js";
 import { commonOptions, loadingArguments, samplingArguments, samplingOptions } from "../options.js";
 import { describeThroughput, ThroughputMeter } from "../reports/throughput.js";

@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { basename, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { InputError } from "../../index.js";
-import { describeReadError, readRegularFile } from "../../node-entry/regular-file.js";
+import { describeReadError, readRegularFile } from "../../node/regular-file.js";
 import { jsonlTask } from "../../rl/data/jsonl-task.js";
 import { Random, type Verifiable } from "../../rl/index.js";
 import { type CustomTasks, checkDistinctLevels, type PlannedLevel } from "../../rl/loop/policy-plan.js";

@@ -1,7 +1,7 @@
 // Reads the text and JSONL files that a plan or a command names.
 
 import { InputError } from "../../index.js";
-import { describeReadError, readRegularFile, UnreadableFile } from "../../node-entry/regular-file.js";
+import { describeReadError, readRegularFile, UnreadableFile } from "../../node/regular-file.js";
 import { parseRows, type Row } from "../../train/index.js";
 
 /** Maximum total size of the data files of a run, which are held in memory as text and as tokens. */

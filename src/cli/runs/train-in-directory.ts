@@ -2,8 +2,8 @@
 
 import type { ArgsDef } from "citty";
 import { InputError, type MiniMaxM1 } from "../../index.js";
+import { describeReadError, readRegularFile } from "../../node/regular-file.js";
 import { recordRun } from "../../node-entry/record-run.js";
-import { describeReadError, readRegularFile } from "../../node-entry/regular-file.js";
 import { MAX_STATE_HEADER_BYTES, RunDirectory, type RunIdentity, type RunKind } from "../../node-entry/run-directory.js";
 import { Trainer, type TrainerOptions } from "../../train/index.js";
 import { loadingArguments, threadsOption, UsageError } from "../options.js";
