@@ -6,6 +6,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { deflateSync } from "node:zlib";
+import { errorsOf } from "./compiler-errors.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const out = join(root, "build/wasm");
@@ -43,7 +44,7 @@ const asc = await import("assemblyscript/asc");
 for (const target of targets) {
   const { error, stderr } = await asc.main(["--target", target, "--baseDir", root]);
   if (error) {
-    console.error(`build-wasm: ${target}: ${error.message}\n${stderr.toString()}`);
+    console.error(`build-wasm: ${target}: ${error.message}\n${errorsOf(stderr.toString())}`);
     process.exit(1);
   }
   const packed = deflateSync(readFileSync(join(out, `${target}.wasm`)), { level: 9 }).toString("base64");
