@@ -13,9 +13,9 @@ export interface Solution {
  * A family of puzzles whose answers a program verifies, as in the SynLogic part of the MiniMax-M1 report (section
  * 4), but sized for a small model.
  *
- * In the built-in tasks, symbols are separated by single spaces, names and pseudo-words are capitals, and fixed phrases are lower
- * case, so that a small byte-level BPE has one token for nearly every symbol. Each step of `thinking` copies nearby text, looks one
- * thing up, and writes out the new state.
+ * In the built-in tasks, symbols are separated by single spaces. Names and pseudo-words have one to three capitals (longer words are
+ * written letter by letter), numbers have one or two digits, and fixed phrases are lower case. A small byte-level BPE therefore has one
+ * token for nearly every symbol. Each step of `thinking` copies nearby text, looks one thing up, and writes out the new state.
  */
 export interface Task<Instance = unknown> {
   readonly name: string;

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Random } from "../../../src/base/random.js";
@@ -150,7 +151,22 @@ test("blind guessing and the best constant answer score below 0.35; levels have 
       longest: lengths.longest,
     };
   });
-  console.table(table);
+  // docs/tasks.md has the same table, a row per task with its levels side by side.
+  const guide = readFileSync(new URL("../../../docs/tasks.md", import.meta.url), "utf8");
+  expect(guide).toContain("| distinct of 4,000 |");
+  for (const { name } of tasks) {
+    const levels = table.filter(({ task }) => task === name);
+    const figures = [
+      levels.map(({ guess }) => guess.toFixed(2)),
+      levels.map(({ constant }) => constant.toFixed(2)),
+      levels.map(({ distinct }) => distinct.toLocaleString("en-US")),
+      levels.map(({ question }) => question),
+      levels.map(({ solution, longest }) => `${solution} (${longest})`),
+    ];
+    expect(guide.split("\n").find((line) => line.startsWith(`| ${name} |`))).toContain(
+      ` | ${figures.map((column) => column.join(" / ")).join(" | ")} |`,
+    );
+  }
   for (const { guess, constant, distinct } of table) {
     expect(guess).toBeLessThan(0.35);
     expect(constant).toBeLessThan(0.35);
