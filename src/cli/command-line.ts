@@ -103,7 +103,8 @@ export async function runCommandLine(args: readonly string[], streams: Streams):
     else if (name === "--help" || name === "-h") await terminal.print(await usage(terminal, program));
     else {
       const command = Object.hasOwn(commands, name) ? commands[name]! : undefined;
-      if (!command) throw new UsageError(name ? `unknown command ${JSON.stringify(name)}` : "a command is missing");
+      if (!command)
+        throw new UsageError(`command: expected ${Object.keys(commands).join(", ")}, got ${name ? JSON.stringify(name) : "none"}`);
       if (options.includes("--help") || options.includes("-h")) await terminal.print(await usage(terminal, command, program));
       else {
         checkUsage(rest, command.args as ArgsDef);
@@ -121,12 +122,18 @@ export async function runCommandLine(args: readonly string[], streams: Streams):
 function report(error: unknown, terminal: Terminal, command: string, debug: boolean): number {
   const { err } = terminal;
   const misused = error instanceof UsageError || (error instanceof Error && error.name === "CLIError");
-  const message = maskUrls(error instanceof Error ? error.message : String(error));
+  const message = withOptionNames(maskUrls(error instanceof Error ? error.message : String(error)), command);
   terminal.note(`${err.red("error:")} ${visible(stripVTControlCharacters(message)).replace(/\s*\n\s*/g, " ")}`);
   if (misused) terminal.note(`See ${["lightning-m1", command, "--help"].filter(Boolean).join(" ")}`);
   else if (debug) terminal.note(error instanceof Error ? maskUrls(error.stack ?? "") : "");
   else if (!(error instanceof LightningError)) terminal.note("(this is a bug in this program; --debug prints the stack trace)");
   return misused ? 2 : 1;
+}
+
+/** Replaces the library's option name by the command's own, if the command has this option. */
+function withOptionNames(message: string, command: string): string {
+  const args = Object.hasOwn(commands, command) ? (commands[command]!.args as ArgsDef) : {};
+  return Object.hasOwn(args, "local-files-only") ? message.replace(/\blocalFilesOnly\b/g, "--local-files-only") : message;
 }
 
 /** The text of `--help`: usage as citty renders it, then examples and notes. Without colours if the stream does not support them. */

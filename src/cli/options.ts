@@ -132,24 +132,55 @@ export function repeatedOption(rawArgs: readonly string[], name: string): string
   return ((values[name] ?? []) as (string | boolean)[]).filter((value) => typeof value === "string");
 }
 
-/** @throws {UsageError} options that the command does not have, options without their value, too many arguments */
+/** @throws {UsageError} options that the command does not have, missing or invalid values, missing arguments or too many of them */
 export function checkUsage(rawArgs: readonly string[], definition: ArgsDef): void {
-  const options: Record<string, { type: "string" | "boolean"; short?: string; multiple: true }> = {};
+  const options: Record<string, { type: "string" | "boolean"; short?: string }> = {};
+  const choices = new Map<string, readonly string[]>();
   for (const [name, { type, alias, ...rest }] of Object.entries(definition).map(
     ([name, arg]) => [name, { alias: undefined, ...arg }] as const,
   )) {
     if (type === "positional") continue;
-    options[name] = { type: type === "boolean" ? "boolean" : "string", multiple: true, ...(typeof alias === "string" && { short: alias }) };
-    if ("negativeDescription" in rest) options[`no-${name}`] = { type: "boolean", multiple: true };
+    options[name] = { type: type === "boolean" ? "boolean" : "string", ...(typeof alias === "string" && { short: alias }) };
+    if ("negativeDescription" in rest) options[`no-${name}`] = { type: "boolean" };
+    if ("options" in rest && rest.options) choices.set(name, rest.options);
   }
-  let positionals: string[];
-  try {
-    ({ positionals } = parseArgs({ args: [...rawArgs], options, allowPositionals: true }));
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw new UsageError(code === "ERR_PARSE_ARGS_UNKNOWN_OPTION" ? message.split(". ")[0] : message);
-  }
-  const most = Object.values(definition).filter(({ type }) => type === "positional").length;
+  // Not strict, because the messages of parseArgs differ between versions of Node. The loop makes the same checks.
+  const { positionals, tokens } = parseArgs({ args: [...rawArgs], options, allowPositionals: true, strict: false, tokens: true });
+  for (const token of tokens) if (token.kind === "option") checkOption(token, options, choices.get(token.name));
+  const expected = Object.entries(definition).filter(([, { type }]) => type === "positional");
+  const missing = expected.slice(positionals.length).find(([, { required }]) => required);
+  if (missing) throw new UsageError(`${missing[0].toUpperCase()}: expected a value, got none (${missing[1].description})`);
+  const most = expected.length;
   if (positionals.length > most)
     throw new UsageError(`expected at most ${most} argument${most === 1 ? "" : "s"}, got ${positionals.join(" ")}`);
+}
+
+interface OptionToken {
+  readonly name: string;
+  readonly rawName: string;
+  readonly value?: string | undefined;
+  readonly inlineValue?: boolean | undefined;
+}
+
+/** @throws {UsageError} an unknown option, a missing or superfluous value, or a value that is not one of the choices */
+function checkOption(
+  { name, rawName, value, inlineValue }: OptionToken,
+  options: Record<string, { readonly type: string }>,
+  choices: readonly string[] | undefined,
+): void {
+  if (!Object.hasOwn(options, name)) throw new UsageError(`${rawName}: expected an option of this command, got an unknown option`);
+  const got = JSON.stringify(value);
+  if (options[name]!.type === "boolean") {
+    if (value !== undefined) throw new UsageError(`${rawName}: expected no value, got ${got}`);
+    return;
+  }
+  if (value === undefined) throw new UsageError(`${rawName}: expected a value, got none`);
+  if (!inlineValue && value.length > 1 && value.startsWith("-"))
+    throw new UsageError(`${rawName}: expected a value, got the option ${value} (if it is the value, write --${name}=${value})`);
+  if (choices && !choices.includes(value)) throw new UsageError(`--${name}: expected ${listed(choices)}, got ${got}`);
+}
+
+/** `a, b or c`. */
+function listed(words: readonly string[]): string {
+  return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} or ${words.at(-1)}`;
 }

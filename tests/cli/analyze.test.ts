@@ -195,6 +195,20 @@ test.each([
   expect(stderr).not.toMatch(/\n\s+at /);
 });
 
+test("an error in a configuration names the file that was given", async () => {
+  const path = join(temporary(), "bad.json");
+  for (const [text, message] of [
+    ["{", "expected"],
+    [JSON.stringify({ ...tinyM1.source, hidden_size: "wide" }), "hidden_size: expected"],
+  ] as const) {
+    writeFileSync(path, text);
+    const { exitCode, stderr } = await run(["analyze", path]);
+    expect([exitCode, stderr]).toEqual([1, expect.stringContaining(`error: ${path}: `)]);
+    expect(stderr).toMatch(facts(message));
+    expect(stderr).not.toContain("config.json");
+  }
+});
+
 describe("pictures", () => {
   const figure = async (name: string, ...args: string[]) => {
     const path = join(temporary(), name);

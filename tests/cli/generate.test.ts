@@ -198,8 +198,17 @@ test.each([
   [["generate", tiny, "--unknown"], "--unknown"],
   [["generate", tiny, "--system", "x", "--prompt", "x"], "--chat"],
   [["frobnicate"], "frobnicate"],
-  [["constructor"], 'unknown command "constructor"'],
-  [[], "command"],
+  [["constructor"], 'command: expected generate, …, got "constructor"'],
+  [[], "command: expected …, got none"],
+  [["generate", "hello"], 'SOURCE: …directory…hub id, got "hello"…--prompt "hello"'],
+  [["generate", tiny, "--unknown=1"], "--unknown: expected an option of this command, got"],
+  [["generate", tiny, "-x"], "-x: expected an option of this command, got"],
+  [["generate", tiny, "--ids"], "--ids: expected a value, got none"],
+  [["generate", tiny, "--seed", "-n", "3"], "--seed: expected a value, got the option -n…--seed=-n"],
+  [["generate", tiny, "--json=yes"], '--json: expected no value, got "yes"'],
+  [["generate", tiny, "--kv", "f16"], '--kv: expected q8, bf16 or f32, got "f16"'],
+  [["train"], "CONFIG: expected a value, got none"],
+  [["analyze", "--rule", "half"], '--rule: expected causal or square, got "half"'],
 ])("%j is misuse: exit code 2", async (args, message) => {
   const { exitCode, stdout, stderr } = await run(args);
   expect([exitCode, stdout]).toEqual([2, ""]);
@@ -211,6 +220,11 @@ test("a prompt is asked for where stdin is a terminal", async () => {
   const { stderr, exitCode } = start(["generate", tiny], { tty: true });
   expect(await exitCode).toBe(2);
   expect(stderr.text).toContain("expected a prompt");
+});
+
+test("errors of the library name the option of the command line", async () => {
+  const { stderr } = await run(["generate", "https://example.com/m/", "--prompt", "x", "--local-files-only"]);
+  expect(stderr).toContain("(--local-files-only is set)");
 });
 
 test("stdin that is not UTF-8", async () => {

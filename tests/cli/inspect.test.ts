@@ -60,7 +60,7 @@ test.each([
   ["a key given twice", (text: string) => text.replace("{", '{"hidden_size": 1,'), /config\.json: line .*expected every key once/],
   ["JSON that ends early", (text: string) => text.slice(0, -3), /config\.json: line \d+, column \d+: expected .*end of the file/],
   ["no JSON", () => "hidden_size: 12", /config\.json: line 1, column 1: expected a value/],
-  ["no object", () => "[]", /config:.*JSON object.*array/],
+  ["no object", () => "[]", /config\.json: .*JSON object.*array/],
   ["experts beyond counting", (text: string) => withValue(text, "num_local_experts", 2 ** 31 - 1), /num_local_experts: expected at most/],
   ["heads beyond counting", (text: string) => withValue(text, "num_attention_heads", 2 ** 31 - 1), /num_attention_heads: expected/],
 ])("a config.json with %s is refused as loading refuses it", async (_, change, message) => {

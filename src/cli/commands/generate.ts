@@ -1,7 +1,17 @@
+import { stat } from "node:fs/promises";
 import { defineCommand } from "citty";
-import { type ChatMessage, InputError, type MiniMaxM1 } from "../../index.js";
+import { type ChatMessage, InputError, type MiniMaxM1, presets } from "../../index.js";
 import { loadModel, requireTokenizer } from "../inputs/load-model.js";
-import { commonOptions, isSampled, loadingArguments, parseIds, samplingArguments, samplingOptions, UsageError } from "../options.js";
+import {
+  commonOptions,
+  isSampled,
+  loadingArguments,
+  loadingOptions,
+  parseIds,
+  samplingArguments,
+  samplingOptions,
+  UsageError,
+} from "../options.js";
 import { describeThroughput, ThroughputMeter } from "../reports/throughput.js";
 import { printable, type Terminal } from "../text/terminal.js";
 
@@ -21,6 +31,8 @@ export const generate = defineCommand({
   async run({ args, rawArgs, data }) {
     const terminal = data as Terminal;
     const options = samplingOptions(args, rawArgs);
+    loadingOptions(args); // reports invalid options before a wrong source
+    if (args.source !== undefined) await checkSource(args.source);
     const prompt = await readPrompt(args, terminal);
     if (typeof prompt === "string") {
       await requireTokenizer(args, terminal, "prompt: expected --ids, got text (this checkpoint has no tokenizer)");
@@ -49,6 +61,23 @@ export const generate = defineCommand({
     }
   },
 });
+
+/** The form of a hub id. */
+const HUB_ID = /^[\w.-]+\/[\w.-]+$/;
+
+/** Checks that the model argument can be a model, because it is easily taken for the prompt. @throws {UsageError} other text */
+async function checkSource(source: string): Promise<void> {
+  if (URL.canParse(source) || HUB_ID.test(source) || Object.hasOwn(presets, source)) return;
+  const exists = await stat(source).then(
+    () => true,
+    () => false,
+  );
+  if (exists) return;
+  const got = JSON.stringify(source);
+  throw new UsageError(
+    `SOURCE: expected a directory, .safetensors file, URL or hub id, got ${got}, which does not exist. Pass a prompt as --prompt ${got}.`,
+  );
+}
 
 /** Whether the prompt is a user's message. Always true for the bundled model, because it understands only chat messages. */
 function isChat({ source, chat }: { source?: string; chat?: boolean }): boolean {

@@ -1,7 +1,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { ConfigError, type Graph, graph, inspectCheckpoint, maskUrls, presets } from "../../index.js";
-import { describeReadError } from "../../node-entry/regular-file.js";
+import { CheckpointError, ConfigError, type Graph, graph, inspectCheckpoint, maskUrls, presets } from "../../index.js";
+import { describeReadError } from "../../node/regular-file.js";
 
 /** Maximum size of a configuration file, as in a checkpoint. */
 const MAX_CONFIG_BYTES = 1 << 28;
@@ -54,12 +54,18 @@ export async function readConfig(path: string | URL, options: ReadOptions): Prom
   const bytes = await readFile(path).catch((cause: unknown) => {
     throw new ConfigError(`${path}: expected a config.json, got ${describeReadError(cause)}`, { cause });
   });
-  return graphOfConfig(bytes, options);
+  return graphOfConfig(`${path}`, bytes, options);
 }
 
-/** Inspects the configuration like a checkpoint without weights, so that the same code checks both. */
-async function graphOfConfig(bytes: Uint8Array<ArrayBuffer>, options: ReadOptions): Promise<Graph> {
+/** Inspects the configuration like a checkpoint without weights, so that the same code checks both. Errors begin with the path. */
+async function graphOfConfig(path: string, bytes: Uint8Array<ArrayBuffer>, options: ReadOptions): Promise<Graph> {
   const noWeights = new TextEncoder().encode('{"weight_map": {}}');
   const files = { "config.json": bytes, "model.safetensors.index.json": noWeights };
-  return (await inspectCheckpoint(files, options)).graph;
+  try {
+    return (await inspectCheckpoint(files, options)).graph;
+  } catch (cause) {
+    if (!(cause instanceof CheckpointError || cause instanceof ConfigError)) throw cause;
+    const message = `${path}: ${cause.message.replace(/^config(\.json)?: /, "")}`;
+    throw cause instanceof ConfigError ? new ConfigError(message, { cause }) : new CheckpointError(message, { cause });
+  }
 }
