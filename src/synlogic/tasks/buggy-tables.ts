@@ -186,7 +186,7 @@ export const buggyTables: SynlogicTask<BuggyTables> = {
     if (results.length !== 1 || items?.length !== 1) return reject("the block does not hold one result", found);
     const answers = valuesOf(items[0], "answer").map(textOf);
     const isRight = (answer: string | undefined) =>
-      answer !== undefined && /^[0-9]{1,15}\.[0-9]{2}$/.test(answer) && agree(expected, Number(answer));
+      answer !== undefined && /^(?:0|[1-9][0-9]{0,14})\.[0-9]{2}$/.test(answer) && agree(expected, Number(answer));
     if (answers.length > 1 && answers.some(isRight)) return undecided("the answer is given twice", found);
     const [answer] = answers;
     if (answer === undefined) return reject("the result has no answer", found);

@@ -79,13 +79,14 @@ export function possibleCounts({ first, changes, asked }: Problem): ReadonlySet<
   function counts(item: Item, i: number): ReadonlySet<number> {
     const change = changes[i];
     if (!change) return new Set([Object.entries(asked).some(([attribute, value]) => item[attribute as Attribute] === value) ? 1 : 0]);
-    const key = `${i}|${ATTRIBUTES.map((attribute) => item[attribute]).join("|")}`;
+    const traded = change.kind === "trade" && matches(item, change.where);
+    // All items of one trade are replaced by equal ones.
+    const key = traded ? `${i}` : `${i}|${ATTRIBUTES.map((attribute) => item[attribute]).join("|")}`;
     const before = known.get(key);
     if (before) return before;
-    const result =
-      change.kind === "trade" && matches(item, change.where)
-        ? new Set(completions(change.set, domains).flatMap((one) => [...counts(one, i + 1)]))
-        : sums(applyChange(item, change, first, () => item).map((one) => counts(one, i + 1)));
+    const result = traded
+      ? new Set(completions(change.set, domains).flatMap((one) => [...counts(one, i + 1)]))
+      : sums(applyChange(item, change, first, () => item).map((one) => counts(one, i + 1)));
     known.set(key, result);
     return result;
   }
@@ -105,7 +106,10 @@ function completions(values: Values, domains: readonly (readonly string[])[]): I
 /** All sums of one number from each set. */
 function sums(sets: readonly ReadonlySet<number>[]): ReadonlySet<number> {
   let totals = [0];
-  for (const set of sets) totals = [...new Set(totals.flatMap((total) => [...set].map((one) => total + one)))];
+  for (const set of sets) {
+    if (set.size === 1) totals = totals.map((total) => total + [...set][0]!);
+    else totals = [...new Set(totals.flatMap((total) => [...set].map((one) => total + one)))];
+  }
   return new Set(totals);
 }
 

@@ -4,6 +4,7 @@ import type { Random } from "../../base/random.js";
 import { drawUntil, randomBoolean, randomChoice, randomInteger, shuffle } from "../../base/random-draws.js";
 import type { SynlogicTask } from "../definition.js";
 import { metadataString, metadataValue } from "../metadata.js";
+import { unquoted } from "../reading/bare.js";
 import { boxes, lastBox, plainText } from "../reading/final-text.js";
 import { accept, type Json, type Language, type Row, reject, undecided } from "../row.js";
 import { COLOURS, THINGS } from "../vocabulary.js";
@@ -157,7 +158,7 @@ function expectedNames(row: Row): string[] {
 function splitNames(list: string): string[] {
   return list
     .split(/[,，、]/)
-    .map((name) => plainText(name).replace(/\s+/g, " "))
+    .map((name) => unquoted(plainText(name)).replace(/\s+/g, " "))
     .filter((name, i, names) => name !== "" || i < names.length - 1);
 }
 

@@ -4,6 +4,7 @@ import type { Random } from "../../base/random.js";
 import { randomBoolean, randomChoice, randomInteger, shuffle } from "../../base/random-draws.js";
 import type { SynlogicTask } from "../definition.js";
 import { metadataError, metadataString, metadataValue } from "../metadata.js";
+import { unquoted } from "../reading/bare.js";
 import { boxes, lastBox } from "../reading/final-text.js";
 import { accept, type Json, type Language, type Row, reject } from "../row.js";
 import { THINGS } from "../vocabulary.js";
@@ -137,7 +138,7 @@ function storedItem(row: Row): string {
   throw new InputError(`${row.task}: row: answer: expected the name of an item, got ${JSON.stringify(row.answer)}`);
 }
 
-const normal = (name: string) => name.replace(/\s+/g, " ").trim().toLowerCase();
+const normal = (name: string) => unquoted(name).replace(/\s+/g, " ").trim().toLowerCase();
 
 /** Keep track of where items lie on a lattice. */
 export const spaceReasoning: SynlogicTask<SpaceReasoning> = {

@@ -193,7 +193,11 @@ export const timeSequence: SynlogicTask<TimeSequence> = {
     const brackets = lastBrackets(text);
     if (brackets === undefined) return reject("there are no square brackets after the reasoning");
     const found = `[${brackets.slice(0, 100)}]`;
-    const parts = brackets.split(/[,，]/).map((part) => part.trim());
+    // A trailing comma does no harm.
+    const parts = brackets
+      .replace(/[,，]\s*$/, "")
+      .split(/[,，]/)
+      .map((part) => part.trim());
     if (parts.length !== 2 || !parts.every((part) => isWhole(part) || isRounded(part)))
       return reject("the last brackets do not hold two whole numbers", found);
     const given = parts.map(Number).join();
