@@ -2,7 +2,7 @@
 
 /** Replaces decimal digits of other scripts, such as full-width ones, with ASCII digits. */
 export function asciiDigits(text: string): string {
-  return text.replace(/\p{Nd}/gu, (digit) => {
+  return text.replace(/(?![0-9])\p{Nd}/gu, (digit) => {
     // Unicode has them in runs of ten, from zero to nine.
     let begin = digit.codePointAt(0)!;
     while (/^\p{Nd}$/u.test(String.fromCodePoint(begin - 1))) begin--;
