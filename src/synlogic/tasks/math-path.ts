@@ -151,13 +151,13 @@ function judgeEquation(row: Row, found: string) {
   return reject(`the left side is ${printedFraction(value)}, not ${target}`, shown);
 }
 
-/** Compares the order of digits and of operators with the puzzle, then evaluates the text with a doubled equals sign. */
+/** Compares the order of digits and of operators with the puzzle, then evaluates the text without spaces and with a doubled equals sign. */
 function published(row: Row, response: string): PublishedVerdict {
   const text = response
     .slice(-100_000)
     .split("\n")
     .map((line) => lastDoubleBrackets(line))
-    .filter((found) => found !== undefined)
+    .flatMap((found) => (found === undefined ? [] : [compact(found)]))
     .at(-1);
   if (text === undefined || typeof row.metadata?.query_expr !== "string") return false;
   const operators = (of: string) => of.replace(/[^-+*/%]/g, "");
