@@ -133,7 +133,7 @@ export class NonFiniteCounts {
     if (count > 0) this.counts.set(name, (this.counts.get(name) ?? 0) + count);
   }
 
-  /** @throws {WeightError} any non-finite elements; the message names the first such weights and their counts */
+  /** @throws {WeightError} weights with non-finite elements; the message gives the names and counts of the first ones */
   throwIfAny(): void {
     if (this.counts.size === 0) return;
     const named = [...this.counts].slice(0, 3).map(([name, count]) => `${name} (${count} elements)`);

@@ -28,7 +28,11 @@ export const chat = defineCommand({
   async run({ args, rawArgs, data }) {
     const terminal = data as Terminal;
     const options = samplingOptions(args, rawArgs);
-    await requireTokenizer(args, terminal, "chat: expected a checkpoint with a tokenizer, got none (generate --ids works without)");
+    await requireTokenizer(
+      args,
+      terminal,
+      "chat: expected a checkpoint with a tokenizer, got a checkpoint without (generate --ids needs no tokenizer)",
+    );
     const model = await loadModel(args, terminal);
     const bundled = args.source === undefined;
     if (bundled) terminal.note(terminal.err.dim(BUNDLED_MODEL_HINT));

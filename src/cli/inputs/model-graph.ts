@@ -50,7 +50,8 @@ export async function readConfig(path: string | URL, options: ReadOptions): Prom
   const found = await stat(path).catch(() => undefined);
   if (found && !found.isDirectory() && !found.isFile())
     throw new ConfigError(`${path}: expected a config.json, got something other than a regular file`);
-  if (found && found.size > MAX_CONFIG_BYTES) throw new ConfigError(`${path}: expected a config.json, got ${found.size} bytes`);
+  if (found && found.size > MAX_CONFIG_BYTES)
+    throw new ConfigError(`${path}: expected a config.json of at most ${MAX_CONFIG_BYTES} bytes, got ${found.size} bytes`);
   const bytes = await readFile(path).catch((cause: unknown) => {
     throw new ConfigError(`${path}: expected a config.json, got ${describeReadError(cause)}`, { cause });
   });
