@@ -113,10 +113,28 @@ export function minesThatMustBe(counts: readonly MineCount[], known: readonly bo
   const must: number[] = [];
   for (const cell of [...possible].sort((a, b) => a - b)) {
     if (!possible.has(cell)) continue;
-    const other = new Repair(counts, known).with(cell, false);
+    const other = arrangementWithout(cell, counts, known);
     if (!other) must.push(cell);
     // The other arrangement may clear further cells.
     else for (const one of possible) if (!other[one]) possible.delete(one);
   }
   return must;
+}
+
+/**
+ * Returns an arrangement in which a mine of a known one is missing. Looks at the counts near the cell first: mostly they decide, and a search
+ * among all counts tries all ways to repair one side before it sees that another side cannot be repaired.
+ */
+function arrangementWithout(cell: number, counts: readonly MineCount[], known: readonly boolean[]): readonly boolean[] | undefined {
+  const cells = new Set([cell]);
+  let near: readonly MineCount[] = [];
+  for (;;) {
+    const wider = counts.filter((count) => count.cells.some((one) => cells.has(one)));
+    const other = new Repair(wider, known).with(cell, false);
+    if (!other) return undefined;
+    const right = ({ mines, cells }: MineCount) => cells.filter((one) => other[one]).length === mines;
+    if (wider.length === near.length || counts.every(right)) return other;
+    near = wider;
+    for (const count of near) for (const one of count.cells) cells.add(one);
+  }
 }

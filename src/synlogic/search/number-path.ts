@@ -8,7 +8,7 @@ import { type Cell, neighbours } from "./cells.js";
 export type PartialPath = readonly (readonly number[])[];
 
 /** Backbite moves for each cell. The snake at the beginning is forgotten long before. */
-const MOVES_PER_CELL = 60;
+const MOVES_PER_CELL = 30;
 
 /**
  * Draws a path through all cells of a square: a snake, changed by many backbite moves. A move joins an end of the path to a neighbour and
@@ -27,7 +27,7 @@ export function drawPath(random: Random, n: number): number[][] {
     const other = grid[i]![j]! - 1;
     // The stretch between the end and the new neighbour is walked the other way round.
     const [from, to] = atBegin ? [0, other] : [other + 1, path.length];
-    path.splice(from, to - from, ...path.slice(from, to).reverse());
+    for (let a = from, b = to - 1; a < b; a++, b--) [path[a], path[b]] = [path[b]!, path[a]!];
     renumber(from, to);
   }
   return grid;

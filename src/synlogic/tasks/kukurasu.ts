@@ -38,7 +38,9 @@ function fill(rowSums: readonly number[], columnSums: readonly number[]): Cell[]
       if (row.some((cell, j) => cell === "1" && left[j]! < i + 1)) continue;
       for (const [j, cell] of row.entries()) if (cell === "1") left[j]! -= i + 1;
       rows.push(row);
-      if (place(i + 1)) return true;
+      // The rows below can add their own numbers at most.
+      const most = Array.from({ length: rowSums.length - i - 1 }, (_, below) => i + below + 2).reduce((sum, number) => sum + number, 0);
+      if (left.every((sum) => sum <= most) && place(i + 1)) return true;
       rows.pop();
       for (const [j, cell] of row.entries()) if (cell === "1") left[j]! += i + 1;
     }
@@ -105,7 +107,7 @@ const isCell = (text: string | undefined): text is Cell => text === "1" || text 
 
 function judge(row: Row, grid: readonly (readonly Cell[])[], found: string): Verdict {
   const [rowSums, columnSums] = [metadataIntegers(row, "row_sums"), metadataIntegers(row, "col_sums")];
-  if (grid.length !== rowSums.length || grid[0]!.length !== columnSums.length) {
+  if (grid.length !== rowSums.length || grid[0]?.length !== columnSums.length) {
     return reject(`expected ${rowSums.length} rows of ${columnSums.length} cells "1" or "X"`, found);
   }
   const { rows, columns } = sums(grid);

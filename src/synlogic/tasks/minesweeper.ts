@@ -1,3 +1,4 @@
+import { InputError } from "../../base/errors.js";
 import type { Random } from "../../base/random.js";
 import { shuffle } from "../../base/random-draws.js";
 import type { SynlogicTask } from "../definition.js";
@@ -41,7 +42,7 @@ function minesOfSingleNumbers(grid: Grid): number[] {
 }
 
 /** Whether the question asks only for mines that follow in one step. Half of the published questions do, ours do not. */
-const isOneStep = (row: Row) => /\b(?:one|single|1)[- ](?:\w{1,20}[- ]){0,2}step\b|单步|(?<!一步)一步(?!一步)/i.test(row.question);
+const isOneStep = (row: Row) => /\b(?:one|single|1)[- ](?:\w{1,20}[- ]){0,2}step\b|单步|(?<![进每下]|一步)一步(?!一步)/i.test(row.question);
 
 /** The mines that the question asks for, and for questions about one step also all that must be there. */
 function wanted(row: Row): { readonly mines: readonly number[]; readonly all: readonly number[] } {
@@ -76,6 +77,9 @@ function drawGrid(random: Random, n: number, mines: number): string[][] {
   );
 }
 
+/** Puzzles that are drawn before the parameters are refused. */
+const MOST_DRAWS = 1000;
+
 /** Find all hidden cells that must be mines. */
 export const minesweeper: SynlogicTask<Minesweeper> = {
   name: "minesweeper",
@@ -95,7 +99,7 @@ export const minesweeper: SynlogicTask<Minesweeper> = {
   attributes: ["n", "mine_den", "reveal_frac"],
   generate(random, { n, mine_den, reveal_frac }, language) {
     const count = Math.max(1, Math.floor(n * n * mine_den + 1e-9));
-    for (;;) {
+    for (let draw = 0; draw < MOST_DRAWS; draw++) {
       const full = drawGrid(random, n, count);
       const safe = shuffle(
         random,
@@ -123,6 +127,9 @@ export const minesweeper: SynlogicTask<Minesweeper> = {
         },
       };
     }
+    throw new InputError(
+      `minesweeper: reveal_frac: expected enough numbers in ${n} x ${n} cells to find a mine, got ${reveal_frac} (try a larger one)`,
+    );
   },
   solve(row) {
     return write(revealedGrid(row), wanted(row).mines);

@@ -94,16 +94,41 @@ function solveGrid(grid: Grid): Domino[] | undefined {
   return visit(0) ? dominoes : undefined;
 }
 
-/** Draws dominoes that do not touch. */
+/** Draws dominoes that do not touch. Undefined if there was no room for so many. */
 function drawDominoes(random: Random, n: number, count: number): Domino[] | undefined {
   const grid = Array.from({ length: n }, () => Array.from({ length: n }, () => ""));
-  const all = cellsOf(grid).flatMap((cell) => neighbours(grid, cell).map((other): Domino => [cell, other]));
+  const apart = (a: Domino, b: Domino) => a.every((one) => b.every((other) => !sameCell(one, other) && !shareEdge(one, other)));
+  let places = cellsOf(grid).flatMap(([i, j]): Domino[] => [
+    ...(j + 1 < n
+      ? [
+          [
+            [i, j],
+            [i, j + 1],
+          ] as const,
+        ]
+      : []),
+    ...(i + 1 < n
+      ? [
+          [
+            [i, j],
+            [i + 1, j],
+          ] as const,
+        ]
+      : []),
+  ]);
   const dominoes: Domino[] = [];
-  for (const domino of shuffle(random, all)) {
-    if (dominoes.length === count) break;
-    if (!dominoes.flat().some((a) => domino.some((b) => sameCell(a, b) || shareEdge(a, b)))) dominoes.push(domino);
+  while (dominoes.length < count) {
+    if (places.length === 0) return undefined;
+    // Of two places the one that leaves more room, so that many dominoes fit.
+    const [one, other] = [0, 1].map(() => {
+      const domino = randomChoice(random, places);
+      return { domino, left: places.filter((place) => apart(place, domino)) };
+    });
+    const chosen = one!.left.length >= other!.left.length ? one! : other!;
+    dominoes.push(chosen.domino);
+    places = chosen.left;
   }
-  return dominoes.length === count ? dominoes : undefined;
+  return shuffle(random, dominoes);
 }
 
 /**
@@ -169,7 +194,9 @@ export const norinori: SynlogicTask<Norinori> = {
       throw new InputError(`norinori: min_regions: expected at most max_regions (${max_regions}), got ${min_regions}`);
     // Dominoes and regions cover an even number of cells, so the shadow cells are even too.
     const shadowCells = 2 * Math.floor((n * n * shadow_ratio + 1e-9) / 2);
-    for (let draw = 0; draw < MOST_DRAWS; draw++) {
+    // A domino and the cells that it keeps free take at least six of the cells of a grid with one more row and column.
+    const room = (n + 1) ** 2 / 6 >= min_regions + shadowCells / 2;
+    for (let draw = 0; room && draw < MOST_DRAWS; draw++) {
       const regions = randomInteger(random, min_regions, max_regions);
       const dominoes = drawDominoes(random, n, regions + shadowCells / 2);
       if (!dominoes) continue;

@@ -100,6 +100,8 @@ function solveGrid(given: Grid): Grid | undefined {
   return search() ? grid : undefined;
 }
 
+const fromMiddle = ([i, j]: Cell, n: number) => Math.abs(i - (n - 1) / 2) + Math.abs(j - (n - 1) / 2);
+
 /** Grows islands from random cells until no 2 x 2 block of walls is left. Undefined if they cannot reach one. */
 function drawIslands(random: Random, n: number, islands: number): { solution: Value[][]; grid: Value[][] } | undefined {
   // The island of each cell, or -1 for a wall.
@@ -130,14 +132,16 @@ function drawIslands(random: Random, n: number, islands: number): { solution: Va
     const cell = randomChoice(random, choices);
     open(cell, opener(cell)!);
   }
-  for (const cell of shuffle(random, walls())) if (opener(cell) !== undefined && randomBoolean(random, 0.3)) open(cell, opener(cell)!);
+  // Islands of all sizes: without this most would be as small as the blocks allow.
+  const growth = random.next();
+  for (const cell of shuffle(random, walls())) if (opener(cell) !== undefined && randomBoolean(random, growth)) open(cell, opener(cell)!);
   const solution = values();
   const grid = solution.map((cells) => cells.map((): Value => "X"));
   for (let island = 0; island < islands; island++) {
-    const [i, j] = randomChoice(
-      random,
-      cellsOf(owner, (one) => one === island),
-    );
+    const cells = cellsOf(owner, (one) => one === island);
+    // Islands cover the middle of a small grid more often, so of two cells the one farther from it gets the number.
+    const [a, b] = [randomChoice(random, cells), randomChoice(random, cells)];
+    const [i, j] = fromMiddle(a, n) > fromMiddle(b, n) ? a : b;
     solution[i]![j] = sizes[island]!;
     grid[i]![j] = sizes[island]!;
   }
