@@ -46,10 +46,9 @@ function policyCard() {
     .join(", ");
   return `# m1-puzzles
 
-The bundled model: MiniMax-M1's architecture with ${n(parameterCount)} parameters, ${n(activatedParameterCount)} of them active per token,
-trained only with this library. It reasons in \`<think>\` over [eight kinds of puzzles](../../docs/tasks.md) and answers
-in \`<answer>\`. It understands only its puzzle formats. Its answer to any other question is the answer to some
-puzzle.
+The bundled model: MiniMax-M1's architecture with ${n(parameterCount)} parameters, ${n(activatedParameterCount)} of them active per token, trained only
+with this library. It reasons in \`<think>\` over [eight kinds of puzzles](../../docs/compact-tasks.md) and answers in
+\`<answer>\`. It understands only its puzzle formats. Its answer to any other question is the answer to some puzzle.
 
 \`\`\`sh
 npx lightning-m1 chat          # chat with it

@@ -12,7 +12,7 @@ import { CommandEnded, type Terminal, visible } from "../text/terminal.js";
 
 /** Explains how to ask the bundled model, which understands only its eight puzzle formats. */
 const BUNDLED_MODEL_HINT =
-  'It solves puzzles in the formats of docs/tasks.md. Each message starts a new conversation. Ask "Compute 3 + 4 - 2" or "Close the open brackets : ( [ {".';
+  'It solves puzzles in the formats of docs/compact-tasks.md. Each message starts a new conversation. Ask "Compute 3 + 4 - 2" or "Close the open brackets : ( [ {".';
 
 const HELP = "/save FILE, /load FILE, /reset, /help, /exit; Ctrl-C stops an answer";
 

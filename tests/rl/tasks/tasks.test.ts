@@ -151,8 +151,8 @@ test("blind guessing and the best constant answer score below 0.35; levels have 
       longest: lengths.longest,
     };
   });
-  // docs/tasks.md has the same table, a row per task with its levels side by side.
-  const guide = readFileSync(new URL("../../../docs/tasks.md", import.meta.url), "utf8");
+  // docs/compact-tasks.md has the same table, a row per task with its levels side by side.
+  const guide = readFileSync(new URL("../../../docs/compact-tasks.md", import.meta.url), "utf8");
   expect(guide).toContain("| distinct of 4,000 |");
   for (const { name } of tasks) {
     const levels = table.filter(({ task }) => task === name);

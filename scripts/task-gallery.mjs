@@ -1,0 +1,90 @@
+// Writes docs/tasks.md: for each task an example with its solution, baselines, and how it differs from the published one.
+// `--check` fails if the page is not what this script would write.
+import { readFileSync, writeFileSync } from "node:fs";
+import { Random, synlogic } from "../dist/node/rl.js";
+import { differences } from "./task-differences.mjs";
+
+const PAGE = new URL("../docs/tasks.md", import.meta.url);
+/** Puzzles of the level `easy` for the baselines. */
+const PUZZLES = 200;
+/** Longer questions are cut in the gallery. */
+const MAX_LINES = 40;
+
+/** Accuracy of guesses, and of the answer that is right most often. */
+function baselines(task) {
+  const rows = synlogic.generate(task.name, { count: PUZZLES, seed: 11 });
+  const random = Random.seeded(3);
+  const share = (answer) => rows.filter((row) => synlogic.verify(row, answer(row))).length / rows.length;
+  const counts = new Map();
+  for (const row of rows) counts.set(synlogic.solve(row), (counts.get(synlogic.solve(row)) ?? 0) + 1);
+  const [constant] = [...counts].sort((a, b) => b[1] - a[1])[0];
+  return [share((row) => task.guess(row, random)), share(() => constant)];
+}
+
+const parametersOf = (values) =>
+  Object.entries(values)
+    .map(([name, value]) => `${name} ${JSON.stringify(value)}`)
+    .join(", ");
+
+function fenced(text) {
+  const lines = text
+    .split("\n")
+    .flatMap((line) => line.match(/.{1,118}(?:\s|$)|.{1,118}/g) ?? [""])
+    .map((line) => line.trimEnd());
+  const shown = lines.length > MAX_LINES ? [...lines.slice(0, MAX_LINES), `… (${lines.length - MAX_LINES} more lines)`] : lines;
+  return `~~~~text\n${shown.join("\n")}\n~~~~`;
+}
+
+/** Wraps prose at 120 columns. */
+function wrapped(text) {
+  const lines = [""];
+  for (const word of text.split(" ")) {
+    if (lines.at(-1).length + word.length >= 120) lines.push("");
+    lines[lines.length - 1] += lines.at(-1) === "" ? word : ` ${word}`;
+  }
+  return lines.join("\n");
+}
+
+const rows = [];
+const sections = [];
+for (const name of synlogic.tasks) {
+  const task = synlogic.taskNamed(name);
+  const [blind, constant] = baselines(task);
+  rows.push(
+    `| [${name}](#${name}) | ${task.languages.join(", ")} | ${task.attributes.join(", ")} | ${blind.toFixed(2)} | ${constant.toFixed(2)} |`,
+  );
+  const [row] = synlogic.generate(name, { level: "tiny", seed: 5 });
+  const { easy, hard } = task.levels;
+  sections.push(
+    [
+      `### ${name}`,
+      wrapped(
+        `${task.summary} Published sizes: ${parametersOf(easy)} (easy) to ${parametersOf(hard)} (hard). Differs from the published task: ${differences[name]}`,
+      ),
+      fenced(row.question),
+      "Answer:",
+      fenced(synlogic.solve(row)),
+    ].join("\n\n"),
+  );
+}
+
+const page = `${readFileSync(PAGE, "utf8").split("<!-- gallery -->")[0]}<!-- gallery -->
+
+| task | languages | harder with | blind guess | best constant answer |
+| --- | --- | --- | --- | --- |
+${rows.join("\n")}
+
+Shares of right answers to ${PUZZLES} English puzzles of the level \`easy\`.
+
+## Gallery
+
+Each example has the level \`tiny\` and the seed 5. \`npm run gallery\` writes this part of the page.
+
+${sections.join("\n\n")}
+`;
+
+if (!process.argv.includes("--check")) writeFileSync(PAGE, page);
+else if (readFileSync(PAGE, "utf8") !== page) {
+  console.error("docs/tasks.md: expected the gallery of the tasks as they are, got another one (npm run gallery writes it)");
+  process.exit(1);
+}
