@@ -160,6 +160,8 @@ beforeAll(async () => {
     },
   });
   const trainer = whole(new train.Trainer(model));
+  const row = rl.generateRows("kukurasu")[0]!;
+  const result = { ...row, index: 0, samples: [{ response: "[[]]", tokens: 1, right: false, reason: "" }], pass_rate: 0 };
   const answeredPuzzle = { question: "a", text: "a", tokens: 1, puzzle };
   const policyBatch = { logp: [[-1]], logpOld: [[-1]], logpRef: [[-1]], mask: [[1]], advantages: [1], groups: [0] };
   calls = {
@@ -278,11 +280,29 @@ beforeAll(async () => {
       formatReward: [rl.formatReward, answeredPuzzle],
       overlongPunishment: [rl.overlongPunishment, 4, { maxTokens: 5, cache: 2 }],
       sumOfRewards: [rl.sumOfRewards, { correct: () => 1 }],
+      generateRows: [rl.generateRows, "kukurasu", { seed: 1, first: 0, count: 1, level: "easy", language: "en", parameters: { n: 3 } }],
+      judgeRow: [rl.judgeRow, { ...row }, "[[]]"],
+      levelsOf: [rl.levelsOf, "kukurasu"],
+      parseTaskRows: [rl.parseTaskRows, JSON.stringify(row), "a.jsonl", "kukurasu"],
+      trainingRow: [rl.trainingRow, { ...row }, 0],
+      evaluateRows: [rl.evaluateRows, solver, [{ ...row }], { samples: 1, maxTokens: 1, skip: new Set<number>() }],
+      reverifyRow: [rl.reverifyRow, { ...result }],
+      passAt: [rl.passAt, 1, 2, 1],
+      passRates: [rl.passRates, [{ ...result }], () => "a"],
+      rowSource: [(name: never, rows: never, by: never) => rl.rowSource(name, rows, by).problem(0), "a", [{ ...row }], codec],
+      attributeSources: [rl.attributeSources, "kukurasu", "n", [2, 3], codec, { seed: 1, level: "easy", language: "en" }],
       rollouts: [rl.rollouts, solver, [[1]], { groupSize: 1, maxTokens: 1 }],
       formatResponse: [rl.formatResponse, { thinking: "a", answer: "b" }],
       instanceKey: [rl.instanceKey, task, instance],
       judge: [rl.judge, task, instance, "a"],
       parseResponse: [rl.parseResponse, "a"],
+    },
+    synlogic: {
+      generate: [rl.synlogic.generate, "kukurasu", { seed: 1, first: 0, count: 1, level: "easy", language: "en", n: 3 }],
+      verify: [rl.synlogic.verify, { ...row }, "[[]]"],
+      explain: [rl.synlogic.explain, { ...row }, "[[]]"],
+      solve: [rl.synlogic.solve, { ...row }],
+      taskNamed: [rl.synlogic.taskNamed, "kukurasu"],
     },
     aiSdk: { lightningM1: [aiSdk.lightningM1, model, { modelId: "a" }] },
   };
@@ -293,7 +313,7 @@ afterAll(() => {
   for (const one of [model, boxed]) one.dispose();
 });
 
-const entries = { main, train, rl, serve, remote, aiSdk };
+const entries = { main, train, rl, synlogic: rl.synlogic, serve, remote, aiSdk };
 
 describe.each(Object.keys(entries) as (keyof typeof entries)[])("%s", (entry) => {
   test("every function is tried", () => {

@@ -4,7 +4,6 @@ import { type ArgsDef, defineCommand } from "citty";
 import { InputError } from "../../index.js";
 import {
   evaluateRows,
-  formatLines,
   generateRows,
   judgeRow,
   levelsOf,
@@ -15,6 +14,7 @@ import {
   synlogic,
   trainingRow,
 } from "../../rl/index.js";
+import { formatLines } from "../../rl/rows/row-format.js";
 import { FORMATS, formatOf, writeFigure } from "../figures/figure.js";
 import { requireFigurePackages } from "../figures/optional-packages.js";
 import { passRateFigure } from "../figures/pass-rate-figure.js";

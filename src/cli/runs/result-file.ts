@@ -4,7 +4,8 @@ import { closeSync, fsyncSync, ftruncateSync, openSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { InputError } from "../../index.js";
 import { replaceFile, withWriteErrors, writeAll } from "../../node-entry/write-files.js";
-import { formatLines, type RowResult } from "../../rl/index.js";
+import type { RowResult } from "../../rl/index.js";
+import { formatLines } from "../../rl/rows/row-format.js";
 import { parseResults } from "../inputs/task-rows.js";
 
 /** How the responses of a result were sampled. A continued evaluation must have the same settings. */

@@ -5,6 +5,7 @@ import { InputError } from "../../base/errors.js";
 import { count, expectArgument, number, parseOptions, SEED_LIMIT, seedNumber, signal } from "../../base/options.js";
 import { expectMethods } from "../arguments.js";
 import type { Solver } from "../evaluation/evaluate.js";
+import { expectResult, expectRow } from "./expect-rows.js";
 import { judgeRow, type Row } from "./task-rows.js";
 
 /** A response to a row, with its verdict. */
@@ -75,6 +76,7 @@ const schema = v.strictObject({
 export async function* evaluateRows(model: Solver, rows: readonly Row[], options: EvaluateRowsOptions = {}): AsyncGenerator<RowResult> {
   expectMethods("evaluateRows: model", model, "a model", ["generateBatch"]);
   expectArgument("evaluateRows: rows", Array.isArray(rows), "an array of rows", rows);
+  for (const [i, row] of rows.entries()) expectRow(`evaluateRows: rows[${i}]`, row);
   if (rows.length === 0) throw new InputError("evaluateRows: rows: expected at least one, got none");
   const { samples, temperature, topP, maxTokens, concurrency, seed, skip, signal } = parseOptions(schema, options, "evaluateRows");
   const sampling = { ...(temperature === 0 ? { temperature } : { temperature, topP }), maxTokens };
@@ -124,6 +126,7 @@ function rowResult(row: Row, index: number, texts: readonly string[], tokens: re
 
 /** Judges the stored responses again, without a model. @throws {InputError} a row that does not belong to its task */
 export function reverifyRow(result: RowResult): RowResult {
+  expectResult("reverifyRow: result", result);
   const samples = result.samples.map((sample) => {
     const { right, reason } = judgeRow(result, sample.response);
     return { ...sample, right, reason };

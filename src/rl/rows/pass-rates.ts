@@ -4,6 +4,7 @@ import { InputError } from "../../base/errors.js";
 import { expectArgument } from "../../base/options.js";
 import { printed } from "../../base/printed.js";
 import type { RowResult } from "./evaluate-rows.js";
+import { expectResult } from "./expect-rows.js";
 
 /**
  * Estimates the probability that at least one of k responses is right, without bias, from n responses of which c are right:
@@ -47,6 +48,8 @@ export interface PassRates {
  */
 export function passRates(results: readonly RowResult[], groupOf: (result: RowResult) => string = ({ task }) => task): PassRates[] {
   expectArgument("passRates: results", Array.isArray(results), "an array of results", results);
+  for (const [i, result] of results.entries()) expectResult(`passRates: results[${i}]`, result);
+  expectArgument("passRates: groupOf", typeof groupOf === "function", "a function", groupOf);
   const groups = new Map<string, RowResult[]>();
   // In the order of the rows, whatever the order of completion.
   for (const result of [...results].sort((a, b) => a.index - b.index)) {

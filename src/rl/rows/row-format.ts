@@ -2,8 +2,10 @@
 
 import { InputError } from "../../base/errors.js";
 import { isObject, parseJson } from "../../base/json.js";
+import { expectArgument } from "../../base/options.js";
 import { printedJson } from "../../base/printed.js";
 import type { Json } from "../../synlogic/index.js";
+import { expectRow } from "./expect-rows.js";
 import { type Row, rowTasks } from "./task-rows.js";
 
 /**
@@ -25,18 +27,28 @@ export interface TrainingRow {
 
 /** Converts a row to the form that trainers read. @param index number of the row in its file */
 export function trainingRow(row: Row, index: number): TrainingRow {
+  expectRow("trainingRow: row", row);
   const { task, question, answer, metadata } = row;
-  const text = typeof answer === "string" ? answer : JSON.stringify(answer);
+  const text = typeof answer === "string" ? answer : json("answer", answer);
   return {
     prompt: [{ role: "user", content: question }],
     answer: text,
-    info: JSON.stringify({ task, question, answer, metadata }),
+    info: json("metadata", { task, question, answer, metadata }),
     task,
     data_source: `synlogic/${task}`,
     ability: "logic",
     reward_model: { style: "rule", ground_truth: text },
     extra_info: { index },
   };
+}
+
+/** @throws {InputError} a value that is not plain JSON data */
+function json(key: string, value: unknown): string {
+  try {
+    return JSON.stringify(value) ?? "null";
+  } catch (cause) {
+    throw new InputError(`trainingRow: row.${key}: expected plain JSON data, got another value`, { cause });
+  }
 }
 
 /**
@@ -47,6 +59,9 @@ export function trainingRow(row: Row, index: number): TrainingRow {
  * @throws {InputError} a line that is no row, an unknown task, or no rows
  */
 export function parseTaskRows(text: string, where: string, task?: string): Row[] {
+  for (const [name, value] of Object.entries({ text, where })) {
+    expectArgument(`parseTaskRows: ${name}`, typeof value === "string", "a string", value);
+  }
   const rows: Row[] = [];
   for (const [i, line] of text
     .replace(/^\uFEFF/, "")

@@ -1,12 +1,13 @@
 // Problems for reinforcement learning from rows.
 
 import { InputError } from "../../base/errors.js";
-import { expectArgument } from "../../base/options.js";
+import { expectArgument, isObjectLike } from "../../base/options.js";
 import { printed } from "../../base/printed.js";
 import * as synlogic from "../../synlogic/index.js";
 import { expectMethods } from "../arguments.js";
 import type { Codec } from "../data/codec.js";
 import type { Problem, ProblemSource } from "../data/problem.js";
+import { expectRow } from "./expect-rows.js";
 import { judgeRow, type Row } from "./task-rows.js";
 
 /** Reward of a right response; a wrong one gets 0. */
@@ -34,6 +35,7 @@ function rowProblem(row: Row, codec: Pick<Codec, "prompt">): Problem {
  */
 export function rowSource(name: string, rows: readonly Row[], codec: Pick<Codec, "prompt">): ProblemSource {
   expectArgument("rowSource: rows", Array.isArray(rows) && rows.length > 0, "one or more rows", rows);
+  for (const [i, row] of rows.entries()) expectRow(`rowSource: rows[${i}]`, row);
   expectMethods("rowSource: codec", codec, "a codec", ["prompt"]);
   return { name, problem: (index) => rowProblem(rows[index % rows.length]!, codec) };
 }
@@ -61,6 +63,7 @@ export function attributeSources(
     throw new InputError(`attributeSources: attribute: expected one of ${attributes.join(", ")} for ${task}, got ${printed(attribute)}`);
   }
   expectArgument("attributeSources: values", Array.isArray(values) && values.length > 0, "one or more values", values);
+  expectArgument("attributeSources: options", isObjectLike(options), "{ seed, level, language }", options);
   const { seed = 0, ...rest } = options;
   return values.map((value) => {
     const generate = (index: number) => synlogic.generate(task, { ...rest, seed, first: index, [attribute]: value })[0]!;

@@ -7,6 +7,7 @@ import { Random } from "../../base/random.js";
 import * as synlogic from "../../synlogic/index.js";
 import { tasks as compactTasks } from "../tasks/index.js";
 import { judge, type Task } from "../tasks/task.js";
+import { expectRow } from "./expect-rows.js";
 
 export type { Row, Verdict } from "../../synlogic/index.js";
 
@@ -53,6 +54,7 @@ export interface RowOptions {
  * @throws {InputError} an unknown task, level or parameter
  */
 export function generateRows(name: string, options: RowOptions = {}): (Row & { readonly parameters: synlogic.Parameters })[] {
+  expectArgument("generateRows: options", isObjectLike(options), "{ seed, first, count, level, language, parameters }", options);
   const { seed = 1, first = 0, count = 1, level, language, parameters = {} } = options;
   const compact = compactTask(name);
   if (level !== undefined && !levelsOf(name).includes(level)) {
@@ -77,7 +79,7 @@ export function generateRows(name: string, options: RowOptions = {}): (Row & { r
  * @throws {InputError} an unknown task, or metadata that does not belong to it
  */
 export function judgeRow(row: Row, response: string): Verdict {
-  expectArgument("judgeRow: row", isObjectLike(row), "a row { task, question, answer, metadata }", row);
+  expectRow("judgeRow: row", row);
   const compact = compactTask(row.task);
   if (!compact) return synlogic.explain(row, response);
   try {

@@ -4,7 +4,6 @@ import type { Solver } from "../../../src/rl/evaluation/evaluate.js";
 import {
   attributeSources,
   evaluateRows,
-  formatLines,
   generateRows,
   judgeRow,
   levelsOf,
@@ -19,6 +18,7 @@ import {
   synlogic,
   trainingRow,
 } from "../../../src/rl/index.js";
+import { formatLines } from "../../../src/rl/rows/row-format.js";
 
 const some = () => [...generateRows("kukurasu", { count: 3 }), ...generateRows("compact/dyck-completion", { count: 3, level: "2" })];
 const right = (row: Row) => (row.task.startsWith("compact/") ? `<think>\n</think>\n<answer>${row.answer}</answer>` : synlogic.solve(row));
