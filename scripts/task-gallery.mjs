@@ -1,5 +1,5 @@
 // Writes docs/tasks.md: for each task an example with its solution, baselines, and how it differs from the published one.
-// `--check` fails if the page is not what this script would write.
+// With `--check`, fails if the page is outdated.
 import { readFileSync, writeFileSync } from "node:fs";
 import { Random, synlogic } from "../dist/node/rl.js";
 import { differences } from "./task-differences.mjs";
@@ -10,7 +10,7 @@ const PUZZLES = 200;
 /** Longer questions are cut in the gallery. */
 const MAX_LINES = 40;
 
-/** Accuracy of guesses, and of the answer that is right most often. */
+/** The accuracy of `guess`, and that of always giving the most frequent right answer. */
 function baselines(task) {
   const rows = synlogic.generate(task.name, { count: PUZZLES, seed: 11 });
   const random = Random.seeded(3);
@@ -21,10 +21,28 @@ function baselines(task) {
   return [share((row) => task.guess(row, random)), share(() => constant)];
 }
 
-const parametersOf = (values) =>
-  Object.entries(values)
-    .map(([name, value]) => `${name} ${JSON.stringify(value)}`)
-    .join(", ");
+/** Longer lists of a parameter are abbreviated. */
+const MAX_LISTED = 4;
+
+/** Writes a value of a parameter. A long list that has every value of all levels is written as "all 9" or as "1 to 9". */
+function valueText(value, levels) {
+  if (!Array.isArray(value)) return String(value);
+  if (value.length === 0) return "built-in";
+  if (value.length <= MAX_LISTED) return value.join(", ");
+  if (value.every((entry, i) => Number.isInteger(entry) && entry === value[0] + i)) return `${value[0]} to ${value.at(-1)}`;
+  const complete = levels.flat().every((entry) => value.includes(entry));
+  return complete ? `all ${value.length}` : value.join(", ");
+}
+
+/** The parameters of a task at each level, as a table. */
+function sizesTable({ levels }) {
+  const names = Object.keys(levels);
+  const lines = Object.keys(levels.easy).map((parameter) => {
+    const values = names.map((level) => levels[level][parameter]);
+    return `| ${[`\`${parameter}\``, ...values.map((value) => valueText(value, values))].join(" | ")} |`;
+  });
+  return [`| parameter | ${names.join(" | ")} |`, `| --- |${" --- |".repeat(names.length)}`, ...lines].join("\n");
+}
 
 function fenced(text) {
   const lines = text
@@ -54,13 +72,11 @@ for (const name of synlogic.tasks) {
     `| [${name}](#${name}) | ${task.languages.join(", ")} | ${task.attributes.join(", ")} | ${blind.toFixed(2)} | ${constant.toFixed(2)} |`,
   );
   const [row] = synlogic.generate(name, { level: "tiny", seed: 5 });
-  const { easy, hard } = task.levels;
   sections.push(
     [
       `### ${name}`,
-      wrapped(
-        `${task.summary} Published sizes: ${parametersOf(easy)} (easy) to ${parametersOf(hard)} (hard). Differs from the published task: ${differences[name]}`,
-      ),
+      wrapped(`${task.summary} Difference from the published task: ${differences[name]}`),
+      sizesTable(task),
       fenced(row.question),
       "Answer:",
       fenced(synlogic.solve(row)),
@@ -78,13 +94,14 @@ Shares of right answers to ${PUZZLES} English puzzles of the level \`easy\`.
 
 ## Gallery
 
-Each example has the level \`tiny\` and the seed 5. \`npm run gallery\` writes this part of the page.
+Each table gives the parameters of the four levels; \`easy\` to \`hard\` are the published sizes. Each example is a
+puzzle of the level \`tiny\` with the seed 5. \`npm run gallery\` writes this part of the page.
 
 ${sections.join("\n\n")}
 `;
 
 if (!process.argv.includes("--check")) writeFileSync(PAGE, page);
 else if (readFileSync(PAGE, "utf8") !== page) {
-  console.error("docs/tasks.md: expected the gallery of the tasks as they are, got another one (npm run gallery writes it)");
+  console.error("docs/tasks.md: expected the gallery of the current tasks, got an outdated one (npm run gallery writes it)");
   process.exit(1);
 }

@@ -13,11 +13,11 @@ import { hasTokenizerFiles, TOKENIZER_FILES } from "./text-settings.js";
 export interface CheckpointInspection {
   /** The model that the configuration describes. */
   readonly graph: Graph;
-  /** The files of weights, in order. */
+  /** The files of weights, in the order of their names. */
   readonly files: readonly InspectedFile[];
   /** Number of stored tensors and their bytes, by dtype as in the headers. */
   readonly dtypes: Readonly<Record<string, { readonly tensors: number; readonly bytes: number }>>;
-  /** Stored tensors that are not parameters and do not affect the model. */
+  /** Names of stored tensors that are not parameters and do not affect the model. */
   readonly buffers: readonly string[];
   /** Whether tokenizer files are present. Without them the model takes and returns token ids. */
   readonly tokenizer: boolean;

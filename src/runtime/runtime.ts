@@ -35,7 +35,7 @@ export interface RuntimeOptions {
    * long as computing it. @internal
    */
   minThreadedWork?: number;
-  /** Milliseconds without a finished piece after which a thread counts as dead. @internal */
+  /** A thread that finishes no piece of work for this many milliseconds counts as dead. @internal */
   threadTimeoutMs?: number;
 }
 

@@ -20,8 +20,8 @@ export interface ThreadPoolOptions {
   /** Called once if not all threads could be started. */
   readonly onWarning: (message: string) => void;
   /**
-   * Milliseconds without a finished piece after which a thread counts as dead (30,000). Ten times the duration of the caller's own pieces
-   * is added.
+   * A thread that finishes no piece of work for this many milliseconds counts as dead (30,000). Ten times the duration of the caller's own
+   * pieces is added.
    */
   readonly timeoutMs?: number | undefined;
 }

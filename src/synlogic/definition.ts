@@ -1,4 +1,4 @@
-// What each of the 35 files in tasks/ defines.
+// The type of the 35 tasks, each of which is defined in a file in tasks/.
 
 import type { Random } from "../base/random.js";
 import type { Language, PublishedVerdict, Row, Verdict } from "./row.js";
@@ -16,13 +16,13 @@ export type ParameterValue = number | boolean | string | readonly (number | stri
 export type Parameters = Readonly<Record<string, ParameterValue>>;
 
 /**
- * The named levels, from the easiest. `tiny` is below the published sizes, as for a small child; `easy` is the easiest published setting
+ * The named levels, from the easiest. `tiny` is smaller than the published sizes; `easy` is the easiest published setting
  * and `hard` the hardest.
  */
 export const LEVELS = ["tiny", "easy", "medium", "hard"] as const;
 export type Level = (typeof LEVELS)[number];
 
-/** A puzzle as a generator returns it: a row that does not know its task yet. */
+/** A puzzle as a generator returns it: a row without its `task`. */
 export type Puzzle = Omit<Row, "task">;
 
 /** One of the 35 tasks. */
@@ -31,9 +31,9 @@ export interface SynlogicTask<P extends Parameters = Parameters> {
   readonly name: string;
   /** What the puzzle asks for, in one sentence. */
   readonly summary: string;
-  /** Whether a response with nothing after the reasoning is an answer for {@link verify} to judge. Otherwise it is wrong. */
+  /** Whether {@link verify} judges a response without any text after the reasoning. Otherwise such a response is wrong. */
   readonly emptyAnswer?: boolean;
-  /** Languages of its questions. */
+  /** Languages of the questions. */
   readonly languages: readonly Language[];
   /** The parameters of the generator. */
   readonly parameters: { readonly [name in keyof P]: Parameter };
@@ -43,13 +43,14 @@ export interface SynlogicTask<P extends Parameters = Parameters> {
   /**
    * Generates a puzzle. The same state of `random` gives the same puzzle.
    *
-   * @throws {InputError} parameters that are valid one by one, but for which no puzzle exists
+   * @throws {InputError} each parameter is valid, but no puzzle has this combination
    */
   generate(random: Random, parameters: P, language: Language): Puzzle;
   /** Returns a right answer, in the format that the question asks for: the text that follows the reasoning. */
   solve(row: Row): string;
   /**
-   * Judges an answer by the rules of the puzzle. Never throws because of the text, evaluates nothing, and takes time linear in it.
+   * Judges an answer by the rules of the puzzle. No text makes it throw. It evaluates no code, and its time is linear in the length of the
+   * text.
    *
    * @param text the part of the response that follows the reasoning, at most 100,000 characters
    * @throws {InputError} metadata that does not have the published form
@@ -58,7 +59,7 @@ export interface SynlogicTask<P extends Parameters = Parameters> {
   /** Guesses a well-formed answer without solving the puzzle. Its accuracy is a baseline for models. */
   guess(row: Row, random: Random): string;
   /**
-   * The verdict of the published verifier on a whole message, faults included. Undefined where it is not known.
+   * Returns the verdict of the published verifier on a whole message, faults included. Undefined if that verdict is not known.
    * Source: SynLogic at commit 6794f97.
    */
   published?(row: Row, response: string): PublishedVerdict | undefined;

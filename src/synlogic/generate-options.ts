@@ -13,7 +13,7 @@ export interface GenerateOptions {
   readonly first?: number | undefined;
   /** Number of puzzles (1). */
   readonly count?: number | undefined;
-  /** Sets all parameters that are not given ("easy", the easiest published setting). */
+  /** The level, which sets all other parameters ("easy", the easiest published setting). */
   readonly level?: Level | undefined;
   /** Language of the question ("en", or the only language of the task). */
   readonly language?: Language | undefined;

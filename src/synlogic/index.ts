@@ -29,9 +29,9 @@ export function taskNamed(name: string): SynlogicTask {
   return task;
 }
 
-/** A generated row, with what it was generated from. */
+/** A generated row, with the parameters of its generation. */
 export interface GeneratedRow extends Row {
-  /** The parameters that it was generated with. */
+  /** The parameters with which the row was generated. */
   readonly parameters: Parameters;
 }
 
@@ -53,26 +53,29 @@ export function generate(task: string, options: GenerateOptions = {}): Generated
 /**
  * Judges a response by the rules of the puzzle.
  *
- * Only what follows the last `</think>` counts, and in it the last complete answer in the wrapper that the question asks for. Nothing is
- * evaluated. The time is linear in the response, and only its last 100,000 characters are read.
+ * Only the text after the last `</think>` counts. In this text, the last complete answer in the format that the question asks for counts.
+ * No code is evaluated. Only the last 100,000 characters are read, and the time is linear in their number.
  *
  * @param response the whole assistant message, reasoning included
- * @returns true or false; null if the question leaves it open
+ * @returns whether the response is right; null if the question does not say whether such an answer is right
  * @throws {InputError} an unknown task, or metadata that does not have the published form
  */
 export function verify(row: Row, response: string): boolean | null {
   return judge(row, response).right;
 }
 
-/** A verdict with its reason, and what the published verifier says. */
+/** A verdict with its reason and with the verdict of the published verifier. */
 export interface Explanation extends Verdict {
   /**
-   * Verdict of the published verifier on the whole message, faults included. Undefined where it is not known.
+   * Verdict of the published verifier on the whole message, faults included. Undefined if that verdict is not known.
    */
   readonly published?: PublishedVerdict;
 }
 
-/** Judges a response as {@link verify} does, and says where the answer was found, which rule it breaks, and what the published verifier says. */
+/**
+ * Judges a response like {@link verify}. Also returns the answer that was found, the broken rule, and the verdict of the published
+ * verifier.
+ */
 export function explain(row: Row, response: string): Explanation {
   const verdict = judge(row, response);
   const published = taskNamed(row.task).published?.(row, response);

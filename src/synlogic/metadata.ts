@@ -1,4 +1,4 @@
-// Readers of a row's metadata. They check what a verifier relies on.
+// Read and check the metadata of a row.
 
 import { InputError } from "../base/errors.js";
 import { isObject } from "../base/json.js";
@@ -38,7 +38,7 @@ export function metadataStrings(row: Row, key: string): readonly string[] {
   return metadataValue(row, key, "a list of strings", (x): x is readonly string[] => Array.isArray(x) && x.every(isString));
 }
 
-/** A rectangular, non-empty grid. @param cell the condition on a cell, `expected` in words */
+/** A rectangular, non-empty grid. @param cell the condition on a cell; `expected` states it in words */
 export function metadataGrid<Cell extends Json>(
   row: Row,
   key: string,

@@ -1,4 +1,4 @@
-// The row format of the published data set, and what a verifier says about a response.
+// The row format of the published data set, and the verdicts of verifiers.
 
 /** Language of a question. */
 export type Language = "en" | "zh";
@@ -12,15 +12,15 @@ export interface Row {
   readonly task: string;
   /** The prompt: the text of the user message. */
   readonly question: string;
-  /** The stored answer. Some tasks leave it empty, because their solution lies in the metadata. */
+  /** The stored answer. Empty for some tasks, which store their solution in the metadata. */
   readonly answer: Json;
-  /** What the generator knows about the puzzle. The keys are those of the published generator. */
+  /** Data of the generator about the puzzle, under the keys of the published generator. */
   readonly metadata: { readonly [key: string]: Json } | null;
 }
 
 /** The verdict on a response, with its reason. */
 export interface Verdict {
-  /** Whether the answer is right. Null if the question leaves it open. */
+  /** Whether the answer is right. Null if the question does not say whether such an answer is right. */
   readonly right: boolean | null;
   /** The answer as found in the response. Undefined if none was found. */
   readonly found?: string | undefined;
@@ -33,7 +33,7 @@ export function accept(found: string, reason = "all rules hold"): Verdict {
   return { right: true, found, reason };
 }
 
-/** The answer is wrong, or there is none. @param reason the rule that it breaks */
+/** The answer is wrong or missing. @param reason the broken rule */
 export function reject(reason: string, found?: string): Verdict {
   return { right: false, found, reason };
 }
@@ -44,7 +44,7 @@ export function undecided(reason: string, found?: string): Verdict {
 }
 
 /**
- * What the published verifier says about the whole message: its verdict; `"error"` for an exception or a hang; `"evaluates"` where it
- * would run the text as code, so that its verdict is up to the text.
+ * The verdict of the published verifier on the whole message. `"error"` if the verifier throws or hangs; `"evaluates"` if it runs the text
+ * as code, so that the text can decide the verdict.
  */
 export type PublishedVerdict = boolean | "error" | "evaluates";

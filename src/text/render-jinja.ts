@@ -66,9 +66,8 @@ function stopRendering(reason: string): never {
 /** Python's `range`, limited to the allowed length of lists. */
 function boundedRange(first: number, end?: number, step = 1): number[] {
   const [start, stop] = end === undefined ? [0, first] : [first, end];
+  if (step === 0) throw new Error("range: step: expected a number other than 0, got 0");
   const length = Math.max(0, Math.ceil((stop - start) / step));
-  if (step === 0 || !Number.isFinite(length) || length > MAX_ITEMS) {
-    throw new Error(`range: expected at most ${MAX_ITEMS} items and a step other than 0, got ${length} items`);
-  }
+  if (!(length <= MAX_ITEMS)) throw new Error(`range: expected at most ${MAX_ITEMS} items, got ${length}`);
   return Array.from({ length }, (_, i) => start + i * step);
 }

@@ -14,9 +14,9 @@ interface PlannedPart {
   readonly ranges: readonly ByteRange[];
 }
 
-/** Streamed matrices over the vocabulary. They are never held whole: some rows, or all of them, are read in parts. */
+/** Streamed matrices over the vocabulary. A matrix is never held whole: its rows, or some of them, are read in parts. */
 export class StreamedVocabulary implements VocabularyMatrices {
-  /** @param find the matrix of a name @throws {WeightError} an unknown name */
+  /** @param find returns the matrix with a given name @throws {WeightError} an unknown name */
   constructor(
     private readonly find: (name: string) => StreamedMatrix,
     private readonly cache: MatrixCache,

@@ -37,8 +37,10 @@ describe("templates without an end", () => {
   const messages = [{ role: "user", content: "hi" }] as const;
 
   const endless: [name: string, template: string, message: RegExp][] = [
-    ["a long range", "{% for i in range(1000000000) %}x{% endfor %}", /range: expected at most/],
-    ["a range without a step", "{{ range(1, 5, 0) }}", /range: expected/],
+    ["a long range", "{% for i in range(1000000000) %}x{% endfor %}", /range: expected at most \d+ items, got 1000000000/],
+    ["a range without a step", "{{ range(1, 5, 0) }}", /range: step: expected a number other than 0, got 0/],
+    ["an empty range without a step", "{{ range(5, 5, 0) }}", /range: step: expected a number other than 0, got 0/],
+    ["a falling range without a step", "{{ range(5, 1, 0) }}", /range: step: expected a number other than 0, got 0/],
     [slow, "{% macro f(f, n) %}{% if n > 0 %}{{ f(f, n - 1) }}{{ f(f, n - 1) }}{% endif %}{% endmacro %}{{ f(f, 60) }}", /template.*ends/],
     [
       endsByTheClock,

@@ -41,7 +41,7 @@ export interface EvaluateRowsOptions {
   concurrency?: number;
   /** Seeds the sampling (1): sample j of row i uses the seed `seed` + i · samples + j. */
   seed?: number;
-  /** Numbers of the rows to leave out, because their results exist. */
+  /** Numbers of the rows to skip, for example because they were evaluated before. */
   skip?: ReadonlySet<number>;
   /** Cancels the evaluation. */
   signal?: AbortSignal;
@@ -68,7 +68,7 @@ const schema = v.strictObject({
 });
 
 /**
- * Evaluates a model on rows and yields each result as soon as it is complete, which need not be in the order of the rows.
+ * Evaluates a model on rows and yields each result as soon as it is complete. The order can differ from that of the rows.
  *
  * @param model `MiniMaxM1`, `RemoteModel` or anything with their `generateBatch`
  * @throws {InputError} no rows, invalid options, or rows that do not belong to their task

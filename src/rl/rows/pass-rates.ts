@@ -28,13 +28,13 @@ export interface PassRates {
   /** Name of the group. */
   readonly group: string;
   readonly rows: number;
-  /** Number of responses for each row. The smallest, if rows differ. */
+  /** Number of responses for each row. If rows have different numbers, the smallest. */
   readonly samples: number;
   /** Mean share of right responses (pass@1). Null if no response of the group was decided. */
   readonly mean: number | null;
-  /** Mean of pass@k with k = `samples`. Null if no row has as many decided responses. */
+  /** Mean of pass@k with k = `samples`. Null if no row has at least k decided responses. */
   readonly passAtSamples: number | null;
-  /** Number of responses that the questions leave open. */
+  /** Number of undecided responses. */
   readonly undecided: number;
   /** Mean number of tokens of a response. */
   readonly tokens: number;
@@ -51,7 +51,7 @@ export function passRates(results: readonly RowResult[], groupOf: (result: RowRe
   for (const [i, result] of results.entries()) expectResult(`passRates: results[${i}]`, result);
   expectArgument("passRates: groupOf", typeof groupOf === "function", "a function", groupOf);
   const groups = new Map<string, RowResult[]>();
-  // In the order of the rows, whatever the order of completion.
+  // Sorts by row, because results can complete in any order.
   for (const result of [...results].sort((a, b) => a.index - b.index)) {
     const group = groupOf(result);
     groups.set(group, [...(groups.get(group) ?? []), result]);

@@ -1,4 +1,4 @@
-// Reads and writes rows as JSON lines: in the published format, and in the one that trainers read.
+// Reads and writes rows as JSON lines: in the published format, and in the format that trainers read.
 
 import { InputError } from "../../base/errors.js";
 import { isObject, parseJson } from "../../base/json.js";
@@ -14,9 +14,9 @@ import { type Row, rowTasks } from "./task-rows.js";
  */
 export interface TrainingRow {
   readonly prompt: readonly { readonly role: "user"; readonly content: string }[];
-  /** The stored answer as text. Empty for tasks whose solution lies in the metadata. */
+  /** The stored answer as text. Empty for tasks that store their solution in the metadata. */
   readonly answer: string;
-  /** The whole row as JSON text. A string, because the metadata of different tasks have different columns. */
+  /** The whole row as JSON text, because a data set needs equal columns and each task has other metadata. */
   readonly info: string;
   readonly task: string;
   readonly data_source: string;
@@ -52,11 +52,11 @@ function json(key: string, value: unknown): string {
 }
 
 /**
- * Parses JSON lines of rows in either form. Empty lines are skipped, and keys of no meaning here are kept.
+ * Parses JSON lines of rows in either format. Skips empty lines and keeps unknown keys.
  *
  * @param where the file, for messages
- * @param task name for rows that do not say their task, as in the published data set, where each task has a file of its own
- * @throws {InputError} a line that is no row, an unknown task, or no rows
+ * @param task the task of rows without a `task` key. The published data set has such rows, in one file per task
+ * @throws {InputError} a line that is not a row, an unknown task, or no rows
  */
 export function parseTaskRows(text: string, where: string, task?: string): Row[] {
   for (const [name, value] of Object.entries({ text, where })) {

@@ -18,7 +18,7 @@ function rowProblem(row: Row, codec: Pick<Codec, "prompt">): Problem {
     prompt: codec.prompt(row.question),
     judge({ text }) {
       const { right } = judgeRow(row, text);
-      // Whether such a response should be encouraged is unknown, so that it must not enter the advantages.
+      // An undecided response must not enter the advantages, because it is unknown whether it should be encouraged.
       if (right === null) return null;
       const correct = right ? RIGHT : 0;
       return { correct: right, total: correct, components: { correct } };
@@ -27,7 +27,7 @@ function rowProblem(row: Row, codec: Pick<Codec, "prompt">): Problem {
 }
 
 /**
- * Creates a source of problems from rows, which repeat after the last. The reward is 1 for a right response and 0 for a wrong one.
+ * Creates a source of problems from rows. After the last row, the rows repeat. The reward is 1 for a right response and 0 for a wrong one.
  *
  * @param name name in metrics; unique among the sources of a run
  * @param codec encodes prompts; `chatCodec` creates one from a model's tokenizer and chat format
@@ -42,7 +42,7 @@ export function rowSource(name: string, rows: readonly Row[], codec: Pick<Codec,
 
 /**
  * Creates one source for each value of an attribute of difficulty, such as the size of the grid. `trainPolicy` measures a pass rate for
- * each source, so that with the option `mixture` the run moves to the values that are neither always solved nor never solved.
+ * each source. With the option `mixture`, the run therefore prefers values that are solved sometimes, but not always.
  *
  * @param task name of a published task
  * @param attribute one of the task's `attributes`, such as `n`

@@ -1,4 +1,4 @@
-// Rows of puzzles, whether of the published tasks at their size or of the compact ones: one form for files, evaluation and training.
+// Rows of puzzles of the published and of the compact tasks, in one form for files, evaluation and training.
 
 import { InputError } from "../../base/errors.js";
 import { expectArgument, isObjectLike } from "../../base/options.js";
@@ -19,7 +19,7 @@ const COMPACT = "compact/";
 /** Names of all tasks that have rows: the published ones (`sudoku`), then the compact ones (`compact/sudoku`). */
 export const rowTasks: readonly string[] = [...synlogic.tasks, ...compactTasks.map(({ name }) => `${COMPACT}${name}`)];
 
-/** The compact task of a name. Undefined for a published task. @throws {InputError} an unknown name */
+/** Returns the compact task with a given name. Undefined for a published task. @throws {InputError} an unknown name */
 export function compactTask(name: string): Task | undefined {
   const compact = compactTasks.find((task) => `${COMPACT}${task.name}` === name);
   if (compact || synlogic.tasks.includes(name)) return compact;
@@ -42,14 +42,14 @@ export interface RowOptions {
   readonly count?: number | undefined;
   /** One of {@link levelsOf} (the easiest published one; 1 for compact tasks). */
   readonly level?: string | undefined;
-  /** Language of the questions ("en"). Compact tasks have no other. */
+  /** Language of the questions ("en", the only language of compact tasks). */
   readonly language?: synlogic.Language | undefined;
   /** Parameters of a published task that replace those of the level. */
   readonly parameters?: Partial<synlogic.Parameters> | undefined;
 }
 
 /**
- * Generates rows of a task. The same options give the same rows; row i depends on the seed and on i only.
+ * Generates rows of a task. The same options give the same rows; row i depends only on the seed and on i.
  *
  * @throws {InputError} an unknown task, level or parameter
  */

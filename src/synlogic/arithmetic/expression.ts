@@ -9,9 +9,9 @@ export type Expression =
   | { readonly kind: "operation"; readonly operator: string; readonly left: Expression; readonly right: Expression };
 
 export interface Operator {
-  /** An integer. Operators with a higher one are applied first. */
+  /** The precedence, an integer. Operators with higher precedence are applied first. */
   readonly precedence: number;
-  /** Whether a chain of this precedence is grouped from the right. */
+  /** Whether operators of this precedence are grouped from the right: a ** b ** c is a ** (b ** c). */
   readonly fromRight?: boolean;
 }
 
@@ -19,7 +19,9 @@ export interface Grammar {
   readonly operators: Readonly<Record<string, Operator>>;
   /** Names of variables. */
   readonly names?: readonly string[];
-  /** A leading minus sign applies to what binds with at least this precedence. Without it, there is no such sign. */
+  /**
+   * Lowest precedence of the operators that are applied before a leading minus sign. If it is missing, leading minus signs are not allowed.
+   */
   readonly signPrecedence?: number;
   /** Whether numbers may have decimals. */
   readonly decimals?: boolean;
@@ -39,7 +41,7 @@ export const ARITHMETIC: Readonly<Record<string, Operator>> = {
   "%": { precedence: 2 },
 };
 
-/** Parses a whole text. Undefined if it is no expression of the grammar, or above 4,000 characters, 500 tokens or 40 levels. */
+/** Parses a whole text. Undefined if it is not an expression of the grammar, or exceeds 4,000 characters, 500 tokens or 40 levels. */
 export function parseExpression(text: string, grammar: Grammar): Expression | undefined {
   if (text.length > MAX_LENGTH) return undefined;
   const tokens = tokensOf(text, grammar);
@@ -47,7 +49,7 @@ export function parseExpression(text: string, grammar: Grammar): Expression | un
 }
 
 function tokensOf(text: string, { operators, names = [], decimals = false }: Grammar): string[] | undefined {
-  // Longer ones first, so that `**` is not read as two signs.
+  // Longer operators first, so that `**` is not read as `*` twice.
   const words = [...Object.keys(operators), ...names, "Abs", "(", ")", "-"].sort((a, b) => b.length - a.length);
   const tokens: string[] = [];
   for (let at = 0; at < text.length; ) {
@@ -115,7 +117,7 @@ class ExpressionParser {
   }
 }
 
-/** What an expression is evaluated in. Operations return undefined if they have no value. */
+/** The arithmetic in which an expression is evaluated. Operations without a value return undefined. */
 export interface Arithmetic<Value> {
   number(text: string): Value;
   name?(name: string): Value | undefined;
@@ -168,7 +170,7 @@ export const exactly: Arithmetic<Fraction> = {
   absolute,
 };
 
-/** Double precision with `+ - * / % **`. Undefined for what is not finite. */
+/** Double precision with `+ - * / % **`. Undefined for results that are not finite. */
 export const inDoublePrecision: Arithmetic<number> = {
   number: Number,
   apply(operator, left, right) {
@@ -206,7 +208,7 @@ export function numbersOf(expression: Expression): string[] {
   return numbersOf(expression.operand);
 }
 
-/** Returns the signs of an expression from left to right, with `-` for a leading minus. */
+/** Returns the signs of an expression from left to right. A leading minus sign counts as `-`. */
 export function operatorsOf(expression: Expression): string[] {
   if (expression.kind === "operation") return [...operatorsOf(expression.left), expression.operator, ...operatorsOf(expression.right)];
   if (expression.kind === "negative") return ["-", ...operatorsOf(expression.operand)];

@@ -36,7 +36,7 @@ export const multiply = (a: Fraction, b: Fraction) => fraction(a.numerator * b.n
 export const divide = (a: Fraction, b: Fraction) =>
   b.numerator === 0n ? undefined : fraction(a.numerator * b.denominator, a.denominator * b.numerator);
 
-/** Returns the greatest integer that is not above a fraction. */
+/** Returns the greatest integer that is at most a fraction. */
 export function floor({ numerator, denominator }: Fraction): bigint {
   const quotient = numerator / denominator;
   return numerator < 0n && quotient * denominator !== numerator ? quotient - 1n : quotient;
@@ -54,7 +54,7 @@ export function power(base: Fraction, exponent: Fraction): Fraction | undefined 
   const count = times < 0n ? -times : times;
   if (exponent.denominator !== 1n || (base.numerator === 0n && times < 0n)) return undefined;
   const { numerator, denominator } = base;
-  // 0, 1 and −1 have small powers whatever the exponent.
+  // The powers of 0, 1 and −1 are small for every exponent.
   if (denominator === 1n && numerator >= -1n && numerator <= 1n) {
     if (times === 0n || numerator === 1n) return fraction(1);
     return fraction(numerator === -1n && times % 2n === 0n ? 1n : numerator);
@@ -64,7 +64,7 @@ export function power(base: Fraction, exponent: Fraction): Fraction | undefined 
   return times < 0n ? fraction(denominator ** count, numerator ** count) : fraction(numerator ** count, denominator ** count);
 }
 
-/** Returns a negative number, zero or a positive number as a is less than, equal to or greater than b. */
+/** Compares two fractions. Negative if a < b, 0 if a = b, positive if a > b. */
 export function compare(a: Fraction, b: Fraction): number {
   const difference = a.numerator * b.denominator - b.numerator * a.denominator;
   return difference < 0n ? -1 : Number(difference > 0n);

@@ -10,7 +10,7 @@ export interface NumberAnswer {
 }
 
 const MAX_DIGITS = 40;
-/** So many correct decimals make a rounded number a right answer. */
+/** Number of correct decimals from which on a rounded number counts as right. */
 const ENOUGH_DECIMALS = 4;
 
 /** Reads an integer, a decimal number or a fraction (`7/3`, `\frac{7}{3}`). Undefined for anything else; evaluates nothing. */
@@ -32,8 +32,8 @@ export function parseNumberAnswer(text: string): NumberAnswer | undefined {
 }
 
 /**
- * Compares an answer with an exact value. Undefined if it is the value rounded to fewer than four decimals: that is right only if the
- * question allows it.
+ * Compares an answer with an exact value. Undefined if the answer is the value rounded to fewer than four decimals, because only the
+ * question can say whether that is right.
  */
 export function isNumber(answer: NumberAnswer, value: Fraction): boolean | undefined {
   if (equals(answer.value, value)) return true;

@@ -15,9 +15,9 @@ export function lastNestedList(text: string): { readonly literal: Literal; reado
 export interface FoundList {
   readonly items: readonly Literal[];
   readonly found: string;
-  /** What follows it. */
+  /** The text after the list. */
   readonly rest: string;
-  /** Whether the text offers it as an alternative to the list before it, so that neither is the answer. */
+  /** Whether the text offers this list as an alternative to the list before it. Neither list is then the answer. */
   readonly alternative: boolean;
 }
 
@@ -35,15 +35,15 @@ export function lastListOf(text: string, fits: (item: Literal) => boolean): Foun
   };
 }
 
-/** How the literal in a code block has to be written. */
+/** The required form of the literal in a code block. */
 export interface BlockFormat {
-  /** Words after the opening fence (`python`, `py` and none). */
+  /** Allowed language tags of the block (`python`, `py` and no tag). */
   readonly languages?: readonly string[];
   /** `python` if left out. */
   readonly dialect?: Dialect;
 }
 
-/** Returns the literal that fills the last code block that holds one and nothing else. Undefined if there is no such block. */
+/** Returns the literal in the last code block that holds exactly one literal. Undefined if there is no such block. */
 export function lastBlockLiteral(
   text: string,
   { languages = ["python", "py", ""], dialect }: BlockFormat = {},
@@ -61,13 +61,13 @@ export function lastBlockLiteral(
 export interface BlockGrid {
   readonly literal: Literal;
   readonly found: string;
-  /** Whether the block assigns the list to a name, which is more than the list. */
+  /** Whether the block assigns the list to a name instead of holding only the list. */
   readonly assigned: boolean;
 }
 
 /**
- * Returns the list of lists that fills the last such code block, for questions that want the block at the end. Undefined if there is none, or
- * if another list of lists follows it.
+ * Returns the list of lists that fills the last such code block, for questions that want the block at the end. Undefined if there is none,
+ * or if another list of lists follows it.
  */
 export function finalBlockGrid(text: string): BlockGrid | undefined {
   const last = codeBlocks(text)

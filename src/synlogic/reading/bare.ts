@@ -2,13 +2,13 @@
 
 import { lastLine, plainText } from "./final-text.js";
 
-/** The end of a text, where a question wants a bare answer. */
+/** The end of a text, which holds the answer if the question asks for a bare one. */
 export interface BareAnswer {
   /** The last line. Empty if there is none. */
   readonly line: string;
-  /** The whole text: the answer, if it is broken into several lines and nothing else is there. */
+  /** The whole text. It is the answer if the text holds nothing but an answer that is broken into several lines. */
   readonly whole: string;
-  /** Whether a code fence follows the last line, so that it does not stand alone. */
+  /** Whether a code fence follows the last line. The answer is then in a code block instead of bare. */
   readonly fenced: boolean;
 }
 
@@ -28,12 +28,12 @@ export function unquoted(text: string): string {
   );
 }
 
-/** A longer line is no answer with something around it. */
+/** Maximum length of a line that may hold a decorated answer. Longer lines are not read as one. */
 export const MAX_DECORATED = 400;
 
 /**
- * Returns what a line may mean without quotes, bold, a box, answer tags, and words before a colon. Where a question wants a bare answer, it leaves
- * open whether an answer in such a decoration counts.
+ * Removes decoration from a line: quotes, bold, a box, answer tags, and words before a colon. Returns the possible answers that remain. A
+ * question that asks for a bare answer does not say whether a decorated one counts.
  */
 export function undecorated(line: string): readonly string[] {
   if (line.length > MAX_DECORATED) return [];

@@ -3,7 +3,7 @@
 /**
  * Returns the content of the last pair of double square brackets. Undefined if there is none.
  *
- * White space between the two brackets is ignored. The content holds no double brackets itself.
+ * White space between the two brackets of a pair is ignored. The content contains no double brackets.
  */
 export function lastDoubleBrackets(text: string): string | undefined {
   const dense = text.replace(/\[\s+(?=\[)/g, "[").replace(/\]\s+(?=\])/g, "]");
@@ -22,7 +22,7 @@ export function firstDoubleBrackets(text: string): string | undefined {
   return undefined;
 }
 
-/** Returns the contents of all pairs of double square brackets, from left to right. Each ends at the first closing pair. */
+/** Returns the contents of all pairs of double square brackets, from left to right. Each content ends at the first closing pair. */
 export function allDoubleBrackets(text: string): string[] {
   const found: string[] = [];
   for (let open = text.indexOf("[["); open >= 0; ) {
@@ -45,7 +45,9 @@ export interface BracketedNumbers {
   readonly found: string;
 }
 
-/** Reads the numbers in the last pair of double square brackets. Undefined if there is none, or if it holds anything but numbers. */
+/**
+ * Reads the numbers in the last pair of double square brackets. Undefined if there is no such pair, or if it holds anything but numbers.
+ */
 export function lastBracketedNumbers(text: string): BracketedNumbers | undefined {
   const content = lastDoubleBrackets(text);
   if (content === undefined) return undefined;

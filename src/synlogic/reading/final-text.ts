@@ -1,13 +1,13 @@
-// Finds the answer in a message: what follows the reasoning, then the wrapper that the question asks for.
+// Finds the answer in a message: the text after the reasoning, and in it a code block, a box or the last line.
 
-/** Only so many characters at the end of a message are read. No answer is longer, and the time of a verifier stays bounded. */
+/** Number of characters at the end of a message that are read. This bounds the time of a verifier; all answers are shorter. */
 export const MAX_ANSWER_CHARACTERS = 100_000;
-/** Only so many wrappers around an answer are removed. */
+/** Maximum number of wrappers that are removed around an answer. */
 const MAX_WRAPPERS = 20;
 
 /**
- * Returns the part of an assistant message that counts: what follows the last `</think>`, or the whole message if it has no reasoning.
- * Undefined if reasoning was begun and never ended.
+ * Returns the part of an assistant message that counts: the text after the last `</think>`, or the whole message if it has no reasoning.
+ * Undefined if the reasoning is not closed.
  */
 export function finalText(response: string): string | undefined {
   const end = response.lastIndexOf("</think>");
@@ -26,8 +26,8 @@ export interface CodeBlock {
 }
 
 /**
- * Returns the complete code blocks of a text, in order. A fence is three backticks, anywhere in a line. A fence with a language always opens
- * a block, so that a second pair of fences around a block does no harm.
+ * Returns the complete code blocks of a text, in order. A fence is three backticks, anywhere in a line. A fence with a language always
+ * opens a block, so that a second pair of fences around a block does no harm.
  */
 export function codeBlocks(text: string): CodeBlock[] {
   const blocks: CodeBlock[] = [];
@@ -80,10 +80,10 @@ export function lastBox(text: string): string | undefined {
   return boxes(text).map(plainText).filter(Boolean).at(-1);
 }
 
-/** Removes what does no harm around an answer: white space, `$`, bold, quotes, `\text{…}` around it, and one final full stop. */
+/** Removes harmless decoration around an answer: white space, `$`, bold, quotes, `\text{…}` around it, and one final full stop. */
 export function plainText(content: string): string {
   let text = content.trim();
-  // More wrappers than that are no answer, and would take quadratic time.
+  // Without this limit, a text of nested wrappers would take quadratic time.
   for (let layer = 0; layer < MAX_WRAPPERS; layer++) {
     const inner = unwrapped(text);
     if (inner === text) break;
@@ -102,7 +102,7 @@ function unwrapped(text: string): string {
   return text;
 }
 
-/** Whether the brace that was opened before `from` closes at the last character and not before. */
+/** Whether the brace that was opened before `from` is closed by the last character. */
 function closesAtEnd(text: string, from: number): boolean {
   let depth = 1;
   for (let at = from; at < text.length; at++) {
@@ -112,7 +112,7 @@ function closesAtEnd(text: string, from: number): boolean {
   return false;
 }
 
-/** Returns the last line that is not blank and no code fence, trimmed. Undefined if there is none. */
+/** Returns the last line that is neither blank nor a code fence, trimmed. Undefined if there is none. */
 export function lastLine(text: string): string | undefined {
   return text
     .split("\n")

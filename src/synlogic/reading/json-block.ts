@@ -1,4 +1,4 @@
-// Reads answers that a question wants as JSON in a code block, and compares them with equal types.
+// Reads answers that are JSON in a code block, and compares them without converting types.
 
 import { codeBlocks } from "./final-text.js";
 import { type Literal, parseLiteral } from "./literal.js";
@@ -16,7 +16,7 @@ export function lastJsonBlock(text: string): string | undefined {
  * matter.
  *
  * @param duplicates what to do with a key that is given twice
- * @returns undefined for a duplicate key that is refused, or a key that is no string
+ * @returns undefined for a duplicate key that is refused, or a key that is not a string
  */
 export function canonicalText(literal: Literal, duplicates: "refuse" | "last counts" = "refuse"): string | undefined {
   switch (literal.kind) {

@@ -21,15 +21,15 @@ export interface Found {
   readonly literal: Literal;
   /** Offset of its first character. */
   readonly begin: number;
-  /** Offset behind its last character. */
+  /** Offset after its last character. */
   readonly end: number;
 }
 
-/** Deeper literals are refused. The answers of all tasks have at most four levels. */
+/** Maximum nesting depth of a literal. The answers of all tasks have at most four levels. */
 const MAX_DEPTH = 12;
-/** Longer integers are refused. */
+/** Maximum number of digits of an integer. */
 const MAX_DIGITS = 15;
-/** Characters that a search may read for each character of the text, so that its time is linear whatever the text. */
+/** Maximum number of characters that a search reads per character of the text, so that its time is linear for any text. */
 const MAX_READS_PER_CHARACTER = 32;
 
 const ESCAPES: Readonly<Record<string, string>> = { n: "\n", t: "\t", r: "\r", b: "\b", f: "\f", '"': '"', "'": "'", "\\": "\\", "/": "/" };
@@ -86,7 +86,7 @@ class LiteralParser {
     for (;;) {
       this.skipBlanks();
       if (this.text[this.at] === close) {
-        // JSON has no trailing comma. In Python, brackets around a single value without a comma are no tuple.
+        // JSON has no trailing comma. In Python, brackets around a single value without a comma are not a tuple.
         if (this.dialect === "json" && comma) return undefined;
         this.at++;
         return kind === "tuple" && items.length === 1 && !comma ? items[0] : { kind, items };
@@ -170,7 +170,7 @@ class LiteralParser {
   }
 }
 
-/** Parses a text that is one literal and nothing else but white space and comments. Undefined if it is not. */
+/** Parses a text that holds exactly one literal; white space and comments around it are allowed. Undefined for any other text. */
 export function parseLiteral(text: string, dialect: Dialect = "python"): Literal | undefined {
   const parser = new LiteralParser(text, dialect);
   const found = parser.parseAt(parser.skipBlanks(0));
@@ -178,8 +178,8 @@ export function parseLiteral(text: string, dialect: Dialect = "python"): Literal
 }
 
 /**
- * Finds all complete literals that begin with one of the given brackets, from left to right, without those inside others. The time is
- * linear in the text.
+ * Finds all complete literals that begin with one of the given brackets, from left to right. Literals inside other literals
+ * are left out. The time is linear in the length of the text.
  *
  * @param opening any of `[`, `(`, `{`
  */
@@ -202,7 +202,11 @@ export function itemsOf(literal: Literal | undefined, kind: "list" | "list or tu
   return literal?.kind === "tuple" && kind === "list or tuple" ? literal.items : undefined;
 }
 
-/** A rectangle of cells. Undefined if the literal is no list of lists, or if one cell is none. @param cell returns undefined to refuse */
+/**
+ * A rectangle of cells. Undefined if the literal is not a list of equally long lists, or if a cell is refused.
+ *
+ * @param cell returns undefined to refuse
+ */
 export function gridOf<Cell>(
   literal: Literal | undefined,
   cell: (literal: Literal) => Cell | undefined,

@@ -1,8 +1,8 @@
-// How published verifiers look for an answer, faults included. Used by the emulations of their verdicts only.
+// Finds answers in the same way as the published verifiers, faults included. Only the emulations of their verdicts use it.
 
 /**
  * Finds the texts that a non-greedy pattern for `[[ … ]]` finds, from left to right: each begins at an opening pair of brackets and ends at
- * the first closing pair, whatever lies between.
+ * the first closing pair after it.
  *
  * @param opening a global pattern for the beginning
  */
@@ -19,7 +19,7 @@ export function nestedListTexts(text: string, opening = /\[\s*\[/g): string[] {
   return found;
 }
 
-/** Cells in a row from which on a pattern with nested repetitions takes seconds if the row ends in a bad cell. */
+/** From this number of cells on, a pattern with nested repetitions takes seconds for a row that ends in a bad cell. */
 const SLOW_CELLS = 24;
 
 /**
@@ -75,7 +75,7 @@ export function strictGrids(text: string, cell: RegExp): { readonly grids: reado
     at = match.index + 1;
     const grid = readGrid();
     if (grid) grids.push(grid);
-    // An outer bracket that begins no grid may be followed at once by one that does.
+    // If no grid begins at an outer bracket, one may begin at the next character.
     opening.lastIndex = grid ? at : match.index + 1;
   }
   return { grids, slow };

@@ -5,7 +5,7 @@ import { printed } from "../../base/printed.js";
 import { WORDS } from "../words.js";
 import { plainText } from "./final-text.js";
 
-/** Splits a list at its commas, Latin or Chinese, and removes what does no harm around each item. A comma at the end is harmless. */
+/** Splits a list at its Latin or Chinese commas and removes harmless decoration around each item. A comma at the end is ignored. */
 export function commaSeparated(text: string): string[] {
   const items = text
     .replace(/\\[ ,;!]/g, " ")
@@ -15,9 +15,9 @@ export function commaSeparated(text: string): string[] {
 }
 
 /**
- * Returns the words that a generator draws from: the caller's own, or the built-in list if there are none.
+ * Returns the words that a generator draws from: the caller's words, or the built-in list if the caller passes none.
  *
- * @throws {InputError} a word with other characters than a to z, or fewer different words than needed
+ * @throws {InputError} a word with characters other than a to z, or too few different words
  */
 export function wordsToDraw(where: string, own: readonly string[], least: number): readonly string[] {
   if (own.length === 0) return WORDS;

@@ -1,14 +1,14 @@
-// Search for numbers in cells of which no group repeats a number: Latin squares, sudoku and their relatives.
+// Fills cells with numbers so that no group of cells repeats a number: Latin squares, sudoku and similar puzzles.
 
 import type { Random } from "../../base/random.js";
 import { shuffle } from "../../base/random-draws.js";
 
-/** Cells that do not repeat a number. */
+/** Cells with different numbers. */
 export interface Group {
   readonly cells: readonly number[];
   /**
-   * A further rule. Given the numbers of the cells (0 where a cell is free), it returns the numbers that free cells may take, as a bit mask.
-   * It returns 0 if the numbers so far break the rule.
+   * An additional rule. Takes the numbers of the cells (0 for a free cell) and returns a bit mask of the numbers that free cells may take.
+   * Returns 0 if the given numbers break the rule.
    */
   readonly allowed?: (numbers: readonly number[]) => number;
 }
@@ -17,24 +17,24 @@ export interface Group {
 export interface NumberCells {
   /** At most 30, because sets of numbers are bit masks. */
   readonly size: number;
-  /** Every cell lies in one group at least. */
+  /** The groups. Every cell belongs to at least one. */
   readonly groups: readonly Group[];
-  /** The number of every cell, 0 where it is free. All cells are free if left out. */
+  /** The number of every cell, 0 for a free cell. If left out, all cells are free. */
   readonly given?: readonly number[];
 }
 
-/** What a search found. */
+/** The result of a search. */
 export interface Search {
   readonly found: readonly (readonly number[])[];
   /** Whether there are certainly no other solutions. False if the search stopped at its limit of solutions or of steps. */
   readonly complete: boolean;
 }
 
-/** Numbers that a search may try, so that it ends within seconds whatever the puzzle. */
+/** Maximum number of attempts to place a number, so that a search ends within seconds for any puzzle. */
 const MAX_STEPS = 3_000_000;
 
 /**
- * Finds up to `limit` ways to fill the cells. It always continues with the free cell that has the fewest candidates.
+ * Finds up to `limit` ways to fill the cells. The search always continues with the free cell that has the fewest candidates.
  *
  * @param random draws the order in which candidates are tried; from the smallest if left out
  */
@@ -48,7 +48,7 @@ export function fillCells({ size, groups, given }: NumberCells, limit: number, r
   }
   const all = numbersUpTo(size);
   const numbers = groupsOf.map(() => 0);
-  /** For each group, what its rule allows, and what its cells hold. */
+  /** For each group, the numbers that its rule allows, and the numbers that its cells hold. */
   const allowed = groups.map(({ cells, allowed }) => allowed?.(cells.map(() => 0)) ?? all);
   const used = groups.map(() => 0);
   const found: number[][] = [];

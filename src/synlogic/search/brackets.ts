@@ -11,11 +11,13 @@ export const isOpener = (bracket: string): boolean => BRACKET_PAIRS.some((pair) 
 /** Returns the closer of an opener. */
 export const closerOf = (opener: string): string => BRACKET_PAIRS.find((pair) => pair[0] === opener)![1]!;
 
-/** What a sequence leaves open, or where it breaks. */
+/** The open brackets of a sequence, or its first error. */
 export interface BracketScan {
-  /** The openers that are still open, the outermost first. Up to the error, if there is one. */
+  /** The openers that are not closed at the end, or before the first error; the outermost first. */
   readonly open: readonly string[];
-  /** The 0-based offset of the first closer that does not match, or of a character that is no bracket. Undefined if there is none. */
+  /**
+   * The 0-based offset of the first closer that does not match, or of a character that is not a bracket. Undefined if there is no error.
+   */
   readonly error: number | undefined;
 }
 
@@ -30,7 +32,7 @@ export function scanBrackets(sequence: string): BracketScan {
   return { open, error: undefined };
 }
 
-/** The closers of what a sequence leaves open, the innermost first. */
+/** Returns the closers for open brackets, the innermost first. */
 export const closersOf = (open: readonly string[]): string => [...open].reverse().map(closerOf).join("");
 
 export const isBalanced = (sequence: string): boolean => {
@@ -41,12 +43,12 @@ export const isBalanced = (sequence: string): boolean => {
 /**
  * Draws a sequence without wrong closers, uniformly among the shapes with the given length and number of brackets open at the end.
  *
- * @param open has the parity of the length, and is not above it
- * @param depth least depth that the sequence reaches
+ * @param open number of brackets that stay open: at most the length, and of the same parity
+ * @param depth depth that the sequence must reach at least
  * @returns undefined if there is no such sequence
  */
 export function drawBrackets(random: Random, pairs: readonly string[], length: number, open: number, depth = 0): string | undefined {
-  // counts[left][height]: the number of ways to go on; in [0] those that need not reach the depth any more.
+  // counts[left][height]: the number of possible continuations; those in [0] have reached the depth already.
   const ways = [true, false].map((reached) => countWays(length, open, reached ? 0 : depth));
   const waysFrom = (left: number, height: number, reached: boolean) => ways[reached || height >= depth ? 0 : 1]![left]![height] ?? 0;
   if (!(waysFrom(length, 0, depth === 0) > 0)) return undefined;

@@ -1,4 +1,5 @@
-// Puzzles of houses in a row: every value of every attribute belongs to one house. Clues say where a value is, or how two values lie.
+// Puzzles of houses in a row: every value of every attribute belongs to one house. Clues say where a value is, or how the houses of two
+// values are placed.
 
 /** A value of an attribute. */
 export type Value = string | number;
@@ -37,15 +38,15 @@ export function holdsClue(clue: HouseClue, houses: Houses): boolean {
   return kind === "left" ? house + 1 === other : Math.abs(house - other) === 1;
 }
 
-/** Sets of houses as bits. `places[i]` are the houses that are left for value i. */
+/** Sets of houses as bit masks. `places[i]` are the houses that are still possible for value i. */
 type Places = number[];
 
-/** A clue on numbered values. */
+/** A clue whose values are numbers instead of names. */
 type Relation = { readonly kind: HouseClue[0]; readonly one: number; readonly other: number };
 
 const isSingle = (set: number) => (set & (set - 1)) === 0;
 
-/** Removes houses that the clues rule out, until nothing changes. Returns false if a value has none left. */
+/** Removes houses that the clues rule out, until nothing changes. Returns false if no house is left for a value. */
 function narrow(places: Places, relations: readonly Relation[], houseCount: number): boolean {
   const all = (1 << houseCount) - 1;
   const neighbours = (set: number) => ((set << 1) | (set >> 1)) & all;

@@ -11,7 +11,7 @@ export function rowsAndColumns(size: number): Group[] {
   return [...rows, ...columns];
 }
 
-/** Draws a Latin square. Every square may be drawn, not all with the same probability. */
+/** Draws a Latin square. Every square can be drawn, but not with equal probability. */
 export function randomLatinSquare(random: Random, size: number): number[][] {
   return squareOf(fillCells({ size, groups: rowsAndColumns(size) }, 1, random).found[0]!);
 }
@@ -22,7 +22,7 @@ export function squareOf<Cell>(cells: readonly Cell[]): Cell[][] {
   return Array.from({ length: size }, (_, i) => cells.slice(i * size, (i + 1) * size));
 }
 
-/** Returns what is wrong with a square of numbers that should be a Latin square. Undefined if it is one. */
+/** Returns the first fault of a square of numbers, in words. Undefined if it is a Latin square. */
 export function latinSquareFault(grid: readonly (readonly number[])[]): string | undefined {
   const size = grid.length;
   for (const [i, row] of grid.entries()) {

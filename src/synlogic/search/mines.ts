@@ -1,4 +1,4 @@
-// Which hidden cells must be mines, given the numbers of mines in sets of cells.
+// Finds the hidden cells that must be mines, given the numbers of mines in sets of cells.
 
 /** A set of cells with its number of mines. */
 export interface MineCount {
@@ -9,8 +9,8 @@ export interface MineCount {
 /**
  * Finds an arrangement of mines that fulfils all counts and keeps the given decisions. Undefined if there is none.
  *
- * The search changes a first guess: while a count is wrong, one of its undecided cells has to change. So it stays near the decided cells
- * if the guess is right elsewhere.
+ * The search starts from a guess. While a count is wrong, it changes one of the undecided cells of this count. If the guess is right in
+ * most places, the search therefore changes only cells near the decided ones.
  */
 class Repair {
   private readonly countsOf = new Map<number, number[]>();
@@ -32,7 +32,7 @@ class Repair {
     }
   }
 
-  /** Decides a cell and repairs all counts. The arrangement, or undefined if there is none. */
+  /** Decides a cell and repairs all counts. Returns the arrangement, or undefined if there is none. */
   with(cell: number, mine: boolean): readonly boolean[] | undefined {
     const before = this.values[cell]!;
     this.set(cell, mine);
@@ -43,7 +43,7 @@ class Repair {
     return found ? this.values : undefined;
   }
 
-  /** Changes undecided cells until all counts are right. Leaves everything as it was if that is impossible. */
+  /** Changes undecided cells until all counts are right. Restores the arrangement if that is impossible. */
   repair(): boolean {
     // The wrong count with the fewest cells that may change.
     let best: readonly number[] | undefined;
@@ -54,7 +54,7 @@ class Repair {
       if (!best || changeable.length < best.length) best = changeable;
     }
     if (!best) return true;
-    // One of the cells changes, and those before it do not.
+    // Tries each cell as the first one to change; the cells before it then stay.
     let done = false;
     let tried = 0;
     for (const cell of best) {
@@ -92,7 +92,7 @@ class Repair {
  * Returns an arrangement of mines that fulfils all counts. Undefined if there is none.
  *
  * @param size number of cells
- * @param guess mines that may be right; makes the search short if they are
+ * @param guess the cells that are probably mines; a good guess makes the search short
  */
 export function arrangement(counts: readonly MineCount[], size: number, guess: readonly boolean[]): readonly boolean[] | undefined {
   const repair = new Repair(
@@ -122,8 +122,8 @@ export function minesThatMustBe(counts: readonly MineCount[], known: readonly bo
 }
 
 /**
- * Returns an arrangement in which a mine of a known one is missing. Looks at the counts near the cell first: mostly they decide, and a search
- * among all counts tries all ways to repair one side before it sees that another side cannot be repaired.
+ * Returns an arrangement in which a mine of a known arrangement is missing. Uses only the counts near the cell first, because they usually
+ * decide. A search among all counts can try all repairs of one area before it finds that another area cannot be repaired.
  */
 function arrangementWithout(cell: number, counts: readonly MineCount[], known: readonly boolean[]): readonly boolean[] | undefined {
   const cells = new Set([cell]);

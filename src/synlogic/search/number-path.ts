@@ -7,7 +7,7 @@ import { type Cell, neighbours } from "./cells.js";
 /** A grid with the numbers that are known. 0 is an empty cell. */
 export type PartialPath = readonly (readonly number[])[];
 
-/** Backbite moves for each cell. The snake at the beginning is forgotten long before. */
+/** Number of backbite moves per cell, more than enough to remove every trace of the initial snake. */
 const MOVES_PER_CELL = 30;
 
 /**
@@ -33,26 +33,26 @@ export function drawPath(random: Random, n: number): number[][] {
   return grid;
 }
 
-/** A stretch of empty cells between two known numbers. */
+/** A gap: the missing numbers between two known numbers. */
 interface Gap {
   readonly from: Cell;
   readonly to: Cell;
-  /** Number of the cell before the first empty one. */
+  /** The known number before the gap. */
   readonly first: number;
-  /** How many cells are missing. */
+  /** How many numbers are missing. */
   readonly missing: number;
 }
 
-/** More ways through one gap are not counted: a narrower gap comes first. */
+/** Maximum number of ways through a gap that are counted. The search continues with the gap that has fewest. */
 const MOST_WAYS = 40;
-/** Steps through one gap after which its ways count as many. */
+/** Number of search steps after which the ways through a gap count as too many. */
 const MOST_GAP_STEPS = 4000;
-/** Steps through all gaps after which the search gives up, after about a second. */
+/** Number of steps through all gaps after which the search gives up (about a second). */
 const MOST_STEPS = 2_000_000;
 
 /**
- * Completes a path from 1 to the number of cells, both of which are known: always the gap with the fewest ways through it, as long as every
- * empty cell lies on a way. Calls back with each solution until the callback returns true.
+ * Completes a path from 1 to the number of cells; these two numbers must be given. The search always continues with the gap that has the
+ * fewest ways through it, and stops where an empty cell lies on no way. Calls back with each solution until the callback returns true.
  *
  * @returns whether the search was ended by the callback. Otherwise there are no further solutions, or it took too many steps.
  */
@@ -64,7 +64,7 @@ export function completePath(known: PartialPath, found: (grid: readonly (readonl
   const isEmpty = ([i, j]: Cell) => grid[i]![j] === 0;
   let steps = 0;
 
-  /** The ways through a gap, as cells; undefined if there are too many. */
+  /** Returns the ways through a gap, each as a list of cells. Undefined if there are too many. */
   function ways({ from, to, missing }: Gap): Cell[][] | undefined {
     const all: Cell[][] = [];
     const end = Math.min(steps + MOST_GAP_STEPS, MOST_STEPS);
@@ -110,7 +110,7 @@ export function completePath(known: PartialPath, found: (grid: readonly (readonl
     return false;
   }
 
-  /** The ways through a gap one by one, for gaps with many. */
+  /** Yields the ways through a gap one by one, for a gap with too many ways to list. */
   function* longWays({ from, to, missing }: Gap, way: readonly Cell[] = []): Generator<readonly Cell[]> {
     const cell = way.at(-1) ?? from;
     const left = missing - way.length;
@@ -127,7 +127,7 @@ export function completePath(known: PartialPath, found: (grid: readonly (readonl
   return search(gapsOf(known));
 }
 
-/** The stretches that are missing between known numbers. */
+/** Returns the gaps between the known numbers. */
 function gapsOf(known: PartialPath): Gap[] {
   const cellOf = new Map<number, Cell>();
   for (const [i, row] of known.entries()) for (const [j, value] of row.entries()) if (value > 0) cellOf.set(value, [i, j]);

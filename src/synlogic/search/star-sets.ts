@@ -1,16 +1,16 @@
-// Search for stars in a grid: k in each row, column and region, none of which touch.
+// Places stars in a grid: k in each row, column and region, so that no two stars touch.
 
 import type { Random } from "../../base/random.js";
 import { shuffle } from "../../base/random-draws.js";
 import type { Cell } from "./cells.js";
 
-/** Rows that a search may try to fill, so that it ends within seconds whatever the puzzle. */
+/** Maximum number of attempts to fill a row, so that a search ends within seconds for any puzzle. */
 const MAX_STEPS = 1_000_000;
 
 /**
  * Finds up to `limit` sets of stars, row by row.
  *
- * @param regions the region of each cell; without it, stars need to fit rows and columns only
+ * @param regions the region of each cell; if left out, only rows and columns count
  * @param random draws the order in which columns are tried; from the left if left out
  */
 export function findStarSets(

@@ -1,4 +1,4 @@
-// Search for places of words in a grid: a crossword whose slots are not marked.
+// Places words in a grid: a crossword whose slots are not marked.
 
 /** A cell that takes a letter is `X`. */
 export type Layout = readonly (readonly string[])[];
@@ -14,7 +14,7 @@ interface Placement {
   readonly cells: readonly number[];
 }
 
-/** Words that a search may place, so that it ends within seconds whatever the puzzle. */
+/** Maximum number of words that a search places, so that it ends within seconds for any puzzle. */
 const MAX_STEPS = 300_000;
 
 export interface WordSearchOptions {
@@ -23,7 +23,7 @@ export interface WordSearchOptions {
   readonly maxSteps?: number;
 }
 
-/** What a search found: for each solution the letter of every cell, in reading order, empty where there is none. */
+/** The result of a search. A solution has the letter of every cell in reading order, an empty text for a cell without a letter. */
 export interface WordSearch {
   readonly found: readonly (readonly string[])[];
   /** Whether there are certainly no other solutions. */
@@ -49,8 +49,8 @@ export function placementsOf(word: GridWord, layout: Layout, letters?: readonly 
 }
 
 /**
- * Finds up to `limit` ways to fill a layout, so that every word lies in its direction, words in the same direction do not overlap, and every
- * `X` belongs to a word. It continues with the word that has the fewest places left.
+ * Finds up to `limit` ways to fill a layout, so that every word lies in its direction, words in the same direction do not overlap, and
+ * every `X` belongs to a word. The search continues with the word that has the fewest places left.
  */
 export function placeWords(
   layout: Layout,

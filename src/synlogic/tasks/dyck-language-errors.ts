@@ -91,10 +91,10 @@ export const dyckLanguageErrors: SynlogicTask<DyckLanguageErrors> = {
     const expected = String(firstError(metadataString(row, "bracket_string")));
     const { line, fenced } = bareAnswer(text);
     if (line === expected) {
-      return fenced ? undecided("the question asks for the number alone, and it stands in a code block", line) : accept(line);
+      return fenced ? undecided("the question asks for the number alone, but it is in a code block", line) : accept(line);
     }
     if (/^(?:-1|[1-9][0-9]*)$/.test(line)) return reject(reasonFor(expected), line);
-    if (onlyNumber(line) === expected) return undecided("the question asks for the number alone, and something stands around it", line);
+    if (onlyNumber(line) === expected) return undecided("the question asks for the number alone, but there is other text around it", line);
     return reject("the last line is no position and not -1", line);
   },
   guess(row, random) {

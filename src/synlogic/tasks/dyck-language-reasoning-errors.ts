@@ -12,20 +12,22 @@ type DyckLanguageReasoningErrors = {
   readonly n_errors: number;
 };
 
-/** The wording of the thoughts. The published ones are Chinese in both languages. */
+/** The wording of the thoughts, which are the steps of the trace. The published thoughts are Chinese in both languages. */
 const WORDS = {
   en: {
-    begin: "I read the input one bracket at a time and keep the stack.",
+    begin: "I read the input one bracket at a time and write down the stack.",
     stack: "stack",
     empty: "empty",
     end: "This is the end. The stack is ",
   },
   zh: { begin: "我应该逐个读取括号，并记录栈的内容。", stack: "栈", empty: "空", end: "已经读到结尾。最终栈是" },
 } as const;
-/** What a last thought says about the stack, true or false. */
+/** How the last thought ends, whether it is right or wrong. */
 const ENDS = { en: { empty: "empty.", filled: "not empty." }, zh: { empty: "空的。", filled: "非空的。" } } as const;
 
-/** The stack after each bracket of the sequence, the outermost bracket first. A closer without an opener leaves it empty. */
+/**
+ * Returns the stack after each bracket of the sequence, the outermost bracket first. A closer without its opener does not change the stack.
+ */
 function stacks(sequence: string): string[] {
   const after: string[] = [];
   let stack = "";
@@ -37,14 +39,14 @@ function stacks(sequence: string): string[] {
   return after;
 }
 
-/** The text after the first colon, which ends the number of a thought, and the stack, which is the text after the last one. */
+/** Reads the bracket of a thought, which follows its first colon, and the stack, which follows its last colon. */
 function readThought(thought: string): { readonly bracket: string; readonly stack: string } {
   const content = thought.slice(thought.search(/[:：]/) + 1);
   const stack = content.slice(Math.max(content.lastIndexOf(":"), content.lastIndexOf("：")) + 1).trim();
   return { bracket: content.trim().slice(0, 1), stack: ["空", "empty", '""', "[ ]", "∅"].includes(stack) ? "" : stack.replace(/\s+/g, "") };
 }
 
-/** The numbers of the wrong thoughts. Each one is judged against the true stack, and not against the thought before it. */
+/** Returns the numbers of the wrong thoughts. Each thought is compared with the true stack, not with the thought before it. */
 function wrongThoughts(sequence: string, thoughts: readonly string[]): number[] {
   const after = stacks(sequence);
   return thoughts.flatMap((thought, i) => {
@@ -57,7 +59,7 @@ function wrongThoughts(sequence: string, thoughts: readonly string[]): number[] 
   });
 }
 
-/** Draws another stack for the bracket at an offset: one bracket lost, added or exchanged, or the closer ignored. */
+/** Draws a wrong stack for the bracket at an offset: one bracket is removed, added or replaced, or the bracket just read is ignored. */
 function wrongStack(random: Random, sequence: string, at: number, pairs: readonly string[]): string {
   const after = stacks(sequence);
   const right = after[at]!;
@@ -77,7 +79,7 @@ function wrongStack(random: Random, sequence: string, at: number, pairs: readonl
 
 export const dyckLanguageReasoningErrors: SynlogicTask<DyckLanguageReasoningErrors> = {
   name: "dyck_language_reasoning_errors",
-  summary: "Find the wrong steps of a trace that keeps the stack of a bracket sequence.",
+  summary: "Find the wrong steps, called thoughts, of a trace that reads a bracket sequence and writes the stack after each bracket.",
   emptyAnswer: true,
   languages: ["en", "zh"],
   parameters: {
@@ -126,11 +128,11 @@ export const dyckLanguageReasoningErrors: SynlogicTask<DyckLanguageReasoningErro
       const extra = given.find((number) => !wrong.includes(number));
       if (new Set(given).size < given.length) return reject("a number is given twice", line);
       if (extra !== undefined) return reject(`thought ${extra} is right`, line);
-      if (missed !== undefined) return reject(`thought ${missed} is wrong, and not listed`, line);
-      return fenced ? undecided("the question asks for the list alone, and it stands in a code block", line) : accept(line);
+      if (missed !== undefined) return reject(`thought ${missed} is wrong but not listed`, line);
+      return fenced ? undecided("the question asks for the list alone, but it is in a code block", line) : accept(line);
     }
-    if (isDecorated(line, wrong)) return undecided("the question asks for the list alone, and something stands around it", line);
-    return reject('the last line is no list of thought numbers and not ""', line);
+    if (isDecorated(line, wrong)) return undecided("the question asks for the list alone, but there is other text around it", line);
+    return reject('the last line is neither a list of thought numbers nor ""', line);
   },
   guess(row, random) {
     return String(randomInteger(random, 3, metadataStrings(row, "thoughts").length));
@@ -140,21 +142,21 @@ export const dyckLanguageReasoningErrors: SynlogicTask<DyckLanguageReasoningErro
       .replace(/[^0-9,]/g, "")
       .split(",")
       .filter(Boolean);
-    // A number that is too long for Python makes the whole answer count as empty.
+    // If Python refuses a number because of its length, the published verifier treats the answer as empty.
     const given = numbers.some((digits) => digits.length > 4300) ? [] : numbers.map(Number);
     const right = new Set(metadataIntegers(row, "error_indices"));
     return new Set(given).size === right.size && given.every((number) => right.has(number));
   },
 };
 
-/** Reads "7,9,12", or an empty text as no numbers. Undefined if it is anything else. */
+/** Reads a list of numbers such as "7,9,12". An empty text is the empty list. Undefined for any other text. */
 function readNumbers(text: string): number[] | undefined {
   if (text === "") return [];
   const numbers = text.split(/[,，、]/).map((part) => part.trim());
   return numbers.every((digits) => /^[1-9][0-9]{0,5}$/.test(digits)) ? numbers.map(Number) : undefined;
 }
 
-/** Whether a line holds the right list and nothing else with digits, but with words, brackets or other marks around it. */
+/** Whether a line holds the right numbers and no others, with words, brackets or other marks around the list. */
 function isDecorated(line: string, wrong: readonly number[]): boolean {
   if (line.length > MAX_DECORATED) return false;
   if (wrong.length === 0) return NOTHING.test(line) || (/""|“”|''/.test(line) && !/[0-9]/.test(line));
@@ -167,7 +169,7 @@ function isDecorated(line: string, wrong: readonly number[]): boolean {
 
 /** An empty list or an empty box. */
 const NOTHING = /^(?:\[\s*\]|\$?\\boxed\{(?:\\text\{)?(?:""|'')?\}{1,2}\$?)$/;
-/** The only numbers of a line, with commas or a word between them. */
+/** A line with a single list of numbers, which are separated by commas or a word. */
 const DECORATED_LIST =
   /^[^0-9]*?(?<![A-Za-z_.,，+−-])([1-9][0-9]*(?:\s*[,，、]?\s*(?:and|和)?\s*(?:thought|step|第|思考|步骤)?\s*[1-9][0-9]*)*)(?![A-Za-z_,，])[^0-9]*$/i;
 
@@ -183,7 +185,7 @@ ${thoughts.join("\n")}
 
 请在最后一行只写出所有错误步骤的编号，从小到大用逗号分隔，例如 7,9,12。如果没有错误，请在最后一行写 ""。`;
   }
-  return `Below is a bracket sequence, and a trace that reads its brackets one by one and keeps the stack. The stack lists the open brackets from bottom to top; "empty" is the empty stack.
+  return `Below is a bracket sequence, and a trace of numbered thoughts that reads the brackets one by one and writes down the stack after each of them. The stack lists the open brackets from bottom to top; "empty" is the empty stack.
 
 Sequence: ${sequence}
 ${thoughts.join("\n")}

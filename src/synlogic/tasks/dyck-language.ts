@@ -71,12 +71,12 @@ export const dyckLanguage: SynlogicTask<DyckLanguage> = {
     const { line, whole, fenced } = bareAnswer(text);
     const candidates = [line, whole].map((one) => one.replace(/\s+/g, ""));
     if (candidates.includes(expected)) {
-      return fenced ? undecided("the question asks for the sequence alone, and it stands in a code block", line) : accept(line);
+      return fenced ? undecided("the question asks for the sequence alone, but it is in a code block", line) : accept(line);
     }
     const sequence = candidates[0]!;
     if (!BRACKETS.test(sequence)) {
       return undecorated(line).some((one) => one.replace(/\s+/g, "") === expected)
-        ? undecided("the question asks for the sequence alone, and something stands around it", line)
+        ? undecided("the question asks for the sequence alone, but there is other text around it", line)
         : reject("the last line is not the completed sequence", line);
     }
     if (!sequence.startsWith(begin)) return reject(`the sequence does not begin with ${begin}`, line);

@@ -125,7 +125,7 @@ function givenNumbers(grid: readonly (readonly number[])[], places: readonly Pla
   return grid.map((row, i) => row.map((number, j) => (places.some((place) => place[0] === i && place[1] === j) ? number : 0)));
 }
 
-/** The rule of a sign as a group of the two cells. */
+/** Returns a sign as a group for the search: its two cells, the smaller number first, and the numbers that it allows them. */
 function signRule([a, b, sign]: Constraint, size: number): Group {
   const cells = [a, b].map(([i, j]) => i * size + j);
   if (sign === ">") cells.reverse();
@@ -174,8 +174,8 @@ function puzzleOf(row: Row): FutoshikiPuzzle {
 }
 
 /**
- * Reads the given numbers from the question, because the published metadata holds only their places. They stand in n consecutive lines of n
- * entries, `X` where a cell is free.
+ * Reads the given numbers from the question, because the published metadata holds only their places. The question shows the grid in n
+ * consecutive lines of n entries; `X` is a free cell.
  */
 function givenInQuestion(question: string, size: number, places: readonly Place[]): number[][] | undefined {
   const lines = question.split("\n").map((line) => line.trim().split(/\s+/));
@@ -189,7 +189,7 @@ function givenInQuestion(question: string, size: number, places: readonly Place[
   return undefined;
 }
 
-/** The stored answer has the given numbers at their places, even where it breaks the signs. */
+/** Reads the given numbers from the stored answer. They are right even if the answer breaks signs. */
 function givenInAnswer(row: Row, size: number, places: readonly Place[]): number[][] {
   const grid = row.answer;
   const isRow = (x: Json): x is number[] => Array.isArray(x) && x.length === size && x.every(Number.isSafeInteger);

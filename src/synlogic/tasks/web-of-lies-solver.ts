@@ -1,9 +1,10 @@
 // What the clues of a web of lies imply.
 
-/** A clue about people, given by number. `truth` is true if a fact holds, or if what is said agrees with it. */
+/** A clue about people, who are numbered from 0. */
 export type Clue =
+  /** The person tells the truth (`truth: true`), or lies (`truth: false`). */
   | { readonly kind: "fact"; readonly person: number; readonly truth: boolean }
-  /** The speaker says that the target tells the truth, or that it lies. */
+  /** The speaker says that the target tells the truth (`truth: true`), or that the target lies (`truth: false`). */
   | { readonly kind: "says"; readonly speaker: number; readonly target: number; readonly truth: boolean }
   /** The speaker says that at least one of two people tells the truth; that both lie; or that at least one of them lies. */
   | { readonly kind: "pair"; readonly speaker: number; readonly targets: readonly [number, number]; readonly claim: PairClaim };
@@ -18,12 +19,12 @@ const pairClaims: Readonly<Record<PairClaim, (a: boolean, b: boolean) => boolean
 
 export const holdsPair = (claim: PairClaim, a: boolean, b: boolean): boolean => pairClaims[claim](a, b);
 
-/** More groups than that in clues about pairs are not solved. Published puzzles have six people or ten. */
+/** Maximum number of groups in clues about pairs; with more, the search gives up. Published puzzles have six or ten people. */
 const MAX_FREE_GROUPS = 16;
 
 /**
- * Groups of people of whom it is known that they are of the same or of the opposite kind, whatever they are. Person `people` stands for a
- * person who tells the truth, so that a fact is a clue as well.
+ * Groups of people whose kinds depend on each other: if one of a group is known to be a liar or not, so are all others. An additional
+ * person with the number `people` tells the truth. A fact about someone joins them to that person.
  */
 class Groups {
   private readonly parent: number[];
@@ -44,7 +45,7 @@ class Groups {
     return { root, differs };
   }
 
-  /** Joins two people. Returns false if that contradicts what is known. */
+  /** Records that two people are of the same or of opposite kinds. Returns false if that contradicts earlier clues. */
   join(one: number, other: number, differ: boolean): boolean {
     const [a, b] = [this.find(one), this.find(other)];
     if (a.root === b.root) return (a.differs !== b.differs) === differ;
@@ -55,7 +56,8 @@ class Groups {
 }
 
 /**
- * Finds the answers that the clues allow for some people, at most two of them. None if the clues contradict each other.
+ * Finds the combinations of kinds that the clues allow for the people asked about. Stops after two combinations; returns none if the clues
+ * contradict each other.
  *
  * @returns undefined if there are too many clues about pairs
  */
@@ -63,7 +65,7 @@ export function possibleAnswers(people: number, clues: readonly Clue[], asked: r
   const groups = new Groups(people);
   for (const clue of clues) {
     if (clue.kind === "fact" && !groups.join(clue.person, people, !clue.truth)) return [];
-    // A speaker and a target of whom it says that they tell the truth are of the same kind.
+    // If A says that B tells the truth, A and B are of the same kind; if A says that B lies, of opposite kinds.
     if (clue.kind === "says" && !groups.join(clue.speaker, clue.target, !clue.truth)) return [];
   }
   const pairs = clues.filter((clue) => clue.kind === "pair");
@@ -71,7 +73,7 @@ export function possibleAnswers(people: number, clues: readonly Clue[], asked: r
   const involved = [...asked, ...pairs.flatMap(({ speaker, targets }) => [speaker, ...targets])];
   const free = [...new Set(involved.map((person) => groups.find(person).root))].filter((root) => root !== known.root);
   const inPairs = new Set(pairs.flatMap(({ speaker, targets }) => [speaker, ...targets]).map((person) => groups.find(person).root));
-  // Groups that are asked for and in no clue about pairs are free: two of them or one make no difference to "at most two answers".
+  // Groups that are asked about but occur in no clue about pairs are free. One such group already gives two answers, so only one is varied.
   const inClues = free.filter((root) => inPairs.has(root));
   const others = free.filter((root) => !inPairs.has(root)).slice(0, 1);
   if (inClues.length > MAX_FREE_GROUPS) return undefined;
