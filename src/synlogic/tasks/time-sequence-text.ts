@@ -12,7 +12,7 @@ export const RULES: Readonly<Record<Language, Readonly<Record<RuleKind, string>>
     none: "",
     free_before: " needs at least 10 free minutes within the working hours right before a meeting.",
     free_after: " needs at least 10 free minutes within the working hours right after a meeting.",
-    end_by_four: " wants meetings to be over at 16:00.",
+    end_by_four: " wants meetings to be over by 16:00.",
     wednesday_lunch: " has lunch from 12:30 to 13:00 on Wednesday and is not free then.",
     skip_early: " can skip every listed booking that ends at 09:45 or earlier.",
     one_hour_ahead:
@@ -24,14 +24,14 @@ export const RULES: Readonly<Record<Language, Readonly<Record<RuleKind, string>>
   },
   zh: {
     none: "",
-    free_before: "要求会议开始前紧接着至少有10分钟空闲，且这段空闲在工作时间之内。",
-    free_after: "要求会议结束后紧接着至少有10分钟空闲，且这段空闲在工作时间之内。",
+    free_before: "要求紧接会议开始之前至少有10分钟空闲，且这段空闲在工作时间之内。",
+    free_after: "要求紧接会议结束之后至少有10分钟空闲，且这段空闲在工作时间之内。",
     end_by_four: "要求会议最晚在16:00结束。",
     wednesday_lunch: "星期三12:30到13:00要吃午饭，没有空。",
-    skip_early: "可以不去任何在09:45或更早结束的已列出的预定。",
+    skip_early: "凡是已列出的、在09:45或更早结束的预定，都可以不参加。",
     one_hour_ahead: "所在地的时钟比别人快一个小时：此人的工作时间和全部日程，按其他人的时钟都要提前一个小时。",
     tuesday_thursday: "只在星期二和星期四开会，每次最多60分钟。",
-    skip_short: "可以不去任何30分钟或更短的已列出的预定。",
+    skip_short: "凡是已列出的、不超过30分钟的预定，都可以不参加。",
     miss_ten: "在一次会议中可以缺席总共最多10分钟。",
     tuesday_friday: "只在星期二和星期五开会，每次最多30分钟。",
   },
@@ -66,7 +66,8 @@ ${rules.length > 0 ? `\n此外：\n${rules.join("\n")}\n` : ""}
 请在回答的最后按此顺序把这两个数写在方括号里，例如：
 [45, 3]`;
   }
-  return `${people.map(({ name }) => name).join(", ")} want to find a time for a meeting. All of them work from 9:00 to 17:00, and they can meet during the working hours of the days below only. They are free then except for their bookings; where only free times are listed, they are not free at any other time, and such other times are no bookings.
+  const names = people.map(({ name }) => name);
+  return `${names.slice(0, -1).join(", ")} and ${names.at(-1)} want to find a time for a meeting. All of them work from 9:00 to 17:00, and they can meet only during the working hours of the days below. They are free then except for their bookings; where only free times are listed, they are not free at any other time, and those other times do not count as bookings.
 
 ${weeks.join("\n\n")}
 ${rules.length > 0 ? `\nMoreover:\n${rules.join("\n")}\n` : ""}

@@ -47,7 +47,7 @@ const RULE_WORDS: readonly (readonly [RegExp, RuleKind])[] = [
   [/二五|周二和周五|Tuesdays? and Fridays?/, "tuesday_friday"],
   [/午饭|午餐|lunch/, "wednesday_lunch"],
   [/9[:：点]45|9:45/, "skip_early"],
-  [/结束时间|before (?:4|16):00/, "end_by_four"],
+  [/结束时间|(?:before|by) (?:4|16):00/, "end_by_four"],
   [/缺席|错过|迟到|10 ?(?:分钟|minutes)|miss/, "miss_ten"],
   [/30 ?(?:分钟|minutes)|半小时|短会/, "skip_short"],
 ];
@@ -137,6 +137,14 @@ function possibleAnswers(row: Row): readonly string[] {
   return [...new Set((own || !open ? [LITERAL] : READINGS).map((reading) => String(bestOf(optionsOf(people, reading)))))];
 }
 
+/** Says which of the two numbers is wrong. */
+function wrongPart(given: string, answers: readonly string[]): string {
+  const [minutes, starts] = given.split(",");
+  if (answers.some((answer) => answer.split(",")[0] === minutes)) return `${starts} is not the number of starts`;
+  if (answers.some((answer) => answer.split(",")[1] === starts)) return `the longest meeting does not last ${minutes} minutes`;
+  return "both the length and the number of starts are wrong";
+}
+
 /** The content of the last square brackets. Undefined if there are none. */
 function lastBrackets(text: string): string | undefined {
   const end = text.lastIndexOf("]");
@@ -202,7 +210,7 @@ export const timeSequence: SynlogicTask<TimeSequence> = {
       return reject("the last brackets do not hold two whole numbers", found);
     const given = parts.map(Number).join();
     const answers = possibleAnswers(row);
-    if (!answers.includes(given)) return reject("this is not the longest length with the number of its starts", found);
+    if (!answers.includes(given)) return reject(wrongPart(given, answers), found);
     if (answers.length > 1) return undecided("the rules can be read in several ways", found);
     return parts.every(isWhole) ? accept(found, "length and number are right") : undecided("the numbers are written as decimals", found);
   },

@@ -21,7 +21,7 @@ function attendance(lines: readonly string[], rule: string): Attends {
     const inside = times.filter(([from, to]) => from <= minute && minute < to);
     if (!bookings) return inside.length === 0;
     return inside.some(
-      ([from, to]) => !(/09:45/.test(rule) && to <= 585) && !(/30 minutes or less|30分钟或更短/.test(rule) && to - from <= 30),
+      ([from, to]) => !(/09:45/.test(rule) && to <= 585) && !(/30 minutes or less|不超过30分钟/.test(rule) && to - from <= 30),
     );
   };
   // By the clock of the others, from 8:00 to 18:00 in steps of five minutes.
@@ -33,8 +33,8 @@ function attendance(lines: readonly string[], rule: string): Attends {
     [/Tuesdays and Fridays|星期二和星期五/, [1, 4], 30],
   ] as const;
   const limit = limited.find(([words]) => words.test(rule));
-  const before = /right before|开始前/.test(rule) ? 10 : 0;
-  const after = /right after|结束后/.test(rule) ? 10 : 0;
+  const before = /right before|开始之前/.test(rule) ? 10 : 0;
+  const after = /right after|结束之后/.test(rule) ? 10 : 0;
   const mayMiss = /absent|缺席/.test(rule) ? 10 : 0;
   return (day, start, end) => {
     if (end > latest || (lunch && day === 2 && start < 780 && end > 750)) return false;
