@@ -61,9 +61,18 @@ function runs(values: readonly string[], attribute: Attribute, language: Languag
 }
 
 const FRIENDS: Readonly<Record<Language, readonly string[]>> = {
-  en: words("my aunt, my brother, my neighbor, my cousin, my teacher"),
+  en: words("My aunt, My brother, My neighbor, My cousin, My teacher"),
   zh: words("我的姑妈, 我的弟弟, 我的邻居, 我的表哥, 我的老师"),
 };
+
+/** Says the one value of a changed copy: "size, which is tiny". */
+const onlyValue = (values: Values) => oneOf(values, "en").join(", which is ");
+const onlyChange = (values: Values) => oneOf(values, "zh").join("改为");
+
+function oneOf(values: Values, language: Language): readonly [label: string, value: string] {
+  const attribute = ATTRIBUTES.find((one) => values[one] !== undefined)!;
+  return [LABELS[language][attribute], values[attribute]!];
+}
 
 function english({ kind, where, set, other }: Change, friend: string): string {
   const those = `item with ${list(where, "en", " and ")}`;
@@ -71,15 +80,15 @@ function english({ kind, where, set, other }: Change, friend: string): string {
     case "set":
       return `${friend} changes every ${those}: it now has ${list(set, "en", " and ")}, and its other attributes stay`;
     case "split":
-      return `${friend} takes every ${those} and gives me two copies of it instead: one differs from it only by ${list(set, "en", "")}, the other only by ${list(other, "en", "")}`;
+      return `${friend} takes every ${those} and gives me two copies of it instead: one differs only in its ${onlyValue(set)}, the other only in its ${onlyValue(other)}`;
     case "add":
-      return `for every ${those} I keep the item and get one more, which is a copy of it but has ${list(set, "en", ", ")}`;
+      return `For every ${those} I keep the item and get one more, which is a copy of it but has ${list(set, "en", ", ")}`;
     case "lose":
       return `I lose every ${those}`;
     case "trade":
       return `${friend} takes every ${those} and gives me an entirely different item with ${list(set, "en", " and ")} for each of them`;
     case "compare":
-      return `${friend} looks for items whose pair of smell and color did not occur in my collection at the very start, and gives me one more copy of each of them`;
+      return `${friend} looks in my collection for items whose combination of smell and color did not occur in it at the very start, and gives me one more copy of each of them`;
   }
 }
 
@@ -89,7 +98,7 @@ function chinese({ kind, where, set, other }: Change, friend: string): string {
     case "set":
       return `${friend}改造了每一件${those}，使其${list(set, "zh", "、")}，其余属性不变`;
     case "split":
-      return `${friend}拿走每一件${those}，并各还给我两件复制品：一件只改为${list(set, "zh", "")}，另一件只改为${list(other, "zh", "")}`;
+      return `${friend}拿走每一件${those}，并各还给我两件复制品：一件只把${onlyChange(set)}，另一件只把${onlyChange(other)}`;
     case "add":
       return `对每一件${those}，我保留原物，并另得一件复制品，但它${list(set, "zh", "、")}`;
     case "lose":
@@ -124,7 +133,7 @@ export function story({ items, apart, changes, inventories }: StoryParts, langua
       const counts = inventory.map(([material, count]) => `${material}${count}件`).join("，");
       return `${i + 1}. ${chinese(change, friend)}。${counts && `此后按材质计有：${counts}。`}`;
     }
-    const counts = inventory.map(([material, count]) => `${count} of ${material}`).join(", ");
+    const counts = inventory.map(([material, count]) => `${count} ${material} ${count === 1 ? "item" : "items"}`).join(", ");
     return `${i + 1}. ${english(change, friend)}.${counts && ` After that I have ${counts}.`}`;
   });
   if (language === "zh") {
@@ -150,5 +159,5 @@ ${asked}
 
 ${asked}
 
-Each step applies to all items that I have at that time. Attributes of items that I get in exchange are not known unless they are told. If the number depends on them, so that it cannot be determined, the answer is unknown. Put the number, or the word unknown, into \\boxed{}, for example \\boxed{4}.`;
+Each step applies to all items that I have at that time. Attributes of items that I get in exchange are not known unless they are stated. If the number depends on them, so that it cannot be determined, the answer is unknown. Put the number, or the word unknown, into \\boxed{}, for example \\boxed{4}.`;
 }

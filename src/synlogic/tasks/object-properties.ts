@@ -216,18 +216,22 @@ export const objectProperties: SynlogicTask<ObjectProperties> = {
     const unknown = /^unknown$/i.test(found);
     if (number === undefined && !unknown) return reject("the box holds neither a whole number nor unknown", found);
     if (counts.size === 1)
-      return number !== undefined && counts.has(number) ? accept(found, "the count is right") : reject("the count is wrong", found);
+      return number !== undefined && counts.has(number) ? accept(found, "the count is right") : reject(wrongCount(number), found);
     if (unknownIsAsked) {
-      return unknown ? accept(found, "the count cannot be determined") : reject("the count depends on attributes that are not told", found);
+      return unknown
+        ? accept(found, "the count cannot be determined")
+        : reject("the count depends on attributes that are not stated", found);
     }
     if (!unknown && !counts.has(number!)) return reject("the story does not allow this count", found);
-    return undecided("the count depends on attributes that are not told, and the question does not speak of that", found);
+    return undecided("the count depends on attributes that are not stated, and the question does not speak of that", found);
   },
   guess(row, random) {
     return `\\boxed{${randomInteger(random, 0, itemsOf(row, "initial_collection").length)}}`;
   },
   published: (row, response) => /^[0-9]+$/.test(String(row.answer)) && publishedBoxedNumber(response, String(row.answer)),
 };
+
+const wrongCount = (number: number | undefined) => (number === undefined ? "the count can be determined" : `the count is not ${number}`);
 
 function drawFrom(random: Random, range: readonly number[], name: string, most: number): number {
   const [from, to] = range;
