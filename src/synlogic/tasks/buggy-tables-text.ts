@@ -57,8 +57,8 @@ export function damage(
       const even = rows.length % 2 === 0 ? rows : [...rows, NAMES.map(() => "null")];
       const shown = even.filter((_, i) => i % 2 === 0).map((row, i) => row.map((cell, column) => `${cell} && ${even[2 * i + 1]![column]}`));
       const description = say(
-        'Each two consecutive rows were merged into one, with " && " between their values. If the number of rows is odd, the last one was merged with values null that do not belong to the table.',
-        '每相邻两行被合并成一行，两行的值之间以 " && " 隔开。如果行数是奇数，最后一行与不属于表格的 null 值合并。',
+        'Rows 0 and 1, rows 2 and 3, and so on, counted from 0 without the header, were merged into one row each, with " && " between their values. If the number of rows is odd, the last one was merged with values null that do not belong to the table.',
+        '第 0 行与第 1 行、第 2 行与第 3 行，依此类推（不计表头，从 0 数起），各被合并成一行，两行的值之间以 " && " 隔开。如果行数是奇数，最后一行与不属于表格的 null 值合并。',
       );
       return { text: show(shown), layout, description };
     }
@@ -146,13 +146,21 @@ const STATISTIC_NAMES: Readonly<Record<Language, Readonly<Record<Statistic, stri
   },
 };
 
+/** Writes a condition for readers: `num_calls between [2, 4]` is "num_calls in [2, 4]". */
+function conditionText(condition: string, language: Language): string {
+  const [, column, interval] = /^(\w+) between (\[.+\])$/.exec(condition) ?? [];
+  if (column === undefined) return condition;
+  return language === "zh" ? `${column} 在区间 ${interval} 内` : `${column} in ${interval}`;
+}
+
 export function queryText({ conditions, columns, statistic }: Query, language: Language): string {
   const [a, b] = columns;
   const name = STATISTIC_NAMES[language][statistic];
+  const shown = conditions.map((condition) => conditionText(condition, language));
   if (language === "zh") {
-    return `只看同时满足 ${conditions.join("、")} 的行，求 ${a} 列与 ${b} 列的${name}之差的绝对值。空值不参与计算；条件涉及空值时视为不满足。区间条件包含两端。如果某一列的值太少，无法算出${name}，答案就是 0.00。`;
+    return `只看同时满足 ${shown.join("、")} 的行，求 ${a} 列与 ${b} 列的${name}之差的绝对值。空值不参与计算；条件涉及空值时视为不满足。区间条件包含两端。如果某一列没有剩下任何值（求标准差或方差时：不足两个值），答案就是 0.00。`;
   }
-  return `Take only the rows with ${conditions.join(" and ")}, and give the absolute difference between the ${name} of ${a} and that of ${b}. Nulls are left out of computations, and a condition on a null is not met. Intervals include both ends. If one of the columns has too few values for it, the answer is 0.00.`;
+  return `Take only the rows with ${shown.join(" and ")}, and give the absolute difference between the ${name} of ${a} and that of ${b}. Nulls are left out of computations, and a condition on a null is not met. Intervals include both ends. If one of the columns has no value left (fewer than two for a standard deviation or variance), the answer is 0.00.`;
 }
 
 const LAYOUTS = {

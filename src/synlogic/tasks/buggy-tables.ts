@@ -193,7 +193,8 @@ export const buggyTables: SynlogicTask<BuggyTables> = {
     if (isRight(answer)) return accept(answer, "the number is right");
     const grouped = /^[0-9]{1,3}(?:,[0-9]{3})+\.[0-9]{2}$/.test(answer) && isRight(answer.replaceAll(",", ""));
     if (grouped) return undecided("the thousands are separated by commas", answer);
-    return reject(/^[0-9]+\.[0-9]{2}$/.test(answer) ? "the number is wrong" : "the answer is no number with two decimals", answer);
+    const isNumber = /^(?:0|[1-9][0-9]*)\.[0-9]{2}$/.test(answer);
+    return reject(isNumber ? `the value is not ${answer}` : "the answer is not a plain number with two decimals", answer);
   },
   guess(_, random) {
     return wrap(randomInteger(random, 0, 3000).toFixed(2));
