@@ -33,10 +33,10 @@ function drawHistory(random: Random, count: number, { max_count }: ObjectCountin
   return amounts;
 }
 
-function drawRemark(random: Random, count: number, parameters: ObjectCounting, language: Language): string {
+function drawRemark(random: Random, item: string, count: number, parameters: ObjectCounting, language: Language): string {
   const share = random.next();
   if (share < 0.4) return "";
-  return share < 0.8 ? randomChoice(random, REMARKS[language]) : history(drawHistory(random, count, parameters), language);
+  return share < 0.8 ? randomChoice(random, REMARKS[language]) : history(item, drawHistory(random, count, parameters), language);
 }
 
 /** The numbers of what the first person owns in a category. */
@@ -109,7 +109,7 @@ export const objectCounting: SynlogicTask<ObjectCounting> = {
         possessions
           .get(me)!
           .get(name)!
-          .push([item, count, drawRemark(random, count, parameters, language)]);
+          .push([item, count, drawRemark(random, item, count, parameters, language)]);
       }
     }
     const foreign = categories.flatMap(({ name, items }) =>

@@ -27,7 +27,9 @@ function count(question: string, possessions: Record<string, Record<string, [str
   // Remarks and histories are removed first.
   const plain = question.replace(/ \([^)]*\)|（[^）]*）/g, "");
   const totals: Record<string, number> = {};
-  for (const [, number, item] of plain.matchAll(/(?<=^|[ \n。])(?:I have |我有)([0-9]+)(?: |个)([^.。]+)[.。]/g)) {
+  for (const [, number, item] of plain.matchAll(
+    /(?<=^|[ \n。])(?:I have |我有)([0-9]+)(?: |[个颗根只条匹头辆台部副架本张把件顶])([^.。]+)[.。]/g,
+  )) {
     const category = categories.get(item!)!;
     totals[category] = (totals[category] ?? 0) + Number(number);
   }
