@@ -15,18 +15,18 @@ export const DIRECTIONS: Readonly<Record<Shape, readonly Direction[]>> = {
   square: [direction("up", "上", -1, 0), direction("down", "下", 1, 0), direction("left", "左", 0, -1), direction("right", "右", 0, 1)],
   // Row k has k nodes. A node of column c lies above the nodes c and c + 1 of the next row.
   triangle: [
-    direction("bottom-left", "左下", 1, 0),
-    direction("bottom-right", "右下", 1, 1),
-    direction("top-left", "左上", -1, -1),
-    direction("top-right", "右上", -1, 0),
+    direction("down-left", "左下", 1, 0),
+    direction("down-right", "右下", 1, 1),
+    direction("up-left", "左上", -1, -1),
+    direction("up-right", "右上", -1, 0),
     direction("left", "左", 0, -1),
     direction("right", "右", 0, 1),
   ],
   diamond: [
-    direction("bottom-left", "左下", 1, -1),
-    direction("bottom-right", "右下", 1, 1),
-    direction("top-left", "左上", -1, -1),
-    direction("top-right", "右上", -1, 1),
+    direction("down-left", "左下", 1, -1),
+    direction("down-right", "右下", 1, 1),
+    direction("up-left", "左上", -1, -1),
+    direction("up-right", "右上", -1, 1),
   ],
 };
 
@@ -34,7 +34,7 @@ const LATTICES: Readonly<Record<Language, Readonly<Record<Shape, (n: number) => 
   en: {
     square: (n) => `a grid of ${n} by ${n} squares. Its nodes are the corners of the squares`,
     triangle: (n) =>
-      `a triangular grid with one node in the top row, two in the second row and so on, ${n + 1} rows in all. Each node lies above the gap between two neighboring nodes of the next row; those are its bottom-left and bottom-right neighbors`,
+      `a triangular grid with one node in the top row, two in the second row and so on, ${n + 1} rows in all. Each node lies above the gap between two neighboring nodes of the next row; a step down-left or down-right leads to them`,
     diamond: (n) =>
       `a grid of ${n} by ${n} diamonds, that is, a square grid that stands on one corner. Its nodes are the corners of the diamonds, and all its edges run diagonally`,
   },

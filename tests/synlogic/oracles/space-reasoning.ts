@@ -5,10 +5,10 @@ import type { Oracle } from "../oracle.js";
 const PLANE: Record<string, Record<string, readonly [number, number]>> = {
   straight: { up: [0, 2], down: [0, -2], left: [-2, 0], right: [2, 0], 上: [0, 2], 下: [0, -2], 左: [-2, 0], 右: [2, 0] },
   slanted: {
-    "top-left": [-1, 1],
-    "top-right": [1, 1],
-    "bottom-left": [-1, -1],
-    "bottom-right": [1, -1],
+    "up-left": [-1, 1],
+    "up-right": [1, 1],
+    "down-left": [-1, -1],
+    "down-right": [1, -1],
     左上: [-1, 1],
     右上: [1, 1],
     左下: [-1, -1],
