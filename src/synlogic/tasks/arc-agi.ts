@@ -15,10 +15,10 @@ type ArcAgi = {
   readonly examples: number;
   readonly min_size: number;
   readonly max_size: number;
-  readonly colours: number;
+  readonly colors: number;
 };
 
-const COLOURS = 10;
+const COLORS = 10;
 /** The largest side of a grid, as in ARC. */
 const MAX_SIDE = 30;
 const MAX_DRAWS = 10_000;
@@ -41,8 +41,8 @@ const RULES: Readonly<Record<string, (grid: Grid) => Grid>> = {
   "mirror up-down": flip,
   transpose,
   "rotate clockwise": (grid) => transpose(flip(grid)),
-  "colours fall down": (grid) => transpose(transpose(grid).map(fall)),
-  "recolour 1 to 2 and 2 to 1": (grid) => grid.map((row) => row.map(exchange)),
+  "colors fall down": (grid) => transpose(transpose(grid).map(fall)),
+  "recolor 1 to 2 and 2 to 1": (grid) => grid.map((row) => row.map(exchange)),
   "double each cell": (grid) => twice(grid.map(twice)),
   "keep the top half": (grid) => grid.slice(0, Math.floor(grid.length / 2)),
   "border of 1": border,
@@ -76,11 +76,11 @@ function expectedGrid(row: Row): Grid {
   throw metadataError(row, "test", "an output grid, or one as the answer");
 }
 
-/** A cell: a colour, or `"decimal"` for one that is written as a decimal number. */
+/** A cell: a color, or `"decimal"` for one that is written as a decimal number. */
 function cellOf(literal: Literal): number | "decimal" | undefined {
   if (literal.kind === "decimal") return /^[0-9]\.0+$/.test(literal.text) ? "decimal" : undefined;
-  const colour = integerOf(literal);
-  return colour !== undefined && colour >= 0 && colour < COLOURS ? colour : undefined;
+  const color = integerOf(literal);
+  return color !== undefined && color >= 0 && color < COLORS ? color : undefined;
 }
 
 const block = (grid: Grid) => `\`\`\`json\n${JSON.stringify(grid).replaceAll(",", ", ")}\n\`\`\``;
@@ -95,17 +95,17 @@ export const arcAgi: SynlogicTask<ArcAgi> = {
     examples: { kind: "integer", least: 1, most: 6, meaning: "pairs that show the rule" },
     min_size: { kind: "integer", least: 2, most: 10, meaning: "shortest side of an input grid" },
     max_size: { kind: "integer", least: 2, most: 10, meaning: "longest side of an input grid" },
-    colours: { kind: "integer", least: 3, most: 10, meaning: "number of colours, with 0 for empty cells" },
+    colors: { kind: "integer", least: 3, most: 10, meaning: "number of colors, with 0 for empty cells" },
   },
   // There is no published generator.
   levels: {
-    tiny: { rules: ["mirror left-right", "mirror up-down", "keep the top half"], examples: 2, min_size: 2, max_size: 2, colours: 3 },
-    easy: { rules: RULE_NAMES, examples: 3, min_size: 2, max_size: 4, colours: 4 },
-    medium: { rules: RULE_NAMES, examples: 3, min_size: 4, max_size: 6, colours: 6 },
-    hard: { rules: RULE_NAMES, examples: 2, min_size: 6, max_size: 10, colours: 10 },
+    tiny: { rules: ["mirror left-right", "mirror up-down", "keep the top half"], examples: 2, min_size: 2, max_size: 2, colors: 3 },
+    easy: { rules: RULE_NAMES, examples: 3, min_size: 2, max_size: 4, colors: 4 },
+    medium: { rules: RULE_NAMES, examples: 3, min_size: 4, max_size: 6, colors: 6 },
+    hard: { rules: RULE_NAMES, examples: 2, min_size: 6, max_size: 10, colors: 10 },
   },
-  attributes: ["max_size", "min_size", "colours", "rules"],
-  generate(random, { rules, examples, min_size, max_size, colours }, language) {
+  attributes: ["max_size", "min_size", "colors", "rules"],
+  generate(random, { rules, examples, min_size, max_size, colors }, language) {
     if (min_size > max_size) throw new InputError(`arc_agi: min_size: expected at most ${max_size}, got ${min_size}`);
     const unknown = rules.find((name) => !RULE_NAMES.includes(name));
     if (unknown !== undefined)
@@ -113,7 +113,7 @@ export const arcAgi: SynlogicTask<ArcAgi> = {
     const rule = randomChoice(random, rules);
     for (let draw = 0; draw < MAX_DRAWS; draw++) {
       const pairs = Array.from({ length: examples + 1 }, () => {
-        const input = drawGrid(random, min_size, max_size, colours);
+        const input = drawGrid(random, min_size, max_size, colors);
         return { input, output: RULES[rule]!(input) };
       });
       const [test, ...train] = pairs as [(typeof pairs)[0], ...typeof pairs];
@@ -133,7 +133,7 @@ export const arcAgi: SynlogicTask<ArcAgi> = {
     if (content === undefined) return reject("there is no complete json block after the reasoning");
     const found = content.trim().slice(0, 1000);
     const grid = gridOf(parseLiteral(content, "json"), cellOf);
-    if (!grid || grid[0]!.length === 0) return reject("the last json block is no rectangle of colours 0 to 9", found);
+    if (!grid || grid[0]!.length === 0) return reject("the last json block is no rectangle of colors 0 to 9", found);
     if (grid.length > MAX_SIDE || grid[0]!.length > MAX_SIDE) return reject(`the grid has more than ${MAX_SIDE} rows or columns`, found);
     const [height, width] = [expected.length, expected[0]!.length];
     if (grid.length !== height || grid[0]!.length !== width) {
@@ -143,7 +143,7 @@ export const arcAgi: SynlogicTask<ArcAgi> = {
     const wrong = expected.findIndex((cells, i) => cells.some((cell, j) => cell !== values[i]![j]));
     if (wrong >= 0) return reject(`row ${wrong + 1} of the grid is wrong`, found);
     return grid.flat().includes("decimal")
-      ? undecided("colours are written as decimal numbers", found)
+      ? undecided("colors are written as decimal numbers", found)
       : accept(found, "all cells are right");
   },
   guess(row, random) {
@@ -171,11 +171,11 @@ function published(row: Row, response: string): PublishedVerdict {
   }
 }
 
-function drawGrid(random: Random, least: number, most: number, colours: number): Grid {
+function drawGrid(random: Random, least: number, most: number, colors: number): Grid {
   const width = randomInteger(random, least, most);
   return Array.from({ length: randomInteger(random, least, most) }, () =>
     // About a third of the cells is empty.
-    Array.from({ length: width }, () => (random.next() < 0.3 ? 0 : randomInteger(random, 0, colours - 1))),
+    Array.from({ length: width }, () => (random.next() < 0.3 ? 0 : randomInteger(random, 0, colors - 1))),
   );
 }
 
@@ -197,7 +197,7 @@ ${pairs.join("\n\n")}
 
 请在回答的最后用一个 \`\`\`json 代码块给出输出网格，写成行的列表，每行是 0 到 9 的整数列表。`;
   }
-  return `One rule turns each input grid into its output grid. The numbers are colours, and 0 stands for an empty cell.
+  return `One rule turns each input grid into its output grid. The numbers are colors, and 0 stands for an empty cell.
 
 ${pairs.join("\n\n")}
 

@@ -36,7 +36,7 @@ export const futoshiki: SynlogicTask<Futoshiki> = {
   languages: ["en", "zh"],
   parameters: {
     grid_size: { kind: "integer", least: 2, most: 9, meaning: "rows and columns" },
-    num_inequality_signs: { kind: "integer", least: 0, most: 144, meaning: "signs between neighbours, at most 2·n·(n − 1)" },
+    num_inequality_signs: { kind: "integer", least: 0, most: 144, meaning: "signs between neighbors, at most 2·n·(n − 1)" },
     num_prefilled_coords: { kind: "integer", least: 0, most: 81, meaning: "given numbers, at most n²" },
   },
   levels: {

@@ -19,7 +19,7 @@ ${example}`;
   }
   return `Below is a Numbrix puzzle of ${n} x ${n} cells. Replace each X with a number so that these rules hold:
 - Each number from 1 to ${n * n} occurs exactly once.
-- Two consecutive numbers lie in cells that share an edge. Diagonal neighbours do not count.
+- Two consecutive numbers lie in cells that share an edge. Diagonal neighbors do not count.
 - Numbers that are given stay as they are.
 
 ${picture}

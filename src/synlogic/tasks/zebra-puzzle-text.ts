@@ -36,7 +36,7 @@ function sentence(clue: HouseClue): string {
     if (clue[0] === "not") return `${one} does not live in house ${clue[3] + 1}.`;
     const other = person(String(clue[3]), clue[4]!);
     if (clue[0] === "same") return `${one} is ${other}.`;
-    return clue[0] === "left" ? `${one} lives directly to the left of ${other}.` : `${one} and ${other} are next-door neighbours.`;
+    return clue[0] === "left" ? `${one} lives directly to the left of ${other}.` : `${one} and ${other} are next-door neighbors.`;
   })();
   return text[0]!.toUpperCase() + text.slice(1);
 }

@@ -114,7 +114,7 @@ function verifyByClues(literal: Literal, found: string, puzzle: HousePuzzle, sol
 
 export const zebraPuzzle: SynlogicTask<ZebraPuzzle> = {
   name: "zebra_puzzle",
-  summary: "Find out who lives in which house, from clues about neighbours.",
+  summary: "Find out who lives in which house, from clues about neighbors.",
   languages: ["en"],
   parameters: {
     houses: { kind: "integer", least: 2, most: 6, meaning: "number of houses" },

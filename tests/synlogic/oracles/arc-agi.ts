@@ -18,8 +18,8 @@ const RULES: ((g: Grid, h: number, w: number) => Grid)[] = [
   (g, h, w) => build(w, h, (i, j) => g[h - 1 - j]![i]!),
   (g, h, w) =>
     build(h, w, (i, j) => {
-      const colours = g.map((row) => row[j]!).filter((colour) => colour > 0);
-      return colours[i - (h - colours.length)] ?? 0;
+      const colors = g.map((row) => row[j]!).filter((color) => color > 0);
+      return colors[i - (h - colors.length)] ?? 0;
     }),
   (g, h, w) => build(h, w, (i, j) => [0, 2, 1][g[i]![j]!] ?? g[i]![j]!),
   (g, h, w) => build(2 * h, 2 * w, (i, j) => g[i >> 1]![j >> 1]!),

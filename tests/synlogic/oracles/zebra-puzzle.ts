@@ -22,7 +22,7 @@ function tests(question: string): ((houses: readonly House[]) => boolean)[] {
     }
     const pair =
       /^(.+?) lives (directly to the left of) (.+)$/.exec(text) ??
-      /^(.+?) (and) (.+) are next-door neighbours$/.exec(text) ??
+      /^(.+?) (and) (.+) are next-door neighbors$/.exec(text) ??
       /^(.+?) (is) (.+)$/.exec(text);
     const [one, other] = [person(pair![1]!), person(pair![3]!)];
     return (houses) => {
