@@ -178,15 +178,18 @@ const KEYS = WORDS.filter((word) => word.length === 3 && new Set(word).size === 
 
 function question(cipher: Cipher, direction: Direction, text: string, language: Language): string {
   const format = '```python\n[["RESULT"]]\n```';
+  // A reversal moves the spaces too.
+  const kept = language === "zh" ? "空格不变，也不计入字母序号。" : " Spaces stay, and are not counted.";
+  const spaces = cipher.cipher === "reverse" ? "" : kept;
   if (language === "zh") {
-    return `${description(cipher, language)}空格不变，也不计入字母序号。请${direction === "encrypt" ? "加密" : "解密"}下面的文本。
+    return `${description(cipher, language)}${spaces}请${direction === "encrypt" ? "加密" : "解密"}下面的文本。
 
 文本：${text}
 
 请在回答的最后给出一个 \`\`\`python 代码块，其中只有一个双层嵌套的列表，里面是结果（用大写字母），例如：
 ${format}`;
   }
-  return `${description(cipher, language)} Spaces stay, and are not counted. ${direction === "encrypt" ? "Encrypt" : "Decrypt"} this text:
+  return `${description(cipher, language)}${spaces} ${direction === "encrypt" ? "Encrypt" : "Decrypt"} this text:
 
 ${text}
 

@@ -12,7 +12,7 @@ export const EXCHANGES: Readonly<Record<Language, readonly EventText[]>> = {
     (a, x, _, y) => `${a} trades the ${x} for the ${y}`,
     (a, x, b, y) => `${a} hands the ${x} to ${b}, and ${b} hands the ${y} to ${a}`,
     (a, x, b, y) => `${a} trades the ${x} for ${b}'s ${y}`,
-    (_, x, __, y) => `The ${x} and the ${y} change places with their owners`,
+    (_, x, __, y) => `The ${x} and the ${y} change owners: each goes to the other's owner`,
     (a, _, b) => `${a} proposes a trade of items to ${b}, and ${b} agrees`,
   ],
   zh: [
@@ -29,7 +29,8 @@ export const EXCHANGES: Readonly<Record<Language, readonly EventText[]>> = {
 
 /** Sentence of the event in which a's item goes to b, b's to c, and c's to a. */
 export const RING: Readonly<Record<Language, EventText>> = {
-  en: (a, _, b, __, c) => `At the same moment ${a} passes an item to ${b}, ${b} passes an item to ${c}, and ${c} passes an item to ${a}`,
+  en: (a, _, b, __, c) =>
+    `At the same moment ${a} passes their item to ${b}, ${b} passes their item to ${c}, and ${c} passes their item to ${a}`,
   zh: (a, _, b, __, c) => `在同一时刻，${a}把自己的物品给了${b}，${b}把自己的物品给了${c}，${c}把自己的物品给了${a}`,
 };
 

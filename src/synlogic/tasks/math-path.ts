@@ -203,8 +203,8 @@ function question(query: string, result: string, language: Language): string {
 请在回答的最后把完整的等式放在 [[ 与 ]] 之间，例如：
 [[2 + 4 * 3 - 4 = 10]]`;
   }
-  return `In the equation ${query} = ${result}, each question mark stands for a digit from 0 to 9. Replace each by a digit so that the equation holds, and change nothing else.
-Brackets come first, then *, / and % from left to right, then + and - from left to right. Every division must come out even, % is the remainder of two numbers that are not negative, and the right side of / and % must not be 0.
+  return `In the equation ${query} = ${result}, each question mark stands for a digit from 0 to 9. Replace each by a digit so that the equation holds, and change nothing else, brackets included.
+Brackets come first, then *, / and % from left to right, then + and - from left to right. Every division must leave no remainder. a % b is the remainder of a divided by b; neither may be negative. The right operand of / and % must not be 0.
 
 End your answer with the whole equation between [[ and ]], for example
 [[2 + 4 * 3 - 4 = 10]]`;
