@@ -171,13 +171,13 @@ export function booleanQuestion(options: readonly string[], language: Language):
 
 ${list}
 
-not、and、or 的意义如通常的逻辑，每个运算对象都在括号中；算式按精确的分数计算。至少有一个选项为真。
+not、and、or 按通常的逻辑含义理解：每个 not 作用于紧跟其后的内容，and 和 or 的运算对象都在括号中。算式按精确的分数计算。至少有一个选项为真。
 请找出所有为真的选项，把它们的字母用逗号分开，写在 \\boxed{} 中，例如 \\boxed{A,C}。`;
   }
   return `Each of these options is true or false:
 
 ${list}
 
-The words not, and, or have their logical meaning, and each operand is in brackets. Division gives exact fractions. At least one option is true.
+The words not, and, or have their logical meaning. Each not applies to what follows it, and the operands of and, or are in brackets. Division gives exact fractions. At least one option is true.
 Find all true options, and end your answer with their letters, separated by commas, inside \\boxed{}, for example \\boxed{A,C}.`;
 }

@@ -51,8 +51,8 @@ export function operationQuestion(definitions: Readonly<Record<string, StoredDef
     return `定义新的运算符号如下：
 ${lines.join("\n")}
 
-运算的优先级：${precedenceText(definitions)}。优先级相同的运算从左到右进行，括号最优先。
-Abs 是绝对值，** 是乘方，% 是取余数。公式前面的负号作用于其后优先级不低于 ** 的运算结果。x 和 y 总是整个运算对象的值。
+运算的优先级（定义中的公式也适用）：${precedenceText(definitions)}。优先级相同的运算从左到右进行，括号最优先。
+Abs 是绝对值，** 是乘方，% 是取余数。公式前面的负号在 ** 以及优先级不低于 ** 的运算之后才起作用：-2 ** 2 = -4。x 和 y 总是整个运算对象的值。
 
 请计算：${expression}
 
@@ -61,8 +61,8 @@ Abs 是绝对值，** 是乘方，% 是取余数。公式前面的负号作用�
   return `These signs are defined:
 ${lines.join("\n")}
 
-Precedence: ${precedenceText(definitions)}. Equal precedence goes from left to right, and brackets come first.
-Abs is the absolute value, ** a power, and % a remainder. A leading minus sign applies to the result of what ranks with ** or higher behind it. x and y always stand for the values of whole operands.
+Precedence, inside the definitions too: ${precedenceText(definitions)}. Equal precedence goes from left to right, and brackets come first.
+Abs is the absolute value, ** a power, and % a remainder. A leading minus sign is applied after ** and all signs that rank with it or higher: -2 ** 2 = -4. x and y always stand for the values of whole operands.
 
 Calculate ${expression}
 
