@@ -91,9 +91,12 @@ export const dyckLanguageErrors: SynlogicTask<DyckLanguageErrors> = {
     const expected = String(firstError(metadataString(row, "bracket_string")));
     const { line, fenced } = bareAnswer(text);
     if (line === expected) {
-      return fenced ? undecided("the question asks for the number alone, but it is in a code block", line) : accept(line);
+      return fenced
+        ? undecided("the question asks for the number alone, but it is in a code block", line)
+        : accept(line, positionText(expected));
     }
-    if (/^(?:-1|[1-9][0-9]*)$/.test(line)) return reject(reasonFor(expected), line);
+    if (/^(?:-1|[1-9][0-9]*)$/.test(line))
+      return reject(line === "-1" ? "the sequence is not balanced" : `the first error is not at position ${line}`, line);
     if (onlyNumber(line) === expected) return undecided("the question asks for the number alone, but there is other text around it", line);
     return reject("the last line is no position and not -1", line);
   },
@@ -109,10 +112,7 @@ export const dyckLanguageErrors: SynlogicTask<DyckLanguageErrors> = {
   },
 };
 
-function reasonFor(expected: string): string {
-  if (expected === "-1") return "the sequence is balanced";
-  return `the first error is at position ${expected}`;
-}
+const positionText = (position: string) => (position === "-1" ? "the sequence is balanced" : `the first error is at position ${position}`);
 
 /** The number in a line with words or marks around it. Undefined if there are several, or if it is not plain. */
 function onlyNumber(line: string): string | undefined {

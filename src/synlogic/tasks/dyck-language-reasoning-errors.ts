@@ -128,8 +128,8 @@ export const dyckLanguageReasoningErrors: SynlogicTask<DyckLanguageReasoningErro
       const extra = given.find((number) => !wrong.includes(number));
       if (new Set(given).size < given.length) return reject("a number is given twice", line);
       if (extra !== undefined) return reject(`thought ${extra} is right`, line);
-      if (missed !== undefined) return reject(`thought ${missed} is wrong but not listed`, line);
-      return fenced ? undecided("the question asks for the list alone, but it is in a code block", line) : accept(line);
+      if (missed !== undefined) return reject("a wrong thought is not listed", line);
+      return fenced ? undecided("the question asks for the list alone, but it is in a code block", line) : accept(line, listed(wrong));
     }
     if (isDecorated(line, wrong)) return undecided("the question asks for the list alone, but there is other text around it", line);
     return reject('the last line is neither a list of thought numbers nor ""', line);
@@ -148,6 +148,9 @@ export const dyckLanguageReasoningErrors: SynlogicTask<DyckLanguageReasoningErro
     return new Set(given).size === right.size && given.every((number) => right.has(number));
   },
 };
+
+const listed = (wrong: readonly number[]) =>
+  wrong.length === 0 ? "no thought is wrong" : `exactly these thoughts are wrong: ${wrong.join(", ")}`;
 
 /** Reads a list of numbers such as "7,9,12". An empty text is the empty list. Undefined for any other text. */
 function readNumbers(text: string): number[] | undefined {

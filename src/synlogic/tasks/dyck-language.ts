@@ -71,7 +71,9 @@ export const dyckLanguage: SynlogicTask<DyckLanguage> = {
     const { line, whole, fenced } = bareAnswer(text);
     const candidates = [line, whole].map((one) => one.replace(/\s+/g, ""));
     if (candidates.includes(expected)) {
-      return fenced ? undecided("the question asks for the sequence alone, but it is in a code block", line) : accept(line);
+      return fenced
+        ? undecided("the question asks for the sequence alone, but it is in a code block", line)
+        : accept(line, "the sequence is balanced and as short as possible");
     }
     const sequence = candidates[0]!;
     if (!BRACKETS.test(sequence)) {
@@ -80,8 +82,8 @@ export const dyckLanguage: SynlogicTask<DyckLanguage> = {
         : reject("the last line is not the completed sequence", line);
     }
     if (!sequence.startsWith(begin)) return reject(`the sequence does not begin with ${begin}`, line);
-    if (!isBalanced(sequence)) return reject(`after ${begin} comes ${closersOf(open)}, and nothing else closes all brackets`, line);
-    const longer = `the sequence is balanced, but ${closersOf(open)} is shorter`;
+    if (!isBalanced(sequence)) return reject("not every bracket is closed by one of its own type in the right order", line);
+    const longer = "the sequence is balanced, but there is a shorter one";
     return asksForShortest(row.question) ? reject(longer, line) : undecided(longer, line);
   },
   guess(row, random: Random) {

@@ -139,7 +139,7 @@ export const operation: SynlogicTask<Operation> = {
     const near = !isInteger(expected) && answer.decimals > 0 && closeTo(answer.value, value);
     const right = near || isNumber(answer, expected);
     if (right === undefined) return undecided("the value is rounded, and the question does not say how far that is allowed", shown);
-    return right ? accept(shown, "the value is right") : reject(`the value is ${written(value)}`, shown);
+    return right ? accept(shown, "the value is right") : reject(`the value is not ${shown}`, shown);
   },
   guess: (_row, random) => `\\boxed{${randomInteger(random, -10, 60)}}`,
   published(row, response) {

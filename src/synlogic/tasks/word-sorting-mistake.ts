@@ -149,10 +149,11 @@ export const wordSortingMistake: SynlogicTask<WordSortingMistake> = {
     const expected = rightAnswer(row);
     const found = lastBox(text);
     if (found === undefined) return reject("there is no \\boxed{…} after the reasoning");
-    if (found.toLowerCase() === expected.toLowerCase()) return accept(found);
+    if (found.toLowerCase() === expected.toLowerCase())
+      return accept(found, expected === "No" ? "all thoughts are right" : `thought ${expected} is the first wrong one`);
     if (/^0+[1-9][0-9]*$/.test(found) && found.replace(/^0+/, "") === expected) return undecided("the number has leading zeros", found);
     if (!/^(?:no|[0-9]{1,6})$/i.test(found)) return reject('expected "No" or the number of a thought', found);
-    return reject(expected === "No" ? "all thoughts are right" : `the first wrong thought is number ${expected}`, found);
+    return reject(/^no$/i.test(found) ? "not all thoughts are right" : `thought ${found} is not the first wrong one`, found);
   },
   guess(row, random) {
     const count = splitThoughts(metadataString(row, "thoughts")).length;
