@@ -15,7 +15,7 @@ ${picture}
 请在最后给出这些格子的坐标列表，每个坐标是 (行, 列)，从 0 开始，例如：
 ${example}`;
   }
-  return `Below is a Minesweeper grid of ${size} cells. A number says how many of the eight surrounding cells are mines; a cell with a number is no mine itself. X is a hidden cell, a mine or not. The number of all mines is unknown.
+  return `Below is a Minesweeper grid of ${size} cells. A number says how many of the eight surrounding cells are mines; a cell with a number is not a mine itself. X is a hidden cell, a mine or not. The number of all mines is unknown.
 
 ${picture}
 
