@@ -29,7 +29,8 @@ export const differences = {
   operation: "Values are exact fractions. The prompt states how operators of equal precedence are grouped.",
   skyscraper_puzzle: "The puzzle is the same. Every grid that agrees with the clues is accepted.",
   space_reasoning: "The prompt describes the lattice exactly. Its sentences are grammatical.",
-  space_reasoning_tree: "All sentences of a prompt are in the same language. The metadata contain the tree.",
+  space_reasoning_tree:
+    "All sentences of a prompt are in the same language. The metadata contain the tree. English answers must be in alphabetical order; Chinese answers may be in any order, because Chinese names have no alphabetical order.",
   star_placement_puzzle: "The generator draws from all placements of stars, and every puzzle has exactly one solution.",
   sudoku: "None.",
   survo: "The puzzle is the same. Every filling that uses the given numbers is accepted.",
