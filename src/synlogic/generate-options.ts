@@ -1,17 +1,20 @@
 import * as v from "valibot";
 import { InputError } from "../base/errors.js";
-import { index, oneOf, parseOptions, seedNumber } from "../base/options.js";
+import { number, oneOf, parseOptions, SEED_LIMIT, seedNumber } from "../base/options.js";
 import { printedJson } from "../base/printed.js";
 import { LEVELS, type Level, type Parameter, type Parameters, type ParameterValue, type SynlogicTask } from "./definition.js";
 import type { Language } from "./row.js";
+
+/** All rows of a call are in memory at once. */
+const MAX_COUNT = 1_000_000;
 
 /** Which puzzles to generate. Further keys are parameters of the task under their published names. */
 export interface GenerateOptions {
   /** Selects the puzzles (1). */
   readonly seed?: number | undefined;
-  /** Number of the first puzzle of the seed (0). */
+  /** Number of the first puzzle of the seed (0), below 2^32. */
   readonly first?: number | undefined;
-  /** Number of puzzles (1). */
+  /** Number of puzzles (1), at most a million. For more, call again with another `first`. */
   readonly count?: number | undefined;
   /** The level, which sets all other parameters ("easy", the easiest published setting). */
   readonly level?: Level | undefined;
@@ -20,14 +23,19 @@ export interface GenerateOptions {
   readonly [parameter: string]: ParameterValue | undefined;
 }
 
+/** Schema of the options that select puzzles of a generator. */
+export const rangeOptions = {
+  seed: v.optional(seedNumber, 1),
+  first: v.optional(integerBelow(SEED_LIMIT), 0),
+  count: v.optional(integerBelow(MAX_COUNT + 1), 1),
+};
+
 /** Validates the options and fills in the defaults. @throws {InputError} an unknown option or an invalid value */
 export function generateOptions(task: SynlogicTask, options: GenerateOptions) {
   const parameters = Object.entries(task.parameters).map(([name, parameter]) => [name, v.optional(parameterSchema(parameter))] as const);
   const schema = v.strictObject({
     ...Object.fromEntries(parameters),
-    seed: v.optional(seedNumber, 1),
-    first: v.optional(index, 0),
-    count: v.optional(index, 1),
+    ...rangeOptions,
     level: v.optional(oneOf(...LEVELS), "easy"),
     language: v.optional(oneOf(...task.languages), task.languages[0]!),
   });
@@ -47,6 +55,10 @@ export function completeParameters(task: SynlogicTask, level: Level, given: Part
   if (!levelParameters) throw new InputError(`${task.name}: level: expected one of ${LEVELS.join(", ")}, got ${printedJson(level)}`);
   const defined = Object.entries(given).filter((entry): entry is [string, ParameterValue] => entry[1] !== undefined);
   return { ...levelParameters, ...Object.fromEntries(defined) };
+}
+
+function integerBelow(limit: number) {
+  return number(`an integer within [0, ${limit - 1}]`, (x) => Number.isInteger(x) && x >= 0 && x < limit);
 }
 
 function parameterSchema(parameter: Parameter) {

@@ -105,8 +105,14 @@ test.each([
 test("make and check report what does not fit", async () => {
   expect((await run(["tasks", "make", "kukurasu", "--set", "n=99"])).stderr).toMatch(/n: expected an integer within \[2, 8\]/);
   expect((await run(["tasks", "make", "kukurasu", "--out", "/nowhere/x"])).stderr).toMatch(/--out: \/nowhere\/x: cannot be written/);
+  expect((await run(["tasks", "make", "kukurasu", "--set", "seed=5"])).stderr).toMatch(/seed: expected a parameter of the task/);
   const rows = (await run(["tasks", "make", "kukurasu", "--count", "2"])).stdout;
   const file = join(temporary(), "one.jsonl");
+  writeFileSync(file, rows);
+  expect((await run(["tasks", "make", "kukurasu", "--set", "n=99", "--out", file])).exitCode).toBe(1);
+  expect(readFileSync(file, "utf8")).toBe(rows);
+  writeFileSync(file, "");
+  expect((await run(["tasks", "reverify", file])).stderr).toMatch(/expected results, as tasks eval writes them, got none/);
   writeFileSync(file, '"x"\n');
   expect((await run(["tasks", "check", "-", file], { input: rows })).stderr).toMatch(/expected one line for each of the 2 rows, got 1/);
   writeFileSync(file, '"x"\n{"answer":1}\n');

@@ -159,6 +159,8 @@ async function make(task: string, args: Given, settings: readonly string[], term
   const seed = numberOption(args, "seed", seedRange);
   const parameters = Object.fromEntries(settings.map(parseSetting));
   const { level, language, out } = args as { level?: string; language?: synlogic.Language; out?: string };
+  // Reports invalid options before the file is opened, which empties it.
+  for (const name of names) generateRows(name, { seed, level, language, parameters });
   const file = out === undefined ? undefined : createWriteStream(out);
   const failed =
     file &&
@@ -263,6 +265,7 @@ async function evaluate(path: string, args: Given, terminal: Terminal): Promise<
 
 async function reverify(path: string, args: Given, terminal: Terminal): Promise<void> {
   const { results } = parseResults(`${await readInput(path, "a file of results", terminal)}\n`, nameOf(path));
+  if (results.length === 0) throw new InputError(`${path}: expected results, as tasks eval writes them, got none`);
   const judged = results.map(reverifyRow);
   if (args.out !== undefined) {
     await writeFile(args.out as string, formatLines(judged)).catch((cause: Error) => {

@@ -1,9 +1,11 @@
 // Rows of puzzles of the published and of the compact tasks, in one form for files, evaluation and training.
 
+import * as v from "valibot";
 import { InputError } from "../../base/errors.js";
-import { expectArgument, isObjectLike } from "../../base/options.js";
+import { expectArgument, isObjectLike, parseOptions } from "../../base/options.js";
 import { printed } from "../../base/printed.js";
 import { Random } from "../../base/random.js";
+import { rangeOptions } from "../../synlogic/generate-options.js";
 import * as synlogic from "../../synlogic/index.js";
 import { tasks as compactTasks } from "../tasks/index.js";
 import { judge, type Task } from "../tasks/task.js";
@@ -55,11 +57,18 @@ export interface RowOptions {
  */
 export function generateRows(name: string, options: RowOptions = {}): (Row & { readonly parameters: synlogic.Parameters })[] {
   expectArgument("generateRows: options", isObjectLike(options), "{ seed, first, count, level, language, parameters }", options);
-  const { seed = 1, first = 0, count = 1, level, language, parameters = {} } = options;
+  const { level, language, parameters = {} } = options;
+  const { seed, first, count } = parseOptions(
+    v.strictObject(rangeOptions),
+    { seed: options.seed, first: options.first, count: options.count },
+    "generateRows",
+  );
   const compact = compactTask(name);
   if (level !== undefined && !levelsOf(name).includes(level)) {
     throw new InputError(`${name}: level: expected one of ${levelsOf(name).join(", ")}, got ${printed(level)}`);
   }
+  const reserved = ["seed", "first", "count", "level", "language"].find((option) => Object.hasOwn(parameters, option));
+  if (reserved) throw new InputError(`${name}: parameters: ${reserved}: expected a parameter of the task (this is an option of its own)`);
   if (!compact) return synlogic.generate(name, { ...parameters, seed, first, count, language, level: level as synlogic.Level | undefined });
   const unknown = Object.keys(parameters)[0] ?? (language === "zh" ? "language" : undefined);
   if (unknown) throw new InputError(`${name}: ${unknown}: expected no such option (a compact task has levels only)`);

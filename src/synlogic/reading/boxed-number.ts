@@ -22,5 +22,6 @@ export function publishedBoxedNumber(response: string, expected: string): boolea
   const end = response.lastIndexOf("}");
   const begin = response.lastIndexOf("\\boxed{", end);
   const content = begin < 0 ? "" : response.slice(begin + "\\boxed{".length, response.indexOf("}", begin)).trim();
-  return pythonInteger(content) === BigInt(expected);
+  const value = pythonInteger(content);
+  return value !== undefined && value === pythonInteger(expected);
 }

@@ -13,7 +13,8 @@ export function finalText(response: string): string | undefined {
   const end = response.lastIndexOf("</think>");
   const from = end < 0 ? 0 : end + "</think>".length;
   if (response.indexOf("<think>", from) >= 0) return undefined;
-  return response.slice(Math.max(from, response.length - MAX_ANSWER_CHARACTERS));
+  const text = response.slice(from).trimEnd();
+  return text.slice(Math.max(0, text.length - MAX_ANSWER_CHARACTERS));
 }
 
 /** A fenced code block. */
@@ -26,22 +27,21 @@ export interface CodeBlock {
 }
 
 /**
- * Returns the complete code blocks of a text, in order. A fence is three backticks, anywhere in a line. A fence with a language always
+ * Returns the complete code blocks of a text, in order. A fence is three or more backticks, anywhere in a line. A fence with a language always
  * opens a block, so that a second pair of fences around a block does no harm.
  */
 export function codeBlocks(text: string): CodeBlock[] {
   const blocks: CodeBlock[] = [];
+  const fences = [...text.matchAll(/`{3,}/g)];
   let open = false;
-  let end = text.indexOf("```");
-  // The part of the text between this fence and the next one.
-  for (let next = end; next >= 0; end = next) {
-    const begin = end + 3;
-    next = text.indexOf("```", begin);
+  for (const [i, fence] of fences.entries()) {
+    const begin = fence.index + fence[0].length;
+    const next = fences[i + 1];
     open = !open || /^[A-Za-z0-9_+-]+[ \t]*\r?\n/.test(text.slice(begin, begin + 40));
-    if (!open || next < 0) continue;
-    const part = text.slice(begin, next);
+    if (!open || !next) continue;
+    const part = text.slice(begin, next.index);
     const tag = /^[A-Za-z0-9_+-]*(?=[ \t]*\r?\n|[ \t])/.exec(part)?.[0] ?? "";
-    blocks.push({ language: tag.toLowerCase(), content: part.slice(tag.length), end: next });
+    blocks.push({ language: tag.toLowerCase(), content: part.slice(tag.length), end: next.index });
   }
   return blocks;
 }
@@ -53,26 +53,25 @@ export function lastCodeBlock(text: string, languages: readonly string[] = ["pyt
     .at(-1)?.content;
 }
 
-/** Returns the contents of all `\boxed{…}` with balanced braces, in order. An outer box hides those inside it. */
+/**
+ * Returns the contents of all `\boxed{…}` with balanced braces, in order. An outer box hides those inside it; a box that is never closed hides
+ * none.
+ */
 export function boxes(text: string): string[] {
-  const found: string[] = [];
-  const opening = "\\boxed{";
-  let at = text.indexOf(opening);
-  while (at >= 0) {
-    const begin = at + opening.length;
-    let depth = 1;
-    let end = begin;
-    for (; end < text.length && depth > 0; end++) {
-      if (text[end] === "\\" && (text[end + 1] === "{" || text[end + 1] === "}")) end++;
-      else if (text[end] === "{") depth++;
-      else if (text[end] === "}") depth--;
+  const found: { readonly begin: number; readonly end: number }[] = [];
+  // One entry for each open brace: where the content of its box begins, or undefined if it opens no box.
+  const open: (number | undefined)[] = [];
+  for (const { 0: token, index } of text.matchAll(/\\boxed\{|\\[{}]|[{}]/g)) {
+    if (token === "\\boxed{") open.push(index + token.length);
+    else if (token === "{") open.push(undefined);
+    else if (token === "}") {
+      const begin = open.pop();
+      if (begin === undefined) continue;
+      while (found.length > 0 && found.at(-1)!.begin > begin) found.pop();
+      found.push({ begin, end: index });
     }
-    // An unclosed box hides every box after it: reading on from here would take quadratic time.
-    if (depth > 0) break;
-    found.push(text.slice(begin, end - 1));
-    at = text.indexOf(opening, end);
   }
-  return found;
+  return found.map(({ begin, end }) => text.slice(begin, end));
 }
 
 /** Returns the plain content of the last box that is not empty, with {@link plainText}. Undefined if there is none. */

@@ -30,9 +30,11 @@ const MAX_DEPTH = 12;
 /** Maximum number of digits of an integer. */
 const MAX_DIGITS = 15;
 /** Maximum number of characters that a search reads per character of the text, so that its time is linear for any text. */
-const MAX_READS_PER_CHARACTER = 32;
+const MAX_READS_PER_CHARACTER = 16;
 
 const ESCAPES: Readonly<Record<string, string>> = { n: "\n", t: "\t", r: "\r", b: "\b", f: "\f", '"': '"', "'": "'", "\\": "\\", "/": "/" };
+/** A number or a name, at an offset. */
+const WORD = /[A-Za-z0-9_.+-]*/y;
 
 class LiteralParser {
   private at = 0;
@@ -155,8 +157,9 @@ class LiteralParser {
 
   private word(): Literal | undefined {
     const begin = this.at;
-    while (/[A-Za-z0-9_.+-]/.test(this.text[this.at] ?? "")) this.at++;
-    const word = this.text.slice(begin, this.at);
+    WORD.lastIndex = begin;
+    const word = WORD.exec(this.text)?.[0] ?? "";
+    this.at += word.length;
     if (word.length > 40) return undefined;
     if (/^-?(?:0|[1-9][0-9]*)$/.test(word)) {
       return word.length > MAX_DIGITS ? undefined : { kind: "integer", value: Number(word) };

@@ -1,5 +1,6 @@
 import { InputError } from "../../base/errors.js";
 import { isObject } from "../../base/json.js";
+import { printedJson } from "../../base/printed.js";
 import type { Random } from "../../base/random.js";
 import { randomChoice, randomInteger, shuffle } from "../../base/random-draws.js";
 import type { SynlogicTask } from "../definition.js";
@@ -53,8 +54,13 @@ function pythonJson(value: Json): string {
     .join(", ")}}`;
 }
 
-/** The stored answer: JSON text, any other text, or a JSON value. */
-const storedText = (row: Row) => (typeof row.answer === "string" ? row.answer.trim() : pythonJson(row.answer));
+/** The stored answer: JSON text, any other text, or a JSON value. @throws {InputError} there is none */
+function storedText({ answer }: Row): string {
+  const text = typeof answer === "string" ? answer.trim() : pythonJson(answer ?? "");
+  if (text === "" || text === '""')
+    throw new InputError(`zebra_puzzle: row: answer: expected the stored answer, got ${printedJson(answer)}`);
+  return text;
+}
 
 /** The puzzle, if its answers have the shape of {@link objectOf}. */
 function checkedByClues(row: Row): { readonly puzzle: HousePuzzle; readonly solution: Houses } | undefined {
