@@ -97,7 +97,7 @@ export const tasks = defineCommand({
 
 type Given = Readonly<Record<string, unknown>>;
 
-/** @throws {UsageError} an unknown action, or options that it does not have */
+/** @throws {UsageError} an unknown action, or an option of another action */
 function checkAction(args: Given): Action {
   const names = Object.keys(ACTIONS) as Action[];
   const action = names.find((one) => one === args.action);
@@ -150,7 +150,7 @@ function checkTask(name: string, known: readonly string[]): string {
   throw new UsageError(`tasks: expected a task (${known.join(", ")}), got ${JSON.stringify(name)}`);
 }
 
-/** Rows that are generated before they are written, so that memory does not grow with `--count`. */
+/** Number of rows that are generated and written at a time, so that memory does not grow with `--count`. */
 const ROWS_AT_ONCE = 100;
 
 async function make(task: string, args: Given, settings: readonly string[], terminal: Terminal): Promise<void> {
@@ -182,7 +182,7 @@ async function make(task: string, args: Given, settings: readonly string[], term
   if (file) await Promise.race([failed, new Promise<void>((resolve) => file.end(() => resolve()))]);
 }
 
-/** Parses `name=value`, where the value is JSON, or text that is none. @throws {UsageError} no equals sign */
+/** Parses `name=value`. A value that is not JSON is taken as text. @throws {UsageError} no equals sign */
 function parseSetting(setting: string): [string, synlogic.ParameterValue] {
   const [, name, value] = /^([a-z_]\w*)=(.*)$/s.exec(setting) ?? [];
   if (name === undefined) throw new UsageError(`--set: expected name=value, got ${JSON.stringify(setting)}`);

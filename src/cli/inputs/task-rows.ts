@@ -55,7 +55,7 @@ function parseJsonLine(line: string, at: string): unknown {
 /**
  * Parses a file of results. A last line that was cut off, as by a kill while it was written, is left out.
  *
- * @throws {InputError} a line that is no result
+ * @throws {InputError} a line that is not a result
  */
 export function parseResults<Result extends RowResult>(
   text: string,

@@ -11,7 +11,7 @@ export function expectRow(where: string, row: Row): void {
   expectArgument(`${where}.question`, typeof row.question === "string", "a string", row.question);
 }
 
-/** @throws {InputError} a value that is no result of `evaluateRows` */
+/** @throws {InputError} a value that is not a result of `evaluateRows` */
 export function expectResult(where: string, result: RowResult): void {
   expectArgument(where, isObjectLike(result), "a result of evaluateRows", result);
   const { index, samples } = result;

@@ -155,7 +155,7 @@ export const arcAgi: SynlogicTask<ArcAgi> = {
   published,
 };
 
-/** JSON is compared as Python does: true equals 1, and 1.0 equals 1. What is no JSON is evaluated. */
+/** JSON is compared as Python does: true equals 1, and 1.0 equals 1. Text that is not JSON is evaluated as code. */
 function published(row: Row, response: string): PublishedVerdict {
   const lower = response.toLowerCase();
   const begin = lower.lastIndexOf("```json");

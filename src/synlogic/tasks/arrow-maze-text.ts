@@ -17,9 +17,9 @@ ${grid}
 ${example}`;
   }
   return `Below is an arrow maze of ${size} cells. Replace each X with one of the eight arrows (↑, ↓, ←, →, ↖, ↗, ↘, ↙) so that these rules hold:
-- Runs of arrows start from the numbers. From a number, a run goes on in one of the eight directions for as long as each cell shows the arrow of exactly that direction. It ends at any other cell.
-- The arrows of all runs that start from a number, in all eight directions together, are as many as the number says.
-- Numbers and arrows that are given stay as they are.
+- Runs of arrows start from the numbers. From a number, a run continues in one of the eight directions as long as each cell shows the arrow of exactly that direction. The run ends before any other cell.
+- Each number is the total number of arrows in the runs that start from it, in all eight directions together.
+- The given numbers and arrows do not change.
 
 ${grid}
 

@@ -66,7 +66,7 @@ function sourceOf(grid: Grid, [row, column]: Cell, arrow: string, alsoBlanks = f
 /** Steps after which the search gives up. Mazes of the published size take a few hundred at most. */
 const MOST_STEPS = 3000;
 
-/** Fills the blanks: always the blank with the fewest arrows that no number forbids. Undefined if that takes too long. */
+/** Fills the blanks. Always continues with the blank that has the fewest possible arrows. Undefined if that takes too long. */
 function fill(maze: Grid): string[][] | undefined {
   const grid = maze.map((values) => [...values]);
   const possible = (cell: Cell) => {
@@ -110,7 +110,7 @@ function fill(maze: Grid): string[][] | undefined {
   return search() ? grid : undefined;
 }
 
-/** Draws a full grid in which every arrow lies on a run. Undefined if a cell was left that can be neither a number nor an arrow. */
+/** Draws a full grid in which every arrow lies on a run. Undefined if a remaining cell can be neither a number nor an arrow. */
 function drawSolution(random: Random, height: number, width: number): string[][] | undefined {
   const grid = Array.from({ length: height }, () => Array.from({ length: width }, () => ""));
   const contentOf = ([i, j]: Cell) => grid[i]?.[j];
@@ -133,7 +133,7 @@ function drawSolution(random: Random, height: number, width: number): string[][]
       const value = contentOf(last) ?? "";
       return STEPS.has(value) && contentOf(after(last, value)) !== value && arrowsOf(grid, sourceOf(grid, last, value)!) > 1;
     });
-  // Any number will do until the arrows are counted.
+  // A placeholder until the arrows are counted.
   const begin = (number: Cell, arrow: string) => {
     set(number, "1");
     set(after(number, arrow), arrow);
@@ -186,10 +186,10 @@ function brokenRule(maze: Grid, grid: Grid): string | undefined {
   return undefined;
 }
 
-/** Fill the blanks with arrows so that as many arrows as each number says start from it. */
+/** Fill the blanks with arrows so that each number is the number of arrows in the straight runs that start from it. */
 export const arrowMaze: SynlogicTask<ArrowMaze> = {
   name: "arrow_maze",
-  summary: "Fill the blanks with arrows so that as many arrows as each number says start from it in straight runs.",
+  summary: "Fill the blanks with arrows so that each number is the total number of arrows in the straight runs that start from it.",
   languages: ["en", "zh"],
   parameters: {
     width: { kind: "integer", least: 3, most: 10, meaning: "columns" },
@@ -229,7 +229,7 @@ export const arrowMaze: SynlogicTask<ArrowMaze> = {
     if (!grid) return reject("expected rows of the same length whose cells are strings", found);
     const broken = brokenRule(mazeOf(row), grid);
     if (broken) return reject(broken, found);
-    if (assigned) return undecided("the block assigns the grid to a name, the question wants only the grid", found);
+    if (assigned) return undecided("the block assigns the grid to a name, but the question asks for the grid only", found);
     return gridOf(literal, stringOf) ? accept(found) : undecided("numbers are written without quotes", found);
   },
   guess(row, random) {
@@ -239,8 +239,8 @@ export const arrowMaze: SynlogicTask<ArrowMaze> = {
 };
 
 /**
- * Evaluates the last code block that holds a list of lists, or else reads the last list of lists of the message. Also demands that each arrow
- * lies on the run of a number.
+ * Evaluates the last code block that holds a list of lists, or else reads the last list of lists of the message. Also requires that each
+ * arrow lies on the run of a number.
  */
 function published(row: Row, response: string): PublishedVerdict {
   const judge = (grid: Grid) =>
@@ -259,7 +259,7 @@ function published(row: Row, response: string): PublishedVerdict {
   return grid !== undefined && judge(grid);
 }
 
-/** Whether a text could be a Python expression: it is no assignment, and its brackets are balanced. */
+/** Whether a text could be a Python expression: it is not an assignment, and its brackets are balanced. */
 function isExpression(text: string): boolean {
   const depth = [...text].reduce((sum, char) => sum + ("[({".includes(char) ? 1 : "])}".includes(char) ? -1 : 0), 0);
   return depth === 0 && text.trim() !== "" && !/^\s*\w{1,40} *=[^=]/.test(text);

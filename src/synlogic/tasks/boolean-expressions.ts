@@ -27,7 +27,7 @@ type BooleanExpressions = {
 
 const MAX_CHARACTERS = 500;
 const MAX_OPTIONS = 26;
-/** So many unknown facts of a question are told from its stored answer. */
+/** Maximum number of unknown facts whose truth is derived from the stored answer. */
 const MAX_UNKNOWN_FACTS = 10;
 
 /** The options of a question in order. */
@@ -49,8 +49,8 @@ const nonZero = (left: Fraction, word: string, right: Fraction): Truth => {
 };
 
 /**
- * The truth value of each option, undefined for one that depends on something without a truth value. What facts that we do not know are
- * worth is told from the stored answer: those values count under which most options agree with it.
+ * The truth value of each option, undefined for one that depends on something without a truth value. Unknown facts
+ * get the values for which most options agree with the stored answer.
  */
 function truthsOf(row: Row): Truth[] {
   const options = optionsOf(row);
@@ -140,7 +140,7 @@ export const booleanExpressions: SynlogicTask<BooleanExpressions> = {
     if (found === undefined) return reject("there is no complete \\boxed{…} after the reasoning");
     const shown = found.slice(0, 200);
     const labels = labelSet(found);
-    if (!labels) return reject("the box holds no different labels that are separated by commas", shown);
+    if (!labels) return reject("the box does not hold different labels that are separated by commas", shown);
     const truths = truthsOf(row);
     const unknown = [...labels].find((label) => label.charCodeAt(0) - 65 >= truths.length);
     if (unknown !== undefined) return reject(`there is no option ${unknown}`, shown);
@@ -148,7 +148,7 @@ export const booleanExpressions: SynlogicTask<BooleanExpressions> = {
     const wrong = names.find((name, i) => truths[i] !== undefined && truths[i] !== labels.has(name));
     if (wrong !== undefined) return reject(`option ${wrong} is ${labels.has(wrong) ? "false" : "true"}`, shown);
     const open = names.filter((_, i) => truths[i] === undefined);
-    if (open.length > 0) return undecided(`without a truth value: option ${open.join(", ")}`, shown);
+    if (open.length > 0) return undecided(`the truth of option ${open.join(", ")} is not known`, shown);
     return accept(shown, "exactly the true options are listed");
   },
   guess(row, random) {

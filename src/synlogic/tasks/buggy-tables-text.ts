@@ -160,7 +160,7 @@ export function queryText({ conditions, columns, statistic }: Query, language: L
   if (language === "zh") {
     return `只看同时满足 ${shown.join("、")} 的行，求 ${a} 列与 ${b} 列的${name}之差的绝对值。空值不参与计算；条件涉及空值时视为不满足。区间条件包含两端。如果某一列没有剩下任何值（求标准差或方差时：不足两个值），答案就是 0.00。`;
   }
-  return `Take only the rows with ${shown.join(" and ")}, and give the absolute difference between the ${name} of ${a} and that of ${b}. Nulls are left out of computations, and a condition on a null is not met. Intervals include both ends. If one of the columns has no value left (fewer than two for a standard deviation or variance), the answer is 0.00.`;
+  return `Take only the rows with ${shown.join(" and ")}, and give the absolute difference between the ${name} of ${a} and that of ${b}. Null values are left out of computations, and a condition on a null value is not met. Intervals include their end points. If one of the columns has no value left (fewer than two for a standard deviation or variance), the answer is 0.00.`;
 }
 
 const LAYOUTS = {
@@ -188,7 +188,7 @@ ${format}`;
   return `A table of ${rowCount} rows, not counting the header, and ${COLUMNS.length} columns is given ${LAYOUTS.en[damaged.layout]}:
 ${damaged.text}
 
-But it was damaged when it was saved. ${damaged.description}
+But the table was damaged when it was saved. ${damaged.description}
 
 Restore the table, then answer: ${query}
 

@@ -27,10 +27,10 @@ ${picture}
 ${example}`;
   }
   return `Below is a campsite puzzle of ${size} cells. T is a tree and X is an empty cell. Change some of the empty cells to tents, C, so that these rules hold:
-- Each tree has one tent and each tent has one tree of its own: the two share an edge. A tent may be beside further trees.
+- Trees and tents form pairs: each tree belongs to exactly one tent and each tent to exactly one tree, and the cells of a pair share an edge. A tent may also share edges with other trees.
 - No two tents touch, not even at a corner.
 - Each row and each column has the given number of tents.
-- The trees stay where they are.
+- The trees do not move.
 
 ${picture}
 

@@ -70,8 +70,9 @@ function readingsOf(grid: Grid): Readings {
 }
 
 /**
- * Decides by the reading of the question. Ours asks for a tree of its own. Published English questions ask for exactly one tree beside a
- * tent, Chinese ones for a tree, and both demand as many tents as trees. Undefined if two readings of such a question disagree.
+ * Decides by the wording of the question. Questions of this generator ask for pairs of a tent and a tree. Published English questions ask
+ * for exactly one tree beside each tent, Chinese ones for at least one, and all published questions demand as many tents as trees.
+ * Undefined if two readings of a published question disagree.
  */
 function decided(row: Row, { matching, single, beside }: Readings): boolean | undefined {
   if (row.metadata?.matching === true) return matching;
@@ -80,11 +81,11 @@ function decided(row: Row, { matching, single, beside }: Readings): boolean | un
   return one === other ? one : undefined;
 }
 
-/** Returns the broken rule, but for the rule that connects tents with trees. */
+/** Returns the first broken rule, not counting the rule that connects tents with trees. */
 function brokenRule({ grid: given, rows, columns }: Puzzle, grid: Grid): string | undefined {
   for (const [i, j] of cellsOf(grid)) {
     const [before, after] = [given[i]![j]!, grid[i]![j]!];
-    if (isTree(before) !== isTree(after)) return `${cellName([i, j])}: trees stay where they are`;
+    if (isTree(before) !== isTree(after)) return `${cellName([i, j])}: trees must not move`;
   }
   for (const [name, lines, expected] of [
     ["row", grid, rows],
@@ -108,7 +109,7 @@ function search(puzzle: Puzzle, found: (grid: Grid) => boolean): boolean {
   const grid = puzzle.grid.map((values) => [...values]);
   const places = cellsOf(grid, (value) => !isTree(value)).filter((cell) => treesBeside(grid, cell).length > 0);
   const [rowsLeft, columnsLeft] = [[...rows], [...columns]];
-  // How many places the rest of each row and column has.
+  // The number of possible places in the rest of each row and column.
   const rowPlaces = rows.map((_, i) => places.filter((cell) => cell[0] === i).length);
   const columnPlaces = columns.map((_, j) => places.filter((cell) => cell[1] === j).length);
   function visit(k: number): boolean {
@@ -136,7 +137,7 @@ function search(puzzle: Puzzle, found: (grid: Grid) => boolean): boolean {
   return visit(0);
 }
 
-/** Solves a puzzle; if the question can be read in two ways, with a solution that is right either way where there is one. */
+/** Solves a puzzle. If the question can be read in two ways, prefers a solution that is right in both readings. */
 function solution(row: Row): Grid | undefined {
   let open: Grid | undefined;
   let right: Grid | undefined;
@@ -185,10 +186,10 @@ function puzzleOf(row: Row): Puzzle {
 
 const write = (grid: Grid) => `[\n${grid.map((values) => `  ${JSON.stringify(values).replaceAll(",", ", ")}`).join(",\n")}\n]`;
 
-/** Puzzles that are drawn before the parameters are refused. */
+/** Number of puzzles that are drawn before the parameters are refused. */
 const MOST_DRAWS = 2000;
 
-/** Place a tent beside each tree so that no two tents touch and the counts of rows and columns hold. */
+/** Place a tent beside each tree so that no two tents touch and each row and column has the given number of tents. */
 export const campsite: SynlogicTask<Campsite> = {
   name: "campsite",
   summary: "Place a tent beside each tree so that no two tents touch and each row and column has the given number of tents.",
@@ -242,7 +243,10 @@ export const campsite: SynlogicTask<Campsite> = {
     if (broken) return reject(broken, found);
     const right = decided(row, readingsOf(grid));
     if (right === undefined)
-      return undecided("a tent is beside two trees, or two tents share one: the question can be read either way", found);
+      return undecided(
+        "a tent is beside two trees, or two tents share a tree, and the question does not say whether that is allowed",
+        found,
+      );
     return right ? accept(found) : reject("the tents cannot each have a tree of their own", found);
   },
   guess(row, random) {

@@ -143,12 +143,12 @@ export const cipher: SynlogicTask<CipherParameters> = {
   verify(row, text) {
     const expected = expectedText(row);
     const answer = finalBlockGrid(text);
-    if (!answer) return reject("no code block after the reasoning ends it with a nested list");
+    if (!answer) return reject("the answer does not end with a code block that holds a nested list");
     const { literal, found, assigned } = answer;
     const result = onlyString(literal);
-    if (result === undefined) return reject("the last code block is no doubly nested list with one string", found);
+    if (result === undefined) return reject("the last code block is not a doubly nested list with one string", found);
     if (result !== expected && result.toUpperCase() === expected && /^[\x20-\x7e]*$/.test(result)) {
-      return undecided("the question does not speak of lower case", found);
+      return undecided("the answer is in lower case, and the question does not say whether that is allowed", found);
     }
     if (result !== expected) return reject("the text is not the result of the cipher", found);
     return assigned ? undecided("the block assigns the list to a name", found) : accept(found, "the text is the result of the cipher");
@@ -158,7 +158,8 @@ export const cipher: SynlogicTask<CipherParameters> = {
     return block(mapLetters(text, () => randomInteger(random, 0, LETTERS - 1)));
   },
   published(row, response) {
-    // The text after the last tagged fence is evaluated. Without one, everything before the first fence is, which is no expression as a rule.
+    // The text after the last tagged fence is evaluated. Without one, everything before the first fence is, which is usually not an
+    // expression.
     const tagged = response.lastIndexOf("```python");
     const code = tagged < 0 ? response.split("```")[0]! : response.slice(tagged + "```python".length).split("```")[0]!;
     const literal = parseLiteral(code);
@@ -179,7 +180,7 @@ const KEYS = WORDS.filter((word) => word.length === 3 && new Set(word).size === 
 function question(cipher: Cipher, direction: Direction, text: string, language: Language): string {
   const format = '```python\n[["RESULT"]]\n```';
   // A reversal moves the spaces too.
-  const kept = language === "zh" ? "空格不变，也不计入字母序号。" : " Spaces stay, and are not counted.";
+  const kept = language === "zh" ? "空格不变，也不计入字母序号。" : " Spaces stay in place and are not counted as letters.";
   const spaces = cipher.cipher === "reverse" ? "" : kept;
   if (language === "zh") {
     return `${description(cipher, language)}${spaces}请${direction === "encrypt" ? "加密" : "解密"}下面的文本。
@@ -207,7 +208,7 @@ function description(cipher: Cipher, language: Language): string {
     case "vigenere":
       return zh
         ? `维吉尼亚密码，密钥是 ${cipher.key}：加密时把密钥反复写在字母下方，每个字母向后移动其下方密钥字母的位数（A = 0，B = 1，……，Z = 25），Z 之后接 A。`
-        : `In a Vigenère cipher with the key ${cipher.key}, the key is written again and again below the letters. Encryption moves each letter forward by the number of the key letter below it (A = 0, B = 1, …, Z = 25), where A follows Z.`;
+        : `In a Vigenère cipher with the key ${cipher.key}, the key is written again and again below the letters. To encrypt, each letter is moved forward by the number of the key letter below it (A = 0, B = 1, …, Z = 25), where A follows Z.`;
     case "atbash":
       return zh
         ? "阿特巴希密码：加密时字母表倒过来用，A 变成 Z，B 变成 Y，……，Z 变成 A。"

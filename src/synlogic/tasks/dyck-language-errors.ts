@@ -98,7 +98,7 @@ export const dyckLanguageErrors: SynlogicTask<DyckLanguageErrors> = {
     if (/^(?:-1|[1-9][0-9]*)$/.test(line))
       return reject(line === "-1" ? "the sequence is not balanced" : `the first error is not at position ${line}`, line);
     if (onlyNumber(line) === expected) return undecided("the question asks for the number alone, but there is other text around it", line);
-    return reject("the last line is no position and not -1", line);
+    return reject("the last line is neither a position nor -1", line);
   },
   guess(row, random) {
     const length = metadataString(row, "bracket_string").length;

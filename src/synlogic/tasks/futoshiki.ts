@@ -219,7 +219,7 @@ ${signs || "无"}
   }
   return `This is a ${size}×${size} Futoshiki puzzle. Put one whole number from 1 to ${size} in place of each X so that:
 1. Every row and every column holds each number from 1 to ${size} once.
-2. The numbers that are given stay as they are.
+2. The given numbers do not change.
 3. All inequalities hold. (1,2) is the number in row 1 and column 2.
 
 Current puzzle:

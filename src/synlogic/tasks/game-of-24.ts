@@ -17,7 +17,7 @@ type GameOf24 = {
 
 const OPERATORS = ["+", "-", "*", "/"] as const;
 const MAX_DRAWS = 1000;
-/** A sign applies to what binds tighter than multiplication, as in Python. */
+/** As in Python, a leading minus sign is applied before multiplication. */
 const SIGN_PRECEDENCE = 3;
 
 /** A value with the text of the expression that it is the value of. */
@@ -147,12 +147,13 @@ export const gameOf24: SynlogicTask<GameOf24> = {
     const found = content.trim().slice(0, 200);
     const [side = "", target, ...more] = content.split(/==?/);
     const expression = parse(side);
-    if (!expression || more.length > 0) return reject("the last code block holds no single expression", found);
+    if (!expression || more.length > 0) return reject("the last code block does not hold exactly one expression", found);
     const broken = brokenRule(row, expression);
     if (broken !== undefined) return reject(`the expression ${broken}`, found);
     if (target === undefined) return accept(found, `each number is used once and the value is ${metadataInteger(row, "result")}`);
-    if (target.trim() !== String(metadataInteger(row, "result"))) return reject("the last code block holds no single expression", found);
-    return undecided("the question asks for a single expression, and this is an equation", found);
+    if (target.trim() !== String(metadataInteger(row, "result")))
+      return reject("the last code block does not hold exactly one expression", found);
+    return undecided("the question asks for an expression, but this is an equation", found);
   },
   guess: (row, random) => block(guessExpression(metadataIntegers(row, "numbers"), metadataStrings(row, "operators"), random)),
   published(row, response) {

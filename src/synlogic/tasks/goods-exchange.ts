@@ -70,7 +70,7 @@ function mentions(sentence: string, known: readonly string[]): string[] {
     const word = longestFirst.find(
       (one) =>
         sentence.startsWith(one, at) &&
-        // A name that is part of a longer word is no mention.
+        // A name that is part of a longer word does not count.
         !(isLetter(one[0]) && isLetter(sentence[at - 1])) &&
         !(isLetter(one.at(-1)) && isLetter(sentence[at + one.length])),
     );
@@ -116,7 +116,7 @@ function pairOf(literal: Literal): readonly [string, string] | undefined {
 function brokenRule(pairs: readonly (readonly [string, string] | undefined)[], expected: Owners): string | undefined {
   const seen = new Set<string>();
   for (const [i, pair] of pairs.entries()) {
-    if (!pair) return `entry ${i + 1} is no pair of two strings`;
+    if (!pair) return `entry ${i + 1} is not a pair of two strings`;
     const [name, item] = pair;
     if (!expected.has(name)) return `entry ${i + 1} names ${name}, who does not take part`;
     if (seen.has(name)) return `${name} is named twice`;
@@ -190,7 +190,7 @@ export const goodsExchange: SynlogicTask<GoodsExchange> = {
   published: (row, response) => publishedVerdict(row, response),
 };
 
-/** The published verifier evaluates the last block that is tagged "python", anywhere; entries that are no pairs are dropped. */
+/** The published verifier evaluates the last block that is tagged "python", anywhere; entries that are not pairs are dropped. */
 function publishedVerdict(row: Row, response: string): PublishedVerdict {
   const block = codeBlocks(response)
     .filter(({ language }) => language === "python")

@@ -147,7 +147,7 @@ function judgeEquation(row: Row, found: string) {
   }
   const other = leftSide(left, true).value;
   if (equals(value, result) || (other && equals(other, result)))
-    return undecided(`the question does not speak of such a step: ${open}`, shown);
+    return undecided(`the question does not say whether this step is allowed: ${open}`, shown);
   return reject(`the left side is ${printedFraction(value)}, not ${target}`, shown);
 }
 

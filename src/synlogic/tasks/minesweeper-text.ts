@@ -19,7 +19,7 @@ ${example}`;
 
 ${picture}
 
-Find all X that must be mines: those that are mines in every arrangement that agrees with the numbers. Combine several numbers where one alone does not decide.
+Find all X that must be mines: those that are mines in every arrangement that agrees with the numbers. Combine several numbers if a single number does not decide.
 
 End your answer with the list of these cells as pairs (row, column), counted from 0, for example
 ${example}`;

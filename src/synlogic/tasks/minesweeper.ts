@@ -77,7 +77,7 @@ function drawGrid(random: Random, n: number, mines: number): string[][] {
   );
 }
 
-/** Puzzles that are drawn before the parameters are refused. */
+/** Number of puzzles that are drawn before the parameters are refused. */
 const MOST_DRAWS = 1000;
 
 /** Find all hidden cells that must be mines. */
@@ -142,7 +142,7 @@ export const minesweeper: SynlogicTask<Minesweeper> = {
     if (answer.alternative) return reject("two lists are offered as alternatives", found);
     const cells = answer.items.map(cellOf);
     const outside = cells.findIndex((cell) => grid[cell?.[0] ?? -1]?.[cell?.[1] ?? -1] === undefined);
-    if (outside >= 0) return reject(`entry ${outside + 1} is no cell (row, column) of the grid, counted from 0`, found);
+    if (outside >= 0) return reject(`entry ${outside + 1} is not a cell (row, column) of the grid, counted from 0`, found);
     const mines = new Set((cells as Cell[]).map(([i, j]) => i * grid[0]!.length + j));
     const verdict = judge(row, [...mines], found);
     return verdict.right && mines.size < cells.length ? undecided("the list names a cell twice", found) : verdict;
@@ -163,7 +163,7 @@ function judge(row: Row, answer: readonly number[], found: string): Verdict {
   if (sameNumbers(answer, all)) return undecided("these cells must be mines, but not all of them follow in one step", found);
   const missing = mines.find((mine) => !answer.includes(mine));
   if (missing !== undefined) return reject(`${name(missing)} must be a mine and is not listed`, found);
-  return reject(`${name(answer.find((mine) => !mines.includes(mine))!)} need not be a mine`, found);
+  return reject(`${name(answer.find((mine) => !mines.includes(mine))!)} does not have to be a mine`, found);
 }
 
 /** Reads a pair of row and column. */

@@ -36,7 +36,7 @@ function coveredCells(grid: Grid, dominoes: readonly Domino[]): Map<string, numb
   return covered;
 }
 
-/** Returns the rule about single dominoes or pairs of them that is broken. */
+/** Returns the broken rule about single dominoes or pairs of dominoes. */
 function brokenPlacement(grid: Grid, dominoes: readonly Domino[]): string | undefined {
   // More dominoes than that overlap or touch, and need not be compared.
   if (dominoes.length > cellsOf(grid).length / 2) return `${dominoes.length} dominoes do not fit into the grid`;
@@ -119,7 +119,7 @@ function drawDominoes(random: Random, n: number, count: number): Domino[] | unde
   const dominoes: Domino[] = [];
   while (dominoes.length < count) {
     if (places.length === 0) return undefined;
-    // Of two places the one that leaves more room, so that many dominoes fit.
+    // Takes the one of two places that leaves more room, so that many dominoes fit.
     const [one, other] = [0, 1].map(() => {
       const domino = randomChoice(random, places);
       return { domino, left: places.filter((place) => apart(place, domino)) };
@@ -168,7 +168,7 @@ const gridOfRow = (row: Row) => metadataGrid(row, "region_grid", "letters", (x):
 const write = (dominoes: readonly Domino[]) =>
   `[${dominoes.map((domino) => `[${domino.map(([i, j]) => `(${i + 1}, ${j + 1})`).join(", ")}]`).join(", ")}]`;
 
-/** Puzzles that are drawn before the parameters are refused. */
+/** Number of puzzles that are drawn before the parameters are refused. */
 const MOST_DRAWS = 2000;
 
 /** Place dominoes that do not touch so that each region has two covered cells and all shadow cells are covered. */
@@ -223,7 +223,7 @@ export const norinori: SynlogicTask<Norinori> = {
     if (!answer) return reject("there is no list of dominoes after the reasoning");
     const { items, found, rest } = answer;
     if (answer.alternative) return reject("two lists are offered as alternatives", found);
-    // A list that begins with numbers and cannot be read belongs to the answer, which is broken then.
+    // If a list of numbers follows that cannot be read, the whole answer counts as broken.
     if (/\[\s*[[(]\s*[0-9]/.test(rest)) return reject("a broken list follows the dominoes", found);
     const dominoes = items.map(dominoOf);
     if (dominoes.some((domino) => domino === undefined))
@@ -231,7 +231,7 @@ export const norinori: SynlogicTask<Norinori> = {
     const broken = brokenRule(grid, dominoes as Domino[]);
     if (broken) return reject(broken, found);
     const tuples = items.every((domino) => itemsOf(domino)!.every((cell) => cell.kind === "tuple"));
-    return tuples ? accept(found) : undecided("the cells are lists, the question shows tuples", found);
+    return tuples ? accept(found) : undecided("the cells are lists, but the question shows tuples", found);
   },
   guess(row, random) {
     const grid = gridOfRow(row);

@@ -21,7 +21,7 @@ ${example}`;
 - Cells that are not walls form islands: they are connected through edges. Each island has exactly one number, and that number is the count of its cells, the cell of the number included.
 - Two islands never share an edge. They may touch at a corner.
 - No 2 x 2 block consists of walls only.
-- Numbers stay as they are. All other cells are A or X; no further numbers are written.
+- The given numbers do not change. All other cells are A or X; no new numbers are written.
 
 ${picture}
 

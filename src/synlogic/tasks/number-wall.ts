@@ -42,7 +42,7 @@ function brokenRule(grid: Grid): string | undefined {
     const numbers = island.map(([i, j]) => grid[i]![j]!).filter(isNumber);
     const name = `the island at ${cellName(island[0]!)}`;
     if (numbers.length !== 1) return `${name} has ${numbers.length} numbers`;
-    if (numbers[0] !== island.length) return `${name} has ${island.length} cells, its number is ${numbers[0]}`;
+    if (numbers[0] !== island.length) return `${name} has ${island.length} cells, but its number is ${numbers[0]}`;
   }
   const block = wallBlocks(grid)[0];
   return block && `the 2 x 2 block at ${cellName(block[0]!)} consists of walls`;
@@ -166,13 +166,13 @@ function cellValue(literal: Literal): Value | undefined {
   return /^[1-9][0-9]{0,3}$/.test(text) ? Number(text) : integerOf(literal);
 }
 
-/** Puzzles that are drawn before the parameters are refused. */
+/** Number of puzzles that are drawn before the parameters are refused. */
 const MOST_DRAWS = 3000;
 
-/** Turn blanks into walls so that each island of other cells has one number, which is its size. */
+/** Turn blanks into walls so that each island of the other cells contains exactly one number, the size of the island. */
 export const numberWall: SynlogicTask<NumberWall> = {
   name: "number_wall",
-  summary: "Turn blanks into walls so that each island of other cells has exactly one number, which is its size.",
+  summary: "Turn blanks into walls so that each island of the other cells contains exactly one number, the size of the island.",
   languages: ["en", "zh"],
   parameters: {
     n_min: { kind: "integer", least: 2, most: 6, meaning: "least number of rows and columns" },
@@ -224,7 +224,7 @@ export const numberWall: SynlogicTask<NumberWall> = {
     }
     const broken = brokenRule(grid);
     if (broken) return reject(broken, found);
-    return assigned ? undecided("the block assigns the grid to a name, the question wants only the grid", found) : accept(found);
+    return assigned ? undecided("the block assigns the grid to a name, but the question asks for the grid only", found) : accept(found);
   },
   guess(row, random) {
     return write(gridOfRow(row).map((values) => values.map((value) => (isNumber(value) ? value : randomBoolean(random, 0.6) ? "A" : "X"))));
@@ -233,8 +233,8 @@ export const numberWall: SynlogicTask<NumberWall> = {
 };
 
 /**
- * Judges the last grid of the whole message that fits a strict pattern. Islands may not touch at a corner; numbers may be written into blank
- * cells.
+ * Judges the last grid of the whole message that fits a strict pattern. Islands may not touch at a corner; numbers may be written into
+ * blank cells.
  */
 function published(row: Row, response: string): PublishedVerdict {
   const given = gridOfRow(row);

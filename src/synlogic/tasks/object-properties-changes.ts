@@ -9,14 +9,14 @@ export type Values = Partial<Readonly<Record<Attribute, string>>>;
 export type Item = Readonly<Record<Attribute, string>>;
 
 /**
- * A change of a collection. It concerns the items with one value of one attribute:
+ * A change of a collection. The change applies to the items with one value of one attribute (`where`):
  *
- * - `set`: they get other values
- * - `split`: each is replaced by two copies, one with the values `set`, one with the values `other`
- * - `add`: each gets a copy with other values beside it
- * - `lose`: they are lost
- * - `trade`: each is replaced by an item with the values `set`, of which nothing else is known
- * - `compare`: concerns the items whose pair of smell and color does not occur in the first collection, and adds a copy of each
+ * - `set`: the items get the values `set`
+ * - `split`: each item is replaced by two copies, one with the values `set`, one with the values `other`
+ * - `add`: a copy of each item, with the values `set`, is added
+ * - `lose`: the items are lost
+ * - `trade`: each item is replaced by a new one with the values `set`; its other values are not known
+ * - `compare`: applies to all items whose pair of smell and color does not occur in the first collection; a copy of each is added
  */
 export interface Change {
   readonly kind: "set" | "split" | "add" | "lose" | "trade" | "compare";
@@ -30,7 +30,7 @@ export const matches = (item: Item, values: Values) =>
 
 const pairOf = ({ smells, colors }: Item) => `${smells}|${colors}`;
 
-/** Applies a change to an item whose attributes are all known. @param traded completes an item that is known in part */
+/** Applies a change to an item whose attributes are all known. @param traded completes an item of which only some values are known */
 export function applyChange(item: Item, change: Change, first: readonly Item[], traded: (known: Values) => Item): Item[] {
   const { kind, where, set, other } = change;
   if (kind === "compare") return first.some((one) => pairOf(one) === pairOf(item)) ? [item] : [item, item];
@@ -63,8 +63,8 @@ export interface Problem {
 const UNMENTIONED = "";
 
 /**
- * Returns all counts that the story allows. There are several if the count depends on what is not known of traded items. Each of these is
- * completed in every way that makes a difference; different items are independent of each other.
+ * Returns all counts that the story allows. There are several if the count depends on unknown values of traded items. Tries every
+ * combination of unknown values that can change the count; different items are independent of each other.
  */
 export function possibleCounts({ first, changes, asked }: Problem): ReadonlySet<number> {
   const compares = changes.some(({ kind }) => kind === "compare");
@@ -75,7 +75,7 @@ export function possibleCounts({ first, changes, asked }: Problem): ReadonlySet<
   const domains = ATTRIBUTES.map(domain);
   const known = new Map<string, ReadonlySet<number>>();
 
-  /** The counts among what becomes of an item after the first `i` changes. */
+  /** The possible counts among the items that an item becomes, starting after the first `i` changes. */
   function counts(item: Item, i: number): ReadonlySet<number> {
     const change = changes[i];
     if (!change) return new Set([Object.entries(asked).some(([attribute, value]) => item[attribute as Attribute] === value) ? 1 : 0]);
@@ -115,7 +115,7 @@ function sums(sets: readonly ReadonlySet<number>[]): ReadonlySet<number> {
 
 const isText = (value: Json | undefined): value is string => typeof value === "string";
 
-/** Reads an item of the metadata. Undefined if it has not the published form. */
+/** Reads an item of the metadata. Undefined if the item does not have the published form. */
 export function itemOf(value: Json): Item | undefined {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
   const values = value as { readonly [key: string]: Json };

@@ -1,4 +1,4 @@
-// Reads the stories of the published rows, whose metadata do not hold the changes.
+// Reads the stories of the published rows, whose metadata do not contain the changes.
 
 import { ATTRIBUTES, type Attribute, type Change, type Item, type Values } from "./object-properties-changes.js";
 
@@ -72,8 +72,9 @@ function englishChange(sentence: string): Change | undefined {
 }
 
 /**
- * The attribute of a value at a place. Sizes and values of one character are also parts of other words, and some words name both a material
- * and a smell: there the words around it decide. Undefined if the value is none here.
+ * Returns the attribute to which a value at some place in the text belongs. Sizes and values of one character can be parts of other words,
+ * and some words name a material as well as a smell; in these cases the words around the value decide. Undefined if the text is not a value
+ * there.
  */
 function attributeAt(value: string, before: string, after: string, values: ReadonlyMap<Attribute, ReadonlySet<string>>) {
   const fitting = ATTRIBUTES.filter((attribute) => values.get(attribute)!.has(value));
@@ -129,7 +130,7 @@ const ASKED: Readonly<Record<string, Attribute>> = {
   气味: "smells",
 };
 
-/** Reads the values of the question. Undefined if it is not understood. */
+/** Reads the values that the question asks for. Undefined if its wording is unknown. */
 export function publishedQuery(question: string): Values | undefined {
   const list = /(?:either|：)(.*?)[?？]/s.exec(question)?.[1];
   const pairs = list?.split(/ or |或者?/).map((part) => /^\s*(?:either )?(\S+?)(?: is |是|为)(.+?)\s*$/.exec(part)?.slice(1));

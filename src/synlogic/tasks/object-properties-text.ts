@@ -8,7 +8,7 @@ const words = (text: string) => text.split(", ");
 export const VALUES: Readonly<Record<Language, Readonly<Record<Attribute, readonly string[]>>>> = {
   en: {
     sizes: words("tiny, small, medium, large, huge, gigantic, miniature, bulky"),
-    // Colors that are materials too would make "silver" ambiguous.
+    // No value is both a color and a material, because "silver" would then be ambiguous.
     colors: COLOURS.en.filter((color) => !["golden", "silver", "copper", "ivory", "coral", "amber", "olive", "lilac"].includes(color)),
     countries: words("Norway, Spain, Japan, Peru, Egypt, Canada, Vietnam, Greece, Kenya, Ireland, Poland, India"),
     materials: words("wood, glass, steel, rubber, paper, leather, cork, wax, marble, wool, clay, plastic"),
@@ -42,7 +42,7 @@ function describe(item: Item & { readonly name: string }, without: Attribute, la
   return `${item.name} (${list(known, language, ", ")})`;
 }
 
-/** Says a value of each item, with equal neighbours taken together. */
+/** Lists one attribute of all items in order. Consecutive items with the same value are taken together. */
 function runs(values: readonly string[], attribute: Attribute, language: Language): string {
   const parts: string[] = [];
   for (let begin = 0; begin < values.length; ) {
@@ -74,19 +74,21 @@ function oneOf(values: Values, language: Language): readonly [label: string, val
   return [LABELS[language][attribute], values[attribute]!];
 }
 
+const capitalized = (sentence: string) => sentence[0]!.toUpperCase() + sentence.slice(1);
+
 function english({ kind, where, set, other }: Change, friend: string): string {
   const those = `item with ${list(where, "en", " and ")}`;
   switch (kind) {
     case "set":
-      return `${friend} changes every ${those}: it now has ${list(set, "en", " and ")}, and its other attributes stay`;
+      return `${friend} changes every ${those}: the item now has ${list(set, "en", " and ")}, and its other attributes stay the same`;
     case "split":
       return `${friend} takes every ${those} and gives me two copies of it instead: one differs only in its ${onlyValue(set)}, the other only in its ${onlyValue(other)}`;
     case "add":
-      return `For every ${those} I keep the item and get one more, which is a copy of it but has ${list(set, "en", ", ")}`;
+      return `For every ${those} I keep the item and also get a copy that differs from the item only in having ${list(set, "en", ", ")}`;
     case "lose":
       return `I lose every ${those}`;
     case "trade":
-      return `${friend} takes every ${those} and gives me an entirely different item with ${list(set, "en", " and ")} for each of them`;
+      return `${friend} takes every ${those} and gives me an entirely different item with ${list(set, "en", " and ")} for each of those items`;
     case "compare":
       return `${friend} looks in my collection for items whose combination of smell and color did not occur in it at the very start, and gives me one more copy of each of them`;
   }
@@ -112,10 +114,10 @@ function chinese({ kind, where, set, other }: Change, friend: string): string {
 
 export interface StoryParts {
   readonly items: readonly (Item & { readonly name: string })[];
-  /** The attribute that is told in runs. */
+  /** The attribute that one sentence lists for all items. */
   readonly apart: Attribute;
   readonly changes: readonly Change[];
-  /** For each change the numbers of items of each material after it, if they are told. */
+  /** For each change, the number of items of each material after the change, if the story mentions them. */
   readonly inventories: readonly (ReadonlyMap<string, number> | undefined)[];
 }
 
@@ -134,7 +136,7 @@ export function story({ items, apart, changes, inventories }: StoryParts, langua
       return `${i + 1}. ${chinese(change, friend)}。${counts && `此后按材质计有：${counts}。`}`;
     }
     const counts = inventory.map(([material, count]) => `${count} ${material} ${count === 1 ? "item" : "items"}`).join(", ");
-    return `${i + 1}. ${english(change, friend)}.${counts && ` After that I have ${counts}.`}`;
+    return `${i + 1}. ${capitalized(english(change, friend))}.${counts && ` After that I have ${counts}.`}`;
   });
   if (language === "zh") {
     return `我收藏了${items.length}件物品：${told.join("；")}。${values}\n\n随后收藏依次发生了下列变化：\n${steps.join("\n")}`;

@@ -31,13 +31,13 @@ type ObjectProperties = {
 
 /** Share of the puzzles whose answer is "unknown". */
 const UNKNOWN_SHARE = 0.1;
-/** More items than that are drawn again: changes can double a collection. */
+/** Maximum number of items after all changes; larger collections are drawn again. Some changes can double a collection. */
 const MAX_ITEMS = 400;
 
 type Pools = Readonly<Record<(typeof ATTRIBUTES)[number], readonly string[]>>;
 
 function drawChange(random: Random, items: readonly Item[], pools: Pools): Change {
-  // A change concerns a value that occurs; when everything was lost, any.
+  // A change concerns a value of an item in the collection, or any value if the collection is empty.
   const model = items.length > 0 ? randomChoice(random, items) : drawItem(random, pools);
   const fresh = (attribute: (typeof ATTRIBUTES)[number]) =>
     randomChoice(
@@ -82,7 +82,7 @@ function drawProblem(random: Random, size: number, steps: number, featureCount: 
   ) as unknown as Pools;
   const apart = randomChoice(random, ATTRIBUTES);
   const drawn = Array.from({ length: size }, () => ({ ...drawItem(random, pools), name: randomChoice(random, THINGS[language]) }));
-  // As published, one attribute is told in runs of equal values.
+  // As published, one sentence lists an attribute of all items, with equal neighbours taken together.
   const order = [...pools[apart]];
   const sorted = drawn.map((item) => item[apart]).sort((a, b) => order.indexOf(a) - order.indexOf(b));
   const first = drawn.map((item, i) => ({ ...item, [apart]: sorted[i]! }));
@@ -93,7 +93,7 @@ function drawProblem(random: Random, size: number, steps: number, featureCount: 
     const change = drawChange(random, items, pools);
     changes.push(change);
     items = items.flatMap((item) => applyChange(item, change, first, (known) => ({ ...item, ...drawItem(random, pools), ...known })));
-    // After a trade a list of the materials could tell what is meant to be unknown.
+    // After a trade, a list of the materials could reveal what has to stay unknown.
     const told = randomBoolean(random, 0.3) && changes.every(({ kind }) => kind !== "trade");
     inventories.push(told ? countBy(items.map(({ materials }) => materials)) : undefined);
   }
@@ -139,14 +139,14 @@ function problemOf(row: Row): Problem | undefined {
   const changes = publishedChanges(metadataString(row, "story"), [...first, ...last]);
   const asked = publishedQuery(metadataString(row, "question"));
   const problem = changes && asked && { first, changes, asked };
-  // Without a trade the last collection is certain, and shows whether the sentences were understood.
+  // Without a trade the last collection is certain. It shows whether all sentences were read correctly.
   return problem && (changes.some(({ kind }) => kind === "trade") || leadsTo(problem, last)) ? problem : undefined;
 }
 
 interface Truth {
-  /** All counts that the story allows. */
+  /** Returns all counts that the story allows. */
   readonly counts: ReadonlySet<number>;
-  /** Whether the question says what to answer if there are several. The published Chinese ones do not. */
+  /** Whether the question says what to answer if several counts are possible. Published Chinese questions do not. */
   readonly unknownIsAsked: boolean;
 }
 

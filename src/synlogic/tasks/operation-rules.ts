@@ -71,7 +71,7 @@ export function conditionOf(text: string): Condition | undefined {
 /** Numbers that conditions can be tested on. */
 interface Numbers<Value> extends Arithmetic<Value> {
   compare(a: Value, b: Value): number;
-  /** Undefined for a value that is no integer. */
+  /** Undefined for a value that is not an integer. */
   integer(value: Value): bigint | undefined;
 }
 

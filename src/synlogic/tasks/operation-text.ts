@@ -62,7 +62,7 @@ Abs 是绝对值，** 是乘方，% 是取余数。公式前面的负号在 ** �
 ${lines.join("\n")}
 
 Precedence, inside the definitions too: ${precedenceText(definitions)}. Equal precedence goes from left to right, and brackets come first.
-Abs is the absolute value, ** a power, and % a remainder. A leading minus sign is applied after ** and all signs that rank with it or higher: -2 ** 2 = -4. x and y always stand for the values of whole operands.
+Abs is the absolute value, ** the power, and % the remainder. A leading minus sign is applied after ** and all signs that rank with it or higher: -2 ** 2 = -4. x and y always stand for the values of whole operands.
 
 Calculate ${expression}
 

@@ -44,7 +44,7 @@ function rightValue(row: Row): { readonly value?: Fraction | number; readonly op
   const definitions = definitionsOf(row);
   const expression = metadataString(row, "expression");
   if ([...definitions.values()].some(({ branches }) => branches.some(({ condition }) => !condition))) {
-    // A condition that we cannot read: the stored answer is all there is.
+    // Without the condition, only the stored answer is known.
     const stored = parseNumberAnswer(String(row.answer))?.value;
     return stored ? { value: stored } : { open: "a condition is not known" };
   }
@@ -131,14 +131,14 @@ export const operation: SynlogicTask<Operation> = {
     if (found === undefined) return reject("there is no complete \\boxed{…} after the reasoning");
     const shown = found.slice(0, 200);
     const answer = parseNumberAnswer(found);
-    if (!answer) return reject("the box holds no plain number", shown);
+    if (!answer) return reject("the box does not hold a plain number", shown);
     const { value, open } = rightValue(row);
     if (value === undefined) return undecided(open ?? "the expression has no value", shown);
     // In double precision, what differs from the value by rounding errors only is the value.
     const expected = typeof value === "number" ? roundedFraction(value) : value;
     const near = !isInteger(expected) && answer.decimals > 0 && closeTo(answer.value, value);
     const right = near || isNumber(answer, expected);
-    if (right === undefined) return undecided("the value is rounded, and the question does not say how far that is allowed", shown);
+    if (right === undefined) return undecided("the value is rounded, and the question does not say how many decimals are needed", shown);
     return right ? accept(shown, "the value is right") : reject(`the value is not ${shown}`, shown);
   },
   guess: (_row, random) => `\\boxed{${randomInteger(random, -10, 60)}}`,

@@ -163,10 +163,10 @@ ${example}`;
   }
   return `This is a ${size}×${size} skyscraper puzzle. Each cell holds a building of a height from 1 to ${size}. Replace each X with a height so that:
 1. Every row and every column holds each height from 1 to ${size} once.
-2. Each number at the edge is the number of buildings that are visible from there along its row or column. A building hides all lower ones behind it.
+2. Each number at the edge is the number of buildings that are visible from that edge along the row or column. A building hides all lower buildings behind it.
 
 ${picture}
 
-You may reason first. End with a \`\`\`python code block that holds one list of lists, a list for each row, and nothing else, no comments either. An answer of size 2×2 looks like this:
+You may reason first. End with a \`\`\`python code block that holds only one list of lists, with one list for each row and without comments. An answer of size 2×2 looks like this:
 ${example}`;
 }

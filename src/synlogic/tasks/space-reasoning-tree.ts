@@ -138,7 +138,7 @@ ${facts.join("")}
 
 ${facts.join(" ")}
 
-Cousins are nodes that have the same grandparent but different parents. Which nodes are the cousins of ${target}? Put the names of all of them into \\boxed{}, separated by commas, in alphabetical order, each of them once.`;
+Cousins are nodes that have the same grandparent but different parents. Which nodes are the cousins of ${target}? Put the names of all these cousins into \\boxed{}, in alphabetical order and separated by commas, each name once.`;
 }
 
 /** The cousins by the tree of our own rows; the published ones do not hold it, but their stored answer is right. */
@@ -216,7 +216,7 @@ export const spaceReasoningTree: SynlogicTask<SpaceReasoningTree> = {
     if (repeated !== undefined) return reject(`${repeated} is named twice`, found);
     const lower = (names: readonly string[]) => names.map((name) => name.toLowerCase());
     const wrong = given.find((name) => !lower(expected).includes(name.toLowerCase()));
-    if (wrong !== undefined) return reject(`${wrong} is no cousin`, found);
+    if (wrong !== undefined) return reject(`${wrong} is not a cousin`, found);
     if (given.length < expected.length) return reject(`${given.length} of ${expected.length} cousins are named`, found);
     // Both orders of capitals are in use. Chinese names have no alphabetical order.
     const ordered = isSorted(given) || isSorted(lower(given)) || given.join() === expected.join();

@@ -181,8 +181,8 @@ function drawRegions(random: Random, stars: readonly Cell[], size: number, k: nu
 }
 
 /**
- * Moves cells between regions until the stars are the only solution: a star of another solution goes to a neighbouring region, as long as the
- * region that it leaves stays connected. Undefined if that fails.
+ * Moves cells between regions until the stars are the only solution: a star of another solution goes to a neighbouring region, as long as
+ * the region that it leaves stays connected. Undefined if that fails.
  */
 function withoutAlternatives(random: Random, drawn: Regions, stars: readonly Cell[], k: number): string[][] | undefined {
   const regions = drawn.map((row) => [...row]);
@@ -250,6 +250,6 @@ ${written}`;
 
 ${picture}
 
-End your answer with a code block that begins with \`\`\`python and holds one dictionary and nothing else: no variables, no comments. Its keys are the letters of all regions. The value of each is the list of the region's stars as (row, column), both counted from 1. The format looks like this:
+End your answer with a code block that begins with \`\`\`python and holds only one dictionary, without variables or comments. The keys are the letters of all regions. The value of a key is the list of the stars in that region, each as (row, column), counted from 1. The format looks like this:
 ${written}`;
 }

@@ -178,7 +178,7 @@ ${example}`;
   return `This is a ${size}×${size} sudoku. X marks the free cells:
 ${picture}
 
-Replace each X with a number from 1 to ${size}, so that each row, each column and each ${box}×${box} box holds every number from 1 to ${size} once. The numbers that are given stay as they are.
+Replace each X with a number from 1 to ${size}, so that each row, each column and each ${box}×${box} box holds every number from 1 to ${size} once. The given numbers do not change.
 
 End your answer with a Python code block that holds the whole board as a tuple of tuples, a tuple for each row, like this:
 ${example}`;

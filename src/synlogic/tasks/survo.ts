@@ -223,8 +223,8 @@ ${picture}
 
 The last number of each row is the sum of the other numbers of the row, and the last number of each column is the sum of the other numbers of the column. Fill the free cells with these numbers:
 ${numbers}
-Use each number exactly as often as it is listed. The numbers that are given stay as they are.
+Use each number exactly as often as it is listed. The given numbers do not change.
 
-End your answer with a Python code block that holds the complete matrix as a list of lists of integers. The block must hold nothing but the matrix, no comments either, for example:
+End your answer with a Python code block that holds the complete matrix as a list of lists of integers. The block must hold only the matrix, without comments, for example:
 ${example}`;
 }

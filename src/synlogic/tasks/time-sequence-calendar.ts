@@ -15,7 +15,7 @@ export interface Day {
 }
 
 export type RuleKind = (typeof RULE_KINDS)[number];
-/** The published rules. `none` is no rule. */
+/** The published rules. `none` is for people without a rule. */
 export const RULE_KINDS = [
   "none",
   "free_before",

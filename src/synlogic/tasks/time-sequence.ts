@@ -211,7 +211,7 @@ export const timeSequence: SynlogicTask<TimeSequence> = {
     const given = parts.map(Number).join();
     const answers = possibleAnswers(row);
     if (!answers.includes(given)) return reject(wrongPart(given, answers), found);
-    if (answers.length > 1) return undecided("the rules can be read in several ways", found);
+    if (answers.length > 1) return undecided("the rules can be read in several ways, and this answer is right in only some of them", found);
     return parts.every(isWhole) ? accept(found, "length and number are right") : undecided("the numbers are written as decimals", found);
   },
   guess(_, random) {

@@ -15,12 +15,12 @@ export type WebOfLies = {
   readonly statement_type: number;
 };
 
-/** A statement of a person, as the metadata have it. What exactly is said follows from who tells the truth. */
+/** A statement of a person in the form of the metadata. Its exact content follows from who tells the truth. */
 type Statement =
   | { readonly type: "simple" | "same_type"; readonly speaker_id: number; readonly target_id: number }
   | { readonly type: "at_least_one"; readonly speaker_id: number; readonly target_ids: readonly [number, number] };
 
-/** A person, as the metadata have it. */
+/** A person in the form of the metadata. */
 export type Person = {
   readonly id: number;
   readonly name: string;
@@ -68,12 +68,12 @@ export function cluesOf(people: readonly Person[], texts: readonly string[]): Cl
         const [a, b] = statement.target_ids;
         const printed = texts.find((text) => isPair(text, speaker, [a, b]));
         const consistent = truth(speaker) === holdsPair("one tells the truth", truth(a), truth(b)) ? "one tells the truth" : "both lie";
-        // The published generator prints the denial as "at least one lies", which is something else.
+        // The published generator prints the denial as "at least one lies", which has another meaning.
         const claim: PairClaim = printed === undefined ? consistent : /\blies?\b|假|谎/.test(printed) ? "one lies" : "one tells the truth";
         return { kind: "pair", speaker, targets: [a, b], claim };
       }
       const { target_id: target } = statement;
-      // Whoever it is that says "we are of the same kind", the other one tells the truth.
+      // If A says "we are of the same kind", B tells the truth, whether A lies or not.
       if (statement.type === "same_type") return { kind: "fact", person: target, truth: truth(target) };
       return { kind: "says", speaker, target, truth: truth(speaker) === truth(target) };
     });
@@ -81,10 +81,10 @@ export function cluesOf(people: readonly Person[], texts: readonly string[]): Cl
   });
 }
 
-/** The ids of the people who are asked for, in the order of the questions. */
+/** The ids of the people in the questions, in the order of the questions. */
 export function askedOf(row: Row, people: readonly Person[]): number[] {
   const targets = people.filter(({ is_target }) => is_target);
-  // The questions come after all statements. Names or places that contain each other leave the order to the metadata.
+  // The questions come after all statements. If one name or place contains another, the order of the metadata counts.
   const statements = metadataStrings(row, "statements");
   const end = Math.max(0, ...statements.map((text) => row.question.lastIndexOf(text) + text.length));
   const questions = row.question.slice(end);
@@ -103,7 +103,7 @@ export function askedOf(row: Row, people: readonly Person[]): number[] {
 /** The offset of the first mention of a person, by name or by place. -1 if there is none. */
 function mention(text: string, { name, location }: Person): number {
   const place = escaped(location);
-  // A place may be part of another one, as the park of an amusement park: the words around it tell them apart.
+  // A place may be part of another one, as "park" is part of "amusement park". The words around it decide.
   const found = [`\\bat the ${place}\\b`, `在${place}的`, wholeWord(name)].map((pattern) => text.search(new RegExp(pattern)));
   const first = found.filter((at) => at >= 0);
   return first.length > 0 ? Math.min(...first) : text.search(new RegExp(wholeWord(location)));
@@ -111,7 +111,7 @@ function mention(text: string, { name, location }: Person): number {
 
 const escaped = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 
-/** A pattern for a phrase that is no part of a longer word. Chinese has no such marks. */
+/** A pattern for a phrase that is not part of a longer word. Chinese has no marks between words. */
 const wholeWord = (text: string) => (/^\w/.test(text) ? `\\b${escaped(text)}\\b` : escaped(text));
 
 /** Everybody says something, or is spoken about. */

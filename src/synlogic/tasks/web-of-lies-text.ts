@@ -23,7 +23,7 @@ export interface Sentences {
   /** a says that b, c, or both tell the truth; or the contrary, that both lie. */
   saysOneOf(a: string, b: string, c: string, truth: boolean): string;
   saysSame(a: string, b: string, same: boolean): string;
-  /** Remarks that say nothing about lies. */
+  /** Remarks that do not concern honesty. */
   readonly idle: readonly ((a: string, b: string) => string)[];
   asks(a: string): string;
 }
@@ -94,8 +94,8 @@ ${questions}
 请逐步推理，并在最后一行按以下格式给出答案，把“是”或“否”按问题的顺序用逗号隔开并加粗（共 ${asked.length} 个），后面不要再写别的内容：
 答案是 **是, 否**。`;
   }
-  return `Each of ${people} people either always tells the truth or always lies. They are all at different places.
-Statements about honesty that are not attributed to a speaker are true. Remarks about anything else do not matter.
+  return `Each of ${people} people either always tells the truth or always lies. Each person is at a different place.
+Sentences about honesty that have no speaker are true. Remarks about anything else do not matter.
 
 ${statements.join("\n")}
 

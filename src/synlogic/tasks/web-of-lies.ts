@@ -8,7 +8,7 @@ import { askedOf, cluesOf, drawPeople, type Person, peopleOf, type WebOfLies } f
 import { possibleAnswers } from "./web-of-lies-solver.js";
 import { question, SENTENCES, sentence } from "./web-of-lies-text.js";
 
-/** The answers that the printed clues allow, at most two. */
+/** Returns the answers that the printed clues allow, at most two of them. */
 function answersOf(row: Row): boolean[][] {
   const people = peopleOf(row);
   const asked = askedOf(row, people);
@@ -24,7 +24,7 @@ const write = (answer: readonly boolean[], chinese: boolean) => {
   return chinese ? `答案是 **${words}**。` : `The answer is **${words}**.`;
 };
 
-/** An answer in the last line, and what speaks against taking it as final. */
+/** An answer in the last line, and whether more bold text follows it. */
 interface FoundAnswer {
   readonly words: readonly string[];
   readonly found: string;
@@ -107,7 +107,7 @@ export const webOfLies: SynlogicTask<WebOfLies> = {
     const answer = findAnswer(text);
     if (!answer) return reject("the last line has no bold list of answers");
     const { words, found, followed } = answer;
-    if (answers.length === 0) return reject("the clues contradict each other, so that no answer is right", found);
+    if (answers.length === 0) return reject("the clues contradict each other, so no answer is right", found);
     const count = answers[0]!.length;
     if (words.length !== count) return reject(`expected ${count} answers, got ${words.length}`, found);
     const given = words.map((word) => word === "yes" || word === "是");

@@ -163,7 +163,7 @@ export const wordSortingMistake: SynlogicTask<WordSortingMistake> = {
   published(row, response) {
     const given = publishedBox(response)?.trim().toLowerCase();
     if (given === undefined) return false;
-    // A number is what Python's isdigit() says: a sign is none.
+    // A number is a text for which Python's isdigit() is true, so it has no sign.
     if (/^\p{Nd}+$/u.test(given)) return row.answer !== null && String(pythonInteger(given)) === String(row.answer);
     return given === String(row.answer ?? "no").toLowerCase();
   },
@@ -184,7 +184,7 @@ ${thoughts}
   return `The thoughts below sort these words alphabetically: ${words.join(", ")}
 
 The method: words are put into buckets by their first letter. Buckets of several words are then split by the second letter, and so on. All buckets are split by one letter before the next letter is used, from left to right, and buckets of one word are left alone.
-Odd thoughts list the letter of each word of a bucket with its number (a is 1, z is 26; a word that has ended has none, number 0). Even thoughts show the whole order after that: buckets are separated by <, and the words of a bucket, in no particular order, by ?.
+Odd thoughts list, for each word of a bucket, the letter at the current position and the letter's number (a is 1, z is 26; a word without a letter at this position has the number 0). Even thoughts show the whole order after this step: buckets are separated by <, and the words of a bucket, in no particular order, by ?.
 
 ${thoughts}
 

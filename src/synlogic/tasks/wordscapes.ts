@@ -15,7 +15,7 @@ type Wordscapes = {
   readonly size: number;
   readonly num_words: number;
   readonly max_intersections: number;
-  /** The words to choose from. None stands for the built-in list. */
+  /** The words to choose from. An empty list stands for the built-in words. */
   readonly words: readonly string[];
 };
 

@@ -19,7 +19,7 @@ type ZebraPuzzle = {
 const KINDS: readonly HouseClue[0][] = ["same", "same", "same", "left", "left", "next", "next", "not", "not", "is"];
 const MAX_HOUSES = 12;
 
-/** The puzzle in the metadata. Undefined if they hold none: then only the stored answer says what is right. */
+/** The puzzle in the metadata. Undefined if the metadata contain no puzzle; only the stored answer then decides. */
 function puzzleOf(row: Row): HousePuzzle | undefined {
   const { attributes, values, clues } = row.metadata ?? {};
   if (!Array.isArray(attributes) || attributes.length === 0 || !isObject(values) || !Array.isArray(clues)) return undefined;
@@ -91,7 +91,7 @@ function housesOf(literal: Literal, { attributes, values }: HousePuzzle): Houses
   return Object.fromEntries(attributes.map((attribute, a) => [attribute, rows.map((row) => row![a]!)]));
 }
 
-/** The entries of a dictionary. Undefined if it is none, or if a key is no string or given twice. */
+/** The entries of a dictionary. Undefined if it is not a dictionary, or if a key is not a string or is given twice. */
 function entriesOf(literal: Literal): ReadonlyMap<string, Literal> | undefined {
   if (literal.kind !== "dictionary") return undefined;
   const entries = new Map<string, Literal>();
@@ -108,7 +108,7 @@ function verifyByClues(literal: Literal, found: string, puzzle: HousePuzzle, sol
     const expected = canonicalText(parseLiteral(pythonJson(objectOf(solution)), "json")!)!;
     return canonicalText(literal)?.toLowerCase() === expected.toLowerCase()
       ? undecided("the answer differs from the solution in upper and lower case only", found)
-      : reject("a house, an attribute or a value is missing, repeated or none of those that are given", found);
+      : reject("a house, an attribute or a value is missing, repeated or unknown", found);
   }
   for (const attribute of puzzle.attributes) {
     const repeated = houses[attribute]!.find((value, i, all) => all.indexOf(value) !== i);
@@ -158,15 +158,17 @@ export const zebraPuzzle: SynlogicTask<ZebraPuzzle> = {
     const literal = parseLiteral(found, "json");
     const checked = checkedByClues(row);
     if (checked) {
-      return literal ? verifyByClues(literal, found, checked.puzzle, checked.solution) : reject("the block holds no valid JSON", found);
+      return literal
+        ? verifyByClues(literal, found, checked.puzzle, checked.solution)
+        : reject("the block does not hold valid JSON", found);
     }
     const stored = parseLiteral(storedText(row), "json");
-    // A stored answer that is no JSON is compared as text.
+    // A stored answer that is not JSON is compared as text.
     const expected = stored ? canonicalText(stored) : storedText(row);
     const given = stored ? literal && canonicalText(literal) : found;
     if (expected === undefined) throw new InputError("zebra_puzzle: row: answer: expected every key once");
     if (given === expected) return accept(found, "equal to the stored answer");
-    if (given === undefined) return reject("the block holds no valid JSON, or a key twice", found);
+    if (given === undefined) return reject("the block does not hold valid JSON, or a key twice", found);
     return given.toLowerCase() === expected.toLowerCase()
       ? undecided("the answer differs from the stored one in upper and lower case only", found)
       : reject("not equal to the stored answer", found);
@@ -185,7 +187,7 @@ export const zebraPuzzle: SynlogicTask<ZebraPuzzle> = {
     const block = response.slice(begin + 7, end < 0 ? undefined : end).trim();
     const stored = parseLiteral(row.answer, "json");
     if (stored?.kind !== "dictionary") return block === row.answer;
-    // What is no JSON is evaluated as Python. The value of a literal is known, whatever else stands there decides for itself.
+    // Text that is not JSON is evaluated as Python. The value of a literal is known; any other code can decide the verdict.
     const given = parseLiteral(block, "json") ?? parseLiteral(block);
     if (!given) return "evaluates";
     const text = canonicalText(given, "last counts");
