@@ -18,7 +18,7 @@ function baselines(task) {
   const counts = new Map();
   for (const row of rows) counts.set(synlogic.solve(row), (counts.get(synlogic.solve(row)) ?? 0) + 1);
   const [constant] = [...counts].sort((a, b) => b[1] - a[1])[0];
-  return [share((row) => task.guess(row, random)), share(() => constant)];
+  return [share((row) => task.guess(row, random)), share(() => constant), new Set(rows.map(({ question }) => question)).size];
 }
 
 /** Longer lists of a parameter are abbreviated. */
@@ -67,9 +67,9 @@ const rows = [];
 const sections = [];
 for (const name of synlogic.tasks) {
   const task = synlogic.taskNamed(name);
-  const [blind, constant] = baselines(task);
+  const [blind, constant, distinct] = baselines(task);
   rows.push(
-    `| [${name}](#${name}) | ${task.languages.join(", ")} | ${task.attributes.join(", ")} | ${blind.toFixed(2)} | ${constant.toFixed(2)} |`,
+    `| [${name}](#${name}) | ${task.languages.join(", ")} | ${task.attributes.join(", ")} | ${blind.toFixed(2)} | ${constant.toFixed(2)} | ${distinct} |`,
   );
   const [row] = synlogic.generate(name, { level: "tiny", seed: 5 });
   sections.push(
@@ -86,11 +86,12 @@ for (const name of synlogic.tasks) {
 
 const page = `${readFileSync(PAGE, "utf8").split("<!-- gallery -->")[0]}<!-- gallery -->
 
-| task | languages | harder with | blind guess | best constant answer |
-| --- | --- | --- | --- | --- |
+| task | languages | harder with | blind guess | best constant answer | distinct |
+| --- | --- | --- | --- | --- | --- |
 ${rows.join("\n")}
 
-Shares of right answers to ${PUZZLES} English puzzles of the level \`easy\`.
+Shares of right answers to ${PUZZLES} English puzzles of the level \`easy\`, and the number of distinct questions among them.
+Where it is below ${PUZZLES}, training and test sets of different seeds overlap: compare questions, or use a harder level.
 
 ## Gallery
 

@@ -6,6 +6,7 @@
  */
 
 import { InputError } from "../base/errors.js";
+import { fnv1a } from "../base/hash.js";
 import { expectArgument, isObjectLike } from "../base/options.js";
 import { printed } from "../base/printed.js";
 import { Random } from "../base/random.js";
@@ -44,10 +45,16 @@ export function generate(task: string, options: GenerateOptions = {}): Generated
   const definition = taskNamed(task);
   const { seed, first, count, level, language, ...given } = generateOptions(definition, options);
   const parameters = completeParameters(definition, level, given);
+  // Without the name and the parameters, neighbouring levels would share puzzles.
+  const stream = (seed ^ hashOf(`${task} ${JSON.stringify(parameters)}`)) >>> 0;
   return Array.from({ length: count }, (_, i) => {
-    const puzzle = definition.generate(Random.stream(seed, first + i), parameters, language);
+    const puzzle = definition.generate(Random.stream(stream, first + i), parameters, language);
     return { task, ...puzzle, parameters };
   });
+}
+
+function hashOf(text: string): number {
+  return fnv1a(Array.from(text, (char) => char.codePointAt(0)!));
 }
 
 /**

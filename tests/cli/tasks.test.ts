@@ -79,7 +79,7 @@ test("make: the same rows for the same seed, in either format; check: right and 
       [3, true],
     ]);
   }
-  expect((await run(["tasks", "check", "-", responses!], { input: one.stdout })).stdout).toMatch(/^kukurasu +4 +62\.5 % +0 +0$/m);
+  expect((await run(["tasks", "check", "-", responses!], { input: one.stdout })).stdout).toMatch(/^kukurasu +4 +62\.5 % +0$/m);
   expect((await run(["tasks", "check", asPublished!, responses!, "--explain"])).stdout).toContain(
     "1 kukurasu: false: there is no list of lists",
   );

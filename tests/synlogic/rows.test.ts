@@ -5,9 +5,6 @@ import { InputError } from "../../src/base/errors.js";
 import { explain, solve, tasks, verify } from "../../src/synlogic/index.js";
 import { isFormat, publishedRows } from "./published-rows.js";
 
-/** Format variants that are judged differently on purpose, by the beginning of their note. The reasons are in docs/verifiers.md. */
-const DIFFERENT_FORMATS: Record<string, readonly string[]> = {};
-
 describe.each(tasks)("%s", (name) => {
   const rows = publishedRows.filter(({ task }) => task === name);
 
@@ -26,12 +23,11 @@ describe.each(tasks)("%s", (name) => {
     }
   });
 
-  test("formats: labels are met, but for the listed ones", () => {
+  test("formats: every label is met", () => {
     for (const [i, row] of rows.entries()) {
       for (const check of row.checks.filter((one) => isFormat(one) && one.right !== null)) {
         const verdict = explain(row, check.response);
-        const differs = DIFFERENT_FORMATS[name]?.some((note) => check.note?.startsWith(note)) ?? false;
-        if ((verdict.right !== check.right) !== differs) {
+        if (verdict.right !== check.right) {
           expect.fail(
             `row ${i}: ${check.kind}: ${check.note}: expected ${check.right}, got ${JSON.stringify(verdict)}\n${check.response.slice(-600)}`,
           );

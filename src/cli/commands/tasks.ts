@@ -57,7 +57,7 @@ export const tasks = defineCommand({
     action: { type: "positional", description: "list, make, check, eval or reverify", required: true },
     first: { type: "positional", description: "TASK (list, make), ROWS (check, eval) or RESULTS; - is stdin", required: false },
     second: { type: "positional", description: "RESPONSES (check), one line for each row", required: false },
-    level: { type: "string", valueHint: "name", description: "make: tiny, easy, medium, hard; compact 1–3" },
+    level: { type: "string", valueHint: "name", description: "make: tiny to hard (default: easy); compact: 1, …" },
     count: { type: "string", valueHint: "n", description: "make: number of rows (default: 1)" },
     language: { type: "enum", options: ["en", "zh"], description: "make: language of questions (default: en)" },
     set: { type: "string", valueHint: "name=value", description: "make: parameter of the task (repeatable)" },
@@ -125,10 +125,17 @@ function checkAction(args: Given): Action {
   return action;
 }
 
+const COMPACT_SUMMARY = "compact form for small models (docs/compact-tasks.md)";
+
 async function list({ first, json }: Given, terminal: Terminal): Promise<void> {
   if (first !== undefined) {
-    const task = synlogic.taskNamed(checkTask(first as string, synlogic.tasks));
-    const { name, summary, languages, parameters, levels, attributes } = task;
+    const name = checkTask(first as string, rowTasks);
+    if (!synlogic.tasks.includes(name)) {
+      const compact = { name, levels: levelsOf(name), languages: ["en"], summary: COMPACT_SUMMARY };
+      return terminal.print(json ? formatLines([compact]) : `${name}: ${COMPACT_SUMMARY}. Levels: ${compact.levels.join(", ")}.\n`);
+    }
+    const task = synlogic.taskNamed(name);
+    const { summary, languages, parameters, levels, attributes } = task;
     return terminal.print(
       json ? formatLines([{ name, summary, languages, parameters, levels, attributes }]) : parameterTable(task, terminal.out),
     );
@@ -139,7 +146,7 @@ async function list({ first, json }: Given, terminal: Terminal): Promise<void> {
       name,
       levels: levelsOf(name),
       languages: published?.languages ?? ["en"],
-      summary: published?.summary ?? "compact form for small models",
+      summary: published?.summary ?? COMPACT_SUMMARY,
     };
   });
   await terminal.print(json ? formatLines(described) : taskTable(described, terminal.out));
@@ -173,13 +180,25 @@ async function make(task: string, args: Given, settings: readonly string[], term
     await Promise.race([failed, new Promise((resolve) => file.write(text, resolve))]);
   };
   let index = 0;
+  let repeated = 0;
+  const questions = new Set<string>();
   for (const name of names) {
     for (let first = 0; first < count; first += ROWS_AT_ONCE) {
       const rows = generateRows(name, { seed, first, count: Math.min(ROWS_AT_ONCE, count - first), level, language, parameters });
+      for (const { question } of rows) {
+        if (questions.has(question)) repeated++;
+        else questions.add(question);
+      }
       await write(formatLines(args.format === "training" ? rows.map((row) => trainingRow(row, index++)) : rows));
     }
   }
   if (file) await Promise.race([failed, new Promise<void>((resolve) => file.end(() => resolve()))]);
+  if (repeated > 0) {
+    const { err } = terminal;
+    terminal.note(
+      `${err.yellow("warning:")} ${repeated} of ${questions.size + repeated} rows repeat a question (use a harder level for more puzzles)`,
+    );
+  }
 }
 
 /** Parses `name=value`. A value that is not JSON is taken as text. @throws {UsageError} no equals sign */
@@ -216,7 +235,7 @@ async function check(path: string, args: Given, terminal: Terminal): Promise<voi
       else if (args.explain) await terminal.print(`${index} ${row.task}: ${verdict.right ?? "undecided"}: ${visible(verdict.reason)}\n`);
     }
   }
-  if (!args.json) await terminal.print(passRateTable(passRates(results), terminal.out));
+  if (!args.json) await terminal.print(passRateTable(passRates(results), terminal.out, false));
 }
 
 async function evaluate(path: string, args: Given, terminal: Terminal): Promise<void> {

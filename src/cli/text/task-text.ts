@@ -49,17 +49,17 @@ function rangeOf(parameter: synlogic.Parameter): string {
   return `${parameter.least} to ${parameter.most}`;
 }
 
-/** Pass rates by group, with the mean over the groups below. */
-export function passRateTable(rates: readonly PassRates[], out: Colours): string {
+/** Pass rates by group, with the mean over the groups below. @param withTokens whether the numbers of tokens are known */
+export function passRateTable(rates: readonly PassRates[], out: Colours, withTokens = true): string {
   const samples = Math.min(...rates.map((rate) => rate.samples));
-  const header = ["task", "rows", "pass@1", ...(samples > 1 ? [`pass@${samples}`] : []), "undecided", "tokens"];
+  const header = ["task", "rows", "pass@1", ...(samples > 1 ? [`pass@${samples}`] : []), "undecided", ...(withTokens ? ["tokens"] : [])];
   const rows = rates.map(({ group, rows, mean, passAtSamples, undecided, tokens }) => [
     group,
     String(rows),
     percent(mean),
     ...(samples > 1 ? [percent(passAtSamples)] : []),
     String(undecided),
-    tokens.toFixed(0),
+    ...(withTokens ? [tokens.toFixed(0)] : []),
   ]);
   const decided = rates.flatMap(({ mean }) => (mean === null ? [] : [mean]));
   const mean = decided.length === 0 ? null : decided.reduce((sum, x) => sum + x, 0) / decided.length;

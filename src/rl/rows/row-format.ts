@@ -4,7 +4,7 @@ import { InputError } from "../../base/errors.js";
 import { isObject, parseJson } from "../../base/json.js";
 import { expectArgument } from "../../base/options.js";
 import { printedJson } from "../../base/printed.js";
-import type { Json } from "../../synlogic/index.js";
+import * as synlogic from "../../synlogic/index.js";
 import { expectRow } from "./expect-rows.js";
 import { type Row, rowTasks } from "./task-rows.js";
 
@@ -14,32 +14,44 @@ import { type Row, rowTasks } from "./task-rows.js";
  */
 export interface TrainingRow {
   readonly prompt: readonly { readonly role: "user"; readonly content: string }[];
-  /** The stored answer as text. Empty for tasks that store their solution in the metadata. */
+  /** A right answer: the stored one as text, or that of the solver if the row stores none. Empty for a row without a solution. */
   readonly answer: string;
   /** The whole row as JSON text, because a data set needs equal columns and each task has other metadata. */
   readonly info: string;
   readonly task: string;
+  /** `synlogic/TASK`, or `compact/TASK`. */
   readonly data_source: string;
   readonly ability: "logic";
   readonly reward_model: { readonly style: "rule"; readonly ground_truth: string };
-  readonly extra_info: { readonly index: number };
+  /** `row` is `info` again, because verl passes only this column to its reward function. */
+  readonly extra_info: { readonly index: number; readonly row: string };
 }
 
 /** Converts a row to the form that trainers read. @param index number of the row in its file */
 export function trainingRow(row: Row, index: number): TrainingRow {
   expectRow("trainingRow: row", row);
   const { task, question, answer, metadata } = row;
-  const text = typeof answer === "string" ? answer : json("answer", answer);
+  const text = answer === "" ? solutionOf(row) : typeof answer === "string" ? answer : json("answer", answer);
+  const info = json("metadata", { task, question, answer, metadata });
   return {
     prompt: [{ role: "user", content: question }],
     answer: text,
-    info: json("metadata", { task, question, answer, metadata }),
+    info,
     task,
-    data_source: `synlogic/${task}`,
+    data_source: task.startsWith("compact/") ? task : `synlogic/${task}`,
     ability: "logic",
     reward_model: { style: "rule", ground_truth: text },
-    extra_info: { index },
+    extra_info: { index, row: info },
   };
+}
+
+/** The answer of the solver. Empty if the row has no solution. */
+function solutionOf(row: Row): string {
+  try {
+    return synlogic.solve(row);
+  } catch {
+    return "";
+  }
 }
 
 /** @throws {InputError} a value that is not plain JSON data */
@@ -93,7 +105,7 @@ function parseRow(line: string, at: string, task: string | undefined): Row {
   // The published data set stores metadata as JSON text in some of its files.
   const parsed = typeof metadata === "string" ? parseLine(metadata, `${at}: metadata`) : metadata;
   if (parsed !== null && !isObject(parsed)) throw new InputError(`${at}: metadata: expected an object, got ${printedJson(metadata)}`);
-  return { ...row, task: name, question, answer: answer as Json, metadata: parsed as Row["metadata"] };
+  return { ...row, task: name, question, answer: answer as synlogic.Json, metadata: parsed as Row["metadata"] };
 }
 
 function parseLine(line: string, at: string): Record<string, unknown> {

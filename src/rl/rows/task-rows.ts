@@ -43,7 +43,7 @@ export interface RowOptions {
   /** Number of rows (1). */
   readonly count?: number | undefined;
   /** One of {@link levelsOf} (the easiest published one; 1 for compact tasks). */
-  readonly level?: string | undefined;
+  readonly level?: string | number | undefined;
   /** Language of the questions ("en", the only language of compact tasks). */
   readonly language?: synlogic.Language | undefined;
   /** Parameters of a published task that replace those of the level. */
@@ -57,7 +57,8 @@ export interface RowOptions {
  */
 export function generateRows(name: string, options: RowOptions = {}): (Row & { readonly parameters: synlogic.Parameters })[] {
   expectArgument("generateRows: options", isObjectLike(options), "{ seed, first, count, level, language, parameters }", options);
-  const { level, language, parameters = {} } = options;
+  const { language, parameters = {} } = options;
+  const level = typeof options.level === "number" ? String(options.level) : options.level;
   const { seed, first, count } = parseOptions(
     v.strictObject(rangeOptions),
     { seed: options.seed, first: options.first, count: options.count },
