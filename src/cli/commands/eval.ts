@@ -1,5 +1,5 @@
 import { defineCommand } from "citty";
-import { evaluateTasks, meanAccuracy, type Score, type Task, tasks } from "../../rl/index.js";
+import { evaluateTasks, meanAccuracy, moreTasks, type Score, type Task, tasks } from "../../rl/index.js";
 import { loadModel, requireTokenizer } from "../inputs/load-model.js";
 import { commonOptions, loadingArguments, numberOption, positiveInteger, UsageError } from "../options.js";
 import { evaluateText, isTextFile, readDocuments } from "../reports/text-perplexity.js";
@@ -21,7 +21,7 @@ export const evaluate = defineCommand({
       description: "Text or JSONL file to predict (default: puzzles)",
       required: false,
     },
-    tasks: { type: "string", valueHint: "a,b", description: "Puzzles: names of tasks (default: all)" },
+    tasks: { type: "string", valueHint: "a,b", description: "Puzzles: names of tasks (default: the eight of the bundled model)" },
     "per-level": { type: "string", valueHint: "n", description: "Puzzles: number per level (default: 50)" },
     greedy: { type: "boolean", description: "Puzzles: greedy decoding (default: temperature 1, top-p 0.95)" },
     seed: { type: "string", valueHint: "n", description: "Puzzles: seed of instances and sampling (default: 1)" },
@@ -80,9 +80,10 @@ async function evaluatePuzzles(args: Given, terminal: Terminal): Promise<void> {
 
 function tasksNamed(list: string | undefined): readonly Task[] {
   if (list === undefined) return tasks;
+  const known = [...tasks, ...moreTasks];
   return list.split(",").map((name) => {
-    const task = tasks.find((one) => one.name === name.trim());
-    if (!task) throw new UsageError(`--tasks: expected some of ${tasks.map((one) => one.name).join(", ")}, got ${JSON.stringify(name)}`);
+    const task = known.find((one) => one.name === name.trim());
+    if (!task) throw new UsageError(`--tasks: expected some of ${known.map((one) => one.name).join(", ")}, got ${JSON.stringify(name)}`);
     return task;
   });
 }

@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import { dirname, resolve } from "node:path";
 import { formatChat, InputError, type MiniMaxM1, type Tokenizer } from "../../index.js";
-import { chatCodec, drawPuzzle, formatResponse, solutions, type Task, tasks } from "../../rl/index.js";
+import { chatCodec, drawPuzzle, formatResponse, moreTasks, solutions, type Task, tasks } from "../../rl/index.js";
 import { hasTarget } from "../../train/datasets.js";
 import { encodeLongText } from "../../train/encode-documents.js";
 import { splitRows, splitText } from "../../train/held-out-split.js";
@@ -74,10 +74,11 @@ function taskCorpus({ data, seed }: TrainingPlan, chosen: readonly Task[], texts
 
 function chosenTasks(names: "all" | readonly string[], file: string): readonly Task[] {
   if (names === "all") return tasks;
+  const named = [...tasks, ...moreTasks];
   return names.map((name, i) => {
-    const task = tasks.find((one) => one.name === name);
+    const task = named.find((one) => one.name === name);
     if (task) return task;
-    const known = tasks.map((one) => JSON.stringify(one.name)).join(", ");
+    const known = named.map((one) => JSON.stringify(one.name)).join(", ");
     throw new InputError(`${file}: data.tasks.${i}: expected one of ${known}, got ${JSON.stringify(name)}`);
   });
 }

@@ -9,7 +9,7 @@ import { type ProblemSource, taskSource } from "../data/problem.js";
 import { cispo, dapo, dualClip, grpo, gspo, type PolicyBatch, type PolicyLoss, reinforce, unified } from "../objectives/index.js";
 import { type AnsweredPuzzle, correctnessReward, formatReward } from "../rewards/rewards.js";
 import { verifiers } from "../rewards/verifiers.js";
-import { tasks, type Verifiable } from "../tasks/index.js";
+import { moreTasks, tasks, type Verifiable } from "../tasks/index.js";
 import { checkPolicyOptions, policyEntries, withErrorPrefix } from "./policy-options.js";
 
 type Objective = (batch: PolicyBatch, options?: object) => PolicyLoss;
@@ -137,10 +137,11 @@ function checkObjective(objective: PolicyPlan["objective"], where: string): void
 type BundledTask = v.InferOutput<typeof bundledTask> & { readonly at: string };
 
 function bundledLevels(chosen: readonly BundledTask[]): PlannedLevel[] {
+  const named = [...tasks, ...moreTasks];
   const all = chosen.flatMap(({ name, levels, weight, at }) => {
-    const task = tasks.find((one) => one.name === name);
+    const task = named.find((one) => one.name === name);
     if (!task) {
-      const known = tasks.map((one) => JSON.stringify(one.name)).join(", ");
+      const known = named.map((one) => JSON.stringify(one.name)).join(", ");
       throw new InputError(
         `${at}.name: expected one of ${known}, got ${printedJson(name)} (for custom tasks use { "module": … } or { "file": …, "verifier": … })`,
       );

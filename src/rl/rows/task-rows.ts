@@ -7,7 +7,7 @@ import { printed } from "../../base/printed.js";
 import { Random } from "../../base/random.js";
 import { rangeOptions } from "../../synlogic/generate-options.js";
 import * as synlogic from "../../synlogic/index.js";
-import { tasks as compactTasks } from "../tasks/index.js";
+import { moreTasks, tasks } from "../tasks/index.js";
 import { judge, type Task } from "../tasks/task.js";
 import { expectRow } from "./expect-rows.js";
 
@@ -17,6 +17,8 @@ import type { Row, Verdict } from "../../synlogic/index.js";
 
 /** Distinguishes a compact task from a published one of the same name. */
 const COMPACT = "compact/";
+
+const compactTasks: readonly Task[] = [...tasks, ...moreTasks];
 
 /** Names of all tasks that have rows: the published ones (`sudoku`), then the compact ones (`compact/sudoku`). */
 export const rowTasks: readonly string[] = [...synlogic.tasks, ...compactTasks.map(({ name }) => `${COMPACT}${name}`)];

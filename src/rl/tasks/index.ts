@@ -2,8 +2,11 @@ import { arithmeticChain } from "./arithmetic-chain.js";
 import { booleanExpression } from "./boolean-expression.js";
 import { bracketError } from "./bracket-error.js";
 import { dyckCompletion } from "./dyck-completion.js";
+import { kukurasu } from "./kukurasu.js";
+import { mathPath } from "./math-path.js";
 import { numberTarget } from "./number-target.js";
 import { sudoku } from "./sudoku.js";
+import { survo } from "./survo.js";
 import type { Task } from "./task.js";
 import { webOfLies } from "./web-of-lies.js";
 import { wordSorting } from "./word-sorting.js";
@@ -12,14 +15,29 @@ export type { ArithmeticChain } from "./arithmetic-chain.js";
 export type { BooleanExpression } from "./boolean-expression.js";
 export type { BracketError } from "./bracket-error.js";
 export type { DyckCompletion } from "./dyck-completion.js";
+export type { Kukurasu } from "./kukurasu.js";
+export type { MathPath } from "./math-path.js";
 export type { NumberTarget } from "./number-target.js";
 export type { Sudoku } from "./sudoku.js";
+export type { Survo } from "./survo.js";
 export { formatResponse, instanceKey, type Judgement, judge, parseResponse, type Solution, type Task, type Verifiable } from "./task.js";
 export type { Statement, WebOfLies } from "./web-of-lies.js";
 export type { WordSorting } from "./word-sorting.js";
-export { arithmeticChain, booleanExpression, bracketError, dyckCompletion, numberTarget, sudoku, webOfLies, wordSorting };
+export {
+  arithmeticChain,
+  booleanExpression,
+  bracketError,
+  dyckCompletion,
+  kukurasu,
+  mathPath,
+  numberTarget,
+  sudoku,
+  survo,
+  webOfLies,
+  wordSorting,
+};
 
-/** The eight built-in tasks. Pass an instance only to the task that generated it. */
+/** The eight tasks that the bundled model is trained on. Pass an instance only to the task that generated it. */
 export const tasks: readonly Task[] = [
   dyckCompletion,
   booleanExpression,
@@ -30,3 +48,6 @@ export const tasks: readonly Task[] = [
   sudoku,
   bracketError,
 ];
+
+/** More tasks in the same notation, which the bundled model does not know. Plans and the command line find them by name. */
+export const moreTasks: readonly Task[] = [kukurasu, survo, mathPath];

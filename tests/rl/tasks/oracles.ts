@@ -25,6 +25,22 @@ const after = (question: string, phrase: string) => {
   return question.slice(phrase.length);
 };
 
+/** Cuts the words of an answer into rows, whatever the white space between them. */
+function wordRows(text: string, width: number): string[][] {
+  const words = text.split(/\s+/);
+  return Array.from({ length: Math.ceil(words.length / width) }, (_, row) => words.slice(row * width, (row + 1) * width));
+}
+
+const sameShape = (grid: readonly (readonly string[])[], other: readonly (readonly string[])[]) =>
+  grid.map((row) => row.length).join() === other.map((row) => row.length).join();
+
+/** A question's first line after a phrase, the rows of its grid, and the line below the grid. */
+function picture(question: string, phrase: string) {
+  const [first, ...lines] = question.split("\n") as [string, ...string[]];
+  const rows = lines.map((line) => line.split(" "));
+  return { phrase: after(first, phrase), rows: rows.slice(0, -1), below: rows.at(-1)! };
+}
+
 type Oracle = (question: string, answer: string) => boolean;
 
 const byTask: Record<string, Oracle> = {
@@ -100,6 +116,45 @@ const byTask: Record<string, Oracle> = {
       clues.every((clue, cell) => clue === "_" || clue === cells[cell]) &&
       units.every((unit) => sortedText(unit.map((cell) => cells[cell]!)) === "1 2 3 4")
     );
+  },
+
+  kukurasu(question, answer) {
+    const { rows, below } = picture(question, "Fill the kukurasu with X and . :");
+    const grid = wordRows(answer, below.length);
+    const sum = (line: readonly string[]) => String(line.reduce((total, symbol, place) => total + (symbol === "X" ? place + 1 : 0), 0));
+    const fits = (shown: string, value: string) => shown === "_" || shown === value;
+    return (
+      sameShape(
+        grid,
+        rows.map((row) => row.slice(0, -1)),
+      ) &&
+      grid.flat().every((symbol) => /^[X.]$/.test(symbol)) &&
+      grid.every((line, i) => fits(rows[i]!.at(-1)!, sum(line)) && line.every((symbol, j) => fits(rows[i]![j]!, symbol))) &&
+      below.every((shown, j) => fits(shown, sum(grid.map((line) => line[j]!))))
+    );
+  },
+
+  survo(question, answer) {
+    const { phrase, rows, below } = picture(question, "Fill the survo with ");
+    const grid = wordRows(answer, below.length);
+    const cells = rows.map((row) => row.slice(0, -1));
+    if (!sameShape(grid, cells) || !grid.flat().every((word) => /^[1-9]$/.test(word))) return false;
+    const placed = grid.flat().filter((_, cell) => cells.flat()[cell] === "_");
+    const total = (line: readonly string[]) => String(compute(line.join("+")));
+    return (
+      sortedText(placed) === sortedText(phrase.slice(0, -2).split(" ")) &&
+      cells.flat().every((shown, cell) => shown === "_" || shown === grid.flat()[cell]) &&
+      grid.every((line, i) => total(line) === rows[i]!.at(-1)) &&
+      below.every((shown, j) => total(grid.map((line) => line[j]!)) === shown)
+    );
+  },
+
+  "math-path"(question, answer) {
+    const [shown, value] = after(question, "Fill the blanks with 1 to 9 : ").split(" = ") as [string, string];
+    const [left, right, ...more] = answer.split(" = ") as [string, string | undefined];
+    if (!/^[1-9]( [-+*] [1-9])*$/.test(left) || right !== value || more.length > 0) return false;
+    const kept = shown.split(" ").every((symbol, index) => symbol === "_" || symbol === left.split(" ")[index]);
+    return kept && left.length === shown.length && compute(left) === Number(value);
   },
 };
 

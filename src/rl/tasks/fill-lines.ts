@@ -1,0 +1,118 @@
+import type { Random } from "../../base/random.js";
+import { randomChoice } from "../../base/random-draws.js";
+
+/** A row, a column or another group of cells of a grid. */
+export interface Line {
+  /** Indices of its cells, in row-major order of the grid. */
+  readonly cells: readonly number[];
+  /** All contents that its clue allows. */
+  readonly options: readonly (readonly string[])[];
+  /** Writes the line with its clue as a step shows it. */
+  readonly format: (contents: string) => string;
+}
+
+/** A grid of symbols. All symbols outside `alphabet` are blanks. */
+export interface Grid {
+  readonly cells: readonly string[];
+  readonly width: number;
+  readonly alphabet: string;
+}
+
+/** Reads a line: its contents before and after, and the grid after it. */
+interface Reading {
+  readonly text: string;
+  /** The cells of the grid after the reading. Undefined if the line fills no blank. */
+  readonly filled: readonly string[] | undefined;
+}
+
+export const formatCells = (cells: readonly string[], width: number) =>
+  Array.from({ length: cells.length / width }, (_, row) => cells.slice(row * width, (row + 1) * width).join(" ")).join("\n");
+
+/** The cells of each row, then of each column. */
+export function rowsAndColumns(height: number, width: number): number[][] {
+  const count = (length: number) => Array.from({ length }, (_, index) => index);
+  return [
+    ...count(height).map((row) => count(width).map((column) => row * width + column)),
+    ...count(width).map((column) => count(height).map((row) => row * width + column)),
+  ];
+}
+
+/** Names the lines of {@link rowsAndColumns}: `row 1`, …, `column 1`, …. */
+export const lineName = (index: number, height: number) => (index < height ? `row ${index + 1}` : `column ${index - height + 1}`);
+
+/** All sequences of symbols. */
+export function sequences(alphabet: string, length: number): string[][] {
+  if (length === 0) return [[]];
+  return sequences(alphabet, length - 1).flatMap((start) => [...alphabet].map((symbol) => [...start, symbol]));
+}
+
+/** Fills the blanks of a line on whose contents all its remaining options agree. */
+function readLine({ alphabet }: Grid, cells: readonly string[], line: Line): Reading {
+  const before = line.cells.map((cell) => cells[cell]!);
+  const fitting = line.options.filter((option) =>
+    option.every((symbol, index) => before[index] === symbol || !alphabet.includes(before[index]!)),
+  );
+  const after = before.map((symbol, index) => {
+    const agreed = fitting[0]?.[index];
+    return agreed !== undefined && fitting.every((option) => option[index] === agreed) ? agreed : symbol;
+  });
+  const progress = after.some((symbol, index) => symbol !== before[index]);
+  const text = `${line.format(before.join(" "))} so ${progress ? after.join(" ") : "none"}`;
+  if (!progress) return { text, filled: undefined };
+  const filled = [...cells];
+  for (const [index, cell] of line.cells.entries()) filled[cell] = after[index]!;
+  return { text, filled };
+}
+
+/** How a grid is filled line by line. */
+export interface Filling {
+  /** The steps. A step that fills blanks is followed by the new grid, except for the last grid. */
+  readonly thinking: string;
+  /** The last grid. */
+  readonly answer: string;
+  /** Whether the grid has no blanks any more. */
+  readonly complete: boolean;
+  /** Number of lines that were read. */
+  readonly steps: number;
+}
+
+/**
+ * Fills a grid by reading its lines in order, again and again, until it is complete or no line fills a blank any more. Lines without
+ * blanks are skipped.
+ */
+export function fillByLines(grid: Grid, lines: readonly Line[]): Filling {
+  let { cells } = grid;
+  const isBlank = (cell: number) => !grid.alphabet.includes(cells[cell]!);
+  const texts: string[] = [];
+  let steps = 0;
+  let complete = false;
+  for (let next = 0, idle = 0; !complete && idle < lines.length; next = (next + 1) % lines.length) {
+    const line = lines[next]!;
+    idle++;
+    if (!line.cells.some(isBlank)) continue;
+    const { text, filled } = readLine(grid, cells, line);
+    texts.push(text);
+    steps++;
+    if (!filled) continue;
+    idle = 0;
+    cells = filled;
+    complete = !cells.some((_, cell) => isBlank(cell));
+    if (!complete) texts.push(formatCells(cells, grid.width));
+  }
+  return { thinking: texts.join("\n"), answer: formatCells(cells, grid.width), complete, steps };
+}
+
+/** Reads an answer as a complete grid that keeps the given cells. Undefined for any other text. */
+export function parseGrid({ cells, alphabet }: Grid, answer: string): string[] | undefined {
+  const given = answer.replace(/\s/g, "");
+  if (given.length !== cells.length) return undefined;
+  const kept = cells.every((symbol, cell) => (alphabet.includes(symbol) ? given[cell] === symbol : alphabet.includes(given[cell]!)));
+  return kept ? [...given] : undefined;
+}
+
+/** Fills the blanks of a grid with random symbols. */
+export const guessGrid = ({ cells, width, alphabet }: Grid, random: Random) =>
+  formatCells(
+    cells.map((symbol) => (alphabet.includes(symbol) ? symbol : randomChoice(random, alphabet))),
+    width,
+  );
