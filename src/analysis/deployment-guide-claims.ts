@@ -24,7 +24,7 @@ export interface GuideVerdict {
   readonly utilization: number;
   /** Memory of each GPU that the server may use under this utilization. */
   readonly usableBytes: number;
-  /** Memory of each GPU that is needed. */
+  /** Memory that each GPU needs. */
   readonly totalBytes: number;
   readonly holds: boolean;
   /** The length of the longest sequence that fits. */

@@ -96,7 +96,7 @@ const write = (truths: readonly Truth[]) => truths.flatMap((truth, i) => (truth 
 /** List the options that are true. */
 export const booleanExpressions: SynlogicTask<BooleanExpressions> = {
   name: "boolean_expressions",
-  summary: "Find all true options among expressions of facts, comparisons, not, and, or.",
+  summary: "Find all true options. Each is an expression of facts and comparisons, joined by not, and, or.",
   languages: ["en", "zh"],
   parameters: {
     min_depth: { kind: "integer", least: 0, most: 6, meaning: "least nesting of an option" },

@@ -54,7 +54,7 @@ function apply(cipher: Cipher, direction: Direction, text: string): string {
   }
 }
 
-/** The cipher of a row that was made by a generator. Undefined if the metadata names none: the published verifier needs only the answer. */
+/** The cipher of a row that was made by a generator. Undefined if the metadata names no cipher. Such rows are valid, because the published verifier needs only the answer. */
 function cipherOf(row: Row): { readonly cipher: Cipher; readonly direction: Direction; readonly text: string } | undefined {
   if (!isObject(row.metadata) || row.metadata.cipher === undefined) return undefined;
   const cipher = metadataValue(row, "cipher", CIPHERS.join(", "), (x): x is CipherName => CIPHERS.includes(x as CipherName));

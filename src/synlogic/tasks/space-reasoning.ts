@@ -132,7 +132,7 @@ function solved(row: Row): string | undefined {
   return itemAtEnd(shape, walk, last, metadataString(row, "language") === "en" ? "en" : "zh");
 }
 
-/** The item that the row stores; the published ones are right. */
+/** The answer stored in the row. It is trusted, because the stored answers of the published rows are right. */
 function storedItem(row: Row): string {
   if (typeof row.answer === "string" && row.answer.trim() !== "") return row.answer.trim();
   throw new InputError(`${row.task}: row: answer: expected the name of an item, got ${JSON.stringify(row.answer)}`);

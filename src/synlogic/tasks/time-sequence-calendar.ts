@@ -42,7 +42,7 @@ export interface Reading {
   readonly touchingAreOne: boolean;
   /** Closed times between listed free times count as bookings. */
   readonly gapsAreBookings: boolean;
-  /** Who may miss ten minutes only skips bookings of up to ten minutes. */
+  /** A person who may miss ten minutes skips whole bookings of up to ten minutes. */
   readonly missSkipsBookings: boolean;
   /** Nobody is ahead of the others if everybody is. */
   readonly allAheadIsNone: boolean;
