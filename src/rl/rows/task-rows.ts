@@ -66,6 +66,7 @@ export function generateRows(name: string, options: RowOptions = {}): (Row & { r
     { seed: options.seed, first: options.first, count: options.count },
     "generateRows",
   );
+  expectArgument("generateRows: parameters", isObjectLike(parameters), "an object of parameters by name", parameters);
   const compact = compactTask(name);
   if (level !== undefined && !levelsOf(name).includes(level)) {
     throw new InputError(`${name}: level: expected one of ${levelsOf(name).join(", ")}, got ${printed(level)}`);
