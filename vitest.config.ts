@@ -31,7 +31,7 @@ const SLOW = [
   "tests/rl/loop/collapse-detection.test.ts",
   "tests/runtime/threads.test.ts",
   "tests/serve/{socket,stress}.test.ts",
-  "tests/synlogic/laws.test.ts",
+  "tests/synlogic/{grids,hostile,laws}.test.ts",
   "tests/text/encode-async.test.ts",
   "tests/train/trainer.test.ts",
 ];
