@@ -85,10 +85,3 @@ export function finalBlockGrid(text: string): BlockGrid | undefined {
 function isNested(literal: Literal | undefined): literal is Literal {
   return itemsOf(literal)?.some((item) => item.kind === "list") ?? false;
 }
-
-/** Returns what lies between the last `[[` and `]]` of a text. Undefined if there is no complete pair. */
-export function lastDoubleBrackets(text: string): string | undefined {
-  const close = text.lastIndexOf("]]");
-  const open = close < 2 ? -1 : text.lastIndexOf("[[", close - 2);
-  return open < 0 ? undefined : text.slice(open + 2, close);
-}

@@ -5,7 +5,7 @@ import { ARITHMETIC, type Arithmetic, evaluate, exactly, inDoublePrecision, pars
 import { equals, type Fraction, fraction, isInteger, multiply, printedFraction, subtract } from "../arithmetic/fraction.js";
 import type { SynlogicTask } from "../definition.js";
 import { metadataValue } from "../metadata.js";
-import { lastDoubleBrackets } from "../reading/answers.js";
+import { lastDoubleBrackets } from "../reading/double-brackets.js";
 import { accept, type Language, type PublishedVerdict, type Row, reject, undecided } from "../row.js";
 
 type MathPath = {
