@@ -48,6 +48,8 @@ interface Import {
   /** A file of src, or the name of a package or of a file outside. */
   readonly to: string;
   readonly types: boolean;
+  /** An import() at run time: loaded when that line runs. */
+  readonly deferred: boolean;
 }
 
 function importsOf(from: string): Import[] {
@@ -58,7 +60,7 @@ function importsOf(from: string): Import[] {
   return [...statements].map(([, type, fixed, dynamic, member]) => {
     const target = (fixed ?? dynamic)!;
     const path = target.startsWith(".") ? normalize(join(dirname(from), target)).replace(/\.js$/, ".ts") : (aliases[target] ?? target);
-    return { from, to: path, types: Boolean(type) || Boolean(member) };
+    return { from, to: path, types: Boolean(type) || Boolean(member), deferred: Boolean(dynamic) };
   });
 }
 
@@ -108,6 +110,23 @@ test("files do not import each other in circles at run time", () => {
   }
   expect(files.map((file) => circleFrom(file, [])).filter(Boolean)).toEqual([]);
 });
+
+/** The files that are loaded with a file. */
+function loadedWith(file: string, loaded = new Set<string>()): Set<string> {
+  if (loaded.has(file)) return loaded;
+  loaded.add(file);
+  for (const { from, to, types, deferred } of inside) if (from === file && !types && !deferred) loadedWith(to, loaded);
+  return loaded;
+}
+
+test.each(["index.ts", "train/index.ts", "serve/index.ts", "cli/main.ts", "cli/commands/chat.ts", "cli/commands/serve.ts"])(
+  "%s loads neither reinforcement learning nor puzzles",
+  (entry) => {
+    const loaded = loadedWith(entry);
+    expect(loaded.has("base/errors.ts")).toBe(true);
+    expect([...loaded].filter((file) => ["rl", "synlogic"].includes(roomOf(file)))).toEqual([]);
+  },
+);
 
 test("the picture in docs/architecture.md is this table", () => {
   const drawn = Object.entries(rooms).map(

@@ -2,23 +2,23 @@ import { stripVTControlCharacters } from "node:util";
 import { type ArgsDef, type CommandDef, defineCommand, renderUsage, runCommand } from "citty";
 import { version } from "../../package.json";
 import { LightningError, maskUrls } from "../index.js";
-import { analyze } from "./commands/analyze.js";
-import { chat } from "./commands/chat.js";
-import { evaluate } from "./commands/eval.js";
-import { fullsize } from "./commands/fullsize.js";
-import { generate } from "./commands/generate.js";
-import { inspect } from "./commands/inspect.js";
-import { plan } from "./commands/plan.js";
-import { rl } from "./commands/rl.js";
-import { serve } from "./commands/serve.js";
-import { tasks } from "./commands/tasks.js";
-import { train } from "./commands/train.js";
 import { checkUsage, UsageError } from "./options.js";
 import { CommandEnded, openTerminal, type Streams, type Terminal, visible } from "./text/terminal.js";
 
-const commands = { generate, chat, serve, eval: evaluate, inspect, analyze, plan, fullsize, train, rl, tasks } as unknown as Readonly<
-  Record<string, CommandDef>
->;
+/** The commands. Each is loaded when it is called, so that no command waits for the modules of the others. */
+const commands = {
+  generate: () => import("./commands/generate.js").then(({ generate }) => generate),
+  chat: () => import("./commands/chat.js").then(({ chat }) => chat),
+  serve: () => import("./commands/serve.js").then(({ serve }) => serve),
+  eval: () => import("./commands/eval.js").then(({ evaluate }) => evaluate),
+  inspect: () => import("./commands/inspect.js").then(({ inspect }) => inspect),
+  analyze: () => import("./commands/analyze.js").then(({ analyze }) => analyze),
+  plan: () => import("./commands/plan.js").then(({ plan }) => plan),
+  fullsize: () => import("./commands/fullsize.js").then(({ fullsize }) => fullsize),
+  train: () => import("./commands/train.js").then(({ train }) => train),
+  rl: () => import("./commands/rl.js").then(({ rl }) => rl),
+  tasks: () => import("./commands/tasks.js").then(({ tasks }) => tasks),
+} as unknown as Readonly<Record<string, () => Promise<CommandDef>>>;
 
 /** Options that are also accepted before the command. */
 const GLOBAL_OPTIONS: ReadonlySet<string> = new Set(["--color", "--no-color", "--debug"]);
@@ -98,11 +98,12 @@ export async function runCommandLine(args: readonly string[], streams: Streams):
   const options = args.includes("--") ? args.slice(0, args.indexOf("--")) : args;
   const colour = options.includes("--no-color") ? false : options.includes("--color") ? true : undefined;
   const terminal = openTerminal(streams, colour);
+  let command: CommandDef | undefined;
   try {
     if (name === "--version" || name === "-v") await terminal.print(`${version}\n`);
     else if (name === "--help" || name === "-h") await terminal.print(await usage(terminal, program));
     else {
-      const command = Object.hasOwn(commands, name) ? commands[name]! : undefined;
+      command = Object.hasOwn(commands, name) ? await commands[name]!() : undefined;
       if (!command)
         throw new UsageError(`command: expected ${Object.keys(commands).join(", ")}, got ${name ? JSON.stringify(name) : "none"}`);
       if (options.includes("--help") || options.includes("-h")) await terminal.print(await usage(terminal, command, program));
@@ -115,34 +116,35 @@ export async function runCommandLine(args: readonly string[], streams: Streams):
   } catch (error) {
     if (error instanceof CommandEnded) return error.exitCode;
     if (streams.signal.aborted) return (streams.signal.reason as CommandEnded).exitCode;
-    return report(error, terminal, Object.hasOwn(commands, name) ? name : "", options.includes("--debug") || Boolean(streams.env.DEBUG));
+    return report(error, terminal, command, options.includes("--debug") || Boolean(streams.env.DEBUG));
   }
 }
 
-function report(error: unknown, terminal: Terminal, command: string, debug: boolean): number {
+function report(error: unknown, terminal: Terminal, command: CommandDef | undefined, debug: boolean): number {
   const { err } = terminal;
   const misused = error instanceof UsageError || (error instanceof Error && error.name === "CLIError");
   const message = withOptionNames(maskUrls(error instanceof Error ? error.message : String(error)), command);
   terminal.note(`${err.red("error:")} ${visible(stripVTControlCharacters(message)).replace(/\s*\n\s*/g, " ")}`);
-  if (misused) terminal.note(`See ${["lightning-m1", command, "--help"].filter(Boolean).join(" ")}`);
+  if (misused) terminal.note(`See ${["lightning-m1", command && nameOf(command), "--help"].filter(Boolean).join(" ")}`);
   else if (debug) terminal.note(error instanceof Error ? maskUrls(error.stack ?? "") : "");
   else if (!(error instanceof LightningError)) terminal.note("(this is a bug in this program; --debug prints the stack trace)");
   return misused ? 2 : 1;
 }
 
 /** Replaces the library's option name by the command's own, if the command has this option. */
-function withOptionNames(message: string, command: string): string {
-  const args = Object.hasOwn(commands, command) ? (commands[command]!.args as ArgsDef) : {};
-  return Object.hasOwn(args, "local-files-only") ? message.replace(/\blocalFilesOnly\b/g, "--local-files-only") : message;
+function withOptionNames(message: string, command: CommandDef | undefined): string {
+  return Object.hasOwn(command?.args ?? {}, "local-files-only") ? message.replace(/\blocalFilesOnly\b/g, "--local-files-only") : message;
 }
 
 /** The text of `--help`: usage as citty renders it, then examples and notes. Without colours if the stream does not support them. */
 async function usage({ out }: Terminal, command: CommandDef, parent?: CommandDef): Promise<string> {
   const rendered = await renderUsage(command, parent);
   const text = (out.isColorSupported ? rendered : stripVTControlCharacters(rendered)).replace(/[ \t]+$/gm, "").trimEnd();
-  const { name = "" } = command.meta as { name?: string };
+  const name = nameOf(command);
   const examples = EXAMPLES[name]!.map((line) => `  ${line}\n`).join("");
   const notes = NOTES[name] ? `\n${NOTES[name]}\n` : "";
   const codes = parent ? "" : EXIT_CODES;
   return `${text}\n\n${out.underline(out.bold("EXAMPLES"))}\n\n${examples}${notes}${codes}`;
 }
+
+const nameOf = (command: CommandDef): string => (command.meta as { name: string }).name;
