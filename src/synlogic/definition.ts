@@ -1,9 +1,9 @@
-// The type of the 35 tasks, each of which is defined in a file in tasks/.
+// The type of a SynLogic task. Each of the 35 tasks is defined in its own file in tasks/.
 
 import type { Random } from "../base/random.js";
 import type { Language, PublishedVerdict, Row, Verdict } from "./row.js";
 
-/** A parameter of a generator, under its published name. */
+/** A parameter of a puzzle generator, under its name in the published data set. */
 export type Parameter =
   | { readonly kind: "integer" | "number"; readonly least: number; readonly most: number; readonly meaning: string }
   | { readonly kind: "flag"; readonly meaning: string }
@@ -12,55 +12,54 @@ export type Parameter =
 
 export type ParameterValue = number | boolean | string | readonly (number | string)[];
 
-/** Values of all parameters of a task. */
+/** The values of all parameters of a task. */
 export type Parameters = Readonly<Record<string, ParameterValue>>;
 
 /**
- * The named levels, from the easiest. `tiny` is smaller than the published sizes; `easy` is the easiest published setting
- * and `hard` the hardest.
+ * The named levels, from the easiest to the hardest. `tiny` is smaller than any published setting. `easy` is the easiest published setting,
+ * and `hard` is the hardest.
  */
 export const LEVELS = ["tiny", "easy", "medium", "hard"] as const;
 export type Level = (typeof LEVELS)[number];
 
-/** A puzzle as a generator returns it: a row without its `task`. */
+/** A puzzle as a generator returns it: a row of the data set without its `task`. */
 export type Puzzle = Omit<Row, "task">;
 
 /** One of the 35 tasks. */
 export interface SynlogicTask<P extends Parameters = Parameters> {
-  /** Its published name. */
+  /** Name of the task in the published data set. */
   readonly name: string;
   /** What the puzzle asks for, in one sentence. */
   readonly summary: string;
-  /** Whether {@link verify} judges a response without any text after the reasoning. Otherwise such a response is wrong. */
+  /** Whether a response without text after the reasoning is passed to {@link verify}. By default, such a response is wrong. */
   readonly emptyAnswer?: boolean;
   /** Languages of the questions. */
   readonly languages: readonly Language[];
   /** The parameters of the generator. */
   readonly parameters: { readonly [name in keyof P]: Parameter };
   readonly levels: Readonly<Record<Level, P>>;
-  /** The parameters that make a puzzle harder, with the most important one first. */
+  /** The parameters that determine the difficulty, with the most important one first. */
   readonly attributes: readonly (keyof P & string)[];
   /**
    * Generates a puzzle. The same state of `random` gives the same puzzle.
    *
-   * @throws {InputError} each parameter is valid, but no puzzle has this combination
+   * @throws {InputError} no puzzle exists for this combination of parameters, although each of them is valid
    */
   generate(random: Random, parameters: P, language: Language): Puzzle;
-  /** Returns a right answer, in the format that the question asks for: the text that follows the reasoning. */
+  /** Returns a right answer in the format that the question asks for. It is the text of a response after the reasoning. */
   solve(row: Row): string;
   /**
-   * Judges an answer by the rules of the puzzle. No text makes it throw. It evaluates no code, and its time is linear in the length of the
-   * text.
+   * Judges an answer by the rules of the puzzle. It accepts any text, evaluates no code, and takes time linear in the length of the text.
    *
    * @param text the part of the response that follows the reasoning, at most 100,000 characters
-   * @throws {InputError} metadata that does not have the published form
+   * @throws {InputError} the metadata does not have the published form
    */
   verify(row: Row, text: string): Verdict;
-  /** Guesses a well-formed answer without solving the puzzle. Its accuracy is a baseline for models. */
+  /** Guesses a well-formed answer without solving the puzzle. The accuracy of such guesses is a baseline for models. */
   guess(row: Row, random: Random): string;
   /**
-   * Returns the verdict of the published verifier on a whole message, faults included. Undefined if that verdict is not known.
-   * Source: SynLogic at commit 6794f97.
+   * Returns the verdict of SynLogic's own verifier on a whole message, including the verifier's mistakes. Returns undefined if that verdict
+   * is not known. Source: SynLogic at commit 6794f97.
    */
   published?(row: Row, response: string): PublishedVerdict | undefined;
 }

@@ -5,25 +5,25 @@ import { printedJson } from "../base/printed.js";
 import { LEVELS, type Level, type Parameter, type Parameters, type ParameterValue, type SynlogicTask } from "./definition.js";
 import type { Language } from "./row.js";
 
-/** All rows of a call are in memory at once. */
+/** Maximum number of rows per call, because all of them are in memory at the same time. */
 const MAX_COUNT = 1_000_000;
 
-/** Which puzzles to generate. Further keys are parameters of the task under their published names. */
+/** Options that select the puzzles to generate. All other keys are parameters of the task, under their published names. */
 export interface GenerateOptions {
-  /** Selects the puzzles (1). */
+  /** Seed of the sequence of puzzles (1). */
   readonly seed?: number | undefined;
-  /** Number of the first puzzle of the seed (0), below 2^32. */
+  /** Index of the first puzzle within the sequence of the seed (0). Must be below 2^32. */
   readonly first?: number | undefined;
-  /** Number of puzzles (1), at most a million. For more, call again with another `first`. */
+  /** Number of puzzles (1), at most one million. To generate more, call again with a larger `first`. */
   readonly count?: number | undefined;
-  /** The level, which sets all other parameters ("easy", the easiest published setting). */
+  /** The level ("easy"). It sets all parameters that are not given. */
   readonly level?: Level | undefined;
-  /** Language of the question ("en", or the only language of the task). */
+  /** Language of the questions. The default is "en", or the only language of the task. */
   readonly language?: Language | undefined;
   readonly [parameter: string]: ParameterValue | undefined;
 }
 
-/** Schema of the options that select puzzles of a generator. */
+/** Schema of the options that select a range of puzzles. */
 export const rangeOptions = {
   seed: v.optional(seedNumber, 1),
   first: v.optional(integerBelow(SEED_LIMIT), 0),
@@ -49,7 +49,7 @@ export function generateOptions(task: SynlogicTask, options: GenerateOptions) {
   };
 }
 
-/** Returns the parameters of a level with some of them replaced. */
+/** Returns the parameters of a level, with the given ones replaced. */
 export function completeParameters(task: SynlogicTask, level: Level, given: Partial<Parameters>): Parameters {
   const levelParameters = task.levels[level];
   if (!levelParameters) throw new InputError(`${task.name}: level: expected one of ${LEVELS.join(", ")}, got ${printedJson(level)}`);

@@ -1,7 +1,8 @@
 /**
- * The 35 SynLogic tasks at their published size: generators, solvers and verifiers that decide by the rules of the puzzle.
+ * The 35 SynLogic tasks at their published size, each with a generator, a solver and a verifier. The verifiers apply the rules of the
+ * puzzle instead of comparing with a stored answer.
  *
- * Row format and parameters are those of the published data set (MiniMax-AI/SynLogic, commit 6794f97), so that {@link verify} works on its
+ * Rows and parameters have the format of the published data set (MiniMax-AI/SynLogic, commit 6794f97), so {@link verify} also accepts its
  * rows.
  */
 
@@ -23,21 +24,21 @@ export type { Json, Language, PublishedVerdict, Row, Verdict } from "./row.js";
 /** The names of the 35 tasks. */
 export const tasks: readonly string[] = definitions.map(({ name }) => name);
 
-/** Returns the definition of a task: its parameters, levels and attributes of difficulty. @throws {InputError} an unknown name */
+/** Returns the definition of a task with its parameters, levels and attributes of difficulty. @throws {InputError} an unknown name */
 export function taskNamed(name: string): SynlogicTask {
   const task = definitions.find((one) => one.name === name);
   if (!task) throw new InputError(`synlogic: task: expected one of ${tasks.join(", ")}, got ${printed(name)}`);
   return task;
 }
 
-/** A generated row, with the parameters of its generation. */
+/** A generated row, together with the parameters that it was generated with. */
 export interface GeneratedRow extends Row {
-  /** The parameters with which the row was generated. */
+  /** The parameters that the row was generated with. */
   readonly parameters: Parameters;
 }
 
 /**
- * Generates puzzles. The same options give the same rows; row i of a seed does not depend on the others.
+ * Generates rows of a task. The same options give the same rows. Row i of a seed does not depend on the other rows.
  *
  * @throws {InputError} an unknown task, invalid options, or parameters for which no puzzle exists
  */
@@ -45,7 +46,7 @@ export function generate(task: string, options: GenerateOptions = {}): Generated
   const definition = taskNamed(task);
   const { seed, first, count, level, language, ...given } = generateOptions(definition, options);
   const parameters = completeParameters(definition, level, given);
-  // Without the name and the parameters, neighbouring levels would share puzzles.
+  // The seed includes the name and the parameters. Otherwise neighbouring levels would share puzzles.
   const stream = (seed ^ hashOf(`${task} ${JSON.stringify(parameters)}`)) >>> 0;
   return Array.from({ length: count }, (_, i) => {
     const puzzle = definition.generate(Random.stream(stream, first + i), parameters, language);
@@ -60,11 +61,11 @@ function hashOf(text: string): number {
 /**
  * Judges a response by the rules of the puzzle.
  *
- * Only the text after the last `</think>` counts. In this text, the last complete answer in the format that the question asks for counts.
- * No code is evaluated. Only the last 100,000 characters are read, and the time is linear in their number.
+ * Reads only the text after the last `</think>`, and of that text only the last 100,000 characters. If there are several answers in the
+ * requested format, the last complete one counts. No code is evaluated, and the time is linear in the number of characters.
  *
- * @param response the whole assistant message, reasoning included
- * @returns whether the response is right; null if the question does not say whether such an answer is right
+ * @param response the whole assistant message, including the reasoning
+ * @returns true if the response is right, false if it is wrong, and null if the question does not say whether such an answer is right
  * @throws {InputError} an unknown task, or metadata that does not have the published form
  */
 export function verify(row: Row, response: string): boolean | null {
@@ -73,15 +74,13 @@ export function verify(row: Row, response: string): boolean | null {
 
 /** A verdict with its reason and with the verdict of the published verifier. */
 export interface Explanation extends Verdict {
-  /**
-   * Verdict of the published verifier on the whole message, faults included. Undefined if that verdict is not known.
-   */
+  /** Verdict of the published verifier on the whole message, including the verifier's mistakes. Undefined if that verdict is not known. */
   readonly published?: PublishedVerdict;
 }
 
 /**
- * Judges a response like {@link verify}. Also returns the answer that was found, the broken rule, and the verdict of the published
- * verifier.
+ * Judges a response like {@link verify} and explains the verdict: the answer that was found, the rule that it breaks, and the verdict of
+ * the published verifier.
  */
 export function explain(row: Row, response: string): Explanation {
   const verdict = judge(row, response);

@@ -1,4 +1,4 @@
-// Read and check the metadata of a row.
+// Reads and checks the metadata of a row.
 
 import { InputError } from "../base/errors.js";
 import { isObject } from "../base/json.js";
@@ -12,7 +12,7 @@ export function metadataError(row: Row, key: string, expected: string): InputErr
   return new InputError(`${row.task}: row: metadata.${key}: expected ${expected}, got ${got}`);
 }
 
-/** A value that fulfils a condition. @param expected the condition in words, for messages */
+/** Returns a value of the metadata. @param expected the condition `fits` in words, for messages */
 export function metadataValue<Value extends Json>(row: Row, key: string, expected: string, fits: (value: Json) => value is Value): Value {
   const value = row.metadata?.[key];
   if (value === undefined || !fits(value)) throw metadataError(row, key, expected);
@@ -38,7 +38,7 @@ export function metadataStrings(row: Row, key: string): readonly string[] {
   return metadataValue(row, key, "a list of strings", (x): x is readonly string[] => Array.isArray(x) && x.every(isString));
 }
 
-/** A rectangular, non-empty grid. @param cell the condition on a cell; `expected` states it in words */
+/** Returns a rectangular, non-empty grid. @param cell the condition on each cell; `expected` states it in words */
 export function metadataGrid<Cell extends Json>(
   row: Row,
   key: string,
@@ -52,7 +52,7 @@ export function metadataGrid<Cell extends Json>(
   });
 }
 
-/** An object. */
+/** Returns an object. */
 export function metadataObject(row: Row, key: string): { readonly [key: string]: Json } {
   return metadataValue(row, key, "an object", (x): x is { readonly [key: string]: Json } => isObject(x));
 }

@@ -1,4 +1,4 @@
-// Our own words for puzzles about people and things, in both languages. The two lists of a pair have the same length and order.
+// The built-in words for puzzles about people and things, in both languages. The two lists of a pair have the same length and order.
 
 import { NAMES } from "./words.js";
 
@@ -11,7 +11,7 @@ export const PEOPLE = {
   zh: [...NAMES.zh, ..."唐伟 韩冰 冯雷 董洁 萧峰 程颖 曹阳 袁媛 邓超 许晴 傅明 沈悦 曾强 彭佳 吕波 苏菲 卢娜 蒋涛".split(" ")],
 } as const;
 
-/** Colours, 22 in each language. No Chinese one ends in another. */
+/** Colours, 22 in each language. No Chinese colour ends in another one. */
 export const COLOURS = {
   en: "red blue green yellow black white orange purple brown pink gray golden silver beige teal scarlet amber ivory coral olive lilac copper".split(
     " ",

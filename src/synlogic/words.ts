@@ -1,4 +1,4 @@
-// Our own word list, for puzzles made of words. A caller may pass another one.
+// The built-in words and names for puzzles. A caller may pass other words.
 
 const BY_LENGTH = [
   "ace act add age ago aid air ant ape arc arm art ash bag ban bar bat bay bed bee bet bit bow box bud bus cab can cap car cat cob cod cow cub cup cut day den dew dig dip dog dot dry ear eat eel egg elm end era eve fan far fig fin fir fit fix fly fog fox fun fur gap gas gem get gum hat hay hen hip hop hot hub hut ice ink inn ivy jam jar jaw jet job jog joy key kit lab lap law leg lid lip log map mat mix mop mud mug net nod nut oak oar oat oil one orb ore owl pan pea pen pet pie pig pin pit pot pub ram rat ray red rib rim rod row rub rug run rye sap saw sea set sip sky sow spa sun tap tar tea ten tie tin tip toe ton top toy tub two urn van vat vet wax web wet wig win yak yam zip zoo",

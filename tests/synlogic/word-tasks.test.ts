@@ -32,7 +32,9 @@ test("the caller's own words are used, and checked", () => {
   expect(verify(row!, solve(row!))).toBe(true);
   expect(() => generate("word_sorting", { words, word_count_range: [6, 6] })).toThrow(/expected at least 6 different words, got 5/);
   expect(() => generate("word_sorting", { words: ["Ab", "b"], word_count_range: [2, 2] })).toThrow(/letters a to z/);
-  expect(() => generate("word_sorting", { word_count_range: [5, 4] })).toThrow(/word_count_range: expected two integers in rising order/);
+  expect(() => generate("word_sorting", { word_count_range: [5, 4] })).toThrow(
+    /word_count_range: expected two integers in ascending order/,
+  );
   expect(() => generate("word_sorting_mistake", { word_count_range: [1, 4] })).toThrow(/within \[2, 50\]/);
 });
 

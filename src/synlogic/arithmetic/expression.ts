@@ -1,4 +1,4 @@
-// Parses and evaluates arithmetic expressions with any table of infix operators. Long and deeply nested texts are refused.
+// Parses and evaluates arithmetic expressions. The caller chooses the infix operators. Long or deeply nested texts are rejected.
 
 import { absolute, add, decimalFraction, divide, type Fraction, modulo, multiply, negate, power, subtract } from "./fraction.js";
 
@@ -11,19 +11,20 @@ export type Expression =
 export interface Operator {
   /** The precedence, an integer. Operators with higher precedence are applied first. */
   readonly precedence: number;
-  /** Whether operators of this precedence are grouped from the right: a ** b ** c is a ** (b ** c). */
+  /** Whether operators of this precedence are right-associative: a ** b ** c is a ** (b ** c). */
   readonly fromRight?: boolean;
 }
 
 export interface Grammar {
   readonly operators: Readonly<Record<string, Operator>>;
-  /** Names of variables. */
+  /** Names of the variables that an expression may contain (none). */
   readonly names?: readonly string[];
   /**
-   * Lowest precedence of the operators that are applied before a leading minus sign. If it is missing, leading minus signs are not allowed.
+   * Precedence of a leading minus sign: operators of at least this precedence are applied before the sign. If it is missing, a leading
+   * minus sign is a syntax error.
    */
   readonly signPrecedence?: number;
-  /** Whether numbers may have decimals. */
+  /** Whether numbers may have a decimal point (false). */
   readonly decimals?: boolean;
 }
 
@@ -32,7 +33,7 @@ const MAX_TOKENS = 500;
 const MAX_DEPTH = 40;
 const MAX_DIGITS = 15;
 
-/** The operators of school arithmetic. */
+/** The operators + - * / % with the usual precedence: * / % before + -. */
 export const ARITHMETIC: Readonly<Record<string, Operator>> = {
   "+": { precedence: 1 },
   "-": { precedence: 1 },
@@ -41,7 +42,10 @@ export const ARITHMETIC: Readonly<Record<string, Operator>> = {
   "%": { precedence: 2 },
 };
 
-/** Parses a whole text. Undefined if it is not an expression of the grammar, or exceeds 4,000 characters, 500 tokens or 40 levels. */
+/**
+ * Parses a text as one expression. Returns undefined if the text does not follow the grammar or exceeds 4,000 characters, 500 tokens or 40
+ * levels of nesting.
+ */
 export function parseExpression(text: string, grammar: Grammar): Expression | undefined {
   if (text.length > MAX_LENGTH) return undefined;
   const tokens = tokensOf(text, grammar);
@@ -49,7 +53,7 @@ export function parseExpression(text: string, grammar: Grammar): Expression | un
 }
 
 function tokensOf(text: string, { operators, names = [], decimals = false }: Grammar): string[] | undefined {
-  // Longer operators first, so that `**` is not read as `*` twice.
+  // Longer operators come first, so that `**` is not read as `*` twice.
   const words = [...Object.keys(operators), ...names, "Abs", "(", ")", "-"].sort((a, b) => b.length - a.length);
   const tokens: string[] = [];
   for (let at = 0; at < text.length; ) {
@@ -79,7 +83,7 @@ class ExpressionParser {
     return this.at === this.tokens.length ? expression : undefined;
   }
 
-  /** Parses operands that are joined by operators of at least the given precedence. */
+  /** Parses operands joined by operators of at least the given precedence. */
   private operation(least: number, depth: number): Expression | undefined {
     if (depth > MAX_DEPTH) return undefined;
     let left = this.operand(depth);
@@ -117,7 +121,7 @@ class ExpressionParser {
   }
 }
 
-/** The arithmetic in which an expression is evaluated. Operations without a value return undefined. */
+/** The number type in which an expression is evaluated. An operation returns undefined if it has no value, such as a division by 0. */
 export interface Arithmetic<Value> {
   number(text: string): Value;
   name?(name: string): Value | undefined;
@@ -126,7 +130,7 @@ export interface Arithmetic<Value> {
   absolute(value: Value): Value;
 }
 
-/** Evaluates an expression. Undefined if a step has no value. */
+/** Evaluates an expression. Returns undefined if an operation has no value. */
 export function evaluate<Value>(expression: Expression, arithmetic: Arithmetic<Value>): Value | undefined {
   switch (expression.kind) {
     case "number":
@@ -145,7 +149,7 @@ export function evaluate<Value>(expression: Expression, arithmetic: Arithmetic<V
   }
 }
 
-/** Fractions with `+ - * / % **`. */
+/** Exact evaluation in fractions, with `+ - * / % **`. */
 export const exactly: Arithmetic<Fraction> = {
   number: decimalFraction,
   apply(operator, left, right) {
@@ -170,7 +174,7 @@ export const exactly: Arithmetic<Fraction> = {
   absolute,
 };
 
-/** Double precision with `+ - * / % **`. Undefined for results that are not finite. */
+/** Evaluation in double precision, with `+ - * / % **`. A non-finite result counts as no value. */
 export const inDoublePrecision: Arithmetic<number> = {
   number: Number,
   apply(operator, left, right) {
@@ -200,7 +204,7 @@ function doubleOperation(operator: string, left: number, right: number): number 
   }
 }
 
-/** Returns the numbers of an expression from left to right. */
+/** Returns the numbers of an expression, from left to right. */
 export function numbersOf(expression: Expression): string[] {
   if (expression.kind === "number") return [expression.text];
   if (expression.kind === "name") return [];
@@ -208,7 +212,7 @@ export function numbersOf(expression: Expression): string[] {
   return numbersOf(expression.operand);
 }
 
-/** Returns the signs of an expression from left to right. A leading minus sign counts as `-`. */
+/** Returns the operators of an expression, from left to right. A leading minus sign counts as `-`. */
 export function operatorsOf(expression: Expression): string[] {
   if (expression.kind === "operation") return [...operatorsOf(expression.left), expression.operator, ...operatorsOf(expression.right)];
   if (expression.kind === "negative") return ["-", ...operatorsOf(expression.operand)];

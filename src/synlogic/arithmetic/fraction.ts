@@ -6,7 +6,7 @@ export interface Fraction {
   readonly denominator: bigint;
 }
 
-/** Powers with more bits in numerator or denominator are refused, so that a tower of powers cannot exhaust time or memory. */
+/** Maximum size of a power, in bits of its numerator or denominator. It keeps towers of powers from exhausting time or memory. */
 const MAX_POWER_BITS = 4096;
 
 /** Creates a fraction in lowest terms. The denominator must not be 0. */
@@ -32,23 +32,26 @@ export const subtract = (a: Fraction, b: Fraction) => add(a, negate(b));
 
 export const multiply = (a: Fraction, b: Fraction) => fraction(a.numerator * b.numerator, a.denominator * b.denominator);
 
-/** Divides. Undefined for a divisor of 0. */
+/** Divides a by b. Returns undefined if b is 0. */
 export const divide = (a: Fraction, b: Fraction) =>
   b.numerator === 0n ? undefined : fraction(a.numerator * b.denominator, a.denominator * b.numerator);
 
-/** Returns the greatest integer that is at most a fraction. */
+/** Rounds a fraction down to an integer. */
 export function floor({ numerator, denominator }: Fraction): bigint {
   const quotient = numerator / denominator;
   return numerator < 0n && quotient * denominator !== numerator ? quotient - 1n : quotient;
 }
 
-/** Returns a − b·⌊a/b⌋, which has the sign of b, as in Python. Undefined for b = 0. */
+/** Computes the remainder a − b·⌊a/b⌋, which has the sign of b, as in Python. Returns undefined if b is 0. */
 export function modulo(a: Fraction, b: Fraction): Fraction | undefined {
   const quotient = divide(a, b);
   return quotient && subtract(a, multiply(b, fraction(floor(quotient))));
 }
 
-/** Raises to an integer power. Undefined for other exponents, for negative powers of 0, and for results that are too large. */
+/**
+ * Raises a fraction to an integer power. Returns undefined for fractional exponents, negative powers of 0, and results of more than 4,096
+ * bits.
+ */
 export function power(base: Fraction, exponent: Fraction): Fraction | undefined {
   const times = exponent.numerator;
   const count = times < 0n ? -times : times;
@@ -64,7 +67,7 @@ export function power(base: Fraction, exponent: Fraction): Fraction | undefined 
   return times < 0n ? fraction(denominator ** count, numerator ** count) : fraction(numerator ** count, denominator ** count);
 }
 
-/** Compares two fractions. Negative if a < b, 0 if a = b, positive if a > b. */
+/** Compares two fractions. The result is negative if a < b, 0 if a = b, and positive if a > b. */
 export function compare(a: Fraction, b: Fraction): number {
   const difference = a.numerator * b.denominator - b.numerator * a.denominator;
   return difference < 0n ? -1 : Number(difference > 0n);
@@ -78,10 +81,10 @@ export const absolute = (a: Fraction) => (a.numerator < 0n ? negate(a) : a);
 
 export const toNumber = (a: Fraction) => Number(a.numerator) / Number(a.denominator);
 
-/** Writes `7` or `7/3`. */
+/** Formats a fraction as `7` or `7/3`. */
 export const printedFraction = (a: Fraction) => (isInteger(a) ? String(a.numerator) : `${a.numerator}/${a.denominator}`);
 
-/** Reads an unsigned decimal number such as `12` or `0.5`. The caller bounds its length. */
+/** Converts an unsigned decimal number such as `12` or `0.5`. The caller limits the length of the text. */
 export function decimalFraction(text: string): Fraction {
   const [whole = "", decimals = ""] = text.split(".");
   return fraction(BigInt(whole + decimals), 10n ** BigInt(decimals.length));

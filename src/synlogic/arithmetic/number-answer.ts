@@ -2,18 +2,20 @@
 
 import { absolute, compare, decimalFraction, divide, equals, type Fraction, fraction, isInteger, negate, subtract } from "./fraction.js";
 
-/** A number as written. */
+/** A number in an answer, as it was written. */
 export interface NumberAnswer {
   readonly value: Fraction;
-  /** Digits behind the decimal point. */
+  /** Number of digits after the decimal point. */
   readonly decimals: number;
 }
 
 const MAX_DIGITS = 40;
-/** Number of correct decimals from which on a rounded number counts as right. */
+/** Minimum number of decimals with which a rounded answer counts as right. */
 const ENOUGH_DECIMALS = 4;
 
-/** Reads an integer, a decimal number or a fraction (`7/3`, `\frac{7}{3}`). Undefined for anything else; evaluates nothing. */
+/**
+ * Parses an integer, a decimal number or a fraction (`7/3`, `\frac{7}{3}`). Returns undefined for any other text. Evaluates no expressions.
+ */
 export function parseNumberAnswer(text: string): NumberAnswer | undefined {
   if (text.length > 4 * MAX_DIGITS) return undefined;
   const plain = text
@@ -32,8 +34,9 @@ export function parseNumberAnswer(text: string): NumberAnswer | undefined {
 }
 
 /**
- * Compares an answer with an exact value. Undefined if the answer is the value rounded to fewer than four decimals, because only the
- * question can say whether that is right.
+ * Returns whether an answer equals an exact value. An answer that is rounded correctly to at least four decimals counts as equal.
+ *
+ * Returns undefined if the answer is the value rounded to fewer than four decimals, because the question may or may not accept that.
  */
 export function isNumber(answer: NumberAnswer, value: Fraction): boolean | undefined {
   if (equals(answer.value, value)) return true;

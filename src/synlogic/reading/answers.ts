@@ -1,9 +1,10 @@
-// Readers of the wrappers that questions ask for. Each returns the last complete answer in a text.
+// Finds answers in the formats that questions ask for, such as a list or a code block. Each function returns the last complete answer in a
+// text.
 
 import { codeBlocks } from "./final-text.js";
 import { type Dialect, findLiterals, itemsOf, type Literal, parseLiteral } from "./literal.js";
 
-/** Returns the last list of lists anywhere in a text, with or without a code block around it. Undefined if there is none. */
+/** Returns the last list of lists in a text, inside or outside of a code block. Returns undefined if there is none. */
 export function lastNestedList(text: string): { readonly literal: Literal; readonly found: string } | undefined {
   const last = findLiterals(text, "[")
     .filter(({ literal }) => isNested(literal))
@@ -21,7 +22,7 @@ export interface FoundList {
   readonly alternative: boolean;
 }
 
-/** Returns the last list all of whose items fulfil a condition. Undefined if there is none. */
+/** Returns the last list whose items all fulfil a condition. Returns undefined if there is none. */
 export function lastListOf(text: string, fits: (item: Literal) => boolean): FoundList | undefined {
   const lists = findLiterals(text, "[").filter(({ literal }) => itemsOf(literal)?.every(fits));
   const [before, last] = [lists.at(-2), lists.at(-1)];
@@ -35,15 +36,15 @@ export function lastListOf(text: string, fits: (item: Literal) => boolean): Foun
   };
 }
 
-/** The required form of the literal in a code block. */
+/** The required form of a code block that holds a literal. */
 export interface BlockFormat {
-  /** Allowed language tags of the block (`python`, `py` and no tag). */
+  /** Allowed language tags of the block. By default `python`, `py` and no tag. */
   readonly languages?: readonly string[];
-  /** `python` if left out. */
+  /** The syntax of the literal (`python`). */
   readonly dialect?: Dialect;
 }
 
-/** Returns the literal in the last code block that holds exactly one literal. Undefined if there is no such block. */
+/** Returns the literal in the last code block that holds exactly one literal. Returns undefined if there is no such block. */
 export function lastBlockLiteral(
   text: string,
   { languages = ["python", "py", ""], dialect }: BlockFormat = {},
@@ -66,8 +67,8 @@ export interface BlockGrid {
 }
 
 /**
- * Returns the list of lists that fills the last such code block, for questions that want the block at the end. Undefined if there is none,
- * or if another list of lists follows it.
+ * Returns the list of lists that fills the last code block of this kind. It is for questions that ask for the block at the end. Returns
+ * undefined if there is none, or if another list of lists follows it.
  */
 export function finalBlockGrid(text: string): BlockGrid | undefined {
   const last = codeBlocks(text)

@@ -1,14 +1,14 @@
-// Reads answers that a question wants without any wrapper: alone on the last line.
+// Reads answers that a question asks for without a box or code block, alone on the last line.
 
 import { lastLine, plainText } from "./final-text.js";
 
-/** The end of a text, which holds the answer if the question asks for a bare one. */
+/** The end of a text. It holds the answer if the question asks for a bare answer. */
 export interface BareAnswer {
-  /** The last line. Empty if there is none. */
+  /** The last line. Empty if the text has no lines. */
   readonly line: string;
-  /** The whole text. It is the answer if the text holds nothing but an answer that is broken into several lines. */
+  /** The whole text. It is the answer if the text contains only an answer that is broken into several lines. */
   readonly whole: string;
-  /** Whether a code fence follows the last line. The answer is then in a code block instead of bare. */
+  /** Whether the last line is followed by a code fence. If so, the answer is inside a code block and not bare. */
   readonly fenced: boolean;
 }
 
@@ -17,7 +17,7 @@ export function bareAnswer(text: string): BareAnswer {
   return { line: lastLine(text) ?? "", whole, fenced: /(?:^|\n)[ \t]*```[^\n]*$/.test(whole) };
 }
 
-/** Removes one pair of quotes around a text, straight or curly. */
+/** Removes one pair of straight or curly quotes around a text. */
 export function unquoted(text: string): string {
   return (
     /^(?:"([^"]*)"|'([^']*)'|“([^”]*)”)$/
@@ -28,12 +28,14 @@ export function unquoted(text: string): string {
   );
 }
 
-/** Maximum length of a line that may hold a decorated answer. Longer lines are not read as one. */
+/** Maximum length in characters of a line that may hold a decorated answer. */
 export const MAX_DECORATED = 400;
 
 /**
- * Removes decoration from a line: quotes, bold, a box, answer tags, and words before a colon. Returns the possible answers that remain. A
- * question that asks for a bare answer does not say whether a decorated one counts.
+ * Removes decoration from a line, such as quotes, bold marks, a box, answer tags, or words before a colon. Returns all candidate answers
+ * that remain.
+ *
+ * A question that asks for a bare answer does not say whether a decorated answer counts.
  */
 export function undecorated(line: string): readonly string[] {
   if (line.length > MAX_DECORATED) return [];

@@ -1,7 +1,7 @@
 // Reads answers in double square brackets, as in [[1 2,2 1]].
 
 /**
- * Returns the content of the last pair of double square brackets. Undefined if there is none.
+ * Returns the content of the last pair of double square brackets. Returns undefined if there is none.
  *
  * White space between the two brackets of a pair is ignored. The content contains no double brackets.
  */
@@ -12,7 +12,7 @@ export function lastDoubleBrackets(text: string): string | undefined {
   return open < 0 ? undefined : dense.slice(open + 2, dense.indexOf("]]", open));
 }
 
-/** Returns the content of the first pair of double square brackets that lies on one line. Undefined if there is none. */
+/** Returns the content of the first pair of double square brackets on a single line. Returns undefined if there is none. */
 export function firstDoubleBrackets(text: string): string | undefined {
   for (const line of text.split("\n")) {
     const open = line.indexOf("[[");
@@ -34,19 +34,19 @@ export function allDoubleBrackets(text: string): string[] {
   return found;
 }
 
-/** Numbers in double square brackets: `[[1 2,2 1]]`. */
+/** The numbers in double square brackets: `[[1 2,2 1]]`. */
 export interface BracketedNumbers {
   readonly rows: readonly (readonly number[])[];
   /**
-   * Whether the notation is exactly this one: blanks between numbers, commas between rows. Otherwise it is a nested list, or the commas are
-   * full-width.
+   * Whether numbers are separated by blanks and rows by ASCII commas, as the question asks. False for a nested list or full-width commas.
    */
   readonly exact: boolean;
   readonly found: string;
 }
 
 /**
- * Reads the numbers in the last pair of double square brackets. Undefined if there is no such pair, or if it holds anything but numbers.
+ * Reads the numbers in the last pair of double square brackets. Returns undefined if there is no such pair, or if its content is not only
+ * numbers.
  */
 export function lastBracketedNumbers(text: string): BracketedNumbers | undefined {
   const content = lastDoubleBrackets(text);
@@ -60,7 +60,7 @@ export function lastBracketedNumbers(text: string): BracketedNumbers | undefined
   return rows && { rows, exact: false, found };
 }
 
-/** @returns undefined if one of the rows holds anything but numbers of one to three ASCII digits. A comma at the end is ignored */
+/** Parses rows of numbers and ignores a comma at the end. Returns undefined if an entry is not a number of one to three ASCII digits. */
 function numbersOf(rows: readonly string[], separator: RegExp): number[][] | undefined {
   const texts = rows.map((row) => row.trim());
   if (texts.length > 1 && texts.at(-1) === "") texts.pop();
@@ -69,5 +69,5 @@ function numbersOf(rows: readonly string[], separator: RegExp): number[][] | und
   return cells.map((row) => row.map(Number));
 }
 
-/** Writes numbers in double square brackets. */
+/** Formats rows of numbers in double square brackets. */
 export const bracketedText = (rows: readonly (readonly number[])[]) => `[[${rows.map((row) => row.join(" ")).join(",")}]]`;

@@ -1,13 +1,16 @@
-// Finds the answer in a message: the text after the reasoning, and in it a code block, a box or the last line.
+// Finds the answer in a message: the text after the reasoning, and in that text a code block, a box or the last line.
 
-/** Number of characters at the end of a message that are read. This bounds the time of a verifier; all answers are shorter. */
+/**
+ * Maximum number of characters that are read, counted from the end of the message. It limits the time of a verifier; all right answers are
+ * shorter.
+ */
 export const MAX_ANSWER_CHARACTERS = 100_000;
-/** Maximum number of wrappers that are removed around an answer. */
+/** Maximum number of nested wrappers, such as quotes or bold marks, that are removed from an answer. */
 const MAX_WRAPPERS = 20;
 
 /**
- * Returns the part of an assistant message that counts: the text after the last `</think>`, or the whole message if it has no reasoning.
- * Undefined if the reasoning is not closed.
+ * Returns the text after the last `</think>`, or the whole message if it has no reasoning. Returns undefined if the reasoning is not
+ * closed.
  */
 export function finalText(response: string): string | undefined {
   const end = response.lastIndexOf("</think>");
@@ -19,16 +22,17 @@ export function finalText(response: string): string | undefined {
 
 /** A fenced code block. */
 export interface CodeBlock {
-  /** The word after the opening fence, in lower case. Empty if there is none. */
+  /** The language tag after the opening fence, in lower case. Empty if there is none. */
   readonly language: string;
   readonly content: string;
-  /** Offset of the closing fence. */
+  /** Offset of the closing fence in the text. */
   readonly end: number;
 }
 
 /**
- * Returns the complete code blocks of a text, in order. A fence is three or more backticks, anywhere in a line. A fence with a language always
- * opens a block, so that a second pair of fences around a block does no harm.
+ * Returns the complete code blocks of a text, in order. A fence is three or more backticks, anywhere in a line.
+ *
+ * A fence with a language tag always opens a block. Extra fences around a block therefore do not hide it.
  */
 export function codeBlocks(text: string): CodeBlock[] {
   const blocks: CodeBlock[] = [];
@@ -46,7 +50,9 @@ export function codeBlocks(text: string): CodeBlock[] {
   return blocks;
 }
 
-/** Returns the last code block with one of the languages (`""` is a block without a tag). Undefined if there is none. */
+/**
+ * Returns the content of the last code block whose tag is one of `languages`; `""` stands for no tag. Returns undefined if there is none.
+ */
 export function lastCodeBlock(text: string, languages: readonly string[] = ["python", "py", ""]): string | undefined {
   return codeBlocks(text)
     .filter(({ language }) => languages.includes(language))
@@ -54,12 +60,12 @@ export function lastCodeBlock(text: string, languages: readonly string[] = ["pyt
 }
 
 /**
- * Returns the contents of all `\boxed{…}` with balanced braces, in order. An outer box hides those inside it; a box that is never closed hides
- * none.
+ * Returns the contents of all `\boxed{…}` with balanced braces, in order. Boxes inside another box are left out. A box that is never closed
+ * is ignored, and boxes inside it are returned.
  */
 export function boxes(text: string): string[] {
   const found: { readonly begin: number; readonly end: number }[] = [];
-  // One entry for each open brace: where the content of its box begins, or undefined if it opens no box.
+  // A stack with one entry per open brace: the offset where the content of its box begins, or undefined if the brace opens no box.
   const open: (number | undefined)[] = [];
   for (const { 0: token, index } of text.matchAll(/\\boxed\{|\\[{}]|[{}]/g)) {
     if (token === "\\boxed{") open.push(index + token.length);
@@ -74,12 +80,15 @@ export function boxes(text: string): string[] {
   return found.map(({ begin, end }) => text.slice(begin, end));
 }
 
-/** Returns the plain content of the last box that is not empty, with {@link plainText}. Undefined if there is none. */
+/** Returns the content of the last non-empty box, cleaned by {@link plainText}. Returns undefined if there is none. */
 export function lastBox(text: string): string | undefined {
   return boxes(text).map(plainText).filter(Boolean).at(-1);
 }
 
-/** Removes harmless decoration around an answer: white space, `$`, bold, quotes, `\text{…}` around it, and one final full stop. */
+/**
+ * Removes harmless decoration from an answer: surrounding white space, `$`, bold marks, quotes and `\text{…}`, and one full stop at the
+ * end.
+ */
 export function plainText(content: string): string {
   let text = content.trim();
   // Without this limit, a text of nested wrappers would take quadratic time.
@@ -101,7 +110,7 @@ function unwrapped(text: string): string {
   return text;
 }
 
-/** Whether the brace that was opened before `from` is closed by the last character. */
+/** Whether the last character closes the brace that was opened just before `from`. */
 function closesAtEnd(text: string, from: number): boolean {
   let depth = 1;
   for (let at = from; at < text.length; at++) {
@@ -111,7 +120,7 @@ function closesAtEnd(text: string, from: number): boolean {
   return false;
 }
 
-/** Returns the last line that is neither blank nor a code fence, trimmed. Undefined if there is none. */
+/** Returns the last line that is neither blank nor a code fence, without surrounding white space. Returns undefined if there is none. */
 export function lastLine(text: string): string | undefined {
   return text
     .split("\n")

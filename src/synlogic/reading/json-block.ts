@@ -1,9 +1,9 @@
-// Reads answers that are JSON in a code block, and compares them without converting types.
+// Reads answers that are JSON in a code block, and compares them without type conversion.
 
 import { codeBlocks } from "./final-text.js";
 import { type Literal, parseLiteral } from "./literal.js";
 
-/** Returns the last code block with the tag `json`, or without a tag if it holds JSON. Undefined if there is none. */
+/** Returns the last code block that has the tag `json`, or no tag and valid JSON content. Returns undefined if there is none. */
 export function lastJsonBlock(text: string): string | undefined {
   return codeBlocks(text)
     .filter(({ language, content }) => language === "json" || (language === "" && parseLiteral(content, "json") !== undefined))
@@ -12,11 +12,11 @@ export function lastJsonBlock(text: string): string | undefined {
 }
 
 /**
- * Writes a literal in one canonical way, so that equal values give equal texts: 7, 7.0 and "7" stay apart, and the order of keys does not
- * matter.
+ * Converts a literal to a canonical text, so that two literals are equal exactly if their texts are equal. 7, 7.0 and "7" give different
+ * texts. The order of keys does not matter.
  *
- * @param duplicates what to do with a key that is given twice
- * @returns undefined for a duplicate key that is refused, or a key that is not a string
+ * @param duplicates whether a duplicate key is refused, or its last value counts
+ * @returns undefined for a refused duplicate key, or a key that is not a string
  */
 export function canonicalText(literal: Literal, duplicates: "refuse" | "last counts" = "refuse"): string | undefined {
   switch (literal.kind) {

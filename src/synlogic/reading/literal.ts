@@ -1,4 +1,4 @@
-// A parser of literal data: lists, tuples, dictionaries, strings, numbers, booleans. It evaluates nothing.
+// Parses literal data: lists, tuples, dictionaries, strings, numbers and booleans. It evaluates no code.
 
 /** A parsed literal. Numbers keep their kind, because `true`, `1`, `1.0` and `"1"` are different answers. */
 export type Literal =
@@ -11,34 +11,34 @@ export type Literal =
   | { readonly kind: "dictionary"; readonly entries: readonly (readonly [Literal, Literal])[] };
 
 /**
- * `python` accepts Python and JSON literals: either quote, tuples, trailing commas, `#` comments, None, True, False and their JSON forms.
- * `python without comments` is for questions that forbid comments. `json` accepts JSON only.
+ * The syntax of literals. `python` accepts Python and JSON: single and double quotes, tuples, trailing commas, `#` comments, and None, True
+ * and False or their JSON forms. `python without comments` is for questions that forbid comments. `json` accepts only JSON.
  */
 export type Dialect = "python" | "python without comments" | "json";
 
 /** A literal that was found in a text. */
 export interface Found {
   readonly literal: Literal;
-  /** Offset of its first character. */
+  /** Offset of the first character. */
   readonly begin: number;
-  /** Offset after its last character. */
+  /** Offset after the last character. */
   readonly end: number;
 }
 
-/** Maximum nesting depth of a literal. The answers of all tasks have at most four levels. */
+/** Maximum nesting depth of a literal. No right answer has more than four levels. */
 const MAX_DEPTH = 12;
 /** Maximum number of digits of an integer. */
 const MAX_DIGITS = 15;
-/** Maximum number of characters that a search reads per character of the text, so that its time is linear for any text. */
+/** Maximum number of characters that a search reads per character of the text. It keeps the time linear for any text. */
 const MAX_READS_PER_CHARACTER = 16;
 
 const ESCAPES: Readonly<Record<string, string>> = { n: "\n", t: "\t", r: "\r", b: "\b", f: "\f", '"': '"', "'": "'", "\\": "\\", "/": "/" };
-/** A number or a name, at an offset. */
+/** Matches a number or a name at an offset. */
 const WORD = /[A-Za-z0-9_.+-]*/y;
 
 class LiteralParser {
   private at = 0;
-  /** Characters that may still be read. */
+  /** Number of characters that may still be read. */
   reads: number;
 
   constructor(
@@ -48,7 +48,7 @@ class LiteralParser {
     this.reads = MAX_READS_PER_CHARACTER * text.length + 1000;
   }
 
-  /** Parses the literal that begins at an offset. Undefined if there is none. */
+  /** Parses the literal that begins at an offset. Returns undefined if there is none. */
   parseAt(begin: number): Found | undefined {
     this.at = begin;
     const literal = this.value(0);
@@ -88,7 +88,7 @@ class LiteralParser {
     for (;;) {
       this.skipBlanks();
       if (this.text[this.at] === close) {
-        // JSON has no trailing comma. In Python, brackets around a single value without a comma are not a tuple.
+        // JSON allows no trailing comma. In Python, parentheses around a single value without a comma do not form a tuple.
         if (this.dialect === "json" && comma) return undefined;
         this.at++;
         return kind === "tuple" && items.length === 1 && !comma ? items[0] : { kind, items };
@@ -173,7 +173,7 @@ class LiteralParser {
   }
 }
 
-/** Parses a text that holds exactly one literal; white space and comments around it are allowed. Undefined for any other text. */
+/** Parses a text that consists of one literal, with optional white space and comments around it. Returns undefined for any other text. */
 export function parseLiteral(text: string, dialect: Dialect = "python"): Literal | undefined {
   const parser = new LiteralParser(text, dialect);
   const found = parser.parseAt(parser.skipBlanks(0));
@@ -181,10 +181,10 @@ export function parseLiteral(text: string, dialect: Dialect = "python"): Literal
 }
 
 /**
- * Finds all complete literals that begin with one of the given brackets, from left to right. Literals inside other literals
- * are left out. The time is linear in the length of the text.
+ * Finds all complete literals that begin with one of the given brackets, from left to right. Literals inside other literals are left out.
+ * The time is linear in the length of the text.
  *
- * @param opening any of `[`, `(`, `{`
+ * @param opening the brackets to look for, any of `[`, `(`, `{`
  */
 export function findLiterals(text: string, opening: string, dialect: Dialect = "python"): Found[] {
   const parser = new LiteralParser(text, dialect);
@@ -199,16 +199,17 @@ export function findLiterals(text: string, opening: string, dialect: Dialect = "
   return found;
 }
 
-/** The items of a list, or of a list or a tuple. Undefined for any other literal. */
+/** Returns the items of a list, or of a list or tuple. Returns undefined for any other literal. */
 export function itemsOf(literal: Literal | undefined, kind: "list" | "list or tuple" = "list"): readonly Literal[] | undefined {
   if (literal?.kind === "list") return literal.items;
   return literal?.kind === "tuple" && kind === "list or tuple" ? literal.items : undefined;
 }
 
 /**
- * A rectangle of cells. Undefined if the literal is not a list of equally long lists, or if a cell is refused.
+ * Converts a list of equally long lists to a rectangular grid. Returns undefined if the literal has another shape, or if `cell` rejects a
+ * cell.
  *
- * @param cell returns undefined to refuse
+ * @param cell converts a cell; returns undefined to reject it
  */
 export function gridOf<Cell>(
   literal: Literal | undefined,

@@ -1,4 +1,7 @@
-/** Returns the box that published verifiers read: the last one in the whole message, which ends at the first `}`. Undefined if there is none. */
+/**
+ * Returns the box that the published verifiers read: the last one in the whole message, ended by the first `}`. Returns undefined if there
+ * is none.
+ */
 export function publishedBox(response: string): string | undefined {
   const opening = "\\boxed{";
   let last: string | undefined;

@@ -1,10 +1,10 @@
-// Finds answers in the same way as the published verifiers, faults included. Only the emulations of their verdicts use it.
+// Finds answers as the published verifiers do, including their mistakes. Only the emulations of these verifiers use this file.
 
 /**
- * Finds the texts that a non-greedy pattern for `[[ … ]]` finds, from left to right: each begins at an opening pair of brackets and ends at
- * the first closing pair after it.
+ * Finds the texts that a non-greedy pattern for `[[ … ]]` matches, from left to right. Each text begins at an opening pair of brackets and
+ * ends at the first closing pair after it.
  *
- * @param opening a global pattern for the beginning
+ * @param opening a global pattern for the opening pair
  */
 export function nestedListTexts(text: string, opening = /\[\s*\[/g): string[] {
   const closing = /\]\s*\]/g;
@@ -19,14 +19,17 @@ export function nestedListTexts(text: string, opening = /\[\s*\[/g): string[] {
   return found;
 }
 
-/** From this number of cells on, a pattern with nested repetitions takes seconds for a row that ends in a bad cell. */
+/**
+ * Minimum number of cells in a row for which the published pattern, which has nested repetitions, takes seconds if the row ends in an
+ * invalid cell.
+ */
 const SLOW_CELLS = 24;
 
 /**
- * Finds the grids that a strict pattern finds: rows of cells, separated by single commas, without a trailing one. `slow` says whether the
- * published pattern would have to backtrack through a long row, which takes exponential time.
+ * Finds the grids that a strict published pattern matches: rows of cells separated by single commas, without a trailing comma.
  *
  * @param cell a sticky pattern for one cell, with the value as its first group
+ * @returns the grids. `slow` is true if the published pattern would backtrack through a long row, which takes exponential time
  */
 export function strictGrids(text: string, cell: RegExp): { readonly grids: readonly string[][][]; readonly slow: boolean } {
   const opening = /\[\s*\[/g;

@@ -1,13 +1,13 @@
-// Converts text to integers like Python's int(), for the verdicts of published verifiers.
+// Converts text to integers like Python's int(), to emulate the published verifiers.
 
 import { asciiDigits } from "./unicode-digits.js";
 
-/** Maximum number of digits that Python converts. */
+/** Maximum number of digits that Python converts by default. */
 const MAX_DIGITS = 4300;
 
 /**
- * Returns the integer that Python's `int(text)` returns, or undefined if `int` raises an error. `int` accepts white space around the
- * number, a sign, underscores between digits, leading zeros, and decimal digits of every script.
+ * Returns the value of Python's `int(text)`, or undefined if `int` raises an error. `int` accepts surrounding white space, a sign,
+ * underscores between digits, leading zeros, and decimal digits of every script.
  */
 export function pythonInteger(text: string): bigint | undefined {
   const match = /^\s*([+-]?)(\p{Nd}+(?:_\p{Nd}+)*)\s*$/u.exec(text);

@@ -1,11 +1,11 @@
-// Words: lists of them in answers, and the words that a generator draws from.
+// Lists of words in answers, and the words that a generator draws from.
 
 import { InputError } from "../../base/errors.js";
 import { printed } from "../../base/printed.js";
 import { WORDS } from "../words.js";
 import { plainText } from "./final-text.js";
 
-/** Splits a list at its Latin or Chinese commas and removes harmless decoration around each item. A comma at the end is ignored. */
+/** Splits a list at Latin or Chinese commas and removes harmless decoration from each item. A comma at the end is ignored. */
 export function commaSeparated(text: string): string[] {
   const items = text
     .replace(/\\[ ,;!]/g, " ")
@@ -29,14 +29,14 @@ export function wordsToDraw(where: string, own: readonly string[], least: number
 }
 
 /**
- * Reads a parameter such as `word_count_range`: the least and the greatest number.
+ * Reads a parameter that is a range, such as `word_count_range`: its minimum and its maximum.
  *
- * @throws {InputError} anything but two numbers in rising order within the limits
+ * @throws {InputError} anything other than two integers in ascending order within the limits
  */
 export function rangeOf(where: string, range: readonly number[], least: number, most: number): readonly [from: number, to: number] {
   const [from, to] = range;
   if (range.length !== 2 || from === undefined || to === undefined || from < least || to > most || from > to) {
-    throw new InputError(`${where}: expected two integers in rising order within [${least}, ${most}], got ${JSON.stringify(range)}`);
+    throw new InputError(`${where}: expected two integers in ascending order within [${least}, ${most}], got ${JSON.stringify(range)}`);
   }
   return [from, to];
 }

@@ -1,42 +1,42 @@
-// Fills cells with numbers so that no group of cells repeats a number: Latin squares, sudoku and similar puzzles.
+// Fills cells with numbers so that no group of cells repeats a number, as in Latin squares, sudoku and similar puzzles.
 
 import type { Random } from "../../base/random.js";
 import { shuffle } from "../../base/random-draws.js";
 
-/** Cells with different numbers. */
+/** A group of cells that must hold different numbers. */
 export interface Group {
   readonly cells: readonly number[];
   /**
-   * An additional rule. Takes the numbers of the cells (0 for a free cell) and returns a bit mask of the numbers that free cells may take.
-   * Returns 0 if the given numbers break the rule.
+   * An additional rule of the group. It takes the numbers of the cells, with 0 for a free cell, and returns the numbers that free cells may
+   * take, as a bit mask. It returns 0 if the numbers break the rule.
    */
   readonly allowed?: (numbers: readonly number[]) => number;
 }
 
-/** Cells that take the numbers 1 to `size`. */
+/** A puzzle whose cells take the numbers 1 to `size`. */
 export interface NumberCells {
-  /** At most 30, because sets of numbers are bit masks. */
+  /** The largest number, at most 30, because sets of numbers are bit masks. */
   readonly size: number;
-  /** The groups. Every cell belongs to at least one. */
+  /** The groups. Every cell belongs to at least one group. */
   readonly groups: readonly Group[];
-  /** The number of every cell, 0 for a free cell. If left out, all cells are free. */
+  /** The given number of each cell, with 0 for a free cell. By default all cells are free. */
   readonly given?: readonly number[];
 }
 
 /** The result of a search. */
 export interface Search {
   readonly found: readonly (readonly number[])[];
-  /** Whether there are certainly no other solutions. False if the search stopped at its limit of solutions or of steps. */
+  /** True if there are no other solutions. False if the search stopped at its limit of solutions or steps, so that there may be others. */
   readonly complete: boolean;
 }
 
-/** Maximum number of attempts to place a number, so that a search ends within seconds for any puzzle. */
+/** Maximum number of attempts to place a number. It ends the search within seconds for any puzzle. */
 const MAX_STEPS = 3_000_000;
 
 /**
  * Finds up to `limit` ways to fill the cells. The search always continues with the free cell that has the fewest candidates.
  *
- * @param random draws the order in which candidates are tried; from the smallest if left out
+ * @param random draws the order in which candidates are tried. By default they are tried in ascending order
  */
 export function fillCells({ size, groups, given }: NumberCells, limit: number, random?: Random, maxSteps = MAX_STEPS): Search {
   const groupsOf: number[][] = [];
@@ -48,7 +48,7 @@ export function fillCells({ size, groups, given }: NumberCells, limit: number, r
   }
   const all = numbersUpTo(size);
   const numbers = groupsOf.map(() => 0);
-  /** For each group, the numbers that its rule allows, and the numbers that its cells hold. */
+  /** For each group, two bit masks: `allowed` holds the numbers that its rule allows, and `used` those that its cells hold. */
   const allowed = groups.map(({ cells, allowed }) => allowed?.(cells.map(() => 0)) ?? all);
   const used = groups.map(() => 0);
   const found: number[][] = [];
@@ -59,7 +59,7 @@ export function fillCells({ size, groups, given }: NumberCells, limit: number, r
     for (const g of groupsOf[cell]!) left &= allowed[g]! & ~used[g]!;
     return left;
   }
-  /** Returns false if a rule is broken. */
+  /** Sets a cell. Returns false if a rule is broken. */
   function set(cell: number, number: number): boolean {
     numbers[cell] = number;
     let fits = true;
@@ -72,7 +72,7 @@ export function fillCells({ size, groups, given }: NumberCells, limit: number, r
     }
     return fits;
   }
-  /** Returns false if the search has to stop. */
+  /** Fills the remaining cells. Returns false if the search has to stop. */
   function continueSearch(): boolean {
     let next = -1;
     let nextCandidates = 0;

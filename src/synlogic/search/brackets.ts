@@ -3,7 +3,7 @@
 import type { Random } from "../../base/random.js";
 import { randomBoolean, randomChoice } from "../../base/random-draws.js";
 
-/** The four bracket pairs, an opener and its closer. A task with n types uses the first n, or draws n of them. */
+/** The four bracket pairs, each with its opener and its closer. A task with n types uses the first n, or draws n of them. */
 export const BRACKET_PAIRS = ["()", "[]", "{}", "<>"] as const;
 
 export const isOpener = (bracket: string): boolean => BRACKET_PAIRS.some((pair) => pair[0] === bracket);
@@ -11,17 +11,15 @@ export const isOpener = (bracket: string): boolean => BRACKET_PAIRS.some((pair) 
 /** Returns the closer of an opener. */
 export const closerOf = (opener: string): string => BRACKET_PAIRS.find((pair) => pair[0] === opener)![1]!;
 
-/** The open brackets of a sequence, or its first error. */
+/** The open brackets of a sequence, and its first error. */
 export interface BracketScan {
-  /** The openers that are not closed at the end, or before the first error; the outermost first. */
+  /** The openers that are still open at the first error or at the end, with the outermost first. */
   readonly open: readonly string[];
-  /**
-   * The 0-based offset of the first closer that does not match, or of a character that is not a bracket. Undefined if there is no error.
-   */
+  /** The 0-based offset of the first wrong closer, or of the first character that is not a bracket. Undefined if there is no error. */
   readonly error: number | undefined;
 }
 
-/** Reads a sequence from left to right. */
+/** Scans a sequence from left to right. */
 export function scanBrackets(sequence: string): BracketScan {
   const open: string[] = [];
   for (const [at, bracket] of [...sequence].entries()) {
@@ -32,7 +30,7 @@ export function scanBrackets(sequence: string): BracketScan {
   return { open, error: undefined };
 }
 
-/** Returns the closers for open brackets, the innermost first. */
+/** Returns the closers for the open brackets, with the innermost first. */
 export const closersOf = (open: readonly string[]): string => [...open].reverse().map(closerOf).join("");
 
 export const isBalanced = (sequence: string): boolean => {
@@ -41,14 +39,14 @@ export const isBalanced = (sequence: string): boolean => {
 };
 
 /**
- * Draws a sequence without wrong closers, uniformly among the shapes with the given length and number of brackets open at the end.
+ * Draws a sequence without wrong closers. The shape is drawn uniformly among those with the given length and number of open brackets.
  *
- * @param open number of brackets that stay open: at most the length, and of the same parity
- * @param depth depth that the sequence must reach at least
- * @returns undefined if there is no such sequence
+ * @param open number of brackets that stay open. It is at most the length and has the same parity
+ * @param depth nesting depth that the sequence must reach
+ * @returns undefined if no such sequence exists
  */
 export function drawBrackets(random: Random, pairs: readonly string[], length: number, open: number, depth = 0): string | undefined {
-  // counts[left][height]: the number of possible continuations; those in [0] have reached the depth already.
+  // ways[0] counts the continuations if the depth was already reached, ways[1] those if it was not. Both are indexed by [left][height].
   const ways = [true, false].map((reached) => countWays(length, open, reached ? 0 : depth));
   const waysFrom = (left: number, height: number, reached: boolean) => ways[reached || height >= depth ? 0 : 1]![left]![height] ?? 0;
   if (!(waysFrom(length, 0, depth === 0) > 0)) return undefined;
@@ -68,7 +66,10 @@ export function drawBrackets(random: Random, pairs: readonly string[], length: n
   return sequence;
 }
 
-/** For each number of brackets left and each height, the number of walks that end at `open`, never go below zero, and touch `depth`. */
+/**
+ * Counts the walks from each height with each number of remaining brackets. A walk ends at `open`, never goes below 0, and touches `depth`.
+ * The result is indexed by [remaining][height].
+ */
 function countWays(length: number, open: number, depth: number): number[][] {
   const free: number[][] = [Array.from({ length: length + 2 }, (_, height) => (height === open ? 1 : 0))];
   const bound: number[][] = [Array.from({ length: length + 2 }, (_, height) => (height === open && height >= depth ? 1 : 0))];

@@ -1,6 +1,6 @@
 // Cells of a rectangular grid and their neighbours.
 
-/** A cell: row and column, from 0. */
+/** A cell as row and column, counted from 0. */
 export type Cell = readonly [row: number, column: number];
 
 /** Steps to the four cells that share an edge. */
@@ -34,7 +34,7 @@ export function cellsOf<Value>(grid: readonly (readonly Value[])[], fits: (value
   return grid.flatMap((values, i) => values.flatMap((value, j): Cell[] => (fits(value) ? [[i, j]] : [])));
 }
 
-/** Returns the groups of cells that fulfil a condition and are connected through edges. */
+/** Returns the connected groups of cells that fulfil a condition. Cells are connected if they share an edge. */
 export function connectedGroups<Value>(grid: readonly (readonly Value[])[], fits: (value: Value) => boolean): Cell[][] {
   const seen = grid.map((values) => values.map((value) => !fits(value)));
   const groups: Cell[][] = [];
@@ -54,5 +54,5 @@ export function connectedGroups<Value>(grid: readonly (readonly Value[])[], fits
   return groups;
 }
 
-/** Names a cell in the reason of a verdict: `row 2, column 3`, from 1. */
+/** Names a cell in the reason of a verdict: `row 2, column 3`, counted from 1. */
 export const cellName = ([row, column]: Cell): string => `row ${row + 1}, column ${column + 1}`;

@@ -1,12 +1,12 @@
-// Puzzles of houses in a row: every value of every attribute belongs to one house. Clues say where a value is, or how the houses of two
-// values are placed.
+// Solves puzzles about houses in a row. Every value of every attribute belongs to exactly one house. A clue fixes the house of a value, or
+// the relative position of the houses of two values.
 
 /** A value of an attribute. */
 export type Value = string | number;
 
 /**
- * A clue: a value is, or is not, in the house with a 0-based index; or of two values, both are in the same house, the first is directly
- * left of the second, or they are next to each other.
+ * A clue. `is` and `not` say whether a value is in the house with a 0-based index. `same`, `left` and `next` relate two values: both are in
+ * the same house, the first is directly left of the second, or their houses are next to each other.
  */
 export type HouseClue =
   | readonly [kind: "is" | "not", attribute: string, value: Value, house: number]
@@ -14,7 +14,7 @@ export type HouseClue =
 
 export interface HousePuzzle {
   readonly attributes: readonly string[];
-  /** The values of each attribute, one for each house, in any order. */
+  /** The values of each attribute, one per house, in any order. */
   readonly values: Readonly<Record<string, readonly Value[]>>;
   readonly clues: readonly HouseClue[];
 }
@@ -22,7 +22,7 @@ export interface HousePuzzle {
 /** For each attribute, the value of each house. */
 export type Houses = Readonly<Record<string, readonly Value[]>>;
 
-/** Whether houses fulfil a clue. */
+/** Whether the houses fulfil a clue. */
 export function holdsClue(clue: HouseClue, houses: Houses): boolean {
   const houseOf = (attribute: string, value: Value) => houses[attribute]!.indexOf(value);
   const [kind, attribute, value] = clue;
@@ -38,7 +38,7 @@ export function holdsClue(clue: HouseClue, houses: Houses): boolean {
   return kind === "left" ? house + 1 === other : Math.abs(house - other) === 1;
 }
 
-/** Sets of houses as bit masks. `places[i]` are the houses that are still possible for value i. */
+/** The possible houses of each value: `places[i]` is a bit mask of the houses that are still possible for value i. */
 type Places = number[];
 
 /** A clue whose values are numbers instead of names. */
@@ -46,7 +46,7 @@ type Relation = { readonly kind: HouseClue[0]; readonly one: number; readonly ot
 
 const isSingle = (set: number) => (set & (set - 1)) === 0;
 
-/** Removes houses that the clues rule out, until nothing changes. Returns false if no house is left for a value. */
+/** Removes houses that the clues rule out, until nothing changes. Returns false if a value has no house left. */
 function narrow(places: Places, relations: readonly Relation[], houseCount: number): boolean {
   const all = (1 << houseCount) - 1;
   const neighbours = (set: number) => ((set << 1) | (set >> 1)) & all;

@@ -1,9 +1,9 @@
-// Latin squares: n rows and columns, each with the numbers 1 to n once.
+// Latin squares: n rows and n columns, each of which holds the numbers 1 to n once.
 
 import type { Random } from "../../base/random.js";
 import { fillCells, type Group } from "./all-different.js";
 
-/** The rows, then the columns, of a square whose cells are counted in reading order. */
+/** Returns the rows and then the columns of a square as groups. Cells are numbered in reading order. */
 export function rowsAndColumns(size: number): Group[] {
   const counting = Array.from({ length: size }, (_, i) => i);
   const rows = counting.map((i) => ({ cells: counting.map((j) => i * size + j) }));
@@ -11,23 +11,23 @@ export function rowsAndColumns(size: number): Group[] {
   return [...rows, ...columns];
 }
 
-/** Draws a Latin square. Every square can be drawn, but not with equal probability. */
+/** Draws a Latin square. Every square can be drawn, but not all with the same probability. */
 export function randomLatinSquare(random: Random, size: number): number[][] {
   return squareOf(fillCells({ size, groups: rowsAndColumns(size) }, 1, random).found[0]!);
 }
 
-/** Cuts cells in reading order into the rows of a square. */
+/** Splits cells in reading order into the rows of a square. */
 export function squareOf<Cell>(cells: readonly Cell[]): Cell[][] {
   const size = Math.sqrt(cells.length);
   return Array.from({ length: size }, (_, i) => cells.slice(i * size, (i + 1) * size));
 }
 
-/** Returns the first fault of a square of numbers, in words. Undefined if it is a Latin square. */
+/** Describes the first fault of a square of numbers. Returns undefined if it is a Latin square. */
 export function latinSquareFault(grid: readonly (readonly number[])[]): string | undefined {
   const size = grid.length;
   for (const [i, row] of grid.entries()) {
     const outside = row.findIndex((number) => number < 1 || number > size);
-    if (outside >= 0) return `row ${i + 1} holds ${row[outside]}, which is not within 1 to ${size}`;
+    if (outside >= 0) return `row ${i + 1} holds ${row[outside]}, which is not from 1 to ${size}`;
   }
   const columns = grid.map((_, j) => grid.map((row) => row[j]!));
   for (const [name, lines] of [["row", grid] as const, ["column", columns] as const]) {

@@ -1,16 +1,16 @@
-// Finds the hidden cells that must be mines, given the numbers of mines in sets of cells.
+// Finds the hidden cells that must be mines, given the number of mines in some sets of cells.
 
-/** A set of cells with its number of mines. */
+/** A set of cells and the number of mines in it. */
 export interface MineCount {
   readonly mines: number;
   readonly cells: readonly number[];
 }
 
 /**
- * Finds an arrangement of mines that fulfils all counts and keeps the given decisions. Undefined if there is none.
+ * Searches for an arrangement of mines that fulfils all counts, under the cells that are already decided.
  *
- * The search starts from a guess. While a count is wrong, it changes one of the undecided cells of this count. If the guess is right in
- * most places, the search therefore changes only cells near the decided ones.
+ * The search starts from a guess. While a count is wrong, it changes one of the undecided cells of that count. If the guess is mostly
+ * right, only cells near the decided ones change.
  */
 class Repair {
   private readonly countsOf = new Map<number, number[]>();
@@ -43,9 +43,9 @@ class Repair {
     return found ? this.values : undefined;
   }
 
-  /** Changes undecided cells until all counts are right. Restores the arrangement if that is impossible. */
+  /** Changes undecided cells until all counts are right. If that is impossible, restores the arrangement and returns false. */
   repair(): boolean {
-    // The wrong count with the fewest cells that may change.
+    // Chooses the wrong count with the fewest cells that may change.
     let best: readonly number[] | undefined;
     for (const k of this.wrong) {
       const missing = this.counts[k]!.mines - this.sums[k]!;
@@ -54,7 +54,7 @@ class Repair {
       if (!best || changeable.length < best.length) best = changeable;
     }
     if (!best) return true;
-    // Tries each cell as the first one to change; the cells before it then stay.
+    // Tries each cell as the first one to change. The cells before it then keep their values.
     let done = false;
     let tried = 0;
     for (const cell of best) {
@@ -89,10 +89,10 @@ class Repair {
 }
 
 /**
- * Returns an arrangement of mines that fulfils all counts. Undefined if there is none.
+ * Returns an arrangement of mines that fulfils all counts. Returns undefined if there is none.
  *
  * @param size number of cells
- * @param guess the cells that are probably mines; a good guess makes the search short
+ * @param guess whether each cell is probably a mine. A good guess makes the search short
  */
 export function arrangement(counts: readonly MineCount[], size: number, guess: readonly boolean[]): readonly boolean[] | undefined {
   const repair = new Repair(
@@ -105,7 +105,7 @@ export function arrangement(counts: readonly MineCount[], size: number, guess: r
 /**
  * Returns the cells that are mines in every arrangement that fulfils all counts, in ascending order.
  *
- * @param known one arrangement
+ * @param known one arrangement that fulfils all counts
  */
 export function minesThatMustBe(counts: readonly MineCount[], known: readonly boolean[]): number[] {
   const counted = new Set(counts.flatMap(({ cells }) => cells));
@@ -115,15 +115,17 @@ export function minesThatMustBe(counts: readonly MineCount[], known: readonly bo
     if (!possible.has(cell)) continue;
     const other = arrangementWithout(cell, counts, known);
     if (!other) must.push(cell);
-    // The other arrangement may clear further cells.
+    // Cells that the other arrangement leaves free of mines are not certain either.
     else for (const one of possible) if (!other[one]) possible.delete(one);
   }
   return must;
 }
 
 /**
- * Returns an arrangement in which a mine of a known arrangement is missing. Uses only the counts near the cell first, because they usually
- * decide. A search among all counts can try all repairs of one area before it finds that another area cannot be repaired.
+ * Returns an arrangement that has no mine in `cell`. Returns undefined if every arrangement has a mine there.
+ *
+ * The search uses only the counts near the cell first, because they usually decide. A search over all counts could try all repairs of one
+ * area before it finds that another area cannot be repaired.
  */
 function arrangementWithout(cell: number, counts: readonly MineCount[], known: readonly boolean[]): readonly boolean[] | undefined {
   const cells = new Set([cell]);

@@ -4,15 +4,15 @@ import type { Random } from "../../base/random.js";
 import { randomBoolean, randomChoice } from "../../base/random-draws.js";
 import { type Cell, neighbours } from "./cells.js";
 
-/** A grid with the numbers that are known. 0 is an empty cell. */
+/** A grid with some known numbers. 0 is an empty cell. */
 export type PartialPath = readonly (readonly number[])[];
 
-/** Number of backbite moves per cell, more than enough to remove every trace of the initial snake. */
+/** Number of backbite moves per cell. It is more than enough to remove every trace of the initial snake. */
 const MOVES_PER_CELL = 30;
 
 /**
- * Draws a path through all cells of a square: a snake, changed by many backbite moves. A move joins an end of the path to a neighbour and
- * removes the edge that closes the circle.
+ * Draws a path through all cells of a square. The path starts as a snake and is changed by many backbite moves. A backbite move joins an
+ * end of the path to a neighbouring cell and removes the edge that closes the cycle.
  */
 export function drawPath(random: Random, n: number): number[][] {
   const grid = Array.from({ length: n }, () => Array.from({ length: n }, () => 0));
@@ -25,7 +25,7 @@ export function drawPath(random: Random, n: number): number[][] {
     const atBegin = randomBoolean(random);
     const [i, j] = randomChoice(random, neighbours(grid, atBegin ? path[0]! : path.at(-1)!));
     const other = grid[i]![j]! - 1;
-    // The stretch between the end and the new neighbour is walked the other way round.
+    // The part of the path between the end and the new neighbour is reversed.
     const [from, to] = atBegin ? [0, other] : [other + 1, path.length];
     for (let a = from, b = to - 1; a < b; a++, b--) [path[a], path[b]] = [path[b]!, path[a]!];
     renumber(from, to);
@@ -33,28 +33,30 @@ export function drawPath(random: Random, n: number): number[][] {
   return grid;
 }
 
-/** A gap: the missing numbers between two known numbers. */
+/** A gap between two known numbers, whose numbers in between are missing. */
 interface Gap {
   readonly from: Cell;
   readonly to: Cell;
   /** The known number before the gap. */
   readonly first: number;
-  /** How many numbers are missing. */
+  /** Number of missing numbers. */
   readonly missing: number;
 }
 
-/** Maximum number of ways through a gap that are counted. The search continues with the gap that has fewest. */
+/** Maximum number of ways through a gap that are listed. The search continues with the gap that has the fewest. */
 const MOST_WAYS = 40;
-/** Number of search steps after which the ways through a gap count as too many. */
+/** Maximum number of search steps for the ways through one gap. Beyond it, the gap counts as having too many ways. */
 const MOST_GAP_STEPS = 4000;
-/** Number of steps through all gaps after which the search gives up (about a second). */
+/** Maximum number of steps of the whole search (about one second). */
 const MOST_STEPS = 2_000_000;
 
 /**
- * Completes a path from 1 to the number of cells; these two numbers must be given. The search always continues with the gap that has the
- * fewest ways through it, and stops where an empty cell lies on no way. Calls back with each solution until the callback returns true.
+ * Completes a path from 1 to the number of cells. Both of these numbers must be known.
  *
- * @returns whether the search was ended by the callback. Otherwise there are no further solutions, or it took too many steps.
+ * The search always continues with the gap that has the fewest ways through it. It backtracks if an empty cell lies on no way. It calls
+ * `found` with each solution until the callback returns true.
+ *
+ * @returns true if the callback ended the search. False if there are no further solutions, or if the search took too many steps
  */
 export function completePath(known: PartialPath, found: (grid: readonly (readonly number[])[]) => boolean): boolean {
   const grid = known.map((row) => [...row]);
@@ -64,7 +66,7 @@ export function completePath(known: PartialPath, found: (grid: readonly (readonl
   const isEmpty = ([i, j]: Cell) => grid[i]![j] === 0;
   let steps = 0;
 
-  /** Returns the ways through a gap, each as a list of cells. Undefined if there are too many. */
+  /** Returns the ways through a gap, each as a list of cells. Returns undefined if there are too many. */
   function ways({ from, to, missing }: Gap): Cell[][] | undefined {
     const all: Cell[][] = [];
     const end = Math.min(steps + MOST_GAP_STEPS, MOST_STEPS);
@@ -110,7 +112,7 @@ export function completePath(known: PartialPath, found: (grid: readonly (readonl
     return false;
   }
 
-  /** Yields the ways through a gap one by one, for a gap with too many ways to list. */
+  /** Yields the ways through a gap one by one, for gaps with too many ways to list. */
   function* longWays({ from, to, missing }: Gap, way: readonly Cell[] = []): Generator<readonly Cell[]> {
     const cell = way.at(-1) ?? from;
     const left = missing - way.length;

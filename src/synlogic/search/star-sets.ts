@@ -4,14 +4,14 @@ import type { Random } from "../../base/random.js";
 import { shuffle } from "../../base/random-draws.js";
 import type { Cell } from "./cells.js";
 
-/** Maximum number of attempts to fill a row, so that a search ends within seconds for any puzzle. */
+/** Maximum number of attempts to fill a row. It ends the search within seconds for any puzzle. */
 const MAX_STEPS = 1_000_000;
 
 /**
  * Finds up to `limit` sets of stars, row by row.
  *
- * @param regions the region of each cell; if left out, only rows and columns count
- * @param random draws the order in which columns are tried; from the left if left out
+ * @param regions the region of each cell. If it is missing, only rows and columns count
+ * @param random draws the order in which columns are tried. By default they are tried from the left
  */
 export function findStarSets(
   size: number,
@@ -44,7 +44,7 @@ export function findStarSets(
     }
     return true;
   }
-  /** Returns false if the search has to stop. */
+  /** Fills the rows from row i on. Returns false if the search has to stop. */
   function place(i: number): boolean {
     if (i === size) {
       found.push(rows.flatMap((js, row) => js.map((j): Cell => [row, j])));
@@ -67,7 +67,7 @@ export function findStarSets(
   return { found, complete };
 }
 
-/** The ways to choose columns for the stars of a row, from left to right, no two of them neighbours. */
+/** Returns the ways to choose columns for the stars of a row, in ascending order and without neighbours. */
 function columnChoices(size: number, stars: number, from = 0): number[][] {
   if (stars === 0) return [[]];
   return Array.from({ length: Math.max(0, size - from) }, (_, k) => from + k).flatMap((j) =>

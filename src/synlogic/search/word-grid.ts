@@ -1,6 +1,6 @@
-// Places words in a grid: a crossword whose slots are not marked.
+// Places given words in a crossword grid whose slots are not marked.
 
-/** A cell that takes a letter is `X`. */
+/** The layout of a grid. A cell that takes a letter is `X`. */
 export type Layout = readonly (readonly string[])[];
 
 export interface GridWord {
@@ -8,13 +8,13 @@ export interface GridWord {
   readonly direction: "across" | "down";
 }
 
-/** A word at a place. Cells are counted in reading order. */
+/** A word at a place in the grid. Cells are numbered in reading order. */
 interface Placement {
   readonly word: GridWord;
   readonly cells: readonly number[];
 }
 
-/** Maximum number of words that a search places, so that it ends within seconds for any puzzle. */
+/** Maximum number of words that a search places. It ends the search within seconds for any puzzle. */
 const MAX_STEPS = 300_000;
 
 export interface WordSearchOptions {
@@ -23,10 +23,10 @@ export interface WordSearchOptions {
   readonly maxSteps?: number;
 }
 
-/** The result of a search. A solution has the letter of every cell in reading order, an empty text for a cell without a letter. */
+/** The result of a search. A solution has one entry per cell in reading order: its letter, or an empty text for a cell without a letter. */
 export interface WordSearch {
   readonly found: readonly (readonly string[])[];
-  /** Whether there are certainly no other solutions. */
+  /** True if there are no other solutions. False if the search stopped early. */
   readonly complete: boolean;
 }
 
@@ -49,8 +49,10 @@ export function placementsOf(word: GridWord, layout: Layout, letters?: readonly 
 }
 
 /**
- * Finds up to `limit` ways to fill a layout, so that every word lies in its direction, words in the same direction do not overlap, and
- * every `X` belongs to a word. The search continues with the word that has the fewest places left.
+ * Finds up to `limit` ways to fill a layout. Every word lies in its direction, words in the same direction do not overlap, and every `X`
+ * belongs to a word.
+ *
+ * The search continues with the word that has the fewest possible places.
  */
 export function placeWords(
   layout: Layout,
@@ -61,7 +63,7 @@ export function placeWords(
   const width = layout[0]!.length;
   const cellCount = layout.length * width;
   const filled = new Array<string>(cellCount).fill("");
-  /** Whether a word covers a cell in each direction. */
+  /** Whether each cell is covered by a word, separately for each direction. */
   const covered = { across: new Array<boolean>(cellCount).fill(false), down: new Array<boolean>(cellCount).fill(false) };
   const wanted = layout.flat().filter((cell) => cell === "X").length;
   const found = new Map<string, readonly string[]>();
@@ -69,7 +71,7 @@ export function placeWords(
 
   const fits = ({ word, cells }: Placement) =>
     cells.every((cell, k) => !covered[word.direction][cell] && (filled[cell] === "" || filled[cell] === word.word[k]));
-  /** Returns false if the search has to stop. */
+  /** Places the remaining words. Returns false if the search has to stop. */
   function place(left: readonly (readonly Placement[])[]): boolean {
     const full = filled.filter((letter) => letter !== "").length;
     if (left.length === 0) {

@@ -19,7 +19,7 @@ type ArcAgi = {
 };
 
 const COLORS = 10;
-/** The largest side of a grid, as in ARC. */
+/** Maximum number of rows and of columns of a grid, as in ARC. */
 const MAX_SIDE = 30;
 const MAX_DRAWS = 10_000;
 
@@ -35,7 +35,7 @@ function border(grid: Grid): number[][] {
   return [edge, ...grid, edge].map((row) => [1, ...row, 1]);
 }
 
-/** The rules by name. */
+/** The rules by name. Each rule maps an input grid to its output grid. */
 const RULES: Readonly<Record<string, (grid: Grid) => Grid>> = {
   "mirror left-right": mirror,
   "mirror up-down": flip,
@@ -52,7 +52,7 @@ const RULE_NAMES = Object.keys(RULES);
 
 const same = (a: Grid, b: Grid) => JSON.stringify(a) === JSON.stringify(b);
 
-/** The rules that explain all examples. */
+/** Returns the names of the rules that explain all examples. */
 function fitting(examples: readonly { readonly input: Grid; readonly output: Grid }[]): string[] {
   return RULE_NAMES.filter((name) => examples.every(({ input, output }) => same(RULES[name]!(input), output)));
 }
@@ -62,7 +62,7 @@ function isGrid(value: Json | undefined): value is Grid {
   return Array.isArray(value) && value.length > 0 && value.every((row) => isRow(row) && row.length === (value[0] as Json[]).length);
 }
 
-/** The stored output: a list of rows, or the same as a JSON text. */
+/** Returns the output grid that is stored in the row, as a list of rows or as its JSON text. */
 function expectedGrid(row: Row): Grid {
   let stored: Json | undefined = row.answer;
   if (typeof stored === "string") {
@@ -76,7 +76,7 @@ function expectedGrid(row: Row): Grid {
   throw metadataError(row, "test", "an output grid, or one as the answer");
 }
 
-/** A cell: a color, or `"decimal"` for one that is written as a decimal number. */
+/** Reads a cell: a color, or `"decimal"` for a color that is written as a decimal number. Returns undefined for any other literal. */
 function cellOf(literal: Literal): number | "decimal" | undefined {
   if (literal.kind === "decimal") return /^[0-9]\.0+$/.test(literal.text) ? "decimal" : undefined;
   const color = integerOf(literal);
@@ -85,7 +85,7 @@ function cellOf(literal: Literal): number | "decimal" | undefined {
 
 const block = (grid: Grid) => `\`\`\`json\n${JSON.stringify(grid).replaceAll(",", ", ")}\n\`\`\``;
 
-/** Find the rule that turns input grids into output grids. */
+/** Find the rule that turns each input grid into its output grid, and apply it to one more input. */
 export const arcAgi: SynlogicTask<ArcAgi> = {
   name: "arc_agi",
   summary: "Find the rule behind example pairs of grids and apply it to another grid.",
@@ -117,7 +117,7 @@ export const arcAgi: SynlogicTask<ArcAgi> = {
         return { input, output: RULES[rule]!(input) };
       });
       const [test, ...train] = pairs as [(typeof pairs)[0], ...typeof pairs];
-      // The input must not be its own output, and any other rule that fits must give the same output.
+      // The output must differ from the input, and every other rule that explains the examples must give the same output.
       if (pairs.some(({ input, output }) => same(input, output))) continue;
       if (!fitting(train).every((name) => same(RULES[name]!(test.input), test.output))) continue;
       return { question: question(train, test.input, language), answer: test.output, metadata: { rule, train, test: [test] } };
@@ -133,7 +133,7 @@ export const arcAgi: SynlogicTask<ArcAgi> = {
     if (content === undefined) return reject("there is no complete json block after the reasoning");
     const found = content.trim().slice(0, 1000);
     const grid = gridOf(parseLiteral(content, "json"), cellOf);
-    if (!grid || grid[0]!.length === 0) return reject("the last json block is no rectangle of colors 0 to 9", found);
+    if (!grid || grid[0]!.length === 0) return reject("the last json block is not a rectangle of colors 0 to 9", found);
     if (grid.length > MAX_SIDE || grid[0]!.length > MAX_SIDE) return reject(`the grid has more than ${MAX_SIDE} rows or columns`, found);
     const [height, width] = [expected.length, expected[0]!.length];
     if (grid.length !== height || grid[0]!.length !== width) {
@@ -155,7 +155,10 @@ export const arcAgi: SynlogicTask<ArcAgi> = {
   published,
 };
 
-/** JSON is compared as Python does: true equals 1, and 1.0 equals 1. Text that is not JSON is evaluated as code. */
+/**
+ * Emulates the published verifier. It compares JSON as Python does: true equals 1, and 1.0 equals 1. It evaluates text that is not JSON as
+ * code.
+ */
 function published(row: Row, response: string): PublishedVerdict {
   const lower = response.toLowerCase();
   const begin = lower.lastIndexOf("```json");
@@ -174,7 +177,7 @@ function published(row: Row, response: string): PublishedVerdict {
 function drawGrid(random: Random, least: number, most: number, colors: number): Grid {
   const width = randomInteger(random, least, most);
   return Array.from({ length: randomInteger(random, least, most) }, () =>
-    // About a third of the cells is empty.
+    // About a third of the cells are empty.
     Array.from({ length: width }, () => (random.next() < 0.3 ? 0 : randomInteger(random, 0, colors - 1))),
   );
 }

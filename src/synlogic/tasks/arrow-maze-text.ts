@@ -1,6 +1,6 @@
 import type { Language } from "../row.js";
 
-/** The question. It ends with the published answer format: a Python code block that holds only the grid. */
+/** Writes the question. It ends with the published answer format: a Python code block that contains only the grid. */
 export function question(maze: readonly (readonly string[])[], language: Language): string {
   const size = `${maze.length} x ${maze[0]!.length}`;
   const grid = `[\n${maze.map((values) => `  [${values.map((value) => `"${value}"`).join(", ")}]`).join(",\n")}\n]`;

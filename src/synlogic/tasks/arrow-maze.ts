@@ -37,7 +37,7 @@ const MOST_ARROWS = 9;
 
 const isNumber = (value: string) => /^[0-9]+$/.test(value);
 
-/** Counts the cells from a number on in the direction of an arrow for as long as they fulfil a condition. */
+/** Counts the consecutive cells that fulfil a condition, starting next to a number and going in the direction of an arrow. */
 function runLength(grid: Grid, [row, column]: Cell, arrow: string, fits: (value: string) => boolean): number {
   const [down, right] = STEPS.get(arrow)!;
   let length = 0;
@@ -45,7 +45,7 @@ function runLength(grid: Grid, [row, column]: Cell, arrow: string, fits: (value:
   return length;
 }
 
-/** The number of arrows on the eight runs of a number. @param alsoBlanks counts blanks as if they had the right arrow */
+/** Counts the arrows of a number, over its runs in all eight directions. @param alsoBlanks counts blanks as if they had the right arrow */
 function arrowsOf(grid: Grid, cell: Cell, alsoBlanks = false): number {
   return ARROWS.reduce(
     (sum, arrow) => sum + runLength(grid, cell, arrow, (value) => value === arrow || (alsoBlanks && value === BLANK)),
@@ -53,7 +53,10 @@ function arrowsOf(grid: Grid, cell: Cell, alsoBlanks = false): number {
   );
 }
 
-/** Returns the number at the beginning of the run that an arrow in a cell would lie on, reached over equal arrows and perhaps blanks. */
+/**
+ * Finds the number that an arrow in a cell would belong to. Goes backwards from the cell over equal arrows and, with `alsoBlanks`, over
+ * blanks. Returns undefined if there is no such number.
+ */
 function sourceOf(grid: Grid, [row, column]: Cell, arrow: string, alsoBlanks = false): Cell | undefined {
   const [down, right] = STEPS.get(arrow)!;
   for (let i = row - down, j = column - right; ; i -= down, j -= right) {
@@ -63,10 +66,13 @@ function sourceOf(grid: Grid, [row, column]: Cell, arrow: string, alsoBlanks = f
   }
 }
 
-/** Steps after which the search gives up. Mazes of the published size take a few hundred at most. */
+/** Maximum number of search steps. Mazes of the published size take a few hundred at most. */
 const MOST_STEPS = 3000;
 
-/** Fills the blanks. Always continues with the blank that has the fewest possible arrows. Undefined if that takes too long. */
+/**
+ * Fills the blanks of a maze with arrows. The search continues with the blank that has the fewest possible arrows. Returns undefined if
+ * there is no solution or the search takes too many steps.
+ */
 function fill(maze: Grid): string[][] | undefined {
   const grid = maze.map((values) => [...values]);
   const possible = (cell: Cell) => {
@@ -110,7 +116,9 @@ function fill(maze: Grid): string[][] | undefined {
   return search() ? grid : undefined;
 }
 
-/** Draws a full grid in which every arrow lies on a run. Undefined if a remaining cell can be neither a number nor an arrow. */
+/**
+ * Draws a full grid in which every arrow belongs to a number. Returns undefined if a remaining cell can be neither a number nor an arrow.
+ */
 function drawSolution(random: Random, height: number, width: number): string[][] | undefined {
   const grid = Array.from({ length: height }, () => Array.from({ length: width }, () => ""));
   const contentOf = ([i, j]: Cell) => grid[i]?.[j];
@@ -118,22 +126,25 @@ function drawSolution(random: Random, height: number, width: number): string[][]
     grid[i]![j] = value;
   };
   const after = ([i, j]: Cell, arrow: string): Cell => [i + STEPS.get(arrow)![0], j + STEPS.get(arrow)![1]];
-  /** Arrows that lengthen or begin the run of a number. */
+  /** Returns the arrows that would extend or begin the run of an existing number. */
   const extensions = (cell: Cell) =>
     ARROWS.filter((arrow) => {
       const source = sourceOf(grid, cell, arrow);
       return source && arrowsOf(grid, source) < MOST_ARROWS;
     });
-  /** Arrows for which a new number in the cell has room. */
+  /** Returns the arrows that could begin a run of a new number in the cell. */
   const beginnings = (cell: Cell) => ARROWS.filter((arrow) => contentOf(after(cell, arrow)) === "");
-  /** Arrows towards the cell for which the last arrow of another run can make room for a new number. */
+  /**
+   * Returns the directions in which the cell can take the first arrow of a new number. The new number replaces the last arrow of another
+   * run.
+   */
   const replacements = (cell: Cell) =>
     ARROWS.filter((arrow) => {
       const last: Cell = [2 * cell[0] - after(cell, arrow)[0], 2 * cell[1] - after(cell, arrow)[1]];
       const value = contentOf(last) ?? "";
       return STEPS.has(value) && contentOf(after(last, value)) !== value && arrowsOf(grid, sourceOf(grid, last, value)!) > 1;
     });
-  // A placeholder until the arrows are counted.
+  // The number 1 is a placeholder until the arrows are counted.
   const begin = (number: Cell, arrow: string) => {
     set(number, "1");
     set(after(number, arrow), arrow);
@@ -168,7 +179,7 @@ const mazeOf = (row: Row, key = "maze") =>
 const write = (grid: Grid) =>
   `\`\`\`python\n[\n${grid.map((values) => `  ${JSON.stringify(values).replaceAll(",", ", ")}`).join(",\n")}\n]\n\`\`\``;
 
-/** Returns the rule that a grid breaks. Undefined if it is right. */
+/** Describes the rule that a grid breaks. Returns undefined if the grid is right. */
 function brokenRule(maze: Grid, grid: Grid): string | undefined {
   if (grid.length !== maze.length || grid[0]!.length !== maze[0]!.length) {
     return `expected ${maze.length} rows of ${maze[0]!.length} cells, got ${grid.length} of ${grid[0]?.length ?? 0}`;
@@ -186,7 +197,7 @@ function brokenRule(maze: Grid, grid: Grid): string | undefined {
   return undefined;
 }
 
-/** Fill the blanks with arrows so that each number is the number of arrows in the straight runs that start from it. */
+/** Fill the blanks with arrows, so that each number equals the number of arrows in the straight runs that start from it. */
 export const arrowMaze: SynlogicTask<ArrowMaze> = {
   name: "arrow_maze",
   summary: "Fill the blanks with arrows so that each number is the total number of arrows in the straight runs that start from it.",
@@ -239,8 +250,8 @@ export const arrowMaze: SynlogicTask<ArrowMaze> = {
 };
 
 /**
- * Evaluates the last code block that holds a list of lists, or else reads the last list of lists of the message. Also requires that each
- * arrow lies on the run of a number.
+ * Emulates the published verifier. It evaluates the last code block that holds a list of lists or, if there is none, reads the last list of
+ * lists of the message. It also requires that each arrow lies on the run of a number.
  */
 function published(row: Row, response: string): PublishedVerdict {
   const judge = (grid: Grid) =>

@@ -1,6 +1,6 @@
-// Truth of well-known sentences that other generators use, in lower case and without their full stop.
+// The truth of well-known sentences that other generators use, in lower case and without a full stop.
 
-/** The first pattern that matches a sentence decides. `"disputed"` is for a belief without a clear answer. */
+/** Patterns of sentences. The first pattern that matches decides. `"disputed"` marks a belief without a clear answer. */
 const SENTENCES: readonly (readonly [RegExp, boolean | "disputed"])[] = [
   [/great wall.*(?:space|moon)|长城.*(?:太空|月球|月亮)/, "disputed"],
   [/great wall.*(?:one|a single) (?:year|day)|长城.*[一1](?:年|天)/, false],
@@ -66,7 +66,7 @@ const SYMBOLS: Readonly<Record<string, string>> = {
   水: "h2o",
 };
 
-/** Truth of a sentence that we know. Undefined for any other. */
+/** Returns the truth of a well-known sentence. Returns undefined for any other sentence. */
 export function truthOfSentence(sentence: string): boolean | "disputed" | undefined {
   const [, substance, symbol] =
     /^the chemical (?:symbol|formula) (?:for|of) (\w+) is (\w+)$/.exec(sentence) ??

@@ -4,7 +4,7 @@ import { ARITHMETIC, evaluate, exactly, parseExpression } from "../arithmetic/ex
 import { compare, type Fraction } from "../arithmetic/fraction.js";
 import { type Comparison, comparisonOf, numberOperatorOf } from "./boolean-expressions-text.js";
 
-/** An expression. A comparison has the word between its two terms. */
+/** A logical expression. `word` of a comparison is the text between its two terms, such as "is greater than". */
 export type Logic =
   | { readonly kind: "constant"; readonly value: boolean }
   | { readonly kind: "fact"; readonly text: string }
@@ -12,21 +12,24 @@ export type Logic =
   | { readonly kind: "not"; readonly operand: Logic }
   | { readonly kind: "and" | "or"; readonly operands: readonly Logic[] };
 
-/** The value of an expression: undefined if it depends on something without a truth value. */
+/** The truth value of an expression. Undefined if it depends on something without a truth value. */
 export type Truth = boolean | undefined;
 
 const MAX_DEPTH = 40;
-/** What stands between two operands of a logical operator. */
+/** The words between two operands of a logical operator. */
 const JOINT = /^(?:and|or)(?:\s+not)*$/i;
 const SIGN_PRECEDENCE = 3;
 
-/** Evaluates an arithmetic term. Undefined if it is none, or divides by 0. */
+/** Evaluates an arithmetic term. Returns undefined if the text is not a term or divides by 0. */
 export function valueOfTerm(text: string): Fraction | undefined {
   const expression = parseExpression(text, { operators: ARITHMETIC, signPrecedence: SIGN_PRECEDENCE });
   return expression && evaluate(expression, exactly);
 }
 
-/** Splits at the outermost brackets: texts at even places, contents of brackets at odd ones. Undefined for unbalanced brackets. */
+/**
+ * Splits a text at its outermost brackets. Even entries are the texts between brackets, odd entries the contents of brackets. Returns
+ * undefined if the brackets are not balanced.
+ */
 function splitAtBrackets(text: string): string[] | undefined {
   const parts: string[] = [];
   let depth = 0;
@@ -45,7 +48,7 @@ function splitAtBrackets(text: string): string[] | undefined {
   return depth === 0 ? [...parts, text.slice(from).trim()] : undefined;
 }
 
-/** Parses an option. Whatever has no other form is a fact. */
+/** Parses an option. Text that is neither a constant, a comparison nor an operation counts as a fact. */
 export function parseLogic(text: string): Logic {
   const parts = splitAtBrackets(text.trim());
   if (!parts || parts.length === 1) return atom(text.trim());
@@ -78,13 +81,13 @@ function negated(operand: Logic, times: number): Logic {
   return times === 0 ? operand : { kind: "not", operand: negated(operand, times - 1) };
 }
 
-/** How facts, and numbers in the place of truth values, are taken. */
+/** Determines the truth value of a fact, and of a number that stands in the place of a truth value. */
 export interface Reading {
   fact(text: string): Truth;
   number(left: Fraction, word: string, right: Fraction): Truth;
 }
 
-/** Evaluates with three values: true, false, and undefined for no truth value (Kleene). */
+/** Evaluates an expression with Kleene's three-valued logic: true, false, and undefined for no truth value. */
 export function truthOf(logic: Logic, reading: Reading): Truth {
   switch (logic.kind) {
     case "constant":

@@ -3,7 +3,7 @@
 import type { Language } from "../row.js";
 import { truthOfSentence } from "./boolean-expressions-facts.js";
 
-/** Countries with their capitals. */
+/** Countries and their capitals. */
 const CAPITALS: Readonly<Record<Language, Readonly<Record<string, string>>>> = {
   en: {
     France: "Paris",
@@ -47,7 +47,7 @@ const CAPITALS: Readonly<Record<Language, Readonly<Record<string, string>>>> = {
   },
 };
 
-/** Sentences in pairs: a true one and a false one. */
+/** Pairs of a true and a false sentence. */
 const PAIRS: Readonly<Record<Language, readonly (readonly [string, string])[]>> = {
   en: [
     ["The Earth moves around the Sun.", "The Sun moves around the Moon."],
@@ -101,14 +101,14 @@ const KNOWN = new Map(
 const CAPITAL_OF = new Map(
   [
     ...Object.values(CAPITALS),
-    // More names that other generators use.
+    // Further names that other generators use.
     { USA: "Washington", "the USA": "Washington", "the United States": "Washington", UK: "London", "the UK": "London", England: "London" },
     { Russia: "Moscow", India: "New Delhi", "South Korea": "Seoul", Turkey: "Ankara" },
     { 美国: "华盛顿", 英国: "伦敦", 俄罗斯: "莫斯科", 印度: "新德里", 韩国: "首尔", 土耳其: "安卡拉" },
   ].flatMap((capitals) => Object.entries(capitals).map(([country, capital]) => [country.toLowerCase(), capital.toLowerCase()] as const)),
 );
 
-/** Whether a sentence is true. `"disputed"` for a well-known one without a clear answer, undefined for an unknown one. */
+/** Returns the truth of a sentence. `"disputed"` marks a well-known belief without a clear answer, undefined an unknown sentence. */
 export function truthOfFact(sentence: string): boolean | "disputed" | undefined {
   const plain = normalized(sentence);
   const [, country, capital] = /^the capital of (.+) is (.+)$/.exec(plain) ?? /^(.+)的首都是(.+)$/.exec(plain) ?? [];
@@ -117,7 +117,10 @@ export function truthOfFact(sentence: string): boolean | "disputed" | undefined 
   return KNOWN.get(plain) ?? truthOfSentence(plain);
 }
 
-/** All true or all false sentences of a language. A false capital is that of the next country. */
+/**
+ * Returns all true, or all false, sentences of a language. In a false sentence about a capital, the capital is that of the next country in
+ * the list.
+ */
 export function factsOf(language: Language, truth: boolean): readonly string[] {
   const countries = Object.keys(CAPITALS[language]);
   const capitals = countries.map((country, i) => {
@@ -141,7 +144,7 @@ export const COMPARISONS: Readonly<Record<Language, Readonly<Record<Comparison, 
   zh: { ">": "大于", "<": "小于", ">=": "大于或等于", "<=": "小于或等于", "=": "等于", "!=": "不等于" },
 };
 
-/** The words of comparisons, those that others contain last. */
+/** Patterns of comparison words. A pattern comes before those that match part of the same words, for example ">=" before ">". */
 const COMPARISON_WORDS: readonly (readonly [RegExp, Comparison])[] = [
   [/not equal|^is not$|differ|!=|≠|不等于|不是/, "!="],
   [/(?:greater|more|larger).*equal|at least|not less|no less|>=|≥|大于等于|大于或等于|不小于|至少/, ">="],
@@ -151,10 +154,10 @@ const COMPARISON_WORDS: readonly (readonly [RegExp, Comparison])[] = [
   [/equal|^is$|the same as|==?|等于/, "="],
 ];
 
-/** Reads a comparison. Undefined for other words. */
+/** Returns the comparison that a word stands for. Returns undefined for other words. */
 export const comparisonOf = (word: string) => COMPARISON_WORDS.find(([pattern]) => pattern.test(word))?.[1];
 
-/** Operators between two terms that yield a number, so that the whole has no truth value. */
+/** Patterns of arithmetic operators. Two terms joined by such an operator give a number, so the expression has no truth value. */
 const NUMBER_WORDS: readonly (readonly [RegExp, "+" | "-" | "*" | "/"])[] = [
   [/plus|added|加/, "+"],
   [/minus|subtract|减/, "-"],

@@ -30,7 +30,7 @@ const MAX_OPTIONS = 26;
 /** Maximum number of unknown facts whose truth is derived from the stored answer. */
 const MAX_UNKNOWN_FACTS = 10;
 
-/** The options of a question in order. */
+/** Returns the options of a question, in order. */
 function optionsOf(row: Row): Logic[] {
   const options: Logic[] = [];
   for (const line of row.question.split("\n")) {
@@ -42,15 +42,15 @@ function optionsOf(row: Row): Logic[] {
   return options;
 }
 
-/** The published generator takes a number that is not 0 as true, and the disputed fact as well. */
+/** Emulates the published generator, which takes every number other than 0 as true. It takes the disputed fact as true as well. */
 const nonZero = (left: Fraction, word: string, right: Fraction): Truth => {
   const value = exactly.apply(numberOperatorOf(word) ?? "", left, right);
   return value && value.numerator !== 0n;
 };
 
 /**
- * The truth value of each option, undefined for one that depends on something without a truth value. Unknown facts
- * get the values for which most options agree with the stored answer.
+ * Returns the truth value of each option, undefined for an option that depends on something without a truth value. Unknown facts get the
+ * values for which the most options agree with the stored answer.
  */
 function truthsOf(row: Row): Truth[] {
   const options = optionsOf(row);
@@ -75,12 +75,12 @@ function truthsOf(row: Row): Truth[] {
   }
   return found.map((values, i) => {
     const value = values.size === 1 ? [...values][0] : values.has(undefined) ? undefined : isStored(i);
-    // Without arithmetic the stored answer is right, and what we take for the truth of a sentence may not be.
+    // For options without arithmetic, the stored answer counts. It is right, whereas our own view of the truth of a sentence may be wrong.
     return value === undefined || comparesNumbers(options[i]!) ? value : isStored(i);
   });
 }
 
-/** Reads labels that are separated by commas or "and". Undefined for anything else, and for a label that is repeated. */
+/** Parses labels that are separated by commas or "and". Returns undefined for any other text, and if a label is repeated. */
 function labelSet(content: string): Set<string> | undefined {
   const text = content.replace(/\\(?:text|mathrm|mathbf|textbf)\{([^{}]*)\}/g, "$1").replace(/\\(?:[;,: ]|quad|qquad)|~/g, " ");
   if (text.length > 400) return undefined;
@@ -93,7 +93,7 @@ function labelSet(content: string): Set<string> | undefined {
 
 const write = (truths: readonly Truth[]) => truths.flatMap((truth, i) => (truth ? [String.fromCharCode(65 + i)] : [])).join(",");
 
-/** List the options that are true. */
+/** Find the options that are true. */
 export const booleanExpressions: SynlogicTask<BooleanExpressions> = {
   name: "boolean_expressions",
   summary: "Find all true options. Each is an expression of facts and comparisons, joined by not, and, or.",
@@ -166,7 +166,7 @@ export const booleanExpressions: SynlogicTask<BooleanExpressions> = {
   },
 };
 
-/** Writes a random expression, with brackets around each operand. */
+/** Draws an expression with brackets around each operand. */
 function drawLogic(random: Random, depth: number, language: Language): string {
   if (depth === 0 || (depth <= 2 && randomBoolean(random, 0.3))) return drawLeaf(random, language);
   const operand = () => `(${drawLogic(random, depth - 1, language)})`;

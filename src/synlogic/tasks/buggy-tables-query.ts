@@ -1,12 +1,12 @@
-// Tables of days, and statistics of those rows that meet conditions.
+// Tables with one row per day, and statistics of the rows that meet given conditions.
 
 export type Cell = number | string | null;
-/** Rows of 18 cells, in the order of the columns. */
+/** The rows of a table. Each row has 18 cells, in the order of the columns. */
 export type Table = readonly (readonly Cell[])[];
 
 export interface Column {
   readonly name: string;
-  /** The range of its integers. Undefined for the date, the weekday and the bed time. */
+  /** Range of the integers in the column. Undefined for the date, the weekday and the bed time. */
   readonly range?: readonly [least: number, most: number];
 }
 
@@ -40,7 +40,7 @@ interface Condition {
   readonly holds: (value: number) => boolean;
 }
 
-/** Reads a condition. Undefined if it has another form. */
+/** Parses a condition. Returns undefined if it has another form. */
 export function conditionOf(text: string): Condition | undefined {
   const [, column, operator, rest] = /^\s*(\w+) (>=|<=|==|!=|>|<|between) (.+?)\s*$/.exec(text) ?? [];
   if (column === undefined || rest === undefined) return undefined;
@@ -93,10 +93,10 @@ export interface Query {
   readonly statistic: Statistic;
 }
 
-/** A row with its values by column. */
+/** A row as an object of values by column name. */
 export type Entry = Readonly<Record<string, Cell>>;
 
-/** The rows that meet all conditions. Undefined if a condition is not understood. A condition on a null is not met. */
+/** Returns the rows that meet all conditions. A null meets no condition. Returns undefined if a condition cannot be parsed. */
 export function matchingRows(rows: readonly Entry[], { conditions }: Query): readonly Entry[] | undefined {
   const tests = conditions.map(conditionOf);
   if (!tests.every((test) => test !== undefined)) return undefined;
@@ -108,7 +108,10 @@ export function matchingRows(rows: readonly Entry[], { conditions }: Query): rea
   );
 }
 
-/** The absolute difference of the statistics of two columns, 0 if one of them has too few values. Undefined if a condition is not understood. */
+/**
+ * Computes the absolute difference of a statistic of two columns, over the rows that meet the conditions. Returns 0 if one of the columns
+ * has too few values, and undefined if a condition cannot be parsed.
+ */
 export function evaluate(rows: readonly Entry[], query: Query): number | undefined {
   const matching = matchingRows(rows, query);
   if (!matching) return undefined;

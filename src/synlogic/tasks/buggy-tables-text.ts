@@ -7,7 +7,7 @@ import { type Cell, COLUMNS, type Query, type Statistic, type Table } from "./bu
 export const BUG_TYPES = ["error", "merge_rows", "rotate_columns", "rotate_rows", "add_end_row", "add_end_column", "null"] as const;
 export type BugType = (typeof BUG_TYPES)[number];
 
-/** A table as it is shown, with what was done to it. */
+/** A damaged table as text, with a description of the damage. */
 export interface Damaged {
   readonly text: string;
   readonly layout: "markdown" | "rows" | "columns";
@@ -24,7 +24,7 @@ function markdown(rows: readonly (readonly string[])[]): string {
 const flat = (cells: readonly string[]) => `[${cells.join(", ")}]`;
 const flatRows = (rows: readonly (readonly string[])[]) => flat([...NAMES, ...rows.flat()]);
 
-/** Moves the items of a list by so many places to the right, round its end. */
+/** Rotates a list to the right by a number of places. */
 const rotated = <Item>(items: readonly Item[], places: number) =>
   items.map((_, i) => items[(i + items.length * places - places) % items.length]!);
 
@@ -113,7 +113,7 @@ export function damage(
   }
 }
 
-/** Puts nulls into the columns of numbers. */
+/** Replaces some numbers of a table by null. */
 export function withNulls(random: Random, table: Table, rate: number): Table {
   const count = Math.max(1, Math.round(rate * table.length));
   const places = new Set(
@@ -146,7 +146,7 @@ const STATISTIC_NAMES: Readonly<Record<Language, Readonly<Record<Statistic, stri
   },
 };
 
-/** Writes a condition for readers: `num_calls between [2, 4]` is "num_calls in [2, 4]". */
+/** Writes a condition for the question: `num_calls between [2, 4]` becomes "num_calls in [2, 4]". */
 function conditionText(condition: string, language: Language): string {
   const [, column, interval] = /^(\w+) between (\[.+\])$/.exec(condition) ?? [];
   if (column === undefined) return condition;

@@ -20,14 +20,16 @@ import {
 import { BUG_TYPES, type BugType, damage, queryText, question, withNulls } from "./buggy-tables-text.js";
 
 type BuggyTables = {
-  /** Least and largest number of rows. */
+  /** Minimum and maximum number of rows. */
   readonly num_rows_range: readonly number[];
   readonly bug_rate_min: number;
   readonly bug_rate_max: number;
   readonly bug_types: readonly string[];
 };
 
-/** Most of the answers are differences of some rows; few are 0.00 because no row is left. */
+/**
+ * Share of the puzzles in which no row may meet the conditions, so that the answer can be 0.00. In all other puzzles the answer is above 0.
+ */
 const EMPTY_SHARE = 0.05;
 const YEAR = Date.UTC(2026, 0, 1);
 const DAY = 24 * 60 * 60 * 1000;
@@ -44,7 +46,7 @@ function drawCell(random: Random, column: number): Cell {
 
 const entriesOf = (table: Table): Entry[] => table.map((row) => Object.fromEntries(COLUMNS.map(({ name }, i) => [name, row[i]!])));
 
-/** Draws two or three conditions with thresholds from the table, so that some rows meet them. */
+/** Draws two or three conditions whose thresholds come from the table, so that usually some rows meet them. */
 function drawQuery(random: Random, table: Table): Query {
   const numeric = COLUMNS.map(({ range }, i) => (range ? i : -1)).filter((i) => i >= 0);
   const condition = (column: number) => {
@@ -71,11 +73,11 @@ const isCell = (x: Json | undefined): x is Cell => x === null || typeof x === "n
 const isEntry = (x: Json): x is Entry => isObject(x) && Object.values(x).every((cell) => isCell(cell as Json));
 const isTexts = (x: unknown): x is readonly string[] => Array.isArray(x) && x.every((text) => typeof text === "string");
 
-/** The published name of a statistic may be longer. */
+/** Finds a statistic by its published name, which may be longer than ours. */
 const statisticNamed = (name: Json | undefined): Statistic | undefined =>
   typeof name === "string" ? STATISTICS.find((one) => name.toLowerCase().includes(one)) : undefined;
 
-/** Evaluates the query on the undamaged table. Undefined if the metadata do not hold both. */
+/** Evaluates the query on the undamaged table. Returns undefined if the metadata does not contain both. */
 function recomputed(row: Row): number | undefined {
   const { original_table, query_result } = row.metadata ?? {};
   if (!Array.isArray(original_table) || !original_table.every(isEntry) || !isObject(query_result)) return undefined;
@@ -85,10 +87,13 @@ function recomputed(row: Row): number | undefined {
   return evaluate(original_table, { conditions, columns: [columns_compared[0]!, columns_compared[1]!], statistic: kind });
 }
 
-/** Whether two numbers are the same but for rounding to a cent. */
+/** Whether two numbers are equal up to rounding to two decimals. */
 const agree = (a: number, b: number) => Math.abs(a - b) < 0.005 + 1e-9 * Math.max(1, Math.abs(a));
 
-/** The exact value. The published answers are right, so that one that disagrees with them was read wrongly. */
+/**
+ * Returns the exact answer. The published answers are right, so if the recomputed value disagrees with the stored one, the stored one
+ * counts.
+ */
 function expectedValue(row: Row): number {
   const text = String(row.answer);
   const stored = /^[0-9]+\.[0-9]{2}$/.test(text) ? Number(text) : undefined;
@@ -101,7 +106,7 @@ function expectedValue(row: Row): number {
 
 const wrap = (answer: string) => `\`\`\`json\n${JSON.stringify({ result: [{ answer }] }, null, 2)}\n\`\`\``;
 
-/** The values of a key of a dictionary. There are several if it is written several times. */
+/** Returns the values of a key in a dictionary literal. There are several if the key is repeated. */
 function valuesOf(literal: Literal | undefined, key: string): Literal[] {
   if (literal?.kind !== "dictionary") return [];
   return literal.entries.filter(([name]) => name.kind === "string" && name.value === key).map(([, value]) => value);
@@ -110,7 +115,7 @@ function valuesOf(literal: Literal | undefined, key: string): Literal[] {
 const textOf = (literal: Literal): string | undefined =>
   literal.kind === "string" ? literal.value.trim() : literal.kind === "decimal" ? literal.text : undefined;
 
-/** Restore a damaged table and compute statistics of some of its rows. */
+/** Restore a damaged table, and compute a statistic of some of its rows. */
 export const buggyTables: SynlogicTask<BuggyTables> = {
   name: "buggy_tables",
   summary: "Undo the damage of a table and compare a statistic of two columns.",
@@ -199,7 +204,7 @@ export const buggyTables: SynlogicTask<BuggyTables> = {
   guess(_, random) {
     return wrap(randomInteger(random, 0, 3000).toFixed(2));
   },
-  /** The published verifier compares the last number with two decimals, wherever it is. */
+  /** Emulates the published verifier, which compares the last number with two decimals, wherever it is. */
   published: (row, response) => (response.match(/(?<![0-9])-?[0-9]+\.[0-9]{2}(?![0-9])/g)?.at(-1) ?? "") === String(row.answer),
 };
 

@@ -12,18 +12,21 @@ import { fillCells, type Group, numbersUpTo, type Search } from "../search/all-d
 import { latinSquareFault, randomLatinSquare, rowsAndColumns, squareOf } from "../search/latin-square.js";
 
 type Calcudoko = {
-  /** Rows and columns. */
+  /** Number of rows and of columns. */
   readonly grid_size: number;
 };
 
-/** A cage. Cells are counted from 0 in reading order. */
+/** A cage. Cells are numbered from 0 in reading order. */
 interface Cage {
   readonly cells: readonly number[];
   readonly target: number;
   readonly operator: string;
 }
 
-/** The result of a cage's operation, or undefined where it has none. Differences and exact ratios are of two numbers, larger one first. */
+/**
+ * Computes the result of a cage's operation. Differences and quotients take two numbers, the larger one first. Returns undefined for other
+ * numbers of operands and for inexact quotients.
+ */
 function resultOf(numbers: readonly number[], operator: string): number | undefined {
   if (operator === "+") return numbers.reduce((sum, number) => sum + number, 0);
   if (operator === "*") return numbers.reduce((product, number) => product * number, 1);
@@ -33,7 +36,10 @@ function resultOf(numbers: readonly number[], operator: string): number | undefi
   return operator === "÷" && large % small === 0 ? large / small : undefined;
 }
 
-/** Returns the rule of a cage for the search. It depends only on which numbers the cage holds, so each set of them is looked at once. */
+/**
+ * Returns the rule of a cage for the search. The rule depends only on the set of numbers in the cage, so the result for each set is
+ * computed once.
+ */
 function cageRule({ cells, target, operator }: Cage, size: number): Group["allowed"] {
   const known = new Map<number, number>();
   function candidates(held: readonly number[]): number {
@@ -58,10 +64,12 @@ function search(size: number, cages: readonly Cage[], limit: number, maxSteps?: 
   return fillCells({ size, groups }, limit, undefined, maxSteps);
 }
 
-/** Steps of one test for uniqueness, so that a large puzzle is drawn again rather than searched to the end. */
+/**
+ * Maximum number of search steps for one test of uniqueness. Beyond it, another puzzle is drawn instead of searching this one to the end.
+ */
 const MAX_UNIQUENESS_STEPS = 200_000;
 
-/** Add, subtract, multiply and divide in the cages of a Latin square. */
+/** Fill a Latin square, so that the operation of each cage gives its target. */
 export const calcudoko: SynlogicTask<Calcudoko> = {
   name: "calcudoko",
   summary: "Fill a Latin square so that the operation of each cage gives its target.",
@@ -124,7 +132,7 @@ function cageFault(numbers: readonly number[], cages: readonly Cage[], size: num
   return undefined;
 }
 
-/** Cuts the grid into connected cages of two to four different numbers. Undefined if cells are left over. */
+/** Cuts the grid into connected cages of two to four different numbers. Returns undefined if cells are left over. */
 function drawCages(random: Random, grid: readonly (readonly number[])[]): Cage[] | undefined {
   const size = grid.length;
   const numbers = grid.flat();
@@ -185,7 +193,7 @@ function puzzleOf(row: Row): { readonly size: number; readonly cages: readonly C
   return { size, cages };
 }
 
-/** Reads `(row,column)`, counted from 1. */
+/** Parses `(row,column)`, counted from 1. Returns the number of the cell in reading order, or undefined for any other value. */
 function cellNumber(cell: unknown, size: number): number | undefined {
   const match = /^\(\s*(\d{1,2})\s*,\s*(\d{1,2})\s*\)$/.exec(String(cell));
   const [i, j] = [Number(match?.[1]) - 1, Number(match?.[2]) - 1];
@@ -193,8 +201,8 @@ function cellNumber(cell: unknown, size: number): number | undefined {
 }
 
 /**
- * The first text in double brackets on one line, else the last Python block, else the whole message. Anything but digits and blanks is
- * dropped; short rows are filled up with ones and long ones cut off.
+ * Emulates how the published verifier reads an answer. It takes the first text in double brackets on one line, else the last Python block,
+ * else the whole message. It drops everything except digits and blanks, fills up short rows with ones, and cuts off long rows.
  */
 function publishedReading(response: string, size: number): number[] | undefined {
   const text = firstDoubleBrackets(response) ?? lastCodeBlock(response, ["python"]) ?? (response.includes("[[") ? undefined : response);

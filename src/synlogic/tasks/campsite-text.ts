@@ -1,6 +1,6 @@
 import type { Language } from "../row.js";
 
-/** The question. It says that each tent has a tree of its own, which the published questions leave open. */
+/** Writes the question. It says that each tent has a tree of its own, which the published questions leave open. */
 export function question(
   grid: readonly (readonly string[])[],
   rows: readonly number[],

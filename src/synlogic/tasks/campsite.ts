@@ -21,7 +21,7 @@ type Campsite = {
 type Grid = readonly (readonly string[])[];
 
 interface Puzzle {
-  /** T and X. */
+  /** The cells: T for a tree, X for any other cell. */
   readonly grid: Grid;
   readonly rows: readonly number[];
   readonly columns: readonly number[];
@@ -33,7 +33,7 @@ const count = (values: readonly string[], fits: (value: string) => boolean) => v
 const column = (grid: Grid, j: number) => grid.map((values) => values[j]!);
 const treesBeside = (grid: Grid, cell: Cell) => neighbours(grid, cell).filter(([i, j]) => isTree(grid[i]![j]!));
 
-/** Whether each tent can have a tree of its own among those beside it (augmenting paths). */
+/** Whether each tent can be assigned a neighbouring tree of its own (bipartite matching with augmenting paths). */
 function tentsMatchTrees(grid: Grid, tents: readonly Cell[]): boolean {
   const tentOf = new Map<string, Cell>();
   const assign = (tent: Cell, seen: Set<string>): boolean =>
@@ -49,13 +49,13 @@ function tentsMatchTrees(grid: Grid, tents: readonly Cell[]): boolean {
   return tents.every((tent) => assign(tent, new Set()));
 }
 
-/** How the rule that connects tents with trees can be read. */
+/** Whether a grid is right under each reading of the rule that connects tents with trees. */
 interface Readings {
-  /** Each tent has a tree of its own beside it. */
+  /** Each tent has a neighbouring tree of its own. */
   readonly matching: boolean;
-  /** Each tent is beside exactly one tree, which two tents may share. */
+  /** Each tent has exactly one neighbouring tree. Two tents may share a tree. */
   readonly single: boolean;
-  /** Each tent is beside a tree. */
+  /** Each tent has a neighbouring tree. */
   readonly beside: boolean;
 }
 
@@ -70,9 +70,12 @@ function readingsOf(grid: Grid): Readings {
 }
 
 /**
- * Decides by the wording of the question. Questions of this generator ask for pairs of a tent and a tree. Published English questions ask
- * for exactly one tree beside each tent, Chinese ones for at least one, and all published questions demand as many tents as trees.
- * Undefined if two readings of a published question disagree.
+ * Decides whether the rule that connects tents with trees holds, according to the wording of the question.
+ *
+ * Questions of this generator assign each tent a tree of its own. Published English questions ask for exactly one tree beside each tent,
+ * published Chinese questions for at least one. All published questions also demand as many tents as trees.
+ *
+ * @returns undefined if two readings of a published question give different verdicts
  */
 function decided(row: Row, { matching, single, beside }: Readings): boolean | undefined {
   if (row.metadata?.matching === true) return matching;
@@ -81,7 +84,7 @@ function decided(row: Row, { matching, single, beside }: Readings): boolean | un
   return one === other ? one : undefined;
 }
 
-/** Returns the first broken rule, not counting the rule that connects tents with trees. */
+/** Describes the first broken rule, apart from the rule that connects tents with trees. Returns undefined if there is none. */
 function brokenRule({ grid: given, rows, columns }: Puzzle, grid: Grid): string | undefined {
   for (const [i, j] of cellsOf(grid)) {
     const [before, after] = [given[i]![j]!, grid[i]![j]!];
@@ -103,13 +106,16 @@ function brokenRule({ grid: given, rows, columns }: Puzzle, grid: Grid): string 
   return tents.length === trees ? undefined : `there are ${tents.length} tents and ${trees} trees`;
 }
 
-/** Calls back with every grid that fulfils all rules but the one that connects tents with trees, until the callback returns true. */
+/**
+ * Calls `found` with every grid that fulfils all rules except the one that connects tents with trees. Stops and returns true once the
+ * callback returns true.
+ */
 function search(puzzle: Puzzle, found: (grid: Grid) => boolean): boolean {
   const { rows, columns } = puzzle;
   const grid = puzzle.grid.map((values) => [...values]);
   const places = cellsOf(grid, (value) => !isTree(value)).filter((cell) => treesBeside(grid, cell).length > 0);
   const [rowsLeft, columnsLeft] = [[...rows], [...columns]];
-  // The number of possible places in the rest of each row and column.
+  // For each row and column, the number of possible places that are still to be visited.
   const rowPlaces = rows.map((_, i) => places.filter((cell) => cell[0] === i).length);
   const columnPlaces = columns.map((_, j) => places.filter((cell) => cell[1] === j).length);
   function visit(k: number): boolean {
@@ -137,7 +143,7 @@ function search(puzzle: Puzzle, found: (grid: Grid) => boolean): boolean {
   return visit(0);
 }
 
-/** Solves a puzzle. If the question can be read in two ways, prefers a solution that is right in both readings. */
+/** Solves a puzzle. If the question has two readings, prefers a solution that is right under both. */
 function solution(row: Row): Grid | undefined {
   let open: Grid | undefined;
   let right: Grid | undefined;
@@ -150,14 +156,14 @@ function solution(row: Row): Grid | undefined {
   return right ?? open;
 }
 
-/** Whether exactly one grid fulfils all rules, with a tree of its own for each tent. */
+/** Whether exactly one grid fulfils all rules and assigns each tent a tree of its own. */
 function isUnique(puzzle: Puzzle): boolean {
   let solutions = 0;
   search(puzzle, (grid) => readingsOf(grid).matching && ++solutions > 1);
   return solutions === 1;
 }
 
-/** Places tents that do not touch, and a tree beside each. Undefined if there was no room. */
+/** Draws tents that do not touch, and a tree beside each of them. Returns undefined if there is no room. */
 function drawSolution(random: Random, { n, m }: Campsite, trees: number): string[][] | undefined {
   const grid = Array.from({ length: n }, () => Array.from({ length: m }, () => "X"));
   const isFree = ([i, j]: Cell) => grid[i]![j] === "X";
@@ -186,10 +192,10 @@ function puzzleOf(row: Row): Puzzle {
 
 const write = (grid: Grid) => `[\n${grid.map((values) => `  ${JSON.stringify(values).replaceAll(",", ", ")}`).join(",\n")}\n]`;
 
-/** Number of puzzles that are drawn before the parameters are refused. */
+/** Maximum number of draws. If none gives a puzzle, the parameters are rejected. */
 const MOST_DRAWS = 2000;
 
-/** Place a tent beside each tree so that no two tents touch and each row and column has the given number of tents. */
+/** Place tents beside the trees so that no two tents touch and each row and column has the given number of tents. */
 export const campsite: SynlogicTask<Campsite> = {
   name: "campsite",
   summary: "Place a tent beside each tree so that no two tents touch and each row and column has the given number of tents.",
@@ -208,7 +214,7 @@ export const campsite: SynlogicTask<Campsite> = {
   attributes: ["n", "m", "tree_density"],
   generate(random, parameters, language) {
     const { n, m, tree_density } = parameters;
-    // A product such as 5 * 0.6 must not fall below the integer that it stands for.
+    // The small summand corrects rounding errors: 5 * 0.6 must not fall below 3.
     const trees = Math.max(1, Math.floor(n * m * tree_density + 1e-9));
     for (let draw = 0; draw < MOST_DRAWS; draw++) {
       const solved = drawSolution(random, parameters, trees);
@@ -262,7 +268,9 @@ export const campsite: SynlogicTask<Campsite> = {
   published,
 };
 
-/** Judges the first nested list of the whole message, and does not look at cells that are neither trees nor tents. */
+/**
+ * Emulates the published verifier. It judges the first nested list of the whole message and ignores cells that are neither trees nor tents.
+ */
 function published(row: Row, response: string): PublishedVerdict {
   const puzzle = puzzleOf(row);
   const grid = gridOf(parseLiteral(nestedListTexts(response)[0] ?? ""), (cell) => stringOf(cell) ?? "");

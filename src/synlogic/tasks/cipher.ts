@@ -31,7 +31,10 @@ type Cipher =
 const LETTERS = 26;
 const A = "A".charCodeAt(0);
 
-/** Maps each letter A to Z to another one. `letter` is its index among the letters, without spaces. */
+/**
+ * Replaces each letter A to Z. @param to returns the index of the new letter, given that of the old one; `letter` counts the letters so
+ * far, without spaces
+ */
 function mapLetters(text: string, to: (position: number, letter: number) => number): string {
   let letter = 0;
   return text.replace(/[A-Z]/g, (char) => {
@@ -54,7 +57,10 @@ function apply(cipher: Cipher, direction: Direction, text: string): string {
   }
 }
 
-/** The cipher of a row that was made by a generator. Undefined if the metadata names no cipher. Such rows are valid, because the published verifier needs only the answer. */
+/**
+ * Returns the cipher of a row that a generator made, or undefined if the metadata does not name a cipher. Rows without a cipher are valid,
+ * because the published verifier needs only the answer.
+ */
 function cipherOf(row: Row): { readonly cipher: Cipher; readonly direction: Direction; readonly text: string } | undefined {
   if (!isObject(row.metadata) || row.metadata.cipher === undefined) return undefined;
   const cipher = metadataValue(row, "cipher", CIPHERS.join(", "), (x): x is CipherName => CIPHERS.includes(x as CipherName));
@@ -72,8 +78,8 @@ function cipherOf(row: Row): { readonly cipher: Cipher; readonly direction: Dire
 }
 
 /**
- * The right text: computed by the cipher, or else the stored answer without its doubled brackets. The stored answer also decides where
- * keys and spaces meet, because other generators may count the spaces.
+ * Returns the right text: the result of the cipher if it is known, otherwise the stored answer without its double brackets. If a Vigenère
+ * text contains spaces, the stored answer decides, because other generators may count the spaces when they apply the key.
  */
 function expectedText(row: Row): string {
   const known = cipherOf(row);
@@ -85,7 +91,7 @@ function expectedText(row: Row): string {
   return stored;
 }
 
-/** Whether a literal is a list of one list of one string, with that string. */
+/** Returns the string of a list that contains one list of one string. Returns undefined for any other literal. */
 function onlyString(literal: Literal | undefined): string | undefined {
   const outer = itemsOf(literal);
   const inner = outer?.length === 1 ? itemsOf(outer[0]) : undefined;
@@ -123,7 +129,7 @@ export const cipher: SynlogicTask<CipherParameters> = {
     const words = WORDS.filter((word) => word.length >= min_length && word.length <= max_length);
     const chosen = drawCipher(random, randomChoice(random, ciphers) as CipherName, parameters.max_shift);
     const direction: Direction = randomChoice(random, ["encrypt", "decrypt"]);
-    // A palindrome would be its own reversal.
+    // A palindrome would equal its reversal.
     const plaintext = drawUntil(
       () =>
         Array.from({ length: randomInteger(random, 1, max_words) }, () => randomChoice(random, words))
@@ -158,8 +164,8 @@ export const cipher: SynlogicTask<CipherParameters> = {
     return block(mapLetters(text, () => randomInteger(random, 0, LETTERS - 1)));
   },
   published(row, response) {
-    // The text after the last tagged fence is evaluated. Without one, everything before the first fence is, which is usually not an
-    // expression.
+    // The published verifier evaluates the text after the last fence with the tag python. Without such a fence, it evaluates everything
+    // before the first fence, which is usually not an expression.
     const tagged = response.lastIndexOf("```python");
     const code = tagged < 0 ? response.split("```")[0]! : response.slice(tagged + "```python".length).split("```")[0]!;
     const literal = parseLiteral(code);
@@ -174,12 +180,12 @@ function drawCipher(random: Random, name: CipherName, maxShift: number): Cipher 
   return { cipher: name, key: randomChoice(random, KEYS).toUpperCase() };
 }
 
-/** Keys of three different letters. */
+/** The keys are words of three different letters. */
 const KEYS = WORDS.filter((word) => word.length === 3 && new Set(word).size === 3);
 
 function question(cipher: Cipher, direction: Direction, text: string, language: Language): string {
   const format = '```python\n[["RESULT"]]\n```';
-  // A reversal moves the spaces too.
+  // Only a reversal moves the spaces.
   const kept = language === "zh" ? "空格不变，也不计入字母序号。" : " Spaces stay in place and are not counted as letters.";
   const spaces = cipher.cipher === "reverse" ? "" : kept;
   if (language === "zh") {

@@ -8,7 +8,7 @@ import { accept, type Language, type Row, reject, undecided } from "../row.js";
 type Cryptarithm = {
   readonly num_letter: number;
   readonly operator_num: number;
-  /** 1 and 2: + and -; 3: * too. */
+  /** Determines the operators: + and - on levels 1 and 2, and also * on level 3. */
   readonly operator_level: number;
 };
 
@@ -16,7 +16,7 @@ const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 const MAX_DRAWS = 2000;
 const MAX_RESULT = 1e10;
 
-/** Computes a sum of products: multiplication first, then + and - from left to right. */
+/** Computes an expression of + - *. Multiplication comes first, then + and - from left to right. */
 function compute(numbers: readonly bigint[], operators: readonly string[]): bigint {
   let sum = 0n;
   let product = numbers[0]!;
@@ -32,7 +32,10 @@ function compute(numbers: readonly bigint[], operators: readonly string[]): bigi
   return sum + sign * product;
 }
 
-/** The same in double precision. With a modulus, each step is reduced, so that numbers below 10^7 keep all products exact. */
+/**
+ * Computes the same expression in double precision. With a modulus, each step is reduced, so products stay exact for a modulus of up to
+ * 10^7.
+ */
 function estimated(numbers: readonly number[], operators: readonly string[], modulus = Number.POSITIVE_INFINITY): number {
   let sum = 0;
   let product = numbers[0]! % modulus;
@@ -48,16 +51,19 @@ function estimated(numbers: readonly number[], operators: readonly string[], mod
   return sum + sign * product;
 }
 
-/** A puzzle: words joined by the operators, and the word of the result at the end. */
+/** A puzzle: the words of the operands, joined by the operators, and the word of the result at the end. */
 interface Equation {
   readonly words: readonly string[];
   readonly operators: readonly string[];
 }
 
-/** Digits that are tested at a time: their products stay exact in double precision. */
+/** Maximum number of trailing digits that are tested, so that their products stay exact in double precision. */
 const MAX_TESTED_DIGITS = 7;
 
-/** Finds up to `limit` assignments of digits to letters. Letters are assigned from the last position on, and the last digits tested. */
+/**
+ * Finds up to `limit` assignments of digits to letters. Assigns the letters at the last position first, and tests the trailing digits after
+ * each position.
+ */
 function assignments({ words, operators }: Equation, limit: number): Map<string, number>[] {
   const longest = Math.max(...words.map((word) => word.length));
   const leading = new Set(words.filter((word) => word.length > 1).map((word) => word[0]!));
@@ -65,7 +71,7 @@ function assignments({ words, operators }: Equation, limit: number): Map<string,
   const used = new Set<number>();
   const found: Map<string, number>[] = [];
 
-  /** Assigns what is missing among the letters at a position, counted from the end, then goes on to the next position. */
+  /** Assigns digits to the remaining letters at a position, counted from the end. Continues with the next position. */
   function assign(position: number): void {
     if (found.length >= limit) return;
     if (position === longest) {
@@ -114,12 +120,15 @@ function equationOf(row: Row): Equation {
   return { words, operators };
 }
 
-/** The phrase that the question asks for. */
+/** The phrase that announces the answer, as the question asks for it. */
 const PHRASE = /the answer is|答案[是为]/gi;
-/** The longest text in which an equation is looked for. */
+/** Maximum number of characters after the phrase in which an equation is looked for. */
 const MAX_EQUATION = 1000;
 
-/** What follows the last phrase, without decoration: the numbers and operators of an equation, and what comes behind it. */
+/**
+ * Reads the text after the last announcement, without decoration. Returns the equation in digits, the text after the equation, and the line
+ * as found. Returns undefined if there is no announcement.
+ */
 function lastAnswer(text: string): { readonly equation: string | undefined; readonly rest: string; readonly found: string } | undefined {
   const phrase = [...text.matchAll(PHRASE)].at(-1);
   if (!phrase) return undefined;
@@ -202,7 +211,7 @@ export const cryptarithm: SynlogicTask<Cryptarithm> = {
     }
     if (new Set(digits.values()).size < digits.size) return reject("two letters stand for the same digit", found);
     if (!holds({ words, operators }, digits)) return reject("the equation does not hold", found);
-    // Behind the equation may come the end of the sentence and a remark, but no further part of the equation.
+    // The end of the sentence and a remark may follow the equation, but no further part of an equation.
     if (/^[^\S\n]*(?:$|\n|[.。!！;；](?![0-9])|[(（])/.test(rest)) return accept(found, "the letters fit and the equation holds");
     if (/^\s*(?:[-+*/=<>^%.,0-9]|or\b|或)/.test(rest)) return reject("the equation goes on", found);
     return undecided("the line goes on behind the equation", found);
@@ -214,7 +223,8 @@ export const cryptarithm: SynlogicTask<Cryptarithm> = {
     return phrase(join(numbersOf(words, new Map(letters.map((letter, i) => [letter, digits[i]!]))), operators), row);
   },
   published(row, response) {
-    // The last text that looks like an equation is compared without spaces. None is longer than 200 characters on its left.
+    // The published verifier compares the last text that looks like an equation, without spaces. No left side is longer than 200
+    // characters.
     const text = response.slice(-100_000);
     const answer = String(row.answer).replaceAll(" ", "");
     for (let at = text.lastIndexOf("="); at >= 0; at = at === 0 ? -1 : text.lastIndexOf("=", at - 1)) {
@@ -228,10 +238,10 @@ export const cryptarithm: SynlogicTask<Cryptarithm> = {
 
 const phrase = (equation: string, row: Row) => (/[一-鿿]/.test(row.question) ? `答案是 ${equation}。` : `The answer is ${equation}.`);
 
-/** Draws of operands for one choice of digits and operators. */
+/** Number of draws of operands for each choice of digits and operators. */
 const DRAWS_PER_CHOICE = 200;
 
-/** Draws numbers of the chosen digits whose result has no other digits, and replaces the digits by letters. */
+/** Draws numbers from the chosen digits until the result has no other digits, and replaces the digits by letters. */
 function drawEquation(random: Random, letterCount: number, operatorCount: number, level: number): DrawnEquation | undefined {
   const chosen = shuffle(random, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]).slice(0, letterCount);
   const operators = Array.from({ length: operatorCount }, () => randomChoice(random, level === 3 ? ["+", "-", "*"] : ["+", "-"]));
@@ -239,7 +249,7 @@ function drawEquation(random: Random, letterCount: number, operatorCount: number
   for (let draw = 0; draw < DRAWS_PER_CHOICE; draw++) {
     const operands = Array.from({ length: operatorCount + 1 }, () => drawNumber(random, chosen));
     if (operands.includes(-1)) continue;
-    // Double precision is exact for all but very long products, and much faster.
+    // Double precision is much faster, and exact except for very long products.
     const estimate = estimated(operands, operators);
     if (estimate <= 0 || estimate > MAX_RESULT) continue;
     const numbers = [...operands, estimate].map(String);
@@ -253,7 +263,7 @@ function drawEquation(random: Random, letterCount: number, operatorCount: number
 
 type DrawnEquation = Equation & { readonly digits: Map<string, number> };
 
-/** Draws a number of the chosen digits: 3 to 6 of them in nine of ten cases. −1 for one that begins with 0. */
+/** Draws a number from the chosen digits. In nine of ten cases it has 3 to 6 digits. Returns −1 if the number would begin with 0. */
 function drawNumber(random: Random, chosen: readonly number[]): number {
   const length = randomBoolean(random, 0.9) ? randomInteger(random, 3, 6) : randomInteger(random, 1, 2);
   let number = randomChoice(random, chosen);
@@ -262,7 +272,7 @@ function drawNumber(random: Random, chosen: readonly number[]): number {
   return number;
 }
 
-/** The set of digits in a text, as bits. */
+/** Returns the set of digits in a text as a bit mask. */
 function digitBits(text: string): number {
   let bits = 0;
   for (let i = 0; i < text.length; i++) bits |= 1 << (text.charCodeAt(i) - 48);

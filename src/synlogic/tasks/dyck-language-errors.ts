@@ -12,14 +12,17 @@ type DyckLanguageErrors = {
   readonly total_length: number;
 };
 
-/** The position of the first wrong closer, counted from 1; the length plus 1 if brackets stay open; -1 if the sequence is balanced. */
+/**
+ * Returns the position of the first wrong closer, counted from 1. Returns the length plus 1 if brackets stay open, and -1 if the sequence
+ * is balanced.
+ */
 function firstError(sequence: string): number {
   const { open, error } = scanBrackets(sequence);
   if (error !== undefined) return error + 1;
   return open.length > 0 ? sequence.length + 1 : -1;
 }
 
-/** Draws a sequence with an error at a position that is uniform among the possible ones. */
+/** Draws a sequence with a wrong closer. Its position is uniform among the possible positions. */
 function withWrongCloser(random: Random, pairs: readonly string[], length: number): string {
   const draft = drawBrackets(random, pairs, length + (length % 2), 0)!;
   const wrongClosers = (position: number) => {
@@ -28,13 +31,13 @@ function withWrongCloser(random: Random, pairs: readonly string[], length: numbe
   };
   const positions = Array.from({ length }, (_, i) => i + 1).filter((position) => wrongClosers(position).length > 0);
   const position = randomChoice(random, positions);
-  // A wrong closer replaces the right one, or is inserted before an opener.
+  // The wrong closer replaces the right one, or is inserted before an opener.
   const rest = draft.slice(isOpener(draft[position - 1]!) ? position - 1 : position);
   const damaged = draft.slice(0, position - 1) + randomChoice(random, wrongClosers(position)) + rest;
   return damaged.slice(0, length);
 }
 
-/** Draws a sequence whose closers all match, and that leaves brackets open. */
+/** Draws a sequence without wrong closers that leaves brackets open. */
 function withOpenEnd(random: Random, pairs: readonly string[], length: number): string {
   const most = Math.min(length, 6);
   const open = drawUntil(
@@ -46,7 +49,7 @@ function withOpenEnd(random: Random, pairs: readonly string[], length: number): 
 
 function draw(random: Random, pairs: readonly string[], length: number): string {
   const kind = random.next();
-  // Only an even length can be balanced.
+  // Only a sequence of even length can be balanced.
   if (kind < 0.2 && length % 2 === 0) return drawBrackets(random, pairs, length, 0)!;
   if (kind > 0.8 && length > 1) return withOpenEnd(random, pairs, length);
   return withWrongCloser(random, pairs, length);
@@ -107,14 +110,17 @@ export const dyckLanguageErrors: SynlogicTask<DyckLanguageErrors> = {
   published(row, response) {
     const message = response.toLowerCase();
     if (["valid", "correct", "合法"].some((word) => message.includes(word))) return row.answer === "-1";
-    // Positions are compared as numbers, -1 as a text.
+    // The published verifier compares positions as numbers, but -1 as text.
     return row.answer === "-1" ? response.trim() === "-1" : String(pythonInteger(response)) === row.answer;
   },
 };
 
 const positionText = (position: string) => (position === "-1" ? "the sequence is balanced" : `the first error is at position ${position}`);
 
-/** The number in a line with words or marks around it. Undefined if there are several, or if it is not plain. */
+/**
+ * Returns the only number in a line that may have words or marks around it. Returns undefined if there are several numbers, or if the
+ * number is not a plain integer.
+ */
 function onlyNumber(line: string): string | undefined {
   if (line.length > MAX_DECORATED) return undefined;
   return /^[^0-9]*?(?<![A-Za-z_.])(?<![+−-] ?)(-1|[1-9][0-9]*)(?![A-Za-z_])[^0-9]*$/.exec(line)?.[1];

@@ -12,7 +12,10 @@ type DyckLanguageReasoningErrors = {
   readonly n_errors: number;
 };
 
-/** The wording of the thoughts, which are the steps of the trace. The published thoughts are Chinese in both languages. */
+/**
+ * The wording of the thoughts, which are the steps of the trace. In the published rows, the thoughts are in Chinese even if the question is
+ * in English.
+ */
 const WORDS = {
   en: {
     begin: "I read the input one bracket at a time and write down the stack.",
@@ -22,11 +25,12 @@ const WORDS = {
   },
   zh: { begin: "我应该逐个读取括号，并记录栈的内容。", stack: "栈", empty: "空", end: "已经读到结尾。最终栈是" },
 } as const;
-/** How the last thought ends, whether it is right or wrong. */
+/** The end of the last thought. It says whether the final stack is empty. */
 const ENDS = { en: { empty: "empty.", filled: "not empty." }, zh: { empty: "空的。", filled: "非空的。" } } as const;
 
 /**
- * Returns the stack after each bracket of the sequence, the outermost bracket first. A closer without its opener does not change the stack.
+ * Returns the stack after each bracket of the sequence, with the outermost bracket first. A closer without a matching opener does not
+ * change the stack.
  */
 function stacks(sequence: string): string[] {
   const after: string[] = [];
@@ -39,7 +43,7 @@ function stacks(sequence: string): string[] {
   return after;
 }
 
-/** Reads the bracket of a thought, which follows its first colon, and the stack, which follows its last colon. */
+/** Reads the bracket and the stack of a thought. The bracket follows the first colon, the stack the last one. */
 function readThought(thought: string): { readonly bracket: string; readonly stack: string } {
   const content = thought.slice(thought.search(/[:：]/) + 1);
   const stack = content.slice(Math.max(content.lastIndexOf(":"), content.lastIndexOf("：")) + 1).trim();
@@ -59,7 +63,9 @@ function wrongThoughts(sequence: string, thoughts: readonly string[]): number[] 
   });
 }
 
-/** Draws a wrong stack for the bracket at an offset: one bracket is removed, added or replaced, or the bracket just read is ignored. */
+/**
+ * Draws a wrong stack for the bracket at an offset. It removes, adds or replaces one bracket, or ignores the bracket that was just read.
+ */
 function wrongStack(random: Random, sequence: string, at: number, pairs: readonly string[]): string {
   const after = stacks(sequence);
   const right = after[at]!;
@@ -152,14 +158,14 @@ export const dyckLanguageReasoningErrors: SynlogicTask<DyckLanguageReasoningErro
 const listed = (wrong: readonly number[]) =>
   wrong.length === 0 ? "no thought is wrong" : `exactly these thoughts are wrong: ${wrong.join(", ")}`;
 
-/** Reads a list of numbers such as "7,9,12". An empty text is the empty list. Undefined for any other text. */
+/** Parses a list of numbers such as "7,9,12". An empty text is the empty list. Returns undefined for any other text. */
 function readNumbers(text: string): number[] | undefined {
   if (text === "") return [];
   const numbers = text.split(/[,，、]/).map((part) => part.trim());
   return numbers.every((digits) => /^[1-9][0-9]{0,5}$/.test(digits)) ? numbers.map(Number) : undefined;
 }
 
-/** Whether a line holds the right numbers and no others, with words, brackets or other marks around the list. */
+/** Whether a line contains exactly the right numbers, with words, brackets or other marks around the list. */
 function isDecorated(line: string, wrong: readonly number[]): boolean {
   if (line.length > MAX_DECORATED) return false;
   if (wrong.length === 0) return NOTHING.test(line) || (/""|“”|''/.test(line) && !/[0-9]/.test(line));
@@ -170,9 +176,9 @@ function isDecorated(line: string, wrong: readonly number[]): boolean {
   return numbers.length === wrong.length && wrong.every((number) => numbers.includes(number));
 }
 
-/** An empty list or an empty box. */
+/** Matches an empty list or an empty box. */
 const NOTHING = /^(?:\[\s*\]|\$?\\boxed\{(?:\\text\{)?(?:""|'')?\}{1,2}\$?)$/;
-/** A line with a single list of numbers, which are separated by commas or a word. */
+/** Matches a line with a single list of numbers that are separated by commas or a word. */
 const DECORATED_LIST =
   /^[^0-9]*?(?<![A-Za-z_.,，+−-])([1-9][0-9]*(?:\s*[,，、]?\s*(?:and|和)?\s*(?:thought|step|第|思考|步骤)?\s*[1-9][0-9]*)*)(?![A-Za-z_,，])[^0-9]*$/i;
 

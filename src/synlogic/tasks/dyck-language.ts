@@ -16,7 +16,7 @@ type DyckLanguage = {
 
 const BRACKETS = /^[()[\]{}<>\s]+$/;
 
-/** The beginning of the sequence, and the brackets that it leaves open. */
+/** Returns the given beginning of the sequence, and the brackets that it leaves open. */
 function beginning(row: Row): { readonly begin: string; readonly open: readonly string[] } {
   const begin = metadataString(row, "question_sequence");
   const { open, error } = scanBrackets(begin);
@@ -24,7 +24,7 @@ function beginning(row: Row): { readonly begin: string; readonly open: readonly 
   return { begin, open };
 }
 
-/** Some published questions, none of them Chinese, leave out that the completion has to be the shortest. */
+/** Whether the question asks for the shortest completion. Some published English questions do not. */
 const asksForShortest = (question: string) => /minim|short|few|least|[\u4e00-\u9fff]/i.test(question);
 
 export const dyckLanguage: SynlogicTask<DyckLanguage> = {

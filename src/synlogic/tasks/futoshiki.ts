@@ -9,21 +9,21 @@ import { fillCells, type Group, numbersUpTo } from "../search/all-different.js";
 import { latinSquareFault, randomLatinSquare, rowsAndColumns, squareOf } from "../search/latin-square.js";
 
 type Futoshiki = {
-  /** Rows and columns. */
+  /** Number of rows and of columns. */
   readonly grid_size: number;
   readonly num_inequality_signs: number;
   readonly num_prefilled_coords: number;
 };
 
 type Sign = "<" | ">";
-/** Row and column, counted from 0. */
+/** A cell as row and column, counted from 0. */
 type Place = readonly [number, number];
 type Constraint = readonly [Place, Place, Sign];
 
 interface FutoshikiPuzzle {
   readonly size: number;
   readonly constraints: readonly Constraint[];
-  /** The given number of every cell, 0 where it is free. */
+  /** The given number of each cell, with 0 for a free cell. */
   readonly given: readonly (readonly number[])[];
 }
 
@@ -103,7 +103,8 @@ export const futoshiki: SynlogicTask<Futoshiki> = {
   guess(row, random) {
     return bracketedText(randomLatinSquare(random, metadataInteger(row, "grid_size")));
   },
-  // Published: digits of any script, separated by anything but digits and commas. Given numbers are looked for in English questions only.
+  // The published verifier accepts digits of any script, separated by anything except digits and commas. It looks for given numbers in
+  // English questions only.
   published(row, response) {
     const puzzle = puzzleOf(row);
     const last = allDoubleBrackets(response).at(-1);
@@ -120,12 +121,15 @@ function expectAtMost(name: string, value: number, most: number, size: number): 
   }
 }
 
-/** The numbers of a grid at some places, 0 elsewhere. */
+/** Keeps the numbers of a grid at the given places, and sets all other cells to 0. */
 function givenNumbers(grid: readonly (readonly number[])[], places: readonly Place[]): number[][] {
   return grid.map((row, i) => row.map((number, j) => (places.some((place) => place[0] === i && place[1] === j) ? number : 0)));
 }
 
-/** Returns a sign as a group for the search: its two cells, the smaller number first, and the numbers that it allows them. */
+/**
+ * Converts a sign to a group for the search. The group has two cells, the smaller number first, and a rule for the numbers that the sign
+ * allows.
+ */
 function signRule([a, b, sign]: Constraint, size: number): Group {
   const cells = [a, b].map(([i, j]) => i * size + j);
   if (sign === ">") cells.reverse();
@@ -174,8 +178,8 @@ function puzzleOf(row: Row): FutoshikiPuzzle {
 }
 
 /**
- * Reads the given numbers from the question, because the published metadata holds only their places. The question shows the grid in n
- * consecutive lines of n entries; `X` is a free cell.
+ * Reads the given numbers from the question, because the published metadata contains only their places. The question shows the grid as n
+ * consecutive lines of n entries, in which `X` is a free cell. Returns undefined if there is no such grid.
  */
 function givenInQuestion(question: string, size: number, places: readonly Place[]): number[][] | undefined {
   const lines = question.split("\n").map((line) => line.trim().split(/\s+/));

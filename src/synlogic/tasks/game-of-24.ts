@@ -20,13 +20,16 @@ const MAX_DRAWS = 1000;
 /** As in Python, a leading minus sign is applied before multiplication. */
 const SIGN_PRECEDENCE = 3;
 
-/** A value with the text of the expression that it is the value of. */
+/** A value, and the text of an expression that has this value. */
 interface Term {
   readonly value: Fraction;
   readonly text: string;
 }
 
-/** Replaces any two terms by one of their results until one is left. Covers all bracketings. */
+/**
+ * Searches for an expression whose value is the target. Repeatedly replaces two terms by one of their results, so that all bracketings are
+ * covered.
+ */
 function reach(terms: readonly Term[], operators: readonly string[], target: Fraction): string | undefined {
   if (terms.length === 1) return equals(terms[0]!.value, target) ? terms[0]!.text : undefined;
   for (const [i, a] of terms.entries()) {
@@ -51,7 +54,7 @@ function search(numbers: readonly number[], operators: readonly string[], result
   return reach(terms, operators, fraction(result))?.replace(/^\((.*)\)$/, numbers.length > 1 ? "$1" : "$&");
 }
 
-/** The published notation of all solutions that are evaluated from left to right. */
+/** Returns all solutions that are evaluated from left to right, in the published notation. */
 function leftToRight(numbers: readonly number[], operators: readonly string[], result: number): string[] {
   const found = new Set<string>();
   const target = fraction(result);
@@ -83,11 +86,11 @@ function parse(text: string): Expression | undefined {
   return parseExpression(text, { operators: ARITHMETIC, signPrecedence: SIGN_PRECEDENCE });
 }
 
-/** Says which rule an expression breaks. Undefined if none. */
+/** Describes the rule that an expression breaks. Returns undefined if it breaks none. */
 function brokenRule(row: Row, expression: Expression): string | undefined {
   const [numbers, operators] = [metadataIntegers(row, "numbers"), metadataStrings(row, "operators")];
   const sign = operatorsOf(expression).find((one) => !operators.includes(one));
-  if (sign !== undefined) return `${sign} is none of the operators ${operators.join(" ")}`;
+  if (sign !== undefined) return `uses ${sign}, which is not one of the operators ${operators.join(" ")}`;
   const sorted = (values: readonly (number | string)[]) => values.map(Number).sort((a, b) => a - b);
   const used = sorted(numbersOf(expression));
   if (String(used) !== String(sorted(numbers))) return `uses the numbers ${used.join(", ")} instead of ${sorted(numbers).join(", ")}`;
@@ -110,7 +113,7 @@ export const gameOf24: SynlogicTask<GameOf24> = {
   },
   levels: {
     tiny: { num_of_numbers: 3, candidates: upTo(12), operators: OPERATORS, result: 24 },
-    // The one published setting. What is above it has larger numbers, and then one more of them.
+    // This is the only published setting. The higher levels have larger numbers, and `hard` has one more number.
     easy: { num_of_numbers: 4, candidates: upTo(9), operators: OPERATORS, result: 24 },
     medium: { num_of_numbers: 4, candidates: upTo(13), operators: OPERATORS, result: 24 },
     hard: { num_of_numbers: 5, candidates: upTo(13), operators: OPERATORS, result: 24 },
@@ -162,7 +165,7 @@ export const gameOf24: SynlogicTask<GameOf24> = {
     const used = (text.match(/[0-9]+/g) ?? []).map(Number).sort((a, b) => a - b);
     const numbers = [...metadataIntegers(row, "numbers")].sort((a, b) => a - b);
     if (String(used) !== String(numbers)) return false;
-    // The value is compared with itself, so that everything that can be evaluated is right.
+    // The published verifier compares the value with itself, so every expression that can be evaluated is accepted.
     if (text.includes("**") || text.includes("//")) return "evaluates";
     const expression = parse(text);
     return expression !== undefined && evaluate(expression, exactly) !== undefined;
@@ -175,7 +178,7 @@ function upTo(last: number): number[] {
 
 const block = (expression: string) => `\`\`\`python\n${expression}\n\`\`\``;
 
-/** Joins the numbers in random order, from left to right. */
+/** Joins the numbers with random operators, in random order. */
 function guessExpression(numbers: readonly number[], operators: readonly string[], random: Random): string {
   const [first, ...rest] = shuffle(random, numbers);
   return rest.reduce((text, number, i) => `${i > 0 ? `(${text})` : text} ${randomChoice(random, operators)} ${number}`, String(first));

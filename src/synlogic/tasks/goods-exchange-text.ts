@@ -1,9 +1,9 @@
 import type { Language } from "../row.js";
 
-/** Writes the sentence of an event. a, b, c are people; x, y the items of a and b before the event. */
+/** Writes the sentence of an event. a, b and c are people. x and y are the items that a and b have before the event. */
 export type EventText = (a: string, x: string, b: string, y: string, c: string) => string;
 
-/** Sentences of the events in which a and b exchange their items. */
+/** Sentences of events in which a and b exchange their items. */
 export const EXCHANGES: Readonly<Record<Language, readonly EventText[]>> = {
   en: [
     (a, _, b) => `${a} and ${b} trade items with each other`,
@@ -27,14 +27,14 @@ export const EXCHANGES: Readonly<Record<Language, readonly EventText[]>> = {
   ],
 };
 
-/** Sentence of the event in which a's item goes to b, b's to c, and c's to a. */
+/** Sentence of the event in which a gives an item to b, b gives one to c, and c gives one to a. */
 export const RING: Readonly<Record<Language, EventText>> = {
   en: (a, _, b, __, c) =>
     `At the same moment ${a} passes their item to ${b}, ${b} passes their item to ${c}, and ${c} passes their item to ${a}`,
   zh: (a, _, b, __, c) => `在同一时刻，${a}把自己的物品给了${b}，${b}把自己的物品给了${c}，${c}把自己的物品给了${a}`,
 };
 
-/** Sentences of the events without effect. */
+/** Sentences of events without effect. */
 export const IDLE: Readonly<Record<Language, readonly EventText[]>> = {
   en: [
     (a, _, b) => `${a} offers ${b} a trade, but ${b} declines`,
@@ -44,7 +44,7 @@ export const IDLE: Readonly<Record<Language, readonly EventText[]>> = {
   zh: [(a, _, b) => `${a}想和${b}交换，但${b}拒绝了`, (a, _, __, y) => `${a}非常喜欢${y}`, (a, _, __, y) => `${a}四处寻找${y}，但没有找到`],
 };
 
-/** Words that mark an event without effect, in published rows too. */
+/** Words that mark an event without effect. They also cover the published rows. */
 export const IDLE_WORDS = /\b(?:refus|declin|lik(?:e|es|ed|ing)\b|look|search|find|found)|拒绝|喜欢|找/;
 
 export function question(owners: ReadonlyMap<string, string>, events: readonly string[], language: Language): string {

@@ -14,22 +14,25 @@ type GoodsExchange = {
   readonly operator_num: number;
 };
 
-/** The item of each person. */
+/** The item that each person owns. */
 type Owners = ReadonlyMap<string, string>;
 
-/** Exchanges, the ring and idle events are drawn with the shares of the twelve published kinds. */
+/**
+ * Probabilities of an exchange and of a ring of three people; all other events have no effect. They follow the twelve published kinds of
+ * events.
+ */
 const [EXCHANGE_SHARE, RING_SHARE] = [8 / 12, 1 / 12];
 
 const holderOf = (owners: Owners, item: string) => [...owners].find(([, owned]) => owned === item)![0];
 
-/** Passes the item of each party to the next one, and that of the last party to the first. Two parties exchange their items. */
+/** Passes the item of each party on to the next party, and that of the last party to the first. With two parties, this is an exchange. */
 function passOn(owners: Owners, parties: readonly string[]): Owners {
   const after = new Map(owners);
   for (const [i, party] of parties.entries()) after.set(parties[(i + 1) % parties.length]!, owners.get(party)!);
   return after;
 }
 
-/** Draws an event: its sentence and the parties that pass on their items. */
+/** Draws an event: its sentence, and the parties that pass on their items. */
 function drawEvent(random: Random, owners: Owners, language: Language): { text: string; parties: readonly string[] } {
   const [a, b, c] = shuffle(random, owners.keys()) as [string, string, string | undefined];
   const share = random.next();
@@ -39,7 +42,7 @@ function drawEvent(random: Random, owners: Owners, language: Language): { text: 
   return { text: write(a, owners.get(a)!, b, owners.get(b)!, c ?? a), parties };
 }
 
-/** Draws different items whose colours and things repeat. */
+/** Draws different items that share colours and things. */
 function drawItems(random: Random, count: number, language: Language): string[] {
   const side = Math.ceil(Math.sqrt(count)) + 1;
   const colours = shuffle(random, COLOURS[language]).slice(0, side);
@@ -61,7 +64,7 @@ function drawGame(random: Random, { num_people, operator_num }: GoodsExchange, l
   return { names, objects: shuffle(random, objects), before, operations, after };
 }
 
-/** Returns the names and items that a sentence mentions, in order. At each place the longest one counts. */
+/** Returns the names and items that a sentence mentions, in order. If several begin at the same place, the longest one counts. */
 function mentions(sentence: string, known: readonly string[]): string[] {
   const longestFirst = [...known].sort((a, b) => b.length - a.length);
   const found: string[] = [];
@@ -89,7 +92,7 @@ function ownersBefore(row: Row): Owners {
   return new Map(before as [string, string][]);
 }
 
-/** Applies the events to the items at the start. An event names its parties or what they hold. */
+/** Applies the events to the initial owners. An event mentions its parties by name or by the item that they own. */
 function ownersAfter(row: Row): Owners {
   let owners = ownersBefore(row);
   const known = [...owners].flat();
@@ -105,14 +108,14 @@ const quote = (text: string) => (text.includes("'") ? JSON.stringify(text) : `'$
 const write = (owners: Owners) => `(${[...owners].map(([name, item]) => `(${quote(name)},${quote(item)})`).join(",")})`;
 const wrap = (tuple: string) => `\`\`\`python\n${tuple}\n\`\`\``;
 
-/** The pair of two strings. Undefined if the literal is anything else. */
+/** Returns the two strings of a pair. Returns undefined for any other literal. */
 function pairOf(literal: Literal): readonly [string, string] | undefined {
   if (literal.kind !== "tuple" || literal.items.length !== 2) return undefined;
   const [name, item] = literal.items.map(stringOf);
   return name === undefined || item === undefined ? undefined : [name.trim(), item.trim()];
 }
 
-/** Says which rule a list of pairs breaks. Undefined if everybody owns what they should. */
+/** Describes the rule that a list of pairs breaks. Returns undefined if all pairs are right. */
 function brokenRule(pairs: readonly (readonly [string, string] | undefined)[], expected: Owners): string | undefined {
   const seen = new Set<string>();
   for (const [i, pair] of pairs.entries()) {
@@ -129,7 +132,7 @@ function brokenRule(pairs: readonly (readonly [string, string] | undefined)[], e
 
 const upperCased = (owners: Owners): Owners => new Map([...owners].map(([name, item]) => [name.toUpperCase(), item.toUpperCase()]));
 
-/** Follow events in which people exchange the items that they own. */
+/** Follow events in which people exchange their items, and list the final owners. */
 export const goodsExchange: SynlogicTask<GoodsExchange> = {
   name: "goods_exchange",
   summary: "Say who owns which item after a list of exchanges.",
@@ -147,7 +150,7 @@ export const goodsExchange: SynlogicTask<GoodsExchange> = {
   attributes: ["operator_num", "num_people"],
   generate(random, parameters, language) {
     const draw = () => drawGame(random, parameters, language);
-    // A single idle event would leave nothing to do.
+    // With a single event that has no effect, there would be nothing to do.
     const changed = drawUntil(draw, ({ before, after }) => parameters.operator_num < 2 || write(before) !== write(after));
     const { names, objects, before, operations, after } = changed;
     const metadata = {
@@ -190,7 +193,10 @@ export const goodsExchange: SynlogicTask<GoodsExchange> = {
   published: (row, response) => publishedVerdict(row, response),
 };
 
-/** The published verifier evaluates the last block that is tagged "python", anywhere; entries that are not pairs are dropped. */
+/**
+ * Emulates the published verifier. It evaluates the last block with the tag "python", anywhere in the message, and ignores entries that are
+ * not pairs.
+ */
 function publishedVerdict(row: Row, response: string): PublishedVerdict {
   const block = codeBlocks(response)
     .filter(({ language }) => language === "python")

@@ -35,7 +35,7 @@ import { wordSortingMistake } from "./word-sorting-mistake.js";
 import { wordscapes } from "./wordscapes.js";
 import { zebraPuzzle } from "./zebra-puzzle.js";
 
-/** All tasks, in the alphabetical order of their names. */
+/** All 35 tasks, in alphabetical order of their names. */
 export const definitions: readonly SynlogicTask[] = [
   arcAgi,
   arrowMaze,

@@ -17,7 +17,10 @@ type Kukurasu = {
   readonly ones_probability: number;
 };
 
-/** For each row, the sum of the column numbers of its ones; for each column, the sum of the row numbers of its ones. */
+/**
+ * Returns the sums of a grid: for each row, the sum of the column numbers of its ones; for each column, the sum of the row numbers of its
+ * ones.
+ */
 function sums(grid: readonly (readonly Cell[])[]) {
   return {
     rows: grid.map((row) => row.reduce((sum, cell, j) => sum + (cell === "1" ? j + 1 : 0), 0)),
@@ -25,7 +28,7 @@ function sums(grid: readonly (readonly Cell[])[]) {
   };
 }
 
-/** Fills the grid row by row with subsets of the column numbers that have the row's sum, while no column sum is exceeded. */
+/** Fills the grid row by row. Each row takes a set of column numbers with the right sum, as long as no column sum is exceeded. */
 function fill(rowSums: readonly number[], columnSums: readonly number[]): Cell[][] | undefined {
   const width = columnSums.length;
   const rows: Cell[][] = [];
@@ -38,7 +41,7 @@ function fill(rowSums: readonly number[], columnSums: readonly number[]): Cell[]
       if (row.some((cell, j) => cell === "1" && left[j]! < i + 1)) continue;
       for (const [j, cell] of row.entries()) if (cell === "1") left[j]! -= i + 1;
       rows.push(row);
-      // The rows below can add their own numbers at most.
+      // The rows below can add at most their own numbers to a column.
       const most = Array.from({ length: rowSums.length - i - 1 }, (_, below) => i + below + 2).reduce((sum, number) => sum + number, 0);
       if (left.every((sum) => sum <= most) && place(i + 1)) return true;
       rows.pop();
@@ -51,7 +54,9 @@ function fill(rowSums: readonly number[], columnSums: readonly number[]): Cell[]
 
 const write = (grid: readonly (readonly string[])[]) => JSON.stringify(grid);
 
-/** Mark cells so that the position-weighted sums of all rows and columns hold. */
+/**
+ * Mark cells so that the row and column sums hold. A mark counts with its column number in the row and with its row number in the column.
+ */
 export const kukurasu: SynlogicTask<Kukurasu> = {
   name: "kukurasu",
   summary: "Mark cells so that the position-weighted sum of each row and column holds.",
@@ -71,7 +76,7 @@ export const kukurasu: SynlogicTask<Kukurasu> = {
   generate(random, { n, m, ones_probability }, language) {
     const draw = () =>
       Array.from({ length: n }, () => Array.from({ length: m }, (): Cell => (randomBoolean(random, ones_probability) ? "1" : "X")));
-    // As published, no sum is zero.
+    // As in the published rows, no sum is zero.
     const solution = drawUntil(draw, (grid) =>
       Object.values(sums(grid))
         .flat()
@@ -94,7 +99,7 @@ export const kukurasu: SynlogicTask<Kukurasu> = {
     const { literal, found } = answer;
     const grid = gridOf(literal, (cell) => (integerOf(cell) === 1 ? 1 : isCell(stringOf(cell)) ? (stringOf(cell) as Cell) : undefined));
     const verdict = judge(row, grid?.map((cells) => cells.map((cell): Cell => (cell === "X" ? "X" : "1"))) ?? [], found);
-    // The question shows the cells as strings and does not refuse numbers.
+    // The question shows the cells as strings, but does not exclude numbers.
     return verdict.right && grid?.flat().includes(1) ? undecided('the ones are numbers, not "1"', found) : verdict;
   },
   guess(row, random) {
@@ -121,7 +126,10 @@ function judge(row: Row, grid: readonly (readonly Cell[])[], found: string): Ver
   return accept(found);
 }
 
-/** Judges the first grid of the whole message, if it is written with double quotes and without trailing commas. */
+/**
+ * Emulates the published verifier. It judges the first grid of the whole message that is written with double quotes and without trailing
+ * commas.
+ */
 function published(row: Row, response: string): PublishedVerdict {
   const { grids, slow } = strictGrids(response, /"([1X])"/y);
   const grid = grids[0];

@@ -11,13 +11,13 @@ import { accept, type Language, type PublishedVerdict, type Row, reject, undecid
 type MathPath = {
   /** Number of operators. */
   readonly n: number;
-  /** Hidden digits in per cent. */
+  /** Percentage of the digits that are hidden. */
   readonly x_prob: number;
 };
 
 const OPERATORS = ["+", "-", "*", "/", "%"] as const;
 const SIGN_PRECEDENCE = 3;
-/** Draws of digits before a row without a stored solution is given up. */
+/** Maximum number of random assignments of digits, for a row without a stored solution. */
 const MAX_GUESSES = 20_000;
 
 const compact = (text: string) => text.replace(/\s+/g, "");
@@ -28,7 +28,7 @@ interface Value {
   readonly open: string | undefined;
 }
 
-/** Evaluates in fractions. @param truncated whether a % b has the sign of a rather than that of b */
+/** Evaluates the left side in fractions. @param truncated whether a % b has the sign of a instead of the sign of b */
 function leftSide(text: string, truncated = false): Value {
   let open: string | undefined;
   const arithmetic: Arithmetic<Fraction> = {
@@ -47,20 +47,20 @@ function leftSide(text: string, truncated = false): Value {
   return { value: expression && evaluate(expression, arithmetic), open };
 }
 
-/** a − b·trunc(a/b). */
+/** Computes the remainder a − b·trunc(a/b), which has the sign of a. */
 function remainder(a: Fraction, b: Fraction): Fraction {
   const quotient = fraction(a.numerator * b.denominator, a.denominator * b.numerator);
   return subtract(a, multiply(b, fraction(quotient.numerator / quotient.denominator)));
 }
 
-/** The puzzle without spaces: the left side with question marks, and the integer on the right. */
+/** Returns the puzzle without spaces: the left side with its question marks, and the integer on the right. */
 function queryOf(row: Row): { readonly query: string; readonly result: Fraction } {
   const isQuery = (x: unknown): x is string => typeof x === "string" && /^[-0-9+*/%()?]{1,400}=-?[0-9]{1,15}$/.test(compact(x));
   const query = compact(metadataValue(row, "query_expr", "an expression = an integer", isQuery));
   return { query, result: fraction(BigInt(query.split("=")[1]!)) };
 }
 
-/** Says at which place a completed expression is not the puzzle. Undefined if it is. */
+/** Describes the first place at which a completed expression differs from the puzzle. Returns undefined if they agree. */
 function difference(answer: string, query: string): string | undefined {
   for (let i = 0; i < Math.max(answer.length, query.length); i++) {
     const [char, expected] = [answer[i] ?? "the end", query[i] ?? "the end"];
@@ -71,7 +71,7 @@ function difference(answer: string, query: string): string | undefined {
   return undefined;
 }
 
-/** Fill the hidden digits of an arithmetic expression so that it has the given value. */
+/** Find the hidden digits of an arithmetic expression, so that it has the given value. */
 export const mathPath: SynlogicTask<MathPath> = {
   name: "math_path",
   summary: "Replace each question mark by a digit so that the expression has the given value.",
@@ -100,7 +100,7 @@ export const mathPath: SynlogicTask<MathPath> = {
       return {
         question: question(compact(query), result, language),
         answer,
-        // The question of this generator rules out uneven divisions and negative operands of %; the published one does not.
+        // The question of this generator excludes divisions with a remainder and negative operands of %. The published question does not.
         metadata: { ref_expr: answer, query_expr: `${compact(query)} = ${result}`, n, x_prob, integer_steps: true },
       };
     }
@@ -110,7 +110,7 @@ export const mathPath: SynlogicTask<MathPath> = {
     for (const stored of [row.answer, row.metadata?.ref_expr]) {
       if (typeof stored === "string" && judgeEquation(row, stored).right) return `[[${stored}]]`;
     }
-    // Solutions are dense, so that random digits find one.
+    // Solutions are so frequent that random digits find one.
     let next = 1;
     for (let i = 0; i < MAX_GUESSES; i++) {
       const filled = query.replace(/\?/g, () => {
@@ -151,7 +151,10 @@ function judgeEquation(row: Row, found: string) {
   return reject(`the left side is ${printedFraction(value)}, not ${target}`, shown);
 }
 
-/** Compares the order of digits and of operators with the puzzle, then evaluates the text without spaces and with a doubled equals sign. */
+/**
+ * Emulates the published verifier. It compares the sequence of digits and of operators with the puzzle. Then it evaluates the text without
+ * spaces and with `==` in place of `=`.
+ */
 function published(row: Row, response: string): PublishedVerdict {
   const text = response
     .slice(-100_000)
@@ -175,7 +178,7 @@ function published(row: Row, response: string): PublishedVerdict {
   return text.includes("<") ? a < b : text.includes(">") ? a > b : a === b;
 }
 
-/** Draws digits and operators, with up to two pairs of brackets, each around two neighbours. */
+/** Draws digits and operators. Up to two pairs of brackets enclose two neighbouring operands each. */
 function drawExpression(random: Random, n: number): { readonly text: string; readonly digits: number[] } {
   const operators = Array.from({ length: n }, () => randomChoice(random, OPERATORS));
   const bracketed = new Set<number>();

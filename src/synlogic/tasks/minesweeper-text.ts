@@ -1,6 +1,6 @@
 import type { Language } from "../row.js";
 
-/** The question. It asks for all cells that must be mines, however many numbers that takes. */
+/** Writes the question. It asks for all cells that must be mines, even if several numbers are needed to infer one. */
 export function question(grid: readonly (readonly string[])[], language: Language): string {
   const size = `${grid.length} x ${grid.length}`;
   const picture = grid.map((values) => values.join(" ")).join("\n");

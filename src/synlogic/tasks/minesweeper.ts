@@ -25,7 +25,7 @@ const HIDDEN = "X";
 const around = (grid: Grid, cell: Cell, fits: (value: string) => boolean) =>
   neighbours(grid, cell, ALL_STEPS).filter(([i, j]) => fits(grid[i]![j]!));
 
-/** The shown numbers with the hidden cells around them. Cells are numbered in reading order. */
+/** Returns each shown number with the hidden cells around it. Cells are numbered in reading order. */
 function mineCounts(grid: Grid): MineCount[] {
   return cellsOf(grid, (value) => value !== HIDDEN).map((cell) => ({
     mines: Number(grid[cell[0]]![cell[1]]),
@@ -35,16 +35,19 @@ function mineCounts(grid: Grid): MineCount[] {
 
 const toCell = (grid: Grid, number: number): Cell => [Math.floor(number / grid[0]!.length), number % grid[0]!.length];
 
-/** The mines that follow from single numbers: all hidden cells around it are mines. */
+/** Returns the mines that follow from a single number: the number equals the number of hidden cells around it. */
 function minesOfSingleNumbers(grid: Grid): number[] {
   const full = mineCounts(grid).filter(({ mines, cells }) => mines === cells.length);
   return [...new Set(full.flatMap(({ cells }) => cells))].sort((a, b) => a - b);
 }
 
-/** Whether the question asks only for mines that follow in one step. Half of the published questions do, ours do not. */
+/**
+ * Whether the question asks only for mines that can be inferred in one step. Half of the published questions do; the questions of this
+ * generator do not.
+ */
 const isOneStep = (row: Row) => /\b(?:one|single|1)[- ](?:\w{1,20}[- ]){0,2}step\b|单步|(?<![进每下]|一步)一步(?!一步)/i.test(row.question);
 
-/** The mines that the question asks for, and for questions about one step also all that must be there. */
+/** Returns the mines that the question asks for, and all cells that must be mines. The two differ only for questions about one step. */
 function wanted(row: Row): { readonly mines: readonly number[]; readonly all: readonly number[] } {
   const grid = revealedGrid(row);
   const counts = mineCounts(grid);
@@ -57,7 +60,7 @@ function wanted(row: Row): { readonly mines: readonly number[]; readonly all: re
 const revealedGrid = (row: Row) =>
   metadataGrid(row, "revealed_grid", "numbers from 0 to 8 and X", (x): x is string => typeof x === "string" && /^[0-8X]$/.test(x));
 
-/** Where the mines of the full grid are, as a first guess at an arrangement. */
+/** Returns the mines of the full grid, as a first guess at an arrangement. */
 function hiddenMines(row: Row): boolean[] {
   const full = row.metadata?.full_grid;
   const values: readonly Json[] = Array.isArray(full) ? full.flat() : [];
@@ -68,7 +71,7 @@ const sameNumbers = (a: readonly number[], b: readonly number[]) => a.length ===
 
 const write = (grid: Grid, mines: readonly number[]) => `[${mines.map((mine) => `(${toCell(grid, mine).join(", ")})`).join(", ")}]`;
 
-/** Draws a grid with mines and counts. */
+/** Draws a grid with mines and the numbers of neighbouring mines. */
 function drawGrid(random: Random, n: number, mines: number): string[][] {
   const grid = Array.from({ length: n }, () => Array.from({ length: n }, () => ""));
   for (const [i, j] of shuffle(random, cellsOf(grid)).slice(0, mines)) grid[i]![j] = MINE;
@@ -77,7 +80,7 @@ function drawGrid(random: Random, n: number, mines: number): string[][] {
   );
 }
 
-/** Number of puzzles that are drawn before the parameters are refused. */
+/** Maximum number of draws. If none gives a puzzle, the parameters are rejected. */
 const MOST_DRAWS = 1000;
 
 /** Find all hidden cells that must be mines. */
@@ -166,13 +169,16 @@ function judge(row: Row, answer: readonly number[], found: string): Verdict {
   return reject(`${name(answer.find((mine) => !mines.includes(mine))!)} does not have to be a mine`, found);
 }
 
-/** Reads a pair of row and column. */
+/** Reads a cell from a pair of row and column. */
 function cellOf(literal: Literal): Cell | undefined {
   const numbers = itemsOf(literal, "list or tuple")?.map(integerOf);
   return numbers?.length === 2 && !numbers.includes(undefined) ? (numbers as unknown as Cell) : undefined;
 }
 
-/** The numbers that explain mines alone, and then the mines that follow from several numbers together. */
+/**
+ * Describes the steps of a solution: first the numbers that determine mines by themselves, then the mines that follow from several numbers
+ * together.
+ */
 function reasoningSteps(grid: Grid, mines: readonly number[]): Json[] {
   const pair = (mine: number) => [...toCell(grid, mine)];
   const steps: Json[] = [];
@@ -192,7 +198,10 @@ function reasoningSteps(grid: Grid, mines: readonly number[]): Json[] {
   return steps;
 }
 
-/** Joins all lists of pairs in the whole message; without a list takes single pairs, and without a pair any two numbers. */
+/**
+ * Emulates the published verifier. It joins all lists of pairs in the whole message. Without such a list it takes single pairs, and without
+ * pairs any two numbers.
+ */
 function published(row: Row, response: string): PublishedVerdict | undefined {
   const stored = row.metadata?.current_mines;
   if (!Array.isArray(stored)) return undefined;

@@ -1,6 +1,6 @@
 import type { Language } from "../row.js";
 
-/** The question. It says that the cells are tuples, and that no region may stay empty. */
+/** Writes the question. It says that cells are tuples, and that no region may stay empty. */
 export function question(grid: readonly (readonly string[])[], language: Language): string {
   const size = `${grid.length} x ${grid.length}`;
   const picture = grid.map((values) => values.join(" ")).join("\n");

@@ -20,7 +20,7 @@ type Norinori = {
 type Grid = readonly (readonly string[])[];
 type Domino = readonly [Cell, Cell];
 
-/** A shadow cell belongs to no region. */
+/** Marks a shadow cell, which belongs to no region. */
 const SHADOW = "X";
 const CELLS_OF_REGION = 2;
 
@@ -36,9 +36,12 @@ function coveredCells(grid: Grid, dominoes: readonly Domino[]): Map<string, numb
   return covered;
 }
 
-/** Returns the broken rule about single dominoes or pairs of dominoes. */
+/**
+ * Describes the broken rule about single dominoes, pairs of dominoes or shadow cells. Returns undefined if there is none. Regions are not
+ * checked.
+ */
 function brokenPlacement(grid: Grid, dominoes: readonly Domino[]): string | undefined {
-  // More dominoes than that overlap or touch, and need not be compared.
+  // More dominoes must overlap or touch, so they are not compared one by one.
   if (dominoes.length > cellsOf(grid).length / 2) return `${dominoes.length} dominoes do not fit into the grid`;
   for (const [k, domino] of dominoes.entries()) {
     if (!domino.every((cell) => isInside(grid, cell))) return `domino ${k + 1} leaves the grid`;
@@ -57,7 +60,7 @@ function brokenRule(grid: Grid, dominoes: readonly Domino[]): string | undefined
   return wrong && `region ${wrong[0]} has ${wrong[1]} covered cells`;
 }
 
-/** Goes through the cells in reading order and leaves each one empty or begins a domino to the right or downwards. */
+/** Solves a puzzle. Visits the cells in reading order; each cell stays empty or begins a domino to the right or downwards. */
 function solveGrid(grid: Grid): Domino[] | undefined {
   const cells = cellsOf(grid);
   const regionOf = ([i, j]: Cell) => grid[i]![j]!;
@@ -77,7 +80,7 @@ function solveGrid(grid: Grid): Domino[] | undefined {
     if (!cell) return true;
     const [i, j] = cell;
     const region = regionOf(cell);
-    /** Whether nothing that ends with this cell is left incomplete. */
+    /** Whether the shadow cell or the region that ends with this cell is complete. */
     const complete = () =>
       region === SHADOW ? owner.has(String(cell)) : last.get(region) !== k || covered.get(region) === CELLS_OF_REGION;
     for (const other of [[i, j + 1] as const, [i + 1, j] as const]) {
@@ -94,7 +97,7 @@ function solveGrid(grid: Grid): Domino[] | undefined {
   return visit(0) ? dominoes : undefined;
 }
 
-/** Draws dominoes that do not touch. Undefined if there was no room for so many. */
+/** Draws dominoes that do not touch. Returns undefined if there is no room for that many. */
 function drawDominoes(random: Random, n: number, count: number): Domino[] | undefined {
   const grid = Array.from({ length: n }, () => Array.from({ length: n }, () => ""));
   const apart = (a: Domino, b: Domino) => a.every((one) => b.every((other) => !sameCell(one, other) && !shareEdge(one, other)));
@@ -119,7 +122,7 @@ function drawDominoes(random: Random, n: number, count: number): Domino[] | unde
   const dominoes: Domino[] = [];
   while (dominoes.length < count) {
     if (places.length === 0) return undefined;
-    // Takes the one of two places that leaves more room, so that many dominoes fit.
+    // Takes the better of two random places, the one that leaves more room. This way, many dominoes fit.
     const [one, other] = [0, 1].map(() => {
       const domino = randomChoice(random, places);
       return { domino, left: places.filter((place) => apart(place, domino)) };
@@ -132,9 +135,9 @@ function drawDominoes(random: Random, n: number, count: number): Domino[] | unde
 }
 
 /**
- * Grows connected regions that contain two covered cells each. Undefined if a cell was left out.
+ * Grows connected regions with two covered cells each. Returns undefined if a cell is left over.
  *
- * @param shadows covered cells that belong to no region
+ * @param shadows the covered cells that belong to no region
  */
 function drawRegions(random: Random, n: number, covered: readonly Cell[], shadows: readonly Cell[]): string[][] | undefined {
   const grid = Array.from({ length: n }, () => Array.from({ length: n }, () => ""));
@@ -168,10 +171,10 @@ const gridOfRow = (row: Row) => metadataGrid(row, "region_grid", "letters", (x):
 const write = (dominoes: readonly Domino[]) =>
   `[${dominoes.map((domino) => `[${domino.map(([i, j]) => `(${i + 1}, ${j + 1})`).join(", ")}]`).join(", ")}]`;
 
-/** Number of puzzles that are drawn before the parameters are refused. */
+/** Maximum number of draws. If none gives a puzzle, the parameters are rejected. */
 const MOST_DRAWS = 2000;
 
-/** Place dominoes that do not touch so that each region has two covered cells and all shadow cells are covered. */
+/** Place dominoes that do not touch, so that each region has two covered cells and all shadow cells are covered. */
 export const norinori: SynlogicTask<Norinori> = {
   name: "norinori",
   summary: "Place dominoes that share no edge so that each region has exactly two covered cells and every shadow cell is covered.",
@@ -192,9 +195,9 @@ export const norinori: SynlogicTask<Norinori> = {
   generate(random, { n, min_regions, max_regions, shadow_ratio }, language) {
     if (min_regions > max_regions)
       throw new InputError(`norinori: min_regions: expected at most max_regions (${max_regions}), got ${min_regions}`);
-    // Dominoes and regions cover an even number of cells, so the shadow cells are even too.
+    // Dominoes cover an even number of cells, and so do the regions. The number of shadow cells is therefore even.
     const shadowCells = 2 * Math.floor((n * n * shadow_ratio + 1e-9) / 2);
-    // A domino and the cells that it keeps free take at least six of the cells of a grid with one more row and column.
+    // A domino and the cells that it keeps free take up at least six cells of a grid with one more row and column.
     const room = (n + 1) ** 2 / 6 >= min_regions + shadowCells / 2;
     for (let draw = 0; room && draw < MOST_DRAWS; draw++) {
       const regions = randomInteger(random, min_regions, max_regions);
@@ -223,7 +226,7 @@ export const norinori: SynlogicTask<Norinori> = {
     if (!answer) return reject("there is no list of dominoes after the reasoning");
     const { items, found, rest } = answer;
     if (answer.alternative) return reject("two lists are offered as alternatives", found);
-    // If a list of numbers follows that cannot be read, the whole answer counts as broken.
+    // If an unreadable list of numbers follows, the whole answer counts as broken.
     if (/\[\s*[[(]\s*[0-9]/.test(rest)) return reject("a broken list follows the dominoes", found);
     const dominoes = items.map(dominoOf);
     if (dominoes.some((domino) => domino === undefined))
@@ -252,8 +255,8 @@ function dominoOf(literal: Literal): Domino | undefined {
 }
 
 /**
- * Joins all pairs of coordinates of the whole message, in brackets if there are such pairs, and does not look at regions without a covered
- * cell.
+ * Emulates the published verifier. It joins all pairs of coordinates in the whole message, preferring pairs in brackets, and ignores
+ * regions without a covered cell.
  */
 function published(row: Row, response: string): PublishedVerdict {
   const grid = gridOfRow(row);

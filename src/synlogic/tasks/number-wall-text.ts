@@ -1,6 +1,6 @@
 import type { Language } from "../row.js";
 
-/** The question. It allows islands that touch at a corner, which the published questions do not mention. */
+/** Writes the question. It allows islands that touch at a corner, which the published questions do not mention. */
 export function question(grid: readonly (readonly (number | string)[])[], language: Language): string {
   const size = `${grid.length} x ${grid.length}`;
   const picture = grid.map((values) => values.join(" ")).join("\n");

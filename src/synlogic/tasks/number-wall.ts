@@ -17,14 +17,14 @@ type NumberWall = {
   readonly number_rate_max: number;
 };
 
-/** A number, "A" for a wall, or "X" for a cell that is neither. */
+/** The content of a cell: a number, "A" for a wall, or "X" for a cell of an island without a number. */
 type Value = number | "A" | "X";
 type Grid = readonly (readonly Value[])[];
 
 const isNumber = (value: Value) => typeof value === "number";
 const isOpen = (value: Value) => value !== "A";
 
-/** The 2 x 2 blocks of a grid that consist of walls, as their four cells. */
+/** Returns the 2 x 2 blocks of walls, as four cells each. */
 function wallBlocks(grid: Grid): Cell[][] {
   return cellsOf(grid)
     .map(([i, j]): Cell[] => [
@@ -36,7 +36,7 @@ function wallBlocks(grid: Grid): Cell[][] {
     .filter((cells) => cells.every(([i, j]) => grid[i]?.[j] === "A"));
 }
 
-/** Returns the broken rule about islands or walls. Undefined if there is none. */
+/** Describes the broken rule about islands or walls. Returns undefined if there is none. */
 function brokenRule(grid: Grid): string | undefined {
   for (const island of connectedGroups(grid, isOpen)) {
     const numbers = island.map(([i, j]) => grid[i]![j]!).filter(isNumber);
@@ -48,11 +48,11 @@ function brokenRule(grid: Grid): string | undefined {
   return block && `the 2 x 2 block at ${cellName(block[0]!)} consists of walls`;
 }
 
-/** All connected sets of cells of a given size that contain a cell, among cells that are allowed. */
+/** Returns all connected sets of `size` allowed cells that contain the start cell. */
 function shapes(start: Cell, size: number, grid: Grid, allowed: (cell: Cell) => boolean): Cell[][] {
   const found: Cell[][] = [];
   const name = ([i, j]: Cell) => i * grid[0]!.length + j;
-  // Each cell of the border is either taken or refused for good, so that no shape comes twice.
+  // Each border cell is either taken or excluded from then on, so that no shape is found twice.
   function extend(shape: readonly Cell[], border: readonly Cell[], seen: ReadonlySet<number>): void {
     if (shape.length === size) {
       found.push([...shape]);
@@ -67,7 +67,7 @@ function shapes(start: Cell, size: number, grid: Grid, allowed: (cell: Cell) => 
   return found;
 }
 
-/** Places the islands one after the other, the one with the fewest shapes first. */
+/** Solves a puzzle by placing one island after the other. The island with the fewest possible shapes comes first. */
 function solveGrid(given: Grid): Grid | undefined {
   const grid = given.map((values) => values.map((value): Value => (isNumber(value) ? value : "A")));
   const left = cellsOf(given, isNumber);
@@ -79,7 +79,7 @@ function solveGrid(given: Grid): Grid | undefined {
       neighbours(grid, cell).some(([i, j]) => isOpen(grid[i]![j]!) && !(i === start[0] && j === start[1]));
     return shapes(start, given[start[0]]![start[1]] as number, grid, (cell) => grid[cell[0]]![cell[1]] === "A" && !touchesOther(cell));
   }
-  /** Whether each block of walls can still be opened by an island that is not placed yet. */
+  /** Whether every 2 x 2 block of walls can still be broken up by an island that is not placed yet. */
   const openable = () =>
     wallBlocks(grid).every((cells) =>
       left.some(([a, b]) => cells.some(([i, j]) => Math.abs(i - a) + Math.abs(j - b) < (given[a]![b] as number))),
@@ -102,12 +102,15 @@ function solveGrid(given: Grid): Grid | undefined {
 
 const fromMiddle = ([i, j]: Cell, n: number) => Math.abs(i - (n - 1) / 2) + Math.abs(j - (n - 1) / 2);
 
-/** Grows islands from random cells until no 2 x 2 block of walls is left. Undefined if they cannot reach one. */
+/** Draws islands that grow from random cells until no 2 x 2 block of walls is left. Returns undefined if some block cannot be broken up. */
 function drawIslands(random: Random, n: number, islands: number): { solution: Value[][]; grid: Value[][] } | undefined {
-  // The island of each cell, or -1 for a wall.
+  // The index of each cell's island, or -1 for a wall.
   const owner = Array.from({ length: n }, () => Array.from({ length: n }, () => -1));
   const sizes: number[] = [];
-  /** The islands that a wall could be opened for: itself alone, or the only one that it touches. */
+  /**
+   * Returns the owners of the neighbouring cells. A wall can start a new island if all neighbours are walls, and extend an island if it is
+   * the only one that it touches.
+   */
   const openers = (cell: Cell) => new Set(neighbours(owner, cell).map(([i, j]) => owner[i]![j]!));
   const canStart = (cell: Cell) => openers(cell).size === 1 && openers(cell).has(-1);
   const opener = (cell: Cell) => {
@@ -132,14 +135,15 @@ function drawIslands(random: Random, n: number, islands: number): { solution: Va
     const cell = randomChoice(random, choices);
     open(cell, opener(cell)!);
   }
-  // Islands of all sizes: without this most would be as small as the blocks allow.
+  // Grows the islands further by a random amount. Otherwise most islands would be as small as the 2 x 2 blocks allow.
   const growth = random.next();
   for (const cell of shuffle(random, walls())) if (opener(cell) !== undefined && randomBoolean(random, growth)) open(cell, opener(cell)!);
   const solution = values();
   const grid = solution.map((cells) => cells.map((): Value => "X"));
   for (let island = 0; island < islands; island++) {
     const cells = cellsOf(owner, (one) => one === island);
-    // Islands cover the middle of a small grid more often, so of two cells the one farther from it gets the number.
+    // Islands cover the middle of a small grid more often. To balance this, the number goes to the cell farther from the middle, of two
+    // random cells.
     const [a, b] = [randomChoice(random, cells), randomChoice(random, cells)];
     const [i, j] = fromMiddle(a, n) > fromMiddle(b, n) ? a : b;
     solution[i]![j] = sizes[island]!;
@@ -159,17 +163,17 @@ const gridOfRow = (row: Row) =>
     (x): x is number | "X" => x === "X" || (Number.isSafeInteger(x) && (x as number) > 0),
   );
 
-/** Reads a cell. Numbers may be written in quotes. */
+/** Reads a cell. A number may be in quotes. */
 function cellValue(literal: Literal): Value | undefined {
   const text = stringOf(literal) ?? "";
   if (text === "A" || text === "X") return text;
   return /^[1-9][0-9]{0,3}$/.test(text) ? Number(text) : integerOf(literal);
 }
 
-/** Number of puzzles that are drawn before the parameters are refused. */
+/** Maximum number of draws. If none gives a puzzle, the parameters are rejected. */
 const MOST_DRAWS = 3000;
 
-/** Turn blanks into walls so that each island of the other cells contains exactly one number, the size of the island. */
+/** Turn blanks into walls, so that each island of the other cells contains exactly one number, which is its size. */
 export const numberWall: SynlogicTask<NumberWall> = {
   name: "number_wall",
   summary: "Turn blanks into walls so that each island of the other cells contains exactly one number, the size of the island.",
@@ -233,8 +237,8 @@ export const numberWall: SynlogicTask<NumberWall> = {
 };
 
 /**
- * Judges the last grid of the whole message that fits a strict pattern. Islands may not touch at a corner; numbers may be written into
- * blank cells.
+ * Emulates the published verifier. It judges the last grid of the whole message that matches a strict pattern. Islands may not touch at a
+ * corner, but numbers may be written into blank cells.
  */
 function published(row: Row, response: string): PublishedVerdict {
   const given = gridOfRow(row);

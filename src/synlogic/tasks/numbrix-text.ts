@@ -1,6 +1,6 @@
 import type { Language } from "../row.js";
 
-/** The question. */
+/** Writes the question. */
 export function question(grid: readonly (readonly (number | string)[])[], language: Language): string {
   const n = grid.length;
   const width = String(n * n).length;

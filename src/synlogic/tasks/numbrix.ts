@@ -27,7 +27,7 @@ const givenGrid = (row: Row) =>
     (x): x is number | "X" => x === "X" || (Number.isSafeInteger(x) && (x as number) > 0),
   );
 
-/** Returns the rule that a grid breaks. Undefined if it is right. */
+/** Describes the rule that a grid breaks. Returns undefined if the grid is right. */
 function brokenRule(given: Given, grid: Grid): string | undefined {
   if (grid.length !== given.length || grid[0]!.length !== given[0]!.length) {
     return `expected ${given.length} rows of ${given[0]!.length} numbers, got ${grid.length} of ${grid[0]!.length}`;
@@ -107,7 +107,10 @@ export const numbrix: SynlogicTask<Numbrix> = {
   published,
 };
 
-/** Judges the last text of the whole message that looks like a list of lists beginning with a digit. Quotes are deleted before. */
+/**
+ * Emulates the published verifier. It deletes quotes and judges the last text of the whole message that looks like a list of lists
+ * beginning with a digit.
+ */
 function published(row: Row, response: string): PublishedVerdict {
   const last = nestedListTexts(response.replaceAll(/["']/g, ""), /\[\s*\[\s*\p{Nd}/gu).at(-1);
   const grid = gridOf(parseLiteral(last ?? ""), integerOf);

@@ -3,12 +3,12 @@ import type { Language } from "../row.js";
 /** A kind of objects, under its published name. */
 export interface Category {
   readonly name: string;
-  /** What the question calls it. */
+  /** The category's name in a question. */
   readonly label: Readonly<Record<Language, string>>;
-  /** Recognizes it in a question, in published ones too. */
+  /** Recognizes the category in a question. It also covers the published questions. */
   readonly words: RegExp;
   readonly items: Readonly<Record<Language, readonly string[]>>;
-  /** The Chinese measure word of most of its items. */
+  /** The Chinese measure word of most items of the category. */
   readonly measure: string;
 }
 
@@ -76,7 +76,7 @@ export const CATEGORIES: readonly Category[] = [
   ),
 ];
 
-/** Items whose measure word differs from that of their category. */
+/** Items whose measure word differs from that of their category, by measure word. */
 const MEASURES: Readonly<Record<string, readonly string[]>> = {
   个: ["键盘", "路由器", "麦克风", "摄像头", "衣柜", "置物架", "橱柜", "摇篮", "床头柜", "餐边柜"],
   颗: ["樱桃", "椰枣"],
@@ -92,13 +92,13 @@ const MEASURES: Readonly<Record<string, readonly string[]>> = {
   顶: ["帽子"],
 };
 
-/** The Chinese measure word of an item. */
+/** Returns the Chinese measure word of an item. */
 function measureOf(item: string): string {
   const own = Object.entries(MEASURES).find(([, items]) => items.includes(item))?.[0];
   return own ?? CATEGORIES.find(({ items }) => items.zh.includes(item))?.measure ?? "个";
 }
 
-/** The first person, and sixteen others. */
+/** The first person, followed by sixteen other owners. */
 export const OWNERS: Readonly<Record<Language, readonly string[]>> = {
   en: [
     "I",
@@ -127,7 +127,7 @@ export function sentence(owner: string, item: string, count: number, remark: str
   return `${owner} ${owner === "I" ? "have" : "has"} ${count} ${item}${remark}.`;
 }
 
-/** Tells how the count of an item came about. @param amounts the first amount and all later ones; the last one is the count */
+/** Describes how the count of an item came about. @param amounts the initial amount and all later ones; the last one is the count */
 export function history(item: string, amounts: readonly number[], language: Language): string {
   const measure = measureOf(item);
   const steps = amounts.slice(1).map((amount, i) => {
@@ -140,7 +140,9 @@ export function history(item: string, amounts: readonly number[], language: Lang
     : ` (at first I had ${amounts[0]}, ${steps.join(", ")})`;
 }
 
-/** The question proper. @param difference asks for the difference of two categories instead of the sum of all */
+/**
+ * Writes the last sentence, which asks for a number. @param difference asks for the difference of two categories instead of the sum of all
+ */
 export function query(categories: readonly Category[], difference: boolean, language: Language): string {
   const labels = categories.map(({ label }) => label[language]);
   if (language === "zh")

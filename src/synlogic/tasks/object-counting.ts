@@ -18,16 +18,16 @@ type ObjectCounting = {
   readonly max_other_items: number;
 };
 
-/** An item with its count and a remark. */
+/** An item with its count and a remark about it. */
 type Possession = readonly [item: string, count: number, remark: string];
 
-/** Draws the amounts before a count. */
+/** Draws the amounts that precede a count. */
 function drawHistory(random: Random, count: number, { max_count }: ObjectCounting): number[] {
   const amounts = [count];
   for (let steps = randomInteger(random, 2, 5); steps > 0; steps--) {
     const later = amounts[0]!;
     const earlier = randomInteger(random, 1, Math.max(max_count, later) - 1);
-    // An amount always differs from the one after it.
+    // Each amount differs from the next one.
     amounts.unshift(earlier < later ? earlier : earlier + 1);
   }
   return amounts;
@@ -39,7 +39,7 @@ function drawRemark(random: Random, item: string, count: number, parameters: Obj
   return share < 0.8 ? randomChoice(random, REMARKS[language]) : history(item, drawHistory(random, count, parameters), language);
 }
 
-/** The numbers of what the first person owns in a category. */
+/** Returns the counts of the first person's items of a category. */
 function countsOf(row: Row, category: string): number[] {
   const [mine] = ["I", "我"].map((owner) => metadataObject(row, "possessions")[owner]).filter((one) => one !== undefined);
   const items = (mine as Readonly<Record<string, unknown>> | undefined)?.[category];
@@ -51,13 +51,13 @@ function countsOf(row: Row, category: string): number[] {
 
 const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => total + number, 0);
 
-/** The last sentence that ends in a question mark. */
+/** Returns the last sentence that ends in a question mark. */
 function lastQuestion(text: string): string {
   const upTo = text.slice(0, Math.max(text.lastIndexOf("?"), text.lastIndexOf("？")));
   return upTo.slice(Math.max(...[..."\n:：.。"].map((mark) => upTo.lastIndexOf(mark))) + 1);
 }
 
-/** Counts what the question asks for. Undefined if its wording is unknown. */
+/** Computes the number that the question asks for. Returns undefined if its wording is unknown. */
 function countAsked(row: Row): number | undefined {
   const asked = lastQuestion(row.question);
   const totals = CATEGORIES.filter(({ words }) => words.test(asked)).map(({ name }) => sum(countsOf(row, name)));
@@ -66,14 +66,14 @@ function countAsked(row: Row): number | undefined {
   return difference ? Math.abs(totals[0]! - totals[1]!) : sum(totals);
 }
 
-/** The right number: the stored one, which the published generator gets right. */
+/** Returns the right number. This is the stored one if there is one, because the published generator counts correctly. */
 function expectedNumber(row: Row): number {
   const expected = wholeNumber(String(row.answer)) ?? countAsked(row);
   if (expected === undefined) throw new InputError(`${row.task}: row: answer: expected a whole number, got ${JSON.stringify(row.answer)}`);
   return expected;
 }
 
-/** Count what the first person owns, among the possessions of many. */
+/** Count what the first person owns, among the possessions of many people. */
 export const objectCounting: SynlogicTask<ObjectCounting> = {
   name: "object_counting",
   summary: "Count what the first person owns in one or two categories.",
@@ -121,7 +121,7 @@ export const objectCounting: SynlogicTask<ObjectCounting> = {
     const sentences = [...possessions].flatMap(([owner, owned]) =>
       [...owned.values()].flat().map(([item, count, remark]) => sentence(owner, item, count, remark, language)),
     );
-    // As published, a third each: the sum of two categories, their difference, one category.
+    // As in the published data, each of three kinds has the same share: the sum of two categories, their difference, and one category.
     const kind = randomInteger(random, 0, 2);
     const asked = query(shuffle(random, categories).slice(0, kind < 2 ? 2 : 1), kind === 1, language);
     const metadata = {

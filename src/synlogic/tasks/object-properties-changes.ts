@@ -9,14 +9,14 @@ export type Values = Partial<Readonly<Record<Attribute, string>>>;
 export type Item = Readonly<Record<Attribute, string>>;
 
 /**
- * A change of a collection. The change applies to the items with one value of one attribute (`where`):
+ * A change of a collection. It applies to the items that have one value of one attribute (`where`):
  *
  * - `set`: the items get the values `set`
- * - `split`: each item is replaced by two copies, one with the values `set`, one with the values `other`
- * - `add`: a copy of each item, with the values `set`, is added
- * - `lose`: the items are lost
- * - `trade`: each item is replaced by a new one with the values `set`; its other values are not known
- * - `compare`: applies to all items whose pair of smell and color does not occur in the first collection; a copy of each is added
+ * - `split`: each item is replaced by two copies, one with the values `set` and one with the values `other`
+ * - `add`: for each item, a copy with the values `set` is added
+ * - `lose`: the items are removed
+ * - `trade`: each item is replaced by a new one with the values `set`; the other values of the new item are unknown
+ * - `compare`: a copy is added for each item of the whole collection whose pair of smell and color does not occur in the initial collection
  */
 export interface Change {
   readonly kind: "set" | "split" | "add" | "lose" | "trade" | "compare";
@@ -52,19 +52,20 @@ export function applyChange(item: Item, change: Change, first: readonly Item[], 
   }
 }
 
-/** A collection, its changes, and the values of which an item has to have at least one to be counted. */
+/** A collection, its changes, and the values to count: an item is counted if it has at least one of them. */
 export interface Problem {
   readonly first: readonly Item[];
   readonly changes: readonly Change[];
   readonly asked: Values;
 }
 
-/** A value that no sentence mentions. */
+/** Stands for all values that no sentence mentions. */
 const UNMENTIONED = "";
 
 /**
- * Returns all counts that the story allows. There are several if the count depends on unknown values of traded items. Tries every
- * combination of unknown values that can change the count; different items are independent of each other.
+ * Returns all counts that the story allows. There are several if the count depends on unknown values of traded items.
+ *
+ * Tries every combination of unknown values that can change the count. Different items are independent of each other.
  */
 export function possibleCounts({ first, changes, asked }: Problem): ReadonlySet<number> {
   const compares = changes.some(({ kind }) => kind === "compare");
@@ -75,12 +76,12 @@ export function possibleCounts({ first, changes, asked }: Problem): ReadonlySet<
   const domains = ATTRIBUTES.map(domain);
   const known = new Map<string, ReadonlySet<number>>();
 
-  /** The possible counts among the items that an item becomes, starting after the first `i` changes. */
+  /** Returns the possible counts among the descendants of an item, from change `i` on. */
   function counts(item: Item, i: number): ReadonlySet<number> {
     const change = changes[i];
     if (!change) return new Set([Object.entries(asked).some(([attribute, value]) => item[attribute as Attribute] === value) ? 1 : 0]);
     const traded = change.kind === "trade" && matches(item, change.where);
-    // All items of one trade are replaced by equal ones.
+    // All items of one trade are replaced by equal items.
     const key = traded ? `${i}` : `${i}|${ATTRIBUTES.map((attribute) => item[attribute]).join("|")}`;
     const before = known.get(key);
     if (before) return before;
@@ -93,7 +94,7 @@ export function possibleCounts({ first, changes, asked }: Problem): ReadonlySet<
   return sums(first.map((item) => counts(item, 0)));
 }
 
-/** All items with the given values. */
+/** Returns all items that have the given values. */
 function completions(values: Values, domains: readonly (readonly string[])[]): Item[] {
   let items: Partial<Record<Attribute, string>>[] = [{}];
   for (const [i, attribute] of ATTRIBUTES.entries()) {
@@ -103,7 +104,7 @@ function completions(values: Values, domains: readonly (readonly string[])[]): I
   return items as Item[];
 }
 
-/** All sums of one number from each set. */
+/** Returns all sums of one number from each set. */
 function sums(sets: readonly ReadonlySet<number>[]): ReadonlySet<number> {
   let totals = [0];
   for (const set of sets) {
@@ -115,7 +116,7 @@ function sums(sets: readonly ReadonlySet<number>[]): ReadonlySet<number> {
 
 const isText = (value: Json | undefined): value is string => typeof value === "string";
 
-/** Reads an item of the metadata. Undefined if the item does not have the published form. */
+/** Reads an item of the metadata. Returns undefined if the item does not have the published form. */
 export function itemOf(value: Json): Item | undefined {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
   const values = value as { readonly [key: string]: Json };

@@ -1,10 +1,10 @@
-// Reads the stories of the published rows, whose metadata do not contain the changes.
+// Reads the stories of the published rows, because their metadata does not contain the changes.
 
 import { ATTRIBUTES, type Attribute, type Change, type Item, type Values } from "./object-properties-changes.js";
 
 type Kind = Change["kind"];
 
-/** The wording of a change with the attributes of its groups: the first one says which items are concerned. */
+/** Patterns of English changes, with their kind and the attributes of their groups. The first attribute selects the items that change. */
 const ENGLISH: readonly (readonly [RegExp, Kind, readonly Attribute[]])[] = [
   [
     /^for each item of size (.+) in my (?:new )?collection, .+ made of \S+ favorite material (.+) and with a smell of (.+) \(all other/,
@@ -38,7 +38,7 @@ const ENGLISH: readonly (readonly [RegExp, Kind, readonly Attribute[]])[] = [
   [/spilled paint on all my (.+) items, changing their colors to (.+?)\./, "set", ["sizes", "colors"]],
 ];
 
-/** Chinese changes, recognized by the attributes that they mention: each kind has others. */
+/** Chinese changes are recognized by the attributes that they mention, which differ for each kind. */
 const CHINESE: readonly (readonly [Kind, readonly Attribute[]])[] = [
   ["set", ["sizes", "materials", "smells"]],
   ["split", ["sizes", "sizes", "colors"]],
@@ -72,9 +72,10 @@ function englishChange(sentence: string): Change | undefined {
 }
 
 /**
- * Returns the attribute to which a value at some place in the text belongs. Sizes and values of one character can be parts of other words,
- * and some words name a material as well as a smell; in these cases the words around the value decide. Undefined if the text is not a value
- * there.
+ * Returns the attribute to which a value at some place in the text belongs. Returns undefined if the text at this place is not a value.
+ *
+ * Sizes and values of one character can be parts of other words, and some words name a material as well as a smell. In these cases, the
+ * words around the value decide.
  */
 function attributeAt(value: string, before: string, after: string, values: ReadonlyMap<Attribute, ReadonlySet<string>>) {
   const fitting = ATTRIBUTES.filter((attribute) => values.get(attribute)!.has(value));
@@ -101,7 +102,7 @@ function chineseChange(sentence: string, values: ReadonlyMap<Attribute, Readonly
   return kind && changeOf(kind, sizesFirst);
 }
 
-/** Reads the changes of a published story. Undefined if a sentence is not understood. @param items all items of the metadata */
+/** Reads the changes of a published story. Returns undefined if a sentence is not understood. @param items all items of the metadata */
 export function publishedChanges(story: string, items: readonly Item[]): Change[] | undefined {
   const chinese = /然后，/.test(story);
   const values = new Map(ATTRIBUTES.map((attribute) => [attribute, new Set(items.map((item) => item[attribute]))]));
@@ -130,7 +131,7 @@ const ASKED: Readonly<Record<string, Attribute>> = {
   气味: "smells",
 };
 
-/** Reads the values that the question asks for. Undefined if its wording is unknown. */
+/** Reads the values that the question asks for. Returns undefined if its wording is unknown. */
 export function publishedQuery(question: string): Values | undefined {
   const list = /(?:either|：)(.*?)[?？]/s.exec(question)?.[1];
   const pairs = list?.split(/ or |或者?/).map((part) => /^\s*(?:either )?(\S+?)(?: is |是|为)(.+?)\s*$/.exec(part)?.slice(1));

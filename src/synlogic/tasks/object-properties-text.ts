@@ -4,11 +4,11 @@ import { ATTRIBUTES, type Attribute, type Change, type Item, type Values } from 
 
 const words = (text: string) => text.split(", ");
 
-/** Possible values, at least seven of each attribute. No value belongs to two attributes. */
+/** The possible values, at least seven for each attribute. No value belongs to two attributes. */
 export const VALUES: Readonly<Record<Language, Readonly<Record<Attribute, readonly string[]>>>> = {
   en: {
     sizes: words("tiny, small, medium, large, huge, gigantic, miniature, bulky"),
-    // No value is both a color and a material, because "silver" would then be ambiguous.
+    // No value is both a color and a material. "silver" would be ambiguous, for example.
     colors: COLOURS.en.filter((color) => !["golden", "silver", "copper", "ivory", "coral", "amber", "olive", "lilac"].includes(color)),
     countries: words("Norway, Spain, Japan, Peru, Egypt, Canada, Vietnam, Greece, Kenya, Ireland, Poland, India"),
     materials: words("wood, glass, steel, rubber, paper, leather, cork, wax, marble, wool, clay, plastic"),
@@ -35,14 +35,14 @@ function list(values: Values, language: Language, joint: string): string {
     .join(joint);
 }
 
-/** Describes an item without one attribute. */
+/** Describes an item by all its attributes except one. */
 function describe(item: Item & { readonly name: string }, without: Attribute, language: Language): string {
   const known: Values = { ...item, [without]: undefined };
   if (language === "zh") return `${item.name}（${list(known, language, "，")}）`;
   return `${item.name} (${list(known, language, ", ")})`;
 }
 
-/** Lists one attribute of all items in order. Consecutive items with the same value are taken together. */
+/** Lists one attribute of all items in order. Consecutive items with the same value are combined. */
 function runs(values: readonly string[], attribute: Attribute, language: Language): string {
   const parts: string[] = [];
   for (let begin = 0; begin < values.length; ) {
@@ -65,7 +65,7 @@ const FRIENDS: Readonly<Record<Language, readonly string[]>> = {
   zh: words("我的姑妈, 我的弟弟, 我的邻居, 我的表哥, 我的老师"),
 };
 
-/** Says the one value of a changed copy: "size, which is tiny". */
+/** Describes the only new value of a changed copy: "size, which is tiny". */
 const onlyValue = (values: Values) => oneOf(values, "en").join(", which is ");
 const onlyChange = (values: Values) => oneOf(values, "zh").join("改为");
 
@@ -114,10 +114,10 @@ function chinese({ kind, where, set, other }: Change, friend: string): string {
 
 export interface StoryParts {
   readonly items: readonly (Item & { readonly name: string })[];
-  /** The attribute that one sentence lists for all items. */
+  /** The attribute whose values are listed for all items in one sentence. */
   readonly apart: Attribute;
   readonly changes: readonly Change[];
-  /** For each change, the number of items of each material after the change, if the story mentions them. */
+  /** For each change, the number of items of each material after it. Undefined if the story does not mention the materials. */
   readonly inventories: readonly (ReadonlyMap<string, number> | undefined)[];
 }
 

@@ -21,9 +21,9 @@ import { publishedChanges, publishedQuery } from "./object-properties-published.
 import { query, question, story, VALUES } from "./object-properties-text.js";
 
 type ObjectProperties = {
-  /** Least and largest number of items at the start. */
+  /** Minimum and maximum number of items at the start. */
   readonly num_range: readonly number[];
-  /** Least and largest number of changes. */
+  /** Minimum and maximum number of changes. */
   readonly transformation_range: readonly number[];
   /** Number of values of each attribute. */
   readonly feature_num: number;
@@ -31,13 +31,13 @@ type ObjectProperties = {
 
 /** Share of the puzzles whose answer is "unknown". */
 const UNKNOWN_SHARE = 0.1;
-/** Maximum number of items after all changes; larger collections are drawn again. Some changes can double a collection. */
+/** Maximum number of items after all changes. Some changes can double a collection; larger collections are discarded and drawn again. */
 const MAX_ITEMS = 400;
 
 type Pools = Readonly<Record<(typeof ATTRIBUTES)[number], readonly string[]>>;
 
 function drawChange(random: Random, items: readonly Item[], pools: Pools): Change {
-  // A change concerns a value of an item in the collection, or any value if the collection is empty.
+  // A change selects a value of an item in the collection, or any value if the collection is empty.
   const model = items.length > 0 ? randomChoice(random, items) : drawItem(random, pools);
   const fresh = (attribute: (typeof ATTRIBUTES)[number]) =>
     randomChoice(
@@ -46,7 +46,7 @@ function drawChange(random: Random, items: readonly Item[], pools: Pools): Chang
     );
   const { sizes, colors, countries, materials, smells } = model;
   const other: Values = {};
-  // The ten published kinds.
+  // The published rows have ten kinds of changes.
   const kinds: (() => Change)[] = [
     () => ({ kind: "set", where: { sizes }, set: { materials: fresh("materials"), smells: fresh("smells") }, other }),
     () => ({ kind: "split", where: { sizes }, set: { sizes: fresh("sizes") }, other: { colors: fresh("colors") } }),
@@ -82,7 +82,7 @@ function drawProblem(random: Random, size: number, steps: number, featureCount: 
   ) as unknown as Pools;
   const apart = randomChoice(random, ATTRIBUTES);
   const drawn = Array.from({ length: size }, () => ({ ...drawItem(random, pools), name: randomChoice(random, THINGS[language]) }));
-  // As published, one sentence lists an attribute of all items, with equal neighbours taken together.
+  // As in the published rows, one sentence lists an attribute of all items and combines neighbours with the same value.
   const order = [...pools[apart]];
   const sorted = drawn.map((item) => item[apart]).sort((a, b) => order.indexOf(a) - order.indexOf(b));
   const first = drawn.map((item, i) => ({ ...item, [apart]: sorted[i]! }));
@@ -93,7 +93,7 @@ function drawProblem(random: Random, size: number, steps: number, featureCount: 
     const change = drawChange(random, items, pools);
     changes.push(change);
     items = items.flatMap((item) => applyChange(item, change, first, (known) => ({ ...item, ...drawItem(random, pools), ...known })));
-    // After a trade, a list of the materials could reveal what has to stay unknown.
+    // After a trade, a list of the materials could reveal values that must stay unknown.
     const told = randomBoolean(random, 0.3) && changes.every(({ kind }) => kind !== "trade");
     inventories.push(told ? countBy(items.map(({ materials }) => materials)) : undefined);
   }
@@ -105,7 +105,7 @@ function drawProblem(random: Random, size: number, steps: number, featureCount: 
   return { first, apart, changes, inventories, items, asked };
 }
 
-/** The answer: the only possible count, or undefined for "unknown". */
+/** Returns the only possible count, or undefined if the answer is "unknown". */
 function onlyCount(problem: Problem): number | undefined {
   const counts = [...possibleCounts(problem)];
   return counts.length === 1 ? counts[0] : undefined;
@@ -116,7 +116,7 @@ function itemsOf(row: Row, key: string): Item[] {
   return metadataValue(row, key, "a list of items with all attributes", isList).map((item) => itemOf(item)!);
 }
 
-/** Whether changes without a trade lead from one collection to another. */
+/** Whether changes without a trade turn the first collection into the last one. */
 function leadsTo({ first, changes }: Problem, last: readonly Item[]): boolean {
   const key = (items: readonly Item[]) => items.map((item) => ATTRIBUTES.map((attribute) => item[attribute]).join("|")).sort();
   let items = first;
@@ -129,7 +129,7 @@ const isChanges = (x: Json): x is readonly (Change & { readonly [key: string]: J
   Array.isArray(x) &&
   x.every((change) => isObject(change) && [change.where, change.set, change.other].every((one) => isValues(one as Json)));
 
-/** Reads the problem. Undefined if its story is not understood. */
+/** Reads the problem of a row. Returns undefined if its story is not understood. */
 function problemOf(row: Row): Problem | undefined {
   const [first, last] = [itemsOf(row, "initial_collection"), itemsOf(row, "final_collection")];
   if (row.metadata?.changes !== undefined) {
@@ -139,14 +139,14 @@ function problemOf(row: Row): Problem | undefined {
   const changes = publishedChanges(metadataString(row, "story"), [...first, ...last]);
   const asked = publishedQuery(metadataString(row, "question"));
   const problem = changes && asked && { first, changes, asked };
-  // Without a trade the last collection is certain. It shows whether all sentences were read correctly.
+  // Without a trade, the final collection is known. It shows whether all sentences were read correctly.
   return problem && (changes.some(({ kind }) => kind === "trade") || leadsTo(problem, last)) ? problem : undefined;
 }
 
 interface Truth {
   /** Returns all counts that the story allows. */
   readonly counts: ReadonlySet<number>;
-  /** Whether the question says what to answer if several counts are possible. Published Chinese questions do not. */
+  /** Whether the question says what to answer if several counts are possible. Published Chinese questions do not say it. */
   readonly unknownIsAsked: boolean;
 }
 
@@ -162,7 +162,7 @@ function truthOf(row: Row): Truth {
 const answerOf = ({ counts, unknownIsAsked }: Truth, row: Row) =>
   counts.size === 1 ? String([...counts][0]) : unknownIsAsked ? "unknown" : String(row.answer);
 
-/** Follow items with five attributes through a list of changes. */
+/** Follow items with five attributes through a list of changes, and count some of them. */
 export const objectProperties: SynlogicTask<ObjectProperties> = {
   name: "object_properties",
   summary: "Count the items with certain attributes after a list of changes.",
@@ -184,7 +184,7 @@ export const objectProperties: SynlogicTask<ObjectProperties> = {
     const steps = drawFrom(random, transformation_range, "transformation_range", 12);
     const draw = () => drawProblem(random, size, steps, feature_num, language);
     const fits = ({ items }: ReturnType<typeof draw>) => items.length <= MAX_ITEMS;
-    // A puzzle without a trade always has an answer, so a few draws can find no unknown count.
+    // A puzzle without a trade always has an answer, so a few draws can fail to give an unknown count.
     let made = drawUntil(draw, fits);
     if (randomBoolean(random, UNKNOWN_SHARE))
       for (let tries = 0; tries < 40 && onlyCount(made) !== undefined; tries++) made = drawUntil(draw, fits);
@@ -202,7 +202,7 @@ export const objectProperties: SynlogicTask<ObjectProperties> = {
       changes,
       asked,
     };
-    // The types of the metadata have optional keys; in JSON those are left out.
+    // The types of the metadata have optional keys, which are omitted in JSON.
     return { question: question(told, metadata.question, language), answer, metadata: metadata as unknown as Row["metadata"] };
   },
   solve(row) {

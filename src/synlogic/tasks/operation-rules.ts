@@ -1,4 +1,4 @@
-// The definitions of signs in the operation task, and the value of an expression under them.
+// The definitions of the signs in the operation task, and the value of an expression under them.
 
 import { isObject } from "../../base/json.js";
 import {
@@ -14,7 +14,7 @@ import { compare, type Fraction, isInteger } from "../arithmetic/fraction.js";
 import { metadataError, metadataObject } from "../metadata.js";
 import type { Json, Row } from "../row.js";
 
-/** A condition on x and y, and the formula that applies if it holds. */
+/** A condition on x and y, and the formula that applies if the condition holds. */
 export interface Branch {
   readonly condition: Condition | undefined;
   readonly formula: string;
@@ -27,7 +27,7 @@ export interface Definition {
 }
 export type Definitions = ReadonlyMap<string, Definition>;
 
-/** What a condition says: about the order of x and y, or about the remainder of x, y, both, one of them, or their sum. */
+/** The content of a condition: the order of x and y, or the remainder of x, of y, of both, of one of them, or of their sum. */
 export type Condition =
   | { readonly kind: "order"; readonly holds: (order: number) => boolean }
   | {
@@ -46,7 +46,7 @@ const ORDERS: readonly (readonly [RegExp, (order: number) => boolean])[] = [
   [/等于|=|equal/, (order) => order === 0],
 ];
 
-/** Reads a condition in Chinese, as in the published metadata, or in English. Undefined for an unknown one. */
+/** Parses a condition in Chinese, as in the published metadata, or in English. Returns undefined if it is unknown. */
 export function conditionOf(text: string): Condition | undefined {
   const plain = text.replace(/\s+/g, "").toLowerCase();
   const [, ...divisors] = /([0-9]{1,9})(?:的倍数|整除)|(?:multipleof|divisibleby)([0-9]{1,9})/.exec(plain) ?? [];
@@ -68,10 +68,10 @@ export function conditionOf(text: string): Condition | undefined {
   return { kind: "remainder", of, divisor: BigInt(divisor), remainder };
 }
 
-/** Numbers that conditions can be tested on. */
+/** A number type in which conditions can be tested. */
 interface Numbers<Value> extends Arithmetic<Value> {
   compare(a: Value, b: Value): number;
-  /** Undefined for a value that is not an integer. */
+  /** Converts a value to an integer. Returns undefined if it is not an integer. */
   integer(value: Value): bigint | undefined;
 }
 
@@ -97,11 +97,11 @@ function holds<Value>(condition: Condition, x: Value, y: Value, numbers: Numbers
 }
 
 const POWER_PRECEDENCE = 3;
-/** Applications of signs in one evaluation: formulas may use other signs. */
+/** Maximum number of applications of signs in one evaluation. A formula may use other signs, so the number can grow quickly. */
 const MAX_APPLICATIONS = 2000;
 const MAX_NESTED = 30;
 
-/** The operators of an expression. @param fromRight whether chains on the level of ** are grouped from the right */
+/** Returns the grammar of expressions with signs. @param fromRight whether chains of operators at the level of ** are right-associative */
 function grammarOf(definitions: Definitions, fromRight: boolean): Grammar {
   const level = (precedence: number) => ({ precedence, fromRight: fromRight && precedence === POWER_PRECEDENCE });
   const signs = [...definitions].map(([sign, { precedence }]) => [sign, level(precedence)] as const);
@@ -116,7 +116,7 @@ function grammarOf(definitions: Definitions, fromRight: boolean): Grammar {
   };
 }
 
-/** The formula of a sign for two operands. */
+/** Returns the formula that applies for two operands. */
 export function formulaFor<Value>(definition: Definition, x: Value, y: Value, numbers: Numbers<Value>): string {
   return definition.branches.find(({ condition }) => condition && holds(condition, x, y, numbers))?.formula ?? definition.otherwise;
 }
@@ -125,7 +125,7 @@ export function parseOperation(text: string, definitions: Definitions, fromRight
   return parseExpression(text, grammarOf(definitions, fromRight));
 }
 
-/** Evaluates an expression with signs. Undefined if it has no value, is too large or no expression. */
+/** Evaluates an expression with signs. Returns undefined if the text is not an expression, has no value, or is too large. */
 export function operationValue<Value>(
   text: string,
   definitions: Definitions,
@@ -154,12 +154,12 @@ export function operationValue<Value>(
   return value(text, {}, 0);
 }
 
-/** The value of an expression: exact, or in double precision if a power is irrational. */
+/** Evaluates an expression exactly, or in double precision if a power is irrational. */
 export function exactOrDouble(text: string, definitions: Definitions, fromRight: boolean): Fraction | number | undefined {
   return operationValue(text, definitions, FRACTIONS, fromRight) ?? operationValue(text, definitions, DOUBLES, fromRight);
 }
 
-/** Reads the definitions of a row. A condition that is not known is kept as undefined. */
+/** Reads the definitions of a row. The condition of a branch is undefined if it is unknown. */
 export function definitionsOf(row: Row): Definitions {
   const entries = Object.entries(metadataObject(row, "symbol_definitions"));
   const error = () => metadataError(row, "symbol_definitions", "signs with conditions, default_operation and precedence");

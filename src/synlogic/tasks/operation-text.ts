@@ -5,7 +5,7 @@ import type { StoredDefinition } from "./operation.js";
 
 export const SIGNS = ["⊕", "⊗", "⊙", "△", "▽", "◇", "☆", "□", "◎"] as const;
 
-/** The conditions of definitions. The metadata holds the Chinese ones. */
+/** The conditions of definitions. The metadata contains the Chinese text. */
 export const CONDITIONS: readonly Readonly<Record<Language, string>>[] = [
   { zh: "x和y都是偶数", en: "x and y are both even" },
   { zh: "x和y都是奇数", en: "x and y are both odd" },
@@ -24,7 +24,7 @@ export const CONDITIONS: readonly Readonly<Record<Language, string>>[] = [
   { zh: "x和y的和是奇数", en: "the sum of x and y is odd" },
 ];
 
-/** The levels of precedence from the highest, such as `** > * = / = % > + = -`. */
+/** Formats the levels of precedence, from the highest to the lowest, such as `** > * = / = % > + = -`. */
 function precedenceText(definitions: Readonly<Record<string, StoredDefinition>>): string {
   const levels = new Map<number, string[]>([
     [3, ["**"]],

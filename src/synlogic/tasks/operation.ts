@@ -21,7 +21,7 @@ import {
 import { CONDITIONS, operationQuestion, SIGNS } from "./operation-text.js";
 
 type Operation = {
-  /** Fewest and most new signs. */
+  /** Minimum and maximum number of new signs. */
   readonly num_symbols_range: readonly number[];
   readonly definition_num_symbols_max: number;
   readonly max_operands: number;
@@ -31,20 +31,22 @@ type Operation = {
 const BRACKET_RATE = 0.3;
 const ABSOLUTE_RATE = 0.4;
 const LARGEST_RESULT = 100_000n;
-/** Operands of an expression with s signs: s + 1 to s + 3, as far as max_operands allows. */
+/**
+ * Maximum number of operands beyond the number of signs. An expression with s signs has s + 1 to s + 3 operands, but at most max_operands.
+ */
 const MORE_OPERANDS = 3;
 
-/** Larger values in double precision are not known to their last digit. */
+/** Maximum magnitude of an irrational value. The last digits of a larger value are not known in double precision. */
 const LARGEST_DOUBLE = 1e12;
-/** A value that is rounded to its last printed digit. */
+/** Maximum relative difference of two values that count as equal up to rounding. */
 const ROUNDED = 1e-9;
 
-/** The right value of a row, or why it has none. */
+/** Returns the right value of a row, or the reason why it is not determined. */
 function rightValue(row: Row): { readonly value?: Fraction | number; readonly open?: string } {
   const definitions = definitionsOf(row);
   const expression = metadataString(row, "expression");
   if ([...definitions.values()].some(({ branches }) => branches.some(({ condition }) => !condition))) {
-    // Without the condition, only the stored answer is known.
+    // If a condition is unknown, only the stored answer is known.
     const stored = parseNumberAnswer(String(row.answer))?.value;
     return stored ? { value: stored } : { open: "a condition is not known" };
   }
@@ -61,7 +63,7 @@ const closeTo = (a: Fraction | number, b: Fraction | number) => {
   return Math.abs(x - y) <= ROUNDED * Math.max(1, Math.abs(x));
 };
 
-/** Writes an integer or a finite decimal number, and other fractions as `\frac{…}{…}`. */
+/** Formats an integer or a finite decimal number as such, and other fractions as `\frac{…}{…}`. */
 function written(value: Fraction | number): string {
   if (typeof value === "number") return String(value);
   if (isInteger(value)) return String(value.numerator);
@@ -108,11 +110,11 @@ export const operation: SynlogicTask<Operation> = {
       const expression = drawExpression(random, [...definitions.keys()], operands);
       const result = operationValue(expression, definitions, INTEGERS);
       if (result === undefined || absolute(result.numerator) >= LARGEST_RESULT) continue;
-      // Whatever the grouping of equal precedence on the level of powers is taken to be.
+      // The value must not depend on whether operators at the level of powers are left- or right-associative.
       const other = operationValue(expression, definitions, INTEGERS, true);
       if (!other || compare(result, other) !== 0) continue;
       const full = substituted(parseOperation(expression, definitions)!, definitions);
-      // Formulas within formulas can become longer than an expression may be.
+      // With formulas inside formulas, the expression can become longer than the parser allows.
       const check = operationValue(full, definitions, FRACTIONS);
       const simplified = check && compare(check, result) === 0 ? full : String(result.numerator);
       return {
@@ -134,7 +136,7 @@ export const operation: SynlogicTask<Operation> = {
     if (!answer) return reject("the box does not hold a plain number", shown);
     const { value, open } = rightValue(row);
     if (value === undefined) return undecided(open ?? "the expression has no value", shown);
-    // In double precision, what differs from the value by rounding errors only is the value.
+    // In double precision, an answer that differs from the value only by rounding errors is right.
     const expected = typeof value === "number" ? roundedFraction(value) : value;
     const near = !isInteger(expected) && answer.decimals > 0 && closeTo(answer.value, value);
     const right = near || isNumber(answer, expected);
@@ -143,7 +145,7 @@ export const operation: SynlogicTask<Operation> = {
   },
   guess: (_row, random) => `\\boxed{${randomInteger(random, -10, 60)}}`,
   published(row, response) {
-    // The last box, or else the last number, of the whole message, complete or not.
+    // The published verifier reads the last box, or else the last number, of the whole message, even if the message is incomplete.
     const text = response.slice(-100_000);
     const numbers = () => text.match(/-?[0-9]+(?:\.[0-9]+)?/g) ?? [];
     const box = boxes(text).at(-1);
@@ -160,7 +162,7 @@ function roundedFraction(value: number): Fraction {
   return value < 0 ? { ...decimal, numerator: -decimal.numerator } : decimal;
 }
 
-/** Fractions that refuse every step which is not a small integer, and every remainder of a negative number. */
+/** Arithmetic that accepts only steps with small integers as results, and no remainders of negative numbers. */
 const INTEGERS: typeof FRACTIONS = {
   ...FRACTIONS,
   apply(operator, left, right) {
@@ -171,7 +173,7 @@ const INTEGERS: typeof FRACTIONS = {
   },
 };
 
-/** A definition in the published form. */
+/** A definition in the form of the published metadata. */
 export type StoredDefinition = {
   readonly conditions: readonly { readonly condition: string; readonly operation: string }[];
   readonly associativity: "left";
@@ -191,7 +193,7 @@ function drawDefinitions(random: Random, count: number, most: number, conditionR
   return definitions;
 }
 
-/** Writes a formula of x, y and small numbers. Both x and y occur. */
+/** Draws a formula of x, y and small numbers. It contains both x and y. */
 function drawFormula(random: Random, operands: number, signs: readonly string[]): string {
   const names = drawUntil(
     () => Array.from({ length: operands }, () => randomChoice(random, ["x", "x", "y", "y", String(randomInteger(random, 2, 5))])),
@@ -207,7 +209,7 @@ function drawFormula(random: Random, operands: number, signs: readonly string[])
   return randomBoolean(random, 0.2) ? `-${text}` : text;
 }
 
-/** Writes an expression that uses every sign. */
+/** Draws an expression that uses every sign. */
 function drawExpression(random: Random, signs: readonly string[], operands: number): string {
   const more = Array.from({ length: operands - 1 - signs.length }, () => randomChoice(random, [...signs, "+", "-", "*", "/", "%", "**"]));
   const operators = shuffle(random, [...signs, ...more]);
@@ -220,7 +222,7 @@ function drawExpression(random: Random, signs: readonly string[], operands: numb
   return text;
 }
 
-/** Writes an expression with the formula of each sign in its place. */
+/** Writes an expression in which each sign is replaced by its formula. */
 function substituted(expression: Expression, definitions: Definitions): string {
   switch (expression.kind) {
     case "number":

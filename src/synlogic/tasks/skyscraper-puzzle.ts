@@ -9,13 +9,13 @@ import { fillCells, type Group, numbersUpTo, type Search } from "../search/all-d
 import { latinSquareFault, randomLatinSquare, rowsAndColumns, squareOf } from "../search/latin-square.js";
 
 type SkyscraperPuzzle = {
-  /** Rows and columns, and the largest height. */
+  /** Number of rows and of columns, and the largest height. */
   readonly n: number;
 };
 
 type Grid = readonly (readonly number[])[];
 
-/** How many buildings are seen from each end of each row and column. */
+/** For each row and column, the number of buildings that can be seen from each end. */
 interface Clues {
   readonly top: readonly number[];
   readonly bottom: readonly number[];
@@ -23,7 +23,7 @@ interface Clues {
   readonly right: readonly number[];
 }
 
-/** Counts the buildings that are higher than all before them. */
+/** Counts the buildings that are higher than all buildings before them. */
 function visible(heights: readonly number[]): number {
   let highest = 0;
   let count = 0;
@@ -44,7 +44,10 @@ function cluesOf(grid: Grid): Clues {
   return { top: seen(columns), bottom: seen(reversed(columns)), left: seen(grid), right: seen(reversed(grid)) };
 }
 
-/** The rule of a row or column with its two clues. Free cells are left alone until the line is full, but for a bound from its start. */
+/**
+ * Returns the rule of a row or column with its two clues. The clues are checked exactly once the line is full. Before that, only a bound on
+ * the heights at both ends is checked.
+ */
 function lineRule(group: Group, first: number, last: number): Group {
   const size = group.cells.length;
   const all = numbersUpTo(size);
@@ -56,7 +59,7 @@ function lineRule(group: Group, first: number, last: number): Group {
   return { cells: group.cells, allowed };
 }
 
-/** Whether the heights before the first free cell may still give the clue. */
+/** Whether the heights before the first free cell can still lead to the clue. */
 function boundFits(heights: readonly number[], clue: number, size: number): boolean {
   const start = heights.slice(0, heights.indexOf(0));
   const seen = visible(start);
@@ -71,10 +74,12 @@ function search(size: number, clues: Clues, limit: number, maxSteps?: number): S
   return fillCells({ size, groups }, limit, undefined, maxSteps);
 }
 
-/** Steps of one test for uniqueness, so that a large puzzle is drawn again rather than searched to the end. */
+/**
+ * Maximum number of search steps for one test of uniqueness. Beyond it, another puzzle is drawn instead of searching this one to the end.
+ */
 const MAX_UNIQUENESS_STEPS = 200_000;
 
-/** Find the heights of buildings from how many are seen from the edges. */
+/** Find the heights of buildings from the number of buildings that can be seen from each edge. */
 export const skyscraperPuzzle: SynlogicTask<SkyscraperPuzzle> = {
   name: "skyscraper_puzzle",
   summary: "Fill a Latin square of heights so that the number of visible buildings from each edge is as given.",
@@ -103,7 +108,7 @@ export const skyscraperPuzzle: SynlogicTask<SkyscraperPuzzle> = {
     const { size, clues } = puzzleOf(row);
     // The question forbids comments.
     const answer = lastBlockLiteral(text, { dialect: "python without comments" });
-    if (!answer) return reject("no code block that holds a list of lists and nothing else follows the reasoning");
+    if (!answer) return reject("there is no code block after the reasoning that holds only a list of lists");
     const grid = gridOf(answer.literal, integerOf);
     if (grid?.length !== size || grid[0]!.length !== size) return reject(`expected ${size} rows of ${size} integers`, answer.found);
     const fault = latinSquareFault(grid) ?? clueFault(grid, clues);
@@ -112,7 +117,7 @@ export const skyscraperPuzzle: SynlogicTask<SkyscraperPuzzle> = {
   guess(row, random) {
     return write(randomLatinSquare(random, metadataInteger(row, "n")));
   },
-  // Published: the first Python block of the whole message. True is taken for 1.
+  // The published verifier reads the first Python block of the whole message, and takes True as 1.
   published(row, response) {
     const { size, clues } = puzzleOf(row);
     const block = codeBlocks(response).find(({ language, content }) => language === "python" && /^[ \t]*\r?\n/.test(content));

@@ -2,7 +2,7 @@ import type { Language } from "../row.js";
 
 export type Shape = "square" | "triangle" | "diamond";
 
-/** A direction with the change of the coordinates (row, column) along it. */
+/** A direction, and the change of the coordinates (row, column) for one step. */
 export interface Direction {
   readonly name: Readonly<Record<Language, string>>;
   readonly step: readonly [rows: number, columns: number];
@@ -13,7 +13,7 @@ const direction = (en: string, zh: string, rows: number, columns: number): Direc
 /** The directions of each lattice. */
 export const DIRECTIONS: Readonly<Record<Shape, readonly Direction[]>> = {
   square: [direction("up", "上", -1, 0), direction("down", "下", 1, 0), direction("left", "左", 0, -1), direction("right", "右", 0, 1)],
-  // Row k has k nodes. A node of column c lies above the nodes c and c + 1 of the next row.
+  // Row k has k nodes. The node in column c lies above the nodes in columns c and c + 1 of the next row.
   triangle: [
     direction("down-left", "左下", 1, 0),
     direction("down-right", "右下", 1, 1),
@@ -46,14 +46,14 @@ const LATTICES: Readonly<Record<Language, Readonly<Record<Shape, (n: number) => 
   },
 };
 
-/** Some steps in one direction. */
+/** A number of steps in one direction. */
 export type Move = readonly [direction: string, steps: number];
 
-/** A part of a walk. After `jump` the place is unknown; `return` leads back to where the jump ended. */
+/** A part of a walk. After `jump`, the position is unknown. `return` goes back to where the jump ended. */
 export interface Stage {
   readonly begin: "start" | "walk" | "jump" | "return";
   readonly moves: readonly Move[];
-  /** The item that is seen at the end of the moves. */
+  /** The item at the end of the moves, if there is one. */
   readonly item?: string;
 }
 

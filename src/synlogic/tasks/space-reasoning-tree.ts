@@ -17,7 +17,7 @@ type SpaceReasoningTree = {
 /** The children of each node that has any. */
 type Children = ReadonlyMap<string, readonly string[]>;
 
-/** For the nodes of each level: how many children they have, and with which probability any at all. */
+/** For each level, the range of the number of children of a node, and the probability that a node has children at all. */
 const BRANCHING = [
   { least: 3, most: 6, probability: 1 },
   { least: 2, most: 5, probability: 1 },
@@ -25,7 +25,7 @@ const BRANCHING = [
   { least: 1, most: 3, probability: 0.6 },
 ] as const;
 
-/** Draws different names. Few of them are plain things, many need a color. */
+/** Draws different names. Up to the number of known things, a name is only a thing; beyond that, all names also have a color. */
 function drawNames(random: Random, count: number, language: Language): string[] {
   const things = THINGS[language];
   if (count <= things.length) return shuffle(random, things).slice(0, count);
@@ -33,7 +33,7 @@ function drawNames(random: Random, count: number, language: Language): string[] 
   return shuffle(random, names).slice(0, count);
 }
 
-/** Draws a tree level by level. What is left then is hung on random nodes below the children of the root. */
+/** Draws a tree level by level. The remaining nodes become children of random nodes below the children of the root. */
 function drawTree(random: Random, names: readonly string[]): Children {
   const left = names.slice(1);
   const children = new Map<string, string[]>();
@@ -63,7 +63,7 @@ const childrenOf = (tree: Children, node: string) => tree.get(node) ?? [];
 const grandchildrenOf = (tree: Children, node: string) => childrenOf(tree, node).flatMap((child) => childrenOf(tree, child));
 const parentOf = (tree: Children, node: string) => [...tree].find(([, children]) => children.includes(node))?.[0];
 
-/** The nodes with the same grandparent and another parent, in alphabetical order. */
+/** Returns the nodes with the same grandparent but another parent, in alphabetical order. */
 function cousinsOf(tree: Children, node: string): string[] {
   const parent = parentOf(tree, node);
   const grandparent = parent === undefined ? undefined : parentOf(tree, parent);
@@ -79,7 +79,7 @@ function listed(names: readonly string[], language: Language): string {
   return names.length === 1 ? names[0]! : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
 }
 
-/** Sentences about nodes. A list is always complete. */
+/** Sentences about nodes. The list in a sentence is always complete. */
 const FACTS = {
   en: {
     children: (node: string, list: readonly string[]) => `The children of ${node}: ${listed(list, "en")}.`,
@@ -102,7 +102,7 @@ const childrenFact = (tree: Children, node: string, language: Language) => {
   return children.length > 0 ? FACTS[language].children(node, children) : FACTS[language].noChildren(node);
 };
 
-/** Facts from which the cousins of a node follow: either of two ways, as published. */
+/** Draws facts from which the cousins of a node follow, in one of the two published ways. */
 function drawNeededFacts(random: Random, tree: Children, node: string, language: Language): string[] {
   const parent = parentOf(tree, node)!;
   const grandparent = parentOf(tree, parent)!;
@@ -115,7 +115,7 @@ function drawNeededFacts(random: Random, tree: Children, node: string, language:
   return [grandparent, ...childrenOf(tree, grandparent)].map((one) => childrenFact(tree, one, language));
 }
 
-/** A fact about a random node that may be of no use. */
+/** Draws a fact about a random node. It may be irrelevant to the question. */
 function drawFact(random: Random, tree: Children, node: string, language: Language): string {
   const facts = FACTS[language];
   const parent = parentOf(tree, node);
@@ -141,7 +141,7 @@ ${facts.join(" ")}
 Cousins are nodes that have the same grandparent but different parents. Which nodes are the cousins of ${target}? Put the names of all these cousins into \\boxed{}, in alphabetical order and separated by commas, each name once.`;
 }
 
-/** The cousins by the tree of our own rows; the published ones do not hold it, but their stored answer is right. */
+/** Returns the right names. Rows of this generator contain the tree. The published rows do not, but their stored answers are right. */
 function expectedNames(row: Row): string[] {
   if (row.metadata?.tree !== undefined) {
     const isTree = (x: Json): x is { readonly [key: string]: readonly string[] } =>
@@ -154,7 +154,7 @@ function expectedNames(row: Row): string[] {
   return names;
 }
 
-/** Splits a list at commas, and blanks within a name count as one. */
+/** Splits a list at commas. Several blanks within a name count as one. */
 function splitNames(list: string): string[] {
   return list
     .split(/[,，、]/)
@@ -164,7 +164,7 @@ function splitNames(list: string): string[] {
 
 const isSorted = (names: readonly string[]) => names.every((name, i) => i === 0 || names[i - 1]! <= name);
 
-/** Find the cousins of a node in a tree of family relations. */
+/** Find the cousins of a node in a family tree. */
 export const spaceReasoningTree: SynlogicTask<SpaceReasoningTree> = {
   name: "space_reasoning_tree",
   summary: "Name all cousins of a node in a tree.",
@@ -190,7 +190,7 @@ export const spaceReasoningTree: SynlogicTask<SpaceReasoningTree> = {
       const drawn = drawTree(random, names);
       return { tree: drawn, targets: names.filter((name) => cousinsOf(drawn, name).length > 0) };
     };
-    // In a small tree a single child of the root can have all grandchildren.
+    // In a small tree, a single child of the root can have all grandchildren.
     const { tree, targets } = drawUntil(draw, (one) => one.targets.length > 0);
     const target = randomChoice(random, targets);
     const needed = drawNeededFacts(random, tree, target, language);
@@ -218,7 +218,7 @@ export const spaceReasoningTree: SynlogicTask<SpaceReasoningTree> = {
     const wrong = given.find((name) => !lower(expected).includes(name.toLowerCase()));
     if (wrong !== undefined) return reject(`${wrong} is not a cousin`, found);
     if (given.length < expected.length) return reject(`${given.length} of ${expected.length} cousins are named`, found);
-    // Both orders of capitals are in use. Chinese names have no alphabetical order.
+    // Both orders of upper-case and lower-case letters are in use. Chinese names have no alphabetical order.
     const ordered = isSorted(given) || isSorted(lower(given)) || given.join() === expected.join();
     const orderIsAsked = row.metadata?.language === "en" || row.question.includes("顺序排列");
     if (!ordered && row.metadata?.language === "en") return reject("the names are not in alphabetical order", found);

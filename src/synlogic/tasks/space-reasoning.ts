@@ -11,11 +11,11 @@ import { THINGS } from "../vocabulary.js";
 import { DIRECTIONS, type Direction, type Move, question, type Shape, type Stage } from "./space-reasoning-text.js";
 
 type SpaceReasoning = {
-  /** Side of the lattice. */
+  /** Length of a side of the lattice, in steps. */
   readonly n: number;
   /** Number of items on the first walk. */
   readonly num_waypoints: number;
-  /** Most nodes without a name on the last walk. */
+  /** Maximum number of nodes without a name on the last walk. */
   readonly unknown_node_num: number;
   readonly jump_ratio: number;
 };
@@ -23,7 +23,7 @@ type SpaceReasoning = {
 type Node = readonly [row: number, column: number];
 
 const SHAPES = ["square", "triangle", "diamond"] as const;
-/** Names of the shapes in the published metadata. */
+/** Returns the name of a shape in the published metadata. */
 const published = (shape: Shape) => `build_${shape}_network`;
 
 const key = (node: Node) => node.join();
@@ -33,7 +33,7 @@ function nodesOf(shape: Shape, n: number): Node[] {
   const square = Array.from({ length: (n + 1) ** 2 }, (_, i): Node => [Math.floor(i / (n + 1)), i % (n + 1)]);
   if (shape === "square") return square;
   if (shape === "triangle") return square.filter(([row, column]) => column <= row);
-  // A square lattice turned by 45 degrees.
+  // The diamond is a square lattice turned by 45 degrees.
   return square.map(([a, b]): Node => [a + b, a - b]);
 }
 
@@ -82,7 +82,7 @@ class Lattice {
   }
 }
 
-/** Follows moves from a node. Undefined if a direction is unknown. */
+/** Follows moves from a node. Returns undefined if a direction is unknown. */
 function follow(shape: Shape, from: Node, moves: readonly Move[], language: Language): Node | undefined {
   let at: Node = from;
   for (const [name, steps] of moves) {
@@ -94,8 +94,10 @@ function follow(shape: Shape, from: Node, moves: readonly Move[], language: Lang
 }
 
 /**
- * Finds the item at the end of the last moves. Coordinates after a jump belong to a second frame, which is joined to the first one by an item
- * that occurs in both.
+ * Finds the item at the end of the last moves. Returns undefined if no item is known there.
+ *
+ * Coordinates after a jump are relative to an unknown position. They are aligned with the earlier ones by an item that occurs in both
+ * parts.
  */
 function itemAtEnd(shape: Shape, stages: readonly Stage[], last: readonly Move[], language: Language): string | undefined {
   const frames: Map<string, Node>[] = [new Map(), new Map()];
@@ -120,7 +122,7 @@ function itemAtEnd(shape: Shape, stages: readonly Stage[], last: readonly Move[]
 const isMoves = (x: Json | undefined): boolean =>
   Array.isArray(x) && x.every((move) => Array.isArray(move) && typeof move[0] === "string" && Number.isSafeInteger(move[1]));
 
-/** Solves a row of our own generator, whose metadata hold the walk. Undefined for published rows. */
+/** Solves a row of this generator, whose metadata contains the walk. Returns undefined for published rows. */
 function solved(row: Row): string | undefined {
   if (row.metadata?.walk === undefined) return undefined;
   const shape = SHAPES.find((one) => published(one) === metadataString(row, "shape"));
@@ -132,7 +134,7 @@ function solved(row: Row): string | undefined {
   return itemAtEnd(shape, walk, last, metadataString(row, "language") === "en" ? "en" : "zh");
 }
 
-/** The answer stored in the row. It is trusted, because the stored answers of the published rows are right. */
+/** Returns the answer stored in the row. It is trusted, because the stored answers of the published rows are right. */
 function storedItem(row: Row): string {
   if (typeof row.answer === "string" && row.answer.trim() !== "") return row.answer.trim();
   throw new InputError(`${row.task}: row: answer: expected the name of an item, got ${JSON.stringify(row.answer)}`);
@@ -140,7 +142,7 @@ function storedItem(row: Row): string {
 
 const normal = (name: string) => unquoted(name).replace(/\s+/g, " ").trim().toLowerCase();
 
-/** Keep track of where items lie on a lattice. */
+/** Keep track of the positions of items on a lattice. */
 export const spaceReasoning: SynlogicTask<SpaceReasoning> = {
   name: "space_reasoning",
   summary: "Follow a walk on a lattice and name the item at its end.",
@@ -176,7 +178,7 @@ export const spaceReasoning: SynlogicTask<SpaceReasoning> = {
     );
     let at = waypoints.at(-1)!.node;
     if (randomBoolean(random, jump_ratio)) {
-      // One end of the second walk is an item that was seen before.
+      // One end of the second walk is an item that was already seen.
       const [from, to] = shuffle(random, [randomChoice(random, waypoints), take()]) as [(typeof named)[0], (typeof named)[0]];
       stages.push({ begin: "jump", moves: [], item: from.item }, { begin: "walk", moves: way(from.node, to.node), item: to.item });
       at = to.node;
@@ -187,7 +189,7 @@ export const spaceReasoning: SynlogicTask<SpaceReasoning> = {
     }
     const target = randomChoice(random, named);
     const stops = unnamed.slice(0, randomInteger(random, Math.min(1, unknown_node_num), unknown_node_num));
-    // Without a stop on the way the walk would be empty if it ends where it begins.
+    // If the walk ends where it begins, it needs a stop on the way. Otherwise it would be empty.
     if (key(at) === key(target.node) && stops.length === 0) stops.push(unnamed[0]!);
     const route = [at, ...stops, target.node];
     const last = joined(route.slice(1).flatMap((to, i) => way(route[i]!, to)));
@@ -222,7 +224,7 @@ export const spaceReasoning: SynlogicTask<SpaceReasoning> = {
   published: (row, response) => (boxes(response).at(-1) ?? "").trim().toLowerCase() === storedItem(row).toLowerCase(),
 };
 
-/** Adds up neighbouring moves in the same direction. */
+/** Combines consecutive moves in the same direction. */
 function joined(moves: readonly Move[]): Move[] {
   const result: [string, number][] = [];
   for (const [name, steps] of moves) {

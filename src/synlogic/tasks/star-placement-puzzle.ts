@@ -11,19 +11,19 @@ import { ALL_STEPS, type Cell, cellName, cellsOf, connectedGroups, neighbours } 
 import { findStarSets } from "../search/star-sets.js";
 
 type StarPlacementPuzzle = {
-  /** Rows, columns and regions. */
+  /** Number of rows, of columns and of regions. */
   readonly n: number;
-  /** Stars in each row, column and region. */
+  /** Number of stars in each row, column and region. */
   readonly k: number;
 };
 
-/** The letter of each cell's region. */
+/** The letter of the region of each cell. */
 type Regions = readonly (readonly string[])[];
 
-/** Changes of the regions until alternatives are gone, before new regions are drawn. */
+/** Maximum number of changes of the regions to remove other solutions. Beyond it, new regions are drawn. */
 const MAX_CHANGES = 60;
 
-/** Place stars that do not touch, the same number in each row, column and region. */
+/** Place stars that do not touch, with the same number in each row, column and region. */
 export const starPlacementPuzzle: SynlogicTask<StarPlacementPuzzle> = {
   name: "star_placement_puzzle",
   summary: "Place stars so that each row, column and region holds the same number and no two touch.",
@@ -32,7 +32,7 @@ export const starPlacementPuzzle: SynlogicTask<StarPlacementPuzzle> = {
     n: { kind: "integer", least: 4, most: 9, meaning: "rows, columns and regions" },
     k: { kind: "integer", least: 1, most: 2, meaning: "stars in each of them; 2 needs at least 8 rows" },
   },
-  // No smaller grid than 4×4 has a solution.
+  // The smallest grid with a solution is 4×4.
   levels: { tiny: { n: 4, k: 1 }, easy: { n: 4, k: 1 }, medium: { n: 5, k: 1 }, hard: { n: 6, k: 1 } },
   attributes: ["n", "k"],
   generate(random, { n, k }, language) {
@@ -59,10 +59,10 @@ export const starPlacementPuzzle: SynlogicTask<StarPlacementPuzzle> = {
   },
   verify(row, text) {
     const { regions, stars } = puzzleOf(row);
-    // The question demands the tag and forbids comments.
+    // The question requires the tag and forbids comments.
     const answer = lastBlockLiteral(text, { languages: ["python", "py"], dialect: "python without comments" });
     if (answer?.literal.kind !== "dictionary") {
-      return reject("no ```python block that holds a dictionary and nothing else follows the reasoning", answer?.found);
+      return reject("there is no ```python block after the reasoning that holds only a dictionary", answer?.found);
     }
     const placed = new Map<string, readonly Cell[]>();
     for (const [key, value] of answer.literal.entries) {
@@ -83,7 +83,8 @@ export const starPlacementPuzzle: SynlogicTask<StarPlacementPuzzle> = {
     });
     return write(new Map(drawn));
   },
-  // Published: the first dictionary in the first Python block of the whole message, whatever its keys. True is taken for 1.
+  // The published verifier reads the first dictionary in the first Python block of the whole message, ignores its keys, and takes True as
+  // 1.
   published(row, response) {
     const { regions, stars } = puzzleOf(row);
     const block = codeBlocks(response).find(({ language }) => language === "python");
@@ -96,7 +97,7 @@ export const starPlacementPuzzle: SynlogicTask<StarPlacementPuzzle> = {
   },
 };
 
-/** Reads (row, column), counted from 1, as a tuple or a list. */
+/** Reads (row, column), counted from 1, from a tuple or a list. */
 function cellOf(literal: Literal): Cell | undefined {
   const [row, column, ...more] = itemsOf(literal, "list or tuple")?.map(integerOf) ?? [];
   return row === undefined || column === undefined || more.length > 0 ? undefined : [row - 1, column - 1];
@@ -148,7 +149,10 @@ function starsByRegion(stars: readonly Cell[], regions: Regions): Map<string, re
   return new Map(lettersOf(regions).map((letter) => [letter, stars.filter(([i, j]) => regions[i]![j] === letter)]));
 }
 
-/** Grows a connected region around each star, then joins neighbouring regions in groups of `k`. Undefined if they cannot be joined. */
+/**
+ * Grows a connected region around each star, then merges neighbouring regions into groups of `k`. Returns undefined if they cannot be
+ * merged.
+ */
 function drawRegions(random: Random, stars: readonly Cell[], size: number, k: number): string[][] | undefined {
   const grown = Array.from({ length: size }, () => new Array<number>(size).fill(-1));
   for (const [star, [i, j]] of stars.entries()) grown[i]![j] = star;
@@ -181,8 +185,8 @@ function drawRegions(random: Random, stars: readonly Cell[], size: number, k: nu
 }
 
 /**
- * Moves cells between regions until the stars are the only solution: a star of another solution goes to a neighbouring region, as long as
- * the region that it leaves stays connected. Undefined if that fails.
+ * Moves cells between regions until the given stars are the only solution. A star of another solution goes to a neighbouring region, as
+ * long as the region that it leaves stays connected. Returns undefined if that fails.
  */
 function withoutAlternatives(random: Random, drawn: Regions, stars: readonly Cell[], k: number): string[][] | undefined {
   const regions = drawn.map((row) => [...row]);

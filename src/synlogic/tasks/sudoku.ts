@@ -13,16 +13,16 @@ import { latinSquareFault, rowsAndColumns, squareOf } from "../search/latin-squa
 type Sudoku = {
   readonly difficulty: number;
   readonly unique_solution: boolean;
-  /** Rows and columns of a box: 3 for the usual board, 2 for a board of 4 rows and columns. */
+  /** Number of rows and of columns of a box: 3 for the usual board, 2 for a board of 4 rows and columns. */
   readonly box: number;
 };
 
 type Grid = readonly (readonly number[])[];
 
-/** Given cells of a board of 81, from the least to the most, for each difficulty. */
+/** Minimum and maximum number of given cells on a board of 81 cells, for each difficulty. */
 const GIVEN_CELLS = { 1: [70, 80], 2: [55, 70], 3: [40, 55], 4: [25, 40] } as const;
 
-/** The place of the top left cell of the box that holds a cell. */
+/** Returns the top left cell of the box that contains a cell. */
 const boxOf = (i: number, j: number, box: number) => [i - (i % box), j - (j % box)] as const;
 
 function groupsOf(size: number): Group[] {
@@ -79,7 +79,7 @@ export const sudoku: SynlogicTask<Sudoku> = {
   verify(row, text) {
     const given = givenNumbers(row);
     const answer = lastBlockLiteral(text);
-    if (!answer) return reject("no code block that holds a tuple of tuples and nothing else follows the reasoning");
+    if (!answer) return reject("there is no code block after the reasoning that holds only a tuple of tuples");
     const grid = gridOf(answer.literal, integerOf, "list or tuple");
     if (grid?.length !== given.length || grid[0]!.length !== given.length) {
       return reject(`expected ${given.length} rows of ${given.length} integers`, answer.found);
@@ -91,7 +91,7 @@ export const sudoku: SynlogicTask<Sudoku> = {
     const given = givenNumbers(row);
     return write(given.map((numbers) => numbers.map((number) => number || randomInteger(random, 1, given.length))));
   },
-  // Published: the last Python block of the whole message, else the last nested tuple. True is taken for 1.
+  // The published verifier reads the last Python block of the whole message, else the last nested tuple, and takes True as 1.
   published(row, response) {
     const given = givenNumbers(row);
     const block = lastCodeBlock(response, ["python"]);
@@ -102,7 +102,7 @@ export const sudoku: SynlogicTask<Sudoku> = {
   },
 };
 
-/** Frees cells in random order until only `target` are given, or until no other cell can be freed. Free cells are 0. */
+/** Frees cells in random order until only `target` given cells are left, or until no further cell can be freed. Free cells are 0. */
 function blank(random: Random, complete: readonly number[], size: number, target: number, unique: boolean): number[] {
   const given = [...complete];
   let left = given.length;
@@ -136,7 +136,7 @@ function sudokuFault(grid: Grid, given: Grid): string | undefined {
   return undefined;
 }
 
-/** The given numbers, 0 where a cell is free. */
+/** Returns the given numbers, with 0 for a free cell. */
 function givenNumbers(row: Row): number[][] {
   const expected = 'integers within the size of the board, or "X"';
   const isCell = (x: Json): x is number | "X" => x === "X" || (Number.isSafeInteger(x) && (x as number) >= 1);

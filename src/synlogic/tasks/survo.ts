@@ -8,7 +8,7 @@ import { gridOf, type Literal, parseLiteral } from "../reading/literal.js";
 import { accept, type Json, type Language, type Row, reject, undecided } from "../row.js";
 
 type Survo = {
-  /** Rows and columns, the sums included. */
+  /** Number of rows and of columns, including the sums. */
   readonly n: number;
   /** Number of free cells. */
   readonly x: number;
@@ -18,7 +18,7 @@ type Survo = {
 
 type Grid = readonly (readonly number[])[];
 
-/** A matrix with 0 in free cells, and the numbers for them. */
+/** A matrix with 0 in its free cells, and the numbers to place there. */
 interface SurvoPuzzle {
   readonly matrix: Grid;
   readonly candidates: readonly number[];
@@ -26,12 +26,12 @@ interface SurvoPuzzle {
 
 const sumOf = (numbers: readonly number[]) => numbers.reduce((sum, number) => sum + number, 0);
 
-/** Numbers that a search may try, so that it ends within seconds whatever the puzzle. */
+/** Maximum number of attempts to place a number. It ends the search within seconds for any puzzle. */
 const MAX_STEPS = 3_000_000;
-/** Matrices that are drawn until one has a single solution. */
+/** Maximum number of draws of a matrix, until one has a single solution. */
 const MAX_DRAWS = 200;
 
-/** Fill the free cells of a matrix so that the last entry of each line is the sum of the others. */
+/** Fill the free cells of a matrix so that the last entry of each row and column is the sum of the others. */
 export const survo: SynlogicTask<Survo> = {
   name: "survo",
   summary: "Place given numbers in a matrix so that the last entry of each row and column is the sum of the others.",
@@ -72,7 +72,7 @@ export const survo: SynlogicTask<Survo> = {
       };
     }
     throw new InputError(
-      `survo: generate: no puzzle with a single solution in ${MAX_DRAWS} draws (lower x, or choose a wider range of numbers)`,
+      `survo: generate: expected parameters that give a single solution, got none in ${MAX_DRAWS} draws (lower x, or choose a wider range of numbers)`,
     );
   },
   solve(row) {
@@ -82,9 +82,9 @@ export const survo: SynlogicTask<Survo> = {
   },
   verify(row, text) {
     const puzzle = puzzleOf(row);
-    // The question wants nothing but the matrix in the block.
+    // The question asks for a block that contains only the matrix.
     const answer = lastBlockLiteral(text, { dialect: "python without comments" });
-    if (!answer) return reject("no code block that holds a list of lists and nothing else follows the reasoning");
+    if (!answer) return reject("there is no code block after the reasoning that holds only a list of lists");
     const grid = gridOf(answer.literal, wholeNumber);
     const size = puzzle.matrix.length;
     if (grid?.length !== size || grid[0]!.length !== size) return reject(`expected ${size} rows of ${size} integers`, answer.found);
@@ -98,7 +98,7 @@ export const survo: SynlogicTask<Survo> = {
     const numbers = shuffle(random, candidates);
     return write(matrix.map((cells) => cells.map((cell) => cell || numbers.pop() || 0)));
   },
-  // Published: the last Python block, else the last block, else the last list of lists, read as JSON. True is taken for 1.
+  // The published verifier reads the last Python block, else the last block, else the last list of lists, as JSON. It takes True as 1.
   published(row, response) {
     const puzzle = puzzleOf(row);
     const content = lastCodeBlock(response, ["python"]) ?? codeBlocks(response).at(-1)?.content ?? lastNestedList(response)?.found;
@@ -109,7 +109,7 @@ export const survo: SynlogicTask<Survo> = {
   },
 };
 
-/** An integer, also if written as a decimal such as 3.0. */
+/** Reads an integer, which may be written as a decimal such as 3.0. */
 function wholeNumber(cell: Literal): number | undefined {
   if (cell.kind === "integer") return cell.value;
   return cell.kind === "decimal" && /^-?[0-9]{1,15}\.0+$/.test(cell.text) ? Number(cell.text) : undefined;
@@ -136,12 +136,12 @@ function survoFault(grid: Grid, { matrix, candidates }: SurvoPuzzle): string | u
   return undefined;
 }
 
-/** Finds up to `limit` ways to fill the matrix. It continues with the free cell whose row or column has the fewest free cells. */
+/** Finds up to `limit` ways to fill the matrix. The search continues with the free cell whose row or column has the fewest free cells. */
 function search({ matrix, candidates }: SurvoPuzzle, limit: number): { readonly found: readonly Grid[]; readonly complete: boolean } {
   const last = matrix.length - 1;
   const grid = matrix.map((cells) => [...cells]);
   const free = matrix.flatMap((cells, i) => cells.flatMap((cell, j) => (cell === 0 ? [{ i, j: last + 1 + j, set: false }] : [])));
-  /** For each row, then each column: what is missing to its sum, and its number of free cells. */
+  /** For each row, then for each column: the difference to its sum, and the number of its free cells. */
   const columns = matrix.map((_, j) => matrix.map((cells) => cells[j]!));
   const lines = [...matrix, ...columns].map((line) => ({
     missing: line[last]! - sumOf(line.slice(0, last)),
@@ -154,7 +154,7 @@ function search({ matrix, candidates }: SurvoPuzzle, limit: number): { readonly 
   let steps = 0;
 
   const fits = (line: { missing: number; free: number }) => smallest * line.free <= line.missing && line.missing <= largest * line.free;
-  /** Returns false if the search has to stop. */
+  /** Places the remaining numbers. Returns false if the search has to stop. */
   function place(count: number): boolean {
     if (count === free.length) {
       found.push(grid.map((cells) => [...cells]));

@@ -1,21 +1,24 @@
-// Free times of a week under the published rules. Times are slots of five minutes, counted from 9:00; a day has 96 of them.
+// Computes free times of a week under the published rules. Times are slots of five minutes, counted from 9:00. A day has 96 slots.
 
 export const SLOTS = 96;
 const HOUR = 12;
-/** Meetings start on the hour or half-hour. */
+/** Number of slots between two possible starts. Meetings start on the hour or half-hour. */
 const START_STEP = 6;
 
-/** From its first slot to the one behind its last. */
+/** An interval of slots: its first slot, and the slot after its last one. */
 export type Interval = readonly [from: number, to: number];
 
-/** A day of a person: either the booked times are listed, and all others are free, or the other way round. */
+/**
+ * One day of a person. Either the booked times are listed and all other times are free, or the free times are listed and all other times
+ * are booked.
+ */
 export interface Day {
   readonly lists: "booked" | "free";
   readonly intervals: readonly Interval[];
 }
 
 export type RuleKind = (typeof RULE_KINDS)[number];
-/** The published rules. `none` is for people without a rule. */
+/** The rules of people, as published. `none` is for people without a rule. */
 export const RULE_KINDS = [
   "none",
   "free_before",
@@ -31,24 +34,24 @@ export const RULE_KINDS = [
 ] as const;
 
 export interface Person {
-  /** Monday to Friday, or fewer days. */
+  /** The days from Monday on, at most five. */
   readonly days: readonly Day[];
   readonly rule: RuleKind;
 }
 
-/** How to take what the published sentences leave open. */
+/** One possible meaning of the published sentences, which leave some points open. */
 export interface Reading {
-  /** Bookings that touch each other count as one. */
+  /** Bookings that touch each other count as one booking. */
   readonly touchingAreOne: boolean;
   /** Closed times between listed free times count as bookings. */
   readonly gapsAreBookings: boolean;
-  /** A person who may miss ten minutes skips whole bookings of up to ten minutes. */
+  /** A person who may miss ten minutes skips whole bookings of at most ten minutes. */
   readonly missSkipsBookings: boolean;
-  /** Nobody is ahead of the others if everybody is. */
+  /** If everybody is one hour ahead of the others, nobody is. */
   readonly allAheadIsNone: boolean;
 }
 
-/** The literal reading, which the questions of our own generator spell out. */
+/** The literal reading. The questions of this generator spell it out. */
 export const LITERAL: Reading = { touchingAreOne: false, gapsAreBookings: false, missSkipsBookings: false, allAheadIsNone: false };
 
 const BOTH = [false, true] as const;
@@ -62,7 +65,7 @@ export const READINGS: readonly Reading[] = BOTH.flatMap((allAheadIsNone) =>
 
 const isIn = (slot: number, intervals: readonly Interval[]) => intervals.some(([from, to]) => from <= slot && slot < to);
 
-/** The intervals that slots form for which a condition holds. */
+/** Returns the maximal intervals of slots for which a condition holds. */
 export function intervalsWhere(holds: (slot: number) => boolean): Interval[] {
   const intervals: [number, number][] = [];
   for (let slot = 0; slot < SLOTS; slot++) {
@@ -74,11 +77,11 @@ export function intervalsWhere(holds: (slot: number) => boolean): Interval[] {
   return intervals;
 }
 
-/** Says for each slot of a day whether a person cannot meet then, by the clock of the others. */
+/** Returns for each slot of a day whether the person cannot meet, in the time zone of the others. */
 export function closedSlots({ days, rule }: Person, dayIndex: number, reading: Reading): boolean[] {
   const { lists, intervals } = days[dayIndex]!;
   const isClosed = (slot: number) => isIn(slot, intervals) === (lists === "booked");
-  // The bookings that a rule may allow to skip.
+  // The bookings that the person's rule may allow to skip.
   const gaps = reading.gapsAreBookings ? intervalsWhere(isClosed) : [];
   const listed = lists === "free" ? gaps : reading.touchingAreOne ? intervalsWhere(isClosed) : intervals;
   const skips = ([from, to]: Interval) => {
@@ -93,7 +96,7 @@ export function closedSlots({ days, rule }: Person, dayIndex: number, reading: R
 }
 
 function withRule(closed: readonly boolean[], rule: RuleKind, dayIndex: number): boolean[] {
-  // Outside of the working hours nobody is free.
+  // Nobody is free outside of the working hours.
   const at = (slot: number) => closed[slot] ?? true;
   const only = (...days: number[]) => closed.map((one) => one || !days.includes(dayIndex));
   switch (rule) {
@@ -116,17 +119,17 @@ function withRule(closed: readonly boolean[], rule: RuleKind, dayIndex: number):
   }
 }
 
-/** Slots that a meeting may have at most. */
+/** Returns the maximum number of slots of a meeting under a rule. */
 const longestFor = (rule: RuleKind) => (rule === "tuesday_thursday" ? 12 : rule === "tuesday_friday" ? 6 : SLOTS);
 
-/** A start with the longest meeting that is possible there. */
+/** A possible start, and the length of the longest meeting that can start there. */
 export interface Option {
   readonly day: number;
   readonly start: number;
   readonly slots: number;
 }
 
-/** Finds the longest meeting of each start. */
+/** Finds the longest meeting for each possible start. */
 export function optionsOf(people: readonly Person[], reading: Reading): Option[] {
   const nobodyAhead = reading.allAheadIsNone && people.every(({ rule }) => rule === "one_hour_ahead");
   const party = nobodyAhead ? people.map(({ days }): Person => ({ days, rule: "none" })) : people;
@@ -149,7 +152,7 @@ export function optionsOf(people: readonly Person[], reading: Reading): Option[]
   return options;
 }
 
-/** The longest length in minutes, and the number of starts that allow it. */
+/** Returns the length of the longest meeting, and the number of starts at which it is possible. */
 export function bestOf(options: readonly Option[]): readonly [minutes: number, starts: number] {
   const longest = Math.max(0, ...options.map(({ slots }) => slots));
   return [5 * longest, options.filter(({ slots }) => slots === longest).length];

@@ -6,7 +6,7 @@ const DAYS: Readonly<Record<Language, readonly string[]>> = {
   zh: ["星期一", "星期二", "星期三", "星期四", "星期五"],
 };
 
-/** What a person adds, behind the name. */
+/** What a person with each rule says, after the name. */
 export const RULES: Readonly<Record<Language, Readonly<Record<RuleKind, string>>>> = {
   en: {
     none: "",

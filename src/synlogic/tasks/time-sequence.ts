@@ -27,18 +27,18 @@ type TimeSequence = {
   /** Percentage of people with a rule. */
   readonly rule_prob: number;
   readonly days: number;
-  /** All times are multiples of so many minutes. */
+  /** All times are multiples of this number of minutes. */
   readonly grid: number;
 };
 
 /** The keys of the days in the metadata. */
 const DAY_KEYS = ["一", "二", "三", "四", "五"] as const;
-/** What the metadata call listed times. */
+/** The names of booked and free times in the metadata. */
 const LISTED = { booked: "占用", free: "空闲" } as const;
-/** Share of the puzzles in which no meeting is possible. */
+/** Share of the puzzles in which it is allowed that no meeting is possible. */
 const NONE_SHARE = 0.05;
 
-/** Recognizes a rule by its published name or sentence. */
+/** Patterns that recognize a rule by its published name or sentence. */
 const RULE_WORDS: readonly (readonly [RegExp, RuleKind])[] = [
   [/会议前|before a meeting/, "free_before"],
   [/会议后|after a meeting/, "free_after"],
@@ -55,7 +55,7 @@ const RULE_WORDS: readonly (readonly [RegExp, RuleKind])[] = [
 /** Rules whose published sentences can be read in several ways. */
 const OPEN_RULES: readonly RuleKind[] = ["skip_early", "skip_short", "miss_ten"];
 
-/** Draws a day. Short gaps and bookings are more frequent, and none touch. */
+/** Draws a day. Short gaps and short bookings are more frequent, and no two bookings touch. */
 function drawDay(random: Random, grid: number): Day {
   const unit = grid / 5;
   const draw = (least: number, most: number, bias: number) =>
@@ -99,7 +99,7 @@ function dayOf(value: Json | undefined): Day | undefined {
   return lists && Array.isArray(intervals) && intervals.every(isInterval) ? { lists, intervals } : undefined;
 }
 
-/** The kind of a rule. Undefined if it is unknown. */
+/** Returns the kind of a rule. Returns undefined if the rule is unknown. */
 function ruleOf(name: string, sentence: string): RuleKind | undefined {
   if (name === "" && sentence === "") return "none";
   const own = RULE_KINDS.find((kind) => kind === name);
@@ -108,7 +108,7 @@ function ruleOf(name: string, sentence: string): RuleKind | undefined {
   return found(name) ?? found(sentence);
 }
 
-/** Reads the people. Undefined if one of their rules is unknown. */
+/** Reads the people of a row. Returns undefined if one of their rules is unknown. */
 function peopleOf(row: Row): readonly Person[] | undefined {
   const { raw_schedule, rules, rules_desc } = metadataObject(row, "records");
   if (!isObject(raw_schedule)) throw metadataError(row, "records", "records with raw_schedule");
@@ -124,13 +124,13 @@ function peopleOf(row: Row): readonly Person[] | undefined {
   return people.length > 0 && people.every((person) => person !== undefined) ? people : undefined;
 }
 
-/** All answers that the sentences allow, with the literal one first. */
+/** Returns all answers that the sentences allow, with the one of the literal reading first. */
 function possibleAnswers(row: Row): readonly string[] {
   const people = peopleOf(row);
   if (!people) return [String(row.answer)];
   const isOpen = ({ rule }: Person) => OPEN_RULES.includes(rule);
   const open = people.some(isOpen) || people.every(({ rule }) => rule === "one_hour_ahead");
-  // Our own questions leave nothing open.
+  // The questions of this generator leave nothing open.
   const own = Object.values(metadataObject(row, "records").rules ?? {}).some(
     (rule) => rule !== "" && RULE_KINDS.includes(rule as RuleKind),
   );
@@ -145,7 +145,7 @@ function wrongPart(given: string, answers: readonly string[]): string {
   return "both the length and the number of starts are wrong";
 }
 
-/** The content of the last square brackets. Undefined if there are none. */
+/** Returns the content of the last square brackets. Returns undefined if there are none. */
 function lastBrackets(text: string): string | undefined {
   const end = text.lastIndexOf("]");
   const begin = text.lastIndexOf("[", end);
@@ -182,7 +182,7 @@ export const timeSequence: SynlogicTask<TimeSequence> = {
     });
     const draw = () => shuffle(random, PEOPLE[language]).slice(0, n).map(drawPerson);
     const none = randomBoolean(random, NONE_SHARE);
-    // If everybody were ahead of the others, nobody would be.
+    // It makes no sense if everybody is one hour ahead of the others.
     const fits = (people: readonly Schedule[]) =>
       people.some(({ rule }) => rule !== "one_hour_ahead") && (none || optionsOf(people, LITERAL).length > 0);
     const people = drawUntil(draw, fits);
@@ -201,7 +201,7 @@ export const timeSequence: SynlogicTask<TimeSequence> = {
     const brackets = lastBrackets(text);
     if (brackets === undefined) return reject("there are no square brackets after the reasoning");
     const found = `[${brackets.slice(0, 100)}]`;
-    // A trailing comma does no harm.
+    // A trailing comma is ignored.
     const parts = brackets
       .replace(/[,，]\s*$/, "")
       .split(/[,，]/)

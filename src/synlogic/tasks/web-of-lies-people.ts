@@ -1,4 +1,4 @@
-// The people of web_of_lies: reading them from the metadata, their clues, and drawing them.
+// Reads the people of web_of_lies and their clues from the metadata, and draws people.
 
 import { isObject } from "../../base/json.js";
 import type { Random } from "../../base/random.js";
@@ -15,12 +15,12 @@ export type WebOfLies = {
   readonly statement_type: number;
 };
 
-/** A statement of a person in the form of the metadata. Its exact content follows from who tells the truth. */
+/** A statement of a person, in the form of the metadata. Its exact meaning depends on who tells the truth. */
 type Statement =
   | { readonly type: "simple" | "same_type"; readonly speaker_id: number; readonly target_id: number }
   | { readonly type: "at_least_one"; readonly speaker_id: number; readonly target_ids: readonly [number, number] };
 
-/** A person in the form of the metadata. */
+/** A person, in the form of the metadata. */
 export type Person = {
   readonly id: number;
   readonly name: string;
@@ -54,7 +54,7 @@ export const peopleOf = (row: Row): readonly Person[] =>
     return Array.isArray(x) && x.every((person, i) => isPerson(person, i, x.length));
   });
 
-/** The clues of the puzzle. @param texts the printed statements */
+/** Returns the clues of a puzzle. @param texts the printed statements */
 export function cluesOf(people: readonly Person[], texts: readonly string[]): Clue[] {
   const truth = (id: number) => people[id]!.is_truth_teller;
   const isPair = (text: string, speaker: number, targets: readonly number[]) => {
@@ -68,12 +68,12 @@ export function cluesOf(people: readonly Person[], texts: readonly string[]): Cl
         const [a, b] = statement.target_ids;
         const printed = texts.find((text) => isPair(text, speaker, [a, b]));
         const consistent = truth(speaker) === holdsPair("one tells the truth", truth(a), truth(b)) ? "one tells the truth" : "both lie";
-        // The published generator prints the denial as "at least one lies", which has another meaning.
+        // The published generator prints the negation as "at least one lies", which has another meaning.
         const claim: PairClaim = printed === undefined ? consistent : /\blies?\b|假|谎/.test(printed) ? "one lies" : "one tells the truth";
         return { kind: "pair", speaker, targets: [a, b], claim };
       }
       const { target_id: target } = statement;
-      // If A says "we are of the same kind", B tells the truth, whether A lies or not.
+      // If A says "we are of the same kind", B tells the truth, whether or not A lies.
       if (statement.type === "same_type") return { kind: "fact", person: target, truth: truth(target) };
       return { kind: "says", speaker, target, truth: truth(speaker) === truth(target) };
     });
@@ -81,10 +81,10 @@ export function cluesOf(people: readonly Person[], texts: readonly string[]): Cl
   });
 }
 
-/** The ids of the people in the questions, in the order of the questions. */
+/** Returns the ids of the people that the questions ask about, in the order of the questions. */
 export function askedOf(row: Row, people: readonly Person[]): number[] {
   const targets = people.filter(({ is_target }) => is_target);
-  // The questions come after all statements. If one name or place contains another, the order of the metadata counts.
+  // The questions come after all statements. If one name or place contains another, the order of the metadata counts instead.
   const statements = metadataStrings(row, "statements");
   const end = Math.max(0, ...statements.map((text) => row.question.lastIndexOf(text) + text.length));
   const questions = row.question.slice(end);
@@ -100,7 +100,7 @@ export function askedOf(row: Row, people: readonly Person[]): number[] {
   return ids as number[];
 }
 
-/** The offset of the first mention of a person, by name or by place. -1 if there is none. */
+/** Returns the offset of the first mention of a person, by name or by place. Returns -1 if there is none. */
 function mention(text: string, { name, location }: Person): number {
   const place = escaped(location);
   // A place may be part of another one, as "park" is part of "amusement park". The words around it decide.
@@ -111,10 +111,10 @@ function mention(text: string, { name, location }: Person): number {
 
 const escaped = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 
-/** A pattern for a phrase that is not part of a longer word. Chinese has no marks between words. */
+/** Returns a pattern for a phrase that is not part of a longer word. In Chinese, words are not separated. */
 const wholeWord = (text: string) => (/^\w/.test(text) ? `\\b${escaped(text)}\\b` : escaped(text));
 
-/** Everybody says something, or is spoken about. */
+/** Whether every person makes a statement or is mentioned in one. */
 function isEveryoneInvolved(people: readonly Person[]): boolean {
   const involved = people.flatMap(({ statements }) =>
     statements.flatMap((one) => [one.speaker_id, ...(one.type === "at_least_one" ? one.target_ids : [one.target_id])]),
@@ -132,7 +132,7 @@ function drawStatement(random: Random, speaker_id: number, count: number, type: 
   return kind < 0.8 ? { type: "at_least_one", speaker_id, target_ids: [a!, b!] } : { type: "same_type", speaker_id, target_id: a! };
 }
 
-/** Draws people with statements and facts that decide about everybody who is asked for, and the ids of those. */
+/** Draws people with statements and facts, and the ids of the people to ask about. The statements and facts determine all answers. */
 export function drawPeople(random: Random, parameters: WebOfLies, language: Language): { people: Person[]; asked: number[] } {
   return drawUntil(
     () => drawOnce(random, parameters, language),
@@ -161,7 +161,7 @@ function drawOnce(random: Random, { num_person, statement_type }: WebOfLies, lan
   return { people: withFacts(random, drawn, asked), asked };
 }
 
-/** Adds facts about people, one by one, until the answers follow. People who are not asked for come first. */
+/** Adds facts about people one by one, until all answers follow. Facts about people who are not asked about come first. */
 function withFacts(random: Random, people: readonly Person[], asked: readonly number[]): Person[] {
   const known = [...people];
   const order = shuffle(random, people).sort((one, other) => Number(one.is_target) - Number(other.is_target));

@@ -1,4 +1,4 @@
-// What the clues of a web of lies imply.
+// Computes the answers that the clues of web_of_lies imply.
 
 /** A clue about people, who are numbered from 0. */
 export type Clue =
@@ -19,12 +19,13 @@ const pairClaims: Readonly<Record<PairClaim, (a: boolean, b: boolean) => boolean
 
 export const holdsPair = (claim: PairClaim, a: boolean, b: boolean): boolean => pairClaims[claim](a, b);
 
-/** Maximum number of groups in clues about pairs; with more, the search gives up. Published puzzles have six or ten people. */
+/** Maximum number of groups in clues about pairs. With more groups, the search gives up. Published puzzles have six or ten people. */
 const MAX_FREE_GROUPS = 16;
 
 /**
- * Groups of people whose kinds depend on each other: if one of a group is known to be a liar or not, so are all others. An additional
- * person with the number `people` tells the truth. A fact about someone joins them to that person.
+ * Groups of people whose honesty depends on each other: if it is known whether one member lies, it is known for all members.
+ *
+ * An additional person with the number `people` always tells the truth. A fact about a person joins that person to it.
  */
 class Groups {
   private readonly parent: number[];
@@ -35,7 +36,7 @@ class Groups {
     this.differs = Array(people + 1).fill(false);
   }
 
-  /** The representative of a person's group, and whether the person is of the opposite kind. */
+  /** Returns the representative of a person's group, and whether the person is of the opposite kind. */
   find(person: number): { readonly root: number; readonly differs: boolean } {
     let [root, differs] = [person, false];
     while (this.parent[root] !== root) {
@@ -45,7 +46,7 @@ class Groups {
     return { root, differs };
   }
 
-  /** Records that two people are of the same or of opposite kinds. Returns false if that contradicts earlier clues. */
+  /** Records that two people are of the same kind or of opposite kinds. Returns false if that contradicts earlier clues. */
   join(one: number, other: number, differ: boolean): boolean {
     const [a, b] = [this.find(one), this.find(other)];
     if (a.root === b.root) return (a.differs !== b.differs) === differ;
@@ -56,16 +57,16 @@ class Groups {
 }
 
 /**
- * Finds the combinations of kinds that the clues allow for the people asked about. Stops after two combinations; returns none if the clues
- * contradict each other.
+ * Finds the combinations of answers that the clues allow for the people asked about. Stops after two combinations. Returns none if the
+ * clues contradict each other.
  *
- * @returns undefined if there are too many clues about pairs
+ * @returns for each combination, whether each of the people tells the truth; undefined if there are too many clues about pairs
  */
 export function possibleAnswers(people: number, clues: readonly Clue[], asked: readonly number[]): boolean[][] | undefined {
   const groups = new Groups(people);
   for (const clue of clues) {
     if (clue.kind === "fact" && !groups.join(clue.person, people, !clue.truth)) return [];
-    // If A says that B tells the truth, A and B are of the same kind; if A says that B lies, of opposite kinds.
+    // If A says that B tells the truth, both are of the same kind. If A says that B lies, they are of opposite kinds.
     if (clue.kind === "says" && !groups.join(clue.speaker, clue.target, !clue.truth)) return [];
   }
   const pairs = clues.filter((clue) => clue.kind === "pair");
@@ -73,7 +74,8 @@ export function possibleAnswers(people: number, clues: readonly Clue[], asked: r
   const involved = [...asked, ...pairs.flatMap(({ speaker, targets }) => [speaker, ...targets])];
   const free = [...new Set(involved.map((person) => groups.find(person).root))].filter((root) => root !== known.root);
   const inPairs = new Set(pairs.flatMap(({ speaker, targets }) => [speaker, ...targets]).map((person) => groups.find(person).root));
-  // Groups that are asked about but occur in no clue about pairs are free. One such group already gives two answers, so only one is varied.
+  // Groups that are asked about but occur in no clue about pairs are free. One free group already gives two answers, so only one of them is
+  // varied.
   const inClues = free.filter((root) => inPairs.has(root));
   const others = free.filter((root) => !inPairs.has(root)).slice(0, 1);
   if (inClues.length > MAX_FREE_GROUPS) return undefined;

@@ -13,17 +13,17 @@ export const PLACES = {
   zh: PLACE_PAIRS.map((pair) => pair.split(":")[1]!),
 } as const;
 
-/** Sentences about people, who are given as they are mentioned: by name, or by place. */
+/** Sentence templates. A person is inserted as mentioned in the puzzle, by name or by place. */
 export interface Sentences {
   atPlace(place: string): string;
   isAt(name: string, place: string): string;
-  /** What is known for certain about a person. */
+  /** Sentences that state whether a person tells the truth. */
   readonly facts: { readonly truth: readonly ((a: string) => string)[]; readonly lies: readonly ((a: string) => string)[] };
   says(a: string, b: string, truth: boolean): string;
-  /** a says that b, c, or both tell the truth; or the contrary, that both lie. */
+  /** a says that at least one of b and c tells the truth or, if `truth` is false, that both lie. */
   saysOneOf(a: string, b: string, c: string, truth: boolean): string;
   saysSame(a: string, b: string, same: boolean): string;
-  /** Remarks that do not concern honesty. */
+  /** Remarks that say nothing about honesty. */
   readonly idle: readonly ((a: string, b: string) => string)[];
   asks(a: string): string;
 }
@@ -76,7 +76,7 @@ export const SENTENCES: Readonly<Record<Language, Sentences>> = {
 
 const capital = (text: string) => text[0]!.toUpperCase() + text.slice(1);
 
-/** Sentences begin with a capital letter. */
+/** Begins a sentence with a capital letter. */
 export const sentence = (text: string, language: Language): string => (language === "en" ? capital(text) : text);
 
 export function question(statements: readonly string[], asked: readonly string[], people: number, language: Language): string {

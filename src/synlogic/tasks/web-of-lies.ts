@@ -24,19 +24,19 @@ const write = (answer: readonly boolean[], chinese: boolean) => {
   return chinese ? `答案是 **${words}**。` : `The answer is **${words}**.`;
 };
 
-/** An answer in the last line, and whether more bold text follows it. */
+/** The answer in the last line. */
 interface FoundAnswer {
   readonly words: readonly string[];
   readonly found: string;
-  /** Whether more bold text follows. */
+  /** Whether more bold text follows the answer. */
   readonly followed: boolean;
 }
 
-/** Finds the last bold list of yes and no in the last line. Bold words with nothing but commas between them are one list. */
+/** Finds the last bold list of yes and no in the last line. Bold words with only commas between them form one list. */
 function findAnswer(text: string): FoundAnswer | undefined {
   const parts = (lastLine(text) ?? "").split("**");
   const lists: { words: string[]; end: number }[] = [];
-  // Bold text has an odd index, if every mark is closed.
+  // If every mark is closed, bold text has an odd index.
   for (let i = 1; i + 1 < parts.length; i += 2) {
     const content = plainText(parts[i]!.trim().replace(/^(?:the\s+)?answer\s+is\s*:?|^答案[是为]?\s*[:：]?/i, ""));
     const words = content
@@ -172,13 +172,13 @@ function writeStatements(
   return [...new Set([...places, ...facts, ...said, ...idle].map((text) => sentence(text, language)))];
 }
 
-/** The words that the published verifier counts, wherever they stand in the answer. */
+/** Emulates how the published verifier reads words. It counts them anywhere in the answer. */
 function publishedWords(text: string): boolean[] {
   const words = text.toLowerCase().match(/yes|truth|true|no|false|lie|是|真|否|假|谎/g) ?? [];
   return words.map((word) => ["yes", "truth", "true", "是", "真"].includes(word));
 }
 
-/** The answers that the published verifier finds in a message. */
+/** Emulates how the published verifier finds the answers in a message. */
 function publishedList(response: string): boolean[] {
   const message = response.trim();
   const line = message.slice(message.lastIndexOf("\n") + 1);

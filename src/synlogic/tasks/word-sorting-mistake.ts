@@ -26,12 +26,12 @@ type WordSortingMistake = {
 };
 
 const LETTERS = "abcdefghijklmnopqrstuvwxyz";
-/** Draws of words before one with a short trace is taken. */
+/** Maximum number of draws of words. After that, words with a short trace are used. */
 const DRAWS = 30;
-/** Traces have at least that many thoughts, if the words allow it: otherwise 1 would be the most frequent answer by far. */
+/** Minimum number of thoughts of a trace, if the words allow it. With shorter traces, 1 would be by far the most frequent answer. */
 const LEAST_THOUGHTS = 4;
 
-/** Draws words of which some begin alike, so that the trace has more than one step. */
+/** Draws words. Some of them begin with the same letter, so that the trace has more than one step. */
 function drawWords(random: Random, count: number, from: readonly string[]): string[] {
   let words: string[] = [];
   for (let draw = 0; draw < DRAWS; draw++) {
@@ -46,7 +46,7 @@ function drawWords(random: Random, count: number, from: readonly string[]): stri
   return words;
 }
 
-/** A misreading of one word of a bucket: the word as it was read, or its own letter with a wrong number. */
+/** A misreading of one word of a bucket: either the word is read as another word, or its letter gets a wrong number. */
 interface Misreading {
   readonly word: string;
   readonly as: string;
@@ -57,7 +57,7 @@ function misread(random: Random, words: readonly string[], bucket: Bucket, posit
   const candidates = bucket.filter((one) => position < one.length);
   const word = randomChoice(random, candidates);
   const spelled = [...LETTERS].map((letter) => word.slice(0, position) + letter + word.slice(position + 1));
-  // Two words that read alike would never be told apart.
+  // The misread word must differ from all other words, because the sort could never separate two equal words.
   const readings = spelled.filter((one) => !words.includes(one));
   if (readings.length === 0 || randomBoolean(random, 0.2)) {
     return { word, as: word, numberError: readLetter(word, position).number === 1 || randomBoolean(random) ? 1 : -1 };
@@ -65,7 +65,7 @@ function misread(random: Random, words: readonly string[], bucket: Bucket, posit
   return { word, as: randomChoice(random, readings), numberError: 0 };
 }
 
-/** Damages a state: two neighbours exchanged or merged, a bucket repeated, or a word left out. */
+/** Damages a state: exchanges or merges two neighbouring buckets, repeats a bucket, or omits a word. */
 function damaged(random: Random, state: readonly Bucket[]): readonly Bucket[] {
   const at = randomInteger(random, 0, state.length - 1);
   const bucket = state[at]!;
@@ -91,7 +91,7 @@ function writeTrace(random: Random, words: readonly string[], mistake: number | 
   const atReading = mistake !== undefined && mistake % 2 === 1;
   const damagedStep = mistake === undefined ? undefined : trueSteps[(mistake - 1) >> 1]!;
   const read = atReading ? misread(random, words, damagedStep!.bucket, damagedStep!.position) : undefined;
-  // What follows a misread letter is consistent with it.
+  // The steps after a misread letter are consistent with it.
   const steps = sortingSteps(words, (word) => (word === read?.word ? read.as : word));
   let final: readonly Bucket[] = [words];
   const contents = steps.flatMap(({ bucket, position, state }, i) => {
@@ -108,7 +108,7 @@ function writeTrace(random: Random, words: readonly string[], mistake: number | 
   return `${thoughts.join("\n")}\n${end}: ${final.flat().join(", ")}`;
 }
 
-/** The first wrong thought, as the answer says it. */
+/** Returns the right answer: the number of the first wrong thought, or "No". */
 const rightAnswer = (row: Row) => String(firstWrongThought(metadataStrings(row, "words"), metadataString(row, "thoughts")) ?? "No");
 
 export const wordSortingMistake: SynlogicTask<WordSortingMistake> = {
@@ -163,7 +163,7 @@ export const wordSortingMistake: SynlogicTask<WordSortingMistake> = {
   published(row, response) {
     const given = publishedBox(response)?.trim().toLowerCase();
     if (given === undefined) return false;
-    // A number is a text for which Python's isdigit() is true, so it has no sign.
+    // Python's isdigit() decides what a number is, so it has no sign.
     if (/^\p{Nd}+$/u.test(given)) return row.answer !== null && String(pythonInteger(given)) === String(row.answer);
     return given === String(row.answer ?? "no").toLowerCase();
   },

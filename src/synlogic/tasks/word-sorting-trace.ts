@@ -1,11 +1,13 @@
-// The trace of a bucket sort of words: reading it, checking it, and writing it.
+// Reads, checks and writes the trace of a bucket sort of words.
 
 import type { Language } from "../row.js";
 
-/** Words that are not told apart yet. A state is a list of buckets in alphabetical order. */
+/** A bucket: words that the sort has not separated yet. A state is a list of buckets in alphabetical order. */
 export type Bucket = readonly string[];
 
-/** What a thought says about a word: its letter at the current position, empty if it has none, and the number of the letter. */
+/**
+ * What a thought says about a word: its letter at the current position, or an empty text if the word is shorter, and the letter's number.
+ */
 export interface Reading {
   readonly word: string;
   readonly letter: string;
@@ -14,13 +16,13 @@ export interface Reading {
 
 const letterNumber = (letter: string) => (letter === "" ? 0 : letter.charCodeAt(0) - 96);
 
-/** The true reading of a word at a position. */
+/** Returns the true reading of a word at a position. */
 export function readLetter(word: string, position: number): Reading {
   const letter = word[position] ?? "";
   return { word, letter, number: letterNumber(letter) };
 }
 
-/** A step of the sort: the bucket that is split, the position of the letters, and the state after it. */
+/** A step of the sort: the bucket that is split, the position of the letters, and the state after the step. */
 export interface Step {
   readonly bucket: Bucket;
   readonly position: number;
@@ -28,10 +30,10 @@ export interface Step {
 }
 
 /**
- * Sorts words with buckets. All buckets are split by one position before the next position is used, from left to right; buckets of one word
- * are left alone.
+ * Sorts words with buckets, letter by letter from the left. All buckets are split by one position before the next position is used. Buckets
+ * of one word are not split.
  *
- * @param key the letters that a word is sorted by: the word itself, or a misread one
+ * @param key returns the text that a word is sorted by: the word itself, or a misread word
  */
 export function sortingSteps(words: readonly string[], key: (word: string) => string = (word) => word): Step[] {
   const steps: Step[] = [];
@@ -50,12 +52,12 @@ export function sortingSteps(words: readonly string[], key: (word: string) => st
   return steps;
 }
 
-/** Splits a trace into its numbered thoughts. The text after the last state stays with the last thought. */
+/** Splits a trace into its numbered thoughts. The text after the last state belongs to the last thought. */
 export function splitThoughts(trace: string): string[] {
   return trace.split(/(?:Thought|思考)\s*[0-9]+\s*[:：]/).slice(1);
 }
 
-/** Reads `"word": "letter" (number)` wherever it stands in a thought. A word without a letter has any other text there, or the number 0. */
+/** Reads every `"word": "letter" (number)` in a thought. For a word without a letter, any other text or the number 0 is accepted. */
 function readings(thought: string): Reading[] {
   return [...thought.matchAll(/"([^"]*)"\s*[:：]\s*"?([^"()（）]{0,20})"?\s*[(（]([^()（）]{0,10})[)）]/g)].map((match) => {
     const [letter, number] = [match[2]!.trim(), match[3]!.trim()];
@@ -63,7 +65,7 @@ function readings(thought: string): Reading[] {
   });
 }
 
-/** Reads a state such as `"a" < ["b" ? "c"] < "d"`. Undefined if there is none. */
+/** Reads a state such as `"a" < ["b" ? "c"] < "d"`. Returns undefined if there is none. */
 function readState(thought: string): Bucket[] | undefined {
   const tokens = thought.match(/"[^"]*"|\S/g) ?? [];
   const isWord = (token: string | undefined) => token !== undefined && token.length > 1;
@@ -86,10 +88,10 @@ function readState(thought: string): Bucket[] | undefined {
   }
 }
 
-/** Whether two buckets hold the same words, in any order. */
+/** Whether two buckets contain the same words, in any order. */
 const sameBucket = (one: Bucket, other: Bucket) => one.length === other.length && String([...one].sort()) === String([...other].sort());
 
-/** Returns the number of the first wrong thought of a trace, counted from 1. Undefined if all are right. */
+/** Returns the number of the first wrong thought of a trace, counted from 1. Returns undefined if all thoughts are right. */
 export function firstWrongThought(words: readonly string[], trace: string): number | undefined {
   const steps = sortingSteps(words);
   const wrong = splitThoughts(trace).findIndex((thought, i) => {
@@ -121,7 +123,7 @@ const writeState = (state: readonly Bucket[]) =>
 
 const ORDINALS = ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"];
 
-/** Writes the content of a thought that reads the letters of a bucket. */
+/** Writes a thought that reads the letters of a bucket. */
 export function writeReadings(given: readonly Reading[], position: number, language: Language): string {
   const letters = given
     .map(({ word, letter, number }) => `${quoted(word)}: ${letter === "" ? "none" : quoted(letter)} (${number})`)
@@ -131,7 +133,7 @@ export function writeReadings(given: readonly Reading[], position: number, langu
   return position === 0 ? `The first letters of all words are ${letters}.` : `The ${ordinal} letters of the next bucket are ${letters}.`;
 }
 
-/** Writes the content of a thought that shows a state. */
+/** Writes a thought that shows a state. */
 export function writeStep(state: readonly Bucket[], language: Language): string {
   return language === "zh" ? `现在的顺序：${writeState(state)}。` : `The order so far is ${writeState(state)}.`;
 }

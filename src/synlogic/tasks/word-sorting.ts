@@ -15,7 +15,7 @@ type WordSorting = {
 
 const ALPHABET = "abcdefghijklmnopqrstuvwxyz";
 
-/** Compares by an alphabet that begins with the front letters. A word comes before the longer words that begin with it. */
+/** Returns a comparison by an alphabet that begins with the front letters. A word comes before longer words that begin with it. */
 function comparison(frontLetters: readonly string[]) {
   const rank = (letter: string) => {
     const front = frontLetters.indexOf(letter);
@@ -29,7 +29,7 @@ function comparison(frontLetters: readonly string[]) {
   };
 }
 
-/** The words of a row in the order that is asked for. */
+/** Returns the words of a row in the requested order. */
 function sorted(row: Row): string[] {
   const frontLetters = metadataString(row, "front_letters")
     .split(",")
@@ -41,7 +41,7 @@ function sorted(row: Row): string[] {
   return [...words].sort((one, other) => order * compare(one, other));
 }
 
-/** Draws different words: the first letter is uniform, then the word. */
+/** Draws different words. The first letter is uniform, then the word among those that begin with it. */
 function drawWords(random: Random, count: number, from: readonly string[]): string[] {
   const left = new Map<string, string[]>();
   for (const word of shuffle(random, from)) left.set(word[0]!, [...(left.get(word[0]!) ?? []), word]);
@@ -75,7 +75,7 @@ export const wordSorting: SynlogicTask<WordSorting> = {
     const letterCount = randomInteger(random, ...rangeOf("word_sorting: front_letters_range", front_letters_range, 1, 26));
     const count = randomInteger(random, ...rangeOf("word_sorting: word_count_range", word_count_range, 2, 100));
     const words = drawWords(random, count, wordsToDraw("word_sorting", own, count));
-    // One front letter begins a word, so that the new alphabet matters more often than by chance.
+    // At least one front letter begins a word, so that the new alphabet matters more often.
     const first = randomChoice(random, words)[0]!;
     const others = shuffle(random, ALPHABET).filter((letter) => letter !== first);
     const frontLetters = shuffle(random, [first, ...others.slice(0, letterCount - 1)]);

@@ -11,7 +11,7 @@ import { type GridWord, type Layout, placementsOf, placeWords } from "../search/
 import { WORDS } from "../words.js";
 
 type Wordscapes = {
-  /** Rows and columns. */
+  /** Number of rows and of columns. */
   readonly size: number;
   readonly num_words: number;
   readonly max_intersections: number;
@@ -21,22 +21,25 @@ type Wordscapes = {
 
 type Letters = readonly (readonly string[])[];
 
-/** Place of a word: its cells are counted in reading order. */
+/** The place of a word. Cells are numbered in reading order. */
 interface Slot {
   readonly direction: "across" | "down";
   readonly cells: readonly number[];
 }
 
 const SHORTEST_WORD = 3;
-/** Layouts that are drawn until one can be filled with words in one way only. */
+/** Maximum number of draws of a layout, until one can be filled with words in a single way. */
 const MAX_DRAWS = 3000;
-/** Words that are tried in the slots of one layout, and of all layouts together, so that words which never cross end in an error. */
+/**
+ * Maximum number of words that are tried in one layout, and in all layouts together. The limits end the search with an error if the words
+ * never cross.
+ */
 const MAX_FILL_STEPS = 400;
 const MAX_TOTAL_FILL_STEPS = 20_000;
-/** Words that a test for a single solution may place. */
+/** Maximum number of words that a test for a single solution places. */
 const MAX_UNIQUENESS_STEPS = 5000;
 
-/** Fill a crossword whose words are given, but not their places. */
+/** Fill a crossword. The words are given, but not their places. */
 export const wordscapes: SynlogicTask<Wordscapes> = {
   name: "wordscapes",
   summary: "Place the given words across and down so that they cover a layout and agree where they cross.",
@@ -81,7 +84,7 @@ export const wordscapes: SynlogicTask<Wordscapes> = {
       };
     }
     throw new InputError(
-      `wordscapes: generate: no layout with a single solution among those drawn (raise size or max_intersections, lower num_words, or pass more words)`,
+      `wordscapes: generate: expected parameters that give a single solution, got none in the layouts drawn (raise size or max_intersections, lower num_words, or pass more words)`,
     );
   },
   solve(row) {
@@ -131,14 +134,14 @@ export const wordscapes: SynlogicTask<Wordscapes> = {
   },
 };
 
-/** A letter in lower case, or an empty text for a cell without one. */
+/** Returns a letter in lower case, or an empty text for a cell without a letter. Returns undefined for any other literal. */
 function letterOf(cell: Literal): string | undefined {
   const text = stringOf(cell)?.trim();
   if (text === "" || text === "0") return "";
   return text !== undefined && /^[A-Za-z]$/.test(text) ? text.toLowerCase() : undefined;
 }
 
-/** Published: anything between commas is a cell, with or without quotes. */
+/** Emulates how the published verifier reads cells: anything between commas is a cell, with or without quotes. */
 function publishedCells(text: string): string[][] {
   return text.split("]").flatMap((row) => {
     const open = row.lastIndexOf("[");
@@ -164,7 +167,7 @@ function usableWords(words: readonly string[], size: number, count: number): rea
   return usable;
 }
 
-/** Draws slots, at most one in each row and each column. */
+/** Draws slots, at most one in each row and in each column. */
 function drawSlots(random: Random, size: number, count: number, longest: number): Slot[] {
   const lines = (["across", "down"] as const).flatMap((direction) => Array.from({ length: size }, (_, line) => ({ direction, line })));
   return shuffle(random, lines)
@@ -177,7 +180,7 @@ function drawSlots(random: Random, size: number, count: number, longest: number)
     });
 }
 
-/** Fills slots with different words that agree where slots cross. Undefined if that fails. */
+/** Fills the slots with different words that agree where slots cross. Returns undefined if that fails. */
 function fillSlots(random: Random, slots: readonly Slot[], words: readonly string[], budget: { steps: number }): string[] | undefined {
   const letters = new Map<number, string>();
   const chosen = new Map<Slot, string>();

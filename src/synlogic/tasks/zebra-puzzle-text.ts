@@ -6,13 +6,13 @@ import { NAMES } from "../words.js";
 
 interface Attribute {
   readonly values: readonly Value[];
-  /** How a clue calls the person with a value. */
+  /** The phrase with which a clue refers to the person who has a value. */
   person(value: Value): string;
 }
 
 const words = (list: string) => list.split(" ");
 
-/** The attributes that a puzzle may use. Every puzzle has the first one. */
+/** The attributes that a puzzle may use. Every puzzle uses the first one. */
 export const ATTRIBUTES: Readonly<Record<string, Attribute>> = {
   Name: { values: NAMES.en, person: String },
   Color: { values: COLOURS.en.slice(0, 10), person: (value) => `the person in the ${value} house` },

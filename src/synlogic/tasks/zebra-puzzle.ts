@@ -15,11 +15,11 @@ type ZebraPuzzle = {
   readonly attributes: number;
 };
 
-/** Kinds of clues, as often as they are drawn. Clues about single houses are rare, because they give much away. */
+/** The kinds of clues, repeated according to how often they are drawn. Clues about single houses are rare, because they reveal much. */
 const KINDS: readonly HouseClue[0][] = ["same", "same", "same", "left", "left", "next", "next", "not", "not", "is"];
 const MAX_HOUSES = 12;
 
-/** The puzzle in the metadata. Undefined if the metadata contain no puzzle; only the stored answer then decides. */
+/** Returns the puzzle in the metadata. Returns undefined if the metadata contains no puzzle; then only the stored answer decides. */
 function puzzleOf(row: Row): HousePuzzle | undefined {
   const { attributes, values, clues } = row.metadata ?? {};
   if (!Array.isArray(attributes) || attributes.length === 0 || !isObject(values) || !Array.isArray(clues)) return undefined;
@@ -36,7 +36,7 @@ function puzzleOf(row: Row): HousePuzzle | undefined {
   return clues.every(isClue) ? (row.metadata as unknown as HousePuzzle) : undefined;
 }
 
-/** Houses as the answer has them. */
+/** Converts houses to the form of an answer. */
 const objectOf = (houses: Houses): { readonly [house: string]: Json } =>
   Object.fromEntries(
     Object.values(houses)[0]!.map((_, i) => [
@@ -45,7 +45,7 @@ const objectOf = (houses: Houses): { readonly [house: string]: Json } =>
     ]),
   );
 
-/** Writes JSON as Python does, with blanks after commas and colons. */
+/** Formats JSON as Python does, with a blank after each comma and colon. */
 function pythonJson(value: Json): string {
   if (Array.isArray(value)) return `[${value.map(pythonJson).join(", ")}]`;
   if (!isObject(value)) return JSON.stringify(value);
@@ -54,7 +54,9 @@ function pythonJson(value: Json): string {
     .join(", ")}}`;
 }
 
-/** The stored answer: JSON text, any other text, or a JSON value. @throws {InputError} there is none */
+/**
+ * Returns the stored answer as text. It may be JSON text, any other text, or a JSON value. @throws {InputError} there is no stored answer
+ */
 function storedText({ answer }: Row): string {
   const text = typeof answer === "string" ? answer.trim() : pythonJson(answer ?? "");
   if (text === "" || text === '""')
@@ -62,7 +64,10 @@ function storedText({ answer }: Row): string {
   return text;
 }
 
-/** The puzzle, if its answers have the shape of {@link objectOf}. */
+/**
+ * Returns the puzzle and its solution if answers can be checked by the clues. This requires that the stored answer has the form of {@link
+ * objectOf}.
+ */
 function checkedByClues(row: Row): { readonly puzzle: HousePuzzle; readonly solution: Houses } | undefined {
   const puzzle = puzzleOf(row);
   const stored = parseLiteral(storedText(row), "json");
@@ -71,7 +76,7 @@ function checkedByClues(row: Row): { readonly puzzle: HousePuzzle; readonly solu
   return solution && { puzzle, solution };
 }
 
-/** Reads houses from an answer. Undefined if it has other keys, or a value that is not of the attribute. */
+/** Reads houses from an answer. Returns undefined if the answer has other keys, or a value that does not belong to the attribute. */
 function housesOf(literal: Literal, { attributes, values }: HousePuzzle): Houses | undefined {
   const houses = entriesOf(literal);
   const count = values[attributes[0]!]!.length;
@@ -91,7 +96,7 @@ function housesOf(literal: Literal, { attributes, values }: HousePuzzle): Houses
   return Object.fromEntries(attributes.map((attribute, a) => [attribute, rows.map((row) => row![a]!)]));
 }
 
-/** The entries of a dictionary. Undefined if it is not a dictionary, or if a key is not a string or is given twice. */
+/** Returns the entries of a dictionary. Returns undefined for another literal, and if a key is not a string or is repeated. */
 function entriesOf(literal: Literal): ReadonlyMap<string, Literal> | undefined {
   if (literal.kind !== "dictionary") return undefined;
   const entries = new Map<string, Literal>();
@@ -187,7 +192,8 @@ export const zebraPuzzle: SynlogicTask<ZebraPuzzle> = {
     const block = response.slice(begin + 7, end < 0 ? undefined : end).trim();
     const stored = parseLiteral(row.answer, "json");
     if (stored?.kind !== "dictionary") return block === row.answer;
-    // Text that is not JSON is evaluated as Python. The value of a literal is known; any other code can decide the verdict.
+    // The published verifier evaluates text that is not JSON as Python. The value of a literal is known. Any other code can decide the
+    // verdict itself.
     const given = parseLiteral(block, "json") ?? parseLiteral(block);
     if (!given) return "evaluates";
     const text = canonicalText(given, "last counts");
@@ -197,7 +203,7 @@ export const zebraPuzzle: SynlogicTask<ZebraPuzzle> = {
 
 const compareValues = (one: Value, other: Value) => (one < other ? -1 : 1);
 
-/** Draws a clue of a kind that holds. Undefined if there is none. */
+/** Draws a clue of a kind that holds for the solution. Returns undefined if there is none. */
 function drawClue(random: Random, kind: HouseClue[0], solution: Houses, attributes: readonly string[]): HouseClue | undefined {
   const [one, other = one!] = shuffle(random, attributes);
   const count = solution[one!]!.length;
@@ -211,7 +217,7 @@ function drawClue(random: Random, kind: HouseClue[0], solution: Houses, attribut
   return otherValue === undefined ? undefined : [kind, one!, value, other, otherValue];
 }
 
-/** Draws clues that allow one solution only. None of them can be left out. */
+/** Draws clues that allow only one solution. None of them is redundant. */
 function drawClues(random: Random, solution: Houses, puzzle: HousePuzzle): HouseClue[] {
   const isUnique = (clues: readonly HouseClue[]) => solveHouses({ ...puzzle, clues }, 2).length === 1;
   let clues: HouseClue[] = [];
