@@ -31,17 +31,18 @@ function markdown(parts) {
   return `${[
     "---\ntitle: Results\n---",
     "# Results",
-    "`npm run bench -- --report` generates this page from `bench/results/`. [docs/performance.md](../docs/performance.md) describes the method.",
-    `${machine.processor}, ${machine.cores} cores, ${machine.memoryGiB} GiB. simd and its peers ran in ${machine.engines.simd}, relaxed and its peers in ${machine.engines.relaxed}.`,
+    "`npm run bench -- --report` generates this page from `bench/results/`. [Performance](../docs/performance.md) describes the method, the benchmark model and the other libraries.",
+    `All figures were measured on one machine: ${machine.processor}, ${machine.cores} cores, ${machine.memoryGiB} GiB. The builds \`simd\` and \`relaxed\` ran in ${machine.engines.simd} and ${machine.engines.relaxed}. Each is compared with other libraries in the same engine.`,
     `Versions: ${versions.join(", ")}.`,
     "## Targets",
-    "A target is met if its worst figure meets it. Figures are for one thread unless stated. Ratios compare medians within one interleaved run.",
+    "For each build, the columns are the target, the measured figures, and whether the target is met. A row has several figures if it covers several shapes or numbers of threads; the worst one decides. Figures are for one thread unless stated. `1.78×` means that this library is 1.78 times as fast; it is a ratio of medians of one interleaved run. Prefill and decode are those of the benchmark model.",
     table(
       ["", "simd", "", "", "relaxed", "", ""],
       verdicts(parts).map(({ what, simd, relaxed }) => [what, ...[simd, relaxed].flatMap(cells)]),
     ),
-    "¹ PyTorch does not run here. Its speed relative to wllama (compat build, Node 20) was measured once, on another machine with AVX-512, and is a constant in `bench/verdicts.mjs`.",
-    "² llama.cpp decodes more slowly on two threads than on one here, so the ratio on two threads is meaningless: see [Interpretation](../docs/performance.md#interpretation).",
+    "¹ PyTorch does not run on this machine. Its speed relative to wllama (compat build, Node 20) was measured once, on another machine with AVX-512. It is a constant in `bench/verdicts.mjs`.",
+    "² On this machine, llama.cpp decodes more slowly on two threads than on one, so the ratio on two threads is meaningless. See [Interpretation](../docs/performance.md#interpretation).",
+    "The sections below contain all measurements. Each cell is a median, followed by the smallest and the largest value in parentheses. Shapes of matrix multiplications are rows × inputs × outputs. `limit` rows are the measured limits of the machine.",
     ...Object.entries(parts).flatMap(([group, part]) => section(group, part)),
   ]
     .map(wrap)
@@ -51,6 +52,37 @@ function markdown(parts) {
 function cells({ target, figure, met }) {
   return [target ?? "", figure || (target ? "not measured" : ""), met === undefined ? "" : met ? "met" : "missed"];
 }
+
+/** What a group measures, if its tables do not say it. */
+const INTRODUCTIONS = {
+  lightning:
+    "The task is 8 heads with head dim 128. onnxruntime runs it as a scan over chunks, and each column gives another chunk size to onnxruntime. This library always uses its own chunk size.",
+  attention:
+    "Eight query heads with head dim 128 share two KV heads. A prompt of 4,096 tokens is read, then 32 tokens follow one by one. `kv` is the precision of keys and values.",
+  train: "One step of a model with hidden size 512 trains on 1,024 tokens, which are one document or eight.",
+  rollouts: "64 sequences are generated, in one batch or one after the other.",
+  model: "The benchmark model reads a prompt of 512 tokens (prefill), then generates 64 tokens (decode).",
+  profile:
+    "Time of each kernel in the benchmark model, for the relaxed build. 8-bit kernels can exceed the peak, which is that of float32 multiply-adds.",
+  long: "`7:1` is a small model with seven lightning layers and one softmax layer. The other two models have only lightning or only softmax layers. A position that is marked as not computed was reached by filling the cache.",
+  streaming: "Weights of 6.95 GiB are streamed with a budget of 1 GiB. A prompt of 8 tokens is read, then 12 tokens are generated.",
+};
+
+/** Captions of the metrics in the stored results. */
+const METRICS = {
+  peak: "Limit of the machine: multiply-adds in registers",
+  read: "Limit of the machine: sequential reads",
+  product: "For comparison: a single matrix multiplication with as many rows",
+  prefill: "Prefill",
+  decode: "Decode",
+  step: "Training step",
+  tokens: "Trained tokens",
+  together: "In one batch",
+  alone: "One after the other",
+  hidden: "Reading time that is hidden by computing",
+  hits: "Matrices that were in memory when they were needed",
+  first: "Time to the first token",
+};
 
 const TITLES = {
   products: "Matrix multiplication, float32 and bf16 weights",
@@ -71,10 +103,11 @@ function section(group, part) {
   const agreements = group === "model" ? part.heats.flatMap(agreement) : [];
   const body = group === "long" ? longTables(part) : group === "profile" ? profileBlocks(part) : heatTables(part);
   const missing = skipped.map(({ name, engine, reason }) => `- Skipped: ${name}, ${engine}: ${reason}`).join("\n");
-  return [`## ${TITLES[group]}`, `Measured on ${date} in ${seconds} s.`, ...body, ...agreements, ...(missing ? [missing] : [])];
+  const introduction = [INTRODUCTIONS[group], `Measured on ${date} in ${seconds} s.`].filter(Boolean).join(" ");
+  return [`## ${TITLES[group]}`, introduction, ...body, ...agreements, ...(missing ? [missing] : [])];
 }
 
-/** One table per metric: contestants down, tasks across; median, smallest and largest. The common beginning of the titles is in the caption only. */
+/** One table per metric: contestants down, tasks across; median, smallest and largest. The common beginning of the titles is left out. */
 function heatTables({ heats }) {
   const metrics = [...new Set(heats.flatMap(({ units }) => Object.keys(units)))];
   return metrics.flatMap((metric) => {
@@ -88,11 +121,17 @@ function heatTables({ heats }) {
         return rate ? `${format(rate.median)} (${format(rate.minimum)} … ${format(rate.maximum)})` : "";
       }),
     ]);
-    const [{ units }] = with_;
+    const [{ title, units }] = with_;
     const titles = with_.map(({ title }) => title);
-    const common = commonWords(titles);
-    const caption = [common.trim().replace(/,$/, ""), metric === "run" ? "" : metric, units[metric]].filter(Boolean).join(", ");
-    return [inTerms(caption), table(["", ...titles.map((title) => title.slice(common.length))], rows)];
+    const common = titles.length > 1 ? commonWords(titles) : "";
+    const model = title.startsWith("model");
+    const task = title.startsWith("product") ? "Matrix multiplication" : "Throughput";
+    const caption = metric === "read" && units.read === "GB" ? "Bytes read" : (METRICS[metric] ?? task);
+    const columns =
+      titles.length > 1
+        ? titles.map((title) => (model ? title.slice(common.length).split(", prompt")[0] : title.slice(common.length)))
+        : ["median"];
+    return [`${caption}, in ${UNITS[units[metric]] ?? units[metric]}:`, table(["", ...columns], rows)];
   });
 }
 
@@ -110,6 +149,14 @@ function wrap(block) {
 
 /** Contestants, metrics and titles are stored under the name "product". */
 const inTerms = (text) => text.replace(/\bproduct\b/g, "matmul");
+
+/** Units that are stored as a description. */
+const UNITS = {
+  "share of the reading time": "parts of 1",
+  "share of the matrices found in memory": "parts of 1",
+  "seconds to the first token": "seconds",
+  "ktoken/s": "thousand tokens/s",
+};
 
 /** The whole words that all titles begin with. */
 function commonWords([first, ...others]) {

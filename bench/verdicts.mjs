@@ -67,61 +67,67 @@ export function verdicts({ products, int8, lightning, threads, model, train, lon
     worst,
   });
   const rows = [
-    row("f32 matmuls of 32 rows or more, against onnxruntime-web", 1.5, 1.75, (b) =>
+    row("float32 matmuls of 32 rows or more: speed relative to onnxruntime-web", 1.5, 1.75, (b) =>
       many.map((h) => ratio(h, [library(), "onnxruntime-web"], b)),
     ),
-    row("the same, against tfjs-wasm", 1.3, 1.6, (b) => many.map((h) => ratio(h, [library(), "tfjs-wasm"], b))),
+    row("float32 matmuls of 32 rows or more: speed relative to tfjs-wasm", 1.3, 1.6, (b) =>
+      many.map((h) => ratio(h, [library(), "tfjs-wasm"], b)),
+    ),
     row(
-      "matmuls, share of the peak of fused multiply-adds in wasm, 512³ and 1024³",
+      "float32 matmuls of 512³ and 1024³: share of the WebAssembly peak with fused multiply-add",
       0.7,
       0.88,
       (b) => cubes.map((h) => rate(h, library()(b), b) / rate(h, "limit relaxed", "relaxed", "peak")),
       percent,
     ),
-    row("matmul of one row, 1×512×1536, against onnxruntime-web", 1.35, 1.5, (b) =>
+    row("float32 matmul of one row, 1×512×1536: speed relative to onnxruntime-web", 1.35, 1.5, (b) =>
       shape(products, 1, 512, 1536).map((h) => ratio(h, [library(), "onnxruntime-web"], b)),
     ),
     row(
-      "matmul of 1×1×8, microseconds per call",
+      "smallest matmul, 1×1×8: microseconds per call",
       1,
       1,
       (b) => shape(products, 1, 1, 8).map((h) => (1e6 * h.task.K * 2 * h.task.N) / 1e9 / rate(h, library()(b), b)),
       (us) => `${us.toFixed(2)} µs`,
       Math.max,
     ),
-    row("matmul of one row, 1×2048×6144, int8 weights, against onnxruntime-web f32", 3.5, 3.5, (b) =>
+    row("int8 matmul of one row, 1×2048×6144: speed relative to onnxruntime-web with float32", 3.5, 3.5, (b) =>
       shape(int8, 1, 2048, 6144).map((h) => ratio(h, [library(" q8"), "onnxruntime-web"], b)),
     ),
-    row("matmuls of many rows, int8 weights, against onnxruntime-web int8", undefined, undefined, (b) =>
+    row("int8 matmuls of 32 rows or more: speed relative to onnxruntime-web with int8", undefined, undefined, (b) =>
       heatsOf(int8, ({ M }) => M >= 32).map((h) => ratio(h, [library(" q8"), "onnxruntime-web int8"], b)),
     ),
-    row("lightning attention, 8 heads of 128, 16k tokens, against onnxruntime-web at its best block size", 2, 2.4, (b) =>
+    row("lightning attention, 8 heads of 128, 16,384 tokens: speed relative to onnxruntime-web at its best chunk size", 2, 2.4, (b) =>
       bestBlock("onnxruntime-web", b),
     ),
-    row("the same, against native onnxruntime", 0.8, 1, (b) => bestBlock("onnxruntime-node", b)),
-    row("two threads against one, matmuls of 256 rows or more", 1.6, 1.6, (b) =>
+    row("the same: speed relative to native onnxruntime", 0.8, 1, (b) => bestBlock("onnxruntime-node", b)),
+    row("matmuls of 256 rows or more: speed of two threads relative to one", 1.6, 1.6, (b) =>
       threaded.map((h) => rate(h, library(" 2 threads")(b), b) / rate(h, library()(b), b)),
     ),
-    row("two threads against one, whole prefill", 1.6, 1.6, (b) =>
+    row("prefill of the benchmark model: speed of two threads relative to one", 1.6, 1.6, (b) =>
       heatsOf(threads, ({ kind }) => kind === "model").map(
         (h) => rate(h, library(" f32 2 threads")(b), b, "prefill") / rate(h, library(" f32")(b), b, "prefill"),
       ),
     ),
-    row("bench model, prefill, f32, against wllama on the same engine, one and two threads", 1.9, 2.4, (b) =>
+    row("prefill, float32, one and two threads: speed relative to wllama on the same engine", 1.9, 2.4, (b) =>
       models("f32", "wllama", "prefill", b),
     ),
-    row("the same, decode", 1.3, 1.3, (b) => models("f32", "wllama", "decode", b)),
-    row("decode, int8 weights, against native llama.cpp Q8_0, one and two threads ²", 1.2, 1.2, (b) =>
+    row("decode, float32, one and two threads: speed relative to wllama on the same engine", 1.3, 1.3, (b) =>
+      models("f32", "wllama", "decode", b),
+    ),
+    row("decode, int8, one and two threads: speed relative to native llama.cpp with Q8_0 ²", 1.2, 1.2, (b) =>
       models("q8", "llama.cpp", "decode", b),
     ),
-    row("prefill, against the published PyTorch code, estimated through wllama ¹, one and two threads", undefined, undefined, (b) =>
+    row("prefill, float32, one and two threads: estimated speed relative to the published PyTorch code ¹", undefined, undefined, (b) =>
       models("f32", "wllama", "prefill", b).map((r, i) => r / PYTORCH.prefill[i + 1]),
     ),
-    row("decode, the same ¹", undefined, undefined, (b) => models("f32", "wllama", "decode", b).map((r, i) => r / PYTORCH.decode[i + 1])),
-    row("prefill of 512 tokens, share of the rate of a single matmul, one and two threads", 0.7, 0.7, prefillEfficiency, percent),
-    row("decode, share of the memory bandwidth: f32, bf16, int8", 0.7, 0.7, decodeEfficiency, percent),
+    row("decode, float32, one and two threads: estimated speed relative to the published PyTorch code ¹", undefined, undefined, (b) =>
+      models("f32", "wllama", "decode", b).map((r, i) => r / PYTORCH.decode[i + 1]),
+    ),
+    row("prefill of 512 tokens, one and two threads: rate relative to a single matmul", 0.7, 0.7, prefillEfficiency, percent),
+    row("decode with float32, bf16 and int8: share of the memory bandwidth", 0.7, 0.7, decodeEfficiency, percent),
     row(
-      "training step, share of the rate of a single matmul: one and two threads with one document, then with eight",
+      "training step, one and two threads with one document, then with eight documents: rate relative to a single matmul",
       0.5,
       0.5,
       (b) =>
@@ -133,7 +139,7 @@ export function verdicts({ products, int8, lightning, threads, model, train, lon
       percent,
     ),
     row(
-      "lightning prefill, rate at 1M tokens relative to 10k",
+      "a model of lightning layers only: rate of prefill at 1,000,000 tokens relative to 10,000",
       undefined,
       0.9,
       (b) => (b === "relaxed" ? [here(1e6) / here(1e4)] : []),
