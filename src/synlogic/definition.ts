@@ -51,7 +51,7 @@ export interface SynlogicTask<P extends Parameters = Parameters> {
   /**
    * Judges an answer by the rules of the puzzle. It accepts any text, evaluates no code, and takes time linear in the length of the text.
    *
-   * @param text the part of the response that follows the reasoning, at most 100,000 characters
+   * @param text the part of the response that follows the reasoning, at most 50,000 characters
    * @throws {InputError} the metadata does not have the published form
    */
   verify(row: Row, text: string): Verdict;
@@ -60,6 +60,8 @@ export interface SynlogicTask<P extends Parameters = Parameters> {
   /**
    * Returns the verdict of SynLogic's own verifier on a whole message, including the verifier's mistakes. Returns undefined if that verdict
    * is not known. Source: SynLogic at commit 6794f97.
+   *
+   * @param response at most 200,000 characters
    */
   published?(row: Row, response: string): PublishedVerdict | undefined;
 }

@@ -61,7 +61,7 @@ function hashOf(text: string): number {
 /**
  * Judges a response by the rules of the puzzle.
  *
- * Reads only the text after the last `</think>`, and of that text only the last 100,000 characters. If there are several answers in the
+ * Reads only the text after the last `</think>`, and of that text only the last 50,000 characters. If there are several answers in the
  * requested format, the last complete one counts. No code is evaluated, and the time is linear in the number of characters.
  *
  * @param response the whole assistant message, including the reasoning
@@ -72,9 +72,15 @@ export function verify(row: Row, response: string): boolean | null {
   return judge(row, response).right;
 }
 
+/** Maximum length of a message of which {@link explain} gives the published verdict, which depends on the whole message. */
+const MAX_PUBLISHED_CHARACTERS = 200_000;
+
 /** A verdict with its reason and with the verdict of the published verifier. */
 export interface Explanation extends Verdict {
-  /** Verdict of the published verifier on the whole message, including the verifier's mistakes. Undefined if that verdict is not known. */
+  /**
+   * Verdict of the published verifier on the whole message, including the verifier's mistakes. Undefined if that verdict is not known, or if
+   * the message has more than 200,000 characters.
+   */
   readonly published?: PublishedVerdict;
 }
 
@@ -84,7 +90,7 @@ export interface Explanation extends Verdict {
  */
 export function explain(row: Row, response: string): Explanation {
   const verdict = judge(row, response);
-  const published = taskNamed(row.task).published?.(row, response);
+  const published = response.length > MAX_PUBLISHED_CHARACTERS ? undefined : taskNamed(row.task).published?.(row, response);
   return { ...verdict, ...(published !== undefined && { published }) };
 }
 

@@ -2,9 +2,7 @@
 
 import { describe, expect, test } from "vitest";
 import { InputError } from "../../src/base/errors.js";
-import { explain, generate, solve, verify } from "../../src/synlogic/index.js";
-
-const GRID_TASKS = ["calcudoko", "futoshiki", "skyscraper_puzzle", "star_placement_puzzle", "sudoku", "survo", "wordscapes"];
+import { generate, solve, verify } from "../../src/synlogic/index.js";
 
 const rowOf = (task: string, options = {}) => generate(task, { seed: 4, ...options })[0]!;
 
@@ -97,19 +95,4 @@ test("parameters for which there is no puzzle end in an InputError", () => {
     /expected parameters that give a single solution/,
   );
   expect(() => rowOf("wordscapes", { words: ["Cat!", "dog", "cow"] })).toThrow(/lower-case letters/);
-});
-
-test.each(GRID_TASKS)("%s: the published verdict on hostile text takes linear time", (task) => {
-  const row = rowOf(task);
-  for (const text of [
-    "[[1,".repeat(250_000),
-    `[[${"9".repeat(1 << 20)}]]`,
-    "```python\n{".repeat(90_000),
-    "[ [".repeat(300_000),
-    `((${"1,".repeat(1 << 19)}`,
-  ]) {
-    const begin = performance.now();
-    expect(explain(row, text).published, text.slice(0, 20)).toBe(false);
-    expect(performance.now() - begin).toBeLessThan(5000);
-  }
 });

@@ -56,6 +56,16 @@ describe.each(tasks)("%s", (name) => {
     }
   });
 
+  test("the published verdict takes linear time, and is missing for longer messages", () => {
+    const row = rows[0]!;
+    for (const text of ["[[1,", "((1, 2), "]) {
+      const begin = performance.now();
+      expect(explain(row, text.repeat(70_000 / text.length)).right).toBe(false);
+      expect(performance.now() - begin).toBeLessThan(2000);
+    }
+    expect(explain(row, `${solve(row)}${" ".repeat(200_000)}`)).not.toHaveProperty("published");
+  });
+
   test("rows of another form end in an InputError", () => {
     const [row] = rows;
     const keys = Object.keys(row!.metadata ?? {});

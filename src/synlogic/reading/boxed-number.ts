@@ -1,6 +1,7 @@
 // Reads a whole number in a `\boxed{…}`.
 
 import { lastBox } from "./final-text.js";
+import { publishedBox } from "./published.js";
 import { pythonInteger } from "./python-integer.js";
 
 /** Parses a whole number of at most 15 ASCII digits. Returns undefined for any other text. */
@@ -19,9 +20,6 @@ export function lastBoxedNumber(text: string): { readonly number: number | undef
  * and accept digits of any script and `_` between digits.
  */
 export function publishedBoxedNumber(response: string, expected: string): boolean {
-  const end = response.lastIndexOf("}");
-  const begin = response.lastIndexOf("\\boxed{", end);
-  const content = begin < 0 ? "" : response.slice(begin + "\\boxed{".length, response.indexOf("}", begin)).trim();
-  const value = pythonInteger(content);
+  const value = pythonInteger(publishedBox(response) ?? "");
   return value !== undefined && value === pythonInteger(expected);
 }

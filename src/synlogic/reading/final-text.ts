@@ -4,7 +4,7 @@
  * Maximum number of characters that are read, counted from the end of the message. It limits the time of a verifier; all right answers are
  * shorter.
  */
-export const MAX_ANSWER_CHARACTERS = 100_000;
+export const MAX_ANSWER_CHARACTERS = 50_000;
 /** Maximum number of nested wrappers, such as quotes or bold marks, that are removed from an answer. */
 const MAX_WRAPPERS = 20;
 

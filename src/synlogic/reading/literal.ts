@@ -25,60 +25,113 @@ export interface Found {
   readonly end: number;
 }
 
-/** Maximum nesting depth of a literal. No right answer has more than four levels. */
+/**
+ * Maximum nesting depth of a literal. No right answer has more than four levels. Brackets that are nested more deeply are skipped
+ * with all that they hold.
+ */
 const MAX_DEPTH = 12;
 /** Maximum number of digits of an integer. */
 const MAX_DIGITS = 15;
-/** Maximum number of characters that a search reads per character of the text. It keeps the time linear for any text. */
-const MAX_READS_PER_CHARACTER = 16;
+/** Maximum number of characters that a search reads a second time, per character of the text. */
+const MAX_REREAD_PER_CHARACTER = 4;
 
 const ESCAPES: Readonly<Record<string, string>> = { n: "\n", t: "\t", r: "\r", b: "\b", f: "\f", '"': '"', "'": "'", "\\": "\\", "/": "/" };
 /** Matches a number or a name at an offset. */
 const WORD = /[A-Za-z0-9_.+-]*/y;
 
 class LiteralParser {
-  private at = 0;
-  /** Number of characters that may still be read. */
-  reads: number;
+  /** The next character. After a failure, the first character of what could not be read. */
+  at = 0;
+  /** Outermost complete literals so far, in brackets of the given kinds. */
+  readonly found: Found[] = [];
+  /** Offset of the first comment or string that contains brackets, in the literal that is being read. */
+  private hidden: number | undefined;
+  /** Whether the literal that is being read is nested too deeply. */
+  private tooDeep = false;
+  private reread = 0;
 
+  /** @param opening the kinds of brackets whose literals are collected */
   constructor(
     private readonly text: string,
     private readonly dialect: Dialect,
-  ) {
-    this.reads = MAX_READS_PER_CHARACTER * text.length + 1000;
+    private readonly opening = "",
+  ) {}
+
+  /**
+   * Collects all literals. If a bracket is not a literal, those inside it have been collected while it was read, so that hardly anything is
+   * read twice.
+   */
+  collect(): void {
+    const { text } = this;
+    while (this.at < text.length && this.reread <= MAX_REREAD_PER_CHARACTER * text.length) {
+      const begin = this.at;
+      this.hidden = undefined;
+      this.tooDeep = false;
+      if (!this.opening.includes(text[begin]!)) this.at++;
+      else if (!this.value(0)) {
+        if (this.tooDeep) this.dropFrom(begin);
+        // Outside a literal, comments and strings are plain text.
+        else if (this.hidden !== undefined) this.returnTo(this.hidden);
+        this.at = Math.max(this.at, begin + 1);
+      }
+    }
   }
 
-  /** Parses the literal that begins at an offset. Returns undefined if there is none. */
-  parseAt(begin: number): Found | undefined {
-    this.at = begin;
-    const literal = this.value(0);
-    this.reads -= this.at - begin;
-    return literal && { literal, begin, end: this.at };
+  private returnTo(offset: number): void {
+    this.reread += this.at - offset;
+    this.at = offset;
+    this.dropFrom(offset);
+  }
+
+  private dropFrom(offset: number): void {
+    while (this.found.length > 0 && this.found.at(-1)!.begin >= offset) this.found.pop();
   }
 
   /** Skips white space and comments. */
-  skipBlanks(at = this.at): number {
-    this.at = at;
+  skipBlanks(): void {
     for (;;) {
       const char = this.text[this.at];
       if (char === " " || char === "\n" || char === "\t" || char === "\r") this.at++;
       else if (char === "#" && this.dialect === "python") {
-        const end = this.text.indexOf("\n", this.at);
-        const next = end < 0 ? this.text.length : end;
-        this.reads -= next - this.at;
-        this.at = next;
-      } else return this.at;
+        const begin = this.at;
+        const end = this.text.indexOf("\n", begin);
+        this.at = end < 0 ? this.text.length : end;
+        this.noteHidden(begin);
+      } else return;
     }
   }
 
-  private value(depth: number): Literal | undefined {
-    if (depth > MAX_DEPTH || this.reads - this.at < -this.text.length) return undefined;
-    const char = this.text[this.at];
-    if (char === "[") return this.sequence("list", "]", depth);
-    if (char === "(" && this.dialect !== "json") return this.sequence("tuple", ")", depth);
-    if (char === "{") return this.dictionary(depth);
+  private noteHidden(begin: number): void {
+    for (let at = begin; this.hidden === undefined && at < this.at; at++) if (this.opening.includes(this.text[at]!)) this.hidden = begin;
+  }
+
+  /** Reads the literal that begins here. Undefined if there is none. */
+  value(depth: number): Literal | undefined {
+    const begin = this.at;
+    const char = this.text[begin];
     if (char === '"' || (char === "'" && this.dialect !== "json")) return this.string(char);
-    return this.word();
+    const tuple = char === "(" && this.dialect !== "json";
+    if (char !== "[" && char !== "{" && !tuple) return this.word();
+    if (depth > MAX_DEPTH) {
+      this.skipNested(depth);
+      return undefined;
+    }
+    const literal = char === "{" ? this.dictionary(depth) : this.sequence(tuple ? "tuple" : "list", tuple ? ")" : "]", depth);
+    if (literal && this.opening.includes(char)) {
+      this.dropFrom(begin);
+      if (this.hidden !== undefined && this.hidden > begin) this.hidden = undefined;
+      this.found.push({ literal, begin, end: this.at });
+    }
+    return literal;
+  }
+
+  /** Skips all brackets that are open. @param depth their number */
+  private skipNested(depth: number): void {
+    for (let left = depth; left > 0 && this.at < this.text.length; this.at++) {
+      if ("[({".includes(this.text[this.at]!)) left++;
+      else if ("])}".includes(this.text[this.at]!)) left--;
+    }
+    this.tooDeep = true;
   }
 
   private sequence(kind: "list" | "tuple", close: string, depth: number): Literal | undefined {
@@ -134,6 +187,14 @@ class LiteralParser {
   }
 
   private string(quote: string): Literal | undefined {
+    const begin = this.at;
+    const value = this.stringContent(quote);
+    if (value === undefined) this.at = begin;
+    else this.noteHidden(begin);
+    return value === undefined ? undefined : { kind: "string", value };
+  }
+
+  private stringContent(quote: string): string | undefined {
     let value = "";
     let from = ++this.at;
     for (; ; this.at++) {
@@ -143,7 +204,7 @@ class LiteralParser {
       value += this.text.slice(from, this.at);
       if (char === quote) {
         this.at++;
-        return { kind: "string", value };
+        return value;
       }
       const escaped = this.text[++this.at] ?? "";
       const hex = escaped === "u" ? /^[0-9a-fA-F]{4}/.exec(this.text.slice(this.at + 1, this.at + 5))?.[0] : undefined;
@@ -156,14 +217,16 @@ class LiteralParser {
   }
 
   private word(): Literal | undefined {
-    const begin = this.at;
-    WORD.lastIndex = begin;
+    WORD.lastIndex = this.at;
     const word = WORD.exec(this.text)?.[0] ?? "";
-    this.at += word.length;
+    const literal = this.wordValue(word);
+    if (literal) this.at += word.length;
+    return literal;
+  }
+
+  private wordValue(word: string): Literal | undefined {
     if (word.length > 40) return undefined;
-    if (/^-?(?:0|[1-9][0-9]*)$/.test(word)) {
-      return word.length > MAX_DIGITS ? undefined : { kind: "integer", value: Number(word) };
-    }
+    if (/^-?(?:0|[1-9][0-9]*)$/.test(word)) return word.length > MAX_DIGITS ? undefined : { kind: "integer", value: Number(word) };
     if (/^-?(?:0|[1-9][0-9]*)\.[0-9]+$/.test(word)) return { kind: "decimal", text: word };
     const python = this.dialect !== "json";
     if (word === "true" || (python && word === "True")) return { kind: "boolean", value: true };
@@ -176,8 +239,10 @@ class LiteralParser {
 /** Parses a text that consists of one literal, with optional white space and comments around it. Returns undefined for any other text. */
 export function parseLiteral(text: string, dialect: Dialect = "python"): Literal | undefined {
   const parser = new LiteralParser(text, dialect);
-  const found = parser.parseAt(parser.skipBlanks(0));
-  return found && parser.skipBlanks(found.end) === text.length ? found.literal : undefined;
+  parser.skipBlanks();
+  const literal = parser.value(0);
+  parser.skipBlanks();
+  return parser.at === text.length ? literal : undefined;
 }
 
 /**
@@ -186,17 +251,10 @@ export function parseLiteral(text: string, dialect: Dialect = "python"): Literal
  *
  * @param opening the brackets to look for, any of `[`, `(`, `{`
  */
-export function findLiterals(text: string, opening: string, dialect: Dialect = "python"): Found[] {
-  const parser = new LiteralParser(text, dialect);
-  const found: Found[] = [];
-  for (let at = 0; at < text.length && parser.reads > 0; at++) {
-    if (!opening.includes(text[at]!)) continue;
-    const next = parser.parseAt(at);
-    if (!next) continue;
-    found.push(next);
-    at = next.end - 1;
-  }
-  return found;
+export function findLiterals(text: string, opening: string, dialect: Dialect = "python"): readonly Found[] {
+  const parser = new LiteralParser(text, dialect, opening);
+  parser.collect();
+  return parser.found;
 }
 
 /** Returns the items of a list, or of a list or tuple. Returns undefined for any other literal. */

@@ -19,6 +19,19 @@ export function nestedListTexts(text: string, opening = /\[\s*\[/g): string[] {
   return found;
 }
 
+/** Returns the box that published verifiers read: the last one in the whole message, which ends at the first `}`. Undefined if there is none. */
+export function publishedBox(response: string): string | undefined {
+  const opening = "\\boxed{";
+  let last: string | undefined;
+  for (let at = response.indexOf(opening); at >= 0; ) {
+    const end = response.indexOf("}", at);
+    if (end < 0) break;
+    last = response.slice(at + opening.length, end);
+    at = response.indexOf(opening, end);
+  }
+  return last;
+}
+
 /**
  * Minimum number of cells in a row for which the published pattern, which has nested repetitions, takes seconds if the row ends in an
  * invalid cell.

@@ -6,7 +6,7 @@ import type { SynlogicTask } from "../definition.js";
 import { metadataError, metadataInteger, metadataValue } from "../metadata.js";
 import { bracketedText, firstDoubleBrackets, lastBracketedNumbers } from "../reading/double-brackets.js";
 import { lastCodeBlock } from "../reading/final-text.js";
-import { asciiDigits } from "../reading/unicode-digits.js";
+import { asciiDigits } from "../reading/python-integer.js";
 import { accept, type Json, type Language, type Row, reject, undecided } from "../row.js";
 import { fillCells, type Group, numbersUpTo, type Search } from "../search/all-different.js";
 import { latinSquareFault, randomLatinSquare, rowsAndColumns, squareOf } from "../search/latin-square.js";

@@ -225,11 +225,10 @@ export const cryptarithm: SynlogicTask<Cryptarithm> = {
   published(row, response) {
     // The published verifier compares the last text that looks like an equation, without spaces. No left side is longer than 200
     // characters.
-    const text = response.slice(-100_000);
     const answer = String(row.answer).replaceAll(" ", "");
-    for (let at = text.lastIndexOf("="); at >= 0; at = at === 0 ? -1 : text.lastIndexOf("=", at - 1)) {
-      const right = /^ *([0-9]+)/.exec(text.slice(at + 1, at + 60))?.[1];
-      const left = right && /(?<![0-9])[0-9]+(?: *[-+*] *[0-9]+)+(?= *$)/.exec(text.slice(Math.max(0, at - 200), at))?.[0];
+    for (let at = response.lastIndexOf("="); at >= 0; at = at === 0 ? -1 : response.lastIndexOf("=", at - 1)) {
+      const right = /^ *([0-9]+)/.exec(response.slice(at + 1, at + 60))?.[1];
+      const left = right && /(?<![0-9])[0-9]+(?: *[-+*] *[0-9]+)+(?= *$)/.exec(response.slice(Math.max(0, at - 200), at))?.[0];
       if (left) return `${left.replaceAll(" ", "")}=${right}` === answer;
     }
     return false;

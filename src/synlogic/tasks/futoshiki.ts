@@ -3,7 +3,7 @@ import { shuffle } from "../../base/random-draws.js";
 import type { SynlogicTask } from "../definition.js";
 import { metadataError, metadataInteger, metadataValue } from "../metadata.js";
 import { allDoubleBrackets, bracketedText, lastBracketedNumbers } from "../reading/double-brackets.js";
-import { asciiDigits } from "../reading/unicode-digits.js";
+import { asciiDigits } from "../reading/python-integer.js";
 import { accept, type Json, type Language, type Row, reject, undecided } from "../row.js";
 import { fillCells, type Group, numbersUpTo } from "../search/all-different.js";
 import { latinSquareFault, randomLatinSquare, rowsAndColumns, squareOf } from "../search/latin-square.js";
@@ -108,7 +108,9 @@ export const futoshiki: SynlogicTask<Futoshiki> = {
   published(row, response) {
     const puzzle = puzzleOf(row);
     const last = allDoubleBrackets(response).at(-1);
-    const rows = (last ?? "").split(",").map((numbers) => (asciiDigits(numbers).match(/[0-9]+/g) ?? []).map(Number));
+    const rows = asciiDigits(last ?? "")
+      .split(",")
+      .map((numbers) => (numbers.match(/[0-9]+/g) ?? []).map(Number));
     if (rows.length !== puzzle.size || rows.some((numbers) => numbers.length !== puzzle.size)) return false;
     const english = row.question.includes("Current puzzle:");
     return !latinSquareFault(rows) && !signFault(rows, puzzle) && !(english && givenFault(rows, puzzle));

@@ -157,7 +157,6 @@ function judgeEquation(row: Row, found: string) {
  */
 function published(row: Row, response: string): PublishedVerdict {
   const text = response
-    .slice(-100_000)
     .split("\n")
     .map((line) => lastDoubleBrackets(line))
     .flatMap((found) => (found === undefined ? [] : [compact(found)]))

@@ -5,7 +5,7 @@ import type { SynlogicTask } from "../definition.js";
 import { metadataError, metadataGrid } from "../metadata.js";
 import { lastListOf } from "../reading/answers.js";
 import { integerOf, itemsOf, type Literal } from "../reading/literal.js";
-import { pythonInteger } from "../reading/python-integer.js";
+import { asciiDigits } from "../reading/python-integer.js";
 import { accept, type Json, type PublishedVerdict, type Row, reject, undecided, type Verdict } from "../row.js";
 import { ALL_STEPS, type Cell, cellsOf, neighbours } from "../search/cells.js";
 import { arrangement, type MineCount, minesThatMustBe } from "../search/mines.js";
@@ -205,15 +205,16 @@ function reasoningSteps(grid: Grid, mines: readonly number[]): Json[] {
 function published(row: Row, response: string): PublishedVerdict | undefined {
   const stored = row.metadata?.current_mines;
   if (!Array.isArray(stored)) return undefined;
-  const number = String.raw`\s{0,99}(\p{Nd}{1,15})\s{0,99}`;
+  const message = asciiDigits(response);
+  const number = String.raw`\s{0,99}([0-9]{1,15})\s{0,99}`;
   const pair = String.raw`[([]${number},${number}[)\]]`;
   const lists = [
-    ...response.matchAll(new RegExp(String.raw`\[\s{0,99}${pair}(?:\s{0,99},\s{0,99}${pair}){0,999}\s{0,99},?\s{0,99}\]`, "gu")),
+    ...message.matchAll(new RegExp(String.raw`\[\s{0,99}${pair}(?:\s{0,99},\s{0,99}${pair}){0,999}\s{0,99},?\s{0,99}\]`, "g")),
   ];
-  const texts = lists.length > 0 ? lists.map(([text]) => text) : [response];
-  const pairs = texts.flatMap((text) => [...text.matchAll(new RegExp(pair, "gu"))]);
-  const loose = String.raw`(?<!\p{Nd})(\p{Nd}{1,15})(?!\p{Nd})[^\p{Nd}]{1,99}(\p{Nd}{1,15})(?!\p{Nd})`;
-  const matches = pairs.length > 0 ? pairs : [...response.matchAll(new RegExp(loose, "gu"))];
-  const named = new Set(matches.map((match) => `${pythonInteger(match[1]!)},${pythonInteger(match[2]!)}`));
+  const texts = lists.length > 0 ? lists.map(([text]) => text) : [message];
+  const pairs = texts.flatMap((text) => [...text.matchAll(new RegExp(pair, "g"))]);
+  const loose = /(?<![0-9])([0-9]{1,15})(?![0-9])[^0-9]{1,99}([0-9]{1,15})(?![0-9])/g;
+  const matches = pairs.length > 0 ? pairs : [...message.matchAll(loose)];
+  const named = new Set(matches.map((match) => `${Number(match[1])},${Number(match[2])}`));
   return named.size === stored.length && stored.every((cell) => named.has(String(cell)));
 }

@@ -5,7 +5,7 @@ import type { SynlogicTask } from "../definition.js";
 import { metadataGrid } from "../metadata.js";
 import { lastListOf } from "../reading/answers.js";
 import { integerOf, itemsOf, type Literal } from "../reading/literal.js";
-import { pythonInteger } from "../reading/python-integer.js";
+import { asciiDigits } from "../reading/python-integer.js";
 import { accept, type PublishedVerdict, type Row, reject, undecided } from "../row.js";
 import { type Cell, cellName, cellsOf, neighbours } from "../search/cells.js";
 import { question } from "./norinori-text.js";
@@ -260,12 +260,13 @@ function dominoOf(literal: Literal): Domino | undefined {
  */
 function published(row: Row, response: string): PublishedVerdict {
   const grid = gridOfRow(row);
-  const pair = String.raw`\(\s{0,99}(\p{Nd}{1,9})\s{0,99},\s{0,99}(\p{Nd}{1,9})\s{0,99}\)`;
+  const message = asciiDigits(response);
+  const pair = String.raw`\(\s{0,99}([0-9]{1,9})\s{0,99},\s{0,99}([0-9]{1,9})\s{0,99}\)`;
   const two = String.raw`${pair}\s{0,99},\s{0,99}${pair}`;
-  const bracketed = [...response.matchAll(new RegExp(String.raw`\[\s{0,99}${two}\s{0,99}\]`, "gu"))];
-  const matches = bracketed.length > 0 ? bracketed : [...response.matchAll(new RegExp(two, "gu"))];
+  const bracketed = [...message.matchAll(new RegExp(String.raw`\[\s{0,99}${two}\s{0,99}\]`, "g"))];
+  const matches = bracketed.length > 0 ? bracketed : [...message.matchAll(new RegExp(two, "g"))];
   const dominoes = matches.map((match) => {
-    const [a, b, c, d] = match.slice(1, 5).map((digits) => Number(pythonInteger(digits)) - 1) as [number, number, number, number];
+    const [a, b, c, d] = match.slice(1, 5).map((digits) => Number(digits) - 1) as [number, number, number, number];
     return [[a, b] as const, [c, d] as const] as const;
   });
   if (brokenPlacement(grid, dominoes)) return false;

@@ -4,7 +4,7 @@ import { randomBoolean, randomChoice, randomInteger, shuffle } from "../../base/
 import type { SynlogicTask } from "../definition.js";
 import { metadataString, metadataStrings } from "../metadata.js";
 import { lastBox } from "../reading/final-text.js";
-import { publishedBox } from "../reading/published-box.js";
+import { publishedBox } from "../reading/published.js";
 import { pythonInteger } from "../reading/python-integer.js";
 import { rangeOf, wordsToDraw } from "../reading/words.js";
 import { accept, type Language, type Row, reject, undecided } from "../row.js";

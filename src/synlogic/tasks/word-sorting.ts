@@ -3,7 +3,7 @@ import { randomBoolean, randomChoice, randomInteger, shuffle } from "../../base/
 import type { SynlogicTask } from "../definition.js";
 import { metadataError, metadataString, metadataStrings, metadataValue } from "../metadata.js";
 import { lastBox } from "../reading/final-text.js";
-import { publishedBox } from "../reading/published-box.js";
+import { publishedBox } from "../reading/published.js";
 import { commaSeparated, rangeOf, wordsToDraw } from "../reading/words.js";
 import { accept, type Language, type Row, reject, undecided } from "../row.js";
 
