@@ -10,7 +10,7 @@ export function isList(value: unknown): value is ArrayLike<unknown> {
   return Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView));
 }
 
-/** @throws {InputError} the value is not an object with these methods */
+/** Checks that a value is an object with these methods. @throws {InputError} it is not */
 export function expectMethods(where: string, value: unknown, expected: string, methods: readonly string[]): void {
   const missing = isObjectLike(value)
     ? methods.find((method) => typeof (value as Record<string, unknown>)[method] !== "function")
@@ -19,12 +19,12 @@ export function expectMethods(where: string, value: unknown, expected: string, m
   expectArgument(where, isObjectLike(value), expected, value);
 }
 
-/** @throws {InputError} the value is not a random number generator */
+/** Checks that a value is a random number generator. @throws {InputError} it is not */
 export function expectRandom(where: string, random: Random): void {
   expectMethods(where, random, "a Random", ["next"]);
 }
 
-/** @throws {InputError} the value is not a number for which `fits` returns true */
+/** Checks that a value is a number for which `fits` returns true. @throws {InputError} it is not */
 export function expectNumber(where: string, value: unknown, expected: string, fits: (x: number) => boolean): void {
   if (!(typeof value === "number" && fits(value))) throw new InputError(`${where}: expected ${expected}, got ${printed(value)}`);
 }

@@ -21,9 +21,9 @@ export function groupOutcome(correct: readonly boolean[]): GroupOutcome {
 }
 
 /**
- * Returns whether the pass rate of a prompt is within bounds, `above < Σ correct / G < below`, so that the prompt is neither unsolvable nor
- * solved. The default is the report's rule for mathematics, `0 < pass@10 < 0.9`. For the easiest level of its puzzles, the report requires
- * pass rates within (0, 0.5) (M1 report, section 4.1).
+ * Returns whether the pass rate of a prompt is within bounds: `above < Σ correct / G < below`. Such a prompt is neither unsolvable nor
+ * already solved. The default bounds are the report's rule for mathematics, `0 < pass@10 < 0.9`. For the easiest level of its puzzles, the
+ * report requires pass rates within (0, 0.5) (M1 report, section 4.1).
  *
  * @param correct whether each sampled response is right
  * @throws {InputError} no responses, elements that are not booleans, or bounds in the wrong order

@@ -5,32 +5,35 @@ import { printed } from "../../base/printed.js";
 import { expectNumber, isList } from "../arguments.js";
 import { correlation, linearRise, mean, subtractMean } from "../statistics.js";
 
-/** A batch of responses: the reward, the length in tokens and the correctness of each. */
+/** A batch of responses, with the reward, the length in tokens and the correctness of each response. */
 export interface RewardedLengths {
   readonly rewards: ArrayLike<number>;
   readonly lengths: ArrayLike<number>;
   readonly correct: ArrayLike<boolean>;
 }
 
-/** Thresholds beyond which a reward counts as biased. The report gives no thresholds. */
+/** Thresholds of {@link lengthBias}. The report gives no thresholds. */
 export interface LengthBiasOptions {
-  /** Largest correlation of reward and length at equal correctness (0.3). */
+  /** Maximum correlation of reward and length (0.3). */
   correlation?: number;
-  /** Largest growth of the mean length over the batches, relative to its mean (0.1). */
+  /** Maximum rise of the mean length from the first batch to the last, relative to its mean (0.1). */
   growth?: number;
-  /** Smallest gain in the share of right answers over the batches that justifies longer answers (0.02). */
+  /** Minimum rise of the share of right answers that justifies longer answers (0.02). */
   gain?: number;
 }
 
 /** Result of {@link lengthBias}. */
 export interface LengthBias {
-  /** Correlation of reward and length at equal correctness: right and wrong answers of each batch are centred separately. */
+  /**
+   * Correlation of reward and length. Right and wrong answers of each batch are centred separately, so that correctness itself has no
+   * influence.
+   */
   readonly correlation: number;
   /** Rise of the mean length from the first batch to the last, relative to its mean. */
   readonly growth: number;
   /** Rise of the share of right answers from the first batch to the last. */
   readonly gain: number;
-  /** Whether correlation and growth exceed their thresholds while gain is below its threshold. */
+  /** Whether correlation and growth are above their thresholds while the gain is below its threshold. */
   readonly biased: boolean;
 }
 
@@ -38,8 +41,8 @@ const finite = number("a finite number", Number.isFinite);
 const schema = v.strictObject({ correlation: v.optional(finite, 0.3), growth: v.optional(finite, 0.1), gain: v.optional(finite, 0.02) });
 
 /**
- * Detects a reward that prefers long answers, usually the reward of a model. The M1 report (section 4.2) recalibrates its reward model
- * if lengths grow without a gain.
+ * Detects a reward that prefers long answers. Usually, this is the reward of a model. The M1 report (section 4.2) recalibrates its reward
+ * model if lengths grow without a gain in correctness.
  *
  * @param batches the batches of a sliding window, oldest first
  * @throws {InputError} no batches, a batch without responses or with arrays of different lengths, invalid numbers, or invalid options

@@ -16,15 +16,15 @@ export interface WindowState {
   readonly perplexities: readonly number[];
 }
 
-/** Criteria for a longer window. The M1 report states them without numbers. */
+/** Criteria for advancing to a longer window. The M1 report states the criteria without numbers. */
 export interface WindowOptions {
   /** The windows in tokens, ascending ({@link reportWindows}). */
   windows?: readonly number[];
-  /** Number of latest batches whose perplexities must agree (10). */
+  /** Number of most recent batches whose perplexities must agree (10). */
   batches?: number;
-  /** Perplexities agree if the largest exceeds the smallest by at most this share of the smallest (0.02). */
+  /** Maximum difference of the largest and the smallest of these perplexities, as a share of the smallest (0.02). */
   tolerance?: number;
-  /** The 99th percentile of the lengths must reach this share of the window (0.95). */
+  /** Minimum 99th percentile of the response lengths, as a share of the window (0.95). */
   near?: number;
 }
 
@@ -67,7 +67,7 @@ export function nextWindow(
   if (!isPerplexity(perplexity))
     throw new InputError(`nextWindow: perplexity: expected a finite number of at least 1, got ${printed(perplexity)}`);
   expectArgument("nextWindow: lengths", isList(lengths), "an array of numbers", lengths);
-  // By index, because the iterator of a detached typed array throws.
+  // Reads by index, because the iterator of a detached typed array throws.
   const all = Array.from({ length: lengths.length }, (_, i) => lengths[i]!);
   if (all.length === 0) throw new InputError("nextWindow: lengths: expected at least one length, got none");
   const wrong = all.findIndex((length) => !(Number.isSafeInteger(length) && length >= 0));

@@ -7,7 +7,7 @@ import { expectNumber, expectRandom, isList } from "../arguments.js";
 export interface MixturePart {
   /** Weight relative to the other parts (1). 0 excludes the part. */
   readonly weight?: number;
-  /** Latest measured share of right answers. Omit it if it is unknown or should not matter. */
+  /** Latest measured share of right answers. Omit it if it is unknown or should have no influence. */
   readonly passRate?: number;
 }
 
@@ -16,10 +16,12 @@ export interface MixturePart {
  *
  *     share_k ∝ weight_k · (4 p_k (1 − p_k) + floor)
  *
- * A part without a pass rate counts as 1/2. The M1 report weighs kinds of data by hand and by measured pass rates (sections 4 and 5),
- * without a formula. This formula is proportional to the variance p (1 − p) of an answer's correctness, scaled to at most 1.
+ * A part without a pass rate is treated as if its pass rate were 1/2.
  *
- * @param options `floor` (0.1) keeps parts in the mixture that are solved or never solved
+ * The M1 report (sections 4 and 5) weighs kinds of data by hand and by measured pass rates, without a formula. The formula here is
+ * proportional to the variance p (1 − p) of an answer's correctness, scaled to at most 1.
+ *
+ * @param options `floor` (0.1) keeps parts in the mixture that are always or never solved
  * @returns one share per part, with a sum of 1
  * @throws {InputError} no part with a weight above 0, or invalid weights, pass rates or floor
  */

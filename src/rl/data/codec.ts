@@ -11,7 +11,7 @@ export interface Codec {
   response(text: string): readonly number[];
 }
 
-/** Placeholder of the question. The formatted chat is split at it. */
+/** Stands for the question while the chat is formatted. The formatted text is then split at this placeholder. */
 const QUESTION_PLACEHOLDER = "\u0001";
 
 /**

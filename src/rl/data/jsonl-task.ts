@@ -15,7 +15,10 @@ export interface JsonlTaskOptions {
   /** Name of the task. */
   readonly name: string;
   readonly verifier: keyof typeof verifiers;
-  /** How the answer is extracted from a response: between `<answer>` tags after `</think>`, or with the `parse` of the verifier. */
+  /**
+   * How the answer is extracted from a response: `"tagged"` reads the text between `<answer>` tags after `</think>`, `"text"` uses the
+   * `parse` function of the verifier.
+   */
   readonly answer: "tagged" | "text";
 }
 
@@ -24,13 +27,15 @@ const rowSchema = v.looseObject({ prompt: v.string(), answer: v.custom<ExpectedA
 /**
  * Creates a task of one level from a JSONL file of questions and answers.
  *
- * A line is `{"prompt": …, "answer": …}`; an array of answers accepts each of them. Other keys and empty lines are ignored. Instances are
- * drawn with replacement. As with every task, an eighth of them is held out.
+ * Each line is `{"prompt": …, "answer": …}`. If `answer` is an array, each of its elements is accepted. Other keys and empty lines are
+ * ignored.
+ *
+ * Instances are drawn with replacement. As in every task, an eighth of the instances is held out for evaluation.
  *
  * @param where the file, for messages
  * @throws {CheckpointError} bytes that are not UTF-8
- * @throws {InputError} an invalid line, an answer that is invalid for the verifier, a prompt that occurs again
- *   with other answers, or no lines
+ * @throws {InputError} an invalid line, an answer that is invalid for the verifier, a prompt that is repeated with other answers, or no
+ *   lines
  */
 export function jsonlTask(
   bytes: Uint8Array,
@@ -93,7 +98,7 @@ function parseRow(line: string, at: string, verifier: keyof typeof verifiers): J
   return { prompt: output.prompt, answers: given.map(String) };
 }
 
-/** Replaces the position in errors about invalid JSON by the line number in the file. */
+/** Runs `body`. In its errors about invalid JSON, replaces the position by the line number in the file. */
 function withLineNumber(at: string, body: () => unknown): unknown {
   try {
     return body();

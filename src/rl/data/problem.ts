@@ -10,34 +10,34 @@ import { judgeAsync, type Task, type Verifiable } from "../tasks/task.js";
 import type { Codec } from "./codec.js";
 import { drawInstance, type Puzzle } from "./puzzle.js";
 
-/** A judged response: its correctness, and its reward with components. No component may be called `total`. */
+/** The judgement of a response: its correctness, and its reward with components. No component may be called `total`. */
 export interface Judged extends Scored {
-  /** Whether the response is right, for dynamic sampling and pass rates. False if the response cannot be scored. */
+  /** Whether the response is right. It determines pass rates and dynamic sampling. False if the response cannot be scored. */
   readonly correct: boolean;
 }
 
-/** A prompt, and a judge for the responses to it. */
+/** A prompt, and a judge of the responses to it. */
 export interface Problem {
   /** Token ids of the prompt, up to the position where the response begins. */
   readonly prompt: readonly number[];
   /**
-   * Judges a response. A judge may call a server: the option `judging` of `trainPolicy` limits concurrency and
-   * time, and retries failed calls.
+   * Judges a response. A judge may call a server. The option `judging` of `trainPolicy` limits the concurrency and the time of such calls,
+   * and retries failed ones.
    *
    * @param options `signal` aborts when the judgement is no longer needed
-   * @returns the judgement, or null if the response cannot be judged. Such a response affects neither advantages nor
-   *   accuracy; the metrics count it
+   * @returns the judgement, or null if the response cannot be judged. Such a response affects neither advantages nor accuracy, but the
+   *   metrics count it
    */
   judge(response: Rollout, options?: { readonly signal: AbortSignal }): Judged | null | Promise<Judged | null>;
 }
 
 /** A numbered sequence of problems of one kind, such as a level of a task. The same index must always give the same problem. */
 export interface ProblemSource {
-  /** Name in metrics, and key of the pass rate in a saved run. Unique among the sources of a run. */
+  /** Name of the source in metrics, and key of its pass rate in a saved run. Unique among the sources of a run. */
   readonly name: string;
   /** Weight relative to the other sources (1). */
   readonly weight?: number;
-  /** The problem with the given index, from 0 on. */
+  /** Returns the problem with the given index, counted from 0. */
   problem(index: number): Problem;
 }
 
@@ -87,7 +87,7 @@ export function taskSource<Instance>(
   if (missing || typeof task.name !== "string")
     throw new InputError(`taskSource: task: expected a task, got an object without ${missing ?? "name"}`);
   if (typeof codec?.prompt !== "function")
-    throw new InputError("taskSource: codec: expected an object with a method prompt, as chatCodec makes one");
+    throw new InputError("taskSource: codec: expected a codec with a method prompt, got another value (create one with chatCodec)");
   expectNumber("taskSource: level", level, "an integer of at least 1", (x) => Number.isSafeInteger(x) && x >= 1);
   const { seed, weight, rewards } = parseOptions(taskOptions, options, "taskSource");
   const score = sumOfRewards(rewards);

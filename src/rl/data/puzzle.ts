@@ -14,7 +14,7 @@ export interface Puzzle {
   readonly instance: unknown;
 }
 
-/** One instance in this many is held out: for any seed, it is never trained on. */
+/** One of this many instances is held out. Held-out instances are never trained on, whatever the seed. */
 const HELD_OUT_MODULUS = 8;
 
 /**
@@ -38,13 +38,13 @@ export function drawPuzzle(random: Random, tasks: readonly Task[], heldOut: bool
   return drawInstance(random, task, level, heldOut);
 }
 
-/** Number of unsuccessful draws after which no such instance is assumed to exist. An eighth of all instances is held out. */
+/** Maximum number of draws. If none gives the requested kind of instance, such an instance is assumed not to exist. */
 const MAX_DRAWS = 10_000;
 
 /**
- * Draws a puzzle of a task and level, from the instances that are held out or from the others.
+ * Draws a puzzle of a task and level, either from the held-out instances or from all others.
  *
- * @throws {InputError} the task has so few instances that no instance of this kind exists
+ * @throws {InputError} the task has so few instances that none of this kind exists
  */
 export function drawInstance(random: Random, task: Task, level: number, heldOut: boolean): Puzzle {
   expectRandom("drawInstance: random", random);

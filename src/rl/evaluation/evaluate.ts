@@ -19,13 +19,13 @@ export interface Solver {
 /** A task whose verifier may be asynchronous and call a server or a sandbox. */
 export type EvaluatedTask<Instance = unknown> = Omit<Task<Instance>, "verify"> & Pick<Verifiable<Instance>, "verify">;
 
-/** The puzzles of an evaluation, and how answers are sampled and judged. */
+/** Which puzzles to evaluate on, and how answers are sampled and judged. */
 export interface EvaluateOptions {
   /** The tasks to evaluate on, with all their levels. */
   tasks: readonly EvaluatedTask[];
   /** Number of held-out instances per level of each task (50). */
   perLevel?: number;
-  /** Selects the instances (1), and seeds the sampling: the response to the i-th instance of a level uses seed + i. */
+  /** Seed (1). It selects the instances. The response to the i-th instance of a level is sampled with the seed plus i. */
   seed?: number;
   /** Sampling temperature (1); 0 is greedy decoding. MiniMax recommends 1 with `topP` 0.95. */
   temperature?: number;
@@ -75,7 +75,7 @@ export interface Answers {
   readonly formatted: number;
   /** Mean number of tokens of a response. */
   readonly tokens: number;
-  /** Number of answers that could not be judged. Missing if this number is 0. */
+  /** Number of answers that could not be judged. Missing if all were judged. */
   readonly unjudged?: number;
 }
 
@@ -105,7 +105,7 @@ export async function* evaluateTasks(model: Solver, options: EvaluateOptions): A
   const { seed, judging, signal } = rest;
   for (const [i, given] of tasks.entries()) {
     expectMethods(`evaluateTasks: tasks[${i}]`, given, "a task", ["generate", "question", "solve", "verify", "guess"]);
-    // Only `callJudges` calls the verifier, which may be asynchronous. Everything else is a task like any other.
+    // The verifier may be asynchronous, but only `callJudges` calls it. Everything else is used like a synchronous task.
     const task = given as Task;
     for (let level = 1; level <= task.levels; level++) {
       const puzzles = heldOut(task, level, perLevel, seed);
@@ -170,7 +170,7 @@ export async function answerPuzzles(
 }
 
 /**
- * Counts the right answers, and the calls that failed.
+ * Counts the right answers and the failed calls.
  *
  * @throws {LightningError} all calls failed
  */
@@ -206,7 +206,7 @@ function guessAccuracy(
   return countRight(calls, judging, signal, "evaluateTasks").then(({ right, failed }) => right / (guesses.length - failed));
 }
 
-/** Returns the mean of `accuracy` over all scores. Each level of each task counts the same. */
+/** Returns the mean of `accuracy` over all scores. Each level of each task has the same weight. */
 export function meanAccuracy(scores: readonly Pick<Score, "accuracy">[]): number {
   expectArgument("meanAccuracy: scores", Array.isArray(scores), "an array of scores", scores);
   for (const [i, score] of scores.entries()) expectNumber(`meanAccuracy: scores[${i}].accuracy`, score?.accuracy, "a number", () => true);

@@ -1,27 +1,28 @@
 import * as v from "valibot";
 import type { PolicyMetrics } from "./policy-metrics.js";
 
-/** State of the collapse detection: plain data, saved with the run's progress. */
+/** State of the collapse detection, as plain data. It is saved with the progress of a run. */
 export const collapseStateSchema = v.strictObject({
   /**
-   * Per source: moving sums of right answers and of all answers, in units of groups, and the highest lower bound of the accuracy so far.
+   * For each source: decaying sums of the right answers (`right`) and of all answers (`groups`), both divided by the group size, and the
+   * highest lower confidence bound of the accuracy so far (`best`).
    */
   sources: v.record(v.string(), v.strictObject({ right: v.number(), groups: v.number(), best: v.number() })),
   /** Largest entropy of any batch so far, in nats per token. */
   entropy: v.number(),
   /** Number of consecutive batches without an update. */
   idle: v.number(),
-  /** Keys of the warnings that were issued and still apply. */
+  /** Keys of the warnings that were issued and whose cause still exists. */
   told: v.array(v.string()),
 });
 export type CollapseState = v.InferOutput<typeof collapseStateSchema>;
 
 export const newCollapseState = (): CollapseState => ({ sources: {}, entropy: 0, idle: 0, told: [] });
 
-// The thresholds come from the 182 runs of docs/cispo-study, 13 of which ended below half of their best accuracy. The thresholds of
-// accuracy and entropy detect 11 of these 13. They raise no alarm in the 111 runs at the two learning rates that stay stable. Held-out
-// accuracy, counted as 64 groups, replaced batch accuracy there. In simulated runs of 150 batches at a constant pass rate of 0.5, with 1 to
-// 32 groups per batch, at most 4 of 1,000 raise a false alarm.
+// The thresholds come from the 182 runs of docs/cispo-study. There, held-out accuracy took the place of batch accuracy and counted as 64
+// groups. 13 of the runs ended below half of their best accuracy. The thresholds of accuracy and entropy detect 11 of these 13, and raise
+// no alarm in the 111 runs at the two stable learning rates. For the rate of false alarms, runs of 150 batches were simulated at a constant
+// pass rate of 0.5, with 1 to 32 groups per batch. At most 4 of 1,000 of these raise an alarm.
 
 /** Accuracy has collapsed if it is below this share of its best value. */
 const COLLAPSED_ACCURACY_FRACTION = 0.8;
@@ -35,7 +36,7 @@ const COLLAPSED_ENTROPY_FRACTION = 0.05;
 const SOLVED_ACCURACY = 0.9;
 /** Number of consecutive batches without an update that raises a warning. */
 const MAX_IDLE_BATCHES = 3;
-/** Smallest acceptable effective sample size, as a share of the tokens of an update (mean over the updates of a batch). */
+/** Minimum effective sample size, as a share of the tokens of an update. It is compared with the mean over the updates of a batch. */
 const MIN_EFFECTIVE_FRACTION = 0.25;
 
 /** The metrics of a batch that the detection uses. */
@@ -45,9 +46,14 @@ type BatchSummary = Pick<PolicyMetrics, "accuracy" | "policy" | "sources" | "upd
 };
 
 /**
- * Detects a collapsing policy after each batch: accuracy that falls below its best value, low entropy without high accuracy, batches
- * without updates, and importance ratios that a few tokens dominate. Each warning is issued once. It is repeated only if its cause
- * has disappeared and come back.
+ * Detects a collapsing policy after each batch. Four signs count:
+ *
+ * - the accuracy on a source falls below its best value
+ * - the entropy is low although the accuracy is not high
+ * - several consecutive batches have no update
+ * - a few tokens dominate the importance ratios
+ *
+ * Each warning is issued once. It is repeated only if its cause disappeared and came back.
  *
  * @returns the state after this batch, and its new warnings
  */
@@ -105,8 +111,8 @@ export function detectCollapse(
 }
 
 /**
- * Confidence interval of an accuracy. Answers within a group are strongly correlated, so each group counts as one observation. One right
- * and one wrong observation are added, so that the interval does not vanish for few observations.
+ * Returns a confidence interval of an accuracy. Each group counts as one observation, because answers within a group are strongly
+ * correlated. One right and one wrong observation are added, so that the interval does not vanish for few observations.
  */
 function confidenceInterval({ right, groups }: { readonly right: number; readonly groups: number }): readonly [low: number, high: number] {
   const share = (right + 1) / (groups + 2);

@@ -9,7 +9,10 @@ import { type Rollout, type RolloutOptions, rollouts, type Sampler } from "./rol
 export interface Sample extends Rollout, Judged {
   /** Token ids of the prompt. */
   readonly prompt: readonly number[];
-  /** False if the response could not be judged. Its reward is then null and its advantage 0, and it counts as neither right nor wrong. */
+  /**
+   * False if the response could not be judged. In this case its reward is null, its advantage is 0, and it counts as neither right nor
+   * wrong.
+   */
   readonly judged: boolean;
   /** Group-relative advantage of the reward. */
   readonly advantage: number;
@@ -19,7 +22,7 @@ export interface Sample extends Rollout, Judged {
 export interface Group {
   /** Index of the problem's source. */
   readonly source: number;
-  /** Outcome of the responses that could be scored; "all wrong" if there are none. */
+  /** Outcome of the responses that could be scored. If none could be scored, it is "all wrong". */
   readonly outcome: GroupOutcome;
   readonly samples: readonly Sample[];
 }
@@ -103,7 +106,10 @@ export async function sampleGroups(
   };
 }
 
-/** Outcome of the responses that could be scored. A group without such responses has no advantages to learn from. */
+/**
+ * Returns the outcome of the responses that could be scored. A group without such responses has no advantages to learn from, and counts as
+ * "all wrong".
+ */
 function outcomeOf(judged: readonly Judged[]): GroupOutcome {
   const scored = judged.filter(({ total }) => total !== null);
   return scored.length === 0 ? "all wrong" : groupOutcome(scored.map(({ correct }) => correct));
@@ -116,14 +122,14 @@ function addOverlongPunishment(judged: Judged, { ids }: Rollout, limits: { maxTo
 }
 
 /**
- * Samples rounds of groups until `wanted` of them have both right and wrong answers, or the maximum number of rounds is reached (DAPO's
- * dynamic sampling, adopted by the M1 report).
+ * Samples rounds of groups until `wanted` groups have both right and wrong answers, or until the maximum number of rounds is reached. This
+ * is DAPO's dynamic sampling, which the M1 report adopts.
  *
- * A later round samples as many groups as the share of mixed groups so far suggests, at most `wanted`. Surplus groups are discarded.
+ * The size of a later round follows from the share of mixed groups so far, and is at most `wanted`. Surplus groups are discarded.
  *
  * @param draw draws the next problem
  * @param options `rounds`: maximum number of rounds; 0 samples one round and keeps every group. `nextSeed`: returns the seed of a round
- * @returns the groups to learn from, all sampled groups, and failures of the judges
+ * @returns the groups to learn from, all sampled groups, and the failures of the judges
  */
 export async function sampleDynamically(
   model: Sampler,

@@ -16,7 +16,8 @@ export interface PolicyMetrics {
   /** Numbers of groups: sampled, kept for learning, all responses right, and all responses wrong. */
   readonly groups: { readonly sampled: number; readonly kept: number; readonly allRight: number; readonly allWrong: number };
   /**
-   * Number of responses that could not be judged, and number of retries. Such responses have null rewards and do not affect the accuracy.
+   * Number of responses that could not be judged, and number of retried calls. A response that was not judged has null rewards and does not
+   * affect the accuracy.
    */
   readonly judging: { readonly failed: number; readonly retried: number };
   /** Share of right answers among all judged responses (mean@G: G responses per problem). */
@@ -26,8 +27,8 @@ export interface PolicyMetrics {
   /** Mean of each reward component over the responses that have it, and mean of the sum of components (`total`). */
   readonly rewards: Readonly<Record<string, number>>;
   /**
-   * Response length in tokens: mean, 99th percentile and limit. Also the shares of responses that reached the limit
-   * or were stopped as repetitive.
+   * Response length in tokens: mean, 99th percentile and limit. Also contains the shares of responses that reached the limit or were
+   * stopped as repetitive.
    */
   readonly length: {
     readonly mean: number;
@@ -36,7 +37,7 @@ export interface PolicyMetrics {
     readonly truncated: number;
     readonly repetitive: number;
   };
-  /** The policy on the kept responses, before the updates. Missing if no group was kept. */
+  /** Statistics of the policy on the kept responses, before the updates. Missing if no group was kept. */
   readonly policy?: PolicyState;
   /** Metrics of each update. */
   readonly updates: readonly UpdateMetrics[];
@@ -55,15 +56,15 @@ export interface PolicyState {
   /** Mean entropy of the next-token distributions, in nats. */
   readonly entropy: number;
   /**
-   * Agreement between the probabilities of sampling and of training. Only at temperature 1, because samplers report
-   * probabilities at no other temperature.
+   * Agreement between the probabilities of sampling and of training. Present only at temperature 1, because samplers report probabilities
+   * only at temperature 1.
    */
   readonly agreement?: Agreement;
 }
 
 /** Metrics of one update. */
 export interface UpdateMetrics extends PolicyStats {
-  /** Loss of the objective, without the load-balancing loss. Near 0 on-policy, even if the gradient is large. */
+  /** Loss of the objective, without the load-balancing loss. On-policy it is near 0, even if the gradient is large. */
   readonly loss: number;
   /** Norm of the gradient, before clipping. */
   readonly gradNorm: number;

@@ -19,8 +19,8 @@ export interface PolicyOptions {
   /** Number of responses to each problem, G (8). */
   groupSize?: number;
   /**
-   * Number of updates per generation batch and epoch, with equal numbers of groups (4). The first update is
-   * on-policy, the others are off-policy.
+   * Number of updates per epoch over a generation batch (4). Each update learns from a minibatch of an equal number of groups. The first
+   * update is on-policy, the others are off-policy.
    */
   minibatches?: number;
   /** Number of passes over the responses of a generation batch (1). */
@@ -31,9 +31,11 @@ export interface PolicyOptions {
    */
   objective?: (batch: PolicyBatch) => PolicyLoss;
   /**
-   * The reference policy π_ref of objectives with `klCoef`: a second model with constant weights. It is usually the checkpoint that
-   * training started from, also after a restore. Each batch takes one additional forward pass through it. The statistics of every update
-   * then include `klRef`, even if `klCoef` is 0.
+   * The reference policy π_ref for objectives with `klCoef`: a second model, whose weights do not change. Usually it is the checkpoint that
+   * training started from, also after a restore.
+   *
+   * Each batch takes one additional forward pass through the reference. The statistics of every update then include `klRef`, even if
+   * `klCoef` is 0.
    */
   reference?: Trainable;
   /** Called with each warning, which `PolicyMetrics.warnings` contains too. */
@@ -42,22 +44,28 @@ export interface PolicyOptions {
   advantages?: AdvantageOptions & { scale?: "group" | "none" };
   /** Maximum number of tokens of a response (256), or windows that `nextWindow` advances. */
   maxTokens?: number | WindowOptions;
-  /** Share of `maxTokens`, at its end, in which `overlongPunishment` reduces the reward (0: no punishment). DAPO uses 0.2. */
+  /**
+   * Size of the interval at the end of `maxTokens` in which `overlongPunishment` reduces the reward, as a share of `maxTokens` (0: no
+   * punishment). DAPO uses 0.2.
+   */
   overlong?: number;
   /**
-   * Maximum number of rounds of dynamic sampling (3). A round samples up to `groups` problems; sampling ends once `groups` of them have
-   * both right and wrong answers. 0 samples one round and learns from all groups.
+   * Maximum number of rounds of dynamic sampling (3). A round samples up to `groups` problems. Sampling ends once `groups` of them have
+   * both right and wrong answers. With 0, one round is sampled and all of its groups are used.
    */
   rounds?: number;
-  /** Stops repetitive responses, as `generate` does (after 3,000 consecutive tokens with a probability above 0.99, as in the M1 report). */
+  /**
+   * Stops repetitive responses, as `generate` does. By default after 3,000 consecutive tokens with a probability above 0.99, as in the M1
+   * report.
+   */
   repetition?: { tokens?: number; probability?: number } | false;
   /** Concurrency, retries and time limits of judges. */
   judging?: JudgingOptions;
-  /** Draws sources by weight and pass rate, as `mixture` computes (true), or by weight alone (false). */
+  /** Whether sources are drawn by weight and pass rate, as `mixture` computes (true), or by weight alone (false). */
   followPassRates?: boolean;
   /** Schedule of the trainer's learning rate over all updates. By default it is constant after 10 warm-up updates. */
   schedule?: Schedule;
-  /** Seed of all random choices: sources and tokens (0). */
+  /** Seed of all random choices, which are the choice of sources and the sampling of tokens (0). */
   seed?: number;
   /** Aborts the run during sampling. The updates of a batch always run to completion, so that the trainer can be saved afterwards. */
   signal?: AbortSignal;
@@ -140,7 +148,7 @@ export function windowsOf(maxTokens: number | WindowOptions): WindowOptions & { 
   return { windows, ...when };
 }
 
-/** Prefixes input errors of `body` with the place of the options. */
+/** Runs `body` and prefixes its input errors with the place of the options. */
 export function withErrorPrefix<T>(where: string, body: () => T): T {
   try {
     return body();

@@ -39,7 +39,7 @@ const schema = v.strictObject({
   reference: v.optional(text),
   tasks: v.pipe(
     v.array(
-      // The variant is chosen by its key instead of a union schema, so that messages refer to the intended variant.
+      // The key decides which variant is meant. A union schema would report errors about the wrong variant.
       v.lazy((task): typeof bundledTask | typeof moduleTasks | typeof fileTask => {
         if (isObject(task) && "module" in task) return moduleTasks;
         return isObject(task) && "file" in task ? fileTask : bundledTask;
@@ -104,7 +104,7 @@ export function parsePolicyPlan(bytes: Uint8Array, where: string): PolicyPlan {
   return { ...plan, levels: bundledLevels(bundled), customTasks: entries.filter((task) => "module" in task || "file" in task) };
 }
 
-/** Whether a plan needs a reference model: it names one, or its objective has a KL penalty. */
+/** Whether a plan needs a reference model. This is the case if it names one, or if its objective has a KL penalty. */
 export function needsReference({ objective, reference }: PolicyPlan): boolean {
   return reference !== undefined || Number((objective as { klCoef?: unknown }).klCoef ?? 0) > 0;
 }
@@ -122,10 +122,10 @@ export function sourcesOf({ levels, rewards: weights, seed }: PolicyPlan, codec:
   return levels.map(({ task, level, weight }) => taskSource(task, level, codec, { seed, weight, rewards: Object.fromEntries(weighted) }));
 }
 
-/** A batch of one token, with which an objective is called to validate its options. */
+/** A batch of one token. The objective is called with it to validate its options. */
 const probeBatch: PolicyBatch = { logp: [[-1]], logpOld: [[-1]], logpRef: [[-1]], mask: [[1]], advantages: [1], groups: [0] };
 
-/** @throws {InputError} an unknown objective, or invalid options of it */
+/** Checks the name and the options of an objective. @throws {InputError} an unknown objective, or invalid options */
 function checkObjective(objective: PolicyPlan["objective"], where: string): void {
   if (!Object.hasOwn(objectives, objective.name)) {
     const known = Object.keys(objectives).map((one) => JSON.stringify(one));

@@ -6,7 +6,7 @@ import type { WindowState } from "../curriculum/index.js";
 import { collapseStateSchema, newCollapseState } from "./collapse-detection.js";
 import type { PolicyMetrics } from "./policy-metrics.js";
 
-/** The state that a run needs to resume, in addition to weights and optimiser. It is plain data, saved with the trainer. */
+/** The state that a run needs to resume, in addition to weights and optimiser state. It is plain data and is saved with the trainer. */
 const progressSchema = v.strictObject({
   /** Number of completed batches. */
   batch: index,

@@ -10,8 +10,8 @@ export function sampleToDocument({ prompt, ids }: Pick<Sample, "prompt" | "ids">
 }
 
 /**
- * Updates the policy once with a minibatch of whole groups, in order. Means are taken over the whole minibatch, even if the trainer
- * splits it for its forward passes.
+ * Updates the policy once with a minibatch of whole groups. All means are taken over the whole minibatch, even if the trainer splits it
+ * into several forward passes.
  *
  * @param logpOld log-probabilities of the response tokens under the policy that sampled them
  * @param logpRef log-probabilities of the same tokens under the reference policy, if there is one
@@ -45,7 +45,7 @@ export function updatePolicy(
     if (part.length === samples.length) whole = value;
     return value;
   });
-  // The statistics of the parts cannot be added up, so the objective runs once more over the whole minibatch.
+  // The statistics of the parts cannot be added up. The objective therefore runs once more, over the whole minibatch.
   const { loss, stats } = whole ?? objective(batchOf(logp, 0));
   return { ...stats, loss, gradNorm, lr };
 }

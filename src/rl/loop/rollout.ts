@@ -10,9 +10,11 @@ export interface Rollout {
   readonly ids: readonly number[];
   /** The decoded text. */
   readonly text: string;
-  /** Log-probability of each token according to the sampler, always at temperature 1, regardless of the sampling temperature. */
+  /** Log-probability of each token according to the sampler. It is always at temperature 1, whatever the sampling temperature. */
   readonly logp: Float64Array;
-  /** Why the response ended. `"length"` and `"context"` mean that it was truncated, `"repetition"` that it was stopped as repetitive. */
+  /**
+   * Why the response ended. `"length"` and `"context"` mean that it was truncated, and `"repetition"` that it was stopped as repetitive.
+   */
   readonly stop: StopReason;
 }
 
@@ -28,8 +30,10 @@ export interface Sampler {
 }
 
 /**
- * Samples a group of responses to each prompt, from the full distribution (no top-k or top-p), all in the same forward passes. Response i
- * to prompt p equals the response of `generate` with the seed `seed + p · groupSize + i`.
+ * Samples a group of responses to each prompt. All responses share the same forward passes. Tokens are drawn from the full distribution,
+ * without top-k or top-p.
+ *
+ * Response i to prompt p equals the response of `generate` with the seed `seed + p · groupSize + i`.
  *
  * @param prompts token ids of each prompt
  * @returns one group of `groupSize` responses per prompt

@@ -31,12 +31,14 @@ const trainersInUse = new WeakSet<Trainer>();
  *     log π_ref = log-probabilities of the responses under the reference policy, if there is one
  *     per update: loss = objective(log π, log π_old, A) over a minibatch of groups
  *
- * A run resumes from the state of the trainer. After `trainer.restore(trainer.save())`, even in another process, the results equal those of
- * one uninterrupted run. This requires the same options, sources and build, and the trained model as the sampler. Between two batches,
- * while the body of the loop runs, the trainer can be saved and the model used.
+ * Between two batches, while the body of the caller's loop runs, the trainer can be saved and the model can be used.
  *
- * @param model samples the responses: the model being trained, or a model on a server to which the body of the loop sends the new weights
- * @param trainer the trainer of the model, with the learning rate. Its `temperature` applies to the sampling too
+ * A run resumes from the state of the trainer. After `trainer.restore(trainer.save())`, even in another process, the results equal those of
+ * an uninterrupted run. This holds if options, sources and build are the same, and if the trained model itself samples the responses.
+ *
+ * @param model samples the responses. It is the model being trained, or a model on a server to which the body of the loop sends the new
+ *   weights
+ * @param trainer the trainer of the model. It determines the learning rate, and its `temperature` applies to the sampling too
  * @param sources the sources of problems, with unique names
  * @throws {InputError} invalid options, sources, problems or judgements, or a trainer whose progress belongs to another kind of run
  * @throws {LightningError} a non-finite loss or gradient (the weights remain as after the previous update; restore the trainer to
@@ -77,7 +79,7 @@ async function* runBatches(
   const progress = readProgress(trainer, windows.windows);
   const { temperature } = trainer.options;
   const perBatch = minibatches * epochs;
-  // Derives a separate seed for each purpose. They also differ from the seeds of the sources.
+  // Each purpose gets its own seed. These seeds also differ from those of the sources.
   const own = Random.seeded(settings.seed);
   const [choosing, sampling] = [drawSeed(own), drawSeed(own)];
 
@@ -116,7 +118,7 @@ async function* runBatches(
       for (const [place, [from, to]] of minibatchRanges(kept.length, minibatches, groupSize).entries()) {
         await yieldToEventLoop();
         const minibatch = samples.slice(from, to);
-        // Skips the update: without advantages, AdamW would still move the weights by its momentum.
+        // The update is skipped. Without advantages, AdamW would still move the weights by its momentum.
         if (minibatch.every(({ advantage }) => advantage === 0)) continue;
         const lr =
           trainer.options.lr *
@@ -158,7 +160,7 @@ function drawSeed(random: Random): number {
   return Math.floor(random.next() * SEED_LIMIT);
 }
 
-/** @throws {InputError} a source returned an invalid problem */
+/** Checks a problem that a source returned. @throws {InputError} an invalid problem */
 function checkProblem(problem: Problem, where: string): Problem {
   if (!(isTokenIds(problem?.prompt) && problem.prompt.length > 0 && typeof problem.judge === "function")) {
     throw new InputError(`${where}: expected { prompt, judge } with at least one token id and a function, got another value`);
@@ -166,7 +168,7 @@ function checkProblem(problem: Problem, where: string): Problem {
   return problem;
 }
 
-/** @throws {LightningError} no response could be judged */
+/** Checks that at least one response was judged. @throws {LightningError} none was judged */
 function checkJudging({ failed, error }: JudgingSummary, responses: number, where: string): void {
   if (failed < responses) return;
   const why = error ? `the first call failed with: ${error.message}` : "the judge returned null for every response";
@@ -196,7 +198,7 @@ function minibatchRanges(groups: number, minibatches: number, groupSize: number)
   return Array.from({ length: count }, (_, i) => [at(i), at(i + 1)]);
 }
 
-/** @throws {InputError} no sources, an invalid source, or two sources with the same name */
+/** Checks the sources. @throws {InputError} no sources, an invalid source, or two sources with the same name */
 function checkSources(sources: readonly ProblemSource[]): void {
   if (!Array.isArray(sources) || sources.length === 0) throw new InputError("trainPolicy: sources: expected at least one source, got none");
   for (const [i, source] of sources.entries()) {

@@ -7,7 +7,8 @@ import { mean } from "../statistics.js";
 
 export interface AdvantageOptions {
   /**
-   * Delta degrees of freedom (1): the standard deviation divides by n − ddof. PyTorch uses 1; 0 gives the population's standard deviation.
+   * Delta degrees of freedom (1). The standard deviation divides by n − ddof. PyTorch uses 1; 0 gives the standard deviation of a
+   * population.
    */
   ddof?: 0 | 1;
   /** ε, added to the standard deviation (1e-6). At most 1e9. */
@@ -28,10 +29,10 @@ const entries = {
   ),
 };
 
-/** Rewards count as equal if they differ by at most this share of the largest reward, because float32 rounding causes such differences. */
+/** Maximum difference of equal rewards, as a share of the largest reward. Rounding to float32 causes such differences. */
 const EQUAL_REWARDS_TOLERANCE = 1e-6;
 
-/** Rewards also count as equal if their difference is at most this value, because the squares of such differences underflow. */
+/** Maximum absolute difference of equal rewards. The square of a smaller difference would underflow. */
 const MIN_REWARD_SPREAD = 1e-100;
 
 /** The reward of a response, or null if it cannot be scored. */
@@ -44,8 +45,8 @@ const schema = v.strictObject({ ...entries, scale: v.optional(oneOf("group", "no
  *
  *     A_i = (R_i − mean R) / (std R + ε)
  *
- * A null reward gets advantage 0 and is left out of mean and standard deviation. If all rewards are equal, or there is only one, all
- * advantages are exactly 0.
+ * A null reward gets the advantage 0 and is excluded from mean and standard deviation. If all rewards are equal, or if there is only one,
+ * all advantages are exactly 0.
  *
  * Source: GRPO (Shao et al. 2024); M1 report, eq. 2, which specifies neither ddof nor ε.
  *
@@ -85,7 +86,7 @@ export function batchAdvantages(groups: readonly ArrayLike<RewardValue>[], optio
   return groups.map((rewards) => divideNonZero(subtractGroupMean(rewards), std + eps));
 }
 
-/** R − mean R. Null rewards give 0; equal rewards give 0 exactly, without rounding errors. */
+/** Computes R − mean R. The result is 0 for null rewards, and exactly 0 if all rewards are equal. */
 function subtractGroupMean(rewards: ArrayLike<RewardValue>): Float64Array {
   const values = scoredRewards(rewards);
   const [least, most] = [values.reduce((a, b) => Math.min(a, b), Infinity), values.reduce((a, b) => Math.max(a, b), -Infinity)];
@@ -95,7 +96,7 @@ function subtractGroupMean(rewards: ArrayLike<RewardValue>): Float64Array {
   return Float64Array.from(rewards, (reward) => (reward === null ? 0 : reward - middle));
 }
 
-/** x / divisor; a zero stays 0 even if the divisor is 0. */
+/** Computes x / divisor. A zero stays 0 even if the divisor is 0. */
 function divideNonZero(x: Float64Array, divisor: number): Float64Array {
   return x.map((value) => (value === 0 ? 0 : value / divisor));
 }

@@ -8,10 +8,10 @@ import type { Minibatch } from "./policy-batch.js";
  *
  * - `"token"`: 1 / N. All tokens weigh the same (CISPO, DAPO).
  * - `"sequence"`: 1 / (G n_i). All responses weigh the same (GRPO).
- * - `{ constant: L }`: 1 / (G L). Independent of the response's length (Dr. GRPO). L = 1 gives the mean over
- *   responses of the sums over tokens.
- * - `{ mix: λ }`: λ / (G n_i) + (1 − λ) / N. This is an interpretation of "combined sample-level loss and token-level normalisation" (M1
- *   report, section 5), which gives no formula.
+ * - `{ constant: L }`: 1 / (G L). The weight does not depend on the length of the response (Dr. GRPO). L = 1 gives the mean over responses
+ *   of the sums over tokens.
+ * - `{ mix: λ }`: λ / (G n_i) + (1 − λ) / N. The M1 report (section 5) describes a "combined sample-level loss and token-level
+ *   normalisation" without a formula; this is our interpretation of it.
  */
 export type Aggregation = "token" | "sequence" | { readonly constant: number } | { readonly mix: number };
 
@@ -20,13 +20,13 @@ export interface AggregationOptions {
   /** The weight of each token. The default depends on the objective. */
   aggregation?: Aggregation;
   /**
-   * The set over which N and G are counted. `"minibatch"` (default): the whole minibatch. `"group"`: each group, followed by the mean over
-   * groups; the batch must have `groups`.
+   * The set over which N and G are counted. `"minibatch"` (default) is the whole minibatch. `"group"` is each group separately, followed by
+   * the mean over groups; the batch must have `groups`.
    */
   scope?: "minibatch" | "group";
   /**
-   * Treatment of responses whose tokens are all masked. `"count"` (default, as in TRL): G counts them, and the mean over groups counts
-   * groups that consist only of them. `"skip"` (as in verl): neither counts them.
+   * Whether responses without unmasked tokens count. With `"count"` (default, as in TRL), they count in G, and groups that consist only of
+   * them count in the mean over groups. With `"skip"` (as in verl), neither counts.
    */
   empty?: "count" | "skip";
 }
@@ -88,7 +88,7 @@ function tokenWeight(aggregation: Aggregation, length: number, tokens: number, r
   return aggregation.mix / (responses * length) + (1 - aggregation.mix) / tokens;
 }
 
-/** n_i = Σ_t m_it */
+/** Computes n_i = Σ_t m_it, the number of unmasked tokens of a response. */
 export function countTokens(mask: ArrayLike<number>): number {
   let tokens = 0;
   for (let t = 0; t < mask.length; t++) tokens += mask[t]!;

@@ -4,7 +4,7 @@ import type { PolicyBatch } from "./policy-batch.js";
 import { type ObjectiveOptions, objectiveEntries, type PolicyLoss, policyLoss } from "./policy-loss.js";
 import { type Bounds, boundsEntries, checkBounds, clip } from "./ratio-bounds.js";
 
-/** Options of {@link cispo}. The bounds default to (0, 5]. The report uses only an upper bound and gives no number. */
+/** Options of {@link cispo}. The bounds default to (0, 5]. The report uses only an upper bound, and does not publish its value. */
 export interface CispoOptions extends Partial<Bounds>, ObjectiveOptions {}
 
 const schema = v.strictObject({ ...boundsEntries({ minWeight: 0, maxWeight: 5 }), ...objectiveEntries });

@@ -4,8 +4,8 @@ import { type Bounds, clip } from "./ratio-bounds.js";
 /**
  * Returns PPO's clipped surrogate (Schulman et al. 2017) or, with a cap, the surrogate of dual-clip PPO (Ye et al. 2020):
  *
- *     J = min(r A, clip(r, minWeight, maxWeight) A),   for A < 0 at least cap · A
- *     dJ/dlogp = r A, and 0 where a bound decides
+ *     J = min(r A, clip(r, minWeight, maxWeight) A)        for A < 0: at least cap · A
+ *     dJ/dlogp = r A                                       0 where a bound takes effect
  *
  * A ratio exactly on a bound passes its gradient, as with PyTorch's clamp.
  */

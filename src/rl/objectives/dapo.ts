@@ -11,12 +11,12 @@ export interface DapoOptions extends Partial<Bounds>, ObjectiveOptions {}
 const schema = v.strictObject({ ...boundsEntries({ minWeight: 0.8, maxWeight: 1.28 }), ...objectiveEntries });
 
 /**
- * Computes the DAPO objective (Yu et al. 2025), GRPO's clipped surrogate with a higher upper bound, as a mean over all tokens:
+ * Computes the DAPO objective (Yu et al. 2025): GRPO's clipped surrogate with a higher upper bound, averaged over all tokens.
  *
  *     J = 1/N Σ_i Σ_t min(r A_i, clip(r, minWeight, maxWeight) A_i)
  *     dloss/dlogp = −w r A, and 0 where A > 0 and r > maxWeight, or A < 0 and r < minWeight
  *
- * DAPO's dynamic sampling is available as `groupOutcome`, its length penalty as `overlongPunishment`.
+ * DAPO's dynamic sampling is available as `groupOutcome`, and its length penalty as `overlongPunishment`.
  *
  * @throws {InputError} an invalid batch or invalid options
  */

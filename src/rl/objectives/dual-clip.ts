@@ -9,7 +9,7 @@ import { type Bounds, boundsEntries, checkBounds } from "./ratio-bounds.js";
 
 /** Options of {@link dualClip}. The clip range of r defaults to [0.8, 1.2]. */
 export interface DualClipOptions extends Partial<Bounds>, ObjectiveOptions {
-  /** c (3): if A is below 0, a token with r above c has no gradient. At least `maxWeight`. */
+  /** The cap c (3). If A is below 0, tokens with r above c have no gradient. At least `maxWeight`. */
   cap?: number;
 }
 
@@ -23,8 +23,8 @@ const schema = v.strictObject({
 });
 
 /**
- * Computes the dual-clip PPO objective (Ye et al. 2020). It also bounds the clipped surrogate of tokens that have a negative advantage
- * but have become more probable:
+ * Computes the dual-clip PPO objective (Ye et al. 2020). It adds a bound for tokens that have a negative advantage but have become more
+ * probable:
  *
  *     J = 1/N Σ_i Σ_t max(min(r A_i, clip(r, minWeight, maxWeight) A_i), cap · A_i)   (for A_i ≥ 0: only the min)
  *     dloss/dlogp as in DAPO, and 0 where A < 0 and r > cap

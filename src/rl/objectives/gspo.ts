@@ -12,8 +12,8 @@ export interface GspoOptions extends Partial<Bounds>, ObjectiveOptions {}
 const schema = v.strictObject({ ...boundsEntries({ minWeight: 1 - 3e-4, maxWeight: 1 + 4e-4 }), ...objectiveEntries });
 
 /**
- * Computes the GSPO objective (Zheng et al. 2025): the clipped surrogate with one importance ratio per response, the geometric mean of the
- * ratios of its tokens:
+ * Computes the GSPO objective (Zheng et al. 2025): the clipped surrogate with one importance ratio s per response. s is the geometric mean
+ * of the ratios of the response's tokens:
  *
  *     J = 1/G Σ_i min(s_i A_i, clip(s_i, minWeight, maxWeight) A_i),   s_i = exp(1/|o_i| Σ_t (log π_θ − log π_old))
  *     dloss/dlogp = −w s_i A_i, and 0 where A > 0 and s > maxWeight, or A < 0 and s < minWeight
@@ -28,7 +28,7 @@ export function gspo(batch: PolicyBatch, options: GspoOptions = {}): PolicyLoss 
   return policyLoss("gspo", batch, rest, "sequence", clippedSurrogate({ minWeight, maxWeight }), meanOverTokens);
 }
 
-/** log s, repeated for every token. For a response without unmasked tokens, the result is 0 and not used. */
+/** Returns log s for every token. For a response without unmasked tokens, it returns 0, which is not used. */
 function meanOverTokens(logRatios: Float64Array, mask: Numbers): Float64Array {
   const sum = logRatios.reduce((total, d, t) => total + mask[t]! * d, 0);
   return new Float64Array(logRatios.length).fill(sum / Math.max(1, countTokens(mask)));

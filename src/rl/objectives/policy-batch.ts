@@ -7,36 +7,41 @@ import { isList } from "../arguments.js";
 export type Numbers = ArrayLike<number>;
 
 /**
- * The input of an objective: responses with their log-probabilities and advantages. Arrays per token are ragged: one array per response,
- * one number per token, in the same order everywhere. There is no padding; a response may be empty.
+ * The input of an objective: responses with their log-probabilities and advantages.
+ *
+ * Arrays per token are ragged: there is one array per response and one number per token, without padding. All of them have the same order.
+ * A response may be empty.
  */
 export interface PolicyBatch {
   /** log π_θ: log-probability of each token under the policy being trained, at the sampling temperature. */
   readonly logp: readonly Numbers[];
   /** log π_old: log-probability of each token under the policy that sampled the responses. */
   readonly logpOld: readonly Numbers[];
-  /** 1 for a token that the policy generated, 0 for any other, such as prompts and tool output. Only tokens with 1 enter the loss. */
+  /**
+   * 1 for a token that the policy generated, 0 for any other token, such as those of prompts and tool output. Only tokens with 1 enter the
+   * loss.
+   */
   readonly mask: readonly Numbers[];
   /** One advantage per response, which applies to all of its tokens. */
   readonly advantages: Numbers;
   /** log π_ref: log-probability of each token under the reference policy. Required if `klCoef` is above 0. */
   readonly logpRef?: readonly Numbers[];
-  /** The group of each response, as a number that identifies the group. Required by `scope: "group"`. */
+  /** A number per response that identifies its group. Required by `scope: "group"`. */
   readonly groups?: Numbers;
   /**
-   * The minibatch that contains these responses; `first` is the index of the first of them in it. Means are then taken over the whole
-   * minibatch, so that losses and gradients of the parts add up to those of the minibatch.
+   * The minibatch that contains these responses. Means are taken over the whole minibatch, so that the losses and gradients of its parts
+   * add up to those of the minibatch. `first` is the index of the first of these responses in the minibatch.
    */
   readonly minibatch?: Minibatch & { readonly first: number };
 }
 
-/** The data that averages over a minibatch depend on: the mask and the group of all its responses. */
+/** The data of a minibatch that its averages depend on: the mask and the group of all its responses. */
 export interface Minibatch {
   readonly mask: readonly Numbers[];
   readonly groups?: Numbers;
 }
 
-/** @throws {InputError} arrays of different shapes, or elements that are not numbers within ±1e9 (masks: 0 or 1) */
+/** Checks a batch. @throws {InputError} arrays of different shapes, or elements that are not numbers within ±1e9 (masks: 0 or 1) */
 export function checkBatch(batch: PolicyBatch, where: string): void {
   expectArgument(where, typeof batch === "object" && batch !== null, "{ logp, logpOld, mask, advantages }", batch);
   const { logp, logpOld, mask, advantages, logpRef, groups, minibatch } = batch;
@@ -49,7 +54,7 @@ export function checkBatch(batch: PolicyBatch, where: string): void {
   if (minibatch !== undefined) checkMinibatch(minibatch, logp, `${where}: minibatch`);
 }
 
-/** @throws {InputError} invalid masks or groups, or a minibatch that does not contain these responses */
+/** Checks the minibatch of a batch. @throws {InputError} invalid masks or groups, or a minibatch that does not contain these responses */
 function checkMinibatch(minibatch: NonNullable<PolicyBatch["minibatch"]>, logp: readonly Numbers[], where: string): void {
   expectArgument(where, isObjectLike(minibatch), "{ mask, first }", minibatch);
   const { mask, groups, first } = minibatch;

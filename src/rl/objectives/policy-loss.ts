@@ -8,8 +8,8 @@ import { type PolicyStats, PolicyStatsAccumulator } from "./policy-stats.js";
 /** Options of all objectives. */
 export interface ObjectiveOptions extends AggregationOptions {
   /**
-   * β (0) of the KL penalty β (e^x − x − 1) of every token, x = log π_ref − log π_θ. The batch must have `logpRef` if it is above 0. The M1
-   * report uses no penalty.
+   * Weight β of the KL penalty (0). Each token is penalised by β (e^x − x − 1), where x = log π_ref − log π_θ. If β is above 0, the batch
+   * must have `logpRef`. The M1 report uses no penalty.
    */
   klCoef?: number;
 }
@@ -31,17 +31,19 @@ export interface PolicyLoss {
   readonly stats: PolicyStats;
 }
 
-/** One token, as the input of a surrogate. */
+/** The input of a surrogate for one token. */
 export interface SurrogateInput {
   /** The importance ratio r, clamped to e^±20. */
   readonly ratio: number;
   readonly advantage: number;
   readonly logp: number;
-  /** Whether r was clamped to this range. If so, r does not depend on `logp`. */
+  /** Whether r was clamped to this range. If it was, r does not depend on `logp`. */
   readonly saturated: boolean;
 }
 
-/** The maximised term J of one token: its value, its derivative with respect to `logp`, and whether a bound took effect. */
+/**
+ * Computes the term J of one token, which is maximised: its value, its derivative with respect to `logp`, and whether a bound took effect.
+ */
 export type Surrogate = (token: SurrogateInput) => { value: number; slope: number; clipped: boolean };
 
 /** Log-ratios are clamped to ± this value before they are exponentiated. */
@@ -101,7 +103,7 @@ function clampLogRatio(logRatio: number): { exponent: number; saturated: boolean
   return { exponent, saturated: exponent !== logRatio };
 }
 
-/** The k3 estimator e^x − x − 1, which is at least 0, and its derivative by x (Schulman 2020). */
+/** Computes the k3 estimator e^x − x − 1, which is at least 0, and its derivative with respect to x (Schulman 2020). */
 function k3(x: number): { value: number; slope: number } {
   const { exponent, saturated } = clampLogRatio(x);
   const above = Math.expm1(exponent);

@@ -1,10 +1,12 @@
 import { quantiles } from "../statistics.js";
 
-/** Statistics of an objective over its unmasked tokens, each with the same weight. All are 0 if there are no such tokens. */
+/** Statistics of an objective over its unmasked tokens. Every token has the same weight. All values are 0 if there are no such tokens. */
 export interface PolicyStats {
   /** Number of unmasked tokens. */
   readonly tokens: number;
-  /** Share of tokens whose ratio was clipped or whose gradient was stopped: among all, and by the sign of the advantage. */
+  /**
+   * Share of tokens whose ratio was clipped or whose gradient was stopped, among all tokens and separately by the sign of the advantage.
+   */
   readonly clipFraction: { readonly all: number; readonly positive: number; readonly negative: number };
   /** Mean and quantiles of the importance ratio r = π_θ / π_old, interpolated linearly. With GSPO, r is the ratio of the response. */
   readonly ratio: {
@@ -16,7 +18,7 @@ export interface PolicyStats {
     readonly p99: number;
     readonly max: number;
   };
-  /** (Σ r)² / Σ r²: the number of equally weighted tokens with the same variance. */
+  /** Effective sample size (Σ r)² / Σ r²: the number of equally weighted tokens that would give the same variance. */
   readonly effectiveSampleSize: number;
   /** Mean of |log π_θ − log π_old|. */
   readonly meanAbsLogRatio: number;

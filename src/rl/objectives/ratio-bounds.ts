@@ -45,7 +45,7 @@ export function boundsEntries({ minWeight, maxWeight }: Bounds) {
   };
 }
 
-/** @throws {InputError} `minWeight` above `maxWeight` */
+/** Checks the bounds. @throws {InputError} `minWeight` above `maxWeight` */
 export function checkBounds({ minWeight, maxWeight }: Bounds, where: string): void {
   if (minWeight > maxWeight) {
     throw new InputError(

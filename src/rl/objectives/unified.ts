@@ -7,8 +7,8 @@ import { type Bounds, boundsEntries, checkBounds, clip } from "./ratio-bounds.js
 /** Options of {@link unified}. The bounds of the importance ratio default to (0, 5]. */
 export interface UnifiedOptions extends Partial<Bounds>, ObjectiveOptions {
   /**
-   * The trust region: tokens are dropped if r is above its `maxWeight` and A > 0, or below its `minWeight` and A < 0. By default it is
-   * unbounded, which makes the objective CISPO.
+   * The trust region. A token is dropped if A > 0 and r is above `trust.maxWeight`, or if A < 0 and r is below `trust.minWeight`. By
+   * default it is unbounded, which makes the objective equal to CISPO.
    */
   trust?: Partial<Bounds>;
 }
@@ -21,14 +21,14 @@ const schema = v.strictObject({
 });
 
 /**
- * Computes CISPO with a trust-region mask (M1 report, eq. 6 and 7). CISPO and PPO's gradient are its two extremes:
+ * Computes CISPO with a trust-region mask M (M1 report, eq. 6 and 7):
  *
  *     J = 1/N Σ_i Σ_t sg(c) A_i log π_θ M,   c = clip(r, minWeight, maxWeight)
  *     M = 0 where A > 0 and r > trust.maxWeight, or A < 0 and r < trust.minWeight, else 1
  *     dloss/dlogp = −w c A M
  *
- * Without an upper bound of the ratio (`maxWeight: Infinity`) the gradient is DAPO's; without `trust` the objective is CISPO. The default
- * aggregation is the mean over all tokens, including dropped ones.
+ * Two special cases are known objectives. Without `trust`, it is CISPO. With `trust` and no upper bound of the ratio (`maxWeight:
+ * Infinity`), its gradient is that of DAPO. The default aggregation is the mean over all tokens, including dropped ones.
  *
  * @throws {InputError} an invalid batch or invalid options
  */

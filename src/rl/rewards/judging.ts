@@ -87,12 +87,12 @@ async function callWithRetries<T>(
 
 const never = () => new Promise<never>(() => {});
 
-/** The running calls, each with its own time limit and signal, so that the caller's signal needs only one listener. */
+/** Tracks the running calls. Each call has its own time limit and signal, so that the caller's signal needs only one listener. */
 class RunningCalls {
   ended = false;
   private readonly controllers = new Set<AbortController>();
 
-  /** Runs a call. Rejects when its time limit has passed, and when {@link end} is called. */
+  /** Runs a call. Rejects when its time limit has passed or when {@link end} is called. */
   run<T>(timeoutMs: number, call: JudgeCall<T>): Promise<T> {
     const controller = new AbortController();
     const { signal } = controller;

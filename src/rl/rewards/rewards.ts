@@ -89,13 +89,13 @@ function judgementOf(response: AnsweredPuzzle, where: string): Judgement {
 const overlong = v.strictObject({ maxTokens: count, cache: index });
 
 /**
- * Computes DAPO's soft punishment of overlong responses (Yu et al. 2025, eq. 13), which is added to the other rewards. For n tokens,
- * L = maxTokens and C = cache:
+ * Computes DAPO's soft punishment of overlong responses (Yu et al. 2025, eq. 13). Add it to the other rewards. For n tokens, L = maxTokens
+ * and C = cache:
  *
  *     P = 0 if n ≤ L − C,   (L − C − n) / C if n ≤ L,   −1 beyond
  *
- * @param tokens length of the response
- * @param options DAPO uses 20,480 and 4,096. A cache of 0 makes the punishment a step from 0 to −1
+ * @param tokens length n of the response
+ * @param options `maxTokens` and `cache`, in tokens. DAPO uses 20,480 and 4,096. A cache of 0 makes the punishment a step from 0 to −1
  * @throws {InputError} invalid options, a cache larger than maxTokens, or an invalid number of tokens
  */
 export function overlongPunishment(tokens: number, options: { maxTokens: number; cache: number }): number {

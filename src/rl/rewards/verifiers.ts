@@ -11,7 +11,7 @@ export interface Verifier {
   accepts(expected: string): boolean;
   /** Whether an answer, which may be any text, equals the expected answer. */
   verify(expected: string, answer: string): boolean;
-  /** Extracts the answer from a response without tags. Undefined if there is none. */
+  /** Extracts the answer from a response without tags. Returns undefined if there is none. */
   parse(response: string): string | undefined;
 }
 
@@ -20,21 +20,21 @@ const normaliseWords = (text: string) => splitWords(text.normalize("NFC").toLowe
 
 /** Verifiers by name. All of them take time linear in the length of the response and evaluate no code. */
 export const verifiers: Readonly<Record<"exact" | "words" | "number", Verifier>> = {
-  /** Equal texts, ignoring white space around them. */
+  /** Accepts equal texts, ignoring white space around them. */
   exact: {
     expects: "text",
     accepts: (expected) => expected.trim() !== "",
     verify: (expected, answer) => expected.trim() === answer.trim(),
     parse: wholeText,
   },
-  /** Equal words in equal order, ignoring case and the white space and commas between them. */
+  /** Accepts equal words in equal order. Ignores case, and white space and commas between the words. */
   words: {
     expects: "text with words",
     accepts: (expected) => normaliseWords(expected) !== "",
     verify: (expected, answer) => normaliseWords(expected) === normaliseWords(answer),
     parse: wholeText,
   },
-  /** Exactly equal numbers: `1,000`, `1e3` and `2000/2` are equal. In a response without tags, the last number is the answer. */
+  /** Accepts exactly equal numbers: `1,000`, `1e3` and `2000/2` are equal. In a response without tags, the last number is the answer. */
   number: {
     expects: "a number",
     accepts: (expected) => parseRational(expected) !== undefined,
@@ -46,7 +46,7 @@ export const verifiers: Readonly<Record<"exact" | "words" | "number", Verifier>>
   },
 };
 
-/** A sign directly after a digit or a point is an operator and not part of the number. */
+/** A sign directly after a digit or a decimal point is an operator and not part of the number. */
 const NUMBERS = /(?<![\d.])[+\-−]?(?:\d[\d,]*(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d+)?(?:\/\d+)?/g;
 const DECIMAL = /^([+\-−]?)(\d{1,3}(?:,\d{3})+|\d*)(?:\.(\d*))?(?:[eE]([+-]?\d{1,3}))?$/;
 /** Maximum length of a text that is read as a number. Comparing longer numbers would take too long. */
@@ -57,7 +57,7 @@ interface Rational {
   readonly denominator: bigint;
 }
 
-/** Reads a decimal number, or a fraction of two, as an exact rational. Undefined for other text. */
+/** Reads a decimal number, or a fraction of two decimal numbers, as an exact rational. Returns undefined for any other text. */
 function parseRational(text: string): Rational | undefined {
   if (text.length > MAX_NUMBER_CHARACTERS) return undefined;
   const [above, below, ...more] = text.split("/").map((part) => parseDecimal(part.trim()));

@@ -23,7 +23,7 @@ export interface RowResult extends Row {
   /** Number of the row, from 0 on. */
   readonly index: number;
   readonly samples: readonly RowSample[];
-  /** Share of right responses among the decided ones. Null if none was decided. */
+  /** Share of right responses among those with a verdict. Null if no response has a verdict. */
   readonly pass_rate: number | null;
 }
 
@@ -39,9 +39,9 @@ export interface EvaluateRowsOptions {
   maxTokens?: number;
   /** Responses that are generated at the same time (64). */
   concurrency?: number;
-  /** Seeds the sampling (1): sample j of row i uses the seed `seed` + i · samples + j. */
+  /** Seed of the sampling (1). Sample j of row i uses the seed `seed` + i · samples + j. */
   seed?: number;
-  /** Numbers of the rows to skip, for example because they were evaluated before. */
+  /** Indices of rows to skip, for example because they were evaluated before. */
   skip?: ReadonlySet<number>;
   /** Cancels the evaluation. */
   signal?: AbortSignal;
@@ -124,7 +124,7 @@ function rowResult(row: Row, index: number, texts: readonly string[], tokens: re
   return { ...row, index, samples, pass_rate: passRate(samples) };
 }
 
-/** Judges the stored responses again, without a model. @throws {InputError} a row that does not belong to its task */
+/** Judges stored responses again, without a model. @throws {InputError} a row that does not belong to its task */
 export function reverifyRow(result: RowResult): RowResult {
   expectResult("reverifyRow: result", result);
   const samples = result.samples.map((sample) => {

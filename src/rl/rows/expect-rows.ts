@@ -4,14 +4,14 @@ import { expectArgument, isObjectLike } from "../../base/options.js";
 import type { RowResult } from "./evaluate-rows.js";
 import type { Row } from "./task-rows.js";
 
-/** @throws {InputError} a value without the texts of a row */
+/** Checks that a value is a row. @throws {InputError} a value without the texts of a row */
 export function expectRow(where: string, row: Row): void {
   expectArgument(where, isObjectLike(row), "a row { task, question, answer, metadata }", row);
   expectArgument(`${where}.task`, typeof row.task === "string", "a string", row.task);
   expectArgument(`${where}.question`, typeof row.question === "string", "a string", row.question);
 }
 
-/** @throws {InputError} a value that is not a result of `evaluateRows` */
+/** Checks that a value is a result of `evaluateRows`. @throws {InputError} it is not */
 export function expectResult(where: string, result: RowResult): void {
   expectArgument(where, isObjectLike(result), "a result of evaluateRows", result);
   const { index, samples } = result;

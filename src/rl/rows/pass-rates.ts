@@ -7,7 +7,7 @@ import type { RowResult } from "./evaluate-rows.js";
 import { expectResult } from "./expect-rows.js";
 
 /**
- * Estimates the probability that at least one of k responses is right, without bias, from n responses of which c are right:
+ * Estimates the probability that at least one of k responses is right, from n responses of which c are right. The estimate is unbiased:
  *
  *     pass@k = 1 − C(n − c, k) / C(n, k)
  *
@@ -28,30 +28,30 @@ export interface PassRates {
   /** Name of the group. */
   readonly group: string;
   readonly rows: number;
-  /** Number of responses for each row. If rows have different numbers, the smallest. */
+  /** Number of responses per row. If the rows differ, this is the smallest number. */
   readonly samples: number;
-  /** Mean share of right responses (pass@1). Null if no response of the group was decided. */
+  /** Mean share of right responses (pass@1). Null if no response of the group has a verdict. */
   readonly mean: number | null;
-  /** Mean of pass@k with k = `samples`. Null if no row has at least k decided responses. */
+  /** Mean of pass@k with k = `samples`. Null if no row has at least k responses with a verdict. */
   readonly passAtSamples: number | null;
-  /** Number of undecided responses. */
+  /** Number of responses without a verdict. */
   readonly undecided: number;
   /** Mean number of tokens of a response. */
   readonly tokens: number;
 }
 
 /**
- * Computes pass rates for groups of rows, in the order in which the groups first occur. Every row counts the same. Undecided responses do
- * not count.
+ * Computes pass rates for groups of rows, in the order in which the groups first occur. Every row has the same weight. Responses without a
+ * verdict are left out.
  *
- * @param groupOf name of a row's group (its task)
+ * @param groupOf returns the name of a row's group. By default this is its task
  */
 export function passRates(results: readonly RowResult[], groupOf: (result: RowResult) => string = ({ task }) => task): PassRates[] {
   expectArgument("passRates: results", Array.isArray(results), "an array of results", results);
   for (const [i, result] of results.entries()) expectResult(`passRates: results[${i}]`, result);
   expectArgument("passRates: groupOf", typeof groupOf === "function", "a function", groupOf);
   const groups = new Map<string, RowResult[]>();
-  // Sorts by row, because results can complete in any order.
+  // Results can complete in any order, so they are sorted by row.
   for (const result of [...results].sort((a, b) => a.index - b.index)) {
     const group = groupOf(result);
     groups.set(group, [...(groups.get(group) ?? []), result]);

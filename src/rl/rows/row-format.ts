@@ -14,9 +14,9 @@ import { type Row, rowTasks } from "./task-rows.js";
  */
 export interface TrainingRow {
   readonly prompt: readonly { readonly role: "user"; readonly content: string }[];
-  /** A right answer: the stored one as text, or that of the solver if the row stores none. Empty for a row without a solution. */
+  /** A right answer as text. It is the stored answer or, if the row stores none, that of the solver. Empty for a row without a solution. */
   readonly answer: string;
-  /** The whole row as JSON text, because a data set needs equal columns and each task has other metadata. */
+  /** The whole row as JSON text. As text it fits into one column of a data set, although each task has different metadata. */
   readonly info: string;
   readonly task: string;
   /** `synlogic/TASK`, or `compact/TASK`. */
@@ -45,7 +45,7 @@ export function trainingRow(row: Row, index: number): TrainingRow {
   };
 }
 
-/** The answer of the solver. Empty if the row has no solution. */
+/** Returns the answer of the solver. Empty if the row has no solution. */
 function solutionOf(row: Row): string {
   try {
     return synlogic.solve(row);
@@ -54,7 +54,7 @@ function solutionOf(row: Row): string {
   }
 }
 
-/** @throws {InputError} a value that is not plain JSON data */
+/** Converts a value to JSON text. @throws {InputError} a value that is not plain JSON data */
 function json(key: string, value: unknown): string {
   try {
     return JSON.stringify(value) ?? "null";

@@ -10,7 +10,7 @@ import type { Problem, ProblemSource } from "../data/problem.js";
 import { expectRow } from "./expect-rows.js";
 import { judgeRow, type Row } from "./task-rows.js";
 
-/** Reward of a right response; a wrong one gets 0. */
+/** Reward of a right response. A wrong response gets 0. */
 const RIGHT = 1;
 
 function rowProblem(row: Row, codec: Pick<Codec, "prompt">): Problem {
@@ -18,7 +18,7 @@ function rowProblem(row: Row, codec: Pick<Codec, "prompt">): Problem {
     prompt: codec.prompt(row.question),
     judge({ text }) {
       const { right } = judgeRow(row, text);
-      // An undecided response must not enter the advantages, because it is unknown whether it should be encouraged.
+      // An undecided response must not enter the advantages, because it is unknown whether it is right.
       if (right === null) return null;
       const correct = right ? RIGHT : 0;
       return { correct: right, total: correct, components: { correct } };
@@ -27,7 +27,7 @@ function rowProblem(row: Row, codec: Pick<Codec, "prompt">): Problem {
 }
 
 /**
- * Creates a source of problems from rows. After the last row, the rows repeat. The reward is 1 for a right response and 0 for a wrong one.
+ * Creates a source of problems from rows. The reward is 1 for a right response and 0 for a wrong one. After the last row, the rows repeat.
  *
  * @param name name in metrics; unique among the sources of a run
  * @param codec encodes prompts; `chatCodec` creates one from a model's tokenizer and chat format
@@ -41,8 +41,10 @@ export function rowSource(name: string, rows: readonly Row[], codec: Pick<Codec,
 }
 
 /**
- * Creates one source for each value of an attribute of difficulty, such as the size of the grid. `trainPolicy` measures a pass rate for
- * each source. With the option `mixture`, the run therefore prefers values that are solved sometimes, but not always.
+ * Creates one source of problems for each value of an attribute of difficulty, such as the size of the grid.
+ *
+ * `trainPolicy` measures a pass rate for each source. With the option `mixture`, it therefore prefers values at which the puzzles are
+ * sometimes solved, but not always.
  *
  * @param task name of a published task
  * @param attribute one of the task's `attributes`, such as `n`

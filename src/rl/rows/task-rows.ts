@@ -1,4 +1,4 @@
-// Rows of puzzles of the published and of the compact tasks, in one form for files, evaluation and training.
+// Rows of the published and of the compact tasks, in one form for files, evaluation and training.
 
 import * as v from "valibot";
 import { InputError } from "../../base/errors.js";
@@ -15,7 +15,7 @@ export type { Row, Verdict } from "../../synlogic/index.js";
 
 import type { Row, Verdict } from "../../synlogic/index.js";
 
-/** Distinguishes a compact task from a published one of the same name. */
+/** Prefix of the names of compact tasks. It distinguishes them from published tasks of the same name. */
 const COMPACT = "compact/";
 
 const compactTasks: readonly Task[] = [...tasks, ...moreTasks];
@@ -23,14 +23,14 @@ const compactTasks: readonly Task[] = [...tasks, ...moreTasks];
 /** Names of all tasks that have rows: the published ones (`sudoku`), then the compact ones (`compact/sudoku`). */
 export const rowTasks: readonly string[] = [...synlogic.tasks, ...compactTasks.map(({ name }) => `${COMPACT}${name}`)];
 
-/** Returns the compact task with a given name. Undefined for a published task. @throws {InputError} an unknown name */
+/** Returns the compact task with a given name. Returns undefined for a published task. @throws {InputError} an unknown name */
 export function compactTask(name: string): Task | undefined {
   const compact = compactTasks.find((task) => `${COMPACT}${task.name}` === name);
   if (compact || synlogic.tasks.includes(name)) return compact;
   throw new InputError(`task: expected one of ${rowTasks.join(", ")}, got ${printed(name)}`);
 }
 
-/** Levels of a task: the four named ones, or numbers from 1 on. */
+/** Returns the levels of a task: the four named levels of a published task, or the numbers of a compact task, from 1. */
 export function levelsOf(name: string): readonly string[] {
   const compact = compactTask(name);
   return compact ? Array.from({ length: compact.levels }, (_, i) => String(i + 1)) : synlogic.levels;
@@ -38,17 +38,17 @@ export function levelsOf(name: string): readonly string[] {
 
 /** Which rows to generate. */
 export interface RowOptions {
-  /** Selects the puzzles (1). */
+  /** Seed of the sequence of puzzles (1). */
   readonly seed?: number | undefined;
-  /** Number of the first row of the seed (0). */
+  /** Index of the first row within the sequence of the seed (0). */
   readonly first?: number | undefined;
   /** Number of rows (1). */
   readonly count?: number | undefined;
-  /** One of {@link levelsOf} (the easiest published one; 1 for compact tasks). */
+  /** One of {@link levelsOf}. The default is the easiest published level, or level 1 of a compact task. */
   readonly level?: string | number | undefined;
-  /** Language of the questions ("en", the only language of compact tasks). */
+  /** Language of the questions ("en"). Compact tasks have no other language. */
   readonly language?: synlogic.Language | undefined;
-  /** Parameters of a published task that replace those of the level. */
+  /** Parameters of a published task. They replace those of the level. */
   readonly parameters?: Partial<synlogic.Parameters> | undefined;
 }
 
@@ -75,7 +75,7 @@ export function generateRows(name: string, options: RowOptions = {}): (Row & { r
   if (reserved) throw new InputError(`${name}: parameters: ${reserved}: expected a parameter of the task (this is an option of its own)`);
   if (!compact) return synlogic.generate(name, { ...parameters, seed, first, count, language, level: level as synlogic.Level | undefined });
   const unknown = Object.keys(parameters)[0] ?? (language === "zh" ? "language" : undefined);
-  if (unknown) throw new InputError(`${name}: ${unknown}: expected no such option (a compact task has levels only)`);
+  if (unknown) throw new InputError(`${name}: ${unknown}: expected no such option, because a compact task has only levels`);
   const number = Number(level ?? 1);
   return Array.from({ length: count }, (_, i) => {
     const instance = compact.generate(Random.stream(seed, first + i), number);

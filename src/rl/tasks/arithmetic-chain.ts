@@ -6,7 +6,7 @@ export interface ArithmeticChain {
   readonly expression: string;
 }
 
-/** Number of operands. */
+/** Number of operands on each level. */
 const levels = [
   { fewest: 3, most: 4 },
   { fewest: 4, most: 5 },
@@ -22,13 +22,13 @@ const operations: Readonly<Record<string, (a: number, b: number) => number>> = {
   "*": (a, b) => a * b,
 };
 
-/** Replaces the first product, or else the first sum or difference, by its value. */
+/** Replaces the first product or, if there is none, the first sum or difference, by its value. */
 function computeOnce(expression: string): string {
   const first = expression.includes("*") ? /(\d+) (\*) (\d+)/ : /^(-?\d+) ([+-]) (\d+)/;
   return expression.replace(first, (_, a: string, operator: string, b: string) => String(operations[operator]!(Number(a), Number(b))));
 }
 
-/** The expression after each reduction step, down to a single number. */
+/** Returns the expression before and after each reduction step, down to a single number. */
 function reductions(expression: string): string[] {
   return expression.includes(" ") ? [expression, ...reductions(computeOnce(expression))] : [expression];
 }

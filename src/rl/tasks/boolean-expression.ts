@@ -9,7 +9,7 @@ export interface BooleanExpression {
 
 const letters = ["A", "B", "C"] as const;
 
-/** Number of operators per expression. */
+/** Number of operators per expression on each level. */
 const levels = [
   { fewest: 1, most: 2 },
   { fewest: 2, most: 3 },
@@ -29,7 +29,7 @@ function drawExpression(random: Random, operators: number): string {
   return text.startsWith("(") ? text.slice(2, -2) : text;
 }
 
-/** Replaces the first operation on plain values by its value. */
+/** Replaces the first operation on truth values by its result. */
 export function reduceOnce(text: string): string {
   return text.replace(/\( ([TF]) (and|or) ([TF]) \)|not ([TF])|^([TF]) (and|or) ([TF])$/, (part) => {
     const truths = part.match(/T/g)?.length ?? 0;
@@ -38,7 +38,7 @@ export function reduceOnce(text: string): string {
   });
 }
 
-/** The expression after each reduction step, down to a single value. */
+/** Returns the expression before and after each reduction step, down to a single value. */
 function reductions(text: string): string[] {
   return text.length === 1 ? [text] : [text, ...reductions(reduceOnce(text))];
 }

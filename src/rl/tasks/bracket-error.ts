@@ -8,14 +8,16 @@ export interface BracketError {
   readonly brackets: readonly string[];
 }
 
-/** Number of brackets. */
+/** Number of brackets on each level. */
 const levels = [
   { shortest: 6, longest: 8 },
   { shortest: 8, longest: 10 },
   { shortest: 10, longest: 12 },
 ];
 
-/** Draws brackets whose first error is a wrong closer at the given position. The brackets after it close all other open brackets. */
+/**
+ * Draws brackets whose first error is a wrong closer at the given position. The brackets after the error close all brackets that are open.
+ */
 function drawWithErrorAt(random: Random, position: number, length: number): string[] {
   const before = correctBrackets(random, position - 1);
   const wrong = randomChoice(
@@ -26,7 +28,10 @@ function drawWithErrorAt(random: Random, position: number, length: number): stri
   return [...before.brackets, wrong, ...after.brackets];
 }
 
-/** Position of the first wrong bracket, counted from 1; "end" if brackets are left open; "none" if there is no error. */
+/**
+ * Returns the position of the first wrong bracket, counted from 1. Returns "end" if brackets are left open, and "none" if there is no
+ * error.
+ */
 function firstError(brackets: readonly string[]): string {
   let pending: readonly string[] | undefined = [];
   for (const [index, bracket] of brackets.entries()) {

@@ -9,14 +9,20 @@ export const closers = Object.values(closerOf);
 
 const MAX_BRACKET_DEPTH = 4;
 
-/** Returns the pending closers after one more bracket, the next one first. Undefined if the bracket is a wrong closer. */
+/**
+ * Returns the pending closers after one more bracket, with the next expected closer first. Returns undefined if the bracket is a wrong
+ * closer.
+ */
 export function readBracket(pending: readonly string[], bracket: string): readonly string[] | undefined {
   const closer = closerOf[bracket];
   if (closer) return [closer, ...pending];
   return pending[0] === bracket ? pending.slice(1) : undefined;
 }
 
-/** Draws correct brackets that continue a text with the closers `pending`. With `close`, the end closes as many brackets as possible. */
+/**
+ * Draws brackets without an error, as a continuation of a text with the pending closers `pending`. With `close`, the last brackets close as
+ * many open brackets as possible.
+ */
 export function correctBrackets(random: Random, length: number, { pending = [] as readonly string[], close = false } = {}) {
   const brackets: string[] = [];
   for (let left = length; left > 0; left--) {
@@ -29,7 +35,7 @@ export function correctBrackets(random: Random, length: number, { pending = [] a
   return { brackets, pending };
 }
 
-/** Formats one step of reading: the bracket, the closers pending after it, and the brackets that remain. */
+/** Formats one step of reading brackets: the current bracket, the closers pending after it, and the remaining brackets. */
 export function formatStep(bracket: string, pending: readonly string[], rest: readonly string[]): string {
   return [bracket, ":", ...pending, "|", ...rest].join(" ");
 }

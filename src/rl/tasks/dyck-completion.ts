@@ -2,12 +2,12 @@ import { drawUntil, randomChoice, randomInteger } from "../../base/random-draws.
 import { closers, correctBrackets, formatStep, readBracket } from "./brackets.js";
 import { levelSettings, type Task } from "./task.js";
 
-/** The given brackets. Some are still open. */
+/** The given brackets. Some of them are still open. */
 export interface DyckCompletion {
   readonly brackets: readonly string[];
 }
 
-/** Number of given brackets. */
+/** Number of given brackets on each level. */
 const levels = [
   { shortest: 5, longest: 7 },
   { shortest: 7, longest: 9 },

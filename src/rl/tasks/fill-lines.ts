@@ -3,22 +3,22 @@ import { randomChoice } from "../../base/random-draws.js";
 
 /** A row, a column or another group of cells of a grid. */
 export interface Line {
-  /** Indices of its cells, in row-major order of the grid. */
+  /** Indices of the cells of the line, in row-major order of the grid. */
   readonly cells: readonly number[];
-  /** All contents that its clue allows. */
+  /** All contents of the line that its clue allows. */
   readonly options: readonly (readonly string[])[];
-  /** Writes the line with its clue as a step shows it. */
+  /** Formats the line with its clue for a step of the solution. */
   readonly format: (contents: string) => string;
 }
 
-/** A grid of symbols. All symbols outside `alphabet` are blanks. */
+/** A grid of symbols. Every symbol outside `alphabet` is a blank. */
 export interface Grid {
   readonly cells: readonly string[];
   readonly width: number;
   readonly alphabet: string;
 }
 
-/** Reads a line: its contents before and after, and the grid after it. */
+/** The reading of a line, with the contents of the line before and after it. */
 interface Reading {
   readonly text: string;
   /** The cells of the grid after the reading. Undefined if the line fills no blank. */
@@ -28,7 +28,7 @@ interface Reading {
 export const formatCells = (cells: readonly string[], width: number) =>
   Array.from({ length: cells.length / width }, (_, row) => cells.slice(row * width, (row + 1) * width).join(" ")).join("\n");
 
-/** The cells of each row, then of each column. */
+/** Returns the cells of each row, then those of each column. */
 export function rowsAndColumns(height: number, width: number): number[][] {
   const count = (length: number) => Array.from({ length }, (_, index) => index);
   return [
@@ -40,13 +40,13 @@ export function rowsAndColumns(height: number, width: number): number[][] {
 /** Names the lines of {@link rowsAndColumns}: `row 1`, …, `column 1`, …. */
 export const lineName = (index: number, height: number) => (index < height ? `row ${index + 1}` : `column ${index - height + 1}`);
 
-/** All sequences of symbols. */
+/** Returns all sequences of symbols with a given length. */
 export function sequences(alphabet: string, length: number): string[][] {
   if (length === 0) return [[]];
   return sequences(alphabet, length - 1).flatMap((start) => [...alphabet].map((symbol) => [...start, symbol]));
 }
 
-/** Fills the blanks of a line on whose contents all its remaining options agree. */
+/** Reads a line. Fills each blank for which all remaining options of the line have the same symbol. */
 function readLine({ alphabet }: Grid, cells: readonly string[], line: Line): Reading {
   const before = line.cells.map((cell) => cells[cell]!);
   const fitting = line.options.filter((option) =>
@@ -64,21 +64,21 @@ function readLine({ alphabet }: Grid, cells: readonly string[], line: Line): Rea
   return { text, filled };
 }
 
-/** How a grid is filled line by line. */
+/** The result of filling a grid line by line. */
 export interface Filling {
-  /** The steps. A step that fills blanks is followed by the new grid, except for the last grid. */
+  /** The text of the steps. A step that fills blanks is followed by the new grid, except after the last step. */
   readonly thinking: string;
-  /** The last grid. */
+  /** The final grid. */
   readonly answer: string;
-  /** Whether the grid has no blanks any more. */
+  /** Whether the grid has no more blanks. */
   readonly complete: boolean;
   /** Number of lines that were read. */
   readonly steps: number;
 }
 
 /**
- * Fills a grid by reading its lines in order, again and again, until it is complete or no line fills a blank any more. Lines without
- * blanks are skipped.
+ * Fills a grid by reading its lines in order, repeatedly, until the grid is complete or no line fills a blank. Lines without blanks are
+ * skipped.
  */
 export function fillByLines(grid: Grid, lines: readonly Line[]): Filling {
   let { cells } = grid;
@@ -102,7 +102,7 @@ export function fillByLines(grid: Grid, lines: readonly Line[]): Filling {
   return { thinking: texts.join("\n"), answer: formatCells(cells, grid.width), complete, steps };
 }
 
-/** Reads an answer as a complete grid that keeps the given cells. Undefined for any other text. */
+/** Reads an answer as a complete grid that keeps the given cells. Returns undefined for any other text. */
 export function parseGrid({ cells, alphabet }: Grid, answer: string): string[] | undefined {
   const given = answer.replace(/\s/g, "");
   if (given.length !== cells.length) return undefined;

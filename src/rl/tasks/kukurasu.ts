@@ -15,20 +15,20 @@ const MARK = "X";
 const ALPHABET = `${MARK}.`;
 const ROWS = 3;
 
-/** Number of columns, of given cells and of hidden sums, and number of lines that the solution reads. */
+/** Per level: the number of columns, of given cells and of hidden sums, and the number of lines that the solution reads. */
 const levels = [
   { width: 3, given: 2, hidden: 0, fewest: 3, most: 6 },
   { width: 3, given: 2, hidden: 2, fewest: 4, most: 7 },
   { width: 4, given: 1, hidden: 1, fewest: 5, most: 7 },
 ];
 
-/** The sum of the places of the marks, counted from 1. */
+/** Returns the sum of the positions of the marks in a line, counted from 1. */
 const sumOfMarks = (line: readonly string[]) => line.reduce((sum, symbol, index) => sum + (symbol === MARK ? index + 1 : 0), 0);
 
 const gridOf = ({ cells, columns }: Kukurasu): Grid => ({ cells, width: columns.length, alphabet: ALPHABET });
 const formatSum = (sum: number | null) => String(sum ?? "_");
 
-/** The lines of a puzzle, rows first, with their sums. */
+/** Returns the lines of a puzzle with their sums, rows first. */
 const sumsOf = ({ rows, columns }: Kukurasu) => {
   const sums = [...rows, ...columns];
   return rowsAndColumns(rows.length, columns.length).map((cells, index) => ({ cells, sum: sums[index]! }));
@@ -44,8 +44,8 @@ function fill(instance: Kukurasu) {
 }
 
 /**
- * Mark cells so that the sums of the places of the marks hold (SynLogic's `kukurasu`; some cells are given and some sums are hidden). The
- * steps read rows and columns in turn and fill the cells that a sum and the known cells determine.
+ * Mark cells so that the positions of the marks in each row and column add up to the given sum (SynLogic's `kukurasu`). Some cells are
+ * given and some sums are hidden. The steps read rows and columns in turn and fill the cells that a sum and the known cells determine.
  */
 export const kukurasu: Task<Kukurasu> = {
   name: "kukurasu",
@@ -78,7 +78,7 @@ export const kukurasu: Task<Kukurasu> = {
     return { thinking, answer };
   },
 
-  /** Accepts all grids with the given cells and the shown sums. */
+  /** Accepts every grid with the given cells and the shown sums. */
   verify(instance, answer) {
     const filled = parseGrid(gridOf(instance), answer);
     return (

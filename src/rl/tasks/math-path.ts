@@ -2,13 +2,13 @@ import { drawUntil, randomChoice, randomInteger, shuffle } from "../../base/rand
 import { parseExpression } from "./parse-expression.js";
 import { levelSettings, type Task } from "./task.js";
 
-/** Digits, blanks `_` and the operators + - *, separated by single spaces, and the value. */
+/** An expression of digits, blanks `_` and the operators + - *, separated by single spaces, and its value. */
 export interface MathPath {
   readonly expression: string;
   readonly value: number;
 }
 
-/** Number of operators and of hidden digits, and maximum number of lines of the solution. */
+/** Per level: the number of operators and of hidden digits, and the maximum number of lines of the solution. */
 const levels = [
   { operators: 2, hidden: 1, lines: 4 },
   { operators: 3, hidden: 2, lines: 12 },
@@ -20,8 +20,10 @@ const MAX_VALUE = 60;
 const evaluate = (expression: string) => parseExpression(expression)!.value[0];
 
 /**
- * Simplifies an equation with one blank once: multiplies known factors, adds known terms at the front, moves the last or the first term to
- * the right, and divides. Undefined if no digit solves it; the equation itself if it has the form `_ = digit`.
+ * Simplifies an equation with one blank by one step: multiplies known factors, adds known terms at the front, moves the last or the first
+ * term to the right, or divides.
+ *
+ * @returns the simpler equation; the equation itself if it has the form `_ = digit`; undefined if no digit solves it
  */
 function simplify(equation: string): string | undefined {
   const [left, right] = equation.split(" = ") as [string, string];
@@ -39,7 +41,7 @@ function simplify(equation: string): string | undefined {
   return `${before !== undefined && after !== undefined ? `${rest} * ${after}` : rest} = ${value / factor}`;
 }
 
-/** The equations from one with a single blank down to `_ = digit`. The last line is "no" if no digit solves it. */
+/** Returns the equations from one with a single blank down to `_ = digit`. The last line is "no" if no digit solves it. */
 function solveBlank(equation: string): string[] {
   const next = simplify(equation);
   if (next === equation) return [equation];
@@ -48,11 +50,11 @@ function solveBlank(equation: string): string[] {
 
 interface Search {
   readonly lines: readonly string[];
-  /** The expression with all digits. Undefined if there is none. */
+  /** The expression with all digits filled in. Undefined if there is no solution. */
   readonly found: string | undefined;
 }
 
-/** Tries the digits of all blanks but the last, which follows. */
+/** Tries digits for all blanks except the last one, whose digit follows from the value. */
 function search({ expression, value }: MathPath): Search {
   const blanks = expression.split("_").length - 1;
   if (blanks === 1) {
@@ -71,7 +73,7 @@ function search({ expression, value }: MathPath): Search {
 
 /**
  * Find the hidden digits of an expression with a known value (SynLogic's `math_path`, with the operators + - * and the digits 1 to 9). The
- * steps try the digits of the first blank and simplify the equation until the last blank stands alone.
+ * steps try the digits of the first blank, and simplify the equation until the last blank stands alone.
  */
 export const mathPath: Task<MathPath> = {
   name: "math-path",
@@ -93,7 +95,7 @@ export const mathPath: Task<MathPath> = {
     return drawUntil(draw, (drawn) => {
       if (drawn.value < 0 || drawn.value > MAX_VALUE) return false;
       const found = search(drawn);
-      // The notation has no negative numbers and none of three digits.
+      // The notation allows neither negative numbers nor numbers of three digits.
       return found.found !== undefined && found.lines.length <= lines && !/-\d|\d{3}/.test(found.lines.join("\n"));
     });
   },

@@ -8,7 +8,7 @@ export interface NumberTarget {
   readonly target: number;
 }
 
-/** Number of given numbers, and maximum number of lines of the search. */
+/** Per level: the number of given numbers, and the maximum number of lines of the search. */
 const levels = [
   { count: 3, fewest: 1, most: 4 },
   { count: 3, fewest: 5, most: 12 },
@@ -21,9 +21,9 @@ const MIN_TARGET = 10;
 const MAX_TARGET = 60;
 
 interface Search {
-  /** The attempts, one per line. */
+  /** The attempts of the search, one per line. */
   readonly lines: readonly string[];
-  /** The solution: an expression whose value is the target, and its evaluation, one line per operation. */
+  /** The solution: an expression whose value is the target, and its evaluation with one line per operation. */
   readonly found?: { readonly expression: string; readonly check: readonly string[] };
 }
 
@@ -31,14 +31,14 @@ interface Search {
 const isUseful = (value: number) => Number.isInteger(value) && value >= 0 && value < 100;
 const formatValue = (value: number) => (isUseful(value) ? String(value) : "x");
 
-/** The results of the four operations on two numbers. The larger number is the left operand. */
+/** Returns the results of the four operations on two numbers. The larger number is the left operand. */
 function results(a: number, b: number): { text: string; value: number }[] {
   const [large, small] = a >= b ? [a, b] : [b, a];
   const values = { "+": large + small, "-": large - small, "*": large * small, "/": large / small };
   return Object.entries(values).map(([operator, value]) => ({ text: `${large} ${operator} ${small}`, value }));
 }
 
-/** The values from which multiplying by, adding or subtracting `last` gives the target. */
+/** Returns the values that give the target if `last` is added to, subtracted from, or multiplied with them. */
 function neededValues(target: number, last: number) {
   return [
     { text: `${target} / ${last}`, value: target / last, operator: "*" },
@@ -47,7 +47,10 @@ function neededValues(target: number, last: number) {
   ];
 }
 
-/** Searches backwards from the target: tries each number as the last operand, and searches the other numbers for the value that remains. */
+/**
+ * Searches backwards from the target. Takes each number as the last operand, and searches the other numbers for the value that is needed
+ * before the last operation.
+ */
 function search(numbers: readonly number[], target: number): Search {
   const lines: string[] = [];
   for (const [index, last] of numbers.entries()) {
@@ -69,8 +72,8 @@ function search(numbers: readonly number[], target: number): Search {
 }
 
 /**
- * Make a target from all numbers, each used once, with + - * / (SynLogic's `game_of_24`, whose verifier does not check the target).
- * A backward search from the target solves every instance within a few lines. Any right expression is accepted.
+ * Make a target from all numbers, each used once, with + - * / (SynLogic's `game_of_24`, whose published verifier does not check the
+ * target). A backward search from the target solves every instance within a few lines. Any right expression is accepted.
  */
 export const numberTarget: Task<NumberTarget> = {
   name: "number-target",

@@ -8,18 +8,20 @@ const operations: Readonly<Record<string, (a: Fraction, b: Fraction) => Fraction
   "/": ([a, b], [c, d]) => (c === 0 ? undefined : [a * d, b * c]),
 };
 
-/** Longer expressions are rejected. No answer needs as many symbols, and the limit bounds the depth of the recursion. */
+/** Maximum number of symbols of an expression. No answer needs more, and the limit bounds the depth of the recursion. */
 const MAX_EXPRESSION_SYMBOLS = 64;
 
-/** The numbers and the exact value of an expression of integers, + - * / and parentheses. */
+/** The numbers of an expression of integers, + - * / and parentheses, and its exact value. */
 export interface Expression {
   readonly numbers: readonly number[];
   readonly value: Fraction;
 }
 
 /**
- * Parses `sum = product {("+" | "-") product}`, `product = atom {("*" | "/") atom}`, `atom = number | "(" sum ")"`.
- * Returns undefined for any other text (signs, powers, decimals, text before or after) and for a division by zero.
+ * Parses an expression and computes its value. The grammar is `sum = product {("+" | "-") product}`, `product = atom {("*" | "/") atom}`,
+ * `atom = number | "(" sum ")"`.
+ *
+ * Returns undefined for any other text, such as signs, powers, decimals or text before or after the expression, and for a division by zero.
  */
 export function parseExpression(text: string): Expression | undefined {
   const symbols = text.match(/\d+|\S/g) ?? [];

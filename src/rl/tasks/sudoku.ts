@@ -2,12 +2,12 @@ import type { Random } from "../../base/random.js";
 import { drawUntil, randomChoice, randomInteger, shuffle } from "../../base/random-draws.js";
 import { levelSettings, type Task } from "./task.js";
 
-/** Sixteen cells in row-major order; 0 is a blank. */
+/** Sixteen cells in row-major order, with 0 for a blank. */
 export interface Sudoku {
   readonly cells: readonly number[];
 }
 
-/** Number of blanks. */
+/** Number of blanks on each level. */
 const levels = [
   { fewest: 3, most: 3 },
   { fewest: 4, most: 4 },
@@ -20,31 +20,34 @@ const rowOf = (cell: number) => cell >> 2;
 const columnOf = (cell: number) => cell & 3;
 const boxOf = (cell: number) => 2 * (rowOf(cell) >> 1) + (columnOf(cell) >> 1);
 
-/** The digits in the other cells of the same row, column or box. */
+/** Returns the digits in the other cells of the same row, column or box. */
 function digitsInUnit(cells: readonly number[], cell: number, unitOf: (cell: number) => number): number[] {
   return allCells.filter((other) => other !== cell && unitOf(other) === unitOf(cell) && cells[other] !== 0).map((other) => cells[other]!);
 }
 
-/** The digits that fit into a cell. */
+/** Returns the digits that fit into a cell. */
 function candidates(cells: readonly number[], cell: number): number[] {
   const taken = [rowOf, columnOf, boxOf].flatMap((unitOf) => digitsInUnit(cells, cell, unitOf));
   return digits.filter((digit) => !taken.includes(digit));
 }
 
-/** The sequence of grids that starts with the clues. Each next grid fills the first blank, as long as only one digit fits there. */
+/**
+ * Returns the sequence of grids that starts with the clues. Each further grid fills the first blank of the one before. The sequence ends
+ * when more than one digit, or none, fits into that blank.
+ */
 function fillSteps(cells: readonly number[]): (readonly number[])[] {
   const blank = cells.indexOf(0);
   const fits = blank < 0 ? [] : candidates(cells, blank);
   return fits.length === 1 ? [cells, ...fillSteps(cells.with(blank, fits[0]!))] : [cells];
 }
 
-/** All ways to complete a grid. */
+/** Returns all ways to complete a grid. */
 function completions(cells: readonly number[]): (readonly number[])[] {
   const blank = cells.indexOf(0);
   return blank < 0 ? [cells] : candidates(cells, blank).flatMap((digit) => completions(cells.with(blank, digit)));
 }
 
-/** Draws one of the 288 full grids uniformly: each first row has twelve completions. */
+/** Draws one of the 288 full grids uniformly. Every first row has the same number of completions, twelve. */
 function drawFullGrid(random: Random): readonly number[] {
   return randomChoice(random, completions([...shuffle(random, digits), ...Array<number>(12).fill(0)]));
 }
@@ -60,8 +63,9 @@ const formatGrid = (cells: readonly number[]) =>
     .join("\n");
 
 /**
- * Fill a 4 × 4 sudoku (SynLogic's `sudoku` has 9 × 9 only). In every instance, the blanks can be filled in reading order: row, column and
- * box always leave exactly one digit. Each step lists their digits, fills the blank, and writes out the grid.
+ * Fill a 4 × 4 sudoku (SynLogic's `sudoku` has only 9 × 9). In every instance, the blanks can be filled in reading order, because row,
+ * column and box always leave exactly one digit. Each step lists the digits of row, column and box, fills the blank, and writes out the
+ * grid.
  */
 export const sudoku: Task<Sudoku> = {
   name: "sudoku",
@@ -90,7 +94,7 @@ export const sudoku: Task<Sudoku> = {
     return { thinking: lines.join("\n"), answer: formatGrid(grids.at(-1)!) };
   },
 
-  /** Accepts any valid completion of the clues. */
+  /** Accepts every valid completion of the clues. */
   verify({ cells }, answer) {
     const given = answer.replace(/\s/g, "");
     if (!/^[1-4]{16}$/.test(given)) return false;

@@ -2,7 +2,7 @@ import { drawUntil, randomInteger, shuffle } from "../../base/random-draws.js";
 import { formatCells, lineName, rowsAndColumns } from "./fill-lines.js";
 import { levelSettings, type Task } from "./task.js";
 
-/** A square of numbers in row-major order (0 is a blank), the sums of its rows and columns, and the numbers for the blanks. */
+/** A square of numbers in row-major order (0 is a blank), the sums of its rows and columns, and the numbers to place in the blanks. */
 export interface Survo {
   readonly cells: readonly number[];
   readonly rows: readonly number[];
@@ -10,7 +10,7 @@ export interface Survo {
   readonly numbers: readonly number[];
 }
 
-/** Size and number of blanks. */
+/** Per level: the size of the square and the number of blanks. */
 const levels = [
   { size: 2, blanks: 3 },
   { size: 3, blanks: 4 },
@@ -26,13 +26,13 @@ const formatGrid = (cells: readonly number[], size: number) =>
     size,
   );
 
-/** The lines of a puzzle, rows first, with their sums. */
+/** Returns the lines of a puzzle with their sums, rows first. */
 function sumsOf({ rows, columns }: Survo) {
   const sums = [...rows, ...columns];
   return rowsAndColumns(rows.length, columns.length).map((cells, index) => ({ cells, sum: sums[index]! }));
 }
 
-/** Subtracts numbers from a sum, one at a time: `12 - 4 - 3 = 8 - 3 = 5`. */
+/** Writes the subtraction of numbers from a sum, one at a time: `12 - 4 - 3 = 8 - 3 = 5`. */
 function subtractions(total: number, numbers: readonly number[]): string {
   if (numbers.length === 0) return String(total);
   return `${[total, ...numbers].join(" - ")} = ${subtractions(total - numbers[0]!, numbers.slice(1))}`;
@@ -44,7 +44,7 @@ interface Step {
   readonly left: readonly number[];
 }
 
-/** Fills the blank of the first line with a single blank, as long as there is such a line. */
+/** Fills the blank of the first line that has a single blank, and repeats this as long as there is such a line. */
 function fillSteps(instance: Survo, left = instance.numbers): Step[] {
   const { cells, rows } = instance;
   const isSingle = (line: readonly number[]) => line.filter((cell) => cells[cell] === 0).length === 1;
@@ -62,8 +62,8 @@ function fillSteps(instance: Survo, left = instance.numbers): Step[] {
 }
 
 /**
- * Place the given numbers so that the sums of rows and columns hold (SynLogic's `survo`; the sum of all numbers is not shown). In every
- * instance, one line after the other has a single blank. Each step fills it with the rest of the line's sum.
+ * Place the given numbers so that the sums of rows and columns hold (SynLogic's `survo`, without the total sum). In every instance there is
+ * always a line with a single blank, until the square is full. Each step fills this blank with the difference to the line's sum.
  */
 export const survo: Task<Survo> = {
   name: "survo",
@@ -96,7 +96,7 @@ export const survo: Task<Survo> = {
     return { thinking: texts.join("\n"), answer: formatGrid(steps.at(-1)?.cells ?? instance.cells, size) };
   },
 
-  /** Accepts all placements of the numbers with the right sums. */
+  /** Accepts every placement of the numbers with the right sums. */
   verify(instance, answer) {
     const { cells, numbers } = instance;
     const given = answer.trim().split(/\s+/, cells.length + 1);

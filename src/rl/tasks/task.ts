@@ -27,18 +27,21 @@ export interface Task<Instance = unknown> {
   question(instance: Instance): string;
   /** Solves an instance step by step. Supervised training imitates this text. */
   solve(instance: Instance): Solution;
-  /** Whether `answer`, which may be any text, is right. Must not throw or evaluate code, and must take time linear in the text. */
+  /**
+   * Whether `answer` is right. The answer may be any text. The function must not throw or evaluate code, and must take time linear in the
+   * length of the text.
+   */
   verify(instance: Instance, answer: string): boolean;
   /**
-   * Extracts the answer from a response; undefined if there is none. By default the answer is the content of the first `<answer>…</answer>`
-   * after the first `</think>`.
+   * Extracts the answer from a response. Returns undefined if there is none. By default, the answer is the content of the first
+   * `<answer>…</answer>` after the first `</think>`.
    */
   parse?(response: string): string | undefined;
   /** Guesses a well-formed answer without solving the instance. Its accuracy is a baseline for models. */
   guess(instance: Instance, random: Random): string;
 }
 
-/** Returns a string that identifies an instance. It serves to keep test instances out of the training data. */
+/** Returns a string that identifies an instance. It is used to keep test instances out of the training data. */
 export function instanceKey<Instance>(task: Pick<Task<Instance>, "name">, instance: Instance): string {
   expectArgument("instanceKey: task", isObjectLike(task), "a task", task);
   try {
@@ -71,7 +74,10 @@ export function formatResponse(solution: Solution): string {
   return `<think>\n${thinking}\n</think>\n<answer>${answer}</answer>`;
 }
 
-/** Extracts the trimmed content of the first `<answer>…</answer>` after the first `</think>`. Undefined if there is none. */
+/**
+ * Extracts the content of the first `<answer>…</answer>` after the first `</think>`, without surrounding white space. Returns undefined if
+ * there is none.
+ */
 export function parseResponse(response: string): string | undefined {
   expectArgument("parseResponse: response", typeof response === "string", "a string", response);
   const thought = response.indexOf("</think>");
@@ -98,7 +104,7 @@ export function judge<Instance>(task: Task<Instance>, instance: Instance, respon
 /** The part of a task that reinforcement learning needs. Its verifier may be asynchronous and call a server or a sandbox. */
 export interface Verifiable<Instance = unknown> extends Pick<Task<Instance>, "name" | "generate" | "question" | "parse"> {
   /**
-   * Whether `answer`, which may be any text, is right. If the function throws or rejects, it is called again later.
+   * Whether `answer` is right. The answer may be any text. If the function throws or rejects, it is called again later.
    *
    * @param options `signal` aborts when the result is no longer needed
    */

@@ -1,14 +1,14 @@
 import { randomBoolean, randomChoice, randomInteger, shuffle } from "../../base/random-draws.js";
 import { levelSettings, splitWords, type Task } from "./task.js";
 
-/** A statement of the speaker that another person is honest or lies. */
+/** A statement of a speaker about another person: that this person is honest, or that this person lies. */
 export interface Statement {
   readonly speaker: string;
   readonly about: string;
   readonly honest: boolean;
 }
 
-/** An instance. Every person either is always honest or always lies. The honesty of one person is known. */
+/** An instance. Every person is either always honest or always lies. The honesty of one person is known. */
 export interface WebOfLies {
   readonly known: { readonly person: string; readonly honest: boolean };
   readonly statements: readonly Statement[];
@@ -16,7 +16,10 @@ export interface WebOfLies {
 
 const PEOPLE = "ABCDEFGH";
 
-/** Number of people, whether the statements are shuffled, and whether people whose honesty is already known also make statements. */
+/**
+ * Per level: the number of people, whether the statements are shuffled, and whether people whose honesty is already known also make
+ * statements.
+ */
 const levels = [
   { fewest: 4, most: 4, shuffled: false, bothWays: false },
   { fewest: 4, most: 5, shuffled: true, bothWays: false },
@@ -27,7 +30,7 @@ const letter = (honest: boolean) => (honest ? "T" : "F");
 const says = (honest: boolean) => (honest ? "is honest" : "lies");
 const formatStatement = ({ speaker, about, honest }: Statement) => `${speaker} says ${about} ${says(honest)}`;
 
-/** Follows the chain from the known person: each statement by or about the last person determines one more. */
+/** Follows the chain of statements from the known person. Each statement by or about the last person determines one more person. */
 function deduce({ known, statements }: WebOfLies) {
   const truth = new Map([[known.person, known.honest]]);
   const used: Statement[] = [];
@@ -45,8 +48,8 @@ function deduce({ known, statements }: WebOfLies) {
 }
 
 /**
- * Find who is honest and who lies (SynLogic's `web_of_lies`, but asking for every person). A chain of statements from one known person
- * determines all. Each step takes the statement that mentions the last person found, and adds one person to the list.
+ * Find who is honest and who lies (SynLogic's `web_of_lies`, but asking for every person). A chain of statements that starts at one known
+ * person determines all others. Each step takes the statement that mentions the person found last, and adds one person to the list.
  */
 export const webOfLies: Task<WebOfLies> = {
   name: "web-of-lies",

@@ -11,7 +11,7 @@ export interface WordSorting {
 
 const LETTERS = "ABCDEFGH";
 
-/** Number of words, of pairs with the same first letter, and of letters moved to the front of the alphabet. */
+/** Per level: the number of words, of pairs with the same first letter, and of letters moved to the front of the alphabet. */
 const levels = [
   { fewest: 3, most: 4, pairs: 0, moved: 1 },
   { fewest: 4, most: 5, pairs: 1, moved: 2 },
@@ -19,8 +19,8 @@ const levels = [
 ];
 
 /**
- * Draws words of two or three letters. Each of `pairs` first letters begins two words, whose second letters differ; every other
- * letter begins at most one word.
+ * Draws words of two or three letters. Each of `pairs` first letters begins two words with different second letters. Every other letter
+ * begins at most one word.
  */
 function drawWords(random: Random, count: number, pairs: number): string[] {
   const initials = shuffle(random, LETTERS).slice(0, count - pairs);
@@ -29,7 +29,7 @@ function drawWords(random: Random, count: number, pairs: number): string[] {
   return shuffle(random, beginnings).map((beginning) => beginning + randomChoice(random, ["", ...LETTERS]));
 }
 
-/** The words that begin with a letter, as given and sorted. */
+/** Returns the words that begin with a letter, in the given order and sorted. */
 function bucket({ words, alphabet }: WordSorting, letter: string) {
   const found = words.filter((word) => word[0] === letter);
   return { found, sortedWords: found.toSorted((a, b) => alphabet.indexOf(a[1]!) - alphabet.indexOf(b[1]!)) };
@@ -39,7 +39,7 @@ const sorted = (instance: WordSorting) => [...instance.alphabet].flatMap((letter
 
 /**
  * Sort pseudo-words by an alphabet with some letters moved to the front (SynLogic's `word_sorting`). The steps go through the alphabet and
- * append the words that begin with each letter. The second letters decide the order of two such words.
+ * append the words that begin with each letter. If there are two such words, their second letters decide the order.
  */
 export const wordSorting: Task<WordSorting> = {
   name: "word-sorting",
