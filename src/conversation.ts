@@ -9,12 +9,13 @@ export interface ConversationOptions {
   system?: string;
 }
 
-/** Placeholder for an answer, to find the text that the chat format puts around answers. */
+/** Stands for an answer while a chat is formatted, to find the text that the chat format puts around answers. */
 const ANSWER_MARK = "\u2042answer\u2042";
 
 /**
- * A chat with a model. Its memory is the exact state of a session, so each message computes only the tokens that it adds. An
- * answer must be read to its end, or left with `break`, before the next message is sent.
+ * A chat with a model. It keeps the state of a session, so each message computes only the tokens that it adds.
+ *
+ * Read an answer to its end, or leave its loop with `break`, before you send the next message.
  */
 export class Conversation implements Disposable {
   private session: Session;
@@ -34,7 +35,7 @@ export class Conversation implements Disposable {
     this.session = model.session();
   }
 
-  /** Tokens so far: messages, answers and the chat format's own tokens. */
+  /** Number of tokens so far, in messages, answers and the chat format. */
   get length(): number {
     return this.session.length;
   }
@@ -56,7 +57,7 @@ export class Conversation implements Disposable {
     this.replaceSession(this.model.session());
   }
 
-  /** The state as bytes, for {@link Conversation.load} with the same weights. */
+  /** Encodes the state as bytes. {@link Conversation.load} continues it with the same weights. */
   save(): Uint8Array {
     return this.session.save();
   }
@@ -86,7 +87,7 @@ export class Conversation implements Disposable {
     return this.model.formatChat(messages);
   }
 
-  /** The tokens between an answer and the next one: the answer's end, unless the model generated it, and the new message. */
+  /** Returns the tokens between an answer and the next one: the end of the answer, unless the model generated it, and the new message. */
   private async continuation(message: string): Promise<number[]> {
     const text = await this.model.formatChat([
       { role: "user", content: "." },

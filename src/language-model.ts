@@ -5,7 +5,7 @@ import type { Tokenizer } from "./text/tokenizer.js";
 
 export type { Usage } from "./generate/index.js";
 
-/** What a model continues: text, a conversation, or token ids. Text is used as it is, without a chat format. */
+/** The input of a generation: text, a conversation, or token ids. Text is used as it is, without a chat format. */
 export type Prompt = string | readonly ChatMessage[] | TokenIds;
 
 /** Options of `generate`, including those of conversations. */
@@ -18,15 +18,15 @@ export interface PromptOptions extends GenerateOptions {
 
 /** A model that generates text: `MiniMaxM1` in this process, or `RemoteModel` on a server. */
 export interface LanguageModel {
-  /** Undefined if the vocabulary is not available in this process. */
+  /** The tokenizer. Undefined if the vocabulary is not available in this process. */
   readonly tokenizer?: Tokenizer | undefined;
   /** Continues text, a conversation or token ids, token by token. Decoding is greedy by default. */
   generate(input: Prompt, options?: PromptOptions): Generation;
-  /** Continues several prompts at once. `token.index` is the number of its prompt; prompt i uses seed + i. */
+  /** Continues several prompts at once. `token.index` is the index of its prompt. Prompt i uses the seed plus i. */
   generateBatch(inputs: readonly Prompt[], options?: PromptOptions): Generation;
   /** Formats a conversation as a prompt. */
   formatChat(messages: readonly ChatMessage[], options?: ChatOptions): Promise<string>;
-  /** Starts a sequence that is continued turn by turn. */
+  /** Starts a session, which is a sequence that is continued turn by turn. */
   session(options?: { seed?: number }): LanguageSession;
   /** Restores a session from the bytes of `session.save()`. */
   restore(bytes: Uint8Array): LanguageSession;
@@ -41,11 +41,11 @@ export interface LanguageSession {
   readonly ids: number[];
   /** Number of tokens so far. */
   readonly length: number;
-  /** The seed of its random generator. */
+  /** The seed of the session's random generator. */
   readonly seed: number;
-  /** Adds input and computes its state ahead of the next `generate`. */
+  /** Adds input and computes its state, so that the next `generate` starts sooner. */
   append(input: SessionInput, options?: PrefillOptions): Promise<void>;
-  /** Adds input, if any, and generates. */
+  /** Adds input, if any, and generates tokens. */
   generate(input?: SessionInput, options?: GenerateOptions): Generation;
   /** Encodes the session as bytes. */
   save(): Uint8Array;

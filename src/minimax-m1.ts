@@ -26,7 +26,7 @@ import type { Tokenizer } from "./text/tokenizer.js";
 import { StreamedWeights, type StreamingStatistics } from "./weights/streamed.js";
 
 /**
- * A loaded model. Its weights and all caches and sessions created from it live in one wasm memory until `dispose`.
+ * A loaded model. Its weights, and all caches and sessions created from it, are in one wasm memory until `dispose`.
  *
  * A model must not be used from two threads. Calls may overlap: generations take turns between tokens.
  */
@@ -53,8 +53,9 @@ export class MiniMaxM1 implements LanguageModel {
   /**
    * Loads a checkpoint of MiniMax-M1, MiniMax-Text-01 or transformers' `minimax` from safetensors files.
    *
-   * @param source a directory or `.safetensors` file by path, a URL of either, a hub id (Node), picked `File`s, files by name, or bytes. By
-   *   default the bundled model: 3.4 million parameters that solve puzzles. Its files (`lightning-m1/model`) are read or fetched only then
+   * @param source a directory or `.safetensors` file by path, a URL of either, a hub id (Node), `File`s that the user picked, files by
+   *   name, or bytes. By default the bundled model (`lightning-m1/model`), which has 3.4 million parameters and solves puzzles. Its files
+   *   are read or fetched only in this case
    * @throws {CheckpointError} no checkpoint at the source, or a damaged file
    * @throws {ConfigError} the configuration of another architecture, or inconsistent values
    * @throws {WeightError} missing, unexpected or quantised weights, or weights of a wrong shape
@@ -93,9 +94,10 @@ export class MiniMaxM1 implements LanguageModel {
   }
 
   /**
-   * Creates a model with synthetic weights: kernels compute each weight on the fly from its tensor's name and its position.
-   * It needs neither memory nor files for weights, so the full 456-billion-parameter graph can be checked on any machine.
-   * The text that it generates is noise; its numbers can be compared with any other implementation's.
+   * Creates a model with synthetic weights: kernels compute each weight on the fly from its tensor's name and its position. The weights
+   * need neither memory nor files, so even the full 456-billion-parameter graph can be checked on any machine.
+   *
+   * The generated text is noise, but the numbers can be compared with those of any other implementation.
    *
    * @param config a typed configuration, or the JSON of a `config.json`
    * @throws {ConfigError} the configuration of another architecture, or inconsistent values
@@ -110,7 +112,7 @@ export class MiniMaxM1 implements LanguageModel {
     return this.rt.threads;
   }
 
-  /** The build of the kernels in use. */
+  /** Build of the kernels in use. */
   get build(): Build {
     return this.rt.build;
   }
@@ -120,13 +122,13 @@ export class MiniMaxM1 implements LanguageModel {
     return this.rt.memory;
   }
 
-  /** Statistics of streaming so far; undefined if the weights are not streamed. */
+  /** Statistics of streaming so far. Undefined if the weights are not streamed. */
   get streaming(): StreamingStatistics | undefined {
     const { weights } = this.checkpoint;
     return weights instanceof StreamedWeights ? weights.statistics : undefined;
   }
 
-  /** Undefined if the checkpoint has no tokenizer files. Then inputs must be token ids, and generated text is empty. */
+  /** The tokenizer. Undefined if the checkpoint has no tokenizer files; inputs must then be token ids, and generated text is empty. */
   get tokenizer(): Tokenizer | undefined {
     return this.text.tokenizer;
   }
@@ -135,13 +137,13 @@ export class MiniMaxM1 implements LanguageModel {
     return this.tokenizer && codecOf(this.tokenizer);
   }
 
-  /** Allocates the empty state of one sequence, to be passed to `forward`. Dispose it when done. */
+  /** Allocates the empty state of one sequence, to be passed to `forward`. Call its `dispose` when done. */
   newCache(): Cache {
     return this.transformer.newCache();
   }
 
   /**
-   * Computes logits and, on request, intermediate results: hidden states, router logits, lightning states.
+   * Computes logits and, if requested, intermediate results: hidden states, router logits and lightning states.
    *
    * @param batch token ids of sequences of equal length
    * @throws {InputError} no tokens, unequal lengths, ids outside the vocabulary, or more tokens than the model's context
@@ -152,16 +154,16 @@ export class MiniMaxM1 implements LanguageModel {
   }
 
   /**
-   * Computes the same as `forward`, and lets other work of the event loop run after each layer: timers, input, another generation.
-   * For models whose forward pass takes seconds.
+   * Computes the same as `forward`, but yields to the event loop after each layer. Timers, input or another generation can run there. Use
+   * it for models whose forward pass takes seconds.
    */
   async forwardAsync<const Options extends ForwardOptions>(batch: readonly TokenIds[], options?: Options): Promise<ForwardOutput<Options>> {
     return runStepsWithPauses(forwardBatch<Options>(this.transformer, batch, options ?? {}));
   }
 
   /**
-   * Continues text, a conversation or token ids, token by token. Decoding is greedy by default; with sampling options, the same seed
-   * gives the same tokens. `break` or the signal ends the generation, and the model is ready for the next call.
+   * Continues text, a conversation or token ids, token by token. Decoding is greedy by default. With sampling options, the same seed gives
+   * the same tokens. `break` or the signal ends the generation; the model is then ready for the next call.
    *
    * @throws {InputError} an invalid input or option. For a conversation, an invalid input is reported with the first token
    */
@@ -170,7 +172,8 @@ export class MiniMaxM1 implements LanguageModel {
   }
 
   /**
-   * Continues several prompts of any lengths in shared forward passes. `token.index` is the number of its prompt; prompt i uses seed + i.
+   * Continues several prompts of any lengths in shared forward passes. `token.index` is the index of its prompt. Prompt i uses the seed
+   * plus i.
    */
   generateBatch(inputs: readonly Prompt[], options?: PromptOptions): Generation {
     const { tools, template, ...rest } = options ?? {};
@@ -186,8 +189,7 @@ export class MiniMaxM1 implements LanguageModel {
         codec,
       );
     }
-    // Formatting is asynchronous, because the template engine is loaded on first use. It therefore happens
-    // when the first token is requested.
+    // Formatting is asynchronous, because the template engine is loaded on first use. It therefore runs when the first token is requested.
     const prepare = async () => {
       const prompts = await Promise.all(
         inputs.map((input) => (isConversation(input) ? this.formatChat(input, { tools, template }) : input)),
@@ -218,18 +220,18 @@ export class MiniMaxM1 implements LanguageModel {
     });
   }
 
-  /** Starts a sequence whose state is kept, so that each turn computes only new tokens. Dispose it when done. */
+  /** Starts a session, whose state is kept so that each turn computes only new tokens. Call its `dispose` when done. */
   session(options?: { seed?: number }): Session {
     return Session.start(this.transformer, options ?? {}, this.codec);
   }
 
-  /** Restores a session from the bytes of `session.save()`, exact to the bit. */
+  /** Restores a session from the bytes of `session.save()`. The restored state is identical to the bit. */
   restore(bytes: Uint8Array): Session {
     return Session.restore(this.transformer, bytes, this.codec);
   }
 
   /**
-   * Saves the checkpoint in the layout and dialect in which it was loaded. Tensors keep their bytes.
+   * Saves the checkpoint with the file layout and the tensor names with which it was loaded. Tensors keep their bytes.
    *
    * @param destination a directory (Node). If omitted, the files are returned by name.
    */

@@ -16,7 +16,9 @@ export interface ConvertedCall {
   readonly warnings: SharedV3Warning[];
 }
 
-/** @throws {InputError} parts of messages that are not text */
+/**
+ * Converts a call of the AI SDK to messages, tools and options of this library. @throws {InputError} parts of messages that are not text
+ */
 export function convertCall(call: LanguageModelV3CallOptions): ConvertedCall {
   const { prompt, maxOutputTokens, temperature, topP, topK, seed, stopSequences, toolChoice, providerOptions } = call;
   const tools = toolChoice?.type === "none" ? [] : convertTools(call);
@@ -48,10 +50,10 @@ function convertTools({ tools = [] }: LanguageModelV3CallOptions): Tool[] {
   );
 }
 
-/** Warnings for settings that have no effect. */
+/** Returns warnings for the settings of a call that have no effect. */
 function warningsOf(call: LanguageModelV3CallOptions): SharedV3Warning[] {
   const { presencePenalty, frequencyPenalty, responseFormat, toolChoice, tools = [] } = call;
-  // A setting of version 4 of the interface, which `ai` 7 also passes to models of version 3.
+  // `reasoning` is a setting of version 4 of the model interface. `ai` 7 also passes it to models of version 3.
   const { reasoning } = call as { readonly reasoning?: string };
   const unsupported = (feature: string, details: string): SharedV3Warning => ({ type: "unsupported", feature, details });
   const penalty = `use providerOptions: { "${PROVIDER_NAME}": { repetitionPenalty } } instead`;
@@ -91,14 +93,14 @@ function convertMessage(message: LanguageModelV3Message, where: string): ChatMes
   }
 }
 
-/** Converts an assistant's message to the order in which the model writes: reasoning, text, tool calls. */
+/** Converts an assistant's message. The parts are put into the order in which the model writes them: reasoning, text, tool calls. */
 function convertAssistant({ content }: Extract<LanguageModelV3Message, { role: "assistant" }>, where: string): ChatMessage {
   let [reasoning, text] = ["", ""];
   const calls: { name: string; arguments: CallArguments }[] = [];
   for (const [j, part] of content.entries()) {
     if (part.type === "reasoning") reasoning += part.text;
     else if (part.type === "text") text += part.text;
-    // The input of a malformed call is a string.
+    // The input of a malformed tool call is a string.
     else if (part.type === "tool-call" && !part.providerExecuted)
       calls.push({ name: part.toolName, arguments: part.input as CallArguments });
     else unsupportedPart(where, j, part);

@@ -32,13 +32,14 @@ const FINISH_REASONS: Readonly<Record<StopReason, LanguageModelV3FinishReason["u
 
 /**
  * Adapts a model to the AI SDK (`ai` 6 and 7): `generateText({ model: lightningM1(model), prompt })`. It implements version 3 of the model
- * interface, which both versions accept. The text between `<think>` and `</think>` becomes reasoning parts.
+ * interface, which both versions of the SDK accept. The text between `<think>` and `</think>` becomes reasoning parts.
  *
- * Settings of a call go to `model.generate`; the defaults are greedy decoding and no limit of tokens. Options that the AI SDK does not have
- * are passed in `providerOptions: { "lightning-m1": { minP, repetitionPenalty, template, … } }`. Unsupported settings produce warnings.
+ * Settings of a call are passed to `model.generate`. By default, decoding is greedy and the number of tokens is not limited. Options that
+ * the AI SDK does not have are passed in `providerOptions: { "lightning-m1": { minP, repetitionPenalty, template, … } }`. Unsupported
+ * settings produce warnings.
  *
  * @param model a `MiniMaxM1`, a `RemoteModel`, or any other `LanguageModel`
- * @throws {InputError} in calls: parts of messages that are not text, values out of their range
+ * @throws {InputError} in calls: parts of messages that are not text, or values out of range
  */
 export function lightningM1(model: LanguageModel, settings: LightningM1Settings = {}): LanguageModelV3 {
   expectArgument("lightningM1: model", isObjectLike(model), "a model", model);
@@ -59,7 +60,8 @@ export function lightningM1(model: LanguageModel, settings: LightningM1Settings 
 }
 
 /**
- * The parts of one call. The first part comes with the model's first token, so that an earlier error fails the call itself.
+ * Yields the stream parts of one call. The first part waits for the model's first token, so that an error before that token rejects the
+ * call itself.
  *
  * @param control aborts the generation, as `signal` does
  */
@@ -73,8 +75,8 @@ async function* streamParts(
   const timestamp = new Date();
   const unfollow = followSignals(control, [signal]);
   try {
-    // The prompt of a local model is formatted here, which shows whether it ends in <think>. A remote model has no
-    // tokenizer, so that remains unknown.
+    // The prompt of a local model is formatted here, to see whether it ends in <think>. A remote model has no tokenizer, so this remains
+    // unknown.
     const prompt = model.tokenizer && (await model.formatChat(messages, { tools, template: options.template }));
     const answer = new StreamParts(tools.length > 0, /<think>\s*$/.test(prompt ?? ""));
     const generation = model.generate(messages, { ...options, signal: control.signal });
@@ -101,7 +103,7 @@ async function* streamParts(
   }
 }
 
-/** Token counts; unknown counts are undefined. */
+/** Converts token counts to the usage of the AI SDK. Unknown counts are undefined. */
 function usageOf({ promptTokens, completionTokens }: Usage, counted: StreamParts["tokens"]): LanguageModelV3Usage {
   const total = completionTokens ?? counted?.total;
   return {

@@ -9,13 +9,18 @@ const TOOL_CALLS_BEGIN = /\n?<tool_calls>[ \t]*(?:\r?\n|\{)/;
 const TOOL_CALLS_TAG = "\n<tool_calls>";
 
 /**
- * Converts tokens to parts of the AI SDK's stream: reasoning, text and, if tools are offered, tool calls. Once a `<tool_calls>` block
- * starts, all further text is held back until the end. Malformed lines of a block become text, in a block of their own.
+ * Converts tokens to parts of the AI SDK's stream: reasoning, text and, if tools are offered, tool calls.
+ *
+ * Once a `<tool_calls>` block starts, all further text is held back until the end. Malformed lines of the block become text, in a text
+ * block of their own.
  */
 export class StreamParts {
   /** The number of tool calls so far. */
   calls = 0;
-  /** Number of tokens so far, and number of reasoning tokens including the tags. Undefined if the server does not send single tokens. */
+  /**
+   * Number of tokens so far, and how many of them belong to the reasoning, including its tags. Undefined if the server does not send tokens
+   * one by one.
+   */
   tokens: { total: number; reasoning: number } | undefined = { total: 0, reasoning: 0 };
   private readonly splitter: ReasoningSplitter;
   private answering = false;
@@ -73,7 +78,7 @@ export class StreamParts {
     this.open = undefined;
   }
 
-  /** The part of the content that cannot belong to a block of tool calls. */
+  /** Returns the part of the content that cannot belong to a block of tool calls. */
   private beforeCalls(content: string): string {
     this.held += content;
     const begin = this.held.search(TOOL_CALLS_BEGIN);
@@ -83,7 +88,7 @@ export class StreamParts {
   }
 }
 
-/** The number of characters at the end of the text that may be the start of a block. */
+/** Returns the number of characters at the end of the text that may be the start of a block of tool calls. */
 function undecidedLength(text: string): number {
   const begun = text.search(/\n?<tool_calls>[ \t]*\r?$/);
   if (begun >= 0) return text.length - begun;
@@ -94,7 +99,7 @@ function undecidedLength(text: string): number {
   return 0;
 }
 
-/** A unique id of 96 random bits. */
+/** Returns a unique id of 96 random bits. */
 export function uniqueId(prefix: string): string {
   const bytes = crypto.getRandomValues(new Uint8Array(12));
   return `${prefix}-${Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")}`;

@@ -4,10 +4,10 @@ import { type BenchmarkModel, benchmarkModels, benchmarks, leads, scoreOf, stand
 
 export interface BenchmarkClaim {
   readonly claim: string;
-  /** Whether the report makes this claim. If not, it is a conclusion that a reader might draw. */
+  /** Whether the report makes this claim. If not, it is a conclusion that a reader might draw from the table. */
   readonly reported: boolean;
   readonly holds: boolean;
-  /** The numbers that decide whether it holds. */
+  /** The numbers that decide whether the claim holds, as text. */
   readonly because: string;
 }
 
@@ -57,7 +57,10 @@ function differenceText(benchmark: string): string {
   return `${signed(points)} ± ${standardError!.toFixed(1)}`;
 }
 
-/** The abstract: stronger than the original DeepSeek-R1 and Qwen3-235B, above all in these categories. */
+/**
+ * Checks the abstract's claim that MiniMax-M1 is stronger than the original DeepSeek-R1 and Qwen3-235B, above all in software engineering,
+ * tool use and long context.
+ */
 function originalModelsClaim(): BenchmarkClaim {
   const rows = new Set(
     benchmarks.filter(({ category }) => ["software", "tool use", "long context"].includes(category)).map(({ name }) => name),
@@ -131,7 +134,7 @@ function openModels(): BenchmarkModel[] {
   return benchmarkModels.filter(({ open }) => open).map(({ name }) => name);
 }
 
-/** `+2.0`, `−4.3`. */
+/** Formats a difference in points with its sign: `+2.0`, `−4.3`. */
 export function signed(points: number): string {
   return `${points > 0 ? "+" : points < 0 ? "−" : ""}${Math.abs(points).toFixed(1)}`;
 }

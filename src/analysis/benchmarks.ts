@@ -20,9 +20,12 @@ export type BenchmarkModel = (typeof benchmarkModels)[number]["name"];
 export interface Benchmark {
   readonly category: string;
   readonly name: string;
-  /** The number of questions, if it is fixed and known. For SWE-bench Verified, the 486 of 500 that MiniMax could run. */
+  /**
+   * Number of questions. Undefined if it is not fixed or not known. For SWE-bench Verified, these are the 486 of 500 tasks that MiniMax
+   * could run.
+   */
   readonly questions?: number;
-  /** In the order of {@link benchmarkModels}; undefined if the report has no score. */
+  /** Scores in percent, in the order of {@link benchmarkModels}. Undefined if the report has no score. */
   readonly scores: readonly (number | undefined)[];
 }
 
@@ -52,15 +55,15 @@ function row(category: string, name: string, questions: number | undefined, scor
   return { category, name, ...(questions !== undefined && { questions }), scores };
 }
 
-/** A model's score in percent; undefined if the report has none. */
+/** Returns a model's score in percent. Returns undefined if the report has none. */
 export function scoreOf(benchmark: Benchmark, model: BenchmarkModel): number | undefined {
   expectArgument("scoreOf: benchmark", isObjectLike(benchmark) && Array.isArray(benchmark.scores), "one of benchmarks", benchmark);
   return benchmark.scores[benchmarkModels.findIndex(({ name }) => name === model)];
 }
 
 /**
- * Standard error, in points, of the fraction p of n questions with a correct answer: `100 · sqrt(p(1 − p)/n)`. For scores that average
- * several answers per question, it is an upper bound of the error due to the choice of questions.
+ * Computes the standard error of a score in percentage points: `100 · sqrt(p(1 − p)/n)` for a fraction p of n questions with a right
+ * answer. For scores that average several answers per question, it is an upper bound of the error due to the choice of questions.
  */
 export function standardError(percent: number, questions: number): number {
   const p = percent / 100;
@@ -77,7 +80,7 @@ export interface Lead {
   readonly clear: boolean | undefined;
 }
 
-/** The lead of one model over another on every benchmark with scores of both. */
+/** Returns the lead of one model over another on every benchmark for which both have scores. */
 export function leads(model: BenchmarkModel, other: BenchmarkModel): Lead[] {
   return benchmarks.flatMap((benchmark) => {
     const [a, b] = [scoreOf(benchmark, model), scoreOf(benchmark, other)];
@@ -89,7 +92,7 @@ export function leads(model: BenchmarkModel, other: BenchmarkModel): Lead[] {
   });
 }
 
-/** Mean of a model's two TAU-bench scores. */
+/** Returns the mean of a model's two TAU-bench scores. */
 export function tauAverage(model: BenchmarkModel): number | undefined {
   const scores = benchmarks.filter(({ name }) => name.startsWith("TAU-bench")).map((benchmark) => scoreOf(benchmark, model));
   if (scores.includes(undefined)) return undefined;

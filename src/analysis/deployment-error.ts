@@ -28,7 +28,7 @@ export class DeploymentError extends MemoryError {
 /** The largest numbers that a remedy suggests. */
 const MAX_SUGGESTED = { nodes: 64, gpusPerNode: 16 } as const;
 
-/** @throws {DeploymentError} always */
+/** Throws the error for a deployment that does not fit, with the changes that would make it fit. @throws {DeploymentError} always */
 export function throwDeploymentError(model: Graph, target: DeploymentSettings): never {
   const { gpu, gpusPerNode, nodes, utilization, concurrency, context } = target;
   const possible = replicaSizes(model.config, target);

@@ -7,22 +7,22 @@ import { type Gpu, gpus, usableBytes } from "./gpus.js";
 import { largestFitting } from "./largest-fitting.js";
 import { VLLM_DEFAULTS } from "./vllm.js";
 
-/** A claim of the guide: a number of tokens on eight of these GPUs. */
+/** A claim of the guide: eight GPUs of this model hold one sequence of `claimedTokens` tokens. */
 export interface GuideClaim {
   readonly gpu: Gpu;
   readonly gpuCount: number;
   readonly weights: "experts_int8";
   readonly claimedTokens: number;
-  /** Whether one sequence of that length fits, for several settings of the server. */
+  /** Whether a sequence of that length fits, for each of several server settings. */
   readonly verdicts: readonly GuideVerdict[];
 }
 
 export interface GuideVerdict {
-  /** `--max-num-seqs`: the number of lightning states that the server reserves at its start. */
+  /** `--max-num-seqs`: the number of sequences whose lightning states the server reserves at its start. */
   readonly states: number;
-  /** `--gpu-memory-utilization`. */
+  /** `--gpu-memory-utilization`: the share of each GPU's memory that the server may use. */
   readonly utilization: number;
-  /** Memory of each GPU that the server may use under this utilization. */
+  /** Memory of each GPU that the server may use. */
   readonly usableBytes: number;
   /** Memory that each GPU needs. */
   readonly totalBytes: number;
@@ -41,7 +41,7 @@ const GUIDE_GPU_COUNT = 8;
 const GUIDE_WEIGHTS = "experts_int8";
 
 /**
- * The settings under which a claim is checked: one lightning state or vLLM's default number of states, and the given
+ * Returns the settings under which a claim is checked: all combinations of one lightning state or vLLM's default number, and of the given
  * share of memory or vLLM's default.
  */
 function checkedSettings(utilization: number): { states: number; utilization: number }[] {
@@ -50,10 +50,11 @@ function checkedSettings(utilization: number): { states: number; utilization: nu
 }
 
 /**
- * Checks the guide's claims by {@link deploymentMemory} under several settings. Empty for models other than the published model. The last
- * verdict is for vLLM's defaults. The settings of the guide's measurements are not published.
+ * Checks the guide's claims about memory under several server settings, with {@link deploymentMemory}. The last verdict of each claim is
+ * for vLLM's defaults. The settings of the guide's own measurements are not published.
  *
- * @param utilization share of each GPU's memory that may be used, checked besides vLLM's default
+ * @param utilization share of each GPU's memory that may be used. Claims are checked for it and for vLLM's default
+ * @returns the checked claims; none for models other than the published model
  */
 export function guideClaims(model: Model, utilization = 0.95): GuideClaim[] {
   const known = graphOf(model);

@@ -1,8 +1,9 @@
-// The memory of each GPU of a server, computed from shapes. T tokens per sequence, B sequences, p GPUs that share every layer.
+// Computes the memory of each GPU of a server from shapes, for B sequences of T tokens on p GPUs that share every layer:
 //
-//   weights sharded tensors / p + replicated tensors: norms, routers, and the projections of keys and values if p > kvHeads keys and values
-//   B · ⌈T/16⌉ · 16 · softmax layers · 2 · max(1, kvHeads/p) · headDim · width states B · lightning layers · heads/p · headDim² · 4
-//   (float32, for any T) rotary T · rotaryDim · 4 (one table of cosines and sines on every GPU)
+//     weights            sharded tensors / p + replicated tensors (norms, routers, and the projections of keys and values if p > kvHeads)
+//     keys and values    B · ⌈T/16⌉ · 16 · softmax layers · 2 · max(1, kvHeads/p) · headDim · width
+//     states             B · lightning layers · heads/p · headDim² · 4      (float32, for any T)
+//     rotary             T · rotaryDim · 4                                  (one table of cosines and sines on every GPU)
 //
 // Precisions are those of vLLM: head and routers in float32, all other tensors in the precision of the weight format.
 
@@ -15,8 +16,8 @@ import { type GraphTensor, graphOf, type Model } from "../model/graph.js";
 import { canShareLayers, describeTensorParallelSizes, paddedVocab } from "./tensor-parallel.js";
 
 /**
- * The format of the weights. `experts_int8`: experts in one byte per value and a float32 scale per output, everything else in bfloat16.
- * `fp8`: all matrices of the layers in one byte per value and a float32 scale each.
+ * The format of the weights. `experts_int8` stores experts as one byte per value and a float32 scale per output, and everything else in
+ * bfloat16. `fp8` stores every matrix of the layers as one byte per value and one float32 scale.
  */
 export type WeightScheme = "f32" | "bf16" | "fp8" | "experts_int8";
 
@@ -24,36 +25,36 @@ export type WeightScheme = "f32" | "bf16" | "fp8" | "experts_int8";
 export type CacheScheme = "bf16" | "fp8";
 
 export interface DeploymentMemoryOptions {
-  /** The maximum length of a sequence in tokens: by default 131,072, or the model's context if that is shorter. */
+  /** Maximum length of a sequence in tokens. By default 131,072, or the model's context if that is shorter. */
   context?: number;
-  /** Concurrent sequences (1). */
+  /** Number of concurrent sequences (1). */
   batch?: number;
-  /** `"bf16"` by default. */
+  /** Format of the weights (`"bf16"`). */
   weights?: WeightScheme;
-  /** `"bf16"` by default. */
+  /** Format of cached keys and values (`"bf16"`). */
   kv?: CacheScheme;
-  /** GPUs that share every layer (1). */
+  /** Number of GPUs that share every layer (1). */
   tensorParallel?: number;
   /** Maximum tokens per forward pass (8,192). Longer prompts are prefilled in chunks. */
   passTokens?: number;
 }
 
-/** Memory of one GPU in bytes. */
+/** Memory of one GPU, in bytes. */
 export interface DeploymentMemory {
-  /** Exact, for the precisions above. */
+  /** Weights. Exact for the precisions of vLLM: head and routers in float32, all other tensors in the weight format. */
   readonly weightsBytes: number;
-  /** Exact: keys and values of all sequences at the end of their context, in blocks of 16 tokens. */
+  /** Keys and values of all sequences at the end of their context, in blocks of 16 tokens. Exact. */
   readonly keyValueBytes: number;
-  /** Exact: lightning states of all sequences. */
+  /** Lightning states of all sequences. Exact. */
   readonly stateBytes: number;
-  /** Exact: cosines and sines of every position. */
+  /** Cosines and sines of every position. Exact. */
   readonly rotaryBytes: number;
-  /** An estimate: the activations of one forward pass, and 2 GiB for memory outside tensors. */
+  /** Activations of one forward pass, and 2 GiB for memory outside of tensors. An estimate. */
   readonly activationBytes: number;
   readonly totalBytes: number;
 }
 
-/** Assumed (not measured) for memory outside tensors: the CUDA context, communication buffers, captured graphs. */
+/** Memory outside of tensors: the CUDA context, communication buffers and captured graphs. Assumed, not measured. */
 export const OVERHEAD_BYTES = 2 * 2 ** 30;
 
 /** Tokens per block of cached keys and values. */
@@ -69,8 +70,7 @@ const schema = v.strictObject({
 });
 
 /**
- * Computes the memory of each GPU of a server from the configuration. With one GPU (`tensorParallel: 1`), that is
- * the memory of the whole model.
+ * Computes the memory of each GPU of a server from the configuration. With `tensorParallel: 1`, one GPU holds the whole model.
  *
  * @param model a configuration (typed, or the JSON of a `config.json`), or its graph
  * @throws {InputError} invalid options, or a number of GPUs that does not divide heads, experts' width or vocabulary
@@ -116,12 +116,12 @@ export function deploymentMemory(model: Model, options: DeploymentMemoryOptions 
   };
 }
 
-/** The default length of a sequence in tokens. */
+/** Returns the default length of a sequence in tokens. */
 export function defaultContext(config: Config): number {
   return Math.min(config.maxPositionEmbeddings, 131_072);
 }
 
-/** Bytes of one GPU's shard of a tensor. */
+/** Returns the bytes of one GPU's shard of a tensor. */
 function shardBytes({ block, name, shape }: GraphTensor, config: Config, p: number, scheme: WeightScheme): number {
   const [rows, columns = 1] = shape as [number, number?];
   const values = rows * columns;
@@ -136,7 +136,7 @@ function shardBytes({ block, name, shape }: GraphTensor, config: Config, p: numb
     case "head":
       return (paddedVocab(config) * columns * 4) / p;
     case "expert": {
-      // w1 and w3 are split by rows, w2 by columns: a GPU has scales for rows / p, or for all rows.
+      // w1 and w3 are split by rows, w2 by columns. A GPU therefore has scales for rows / p, or for all rows.
       const own = name.endsWith(".w2.weight") ? rows : rows / p;
       return (values * EXPERT_BYTES[scheme]) / p + scales(scheme, own);
     }
@@ -149,7 +149,7 @@ function shardBytes({ block, name, shape }: GraphTensor, config: Config, p: numb
 
 const EXPERT_BYTES: Readonly<Record<WeightScheme, number>> = { f32: 4, bf16: 2, fp8: 1, experts_int8: 1 };
 
-/** Bytes of the float32 scales of an expert's matrix. */
+/** Returns the bytes of the float32 scales of an expert's matrix. */
 function scales(scheme: WeightScheme, rows: number): number {
   return scheme === "experts_int8" ? 4 * rows : scheme === "fp8" ? 4 : 0;
 }

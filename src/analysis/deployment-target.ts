@@ -8,25 +8,28 @@ import { type Gpu, gpus } from "./gpus.js";
 
 /** The hardware and the requirements of a deployment. */
 export interface DeploymentTarget {
-  /** A name of {@link gpus}, or the description of another GPU ("H800"). */
+  /** A key of {@link gpus}, or the description of another GPU ("H800"). */
   gpu?: string | Gpu;
-  /** 8 by default. */
+  /** GPUs per node (8). */
   gpusPerNode?: number;
-  /** 1 by default. */
+  /** Number of nodes (1). */
   nodes?: number;
-  /** The maximum length of a sequence in tokens: by default 131,072, or the model's context if that is shorter. */
+  /** Maximum length of a sequence in tokens. By default 131,072, or the model's context if that is shorter. */
   context?: number;
-  /** Concurrent sequences of that length, over all replicas (1). */
+  /** Number of concurrent sequences of that length, over all replicas (1). */
   concurrency?: number;
   /** The format of the weights in vLLM: `"experts_int8"` by default. */
   weights?: "bf16" | "experts_int8";
-  /** `"bf16"` by default. */
+  /** Format of cached keys and values (`"bf16"`). */
   kv?: CacheScheme;
   /** The share of each GPU's memory that vLLM may use (0.95). */
   utilization?: number;
   /** Maximum tokens per forward pass (8,192). */
   passTokens?: number;
-  /** Each GPU holds whole experts instead of a part of every expert. Memory is computed as if this were off; the error is within 0.1 %. */
+  /**
+   * Whether each GPU holds whole experts instead of a part of every expert (false). The computed memory does not take this into account;
+   * the error is at most 0.1 %.
+   */
   expertParallel?: boolean;
   /** The hub id or absolute path that the server loads ("MiniMaxAI/MiniMax-M1-80k"). */
   served?: string;

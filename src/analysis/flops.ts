@@ -1,13 +1,13 @@
-// Floating point operations of forward passes: the multiply-adds, two operations each, of matmuls with weights and of both attentions. As
-// in published counts, all other operations are left out. Norms, activations, rotary embedding, residuals and decay take a few operations
-// per value. Softmax takes one exponential per pair, compared with the pair's 4 · headDim operations.
+// Counts the floating point operations of forward passes. Only the multiply-adds of matmuls with weights and of both attentions count, as
+// two operations each. All other operations are left out, as in published counts: norms, activations, rotary embedding, residuals and decay
+// take a few operations per value, and softmax takes one exponential per pair, compared with 4 · headDim operations of attention per pair.
 
 import * as v from "valibot";
 import { count, expectArgument, index, isObjectLike, oneOf, parseOptions } from "../base/options.js";
 import { type Block, graphOf, type Model } from "../model/graph.js";
 import type { KernelCall } from "../runtime/runtime.js";
 
-/** The query-key pairs that are counted: causal pairs only (s ≤ t), or all pairs, as if attention were not causal. */
+/** Which query-key pairs are counted: only causal pairs (s ≤ t), or all pairs as if attention were not causal. */
 export type CountingRule = "causal" | "square";
 
 export const countingRules: readonly CountingRule[] = ["causal", "square"];
@@ -26,24 +26,24 @@ export interface Flops {
 }
 
 export interface PassOptions {
-  /** New tokens. */
+  /** Number of new tokens. */
   tokens: number;
-  /** Tokens that the sequence already has (0). */
+  /** Number of tokens that the sequence already has (0). */
   past?: number;
   /** Which tokens get logits: the last one (default), or all. */
   logits?: "last" | "all";
-  /** `"causal"` by default. */
+  /** The pairs that are counted (`"causal"`). */
   rule?: CountingRule;
   /** Rows per chunk of lightning attention: 16 in this library, 256 in the published code. */
   chunk?: number;
 }
 
 export interface GenerationOptions {
-  /** Tokens to generate. */
+  /** Number of tokens to generate. */
   tokens: number;
-  /** Tokens of the prompt (0). Its prefill is not counted. */
+  /** Number of prompt tokens (0). The prefill of the prompt is not counted. */
   past?: number;
-  /** `"causal"` by default. */
+  /** The pairs that are counted (`"causal"`). */
   rule?: CountingRule;
 }
 
@@ -56,14 +56,15 @@ const passSchema = v.strictObject({
 });
 
 /**
- * Counts the operations of a forward pass over `n` new tokens of one sequence after `p` others: a prompt, a chunk of one, or one token.
+ * Counts the operations of a forward pass over `n` new tokens of a sequence that already has `p` tokens. The new tokens can be a whole
+ * prompt, a chunk of one, or a single token.
  *
  *     weights      2 · n · (matrices of the layers, top-k of the experts) + 2 · vocab · hidden · (tokens with logits)
- *     lightning    4 · heads · d² · n + 4 · heads · d · Σ_chunks m(m + 1)/2     per layer; nothing for the second term if n = 1
+ *     lightning    4 · heads · d² · n + 4 · heads · d · Σ_chunks m(m + 1)/2     per layer; without the second term if n = 1
  *     softmax      4 · heads · d · (n·p + n(n + 1)/2)                           per layer
  *
- * The square rule replaces the pairs by m² and (p + n)² − p². The causal rule agrees exactly with the work that the kernels
- * report: see {@link countedFlops}.
+ * The square rule replaces m(m + 1)/2 by m², and the pairs of softmax attention by (p + n)² − p². The causal rule agrees exactly with the
+ * work that the kernels report; see {@link countedFlops}.
  *
  * @throws {InputError} invalid options
  */
@@ -85,7 +86,7 @@ export function generationFlops(model: Model, options: GenerationOptions): Flops
   return countFlops(model, tokens, tokens, 0, pairs(past + tokens, rule) - pairs(past, rule));
 }
 
-/** The number of pairs of a query and a key in a sequence of n tokens. */
+/** Returns the number of query-key pairs in a sequence of n tokens. */
 export function pairs(n: number, rule: CountingRule): number {
   return rule === "causal" ? (n * (n + 1)) / 2 : n * n;
 }
@@ -115,26 +116,26 @@ function matrixElements(tensors: readonly { readonly block: Block; readonly shap
   return elements;
 }
 
-/** The operations of generating n tokens, as `perToken · n + perPair · pairs(n)`. */
+/** The cost of generating n tokens: `perToken · n + perPair · pairs(n)` operations. */
 export interface GenerationCost {
   readonly perToken: number;
   readonly perPair: number;
 }
 
-/** The two coefficients of {@link generationFlops}. */
+/** Returns the two coefficients of {@link generationFlops}. */
 export function generationCost(model: Model): GenerationCost {
   const { total, softmaxAttention } = generationFlops(model, { tokens: 1 });
   return { perToken: total - softmaxAttention, perPair: softmaxAttention };
 }
 
-/** The operations of generating n tokens, from a cost. */
+/** Computes the operations of generating n tokens from a cost. */
 export function costOf(cost: GenerationCost, tokens: number, rule: CountingRule): number {
   expectArgument("costOf: cost", isObjectLike(cost), "a result of generationCost", cost);
   const { perToken, perPair } = cost;
   return perToken * tokens + perPair * pairs(tokens, rule);
 }
 
-/** The work of kernel calls, by kind. */
+/** The operations of kernel calls, by kind. */
 export interface CountedFlops {
   /** Projections, routers, experts and the head. */
   readonly products: number;
@@ -143,7 +144,7 @@ export interface CountedFlops {
   readonly total: number;
 }
 
-/** The kernels whose reported work is exact, and the sum that each of them belongs to. */
+/** The kernels whose reported work is exact, with the sum that their work is added to. */
 const FLOPS_KIND_OF_KERNEL: Readonly<Record<string, Exclude<keyof CountedFlops, "total">>> = {
   matmulF32: "products",
   matmulBf16: "products",
@@ -158,7 +159,7 @@ const FLOPS_KIND_OF_KERNEL: Readonly<Record<string, Exclude<keyof CountedFlops, 
 };
 
 /**
- * Sums the work of kernel calls that `onKernel` reports, for matmuls and both attentions, under the causal rule. Other kernels are left
+ * Sums the work of kernel calls that `onKernel` reports. Counts matmuls and both attentions under the causal rule. Other kernels are left
  * out, because the work that they report is an estimate.
  */
 export function countedFlops(calls: Iterable<Pick<KernelCall, "kernel" | "work">>): CountedFlops {

@@ -1,4 +1,5 @@
-// Figure 1 (right) of the MiniMax-M1 report: the theoretical operations of generating n tokens, and the claims of the report about them.
+// Figure 1 (right) of the MiniMax-M1 report, which shows the theoretical operations of generating n tokens, and the report's claims about
+// it.
 
 import { expectArgument } from "../base/options.js";
 import { graphOf, type Model } from "../model/graph.js";
@@ -8,8 +9,8 @@ import { parameterTable } from "./parameters.js";
 import { deepseekR1, type LatentForm, peerCost, qwen3 } from "./peer-models.js";
 
 /**
- * A counting rule for causal or all pairs, and the form of DeepSeek-R1's latent attention: absorbed if the name
- * contains it, otherwise expanded.
+ * A counting rule and a form of DeepSeek-R1's latent attention. The name begins with the counting rule. It ends with "Absorbed" for
+ * absorbed latent attention; otherwise the latent attention is expanded.
  */
 export type ComparisonRule = "causal" | "square" | "causalAbsorbed" | "squareAbsorbed";
 
@@ -36,7 +37,7 @@ export const figureReadings: readonly Reading[] = [
   { model: "MiniMax-M1", tokens: 128_000, flops: 1.72e16 },
 ];
 
-/** The report's claims: MiniMax-M1 needs less than half of DeepSeek-R1's operations at 64K tokens, and about a quarter at 100K. */
+/** The report's claims: MiniMax-M1 needs less than half of DeepSeek-R1's operations at 64K tokens, and about a quarter at 100K tokens. */
 const RATIO_CLAIMS = [
   { tokens: 65_536, claimed: 0.5 },
   { tokens: 100_000, claimed: 0.25 },
@@ -45,7 +46,7 @@ const RATIO_CLAIMS = [
 /** One model of the figure. */
 export interface Series {
   readonly model: string;
-  /** The longest context that the model is published for. */
+  /** The longest context in tokens for which the model is published. */
   readonly context: number;
   readonly cost: GenerationCost;
   /** The cost with absorbed latent attention, if the model has latent attention. */
@@ -54,7 +55,7 @@ export interface Series {
 
 export interface Claim {
   readonly tokens: number;
-  /** The upper bound of the ratio. */
+  /** The report's upper bound of the ratio to DeepSeek-R1's operations. */
   readonly claimed: number;
   readonly ratio: Readonly<Record<ComparisonRule, number>>;
   readonly holds: Readonly<Record<ComparisonRule, boolean>>;
@@ -65,17 +66,17 @@ export interface Claim {
 export interface Comparison {
   readonly series: readonly Series[];
   readonly ratioToDeepSeekR1: Readonly<Record<ComparisonRule, Readonly<Record<number, number>>>>;
-  /** Empty for models other than MiniMax-M1. */
+  /** The points read off the report's figure, with the computed operations. Empty for models other than MiniMax-M1. */
   readonly readings: readonly (Reading & Readonly<Record<CountingRule, number>>)[];
-  /** Empty for models other than MiniMax-M1. */
+  /** The report's claims. Empty for models other than MiniMax-M1. */
   readonly claims: readonly Claim[];
 }
 
 /**
- * Compares the operations of generating n tokens with those of DeepSeek-R1 and Qwen3-235B-A22B, and checks the report's claims about the
- * ratio under each rule.
+ * Compares the operations of generating n tokens with those of DeepSeek-R1 and Qwen3-235B-A22B. Checks the report's claims about the ratio
+ * under each rule.
  *
- * @param name of the model's series; MiniMax-M1 is recognised by its numbers and keeps its own name
+ * @param name name of the model's series. MiniMax-M1 is recognised by its parameter count and cost, and keeps its own name
  * @throws {ConfigError} a configuration of another architecture, or an inconsistent one
  */
 export function compareGeneration(model: Model = minimaxM1, name = "this model"): Comparison {
@@ -96,13 +97,13 @@ export function compareGeneration(model: Model = minimaxM1, name = "this model")
   };
 }
 
-/** The operations at a point read off the report's figure, under both rules. */
+/** Computes the operations at a point of the report's figure, under both counting rules. */
 function readingUnderRules(series: readonly Series[], { model, tokens }: Reading): Readonly<Record<CountingRule, number>> {
   const { cost } = series.find((one) => one.model === model)!;
   return { causal: costOf(cost, tokens, "causal"), square: costOf(cost, tokens, "square") };
 }
 
-/** The operations of generating n tokens, divided by those of DeepSeek-R1. */
+/** Computes the operations of generating n tokens, divided by those of DeepSeek-R1. */
 export function ratioToDeepSeekR1(cost: GenerationCost, tokens: number, by: ComparisonRule): number {
   const known = typeof by === "string" && Object.hasOwn(comparisonRules, by);
   expectArgument("ratioToDeepSeekR1: by", known, Object.keys(comparisonRules).join(" or "), by);
@@ -122,8 +123,8 @@ function checkClaim(cost: GenerationCost, { tokens, claimed }: (typeof RATIO_CLA
 }
 
 /**
- * Solves a·n + b·pairs(n) = ratio · (a'·n + b'·pairs(n)) for n, with a' and b' of DeepSeek-R1. pairs(n)/n is (n + 1)/2 for
- * causal pairs and n for all pairs.
+ * Returns the number of tokens n at which the cost is `ratio` times that of DeepSeek-R1. Solves a·n + b·pairs(n) = ratio · (a'·n +
+ * b'·pairs(n)), where a' and b' belong to DeepSeek-R1. pairs(n)/n is (n + 1)/2 for causal pairs and n for all pairs.
  */
 function reachedAt({ perToken, perPair }: GenerationCost, ratio: number, by: ComparisonRule): number {
   const { rule, form } = comparisonRules[by];
@@ -132,7 +133,7 @@ function reachedAt({ perToken, perPair }: GenerationCost, ratio: number, by: Com
   return Math.ceil(rule === "causal" ? 2 * pairsPerToken - 1 : pairsPerToken);
 }
 
-/** Whether this is the published model, by its parameter count and cost. */
+/** Returns whether a model is the published MiniMax-M1, judging by its parameter count and cost. */
 export function isMiniMaxM1(model: Model): boolean {
   const [own, published] = [model, minimaxM1].map((one) => ({ ...generationCost(one), count: parameterTable(one).parameterCount }));
   return own!.count === published!.count && own!.perToken === published!.perToken && own!.perPair === published!.perPair;
@@ -143,7 +144,7 @@ function byRule<T>(value: (rule: ComparisonRule) => T): Readonly<Record<Comparis
   return Object.fromEntries(names.map((rule) => [rule, value(rule)])) as Record<ComparisonRule, T>;
 }
 
-/** The points of the figure: every series at these lengths, under both rules. */
+/** Computes the points of the figure: every series at the given lengths, under both counting rules. */
 export function figurePoints(series: readonly Series[], lengths: readonly number[]): FigurePoint[] {
   expectArgument("figurePoints: series", Array.isArray(series), "an array of series", series);
   expectArgument("figurePoints: lengths", Array.isArray(lengths), "an array of lengths", lengths);

@@ -7,7 +7,7 @@ import { tensorParallelSizes } from "./tensor-parallel.js";
 /** A GPU model. */
 export interface Gpu {
   readonly name: string;
-  /** Memory that the driver reports. */
+  /** Memory that the driver reports, in MiB. */
   readonly memoryMiB: number;
   /** The name of the resource in Kubernetes. */
   readonly resource: "nvidia.com/gpu" | "amd.com/gpu";
@@ -38,16 +38,17 @@ export const gpus: readonly Gpu[] = [
   },
 ];
 
-/** Memory that the driver withholds from programs. For example, PyTorch sees 81,079 of an H100's 81,559 MiB. */
+/** Memory that the driver reserves for itself, in MiB. For example, PyTorch sees 81,079 of an H100's 81,559 MiB. */
 const DRIVER_RESERVED_MIB = 512;
 
-/** Bytes of one GPU that a server may use, as vLLM's `--gpu-memory-utilization` counts them. */
+/** Returns the bytes of one GPU that a server may use, as vLLM's `--gpu-memory-utilization` counts them. */
 export function usableBytes({ memoryMiB }: Pick<Gpu, "memoryMiB">, utilization: number): number {
   return Math.floor(Math.max(0, memoryMiB - DRIVER_RESERVED_MIB) * 2 ** 20 * utilization);
 }
 
 /**
- * The smallest number of GPUs that can hold the model by sharing every layer, for each GPU model; undefined if no number suffices.
+ * Computes the smallest number of GPUs that can hold the model by sharing every layer, for each GPU model. The number is undefined if no
+ * number of GPUs suffices.
  *
  * @param utilization share of each GPU's memory that may be used
  * @throws {InputError} invalid options

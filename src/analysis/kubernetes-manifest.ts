@@ -1,29 +1,32 @@
-// Kubernetes manifests of a deployment: a Deployment (apps/v1) if a replica fits on a node, or a LeaderWorkerSet
-// (leaderworkerset.x-k8s.io/v1) if it spans several; a Service, and a PodDisruptionBudget.
+// Writes Kubernetes manifests of a deployment. A replica that fits on a node becomes a Deployment (apps/v1), and one that spans several
+// nodes a LeaderWorkerSet (leaderworkerset.x-k8s.io/v1). A Service and a PodDisruptionBudget are added.
 
 import { stringify } from "yaml";
 import { expectArgument, isObjectLike } from "../base/options.js";
 import type { Deployment } from "./smallest-deployment.js";
 import { SERVER_PORT, serveArguments, serverEnvironment, VLLM_IMAGE } from "./vllm.js";
 
-/** A script in the image: starts Ray on the leader and waits for all workers, or joins a worker to the leader. */
+/** A script in vLLM's image. On the leader it starts Ray and waits for all workers. On a worker it joins the leader. */
 const RAY_SCRIPT = "/vllm-workspace/examples/online_serving/multi-node-serving.sh";
 
 /**
- * Loading 912 GB may take two hours, and a restarted server has to load again. A server is therefore killed only after
- * ten minutes without an answer.
+ * Time limit for loading the weights. Loading 912 GB may take two hours, and a restarted server has to load them again. A running server is
+ * therefore killed only after ten minutes without a response.
  */
 const LOADING_SECONDS = 7200;
 
 /** Time that running answers get when a pod stops: 80,000 tokens take most of an hour at 25 tokens per second. */
 const TERMINATION_SECONDS = 3600;
 
-/** vLLM aborts answers on SIGTERM. This hook delays the signal until the Service sends no new requests and no request runs or waits. */
+/**
+ * A shell command that waits until the Service sends no new requests and no request runs or waits. It delays SIGTERM, at which vLLM aborts
+ * all responses.
+ */
 const WAIT_FOR_RUNNING_REQUESTS =
   `sleep 15; while curl -s -m 30 http://localhost:${SERVER_PORT}/metrics` +
   ` | grep -E '^vllm:num_requests_(running|waiting|swapped)[{ ]' | grep -qvE ' 0(\\.0+)?$'; do sleep 5; done`;
 
-/** The other nodes of a replica run until its leader no longer answers. */
+/** A shell command for the other nodes of a replica. They run until the leader no longer responds. */
 const WAIT_FOR_LEADER = `while curl -sf -m 30 http://$LWS_LEADER_ADDRESS:${SERVER_PORT}/health; do sleep 5; done`;
 
 /** The hub's cache lies on a volume, because downloading or copying the weights takes hours and must not repeat with every restart. */
@@ -57,7 +60,7 @@ function deployment(plan: Deployment, name: string) {
     metadata: { name },
     spec: {
       replicas: plan.replicas,
-      // A new pod finds no free GPUs until an old one has ended.
+      // A new pod finds no free GPUs until an old pod has ended.
       strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: 0, maxUnavailable: 1 } },
       progressDeadlineSeconds: TERMINATION_SECONDS + LOADING_SECONDS,
       selector: { matchLabels: { app: name } },
@@ -93,7 +96,7 @@ function leaderWorkerSet(plan: Deployment, name: string) {
   };
 }
 
-/** The label that the set's controller gives to all of its pods. */
+/** Returns the labels that the controller of a LeaderWorkerSet gives to all of its pods. */
 function setLabels(name: string) {
   return { "leaderworkerset.sigs.k8s.io/name": name };
 }
@@ -102,7 +105,10 @@ function leaderLabels(name: string) {
   return { ...setLabels(name), role: "leader" };
 }
 
-/** One pod may be evicted at a time, and its group restarts with it. A single replica may not be evicted, because nothing replaces it. */
+/**
+ * Returns a PodDisruptionBudget. One pod may be evicted at a time, and its group restarts with it. A single replica may not be evicted,
+ * because no other replica serves requests meanwhile.
+ */
 function disruptionBudget({ replicas }: Deployment, name: string, matchLabels: Record<string, string>) {
   return {
     apiVersion: "policy/v1",
@@ -149,7 +155,7 @@ function beforeStop(script: string) {
   return { preStop: { exec: { command: ["sh", "-c", script] } } };
 }
 
-/** The container of the server. Probes wait for 10 s or more, because a busy server answers late. */
+/** Returns the container of the server. Probes have time limits of 10 s or more, because a busy server responds late. */
 function serverContainer(plan: Deployment) {
   const httpGet = { path: "/health", port: SERVER_PORT };
   return {

@@ -6,7 +6,9 @@ export interface BlockParameters {
   readonly block: Block;
   readonly tensors: number;
   readonly parameters: number;
-  /** Parameters that one token uses: the top-k of the experts. Embedding and head are left out, as in published counts. */
+  /**
+   * Number of parameters that one token uses, with only the top-k of the experts. Embedding and head are left out, as in published counts.
+   */
   readonly activated: number;
   /** Stored bytes, without file headers. */
   readonly bytes: number;
@@ -23,7 +25,7 @@ export interface ParameterTable {
 }
 
 /**
- * Parameters, activated parameters and stored bytes by kind of block.
+ * Computes parameters, activated parameters and stored bytes by kind of block.
  *
  * @throws {ConfigError} a configuration of another architecture, or an inconsistent one
  */
@@ -44,7 +46,7 @@ export function parameterTable(model: Model): ParameterTable {
   return { blocks, parameterCount, activatedParameterCount, activatedWithEmbeddingAndHead, checkpointBytes };
 }
 
-/** The number of a block's parameters that one token uses. */
+/** Returns how many parameters of a block one token uses. */
 function activated(block: Block, parameters: number, { numExpertsPerTok, numLocalExperts }: Config): number {
   if (block === "embedding" || block === "head") return 0;
   return block === "expert" ? (parameters * numExpertsPerTok) / numLocalExperts : parameters;

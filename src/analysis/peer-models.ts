@@ -1,4 +1,4 @@
-// DeepSeek-R1 and Qwen3-235B-A22B: the parts of their published configurations that determine the cost of a token.
+// DeepSeek-R1 and Qwen3-235B-A22B, described by the parts of their published configurations that determine the cost of a token.
 
 import { expectArgument, isObjectLike } from "../base/options.js";
 import type { GenerationCost } from "./flops.js";
@@ -19,7 +19,9 @@ interface LatentAttention {
   readonly heads: number;
   readonly queryRank: number;
   readonly keyValueRank: number;
-  /** Dimensions of a head: queries and keys without rotary embedding, queries and keys with it, and values. */
+  /**
+   * Dimensions of a head: `plainDim` of queries and keys without rotary embedding, `rotaryDim` of those with it, and `valueDim` of values.
+   */
   readonly plainDim: number;
   readonly rotaryDim: number;
   readonly valueDim: number;
@@ -98,12 +100,15 @@ export function peerParameters(peer: Peer): PeerParameters {
   };
 }
 
-/** How latent attention is computed: `expanded` caches keys and values of every head; `absorbed` projects queries to the short vectors. */
+/**
+ * How latent attention is computed. `expanded` caches keys and values of every head. `absorbed` projects queries to the short vectors and
+ * caches only those.
+ */
 export type LatentForm = "expanded" | "absorbed";
 
 /**
- * The cost of generating tokens with a peer model: two operations per matrix weight that a token uses, head included, and two per
- * multiply-add of a query-key pair.
+ * Computes the cost of generating tokens with a peer model. It counts two operations per matrix weight that a token uses, including the
+ * head, and two per multiply-add of a query-key pair:
  *
  *     grouped     2 · heads · (d + d)                                       per pair and layer
  *     expanded    2 · heads · (plain + rotary + value)                      per pair and layer
@@ -126,7 +131,7 @@ function attentionMatrices({ hidden, attention: a }: Peer): number {
   return query + keyValue + a.heads * a.valueDim * hidden;
 }
 
-/** Number of norm weights inside attention, for queries and keys or for the two short vectors. */
+/** Returns the number of norm weights inside attention, either for queries and keys or for the two short vectors. */
 function attentionVectors({ attention: a }: Peer): number {
   return a.kind === "grouped" ? 2 * a.headDim : a.queryRank + a.keyValueRank;
 }

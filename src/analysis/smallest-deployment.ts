@@ -1,5 +1,5 @@
-// Finds the smallest replica that fits. A replica is p GPUs that share every layer, within a node or of whole nodes. The smallest p is best
-// because the remaining GPUs become further replicas. vLLM has no pipeline parallelism for this architecture.
+// Finds the smallest replica that fits. A replica consists of p GPUs that share every layer, either within a node or on whole nodes. The
+// smallest p is best, because the remaining GPUs become further replicas. vLLM has no pipeline parallelism for this architecture.
 
 import type { Config } from "../model/config.js";
 import type { Graph } from "../model/graph.js";
@@ -23,11 +23,11 @@ export interface Deployment {
   readonly gpusPerNode: number;
   /** Nodes per replica. */
   readonly nodesPerReplica: number;
-  /** Independent servers. */
+  /** Number of replicas, which are independent servers. */
   readonly replicas: number;
   /** Concurrent sequences per replica. */
   readonly sequences: number;
-  /** Memory of each GPU that the plan uses. */
+  /** Memory that the plan needs on each GPU. */
   readonly memory: DeploymentMemory;
   /** Memory of each GPU that the server may use. */
   readonly usableBytes: number;
@@ -37,7 +37,10 @@ export interface Deployment {
   readonly notes: readonly string[];
 }
 
-/** Possible numbers of GPUs per replica, ascending: they divide the model, and they divide a node or are whole nodes. */
+/**
+ * Returns the possible numbers of GPUs per replica, ascending. Each of them divides the model, and either divides a node or is a multiple
+ * of a node.
+ */
 export function replicaSizes(config: Config, { gpusPerNode, nodes, expertParallel }: DeploymentSettings): number[] {
   return tensorParallelSizes(config).filter(
     (p) =>
@@ -45,17 +48,19 @@ export function replicaSizes(config: Config, { gpusPerNode, nodes, expertParalle
   );
 }
 
-/** The number of replicas of p GPUs on the nodes. */
+/** Returns the number of replicas of p GPUs that fit on the nodes. */
 export function replicaCount(p: number, { gpusPerNode, nodes }: DeploymentSettings): number {
   return p < gpusPerNode ? nodes * (gpusPerNode / p) : Math.floor(nodes / (p / gpusPerNode));
 }
 
-/** At least one token per sequence, because vLLM decodes all sequences in one forward pass. */
+/**
+ * Returns the maximum number of tokens per forward pass. It is at least one per sequence, because vLLM decodes all sequences in one pass.
+ */
 function tokensPerPass({ passTokens }: DeploymentSettings, sequences: number): number {
   return Math.max(passTokens, sequences);
 }
 
-/** Memory of each GPU if `tensorParallel` of them serve `batch` sequences. */
+/** Computes the memory of each GPU if `tensorParallel` of them serve `batch` sequences. */
 export function memoryPerGpu(
   model: Graph,
   target: DeploymentSettings,
@@ -67,7 +72,7 @@ export function memoryPerGpu(
   return deploymentMemory(model, { weights, kv, passTokens: tokensPerPass(target, batch), tensorParallel, batch, context });
 }
 
-/** The deployment with the smallest replicas that fit; undefined if none fits. */
+/** Returns the deployment with the smallest replicas that fit. Returns undefined if none fits. */
 export function smallestDeployment(model: Graph, target: DeploymentSettings): Deployment | undefined {
   const { gpu, gpusPerNode, concurrency, weights, kv, context, utilization, expertParallel, served } = target;
   const usable = usableBytes(gpu, utilization);

@@ -2,8 +2,8 @@ import { expectArgument, isObjectLike } from "../base/options.js";
 import type { Config } from "../model/config.js";
 
 /**
- * Whether p GPUs can share every layer: p divides the heads, the experts' width and the padded vocabulary. It must also divide the number
- * of KV heads, or be a multiple of it; several GPUs then hold copies of a KV head.
+ * Returns whether p GPUs can share every layer. p must divide the heads, the experts' width and the padded vocabulary. It must also divide
+ * the number of KV heads or be a multiple of it. If it is a multiple, several GPUs hold copies of the same KV head.
  */
 export function canShareLayers(config: Config, p: number): boolean {
   const { numAttentionHeads, numKeyValueHeads, intermediateSize } = config;
@@ -15,18 +15,18 @@ export function canShareLayers(config: Config, p: number): boolean {
   );
 }
 
-/** The allowed numbers of GPUs, for error messages. */
+/** Describes the allowed numbers of GPUs, for error messages. */
 export function describeTensorParallelSizes(config: Config): string {
   return `one of ${tensorParallelSizes(config).join(", ")} (it divides heads, KV heads, experts' width and vocabulary)`;
 }
 
-/** All numbers of GPUs that can share every layer, ascending. */
+/** Returns all numbers of GPUs that can share every layer, ascending. */
 export function tensorParallelSizes(config: Config): number[] {
   expectArgument("tensorParallelSizes: config", isObjectLike(config), "a configuration", config);
   return Array.from({ length: config.numAttentionHeads }, (_, i) => i + 1).filter((p) => canShareLayers(config, p));
 }
 
-/** Rows of embedding and head: vLLM pads vocabularies to a multiple of 64. */
+/** Returns the number of rows of embedding and head on the GPUs. vLLM pads vocabularies to a multiple of 64. */
 export function paddedVocab({ vocabSize }: Config): number {
   return Math.ceil(vocabSize / 64) * 64;
 }

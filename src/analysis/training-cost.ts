@@ -20,7 +20,7 @@ export interface TrainingCost {
   readonly dollars: number;
 }
 
-/** Range of the four numbers. No real training lies outside it, and no product overflows inside it. */
+/** Range of each of the four numbers. It covers every real training and keeps their products from overflowing. */
 const positive = number("a number within [1e-15, 1e15]", (x) => x >= 1e-15 && x <= 1e15);
 const schema = v.strictObject({
   gpus: v.optional(positive),
@@ -63,7 +63,7 @@ export function trainingCost(options: TrainingCostOptions): TrainingCost {
   return { ...all, gpuHours };
 }
 
-/** The cost of the report's reinforcement learning: 512 H800 for three weeks, $534,700. */
+/** Returns the cost of the report's reinforcement learning: 512 H800 for three weeks, $534,700. */
 export function reportedTrainingCost(): TrainingCost {
   return trainingCost({ gpus: 512, days: 21, dollars: 534_700 });
 }

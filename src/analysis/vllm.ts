@@ -15,8 +15,10 @@ export const VLLM_IMAGE = `vllm/vllm-openai:v${VLLM_VERSION}`;
 export const CHAT_TEMPLATE = "/vllm-workspace/examples/tool_chat_template_minimax_m1.jinja";
 
 /**
- * Defaults of vLLM 0.9.2: `--max-num-seqs` of its V0 engine, and `--gpu-memory-utilization` of both engines. The V1 engine, on which
- * MiniMax-M1 runs from 0.10.1 on, defaults to 1,024 sequences on GPUs from 70 GiB except A100, and to 256 on others.
+ * Defaults of vLLM 0.9.2: `--max-num-seqs` of its V0 engine, and `--gpu-memory-utilization` of both engines.
+ *
+ * From 0.10.1 on, MiniMax-M1 runs on the V1 engine. Its default is 1,024 sequences on GPUs with at least 70 GiB except A100, and 256 on
+ * others.
  */
 export const VLLM_DEFAULTS = { maxSequences: 256, utilization: 0.9 } as const;
 
@@ -27,7 +29,7 @@ export const RAY_PORT = 6379;
 /** Environment variables of every process: load weights directly to the GPU, and use the engine that supports this model. */
 export const serverEnvironment: Readonly<Record<string, string>> = { SAFETENSORS_FAST_GPU: "1", VLLM_USE_V1: "0" };
 
-/** The arguments of `vllm serve …` for one replica. */
+/** Returns the arguments of `vllm serve …` for one replica. */
 export function serveArguments(plan: Deployment): string[] {
   expectArgument("serveArguments: plan", isObjectLike(plan), "a plan of planDeployment", plan);
   return [
@@ -51,13 +53,16 @@ export function serveArguments(plan: Deployment): string[] {
   ];
 }
 
-/** The shell command for one replica, with its environment variables. */
+/** Returns the shell command for one replica, with its environment variables. */
 export function serveCommand(plan: Deployment): string {
   const environment = Object.entries(serverEnvironment).map(([name, value]) => `${name}=${value}`);
   return [...environment, ...serveArguments(plan)].join(" ");
 }
 
-/** The commands for a replica that spans several nodes without Kubernetes, in order, with the place where each runs (inside the image). */
+/**
+ * Returns the commands for a replica that spans several nodes without Kubernetes, in order. Each command comes with the place where it
+ * runs, which is inside vLLM's image.
+ */
 export function rayRecipe(plan: Deployment): { readonly where: string; readonly command: string }[] {
   expectArgument("rayRecipe: plan", isObjectLike(plan), "a plan of planDeployment", plan);
   const exports = Object.entries(serverEnvironment).map(([name, value]) => `export ${name}=${value}`);

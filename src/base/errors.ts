@@ -37,12 +37,12 @@ export class InputError extends LightningError {
   override name = "InputError";
 }
 
-/** A request that the state of a conversation does not allow, such as a rewind, or a session file of another model. */
+/** A call that the current state of a session or cache does not allow, such as a rewind, or a session file of another model. */
 export class SessionError extends LightningError {
   override name = "SessionError";
 }
 
-/** A server that cannot be reached or refuses a request, or an answer that is incomplete or invalid. */
+/** A server that cannot be reached or refuses a request, or a response that is incomplete or invalid. */
 export class RemoteError extends LightningError {
   override name = "RemoteError";
   /** HTTP status, if the server answered with an error. */
@@ -60,7 +60,7 @@ export class RemoteError extends LightningError {
   }
 }
 
-/** A number of bytes with a binary unit, such as `12.3 GiB`. @throws {InputError} not a number */
+/** Formats a number of bytes with a binary unit, such as `12.3 GiB`. @throws {InputError} not a number */
 export function formatBytes(bytes: number): string {
   if (typeof bytes !== "number") throw new InputError(`formatBytes: bytes: expected a number, got ${typeof bytes}`);
   const units = ["bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];

@@ -26,9 +26,9 @@ const CONSTANTS = { true: true, false: false, null: null };
 const NON_FINITE = { NaN, Infinity, "-Infinity": -Infinity };
 
 /**
- * Parses strict JSON. Unlike `JSON.parse`, which keeps the last value, it refuses objects with duplicate keys.
+ * Parses strict JSON. In contrast to `JSON.parse`, which keeps the last value of a duplicate key, it refuses duplicate keys.
  *
- * @throws {CheckpointError} invalid JSON, with line and column
+ * @throws {CheckpointError} invalid JSON; the message gives line and column
  */
 export function parseJson(text: string, where: string, { nonFinite = false }: JsonOptions = {}): unknown {
   const constants = Object.entries(nonFinite ? { ...CONSTANTS, ...NON_FINITE } : CONSTANTS);

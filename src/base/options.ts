@@ -2,7 +2,7 @@ import * as v from "valibot";
 import { InputError } from "./errors.js";
 import { kindOf, printedJson } from "./printed.js";
 
-/** Schema of a number for which `fits` is true. @param expected this condition in words, for messages */
+/** Creates the schema of a number. @param fits the condition on the number @param expected this condition in words, for messages */
 export function number(expected: string, fits: (x: number) => boolean) {
   return v.custom<number>((x) => typeof x === "number" && fits(x), expected);
 }
@@ -42,7 +42,7 @@ export const signal = v.custom<AbortSignal>(
   "an AbortSignal",
 );
 
-/** Checks an argument. @throws {InputError} `fits` is false: `where: expected …, got …` */
+/** Checks an argument. @throws {InputError} if `fits` is false: `where: expected …, got …` */
 export function expectArgument(where: string, fits: boolean, expected: string, value: unknown): void {
   if (!fits) throw new InputError(`${where}: expected ${expected}, got ${typeof value === "string" ? printedJson(value) : kindOf(value)}`);
 }
@@ -55,7 +55,7 @@ export function isObjectLike(value: unknown): value is object {
 /**
  * Validates options and fills in their defaults.
  *
- * @param where name of the call, for messages
+ * @param where name of the called function, for messages
  * @throws {InputError} an unknown option or an invalid value
  */
 export function parseOptions<const Schema extends v.GenericSchema>(schema: Schema, options: unknown, where: string): v.InferOutput<Schema> {
@@ -80,7 +80,9 @@ export function parseOptions<const Schema extends v.GenericSchema>(schema: Schem
   throw new InputError(`${where}: ${name}: expected ${issue.message}, got ${issue.received}`);
 }
 
-/** Lists the option names of a nested object in a schema. Empty if the schema at that place does not describe an object. */
+/**
+ * Returns the option names of a nested object in a schema. Returns an empty list if the schema at this place does not describe an object.
+ */
 function namesAt(schema: unknown, path: readonly string[]): string[] {
   let at = schema as { entries?: Record<string, unknown>; wrapped?: unknown; pipe?: readonly unknown[] } | undefined;
   for (const key of [...path, undefined]) {

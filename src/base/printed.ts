@@ -1,4 +1,4 @@
-// Formats any value that a caller passed for use in a message, without ever throwing.
+// Formats any value of a caller for a message. These functions never throw.
 
 /** Converts a value to text as a template literal does. Returns its kind if the conversion throws. */
 export function printed(value: unknown): string {
@@ -9,7 +9,7 @@ export function printed(value: unknown): string {
   }
 }
 
-/** The kind of a value: `null`, `array`, `object`, `string`, … */
+/** Returns the kind of a value: `null`, `array`, `object`, `string`, … */
 export function kindOf(value: unknown): string {
   if (value === null) return "null";
   return Array.isArray(value) ? "array" : typeof value;

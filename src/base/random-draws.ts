@@ -1,6 +1,6 @@
 import type { Random } from "./random.js";
 
-/** Draws an integer within [from, to]. */
+/** Draws an integer from `from` to `to`, both included. */
 export function randomInteger(random: Random, from: number, to: number): number {
   return from + Math.floor(random.next() * (to - from + 1));
 }
@@ -25,7 +25,7 @@ export function shuffle<Item>(random: Random, items: Iterable<Item>): Item[] {
   return shuffled;
 }
 
-/** Draws until an item is accepted. */
+/** Draws repeatedly, until an item is accepted. */
 export function drawUntil<Item>(draw: () => Item, accepted: (item: Item) => boolean): Item {
   for (;;) {
     const item = draw();

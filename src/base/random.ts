@@ -11,7 +11,7 @@ export class Random {
     private readonly generator: RandomGenerator,
   ) {}
 
-  /** Derives the state from a seed with a Mersenne twister, because neighbouring seeds used directly would give similar first numbers. */
+  /** Creates a generator from a seed. A Mersenne twister derives the state, because similar states would give similar first numbers. */
   static seeded(seed: number): Random {
     const words = mersenne(seed);
     return Random.restored(seed, [words.next(), words.next(), words.next(), words.next()]);
@@ -21,19 +21,19 @@ export class Random {
     return new Random(seed, xoroshiro128plusFromState(state));
   }
 
-  /** A generator for element `index` of the stream `seed`. Neighbouring indices and seeds give unrelated numbers. */
+  /** Creates the generator for element `index` of the stream `seed`. Neighbouring indices and seeds give unrelated numbers. */
   static stream(seed: number, index: number): Random {
     // A multiplicative hash (Knuth) separates neighbouring values.
     const mixed = Math.imul((index ^ (index >>> 16)) + Math.imul(seed, 0x9e3779b1), 0x85ebca6b);
     return Random.seeded((mixed ^ (mixed >>> 13)) >>> 0);
   }
 
-  /** A random seed. */
+  /** Returns a random seed. */
   static anySeed(): number {
     return crypto.getRandomValues(new Uint32Array(1))[0]!;
   }
 
-  /** The next number, uniform in [0, 1), a multiple of 2^−53. */
+  /** Returns the next number, uniform in [0, 1). It is a multiple of 2^−53. */
   next(): number {
     return uniformFloat64(this.generator);
   }

@@ -8,16 +8,16 @@ export interface Checkpoint {
   readonly rt: Runtime;
   readonly weights: StoredWeights;
   readonly buffers: readonly StoredBuffer[];
-  /** Contents of the configuration and text files by name, as they were read. */
+  /** Contents of the configuration and of the text files, by file name, exactly as they were read. */
   readonly files: ReadonlyMap<string, Uint8Array>;
-  /** Undefined for a checkpoint that was not loaded from files. */
+  /** Division into files. Undefined for a checkpoint that was not loaded from files. */
   readonly layout: Layout | undefined;
 }
 
 /** A stored tensor that is not a parameter. It is kept so that saving writes it back. */
 export interface StoredBuffer {
   readonly name: string;
-  /** As in the file's header. */
+  /** The dtype as in the file's header. */
   readonly dtype: string;
   readonly shape: readonly number[];
   readonly bytes: Uint8Array;
@@ -28,7 +28,7 @@ export interface Layout {
   readonly shards: readonly {
     readonly file: string;
     readonly metadata: Readonly<Record<string, string>>;
-    /** Names, in the order of their bytes. */
+    /** Names of the tensors, in the order of their bytes. */
     readonly tensors: readonly string[];
   }[];
   /** The metadata of the index file; undefined if there is no index. */

@@ -8,27 +8,30 @@ import { bytesOf } from "../runtime/tensor.js";
 import type { ResidentDType } from "../weights/weights.js";
 
 export interface MemoryOptions {
-  /** Precision of matrices in memory; by default as stored. */
+  /** Precision of matrices in memory. By default as stored. */
   dtype?: ResidentDType;
-  /** Precision of keys and values in the cache of softmax layers; float32 by default. */
+  /** Precision of keys and values in the cache of softmax layers. By default float32. */
   kv?: KVType;
-  /** Tokens per sequence; by default 4,096, or the model's maximum if that is smaller. */
+  /** Number of tokens per sequence. By default 4,096, or the model's maximum if that is smaller. */
   context?: number;
-  /** Sequences at the same time (1). */
+  /** Number of concurrent sequences (1). */
   batch?: number;
-  /** As in `load`. With `"streamed"`, matrices stay in their files, and at most `budgetBytes` of them are in memory at a time. */
+  /**
+   * Where matrices are kept, as in `load`. With `"streamed"`, they stay in their files, and at most `budgetBytes` of them are in memory at
+   * a time.
+   */
   residency?: "resident" | "streamed";
-  /** 1 GiB by default. */
+  /** Maximum memory for streamed matrices, in bytes (1 GiB). */
   budgetBytes?: number;
 }
 
 /** Memory that a model needs, in bytes. */
 export interface MemoryEstimate {
-  /** Exact for a checkpoint in the dtype of its configuration. For streamed weights, the maximum that is in memory at a time. */
+  /** Weights. Exact if the checkpoint has the dtype of its configuration. For streamed weights, the maximum that is in memory at a time. */
   readonly weightsBytes: number;
-  /** Exact: the caches of all sequences at the end of their context. */
+  /** Caches of all sequences at the end of their context. Exact. */
   readonly cacheBytes: number;
-  /** Upper estimate of the other memory that a forward pass needs. */
+  /** Other memory that a forward pass needs. An upper estimate. */
   readonly scratchBytes: number;
   readonly totalBytes: number;
   /** Whether it fits into the 4 GiB of wasm32. */
@@ -44,13 +47,13 @@ const schema = v.strictObject({
   budgetBytes: v.optional(number("a number of bytes above 0", (x) => x > 0)),
 });
 
-/** The default budget of streamed weights. */
+/** Default budget of streamed weights, in bytes. */
 export const DEFAULT_STREAMING_BUDGET_BYTES = 2 ** 30;
 
 /** Maximum number of tokens per sequence and forward pass that the estimate assumes. */
 const ASSUMED_TOKENS_PER_PASS = 512;
 
-/** Workspaces of kernels, and the buffer for rows while loading. */
+/** Memory for the workspaces of kernels, and for the buffer of rows while loading. */
 const WORKSPACE_BYTES = 4 << 20;
 
 /**
@@ -90,12 +93,12 @@ export function estimateMemory(model: Model, options: MemoryOptions = {}): Memor
   return { weightsBytes, cacheBytes: stateBytes, scratchBytes, totalBytes, fits: totalBytes <= MAX_MEMORY_BYTES };
 }
 
-/** Whether streaming leaves a weight in its file: every matrix except the routers. */
+/** Returns whether streaming leaves a weight in its file. This holds for every matrix except the routers. */
 export function isStreamed({ shape, block }: Pick<GraphTensor, "shape" | "block">): boolean {
   return shape.length === 2 && block !== "router";
 }
 
-/** Bytes of wasm memory that weights take. */
+/** Returns the bytes of wasm memory that weights take. */
 export function residentBytes(specs: readonly Pick<GraphTensor, "shape" | "block" | "dtype">[], dtype: ResidentDType | undefined): number {
   const bytes = specs.map((spec) => bytesOf(spec.shape, residentDType(spec, dtype), spec.shape.length === 2 ? "panels" : "rows"));
   return bytes.reduce((sum, size) => sum + size, 0);

@@ -14,13 +14,13 @@ import type { Checkpoint } from "./checkpoint.js";
 import { residentBytes } from "./estimate-memory.js";
 
 export interface CreateOptions {
-  /** Integer within [0, 2^32); the same seed gives the same weights. By default random. */
+  /** Seed of the weights, an integer within [0, 2^32). The same seed gives the same weights. By default random. */
   seed?: number;
   /** Tokenizer files by name, as `trainTokenizer` returns them. They are saved with the model. */
   files?: ReadonlyMap<string, Uint8Array>;
-  /** Which kernels run. `"auto"` chooses the fastest build that the engine supports. */
+  /** Build of the kernels. `"auto"` chooses the fastest build that the engine supports. */
   build?: Build | "auto";
-  /** Threads to compute with. The default, `"auto"`, takes one per processor, at most 8. */
+  /** Number of threads that compute. The default, `"auto"`, is one per processor, at most 8. */
   threads?: number | "auto";
   /** Called after every kernel call with its time and number of operations, for profiles. */
   onKernel?: (call: KernelCall) => void;
@@ -37,9 +37,10 @@ const schema = v.strictObject({
 });
 
 /**
- * Creates a checkpoint with random weights, initialised as in the published code. Matrices are drawn from a normal distribution with
- * mean 0 and standard deviation `initializer_range`; norms are 1. Weights are float32 in memory, ready for training; saving rounds
- * them to the configuration's dtype.
+ * Creates a checkpoint with random weights, initialised as in the published code. Matrices are drawn from a normal distribution with mean 0
+ * and standard deviation `initializer_range`. Norm weights are 1.
+ *
+ * Weights are float32 in memory, ready for training. Saving rounds them to the configuration's dtype.
  *
  * @throws {ConfigError} an inconsistent configuration
  * @throws {MemoryError} weights that do not fit into memory
@@ -47,7 +48,7 @@ const schema = v.strictObject({
 export async function initialiseCheckpoint(config: Config | Record<string, unknown>, options: CreateOptions = {}): Promise<Checkpoint> {
   const { seed = Random.anySeed(), files = new Map(), build, threads, onKernel, onWarning } = parseOptions(schema, options, "create");
   const typed = isConfig(config) ? config : parseConfig(config, onWarning);
-  // Saving writes the JSON source, so the typed values must agree with it.
+  // Saving writes the configuration's JSON source, so the typed values must agree with it.
   if (JSON.stringify(parseConfig(typed.source)) !== JSON.stringify(typed)) {
     throw new ConfigError(
       "create: config: expected the values of config.source, got different ones (change the JSON instead: create({ ...config.source, vocab_size: … }))",
@@ -82,7 +83,7 @@ export async function initialiseCheckpoint(config: Config | Record<string, unkno
   }
 }
 
-/** Standard normal numbers, generated in pairs (Box and Muller 1958). */
+/** Creates a generator of standard normal numbers, which come in pairs (Box and Muller 1958). */
 function normalGenerator(random: Random): () => number {
   let next: number | undefined;
   return () => {

@@ -15,21 +15,24 @@ export interface CheckpointInspection {
   readonly graph: Graph;
   /** The files of weights, in the order of their names. */
   readonly files: readonly InspectedFile[];
-  /** Number of stored tensors and their bytes, by dtype as in the headers. */
+  /** Number of stored tensors and their bytes, by the dtype in the headers. */
   readonly dtypes: Readonly<Record<string, { readonly tensors: number; readonly bytes: number }>>;
   /** Names of stored tensors that are not parameters and do not affect the model. */
   readonly buffers: readonly string[];
-  /** Whether tokenizer files are present. Without them the model takes and returns token ids. */
+  /** Whether tokenizer files are present. Without them, the model's input and output are token ids. */
   readonly tokenizer: boolean;
-  /** Why the weights cannot be loaded: missing files, or weights that are missing, superfluous or of another shape. */
+  /**
+   * Why the weights cannot be loaded: a file is missing, or a weight is missing, superfluous or of another shape. Undefined if they can be
+   * loaded.
+   */
   readonly fault: LightningError | undefined;
 }
 
 export interface InspectedFile {
   readonly file: string;
-  /** Undefined if the index names the file, but it does not exist. */
+  /** Size of the file. Undefined if the index names the file, but it does not exist. */
   readonly bytes: number | undefined;
-  /** Undefined if the header was not read because the file is missing or not downloaded yet. */
+  /** Number of tensors in the file. Undefined if the header was not read, because the file is missing or not downloaded yet. */
   readonly tensors: number | undefined;
 }
 
@@ -94,7 +97,7 @@ function matchWithGraph(model: Graph, shards: readonly Shard[]): Pick<Checkpoint
 }
 
 function countDTypes(shards: readonly Shard[]): Record<string, { tensors: number; bytes: number }> {
-  // A file may call a dtype "__proto__", which is safe in a Map and in Object.fromEntries.
+  // A file may name a dtype "__proto__". A Map and Object.fromEntries handle this name safely.
   const counts = new Map<string, { tensors: number; bytes: number }>();
   for (const { dtype, begin, end } of shards.flatMap(({ tensors }) => tensors)) {
     const { tensors, bytes } = counts.get(dtype) ?? { tensors: 0, bytes: 0 };

@@ -13,26 +13,29 @@ import type { ResidentDType } from "../weights/weights.js";
 /** Progress of a load over all files, including the download of a hub repository. */
 export interface Progress {
   readonly loadedBytes: number;
-  /** Known from the start; constant. */
+  /** Total number of bytes. Known from the start, and constant. */
   readonly totalBytes: number;
-  /** From 0 to 1; never decreases. */
+  /** Progress from 0 to 1. It never decreases. */
   readonly fraction: number;
   readonly phase: "download" | "load";
 }
 
 export interface LoadOptions extends OpenOptions {
   /**
-   * Precision of matrices in memory. By default as stored, with float16 as float32. `"bf16"` rounds; `"f32"` widens. `"q8"` rounds to
-   * 8-bit integers with a scale for every output and 512 inputs, which takes a quarter of float32; such a model cannot be saved. Routers
-   * and vectors stay float32.
+   * Precision of matrices in memory. By default, matrices keep their stored precision; float16 becomes float32.
+   *
+   * `"bf16"` rounds, `"f32"` widens. `"q8"` rounds to 8-bit integers with a scale for each block of 512 inputs of an output, which takes a
+   * quarter of the memory of float32; such a model cannot be saved. Routers and vectors stay float32.
    */
   dtype?: ResidentDType;
-  /** Which kernels run. `"auto"` chooses the fastest build that the engine supports. */
+  /** Build of the kernels. `"auto"` chooses the fastest build that the engine supports. */
   build?: Build | "auto";
   /**
-   * Threads to compute with, at most 64. The default, `"auto"`, takes one per processor, at most 8, and leaves one processor to the
-   * reader of streamed weights. Results do not depend on the number of threads. In a page, more than one thread needs cross-origin
-   * isolation; without it, `onWarning` is called and one thread computes.
+   * Number of threads that compute, at most 64. The default, `"auto"`, is one per processor, at most 8. If weights are streamed, one
+   * processor is left to the reader thread.
+   *
+   * Results do not depend on the number of threads. In a web page, more than one thread needs cross-origin isolation. Without it,
+   * `onWarning` is called and one thread computes.
    */
   threads?: number | "auto";
   /** Precision of keys and values in the cache of softmax layers: float32 (default), bf16 (half the memory) or int8 (about a quarter). */
@@ -41,19 +44,21 @@ export interface LoadOptions extends OpenOptions {
   onKernel?: (call: KernelCall) => void;
   /** Called as bytes are loaded; the last call has fraction 1. */
   onProgress?: (progress: Progress) => void;
-  /** Replaces the file `config.json`: its JSON, or a typed configuration. */
+  /** Configuration that replaces the file `config.json`, as its JSON or typed. */
   config?: Config | Record<string, unknown>;
   /**
-   * Where matrices are kept: in memory (`"resident"`, the default), or in their files (`"streamed"`). Streamed matrices are read when a
-   * layer or a chosen expert needs them, ahead of time if the need is known, so a checkpoint may be larger than memory; the drive limits
-   * the speed. Works in Node and in a browser's worker. Vectors and routers stay in memory.
+   * Where matrices are kept: in memory (`"resident"`, the default), or in their files (`"streamed"`). Vectors and routers always stay in
+   * memory.
+   *
+   * A streamed matrix is read when its layer or a chosen expert needs it. If the need is known in advance, it is read ahead of time. A
+   * checkpoint may therefore be larger than memory, but the drive limits the speed. Streaming works in Node and in a browser's worker.
    */
   residency?: "resident" | "streamed";
-  /** With `residency: "streamed"`, the maximum memory for matrices (1 GiB). A matrix stays in memory as long as there is room. */
+  /** Maximum memory for streamed matrices, in bytes (1 GiB). A matrix that was read stays in memory as long as there is room. */
   budgetBytes?: number;
-  /** Refuses weights that contain NaN or infinity. */
+  /** Whether weights that contain NaN or infinity are refused (false). */
   checkNaN?: boolean;
-  /** Maximum memory for the weights. wasm32 limits it to 4 GiB in any case. */
+  /** Maximum memory for the weights, in bytes. wasm32 limits it to 4 GiB in any case. */
   maxMemoryBytes?: number;
 }
 
@@ -76,7 +81,7 @@ const schema = v.strictObject({
   signal: v.optional(signal),
 });
 
-/** @throws {InputError} invalid or unknown options */
+/** Checks options of `load`. @throws {InputError} invalid or unknown options */
 export function checkLoadOptions(options: LoadOptions): void {
   const { residency, budgetBytes } = parseOptions(schema, options, "load");
   if (budgetBytes !== undefined && residency !== "streamed") {

@@ -9,8 +9,8 @@ import { loadResident, loadStreamed } from "./load-weights.js";
 import { planLoad } from "./plan-load.js";
 
 /**
- * Loads a checkpoint of either dialect from safetensors files. All checks that do not need the weights run before memory is allocated. If
- * the load fails or is aborted, its memory is freed.
+ * Loads a checkpoint from safetensors files, with the tensor names of either MiniMax or transformers. All checks that do not need the
+ * weights run before memory is allocated. If the load fails or is aborted, its memory is freed.
  *
  * @throws {CheckpointError} nothing to open, or a damaged file
  * @throws {ConfigError} a configuration of another model, or an inconsistent one

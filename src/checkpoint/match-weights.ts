@@ -13,15 +13,15 @@ export interface MatchedWeight {
 
 const DTYPES: Readonly<Record<string, StoredDType>> = { F32: "f32", F16: "f16", BF16: "bf16" };
 
-/** Number of faults of one kind that a message names. Further faults are only counted. */
+/** Maximum number of faults of one kind that a message names. Further faults are only counted. */
 const MAX_NAMED_FAULTS = 3;
 
 /**
  * Matches the tensors of a checkpoint with the parameters of the model's graph.
  *
- * @param shards the files, to find tensors that their index does not list
- * @returns the weights in the graph's order, and the stored tensors that no computation uses: buffers that transformers derives from the
- *   configuration, and a stored head if the configuration ties the head to the embedding
+ * @param shards the files. They show which tensors the index does not list
+ * @returns the weights in the graph's order, and the stored tensors that no computation uses. These are buffers that transformers derives
+ *   from the configuration, and a stored head if the configuration ties the head to the embedding
  * @throws {WeightError} tensors that are missing, superfluous, of another shape, or of an unsupported dtype
  */
 export function matchWeights(
@@ -54,14 +54,14 @@ export function matchWeights(
   return { weights: weights.map(({ stored, ...named }) => ({ spec: { ...named, dtype: DTYPES[stored.dtype]! }, stored })), buffers };
 }
 
-/** Whether a tensor may be stored although it is not a parameter. */
+/** Returns whether a tensor may be stored although it is not a parameter. */
 function isBuffer({ name, shape }: StoredTensor, config: Config): boolean {
   if (config.tieWordEmbeddings && name === "lm_head.weight") return shape.join() === [config.vocabSize, config.hiddenSize].join();
   const layer = /^model\.layers\.(\d+)\.self_attn\.(slope_rate|query_decay|key_decay|diagonal_decay)$/.exec(name)?.[1];
   return config.dialect === "minimax" && layer !== undefined && Number(layer) < config.numHiddenLayers;
 }
 
-/** @throws {WeightError} if there are faults */
+/** Throws one error for all faults. @throws {WeightError} if there are faults */
 function throwIfAny<T>(faults: readonly T[], describe: (fault: T) => string): void {
   if (faults.length === 0) return;
   const rest = faults.length - MAX_NAMED_FAULTS;
@@ -94,7 +94,7 @@ function extraWeightHint(name: string, config: Config): string {
   return " (check that the configuration belongs to these weights)";
 }
 
-/** The candidate with the smallest edit distance to a name. */
+/** Returns the candidate with the smallest edit distance to a name. */
 function nearestName(name: string, candidates: readonly string[]): string | undefined {
   let best: { candidate: string; distance: number } | undefined;
   for (const candidate of candidates) {
@@ -105,7 +105,7 @@ function nearestName(name: string, candidates: readonly string[]): string | unde
   return best?.candidate;
 }
 
-/** Levenshtein distance, computed row by row. */
+/** Computes the Levenshtein distance row by row. */
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i++) {

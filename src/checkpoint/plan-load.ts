@@ -25,7 +25,7 @@ import {
 } from "./shards.js";
 import { checkTiedHead } from "./tied-head.js";
 
-/** The facts about a checkpoint that are known before its weights are read. */
+/** Everything that is known about a checkpoint before its weights are read. */
 export interface LoadPlan {
   readonly config: Config;
   /** Contents of the configuration and text files by name. */
@@ -35,7 +35,7 @@ export interface LoadPlan {
   readonly weights: readonly MatchedWeight[];
   readonly buffers: readonly StoredTensor[];
   readonly reportProgress: ReportProgress;
-  /** Versions of the files of weights, so that streaming notices a change; empty for resident weights. */
+  /** Versions of the files of weights. Streaming uses them to detect a change. Empty for resident weights. */
   readonly fileVersions: ReadonlyMap<string, string>;
   /** Maximum memory for streamed matrices; 0 for resident weights. */
   readonly budgetBytes: number;
@@ -44,7 +44,7 @@ export interface LoadPlan {
 }
 
 /**
- * Reads and checks everything but the weights, and downloads missing files of weights if the source keeps copies.
+ * Reads and checks everything except the weights. If the source keeps local copies, also downloads missing files of weights.
  *
  * @throws {CheckpointError} missing or damaged files
  * @throws {ConfigError} a configuration of another model, or an inconsistent one
@@ -92,7 +92,7 @@ export async function planLoad(source: ByteSource, options: LoadOptions): Promis
   return { config, files, shards, layout, weights, buffers, reportProgress, fileVersions, budgetBytes, memoryBytes };
 }
 
-/** Returns the configuration of the options or, if there is none, of the file. Adds the contents of a file to `files`. */
+/** Returns the configuration from the options or, if they have none, from the file. Adds the contents of the file to `files`. */
 async function readConfig(source: ByteSource, files: Map<string, Uint8Array>, options: LoadOptions): Promise<Config> {
   const { config: given, onWarning } = options;
   if (given) return isConfig(given) ? given : parseConfig(given, onWarning);
@@ -101,7 +101,10 @@ async function readConfig(source: ByteSource, files: Map<string, Uint8Array>, op
   return config;
 }
 
-/** @param dtype of matrices in memory. `"q8"` needs the least memory, so the message calls that figure a lower bound. */
+/**
+ * Checks that the weights fit into memory. @param dtype of matrices in memory. With `"q8"`, which needs the least, the message says "at
+ * least"
+ */
 function expectWeightsFit(bytes: number, limit: number, dtype: ResidentDType | undefined): void {
   if (bytes <= limit) return;
   const need = `the weights need ${dtype === "q8" ? `at least ${formatBytes(bytes)}, as q8` : formatBytes(bytes)}`;
@@ -110,7 +113,7 @@ function expectWeightsFit(bytes: number, limit: number, dtype: ResidentDType | u
   throw new MemoryError(`load: ${need}, ${what} ${formatBytes(limit)} (use ${narrower}residency "streamed", or a smaller model)`);
 }
 
-/** The budget of streamed weights. @throws {MemoryError} a budget that is too small for a forward pass, or larger than the free memory */
+/** Returns the budget of streamed weights. @throws {MemoryError} a budget too small for a forward pass, or larger than the free memory */
 function streamingBudget(weights: readonly MatchedWeight[], limit: number, { dtype, budgetBytes }: LoadOptions): number {
   const others = weights.filter((weight) => !isStreamed(weight.spec)).map(({ spec }) => spec);
   const most = Math.max(0, limit - residentBytes(others, dtype));
@@ -128,7 +131,7 @@ function streamingBudget(weights: readonly MatchedWeight[], limit: number, { dty
   throw new MemoryError(`load: budgetBytes: expected at most ${formatBytes(most)}, the memory that ${what} leaves for matrices, ${got}`);
 }
 
-/** The matrices that stay in their files, in the order of the graph. */
+/** Returns the matrices that stay in their files, in the order of the graph. */
 export function streamedMatrices(weights: readonly MatchedWeight[], dtype: ResidentDType | undefined): StreamedMatrix[] {
   const large = weights.filter(({ spec }) => isStreamed(spec));
   return large.map(({ spec, stored: { file, begin } }) => {

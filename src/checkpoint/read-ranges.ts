@@ -11,14 +11,14 @@ const MAX_READ_BYTES = 8 << 20;
 /** Maximum gap between two ranges that are read together. Reading such a gap costs less than a second read. */
 const MAX_GAP_BYTES = 64 << 10;
 
-/** A range of a file, and the consumer of its bytes. */
+/** A range of a file, and the function that consumes its bytes. */
 export interface RangeConsumer {
   readonly begin: number;
   readonly end: number;
   readonly consume: (bytes: Uint8Array) => void;
 }
 
-/** The ranges that fill a weight, each of whole rows. */
+/** Returns the ranges that fill a weight. Each range consists of whole rows. */
 export function weightRanges(weights: ResidentWeights, { spec, stored }: MatchedWeight, nonFinite: NonFiniteCounts): RangeConsumer[] {
   const { name, shape, dtype } = spec;
   const rows = shape.length === 2 ? shape[0]! : 1;
@@ -32,7 +32,7 @@ export function weightRanges(weights: ResidentWeights, { spec, stored }: Matched
   return ranges;
 }
 
-/** The ranges of a tensor whose bytes are copied to `target`. */
+/** Returns the ranges of a tensor whose bytes are copied to `target`. */
 export function bufferRanges({ begin, end }: StoredTensor, target: Uint8Array): RangeConsumer[] {
   const ranges: RangeConsumer[] = [];
   for (let at = begin; at < end; at += MAX_READ_BYTES) {
@@ -42,11 +42,11 @@ export function bufferRanges({ begin, end }: StoredTensor, target: Uint8Array): 
 }
 
 /**
- * Reads ranges of a file, combining neighbouring ranges. The next read runs while the bytes of the last one are consumed, so
- * at most two reads are in memory.
+ * Reads ranges of a file and combines neighbouring ranges. The next read runs while the bytes of the previous one are consumed, so at most
+ * two reads are in memory.
  *
  * @param ranges in the order of the file
- * @param onBytes called with the number of bytes that have arrived; bytes in gaps between ranges do not count
+ * @param onBytes called with the number of bytes that have arrived. Bytes in gaps between ranges do not count
  */
 export async function readRanges(
   source: ByteSource,
@@ -133,7 +133,10 @@ export class NonFiniteCounts {
     if (count > 0) this.counts.set(name, (this.counts.get(name) ?? 0) + count);
   }
 
-  /** @throws {WeightError} weights with non-finite elements; the message gives the names and counts of the first ones */
+  /**
+   * Throws one error for all weights with non-finite elements. @throws {WeightError} the message gives the names and counts of the first
+   * ones
+   */
   throwIfAny(): void {
     if (this.counts.size === 0) return;
     const named = [...this.counts].slice(0, 3).map(([name, count]) => `${name} (${count} elements)`);

@@ -9,9 +9,9 @@ import { findShards, keepListedTensors, readShardHeader, readShardSizes, type Sh
 /** A stored tensor as an array of numbers. */
 export interface StoredArray {
   readonly shape: readonly number[];
-  /** As in the file's header. */
+  /** The dtype as in the file's header. */
   readonly dtype: string;
-  /** Floats of any width as float32; 32-bit integers unchanged. */
+  /** The values. Floats of any width become float32; 32-bit integers stay as they are. */
   readonly data: Float32Array | Int32Array;
 }
 
@@ -23,9 +23,9 @@ const DECODERS: Readonly<Record<string, (bytes: Uint8Array<ArrayBuffer>) => Floa
 };
 
 /**
- * Reads tensors of safetensors files as arrays, by name. Accepts every source that a checkpoint can be loaded from.
+ * Reads tensors of safetensors files as arrays, by name. Accepts every source from which a checkpoint can be loaded.
  *
- * @param given `names` selects tensors; by default all are read
+ * @param given `names` selects the tensors. By default all are read
  * @throws {CheckpointError} nothing to open, a damaged file, an unknown name, or a dtype other than F32, F64, BF16 and I32
  */
 export async function readTensors(

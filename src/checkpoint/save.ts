@@ -15,7 +15,7 @@ export type SaveableCheckpoint = Pick<Checkpoint, "config" | "weights"> & Partia
 
 export interface SaveOptions {
   /**
-   * Divides the weights into files of at most this size; a larger tensor gets a file of its own. By default, loaded weights keep their
+   * Divides the weights into files of at most this size. A larger tensor gets a file of its own. By default, loaded weights keep their
    * division into files, and new weights get files of at most 5 GB.
    */
   maxShardBytes?: number;
@@ -40,13 +40,14 @@ interface ShardToWrite {
 }
 
 /**
- * Writes a checkpoint in the layout and dialect in which it was loaded, so that transformers and vLLM can read it. Tensors keep their
- * bytes. Tensors that were rounded to bf16 while loading are written as bf16, and the configuration declares it.
+ * Writes a checkpoint with the file layout and the tensor names with which it was loaded, so that transformers and vLLM can read it.
+ * Tensors keep their bytes. Tensors that were rounded to bf16 while loading are written as bf16, and the configuration declares it.
  *
- * In a directory, files are first written under temporary names. When all are complete, a single rename makes them the checkpoint. If
- * the process ends at any moment, the directory therefore holds either the old checkpoint or the new one. This also holds for the
- * directory that the checkpoint was loaded from. Removes weights of an earlier checkpoint under the usual names, and temporary files of
- * saves whose process has ended.
+ * In a directory, files are first written under temporary names. When all are complete, a single rename makes them the checkpoint. If the
+ * process ends at any moment, the directory therefore holds either the old checkpoint or the new one. This also holds for the directory
+ * that the checkpoint was loaded from.
+ *
+ * Weights of an earlier checkpoint under the usual names are removed, and so are temporary files of saves whose process has ended.
  *
  * @param destination a directory (Node). Without it, the files are returned by name
  * @throws {CheckpointError} a file that cannot be written
@@ -132,7 +133,7 @@ function bufferToWrite({ name, dtype, shape, bytes }: StoredBuffer): TensorToWri
   return { name, dtype, shape, bytes: bytes.byteLength, chunks: () => [bytes] };
 }
 
-/** The division into files that the checkpoint was loaded with. A single file gets the name that every loader looks for. */
+/** Returns the division into files with which the checkpoint was loaded. A single file gets the name that every loader looks for. */
 function originalShards(items: readonly TensorToWrite[], { shards, index }: Layout): ShardToWrite[] {
   const named = new Map(items.map((item) => [item.name, item]));
   return shards.map(({ file, metadata, tensors }) => ({

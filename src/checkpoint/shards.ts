@@ -17,7 +17,7 @@ export interface ShardIndex {
 /** One file of weights and its header. */
 export interface Shard extends SafetensorsHeader {
   readonly file: string;
-  /** Offset of the first tensor in bytes. */
+  /** Offset of the first tensor in the file, in bytes. */
   readonly dataOffset: number;
   /** Tensors that the index does not list. */
   readonly unlisted: readonly TensorEntry[];
@@ -40,9 +40,10 @@ export async function readTextFile(source: ByteSource, file: string, signal?: Ab
 }
 
 /**
- * Finds the files of weights: the file that the caller named, the files in the index, `model.safetensors`, or the only `.safetensors` file.
+ * Finds the files of weights. These are the file that the caller named, the files in the index, `model.safetensors`, or the only
+ * `.safetensors` file, in this order.
  *
- * @throws {CheckpointError} no file, several without an index, or a damaged index
+ * @throws {CheckpointError} no file, several files without an index, or a damaged index
  */
 export async function findShards(source: ByteSource, signal?: AbortSignal): Promise<{ files: string[]; index?: ShardIndex }> {
   if (source.weightsFile) return { files: [source.weightsFile] };
@@ -86,7 +87,7 @@ function parseIndex(json: unknown): ShardIndex {
   return { files, metadata: isObject(metadata) ? metadata : {} };
 }
 
-/** Sizes of the files of weights by name. @throws {CheckpointError} a missing file */
+/** Returns the sizes of the files of weights by name. @throws {CheckpointError} a missing file */
 export async function readShardSizes(source: ByteSource, files: readonly string[], signal?: AbortSignal): Promise<Map<string, number>> {
   const sizes = new Map<string, number>();
   for (const file of files) {
@@ -107,10 +108,10 @@ export async function readShardHeader(source: ByteSource, file: string, fileByte
 }
 
 /**
- * Moves tensors that the index does not list (such as leftovers of a conversion) from `tensors` to `unlisted`, and reports them in one
- * warning. Without an index, every tensor is kept.
+ * Moves tensors that the index does not list from `tensors` to `unlisted`, and reports them in one warning. Such tensors can be leftovers
+ * of a conversion. Without an index, every tensor is kept.
  *
- * @throws {CheckpointError} a tensor that its file in the index does not contain
+ * @throws {CheckpointError} a tensor that is not in the file that the index names
  */
 export function keepListedTensors(
   shards: readonly Shard[],

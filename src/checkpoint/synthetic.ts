@@ -19,8 +19,8 @@ const schema = v.strictObject({
 });
 
 /**
- * Creates a checkpoint with synthetic weights: each is computed from its name and index (`SyntheticWeights`), so a model of any size takes
- * a few megabytes.
+ * Creates a checkpoint with synthetic weights. Each weight is computed from its tensor's name and its index ({@link SyntheticWeights}), so
+ * a model of any size takes only a few megabytes.
  *
  * @throws {ConfigError} an inconsistent configuration
  * @throws {InputError} invalid options; a configuration with float16

@@ -6,7 +6,7 @@ import { Tokenizer } from "../text/tokenizer.js";
 /** The files of a tokenizer: either the first file alone, or the other two together. */
 export const TOKENIZER_FILES = ["tokenizer.json", "vocab.json", "merges.txt"] as const;
 
-/** Whether a tokenizer can be made. @param exists for each of `TOKENIZER_FILES`, whether it exists */
+/** Returns whether a tokenizer can be created. @param exists for each of `TOKENIZER_FILES`, whether the file exists */
 export function hasTokenizerFiles([tokenizerJson, vocab, merges]: readonly boolean[]): boolean {
   return Boolean(tokenizerJson || (vocab && merges));
 }
@@ -15,7 +15,7 @@ export function hasTokenizerFiles([tokenizerJson, vocab, merges]: readonly boole
 export interface TextSettings {
   /** Undefined for a checkpoint without tokenizer files. */
   readonly tokenizer: Tokenizer | undefined;
-  /** The chat template (Jinja) of the checkpoint. If it is undefined, MiniMax-M1's format is used. */
+  /** The chat template (Jinja) of the checkpoint. If it is undefined, MiniMax-M1's published format is used. */
   readonly chatTemplate: string | undefined;
   /** A separate chat template for conversations with tools, if the checkpoint has one. */
   readonly toolTemplate: string | undefined;
@@ -57,7 +57,8 @@ export async function readTextSettings(files: ReadonlyMap<string, Uint8Array>): 
 }
 
 /**
- * The templates that transformers would use: from `chat_template.jinja` or, if that is missing, from the first JSON file with templates.
+ * Returns the templates that transformers would use. They come from `chat_template.jinja` or, if that file is missing, from the first JSON
+ * file with templates.
  */
 function readTemplates(
   file: string | undefined,
@@ -69,7 +70,7 @@ function readTemplates(
   return { chatTemplate: named?.get("default"), toolTemplate: toolFile ?? named?.get("tool_use") };
 }
 
-/** Templates by name. `chat_template` may be one template, a list of `{ name, template }`, or an object of templates by name. */
+/** Returns templates by name. `chat_template` may be one template, a list of `{ name, template }`, or an object of templates by name. */
 function namedTemplates(config: unknown): Map<string, string> {
   const template = isObject(config) ? config.chat_template : undefined;
   const entries: [unknown, unknown][] = Array.isArray(template)
@@ -80,7 +81,7 @@ function namedTemplates(config: unknown): Map<string, string> {
   return new Map(entries.filter((entry): entry is [string, string] => entry.every((part) => typeof part === "string")));
 }
 
-/** Special tokens such as `bos_token`. Each is a string, or an object with the string in `content`. */
+/** Returns special tokens such as `bos_token`. Each token is stored as a string, or as an object with the string in `content`. */
 function specialTokens(config: unknown): Record<string, string> {
   const entries = isObject(config) ? Object.entries(config).filter(([name]) => /^(bos|eos|unk|pad|sep|cls|mask)_token$/.test(name)) : [];
   const tokens = entries.map(([name, value]) => [name, isObject(value) ? value.content : value]);

@@ -3,12 +3,14 @@ import type { ByteSource } from "../io/byte-source.js";
 import type { MatchedWeight } from "./match-weights.js";
 import type { StoredTensor } from "./shards.js";
 
-/** Bytes per sample. */
+/** Size of a sample, in bytes. */
 const SAMPLE_BYTES = 1 << 16;
 
 /**
  * Checks that a stored head equals the embedding if the configuration ties both. Compares samples from the beginning, the middle and the
- * end. transformers 4 ignores such a head and transformers 5 uses it, so a different head would make their results differ.
+ * end.
+ *
+ * transformers 4 ignores such a head, and transformers 5 uses it. If the head differed, their results would differ.
  *
  * @throws {WeightError} a head that differs from the embedding
  */
@@ -23,7 +25,7 @@ export async function checkTiedHead(
   if (!head || !embedding || head.dtype !== embedding.dtype) return;
   const bytes = head.end - head.begin;
   const size = Math.min(bytes, SAMPLE_BYTES);
-  // Samples are read in the order of the file, because a server without Range requests sends it as one stream.
+  // Samples are read in the order of the file. A server without Range requests sends the file as one stream.
   const samples = async ({ file, begin }: StoredTensor): Promise<Uint8Array[]> => {
     const read: Uint8Array[] = [];
     for (const at of [0, Math.floor((bytes - size) / 2), bytes - size]) {

@@ -10,13 +10,13 @@ export interface StepRequest<Result> {
   readonly sequence: Sequence;
   /** Number of tokens. */
   readonly count: number;
-  /** Maximum total prompt tokens of a pass that runs this request. */
+  /** Maximum total number of prompt tokens in a pass that runs this request. */
   readonly chunk: number;
   /** Cancels the request if no pass has run it yet. */
   readonly signal?: AbortSignal | undefined;
   /**
-   * Called during the pass with the logits and log-probabilities after the last token, `[1, vocab]` each. Only called if the sequence
-   * then has no pending tokens.
+   * Called during the pass with the logits and log-probabilities after the last token, each of shape `[1, vocab]`. It is called only if the
+   * sequence has no more pending tokens after the pass.
    */
   onLogits?(logits: Tensor, logprobs: Tensor): Result;
 }
@@ -27,20 +27,23 @@ interface QueuedRequest {
   reject(error: unknown): void;
 }
 
-/** Maximum prompt tokens in a pass that also decodes, which limits the delay of the decoding sequences. One prompt alone may exceed it. */
+/**
+ * Maximum number of prompt tokens in a pass that also decodes. It limits the delay of the decoding sequences. A single prompt may exceed
+ * it.
+ */
 const MAX_PREFILL_TOKENS_WITH_DECODE = 256;
 
 /**
- * A pass begins after this many turns of the event loop without a new request. A server accepts a connection in one turn and
- * reads the request in a later one.
+ * Number of turns of the event loop without a new request after which a pass begins. A server accepts a connection in one turn and reads
+ * its request in a later one.
  */
 const IDLE_TURNS_BEFORE_PASS = 3;
 
 /**
  * Runs the forward passes of one model, shared by all its generations (continuous batching). Each generation queues its next chunk. A pass
- * takes all queued requests, or as many as fit. Sequences can join or leave between passes.
+ * runs all queued requests, or as many as fit. Sequences can join or leave between passes.
  *
- * The result of a row does not depend on the other rows of a pass, so batching affects latency, never results.
+ * The result of a row does not depend on the other rows of a pass. Batching therefore affects latency, never results.
  */
 export class BatchScheduler {
   private static readonly schedulers = new WeakMap<Transformer, BatchScheduler>();
@@ -51,7 +54,7 @@ export class BatchScheduler {
 
   private constructor(private readonly transformer: Transformer) {}
 
-  /** Returns the scheduler of a model, which is created on first use. */
+  /** Returns the scheduler of a model. It is created on first use. */
   static of(transformer: Transformer): BatchScheduler {
     const scheduler = BatchScheduler.schedulers.get(transformer) ?? new BatchScheduler(transformer);
     BatchScheduler.schedulers.set(transformer, scheduler);
@@ -59,8 +62,10 @@ export class BatchScheduler {
   }
 
   /**
-   * Runs the request in the next pass that has room for it and returns the result of `onLogits`. A request that is cancelled, cannot be
-   * continued, runs out of memory or throws in `onLogits` does not affect the others. If the pass itself fails, all its requests fail.
+   * Runs the request in the next pass that has room for it, and returns the result of `onLogits`.
+   *
+   * A request that is cancelled, cannot be continued, runs out of memory or throws in `onLogits` does not affect the others. If the pass
+   * itself fails, all its requests fail.
    *
    * @throws the signal's reason; {SessionError} a state that cannot be continued; {MemoryError} no room for its state
    */
@@ -82,7 +87,7 @@ export class BatchScheduler {
 
   /**
    * Waits for further requests, because a request that misses a pass waits until that pass ends. Stops after `IDLE_TURNS_BEFORE_PASS` turns
-   * without a new request, or after `MAX_PREFILL_TOKENS_WITH_DECODE` new tokens. If only one token is queued, it waits for a single turn,
+   * without a new request, or after `MAX_PREFILL_TOKENS_WITH_DECODE` new tokens. If only one token is queued, waits for a single turn,
    * because the pass of one token is short.
    */
   private async waitForRequests(): Promise<void> {
@@ -104,10 +109,14 @@ export class BatchScheduler {
   }
 
   /**
-   * Takes all single tokens, and prompts in order of arrival. The limit for the prompts' total tokens is the smallest `chunk` among them
-   * and, if there are single tokens, also `MAX_PREFILL_TOKENS_WITH_DECODE`. A first prompt above the limit is the only prompt. If several
-   * prompts fill more than half of the limit, they run alone, and the single tokens run in the next pass. This delays the single tokens
-   * little, and the prompts start sooner. All other requests stay queued.
+   * Takes the requests of the next pass from the queue: all single tokens, and as many prompts as fit, in order of arrival. All other
+   * requests stay queued.
+   *
+   * The total number of prompt tokens is limited by the smallest `chunk` of the prompts and, if there are single tokens, by
+   * `MAX_PREFILL_TOKENS_WITH_DECODE`. If the first prompt exceeds the limit, it is the only prompt.
+   *
+   * If several prompts fill more than half of the limit, they run alone, and the single tokens run in the next pass. This delays the single
+   * tokens only a little, and the prompts start sooner.
    */
   private takeNextBatch(): QueuedRequest[] {
     const singles = this.waiting.filter(({ request }) => request.count === 1);
@@ -155,7 +164,7 @@ export class BatchScheduler {
   }
 }
 
-/** Checks that a request is not cancelled and its cache usable. Otherwise rejects only this request. */
+/** Returns whether a request is not cancelled and its cache is usable. If it returns false, it has rejected this request. */
 function isRunnable(waiting: QueuedRequest): boolean {
   return rejectOnError(waiting, ({ request: { signal, sequence } }) => {
     signal?.throwIfAborted();
@@ -163,7 +172,7 @@ function isRunnable(waiting: QueuedRequest): boolean {
   });
 }
 
-/** Allocates cache memory for the tokens of a request. If that fails, rejects only this request. */
+/** Allocates cache memory for the tokens of a request. If that fails, it rejects only this request and returns false. */
 function reserveCache(waiting: QueuedRequest): boolean {
   return rejectOnError(waiting, ({ request: { sequence, count } }) => sequence.cache.reserve(count));
 }

@@ -16,34 +16,35 @@ import { type FinalText, StopFilter } from "./stop-filter.js";
 export type { Generation } from "./generation.js";
 
 /**
- * Why a generation ended: end-of-sequence token; stop string or stop id; endless repetition; `maxTokens` reached; context full.
+ * Why a generation ended: an end-of-sequence token (`"eos"`), a stop string or stop id (`"stop"`), endless repetition, `maxTokens` reached
+ * (`"length"`), or a full context.
  */
 export type StopReason = "eos" | "stop" | "repetition" | "length" | "context";
 
 const NO_TEXT: FinalText = { text: "", stop: undefined };
 
-/** A generated token. The ids of all tokens are the generated sequence; their texts, joined, are its text up to the stop. */
+/** A generated token. The ids of all tokens form the generated sequence. Their texts, joined, form its text up to the stop. */
 export interface Token {
-  /** Number of its sequence in the batch; 0 if there is only one. */
+  /** Index of the sequence in the batch. It is 0 if there is only one. */
   readonly index: number;
-  /** Token id. Tokens that end the text (end of sequence, stop ids) are returned too; their own text is empty. */
+  /** Token id. Tokens that end the text (end-of-sequence tokens and stop ids) are returned too, with an empty text. */
   readonly id: number;
-  /** The text that this token completes: whole characters, possibly none. Empty without a tokenizer. */
+  /** The text that this token completes, as whole characters. It may be empty, and is always empty without a tokenizer. */
   readonly text: string;
-  /** Natural logarithm of the model's own probability, before penalty, temperature and restrictions. */
+  /** Natural logarithm of the probability that the model itself gives to this token, before penalty, temperature and restrictions. */
   readonly logprob: number;
   /** The most probable tokens at this position, if `topLogprobs` is above 0. */
   readonly topLogprobs?: readonly { readonly id: number; readonly logprob: number }[];
-  /** Why the sequence ended; only with its last token. */
+  /** Why the sequence ended. Present only in its last token. */
   readonly stop?: StopReason;
   /** The stop string that ended the text, if any. */
   readonly stopString?: string;
 }
 
 /**
- * Continues all prompts in shared forward passes. Prompt i gives the same tokens as if generated alone with seed + i.
+ * Continues all prompts in shared forward passes. Prompt i gives the same tokens as if it were generated alone with the seed plus i.
  *
- * @param prompts token ids; lengths may differ
+ * @param prompts token ids of each prompt. The lengths may differ
  * @param usage receives the token counts
  * @throws {InputError} invalid ids or options, or a prompt that fills the context
  */
@@ -84,8 +85,8 @@ async function* startSequences(
 }
 
 /**
- * Generates from the current state of the sequences. Every round computes one chunk per sequence: its new token, or up to
- * `prefillChunk` tokens of its prompt. The chunks of a prompt do not depend on the rest of the batch.
+ * Generates from the current state of the sequences. Every round computes one chunk per sequence: its new token, or up to `prefillChunk`
+ * tokens of its prompt. How a prompt is divided into chunks does not depend on the rest of the batch.
  */
 export async function* continueSequences(
   transformer: Transformer,
@@ -109,7 +110,7 @@ export async function* continueSequences(
   }
 }
 
-/** Computes all pending tokens except the last, whose logits the next generation needs. */
+/** Computes all pending tokens except the last one. The next generation needs the logits of the last one. */
 export async function prefillSequence(
   transformer: Transformer,
   sequence: Sequence,
@@ -120,7 +121,7 @@ export async function prefillSequence(
   }
 }
 
-/** The generation of one sequence in one call: chooses tokens and decides when to stop. */
+/** The generation of one sequence in one call. It chooses tokens and decides when to stop. */
 class SequenceGeneration implements StepRequest<Token> {
   stop: StopReason | undefined;
   private readonly text: StopFilter | undefined;
@@ -156,14 +157,15 @@ class SequenceGeneration implements StepRequest<Token> {
   onLogits(logits: Tensor, logprobTensor: Tensor): Token {
     const { sequence, settings, index } = this;
     const { rt } = logits;
-    // Checks one logprob: a single NaN or +∞ among the logits, or logits that are all −∞, make every logprob NaN.
+    // Checking one log-probability is enough: a single NaN or +∞ among the logits, or logits that are all −∞, make every log-probability
+    // NaN.
     if (Number.isNaN(rt.f32(logprobTensor)[0])) {
       throw new LightningError(
         `generate: logits after token ${sequence.length - 1}: expected finite numbers, got NaN or infinity. The weights contain NaN, or activations overflow.`,
       );
     }
     const id = sample(logits, settings.sampling, this.seen, sequence.random);
-    // A view, which is valid because nothing is allocated from here on.
+    // This is a view. It stays valid because nothing is allocated from here on.
     const logprobs = rt.f32(logprobTensor);
     const repeated = this.isLooping(logprobs[id]!);
     sequence.append([id], "generate");

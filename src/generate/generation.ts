@@ -5,13 +5,15 @@ import type { Token } from "./generate.js";
 export interface Usage {
   /** Number of prompt tokens; in a session, number of all tokens before the answer. */
   promptTokens?: number;
-  /** Number of tokens generated so far, including end-of-sequence tokens. At the end, the server's own count if it reports one. */
+  /**
+   * Number of tokens generated so far, including end-of-sequence tokens. If a server reports its own count, this is that count in the end.
+   */
   completionTokens?: number;
 }
 
 /** An async iterator over generated tokens. `break` ends the generation and frees its memory. */
 export interface Generation extends AsyncGenerator<Token, void, undefined> {
-  /** The seed; the same seed repeats this generation. */
+  /** The seed of this generation. The same seed repeats it. */
   readonly seed: number;
   /** Token counts so far. */
   readonly usage: Usage;
@@ -22,7 +24,7 @@ export interface Generation extends AsyncGenerator<Token, void, undefined> {
    * @throws the error of the generation, if it failed
    */
   text(): Promise<string>;
-  /** Returns the whole text of every sequence, as `text()` does for one. */
+  /** Returns the whole text of every sequence. For one sequence, use `text()`. */
   texts(): Promise<string[]>;
 }
 

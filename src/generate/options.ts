@@ -6,38 +6,47 @@ import type { TextCodec } from "../text/text-codec.js";
 import { repetitionSchema } from "./repetition.js";
 import type { Sampling } from "./sample.js";
 
-/** Options of computing a prompt. */
+/** Options for computing a prompt. */
 export interface PrefillOptions {
-  /** Aborts before the next forward pass; throws the signal's reason. Memory allocated for the call is freed. */
+  /** Aborts the call before the next forward pass. The call throws the signal's reason and frees its memory. */
   signal?: AbortSignal;
-  /** Maximum prompt tokens per forward pass (512). Bounds scratch memory and the delay of an abort. */
+  /** Maximum number of prompt tokens per forward pass (512). It limits scratch memory and the delay of an abort. */
   prefillChunk?: number;
 }
 
 /** Options of generation. Defaults are in parentheses. */
 export interface GenerateOptions extends PrefillOptions {
-  /** Maximum number of tokens to generate (512). `Infinity`: until the context is full. */
+  /** Maximum number of tokens to generate (512). With `Infinity`, generation continues until the context is full. */
   maxTokens?: number;
-  /** 0 decodes greedily. Default: 1 if topK, topP or minP is given, otherwise 0. MiniMax recommends 1 with topP 0.95. */
+  /**
+   * Sampling temperature; 0 decodes greedily. The default is 1 if topK, topP or minP is given, otherwise 0. MiniMax recommends 1 with topP
+   * 0.95.
+   */
   temperature?: number;
   /** Keeps the k most probable tokens. */
   topK?: number;
-  /** Keeps the smallest set of most probable tokens whose total probability reaches this share (of the tokens that topK keeps). */
+  /**
+   * Keeps the smallest set of most probable tokens whose total probability reaches this share. If topK is given too, the share is that of
+   * the tokens that topK keeps.
+   */
   topP?: number;
-  /** Keeps tokens with at least this fraction of the highest probability (after topK and topP). */
+  /** Keeps tokens whose probability is at least this fraction of the highest one. It applies after topK and topP. */
   minP?: number;
-  /** Values above 1 make tokens of the prompt and of the text so far less probable (1). */
+  /** Makes tokens that already occur in the prompt or the text less probable if above 1 (1). */
   repetitionPenalty?: number;
-  /** Integer within [0, 2^32). Sequence i of a batch uses seed + i. Default: a random seed, which `generation.seed` returns. */
+  /**
+   * Seed of the sampling, an integer within [0, 2^32). Sequence i of a batch uses the seed plus i. By default the seed is random;
+   * `generation.seed` returns it.
+   */
   seed?: number;
-  /** Strings that end the text; the text does not contain them. */
+  /** Strings that end the text. The text does not contain them. */
   stop?: string | readonly string[];
   /** Tokens that end the text, in addition to the end-of-sequence tokens of the configuration and the tokenizer. */
   stopIds?: readonly number[];
   /** Number of most probable alternatives to return with every token (0). */
   topLogprobs?: number;
   /**
-   * Stops endless repetition: ends after `tokens` consecutive tokens (3,000), each with a probability above `probability` (0.99).
+   * Stops endless repetition: generation ends after `tokens` (3,000) consecutive tokens with a probability above `probability` (0.99) each.
    * The defaults are those of the report. `false` disables the check.
    */
   repetition?: { tokens?: number; probability?: number } | false;
@@ -96,7 +105,7 @@ const prefillEntries = {
 
 const prefillSchema = v.strictObject(prefillEntries);
 
-/** The schema of each option, for interfaces that use other option names. */
+/** The schema of each option, for interfaces in which the options have other names. */
 export const generateEntries = {
   ...prefillEntries,
   maxTokens: v.optional(countOrInfinity, 512),

@@ -15,9 +15,10 @@ export const repetitionSchema = v.strictObject(
 );
 
 /**
- * Creates a check for endless repetition by early truncation (report, section 3.2). It stops after `tokens` (3,000) consecutive tokens,
- * each with a probability above `probability` (0.99). A token at or below that probability resets the count. Small models can have such
- * high probabilities throughout an answer, so set `tokens` above the length of their longest answer.
+ * Creates a check for endless repetition (the report's early truncation, section 3.2). It stops after `tokens` (3,000) consecutive tokens
+ * with a probability above `probability` (0.99) each. A token at or below that probability resets the count.
+ *
+ * Small models can have such high probabilities throughout an answer. For them, set `tokens` above the length of their longest answer.
  *
  * @returns a function that takes the log-probability of each token in turn and returns whether to stop; it throws an InputError for NaN
  * @throws {InputError} invalid options

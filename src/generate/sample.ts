@@ -4,15 +4,15 @@ import type { Tensor } from "../runtime/tensor.js";
 
 /** Sampling options. Every field is set; an unused option has its neutral value. */
 export interface Sampling {
-  /** 0 takes the most probable token. */
+  /** Temperature. 0 takes the most probable token. */
   readonly temperature: number;
-  /** `Infinity` keeps all. */
+  /** Maximum number of tokens to keep. `Infinity` keeps all. */
   readonly topK: number;
-  /** 1 keeps all. */
+  /** Share of the probability to keep. 1 keeps all tokens. */
   readonly topP: number;
-  /** 0 keeps all. */
+  /** Minimum fraction of the highest probability. 0 keeps all tokens. */
   readonly minP: number;
-  /** 1 changes nothing. */
+  /** Penalty for tokens seen so far. 1 changes nothing. */
   readonly repetitionPenalty: number;
 }
 
@@ -26,7 +26,7 @@ type Ids = readonly number[] | Uint32Array;
  *     keep the topK most probable, of these the fewest whose sum reaches topP of their total, of these all with p ≥ minP · max p
  *     draw one of the kept tokens in proportion to p
  *
- * Ties are broken by the lower id. The softmax runs in the kernels, so that a seed gives the same tokens on every JavaScript engine.
+ * Ties are broken by the lower id. The kernels compute the softmax, so that a seed gives the same tokens on every JavaScript engine.
  */
 export function sample(logits: Tensor, sampling: Sampling, seen: ReadonlySet<number>, random: Random): number {
   const { rt } = logits;
@@ -35,7 +35,7 @@ export function sample(logits: Tensor, sampling: Sampling, seen: ReadonlySet<num
     const l = applyRepetitionPenalty(logits, sampling.repetitionPenalty, seen);
     const top = argmax(l);
     if (temperature === 0) return top;
-    // Subtracts the maximum first, so that division by a small temperature may give −∞ (probability 0) but never +∞.
+    // The maximum is subtracted first. Division by a small temperature may then give −∞ (probability 0), but never +∞.
     const values = rt.f32(l);
     const shift = values[top]!;
     const scaled = values.map((x) => (x - shift) / temperature);
@@ -44,7 +44,7 @@ export function sample(logits: Tensor, sampling: Sampling, seen: ReadonlySet<num
   });
 }
 
-/** Returns the logits, or a penalised copy. */
+/** Returns the logits, or a copy with the penalty applied. */
 function applyRepetitionPenalty(logits: Tensor, penalty: number, seen: ReadonlySet<number>): Tensor {
   if (penalty === 1) return logits;
   const l = logits.rt.read(logits);
@@ -52,7 +52,9 @@ function applyRepetitionPenalty(logits: Tensor, penalty: number, seen: ReadonlyS
   return logits.rt.from(l, logits.shape);
 }
 
-/** Returns the ids that sampling may choose from: by descending probability, or all ids in ascending order if no restriction applies. */
+/**
+ * Returns the ids that sampling may choose from. They are sorted by descending probability, or ascending by id if no restriction applies.
+ */
 export function candidateIds(p: Float32Array, { topK, topP, minP }: Pick<Sampling, "topK" | "topP" | "minP">): Ids {
   if (topK >= p.length && topP === 1 && minP === 0) return indices(p.length);
   const topKIds = topK < p.length ? takeFirst(topK, descendingIndices(p)) : undefined;
@@ -69,12 +71,14 @@ export function candidateIds(p: Float32Array, { topK, topP, minP }: Pick<Samplin
 }
 
 /**
- * Returns the ids that can belong to the topP set. Ids with less than (1 − topP) / 2 of the mean probability have in total at most half of
- * the probability that topP excludes, so none belongs to the set. Filtering first is much cheaper than sorting the vocabulary.
+ * Returns the ids that can belong to the topP set, because filtering first is much cheaper than sorting the vocabulary.
+ *
+ * Ids with less than (1 − topP) / 2 of the mean probability have in total at most half of the probability that topP excludes. None of them
+ * can belong to the set.
  */
 function topPCandidates(p: Float32Array, total: number, topP: number): Uint32Array {
   const least = ((1 - topP) / 2) * (total / p.length);
-  // If topP is so close to 1, rounding errors of the sums would matter.
+  // If topP is this close to 1, rounding errors of the sums matter.
   if (1 - topP < 1e-6) return indices(p.length);
   const ids = new Uint32Array(p.length);
   let count = 0;
@@ -82,7 +86,7 @@ function topPCandidates(p: Float32Array, total: number, topP: number): Uint32Arr
   return ids.subarray(0, count);
 }
 
-/** Draws the id at which the cumulative probability of `ids` exceeds the fraction `u` of their total, u within [0, 1). */
+/** Draws the id at which the cumulative probability of `ids` exceeds the fraction `u` of their total. u is within [0, 1). */
 export function draw(p: Float32Array, ids: Ids, u: number): number {
   const goal = u * sum(p, ids);
   let passed = 0;
@@ -94,7 +98,8 @@ export function draw(p: Float32Array, ids: Ids, u: number): number {
 }
 
 /**
- * Yields indices by descending value; ties in ascending order. Orders `heap` in place as a binary heap, so the first few need no full sort.
+ * Yields indices by descending value, and ascending for equal values. It orders `heap` in place as a binary heap, so the first few indices
+ * need no full sort.
  */
 export function* descendingIndices(x: Float32Array, heap = indices(x.length)): Generator<number> {
   let size = heap.length;

@@ -4,8 +4,8 @@ import { checkIds } from "../model/token-ids.js";
 import type { ForwardResult, Transformer } from "../model/transformer.js";
 
 /**
- * The state that determines a sequence's continuation: its tokens, the cache of the first `cache.length` tokens, and a random generator.
- * The other tokens, such as a token that was just sampled, are pending until a forward pass computes them.
+ * The state that determines how a sequence continues: its tokens, the cache of its first `cache.length` tokens, and a random generator. The
+ * remaining tokens, such as a token that was just sampled, are pending until a forward pass computes them.
  */
 export class Sequence {
   private constructor(
@@ -38,7 +38,7 @@ export class Sequence {
     return this.length - this.cache.length;
   }
 
-  /** The cache. @throws {SessionError} a disposed cache, or a cache that a failed forward pass left invalid */
+  /** Returns the cache. @throws {SessionError} a disposed cache, or a cache that a failed forward pass left invalid */
   get cache(): Cache {
     this.state.expectUsable();
     return this.state;
@@ -50,12 +50,15 @@ export class Sequence {
     for (const id of ids) this.tokens.push(id);
   }
 
-  /** Minimum length for `truncate`. A lightning state is a sum over all its tokens, so none can be removed. */
+  /**
+   * Minimum length for `truncate`. Computed tokens cannot be removed if the model has lightning layers, whose state is a sum over all
+   * tokens.
+   */
   get minLength(): number {
     return this.transformer.config.attnTypeList.includes(0) ? this.cache.length : 0;
   }
 
-  /** Keeps the first `length` tokens. If the cache is truncated as well, the last of them becomes pending again. */
+  /** Keeps the first `length` tokens. If this shortens the cache too, the last kept token becomes pending again. */
   truncate(length: number): void {
     if (this.minLength === 0 && length <= this.cache.length) this.cache.resize(Math.max(0, length - 1));
     this.tokens.length = length;

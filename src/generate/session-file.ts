@@ -1,6 +1,9 @@
-// A saved session, in 32-bit little-endian words: magic · version · fingerprint of the model · checksum of everything after it number of
-// ids · ids in the state · type of keys and values · seed · 4 words of random state ids · the state's tensors as stored in memory, in the
-// order of cache.tensors(); the preceding fields determine their sizes
+// Encodes and decodes saved sessions. A saved session consists of 32-bit little-endian words:
+//
+//     magic, version, fingerprint of the model, checksum of everything after it
+//     number of ids, number of ids in the state, type of keys and values, seed, 4 words of random state
+//     ids
+//     the state's tensors as stored in memory, in the order of cache.tensors(); the fields above determine their sizes
 
 import { SessionError } from "../base/errors.js";
 import { fnv1a } from "../base/hash.js";
@@ -15,11 +18,11 @@ const MAGIC = 0x53314d4c; // "LM1S"
 const VERSION = 2;
 /** Storage types of keys and values, by their number in the file. */
 const KV_TYPES: readonly KVType[] = ["f32", "bf16", "q8"];
-/** Bytes of each weight that enter the fingerprint of a model. */
+/** Number of bytes of each weight that enter the fingerprint of a model. */
 const FINGERPRINT_BYTES_PER_WEIGHT = 256;
 const HEADER_WORDS = 12;
 
-/** Serialises a sequence, exact to the bit. */
+/** Encodes a sequence. Decoding it gives the identical state, to the bit. */
 export function encodeSequence(transformer: Transformer, sequence: Sequence): Uint8Array<ArrayBuffer> {
   const { ids, cache, random } = sequence;
   const words = new Uint32Array(HEADER_WORDS + ids.length + cache.bytes / 4);

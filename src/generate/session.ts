@@ -17,8 +17,8 @@ const startSchema = v.strictObject({ seed: v.optional(v.unknown()) });
 export type SessionInput = string | TokenIds;
 
 /**
- * A sequence that is continued turn by turn, so that only new tokens are computed. It holds memory until `dispose`.
- * After an abort or `break`, it can continue after the last generated token.
+ * A sequence that is continued turn by turn, so that only new tokens are computed. It holds memory until `dispose`. After an abort or
+ * `break`, it can be continued from the last generated token.
  */
 export class Session {
   private busy = false;
@@ -55,13 +55,13 @@ export class Session {
     return this.sequence.length;
   }
 
-  /** The seed of its random generator. */
+  /** The seed of the session's random generator. */
   get seed(): number {
     return this.sequence.random.seed;
   }
 
   /**
-   * Adds input and computes its state ahead of the next `generate`, for example a prefix to `fork` or `save`.
+   * Adds input and computes its state. Use it to prepare the next `generate`, or to compute a prefix that you `fork` or `save`.
    *
    * @throws {InputError} no tokens, ids outside the vocabulary, or more tokens than the context
    * @throws {SessionError} another call on this session is running
@@ -79,8 +79,8 @@ export class Session {
   }
 
   /**
-   * Adds `input`, if any, and continues generating. Without a `seed`, the random generator continues too, so splitting a text over several
-   * calls does not change it.
+   * Adds `input`, if any, and continues generating. Without a `seed`, the random generator continues from the previous call, so a text does
+   * not change if it is generated in several calls.
    *
    * @throws {InputError} the errors of `append`, invalid options, an empty session without input, or a full context
    * @throws {SessionError} another call on this session is running
@@ -115,19 +115,24 @@ export class Session {
     }
   }
 
-  /** Serialises the session. A restored session continues bit-identically. */
+  /** Encodes the session as bytes. A restored session continues bit-identically. */
   save(): Uint8Array<ArrayBuffer> {
     return encodeSequence(this.transformer, this.sequence);
   }
 
-  /** Copies the session, including its random generator. Pass a `seed` to `generate` for another continuation. Dispose both sessions. */
+  /**
+   * Copies the session, including its random generator. To get another continuation, pass a `seed` to `generate`. Both sessions must be
+   * disposed.
+   */
   fork(): Session {
     return new Session(this.transformer, this.sequence.copy(), this.codec);
   }
 
   /**
-   * Truncates to the first `length` tokens; the random state is kept. Pending tokens, such as the last generated token, can always be
-   * removed. Computed tokens cannot be removed if the model has lightning layers, whose state is a sum over all tokens.
+   * Keeps only the first `length` tokens. The state of the random generator does not change.
+   *
+   * Pending tokens, such as the last generated token, can always be removed. Computed tokens cannot be removed if the model has lightning
+   * layers, whose state is a sum over all tokens.
    *
    * @throws {SessionError} the state contains more than `length` tokens and the model has lightning layers, or another call is running
    */

@@ -7,8 +7,8 @@ export interface FinalText {
 }
 
 /**
- * Decodes the text of one generation up to its first stop string. It holds back characters that may begin a stop string, so that returned
- * text is final and independent of token borders. If several stop strings occur, the first complete one ends the text.
+ * Decodes the text of one generation up to its first stop string. It holds back characters that may begin a stop string. Returned text is
+ * therefore final and does not depend on the boundaries of tokens. If several stop strings occur, the first complete one ends the text.
  */
 export class StopFilter {
   private readonly decoder: IdDecoder;
@@ -21,7 +21,7 @@ export class StopFilter {
     this.decoder = codec.stream();
   }
 
-  /** Adds a token and returns the text that became final, and the stop string that ended it, if any. */
+  /** Adds a token. Returns the text that became final and, if the text ended, the stop string that ended it. */
   push(id: number): FinalText {
     return this.take(this.decoder.push(id));
   }
@@ -46,7 +46,7 @@ export class StopFilter {
   }
 }
 
-/** Finds the stop string that ends first (the longest of those that end together) and its position. */
+/** Finds the stop string that ends first, and its position. If several end at the same place, the longest one counts. */
 function firstComplete(text: string, stops: readonly string[]): { stop: string; begin: number } | undefined {
   let first: { stop: string; begin: number } | undefined;
   for (const stop of stops) {
@@ -58,7 +58,7 @@ function firstComplete(text: string, stops: readonly string[]): { stop: string; 
   return first;
 }
 
-/** Length of the longest suffix of `text` that is a prefix of a stop string. */
+/** Returns the length of the longest suffix of `text` that is a prefix of a stop string. */
 function openEnding(text: string, stops: readonly string[]): number {
   const longest = Math.max(0, ...stops.map((stop) => stop.length - 1));
   for (let length = Math.min(longest, text.length); length > 0; length--) {

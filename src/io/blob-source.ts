@@ -19,7 +19,7 @@ export class BlobSource implements ByteSource {
     readonly weightsFile?: string,
   ) {}
 
-  /** @throws {CheckpointError} an unsupported value, or two files with the same name */
+  /** Creates a source from a value of the caller. @throws {CheckpointError} an unsupported value, or two files with the same name */
   static from(source: unknown): BlobSource {
     if (isBinaryData(source)) {
       const name = "name" in source && typeof source.name === "string" ? source.name : WEIGHTS_FILE;
@@ -62,7 +62,7 @@ export class BlobSource implements ByteSource {
 
   async read(file: string, begin: number, end: number): Promise<Uint8Array> {
     const data = this.files.get(file);
-    if (!data) throw new CheckpointError(`${file}: not among the given files`);
+    if (!data) throw new CheckpointError(`${file}: expected among the given files, got no file of this name`);
     if (performance.now() - this.lastYield > YIELD_INTERVAL_MS) {
       await new Promise((resolve) => setTimeout(resolve));
       this.lastYield = performance.now();
@@ -84,7 +84,7 @@ export function isBinaryData(value: unknown): value is Blob | BinaryData | DataV
   return value instanceof Blob || value instanceof ArrayBuffer || ArrayBuffer.isView(value);
 }
 
-/** A view of the bytes of a buffer; a Blob stays as it is. @throws {CheckpointError} a detached buffer */
+/** Returns a view of the bytes of a buffer. A Blob is returned as it is. @throws {CheckpointError} a detached buffer */
 export function toBytes(data: Blob | BinaryData | DataView): Blob | Uint8Array {
   if (data instanceof Blob) return data;
   try {
@@ -105,7 +105,7 @@ function namedFile(file: unknown): [path: unknown, data: unknown] {
   return [webkitRelativePath || name, file];
 }
 
-/** The error for a value that is not a source. */
+/** Creates the error for a value that is not a source. */
 export function unsupportedSource(where: string, value: unknown): CheckpointError {
   const kind = value === null ? "null" : typeof value === "object" ? (value.constructor?.name ?? "an object") : typeof value;
   return new CheckpointError(

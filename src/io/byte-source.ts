@@ -3,30 +3,30 @@ import type { RetryPolicy } from "./retry.js";
 /** Maximum size of a configuration, an index or a tokenizer file in bytes. */
 export const MAX_TEXT_FILE_BYTES = 1 << 28;
 
-/** The files of one checkpoint with random access. Every error is a `CheckpointError` or the signal's reason. */
+/** The files of one checkpoint, with random access. Every error is a `CheckpointError` or the signal's reason. */
 export interface ByteSource {
   /** Where the files are, for messages. */
   readonly name: string;
   /** The file of weights, if the caller named one file instead of a whole checkpoint. */
   readonly weightsFile?: string;
-  /** Size of a file in bytes; undefined if there is no such file. */
+  /** Returns the size of a file in bytes. Returns undefined if there is no such file. */
   size(file: string, signal?: AbortSignal): Promise<number | undefined>;
-  /** Names of all files; undefined if the source cannot list them. */
+  /** Returns the names of all files. Returns undefined if the source cannot list them. */
   list(signal?: AbortSignal): Promise<string[] | undefined>;
   /**
-   * Reads bytes `begin` to `end` of a file. The result may be a view of the source's own memory, so it must not be written to.
+   * Reads bytes `begin` to `end` (exclusive) of a file. The result may be a view of the source's own memory, so it must not be written to.
    *
-   * @param onBytes called with the number of bytes that have just arrived; sources that read everything at once may not call it
+   * @param onBytes called with the number of bytes that have just arrived. Sources that read everything at once may not call it
    */
   read(file: string, begin: number, end: number, signal?: AbortSignal, onBytes?: (bytes: number) => void): Promise<Uint8Array>;
-  /** Added to the message about a missing file: how a relative address was resolved. */
+  /** Explains how a relative address was resolved. Messages about missing files contain it. */
   readonly missingFileHint?: string;
-  /** Present in sources that keep local copies of remote files. */
+  /** Downloads files. Present in sources that keep local copies of remote files. */
   readonly downloader?: Downloader;
   close(): Promise<void>;
-  /** Where another thread finds the same files; undefined if it cannot read them. */
+  /** Where another thread finds the same files. Undefined if another thread cannot read them. */
   readonly location?: SourceLocation;
-  /** Identifies the current version of a file, so that a later change is detected. Empty if the version is unknown. */
+  /** Returns an identifier of the current version of a file, so that a later change is detected. Empty if the version is unknown. */
   version?(file: string): Promise<string>;
 }
 
@@ -38,28 +38,28 @@ export type SourceLocation =
 
 /** Copies remote files to this machine. */
 export interface Downloader {
-  /** Bytes of these files that are not on this machine yet. */
+  /** Returns the number of bytes of these files that are not on this machine yet. */
   missingBytes(files: readonly string[]): Promise<number>;
-  /** Fetches the missing files. */
+  /** Downloads the missing files. */
   fetch(files: readonly string[], onBytes: (bytes: number) => void, signal?: AbortSignal): Promise<void>;
 }
 
 export interface OpenOptions extends Partial<RetryPolicy> {
   /** Branch, tag or commit of a hub repository. */
   revision?: string;
-  /** Uses only files of this machine: a hub id is looked up in the cache, and URLs are refused. */
+  /** Uses only files on this machine: hub ids are looked up in the cache, and URLs are refused (false). */
   localFilesOnly?: boolean;
   signal?: AbortSignal;
   /** Called with a warning about anything unexpected that does not change the result. */
   onWarning?: (message: string) => void;
 }
 
-/** The hint of a source about a missing file, formatted as the end of a remedy. */
+/** Returns the source's hint about missing files, formatted as the end of a remedy. */
 export function missingFileHint({ missingFileHint: hint }: ByteSource): string {
   return hint === undefined ? "" : `; ${hint}`;
 }
 
-/** Whether a text is a hub id: `org/name`. */
+/** Returns whether a text is a hub id: `org/name`. */
 export function isHubId(text: string): boolean {
   return /^[\w][\w.-]*\/[\w][\w.-]*$/.test(text);
 }

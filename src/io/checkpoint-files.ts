@@ -2,10 +2,10 @@
 
 export const CONFIG_FILE = "config.json";
 
-/** The file of weights of a checkpoint that is not divided. */
+/** Name of the file of weights in a checkpoint that is not split. */
 export const WEIGHTS_FILE = "model.safetensors";
 
-/** Maps tensors to the files that hold them, if a checkpoint is divided into several. */
+/** Name of the index of a split checkpoint. It maps each tensor to the file that holds it. */
 export const INDEX_FILE = "model.safetensors.index.json";
 
 /** The only subdirectory of a checkpoint whose files are read. It holds chat templates for special cases. */
@@ -28,7 +28,10 @@ export const TEXT_FILES: readonly string[] = [
   TOOL_TEMPLATE_FILE,
 ];
 
-/** Whether a file name stays in its directory on every platform: no separator, no `..`, no characters with another meaning. */
+/**
+ * Returns whether a file name stays in its directory on every platform. Such a name has no separator, no `..`, and no characters with a
+ * special meaning.
+ */
 export function isPlainName(file: string): boolean {
   return /^[\w][\w .+=@-]*$/.test(file);
 }

@@ -1,8 +1,8 @@
 import { formatBytes, MemoryError } from "../base/errors.js";
 
-/** Where a checkpoint is written. Files appear under their names when all of them are complete. */
+/** A place to which a checkpoint is written. Files appear under their final names only when all of them are complete. */
 export interface Destination {
-  /** Begins the next file, which will have `bytes` bytes. */
+  /** Begins the next file. It will have `bytes` bytes. */
   create(file: string, bytes: number): Promise<void>;
   /** Appends to the current file. */
   write(bytes: Uint8Array): Promise<void>;

@@ -1,13 +1,16 @@
-// HTTP requests with a time limit for silence, and response bodies of limited size.
+// HTTP requests with a time limit for silent servers, and response bodies of limited size.
 
 import { CheckpointError } from "../base/errors.js";
 import { type Endpoint, type MaskSecrets, messageWithCauses, secretMasker, withSecretsMasked } from "./mask-secrets.js";
 import { isTransientStatus, parseRetryAfter, type RetryPolicy, TransferError } from "./retry.js";
 
-/** What to do if a file has changed on the server. */
+/** Remedy for a file that has changed on the server. */
 export const RELOAD_REMEDY = "load the model again";
 
-/** One request and its response. Both fail if no byte arrives for `stallMs`. The caller's own time between two chunks does not count. */
+/**
+ * One request and its response. Either fails if no byte arrives for `stallMs`. The time that the caller spends between two chunks does not
+ * count.
+ */
 export class HttpExchange {
   private readonly controller = new AbortController();
   private readonly maskSecrets: MaskSecrets;
@@ -57,13 +60,13 @@ export class HttpExchange {
     return this.response!.url;
   }
 
-  /** `Content-Encoding`, if the body is encoded. */
+  /** Value of the header `Content-Encoding`, if the body is encoded. */
   get contentEncoding(): string | undefined {
     const encoding = this.headers.get("content-encoding")?.trim();
     return encoding && encoding.toLowerCase() !== "identity" ? encoding : undefined;
   }
 
-  /** The next bytes of the body; undefined at its end. */
+  /** Returns the next bytes of the body, or undefined at its end. */
   async nextChunk(): Promise<Uint8Array | undefined> {
     const result = this.reader && (await this.withStallLimit(this.reader.read()));
     return result?.value;
@@ -75,7 +78,7 @@ export class HttpExchange {
     this.controller.abort();
   }
 
-  /** The error for a status other than 200 and 206. */
+  /** Creates the error for a status other than 200 and 206. */
   statusError(): TransferError {
     const { status } = this;
     const remedy =
@@ -124,7 +127,7 @@ export async function readBody(exchange: HttpExchange, limit: number): Promise<U
   }
 }
 
-/** Collects a body as it arrives, in a buffer that grows. */
+/** Collects a body as it arrives, in a growing buffer. */
 export class BodyBuffer {
   byteLength = 0;
   private buffer = new Uint8Array(1 << 16);
@@ -146,16 +149,16 @@ export class BodyBuffer {
     return true;
   }
 
-  /** A view of the bytes that have arrived, valid until the next `readMore`. */
+  /** Returns a view of the bytes that have arrived. It is valid until the next `readMore`. */
   bytes(): Uint8Array<ArrayBuffer> {
     return this.buffer.subarray(0, this.byteLength);
   }
 }
 
 /**
- * Runs `body` and turns a {@link TransferError} into a CheckpointError.
+ * Runs `body` and converts a {@link TransferError} to a CheckpointError.
  *
- * @throws {CheckpointError} that begins with `where`; the signal's reason
+ * @throws {CheckpointError} whose message begins with `where`; the signal's reason
  */
 export async function withReadErrors<T>(where: string, signal: AbortSignal | undefined, body: () => Promise<T>): Promise<T> {
   signal?.throwIfAborted();

@@ -8,7 +8,7 @@ import { isTransientStatus, type RetryPolicy, TransferError, withRetries } from 
 import { defaultRetryPolicy } from "./retry-options.js";
 import { declaredDataBytes, headerLength, PREFIX_BYTES } from "./safetensors.js";
 
-/** Maximum size of a file that is kept in memory if the server sends it whole, so that it is not requested again. */
+/** Maximum size of a file, in bytes, that is kept in memory if the server sends it whole. A kept file is not requested again. */
 const MAX_KEPT_FILE_BYTES = 1 << 24;
 
 /** The size and version of a file, and its bytes if the server sent all of them. */
@@ -23,7 +23,7 @@ interface FileInfo {
 
 const MISSING_FILE: FileInfo = { size: undefined, version: "", ignoresRanges: false };
 
-/** A file that is read as one stream, and the position in it. */
+/** A file that is read as one stream, and the current position in the stream. */
 interface OpenStream {
   readonly file: string;
   readonly chunks: AsyncGenerator<Uint8Array, void, undefined>;
@@ -33,13 +33,13 @@ interface OpenStream {
 }
 
 /**
- * Reads files below one URL with Range requests. If a server does not support ranges, files are read as one stream from the beginning,
- * which has no extra cost as long as reads move forward. Failed requests are repeated according to the {@link RetryPolicy}.
+ * Reads files below one URL with Range requests. If a server does not support ranges, each file is read as one stream from its beginning.
+ * This has no extra cost as long as reads move forward. Failed requests are repeated according to the {@link RetryPolicy}.
  */
 export class HttpSource implements ByteSource {
   private readonly fileInfo = new Map<string, FileInfo>();
   private stream: OpenStream | undefined;
-  /** Settles when the last read of the stream ends, because these reads run one after the other. */
+  /** Settles when the last queued read of the stream ends. Reads of the stream run one after the other. */
   private streamQueue: Promise<unknown> = Promise.resolve();
 
   private constructor(
@@ -49,7 +49,9 @@ export class HttpSource implements ByteSource {
   ) {}
 
   /**
-   * @param text URL of a directory, or of one `.safetensors` file with its `config.json` beside it. User name and password become a header.
+   * Creates a source from the URL of a directory, or of one `.safetensors` file with its `config.json` beside it. User name and password of
+   * the URL are moved into a header.
+   *
    * @throws {CheckpointError} text that is not a URL
    */
   static fromUrl(text: string, retryPolicy = defaultRetryPolicy): HttpSource {
@@ -89,7 +91,7 @@ export class HttpSource implements ByteSource {
     return { kind: "http", base: this.base.url.href, headers: this.base.headers, retryPolicy: this.retryPolicy };
   }
 
-  /** @throws {CheckpointError} the server does not support ranges, so weights cannot be streamed from it */
+  /** Returns the version of a file. @throws {CheckpointError} the server does not support ranges, so weights cannot be streamed from it */
   async version(file: string): Promise<string> {
     const known = this.fileInfo.get(file);
     if (known && !known.ignoresRanges) return known.version;
@@ -116,7 +118,7 @@ export class HttpSource implements ByteSource {
         try {
           return await this.readRange(file, begin, end, onBytes, signal);
         } catch (error) {
-          // The server did support ranges in the response with the size.
+          // The server did support ranges in the response that gave the size.
           if (!(error instanceof TransferError && error.status === 200)) throw error;
           this.fileInfo.set(file, { ...this.fileInfo.get(file)!, ignoresRanges: true });
         }
@@ -192,7 +194,7 @@ export class HttpSource implements ByteSource {
     const exchange = await HttpExchange.open(this.remoteFile(file), { headers: { Range: "bytes=0-0" } }, this.retryPolicy, signal);
     try {
       const { status, headers, contentEncoding } = exchange;
-      // For a missing file, object stores answer with 403 and development servers with a page.
+      // For a missing file, object stores respond with 403 and development servers with a web page.
       const isPage = (status === 200 || status === 206) && /^text\/html/i.test(headers.get("content-type") ?? "");
       if ([403, 404, 410].includes(status) || isPage) return MISSING_FILE;
       if (status === 206 || status === 416) {
@@ -216,8 +218,8 @@ export class HttpSource implements ByteSource {
   }
 
   /**
-   * Determines the size of a body of unknown length. For weights, the header gives the size. Every other file is read to its end,
-   * and its bytes are returned too.
+   * Determines the size of a body of unknown length. For weights, the header gives the size. Any other file is read to its end, and its
+   * bytes are returned too.
    */
   private async measureBody(file: string, exchange: HttpExchange): Promise<Pick<FileInfo, "size" | "bytes">> {
     if (!file.endsWith(".safetensors")) {
@@ -236,8 +238,8 @@ export class HttpSource implements ByteSource {
   }
 
   /**
-   * `Content-Length` of the whole file, if the response to a range does not show it. HEAD is tried first, then GET because signed URLs
-   * may refuse HEAD.
+   * Requests `Content-Length` of the whole file, if the response to a range does not contain it. Tries HEAD first, and then GET, because
+   * signed URLs may refuse HEAD.
    */
   private async requestLength(file: string, signal?: AbortSignal): Promise<string | undefined> {
     for (const method of ["HEAD", "GET"]) {

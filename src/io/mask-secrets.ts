@@ -1,20 +1,21 @@
-// Keeps credentials out of messages, stacks and causes: user names, passwords, tokens, and queries of URLs, which may hold signatures.
+// Keeps credentials out of messages, stacks and causes. Credentials are user names, passwords, tokens, and queries of URLs, which may
+// contain signatures.
 
 import { expectArgument } from "../base/options.js";
 
 const MASK = "***";
 
-/** Shorter values are not masked because they would match other text by chance. */
+/** Minimum length of a value that is masked. Shorter values would match other text by chance. */
 const MIN_SECRET_CHARACTERS = 4;
 
 /** The URL and the headers of a request. */
 export interface Endpoint {
-  /** Without user name, password and fragment. */
+  /** The URL without user name, password and fragment. */
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** Moves user name and password of a URL into a header, which `fetch` does not send on to another origin. */
+/** Moves user name and password of a URL into a header. `fetch` does not forward such a header to another origin. */
 export function withCredentialsInHeader(from: URL): Endpoint {
   const url = new URL(from);
   url.username = url.password = url.hash = "";
@@ -31,21 +32,21 @@ function percentDecoded(text: string): string {
   }
 }
 
-/** Reduces one URL to origin and path, for messages. From text that is not a URL, everything that may be credentials is removed. */
+/** Reduces one URL to origin and path, for messages. If the text is not a URL, removes everything that may be a credential. */
 export function maskUrl(text: string): string {
   if (/^https?:/i.test(text) && URL.canParse(text)) {
     const { origin, pathname } = new URL(text);
-    // Adds no slash to an origin without a path.
+    // No slash is added to an origin without a path.
     return pathname === "/" && !/^https?:[\\/]*[^\\/?#]+[\\/]/i.test(text) ? origin : origin + pathname;
   }
-  // A URL without its scheme. The user name may be one letter, like a drive's name.
+  // This is a URL without its scheme. The user name may be a single letter, like the name of a drive.
   const pair = /^[^/\\@\s]+:[^/\\]*@/.exec(text)?.[0];
   if (pair) return `${MASK}@${text.slice(pair.length)}`.replace(/[?#].*$/s, "");
   const isUrl = /^([a-z][a-z0-9+.-]+:|[\\/]{2})/i.test(text);
   return isUrl ? text.replace(/^([a-z][a-z0-9+.-]+:[\\/]*|[\\/]{2,}).*@/is, `$1${MASK}@`).replace(/[?#].*$/s, "") : text;
 }
 
-/** Reduces every URL in a text to origin and path. The result holds no user name, password or query of a URL, so it can be logged. */
+/** Reduces every URL in a text to origin and path. The result contains no user name, password or query of a URL, so it can be logged. */
 export function maskUrls(text: string): string {
   expectArgument("maskUrls: text", typeof text === "string", "a string", text);
   return text.replace(/\b[a-z][a-z0-9+.-]+:\/\/[^\s"'`<>()]+/gi, (url) => {
@@ -57,7 +58,10 @@ export function maskUrls(text: string): string {
 /** Masks the secrets of a request in a text. */
 export type MaskSecrets = (text: string) => string;
 
-/** @param more further secrets, besides the values in the headers and in the URL's query */
+/**
+ * Creates a function that masks the secrets of a request. @param more further secrets, besides the values in the headers and in the URL's
+ * query
+ */
 export function secretMasker({ url, headers }: Endpoint, more: readonly string[] = []): MaskSecrets {
   const sent = Object.values(headers).flatMap((value) => [value, value.replace(/^\w+ /, "")]);
   const query = [...url.searchParams.values()].flatMap((value) => [value, encodeURIComponent(value)]);
@@ -68,7 +72,7 @@ export function secretMasker({ url, headers }: Endpoint, more: readonly string[]
   return (text) => secrets.reduce((masked, secret) => masked.replaceAll(secret, MASK), maskUrls(text));
 }
 
-/** Password and user name in a value of a Basic authorization header. */
+/** Returns user name and password of the value of a Basic authorization header. */
 function basicParts(header: string): string[] {
   const pair = /^Basic (.*)$/.exec(header)?.[1];
   if (pair === undefined) return [];
@@ -76,7 +80,7 @@ function basicParts(header: string): string[] {
   return [text.slice(text.indexOf(":") + 1), text.slice(0, text.indexOf(":"))];
 }
 
-/** Copies an error and its causes with secrets masked. Other fields are dropped, because they may contain headers and whole URLs. */
+/** Copies an error and its causes, with secrets masked. Other fields are dropped, because they may contain headers and whole URLs. */
 export function withSecretsMasked(error: unknown, hide: MaskSecrets, depth = 0): Error {
   if (!(error instanceof Error)) return new Error(hide(String(error)));
   const inner = causeOf(error);
@@ -87,7 +91,7 @@ export function withSecretsMasked(error: unknown, hide: MaskSecrets, depth = 0):
   return typeof code === "string" ? Object.assign(copy, { code }) : copy;
 }
 
-/** The messages of an error and its causes, because `fetch` gives the reason of a failure only as the cause. */
+/** Returns the messages of an error and its causes. `fetch` gives the reason of a failure only as the cause. */
 export function messageWithCauses(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const inner = causeOf(error);

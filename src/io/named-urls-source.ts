@@ -10,7 +10,7 @@ import { expectSameVersion } from "./response-version.js";
 import { RetryCounter, type RetryPolicy, TransferError } from "./retry.js";
 import { declaredDataBytes, headerLength, PREFIX_BYTES } from "./safetensors.js";
 
-/** Files by name, some of them given as URLs. */
+/** Files by name. Some of them are given as URLs. */
 export type NamedFiles = ReadonlyMap<string, Blob | BinaryData | URL>;
 
 /** Remedy that ends every message about an unreadable URL. */
@@ -18,8 +18,8 @@ const UNREADABLE_URL_REMEDY =
   "check the address and the connection; some bundlers, such as esbuild and Rollup, do not copy files that a script refers to by URL: copy them beside the bundle, those of the bundled model from the package's folder dist/standalone/model";
 
 /**
- * Files with one URL each, as bundlers provide them. All files are fetched at the same time, each as a whole, and kept in memory. One plain
- * request per file works with every static server and cache. Weights can be read while they arrive.
+ * A source of files with one URL each, as bundlers provide them. Each file is fetched as a whole and kept in memory, and all files are
+ * fetched at the same time. One plain request per file works with every static server and cache. Weights can be read while they arrive.
  */
 export class NamedUrlsSource implements ByteSource {
   readonly name = "source";
@@ -43,18 +43,18 @@ export class NamedUrlsSource implements ByteSource {
 
   async read(file: string, begin: number, end: number, _signal?: AbortSignal, onBytes?: (bytes: number) => void): Promise<Uint8Array> {
     const found = this.files.get(file);
-    if (!found) throw new CheckpointError(`${file}: not among the given files`);
+    if (!found) throw new CheckpointError(`${file}: expected among the given files, got no file of this name`);
     return found.read(begin, end, onBytes);
   }
 
-  /** Files whose version was requested; they have arrived completely. */
+  /** The files whose version was requested. They have arrived completely. */
   get location(): SourceLocation {
     return { kind: "files", files: this.completeFiles };
   }
 
   /**
-   * Waits for the whole file, so that `location` can pass it to another thread. The version is empty, because
-   * files in memory do not change.
+   * Waits for the whole file, so that `location` can pass it to another thread. Returns an empty version, because files in memory do not
+   * change.
    */
   async version(file: string): Promise<string> {
     this.completeFiles.set(file, await this.read(file, 0, (await this.size(file)) ?? 0));
@@ -69,7 +69,7 @@ export class NamedUrlsSource implements ByteSource {
 
 /** One file whose bytes are arriving. */
 class IncomingFile {
-  /** Settles when the header of a file of weights has arrived, or else with the last byte. */
+  /** Resolves to the size of the file. For a file of weights, it settles when the header has arrived, otherwise with the last byte. */
   readonly size: Promise<number>;
   private bytes: Uint8Array = new Uint8Array();
   private arrived = 0;
@@ -128,7 +128,9 @@ class IncomingFile {
     }
   }
 
-  /** Fetches the whole file. If a response breaks off, the file is requested again and the bytes that are already here are skipped. */
+  /**
+   * Downloads the whole file. If a response breaks off, the file is requested again, and the bytes that have already arrived are skipped.
+   */
   private async download(url: URL, announceSize: (size: number) => void): Promise<void> {
     const address = withCredentialsInHeader(url);
     const retries = new RetryCounter(this.retryPolicy, this.signal);
@@ -138,7 +140,7 @@ class IncomingFile {
       try {
         exchange = await HttpExchange.open(address, {}, this.retryPolicy, this.signal);
         if (exchange.status !== 200) throw exchange.statusError();
-        // Development servers answer with a page if a file is missing.
+        // If a file is missing, development servers respond with a web page.
         if (/^text\/html/i.test(exchange.headers.get("content-type") ?? "")) throw new TransferError("the server sent a web page");
         this.version = expectSameVersion(this.version, exchange);
         return await this.receive(exchange, announceSize);
@@ -151,7 +153,7 @@ class IncomingFile {
   }
 
   private async receive(exchange: HttpExchange, announceSize: (size: number) => void): Promise<void> {
-    // If the server compresses, `Content-Length` is the compressed length, and a page cannot detect that across origins. The size of
+    // If the server compresses, `Content-Length` is the compressed length. A web page cannot detect that across origins. The size of
     // weights is therefore taken from their header.
     const sized = this.name.endsWith(".safetensors");
     const most = sized ? MAX_MEMORY_BYTES : MAX_TEXT_FILE_BYTES;
@@ -172,7 +174,10 @@ class IncomingFile {
     }
   }
 
-  /** The size of a file of weights; undefined while its header is incomplete. @throws {CheckpointError} bytes that are not a header */
+  /**
+   * Returns the size of a file of weights, or undefined while its header is incomplete. @throws {CheckpointError} bytes that are not a
+   * header
+   */
   private sizeByHeader(): number | undefined {
     const head = this.bytes.subarray(0, this.arrived);
     if (head.byteLength < PREFIX_BYTES) return undefined;
@@ -209,7 +214,7 @@ class IncomingFile {
   }
 }
 
-/** The bytes of a data: URL. A page's content security policy may forbid fetching it. */
+/** Decodes the bytes of a data: URL. The content security policy of a page may forbid fetching it. */
 function decodeDataUrl(url: string): Uint8Array {
   const [, kind, text] = /^data:([^,]*),(.*)$/s.exec(url)!;
   const decoded = decodeURIComponent(text!);

@@ -7,7 +7,7 @@ import { maskUrl } from "./mask-secrets.js";
 import { type NamedFiles, NamedUrlsSource } from "./named-urls-source.js";
 import { parseRetryPolicy } from "./retry-options.js";
 
-/** Everything from which a checkpoint can be opened. */
+/** All values from which a checkpoint can be opened. */
 export type CheckpointSource =
   | string
   | URL
@@ -18,9 +18,11 @@ export type CheckpointSource =
   | Readonly<Record<string, Blob | BinaryData | URL>>;
 
 /**
- * Opens a checkpoint: a directory or `.safetensors` file by path, a URL of either, a hub id (`org/name`), files picked in a browser,
- * files by name, or the bytes of one safetensors file. If files are given by name and URL, each is fetched into memory as a whole. For a
- * large checkpoint, give the URL of its directory instead.
+ * Opens a checkpoint: a directory or `.safetensors` file by path, a URL of either, a hub id (`org/name`), files picked in a browser, files
+ * by name, or the bytes of one safetensors file.
+ *
+ * If files are given by name and URL, each file is fetched into memory as a whole. For a large checkpoint, give the URL of its directory
+ * instead.
  *
  * @throws {CheckpointError} a source that does not exist, or that this platform cannot open
  */
@@ -41,7 +43,9 @@ export async function openByteSource(source: CheckpointSource, options: OpenOpti
   return HttpSource.fromUrl(text, parseRetryPolicy(options));
 }
 
-/** The files by name, if at least one of them is a URL; otherwise undefined. @throws {CheckpointError} a URL that must not be fetched */
+/**
+ * Returns the files by name if at least one of them is a URL, otherwise undefined. @throws {CheckpointError} a URL that must not be fetched
+ */
 function filesAtUrls(source: unknown, { localFilesOnly }: OpenOptions): NamedFiles | undefined {
   if (typeof source !== "object" || source === null || isBinaryData(source)) return undefined;
   const files = source instanceof Map ? source : new Map(Object.entries(source));

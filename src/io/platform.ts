@@ -6,19 +6,19 @@ import { maskUrl } from "./mask-secrets.js";
 import { parseRetryPolicy } from "./retry-options.js";
 
 /**
- * The functions of file access that differ between Node and browsers. Code imports them as `#platform`; the build for
- * Node takes `src/node/platform.ts`.
+ * The functions of file access that differ between Node and browsers. Code imports them as `#platform`. In the build for Node, this name
+ * resolves to `src/node/platform.ts`.
  */
 export interface Platform {
   /** Opens a string that is not an http: or https: URL: a path, a hub id, a relative URL, or a `file:` URL. */
   openPath(text: string, options: OpenOptions): Promise<ByteSource>;
-  /** A directory to write into. */
+  /** Opens a directory to write into. */
   openDestination(path: string): Promise<Destination>;
-  /** The bytes of a `file:` URL. */
+  /** Reads the bytes of a `file:` URL. */
   readFile(url: URL): Promise<Uint8Array>;
 }
 
-/** The browser's platform: relative URLs, but no file system and no hub cache. */
+/** The platform of browsers, which has relative URLs, but no file system and no hub cache. */
 export const platform: Platform = {
   async openPath(text, options) {
     if (text.startsWith("file:"))
@@ -32,7 +32,7 @@ export const platform: Platform = {
     }
     if (options.localFilesOnly) throw new CheckpointError(`${text}: expected files, got a relative URL (localFilesOnly is set)`);
     const { document, location } = globalThis;
-    // Resolved as `fetch` does it. A worker made from a Blob has an origin but no path.
+    // Resolves the URL as `fetch` does. A worker made from a Blob has an origin but no path.
     const base = document?.baseURI ?? location?.href.replace(/^blob:(https?:\/\/[^/]+).*/, "$1");
     if (base && base !== location?.href && !document && !text.startsWith("/")) {
       throw new CheckpointError(
@@ -47,7 +47,7 @@ export const platform: Platform = {
     return Object.assign(HttpSource.fromUrl(new URL(text, base).href, parseRetryPolicy(options)), { missingFileHint });
   },
 
-  /** Browsers refuse this; it works in other engines whose `fetch` reads files. */
+  /** Reads a `file:` URL. Browsers refuse this, but other engines have a `fetch` that reads files. */
   async readFile(url) {
     return new Uint8Array(await (await fetch(url)).arrayBuffer());
   },

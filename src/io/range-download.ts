@@ -1,4 +1,4 @@
-// Downloads of byte ranges that continue where a failed request broke off. Used for URLs, the hub, and by the reader thread.
+// Downloads byte ranges, and resumes where a failed request broke off. Used for URLs, the hub, and by the reader thread.
 
 import { HttpExchange } from "./http-exchange.js";
 import type { Endpoint } from "./mask-secrets.js";
@@ -9,16 +9,16 @@ const FAULTY_SERVER_REMEDY = "the server does not follow HTTP: download the chec
 
 /** A file on a server. */
 export interface RemoteFile extends Endpoint {
-  /** The known version of the file (see {@link responseVersion}); empty if it is unknown. */
+  /** The known version of the file (see {@link responseVersion}). Empty if it is unknown. */
   readonly version: string;
   /**
-   * Whether the server may send the whole file instead of a range, so that the bytes before the range are skipped. With `"expected"`,
-   * only a download that resumes asks for a range.
+   * Whether the server may send the whole file instead of a range. If it may, the bytes before the range are skipped. With `"expected"`,
+   * the range header is sent only when a download resumes.
    */
   readonly fullResponse: "refused" | "accepted" | "expected";
 }
 
-/** The endpoint of a file below a base URL that ends in a slash. The query of the base is kept. */
+/** Returns the endpoint of a file below a base URL that ends in a slash. The query of the base URL is kept. */
 export function fileEndpoint({ url, headers }: Endpoint, name: string): Endpoint {
   const file = new URL(url);
   file.pathname += name.split("/").map(encodeURIComponent).join("/");
@@ -26,7 +26,7 @@ export function fileEndpoint({ url, headers }: Endpoint, name: string): Endpoint
 }
 
 /**
- * Downloads bytes `begin` to `end` of a file, in chunks as they arrive. A failed request is repeated from where it broke off.
+ * Downloads bytes `begin` to `end` (exclusive) of a file, in chunks as they arrive. A failed request is repeated from where it broke off.
  *
  * @param end the file's size if the server sends whole files
  * @throws {TransferError} an error status, a failure after the last retry, a file that has changed, or more bytes than requested
@@ -71,12 +71,14 @@ export async function* downloadRange(
   }
 }
 
-/** Asks for uncompressed bytes. `fetch` adds `Accept-Encoding: identity` itself to a request with a range. */
+/** Returns headers that ask for uncompressed bytes. `fetch` itself adds `Accept-Encoding: identity` to a request with a range. */
 function rangeHeaders({ fullResponse }: RemoteFile, at: number, end: number): Record<string, string> {
   return fullResponse === "expected" && at === 0 ? { "Accept-Encoding": "identity" } : { Range: `bytes=${at}-${end - 1}` };
 }
 
-/** The end of the bytes in a response that begins at `at`. @throws {TransferError} an error status, or a different range than requested */
+/**
+ * Returns the end of the bytes in a response that begins at `at`. @throws {TransferError} an error status, or a range other than requested
+ */
 function responseEnd(exchange: HttpExchange, at: number, end: number, { fullResponse }: RemoteFile): number {
   const { status, headers, contentEncoding } = exchange;
   if (status === 200) {
@@ -95,7 +97,7 @@ function responseEnd(exchange: HttpExchange, at: number, end: number, { fullResp
   throw new TransferError(`expected bytes ${at}-${end - 1}, the server sent ${range.slice(0, 80)}`, { remedy: FAULTY_SERVER_REMEDY });
 }
 
-/** The error for a range of a compressed file, whose bytes differ from those of the file itself. */
+/** Creates the error for a range of a compressed file, whose bytes differ from those of the file itself. */
 export function compressedRangeError(encoding: string): TransferError {
   return new TransferError(`the server compresses its answers to Range requests (Content-Encoding: ${encoding.slice(0, 40)})`, {
     remedy: "serve the files without compression",

@@ -9,34 +9,37 @@
 import type { SharedMemory } from "../runtime/heap.js";
 import type { SourceLocation } from "./byte-source.js";
 
-/** Asks for bytes `begin` to `end` of a file. */
+/** A request for bytes `begin` to `end` (exclusive) of a file. */
 export interface ReadRequest {
   readonly slot: number;
   readonly file: string;
   readonly begin: number;
   readonly end: number;
-  /** Destination of the bytes: an address in the shared memory. */
+  /** Address in the shared memory to which the bytes are written. */
   readonly ptr: number;
-  /** The expected version of the file; empty if it is unknown. */
+  /** The expected version of the file. Empty if it is unknown. */
   readonly version: string;
 }
 
-/** The data that the reader thread starts with. */
+/** The data with which the reader thread is started. */
 export interface ReaderData {
   readonly memory: SharedMemory;
   readonly control: SharedArrayBuffer;
   readonly location: SourceLocation;
 }
 
-/** Maximum number of simultaneous requests: two parts of a vocabulary with one request per row, and the matrices that are read ahead. */
+/**
+ * Maximum number of simultaneous requests. It suffices for two parts of a vocabulary with one request per row, and for the matrices that
+ * are read ahead.
+ */
 export const MAX_PENDING_READS = 96;
 
-/** Indices of int32 words in the control block. Slot i's state is word i; its message's length is word `messages + i`. */
+/** Indices of int32 words in the control block. The state of slot i is word i; the length of its message is word `messages + i`. */
 export const ControlWord = { up: MAX_PENDING_READS, progress: MAX_PENDING_READS + 1, messages: MAX_PENDING_READS + 2 } as const;
 
 export const ReadState = { pending: 0, done: 1, failed: 2 } as const;
 
-/** Byte offset of the messages, and the size of each. */
+/** Byte offset of the messages, and the size of each message in bytes. */
 export const MESSAGES_OFFSET = 8 * (MAX_PENDING_READS + 1);
 export const MESSAGE_BYTES = 512;
 

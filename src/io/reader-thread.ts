@@ -1,5 +1,5 @@
-// The reader thread: reads files into a model's memory while another thread computes. It is bundled into a script of its own;
-// the computing thread uses it through `ThreadReader` in src/weights/thread-reader.ts. In Node, src/node/reader-thread.ts is the entry.
+// The reader thread. It reads files into a model's memory while another thread computes, and is bundled into a script of its own. The
+// computing thread uses it through `ThreadReader` in src/weights/thread-reader.ts. In Node, the entry is src/node/reader-thread.ts.
 
 import type { SourceLocation } from "./byte-source.js";
 import { downloadRange, fileEndpoint } from "./range-download.js";
@@ -14,8 +14,8 @@ import {
 } from "./reader-protocol.js";
 
 /**
- * Fills `target` with the bytes that a request asks for, and calls `onBytes` as they arrive. A synchronous read returns nothing. The
- * message of a thrown error is the reason only, and may end in a remedy in parentheses.
+ * Fills `target` with the requested bytes, and calls `onBytes` as they arrive. A synchronous read returns nothing. If the read throws, the
+ * message of the error states only the reason. It may end in a remedy in parentheses.
  */
 export type ReadFunction = (request: ReadRequest, target: Uint8Array, onBytes: () => void) => void | Promise<void>;
 
@@ -41,7 +41,7 @@ export function serveReads(
     const { slot, begin, end, ptr } = request;
     const since = performance.now();
     try {
-      // If the memory has grown, the old `buffer` is too short. Growing by 0 pages renews it.
+      // If the memory has grown, the old `buffer` is too short. Growing the memory by 0 pages renews it.
       if (ptr + end - begin > memory.buffer.byteLength) memory.grow(0);
       const target = new Uint8Array(memory.buffer, ptr, end - begin);
       const done = () => {
@@ -58,15 +58,15 @@ export function serveReads(
   Atomics.store(words, ControlWord.up, 1);
 }
 
-/** Interval at which a reader that waits for a server reports progress. */
+/** Interval in milliseconds at which a reader that waits for a server reports progress. */
 const HEARTBEAT_MS = 1000;
 
-/** Reads from a server with Range requests, which are repeated if they fail. */
+/** Reads from a server with Range requests. Failed requests are repeated. */
 export function readFromServer({ base, headers, retryPolicy }: Extract<SourceLocation, { kind: "http" }>): ReadFunction {
   return async ({ file, begin, end, version }, target, onBytes) => {
     const remote = { ...fileEndpoint({ url: new URL(base), headers }, file), version, fullResponse: "refused" as const };
-    // No bytes arrive while a retry is pending. Progress is reported anyway, so that the computing thread does
-    // not take this thread for dead.
+    // No bytes arrive while a retry is pending. Progress is reported anyway, so that the computing thread does not consider this thread
+    // dead.
     const heartbeat = setInterval(onBytes, HEARTBEAT_MS);
     try {
       let at = 0;
@@ -93,7 +93,7 @@ export function readFromMemory(files: ReadonlyMap<string, Blob | Uint8Array>): R
   };
 }
 
-/** The entry of a page's reader thread. */
+/** Entry of the reader thread of a web page. */
 export function serve(data: ReaderData, listen: (receive: (request: ReadRequest) => void) => void): void {
   const { location } = data;
   if (location.kind === "directory") throw new Error("browsers have no file system");

@@ -3,7 +3,7 @@
 import { type HttpExchange, RELOAD_REMEDY } from "./http-exchange.js";
 import { TransferError } from "./retry.js";
 
-/** The version of a file according to a response: ETag, date and size, one per line; empty if the response has none of them. */
+/** Returns the version of a file according to a response: ETag, date and size, one per line. Empty if the response has none of them. */
 export function responseVersion({ status, headers, contentEncoding }: HttpExchange): string {
   const size =
     status === 206 ? /\/(\d+)$/.exec(headers.get("content-range") ?? "")?.[1] : contentEncoding ? undefined : headers.get("content-length");
@@ -12,14 +12,19 @@ export function responseVersion({ status, headers, contentEncoding }: HttpExchan
   return version.some(Boolean) ? version.join("\n") : "";
 }
 
-/** @returns the known version or, if none is known, the version of the response @throws {TransferError} a response of another version */
+/**
+ * Checks that a response belongs to the known version of a file.
+ *
+ * @returns the known version or, if none is known, the version of the response
+ * @throws {TransferError} a response of another version
+ */
 export function expectSameVersion(known: string, exchange: HttpExchange): string {
   const now = responseVersion(exchange);
   if (contradict(known, now)) throw new TransferError("the file has changed since it was opened", { remedy: RELOAD_REMEDY });
   return known || now;
 }
 
-/** Whether two versions contradict each other. Dates are compared only if an ETag is missing. */
+/** Returns whether two versions contradict each other. Dates are compared only if an ETag is missing. */
 function contradict(known: string, now: string): boolean {
   if (!known || !now) return false;
   const [[etag, date, size], [etagNow, dateNow, sizeNow]] = [known, now].map((version) => version.split("\n")) as [string[], string[]];

@@ -15,7 +15,7 @@ const schema = v.strictObject(retryOptionSchemas);
 
 export const defaultRetryPolicy: RetryPolicy = v.parse(schema, {});
 
-/** @throws {InputError} invalid values */
+/** Checks the values of a retry policy. @throws {InputError} invalid values */
 export function parseRetryPolicy({ retries, retryDelayMs, stallMs }: Partial<RetryPolicy>): RetryPolicy {
   return parseOptions(schema, { retries, retryDelayMs, stallMs }, "load");
 }

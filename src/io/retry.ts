@@ -1,10 +1,10 @@
-// Decides which failed requests are retried, how often, and after what delay. Used for URLs, the hub, remote
-// models, and by the reader thread.
+// Decides which failed requests are retried, how often, and after what delay. Used for URLs, the hub, remote models, and by the reader
+// thread.
 
-/** The longest delay before a retry. If a server asks for a longer one, the request fails. */
+/** Maximum delay before a retry. If a server asks for a longer delay, the request fails. */
 export const MAX_RETRY_DELAY_MS = 60_000;
 
-/** An attempt that transferred this many bytes resets the count of failures. */
+/** Number of transferred bytes with which an attempt resets the count of failures. */
 const RETRY_RESET_BYTES = 1 << 20;
 
 const DEFAULT_REMEDY = "check the address and the connection, and load again";
@@ -12,10 +12,11 @@ const DEFAULT_REMEDY = "check the address and the connection, and load again";
 /** Number and delay of retries, and the time limit for a silent server. */
 export interface RetryPolicy {
   /**
-   * Retries of a failed request (4). Statuses 408, 425, 429 and from 500 on, broken connections and silence are retried; silence only once.
+   * Number of retries of a failed request (4). Retried are the statuses 408, 425, 429 and those from 500 on, broken connections, and silent
+   * servers. A silent server is retried only once.
    */
   readonly retries: number;
-  /** Milliseconds before the first retry (500); doubled before each further one, up to a minute. */
+  /** Milliseconds before the first retry (500). The delay doubles before each further retry, up to a minute. */
   readonly retryDelayMs: number;
   /** Milliseconds without a byte after which a request counts as failed (30,000). */
   readonly stallMs: number;
@@ -29,7 +30,7 @@ interface TransferErrorOptions extends ErrorOptions {
   readonly transient?: boolean;
   /** Whether the server sent nothing for `stallMs`. */
   readonly silent?: boolean;
-  /** The delay that the server asks for. */
+  /** The delay that the server asks for, in milliseconds. */
   readonly retryAfterMs?: number;
 }
 
@@ -60,9 +61,9 @@ export class RetryCounter {
   /**
    * Waits until the request may be repeated.
    *
-   * @param bytes transferred by the failed attempt
-   * @throws {TransferError} with the number of attempts: the last retry failed, the server was silent twice, or it asks for too long a
-   *   delay. Throws `error` itself if a retry cannot help, or the signal's reason
+   * @param bytes number of bytes that the failed attempt transferred
+   * @throws {TransferError} the last retry failed, the server was silent twice, or it asks for too long a delay; the message gives the
+   *   number of attempts. Throws `error` itself if a retry cannot help, or the signal's reason
    */
   async waitBeforeRetry(error: unknown, bytes = 0): Promise<void> {
     this.signal?.throwIfAborted();
@@ -96,19 +97,23 @@ export async function withRetries<T>(attempt: () => Promise<T>, retryPolicy: Ret
   }
 }
 
-/** Whether a request that got this status may succeed later. */
+/** Returns whether a request with this status may succeed later. */
 export function isTransientStatus(status: number): boolean {
   return [408, 425, 429].includes(status) || status >= 500;
 }
 
 /**
- * The delay of retry n (from 0): min(retryDelayMs · 2ⁿ, 1 min) · uniform[½, 1), or the delay that the server asks for if that is longer.
+ * Computes the delay of retry n, counted from 0: min(retryDelayMs · 2ⁿ, 1 min) · uniform[½, 1), or the delay that the server asks for if
+ * that is longer.
  */
 export function backoffDelayMs(retries: number, retryDelayMs: number, askedMs = 0): number {
   return Math.max(askedMs, Math.min(retryDelayMs * 2 ** retries, MAX_RETRY_DELAY_MS) * (0.5 + Math.random() / 2));
 }
 
-/** Milliseconds that a `Retry-After` header asks for, in seconds or as a date; undefined if it is missing or invalid. */
+/**
+ * Returns the milliseconds that a `Retry-After` header asks for, which is in seconds or a date. Returns undefined if it is missing or
+ * invalid.
+ */
 export function parseRetryAfter(header: string | null, now = Date.now()): number | undefined {
   if (header === null) return undefined;
   const text = header.trim();

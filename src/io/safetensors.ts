@@ -12,25 +12,25 @@ import { decodeJson, isObject } from "../base/json.js";
 /** One tensor of a file. */
 export interface TensorEntry {
   readonly name: string;
-  /** As in the header, for example `BF16`. An unknown dtype is an error only if the tensor is needed. */
+  /** The dtype as in the header, for example `BF16`. An unknown dtype is an error only if the tensor is needed. */
   readonly dtype: string;
   readonly shape: readonly number[];
-  /** Its bytes `begin` to `end`, counted from the beginning of the file. */
+  /** The tensor's bytes are `begin` to `end` (exclusive), counted from the beginning of the file. */
   readonly begin: number;
   readonly end: number;
 }
 
 export interface SafetensorsHeader {
-  /** In the order of their offsets. */
+  /** The tensors, in the order of their offsets. */
   readonly tensors: readonly TensorEntry[];
-  /** Strings by name; other values as their JSON. They do not affect any computation. */
+  /** Metadata by name. Values that are not strings are converted to JSON text. Metadata does not affect any computation. */
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** Bytes before the header: its length. */
+/** Number of bytes before the header. They contain its length. */
 export const PREFIX_BYTES = 8;
 
-/** The limit of the reference implementation. */
+/** Maximum length of the header in bytes, as in the reference implementation. */
 const MAX_HEADER_BYTES = 100_000_000;
 
 const BITS_PER_ELEMENT: Readonly<Record<string, number>> = {
@@ -57,7 +57,7 @@ const BITS_PER_ELEMENT: Readonly<Record<string, number>> = {
 };
 
 /**
- * Length of the JSON header in bytes.
+ * Returns the length of the JSON header in bytes.
  *
  * @param prefix the file's first 8 bytes
  * @throws {CheckpointError} a file that is too short, or a header that is longer than the file or 100 MB
@@ -81,11 +81,11 @@ export function headerLength(prefix: Uint8Array, fileBytes: number, file: string
 }
 
 /**
- * Reads and checks a header.
+ * Parses and checks a header.
  *
  * @param json the header without the prefix
- * @throws {CheckpointError} a violation of the format: other JSON, duplicate keys, sizes that contradict the shape, overlaps, holes,
- *   tensors outside the file, bytes after the last tensor
+ * @throws {CheckpointError} a violation of the format: other JSON, duplicate keys, sizes that contradict the shape, overlaps, gaps, tensors
+ *   outside the file, or bytes after the last tensor
  */
 export function parseSafetensorsHeader(json: Uint8Array, fileBytes: number, file: string): SafetensorsHeader {
   const where = `${file}: header`;
@@ -113,7 +113,8 @@ export function parseSafetensorsHeader(json: Uint8Array, fileBytes: number, file
 }
 
 /**
- * Bytes of data after a header, according to its offsets. {@link parseSafetensorsHeader} checks the offsets; this function does not.
+ * Returns the number of data bytes after a header, according to its offsets. The offsets are not checked here; {@link
+ * parseSafetensorsHeader} checks them.
  *
  * @param json the header without the prefix
  */
@@ -161,7 +162,7 @@ function excerpt(value: unknown): string {
 }
 
 /**
- * Encodes prefix and header of a file. The header is padded with spaces to a multiple of 8 bytes so that the data is aligned.
+ * Encodes prefix and header of a file. The header is padded with spaces to a multiple of 8 bytes, so that the data is aligned.
  *
  * @param tensors in the order of their bytes in the file
  */
