@@ -19,7 +19,7 @@ export interface BatchLayout {
 /** Settings of a decoder layer. */
 export interface DecoderLayerSettings {
   readonly eps: number;
-  /** Whether the residual branch carries the normalised input (DeepNorm) or the raw one. */
+  /** Whether the residual branch carries the normalised input (true, as in DeepNorm) or the raw input (false). */
   readonly postnorm: boolean;
   /** Scales of the residual branch around attention. */
   readonly attentionScale: { readonly alpha: number; readonly beta: number };
@@ -31,7 +31,7 @@ export interface DecoderLayerSettings {
 }
 
 /**
- * A decoder layer: attention of either kind, then a mixture of experts, each in a scaled residual branch.
+ * A decoder layer: softmax or lightning attention, then a mixture of experts. Each of them is in a scaled residual branch.
  *
  *     u = norm(x);   h = α · (postnorm ? u : x) + β · attention(u)
  *     v = norm(h);   y = α · (postnorm ? v : h) + β · experts(v)
@@ -52,12 +52,17 @@ export class DecoderLayer {
     return this.attention.newCache(rt);
   }
 
-  /** @param x `[tokens, hidden]` @returns y `[tokens, hidden]` and routerLogits `[tokens, experts]` */
+  /**
+   * Computes the layer.
+   *
+   * @param x `[tokens, hidden]`
+   * @returns y `[tokens, hidden]` and routerLogits `[tokens, experts]`
+   */
   forward(x: Tensor, { segments, rotation }: BatchLayout, caches: readonly LayerCache[]): { y: Tensor; routerLogits: Tensor } {
     const { weights: w, settings } = this;
     return x.rt.scope(() => {
       const u = rmsNorm(x, w.at("input_layernorm.weight"), settings.eps);
-      // Opens its own scope, because a weight that is not resident stays in memory until the enclosing scope ends.
+      // This part has its own scope, because a weight that is not resident stays in memory until the enclosing scope ends.
       const mixed = x.rt.scope(() => this.attention.forward(u, segments, caches, rotation));
       const h = residual(settings.postnorm ? u : x, mixed, settings.attentionScale);
       const v = rmsNorm(h, w.at("post_attention_layernorm.weight"), settings.eps);
@@ -66,7 +71,7 @@ export class DecoderLayer {
     });
   }
 
-  /** Computes the routed experts; with a shared expert, `(1 − c) · routed + c · shared`, `c = σ(v Wcoefᵀ)`. */
+  /** Computes the routed experts. If there is a shared expert, returns `(1 − c) · routed + c · shared` with `c = σ(v Wcoefᵀ)`. */
   private mixExperts(v: Tensor): { y: Tensor; routerLogits: Tensor } {
     const { weights: w, settings } = this;
     const routed = this.moe.forward(v);

@@ -4,8 +4,8 @@ import type { Runtime } from "../runtime/runtime.js";
 import type { Tensor } from "../runtime/tensor.js";
 
 /**
- * The state of one sequence in one layer: a `LightningState` or a `KeyValueCache`.
- * Only the attention block that creates a cache reads it, so its kind always matches.
+ * The state of one sequence in one layer: a `LightningState` or a `KeyValueCache`. Only the attention block that created a cache reads it,
+ * so the kind always matches.
  */
 export interface LayerCache {
   /** The tensors that make up the state after the tokens so far, in the order in which sessions save them. */
@@ -13,14 +13,14 @@ export interface LayerCache {
   /**
    * Allocates memory for `tokens` tokens in total.
    *
-   * @throws {MemoryError} no room; the state is unchanged
+   * @throws {MemoryError} not enough memory; the state is unchanged
    */
   reserve(tokens: number): void;
-  /** Sets the number of tokens in the state. The size of a lightning state does not depend on it. */
+  /** Sets the number of tokens in the state. A lightning state has the same size for any number. */
   resize(length: number): void;
-  /** Records the state. `restore` returns to it; `tensors` are the copies that it needs. */
+  /** Records the state, so that `restore` can return to it. `tensors` are the copies that `restore` needs. */
   snapshot(): { readonly tensors: readonly Tensor[]; restore(): void };
-  /** Copies a lightning state out as `[heads, headDim, headDim]`. Missing in softmax layers. */
+  /** Copies a lightning state as `[heads, headDim, headDim]`. Missing in softmax layers. */
   readState?(): Float32Array<ArrayBuffer>;
   /** Frees the tensors. */
   dispose(): void;

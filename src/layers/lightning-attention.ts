@@ -8,7 +8,7 @@ import { reshape, type Tensor } from "../runtime/tensor.js";
 import type { Weights } from "../weights/weights.js";
 import type { Attention, LayerCache } from "./layer-cache.js";
 
-/** The published code does not pass `rms_norm_eps` to this norm, so it always uses the default of its norm class. */
+/** Epsilon of the norm. The published code does not pass `rms_norm_eps` to this norm, so it always uses the default of its norm class. */
 const NORM_EPS = 1e-6;
 
 /** The state of one sequence in a lightning layer: one float32 matrix per head, for any sequence length. */
@@ -39,7 +39,7 @@ export class LightningState implements LayerCache {
     return { tensors: [copy], restore: () => state.rt.f32(state).set(state.rt.f32(copy)) };
   }
 
-  /** Copies the state out as `[heads, headDim, headDim]`. */
+  /** Copies the state as `[heads, headDim, headDim]`. */
   readState(): Float32Array<ArrayBuffer> {
     return readLightningState(this.state, this.headDim);
   }
@@ -50,9 +50,9 @@ export class LightningState implements LayerCache {
 }
 
 /**
- * Lightning attention block (MiniMax-M1 report, section 1; MiniMax-01 report, section 2.2).
- * It has no rotary embedding, no scaling and no softmax: only the decay encodes order. SiLU is applied to q, k and v
- * before they are split, and the norm spans all heads together.
+ * The lightning attention block (MiniMax-M1 report, section 1; MiniMax-01 report, section 2.2). It has no rotary embedding, no scaling and
+ * no softmax; only the decay encodes the order of tokens. SiLU is applied to q, k and v before they are split. The norm spans all heads
+ * together.
  *
  *     [q|k|v] = silu(x Wqkvᵀ)                       per head
  *     S_t = e^−λ S_{t−1} + k_t v_tᵀ,   o_t = q_tᵀ S_t
@@ -63,7 +63,7 @@ export class LightningAttention implements Attention {
     private readonly weights: Weights,
     private readonly heads: number,
     private readonly headDim: number,
-    /** Decay slopes λ `[heads]` of this layer, with the factor of its depth. */
+    /** Decay slopes λ `[heads]` of this layer. They include the factor for the layer's depth. */
     private readonly slopes: Tensor,
   ) {}
 
@@ -71,7 +71,7 @@ export class LightningAttention implements Attention {
     return new LightningState(rt, this.heads, this.headDim);
   }
 
-  /** @param x `[tokens, hidden]` @returns `[tokens, hidden]` */
+  /** Computes the block. @param x `[tokens, hidden]` @returns `[tokens, hidden]` */
   forward(x: Tensor, segments: readonly Segment[], caches: readonly LightningState[]): Tensor {
     const { weights: w, heads, headDim, slopes } = this;
     const states = caches.map(({ state }) => state);

@@ -10,11 +10,11 @@ export function swiglu(x: Tensor, gate: Tensor, up: Tensor, down: Tensor): Tenso
   return matmul(siluGate(a, b), down);
 }
 
-/** Experts with at most this many rows in total share one kernel call, because a call per expert would have too little work. */
+/** Maximum total number of rows of the experts that share one kernel call. A call per expert would have too little work. */
 const MAX_GROUPED_EXPERT_ROWS = 32;
 
 /**
- * Mixture of experts. There is no capacity limit: every token is computed by its top-k experts.
+ * A mixture of experts. There is no capacity limit: every token is computed by its top-k experts.
  *
  *     p = softmax(x Wgateᵀ);   top-k of p, renormalised
  *     y = Σ_e p_e · w2_e(silu(w1_e x) ⊙ w3_e x)
@@ -30,7 +30,12 @@ export class MixtureOfExperts {
     this.experts = Array.from({ length: experts }, (_, e) => withPrefix(weights, `experts.${e}.`));
   }
 
-  /** @param x `[tokens, hidden]` @returns y `[tokens, hidden]` and routerLogits `[tokens, experts]` */
+  /**
+   * Computes the experts.
+   *
+   * @param x `[tokens, hidden]`
+   * @returns y `[tokens, hidden]` and routerLogits `[tokens, experts]`
+   */
   forward(x: Tensor): { y: Tensor; routerLogits: Tensor } {
     const routerLogits = matmul(x, this.weights.at("gate.weight"));
     const routing = route(routerLogits, this.topK);
@@ -58,8 +63,8 @@ export class MixtureOfExperts {
 }
 
 /**
- * Groups consecutive active experts with at most `maxRows` rows in total. An expert with more rows forms its own group. `offsets` are each
- * expert's first row within its group, followed by the group's number of rows.
+ * Groups consecutive active experts so that each group has at most `maxRows` rows in total. An expert with more rows forms its own group.
+ * `offsets` lists each expert's first row within its group, followed by the number of rows of the group.
  */
 function groupSmallExperts({ offsets }: Routing, maxRows: number): { experts: number[]; offsets: number[] }[] {
   const groups: { experts: number[]; offsets: number[] }[] = [];

@@ -9,8 +9,8 @@ import type { Weights } from "../weights/weights.js";
 import type { Attention } from "./layer-cache.js";
 
 /**
- * Softmax attention block: grouped queries, rotary embedding on the first dims of each head, causal mask.
- * It has no bias, no sliding window and no gate.
+ * The softmax attention block: grouped queries, rotary embedding on the first dims of each head, and a causal mask. It has no bias, no
+ * sliding window and no gate.
  *
  *     q, k = rope(x Wqᵀ), rope(x Wkᵀ);   v = x Wvᵀ
  *     o_t = Σ_{s ≤ t} softmax_s(q_t·k_s / sqrt(headDim)) v_s
@@ -22,7 +22,7 @@ export class SoftmaxAttention implements Attention {
     private readonly heads: number,
     private readonly kvHeads: number,
     private readonly headDim: number,
-    /** How caches store keys and values. */
+    /** Dtype in which caches store keys and values. */
     private readonly kv: KVType,
   ) {}
 
@@ -30,7 +30,7 @@ export class SoftmaxAttention implements Attention {
     return new KeyValueCache(rt, this.kvHeads, this.headDim, this.kv);
   }
 
-  /** @param x `[tokens, hidden]` @returns `[tokens, hidden]` */
+  /** Computes the block. @param x `[tokens, hidden]` @returns `[tokens, hidden]` */
   forward(x: Tensor, segments: readonly Segment[], caches: readonly KeyValueCache[], rotation: Rotation): Tensor {
     const { weights: w, heads, kvHeads, headDim } = this;
     const tokens = x.shape[0]!;

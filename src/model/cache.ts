@@ -14,8 +14,10 @@ interface CachedLayer {
 }
 
 /**
- * The exact state of one sequence: a float32 state of fixed size per lightning layer, and all keys and values so far per softmax layer.
- * It can be continued and copied. With lightning layers it cannot be truncated, because their state is a sum over all tokens.
+ * The exact state of one sequence: a float32 state of fixed size for each lightning layer, and all keys and values so far for each softmax
+ * layer.
+ *
+ * A cache can be continued and copied. With lightning layers it cannot be truncated, because their state is a sum over all tokens.
  */
 export class Cache {
   private tokens = 0;
@@ -25,7 +27,7 @@ export class Cache {
   private constructor(
     private readonly rt: Runtime,
     private readonly model: readonly CachedLayer[],
-    /** How keys and values are stored. */
+    /** Dtype in which keys and values are stored. */
     readonly kv: KVType,
     /** @internal */
     readonly layers: readonly LayerCache[],
@@ -48,7 +50,7 @@ export class Cache {
     return this.tokens;
   }
 
-  /** The tensors that make up the state, layer by layer. All of them, of any dtype, consist of 32-bit words. @internal */
+  /** The tensors that make up the state, layer by layer. All of them consist of 32-bit words, whatever their dtype. @internal */
   *tensors(): Generator<Tensor> {
     this.expectUsable();
     for (const layer of this.layers) yield* layer.tensors;
@@ -114,7 +116,7 @@ export class Cache {
     if (this.status === "disposed") this.free();
   }
 
-  /** Sets the number of tokens in the state: to restore a state, or to truncate one without lightning layers. @internal */
+  /** Sets the number of tokens in the state, to restore a state or to truncate a state without lightning layers. @internal */
   resize(length: number): void {
     this.tokens = length;
     for (const layer of this.layers) layer.resize(length);
@@ -124,13 +126,13 @@ export class Cache {
    * Allocates memory for `tokens` more tokens.
    *
    * @internal
-   * @throws {MemoryError} no room; the state is unchanged
+   * @throws {MemoryError} not enough memory; the state is unchanged
    */
   reserve(tokens: number): void {
     for (const layer of this.layers) layer.reserve(this.tokens + tokens);
   }
 
-  /** Frees the state. During a forward pass, it is freed at the end of that pass. */
+  /** Frees the state. If a forward pass is running, the state is freed at the end of that pass. */
   dispose(): void {
     if (this.status === "disposed") return;
     this.status = "disposed";
@@ -147,7 +149,7 @@ export class Cache {
 }
 
 /**
- * Computes the bytes of one sequence's state after `tokens` tokens. All pages of keys and values, including the last one, count in full.
+ * Computes the bytes of one sequence's state after `tokens` tokens. Every page of keys and values counts in full, including the last one.
  */
 export function cacheBytes(config: Config, tokens: number, kv: KVType = "f32"): number {
   const { numAttentionHeads: heads, numKeyValueHeads: kvHeads, headDim, attnTypeList } = config;

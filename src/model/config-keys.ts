@@ -1,4 +1,4 @@
-// The keys of a config.json: the known keys with their types, and the treatment of unknown keys.
+// The keys of a config.json: the types of known keys, and the treatment of unknown keys.
 
 import * as v from "valibot";
 import { ConfigError } from "../base/errors.js";
@@ -12,7 +12,7 @@ const countOrZero = number("an integer within [0, 2^31)", (x) => Number.isIntege
 const finite = number("a number", Number.isFinite);
 const positive = number("a number above 0", (x) => Number.isFinite(x) && x > 0);
 const fraction = number("a number within (0, 1]", (x) => x > 0 && x <= 1);
-/** Limits above the sizes of all real models, but small enough to allocate tables of this size. */
+/** Limits that are larger than in all real models, but small enough to allocate tables of this size. */
 const headCount = number("an integer within [1, 65,536]", (x) => Number.isInteger(x) && x >= 1 && x <= 65_536);
 const headSize = number("an integer within [1, 4,096]", (x) => Number.isInteger(x) && x >= 1 && x <= 4096);
 const layerCount = number("an integer within [1, 10,000]", (x) => Number.isInteger(x) && x >= 1 && x <= 10_000);
@@ -20,10 +20,10 @@ const tokenId = v.nullish(countOrZero);
 const tokenIds = v.nullish(v.union([countOrZero, v.array(countOrZero)]));
 const scale = v.nullish(finite);
 const onlyTrue = (remark: string) => v.nullish(v.literal(true, remark));
-/** Keys that do not change what the model computes. */
+/** A key that does not change what the model computes. */
 const ignored = v.optional(v.unknown());
 
-/** All keys that are read. A file of one dialect may also use the other dialect's key. */
+/** All keys that are read. A file of one dialect may also use the keys of the other dialect. */
 const knownKeys = v.object({
   vocab_size: count,
   hidden_size: count,
@@ -74,7 +74,7 @@ const knownKeys = v.object({
   mlp_alpha_factor: scale,
   mlp_beta_factor: scale,
   bias: v.nullish(v.literal(false, "biases are not part of MiniMax-M1")),
-  // Block size of the reference code's lightning attention; affects only its speed.
+  // Block size of lightning attention in the reference code. It affects only the speed.
   block_size: v.optional(count, 256),
   model_type: ignored,
   architectures: ignored,
@@ -96,7 +96,7 @@ const knownKeys = v.object({
   use_triton: ignored,
 });
 
-/** Values of the known keys. A missing key and null are distinguished where the published code distinguishes them. */
+/** Values of the known keys. A missing key differs from null if the published code distinguishes them. */
 export type ConfigKeys = v.InferOutput<typeof knownKeys>;
 
 const ropeDefault = v.nullish(v.literal("default", "only the default rotary embedding is supported"));
@@ -121,9 +121,10 @@ export function readRopeObject(value: unknown, where: string): RopeObject {
 }
 
 /**
- * Parses the known keys. Unknown keys that would change what the model computes are errors; `warn` receives a message for all others.
+ * Parses the known keys. An unknown key that would change what the model computes is an error. For every other unknown key, `warn` receives
+ * a message.
  *
- * @throws {ConfigError} names the key
+ * @throws {ConfigError} the message names the key
  */
 export function readKeys(source: Record<string, unknown>, warn: WarningHandler): ConfigKeys {
   const result = v.safeParse(knownKeys, source);
@@ -139,10 +140,12 @@ export function readKeys(source: Record<string, unknown>, warn: WarningHandler):
   return result.output;
 }
 
-/** Matches keys that name a part of the model's computation. */
+/** Matches keys whose name contains a part of the model's computation. */
 const COMPUTATION_WORDS =
   /(^|_)m?rope|rotary|yarn|(^|_)ntk|alibi|(^|_)nope(_|$)|slope|scal(e|ing|ar)|multiplier|norm(?!als?(_|$))|softcap|capping|window|sliding|dual_chunk|attention_chunk|bias(?!ed)|activation|swiglu|logit|causal|bidirectional|temperature_tuning|position_embedding_type|scor(e|ing)_func|sigmoid|parallel_(residual|attn|attention|block)|zero_centered|unit_offset|(^|_)(topk|n|num)_(expert_)?groups?(_|$)|(^|_)(cap|clip|clamp|limit|sinks?|eps|epsilon|theta|alpha|beta|factor|acts?|qk)(_|$)/;
-/** Matches keys about training, initialisation, outputs or implementation. They change no result, even if they match COMPUTATION_WORDS. */
+/**
+ * Matches keys about training, initialisation, outputs or implementation. They change no result, even if they also match COMPUTATION_WORDS.
+ */
 const HARMLESS_WORDS =
   /(^|_)(grads?|gradients?|loss|losses|lr|init|initiali[sz]er|initiali[sz]ation|adam\w*|optim\w*|dropout|checkpoint\w*|recompute|offload\w*|fused?|renormalize|label_smoothing|backend|kernels?|impl|implementation)(_|$)|^max_window_layers$|^(output|return)_(\w+_)?logits$|logits_to_keep$/;
 /** Matches switches for parts that every model of this architecture has. */
@@ -170,7 +173,7 @@ export function expectNeutral(key: string, value: unknown, where: string): void 
   }
 }
 
-/** Whether a setting with this value leaves the model unchanged. */
+/** Returns whether a setting with this value leaves the model unchanged. */
 function isNeutral(key: string, value: unknown): boolean {
   if (value === null || value === undefined) return true;
   if (SWITCH_KEYS.test(key)) return value === true;
@@ -205,7 +208,7 @@ export function throwConfigError(where: string, reason: string): never {
   throw new ConfigError(`config: ${where}: ${reason}`);
 }
 
-/** Checks a condition. @throws {ConfigError} if it does not hold */
+/** Throws a ConfigError unless a condition holds. */
 export function expectConfig(condition: boolean, key: string, expected: string, got: unknown): void {
   if (!condition) throwConfigError(key, `expected ${expected}, got ${got}`);
 }
@@ -216,7 +219,7 @@ function describeIssue(issue: v.BaseIssue<unknown>): string {
   return `expected ${issue.expected === "never" ? "nothing" : issue.expected}, got ${issue.received}${remark}`;
 }
 
-/** The beginning of a value as JSON, for messages. */
+/** Returns the beginning of a value as JSON, for messages. */
 export function preview(value: unknown): string {
   return JSON.stringify(value)?.slice(0, 80) ?? "nothing";
 }

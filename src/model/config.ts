@@ -11,30 +11,30 @@ export interface ResidualScale {
 /** The dialect of a config and checkpoint: `minimax_m1` for MiniMax's own code, `minimax` for transformers' implementation. */
 export type Dialect = "minimax_m1" | "minimax";
 
-/** The typed configuration of a model. Names follow the published keys; both dialects are converted to this type. */
+/** The typed configuration of a model. Names follow the published keys. Configurations of both dialects are converted to this type. */
 export interface Config {
   readonly dialect: Dialect;
   readonly vocabSize: number;
   readonly hiddenSize: number;
-  /** Width of one expert (and of the shared expert: the published code uses the same value there). */
+  /** Width of one expert. The published code uses the same width for the shared expert. */
   readonly intermediateSize: number;
   readonly numHiddenLayers: number;
   readonly numAttentionHeads: number;
-  /** Key and value heads in softmax attention. */
+  /** Number of key and value heads in softmax attention. */
   readonly numKeyValueHeads: number;
   readonly headDim: number;
-  /** Leading dims of each head to which softmax attention applies the rotary embedding. */
+  /** Number of leading dims of each head to which softmax attention applies the rotary embedding. */
   readonly rotaryDim: number;
   readonly ropeTheta: number;
   readonly rmsNormEps: number;
   /** Per layer: 0 = lightning attention, 1 = softmax attention. */
   readonly attnTypeList: readonly (0 | 1)[];
   readonly numLocalExperts: number;
-  /** Experts that each token is routed to (top-k). */
+  /** Number of experts that each token is routed to (top-k). */
   readonly numExpertsPerTok: number;
-  /** A value above 0 adds a shared expert to every layer. */
+  /** If above 0, every layer has a shared expert. */
   readonly sharedIntermediateSize: number;
-  /** Whether residual branches carry the normalised input (DeepNorm) or the raw one. */
+  /** Whether residual branches carry the normalised input (true, as in DeepNorm) or the raw input (false). */
   readonly postnorm: boolean;
   readonly residual: { readonly lightning: ResidualScale; readonly softmax: ResidualScale; readonly mlp: ResidualScale };
   readonly maxPositionEmbeddings: number;
@@ -43,11 +43,11 @@ export interface Config {
   readonly dtype: "bf16" | "f16" | "f32";
   readonly bosTokenId: number | undefined;
   readonly eosTokenIds: readonly number[];
-  /** Standard deviation of freshly initialised matrices. */
+  /** Standard deviation of newly initialised matrices. */
   readonly initializerRange: number;
   /** Weight of the load-balancing loss in training. */
   readonly routerAuxLossCoef: number;
-  /** The JSON as it was read, to be saved with the model. */
+  /** The JSON as it was read. It is saved with the model. */
   readonly source: Readonly<Record<string, unknown>>;
 }
 
@@ -63,13 +63,13 @@ const dialects: Readonly<Record<string, Dialect>> = {
 };
 
 /**
- * Parses a `config.json` of either dialect. The keys of both dialects are accepted, and rotary settings in all places that
- * {@link readRopeSettings} lists. Keys that give one setting different values are errors.
+ * Parses a `config.json` of either dialect, {@link Dialect}. The keys of both dialects are accepted, and rotary settings are read from all
+ * places that a file can give them. Keys that give one setting different values are errors.
  *
  * @param json the parsed file
  * @param warn receives a message for every unknown key that changes nothing, and for settings that other programs interpret differently
- * @throws {ConfigError} another architecture, a value of the wrong type, inconsistent values, or an unknown key that would
- *   change what the model computes
+ * @throws {ConfigError} another architecture, a value of the wrong type, inconsistent values, or an unknown key that would change what the
+ *   model computes
  */
 export function parseConfig(json: unknown, warn: WarningHandler = () => {}): Config {
   if (typeof json !== "object" || json === null || Array.isArray(json)) {
@@ -88,7 +88,7 @@ export function parseConfig(json: unknown, warn: WarningHandler = () => {}): Con
     intermediateSize: keys.intermediate_size,
     numHiddenLayers: keys.num_hidden_layers,
     numAttentionHeads: keys.num_attention_heads,
-    // In both implementations a missing key means 8, and null means the number of query heads.
+    // In both implementations, a missing key means 8, and null means the number of query heads.
     numKeyValueHeads: keys.num_key_value_heads ?? (keys.num_key_value_heads === null ? keys.num_attention_heads : 8),
     headDim,
     rotaryDim: rope.dim,
@@ -166,7 +166,7 @@ export function checkConfig(config: Config): void {
   );
 }
 
-/** Limit on listed tensors, 100 times as many as the published model has. */
+/** Maximum number of listed tensors. It is 100 times the number of the published model. */
 const MAX_TENSORS = 1_000_000;
 
 function dialectOf(source: Record<string, unknown>): Dialect {
@@ -180,7 +180,10 @@ function dialectOf(source: Record<string, unknown>): Dialect {
   );
 }
 
-/** Checks settings that the `minimax` dialect of transformers fixes: normalised residuals and no shared expert. @throws {ConfigError} */
+/**
+ * Checks the settings that the `minimax` dialect of transformers fixes: normalised residuals and no shared expert. @throws {ConfigError}
+ * other values
+ */
 function checkTransformersDialect({ postnorm, shared_intermediate_size: shared }: ConfigKeys): void {
   const without = "in a model of type minimax (model_type minimax_m1 supports it)";
   expectConfig(postnorm !== false, "postnorm", `true ${without}`, postnorm);
@@ -198,7 +201,10 @@ function headDimOf({ head_dim, hidden_size, num_attention_heads }: ConfigKeys): 
   return hidden_size / num_attention_heads;
 }
 
-/** If the file has no list, transformers alternates softmax and lightning layers; the published code has no default. */
+/**
+ * Returns the attention type of each layer. If the file has no list, transformers alternates softmax and lightning layers; the published
+ * code has no default.
+ */
 function attnTypesOf({ attn_type_list, layer_types, num_hidden_layers }: ConfigKeys, dialect: Dialect): readonly (0 | 1)[] {
   const fromTypes = layer_types?.map((type) => (type === "linear_attention" ? 0 : 1));
   const types = singleValue<readonly (0 | 1)[]>([
@@ -223,7 +229,10 @@ function residualScale(keys: ConfigKeys, here: M1ScaleKey, there: TransformersSc
   return { alpha: alpha ?? 1, beta: beta ?? 1 };
 }
 
-/** A difference between the two keys is only a warning, because loading uses the dtypes of the weight files. */
+/**
+ * Returns the dtype of the configuration. If the two keys differ, this is only a warning, because loading uses the dtypes of the weight
+ * files.
+ */
 function dtypeOf({ dtype, torch_dtype }: ConfigKeys, warn: WarningHandler): Config["dtype"] {
   const dtypes: Record<string, Config["dtype"]> = { bfloat16: "bf16", float16: "f16", float32: "f32" };
   const [first, second] = Object.entries({ dtype, torch_dtype }).flatMap(([key, name]) => {

@@ -6,10 +6,12 @@ import type { Config } from "./config.js";
 /**
  * Computes the decay slopes λ of one lightning layer, one per head.
  *
- * If the number n of heads is a power of two, `slope_h = 2^(−8(h+1)/n)` as in ALiBi. Otherwise the first slopes are those for the next
- * lower power of two p, followed by every other slope for 2p. (transformers uses the first formula for every n.)
- * Layer ℓ of L scales them by `1 − ℓ/(L−1) + 1e-5` (transformers: `1 − ℓ/(L−1+1e-5) + 1e-5`), so the first layers attend
- * locally and the last ones globally. With one layer the factor is `1 + 1e-5`.
+ * If the number n of heads is a power of two, `slope_h = 2^(−8(h+1)/n)` as in ALiBi. Otherwise, with p the next lower power of two, the
+ * first p slopes are those for p heads. They are followed by every other slope for 2p heads. (transformers uses the first formula for every
+ * n.)
+ *
+ * Layer ℓ of L multiplies the slopes by `1 − ℓ/(L−1) + 1e-5` (transformers: `1 − ℓ/(L−1+1e-5) + 1e-5`). The first layers therefore attend
+ * locally and the last ones globally. With one layer, the factor is `1 + 1e-5`.
  *
  * @throws {InputError} a layer number outside the model
  */

@@ -8,7 +8,7 @@ import type { Config } from "./config.js";
 import { checkIds, type TokenIds } from "./token-ids.js";
 import type { LayerResult, Transformer } from "./transformer.js";
 
-/** The layer of a forward pass that was just computed. Its methods copy numbers and can be called until the next layer begins. */
+/** The layer of a forward pass that was just computed. Its methods copy numbers. They can be called until the next layer begins. */
 export interface LayerView {
   readonly layer: number;
   /** Copies the layer's input, `[batch · seq, hidden]`. */
@@ -21,19 +21,21 @@ export interface LayerView {
 
 /** Options of `forward`. */
 export interface ForwardOptions {
-  /** Logits of all tokens (default), or only of the last token of each sequence. */
+  /** Which tokens get logits: all (default), or only the last token of each sequence. */
   logits?: "all" | "last";
-  /** Returns the input of every layer and the output of the final norm. */
+  /** Whether to return the input of every layer and the output of the final norm (false). */
   hiddenStates?: boolean;
-  /** Returns every layer's router logits, before the softmax over experts. */
+  /** Whether to return every layer's router logits, before the softmax over experts (false). */
   routerLogits?: boolean;
-  /** Returns the lightning states after the last token. */
+  /** Whether to return the lightning states after the last token (false). */
   states?: boolean;
   /** Called after each layer. If it throws, the pass ends with that error. */
   onLayer?: (layer: LayerView) => void;
-  /** Aborts before the next layer. Meant for `forwardAsync`: while `forward` runs, only `onLayer` can abort. */
+  /** Aborts before the next layer. Use it with `forwardAsync`; while `forward` runs, only `onLayer` can abort. */
   signal?: AbortSignal;
-  /** States to continue and advance, one per sequence (from `newCache`). By default every sequence starts with an empty state. */
+  /**
+   * States to continue, one per sequence (from `newCache`). The call advances them. By default every sequence starts with an empty state.
+   */
   cache?: readonly Cache[];
 }
 
@@ -55,15 +57,15 @@ const forwardSchema = v.strictObject({
 /** Non-optional in the result type exactly if the matching option is `true`. */
 type IfRequested<Options, Key extends keyof ForwardOptions, Value> = Options extends { [K in Key]: true } ? Value : Value | undefined;
 
-/** The result of `forward`. Arrays are copies: they stay valid after the next call and after `dispose`. */
+/** The result of `forward`. Arrays are copies, so they stay valid after the next call and after `dispose`. */
 export interface ForwardOutput<Options extends ForwardOptions = ForwardOptions> {
-  /** `[batch, seq, vocab]`, or `[batch, 1, vocab]` for `logits: "last"`. */
+  /** Logits `[batch, seq, vocab]`, or `[batch, 1, vocab]` with `logits: "last"`. */
   readonly logits: Float32Array;
-  /** Input of each layer, then the output of the final norm: `[batch, seq, hidden]` each. */
+  /** Input of each layer, then the output of the final norm. Each has the shape `[batch, seq, hidden]`. */
   readonly hiddenStates: IfRequested<Options, "hiddenStates", Float32Array[]>;
-  /** Per layer, `[batch · seq, experts]`. */
+  /** Router logits of each layer, `[batch · seq, experts]`. */
   readonly routerLogits: IfRequested<Options, "routerLogits", Float32Array[]>;
-  /** Per layer, `[batch, heads, headDim, headDim]`; undefined for softmax layers. */
+  /** Lightning states of each layer, `[batch, heads, headDim, headDim]`. Undefined for softmax layers. */
   readonly lightningStates: IfRequested<Options, "states", (Float32Array | undefined)[]>;
 }
 
@@ -121,7 +123,7 @@ function layerView({ layer, input, output, routerLogits }: LayerResult): LayerVi
   return { layer, input: () => rt.read(input), output: () => rt.read(output), routerLogits: () => rt.read(routerLogits) };
 }
 
-/** Copies the lightning states of all sequences in one layer, `[batch, heads, headDim, headDim]`; undefined for a softmax layer. */
+/** Copies the lightning states of all sequences in one layer, `[batch, heads, headDim, headDim]`. Returns undefined for a softmax layer. */
 function readLightningStates(caches: readonly Cache[], layer: number): Float32Array | undefined {
   const states = caches.flatMap((cache) => cache.layers[layer]!.readState?.() ?? []);
   if (states.length === 0) return undefined;

@@ -2,7 +2,7 @@ import { STORED_BYTES } from "../weights/stored-rows.js";
 import type { ResidentDType, StoredDType } from "../weights/weights.js";
 import { type Config, checkConfig, parseConfig } from "./config.js";
 
-/** The part of the model that a tensor belongs to. A router chooses experts or weights the shared expert. */
+/** The part of the model that a tensor belongs to. A `router` tensor chooses experts or weights the shared expert. */
 export type Block = "embedding" | "lightning" | "softmax" | "norm" | "router" | "expert" | "shared" | "head";
 
 /** One tensor of a checkpoint. */
@@ -15,9 +15,9 @@ export interface GraphTensor {
   readonly dtype: StoredDType;
   readonly bytes: number;
   readonly block: Block;
-  /** Absent for the embedding, the final norm and the head. */
+  /** Index of the layer. Absent for the embedding, the final norm and the head. */
   readonly layer?: number;
-  /** Only for experts. */
+  /** Index of the expert. Present only in tensors of experts. */
   readonly expert?: number;
 }
 
@@ -27,15 +27,15 @@ export interface Graph {
   readonly tensors: readonly GraphTensor[];
   /** Number of all parameters. */
   readonly parameterCount: number;
-  /** Number of parameters that one token uses: with the top-k experts of each layer, without the embedding and the head. */
+  /** Number of parameters that one token uses. It includes only the top-k experts of each layer, and neither the embedding nor the head. */
   readonly activatedParameterCount: number;
   /** Bytes of all tensors as stored, without file headers. */
   readonly checkpointBytes: number;
 }
 
 /**
- * Lists all parameters of a model with name, shape, stored dtype and block. Loading, saving and counting are derived from this list.
- * Needs no weights. Counts are exact: the largest, 912,210,767,872 bytes, is far below 2^53.
+ * Lists all parameters of a model with name, shape, stored dtype and block. It needs no weights. Loading, saving and counting use this
+ * list. Counts are exact: the largest, 912,210,767,872 bytes, is far below 2^53.
  *
  * @param config a typed configuration, or the JSON of a `config.json`
  */
@@ -55,7 +55,7 @@ export function graph(config: Config | Record<string, unknown>): Graph {
     if (block === "expert") ofExperts += size;
     else if (block !== "embedding" && block !== "head") usedByAll += size;
   }
-  // Multiplies before dividing: every layer has the same number of experts, so the quotient is an integer.
+  // The multiplication comes first. Every layer has the same number of experts, so the quotient is an integer.
   const activatedParameterCount = usedByAll + (ofExperts * numExpertsPerTok) / numLocalExperts;
   return { config: typed, tensors, parameterCount, activatedParameterCount, checkpointBytes };
 }
@@ -63,7 +63,7 @@ export function graph(config: Config | Record<string, unknown>): Graph {
 /** The description of a model: its graph, a configuration, or the JSON of a `config.json`. */
 export type Model = Graph | Config | Record<string, unknown>;
 
-/** Returns the graph of a model; a graph is returned as it is. */
+/** Returns the graph of a model. A graph is returned as it is. */
 export function graphOf(model: Model): Graph {
   return isGraph(model) ? model : graph(model);
 }
@@ -72,14 +72,14 @@ function isGraph(model: Model): model is Graph {
   return typeof model === "object" && model !== null && "tensors" in model && isConfig(model.config);
 }
 
-/** Whether a value is a typed configuration rather than the JSON of one. */
+/** Returns whether a value is a typed configuration, in contrast to the JSON of one. */
 export function isConfig(value: unknown): value is Config {
   return typeof value === "object" && value !== null && "dialect" in value && "attnTypeList" in value;
 }
 
 /**
- * Chooses the dtype of a weight in memory: float32 for vectors and routers; `dtype` for other matrices, by default the stored one
- * (float32 for float16, because it represents float16 exactly).
+ * Returns the dtype of a weight in memory. Vectors and routers are float32. All other matrices have `dtype` or, by default, the stored
+ * dtype; float16 becomes float32, which represents it exactly.
  */
 export function residentDType(stored: Pick<GraphTensor, "shape" | "block" | "dtype">, dtype?: ResidentDType): ResidentDType {
   if (stored.shape.length !== 2 || stored.block === "router") return "f32";
@@ -119,7 +119,7 @@ function* listTensors(config: Config): Generator<GraphTensor> {
       yield tensor("softmax", `${at}.self_attn.o_proj.weight`, [hidden, heads], here);
     }
     yield tensor("norm", `${at}.post_attention_layernorm.weight`, [hidden], here);
-    // The published checkpoint keeps its routers in float32; transformers' files have one dtype throughout.
+    // The published checkpoint keeps its routers in float32. In transformers' files, all tensors have one dtype.
     yield tensor(
       "router",
       `${at}.block_sparse_moe.gate.weight`,

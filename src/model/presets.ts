@@ -1,11 +1,11 @@
 import { type Config, parseConfig } from "./config.js";
 
-/** `attn_type_list` of the published model: seven lightning layers, then one softmax layer, repeated. */
+/** Returns the `attn_type_list` of the published model: seven lightning layers, then one softmax layer, repeated. */
 function hybridLayers(layers: number): (0 | 1)[] {
   return Array.from({ length: layers }, (_, i) => (i % 8 === 7 ? 1 : 0));
 }
 
-/** (2 · 80)^(1/4), the published residual scale. */
+/** The published residual scale, (2 · 80)^(1/4). */
 const RESIDUAL_ALPHA = 3.5565588200778455;
 
 function definePreset(overrides: Record<string, unknown> & { num_hidden_layers: number }): Config {
@@ -49,8 +49,8 @@ export const minimaxM1: Config = /* @__PURE__ */ definePreset({
 });
 
 /**
- * A small model of the same architecture for tests and first steps: 8 layers, 790,016 parameters, a vocabulary of
- * 256 bytes and 64 special tokens.
+ * A small model of the same architecture, for tests and first steps. It has 8 layers, 790,016 parameters, and a vocabulary of 256 bytes and
+ * 64 special tokens.
  */
 export const tinyM1: Config = /* @__PURE__ */ definePreset({
   hidden_size: 64,

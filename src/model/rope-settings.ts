@@ -1,4 +1,4 @@
-// Rotary settings of softmax layers, which a config.json can give in several places.
+// Rotary settings of softmax layers. A config.json can give them in several places.
 
 import {
   type ConfigKeys,
@@ -11,7 +11,7 @@ import {
   throwConfigError,
 } from "./config-keys.js";
 
-/** Parameters of the rotary embedding: angles `t · theta^(−2j/dim)` for the pairs of the first `dim` dims of each head. */
+/** Parameters of the rotary embedding. The first `dim` dims of each head are rotated in pairs by the angles `t · theta^(−2j/dim)`. */
 export interface RopeSettings {
   readonly theta: number;
   readonly dim: number;
@@ -23,13 +23,15 @@ interface RopeSource {
   readonly settings: RopeObject;
 }
 
-/** The default of both dialects. */
+/** Default of theta in both dialects. */
 const DEFAULT_THETA = 1e6;
 
 /**
- * Reads theta and the number of rotated dims from all places that can give them: `rope_theta`, `rotary_dim` and `partial_rotary_factor`
- * at the top level, and the objects `rope_parameters` (transformers 5) and `rope_scaling` (transformers 4), with or without a level for
- * the layer type. By default theta is 1e6 and the whole head is rotated.
+ * Reads theta and the number of rotated dims from all places that can give them. These are `rope_theta`, `rotary_dim` and
+ * `partial_rotary_factor` at the top level, and the objects `rope_parameters` (transformers 5) and `rope_scaling` (transformers 4). The
+ * objects may have an additional level for the layer type.
+ *
+ * By default theta is 1e6 and the whole head is rotated.
  *
  * @throws {ConfigError} different values in several places, a type of rotary embedding other than `default`, or settings of other types
  */
@@ -74,8 +76,8 @@ function resolveRotaryDim(
 }
 
 /**
- * Lists an object's own settings and those per layer type. Lightning layers have no rotary embedding, so settings
- * for them must equal the others.
+ * Lists the settings of an object and its settings per layer type. Lightning layers have no rotary embedding, so settings for them must
+ * equal the others.
  */
 function listRopeSources(value: unknown, path: string): RopeSource[] {
   if (value === null || value === undefined) return [];
@@ -88,7 +90,7 @@ function listRopeSources(value: unknown, path: string): RopeSource[] {
   return [{ path, settings }, ...nested];
 }
 
-/** Checks for the default rotary embedding. @throws {ConfigError} a setting of another type of rotary embedding */
+/** Checks that the settings describe the default rotary embedding. @throws {ConfigError} a setting of another type of rotary embedding */
 function expectDefaultRope(settings: RopeObject, path: string, { max_position_embeddings: longest }: ConfigKeys): void {
   for (const [key, value] of Object.entries(settings)) {
     if (ROPE_KEYS.includes(key)) continue;

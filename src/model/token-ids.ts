@@ -5,7 +5,7 @@ import type { Config } from "./config.js";
 /** Token ids, in a plain or typed array. */
 export type TokenIds = readonly number[] | Int32Array | Uint32Array;
 
-/** Whether a value has one of the array types of token ids. */
+/** Returns whether a value has one of the array types of token ids. */
 export function isTokenIds(x: unknown): x is TokenIds {
   return Array.isArray(x) || x instanceof Int32Array || x instanceof Uint32Array;
 }
@@ -13,7 +13,8 @@ export function isTokenIds(x: unknown): x is TokenIds {
 /**
  * Validates token ids.
  *
- * @throws {InputError} not an array, no ids, ids outside the vocabulary, or too many for the context after `past` tokens
+ * @param past number of tokens that the sequence already has
+ * @throws {InputError} not an array, no ids, ids outside the vocabulary, or too many for the context
  */
 export function checkIds(ids: TokenIds, config: Config, where: string, past = 0): void {
   if (!isTokenIds(ids)) throw new InputError(`${where}: expected an array of token ids, got ${ids === null ? "null" : typeof ids}`);

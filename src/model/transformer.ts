@@ -25,26 +25,26 @@ export interface SequenceInput {
 }
 
 /**
- * The result of a forward pass. Rows are the new tokens of all sequences, one sequence after the other. The
- * caller's scope owns the tensors.
+ * The result of a forward pass. Its rows are the new tokens of all sequences, one sequence after the other. The caller's scope owns the
+ * tensors.
  */
 export interface ForwardResult {
   /** Output of the final norm, `[tokens, hidden]`. */
   readonly hidden: Tensor;
-  /** The row of each sequence's last token. */
+  /** Index of the row of each sequence's last token. */
   readonly last: readonly number[];
-  /** Per layer, `[tokens, experts]`. */
+  /** Router logits of each layer, `[tokens, experts]`. */
   readonly routerLogits: readonly Tensor[];
 }
 
-/** What one layer of a forward pass computed. The tensors are valid until the next layer begins. */
+/** The results of one layer of a forward pass. The tensors are valid until the next layer begins. */
 export interface LayerResult {
   readonly layer: number;
-  /** `[tokens, hidden]` */
+  /** Input of the layer, `[tokens, hidden]`. */
   readonly input: Tensor;
-  /** `[tokens, hidden]` */
+  /** Output of the layer, `[tokens, hidden]`. */
   readonly output: Tensor;
-  /** `[tokens, experts]` */
+  /** Router logits, `[tokens, experts]`. */
   readonly routerLogits: Tensor;
 }
 
@@ -57,8 +57,8 @@ export interface LayerHooks {
 }
 
 /**
- * The model's graph: embedding, decoder layers, final norm, head. It owns neither states nor weights. Prefill and decode use the same call.
- * The sequences of a batch share every matmul and keep their own caches, so they need no padding.
+ * The computation of the model: embedding, decoder layers, final norm and head. It owns neither states nor weights. Prefill and decode use
+ * the same call. The sequences of a batch share every matmul and have their own caches, so they need no padding.
  */
 export class Transformer {
   private readonly layers: DecoderLayer[];
@@ -67,7 +67,7 @@ export class Transformer {
     readonly config: Config,
     readonly weights: Weights,
     readonly rt: Runtime,
-    /** How caches store keys and values. */
+    /** Dtype in which caches store keys and values. */
     readonly kv: KVType = "f32",
   ) {
     const { numAttentionHeads: heads, numKeyValueHeads: kvHeads, headDim, residual } = config;
@@ -96,19 +96,19 @@ export class Transformer {
   }
 
   /**
-   * Computes the new tokens of each sequence and advances its cache. The caller validates ids and lengths.
-   * If a call throws, its caches are invalid and later use throws.
+   * Computes the new tokens of each sequence and advances its cache. The caller validates ids and lengths. If a call throws, its caches are
+   * invalid and later use throws.
    *
    * @throws {SessionError} a cache that cannot be continued
-   * @throws {MemoryError} no room for keys and values; the caches are unchanged
+   * @throws {MemoryError} not enough memory for keys and values; the caches are unchanged
    */
   forward(batch: readonly SequenceInput[]): ForwardResult {
     return runSteps(this.forwardLayers(batch));
   }
 
   /**
-   * Computes `forward` and yields after each layer, so that the caller can let other work run or abort.
-   * It opens no scope: the caller owns the tensors of the result.
+   * Computes `forward` and yields after each layer, so that the caller can let other work run or abort. It opens no scope: the caller owns
+   * the tensors of the result.
    */
   *forwardLayers(batch: readonly SequenceInput[], { onLayer, signal }: LayerHooks = {}): Generator<undefined, ForwardResult, undefined> {
     const { config, weights: w, rt } = this;
@@ -170,7 +170,7 @@ export class Transformer {
     return tape.checkpoint(reads, () => layer.forward(x, layout, caches), restore);
   }
 
-  /** Computes the head: `logits = hidden · Wᵀ`, `[rows, hidden]` → `[rows, vocab]`, summed in float32. */
+  /** Computes the logits `hidden · Wᵀ`, from `[rows, hidden]` to `[rows, vocab]`. Sums are in float32. */
   logits(hidden: Tensor): Tensor {
     const { weights, config } = this;
     const name = config.tieWordEmbeddings ? EMBEDDING : "lm_head.weight";

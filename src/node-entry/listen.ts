@@ -5,7 +5,7 @@ import { createAdaptorServer } from "@hono/node-server";
 import { InputError } from "../index.js";
 import type { Server } from "../serve/index.js";
 
-/** Limits of connections. Times are in milliseconds; defaults are in parentheses. */
+/** Limits of connections. Times are in milliseconds. Defaults are in parentheses. */
 export interface ConnectionLimits {
   /** Maximum time to receive the headers of a request (10,000). */
   headersTimeout?: number;
@@ -14,8 +14,8 @@ export interface ConnectionLimits {
   /** Maximum time without data in either direction during a request (660,000). */
   idleTimeout?: number;
   /**
-   * Maximum time between two requests on one connection (75,000). Many proxies keep idle connections for 60 s. If the server
-   * closed such a connection first, the proxy would answer 502.
+   * Maximum time between two requests on one connection (75,000). It must be longer than the 60 s for which many proxies keep idle
+   * connections. If the server closed such a connection first, the proxy would respond with 502.
    */
   keepAliveTimeout?: number;
   /** Maximum number of simultaneous connections (1024). */
@@ -24,7 +24,7 @@ export interface ConnectionLimits {
 
 /** The address of a server. */
 export interface ListenOptions {
-  /** Port number; 0 chooses a free port. */
+  /** Port number. 0 chooses a free port. */
   port: number;
   /** Address of the network interface (default: "127.0.0.1", which only this machine can reach). */
   host?: string;
@@ -34,7 +34,7 @@ export interface ListenOptions {
 export interface Listening {
   readonly url: string;
   readonly port: number;
-  /** Stops gracefully: refuses new connections and requests, waits at most `graceMs` milliseconds for running requests, then closes. */
+  /** Stops gracefully: refuses new connections and requests, waits at most `graceMs` milliseconds for running requests, and then closes. */
   close(graceMs: number): Promise<void>;
 }
 
@@ -90,5 +90,5 @@ export async function listen(
   };
 }
 
-/** Time for clients to read the rest of their responses when the server stops. */
+/** Time in milliseconds that clients get to read the rest of their responses when the server stops. */
 const LINGER_MS = 500;

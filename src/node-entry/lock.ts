@@ -1,4 +1,4 @@
-// A lock file that admits one process at a time to a directory.
+// A lock file that allows only one process at a time in a directory.
 
 import { linkSync, lstatSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -15,7 +15,7 @@ export function lockDirectory(directory: string): () => void {
   const path = join(directory, "lock");
   const own = holderOf(process.pid)!;
   const mine = join(directory, `lock.${process.pid}.tmp`);
-  // Written to a temporary file and linked, so that no process reads a lock without its content.
+  // The lock is written to a temporary file and then linked, so that no process reads a lock without its content.
   writeFileSync(mine, own);
   try {
     for (;;) {
@@ -42,7 +42,7 @@ export function lockDirectory(directory: string): () => void {
       const aside = `${mine}.stale`;
       try {
         renameSync(path, aside);
-        // Another process may have replaced the stale lock first. In this case its lock is put back.
+        // Another process may have replaced the stale lock first. In this case, its lock is put back.
         if (readLock(aside) !== other) linkSync(aside, path);
       } catch (error) {
         if (!["ENOENT", "EEXIST"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
@@ -54,7 +54,7 @@ export function lockDirectory(directory: string): () => void {
   }
 }
 
-/** The content of a process's lock: its id and, on Linux, its start time. Returns undefined if no process has this id. */
+/** Returns the content of a process's lock: its id and, on Linux, its start time. Returns undefined if no process has this id. */
 function holderOf(pid: number): string | undefined {
   if (!(pid > 0)) return undefined;
   try {

@@ -11,8 +11,9 @@ export interface RecordOptions<Line> {
 }
 
 /**
- * Appends lines of metrics to a directory and saves the trainer every `saveEvery` steps or batches. Yields each line after it is
- * written. Also saves at the end, on `break`, and if the signal aborts. Does not save after any other error, because an update may
+ * Appends lines of metrics to a directory, and saves the trainer every `saveEvery` steps or batches. Yields each line after it is written.
+ *
+ * The trainer is also saved at the end, on `break`, and if the signal aborts. It is not saved after any other error, because an update may
  * be incomplete.
  */
 export async function* recordRun<Line extends object, Point>(

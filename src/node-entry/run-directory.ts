@@ -1,5 +1,5 @@
-// The directory of a training run. The state file is replaced atomically, and log lines written after it are truncated before a run
-// resumes. If the process ends in any way, the directory therefore equals the directory of an uninterrupted run at the last save.
+// The directory of a training run. The state file is replaced atomically. Before a run resumes, log lines that were written after the last
+// save are removed. However the process ended, the directory then equals that of an uninterrupted run at the last save.
 
 import { createHash } from "node:crypto";
 import { closeSync, existsSync, fsyncSync, ftruncateSync, mkdirSync, openSync } from "node:fs";
@@ -12,38 +12,38 @@ import { type Columns, csvHeader, csvRow } from "./csv.js";
 import { lockDirectory } from "./lock.js";
 import { replaceFile, withWriteErrors, writeAll } from "./write-files.js";
 
-/** All settings that determine the numbers of a run, except its length, as JSON. A saved state belongs to one identity. */
+/** The identity of a run: all settings that determine its numbers, except its length, as JSON. A saved state belongs to one identity. */
 export type RunIdentity = Readonly<Record<string, unknown>>;
 
-/** Maximum size of `metrics.jsonl` and `state.json`. */
+/** Maximum sizes of `metrics.jsonl` and `state.json`, in bytes. */
 const [MAX_METRICS_BYTES, MAX_IDENTITY_BYTES] = [2 ** 30, 2 ** 24];
 
-/** Maximum size of a state file apart from its tensors. */
+/** Maximum size of a state file without its tensors, in bytes. */
 export const MAX_STATE_HEADER_BYTES = 2 ** 27;
 
 /** Options of {@link RunDirectory.resume}. */
 export interface ResumeOptions {
-  /** Maximum size of the state file. */
+  /** Maximum size of the state file, in bytes. */
   readonly maxStateBytes: number;
-  /** Stops reading and throws its reason. */
+  /** Aborts the read, which then throws the signal's reason. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The properties of the runs of one command. */
+/** The properties that the runs of one command share. */
 export interface RunKind<Point> {
   /** The name of the command. */
   readonly command: string;
   /** The unit that lines of metrics count, such as "step". */
   readonly unit: string;
-  /** The number of units that the trainer has completed. */
+  /** Returns the number of units that the trainer has completed. */
   position(trainer: Trainer): number;
-  /** Parses a line: its number, and the part of it that stays in memory. Returns undefined if the line is invalid. */
+  /** Parses a line of metrics. Returns its number, and the part of it that stays in memory. Returns undefined if the line is invalid. */
   read(line: Readonly<Record<string, unknown>>): { readonly at: number; readonly point: Point } | undefined;
   /** File name of the figure of all lines so far. */
   readonly figure?: string;
-  /** Draws the figure as SVG. If undefined, no figure is written. */
+  /** Draws the figure as SVG. If missing, no figure is written. */
   readonly draw?: ((points: readonly Point[]) => string | Promise<string>) | undefined;
-  /** Columns of metrics.csv. If undefined, the file is not written. */
+  /** Columns of metrics.csv. If missing, the file is not written. */
   readonly columns?: Columns;
 }
 
@@ -56,7 +56,7 @@ export class RunDirectory<Point> {
   private readonly identity: string;
   private readonly lines: string;
   private readonly table: string;
-  /** The identity of this run, including its command. */
+  /** The identity of this run, including the name of its command. */
   private own: RunIdentity = {};
   private metrics: number | undefined;
   private csv: number | undefined;
@@ -125,12 +125,12 @@ export class RunDirectory<Point> {
     });
     const { columns } = this.kind;
     if (!columns) return;
-    // The table is rebuilt from the lines, so that an existing one need not be parsed.
+    // The table is rebuilt from the lines, so that an existing table need not be parsed.
     replaceFile(this.table, new TextEncoder().encode([csvHeader(columns), ...rows].join("")));
     this.csv = withWriteErrors(this.table, () => openSync(this.table, "a"));
   }
 
-  /** Appends a line of metrics, which must be valid for the kind of run. */
+  /** Appends a line of metrics. The line must be valid for the kind of run. */
   append(line: object): void {
     const { columns, read } = this.kind;
     withWriteErrors(this.lines, () => writeAll(this.metrics!, new TextEncoder().encode(`${JSON.stringify(line)}\n`)));
@@ -153,7 +153,7 @@ export class RunDirectory<Point> {
     this.unlock();
   }
 
-  /** A digest of all points. Points contain no timings, so equal runs have equal digests. */
+  /** Returns a digest of all points. Points contain no timings, so equal runs have equal digests. */
   private digest(): string {
     const text = JSON.stringify(this.points, (_, value: unknown) => (Number.isNaN(value) || value === null ? undefined : value));
     return createHash("sha256").update(text).digest("hex");
@@ -192,7 +192,8 @@ export class RunDirectory<Point> {
   }
 
   /**
-   * Reads the first `lines` lines, which must be numbered consecutively up to `last`. Adds their points, and their rows of the table.
+   * Reads the first `lines` lines, which must be numbered consecutively up to `last`. Adds their points to the run, and their rows to
+   * `rows`.
    *
    * @returns the offset of the end of the last line, including its newline
    */
@@ -217,7 +218,7 @@ export class RunDirectory<Point> {
     return end;
   }
 
-  /** Remedy for damaged metrics, as a sentence. */
+  /** Returns the remedy for damaged metrics, as a sentence. */
   private recovery(): string {
     return `Restore the file, choose another --out, or remove ${this.state} to start over.`;
   }
@@ -241,7 +242,7 @@ export class RunDirectory<Point> {
     }
   }
 
-  /** Compares a stored identity with this run's identity. @param where the file that messages name @throws {InputError} they differ */
+  /** Compares a stored identity with the identity of this run. @param where the file that messages name @throws {InputError} they differ */
   private compare(made: unknown, where: string): void {
     const difference = findDifference(made, this.own);
     if (!difference) return;

@@ -5,9 +5,12 @@ import { MAX_STATE_HEADER_BYTES, RunDirectory, type RunIdentity, type RunKind } 
 
 /** Options of {@link runInDirectory}. */
 export interface DirectoryRunOptions<Line extends StepLine> {
-  /** All settings that determine the numbers of the run, as JSON: seed, data, options. A directory with another identity is refused. */
+  /**
+   * All settings that determine the numbers of the run, as JSON, such as seed, data and options. A directory with another identity is
+   * refused.
+   */
   identity: RunIdentity;
-  /** Trains from `trainer.steps` on and yields one line of metrics per step, such as `run` of `lightning-m1/train`. */
+  /** Trains from `trainer.steps` on and yields one line of metrics per step. An example is `run` of `lightning-m1/train`. */
   train: (trainer: Trainer) => AsyncIterable<Line>;
   /** Number of steps between two saves (default: 100). */
   saveEvery?: number;
@@ -22,7 +25,7 @@ export interface StepLine {
 
 type Numbers = Readonly<Record<string, number>>;
 
-/** One line per step. Points omit `tokensPerSecond`, because it differs from call to call. */
+/** The kind of these runs: one line of metrics per step. Points omit `tokensPerSecond`, because it differs from call to call. */
 const kind: RunKind<Numbers> = {
   command: "run",
   unit: "step",
@@ -36,11 +39,12 @@ const kind: RunKind<Numbers> = {
 
 /**
  * Trains in a directory. After an interruption, the same call continues from the last save, with bit-identical results.
+ *
  * Writes `metrics.jsonl` (the numbers of each step), `state.safetensors`, `state.json` (the identity) and `lock`.
  *
- * @param path the directory, which is created if it is missing
- * @param trainer a new trainer, which is restored from the last save
- * @returns the remaining lines, each yielded after it is written. `break` saves and ends the run
+ * @param path the directory. It is created if it is missing
+ * @param trainer a new trainer. It is restored from the last save
+ * @returns the remaining lines of metrics. Each is yielded after it is written. `break` saves and ends the run
  * @throws {InputError} another process trains there, the directory belongs to another run, or `saveEvery` is invalid
  * @throws {CheckpointError} a damaged state, or metrics that do not belong to it
  */
@@ -61,7 +65,7 @@ export async function* runInDirectory<Line extends StepLine>(
   }
 }
 
-/** Selects the numbers of a line. Per-expert counts are left out because they would be most of the bytes. */
+/** Selects the numbers of a line. Counts per expert are left out, because they would be most of the bytes. */
 function toStoredLine(line: object): object {
   return Object.fromEntries(Object.entries(line).filter(([, value]) => typeof value === "number"));
 }

@@ -1,16 +1,16 @@
-// Writes the files of a run, with errors that name the path.
+// Writes the files of a run. Errors name the path.
 
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import { CheckpointError, InputError } from "../index.js";
 
-/** Replaces a file atomically: at any moment, the disk holds either the old file or the new one. */
+/** Replaces a file atomically. At any moment, the disk holds either the old file or the new one. */
 export function replaceFile(path: string, ...pieces: readonly Uint8Array[]): void {
   withWriteErrors(
     path,
     () => {
       const temporary = `${path}.tmp`;
-      // Removed instead of opened, because an existing file of this name might be a pipe.
+      // An existing file of this name is removed instead of opened, because it might be a pipe.
       rmSync(temporary, { force: true });
       const file = openSync(temporary, "wx");
       try {
@@ -26,7 +26,7 @@ export function replaceFile(path: string, ...pieces: readonly Uint8Array[]): voi
   );
 }
 
-/** Writes all bytes, in several calls if the system accepts only a part. */
+/** Writes all bytes. Several calls are needed if the system accepts only a part at a time. */
 export function writeAll(file: number, bytes: Uint8Array): void {
   for (let at = 0; at < bytes.byteLength; ) at += writeSync(file, bytes, at);
 }

@@ -4,7 +4,7 @@ import { CheckpointError } from "../base/errors.js";
 import type { Destination } from "../io/destination.js";
 import { commitFiles, finishPendingSave, removeAbandoned, syncDirectory, temporaryName, WEIGHT_FILE_NAME } from "./save-journal.js";
 
-/** Writes files into a directory, under temporary names until `commit`. */
+/** Writes files into a directory. They have temporary names until `commit`. */
 export class DirectoryDestination implements Destination {
   private readonly files: { file: string; temporary: string }[] = [];
   private handle: FileHandle | undefined;

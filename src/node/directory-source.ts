@@ -7,16 +7,16 @@ import { CONFIG_FILE, INDEX_FILE, WEIGHTS_FILE } from "../io/checkpoint-files.js
 import { fileVersion } from "./file-version.js";
 import { isMissingFileError, openRegularFile } from "./regular-file.js";
 
-/** Files that reveal a save: every save replaces each of them that exists. */
+/** Files by which a save is detected. Every save replaces each of them that exists. */
 const FILES_REPLACED_BY_SAVE = [CONFIG_FILE, INDEX_FILE, WEIGHTS_FILE];
 
 /** The files of one directory. */
 export class DirectorySource implements ByteSource {
   private current: { readonly file: string; readonly handle: Promise<FileHandle> } | undefined;
-  /** Status of each file when its size was first read. */
+  /** Status of each file at the time when its size was first read. */
   private readonly firstSeen = new Map<string, Stats>();
 
-  /** @param detectsSaves whether to fail if a save replaces the files while they are read */
+  /** @param detectsSaves whether reads fail if a save replaces the files in the meantime */
   constructor(
     readonly name: string,
     readonly weightsFile?: string,
@@ -32,7 +32,7 @@ export class DirectorySource implements ByteSource {
       if (isMissingFileError(cause)) return undefined;
       throw this.readError(file, cause);
     }
-    throw new CheckpointError(`${join(this.name, file)}: expected a file, got something else`);
+    throw new CheckpointError(`${join(this.name, file)}: expected a regular file, got something else`);
   }
 
   get location(): SourceLocation {
@@ -102,7 +102,7 @@ export class DirectorySource implements ByteSource {
       const before = this.firstSeen.get(name);
       if (!before) continue;
       const now = await stat(join(this.name, name)).catch(() => undefined);
-      // Compares only time and size, because some file systems give a file a new inode number each time.
+      // Only time and size are compared, because some file systems give a file a new inode number each time.
       const isSame = before.ino === now?.ino || (before.mtimeMs === now?.mtimeMs && before.size === now.size);
       if (!isSame) throw new Error(`${name} was replaced while the checkpoint was being read (load it again)`);
     }

@@ -3,11 +3,11 @@ import { HttpExchange, readBody } from "../io/http-exchange.js";
 import { type Endpoint, type MaskSecrets, maskUrl, messageWithCauses, secretMasker, withSecretsMasked } from "../io/mask-secrets.js";
 import { isTransientStatus, type RetryPolicy, TransferError, withRetries } from "../io/retry.js";
 
-/** Maximum size of one response of the hub's API in bytes, and maximum number of requests for one list of files. */
+/** Maximum size in bytes of one response of the hub's API, and maximum number of requests for one list of files. */
 const MAX_RESPONSE_BYTES = 1 << 26;
 const MAX_REQUESTS = 1000;
 
-/** Requests to the hub's API with retries, size limits and errors without secrets. */
+/** Sends requests to the hub's API, with retries, size limits, and errors without secrets. */
 export class HubClient {
   private readonly maskSecrets: MaskSecrets;
   private requests = 0;
@@ -25,7 +25,7 @@ export class HubClient {
     return { hubUrl: this.endpoint.url.href.replace(/\/$/, ""), fetch: send as typeof fetch };
   }
 
-  /** Requests one whole response. The token is sent only to the hub itself, because a list may continue at another address. */
+  /** Requests one whole response. The token is sent only to the hub itself, because a list of files may continue at another address. */
   private async request(url: URL, signal: AbortSignal | undefined): Promise<Response> {
     if (++this.requests > MAX_REQUESTS) throw new Error(`the list of files has more than ${MAX_REQUESTS} pages`);
     const headers = url.origin === this.endpoint.url.origin ? this.endpoint.headers : {};
@@ -41,7 +41,7 @@ export class HubClient {
         const type = exchange.headers.get("content-type") ?? "";
         const link = exchange.headers.get("link");
         const response = new Response(status === 204 ? null : body, { status, headers: { "content-type": type, ...(link && { link }) } });
-        // The library puts the URL into its messages.
+        // `@huggingface/hub` puts the URL into its messages.
         Object.defineProperty(response, "url", { value: maskUrl(exchange.url) });
         return response;
       },
@@ -51,9 +51,9 @@ export class HubClient {
   }
 
   /**
-   * Runs `body` and turns its errors into CheckpointErrors without secrets.
+   * Runs `body` and converts its errors to CheckpointErrors without secrets.
    *
-   * @throws {CheckpointError} that begins with `where`; the signal's reason
+   * @throws {CheckpointError} whose message begins with `where`; the signal's reason
    */
   async withHubErrors<T>(where: string, signal: AbortSignal | undefined, body: () => Promise<T>): Promise<T> {
     signal?.throwIfAborted();

@@ -1,4 +1,4 @@
-// Settings of the hub from environment variables, as huggingface_hub (Python) reads them.
+// Settings of the hub from environment variables, which are read as huggingface_hub (Python) reads them.
 
 import { homedir } from "node:os";
 import { join } from "node:path";
@@ -8,21 +8,21 @@ import { isMissingFileError, readSmallFile } from "./regular-file.js";
 
 const MAX_TOKEN_BYTES = 1 << 16;
 
-/** Whether a variable is on: `1`, `on`, `yes` or `true`, in upper or lower case. */
+/** Returns whether a variable is on: `1`, `on`, `yes` or `true`, in upper or lower case. */
 function isOn(value: string | undefined): boolean {
   return ["1", "ON", "YES", "TRUE"].includes((value ?? "").toUpperCase());
 }
 
-/** Whether the environment forbids the network: `HF_HUB_OFFLINE` or, if that is not set, `TRANSFORMERS_OFFLINE`. */
+/** Returns whether the environment forbids network access: `HF_HUB_OFFLINE` or, if that is not set, `TRANSFORMERS_OFFLINE`. */
 export function isOffline(): boolean {
   return isOn(process.env.HF_HUB_OFFLINE || process.env.TRANSFORMERS_OFFLINE);
 }
 
 /**
- * The hub's endpoint: `HF_ENDPOINT` with a slash at its end, and the token as a header.
+ * Returns the hub's endpoint: `HF_ENDPOINT` with a slash at its end, and the token as a header.
  *
  * @throws {CheckpointError} an `HF_ENDPOINT` that is not a URL, or a token file that cannot be read
- * @throws {InputError} a token that a header cannot hold
+ * @throws {InputError} a token that a header cannot contain
  */
 export async function hubEndpoint(): Promise<Endpoint> {
   const text = process.env.HF_ENDPOINT?.trim() || "https://huggingface.co";
@@ -35,7 +35,10 @@ export async function hubEndpoint(): Promise<Endpoint> {
   return { url, headers: key === undefined ? headers : { Authorization: `Bearer ${key}` } };
 }
 
-/** The token in `HF_TOKEN`, or the token that the hub's command line has stored. Undefined if `HF_HUB_DISABLE_IMPLICIT_TOKEN` is on. */
+/**
+ * Returns the token in `HF_TOKEN` or, if it is not set, the token that the hub's command line stored. Returns undefined if
+ * `HF_HUB_DISABLE_IMPLICIT_TOKEN` is on.
+ */
 async function hubToken(): Promise<string | undefined> {
   const { HF_HUB_DISABLE_IMPLICIT_TOKEN, HF_TOKEN, HUGGING_FACE_HUB_TOKEN, HF_HOME, XDG_CACHE_HOME, HF_TOKEN_PATH } = process.env;
   if (isOn(HF_HUB_DISABLE_IMPLICIT_TOKEN)) return undefined;
@@ -55,7 +58,9 @@ async function hubToken(): Promise<string | undefined> {
   }
 }
 
-/** A token without surrounding space. @throws {InputError} a token that a header cannot hold; the message does not show it */
+/**
+ * Returns a token without surrounding white space. @throws {InputError} a token that a header cannot contain; the message does not show it
+ */
 function checkToken(text: string, where: string): string | undefined {
   const value = text.trim();
   if (value === "") return undefined;

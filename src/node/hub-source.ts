@@ -13,22 +13,23 @@ import { HubClient } from "./hub-client.js";
 import { hubEndpoint, isOffline } from "./hub-environment.js";
 import { readSmallFile } from "./regular-file.js";
 
-/** Maximum size of a file in `refs/`, which contains a commit, in bytes. */
+/** Maximum size in bytes of a file in `refs/`, which contains a commit. */
 const MAX_REF_BYTES = 1 << 12;
 
 /** One file of a repository at one commit. */
 interface HubFile {
   readonly size: number;
-  /** A hash of the content, which is the blob's name in the cache. */
+  /** A hash of the content. It is the name of the blob in the cache. */
   readonly etag: string;
 }
 
 /**
- * Opens a model repository through the cache that `huggingface_hub` (Python) also uses: `blobs/` holds files by hash,
- * `snapshots/{commit}/` links to them, and `refs/{revision}` holds the commit. A file is fetched when it is first needed, under a
- * temporary name until it is complete.
+ * Opens a model repository through the cache that `huggingface_hub` (Python) also uses. In this cache, `blobs/` holds files by hash,
+ * `snapshots/{commit}/` contains links to them, and `refs/{revision}` holds the commit.
  *
- * @throws {CheckpointError} a repository or file that the hub cannot provide or, if the network is forbidden, that is not in the cache
+ * A file is downloaded when it is first needed. It has a temporary name until it is complete.
+ *
+ * @throws {CheckpointError} a repository or file that the hub cannot provide or, if network access is forbidden, that is not in the cache
  */
 export async function openHubRepository(name: string, options: OpenOptions): Promise<ByteSource> {
   const { revision = "main", localFilesOnly, signal } = options;
@@ -66,7 +67,7 @@ export async function openHubRepository(name: string, options: OpenOptions): Pro
   });
 }
 
-/** @param why name of the setting that forbids the network, for the message */
+/** Opens a repository from the cache only. @param why name of the setting that forbids network access, for the message */
 async function openCachedSnapshot(name: string, folder: string, revision: string, why: string): Promise<ByteSource> {
   const commit = await readSmallFile(join(folder, "refs", revision), MAX_REF_BYTES).catch(() => revision);
   const snapshot = join(folder, "snapshots", commit.trim());
@@ -147,7 +148,7 @@ class HubSource implements ByteSource, Downloader {
     const link = join(this.snapshot.name, file);
     await mkdir(dirname(link), { recursive: true });
     await rm(link, { force: true });
-    // If links are not allowed (Windows), the file is copied and gets its name when the copy is complete.
+    // If links are not allowed (Windows), the file is copied. The copy gets its final name when it is complete.
     await symlink(relative(dirname(link), blob), link).catch(async () => {
       const copy = `${link}.${randomUUID()}.incomplete`;
       await copyFile(blob, copy);
@@ -156,14 +157,14 @@ class HubSource implements ByteSource, Downloader {
   }
 
   /**
-   * Downloads a blob under a temporary name. The bytes of a failed or cancelled download are kept, and the next download continues them:
-   * the name of a blob is a hash of its content, so both are parts of the same file.
+   * Downloads a blob under a temporary name. The bytes of a failed or cancelled download are kept, and the next download continues from
+   * them. This is safe because the name of a blob is a hash of its content, so both parts belong to the same file.
    */
   private async fetchBlob(file: string, blob: string, size: number, onBytes: (bytes: number) => void, signal?: AbortSignal): Promise<void> {
     await mkdir(dirname(blob), { recursive: true });
     const partial = join(dirname(blob), `${basename(blob)}.parked.incomplete`);
     const incomplete = join(dirname(blob), `${basename(blob)}.${randomUUID()}.incomplete`);
-    // Renaming claims the partial file: another process does not find it, and starts from the beginning.
+    // Renaming claims the partial file. Another process then does not find it, and starts from the beginning.
     await rename(partial, incomplete).catch(() => {});
     const handle = await open(incomplete, "a+");
     let isUsable = true;

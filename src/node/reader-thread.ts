@@ -9,7 +9,7 @@ import { fileVersion } from "./file-version.js";
 /** Maximum number of open files. */
 const MAX_OPEN_FILES = 64;
 
-/** Bytes per read. Progress is reported after each. */
+/** Maximum number of bytes per read. Progress is reported after each read. */
 const MAX_READ_BYTES = 32 << 20;
 
 /** Reads files of a directory directly into the shared memory. */
@@ -38,7 +38,7 @@ function readFromDirectory(path: string): ReadFunction {
         at += count;
         onBytes();
       }
-      // Checked after the read, so that a change during the read is detected too.
+      // The version is checked after the read, so that a change during the read is detected too.
       if (version && fileVersion(fstatSync(handle)) !== version)
         throw new Error("the file has changed since it was opened (load the model again)");
     } catch (error) {

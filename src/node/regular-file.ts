@@ -1,9 +1,9 @@
-// Opens and reads regular files. Refuses devices, pipes and sockets, because they may be endless and opening them can block.
+// Opens and reads regular files. Devices, pipes and sockets are refused, because they may be endless and opening them can block.
 
 import { constants, type Stats } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
 
-/** The error for a refused file. `got` describes the file, as a noun phrase. */
+/** The error for a file that was refused. `got` describes the file as a noun phrase. */
 export class UnreadableFile extends Error {
   constructor(readonly got: string) {
     super(`expected a regular file of limited size, got ${got}`);
@@ -23,9 +23,9 @@ const MIN_BUFFER_BYTES = 2 ** 16;
  * @throws {Error} the system's error for a missing or unreadable file
  */
 export async function openRegularFile(path: string, most = Infinity): Promise<FileHandle> {
-  // Checked before opening, because opening a device can have side effects.
+  // The file type is checked before opening, because opening a device can have side effects.
   assertRegularFile(await stat(path), most);
-  // Non-blocking, in case the path has become a pipe in the meantime.
+  // The open is non-blocking, in case the path has become a pipe in the meantime.
   const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   try {
     assertRegularFile(await file.stat(), most);
@@ -54,7 +54,7 @@ export async function readSmallFile(path: string, most: number): Promise<string>
 }
 
 async function readToEnd(file: FileHandle, size: number, most: number, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
-  // One byte more than the expected size, so that a full buffer means that the file has grown.
+  // The buffer has one byte more than the expected size. A full buffer then means that the file has grown.
   let bytes = new Uint8Array(Math.max(size + 1, Math.min(most + 1, MIN_BUFFER_BYTES)));
   for (let at = 0; ; ) {
     signal?.throwIfAborted();
@@ -70,7 +70,7 @@ async function readToEnd(file: FileHandle, size: number, most: number, signal?: 
   }
 }
 
-/** @throws {UnreadableFile} not a regular file, or a file of more than `most` bytes */
+/** Checks that a file is regular and not too large. @throws {UnreadableFile} not a regular file, or a file of more than `most` bytes */
 export function assertRegularFile(info: Stats, most: number): void {
   const kind = kindOf(info);
   if (kind) throw new UnreadableFile(kind);
@@ -81,7 +81,7 @@ function sizeLabel(bytes: number): string {
   return `${Number((bytes / 2 ** 20).toPrecision(4)).toLocaleString("en-US")} MiB`;
 }
 
-/** Describes a path that is not a regular file; undefined if it is one. */
+/** Describes a path that is not a regular file. Returns undefined for a regular file. */
 function kindOf(info: Stats): string | undefined {
   if (info.isFile()) return undefined;
   if (info.isDirectory()) return "a directory";
@@ -89,7 +89,7 @@ function kindOf(info: Stats): string | undefined {
   return info.isSocket() ? "a socket" : "a device";
 }
 
-/** Whether an error says that a path does not exist. */
+/** Returns whether an error means that a path does not exist. */
 export function isMissingFileError(error: unknown): boolean {
   return ["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "");
 }

@@ -1,6 +1,6 @@
-// How a save replaces a checkpoint atomically. When all files are complete under temporary names, one rename creates the journal. From then
-// on the new checkpoint is valid. This process then renames the files. If it ends before that, the next process that opens the directory
-// renames them.
+// Replaces a checkpoint atomically. First, all files are written under temporary names. Then a single rename creates the journal; from this
+// moment on, the new checkpoint is valid. Finally, this process renames the files. If it ends before that, the next process that opens the
+// directory renames them.
 
 import { createHash, randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -10,14 +10,17 @@ import { join } from "node:path";
 import { isObject } from "../base/json.js";
 import { INDEX_FILE, isPlainName, TOOL_TEMPLATE_FILE, WEIGHTS_FILE } from "../io/checkpoint-files.js";
 
-/** The journal. It exists from the moment at which the new checkpoint is valid until all of its files have their names. */
+/**
+ * Name of the journal. The journal exists from the moment at which the new checkpoint is valid until all of its files have their final
+ * names.
+ */
 export const JOURNAL_FILE = ".lightning-m1-save.json";
 
 /** The remaining steps of a save. */
 interface Journal {
-  /** The process that performs them. */
+  /** Identity of the process that performs the steps. */
   readonly owner: string;
-  /** Final names by temporary name. The file that names or holds all weights comes last. */
+  /** Final names by temporary name. The index or, if there is none, the file of weights comes last. */
   readonly files: Readonly<Record<string, string>>;
   /** Files of the earlier checkpoint to be removed. */
   readonly removed: readonly string[];
@@ -31,22 +34,25 @@ const ENTRY_FILES: readonly string[] = [INDEX_FILE, WEIGHTS_FILE];
 
 const MAX_JOURNAL_BYTES = 1 << 24;
 
-/** The age at which a journal counts as abandoned, even if its process seems to run: renaming takes seconds at most. */
+/** Age in milliseconds at which a journal counts as abandoned, even if its process seems to run. Renaming takes seconds at most. */
 const STALE_MS = 60_000;
 
-/** The age at which temporary files of other machines, or without a process in their name, count as abandoned. */
+/** Age in milliseconds at which temporary files count as abandoned if they belong to another machine or have no process in their name. */
 const ABANDONED_MS = 7 * 24 * 3_600_000;
 
 const HOST_HASH = createHash("sha256").update(hostname()).digest("hex").slice(0, 8);
 const TEMPORARY_NAME = /^\.(.+)\.([0-9a-f]{8})\.(\d+)\.(\d*)\.[0-9a-f-]{36}\.tmp$/;
 const UNOWNED_TEMPORARY_NAME = /^\.(.+\.(safetensors|json|jinja)|merges\.txt)\.[0-9a-f-]{36}\.tmp$/;
 
-/** Identifies this process: hash of the host name, process id, and start time if it is known. */
+/** Returns an identity of this process: a hash of the host name, the process id, and the start time if it is known. */
 function processIdentity(): string {
   return `${HOST_HASH}.${process.pid}.${processStart(process.pid) ?? ""}`;
 }
 
-/** When a process started, in clock ticks since the start of the machine (Linux). Empty if unknown; undefined if the process has ended. */
+/**
+ * Returns when a process started, in clock ticks since the start of the machine (Linux). Empty if unknown; undefined if the process has
+ * ended.
+ */
 function processStart(pid: number): string | undefined {
   try {
     process.kill(pid, 0);
@@ -61,7 +67,7 @@ function processStart(pid: number): string | undefined {
   }
 }
 
-/** Whether a process is running; undefined for a process of another machine. */
+/** Returns whether a process is running. Undefined for a process of another machine. */
 function isRunning(owner: string): boolean | undefined {
   const [host, pid, start] = owner.split(".");
   if (host !== HOST_HASH) return undefined;
@@ -69,16 +75,16 @@ function isRunning(owner: string): boolean | undefined {
   return now !== undefined && (now === start || !start || !now);
 }
 
-/** A temporary name that holds the identity of this process. */
+/** Returns a temporary name that contains the identity of this process. */
 export function temporaryName(file: string): string {
   return `.${file}.${processIdentity()}.${randomUUID()}.tmp`;
 }
 
 /**
- * Makes the complete temporary files the directory's checkpoint.
+ * Makes the complete temporary files the checkpoint of the directory.
  *
  * @param files final names by temporary name
- * @param removed files of the earlier checkpoint that are not replaced under their names
+ * @param removed files of the earlier checkpoint that no new file replaces
  * @param onCommitted called when the new checkpoint becomes valid. From then on, the temporary files must not be removed
  */
 export async function commitFiles(
@@ -118,9 +124,9 @@ export async function commitFiles(
 }
 
 /**
- * Gives the journal its name unless one exists.
+ * Gives the journal its final name, unless a journal already exists.
  *
- * @returns whether the journal got its name. On file systems without hard links, two saves at the same moment are not detected.
+ * @returns whether the journal got its name. On file systems without hard links, two saves at the same moment are not detected
  */
 async function publishJournal(temporary: string, path: string): Promise<boolean> {
   try {
@@ -155,7 +161,10 @@ export async function finishPendingSave(directory: string): Promise<void> {
   }
 }
 
-/** Parses a journal. @throws {Error} content that no save writes, so that a foreign file cannot cause files to be renamed or removed */
+/**
+ * Parses a journal. Content that no save writes is refused, so that a foreign file cannot cause files to be renamed or removed. @throws
+ * {Error} such content
+ */
 function parseJournal(text: string): Journal {
   const journal = parseJsonOrUndefined(text);
   const { owner, files, removed } = isObject(journal) ? journal : {};

@@ -6,13 +6,13 @@ export { source as readerSource } from "../../build/reader-node.js";
 
 export type { Thread };
 
-/** Threads of Node; `src/runtime/threads.ts` has those of browsers. */
+/** Whether threads can share memory. Always true in Node; `src/runtime/threads.ts` is the counterpart for browsers. */
 export const canShare = true;
 export const cannotShareReason = "";
 export const processors = availableParallelism();
 /**
- * Always false: in Node 20, the process ends if another thread reads a Blob of a file (`fs.openAsBlob`), and
- * such a Blob cannot be recognised.
+ * Whether another thread can read Blobs. Always false: in Node 20, the process ends if another thread reads a Blob of a file
+ * (`fs.openAsBlob`), and such a Blob cannot be recognised.
  */
 export const canShareBlobs = false;
 

@@ -3,13 +3,13 @@ import { printed } from "../base/printed.js";
 import { expectShape, reshape, runtimeOf, type Tensor } from "../runtime/tensor.js";
 import { expectPages, type KeysValues } from "./kv-cache.js";
 
-/** Queries per block. Sums are split at blocks, so the size does not depend on the number of threads. */
+/** Number of queries per block. Sums are split at blocks, so this number must not depend on the number of threads. */
 const BLOCK_QUERIES = 64;
 
-/** Positions per block of `attentionBackwardKV`. */
+/** Number of positions per block of `attentionBackwardKV`. */
 const BLOCK_POSITIONS = 64;
 
-/** Statistics of a query: the largest score, the inverse of the sum of exponentials, and dO·o. */
+/** Number of statistics per query: the largest score, the inverse of the sum of exponentials, and dO·o. */
 const STATISTICS_PER_QUERY = 3;
 
 /** Gradients of the inputs of attention. The backward pass adds to them. */
@@ -23,16 +23,17 @@ export interface AttentionGradients {
 }
 
 /**
- * Backward pass of causal grouped-query softmax attention over one sequence. The queries belong to its last `tokens` positions. With
- * `p_ts = softmax_s(q_t·k_s / sqrt(headDim))`, recomputed block by block, and `dx_ts = p_ts (dO_t·v_s − dO_t·o_t)`:
+ * Computes the backward pass of causal grouped-query softmax attention over one sequence. The queries belong to its last `tokens`
+ * positions. With `p_ts = softmax_s(q_t·k_s / sqrt(headDim))`, which is recomputed block by block, and `dx_ts = p_ts (dO_t·v_s −
+ * dO_t·o_t)`:
  *
  *     dq_t += Σ_s dx_ts k_s / sqrt(headDim),   dk_s += Σ_t dx_ts q_t / sqrt(headDim),   dv_s += Σ_t p_ts dO_t
  *
- * @param dO `[tokens, heads, headDim]` or `[tokens, heads · headDim]`, as o
+ * @param dO `[tokens, heads, headDim]` or `[tokens, heads · headDim]`, in the same shape as o
  * @param o result of attention for these inputs
  * @param q `[tokens, heads, headDim]`
- * @param k `[positions, kvHeads, headDim]`, as v
- * @throws {ShapeError}
+ * @param k `[positions, kvHeads, headDim]`, in the same shape as v
+ * @throws {ShapeError} shapes or dtypes that do not fit
  */
 export function attentionBackward({ dq, dk, dv }: AttentionGradients, dO: Tensor, o: Tensor, q: Tensor, k: Tensor, v: Tensor): void {
   const [tokens = 0, heads = 0, dim = 0] = q.shape;

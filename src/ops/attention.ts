@@ -6,17 +6,19 @@ import { attentionBackward, loadKeysValues } from "./attention-backward.js";
 import { expectPages, type KeysValues, KV_BYTES, keysValuesGradients } from "./kv-cache.js";
 import { expectSegments, type Segment } from "./segment.js";
 
-/** Largest number of queries that read the pages together: enough to share the reads, few enough for the L1 cache. */
+/** Maximum number of queries that read the pages together. This is enough to share the reads, and few enough for the L1 cache. */
 const MAX_BLOCK_QUERIES = 48;
 
 /**
- * Causal grouped-query softmax attention. Each segment attends to the keys and values in its cache, the last of which are its own:
- * `o_t = Σ_{s ≤ t} softmax_s(q_t·k_s / sqrt(headDim)) v_s`, computed online, without an n × n matrix.
+ * Computes causal grouped-query softmax attention: `o_t = Σ_{s ≤ t} softmax_s(q_t·k_s / sqrt(headDim)) v_s`. It uses online softmax,
+ * without an n × n matrix. Each segment attends to the keys and values in its cache, which already contains those of the segment itself.
+ *
+ * The bits of a token's result do not depend on how the sequence is split into calls, as long as keys and values are finite. Otherwise they
+ * can, because tiles also contain later positions with weight 0, and 0 · NaN is NaN.
  *
  * @param q `[tokens, heads, headDim]`
- * @returns o `[tokens, heads · headDim]`. The bits of a token do not depend on how the sequence is split into calls, as long as keys and
- *   values are finite (tiles contain later positions too, with weight 0, and 0 · NaN is NaN).
- * @throws {ShapeError}
+ * @returns o `[tokens, heads · headDim]`
+ * @throws {ShapeError} shapes or dtypes that do not fit
  */
 export function attention(q: Tensor, segments: readonly Segment[], caches: readonly KeysValues[]): Tensor {
   expectTensor("attention: q", q);
@@ -46,7 +48,7 @@ export function attention(q: Tensor, segments: readonly Segment[], caches: reado
     for (const [i, { begin, end }] of segments.entries()) {
       rt.scope(() => {
         const part = (x: Tensor) => slice(reshape(x, q.shape), begin, end);
-        // The cache may have grown since, and its page table moved: read it now.
+        // The page table is read now, because the cache may have grown and moved it since.
         const { kv, kvHeads, headDim, pages } = caches[i]!;
         const { keys, values } = loadKeysValues({ kv, kvHeads, headDim, pages, length: lengths[i]! });
         const [dk, dv] = keysValuesGradients(tape, caches[i]!, keys.shape);
@@ -57,7 +59,7 @@ export function attention(q: Tensor, segments: readonly Segment[], caches: reado
   return o;
 }
 
-/** Queries per block: fewer than the maximum if there would be less than one block per thread. */
+/** Returns the number of queries per block. It is smaller than the maximum if there would be less than one block per thread. */
 function queriesPerBlock(rt: Runtime, kvHeads: number, queries: number): number {
   return Math.max(1, Math.min(MAX_BLOCK_QUERIES, Math.ceil((queries * kvHeads) / rt.threads)));
 }

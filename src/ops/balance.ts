@@ -4,19 +4,20 @@ import { routeTokens } from "./route.js";
 
 /** Load balance of the experts. */
 export interface Balance {
-  /** `experts · Σ_e f_e P_e`: equal to the number of experts per token, k, if all are chosen equally often. */
+  /** `experts · Σ_e f_e P_e`. It equals the number k of experts per token if all experts are chosen equally often. */
   readonly loss: number;
-  /** Per layer: the share of tokens that each expert gets. The shares sum to k. */
+  /** Per layer, the share of tokens that each expert gets. The shares sum to k. */
   readonly load: readonly Float64Array[];
 }
 
 /**
- * Load-balancing loss (Switch Transformer, eq. 4, summed over the k choices): `experts · Σ_e f_e P_e` over the tokens of all layers, with
- * f_e the share of tokens that chose expert e, and P_e its mean probability. The gradient flows through the probabilities, not the choices.
+ * Computes the load-balancing loss `experts · Σ_e f_e P_e` over the tokens of all layers (Switch Transformer, eq. 4, summed over the k
+ * choices). f_e is the share of tokens that chose expert e, and P_e is the mean probability of expert e. The gradient flows through the
+ * probabilities, not through the choices.
  *
  * @param logits router logits, `[tokens, experts]` per layer
  * @param coefficient factor of this loss in the total loss, for the gradient
- * @throws {ShapeError}
+ * @throws {ShapeError} shapes or dtypes that do not fit
  */
 export function balance(logits: readonly Tensor[], topK: number, coefficient: number): Balance {
   const [tokens = 0, experts = 0] = logits[0]?.shape ?? [];

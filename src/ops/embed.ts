@@ -5,12 +5,12 @@ import type { VocabularyPart } from "../weights/weights.js";
 const KERNELS = { f32: "embedF32", bf16: "embedBf16", q8: "embedQ8", synthetic: "embedSynthetic" } as const;
 
 /**
- * Embedding: `y_t = w[ids_t]`.
+ * Looks up embeddings: `y_t = w[ids_t]`.
  *
  * @param ids `[tokens]` int32
  * @param w `[vocab, hidden]` in panels: float32, bf16, q8 or synthetic
  * @returns `[tokens, hidden]`
- * @throws {ShapeError} also for ids outside the vocabulary
+ * @throws {ShapeError} shapes or dtypes that do not fit, or ids outside the vocabulary
  */
 export function embed(ids: Tensor, w: Tensor): Tensor {
   expectTensor("embed: ids", ids);
@@ -31,7 +31,7 @@ export function embed(ids: Tensor, w: Tensor): Tensor {
 }
 
 /**
- * Embedding from the rows `w[ids_t]`, which the caller passes in parts. Bit-identical to `embed`.
+ * Looks up embeddings like {@link embed}, from rows `w[ids_t]` that the caller passes in parts. The result is bit-identical.
  *
  * @returns `[tokens, hidden]`
  */

@@ -7,13 +7,13 @@ import { expectShape, reshape, runtimeOf, sizeOf, slice, type Tensor } from "../
 /** Dtype of cached keys and values: float32, bf16, or int8 with a float32 scale per position and head. */
 export type KVType = "f32" | "bf16" | "q8";
 
-/** Bytes per number. */
+/** Number of bytes per cached number. */
 export const KV_BYTES: Readonly<Record<KVType, number>> = { f32: 4, bf16: 2, q8: 1 };
 
-/** Positions per page. */
+/** Number of positions per page. */
 export const KV_PAGE_POSITIONS = 64;
 
-/** Positions or dims per panel. */
+/** Number of positions, or of dims, per panel. */
 const KV_PANEL_WIDTH = 8;
 
 /** Cached keys and values of one sequence, in pages. */
@@ -27,16 +27,17 @@ export interface KeysValues {
   readonly length: number;
 }
 
-/** Size of one page: 64 positions of all heads. */
+/** Computes the size of one page in bytes. A page holds 64 positions of all heads. */
 export function pageBytes(kvHeads: number, headDim: number, kv: KVType): number {
   const padded = Math.ceil(headDim / KV_PANEL_WIDTH) * KV_PANEL_WIDTH;
   return kvHeads * 2 * KV_PAGE_POSITIONS * (padded * KV_BYTES[kv] + (kv === "q8" ? 4 : 0));
 }
 
 /**
- * Writes keys and values `[tokens, kvHeads, headDim]` to the positions from `position` on. Their pages have to be allocated.
+ * Writes keys and values `[tokens, kvHeads, headDim]` to the positions from `position` on. The pages of these positions must already be
+ * allocated.
  *
- * @throws {ShapeError}
+ * @throws {ShapeError} shapes or dtypes that do not fit
  */
 export function storeKeysValues(keys: Tensor, values: Tensor, position: number, cache: Omit<KeysValues, "length">): void {
   const { kv, kvHeads, headDim, pages } = cache;
@@ -53,7 +54,7 @@ export function storeKeysValues(keys: Tensor, values: Tensor, position: number, 
 const INITIAL_PAGE_TABLE_SIZE = 16;
 
 /**
- * Key-value cache of one sequence in one softmax layer. It grows by allocating pages, without moving data. Unfilled positions are zero.
+ * The key-value cache of one sequence in one softmax layer. It grows by allocating pages, without moving data. Unfilled positions are zero.
  */
 export class KeyValueCache implements KeysValues {
   pages: Tensor;
@@ -110,7 +111,10 @@ export class KeyValueCache implements KeysValues {
     }
   }
 
-  /** Sets the number of filled positions: allocates missing pages, zeroes and frees what lies beyond. @throws {ShapeError} */
+  /**
+   * Sets the number of filled positions. Allocates missing pages, zeroes positions beyond the length, and frees pages beyond it. @throws
+   * {ShapeError} an invalid length
+   */
   resize(length: number): void {
     if (!(Number.isInteger(length) && length >= 0))
       throw new ShapeError(`resize: length: expected an integer of at least 0, got ${printed(length)}`);
@@ -127,7 +131,7 @@ export class KeyValueCache implements KeysValues {
     this.length = length;
   }
 
-  /** A snapshot of the state. It copies nothing, because the cache can be cut back to its length. */
+  /** Returns a snapshot of the state. Nothing is copied, because `restore` can cut the cache back to its current length. */
   snapshot(): { tensors: Tensor[]; restore: () => void } {
     const { length } = this;
     return { tensors: [], restore: () => this.resize(length) };
@@ -148,8 +152,8 @@ export class KeyValueCache implements KeysValues {
 }
 
 /**
- * Returns dK and dV of the first `length` positions. The backward pass runs from the longest length down, so the first call allocates the
- * full gradient and later calls slice it.
+ * Returns dK and dV of the first `length` positions. The backward pass goes from the longest length to the shortest. The first call
+ * therefore allocates the full gradient, and later calls return slices of it.
  *
  * @param shape `[length, kvHeads, headDim]`
  */
@@ -161,7 +165,7 @@ export function keysValuesGradients(tape: Tape, cache: object, shape: readonly n
   return [slice(flat, 0, length), slice(flat, positions, positions + length)];
 }
 
-/** Checks that a page table has addresses for so many positions. @throws {ShapeError} */
+/** Checks that a page table has addresses for a number of positions. @throws {ShapeError} it has fewer */
 export function expectPages(where: string, pages: Tensor, positions: number): void {
   expectShape(`${where}: pages`, pages, ["*"], { dtype: "i32" });
   if (pages.shape[0]! * KV_PAGE_POSITIONS < positions) {

@@ -4,17 +4,18 @@ import type { Runtime } from "../runtime/runtime.js";
 import { expectShape, expectTensor, runtimeOf, slice, type Tensor } from "../runtime/tensor.js";
 import { expectSegments, type Segment } from "./segment.js";
 
-/** Columns per panel of a state. */
+/** Number of columns per panel of a state. */
 const STATE_PANEL_COLUMNS = 8;
 
 /**
- * Rows per chunk: larger chunks waste work above their diagonal, smaller ones load and store the state more often. Measured for head dims
- * 16 to 128.
+ * Number of rows per chunk. Larger chunks waste work above their diagonal; smaller chunks load and store the state more often. The value
+ * was measured for head dims 16 to 128.
  */
 const DEFAULT_CHUNK_ROWS = 16;
 
 /**
- * The initial state of a sequence: S = 0 for every head, in panels `[heads, ⌈headDim/8⌉, 8⌈headDim/8⌉, 8]`. It lives until it is released.
+ * Creates the initial state of a sequence, S = 0 for every head, in panels `[heads, ⌈headDim/8⌉, 8⌈headDim/8⌉, 8]`. It is not freed by
+ * scopes, so the caller must release it.
  */
 export function lightningState(rt: Runtime, heads: number, headDim: number): Tensor {
   const state = rt.keep(stateShape(heads, headDim));
@@ -22,7 +23,7 @@ export function lightningState(rt: Runtime, heads: number, headDim: number): Ten
   return state;
 }
 
-/** The elements of a state as `[heads, headDim, headDim]`. Row i of a head's S belongs to dim i of its keys. */
+/** Copies a state as `[heads, headDim, headDim]`. Row i of a head's S belongs to dim i of its keys. */
 export function readLightningState(state: Tensor, headDim: number): Float32Array<ArrayBuffer> {
   expectTensor("readLightningState: state", state);
   const [heads = 0, panels = 0, padded = 0] = state.shape;
@@ -45,14 +46,14 @@ export function stateShape(heads: number, headDim: number): number[] {
 }
 
 /**
- * Lightning attention: `S_t = e^−λ S_{t−1} + k_t v_tᵀ, o_t = q_tᵀ S_t` per head, each segment with its own state. A segment of one token
- * runs the recurrence; longer segments run in chunks. Splitting a sequence into several calls changes results only by rounding.
+ * Computes lightning attention, `S_t = e^−λ S_{t−1} + k_t v_tᵀ, o_t = q_tᵀ S_t` per head. Each segment has its own state. A segment of one
+ * token runs the recurrence; longer segments run in chunks. Splitting a sequence into several calls changes results only by rounding.
  *
  * @param qkv `[tokens, heads, 3 · headDim]`, with q, k and v of each head side by side
- * @param slopes λ `[heads]`, each from 0 (no decay) to Infinity (each token attends to itself only)
+ * @param slopes λ `[heads]`, each from 0 (no decay) to Infinity (each token attends only to itself)
  * @param states one per segment, from `lightningState`; updated in place
  * @returns o `[tokens, heads · headDim]`
- * @throws {ShapeError}
+ * @throws {ShapeError} shapes or dtypes that do not fit
  * @throws {InputError} a slope that is negative or NaN
  */
 export function lightning(
@@ -79,7 +80,7 @@ export function lightning(
   }
   const o = rt.empty([tokens, heads * dim]);
   const before: Tensor[] = [];
-  // Segments of one token share one kernel call, because their steps are short and many.
+  // Segments of one token share one kernel call, because their steps are short and there are many of them.
   const steps: number[] = [];
   for (const [i, { begin, end }] of segments.entries()) {
     const state = states[i]!;
@@ -116,16 +117,19 @@ export function lightning(
   return o;
 }
 
-/** Number of causal query-key pairs (key position ≤ query position) within chunks of `rows` rows. */
+/** Counts the causal query-key pairs (key position ≤ query position) within chunks of `rows` rows. */
 function causalPairs(length: number, rows: number): number {
   const rest = length % rows;
   return ((length - rest) * (rows + 1) + rest * (rest + 1)) / 2;
 }
 
-/** Steps per piece of the backward pass: the workspace holds one piece. */
+/** Number of steps per piece of the backward pass. The workspace holds one piece. */
 const BACKWARD_PIECE_STEPS = 512;
 
-/** Adds to the gradient of qkv. Replaces the gradient of the state after the segment by the gradient of the state before it. */
+/**
+ * Computes the backward pass of a segment. Adds to the gradient of qkv. Replaces the gradient of the state after the segment by the
+ * gradient of the state before it.
+ */
 function lightningBackward(d: { qkv: Tensor; state: Tensor; o: Tensor }, before: Tensor, qkv: Tensor, slopes: Tensor, chunk: number): void {
   const { rt } = qkv;
   const [steps, heads, triple] = qkv.shape as [number, number, number];
@@ -136,7 +140,7 @@ function lightningBackward(d: { qkv: Tensor; state: Tensor; o: Tensor }, before:
   rt.runIn("lightningBackward", [...args, workspace, 0, heads], 6 * steps * heads * dim * (2 * dim + rows));
 }
 
-/** A copy that lives until the enclosing scope ends. @internal */
+/** Copies a tensor. The copy is freed when the enclosing scope ends. @internal */
 export function copyTensor(x: Tensor): Tensor {
   const copy = x.rt.empty(x.shape);
   x.rt.f32(copy).set(x.rt.f32(x));

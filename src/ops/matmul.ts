@@ -15,20 +15,23 @@ import type { Kernels } from "../runtime/wasm.js";
 import type { VocabularyPart } from "../weights/weights.js";
 
 /**
- * Matrix multiplication `y = x·wᵀ`, as used by every projection, expert and head.
+ * Computes the matrix multiplication `y = x·wᵀ`, as used by every projection, expert and head. The bits of a row do not depend on the other
+ * rows.
+ *
+ * With float32 and bf16, sums are in float32. q8 is multiplied as integers; x is then rounded to 16 bits, with a scale per row and block of
+ * inputs. Synthetic weights are computed as bf16.
  *
  * @param x `[rows, in]`
- * @param w `[out, in]` in panels: float32 or bf16, with sums in float32; q8, multiplied as integers (x is rounded to 16 bits per row and
- *   block of inputs); or synthetic, computed as bf16
- * @returns `[rows, out]`. A row's bits do not depend on the other rows.
- * @throws {ShapeError}
+ * @param w `[out, in]` in panels: float32, bf16, q8 or synthetic
+ * @returns `[rows, out]`
+ * @throws {ShapeError} shapes or dtypes that do not fit
  */
 export function matmul(x: Tensor, w: Tensor): Tensor {
   expectTensor("matmul: x", x);
   return groupedMatmuls(x, [0, x.shape[0] ?? 0], [[w]])[0]!;
 }
 
-/** `x·wᵀ` for several `w` in one kernel call per dtype. Bit-identical to separate calls of `matmul`. */
+/** Computes `x·wᵀ` for several `w`, in one kernel call per dtype. The results are bit-identical to those of separate calls of `matmul`. */
 export function matmuls<const W extends readonly Tensor[]>(x: Tensor, weights: W): { [I in keyof W]: Tensor } {
   expectTensor("matmuls: x", x);
   const sets = weights.map((w) => [w]);
@@ -36,15 +39,15 @@ export function matmuls<const W extends readonly Tensor[]>(x: Tensor, weights: W
 }
 
 /**
- * Matrix multiplication of groups of rows with weights of their own: `y_i = x_i · w_gᵀ` for the rows i of group g.
- * Bit-identical to separate calls of `matmul`. Rows are packed once, and all groups are one kernel call, so that few rows of
- * many experts keep every thread busy.
+ * Multiplies groups of rows with separate weights: `y_i = x_i · w_gᵀ` for the rows i of group g. The results are bit-identical to those of
+ * separate calls of `matmul`. Rows are packed once, and all groups share one kernel call. Few rows of many experts therefore keep every
+ * thread busy.
  *
  * @param x `[rows, in]`
  * @param offsets first row of each group, followed by the number of rows
  * @param sets sets of weights, each with one `[out, in]` per group; all weights of a set have the same shape and dtype
  * @returns `[rows, out]` for each of `sets`
- * @throws {ShapeError}
+ * @throws {ShapeError} shapes or dtypes that do not fit
  */
 export function groupedMatmuls(x: Tensor, offsets: readonly number[], sets: readonly (readonly Tensor[])[]): Tensor[] {
   expectTensor("matmul: x", x);
@@ -68,10 +71,9 @@ export function groupedMatmuls(x: Tensor, offsets: readonly number[], sets: read
 }
 
 /**
- * `x·wᵀ` for a `w` that is given in parts of consecutive rows. Bit-identical to `matmul`.
+ * Computes `x·wᵀ` for a `w` that is given in parts of consecutive rows. The result is bit-identical to that of `matmul`.
  *
  * @param outputs number of rows of the whole `w`
- *
  * @returns `[rows, outputs]`
  */
 export function matmulInParts(x: Tensor, outputs: number, parts: Iterable<VocabularyPart>): Tensor {
@@ -90,7 +92,7 @@ export function matmulInParts(x: Tensor, outputs: number, parts: Iterable<Vocabu
 
 const DTYPES = ["f32", "bf16", "q8", "synthetic"] as const;
 
-/** Kernels for one matmul and for a list of matmuls. */
+/** The kernels for one matmul, and for a list of matmuls. */
 const KERNELS = {
   f32: ["matmulF32", "matmulListF32"],
   bf16: ["matmulBf16", "matmulListBf16"],
@@ -98,7 +100,7 @@ const KERNELS = {
   synthetic: ["matmulSynthetic", "matmulListSynthetic"],
 } as const;
 
-/** Runs the matmuls of sets `first` to `end`, whose weights have one dtype. */
+/** Runs the matmuls of sets `first` to `end` (exclusive), whose weights have the same dtype. */
 function runMatmuls(
   dtype: keyof typeof KERNELS,
   x: Tensor,
@@ -141,7 +143,7 @@ function runMatmuls(
   if (arranged !== x) rt.release(arranged);
 }
 
-/** Bytes of workspace per thread. For synthetic weights, it also holds a panel of computed weights. */
+/** Returns the bytes of workspace per thread. For synthetic weights, it also holds a panel of computed weights. */
 function workspaceBytes({ kernels }: Runtime, dtype: keyof typeof KERNELS, inputs: number): number {
   if (dtype === "q8") return kernels.matmulQ8WorkspaceBytes(inputs);
   return kernels.matmulWorkspaceBytes + (dtype === "synthetic" ? bytesOf([MATMUL_PANEL_OUTPUTS, inputs], "bf16", "panels") : 0);
@@ -178,13 +180,10 @@ function runMatmulBackward(x: Tensor, w: Tensor, dy: Tensor, dx: Tensor, dw: Ten
   });
 }
 
-/**
- * Approximate cost of packing a number, in floating point operations. A cost of 1 was too low: packing ran on
- * one thread while others waited.
- */
+/** Approximate cost of packing a number, in floating point operations. With a cost of 1, packing ran on one thread while others waited. */
 const OPERATIONS_PER_PACKED_INPUT = 8;
 
-/** Approximate cost of quantizing a number. */
+/** Approximate cost of quantizing a number, in floating point operations. */
 const OPERATIONS_PER_QUANTIZED_INPUT = 4;
 
 /**

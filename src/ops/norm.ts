@@ -2,12 +2,12 @@ import { ShapeError } from "../base/errors.js";
 import { expectShape, expectTensor, runtimeOf, type Tensor } from "../runtime/tensor.js";
 
 /**
- * RMSNorm: `y = w ⊙ x / sqrt(mean(x²) + eps)` over the last axis.
+ * Computes RMSNorm, `y = w ⊙ x / sqrt(mean(x²) + eps)`, over the last axis.
  *
  * @param x `[rows, dim]`
  * @param w `[dim]`
  * @returns `[rows, dim]`
- * @throws {ShapeError}
+ * @throws {ShapeError} shapes or dtypes that do not fit
  */
 export function rmsNorm(x: Tensor, w: Tensor, eps: number): Tensor {
   expectTensor("rmsNorm: x", x);

@@ -3,7 +3,7 @@ import { expectShape, expectTensor, runtimeOf, sizeOf, type Tensor } from "../ru
 /** Approximate floating point operations per element, with and without a sigmoid. */
 const [OPERATIONS_PER_SIGMOID, OPERATIONS_PER_ELEMENT] = [24, 3];
 
-/** SiLU: `y = x · σ(x)`. Any shape. @throws {ShapeError} not float32 */
+/** Computes SiLU, `y = x · σ(x)`, for any shape. @throws {ShapeError} not float32 */
 export function silu(x: Tensor): Tensor {
   expectTensor("silu: x", x);
   expectShape("silu: x", x, x.shape);
@@ -15,7 +15,7 @@ export function silu(x: Tensor): Tensor {
   return y;
 }
 
-/** The gate of SwiGLU: `y = silu(a) ⊙ b`. Equal shapes. @throws {ShapeError} */
+/** Computes the gate of SwiGLU, `y = silu(a) ⊙ b`, for equal shapes. @throws {ShapeError} other shapes or dtypes */
 export function siluGate(a: Tensor, b: Tensor): Tensor {
   expectTensor("siluGate: a", a);
   expectShape("siluGate: a", a, a.shape);
@@ -30,7 +30,7 @@ export function siluGate(a: Tensor, b: Tensor): Tensor {
   return y;
 }
 
-/** The output gate of lightning attention: `y = σ(g) ⊙ x`. Equal shapes. @throws {ShapeError} */
+/** Computes the output gate of lightning attention, `y = σ(g) ⊙ x`, for equal shapes. @throws {ShapeError} other shapes or dtypes */
 export function sigmoidGate(g: Tensor, x: Tensor): Tensor {
   expectTensor("sigmoidGate: g", g);
   expectShape("sigmoidGate: g", g, g.shape);
@@ -45,7 +45,7 @@ export function sigmoidGate(g: Tensor, x: Tensor): Tensor {
   return y;
 }
 
-/** A scaled residual: `y = alpha · x + beta · f`. Equal shapes. @throws {ShapeError} */
+/** Computes a scaled residual, `y = alpha · x + beta · f`, for equal shapes. @throws {ShapeError} other shapes or dtypes */
 export function residual(x: Tensor, f: Tensor, { alpha, beta }: { alpha: number; beta: number }): Tensor {
   expectTensor("residual: x", x);
   expectShape("residual: x", x, x.shape);
@@ -67,7 +67,7 @@ export function residual(x: Tensor, f: Tensor, { alpha, beta }: { alpha: number;
  * @param a `[rows, dim]`
  * @param b `[rows, dim]`
  * @param c `[rows, 1]`
- * @throws {ShapeError}
+ * @throws {ShapeError} shapes or dtypes that do not fit
  */
 export function mix(a: Tensor, b: Tensor, c: Tensor): Tensor {
   expectTensor("mix: a", a);

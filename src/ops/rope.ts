@@ -3,15 +3,15 @@ import { printed } from "../base/printed.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { expectShape, expectTensor, runtimeOf, type Tensor } from "../runtime/tensor.js";
 
-/** Cosines and sines of every token's angles, `[tokens, rotaryDim / 2]` each. */
+/** Cosines and sines of every token's angles, each of shape `[tokens, rotaryDim / 2]`. */
 export interface Rotation {
   readonly cos: Tensor;
   readonly sin: Tensor;
 }
 
 /**
- * Cosines and sines of the angles `t · theta^(−2j/rotaryDim)` of every token's position t. Frequencies and angles are rounded to float32
- * first, as in the published code: at position 1,000,000 this rounding outweighs all others.
+ * Computes cosines and sines of the angles `t · theta^(−2j/rotaryDim)` of every token's position t. Frequencies and angles are first
+ * rounded to float32, as in the published code. At position 1,000,000, this rounding outweighs all others.
  */
 export function rotation(rt: Runtime, positions: readonly number[], rotaryDim: number, theta: number): Rotation {
   const half = rotaryDim / 2;
@@ -30,11 +30,12 @@ export function rotation(rt: Runtime, positions: readonly number[], rotaryDim: n
 }
 
 /**
- * Partial rotary embedding: rotates the pairs (j, j + rotaryDim/2) of the first `rotaryDim` dims of each head, and copies the rest.
+ * Applies the partial rotary embedding: rotates the pairs (j, j + rotaryDim/2) of the first `rotaryDim` dims of each head, and copies the
+ * rest.
  *
  * @param x `[tokens, heads, headDim]`
  * @returns `[tokens, heads, headDim]`
- * @throws {ShapeError}
+ * @throws {ShapeError} shapes or dtypes that do not fit
  */
 export function rope(x: Tensor, { cos, sin }: Rotation): Tensor {
   expectTensor("rope: x", x);

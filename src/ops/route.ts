@@ -15,11 +15,11 @@ export interface Routing {
 }
 
 /**
- * Top-k routing: `p = softmax(logits)`. The k largest probabilities of each token are kept and renormalised to sum to one. Among equal
- * probabilities, the lower index comes first.
+ * Routes tokens to experts. The k largest probabilities of `p = softmax(logits)` are kept for each token and renormalised to a sum of 1.
+ * Among equal probabilities, the lower index comes first.
  *
  * @param logits `[tokens, experts]`
- * @throws {ShapeError}
+ * @throws {ShapeError} shapes or dtypes that do not fit
  */
 export function route(logits: Tensor, topK: number): Routing {
   const { experts, weights } = routeTokens(logits, topK);
@@ -34,7 +34,9 @@ export function route(logits: Tensor, topK: number): Routing {
   return { topK, weights, order, offsets: rt.integers(offsets) };
 }
 
-/** The choices: `experts` `[tokens, k]` int32, their `weights` `[tokens, k]`, and all `probabilities` `[tokens, experts]`. @internal */
+/**
+ * Computes the chosen `experts` `[tokens, k]` int32, their `weights` `[tokens, k]`, and all `probabilities` `[tokens, experts]`. @internal
+ */
 export function routeTokens(logits: Tensor, topK: number): { experts: Tensor; weights: Tensor; probabilities: Tensor } {
   expectTensor("route: logits", logits);
   const [tokens = 0, count = 0] = logits.shape;
@@ -50,11 +52,11 @@ export function routeTokens(logits: Tensor, topK: number): { experts: Tensor; we
 }
 
 /**
- * Copies the rows of `x` that are routed to experts `first` to `end`, sorted by expert.
+ * Copies the rows of `x` that are routed to experts `first` to `end` (exclusive), sorted by expert.
  *
  * @param x `[tokens, dim]`
  * @returns `[slots of these experts, dim]`
- * @throws {ShapeError}
+ * @throws {ShapeError} shapes or dtypes that do not fit
  */
 export function gather(x: Tensor, routing: Routing, first: number, end = first + 1): Tensor {
   expectTensor("gather: x", x);
@@ -72,11 +74,11 @@ export function gather(x: Tensor, routing: Routing, first: number, end = first +
 }
 
 /**
- * Adds the weighted results of experts `first` to `end` to their tokens: `y_t += w_tj · x_i`. Changes `y`.
+ * Adds the weighted results of experts `first` to `end` (exclusive) to their tokens: `y_t += w_tj · x_i`. Changes `y` in place.
  *
  * @param y `[tokens, dim]`
  * @param x `[slots of these experts, dim]`
- * @throws {ShapeError}
+ * @throws {ShapeError} shapes or dtypes that do not fit
  */
 export function scatter(y: Tensor, x: Tensor, routing: Routing, first: number, end = first + 1): void {
   expectTensor("scatter: y", y);
@@ -93,7 +95,7 @@ export function scatter(y: Tensor, x: Tensor, routing: Routing, first: number, e
   );
 }
 
-/** The slots of experts `first` to `end`. */
+/** Returns the slots of experts `first` to `end` (exclusive). */
 function slotsOf(where: string, { order, offsets, topK }: Routing, first: number, end: number, tokens: number): Tensor {
   const [from, to] = [offsets[first], offsets[end]];
   if (from === undefined || to === undefined || first > end)
@@ -102,7 +104,7 @@ function slotsOf(where: string, { order, offsets, topK }: Routing, first: number
   return slice(order, from, to);
 }
 
-/** A tensor of zeros in the shape of `x`, to scatter into. */
+/** Creates a tensor of zeros in the shape of `x`, as a target of {@link scatter}. */
 export function zerosLike(x: Tensor): Tensor {
   expectTensor("zerosLike: x", x);
   const y = x.rt.empty(x.shape);
@@ -116,7 +118,7 @@ export function zerosLike(x: Tensor): Tensor {
  *
  * @param x `[rows, dim]`
  * @returns `[indices.length, dim]`
- * @throws {ShapeError} also for indices outside `x`
+ * @throws {ShapeError} shapes or dtypes that do not fit, or indices outside `x`
  */
 export function take(x: Tensor, indices: readonly number[]): Tensor {
   expectTensor("take: x", x);

@@ -1,7 +1,7 @@
 import { ShapeError } from "../base/errors.js";
 import { printed } from "../base/printed.js";
 
-/** Consecutive tokens `begin` to `end` of one sequence within a batch. */
+/** Consecutive tokens `begin` to `end` (exclusive) of one sequence within a batch. */
 export interface Segment {
   readonly begin: number;
   readonly end: number;
@@ -10,7 +10,7 @@ export interface Segment {
 /**
  * Checks that non-empty segments cover the tokens of a batch in order, and that there is one state per segment.
  *
- * @throws {ShapeError}
+ * @throws {ShapeError} they do not
  */
 export function expectSegments(where: string, segments: readonly Segment[], tokens: number, states: number): void {
   let at = 0;

@@ -4,7 +4,10 @@ import { expectIndices, expectShape, expectTensor, runtimeOf, sizeOf, type Tenso
 /** Approximate floating point operations per exponential. */
 const OPERATIONS_PER_EXPONENTIAL = 20;
 
-/** `y_i = e^(x_i − M) / Σ_j e^(x_j − M)` along the last axis of `[rows, dim]`, M its maximum. @throws {ShapeError} */
+/**
+ * Computes `y_i = e^(x_i − M) / Σ_j e^(x_j − M)` along the last axis of `[rows, dim]`, where M is the maximum. @throws {ShapeError} another
+ * shape or dtype
+ */
 export function softmax(x: Tensor): Tensor {
   expectTensor("softmax: x", x);
   const [rows = 0, dim = 0] = x.shape;
@@ -16,7 +19,10 @@ export function softmax(x: Tensor): Tensor {
   return y;
 }
 
-/** `y_i = x_i − M − log Σ_j e^(x_j − M)` along the last axis of `[rows, dim]`, M its maximum. @throws {ShapeError} */
+/**
+ * Computes `y_i = x_i − M − log Σ_j e^(x_j − M)` along the last axis of `[rows, dim]`, where M is the maximum. @throws {ShapeError} another
+ * shape or dtype
+ */
 export function logSoftmax(x: Tensor): Tensor {
   expectTensor("logSoftmax: x", x);
   const [rows = 0, dim = 0] = x.shape;
@@ -31,12 +37,13 @@ export function logSoftmax(x: Tensor): Tensor {
 }
 
 /**
- * Log-probabilities of one target per row: `y_r = x_{r,target_r} − log Σ_i e^(x_ri)`, without storing the others.
+ * Computes the log-probability of one target per row: `y_r = x_{r,target_r} − log Σ_i e^(x_ri)`. The other log-probabilities are not
+ * stored.
  *
  * @param x `[rows, dim]` logits
  * @param targets `[rows]` int32
  * @returns `[rows]`
- * @throws {ShapeError} also for targets outside the row
+ * @throws {ShapeError} shapes or dtypes that do not fit, or targets outside the row
  */
 export function targetLogprobs(x: Tensor, targets: Tensor): Tensor {
   expectTensor("targetLogprobs: x", x);
@@ -53,7 +60,7 @@ export function targetLogprobs(x: Tensor, targets: Tensor): Tensor {
   return y;
 }
 
-/** The index of the largest element, the first of equal ones. @throws {ShapeError} no elements */
+/** Returns the index of the largest element, or the first such index. @throws {ShapeError} no elements */
 export function argmax(x: Tensor): number {
   expectTensor("argmax: x", x);
   expectShape("argmax: x", x, x.shape);
