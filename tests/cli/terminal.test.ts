@@ -1,5 +1,5 @@
 import { PassThrough } from "node:stream";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { version } from "../../package.json";
 import { openProgress } from "../../src/cli/text/loading-progress.js";
 import { CommandEnded, openTerminal, visible } from "../../src/cli/text/terminal.js";
@@ -117,12 +117,14 @@ test("an interruption ends with its exit code and without a word", async () => {
   expect(stderr.text).not.toContain("error");
 });
 
-test("an interruption while stdin is read", async () => {
-  const { controller, exitCode, stderr } = start(["generate", tiny]);
-  await new Promise((resolve) => setTimeout(resolve, 20));
-  controller.abort(new CommandEnded(130));
-  expect(await exitCode).toBe(130);
-  expect(stderr.text).toBe("");
+describe.each([[["generate", tiny]], [["tasks", "check", "-", "responses.jsonl"]]])("stdin of %j", (args) => {
+  test.each([0, 1, 20, 200])("an interruption after %i ms ends it", async (ms) => {
+    const { controller, exitCode, stderr } = start(args);
+    if (ms > 0) await new Promise((resolve) => setTimeout(resolve, ms));
+    controller.abort(new CommandEnded(130));
+    expect(await exitCode).toBe(130);
+    expect(stderr.text).toBe("");
+  });
 });
 
 test("control characters become visible, line ends and tabs stay", () => {

@@ -72,6 +72,7 @@ class ChatLoop {
   /** Reads and answers lines until the input ends or `/exit`. */
   async run(): Promise<void> {
     const { terminal, lines, interactive } = this;
+    terminal.signal.throwIfAborted();
     let interrupted = false;
     const end = () => lines.close();
     terminal.signal.addEventListener("abort", end);

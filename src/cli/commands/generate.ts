@@ -1,7 +1,8 @@
 import { stat } from "node:fs/promises";
 import { defineCommand } from "citty";
-import { type ChatMessage, InputError, type MiniMaxM1, presets } from "../../index.js";
+import { type ChatMessage, type MiniMaxM1, presets } from "../../index.js";
 import { loadModel, requireTokenizer } from "../inputs/load-model.js";
+import { readStdin } from "../inputs/read-stdin.js";
 import {
   commonOptions,
   isSampled,
@@ -97,7 +98,7 @@ const writeJson = (token: GeneratedToken, terminal: Terminal) => terminal.print(
 /** Reads the prompt as text or ids from the options, or as text from stdin if neither is given. */
 async function readPrompt(
   args: { source?: string; prompt?: string; ids?: string; chat?: boolean; system?: string },
-  { stdin, signal }: Terminal,
+  terminal: Terminal,
 ): Promise<string | number[]> {
   if (args.prompt !== undefined && args.ids !== undefined) throw new UsageError("expected --prompt or --ids, got both");
   if (args.ids !== undefined && args.chat) throw new UsageError("--chat: expected text (--prompt or stdin), got --ids");
@@ -105,24 +106,10 @@ async function readPrompt(
   if (args.ids !== undefined) return parseIds(args.ids, "--ids");
   if (args.prompt === "") throw new UsageError('--prompt: expected one or more characters, got ""');
   if (args.prompt !== undefined) return args.prompt;
-  if (stdin.isTTY) throw new UsageError("expected a prompt: --prompt, --ids, or text on stdin");
-  const chunks: Uint8Array[] = [];
-  const end = () => stdin.destroy();
-  signal.addEventListener("abort", end);
-  try {
-    for await (const chunk of stdin) chunks.push(typeof chunk === "string" ? Buffer.from(chunk) : chunk);
-  } finally {
-    signal.removeEventListener("abort", end);
-  }
-  signal.throwIfAborted();
-  try {
-    const text = new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(chunks)).replace(/\r?\n$/, "");
-    if (text === "") throw new UsageError("expected a prompt: --prompt, --ids, or text on stdin");
-    return text;
-  } catch (cause) {
-    if (cause instanceof UsageError) throw cause;
-    throw new InputError("stdin: expected UTF-8 text, got other bytes", { cause });
-  }
+  if (terminal.stdin.isTTY) throw new UsageError("expected a prompt: --prompt, --ids, or text on stdin");
+  const text = (await readStdin(terminal)).replace(/\r?\n$/, "");
+  if (text === "") throw new UsageError("expected a prompt: --prompt, --ids, or text on stdin");
+  return text;
 }
 
 /** Encodes a prompt. If `system` is not undefined, the prompt is a user's message in the chat format. */

@@ -1,15 +1,15 @@
 // Reads the rows, responses and results that `tasks` works on.
 
-import { text as readText } from "node:stream/consumers";
 import { InputError } from "../../index.js";
 import { parseTaskRows, type Row, type RowResult } from "../../rl/index.js";
 import type { Terminal } from "../text/terminal.js";
 import { readTexts } from "./data-files.js";
+import { readStdin } from "./read-stdin.js";
 
 /** Reads a text file, or stdin if the path is `-`. @throws {InputError} an unreadable file, or one that is not UTF-8 */
-export async function readInput(path: string, expected: string, { stdin, signal }: Terminal): Promise<string> {
-  if (path === "-") return readText(stdin);
-  const [text] = await readTexts([{ path, where: path }], expected, { signal });
+export async function readInput(path: string, expected: string, terminal: Terminal): Promise<string> {
+  if (path === "-") return readStdin(terminal);
+  const [text] = await readTexts([{ path, where: path }], expected, terminal);
   return text!;
 }
 
