@@ -75,7 +75,8 @@ for (const name of synlogic.tasks) {
   sections.push(
     [
       `### ${name}`,
-      wrapped(`${task.summary} Difference from the published task: ${differences[name]}`),
+      wrapped(task.summary),
+      wrapped(`**Difference from the published task:** ${differences[name]}`),
       sizesTable(task),
       fenced(row.question),
       "Answer:",
@@ -90,13 +91,15 @@ const page = `${readFileSync(PAGE, "utf8").split("<!-- gallery -->")[0]}<!-- gal
 | --- | --- | --- | --- | --- | --- |
 ${rows.join("\n")}
 
-Shares of right answers to ${PUZZLES} English puzzles of the level \`easy\`, and the number of distinct questions among them.
-Where it is below ${PUZZLES}, training and test sets of different seeds overlap: compare questions, or use a harder level.
+The last three columns are measured on ${PUZZLES} English puzzles of the level \`easy\`: the accuracy of a blind guess, the
+accuracy of always giving the most frequent answer, and the number of distinct questions. If this number is below ${PUZZLES},
+training and test sets that are generated from different seeds share some questions. In this case, compare the
+questions, or use a harder level.
 
 ## Gallery
 
-Each table gives the parameters of the four levels; \`easy\` to \`hard\` are the published sizes. Each example is a
-puzzle of the level \`tiny\` with the seed 5. \`npm run gallery\` writes this part of the page.
+For each task, a table gives the parameters of the four levels; \`easy\` to \`hard\` are the published sizes. The example is
+a puzzle of the level \`tiny\`, generated with the seed 5. \`npm run gallery\` writes this part of the page.
 
 ${sections.join("\n\n")}
 `;
