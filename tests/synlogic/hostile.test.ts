@@ -20,6 +20,7 @@ const HARMLESS: Record<string, (answer: string) => string> = {
   "line ends of Windows": (answer) => `First this.\n\n${answer}\n`.replaceAll("\n", "\r\n"),
   "a byte order mark": (answer) => `\ufeff${answer}`,
   "several </think>": (answer) => `<think>\n[[1]]</think> hm \\boxed{1}</think>\n${answer}`,
+  "a space before the brace of a box": (answer) => answer.replaceAll("\\boxed{", "\\boxed {"),
   "a megabyte of white space behind": (answer) => answer + " \n".repeat(1 << 19),
   "a megabyte of text before": (answer) => `${"Let me think. ".repeat(80_000)}\n${answer}`,
   "boxes that are begun and not ended": (answer) => `I use \\boxed{… and again \\boxed{\n${answer}`,
@@ -35,6 +36,7 @@ const HARMFUL: Record<string, (answer: string) => string | undefined> = {
   hexadecimal: (answer) => withNumber(answer, (n) => `0x${Number(n).toString(16)}`),
   exponent: (answer) => withNumber(answer, (n) => `${n}e0`),
   "a zero-width space": (answer) => withNumber(answer, (n) => `${n}\u200b`),
+  "a byte order mark inside": (answer) => withNumber(answer, (n) => `${n}\ufeff${n}`),
   NUL: (answer) => withNumber(answer, (n) => `${n}\0`),
   "a lone surrogate": (answer) => withNumber(answer, (n) => `${n}\ud800`),
   "hundreds of digits": (answer) => withNumber(answer, (n) => n + "0".repeat(400)),
@@ -108,10 +110,36 @@ test("a parameter that would be ignored is refused", () => {
 });
 
 test.each([
+  ["dyck_language", "zero-width space", "([{\u200b}])"],
+  ["dyck_language", "byte order mark", "([{\ufeff}])"],
+  ["dyck_language_errors", "zero-width space", "3\u200b"],
+  ["dyck_language_errors", "NUL", "\0 3"],
+  ["dyck_language_reasoning_errors", "zero-width joiner", "[1]\u200d"],
+])("%s: an invisible character makes a bare answer wrong: %s", (task, _, text) => {
+  const metadata = {
+    ...{ question_sequence: "([{", full_sequence: "([{}])", bracket_string: "()]([]", dyck_sequence: "()" },
+    thoughts: ["思考1: 遇到 ); 栈: 空"],
+  };
+  expect(verify({ task, question: "", answer: "", metadata }, text)).toBe(false);
+});
+
+test("buggy_tables: another block after the JSON block is the answer then", () => {
+  const row = generate("buggy_tables", { level: "tiny" })[0]!;
+  for (const tag of ["python", "text", ""]) expect(verify(row, `${solve(row)}\n\`\`\`${tag}\n1\n\`\`\``)).toBe(false);
+});
+
+test("game_of_24: the search for an expression of many numbers gives up", () => {
+  const [row] = generate("game_of_24");
+  const numbers = Array(40).fill(1e9);
+  expect(() => solve({ ...row!, metadata: { ...row!.metadata, numbers } })).toThrow(InputError);
+});
+
+test.each([
   ["\\boxed{1} \\boxed{2}", ["1", "2"]],
   ["\\boxed{a \\boxed{b}}", ["a \\boxed{b}"]],
   ["\\boxed{a \\boxed{b}", ["b"]],
   ["{ \\boxed{1} \\boxed{{2}", ["1"]],
+  ["\\boxed {1} \\boxed\n{2}", ["1", "2"]],
   ["} \\boxed{\\{1\\}}", ["\\{1\\}"]],
 ])("boxes of %j", (text, contents) => expect(boxes(text)).toEqual(contents));
 

@@ -29,7 +29,16 @@ export function unquoted(text: string): string {
 }
 
 /** Maximum length in characters of a line that may hold a decorated answer. */
-export const MAX_DECORATED = 400;
+const MAX_DECORATED = 400;
+
+/** Zero-width and control characters, but not the tab. */
+const INVISIBLE = /\p{Cf}|(?!\t)\p{Cc}/u;
+
+/**
+ * Whether a line may hold a decorated answer: it is short, and nothing in it is invisible. Invisible characters are not decoration, but a
+ * way to make texts differ that look equal.
+ */
+export const mayBeDecorated = (line: string): boolean => line.length <= MAX_DECORATED && !INVISIBLE.test(line);
 
 /**
  * Removes decoration from a line, such as quotes, bold marks, a box, answer tags, or words before a colon. Returns all candidate answers
@@ -38,7 +47,7 @@ export const MAX_DECORATED = 400;
  * A question that asks for a bare answer does not say whether a decorated answer counts.
  */
 export function undecorated(line: string): readonly string[] {
-  if (line.length > MAX_DECORATED) return [];
+  if (!mayBeDecorated(line)) return [];
   const plain = plainText(line.replace(/<\/?answer>/g, ""));
   const afterColon = plainText(plain.slice(Math.max(plain.lastIndexOf(":"), plain.lastIndexOf("：")) + 1));
   return [plain, afterColon, unquoted(afterColon)];

@@ -16,8 +16,9 @@ export function finalText(response: string): string | undefined {
   const end = response.lastIndexOf("</think>");
   const from = end < 0 ? 0 : end + "</think>".length;
   if (response.indexOf("<think>", from) >= 0) return undefined;
-  const text = response.slice(from).trimEnd();
-  return text.slice(Math.max(0, text.length - MAX_ANSWER_CHARACTERS));
+  // In JavaScript, a byte order mark is white space. Inside a text it is a zero-width space like any other.
+  const text = response.slice(from).trim();
+  return text.slice(Math.max(0, text.length - MAX_ANSWER_CHARACTERS)).replaceAll("\ufeff", "\u200b");
 }
 
 /** A fenced code block. */
@@ -60,15 +61,15 @@ export function lastCodeBlock(text: string, languages: readonly string[] = ["pyt
 }
 
 /**
- * Returns the contents of all `\boxed{…}` with balanced braces, in order. Boxes inside another box are left out. A box that is never closed
+ * Returns the contents of all `\boxed{…}` with balanced braces, in order. White space before the brace is ignored, as in LaTeX. Boxes inside another box are left out. A box that is never closed
  * is ignored, and boxes inside it are returned.
  */
 export function boxes(text: string): string[] {
   const found: { readonly begin: number; readonly end: number }[] = [];
   // A stack with one entry per open brace: the offset where the content of its box begins, or undefined if the brace opens no box.
   const open: (number | undefined)[] = [];
-  for (const { 0: token, index } of text.matchAll(/\\boxed\{|\\[{}]|[{}]/g)) {
-    if (token === "\\boxed{") open.push(index + token.length);
+  for (const { 0: token, index } of text.matchAll(/\\boxed\s*\{|\\[{}]|[{}]/g)) {
+    if (token.length > 2) open.push(index + token.length);
     else if (token === "{") open.push(undefined);
     else if (token === "}") {
       const begin = open.pop();
@@ -101,7 +102,7 @@ export function plainText(content: string): string {
 }
 
 function unwrapped(text: string): string {
-  const command = /^\\(?:text|textbf|mathrm|mathbf|boxed)\{/.exec(text)?.[0];
+  const command = /^\\(?:text|textbf|mathrm|mathbf|boxed)\s*\{/.exec(text)?.[0];
   if (command && text.endsWith("}") && closesAtEnd(text, command.length)) return text.slice(command.length, -1);
   for (const mark of ["**", "$$", "$", "`"]) {
     if (text.length > 2 * mark.length && text.startsWith(mark) && text.endsWith(mark)) return text.slice(mark.length, -mark.length);

@@ -180,10 +180,8 @@ export const buggyTables: SynlogicTask<BuggyTables> = {
   },
   verify(row, text) {
     const expected = expectedValue(row);
-    const block = codeBlocks(text)
-      .filter(({ language }) => language === "json" || language === "")
-      .at(-1);
-    if (!block) return reject("there is no JSON block after the reasoning");
+    const block = codeBlocks(text).at(-1);
+    if (!block || !["json", ""].includes(block.language)) return reject("the last code block after the reasoning is not a JSON block");
     const found = block.content.trim().slice(0, 200);
     if (!text.trimEnd().endsWith("```")) return reject("the response does not end with the JSON block", found);
     const results = valuesOf(parseLiteral(block.content), "result");

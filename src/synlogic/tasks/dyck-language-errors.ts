@@ -2,7 +2,7 @@ import type { Random } from "../../base/random.js";
 import { drawUntil, randomChoice, randomInteger, shuffle } from "../../base/random-draws.js";
 import type { SynlogicTask } from "../definition.js";
 import { metadataString } from "../metadata.js";
-import { bareAnswer, MAX_DECORATED } from "../reading/bare.js";
+import { bareAnswer, mayBeDecorated } from "../reading/bare.js";
 import { pythonInteger } from "../reading/python-integer.js";
 import { accept, type Language, reject, undecided } from "../row.js";
 import { BRACKET_PAIRS, drawBrackets, isOpener, scanBrackets } from "../search/brackets.js";
@@ -122,7 +122,7 @@ const positionText = (position: string) => (position === "-1" ? "the sequence is
  * number is not a plain integer.
  */
 function onlyNumber(line: string): string | undefined {
-  if (line.length > MAX_DECORATED) return undefined;
+  if (!mayBeDecorated(line)) return undefined;
   return /^[^0-9]*?(?<![A-Za-z_.])(?<![+−-] ?)(-1|[1-9][0-9]*)(?![A-Za-z_])[^0-9]*$/.exec(line)?.[1];
 }
 

@@ -2,7 +2,7 @@ import type { Random } from "../../base/random.js";
 import { drawUntil, randomChoice, randomInteger, shuffle } from "../../base/random-draws.js";
 import type { SynlogicTask } from "../definition.js";
 import { metadataIntegers, metadataString, metadataStrings } from "../metadata.js";
-import { bareAnswer, MAX_DECORATED, unquoted } from "../reading/bare.js";
+import { bareAnswer, mayBeDecorated, unquoted } from "../reading/bare.js";
 import { accept, type Language, reject, undecided } from "../row.js";
 import { BRACKET_PAIRS, closerOf, drawBrackets, isOpener } from "../search/brackets.js";
 
@@ -167,7 +167,7 @@ function readNumbers(text: string): number[] | undefined {
 
 /** Whether a line contains exactly the right numbers, with words, brackets or other marks around the list. */
 function isDecorated(line: string, wrong: readonly number[]): boolean {
-  if (line.length > MAX_DECORATED) return false;
+  if (!mayBeDecorated(line)) return false;
   if (wrong.length === 0) return NOTHING.test(line) || (/""|“”|''/.test(line) && !/[0-9]/.test(line));
   const numbers =
     DECORATED_LIST.exec(line)?.[1]

@@ -17,6 +17,8 @@ type GameOf24 = {
 
 const OPERATORS = ["+", "-", "*", "/"] as const;
 const MAX_DRAWS = 1000;
+/** Steps after which the search gives up, each weighted with its number of terms. Five numbers take at most 600,000. */
+const MAX_SEARCH_STEPS = 2_000_000;
 /** As in Python, a leading minus sign is applied before multiplication. */
 const SIGN_PRECEDENCE = 3;
 
@@ -30,7 +32,7 @@ interface Term {
  * Searches for an expression whose value is the target. Repeatedly replaces two terms by one of their results, so that all bracketings are
  * covered.
  */
-function reach(terms: readonly Term[], operators: readonly string[], target: Fraction): string | undefined {
+function reach(terms: readonly Term[], operators: readonly string[], target: Fraction, budget: { steps: number }): string | undefined {
   if (terms.length === 1) return equals(terms[0]!.value, target) ? terms[0]!.text : undefined;
   for (const [i, a] of terms.entries()) {
     for (const [j, b] of terms.entries()) {
@@ -38,10 +40,12 @@ function reach(terms: readonly Term[], operators: readonly string[], target: Fra
       for (const operator of operators) {
         // The order of the operands matters for - and / only.
         if (i > j && (operator === "+" || operator === "*")) continue;
+        budget.steps -= terms.length;
+        if (budget.steps < 0) return undefined;
         const value = exactly.apply(operator, a.value, b.value);
         if (!value) continue;
         const rest = terms.filter((_, k) => k !== i && k !== j);
-        const found = reach([...rest, { value, text: `(${a.text} ${operator} ${b.text})` }], operators, target);
+        const found = reach([...rest, { value, text: `(${a.text} ${operator} ${b.text})` }], operators, target, budget);
         if (found !== undefined) return found;
       }
     }
@@ -49,9 +53,10 @@ function reach(terms: readonly Term[], operators: readonly string[], target: Fra
   return undefined;
 }
 
+/** Finds an expression. Returns undefined if there is none, or if none is found within the limit of steps. */
 function search(numbers: readonly number[], operators: readonly string[], result: number): string | undefined {
   const terms = numbers.map((number) => ({ value: fraction(number), text: String(number) }));
-  return reach(terms, operators, fraction(result))?.replace(/^\((.*)\)$/, numbers.length > 1 ? "$1" : "$&");
+  return reach(terms, operators, fraction(result), { steps: MAX_SEARCH_STEPS })?.replace(/^\((.*)\)$/, numbers.length > 1 ? "$1" : "$&");
 }
 
 /** Returns all solutions that are evaluated from left to right, in the published notation. */
@@ -141,7 +146,8 @@ export const gameOf24: SynlogicTask<GameOf24> = {
   solve(row) {
     const numbers = metadataIntegers(row, "numbers");
     const found = search(numbers, metadataStrings(row, "operators"), metadataInteger(row, "result"));
-    if (found === undefined) throw new InputError(`game_of_24: row: expected numbers that reach the target, got ${numbers.join(", ")}`);
+    if (found === undefined)
+      throw new InputError(`game_of_24: row: expected numbers that reach the target, got ${numbers.slice(0, 20).join(", ")}`);
     return block(found);
   },
   verify(row, text) {
