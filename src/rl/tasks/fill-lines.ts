@@ -1,14 +1,16 @@
 import type { Random } from "../../base/random.js";
 import { randomChoice } from "../../base/random-draws.js";
 
+type Options = readonly (readonly string[])[];
+
 /** A row, a column or another group of cells of a grid. */
 export interface Line {
   /** Indices of the cells of the line, in row-major order of the grid. */
   readonly cells: readonly number[];
-  /** All contents of the line that its clue allows. */
-  readonly options: readonly (readonly string[])[];
+  /** All contents of the line that its clue allows. A function may take the other cells of the grid into account. */
+  readonly options: Options | ((cells: readonly string[]) => Options);
   /** Formats the line with its clue for a step of the solution. */
-  readonly format: (contents: string) => string;
+  readonly format: (contents: string, cells: readonly string[]) => string;
 }
 
 /** A grid of symbols. Every symbol outside `alphabet` is a blank. */
@@ -49,7 +51,8 @@ export function sequences(alphabet: string, length: number): string[][] {
 /** Reads a line. Fills each blank for which all remaining options of the line have the same symbol. */
 function readLine({ alphabet }: Grid, cells: readonly string[], line: Line): Reading {
   const before = line.cells.map((cell) => cells[cell]!);
-  const fitting = line.options.filter((option) =>
+  const options = typeof line.options === "function" ? line.options(cells) : line.options;
+  const fitting = options.filter((option) =>
     option.every((symbol, index) => before[index] === symbol || !alphabet.includes(before[index]!)),
   );
   const after = before.map((symbol, index) => {
@@ -57,7 +60,7 @@ function readLine({ alphabet }: Grid, cells: readonly string[], line: Line): Rea
     return agreed !== undefined && fitting.every((option) => option[index] === agreed) ? agreed : symbol;
   });
   const progress = after.some((symbol, index) => symbol !== before[index]);
-  const text = `${line.format(before.join(" "))} so ${progress ? after.join(" ") : "none"}`;
+  const text = `${line.format(before.join(" "), cells)} so ${progress ? after.join(" ") : "none"}`;
   if (!progress) return { text, filled: undefined };
   const filled = [...cells];
   for (const [index, cell] of line.cells.entries()) filled[cell] = after[index]!;

@@ -1,10 +1,13 @@
 import { arithmeticChain } from "./arithmetic-chain.js";
 import { booleanExpression } from "./boolean-expression.js";
 import { bracketError } from "./bracket-error.js";
+import { calcudoko } from "./calcudoko.js";
 import { dyckCompletion } from "./dyck-completion.js";
+import { futoshiki } from "./futoshiki.js";
 import { kukurasu } from "./kukurasu.js";
 import { mathPath } from "./math-path.js";
 import { numberTarget } from "./number-target.js";
+import { skyscraper } from "./skyscraper.js";
 import { sudoku } from "./sudoku.js";
 import { survo } from "./survo.js";
 import type { Task } from "./task.js";
@@ -14,10 +17,13 @@ import { wordSorting } from "./word-sorting.js";
 export type { ArithmeticChain } from "./arithmetic-chain.js";
 export type { BooleanExpression } from "./boolean-expression.js";
 export type { BracketError } from "./bracket-error.js";
+export type { Calcudoko } from "./calcudoko.js";
 export type { DyckCompletion } from "./dyck-completion.js";
+export type { Futoshiki } from "./futoshiki.js";
 export type { Kukurasu } from "./kukurasu.js";
 export type { MathPath } from "./math-path.js";
 export type { NumberTarget } from "./number-target.js";
+export type { Skyscraper, Views } from "./skyscraper.js";
 export type { Sudoku } from "./sudoku.js";
 export type { Survo } from "./survo.js";
 export { formatResponse, instanceKey, type Judgement, judge, parseResponse, type Solution, type Task, type Verifiable } from "./task.js";
@@ -27,10 +33,13 @@ export {
   arithmeticChain,
   booleanExpression,
   bracketError,
+  calcudoko,
   dyckCompletion,
+  futoshiki,
   kukurasu,
   mathPath,
   numberTarget,
+  skyscraper,
   sudoku,
   survo,
   webOfLies,
@@ -50,4 +59,4 @@ export const tasks: readonly Task[] = [
 ];
 
 /** More tasks in the same notation, which the bundled model does not know. Plans and the command line find them by name. */
-export const moreTasks: readonly Task[] = [kukurasu, survo, mathPath];
+export const moreTasks: readonly Task[] = [kukurasu, survo, mathPath, futoshiki, skyscraper, calcudoko];

@@ -34,6 +34,12 @@ function wordRows(text: string, width: number): string[][] {
 const sameShape = (grid: readonly (readonly string[])[], other: readonly (readonly string[])[]) =>
   grid.map((row) => row.length).join() === other.map((row) => row.length).join();
 
+/** Whether each row and each column has the numbers 1 to n. */
+const isLatin = (grid: readonly (readonly string[])[]) => {
+  const all = grid.map((_, index) => index + 1).join(" ");
+  return grid.every((row, i) => sortedText(row) === all && sortedText(grid.map((line) => line[i]!)) === all);
+};
+
 /** A question's first line after a phrase, the rows of its grid, and the line below the grid. */
 function picture(question: string, phrase: string) {
   const [first, ...lines] = question.split("\n") as [string, ...string[]];
@@ -156,10 +162,76 @@ const byTask: Record<string, Oracle> = {
     const kept = shown.split(" ").every((symbol, index) => symbol === "_" || symbol === left.split(" ")[index]);
     return kept && left.length === shown.length && compute(left) === Number(value);
   },
+
+  futoshiki(question, answer) {
+    const [phrase, ...drawn] = question.split("\n") as [string, ...string[]];
+    const signs = after(phrase, "Fill the futoshiki with 1 2 3 4 , ").slice(0, -2).split(" , ");
+    const cells = drawn.map((row) => row.split(" "));
+    const grid = wordRows(answer, cells.length);
+    if (!sameShape(grid, cells) || !isLatin(grid)) return false;
+    const value = (symbol: string) => (/\d/.test(symbol) ? symbol : grid.flat()[cells.flat().indexOf(symbol)]!);
+    return (
+      cells.flat().every((symbol, cell) => value(symbol) === grid.flat()[cell]) &&
+      signs.every((sign) => {
+        const [left, , right] = sign.split(" ") as [string, string, string];
+        return Number(value(left)) < Number(value(right));
+      })
+    );
+  },
+
+  skyscraper(question, answer) {
+    const [, top, ...rest] = question.split("\n").map((line) => line.split(" ")) as [string[], string[], ...string[][]];
+    const [rows, bottom] = [rest.slice(0, -1), rest.at(-1)!];
+    const grid = wordRows(answer, top.length);
+    const cells = rows.map((row) => row.slice(1, -1));
+    if (!sameShape(grid, cells) || !isLatin(grid)) return false;
+    const seen = (line: readonly string[]) => {
+      let [highest, count] = [0, 0];
+      for (const height of line.map(Number)) if (height > highest) [highest, count] = [height, count + 1];
+      return String(count);
+    };
+    const fits = (shown: string, value: string) => shown === "_" || shown === value;
+    const both = (first: string, last: string, line: readonly string[]) => fits(first, seen(line)) && fits(last, seen([...line].reverse()));
+    const column = (j: number) => grid.map((line) => line[j]!);
+    return (
+      cells.flat().every((shown, cell) => fits(shown, grid.flat()[cell]!)) &&
+      grid.every((line, i) => both(rows[i]![0]!, rows[i]!.at(-1)!, line)) &&
+      top.every((shown, j) => both(shown, bottom[j]!, column(j)))
+    );
+  },
+
+  calcudoko(question, answer) {
+    const [phrase, ...drawn] = question.split("\n") as [string, ...string[]];
+    const cages = after(phrase, "Fill the calcudoko with 1 2 3 4 , ").slice(0, -2).split(" , ");
+    const cells = drawn.map((row) => row.split(" "));
+    const grid = wordRows(answer, cells.length);
+    if (!sameShape(grid, cells) || !isLatin(grid)) return false;
+    return (
+      cells.flat().every((symbol, cell) => /[A-Z]/.test(symbol) || symbol === grid.flat()[cell]) &&
+      cages.every((cage) => {
+        const [letter, target, operator] = cage.split(" ") as [string, string, string];
+        const numbers = grid.flat().filter((_, cell) => cells.flat()[cell] === letter);
+        return [numbers, [...numbers].reverse()].some((order) => compute(order.join(operator)) === Number(target));
+      })
+    );
+  },
 };
 
 export function oracle(task: string): Oracle {
   const found = byTask[task];
   if (!found) throw new Error(`oracles.ts: no oracle for the task "${task}" (add one to byTask)`);
   return found;
+}
+
+/** All Latin squares with the numbers 1 to `size`, as answers: each cell in turn takes every number that its row and column lack. */
+export function latinAnswers(size: number): string[] {
+  const extend = (cells: readonly number[]): string[] => {
+    if (cells.length === size * size) return [cells.join(" ")];
+    const column = cells.filter((_, cell) => cell % size === cells.length % size);
+    const seen = [...cells.slice(cells.length - (cells.length % size)), ...column];
+    return Array.from({ length: size }, (_, index) => index + 1)
+      .filter((number) => !seen.includes(number))
+      .flatMap((number) => extend([...cells, number]));
+  };
+  return extend([]);
 }

@@ -19,7 +19,7 @@ import {
   wordSorting,
 } from "../../../src/rl/index.js";
 import { facts } from "../../support/facts.js";
-import { compute, oracle, truth } from "./oracles.js";
+import { compute, latinAnswers, oracle, truth } from "./oracles.js";
 
 const INSTANCES = 2000;
 
@@ -279,6 +279,44 @@ test.each(allTasks.map((task) => [task.name, task] as const))("%s: levels are in
   for (const level of [0, task.levels + 1, 1.5, Number.NaN]) {
     expect(() => task.generate(Random.seeded(0), level)).toThrow(facts(`${name}: level: …1…${task.levels}…${level}`));
   }
+});
+
+describe("puzzles on Latin squares", () => {
+  const squares = new Map([3, 4].map((size) => [size, latinAnswers(size)]));
+  const latin = named.filter(([, { name }]) => ["futoshiki", "skyscraper", "calcudoko"].includes(name));
+  const sizeOf = (task: Task, level: number) => (task.name === "skyscraper" && level < 3 ? 3 : 4);
+
+  test("there are 12 squares of size 3 and 576 of size 4", () => {
+    expect([...squares.values()].map((all) => new Set(all).size)).toEqual([12, 576]);
+  });
+
+  test.each(latin)("%s: the solution is unique, and all squares are drawn", (_, task, level) => {
+    const size = sizeOf(task, level);
+    const drawn = solved(task, level, 100);
+    for (const { question, solution } of drawn) {
+      const right = squares.get(size)!.filter((answer) => oracle(task.name)(question, answer));
+      expect(right).toEqual([solution.answer.replaceAll("\n", " ")]);
+    }
+    const distinct = new Set(solved(task, level, 4000).map(({ solution }) => solution.answer));
+    // 4,000 uniform draws miss one of 576 squares with a probability of 0.001, so about 575 are expected.
+    expect(distinct.size).toBeGreaterThan(0.9 * squares.get(size)!.length);
+  });
+
+  test.each(latin.filter(([name]) => name !== "futoshiki 3"))("%s: rows and columns alone leave several solutions", (_, task, level) => {
+    const size = sizeOf(task, level);
+    for (const { question, solution } of solved(task, level, 100)) {
+      const views = task.name === "skyscraper" ? 1 : 0;
+      const rows = question
+        .split("\n")
+        .slice(-size - views)
+        .slice(0, size);
+      const shown = rows.flatMap((row) => row.split(" ").slice(views, size + views));
+      const fits = (answer: string) => answer.split(" ").every((digit, cell) => !/\d/.test(shown[cell]!) || digit === shown[cell]);
+      const right = squares.get(size)!.filter(fits);
+      expect(right).toContain(solution.answer.replaceAll("\n", " "));
+      expect(right.length).toBeGreaterThan(1);
+    }
+  });
 });
 
 describe("the steps of solutions are true", () => {
