@@ -2,33 +2,39 @@ import { formatBytes, MemoryError } from "../base/errors.js";
 
 const ALIGNMENT_BYTES = 64;
 const WASM_PAGE_BYTES = 65536;
-/** One page less than wasm32 allows: kernels compare pointers with the end of a block, and an end of exactly 2^32 would wrap to 0. */
+/**
+ * Maximum number of pages, one less than wasm32 allows. Kernels compare pointers with the end of a block, and an end of exactly 2^32 would
+ * wrap to 0.
+ */
 const MAX_WASM_PAGES = 65535;
 
 /** A memory that several threads share. */
 export type SharedMemory = WebAssembly.Memory;
 
-/** Largest size of a runtime's memory. */
+/** Maximum size of a runtime's memory, in bytes. */
 export const MAX_MEMORY_BYTES = WASM_PAGE_BYTES * MAX_WASM_PAGES;
 
 /**
- * First-fit allocator over one `WebAssembly.Memory`, which grows as needed and never shrinks. Every allocation has to be released;
- * the runtime's scopes do that for scratch tensors.
+ * A first-fit allocator over one `WebAssembly.Memory`, which grows as needed and never shrinks. Every allocation must be released. For
+ * scratch tensors, the runtime's scopes do that.
  */
 export class Heap {
   readonly memory: WebAssembly.Memory;
-  /** The whole memory as float32 and as int32. Replaced whenever the memory grows. */
+  /** The whole memory as float32 and as int32. Both views are replaced whenever the memory grows. */
   floats: Float32Array<ArrayBuffer>;
   words: Int32Array<ArrayBuffer>;
   /** Allocated bytes. */
   used = 0;
-  /** The largest value that `used` ever had. */
+  /** Maximum of `used` so far. */
   peak = 0;
-  /** Free ranges in order of address; no two are adjacent. */
+  /** Free ranges, in order of address. No two of them are adjacent. */
   private free: { begin: number; end: number }[] = [];
-  /** Block sizes by address; negative while the block is in `freed`. */
+  /** Block sizes by address. The size is negative while the block is in `freed`. */
   private sizes = new Map<number, number>();
-  /** Freed blocks by size, not yet merged with their neighbours: forward passes allocate the same sizes again and again. */
+  /**
+   * Freed blocks by size. They are not merged with their neighbours at once, because forward passes allocate the same sizes again and
+   * again.
+   */
   private freed = new Map<number, number[]>();
   private top: number;
 
@@ -42,7 +48,7 @@ export class Heap {
     [this.floats, this.words] = views(this.memory);
   }
 
-  /** Reserves all memory below `base` for the module's own data. */
+  /** Excludes all memory below `base` from allocation, because it holds the module's own data. */
   reserve(base: number): void {
     this.free = [{ begin: roundUp(base), end: this.top }];
   }
@@ -74,7 +80,7 @@ export class Heap {
     else this.freed.set(size, [ptr]);
   }
 
-  /** Takes `size` bytes from the first free range that is large enough. */
+  /** Allocates `size` bytes from the first free range that is large enough. */
   private cut(size: number, what: string, shape?: readonly number[]): number {
     const fits = (range: { begin: number; end: number }) => range.end - range.begin >= size;
     let index = this.free.findIndex(fits);
@@ -124,7 +130,7 @@ export class Heap {
     const last = this.free.at(-1);
     const missing = size - (last?.end === this.top ? last.end - last.begin : 0);
     const pages = Math.ceil(missing / WASM_PAGE_BYTES);
-    // Grow by at least an eighth, so that many small allocations do not grow the memory one by one.
+    // The memory grows by at least an eighth, so that many small allocations do not grow it one by one.
     const withReserve = Math.min(Math.max(pages, Math.ceil(this.top / WASM_PAGE_BYTES / 8)), MAX_WASM_PAGES - this.top / WASM_PAGE_BYTES);
     for (const count of new Set([Math.max(pages, withReserve), pages])) {
       try {
@@ -134,7 +140,7 @@ export class Heap {
         this.top += count * WASM_PAGE_BYTES;
         return;
       } catch {
-        // The second attempt asks for no more than is needed.
+        // The second attempt asks only for what is needed.
       }
     }
     throw new MemoryError(
@@ -144,15 +150,15 @@ export class Heap {
 }
 
 /**
- * Unused shared memories that the engine has not collected yet. V8 does not count shared memory as memory pressure, so it collects them
- * late: without reuse, a process that loads and disposes models would grow by one model each time. The references are weak, so a memory can
- * still be collected.
+ * Unused shared memories that the engine has not collected yet, for reuse. V8 does not count shared memory as memory pressure, so it
+ * collects them late. Without reuse, a process that loads and disposes models would grow by one model each time. The references are weak,
+ * so a memory can still be collected.
  */
 const unused = new Set<WeakRef<WebAssembly.Memory>>();
 
 /**
- * A memory of at most this size is reused for anything. A larger one is reused only if at least half of it is needed, because memories
- * never shrink.
+ * Maximum size in bytes of a memory that is reused for any request. A larger memory is reused only if at least half of it is needed,
+ * because memories never shrink.
  */
 const ALWAYS_REUSABLE_BYTES = 64 << 20;
 
@@ -161,7 +167,7 @@ export function recycleMemory(memory: SharedMemory): void {
   if (!(memory.buffer instanceof ArrayBuffer)) unused.add(new WeakRef(memory));
 }
 
-/** The largest unused memory that is not too large for `bytes`, filled with zeros like a new one. */
+/** Returns the largest unused memory that is not too large for `bytes`. It is filled with zeros, like a new one. */
 function reusedMemory(bytes: number): WebAssembly.Memory | undefined {
   let found: { reference: WeakRef<WebAssembly.Memory>; memory: WebAssembly.Memory } | undefined;
   for (const reference of unused) {
@@ -177,7 +183,9 @@ function reusedMemory(bytes: number): WebAssembly.Memory | undefined {
   return found.memory;
 }
 
-/** Typed as ArrayBuffer even if it is shared: nothing here depends on the difference. */
+/**
+ * Returns views of a memory. They are typed as ArrayBuffer even if the memory is shared, because nothing here depends on the difference.
+ */
 function views({ buffer }: WebAssembly.Memory): [Float32Array<ArrayBuffer>, Int32Array<ArrayBuffer>] {
   return [new Float32Array(buffer as ArrayBuffer), new Int32Array(buffer as ArrayBuffer)];
 }
@@ -193,7 +201,7 @@ function newMemory(shared: boolean): WebAssembly.Memory {
   }
 }
 
-/** Size of the block that an allocation of `bytes` takes. */
+/** Returns the size of the block that an allocation of `bytes` takes. */
 export function allocatedBytes(bytes: number): number {
   return roundUp(Math.max(bytes, 1));
 }

@@ -1,9 +1,12 @@
-// A block of shared memory describes one kernel call at a time. The call is cut into pieces, and every free thread takes the next one.
-// The result of a piece does not depend on the thread that computes it, so the bits of a call do not depend on the number of threads.
+// Distributes kernel calls over threads. A block of shared memory describes one call at a time. The call is divided into pieces, and every
+// free thread takes the next piece. The result of a piece does not depend on the thread that computes it, so the bits of a call do not
+// depend on the number of threads.
 
-/** Indices of the block's int32 words. Words that different threads write lie in different cache lines. */
+/** Indices of the block's int32 words. Words that different threads write are in different cache lines. */
 export const DispatchWord = {
-  /** `generation · 64 + pieces not yet taken`, so that a compare-and-exchange cannot take a piece of another call. */
+  /**
+   * `generation · 64 + number of pieces not yet taken`. With the generation, a compare-and-exchange cannot take a piece of another call.
+   */
   claim: 0,
   /** Number of threads that sleep until `claim` changes. */
   sleepers: 1,
@@ -23,28 +26,28 @@ export const DispatchWord = {
   rangeLength: 35,
   /** Number of arguments before the range. */
   arguments: 36,
-  /** Bytes of workspace per thread, 0 if the kernel takes none. Its address is the last argument before the range. */
+  /** Bytes of workspace per thread, or 0 if the kernel takes none. The address of the workspace is the last argument before the range. */
   workspaceBytes: 37,
-  /** First of one word per thread, set when the thread is ready. */
+  /** The first of one word per thread. A thread sets its word when it is ready. */
   ready: 48,
 } as const;
 
-/** Largest number of threads, the calling one included: the block has this many `ready` words. */
+/** Maximum number of threads, including the calling thread. The block has this many `ready` words. */
 export const MAX_THREADS = 64;
 
 const ARGUMENTS_AT = 4 * (DispatchWord.ready + MAX_THREADS);
-/** Largest number of arguments of a kernel, its range included. */
+/** Maximum number of arguments of a kernel, including its range. */
 const MAX_ARGUMENTS = 24;
 
-/** Size of the block. */
+/** Size of the block, in bytes. */
 export const DISPATCH_BYTES = ARGUMENTS_AT + 8 * MAX_ARGUMENTS;
 
-/** Largest number of pieces that `claim` can count. */
+/** Maximum number of pieces that `claim` can count. */
 export const MAX_PIECES = 63;
 
 type Kernel = (...args: number[]) => void;
 
-/** One thread's access to the block. */
+/** One thread's access to the dispatch block. */
 export class KernelDispatch {
   readonly words: Int32Array;
   readonly arguments: Float64Array;
@@ -55,7 +58,7 @@ export class KernelDispatch {
     memory: WebAssembly.Memory,
     at: number,
     exports: object,
-    /** Number of this thread; 0 is the calling one. */
+    /** Index of this thread. 0 is the calling thread. */
     private readonly thread: number,
   ) {
     this.words = new Int32Array(memory.buffer, at, ARGUMENTS_AT / 4);
@@ -63,14 +66,14 @@ export class KernelDispatch {
     this.kernels = Object.values(exports).filter((value) => typeof value === "function") as Kernel[];
   }
 
-  /** Takes and computes pieces until none is left. @returns the value of `claim` with no piece left */
+  /** Takes and computes pieces until none is left. @returns the value of `claim` when no piece was left */
   runPieces(): number {
     const { words } = this;
     for (;;) {
       const claim = Atomics.load(words, DispatchWord.claim);
       const left = claim & MAX_PIECES;
       if (left === 0) return claim;
-      // These values may belong to another call. Then the exchange below fails, and they are discarded.
+      // These values may belong to another call. In this case the exchange below fails, and they are discarded.
       const [kernel, pieceLength, rangeLength] = [
         this.kernels[words[DispatchWord.kernel]!],
         words[DispatchWord.pieceLength]!,

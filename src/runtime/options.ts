@@ -7,5 +7,5 @@ export const threadNumber = number(`an integer within [1, ${MAX_THREADS}]`, (x) 
 /** The option `threads`: a number, or `"auto"` for one per processor. */
 export const threadsOption = v.union([v.literal("auto"), threadNumber], `"auto" or ${threadNumber.message}`);
 
-/** The option `build`: the kernels to run. */
+/** The option `build`, which selects the kernels to run. */
 export const buildOption = oneOf("auto", "simd", "relaxed", "debug");

@@ -1,6 +1,6 @@
 import { MATMUL_PANEL_OUTPUTS, sizeOf, type Tensor } from "./tensor.js";
 
-/** A copy of a float32 tensor's elements, row by row for either layout. */
+/** Copies the elements of a float32 tensor of either layout, row by row. */
 export function readRows(x: Tensor): Float32Array<ArrayBuffer> {
   const { rt, shape } = x;
   if (x.layout === "rows") return rt.read(x);

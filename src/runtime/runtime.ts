@@ -12,36 +12,37 @@ export interface KernelCall {
   readonly kernel: string;
   readonly ms: number;
   /**
-   * Floating point operations, counted from the shapes. Exact for matmuls with weights and for both attentions: two per multiply-add of the
-   * call, for causal attention only the pairs that exist. An estimate for all other kernels, used to decide whether threads share the call.
+   * Number of floating point operations, counted from the shapes. For matmuls with weights and for both attentions it is exact: two per
+   * multiply-add, and for causal attention only the pairs that exist. For all other kernels it is an estimate, used to decide whether
+   * threads share the call.
    */
   readonly work: number;
 }
 
 export interface RuntimeOptions {
   /**
-   * Threads to compute with, the calling one included, at most 64. `"auto"` takes one per processor, at most 8; with `shared`, it leaves
-   * one processor to the thread that reads files. Results are bit-identical for any number.
+   * Number of threads that compute, at most 64, including the calling thread. `"auto"` is one per processor, at most 8. With `shared`, it
+   * leaves one processor to the thread that reads files. Results are bit-identical for any number.
    */
   threads?: number | "auto";
-  /** Makes the memory shared even for one thread, so that another thread can read files into it (false). */
+  /** Whether the memory is shared even for one thread, so that another thread can read files into it (false). */
   shared?: boolean;
-  /** Expected size of all allocations in bytes (0): a memory left by a disposed runtime is reused if it is not much larger. */
+  /** Expected size of all allocations in bytes (0). The memory of a disposed runtime is reused if it is not much larger. */
   bytes?: number;
-  /** Called once if the runtime computes on fewer threads than requested. */
+  /** Called once if the runtime computes with fewer threads than requested. */
   onWarning?: (message: string) => void;
   /**
-   * Smallest number of operations for which threads share a call. Distributing a smaller call takes about as
-   * long as computing it. @internal
+   * Minimum number of operations with which threads share a call. Distributing a smaller call takes about as long as computing it.
+   * @internal
    */
   minThreadedWork?: number;
-  /** A thread that finishes no piece of work for this many milliseconds counts as dead. @internal */
+  /** Time in milliseconds after which a thread that has finished no piece of work counts as dead. @internal */
   threadTimeoutMs?: number;
 }
 
 const DEFAULT_MIN_THREADED_WORK = 600_000;
 
-/** Workspaces of threads begin in different cache lines. */
+/** Alignment of workspaces, so that those of different threads begin in different cache lines. */
 const WORKSPACE_ALIGNMENT_BYTES = 64;
 
 /** Threads that use a runtime's memory. */
@@ -50,7 +51,7 @@ interface AttachedThreads {
   dispose(): Promise<unknown> | undefined;
 }
 
-/** Ends the threads of runtimes that were dropped without `dispose`. */
+/** Ends the threads of runtimes that were garbage-collected without `dispose`. */
 const droppedRuntimes = new FinalizationRegistry<AttachedThreads>((threads) => void threads.dispose());
 
 interface Resources {
@@ -62,16 +63,16 @@ interface Resources {
 /**
  * One wasm instance with its memory, which holds a model, its caches and its scratch tensors.
  *
- * Memory has three lifetimes: a tensor of `keep` lives until `release` (weights, caches), a tensor of `empty` until the enclosing
- * `scope` ends (scratch), and all of them until `dispose`.
+ * A tensor can have one of two lifetimes. A tensor from `keep` lives until `release`; weights and caches are such tensors. A tensor from
+ * `empty` lives until the enclosing `scope` ends; scratch tensors are such tensors. `dispose` frees all of them.
  */
 export class Runtime {
   private readonly scopes = new Scopes((ptr) => this.heap.release(ptr));
   private scratch = { ptr: 0, bytes: 0, bytesPerThread: 0 };
   private readonly attachedThreads: AttachedThreads[] = [];
-  /** Called after every kernel call that an op makes, if set: for profiles. */
+  /** Called after every kernel call of an op, if set. Use it for profiles. */
   onKernel: ((call: KernelCall) => void) | undefined;
-  /** The tape on which ops record their backward closures; undefined if nothing is recorded. @internal */
+  /** The tape on which ops record their backward closures. Undefined if nothing is recorded. @internal */
   tape: Tape | undefined;
 
   private constructor(
@@ -81,7 +82,9 @@ export class Runtime {
   ) {}
 
   /**
-   * @param build the kernels to run; `"auto"` takes relaxed SIMD if the engine has it
+   * Creates a runtime.
+   *
+   * @param build the kernels to run. `"auto"` uses relaxed SIMD if the engine supports it
    * @throws {InputError} an invalid number of threads
    */
   static async create(build: Build | "auto" = "auto", options: RuntimeOptions = {}): Promise<Runtime> {
@@ -97,7 +100,7 @@ export class Runtime {
     return runtime;
   }
 
-  /** Number of threads that compute, the calling one included. */
+  /** Number of threads that compute, including the calling thread. */
   get threads(): number {
     return this.resources?.pool?.threads ?? 1;
   }
@@ -121,21 +124,21 @@ export class Runtime {
     return this.resources;
   }
 
-  /** Bytes in use, the largest number of bytes ever in use, and the size of the memory itself. */
+  /** Bytes in use, the maximum of bytes in use so far, and the size of the memory itself. */
   get memory(): { usedBytes: number; peakBytes: number; reservedBytes: number } {
     if (!this.resources) return { usedBytes: 0, peakBytes: 0, reservedBytes: 0 };
     const { used, peak, memory } = this.resources.heap;
     return { usedBytes: used, peakBytes: peak, reservedBytes: memory.buffer.byteLength };
   }
 
-  /** A tensor with undefined contents that lives until the enclosing scope ends. */
+  /** Allocates a scratch tensor with undefined contents. It is freed when the enclosing scope ends. */
   empty(shape: readonly number[], dtype: DType = "f32"): Tensor {
     const x = this.keep(shape, dtype);
     this.scopes.add(x.ptr);
     return x;
   }
 
-  /** A tensor with undefined contents that lives until `release`. */
+  /** Allocates a tensor with undefined contents. It lives until `release`. */
   keep(shape: readonly number[], dtype: DType = "f32", layout: Tensor["layout"] = "rows"): Tensor {
     const bytes = bytesOf(shape, dtype, layout);
     if (!(bytes >= 0)) throw new ShapeError(`tensor: expected a shape and f32, bf16, q8 or i32, got [${shape.join(", ")}] ${dtype}`);
@@ -143,7 +146,7 @@ export class Runtime {
     return { rt: this, ptr, shape, dtype, layout, whole: undefined };
   }
 
-  /** A scratch tensor with the numbers of an array. @throws {ShapeError} too few or too many numbers */
+  /** Creates a scratch tensor from the numbers of an array. @throws {ShapeError} too few or too many numbers */
   from(data: ArrayLike<number>, shape: readonly number[] = [data.length], dtype: "f32" | "i32" = "f32"): Tensor {
     if (data.length !== sizeOf(shape))
       throw new ShapeError(`from: data: expected ${sizeOf(shape)} numbers for [${shape.join(", ")}], got ${data.length}`);
@@ -158,7 +161,7 @@ export class Runtime {
     this.heap.floats.fill(value, x.ptr / 4, x.ptr / 4 + sizeOf(x.shape));
   }
 
-  /** A copy of the elements of a small int32 tensor. */
+  /** Copies the elements of a small int32 tensor. */
   integers(x: Tensor): number[] {
     const { words } = this.heap;
     const list: number[] = [];
@@ -166,7 +169,7 @@ export class Runtime {
     return list;
   }
 
-  /** Frees a kept tensor, or a scratch tensor before its scope ends. Does nothing to a tensor that a tape retains. */
+  /** Frees a kept tensor, or a scratch tensor before its scope ends. Has no effect on a tensor that a tape retains. */
   release(x: Tensor): void {
     if (this.scopes.isRetained(x.ptr)) return;
     this.scopes.remove(x.ptr);
@@ -185,14 +188,14 @@ export class Runtime {
   }
 
   /**
-   * Runs `body` and frees every scratch tensor made inside, except those in its result (a tensor, or an array or plain object of them).
-   * A slice in the result does not keep the tensor that it is part of.
+   * Runs `body` and frees every scratch tensor that was created inside, except those in its result. The result may be a tensor, or an array
+   * or plain object of tensors. A slice in the result does not keep the tensor that it is part of.
    */
   scope<T>(body: () => T): T {
     return this.scopes.run(body);
   }
 
-  /** Calls back when the enclosing scope ends. @throws {LightningError} no scope is open @internal */
+  /** Calls `callback` when the enclosing scope ends. @throws {LightningError} no scope is open @internal */
   onScopeEnd(callback: () => void): void {
     this.scopes.onEnd(callback);
   }
@@ -203,16 +206,16 @@ export class Runtime {
   }
 
   /**
-   * Runs a kernel, on all threads if the call is large enough.
+   * Runs a kernel. If the call is large enough, all threads share it.
    *
-   * @param args the kernel's arguments; the last two are its whole range, 0 and its end
+   * @param args the kernel's arguments; the last two are its whole range, which are 0 and its end
    * @param work floating point operations of the call
    */
   run<K extends keyof RangeKernelArguments>(kernel: K, args: RangeKernelArguments[K], work: number): void {
     this.call(kernel, args, 0, work);
   }
 
-  /** Like `run`, for a kernel that takes a workspace before its range: the address that `workspace` returned. */
+  /** Runs a kernel that takes a workspace, like `run`. The argument before the range is the address that `workspace` returned. */
   runIn<K extends keyof WorkspaceKernelArguments>(kernel: K, args: WorkspaceKernelArguments[K], work: number): void {
     this.call(kernel, args, this.scratch.bytesPerThread, work);
   }
@@ -230,7 +233,9 @@ export class Runtime {
     this.onKernel?.({ kernel, ms: performance.now() - begin, work });
   }
 
-  /** The address of a workspace for one kernel call, with `bytes` for each thread. Valid until the next call of this method. */
+  /**
+   * Returns the address of a workspace for one kernel call, with `bytes` for each thread. It is valid until the next call of this method.
+   */
   workspace(bytes: number): number {
     const bytesPerThread = Math.ceil(bytes / WORKSPACE_ALIGNMENT_BYTES) * WORKSPACE_ALIGNMENT_BYTES;
     const all = bytesPerThread * (this.active.pool?.maxThreads ?? 1);
@@ -243,33 +248,33 @@ export class Runtime {
     return this.scratch.ptr;
   }
 
-  /** A view of a float32 tensor's elements. Any later allocation may detach it. */
+  /** Returns a view of a float32 tensor's elements. Any later allocation may detach it. */
   f32(x: Tensor): Float32Array<ArrayBuffer> {
     return new Float32Array(this.heap.floats.buffer, x.ptr, sizeOf(x.shape));
   }
 
-  /** A view of an int32 tensor's elements. Any later allocation may detach it. */
+  /** Returns a view of an int32 tensor's elements. Any later allocation may detach it. */
   i32(x: Tensor): Int32Array<ArrayBuffer> {
     return new Int32Array(this.heap.floats.buffer, x.ptr, sizeOf(x.shape));
   }
 
-  /** A view of raw bytes. Any later allocation may detach it. */
+  /** Returns a view of raw bytes. Any later allocation may detach it. */
   bytes(ptr: number, length: number): Uint8Array<ArrayBuffer> {
     return new Uint8Array(this.heap.floats.buffer, ptr, length);
   }
 
-  /** A copy of a float32 tensor's elements, in the order in which they lie in memory. */
+  /** Copies a float32 tensor's elements in the order in which they are in memory. */
   read(x: Tensor): Float32Array<ArrayBuffer> {
     return this.f32(x).slice();
   }
 
-  /** Ends these threads on `dispose`, or when the runtime is garbage-collected; they must not refer to the runtime. @internal */
+  /** Registers threads that end on `dispose`, or when the runtime is garbage-collected. They must not refer to the runtime. @internal */
   attachThreads(threads: AttachedThreads): void {
     this.attachedThreads.push(threads);
     droppedRuntimes.register(this, threads, this);
   }
 
-  /** Gives the memory back and ends the threads. Ops on its tensors throw afterwards. */
+  /** Frees the memory and ends the threads. Later ops on tensors of this runtime throw. */
   dispose(): void {
     droppedRuntimes.unregister(this);
     const heap = this.resources?.heap;

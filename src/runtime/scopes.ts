@@ -6,13 +6,13 @@ interface Scope {
   callbacks: (() => void)[] | undefined;
 }
 
-/** Nested scopes of scratch memory. A scratch tensor is freed when the innermost scope at its allocation ends. */
+/** Nested scopes of scratch memory. A scratch tensor is freed at the end of the scope that was innermost when the tensor was allocated. */
 export class Scopes {
   private readonly open: Scope[] = [];
   /** Scratch tensors that were taken out of their scopes, by address. */
   private readonly retained = new Set<number>();
 
-  /** @param free gives the memory at an address back */
+  /** @param free frees the memory at an address */
   constructor(private readonly free: (ptr: number) => void) {}
 
   /** Adds an allocation to the innermost scope, if there is one. */
@@ -20,7 +20,7 @@ export class Scopes {
     this.open.at(-1)?.pointers.push(ptr);
   }
 
-  /** Takes an allocation out of its scope. @returns whether it was in one */
+  /** Removes an allocation from its scope. @returns whether it was in one */
   remove(ptr: number): boolean {
     for (let i = this.open.length - 1; i >= 0; i--) {
       const { pointers } = this.open[i]!;
@@ -32,7 +32,7 @@ export class Scopes {
     return false;
   }
 
-  /** Keeps a scratch allocation beyond its scope, until `unretain`. @returns whether it was scratch */
+  /** Keeps a scratch allocation beyond its scope, until `unretain`. @returns whether it was a scratch allocation */
   retain(ptr: number): boolean {
     if (!this.remove(ptr)) return false;
     this.retained.add(ptr);
@@ -47,7 +47,7 @@ export class Scopes {
     return this.retained.has(ptr);
   }
 
-  /** Calls back when the innermost scope ends. @throws {LightningError} no scope is open */
+  /** Calls `callback` when the innermost scope ends. @throws {LightningError} no scope is open */
   onEnd(callback: () => void): void {
     const scope = this.open.at(-1);
     if (!scope) {
@@ -59,7 +59,7 @@ export class Scopes {
     scope.callbacks.push(callback);
   }
 
-  /** Runs `body` in a scope of its own. Tensors in its result move to the enclosing scope; all others are freed. */
+  /** Runs `body` in a new scope. Tensors in its result move to the enclosing scope. All others are freed. */
   run<T>(body: () => T): T {
     const scope: Scope = { pointers: [], callbacks: undefined };
     this.open.push(scope);
@@ -80,7 +80,7 @@ export class Scopes {
   }
 }
 
-/** Addresses of all tensors in a value: the value itself, or the items of arrays and plain objects. */
+/** Returns the addresses of all tensors in a value. The value may be a tensor, or an array or plain object of tensors. */
 function tensorPointers(value: unknown, found: number[] = []): number[] {
   if (typeof value !== "object" || value === null) return found;
   if ("ptr" in value && typeof value.ptr === "number") found.push(value.ptr);

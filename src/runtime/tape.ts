@@ -2,27 +2,31 @@ import { ShapeError } from "../base/errors.js";
 import type { Runtime } from "./runtime.js";
 import { bytesOf, type Tensor } from "./tensor.js";
 
-/** Backward pass of an op: given the gradient `dy` of its result, adds to the gradients `d(x)` of its inputs. */
+/** The backward pass of an op. It gets the gradient `dy` of the op's result, and adds to the gradients `d(x)` of its inputs. */
 type BackwardClosure = (dy: Tensor, d: (x: Tensor) => Tensor) => void;
 
 /**
- * Reverse-mode differentiation: a list of the ops of a forward pass, each with its backward closure. The gradient of a tensor x is ∂L/∂x of
- * a number L, in x's shape and layout.
+ * A tape for reverse-mode differentiation: a list of the ops of a forward pass, each with its backward closure. The gradient of a tensor x
+ * is ∂L/∂x of a number L, in x's shape and layout.
  *
  * 1. `watch` runs a forward pass, whose ops record themselves.
+ *
  * 2. `setOutputGradient` sets ∂L/∂y for the results y from which L is computed.
+ *
  * 3. `backward` runs the closures from the last op to the first.
  *
- * Gradients are keyed by tensor. The caller owns parameter gradients; every other gradient is allocated on first use and freed after the
- * backward closure of the op that produced the tensor. The tape retains only the tensors whose values a closure reads, until `backward` is
- * over; scopes free all others. Float32 only. Run all three steps inside one `rt.scope`.
+ * Gradients are keyed by tensor. The caller owns parameter gradients. Every other gradient is allocated on first use, and freed after the
+ * backward closure of the op that produced the tensor.
+ *
+ * The tape retains only the tensors whose values a closure reads, until `backward` is over. Scopes free all other tensors. Only float32 is
+ * supported. Run all three steps inside one `rt.scope`.
  */
 export class Tape {
   private readonly steps: (() => void)[] = [];
   private readonly retained = new Set<Tensor>();
   private gradients = new Map<object, Tensor>();
 
-  /** Whether layers keep only their inputs and run their forward pass again during `backward`. */
+  /** Whether layers keep only their inputs, and run their forward pass again during `backward`. */
   readonly checkpointing: boolean;
   private readonly parameters: ReadonlyMap<Tensor, Tensor>;
   private readonly ends: (() => void)[] = [];
@@ -58,7 +62,7 @@ export class Tape {
    * Records an op that produced `y`. During `backward`, `back` gets the gradient of y, which is freed afterwards. If nothing depended on y,
    * `back` does not run.
    *
-   * @param reads tensors whose values `back` reads. They are retained until then and must not be changed meanwhile
+   * @param reads tensors whose values `back` reads. They are retained until then, and must not be changed meanwhile
    */
   record(y: Tensor, reads: readonly Tensor[], back: BackwardClosure): void {
     this.recordBackward(reads, () => {
@@ -85,14 +89,14 @@ export class Tape {
     this.steps.push(step);
   }
 
-  /** Calls back when the tape is emptied, after `backward` or after an error. */
+  /** Calls `end` when the tape is emptied, after `backward` or after an error. */
   atEnd(end: () => void): void {
     this.ends.push(end);
   }
 
   /**
-   * Returns the gradient of a tensor, to be added to; zeros on first use. The gradient of a slice is a slice
-   * of the whole tensor's gradient.
+   * Returns the gradient of a tensor, to which the caller adds. On first use it is zero. The gradient of a slice is a slice of the whole
+   * tensor's gradient.
    *
    * @throws {ShapeError} the tensor is not float32, such as weights loaded as bf16
    */
@@ -111,30 +115,30 @@ export class Tape {
     return { ...gradient, ptr: gradient.ptr + x.ptr - whole.ptr, shape: x.shape };
   }
 
-  /** The gradient of something that is not a tensor, such as a key-value cache. The first call determines its shape. */
+  /** Returns the gradient of an object that is not a tensor, such as a key-value cache. The first call determines its shape. */
   gradientFor(key: object, shape: readonly number[]): Tensor {
     const gradient = this.gradients.get(key) ?? zeros(this.rt, shape);
     this.gradients.set(key, gradient);
     return gradient;
   }
 
-  /** Whether the tensor, or the key of `gradientFor`, has a gradient yet. */
+  /** Returns whether a tensor, or a key of `gradientFor`, has a gradient yet. */
   hasGradient(x: Tensor | object): boolean {
     return this.gradients.has(("whole" in x && (x as Tensor).whole) || x);
   }
 
-  /** Sets ∂L/∂x of a result x, in x's shape, before `backward`. The tape owns `dx` from then on: it changes and frees it. */
+  /** Sets ∂L/∂x of a result x, in x's shape, before `backward`. From then on the tape owns `dx`: it changes and frees it. */
   setOutputGradient(x: Tensor, dx: Tensor): void {
     this.gradients.set(x.whole ?? x, dx);
   }
 
-  /** Removes the gradient of a tensor from the tape, if there is one. The caller has to release it. */
+  /** Removes the gradient of a tensor from the tape and returns it, if there is one. The caller must release it. */
   takeGradient(x: Tensor): Tensor | undefined {
     const gradient = this.takeGradientFor(x.whole ?? x);
     return gradient && { ...gradient, shape: x.shape };
   }
 
-  /** Removes the gradient of a key of `gradientFor`. The caller has to release it. */
+  /** Removes the gradient of a key of `gradientFor` and returns it. The caller must release it. */
   takeGradientFor(key: object): Tensor | undefined {
     const gradient = this.gradients.get(key);
     this.gradients.delete(key);
@@ -142,8 +146,8 @@ export class Tape {
   }
 
   /**
-   * Gradient checkpointing (Chen et al. 2016): runs `body` without retaining what its backward pass reads. During `backward`, `body` runs
-   * again, with bit-identical results, and is recorded then.
+   * Runs `body` with gradient checkpointing (Chen et al. 2016), without retaining what its backward pass reads. During `backward`, `body`
+   * runs again, with bit-identical results, and is recorded then.
    *
    * @param reads tensors that `body` reads
    * @param restore restores all other state that `body` reads and changes
@@ -175,7 +179,7 @@ export class Tape {
     return results;
   }
 
-  /** Computes all gradients, from the last op to the first. Empties the tape, also after an error. */
+  /** Computes all gradients, from the last op to the first. Empties the tape, even after an error. */
   backward(): void {
     try {
       this.run();
@@ -209,7 +213,7 @@ export class Tape {
   }
 }
 
-/** A float32 tensor of zeros, kept until it is released. Unlike `rt.fill`, it also zeroes the padding of panels. */
+/** Allocates a float32 tensor of zeros. It is kept until it is released. In contrast to `rt.fill`, the padding of panels is zero too. */
 export function zeros(rt: Runtime, shape: readonly number[], layout: Tensor["layout"] = "rows"): Tensor {
   const y = rt.keep(shape, "f32", layout);
   rt.bytes(y.ptr, bytesOf(shape, "f32", layout)).fill(0);

@@ -3,32 +3,32 @@ import { kindOf, printed } from "../base/printed.js";
 import type { Runtime } from "./runtime.js";
 
 /**
- * Element types of tensors in wasm memory. Arithmetic is float32. Three dtypes exist for weight matrices only:
+ * Element types of tensors in wasm memory. Arithmetic is float32. Three dtypes exist only for weight matrices:
  *
- * - `bf16`: widened to float32 in the kernels.
- * - `q8`: 8-bit integers with one scale per output and `Q8_BLOCK_INPUTS` inputs; matmuls multiply integers.
- * - `synthetic`: only a seed and a scale are stored; kernels compute the weights, which are bf16 numbers, on the fly.
+ * - `bf16`: kernels widen the numbers to float32.
+ * - `q8`: 8-bit integers with one scale per output and block of `Q8_BLOCK_INPUTS` inputs. Matmuls multiply integers.
+ * - `synthetic`: only a seed and a scale are stored. Kernels compute the weights, which are bf16 numbers, on the fly.
  */
 export type DType = "f32" | "bf16" | "q8" | "i32" | "synthetic";
 
 const BYTES_PER_ELEMENT: Readonly<Record<DType, number>> = { f32: 4, bf16: 2, q8: 1, i32: 4, synthetic: 0 };
 
-/** A seed and a scale. */
+/** Size of a synthetic tensor, which consists of a seed and a scale. */
 const SYNTHETIC_TENSOR_BYTES = 8;
 
-/** Outputs per panel of a weight matrix. */
+/** Number of outputs per panel of a weight matrix. */
 export const MATMUL_PANEL_OUTPUTS = 32;
 
-/** Inputs per block of a q8 matrix. A block of an output has one scale. */
+/** Number of inputs per block of a q8 matrix. Each block of an output has one scale. */
 export const Q8_BLOCK_INPUTS = 512;
 
 /**
- * A shape, a dtype and an address in the memory of one runtime. Elements are row-major and contiguous. A tensor holds no view, because
- * growing the memory detaches views; `rt.read` and `rt.f32` make new ones.
+ * A tensor: a shape, a dtype and an address in the memory of one runtime. Elements are row-major and contiguous. A tensor holds no view of
+ * the memory, because growing the memory detaches views. `rt.read` copies the elements, and `rt.f32` creates a view.
  *
- * A weight matrix `[out, in]` is stored in `panels` instead of rows: panel p holds outputs 32p … 32p+31 as `[in][32]`, the last one padded
- * with zeros. Matmul reads weights in this order. A q8 panel groups inputs by four, `[in/4][32][4]`, and stores 32 float32 scales before
- * each block.
+ * A weight matrix `[out, in]` is stored in `panels` instead of rows, in the order in which matmul reads it. Panel p holds outputs 32p …
+ * 32p+31 as `[in][32]`; the last panel is padded with zeros. A q8 panel groups inputs by four, `[in/4][32][4]`, and stores 32 float32
+ * scales before each block.
  */
 export interface Tensor {
   readonly rt: Runtime;
@@ -36,11 +36,11 @@ export interface Tensor {
   readonly shape: readonly number[];
   readonly dtype: DType;
   readonly layout: "rows" | "panels";
-  /** The tensor that this one is a slice or a reshape of. */
+  /** The tensor of which this one is a slice or a reshape. */
   readonly whole: Tensor | undefined;
 }
 
-/** Number of elements of a shape. */
+/** Returns the number of elements of a shape. */
 export function sizeOf(shape: readonly number[]): number {
   if (!Array.isArray(shape)) throw new ShapeError(`shape: expected an array of numbers, got ${kindOf(shape)}`);
   let size = 1;
@@ -48,7 +48,7 @@ export function sizeOf(shape: readonly number[]): number {
   return size;
 }
 
-/** Size of a tensor in memory, including padding and scales of panels. */
+/** Returns the size of a tensor in memory, including padding and scales of panels. */
 export function bytesOf(shape: readonly number[], dtype: DType, layout: Tensor["layout"] = "rows"): number {
   if (dtype === "synthetic") return SYNTHETIC_TENSOR_BYTES;
   if (layout === "rows") return sizeOf(shape) * BYTES_PER_ELEMENT[dtype];
@@ -57,7 +57,7 @@ export function bytesOf(shape: readonly number[], dtype: DType, layout: Tensor["
   return Math.ceil(outputs / MATMUL_PANEL_OUTPUTS) * MATMUL_PANEL_OUTPUTS * row;
 }
 
-/** The same elements under another shape. */
+/** Returns a tensor with the same elements in another shape. It shares memory with `x`. */
 export function reshape(x: Tensor, shape: readonly number[]): Tensor {
   expectTensor("reshape: x", x);
   if (x.layout !== "rows" || sizeOf(shape) !== sizeOf(x.shape)) {
@@ -66,7 +66,7 @@ export function reshape(x: Tensor, shape: readonly number[]): Tensor {
   return { ...x, shape, whole: x.whole ?? x };
 }
 
-/** Rows `begin` to `end` of the first axis, sharing memory with `x`. */
+/** Returns rows `begin` to `end` (exclusive) of the first axis. The slice shares memory with `x`. */
 export function slice(x: Tensor, begin: number, end: number): Tensor {
   expectTensor("slice: x", x);
   const [rows = 0, ...rest] = x.shape;
@@ -76,14 +76,14 @@ export function slice(x: Tensor, begin: number, end: number): Tensor {
   return { ...x, ptr: x.ptr + begin * sizeOf(rest) * BYTES_PER_ELEMENT[x.dtype], shape: [end - begin, ...rest], whole: x.whole ?? x };
 }
 
-/** @param where `"op: argument"` @throws {ShapeError} `x` is not a tensor */
+/** Checks that a value is a tensor. @param where `"op: argument"` @throws {ShapeError} it is not */
 export function expectTensor(where: string, x: Tensor): void {
   if (typeof x !== "object" || x === null || !Array.isArray(x.shape) || typeof x.rt !== "object" || x.rt === null) {
     throw new ShapeError(`${where}: expected a tensor, got ${kindOf(x)}`);
   }
 }
 
-/** The runtime of all tensors of an op. @throws {ShapeError} tensors of several runtimes */
+/** Returns the runtime of all tensors of an op. @throws {ShapeError} tensors of several runtimes */
 export function runtimeOf(where: string, x: Tensor, ...others: readonly Tensor[]): Runtime {
   for (let i = 0; i < others.length; i++) {
     if (others[i]!.rt === x.rt) continue;
@@ -97,7 +97,7 @@ export function runtimeOf(where: string, x: Tensor, ...others: readonly Tensor[]
  *
  * @param where `"op: argument"`
  * @param shape expected dims; `"*"` matches any
- * @throws {ShapeError} with `hint` as the remedy
+ * @throws {ShapeError} they differ. The message contains `hint` as the remedy
  */
 export function expectShape(
   where: string,
@@ -116,7 +116,7 @@ export function expectShape(
   );
 }
 
-/** Checks that every int32 of `x` is within [0, count). @throws {ShapeError} */
+/** Checks that every int32 of `x` is within [0, count). @throws {ShapeError} one is not */
 export function expectIndices(where: string, x: Tensor, count: number): void {
   const wrong = x.rt.i32(x).find((index) => index < 0 || index >= count);
   if (wrong !== undefined) throw new ShapeError(`${where}: expected indices within [0, ${count}), got ${printed(wrong)}`);

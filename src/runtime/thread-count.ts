@@ -4,13 +4,13 @@ import { InputError } from "../base/errors.js";
 import { printed } from "../base/printed.js";
 import { threadNumber } from "./options.js";
 
-/** The limit for `"auto"`: the gain of more threads has not been measured. */
+/** Maximum number of threads for `"auto"`. The gain of more threads has not been measured. */
 const MAX_AUTO_THREADS = 8;
 
 /**
- * The number of threads to compute with, the calling one included; 1, with a warning, if threads cannot share memory here.
+ * Returns the number of threads that compute, including the calling thread. If threads cannot share memory here, returns 1 and warns.
  *
- * @param shared whether another thread fills the memory: `"auto"` leaves a processor to it
+ * @param shared whether another thread fills the memory. If so, `"auto"` leaves a processor to it
  * @throws {InputError} an invalid number of threads
  */
 export function threadCount(threads: number | "auto", shared: boolean, onWarning: (message: string) => void): number {

@@ -5,13 +5,13 @@ import type { Heap } from "./heap.js";
 import { DISPATCH_BYTES, DispatchWord, KernelDispatch, MAX_PIECES } from "./kernel-dispatch.js";
 import type { ThreadData } from "./worker.js";
 
-/** More pieces than threads even out differences in speed. */
+/** Number of pieces per thread. With several pieces, differences in speed even out. */
 const PIECES_PER_THREAD = 4;
 
-/** Longer pieces are rounded up to a multiple of this length, because kernels work through their range in blocks. */
+/** Pieces longer than this length are rounded up to a multiple of it, because kernels process their range in blocks. */
 const PIECE_LENGTH_MULTIPLE = 8;
 
-/** Iterations for which the calling thread spins on `done` before it sleeps. */
+/** Number of iterations for which the calling thread spins on `done` before it sleeps. */
 const CALLER_SPIN_ITERATIONS = 2_000;
 
 const DEFAULT_TIMEOUT_MS = 30_000;
@@ -20,8 +20,8 @@ export interface ThreadPoolOptions {
   /** Called once if not all threads could be started. */
   readonly onWarning: (message: string) => void;
   /**
-   * A thread that finishes no piece of work for this many milliseconds counts as dead (30,000). Ten times the duration of the caller's own
-   * pieces is added.
+   * Time in milliseconds after which a thread that has finished no piece of work counts as dead (30,000). Ten times the duration of the
+   * caller's own pieces is added.
    */
   readonly timeoutMs?: number | undefined;
 }
@@ -38,11 +38,11 @@ export class ThreadPool {
   private readonly workers: Thread[] = [];
   private generation = 0;
   private state: "new" | "running" | "disposed" = "new";
-  /** Numbers of the threads that failed to start. */
+  /** Indices of the threads that failed to start. */
   private readonly missing = new Set<number>();
   private fault: string | undefined;
 
-  /** @param maxThreads number of threads, the calling one included */
+  /** @param maxThreads number of threads, including the calling thread */
   constructor(
     readonly maxThreads: number,
     private readonly module: WebAssembly.Module,
@@ -58,9 +58,10 @@ export class ThreadPool {
   }
 
   /**
-   * Computes `kernel(...args)` in pieces, on every free thread. The last two arguments are the kernel's range, 0 and its end.
+   * Computes `kernel(...args)` in pieces, on every free thread. The last two arguments are the kernel's range, which are 0 and its end.
    *
-   * @param workspaceBytes per thread, 0 without; the argument before the range is the address of the first thread's workspace
+   * @param workspaceBytes bytes of workspace per thread, or 0 for none. With a workspace, the argument before the range is the address of
+   *   the first thread's workspace
    * @throws {LightningError} a thread has died, or the kernel failed
    */
   run(kernel: string, args: readonly number[], workspaceBytes: number): void {
@@ -88,7 +89,7 @@ export class ThreadPool {
     if (Atomics.load(words, DispatchWord.failed)) throw new LightningError(`${kernel}: a kernel failed on one of ${this.threads} threads`);
   }
 
-  /** Number of threads that compute, or will once they are ready; the calling one included. */
+  /** Number of threads that compute, or that will compute once they are ready. It includes the calling thread. */
   get threads(): number {
     return this.maxThreads - this.missing.size;
   }
@@ -135,11 +136,14 @@ export class ThreadPool {
     return Atomics.load(this.dispatch.words, DispatchWord.ready + thread) === 1;
   }
 
-  /** A thread that was never ready is skipped. One that dies later is a fault, because it may leave a piece half-written. */
+  /**
+   * Handles the end of a thread. A thread that was never ready is skipped. If a thread dies later, this is an error, because it may leave a
+   * piece incomplete.
+   */
   private handleEnd(thread: number, reason: string): void {
     if (this.state !== "running") return;
     if (this.isReady(thread)) {
-      // The first reason is the cause; later ones are its consequences.
+      // The first reason is the cause. Later reasons are its consequences.
       this.fault ??= reason;
       return;
     }
@@ -171,7 +175,10 @@ export class ThreadPool {
   }
 }
 
-/** Sleeps until `done` changes, at most a millisecond. A page's main thread may not sleep: it spins. @returns milliseconds, at most 1 */
+/**
+ * Sleeps until `done` changes, for at most a millisecond. The main thread of a web page may not sleep, so it spins. @returns the elapsed
+ * milliseconds, at most 1
+ */
 function sleep(words: Int32Array, done: number): number {
   const begin = performance.now();
   try {

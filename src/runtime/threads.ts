@@ -8,13 +8,13 @@ export interface Thread {
   stop(): Promise<unknown> | undefined;
 }
 
-/** Pages have shared memory only if they are cross-origin isolated. Engines other than browsers do not define the property. */
+/** Whether the page is cross-origin isolated, which shared memory requires. Undefined in engines other than browsers. */
 const isolated: boolean | undefined = globalThis.crossOriginIsolated;
 
-/** Whether a page can start threads: they need shared memory. */
+/** Whether a page can start threads, which need shared memory. */
 export const canShare = isolated === true && typeof SharedArrayBuffer === "function" && typeof Worker === "function";
 
-/** Why threads cannot share memory here, and the remedy. */
+/** The reason why threads cannot share memory here, with the remedy. */
 export const cannotShareReason =
   isolated === false
     ? "the page is not cross-origin isolated (serve it with Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp)"

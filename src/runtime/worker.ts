@@ -6,17 +6,17 @@ export interface ThreadData {
   readonly memory: WebAssembly.Memory;
   /** Address of the dispatch block. */
   readonly at: number;
-  /** Number of the thread, at least 1. */
+  /** Index of the thread, at least 1. */
   readonly thread: number;
 }
 
 /**
- * Iterations for which a thread spins on `claim` before it sleeps: about half a millisecond, longer than the gaps between the matmuls of a
- * token, because waking a thread takes as long as a matmul.
+ * Number of iterations for which a thread spins on `claim` before it sleeps. They take about half a millisecond, which is longer than the
+ * gaps between the matmuls of a token. Waking a thread takes as long as a matmul.
  */
 const WORKER_SPIN_ITERATIONS = 100_000;
 
-/** The thread's main loop: computes pieces of every call until `quit` is set. */
+/** Main loop of a thread. It computes pieces of every call until `quit` is set. */
 export function serve({ module, memory, at, thread }: ThreadData): void {
   const { exports } = new WebAssembly.Instance(module, { env: { memory } });
   const dispatch = new KernelDispatch(memory, at, exports, thread);

@@ -5,18 +5,18 @@ import type { PendingRead, PendingReads } from "./pending-reads.js";
 import { matrixShape } from "./stored-rows.js";
 import { packMatrix, rowBytes, type StreamedMatrix, sizesOf } from "./streamed-matrix.js";
 
-/** A streamed matrix and its state in memory: absent, being read, or packed. */
+/** A streamed matrix and its state in memory: absent, being read, or packed into panels. */
 export interface CachedMatrix extends StreamedMatrix {
-  /** Size as stored, and as a packed tensor. */
+  /** Size in bytes, as stored and as a packed tensor. */
   readonly storedBytes: number;
   readonly heldBytes: number;
-  /** Set while the matrix is being read. */
+  /** The read in progress. Undefined at all other times. */
   pendingRead: PendingRead | undefined;
-  /** Set while the matrix is packed in memory. */
+  /** The packed matrix. Undefined if it is not in memory. */
   tensor: Tensor | undefined;
-  /** Number of scopes that use the matrix. */
+  /** Number of scopes that currently use the matrix. */
   pins: number;
-  /** Time of the last use, as a count of uses. */
+  /** Time of the last use, as the number of uses of all matrices until then. */
   lastUse: number;
 }
 
@@ -25,17 +25,19 @@ export function cachedMatrix(matrix: StreamedMatrix): CachedMatrix {
 }
 
 /**
- * Streamed matrices in memory, within a budget.
+ * Holds streamed matrices in memory, within a budget.
  *
- * Order of eviction:
+ * Matrices are evicted in this order:
  *
- * 1. Experts, least recently used first.
- * 2. Matrices that every forward pass needs, most recently used first: the next pass uses them in the same order, so that evicting the
- *    least recently used one would always evict the one that is needed next.
- * 3. Matrices that were read ahead, the last one first; only to make room for a matrix that is needed at once.
+ * 1. Experts, the least recently used one first.
+ *
+ * 2. Matrices that every forward pass needs, the most recently used one first. The next pass uses them in the same order, so evicting the
+ * least recently used one would always evict the one that is needed next.
+ *
+ * 3. Matrices that were read ahead, the last one first. They are evicted only to make room for a matrix that is needed at once.
  */
 export class MatrixCache {
-  /** Matrices that take memory, in the order in which their reads began. */
+  /** The matrices that take memory, in the order in which their reads began. */
   private readonly present = new Set<CachedMatrix>();
   /** Matrices that were read ahead and not used yet. */
   private readonly readAhead = new Set<CachedMatrix>();
@@ -64,7 +66,9 @@ export class MatrixCache {
     this.begin(matrix);
   }
 
-  /** Starts to read a matrix ahead, unless another matrix that was read ahead would have to be evicted. @returns whether it started */
+  /**
+   * Starts to read a matrix ahead of time, unless this would evict another matrix that was read ahead. @returns whether the read started
+   */
   tryReadAhead(matrix: CachedMatrix): boolean {
     if (!this.evictFor(matrix.storedBytes + matrix.heldBytes, false)) return false;
     this.begin(matrix);
@@ -72,7 +76,7 @@ export class MatrixCache {
     return true;
   }
 
-  /** Removes the protection that a matrix has because it was read ahead. */
+  /** Removes the protection from eviction that a matrix has because it was read ahead. */
   unprotect(matrix: CachedMatrix): void {
     this.readAhead.delete(matrix);
   }
@@ -85,7 +89,7 @@ export class MatrixCache {
   /**
    * Waits for a matrix that is being read, and packs it.
    *
-   * @param retry whether to read again after an error: a read that was begun early may have failed long ago
+   * @param retry whether to read again after an error, because a read that began early may have failed long ago
    */
   finish(matrix: CachedMatrix, pendingRead: PendingRead, retry: boolean): void {
     matrix.pendingRead = undefined;
@@ -109,7 +113,7 @@ export class MatrixCache {
     this.usedBytes += bytes;
   }
 
-  /** Gives back what `reserve` took. */
+  /** Returns a part of the budget that `reserve` took. */
   free(bytes: number): void {
     this.usedBytes -= bytes;
   }
@@ -128,7 +132,10 @@ export class MatrixCache {
     throw new MemoryError(`${name}: needs ${needed} while ${used} are in use, and the budget is ${budget}. Set a larger budgetBytes.`);
   }
 
-  /** Evicts until `bytes` fit. @param evictReadAhead whether matrices that were read ahead may go @returns whether they fit */
+  /**
+   * Evicts matrices until `bytes` fit. @param evictReadAhead whether matrices that were read ahead may be evicted @returns whether `bytes`
+   * fit
+   */
   private evictFor(bytes: number, evictReadAhead: boolean): boolean {
     while (this.usedBytes + bytes > this.budgetBytes) if (!this.evictOne(evictReadAhead)) return false;
     return true;

@@ -3,7 +3,7 @@ import type { Tensor } from "../runtime/tensor.js";
 
 /** Reads files into a runtime's memory in the background. The calling thread can block until a read is complete. */
 export interface BackgroundReader {
-  /** Starts to read bytes `begin` to `end` of a file to an address. @returns the number of the read */
+  /** Starts to read bytes `begin` to `end` (exclusive) of a file to an address. @returns a number that identifies the read */
   begin(file: string, begin: number, end: number, ptr: number): number;
   isDone(read: number): boolean;
   /** Blocks until a read is complete, and frees its number. @throws {CheckpointError} the read failed */
@@ -15,17 +15,17 @@ export interface BackgroundReader {
   dispose(): void;
 }
 
-/** Bytes `begin` to `end` of a file. */
+/** Bytes `begin` to `end` (exclusive) of a file. */
 export type ByteRange = readonly [begin: number, end: number];
 
-/** Byte ranges of a file that are being read into one block of memory, in order. */
+/** A read of several byte ranges of a file into one block of memory, in order. */
 export interface PendingRead {
   readonly raw: Tensor;
   readonly bytes: number;
   readonly reads: readonly number[];
 }
 
-/** Reads from files into a runtime's memory. Every read that `begin` starts has to end in `take` or `discard`. */
+/** Reads from files into a runtime's memory. Every read that `begin` starts must end with `take` or `discard`. */
 export class PendingReads {
   readBytes = 0;
   /** Total time that the calling thread waited, in milliseconds. */
@@ -79,13 +79,13 @@ export class PendingReads {
     try {
       this.settle(reads);
     } catch {
-      // The error is ignored, because the bytes are not needed. If they are needed later, they are read again,
-      // and the error is reported then.
+      // The error is ignored, because the bytes are not needed. If they are needed later, they are read again, and the error is reported
+      // then.
     }
     this.free(raw);
   }
 
-  /** Waits for all reads before it throws the first error, because the memory of a read must not be freed while it writes. */
+  /** Waits for all reads, and then throws the first error. The memory of a read must not be freed while the read still writes. */
   private settle(reads: readonly number[]): void {
     let fault: { readonly error: unknown } | undefined;
     for (const read of reads) {

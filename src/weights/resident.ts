@@ -5,10 +5,10 @@ import { matrixShape, packRows, pieceRows, rowOffset, STORED_BYTES } from "./sto
 import type { ResidentDType, StoredDType, StoredWeights, WeightSpec } from "./weights.js";
 
 /**
- * Weights that stay in the runtime's memory: matrices in panels, as float32, bf16 or q8; vectors as float32.
+ * Weights that stay in the runtime's memory. Matrices are in panels, as float32, bf16 or q8. Vectors are float32.
  *
- * They are written and read back in stored form, whole rows at a time. No bit changes unless the resident dtype is narrower than the stored
- * one. `readRows` returns the values that matmuls use: for q8, scale · integer, rounded to the stored dtype.
+ * Weights are written and read back in stored form, whole rows at a time. No bit changes, unless the resident dtype is narrower than the
+ * stored one. In this case, `readRows` returns the values that matmuls use. For q8, these are scale · integer, rounded to the stored dtype.
  */
 export class ResidentWeights implements StoredWeights {
   readonly stable = true;
@@ -16,9 +16,9 @@ export class ResidentWeights implements StoredWeights {
 
   constructor(readonly rt: Runtime) {}
 
-  /** Allocates a weight. Its contents are undefined until `writeRows`. @throws {WeightError} the name is in use */
+  /** Allocates a weight. Its contents are undefined until `writeRows`. @throws {WeightError} the name is already in use */
   add(spec: WeightSpec, resident: ResidentDType): Tensor {
-    if (this.entries.has(spec.name)) throw new WeightError(`${spec.name}: given twice`);
+    if (this.entries.has(spec.name)) throw new WeightError(`${spec.name}: expected every name once, got it twice`);
     const tensor = this.rt.keep(spec.shape, resident, spec.shape.length === 2 ? "panels" : "rows");
     this.entries.set(spec.name, { tensor, spec });
     return tensor;
@@ -32,12 +32,12 @@ export class ResidentWeights implements StoredWeights {
     return this.entry(name).tensor.dtype === "q8";
   }
 
-  /** The specification that was added under this name. */
+  /** Returns the specification that was added under this name. */
   spec(name: string): WeightSpec {
     return this.entry(name).spec;
   }
 
-  /** All specifications, in the order in which they were added. */
+  /** Yields all specifications, in the order in which they were added. */
   *specs(): Generator<WeightSpec> {
     for (const { spec } of this.entries.values()) yield spec;
   }
@@ -47,12 +47,12 @@ export class ResidentWeights implements StoredWeights {
   }
 
   /**
-   * Writes rows from `begin` on.
+   * Writes rows, starting with row `begin`.
    *
    * @param bytes whole rows in stored form, little-endian
    * @param dtype dtype of the bytes, if it is not the dtype of the specification
    * @returns number of elements that are NaN or infinite, including those that become infinite as bf16
-   * @throws {LightningError} rows that are not whole, out of range, or do not begin and end at panels
+   * @throws {LightningError} rows that are incomplete or out of range, or that do not begin and end at panels
    */
   writeRows(name: string, begin: number, bytes: Uint8Array, dtype?: StoredDType): number {
     const { rt } = this;
@@ -68,7 +68,7 @@ export class ResidentWeights implements StoredWeights {
     });
   }
 
-  /** Rows `begin` to `end` in stored form, little-endian. */
+  /** Returns rows `begin` to `end` (exclusive) in stored form, little-endian. */
   readRows(name: string, begin: number, end: number): Uint8Array<ArrayBuffer> {
     const { rt } = this;
     const { kernels: k } = rt;

@@ -3,13 +3,13 @@
 import { bytesOf, MATMUL_PANEL_OUTPUTS, sizeOf, type Tensor } from "../runtime/tensor.js";
 import type { StoredDType } from "./weights.js";
 
-/** Bytes per stored number. */
+/** Number of bytes per stored number. */
 export const STORED_BYTES: Readonly<Record<StoredDType, number>> = { f32: 4, bf16: 2, f16: 2 };
 
 /** Approximate cost of moving a number into its panel, in floating point operations. */
 export const OPERATIONS_PER_PACKED_WEIGHT = 2;
 
-/** Approximate size of the pieces in which stored rows are staged in wasm memory. */
+/** Approximate size in bytes of the pieces in which stored rows are staged in wasm memory. */
 const STAGING_BYTES = 1 << 20;
 
 /**
@@ -38,7 +38,7 @@ export function packRows(tensor: Tensor, begin: number, stored: number, rows: nu
       const narrow = rt.empty([Math.ceil(size / 2)]);
       k.f32ToBf16(narrow.ptr, wide, size);
       rt.run("packBf16", [target, narrow.ptr, rows, width, 0, Math.ceil(rows / MATMUL_PANEL_OUTPUTS)], OPERATIONS_PER_PACKED_WEIGHT * size);
-      // The largest float32 numbers become infinity as bf16, so count after rounding.
+      // The largest float32 numbers become infinite as bf16, so the count comes after rounding.
       const held = rt.empty([size]);
       k.bf16ToF32(held.ptr, narrow.ptr, size);
       return k.countNonFinite(held.ptr, size);
@@ -47,7 +47,7 @@ export function packRows(tensor: Tensor, begin: number, stored: number, rows: nu
   });
 }
 
-/** Number of rows that take about a megabyte as float32, in whole panels. */
+/** Returns the number of rows that take about a megabyte as float32, in whole panels. */
 export function pieceRows(shape: readonly number[]): number {
   const [rows, width] = matrixShape(shape);
   return Math.min(
@@ -56,12 +56,15 @@ export function pieceRows(shape: readonly number[]): number {
   );
 }
 
-/** Copies the first bytes of a tensor in its in-memory layout: at most `bytes`, rounded down to whole words at the tensor's end. */
+/**
+ * Copies at most `bytes` first bytes of a tensor in its in-memory layout. If the tensor is shorter, the number is rounded down to whole
+ * words.
+ */
 export function firstBytes({ rt, ptr, shape, dtype, layout }: Tensor, bytes: number): Uint8Array<ArrayBuffer> {
   return rt.bytes(ptr, Math.min(bytes, bytesOf(shape, dtype, layout) & ~3)).slice();
 }
 
-/** Shape of a weight as `[rows, width]`. A vector is one row. */
+/** Returns the shape of a weight as `[rows, width]`. A vector counts as one row. */
 export function matrixShape(shape: readonly number[]): [rows: number, width: number] {
   return shape.length === 2 ? [shape[0]!, shape[1]!] : [1, sizeOf(shape)];
 }

@@ -10,9 +10,9 @@ export interface StreamedMatrix {
   /** Dtype in memory. */
   readonly resident: ResidentDType;
   readonly file: string;
-  /** Offset of the matrix in the file. */
+  /** Offset of the matrix in the file, in bytes. */
   readonly begin: number;
-  /** Index of the layer; undefined for matrices over the vocabulary, which are never held whole. */
+  /** Index of the layer. Undefined for matrices over the vocabulary, which are never in memory as a whole. */
   readonly layer: number | undefined;
   /** Whether the matrix belongs to an expert. The router decides during a forward pass which experts are needed. */
   readonly expert: boolean;
@@ -53,8 +53,10 @@ export function packMatrix({ spec, resident }: Pick<StreamedMatrix, "spec" | "re
 }
 
 /**
- * The smallest budget in which a forward pass can be computed: the largest set of matrices that is used at the same time, plus the stored
- * bytes of its largest matrix. Such a set consists of a layer's matrices without experts, one expert, or a part of a vocabulary matrix.
+ * Returns the smallest budget with which a forward pass can be computed. It is the size of the largest set of matrices that is used at the
+ * same time, plus the stored bytes of the largest matrix of that set.
+ *
+ * Such a set consists of the matrices of a layer without its experts, of one expert, or of a part of a vocabulary matrix.
  */
 export function minBudgetBytes(matrices: readonly StreamedMatrix[]): number {
   const groups = new Map<string, { held: number; stored: number }>();
@@ -74,19 +76,19 @@ export function minBudgetBytes(matrices: readonly StreamedMatrix[]): number {
   return Math.max(0, ...[...groups.values()].map(({ held, stored }) => held + stored));
 }
 
-/** Memory that a matrix takes as stored, and as a packed tensor. */
+/** Returns the memory that a matrix takes, as stored and as a packed tensor. */
 export function sizesOf({ spec, resident }: StreamedMatrix): { storedBytes: number; heldBytes: number } {
   const [rows] = matrixShape(spec.shape);
   return { storedBytes: allocatedBytes(rows * rowBytes(spec)), heldBytes: allocatedBytes(bytesOf(spec.shape, resident, "panels")) };
 }
 
-/** Memory that a part of `rows` rows takes while it is streamed: two parts as stored, one packed. */
+/** Returns the memory that a part of `rows` rows takes while it is streamed. This is two parts as stored, and one packed part. */
 export function partBytes(spec: WeightSpec, resident: ResidentDType, rows: number): number {
   const [, width] = matrixShape(spec.shape);
   return 2 * allocatedBytes(rows * rowBytes(spec)) + allocatedBytes(bytesOf([rows, width], resident, "panels"));
 }
 
-/** Bytes of one stored row. */
+/** Returns the bytes of one stored row. */
 export function rowBytes({ shape, dtype }: WeightSpec): number {
   return matrixShape(shape)[1] * STORED_BYTES[dtype];
 }

@@ -5,16 +5,16 @@ import { firstBytes, matrixShape } from "./stored-rows.js";
 import { packMatrix, partBytes, rowBytes, type StreamedMatrix } from "./streamed-matrix.js";
 import type { VocabularyMatrices, VocabularyPart } from "./weights.js";
 
-/** Approximate size of the parts in which a whole vocabulary matrix is read. Two parts are in memory at a time. */
+/** Approximate size in bytes of the parts in which a whole vocabulary matrix is read. Two parts are in memory at a time. */
 const VOCABULARY_PART_BYTES = 16 << 20;
 
-/** A part to be read: its place in the sequence of rows, and where its rows are stored. */
+/** A part that is going to be read: its place in the sequence of rows, and where its rows are stored. */
 interface PlannedPart {
   readonly first: number;
   readonly ranges: readonly ByteRange[];
 }
 
-/** Streamed matrices over the vocabulary. A matrix is never held whole: its rows, or some of them, are read in parts. */
+/** Streamed matrices over the vocabulary. Such a matrix is never in memory as a whole. All or some of its rows are read in parts. */
 export class StreamedVocabulary implements VocabularyMatrices {
   /** @param find returns the matrix with a given name @throws {WeightError} an unknown name */
   constructor(
@@ -50,7 +50,7 @@ export class StreamedVocabulary implements VocabularyMatrices {
     return this.stream(matrix, parts);
   }
 
-  /** The first bytes that a streamed matrix would have in memory. */
+  /** Returns the first bytes that a streamed matrix would have in memory. */
   sample(matrix: StreamedMatrix, bytes: number): Uint8Array<ArrayBuffer> {
     const [rows] = matrixShape(matrix.spec.shape);
     const end = matrix.begin + Math.min(MATMUL_PANEL_OUTPUTS, rows) * rowBytes(matrix.spec);
@@ -59,7 +59,7 @@ export class StreamedVocabulary implements VocabularyMatrices {
     return sample!;
   }
 
-  /** Parts of a matrix, each valid until the next one. The next part is read while the caller uses this one. */
+  /** Yields parts of a matrix. Each part is valid until the next one. The next part is read while the caller uses the current one. */
   private *stream({ spec, file, resident }: StreamedMatrix, parts: readonly PlannedPart[]): Generator<VocabularyPart> {
     const [, width] = matrixShape(spec.shape);
     const rowsOf = (ranges: readonly ByteRange[]) => ranges.reduce((sum, [begin, end]) => sum + end - begin, 0) / rowBytes(spec);

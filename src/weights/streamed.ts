@@ -9,25 +9,29 @@ import { rowBytes, type StreamedMatrix } from "./streamed-matrix.js";
 import { StreamedVocabulary } from "./streamed-vocabulary.js";
 import type { StoredWeights, VocabularyMatrices, WeightSpec } from "./weights.js";
 
-/** Cost of streaming so far. */
+/** Statistics of streaming so far. */
 export interface StreamingStatistics {
-  /** Bytes that were read, and the total time of the reads. Reads of files follow one another; requests to a server overlap. */
+  /**
+   * Number of bytes that were read. `readMs` is the total time of the reads. Reads of files run one after the other; requests to a server
+   * overlap.
+   */
   readonly readBytes: number;
   readonly readMs: number;
-  /** Time that the computing thread waited for reads. Computation hides the rest of `readMs`. */
+  /** Time in milliseconds that the computing thread waited for reads. The rest of `readMs` overlapped with computation. */
   readonly waitMs: number;
-  /** Number of uses of a matrix without a wait, and number of uses with a wait. */
+  /** Number of times that a matrix was used without waiting. `misses` is the number of times with waiting. */
   readonly hits: number;
   readonly misses: number;
 }
 
-/** Limit for reading ahead: an expert has three matrices, the attention of a layer four. */
+/** Maximum number of matrices that are read ahead. An expert has three matrices, and the attention of a layer has four. */
 const MAX_MATRICES_READ_AHEAD = 12;
 
 /**
- * Weights that are read from files when they are needed, and kept as long as a budget allows (`MatrixCache`). Matrices are streamed per
- * layer and per chosen expert; vectors and routers are resident. While a layer computes, the matrices that the next layer certainly needs
- * are read ahead, and so are all chosen experts but the first.
+ * Weights that are read from files when they are needed, and kept as long as the budget allows (`MatrixCache`). Matrices are streamed per
+ * layer and per chosen expert. Vectors and routers are resident.
+ *
+ * While a layer computes, matrices are read ahead: those that the next layer certainly needs, and all chosen experts except the first.
  */
 export class StreamedWeights implements StoredWeights {
   readonly stable = false;
@@ -36,9 +40,9 @@ export class StreamedWeights implements StoredWeights {
   private readonly cache: MatrixCache;
   private readonly streamedVocabulary: StreamedVocabulary;
   private readonly matrices = new Map<string, CachedMatrix>();
-  /** Matrices that were announced and are not being read yet, in order of use. */
+  /** Matrices that will be used soon but are not being read yet, in order of use. */
   private readonly announced = new Set<CachedMatrix>();
-  /** By layer: the matrices that every forward pass needs, in order of use. */
+  /** For each layer, the matrices that every forward pass needs, in order of use. */
   private readonly matricesOfLayer: CachedMatrix[][] = [];
   private readonly samples = new Map<string, Uint8Array<ArrayBuffer>>();
   private uses = 0;
@@ -77,7 +81,7 @@ export class StreamedWeights implements StoredWeights {
     return { readBytes, readMs, waitMs, hits, misses };
   }
 
-  /** @throws {LightningError} no scope is open: a matrix stays in memory until the enclosing scope ends */
+  /** Returns a matrix, which stays in memory until the enclosing scope ends. @throws {LightningError} no scope is open */
   at(name: string): Tensor {
     const matrix = this.matrices.get(name);
     if (!matrix) return this.resident.at(name);
@@ -111,7 +115,8 @@ export class StreamedWeights implements StoredWeights {
   }
 
   /**
-   * A layer uses all its experts before anything else, unless the pass failed: experts that are still announced are not needed any more.
+   * Forgets experts that are announced but were not used. A layer uses all its experts before anything else, so they belong to a failed
+   * pass and are not needed any more.
    */
   private forgetExperts(): void {
     for (const matrix of this.announced) if (matrix.expert) this.announced.delete(matrix);
@@ -119,9 +124,9 @@ export class StreamedWeights implements StoredWeights {
   }
 
   /**
-   * Starts reads that need no eviction of matrices in use or read ahead.
+   * Starts reads that do not evict matrices in use or read ahead.
    *
-   * @param nextLayer the layer after this one, once the experts of this one are known: its matrices come after the announced ones
+   * @param nextLayer the layer after this one, if the experts of this layer are known. Its matrices come after the announced ones
    */
   private readAhead(nextLayer: number | undefined): void {
     const next = nextLayer === undefined ? [] : (this.matricesOfLayer[nextLayer % this.matricesOfLayer.length] ?? []);
@@ -132,7 +137,7 @@ export class StreamedWeights implements StoredWeights {
     }
   }
 
-  /** The first bytes of a weight in its in-memory layout. */
+  /** Returns the first bytes of a weight in its in-memory layout. */
   sample(name: string, bytes: number): Uint8Array<ArrayBuffer> {
     const matrix = this.matrices.get(name);
     if (!matrix) return firstBytes(this.resident.at(name), bytes);
@@ -150,7 +155,7 @@ export class StreamedWeights implements StoredWeights {
     yield* this.resident.specs();
   }
 
-  /** False: `readRows` reads the stored values. */
+  /** Returns false, because `readRows` reads the stored values. */
   isRounded(): boolean {
     return false;
   }

@@ -6,12 +6,12 @@ import { ResidentWeights } from "./resident.js";
 import { matrixShape, pieceRows } from "./stored-rows.js";
 import type { StoredWeights, WeightSpec } from "./weights.js";
 
-/** Kind of a synthetic weight. It determines the scale of the values, and whether they are rounded to bf16. */
+/** The kind of a synthetic weight. It determines the scale of the values, and whether they are rounded to bf16. */
 export type SyntheticKind = "matrix" | "embedding" | "router" | "norm";
 
 /**
- * Synthetic weights: each weight is a function of its tensor's name and its flat (row-major) index i, so that a model of any size needs
- * almost no memory.
+ * Synthetic weights. Each weight is a function of its tensor's name and its flat (row-major) index i, so a model of any size needs almost
+ * no memory.
  *
  *     u = hash(i + FNV-1a(name)) in [−1, 1), in steps of 2^−23
  *     matrix      bf16(u · s),  s = √3 / √in          so that a matmul keeps the variance of its input
@@ -19,7 +19,7 @@ export type SyntheticKind = "matrix" | "embedding" | "router" | "norm";
  *     router      u · 2√3 / √in, float32
  *     norm        bf16(1 + u / 8)
  *
- * A matrix or embedding takes eight bytes: kernels compute it panel by panel (`assembly/synthetic.ts`). Routers and norms are resident.
+ * A matrix or an embedding takes eight bytes; kernels compute it panel by panel (`assembly/synthetic.ts`). Routers and norms are resident.
  */
 export class SyntheticWeights implements StoredWeights {
   readonly stable = true;
@@ -39,7 +39,7 @@ export class SyntheticWeights implements StoredWeights {
    */
   add(spec: WeightSpec, kind: SyntheticKind): void {
     const { name, shape, dtype } = spec;
-    if (this.known.has(name)) throw new WeightError(`${name}: given twice`);
+    if (this.known.has(name)) throw new WeightError(`${name}: expected every name once, got it twice`);
     if (dtype === "f16") throw new InputError(`${name}: expected bfloat16 or float32, got float16, which cannot hold synthetic weights`);
     this.known.set(name, spec);
     const matrix = this.declare(name, shape, scaleOf(kind, shape));
@@ -104,7 +104,7 @@ export class SyntheticWeights implements StoredWeights {
     return matrix;
   }
 
-  /** float32(u · s) for rows `begin` to `end`. */
+  /** Computes float32(u · s) for rows `begin` to `end` (exclusive). */
   private values(matrix: Tensor, begin: number, end: number): Float32Array<ArrayBuffer> {
     const { rt } = this;
     const [, width] = matrixShape(matrix.shape);
@@ -115,7 +115,7 @@ export class SyntheticWeights implements StoredWeights {
     });
   }
 
-  /** Values rounded to bf16, as the bytes of a dtype that can represent them. */
+  /** Converts values that are rounded to bf16 to the bytes of a dtype that can represent them. */
   private stored(values: Float32Array, dtype: "f32" | "bf16" | "f16"): Uint8Array<ArrayBuffer> {
     const { rt } = this;
     return rt.scope(() => {
@@ -136,7 +136,7 @@ function scaleOf(kind: SyntheticKind, shape: readonly number[]): number {
   return ((kind === "router" ? 2 : 1) * Math.sqrt(3)) / Math.sqrt(inputs);
 }
 
-/** FNV-1a of the name's UTF-8 bytes, 32 bits. */
+/** Computes the 32-bit FNV-1a hash of the name's UTF-8 bytes. */
 export function seedOfName(name: string): number {
   return fnv1a(new TextEncoder().encode(name));
 }

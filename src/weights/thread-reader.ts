@@ -16,10 +16,13 @@ import {
 import type { SharedMemory } from "../runtime/heap.js";
 import type { BackgroundReader } from "./pending-reads.js";
 
-/** A drive or the reader thread counts as dead after this time without progress. A silent server fails earlier, in the thread itself. */
+/**
+ * Time in milliseconds without progress after which a drive or the reader thread counts as dead. For a silent server, the reader thread
+ * reports an error earlier.
+ */
 const MAX_SILENCE_MS = 60_000;
 
-/** Reads in a thread of its own. The calling thread blocks while it waits. */
+/** Reads files in a separate thread. The calling thread blocks while it waits. */
 export class ThreadReader implements BackgroundReader {
   private readonly words: Int32Array;
   private readonly control = new SharedArrayBuffer(CONTROL_BYTES);
@@ -46,7 +49,7 @@ export class ThreadReader implements BackgroundReader {
   /**
    * Starts the reader thread.
    *
-   * @param fileVersions by file: identifies the version that was opened
+   * @param fileVersions the version of each file when it was opened
    * @throws {CheckpointError} the thread does not start
    */
   static async start(memory: SharedMemory, location: SourceLocation, fileVersions: ReadonlyMap<string, string>): Promise<ThreadReader> {

@@ -1,34 +1,34 @@
 import type { Tensor } from "../runtime/tensor.js";
 
 /**
- * The parameters of a model, by checkpoint name. Layers call `at` inside a scope and do not depend on whether a weight is resident,
- * streamed or computed.
+ * The parameters of a model, by their names in the checkpoint. Layers call `at` inside a scope. They do not depend on whether a weight is
+ * resident, streamed or computed.
  */
 export interface Weights {
   /** The tensor of a weight. @throws {WeightError} an unknown name */
   at(name: string): Tensor;
   /**
-   * Whether `at` always returns the same tensor for a name, so that the caller may keep it. Otherwise a tensor is valid until the enclosing
-   * scope ends.
+   * Whether `at` always returns the same tensor for a name, so that the caller may keep it. If not, a tensor is valid only until the
+   * enclosing scope ends.
    */
   readonly stable: boolean;
-  /** Announces that a weight will be used soon, so that reading it may start. */
+  /** Announces that a weight will be used soon, so that its read may start. */
   prefetch?(name: string): void;
-  /** The first bytes of a weight in its in-memory layout. Present if `at` would have to read the whole weight. */
+  /** Returns the first bytes of a weight in its in-memory layout. Present if `at` would have to read the whole weight. */
   sample?(name: string, bytes: number): Uint8Array<ArrayBuffer>;
   /** The matrices over the vocabulary, if they are read in parts. */
   readonly vocabulary?: VocabularyMatrices;
 }
 
-/** Matrices `[vocab, hidden]`, of which a forward pass needs a few rows, or every row once. */
+/** Matrices `[vocab, hidden]`. A forward pass needs either a few of their rows, or every row once. */
 export interface VocabularyMatrices {
-  /** The rows of these token ids, one row per id. */
+  /** Returns the rows of these token ids, one row per id. */
   rows(name: string, ids: readonly number[]): Iterable<VocabularyPart>;
-  /** All rows. */
+  /** Returns all rows. */
   parts(name: string): Iterable<VocabularyPart>;
 }
 
-/** Consecutive rows of a request, as a matrix in panels. Valid until the next part. */
+/** Consecutive rows of a request, as a matrix in panels. A part is valid until the next one. */
 export interface VocabularyPart {
   /** Index of the part's first row among the requested rows. */
   readonly first: number;
@@ -53,22 +53,25 @@ export interface WeightSpec {
 export interface StoredWeights extends Weights {
   /** Whether `readRows` returns other numbers than were loaded. */
   isRounded(name: string): boolean;
-  /** @throws {WeightError} an unknown name */
+  /** Returns the specification of a weight. @throws {WeightError} an unknown name */
   spec(name: string): WeightSpec;
-  /** All weights, in order. */
+  /** Returns the specifications of all weights, in order. */
   specs(): Iterable<WeightSpec>;
-  /** Rows per piece for `readRows`: a multiple of 32, or all rows. A vector is one row. */
+  /** Returns the number of rows per piece for `readRows`. It is a multiple of 32, or all rows. A vector counts as one row. */
   pieceRows(name: string): number;
-  /** Rows `begin` to `end` in stored form, little-endian. `begin` is a multiple of 32; `end` is a multiple of 32 or the number of rows. */
+  /**
+   * Returns rows `begin` to `end` (exclusive) in stored form, little-endian. `begin` must be a multiple of 32, and `end` a multiple of 32
+   * or the number of rows.
+   */
   readRows(name: string, begin: number, end: number): Uint8Array<ArrayBuffer>;
 }
 
-/** A view of the weights whose names begin with `prefix`, by the rest of their names. */
+/** Returns a view of the weights whose names begin with `prefix`, under the rest of their names. */
 export function withPrefix(weights: Weights, prefix: string): Weights {
   if (!weights.stable) {
     return { stable: false, at: (name) => weights.at(prefix + name), prefetch: (name) => weights.prefetch?.(prefix + name) };
   }
-  // Caches the tensors: a joined string is hashed at every look-up, which costs noticeable time per decoded token.
+  // The tensors are cached. A joined string is hashed at every look-up, which costs noticeable time per decoded token.
   const known = new Map<string, Tensor>();
   return {
     stable: true,

@@ -104,7 +104,7 @@ export const opsSuite: Suite = (runtime) => {
       expect(new Float32Array(weights.readRows("r", 0, 4).buffer)).toEqual(Float32Array.from(u("r", 200), (u) => u * scale));
       weights.add({ name: "n", shape: [77], dtype: "f32" }, "norm");
       expect(new Float32Array(weights.readRows("n", 0, 1).buffer)).toEqual(Float32Array.from(u("n", 77), (u) => toBf16(1 + u / 8)));
-      expect(() => weights.add({ name: "n", shape: [77], dtype: "f32" }, "norm")).toThrow("given twice");
+      expect(() => weights.add({ name: "n", shape: [77], dtype: "f32" }, "norm")).toThrow("got it twice");
       expect(() => weights.add({ name: "h", shape: [77], dtype: "f16" }, "norm")).toThrow("float16");
       expect(() => weights.at("x")).toThrow("x: missing");
     });
