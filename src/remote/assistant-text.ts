@@ -6,7 +6,7 @@ export interface AssistantDelta {
   readonly content?: string | null;
   /** Text that replaces the content if the model refuses to answer. */
   readonly refusal?: string | null;
-  /** Two names that servers use for the text between `<think>` and `</think>`. */
+  /** `reasoning_content` and `reasoning` are two names that servers use for the text between `<think>` and `</think>`. */
   readonly reasoning_content?: string | null;
   readonly reasoning?: string | null;
   readonly tool_calls?: readonly ToolCallDelta[] | null;
@@ -15,16 +15,17 @@ export interface AssistantDelta {
 }
 
 /**
- * Reassembles the text that the model wrote from the fields of a server's message: reasoning between `<think>` and `</think>` (left open
- * if nothing follows it), then content, then tool calls as a `<tool_calls>` block. `parseAssistant` splits the text into the same fields
- * again. White space that the server dropped around the tags is lost.
+ * Reassembles the text that the model wrote from the fields of a server's message. The text consists of the reasoning between `<think>` and
+ * `</think>`, the content, and the tool calls as a `<tool_calls>` block. If nothing follows the reasoning, its tag stays open.
+ *
+ * `parseAssistant` splits the text into the same fields again. White space that the server dropped around the tags is lost.
  */
 export class AssistantText {
   private thinking = false;
   /** Whether content, possibly empty, has followed the reasoning. */
   private answering = false;
   private empty = true;
-  /** Tool calls, which are written at the end, when all are complete. */
+  /** Tool calls. They are written at the end, when all of them are complete. */
   private readonly calls: ToolCallAssembler;
 
   /** @param tools names of the tools that were offered */
@@ -32,7 +33,7 @@ export class AssistantText {
     this.calls = new ToolCallAssembler(tools);
   }
 
-  /** Adds a delta and returns the text that has become final. */
+  /** Adds a delta. Returns the text that has become final. */
   push({ content, refusal, reasoning_content, reasoning, tool_calls, function_call }: AssistantDelta): string {
     this.calls.push(tool_calls ?? (function_call ? [{ index: 0, function: function_call }] : []));
     let text = "";
@@ -49,7 +50,7 @@ export class AssistantText {
     return text;
   }
 
-  /** Returns the rest of the text: the end of reasoning without content after it, or the tool calls. */
+  /** Returns the rest of the text, which is either the end of reasoning without content after it, or the tool calls. */
   end(): string {
     const calls = this.calls.toolCalls();
     if (calls.length === 0) return this.answering ? this.closeReasoning() : "";

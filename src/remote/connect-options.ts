@@ -2,7 +2,7 @@ import * as v from "valibot";
 import { InputError } from "../base/errors.js";
 import { callback, count, expectArgument, flag, index, milliseconds, parseOptions, signal, text } from "../base/options.js";
 
-/** The function that makes requests: the global `fetch`, another implementation of it, or a function in place of a server. */
+/** The function that sends requests: the global `fetch`, another implementation of it, or a function that takes the place of a server. */
 export type Fetch = (
   url: string,
   init: {
@@ -25,37 +25,37 @@ export interface FetchResponse {
 
 /** Options of a connection to a server. */
 export interface ConnectOptions {
-  /** The model's name on the server. Not needed if the server has only one model. */
+  /** Name of the model on the server. Not needed if the server has only one model. */
   model?: string;
-  /** Sent as a bearer token. Never part of an error message. */
+  /** API key, which is sent as a bearer token. It never appears in an error message. */
   apiKey?: string;
   /** Additional headers of every request. */
   headers?: Readonly<Record<string, string>>;
-  /** Maximum milliseconds until an answer starts (60,000). */
+  /** Maximum time in milliseconds until a response starts (60,000). */
   timeoutMs?: number;
   /**
-   * Maximum milliseconds between two chunks of an answer (300,000, the limit of Node's own `fetch`). Until the first token of a long
-   * prompt, the server is silent unless it sends comments.
+   * Maximum time in milliseconds between two chunks of a response (300,000, which is the limit of Node's own `fetch`). Before the first
+   * token of a long prompt, the server is silent unless it sends comments.
    */
   silenceMs?: number;
   /**
-   * Maximum number of retries of a request that fails before its first token (4). Only temporary failures are retried: statuses 408, 409,
-   * 429 and all from 500 on except 501, and broken connections.
+   * Maximum number of retries of a request that fails before its first token (4). Only temporary failures are retried: broken connections,
+   * the statuses 408, 409 and 429, and those from 500 on except 501.
    */
   retries?: number;
   /**
-   * Milliseconds before the first retry (500). The pause doubles up to a minute, and half of it is random. If the server asks for a longer
-   * pause of up to a minute, the client waits that long.
+   * Milliseconds before the first retry (500). The delay doubles with each retry, up to a minute, and half of it is random. If the server
+   * asks for a longer delay of up to a minute, the client waits that long.
    */
   retryDelayMs?: number;
   /** Maximum number of concurrent requests of a batch (32). */
   concurrency?: number;
   /**
-   * Whether the server supports the additions of vLLM and `lightning-m1 serve` to OpenAI's interface (true): token ids, `topK`, `minP`,
-   * `repetitionPenalty`, `stopIds`, `template`.
+   * Whether the server supports the additions of vLLM and `lightning-m1 serve` to OpenAI's interface (true). These are token ids, `topK`,
+   * `minP`, `repetitionPenalty`, `stopIds` and `template`.
    */
   extensions?: boolean;
-  /** The function that sends requests (the global `fetch`). Replace it for proxies, headers of single requests, or tests. */
+  /** The function that sends requests (the global `fetch`). Replace it to use a proxy, to set headers of single requests, or in tests. */
   fetch?: Fetch;
   signal?: AbortSignal;
 }
@@ -80,7 +80,7 @@ const schema = v.strictObject({
   signal: v.optional(signal),
 });
 
-/** @throws {InputError} an unknown option or an invalid value; the message does not show the key */
+/** Checks the options of `connect`. @throws {InputError} an unknown option or an invalid value; the message does not show the key */
 export function parseConnectOptions(options: ConnectOptions) {
   const { apiKey, ...rest } = parseOptions(schema, options, "connect");
   if (apiKey !== undefined && !(typeof apiKey === "string" && /^[\x21-\x7e]+$/.test(apiKey))) {
@@ -98,7 +98,7 @@ export function parseConnectOptions(options: ConnectOptions) {
   return { ...rest, apiKey };
 }
 
-/** Parses the base address of an API; the result ends in a slash. @throws {InputError} an invalid address, or an address with a password */
+/** Parses the base address of an API. The result ends in a slash. @throws {InputError} an invalid address, or an address with a password */
 export function parseBaseUrl(url: string | URL): URL {
   expectArgument(
     "connect: url",

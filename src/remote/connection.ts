@@ -6,28 +6,31 @@ import { HttpRequest, MAX_ANSWER_CHARACTERS } from "./http-request.js";
 import { retryStream, type StreamRetryOptions } from "./retry-stream.js";
 import { serverMessage } from "./server-message.js";
 
-/** Maximum wait for the end of a complete answer, to receive its token counts and to make the connection reusable. */
+/**
+ * Maximum time in milliseconds to wait for the end of a stream after a complete answer. Waiting yields the token counts and makes the
+ * connection reusable.
+ */
 const END_OF_STREAM_MS = 1000;
 
 export interface ConnectionSettings extends StreamRetryOptions {
   readonly apiKey: string | undefined;
   readonly headers: Readonly<Record<string, string>>;
-  /** Milliseconds until an answer starts. */
+  /** Maximum time in milliseconds until a response starts. */
   readonly timeoutMs: number;
-  /** Milliseconds between two chunks of an answer. */
+  /** Maximum time in milliseconds between two chunks of a response. */
   readonly silenceMs: number;
   readonly fetch: Fetch;
 }
 
-/** Sends requests to one server: JSON in, JSON or a stream of JSON events out. */
+/** Sends requests to one server. Request bodies are JSON; responses are JSON or a stream of JSON events. */
 export class Connection {
   constructor(
-    /** Ends in a slash. */
+    /** Base address of the API. It ends in a slash. */
     private readonly base: URL,
     readonly settings: ConnectionSettings,
   ) {}
 
-  /** Sends a request without a stream, with retries, and returns the JSON of the answer. Without a body it is a GET request. */
+  /** Sends a request without streaming, with retries, and returns the JSON of the response. Without a body, it is a GET request. */
   async requestJson(path: string, body: object | undefined, signal: AbortSignal): Promise<unknown> {
     const attempt = async function* (this: Connection) {
       yield await this.json(path, body, signal);
@@ -38,7 +41,7 @@ export class Connection {
   private async json(path: string, body: object | undefined, signal: AbortSignal): Promise<unknown> {
     const request = new HttpRequest(this.settings, this.url(path), body, signal);
     try {
-      // An answer without a stream starts when all of it has been computed, so the longer limit applies.
+      // A response without streaming starts only when the whole answer is computed, so the longer limit applies.
       const response = await request.send("application/json", body ? "silenceMs" : "timeoutMs");
       return request.parseJson(await request.text(response));
     } finally {
@@ -47,10 +50,12 @@ export class Connection {
   }
 
   /**
-   * Yields the events of a streamed answer, up to `[DONE]` or its end. Leaving the loop closes the connection.
+   * Yields the events of a streamed response, up to `[DONE]` or its end. Leaving the loop closes the connection.
    *
-   * @param complete whether the answer is complete. From then on, and after `[DONE]`, the stream has one second to end; errors are ignored
-   * @throws {RemoteError} no connection, an error status, silence, an event that reports an error, a body that is no stream of JSON events
+   * @param complete returns whether the answer is complete. After that, or after `[DONE]`, the stream has one second to end, and errors are
+   *   ignored
+   * @throws {RemoteError} no connection, an error status, a silent server, an event that reports an error, or a body that is not a stream
+   *   of JSON events
    */
   async *streamEvents(path: string, body: object, signal: AbortSignal, complete: () => boolean): AsyncGenerator<unknown, void, undefined> {
     const request = new HttpRequest(this.settings, this.url(path), body, signal);

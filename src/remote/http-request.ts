@@ -7,7 +7,10 @@ import type { FetchResponse } from "./connect-options.js";
 import type { ConnectionSettings } from "./connection.js";
 import { readJson, serverMessage, statusMessage } from "./server-message.js";
 
-/** The maximum length of one event, or of a whole JSON answer. The ids of a prompt of a million tokens take 7 million characters. */
+/**
+ * Maximum number of characters of one event, or of a whole JSON response. The ids of a prompt of a million tokens take 7 million
+ * characters.
+ */
 export const MAX_ANSWER_CHARACTERS = 1 << 24;
 
 /** One HTTP request. Its errors name the request and hide the API key. */
@@ -25,10 +28,10 @@ export class HttpRequest {
   }
 
   /**
-   * Sends the request and waits for the head of the response.
+   * Sends the request and waits for the headers of the response.
    *
    * @param limit the setting that limits the wait
-   * @throws {RemoteError} no connection, no response in time, an error status
+   * @throws {RemoteError} no connection, no response in time, or an error status
    */
   async send(accept: string, limit: "timeoutMs" | "silenceMs" = "timeoutMs"): Promise<FetchResponse> {
     const { apiKey, headers, fetch } = this.settings;
@@ -57,7 +60,7 @@ export class HttpRequest {
     throw this.error(statusMessage(status, text), { status, retryAfterMs: parseRetryAfter(response.headers.get("retry-after")) });
   }
 
-  /** Returns the next text of the body as it arrives; undefined at its end. */
+  /** Yields the text of the body as it arrives, and undefined at its end. */
   async *textChunks(response: FetchResponse, limitMs = () => this.settings.silenceMs): AsyncGenerator<string | undefined, void, undefined> {
     const decoder = new TextDecoder("utf-8", { fatal: true });
     const decode = (bytes?: Uint8Array) => {
@@ -77,7 +80,7 @@ export class HttpRequest {
       decode();
       yield undefined;
     } finally {
-      // Needed if the function given as option `fetch` ignores abort signals.
+      // This is needed if the function given as the option `fetch` ignores abort signals.
       void reader?.cancel().catch(() => {});
     }
   }
@@ -95,7 +98,7 @@ export class HttpRequest {
     return readJson(text, (got, cause) => this.error(`the answer is not JSON: ${got}`, { cause }));
   }
 
-  /** Parses the data of an event. @throws {RemoteError} data that is no JSON, or reports an error */
+  /** Parses the data of an event. @throws {RemoteError} data that is not JSON, or that reports an error */
   parseEvent(data: string): unknown {
     const event = this.parseJson(data);
     if (!isObject(event) || (!("error" in event && event.error) && event.object !== "error")) return event;
@@ -119,7 +122,7 @@ export class HttpRequest {
     });
   }
 
-  /** Returns the result of `body`. @throws {RemoteError} `body` fails, or takes longer than `limitMs` */
+  /** Returns the result of `body`. @throws {RemoteError} `body` fails or takes longer than `limitMs` */
   private async withTimeout<T>(limitMs: number, awaited: string, option: string, body: () => Promise<T>): Promise<T> {
     this.outer.throwIfAborted();
     let late = false;
@@ -152,7 +155,7 @@ export class HttpRequest {
   }
 }
 
-/** An address for messages, without the parts that may be secret: user, password, query. */
+/** Returns an address for messages, without the parts that may be secret: user name, password and query. */
 export function printableUrl({ origin, pathname }: URL): string {
   return origin + pathname;
 }

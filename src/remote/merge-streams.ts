@@ -1,10 +1,10 @@
 import { followSignals } from "../base/abort.js";
 
 /**
- * Yields the items of several streams in order of arrival. At most `width` streams run at a time, each at most one item ahead of the
- * consumer. If a stream fails, a signal aborts or the consumer stops, all streams end.
+ * Yields the items of several streams in order of arrival. At most `width` streams run at a time. Each of them is at most one item ahead of
+ * the consumer. If a stream fails, a signal aborts, or the consumer stops, all streams end.
  *
- * @param open starts stream i; its signal aborts when the stream is no longer needed
+ * @param open starts stream i. The signal aborts when the stream is no longer needed
  */
 export async function* mergeStreams<T>(
   count: number,

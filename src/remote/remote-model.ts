@@ -17,7 +17,7 @@ import { RemoteSession } from "./remote-session.js";
 import { retryStream } from "./retry-stream.js";
 import { parseEvent, type RemoteEvent, StreamDecoder } from "./stream-decoder.js";
 
-/** A generation on a server. When it has ended, `usage` contains the server's token counts, if the server sends them. */
+/** A generation on a server. When it has ended, `usage` contains the server's token counts, if the server reports them. */
 export type RemoteGeneration = Generation;
 
 const modelsSchema = v.looseObject({
@@ -29,19 +29,19 @@ const tokenizedSchema = v.looseObject({ choices: v.array(v.looseObject({ prompt_
 const NEVER = new AbortController().signal;
 
 /**
- * A model on a server with OpenAI's HTTP interface: vLLM, `lightning-m1 serve` and others. It has the methods of `MiniMaxM1`, so one line
- * decides whether a program's model is local or remote.
+ * A model on a server with OpenAI's HTTP interface, such as vLLM or `lightning-m1 serve`. It has the methods of `MiniMaxM1`, so a single
+ * line decides whether a program uses a local or a remote model.
  *
- * Text and token ids go to `/completions`, conversations to `/chat/completions`. All options are sent, defaults included, so that the
- * server's own defaults have no effect.
+ * Text and token ids are sent to `/completions`, and conversations to `/chat/completions`. All options are sent, including the defaults of
+ * this library, so that the defaults of the server have no effect.
  */
 export class RemoteModel implements LanguageModel {
   private readonly disposed = new AbortController();
 
   private constructor(
-    /** The model's name on the server. */
+    /** Name of the model on the server. */
     readonly name: string,
-    /** The maximum length of a sequence in tokens, if the server reports it. */
+    /** Maximum length of a sequence in tokens, if the server reports it. */
     readonly contextLength: number | undefined,
     private readonly connection: Connection,
     private readonly concurrency: number,
@@ -50,8 +50,8 @@ export class RemoteModel implements LanguageModel {
   ) {}
 
   /**
-   * Lists the server's models and connects to the model of the given name, or to the only model. If the server has no list of
-   * models, the name is not checked.
+   * Connects to a model of a server. This is the model of the given name or, without a name, the server's only model. If the server has no
+   * list of models, the name is not checked.
    *
    * @param url the base address of the API, such as `http://127.0.0.1:8000/v1`
    * @throws {InputError} an invalid address or invalid options
@@ -84,17 +84,19 @@ export class RemoteModel implements LanguageModel {
   }
 
   /**
-   * Continues text, a conversation or token ids, as `MiniMaxM1.generate` does. A token's `id` is −1 if the server sends no ids, and its
-   * `logprob` is NaN if the server sends no probabilities. The last token may have neither id nor text, only the stop reason.
+   * Continues text, a conversation or token ids, as `MiniMaxM1.generate` does.
    *
-   * @throws {InputError} an invalid input or invalid options: at once, or for conversations with the first token
-   * @throws {RemoteError} with the next token: no connection, an error response, silence, or a stream that breaks off
+   * A token's `id` is −1 if the server sends no ids, and its `logprob` is NaN if the server sends no probabilities. The last token may have
+   * neither id nor text, but only the stop reason.
+   *
+   * @throws {InputError} an invalid input or invalid options. They are reported at once or, for conversations, with the first token
+   * @throws {RemoteError} with the next token: no connection, an error response, a silent server, or a stream that breaks off
    */
   generate(input: Prompt, options?: PromptOptions): RemoteGeneration {
     return this.generateBatch([input], options);
   }
 
-  /** Continues several prompts in concurrent requests. A token's `index` is the index of its prompt. Sequence i uses seed + i. */
+  /** Continues several prompts in concurrent requests. A token's `index` is the index of its prompt. Prompt i uses the seed plus i. */
   generateBatch(inputs: readonly Prompt[], options?: PromptOptions): RemoteGeneration {
     const { tools, template, ...rest } = options ?? {};
     if (!Array.isArray(inputs)) throw new InputError(`generate: inputs: expected an array of prompts, got ${typeof inputs}`);
@@ -124,12 +126,14 @@ export class RemoteModel implements LanguageModel {
     return createGeneration(mergeStreams(inputs.length, this.concurrency, open.bind(this), signals), seed, inputs.length, usage);
   }
 
-  /** Formats a conversation as a prompt, in MiniMax-M1's published format or with `template`. The server's own template is unknown here. */
+  /**
+   * Formats a conversation as a prompt, in MiniMax-M1's published format or with `template`. The server's own template is not known here.
+   */
   formatChat(messages: readonly ChatMessage[], options?: ChatOptions): Promise<string> {
     return formatChat(messages, options);
   }
 
-  /** Starts a conversation whose tokens are kept locally and sent with every turn. Needs a server that sends token ids. */
+  /** Starts a session, whose tokens are kept locally and sent with every turn. It needs a server that sends token ids. */
   session(options?: { seed?: number }): RemoteSession {
     return RemoteSession.start(this, options ?? {});
   }
@@ -148,7 +152,7 @@ export class RemoteModel implements LanguageModel {
     this.dispose();
   }
 
-  /** @internal Encodes a text on the server, as the server encodes prompts. */
+  /** Encodes a text on the server, in the same way as the server encodes prompts. @internal */
   async encode(text: string, signal: AbortSignal, where: string): Promise<number[]> {
     checkPrompt(text, `${where}: input`);
     const body = { model: this.name, prompt: text, max_tokens: 1, temperature: 0, add_special_tokens: false, return_token_ids: true };
@@ -175,7 +179,7 @@ export class RemoteModel implements LanguageModel {
   ): AsyncGenerator<Token, void, undefined> {
     const where = `remote: POST ${printableUrl(this.connection.url(path))}`;
     const answer = new StreamDecoder(index, tools, settings, where);
-    // Some servers send counts with every event, most with the last one.
+    // Some servers send token counts with every event, but most send them only with the last one.
     let counted: RemoteEvent["usage"];
     for await (const event of this.connection.streamEvents(path, body, signal, () => answer.stop !== undefined)) {
       const { choices, usage: counts } = parseEvent(event, where);
@@ -193,7 +197,10 @@ export class RemoteModel implements LanguageModel {
   }
 }
 
-/** Whether an error only means that the server has no list of models. True for every error response except the response to a wrong key. */
+/**
+ * Returns whether an error only means that the server has no list of models. This holds for every error response except the response to a
+ * wrong key.
+ */
 function isUnlisted({ status, retryable }: RemoteError): boolean {
   return status === undefined ? !retryable : status !== 401;
 }

@@ -9,18 +9,21 @@ import { isTokenIds } from "../model/token-ids.js";
 import type { ChatMessage, Tool } from "../text/format-chat.js";
 import { readMessages } from "../text/messages.js";
 
-/** The path and the body of a request. */
+/** Path and body of a request. */
 export interface RemoteRequest {
   readonly path: "completions" | "chat/completions";
   readonly body: Readonly<Record<string, unknown>>;
-  /** Names of the tools that a conversation offers; undefined for prompts of text or ids. */
+  /** Names of the tools that a conversation offers. Undefined for prompts of text or ids. */
   readonly tools?: ReadonlySet<string>;
 }
 
-/** Accepts all ids, because the server's vocabulary is unknown here. */
+/** Accepts all ids, because the server's vocabulary is not known here. */
 const UNCHECKED_VOCABULARY = { vocabSize: Infinity, eosTokenIds: [] };
 
-/** @throws {InputError} an unknown option, a value out of its range, or an option that the server does not support */
+/**
+ * Checks generation options for a server. @throws {InputError} an unknown option, a value out of range, or an option that the server does
+ * not support
+ */
 export function parseRemoteOptions(options: GenerateOptions, extensions: boolean, where: string): GenerateSettings {
   const settings = parseGenerateOptions(options, UNCHECKED_VOCABULARY, {}, where);
   if (extensions) return settings;
@@ -48,7 +51,7 @@ export function buildRequest(
 ): RemoteRequest {
   const chat = isConversation(prompt);
   const { sampling, maxTokens, stops, stopIds, topLogprobs } = settings;
-  // All options are sent, because a server's defaults may differ.
+  // All options are sent, because the server's defaults may differ.
   const common = {
     model,
     stream: true,
@@ -62,7 +65,7 @@ export function buildRequest(
       repetition_penalty: sampling.repetitionPenalty,
       ...(stopIds.size > 0 && { stop_token_ids: [...stopIds] }),
       ...(repetition !== undefined && { repetition: settings.repetition ?? false }),
-      // Special tokens are treated as text, as the local tokenizer does.
+      // Special tokens in the output are written as text, as the local tokenizer does.
       skip_special_tokens: false,
       spaces_between_special_tokens: false,
       return_token_ids: true,
@@ -87,7 +90,7 @@ export function buildRequest(
   }
   return {
     path: "completions",
-    // Without max_tokens servers stop after 16 tokens; null means up to the end of the context.
+    // Without max_tokens, servers stop after 16 tokens. null means up to the end of the context.
     body: {
       ...common,
       prompt: isTokenIds(prompt) ? [...prompt] : prompt,
@@ -98,13 +101,13 @@ export function buildRequest(
   };
 }
 
-/** A tool in OpenAI's format. */
+/** Converts a tool to OpenAI's format. */
 function openAiTool(tool: Tool): { readonly function: Readonly<Record<string, unknown>> } {
   if (isObject(tool) && tool.type === "function" && isObject(tool.function)) return { ...tool, function: tool.function };
   return { type: "function", function: tool as Record<string, unknown> } as { function: Record<string, unknown> };
 }
 
-/** Messages in OpenAI's format: calls have numbered ids, and each result is a message with the id of its call. */
+/** Converts messages to OpenAI's format. Tool calls have numbered ids, and each result is a message with the id of its call. */
 function openAiMessages(messages: readonly ChatMessage[], extensions: boolean): object[] {
   const history = readMessages(messages);
   let next = history.reduce((sum, message) => sum + (message.role === "assistant" ? message.calls.length : 0), 0);
@@ -122,14 +125,14 @@ function openAiMessages(messages: readonly ChatMessage[], extensions: boolean): 
     if (role !== "assistant" || message.calls.length === 0) return [{ role, content }];
     const calls = message.calls.map(({ number, name, json }) => ({
       ...{ id: `call_${number}`, type: "function" },
-      // Always valid JSON, because servers refuse anything else. Malformed arguments are a JSON string.
+      // The arguments are always valid JSON, because servers refuse anything else. Malformed arguments become a JSON string.
       function: { name, arguments: json },
     }));
     return [{ role, content, tool_calls: calls }];
   });
 }
 
-/** @throws {InputError} an empty prompt, invalid ids, or a value of another type */
+/** Checks a prompt. @throws {InputError} an empty prompt, invalid ids, or a value of another type */
 export function checkPrompt(prompt: unknown, where: string): void {
   if (typeof prompt === "string") {
     if (prompt === "") throw new InputError(`${where}: expected at least one token, got an empty text`);

@@ -27,10 +27,10 @@ const savedSchema = v.strictObject({
 });
 
 /**
- * A conversation that continues turn by turn. Its tokens are kept locally, and each turn sends all of them; a server with a prefix
- * cache computes only the new tokens.
+ * A session on a server, which is continued turn by turn. Its tokens are kept locally, and each turn sends all of them. A server with a
+ * prefix cache computes only the new ones.
  *
- * The server encodes text, so a turn given as text needs one more short request.
+ * The server encodes text, so a turn that is given as text needs an additional short request.
  */
 export class RemoteSession implements LanguageSession {
   private busy = false;
@@ -41,7 +41,7 @@ export class RemoteSession implements LanguageSession {
     private readonly model: RemoteModel,
     private readonly tokens: number[],
     readonly seed: number,
-    /** The seed of the next turn without its own seed. */
+    /** Seed of the next turn, if that turn has no seed of its own. */
     private nextSeed: number,
   ) {}
 
@@ -70,10 +70,10 @@ export class RemoteSession implements LanguageSession {
   }
 
   /**
-   * Adds to the conversation. The server computes nothing before the next `generate`.
+   * Adds tokens to the session. The server computes nothing before the next `generate`.
    *
    * @throws {InputError} no tokens
-   * @throws {SessionError} while another call is running, or after `dispose`
+   * @throws {SessionError} another call is running, or the session was disposed
    */
   async append(input: SessionInput, options: PrefillOptions = {}): Promise<void> {
     const { signal: outer } = parsePrefillOptions(options, "session.append");
@@ -87,12 +87,12 @@ export class RemoteSession implements LanguageSession {
   }
 
   /**
-   * Adds `input`, if any, and generates. Without a `seed`, turn n uses the session's seed + n. Unlike in a local session, the result
-   * therefore depends on where turns begin.
+   * Adds `input`, if any, and generates. Without a `seed`, turn n uses the session's seed plus n. In contrast to a local session, the
+   * result therefore depends on where turns begin.
    *
-   * @throws {InputError} invalid options, or an empty conversation
+   * @throws {InputError} invalid options, or an empty session
    * @throws {SessionError} another call is running, or the server sends no token ids
-   * @throws {RemoteError} as `RemoteModel.generate`
+   * @throws {RemoteError} the errors of `RemoteModel.generate`
    */
   generate(input: SessionInput = [], options: GenerateOptions = {}): Generation {
     const { seed = this.nextSeed, signal } = parseRemoteOptions(options, this.model.extensions, "session.generate");
@@ -133,12 +133,12 @@ export class RemoteSession implements LanguageSession {
     return new TextEncoder().encode(JSON.stringify({ format: FORMAT, version: 1, model: model.name, seed, next, ids: tokens }));
   }
 
-  /** An independent copy, seeds included. */
+  /** Copies the session, including its seeds. The copy is independent. */
   fork(): RemoteSession {
     return new RemoteSession(this.model, this.ids, this.seed, this.nextSeed);
   }
 
-  /** Goes back to the first `length` tokens. Always possible, because the tokens are the whole state of a remote session. */
+  /** Keeps only the first `length` tokens. This is always possible, because the tokens are the whole state of a remote session. */
   rewind(length: number): void {
     if (!Number.isInteger(length) || length < 0 || length > this.length) {
       throw new InputError(`session.rewind: length: expected an integer within [0, ${this.length}], got ${length}`);
@@ -148,7 +148,7 @@ export class RemoteSession implements LanguageSession {
     this.end();
   }
 
-  /** Ends the session; a running generation fails. */
+  /** Ends the session. A running generation fails. */
   dispose(): void {
     this.disposed.abort(new SessionError("session: the session was disposed"));
   }
@@ -160,7 +160,7 @@ export class RemoteSession implements LanguageSession {
   /**
    * Marks a call as running. Returns a signal that aborts when the session's or the caller's signal aborts.
    *
-   * @throws {SessionError} while another call is running
+   * @throws {SessionError} another call is running
    */
   private begin(where: string, signal?: AbortSignal): AbortSignal {
     this.disposed.signal.throwIfAborted();

@@ -4,15 +4,15 @@ import { backoffDelayMs, MAX_RETRY_DELAY_MS, sleep } from "../io/retry.js";
 /** Number and delay of retries. */
 export interface StreamRetryOptions {
   readonly retries: number;
-  /** Milliseconds before the first retry. Doubles with each further retry, up to a minute. */
+  /** Milliseconds before the first retry. The delay doubles with each further retry, up to a minute. */
   readonly retryDelayMs: number;
 }
 
 /**
- * Yields the items of the first attempt that has any. If an attempt fails before its first item with a retryable error, another attempt
+ * Yields the items of the first attempt that yields any. If an attempt fails before its first item with a retryable error, another attempt
  * follows. The delay is min(retryDelayMs · 2ⁿ, 1 min) · uniform[½, 1), or the server's `Retry-After` if that is longer.
  *
- * @throws {RemoteError} the error of the last attempt; also if the server asks for more than a minute
+ * @throws {RemoteError} the error of the last attempt, also if the server asks for a delay of more than a minute
  */
 export async function* retryStream<T>(
   attempt: () => AsyncGenerator<T, void, undefined>,

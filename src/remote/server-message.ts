@@ -11,13 +11,13 @@ const REMEDIES: Readonly<Record<number, string>> = {
   429: "the server is busy; retry later, or raise the option retries",
 };
 
-/** The sentence for an error status: the status, the server's message and the remedy. */
+/** Returns the sentence for an error status, with the status, the server's message and a remedy. */
 export function statusMessage(status: number, body: string): string {
   const remedy = REMEDIES[status] ?? (status >= 500 ? "the server's log may say more" : undefined);
   return `the server answered ${status}: ${serverMessage(body)}${remedy ? ` (${remedy})` : ""}`;
 }
 
-/** The message in an error response: in OpenAI's format, vLLM's older one, FastAPI's, or the text itself. */
+/** Returns the message of an error response. It may be in OpenAI's format, in vLLM's older one, in FastAPI's, or the text itself. */
 export function serverMessage(body: string): string {
   let message: unknown;
   try {

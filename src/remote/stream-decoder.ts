@@ -12,7 +12,7 @@ const chatLogprob = v.looseObject({ token: v.string(), logprob });
 
 const callFunction = v.looseObject({ name: words, arguments: v.optional(v.unknown()) });
 
-/** Some servers send indices as strings. */
+/** An index. Some servers send it as a string. */
 const index = v.nullish(
   v.union([
     v.number(),
@@ -47,7 +47,7 @@ const choiceSchema = v.looseObject({
   index,
   text: words,
   delta: assistantSchema,
-  /** Present in an answer without a stream. */
+  /** The whole message. Present in a response without streaming. */
   message: assistantSchema,
   logprobs: v.nullish(
     v.looseObject({
@@ -64,7 +64,7 @@ const choiceSchema = v.looseObject({
 });
 
 const eventSchema = v.looseObject({
-  /** Missing or null in events that only contain token counts or keep the connection alive. */
+  /** Missing or null in events that contain only token counts or keep the connection alive. */
   choices: v.nullish(v.array(choiceSchema)),
   usage: v.fallback(v.nullish(v.looseObject({ prompt_tokens: v.nullish(v.number()), completion_tokens: v.nullish(v.number()) })), null),
 });
@@ -72,7 +72,7 @@ const eventSchema = v.looseObject({
 type Choice = v.InferOutput<typeof choiceSchema>;
 export type RemoteEvent = v.InferOutput<typeof eventSchema>;
 
-/** @throws {RemoteError} an object in another format */
+/** Checks the format of an event. @throws {RemoteError} an object in another format */
 export function parseEvent(event: unknown, where: string): RemoteEvent {
   const result = v.safeParse(eventSchema, event);
   if (result.success) return result.output;
@@ -83,21 +83,21 @@ export function parseEvent(event: unknown, where: string): RemoteEvent {
   );
 }
 
-/** The id of a token if the server sends none. */
+/** Id of tokens if the server sends no ids. */
 const UNKNOWN_ID = -1;
 
 /** Converts the events of one sequence to tokens. */
 export class StreamDecoder {
-  /** The reason why the sequence ended; undefined until then. */
+  /** Why the sequence ended. Undefined until then. */
   stop: StopReason | undefined;
   private stopString: string | undefined;
   private readonly assistant: AssistantText | undefined;
-  /** Tokens so far; undefined after a chunk without ids and log-probabilities, whose number of tokens is unknown. */
+  /** Number of tokens so far. Undefined after a chunk without ids and log-probabilities, because its number of tokens is unknown. */
   private generated: number | undefined = 0;
 
   constructor(
     private readonly index: number,
-    /** Names of the tools that a conversation offers; undefined for prompts of text or ids. */
+    /** Names of the tools that a conversation offers. Undefined for prompts of text or ids. */
     tools: ReadonlySet<string> | undefined,
     private readonly settings: GenerateSettings,
     private readonly where: string,
@@ -106,8 +106,8 @@ export class StreamDecoder {
   }
 
   /**
-   * Converts one chunk to tokens: one per id or log-probability, with the chunk's text at the last token. A
-   * chunk with neither is one token.
+   * Converts one chunk to tokens. Each id or log-probability gives one token; the last of them gets the text of the chunk. A chunk with
+   * neither gives one token.
    *
    * @throws {RemoteError} an unknown `finish_reason`
    */
@@ -137,8 +137,8 @@ export class StreamDecoder {
   }
 
   /**
-   * The stop reason for a `finish_reason`. If the server sends no `stop_reason`, "stop" means a stop string if the request has any, else
-   * the end of the sequence.
+   * Returns the stop reason for a `finish_reason`. If the server sends no `stop_reason`, "stop" means a stop string if the request has any,
+   * and otherwise the end of the sequence.
    */
   private reasonOf({ finish_reason, stop_reason }: Choice, ids: readonly number[]): StopReason {
     const { stops, stopIds, maxTokens } = this.settings;
@@ -171,7 +171,7 @@ interface TokenLogprob {
   readonly top: { readonly id: number; readonly logprob: number }[];
 }
 
-/** Log-probabilities in the format of completions or of chats. */
+/** Returns log-probabilities, given in the format of completions or of chats. */
 function logprobsOf({ logprobs }: Choice, limit: number): TokenLogprob[] {
   if (!logprobs) return [];
   const known = (
@@ -195,7 +195,7 @@ function logprobsOf({ logprobs }: Choice, limit: number): TokenLogprob[] {
   );
 }
 
-/** Reads the id from a token's name, `token_id:123`, if the server names tokens by ids. */
+/** Reads the id from a token's name, if the server names tokens by ids: `token_id:123`. */
 function namedLogprob(token: string, logprob: number | null | undefined): { id: number; logprob: number } {
   const id = /^token_id:(\d+)$/.exec(token)?.[1];
   return { id: id === undefined ? UNKNOWN_ID : Number(id), logprob: logprob ?? Number.NaN };

@@ -1,6 +1,6 @@
 import { isObjectJson } from "../text/messages.js";
 
-/** A streamed part of a tool call: in OpenAI's format, or with name and arguments beside the index. */
+/** A streamed part of a tool call, in OpenAI's format or with name and arguments beside the index. */
 export interface ToolCallDelta {
   readonly index?: number | null | undefined;
   readonly id?: string | number | null | undefined;
@@ -9,21 +9,23 @@ export interface ToolCallDelta {
 
 interface FunctionDelta {
   readonly name?: string | null | undefined;
-  /** A part of the JSON, all of the JSON, or the object itself. */
+  /** A part of the JSON text, all of it, or the object itself. */
   readonly arguments?: unknown;
 }
 
 /**
- * Assembles streamed tool calls. OpenAI streams the name once and then the arguments in parts at one index; other servers differ.
+ * Assembles streamed tool calls. OpenAI streams the name once, and then the arguments in parts, all at one index. Other servers differ.
+ * These rules cover all of them:
  *
- * - A delta belongs to the call with its id, else to the latest call at its index, else to the latest call.
+ * - A delta belongs to the call with its id. Without such a call, it belongs to the latest call at its index, and otherwise to the latest
+ *   call.
  * - A delta with a name starts another call in four cases: its id differs (unless the arguments at its index are incomplete); it has
- *   neither id nor index; the call has arguments and another name; it has other arguments for a call whose arguments are complete. A delta
- *   without a name continues its call, whatever its id.
- * - A name that repeats or extends the known name replaces it. Any other name before the arguments is appended to the known name,
- *   unless both are names of tools.
- * - Arguments are appended. A repeated complete object counts once. If every delta repeats and extends the
- *   previous delta, the last one counts.
+ *   neither id nor index; the call has arguments and another name; or it has other arguments for a call whose arguments are complete. A
+ *   delta without a name continues its call, whatever its id.
+ * - A name that repeats or extends the known name replaces it. Any other name before the arguments is appended to the known name, unless
+ *   both are names of tools.
+ * - Arguments are appended. A repeated complete object counts once. If every delta repeats and extends the previous delta, the last one
+ *   counts.
  */
 export class ToolCallAssembler {
   private readonly calls: PartialToolCall[] = [];
@@ -41,12 +43,12 @@ export class ToolCallAssembler {
     }
   }
 
-  /** The calls in the order of their indices, else in the order in which they started. */
+  /** Returns the calls in the order of their indices or, without indices, in the order in which they started. */
   toolCalls(): readonly { readonly name: string; readonly arguments: string }[] {
     return [...this.calls].sort((a, b) => (a.index ?? 0) - (b.index ?? 0));
   }
 
-  /** @param place index of the delta among the deltas of one event */
+  /** Returns the call that a delta belongs to. @param place index of the delta among the deltas of one event */
   private callOf(delta: ToolCallDelta, place: number | undefined): PartialToolCall | undefined {
     const { calls } = this;
     const id = idOf(delta);
@@ -59,14 +61,14 @@ export class ToolCallAssembler {
         : place !== undefined
           ? calls.findLast((call) => call.index === undefined && call.place === place)
           : calls.at(-1);
-    // Some servers number only the first delta, or all but the first.
+    // Some servers number only the first delta, or all except the first.
     return found ?? (nameOf(delta) ? undefined : calls.at(-1));
   }
 
   private beginsAnother(call: PartialToolCall, delta: ToolCallDelta): boolean {
     const [id, name, given] = [idOf(delta), nameOf(delta), argumentsOf(delta).trim()];
     if (!name) return false;
-    // Some servers give every delta a new id: if the arguments are incomplete, the delta continues them.
+    // Some servers give every delta a new id. If the arguments are incomplete, the delta continues them.
     const continues = (delta.index ?? undefined) !== undefined && name === call.name && call.isContinuedBy(given);
     if (id !== undefined && call.id !== undefined && id !== call.id) return !continues;
     const sameId = id !== undefined && id === call.id;
@@ -85,7 +87,7 @@ class PartialToolCall {
   readonly index: number | undefined;
   name = "";
   private text = "";
-  /** The last delta, as long as every delta repeats the previous delta and adds to it. */
+  /** The last delta, as long as every delta repeats and extends the previous one. */
   private growing: string | undefined = "";
 
   constructor(
@@ -121,7 +123,7 @@ class PartialToolCall {
     return isObjectJson(this.text);
   }
 
-  /** Whether the arguments are an empty object, which some servers send before the arguments. */
+  /** Whether the arguments are an empty object, which some servers send before the actual arguments. */
   get isPlaceholder(): boolean {
     return this.text.trim() === "{}";
   }

@@ -1,7 +1,7 @@
 import type { Generation } from "../generate/generate.js";
 import { HttpError } from "./http-error.js";
 
-/** The reason with which a request is aborted when its client disconnects. */
+/** The reason for aborting a request whose client has disconnected. */
 export class ClientDisconnected extends HttpError {
   /** @param reason the reason of the client's own abort signal */
   constructor(readonly reason: unknown = new DOMException("The client stopped reading its answer.", "AbortError")) {
@@ -17,7 +17,7 @@ export class ActiveRequest {
   private readonly endActions: (() => void)[] = [];
   private ended = false;
 
-  /** @param client the client's abort signal; if it is already aborted, the request ends at once */
+  /** @param client the client's abort signal. If it is already aborted, the request ends at once */
   constructor(client: AbortSignal, timeoutMs: number) {
     const timeout = () =>
       this.abort(new HttpError(504, "timeout", `the answer was not complete within ${timeoutMs} ms; ask for fewer tokens, or retry later`));

@@ -9,36 +9,38 @@ export interface RequestCost {
 
 export interface AdmissionRequest {
   readonly cost: RequestCost;
-  /** Maximum number of tokens of the request's prompts and answers, as a measure of its work. */
+  /** Maximum number of tokens of the request's prompts and answers. It measures the work of the request. */
   readonly tokens: number;
-  /** Identifies the client, for fairness between clients. */
+  /** Identifies the client, so that the queue can be fair to all clients. */
   readonly client: string;
 }
 
 interface WaitingRequest extends AdmissionRequest {
-  /** The request with the lowest tag is admitted first. */
+  /** Priority of the request. The request with the lowest tag is admitted first. */
   readonly tag: number;
   readonly mayUseSpare: boolean;
-  /** The number of requests that were admitted before this one arrived. */
+  /** Number of requests that were admitted before this one arrived. */
   readonly admittedBefore: number;
   admit(): void;
 }
 
-/** Maximum tokens, prompt and answer together, of a request that may use spare places. */
+/** Maximum number of tokens, prompt and answer together, of a request that may use spare places. */
 const MAX_SPARE_TOKENS = 512;
 
-/** A request that this many others have overtaken is admitted next, regardless of its cost. */
+/**
+ * Maximum number of requests that may overtake a request. A request that so many have overtaken is admitted next, regardless of its cost.
+ */
 const MAX_OVERTAKES = 256;
 
 /**
  * Admits requests while there is room for them, in a fair order (self-clocked fair queueing, Golestani 1994).
  *
- * An arriving request gets the tag v + tokens · (requests of its client that run or wait, itself included), where v is the tag of the
- * request that was admitted last. The lowest tag is admitted first. Therefore short requests come before long ones, many requests of one
- * client do not delay another client, and equal requests of one client keep their order.
+ * An arriving request gets the tag v + tokens · (number of running and waiting requests of its client, including itself), where v is the
+ * tag of the request that was admitted last. The lowest tag is admitted first. Therefore short requests come before long ones, many
+ * requests of one client do not delay another client, and equal requests of one client keep their order.
  *
- * A quarter more places than the limit are spare. They are for short requests, and for clients without another request. Such requests start
- * even if long answers occupy all other places.
+ * In addition to the places of the limit, there are a quarter more spare places. They are for short requests, and for clients without
+ * another request. Such requests start even if long answers occupy all other places.
  */
 export class AdmissionQueue {
   private readonly used = { sequences: 0, spare: 0, bytes: 0 };
@@ -75,7 +77,7 @@ export class AdmissionQueue {
   /**
    * Waits until the request is admitted.
    *
-   * @returns the function that releases its resources
+   * @returns a function that releases the request's resources
    * @throws {HttpError} a request that can never fit, or a full queue; the signal's reason
    */
   async enter(request: AdmissionRequest, signal: AbortSignal): Promise<() => void> {
@@ -90,7 +92,7 @@ export class AdmissionQueue {
     };
   }
 
-  /** @throws {HttpError} a request that can never fit */
+  /** Checks that a request can fit at all. @throws {HttpError} it cannot */
   checkCost({ sequences, bytes }: RequestCost): void {
     const { limit } = this;
     if (sequences > limit.sequences) {
@@ -110,14 +112,17 @@ export class AdmissionQueue {
     }
   }
 
-  /** @throws {HttpError} a full queue, if a request of this client would have to wait */
+  /** Checks that the queue has room, if a request of this client would have to wait. @throws {HttpError} the queue is full */
   checkQueue(client: string, sequences: number): void {
     const mayRun = this.queue.length === 0 && this.used.sequences + sequences <= this.limit.sequences;
     if (!mayRun && this.used.spare + sequences > this.spareSequences && this.queue.length >= this.queueCapacity(client))
       throw this.queueFullError(client);
   }
 
-  /** Maximum number of waiting requests when a request of this client arrives: a quarter more for clients without another request. */
+  /**
+   * Returns the maximum number of waiting requests at which a request of this client may still join the queue. For a client without another
+   * request, it is a quarter more.
+   */
   private queueCapacity(client: string): number {
     return this.maxWaiting + (this.activeByClient.has(client) ? 0 : Math.floor(this.maxWaiting / 4));
   }
@@ -131,7 +136,7 @@ export class AdmissionQueue {
     );
   }
 
-  /** Resolves when the request is admitted, to the function that releases its resources. */
+  /** Resolves when the request is admitted. The value is a function that releases its resources. */
   private wait(request: AdmissionRequest, signal: AbortSignal): Promise<() => void> {
     const { client, cost, tokens } = request;
     const capacity = this.queueCapacity(client);
@@ -183,7 +188,7 @@ export class AdmissionQueue {
     }
   }
 
-  /** Returns the request to admit next: the first request if it fits, else the first that fits into spare places. */
+  /** Returns the request to admit next: the first request if it fits, otherwise the first one that fits into spare places. */
   private nextWaiting(): WaitingRequest | undefined {
     const overdue = this.queue.find(({ admittedBefore }) => this.admitted - admittedBefore >= MAX_OVERTAKES);
     const first = overdue ?? this.queue[0];

@@ -3,7 +3,10 @@ import type { MiddlewareHandler } from "hono/types";
 import { timingSafeEqual } from "hono/utils/buffer";
 import { HttpError } from "./http-error.js";
 
-/** Refuses requests without one of these bearer tokens, which are compared in constant time. Without keys, every request is accepted. */
+/**
+ * Creates a middleware that refuses requests without one of these bearer tokens. They are compared in constant time. Without keys, every
+ * request is accepted.
+ */
 export function requireApiKey(keys: readonly string[]): MiddlewareHandler {
   return async (c, next) => {
     if (keys.length > 0) {
@@ -18,7 +21,7 @@ export function requireApiKey(keys: readonly string[]): MiddlewareHandler {
   };
 }
 
-/** Identifies the client of a request: by its key if the server has keys, else by its address if the platform provides it. */
+/** Returns an identifier of a request's client: its key if the server has keys, otherwise its address if the platform provides it. */
 export function clientOf(c: Context, keys: readonly string[]): string {
   if (keys.length > 0) return bearerToken(c) ?? "";
   const env = c.env as { incoming?: { socket?: { remoteAddress?: string } }; remoteAddr?: { hostname?: string } } | undefined;

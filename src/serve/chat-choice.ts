@@ -18,7 +18,7 @@ interface ChatDelta {
 }
 
 /**
- * A choice of /v1/chat/completions, which splits the generated text into its parts:
+ * A choice of /v1/chat/completions. It splits the generated text into three fields:
  *
  * - `reasoning_content`: the text between `<think>` and `</think>`;
  * - `tool_calls`: the lines of a `<tool_calls>` block, if the request offers tools. A block with a malformed line stays content as a whole;
@@ -31,7 +31,7 @@ export class ChatChoice implements Choice {
   private reasoning = "";
   private content = "";
   private calls: readonly ToolCall[] = [];
-  /** Content that may belong to a block of tool calls. It is therefore sent only at the end. */
+  /** Content that may belong to a block of tool calls, and is therefore sent only at the end. */
   private held = "";
   private raw = "";
   private end: ReturnType<typeof finishFields> | undefined;
@@ -74,12 +74,12 @@ export class ChatChoice implements Choice {
     return { index, message, logprobs, ...this.end, ...(params.returnTokenIds && { token_ids: this.ids }) };
   }
 
-  /** Whether all of the text is reasoning. */
+  /** Whether the whole text is reasoning. */
   private get reasoningOnly(): boolean {
     return this.splitter.thought && !this.raw.includes("</think>");
   }
 
-  /** Returns the delta that is final after this token. */
+  /** Returns the part of the text that is final after this token. */
   private nextDelta({ text, stop }: Token): ChatDelta {
     const now = this.splitter.push(text);
     const rest = stop ? this.splitter.end() : { reasoning: "", content: "" };
@@ -109,7 +109,7 @@ export class ChatChoice implements Choice {
     return this.calls;
   }
 
-  /** Removes and returns the held content, up to where a block of tool calls begins or may begin with the next token. */
+  /** Removes and returns the held content, up to the position where a block of tool calls begins, or may begin with the next token. */
   private releaseContent(all: boolean): string {
     const { held } = this;
     const end = all || !this.offersTools ? held.length : startOfToolCalls(held);
@@ -121,8 +121,8 @@ export class ChatChoice implements Choice {
 const TOOL_CALLS_TAG = "<tool_calls>";
 
 /**
- * Returns the index of the first `<tool_calls>` tag, else of an incomplete tag at the end of the text, else the text's length. A line break
- * before the tag belongs to the tag.
+ * Returns the index of the first `<tool_calls>` tag. Without a tag, returns the index of an incomplete tag at the end of the text, and
+ * otherwise the length of the text. A line break before the tag belongs to the tag.
  */
 function startOfToolCalls(text: string): number {
   let at = text.indexOf(TOOL_CALLS_TAG);

@@ -2,11 +2,11 @@ import type { Token } from "../generate/generate.js";
 import type { Tokenizer } from "../text/tokenizer.js";
 import type { RequestParams } from "./request-params.js";
 
-/** One choice of a response, written token by token. */
+/** One choice of a response. It is built token by token. */
 export interface Choice {
   /** Adds a token. Returns the choice of the next streamed chunk, or undefined if nothing can be sent yet. */
   push(token: Token): object | undefined;
-  /** The complete choice, after the last token. */
+  /** Returns the complete choice, after the last token. */
   result(): object;
 }
 
@@ -18,8 +18,8 @@ export interface ChoiceContext {
 }
 
 /**
- * The reason why a choice ended, in OpenAI's field `finish_reason` and vLLM's field `stop_reason`. The latter is the stop id or stop string
- * that ended the choice, or null at an end-of-sequence token.
+ * Returns the reason why a choice ended, in OpenAI's field `finish_reason` and in vLLM's field `stop_reason`. `stop_reason` is the stop id
+ * or stop string that ended the choice, or null at an end-of-sequence token.
  */
 export function finishFields({ stop, stopString, id }: Token) {
   if (stop === "eos") return { finish_reason: "stop", stop_reason: null };

@@ -4,7 +4,7 @@ import { completionLogprobs } from "./logprobs.js";
 
 type Logprobs = ReturnType<typeof completionLogprobs>;
 
-/** A choice of /v1/completions: the generated text unchanged. */
+/** A choice of /v1/completions. It contains the generated text unchanged. */
 export class CompletionChoice implements Choice {
   private text = "";
   private readonly ids: number[] = [];

@@ -6,8 +6,8 @@ import { InputError } from "../base/errors.js";
 const MAX_REPORTED_ORIGINS = 100;
 
 /**
- * Parses origins as browsers write them: `scheme://host`, with the port if it is not the scheme's default. `*` stands for all origins,
- * `null` for pages without one (files, sandboxed frames).
+ * Parses origins as browsers write them: `scheme://host`, with the port if it is not the scheme's default. `*` stands for all origins, and
+ * `null` for pages without an origin (files, sandboxed frames).
  *
  * @param given origins, as a list or separated by commas
  * @throws {InputError} text that cannot be the origin of a page
@@ -32,11 +32,11 @@ function parseOrigin(text: string): string {
   const { protocol, host, pathname, search, hash, username, password, origin } = url;
   if (username || password) throw refuse(" (leave out user name and password)");
   if ((pathname !== "" && pathname !== "/") || search || hash) throw refuse(` (an origin has no path: ${protocol}//${host})`);
-  // `URL` has no origin for non-standard schemes, such as those of browser extensions.
+  // `URL` gives no origin for non-standard schemes, such as those of browser extensions.
   return origin === "null" ? `${protocol}//${host}` : origin;
 }
 
-/** Allows requests from pages of these origins, and reports other origins. */
+/** Creates a middleware that allows requests from pages of these origins, and reports other origins. */
 export function corsMiddleware(origins: readonly string[], onRefused: (origin: string) => void): MiddlewareHandler {
   const all = origins.includes("*");
   const allow = cors({ origin: all ? "*" : [...origins] });
@@ -52,7 +52,7 @@ export function corsMiddleware(origins: readonly string[], onRefused: (origin: s
   };
 }
 
-/** Whether the page comes from this server. The scheme may differ, because a proxy may terminate TLS. */
+/** Returns whether the page comes from this server. The scheme may differ, because a proxy may terminate TLS. */
 function isSameHost(origin: string, url: string): boolean {
   return URL.canParse(origin) && new URL(origin).host === new URL(url).host;
 }

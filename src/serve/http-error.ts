@@ -8,20 +8,20 @@ export class HttpError extends LightningError {
     readonly status: 400 | 401 | 403 | 404 | 405 | 408 | 413 | 415 | 429 | 500 | 503 | 504,
     readonly code: string,
     message: string,
-    /** The value of the `Retry-After` header. */
+    /** Value of the `Retry-After` header, in seconds. */
     readonly retryAfterSeconds?: number,
   ) {
     super(message);
   }
 
-  /** The error in OpenAI's JSON format. */
+  /** The error as the JSON body of OpenAI's format. */
   get body() {
     const type = this.status >= 500 ? "server_error" : this.status === 429 ? "rate_limit_error" : "invalid_request_error";
     return { error: { message: this.message, type, param: null, code: this.code } };
   }
 }
 
-/** Converts any error to a response. Errors of unknown classes become a general message, so that no internals reach the client. */
+/** Converts any error to an error response. Errors of unknown classes get a general message, so that no internals reach the client. */
 export function toHttpError(error: unknown): HttpError {
   if (error instanceof HttpError) return error;
   if (error instanceof InputError) return new HttpError(400, "invalid_request", error.message);
@@ -30,13 +30,13 @@ export function toHttpError(error: unknown): HttpError {
   return new HttpError(500, "internal_error", "internal server error; the server's log has the details");
 }
 
-/** The response to requests that arrive or still run when the server stops. */
+/** Creates the response to requests that arrive, or still run, when the server stops. */
 export function shuttingDown(): HttpError {
   return new HttpError(503, "stopping", "the server is shutting down; retry later", 5);
 }
 
 /**
- * The response to a prompt that leaves no room for an answer. It has OpenAI's error code.
+ * Creates the response to a prompt that leaves no room for an answer. It has OpenAI's error code.
  *
  * @param got the prompt's length, or a lower bound of it
  */

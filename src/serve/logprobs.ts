@@ -6,14 +6,14 @@ interface TokenLogprob {
   readonly logprob: number;
 }
 
-/** The smallest log-probability that is sent, because JSON has no −∞. */
+/** Minimum log-probability that is sent, because JSON has no −∞. */
 const MIN_LOGPROB = -9999;
 
 /**
- * Log-probabilities of one token in the format of /v1/completions. Its alternatives are keyed by name, so a second token of the same name
- * is keyed by its id.
+ * Converts the log-probabilities of one token to the format of /v1/completions. The alternatives are keyed by name. A second token of the
+ * same name is keyed by its id.
  *
- * @param offset characters of the answer before this token
+ * @param offset number of characters of the answer before this token
  */
 export function completionLogprobs({ id, logprob, topLogprobs = [] }: Token, offset: number, context: ChoiceContext) {
   const name = tokenName(id, context);
@@ -32,7 +32,7 @@ export function completionLogprobs({ id, logprob, topLogprobs = [] }: Token, off
   };
 }
 
-/** Log-probabilities of one token in the format of /v1/chat/completions. `bytes` is null for an id without a token. */
+/** Converts the log-probabilities of one token to the format of /v1/chat/completions. `bytes` is null for an id without a token. */
 export function chatLogprobs({ id, logprob, topLogprobs = [] }: Token, context: ChoiceContext) {
   const bytesOf = (id: number) => {
     const bytes = context.tokenizer?.bytesOf(id);
@@ -43,8 +43,8 @@ export function chatLogprobs({ id, logprob, topLogprobs = [] }: Token, context: 
 }
 
 /**
- * The name of a token, usually its text. A part of a character is `bytes:` followed by the bytes, as in OpenAI's interface. An id without
- * text is `token_id:123`, and so is every token if the request asks for ids.
+ * Returns the name of a token, which is usually its text. As in OpenAI's interface, a part of a character is `bytes:` followed by the
+ * bytes. An id without text is `token_id:123`, and so is every token if the request asks for ids.
  */
 function tokenName(id: number, { params, tokenizer }: ChoiceContext): string {
   const bytes = tokenizer?.bytesOf(id);

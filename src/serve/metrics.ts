@@ -1,18 +1,18 @@
-/** Upper bounds of the histogram of times to the first token. */
+/** Upper bounds, in seconds, of the histogram of times to the first token. */
 const FIRST_TOKEN_BUCKETS_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
-/** Counters of a server, and their Prometheus text (exposition format 0.0.4). */
+/** Counters of a server, and their text for Prometheus (exposition format 0.0.4). */
 export class Metrics {
   promptTokens = 0;
   generatedTokens = 0;
-  /** Requests whose clients disconnected. */
+  /** Number of requests whose clients disconnected. */
   cancelled = 0;
   private readonly requests = new Map<number, number>();
   private readonly bucketCounts = FIRST_TOKEN_BUCKETS_SECONDS.map(() => 0);
   private firstTokens = 0;
   private firstSeconds = 0;
 
-  /** @param status of the response; a streamed response counts as 200, even if it fails later */
+  /** Counts a request. @param status status of the response; a streamed response counts as 200, even if it fails later */
   countRequest(status: number): void {
     this.requests.set(status, (this.requests.get(status) ?? 0) + 1);
   }
@@ -24,7 +24,7 @@ export class Metrics {
     for (const [i, bound] of FIRST_TOKEN_BUCKETS_SECONDS.entries()) if (seconds <= bound) this.bucketCounts[i]!++;
   }
 
-  /** @param gauges current values by name */
+  /** Returns the text for Prometheus. @param gauges current values by name */
   text(gauges: Readonly<Record<string, readonly [help: string, value: number]>>): string {
     const family = (name: string, type: string, help: string, samples: readonly (readonly [suffix: string, value: number])[]) => [
       `# HELP lightning_m1_${name} ${help}`,

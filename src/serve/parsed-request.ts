@@ -11,17 +11,17 @@ import { parseChatParams, parseCompletionParams, type RequestParams } from "./re
 /** A prompt as text or as token ids. */
 export type PromptInput = string | readonly number[];
 
-/** A request of either endpoint: its prompts, its parameters, and how its choices are written. */
+/** A request of either endpoint: its prompts, its parameters, and the format of its choices. */
 export interface ParsedRequest {
   readonly kind: ResponseKind;
   readonly params: RequestParams;
   readonly promptCount: number;
-  /** Returns the prompts. The chat template renders the prompt of a chat, which takes time for every message. */
+  /** Returns the prompts. The prompt of a chat is rendered with the chat template, which takes time for every message. */
   promptInputs(): readonly PromptInput[] | Promise<readonly PromptInput[]>;
   createChoice(context: ChoiceContext): Choice;
 }
 
-/** Names of a response in OpenAI's interface: the prefix of its id, and the field `object` of a body and of a streamed chunk. */
+/** Names in a response of OpenAI's interface: the prefix of its id, and the field `object` of a body and of a streamed chunk. */
 interface ResponseKind {
   readonly idPrefix: string;
   readonly bodyObject: string;
@@ -31,7 +31,7 @@ interface ResponseKind {
 const COMPLETION: ResponseKind = { idPrefix: "cmpl-", bodyObject: "text_completion", chunkObject: "text_completion" };
 const CHAT: ResponseKind = { idPrefix: "chatcmpl-", bodyObject: "chat.completion", chunkObject: "chat.completion.chunk" };
 
-/** @throws {InputError} an invalid body */
+/** Parses a request for /v1/completions. @throws {InputError} an invalid body */
 export function parseCompletionRequest(body: unknown): ParsedRequest {
   const params = parseCompletionParams(body);
   const { prompts } = params;
@@ -42,7 +42,10 @@ export function parseCompletionRequest(body: unknown): ParsedRequest {
   };
 }
 
-/** @throws {InputError} an invalid body, or a chat template although the server does not run them */
+/**
+ * Parses a request for /v1/chat/completions. @throws {InputError} an invalid body, or a chat template although the server does not accept
+ * templates
+ */
 export function parseChatRequest(model: MiniMaxM1, body: unknown, trustTemplates: boolean): ParsedRequest {
   const params = parseChatParams(body);
   const { messages, tools, template } = params;
@@ -56,7 +59,7 @@ export function parseChatRequest(model: MiniMaxM1, body: unknown, trustTemplates
   return {
     ...{ kind: CHAT, params, promptCount: 1 },
     async promptInputs() {
-      // If many conversations arrive at once, one is rendered per turn of the event loop.
+      // If many conversations arrive at once, only one is rendered per turn of the event loop.
       await yieldInTurn();
       const prompt = await model.formatChat(messages, { tools, template });
       insideThink = prompt.trimEnd().endsWith("<think>");
@@ -67,7 +70,7 @@ export function parseChatRequest(model: MiniMaxM1, body: unknown, trustTemplates
 }
 
 /**
- * A lower bound for the number of tokens of a prompt, known before its text is encoded.
+ * Returns a lower bound for the number of tokens of a prompt, before its text is encoded.
  *
  * @throws {InputError} text for a model without a tokenizer
  */
@@ -102,7 +105,7 @@ export async function encodePrompts({ tokenizer, config }: MiniMaxM1, inputs: re
   }
 }
 
-/** The field of a chat response that holds the ids of its prompt. Completions have them in each choice. */
+/** Returns the field of a chat response that holds the ids of its prompt. Completions have this field in each choice. */
 export function chatPromptIds({ kind, params }: ParsedRequest, prompts: readonly (readonly number[])[]) {
   return kind === CHAT && params.returnTokenIds ? { prompt_token_ids: prompts[0] } : {};
 }

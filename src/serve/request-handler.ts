@@ -28,9 +28,9 @@ const EVENT_STREAM_HEADERS = {
   "x-accel-buffering": "no",
 };
 
-/** Handles requests for completions: reads them, waits for admission, generates, and responds with one body or a stream. */
+/** Handles requests for completions. It reads a request, waits for its admission, generates, and responds with one body or a stream. */
 export class RequestHandler {
-  /** The number of requests whose prompts are being encoded. */
+  /** Number of requests whose prompts are being encoded. */
   private encoding = 0;
   private readonly keys: readonly string[];
   private readonly admission: AdmissionQueue;
@@ -48,17 +48,17 @@ export class RequestHandler {
     this.metrics = shared.metrics;
   }
 
-  /** `POST /v1/completions` */
+  /** Handles `POST /v1/completions`. */
   completions(c: Context): Promise<Response> {
     return this.respond(c, parseCompletionRequest);
   }
 
-  /** `POST /v1/chat/completions` */
+  /** Handles `POST /v1/chat/completions`. */
   chatCompletions(c: Context): Promise<Response> {
     return this.respond(c, (body) => parseChatRequest(this.model, body, this.settings.trustTemplates));
   }
 
-  /** @throws {HttpError} a name other than the model's; a request without a name is accepted */
+  /** Checks the model's name in a request. A request without a name is accepted. @throws {HttpError} another name than the model's */
   expectModel(name: string | undefined): void {
     if (name === undefined || name === this.settings.name) return;
     throw new HttpError(
@@ -84,7 +84,7 @@ export class RequestHandler {
       const applicant = { ...this.costOf(parsed, prompts.map(length), options.maxTokens), client };
       this.admission.checkCost(applicant.cost);
       const inputs = prompts.flatMap((prompt) => Array.from({ length: params.n }, () => prompt));
-      // Throws for invalid inputs at once; computes nothing before the first token is requested.
+      // This throws for invalid inputs at once. Nothing is computed before the first token is requested.
       const generation = this.model.generateBatch(inputs, { ...options, signal: active.signal });
       active.freeAtEnd(generation);
       active.onEnd(await this.admission.enter(applicant, active.signal));
@@ -116,14 +116,14 @@ export class RequestHandler {
   }
 
   /**
-   * Default size limit of a body. It has room for the text or the ids of a full context (4 bytes of text or 8 of JSON per token, and
-   * escapes). The cap is the size that `JSON.parse` reads in a tenth of a second, because parsing cannot be interrupted.
+   * Default size limit of a body, in bytes. It has room for the text or the ids of a full context: 4 bytes of text or 8 of JSON per token,
+   * and escapes. It is capped at the size that `JSON.parse` reads in a tenth of a second, because parsing cannot be interrupted.
    */
   private get maxBodyBytes(): number {
     return this.settings.maxBodyBytes ?? Math.min(2 ** 22, 2 ** 16 + 32 * this.model.config.maxPositionEmbeddings);
   }
 
-  /** Encodes a request's prompts. All checks that need no ids run before encoding. */
+  /** Encodes a request's prompts. All checks that need no ids run before. */
   private async encodedPrompts(
     parsed: ParsedRequest,
     maxTokens: number,
@@ -159,7 +159,7 @@ export class RequestHandler {
     }
   }
 
-  /** @throws {HttpError} `max_tokens` above the server's limit */
+  /** Returns the generation options of a request. @throws {HttpError} `max_tokens` above the server's limit */
   private generateOptions({ params: { options } }: ParsedRequest) {
     const { maxTokens } = this.settings;
     if (options.maxTokens !== undefined && options.maxTokens > maxTokens) {
@@ -172,7 +172,7 @@ export class RequestHandler {
     return { ...options, maxTokens: options.maxTokens ?? maxTokens };
   }
 
-  /** The largest number of tokens that a request can reach, and the bytes of the states at that length. */
+  /** Returns the maximum number of tokens that a request can reach, and the bytes of its states at that length. */
   private costOf({ params: { n } }: ParsedRequest, lengths: readonly number[], maxTokens: number) {
     const { config, transformer } = this.model;
     const longest = lengths.map((length) => Math.min(config.maxPositionEmbeddings, length + maxTokens));
@@ -184,7 +184,7 @@ export class RequestHandler {
   }
 }
 
-/** Closes the connection if the platform provides it. Otherwise data that is already written would wait for its reader indefinitely. */
+/** Closes the connection, if the platform provides it. Otherwise, data that was already written would wait for its reader indefinitely. */
 function closeConnection(c: Context): void {
   (c.env as { outgoing?: { destroy?(): void } } | undefined)?.outgoing?.destroy?.();
 }

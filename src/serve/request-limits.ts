@@ -8,7 +8,7 @@ const MAX_STOP_STRINGS = 64;
 const MAX_STOP_CHARACTERS = 1024;
 
 interface ModelLimits {
-  /** Tokens of the model's context. */
+  /** Maximum number of tokens of the model's context. */
   readonly context: number;
   readonly vocabSize: number;
 }
@@ -33,7 +33,7 @@ export function checkRequestSizes(body: unknown, { context, vocabSize }: ModelLi
   for (const [name, value] of Object.entries({ messages, tools })) if (Array.isArray(value)) checkValues(name, value);
 }
 
-/** Returns the items of an array. Returns no items for any other value, which the parser refuses later. */
+/** Returns the items of an array. For any other value, returns no items; the parser refuses such values later. */
 function itemsOf(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : [];
 }
@@ -42,7 +42,7 @@ function expectAtMost(most: number, name: string, unit: string, { length }: { re
   if (length > most) throw sizeError(`${name}: this server accepts at most ${most} ${unit}, got ${length}`);
 }
 
-/** Counts values level by level instead of recursively, so that deeply nested JSON cannot exhaust the stack. */
+/** Counts values. It works level by level instead of recursively, so that deeply nested JSON cannot exhaust the stack. */
 function checkValues(name: string, root: unknown[]): void {
   let level = root;
   for (let [count, depth] = [level.length, 1]; level.length > 0; depth++) {

@@ -13,24 +13,24 @@ export interface RequestParams {
   readonly stream: boolean;
   /** Whether a stream ends with an event that contains the token counts. */
   readonly includeUsage: boolean;
-  /** Choices per prompt. */
+  /** Number of choices per prompt. */
   readonly n: number;
   readonly returnTokenIds: boolean;
   /** Whether log-probabilities name tokens as `token_id:123`. */
   readonly tokensAsIds: boolean;
   readonly logprobs: boolean;
-  /** `maxTokens` is undefined if the request sets no limit. */
+  /** Generation options. `maxTokens` is undefined if the request sets no limit. */
   readonly options: GenerateOptions;
 }
 
 const { temperature, topP, minP, repetitionPenalty, stop, stopIds, repetition } = generateEntries;
 
-/** Schema of a field that must have its neutral value, because other values are not supported. */
+/** Creates the schema of a field that must have its neutral value, because other values are not supported. */
 const onlyAllowed = (...values: readonly unknown[]) =>
   v.optional(
     v.custom<unknown>((x) => values.includes(x), `${values.map((x) => JSON.stringify(x)).join(" or ")} (no other value is supported)`),
   );
-/** Schema of a field that must be empty, because its contents are not supported. */
+/** Creates the schema of a field that must be empty, because its contents are not supported. */
 const emptyOnly = (expected: "{}" | "[]") =>
   v.optional(
     v.custom<unknown>(
@@ -42,7 +42,7 @@ const emptyOnly = (expected: "{}" | "[]") =>
 const ignored = v.optional(v.unknown());
 
 const logprobCount = number("an integer within [0, 20]", (x) => Number.isInteger(x) && x >= 0 && x <= 20);
-/** OpenAI's seeds have 64 bits. JSON numbers above 2^53 are rounded, so 2^63 itself is accepted. */
+/** Schema of a seed. OpenAI's seeds have 64 bits. JSON numbers above 2^53 are rounded, so 2^63 itself is accepted. */
 const int64 = number("an integer within [-2^63, 2^63)", (x) => Number.isInteger(x) && x >= -(2 ** 63) && x <= 2 ** 63);
 const topKCount = number("an integer of at least 1, or -1 for all", (x) => Number.isInteger(x) && (x >= 1 || x === -1 || x === 0));
 
@@ -118,7 +118,7 @@ export interface ChatParams extends RequestParams {
   readonly template: string | undefined;
 }
 
-/** @throws {InputError} a field that is unknown, out of range or not supported */
+/** Parses the parameters of /v1/completions. @throws {InputError} a field that is unknown, out of range or not supported */
 export function parseCompletionParams(body: unknown): CompletionParams {
   // `max_tokens: null` generates up to the end of the context. A missing `max_tokens` means 16, as in OpenAI's interface.
   const unlimited = isObject(body) && body.max_tokens === null;
@@ -130,11 +130,12 @@ export function parseCompletionParams(body: unknown): CompletionParams {
   };
 }
 
-/** @throws {InputError} a field that is unknown, out of range or not supported */
+/** Parses the parameters of /v1/chat/completions. @throws {InputError} a field that is unknown, out of range or not supported */
 export function parseChatParams(body: unknown): ChatParams {
   const given = parseOptions(chatSchema, expectRecord(body, "chat.completions"), "chat.completions");
   const { logprobs, top_logprobs, messages, tools, tool_choice, chat_template: template } = given;
-  if (top_logprobs && !logprobs) throw new InputError("chat.completions: top_logprobs: needs logprobs: true");
+  if (top_logprobs && !logprobs)
+    throw new InputError("chat.completions: top_logprobs: expected logprobs: true in the same request, got false or nothing");
   return {
     ...sharedParams(given, given.max_completion_tokens ?? given.max_tokens, logprobs ? (top_logprobs ?? 0) : undefined),
     messages: messages as unknown as readonly ChatMessage[],
@@ -175,7 +176,7 @@ function seedOf(seed: number | undefined): number | undefined {
   return seed === undefined || seed === -1 ? undefined : ((seed % SEED_LIMIT) + SEED_LIMIT) % SEED_LIMIT;
 }
 
-/** Removes fields that are null, because clients send null for missing fields. */
+/** Checks that a body is an object. Removes fields that are null, because clients send null for missing fields. */
 function expectRecord(body: unknown, where: string): Record<string, unknown> {
   if (!isObject(body)) {
     const got = Array.isArray(body) ? "an array" : body === null ? "null" : `a ${typeof body}`;
@@ -188,7 +189,7 @@ function withoutNullFields(record: Record<string, unknown>): Record<string, unkn
   return Object.fromEntries(Object.entries(record).filter(([, value]) => value !== null));
 }
 
-/** Returns the prompts: one or several, each as text or as ids. */
+/** Returns the prompts of a request. A request may contain one or several, each as text or as ids. */
 function promptsOf(prompt: unknown): readonly (string | readonly number[])[] {
   if (typeof prompt === "string") return [prompt];
   const isIds = (x: unknown): x is number[] => Array.isArray(x) && x.length > 0 && x.every((id) => Number.isSafeInteger(id) && id >= 0);
@@ -197,7 +198,7 @@ function promptsOf(prompt: unknown): readonly (string | readonly number[])[] {
   throw new InputError("completions: prompt: expected text, token ids, or a list of either, got nothing or another type");
 }
 
-/** The description of a tool without OpenAI's wrapper, as the model sees it. Its null fields are left out. */
+/** Returns the description of a tool as the model sees it, without OpenAI's wrapper. Null fields are left out. */
 function unwrapTool(tool: Record<string, unknown>): Tool {
   return tool.type === "function" && isObject(tool.function) ? withoutNullFields(tool.function) : tool;
 }

@@ -2,10 +2,10 @@ import { ActiveRequest, ClientDisconnected } from "./active-request.js";
 import { shuttingDown } from "./http-error.js";
 import type { Metrics } from "./metrics.js";
 
-/** The requests that run or wait, and whether the server still accepts new ones. */
+/** Keeps track of the requests that run or wait, and of whether the server still accepts new ones. */
 export class RequestRegistry {
   private readonly requests = new Set<ActiveRequest>();
-  /** Called when no request runs or waits any more. */
+  /** Functions to call when no request runs or waits any more. */
   private readonly idleActions: (() => void)[] = [];
   private isDraining = false;
 
@@ -18,7 +18,7 @@ export class RequestRegistry {
     return this.requests.size;
   }
 
-  /** @throws {HttpError} the server is shutting down */
+  /** Checks that the server accepts requests. @throws {HttpError} the server is shutting down */
   expectAccepting(): void {
     if (this.isDraining) throw shuttingDown();
   }

@@ -8,7 +8,7 @@ import { sseBody, sseEvent } from "./server-sent-events.js";
 export interface StreamedResponse {
   readonly parsed: ParsedRequest;
   readonly prompts: readonly (readonly number[])[];
-  /** The fields that every event begins with. */
+  /** The fields with which every event begins. */
   readonly head: object;
   readonly choices: readonly Choice[];
   readonly tokens: AsyncIterable<Token>;
@@ -21,7 +21,10 @@ interface StreamOptions {
   readonly closeConnection: () => void;
 }
 
-/** The body of a streamed response, one event per token. If the client disconnects, it fails with the client's reason, as `fetch` does. */
+/**
+ * Creates the body of a streamed response, with one event per token. If the client disconnects, the body fails with the client's reason, as
+ * with `fetch`.
+ */
 export function responseStream(response: StreamedResponse, { stallMs, onError, closeConnection }: StreamOptions) {
   const { active } = response;
   return sseBody(events(response, onError), {

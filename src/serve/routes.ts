@@ -10,16 +10,16 @@ import type { ServeSettings } from "./serve-options.js";
 
 interface RouteTargets {
   readonly settings: ServeSettings;
-  /** Tokens of the model's context. */
+  /** Maximum number of tokens of the model's context. */
   readonly context: number;
   readonly handler: RequestHandler;
   readonly requests: RequestRegistry;
   readonly metrics: Metrics;
-  /** The body of `GET /metrics`. */
+  /** Returns the body of `GET /metrics`. */
   metricsText(): string;
 }
 
-/** Creates the server's routes, with the checks and error responses that apply to all paths: metrics, host names, CORS, API keys. */
+/** Creates the server's routes. Checks and error responses apply to all paths: metrics, host names, CORS and API keys. */
 export function createRoutes({ settings, context, handler, requests, metrics, metricsText }: RouteTargets): Hono {
   const app = new Hono({ getPath: normalizedPath });
   const { hosts, name, onError } = settings;
@@ -57,7 +57,10 @@ export function createRoutes({ settings, context, handler, requests, metrics, me
   return app;
 }
 
-/** Normalises paths, because clients join base address and path in several ways: `/v1//models` and `/v1/models/` become `/v1/models`. */
+/**
+ * Normalises the path of a request, because clients join base address and path in several ways. `/v1//models` and `/v1/models/` become
+ * `/v1/models`.
+ */
 function normalizedPath(request: Request): string {
   return getPath(request)
     .replace(/\/{2,}/g, "/")
@@ -79,7 +82,7 @@ function wrongMethod(c: Context, expected: string, onError: ServeSettings["onErr
   return response;
 }
 
-/** @param onError called with internal errors (status 500) */
+/** Converts an error to a response. @param onError called with internal errors (status 500) */
 function errorResponse(cause: unknown, onError: ServeSettings["onError"]): Response {
   const error = toHttpError(cause);
   if (error.status === 500) onError(cause);

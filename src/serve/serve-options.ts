@@ -3,38 +3,47 @@ import { callback, count, flag, milliseconds, millisecondsFromZero, number, pars
 
 /** Options of a server: name, access and limits. */
 export interface ServeOptions {
-  /** The name of the model ("lightning-m1"). A request must give this name or no name. */
+  /** Name of the model ("lightning-m1"). A request must give this name or no name. */
   name?: string;
-  /** Accepted bearer tokens: requests send `Authorization: Bearer <key>`. Without keys every request is accepted. */
+  /** Accepted bearer tokens. Requests must send `Authorization: Bearer <key>`. Without keys, every request is accepted. */
   apiKey?: string | readonly string[];
   /**
-   * Origins whose pages may send requests, such as `"https://example.com"`, as a list or separated by commas; `"*"` for all, `"null"` for
-   * pages without an origin. None by default.
+   * Origins whose pages may send requests (none), as a list or separated by commas. An example is `"https://example.com"`. `"*"` allows all
+   * origins, and `"null"` allows pages without an origin.
    */
   cors?: string | readonly string[];
   /**
-   * Accepted host names, without ports. All by default. For a server on the loopback interface, list its names (localhost, 127.0.0.1). This
-   * refuses web pages whose own name resolves to that address (DNS rebinding).
+   * Accepted host names, without ports (all). For a server on the loopback interface, list its names (localhost, 127.0.0.1). The server
+   * then refuses web pages whose own name resolves to that address (DNS rebinding).
    */
   hosts?: readonly string[];
   /**
-   * Maximum number of sequences that are generated at a time (32). A quarter more for short requests and for
-   * clients without another request.
+   * Maximum number of sequences that are generated at a time (32). A quarter more is available for short requests and for clients without
+   * another request.
    */
   maxBatch?: number;
-  /** Maximum bytes for the states of these sequences (half of the part of 4 GiB that the model does not use). */
+  /**
+   * Maximum number of bytes for the states of these sequences. The default is half of the memory, out of 4 GiB, that the model does not
+   * use.
+   */
   maxCacheBytes?: number;
-  /** Maximum number of waiting requests (128). A quarter more for clients without another request. Further requests get status 429. */
+  /**
+   * Maximum number of waiting requests (128). A quarter more is available for clients without another request. Further requests get status
+   * 429.
+   */
   maxQueue?: number;
-  /** Maximum tokens per answer (the model's context). */
+  /** Maximum number of tokens per answer (the model's context). */
   maxTokens?: number;
-  /** Maximum bytes of a request's body (64 KiB plus 32 bytes per token of the context, up to 4 MiB). */
+  /** Maximum number of bytes of a request's body (64 KiB plus 32 bytes per token of the context, up to 4 MiB). */
   maxBodyBytes?: number;
-  /** Milliseconds until a request is aborted, its waiting time included (600,000). */
+  /** Milliseconds until a request is aborted, including its waiting time (600,000). */
   timeoutMs?: number;
   /** Milliseconds for which a client may leave a streamed answer unread before its connection is closed (30,000). */
   stallMs?: number;
-  /** Accepts chat templates in requests (false). Only for trusted clients: a template is a program and may block the server for 10 s. */
+  /**
+   * Whether requests may contain chat templates (false). Allow this only for trusted clients: a template is a program and may block the
+   * server for 10 s.
+   */
   trustTemplates?: boolean;
   /** Called with internal errors, for which the client gets status 500. */
   onError?: (error: unknown) => void;
@@ -70,14 +79,14 @@ const schema = v.strictObject({
 /** Options with all defaults applied. */
 export type ServeSettings = v.InferOutput<typeof schema>;
 
-/** @throws {InputError} an unknown option, or a value outside its range */
+/** Checks the options of a server. @throws {InputError} an unknown option, or a value out of range */
 export function parseServeOptions(options: ServeOptions): ServeSettings {
   return parseOptions(schema, options, "serve");
 }
 
 const drainSchema = v.strictObject({ graceMs: millisecondsFromZero });
 
-/** @throws {InputError} an invalid time */
+/** Checks the time for a graceful stop. @throws {InputError} an invalid time */
 export function parseGraceMs(graceMs: number): number {
   return parseOptions(drainSchema, { graceMs }, "drain").graceMs;
 }

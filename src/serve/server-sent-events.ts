@@ -9,7 +9,7 @@ export function sseEvent(data: unknown): string {
 }
 
 interface SseBodyOptions {
-  /** Milliseconds for which the reader may leave the buffer full. */
+  /** Time in milliseconds for which the reader may leave the buffer full. */
   readonly stallMs: number;
   /** Called when the buffer has been full for `stallMs`. */
   readonly onStall: () => void;
@@ -18,7 +18,7 @@ interface SseBodyOptions {
 }
 
 /**
- * Creates a response body of server-sent events. It buffers up to 64 events and requests no further event while the buffer is full.
+ * Creates a response body of server-sent events. It buffers up to 64 events, and requests no further event while the buffer is full.
  *
  * @param events the events. An error for the client must be an event; an exception makes the body fail
  */

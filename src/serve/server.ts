@@ -11,7 +11,8 @@ import { parseGraceMs, parseServeOptions, type ServeOptions } from "./serve-opti
 
 /**
  * Serves a model over OpenAI's HTTP interface, with vLLM's additions. `fetch` takes a `Request` and returns a `Response`, on any platform.
- * Concurrent requests share the model's forward passes; each gets the same answer as if it ran alone.
+ *
+ * Concurrent requests share the model's forward passes. Each gets the same answer as if it ran alone.
  */
 export class Server {
   private readonly routes: Hono;
@@ -19,7 +20,7 @@ export class Server {
   private readonly metrics = new Metrics();
   private readonly requests: RequestRegistry;
 
-  /** @throws {InputError} an unknown option or a value out of its range */
+  /** Creates a server. @throws {InputError} an unknown option or a value out of range */
   constructor(
     private readonly model: MiniMaxM1,
     options: ServeOptions = {},
@@ -38,7 +39,7 @@ export class Server {
     this.routes = createRoutes({ settings, context, handler, requests, metrics, metricsText: () => this.metricsText() });
   }
 
-  /** Answers a request. Never rejects. */
+  /** Responds to a request. The promise never rejects. */
   readonly fetch = (request: Request, env?: unknown): Response | Promise<Response> => this.routes.fetch(request, env as object);
 
   /** Number of running and waiting requests. */

@@ -14,7 +14,7 @@ interface TrieNode {
 const WORD_BEFORE = /[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]$/u;
 const WORD_AFTER = /^[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]/u;
 
-/** Splits texts at added tokens. Takes the leftmost match, and the longest match if several begin at the same position. */
+/** Splits texts at added tokens. It takes the leftmost match. If several matches begin at the same position, it takes the longest. */
 export class AddedTokenMatcher {
   private readonly root: TrieNode = { next: new Map() };
 
@@ -31,7 +31,7 @@ export class AddedTokenMatcher {
     }
   }
 
-  /** The tokens in a text and the text between them, in order; no part is empty. */
+  /** Returns the tokens in a text and the text between them, in order. No part is empty. */
   split(text: string): TextOrToken[] {
     if (this.root.next.size === 0) return text === "" ? [] : [text];
     const sections: TextOrToken[] = [];
@@ -73,7 +73,7 @@ export class AddedTokenMatcher {
   }
 }
 
-/** Whether no word character stands directly before or after. */
+/** Returns whether no word character is directly before or after a match. */
 function isSingleWord(text: string, begin: number, end: number): boolean {
   // A character has at most two code units.
   return !WORD_BEFORE.test(text.slice(Math.max(0, begin - 2), begin)) && !WORD_AFTER.test(text.slice(end, end + 2));

@@ -1,4 +1,4 @@
-// Ids → text. Byte-level tokens are joined as bytes, so that text can be streamed even if several tokens share one character.
+// Converts ids to text. Byte-level tokens are joined as bytes, so that text can be streamed even if several tokens share one character.
 
 import type { Tokenizer as Engine } from "@huggingface/tokenizers";
 import { InputError } from "../base/errors.js";
@@ -8,15 +8,15 @@ import { byteAlphabet, type TokenizerDefinition } from "./tokenizer-files.js";
 
 /** Options of decoding. */
 export interface DecodeOptions {
-  /** Leaves special tokens out of the text (default: they are written out). */
+  /** Leaves special tokens out of the text (false). */
   readonly skipSpecialTokens?: boolean;
 }
 
-/** Decodes ids that arrive one by one. The joined results of all calls of `push` and of `end` equal `decode` of all ids. */
+/** Decodes ids that arrive one by one. The joined results of all calls of `push` and of `end` equal the result of `decode` for all ids. */
 export interface TextStream {
-  /** The text that this token completes; empty while a character is incomplete. */
+  /** Returns the text that this token completes. It is empty while a character is incomplete. */
   push(id: number): string;
-  /** The text that was held back. The stream is empty again afterwards. */
+  /** Returns the text that was held back. Afterwards the stream is empty again. */
   end(): string;
 }
 
@@ -24,11 +24,11 @@ const encoder = /* @__PURE__ */ new TextEncoder();
 const byteOf: ReadonlyMap<string, number> = /* @__PURE__ */ new Map(byteAlphabet.map((char, byte) => [char, byte]));
 const utf8Decoder = (): TextDecoder => new TextDecoder("utf-8", { ignoreBOM: true });
 
-/** Turns ids into tokens, bytes and text. */
+/** Converts ids to tokens, bytes and text. */
 export class Detokenizer {
-  /** The largest id + 1. */
+  /** The largest id plus 1. */
   readonly vocabSize: number;
-  /** Ids of tokens that are markup, not text. */
+  /** Ids of tokens that are markup and not text. */
   readonly specialIds: ReadonlySet<number>;
   private readonly engine: Engine;
   private readonly tokens: ReadonlyMap<number, string>;
@@ -94,13 +94,13 @@ export class Detokenizer {
     return Array.from(ids, (id) => this.checkId(id)).filter((id) => this.tokens.has(id) && !(skipSpecialTokens && this.specialIds.has(id)));
   }
 
-  /** @throws {InputError} an id outside the vocabulary */
+  /** Checks that an id is in the vocabulary, and returns it. @throws {InputError} it is not */
   private checkId(id: number): number {
     if (Number.isInteger(id) && id >= 0 && id < this.vocabSize) return id;
     throw new InputError(`decode: id: expected 0 … ${this.vocabSize - 1}, got ${printed(id)}`);
   }
 
-  /** Added tokens are plain text; other tokens are written in the byte alphabet. */
+  /** Returns the bytes of a token. Added tokens are plain text; all other tokens are written in the byte alphabet. */
   private bytes(id: number): Uint8Array {
     const token = this.tokenOf(id);
     const bytes = this.addedIds.has(id) ? [] : Array.from(token, (char) => byteOf.get(char));
@@ -113,9 +113,10 @@ export class Detokenizer {
 }
 
 /**
- * A stream for decoders that are not byte-level. A token's text is the difference between the text with it and the text
- * without it. Decoding starts at the last complete piece of text, because no decoder looks at earlier tokens. Text that
- * ends in U+FFFD may still change.
+ * A stream for decoders that are not byte-level. The text of a token is the difference between the text with it and the text without it.
+ *
+ * Decoding starts at the last complete piece of text, because no decoder looks at earlier tokens. Text that ends in U+FFFD may still
+ * change.
  */
 class WindowStream implements TextStream {
   private ids: number[] = [];
@@ -148,7 +149,7 @@ class WindowStream implements TextStream {
   }
 }
 
-/** Whether a value can be iterated. False for the typed array of a detached buffer. */
+/** Returns whether a value can be iterated. False for the typed array of a detached buffer. */
 function isIterable(x: unknown): x is Iterable<number> {
   return isObjectLike(x) && Symbol.iterator in x && !(ArrayBuffer.isView(x) && x.byteLength === 0 && x.buffer.byteLength === 0);
 }

@@ -1,12 +1,13 @@
-// Encodes texts in time slices. The engine encodes in stages: pre-tokenizers split the text between two added tokens into words, and
-// each word is merged separately. Here the same stages run lazily, word by word. Other work can therefore run between words and within a
-// long word. The ids are the same.
+// Encodes texts in time slices, so that other work can run between words and within a long word.
+//
+// The engine (@huggingface/tokenizers) encodes in stages: pre-tokenizers split the text between two added tokens into words, and each word
+// is merged separately. Here the same stages run lazily, word by word. The ids are the same.
 
 import type { Tokenizer as Engine } from "@huggingface/tokenizers";
 import { mergeInSlices } from "./merge-long-words.js";
 import { byteAlphabet } from "./tokenizer-files.js";
 
-/** Parts of the engine that its types do not declare. Tests compare the resulting ids with the engine's. */
+/** Parts of the engine that its types do not declare. Tests compare the resulting ids with those of the engine. */
 interface EngineInternals {
   readonly pre_tokenizer: PreTokenizer | null;
   readonly model: BytePairModel;
@@ -42,17 +43,20 @@ export interface NormalizedText {
   readonly options: { readonly section_index: number };
 }
 
-/** Length above which words are merged, and texts are split, in time slices. */
+/** Minimum length of a word or text that is processed in time slices. */
 const LONG_WORD_CHARACTERS = 4096;
 
-/** Some ids of a text; undefined for text that the vocabulary cannot express. An empty group is a point at which the caller may pause. */
+/**
+ * Some ids of a text. An id is undefined for text that the vocabulary cannot express. An empty group is a point at which the caller may
+ * pause.
+ */
 type IdGroup = readonly (number | undefined)[];
 
 /** Yields the ids of a text in groups that are computed on demand. */
 export function* encodeInSlices(engine: Engine, section: NormalizedText): Generator<IdGroup, void, undefined> {
   const { model, pre_tokenizer } = engine as unknown as EngineInternals;
   const idsOf = (tokens: readonly string[]) => tokens.map((token) => idOf(engine, token));
-  // Fusing neighbouring unknown tokens into one needs all tokens of the text.
+  // Fusing neighbouring unknown tokens into one token needs all tokens of the text.
   const unfused: string[] = [];
   for (const word of splitWords(section, pre_tokenizer)) {
     for (const tokens of word === undefined
@@ -67,18 +71,18 @@ export function* encodeInSlices(engine: Engine, section: NormalizedText): Genera
   if (model.fuse_unk) yield idsOf(fuseUnknownTokens(model, unfused));
 }
 
-/** The id of a token, or of the unknown token; undefined if the vocabulary has neither. */
+/** Returns the id of a token, or of the unknown token. Returns undefined if the vocabulary has neither. */
 export function idOf(engine: Engine, token: string): number | undefined {
   const { model } = engine as unknown as EngineInternals;
   return model.tokens_to_ids.get(token) ?? model.unk_token_id;
 }
 
-/** Yields the words of a text; undefined is a point at which the caller may pause. */
+/** Yields the words of a text. An undefined word is a point at which the caller may pause. */
 function splitWords({ text, options }: NormalizedText, first: PreTokenizer | null): Iterable<string | undefined> {
   return flattenStages(first).reduce<Iterable<string | undefined>>((words, stage) => applyStage(stage, words, options), [text]);
 }
 
-/** The members of nested sequences of pre-tokenizers as one list. */
+/** Returns the members of nested sequences of pre-tokenizers as one list. */
 function flattenStages(stage: PreTokenizer | null): PreTokenizer[] {
   return stage?.tokenizers ? stage.tokenizers.flatMap(flattenStages) : stage ? [stage] : [];
 }
@@ -120,7 +124,7 @@ function* matches(text: string, pattern: RegExp): Iterable<string> {
 
 const encoder = /* @__PURE__ */ new TextEncoder();
 
-/** Writes a word in the byte alphabet. */
+/** Converts a word to the byte alphabet. */
 function* toByteAlphabet(word: string): Iterable<string | undefined> {
   let written = "";
   for (let begin = 0; begin < word.length; ) {
@@ -146,7 +150,7 @@ function fuseUnknownTokens(model: BytePairModel, tokens: readonly string[]): rea
   return model._call.call(withOverrides(model, { encode: () => tokens }), []);
 }
 
-/** The model with some members replaced. */
+/** Returns a copy of the model with some members replaced. */
 function withOverrides(model: BytePairModel, parts: Partial<BytePairModel>): BytePairModel {
   return Object.create(model, Object.fromEntries(Object.entries(parts).map(([name, value]) => [name, { value }])));
 }

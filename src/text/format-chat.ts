@@ -1,4 +1,4 @@
-// Conversation → the text that a model continues. Special tokens are written as text, which the tokenizer recognises.
+// Converts a conversation to the text that a model continues. Special tokens are written as text, which the tokenizer recognises.
 
 import { InputError } from "../base/errors.js";
 import { expectArgument, isObjectLike } from "../base/options.js";
@@ -14,11 +14,11 @@ export type Tool = object;
 /** Options of `formatChat`. */
 export interface ChatOptions {
   readonly tools?: readonly Tool[];
-  /** Whether to end with the opening of the assistant's turn, so that the model answers (default: true). */
+  /** Whether to end with the opening of the assistant's turn, so that the model answers (true). */
   readonly addGenerationPrompt?: boolean;
   /**
    * A Jinja template, as in a tokenizer_config.json. It receives message contents as lists of parts or as strings, depending on which of
-   * them it reads. Default: MiniMax-M1's format.
+   * them it reads. By default, MiniMax-M1's format is used.
    */
   readonly template?: string;
   /** Further variables of the template, such as `bos_token`. */
@@ -28,14 +28,14 @@ export interface ChatOptions {
 /**
  * Formats a conversation as a prompt, in MiniMax-M1's published format or with `template`.
  *
- * Contents become lists of parts; a string is one part. Several parts of one message are joined into one. Results of tools stay separate,
- * because the published template would drop all but the first. Tool calls become text. Tools are written as JSON in the format of
- * transformers: with `", "` and `": "` as separators, and with non-ASCII characters unescaped.
+ * - Contents become lists of parts. A string becomes one part, and several parts of one message are joined into one. Results of tools stay
+ *   separate, because the published template would drop all except the first.
+ * - Tool calls become text. Missing arguments of a call become `{}`. Arguments that are not a JSON object are written unchanged, on one
+ *   line.
+ * - Tools are written as JSON in the format of transformers, with the separators `", "` and `": "` and unescaped non-ASCII characters.
+ * - Null fields of messages count as missing.
  *
- * Null fields of messages count as missing. Missing arguments of a call become `{}`. Arguments that are not a JSON object are
- * written unchanged, on one line.
- *
- * @throws {InputError} no messages, an invalid message (the message names its index), or a template that fails
+ * @throws {InputError} no messages, an invalid message (the error names its index), or a template that fails
  */
 export async function formatChat(messages: readonly ChatMessage[], options: ChatOptions = {}): Promise<string> {
   expectArgument("chat: options", isObjectLike(options), "an object", options);
@@ -59,15 +59,15 @@ export async function formatChat(messages: readonly ChatMessage[], options: Chat
 }
 
 /**
- * Whether a template reads contents as lists of parts, like the published one, instead of strings: it then
- * indexes, filters or iterates them.
+ * Returns whether a template reads contents as lists of parts, like the published template, and not as strings. Such a template indexes,
+ * filters or iterates contents.
  */
 function readsContentParts(template: string): boolean {
   const content = String.raw`(?:\[\s*['"]content['"]\s*\]|\.content\b)`;
   return new RegExp(String.raw`${content}\s*(?:\[|\|\s*(?:selectattr|rejectattr|map)\b)|\bin\s+\w+${content}`).test(template);
 }
 
-/** Converts a message to text parts, with calls written into the text. */
+/** Converts a message to text parts. Tool calls become part of the text. */
 function toTemplateMessage(message: ParsedMessage): TemplateMessage {
   const { role } = message;
   if (role === "tool") return { role, content: message.results.map(({ name, text }) => ({ type: "text", text, name })) };
@@ -75,7 +75,7 @@ function toTemplateMessage(message: ParsedMessage): TemplateMessage {
   return { role, content: [{ type: "text", text }] };
 }
 
-/** An assistant's text followed by its calls, as the model writes them. */
+/** Returns an assistant's text followed by its tool calls, as the model writes them. */
 function withToolCalls(text: string, calls: readonly HistoryCall[]): string {
   return calls.length === 0 ? text : `${text}${text && "\n"}${formatToolCalls(calls)}`;
 }

@@ -2,15 +2,17 @@ import type { TokenizerDefinition } from "./tokenizer-files.js";
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** Pre-tokenizers that drop no text: their words, joined, equal it. */
+/** Pre-tokenizers that drop no text. The words that they return, joined, equal the text. */
 const LOSSLESS_PRE_TOKENIZERS: ReadonlySet<unknown> = new Set(["ByteLevel", "Digits", "Punctuation", "FixedLength"]);
 
 /**
- * Returns the maximum number of characters (UTF-16 units) that one token can represent: a text of n characters has at least n /
- * maximum tokens. `Infinity` if the tokenizer may shorten or drop text: with a normalizer, tokens that strip the spaces beside
- * them, or fused unknown tokens.
+ * Returns the maximum number of characters (UTF-16 units) that one token can represent. A text of n characters therefore has at least n /
+ * maximum tokens.
  *
- * A token of a byte-level vocabulary is written with one character per byte, and every character of the text has at least one byte.
+ * Returns `Infinity` if the tokenizer may shorten or drop text. This is the case with a normalizer, with tokens that strip the spaces
+ * beside them, and with fused unknown tokens.
+ *
+ * A token of a byte-level vocabulary has one character per byte, and every character of the text has at least one byte.
  */
 export function maxCharactersPerToken({ json, added }: Pick<TokenizerDefinition, "json" | "added">): number {
   const model = json.model as Json;

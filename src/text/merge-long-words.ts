@@ -1,14 +1,14 @@
 // Byte-pair merging of one long word in time slices. The engine gives the same result, but without pauses and with ten times the memory.
 //
-// Symbols are stored in flat arrays at the position of their first character. Each step merges the neighbouring pair with the lowest rank;
-// among equal ranks, the leftmost. It ends when no pair has a rank.
+// Symbols are stored in flat arrays, at the position of their first character. Each step merges the neighbouring pair with the lowest rank.
+// Among pairs of equal rank, it merges the leftmost. The algorithm ends when no pair has a rank.
 
 import type { BytePairModel } from "./encode-in-slices.js";
 
-/** Steps between two points at which the caller may pause. */
+/** Number of merge steps between two points at which the caller may pause. */
 const STEPS_PER_SLICE = 1024;
 
-/** Upper bound of the characters in a word. `rank · MAX_POSITIONS + position` orders pairs exactly, for up to 2^22 ranks. */
+/** Upper bound of the number of characters in a word. `rank · MAX_POSITIONS + position` orders pairs exactly, for up to 2^22 ranks. */
 const MAX_POSITIONS = 2 ** 31;
 
 type MergeRules = Pick<BytePairModel, "bpe_ranks" | "end_of_word_suffix" | "continuing_subword_suffix">;
@@ -20,7 +20,7 @@ export function* mergeInSlices(model: MergeRules, word: string): Generator<reado
   for (const char of word) if (symbols.push(char) % STEPS_PER_SLICE === 0) yield [];
   const count = symbols.length;
   if (suffix) symbols[count - 1] += suffix;
-  // Positions of the neighbours; beyond the ends of the word they are out of range.
+  // Positions of the neighbours. Beyond the ends of the word, they are out of range.
   const [next, previous] = [new Int32Array(count), new Int32Array(count)];
   for (let position = 0; position < count; position++) [next[position], previous[position]] = [position + 1, position - 1];
   const queue = new MinHeap();
@@ -39,7 +39,7 @@ export function* mergeInSlices(model: MergeRules, word: string): Generator<reado
   for (let steps = 1, key = queue.pop(); key !== undefined; steps++, key = queue.pop()) {
     if (steps % STEPS_PER_SLICE === 0) yield [];
     const position = key % MAX_POSITIONS;
-    // The entry is outdated: one of its two symbols has been merged with another symbol.
+    // The entry is outdated, because one of its two symbols has been merged with another symbol.
     if (symbols[position] === undefined || rankAt(position) !== Math.floor(key / MAX_POSITIONS)) continue;
     const right = next[position]!;
     const after = next[right]!;

@@ -1,11 +1,11 @@
-// Parses conversations: converts the forms of messages that clients send to one form. formatChat, RemoteModel, the server and the AI SDK
-// provider use this parser, so all of them accept the same messages.
+// Parses conversations. The forms of messages that clients send are converted to one form. formatChat, RemoteModel, the server and the AI
+// SDK provider use this parser, so all of them accept the same messages.
 
 import { InputError } from "../base/errors.js";
 import { isObject } from "../base/json.js";
 import { parseAssistant } from "./parse-assistant.js";
 
-/** A part of a message. A tool's result may contain the tool's name. */
+/** A part of a message. In a tool's result, it may contain the name of the tool. */
 export interface ContentPart {
   readonly type: "text";
   readonly text: string;
@@ -19,7 +19,7 @@ export interface ToolCall {
 }
 
 /**
- * The arguments of a call in a conversation: an object, or its JSON. Missing, null and blank arguments count as `{}`. A string that is
+ * The arguments of a call in a conversation, as an object or as its JSON. Missing, null and blank arguments count as `{}`. A string that is
  * not a JSON object, such as the arguments of a call that was cut off, is written into the prompt unchanged, on one line.
  */
 export type CallArguments = string | ToolCall["arguments"] | null | undefined;
@@ -31,13 +31,13 @@ interface CallFields {
 
 /** A message of a conversation, in a plain form or in the form of OpenAI's API. Null fields count as missing. */
 export interface ChatMessage {
-  /** `developer` counts as `system`, `function` as `tool`. */
+  /** Role of the author. `developer` counts as `system`, and `function` as `tool`. */
   readonly role: "system" | "developer" | "user" | "assistant" | "tool" | "function";
-  /** May be missing or empty in messages of assistants and tools. */
+  /** Content of the message. It may be missing or empty in messages of assistants and tools. */
   readonly content?: string | readonly ContentPart[] | null | undefined;
-  /** In a tool's result: the name of the tool, unless the parts contain it. */
+  /** Name of the tool that gave a result, unless the parts contain it. */
   readonly name?: string | null | undefined;
-  /** In a tool's result: the id of the answered call. It identifies the tool if `name` is missing. */
+  /** Id of the call that a tool's result answers. It identifies the tool if `name` is missing. */
   readonly tool_call_id?: string | null | undefined;
   /** An assistant's tool calls, in a plain form or in the form of OpenAI's API. In the prompt they follow the content. */
   readonly tool_calls?:
@@ -45,35 +45,35 @@ export interface ChatMessage {
     | null
     | undefined;
   /**
-   * An assistant's reasoning. In the prompt it precedes the content, between `<think>` and `</think>`; the tag
-   * stays open if nothing follows.
+   * An assistant's reasoning. In the prompt it precedes the content, between `<think>` and `</think>`. The tag stays open if nothing
+   * follows.
    */
   readonly reasoning_content?: string | null | undefined;
-  /** Used if `reasoning_content` is missing or empty. */
+  /** Another name of `reasoning_content`, used if that field is missing or empty. */
   readonly reasoning?: string | null | undefined;
 }
 
-/** A call in a conversation. `number` counts all calls of the conversation from 0. */
+/** A call in a conversation. `number` is its index among all calls of the conversation, from 0. */
 export interface ParsedCall {
   readonly number: number;
   readonly name: string;
-  /** A string if they are not a JSON object. */
+  /** The arguments. They are a string if they are not a JSON object. */
   readonly arguments: ToolCall["arguments"] | string;
-  /** The arguments as JSON: the given text if it is the JSON of an object. */
+  /** The arguments as JSON. This is the given text if it is the JSON of an object. */
   readonly json: string;
 }
 
-/** A tool's result. `call` is the number of the answered call, if it is known. */
+/** The result of a tool. `call` is the number of the answered call, if it is known. */
 export interface ToolResult {
   readonly name: string;
   readonly text: string;
   readonly call: number | undefined;
 }
 
-/** A parsed message, the form that all other code uses. */
+/** A parsed message. All other code uses this form. */
 export type ParsedMessage =
   | { readonly role: "system" | "user"; readonly text: string }
-  /** `text` holds the reasoning between its tags, and the content. */
+  /** `text` contains the reasoning between its tags, followed by the content. */
   | { readonly role: "assistant"; readonly text: string; readonly calls: readonly ParsedCall[] }
   | { readonly role: "tool"; readonly results: readonly ToolResult[] };
 
@@ -84,12 +84,12 @@ const ROLES: ReadonlyMap<unknown, ParsedMessage["role"]> = new Map([
   ["user", "user"],
   ["assistant", "assistant"],
   ["tool", "tool"],
-  // Other names of OpenAI's API.
+  // Other names in OpenAI's API.
   ["developer", "system"],
   ["function", "tool"],
 ]);
 
-/** Parses the messages of a conversation. @throws {InputError} no messages, or an invalid one, with its index */
+/** Parses the messages of a conversation. @throws {InputError} no messages, or an invalid message; the error gives its index */
 export function readMessages(messages: readonly unknown[]): ParsedMessage[] {
   if (!Array.isArray(messages) || messages.length === 0) throw new InputError("chat: messages: expected at least one message, got none");
   const calls = new ConversationCalls();
@@ -97,10 +97,10 @@ export function readMessages(messages: readonly unknown[]): ParsedMessage[] {
 }
 
 /**
- * Returns the arguments of a call as an object if possible, otherwise as a string: the given string, or the JSON of another value. A JSON
- * string that contains JSON is parsed again.
+ * Returns the arguments of a call as an object if possible. Otherwise returns a string, which is the given string or the JSON of another
+ * value. A JSON string that contains JSON is parsed again.
  *
- * @throws {InputError} a value that JSON cannot hold
+ * @throws {InputError} a value that JSON cannot represent
  */
 export function readArguments(given: unknown, where: string): ToolCall["arguments"] | string {
   if (isMissing(given)) return {};
@@ -112,12 +112,12 @@ export function readArguments(given: unknown, where: string): ToolCall["argument
   return isObject(value) ? value : given;
 }
 
-/** Whether a text is a JSON object. */
+/** Returns whether a text is a JSON object. */
 export function isObjectJson(text: string): boolean {
   return isObject(parseJsonOrUndefined(text));
 }
 
-/** The value of a JSON text; undefined if the text is not JSON. */
+/** Returns the value of a JSON text. Returns undefined if the text is not JSON. */
 function parseJsonOrUndefined(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -126,13 +126,13 @@ function parseJsonOrUndefined(text: string): unknown {
   }
 }
 
-/** Copies an object by way of JSON. @throws {InputError} a value that is not an object, or that JSON cannot represent */
+/** Copies an object through JSON. @throws {InputError} a value that is not an object, or that JSON cannot represent */
 export function plainJson(value: unknown, where: string): Record<string, unknown> {
   if (!isObject(value)) fail(where, "a JSON object", value);
   return JSON.parse(toJson(value, where));
 }
 
-/** @throws {InputError} a value that has no JSON */
+/** Converts a value to JSON. @throws {InputError} a value that JSON cannot represent */
 function toJson(value: unknown, where: string): string {
   try {
     return JSON.stringify(value) ?? fail(where, "JSON", typeof value);
@@ -177,8 +177,8 @@ function readAssistant(message: Fields, where: string, list: ConversationCalls):
 }
 
 /**
- * Returns the calls of a message with their places: the calls in `tool_calls` or, without these, the call in
- * the deprecated `function_call`.
+ * Returns the calls of a message with their places. These are the calls in `tool_calls` or, if there are none, the call in the deprecated
+ * field `function_call`.
  */
 function callsOf({ tool_calls: calls, function_call: call }: Fields, where: string): [unknown, string][] {
   if (!isMissing(calls) && !Array.isArray(calls)) fail(`${where}.tool_calls`, "a list", calls);
@@ -217,7 +217,7 @@ function readResults(message: Fields, where: string, calls: ConversationCalls): 
 
 type TrackedCall = ParsedCall & { readonly id: string | undefined };
 
-/** Tracks the calls of a conversation, and which of them have no result yet. */
+/** Tracks the calls of a conversation and which of them have no result yet. */
 class ConversationCalls {
   private readonly calls: TrackedCall[] = [];
   private readonly open = new Set<TrackedCall>();
@@ -230,9 +230,10 @@ class ConversationCalls {
   }
 
   /**
-   * Finds the call that a result answers, and marks it as answered. A call is open until it is answered. With an id, this is the call with
-   * that id, else the first open call of that name, else the first open call without an id. Without an id, it is the first open call of
-   * that name, else the first open call.
+   * Finds the call that a result answers, and marks it as answered. A call is open until it is answered.
+   *
+   * With an id, this is the call with that id, else the first open call of that name, else the first open call without an id. Without an
+   * id, it is the first open call of that name, else the first open call.
    */
   takeAnswered(id: string | undefined, name: string | undefined): ParsedCall | undefined {
     const open = [...this.open];
@@ -247,7 +248,7 @@ class ConversationCalls {
   }
 }
 
-/** The text parts of a content; empty if it is missing. */
+/** Returns the text parts of a content. Returns an empty list if the content is missing. */
 function readParts(content: unknown, where: string): { text: string; name: unknown }[] {
   if (isMissing(content)) return [];
   if (typeof content === "string") return [{ text: content, name: undefined }];
@@ -267,7 +268,7 @@ function optionalText(value: unknown, where: string): string {
 
 const joinText = (parts: readonly { readonly text: string }[]): string => parts.map(({ text }) => text).join("");
 const isMissing = (value: unknown): value is null | undefined => value === undefined || value === null;
-/** The id of a call as a string; some clients send numbers. */
+/** Returns the id of a call as a string. Some clients send numbers. */
 const idOf = (id: unknown): string | undefined => (typeof id === "number" || (typeof id === "string" && id !== "") ? `${id}` : undefined);
 const isEmptyList = (value: unknown): boolean => Array.isArray(value) && value.length === 0;
 

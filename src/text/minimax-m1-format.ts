@@ -11,7 +11,10 @@ export interface TemplateMessage {
 /** A call in a conversation. */
 export type HistoryCall = { readonly name: string; readonly arguments: ToolCall["arguments"] | string };
 
-/** The format of MiniMax-M1's published chat template. Its `''name''` is two adjacent strings, so no quotes are rendered. */
+/**
+ * Formats a conversation as MiniMax-M1's published chat template does. The template's `''name''` is two adjacent strings, so no quotes
+ * appear in the text.
+ */
 export function formatMiniMaxM1(turns: readonly TemplateMessage[], tools: readonly object[], addGenerationPrompt: boolean): string {
   const system = turns.map(({ role, content }) => (role === "system" ? joinText(content) : "")).join("");
   return [
@@ -48,7 +51,7 @@ If you need to call tools, please respond with <tool_calls></tool_calls> XML tag
 /** Joins the texts of all parts. */
 export const joinText = (content: readonly ContentPart[]): string => content.map(({ text }) => text).join("");
 
-/** JSON with the separators of Python: `{"a": [1, 2]}`. */
+/** Formats a value as JSON with the separators of Python: `{"a": [1, 2]}`. */
 function toPythonJson(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(toPythonJson).join(", ")}]`;
   if (typeof value !== "object" || value === null) return JSON.stringify(value);
@@ -57,7 +60,7 @@ function toPythonJson(value: unknown): string {
     .join(", ")}}`;
 }
 
-/** Writes a `<tool_calls>` block with one call per line. Arguments that are not a JSON object are written unchanged, on one line. */
+/** Formats a `<tool_calls>` block with one call per line. Arguments that are not a JSON object are written unchanged, on one line. */
 export function formatToolCalls(calls: readonly HistoryCall[]): string {
   const lines = calls.map(({ name, arguments: given }) => {
     const read = readArguments(given, "arguments");

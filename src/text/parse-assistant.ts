@@ -1,5 +1,5 @@
-// Splits a model's output into reasoning, answer and tool calls by the tags that the model writes.
-// Text is passed on verbatim: nothing is trimmed, corrected or dropped.
+// Splits a model's output into reasoning, answer and tool calls, by the tags that the model writes. Text is passed on verbatim: nothing is
+// trimmed, corrected or dropped.
 
 import { expectArgument, isObjectLike } from "../base/options.js";
 import type { ToolCall } from "./messages.js";
@@ -7,17 +7,17 @@ import type { ToolCall } from "./messages.js";
 const THINK_OPEN = "<think>";
 const THINK_CLOSE = "</think>";
 const CALLS_CLOSE = "</tool_calls>";
-/** The opening tag with the line break before it, so that a tag within a sentence does not match. */
+/** Matches the opening tag with the line break before it, so that a tag within a sentence does not match. */
 const CALLS_OPEN = /\n?<tool_calls>(?=[ \t]*(?:\r?\n|\{|$))/;
 
 /** The parts of an assistant's text. */
 export interface AssistantAnswer {
-  /** The text between `<think>` and `</think>`; absent if there is no reasoning. */
+  /** The text between `<think>` and `</think>`. Absent if there is no reasoning. */
   readonly reasoning?: string;
-  /** The other text, without tool calls. */
+  /** The remaining text, without tool calls. */
   readonly content: string;
   readonly toolCalls: readonly ToolCall[];
-  /** Lines of `<tool_calls>` blocks that are not valid calls, verbatim, and the reason. */
+  /** Lines of `<tool_calls>` blocks that are not valid calls, verbatim, with the reason. */
   readonly malformed: readonly { readonly line: string; readonly error: string }[];
 }
 
@@ -34,10 +34,10 @@ export interface AssistantDelta {
 }
 
 /**
- * Separates reasoning from answer while text arrives in chunks of any length. Pass generated text only, without the prompt.
+ * Separates reasoning from the answer while text arrives in chunks of any length. Pass only generated text, without the prompt.
  *
- * Reasoning begins with `<think>` at the start of the text, after white space at most. It ends at the first `</think>`, or at the end of
- * the text if that tag is missing. Later tags are text.
+ * Reasoning begins with `<think>` at the start of the text; only white space may precede it. It ends at the first `</think>`, or at the end
+ * of the text if that tag is missing. Later tags are text.
  */
 export class ReasoningSplitter {
   private section: "start" | "reasoning" | "content";
@@ -51,12 +51,12 @@ export class ReasoningSplitter {
     this.hasThought = insideThink;
   }
 
-  /** Whether the text began with reasoning, even if that was empty. */
+  /** Whether the text began with reasoning, even if the reasoning was empty. */
   get thought(): boolean {
     return this.hasThought;
   }
 
-  /** Returns the text that this chunk completes, and holds back a possible beginning of a tag. */
+  /** Returns the text that this chunk completes. A possible beginning of a tag is held back. */
   push(text: string): AssistantDelta {
     expectArgument("ReasoningSplitter: push", typeof text === "string", "a string", text);
     this.pending += text;
@@ -78,7 +78,7 @@ export class ReasoningSplitter {
     return { reasoning, content: this.take(this.pending.length) };
   }
 
-  /** The text that was held back. */
+  /** Returns the text that was held back. */
   end(): AssistantDelta {
     const rest = this.take(this.pending.length);
     return this.section === "reasoning" ? { reasoning: rest, content: "" } : { reasoning: "", content: rest };
@@ -91,7 +91,7 @@ export class ReasoningSplitter {
   }
 }
 
-/** Parses an assistant's complete text. Invalid tool calls are reported as malformed instead of thrown. */
+/** Parses an assistant's complete text. Invalid tool calls are not thrown as errors, but returned in `malformed`. */
 export function parseAssistant(text: string, options: ReasoningOptions = {}): AssistantAnswer {
   expectArgument("parseAssistant: text", typeof text === "string", "a string", text);
   expectArgument("parseAssistant: options", isObjectLike(options), "an object", options);
@@ -103,7 +103,8 @@ export function parseAssistant(text: string, options: ReasoningOptions = {}): As
 }
 
 /**
- * Extracts `<tool_calls>` blocks, which hold one JSON object per line, from an answer. A block without a closing tag ends with the text.
+ * Extracts `<tool_calls>` blocks from an answer. A block contains one JSON object per line. A block without a closing tag ends with the
+ * text.
  */
 export function parseToolCalls(content: string): Omit<AssistantAnswer, "reasoning"> {
   const toolCalls: ToolCall[] = [];
@@ -125,8 +126,8 @@ export function parseToolCalls(content: string): Omit<AssistantAnswer, "reasonin
 }
 
 /**
- * The lines before the closing tag, and the text after it. The tag may stand on a line of its own, after a
- * call, or inside a call's strings.
+ * Returns the lines before the closing tag, and the text after it. The tag may be on a line of its own, after a call, or inside the strings
+ * of a call.
  */
 function splitBlock(text: string): { lines: string[]; rest: string } {
   const lines: string[] = [];
@@ -142,8 +143,8 @@ function splitBlock(text: string): { lines: string[]; rest: string } {
 }
 
 /**
- * Position at which a line closes the block: the first closing tag after a complete call, else the first closing tag. −1 if the
- * line does not close the block.
+ * Returns the position at which a line closes the block. This is the first closing tag after a complete call or, without such a tag, the
+ * first closing tag. Returns −1 if the line does not close the block.
  */
 function findClosingTag(line: string): number {
   const first = line.indexOf(CALLS_CLOSE);
@@ -154,7 +155,7 @@ function findClosingTag(line: string): number {
   return first;
 }
 
-/** The call in a line, or the reason why it is invalid. */
+/** Parses the call in a line. Returns a text with the reason if the call is invalid. */
 function readCall(line: string): ToolCall | string {
   try {
     const call: Partial<ToolCall> | null = JSON.parse(line);
@@ -169,7 +170,7 @@ function readCall(line: string): ToolCall | string {
   }
 }
 
-/** The number of characters at the end of a text that may be the beginning of a tag. */
+/** Returns the number of characters at the end of a text that may be the beginning of a tag. */
 function partialTagLength(text: string, tag: string): number {
   let length = Math.min(text.length, tag.length - 1);
   while (!tag.startsWith(text.slice(text.length - length))) length--;

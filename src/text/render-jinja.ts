@@ -7,10 +7,10 @@ type Jinja = typeof import("@huggingface/jinja");
 /** Maximum number of evaluations per rendering. MiniMax-M1's published template needs 27 per message. */
 const MAX_STEPS = 1_000_000;
 
-/** The time limit of one rendering. */
+/** Time limit of one rendering, in milliseconds. */
 const DEADLINE_MS = 10_000;
 
-/** Maximum number of characters or items in one value, more than the characters of 10 million tokens. */
+/** Maximum number of characters or items in one value. This is more than the characters of 10 million tokens. */
 const MAX_CHARACTERS = 2 ** 27;
 const MAX_ITEMS = 2 ** 20;
 
@@ -24,7 +24,7 @@ let latestTemplate: { readonly text: string; readonly template: Template } | und
  */
 export async function renderTemplate(text: string, names: Readonly<Record<string, unknown>>): Promise<string> {
   const jinja = await import("@huggingface/jinja");
-  // The latest template is cached because parsing takes several times as long as rendering.
+  // The latest template is cached, because parsing takes several times as long as rendering.
   if (latestTemplate?.text !== text) latestTemplate = { text, template: new jinja.Template(text) };
   return evaluate(jinja, latestTemplate.template, names);
 }
@@ -52,7 +52,7 @@ function evaluate({ Environment, Interpreter, Template }: Jinja, template: Templ
     raise_exception: (message: string) => {
       throw new Error(message);
     },
-    // Repeats the library's own implementation, which is not exported.
+    // This repeats the library's own implementation, which is not exported.
     strftime_now: (format: string) => new Template("{{ strftime_now(format) }}").render({ format }),
   };
   for (const [name, value] of Object.entries({ ...globals, ...names })) environment.set(name, value);

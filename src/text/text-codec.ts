@@ -12,11 +12,11 @@ export interface IdDecoder {
 export interface TextCodec {
   encode(text: string): readonly number[];
   stream(): IdDecoder;
-  /** The tokenizer's end-of-sequence token, in addition to the tokens of the configuration. */
+  /** Id of the tokenizer's end-of-sequence token, in addition to the tokens of the configuration. */
   readonly eosId?: number | undefined;
 }
 
-/** Creates the codec of a tokenizer. Ids beyond its vocabulary, which a padded embedding has, decode to no text. */
+/** Creates the codec of a tokenizer. Ids beyond its vocabulary, which a padded embedding has, decode to an empty text. */
 export function codecOf(tokenizer: Tokenizer): TextCodec {
   const stream = () => {
     const text = tokenizer.stream();

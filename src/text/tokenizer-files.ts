@@ -1,4 +1,4 @@
-// Checks the files of a byte-pair tokenizer and converts them to one form, a tokenizer.json object. Encodes and decodes nothing.
+// Checks the files of a byte-pair tokenizer and converts them to one form, a tokenizer.json object. It encodes and decodes nothing.
 
 import { CheckpointError } from "../base/errors.js";
 
@@ -6,24 +6,24 @@ import { CheckpointError } from "../base/errors.js";
 export interface TokenizerFiles {
   /** tokenizer.json. It takes precedence over `vocab` and `merges`. */
   readonly tokenizerJson?: unknown;
-  /** vocab.json: token → id. */
+  /** Parsed vocab.json, which maps tokens to ids. */
   readonly vocab?: unknown;
-  /** merges.txt: two tokens per line, the most frequent pair first. */
+  /** Text of merges.txt: two tokens per line, with the most frequent pair first. */
   readonly merges?: string;
-  /** tokenizer_config.json: bos, eos and other special tokens. */
+  /** Parsed tokenizer_config.json, with bos, eos and other special tokens. */
   readonly tokenizerConfig?: unknown;
-  /** special_tokens_map.json: special tokens that tokenizer_config.json does not name. */
+  /** Parsed special_tokens_map.json, with special tokens that tokenizer_config.json does not name. */
   readonly specialTokensMap?: unknown;
-  /** added_tokens.json: token → id. */
+  /** Parsed added_tokens.json, which maps tokens to ids. */
   readonly addedTokens?: unknown;
 }
 
-/** A token that is matched in the text before all other steps, and never split. */
+/** A token that is matched in the text before all other steps, and is never split. */
 export interface AddedToken {
   readonly id: number;
   readonly content: string;
   readonly special: boolean;
-  /** Matches only if no letter, digit or underscore stands directly beside it. */
+  /** Whether the token matches only if no letter, digit or underscore is directly beside it. */
   readonly singleWord: boolean;
   readonly lstrip: boolean;
   readonly rstrip: boolean;
@@ -44,14 +44,14 @@ export interface TokenizerDefinition {
 type Json = Record<string, unknown>;
 
 /**
- * Unknown token for models without their own, which would silently drop text that they cannot express. It has
- * no id, so such text is detected.
+ * Unknown token for models that have none. Such models would silently drop text that they cannot express. This token has no id, so such
+ * text is detected.
  */
 const UNKNOWN_TOKEN = "\u{10ffff}";
 
 /**
- * The 256 characters with which byte-level vocabularies write bytes, by byte. Printable Latin-1 characters stand for themselves; the
- * other 68 bytes, in order, are U+0100 onwards (the alphabet of GPT-2).
+ * The 256 characters with which byte-level vocabularies write bytes, by byte (the alphabet of GPT-2). Printable Latin-1 characters stand
+ * for themselves. The other 68 bytes, in order, are U+0100 and the following characters.
  */
 export const byteAlphabet: readonly string[] = /* @__PURE__ */ (() => {
   let shifted = 0x100;
@@ -63,7 +63,7 @@ export const byteAlphabet: readonly string[] = /* @__PURE__ */ (() => {
  * Parses tokenizer files. Checks that they describe a byte-pair model, that no two tokens have the same id, that merges join known tokens
  * into known tokens, and that bos and eos are in the vocabulary.
  *
- * @throws {CheckpointError} files that are missing, damaged or contradict each other
+ * @throws {CheckpointError} files that are missing, damaged or inconsistent
  */
 export function parseTokenizerFiles(files: TokenizerFiles): TokenizerDefinition {
   const config = {
@@ -96,7 +96,7 @@ export function parseTokenizerFiles(files: TokenizerFiles): TokenizerDefinition 
   };
 }
 
-/** The tokenizer.json of a GPT-2 tokenizer with this vocabulary and these merges, without special tokens. */
+/** Creates the tokenizer.json of a GPT-2 tokenizer with this vocabulary and these merges, without special tokens. */
 function fromVocabAndMerges(vocab: unknown, merges: string | undefined, config: Json): Json {
   if (vocab === undefined || merges === undefined) {
     const got = vocab === undefined ? (merges === undefined ? "neither" : "merges.txt alone") : "vocab.json alone";
@@ -111,7 +111,7 @@ function fromVocabAndMerges(vocab: unknown, merges: string | undefined, config: 
   };
 }
 
-/** Tokens that are neither a byte nor the result of a merge. In a vocab.json these are the special tokens. */
+/** Returns the tokens that are neither a byte nor the result of a merge. In a vocab.json, these are the special tokens. */
 function unmergedTokens(vocab: ReadonlyMap<string, number>, merges: readonly [string, string][]): Partial<AddedToken>[] {
   const made = new Set([...byteAlphabet, ...merges.map(([left, right]) => left + right)]);
   return [...vocab].filter(([token]) => !made.has(token)).map(([content, id]) => ({ id, content, special: true }));
@@ -125,7 +125,7 @@ function readVocab(value: unknown): Map<string, number> {
   return vocab.size > 0 ? vocab : fail("vocabulary", "at least one token", {});
 }
 
-/** Ids are non-negative 32-bit integers. */
+/** Returns whether a value is a valid id, a non-negative 32-bit integer. */
 function isId(value: unknown): value is number {
   return typeof value === "number" && Number.isInteger(value) && value >= 0 && value < 2 ** 31;
 }
@@ -144,7 +144,7 @@ function readMerges(value: unknown, vocab: ReadonlyMap<string, number>): [string
   });
 }
 
-/** The added tokens of all files. The first file that has a token defines its properties. */
+/** Collects the added tokens of all files. The first file that has a token defines its properties. */
 function readAdded(listed: unknown, files: TokenizerFiles, config: Json, vocab: ReadonlyMap<string, number>): AddedToken[] {
   if (!Array.isArray(listed ?? [])) fail("tokenizer.json: added_tokens", "a list", listed);
   const added = new Map<string, AddedToken>();
@@ -199,7 +199,7 @@ function namedId(name: string, config: Json, vocab: ReadonlyMap<string, number>,
   );
 }
 
-/** The text of a special token, which files give as a string or as an object with the string in `content`. */
+/** Returns the text of a special token. Files give it as a string, or as an object with the string in `content`. */
 function contentOf(value: unknown): string | undefined {
   const content = typeof value === "object" && value !== null && "content" in value ? value.content : value;
   return typeof content === "string" ? content : undefined;

@@ -1,5 +1,5 @@
-// Finds rules of a tokenizer.json that could exhaust time or memory, before they are applied: regular expressions that backtrack
-// exponentially, and replacements that multiply the length of a text. Patterns of polynomial cost are not found.
+// Finds rules of a tokenizer.json that could exhaust time or memory, before they are applied. Such rules are regular expressions that
+// backtrack exponentially, and replacements that multiply the length of a text. Patterns of polynomial cost are not found.
 
 import { CheckpointError } from "../base/errors.js";
 import { isObject } from "../base/json.js";
@@ -8,8 +8,8 @@ import { isObject } from "../base/json.js";
 const MAX_TEXT_GROWTH = 1000;
 
 /**
- * Number of repetitions and time limit of a test search. A harmless search takes microseconds; a search beyond
- * the limit counts as exponential.
+ * Maximum number of repetitions in a test search, followed by its time limit. A harmless search takes microseconds. A search beyond the
+ * limit counts as exponential.
  */
 const MAX_PUMP_REPETITIONS = 28;
 const SLOW_SEARCH_MS = 20;
@@ -34,7 +34,7 @@ export function expectBoundedRules(json: Readonly<Record<string, unknown>>): voi
   }
 }
 
-/** The factor by which a text can become longer: the product over all replacements. */
+/** Returns the factor by which a text can become longer, which is the product over all replacements. */
 function growthOf(rules: unknown): number {
   if (Array.isArray(rules)) return rules.reduce((product: number, rule) => product * growthOf(rule), 1);
   if (!isObject(rules)) return 1;
@@ -52,7 +52,7 @@ function patternsOf(rules: unknown): string[] {
   return Object.entries(rules).flatMap(([key, value]) => (key === "Regex" && typeof value === "string" ? [value] : patternsOf(value)));
 }
 
-/** Whether the cost of a search grows exponentially with repetitions of text from the pattern. */
+/** Returns whether the cost of a search grows exponentially with repetitions of text from the pattern. */
 function isExponential(source: string): boolean {
   if (!repeatsChoices(source)) return false;
   const pattern = compile(source);
@@ -68,11 +68,11 @@ function isExponential(source: string): boolean {
   return false;
 }
 
-/** Tries texts of growing length, so that the first slow search does not take very long. */
+/** Searches texts of growing length, so that the first slow search does not take very long. */
 function explodes(pattern: RegExp, prefix: string, pump: string, suffix: string): boolean {
   for (let count = 1; count <= MAX_PUMP_REPETITIONS; count++) {
     const text = prefix + pump.repeat(count) + suffix;
-    // Measured twice, because a single slow search may be due to a busy machine.
+    // The time is measured twice, because a single slow search may be due to a busy machine.
     if (milliseconds(pattern, text) > SLOW_SEARCH_MS && milliseconds(pattern, text) > SLOW_SEARCH_MS) return true;
   }
   return false;
@@ -84,10 +84,10 @@ function milliseconds(pattern: RegExp, text: string): number {
   return performance.now() - begin;
 }
 
-/** Whether a repeated group contains a choice. Only such patterns can backtrack exponentially. */
+/** Returns whether a repeated group contains a choice. Only such patterns can backtrack exponentially. */
 function repeatsChoices(source: string): boolean {
   const choices = [false];
-  // Escapes, classes, beginnings of groups and quantifiers; everything else is a single character.
+  // Escapes, classes, beginnings of groups, and quantifiers. Everything else is a single character.
   const parts =
     source.match(
       /\\[pPk]\{[^}]*\}|\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\((?:\?(?:[a-z-]*:|[=!]|<[=!]|<\w+>))?|\)|[*+?]\??|\{\d+(?:,\d*)?\}\??|./gsu,
@@ -106,7 +106,7 @@ function repeatsChoices(source: string): boolean {
   return false;
 }
 
-/** Compiles a pattern as the tokenizer does. Undefined if the tokenizer will refuse it. */
+/** Compiles a pattern as the tokenizer does. Returns undefined if the tokenizer would refuse it. */
 function compile(source: string): RegExp | undefined {
   for (const [text, flags] of [
     [source, "u"],

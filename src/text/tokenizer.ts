@@ -1,4 +1,5 @@
-// Text ↔ ids. @huggingface/tokenizers splits texts into words and merges them into tokens; detokenizer.ts turns ids back into text.
+// Converts text to ids and ids to text. @huggingface/tokenizers splits texts into words and merges them into tokens; detokenizer.ts
+// converts ids to text.
 
 import type { Tokenizer as Engine } from "@huggingface/tokenizers";
 import { CheckpointError, InputError, LightningError } from "../base/errors.js";
@@ -19,24 +20,24 @@ export type { TokenizerFiles } from "./tokenizer-files.js";
 export interface EncodeAsyncOptions {
   /** Maximum number of tokens. Encoding fails as soon as it is certain that the text has more. */
   readonly maxTokens?: number;
-  /** Aborts encoding; checked between two time slices. */
+  /** Aborts encoding. It is checked between two time slices. */
   readonly signal?: AbortSignal;
 }
 
 /** A text with more tokens than `encodeAsync` may return. */
 export class TooManyTokensError extends InputError {}
 
-/** Length of a time slice, after which encoding yields. */
+/** Length of a time slice in milliseconds, after which encoding yields. */
 const MAX_SLICE_MS = 4;
 
-/** A byte-pair tokenizer: byte-level like MiniMax-M1's, or any other that a tokenizer.json can describe. */
+/** A byte-pair tokenizer. It can be byte-level like that of MiniMax-M1, or any other that a tokenizer.json can describe. */
 export class Tokenizer {
-  /** The largest id + 1. Some smaller ids may have no token, for example in a reserved block; they decode to no text. */
+  /** The largest id plus 1. Some smaller ids may have no token, for example in a reserved block. They decode to an empty text. */
   readonly vocabSize: number;
   /** Ids of the beginning and the end of a sequence, if the configuration names them. */
   readonly bosId: number | undefined;
   readonly eosId: number | undefined;
-  /** Ids of tokens that are markup, not text. */
+  /** Ids of tokens that are markup and not text. */
   readonly specialIds: ReadonlySet<number>;
   private readonly engine: Engine;
   private readonly detokenizer: Detokenizer;
@@ -63,10 +64,11 @@ export class Tokenizer {
   }
 
   /**
-   * Makes a tokenizer from tokenizer.json, or from vocab.json with merges.txt, and the special tokens that the other files name. With
-   * vocab.json and merges.txt, the tokenizer is byte-level and splits texts as GPT-2 does; tokens that no merge produces are special.
+   * Creates a tokenizer from tokenizer.json, or from vocab.json with merges.txt, and from the special tokens in the other files.
    *
-   * @throws {CheckpointError} files that are missing, damaged, contradict each other, or do not describe a byte-pair model
+   * With vocab.json and merges.txt, the tokenizer is byte-level and splits texts as GPT-2 does. Tokens that no merge produces are special.
+   *
+   * @throws {CheckpointError} files that are missing, damaged or inconsistent, or that do not describe a byte-pair model
    */
   static async fromFiles(files: TokenizerFiles): Promise<Tokenizer> {
     expectArgument("tokenizer: files", isObjectLike(files), "an object with tokenizerJson, or vocab and merges", files);
@@ -81,8 +83,8 @@ export class Tokenizer {
   }
 
   /**
-   * The ids of a text. Special tokens in the text are recognised; none are added. The time is nearly linear in
-   * the length, even without spaces.
+   * Encodes a text. Special tokens in the text are recognised, but none are added. The time is nearly linear in the length, even without
+   * spaces.
    *
    * @throws {InputError} text that the vocabulary cannot express
    */
@@ -100,7 +102,7 @@ export class Tokenizer {
   }
 
   /**
-   * The same ids as `encode`, computed in time slices of a few milliseconds, between which other work runs.
+   * Encodes a text like `encode`, in time slices of a few milliseconds between which other work runs. The ids are the same.
    *
    * @throws {InputError} text that the vocabulary cannot express, or that has more than `maxTokens` ids; the signal's reason
    */
@@ -123,12 +125,12 @@ export class Tokenizer {
     return ids;
   }
 
-  /** A lower bound for the number of tokens of a text, from its length alone. */
+  /** Returns a lower bound for the number of tokens of a text, from its length alone. */
   fewestTokens(text: string): number {
     return Math.ceil(text.length / this.maxCharactersPerToken);
   }
 
-  /** The ids of a text in groups that are computed on demand. */
+  /** Yields the ids of a text in groups that are computed on demand. */
   private *encodeLazily(text: string) {
     for (const section of this.sections(text)) {
       if (typeof section === "number") yield [section];
@@ -136,7 +138,7 @@ export class Tokenizer {
     }
   }
 
-  /** Splits a text at added tokens: yields their ids, and the normalised text between them. */
+  /** Splits a text at added tokens. Yields their ids, and the normalised text between them. */
   private *sections(text: string): Generator<number | NormalizedText> {
     const { normalizer } = this.engine;
     for (const [section_index, section] of this.verbatimTokens.split(text).entries()) {
@@ -151,7 +153,8 @@ export class Tokenizer {
   }
 
   /**
-   * The text of ids, without any clean-up: `decode(encode(text)) = text` for byte-level tokenizers. Bytes that are not UTF-8 become U+FFFD.
+   * Decodes ids to text, without any clean-up: `decode(encode(text)) = text` for byte-level tokenizers. Bytes that are not UTF-8 become
+   * U+FFFD.
    *
    * @throws {InputError} an id outside the vocabulary
    */
@@ -164,13 +167,13 @@ export class Tokenizer {
     return this.detokenizer.stream(options);
   }
 
-  /** The id of a token, given in the vocabulary's notation; undefined for an unknown token. */
+  /** Returns the id of a token, given in the vocabulary's notation. Returns undefined for an unknown token. */
   idOf(token: string): number | undefined {
     return this.engine.token_to_id(token);
   }
 
   /**
-   * The token of an id as it is written in the vocabulary (`Ġthe`, not ` the`); empty for an id without a token.
+   * Returns the token of an id as it is written in the vocabulary (`Ġthe`, not ` the`). Returns an empty text for an id without a token.
    *
    * @throws {InputError} an id outside the vocabulary
    */
@@ -179,8 +182,8 @@ export class Tokenizer {
   }
 
   /**
-   * The bytes that a token adds to a text, including its leading space. A byte-level token may contain only a part of a character.
-   * Undefined for an id without a token.
+   * Returns the bytes that a token adds to a text, including its leading space. A byte-level token may contain only a part of a character.
+   * Returns undefined for an id without a token.
    */
   bytesOf(id: number): Uint8Array | undefined {
     return this.detokenizer.bytesOf(id);
@@ -198,7 +201,7 @@ function parseFiles(files: TokenizerFiles): TokenizerDefinition {
   }
 }
 
-/** Runs the engine. @throws {CheckpointError} instead of any other error, which invalid rules in tokenizer.json cause */
+/** Runs the engine. @throws {CheckpointError} in place of any other error, because such errors come from invalid rules in tokenizer.json */
 function withEngineErrors<T>(body: () => T): T {
   try {
     return body();
