@@ -131,12 +131,12 @@ function report(error: unknown, terminal: Terminal, command: CommandDef | undefi
   return misused ? 2 : 1;
 }
 
-/** Replaces the library's option name by the command's own, if the command has this option. */
+/** Replaces the name of a library option in a message by the name of the command's option, if the command has such an option. */
 function withOptionNames(message: string, command: CommandDef | undefined): string {
   return Object.hasOwn(command?.args ?? {}, "local-files-only") ? message.replace(/\blocalFilesOnly\b/g, "--local-files-only") : message;
 }
 
-/** The text of `--help`: usage as citty renders it, then examples and notes. Without colours if the stream does not support them. */
+/** Returns the text of `--help`: the usage as citty renders it, then examples and notes. It has no colours if the stream does not support them. */
 async function usage({ out }: Terminal, command: CommandDef, parent?: CommandDef): Promise<string> {
   const rendered = await renderUsage(command, parent);
   const text = (out.isColorSupported ? rendered : stripVTControlCharacters(rendered)).replace(/[ \t]+$/gm, "").trimEnd();

@@ -75,12 +75,12 @@ export function samplingOptions(args: ParsedArguments, rawArgs: readonly string[
   };
 }
 
-/** The value of `--threads`, or undefined if it is not given. @throws {UsageError} an invalid number */
+/** Returns the value of `--threads`, or undefined if it is not given. @throws {UsageError} an invalid number */
 export function threadsOption(args: ParsedArguments): number | "auto" | undefined {
   return args.threads === "auto" ? "auto" : numberOption(args, "threads", threads);
 }
 
-/** Whether the tokens depend on the seed. Without a temperature, each of top-k, top-p and min-p enables sampling. */
+/** Returns whether the tokens depend on the seed. If no temperature is given, each of top-k, top-p and min-p enables sampling. */
 export function isSampled({ temperature, topK, topP, minP }: ReturnType<typeof samplingOptions>): boolean {
   return temperature === undefined ? [topK, topP, minP].some((option) => option !== undefined) : temperature > 0;
 }
@@ -126,13 +126,17 @@ export function parseIds(text: string, where: string): number[] {
   return parts.map(Number);
 }
 
-/** All values of an option that may be repeated. */
+/** Returns all values of an option that may be repeated. */
 export function repeatedOption(rawArgs: readonly string[], name: string): string[] {
   const { values } = parseArgs({ args: [...rawArgs], options: { [name]: { type: "string", multiple: true } }, strict: false });
   return ((values[name] ?? []) as (string | boolean)[]).filter((value) => typeof value === "string");
 }
 
-/** @throws {UsageError} options that the command does not have, missing or invalid values, missing arguments or too many of them */
+/**
+ * Checks the arguments of a command.
+ *
+ * @throws {UsageError} options that the command does not have, missing or invalid values, missing arguments or too many of them
+ */
 export function checkUsage(rawArgs: readonly string[], definition: ArgsDef): void {
   const options: Record<string, { type: "string" | "boolean"; short?: string }> = {};
   const choices = new Map<string, readonly string[]>();
@@ -162,7 +166,7 @@ interface OptionToken {
   readonly inlineValue?: boolean | undefined;
 }
 
-/** @throws {UsageError} an unknown option, a missing or superfluous value, or a value that is not one of the choices */
+/** Checks an option. @throws {UsageError} an unknown option, a missing or superfluous value, or a value that is not one of the choices */
 function checkOption(
   { name, rawName, value, inlineValue }: OptionToken,
   options: Record<string, { readonly type: string }>,
@@ -180,7 +184,7 @@ function checkOption(
   if (choices && !choices.includes(value)) throw new UsageError(`--${name}: expected ${listed(choices)}, got ${got}`);
 }
 
-/** `a, b or c`. */
+/** Joins words for a message: `a, b or c`. */
 function listed(words: readonly string[]): string {
   return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} or ${words.at(-1)}`;
 }

@@ -15,12 +15,12 @@ export interface AdamWOptions {
 }
 
 /**
- * Factor of gradients before the moments are updated; ε is scaled in the same way. A power of two changes no rounding. The squares of
- * gradients of 1e-18 (report, section 3.2) then remain normal float32 numbers.
+ * Factor by which gradients are multiplied before the moments are updated; ε is scaled in the same way. With it, the squares of gradients
+ * of 1e-18 (report, section 3.2) remain normal float32 numbers. A power of two changes no rounding.
  */
 const MOMENT_SCALE = 2 ** 40;
 
-/** Upper bound of the clipped gradient norm: (norm · MOMENT_SCALE)² must stay below the float32 maximum. */
+/** Upper bound of the clipped gradient norm. (norm · MOMENT_SCALE)² must stay below the maximum of float32. */
 export const MAX_CLIPPED_NORM = 2 ** 22;
 
 /** A weight with its gradient and moments, all in the same memory layout. */
@@ -73,7 +73,7 @@ export class Parameter {
     rt.run("adamW", [weight.ptr, first.ptr, second.ptr, gradient.ptr, ...scalars, 0, size], 24 * size);
   }
 
-  /** Copies weight and moments out, row by row, in float32, exact to the bit. */
+  /** Copies weight and moments, row by row, in float32. The copies are exact to the bit. */
   save(): { weight: Float32Array; first: Float32Array; second: Float32Array } {
     return { weight: readRows(this.weight), first: readRows(this.first), second: readRows(this.second) };
   }
@@ -89,7 +89,7 @@ export class Parameter {
     for (const x of [this.gradient, this.first, this.second]) x.rt.release(x);
   }
 
-  /** Numbers per tensor, including the padding of panels. */
+  /** Number of elements of each tensor, including the padding of panels. */
   private get size(): number {
     const { shape, layout } = this.weight;
     return bytesOf(shape, "f32", layout) / 4;

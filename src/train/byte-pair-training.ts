@@ -1,33 +1,33 @@
-// Training of byte-pair encoding (Sennrich et al., 2016): repeatedly merges the most frequent pair of neighbours into a token.
-// The input is pieces with their counts, the output is merges. tokenizer-training.ts splits texts and writes files.
+// Trains byte-pair encoding (Sennrich et al., 2016): repeatedly merges the most frequent pair of neighbouring tokens into one token. The
+// input consists of pieces of text with their counts, and the output of merges. tokenizer-training.ts splits texts and writes files.
 //
-//   All distinct pieces are stored in flat arrays with one symbol per byte: its token, its left and right neighbours within
-//   the piece (−1 for none), and the count of the piece. A merge visits only the positions of its pair and updates the counts
-//   of the neighbouring pairs.
+// All distinct pieces are stored in flat arrays with one symbol per byte. A symbol has its token, its left and right neighbours within the
+// piece (−1 for none), and the count of the piece. A merge visits only the positions of its pair, and updates the counts of the
+// neighbouring pairs.
 
 /** Two tokens that are merged into one, in the vocabulary's notation. */
 export type Merge = readonly [left: string, right: string];
 
-/** A vocabulary and the merges that build it. */
+/** A vocabulary, and the merges that build it. */
 export interface BytePairs {
   /** Tokens by id: first the alphabet, then the results of merges. */
   readonly tokens: readonly string[];
   readonly merges: readonly Merge[];
 }
 
-/** Greater than any vocabulary size, so that `left · PAIR_STRIDE + right` identifies a pair. */
+/** A number greater than any vocabulary size, so that `left · PAIR_STRIDE + right` identifies a pair. */
 const PAIR_STRIDE = 2 ** 26;
 
 const encoder = /* @__PURE__ */ new TextEncoder();
 
 /**
- * Learns merges until there are `size` tokens or no pairs are left. Among equally frequent pairs, the smaller left id comes first,
- * then the smaller right id, as in Hugging Face's trainer.
+ * Learns merges until there are `size` tokens, or until no pairs are left. Among equally frequent pairs, the smaller left id comes first,
+ * and then the smaller right id, as in Hugging Face's trainer.
  *
- * Two merges may produce the same token (`a+bc` and `ab+c`). It keeps the id of the first merge.
+ * Two merges may produce the same token (`a+bc` and `ab+c`). The token keeps the id of the first merge.
  *
- * @param pieces count of each piece; merges never cross the border of a piece
- * @param alphabet the token of each byte; ids follow their order as strings
+ * @param pieces count of each piece. Merges never cross the border of a piece
+ * @param alphabet the token of each byte. Ids follow the order of these tokens as strings
  */
 export function learnBytePairs(pieces: ReadonlyMap<string, number>, alphabet: readonly string[], size: number): BytePairs {
   const tokens = [...alphabet].sort();
@@ -64,7 +64,7 @@ export function learnBytePairs(pieces: ReadonlyMap<string, number>, alphabet: re
     const [pair, count] = top;
     const now = counts.get(pair) ?? 0;
     if (now !== count) {
-      // Counts that have decreased are corrected lazily, when their pair reaches the top.
+      // Counts that have decreased are corrected lazily, when their pair reaches the top of the queue.
       if (now > 0) queue.push(pair, now);
       continue;
     }
@@ -75,7 +75,8 @@ export function learnBytePairs(pieces: ReadonlyMap<string, number>, alphabet: re
     merges.set(pair, [tokens[a]!, tokens[b]!]);
 
     const grown = new Set<number>();
-    // Merges from left to right: in `aaa`, the first two symbols. A position is outdated if an earlier merge changed its pair.
+    // Merges go from left to right: in `aaa`, the first two symbols are merged. A position is outdated if an earlier merge changed its
+    // pair.
     for (const place of places.get(pair)!.sort((x, y) => x - y)) {
       const second = right[place]!;
       if (token[place] !== a || second < 0 || token[second] !== b) continue;
@@ -151,7 +152,7 @@ class PairQueue {
     return count === otherCount ? pair < other : count > otherCount;
   }
 
-  /** Swaps two entries if the lower one precedes the upper one, and returns whether it did. */
+  /** Swaps two entries if the lower one precedes the upper one. Returns whether it swapped them. */
   private swapped(upper: number, lower: number): boolean {
     if (!this.precedes(lower, upper)) return false;
     const heap = this.heap;

@@ -5,19 +5,19 @@ import { Random } from "../base/random.js";
 import { isTokenIds, type TokenIds } from "../model/token-ids.js";
 import type { Example } from "./documents.js";
 
-/**
- * Documents by index. A document depends only on its index and the window, so that a run can resume from the index of its next document.
- */
+/** Documents by index. A document depends only on its index and the window, so a run can resume from the index of its next document. */
 export interface Dataset {
   /**
-   * @param index 0 or more; the same index and window give the same document
-   * @param window maximum useful length in tokens in the current stage of the run. The run itself does not cut longer documents
-   * @returns at least one token; a document of one token has no target
+   * Returns a document. The same index and window always give the same document.
+   *
+   * @param index 0 or more
+   * @param window maximum useful length in tokens, in the current stage of the run. The run itself does not cut longer documents
+   * @returns at least one token. A document of one token has no target
    */
   document(index: number, window: number): Example;
 }
 
-/** Whether a value has the method of a data set. */
+/** Returns whether a value has the method of a data set. */
 export function isDataset(x: unknown): x is Dataset {
   return typeof x === "object" && x !== null && "document" in x && typeof x.document === "function";
 }
@@ -34,10 +34,10 @@ export function streamOf(seed: number, index: number): Random {
 }
 
 /**
- * Creates a data set of random windows of long texts. All start positions are equally likely, and a window never spans two texts.
+ * Creates a data set of random windows of long texts. All start positions are equally likely. A window never spans two texts.
  *
- * @param ids the tokens of one text, or of several
- * @param seed integer within [0, 2^32), determines the windows
+ * @param ids the tokens of one text, or of several texts
+ * @param options `seed` (an integer within [0, 2^32)) determines the windows
  * @throws {InputError} no text of at least two tokens, or an invalid seed
  */
 export function textDataset(ids: TokenIds | readonly TokenIds[], options: { seed?: number } = {}): Dataset {
@@ -73,16 +73,15 @@ export interface DatasetExample {
   readonly ids: TokenIds;
   /** Weight of each token as a target, as in `Example`. */
   readonly weights: ArrayLike<number>;
-  /** Whether a window may begin anywhere, as in a plain text (false). Otherwise a window only cuts off the end. */
+  /** Whether a window may begin anywhere in the document, as in a plain text (false). Otherwise a window only cuts off the end. */
   readonly plain?: boolean;
 }
 
 /**
  * Creates a data set of given documents. Each round contains every document once, in a new random order. A window cuts off the end of a
- * document; documents without a target in the window, such as long prompts, are left out.
+ * document. Documents without a target in the window, such as those with a long prompt, are left out.
  *
- * @param seed integer within [0, 2^32), determines the orders
- * @param where prefix of error messages
+ * @param options `seed` (an integer within [0, 2^32)) determines the orders; `where` is the prefix of error messages
  * @throws {InputError} no documents. Its `document` throws if no document has a target in the window
  */
 export function exampleDataset(
@@ -100,7 +99,7 @@ export function exampleDataset(
     }
   }
   let latest: { readonly window: number; readonly round: number; readonly documents: readonly DatasetExample[] } | undefined;
-  /** Returns the documents of a round in their order; caches the latest round. */
+  /** Returns the documents of a round in their order. The latest round is cached. */
   function documentsOf(window: number, index: number): readonly DatasetExample[] {
     const useful = latest?.window === window ? latest.documents : examples.filter((example) => hasTarget(example, window));
     if (useful.length === 0) {
@@ -110,7 +109,7 @@ export function exampleDataset(
     }
     const round = Math.floor(index / useful.length);
     if (latest?.window !== window || latest.round !== round) {
-      // Always shuffles the original order, so that a round does not depend on the previous round.
+      // The original order is shuffled each time, so that a round does not depend on the previous one.
       const documents = examples.filter((example) => hasTarget(example, window));
       shuffle(documents, streamOf(seed, round));
       latest = { window, round, documents };
@@ -129,10 +128,10 @@ export function exampleDataset(
   };
 }
 
-/** Separates the random streams of windows from the random streams of orders. */
+/** Separates the random streams of windows from those of orders. */
 const WINDOW_SEED_MASK = 0x5bd1e995;
 
-/** Whether a document has a target with a weight above 0 within the window. */
+/** Returns whether a document has a target with a weight above 0 within the window. */
 export function hasTarget({ ids, weights }: DatasetExample, window: number): boolean {
   for (let t = 1; t < Math.min(window, ids.length); t++) if (weights[t]! > 0) return true;
   return false;

@@ -3,8 +3,8 @@ import type { Config } from "../model/config.js";
 import { checkIds, isTokenIds, type TokenIds } from "../model/token-ids.js";
 
 /**
- * A training document: token ids, or token ids with the weight of each token as a target (at least 0; 0 for the tokens of a prompt).
- * The weight of the first token is ignored, because nothing predicts it. Every document starts with an empty state.
+ * A training document: token ids, or token ids with the weight of each token as a target. Weights are at least 0; the tokens of a prompt
+ * have weight 0. The weight of the first token is ignored, because nothing predicts it. Every document starts with an empty state.
  */
 export type Example = TokenIds | { readonly ids: TokenIds; readonly weights: ArrayLike<number> };
 
@@ -12,7 +12,7 @@ export type Example = TokenIds | { readonly ids: TokenIds; readonly weights: Arr
 export interface TrainingDocument {
   readonly ids: readonly number[];
   readonly weights: ArrayLike<number>;
-  /** Sum of the weights of its targets. */
+  /** Sum of the weights of the document's targets. */
   readonly totalWeight: number;
 }
 
@@ -42,7 +42,7 @@ export function parseDocument(example: Example, config: Config, where: string): 
   return { ids: Array.from(ids), weights, totalWeight };
 }
 
-/** Describes a value that is not a document, with a remedy as a further sentence. */
+/** Describes a value that is not a document, for the end of a message. A remedy may follow as a second sentence. */
 function describeInvalid(value: unknown): string {
   if (value === undefined || value === null)
     return `${value}. If the data has ended, repeat it with index % length: a data set needs a document for every index.`;
@@ -54,7 +54,7 @@ function describeInvalid(value: unknown): string {
   return `an object without ids${ArrayBuffer.isView(value) ? ". Use a plain array, an Int32Array or a Uint32Array of ids." : ""}`;
 }
 
-/** Groups documents into micro-batches of at most `tokens` tokens, or of a single longer document. */
+/** Groups documents into micro-batches. A micro-batch has at most `tokens` tokens, or consists of a single longer document. */
 export function splitIntoMicroBatches(documents: readonly TrainingDocument[], tokens: number): TrainingDocument[][] {
   const groups: TrainingDocument[][] = [];
   let filled = Number.POSITIVE_INFINITY;
@@ -69,7 +69,7 @@ export function splitIntoMicroBatches(documents: readonly TrainingDocument[], to
   return groups;
 }
 
-/** Collects the rows that predict a target with a weight above 0 and, per document, these targets and their weights. */
+/** Collects the rows that predict a target with a weight above 0. For each document, also collects these targets and their weights. */
 export function collectTargets(documents: readonly TrainingDocument[]): { rows: number[]; targets: number[][]; weights: number[][] } {
   const rows: number[] = [];
   let begin = 0;

@@ -1,4 +1,4 @@
-// Encodes rows and long texts as token ids, and marks the targets among them.
+// Encodes rows and long texts as token ids, and marks which of the tokens are targets.
 
 import { InputError } from "../base/errors.js";
 import { yieldToEventLoop } from "../base/event-loop.js";
@@ -17,22 +17,23 @@ export interface ChatEncoding {
 /** An encoded document. */
 export interface EncodedDocument {
   readonly ids: Int32Array;
-  /** 1 for targets, 0 for context. The weight of the first token is ignored, because nothing predicts it. */
+  /** 1 for targets, and 0 for context. The weight of the first token is ignored, because nothing predicts it. */
   readonly weights: Uint8Array;
-  /** UTF-8 bytes of the text of all targets, without special tokens. */
+  /** Number of UTF-8 bytes of the text of all targets, without special tokens. */
   readonly targetBytes: number;
-  /** Whether the document is a plain text: all of its tokens are targets, so a window may begin anywhere. */
+  /** Whether the document is a plain text. All tokens of a plain text are targets, so a window may begin anywhere. */
   readonly plain: boolean;
 }
 
 /**
- * Encodes a row as documents.
+ * Encodes a row as one or several documents.
  *
- * A text becomes its tokens and, with `end`, the end-of-sequence token; all are targets. A conversation is written in the model's chat
- * format. Its targets are the assistant's messages, each with the end-of-sequence token; everything else is context.
+ * A text becomes its tokens and, with `end`, the end-of-sequence token. All of them are targets. A conversation is written in the model's
+ * chat format. Its targets are the assistant's messages, each with the end-of-sequence token. Everything else is context.
  *
  * A conversation becomes one document if the format writes each turn independently of later turns. Some formats do not; for example, they
- * omit earlier reasoning. Each assistant turn then becomes a document of its own, after the prompt that a model would receive for it.
+ * omit earlier reasoning. In this case, each assistant turn becomes a separate document, after the prompt that a model would receive for
+ * it.
  *
  * @throws {InputError} messages that the format cannot write, or a conversation without a target
  */
@@ -104,7 +105,7 @@ async function splitConversation(
     }
     turns.push({ before, answer: untilEndToken(after.slice(before.length), mark), weight: message.weight ?? 1 });
   }
-  // Also validates messages after the last answer.
+  // This also validates the messages after the last answer.
   const whole = await encoding.formatChat(messages, { ...options, addGenerationPrompt: false });
   if (!turns.some(({ weight }) => weight === 1)) {
     throw new InputError("messages: expected at least one assistant message without weight 0, got none");
@@ -133,8 +134,8 @@ function untilEndToken(text: string, mark: string | undefined): string {
 }
 
 /**
- * Encodes piece by piece, as in generation, where prompt and answer are separate. A target piece always ends
- * with the end-of-sequence token.
+ * Encodes pieces separately, because prompt and answer are separate in generation too. A target piece always ends with the end-of-sequence
+ * token.
  */
 function encodePieces(pieces: readonly ConversationPiece[], tokenizer: Tokenizer): EncodedDocument {
   const { eosId } = tokenizer;
@@ -155,13 +156,13 @@ function encodePieces(pieces: readonly ConversationPiece[], tokenizer: Tokenizer
   return { ids: Int32Array.from(ids.slice(0, length)), weights: Uint8Array.from(weights.slice(0, length)), targetBytes, plain: false };
 }
 
-/** Characters that are encoded before other work of the event loop runs. */
+/** Number of characters that are encoded before other work of the event loop runs. */
 const BLOCK_CHARACTERS = 2 ** 16;
 
 /**
- * Encodes a text of any length block by block and lets other work of the event loop run in between. The ids are those of the whole text.
+ * Encodes a text of any length block by block. Other work of the event loop runs between the blocks. The ids are those of the whole text.
  *
- * @param signal aborts between two blocks; its reason is thrown
+ * @param signal aborts between two blocks. Its reason is thrown
  * @throws {InputError} text that the vocabulary cannot express
  */
 export async function encodeLongText(tokenizer: Tokenizer, text: string, signal?: AbortSignal): Promise<Int32Array> {
@@ -183,9 +184,11 @@ export async function encodeLongText(tokenizer: Tokenizer, text: string, signal?
   return ids.slice(0, length);
 }
 
-/** Positions at which most tokenizers end a token: after a line, and before the space between two words. */
+/** Matches positions at which most tokenizers end a token: after a line, and before the space between two words. */
 const SPLIT_POSITIONS = /(?<=[\p{L}\p{N}.!?]\n)(?=[\p{L}\p{N}])|(?<=\p{L})(?= \p{L})/gu;
-/** Number of characters on both sides that are encoded to test a split position, and number of positions that are tested per block. */
+/**
+ * Number of characters on each side that are encoded to test a split position, and maximum number of positions that are tested per block.
+ */
 const [SPLIT_CONTEXT_CHARACTERS, MAX_SPLIT_TRIES] = [100, 4];
 
 /** Splits a text into blocks whose tokens equal those of the whole text. */
@@ -219,7 +222,7 @@ function findSplit(tokenizer: Tokenizer, text: string, from: number): number | u
 
 const encoder = /* @__PURE__ */ new TextEncoder();
 
-/** Number of UTF-8 bytes of a text. */
+/** Returns the number of UTF-8 bytes of a text. */
 export function utf8Bytes(text: string): number {
   return encoder.encode(text).length;
 }
@@ -227,7 +230,7 @@ export function utf8Bytes(text: string): number {
 /** Number of tokens that certainly contain a whole character. */
 const CHARACTER_TOKENS = 16;
 
-/** Number of bytes of a text's first token, which may end within a character. */
+/** Returns the number of bytes of a text's first token. The token may end within a character. */
 export function firstTokenBytes(tokenizer: Tokenizer, ids: ArrayLike<number>): number {
   const some = Array.from({ length: Math.min(ids.length, CHARACTER_TOKENS) }, (_, i) => ids[i]!);
   const [head, rest] = [tokenizer.decode(some), tokenizer.decode(some.slice(1))];

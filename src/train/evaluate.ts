@@ -21,12 +21,12 @@ export function evaluate(trainer: Trainer, data: Dataset, documents: number, win
   return runSteps(evaluateInGroups(trainer, data, documents, window, "evaluate"));
 }
 
-/** Computes the cross-entropy of held-out documents; other work of the event loop runs between groups. */
+/** Computes the cross-entropy of held-out documents. Other work of the event loop runs between groups of documents. */
 export function evaluateWithPauses(trainer: Trainer, data: Dataset, documents: number, window: number, where: string): Promise<number> {
   return runStepsWithPauses(evaluateInGroups(trainer, data, documents, window, where));
 }
 
-/** Evaluates group by group, so that memory does not grow with the number of documents. Most calls have a single group. */
+/** Evaluates documents in groups, so that memory does not grow with their number. Most calls have a single group. */
 function* evaluateInGroups(
   trainer: Trainer,
   data: Dataset,

@@ -14,11 +14,11 @@ export interface Split<T> {
 const MAX_HELD_OUT_BLOCKS = 64;
 
 /**
- * Holds out blocks that are spread evenly over a text. Blocks are cut at the nearest line ends, if there are any close
- * by. The two parts do not overlap.
+ * Holds out blocks that are spread evenly over a text. A block is cut at the nearest line end, if one is close. The two parts do not
+ * overlap.
  *
- * @param fraction of the text, within (0, 1)
- * @param least minimum characters per block, if the held-out part is that long
+ * @param fraction share of the text to hold out, within (0, 1)
+ * @param least minimum number of characters per block, if the held-out part is that long
  */
 export function splitText(text: string, fraction: number, least: number): Split<string> {
   const blocks = Math.min(MAX_HELD_OUT_BLOCKS, Math.max(1, Math.floor((fraction * text.length) / least)));
@@ -38,7 +38,7 @@ export function splitText(text: string, fraction: number, least: number): Split<
   return { training: some(training), heldOut: some(heldOut) };
 }
 
-/** Returns the first line start within `reach` characters after `at`; otherwise `at`, moved out of a surrogate pair. */
+/** Returns the first line start within `reach` characters after `at`. If there is none, returns `at`, moved out of a surrogate pair. */
 function lineStartNear(text: string, at: number, reach: number): number {
   const from = Math.floor(at);
   const newline = text.indexOf("\n", from - 1);
@@ -49,7 +49,7 @@ function lineStartNear(text: string, at: number, reach: number): number {
 /**
  * Selects held-out rows by a hash of their prompt. Rows with the same prompt, or the same text, are always in the same part.
  *
- * @param fraction of the rows, within (0, 1); at least one row
+ * @param fraction share of the rows to hold out, within (0, 1). At least one row is held out
  * @throws {InputError} rows that all have the same prompt or text, so that one part would be empty
  */
 export function splitRows(rows: readonly Row[], fraction: number, where: string): Split<Row> {
@@ -79,7 +79,10 @@ export function splitRows(rows: readonly Row[], fraction: number, where: string)
   return { training: rows.filter((row) => !chosen.has(row)), heldOut: rows.filter((row) => chosen.has(row)) };
 }
 
-/** The text of a row, or everything before its first target answer. Rows with equal keys stay together, because one reveals the other. */
+/**
+ * Returns the text of a row, or everything before its first target answer. Rows with equal keys stay together, because one of them reveals
+ * the others.
+ */
 function promptKey({ content }: Row): string {
   if ("text" in content) return content.text;
   const first = content.messages.findIndex((message) => message?.role === "assistant" && message.weight !== 0);

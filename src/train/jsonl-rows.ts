@@ -5,7 +5,7 @@ import { isObject, parseJson } from "../base/json.js";
 import { expectArgument } from "../base/options.js";
 import type { ChatMessage, Tool } from "../text/format-chat.js";
 
-/** A message of a conversation. An assistant's message with weight 0 is context, not a target. */
+/** A message of a conversation. An assistant's message with weight 0 is context and not a target. */
 export type LearnedMessage = ChatMessage & { readonly weight?: 0 | 1 | null };
 
 /** The content of a row: a text or a conversation. */
@@ -21,7 +21,7 @@ const [PROMPT_KEYS, ANSWER_KEYS] = [
   ["prompt", "question"],
   ["answer", "completion", "response"],
 ] as const;
-/** Known keys. */
+/** All known keys of a row. */
 const KNOWN_KEYS: ReadonlySet<string> = new Set([...PROMPT_KEYS, ...ANSWER_KEYS, "system", "messages", "tools", "text"]);
 const ROW_FORMS = '{"prompt": …, "answer": …}, {"messages": [ … ]} or {"text": …}';
 
@@ -102,7 +102,7 @@ function parseContent(row: { readonly [key: string]: unknown }, where: string): 
   const system: ChatMessage[] =
     row.system === undefined || row.system === null ? [] : [{ role: "system", content: parseText(row, "system", where) }];
   if (Array.isArray(row[prompt]) && Array.isArray(row[answer])) {
-    // In a conversation of two parts, only the second part has targets.
+    // In a conversation that is given in two parts, only the second part has targets.
     const read = parseMessages(row[prompt], `${where}: ${prompt}`).map((message): LearnedMessage => ({ ...message, weight: 0 }));
     return { messages: [...system, ...read, ...parseMessages(row[answer], `${where}: ${answer}`)], ...tools };
   }

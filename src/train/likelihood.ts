@@ -9,9 +9,9 @@ import { splitByDocument } from "./objective.js";
 
 /** Log-probabilities and entropies at the targets of one document. */
 export interface Likelihood {
-  /** log p of each target of a weight above 0, in order. */
+  /** log p of each target with a weight above 0, in order. */
   readonly logp: Float64Array;
-  /** −Σ p log p over the vocabulary at the same positions, in nats. */
+  /** Entropy −Σ p log p over the vocabulary at the same positions, in nats. */
   readonly entropy: Float64Array;
 }
 
@@ -28,7 +28,7 @@ export function computeLikelihoods(transformer: Transformer, documents: readonly
   });
 }
 
-/** Runs a forward pass over documents, each from an empty state, and passes its tensors to `body`. */
+/** Runs a forward pass over documents and passes its tensors to `body`. Each document starts with an empty state. */
 export function forwardDocuments<T>(
   transformer: Transformer,
   documents: readonly TrainingDocument[],

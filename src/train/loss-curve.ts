@@ -12,7 +12,7 @@ export interface LossPoint {
 const [WIDTH, HEIGHT] = [720, 360];
 const [LEFT, RIGHT, TOP, BOTTOM] = [56, WIDTH - 16, 40, HEIGHT - 44];
 
-/** Maximum absolute value that is drawn. The differences of larger values would overflow. */
+/** Maximum absolute value that is drawn. Differences of larger values would overflow. */
 const MAX_MAGNITUDE = 1e300;
 
 const STYLE = `
@@ -43,8 +43,8 @@ export function exponentialMean(decay = 0.9): (x: number) => number {
 }
 
 /**
- * Draws the loss over the steps as SVG: values as a thin line, their moving average as a bold line, held-out losses as dots.
- * Non-finite losses are left out.
+ * Draws the loss over the steps as SVG. Values are a thin line, their moving average a bold line, and held-out losses dots. Non-finite
+ * losses are left out.
  */
 export function lossCurve(points: readonly LossPoint[]): string {
   expectArgument("lossCurve: points", Array.isArray(points), "an array of points", points);
@@ -93,7 +93,7 @@ export function lossCurve(points: readonly LossPoint[]): string {
 
 type Point = readonly [x: number, y: number];
 
-/** Creates an axis that begins at 0, or at the lowest value below 0, with a few round ticks. */
+/** Creates an axis with a few round ticks. It begins at 0, or at the lowest value if that is below 0. */
 function createAxis(values: readonly number[], from: number, to: number) {
   const least = values.reduce((a, b) => Math.min(a, b), 0);
   const most = values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
@@ -101,13 +101,13 @@ function createAxis(values: readonly number[], from: number, to: number) {
   const step = roundUp((high - low) / 5);
   const [first, last] = [Math.ceil(low / step), Math.floor(high / step)];
   return {
-    // Clamped, because rounding may lead outside the drawing area.
+    // Positions are clamped, because rounding may lead outside the drawing area.
     at: (value: number) => from + (to - from) * Math.min(1, Math.max(0, (value - low) / (high - low))),
     ticks: Array.from({ length: last - first + 1 }, (_, i) => Number(((first + i) * step).toPrecision(12))),
   };
 }
 
-/** Rounds up to one of 1, 2, 5, 10, 20, … */
+/** Rounds a number up to one of 1, 2, 5, 10, 20, … */
 function roundUp(x: number): number {
   const unit = 10 ** Math.floor(Math.log10(x));
   return unit * ([1, 2, 5, 10].find((digit) => digit * unit >= x * (1 - 1e-9)) ?? 10);
@@ -120,7 +120,7 @@ function label(x: number): string {
 
 const round = (x: number): string => `${Number(x.toFixed(1))}`;
 
-/** Keeps at most two points per pixel column: the lowest and the highest, in their order. */
+/** Keeps at most two points per pixel column, the lowest and the highest, in their original order. */
 function extremesPerColumn(places: readonly Point[]): Point[] {
   return columns(places).flatMap((column) => {
     let [low, high] = [0, 0];

@@ -6,11 +6,17 @@ import { applyObjective, crossEntropy, type Objective } from "./objective.js";
 
 /** Losses of one batch, before its update. */
 export interface Losses {
-  /** The minimised loss: `crossEntropy + auxLossCoef · auxLoss`. With an objective, its loss replaces the cross-entropy. */
+  /**
+   * The loss that is minimised: `crossEntropy + auxLossCoef · auxLoss`. With an objective, the loss of the objective replaces the
+   * cross-entropy.
+   */
   readonly loss: number;
   /** `−Σ w log p / Σ w` over the targets of all documents, in nats per token. */
   readonly crossEntropy: number;
-  /** The load-balancing loss, `experts · Σ_e f_e P_e`: k if the load is even; `experts` if k = 1 and one expert receives all tokens. */
+  /**
+   * The load-balancing loss, `experts · Σ_e f_e P_e`. It is k if the load is even. It is `experts` if k = 1 and one expert receives all
+   * tokens.
+   */
   readonly auxLoss: number;
   /** Number of targets with a weight above 0. */
   readonly targets: number;
@@ -20,7 +26,7 @@ export interface Losses {
   readonly expertLoad: readonly Float64Array[];
 }
 
-/** Totals of a whole batch, which normalise the losses of its micro-batches. */
+/** Totals of a whole batch. They normalise the losses of its micro-batches. */
 export interface BatchTotals {
   readonly tokens: number;
   /** Sum of the weights of all targets. */
@@ -30,7 +36,7 @@ export interface BatchTotals {
 /** A part of a batch that is computed in one forward pass. */
 export interface MicroBatch {
   readonly documents: readonly TrainingDocument[];
-  /** The number of its first document in the batch. */
+  /** Index of the micro-batch's first document in the batch. */
   readonly first: number;
   readonly totals: BatchTotals;
 }
@@ -39,11 +45,11 @@ export interface MicroBatch {
 export interface LossSettings {
   readonly auxLossCoef: number;
   readonly temperature: number;
-  /** Replaces the cross-entropy. */
+  /** Objective that replaces the cross-entropy. */
   readonly objective?: Objective | undefined;
 }
 
-/** Computes the contribution of a micro-batch to the losses of the whole batch. Differentiable under a tape. */
+/** Computes the contribution of a micro-batch to the losses of the whole batch. Under a tape, it can be differentiated. */
 export function microBatchLosses(transformer: Transformer, { documents, first, totals }: MicroBatch, settings: LossSettings): Losses {
   const { auxLossCoef, temperature, objective } = settings;
   return forwardDocuments(transformer, documents, (hidden, routerLogits) => {

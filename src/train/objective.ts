@@ -2,17 +2,18 @@ import { InputError } from "../base/errors.js";
 import { targetLogprobs } from "../ops/softmax.js";
 import type { Tensor } from "../runtime/tensor.js";
 
-/** The value and gradient of an objective. */
+/** The value and the gradient of an objective. */
 export interface ObjectiveValue {
   readonly loss: number;
-  /** dloss/dlogp, one array per document, in the shape of `logp`. */
+  /** dloss/dlogp as one array per document, in the shape of `logp`. */
   readonly dLogp: readonly ArrayLike<number>[];
 }
 
 /**
- * A function of log-probabilities that training minimises. It is called once per micro-batch; losses and gradients are added up.
+ * A function of log-probabilities that training minimises. It is called once per micro-batch. Losses and gradients of the micro-batches are
+ * added up.
  *
- * @param logp one array per document, one number per target of a weight above 0, in order
+ * @param logp one array per document, with one number per target of a weight above 0, in order
  * @param first index of the first of these documents in the batch
  */
 export type Objective = (logp: readonly Float64Array[], first: number) => ObjectiveValue;
@@ -37,10 +38,10 @@ export function crossEntropy(weights: readonly (readonly number[])[]): MicroBatc
 }
 
 /**
- * Evaluates an objective on the log-probabilities of the targets. Under a tape, `dLogp` is the output gradient of the backward pass.
+ * Evaluates an objective on the log-probabilities of the targets. Under a tape, `dLogp` becomes the output gradient of the backward pass.
  *
  * @param logits `[rows, vocab]`
- * @param targets one array per document, one target per row in total
+ * @param targets one array per document, with one target per row in total
  */
 export function applyObjective(
   logits: Tensor,
@@ -61,7 +62,7 @@ export function applyObjective(
   return { loss, logp };
 }
 
-/** Validates the value of a caller's objective. @throws {InputError} gradients that are not one finite number per log-probability */
+/** Checks the result of a caller's objective. @throws {InputError} gradients that are not one finite number per log-probability */
 function checkObjectiveValue(value: ObjectiveValue, logp: readonly Float64Array[]): ObjectiveValue {
   const { dLogp } = value ?? {};
   if (dLogp?.length !== logp.length) {

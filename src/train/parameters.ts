@@ -7,7 +7,7 @@ import { Parameter } from "./adamw.js";
  * Allocates a gradient and moments for every weight of a model.
  *
  * @throws {InputError} streamed weights, or weights or caches that are not float32
- * @throws {MemoryError} no room
+ * @throws {MemoryError} not enough memory
  */
 export function createParameters({ weights, kv }: Transformer): Parameter[] {
   if (!(weights instanceof ResidentWeights)) throw new InputError("Trainer: model: expected weights in memory, got streamed weights");

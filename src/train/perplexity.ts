@@ -1,4 +1,4 @@
-// Measures how well a model predicts given texts: cross-entropy, perplexity, bits per byte.
+// Measures how well a model predicts given texts, as cross-entropy, perplexity and bits per byte.
 
 import * as v from "valibot";
 import { InputError } from "../base/errors.js";
@@ -13,43 +13,46 @@ import type { Trainable } from "./trainer.js";
 
 /** Options of `perplexity`. */
 export interface PerplexityOptions {
-  /** Maximum tokens that the model sees at once, at most its context. Default: the smaller of 2,048 and its context. */
+  /**
+   * Maximum number of tokens that the model sees at once. It is at most the model's context. The default is 2,048, or the context if that
+   * is smaller.
+   */
   window?: number;
   /**
-   * Tokens between the beginnings of two windows of a longer document, at most `window` (default: half of it). A smaller stride gives more
-   * context and costs more.
+   * Number of tokens between the beginnings of two windows of a longer document, at most `window` (half of the window). A smaller stride
+   * gives more context and costs more.
    */
   stride?: number;
-  /** Aborts between two forward passes; throws the signal's reason. */
+  /** Aborts between two forward passes. The call throws the signal's reason. */
   signal?: AbortSignal;
 }
 
 /** Result of `perplexity`. */
 export interface Perplexity {
   readonly documents: number;
-  /** Tokens of all documents. */
+  /** Number of tokens of all documents. */
   readonly tokens: number;
   /** Number of predicted tokens: all targets except the first token of each document. */
   readonly targets: number;
-  /** UTF-8 bytes of the predicted tokens, without special tokens. */
+  /** Number of UTF-8 bytes of the predicted tokens, without special tokens. */
   readonly bytes: number;
-  /** −Σ log p / targets, in nats. */
+  /** Cross-entropy −Σ log p / targets, in nats. */
   readonly crossEntropy: number;
-  /** exp(crossEntropy), per token. Depends on the tokenizer. */
+  /** Perplexity exp(crossEntropy), per token. It depends on the tokenizer. */
   readonly perplexity: number;
-  /** −Σ log₂ p / bytes. Comparable between tokenizers. */
+  /** Bits per byte, −Σ log₂ p / bytes. It can be compared between tokenizers. */
   readonly bitsPerByte: number;
-  /** The window in use. */
+  /** The window that was used, in tokens. */
   readonly window: number;
-  /** The stride in use. */
+  /** The stride that was used, in tokens. */
   readonly stride: number;
 }
 
 const options = v.strictObject({ window: v.optional(count), stride: v.optional(count), signal: v.optional(signal) });
 
-/** Default window, if the context is not smaller. */
+/** Default window in tokens, if the context is not smaller. */
 const DEFAULT_WINDOW_TOKENS = 2048;
-/** Maximum logits in memory, and maximum tokens per forward pass. */
+/** Maximum number of logits in memory, and maximum number of tokens per forward pass. */
 const [MAX_LOGITS, MAX_PASS_TOKENS] = [2 ** 24, 512];
 
 /**
@@ -57,9 +60,9 @@ const [MAX_LOGITS, MAX_PASS_TOKENS] = [2 ** 24, 512];
  *
  *     crossEntropy = −(1 / targets) Σ log p(token | tokens before it in its window)
  *
- * Each document starts with an empty state. A document of more than `window` tokens is cut into windows that begin `stride` tokens apart.
- * Each window counts only tokens that no earlier window predicted, so every token except the document's first counts exactly once. The
- * context of a token has at least `window − stride` tokens, or all preceding tokens of the document if there are fewer.
+ * Each document starts with an empty state. A document of more than `window` tokens is divided into windows that begin `stride` tokens
+ * apart. Each window counts only tokens that no earlier window predicted, so every token except the document's first counts exactly once.
+ * The context of a token has at least `window − stride` tokens, or all preceding tokens of the document if there are fewer.
  *
  * @throws {InputError} invalid options, ids outside the vocabulary, or no target
  */
@@ -79,7 +82,7 @@ export async function perplexity(
   for await (const document of documents) {
     const where = `perplexity: document ${number}`;
     const { ids, weights, targetBytes } = checkDocument(document, where);
-    // Checked per window, because only a window has to fit into the context.
+    // The length is checked per window, because only a window must fit into the context.
     for (let at = 0; at < ids.length; at += window) checkIds(ids.subarray(at, at + window), transformer.config, where);
     number++;
     tokens += ids.length;
@@ -127,7 +130,7 @@ function resolveWindow(
   return { window, stride };
 }
 
-/** Computes log p, in order, of the tokens of a window that `due` selects. The first token is never included. */
+/** Computes log p of the tokens of a window that `due` selects, in order. The first token is never included. */
 async function* windowLogprobs(
   transformer: Transformer,
   ids: Int32Array,

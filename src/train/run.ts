@@ -9,22 +9,25 @@ import type { Losses } from "./losses.js";
 import { type Schedule, scheduleFactor, scheduleSchema } from "./schedule.js";
 import type { Trainer } from "./trainer.js";
 
-/** Maximum tokens per batch and per window. A batch is held in memory as a whole. */
+/** Maximum number of tokens per batch and per window. A whole batch is in memory at a time. */
 export const MAX_BATCH_TOKENS = 2 ** 22;
 /** Maximum number of held-out documents that a run evaluates. */
 const MAX_HELD_OUT_DOCUMENTS = 100_000;
 /** A stage of a run with its own maximum document length. */
 export interface Window {
-  /** The first step of the stage, counted from 0. */
+  /** Index of the first step of the stage, counted from 0. */
   readonly from: number;
-  /** Maximum tokens per document, passed to `document(index, window)`. */
+  /** Maximum number of tokens per document. It is passed to `document(index, window)`. */
   readonly tokens: number;
 }
 
 export interface RunOptions {
   /** Total number of updates, including those of earlier runs. */
   steps: number;
-  /** Maximum tokens per batch, at most 4,194,304. A batch takes whole documents while they fit, and at least one. */
+  /**
+   * Maximum number of tokens per batch, at most 4,194,304. A batch takes at least one document, and further whole documents as long as they
+   * fit.
+   */
   batchTokens: number;
   /** Learning rate schedule. By default, cosine decay to a tenth without warm-up. */
   schedule?: Schedule;
@@ -35,10 +38,10 @@ export interface RunOptions {
   windows?: readonly Window[];
   /**
    * Data that is not trained on. The loss of its first `documents` (at most 100,000) is computed every `every` steps and after the last
-   * one, with the window of that step.
+   * step. It is computed with the window of that step.
    */
   heldOut?: { readonly data: Dataset; readonly documents: number; readonly every: number };
-  /** Aborts between two steps; throws the signal's reason. */
+  /** Aborts between two steps. The run throws the signal's reason. */
   signal?: AbortSignal;
 }
 
@@ -75,13 +78,13 @@ export const runSchema = v.strictObject({
 export interface StepMetrics extends Losses {
   /** Number of updates so far, including this one. */
   readonly step: number;
-  /** Euclidean norm over all gradients, before clipping. */
+  /** Euclidean norm of all gradients together, before clipping. */
   readonly gradNorm: number;
   /** Learning rate of this step. */
   readonly lr: number;
-  /** Tokens of the batch per second of the whole step: data, forward and backward pass, update. */
+  /** Tokens of the batch per second. The time is that of the whole step, with data, forward and backward pass, and update. */
   readonly tokensPerSecond: number;
-  /** Number of documents taken so far, which is the index of the next one. */
+  /** Number of documents taken so far. It is the index of the next document. */
   readonly documents: number;
   /** Cross-entropy of the held-out data after the update, in nats per token. Present only in steps that evaluate it. */
   readonly heldOutLoss?: number;
@@ -90,9 +93,11 @@ export interface StepMetrics extends Losses {
 /**
  * Trains until the trainer has done `steps` updates, starting from its current state.
  *
- * After `trainer.restore(trainer.save())`, also in another process, the numbers equal those of one uninterrupted run with the same options,
- * data and build, for any number of threads. The trainer can be saved and the model used while the body of the loop runs. Other work of the
- * event loop runs between steps; a step itself is one synchronous call.
+ * While the body of the caller's loop runs, the trainer can be saved and the model can be used. Other work of the event loop runs between
+ * steps; a step itself is one synchronous call.
+ *
+ * After `trainer.restore(trainer.save())`, even in another process, the numbers equal those of an uninterrupted run. This holds for the
+ * same options, data and build, and for any number of threads.
  *
  * @throws {InputError} invalid options or documents, including empty documents
  * @throws {LightningError} a non-finite loss or gradient; the weights remain as after the previous step
@@ -110,7 +115,7 @@ export async function* run(trainer: Trainer, data: Dataset, options: RunOptions)
     const losses = trainer.step(batch, lr);
     trainer.documents = next;
     const seconds = (performance.now() - begin) / 1000;
-    // Evaluated even if the signal has aborted: the step is done, and this is part of its metrics.
+    // The held-out data is evaluated even if the signal has aborted, because the step is done and the loss belongs to its metrics.
     const due = heldOut && (trainer.steps % heldOut.every === 0 || trainer.steps === steps);
     yield {
       ...losses,
@@ -124,7 +129,8 @@ export async function* run(trainer: Trainer, data: Dataset, options: RunOptions)
 }
 
 /**
- * Takes at least one document, and further documents while they fit into the batch. Returns the documents and the number of the next one.
+ * Takes at least one document, and further documents as long as they fit into the batch. Returns the documents and the index of the next
+ * one.
  */
 function takeBatch(trainer: Trainer, data: Dataset, batchTokens: number, window: number): { batch: Example[]; next: number } {
   const batch: Example[] = [];

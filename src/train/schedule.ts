@@ -1,16 +1,19 @@
 import * as v from "valibot";
 import { count, index, number } from "../base/options.js";
 
-/** Learning rate schedule of a run, as a factor of the trainer's learning rate. */
+/** Learning rate schedule of a run. It gives a factor of the trainer's learning rate for each step. */
 export interface Schedule {
-  /** Steps of linear warm-up (0): step t has the factor (t + 1) / warmup. */
+  /** Number of steps of linear warm-up (0). Step t has the factor (t + 1) / warmup. */
   readonly warmup?: number;
   /**
-   * Shape after the warm-up (`"cosine"`): `"cosine"` decays along a cosine to `floor` over the remaining steps; `"constant"` does not
-   * decay; `"wsd"` (warm-up, stable, decay) is constant and then decays linearly to `floor` over the last `decaySteps`.
+   * Shape after the warm-up (`"cosine"`).
+   *
+   * - `"cosine"` decays along a cosine to `floor` over the remaining steps.
+   * - `"constant"` does not decay.
+   * - `"wsd"` (warm-up, stable, decay) is constant, and then decays linearly to `floor` over the last `decaySteps`.
    */
   readonly decay?: "cosine" | "constant" | "wsd";
-  /** Steps of the linear decay of `"wsd"` (a tenth of the run). */
+  /** Number of steps of the linear decay of `"wsd"` (a tenth of the run). */
   readonly decaySteps?: number;
   /** Factor at the end of the run (0.1). */
   readonly floor?: number;
@@ -33,7 +36,7 @@ export const scheduleSchema = v.pipe(
 );
 
 /**
- * Computes the factor of the learning rate at step t of n, counted from 0: `(t + 1) / warmup` first, then
+ * Computes the factor of the learning rate at step t of n, counted from 0. During the warm-up it is `(t + 1) / warmup`. After that:
  *
  *     cosine   floor + (1 − floor) (1 + cos(π p)) / 2    p from 0 to 1 over all remaining steps (Loshchilov and Hutter 2017)
  *     wsd      floor + (1 − floor) (1 − p)               p = 0, then to 1 over the last `decaySteps` (Hu et al. 2024, Hägele et al. 2024)

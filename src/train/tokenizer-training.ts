@@ -9,10 +9,13 @@ import { chatTemplate } from "./chat-template.js";
 
 /** Options of `trainTokenizer`. */
 export interface TokenizerOptions {
-  /** Number of tokens: 256 bytes, learned tokens and special tokens. Texts with too few distinct pairs give fewer. */
+  /**
+   * Number of tokens, which are 256 bytes, learned tokens and special tokens. If the texts have too few distinct pairs, the tokenizer has
+   * fewer tokens.
+   */
   readonly vocabSize: number;
   /**
-   * Tokens such as `<answer>` that are always matched as a whole, in addition to MiniMax-M1's own tokens, `<think>` and
+   * Tokens such as `<answer>` that are always matched as a whole. They are in addition to MiniMax-M1's own tokens, `<think>` and
    * `</think>`. Decoded text contains them.
    */
   readonly specialTokens?: readonly string[];
@@ -24,10 +27,11 @@ const CHAT_MARKUP_TOKENS = ["<end_of_document>", "<begin_of_document>", "<beginn
 const THINK_TOKENS = ["<think>", "</think>"];
 
 /**
- * Matches one piece of text; tokens never span two pieces. A piece is one of: a word whose only capital is its first letter; any
- * other capital; a digit; any other character. Each of these includes the space before it. Line breaks and the remaining spaces are
- * pieces, too. Consecutive capitals, digits and brackets are therefore separate pieces. The pattern avoids `\s`, whose meaning
- * differs between regex engines.
+ * Matches one piece of text. Tokens never span two pieces. A piece is a word whose only capital is its first letter, any other capital, a
+ * digit, or any other character. Each of these includes the space before it. Line breaks and the remaining spaces are pieces too.
+ * Consecutive capitals, digits and brackets are therefore separate pieces.
+ *
+ * The pattern avoids `\s`, whose meaning differs between regex engines.
  */
 const PIECE_PATTERN = [
   String.raw` ?\p{Lu}?[\p{Ll}\p{Lt}\p{Lm}\p{Lo}\p{M}]+`,
@@ -40,8 +44,8 @@ const PIECE_PATTERN = [
 ].join("|");
 
 /**
- * Whether a special token has a form that training cannot learn (`<` is always a separate piece) and that is
- * never the prefix of another one.
+ * Returns whether a special token has a valid form. The form ensures that training cannot learn the token (`<` is always a separate piece),
+ * and that no token is the prefix of another.
  */
 const isSpecial = (token: unknown): token is string => typeof token === "string" && /^<[^<>\s\p{Cs}]+>$/u.test(token);
 
@@ -55,14 +59,14 @@ export const tokenizerSchema = v.strictObject({
 });
 
 /**
- * Trains a byte-level byte-pair tokenizer (Sennrich et al., 2016; bytes as in GPT-2) and returns its files by name:
- * `tokenizer.json` and `tokenizer_config.json`. A checkpoint with these files accepts text and conversations. The tokenizer
- * encodes any text; the same texts give the same files.
+ * Trains a byte-level byte-pair tokenizer (Sennrich et al., 2016; bytes as in GPT-2). Returns its files by name: `tokenizer.json` and
+ * `tokenizer_config.json`. A checkpoint with these files accepts text and conversations. The tokenizer encodes any text. The same texts
+ * give the same files.
  *
- * Order of ids: the bytes in GPT-2's order, learned tokens, `<end_of_document>`, `<begin_of_document>`, `<beginning_of_sentence>`
- * (bos), `<end_of_sentence>` (eos), `<think>`, `</think>`, then `specialTokens`.
+ * Order of ids: the bytes in GPT-2's order, learned tokens, `<end_of_document>`, `<begin_of_document>`, `<beginning_of_sentence>` (bos),
+ * `<end_of_sentence>` (eos), `<think>`, `</think>`, then `specialTokens`.
  *
- * @param texts read one at a time; special tokens in them are skipped
+ * @param texts read one at a time. Special tokens in them are skipped
  * @throws {InputError} invalid texts or options, or a `vocabSize` without room for bytes and special tokens
  */
 export function trainTokenizer(texts: Iterable<string>, options: TokenizerOptions): Map<string, Uint8Array<ArrayBuffer>> {

@@ -2,28 +2,31 @@ import * as v from "valibot";
 import { count, flag, number } from "../base/options.js";
 
 export interface TrainerOptions {
-  /** Learning rate η (1e-3). `step` can override it for one step; `run` multiplies it by the schedule's factor. */
+  /** Learning rate η (1e-3). A call of `step` can override it, and `run` multiplies it by the schedule's factor. */
   lr?: number;
-  /** β₁ and β₂, the decay rates of AdamW's moments: 0.9 and 0.95, as in the report (section 3.2). */
+  /** β₁ and β₂, the decay rates of AdamW's moments (0.9 and 0.95, as in section 3.2 of the report). */
   betas?: readonly [number, number];
-  /** AdamW's ε: 1e-15, as in the report (section 3.2), where most gradients are below 1e-14 and some as small as 1e-18. */
+  /** ε of AdamW (1e-15, as in section 3.2 of the report, where most gradients are below 1e-14 and some as small as 1e-18). */
   eps?: number;
   /** Weight decay λ of the parameters that `decays` selects (0.01). The report does not state one. */
   weightDecay?: number;
-  /** Selects the parameters with weight decay by checkpoint name. By default, all. */
+  /** Selects by checkpoint name the parameters that have weight decay. By default, all have it. */
   decays?: (name: string) => boolean;
-  /** Maximum Euclidean norm over all gradients (1). Larger gradients are scaled down to it. `Infinity` disables clipping. */
+  /** Maximum Euclidean norm of all gradients together (1). Larger gradients are scaled down to it. `Infinity` disables clipping. */
   clipNorm?: number;
-  /** Weight of the load-balancing loss `balance`. By default the configuration's `router_aux_loss_coef`. */
+  /** Weight of the load-balancing loss `balance`. The default is `router_aux_loss_coef` of the configuration. */
   auxLossCoef?: number;
   /**
-   * Tokens per micro-batch (8,192). A larger batch is computed in micro-batches whose gradients are added up. Documents are never cut.
-   * The load-balancing loss is computed per micro-batch and therefore depends on this option.
+   * Maximum number of tokens per micro-batch (8,192). A larger batch is computed in several micro-batches, whose gradients are added up.
+   * Documents are never cut. The load-balancing loss is computed per micro-batch, and therefore depends on this option.
    */
   microBatchTokens?: number;
   /** Divisor of the logits before the softmax (1). For sampled data, use the temperature of the sampling. */
   temperature?: number;
-  /** Keeps only the input of each layer and recomputes the rest in the backward pass (false). Saves memory for one more forward pass. */
+  /**
+   * Whether only the input of each layer is kept, and the rest is recomputed in the backward pass (false). It saves memory at the cost of
+   * one more forward pass.
+   */
   checkpointing?: boolean;
 }
 
@@ -40,7 +43,7 @@ export const trainerSchema = v.strictObject({
     ),
     [0.9, 0.95],
   ),
-  // The optimiser scales ε like the moments; the result must be a float32 number above 0.
+  // The optimiser scales ε like the moments. The result must be a float32 number above 0.
   eps: v.optional(
     number("a number within [1e-56, 1e26]", (x) => x >= 1e-56 && x <= 1e26),
     1e-15,

@@ -14,7 +14,7 @@ import { createParameters } from "./parameters.js";
 import { type TrainerOptions, trainerSchema } from "./trainer-options.js";
 import { decodeState, encodeState } from "./training-state.js";
 
-/** A model whose parameters can be trained: a `MiniMaxM1` that was created, or loaded with `dtype: "f32"`. */
+/** A model whose parameters can be trained: a `MiniMaxM1` that was created, or that was loaded with `dtype: "f32"`. */
 export interface Trainable {
   readonly config: Config;
   /** @internal */
@@ -22,9 +22,9 @@ export interface Trainable {
 }
 
 /**
- * Trains all parameters of a model in place. Weights, gradients and two moments take four times the memory of the weights.
- * The forward pass is the same as in inference: under a tape, each op records its backward closure.
- * Between steps, the model can compute and generate with its current weights.
+ * Trains all parameters of a model in place. Weights, gradients and two moments take four times the memory of the weights. The forward pass
+ * is the same as in inference: under a tape, each op records its backward closure. Between steps, the model can compute and generate with
+ * its current weights.
  *
  *     loss = −Σ_r w_r log p_r(target_r) / Σ_r w_r + auxLossCoef · experts · Σ_e f_e P_e
  */
@@ -34,7 +34,7 @@ export class Trainer {
   steps = 0;
   /** Number of documents that runs have taken so far. */
   documents = 0;
-  /** Further data that a run needs to resume: JSON, saved with the state. */
+  /** Further data that a run needs to resume. It is JSON data that is saved with the state. */
   progress: unknown;
   private readonly transformer: Transformer;
   private ownedParameters: readonly Parameter[] | undefined;
@@ -44,9 +44,9 @@ export class Trainer {
   /**
    * Allocates gradients and moments for all weights of a model.
    *
-   * @param model owned by the caller: disposing the trainer does not dispose it. The trainer is unusable once the model is disposed
+   * @param model owned by the caller. Disposing the trainer does not dispose it. The trainer is unusable once the model is disposed
    * @throws {InputError} invalid options, or a model whose weights or caches are not float32
-   * @throws {MemoryError} no room for gradients and moments
+   * @throws {MemoryError} not enough memory for gradients and moments
    */
   constructor(model: Trainable, options: TrainerOptions = {}) {
     if (!model?.transformer) throw new InputError("Trainer: model: expected a MiniMaxM1, got something else");
@@ -75,9 +75,9 @@ export class Trainer {
   }
 
   /**
-   * Computes the gradients of a batch, before clipping and weight decay. Changes nothing.
+   * Computes the gradients of a batch, before clipping and weight decay. Changes neither the weights nor the trainer.
    *
-   * @param objective is minimised instead of the cross-entropy
+   * @param objective minimised instead of the cross-entropy
    * @returns losses, and gradients by checkpoint name, row by row in the shapes of the checkpoint
    * @throws {InputError} no documents, no target with a weight above 0, or ids outside the vocabulary
    */
@@ -91,14 +91,14 @@ export class Trainer {
   }
 
   /**
-   * Updates the weights once: computes the gradients of the batch, clips their common norm to `clipNorm` and runs AdamW.
+   * Updates the weights once: computes the gradients of the batch, clips their common norm to `clipNorm`, and runs AdamW.
    *
    * @param lr learning rate of this step
-   * @param objective is minimised instead of the cross-entropy, for example a policy objective
-   * @returns losses before the update, and the Euclidean norm over all gradients before clipping
+   * @param objective minimised instead of the cross-entropy, for example a policy objective
+   * @returns losses before the update, and the Euclidean norm of all gradients together before clipping
    * @throws {InputError} no documents, no target with a weight above 0, or ids outside the vocabulary
-   * @throws {MemoryError} no room for the tape of the largest micro-batch; the weights are unchanged. Use a smaller `microBatchTokens`,
-   *   shorter documents, or `checkpointing`
+   * @throws {MemoryError} not enough memory for the tape of the largest micro-batch; the weights are unchanged. Use a smaller
+   *   `microBatchTokens`, shorter documents, or `checkpointing`
    * @throws {LightningError} a non-finite loss or gradient; the weights are unchanged
    */
   step(batch: readonly Example[], lr = this.options.lr, objective?: Objective): Losses & { readonly gradNorm: number } {
@@ -115,7 +115,7 @@ export class Trainer {
         );
       }
       const { clipNorm, weightDecay, betas, eps } = this.options;
-      // The formula of torch.nn.utils.clip_grad_norm_.
+      // This is the formula of torch.nn.utils.clip_grad_norm_.
       const factor = Math.min(1, clipNorm / (gradNorm + 1e-6));
       if (gradNorm * factor >= MAX_CLIPPED_NORM) {
         throw new LightningError(
@@ -147,8 +147,8 @@ export class Trainer {
   }
 
   /**
-   * Encodes weights, moments, `steps`, `documents` and `progress`, exact to the bit, as a safetensors file of three times the size of the
-   * weights. It does not contain the options. To use the model elsewhere, save the model instead.
+   * Encodes weights, moments, `steps`, `documents` and `progress` as a safetensors file, exact to the bit. The file has three times the
+   * size of the weights. It does not contain the options. To use the model elsewhere, save the model instead.
    */
   save(): Uint8Array<ArrayBuffer> {
     return encodeState(this.parameters, { steps: this.steps, documents: this.documents, progress: this.progress });
@@ -193,9 +193,9 @@ export class Trainer {
     return microBatchLosses(this.transformer, microBatch, { auxLossCoef, temperature, objective });
   }
 
-  /** Splits a batch into micro-batches, calls `body` for each in a scope of its own, and returns the results. */
+  /** Splits a batch into micro-batches, calls `body` for each of them in a new scope, and returns the results. */
   private forEachMicroBatch<T>(batch: readonly Example[], body: (microBatch: MicroBatch) => T): T[] {
-    // Throws after dispose, before anything is computed.
+    // This throws after `dispose`, before anything is computed.
     void this.parameters;
     const documents = parseDocuments(batch, this.transformer.config);
     const totals = { tokens: sum(documents, ({ ids }) => ids.length), totalWeight: sum(documents, ({ totalWeight }) => totalWeight) };

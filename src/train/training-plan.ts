@@ -6,7 +6,7 @@ import { heldOutDocuments, runSchema } from "./run.js";
 import { tokenizerSchema } from "./tokenizer-training.js";
 import { trainerSchema } from "./trainer-options.js";
 
-/** Keys that the configuration of a new model must not contain, because its tokenizer determines them. */
+/** Keys that the configuration of a new model must not contain, because the tokenizer determines them. */
 const TOKENIZER_KEYS = ["vocab_size", "bos_token_id", "eos_token_id"] as const;
 
 const paths = (what: string) => v.optional(v.pipe(v.array(text, what), v.nonEmpty(what)));
@@ -42,13 +42,13 @@ const planSchema = v.strictObject({
   save: v.optional(v.strictObject({ every: v.optional(count, 100) }), {}),
 });
 
-/** Training data: worked solutions of tasks (and the number of texts for the tokenizer), text files, or JSONL files. */
+/** Training data: worked solutions of tasks, text files, or JSONL files. For tasks, it includes the number of texts for the tokenizer. */
 export type PlannedData =
   | { readonly tasks: "all" | readonly string[]; readonly texts: number }
   | { readonly text: readonly string[] }
   | { readonly jsonl: readonly string[] };
 
-/** A training run as described by one JSON file. Paths are unchanged. */
+/** A training run as described by a JSON file. Paths are as in the file. */
 export type TrainingPlan = Omit<v.InferOutput<typeof planSchema>, "data"> & { readonly data: PlannedData };
 
 /**

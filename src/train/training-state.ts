@@ -4,24 +4,24 @@ import { decodeJson } from "../base/json.js";
 import { encodeSafetensorsHeader, headerLength, PREFIX_BYTES, parseSafetensorsHeader, type SafetensorsHeader } from "../io/safetensors.js";
 import type { Parameter } from "./adamw.js";
 
-/** The position of a run. */
+/** The progress of a run that is saved with a state. */
 export interface RunPosition {
   readonly steps: number;
   readonly documents: number;
   readonly progress?: unknown;
 }
 
-/** States of format 1 have no checksum, so their contents are not checked. */
+/** Format names of states. States of format 1 have no checksum, so their contents are not checked. */
 const [FORMAT_1, FORMAT] = ["lightning-m1 training state 1", "lightning-m1 training state 2"];
 const STATE_PARTS = ["weight", "first", "second"] as const;
 
-/** Encodes weights and moments in float32, exact to the bit, the position of the run and a checksum, as a safetensors file. */
+/** Encodes weights and moments in float32, exact to the bit, with the position of the run and a checksum, as a safetensors file. */
 export function encodeState(parameters: readonly Parameter[], position: RunPosition): Uint8Array<ArrayBuffer> {
   const tensors = parameters.flatMap(({ name, weight: { shape } }) =>
     STATE_PARTS.map((part) => ({ name: `${part}.${name}`, dtype: "F32", shape, bytes: 4 * shape.reduce((size, dim) => size * dim, 1) })),
   );
   const metadata = { format: FORMAT, position: JSON.stringify(position) };
-  // The length of the header does not depend on the checksum, which is computed after the tensors are written.
+  // The length of the header does not depend on the checksum. The checksum is computed after the tensors are written.
   const begin = encodeSafetensorsHeader(tensors, { ...metadata, checksum: checksumOf(0, metadata) }).byteLength;
   const file = new Uint8Array(begin + tensors.reduce((sum, { bytes }) => sum + bytes, 0));
   let at = begin;
@@ -37,7 +37,7 @@ export function encodeState(parameters: readonly Parameter[], position: RunPosit
   return file;
 }
 
-/** Combines two 32-bit hashes, of the tensors and of the metadata. A single changed word always changes its hash. */
+/** Combines the 32-bit hashes of the tensors and of the metadata. A single changed word always changes its hash. */
 function checksumOf(tensors: number, metadata: SafetensorsHeader["metadata"]): string {
   const { checksum: _, ...rest } = metadata;
   const text = JSON.stringify(Object.entries(rest).sort(([a], [b]) => (a < b ? -1 : 1)));
@@ -45,7 +45,7 @@ function checksumOf(tensors: number, metadata: SafetensorsHeader["metadata"]): s
   return [tensors, own].map((x) => x.toString(16).padStart(8, "0")).join(" ");
 }
 
-/** Hashes bytes. @param bytes their number is a multiple of 4 */
+/** Computes the hash of bytes. @param bytes their number must be a multiple of 4 */
 function hashBytes(bytes: Uint8Array): number {
   // A view of 32-bit words needs an aligned start.
   const { buffer, byteOffset, byteLength } = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes);
@@ -76,7 +76,7 @@ export function decodeState(bytes: Uint8Array, parameters: readonly Parameter[])
       const got = tensor ? `[${tensor.shape.join(", ")}] ${tensor.dtype}` : "none";
       throw new CheckpointError(`${where}: ${name}: expected [${shape.join(", ")}] F32, got ${got}. Is this the state of another model?`);
     }
-    // The constructor copies. `slice` of a Node Buffer would be a view of the whole buffer.
+    // The constructor copies the bytes. `slice` of a Node Buffer would be a view of the whole buffer.
     return () => new Float32Array(new Uint8Array(bytes.subarray(tensor.begin, tensor.end)).buffer);
   };
   if (tensors.length !== STATE_PARTS.length * parameters.length) {
@@ -84,7 +84,7 @@ export function decodeState(bytes: Uint8Array, parameters: readonly Parameter[])
       `${where}: expected ${STATE_PARTS.length * parameters.length} tensors, got ${tensors.length}. Is this the state of another model?`,
     );
   }
-  // Checked last, so that the state of another model or a truncated file gets its own message.
+  // The checksum is checked last, so that the state of another model or a truncated file gets a more specific message.
   const { format, checksum } = metadata;
   if (
     (format === FORMAT || checksum !== undefined) &&
@@ -102,7 +102,7 @@ export function decodeState(bytes: Uint8Array, parameters: readonly Parameter[])
   return { steps: position.steps, documents: position.documents, progress: position.progress };
 }
 
-/** Reads the header of a state, and returns it with the position at which it ends. */
+/** Reads the header of a state. Returns it with the position at which it ends. */
 export function readStateHeader(state: Uint8Array): SafetensorsHeader & { readonly end: number } {
   const end = PREFIX_BYTES + headerLength(state.subarray(0, PREFIX_BYTES), state.byteLength, "state");
   return { end, ...parseSafetensorsHeader(state.subarray(PREFIX_BYTES, end), state.byteLength, "state") };

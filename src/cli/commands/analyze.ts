@@ -100,7 +100,7 @@ function checkTogether(args: Given, costs: readonly string[]): void {
   if (superfluous) throw new UsageError(`${superfluous}: expected without ${superfluous === "--json" ? "--figure" : instead}`);
 }
 
-/** Options of `trainingCost`. @throws {UsageError} invalid numbers, or fewer than three */
+/** Returns the options of `trainingCost`. @throws {UsageError} invalid numbers, or fewer than three */
 function costOptions(args: Given, given: readonly string[]) {
   if (given.length < 3) {
     throw new UsageError(
@@ -129,7 +129,7 @@ function lengthsOf(args: Given, name: string): number[] | undefined {
   return lengths;
 }
 
-/** Lengths at which memory is computed. @throws {UsageError} a length beyond the model's context */
+/** Returns the lengths at which memory is computed. @throws {UsageError} a length beyond the model's context */
 function contextsOf({ config }: Graph, asked: readonly number[] | undefined): number[] {
   const longest = config.maxPositionEmbeddings;
   if (!asked) return [...new Set([4096, 131_072, 1_048_576].map((tokens) => Math.min(tokens, longest)))];

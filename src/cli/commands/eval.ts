@@ -5,7 +5,7 @@ import { commonOptions, loadingArguments, numberOption, positiveInteger, UsageEr
 import { evaluateText, isTextFile, readDocuments } from "../reports/text-perplexity.js";
 import type { Terminal } from "../text/terminal.js";
 
-/** Options that apply to puzzles only, and to texts only. */
+/** Options that apply only to puzzles, and options that apply only to texts. */
 const [PUZZLE_OPTIONS, TEXT_OPTIONS] = [
   ["tasks", "per-level", "greedy", "seed"],
   ["window", "stride"],

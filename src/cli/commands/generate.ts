@@ -63,10 +63,10 @@ export const generate = defineCommand({
   },
 });
 
-/** The form of a hub id. */
+/** Matches a hub id. */
 const HUB_ID = /^[\w.-]+\/[\w.-]+$/;
 
-/** Checks that the model argument can be a model, because it is easily taken for the prompt. @throws {UsageError} other text */
+/** Checks that the model argument can be a model. Users easily mistake this argument for the prompt. @throws {UsageError} other text */
 async function checkSource(source: string): Promise<void> {
   if (URL.canParse(source) || HUB_ID.test(source) || Object.hasOwn(presets, source)) return;
   const exists = await stat(source).then(
@@ -80,7 +80,7 @@ async function checkSource(source: string): Promise<void> {
   );
 }
 
-/** Whether the prompt is a user's message. Always true for the bundled model, because it understands only chat messages. */
+/** Returns whether the prompt is a user's message. Always true for the bundled model, which understands only chat messages. */
 function isChat({ source, chat }: { source?: string; chat?: boolean }): boolean {
   return chat ?? source === undefined;
 }

@@ -18,7 +18,7 @@ import { commonOptions, numberOption, positiveInteger, UsageError } from "../opt
 import { bytes, count, labelledLines } from "../text/tables.js";
 import { type Colours, type Terminal, visible } from "../text/terminal.js";
 
-/** Plans how vLLM serves a model on given GPUs. Only computes; starts nothing. */
+/** Plans how vLLM serves a model on given GPUs. It only computes the plan and starts no server. */
 export const plan = defineCommand({
   meta: { name: "plan", description: "How to serve a model with vLLM: parallelism, memory, commands, manifests" },
   args: {
@@ -75,7 +75,7 @@ export const plan = defineCommand({
   },
 });
 
-/** The model that vLLM loads by default: the published checkpoint (undefined), a directory, or a hub id. */
+/** Returns the model that vLLM loads by default: a directory or a hub id, or undefined for the published checkpoint. */
 function servedBy(source: string): string | undefined {
   if (source === PUBLISHED_MODEL) return undefined;
   if (Object.hasOwn(presets, source) || source === BUNDLED_MODEL)
@@ -84,7 +84,7 @@ function servedBy(source: string): string | undefined {
   return existsSync(source) ? resolve(source) : maskUrls(source);
 }
 
-/** The plan as text of at most 80 columns (names aside). */
+/** Formats a plan as text of at most 80 columns. Long names may exceed them. */
 function deploymentText(source: string, plan: Deployment, { bold, dim }: Colours): string {
   const { gpu, tensorParallel, replicas, nodesPerReplica, sequences, context, memory, usableBytes, cacheTokens, notes } = plan;
   const spread = nodesPerReplica > 1 ? ` on ${nodesPerReplica} nodes` : "";

@@ -77,7 +77,7 @@ export const rl = defineCommand({
 
 const share = v.pipe(v.number(), v.minValue(0), v.maxValue(1));
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
-/** The part of a metrics line that the curves need. */
+/** Schema of the part of a metrics line that the curves need. */
 const pointSchema = v.object({
   batch: count,
   accuracy: v.optional(share),
@@ -85,7 +85,7 @@ const pointSchema = v.object({
   heldOut: v.optional(v.pipe(v.array(v.object({ task: v.string(), level: count, accuracy: share })), v.nonEmpty())),
 });
 
-/** Writes a line per batch, and one line before the first batch. */
+/** The kind of these runs: one line of metrics per batch, and one line before the first batch. */
 const policyRunKind: RunKind<PolicyPoint> = {
   command: "rl",
   unit: "batch",
@@ -98,7 +98,7 @@ const policyRunKind: RunKind<PolicyPoint> = {
   columns: policyColumns,
 };
 
-/** Draws the curves of the run. Without the optional packages, no curves are drawn, and a warning gives the install command. */
+/** Returns a function that draws the curves of the run. Without the optional packages, returns undefined and warns with the install command. */
 function curvesDrawing(terminal: Terminal): RunKind<PolicyPoint>["draw"] {
   const missing = missingFigurePackages("svg");
   if (missing.length === 0) return (points) => drawSvg(policyFigure(points));
@@ -124,7 +124,7 @@ interface PreparedPolicyTraining {
  */
 async function preparePolicyTraining(plan: PolicyPlan, file: string, options: PrepareOptions): Promise<PreparedPolicyTraining> {
   const { rewards, objective, trainer, seed, build } = plan;
-  // The calls to judges are not part of the identity, because they do not change any number while judges respond.
+  // The settings of judge calls are not part of the identity, because they change no number as long as the judges respond.
   const { batches: _, judging: __, ...run } = plan.run;
   const { perLevel } = plan.heldOut ?? {};
   const own = await loadCustomTasks(plan.customTasks, dirname(file));
@@ -158,7 +158,7 @@ async function preparePolicyTraining(plan: PolicyPlan, file: string, options: Pr
   }
 }
 
-/** SHA-256 of all weights. */
+/** Computes the SHA-256 of all weights. */
 async function weightsDigest(model: MiniMaxM1): Promise<string> {
   const hash = createHash("sha256");
   for (const [name, bytes] of await model.save()) if (name.endsWith(".safetensors")) hash.update(bytes);

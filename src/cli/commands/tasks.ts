@@ -97,7 +97,7 @@ export const tasks = defineCommand({
 
 type Given = Readonly<Record<string, unknown>>;
 
-/** @throws {UsageError} an unknown action, or an option of another action */
+/** Checks the action and its options. @throws {UsageError} an unknown action, or an option of another action */
 function checkAction(args: Given): Action {
   const names = Object.keys(ACTIONS) as Action[];
   const action = names.find((one) => one === args.action);

@@ -63,8 +63,8 @@ export const train = defineCommand({
 });
 
 /**
- * Per layer, the tokens of the busiest expert divided by an even share. The value is 1 if all experts get the same number of tokens, and
- * experts / k if the same k experts get every token.
+ * Returns for each layer the number of tokens of the busiest expert, divided by an even share. The value is 1 if all experts get the same
+ * number of tokens, and experts / k if the same k experts get every token.
  */
 export function expertImbalance(load: readonly Float64Array[]): number[] {
   return load.map((layer) => {
@@ -78,7 +78,7 @@ const COLUMNS = [
   ...["gradNorm", "lr", "tokensPerSecond"],
 ];
 
-/** Writes a line per step. */
+/** The kind of these runs: one line of metrics per step. */
 const trainingRunKind: RunKind<LossPoint> = {
   command: "train",
   unit: "step",

@@ -107,7 +107,7 @@ export async function drawPng(figure: Figure, scheme: Scheme): Promise<Uint8Arra
   }
 }
 
-/** The rasteriser must be initialised once per process only. */
+/** Settles when the rasteriser is initialised, which may be done only once per process. Undefined before the first use. */
 let rasteriser: Promise<void> | undefined;
 
 /** Formats, named by their file extensions. */

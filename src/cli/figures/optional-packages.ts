@@ -11,7 +11,7 @@ const PNG_PACKAGES = {
   "dejavu-fonts-ttf": "dejavu-fonts-ttf/ttf/DejaVuSans.ttf",
 } as const;
 
-/** Names the packages that drawing in this format needs and that are not installed. */
+/** Returns the names of the packages that a format needs and that are not installed. */
 export function missingFigurePackages(format: "svg" | "png"): string[] {
   const { resolve } = createRequire(import.meta.url);
   return Object.entries(format === "svg" ? SVG_PACKAGES : PNG_PACKAGES).flatMap(([name, file]) => {
@@ -24,12 +24,12 @@ export function missingFigurePackages(format: "svg" | "png"): string[] {
   });
 }
 
-/** The command that installs packages. */
+/** Returns the command that installs packages. */
 export function installLine(packages: readonly string[]): string {
   return `npm i ${packages.join(" ")}`;
 }
 
-/** @throws {LightningError} packages that this format needs are not installed; the message contains the install command */
+/** Checks that the packages of a format are installed. @throws {LightningError} some are not; the message contains the install command */
 export function requireFigurePackages(where: string, format: "svg" | "png"): void {
   const missing = missingFigurePackages(format);
   if (missing.length === 0) return;

@@ -9,7 +9,7 @@ export interface AnsweringModel extends Disposable {
   readonly name: string;
 }
 
-/** Whether a model argument is the address of a server: an HTTP address whose path ends in `/v1`, with or without a slash. */
+/** Returns whether a model argument is the address of a server, which is an HTTP address whose path ends in `/v1` or `/v1/`. */
 export function isServer(model: string | undefined): boolean {
   return model !== undefined && /^https?:\/\/[^?#]*\/v1\/?$/.test(model);
 }

@@ -72,7 +72,7 @@ async function tasksOf(path: string, key: string): Promise<readonly Leveled[]> {
   return found as readonly Leveled[];
 }
 
-/** @throws {InputError} not a task */
+/** Checks that a value is a task. @throws {InputError} it is not */
 function checkTask(task: unknown, where: string): void {
   const given = (task ?? {}) as Partial<Leveled>;
   const { name, levels = 1, parse } = given;

@@ -58,7 +58,7 @@ export async function readConfig(path: string | URL, options: ReadOptions): Prom
   return graphOfConfig(`${path}`, bytes, options);
 }
 
-/** Inspects the configuration like a checkpoint without weights, so that the same code checks both. Errors begin with the path. */
+/** Reads a configuration as a checkpoint without weights, so that the same code checks both. Errors begin with the path. */
 async function graphOfConfig(path: string, bytes: Uint8Array<ArrayBuffer>, options: ReadOptions): Promise<Graph> {
   const noWeights = new TextEncoder().encode('{"weight_map": {}}');
   const files = { "config.json": bytes, "model.safetensors.index.json": noWeights };

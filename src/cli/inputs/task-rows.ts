@@ -13,7 +13,7 @@ export async function readInput(path: string, expected: string, terminal: Termin
   return text!;
 }
 
-/** Name of a file in messages. */
+/** Returns the name of a file in messages. */
 export const nameOf = (path: string): string => (path === "-" ? "stdin" : path);
 
 /** Reads the rows of a JSONL file. @throws {InputError} a file without rows, or with other lines */
@@ -53,7 +53,7 @@ function parseJsonLine(line: string, at: string): unknown {
 }
 
 /**
- * Parses a file of results. A last line that was cut off, as by a kill while it was written, is left out.
+ * Parses a file of results. If the last line is incomplete, because the process was killed while writing it, it is left out.
  *
  * @throws {InputError} a line that is not a result
  */

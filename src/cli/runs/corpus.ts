@@ -52,7 +52,7 @@ export async function readCorpus(plan: TrainingPlan, file: string, options: Read
   return textCorpus(plan, file, (await readTexts(files, "a text file", options)).join("\n"), options);
 }
 
-/** Derives the seed of held-out data. */
+/** Derives the seed of held-out data from the seed of the plan. */
 const heldOutSeed = (seed: number): number => (seed + 2) % 2 ** 32;
 
 function taskCorpus({ data, seed }: TrainingPlan, chosen: readonly Task[], texts: number): Corpus {
@@ -113,7 +113,7 @@ function textCorpus({ seed, run, heldOut: measured }: TrainingPlan, file: string
   };
 }
 
-/** Minimum number of characters of a piece of text that is passed to the tokenizer training. */
+/** Number of characters from which on a piece of text is passed to the tokenizer training at the next line end. */
 const MAX_TOKENIZER_PIECE_CHARACTERS = 2 ** 20;
 
 /** Splits a long text at line ends. Tokenizer training is unaffected, because its pieces never cross a line end. */
@@ -136,7 +136,7 @@ function withoutEnd(text: string): { readonly training: readonly string[]; reado
   return { training: [text.slice(0, at)], heldOut: [text.slice(at)] };
 }
 
-/** Rows are held out only if the plan evaluates held-out data. */
+/** Opens a corpus of JSONL rows. Rows are held out only if the plan evaluates held-out data. */
 function rowCorpus(
   { seed, run, heldOut: measured }: TrainingPlan,
   file: string,

@@ -1,4 +1,4 @@
-// A file of results that survives a kill: a line is appended for each finished row.
+// A file of evaluation results. A line is appended for each finished row, so that no result is lost if the process is killed.
 
 import { closeSync, fsyncSync, ftruncateSync, openSync } from "node:fs";
 import { readFile } from "node:fs/promises";
@@ -21,7 +21,7 @@ export interface EvaluationSettings {
 /** A result as it is stored. */
 export type StoredResult = RowResult & { readonly evaluation: EvaluationSettings };
 
-/** Appends results to a file and knows those of an earlier call. */
+/** A file to which results are appended. It also contains the results of earlier calls. */
 export class ResultFile {
   private constructor(
     private readonly path: string,
@@ -54,7 +54,7 @@ export class ResultFile {
       }
     }
     const file = withWriteErrors(path, () => openSync(path, "a"));
-    // A line that a kill cut off would spoil the next one.
+    // If a kill has cut off the last line, the next line must not be appended to it.
     withWriteErrors(path, () => ftruncateSync(file, bytes));
     return new ResultFile(path, file, settings, results);
   }

@@ -46,7 +46,7 @@ function blockTable({ blocks, tensorCount, parameterCount, checkpointBytes }: Mo
   ];
 }
 
-/** One line per run of adjacent lightning layers, or all slopes if the summary has them. */
+/** Formats decay slopes, with one line per run of adjacent lightning layers. If the summary contains all slopes, lists all of them. */
 function slopeTable(layers: readonly LayerSlopes[], dim: Colours["dim"]): string[] {
   if (layers.length === 0) return [];
   if (layers[0]!.slopes) {

@@ -46,7 +46,7 @@ export function count(value: number): string {
   return value.toLocaleString("en-US", { maximumFractionDigits: 3 });
 }
 
-/** Formats a number of bytes, followed by a rounded size from 1024 bytes on. */
+/** Formats a number of bytes. From 1024 bytes on, a rounded size follows. */
 export function bytes(value: number): string {
   return value < 1024 ? `${value} bytes` : `${count(value)} bytes (${formatBytes(value)})`;
 }

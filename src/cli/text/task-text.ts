@@ -2,7 +2,7 @@ import type { PassRates, synlogic } from "../../rl/index.js";
 import { table, wrapWords } from "./tables.js";
 import type { Colours } from "./terminal.js";
 
-/** The list of tasks. */
+/** Formats the list of tasks. */
 export function taskTable(
   tasks: readonly {
     readonly name: string;
@@ -21,7 +21,7 @@ export function taskTable(
   return `${lines.join("\n")}\n\n${out.dim(`Levels: ${named?.levels.join(", ")}. Parameters: lightning-m1 tasks list TASK`)}\n`;
 }
 
-/** The parameters and levels of a task. */
+/** Formats the parameters and levels of a task. */
 export function parameterTable({ name, summary, languages, parameters, levels, attributes }: synlogic.SynlogicTask, out: Colours): string {
   const names = Object.keys(parameters);
   const header = ["parameter", ...Object.keys(levels), "range"];
@@ -49,7 +49,7 @@ function rangeOf(parameter: synlogic.Parameter): string {
   return `${parameter.least} to ${parameter.most}`;
 }
 
-/** Pass rates by group, with the mean over the groups below. @param withTokens whether the numbers of tokens are known */
+/** Formats pass rates by group, with the mean over the groups below them. @param withTokens whether the numbers of tokens are known */
 export function passRateTable(rates: readonly PassRates[], out: Colours, withTokens = true): string {
   const samples = Math.min(...rates.map((rate) => rate.samples));
   const header = ["task", "rows", "pass@1", ...(samples > 1 ? [`pass@${samples}`] : []), "undecided", ...(withTokens ? ["tokens"] : [])];

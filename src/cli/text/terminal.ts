@@ -62,7 +62,7 @@ export function openTerminal(streams: Streams, colour?: boolean): Terminal {
   };
 }
 
-/** Decides by the flag, then NO_COLOR, then FORCE_COLOR, then whether the stream is a terminal. */
+/** Returns whether a stream gets colours. The flag decides, then NO_COLOR, then FORCE_COLOR, and otherwise whether the stream is a terminal. */
 function isColoured(stream: Output, env: Streams["env"], flag: boolean | undefined): boolean {
   if (flag !== undefined) return flag;
   if (env.NO_COLOR) return false;
