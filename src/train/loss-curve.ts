@@ -49,8 +49,8 @@ export function exponentialMean(decay = 0.9): (x: number) => number {
 export function lossCurve(points: readonly LossPoint[]): string {
   expectArgument("lossCurve: points", Array.isArray(points), "an array of points", points);
   for (const [i, point] of points.entries()) {
-    const fits = [point?.step, point?.loss].every((x) => typeof x === "number");
-    expectArgument(`lossCurve: points[${i}]`, fits, "numbers step and loss", point);
+    const fits = typeof point?.step === "number" && typeof point.loss === "number";
+    if (!fits) expectArgument(`lossCurve: points[${i}]`, fits, "numbers step and loss", point);
   }
   const drawn = points.filter(({ step }) => Math.abs(step) <= MAX_MAGNITUDE).sort((a, b) => a.step - b.step);
   const mean = exponentialMean();

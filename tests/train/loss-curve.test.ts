@@ -46,7 +46,7 @@ test.each<[string, LossPoint[]]>([
   ],
   ["huge values", [1e300, -1e300, 1.7e308, 5].map((loss, step) => ({ step: step * 1e15, loss }))],
   ["tiny values", [1e-320, 5e-324, 0].map((loss, step) => ({ step, loss }))],
-  ["a million points", Array.from({ length: 1e6 }, (_, step) => ({ step, loss: 5 / (1 + step), heldOut: 1 }))],
+  ["200,000 points", Array.from({ length: 2e5 }, (_, step) => ({ step, loss: 5 / (1 + step), heldOut: 1 }))],
 ])("well-formed and small: %s", (_, points) => {
   const svg = lossCurve(points);
   expect(isWellFormed(svg)).toBe(true);

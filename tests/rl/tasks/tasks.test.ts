@@ -201,7 +201,7 @@ describe("any text at all", () => {
     );
   });
 
-  const length = 200_000;
+  const length = 50_000;
   const huge = [
     " ",
     "(",
@@ -221,7 +221,7 @@ describe("any text at all", () => {
     "\n\t",
   ].map((unit) => unit.repeat(length / unit.length));
 
-  test("of 200,000 characters is judged in linear time", () => {
+  test("of 50,000 characters is judged in linear time", () => {
     const began = performance.now();
     for (const { task, instance } of instances) {
       for (const answer of huge) {
@@ -230,8 +230,8 @@ describe("any text at all", () => {
         expect(judge(task, instance, `</think><answer>${answer}x</answer>`).correct).toBe(false);
       }
     }
-    // Some 2,000 texts of 200,000 characters: quadratic time would take hours.
-    expect(performance.now() - began).toBeLessThan(90_000);
+    // Some 2,000 texts of 50,000 characters: quadratic time would take an hour.
+    expect(performance.now() - began).toBeLessThan(60_000);
   });
 });
 
