@@ -18,13 +18,13 @@ const BLOCK_POSITIONS: i32 = 64;
 /** Numbers per query in `statistics`. */
 const STATISTICS_PER_QUERY: i32 = 3;
 
-/** Bytes of workspace of either kernel, for blocks of B queries and head dim D. */
+/** Returns the bytes of workspace of either kernel, for blocks of B queries and head dim D. */
 export function attentionBackwardWorkspaceBytes(B: i32, D: i32): i32 {
   const b = (B + 7) & ~7, d = (D + 7) & ~7;
   return (d * (5 * b + 4 * BLOCK_POSITIONS) + 2 * b * BLOCK_POSITIONS + 4 * b + 4) << 2;
 }
 
-/** Units of attentionBackwardQ: blocks of B queries × key-value heads. */
+/** Computes units of attentionBackwardQ. The units are blocks of B queries × key-value heads. */
 export function attentionBackwardQ(
   dq: usize, statistics: usize, dO: usize, o: usize, q: usize, k: usize, v: usize,
   T: i32, n: i32, H: i32, C: i32, D: i32, B: i32, scale: f32, ws: usize, begin: i32, end: i32,
@@ -83,7 +83,7 @@ export function attentionBackwardQ(
   }
 }
 
-/** Units of attentionBackwardKV: blocks of 64 positions × key-value heads. */
+/** Computes units of attentionBackwardKV. The units are blocks of 64 positions × key-value heads. */
 export function attentionBackwardKV(
   dk: usize, dv: usize, statistics: usize, dO: usize, q: usize, k: usize, v: usize,
   T: i32, n: i32, H: i32, C: i32, D: i32, B: i32, scale: f32, ws: usize, begin: i32, end: i32,

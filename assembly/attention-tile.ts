@@ -5,7 +5,7 @@
 
 import { at, high, low, madd, transpose, upperHalf } from "./simd";
 
-/** C = A·B ⊙ F, where row r's factors are the 8 floats from f − 4r bytes on; C = A·B for no f. C lies in a panel. */
+/** C = A·B ⊙ F, where the factors of row r are the 8 floats from f − 4r bytes on. Without f, C = A·B. C is in a panel. */
 @inline export function scores(K: i32, a: usize, lda: usize, b: usize, ldb: usize, f: usize, c: usize): void {
   let c00 = f32x4.splat(0), c01 = f32x4.splat(0), c10 = f32x4.splat(0), c11 = f32x4.splat(0);
   let c20 = f32x4.splat(0), c21 = f32x4.splat(0), c30 = f32x4.splat(0), c31 = f32x4.splat(0);
@@ -27,7 +27,7 @@ import { at, high, low, madd, transpose, upperHalf } from "./simd";
   v128.store(c, c20, 64); v128.store(c, c21, 80); v128.store(c, c30, 96); v128.store(c, c31, 112);
 }
 
-/** C = g ⊙ A·B + X·Y with X [L, 4], Y [L, 8] and a factor per row in g; the rows of C are ldc bytes apart. */
+/** C = g ⊙ A·B + X·Y with X [L, 4], Y [L, 8], and a factor per row in g. The rows of C are ldc bytes apart. */
 @inline export function output(K: i32, a: usize, b: usize, g: usize, L: i32, x: usize, y: usize, c: usize, ldc: usize): void {
   let c00 = f32x4.splat(0), c01 = f32x4.splat(0), c10 = f32x4.splat(0), c11 = f32x4.splat(0);
   let c20 = f32x4.splat(0), c21 = f32x4.splat(0), c30 = f32x4.splat(0), c31 = f32x4.splat(0);
@@ -59,7 +59,7 @@ import { at, high, low, madd, transpose, upperHalf } from "./simd";
   v128.store(c, c30); v128.store(c, c31, 16);
 }
 
-/** C ← g ⊙ C + A·B with a factor per row in g. C lies in a panel. */
+/** C ← g ⊙ C + A·B, with a factor per row in g. C is in a panel. */
 @inline export function update(K: i32, a: usize, b: usize, ldb: usize, g: usize, c: usize): void {
   let c00 = f32x4.splat(0), c01 = f32x4.splat(0), c10 = f32x4.splat(0), c11 = f32x4.splat(0);
   let c20 = f32x4.splat(0), c21 = f32x4.splat(0), c30 = f32x4.splat(0), c31 = f32x4.splat(0);

@@ -11,10 +11,10 @@ import { at, exp1, expNegative, hmax, transpose } from "./simd";
 import { keyColumn, kvHeadBytes, PAGE_POSITIONS, valueColumn, valueStep, widenPage } from "./kv-pages";
 import { column, packTransposed, scores, strip, strip8, update } from "./attention-tile";
 
-/** Smaller blocks compute one query at a time. */
+/** Minimum number of queries of a block that is computed as a whole. In smaller blocks, queries are computed one at a time. */
 const MIN_BLOCKED_QUERIES: i32 = 4;
 
-/** Bytes of workspace for blocks of B queries, head dim D and W bytes per number. */
+/** Returns the bytes of workspace for blocks of B queries, head dim D and W bytes per number. */
 export function attentionWorkspaceBytes(B: i32, D: i32, W: i32): i32 {
   const b = (B + 7) & ~7, d = (D + 7) & ~7;
   return (b * (2 * d + PAGE_POSITIONS + 3) + 32 + (W == 4 ? 0 : 2 * PAGE_POSITIONS * d)) << 2;
@@ -39,7 +39,7 @@ export function attention(
     const first = n - T + 1, visible = first + (r0 + count - 1) / G;
     for (let s: i32 = 0; s < visible; s += PAGE_POSITIONS) {
       let K = (<usize>i32.load(at(pages, s / PAGE_POSITIONS))) + (<usize>head) * (<usize>kvHeadBytes(D, W)), V = at(K, PAGE_POSITIONS * d);
-      // A small block reads bf16 directly if all panels are 32 wide. Otherwise the page is widened to float32 first.
+      // A small block reads bf16 directly if all panels are 32 wide. Otherwise the page is first widened to float32.
       const direct = count < MIN_BLOCKED_QUERIES && W == 2 && (d & 31) == 0;
       if (direct) V = K + <usize>(PAGE_POSITIONS * d * W);
       else if (W != 4) {
@@ -66,7 +66,8 @@ export function attention(
           for (; p < d; p += 8) strip8(own, x, 4, valueColumn(V, p), valueStep(d, p), at(c, r), at(O, p * padded + r * 8));
         }
       } else {
-        // Scores by position, queries side by side; a last panel that is half empty goes the other way round, to waste nothing.
+        // Scores are stored by position, with queries side by side. If the last panel is half empty, scores are stored the other way round,
+        // so that nothing is wasted.
         const whole = (count + 3) & ~7;
         for (let j: i32 = 0; j < keys; j += 4) {
           for (let i: i32 = 0; i < whole; i += 8) scores(D, keyColumn(K, d, j), 128, column(Q, D, i), 32, 0, at(P, i * PAGE_POSITIONS + j * 8));

@@ -32,7 +32,7 @@ export function embedQ8(y: usize, ids: usize, w: usize, N: i32, begin: i32, end:
   for (let t = begin; t < end; t++) unpackRow(y + (((<usize>t) * (<usize>N)) << 2), w, i32.load(at(ids, t)), N);
 }
 
-/** Backward pass for float32: dw_{ids_t} += dy_t, token by token. Columns begin to end are independent. */
+/** Computes the backward pass for float32: dw_{ids_t} += dy_t, token by token. Columns begin to end are independent. */
 export function embedBackward(dw: usize, ids: usize, dy: usize, T: i32, N: i32, begin: i32, end: i32): void {
   for (let t: i32 = 0; t < T; t++) {
     const id = i32.load(at(ids, t)), src = dy + (((<usize>t) * (<usize>N)) << 2);

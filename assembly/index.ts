@@ -1,6 +1,7 @@
-// The exported kernels: functions of pointers and numbers that never allocate and keep no state.
-// Order of arguments: outputs, inputs, dims, scalars, workspace, then the range (begin, end). The range is over an axis that owns its
-// outputs: parts of it can be computed separately, in any order, with the same bits.
+// The exported kernels. They are functions of pointers and numbers that never allocate and keep no state.
+//
+// The order of arguments is: outputs, inputs, dims, scalars, workspace, and then the range (begin, end). The range is over an axis of the
+// outputs. Its parts can be computed separately, in any order, with the same bits.
 
 import { exp, expNegative, madd } from "./simd";
 

@@ -8,25 +8,25 @@
 import { slot } from "./pack";
 import { at, high, low, upperHalf } from "./simd";
 
-/** Positions per page. */
+/** Number of positions per page. */
 export const PAGE_POSITIONS: i32 = 64;
 
-/** Bytes of one KV head in a page. */
+/** Returns the bytes of one KV head in a page. */
 export function kvHeadBytes(D: i32, W: i32): i32 {
   return 2 * PAGE_POSITIONS * (((D + 7) & ~7) * W + (W == 1 ? 4 : 0));
 }
 
-/** Address of step 0 of position j of float32 keys; steps are 128 bytes apart. */
+/** Returns the address of step 0 of position j of float32 keys. Steps are 128 bytes apart. */
 @inline export function keyColumn(keys: usize, d: i32, j: i32): usize {
   return at(keys, (j & ~31) * d + (j & 31));
 }
 
-/** Address of step 0 of dim p of float32 values. */
+/** Returns the address of step 0 of dim p of float32 values. */
 @inline export function valueColumn(values: usize, p: i32): usize {
   return at(values, (p & ~31) * PAGE_POSITIONS + (p & 31));
 }
 
-/** Bytes from one step of dim p to the next. */
+/** Returns the bytes from one step of dim p to the next. */
 @inline export function valueStep(d: i32, p: i32): usize {
   return (<usize>min(32, d - (p & ~31))) << 2;
 }
@@ -91,7 +91,7 @@ export function widenPage(keys: usize, values: usize, head: usize, D: i32, W: i3
   }
 }
 
-// For int8: stores the scale of a row of D numbers, and returns the factor by which numbers are multiplied before rounding.
+// For int8: stores the scale of a row of D numbers, and returns the factor by which numbers are multiplied before they are rounded.
 function quantizer(scale: usize, x: usize, D: i32, W: i32): f32 {
   if (W != 1) return 1;
   let top: f32 = 0;

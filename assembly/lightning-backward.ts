@@ -9,7 +9,7 @@
 import { lightning, lightningFrom, lightningWorkspaceBytes } from "./lightning";
 import { at, exp1 } from "./simd";
 
-/** Bytes of workspace for pieces of P steps in chunks of B rows. */
+/** Returns the bytes of workspace for pieces of P steps in chunks of B rows. */
 export function lightningBackwardWorkspaceBytes(P: i32, B: i32, D: i32): i32 {
   const d = (D + 7) & ~7;
   return lightningWorkspaceBytes(B, D) + ((4 * P * D + d * d) << 2);

@@ -11,16 +11,19 @@
 import { at, exp, exp1, madd } from "./simd";
 import { column, output, packColumns, packTransposed, scores, update } from "./attention-tile";
 
-/** Heads that take turns, chunk by chunk, so that whole rows are read. Their states, 64 KiB each at D = 128, fit into the L2 cache. */
+/**
+ * Number of heads that are computed alternately, chunk by chunk, so that whole rows are read. Their states, 64 KiB each at D = 128, fit
+ * into the L2 cache.
+ */
 const HEADS_PER_GROUP: i32 = 8;
 
-/** Floats of a head's decay table: 12 zeros, then e^(−λx) for x = 0 … b+7. */
+/** Number of floats of a head's decay table: 12 zeros, then e^(−λx) for x = 0 … b+7. */
 @inline function table(b: i32): i32 {
   return TABLE_LEADING_ZEROS + b + 8;
 }
 const TABLE_LEADING_ZEROS: i32 = 12;
 
-/** Bytes of workspace for chunks of B rows. */
+/** Returns the bytes of workspace for chunks of B rows. */
 export function lightningWorkspaceBytes(B: i32, D: i32): i32 {
   const b = (B + 7) & ~7, d = (D + 7) & ~7;
   return (2 * b * D + 2 * b * d + b * b + HEADS_PER_GROUP * table(b) + 36) << 2;
@@ -56,7 +59,7 @@ export function lightningFrom(
       for (let h = g; h < last; h++) {
         const q = at(qkv, 3 * h * D), k = at(q, D), v = at(k, D), S = at(state, h * d * d);
         const decay = at(decays, (h - g) * table(b) + TABLE_LEADING_ZEROS);
-        // Rows of qkv are often a multiple of 4 KiB apart and share a few cache sets, so each row is read only here.
+        // Rows of qkv are often a multiple of 4 KiB apart, and then share a few cache sets. Each row is therefore read only here.
         packTransposed(Q, q + from, ldx, m, D);
         packTransposed(K, k + from, ldx, m, D);
         packColumns(R, k + from, ldx, m, D);
@@ -89,7 +92,7 @@ export function lightningFrom(
   }
 }
 
-/** One step of the recurrence, panel by panel: a single stream reads states from memory twice as fast as two streams. */
+/** Computes one step of the recurrence, panel by panel. A single stream reads states from memory twice as fast as two streams. */
 export function lightningStep(o: usize, state: usize, qkv: usize, slopes: usize, H: i32, D: i32, begin: i32, end: i32): void {
   const d = (D + 7) & ~7;
   for (let h = begin; h < end; h++) {

@@ -7,10 +7,10 @@ import { KC, sixes, tile4, tile6, tiledRows } from "./matmul-tile";
 import { at, transpose } from "./simd";
 import { strip8 } from "./attention-tile";
 
-/** Rows per block, which fit into the L2 cache (mc of BLIS). A multiple of 4 and 6. */
+/** Number of rows per block, which fit into the L2 cache (mc of BLIS). A multiple of 4 and 6. */
 const MC: i32 = 192;
 
-/** Rows that the last block may have in addition, so that its tiles are not split. */
+/** Maximum number of additional rows of the last block, so that its tiles are not split. */
 const MAX_EXTRA_ROWS: i32 = 11;
 
 /** Bytes of workspace: eight columns of one operand, results of a narrow panel, and a factor of 1. */

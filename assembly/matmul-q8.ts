@@ -8,7 +8,7 @@ import { KC } from "./matmul-tile";
 import { blocks, pairsOf, panelBytes, quantizeRows, rowBytes, rowPairs, SCALES_BYTES } from "./q8";
 import { at } from "./simd";
 
-/** Rows per block, which stay in the L2 cache while the panels are read (mc of BLIS). */
+/** Number of rows per block, which stay in the L2 cache while the panels are read (mc of BLIS). */
 const MC: i32 = 192;
 
 const WIDENED_BYTES: usize = 16 * KC;
@@ -29,7 +29,7 @@ export function matmulQ8(y: usize, x: usize, quantized: usize, w: usize, M: i32,
     const rows = min(MC, tiled - i), rest = i + rows == tiled ? beyond : 0;
     for (let p = begin; p < end; p++) {
       const wp = w + (<usize>p) * panelBytes(K), yp = y + (<usize>i) * ldy + ((<usize>p) << 7), outputs = min(32, N - (p << 5));
-      // The last panel may be wider than y: its results go to the workspace first.
+      // The last panel may be wider than y, so its results first go to the workspace.
       const c = outputs == 32 ? yp : ws + WIDENED_BYTES, ldc = outputs == 32 ? ldy : 128;
       if (rows) tiles(c, ldc, quantized, tiled, i, rows, wp, outputs, K, ws);
       if (rest) strips(c + (<usize>rows) * ldc, ldc, last, rest, wp, K);
@@ -82,7 +82,7 @@ function widen(dst: usize, src: usize, pairs: i32): void {
   }
 }
 
-// The low byte of every 16-bit lane. In memory for the same reason as the mask of upperHalf.
+// The low byte of every 16-bit lane. It is in memory for the same reason as the mask of upperHalf.
 const LOW_BYTES_MASK: usize = memory.data<u32>([0x00ff00ff, 0x00ff00ff, 0x00ff00ff, 0x00ff00ff], 16);
 
 // Adds the products of a pair of inputs with the pairs of four outputs.

@@ -7,12 +7,12 @@
 
 import { at, high, low, madd, transpose, upperHalf } from "./simd";
 
-/** Inputs per block (kc of BLIS): eight outputs of a block and a few tiles of rows fit into the L1 cache. */
+/** Number of inputs per block (kc of BLIS). Eight outputs of a block and a few tiles of rows fit into the L1 cache. */
 export const KC: i32 = 512;
 
 /**
- * Inputs between prefetches, and number of prefetches at a time. The additional loop is free with fused multiply-add, and costs a few
- * percent of the speed without.
+ * Number of inputs between prefetches, and number of prefetches at a time. With fused multiply-add, the additional loop is free. Without
+ * it, the loop costs a few percent of the speed.
  */
 export const READ_AHEAD_INPUTS: i32 = ASC_FEATURE_RELAXED_SIMD ? 8 : 64;
 export const READ_AHEAD_LOADS: i32 = ASC_FEATURE_RELAXED_SIMD ? 1 : 2;
@@ -30,7 +30,7 @@ export const READ_AHEAD_LOADS: i32 = ASC_FEATURE_RELAXED_SIMD ? 1 : 2;
   return six + ((M - six) & ~3);
 }
 
-/** Number of tiles of M rows. */
+/** Returns the number of tiles of M rows. */
 export function rowTiles(M: i32): i32 {
   const six = sixes(M);
   return six + ((M - 6 * six) >> 2);
@@ -128,7 +128,7 @@ function pack6(dst: usize, x: usize, ldx: usize, K: i32): void {
   fourRows(K, a, b, ldb, false, 0, c, ldc, add, ahead, next, half, each);
 }
 
-/** Like `tile4`, and copies the rows of B side by side to `kept`. */
+/** Like `tile4`, but also copies the rows of B side by side to `kept`. */
 @inline export function tile4Keeping(
   K: i32, a: usize, b: usize, ldb: usize, kept: usize, c: usize, ldc: usize, add: bool, ahead: bool, next: usize, half: usize, each: usize,
 ): void {

@@ -7,13 +7,15 @@
 import { KC, READ_AHEAD_INPUTS, READ_AHEAD_LOADS, sixes, strip, tile4, tile4Keeping, tile6, tiledRows } from "./matmul-tile";
 import { at, high, low, upperHalf } from "./simd";
 
-/** Rows per block, which stay in the L2 cache while the panels are read (mc of BLIS). A multiple of 4 and 6. */
+/** Number of rows per block, which stay in the L2 cache while the panels are read (mc of BLIS). A multiple of 4 and 6. */
 const MC: i32 = 192;
 
-/** Rows that the last block may have in addition. */
+/** Maximum number of additional rows of the last block. */
 const MAX_EXTRA_ROWS: i32 = 8;
 
-/** Smallest number of rows for which float32 weights of eight outputs are copied side by side. Tiles of six rows are as fast without. */
+/**
+ * Minimum number of rows for which the float32 weights of eight outputs are copied side by side. Tiles of six rows are as fast without it.
+ */
 const MIN_ROWS_TO_WIDEN: i32 = ASC_FEATURE_RELAXED_SIMD ? i32.MAX_VALUE : 24;
 
 /** Bytes of workspace: the weights of eight outputs, and the results of the last panel, which may be wider than y. */
@@ -38,7 +40,7 @@ export function matmulBf16(y: usize, x: usize, packed: usize, w: usize, M: i32, 
     const rows = tiled - i <= MC + MAX_EXTRA_ROWS ? tiled - i : MC, rest = i + rows == tiled ? M - tiled : 0;
     for (let p = begin; p < end; p++) {
       const wp = w + (<usize>p) * (<usize>K) * step, yp = y + (<usize>i) * ldy + ((<usize>p) << 7), outputs = min(32, N - (p << 5));
-      // The last panel may be wider than y: its results go to the workspace first.
+      // The last panel may be wider than y, so its results first go to the workspace.
       const c = outputs == 32 ? yp : ws + 32 * KC, ldc = outputs == 32 ? ldy : 128;
       if ((ASC_FEATURE_RELAXED_SIMD || sizeof<W>() == 4) && fetches(rows)) tilesAhead<W>(c, ldc, packed, M, i, rows, wp, outputs, K, ws, stop);
       else if (rows) tilesAlone<W>(c, ldc, packed, M, i, rows, wp, outputs, K, ws);
@@ -53,13 +55,13 @@ export function matmulBf16(y: usize, x: usize, packed: usize, w: usize, M: i32, 
   } while (i < tiled);
 }
 
-// Whether to prefetch the next block of weights while this one is used, which takes a few tiles. 1.13 times as fast with 32 rows and 50 MB
-// of weights. Without fused multiply-add, prefetching costs more than it saves from 128 rows on, and in bf16.
+// Returns whether to prefetch the next block of weights while the current one is used, which takes a few tiles. With 32 rows and 50 MB of
+// weights, it is 1.13 times as fast. Without fused multiply-add, prefetching costs more than it saves from 128 rows on, and in bf16.
 @inline function fetches(rows: i32): bool {
   return ASC_FEATURE_RELAXED_SIMD ? rows >= 12 : rows >= MIN_ROWS_TO_WIDEN && rows < 128;
 }
 
-// Two functions, because the code around a register tile affects its speed.
+// These are two functions, because the code around a register tile affects its speed.
 function tilesAhead<W>(
   c: usize, ldc: usize, packed: usize, M: i32, i: i32, rows: i32, w: usize, outputs: i32, K: i32, ws: usize, stop: usize,
 ): void {
@@ -79,7 +81,8 @@ function tilesAlone<W>(c: usize, ldc: usize, packed: usize, M: i32, i: i32, rows
   for (let k: i32 = 0; k < K; k += KC) {
     const kc = min(KC, K - k), bytes = (<usize>kc) * 32 * sizeof<W>();
     const reads = <usize>((kc + READ_AHEAD_INPUTS - 1) / READ_AHEAD_INPUTS * READ_AHEAD_LOADS);
-    // Prefetches as many bytes as this block has, in two streams, spread over the reads of its `count` tiles; nothing at the end.
+    // Prefetches as many bytes as this block has, in two streams, spread over the reads of its `count` tiles. At the end, nothing is
+    // prefetched.
     let next = w, half: usize = 0, each: usize = 0, moves: usize = 0;
     if (ahead && w + 2 * bytes <= stop) {
       next += bytes; half = bytes >> 1; each = half / (count * reads); moves = each * reads;
@@ -89,7 +92,7 @@ function tilesAlone<W>(c: usize, ldc: usize, packed: usize, M: i32, i: i32, rows
       let y = at(c, n), r: i32 = 0;
       const ldb: usize = beside ? 32 : 128;
       if (beside) {
-        // Prefetched weights are in a cache, so the first tile reads them unpacked and copies them: 1.04 times as fast at 32 rows.
+        // Prefetched weights are in a cache, so the first tile reads them unpacked and copies them. This is 1.04 times as fast at 32 rows.
         if (ahead && !ASC_FEATURE_RELAXED_SIMD) {
           tile4Keeping(kc, a, b, 128, ws, y, ldc, k > 0, ahead, next, half, each);
           a += (<usize>kc) << 4; y += 4 * ldc; next += moves; r = 4;

@@ -27,7 +27,7 @@ export function rmsNorm(y: usize, x: usize, w: usize, N: i32, eps: f32, begin: i
 // Backward pass, with r = 1 / sqrt(mean(x²) + ε) and g = w ⊙ dy:
 //   dx += r g − x r³ mean(g ⊙ x),   dw += Σ_rows r x ⊙ dy
 
-/** Rows begin to end of dx. Also writes their r to `scales` [rows]. */
+/** Computes rows begin to end of dx. Also writes their r to `scales` [rows]. */
 export function rmsNormBackwardX(dx: usize, scales: usize, dy: usize, x: usize, w: usize, N: i32, eps: f32, begin: i32, end: i32): void {
   for (let r = begin; r < end; r++) {
     const row = (((<usize>r) * (<usize>N)) << 2), a = x + row, b = dy + row, c = dx + row;
@@ -57,7 +57,7 @@ export function rmsNormBackwardX(dx: usize, scales: usize, dy: usize, x: usize, 
   }
 }
 
-/** Columns begin to end of dw. */
+/** Computes columns begin to end of dw. */
 export function rmsNormBackwardW(dw: usize, dy: usize, x: usize, scales: usize, rows: i32, N: i32, begin: i32, end: i32): void {
   for (let r: i32 = 0; r < rows; r++) {
     const row = (((<usize>r) * (<usize>N)) << 2), a = x + row, b = dy + row, scale = load<f32>(at(scales, r)), scale4 = f32x4.splat(scale);

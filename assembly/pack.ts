@@ -4,7 +4,7 @@
 
 import { at, transpose } from "./simd";
 
-/** Inputs per block: a block of eight outputs stays in the L1 cache while its steps are filled. */
+/** Number of inputs per block. A block of eight outputs stays in the L1 cache while its steps are filled. */
 const PACK_BLOCK_INPUTS: i32 = 256;
 
 /** Packs panels begin to end. */
@@ -101,7 +101,7 @@ export function bf16ToF32(y: usize, x: usize, n: i32): void {
   for (; i < n; i++) i32.store(at(y, i), (<i32>load<u16>(x + ((<usize>i) << 1))) << 16);
 }
 
-/** Rounds to nearest, ties to even; NaN stays NaN. */
+/** Rounds to nearest, ties to even. NaN stays NaN. */
 export function f32ToBf16(y: usize, x: usize, n: i32): void {
   let i: i32 = 0;
   for (; i + 4 <= n; i += 4) v128.store64_lane(y + ((<usize>i) << 1), upperHalves(v128.load(at(x, i))), 0);
@@ -112,7 +112,7 @@ export function f32ToBf16(y: usize, x: usize, n: i32): void {
 function upperHalves(x: v128): v128 {
   const upper = i32x4.shr_u(x, 16), odd = v128.and(upper, i32x4.splat(1));
   const rounded = i32x4.shr_u(i32x4.add(x, i32x4.add(odd, i32x4.splat(0x7fff))), 16);
-  // A NaN whose payload is in the lower half only must not become ∞.
+  // A NaN whose payload is only in the lower half must not become ∞.
   const empty = i32x4.eq(v128.and(upper, i32x4.splat(0x7f)), i32x4.splat(0)), nan = v128.or(upper, v128.and(empty, i32x4.splat(0x40)));
   const h = v128.bitselect(rounded, nan, f32x4.eq(x, x));
   return i16x8.narrow_i32x4_u(h, h);
@@ -130,7 +130,7 @@ export function f16ToF32(y: usize, x: usize, n: i32): void {
   }
 }
 
-/** The inverse of f16ToF32. Other values are rounded to nearest, ties to even; values beyond 65504 become ∞. */
+/** Computes the inverse of f16ToF32. Other values are rounded to nearest, ties to even. Values beyond 65504 become ∞. */
 export function f32ToF16(y: usize, x: usize, n: i32): void {
   for (let i: i32 = 0; i < n; i++) {
     const bits = load<u32>(at(x, i)), sign = (bits >> 16) & 0x8000, magnitude = bits & 0x7fffffff;
@@ -150,7 +150,7 @@ export function f32ToF16(y: usize, x: usize, n: i32): void {
   }
 }
 
-/** Number of NaN and infinite values among n floats. */
+/** Counts the NaN and infinite values among n floats. */
 export function countNonFinite(x: usize, n: i32): i32 {
   let counts = i32x4.splat(0), i: i32 = 0;
   for (; i + 4 <= n; i += 4) counts = i32x4.sub(counts, nonFinite(v128.load(at(x, i))));

@@ -16,10 +16,10 @@ import { at, hmax } from "./simd";
   return (K + KC - 1) / KC;
 }
 
-/** Bytes of the scales of a block. */
+/** Number of bytes of the scales of a block. */
 export const SCALES_BYTES: usize = 128;
 
-/** Number of pairs of n inputs, padded to a multiple of four inputs. */
+/** Returns the number of pairs of n inputs, padded to a multiple of four inputs. */
 @inline export function pairsOf(n: i32): i32 {
   return ((n + 3) >> 2) << 1;
 }
@@ -33,8 +33,9 @@ export const SCALES_BYTES: usize = 128;
   return x + (((<usize>blocks(K)) * (<usize>M)) << 3) + (((<usize>k) * (<usize>M)) << 1) + (((<usize>i) * (<usize>pairsOf(min(KC, K - k)))) << 2);
 }
 
-// Largest magnitude of n floats; NaN if one of them is NaN or infinite. Large enough for magnitude / levels to be a normal number.
-// Compares the bits as integers, which have the same order with NaN above ∞: one instruction instead of several.
+// Returns the largest magnitude of n floats, or NaN if one of them is NaN or infinite. The result is large enough for magnitude / levels to
+// be a normal number. The bits are compared as integers, which have the same order, with NaN above ∞. This takes one instruction instead of
+// several.
 function magnitude(x: usize, n: i32, levels: f32): f32 {
   let m = i32x4.splat(0), i: i32 = 0;
   for (; i + 4 <= n; i += 4) m = i32x4.max_s(m, f32x4.abs(v128.load(at(x, i))));
@@ -48,7 +49,7 @@ function magnitude(x: usize, n: i32, levels: f32): f32 {
   return i32x4.trunc_sat_f32x4_s(f32x4.nearest(x));
 }
 
-/** Bytes of a quantized row of K inputs. */
+/** Returns the bytes of a quantized row of K inputs. */
 @inline export function rowBytes(K: i32): usize {
   return ((<usize>blocks(K)) << 3) + ((<usize>pairsOf(K)) << 2);
 }
@@ -57,7 +58,7 @@ function magnitude(x: usize, n: i32, levels: f32): f32 {
 export function quantizeRows(y: usize, x: usize, M: i32, K: i32, begin: i32, end: i32): void {
   const tiled = M & ~3, biases = ((<usize>blocks(K)) * (<usize>M)) << 2;
   for (let i = begin; i < end; i++) {
-    // In a tile, the pairs of four rows lie side by side.
+    // In a tile, the pairs of four rows are side by side.
     const first = i < tiled ? i & ~3 : i, step: usize = i < tiled ? 16 : 4, xi = x + (((<usize>i) * (<usize>K)) << 2);
     for (let k: i32 = 0, t = at(y, i); k < K; k += KC, t += (<usize>M) << 2) {
       const kc = min(KC, K - k), m = magnitude(at(xi, k), kc, 32767);

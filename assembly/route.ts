@@ -13,7 +13,7 @@ export function route(experts: usize, weights: usize, probs: usize, logits: usiz
     softmaxRow(p, at(logits, t * E), E);
     let last: f32 = Infinity, index: i32 = -1, sum: f32 = 0;
     for (let j: i32 = 0; j < k; j++) {
-      // The largest that comes after (last, index) in the order "larger first, then lower index".
+      // Finds the largest that comes after (last, index) in the order "larger first, then lower index".
       let best: f32 = -Infinity, which: i32 = -1;
       for (let e: i32 = 0; e < E; e++) {
         const x = load<f32>(at(p, e));
@@ -23,7 +23,7 @@ export function route(experts: usize, weights: usize, probs: usize, logits: usiz
         }
       }
       if (which < 0) {
-        // Only NaN is left: keep the indices valid, and propagate NaN to the output.
+        // Only NaN is left. The indices stay valid, and NaN propagates to the output.
         which = j;
         best = NaN;
       }
@@ -45,7 +45,7 @@ export function groupByExpert(order: usize, offsets: usize, experts: usize, slot
     i32.store(p, i32.load(p) + 1);
   }
   for (let e: i32 = 0; e < E; e++) i32.store(at(offsets, e + 1), i32.load(at(offsets, e + 1)) + i32.load(at(offsets, e)));
-  // Offsets serve as cursors, so each ends where the next expert begins: shift them back.
+  // Offsets serve as cursors, so each of them ends where the next expert begins. They are shifted back here.
   for (let s: i32 = 0; s < slots; s++) {
     const p = at(offsets, i32.load(at(experts, s))), cursor = i32.load(p);
     i32.store(at(order, cursor), s);

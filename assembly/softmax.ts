@@ -99,7 +99,7 @@ export function softmaxRow(y: usize, x: usize, N: i32): void {
   for (; i < N; i++) f32.store(at(y, i), load<f32>(at(y, i)) / sum);
 }
 
-/** The index of the largest of N numbers, the first of equal ones; 0 if one is NaN. */
+/** Returns the index of the largest of N numbers, or the first such index. Returns 0 if one of the numbers is NaN. */
 export function argmax(x: usize, N: i32): i32 {
   const top = maximum(x, N), tops = f32x4.splat(top);
   let i: i32 = 0;

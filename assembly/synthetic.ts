@@ -7,10 +7,10 @@
 import { matmulBf16, matmulWorkspaceBytes } from "./matmul";
 import { at } from "./simd";
 
-/** Bytes per input of a bf16 panel. The workspace is `matmulWorkspaceBytes` and one panel of K inputs. */
+/** Number of bytes per input of a bf16 panel. The workspace is `matmulWorkspaceBytes` and one panel of K inputs. */
 const PANEL_STEP_BYTES: usize = 64;
 
-/** Inputs per block: a block of a panel stays in the L1 cache while its four groups of eight outputs are filled in turn. */
+/** Number of inputs per block. A block of a panel stays in the L1 cache while its four groups of eight outputs are filled in turn. */
 const FILL_BLOCK_INPUTS: i32 = 256;
 
 /** Panels begin to end of the matmul with synthetic weights; `spec` takes the place of the weights. */

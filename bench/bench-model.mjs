@@ -25,7 +25,7 @@ const common = {
   layernorm_mlp_alpha: ALPHA,
 };
 
-/** Seven lightning layers, then one with softmax. */
+/** Layer types: seven lightning layers, then one softmax layer. */
 export const sevenToOne = [0, 0, 0, 0, 0, 0, 0, 1];
 
 export const benchConfig = {
@@ -43,7 +43,7 @@ export const benchConfig = {
   max_position_embeddings: 8192,
 };
 
-/** A model small enough to show in seconds that everything runs, and the base of those for long contexts. */
+/** A model that is small enough to check within seconds that everything runs. It is also the base of the models for long contexts. */
 export const smallConfig = {
   ...common,
   vocab_size: 256,
@@ -59,9 +59,7 @@ export const smallConfig = {
   max_position_embeddings: 2 ** 21,
 };
 
-/**
- * Weights that keep the variance of what passes through them; routers are louder, so that the choice of experts is seldom close.
- */
+/** Draws weights that keep the variance of their input. Routers have a larger scale, so that the choice of experts is seldom close. */
 function draw({ shape, block }, seed) {
   const [, inputs] = shape;
   const data = random(
@@ -74,12 +72,12 @@ function draw({ shape, block }, seed) {
   return data.map((x) => x * deviation * Math.sqrt(12));
 }
 
-/** Where a model is kept: another configuration is another model. */
+/** Returns the directory of a model. Another configuration is another model. */
 function place(name, config) {
   return cached(`${name}-${createHash("sha256").update(JSON.stringify(config)).digest("hex").slice(0, 8)}`);
 }
 
-/** The model's checkpoint, as the library saves it; its directory. Written once. */
+/** Writes the model's checkpoint once, as the library saves it. Returns its directory. */
 export async function checkpoint(name, config) {
   const folder = `${place(name, config)}/`;
   if (existsSync(folder)) return folder;
@@ -98,7 +96,7 @@ export async function checkpoint(name, config) {
   return folder;
 }
 
-/** The same model as GGUF with matrices of one type, routers and vectors as float32; its path. Written once. */
+/** Writes the same model once as GGUF, with matrices of one type, and routers and vectors as float32. Returns its path. */
 export async function gguf(name, config, type) {
   const file = `${place(name, config)}-${type}.gguf`;
   if (existsSync(file)) return file;
@@ -135,7 +133,7 @@ function metadata(config, type) {
     ["general.name", "string", "bench"],
     ["general.file_type", "u32", tensorTypes[type].fileType],
     ...Object.entries(own).map(([key, [kind, value]]) => [`minimax-01.${key}`, kind, value]),
-    // Every token is one of its own, so that ids go in and come out; nothing is ever merged.
+    // Every token stands only for itself, so that input and output are ids. Nothing is ever merged.
     ["tokenizer.ggml.model", "string", "gpt2"],
     ["tokenizer.ggml.pre", "string", "gpt-2"],
     ["tokenizer.ggml.tokens", "string", tokens],
@@ -147,7 +145,7 @@ function metadata(config, type) {
   ];
 }
 
-/** The published names on the right, llama.cpp's on the left; the experts of a layer are one tensor there. */
+/** Returns the tensors under llama.cpp's names. The experts of a layer are one tensor there. */
 function tensorsOf(config, type, tensor) {
   const one = (name, source, own = type) => {
     const { shape } = tensor(source);

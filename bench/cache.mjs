@@ -1,4 +1,5 @@
-// What the benchmarks make for themselves and keep, out of version control: compiled limits, the bench model in every format.
+// Creates files that the benchmarks need and keeps them, outside of version control: the compiled limits, and the bench model in every
+// format.
 import { existsSync, mkdirSync, statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
@@ -9,7 +10,7 @@ export const cached = (name) => folder + name;
 
 export const wasmFile = (build) => cached(`limits-${build}.wasm`);
 
-/** Compiles the limits for every build, where the source is newer. */
+/** Compiles the limits for every build, if the source is newer. */
 export async function compileLimits(builds) {
   const source = fileURLToPath(new URL("assembly/limits.ts", import.meta.url));
   for (const build of builds) {

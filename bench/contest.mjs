@@ -1,10 +1,10 @@
-// Contestants, each in a process of its own, measured in turns: every round asks each of them once, so that a machine that slows down
-// slows all of them alike. Results are medians over the rounds.
+// Measures contestants, each of them in a separate process. Every round runs each contestant once, so that a slower phase of the machine
+// affects all of them. Results are medians over the rounds.
 import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
 const worker = fileURLToPath(new URL("worker.mjs", import.meta.url));
-/** After a contestant with several threads, which may still spin, the next one waits. */
+/** Pause in milliseconds after a contestant with several threads, because its threads may still spin. */
 const PAUSE_MS = 120;
 const TIMEOUT_MS = 180_000;
 
@@ -139,7 +139,7 @@ class Player {
     });
   }
 
-  /** Sends a request and waits for its answer. @throws what the contestant threw, or that it died or hangs */
+  /** Sends a request and waits for its answer. @throws the contestant's error, or an error if its process ended or hangs */
   ask(request) {
     const { module, options = {} } = this.contestant;
     const { child } = this;

@@ -1,4 +1,4 @@
-// The library's product with int8 weights, for a harness that holds it against others: A [M, K] times W [K, N], W constant.
+// The library's matmul with int8 weights, for a harness that compares implementations: A [M, K] times a constant W [K, N]. Environment:
 // BUILD=simd|relaxed|debug, THREADS=n.
 import { prepareProduct, setupProduct } from "./ours/product.mjs";
 

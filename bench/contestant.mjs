@@ -1,5 +1,5 @@
-// The library's product with float32 weights (or DTYPE=bf16), for a harness that holds it against others:
-// A [M, K] times W [K, N], W constant. BUILD=simd|relaxed|debug, THREADS=n.
+// The library's matmul with float32 weights (or DTYPE=bf16), for a harness that compares implementations: A [M, K] times a constant W [K,
+// N]. Environment: BUILD=simd|relaxed|debug, THREADS=n.
 import { prepareProduct, setupProduct } from "./ours/product.mjs";
 
 const dtype = process.env.DTYPE ?? "f32";

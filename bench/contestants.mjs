@@ -1,9 +1,9 @@
-// Who takes part: the library in each build, the peers in each engine.
+// The contestants: the library in each build, and the peers in each engine.
 import { builds, engines } from "./engines.mjs";
 
 const url = (path) => new URL(path, import.meta.url).href;
 
-/** The library in every build: each in the engine that it is for. */
+/** Returns the library in every build, each in the engine that it is meant for. */
 export function ours(path, { threads = 1, env = {}, label = "", options = {} } = {}) {
   return builds.map((build) => ({
     name: ["lightning-m1", build, label, threads > 1 && `${threads} threads`].filter(Boolean).join(" "),
@@ -16,7 +16,7 @@ export function ours(path, { threads = 1, env = {}, label = "", options = {} } =
   }));
 }
 
-/** A peer in the engine of each build. */
+/** Returns a peer in the engine of each build. */
 export function peer(name, path, { threads = 1, options = {}, native = false } = {}) {
   const used = native || engines.simd === engines.relaxed ? ["simd"] : builds;
   return used.map((build) => ({
@@ -30,7 +30,7 @@ export function peer(name, path, { threads = 1, options = {}, native = false } =
   }));
 }
 
-/** What the engine can do at most in registers, or from memory. */
+/** Returns the contestants that measure the limits of an engine: multiply-adds in registers, and reads from memory. */
 export function limits() {
   return builds.map((build) => ({
     name: `limit ${build}`,

@@ -1,4 +1,4 @@
-// The JavaScript engines that contestants run in: the one that runs this, and a newer one with relaxed SIMD.
+// The JavaScript engines in which contestants run: the engine of this process, and a newer one with relaxed SIMD.
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
@@ -7,7 +7,10 @@ const hasRelaxed = Number(process.versions.node.split(".")[0]) >= 22;
 
 const current = { name: `Node ${process.versions.node}`, path: process.execPath, flags: [] };
 
-/** Relaxed SIMD: this engine if it has it, else the newer one from the peers' packages, else this one with its experimental flag. */
+/**
+ * Returns the engine for relaxed SIMD: this engine if it supports it, otherwise the newer one from the peers' packages, otherwise this one
+ * with its experimental flag.
+ */
 function relaxedEngine() {
   if (hasRelaxed) return current;
   if (existsSync(newerNode)) {
@@ -17,7 +20,7 @@ function relaxedEngine() {
   return { ...current, name: `${current.name} (flag)`, flags: ["--experimental-wasm-relaxed-simd"] };
 }
 
-/** One engine per build of ours. Peers run in both, so that every ratio is taken within one engine. */
+/** One engine per build of the library. Peers run in both, so that every ratio compares results within one engine. */
 export const engines = { simd: current, relaxed: relaxedEngine() };
 
 export const builds = Object.keys(engines);

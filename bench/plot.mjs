@@ -1,4 +1,4 @@
-// The results as one SVG, whose colours follow the reader's preference for light or dark pages.
+// Draws the results as one SVG, whose colours follow the reader's preference for light or dark pages.
 import { format, label } from "./table.mjs";
 
 const WIDTH = 860;
@@ -19,7 +19,7 @@ export async function plot({ products, lightning, model, long }) {
   const { document } = parseHTML("<!doctype html><html><body></body></html>");
   const draw = (options) => Plot.plot({ document, width: WIDTH, style: { background: "none", overflow: "visible" }, ...options });
 
-  /** Horizontal bars of one metric, fastest first, one per contestant; ours in colour. */
+  /** Draws horizontal bars of one metric, one per contestant, with the fastest first. The library's bars are coloured. */
   function bars(title, unit, rows) {
     const sorted = [...rows].sort((a, b) => b.rate - a.rate);
     const names = sorted.map(({ name }) => name);
@@ -54,7 +54,7 @@ export async function plot({ products, lightning, model, long }) {
         color: { domain: [...new Set(rows.map(({ name }) => name))], range: SERIES },
         marks: [
           Plot.lineY(rows, { x: "position", y: "rate", stroke: "name", strokeWidth: 2 }),
-          // Hollow if the cache was declared full instead of computed.
+          // A mark is hollow if the cache was declared full instead of computed.
           Plot.dot(rows, { filter: ({ filled }) => !filled, x: "position", y: "rate", fill: "name", r: 4 }),
           Plot.dot(rows, { filter: ({ filled }) => filled, x: "position", y: "rate", stroke: "name", strokeWidth: 2, r: 4 }),
           Plot.text(
@@ -112,7 +112,7 @@ export async function plot({ products, lightning, model, long }) {
   return compose(panels);
 }
 
-/** Panels below one another. */
+/** Places panels below one another. */
 function compose(panels) {
   let y = 0;
   const parts = panels.map(({ title, height, node }) => {

@@ -1,6 +1,6 @@
-// Seeded numbers: the same on every run, in every process.
+// Seeded numbers, which are the same in every run and every process.
 
-/** Uniform in [−0.5, 0.5). */
+/** Returns numbers that are uniform in [−0.5, 0.5). */
 export function random(size, seed) {
   const numbers = new Float32Array(size);
   let state = Math.imul(seed, 2654435761) >>> 0;

@@ -1,4 +1,4 @@
-// Writes RESULTS.md and the plot of the documentation from the results of the groups.
+// Writes RESULTS.md, and the plot of the documentation, from the results of the groups.
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { profiles } from "./groups/profile.mjs";
@@ -135,7 +135,7 @@ function heatTables({ heats }) {
   });
 }
 
-/** Prose in lines of at most 120 columns; tables, code and front matter as they are. */
+/** Wraps prose at 120 columns. Tables, code and front matter stay as they are. */
 function wrap(block) {
   if (/^(\||```|---|#)/.test(block)) return block;
   const lines = [""];
@@ -147,7 +147,7 @@ function wrap(block) {
   return lines.join("\n");
 }
 
-/** Contestants, metrics and titles are stored under the name "product". */
+/** Replaces the word "product", under which contestants, metrics and titles are stored. */
 const inTerms = (text) => text.replace(/\bproduct\b/g, "matmul");
 
 /** Units that are stored as a description. */
@@ -158,14 +158,14 @@ const UNITS = {
   "ktoken/s": "thousand tokens/s",
 };
 
-/** The whole words that all titles begin with. */
+/** Returns the whole words with which all titles begin. */
 function commonWords([first, ...others]) {
   let length = 0;
   while (length < first.length && others.every((title) => title[length] === first[length])) length++;
   return first.slice(0, first.lastIndexOf(" ", length - 1) + 1);
 }
 
-/** How many greedy tokens of a heat equal those of float32. */
+/** Describes how many greedy tokens of a heat equal those of float32. */
 function agreement({ title, results }) {
   const told = results.filter(({ agreement }) => agreement);
   if (told.length === 0) return [];

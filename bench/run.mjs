@@ -28,7 +28,7 @@ streaming needs 8 GB on the drive for temporary files.
 Results of whole groups with their peers are stored in bench/results/, but not with --shapes, --own, --quick or --json.`;
 const folder = fileURLToPath(new URL(".", import.meta.url));
 const results = `${folder}results/`;
-/** What draws the plot, and the peers. */
+/** The packages that draw the plot, and the peers. */
 const { dependencies, devDependencies } = JSON.parse(readFileSync(`${folder}package.json`, "utf8"));
 
 const options = parseOptions();
@@ -59,7 +59,7 @@ if (!options.own && !installed({ ...dependencies, ...devDependencies })) {
   if (!install()) console.log("bench: the peers could not be installed; those missing are reported as skipped");
 }
 
-// One of the engines comes with the peers.
+// One of the engines is installed with the peers.
 const { builds, engines } = await import("./engines.mjs");
 await compileLimits(builds);
 const machine = {
@@ -83,7 +83,7 @@ for (const group of only) {
   const seconds = Math.round((performance.now() - begin) / 1000);
   reports.push({ group, date: new Date().toISOString().slice(0, 10), seconds, machine, ...figures });
   console.log(`  ${group}: ${seconds} s`);
-  // Nobody could run.
+  // No contestant could run.
   if (figures.heats?.some(({ results }) => results.length === 0)) process.exitCode = 1;
   if (kept) {
     mkdirSync(results, { recursive: true });
@@ -115,7 +115,7 @@ function fail(message, exitCode = 2) {
   process.exit(exitCode);
 }
 
-/** Figures of an hour should have somewhere to go. */
+/** Checks that the file can be written before the benchmarks run, because they can take an hour. */
 function expectWritable(file) {
   try {
     writeFileSync(file, "", { flag: "a" });
@@ -129,7 +129,7 @@ function installed(packages) {
 }
 
 /**
- * What the benchmarks need, without install scripts, which download what is not needed here, and without GPU parts.
+ * Installs what the benchmarks need. Install scripts are skipped, because they download what is not needed here. GPU parts are left out.
  *
  * @returns whether npm succeeded
  */

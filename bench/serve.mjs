@@ -1,7 +1,8 @@
-// Many clients at once against one at a time: the bundled model behind `lightning-m1 serve`, streamed, over loopback.
-// What must hold is checked: no request fails, none starves, and nothing is left running; figures are medians over interleaved rounds.
+// Measures many clients at the same time compared with one client at a time. The bundled model runs behind `lightning-m1 serve`, and
+// answers are streamed over loopback. The script checks that no request fails, that none starves, and that nothing is left running. Figures
+// are medians over interleaved rounds.
 //
-//   node bench/serve.mjs [--seconds 120] [--rounds 6] [--clients 32] [--threads auto] [--json FILE]
+//     node bench/serve.mjs [--seconds 120] [--rounds 6] [--clients 32] [--threads auto] [--json FILE]
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -29,7 +30,7 @@ for (const [name, value] of Object.entries({ seconds, rounds, clients })) {
 }
 
 const questions = JSON.parse(readFileSync(path("../tests/support/box-texts.json"), "utf8")).map(({ question }) => question);
-/** Share of the clients that go away before their answer ends. */
+/** Share of the clients that disconnect before their answer ends. */
 const LEAVING = 1 / 3;
 
 const server = spawn(process.execPath, [path("../dist/node/cli.js"), "serve", "--port", "0", "--json", "--threads", values.threads], {
@@ -39,7 +40,10 @@ const [line] = await once(createInterface(server.stdout), "line");
 const { port } = JSON.parse(line);
 const agent = new Agent({ keepAlive: true, maxSockets: clients + 1 });
 
-/** One answer, read to its end or to the token after which its client goes away. Milliseconds to its first token. */
+/**
+ * Requests one answer, and reads it to its end or to the token after which the client disconnects. Returns the milliseconds to the first
+ * token.
+ */
 function ask(question, seed, leaveAfter) {
   const body = JSON.stringify({
     ...{ messages: [{ role: "user", content: question }], seed, temperature: 1, top_p: 0.95, max_tokens: 300, stream: true },
@@ -82,7 +86,7 @@ async function metric(name) {
   return Number(new RegExp(`^lightning_m1_${name} (\\S+)$`, "m").exec(await text("/metrics"))[1]);
 }
 
-/** So many clients, each asking again as soon as it has been answered, for so long. */
+/** Runs `count` clients for `ms` milliseconds. Each client sends its next request as soon as it has its answer. */
 async function round(count, ms, seed) {
   const waits = [];
   const failures = [];
@@ -94,7 +98,7 @@ async function round(count, ms, seed) {
       const numbers = random(4096, seed * 1000 + client);
       let drawn = 0;
       const next = () => numbers[drawn++ % numbers.length] + 0.5;
-      // Clients do not begin at the same instant.
+      // Clients do not start at the same instant.
       await new Promise((resolve) => setTimeout(resolve, next() * Math.min(2000, ms / 4)));
       while (performance.now() - began < ms) {
         const question = questions[Math.floor(next() * questions.length)];
@@ -120,7 +124,7 @@ await round(1, 3000, 2);
 const [together, alone] = [[], []];
 for (let i = 0; i < rounds; i++) {
   const ms = (1000 * seconds) / rounds;
-  // Each first in turn.
+  // The two variants take turns in going first.
   const both = [() => round(clients, ms, 10 + i).then((x) => together.push(x)), () => round(1, ms / 2, 100 + i).then((x) => alone.push(x))];
   for (const run of i % 2 ? both.reverse() : both) await run();
 }

@@ -1,4 +1,4 @@
-// The chart of the README: prefill and decode of the model group on one thread, one panel per weights and phase.
+// Draws the chart of the README: prefill and decode of the model group on one thread, with one panel per weight format and phase.
 import { format, label } from "./table.mjs";
 
 const PANEL = { width: 400, height: 150 };
@@ -6,7 +6,10 @@ const BAR = { left: 190, width: 150, height: 18, step: 24 };
 const PHASES = { prefill: "prefill, prompt of 512 tokens", decode: "decode, after the prompt" };
 const WEIGHTS = { f32: "float32", q8: "8-bit" };
 
-/** An SVG that follows the reader's preference for light or dark. Medians in tokens per second; WebAssembly peers in the newer engine. */
+/**
+ * Draws an SVG that follows the reader's preference for light or dark. It shows medians in tokens per second. WebAssembly peers are shown
+ * in the newer engine.
+ */
 export function speedChart({ heats }) {
   const panels = Object.entries(PHASES).flatMap(([phase, phaseTitle]) =>
     Object.entries(WEIGHTS).map(([weights, weightsTitle]) => {

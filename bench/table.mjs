@@ -1,6 +1,6 @@
-// How results are written.
+// Formats results.
 
-/** One heat as lines for a terminal, fastest first. */
+/** Formats one heat as lines for a terminal, with the fastest first. */
 export function table({ title, units, results }) {
   const lines = Object.entries(units).flatMap(([metric, unit]) => {
     const rows = results.filter(({ rates }) => rates[metric]).sort((a, b) => b.rates[metric].median - a.rates[metric].median);
@@ -13,7 +13,7 @@ export function table({ title, units, results }) {
   return [title, ...lines].join("\n");
 }
 
-/** Builds of ours run in one engine each; peers in several. */
+/** Returns the label of a contestant. Builds of the library run in one engine each; peers run in several. */
 export function label({ name, build, engine, peer }) {
   if (!peer) return name;
   return `${name} (${build === "native" ? "native" : engine.split(".")[0]})`;

@@ -1,9 +1,9 @@
-// What contestants compute: per kind of task the inputs, and the check of a result against float64 arithmetic.
+// The tasks of contestants. For each kind of task: the inputs, and the check of a result against float64 arithmetic.
 import { random } from "./random.mjs";
 
-/** Places at which a product is checked. */
+/** Number of elements at which a matmul is checked. */
 const SAMPLES = 16;
-/** Allowed error per square root of the summed terms, float32; contestants that round weights say theirs. */
+/** Allowed error per square root of the number of summed terms, for float32. Contestants that round weights state their own. */
 const TOLERANCE = 2e-4;
 
 export const tasks = {
@@ -24,7 +24,7 @@ export const tasks = {
     };
   },
 
-  /** o_t = q_tᵀ S_t, S_t = e^−λ S_{t−1} + k_t v_tᵀ per head; q, k, v [tokens, heads, headDim], λ [heads]. */
+  /** Computes o_t = q_tᵀ S_t with S_t = e^−λ S_{t−1} + k_t v_tᵀ per head; q, k, v [tokens, heads, headDim], λ [heads]. */
   lightning({ tokens, heads, headDim }) {
     const size = tokens * heads * headDim;
     const [q, k, v] = [random(size, 1), random(size, 2), random(size, 3)];
@@ -55,7 +55,7 @@ export const tasks = {
     };
   },
 
-  /** A prompt, then greedy tokens; the tokens are the note, for comparing contestants. */
+  /** A prompt, then greedy tokens. The tokens are returned as the note, so that contestants can be compared. */
   model() {
     return { inputs: [], check: ({ result }) => result() };
   },

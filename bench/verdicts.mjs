@@ -1,6 +1,9 @@
-// Targets and measured results: rows of a table, each from the results of the groups.
+// Targets and measured results, as rows of a table that are computed from the results of the groups.
 
-/** The published PyTorch code (float32, AVX-512) in units of wllama's compat build in Node 20, both measured on another machine. */
+/**
+ * Speed of the published PyTorch code (float32, AVX-512), relative to wllama's compat build in Node 20. Both were measured on another
+ * machine.
+ */
 const PYTORCH = { prefill: { 1: 911 / 217, 2: 1690 / 378 }, decode: { 1: 47 / 87.5, 2: 56 / 105 } };
 
 const times = (ratio) => `${ratio.toFixed(2)}×`;
@@ -11,7 +14,7 @@ const percent = (fraction) => `${(100 * fraction).toFixed(0)} %`;
  * @returns rows `{ what, simd, relaxed }`, each build with `{ target, figure, met }`; `met` is undefined if there is no target or no figure
  */
 export function verdicts({ products, int8, lightning, threads, model, train, long }) {
-  /** Median of a contestant, or undefined if it is missing. A native peer counts for both builds. */
+  /** Returns the median of a contestant, or undefined if it is missing. A native peer counts for both builds. */
   const rate = (heat, name, build, metric = "run") =>
     heat?.results.find((result) => result.name === name && [build, "native"].includes(result.build))?.rates[metric]?.median;
   const ratio = (heat, [ours, peer], build, metric) => rate(heat, ours(build), build, metric) / rate(heat, peer, build, metric);
@@ -28,7 +31,7 @@ export function verdicts({ products, int8, lightning, threads, model, train, lon
   const whole = (dtype, count) => heatsOf(model, (_, title) => title.startsWith(`model ${dtype}, ${count} thread`))[0];
   const suffix = (count) => (count > 1 ? ` ${count} threads` : "");
 
-  /** Against a peer at its best block size, within the heat of that size. */
+  /** Compares with a peer at its best block size, within the heat of that size. */
   function bestBlock(peer, build) {
     const heats = heatsOf(lightning, ({ tokens }) => tokens === 16384).filter((heat) => rate(heat, peer, build));
     const best = heats.sort((a, b) => rate(b, peer, build) - rate(a, peer, build))[0];
@@ -39,7 +42,9 @@ export function verdicts({ products, int8, lightning, threads, model, train, lon
     return [1, 2].map((count) => ratio(whole(dtype, count), [library(suffix(count)), peer + suffix(count)], build, metric));
   }
 
-  /** Matmuls alone, 2 operations per weight and token, over the rate of one matmul of the same rows. */
+  /**
+   * The rate of the matmuls alone, at 2 operations per weight and token, divided by the rate of one matmul with the same number of rows.
+   */
   const prefillEfficiency = (build) =>
     [1, 2].map((count) => {
       const heat = whole("f32", count);
@@ -47,7 +52,7 @@ export function verdicts({ products, int8, lightning, threads, model, train, lon
       return (rate(heat, library(suffix(count))(build), build, "prefill") * 2 * model?.weights.body) / 1e9 / product;
     });
 
-  /** Bytes of weights per token over bytes that memory can deliver, one thread. */
+  /** The bytes of weights per second of decoding, divided by the bytes per second that memory can deliver, for one thread. */
   const decodeEfficiency = (build) =>
     Object.entries({ f32: 4, bf16: 2, q8: 1 }).map(([dtype, width]) => {
       const heat = whole(dtype, 1);
@@ -58,7 +63,7 @@ export function verdicts({ products, int8, lightning, threads, model, train, lon
   const lightningSeries = long?.series.find(({ name }) => name === "all lightning")?.points ?? [];
   const here = (position) => lightningSeries.find((point) => point.position === position)?.prefillHere;
 
-  /** A target is a lower bound of the figures; with `worst: Math.max` an upper bound. */
+  /** Creates a row. A target is a lower bound of the figures or, with `worst: Math.max`, an upper bound. */
   const row = (what, simd, relaxed, figures, format = times, worst = Math.min) => ({
     what,
     targets: { simd, relaxed },

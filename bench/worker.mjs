@@ -1,4 +1,5 @@
-// The process of one contestant: sets it up, prepares a task, checks the result once and times runs, as the parent asks.
+// The process of one contestant. On requests of the parent process it sets the contestant up, prepares a task, checks the result once, and
+// times runs.
 import { tasks } from "./tasks.mjs";
 
 const MAX_WARM_RUNS = 3000;
@@ -11,7 +12,7 @@ const operations = {
     return { info: await contestant.setup(options) };
   },
 
-  /** `once`: milliseconds of a warm run. */
+  /** Prepares a task. `once` in the result is the time of a warm run in milliseconds. */
   async prepare({ task, warmMs }) {
     const { inputs, check } = tasks[task.kind](task);
     prepared = await contestant.prepare(task, ...inputs);
@@ -27,13 +28,13 @@ const operations = {
     return { once: Math.max(once, 1e-3), note };
   },
 
-  /** Milliseconds per run, or per part of a run where the contestant says which parts it has. */
+  /** Measures milliseconds per run. If the contestant reports parts of a run, measures them separately. */
   async measure({ repeats }) {
     const begin = performance.now();
     const parts = [];
     for (let i = 0; i < repeats; i++) {
       const running = prepared.run();
-      // A synchronous contestant is not charged for a turn of the event loop.
+      // The time of a synchronous contestant must not include a turn of the event loop.
       const times = running instanceof Promise ? await running : running;
       if (times) parts.push(times);
     }
@@ -42,7 +43,7 @@ const operations = {
     return { times: Object.fromEntries(Object.keys(parts[0]).map((part) => [part, mean(part)])) };
   },
 
-  /** `report`: what a contestant has to say about all its runs. */
+  /** Ends a task. `report` is what the contestant reports about all its runs. */
   async release() {
     const report = prepared.report?.();
     await prepared.dispose?.();
@@ -60,7 +61,7 @@ process.on("message", async (request) => {
   }
 });
 
-// Without the parent there is nobody to work for, whatever threads of the contestant are still there.
+// The process ends with its parent, whatever threads of the contestant still run.
 process.on("disconnect", () => process.exit());
 
 function firstLines(error) {

@@ -1,5 +1,5 @@
-// Writes api/*.txt: every name that an entry of the package exports, with its declaration, without comments and private members.
-// A change of the public surface is then a change of a file, which reviewers see. tests/package/api.test.ts compares.
+// Writes api/*.txt: every name that an entry of the package exports, with its declaration, but without comments and private members. A
+// change of the public API is then visible in review as a change of a file. tests/package/api.test.ts compares the files with the build.
 // Usage: npm run build && node scripts/api-report.mjs
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -7,7 +7,7 @@ import ts from "typescript";
 
 const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
 
-/** The report of each entry, by the name of its file. */
+/** Returns the report of each entry, by file name. */
 export function apiReports() {
   const { exports } = JSON.parse(readFileSync(path("../package.json"), "utf8"));
   const entries = Object.entries(exports)
@@ -43,7 +43,7 @@ function describe(symbol, checker) {
   return `// ${symbol.name}\n${texts.join("\n")}`.replaceAll(/^declare /gm, "");
 }
 
-/** A class without its private members. */
+/** Returns a class declaration without its private members. */
 function publicPart(node) {
   if (!ts.isClassDeclaration(node)) return node;
   const isPrivate = (member) =>

@@ -1,6 +1,6 @@
-// Compiles assembly/ into build/wasm/: per target NAME.wasm, NAME.packed.js (the same bytes, compressed, as an ES module) and NAME.d.ts,
-// written by the compiler; and kernels.d.ts, the signatures of every kernel. Bundles what threads run into build/worker.js and others, as strings.
-// Does nothing when the sources have not changed.
+// Compiles assembly/ to build/wasm/. For each target it writes NAME.wasm, NAME.packed.js (the same bytes, compressed, as an ES module), and
+// NAME.d.ts from the compiler. It also writes kernels.d.ts, the signatures of every kernel, and bundles the code of threads into strings:
+// build/worker.js and others. If the sources have not changed, it does nothing.
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -11,10 +11,10 @@ import { errorsOf } from "./compiler-errors.mjs";
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const out = join(root, "build/wasm");
 const config = readFileSync(join(root, "asconfig.json"), "utf8");
-/** What threads run, by the name of the string that holds it. */
+/** The code that threads run, by the name of the string that contains it. */
 const threads = { worker: "src/runtime/worker.ts", reader: "src/io/reader-thread.ts", "reader-node": "src/node/reader-thread.ts" };
 
-/** A source file and all that it imports at run time. */
+/** Returns a source file and all files that it imports at run time. */
 function withImports(file, found = new Set()) {
   if (found.has(file)) return found;
   found.add(file);
@@ -54,13 +54,14 @@ for (const target of targets) {
     "/** zlib's format, in base64. */\ndeclare const packed: string;\nexport default packed;\n",
   );
 }
-// The kernels' signatures alone, and constants as numbers, as an interface: the compiler's own file also declares how to instantiate a module.
+// This interface has only the signatures of the kernels, and constants as numbers. The compiler's own file also declares how to instantiate
+// a module.
 const signatures = readFileSync(join(out, "simd.d.ts"), "utf8");
 const functions = [...signatures.matchAll(/^ {2}export function (.+);$/gm)].map(([, signature]) => `  ${signature};`);
 const globals = [...signatures.matchAll(/^ {2}export const (\w+): \{\n[^}]*get value\(\): number\n {2}\};?/gm)].map(
   ([, name]) => `  readonly ${name}: number;`,
 );
-// And the arguments of those that end in a range: with a workspace before it, or without.
+// The arguments of kernels that end in a range, with and without a workspace before it.
 const ranged = (workspace) =>
   [...signatures.matchAll(/^ {2}export function (\w+)\((.+?(, ws: number)?, begin: number, end: number)\): void;$/gm)]
     .filter((match) => Boolean(match[3]) === workspace)

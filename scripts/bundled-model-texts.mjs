@@ -1,4 +1,5 @@
-// Writes tests/support/bundled-model-texts.json: what the bundled model answers, for tests that compare engines. To be run when it has been trained anew.
+// Writes tests/support/bundled-model-texts.json: answers of the bundled model, for tests that compare engines. Run it when the model has
+// been trained anew.
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { MiniMaxM1 } from "../dist/node/index.js";

@@ -1,6 +1,9 @@
 import { stripVTControlCharacters } from "node:util";
 
-/** The errors among the diagnostics of the AssemblyScript compiler, without its warnings. All of the text if it contains no errors. */
+/**
+ * Returns the errors among the diagnostics of the AssemblyScript compiler, without its warnings. If there are no errors, returns the whole
+ * text.
+ */
 export function errorsOf(diagnostics) {
   // The compiler colours its output in some environments.
   const blocks = stripVTControlCharacters(diagnostics).split(/^(?=(?:ERROR|WARNING|INFO|PEDANTIC|FAILURE)\b)/m);

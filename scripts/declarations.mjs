@@ -1,12 +1,13 @@
-// Writes `| undefined` behind the type of every optional property in dist/node/*.d.ts. The library is compiled without exactOptionalPropertyTypes,
-// where `signal?: AbortSignal` may be undefined; a project that is compiled with it would read the same declaration as one that may not.
+// Adds `| undefined` to the type of every optional property in dist/node/*.d.ts. The library is compiled without
+// exactOptionalPropertyTypes, so `signal?: AbortSignal` may be undefined. In a project that is compiled with this option, the same
+// declaration would not allow undefined.
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import ts from "typescript";
 
 const folder = fileURLToPath(new URL("../dist/node/", import.meta.url));
-/** Takes the place of TypeScript's own in files that use it. */
+/** Replaces TypeScript's own `Partial` in files that use it. */
 const PARTIAL = "type Partial<T> = { [Key in keyof T]?: T[Key] | undefined };\n";
 
 for (const name of readdirSync(folder).filter((name) => name.endsWith(".d.ts"))) {

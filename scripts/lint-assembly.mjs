@@ -1,6 +1,6 @@
 // Lints assembly/ with Biome. Biome's parser refuses decorators of functions (`@inline`), so it gets copies in which a comment of the same
-// length stands in their place: lines and columns of its messages are those of the sources. The sources are not formatted, because kernels
-// put a row of a register tile on a line. Lines are at most 150 columns long.
+// length replaces each decorator. Lines and columns of its messages are therefore those of the sources. The sources are not formatted,
+// because kernels put a row of a register tile on a line. Lines are at most 150 columns long.
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -23,7 +23,7 @@ const config = {
         // AssemblyScript compares numbers, and `x != x` is its test for NaN.
         noDoubleEquals: "off",
         noSelfCompare: "off",
-        // Constants of series are written with the digits of their float32.
+        // Constants of series are written with all digits of their float32 value.
         noApproximativeNumericConstant: "off",
       },
     },

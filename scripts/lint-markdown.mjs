@@ -1,4 +1,4 @@
-// Fails if a line of prose in the repository's Markdown is wider than 120 columns. Code blocks, tables and link definitions may be.
+// Fails if a line of prose in the repository's Markdown is wider than 120 columns. Code blocks, tables and link definitions may be wider.
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 

@@ -159,7 +159,10 @@ Apache-2.0, like the library.
 `;
 }
 
-/** A row for each level of each task: accuracies by column, the first one bold, then guesses and length as the first one's. */
+/**
+ * Returns a table with a row for each level of each task: accuracies by column, with the first one in bold, then guesses and lengths of the
+ * first column.
+ */
 function table(columns) {
   const [first, ...others] = Object.values(columns);
   const rows = tasks.flatMap(({ name, levels }) =>
@@ -181,7 +184,7 @@ function table(columns) {
     .join("\n");
 }
 
-/** The lines of `lightning-m1 eval`: one for each level, and a last one for all. */
+/** Returns the lines of `lightning-m1 eval`: one for each level, and a last one for all. */
 function evaluate(model, ...options) {
   const args = [join(root, "dist/node/cli.js"), "eval", folders[model], "--per-level", PER_LEVEL, "--build", "simd", "--json", ...options];
   return linesOf(execFileSync(process.execPath, args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }));

@@ -5,12 +5,12 @@ import { Random, synlogic } from "../dist/node/rl.js";
 import { differences } from "./task-differences.mjs";
 
 const PAGE = new URL("../docs/tasks.md", import.meta.url);
-/** Puzzles of the level `easy` for the baselines. */
+/** Number of puzzles of the level `easy` for the baselines. */
 const PUZZLES = 200;
-/** Longer questions are cut in the gallery. */
+/** Maximum number of lines of a question. Longer questions are cut. */
 const MAX_LINES = 40;
 
-/** The accuracy of `guess`, and that of always giving the most frequent right answer. */
+/** Returns the accuracy of `guess`, and that of always giving the most frequent right answer. */
 function baselines(task) {
   const rows = synlogic.generate(task.name, { count: PUZZLES, seed: 11 });
   const random = Random.seeded(3);
@@ -21,7 +21,7 @@ function baselines(task) {
   return [share((row) => task.guess(row, random)), share(() => constant), new Set(rows.map(({ question }) => question)).size];
 }
 
-/** Longer lists of a parameter are abbreviated. */
+/** Maximum length of a list in a parameter. Longer lists are abbreviated. */
 const MAX_LISTED = 4;
 
 /** Writes a value of a parameter. A long list that has every value of all levels is written as "all 9" or as "1 to 9". */
@@ -34,7 +34,7 @@ function valueText(value, levels) {
   return complete ? `all ${value.length}` : value.join(", ");
 }
 
-/** The parameters of a task at each level, as a table. */
+/** Returns a table of the parameters of a task at each level. */
 function sizesTable({ levels }) {
   const names = Object.keys(levels);
   const lines = Object.keys(levels.easy).map((parameter) => {

@@ -1,5 +1,5 @@
-// Draws docs/terminal.svg: what `lightning-m1 generate` prints for one question, as the built command line prints it now.
-// Usage: npm run build && node scripts/terminal-picture.mjs
+// Draws docs/terminal.svg: the output of `lightning-m1 generate` for one question, from the built command line. Usage: npm run build &&
+// node scripts/terminal-picture.mjs
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";

@@ -1,4 +1,4 @@
-// Little-endian bytes, the way the file formats here write them.
+// Converts numbers to little-endian bytes, for the file formats in this folder.
 export const text = (s) => Buffer.from(s, "utf8");
 
 export const bytesOf = (array) => Buffer.from(array.buffer, array.byteOffset, array.byteLength);

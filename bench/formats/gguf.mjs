@@ -1,4 +1,4 @@
-// GGUF, the format of llama.cpp: metadata, tensor descriptions, then the tensors, in blocks of 32 bytes.
+// Writes GGUF, the format of llama.cpp: metadata, tensor descriptions, and then the tensors, aligned to 32 bytes.
 import { closeSync, openSync, writeSync } from "node:fs";
 import { bytesOf, f32, i32, text, u32, u64 } from "./bytes.mjs";
 
@@ -11,7 +11,7 @@ const string = (s) => {
   return Buffer.concat([u64(bytes.length), bytes]);
 };
 
-/** Kinds of metadata: their number in the format, and how a value is written. */
+/** Kinds of metadata: their number in the format, and a function that encodes a value. */
 const kinds = { u32: [4, u32], i32: [5, i32], f32: [6, f32], bool: [7, (x) => Buffer.of(x ? 1 : 0)], string: [8, string] };
 const ARRAY = 9;
 
@@ -24,20 +24,20 @@ export const tensorTypes = {
 
 const wordsOf = (data) => new Uint32Array(data.buffer, data.byteOffset, data.length);
 
-/** The upper halves, rounded to nearest, ties to even. */
+/** Returns the upper halves of float32 numbers, rounded to nearest, ties to even. */
 function toBf16(data) {
   const halves = new Uint16Array(data.length);
   for (const [i, word] of wordsOf(data).entries()) halves[i] = (word + 0x7fff + ((word >>> 16) & 1)) >>> 16;
   return bytesOf(halves);
 }
 
-/** Positive numbers within float16's normal range. */
+/** Converts a positive number within float16's normal range. */
 function toFloat16(x) {
   const [word] = wordsOf(Float32Array.of(x));
   return (word - (112 << 23) + 0xfff + ((word >>> 13) & 1)) >>> 13;
 }
 
-/** Blocks of 32 numbers: a float16 scale, largest / 127, and 32 signed bytes. */
+/** Converts numbers to blocks of 32: a float16 scale, which is the largest magnitude / 127, and 32 signed bytes. */
 function toQ8(data) {
   const out = Buffer.alloc((data.length / Q8_BLOCK) * (2 + Q8_BLOCK));
   for (let from = 0, to = 0; from < data.length; from += Q8_BLOCK) {

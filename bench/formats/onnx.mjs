@@ -1,4 +1,4 @@
-// ONNX files, written by hand: a graph is protobuf messages, and this is the part of the format that the benchmarks need.
+// Writes ONNX files. A graph consists of protobuf messages; this file implements the part of the format that the benchmarks need.
 import { bytesOf, text } from "./bytes.mjs";
 
 const OPSET = 17;
@@ -6,7 +6,7 @@ const MICROSOFT_OPSET = 1;
 const IR_VERSION = 8;
 const TYPES = { float: 1, uint8: 2, int8: 3, int32: 6, int64: 7 };
 
-/** A protobuf number: seven bits a byte, lowest first; negative ones as 64 bits. */
+/** Encodes a protobuf number with seven bits per byte, the lowest first. Negative numbers are encoded as 64 bits. */
 function varint(value) {
   let rest = BigInt.asUintN(64, BigInt(value));
   const bytes = [];
@@ -32,7 +32,7 @@ function typed(array) {
   throw new Error(`onnx: no type for ${array.constructor.name}`);
 }
 
-/** Attributes: graphs, strings, lists of integers, integers, and other numbers as floats. */
+/** Encodes an attribute. Supports graphs, strings, lists of integers, integers, and other numbers as floats. */
 function attribute(name, value) {
   const float = (x) => Buffer.concat([Buffer.from([0x15]), bytesOf(Float32Array.of(x))]);
   const [type, body] =
@@ -48,7 +48,7 @@ function attribute(name, value) {
   return message(5, message(1, name), ...body, number(20, type));
 }
 
-/** A dim is a size, or a name for one that varies. */
+/** Encodes the description of a value. A dim is a size, or a name if it varies. */
 function valueInfo(name, dims, type) {
   const shape = dims.map((dim) => message(1, typeof dim === "string" ? message(2, dim) : number(1, dim)));
   return Buffer.concat([message(1, name), message(2, message(1, number(1, TYPES[type]), message(2, ...shape)))]);
@@ -56,7 +56,7 @@ function valueInfo(name, dims, type) {
 
 let names = 0;
 
-/** A graph under construction. Values are named by strings; every method returns the name of what it adds. */
+/** A graph under construction. Values are named by strings. Every method returns the name of the value that it adds. */
 export class Graph {
   nodes = [];
   initializers = [];
@@ -87,13 +87,13 @@ export class Graph {
     return this.constant(BigInt64Array.from(values, BigInt));
   }
 
-  /** One node with one result, which may be given a name. */
+  /** Adds a node with one result, which may be given a name. */
   node(type, inputs, { name = `v${names++}`, ...attributes } = {}) {
     this.nodes.push(nodeMessage(type, inputs, [name], attributes));
     return name;
   }
 
-  /** One node with several results. */
+  /** Adds a node with several results. */
   split(type, inputs, count, attributes = {}) {
     const results = Array.from({ length: count }, () => `v${names++}`);
     this.nodes.push(nodeMessage(type, inputs, results, attributes));
@@ -104,7 +104,7 @@ export class Graph {
     return Buffer.concat([...this.nodes, message(2, name), ...this.initializers, ...this.inputs, ...this.outputs]);
   }
 
-  /** The file. */
+  /** Returns the bytes of the file. */
   model() {
     const opset = (domain, version) => message(8, message(1, domain), number(2, version));
     return Buffer.concat([

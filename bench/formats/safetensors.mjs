@@ -1,4 +1,4 @@
-// safetensors: a JSON header of names, dtypes, shapes and offsets, then the bytes.
+// Reads and writes safetensors: a JSON header of names, dtypes, shapes and offsets, followed by the bytes.
 import { readFileSync } from "node:fs";
 import { bytesOf, text, u64 } from "./bytes.mjs";
 
@@ -17,7 +17,7 @@ export function encodeSafetensors(tensors) {
   return Buffer.concat([u64(padded.length), padded, ...tensors.map(({ data }) => bytesOf(data))]);
 }
 
-/** Reader of the float32 tensors of a file: name → `{ shape, data }`. */
+/** Opens a file and returns a reader of its float32 tensors: name → `{ shape, data }`. */
 export function openSafetensors(file) {
   const bytes = readFileSync(file);
   const length = Number(bytes.readBigUInt64LE());

@@ -1,4 +1,5 @@
-// Softmax attention: a prompt over itself, and tokens one by one after it, beside the rate of the float32 product.
+// Measures softmax attention: a prompt over itself, and then tokens one by one after it. The rate of the float32 matmul is measured for
+// comparison.
 import { checkpoint, smallConfig } from "../bench-model.mjs";
 import { stage } from "../contest.mjs";
 import { limits, ours } from "../contestants.mjs";
@@ -19,7 +20,7 @@ export async function run(options) {
   const [prompt, tokens] = options.quick ? [64, 2] : [4096, 32];
   const folder = await checkpoint("attention", config);
   const { num_attention_heads: heads, num_key_value_heads: kvHeads, head_dim: dim } = config;
-  /** Two products of `dim` multiply-adds for every pair of a query and what it sees. */
+  /** Two matmuls of `dim` multiply-adds for every pair of a query and a position that it attends to. */
   const work = (pairs) => ({ unit: "GFLOP/s", work: (4 * pairs * heads * dim) / 1e9 });
   const heat = {
     title: `softmax attention, ${heads} heads of ${dim} over ${kvHeads}, a prompt of ${prompt}, then ${tokens} tokens`,

@@ -1,4 +1,5 @@
-// Products with int8 weights, one row and many, against the peers' own int8 and, where one row waits for memory, their float32.
+// Measures matmuls with int8 weights, for one row and for many. Compares them with the peers' own int8 matmuls and, where a single row
+// waits for memory, with their float32 matmuls.
 
 import { stage } from "../contest.mjs";
 import { ours, peer } from "../contestants.mjs";

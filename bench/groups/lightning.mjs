@@ -1,4 +1,5 @@
-// Lightning attention over all heads of a sequence, against the same chunked computation in onnxruntime at every block it may like.
+// Measures lightning attention over all heads of a sequence. Compares it with the same chunked computation in onnxruntime, at several block
+// sizes.
 
 import { stage } from "../contest.mjs";
 import { ours, peer } from "../contestants.mjs";
@@ -6,7 +7,7 @@ import { ours, peer } from "../contestants.mjs";
 const BLOCKS = [16, 32, 64, 128, 256];
 const SHAPE = { heads: 8, headDim: 128 };
 const TOKENS = 16384;
-/** In one block alone, and without native onnxruntime: all inputs and copies of them take 3 GB for each contestant. */
+/** Measured only with one block size, and without native onnxruntime: all inputs and their copies take 3 GB for each contestant. */
 const LONG = { tokens: 65536, block: 32, takesPart: ({ build }) => build !== "native" };
 
 const heat = ({ tokens, block, takesPart }) => ({

@@ -1,5 +1,6 @@
-// Long contexts: three small models of one size, all layers with lightning attention, seven of eight, and none. Rates and memory at 1k,
-// 10k, 100k and 1M tokens, two threads. Where a whole prefill is out of reach, chunks over a cache that is declared full.
+// Measures long contexts with three small models of the same size: with lightning attention in all layers, in seven of eight, and in none.
+// It measures rates and memory at 1k, 10k, 100k and 1M tokens, with two threads. Where a whole prefill would take too long, it measures
+// chunks over a cache that is declared full.
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { checkpoint, sevenToOne, smallConfig } from "../bench-model.mjs";
@@ -8,7 +9,10 @@ import { engines } from "../engines.mjs";
 const script = fileURLToPath(new URL("../ours/long.mjs", import.meta.url));
 const THREADS = 2;
 
-/** One small head, because the softmax layer of the hybrid looks at n² / 2 pairs of positions: half a trillion at a million tokens. */
+/**
+ * The model has one small head, because the softmax layer of the hybrid computes n² / 2 pairs of positions, which is half a trillion at a
+ * million tokens.
+ */
 const config = { ...smallConfig, num_attention_heads: 1, head_dim: 16, rotary_dim: 8 };
 
 const models = [
@@ -41,7 +45,7 @@ export async function run({ quick }) {
   return { threads: THREADS, series, skipped };
 }
 
-/** Runs the script and hands over its lines as they come. @throws if it fails, with the last lines that it wrote */
+/** Runs the script and passes on its lines as they arrive. @throws if the script fails, with the last lines that it wrote */
 function follow(task, onPoint) {
   const { path, flags } = engines.relaxed;
   const child = spawn(path, [...flags, script, JSON.stringify(task)], {

@@ -1,4 +1,4 @@
-// The whole bench model: a prompt of 512 tokens, then 64 greedy ones, in tokens/s; by build, dtype and threads.
+// Measures the whole bench model in tokens/s: a prompt of 512 tokens, then 64 greedy tokens, by build, dtype and number of threads.
 import { benchConfig, checkpoint, gguf, smallConfig } from "../bench-model.mjs";
 import { stage } from "../contest.mjs";
 import { limits, ours, peer } from "../contestants.mjs";
@@ -9,7 +9,7 @@ const ROUNDS = 5;
 /** Bytes per weight. */
 const WIDTH = { f32: 4, bf16: 2, q8: 1 };
 
-/** Weights that one token is multiplied with, in the layers and in the head, and all that there are. */
+/** Counts the weights that one token is multiplied with, in the layers and in the head, and all weights. */
 function weightsOf(c) {
   const heads = c.num_attention_heads * c.head_dim;
   const kvHeads = c.num_key_value_heads * c.head_dim;
@@ -21,13 +21,13 @@ function weightsOf(c) {
   return { body: layers(c.num_experts_per_tok), head, all: layers(c.num_local_experts) + 2 * head };
 }
 
-/** The task and its metrics, for the groups that run a whole model. */
+/** Returns the task and its metrics, for the groups that run a whole model. */
 export async function modelHeat(title, { quick }, dtype = "f32") {
   const [name, config] = quick ? ["small", smallConfig] : ["bench", benchConfig];
   const [prompt, tokens] = quick ? [16, 4] : [512, 64];
   const product = { M: prompt, K: config.hidden_size, N: 3 * config.hidden_size };
   const weights = weightsOf(config);
-  // What memory can deliver: a block as large as the weights, in the steps in which it is read.
+  // The limit of memory: a block as large as the weights is read, in the same order.
   const bytes = Math.floor((weights.all * WIDTH[dtype]) / 256) * 256;
   return {
     folder: await checkpoint(name, config),
@@ -58,7 +58,7 @@ export async function run(options) {
     ["bf16", "BF16"],
     ["q8", "Q8_0"],
   ].entries()) {
-    // The short form runs each once: the types in turns on one thread and on two.
+    // The short form runs each contestant once. The dtypes take turns, with one thread and with two.
     for (const threads of options.quick ? [1 + (i % 2)] : [1, 2]) {
       const own = await modelHeat(`model ${dtype}, ${threads} thread${threads > 1 ? "s" : ""}`, options, dtype);
       const { folder, context, heat } = own;
@@ -90,7 +90,7 @@ export async function run(options) {
   return { weights, heats, skipped };
 }
 
-/** How many tokens two continuations have in common before they part. */
+/** Returns the number of tokens that two continuations have in common before they differ. */
 function agreeing(a, b) {
   const first = a.findIndex((id, i) => id !== b[i]);
   return first < 0 ? Math.min(a.length, b.length) : first;

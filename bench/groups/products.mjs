@@ -1,4 +1,4 @@
-// Products with float32 weights, one thread: C = A · W, A copied in and C copied out, W constant.
+// Measures matmuls with float32 weights on one thread: C = A · W with a constant W. A is copied in, and C is copied out.
 
 import { stage } from "../contest.mjs";
 import { limits, ours, peer } from "../contestants.mjs";
@@ -7,7 +7,7 @@ import { PEAK } from "../ours/limits.mjs";
 export const shapes = "512x512x512,1024x1024x1024,2048x2048x2048,256x512x1536,1x512x1536,1x2048x6144,32x2048x6144,1x1x8";
 const QUICK_SHAPES = "32x64x96,1x64x96";
 
-/** `MxKxN,…` as tasks. */
+/** Parses `MxKxN,…` as tasks. */
 export function productHeats(list, unit = "GFLOP/s") {
   return list.split(",").map((shape) => {
     const [M, K, N] = shape.split("x").map(Number);

@@ -1,4 +1,4 @@
-// Where a forward pass of the bench model spends its time, kernel by kernel, with each one's fraction of the machine's peak.
+// Measures where a forward pass of the bench model spends its time, kernel by kernel, with each kernel's share of the machine's peak.
 
 import { stage } from "../contest.mjs";
 import { limits, ours } from "../contestants.mjs";
@@ -15,7 +15,7 @@ export async function run(options) {
   );
 }
 
-/** One table per contestant and phase. */
+/** Returns one table per contestant and phase. */
 export function profiles({ results }) {
   const peak = Object.fromEntries(results.filter(({ rates }) => rates.peak).map(({ build, rates }) => [build, rates.peak.median]));
   return results

@@ -1,4 +1,5 @@
-// Rollouts of reinforcement learning: 64 responses of the bundled model in the same passes, against one after the other.
+// Measures rollouts of reinforcement learning: 64 responses of the bundled model in the same forward passes, compared with one after the
+// other.
 import { stage } from "../contest.mjs";
 import { ours } from "../contestants.mjs";
 

@@ -1,5 +1,6 @@
-// A checkpoint of 7 GiB, whose weights are a formula, streamed under a budget of 1 GiB: how much of the reading is hidden behind computing, and what
-// comes out, which must be what the model computes without any file. The files lie in the page cache as far as memory allows; they go afterwards.
+// Measures a checkpoint of 7 GiB with synthetic weights that is streamed with a budget of 1 GiB: how much of the reading overlaps with
+// computation. Also checks the tokens, which must equal those of the model without files. The files are in the page cache as far as memory
+// allows, and are deleted afterwards.
 import { execFile } from "node:child_process";
 import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -13,7 +14,7 @@ import { randomIds } from "../random.mjs";
 
 const script = fileURLToPath(new URL("../ours/streaming.mjs", import.meta.url));
 
-/** 3.7 billion parameters, 1.3 billion of them active. */
+/** A model of 3.7 billion parameters, 1.3 billion of them active. */
 const large = {
   ...smallConfig,
   torch_dtype: "bfloat16",
@@ -95,11 +96,11 @@ function summary(points) {
 
 function memoryOf(points) {
   const most = (key) => Math.max(...points.map((point) => point[key]));
-  // Later rounds of a process hold what is left of earlier ones.
+  // Later rounds of a process still hold what is left of earlier rounds.
   return { peakBytes: most("peakBytes"), reservedBytes: most("reservedBytes"), rssBytes: points[0].rssBytes };
 }
 
-/** Writes the checkpoint, in several files. @returns what follows the prompt without any, by build */
+/** Writes the checkpoint in several files. @returns the tokens that follow the prompt without any files, by build */
 async function write(config, folder, { ids, tokens }) {
   const { MiniMaxM1 } = await import("../../dist/node/index.js");
   const model = await MiniMaxM1.formula(config);
@@ -121,7 +122,7 @@ async function write(config, folder, { ids, tokens }) {
 
 const measure = (task, build, threads) => runScript(engines[build], script, task, build, threads);
 
-/** @returns its lines */
+/** Runs the script. @returns its lines */
 async function runScript({ path, flags }, file, task, build, threads) {
   const env = { ...process.env, BUILD: build, THREADS: String(threads) };
   const { stdout } = await promisify(execFile)(path, [...flags, file, JSON.stringify(task)], { env, maxBuffer: 1e8 });

@@ -1,4 +1,4 @@
-// Two threads against one: large products, a whole prefill and decoding.
+// Compares two threads with one: large matmuls, a whole prefill, and decoding.
 
 import { stage } from "../contest.mjs";
 import { ours } from "../contestants.mjs";

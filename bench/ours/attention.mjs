@@ -1,5 +1,4 @@
-// Softmax attention alone, inside a model of one layer: the time that its kernel takes for a prompt, and for tokens after it.
-// Options: folder, kv.
+// Softmax attention alone, in a model of one layer: the time of its kernel for a prompt, and for the tokens after it. Options: folder, kv.
 import { build, expectThreads, threads } from "./library.mjs";
 
 const { MiniMaxM1 } = await import("../../dist/node/index.js");

@@ -1,4 +1,5 @@
-// Greedy tokens of a model whose weights are a formula: `{ config, ids, tokens }` as JSON on the command line, one line of JSON. BUILD, THREADS.
+// Prints the greedy tokens of a model with synthetic weights, as one line of JSON. The argument is `{ config, ids, tokens }` as JSON.
+// Environment: BUILD, THREADS.
 import { build, threads } from "./library.mjs";
 
 const { MiniMaxM1 } = await import("../../dist/node/index.js");

@@ -1,5 +1,5 @@
-// The built library, as contestants use it: which kernels and how many threads come from the environment.
-// BUILD=simd|relaxed|debug (default: the best that the engine has), THREADS=n (default 1).
+// The built library as contestants use it. The environment selects kernels and threads: BUILD=simd|relaxed|debug (default: the best that
+// the engine supports), THREADS=n (default 1).
 import { setFlagsFromString } from "node:v8";
 
 // Node 20 has relaxed SIMD behind a flag, which must be set before the first module compiles.
@@ -20,7 +20,7 @@ export async function createRuntime() {
   return rt;
 }
 
-/** One line that says what runs. */
+/** Returns one line that describes what runs. */
 export function describe(rt, what) {
   return `lightning-m1 ${rt.build}, ${what}, ${threads} thread${threads > 1 ? "s" : ""}, Node ${process.versions.node}`;
 }
@@ -29,7 +29,7 @@ export function expectThreads(running) {
   if (running !== threads) throw new Error(`expected ${threads} threads, the library runs ${running}`);
 }
 
-/** The library's weight of a matrix `[out, inputs]`, held as `dtype`. */
+/** Creates the library's weight for a matrix `[out, inputs]`, with the given dtype in memory. */
 export function weight(rt, matrix, out, inputs, dtype) {
   const weights = new ops.ResidentWeights(rt);
   const tensor = weights.add({ name: "w", shape: [out, inputs], dtype: "f32" }, dtype);

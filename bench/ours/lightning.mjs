@@ -1,4 +1,4 @@
-// Lightning attention in the library: all heads of a whole sequence, from an empty state.
+// Lightning attention in the library, for all heads of a whole sequence, from an empty state.
 import { createRuntime, describe, ops } from "./library.mjs";
 
 export async function setup() {
@@ -29,7 +29,7 @@ export async function prepare({ tokens, heads, headDim }, q, k, v, slopes) {
   };
 }
 
-/** Rows of `size` numbers of each array in turn. */
+/** Interleaves arrays: rows of `size` numbers of each array in turn. */
 function interleave(arrays, size) {
   const all = new Float32Array(arrays.length * arrays[0].length);
   for (const [i, array] of arrays.entries()) {

@@ -1,12 +1,12 @@
-// The machine's limits in wasm, as contestants: multiply-adds in registers, and memory read in order.
-// Options: build "simd" or "relaxed". A task with `bytes` reads so many; any other measures the peak.
+// The limits of the machine in WebAssembly, as contestants: multiply-adds in registers, and sequential reads from memory. Options: build
+// "simd" or "relaxed". A task with `bytes` reads that many bytes; any other task measures the peak.
 import { readFileSync } from "node:fs";
 import { wasmFile } from "../cache.mjs";
 
 const ITERATIONS = 10_000_000;
 const PAGE = 65536;
 
-/** What one run does, in units. */
+/** The work of one run, in units. */
 export const PEAK = { unit: "GFLOP/s", work: (ITERATIONS * 4 * 12 * 2) / 1e9 };
 export const read = (bytes) => ({ unit: "GB/s", work: bytes / 1e9 });
 

@@ -1,6 +1,6 @@
-// One long sequence through a model, told by JSON on the command line: what it costs at each mark, one line of JSON per mark.
-// `{ folder, marks, filled, abort, warmMs }`: `filled` are positions reached by declaring the cache full instead of computing it; `abort`
-// cancels a prefill at the end; `warmMs` is for how long it warms up. BUILD, THREADS.
+// Runs one long sequence through a model, and prints one line of JSON with the cost at each mark. The argument is `{ folder, marks, filled,
+// abort, warmMs }` as JSON. `filled` are positions that are reached by declaring the cache full instead of computing it. `abort` cancels a
+// prefill at the end. `warmMs` is the time of the warm-up in milliseconds. Environment: BUILD, THREADS.
 import { randomIds } from "../random.mjs";
 import { build, expectThreads, threads } from "./library.mjs";
 
@@ -24,7 +24,8 @@ async function timed(body) {
   return (performance.now() - begin) / 1000;
 }
 
-// Kernels and JavaScript are compiled for good before anything is timed: after a few passes a model of this size decodes at a third of its rate.
+// Kernels and JavaScript must be fully compiled before the measurement. After only a few passes, a model of this size decodes at a third of
+// its final rate.
 for (const end = performance.now() + warmMs; performance.now() < end; ) {
   const warm = model.session();
   for (let i = 0; i < 8; i++) await warm.append(fresh(CHUNK));
@@ -42,7 +43,7 @@ async function append(length) {
   return seconds;
 }
 for (const mark of marks) {
-  // The rate at the mark is that of the last tokens before it.
+  // The rate at a mark is that of the last tokens before it.
   const window = Math.min(16 * CHUNK, Math.floor(mark / 2));
   await append(mark - window - session.length);
   const seconds = await append(window);

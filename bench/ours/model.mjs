@@ -1,5 +1,5 @@
-// A whole model in the library, through `generate`: the time to the first token, and the time of the tokens after it.
-// Options: folder, dtype. BUILD=simd|relaxed, THREADS=n.
+// A whole model in the library, through `generate`: the time to the first token, and the time of the tokens after it. Options: folder,
+// dtype. Environment: BUILD=simd|relaxed, THREADS=n.
 import { build, expectThreads, threads } from "./library.mjs";
 
 const { MiniMaxM1 } = await import("../../dist/node/index.js");

@@ -1,4 +1,4 @@
-// The rate of the library's float32 product, measured beside something that is made of products. The task names the shape.
+// The rate of the library's float32 matmul, for comparison with a computation that consists of matmuls. The task names the shape.
 import { random } from "../random.mjs";
 import { prepareProduct, setupProduct } from "./product.mjs";
 

@@ -1,4 +1,4 @@
-// C = A · W through the library's `matmul`, copying A in and C out.
+// Computes C = A · W with the library's `matmul`. A is copied in, and C is copied out.
 import { createRuntime, describe, ops, weight } from "./library.mjs";
 
 export async function setupProduct(dtype) {
@@ -24,7 +24,7 @@ export async function prepareProduct({ M, N, K }, A, W, dtype) {
   };
 }
 
-/** [rows, columns] → [columns, rows]. */
+/** Transposes [rows, columns] to [columns, rows]. */
 function transpose(matrix, rows, columns) {
   const turned = new Float32Array(matrix.length);
   for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) turned[j * rows + i] = matrix[i * columns + j];

@@ -1,5 +1,5 @@
-// Where a forward pass spends its time: every kernel's calls, milliseconds and floating point operations, for a prompt and for the
-// tokens after it.  Options: folder, dtype.
+// Measures where a forward pass spends its time: every kernel's calls, milliseconds and floating point operations, for a prompt and for the
+// tokens after it. Options: folder, dtype.
 import { build, expectThreads, threads } from "./library.mjs";
 
 const { MiniMaxM1 } = await import("../../dist/node/index.js");
@@ -15,7 +15,7 @@ export async function setup({ folder, dtype }) {
 
 export function prepare({ ids, tokens }) {
   const phases = {};
-  /** Runs `body`, which is so many tokens, and adds what the kernels did to the phase. */
+  /** Runs `body`, which computes `size` tokens, and adds the work of the kernels to the phase. */
   function phase(name, size, body) {
     calls = [];
     const begin = performance.now();
@@ -44,7 +44,7 @@ export function prepare({ ids, tokens }) {
     cache[0].dispose();
     return { prefill, decode };
   }
-  // The engine compiles the kernels for good while they run for the first time.
+  // The engine fully compiles the kernels while they run for the first time.
   run();
   for (const name of Object.keys(phases)) delete phases[name];
   return { run, report: () => phases };

@@ -1,4 +1,5 @@
-// Responses of the bundled model to puzzles, sampled at temperature 1: all in the same passes, or one after the other. Options: none.
+// Samples responses of the bundled model to puzzles at temperature 1, either all in the same forward passes or one after the other.
+// Options: none.
 import { build, expectThreads, threads } from "./library.mjs";
 
 const { MiniMaxM1 } = await import("../../dist/node/index.js");

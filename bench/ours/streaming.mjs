@@ -1,5 +1,5 @@
-// A checkpoint that is streamed under a budget, told by JSON on the command line: `{ folder, budgetBytes, ids, tokens, rounds }`. One line of JSON
-// per round: a model loaded anew, the prompt, greedy tokens. BUILD, THREADS.
+// Runs a checkpoint that is streamed with a budget. The argument is `{ folder, budgetBytes, ids, tokens, rounds }` as JSON. Each round
+// loads the model anew, computes the prompt and greedy tokens, and prints one line of JSON. Environment: BUILD, THREADS.
 import { build, expectThreads, threads } from "./library.mjs";
 
 const { MiniMaxM1 } = await import("../../dist/node/index.js");

@@ -1,4 +1,4 @@
-// Steps of a training: forward, backward, clipping, AdamW. Options: config.
+// Steps of training: forward pass, backward pass, clipping and AdamW. Options: config.
 import { build, expectThreads, threads } from "./library.mjs";
 
 const { MiniMaxM1 } = await import("../../dist/node/index.js");

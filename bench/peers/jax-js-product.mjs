@@ -1,4 +1,4 @@
-// C = A · W in jax-js on its wasm backend. Both arrays and the result stay in its memory: it is not charged for copying.
+// Computes C = A · W in jax-js on its wasm backend. Both arrays and the result stay in its memory, so its time includes no copies.
 globalThis.navigator ??= {};
 const jax = await import("@jax-js/jax");
 

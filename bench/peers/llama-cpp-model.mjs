@@ -1,8 +1,8 @@
-// A whole model in llama.cpp, native, through node-llama-cpp: on the processor alone, the whole prompt as one batch, greedy.
-// Options: file, threads.
+// A whole model in native llama.cpp, through node-llama-cpp. It runs on the processor only, with the whole prompt as one batch, and decodes
+// greedily. Options: file, threads.
 import { getLlama, getModuleVersion } from "node-llama-cpp";
 
-/** Room in the context beyond the prompt and the generated tokens. */
+/** Number of context tokens in addition to the prompt and the generated tokens. */
 const SPARE_TOKENS = 64;
 
 let model;

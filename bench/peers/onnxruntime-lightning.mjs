@@ -32,7 +32,7 @@ export async function prepare({ tokens, heads, headDim, block }, q, k, v, slopes
   };
 }
 
-/** One chunk: q, k, v, S → o, S'. */
+/** Builds the graph of one chunk: q, k, v, S → o, S'. */
 function bodyGraph({ heads, headDim, block, slopes }) {
   const g = new Graph();
   const chunk = [heads, block, headDim];
@@ -63,7 +63,10 @@ function bodyGraph({ heads, headDim, block, slopes }) {
   return g;
 }
 
-/** All chunks: a scan over the first axis. One run per chunk instead copies the state out and in each time, and is slower. */
+/**
+ * Builds the graph of all chunks, a scan over the first axis. One run per chunk instead would copy the state out and in each time, and is
+ * slower.
+ */
 function scanGraph(options) {
   const { chunks, heads, headDim, block } = options;
   const g = new Graph();
@@ -78,7 +81,7 @@ function scanGraph(options) {
   return g;
 }
 
-/** [tokens, heads, headDim] → [chunks, heads, block, headDim]. */
+/** Reorders [tokens, heads, headDim] to [chunks, heads, block, headDim]. */
 function toChunks(array, [chunks, heads, block, headDim]) {
   const turned = new Float32Array(array.length);
   let to = 0;

@@ -1,12 +1,12 @@
-// The whole model as one ONNX graph in onnxruntime, one token a step: decoding only. The prompt is taken in once, token by token, and
-// every run continues from there. The two chosen experts of a layer are gathered from the stacked weights of all.
+// The whole model as one ONNX graph in onnxruntime, one token per step, so only decoding is measured. The prompt is computed once, token by
+// token, and every run continues from there. The two chosen experts of a layer are gathered from the stacked weights of all experts.
 // Options: folder of the checkpoint, platform "web" or "node", threads.
 import { readFileSync } from "node:fs";
 import { Graph } from "../formats/onnx.mjs";
 import { openSafetensors } from "../formats/safetensors.mjs";
 import { onnxruntime } from "./onnxruntime.mjs";
 
-/** The published code's default, used inside lightning attention whatever the configuration says. */
+/** Epsilon of the norm inside lightning attention. The published code uses this default, whatever the configuration says. */
 const INNER_EPS = 1e-6;
 
 let runtime;
@@ -68,7 +68,7 @@ function argmax(logits) {
   return best;
 }
 
-/** Cosines and sines of one position's angles over the dims of a head; dims beyond the rotary ones do not turn. */
+/** Returns cosines and sines of one position's angles over the dims of a head. Dims beyond the rotary ones are not rotated. */
 function rotation(position) {
   const { head_dim: dim, rotary_dim: rotary, rope_theta: theta } = config;
   const angles = Array.from({ length: rotary }, (_, i) => position * theta ** ((-2 * (i % (rotary / 2))) / rotary));
@@ -80,7 +80,7 @@ function modelGraph(c, tensor) {
   const g = new Graph();
   const { num_attention_heads: heads, num_key_value_heads: kvHeads, head_dim: dim, num_experts_per_tok: topK } = c;
   const weight = (name) => g.constant(tensor(name).data, tensor(name).shape);
-  /** Stored [out, in], multiplied from the right as [in, out]. */
+  /** The matrix is stored as [out, in], and multiplied from the right as [in, out]. */
   const linear = (x, name) => g.node("MatMul", [x, g.constant(...transposed(tensor(name)))]);
   const norm = (x, name, epsilon) => g.node("SimplifiedLayerNormalization", [x, weight(name)], { axis: -1, epsilon, stash_type: 1 });
   const reshape = (x, ...dims) => g.node("Reshape", [x, g.integers(...dims)]);
@@ -152,19 +152,19 @@ function modelGraph(c, tensor) {
   return g.model();
 }
 
-/** The decay rate of a head, less in deeper layers. */
+/** Returns the decay rate of a head, which is lower in deeper layers. */
 function slope(head, layer, { num_attention_heads: heads, num_hidden_layers: layers }) {
   return 2 ** ((-8 * (head + 1)) / heads) * (1 - layer / (layers - 1) + 1e-5);
 }
 
-/** As data and dims. */
+/** Returns a transposed matrix as data and dims. */
 function transposed({ data, shape: [rows, columns] }) {
   const turned = new Float32Array(data.length);
   for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) turned[j * rows + i] = data[i * columns + j];
   return [turned, [columns, rows]];
 }
 
-/** The matrix that takes the rotary dims' halves (a, b) to (−b, a), and the other dims to nothing. */
+/** Returns the matrix that maps the halves (a, b) of the rotary dims to (−b, a), and the other dims to 0. */
 function halfTurn(dim, rotary) {
   const matrix = new Float32Array(dim * dim);
   const half = rotary / 2;

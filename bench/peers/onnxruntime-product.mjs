@@ -1,5 +1,5 @@
-// C = A · W in onnxruntime: MatMul with a constant W, which it packs when the session opens.
-// Options: platform "web" or "node", threads, int8 (weights and activations quantised as its own tool does it).
+// Computes C = A · W in onnxruntime, as MatMul with a constant W, which onnxruntime packs when the session opens. Options: platform "web"
+// or "node", threads, int8 (weights and activations are quantised as its own tool does it).
 import { Graph } from "../formats/onnx.mjs";
 import { onnxruntime } from "./onnxruntime.mjs";
 
@@ -34,8 +34,8 @@ function float(M, N, K, W) {
 }
 
 /**
- * What onnxruntime's dynamic quantisation makes of a MatMul: int8 weights with one scale, activations quantised on the way in. The
- * session fuses the four nodes into its DynamicQuantizeMatMul.
+ * Builds the graph that onnxruntime's dynamic quantisation creates from a MatMul: int8 weights with one scale, and activations that are
+ * quantised at run time. The session fuses the four nodes into its DynamicQuantizeMatMul.
  */
 function quantised(M, N, K, W) {
   const g = new Graph();

@@ -1,4 +1,4 @@
-// onnxruntime, in wasm or native, as every contestant that uses it opens it.
+// Opens onnxruntime, in wasm or native, in the same way for every contestant that uses it.
 
 /** @returns `{ ort, info, open(model) }` for "web" or "node" */
 export async function onnxruntime({ platform, threads = 1 }) {

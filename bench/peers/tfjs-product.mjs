@@ -1,4 +1,4 @@
-// C = A · W in TensorFlow.js on its wasm backend. Both tensors and the result stay in its memory: it is not charged for copying.
+// Computes C = A · W in TensorFlow.js on its wasm backend. Both tensors and the result stay in its memory, so its time includes no copies.
 import { createRequire } from "node:module";
 import { dirname } from "node:path";
 

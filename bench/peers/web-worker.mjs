@@ -1,10 +1,10 @@
-// Web Workers in Node, as far as wllama and the code that Emscripten writes need them: a classic worker from a blob: URL, in which
-// nothing of Node is to be seen. Importing this module gives the process `Worker`, `navigator` and blobs that workers can be made from.
+// Web Workers in Node, to the extent that wllama and the code of Emscripten need them: a classic worker from a blob: URL, in which Node's
+// own globals are hidden. Importing this module gives the process `Worker`, `navigator`, and blobs from which workers can be created.
 import { Worker as Thread } from "node:worker_threads";
 
 /**
- * Runs before a worker's own code, and in it. Messages that come before there is a handler wait; workers inside workers are of the same
- * kind.
+ * Runs inside a worker, before the worker's own code. Messages that arrive before there is a handler wait. Workers inside workers work in
+ * the same way.
  */
 function prelude() {
   const { parentPort, workerData } = require("node:worker_threads");
@@ -39,8 +39,8 @@ function prelude() {
 }
 
 /**
- * A worker starts when its source has been read. Until then messages wait; afterwards they leave at once, because the sender may block
- * right after sending.
+ * Returns a class of workers. A worker starts when its source has been read. Until then, messages wait. Afterwards they are sent at once,
+ * because the sender may block right after sending.
  */
 function workerClass(Thread, read, shared) {
   return class Worker {
@@ -66,7 +66,7 @@ function workerClass(Thread, read, shared) {
 }
 
 const navigator = { userAgent: "Node", hardwareConcurrency: 2 };
-// Storage that is there, and not to be opened.
+// A storage that exists but cannot be opened.
 const storage = { getDirectory: () => Promise.reject(new Error("storage: not in Node")) };
 const blobs = new Map();
 URL.createObjectURL = (blob) => {

@@ -1,6 +1,6 @@
-// A whole model in wllama, llama.cpp in wasm. Its default build needs memory64 and JSPI, which Node 24 has half of (no JSPI: files are
-// mapped instead of read piece by piece); in Node 20 it is the compat build. It times its own work, without the way of a request into the
-// worker and back. Options: file, threads.
+// A whole model in wllama, which is llama.cpp in wasm. Its default build needs memory64 and JSPI. Node 24 has memory64 but not JSPI, so
+// files are mapped instead of read piece by piece. In Node 20, the compat build runs. wllama times its own work, without the time of a
+// request to the worker and back. Options: file, threads.
 import "./web-worker.mjs";
 import { openAsBlob, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
