@@ -128,6 +128,37 @@ test("buggy_tables: another block after the JSON block is the answer then", () =
   for (const tag of ["python", "text", ""]) expect(verify(row, `${solve(row)}\n\`\`\`${tag}\n1\n\`\`\``)).toBe(false);
 });
 
+test("goods_exchange: a person or an item without a name is refused", () => {
+  const [row] = generate("goods_exchange", { level: "tiny" });
+  for (const owns_before of [{ "": "red cup" }, { Ada: "" }] as { [name: string]: string }[]) {
+    expect(() => solve({ ...row!, metadata: { ...row!.metadata, owns_before } })).toThrow(/owns_before: expected the item of each person/);
+  }
+});
+
+test("object_properties: an unknown kind of change is refused", () => {
+  const [row] = generate("object_properties", { level: "tiny" });
+  const [change] = row!.metadata!.changes as { [key: string]: string }[];
+  const changes = [{ ...change, kind: "paint" }];
+  expect(() => solve({ ...row!, metadata: { ...row!.metadata, changes } })).toThrow(/changes: expected a list of changes/);
+});
+
+test("kukurasu: eight rows and columns, sums of no grid, and a grid that is too wide to search", () => {
+  for (const ones_probability of [0.3, 0.5, 0.7]) {
+    for (const row of generate("kukurasu", { n: 8, m: 8, ones_probability, count: 5 })) expect(verify(row, solve(row))).toBe(true);
+  }
+  for (const [row_sums, col_sums] of [
+    [
+      [1, 1],
+      [3, 3],
+    ],
+    [[5], Array(2000).fill(1)],
+  ]) {
+    expect(() => solve({ task: "kukurasu", question: "", answer: "", metadata: { row_sums: row_sums!, col_sums: col_sums! } })).toThrow(
+      InputError,
+    );
+  }
+});
+
 test("game_of_24: the search for an expression of many numbers gives up", () => {
   const [row] = generate("game_of_24");
   const numbers = Array(40).fill(1e9);

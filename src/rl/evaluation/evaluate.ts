@@ -41,7 +41,8 @@ export interface EvaluateOptions {
   signal?: AbortSignal;
 }
 
-const answerEntries = {
+/** Schema entries of the options for sampling answers, and their defaults. */
+export const samplingEntries = {
   seed: v.optional(seedNumber, 1),
   temperature: v.optional(
     number("a number of at least 0", (x) => x >= 0),
@@ -51,10 +52,14 @@ const answerEntries = {
     number("a number within (0, 1]", (x) => x > 0 && x <= 1),
     0.95,
   ),
+  signal: v.optional(signal),
+};
+
+const answerEntries = {
+  ...samplingEntries,
   maxTokens: v.optional(count, 512),
   batch: v.optional(count, 64),
   judging: v.optional(judgingOptions, {}),
-  signal: v.optional(signal),
 };
 
 const answerSchema = v.strictObject(answerEntries);

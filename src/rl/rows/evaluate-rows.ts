@@ -2,9 +2,9 @@
 
 import * as v from "valibot";
 import { InputError } from "../../base/errors.js";
-import { count, expectArgument, number, parseOptions, SEED_LIMIT, seedNumber, signal } from "../../base/options.js";
+import { count, expectArgument, parseOptions, SEED_LIMIT } from "../../base/options.js";
 import { expectMethods } from "../arguments.js";
-import type { Solver } from "../evaluation/evaluate.js";
+import { type Solver, samplingEntries } from "../evaluation/evaluate.js";
 import { expectResult, expectRow } from "./expect-rows.js";
 import { judgeRow, type Row } from "./task-rows.js";
 
@@ -48,23 +48,14 @@ export interface EvaluateRowsOptions {
 }
 
 const schema = v.strictObject({
+  ...samplingEntries,
   samples: v.optional(count, 1),
-  temperature: v.optional(
-    number("a number of at least 0", (x) => x >= 0),
-    1,
-  ),
-  topP: v.optional(
-    number("a number within (0, 1]", (x) => x > 0 && x <= 1),
-    0.95,
-  ),
   maxTokens: v.optional(count, 2048),
   concurrency: v.optional(count, 64),
-  seed: v.optional(seedNumber, 1),
   skip: v.optional(
     v.custom<ReadonlySet<number>>((x) => x instanceof Set, "a set of numbers"),
     () => new Set<number>(),
   ),
-  signal: v.optional(signal),
 });
 
 /**

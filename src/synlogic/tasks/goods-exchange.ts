@@ -86,7 +86,7 @@ function mentions(sentence: string, known: readonly string[]): string[] {
 
 function ownersBefore(row: Row): Owners {
   const before = Object.entries(metadataObject(row, "owns_before"));
-  if (before.length === 0 || !before.every(([, item]) => typeof item === "string")) {
+  if (before.length === 0 || !before.every(([name, item]) => name !== "" && typeof item === "string" && item !== "")) {
     throw metadataError(row, "owns_before", "the item of each person");
   }
   return new Map(before as [string, string][]);

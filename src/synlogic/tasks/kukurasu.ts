@@ -1,3 +1,4 @@
+import { InputError } from "../../base/errors.js";
 import type { Random } from "../../base/random.js";
 import { drawUntil, randomBoolean } from "../../base/random-draws.js";
 import type { SynlogicTask } from "../definition.js";
@@ -28,28 +29,51 @@ function sums(grid: readonly (readonly Cell[])[]) {
   };
 }
 
-/** Fills the grid row by row. Each row takes a set of column numbers with the right sum, as long as no column sum is exceeded. */
+/** Rows that a search places before it gives up. Grids of eight rows and columns take a few thousand. */
+const MAX_SEARCH_STEPS = 100_000;
+/** Wider grids have too many sets of columns with the same sum. */
+const MAX_SEARCH_WIDTH = 16;
+
+/** Returns all sets of the numbers 1 to `largest` with the given sum, as bits. */
+function setsWithSum(sum: number, largest: number): number[] {
+  if (sum === 0) return [0];
+  if (sum < 0 || sum > (largest * (largest + 1)) / 2) return [];
+  const without = setsWithSum(sum, largest - 1);
+  return [...without, ...setsWithSum(sum - largest, largest - 1).map((set) => set | (1 << (largest - 1)))];
+}
+
+/** Fills the grid. Continues with the row that has the fewest sets of columns with the right sum which the column sums still allow. */
 function fill(rowSums: readonly number[], columnSums: readonly number[]): Cell[][] | undefined {
   const width = columnSums.length;
-  const rows: Cell[][] = [];
+  if (width > MAX_SEARCH_WIDTH) return undefined;
   const left = [...columnSums];
-  function place(i: number): boolean {
-    if (i === rowSums.length) return left.every((sum) => sum === 0);
-    for (let ones = 0; ones < 1 << width; ones++) {
-      const row = Array.from({ length: width }, (_, j): Cell => ((ones >> j) & 1 ? "1" : "X"));
-      if (row.reduce((sum, cell, j) => sum + (cell === "1" ? j + 1 : 0), 0) !== rowSums[i]) continue;
-      if (row.some((cell, j) => cell === "1" && left[j]! < i + 1)) continue;
-      for (const [j, cell] of row.entries()) if (cell === "1") left[j]! -= i + 1;
-      rows.push(row);
-      // The rows below can add at most their own numbers to a column.
-      const most = Array.from({ length: rowSums.length - i - 1 }, (_, below) => i + below + 2).reduce((sum, number) => sum + number, 0);
-      if (left.every((sum) => sum <= most) && place(i + 1)) return true;
-      rows.pop();
-      for (const [j, cell] of row.entries()) if (cell === "1") left[j]! += i + 1;
+  const placed: (number | undefined)[] = rowSums.map(() => undefined);
+  let steps = 0;
+
+  /** Places the remaining rows, of which the possible sets are given. */
+  function place(open: ReadonlyMap<number, readonly number[]>): boolean {
+    if (open.size === 0) return left.every((sum) => sum === 0);
+    const weights = [...open.keys()].reduce((sum, i) => sum + i + 1, 0);
+    const bits = (holds: (sum: number) => boolean) => left.reduce((set, sum, j) => (holds(sum) ? set | (1 << j) : set), 0);
+    const possible = new Map(
+      [...open].map(([i, sets]) => {
+        const [full, needed] = [bits((sum) => sum < i + 1), bits((sum) => sum > weights - i - 1)];
+        return [i, sets.filter((set) => (set & full) === 0 && (set & needed) === needed)] as const;
+      }),
+    );
+    const [row, sets] = [...possible].reduce((best, one) => (one[1].length < best[1].length ? one : best));
+    possible.delete(row);
+    for (const set of sets) {
+      if (++steps > MAX_SEARCH_STEPS) return false;
+      for (let j = 0; j < width; j++) if ((set >> j) & 1) left[j]! -= row + 1;
+      placed[row] = set;
+      if (place(possible)) return true;
+      for (let j = 0; j < width; j++) if ((set >> j) & 1) left[j]! += row + 1;
     }
     return false;
   }
-  return place(0) ? rows : undefined;
+  if (!place(new Map(rowSums.map((sum, i) => [i, setsWithSum(sum, width)])))) return undefined;
+  return placed.map((set) => columnSums.map((_, j): Cell => ((set! >> j) & 1 ? "1" : "X")));
 }
 
 const write = (grid: readonly (readonly string[])[]) => JSON.stringify(grid);
@@ -91,7 +115,9 @@ export const kukurasu: SynlogicTask<Kukurasu> = {
     };
   },
   solve(row) {
-    return write(fill(metadataIntegers(row, "row_sums"), metadataIntegers(row, "col_sums")) ?? []);
+    const grid = fill(metadataIntegers(row, "row_sums"), metadataIntegers(row, "col_sums"));
+    if (!grid) throw new InputError("kukurasu: row: expected sums of a grid, got sums for which no grid is found");
+    return write(grid);
   },
   verify(row, text) {
     const answer = lastNestedList(text);

@@ -1,3 +1,4 @@
+import { InputError } from "../../base/errors.js";
 import type { Json } from "../row.js";
 
 /** The five attributes, under their published names. */
@@ -7,6 +8,11 @@ export type Attribute = (typeof ATTRIBUTES)[number];
 /** Values of some attributes. */
 export type Values = Partial<Readonly<Record<Attribute, string>>>;
 export type Item = Readonly<Record<Attribute, string>>;
+
+/** Maximum number of items that a trade may have led to, over all values that can matter. */
+const MAX_COMPLETIONS = 1_000_000;
+
+export const CHANGE_KINDS = ["set", "split", "add", "lose", "trade", "compare"] as const;
 
 /**
  * A change of a collection. It applies to the items that have one value of one attribute (`where`):
@@ -19,7 +25,7 @@ export type Item = Readonly<Record<Attribute, string>>;
  * - `compare`: a copy is added for each item of the whole collection whose pair of smell and color does not occur in the initial collection
  */
 export interface Change {
-  readonly kind: "set" | "split" | "add" | "lose" | "trade" | "compare";
+  readonly kind: (typeof CHANGE_KINDS)[number];
   readonly where: Values;
   readonly set: Values;
   readonly other: Values;
@@ -96,6 +102,8 @@ export function possibleCounts({ first, changes, asked }: Problem): ReadonlySet<
 
 /** Returns all items that have the given values. */
 function completions(values: Values, domains: readonly (readonly string[])[]): Item[] {
+  const count = ATTRIBUTES.reduce((product, attribute, i) => product * (values[attribute] === undefined ? domains[i]!.length : 1), 1);
+  if (count > MAX_COMPLETIONS) throw new InputError("object_properties: row: expected fewer changes with different values, got too many");
   let items: Partial<Record<Attribute, string>>[] = [{}];
   for (const [i, attribute] of ATTRIBUTES.entries()) {
     const value = values[attribute];

@@ -74,8 +74,6 @@ function oneOf(values: Values, language: Language): readonly [label: string, val
   return [LABELS[language][attribute], values[attribute]!];
 }
 
-const capitalized = (sentence: string) => sentence[0]!.toUpperCase() + sentence.slice(1);
-
 function english({ kind, where, set, other }: Change, friend: string): string {
   const those = `item with ${list(where, "en", " and ")}`;
   switch (kind) {
@@ -136,7 +134,7 @@ export function story({ items, apart, changes, inventories }: StoryParts, langua
       return `${i + 1}. ${chinese(change, friend)}。${counts && `此后按材质计有：${counts}。`}`;
     }
     const counts = inventory.map(([material, count]) => `${count} ${material} ${count === 1 ? "item" : "items"}`).join(", ");
-    return `${i + 1}. ${capitalized(english(change, friend))}.${counts && ` After that I have ${counts}.`}`;
+    return `${i + 1}. ${english(change, friend)}.${counts && ` After that I have ${counts}.`}`;
   });
   if (language === "zh") {
     return `我收藏了${items.length}件物品：${told.join("；")}。${values}\n\n随后收藏依次发生了下列变化：\n${steps.join("\n")}`;

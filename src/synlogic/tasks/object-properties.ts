@@ -10,6 +10,7 @@ import { THINGS } from "../vocabulary.js";
 import {
   ATTRIBUTES,
   applyChange,
+  CHANGE_KINDS,
   type Change,
   type Item,
   itemOf,
@@ -120,14 +121,29 @@ function itemsOf(row: Row, key: string): Item[] {
 function leadsTo({ first, changes }: Problem, last: readonly Item[]): boolean {
   const key = (items: readonly Item[]) => items.map((item) => ATTRIBUTES.map((attribute) => item[attribute]).join("|")).sort();
   let items = first;
-  for (const change of changes) items = items.flatMap((item) => applyChange(item, change, first, () => item));
+  for (const change of changes) {
+    items = items.flatMap((item) => applyChange(item, change, first, () => item));
+    // A change can double the items.
+    if (items.length > MAX_FOLLOWED_ITEMS) return false;
+  }
   return key(items).join("\n") === key(last).join("\n");
 }
+
+/** Maximum number of changes that are read from metadata. */
+const MAX_CHANGES = 200;
+/** Maximum number of items of a collection that is followed through a story. */
+const MAX_FOLLOWED_ITEMS = 100_000;
 
 const isValues = (x: Json): x is Values => isObject(x) && Object.values(x).every((value) => typeof value === "string");
 const isChanges = (x: Json): x is readonly (Change & { readonly [key: string]: Json })[] =>
   Array.isArray(x) &&
-  x.every((change) => isObject(change) && [change.where, change.set, change.other].every((one) => isValues(one as Json)));
+  x.length <= MAX_CHANGES &&
+  x.every(
+    (change) =>
+      isObject(change) &&
+      CHANGE_KINDS.includes(change.kind as Change["kind"]) &&
+      [change.where, change.set, change.other].every((one) => isValues(one as Json)),
+  );
 
 /** Reads the problem of a row. Returns undefined if its story is not understood. */
 function problemOf(row: Row): Problem | undefined {
