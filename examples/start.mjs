@@ -1,4 +1,4 @@
-// The library at work in one go: the 456B model's graph, then the bundled model, which thinks about puzzles that nobody trained it on.
+// Prints the parameter counts of the published 456B model. Then the bundled model solves three held-out puzzles.
 
 import { formatBytes, graph, MiniMaxM1, minimaxM1 } from "lightning-m1";
 import { heldOut, judge, tasks } from "lightning-m1/rl";
@@ -7,10 +7,10 @@ const count = (n) => n.toLocaleString("en-US");
 const row = (label, text) => console.log(`  ${label.padEnd(12)}${text}`);
 const rule = (title) => console.log(`\n── ${title} ${"─".repeat(74 - title.length)}\n`);
 const indented = (text) => text.replaceAll("\n", "\n  ");
-/** Long lines broken between words. */
+/** Breaks long lines between words. */
 const wrapped = (text) => text.replaceAll(/(.{1,74})(?: |$)/gm, "$1\n").trimEnd();
 
-rule("MiniMax-M1: the published model, from its configuration alone");
+rule("MiniMax-M1: the published model, computed from its configuration");
 const { config, tensors, parameterCount, activatedParameterCount, checkpointBytes } = graph(minimaxM1);
 const softmax = config.attnTypeList.filter((type) => type === 1).length;
 row("layers", `${config.numHiddenLayers} = ${config.numHiddenLayers - softmax} lightning + ${softmax} softmax attention`);
@@ -20,10 +20,10 @@ row("activated", `${count(activatedParameterCount)} per token, without embedding
 row("tensors", count(tensors.length));
 row("checkpoint", `${count(checkpointBytes)} bytes (${formatBytes(checkpointBytes)})`);
 
-rule("The bundled model, thinking");
+rule("The bundled model");
 const model = await MiniMaxM1.load();
 row("model", `the same architecture at ${count(model.parameters)} parameters,`);
-row("", "trained by this library alone, with CISPO in the end");
+row("", "trained with this library; the last stage was CISPO");
 row("kernels", `AssemblyScript on WebAssembly SIMD (build ${model.build})`);
 
 let tokens = 0;
@@ -47,7 +47,7 @@ for (const { task, instance } of puzzles) {
   seconds += (performance.now() - begin) / 1000;
   const { correct } = judge(task, instance, response);
   right += Number(correct);
-  console.log(`\n\n  ${correct ? "✓ right" : "✗ wrong"}, says the verifier of ${task.name}`);
+  console.log(`\n\n  ${correct ? "✓ right" : "✗ wrong"} (verifier of ${task.name})`);
 }
 model.dispose();
 

@@ -46,9 +46,9 @@ function policyCard() {
     .join(", ");
   return `# m1-puzzles
 
-The bundled model: MiniMax-M1's architecture with ${n(parameterCount)} parameters, ${n(activatedParameterCount)} of them active per token, trained only
-with this library. It reasons in \`<think>\` over [eight kinds of puzzles](../../docs/compact-tasks.md) and answers in
-\`<answer>\`. It understands only its puzzle formats. Its answer to any other question is the answer to some puzzle.
+This is the bundled model. It has MiniMax-M1's architecture, with ${n(parameterCount)} parameters, ${n(activatedParameterCount)} of them active per
+token, and was trained only with this library. It solves [eight kinds of puzzles](../../docs/compact-tasks.md): it reasons
+in \`<think>\` and answers in \`<answer>\`. To any other question, it answers as if the question were one of these puzzles.
 
 \`\`\`sh
 npx lightning-m1 chat          # chat with it
@@ -57,16 +57,17 @@ npx lightning-m1 eval --per-level ${PER_LEVEL} --build simd     # the table belo
 
 ## Accuracy
 
-Right answers in percent, on ${PER_LEVEL} held-out puzzles for each level, which no training data contains:
+The table gives the percentage of right answers to ${PER_LEVEL} held-out puzzles of each level. Held-out puzzles are not in any
+training data.
 
 | column | meaning |
 | --- | --- |
 | sampled | temperature 1.0 with top-p 0.95, as MiniMax recommends |
-| before RL | the same for [the supervised model](../m1-puzzles-supervised/README.md), before reinforcement learning |
+| before RL | sampled in the same way from [the supervised model](../m1-puzzles-supervised/README.md), before reinforcement learning |
 | greedy | greedy decoding |
-| 8-bit | sampled with 8-bit weights |
-| blind | a guess of a well-formed answer |
-| majority | always the most frequent answer |
+| 8-bit | sampled in the same way, with 8-bit weights |
+| blind | a random answer in the right form, as a baseline |
+| majority | always the most frequent answer, as a baseline |
 | tokens | mean length of a response |
 
 ${table({ sampled, "before RL": before, greedy, "8-bit": q8 })}
@@ -76,13 +77,13 @@ ${solved.map(({ name }) => name).join(", ")}.
 
 ## Training
 
-The model was first trained [on worked solutions](../m1-puzzles-supervised/README.md). Then CISPO trained it on the tasks
-that it had not mastered: \`lightning-m1 rl run examples/cispo-tiny.json\`.
+The model was first trained [on worked solutions](../m1-puzzles-supervised/README.md). Then it was trained with CISPO on the
+tasks that it had not mastered. The command is \`lightning-m1 rl run examples/cispo-tiny.json\`.
 
 | | |
 | --- | --- |
 | batches | ${batches.length}, of ${plan.run.groups} groups of ${plan.run.groupSize} answers, with ${plan.run.minibatches} updates each |
-| upper bound of the weights | ${plan.objective.maxWeight} |
+| upper bound of the importance weights | ${plan.objective.maxWeight} |
 | AdamW | learning rate ${plan.trainer.lr} with a cosine to ${100 * plan.run.schedule.floor} %, ε ${plan.trainer.eps} |
 | sampled | ${n(totals.groups * plan.run.groupSize)} answers to ${n(totals.groups)} puzzles, ${(totals.tokens / 1e6).toFixed(1)} million tokens |
 | computing time | ${(totals.seconds / 60).toFixed(0)} minutes on two cores |
@@ -91,12 +92,13 @@ that it had not mastered: \`lightning-m1 rl run examples/cispo-tiny.json\`.
 
 ## Limits
 
-- It cannot solve puzzles that differ from its training data: longer puzzles, other wordings, other languages. It has no
-  general knowledge.
-- Long chains of reasoning fail by single errors: after one wrong copy, the rest is wrong too.
+- It cannot solve puzzles that differ from its training data, for example longer ones, or puzzles in other words or
+  languages. It has no general knowledge.
+- A single error makes a long solution wrong: if one line is copied wrongly, all later lines are wrong too.
 - Reinforcement learning can reduce the accuracy on tasks that it does not include${fallen ? `: ${fallen}` : ""}.
-- With the \`simd\` kernels, the seed determines a run to the bit, on any number of threads. Tests check this on short
-  runs. The whole run was made twice: once killed and resumed, and once on one thread without interruption.
+- With the build \`simd\`, the same seed gives bit-identical weights on any number of threads. Tests check this for short
+  runs. The whole run was made twice, once killed and resumed, and once on one thread without interruption. Both gave the
+  same weights.
 
 Apache-2.0, like the library.
 `;
@@ -115,21 +117,20 @@ function supervisedCard() {
   const heldOut = metrics.filter((step) => step.heldOutLoss !== undefined);
   return `# m1-puzzles-supervised
 
-This is [the bundled model](../m1-puzzles/README.md) before reinforcement learning, which starts from these weights.
-\`npm run train:model\` in the repository trains it. The weights are in this folder of the repository, but not in the npm
-package.
+These are the weights from which the reinforcement learning of [the bundled model](../m1-puzzles/README.md) starts. In the
+repository, \`npm run train:model\` trains them. The npm package does not contain them.
 
 ## Accuracy
 
-Right answers in percent, on ${PER_LEVEL} held-out puzzles for each level:
+The table gives the percentage of right answers to ${PER_LEVEL} held-out puzzles of each level.
 
 | column | meaning |
 | --- | --- |
 | sampled | temperature 1.0 with top-p 0.95 |
 | greedy | greedy decoding |
-| 8-bit | sampled with 8-bit weights |
-| blind | a guess of a well-formed answer |
-| majority | always the most frequent answer |
+| 8-bit | sampled in the same way, with 8-bit weights |
+| blind | a random answer in the right form, as a baseline |
+| majority | always the most frequent answer, as a baseline |
 | tokens | mean length of a response |
 
 ${table(scores)}
@@ -139,21 +140,21 @@ ${table(scores)}
 | | |
 | --- | --- |
 | architecture | ${plan.model.num_hidden_layers} layers: seven of lightning attention and one of softmax attention; hidden size ${plan.model.hidden_size}; ${plan.model.num_attention_heads} heads of ${plan.model.head_dim}; ${plan.model.num_local_experts} experts of ${plan.model.intermediate_size}, two per token |
-| vocabulary | byte-level, ${plan.tokenizer.vocabSize} tokens, learned from ${n(plan.data.texts)} puzzles |
-| stored | bf16, in the published layout |
-| data | worked solutions of generated puzzles, all tasks and levels equally often, loss on the solutions only; an eighth of all puzzles, by a hash, is never trained on |
-| steps | ${n(metrics.length)} of ${plan.run.batchTokens} tokens: ${n(metrics.at(-1).documents)} puzzles, ${(tokens / 1e6).toFixed(1)} million tokens |
+| vocabulary | byte-level BPE of ${plan.tokenizer.vocabSize} tokens, trained on ${n(plan.data.texts)} puzzles |
+| format of the weights | bf16, with the names and layout of the published checkpoint |
+| data | worked solutions of generated puzzles, with all tasks and levels equally often; the loss counts only the solutions; an eighth of all puzzles, selected by a hash, is held out |
+| steps | ${n(metrics.length)} steps of ${n(plan.run.batchTokens)} tokens: ${n(metrics.at(-1).documents)} puzzles, ${(tokens / 1e6).toFixed(1)} million tokens |
 | AdamW, as in the report | β 0.9 and 0.95, ε 1e-15; learning rate ${plan.trainer.lr} with ${plan.run.schedule.warmup} steps of warm-up and a cosine to a tenth; gradient norm clipped to 1 |
-| load-balancing loss | × ${plan.model.router_aux_loss_coef} |
+| coefficient of the load-balancing loss | ${plan.model.router_aux_loss_coef} |
 | computing time | ${hours.toFixed(1)} hours on one of two shared cores |
 | held-out loss | ${heldOut[0].heldOutLoss.toFixed(3)} nats per token after ${heldOut[0].step} steps, ${heldOut.at(-1).heldOutLoss.toFixed(4)} at the end |
 | training loss at the end | ${mean(metrics.slice(-100), "crossEntropy").toFixed(4)} |
 
 ![loss](./loss.svg)
 
-With the \`simd\` kernels, the seed determines a run to the bit, on any number of threads. This was tested on short runs,
-which were killed and resumed. The first 277 steps of the run that made these weights were repeated on two threads, with
-identical results; the whole run was not repeated.
+With the build \`simd\`, the same seed gives bit-identical weights on any number of threads. This was tested on short runs,
+which were killed and resumed. Of the run that made these weights, the first 277 steps were repeated on two threads, with
+identical results. The whole run was not repeated.
 
 Apache-2.0, like the library.
 `;

@@ -74,12 +74,12 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
 
 const NOTES: Readonly<Record<string, string>> = {
   serve:
-    "SIGTERM stops it gracefully if it reaches this process: npx and npm keep it from\nit, so start the server with node, or with exec in a script.",
+    "SIGTERM stops the server gracefully. npx and npm do not forward this signal, so start the server\nwith node, or with exec in a script.",
 };
 
 const EXIT_CODES = `
-Exit codes: 0, 1 after an error, 2 for a wrong command line, 130 after Ctrl-C, 143 after SIGTERM
-(a running server stops gracefully on both, with 0).
+Exit codes: 0 success, 1 error, 2 wrong command line, 130 Ctrl-C, 143 SIGTERM. After Ctrl-C or
+SIGTERM, a running server stops gracefully and ends with 0.
 `;
 
 const program = defineCommand({

@@ -32,12 +32,12 @@ export const samplingArguments = {
   "max-tokens": { type: "string", alias: "n", valueHint: "n", description: "Maximum number of tokens to generate" },
   temperature: { type: "string", valueHint: "x", description: "Sampling temperature; 0 decodes greedily" },
   "top-k": { type: "string", valueHint: "n", description: "Sample among the n most probable tokens" },
-  "top-p": { type: "string", valueHint: "x", description: "Sample among the most probable tokens with total x" },
+  "top-p": { type: "string", valueHint: "x", description: "Sample among the most probable tokens, up to a total of x" },
   "min-p": { type: "string", valueHint: "x", description: "Drop tokens below x times the highest probability" },
   "repetition-penalty": { type: "string", valueHint: "x", description: "Repetition penalty; values above 1 reduce repetition" },
   seed: { type: "string", valueHint: "n", description: "Seed of sampling; the same seed gives the same text" },
-  stop: { type: "string", valueHint: "text", description: "Stop before this text (repeatable)" },
-  "stop-ids": { type: "string", valueHint: "1,2", description: "Stop at these token ids" },
+  stop: { type: "string", valueHint: "text", description: "End the text before this string (repeatable)" },
+  "stop-ids": { type: "string", valueHint: "1,2", description: "End the text at these token ids" },
 } as const satisfies ArgsDef;
 
 type ParsedArguments = Readonly<Record<string, unknown>>;

@@ -1,4 +1,4 @@
-// docs/cispo-study.svg: accuracy over updates with the spread of the seeds, like the M1 report's figure 2, and shares of clipped tokens.
+// Draws docs/cispo-study.svg: accuracy over updates with the range of the seeds, as in figure 2 of the M1 report, and shares of clipped tokens.
 
 import { drawSvg, PALETTE, panelsTop } from "../../dist/node/figure.js";
 

@@ -12,14 +12,14 @@ import { bestRate, judge } from "./verdict.mjs";
 const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
 const HELP = `npm run study:cispo [-- OPTION …]
 
-Without options: the verdict, from docs/cispo-study/results.jsonl; exit code 1 if it is not the one in docs/cispo-study/verdict.json.
+Without options, computes the verdict from docs/cispo-study/results.jsonl. Exit code 1 if it differs from docs/cispo-study/verdict.json.
 
-  --run            runs what is missing first, several runs at a time; a run that is cut off begins again
-  --jobs N         how many at a time (default: processors)
+  --run            first makes missing runs, several at a time; an interrupted run begins again
+  --jobs N         number of runs at a time (default: number of processors)
   --figure         draws docs/cispo-study.svg
   --write          replaces docs/cispo-study/verdict.json
-  --config FILE    another study (default: studies/cispo/config.json), with --folder
-  --folder DIR     where results, warm starts and verdict are (default: docs/cispo-study)
+  --config FILE    settings of another study (default: studies/cispo/config.json); also pass --folder
+  --folder DIR     directory of results, warm starts and verdict (default: docs/cispo-study)
   --help`;
 
 const { values } = parseArgs({
@@ -44,7 +44,7 @@ expectSameConfig();
 if (values.run) await runMissing();
 const results = readResults();
 if (results.length === 0) {
-  console.error(`study: ${resultsFile}: expected results, got none (npm run study:cispo -- --run makes them, in hours)`);
+  console.error(`study: ${resultsFile}: expected results, got none (npm run study:cispo -- --run makes them, which takes hours)`);
   process.exit(1);
 }
 const verdicts = Object.keys(config.tasks).map((task) => judge(results, task, config));

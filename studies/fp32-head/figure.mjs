@@ -1,4 +1,4 @@
-// docs/fp32-head.svg: the probability of a token in sampling against that in training, like figure 3 of the M1 report.
+// Draws docs/fp32-head.svg: the probability of each token in sampling and in training, as in figure 3 of the M1 report.
 
 import { drawSvg, PALETTE, panelsTop } from "../../dist/node/figure.js";
 

@@ -1,7 +1,8 @@
 // npm run study:fp32-head [-- --responses N] [-- --write]
 //
-// Do sampling and training compute the same probabilities (M1 report, section 3.2, figure 3)? The bundled model answers puzzles, token by
-// token, with its head in float32, with its head in bfloat16, and with all weights in 8 bits. The trainer computes each response at once.
+// Measures whether sampling and training compute the same probabilities (M1 report, section 3.2, figure 3). The bundled model answers puzzles
+// token by token: with its head in float32, with its head in bfloat16, and with all weights in 8 bits. The trainer then computes all tokens
+// of each response at once.
 
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";

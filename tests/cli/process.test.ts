@@ -112,7 +112,7 @@ test("npm start: the published model's counts and the bundled model solving puzz
     "8,243",
     "70 lightning + 10 softmax",
     "<think>",
-    "✓ right, says the verifier of",
+    "✓ right (verifier of",
   ]) {
     expect(stdout).toContain(fact);
   }

@@ -44,7 +44,7 @@ test("the help of --threads says how many compute by default", async () => {
 
 test("the help says with which exit codes signals end a command, and a server", async () => {
   const { stdout } = await run(["--help"]);
-  expect(stdout).toContain("130 after Ctrl-C, 143 after SIGTERM\n(a running server stops gracefully on both, with 0)");
+  expect(stdout).toMatch(/130 Ctrl-C, 143 SIGTERM\..*a running server stops gracefully/s);
 });
 
 test("--no-color may stand before the command", async () => {

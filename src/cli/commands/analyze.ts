@@ -19,13 +19,13 @@ const COST_OPTIONS = { gpus: "gpus", days: "days", price: "pricePerHour", dollar
  * figures. Loads no weights.
  */
 export const analyze = defineCommand({
-  meta: { name: "analyze", description: "Parameters, FLOPs, memory and training costs; the report's figures" },
+  meta: { name: "analyze", description: "Compute parameters, FLOPs, memory and costs; check the report's figures" },
   args: {
     model: describedModel,
-    tokens: { type: "string", valueHint: "n,n", description: "Lengths to count FLOPs at (default: 1024,65536,1048576)" },
-    rule: { type: "enum", options: ["causal", "square"], description: "Attention pairs that are counted (default: causal)" },
-    context: { type: "string", valueHint: "n,n", description: "Lengths to compute memory at (default: 4096,131072,1048576)" },
-    batch: { type: "string", valueHint: "n", description: "Sequences to compute memory for (default: 1)" },
+    tokens: { type: "string", valueHint: "n,n", description: "Lengths for FLOPs, in tokens (default: 1024,65536,1048576)" },
+    rule: { type: "enum", options: ["causal", "square"], description: "Rule for counting query-key pairs (default: causal)" },
+    context: { type: "string", valueHint: "n,n", description: "Lengths for memory, in tokens (default: 4096,131072,1048576)" },
+    batch: { type: "string", valueHint: "n", description: "Number of sequences for memory (default: 1)" },
     benchmarks: { type: "boolean", description: "Print the report's benchmarks and check its claims instead" },
     figure: {
       type: "string",
@@ -33,10 +33,10 @@ export const analyze = defineCommand({
       description: "Draw the report's figure (.svg, .png) or write its data (.json) instead",
     },
     dark: { type: "boolean", description: "Draw the figure for a dark background" },
-    gpus: { type: "string", valueHint: "n", description: "Compute the cost of a training instead: give three of the four options" },
-    days: { type: "string", valueHint: "x", description: "Days of training" },
-    price: { type: "string", valueHint: "x", description: "Price of a GPU-hour in dollars" },
-    dollars: { type: "string", valueHint: "x", description: "Total cost in dollars" },
+    gpus: { type: "string", valueHint: "n", description: "GPUs of a training run; of these four options, give three" },
+    days: { type: "string", valueHint: "x", description: "Days of a training run" },
+    price: { type: "string", valueHint: "x", description: "Price per GPU-hour in dollars" },
+    dollars: { type: "string", valueHint: "x", description: "Total cost of a training run in dollars" },
     json: { type: "boolean", description: "Print JSON with unrounded numbers" },
     ...commonOptions,
   },

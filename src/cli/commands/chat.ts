@@ -18,7 +18,7 @@ const HELP = "/save FILE, /load FILE, /reset, /help, /exit; Ctrl-C stops an answ
 
 /** Chats line by line. Answers go to stdout, everything else to stderr. */
 export const chat = defineCommand({
-  meta: { name: "chat", description: "Chat with a model; each message computes only its new tokens" },
+  meta: { name: "chat", description: "Chat with a model" },
   args: {
     ...loadingArguments,
     system: { type: "string", valueHint: "text", description: "System message" },

@@ -13,15 +13,15 @@ const [PUZZLE_OPTIONS, TEXT_OPTIONS] = [
 
 /** Measures accuracy on held-out puzzles, or perplexity and bits per byte of a text. */
 export const evaluate = defineCommand({
-  meta: { name: "eval", description: "Accuracy on held-out puzzles, or perplexity and bits per byte of a text" },
+  meta: { name: "eval", description: "Measure accuracy on puzzles, or perplexity and bits per byte of a text" },
   args: {
     ...loadingArguments,
     file: {
       type: "positional",
-      description: "Text or JSONL file to predict (default: puzzles)",
+      description: "Text or JSONL file for perplexity (default: puzzles instead)",
       required: false,
     },
-    tasks: { type: "string", valueHint: "a,b", description: "Puzzles: names of tasks (default: the eight of the bundled model)" },
+    tasks: { type: "string", valueHint: "a,b", description: "Puzzles: tasks (default: the eight of the bundled model)" },
     "per-level": { type: "string", valueHint: "n", description: "Puzzles: number per level (default: 50)" },
     greedy: { type: "boolean", description: "Puzzles: greedy decoding (default: temperature 1, top-p 0.95)" },
     seed: { type: "string", valueHint: "n", description: "Puzzles: seed of instances and sampling (default: 1)" },

@@ -14,7 +14,7 @@ export const fullsize = defineCommand({
   args: {
     ids: { type: "string", valueHint: "1,2,3", description: `Prompt as token ids (default: ${PROMPT.join(",")})` },
     tokens: { type: "string", alias: "n", valueHint: "n", description: "Tokens to decode after the prompt (default: 1)" },
-    verify: { type: "string", valueHint: "dir", description: "Compare with stored outputs (expected.safetensors), twice" },
+    verify: { type: "string", valueHint: "dir", description: "Compare two runs with the outputs in DIR/expected.safetensors" },
     layers: { type: "string", valueHint: "n", description: "Stop after this number of layers (default: all 80)" },
     build: loadingArguments.build,
     threads: loadingArguments.threads,

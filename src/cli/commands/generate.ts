@@ -18,10 +18,10 @@ import { printable, type Terminal } from "../text/terminal.js";
 
 /** Continues one prompt. Streams the text to stdout; everything else goes to stderr. */
 export const generate = defineCommand({
-  meta: { name: "generate", description: "Continue a prompt; the text goes to stdout" },
+  meta: { name: "generate", description: "Continue a prompt and print the text on stdout" },
   args: {
     ...loadingArguments,
-    prompt: { type: "string", alias: "p", valueHint: "text", description: "Text to continue (or on stdin)" },
+    prompt: { type: "string", alias: "p", valueHint: "text", description: "Text to continue (default: read from stdin)" },
     ids: { type: "string", valueHint: "1,2,3", description: "Token ids to continue" },
     chat: { type: "boolean", description: "The prompt is a user's message (always for the bundled model)" },
     system: { type: "string", valueHint: "text", description: "System message, with --chat" },

@@ -9,11 +9,11 @@ import { type Terminal, visible } from "../text/terminal.js";
 
 /** Prints the structure of a model. Reads headers only; `--accuracy` loads the weights. */
 export const inspect = defineCommand({
-  meta: { name: "inspect", description: "Structure of a model; loads weights only for --accuracy" },
+  meta: { name: "inspect", description: "Print the structure of a model" },
   args: {
     source: describedModel,
     slopes: { type: "boolean", description: "Print the decay slopes of every head" },
-    accuracy: { type: "boolean", description: "Load the model; measure the error of bf16 and 8-bit weights, keys and values" },
+    accuracy: { type: "boolean", description: "Load the model; measure errors of bf16 and 8-bit weights, keys and values" },
     json: { type: "boolean", description: "Print JSON with exact numbers" },
     revision: { type: "string", valueHint: "name", description: "Branch, tag or commit of a hub id" },
     "local-files-only": { type: "boolean", description: "Use hub files in the cache only" },

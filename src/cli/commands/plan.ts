@@ -20,7 +20,7 @@ import { type Colours, type Terminal, visible } from "../text/terminal.js";
 
 /** Plans how vLLM serves a model on given GPUs. It only computes the plan and starts no server. */
 export const plan = defineCommand({
-  meta: { name: "plan", description: "How to serve a model with vLLM: parallelism, memory, commands, manifests" },
+  meta: { name: "plan", description: "Plan a deployment with vLLM: parallelism, memory, commands, manifests" },
   args: {
     source: describedModel,
     gpu: { type: "enum", options: gpus.map(({ name }) => name), description: "Kind of GPU (default: H800)" },
@@ -30,11 +30,11 @@ export const plan = defineCommand({
     concurrency: { type: "string", valueHint: "n", description: "Number of simultaneous sequences (default: 1)" },
     weights: { type: "enum", options: ["experts_int8", "bf16"], description: "Format of the weights (default: experts_int8)" },
     kv: { type: "enum", options: ["bf16", "fp8"], description: "Format of keys and values (default: bf16)" },
-    utilization: { type: "string", valueHint: "x", description: "Share of memory that vLLM may use (default: 0.95)" },
+    utilization: { type: "string", valueHint: "x", description: "Share of a GPU's memory for vLLM (default: 0.95)" },
     "pass-tokens": { type: "string", valueHint: "n", description: "Maximum tokens per forward pass (default: 8192)" },
-    "expert-parallel": { type: "boolean", description: "Whole experts on each GPU instead of parts of all" },
-    served: { type: "string", valueHint: "id|path", description: "Hub id or path for vLLM (default: the checkpoint)" },
-    kubernetes: { type: "boolean", description: "Print manifests for kubectl apply -f - instead" },
+    "expert-parallel": { type: "boolean", description: "Put whole experts on each GPU" },
+    served: { type: "string", valueHint: "id|path", description: "Model that vLLM loads (default: the checkpoint)" },
+    kubernetes: { type: "boolean", description: "Print manifests for kubectl apply -f -" },
     json: { type: "boolean", description: "Print JSON with exact numbers of bytes" },
     ...commonOptions,
   },
