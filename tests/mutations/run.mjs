@@ -1,6 +1,8 @@
-// Applies each mutation of the table to a copy of the repository, runs the tests that have to catch it there, and prints which were caught.
-//   npm run test:mutations                all of them; two at a time
-//   npm run test:mutations -- softmax     those whose file or text contains this
+// Applies each mutation of the table to a copy of the repository, runs the tests that must detect it, and prints which mutations were
+// detected.
+//
+//     npm run test:mutations                all of them; two at a time
+//     npm run test:mutations -- softmax     those whose file or text contains this word
 import { spawn } from "node:child_process";
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
@@ -37,7 +39,7 @@ process.on("exit", () => {
 });
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(1));
 
-// Without a mutation all of these tests pass, and each pattern names some: otherwise a failure says nothing.
+// Without a mutation, all of these tests must pass, and each pattern must match some of them. Otherwise a failure proves nothing.
 const tests = [...new Set(chosen.flatMap((one) => one.tests))];
 const clean = await runTests(copies[0], { tests });
 if (clean.failed !== 0 || clean.names.length === 0) fail(`the tests fail without a mutation:\n${clean.output}`);
@@ -65,7 +67,7 @@ function fail(message) {
   process.exit(1);
 }
 
-/** What the tests need, with the packages of this repository. */
+/** Copies what the tests need, with the packages of this repository. */
 function makeCopy() {
   const copy = mkdtempSync(join(tmpdir(), "lightning-m1-mutations-"));
   for (const name of [...COPIED, "vitest.config.ts"])
@@ -94,7 +96,7 @@ async function isCaught(copy, { file, from, to, tests, only }) {
   }
 }
 
-/** The kernels of the build simd, as scripts/build-wasm.mjs makes them. */
+/** Compiles the kernels of the build simd, as scripts/build-wasm.mjs does. */
 async function compile(copy, [wasm, packed]) {
   const asc = join(root, "node_modules/assemblyscript/bin/asc.js");
   const { code, output } = await run(copy, [asc, "--target", "simd", "--baseDir", copy]);

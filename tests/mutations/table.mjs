@@ -1,9 +1,10 @@
-// Mutations that the tests have to catch. `from` stands exactly once in the file and becomes `to`; then a test of `tests` fails, of those alone
-// whose full name matches `only`, where that is given. A row whose text is no longer found is an error: keep it beside the code.
+// Mutations that the tests must detect. `from` occurs exactly once in the file and is replaced by `to`. Then a test of `tests` must fail.
+// If `only` is given, only the tests whose full name matches it count. A row whose text is no longer found is an error, so the table must
+// be kept up to date with the code.
 
 const KERNELS = ["tests/conformance/node-simd.test.ts"];
 
-/** A kernel: compiled anew for the build simd. */
+/** Returns a mutation of a kernel, which is compiled again for the build simd. */
 const kernel = (file, from, to, only) => ({ file: `assembly/${file}.ts`, from, to, tests: KERNELS, only });
 const source = (file, from, to, tests, only) => ({
   file: `src/${file}.ts`,

@@ -1,10 +1,10 @@
 import type { MiniMaxM1 } from "../../src/index.js";
 import texts from "./bundled-model-texts.json" with { type: "json" };
 
-/** What the bundled model answers with the simd kernels, whatever the engine and the number of threads. */
+/** Answers of the bundled model with the simd kernels. They do not depend on the engine or on the number of threads. */
 export const answers: readonly { readonly question: string; readonly seed: number; readonly text: string }[] = texts;
 
-/** Its answers to the same questions, sampled as MiniMax recommends. */
+/** Returns the model's answers to the same questions, sampled as MiniMax recommends. */
 export async function answersOf(model: MiniMaxM1): Promise<string[]> {
   const found: string[] = [];
   for (const { question, seed } of answers) {

@@ -1,4 +1,4 @@
-/** The chat template that MiniMax-M1 publishes in its tokenizer_config.json, cut behind its tags. */
+/** The chat template that MiniMax-M1 publishes in its tokenizer_config.json, split after its tags. */
 export const chatTemplate = [
   "{{ '<begin_of_document>' -}}",
   "{% set ns = namespace(system_prompt='') -%}",

@@ -11,7 +11,7 @@ import { random } from "./random.js";
 /** Files of a checkpoint by name. */
 export type Files = Map<string, Uint8Array>;
 
-/** A tensor as it lies in a file. */
+/** A tensor as it is stored in a file. */
 export interface RawTensor {
   readonly name: string;
   readonly dtype: string;
@@ -19,7 +19,7 @@ export interface RawTensor {
   readonly bytes: Uint8Array;
 }
 
-/** The smallest configuration with every kind of tensor: both mixers, two experts, odd sizes. */
+/** The smallest configuration with every kind of tensor: both kinds of attention, two experts, and odd sizes. */
 export const SMALL: Readonly<Record<string, unknown>> = {
   architectures: ["MiniMaxM1ForCausalLM"],
   model_type: "minimax_m1",
@@ -37,7 +37,7 @@ export const SMALL: Readonly<Record<string, unknown>> = {
   max_position_embeddings: 64,
 };
 
-/** The same model in transformers' words. */
+/** The same model with the keys of transformers. */
 export const SMALL_HF: Readonly<Record<string, unknown>> = {
   architectures: ["MiniMaxForCausalLM"],
   model_type: "minimax",
@@ -54,21 +54,21 @@ export const SMALL_HF: Readonly<Record<string, unknown>> = {
   max_position_embeddings: 64,
 };
 
-/** Every tensor of the configuration's graph, filled with arbitrary finite numbers of its dtype. */
+/** Returns every tensor of the configuration's graph, filled with arbitrary finite numbers of its dtype. */
 export function rawTensors(config: Record<string, unknown>, seed = 1): RawTensor[] {
   const { uniform } = random(seed);
   return graph(config).tensors.map(({ name, shape, dtype, bytes: size }) => {
     const bytes = new Uint8Array(size);
     const width = dtype === "f32" ? 4 : 2;
     for (let i = 0; i < size; i++) {
-      // The top byte of each little-endian number keeps its exponent clear of ∞ and NaN.
+      // The top byte of each little-endian number keeps its exponent away from that of ∞ and NaN.
       bytes[i] = Math.floor(uniform() * 256) & (i % width === width - 1 ? 0xbb : 0xff);
     }
     return { name, dtype: dtype.toUpperCase(), shape, bytes };
   });
 }
 
-/** The buffers that transformers stores in a lightning layer. */
+/** Returns the buffers that transformers stores in a lightning layer. */
 export function rawBuffers(layer: number): RawTensor[] {
   const one = (name: string, shape: number[]): RawTensor => {
     const bytes = new Uint8Array(4 * shape.reduce((a, b) => a * b, 1)).map((_, i) => (i % 4 === 3 ? 0x3f : i));
@@ -77,7 +77,7 @@ export function rawBuffers(layer: number): RawTensor[] {
   return [one("slope_rate", [2, 1, 1]), one("query_decay", [2, 8, 1]), one("key_decay", [2, 8, 1]), one("diagonal_decay", [1, 2, 8, 8])];
 }
 
-/** A file of these tensors in their order, laid out as the reference implementation does. */
+/** Returns a file of these tensors in their order, with the layout of the reference implementation. */
 export function safetensors(tensors: readonly RawTensor[], metadata: Record<string, string> = { format: "pt" }): Uint8Array<ArrayBuffer> {
   let end = 0;
   const entries = tensors.map(({ name, dtype, shape, bytes }) => {
@@ -95,7 +95,7 @@ export function safetensors(tensors: readonly RawTensor[], metadata: Record<stri
   return file(json.padEnd(Math.ceil(json.length / 8) * 8), data);
 }
 
-/** A file with any header and any data. */
+/** Returns a file with any header and any data. */
 export function file(header: string | Uint8Array, data: Uint8Array = new Uint8Array(), headerLength?: bigint): Uint8Array<ArrayBuffer> {
   const json = typeof header === "string" ? new TextEncoder().encode(header) : header;
   const bytes = new Uint8Array(8 + json.byteLength + data.byteLength);
@@ -105,7 +105,7 @@ export function file(header: string | Uint8Array, data: Uint8Array = new Uint8Ar
   return bytes;
 }
 
-/** Header and data of a well-formed file. */
+/** Returns header and data of a well-formed file. */
 export function open(bytes: Uint8Array): {
   header: Record<string, { dtype: string; shape: number[]; data_offsets: [number, number] }>;
   data: Uint8Array;
@@ -118,7 +118,7 @@ export function json(value: unknown): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(`${JSON.stringify(value, null, 2)}\n`);
 }
 
-/** A checkpoint in one file. */
+/** Returns a checkpoint in one file. */
 export function singleFile(config: Record<string, unknown> = SMALL, tensors = rawTensors(config)): Files {
   return new Map([
     ["config.json", json(config)],
@@ -126,7 +126,7 @@ export function singleFile(config: Record<string, unknown> = SMALL, tensors = ra
   ]);
 }
 
-/** A checkpoint in `count` files with an index. */
+/** Returns a checkpoint in `count` files with an index. */
 export function sharded(config: Record<string, unknown> = SMALL, count = 3, tensors = rawTensors(config)): Files {
   const files: Files = new Map([["config.json", json(config)]]);
   const map: Record<string, string> = {};
@@ -142,19 +142,19 @@ export function sharded(config: Record<string, unknown> = SMALL, count = 3, tens
   return files.set("model.safetensors.index.json", json({ metadata: { total_size }, weight_map }));
 }
 
-/** The same configuration stored otherwise. */
+/** Returns the same configuration with another stored dtype. */
 export function storedAs(torchDtype: string, config: Record<string, unknown> = SMALL): Record<string, unknown> {
   return "dtype" in config ? { ...config, dtype: torchDtype } : { ...config, torch_dtype: torchDtype };
 }
 
-/** Saves, and expects exactly these files. */
+/** Saves a checkpoint, and expects exactly these files. */
 export async function expectSaved(checkpoint: Checkpoint, files: Files): Promise<void> {
   const saved = await saveCheckpoint(checkpoint);
   expect([...saved.keys()].sort()).toEqual([...files.keys()].sort());
   for (const [name, bytes] of saved) expect(Buffer.compare(bytes, files.get(name)!), name).toBe(0);
 }
 
-/** A local HTTP server for the time of `body`. */
+/** Runs a local HTTP server during `body`. */
 export async function withServer<T>(
   handle: (request: IncomingMessage, response: ServerResponse) => void,
   body: (url: string, server: Server) => Promise<T>,
@@ -169,13 +169,13 @@ export async function withServer<T>(
   }
 }
 
-/** Bytes `begin` to `end` of the request's Range header, undefined without one. */
+/** Returns bytes `begin` to `end` of the request's Range header. Returns undefined without this header. */
 export function rangeOf(request: IncomingMessage): [begin: number, end: number] | undefined {
   const match = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? "");
   return match ? [Number(match[1]), Number(match[2]) + 1] : undefined;
 }
 
-/** Answers a request for one of these files as a static server does. */
+/** Responds to a request for one of these files, as a static server does. */
 export function serve(files: Files, request: IncomingMessage, response: ServerResponse, root = "/"): void {
   const path = decodeURIComponent(new URL(request.url!, "http://localhost").pathname);
   const bytes = path.startsWith(root) ? files.get(path.slice(root.length)) : undefined;

@@ -3,14 +3,14 @@ import { loadCheckpoint } from "../../src/checkpoint/load.js";
 import type { LoadOptions } from "../../src/checkpoint/load-options.js";
 import { expectSaved, type Files, json, rangeOf, serve, singleFile, withServer } from "./checkpoints.js";
 
-/** Answers in place of the server, if it returns true. */
+/** Responds in place of the server if it returns true. */
 export type Disturb = (request: IncomingMessage, response: ServerResponse, count: number, bytes: Uint8Array | undefined) => unknown;
 
 export const QUICK = { retryDelayMs: 1, stallMs: 300 };
 /** A checkpoint whose files are all small. */
 export const text = singleFile().set("tokenizer_config.json", json({}));
 
-/** Serves files with faults; `count` counts requests from 1. */
+/** Serves files with faults. `count` counts the requests from 1. */
 export function faulty(files: Files, disturb: Disturb, ranges = true): Parameters<typeof withServer>[0] {
   let count = 0;
   return (request, response) => {
@@ -21,7 +21,7 @@ export function faulty(files: Files, disturb: Disturb, ranges = true): Parameter
   };
 }
 
-/** Loads from a server with faults and expects these files. */
+/** Loads from a server with faults, and expects these files. */
 export async function expectLoaded(files: Files, disturb: Disturb, options: LoadOptions = QUICK, ranges = true): Promise<void> {
   await withServer(faulty(files, disturb, ranges), async (url) => {
     const checkpoint = await loadCheckpoint(url, options);
@@ -30,7 +30,7 @@ export async function expectLoaded(files: Files, disturb: Disturb, options: Load
   });
 }
 
-/** The error of a load from a server with faults. */
+/** Returns the error of a load from a server with faults. */
 export function failure(files: Files, disturb: Disturb, options: LoadOptions = QUICK): Promise<Error> {
   return withServer(faulty(files, disturb), (url) =>
     loadCheckpoint(url, options).then(
@@ -42,7 +42,7 @@ export function failure(files: Files, disturb: Disturb, options: LoadOptions = Q
 
 export const isData = (request: IncomingMessage) => request.url!.includes("model.safetensors") && (rangeOf(request)?.[0] ?? 0) > 0;
 
-/** An answer that breaks off after some bytes. */
+/** Sends a response that breaks off after some bytes. */
 export function cut(
   request: IncomingMessage,
   response: ServerResponse,
@@ -60,7 +60,7 @@ export function cut(
   return true;
 }
 
-/** A body without end; counts the bytes that were taken. */
+/** Sends a body without end, and counts the bytes that were taken. */
 export function endless(response: ServerResponse, sent: { bytes: number }, chunk = Buffer.alloc(1 << 20, 32)): void {
   const write = () => {
     while (!response.destroyed) {

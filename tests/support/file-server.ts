@@ -2,13 +2,13 @@ import { Worker } from "node:worker_threads";
 import { onTestFinished } from "vitest";
 import type { Files } from "./checkpoints.js";
 
-/** How a server answers a request for bytes: as it should, or with a fault. */
+/** How the server responds to a request for bytes: correctly, or with a fault. */
 export type Behaviour = "sound" | "404" | "500" | "whole" | "short" | "long" | "shifted" | "changed" | "silent" | "stalled" | "reset";
 
-/** A server on a thread of its own: one on the testing thread could not answer while that waits. */
+/** A server on a separate thread. A server on the test's thread could not respond while that thread waits. */
 export interface FileServer {
   readonly url: string;
-  /** From now on, for files of weights. */
+  /** Sets the behaviour from now on, for files of weights. */
   behave(behaviour: Behaviour): void;
 }
 

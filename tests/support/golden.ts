@@ -3,26 +3,26 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { readSafetensors, type StoredTensor } from "./safetensors.js";
 
-/** One checkpoint and what the published PyTorch code computes from it. */
+/** A checkpoint, and the numbers that the published PyTorch code computes from it. */
 export interface GoldenCase {
   readonly name: string;
   readonly directory: string;
   /** The parsed `config.json`. */
   readonly config: Record<string, unknown>;
   readonly weights: ReadonlyMap<string, StoredTensor>;
-  /** By the names in tests/golden/README.md. */
+  /** Expected numbers, by the names in tests/golden/README.md. */
   readonly expected: ReadonlyMap<string, StoredTensor>;
   readonly inputIds: number[][];
-  /** The first 16 input ids and 24 greedy tokens after them. */
+  /** The first 16 input ids, and the 24 greedy tokens after them. */
   readonly greedyIds: number[][];
 }
 
-/** Ids of `greedyIds` that are prompt. */
+/** Number of ids in `greedyIds` that belong to the prompt. */
 export const GREEDY_PROMPT = 16;
 
 const own = fileURLToPath(new URL("../golden", import.meta.url));
 
-/** Directories of all cases: those in the repository, then further ones under the directory named by GOLDEN_DIR. */
+/** Returns the directories of all cases: first those in the repository, then those under the directory named by GOLDEN_DIR. */
 export function goldenCases(): { name: string; directory: string }[] {
   const directories = new Map<string, string>();
   for (const root of [own, process.env.GOLDEN_DIR]) {
@@ -35,13 +35,16 @@ export function goldenCases(): { name: string; directory: string }[] {
   return Array.from(directories, ([name, directory]) => ({ name, directory }));
 }
 
-/** A case has weights, and logits to compare with: other golden files hold gradients, or weights given by a formula. */
+/**
+ * Returns whether a directory is a case, which has weights, and logits to compare with. Other golden files contain gradients, or have
+ * synthetic weights.
+ */
 function isCase(directory: string): boolean {
   if (!["config.json", "model.safetensors", "expected.safetensors"].every((file) => existsSync(join(directory, file)))) return false;
   return read(directory, "expected.safetensors").has("logits");
 }
 
-/** Reads one case whole. */
+/** Reads one case completely. */
 export function readGolden({ name, directory }: { name: string; directory: string }): GoldenCase {
   const expected = read(directory, "expected.safetensors");
   return {

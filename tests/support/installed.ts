@@ -15,17 +15,17 @@ export const browser = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chr
   (path) => path && existsSync(path),
 );
 
-/** A project into which the package has been installed. */
+/** A project in which the package is installed. */
 export interface Project {
   readonly folder: string;
-  /** Where the package is. */
+  /** Directory of the package. */
   readonly installed: string;
   readonly tarball: string;
   write(file: string, text: string): string;
   remove(): void;
 }
 
-/** What "npm install" of the tarball leaves behind, without a registry: the packed files, and the dependencies of this checkout. */
+/** Creates the result of "npm install" of the tarball without a registry: the packed files, and the dependencies of this checkout. */
 export function installPackage(): Project {
   const folder = mkdtempSync(join(tmpdir(), "lightning-m1-"));
   const installed = join(folder, "node_modules/lightning-m1");
@@ -53,7 +53,7 @@ export function installPackage(): Project {
 
 const TYPES: Record<string, string> = { ".html": "text/html", ".js": "text/javascript", ".json": "application/json" };
 
-/** A server of static files: of the folder that is mapped to the longest beginning of the path. */
+/** Serves static files, from the folder that is mapped to the longest prefix of the path. */
 export async function serveFolders(
   folders: Readonly<Record<string, string>>,
   headers: Readonly<Record<string, string>> = {},
@@ -76,8 +76,8 @@ export async function serveFolders(
 let started: Promise<Browser> | undefined;
 
 /**
- * What a script gives in a page of Chromium, whose cache and workers are its own. As text: the page gets it as it stands, not as the test
- * runner would rewrite it. All pages of a file are in one Chromium, which ends with the file.
+ * Evaluates a script in a page of Chromium, and returns its value. The page has its own cache and workers. The script is text, so that the
+ * test runner does not rewrite it. All pages of a test file share one Chromium, which ends with the file.
  */
 export async function evaluateInPage(url: string, script: string): Promise<unknown> {
   started ??= chromium.launch({ executablePath: browser!, args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking"] });

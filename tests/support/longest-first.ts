@@ -1,6 +1,9 @@
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
-/** Files that take longest, by a part of their path: those that come first here begin first, so that no worker is left with one at the end. */
+/**
+ * Test files that take the longest, by a part of their path. Earlier entries begin earlier, so that no worker is left with a long file at
+ * the end.
+ */
 const LONGEST = [
   "tests/package/bench.test.ts",
   "tests/package/package.test.ts",
@@ -19,7 +22,7 @@ const LONGEST = [
   "tests/node/hub.test.ts",
 ];
 
-/** Vitest's order, by what earlier runs took, has nothing to go by in a fresh clone. */
+/** Runs the longest files first. Vitest orders files by the time of earlier runs, which a fresh clone does not have. */
 export class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const rank = ({ moduleId }: TestSpecification) => {

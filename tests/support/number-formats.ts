@@ -1,11 +1,13 @@
-// float32, bfloat16 and float16 between values and little-endian bytes, for test checkpoints.
+// Converts float32, bfloat16 and float16 numbers between values and little-endian bytes, for test checkpoints.
 
-/** Storage types of the test checkpoints, as safetensors names them. */
+/** Storage types of the test checkpoints, under their names in safetensors. */
 export type StoredType = "F32" | "F16" | "BF16" | "I32";
 
 export const WIDTHS: Readonly<Record<StoredType, number>> = { F32: 4, F16: 2, BF16: 2, I32: 4 };
 
-/** The nearest value that the type holds, ties to even; by way of float32, as checkpoints are made. */
+/**
+ * Returns the nearest value that the type can represent, with ties to even. The value is first rounded to float32, as in real checkpoints.
+ */
 export function roundTo(type: StoredType, value: number): number {
   if (type === "I32") return Math.round(value);
   const x = Math.fround(value);
@@ -15,7 +17,7 @@ export function roundTo(type: StoredType, value: number): number {
   return roundEven(x / quantum) * quantum;
 }
 
-/** Values of `type` read from little-endian bytes; exact. */
+/** Reads values of `type` from little-endian bytes, without rounding. */
 export function decode(type: StoredType, bytes: Uint8Array): Float64Array {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const width = WIDTHS[type];
@@ -28,14 +30,14 @@ export function decode(type: StoredType, bytes: Uint8Array): Float64Array {
 
 const tables: Partial<Record<"BF16" | "F16", Float64Array>> = {};
 
-/** Of every pattern, made when they are first needed. */
+/** Returns the values of all bit patterns. They are computed on first use. */
 function valuesOf16Bits(type: "BF16" | "F16"): Float64Array {
   const [exponentBits, mantissaBits] = type === "BF16" ? [8, 7] : [5, 10];
   tables[type] ??= new Float64Array(2 ** 16).map((_, bits) => fromBits(bits, exponentBits, mantissaBits));
   return tables[type];
 }
 
-/** Little-endian bytes of values, each rounded to `type` first. */
+/** Returns the little-endian bytes of values, each of which is first rounded to `type`. */
 export function encode(type: StoredType, values: ArrayLike<number>): Uint8Array<ArrayBuffer> {
   const width = WIDTHS[type];
   const view = new DataView(new ArrayBuffer(values.length * width));
@@ -48,7 +50,9 @@ export function encode(type: StoredType, values: ArrayLike<number>): Uint8Array<
   return new Uint8Array(view.buffer);
 }
 
-/** `±2^(e − bias) · (1 + m / 2^mantissaBits)`; e = 0 holds zero and the subnormals, the largest e infinity and NaN. */
+/**
+ * Computes `±2^(e − bias) · (1 + m / 2^mantissaBits)`. e = 0 stands for zero and the subnormals, and the largest e for infinity and NaN.
+ */
 function fromBits(bits: number, exponentBits: number, mantissaBits: number): number {
   const sign = bits >> (exponentBits + mantissaBits) ? -1 : 1;
   const exponent = (bits >> mantissaBits) & (2 ** exponentBits - 1);
@@ -58,7 +62,7 @@ function fromBits(bits: number, exponentBits: number, mantissaBits: number): num
   return sign * (exponent ? 2 ** (exponent - bias) * (1 + fraction) : 2 ** (1 - bias) * fraction);
 }
 
-/** The inverse of {@link fromBits} for values that the format holds; larger ones become infinite. */
+/** Computes the inverse of {@link fromBits} for values that the format can represent. Larger values become infinite. */
 function toBits(value: number, exponentBits: number, mantissaBits: number): number {
   const top = 2 ** exponentBits - 1;
   const bias = 2 ** (exponentBits - 1) - 1;
@@ -66,12 +70,12 @@ function toBits(value: number, exponentBits: number, mantissaBits: number): numb
   const magnitude = Math.abs(value);
   if (Number.isNaN(value)) return top * 2 ** mantissaBits + 2 ** (mantissaBits - 1);
   if (magnitude >= 2 ** (top - bias)) return sign + top * 2 ** mantissaBits;
-  // Counted in steps of its binade, a value is its own bit pattern: a subnormal has exponent field 0 and no leading one.
+  // Counted in steps of its binade, a value is its own bit pattern. A subnormal has the exponent field 0 and no leading one.
   const exponent = magnitude === 0 ? 1 - bias : Math.max(exponentOf(magnitude), 1 - bias);
   return sign + (exponent + bias - 1) * 2 ** mantissaBits + magnitude / 2 ** (exponent - mantissaBits);
 }
 
-/** e with 2^e ≤ |x| < 2^(e+1), for float32 values. */
+/** Returns e with 2^e ≤ |x| < 2^(e+1), for float32 values. */
 function exponentOf(x: number): number {
   const e = Math.floor(Math.log2(Math.abs(x)));
   return 2 ** e > Math.abs(x) ? e - 1 : 2 ** (e + 1) <= Math.abs(x) ? e + 1 : e;
@@ -83,7 +87,7 @@ function roundEven(x: number): number {
   return below % 2 === 0 ? below : below + 1;
 }
 
-/** What a cache holds of keys or values `[tokens, heads, headDim]`: int8 has a scale for every position and head. */
+/** Returns keys or values `[tokens, heads, headDim]` as a cache stores them. int8 has a scale for every position and head. */
 export function roundKeysValues(x: Float32Array, headDim: number, kv: "f32" | "bf16" | "q8"): Float32Array {
   if (kv === "f32") return x;
   if (kv === "bf16") return x.map((value) => roundTo("BF16", value));

@@ -1,4 +1,4 @@
-// A server of OpenAI's interface for tests: what it answers, and where it misbehaves, is written in the test.
+// A server of OpenAI's interface for tests. The test defines its responses and its faults.
 
 import { createServer, type IncomingHttpHeaders, type Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
@@ -13,7 +13,7 @@ export interface Received {
   readonly body: any;
 }
 
-/** What is sent, and how it ends: properly, by breaking the connection, or not at all. */
+/** The data of a response, and how it ends: properly, with a broken connection, or not at all. */
 export interface Reply {
   readonly status?: number;
   readonly headers?: Readonly<Record<string, string>>;
@@ -23,13 +23,16 @@ export interface Reply {
 
 export class OpenAiServer {
   readonly received: Received[] = [];
-  /** Answers that the client has left before their end. */
+  /** Number of responses that the client left before their end. */
   left = 0;
   private readonly sockets = new Set<Socket>();
 
   private constructor(private readonly server: Server) {}
 
-  /** @param answer undefined is a connection closed without an answer. Models are answered for, unless it does so itself. */
+  /**
+   * Starts a server. @param answer returns a response, or undefined to close the connection without one. Requests for the list of models
+   * are answered automatically, unless `answer` does it
+   */
   static async start(
     answer: (request: Received, attempt: number) => Reply | undefined | Promise<Reply | undefined>,
   ): Promise<OpenAiServer> {
@@ -55,7 +58,7 @@ export class OpenAiServer {
       for await (const piece of reply.pieces ?? []) {
         if (response.destroyed) return;
         response.write(piece);
-        // Each piece travels alone.
+        // Each piece is sent separately.
         await new Promise((resolve) => setImmediate(resolve));
       }
       if (reply.ending === "cut") request.socket.destroy();
@@ -88,14 +91,17 @@ export const models = (...ids: string[]): Reply => json({ object: "list", data: 
 export const sse = (...events: unknown[]): string[] =>
   events.map((event) => `data: ${typeof event === "string" ? event : JSON.stringify(event)}\n\n`);
 
-/** A stream of these choices, ended as servers end it. */
+/** Returns a stream of these choices, which ends as that of a server does. */
 export function stream(choices: readonly object[], usage?: object): Reply & { readonly pieces: string[] } {
   const events: unknown[] = choices.map((choice) => ({ object: "chunk", choices: [{ index: 0, ...choice }] }));
   if (usage) events.push({ object: "chunk", choices: [], usage });
   return { pieces: sse(...events, "[DONE]") };
 }
 
-/** Answers as vLLM does, by a model of this library: the ids, probabilities and reasons of its own generation. Text stays in one piece, as with a server that parses nothing. */
+/**
+ * Responds as vLLM does, with a model of this library: ids, probabilities and stop reasons are those of its own generation. The text stays
+ * in one piece, as with a server that parses nothing.
+ */
 export function serving(model: LanguageModel): (request: Received) => Promise<Reply | undefined> {
   return async ({ path, body }) => {
     if (path === "/v1/models") return undefined;

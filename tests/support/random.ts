@@ -3,15 +3,15 @@ import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 
 /** A reproducible stream of random numbers. */
 export interface Random {
-  /** Uniform in [0, 1). */
+  /** Returns a number that is uniform in [0, 1). */
   uniform(): number;
-  /** Normal, mean 0 and standard deviation 1. */
+  /** Returns a normal number with mean 0 and standard deviation 1. */
   normal(): number;
-  /** Uniform over 0 … below − 1. */
+  /** Returns an integer that is uniform over 0 … below − 1. */
   integer(below: number): number;
 }
 
-/** The stream of this seed: the same numbers everywhere. */
+/** Creates the stream of a seed. It gives the same numbers everywhere. */
 export function random(seed: number): Random {
   const generator = xoroshiro128plus(seed);
   const uniform = () => uniformFloat64(generator);
@@ -22,7 +22,7 @@ export function random(seed: number): Random {
   };
 }
 
-/** `size` normal values of standard deviation `scale` that are exact in float32. */
+/** Returns `size` normal values with standard deviation `scale`. They are exact in float32. */
 export function randomTensor(seed: number, size: number, scale = 1): Float32Array<ArrayBuffer> {
   const { normal } = random(seed);
   const values = new Float32Array(size);
@@ -30,7 +30,7 @@ export function randomTensor(seed: number, size: number, scale = 1): Float32Arra
   return values;
 }
 
-/** `length` token ids below `vocabSize`. */
+/** Returns `length` token ids below `vocabSize`. */
 export function randomIds(seed: number, length: number, vocabSize: number): number[] {
   const { integer } = random(seed);
   return Array.from({ length }, () => integer(vocabSize));

@@ -1,13 +1,13 @@
 import { decode, encode, type StoredType } from "./number-formats.js";
 
-/** One tensor of a file, its values widened exactly to float64. */
+/** A tensor of a file. Its values are widened exactly to float64. */
 export interface StoredTensor {
   readonly dtype: StoredType;
   readonly shape: readonly number[];
   readonly data: Float64Array;
 }
 
-/** Tensors of a well-formed safetensors file, by name. Shares nothing with the library's own reader. */
+/** Reads the tensors of a well-formed safetensors file, by name. It shares no code with the library's own reader. */
 export function readSafetensors(bytes: Uint8Array): Map<string, StoredTensor> {
   const headerBytes = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
   const header: Record<string, { dtype: StoredType; shape: number[]; data_offsets: [number, number] }> = JSON.parse(
@@ -22,7 +22,7 @@ export function readSafetensors(bytes: Uint8Array): Map<string, StoredTensor> {
   return tensors;
 }
 
-/** A safetensors file of these tensors in their order, values rounded to each one's dtype. */
+/** Returns a safetensors file of these tensors in their order. Values are rounded to the dtype of each tensor. */
 export function writeSafetensors(
   tensors: Iterable<readonly [name: string, tensor: { dtype: StoredType; shape: readonly number[]; data: ArrayLike<number> }]>,
 ): Uint8Array<ArrayBuffer> {

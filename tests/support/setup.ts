@@ -1,15 +1,17 @@
-// Before every file of tests.
+// Runs before every test file.
 
 import { expect } from "vitest";
 
 type Numbers = Uint8Array | Float32Array | number[];
 
-/** Arrays shorter than this are left to `toEqual`. */
+/** Minimum length of arrays that are compared here. Shorter arrays are left to `toEqual`. */
 const LONG = 100;
 
 /**
- * Compares long arrays of numbers element by element, as `toEqual` does (NaN equals NaN, 0 does not equal −0): its own way makes a string of
- * every index, which took a third of the time of the kernels' tests. Says nothing of arrays that differ, so that the usual message follows.
+ * Compares long arrays of numbers element by element, with the rules of `toEqual` (NaN equals NaN, 0 does not equal −0). `toEqual` itself
+ * converts every index to a string, which took a third of the time of the kernels' tests.
+ *
+ * Returns undefined for arrays that differ, so that the usual message follows.
  */
 function sameElements(a: unknown, b: unknown): true | undefined {
   if (!isLongArray(a) || !isLongArray(b) || a.constructor !== b.constructor || a.length !== b.length) return undefined;

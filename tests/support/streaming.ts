@@ -24,7 +24,7 @@ const SIZES = {
   max_position_embeddings: 512,
 };
 
-/** Three layers, four experts, rows of an odd number of words, more of the vocabulary than goes into one part. */
+/** A configuration with three layers, four experts, rows of an odd number of words, and a vocabulary that takes several parts. */
 export const STREAMED: Readonly<Record<string, unknown>> = {
   model_type: "minimax_m1",
   architectures: ["MiniMaxM1ForCausalLM"],
@@ -34,7 +34,7 @@ export const STREAMED: Readonly<Record<string, unknown>> = {
   rotary_dim: 4,
 };
 
-/** The same in transformers' words. */
+/** The same configuration with the keys of transformers. */
 export const STREAMED_HF: Readonly<Record<string, unknown>> = {
   model_type: "minimax",
   architectures: ["MiniMaxForCausalLM"],
@@ -45,7 +45,7 @@ export const STREAMED_HF: Readonly<Record<string, unknown>> = {
 
 const STORED = { f32: "F32", f16: "F16", bf16: "BF16" } as const;
 
-/** Random weights in three files and an index. */
+/** Returns random weights in three files and an index. */
 export function streamedFiles(source: Record<string, unknown> = STREAMED, change: (tensor: RawTensor) => RawTensor = (x) => x): Files {
   const config = parseConfig(source);
   const weights = randomWeights(config, 5);
@@ -55,7 +55,7 @@ export function streamedFiles(source: Record<string, unknown> = STREAMED, change
   return sharded(source, 3, tensors);
 }
 
-/** A directory that goes with the test, with these files in it. */
+/** Writes files into a directory that is removed after the test. */
 export function put(files: Files): string {
   const directory = mkdtempSync(join(tmpdir(), "lightning-m1-"));
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
@@ -66,7 +66,7 @@ export function put(files: Files): string {
   return directory;
 }
 
-/** A model that goes with the test. */
+/** Loads a model that is disposed after the test. */
 export async function load(source: CheckpointSource, options: LoadOptions = {}): Promise<MiniMaxM1> {
   const model = await MiniMaxM1.load(source, { build: "simd", threads: 1, ...options });
   onTestFinished(() => model.dispose());
@@ -77,14 +77,17 @@ export function loadStreamed(source: CheckpointSource, options: LoadOptions = {}
   return load(source, { residency: "streamed", budgetBytes: 1 << 20, ...options });
 }
 
-/** The greedy continuation. */
+/** Returns the greedy continuation. */
 export async function greedyIds(model: MiniMaxM1, prompt: readonly number[], maxTokens: number): Promise<number[]> {
   const ids: number[] = [];
   for await (const { id } of model.generate(prompt, { maxTokens })) ids.push(id);
   return ids;
 }
 
-/** The least budget that a checkpoint takes, as the refusal of a smaller one says it: rounded to a hundredth of a KiB, so up to eleven bytes more. */
+/**
+ * Returns the smallest budget with which a checkpoint can be loaded, as the error for a smaller budget states it. It is rounded to a
+ * hundredth of a KiB, so it can be up to eleven bytes too large.
+ */
 export async function leastBudget(source: CheckpointSource, options: LoadOptions = {}): Promise<number> {
   const message = await MiniMaxM1.load(source, { ...options, residency: "streamed", budgetBytes: 1 }).then(
     () => "",

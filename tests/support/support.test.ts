@@ -1,4 +1,4 @@
-// The helpers that other tests rely on.
+// Tests of the helpers that other tests use.
 
 import { describe, expect, test } from "vitest";
 import { parseConfig } from "../../src/model/config.js";

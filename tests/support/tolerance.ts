@@ -1,8 +1,8 @@
-// Every tolerance of the test suite comes from here, and from one constant.
+// The tolerances of the whole test suite. All derived tolerances depend on one constant, C.
 //
-// A float32 result that takes n rounded operations, whatever their order, differs from the exact one by at most about
-// n · ε · Σ|terms|, where the sum of magnitudes is the same computation on absolute values. ε is the distance from 1 to the next
-// float32, twice the error of one rounding.
+// A float32 result that takes n rounded operations, in any order, differs from the exact result by at most about n · ε · Σ|terms|. The sum
+// of magnitudes is the same computation on absolute values. ε is the distance from 1 to the next float32, which is twice the error of one
+// rounding.
 
 import { Q8_BLOCK_INPUTS } from "../../src/runtime/tensor.js";
 import { quadraticLightning } from "../reference/lightning.js";
@@ -11,63 +11,83 @@ import { type Numbers, softmax as probabilities } from "../reference/linear.js";
 /** Distance from 1 to the next float32. */
 export const EPSILON = 2 ** -23;
 
-/** Safety factor of every derived tolerance: for second-order terms, and for intermediate results that are themselves rounded. */
+/**
+ * Safety factor of every derived tolerance. It accounts for second-order terms, and for intermediate results that are themselves rounded.
+ */
 export const C = 2;
 
-/** Largest absolute error of whole models, against the published code in float32 or the reference in float64. */
+/** Maximum absolute error of whole models, compared with the published code in float32 or with the reference in float64. */
 export const GOLDEN = { logits: 1e-4, hiddenStates: 2e-4, routerLogits: 2e-4 } as const;
 
-/** Losses, gradients (norm-wise relative, per parameter), and losses and gradient norms of steps after them, against the published code. */
+/**
+ * Maximum errors of losses and gradients, compared with the published code. Errors of gradients are relative to the norm of each
+ * parameter's gradient. `steps` applies to losses and gradient norms of later steps.
+ */
 export const GRADIENTS = { loss: 1e-5, relative: 1e-4, steps: 1e-4 } as const;
 
 /**
- * The same for 8-bit weights, against the reference over what they were rounded to: what is left is the rounding of activations to
- * 15 bits and a sign, 2^8 times as coarse as float32's, of whose tolerance a tenth is used.
+ * Maximum error of logits with 8-bit weights, compared with the reference on the rounded weights. The remaining error comes from rounding
+ * activations to 15 bits and a sign. This is 2^8 times as coarse as float32; a tenth of the tolerance for float32 is used.
  */
 export const GOLDEN_Q8 = { logits: (2 ** 8 * GOLDEN.logits) / 10 } as const;
 
-/** Losses of policies and their gradients in float64, against vectors written with 16 digits: relative to the value, or to 1. */
+/**
+ * Maximum error of losses of policies and of their gradients in float64, compared with vectors that have 16 digits. It is relative to the
+ * value, or to 1.
+ */
 export const OBJECTIVES = 1e-12;
 
-/** Numbers that are given with five digits behind the point. */
+/** Maximum error of numbers that are given with five decimals. */
 export const PRINTED = 1e-5;
 
-/** A bandit that learns, against another implementation's means over 8 seeds: batches, relative to theirs, and the share of clipped tokens, of which two digits are known. */
+/**
+ * Maximum errors of a bandit that learns, compared with another implementation's means over 8 seeds. The number of batches is relative to
+ * theirs. The share of clipped tokens is known to two digits.
+ */
 export const BANDIT = { relative: 0.15, clipped: 0.03 } as const;
 
-/** The same for lightning states, which grow with the sequence: relative to the largest entry. */
+/** Returns the tolerance of lightning states, which grow with the sequence. It is relative to the largest entry. */
 export function goldenState(expected: Numbers): number {
   return 1e-5 * Math.max(1, maxAbs(expected));
 }
 
 /**
- * Logits when keys and values are kept rounded: each is off by at most u of its size (half a bf16 step, half of 1/127 of the largest).
- * Softmax attention averages values and is one branch among others, so that logits are not off by more of theirs.
+ * Returns the tolerance of logits if keys and values are rounded. Each of them has an error of at most u of its size (half a bf16 step, or
+ * half of 1/127 of the largest). Softmax attention averages values, and is one branch among others, so the relative error of logits is not
+ * larger.
  */
 export function narrowCache(kv: "bf16" | "q8", logits: Numbers): number {
   const u = kv === "bf16" ? 2 ** -9 : 1 / 254;
   return C * u * maxAbs(logits);
 }
 
-/** The part of these within which float64 and the published float32 agree; the rest is left to the implementation. */
+/** Share of these tolerances within which float64 and the published float32 results agree. The rest is left to the implementation. */
 export const REFERENCE_SHARE = 0.1;
 
-/** A value that takes `operations` roundings of quantities of this magnitude. */
+/** Returns the tolerance of a value that takes `operations` roundings of quantities of this magnitude. */
 export function rounding(operations: number, magnitude: number): number {
   return C * EPSILON * operations * magnitude;
 }
 
-/** Any entry of x·wᵀ: `c · ε · K · max‖x‖ · max‖w‖` over rows of length K (Cauchy–Schwarz bounds the magnitudes). */
+/**
+ * Returns the tolerance of any entry of x·wᵀ: `c · ε · K · max‖x‖ · max‖w‖` over rows of length K. Cauchy–Schwarz bounds the magnitudes.
+ */
 export function product(x: Numbers, w: Numbers, inner: number): number {
   return rounding(inner, longestRow(x, inner) * longestRow(w, inner));
 }
 
-/** A number rounded to one of `levels` steps each side of zero, the largest of which is `magnitude`; the scale is rounded too, and a normal number. */
+/**
+ * Returns the error of a number that is rounded to one of `levels` steps on each side of zero, where the largest step is `magnitude`. The
+ * scale is rounded too, and is a normal number.
+ */
 export function quantization(levels: number, magnitude: number): number {
   return Math.max(magnitude / levels, 2 ** -126) / 2 + rounding(3, magnitude);
 }
 
-/** Any entry of x·wᵀ where w is as a q8 matrix holds it and x is rounded to 32767 steps: an exact sum for each block, added up in float32. */
+/**
+ * Returns the tolerance of any entry of x·wᵀ, where w is a q8 matrix and x is rounded to 32767 steps. The sum of each block is exact; the
+ * blocks are added up in float32.
+ */
 export function q8Product(x: Numbers, w: Numbers, inner: number): number {
   const rows = Array.from({ length: w.length / inner }, (_, row) => norm1(Array.prototype.slice.call(w, row * inner, (row + 1) * inner)));
   return (
@@ -77,48 +97,61 @@ export function q8Product(x: Numbers, w: Numbers, inner: number): number {
 }
 
 /**
- * A gradient by so many roundings, its terms Σ |dy_j ∂y_j/∂x_i| at most `magnitude` together. Where terms cancel inside an op their sizes do not
- * show in the derivative, so that the largest of a tensor, and of dy times the inputs, count for all of it; central differences in float64 err by 1e-8 themselves.
+ * Returns the tolerance of a gradient with this number of roundings, whose terms |dy_j ∂y_j/∂x_i| add up to at most `magnitude`.
+ *
+ * Where terms cancel inside an op, their sizes do not show in the derivative. The largest element of a tensor, and of dy times the inputs,
+ * therefore bounds all of them. Central differences in float64 have an error of 1e-8 themselves.
  */
 export function gradient(roundings: number, magnitude: number): number {
   return rounding(roundings, magnitude) + 1e-8 * Math.max(1, magnitude);
 }
 
-/** A sum of these terms. */
+/** Returns the tolerance of a sum of these terms. */
 export function sum(terms: Numbers): number {
   return rounding(terms.length, norm1(terms));
 }
 
-/** e^x, relative to its value: the kernels' own exponential is exact to two ε. */
+/** Returns the tolerance of e^x, relative to its value. The kernels' own exponential has an error of at most two ε. */
 export function exp(value: number): number {
   return rounding(2, value);
 }
 
-/** A probability of a softmax over n scores: n exponentials of up to 104 below the largest, their sum, one quotient. */
+/**
+ * Returns the tolerance of a probability of a softmax over n scores. It takes n exponentials of up to 104 below the largest, their sum, and
+ * one quotient.
+ */
 export function softmax(n: number): number {
   return rounding(n + 4, 1);
 }
 
-/** A log-probability: scores and result of this magnitude, a logarithm of a sum of n. */
+/** Returns the tolerance of a log-probability. Scores and result have this magnitude, and it takes the logarithm of a sum of n terms. */
 export function logSoftmax(n: number, magnitude: number): number {
   return rounding(n + 4, Math.max(1, magnitude));
 }
 
-/** A row of `w · x / rms(x)`: the sum over dim halves under the root; the normalised values are at most sqrt(dim). */
+/**
+ * Returns the tolerance of a row of `w · x / rms(x)`. The sum over dim is halved under the root, and the normalised values are at most
+ * sqrt(dim).
+ */
 export function rmsNorm(dim: number, output: Numbers): number {
   return rounding(dim / 2 + 4, maxAbs(output));
 }
 
-/** Softmax attention: the error of the scores (each at most `score`) enters the weights, and the weights average v. */
+/**
+ * Returns the tolerance of softmax attention. The error of the scores, each of which is at most `score`, enters the weights, and the
+ * weights average v.
+ */
 export function attention(q: Numbers, k: Numbers, v: Numbers, headDim: number, tokens: number): number {
   const scoreError = product(q, k, headDim) / Math.sqrt(headDim);
   return (2 * scoreError + softmax(tokens) + rounding(tokens, 1)) * maxAbs(v);
 }
 
 /**
- * Backward of softmax attention, shapes as in the reference. A score is off by `headDim` roundings of its terms' magnitudes, and so is a
- * weight, relative to itself, twice: its own score and the sum over all. That error enters o, and with it δ; `dp` and δ are sums over headDim
- * too. Gradients are sums of such terms, over positions or over the queries of a group. Scores that are exact take no roundings.
+ * Returns the tolerances of the backward pass of softmax attention, with shapes as in the reference.
+ *
+ * A score has an error of `headDim` roundings of its terms' magnitudes. A weight has the same error twice, relative to itself: from its own
+ * score, and from the sum over all scores. This error enters o, and with it δ. `dp` and δ are also sums over headDim. Gradients are sums of
+ * such terms, over positions or over the queries of a group. Scores that are exact take no roundings.
  */
 export function attentionBackward(
   dO: Numbers,
@@ -170,15 +203,20 @@ export function attentionBackward(
   return { dq: maxAbs(dq), dk: maxAbs(dk), dv: maxAbs(dv) };
 }
 
-/** Central differences of a float64 loss of this magnitude, its inputs a step of h apart: their rounding, and a remainder of order h². */
+/**
+ * Returns the tolerance of central differences of a float64 loss of this magnitude, with inputs a step of h apart. It consists of their
+ * rounding and a remainder of order h².
+ */
 export function centralDifference(h: number, loss: number): number {
   return C * (2 ** -44 / h + h ** 2) * Math.max(1, loss);
 }
 
 /**
- * Lightning attention: sums over headDim and over the tokens. A decay e^(−λΔ) comes either from one rounded exponent (λΔ · ε,
- * which matters up to 104, where float32 ends) or from as many rounded factors as there are tokens, three roundings each.
- * The magnitudes are those of the same sum over |q|, |k|, |v|.
+ * Returns the tolerance of lightning attention, which takes sums over headDim and over the tokens.
+ *
+ * A decay e^(−λΔ) comes either from one rounded exponent, or from as many rounded factors as there are tokens, with three roundings each.
+ * The exponent has an error of λΔ · ε, where λΔ matters up to 104, at which float32 ends. The magnitudes are those of the same sum over
+ * |q|, |k|, |v|.
  */
 export function lightning(q: Numbers, k: Numbers, v: Numbers, slopes: Numbers, headDim: number): number {
   const tokens = q.length / (slopes.length * headDim);
@@ -186,7 +224,9 @@ export function lightning(q: Numbers, k: Numbers, v: Numbers, slopes: Numbers, h
   return rounding(headDim + 3 * tokens + 104, magnitude);
 }
 
-/** Largest |a − b|; NaN when any element of either is NaN, and Infinity when the lengths differ, so that no comparison with it passes. */
+/**
+ * Returns the largest |a − b|. Returns NaN if any element is NaN, and Infinity if the lengths differ, so that no comparison with it passes.
+ */
 export function maxAbsDiff(a: Numbers, b: Numbers): number {
   if (a.length !== b.length) return Infinity;
   let largest = 0;
@@ -198,7 +238,7 @@ export function maxAbsDiff(a: Numbers, b: Numbers): number {
   return largest;
 }
 
-/** ‖a − b‖ / ‖b‖; 0 for two zeros. */
+/** Returns ‖a − b‖ / ‖b‖, or 0 if both are zero. */
 export function normDistance(a: Numbers, b: Numbers): number {
   if (a.length !== b.length) return Infinity;
   let [difference, size] = [0, 0];
@@ -209,7 +249,7 @@ export function normDistance(a: Numbers, b: Numbers): number {
   return difference === 0 ? 0 : Math.sqrt(difference / size);
 }
 
-/** Largest |x|. */
+/** Returns the largest |x|. */
 export function maxAbs(x: Numbers): number {
   let largest = 0;
   for (let i = 0; i < x.length; i++) largest = Math.max(largest, Math.abs(x[i]!));

@@ -11,7 +11,7 @@ export function shift(state: Uint8Array, gradients: ReadonlyMap<string, Float32A
   withoutChecksum(state);
 }
 
-/** Makes a saved state one of the first format, as earlier versions wrote them. */
+/** Converts a saved state to one of the first format, as earlier versions wrote it. */
 export function withoutChecksum(state: Uint8Array): void {
   const text = new TextDecoder("latin1").decode(state);
   for (const [from, to] of [

@@ -8,8 +8,8 @@ import { writeSafetensors } from "./safetensors.js";
 const STORED: Readonly<Record<Config["dtype"], StoredType>> = { f32: "F32", f16: "F16", bf16: "BF16" };
 
 /**
- * Random weights for every tensor of the graph, each value exact in the dtype in which it is stored. Matrices keep the variance of
- * their input, norm weights lie around 1, and router logits have standard deviation 2, so that the choice of experts is rarely close.
+ * Returns random weights for every tensor of the graph. Each value is exact in the dtype in which it is stored. Matrices keep the variance
+ * of their input, norm weights are close to 1, and router logits have standard deviation 2, so that the choice of experts is rarely close.
  */
 export function randomWeights(config: Config, seed: number): Map<string, Weight> {
   const stream = random(seed);
@@ -29,7 +29,7 @@ function draw({ shape, block }: GraphTensor, { normal, uniform }: Random): numbe
   return ((block === "router" ? 2 : 1) * normal()) / Math.sqrt(inputs);
 }
 
-/** A single-file checkpoint of these weights, matrices in `dtype`, routers as the dialect stores them. */
+/** Returns a single-file checkpoint of these weights. Matrices have `dtype`, and routers the dtype that the dialect stores. */
 export function checkpointBytes(config: Config, weights: WeightMap, dtype: Config["dtype"] = config.dtype): Uint8Array<ArrayBuffer> {
   return writeSafetensors(
     graph({ ...config, dtype }).tensors.map(({ name, dtype: stored }) => {
@@ -40,7 +40,7 @@ export function checkpointBytes(config: Config, weights: WeightMap, dtype: Confi
   );
 }
 
-/** The narrowest gap, in logits, between the last expert that any token takes and the first that it leaves. */
+/** Returns the smallest gap, in logits, between the last expert that a token takes and the first one that it does not take. */
 export function routingMargin(routerLogits: readonly Float64Array[], config: Config): number {
   const { numLocalExperts: experts, numExpertsPerTok: topK } = config;
   let margin = Infinity;
@@ -56,7 +56,7 @@ export function routingMargin(routerLogits: readonly Float64Array[], config: Con
   return margin;
 }
 
-/** Weights, inputs, and what the reference computes from them. */
+/** Weights, inputs, and the results of the reference for them. */
 export interface RandomCase {
   readonly config: Config;
   readonly weights: Map<string, Weight>;
@@ -64,10 +64,10 @@ export interface RandomCase {
   readonly expected: Reference;
 }
 
-/** Gap in router logits below which float32 could choose other experts than float64: five times the tolerance of a logit. */
+/** Gap in router logits below which float32 could choose other experts than float64. It is five times the tolerance of a logit. */
 export const ROUTING_MARGIN = 1e-3;
 
-/** A case whose routing float32 cannot change: the first one from `seed` on with a margin of {@link ROUTING_MARGIN}. */
+/** Returns a case whose routing does not change in float32. It is the first one from `seed` on with a margin of {@link ROUTING_MARGIN}. */
 export function randomCase(config: Config, seed: number, lengths: readonly number[]): RandomCase {
   for (let attempt = seed; attempt < seed + 100; attempt++) {
     const weights = randomWeights(config, attempt);
