@@ -14,7 +14,10 @@ const MC: i32 = 192;
 const WIDENED_BYTES: usize = 16 * KC;
 const RESULTS_BYTES: usize = 32 * (MC + 3) * 4;
 
-/** Bytes of workspace: eight outputs of a block in 16 bits; the results of the last panel, which may be wider than y; quantized rows. */
+/**
+ * Returns the bytes of workspace: for eight outputs of a block in 16 bits, for the results of the last panel (which may be wider than y), and
+ * for quantized rows.
+ */
 export function matmulQ8WorkspaceBytes(K: i32): i32 {
   return <i32>(WIDENED_BYTES + RESULTS_BYTES + 3 * rowBytes(K));
 }

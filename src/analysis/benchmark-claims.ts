@@ -11,7 +11,7 @@ export interface BenchmarkClaim {
   readonly because: string;
 }
 
-/** All claims, checked against the table. */
+/** Returns all claims, checked against the table. */
 export function benchmarkClaims(): BenchmarkClaim[] {
   return [
     longerThinkingClaim(),

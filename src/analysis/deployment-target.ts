@@ -67,7 +67,7 @@ const schema = v.strictObject({
   served: v.optional(text, "MiniMaxAI/MiniMax-M1-80k"),
 });
 
-/** A target with all defaults applied. */
+/** Checks a target and applies its defaults. @throws {InputError} an invalid target, or a target that does not suit the model */
 export type DeploymentSettings = v.InferOutput<typeof schema> & { readonly context: number };
 
 /** @throws {InputError} an invalid target, or a target that does not suit the model */

@@ -29,7 +29,7 @@ export function splitFusedExperts(shards: readonly Shard[], config: Config): Sha
   return shards.map((shard) => ({ ...shard, tensors: shard.tensors.flatMap((tensor) => splitTensor(tensor, config)) }));
 }
 
-/** @throws {WeightError} a layer with only some of its experts fused */
+/** Checks that each layer has all of its experts fused, or none. @throws {WeightError} a layer with only some of its experts fused */
 function expectCompleteLayers(names: readonly string[]): void {
   const separate = new Map(names.flatMap((name) => (SEPARATE_EXPERTS.test(name) ? [[SEPARATE_EXPERTS.exec(name)![1]!, name]] : [])));
   const fused = new Map<string, string[]>();

@@ -140,7 +140,7 @@ export function streamedMatrices(weights: readonly MatchedWeight[], dtype: Resid
   });
 }
 
-/** Bytes of stored tensors. */
+/** Returns the total number of bytes of stored tensors. */
 export function totalBytes(tensors: readonly Pick<StoredTensor, "begin" | "end">[]): number {
   return tensors.reduce((sum, { begin, end }) => sum + end - begin, 0);
 }

@@ -6,7 +6,7 @@ export interface Usage {
   /** Number of prompt tokens; in a session, number of all tokens before the answer. */
   promptTokens?: number;
   /**
-   * Number of tokens generated so far, including end-of-sequence tokens. If a server reports its own count, this is that count in the end.
+   * Number of tokens generated so far, including end-of-sequence tokens. If a server reports its own count, this field has that count at the end of the generation.
    */
   completionTokens?: number;
 }

@@ -4,7 +4,7 @@ export { source as readerSource } from "../../build/reader.js";
 export interface Thread {
   /** Sends a message to the callback that the thread's `serve` registered. */
   post(message: unknown): void;
-  /** @returns a promise that settles when the thread has ended, or undefined if that cannot be observed */
+  /** Stops the thread. @returns a promise that settles when the thread has ended, or undefined if that cannot be observed */
   stop(): Promise<unknown> | undefined;
 }
 

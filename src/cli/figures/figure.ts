@@ -47,7 +47,7 @@ const FONT = "system-ui, 'DejaVu Sans', sans-serif";
 const FONT_SIZE = 12;
 const LINE_HEIGHT = 18;
 
-/** The y coordinate at which panels begin: below the title, notes and legend. */
+/** Returns the y coordinate at which panels begin: below the title, notes and legend. */
 export function panelsTop({ notes, legend }: Pick<Figure, "notes" | "legend">): number {
   return 40 + LINE_HEIGHT * notes.length + (LINE_HEIGHT + 4) * legend.length + 10;
 }

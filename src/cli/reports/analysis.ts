@@ -75,7 +75,7 @@ export function analyzeGraph(name: string, graph: Graph, { lengths, contexts, ba
   };
 }
 
-/** The report of `analyze --benchmarks`. */
+/** Returns the data that `analyze --benchmarks` reports. */
 export function benchmarkReport() {
   const swe = benchmarks.find(({ name }) => name === "SWE-bench Verified")!;
   return {

@@ -94,7 +94,7 @@ export function layerPattern(types: readonly (0 | 1)[]): string {
   return texts.join(" + ");
 }
 
-/** A few lengths, up to the maximum context of the model. */
+/** Returns a few context lengths in tokens, up to the maximum of the model. */
 function contextLengths(longest: number): number[] {
   return [...[1024, 32_768, 131_072, 1_048_576].filter((tokens) => tokens < longest), longest];
 }

@@ -4,7 +4,7 @@ import { fillByLines, formatCells, type Grid, guessGrid, parseGrid, rowsAndColum
 import { countOpen, drawLatinSquare } from "./latin-square.js";
 import { levelSettings, type Task } from "./task.js";
 
-/** A 4 × 4 grid in row-major order (a digit, or the letter of a cage), and the cages in the order of their letters. */
+/** A 4 × 4 grid in row-major order, and its cages in the order of their letters. A cell is a digit or the letter of its cage. */
 export interface Calcudoko {
   readonly cells: readonly string[];
   readonly cages: readonly { readonly target: number; readonly operator: string }[];
@@ -15,13 +15,13 @@ type Cage = Calcudoko["cages"][number];
 const SIZE = 4;
 const DIGITS = "1234";
 const LETTERS = "ABCD";
-/** Attempts to find the next cages of a puzzle. Another square is drawn if they fail. */
+/** Maximum number of attempts to find the next cages of a puzzle. If all of them fail, another square is drawn. */
 const MAX_ATTEMPTS = 30;
 const lines = rowsAndColumns(SIZE, SIZE);
 
 /**
- * Number of cages, maximum number of their cells, and their operators. `open` is the minimum number of cells that rows and columns alone
- * leave open, and `steps` the maximum number of cages that the solution reads.
+ * Per level: the number of cages, the maximum number of their cells, and their operators. `open` is the minimum number of cells that cannot
+ * be determined from rows and columns alone. `steps` is the maximum number of cages that the solution reads.
  */
 const levels = [
   { cages: 3, largest: 3, operators: "+-", open: 4, steps: 4 },
@@ -30,7 +30,9 @@ const levels = [
 ];
 type Level = (typeof levels)[number];
 
-/** The value of a cage. Differences and exact ratios are of two numbers, the larger one first. Undefined if there is none. */
+/**
+ * Computes the value of a cage. Differences and quotients take two numbers, the larger one first. Returns undefined if there is no value.
+ */
 function cageValue(operator: string, contents: readonly string[]): number | undefined {
   const numbers = contents.map(Number).sort((a, b) => b - a);
   if (operator === "+") return numbers.reduce((sum, number) => sum + number);
@@ -45,20 +47,20 @@ const gridOf = ({ cells }: Calcudoko): Grid => ({ cells, width: SIZE, alphabet: 
 const isDigit = (symbol: string) => DIGITS.includes(symbol);
 const cellsOfCage = (cells: readonly string[], letter: string) => [...cells.keys()].filter((cell) => cells[cell] === letter);
 
-/** For each cell, the other cells of its row and column. */
+/** For each cell, the other cells of its row and of its column. */
 const crossing = Array.from({ length: SIZE * SIZE }, (_, cell) =>
   lines.filter((line) => line.includes(cell)).flatMap((line) => line.filter((other) => other !== cell)),
 );
 const areNeighbours = (a: number, b: number) =>
   lines.some((line) => line.includes(a) && line.includes(b) && Math.abs(line.indexOf(a) - line.indexOf(b)) === 1);
 
-/** The digit of a cell, or those that its row and column leave to it. */
+/** Returns the digit of a cell. For a blank, returns the digits that its row and column leave possible. */
 function digitsLeft(cells: readonly string[], cell: number): readonly string[] {
   if (isDigit(cells[cell]!)) return [cells[cell]!];
   return [...DIGITS].filter((digit) => crossing[cell]!.every((other) => cells[other] !== digit));
 }
 
-/** All contents of a cage that the known digits leave. None repeats a digit within a row or column. */
+/** Returns all contents of a cage that are possible with the known digits. No digit is repeated within a row or column. */
 function contentsOf(cells: readonly string[], members: readonly number[]): string[][] {
   return members.reduce<string[][]>(
     (starts, cell) =>
@@ -72,7 +74,7 @@ function contentsOf(cells: readonly string[], members: readonly number[]): strin
   );
 }
 
-/** The contents of a cage that have its target. */
+/** Returns the possible contents of a cage that have its target. */
 const contentsWithTarget = (cells: readonly string[], members: readonly number[], { target, operator }: Cage) =>
   contentsOf(cells, members).filter((contents) => cageValue(operator, contents) === target);
 
@@ -104,8 +106,8 @@ function drawCage(random: Random, cells: readonly string[], size: number): reado
 }
 
 /**
- * Takes cages out of a solved grid, one after the other. The digits that are still known and its target determine each cage, so the cages
- * can be filled in the reverse order.
+ * Removes cages from a solved grid, one after the other. Each cage is determined by its target and the digits that are still known, so the
+ * cages can be filled in the reverse order.
  */
 function drawPuzzle(random: Random, { cages, largest, operators }: Level): Calcudoko {
   const solution = drawLatinSquare(random, DIGITS);
@@ -130,7 +132,7 @@ function drawPuzzle(random: Random, { cages, largest, operators }: Level): Calcu
 }
 
 /**
- * Fill a 4 × 4 Latin square whose cages have given sums, differences, products or ratios (SynLogic's `calcudoko`; some digits are given).
+ * Fill a 4 × 4 Latin square whose cages have given sums, differences, products or ratios (SynLogic's `calcudoko`). Some digits are given.
  * The steps read the cages in turn and fill the cells that the target and the known digits determine, so the solution is unique.
  */
 export const calcudoko: Task<Calcudoko> = {
@@ -156,7 +158,7 @@ export const calcudoko: Task<Calcudoko> = {
     return { thinking, answer };
   },
 
-  /** Accepts all Latin squares with the given digits and the values of the cages. */
+  /** Accepts every Latin square with the given digits and the values of the cages. */
   verify(instance, answer) {
     const filled = parseGrid(gridOf(instance), answer);
     if (!filled) return false;

@@ -4,10 +4,10 @@ import { formatCells, type Grid, guessGrid, parseGrid, rowsAndColumns } from "./
 import { countOpen, drawLatinSquare, subsquares } from "./latin-square.js";
 import { levelSettings, type Task } from "./task.js";
 
-/** A 4 × 4 grid in row-major order (blanks are A, B, … in this order), and the signs between neighbouring cells. */
+/** A 4 × 4 grid in row-major order, and the signs between neighbouring cells. Blanks are A, B, … in this order. */
 export interface Futoshiki {
   readonly cells: readonly string[];
-  /** Pairs of cells. The first one is smaller. */
+  /** Pairs of cells. The first cell of a pair has the smaller digit. */
   readonly signs: readonly (readonly [smaller: number, larger: number])[];
 }
 
@@ -20,8 +20,8 @@ const lines = rowsAndColumns(SIZE, SIZE);
 const neighbours = lines.flatMap((line) => line.slice(1).map((cell, index) => [line[index]!, cell] as const));
 
 /**
- * Number of blanks and of signs. `needed` is the minimum number of steps that need a sign, and `open` that of the blanks that rows and
- * columns alone leave open.
+ * Per level: the number of blanks and of signs. `needed` is the minimum number of steps that need a sign. `open` is the minimum number of
+ * blanks that cannot be determined from rows and columns alone.
  */
 const levels = [
   { blanks: 4, signs: 2, needed: 1, open: 4 },
@@ -33,11 +33,11 @@ type Level = (typeof levels)[number];
 const gridOf = ({ cells }: Futoshiki): Grid => ({ cells, width: SIZE, alphabet: DIGITS });
 const isDigit = (symbol: string) => DIGITS.includes(symbol);
 
-/** The digits of the row and of the column of a blank. */
+/** Returns the digits in the row and in the column of a blank. */
 const digitsAround = (cells: readonly string[], blank: number) =>
   lines.filter((line) => line.includes(blank)).map((line) => line.map((cell) => cells[cell]!).filter(isDigit));
 
-/** Whether a digit obeys a sign. A blank on the other side must have a digit left. */
+/** Returns whether a digit obeys a sign. If the other side is a blank, at least one digit must remain possible there. */
 function obeys(cells: readonly string[], digit: string, cell: number, [smaller, larger]: Sign): boolean {
   const other = cells[cell === smaller ? larger : smaller]!;
   if (cell === smaller) return digit < (isDigit(other) ? other : "4");
@@ -47,11 +47,11 @@ function obeys(cells: readonly string[], digit: string, cell: number, [smaller, 
 interface Step {
   readonly text: string;
   readonly cells: readonly string[];
-  /** Whether row and column alone leave several digits. */
+  /** Whether row and column alone leave several digits possible. */
   readonly needsSign: boolean;
 }
 
-/** Fills the blanks in order, as long as row, column and signs leave one digit. */
+/** Fills the blanks in order, as long as row, column and signs leave exactly one digit possible. */
 function fillSteps({ cells, signs }: Futoshiki): Step[] {
   const blank = cells.findIndex((symbol) => !isDigit(symbol));
   if (blank < 0) return [];
@@ -68,8 +68,8 @@ function fillSteps({ cells, signs }: Futoshiki): Step[] {
 }
 
 /**
- * Groups of cells whose first one needs a sign: a cell, and the later cells of its row and its column that hold the same other digit. If
- * all three are blank, row and column leave both digits to the first one.
+ * Returns groups of three cells of which the first needs a sign. The group of a cell contains one later cell of its row and one of its
+ * column, which hold the same digit. If all three are blank, row and column leave at least two digits possible for the first.
  */
 function corners(solution: readonly string[]): number[][] {
   const holds = (digit: string, line: number) => lines[line]!.find((cell) => solution[cell] === digit)!;
@@ -81,7 +81,7 @@ function corners(solution: readonly string[]): number[][] {
   );
 }
 
-/** Takes digits and then signs out of a solved grid, as long as the steps still find each blank. */
+/** Removes digits and then signs from a solved grid, as long as the steps still determine each blank. */
 function drawPuzzle(random: Random, { blanks, signs, open }: Level): Futoshiki {
   const solution = drawLatinSquare(random, DIGITS);
   const all = neighbours.map(([a, b]): Sign => (solution[a]! < solution[b]! ? [a, b] : [b, a]));
@@ -110,8 +110,9 @@ function drawPuzzle(random: Random, { blanks, signs, open }: Level): Futoshiki {
 }
 
 /**
- * Fill a 4 × 4 Latin square so that signs between neighbouring cells hold (SynLogic's `futoshiki`; all signs are written as "smaller <
- * larger"). The blanks can be filled in reading order: row, column and signs always leave exactly one digit, so the solution is unique.
+ * Fill a 4 × 4 Latin square so that the signs between neighbouring cells hold (SynLogic's `futoshiki`). All signs are written as "smaller <
+ * larger". The blanks can be filled in reading order, because row, column and signs always leave exactly one digit possible. The solution
+ * is therefore unique.
  */
 export const futoshiki: Task<Futoshiki> = {
   name: "futoshiki",

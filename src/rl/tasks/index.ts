@@ -58,5 +58,5 @@ export const tasks: readonly Task[] = [
   bracketError,
 ];
 
-/** More tasks in the same notation, which the bundled model does not know. Plans and the command line find them by name. */
+/** Further tasks in the same notation. The bundled model is not trained on them. Plans and the command line find them by name. */
 export const moreTasks: readonly Task[] = [kukurasu, survo, mathPath, futoshiki, skyscraper, calcudoko];

@@ -15,7 +15,7 @@ const MARK = "X";
 const ALPHABET = `${MARK}.`;
 const ROWS = 3;
 
-/** Per level: the number of columns, of given cells and of hidden sums, and the number of lines that the solution reads. */
+/** Per level: the number of columns, of given cells and of hidden sums, and the range of the number of lines that the solution reads. */
 const levels = [
   { width: 3, given: 2, hidden: 0, fewest: 3, most: 6 },
   { width: 3, given: 2, hidden: 2, fewest: 4, most: 7 },

@@ -1,13 +1,13 @@
 import type { Random } from "../../base/random.js";
 import { randomChoice } from "../../base/random-draws.js";
 
-/** All orders of some symbols. */
+/** Returns all orders of some symbols. */
 export function permutations(symbols: readonly string[]): string[][] {
   if (symbols.length === 0) return [[]];
   return symbols.flatMap((symbol, index) => permutations(symbols.toSpliced(index, 1)).map((rest) => [symbol, ...rest]));
 }
 
-/** All squares without a repeated symbol in a row or column, as cells in row-major order: 12 of three symbols, 576 of four. */
+/** Returns all Latin squares of some symbols, as cells in row-major order. There are 12 for three symbols, and 576 for four. */
 function latinSquares(symbols: string): string[][] {
   const orders = permutations([...symbols]);
   const extend = (rows: readonly (readonly string[])[]): string[][] => {
@@ -20,7 +20,7 @@ function latinSquares(symbols: string): string[][] {
 
 const squaresOf = new Map<string, readonly (readonly string[])[]>();
 
-/** All Latin squares of some symbols, made once. */
+/** Returns all Latin squares of some symbols. They are computed once. */
 function allSquares(symbols: string): readonly (readonly string[])[] {
   let squares = squaresOf.get(symbols);
   if (!squares) {
@@ -30,17 +30,23 @@ function allSquares(symbols: string): readonly (readonly string[])[] {
   return squares;
 }
 
-/** Draws one of all Latin squares of some symbols, each with the same probability. */
+/** Draws a Latin square of some symbols. All squares have the same probability. */
 export const drawLatinSquare = (random: Random, symbols: string) => randomChoice(random, allSquares(symbols));
 
-/** Counts the cells that rows and columns alone leave open: those on which the completions of a partly filled Latin square differ. */
+/**
+ * Counts the cells that rows and columns alone do not determine. These are the cells on which the completions of a partly filled Latin
+ * square differ.
+ */
 export function countOpen(cells: readonly string[], symbols: string): number {
   const known = [...cells.keys()].filter((cell) => symbols.includes(cells[cell]!));
   const completions = allSquares(symbols).filter((square) => known.every((cell) => square[cell] === cells[cell]));
   return cells.filter((_, cell) => completions.some((square) => square[cell] !== completions[0]![cell])).length;
 }
 
-/** The cells of two rows and two columns that hold two symbols only. If they are blank, rows and columns alone leave them open. */
+/**
+ * Returns the groups of four cells, in two rows and two columns, that hold only two symbols. If such a group is blank, rows and columns
+ * alone do not determine it.
+ */
 export function subsquares(cells: readonly string[], size: number): number[][] {
   const pairs = Array.from({ length: size }, (_, first) =>
     Array.from({ length: size - first - 1 }, (_, index) => [first, first + 1 + index] as const),

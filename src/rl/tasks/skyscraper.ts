@@ -4,19 +4,19 @@ import { fillByLines, formatCells, type Grid, guessGrid, lineName, parseGrid, ro
 import { countOpen, drawLatinSquare, permutations, subsquares } from "./latin-square.js";
 import { levelSettings, type Task } from "./task.js";
 
-/** The numbers of visible buildings from the two ends of a row or column. Null is a hidden clue. */
+/** The numbers of buildings that can be seen from the two ends of a row or column. Null is a hidden clue. */
 export type Views = readonly [first: number | null, last: number | null];
 
-/** A square of heights in row-major order ("_" is a blank), and its clues. */
+/** A square of heights in row-major order, with "_" for a blank, and its clues. */
 export interface Skyscraper {
   readonly cells: readonly string[];
-  /** Views of each row from the left and the right. */
+  /** Clues of each row, seen from the left and from the right. */
   readonly rows: readonly Views[];
-  /** Views of each column from the top and the bottom. */
+  /** Clues of each column, seen from the top and from the bottom. */
   readonly columns: readonly Views[];
 }
 
-/** Size, number of blanks and of shown clues, and number of lines that the solution reads. */
+/** Per level: the size, the number of blanks and of shown clues, and the range of the number of lines that the solution reads. */
 const levels = [
   { size: 3, blanks: { fewest: 6, most: 7 }, clues: { fewest: 4, most: 6 }, steps: { fewest: 3, most: 6 } },
   { size: 3, blanks: { fewest: 8, most: 9 }, clues: { fewest: 5, most: 7 }, steps: { fewest: 4, most: 8 } },
@@ -35,7 +35,7 @@ function countVisible(heights: readonly string[]): number {
 
 const viewsOf = (heights: readonly string[]): Views => [countVisible(heights), countVisible(heights.toReversed())];
 
-/** All orders of the heights with their views, for both sizes. */
+/** For each size, all orders of the heights with their clues. */
 const ordersOf = new Map([3, 4].map((size) => [size, permutations([...digits(size)]).map((order) => ({ order, views: viewsOf(order) }))]));
 
 function linesOf({ rows, columns }: Pick<Skyscraper, "rows" | "columns">) {
@@ -57,19 +57,19 @@ const fill = (instance: Skyscraper) => fillByLines(gridOf(instance), linesOf(ins
 const countBlanks = (cells: readonly string[]) => cells.filter((height) => height === "_").length;
 const countClues = (clues: readonly (number | null)[]) => clues.filter((clue) => clue !== null).length;
 
-/** A puzzle with the given clues. Those of the line `i` are the numbers `2 * i` and `2 * i + 1`. */
+/** Returns a puzzle with the given clues. Those of line `i` are the numbers `2 * i` and `2 * i + 1`. */
 function withClues(cells: readonly string[], clues: readonly (number | null)[]): Skyscraper {
   const views = Array.from({ length: clues.length / 2 }, (_, line): Views => [clues[2 * line]!, clues[2 * line + 1]!]);
   return { cells, rows: views.slice(0, views.length / 2), columns: views.slice(views.length / 2) };
 }
 
-/** Whether a few readings of lines complete a puzzle. */
+/** Returns whether few enough readings of lines complete a puzzle. */
 function isShort(puzzle: Skyscraper, { steps }: Level): boolean {
   const reading = fill(puzzle);
   return reading.complete && reading.steps <= steps.most;
 }
 
-/** Takes heights out of a solved puzzle with all clues. */
+/** Removes heights from a solved puzzle that has all clues. */
 function drawBlanks(random: Random, level: Level) {
   const { size, blanks } = level;
   const solution = drawLatinSquare(random, digits(size));
@@ -84,14 +84,14 @@ function drawBlanks(random: Random, level: Level) {
   return { cells, clues };
 }
 
-/** Takes clues out of a puzzle with blanks that need them. */
+/** Draws a puzzle. Removes clues from a puzzle with blanks, as long as it can still be solved in few readings. */
 function drawPuzzle(random: Random, level: Level): Skyscraper {
   const { size, blanks } = level;
   const { cells, clues } = drawUntil(
     () => drawBlanks(random, level),
     (drawn) => countBlanks(drawn.cells) >= blanks.fewest && countOpen(drawn.cells, digits(size)) > 0,
   );
-  // Clues of full lines do not help.
+  // Clues of lines without blanks are hidden, because they do not help.
   const lines = rowsAndColumns(size, size);
   let views: readonly (number | null)[] = clues.map((clue, end) => (lines[end >> 1]!.some((cell) => cells[cell] === "_") ? clue : null));
   const fewest = randomInteger(random, level.clues.fewest, level.clues.most);
@@ -103,9 +103,9 @@ function drawPuzzle(random: Random, level: Level): Skyscraper {
 }
 
 /**
- * Fill a Latin square of heights so that the given numbers of buildings are visible (SynLogic's `skyscraper_puzzle`; some heights are given
- * and some clues are hidden). The steps read rows and columns in turn and fill the cells that the clues and the known cells determine, so
- * the solution is unique.
+ * Fill a Latin square of heights so that the given numbers of buildings are visible (SynLogic's `skyscraper_puzzle`). Some heights are
+ * given and some clues are hidden. The steps read rows and columns in turn and fill the cells that the clues and the known cells determine,
+ * so the solution is unique.
  */
 export const skyscraper: Task<Skyscraper> = {
   name: "skyscraper",
@@ -132,7 +132,7 @@ export const skyscraper: Task<Skyscraper> = {
     return { thinking, answer };
   },
 
-  /** Accepts all Latin squares with the given heights and the shown clues. */
+  /** Accepts every Latin square with the given heights and the shown clues. */
   verify(instance, answer) {
     const filled = parseGrid(gridOf(instance), answer);
     if (!filled) return false;

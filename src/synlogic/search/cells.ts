@@ -22,7 +22,7 @@ export const CORNER_STEPS: readonly Cell[] = [
 /** Steps to all eight surrounding cells. */
 export const ALL_STEPS: readonly Cell[] = [...EDGE_STEPS, ...CORNER_STEPS];
 
-/** Returns the neighbours of a cell that lie in the grid. */
+/** Returns the neighbours of a cell that are inside the grid. */
 export function neighbours(grid: readonly (readonly unknown[])[], [row, column]: Cell, steps: readonly Cell[] = EDGE_STEPS): Cell[] {
   return steps
     .map(([down, right]): Cell => [row + down, column + right])

@@ -73,7 +73,7 @@ const isCell = (x: Json | undefined): x is Cell => x === null || typeof x === "n
 const isEntry = (x: Json): x is Entry => isObject(x) && Object.values(x).every((cell) => isCell(cell as Json));
 const isTexts = (x: unknown): x is readonly string[] => Array.isArray(x) && x.every((text) => typeof text === "string");
 
-/** Finds a statistic by its published name, which may be longer than ours. */
+/** Finds a statistic by its published name, which may be longer than the name used here. */
 const statisticNamed = (name: Json | undefined): Statistic | undefined =>
   typeof name === "string" ? STATISTICS.find((one) => name.toLowerCase().includes(one)) : undefined;
 

@@ -47,7 +47,7 @@ export interface Reading {
   readonly gapsAreBookings: boolean;
   /** A person who may miss ten minutes skips whole bookings of at most ten minutes. */
   readonly missSkipsBookings: boolean;
-  /** If everybody is one hour ahead of the others, nobody is. */
+  /** If all people are one hour ahead of the others, they count as being in the same time zone. */
   readonly allAheadIsNone: boolean;
 }
 
