@@ -100,11 +100,11 @@ const TITLES = {
 
 function section(group, part) {
   const { date, seconds, skipped } = part;
-  const agreements = group === "model" ? part.heats.flatMap(agreement) : [];
+  const agreed = group === "model" ? agreements(part.heats) : [];
   const body = group === "long" ? longTables(part) : group === "profile" ? profileBlocks(part) : heatTables(part);
   const missing = skipped.map(({ name, engine, reason }) => `- Skipped: ${name}, ${engine}: ${reason}`).join("\n");
   const introduction = [INTRODUCTIONS[group], `Measured on ${date} in ${seconds} s.`].filter(Boolean).join(" ");
-  return [`## ${TITLES[group]}`, introduction, ...body, ...agreements, ...(missing ? [missing] : [])];
+  return [`## ${TITLES[group]}`, introduction, ...body, ...agreed, ...(missing ? [missing] : [])];
 }
 
 /** One table per metric: contestants down, tasks across; median, smallest and largest. The common beginning of the titles is left out. */
@@ -165,15 +165,14 @@ function commonWords([first, ...others]) {
   return first.slice(0, first.lastIndexOf(" ", length - 1) + 1);
 }
 
-/** Describes how many greedy tokens of a heat equal those of float32. */
-function agreement({ title, results }) {
-  const told = results.filter(({ agreement }) => agreement);
-  if (told.length === 0) return [];
-  const parts = told.filter(({ agreement: { tokens, of } }) => tokens < of);
-  const all = `${title}: ${told.length - parts.length} of ${told.length} produce the same greedy tokens as float32`;
-  return [
-    `${[all, ...parts.map((result) => `${label(result)} agrees in ${result.agreement.tokens} of ${result.agreement.of}`)].join("; ")}.`,
-  ];
+/** A table of the greedy tokens that equal those of float32: a row for each heat. */
+function agreements(heats) {
+  const rows = heats.flatMap(({ title, results }) => {
+    const compared = results.filter(({ agreement }) => agreement);
+    const counts = compared.map((result) => `${label(result)}: ${result.agreement.tokens} of ${result.agreement.of}`);
+    return compared.length > 0 ? [[title.replace("model ", "").split(", prompt")[0], counts.join("; ")]] : [];
+  });
+  return rows.length > 0 ? ["Number of greedy tokens that equal those of float32 weights:", table(["", "equal tokens"], rows)] : [];
 }
 
 /** Only the faster build is shown. */
