@@ -69,6 +69,14 @@ test("a list of thoughts: separators, order and decoration", () => {
   }
 });
 
+test("a long number in a list of thoughts is read in linear time", () => {
+  const begin = performance.now();
+  for (const text of ["9".repeat(390), `\\boxed{${"9".repeat(380)}}`, `${"9 , ".repeat(95)}x`, `Thought ${"and 1 ".repeat(60)}`]) {
+    expect(verify(trace(2), `${text} .`)).toBe(false);
+  }
+  expect(performance.now() - begin).toBeLessThan(1000);
+});
+
 test("Python's integers", () => {
   for (const text of ["12", " +12\n", "1_2", "0012", "１２", "١٢", "𝟏𝟐"]) expect(pythonInteger(text), text).toBe(12n);
   for (const text of ["", "1__2", "_12", "12_", "1 2", "12.0", "²", "- 12", "1".repeat(5000)])

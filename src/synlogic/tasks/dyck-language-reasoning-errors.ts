@@ -180,7 +180,7 @@ function isDecorated(line: string, wrong: readonly number[]): boolean {
 const NOTHING = /^(?:\[\s*\]|\$?\\boxed\{(?:\\text\{)?(?:""|'')?\}{1,2}\$?)$/;
 /** Matches a line with a single list of numbers that are separated by commas or a word. */
 const DECORATED_LIST =
-  /^[^0-9]*?(?<![A-Za-z_.,，+−-])([1-9][0-9]*(?:\s*[,，、]?\s*(?:and|和)?\s*(?:thought|step|第|思考|步骤)?\s*[1-9][0-9]*)*)(?![A-Za-z_,，])[^0-9]*$/i;
+  /^[^0-9]*?(?<![A-Za-z_.,，+−-])([1-9][0-9]*(?:\s*(?:[,，、]\s*)?(?:(?:and|和)\s*)?(?:(?:thought|step|第|思考|步骤)\s*)?(?<![0-9])[1-9][0-9]*)*)(?![A-Za-z_,，])[^0-9]*$/i;
 
 function question(sequence: string, thoughts: readonly string[], language: Language): string {
   if (language === "zh") {
