@@ -79,8 +79,8 @@ export class Session {
   }
 
   /**
-   * Adds `input`, if any, and continues generating. Without a `seed`, the random generator continues from the previous call, so a text does
-   * not change if it is generated in several calls.
+   * Adds `input`, if any, and continues generating. Without a `seed`, the random generator continues from the previous call, so several
+   * short calls produce the same text as one long call.
    *
    * @throws {InputError} the errors of `append`, invalid options, an empty session without input, or a full context
    * @throws {SessionError} another call on this session is running

@@ -170,7 +170,7 @@ export function expectPages(where: string, pages: Tensor, positions: number): vo
   expectShape(`${where}: pages`, pages, ["*"], { dtype: "i32" });
   if (pages.shape[0]! * KV_PAGE_POSITIONS < positions) {
     throw new ShapeError(
-      `${where}: pages: expected addresses for ${positions} positions, got ${printed(pages.shape[0])} of ${KV_PAGE_POSITIONS} each`,
+      `${where}: pages: expected addresses of pages for ${positions} positions, got ${printed(pages.shape[0])} addresses, each of ${KV_PAGE_POSITIONS} positions`,
     );
   }
 }

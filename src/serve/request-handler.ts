@@ -184,7 +184,7 @@ export class RequestHandler {
   }
 }
 
-/** Closes the connection, if the platform provides it. Otherwise, data that was already written would wait for its reader indefinitely. */
+/** Closes the connection, if the platform provides it. This discards data that is written but not read, which would otherwise wait indefinitely. */
 function closeConnection(c: Context): void {
   (c.env as { outgoing?: { destroy?(): void } } | undefined)?.outgoing?.destroy?.();
 }

@@ -46,7 +46,7 @@ export function generate(task: string, options: GenerateOptions = {}): Generated
   const definition = taskNamed(task);
   const { seed, first, count, level, language, ...given } = generateOptions(definition, options);
   const parameters = completeParameters(definition, level, given);
-  // The seed includes the name and the parameters. Otherwise neighbouring levels would share puzzles.
+  // The seed includes the name and the parameters, so that neighbouring levels do not share puzzles.
   const stream = (seed ^ hashOf(`${task} ${JSON.stringify(parameters)}`)) >>> 0;
   return Array.from({ length: count }, (_, i) => {
     const puzzle = definition.generate(Random.stream(stream, first + i), parameters, language);

@@ -50,8 +50,9 @@ export interface PolicyOptions {
    */
   overlong?: number;
   /**
-   * Maximum number of rounds of dynamic sampling (3). A round samples up to `groups` problems. Sampling ends once `groups` of them have
-   * both right and wrong answers. With 0, one round is sampled and all of its groups are used.
+   * Maximum number of rounds of dynamic sampling (3). Each round samples at most `groups` problems. Only problems with both right and
+   * wrong answers count. Sampling ends once all rounds together have `groups` such problems. With 0, one round is sampled and all of its
+   * groups are used.
    */
   rounds?: number;
   /**
