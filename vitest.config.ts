@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { playwright } from "@vitest/browser-playwright";
-import { defineConfig } from "vitest/config";
+import { defineConfig, type TestProjectConfiguration } from "vitest/config";
 import { LongestFirst } from "./tests/support/longest-first.js";
 
 const source = (path: string) => fileURLToPath(new URL(path, import.meta.url));
@@ -54,6 +54,31 @@ if (!hasBrowser && !quick)
 // Node 20 has relaxed SIMD behind a flag; later versions have it on and do not know the flag.
 const execArgv = Number(process.versions.node.split(".")[0]) < 22 ? ["--experimental-wasm-relaxed-simd"] : [];
 
+/** Tests that replace modules, which other files of a worker must not see. */
+const APART = ["tests/node/save-journal.test.ts", "tests/runtime/{page-threads,threads,wasm}.test.ts"];
+
+/** Tests in Node. Without `isolate`, all files of a worker share one module graph, which saves a third of the processor time. */
+function inNode(name: string, files: { include: string[]; exclude: string[]; isolate: boolean }): TestProjectConfiguration {
+  return {
+    resolve: {
+      alias: {
+        "#platform": source("./src/node/platform.ts"),
+        "#threads": source("./src/node/threads.ts"),
+        "lightning-m1/model": source("./models/m1-puzzles/index.js"),
+      },
+    },
+    test: {
+      name,
+      ...files,
+      env: { TEST_QUICK: quick ? "1" : "" },
+      pool: "forks",
+      execArgv,
+      testTimeout: 60_000,
+      setupFiles: ["tests/support/setup.ts"],
+    },
+  };
+}
+
 export default defineConfig({
   test: {
     // One more than processors, because some tests mostly wait.
@@ -61,27 +86,8 @@ export default defineConfig({
     sequence: { sequencer: LongestFirst },
     reporters: process.env.CI ? ["default", ["json", { outputFile: "build/test-report.json" }]] : ["default"],
     projects: [
-      {
-        resolve: {
-          alias: {
-            "#platform": source("./src/node/platform.ts"),
-            "#threads": source("./src/node/threads.ts"),
-            "lightning-m1/model": source("./models/m1-puzzles/index.js"),
-          },
-        },
-        test: {
-          name: "node",
-          include: ["tests/**/*.test.ts"],
-          exclude: ["tests/browser/**", ...(quick ? SLOW : [])],
-          env: { TEST_QUICK: quick ? "1" : "" },
-          pool: "forks",
-          // One module graph for all files of a worker, which saves loading it for each of them.
-          isolate: false,
-          execArgv,
-          testTimeout: 60_000,
-          setupFiles: ["tests/support/setup.ts"],
-        },
-      },
+      inNode("node", { include: ["tests/**/*.test.ts"], exclude: ["tests/browser/**", ...APART, ...(quick ? SLOW : [])], isolate: false }),
+      inNode("node-apart", { include: APART, exclude: quick ? SLOW : [], isolate: true }),
       ...(hasBrowser && !quick
         ? [
             {
