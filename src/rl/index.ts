@@ -11,7 +11,17 @@ export { repetitionStop } from "../generate/repetition.js";
 export * as synlogic from "../synlogic/index.js";
 export * from "./curriculum/index.js";
 export { type Codec, chatCodec } from "./data/codec.js";
-export { type Judged, type Problem, type ProblemSource, puzzleProblem, taskSource } from "./data/problem.js";
+export {
+  type AnySource,
+  type EpisodeOptions,
+  type EpisodeProblem,
+  type Judged,
+  type PlayedEpisode,
+  type Problem,
+  type ProblemSource,
+  puzzleProblem,
+  taskSource,
+} from "./data/problem.js";
 export { drawInstance, drawPuzzle, heldOut, isHeldOut, type Puzzle } from "./data/puzzle.js";
 export { solutions } from "./data/solutions.js";
 export {

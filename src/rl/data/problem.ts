@@ -4,7 +4,7 @@ import { expectArgument, isObjectLike, number, parseOptions, seedNumber } from "
 import { printed, printedJson } from "../../base/printed.js";
 import { streamOf } from "../../train/datasets.js";
 import { expectMethods, expectNumber } from "../arguments.js";
-import type { Rollout } from "../loop/rollout.js";
+import type { Rollout, RolloutOptions, Sampler } from "../loop/rollout.js";
 import { type AnsweredPuzzle, correctnessReward, type Reward, type Scored, sumOfRewards } from "../rewards/rewards.js";
 import { judgeAsync, type Task, type Verifiable } from "../tasks/task.js";
 import type { Codec } from "./codec.js";
@@ -31,14 +31,43 @@ export interface Problem {
   judge(response: Rollout, options?: { readonly signal: AbortSignal }): Judged | null | Promise<Judged | null>;
 }
 
+/** A problem of several turns, such as a task with tools. Its environment plays and judges it. */
+export interface EpisodeProblem {
+  /**
+   * Plays an episode.
+   *
+   * @param model the policy
+   * @param options `maxTokens` is the maximum number of sampled tokens of the whole episode
+   */
+  play(model: Sampler, options: EpisodeOptions): Promise<PlayedEpisode>;
+}
+
+/** Options of an episode. */
+export interface EpisodeOptions extends Pick<RolloutOptions, "temperature" | "signal"> {
+  readonly maxTokens: number;
+  readonly seed: number;
+}
+
+/** The tokens of an episode and their judgement. */
+export interface PlayedEpisode extends Rollout {
+  /** Token ids before the first sampled token. */
+  readonly prompt: readonly number[];
+  /** Null if the episode could not be judged; `error` says why. */
+  readonly judged: Judged | null;
+  readonly error?: Error | undefined;
+}
+
+/** A source of problems of either kind. */
+export type AnySource = ProblemSource<Problem | EpisodeProblem>;
+
 /** A numbered sequence of problems of one kind, such as a level of a task. The same index must always give the same problem. */
-export interface ProblemSource {
+export interface ProblemSource<Drawn extends Problem | EpisodeProblem = Problem> {
   /** Name of the source in metrics, and key of its pass rate in a saved run. Unique among the sources of a run. */
   readonly name: string;
   /** Weight relative to the other sources (1). */
   readonly weight?: number;
   /** Returns the problem with the given index, counted from 0. */
-  problem(index: number): Problem;
+  problem(index: number): Drawn;
 }
 
 /** Checks the return value of a judge. @throws {InputError} an invalid judgement */

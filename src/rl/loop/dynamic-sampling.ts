@@ -1,5 +1,7 @@
+import { SEED_LIMIT } from "../../base/options.js";
+import { Random } from "../../base/random.js";
 import { type GroupOutcome, groupOutcome } from "../curriculum/index.js";
-import { checkJudged, type Judged, type Problem } from "../data/problem.js";
+import { checkJudged, type EpisodeProblem, type Judged, type PlayedEpisode, type Problem } from "../data/problem.js";
 import { type AdvantageOptions, groupAdvantages } from "../objectives/advantages.js";
 import { callJudges, type JudgeCall, type JudgingSettings } from "../rewards/judging.js";
 import { overlongPunishment, type Scored } from "../rewards/rewards.js";
@@ -33,7 +35,7 @@ export interface DrawnProblem {
   readonly source: number;
   /** Name of the problem in error messages. */
   readonly name: string;
-  readonly problem: Problem;
+  readonly problem: Problem | EpisodeProblem;
 }
 
 /** Options of sampling, judging and advantages. */
@@ -44,6 +46,9 @@ export interface GroupOptions extends RolloutOptions {
   advantages?: AdvantageOptions & { scale?: "group" | "none" };
   judging: JudgingSettings;
 }
+
+/** Options of sampling alone. */
+type Sampling = Pick<GroupOptions, "groupSize" | "maxTokens" | "temperature" | "seed" | "repetition" | "signal">;
 
 /** Failures and retries of the judgements of a batch. */
 export interface JudgingSummary {
@@ -61,25 +66,11 @@ export async function sampleGroups(
   drawn: readonly DrawnProblem[],
   { overlongCache, advantages: normalisation, judging, ...sampling }: GroupOptions,
 ): Promise<{ readonly groups: readonly Group[]; readonly judging: JudgingSummary }> {
-  const sampled = await rollouts(
-    model,
-    drawn.map(({ problem }) => problem.prompt),
-    sampling,
-  );
-  const calls = drawn.flatMap(({ name, problem }, i) =>
-    sampled[i]!.map(
-      (response): JudgeCall<Judged | null> =>
-        async (signal) => {
-          // Passes a copy, so that a judge cannot change the response that the policy learns from.
-          const copy = { ...response, ids: [...response.ids], logp: response.logp.slice() };
-          const judged = await problem.judge(copy, { signal });
-          return judged === null ? null : checkJudged(judged, `${name}: judge`);
-        },
-    ),
-  );
+  const sampled = await sampleResponses(model, drawn, sampling);
+  const calls = sampled.flatMap((responses, i) => responses.map((response) => judgeCall(drawn[i]!, response)));
   const outcomes = await callJudges(calls, judging, sampling.signal);
   let next = 0;
-  const groups = drawn.map(({ source, problem }, i): Group => {
+  const groups = drawn.map(({ source }, i): Group => {
     const judged = sampled[i]!.map((response) => {
       const { value } = outcomes[next++]!;
       if (!value) return { correct: false, total: null, components: {}, judged: false };
@@ -93,7 +84,7 @@ export async function sampleGroups(
     return {
       source,
       outcome: outcomeOf(judged),
-      samples: sampled[i]!.map((response, g) => ({ ...response, ...judged[g]!, prompt: problem.prompt, advantage: advantages[g]! })),
+      samples: sampled[i]!.map((response, g) => ({ ...response, ...judged[g]!, advantage: advantages[g]! })),
     };
   });
   return {
@@ -106,6 +97,51 @@ export async function sampleGroups(
   };
 }
 
+/** A response with its prompt. Episodes are judged already. */
+type Sampled = (Rollout & { readonly prompt: readonly number[] }) | PlayedEpisode;
+
+/** Samples a group of responses to every problem: answers to prompts in one batch, and episodes beside it in the same forward passes. */
+async function sampleResponses(model: Sampler, drawn: readonly DrawnProblem[], options: Sampling): Promise<Sampled[][]> {
+  const { groupSize, seed = Random.anySeed(), maxTokens, temperature, signal } = options;
+  const prompts = drawn.map(({ problem }) => ("prompt" in problem ? problem.prompt : undefined));
+  const given = prompts.filter((prompt) => prompt !== undefined);
+  const answered = given.length === 0 ? Promise.resolve([]) : rollouts(model, given, { ...options, seed });
+  const played = drawn.map(({ problem }, p) =>
+    Promise.all(
+      Array.from({ length: "play" in problem ? groupSize : 0 }, (_, g) => {
+        const own = (seed + given.length * groupSize + p * groupSize + g) % SEED_LIMIT;
+        return (problem as EpisodeProblem).play(model, {
+          maxTokens,
+          seed: own,
+          ...(temperature !== undefined && { temperature }),
+          ...(signal && { signal }),
+        });
+      }),
+    ),
+  );
+  const [groups, episodes] = await Promise.all([answered, Promise.all(played)]);
+  const answers = groups.values();
+  return prompts.map((prompt, p) =>
+    prompt === undefined ? episodes[p]! : answers.next().value!.map((response) => ({ ...response, prompt })),
+  );
+}
+
+/** A call that judges a response. */
+function judgeCall({ name, problem }: DrawnProblem, response: Sampled): JudgeCall<Judged | null> {
+  return async (signal) => {
+    let judged: Judged | null;
+    if ("judged" in response) {
+      if (response.error) throw response.error;
+      judged = response.judged;
+    } else {
+      // Passes a copy, so that a judge cannot change the response that the policy learns from.
+      const copy = { ...response, ids: [...response.ids], logp: response.logp.slice() };
+      judged = await (problem as Problem).judge(copy, { signal });
+    }
+    return judged === null ? null : checkJudged(judged, `${name}: judge`);
+  };
+}
+
 /**
  * Returns the outcome of the responses that could be scored. A group without such responses has no advantages to learn from, and counts as
  * "all wrong".
@@ -115,8 +151,8 @@ function outcomeOf(judged: readonly Judged[]): GroupOutcome {
   return scored.length === 0 ? "all wrong" : groupOutcome(scored.map(({ correct }) => correct));
 }
 
-function addOverlongPunishment(judged: Judged, { ids }: Rollout, limits: { maxTokens: number; cache: number }): Judged & Scored {
-  const overlong = overlongPunishment(ids.length, limits);
+function addOverlongPunishment(judged: Judged, { logp }: Rollout, limits: { maxTokens: number; cache: number }): Judged & Scored {
+  const overlong = overlongPunishment(logp.length, limits);
   const { total, components } = judged;
   return { ...judged, total: total === null ? null : total + overlong, components: { ...components, overlong } };
 }

@@ -1,5 +1,5 @@
 import type { Likelihood } from "../../train/likelihood.js";
-import type { ProblemSource } from "../data/problem.js";
+import type { AnySource } from "../data/problem.js";
 import type { PolicyStats } from "../objectives/index.js";
 import { mean, quantiles } from "../statistics.js";
 import type { Group, Sample } from "./dynamic-sampling.js";
@@ -73,9 +73,9 @@ export interface UpdateMetrics extends PolicyStats {
 }
 
 /** Computes accuracy, rewards and lengths of the sampled groups of a batch. */
-export function summariseSamples(sampled: readonly Group[], sources: readonly ProblemSource[], window: number) {
+export function summariseSamples(sampled: readonly Group[], sources: readonly AnySource[], window: number) {
   const samples = sampled.flatMap((group) => group.samples);
-  const lengths = samples.map(({ ids }) => ids.length);
+  const lengths = samples.map(({ logp }) => logp.length);
   const outcomes = (outcome: Group["outcome"]) => sampled.filter((group) => group.outcome === outcome).length;
   return {
     accuracy: share(judgedSamples(samples), ({ correct }) => correct),
@@ -105,7 +105,7 @@ export function policyState(learned: readonly Sample[], old: readonly Likelihood
   };
 }
 
-function accuracyBySource(sampled: readonly Group[], sources: readonly ProblemSource[]): PolicyMetrics["sources"] {
+function accuracyBySource(sampled: readonly Group[], sources: readonly AnySource[]): PolicyMetrics["sources"] {
   const own = sources.map((_, i) => sampled.filter(({ source }) => source === i).flatMap(({ samples }) => samples));
   return Object.fromEntries(
     sources.flatMap(({ name }, i) => {

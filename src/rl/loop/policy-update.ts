@@ -4,9 +4,9 @@ import type { PolicyBatch, PolicyLoss } from "../objectives/index.js";
 import type { Sample } from "./dynamic-sampling.js";
 import type { UpdateMetrics } from "./policy-metrics.js";
 
-/** Converts a sample into a training document: prompt tokens have weight 0, response tokens weight 1. */
-export function sampleToDocument({ prompt, ids }: Pick<Sample, "prompt" | "ids">): Example {
-  return { ids: [...prompt, ...ids], weights: [...prompt.map(() => 0), ...ids.map(() => 1)] };
+/** Converts a sample into a training document: sampled tokens have weight 1, all others weight 0. */
+export function sampleToDocument({ prompt, ids, mask }: Pick<Sample, "prompt" | "ids" | "mask">): Example {
+  return { ids: [...prompt, ...ids], weights: [...prompt.map(() => 0), ...ids.map((_, t) => Number(mask?.[t] ?? true))] };
 }
 
 /**
@@ -24,7 +24,7 @@ export function updatePolicy(
 ): UpdateMetrics {
   // Every call gets new arrays, because an objective of the caller may modify them.
   const batchOf = (logp: readonly Float64Array[], first: number): PolicyBatch => {
-    const masks = () => samples.map(({ ids }) => ids.map(() => 1));
+    const masks = () => samples.map((sample) => Array.from(sample.logp, () => 1));
     const groups = samples.map((_, i) => Math.floor(i / groupSize));
     const part = <T>(rows: readonly T[]) => rows.slice(first, first + logp.length);
     return {

@@ -4,13 +4,18 @@ import { printed } from "../../base/printed.js";
 import type { GenerateOptions, StopReason, Token } from "../../generate/index.js";
 import { expectMethods, expectNumber } from "../arguments.js";
 
-/** One sampled response to a prompt. */
+/** One sampled response to a prompt: the tokens of one answer, or of all turns of an episode. */
 export interface Rollout {
-  /** Token ids, including the end-of-sequence token. */
+  /** Token ids after the prompt, including end-of-sequence tokens. */
   readonly ids: readonly number[];
-  /** The decoded text. */
+  /**
+   * For each id, whether the policy sampled it. The others are context between two turns, such as results of tools: the policy sees them
+   * and does not learn them. Absent if all ids were sampled.
+   */
+  readonly mask?: readonly boolean[];
+  /** The decoded text of the sampled tokens. */
   readonly text: string;
-  /** Log-probability of each token according to the sampler. It is always at temperature 1, whatever the sampling temperature. */
+  /** Log-probability of each sampled token according to the sampler. It is always at temperature 1, whatever the sampling temperature. */
   readonly logp: Float64Array;
   /**
    * Why the response ended. `"length"` and `"context"` mean that it was truncated, and `"repetition"` that it was stopped as repetitive.

@@ -1,6 +1,6 @@
 import { InputError, LightningError } from "../../base/errors.js";
 import { yieldToEventLoop } from "../../base/event-loop.js";
-import { SEED_LIMIT } from "../../base/options.js";
+import { isObjectLike, SEED_LIMIT } from "../../base/options.js";
 import { Random } from "../../base/random.js";
 import { isTokenIds } from "../../model/token-ids.js";
 import { streamOf } from "../../train/datasets.js";
@@ -8,7 +8,7 @@ import { scheduleFactor } from "../../train/schedule.js";
 import type { Trainer } from "../../train/trainer.js";
 import { expectMethods } from "../arguments.js";
 import { drawPart, mixture, nextWindow } from "../curriculum/index.js";
-import type { Problem, ProblemSource } from "../data/problem.js";
+import type { AnySource, EpisodeProblem, Problem } from "../data/problem.js";
 import { cispo } from "../objectives/index.js";
 import { detectCollapse } from "./collapse-detection.js";
 import { type JudgingSummary, sampleDynamically } from "./dynamic-sampling.js";
@@ -47,7 +47,7 @@ const trainersInUse = new WeakSet<Trainer>();
 export async function* trainPolicy(
   model: Sampler,
   trainer: Trainer,
-  sources: readonly ProblemSource[],
+  sources: readonly AnySource[],
   options: PolicyOptions,
 ): AsyncGenerator<PolicyMetrics> {
   const settings = parsePolicyOptions(options, "trainPolicy");
@@ -71,7 +71,7 @@ export async function* trainPolicy(
 async function* runBatches(
   model: Sampler,
   trainer: Trainer,
-  sources: readonly ProblemSource[],
+  sources: readonly AnySource[],
   settings: ReturnType<typeof parsePolicyOptions>,
 ): AsyncGenerator<PolicyMetrics> {
   const { batches, groupSize, minibatches, epochs, signal, objective = cispo, reference, onWarning } = settings;
@@ -129,7 +129,7 @@ async function* runBatches(
     }
 
     const warnings = judgingWarnings(judging, sampled.length * groupSize);
-    const lengths = sampled.flatMap((group) => group.samples.map(({ ids }) => ids.length));
+    const lengths = sampled.flatMap((group) => group.samples.map(({ logp }) => logp.length));
     progress.batch++;
     progress.passRates = updatePassRates(progress.passRates, described.sources);
     if (policy) progress.window = nextWindow(progress.window, { perplexity: policy.perplexity, lengths }, windows);
@@ -161,8 +161,10 @@ function drawSeed(random: Random): number {
 }
 
 /** Checks a problem that a source returned. @throws {InputError} an invalid problem */
-function checkProblem(problem: Problem, where: string): Problem {
-  if (!(isTokenIds(problem?.prompt) && problem.prompt.length > 0 && typeof problem.judge === "function")) {
+function checkProblem(problem: Problem | EpisodeProblem, where: string): Problem | EpisodeProblem {
+  if (isObjectLike(problem) && "play" in problem && typeof problem.play === "function") return problem;
+  const { prompt, judge } = (problem ?? {}) as Partial<Problem>;
+  if (!(isTokenIds(prompt) && prompt.length > 0 && typeof judge === "function")) {
     throw new InputError(`${where}: expected { prompt, judge } with at least one token id and a function, got another value`);
   }
   return problem;
@@ -185,7 +187,7 @@ function judgingWarnings({ failed, error }: JudgingSummary, responses: number): 
 }
 
 /** Computes the probability of drawing each source. */
-function sourceShares(sources: readonly ProblemSource[], passRates: PolicyProgress["passRates"]): Float64Array {
+function sourceShares(sources: readonly AnySource[], passRates: PolicyProgress["passRates"]): Float64Array {
   return mixture(
     sources.map(({ name, weight = 1 }) => ({ weight, ...(Object.hasOwn(passRates, name) && { passRate: passRates[name]! }) })),
   );
@@ -199,7 +201,7 @@ function minibatchRanges(groups: number, minibatches: number, groupSize: number)
 }
 
 /** Checks the sources. @throws {InputError} no sources, an invalid source, or two sources with the same name */
-function checkSources(sources: readonly ProblemSource[]): void {
+function checkSources(sources: readonly AnySource[]): void {
   if (!Array.isArray(sources) || sources.length === 0) throw new InputError("trainPolicy: sources: expected at least one source, got none");
   for (const [i, source] of sources.entries()) {
     if (typeof source?.name !== "string" || typeof source.problem !== "function") {

@@ -1,0 +1,22 @@
+/**
+ * Environments: tasks that a model solves in several turns, with tools, under limits, with rewards that a program judges.
+ * {@link playEpisode} lets a model and an {@link Environment} answer each other and records a {@link Trace}.
+ *
+ * @module lightning-m1/environments
+ */
+
+export type { AssistantMessage, Environment, Episode, EpisodeCall, Reply, Scores, ToolDefinition } from "./environment.js";
+export { type EpisodeSourceOptions, episodeSource, traceSource } from "./episode-source.js";
+export { type PlayOptions, playEpisode } from "./play.js";
+export { reverify } from "./reverify.js";
+export { type ToolEnvironmentOptions, ToolError, type ToolOf, type ToolTranscript, toolEnvironment } from "./tools.js";
+export {
+  formatTrace,
+  isTruncated,
+  parseTraces,
+  type StopCondition,
+  type Trace,
+  type TraceNode,
+  totalReward,
+  traceSequence,
+} from "./trace.js";

@@ -1,0 +1,60 @@
+import { InputError } from "../base/errors.js";
+import { readArguments } from "../text/messages.js";
+import type { AssistantMessage, Environment } from "./environment.js";
+import { expectEnvironment, parseAnswer } from "./play.js";
+import { type Trace, type TraceNode, weightedRewards } from "./trace.js";
+
+/**
+ * Recomputes the rewards of a trace without a model: the stored messages of the model are given to a new episode of the same task and
+ * seed, which judges them.
+ *
+ * @returns the trace with new rewards and metrics. Turns and tokens stay
+ * @throws {InputError} a trace of another environment
+ * @throws what the environment throws
+ */
+export async function reverify<Row extends object>(
+  environment: Environment<Row>,
+  trace: Trace,
+  { signal = new AbortController().signal }: { readonly signal?: AbortSignal } = {},
+): Promise<Trace> {
+  expectEnvironment("reverify: environment", environment);
+  if (trace.task.type !== environment.name) {
+    throw new InputError(`reverify: trace: expected a task of ${environment.name}, got one of ${trace.task.type}`);
+  }
+  const seed = typeof trace.agent.config.seed === "number" ? trace.agent.config.seed : 0;
+  const episode = await environment.start(structuredClone(trace.task.data) as Row, { seed, signal });
+  try {
+    let calls = 0;
+    for (const node of trace.nodes) {
+      if (!node.sampled || !isComplete(node)) continue;
+      await episode.step(
+        answerOf(node, () => `call_${calls++}`),
+        { signal },
+      );
+    }
+    const scores = await episode.score({ signal });
+    const { turns, tokens } = trace.metrics;
+    return {
+      ...trace,
+      rewards: weightedRewards(scores, environment.weights),
+      metrics: { ...scores.metrics, ...(turns !== undefined && { turns }), ...(tokens !== undefined && { tokens }) },
+    };
+  } finally {
+    await episode.dispose?.();
+  }
+}
+
+/** Whether the environment has seen a message, because no limit cut it off. */
+const isComplete = ({ stop }: TraceNode): boolean => stop === undefined || stop === "eos" || stop === "stop";
+
+/** The message of the model in a node: from its text or, in traces of other programs, from its fields. */
+function answerOf({ text, message }: TraceNode, nextId: () => string): AssistantMessage {
+  if (text !== undefined) return parseAnswer(text, nextId);
+  const { content, reasoning_content: reasoning, tool_calls: calls } = message;
+  const toolCalls = (calls ?? []).map((call) => {
+    const { name, arguments: given } = (call.function ?? call) as { readonly name: string; readonly arguments: unknown };
+    const read = readArguments(given, "trace: tool_calls");
+    return { id: nextId(), name, arguments: typeof read === "string" ? {} : read };
+  });
+  return { text: content ?? "", content: content ?? "", ...(reasoning && { reasoning }), toolCalls, malformed: [] };
+}

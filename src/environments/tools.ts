@@ -1,0 +1,116 @@
+import { InputError, LightningError } from "../base/errors.js";
+import { expectArgument, isObjectLike } from "../base/options.js";
+import type { ChatMessage } from "../text/format-chat.js";
+import type { AssistantMessage, Environment, Episode, EpisodeCall, Scores, ToolDefinition } from "./environment.js";
+import { schemaViolation } from "./json-schema.js";
+
+/** A tool with its function. */
+export interface ToolOf<State> extends ToolDefinition {
+  /**
+   * Runs a call. The arguments fit the schema of `parameters`. The result becomes the message that the model sees, as text or as JSON.
+   *
+   * @throws {ToolError} the call cannot be done; the model sees the message, and the episode goes on. Any other error ends the episode
+   */
+  run(state: State, args: never, options: { readonly signal: AbortSignal }): unknown;
+}
+
+/** The error of a call that the model can correct, such as an unknown id. */
+export class ToolError extends LightningError {
+  override name = "ToolError";
+}
+
+/** What decides the rewards of an episode with tools. */
+export interface ToolTranscript {
+  /** All messages of the model, in order. */
+  readonly answers: readonly AssistantMessage[];
+  /** All calls that ran, in order, with their results. */
+  readonly calls: readonly {
+    readonly name: string;
+    readonly arguments: Readonly<Record<string, unknown>>;
+    readonly result: string;
+    readonly failed: boolean;
+  }[];
+  /** The last message of the model, if it ended the episode. Undefined if a limit did. */
+  readonly final: AssistantMessage | undefined;
+}
+
+/** Definition of an environment in which a model calls tools, and ends the episode with a message without calls. */
+export interface ToolEnvironmentOptions<Row extends object, State> {
+  readonly name: string;
+  readonly weights?: Readonly<Record<string, number>>;
+  readonly tools: readonly ToolOf<State>[];
+  /** Creates the state of an episode. */
+  start(row: Row, options: { readonly seed: number; readonly signal: AbortSignal }): State | Promise<State>;
+  /** The first messages. */
+  messages(row: Row): readonly ChatMessage[];
+  /** Judges the episode. */
+  score(row: Row, state: State, transcript: ToolTranscript): Scores | Promise<Scores>;
+  /** Frees the state. */
+  dispose?(state: State): void | Promise<void>;
+}
+
+/**
+ * Creates an environment from tools. A message with calls is answered by their results; a message without calls ends the episode. Calls
+ * that are unreadable, unknown or do not fit the schema are answered by an error, which the model can correct.
+ *
+ * @throws {InputError} an invalid definition
+ */
+export function toolEnvironment<Row extends object, State>(options: ToolEnvironmentOptions<Row, State>): Environment<Row> {
+  expectArgument("toolEnvironment: options", isObjectLike(options), "{ name, tools, start, messages, score }", options);
+  const { name, tools, weights } = options;
+  const byName = new Map(tools.map((tool) => [tool.name, tool]));
+  if (byName.size < tools.length) throw new InputError("toolEnvironment: tools: expected unique names, got a name twice");
+
+  async function result(
+    { name: called, arguments: args }: EpisodeCall,
+    state: State,
+    signal: AbortSignal,
+  ): Promise<{ text: string; failed: boolean }> {
+    const tool = byName.get(called);
+    if (!tool) return { text: `error: unknown tool ${JSON.stringify(called)}; expected ${[...byName.keys()].join(", ")}`, failed: true };
+    const violation = schemaViolation(tool.parameters, args);
+    if (violation) return { text: `error: ${called}: ${violation}`, failed: true };
+    try {
+      const value = await tool.run(state, args as never, { signal });
+      return { text: typeof value === "string" ? value : (JSON.stringify(value) ?? ""), failed: false };
+    } catch (error) {
+      if (!(error instanceof ToolError)) throw error;
+      return { text: `error: ${error.message}`, failed: true };
+    }
+  }
+
+  return {
+    name,
+    ...(weights && { weights }),
+    async start(row, context): Promise<Episode> {
+      const state = await options.start(row, context);
+      const answers: AssistantMessage[] = [];
+      const calls: { name: string; arguments: Readonly<Record<string, unknown>>; result: string; failed: boolean }[] = [];
+      let final: AssistantMessage | undefined;
+      return {
+        messages: options.messages(row),
+        tools,
+        async step(answer, { signal }) {
+          answers.push(answer);
+          if (answer.toolCalls.length === 0 && answer.malformed.length === 0) {
+            final = answer;
+            return { messages: [], terminated: true };
+          }
+          const messages: ChatMessage[] = answer.malformed.map(({ line, error }) => ({
+            role: "tool",
+            name: "tool_calls",
+            content: `error: ${JSON.stringify(line)} is not a call: ${error}`,
+          }));
+          for (const call of answer.toolCalls) {
+            const { text, failed } = await result(call, state, signal);
+            calls.push({ name: call.name, arguments: call.arguments, result: text, failed });
+            messages.push({ role: "tool", name: call.name, tool_call_id: call.id, content: text });
+          }
+          return { messages };
+        },
+        score: () => options.score(row, state, { answers, calls, final }),
+        dispose: () => options.dispose?.(state),
+      };
+    },
+  };
+}

@@ -1,0 +1,146 @@
+// Traces: the record of an episode in the format of verifiers v1, one JSON object a line.
+
+import * as v from "valibot";
+import { InputError } from "../base/errors.js";
+import type { Scores, ToolDefinition } from "./environment.js";
+
+const ids = v.array(v.pipe(v.number(), v.integer(), v.minValue(0)));
+const named = v.record(v.string(), v.unknown());
+const optionalText = v.optional(v.nullable(v.string()));
+
+const nodeSchema = v.looseObject({
+  parent: v.nullable(v.pipe(v.number(), v.integer(), v.minValue(0))),
+  message: v.looseObject({
+    role: v.string(),
+    content: optionalText,
+    reasoning_content: optionalText,
+    tool_call_id: optionalText,
+    name: optionalText,
+    tool_calls: v.optional(v.nullable(v.array(named))),
+  }),
+  sampled: v.boolean(),
+  timestamp: v.number(),
+  token_ids: ids,
+  mask: v.array(v.boolean()),
+  is_content: v.array(v.boolean()),
+  logprobs: v.array(v.number()),
+  advantages: v.nullable(v.array(v.number())),
+  /** Of sampled messages: the whole text, and why it ended ("eos" or "stop" if it is complete). Other programs do not write them. */
+  text: v.optional(v.string()),
+  stop: v.optional(v.string()),
+});
+
+const traceSchema = v.looseObject({
+  version: v.literal(1),
+  task: v.looseObject({ type: v.string(), data: named, key: v.string(), hash: v.string() }),
+  agent: v.looseObject({ config: named, name: v.string(), trainable: v.boolean() }),
+  tools: v.array(named),
+  nodes: v.array(nodeSchema),
+  calls: v.array(v.unknown()),
+  rewards: v.record(v.string(), v.nullable(v.looseObject({ score: v.number(), weight: v.number() }))),
+  metrics: v.record(v.string(), v.number()),
+  info: named,
+  stop_condition: v.nullable(v.string()),
+  errors: v.array(v.looseObject({ type: v.string(), message: v.string() })),
+  timing: named,
+});
+
+/**
+ * A message of an episode, linked to the message before it. `token_ids` are the tokens that it adds to the sequence, with the chat format's
+ * own tokens. `mask` is true for tokens that the model sampled; `logprobs` has one number for each of these.
+ */
+export type TraceNode = v.InferOutput<typeof nodeSchema>;
+
+/** The record of an episode. Joined along a path, the `token_ids` of its nodes are exactly what the model saw. */
+export type Trace = v.InferOutput<typeof traceSchema>;
+
+/** Why an episode ended: the task is over, a limit was reached, or something failed. */
+export type StopCondition = "terminated" | "max_turns" | "max_tokens" | "context" | "timeout" | "repetition" | "error";
+
+/** Whether a limit ended the episode, rather than the task itself. */
+export function isTruncated({ stop_condition }: Pick<Trace, "stop_condition">): boolean {
+  return stop_condition !== "terminated" && stop_condition !== "error";
+}
+
+/** The weighted sum of a trace's rewards. Null if there is none, or if one of them could not be judged. */
+export function totalReward({ rewards }: Pick<Trace, "rewards">): number | null {
+  const all = Object.values(rewards);
+  if (all.length === 0) return null;
+  return all.reduce<number | null>((sum, reward) => (sum === null || reward === null ? null : sum + reward.score * reward.weight), 0);
+}
+
+/** Rewards as a trace contains them. */
+export function weightedRewards({ rewards }: Scores, weights: Readonly<Record<string, number>> = {}): Trace["rewards"] {
+  return Object.fromEntries(
+    Object.entries(rewards).map(([name, score]) => [
+      name,
+      score === null ? null : { score, weight: Object.hasOwn(weights, name) ? weights[name]! : 1 },
+    ]),
+  );
+}
+
+/** Tools as a trace contains them. */
+export const tracedTools = (tools: readonly ToolDefinition[]): Trace["tools"] =>
+  tools.map(({ name, description, parameters }) => ({ name, description, parameters, strict: false }));
+
+/** Writes a trace as a line of JSON, with its line end. */
+export function formatTrace(trace: Trace): string {
+  return `${JSON.stringify(trace)}\n`;
+}
+
+/**
+ * Reads the traces of a JSONL file. Unknown fields are kept.
+ *
+ * @param where name of the file in messages
+ * @throws {InputError} a line that is not a trace; the error gives its number
+ */
+export function parseTraces(text: string, where = "traces"): Trace[] {
+  return text.split("\n").flatMap((line, i) => (line.trim() === "" ? [] : [parseTrace(line, `${where}: line ${i + 1}`)]));
+}
+
+function parseTrace(line: string, where: string): Trace {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch (cause) {
+    throw new InputError(`${where}: expected JSON, got ${(cause as Error).message}`, { cause });
+  }
+  const { success, output, issues } = v.safeParse(traceSchema, value);
+  if (!success) {
+    const [{ message }] = issues;
+    throw new InputError(`${where}: ${v.getDotPath(issues[0]) ?? "trace"}: ${message} (expected a trace of version 1)`);
+  }
+  for (const [i, node] of output.nodes.entries()) checkNode(node, i, `${where}: nodes[${i}]`);
+  return output;
+}
+
+function checkNode({ parent, token_ids, mask, is_content, logprobs }: TraceNode, index: number, where: string): void {
+  const sampled = mask.filter(Boolean).length;
+  const wrong =
+    parent !== null && parent >= index
+      ? `parent: expected an earlier node, got ${parent}`
+      : mask.length !== token_ids.length || is_content.length !== token_ids.length
+        ? `expected mask and is_content of ${token_ids.length} elements like token_ids, got ${mask.length} and ${is_content.length}`
+        : logprobs.length !== sampled
+          ? `logprobs: expected one number for each of the ${sampled} sampled tokens, got ${logprobs.length}`
+          : undefined;
+  if (wrong) throw new InputError(`${where}: ${wrong}`);
+}
+
+/**
+ * Returns the sequence of a trace, which is the path that ends in its last node: the ids that the model saw, which of them it sampled, and
+ * the log-probabilities of these. All are empty if the model returned no ids.
+ */
+export function traceSequence({ nodes }: Pick<Trace, "nodes">): {
+  readonly ids: number[];
+  readonly mask: boolean[];
+  readonly logp: number[];
+} {
+  const path: TraceNode[] = [];
+  for (let at: number | null = nodes.length - 1; at !== null && at >= 0; at = nodes[at]!.parent) path.unshift(nodes[at]!);
+  return {
+    ids: path.flatMap(({ token_ids }) => token_ids),
+    mask: path.flatMap(({ mask }) => mask),
+    logp: path.flatMap(({ logprobs }) => logprobs),
+  };
+}

@@ -1,0 +1,253 @@
+// The loop of episodes with a scripted model: what the environment sees, limits, failures, traces, judging again.
+
+import { describe, expect, test } from "vitest";
+import {
+  type Environment,
+  formatTrace,
+  isTruncated,
+  parseTraces,
+  playEpisode,
+  reverify,
+  ToolError,
+  toolEnvironment,
+  totalReward,
+  traceSequence,
+} from "../../src/environments/index.js";
+import { type ChatMessage, InputError } from "../../src/index.js";
+import { call, scriptedModel } from "../support/scripted-model.js";
+
+interface Sum {
+  readonly id: string;
+  readonly terms: readonly number[];
+}
+
+/** Sums that only a tool adds up. */
+const sums: Environment<Sum> = toolEnvironment<Sum, { uses: number }>({
+  name: "sums",
+  weights: { correct: 1, thrift: 0.5 },
+  tools: [
+    {
+      name: "add",
+      description: "Adds two numbers",
+      parameters: {
+        type: "object",
+        properties: { a: { type: "number" }, b: { type: "number" } },
+        required: ["a", "b"],
+        additionalProperties: false,
+      },
+      run(state, { a, b }: { a: number; b: number }) {
+        state.uses++;
+        if (a + b > 1e6) throw new ToolError("the sum is too large");
+        return a + b;
+      },
+    },
+    {
+      name: "fail",
+      description: "Fails",
+      parameters: { type: "object" },
+      run() {
+        throw new Error("the disk is full");
+      },
+    },
+  ],
+  start: () => ({ uses: 0 }),
+  messages: ({ terms }) => [{ role: "user", content: terms.join(" + ") }],
+  score: ({ terms }, { uses }, { final }) => ({
+    rewards: { correct: Number(final?.content === String(terms.reduce((a, b) => a + b))), thrift: uses < 3 ? 1 : 0 },
+    metrics: { uses },
+  }),
+});
+const row: Sum = { id: "a", terms: [3, 4] };
+const last = (messages: readonly { readonly content?: unknown }[]) => String(messages.at(-1)!.content);
+
+describe("playEpisode", () => {
+  test("calls are answered by their results, and a message without calls ends the episode", async () => {
+    const requests: (readonly ChatMessage[])[] = [];
+    const model = scriptedModel((messages, turn) => (turn === 0 ? `I add. ${call("add", { a: 3, b: 4 })}` : last(messages)), requests);
+    const trace = await playEpisode(model, sums, row, { seed: 1 });
+    expect(trace.stop_condition).toBe("terminated");
+    expect(trace.rewards).toEqual({ correct: { score: 1, weight: 1 }, thrift: { score: 1, weight: 0.5 } });
+    expect(totalReward(trace)).toBe(1.5);
+    expect(trace.metrics).toMatchObject({ uses: 1, turns: 2 });
+    expect(trace.nodes.map(({ message, sampled, parent }) => [message.role, sampled, parent])).toEqual([
+      ["user", false, null],
+      ["assistant", true, 0],
+      ["tool", false, 1],
+      ["assistant", true, 2],
+    ]);
+    expect(trace.nodes[1]!.message.tool_calls).toEqual([
+      { id: "call_0", type: "function", function: { name: "add", arguments: '{"a":3,"b":4}' } },
+    ]);
+    expect(trace.nodes[2]!.message).toEqual({ role: "tool", name: "add", tool_call_id: "call_0", content: "7" });
+    expect(trace.task).toMatchObject({ type: "sums", key: "a", data: row, hash: expect.stringMatching(/^[0-9a-f]{64}$/) });
+    // The second request contains the call in the form of messages.
+    expect(requests[1]).toMatchObject([{ role: "user" }, { role: "assistant", tool_calls: [{ id: "call_0" }] }, { role: "tool" }]);
+  });
+
+  test.each([
+    ["an unknown tool", call("subtract", {}), /error: unknown tool "subtract"; expected add, fail/],
+    ["a missing argument", call("add", { a: 1 }), /error: add: arguments: expected b/],
+    ["an argument of another type", call("add", { a: 1, b: "2" }), /error: add: arguments\.b: expected number, got "2"/],
+    ["a surplus argument", call("add", { a: 1, b: 2, c: 3 }), /error: add: arguments: expected a, b, got c/],
+    ["an error of the tool", call("add", { a: 1e6, b: 1 }), /error: the sum is too large/],
+    ["a line that is no call", "<tool_calls>\nadd(1, 2)\n</tool_calls>", /error: "add\(1, 2\)" is not a call/],
+  ])("%s is answered by an error, and the episode goes on", async (_, said, expected) => {
+    const trace = await playEpisode(
+      scriptedModel((_, turn) => (turn === 0 ? said : "7")),
+      sums,
+      row,
+    );
+    expect(trace.nodes[2]!.message.content).toMatch(expected);
+    expect([trace.stop_condition, trace.rewards.correct]).toEqual(["terminated", { score: 1, weight: 1 }]);
+  });
+
+  test("an environment that fails ends the episode without rewards", async () => {
+    const trace = await playEpisode(
+      scriptedModel(() => call("fail", {})),
+      sums,
+      row,
+    );
+    expect([trace.stop_condition, trace.rewards, totalReward(trace)]).toEqual(["error", { correct: null, thrift: null }, null]);
+    expect(trace.errors).toMatchObject([{ type: "Error", message: "the disk is full" }]);
+  });
+
+  test.each([
+    ["turns", { maxTurns: 3 }, "max_turns", 3],
+    ["tokens", { maxTokens: 7 }, "max_tokens", undefined],
+  ])("a limit of %s ends it, and it is judged", async (_, limits, stop, turns) => {
+    const trace = await playEpisode(
+      scriptedModel(() => call("add", { a: 1, b: 1 })),
+      sums,
+      row,
+      limits,
+    );
+    expect([trace.stop_condition, isTruncated(trace), trace.rewards.correct]).toEqual([stop, true, { score: 0, weight: 1 }]);
+    if (turns) expect(trace.metrics.turns).toBe(turns);
+    else expect(trace.metrics.tokens).toBe(7);
+  });
+
+  test("a time limit ends an episode that waits, and it is judged", async () => {
+    const slow: Environment = {
+      name: "slow",
+      start: () => ({
+        messages: [{ role: "user", content: "wait" }],
+        step: (_, { signal }) => new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
+        score: () => ({ rewards: { reward: 0 } }),
+      }),
+    };
+    const trace = await playEpisode(
+      scriptedModel(() => "go"),
+      slow,
+      {},
+      { timeoutMs: 30 },
+    );
+    expect([trace.stop_condition, trace.rewards, trace.errors]).toEqual(["timeout", { reward: { score: 0, weight: 1 } }, []]);
+  });
+
+  test("a cancelled episode throws the signal's reason and frees its state", async () => {
+    const controller = new AbortController();
+    let freed = 0;
+    const environment: Environment = {
+      name: "cancelled",
+      start: () => ({
+        messages: [{ role: "user", content: "go" }],
+        step: () => {
+          controller.abort(new Error("enough"));
+          return { messages: [{ role: "user", content: "on" }] };
+        },
+        score: () => ({ rewards: {} }),
+        dispose: () => {
+          freed++;
+        },
+      }),
+    };
+    await expect(
+      playEpisode(
+        scriptedModel(() => "x"),
+        environment,
+        {},
+        { signal: controller.signal },
+      ),
+    ).rejects.toThrow("enough");
+    expect(freed).toBe(1);
+  });
+
+  test("episodes do not share state, and cannot change the row", async () => {
+    const environment: Environment<{ list: number[] }> = {
+      name: "rows",
+      start: (given) => {
+        given.list.push(9);
+        return {
+          messages: [{ role: "user", content: String(given.list.length) }],
+          step: () => ({ messages: [], terminated: true }),
+          score: () => ({ rewards: { length: given.list.length } }),
+        };
+      },
+    };
+    const shared = { list: [1] };
+    const traces = await Promise.all(
+      [1, 2, 3].map(() =>
+        playEpisode(
+          scriptedModel(() => "x"),
+          environment,
+          shared,
+        ),
+      ),
+    );
+    expect(traces.map(totalReward)).toEqual([2, 2, 2]);
+    expect(shared).toEqual({ list: [1] });
+  });
+
+  test("invalid arguments", async () => {
+    const model = scriptedModel(() => "x");
+    await expect(playEpisode(model, {} as Environment, {})).rejects.toThrow(InputError);
+    await expect(playEpisode(model, sums, null as never)).rejects.toThrow(InputError);
+    await expect(playEpisode(model, sums, row, { maxTurns: 0 })).rejects.toThrow(/maxTurns/);
+    await expect(playEpisode(model, sums, row, { turns: 3 } as never)).rejects.toThrow(InputError);
+  });
+});
+
+describe("traces", () => {
+  const model = scriptedModel((_, turn) => [call("add", { a: 3, b: 4 }), "<tool_calls>\nx\n</tool_calls>", "<think>easy</think>7"][turn]!);
+
+  test("are read as they were written", async () => {
+    const traces = [await playEpisode(model, sums, row), await playEpisode(model, sums, { id: "b", terms: [1] })];
+    expect(parseTraces(traces.map(formatTrace).join(""))).toEqual(traces);
+  });
+
+  test("are judged again without the model, with the same rewards", async () => {
+    for (const limits of [{}, { maxTurns: 1 }, { maxTurns: 2 }, { maxTokens: 3 }, { maxTokens: 9 }]) {
+      const trace = await playEpisode(model, sums, row, limits);
+      const again = await reverify(sums, parseTraces(formatTrace(trace))[0]!);
+      expect([again.rewards, again.metrics], JSON.stringify(limits)).toEqual([trace.rewards, trace.metrics]);
+    }
+    const other = await playEpisode(model, { ...sums, name: "other" }, row);
+    await expect(reverify(sums, other)).rejects.toThrow(/expected a task of sums, got one of other/);
+  });
+
+  test("of other programs are judged by their fields", async () => {
+    const trace = await playEpisode(model, sums, row);
+    const nodes = trace.nodes.map(({ text: _, stop: __, ...node }) => node);
+    expect((await reverify(sums, { ...trace, nodes })).rewards.correct).toEqual({ score: 1, weight: 1 });
+  });
+
+  test.each([
+    ["{", /traces: line 1: expected JSON/],
+    ["{}", /traces: line 1: version: /],
+    [JSON.stringify({ version: 2 }), /version/],
+  ])("%s is refused", (line, message) => {
+    expect(() => parseTraces(line)).toThrow(message);
+  });
+
+  test("with inconsistent nodes are refused", async () => {
+    const trace = await playEpisode(model, sums, row);
+    for (const change of [{ parent: 5 }, { mask: [true] }, { logprobs: [1] }]) {
+      const nodes = [{ ...trace.nodes[0]!, ...change }];
+      expect(() => parseTraces(formatTrace({ ...trace, nodes }))).toThrow(/line 1: nodes\[0\]: /);
+    }
+  });
+
+  test("without token ids have an empty sequence", async () => {
+    expect(traceSequence(await playEpisode(model, sums, row))).toEqual({ ids: [], mask: [], logp: [] });
+  });
+});
