@@ -7,6 +7,7 @@
 
 export type { AssistantMessage, Environment, Episode, EpisodeCall, Reply, Scores, ToolDefinition } from "./environment.js";
 export { type EpisodeSourceOptions, episodeSource, traceSource } from "./episode-source.js";
+export * from "./long-context/index.js";
 export { type PlayOptions, playEpisode } from "./play.js";
 export { reverify } from "./reverify.js";
 export { type ToolEnvironmentOptions, ToolError, type ToolOf, type ToolTranscript, toolEnvironment } from "./tools.js";

@@ -1,0 +1,10 @@
+export type { ExactRow } from "./exact.js";
+export type { LongContextOptions } from "./fit-length.js";
+export { type ChoiceLetter, type LongBenchRow, longBench, longBenchPrompt, parseLongBench, scoreLongBench } from "./long-bench.js";
+export { type MrcrRow, mrcr, parseMrcr, scoreMrcr } from "./mrcr.js";
+export { generateMrcr, type MrcrOptions } from "./mrcr-generate.js";
+export { generateNeedles, type NeedleOptions, needles, scoreNeedles } from "./needles.js";
+export { parseRuler, type RulerRow, ruler, rulerQuestions, scoreRuler } from "./ruler.js";
+export { sequenceRatio } from "./sequence-ratio.js";
+export { generateUuidCopy, scoreUuidCopy, type UuidCopyOptions, uuidCopy } from "./uuid-copy.js";
+export { generateVariableTracking, scoreVariableTracking, type VariableTrackingOptions, variableTracking } from "./variable-tracking.js";
