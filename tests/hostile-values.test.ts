@@ -4,12 +4,14 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import * as aiSdk from "../src/ai-sdk/index.js";
 import * as analysis from "../src/analysis/index.js";
+import * as environments from "../src/environments/index.js";
 import * as main from "../src/index.js";
 import * as remote from "../src/remote/index.js";
 import * as rl from "../src/rl/index.js";
 import * as serve from "../src/serve/index.js";
 import * as train from "../src/train/index.js";
 import { SMALL, singleFile } from "./support/checkpoints.js";
+import { scriptedModel } from "./support/scripted-model.js";
 
 const { LightningError, MiniMaxM1 } = main;
 
@@ -140,9 +142,22 @@ const answered = async () =>
 let model: main.MiniMaxM1;
 let boxed: main.MiniMaxM1;
 let far: remote.RemoteModel;
+let trace: environments.Trace;
 let calls: Record<string, Record<string, Call | string>>;
 
+const scripted = scriptedModel(() => "a");
+const tool = { name: "t", description: "", parameters: { type: "object" }, run: () => 1 };
+const environment: environments.Environment = {
+  name: "e",
+  start: () => ({
+    messages: [{ role: "user", content: "a" }],
+    step: () => ({ messages: [], terminated: true }),
+    score: () => ({ rewards: { right: 1 } }),
+  }),
+};
+
 beforeAll(async () => {
+  trace = await environments.playEpisode(scripted, environment, { id: "a" }, { seed: 1 });
   model = await MiniMaxM1.load(singleFile(), { threads: 1 });
   boxed = await MiniMaxM1.load(undefined, { threads: 1 });
   // Where no function stands in for it.
@@ -304,6 +319,44 @@ beforeAll(async () => {
       solve: [rl.synlogic.solve, { ...row }],
       taskNamed: [rl.synlogic.taskNamed, "kukurasu"],
     },
+    environments: {
+      toolEnvironment: [
+        environments.toolEnvironment,
+        { name: "a", tools: [tool], start: () => ({}), messages: () => [{ role: "user", content: "a" }], score: () => ({ rewards: {} }) },
+      ],
+      playEpisode: [environments.playEpisode, whole(scripted), environment, { id: "a" }, { seed: 1, maxTurns: 1, maxTokens: 1 }],
+      reverify: [environments.reverify, environment, { ...trace }],
+      episodeSource: [
+        (of: never, rows: never, options: never) => environments.episodeSource(of, rows, options).problem(0),
+        environment,
+        [{ id: "a" }],
+        { maxTurns: 1, weight: 1 },
+      ],
+      traceSource: [(traces: never, options: never) => environments.traceSource(traces, options).problem(0), [{ ...trace }], { weight: 1 }],
+      formatTrace: [environments.formatTrace, { ...trace }],
+      parseTraces: [environments.parseTraces, environments.formatTrace(trace), "a.jsonl"],
+      isTruncated: [environments.isTruncated, { ...trace }],
+      totalReward: [environments.totalReward, { ...trace }],
+      traceSequence: [environments.traceSequence, { ...trace }],
+      sequenceRatio: [environments.sequenceRatio, "a", "b"],
+      parseMrcr: [environments.parseMrcr, "", "a.jsonl"],
+      scoreMrcr: [environments.scoreMrcr, { answer: "xa", random_string_to_prepend: "x" }, "xa"],
+      generateMrcr: [environments.generateMrcr, { length: 2000, seed: 1, needles: 2 }],
+      parseRuler: [environments.parseRuler, "", "a.jsonl"],
+      scoreRuler: [environments.scoreRuler, { outputs: ["a"] }, "a", "all"],
+      parseLongBench: [environments.parseLongBench, "", "a.jsonl"],
+      scoreLongBench: [environments.scoreLongBench, { answer: "A" }, "A"],
+      longBenchPrompt: [
+        environments.longBenchPrompt,
+        { context: "c", question: "q", choice_A: "a", choice_B: "b", choice_C: "c", choice_D: "d", answer: "A" },
+      ],
+      generateNeedles: [environments.generateNeedles, { length: 2000, seed: 1, needles: 2, asked: 1, depth: 0.5 }],
+      scoreNeedles: [environments.scoreNeedles, { answers: ["1"] }, "1"],
+      generateUuidCopy: [environments.generateUuidCopy, { length: 2000, seed: 1, depth: 0.5 }],
+      scoreUuidCopy: [environments.scoreUuidCopy, { answers: ["1"] }, "1"],
+      generateVariableTracking: [environments.generateVariableTracking, { length: 2000, seed: 1 }],
+      scoreVariableTracking: [environments.scoreVariableTracking, { answers: ["X"] }, "X"],
+    },
     aiSdk: { lightningM1: [aiSdk.lightningM1, model, { modelId: "a" }] },
   };
 }, 120_000);
@@ -313,7 +366,7 @@ afterAll(() => {
   for (const one of [model, boxed]) one.dispose();
 });
 
-const entries = { main, train, rl, synlogic: rl.synlogic, serve, remote, aiSdk };
+const entries = { main, train, rl, synlogic: rl.synlogic, environments, serve, remote, aiSdk };
 
 describe.each(Object.keys(entries) as (keyof typeof entries)[])("%s", (entry) => {
   test("every function is tried", () => {

@@ -5,7 +5,7 @@ import type { LanguageModel } from "../language-model.js";
 import type { EpisodeProblem, PlayedEpisode, ProblemSource } from "../rl/index.js";
 import type { Environment } from "./environment.js";
 import { expectEnvironment, type PlayOptions, playEntries, playEpisode } from "./play.js";
-import { isTruncated, type Trace, totalReward, traceSequence } from "./trace.js";
+import { checkTrace, isTruncated, type Trace, totalReward, traceSequence } from "./trace.js";
 
 /** Options of {@link episodeSource}. Defaults are in parentheses. */
 export interface EpisodeSourceOptions extends Pick<PlayOptions, "maxTurns" | "timeoutMs"> {
@@ -71,6 +71,7 @@ export function traceSource(
 ): ProblemSource<EpisodeProblem> {
   expectArgument("traceSource: traces", Array.isArray(traces), "an array of traces", traces);
   if (traces.length === 0) throw new InputError("traceSource: traces: expected at least one, got none");
+  for (const [i, trace] of traces.entries()) checkTrace(trace, `traceSource: traces[${i}]`);
   const { weight, isRight = earnsAll } = parseOptions(schema, options, "traceSource");
   const byTask = new Map<string, Trace[]>();
   for (const trace of traces) byTask.set(trace.task.hash, [...(byTask.get(trace.task.hash) ?? []), trace]);

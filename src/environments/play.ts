@@ -2,6 +2,7 @@ import * as v from "valibot";
 import { followSignals } from "../base/abort.js";
 import { InputError } from "../base/errors.js";
 import { count, expectArgument, isObjectLike, milliseconds, number, parseOptions, seedNumber, signal } from "../base/options.js";
+import { kindOf } from "../base/printed.js";
 import { Random } from "../base/random.js";
 import type { StopReason } from "../generate/index.js";
 import type { LanguageModel } from "../language-model.js";
@@ -53,6 +54,19 @@ export function expectEnvironment(where: string, environment: Environment<never>
   expectArgument(where, fits, "an environment { name, start }", environment);
 }
 
+/** Starts an episode. @throws {InputError} an environment that returns something else */
+export async function startEpisode<Row extends object>(
+  environment: Environment<Row>,
+  row: Row,
+  context: { readonly seed: number; readonly signal: AbortSignal },
+): Promise<Episode> {
+  const episode = await environment.start(row, context);
+  const fits =
+    isObjectLike(episode) && Array.isArray(episode.messages) && typeof episode.step === "function" && typeof episode.score === "function";
+  expectArgument(`${environment.name}: start`, fits, "an episode { messages, step, score }", episode);
+  return episode;
+}
+
 /**
  * Plays one episode: the model and the environment answer each other until the task is over or a limit is reached. Then the environment
  * judges the episode.
@@ -72,8 +86,9 @@ export async function playEpisode<Row extends object>(
   row: Row,
   options: PlayOptions = {},
 ): Promise<Trace> {
+  expectArgument("playEpisode: model", isObjectLike(model) && typeof model.generate === "function", "a model", model);
   expectEnvironment("playEpisode: environment", environment);
-  expectArgument("playEpisode: row", isObjectLike(row), "an object", row);
+  const data = jsonCopy(row, "playEpisode: row") as Row & Record<string, unknown>;
   const { seed = Random.anySeed(), ...settings } = parseOptions(schema, options, "playEpisode");
   const { signal: outer = new AbortController().signal } = settings;
   outer.throwIfAborted();
@@ -86,7 +101,7 @@ export async function playEpisode<Row extends object>(
   let stop: StopCondition = "error";
   let scores: Scores = { rewards: {} };
   try {
-    episode = await environment.start(structuredClone(row), { seed, signal: controller.signal });
+    episode = await startEpisode(environment, structuredClone(data), { seed, signal: controller.signal });
     try {
       stop = await converse(model, episode, record, { ...settings, seed, signal: controller.signal });
     } catch (error) {
@@ -107,7 +122,7 @@ export async function playEpisode<Row extends object>(
   }
   return {
     version: 1,
-    task: { type: environment.name, data: row as Record<string, unknown>, key: keyOf(row), hash: await hashOf(row) },
+    task: { type: environment.name, data, key: keyOf(data), hash: await hashOf(data) },
     agent: {
       config: { seed, temperature: settings.temperature, max_turns: settings.maxTurns, max_tokens: settings.maxTokens },
       name: settings.modelName,
@@ -242,6 +257,18 @@ function toChatMessage({ content, reasoning, toolCalls }: AssistantMessage): Cha
       })),
     }),
   };
+}
+
+/** Copies an object through JSON. @throws {InputError} another value, or one that JSON cannot represent */
+export function jsonCopy(value: unknown, where: string): Record<string, unknown> {
+  let copy: unknown;
+  try {
+    copy = JSON.parse(JSON.stringify(value));
+  } catch (cause) {
+    throw new InputError(`${where}: expected plain JSON, got ${kindOf(value)}`, { cause });
+  }
+  expectArgument(where, typeof copy === "object" && copy !== null && !Array.isArray(copy), "an object of plain JSON", value);
+  return copy as Record<string, unknown>;
 }
 
 /** The id of a row, if it has one under a usual name; otherwise an empty text. */

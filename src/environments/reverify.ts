@@ -1,8 +1,12 @@
+import * as v from "valibot";
 import { InputError } from "../base/errors.js";
+import { parseOptions, signal as signalOption } from "../base/options.js";
 import { readArguments } from "../text/messages.js";
 import type { AssistantMessage, Environment } from "./environment.js";
-import { expectEnvironment, parseAnswer } from "./play.js";
-import { type Trace, type TraceNode, weightedRewards } from "./trace.js";
+import { expectEnvironment, jsonCopy, parseAnswer, startEpisode } from "./play.js";
+import { checkTrace, type Trace, type TraceNode, weightedRewards } from "./trace.js";
+
+const schema = v.strictObject({ signal: v.optional(signalOption) });
 
 /**
  * Recomputes the rewards of a trace without a model: the stored messages of the model are given to a new episode of the same task and
@@ -15,14 +19,16 @@ import { type Trace, type TraceNode, weightedRewards } from "./trace.js";
 export async function reverify<Row extends object>(
   environment: Environment<Row>,
   trace: Trace,
-  { signal = new AbortController().signal }: { readonly signal?: AbortSignal } = {},
+  options: { readonly signal?: AbortSignal } = {},
 ): Promise<Trace> {
   expectEnvironment("reverify: environment", environment);
+  checkTrace(trace, "reverify: trace");
+  const { signal = new AbortController().signal } = parseOptions(schema, options, "reverify");
   if (trace.task.type !== environment.name) {
     throw new InputError(`reverify: trace: expected a task of ${environment.name}, got one of ${trace.task.type}`);
   }
   const seed = typeof trace.agent.config.seed === "number" ? trace.agent.config.seed : 0;
-  const episode = await environment.start(structuredClone(trace.task.data) as Row, { seed, signal });
+  const episode = await startEpisode(environment, jsonCopy(trace.task.data, "reverify: trace: task.data") as Row, { seed, signal });
   try {
     let calls = 0;
     for (const node of trace.nodes) {

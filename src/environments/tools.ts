@@ -35,7 +35,7 @@ export interface ToolTranscript {
 }
 
 /** Definition of an environment in which a model calls tools, and ends the episode with a message without calls. */
-export interface ToolEnvironmentOptions<Row extends object, State> {
+export interface ToolEnvironmentDefinition<Row extends object, State> {
   readonly name: string;
   readonly weights?: Readonly<Record<string, number>>;
   readonly tools: readonly ToolOf<State>[];
@@ -55,9 +55,18 @@ export interface ToolEnvironmentOptions<Row extends object, State> {
  *
  * @throws {InputError} an invalid definition
  */
-export function toolEnvironment<Row extends object, State>(options: ToolEnvironmentOptions<Row, State>): Environment<Row> {
-  expectArgument("toolEnvironment: options", isObjectLike(options), "{ name, tools, start, messages, score }", options);
-  const { name, tools, weights } = options;
+export function toolEnvironment<Row extends object, State>(definition: ToolEnvironmentDefinition<Row, State>): Environment<Row> {
+  expectArgument("toolEnvironment: definition", isObjectLike(definition), "{ name, tools, start, messages, score }", definition);
+  const { name, tools, weights } = definition;
+  expectArgument("toolEnvironment: name", typeof name === "string", "a name", name);
+  expectArgument("toolEnvironment: tools", Array.isArray(tools), "an array of tools", tools);
+  for (const method of ["start", "messages", "score"] as const) {
+    expectArgument(`toolEnvironment: ${method}`, typeof definition[method] === "function", "a function", definition[method]);
+  }
+  for (const [i, tool] of tools.entries()) {
+    const fits = isObjectLike(tool) && typeof tool.name === "string" && typeof tool.run === "function" && isObjectLike(tool.parameters);
+    expectArgument(`toolEnvironment: tools[${i}]`, fits, "{ name, description, parameters, run }", tool);
+  }
   const byName = new Map(tools.map((tool) => [tool.name, tool]));
   if (byName.size < tools.length) throw new InputError("toolEnvironment: tools: expected unique names, got a name twice");
 
@@ -83,12 +92,12 @@ export function toolEnvironment<Row extends object, State>(options: ToolEnvironm
     name,
     ...(weights && { weights }),
     async start(row, context): Promise<Episode> {
-      const state = await options.start(row, context);
+      const state = await definition.start(row, context);
       const answers: AssistantMessage[] = [];
       const calls: { name: string; arguments: Readonly<Record<string, unknown>>; result: string; failed: boolean }[] = [];
       let final: AssistantMessage | undefined;
       return {
-        messages: options.messages(row),
+        messages: definition.messages(row),
         tools,
         async step(answer, { signal }) {
           answers.push(answer);
@@ -108,8 +117,8 @@ export function toolEnvironment<Row extends object, State>(options: ToolEnvironm
           }
           return { messages };
         },
-        score: () => options.score(row, state, { answers, calls, final }),
-        dispose: () => options.dispose?.(state),
+        score: () => definition.score(row, state, { answers, calls, final }),
+        dispose: () => definition.dispose?.(state),
       };
     },
   };

@@ -2,6 +2,7 @@
 
 import * as v from "valibot";
 import { InputError } from "../base/errors.js";
+import { expectArgument, isObjectLike } from "../base/options.js";
 import type { Scores, ToolDefinition } from "./environment.js";
 
 const ids = v.array(v.pipe(v.number(), v.integer(), v.minValue(0)));
@@ -58,15 +59,24 @@ export type Trace = v.InferOutput<typeof traceSchema>;
 export type StopCondition = "terminated" | "max_turns" | "max_tokens" | "context" | "timeout" | "repetition" | "error";
 
 /** Whether a limit ended the episode, rather than the task itself. */
-export function isTruncated({ stop_condition }: Pick<Trace, "stop_condition">): boolean {
+export function isTruncated(trace: Pick<Trace, "stop_condition">): boolean {
+  expectArgument("isTruncated: trace", isObjectLike(trace), "a trace", trace);
+  const { stop_condition } = trace;
   return stop_condition !== "terminated" && stop_condition !== "error";
 }
 
 /** The weighted sum of a trace's rewards. Null if there is none, or if one of them could not be judged. */
-export function totalReward({ rewards }: Pick<Trace, "rewards">): number | null {
-  const all = Object.values(rewards);
-  if (all.length === 0) return null;
-  return all.reduce<number | null>((sum, reward) => (sum === null || reward === null ? null : sum + reward.score * reward.weight), 0);
+export function totalReward(trace: Pick<Trace, "rewards">): number | null {
+  expectArgument("totalReward: trace", isObjectLike(trace) && isObjectLike(trace.rewards), "a trace", trace);
+  let total = 0;
+  for (const [name, reward] of Object.entries(trace.rewards)) {
+    if (reward === null) return null;
+    const { score, weight } = isObjectLike(reward) ? reward : ({} as Partial<typeof reward>);
+    const value = typeof score === "number" && typeof weight === "number" ? score * weight : Number.NaN;
+    expectArgument(`totalReward: trace: rewards.${name}`, Number.isFinite(value), "{ score, weight } or null", reward);
+    total += value;
+  }
+  return Object.keys(trace.rewards).length === 0 ? null : total;
 }
 
 /** Rewards as a trace contains them. */
@@ -85,7 +95,12 @@ export const tracedTools = (tools: readonly ToolDefinition[]): Trace["tools"] =>
 
 /** Writes a trace as a line of JSON, with its line end. */
 export function formatTrace(trace: Trace): string {
-  return `${JSON.stringify(trace)}\n`;
+  try {
+    return `${JSON.stringify(checkTrace(trace, "formatTrace: trace"))}\n`;
+  } catch (cause) {
+    if (cause instanceof InputError) throw cause;
+    throw new InputError("formatTrace: trace: expected a trace of plain JSON, got a value that JSON cannot represent", { cause });
+  }
 }
 
 /**
@@ -95,26 +110,35 @@ export function formatTrace(trace: Trace): string {
  * @throws {InputError} a line that is not a trace; the error gives its number
  */
 export function parseTraces(text: string, where = "traces"): Trace[] {
+  expectArgument("parseTraces: text", typeof text === "string", "text", text);
+  expectArgument("parseTraces: where", typeof where === "string", "a name", where);
   return text.split("\n").flatMap((line, i) => (line.trim() === "" ? [] : [parseTrace(line, `${where}: line ${i + 1}`)]));
 }
 
 function parseTrace(line: string, where: string): Trace {
-  let value: unknown;
   try {
-    value = JSON.parse(line);
+    return checkTrace(JSON.parse(line), where);
   } catch (cause) {
+    if (cause instanceof InputError) throw cause;
     throw new InputError(`${where}: expected JSON, got ${(cause as Error).message}`, { cause });
   }
-  const { success, output, issues } = v.safeParse(traceSchema, value);
-  if (!success) {
-    const [{ message }] = issues;
-    throw new InputError(`${where}: ${v.getDotPath(issues[0]) ?? "trace"}: ${message} (expected a trace of version 1)`);
-  }
+}
+
+function parsed<const Schema extends v.GenericSchema>(schema: Schema, value: unknown, where: string): v.InferOutput<Schema> {
+  const { success, output, issues } = v.safeParse(schema, value);
+  if (success) return output;
+  throw new InputError(`${where}: ${v.getDotPath(issues[0]) ?? "trace"}: ${issues[0].message} (expected a trace of version 1)`);
+}
+
+/** Checks a trace. @throws {InputError} another value, or inconsistent nodes */
+export function checkTrace(value: unknown, where: string): Trace {
+  const output = parsed(traceSchema, value, where);
   for (const [i, node] of output.nodes.entries()) checkNode(node, i, `${where}: nodes[${i}]`);
   return output;
 }
 
-function checkNode({ parent, token_ids, mask, is_content, logprobs }: TraceNode, index: number, where: string): void {
+function checkNode(node: TraceNode, index: number, where: string): TraceNode {
+  const { parent, token_ids, mask, is_content, logprobs } = node;
   const sampled = mask.filter(Boolean).length;
   const wrong =
     parent !== null && parent >= index
@@ -125,17 +149,22 @@ function checkNode({ parent, token_ids, mask, is_content, logprobs }: TraceNode,
           ? `logprobs: expected one number for each of the ${sampled} sampled tokens, got ${logprobs.length}`
           : undefined;
   if (wrong) throw new InputError(`${where}: ${wrong}`);
+  return node;
 }
 
 /**
  * Returns the sequence of a trace, which is the path that ends in its last node: the ids that the model saw, which of them it sampled, and
  * the log-probabilities of these. All are empty if the model returned no ids.
  */
-export function traceSequence({ nodes }: Pick<Trace, "nodes">): {
+export function traceSequence(trace: Pick<Trace, "nodes">): {
   readonly ids: number[];
   readonly mask: boolean[];
   readonly logp: number[];
 } {
+  expectArgument("traceSequence: trace", isObjectLike(trace) && Array.isArray(trace.nodes), "a trace", trace);
+  const nodes = trace.nodes.map((node, i) =>
+    checkNode(parsed(nodeSchema, node, `traceSequence: nodes[${i}]`), i, `traceSequence: nodes[${i}]`),
+  );
   const path: TraceNode[] = [];
   for (let at: number | null = nodes.length - 1; at !== null && at >= 0; at = nodes[at]!.parent) path.unshift(nodes[at]!);
   return {

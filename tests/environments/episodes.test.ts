@@ -243,7 +243,8 @@ describe("traces", () => {
     const trace = await playEpisode(model, sums, row);
     for (const change of [{ parent: 5 }, { mask: [true] }, { logprobs: [1] }]) {
       const nodes = [{ ...trace.nodes[0]!, ...change }];
-      expect(() => parseTraces(formatTrace({ ...trace, nodes }))).toThrow(/line 1: nodes\[0\]: /);
+      expect(() => parseTraces(JSON.stringify({ ...trace, nodes }))).toThrow(/line 1: nodes\[0\]: /);
+      expect(() => formatTrace({ ...trace, nodes })).toThrow(/nodes\[0\]: /);
     }
   });
 

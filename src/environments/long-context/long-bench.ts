@@ -40,6 +40,7 @@ const schema = v.looseObject({
   context: anyText,
 });
 
+const promptSchema = v.pick(schema, ["context", "question", "choice_A", "choice_B", "choice_C", "choice_D"]);
 const scoredSchema = v.pick(schema, ["answer"]);
 
 /**
@@ -52,8 +53,9 @@ export function parseLongBench(text: string, where = "longbench-v2"): LongBenchR
   return parseRows(schema, text, where);
 }
 
-/** Returns the prompt of a row: the document, the question and its four choices. */
-export function longBenchPrompt(row: LongBenchRow): string {
+/** Returns the prompt of a row: the document, the question and its four choices. @throws {InputError} a row without one of them */
+export function longBenchPrompt(given: LongBenchRow): string {
+  const row = checkRow(promptSchema, given, "longBenchPrompt: row");
   const choices = (["A", "B", "C", "D"] as const).map((letter) => `(${letter}) ${row[`choice_${letter}`]}`).join("\n");
   const question = `Question about the document: ${row.question}`;
   return ["Document:", row.context, question, choices, "One choice is right. Answer with its letter only."].join("\n\n");

@@ -27,6 +27,7 @@ export function parseRows<const Schema extends v.GenericSchema>(
   where: string,
   check: (row: v.InferOutput<Schema>, place: string) => void = () => {},
 ): v.InferOutput<Schema>[] {
+  expectArgument("where", typeof where === "string", "the name of a file", where);
   expectArgument(where, typeof text === "string", "the text of a file", text);
   const values = /^[\s\uFEFF]*\[/.test(text) ? arrayItems(text, where) : lines(text, where);
   return values.map(({ value, place }) => {
