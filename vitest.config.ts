@@ -23,6 +23,7 @@ const SLOW = [
   "tests/{cli,docs,package,studies}/**",
   "tests/checkpoint/{streamed,streamed-faults}.test.ts",
   "tests/conformance/node-{debug,relaxed}.test.ts",
+  "tests/environments/tokens.test.ts",
   "tests/io/{byte-source,fuzz,http-faults,mask-secrets,named-urls-source}.test.ts",
   "tests/model/bundled-model.test.ts",
   "tests/node/{hub,save-journal}.test.ts",
