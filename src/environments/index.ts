@@ -17,6 +17,7 @@ export {
   parseTraces,
   type StopCondition,
   type Trace,
+  type TraceMessage,
   type TraceNode,
   totalReward,
   traceSequence,

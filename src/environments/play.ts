@@ -184,7 +184,7 @@ const NO_TOKENS: MessageTokens = { ids: [], isContent: [] };
 /** Collects the nodes of a trace. */
 class Recorder {
   readonly nodes: TraceNode[] = [];
-  readonly errors: Trace["errors"] = [];
+  readonly errors: { type: string; message: string; status_code: null; traceback: null }[] = [];
   turns = 0;
   tokens = 0;
   private calls = 0;

@@ -26,7 +26,6 @@ const nodeSchema = v.looseObject({
   is_content: v.array(v.boolean()),
   logprobs: v.array(v.number()),
   advantages: v.nullable(v.array(v.number())),
-  /** Of sampled messages: the whole text, and why it ended ("eos" or "stop" if it is complete). Other programs do not write them. */
   text: v.optional(v.string()),
   stop: v.optional(v.string()),
 });
@@ -46,14 +45,57 @@ const traceSchema = v.looseObject({
   timing: named,
 });
 
-/**
- * A message of an episode, linked to the message before it. `token_ids` are the tokens that it adds to the sequence, with the chat format's
- * own tokens. `mask` is true for tokens that the model sampled; `logprobs` has one number for each of these.
- */
-export type TraceNode = v.InferOutput<typeof nodeSchema>;
+/** A message in a trace, in the form of OpenAI's API. */
+export interface TraceMessage {
+  readonly role: string;
+  readonly content?: string | null | undefined;
+  readonly reasoning_content?: string | null | undefined;
+  readonly tool_call_id?: string | null | undefined;
+  readonly name?: string | null | undefined;
+  readonly tool_calls?: readonly Readonly<Record<string, unknown>>[] | null | undefined;
+}
+
+/** A message of an episode, linked to the message before it. */
+export interface TraceNode {
+  /** Index of the message before it. Null if it is the first one. */
+  readonly parent: number | null;
+  readonly message: TraceMessage;
+  /** Whether the model wrote it. */
+  readonly sampled: boolean;
+  /** Seconds since 1970. */
+  readonly timestamp: number;
+  /** The tokens that it adds to the sequence, with the chat format's own tokens. Empty if the model returned none. */
+  readonly token_ids: readonly number[];
+  /** For each token, whether the model sampled it. */
+  readonly mask: readonly boolean[];
+  /** For each token, whether it belongs to the message's text rather than to the chat format. */
+  readonly is_content: readonly boolean[];
+  /** Log-probability of each sampled token at temperature 1. */
+  readonly logprobs: readonly number[];
+  readonly advantages: readonly number[] | null;
+  /** Of sampled messages: the whole text. Other programs do not write it. */
+  readonly text?: string | undefined;
+  /** Of sampled messages: why the text ended, "eos" or "stop" if it is complete. Other programs do not write it. */
+  readonly stop?: string | undefined;
+}
 
 /** The record of an episode. Joined along a path, the `token_ids` of its nodes are exactly what the model saw. */
-export type Trace = v.InferOutput<typeof traceSchema>;
+export interface Trace {
+  readonly version: 1;
+  /** Name of the environment, row, id of the row, and SHA-256 of the row's JSON. */
+  readonly task: { readonly type: string; readonly data: Readonly<Record<string, unknown>>; readonly key: string; readonly hash: string };
+  readonly agent: { readonly config: Readonly<Record<string, unknown>>; readonly name: string; readonly trainable: boolean };
+  readonly tools: readonly Readonly<Record<string, unknown>>[];
+  readonly nodes: readonly TraceNode[];
+  readonly calls: readonly unknown[];
+  /** Rewards by name. Null for a reward that could not be judged. */
+  readonly rewards: Readonly<Record<string, { readonly score: number; readonly weight: number } | null>>;
+  readonly metrics: Readonly<Record<string, number>>;
+  readonly info: Readonly<Record<string, unknown>>;
+  readonly stop_condition: string | null;
+  readonly errors: readonly { readonly type: string; readonly message: string }[];
+  readonly timing: Readonly<Record<string, unknown>>;
+}
 
 /** Why an episode ended: the task is over, a limit was reached, or something failed. */
 export type StopCondition = "terminated" | "max_turns" | "max_tokens" | "context" | "timeout" | "repetition" | "error";

@@ -216,7 +216,7 @@ function expectOffsets(offsets: readonly number[], rows: number): void {
 
 function expectWeights(x: Tensor, weights: readonly Tensor[], groups: number): void {
   if (weights.length !== groups || groups === 0)
-    throw new ShapeError(`matmul: w: expected one per group of rows (${groups}), got ${weights.length}`);
+    throw new ShapeError(`matmul: w: expected one weight tensor per group of rows (${groups}), got ${weights.length}`);
   const { shape, dtype } = weights[0]!;
   for (const w of weights) {
     const [outputs, only] = w === weights[0] ? (["*", DTYPES] as const) : ([shape[0]!, dtype] as const);

@@ -215,3 +215,15 @@ test("killed again and again, the evaluation repeats no row and ends with the re
   const other = await run([...args("killed.jsonl"), "--seed", "2"]);
   expect([other.exitCode, other.stderr]).toEqual([1, expect.stringMatching(/--out: .*expected .*"seed":2.*got .*"seed":1.*another file/)]);
 });
+
+test.each(["hello", "hello\n", '{"a": 1}', "[1]", '{"task":"kukurasu","question":"a","answer":"b","metadata":{}}'])(
+  "--out refuses a file with %j, and leaves it as it is",
+  async (text) => {
+    const rows = await compactRows(1);
+    const path = join(temporary(), "other.jsonl");
+    writeFileSync(path, text);
+    const { exitCode, stderr } = await run(["tasks", "eval", rows, "--out", path]);
+    expect([exitCode, readFileSync(path, "utf8")]).toEqual([1, text]);
+    expect(stderr).toContain("other.jsonl");
+  },
+);

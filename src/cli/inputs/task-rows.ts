@@ -53,9 +53,9 @@ function parseJsonLine(line: string, at: string): unknown {
 }
 
 /**
- * Parses a file of results. If the last line is incomplete, because the process was killed while writing it, it is left out.
+ * Parses a file of results. If the last line has no end, because the process was killed while writing it, it is left out.
  *
- * @throws {InputError} a line that is not a result
+ * @throws {InputError} a line that is not a result, or a last line that is not the beginning of one
  */
 export function parseResults<Result extends RowResult>(
   text: string,
@@ -63,6 +63,7 @@ export function parseResults<Result extends RowResult>(
 ): { readonly results: Result[]; readonly bytes: number } {
   const end = text.lastIndexOf("\n") + 1;
   const whole = text.slice(0, end);
+  expectBeginning(text.slice(end), where);
   if (whole.trim() === "") return { results: [], bytes: 0 };
   const results = parseTaskRows(whole, where) as unknown as Result[];
   for (const [i, { index, samples }] of results.entries()) {
@@ -70,4 +71,20 @@ export function parseResults<Result extends RowResult>(
     if (!valid) throw new InputError(`${where}: result ${i + 1}: expected { index, samples } beside the row, as tasks eval writes them`);
   }
   return { results, bytes: Buffer.byteLength(whole) };
+}
+
+/** Checks that a line without end is the beginning of a result, so that no other file is taken for a file of results. */
+function expectBeginning(line: string, where: string): void {
+  const begins = line.startsWith('{"') || line === "{" || line === "";
+  if (!begins || (isJson(line) && parseTaskRows(line, where).some((row) => !("samples" in row)))) {
+    throw new InputError(`${where}: expected results of tasks eval, got other text (write to another file)`);
+  }
+}
+
+function isJson(text: string): boolean {
+  try {
+    return text !== "" && JSON.parse(text) !== undefined;
+  } catch {
+    return false;
+  }
 }

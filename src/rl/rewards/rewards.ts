@@ -100,7 +100,8 @@ const overlong = v.strictObject({ maxTokens: count, cache: index });
  */
 export function overlongPunishment(tokens: number, options: { maxTokens: number; cache: number }): number {
   const { maxTokens, cache } = parseOptions(overlong, options, "overlongPunishment");
-  if (cache > maxTokens) throw new InputError(`overlongPunishment: cache: expected at most maxTokens, ${maxTokens}, got ${printed(cache)}`);
+  if (cache > maxTokens)
+    throw new InputError(`overlongPunishment: cache: expected at most maxTokens (${maxTokens}), got ${printed(cache)}`);
   if (!(Number.isSafeInteger(tokens) && tokens >= 0)) {
     throw new InputError(`overlongPunishment: tokens: expected an integer of at least 0, got ${printed(tokens)}`);
   }

@@ -19,7 +19,10 @@ const pairClaims: Readonly<Record<PairClaim, (a: boolean, b: boolean) => boolean
 
 export const holdsPair = (claim: PairClaim, a: boolean, b: boolean): boolean => pairClaims[claim](a, b);
 
-/** Maximum number of groups in clues about pairs. With more groups, the search gives up. Published puzzles have six or ten people. */
+/**
+ * Maximum number of {@link Groups} of people that the clues about pairs mention. With more, the search gives up. Published puzzles have
+ * six or ten people, so they have fewer groups.
+ */
 const MAX_FREE_GROUPS = 16;
 
 /**
