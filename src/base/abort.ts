@@ -18,3 +18,14 @@ export function followSignals(controller: AbortController, signals: readonly (Ab
     for (const end of ends) end();
   };
 }
+
+/** Settles like `promise`, or rejects as soon as the signal aborts. */
+export function rejectOnAbort<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return promise;
+  return new Promise<T>((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    if (signal.aborted) abort();
+    signal.addEventListener("abort", abort);
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
+}

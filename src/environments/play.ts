@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { followSignals } from "../base/abort.js";
+import { followSignals, rejectOnAbort } from "../base/abort.js";
 import { InputError } from "../base/errors.js";
 import { count, expectArgument, isObjectLike, milliseconds, number, parseOptions, seedNumber, signal } from "../base/options.js";
 import { kindOf } from "../base/printed.js";
@@ -109,7 +109,7 @@ export async function playEpisode<Row extends object>(
       stop = "timeout";
     }
     clearTimeout(timer);
-    scores = await episode.score({ signal: outer });
+    scores = await rejectOnAbort(Promise.resolve(episode.score({ signal: outer })), outer);
   } catch (error) {
     outer.throwIfAborted();
     stop = "error";
@@ -161,7 +161,7 @@ async function converse(model: LanguageModel, episode: Episode, record: Recorder
       if (!turn) return "context";
       const answer = record.turn(messages, turn);
       if (turn.stop !== "eos" && turn.stop !== "stop") return ENDS[turn.stop];
-      const reply = await episode.step(answer, { signal });
+      const reply = await rejectOnAbort(Promise.resolve(episode.step(answer, { signal })), signal);
       signal.throwIfAborted();
       if (reply.terminated) {
         record.last(reply.messages);

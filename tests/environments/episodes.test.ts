@@ -126,12 +126,15 @@ describe("playEpisode", () => {
     else expect(trace.metrics.tokens).toBe(7);
   });
 
-  test("a time limit ends an episode that waits, and it is judged", async () => {
+  test.each(["listens to its signal", "never ends"])("a time limit ends a step that %s, and the episode is judged", async (kind) => {
     const slow: Environment = {
       name: "slow",
       start: () => ({
         messages: [{ role: "user", content: "wait" }],
-        step: (_, { signal }) => new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
+        step: (_, { signal }) =>
+          new Promise((_, reject) => {
+            if (kind !== "never ends") signal.addEventListener("abort", () => reject(signal.reason));
+          }),
         score: () => ({ rewards: { reward: 0 } }),
       }),
     };

@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { rejectOnAbort } from "../../base/abort.js";
 import { InputError } from "../../base/errors.js";
 import { count, index, milliseconds, millisecondsFromZero } from "../../base/options.js";
 
@@ -112,15 +113,4 @@ class RunningCalls {
     this.ended = true;
     for (const controller of this.controllers) controller.abort(reason);
   }
-}
-
-/** Settles like `promise`, or rejects as soon as the signal aborts. */
-function rejectOnAbort<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return promise;
-  return new Promise<T>((resolve, reject) => {
-    const abort = () => reject(signal.reason);
-    if (signal.aborted) abort();
-    signal.addEventListener("abort", abort);
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
-  });
 }
