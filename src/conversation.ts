@@ -1,6 +1,7 @@
 import { InputError } from "./base/errors.js";
 import type { Generation, Session } from "./generate/index.js";
 import type { MiniMaxM1 } from "./minimax-m1.js";
+import { answered, endOfAnswer, withoutRepeatedEnd } from "./text/after-answer.js";
 import type { ChatMessage } from "./text/messages.js";
 
 /** Settings of a {@link Conversation}. */
@@ -8,9 +9,6 @@ export interface ConversationOptions {
   /** The system message, before the first message of the user. */
   system?: string;
 }
-
-/** Stands for an answer while a chat is formatted, to find the text that the chat format puts around answers. */
-const ANSWER_MARK = "\u2042answer\u2042";
 
 /**
  * A chat with a model. It keeps the state of a session, so each message computes only the tokens that it adds.
@@ -88,17 +86,9 @@ export class Conversation implements Disposable {
   }
 
   /** Returns the tokens between an answer and the next one: the end of the answer, unless the model generated it, and the new message. */
-  private async continuation(message: string): Promise<number[]> {
-    const text = await this.model.formatChat([
-      { role: "user", content: "." },
-      { role: "assistant", content: ANSWER_MARK },
-      { role: "user", content: message },
-    ]);
-    const end = text.indexOf(ANSWER_MARK) + ANSWER_MARK.length;
-    if (end < ANSWER_MARK.length)
-      throw new InputError("chat: template: expected a template that writes the assistant's messages, got a template that drops them");
-    const ids = this.encode(text.slice(end));
-    return ids[0] === this.session.ids.at(-1) ? ids.slice(1) : ids;
+  private async continuation(message: string): Promise<readonly number[]> {
+    const text = await this.model.formatChat([...answered, { role: "user", content: message }]);
+    return withoutRepeatedEnd(this.encode(text.slice(endOfAnswer(text))), this.session.ids.at(-1));
   }
 
   private encode(text: string): number[] {

@@ -3,6 +3,7 @@
 
 import { InputError } from "../base/errors.js";
 import type { LanguageModel } from "../language-model.js";
+import { answered, endOfAnswer, withoutRepeatedEnd } from "../text/after-answer.js";
 import type { ChatMessage } from "../text/format-chat.js";
 import type { Tokenizer } from "../text/tokenizer.js";
 import type { ToolDefinition } from "./environment.js";
@@ -26,9 +27,6 @@ export interface TurnTokens {
   readonly insideThink: boolean;
 }
 
-/** Stands for the model's last answer while the next messages are formatted. */
-const ANSWER_MARK = "\u2042answer\u2042";
-
 /** Encodes the messages of a conversation turn by turn, in a model's chat format. */
 export class TurnEncoder {
   private readonly tokenizer: Tokenizer;
@@ -44,7 +42,7 @@ export class TurnEncoder {
 
   /** Encodes the first messages of a conversation. */
   async first(messages: readonly ChatMessage[]): Promise<TurnTokens> {
-    return this.encode(await this.pieces([], messages, 0), messages);
+    return this.encode(await this.pieces([], messages), messages);
   }
 
   /**
@@ -54,28 +52,18 @@ export class TurnEncoder {
    * @throws {InputError} a chat template that leaves out the model's answers
    */
   async next(messages: readonly ChatMessage[], lastId: number | undefined): Promise<TurnTokens> {
-    const before: ChatMessage[] = [
-      { role: "user", content: "." },
-      { role: "assistant", content: ANSWER_MARK },
-    ];
-    const text = await this.format(before, false);
-    const begin = text.indexOf(ANSWER_MARK) + ANSWER_MARK.length;
-    if (begin < ANSWER_MARK.length) {
-      throw new InputError(
-        "environments: chat template: expected a template that writes the model's messages, got one that leaves them out",
-      );
-    }
-    return this.encode(await this.pieces(before, messages, begin), messages, lastId);
+    return this.encode(await this.pieces(answered, messages), messages, lastId);
   }
 
   /**
    * Formats messages as texts: one for each message and one for the opening of the answer. If the format does not only append
    * messages, the last message has the text of all.
    *
-   * @param begin number of characters that the sequence already contains
+   * @param before {@link answered} if the messages follow an answer, otherwise none
    */
-  private async pieces(before: readonly ChatMessage[], messages: readonly ChatMessage[], begin: number): Promise<string[]> {
+  private async pieces(before: readonly ChatMessage[], messages: readonly ChatMessage[]): Promise<string[]> {
     const whole = await this.format([...before, ...messages], true);
+    const begin = before.length > 0 ? endOfAnswer(whole) : 0;
     const pieces: string[] = [];
     let end = begin;
     for (const i of messages.keys()) {
@@ -89,10 +77,10 @@ export class TurnEncoder {
   }
 
   private encode(pieces: readonly string[], messages: readonly ChatMessage[], lastId?: number): TurnTokens {
-    const whole = this.tokenizer.encode(pieces.join(""));
-    const repeats = lastId !== undefined && whole[0] === lastId;
-    const ids = repeats ? whole.slice(1) : whole;
-    const insideThink = pieces.at(-1)!.trimEnd().endsWith("<think>");
+    const text = pieces.join("");
+    const whole = this.tokenizer.encode(text);
+    const ids = withoutRepeatedEnd(whole, lastId);
+    const insideThink = text.trimEnd().endsWith("<think>");
     const parts = pieces.map((text, i) => this.encodePiece(text, messages[i]));
     const joined = parts.flatMap((part) => part.ids);
     if (!isEqual(joined, whole)) {
@@ -105,7 +93,7 @@ export class TurnEncoder {
         insideThink,
       };
     }
-    if (repeats) parts[0] = { ids: parts[0]!.ids.slice(1), isContent: parts[0]!.isContent.slice(1) };
+    if (ids.length < whole.length) parts[0] = { ids: parts[0]!.ids.slice(1), isContent: parts[0]!.isContent.slice(1) };
     return { ids, messages: parts.slice(0, -1), opening: parts.at(-1)!.ids, insideThink };
   }
 
