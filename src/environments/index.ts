@@ -10,6 +10,7 @@ export { type EpisodeSourceOptions, episodeSource, traceSource } from "./episode
 export * from "./long-context/index.js";
 export { type PlayOptions, playEpisode } from "./play.js";
 export { reverify } from "./reverify.js";
+export * from "./software/index.js";
 export { type ToolEnvironmentDefinition, ToolError, type ToolOf, type ToolTranscript, toolEnvironment } from "./tools.js";
 export {
   formatTrace,
