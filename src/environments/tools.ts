@@ -43,8 +43,10 @@ export interface ToolEnvironmentDefinition<Row extends object, State> {
   start(row: Row, options: { readonly seed: number; readonly signal: AbortSignal }): State | Promise<State>;
   /** The first messages. */
   messages(row: Row): readonly ChatMessage[];
+  /** Whether the task is over after the calls of a message. By default, only a message without calls ends the episode. */
+  isOver?(state: State): boolean;
   /** Judges the episode. */
-  score(row: Row, state: State, transcript: ToolTranscript): Scores | Promise<Scores>;
+  score(row: Row, state: State, transcript: ToolTranscript, options: { readonly signal: AbortSignal }): Scores | Promise<Scores>;
   /** Frees the state. */
   dispose?(state: State): void | Promise<void>;
 }
@@ -115,9 +117,9 @@ export function toolEnvironment<Row extends object, State>(definition: ToolEnvir
             calls.push({ name: call.name, arguments: call.arguments, result: text, failed });
             messages.push({ role: "tool", name: call.name, tool_call_id: call.id, content: text });
           }
-          return { messages };
+          return { messages, terminated: definition.isOver?.(state) === true };
         },
-        score: () => definition.score(row, state, { answers, calls, final }),
+        score: (options) => definition.score(row, state, { answers, calls, final }, options),
         dispose: () => definition.dispose?.(state),
       };
     },
