@@ -103,10 +103,12 @@ class Contest {
  *
  * @param {Contestant[]} contestants
  * @param {object[]} heats see `Contest.heat`
- * @param {{ own: boolean, rounds: number, ms: number, show: (heat: object) => void }} options `own`: without peers
+ * @param {{ own: boolean, quick: boolean, rounds: number, ms: number, show: (heat: object) => void }} options `own`: without peers;
+ * `quick`: each setting in one build only
  */
 export async function stage(contestants, heats, options) {
-  const contest = await Contest.open(contestants.filter(({ peer }) => !(peer && options.own)));
+  const chosen = options.quick ? takeTurns(contestants) : contestants;
+  const contest = await Contest.open(chosen.filter(({ peer }) => !(peer && options.own)));
   const results = [];
   try {
     for (const heat of heats) {
@@ -118,6 +120,22 @@ export async function stage(contestants, heats, options) {
   }
   for (const { name, engine, reason } of contest.skipped) console.log(`  skipped: ${name}, ${engine}: ${reason}`);
   return { heats: results, skipped: contest.skipped };
+}
+
+/** Keeps each setting of a module in one build. The builds take turns; a module with a single setting keeps all of them. */
+function takeTurns(contestants) {
+  const settings = new Map();
+  for (const { module, name, build } of contestants) {
+    const of = settings.get(module) ?? settings.set(module, new Map()).get(module);
+    const setting = name.replace(build, "");
+    of.set(setting, [...(of.get(setting) ?? []), build]);
+  }
+  return contestants.filter(({ module, name, build }) => {
+    const of = settings.get(module);
+    const setting = name.replace(build, "");
+    const builds = of.get(setting);
+    return of.size === 1 || build === builds[[...of.keys()].indexOf(setting) % builds.length];
+  });
 }
 
 /** One contestant's process. */
