@@ -21,7 +21,7 @@ import {
 import { facts } from "../../support/facts.js";
 import { compute, latinAnswers, oracle, truth } from "./oracles.js";
 
-const INSTANCES = 2000;
+const INSTANCES = 1000;
 
 const allTasks = [...tasks, ...moreTasks];
 const cases = allTasks.flatMap((task) => Array.from({ length: task.levels }, (_, index) => ({ task, level: index + 1 })));
@@ -109,9 +109,9 @@ describe.each(named)("%s", (_, task, level) => {
   test("symbols are separated by single spaces; capitals form words of at most three letters", () => {
     for (const instance of draw(task, level, 200)) {
       const { thinking, answer } = task.solve(instance);
-      for (const text of [task.question(instance), thinking, answer]) {
-        for (const word of text.split(/[ \n]/)) expect(word).toMatch(/^([A-Z]?[a-z]+|[A-Z]{1,3}|\d{1,2}|[^\sA-Za-z\d])$/);
-      }
+      const words = [task.question(instance), thinking, answer].flatMap((text) => text.split(/[ \n]/));
+      const others = words.filter((word) => !/^([A-Z]?[a-z]+|[A-Z]{1,3}|\d{1,2}|[^\sA-Za-z\d])$/.test(word));
+      if (others.length > 0) expect.fail(`${task.question(instance)}: ${JSON.stringify(others)}`);
     }
   });
 
@@ -132,7 +132,7 @@ test("blind guessing and the best constant answer score below 0.35; levels have 
     const answers = new Map<string, number>();
     let guessed = 0;
     const lengths = { question: 0, solution: 0, longest: 0 };
-    const count = 4_000;
+    const count = 2 * INSTANCES;
     for (const { instance, question, solution } of solved(task, level, count)) {
       const length = solutionSymbols(solution);
       keys.add(instanceKey(task, instance));
@@ -155,7 +155,7 @@ test("blind guessing and the best constant answer score below 0.35; levels have 
   });
   // docs/compact-tasks.md has the same table, a row per task with its levels side by side.
   const guide = readFileSync(new URL("../../../docs/compact-tasks.md", import.meta.url), "utf8");
-  expect(guide).toContain("| distinct of 4,000 |");
+  expect(guide).toContain("| distinct of 2,000 |");
   for (const { name } of allTasks) {
     const levels = table.filter(({ task }) => task === name);
     const figures = [
@@ -172,7 +172,7 @@ test("blind guessing and the best constant answer score below 0.35; levels have 
   for (const { guess, constant, distinct } of table) {
     expect(guess).toBeLessThan(0.35);
     expect(constant).toBeLessThan(0.35);
-    expect(distinct).toBeGreaterThan(2000);
+    expect(distinct).toBeGreaterThan(INSTANCES);
   }
 }, 180_000);
 
@@ -297,9 +297,9 @@ describe("puzzles on Latin squares", () => {
       const right = squares.get(size)!.filter((answer) => oracle(task.name)(question, answer));
       expect(right).toEqual([solution.answer.replaceAll("\n", " ")]);
     }
-    const distinct = new Set(solved(task, level, 4000).map(({ solution }) => solution.answer));
-    // 4,000 uniform draws miss one of 576 squares with a probability of 0.001, so about 575 are expected.
-    expect(distinct.size).toBeGreaterThan(0.9 * squares.get(size)!.length);
+    const distinct = new Set(solved(task, level, 2 * INSTANCES).map(({ solution }) => solution.answer));
+    // 2,000 uniform draws miss one of 576 squares with a probability of 0.03, so about 558 are expected.
+    expect(distinct.size).toBeGreaterThan(0.85 * squares.get(size)!.length);
   });
 
   test.each(latin.filter(([name]) => name !== "futoshiki 3"))("%s: rows and columns alone leave several solutions", (_, task, level) => {
