@@ -15,7 +15,7 @@ test("the page is isolated, so that threads can be tested", () => {
 
 // The kernels are the same bytes as in Node, where every build has the whole suite; here the one that is picked by default.
 describe(`build ${builds[0]} in the browser`, () => {
-  describe("on one thread", () => conformance(builds[0]!));
+  describe("on one thread", () => conformance(builds[0]!, 0.4));
   describe("on two threads", () => conformanceOfThreads(builds[0]!, 2));
 });
 

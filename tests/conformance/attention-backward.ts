@@ -94,7 +94,7 @@ function specified({ positions, tokens, heads, kvHeads, dim }: Shape, { dO, q, k
   return { gradients, allowed: tolerance.attentionBackward(dO, q, k, v, heads, kvHeads, dim, scoreRoundings) };
 }
 
-export const attentionBackwardSuite: Suite = (runtime) => {
+export const attentionBackwardSuite: Suite = (runtime, runs) => {
   describe("backward of softmax attention", () => {
     test("equals the dense form in float64, for any group, head dim and length", () => {
       const rt = runtime();
@@ -106,7 +106,7 @@ export const attentionBackwardSuite: Suite = (runtime) => {
           for (const name of GRADIENTS)
             expect(tolerance.maxAbsDiff(actual[name], gradients[name]), name).toBeLessThanOrEqual(allowed[name]);
         }),
-        { numRuns: 15, examples: [[{ positions: 300, tokens: 200, heads: 2, kvHeads: 1, dim: 64 }, 1, 1]] },
+        { numRuns: runs(15), examples: [[{ positions: 300, tokens: 200, heads: 2, kvHeads: 1, dim: 64 }, 1, 1]] },
       );
     });
 
@@ -140,7 +140,7 @@ export const attentionBackwardSuite: Suite = (runtime) => {
             }
           }
         }),
-        { numRuns: 15 },
+        { numRuns: runs(15) },
       );
     });
 
@@ -179,7 +179,7 @@ export const attentionBackwardSuite: Suite = (runtime) => {
             expect(tolerance.maxAbsDiff(sum[name], added), name).toBeLessThanOrEqual(allowed.reduce((total, x) => total + x[name], 0));
           }
         }),
-        { numRuns: 15 },
+        { numRuns: runs(15) },
       );
     });
 
@@ -271,7 +271,7 @@ export const attentionBackwardSuite: Suite = (runtime) => {
             expect(rt.read(values)).toEqual(v.data);
           });
         }),
-        { numRuns: 20 },
+        { numRuns: runs(20) },
       );
     });
 

@@ -54,7 +54,7 @@ function parts(qkv: Float32Array, dim: number): [q: Float32Array, k: Float32Arra
   return [part(0), part(1), part(2)];
 }
 
-export const attentionSuite: Suite = (runtime) => {
+export const attentionSuite: Suite = (runtime, runs) => {
   describe("lightning attention", () => {
     test("equals the quadratic form in float64, for any length, head dim, slope, chunk and split", () => {
       const rt = runtime();
@@ -82,7 +82,7 @@ export const attentionSuite: Suite = (runtime) => {
             tolerance.rounding(3 * tokens + 104, tolerance.maxAbs(magnitude)),
           );
         }),
-        { numRuns: 50, examples: [[{ tokens: 256, ends: [256], dim: 128, slopes: [STEEPEST, 1e-5], chunk: 256, seed: 1 }]] },
+        { numRuns: runs(50), examples: [[{ tokens: 256, ends: [256], dim: 128, slopes: [STEEPEST, 1e-5], chunk: 256, seed: 1 }]] },
       );
     });
 
@@ -107,7 +107,7 @@ export const attentionSuite: Suite = (runtime) => {
             expect(after.subarray(0, at * dim)).toEqual(before.subarray(0, at * dim));
           },
         ),
-        { numRuns: 40 },
+        { numRuns: runs(40) },
       );
     });
 
@@ -178,7 +178,7 @@ export const attentionSuite: Suite = (runtime) => {
           const expected = softmaxAttention(q, keys, values, heads, kvHeads, dim).subarray(past * heads * dim);
           expect(tolerance.maxAbsDiff(o, expected)).toBeLessThanOrEqual(tolerance.attention(q, keys, values, dim, tokens));
         }),
-        { numRuns: 30 },
+        { numRuns: runs(30) },
       );
     });
 
@@ -195,7 +195,7 @@ export const attentionSuite: Suite = (runtime) => {
           const last = run(rt, q, k, v, tokens, tokens - 1, heads, kvHeads, dim, kv);
           expect(last).toEqual(whole.subarray((tokens - 1) * heads * dim));
         }),
-        { numRuns: 15 },
+        { numRuns: runs(15) },
       );
     });
 

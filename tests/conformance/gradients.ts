@@ -384,13 +384,13 @@ export const opCases: { readonly name: string; readonly make: fc.Arbitrary<Case>
   { name: "softmax attention", make: softmaxCases },
 ];
 
-export const gradientsSuite: Suite = (runtime) => {
+export const gradientsSuite: Suite = (runtime, runs) => {
   describe("gradients equal central differences of the float64 function", () => {
     test.each(properties)("$name", ({ make, numRuns }) => {
       const used = runtime().memory.usedBytes;
       fc.assert(
         fc.property(make, seed, (one, s) => check(runtime(), s, one as Case)),
-        { numRuns: numRuns },
+        { numRuns: runs(numRuns) },
       );
       expect(runtime().memory.usedBytes - used).toBeLessThan(1 << 20);
     });
@@ -398,7 +398,7 @@ export const gradientsSuite: Suite = (runtime) => {
     test("lightning attention, for any length, chunk, slope and split", () => {
       fc.assert(
         fc.property(lightningCases, seed, (one, s) => check(runtime(), s, one)),
-        { numRuns: 60 },
+        { numRuns: runs(60) },
       );
     });
 
@@ -470,7 +470,7 @@ export const gradientsSuite: Suite = (runtime) => {
     test("softmax attention, for any length, group and split", () => {
       fc.assert(
         fc.property(softmaxCases, seed, (one, s) => check(runtime(), s, one)),
-        { numRuns: 25 },
+        { numRuns: runs(25) },
       );
     });
 

@@ -8,8 +8,11 @@ import { dequantized } from "../reference/quantized.js";
 import { syntheticMatrix, toBf16 } from "../reference/synthetic.js";
 import { randomTensor } from "../support/random.js";
 
-/** Tests that hold for one runtime, whatever build or engine is behind it. */
-export type Suite = (runtime: () => Runtime) => void;
+/**
+ * Tests that hold for one runtime, whatever build or engine is behind it. `runs` scales the number of inputs that a law is tried on, because
+ * one build is enough for many of them.
+ */
+export type Suite = (runtime: () => Runtime, runs: (full: number) => number) => void;
 
 /** A runtime that hands out memory full of NaN: a result that depends on what a kernel did not write shows. */
 export async function poisonedRuntime(build: Build, threads: number): Promise<Runtime> {

@@ -25,7 +25,7 @@ const LENGTHS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17, 31, 33, 100];
 const seed = fc.integer({ min: 1, max: 1 << 20 });
 const dim = fc.integer({ min: 1, max: 70 });
 
-export const opsSuite: Suite = (runtime) => {
+export const opsSuite: Suite = (runtime, runs) => {
   describe("product", () => {
     const shapes: [number, number, number][] = [
       [1, 1, 1],
@@ -59,7 +59,7 @@ export const opsSuite: Suite = (runtime) => {
         w.release();
       };
       for (const [i, [rows, inputs, out]] of shapes.entries()) check(rows, inputs, out, i);
-      fc.assert(fc.property(fc.integer({ min: 1, max: 13 }), dim, dim, seed, check), { numRuns: 60 });
+      fc.assert(fc.property(fc.integer({ min: 1, max: 13 }), dim, dim, seed, check), { numRuns: runs(60) });
     });
 
     test.each(residents)("a row's bits do not depend on the rows beside it (%s weights)", (resident) => {
@@ -418,7 +418,7 @@ export const opsSuite: Suite = (runtime) => {
             );
           });
         }),
-        { numRuns: 40 },
+        { numRuns: runs(40) },
       );
     });
   });
@@ -460,7 +460,7 @@ export const opsSuite: Suite = (runtime) => {
             expect(Math.abs(score(p, q) - score(p + shift, q + shift))).toBeLessThanOrEqual(magnitude);
           });
         }),
-        { numRuns: 60 },
+        { numRuns: runs(60) },
       );
     });
   });
@@ -494,7 +494,7 @@ export const opsSuite: Suite = (runtime) => {
             expect(tolerance.maxAbsDiff(got, expected)).toBeLessThanOrEqual(tolerance.softmax(experts));
           });
         }),
-        { numRuns: 80 },
+        { numRuns: runs(80) },
       );
     });
 
@@ -530,7 +530,7 @@ export const opsSuite: Suite = (runtime) => {
             expect(tolerance.maxAbsDiff(rt.read(y), expected)).toBeLessThanOrEqual(tolerance.rounding(topK, tolerance.maxAbs(expected)));
           });
         }),
-        { numRuns: 40 },
+        { numRuns: runs(40) },
       );
     });
 
