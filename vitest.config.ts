@@ -75,6 +75,7 @@ function inNode(name: string, files: { include: string[]; exclude: string[]; iso
       pool: "forks",
       execArgv,
       testTimeout: 60_000,
+      hookTimeout: 60_000,
       setupFiles: ["tests/support/setup.ts"],
     },
   };
@@ -105,6 +106,7 @@ export default defineConfig({
                 name: "browser",
                 include: ["tests/browser/**/*.test.ts"],
                 testTimeout: 60_000,
+                hookTimeout: 60_000,
                 setupFiles: ["tests/support/setup.ts"],
                 browser: {
                   enabled: true,

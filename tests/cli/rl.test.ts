@@ -196,7 +196,7 @@ describe("a run", () => {
 
   test("killed at five moments ends as one that was not", { timeout: 300_000 }, async () => {
     // So many batches that they do not all pass before the last kill.
-    const changes = { ...light, run: { ...light.run, batches: 48 }, heldOut: { perLevel: 1, every: 20 }, save: { every: 4 } };
+    const changes = { ...light, run: { ...light.run, batches: 32 }, heldOut: { perLevel: 1, every: 20 }, save: { every: 4 } };
     const [whole, broken] = [planned(changes), planned(changes)];
     expect((await rl(whole.file)).exitCode).toBe(0);
     const { uniform } = random(1);

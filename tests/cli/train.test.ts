@@ -131,8 +131,8 @@ test("called again when all is done: the same model once more, and no step", asy
   expect([state(out), weights(out), readFileSync(join(out, "metrics.jsonl"))]).toEqual(before);
 });
 
-test("killed at ten moments: the weights, state and metrics of an uninterrupted run", { timeout: 300_000 }, async () => {
-  const changes = { run: { ...plan.run, steps: 200 }, heldOut: { documents: 2, every: 20 }, save: { every: 7 } };
+test("killed at six moments: the weights, state and metrics of an uninterrupted run", { timeout: 300_000 }, async () => {
+  const changes = { run: { ...plan.run, steps: 120 }, heldOut: { documents: 2, every: 20 }, save: { every: 7 } };
   const whole = planned(changes);
   const broken = planned(changes);
   expect((await train(whole.file)).exitCode).toBe(0);
@@ -140,16 +140,16 @@ test("killed at ten moments: the weights, state and metrics of an uninterrupted 
   const path = join(broken.out, "metrics.jsonl");
   const written = () => (existsSync(path) ? statSync(path).size : 0);
   let killedInSteps = 0;
-  for (let kill = 0; kill < 10; kill++) {
+  for (let kill = 0; kill < 6; kill++) {
     const before = written();
     const child = spawn(process.execPath, [cli, "train", broken.file, "--threads", "1"], { stdio: "ignore" });
     onTestFinished(() => void child.kill("SIGKILL"));
     const ended = once(child, "close");
     // Two while they prepare; the others after some steps, within a step or a save.
-    if (kill % 5 === 0) await sleep(300 * uniform());
+    if (kill % 4 === 0) await sleep(300 * uniform());
     else {
       // The last one after a save, however slow the machine is.
-      const saved = () => kill < 9 || existsSync(join(broken.out, "state.safetensors"));
+      const saved = () => kill < 5 || existsSync(join(broken.out, "state.safetensors"));
       while (child.exitCode === null && (written() <= before || !saved())) await sleep(2);
       await sleep(30 * uniform());
     }
@@ -157,7 +157,7 @@ test("killed at ten moments: the weights, state and metrics of an uninterrupted 
     const [, signal] = await ended;
     if (signal === "SIGKILL" && written() > before) killedInSteps++;
   }
-  expect(killedInSteps).toBeGreaterThan(4);
+  expect(killedInSteps).toBeGreaterThan(2);
   const { exitCode, stderr } = await train(broken.file);
   expect(exitCode).toBe(0);
   expect(stderr).toContain("continuing after step ");

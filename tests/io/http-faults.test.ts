@@ -256,7 +256,7 @@ describe("bodies without end", () => {
       return response.writeHead(206, { "content-range": range, "content-encoding": "gzip" }).end(gzipSync(bytes.subarray(begin, end)));
     };
     expect((await failure(text, zipped)).message).toMatch(/server compresses.*Range.*Content-Encoding: gzip.*without compression/);
-    for (const files of [text, sharded(large, 2)]) {
+    for (const files of [text, sharded({ ...large, vocab_size: 3000 }, 2)]) {
       // Once each: every request is answered with a whole file.
       const answers = new Map<Uint8Array, Uint8Array>();
       const compressed = (bytes: Uint8Array) => {
