@@ -2,11 +2,12 @@
 // NAME.d.ts from the compiler. It also writes kernels.d.ts, the signatures of every kernel, and bundles the code of threads into strings:
 // build/worker.js and others. It does nothing for sources that have not changed.
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { Worker } from "node:worker_threads";
 import { deflateSync } from "node:zlib";
-import { errorsOf } from "./compiler-errors.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const out = join(root, "build/wasm");
@@ -53,14 +54,20 @@ await ifChanged(
 );
 await ifChanged("stamp-scripts", scriptFiles, bundleScripts);
 
+/** Compiles a target in a thread of its own. Returns the errors, or undefined. */
+async function compile(target) {
+  const thread = new Worker(new URL("compile-target.mjs", import.meta.url), { workerData: { target, root } });
+  const [error] = await once(thread, "message");
+  return error;
+}
+
 async function buildKernels() {
-  const asc = await import("assemblyscript/asc");
+  const errors = (await Promise.all(targets.map(compile))).filter((error) => error !== undefined);
+  if (errors.length > 0) {
+    console.error(errors.map((error) => `build-wasm: ${error}`).join("\n"));
+    process.exit(1);
+  }
   for (const target of targets) {
-    const { error, stderr } = await asc.main(["--target", target, "--baseDir", root]);
-    if (error) {
-      console.error(`build-wasm: ${target}: ${error.message}\n${errorsOf(stderr.toString())}`);
-      process.exit(1);
-    }
     const packed = deflateSync(readFileSync(join(out, `${target}.wasm`)), { level: 9 }).toString("base64");
     writeFileSync(join(out, `${target}.packed.js`), `export default "${packed}";\n`);
     writeFileSync(
