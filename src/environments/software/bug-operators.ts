@@ -174,7 +174,7 @@ const OPERATORS: Readonly<Record<BugOperator, Operator>> = {
     if (node.type !== "Identifier" || !isReference(node, parents.at(-1)!)) return [];
     const scope = parents.findLast(isFunction);
     if (!scope) return [];
-    const names = localNames(scope).filter(({ start }) => start < node.start);
+    const names = localNames(scope).filter(({ from }) => from <= node.start);
     if (!names.some(({ name }) => name === node.name)) return [];
     return [...new Set(names.map(({ name }) => name))].filter((name) => name !== node.name).map((name) => [node.start, node.end, name]);
   },
@@ -224,20 +224,20 @@ function isReference(node: SyntaxNode, parent: SyntaxNode): boolean {
   }
 }
 
-/** Parameters and variables of a function, without those of functions inside it. */
-function localNames(scope: SyntaxNode): { name: string; start: number }[] {
-  const names: { name: string; start: number }[] = [];
-  const pattern = (node: SyntaxNode): void => {
-    if (node.type === "Identifier") names.push({ name: node.name as string, start: node.start });
-    else if (node.type === "ObjectProperty") pattern(node.value as SyntaxNode);
-    else if (node.type === "AssignmentPattern") pattern(node.left as SyntaxNode);
-    else if (/^(?:Object|Array)Pattern$|^RestElement$/.test(node.type)) childrenOf(node).forEach(pattern);
+/** Parameters and variables of a function and the offset from which they have a value, without those of functions inside it. */
+function localNames(scope: SyntaxNode): { name: string; from: number }[] {
+  const names: { name: string; from: number }[] = [];
+  const pattern = (node: SyntaxNode, from: number): void => {
+    if (node.type === "Identifier") names.push({ name: node.name as string, from });
+    else if (node.type === "ObjectProperty") pattern(node.value as SyntaxNode, from);
+    else if (node.type === "AssignmentPattern") pattern(node.left as SyntaxNode, from);
+    else if (/^(?:Object|Array)Pattern$|^RestElement$/.test(node.type)) for (const child of childrenOf(node)) pattern(child, from);
   };
   const walk = (node: SyntaxNode): void => {
-    if (node.type === "VariableDeclarator") pattern(node.id as SyntaxNode);
+    if (node.type === "VariableDeclarator") pattern(node.id as SyntaxNode, node.end);
     for (const child of childrenOf(node)) if (!isFunction(child)) walk(child);
   };
-  (scope.params as SyntaxNode[]).forEach(pattern);
+  for (const parameter of scope.params as SyntaxNode[]) pattern(parameter, parameter.end);
   walk(scope.body as SyntaxNode);
   return names;
 }

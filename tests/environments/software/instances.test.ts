@@ -1,7 +1,7 @@
 // SWE-bench's formats of instances and predictions.
 
 import { expect, test } from "vitest";
-import { formatPredictions, parseInstances, parsePredictions } from "../../../src/environments/index.js";
+import { formatPredictions, gradeAnswer, parseInstances, parsePredictions } from "../../../src/environments/index.js";
 import { InputError } from "../../../src/index.js";
 
 /** A row as in the published files: lists as JSON strings, no snapshot. */
@@ -49,6 +49,11 @@ test("an id occurs once", () => {
   const line = JSON.stringify(published);
   expect(() => parseInstances(`${line}\n${line}`)).toThrow('got "owner__name-12" twice');
   expect(() => parsePredictions('{"instance_id":"a","model_patch":""}\n{"instance_id":"a","model_patch":""}')).toThrow('"a" twice');
+});
+
+test("an instance without its files is not judged", async () => {
+  const [row] = parseInstances(JSON.stringify(published));
+  await expect(gradeAnswer(row!, "")).rejects.toThrow("files: expected the files of the snapshot");
 });
 
 test("predictions survive a round trip", () => {
