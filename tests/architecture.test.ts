@@ -27,7 +27,7 @@ const rooms: Record<string, string[]> = {
   rl: ["base", "synlogic", "generate", "model", "text", "train"],
   node: ["base", "io", "model", "runtime"],
   ".": ["base", "checkpoint", "generate", "io", "model", "runtime", "text", "weights"],
-  environments: [".", "base", "generate", "rl", "text"],
+  environments: [".", "base", "generate", "rl", "text", "train"],
   remote: [".", "base", "generate", "io", "model", "text"],
   "ai-sdk": [".", "base", "generate", "text"],
   serve: [".", "base", "generate", "model", "runtime", "text"],

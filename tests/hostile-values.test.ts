@@ -325,6 +325,8 @@ beforeAll(async () => {
         { name: "a", tools: [tool], start: () => ({}), messages: () => [{ role: "user", content: "a" }], score: () => ({ rewards: {} }) },
       ],
       playEpisode: [environments.playEpisode, whole(scripted), environment, { id: "a" }, { seed: 1, maxTurns: 1, maxTokens: 1 }],
+      playScript: [environments.playScript, environment, { id: "a" }, () => "a", { seed: 1, maxTurns: 1, maxTokens: 1 }],
+      encodeTrace: [environments.encodeTrace, { ...trace }, whole(boxed)],
       reverify: [environments.reverify, environment, { ...trace }],
       episodeSource: [
         (of: never, rows: never, options: never) => environments.episodeSource(of, rows, options).problem(0),

@@ -5,10 +5,12 @@
  * @module lightning-m1/environments
  */
 
+export { encodeTrace } from "./encode-trace.js";
 export type { AssistantMessage, Environment, Episode, EpisodeCall, Reply, Scores, ToolDefinition } from "./environment.js";
 export { type EpisodeSourceOptions, episodeSource, traceSource } from "./episode-source.js";
 export * from "./long-context/index.js";
 export { type PlayOptions, playEpisode } from "./play.js";
+export { type EpisodeScript, playScript } from "./play-script.js";
 export { reverify } from "./reverify.js";
 export * from "./software/index.js";
 export { type ToolEnvironmentDefinition, ToolError, type ToolOf, type ToolTranscript, toolEnvironment } from "./tools.js";

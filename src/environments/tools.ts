@@ -39,6 +39,11 @@ export interface ToolEnvironmentDefinition<Row extends object, State> {
   readonly name: string;
   readonly weights?: Readonly<Record<string, number>>;
   readonly tools: readonly ToolOf<State>[];
+  /**
+   * Whether the model's chat format describes the tools to the model (true). If false, `messages` must describe them, or training must
+   * teach them. The descriptions are most of the tokens of a short episode.
+   */
+  readonly describeTools?: boolean;
   /** Creates the state of an episode. */
   start(row: Row, options: { readonly seed: number; readonly signal: AbortSignal }): State | Promise<State>;
   /** The first messages. */
@@ -59,9 +64,10 @@ export interface ToolEnvironmentDefinition<Row extends object, State> {
  */
 export function toolEnvironment<Row extends object, State>(definition: ToolEnvironmentDefinition<Row, State>): Environment<Row> {
   expectArgument("toolEnvironment: definition", isObjectLike(definition), "{ name, tools, start, messages, score }", definition);
-  const { name, tools, weights } = definition;
+  const { name, tools, weights, describeTools = true } = definition;
   expectArgument("toolEnvironment: name", typeof name === "string", "a name", name);
   expectArgument("toolEnvironment: tools", Array.isArray(tools), "an array of tools", tools);
+  expectArgument("toolEnvironment: describeTools", typeof describeTools === "boolean", "true or false", describeTools);
   for (const method of ["start", "messages", "score"] as const) {
     expectArgument(`toolEnvironment: ${method}`, typeof definition[method] === "function", "a function", definition[method]);
   }
@@ -100,7 +106,7 @@ export function toolEnvironment<Row extends object, State>(definition: ToolEnvir
       let final: AssistantMessage | undefined;
       return {
         messages: definition.messages(row),
-        tools,
+        ...(describeTools && { tools }),
         async step(answer, { signal }) {
           answers.push(answer);
           if (answer.toolCalls.length === 0 && answer.malformed.length === 0) {

@@ -5,4 +5,4 @@
  */
 export { type ConnectionLimits, type Listening, type ListenOptions, listen } from "./listen.js";
 export type { RunIdentity } from "./run-directory.js";
-export { type DirectoryRunOptions, runInDirectory, type StepLine } from "./run-in-directory.js";
+export { type BatchLine, type DirectoryRunOptions, runInDirectory, type StepLine } from "./run-in-directory.js";

@@ -7,6 +7,7 @@ import {
   isTruncated,
   parseTraces,
   playEpisode,
+  playScript,
   reverify,
   ToolError,
   toolEnvironment,
@@ -208,6 +209,57 @@ describe("playEpisode", () => {
     await expect(playEpisode(model, sums, row, { maxTurns: 0 })).rejects.toThrow(/maxTurns/);
     await expect(playEpisode(model, sums, row, { turns: 3 } as never)).rejects.toThrow(InputError);
   });
+});
+
+describe("playScript", () => {
+  test("plays a program, which sees what a model sees", async () => {
+    const seen: (readonly ChatMessage[])[] = [];
+    const trace = await playScript(sums, row, (messages, turn) => {
+      seen.push([...messages]);
+      return turn === 0 ? `I add. ${call("add", { a: 3, b: 4 })}` : last(messages);
+    });
+    expect(seen.map((messages) => messages.map(({ role }) => role))).toEqual([["user"], ["user", "assistant", "tool"]]);
+    expect([totalReward(trace), trace.stop_condition, trace.agent.name, trace.agent.trainable]).toEqual([
+      1.5,
+      "terminated",
+      "script",
+      false,
+    ]);
+    expect(trace.nodes[1]!.text).toBe(`I add. ${call("add", { a: 3, b: 4 })}`);
+    expect(traceSequence(trace).ids).toEqual([]);
+    expect((await playScript(sums, row, () => call("add", { a: 1, b: 1 }), { maxTurns: 2 })).stop_condition).toBe("max_turns");
+  });
+
+  test("a script that fails or returns no text ends the episode", async () => {
+    const failing = await playScript(sums, row, () => Promise.reject(new Error("no idea")));
+    expect([failing.stop_condition, failing.errors[0]!.message]).toEqual(["error", "no idea"]);
+    const silent = await playScript(sums, row, () => undefined as never);
+    expect(silent.errors[0]!.message).toMatch(/playScript: script: expected a text, got undefined/);
+    await expect(playScript(sums, row, "7" as never)).rejects.toThrow(InputError);
+  });
+});
+
+test("describeTools: false hides the tools from the model, which can call them all the same", async () => {
+  const requests: unknown[] = [];
+  const hidden = toolEnvironment<Sum, object>({
+    name: "hidden",
+    describeTools: false,
+    tools: [{ name: "one", description: "", parameters: { type: "object" }, run: () => 1 }],
+    start: () => ({}),
+    messages: () => [{ role: "user", content: "go" }],
+    score: (_, __, { calls }) => ({ rewards: { calls: calls.length } }),
+  });
+  const model = scriptedModel((_, turn) => (turn === 0 ? call("one", {}) : "done"));
+  const { generate } = model;
+  model.generate = (input, options) => {
+    requests.push(options?.tools);
+    return generate(input, options);
+  };
+  const trace = await playEpisode(model, hidden, row);
+  expect([totalReward(trace), trace.tools, requests]).toEqual([1, [], [undefined, undefined]]);
+  await playEpisode(model, sums, row);
+  expect(requests[2]).toHaveLength(2);
+  expect(() => toolEnvironment({ ...hidden, describeTools: 1 } as never)).toThrow(InputError);
 });
 
 describe("traces", () => {

@@ -3,18 +3,21 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import {
   type Environment,
+  encodeTrace,
   episodeSource,
   formatTrace,
   parseTraces,
   playEpisode,
+  playScript,
   type Trace,
+  toolEnvironment,
   traceSequence,
   traceSource,
 } from "../../src/environments/index.js";
-import { MiniMaxM1 } from "../../src/index.js";
-import { type PolicyMetrics, trainPolicy } from "../../src/rl/index.js";
+import { InputError, MiniMaxM1 } from "../../src/index.js";
+import { type PolicyMetrics, type PolicyOptions, trainPolicy } from "../../src/rl/index.js";
 import { Trainer } from "../../src/train/index.js";
-import { scriptedModel } from "../support/scripted-model.js";
+import { call, scriptedModel } from "../support/scripted-model.js";
 
 /** Asks for sums, one after the other, in one conversation. The reward is the share of right answers. */
 const quiz: Environment<{ terms: number[][] }> = {
@@ -132,14 +135,62 @@ test("40 turns compute as many tokens as the episode has", async () => {
   }
 });
 
+describe("encodeTrace", () => {
+  test("a trace with ids gives these ids, with the sampled tokens as targets", async () => {
+    const trace = await playEpisode(model, quiz, rows[0]!, { seed: 0, maxTokens: 400 });
+    const { ids, mask } = traceSequence(trace);
+    expect(await encodeTrace(trace, model as never)).toEqual([{ ids, weights: mask.map(Number) }]);
+  });
+
+  test("a script that says the same gives the same ids and targets", async () => {
+    const played = await playEpisode(model, quiz, rows[1]!, { seed: 1, temperature: 0, maxTokens: 400 });
+    expect(played.stop_condition).toBe("terminated");
+    const texts = played.nodes.flatMap(({ sampled, text }) => (sampled ? [text!] : []));
+    expect(texts.some((text) => text.includes("<think>"))).toBe(true);
+    const [written, ...more] = await encodeTrace(await playScript(quiz, rows[1]!, (_, turn) => texts[turn]!), model as never);
+    const [sampled] = await encodeTrace(played, model as never);
+    expect(more).toEqual([]);
+    expect([...(written!.ids as number[])]).toEqual(sampled!.ids);
+    expect(Array.from(written!.weights)).toEqual(sampled!.weights);
+  });
+
+  test("calls and results of tools are written in the chat format, with the descriptions of the tools", async () => {
+    const shop = toolEnvironment<{ fruit: string }, object>({
+      name: "shop",
+      tools: [{ name: "price", description: "Price", parameters: { type: "object" }, run: () => 37 }],
+      start: () => ({}),
+      messages: ({ fruit }) => [{ role: "user", content: fruit }],
+      score: () => ({ rewards: {} }),
+    });
+    const script = (_: unknown, turn: number) => (turn === 0 ? `<think>a call</think>${call("price", { of: "figs" })}` : "37");
+    const [{ ids, weights }] = (await encodeTrace(await playScript(shop, { fruit: "figs" }, script), model as never)) as [
+      { ids: number[]; weights: number[] },
+    ];
+    const targets = model.tokenizer!.decode([...ids].filter((_, t) => weights[t] === 1));
+    expect(targets).toBe(`<think>a call</think>${call("price", { of: "figs" })}<end_of_sentence>37<end_of_sentence>`);
+    const context = model.tokenizer!.decode([...ids].filter((_, t) => weights[t] === 0));
+    expect(context).toContain('{"name": "price", "description": "Price"');
+    expect(context).toContain("tool name: price\ntool result: 37\n");
+  });
+
+  test("a trace without a message of the model is refused", async () => {
+    const trace = await playScript(quiz, rows[0]!, () => Promise.reject(new Error("no")));
+    await expect(encodeTrace(trace, model as never)).rejects.toThrow(InputError);
+    await expect(encodeTrace(trace, {} as never)).rejects.toThrow(/encodeTrace: encoding/);
+  });
+});
+
 describe("trainPolicy", () => {
   const options = { batches: 1, groups: 2, groupSize: 4, minibatches: 1, maxTokens: 60, rounds: 0, seed: 5 } as const;
 
-  async function trained(source: Parameters<typeof trainPolicy>[2][number]): Promise<{ weights: Uint8Array; metrics: PolicyMetrics[] }> {
+  async function trained(
+    source: Parameters<typeof trainPolicy>[2][number],
+    more: Partial<PolicyOptions> = {},
+  ): Promise<{ weights: Uint8Array; metrics: PolicyMetrics[] }> {
     using policy = await fresh();
     const trainer = new Trainer(policy, { lr: 1e-4, weightDecay: 0, temperature: 1.3 });
     const metrics: PolicyMetrics[] = [];
-    for await (const one of trainPolicy(policy, trainer, [source], options)) metrics.push(one);
+    for await (const one of trainPolicy(policy, trainer, [source], { ...options, ...more })) metrics.push(one);
     return { weights: (await policy.save()).get("model.safetensors") as Uint8Array, metrics };
   }
 
@@ -153,18 +204,20 @@ describe("trainPolicy", () => {
     expect(metrics.some(({ updates }) => updates.length > 0)).toBe(true);
   });
 
-  test("learns the same from traces in memory and from a file", async () => {
-    const traces: Trace[] = [];
-    for (const [i, row] of rows.entries()) {
-      for (let g = 0; g < options.groupSize; g++) {
-        traces.push(await playEpisode(model, quiz, row, { seed: 10 * i + g, temperature: 1.3, maxTokens: 60 }));
-      }
-    }
-    const memory = await trained(traceSource(traces));
-    const file = await trained(traceSource(parseTraces(traces.map(formatTrace).join(""))));
-    expect(memory.metrics.some(({ updates }) => updates.length > 0)).toBe(true);
+  test("learns the same from 100 traces in memory and from a file", async () => {
+    const few = Array.from({ length: 25 }, (_, i) => ({ terms: [[1 + (i % 9), 1 + (i % 7)]] }));
+    const { groupSize } = options;
+    const traces = await Promise.all(
+      Array.from({ length: 25 * groupSize }, (_, i) =>
+        playEpisode(model, quiz, few[Math.floor(i / groupSize)]!, { seed: i, temperature: 1.3, maxTokens: 30 }),
+      ),
+    );
+    const whole = { groups: few.length, minibatches: 2 };
+    const memory = await trained(traceSource(traces), whole);
+    const file = await trained(traceSource(parseTraces(traces.map(formatTrace).join(""))), whole);
+    expect(memory.metrics.map(({ groups, updates }) => [groups.sampled, updates.length])).toEqual([[25, 2]]);
     expect(file.weights).toEqual(memory.weights);
-  });
+  }, 240_000);
 
   test("an episode that failed is not judged, and does not end the run", async () => {
     let episodes = 0;

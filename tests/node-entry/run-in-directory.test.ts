@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { InputError, MiniMaxM1, tinyM1 } from "../../src/index.js";
 import { type DirectoryRunOptions, runInDirectory } from "../../src/node-entry/index.js";
+import { trainPolicy } from "../../src/rl/index.js";
 import { run, type StepMetrics, Trainer, textDataset } from "../../src/train/index.js";
 
 const folder = mkdtempSync(join(tmpdir(), "lightning-m1-runs-"));
@@ -80,5 +81,47 @@ describe("a run in a directory", () => {
       },
     });
     await inside;
+  });
+
+  test("batches of a policy continue after a break, from a line 0 on", async () => {
+    const source = {
+      name: "next",
+      problem: (index: number) => ({
+        prompt: [index % 10],
+        judge: ({ ids }: { readonly ids: readonly number[] }) => {
+          const correct = ids[0] === (index + 1) % 10;
+          return { correct, total: Number(correct), components: {} };
+        },
+      }),
+    };
+    async function practise(name: string, until: (batch: number) => boolean = () => false): Promise<number[]> {
+      using model = await MiniMaxM1.create({ ...tinyM1.source, vocab_size: 11, eos_token_id: 10 }, { seed: 3, build: "simd" });
+      const seen: number[] = [];
+      const options = { batches: 5, groups: 4, groupSize: 4, minibatches: 2, maxTokens: 1, rounds: 0, seed: 2 };
+      const lines = runInDirectory(join(folder, name), new Trainer(model, { lr: 1e-3 }), {
+        ...({ identity: {}, unit: "batch", saveEvery: 2 } as const),
+        async *train(trainer) {
+          if (trainer.progress === undefined) yield { batch: 0, success: 0.5 };
+          yield* trainPolicy(model, trainer, [source], options);
+        },
+      });
+      for await (const { batch } of lines) {
+        seen.push(batch);
+        if (until(batch)) break;
+      }
+      return seen;
+    }
+    const stored = (name: string) => metrics(name).map(({ seconds: _, ...line }) => line);
+    expect(await practise("policy whole")).toEqual([0, 1, 2, 3, 4, 5]);
+    expect(await practise("policy cut", (batch) => batch === 0)).toEqual([0]);
+    expect(await practise("policy cut", (batch) => batch === 3)).toEqual([0, 1, 2, 3]);
+    expect(await practise("policy cut")).toEqual([4, 5]);
+    expect(await practise("policy cut")).toEqual([]);
+    expect(stored("policy cut")).toEqual(stored("policy whole"));
+    expect(stored("policy cut")[0]).toMatchObject({ batch: 0, success: 0.5 });
+    expect(stored("policy cut")[1]).toHaveProperty("rewards.total");
+    expect(state("policy cut").equals(state("policy whole"))).toBe(true);
+    await expect(train("policy cut")).rejects.toThrow(/made with another command/);
+    await expect(train("policy unit", { unit: "epoch" as never })).rejects.toThrow(/runInDirectory: unit: expected "step" or "batch"/);
   });
 });
