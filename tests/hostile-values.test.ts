@@ -147,6 +147,7 @@ let calls: Record<string, Record<string, Call | string>>;
 
 const scripted = scriptedModel(() => "a");
 const tool = { name: "t", description: "", parameters: { type: "object" }, run: () => 1 };
+const domain: environments.DialogueDomain = { name: "d", policy: "p", tools: [], assertions: {}, database: {}, userDatabase: {} };
 const environment: environments.Environment = {
   name: "e",
   start: () => ({
@@ -303,6 +304,7 @@ beforeAll(async () => {
       evaluateRows: [rl.evaluateRows, solver, [{ ...row }], { samples: 1, maxTokens: 1, skip: new Set<number>() }],
       reverifyRow: [rl.reverifyRow, { ...result }],
       passAt: [rl.passAt, 1, 2, 1],
+      passHat: [rl.passHat, 1, 2, 1],
       passRates: [rl.passRates, [{ ...result }], () => "a"],
       rowSource: [(name: never, rows: never, by: never) => rl.rowSource(name, rows, by).problem(0), "a", [{ ...row }], codec],
       attributeSources: [rl.attributeSources, "kukurasu", "n", [2, 3], codec, { seed: 1, level: "easy", language: "en" }],
@@ -358,6 +360,13 @@ beforeAll(async () => {
       scoreUuidCopy: [environments.scoreUuidCopy, { answers: ["1"] }, "1"],
       generateVariableTracking: [environments.generateVariableTracking, { length: 2000, seed: 1 }],
       scoreVariableTracking: [environments.scoreVariableTracking, { answers: ["X"] }, "X"],
+      passHatK: [environments.passHatK, [trace], 1],
+      parseTau2Tasks: [environments.parseTau2Tasks, "", "a.jsonl"],
+      checkTau2Tasks: [environments.checkTau2Tasks, domain, [{ id: "a" }], {}],
+      dialogueEnvironment: [environments.dialogueEnvironment, domain, { solo: false }],
+      scriptedUser: [environments.scriptedUser, () => undefined],
+      modelUser: [environments.modelUser, whole(scripted), { maxTokens: 1 }],
+      modelJudge: [environments.modelJudge, whole(scripted), { maxTokens: 1 }],
     },
     aiSdk: { lightningM1: [aiSdk.lightningM1, model, { modelId: "a" }] },
   };

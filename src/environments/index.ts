@@ -9,10 +9,12 @@ export { encodeTrace } from "./encode-trace.js";
 export type { AssistantMessage, Environment, Episode, EpisodeCall, Reply, Scores, ToolDefinition } from "./environment.js";
 export { type EpisodeSourceOptions, episodeSource, traceSource } from "./episode-source.js";
 export * from "./long-context/index.js";
+export { passHatK } from "./pass-hat.js";
 export { type PlayOptions, playEpisode } from "./play.js";
 export { type EpisodeScript, playScript } from "./play-script.js";
 export { reverify } from "./reverify.js";
 export * from "./software/index.js";
+export * from "./tool-dialogues/index.js";
 export { type ToolEnvironmentDefinition, ToolError, type ToolOf, type ToolTranscript, toolEnvironment } from "./tools.js";
 export {
   formatTrace,

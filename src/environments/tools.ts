@@ -1,7 +1,7 @@
 import { InputError, LightningError } from "../base/errors.js";
 import { expectArgument, isObjectLike } from "../base/options.js";
-import type { ChatMessage } from "../text/format-chat.js";
-import type { AssistantMessage, Environment, Episode, EpisodeCall, Scores, ToolDefinition } from "./environment.js";
+import type { ChatMessage, ToolCall } from "../text/format-chat.js";
+import type { AssistantMessage, Environment, Episode, Scores, ToolDefinition } from "./environment.js";
 import { schemaViolation } from "./json-schema.js";
 
 /** A tool with its function. */
@@ -56,6 +56,47 @@ export interface ToolEnvironmentDefinition<Row extends object, State> {
   dispose?(state: State): void | Promise<void>;
 }
 
+/** Finds tools by their names. @throws {InputError} invalid tools, or a name that occurs twice */
+export function toolsByName<State>(where: string, tools: readonly ToolOf<State>[]): ReadonlyMap<string, ToolOf<State>> {
+  expectArgument(where, Array.isArray(tools), "an array of tools", tools);
+  for (const [i, tool] of tools.entries()) {
+    const fits = isObjectLike(tool) && typeof tool.name === "string" && typeof tool.run === "function" && isObjectLike(tool.parameters);
+    expectArgument(`${where}[${i}]`, fits, "{ name, description, parameters, run }", tool);
+  }
+  const byName = new Map(tools.map((tool) => [tool.name, tool]));
+  if (byName.size < tools.length) throw new InputError(`${where}: expected unique names, got a name twice`);
+  return byName;
+}
+
+/** Runs a call, and returns its result as text. Calls that are unknown, do not fit the schema or throw a {@link ToolError} have failed. */
+export async function callTool<State>(
+  tools: ReadonlyMap<string, ToolOf<State>>,
+  { name, arguments: args }: ToolCall,
+  state: State,
+  signal: AbortSignal,
+): Promise<{ readonly text: string; readonly failed: boolean }> {
+  const tool = tools.get(name);
+  if (!tool) return { text: `error: unknown tool ${JSON.stringify(name)}; expected ${[...tools.keys()].join(", ")}`, failed: true };
+  const violation = schemaViolation(tool.parameters, args);
+  if (violation) return { text: `error: ${name}: ${violation}`, failed: true };
+  try {
+    const value = await tool.run(state, args as never, { signal });
+    return { text: typeof value === "string" ? value : (JSON.stringify(value) ?? ""), failed: false };
+  } catch (error) {
+    if (!(error instanceof ToolError)) throw error;
+    return { text: `error: ${error.message}`, failed: true };
+  }
+}
+
+/** The results of calls that cannot be read. */
+export function malformedCalls({ malformed }: AssistantMessage): ChatMessage[] {
+  return malformed.map(({ line, error }) => ({
+    role: "tool",
+    name: "tool_calls",
+    content: `error: ${JSON.stringify(line)} is not a call: ${error}`,
+  }));
+}
+
 /**
  * Creates an environment from tools. A message with calls is answered by their results; a message without calls ends the episode. Calls
  * that are unreadable, unknown or do not fit the schema are answered by an error, which the model can correct.
@@ -66,35 +107,11 @@ export function toolEnvironment<Row extends object, State>(definition: ToolEnvir
   expectArgument("toolEnvironment: definition", isObjectLike(definition), "{ name, tools, start, messages, score }", definition);
   const { name, tools, weights, describeTools = true } = definition;
   expectArgument("toolEnvironment: name", typeof name === "string", "a name", name);
-  expectArgument("toolEnvironment: tools", Array.isArray(tools), "an array of tools", tools);
   expectArgument("toolEnvironment: describeTools", typeof describeTools === "boolean", "true or false", describeTools);
   for (const method of ["start", "messages", "score"] as const) {
     expectArgument(`toolEnvironment: ${method}`, typeof definition[method] === "function", "a function", definition[method]);
   }
-  for (const [i, tool] of tools.entries()) {
-    const fits = isObjectLike(tool) && typeof tool.name === "string" && typeof tool.run === "function" && isObjectLike(tool.parameters);
-    expectArgument(`toolEnvironment: tools[${i}]`, fits, "{ name, description, parameters, run }", tool);
-  }
-  const byName = new Map(tools.map((tool) => [tool.name, tool]));
-  if (byName.size < tools.length) throw new InputError("toolEnvironment: tools: expected unique names, got a name twice");
-
-  async function result(
-    { name: called, arguments: args }: EpisodeCall,
-    state: State,
-    signal: AbortSignal,
-  ): Promise<{ text: string; failed: boolean }> {
-    const tool = byName.get(called);
-    if (!tool) return { text: `error: unknown tool ${JSON.stringify(called)}; expected ${[...byName.keys()].join(", ")}`, failed: true };
-    const violation = schemaViolation(tool.parameters, args);
-    if (violation) return { text: `error: ${called}: ${violation}`, failed: true };
-    try {
-      const value = await tool.run(state, args as never, { signal });
-      return { text: typeof value === "string" ? value : (JSON.stringify(value) ?? ""), failed: false };
-    } catch (error) {
-      if (!(error instanceof ToolError)) throw error;
-      return { text: `error: ${error.message}`, failed: true };
-    }
-  }
+  const byName = toolsByName("toolEnvironment: tools", tools);
 
   return {
     name,
@@ -113,13 +130,9 @@ export function toolEnvironment<Row extends object, State>(definition: ToolEnvir
             final = answer;
             return { messages: [], terminated: true };
           }
-          const messages: ChatMessage[] = answer.malformed.map(({ line, error }) => ({
-            role: "tool",
-            name: "tool_calls",
-            content: `error: ${JSON.stringify(line)} is not a call: ${error}`,
-          }));
+          const messages = malformedCalls(answer);
           for (const call of answer.toolCalls) {
-            const { text, failed } = await result(call, state, signal);
+            const { text, failed } = await callTool(byName, call, state, signal);
             calls.push({ name: call.name, arguments: call.arguments, result: text, failed });
             messages.push({ role: "tool", name: call.name, tool_call_id: call.id, content: text });
           }

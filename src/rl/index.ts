@@ -61,7 +61,7 @@ export {
   sumOfRewards,
 } from "./rewards/rewards.js";
 export { type EvaluateRowsOptions, evaluateRows, type RowResult, type RowSample, reverifyRow } from "./rows/evaluate-rows.js";
-export { type PassRates, passAt, passRates } from "./rows/pass-rates.js";
+export { type PassRates, passAt, passHat, passRates } from "./rows/pass-rates.js";
 export { parseTaskRows, type TrainingRow, trainingRow } from "./rows/row-format.js";
 export { attributeSources, rowSource } from "./rows/row-source.js";
 export { generateRows, judgeRow, levelsOf, type Row, type RowOptions, rowTasks, type Verdict } from "./rows/task-rows.js";

@@ -16,11 +16,34 @@ import { expectResult } from "./expect-rows.js";
  * @throws {InputError} k above n, or c above n
  */
 export function passAt(k: number, n: number, c: number): number {
+  expectCounts("passAt", k, n, c);
+  return 1 - shareOfDraws(k, n, n - c);
+}
+
+/**
+ * Estimates the probability that all of k responses are right, from n responses of which c are right. The estimate is unbiased:
+ *
+ *     pass^k = C(c, k) / C(n, k)
+ *
+ * Source: Yao et al., "τ-bench: A Benchmark for Tool-Agent-User Interaction in Real-World Domains", arXiv 2406.12045.
+ *
+ * @throws {InputError} k above n, or c above n
+ */
+export function passHat(k: number, n: number, c: number): number {
+  expectCounts("passHat", k, n, c);
+  return shareOfDraws(k, n, c);
+}
+
+function expectCounts(where: string, k: number, n: number, c: number): void {
   const valid = [k, n, c].every((x) => Number.isSafeInteger(x) && x >= 0) && k >= 1 && k <= n && c <= n;
-  if (!valid) throw new InputError(`passAt: expected 1 ≤ k ≤ n and 0 ≤ c ≤ n, got k ${printed(k)}, n ${printed(n)}, c ${printed(c)}`);
-  let none = 1;
-  for (let i = 0; i < k; i++) none *= Math.max(n - c - i, 0) / (n - i);
-  return 1 - none;
+  if (!valid) throw new InputError(`${where}: expected 1 ≤ k ≤ n and 0 ≤ c ≤ n, got k ${printed(k)}, n ${printed(n)}, c ${printed(c)}`);
+}
+
+/** C(m, k) / C(n, k): the share of all choices of k among n things that only contain things of m given ones. */
+function shareOfDraws(k: number, n: number, m: number): number {
+  let share = 1;
+  for (let i = 0; i < k; i++) share *= Math.max(m - i, 0) / (n - i);
+  return share;
 }
 
 /** Statistics of a group of rows. */

@@ -9,6 +9,7 @@ import {
   levelsOf,
   parseTaskRows,
   passAt,
+  passHat,
   passRates,
   type Row,
   type RowResult,
@@ -138,21 +139,24 @@ describe("evaluation", () => {
     ).rejects.toThrow(/rows: expected at least one/);
   });
 
-  test("pass@k equals the share of subsets of k responses with a right one", () => {
+  test("pass@k and pass^k equal the shares of subsets of k responses with a right one and with right ones only", () => {
     fc.assert(
       fc.property(fc.array(fc.boolean(), { minLength: 1, maxLength: 7 }), fc.nat(6), (outcomes, below) => {
         const [n, k] = [outcomes.length, Math.min(below + 1, outcomes.length)];
-        let [subsets, passed] = [0, 0];
+        let [subsets, passed, perfect] = [0, 0, 0];
         for (let bits = 0; bits < 1 << n; bits++) {
           const chosen = outcomes.filter((_, i) => (bits >> i) & 1);
           if (chosen.length !== k) continue;
           subsets++;
           if (chosen.includes(true)) passed++;
+          if (!chosen.includes(false)) perfect++;
         }
         expect(passAt(k, n, outcomes.filter(Boolean).length)).toBeCloseTo(passed / subsets, 12);
+        expect(passHat(k, n, outcomes.filter(Boolean).length)).toBeCloseTo(perfect / subsets, 12);
       }),
     );
-    expect(() => passAt(3, 2, 1)).toThrow(/k/);
+    expect(() => passAt(3, 2, 1)).toThrow(/passAt: .*k 3/);
+    expect(() => passHat(1, 2, 3)).toThrow(/passHat: .*c 3/);
   });
 
   test("undecided responses do not count", () => {
