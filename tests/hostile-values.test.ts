@@ -358,6 +358,7 @@ beforeAll(async () => {
       scoreNeedles: [environments.scoreNeedles, { answers: ["1"] }, "1"],
       generateUuidCopy: [environments.generateUuidCopy, { length: 2000, seed: 1, depth: 0.5 }],
       scoreUuidCopy: [environments.scoreUuidCopy, { answers: ["1"] }, "1"],
+      generateRecall: [environments.generateRecall, { pairs: 4, context: 20, asked: 2, seed: 1, depth: 0.5 }],
       generateVariableTracking: [environments.generateVariableTracking, { length: 2000, seed: 1 }],
       scoreVariableTracking: [environments.scoreVariableTracking, { answers: ["X"] }, "X"],
       passHatK: [environments.passHatK, [trace], 1],

@@ -1,3 +1,4 @@
+export { generateRecall, type RecallOptions, type RecallSequence } from "./associative-recall.js";
 export type { ExactRow } from "./exact.js";
 export type { LongContextOptions } from "./fit-length.js";
 export { type ChoiceLetter, type LongBenchRow, longBench, longBenchPrompt, parseLongBench, scoreLongBench } from "./long-bench.js";
