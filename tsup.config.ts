@@ -1,5 +1,5 @@
 import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { defineConfig, type Options } from "tsup";
 
@@ -7,8 +7,8 @@ type Plugin = NonNullable<Options["esbuildPlugins"]>[number];
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 
-/** The same sources twice: with the file system, the hub and Node's threads behind `#platform` and `#threads`, or with a page's. */
-function build(name: "node" | "browser", entry: Record<string, string>, platform: string, threads: string): Options {
+/** The same sources twice: with Node's file system, hub, threads and sockets behind names such as `#platform`, or with a page's. */
+function build(name: "node" | "browser", entry: Record<string, string>, aliases: Record<`#${string}`, string>): Options {
   return {
     entry,
     outDir: `dist/${name}`,
@@ -21,14 +21,15 @@ function build(name: "node" | "browser", entry: Record<string, string>, platform
     // The addresses of the bundled model's files are a module of its own beside them, which both platforms share.
     external: ["lightning-m1/model"],
     // Development dependencies that are imported are bundled: small parts of packages that would multiply the size of an installation.
-    esbuildPlugins: [withoutXet, licences(name)],
+    esbuildPlugins: [withoutXet, commonJs, licences(name)],
     dts: name === "node" && {
       compilerOptions: { ignoreDeprecations: "6.0", stripInternal: true },
       banner: '/// <reference lib="esnext.disposable" />',
     },
     esbuildOptions(options) {
       // Node's own build of yaml is CommonJS, which requires Node's modules at run time.
-      options.alias = { "#platform": path(platform), "#threads": path(threads), yaml: path("node_modules/yaml/browser/index.js") };
+      const own = Object.fromEntries(Object.entries(aliases).map(([alias, file]) => [alias, path(file)]));
+      options.alias = { ...own, yaml: path("node_modules/yaml/browser/index.js") };
       options.legalComments = "none";
     },
   };
@@ -47,8 +48,7 @@ const browser = build(
     "ai-sdk": "src/ai-sdk/index.ts",
     serve: "src/serve/index.ts",
   },
-  "src/io/platform.ts",
-  "src/runtime/threads.ts",
+  { "#platform": "src/io/platform.ts", "#threads": "src/runtime/threads.ts", "#websocket": "src/io/websocket.ts" },
 );
 
 /** Finds the bundled model in the folder `model` beside the script. */
@@ -64,6 +64,24 @@ const withoutXet: Plugin = {
   name: "without-xet",
   setup(build) {
     build.onResolve({ filter: /^@huggingface\/xetchunk-wasm$/ }, ({ path }) => ({ path, external: true, sideEffects: false }));
+  },
+};
+
+/**
+ * Bundles the package ws, which is CommonJS, into one module beforehand. Its calls of `require` for Node's modules would fail in a module
+ * otherwise.
+ */
+const commonJs: Plugin = {
+  name: "common-js",
+  setup({ onLoad, esbuild }) {
+    onLoad({ filter: /node_modules\/ws\/wrapper\.mjs$/ }, async ({ path }) => {
+      const { outputFiles } = await esbuild.build({
+        stdin: { contents: 'export { WebSocket, WebSocketServer } from "./wrapper.mjs";', resolveDir: dirname(path) },
+        ...{ bundle: true, write: false, format: "esm", platform: "node", external: ["bufferutil", "utf-8-validate"] },
+        banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' },
+      });
+      return { contents: outputFiles![0]!.text, loader: "js" };
+    });
   },
 };
 
@@ -109,8 +127,7 @@ export default defineConfig([
       // For the figures of studies; no entry of the package.
       figure: "src/cli/figures/figure.ts",
     },
-    "src/node/platform.ts",
-    "src/node/threads.ts",
+    { "#platform": "src/node/platform.ts", "#threads": "src/node/threads.ts", "#websocket": "src/node/websocket.ts" },
   ),
   {
     ...browser,

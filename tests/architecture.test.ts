@@ -27,16 +27,20 @@ const rooms: Record<string, string[]> = {
   rl: ["base", "synlogic", "generate", "model", "text", "train"],
   node: ["base", "io", "model", "runtime"],
   ".": ["base", "checkpoint", "generate", "io", "model", "runtime", "text", "weights"],
-  environments: [".", "base", "generate", "rl", "text", "train"],
   remote: [".", "base", "generate", "io", "model", "text"],
+  environments: [".", "base", "generate", "io", "remote", "rl", "text", "train"],
   "ai-sdk": [".", "base", "generate", "text"],
-  serve: [".", "base", "generate", "model", "runtime", "text"],
+  serve: [".", "base", "environments", "generate", "model", "runtime", "text"],
   "node-entry": [".", "node", "serve", "train"],
   cli: [".", "analysis", "node", "node-entry", "remote", "rl", "serve", "train"],
 };
 
 /** What an alias stands for in a page; the build for Node replaces it by the file of the same name in src/node. */
-const aliases: Record<string, string> = { "#platform": "io/platform.ts", "#threads": "runtime/threads.ts" };
+const aliases: Record<string, string> = {
+  "#platform": "io/platform.ts",
+  "#threads": "runtime/threads.ts",
+  "#websocket": "io/websocket.ts",
+};
 
 const files = readdirSync(root, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"));
 

@@ -56,9 +56,15 @@ export function isObjectLike(value: unknown): value is object {
  * Validates options and fills in their defaults.
  *
  * @param where name of the called function, for messages
+ * @param noun what the entries are called in messages
  * @throws {InputError} an unknown option or an invalid value
  */
-export function parseOptions<const Schema extends v.GenericSchema>(schema: Schema, options: unknown, where: string): v.InferOutput<Schema> {
+export function parseOptions<const Schema extends v.GenericSchema>(
+  schema: Schema,
+  options: unknown,
+  where: string,
+  noun: "option" | "field" = "option",
+): v.InferOutput<Schema> {
   // The schema would accept an array as an object without options.
   if (Array.isArray(options)) throw new InputError(`${where}: options: expected an object, got Array`);
   const result = v.safeParse(schema, options);
@@ -69,7 +75,7 @@ export function parseOptions<const Schema extends v.GenericSchema>(schema: Schem
   const name = v.getDotPath(issue);
   if (unknown) {
     const known = namesAt(schema, unknown.path?.slice(0, -1).map(({ key }) => String(key)) ?? []);
-    throw new InputError(`${where}: ${name}: unknown option${known.length > 0 ? ` (options: ${known.join(", ")})` : ""}`);
+    throw new InputError(`${where}: ${name}: unknown ${noun}${known.length > 0 ? ` (${noun}s: ${known.join(", ")})` : ""}`);
   }
   // The schema's own message is not made for users.
   if (name && issue.type === "strict_object" && issue.message.startsWith("Invalid")) {

@@ -9,6 +9,8 @@ export { encodeTrace } from "./encode-trace.js";
 export type { AssistantMessage, Environment, Episode, EpisodeCall, Reply, Scores, ToolDefinition } from "./environment.js";
 export { type EpisodeSourceOptions, episodeSource, traceSource } from "./episode-source.js";
 export * from "./long-context/index.js";
+export { type OpenEnvEnvironment, openEnv, type ResetRow } from "./open-env/open-env.js";
+export type { OpenEnvClientOptions } from "./open-env/options.js";
 export { passHatK } from "./pass-hat.js";
 export { type PlayOptions, playEpisode } from "./play.js";
 export { type EpisodeScript, playScript } from "./play-script.js";

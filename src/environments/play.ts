@@ -7,8 +7,8 @@ import { Random } from "../base/random.js";
 import type { StopReason } from "../generate/index.js";
 import type { LanguageModel } from "../language-model.js";
 import type { ChatMessage } from "../text/format-chat.js";
-import { parseAssistant } from "../text/parse-assistant.js";
 import type { AssistantMessage, Environment, Episode, Scores } from "./environment.js";
+import { parseAnswer } from "./parse-answer.js";
 import { openPlayer, type Turn } from "./player.js";
 import { type StopCondition, type Trace, type TraceNode, tracedTools, weightedRewards } from "./trace.js";
 import type { MessageTokens } from "./turn-tokens.js";
@@ -231,16 +231,6 @@ class Recorder {
       ...(answer && { text: answer.text, stop: answer.stop }),
     });
   }
-}
-
-/**
- * Splits the text of an answer.
- *
- * @param nextId returns the id of the next call
- */
-export function parseAnswer(text: string, nextId: () => string): AssistantMessage {
-  const { toolCalls, ...parts } = parseAssistant(text);
-  return { text, ...parts, toolCalls: toolCalls.map((call) => ({ ...call, id: nextId() })) };
 }
 
 /** An answer in the form of a message, with the arguments of its calls as JSON. */

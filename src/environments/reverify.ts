@@ -3,7 +3,8 @@ import { InputError } from "../base/errors.js";
 import { parseOptions, signal as signalOption } from "../base/options.js";
 import { readArguments } from "../text/messages.js";
 import type { AssistantMessage, Environment } from "./environment.js";
-import { expectEnvironment, jsonCopy, parseAnswer, startEpisode } from "./play.js";
+import { parseAnswer } from "./parse-answer.js";
+import { expectEnvironment, jsonCopy, startEpisode } from "./play.js";
 import { checkTrace, type Trace, type TraceNode, weightedRewards } from "./trace.js";
 
 const schema = v.strictObject({ signal: v.optional(signalOption) });

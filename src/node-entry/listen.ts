@@ -1,9 +1,10 @@
 import { once } from "node:events";
 import type { Server as Sockets } from "node:http";
 import type { AddressInfo } from "node:net";
-import { createAdaptorServer } from "@hono/node-server";
+import { createAdaptorServer, upgradeWebSocket } from "@hono/node-server";
 import { InputError } from "../index.js";
-import type { Server } from "../serve/index.js";
+import { createWebSocketServer } from "../node/websocket.js";
+import type { OpenEnvServer, Server } from "../serve/index.js";
 
 /** Limits of connections. Times are in milliseconds. Defaults are in parentheses. */
 export interface ConnectionLimits {
@@ -39,12 +40,12 @@ export interface Listening {
 }
 
 /**
- * Serves HTTP on a port of this machine. The process keeps running until `close` is called.
+ * Serves HTTP on a port of this machine, and WebSockets if the server has them. The process keeps running until `close` is called.
  *
  * @throws {InputError} the port is in use, or the address does not belong to this machine
  */
 export async function listen(
-  server: Server,
+  server: Server | OpenEnvServer,
   { port, host = "127.0.0.1" }: ListenOptions,
   {
     headersTimeout = 10_000,
@@ -61,7 +62,14 @@ export async function listen(
     maxHeaderSize: 16_384,
     connectionsCheckingInterval: Math.min(1000, headersTimeout),
   };
-  const sockets = createAdaptorServer({ fetch: server.fetch, serverOptions }) as Sockets;
+  const adaptor =
+    "maxMessageBytes" in server
+      ? {
+          fetch: (request: Request, env: object) => server.fetch(request, Object.assign(env, { upgradeWebSocket })),
+          websocket: { server: await createWebSocketServer(server.maxMessageBytes) },
+        }
+      : { fetch: server.fetch };
+  const sockets = createAdaptorServer({ ...adaptor, serverOptions }) as Sockets;
   sockets.setTimeout(idleTimeout);
   sockets.maxConnections = connections;
   sockets.listen(port, host);

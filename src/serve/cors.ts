@@ -43,13 +43,18 @@ export function corsMiddleware(origins: readonly string[], onRefused: (origin: s
   const reported = new Set<string>();
   return (c, next) => {
     const origin = c.req.header("origin");
-    const allowed = all || origin === undefined || origins.includes(origin) || isSameHost(origin, c.req.url);
-    if (!allowed && reported.size < MAX_REPORTED_ORIGINS && !reported.has(origin)) {
+    const allowed = isAllowedOrigin(origin, origins, c.req.url);
+    if (origin !== undefined && !allowed && reported.size < MAX_REPORTED_ORIGINS && !reported.has(origin)) {
       reported.add(origin);
       onRefused(origin);
     }
     return origins.length > 0 ? allow(c, next) : next();
   };
+}
+
+/** Returns whether a request may come from a page of this origin. @param origin undefined if the client is not a page */
+export function isAllowedOrigin(origin: string | undefined, origins: readonly string[], url: string): boolean {
+  return origin === undefined || origins.includes("*") || origins.includes(origin) || isSameHost(origin, url);
 }
 
 /** Returns whether the page comes from this server. The scheme may differ, because a proxy may terminate TLS. */

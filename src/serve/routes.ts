@@ -1,5 +1,5 @@
 import { type Context, Hono } from "hono";
-import { getPath } from "hono/utils/url";
+import { normalizedPath, requireHost } from "./addresses.js";
 import { requireApiKey } from "./authentication.js";
 import { corsMiddleware, parseOrigins } from "./cors.js";
 import { HttpError, toHttpError } from "./http-error.js";
@@ -29,13 +29,7 @@ export function createRoutes({ settings, context, handler, requests, metrics, me
   });
   app.onError((error) => errorResponse(error, onError));
   app.notFound((c) => errorResponse(unknownPath(c), onError));
-  app.use(async (c, next) => {
-    const { hostname } = new URL(c.req.url);
-    if (hosts && !hosts.includes(hostname)) {
-      throw new HttpError(403, "unknown_host", `host: this server has no name ${hostname} (expected ${hosts.join(" or ")})`);
-    }
-    await next();
-  });
+  app.use(requireHost(hosts));
   app.use(corsMiddleware(parseOrigins([settings.cors].flat()), settings.onRefusedOrigin));
   app.get("/health", (c) => {
     requests.expectAccepting();
@@ -55,16 +49,6 @@ export function createRoutes({ settings, context, handler, requests, metrics, me
   for (const path of ["/health", "/metrics", "/v1/models", "/v1/models/:name"]) app.all(path, (c) => wrongMethod(c, "GET", onError));
   for (const path of ["/v1/completions", "/v1/chat/completions"]) app.all(path, (c) => wrongMethod(c, "POST", onError));
   return app;
-}
-
-/**
- * Normalises the path of a request, because clients join base address and path in several ways. `/v1//models` and `/v1/models/` become
- * `/v1/models`.
- */
-function normalizedPath(request: Request): string {
-  return getPath(request)
-    .replace(/\/{2,}/g, "/")
-    .replace(/(.)\/$/, "$1");
 }
 
 function unknownPath(c: Context): HttpError {

@@ -51,7 +51,9 @@ export interface ServeOptions {
   onRefusedOrigin?: (origin: string) => void;
 }
 
-const oneOrMany = (schema: typeof text) => v.lazy((x): v.GenericSchema<string | string[]> => (Array.isArray(x) ? v.array(schema) : schema));
+/** Schema of a value or a list of values. */
+export const oneOrMany = (schema: typeof text) =>
+  v.lazy((x): v.GenericSchema<string | string[]> => (Array.isArray(x) ? v.array(schema) : schema));
 
 const schema = v.strictObject({
   name: v.optional(text, "lightning-m1"),
