@@ -48,7 +48,12 @@ const browser = build(
     "ai-sdk": "src/ai-sdk/index.ts",
     serve: "src/serve/index.ts",
   },
-  { "#platform": "src/io/platform.ts", "#threads": "src/runtime/threads.ts", "#websocket": "src/io/websocket.ts" },
+  {
+    "#platform": "src/io/platform.ts",
+    "#sandbox": "src/base/sandbox.ts",
+    "#threads": "src/runtime/threads.ts",
+    "#websocket": "src/io/websocket.ts",
+  },
 );
 
 /** Finds the bundled model in the folder `model` beside the script. */
@@ -127,7 +132,12 @@ export default defineConfig([
       // For the figures of studies; no entry of the package.
       figure: "src/cli/figures/figure.ts",
     },
-    { "#platform": "src/node/platform.ts", "#threads": "src/node/threads.ts", "#websocket": "src/node/websocket.ts" },
+    {
+      "#platform": "src/node/platform.ts",
+      "#sandbox": "src/node/sandbox.ts",
+      "#threads": "src/node/threads.ts",
+      "#websocket": "src/node/websocket.ts",
+    },
   ),
   {
     ...browser,

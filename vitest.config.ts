@@ -64,6 +64,7 @@ function inNode(name: string, files: { include: string[]; exclude: string[]; iso
     resolve: {
       alias: {
         "#platform": source("./src/node/platform.ts"),
+        "#sandbox": source("./src/node/sandbox.ts"),
         "#threads": source("./src/node/threads.ts"),
         "#websocket": source("./src/node/websocket.ts"),
         "lightning-m1/model": source("./models/m1-puzzles/index.js"),
@@ -97,6 +98,7 @@ export default defineConfig({
               resolve: {
                 alias: {
                   "#platform": source("./src/io/platform.ts"),
+                  "#sandbox": source("./src/base/sandbox.ts"),
                   "#threads": source("./src/runtime/threads.ts"),
                   "#websocket": source("./src/io/websocket.ts"),
                   "lightning-m1/model": source("./models/m1-puzzles/index.js"),

@@ -18,6 +18,8 @@ const scripts = {
   reader: "src/io/reader-thread.ts",
   "reader-node": "src/node/reader-thread.ts",
   "test-harness": "src/environments/software/harness/harness.ts",
+  "test-process": "src/environments/software/harness/test-process.ts",
+  "quickjs-thread": "src/environments/software/quickjs-thread.ts",
 };
 
 /** Returns a source file and all files that it imports at run time. */

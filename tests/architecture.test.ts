@@ -38,6 +38,7 @@ const rooms: Record<string, string[]> = {
 /** What an alias stands for in a page; the build for Node replaces it by the file of the same name in src/node. */
 const aliases: Record<string, string> = {
   "#platform": "io/platform.ts",
+  "#sandbox": "base/sandbox.ts",
   "#threads": "runtime/threads.ts",
   "#websocket": "io/websocket.ts",
 };

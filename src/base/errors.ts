@@ -42,6 +42,11 @@ export class SessionError extends LightningError {
   override name = "SessionError";
 }
 
+/** A sandbox that cannot run here, or that failed. Says nothing about the code that should have run in it. */
+export class SandboxError extends LightningError {
+  override name = "SandboxError";
+}
+
 /** A server that cannot be reached or refuses a request, or a response that is incomplete or invalid. */
 export class RemoteError extends LightningError {
   override name = "RemoteError";

@@ -1,12 +1,11 @@
 import * as v from "valibot";
-import { InputError } from "../../base/errors.js";
+import { InputError, SandboxError } from "../../base/errors.js";
 import { expectArgument, number, parseOptions } from "../../base/options.js";
 import { applyRepairAnswer, parseRepairAnswer } from "./answers.js";
 import { checkRunnable, type SoftwareInstance } from "./instances.js";
 import { applyPatch, patchedPaths } from "./patch.js";
 import { PatchError } from "./patch-error.js";
 import { type FileMap, isTestFile } from "./paths.js";
-import { SandboxError } from "./project-files.js";
 import { runTests } from "./run-tests.js";
 import type { TestLimits, TestOptions, TestReport } from "./test-report.js";
 

@@ -1,3 +1,4 @@
+export { SandboxError } from "../../base/errors.js";
 export { applyRepairAnswer, parseRepairAnswer, type RepairAnswer } from "./answers.js";
 export { BUG_OPERATORS, type BugOperator } from "./bug-operators.js";
 export type { SearchReplace } from "./edits.js";
@@ -16,7 +17,6 @@ export {
 export { applyPatch, createPatch } from "./patch.js";
 export { PatchError } from "./patch-error.js";
 export type { FileMap } from "./paths.js";
-export { SandboxError } from "./project-files.js";
 export type { AnswerFormat } from "./prompts.js";
 export { repairProjects, repairTasks, type SoftwareProject } from "./repair-tasks.js";
 export { runTests } from "./run-tests.js";

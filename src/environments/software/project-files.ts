@@ -1,4 +1,4 @@
-import { InputError, LightningError } from "../../base/errors.js";
+import { InputError, SandboxError } from "../../base/errors.js";
 import { expectArgument, isObjectLike } from "../../base/options.js";
 import { printedJson } from "../../base/printed.js";
 import type { SourceFile, TestProject } from "./test-report.js";
@@ -7,11 +7,6 @@ import type { SourceFile, TestProject } from "./test-report.js";
 const MAX_PROJECT_CHARACTERS = 32 * 2 ** 20;
 const MAX_FILES = 10_000;
 const MAX_PATH = 500;
-
-/** The sandbox cannot run here, or it failed. Says nothing about the code that should have run in it. */
-export class SandboxError extends LightningError {
-  override name = "SandboxError";
-}
 
 /**
  * Checks the paths of a project.

@@ -1,6 +1,6 @@
 import type { QuickJSContext, QuickJSHandle, QuickJSRuntime, QuickJSWASMModule } from "quickjs-emscripten-core";
 import { harnessModule, resolveImport } from "./resolve-import.js";
-import type { FileOutcome, FileRun, TestStop } from "./test-report.js";
+import type { FileOutcome, FileRun, TestResult, TestStop } from "./test-report.js";
 
 /** Stack of the interpreter in bytes. The engine that runs the interpreter needs several times as much of its own. */
 const STACK_BYTES = 256 * 1024;
@@ -9,22 +9,26 @@ const MAIN = "<main>";
 /** Jobs between two looks at the limits. */
 const JOBS_AT_ONCE = 1000;
 
-type Result = FileOutcome["results"][number];
-
 /**
  * Runs one test file in an interpreter of its own.
  *
  * @param quickjs an instance that no other run uses: its state is undefined after an error of the engine
  * @param harness the bundled harness
+ * @param onResult takes each result at once
  */
-export function runInQuickJs(quickjs: QuickJSWASMModule, harness: string, run: FileRun): FileOutcome {
-  return new QuickJsRun(quickjs, harness, run).outcome();
+export function runInQuickJs(
+  quickjs: QuickJSWASMModule,
+  harness: string,
+  run: FileRun,
+  onResult: (result: TestResult) => void = () => {},
+): FileOutcome {
+  return new QuickJsRun(quickjs, harness, run, onResult).outcome();
 }
 
 class QuickJsRun {
-  private readonly results: Result[] = [];
+  private readonly results: TestResult[] = [];
   private output = "";
-  private readonly deadline: number;
+  private deadline = Number.POSITIVE_INFINITY;
   /** The limit that was hit. All code ends from then on. */
   private limit: TestStop | undefined;
   private readonly runtime: QuickJSRuntime;
@@ -34,9 +38,9 @@ class QuickJsRun {
     quickjs: QuickJSWASMModule,
     private readonly harness: string,
     private readonly run: FileRun,
+    private readonly onResult: (result: TestResult) => void,
   ) {
     const { limits, files, path } = run;
-    this.deadline = performance.now() + Math.min(limits.cpuMs, limits.wallMs);
     this.runtime = quickjs.newRuntime();
     this.runtime.setMemoryLimit(Math.min(limits.memoryBytes, 2 ** 31 - 1));
     this.runtime.setMaxStackSize(STACK_BYTES);
@@ -84,13 +88,16 @@ class QuickJsRun {
     if (created.error) return this.failed(created.error, "crashed");
     const host = context.newObject();
     this.addFunction(host, "result", (name, passed, message) => {
-      this.results.push({ name: context.getString(name!), passed: context.dump(passed!) === true, message: context.getString(message!) });
+      const result = { name: context.getString(name!), passed: context.dump(passed!) === true, message: context.getString(message!) };
+      this.results.push(result);
+      this.onResult(result);
     });
     this.addFunction(host, "print", (text) => this.print(context.getString(text!)));
     const harness = context.callFunction(created.value, context.undefined, host, context.true);
     if (harness.error) return this.failed(harness.error, "crashed");
     const handle = harness.value;
     this.defineModules(handle);
+    this.deadline = performance.now() + this.run.limits.wallMs;
     const loaded = context.evalCode(`import ${JSON.stringify(this.run.path)};`, MAIN, { type: "module" });
     if (loaded.error) return this.failed(loaded.error, "load");
     const failure = this.settle(loaded.value, handle);

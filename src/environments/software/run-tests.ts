@@ -1,8 +1,8 @@
 import * as v from "valibot";
-import { source as harness } from "../../../build/test-harness.js";
 import { count, milliseconds, oneOf, parseOptions, signal as signalOption } from "../../base/options.js";
-import { checkProject, SandboxError, sourceFiles } from "./project-files.js";
-import { runInQuickJs } from "./quickjs.js";
+import { runProcessTests } from "./process-tests.js";
+import { checkProject, sourceFiles } from "./project-files.js";
+import { runQuickJsTests } from "./quickjs-tests.js";
 import type { FileOutcome, FileRun, TestOptions, TestProject, TestReport } from "./test-report.js";
 
 const MEBIBYTE = 2 ** 20;
@@ -39,26 +39,11 @@ export async function runTests(project: TestProject, options: TestOptions = {}):
   const outcomes = new Map<string, FileOutcome>();
   for (const path of project.tests) {
     signal?.throwIfAborted();
-    const run: FileRun = { path, files, limits };
-    outcomes.set(path, runtime === "quickjs" ? await runOnThisThread(run) : notHere());
+    const run: FileRun = { path, project, files, limits };
+    outcomes.set(path, runtime === "quickjs" ? await runQuickJsTests(run, signal) : await runProcessTests(run, signal));
   }
   signal?.throwIfAborted();
   return mergeOutcomes(outcomes);
-}
-
-function notHere(): never {
-  throw new SandboxError("runTests: runtime: bubblewrap is not available yet");
-}
-
-async function runOnThisThread(run: FileRun): Promise<FileOutcome> {
-  const [{ newQuickJSWASMModuleFromVariant }, { default: variant }] = await Promise.all([
-    import("quickjs-emscripten-core"),
-    import("@jitl/quickjs-wasmfile-release-sync"),
-  ]).catch((cause) => {
-    const names = "quickjs-emscripten-core @jitl/quickjs-wasmfile-release-sync";
-    throw new SandboxError(`runTests: the runtime quickjs needs optional packages. Install: npm i ${names}`, { cause });
-  });
-  return runInQuickJs(await newQuickJSWASMModuleFromVariant(variant), harness, run);
 }
 
 /** Joins the results of all files. Of two tests with the same name, both must pass. */

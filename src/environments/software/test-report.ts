@@ -8,7 +8,7 @@ export interface TestProject {
 
 /** Limits of the run of one test file. */
 export interface TestLimits {
-  /** Processor time in milliseconds (5,000). In QuickJS, time that has passed. */
+  /** Processor time in milliseconds (5,000). QuickJS does not measure it. */
   readonly cpuMs?: number;
   /** Time in milliseconds (10,000). */
   readonly wallMs?: number;
@@ -56,9 +56,16 @@ export interface TestReport {
   readonly output: string;
 }
 
+/** Result of one test. */
+export interface TestResult {
+  readonly name: string;
+  readonly passed: boolean;
+  readonly message: string;
+}
+
 /** Result of one test file. */
 export interface FileOutcome {
-  readonly results: readonly { readonly name: string; readonly passed: boolean; readonly message: string }[];
+  readonly results: readonly TestResult[];
   readonly stop: TestStop;
   readonly error: string;
   readonly output: string;
@@ -70,6 +77,8 @@ export type SourceFile = { readonly text: string } | { readonly error: string };
 /** One test file and what it needs. */
 export interface FileRun {
   readonly path: string;
+  readonly project: TestProject;
+  /** The files of the project, without types. */
   readonly files: ReadonlyMap<string, SourceFile>;
   readonly limits: Required<TestLimits>;
 }

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import { runTests } from "../../../src/environments/index.js";
 
-test("results, messages and output of a project in JavaScript and TypeScript", async () => {
-  const report = await runTests({
+test.each(["quickjs", "bubblewrap"] as const)("results, messages and output in %s", async (runtime) => {
+  const project = {
     files: {
       "src/sum.ts": "export function sum(a: number, b: number): number { return a + b; }",
       "src/table.json": '{ "one": 1 }',
@@ -13,7 +13,7 @@ test("results, messages and output of a project in JavaScript and TypeScript", a
         import { sum, table } from "../src";
         test("adds", () => assert.equal(sum(1, 2), 3));
         test("adds wrongly", () => { console.log("here", { a: [1] }); assert.deepEqual({ sum: sum(1, 2) }, { sum: 4 }); });
-        test("waits", async () => { await new Promise((resolve) => setTimeout(resolve, 1e9)); assert.equal(table.one, 1); });
+        test("waits", async () => { await new Promise((resolve) => setTimeout(resolve, 20)); assert.equal(table.one, 1); });
         test("never", () => new Promise(() => {}));
         test.skip("skipped", () => {});
         describe("outer", () => {
@@ -29,7 +29,8 @@ test("results, messages and output of a project in JavaScript and TypeScript", a
       `,
     },
     tests: ["tests/sum.test.ts"],
-  });
+  };
+  const report = await runTests(project, { runtime });
   const path = "tests/sum.test.ts";
   const passed = ["adds", "waits", "outer > inner", "throws", "rejects", "own errors"];
   const failed = ["adds wrongly", "never", "outer > more > deep > sub", "outer > more > deep"];
@@ -43,5 +44,6 @@ test("results, messages and output of a project in JavaScript and TypeScript", a
   expect(report.failures[`${path} > adds wrongly`]).toMatch(
     /^AssertionError: deepEqual: expected \{sum: 4\}, got \{sum: 3\}\n.*sum\.test\.ts:6:/,
   );
-  expect(report).toMatchObject({ stops: { [path]: "finished" }, errors: {}, output: "here {a: [1]}\n" });
+  expect(report).toMatchObject({ stops: { [path]: "finished" }, errors: {} });
+  expect(report.output).toMatch(/^here \{ ?a: \[ ?1 ?\] ?\}\n$/);
 });

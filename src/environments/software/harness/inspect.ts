@@ -24,7 +24,7 @@ export function describeError(error: unknown): string {
     const head = `${cut(String(error.name), 100)}: ${cut(String(error.message))}`;
     const frames = String(error.stack)
       .split("\n")
-      .filter((line) => /^\s+at /.test(line) && !/node:internal|\(native\)|<harness>|\[eval\]/.test(line))
+      .filter((line) => /^\s+at /.test(line) && !/node:internal|\(native\)|<harness>|\/main\.cjs/.test(line))
       .slice(0, 4)
       .map((line) => cut(`    ${line.trim()}`, 200));
     return [head, ...frames].join("\n");

@@ -44,7 +44,14 @@ const LANGUAGE_GLOBALS = new Set(
 );
 
 /** Properties that programs assign on objects of their own although a built-in prototype has them. */
-const OVERRIDDEN = new Set(["constructor", "message", "name", "toJSON", "toLocaleString", "toString", "valueOf"]);
+const OVERRIDDEN = new Set(["message", "name", "toJSON", "toLocaleString", "toString", "valueOf"]);
+
+function isOverridden(object: object, key: PropertyKey): boolean {
+  if (object === Object.prototype) return true;
+  // Node's console looks for the constructor of other objects, and finds no accessor.
+  if (key === "constructor") return object === Error.prototype || Object.getPrototypeOf(object) === Error.prototype;
+  return OVERRIDDEN.has(String(key));
+}
 
 function isObject(value: unknown): value is object {
   return (typeof value === "object" && value !== null) || typeof value === "function";
@@ -65,7 +72,7 @@ function collect(object: object, found: Set<object>): void {
 function allowOverrides(object: object): void {
   for (const key of Reflect.ownKeys(object)) {
     const { value, writable, configurable, enumerable } = Object.getOwnPropertyDescriptor(object, key)!;
-    if (!writable || !configurable || !(object === Object.prototype || OVERRIDDEN.has(String(key)))) continue;
+    if (!writable || !configurable || !isOverridden(object, key)) continue;
     // Functions have these properties of their own, which are no defaults for others.
     if (typeof object === "function" && key !== "toString") continue;
     const get = () => value;

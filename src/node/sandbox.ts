@@ -1,0 +1,113 @@
+import { availableParallelism } from "node:os";
+import { Worker } from "node:worker_threads";
+import { SandboxError } from "../base/errors.js";
+import type { Sandbox, ThreadOptions } from "../base/sandbox.js";
+
+/** Node's sandbox: processes of bubblewrap, and threads. */
+export const sandbox: Sandbox = {
+  async runProcess(request) {
+    const { runInBubblewrap } = await import("./bubblewrap.js");
+    return runInBubblewrap(request);
+  },
+
+  callThread,
+
+  findPackage(name) {
+    try {
+      return import.meta.resolve(name);
+    } catch {
+      return undefined;
+    }
+  },
+};
+
+/** Stack of a thread in MiB. Interpreters use it for their own recursion. */
+const THREAD_STACK_MB = 16;
+/** Time after which an unused thread ends. */
+const IDLE_MS = 10_000;
+
+/** Threads that wait for a request, by their script. */
+const idle = new Map<string, { worker: Worker; timer: NodeJS.Timeout }[]>();
+
+function takeThread(source: string): Worker {
+  const taken = idle.get(source)?.pop();
+  if (taken) {
+    clearTimeout(taken.timer);
+    forget(taken.worker);
+    taken.worker.ref();
+    return taken.worker;
+  }
+  const script = `const { parentPort } = require("node:worker_threads");${source};parentPort.on("message", async (request) => {
+    try {
+      const result = await worker.serve(request, (note) => parentPort.postMessage({ note }));
+      parentPort.postMessage({ result });
+    } catch (error) { parentPort.postMessage({ error: String(error) }); }
+  });`;
+  return new Worker(script, { eval: true, execArgv: [], env: {}, resourceLimits: { stackSizeMb: THREAD_STACK_MB } });
+}
+
+/** Removes the listeners of a call. Those that Node itself has on a worker must stay. */
+function forget(worker: Worker): void {
+  for (const event of ["message", "error", "exit"]) worker.removeAllListeners(event);
+}
+
+function returnThread(source: string, worker: Worker): void {
+  const threads = idle.get(source) ?? [];
+  idle.set(source, threads);
+  if (threads.length >= availableParallelism()) return void worker.terminate();
+  const remove = () => {
+    const at = threads.findIndex((one) => one.worker === worker);
+    if (at >= 0) threads.splice(at, 1);
+  };
+  const timer = setTimeout(() => {
+    remove();
+    void worker.terminate();
+  }, IDLE_MS);
+  timer.unref();
+  worker.on("exit", remove);
+  worker.on("error", remove);
+  worker.unref();
+  threads.push({ worker, timer });
+}
+
+/** Time in which a thread must start. */
+const START_MS = 60_000;
+
+async function callThread(source: string, request: object, { timeoutMs, signal, onNote }: ThreadOptions): Promise<unknown> {
+  signal?.throwIfAborted();
+  const worker = takeThread(source);
+  let reusable = false;
+  let timer: NodeJS.Timeout | undefined;
+  let abort: (() => void) | undefined;
+  try {
+    return await new Promise((resolve, reject) => {
+      let started = false;
+      worker.on("message", (message: { result: unknown } | { error: string } | { note: unknown }) => {
+        if ("note" in message) {
+          if (!started) {
+            started = true;
+            clearTimeout(timer);
+            timer = setTimeout(() => resolve(undefined), timeoutMs);
+          }
+          onNote(message.note);
+          return;
+        }
+        reusable = "result" in message;
+        if ("result" in message) resolve(message.result);
+        else reject(new SandboxError(`the thread of the interpreter failed: ${message.error}`));
+      });
+      worker.on("error", (cause) => reject(new SandboxError(`the thread of the interpreter ended: ${cause.message}`, { cause })));
+      worker.on("exit", (code) => reject(new SandboxError(`the thread of the interpreter ended with exit code ${code}`)));
+      timer = setTimeout(() => reject(new SandboxError("the thread of the interpreter does not start")), START_MS);
+      abort = () => reject(signal!.reason);
+      signal?.addEventListener("abort", abort);
+      worker.postMessage(request);
+    });
+  } finally {
+    clearTimeout(timer);
+    if (abort) signal?.removeEventListener("abort", abort);
+    forget(worker);
+    if (reusable) returnThread(source, worker);
+    else await worker.terminate();
+  }
+}
