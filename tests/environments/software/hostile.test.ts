@@ -4,9 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { runTests, type TestReport, type TestStop } from "../../../src/environments/index.js";
-import { commandLines, describeBubblewrap, runtimes } from "./sandboxes.js";
+import { childCommandLines, commandLines, describeBubblewrap, runtimes } from "./sandboxes.js";
 
-const LIMITS = { cpuMs: 500, wallMs: 1500, memoryBytes: 64 * 2 ** 20, outputBytes: 20_000, fileBytes: 8 * 2 ** 20 };
+const SIZES = { memoryBytes: 64 * 2 ** 20, outputBytes: 20_000, fileBytes: 8 * 2 ** 20 };
+/** Limits of time for code that hits them, and for code that does not, also if the machine is busy. */
+const SHORT = { ...SIZES, cpuMs: 400, wallMs: 1000 };
+const LONG = { ...SIZES, cpuMs: 10_000, wallMs: 20_000 };
 
 /** A module whose `add` is wrong, what it does to pass anyway or to escape, and how its run may end. */
 interface Attack {
@@ -163,33 +166,36 @@ const attacks: Record<string, Attack> = {
 
 const names = Object.keys(attacks);
 const pathOf = (name: string) => `tests/${names.indexOf(name)}.test.js`;
-const project = {
-  files: Object.fromEntries(
-    Object.entries(attacks).flatMap(([name, { code }], i) => [
-      [`src/${i}.js`, code],
-      [
-        pathOf(name),
-        `import assert from "node:assert/strict"; import test from "node:test"; import { add } from "../src/${i}.js";
-         test("adds", async () => assert.equal(await add(1, 2), 3));
-         test("adds more", async () => assert.equal(await add(2, 2), 4));`,
-      ],
-    ]),
-  ),
-  tests: names.map(pathOf),
-};
+const files = Object.fromEntries(
+  Object.entries(attacks).flatMap(([name, { code }], i) => [
+    [`src/${i}.js`, code],
+    [
+      pathOf(name),
+      `import assert from "node:assert/strict"; import test from "node:test"; import { add } from "../src/${i}.js";
+       test("adds", async () => assert.equal(await add(1, 2), 3));
+       test("adds more", async () => assert.equal(await add(2, 2), 4));`,
+    ],
+  ]),
+);
 
 describe.each(runtimes)("hostile modules in %s", (runtime) => {
   let report: TestReport;
   let durationMs: number;
   const [temporary, known] = [mkdtempSync(join(tmpdir(), "lightning-m1-")), process.env.TMPDIR];
+  const endless = names.filter((name) => attacks[name]![runtime].join() === "time");
 
   beforeAll(async () => {
-    const since = performance.now();
     process.env.TMPDIR = temporary;
-    report = await runTests(project, { runtime, limits: LIMITS });
+    const run = (chosen: readonly string[], limits: typeof SHORT) => runTests({ files, tests: chosen.map(pathOf) }, { runtime, limits });
+    const since = performance.now();
+    const first = await run(endless, SHORT);
+    durationMs = performance.now() - since;
+    const others = names.filter((name) => !endless.includes(name));
+    const second = await run(others, LONG);
     process.env.TMPDIR = known;
     if (known === undefined) delete process.env.TMPDIR;
-    durationMs = performance.now() - since;
+    const merge = (key: "results" | "stops" | "errors") => ({ ...first[key], ...second[key] });
+    report = { ...second, results: merge("results"), stops: merge("stops"), errors: merge("errors") } as TestReport;
   }, 180_000);
   afterAll(() => rmSync(temporary, { recursive: true }));
 
@@ -203,11 +209,12 @@ describe.each(runtimes)("hostile modules in %s", (runtime) => {
   });
 
   test("all end within their limits, and leave nothing behind", () => {
-    expect(durationMs).toBeLessThan(names.length * LIMITS.wallMs);
+    // Starting a sandbox is not counted, and takes seconds on a busy machine.
+    expect(durationMs).toBeLessThan(endless.length * 10_000);
     expect(report.output).not.toMatch(/loaded|has/);
-    expect(report.output.length).toBeLessThan(names.length * LIMITS.outputBytes);
+    expect(report.output.length).toBeLessThan(names.length * SIZES.outputBytes);
     expect(readdirSync(temporary)).toEqual([]);
-    expect(commandLines().filter((line) => line.includes("/main.cjs"))).toEqual([]);
+    expect(childCommandLines().filter((line) => line.includes("bwrap"))).toEqual([]);
   });
 });
 
@@ -223,7 +230,7 @@ describeBubblewrap("processes", () => {
   const run = (code: string, processes = 4) =>
     runTests(
       { files: { "a.test.js": `import assert from "node:assert/strict"; import test from "node:test"; ${code}` }, tests: ["a.test.js"] },
-      { runtime: "bubblewrap", limits: { ...LIMITS, processes } },
+      { runtime: "bubblewrap", limits: { ...LONG, processes } },
     );
 
   test("a fork bomb is limited, and ends with the tests", async () => {
