@@ -8,8 +8,8 @@ import { checkFiles, type FileMap } from "./paths.js";
 /** The change in a response: a unified diff or search/replace blocks. */
 export type RepairAnswer = { readonly patch: string } | { readonly edits: readonly SearchReplace[] };
 
-/** A fenced block at the beginning of a line. The closing fence is at least as long as the opening one. */
-const FENCED = /^(`{3,}|~{3,})[^\n]*\n(.*?)^\1[`~]*[ \t]*$/gms;
+/** Longest answer in characters. */
+const MAX_ANSWER = 1_000_000;
 
 /**
  * Reads the answer in a response, after the reasoning: all search/replace blocks, otherwise the last fenced block with a diff, otherwise the
@@ -20,9 +20,9 @@ const FENCED = /^(`{3,}|~{3,})[^\n]*\n(.*?)^\1[`~]*[ \t]*$/gms;
 export function parseRepairAnswer(response: string): RepairAnswer {
   expectArgument("parseRepairAnswer: response", typeof response === "string", "a string", response);
   const text = withoutReasoning("parseRepairAnswer", response).replaceAll("\r\n", "\n");
+  if (text.length > MAX_ANSWER) throw new PatchError(`answer: expected at most ${MAX_ANSWER} characters, got ${text.length}`);
   if (hasEdits(text)) return { edits: parseEdits(text) };
-  const fenced = [...text.matchAll(FENCED)].map(([, , body]) => body!).filter(isPatch);
-  const patch = fenced.at(-1) ?? (isPatch(text) ? text : undefined);
+  const patch = fencedBlocks(text).findLast(isPatch) ?? (isPatch(text) ? text : undefined);
   if (patch === undefined) throw new PatchError("answer: expected a unified diff or search/replace blocks, got neither");
   return { patch };
 }
@@ -35,4 +35,20 @@ export function parseRepairAnswer(response: string): RepairAnswer {
  */
 export function applyRepairAnswer(files: FileMap, answer: RepairAnswer): FileMap {
   return checkFiles("patch" in answer ? applyPatch(files, answer.patch) : applyEdits(files, answer.edits));
+}
+
+/** The contents of fenced blocks. A closing fence is at least as long as the opening one. */
+function fencedBlocks(text: string): string[] {
+  const blocks: string[] = [];
+  let open: { readonly fence: string; readonly lines: string[] } | undefined;
+  for (const line of text.split("\n")) {
+    const fence = /^(?:`{3,}|~{3,})/.exec(line)?.[0];
+    if (!open) {
+      if (fence) open = { fence, lines: [] };
+    } else if (fence?.startsWith(open.fence) && line.trim() === fence) {
+      blocks.push(open.lines.map((one) => `${one}\n`).join(""));
+      open = undefined;
+    } else open.lines.push(line);
+  }
+  return blocks;
 }

@@ -39,10 +39,9 @@ export function parseEdits(text: string): SearchReplace[] {
     }
     path = (before === undefined ? undefined : pathIn(before)) ?? path;
     if (path === undefined) throw new PatchError(`edit: line ${i + 1}: expected a path before the block, got none`);
-    const divider = lines.findIndex((other, at) => at > i && DIVIDER.test(other));
-    const end = lines.findIndex((other, at) => at > divider && REPLACE.test(other));
-    if (divider < 0 || end < 0)
-      throw new PatchError(`edit: ${path}: expected ======= and >>>>>>> REPLACE after <<<<<<< SEARCH, got neither`);
+    const divider = findLine(lines, i + 1, DIVIDER);
+    const end = findLine(lines, divider + 1, REPLACE);
+    if (end === lines.length) throw new PatchError(`edit: ${path}: expected ======= and >>>>>>> REPLACE after <<<<<<< SEARCH, got neither`);
     const search = lines.slice(i + 1, divider);
     if (search.some((other) => SEARCH.test(other))) throw new PatchError(`edit: ${path}: expected =======, got another <<<<<<< SEARCH`);
     edits.push({
@@ -56,8 +55,19 @@ export function parseEdits(text: string): SearchReplace[] {
   return edits;
 }
 
+/** Index of the first line from `start` on that fits, or the number of lines. */
+function findLine(lines: readonly string[], start: number, expression: RegExp): number {
+  let at = start;
+  while (at < lines.length && !expression.test(lines[at]!)) at++;
+  return Math.min(at, lines.length);
+}
+
+/** Longest line that is looked at for a path. */
+const MAX_PATH_LINE = 600;
+
 /** The path in a line such as "### src/a.js", "`src/a.js`:" or "File: src/a.js". Undefined for prose. */
 function pathIn(line: string): string | undefined {
+  if (line.length > MAX_PATH_LINE) return undefined;
   const name = line
     .trim()
     .replace(/^(?:#+|[-*]|\/\/)\s+/, "")

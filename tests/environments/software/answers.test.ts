@@ -163,3 +163,19 @@ describe("search/replace blocks", () => {
     );
   });
 });
+
+test("large answers are read or refused quickly", () => {
+  const began = performance.now();
+  for (const answer of [
+    "```js\n".repeat(50_000),
+    `${"*".repeat(200_000)}x\n<<<<<<< SEARCH\n`,
+    `b.js\n${block("z\n", "")}`.repeat(7_000),
+    `b.js\n${"<<<<<<< SEARCH\n=======\n".repeat(10_000)}`,
+    `--- a/b.js\n+++ b/b.js\n${"@@ -1,2 +1,2 @@\n-n\n+m\n".repeat(10_000)}`,
+    `--- a/b.js\n+++ b/b.js\n@@\n${" \n".repeat(100_000)}`,
+    "x".repeat(2_000_000),
+  ]) {
+    expect(() => apply(answer)).toThrow(PatchError);
+  }
+  expect(performance.now() - began).toBeLessThan(20_000);
+});
