@@ -366,6 +366,7 @@ beforeAll(async () => {
       checkTau2Tasks: [environments.checkTau2Tasks, domain, [{ id: "a" }], {}],
       dialogueEnvironment: [environments.dialogueEnvironment, domain, { solo: false }],
       scriptedUser: [environments.scriptedUser, () => undefined],
+      recordedUser: [environments.recordedUser, { ...trace }],
       modelUser: [environments.modelUser, whole(scripted), { maxTokens: 1 }],
       modelJudge: [environments.modelJudge, whole(scripted), { maxTokens: 1 }],
     },

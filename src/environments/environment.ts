@@ -39,6 +39,8 @@ export interface Scores {
   readonly rewards: Readonly<Record<string, number | null>>;
   /** Other numbers by name. They do not affect training. */
   readonly metrics?: Readonly<Record<string, number>>;
+  /** Other data of the episode as plain JSON. They become `info` of the trace. */
+  readonly info?: Readonly<Record<string, unknown>>;
 }
 
 /** One attempt at a task. It has its own state, which no other episode shares and which ends with it. */

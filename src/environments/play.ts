@@ -100,6 +100,7 @@ export async function playEpisode<Row extends object>(
   let episode: Episode | undefined;
   let stop: StopCondition = "error";
   let scores: Scores = { rewards: {} };
+  let info: Trace["info"] = {};
   try {
     episode = await startEpisode(environment, structuredClone(data), { seed, signal: controller.signal });
     try {
@@ -109,7 +110,9 @@ export async function playEpisode<Row extends object>(
       stop = "timeout";
     }
     clearTimeout(timer);
-    scores = await rejectOnAbort(Promise.resolve(episode.score({ signal: outer })), outer);
+    const judged = await rejectOnAbort(Promise.resolve(episode.score({ signal: outer })), outer);
+    info = jsonCopy(judged.info ?? {}, `${environment.name}: score: info`);
+    scores = judged;
   } catch (error) {
     outer.throwIfAborted();
     stop = "error";
@@ -133,7 +136,7 @@ export async function playEpisode<Row extends object>(
     calls: [],
     rewards: weightedRewards(scores, environment.weights),
     metrics: { ...scores.metrics, turns: record.turns, tokens: record.tokens },
-    info: {},
+    info,
     stop_condition: stop,
     errors: record.errors,
     timing: { seconds: record.seconds },

@@ -13,7 +13,7 @@ const schema = v.strictObject({ signal: v.optional(signalOption) });
  * Recomputes the rewards of a trace without a model: the stored messages of the model are given to a new episode of the same task and
  * seed, which judges them.
  *
- * @returns the trace with new rewards and metrics. Turns and tokens stay
+ * @returns the trace with new rewards, metrics and info. Turns and tokens stay
  * @throws {InputError} a trace of another environment
  * @throws what the environment throws
  */
@@ -44,6 +44,7 @@ export async function reverify<Row extends object>(
     return {
       ...trace,
       rewards: weightedRewards(scores, environment.weights),
+      info: { ...trace.info, ...jsonCopy(scores.info ?? {}, `${environment.name}: score: info`) },
       metrics: { ...scores.metrics, ...(turns !== undefined && { turns }), ...(tokens !== undefined && { tokens }) },
     };
   } finally {

@@ -202,6 +202,23 @@ describe("playEpisode", () => {
     expect(shared).toEqual({ list: [1] });
   });
 
+  test("info of an episode becomes that of its trace, also when it is judged again", async () => {
+    const environment = (info: object): Environment => ({
+      name: "noted",
+      start: () => ({
+        messages: [{ role: "user", content: "go" }],
+        step: () => ({ messages: [], terminated: true }),
+        score: () => ({ rewards: { reward: 1 }, info: info as Record<string, unknown> }),
+      }),
+    });
+    const model = scriptedModel(() => "x");
+    const trace = await playEpisode(model, environment({ notes: [1] }), {});
+    expect([trace.info, totalReward(trace)]).toEqual([{ notes: [1] }, 1]);
+    expect((await reverify(environment({ notes: [2], more: true }), trace)).info).toEqual({ notes: [2], more: true });
+    const broken = await playEpisode(model, environment({ notes: 1n }), {});
+    expect([broken.stop_condition, broken.info, broken.errors[0]?.message]).toEqual(["error", {}, expect.stringContaining("plain JSON")]);
+  });
+
   test("invalid arguments", async () => {
     const model = scriptedModel(() => "x");
     await expect(playEpisode(model, {} as Environment, {})).rejects.toThrow(InputError);

@@ -15,7 +15,7 @@ import {
   toChatMessage,
 } from "./reward.js";
 import { checkTask, type Requestor, type Tau2Task } from "./tau2-tasks.js";
-import { type DialogueUser, STOP_MARKS, scriptedUser, type UserSource } from "./users.js";
+import { type DialogueInfo, type DialogueUser, STOP_MARKS, scriptedUser, type UserSource } from "./users.js";
 
 /** Options of {@link dialogueEnvironment}. Defaults are in parentheses. */
 export interface DialogueOptions {
@@ -71,6 +71,8 @@ class Dialogue implements Episode {
   private user: DialogueUser | undefined;
   private end: End | undefined;
   private toolErrors = 0;
+  /** The user's calls before each of its messages. */
+  private readonly callsOfUser: ToolCall[][] = [];
 
   constructor(
     private readonly domain: DialogueDomain,
@@ -125,6 +127,7 @@ class Dialogue implements Episode {
     return {
       rewards: { reward: isFinished ? productOf(this.task, parts) : 0 },
       metrics: { ...partMetrics(parts), tool_errors: this.toolErrors, out_of_scope: Number(this.end === "out of scope") },
+      ...(this.callsOfUser.flat().length > 0 && { info: { user_calls: this.callsOfUser } satisfies DialogueInfo }),
     };
   }
 
@@ -145,6 +148,7 @@ class Dialogue implements Episode {
   /** Runs a call of the user, which the assistant does not see. */
   private async callOfUser(call: ToolCall, signal: AbortSignal): Promise<CallResult> {
     const { dialogue, calls } = this.record;
+    this.callsOfUser.at(-1)!.push(call);
     dialogue.push({ role: "user", content: "", tool_calls: [{ id: `user_call_${calls.length}`, ...call }] });
     const result = await this.call("user", call, signal);
     dialogue.push({ role: "tool", name: call.name, content: result.text });
@@ -158,6 +162,7 @@ class Dialogue implements Episode {
   }
 
   private async hearUser(said: string | undefined, signal: AbortSignal): Promise<Reply> {
+    this.callsOfUser.push([]);
     const content = await this.user!.reply(said, { signal });
     if (typeof content !== "string") throw new InputError(`${this.domain.name}: user: expected a text, got ${typeof content}`);
     this.record.dialogue.push({ role: "user", content });

@@ -4,6 +4,7 @@ export { type DialogueOptions, dialogueEnvironment } from "./dialogue-environmen
 export type { CallResult, Databases, DialogueDomain, DomainFunction } from "./domain.js";
 export { type ModelJudgeOptions, modelJudge } from "./model-judge.js";
 export { type ModelUserOptions, modelUser } from "./model-user.js";
+export { recordedUser } from "./recorded-user.js";
 export type { DialogueJudge, DialogueMessage, JudgedStatement } from "./reward.js";
 export {
   parseTau2Tasks,

@@ -36,6 +36,11 @@ export type UserSource = (context: UserContext) => DialogueUser;
 /** What a user says to end an episode, as in tau2-bench: it is satisfied, was handed over, or has nothing to go on with. */
 export const STOP_MARKS = { stop: "###STOP###", transfer: "###TRANSFER###", outOfScope: "###OUT-OF-SCOPE###" } as const;
 
+/** What a trace keeps of a user's calls: a list for each of the user's messages. */
+export interface DialogueInfo {
+  readonly user_calls: readonly (readonly ToolCall[])[];
+}
+
 const DEFAULT_PATIENCE = 3;
 const DEFAULT_OTHERWISE = "I do not know.";
 

@@ -6,8 +6,11 @@ import {
   type DialogueMessage,
   type DialogueUser,
   dialogueEnvironment,
+  formatTrace,
   modelUser,
+  parseTraces,
   playEpisode,
+  recordedUser,
   reverify,
   STOP_MARKS,
   scriptedUser,
@@ -214,6 +217,36 @@ describe("modelUser", () => {
     // The mark that only the user may set is removed, and the assistant's calls are not seen.
     expect(last[5]!.content).toBe("I updated it. ");
     expect(JSON.stringify(last)).not.toContain("update_task_status");
+
+    // The trace has all that is needed to judge it again without the model.
+    const [stored] = parseTraces(formatTrace(trace));
+    expect(stored!.info).toEqual({
+      user_calls: [
+        [{ name: "check_notifications", arguments: {} }],
+        [{ name: "dismiss_notification", arguments: { notification_id: "notif_1" } }],
+      ],
+    });
+    const asked = requests.length;
+    const again = await reverify(dialogueEnvironment(mockDomain, { user: recordedUser(stored!) }), stored!);
+    expect([again.rewards, again.metrics, again.info, requests.length]).toEqual([trace.rewards, trace.metrics, trace.info, asked]);
+  });
+
+  test("a recorded user repeats the user of any trace of the same task", async () => {
+    for (const id of ["update_task_1", "update_task_with_message_history"]) {
+      const update = {
+        name: "update_task_status",
+        arguments: { task_id: id === "update_task_1" ? "task_1" : "task_2", status: "completed" },
+      };
+      const trace = await playTurns(mockDomain, mockTask(id), ["Shall I?", update, "Done."]);
+      const environment = dialogueEnvironment(mockDomain, { user: recordedUser(trace) });
+      expect([totalReward(trace), (await reverify(environment, trace)).rewards]).toEqual([1, trace.rewards]);
+      const cut = { ...trace, nodes: trace.nodes.slice(0, -1) };
+      await expect(reverify(dialogueEnvironment(mockDomain, { user: recordedUser(cut) }), cut)).rejects.toThrow(
+        /expected message 3 of the user/,
+      );
+    }
+    const trace = await playTurns(mockDomain, mockTask("update_task_1"), ["Done."]);
+    expect(() => recordedUser({ ...trace, info: { user_calls: 3 } })).toThrow(/recordedUser: trace: info\.user_calls/);
   });
 
   test("continues a conversation", async () => {
