@@ -24,6 +24,7 @@ const SLOW = [
   "tests/checkpoint/{streamed,streamed-faults}.test.ts",
   "tests/conformance/node-{debug,relaxed}.test.ts",
   "tests/environments/tokens.test.ts",
+  "tests/environments/software/hostile.test.ts",
   "tests/io/{byte-source,fuzz,http-faults,mask-secrets,named-urls-source}.test.ts",
   "tests/model/bundled-model.test.ts",
   "tests/node/{hub,save-journal}.test.ts",

@@ -10,10 +10,8 @@ export interface ProcessLimits {
   readonly fileBytes: number;
 }
 
-/** A program in JavaScript and its input. */
+/** The input of a process and its limits. */
 export interface ProcessRequest {
-  /** A script in CommonJS. It gets the input and writes records over file descriptor 3, see `src/node/record-reader.ts`. */
-  readonly script: string;
   /** JSON that the program reads first. */
   readonly input: unknown;
   readonly limits: ProcessLimits;
@@ -36,19 +34,20 @@ export interface ProcessOutcome {
  */
 export interface Sandbox {
   /**
-   * Runs a program in a process of Node without network, in a file system of its own.
+   * Runs `src/environments/software/harness/test-process.ts` in a process of Node without network, in a file system of its own.
    *
    * @throws {SandboxError} the system cannot run such processes, or the process did not start
    */
   runProcess(request: ProcessRequest): Promise<ProcessOutcome>;
   /**
-   * Calls `worker.serve(request, notify)` of a script in another thread. Its first note means that it has started; the thread is ended if
-   * it takes longer than `timeoutMs` from then on. Undefined if such threads are not available: the caller then runs the code itself.
+   * Calls `serve(request, notify)` of `src/environments/software/quickjs-thread.ts` in another thread. Its first note means that it has
+   * started; the thread is ended if it takes longer than `timeoutMs` from then on. Undefined if such threads are not available: the caller
+   * then runs the code itself.
    *
    * @returns the result, or undefined after the timeout
    * @throws {SandboxError} the thread does not start, or ended by itself
    */
-  readonly callThread?: (source: string, request: object, options: ThreadOptions) => Promise<unknown>;
+  readonly callThread?: (request: object, options: ThreadOptions) => Promise<unknown>;
   /** Finds the module that an import of a package would load, as a URL. Undefined if it is not installed. */
   readonly findPackage?: (name: string) => string | undefined;
 }

@@ -19,9 +19,10 @@ const MAX_RECORD_BYTES = 64 * 2 ** 20;
 /**
  * Runs a program in a sandbox of bubblewrap. Returns when all of its processes are dead.
  *
+ * @param script a script in CommonJS, which may call `readInput()` and `writeRecord(record)`
  * @throws {SandboxError} the sandbox did not start
  */
-export async function runInBubblewrap({ script, input, limits, signal }: ProcessRequest): Promise<ProcessOutcome> {
+export async function runInBubblewrap(script: string, { input, limits, signal }: ProcessRequest): Promise<ProcessOutcome> {
   signal?.throwIfAborted();
   const command = await bubblewrapCommand(limits);
   const key = randomBytes(32);

@@ -6,8 +6,8 @@ import type { Sandbox, ThreadOptions } from "../base/sandbox.js";
 /** Node's sandbox: processes of bubblewrap, and threads. */
 export const sandbox: Sandbox = {
   async runProcess(request) {
-    const { runInBubblewrap } = await import("./bubblewrap.js");
-    return runInBubblewrap(request);
+    const [{ runInBubblewrap }, { source }] = await Promise.all([import("./bubblewrap.js"), import("../../build/test-process.js")]);
+    return runInBubblewrap(`${source}${START_TESTS}`, request);
   },
 
   callThread,
@@ -21,22 +21,34 @@ export const sandbox: Sandbox = {
   },
 };
 
+/** Starts the tests of a process with the parts of Node that they use. The functions for records are those of `channelScript`. */
+const START_TESTS = `
+const { exit } = process;
+worker.runTestProcess({
+  require,
+  builtins: require("module").builtinModules,
+  readInput,
+  write: writeRecord,
+  exit: (code) => exit.call(process, code),
+});`;
+
 /** Stack of a thread in MiB. Interpreters use it for their own recursion. */
 const THREAD_STACK_MB = 16;
 /** Time after which an unused thread ends. */
 const IDLE_MS = 10_000;
 
-/** Threads that wait for a request, by their script. */
-const idle = new Map<string, { worker: Worker; timer: NodeJS.Timeout }[]>();
+/** Threads that wait for a request. */
+const idle: { worker: Worker; timer: NodeJS.Timeout }[] = [];
 
-function takeThread(source: string): Worker {
-  const taken = idle.get(source)?.pop();
+async function takeThread(): Promise<Worker> {
+  const taken = idle.pop();
   if (taken) {
     clearTimeout(taken.timer);
     forget(taken.worker);
     taken.worker.ref();
     return taken.worker;
   }
+  const { source } = await import("../../build/quickjs-thread.js");
   const script = `const { parentPort } = require("node:worker_threads");${source};parentPort.on("message", async (request) => {
     try {
       const result = await worker.serve(request, (note) => parentPort.postMessage({ note }));
@@ -51,13 +63,11 @@ function forget(worker: Worker): void {
   for (const event of ["message", "error", "exit"]) worker.removeAllListeners(event);
 }
 
-function returnThread(source: string, worker: Worker): void {
-  const threads = idle.get(source) ?? [];
-  idle.set(source, threads);
-  if (threads.length >= availableParallelism()) return void worker.terminate();
+function returnThread(worker: Worker): void {
+  if (idle.length >= availableParallelism()) return void worker.terminate();
   const remove = () => {
-    const at = threads.findIndex((one) => one.worker === worker);
-    if (at >= 0) threads.splice(at, 1);
+    const at = idle.findIndex((one) => one.worker === worker);
+    if (at >= 0) idle.splice(at, 1);
   };
   const timer = setTimeout(() => {
     remove();
@@ -67,15 +77,15 @@ function returnThread(source: string, worker: Worker): void {
   worker.on("exit", remove);
   worker.on("error", remove);
   worker.unref();
-  threads.push({ worker, timer });
+  idle.push({ worker, timer });
 }
 
 /** Time in which a thread must start. */
 const START_MS = 60_000;
 
-async function callThread(source: string, request: object, { timeoutMs, signal, onNote }: ThreadOptions): Promise<unknown> {
+async function callThread(request: object, { timeoutMs, signal, onNote }: ThreadOptions): Promise<unknown> {
   signal?.throwIfAborted();
-  const worker = takeThread(source);
+  const worker = await takeThread();
   let reusable = false;
   let timer: NodeJS.Timeout | undefined;
   let abort: (() => void) | undefined;
@@ -107,7 +117,7 @@ async function callThread(source: string, request: object, { timeoutMs, signal, 
     clearTimeout(timer);
     if (abort) signal?.removeEventListener("abort", abort);
     forget(worker);
-    if (reusable) returnThread(source, worker);
+    if (reusable) returnThread(worker);
     else await worker.terminate();
   }
 }

@@ -1,20 +1,8 @@
 import { sandbox } from "#sandbox";
-import { source as testProcess } from "../../../build/test-process.js";
 import { SandboxError } from "../../base/errors.js";
 import type { TestProcessInput, TestProcessRecord } from "./harness/test-process.js";
 import { limitText } from "./quickjs.js";
 import type { FileOutcome, FileRun, TestResult } from "./test-report.js";
-
-/** The script of a process: the harness with the parts of Node that it uses. */
-const script = `${testProcess}
-const { exit } = process;
-worker.runTestProcess({
-  require,
-  builtins: require("module").builtinModules,
-  readInput,
-  write: writeRecord,
-  exit: (code) => exit.call(process, code),
-});`;
 
 /**
  * Runs a test file in a process of its own.
@@ -30,7 +18,7 @@ export async function runProcessTests(run: FileRun, signal: AbortSignal | undefi
     texts: Object.entries(run.project.files).filter(([path]) => !tests.has(path)),
     allowProcesses: run.limits.processes > 1,
   };
-  const { records, stop, code, output } = await sandbox.runProcess({ script, input, limits: run.limits, signal });
+  const { records, stop, code, output } = await sandbox.runProcess({ input, limits: run.limits, signal });
   const known = records as TestProcessRecord[];
   if (known[0]?.kind !== "ready" && stop === "exit") {
     throw new SandboxError(`runTests: the harness did not start (exit code ${code}): ${output.slice(0, 1000)}`);

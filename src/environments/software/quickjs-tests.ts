@@ -1,5 +1,4 @@
 import { sandbox } from "#sandbox";
-import { source as threadSource } from "../../../build/quickjs-thread.js";
 import { source as harness } from "../../../build/test-harness.js";
 import { SandboxError } from "../../base/errors.js";
 import { limitText, runInQuickJs } from "./quickjs.js";
@@ -21,7 +20,7 @@ export async function runQuickJsTests(run: FileRun, signal: AbortSignal | undefi
   if (!core || !variant) throw notInstalled();
   const results: TestResult[] = [];
   const request: QuickJsRequest = { packages: { core, variant }, harness, run };
-  const outcome = await sandbox.callThread(threadSource, request, {
+  const outcome = await sandbox.callThread(request, {
     timeoutMs: run.limits.wallMs + GRACE_MS,
     signal,
     onNote: (note) => {
@@ -32,19 +31,20 @@ export async function runQuickJsTests(run: FileRun, signal: AbortSignal | undefi
 }
 
 async function loadQuickJs(): Promise<import("quickjs-emscripten-core").QuickJSWASMModule> {
-  const [{ newQuickJSWASMModuleFromVariant }, { default: variant }] = await Promise.all([
-    import("quickjs-emscripten-core"),
-    import("@jitl/quickjs-wasmfile-release-sync"),
-  ]).catch((cause) => {
+  // Bundlers accept missing packages in a try block.
+  try {
+    const { newQuickJSWASMModuleFromVariant } = await import("quickjs-emscripten-core");
+    const { default: variant } = await import("@jitl/quickjs-wasmfile-release-sync");
+    return await newQuickJSWASMModuleFromVariant(variant);
+  } catch (cause) {
     throw notInstalled(cause);
-  });
-  return newQuickJSWASMModuleFromVariant(variant);
+  }
 }
 
 function notInstalled(cause?: unknown): SandboxError {
   const names = Object.values(PACKAGES);
   return new SandboxError(
-    `runTests: the runtime quickjs needs optional packages: expected ${names.join(", ")}, got no installed packages. Install: npm i ${names.join(" ")}`,
+    `runTests: the runtime quickjs needs optional packages: expected ${names.join(", ")}, which are missing or cannot be loaded. Install: npm i ${names.join(" ")}`,
     { cause },
   );
 }
