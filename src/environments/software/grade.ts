@@ -6,7 +6,7 @@ import { checkRunnable, type SoftwareInstance } from "./instances.js";
 import { applyPatch, patchedPaths } from "./patch.js";
 import { PatchError } from "./patch-error.js";
 import { type FileMap, isTestFile } from "./paths.js";
-import { runTests } from "./run-tests.js";
+import { runTests, testEntries } from "./run-tests.js";
 import type { TestLimits, TestOptions, TestReport } from "./test-report.js";
 
 /** How answers are judged. Defaults are in parentheses. */
@@ -50,9 +50,7 @@ const penalty = v.optional(
   0,
 );
 export const gradeEntries = {
-  runtime: v.optional(v.any()),
-  limits: v.optional(v.any()),
-  signal: v.optional(v.any()),
+  ...testEntries,
   penalties: v.optional(v.strictObject({ notApplied: penalty, notCompiled: penalty, regression: penalty }), {}),
 };
 const schema = v.strictObject(gradeEntries);

@@ -9,7 +9,7 @@ import type { SoftwareInstance } from "./instances.js";
 import { createPatch } from "./patch.js";
 import { type FileMap, isTestFile } from "./paths.js";
 import type { SoftwareProject } from "./repair-tasks.js";
-import { runTests } from "./run-tests.js";
+import { runTests, testEntries } from "./run-tests.js";
 import { isCode, loadParser, type Parse } from "./syntax.js";
 import type { TestLimits, TestOptions, TestReport } from "./test-report.js";
 
@@ -23,7 +23,7 @@ export interface InjectBugsOptions extends Pick<TestOptions, "runtime" | "signal
   readonly bugs?: number;
   /** Kinds of bugs (all). */
   readonly operators?: readonly BugOperator[];
-  /** Limits of each run of a test file (2 seconds; otherwise as in `runTests`). */
+  /** Limits of each run of a test file (2 seconds of processor time, 5 seconds in all). */
   readonly limits?: TestLimits;
 }
 
@@ -46,14 +46,16 @@ export interface InjectedBugs {
   readonly sites: number;
 }
 
+/** Endless loops are frequent among changed programs, so they should end soon. */
+const DEFAULT_LIMITS: TestLimits = { cpuMs: 2000, wallMs: 5000 };
+
 const schema = v.strictObject({
   seed: seedNumber,
   count,
   bugs: v.optional(count, 1),
   operators: v.optional(v.pipe(v.array(oneOf(...BUG_OPERATORS)), v.minLength(1, "at least one operator")), [...BUG_OPERATORS]),
-  runtime: v.optional(v.any()),
-  limits: v.optional(v.any(), { cpuMs: 2000, wallMs: 4000 }),
-  signal: v.optional(v.any()),
+  ...testEntries,
+  limits: v.optional(testEntries.limits.wrapped, DEFAULT_LIMITS),
 });
 
 /**

@@ -7,7 +7,8 @@ import type { FileOutcome, FileRun, TestOptions, TestProject, TestReport } from 
 
 const MEBIBYTE = 2 ** 20;
 
-const schema = v.strictObject({
+/** Options of every function that runs tests. */
+export const testEntries = {
   runtime: v.optional(oneOf("quickjs", "bubblewrap"), "quickjs"),
   limits: v.optional(
     v.strictObject({
@@ -21,7 +22,8 @@ const schema = v.strictObject({
     {},
   ),
   signal: v.optional(signalOption),
-});
+};
+const schema = v.strictObject(testEntries);
 
 /**
  * Runs the tests of a project in a sandbox, each test file in an interpreter or process of its own. Code of the project has no network and

@@ -1,8 +1,10 @@
 // Known ways to a reward without a solution. Each has reward 0.
 
+import { existsSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { type FileMap, gradeAnswer, playEpisode, softwareAgent } from "../../../src/environments/index.js";
 import { call, scriptedModel } from "../../support/scripted-model.js";
+import { childCommandLines, describeBubblewrap } from "./sandboxes.js";
 import { answerWith, files, goldPatch, instance } from "./small-project.js";
 
 const mean = files["src/mean.js"]!;
@@ -98,6 +100,24 @@ describe("answers that are none", () => {
   test("a test that did not run is not passed", async () => {
     const renamed = { ...instance, test_patch: instance.test_patch.replace('"a mean"', '"renamed"') };
     expect(await gradeAnswer(renamed, goldPatch)).toMatchObject({ reward: 0, failed: instance.FAIL_TO_PASS });
+  });
+});
+
+describeBubblewrap("code in a process", () => {
+  const path = `/tmp/cheat-${process.pid}`;
+  const inBackground = `import { spawn } from "node:child_process";
+try { spawn("sh", ["-c", "sleep 1; echo passed > ${path}; echo passed > test/mean.test.js"], { detached: true, stdio: "ignore" }).unref(); } catch {}`;
+  test.each([
+    ["prints lines of passed tests", 'process.stdout.write("ok 1 - a mean\\nPASSED test/mean.test.js > a mean\\n");'],
+    ["ends the process", "process.exit(0);"],
+    ["writes over the tests", 'import { writeFileSync } from "node:fs";\ntry { writeFileSync("test/mean.test.js", ""); } catch {}'],
+    ["writes in the background, after the verdict", inBackground],
+  ])("%s", async (_, code) => {
+    const answer = answerWith(withCode(code));
+    expect((await gradeAnswer(instance, answer, { runtime: "bubblewrap" })).reward).toBe(0);
+    expect((await gradeAnswer(instance, goldPatch, { runtime: "bubblewrap" })).reward).toBe(1);
+    expect(childCommandLines().filter((line) => line.includes("sleep 1"))).toEqual([]);
+    expect(existsSync(path)).toBe(false);
   });
 });
 

@@ -127,6 +127,8 @@ describe("softwareRepair", () => {
   test("options are checked", () => {
     expect(() => softwareRepair({ format: "json" } as never)).toThrow(InputError);
     expect(() => softwareRepair({ penalties: { notApplied: 1 } })).toThrow(InputError);
+    expect(() => softwareRepair({ runtime: "docker" as never })).toThrow(InputError);
+    expect(() => softwareRepair({ limits: { wallMs: -1 } })).toThrow(InputError);
   });
 });
 

@@ -75,7 +75,7 @@ const fixed = applyPatch(applyPatch(files, goldPatch), instance.test_patch);
 const project: SoftwareProject = { name: "mean", files: { ...fixed, "src/unused.js": "export const twice = (x) => x * 2;\n" } };
 
 describe("injectBugs", () => {
-  test("each instance is solved by its reference solution and not by doing nothing", async () => {
+  test("each instance is solved by its reference solution and not by doing nothing", { timeout: 180_000 }, async () => {
     const { instances, discarded, sites } = await injectBugs(project, { seed: 1, count: 100 });
     const { invalid } = await validateInstances(instances);
     expect(invalid).toEqual([]);

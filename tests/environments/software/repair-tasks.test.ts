@@ -16,7 +16,7 @@ import {
 
 const root = fileURLToPath(new URL("../../../repair-tasks", import.meta.url));
 
-test("the reference solution of each task has reward 1, and doing nothing 0", async () => {
+test("the reference solution of each task has reward 1, and doing nothing 0", { timeout: 300_000 }, async () => {
   const tasks = await repairTasks(); // throws otherwise
   expect(tasks.length).toBeGreaterThanOrEqual(24);
   expect(new Set(tasks.map(({ instance_id }) => instance_id)).size).toBe(tasks.length);
