@@ -17,7 +17,7 @@ const study = fileURLToPath(new URL("../../studies/recall/", import.meta.url));
 const config = JSON.parse(readFileSync(join(study, "config.json"), "utf8"));
 const arms = ["lightning", "hybrid", "softmax"] as const;
 
-/** A run whose accuracies are `learned` up to eight pairs, `pairs` beyond them, and 1 in all other cells. */
+/** A run with given accuracies for up to eight pairs and for more, and 1 in all cells of the other series. */
 const runOf = (arm: string, seed: number, learned: number, pairs: number) => ({
   ...{ stage: "final", arm, seed, lr: 0.003, parameters: 1, losses: [1] },
   cells: cells(config).map((cell: { series: string; pairs: number }) => ({
@@ -25,8 +25,9 @@ const runOf = (arm: string, seed: number, learned: number, pairs: number) => ({
     accuracy: cell.series !== "pairs" ? 1 : cell.pairs <= 8 ? learned : pairs,
   })),
 });
-const runsWith = (pairs: Record<(typeof arms)[number], number>, learned = 0.95) =>
-  arms.flatMap((arm) => config.final.seeds.map((seed: number) => runOf(arm, seed, learned, pairs[arm] + seed / 1000)));
+type ByArm = Record<(typeof arms)[number], number>;
+const runsWith = (pairs: ByArm, learned: ByArm = { lightning: 0.95, hybrid: 0.95, softmax: 0.95 }) =>
+  arms.flatMap((arm) => config.final.seeds.map((seed: number) => runOf(arm, seed, learned[arm], pairs[arm] + seed / 1000)));
 
 describe("the rules of the study", () => {
   test("intervals are those of Student's t distribution", () => {
@@ -50,7 +51,7 @@ describe("the rules of the study", () => {
     expect(verdictOf({ gap: around(gap), gain: around(gain) })).toBe(verdict);
   });
 
-  test("the verdict is that of the pairs, if all softmax has learned the task", () => {
+  test("the verdict is that of the pairs, if all softmax has learned the task, and all lightning to compare keys", () => {
     const accuracies = { lightning: 0.3, hybrid: 0.7, softmax: 0.9 };
     const { verdict, measures } = judge(runsWith(accuracies), config);
     expect([verdict, measures.pairs.verdict, measures.learned.verdict, measures.needle.verdict]).toEqual([
@@ -58,7 +59,10 @@ describe("the rules of the study", () => {
     ]);
     expect(measures.pairs.gap.mean).toBeCloseTo(0.6, 10);
     expect(measures.pairs.gain.mean).toBeCloseTo(0.4, 10);
-    expect(judge(runsWith(accuracies, 0.7), config).verdict).toBe("not tested");
+    const learned = { lightning: 0.9, hybrid: 0.2, softmax: 0.9 };
+    expect(judge(runsWith(accuracies, learned), config).verdict).toBe("restored");
+    expect(judge(runsWith(accuracies, { ...learned, softmax: 0.79 }), config).verdict).toBe("not tested");
+    expect(judge(runsWith(accuracies, { ...learned, lightning: 0.74 }), config).verdict).toBe("not tested");
     expect(judge(runsWith({ ...accuracies, hybrid: 0.5 }), config).verdict).toBe("partly restored");
     expect(judge(runsWith({ ...accuracies, softmax: 0.2 }), config).verdict).toBe("reversed");
     expect(() => judge(runsWith(accuracies).slice(1), config)).toThrow("expected a run");
@@ -80,21 +84,31 @@ describe("the setting", () => {
     expect(arms.map((arm) => config.arms[arm].attn_type_list.join(""))).toEqual(["00000000", "00000001", "11111111"]);
   });
 
-  test("the last stage of training has the pairs and lengths that the evaluation counts as trained", () => {
+  test("the last stage of training has the pairs, lengths and vocabulary that the evaluation counts as trained", () => {
     const last = config.training.stages.at(-1);
     expect([Math.max(...last.contexts), last.pairs]).toEqual([config.evaluation.length, [1, config.training.maxPairs]]);
+    expect([last.keys, last.values, last.until]).toEqual([config.vocabulary.keys, config.vocabulary.values, config.final.steps]);
   });
 
   test("runs of one seed learn from the same sequences, and no run from those of the evaluation", () => {
-    const data = trainingData(config, 1);
-    const window = Math.max(...config.training.stages.at(-1).contexts) + 2 * config.training.stages.at(-1).asked;
-    const documents = Array.from({ length: 50 }, (_, i) => data.document(i, window));
-    expect(documents).toEqual(documents.map((_, i) => trainingData(config, 1).document(i, window)));
-    expect(documents).not.toEqual(documents.map((_, i) => trainingData(config, 2).document(i, window)));
+    const draw = (seed: number): { ids: number[] }[] => {
+      const data = trainingData(config.training.stages.at(-1), config, seed);
+      return Array.from({ length: 50 }, (_, i) => data.document(i));
+    };
+    expect(draw(1)).toEqual(draw(1));
     const key = ({ ids }: { ids: number[] }) => ids.join();
-    const known = new Set(documents.map(key));
-    const cell = { series: "pairs", pairs: 8, context: 32, asked: 4 };
+    const known = new Set(draw(1).map(key));
+    expect(draw(2).filter((one) => known.has(key(one)))).toEqual([]);
+    const cell = { series: "pairs", pairs: 8, context: 64, asked: 4 };
     expect(sequencesOf(cell, 0, config).filter((one: { ids: number[] }) => known.has(key(one)))).toEqual([]);
+  });
+
+  test("a stage with a part of the vocabulary uses the first keys and values, and all fillers", () => {
+    const { keys, values, fillers } = config.vocabulary;
+    const data = trainingData({ contexts: [16], pairs: [2, 2], asked: 1, keys: 8, values: 4 }, config, 1);
+    const used = new Set(Array.from({ length: 300 }, (_, i) => data.document(i).ids).flat());
+    const range = (from: number, size: number) => Array.from({ length: size }, (_, i) => from + i);
+    expect([...used].sort((a, b) => a - b)).toEqual([...range(0, 8), ...range(keys, 4), ...range(keys + values, fillers)]);
   });
 
   test("accuracy counts the answers with the highest logit", () => {
@@ -128,7 +142,7 @@ describe("a study that takes seconds", () => {
     training: {
       ...config.training,
       batchTokens: 256,
-      stages: config.training.stages.map((stage: object, i: number) => ({ ...stage, from: i })),
+      stages: config.training.stages.map((stage: object, i: number) => ({ ...stage, until: 5 * (i + 1) })),
     },
     evaluation: { ...config.evaluation, sequences: 2, pairs: [2, 16], lengths: [1, 2], depths: [0, 1] },
     learningRates: [0.003],
