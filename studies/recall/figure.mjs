@@ -14,7 +14,8 @@ export function figure(runs, config) {
   const { length, lengthPairs } = evaluation;
   const title = "Recall of trained models: pairs and lengths beyond those of the training";
   const notes = [
-    `Lines: means over ${final.seeds.length} seeds. Bands: 95 % intervals. Dashed: the most pairs (${training.maxPairs}) and the longest context (${length} tokens) of the training.`,
+    `Lines: means over ${final.seeds.length} seeds. Bands: 95 % intervals. Dashed: the most pairs (${training.maxPairs}) and the longest context (${length} tokens) of the training. Dotted: a guess.`,
+    `The first panel has ${length} tokens of context, except that 64 pairs need 128.`,
   ];
   const legend = [Object.keys(COLORS).map((arm) => ({ mark: "line", color: COLORS[arm], text: NAMES[arm] }))];
   const y = panelsTop({ notes, legend });
