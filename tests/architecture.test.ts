@@ -32,7 +32,7 @@ const rooms: Record<string, string[]> = {
   "ai-sdk": [".", "base", "generate", "text"],
   serve: [".", "base", "environments", "generate", "model", "runtime", "text"],
   "node-entry": [".", "node", "serve", "train"],
-  cli: [".", "analysis", "node", "node-entry", "remote", "rl", "serve", "train"],
+  cli: [".", "analysis", "environments", "node", "node-entry", "remote", "rl", "serve", "train"],
 };
 
 /** What an alias stands for in a page; the build for Node replaces it by the file of the same name in src/node. */

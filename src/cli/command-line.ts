@@ -18,6 +18,7 @@ const commands = {
   train: () => import("./commands/train.js").then(({ train }) => train),
   rl: () => import("./commands/rl.js").then(({ rl }) => rl),
   tasks: () => import("./commands/tasks.js").then(({ tasks }) => tasks),
+  environments: () => import("./commands/environments.js").then(({ environments }) => environments),
 } as unknown as Readonly<Record<string, () => Promise<CommandDef>>>;
 
 /** Options that are also accepted before the command. */
@@ -68,6 +69,13 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     "lightning-m1 tasks check rows.jsonl responses.jsonl --explain",
     "lightning-m1 tasks eval rows.jsonl --model http://127.0.0.1:8000/v1 --samples 4 --out results.jsonl",
     "lightning-m1 tasks reverify results.jsonl --figure rates.svg",
+  ],
+  environments: [
+    "lightning-m1 environments list",
+    "lightning-m1 environments eval needles --lengths 1k,2k,4k --count 5 --out traces.jsonl",
+    "lightning-m1 environments eval uuid-copy --model http://127.0.0.1:8000/v1 --lengths 1k,64k,1M --figure map.svg",
+    "lightning-m1 environments reverify traces.jsonl --figure map.png",
+    "lightning-m1 environments serve bike-workshop,needles --port 8001",
   ],
   train: ["lightning-m1 train puzzles.train.json --out ./run", "lightning-m1 train puzzles.train.json --steps 100 --threads 1"],
 };

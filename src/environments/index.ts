@@ -13,6 +13,7 @@ export { type OpenEnvEnvironment, openEnv, type ResetRow } from "./open-env/open
 export type { OpenEnvClientOptions } from "./open-env/options.js";
 export { passHatK } from "./pass-hat.js";
 export { type PlayOptions, playEpisode } from "./play.js";
+export { type PlayEpisodesOptions, playEpisodes } from "./play-episodes.js";
 export { type EpisodeScript, playScript } from "./play-script.js";
 export { reverify } from "./reverify.js";
 export * from "./software/index.js";

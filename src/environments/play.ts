@@ -274,7 +274,7 @@ function keyOf(row: object): string {
 }
 
 /** SHA-256 of a row's JSON with sorted keys, as hexadecimal digits. */
-async function hashOf(row: object): Promise<string> {
+export async function hashOf(row: object): Promise<string> {
   const bytes = new TextEncoder().encode(canonicalJson(row));
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");

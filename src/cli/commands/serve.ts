@@ -2,10 +2,10 @@ import { basename } from "node:path";
 import { defineCommand } from "citty";
 import { maskUrls } from "../../index.js";
 import { listen } from "../../node-entry/listen.js";
-import { parseOrigins } from "../../serve/cors.js";
 import { Server } from "../../serve/index.js";
 import { loadModel } from "../inputs/load-model.js";
-import { commonOptions, loadingArguments, numberOption, repeatedOption, UsageError } from "../options.js";
+import { commonOptions, loadingArguments, numberOption, UsageError } from "../options.js";
+import { isLoopback, origins, untilStopped } from "../runs/serving.js";
 import { CommandEnded, type Terminal, visible } from "../text/terminal.js";
 
 const positiveInteger = ["an integer of at least 1", (x: number) => Number.isSafeInteger(x) && x >= 1] as const;
@@ -79,34 +79,3 @@ export const serve = defineCommand({
     }
   },
 });
-
-/** Parses the values of --cors before a model is loaded. @throws {UsageError} an invalid origin */
-function origins(rawArgs: readonly string[]): readonly string[] {
-  try {
-    return parseOrigins(repeatedOption(rawArgs, "cors"));
-  } catch (error) {
-    throw new UsageError((error as Error).message.replace("serve: cors:", "--cors:"));
-  }
-}
-
-/**
- * Waits for a signal, or for the end of the shell through which npx has started this process. npx forwards signals to that shell,
- * which ends without forwarding them.
- */
-function untilStopped({ signal, env }: Terminal, parent: number): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    signal.addEventListener("abort", () => resolve());
-    if (env.npm_command !== "exec" || env.npm_lifecycle_event !== "npx") return;
-    const timer = setInterval(() => {
-      if (process.ppid === parent) return;
-      clearInterval(timer);
-      resolve();
-    }, 500);
-    timer.unref();
-  });
-}
-
-function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || /^127\.\d+\.\d+\.\d+$/.test(host);
-}
