@@ -10,6 +10,7 @@ import * as remote from "../src/remote/index.js";
 import * as rl from "../src/rl/index.js";
 import * as serve from "../src/serve/index.js";
 import * as train from "../src/train/index.js";
+import { files, goldPatch, instance } from "./environments/software/small-project.js";
 import { SMALL, singleFile } from "./support/checkpoints.js";
 import { scriptedModel } from "./support/scripted-model.js";
 
@@ -362,6 +363,28 @@ beforeAll(async () => {
       generateVariableTracking: [environments.generateVariableTracking, { length: 2000, seed: 1 }],
       scoreVariableTracking: [environments.scoreVariableTracking, { answers: ["X"] }, "X"],
       passHatK: [environments.passHatK, [trace], 1],
+      openEnv: [environments.openEnv, "http://localhost:1", { timeoutMs: 10 }],
+      applyPatch: [environments.applyPatch, files, goldPatch],
+      createPatch: [environments.createPatch, files, files],
+      applyRepairAnswer: [environments.applyRepairAnswer, files, { patch: goldPatch }],
+      parseRepairAnswer: [environments.parseRepairAnswer, goldPatch],
+      parseInstances: [environments.parseInstances, "", "a.jsonl"],
+      parsePredictions: [environments.parsePredictions, "", "a.jsonl"],
+      formatPredictions: [environments.formatPredictions, [{ instance_id: "a", model_name_or_path: "m", model_patch: "" }]],
+      gradeAnswer: [environments.gradeAnswer, instance, "no answer", { penalties: { regression: -1 } }],
+      validateInstances: [environments.validateInstances, [], {}],
+      runTests: [environments.runTests, { files, tests: [] }, { runtime: "quickjs", limits: { wallMs: 1000 } }],
+      injectBugs: [environments.injectBugs, { name: "mean", files: { "src/sum.js": "" } }, { count: 1, seed: 1 }],
+      repairTasks: [environments.repairTasks, { validate: false }],
+      repairProjects: [environments.repairProjects],
+      repairPrompt: [environments.repairPrompt, instance, "diff"],
+      softwareRepair: [environments.softwareRepair, { format: "diff" }],
+      stagedRepair: [environments.stagedRepair, { format: "diff" }],
+      softwareAgent: [environments.softwareAgent, {}],
+      goldLocations: [environments.goldLocations, instance],
+      localizationPrompt: [environments.localizationPrompt, instance, "files", []],
+      parseLocations: [environments.parseLocations, "src/sum.js", files],
+      scoreLocalization: [environments.scoreLocalization, instance, "files", [{ path: "src/sum.js" }]],
       parseTau2Tasks: [environments.parseTau2Tasks, "", "a.jsonl"],
       checkTau2Tasks: [environments.checkTau2Tasks, domain, [{ id: "a" }], {}],
       dialogueEnvironment: [environments.dialogueEnvironment, domain, { solo: false }],
