@@ -10,7 +10,7 @@ import * as remote from "../src/remote/index.js";
 import * as rl from "../src/rl/index.js";
 import * as serve from "../src/serve/index.js";
 import * as train from "../src/train/index.js";
-import { files, goldPatch, instance } from "./environments/software/small-project.js";
+import { files, goldPatch, instance as repair } from "./environments/software/small-project.js";
 import { SMALL, singleFile } from "./support/checkpoints.js";
 import { scriptedModel } from "./support/scripted-model.js";
 
@@ -328,6 +328,7 @@ beforeAll(async () => {
         { name: "a", tools: [tool], start: () => ({}), messages: () => [{ role: "user", content: "a" }], score: () => ({ rewards: {} }) },
       ],
       playEpisode: [environments.playEpisode, whole(scripted), environment, { id: "a" }, { seed: 1, maxTurns: 1, maxTokens: 1 }],
+      playEpisodes: [environments.playEpisodes, whole(scripted), environment, [{ id: "a" }], { seed: 1, maxTurns: 1, maxTokens: 1 }],
       playScript: [environments.playScript, environment, { id: "a" }, () => "a", { seed: 1, maxTurns: 1, maxTokens: 1 }],
       encodeTrace: [environments.encodeTrace, { ...trace }, whole(boxed)],
       reverify: [environments.reverify, environment, { ...trace }],
@@ -371,20 +372,20 @@ beforeAll(async () => {
       parseInstances: [environments.parseInstances, "", "a.jsonl"],
       parsePredictions: [environments.parsePredictions, "", "a.jsonl"],
       formatPredictions: [environments.formatPredictions, [{ instance_id: "a", model_name_or_path: "m", model_patch: "" }]],
-      gradeAnswer: [environments.gradeAnswer, instance, "no answer", { penalties: { regression: -1 } }],
+      gradeAnswer: [environments.gradeAnswer, repair, "no answer", { penalties: { regression: -1 } }],
       validateInstances: [environments.validateInstances, [], {}],
       runTests: [environments.runTests, { files, tests: [] }, { runtime: "quickjs", limits: { wallMs: 1000 } }],
       injectBugs: [environments.injectBugs, { name: "mean", files: { "src/sum.js": "" } }, { count: 1, seed: 1 }],
-      repairTasks: [environments.repairTasks, { validate: false }],
+      repairTasks: "takes one flag, and otherwise runs all tasks, which takes seconds",
       repairProjects: [environments.repairProjects],
-      repairPrompt: [environments.repairPrompt, instance, "diff"],
+      repairPrompt: [environments.repairPrompt, repair, "diff"],
       softwareRepair: [environments.softwareRepair, { format: "diff" }],
       stagedRepair: [environments.stagedRepair, { format: "diff" }],
       softwareAgent: [environments.softwareAgent, {}],
-      goldLocations: [environments.goldLocations, instance],
-      localizationPrompt: [environments.localizationPrompt, instance, "files", []],
+      goldLocations: [environments.goldLocations, repair],
+      localizationPrompt: [environments.localizationPrompt, repair, "files", []],
       parseLocations: [environments.parseLocations, "src/sum.js", files],
-      scoreLocalization: [environments.scoreLocalization, instance, "files", [{ path: "src/sum.js" }]],
+      scoreLocalization: [environments.scoreLocalization, repair, "files", [{ path: "src/sum.js" }]],
       parseTau2Tasks: [environments.parseTau2Tasks, "", "a.jsonl"],
       checkTau2Tasks: [environments.checkTau2Tasks, domain, [{ id: "a" }], {}],
       dialogueEnvironment: [environments.dialogueEnvironment, domain, { solo: false }],

@@ -1,9 +1,9 @@
-import { expectArgument } from "../../base/options.js";
+import { expectArgument, isObjectLike } from "../../base/options.js";
 import { withoutReasoning } from "../long-context/responses.js";
 import { applyEdits, hasEdits, parseEdits, type SearchReplace } from "./edits.js";
 import { applyPatch, isPatch } from "./patch.js";
 import { PatchError } from "./patch-error.js";
-import { checkFiles, type FileMap } from "./paths.js";
+import { checkFiles, expectFiles, type FileMap } from "./paths.js";
 
 /** The change in a response: a unified diff or search/replace blocks. */
 export type RepairAnswer = { readonly patch: string } | { readonly edits: readonly SearchReplace[] };
@@ -34,6 +34,9 @@ export function parseRepairAnswer(response: string): RepairAnswer {
  * @throws {PatchError} an answer that cannot be read or does not apply
  */
 export function applyRepairAnswer(files: FileMap, answer: RepairAnswer): FileMap {
+  expectFiles("applyRepairAnswer: files", files);
+  const fits = isObjectLike(answer) && ("patch" in answer ? typeof answer.patch === "string" : isEdits(answer.edits));
+  expectArgument("applyRepairAnswer: answer", fits, "{ patch } or { edits }, as parseRepairAnswer returns it", answer);
   return checkFiles("patch" in answer ? applyPatch(files, answer.patch) : applyEdits(files, answer.edits));
 }
 
@@ -51,4 +54,12 @@ function fencedBlocks(text: string): string[] {
     } else open.lines.push(line);
   }
   return blocks;
+}
+
+function isEdits(edits: unknown): boolean {
+  const texts = ["path", "search", "replace"] as const;
+  return (
+    Array.isArray(edits) &&
+    edits.every((edit) => isObjectLike(edit) && texts.every((name) => typeof (edit as SearchReplace)[name] === "string"))
+  );
 }

@@ -159,7 +159,8 @@ export async function validateInstances(
   expectArgument("validateInstances: instances", Array.isArray(instances), "an array of instances", instances);
   const valid: SoftwareInstance[] = [];
   const invalid: { instance_id: string; reason: string }[] = [];
-  for (const instance of instances) {
+  for (const [i, given] of instances.entries()) {
+    const instance = checkRunnable(given, `validateInstances: instances[${i}]`);
     const reason = await flawOf(instance, options);
     if (reason === undefined) valid.push(instance);
     else invalid.push({ instance_id: instance.instance_id, reason });

@@ -7,7 +7,7 @@ import { BUG_OPERATORS, type BugOperator, type BugSite, bugSites } from "./bug-o
 import { pathOfTest, reasonOf } from "./grade.js";
 import type { SoftwareInstance } from "./instances.js";
 import { createPatch } from "./patch.js";
-import { type FileMap, isTestFile } from "./paths.js";
+import { expectFiles, type FileMap, isTestFile } from "./paths.js";
 import type { SoftwareProject } from "./repair-tasks.js";
 import { runTests, testEntries } from "./run-tests.js";
 import { isCode, loadParser, type Parse } from "./syntax.js";
@@ -70,7 +70,8 @@ const schema = v.strictObject({
  */
 export async function injectBugs(project: SoftwareProject, options: InjectBugsOptions): Promise<InjectedBugs> {
   const { seed, count: wanted, bugs, operators, ...settings } = parseOptions(schema, options, "injectBugs");
-  expectArgument("injectBugs: project", isObjectLike(project) && isObjectLike(project.files), "{ name, files }", project);
+  expectArgument("injectBugs: project", isObjectLike(project) && typeof project.name === "string", "{ name, files }", project);
+  expectFiles("injectBugs: project: files", project.files);
   const parse = await loadParser("injectBugs");
   const original = await runTests({ files: project.files, tests: testsOf(project.files) }, settings);
   const failing = Object.keys(original.results).filter((id) => original.results[id] !== "passed");

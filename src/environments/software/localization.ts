@@ -1,12 +1,12 @@
 // Repair in stages, as in the report on MiniMax-M1: find the files, then the elements in them (functions, classes), then repair these.
 
 import { InputError } from "../../base/errors.js";
-import { expectArgument } from "../../base/options.js";
+import { expectArgument, isObjectLike } from "../../base/options.js";
 import { withoutReasoning } from "../long-context/responses.js";
 import { type CodeElement, elementAt, elementsOf } from "./elements.js";
 import { checkRunnable, type SoftwareInstance } from "./instances.js";
 import { patchedLines } from "./patch.js";
-import { type FileMap, isTestFile } from "./paths.js";
+import { expectFiles, type FileMap, isTestFile } from "./paths.js";
 import { type AnswerFormat, answerFormat, codeSection, issueSection } from "./prompts.js";
 import { isCode, loadParser } from "./syntax.js";
 
@@ -78,6 +78,7 @@ export async function localizationPrompt(
  * name no file of the project are skipped.
  */
 export function parseLocations(response: string, files: FileMap): CodeLocation[] {
+  expectFiles("parseLocations: files", files);
   const found = new Map<string, CodeLocation>();
   for (const line of withoutReasoning("parseLocations", response).split("\n")) {
     const text = line
@@ -114,6 +115,10 @@ export async function scoreLocalization(
   stage: "files" | "elements",
   locations: readonly CodeLocation[],
 ): Promise<LocalizationScore> {
+  expectArgument("scoreLocalization: stage", stage === "files" || stage === "elements", '"files" or "elements"', stage);
+  const fits =
+    Array.isArray(locations) && locations.every((one) => isObjectLike(one) && typeof (one as Partial<CodeLocation>).path === "string");
+  expectArgument("scoreLocalization: locations", fits, "an array of { path, element? }", locations);
   const gold = (await goldLocations(instance))[stage];
   const key = ({ path, element }: CodeLocation) => (stage === "files" ? path : `${path}: ${element ?? ""}`);
   const right = new Set(gold.map(key));

@@ -3,7 +3,7 @@
 import { applyPatch as applyHunks, formatPatch, parsePatch, type StructuredPatch, structuredPatch } from "diff";
 import { expectArgument } from "../../base/options.js";
 import { PatchError } from "./patch-error.js";
-import { checkPath, type FileMap } from "./paths.js";
+import { checkPath, expectFiles, type FileMap } from "./paths.js";
 import { recountHunks } from "./recount-hunks.js";
 
 /** Number of context lines of a hunk that may differ from the file. */
@@ -28,6 +28,7 @@ interface FilePatch {
  */
 export function applyPatch(files: FileMap, patch: string): FileMap {
   expectArgument("applyPatch: patch", typeof patch === "string", "a unified diff", patch);
+  expectFiles("applyPatch: files", files);
   const result = new Map(Object.entries(files));
   for (const { from, to, patch: change } of readPatch(patch)) {
     const source = from === undefined ? "" : result.get(from);
@@ -68,8 +69,10 @@ export function patchedLines(patch: string): Map<string, number[]> {
   return lines;
 }
 
-/** Creates a diff in git's format, with three lines of context. Empty if nothing changed. */
+/** Creates a diff in git's format, with three lines of context. Empty if nothing changed. @throws {InputError} values that are not files */
 export function createPatch(before: FileMap, after: FileMap): string {
+  expectFiles("createPatch: before", before);
+  expectFiles("createPatch: after", after);
   const paths = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort();
   const changed = paths.filter((path) => before[path] !== after[path]);
   return changed

@@ -1,8 +1,15 @@
+import { expectArgument, isObjectLike } from "../../base/options.js";
 import { printedJson } from "../../base/printed.js";
 import { PatchError } from "./patch-error.js";
 
 /** Text files by path. Paths are relative and separated by `/`. */
 export type FileMap = Readonly<Record<string, string>>;
+
+/** @throws {InputError} another value than an object of texts */
+export function expectFiles(where: string, files: unknown): void {
+  const fits = isObjectLike(files) && Object.values(files).every((text) => typeof text === "string");
+  expectArgument(where, fits, "an object of texts by path", files);
+}
 
 /** Longest path and longest name in it, as the sandbox accepts them. */
 const MAX_PATH = 500;
