@@ -31,6 +31,9 @@ function build(name: "node" | "browser", entry: Record<string, string>, aliases:
       const own = Object.fromEntries(Object.entries(aliases).map(([alias, file]) => [alias, path(file)]));
       options.alias = { ...own, yaml: path("node_modules/yaml/browser/index.js") };
       options.legalComments = "none";
+      // Indentation is a fifth of the code. Lines stay short, so that positions in stack traces mean something.
+      options.minifyWhitespace = true;
+      options.lineLimit = 140;
     },
   };
 }

@@ -54,7 +54,9 @@ test("every package that the code imports is a dependency or an optional one", (
     readdirSync(join(installed, "dist"), { recursive: true, encoding: "utf8" })
       .filter((file) => /^(node|browser)\/.*\.js$/.test(file))
       .flatMap((file) => [
-        ...readFileSync(join(installed, "dist", file), "utf8").matchAll(/^(?:import|export)\b[^;"']*["']([^"']+)["'];?$/gm),
+        ...readFileSync(join(installed, "dist", file), "utf8").matchAll(
+          /(?:^|;|\})(?:import|export)\b(?:[^;"'()]*?\bfrom)?["']([^"']+)["']/gm,
+        ),
       ])
       .map(([, specifier]) => /^(@[^/]+\/)?[^/]+/.exec(specifier!)![0])
       .filter((name) => !name.startsWith(".") && !process.getBuiltinModule(name)),
