@@ -1,4 +1,4 @@
-// What clients and servers of OpenEnv send to each other (huggingface/OpenEnv, src/openenv/core/env_server, versions 0.3 to 0.6).
+// What clients and servers of OpenEnv send to each other (huggingface/OpenEnv, src/openenv/core/env_server, version 0.6.1 (development)).
 
 /** Codes of errors. */
 export type OpenEnvErrorCode =
