@@ -146,7 +146,9 @@ function withOptionNames(message: string, command: CommandDef | undefined): stri
 
 /** Returns the text of `--help`: the usage as citty renders it, then examples and notes. It has no colours if the stream does not support them. */
 async function usage({ out }: Terminal, command: CommandDef, parent?: CommandDef): Promise<string> {
-  const rendered = await renderUsage(command, parent);
+  const whole = await renderUsage(command, parent);
+  // The names of all commands would make the line of the usage too long. They are listed below it.
+  const rendered = parent ? whole : whole.replace(Object.keys(command.subCommands ?? {}).join("|"), "<command>");
   const text = (out.isColorSupported ? rendered : stripVTControlCharacters(rendered)).replace(/[ \t]+$/gm, "").trimEnd();
   const name = nameOf(command);
   const examples = EXAMPLES[name]!.map((line) => `  ${line}\n`).join("");
