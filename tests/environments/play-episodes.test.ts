@@ -19,11 +19,17 @@ const places = (traces: readonly Trace[]) => traces.map(({ info }) => `${info.ro
 describe("playEpisodes", () => {
   test("plays all samples of all rows, with their own seeds, and at most so many at a time", async () => {
     let [running, most] = [0, 0];
+    let release = () => {};
+    // The first four wait for each other.
+    const four = new Promise<void>((resolve) => {
+      release = resolve;
+    });
     const environment: Environment<(typeof countRows)[number]> = {
       ...counting(),
       async start(row, context) {
         most = Math.max(most, ++running);
-        await new Promise((resolve) => setTimeout(resolve, 5));
+        if (running === 4) release();
+        await four;
         const episode = await counting().start(row, context);
         return { ...episode, dispose: () => void running-- };
       },
