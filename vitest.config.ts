@@ -28,6 +28,7 @@ const SLOW = [
   "tests/io/{byte-source,fuzz,http-faults,mask-secrets,named-urls-source}.test.ts",
   "tests/model/bundled-model.test.ts",
   "tests/node/{hub,save-journal}.test.ts",
+  "tests/node-entry/run-in-directory.test.ts",
   "tests/remote/{against-server,browser,connection}.test.ts",
   "tests/rl/{evaluation,tasks}/**",
   "tests/rl/loop/collapse-detection.test.ts",

@@ -45,12 +45,12 @@ export function conformanceOfThreads(build: Build, threads: number): void {
   );
 }
 
-/** The whole suite for one build in Node. A file per build, so that they run side by side. */
-export async function conformanceInNode(build: Build): Promise<void> {
+/** The whole suite for one build in Node, with a share of the random inputs. A file per build, so that they run side by side. */
+export async function conformanceInNode(build: Build, share: number): Promise<void> {
   const available = (await availableBuilds()).includes(build);
   const reason = available ? "" : " (this engine has no relaxed SIMD)";
   describe.runIf(available)(`build ${build} in Node ${process.versions.node}${reason}`, () => {
-    describe("on one thread", () => conformance(build, build === "simd" ? 1 : 0.4));
+    describe("on one thread", () => conformance(build, share));
     describe("on three threads", () => conformanceOfThreads(build, 3));
   });
 }
