@@ -3,9 +3,9 @@ import { type ArgsDef, defineCommand } from "citty";
 import type { Environment, Trace } from "../../environments/index.js";
 import { InputError } from "../../index.js";
 import { formatLines } from "../../rl/rows/row-format.js";
-import { FORMATS, formatOf, writeFigure } from "../figures/figure.js";
+import { writeFigure } from "../figures/figure.js";
 import { heatMapFigure } from "../figures/heat-map-figure.js";
-import { requireFigurePackages } from "../figures/optional-packages.js";
+import { actionOf, checkActionOptions } from "../inputs/actions.js";
 import { openAnsweringModel } from "../inputs/answering-model.js";
 import { CHARACTERS_PER_TOKEN, estimateTokens, KNOWN_ENVIRONMENTS, loadEnvironment } from "../inputs/environments.js";
 import { chooseRows, type EvaluationRow, parseDepths, parseLengths } from "../inputs/evaluation-rows.js";
@@ -87,30 +87,11 @@ type Given = Readonly<Record<string, unknown>>;
 
 /** Checks the action and its options. @throws {UsageError} an unknown action, or an option of another action */
 function checkAction(args: Given): Action {
-  const names = Object.keys(ACTIONS) as Action[];
-  const action = names.find((one) => one === args.action);
-  if (!action) throw new UsageError(`environments: expected ${names.join(", ")}, got ${JSON.stringify(args.action)}`);
-  const own: readonly string[] = ACTIONS[action];
+  const action = actionOf("environments", ACTIONS, args);
   if (action === "list" && args.target !== undefined) {
     throw new UsageError(`environments list: expected no argument, got ${JSON.stringify(args.target)}`);
   }
-  const other = Object.values(ACTIONS)
-    .flat()
-    .find((option) => args[option] !== undefined && !own.includes(option));
-  if (other) {
-    const actions = names.filter((one) => (ACTIONS[one] as readonly string[]).includes(other));
-    throw new UsageError(`--${other}: expected with environments ${actions.join(" or ")}, got environments ${action}`);
-  }
-  const { figure } = args;
-  if (args.dark && figure === undefined) throw new UsageError("--dark: expected with --figure");
-  if (typeof figure === "string") {
-    const format = formatOf(figure);
-    if (!format) {
-      const expected = FORMATS.map((one) => `.${one}`).join(", ");
-      throw new UsageError(`--figure: expected a file that ends in ${expected}, got ${JSON.stringify(figure)}`);
-    }
-    if (format !== "json") requireFigurePackages("--figure", format);
-  }
+  checkActionOptions("environments", ACTIONS, action, args);
   return action;
 }
 

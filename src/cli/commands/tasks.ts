@@ -15,9 +15,9 @@ import {
   trainingRow,
 } from "../../rl/index.js";
 import { formatLines } from "../../rl/rows/row-format.js";
-import { FORMATS, formatOf, writeFigure } from "../figures/figure.js";
-import { requireFigurePackages } from "../figures/optional-packages.js";
+import { writeFigure } from "../figures/figure.js";
 import { passRateFigure } from "../figures/pass-rate-figure.js";
+import { actionOf, checkActionOptions } from "../inputs/actions.js";
 import { openAnsweringModel } from "../inputs/answering-model.js";
 import { nameOf, parseResponses, parseResults, readInput, readTaskRows } from "../inputs/task-rows.js";
 import {
@@ -103,29 +103,10 @@ type Given = Readonly<Record<string, unknown>>;
 
 /** Checks the action and its options. @throws {UsageError} an unknown action, or an option of another action */
 function checkAction(args: Given): Action {
-  const names = Object.keys(ACTIONS) as Action[];
-  const action = names.find((one) => one === args.action);
-  if (!action) throw new UsageError(`tasks: expected ${names.join(", ")}, got ${JSON.stringify(args.action)}`);
-  const own: readonly string[] = ACTIONS[action];
+  const action = actionOf("tasks", ACTIONS, args);
   if (args.second !== undefined && action !== "check")
     throw new UsageError(`tasks ${action}: expected one argument, got ${JSON.stringify(args.second)} too`);
-  const other = Object.values(ACTIONS)
-    .flat()
-    .find((option) => args[option] !== undefined && !own.includes(option));
-  if (other) {
-    const actions = names.filter((one) => (ACTIONS[one] as readonly string[]).includes(other));
-    throw new UsageError(`--${other}: expected with tasks ${actions.join(" or ")}, got tasks ${action}`);
-  }
-  const { figure } = args;
-  if (args.dark && figure === undefined) throw new UsageError("--dark: expected with --figure");
-  if (typeof figure === "string") {
-    const format = formatOf(figure);
-    if (!format) {
-      const expected = FORMATS.map((one) => `.${one}`).join(", ");
-      throw new UsageError(`--figure: expected a file that ends in ${expected}, got ${JSON.stringify(figure)}`);
-    }
-    if (format !== "json") requireFigurePackages("--figure", format);
-  }
+  checkActionOptions("tasks", ACTIONS, action, args);
   return action;
 }
 
