@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { type SpawnSyncReturns, spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -13,9 +13,8 @@ const pages = [
     .map((name) => `docs/${name}`),
 ];
 const read = (page: string) => readFileSync(join(root, page), "utf8");
-const examples = pages.flatMap((page) => {
-  return [...read(page).matchAll(/```ts\n(.*?)```/gs)].map(([, code], i) => ({ name: `${page}, example ${i + 1}`, code: code! }));
-});
+const examplesOf = (page: string) => [...read(page).matchAll(/```ts\n(.*?)```/gs)].map(([, code]) => code!);
+const pagesWithExamples = pages.filter((page) => examplesOf(page).length > 0);
 
 /** An empty project into which the package has been installed, with a checkpoint in it. */
 const project = mkdtempSync(join(tmpdir(), "lightning-m1-docs-"));
@@ -28,17 +27,35 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(project, { recursive: true, force: true }));
 
-describe("examples run as they stand", () => {
-  test("there are some", () => expect(examples.length).toBeGreaterThan(4));
+/** Between the outputs of two examples. */
+const SEPARATOR = "\0";
 
-  test.each(examples)("$name", ({ code }) => {
-    writeFileSync(join(project, "example.js"), code);
-    const printed = execFileSync(process.execPath, ["example.js"], { cwd: project, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
-    expect(printed.trim()).not.toBe("");
+// The examples of a page share a process, one after the other: to start one for each would take half of the time.
+describe.each(pagesWithExamples)("examples run as they stand: %s", (page) => {
+  const examples = examplesOf(page).map((code, i) => [i + 1, code] as const);
+  let output: SpawnSyncReturns<string>;
+
+  beforeAll(() => {
+    const name = page.replaceAll(/\W/g, "-");
+    for (const [i, code] of examples) writeFileSync(join(project, `${name}-${i}.js`), code);
+    const imports = examples.map(([i]) => `await import("./${name}-${i}.js"); process.stdout.write("\\0");`);
+    writeFileSync(join(project, `${name}.js`), imports.join("\n"));
+    output = spawnSync(process.execPath, [`${name}.js`], { cwd: project, encoding: "utf8" });
+  }, 120_000);
+
+  test.each(examples)("example %i", (i, code) => {
+    const printed = output.stdout.split(SEPARATOR);
+    // An example that fails ends the process, and the separator after it is missing.
+    expect(printed.length > i ? "" : output.stderr).toBe("");
+    expect(printed[i - 1]!.trim()).not.toBe("");
     // A comment of numbers or a truth value behind a console.log is what it prints.
-    for (const [, promised] of code.matchAll(/console\.log\(.*\); \/\/ ([\d ]+|true|false)$/gm)) expect(printed).toContain(promised);
+    for (const [, promised] of code.matchAll(/console\.log\(.*\); \/\/ ([\d ]+|true|false)$/gm)) expect(printed[i - 1]).toContain(promised);
   });
+
+  test("the process ends by itself, without errors", () => expect([output.status, output.stderr]).toEqual([0, expect.any(String)]));
 });
+
+test("there are examples", () => expect(pagesWithExamples.length).toBeGreaterThan(4));
 
 /** The anchors of a page's headings, as repository hosts derive them. */
 function anchorsOf(page: string): string[] {
