@@ -88,7 +88,7 @@ describe("files by name, picked files, bytes", () => {
 });
 
 describe("URLs", () => {
-  const large = { ...tinyM1.source, vocab_size: 9000, hidden_size: 512, num_hidden_layers: 1, attn_type_list: [0] };
+  const large = { ...tinyM1.source, vocab_size: 4500, hidden_size: 512, num_hidden_layers: 1, attn_type_list: [0] };
 
   /** Serves whole files whatever the request says. */
   function serveWhole(files: Files, lengths: boolean): Parameters<typeof withServer>[0] {

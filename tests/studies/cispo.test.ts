@@ -104,15 +104,15 @@ describe("a study that takes seconds", () => {
     tasks: Object.fromEntries(
       Object.entries(config.tasks as Record<string, { warmStart: object[] }>).map(([name, { warmStart }]) => [
         name,
-        { warmStart: warmStart.map((stage) => ({ ...stage, steps: 3, batchTokens: 512 })) },
+        { warmStart: warmStart.map((stage) => ({ ...stage, steps: 2, batchTokens: 256 })) },
       ]),
     ),
-    run: { ...config.run, groups: 8, minibatches: 4, rounds: 1 },
-    heldOut: { instances: 16, samples: 1, every: 1 },
+    run: { ...config.run, groups: 4, minibatches: 2, rounds: 1 },
+    heldOut: { instances: 8, samples: 1, every: 1 },
     arms: { dapo: config.arms.dapo, cispo: config.arms.cispo, grpo: config.arms.grpo },
     learningRates: [0.001],
-    pilot: { seeds: [101], batches: 3 },
-    final: { seeds: [1, 2], batches: 3 },
+    pilot: { seeds: [101], batches: 2 },
+    final: { seeds: [1, 2], batches: 2 },
   };
   const file = join(folder, "small.json");
   const results = join(folder, "results.jsonl");

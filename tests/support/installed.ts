@@ -91,4 +91,8 @@ export async function evaluateInPage(url: string, script: string): Promise<unkno
   }
 }
 
-afterAll(async () => (await started)?.close());
+afterAll(async () => {
+  await (await started)?.close();
+  // The next test file of this process starts its own.
+  started = undefined;
+});

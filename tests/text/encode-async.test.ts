@@ -186,7 +186,7 @@ describe.each(kinds)("%s", async (_, files) => {
   });
 
   test.each(["a", "aab", " ", "漢字", "!?", "👩‍👩‍👧", "hello world ", "x<x> y"])("%j again and again", async (text) => {
-    const whole = text.repeat(5_001);
+    const whole = text.repeat(Math.ceil(5_001 / text.length));
     expect(await outcome(() => tokenizer.encodeAsync(whole))).toEqual(await outcome(() => tokenizer.encode(whole)));
   });
 });
@@ -202,7 +202,7 @@ describe("a long text", async () => {
       if (!over) setImmediate(count);
     };
     setImmediate(count);
-    const whole = text.repeat(150_000);
+    const whole = text.repeat(50_000);
     const [first, second] = await Promise.all([tokenizer.encodeAsync(whole), tokenizer.encodeAsync(whole)]);
     over = true;
     expect(first).toEqual(second);
