@@ -3,7 +3,17 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { dirname, extname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { browser, evaluateInPage, installPackage, manifest, type Project, root, serveFolders } from "../support/installed.js";
+import {
+  browser,
+  evaluateInPage,
+  installPackage,
+  manifest,
+  NODE_IMPORT,
+  type Project,
+  root,
+  scripts,
+  serveFolders,
+} from "../support/installed.js";
 
 const golden = join(root, "tests/golden/m1-blocks");
 const installation: Project = installPackage();
@@ -103,61 +113,19 @@ test("Node runs a forward pass", () => {
   expect(expected.ids).toHaveLength(4);
 });
 
-/** Each bundler with its defaults: no plugin, no loader, no configuration for this package. */
-const bundlers: Record<string, (out: string) => Promise<void>> = {
-  async esbuild(out) {
-    const { build } = await import("esbuild");
-    await build({
-      entryPoints: [join(project, "entry.js")],
-      bundle: true,
-      format: "esm",
-      outfile: join(out, "entry.js"),
-      logLevel: "error",
-    });
-  },
-  async vite(out) {
-    const { build } = await import("vite");
-    await build({
-      root: project,
-      configFile: false,
-      logLevel: "error",
-      build: { outDir: out, emptyOutDir: false, lib: { entry: join(project, "entry.js"), formats: ["es"], fileName: () => "entry.js" } },
-    });
-  },
-  async webpack(out) {
-    const { default: webpack } = await import("webpack");
-    const compiler = webpack({
-      mode: "production",
-      context: project,
-      entry: join(project, "entry.js"),
-      experiments: { outputModule: true },
-      output: { path: out, filename: "entry.js", library: { type: "module" } },
-      performance: false,
-    });
-    await new Promise<void>((resolve, reject) => {
-      compiler.run((error, stats) => {
-        if (error || stats?.hasErrors()) reject(error ?? new Error(stats?.toString("errors-only")));
-        else resolve();
-      });
-    });
-  },
-};
-
-describe.each(Object.entries(bundlers))("bundled by %s", (name, bundle) => {
-  const out = join(project, `out-${name}`);
+// tests/package/pages.test.ts bundles pages with other tools.
+describe("bundled by esbuild, with its defaults", () => {
+  const out = join(project, "out-esbuild");
 
   beforeAll(async () => {
+    const { build } = await import("esbuild");
     mkdirSync(out);
-    await bundle(out);
+    const options = { bundle: true, format: "esm", logLevel: "error" } as const;
+    await build({ entryPoints: [join(project, "entry.js")], outfile: join(out, "entry.js"), ...options });
     writeFileSync(join(out, "package.json"), '{ "type": "module" }');
   }, 120_000);
 
-  test("no Node module gets into the bundle", () => {
-    const code = readdirSync(out, { recursive: true, encoding: "utf8" })
-      .filter((file) => file.endsWith(".js"))
-      .map((file) => readFileSync(join(out, file), "utf8"));
-    expect(code.join("\n")).not.toMatch(/from\s*["']node:|require\(["'](?:node:)?fs["']\)|import\(["']node:/);
-  });
+  test("no Node module gets into the bundle", () => expect(scripts(out)).not.toMatch(NODE_IMPORT));
 
   test("runs in Node", async () => {
     expect(await (await import(pathToFileURL(join(out, "entry.js")).href)).run(checkpoint())).toEqual(expected);

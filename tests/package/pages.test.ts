@@ -3,7 +3,7 @@ import { cpSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
-import { browser, evaluateInPage, installPackage, serveFolders } from "../support/installed.js";
+import { browser, evaluateInPage, installPackage, NODE_IMPORT, scripts, serveFolders } from "../support/installed.js";
 
 const project = installPackage();
 const { folder } = project;
@@ -33,6 +33,8 @@ project.write(
   "main.js",
   `import { answer } from "./answer.js";
    globalThis.answer = (source) => answer(source);
+   // Bundled too, and called by nothing.
+   globalThis.clients = () => Promise.all([import("lightning-m1/remote"), import("lightning-m1/ai-sdk")]);
    globalThis.answerInWorker = (source) => {
      const worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
      worker.postMessage(source);
@@ -47,13 +49,14 @@ project.write("index.html", `<!doctype html><script type="module" src="/main.js"
 const ISOLATED = { "cross-origin-opener-policy": "same-origin", "cross-origin-embedder-policy": "require-corp" };
 
 /** What page and worker answer; a development server may reload the page while it finds out what there is to bundle. */
-async function answers(url: string): Promise<{ page: unknown; worker: unknown }> {
-  const script = (call: string) => `(async () => {
-    while (!globalThis.answer) await new Promise((resolve) => setTimeout(resolve, 10));
-    return ${call}();
-  })()`;
-  const evaluate = (call: string) => evaluateInPage(url, script(call));
-  return { page: await evaluate("answer"), worker: await evaluate("answerInWorker") };
+async function answers(url: string): Promise<unknown> {
+  return evaluateInPage(
+    url,
+    `(async () => {
+      while (!globalThis.answer) await new Promise((resolve) => setTimeout(resolve, 10));
+      return { page: await answer(), worker: await answerInWorker() };
+    })()`,
+  );
 }
 
 // Begin, bytes, end. A server on the same machine sends all bytes at once; tests/io/named-urls-source.test.ts holds progress against bytes that come slowly.
@@ -83,6 +86,7 @@ describe.runIf(browser)("in Chromium", () => {
     await build({ root: folder, configFile: false, logLevel: "error", worker: { format }, build: { outDir: out } });
     const files = filesOf(out);
     expect(files.filter(({ bytes }) => bytes === MODEL_BYTES)).toHaveLength(1);
+    expect(scripts(out)).not.toMatch(NODE_IMPORT);
     const worker = files.find(({ name }) => /worker-.*\.js$/.test(name))!;
     expect(worker.bytes).toBeLessThan(format === "iife" ? 400_000 : 210_000);
     expect(Math.max(...files.filter(({ name }) => name.endsWith(".js")).map(({ bytes }) => bytes))).toBeLessThan(400_000);
@@ -109,6 +113,7 @@ describe.runIf(browser)("in Chromium", () => {
         error || stats?.hasErrors() ? reject(error ?? new Error(stats?.toString("errors-only"))) : resolve(),
       );
     });
+    expect(scripts(out)).not.toMatch(NODE_IMPORT);
     const { server, url } = await serveFolders({ "/": out, "/page/": folder });
     try {
       expect(await answers(`${url}page/index.html`)).toEqual({ page: answered, worker: answered });
@@ -161,7 +166,7 @@ describe.runIf(browser)("in Chromium", () => {
     const policy = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'";
     const { server, url } = await serveFolders({ "/": join(folder, "vite-es") }, { "content-security-policy": policy });
     try {
-      expect((await answers(`${url}index.html`)).worker).toEqual(answered);
+      expect(await answers(`${url}index.html`)).toEqual({ page: answered, worker: answered });
     } finally {
       server.close();
     }

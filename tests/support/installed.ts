@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -49,6 +49,15 @@ export function installPackage(): Project {
   };
   write("package.json", JSON.stringify({ name: "empty", private: true, type: "module" }));
   return { folder, installed, tarball: join(folder, filename), write, remove: () => rmSync(folder, { recursive: true, force: true }) };
+}
+
+/** An import of one of Node's modules. */
+export const NODE_IMPORT = /from\s*["']node:|require\(["'](?:node:)?fs["']\)|import\(["']node:/;
+
+/** The text of all scripts in a folder. */
+export function scripts(folder: string): string {
+  const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".js"));
+  return files.map((file) => readFileSync(join(folder, file), "utf8")).join("\n");
 }
 
 const TYPES: Record<string, string> = { ".html": "text/html", ".js": "text/javascript", ".json": "application/json" };
