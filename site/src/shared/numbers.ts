@@ -1,0 +1,52 @@
+// Numbers as text. All pages are in English, whatever the reader's locale is.
+
+const significant = new Map<number, Intl.NumberFormat>();
+
+/** A number with at most `digits` significant digits: 0.5, 1.28, 45,900. */
+export function formatNumber(value: number, digits = 4): string {
+  if (!Number.isFinite(value)) return value > 0 ? "∞" : value < 0 ? "−∞" : "–";
+  let format = significant.get(digits);
+  if (!format) {
+    format = new Intl.NumberFormat("en", { maximumSignificantDigits: digits });
+    significant.set(digits, format);
+  }
+  return format.format(value).replace("-", "−");
+}
+
+const integers = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
+
+export function formatInteger(value: number): string {
+  return integers.format(value).replace("-", "−");
+}
+
+/** A large number with a suffix: 3.41 M, 456 B. */
+export function formatCount(value: number, digits = 3): string {
+  const units = [
+    [1e12, "T"],
+    [1e9, "B"],
+    [1e6, "M"],
+    [1e3, "k"],
+  ] as const;
+  const unit = units.find(([size]) => Math.abs(value) >= size);
+  return unit ? `${formatNumber(value / unit[0], digits)} ${unit[1]}` : formatNumber(value, digits);
+}
+
+/** A number of bytes in decimal units: 912 GB. */
+export function formatBytes(bytes: number, digits = 3): string {
+  const units = ["B", "kB", "MB", "GB", "TB", "PB"];
+  let unit = 0;
+  let value = bytes;
+  while (Math.abs(value) >= 1000 && unit < units.length - 1) {
+    value /= 1000;
+    unit++;
+  }
+  return `${formatNumber(value, digits)} ${units[unit]}`;
+}
+
+/** A duration: 850 ms, 1.5 s, 2 min 5 s. */
+export function formatSeconds(seconds: number, digits = 3): string {
+  if (seconds < 1) return `${formatNumber(seconds * 1000, digits)} ms`;
+  if (seconds < 60) return `${formatNumber(seconds, digits)} s`;
+  const whole = Math.round(seconds);
+  return `${formatInteger(Math.floor(whole / 60))} min ${whole % 60} s`;
+}
