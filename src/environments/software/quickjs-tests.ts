@@ -1,3 +1,4 @@
+import { platform } from "#platform";
 import { sandbox } from "#sandbox";
 import { source as harness } from "../../../build/test-harness.js";
 import { SandboxError } from "../../base/errors.js";
@@ -15,12 +16,14 @@ const GRACE_MS = 500;
  * @throws {SandboxError} the packages are not installed, or the thread failed
  */
 export async function runQuickJsTests(run: FileRun, signal: AbortSignal | undefined): Promise<FileOutcome> {
-  if (!sandbox.callThread || !sandbox.findPackage) return runInQuickJs(await loadQuickJs(), harness, run);
-  const [core, variant] = [sandbox.findPackage(PACKAGES.core), sandbox.findPackage(PACKAGES.variant)];
-  if (!core || !variant) throw notInstalled();
+  const { callThread, findPackage } = sandbox;
+  if (!callThread || !findPackage) return runInQuickJs(await loadQuickJs(), harness, run);
+  const [core, variant, wasmUrl] = [PACKAGES.core, PACKAGES.variant, `${PACKAGES.variant}/wasm`].map(findPackage);
+  if (!core || !variant || !wasmUrl) throw notInstalled();
+  const wasm = await compiledInterpreter(wasmUrl);
   const results: TestResult[] = [];
-  const request: QuickJsRequest = { packages: { core, variant }, harness, run };
-  const outcome = await sandbox.callThread(request, {
+  const request: QuickJsRequest = { wasm, packages: { core, variant }, harness, run };
+  const outcome = await callThread(request, {
     timeoutMs: run.limits.wallMs + GRACE_MS,
     signal,
     onNote: (note) => {
@@ -28,6 +31,26 @@ export async function runQuickJsTests(run: FileRun, signal: AbortSignal | undefi
     },
   });
   return (outcome as FileOutcome | undefined) ?? { results, stop: "time", error: limitText("time"), output: "" };
+}
+
+let compiled: Promise<WebAssembly.Module> | undefined;
+
+/**
+ * The interpreter's module, compiled once. While it is in use, the engine also keeps the code that it has optimized, which takes several
+ * times as long as compiling. Each run has an instance of its own.
+ */
+function compiledInterpreter(url: string): Promise<WebAssembly.Module> {
+  compiled ??= compile(url);
+  return compiled;
+}
+
+async function compile(url: string): Promise<WebAssembly.Module> {
+  try {
+    return await WebAssembly.compile((await platform.readFile(new URL(url))) as BufferSource);
+  } catch (cause) {
+    compiled = undefined;
+    throw notInstalled(cause);
+  }
 }
 
 async function loadQuickJs(): Promise<import("quickjs-emscripten-core").QuickJSWASMModule> {

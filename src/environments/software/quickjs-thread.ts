@@ -4,6 +4,8 @@ import { runInQuickJs } from "./quickjs.js";
 import type { FileOutcome, FileRun } from "./test-report.js";
 
 export interface QuickJsRequest {
+  /** The compiled interpreter, which all threads share. */
+  readonly wasm: WebAssembly.Module;
   /** Addresses of the packages, which a script without a file cannot find by their names. */
   readonly packages: { readonly core: string; readonly variant: string };
   readonly harness: string;
@@ -11,10 +13,10 @@ export interface QuickJsRequest {
 }
 
 /** Runs one test file. The first note means that it has started; then there is one for each result. */
-export async function serve({ packages, harness, run }: QuickJsRequest, notify: (note: unknown) => void): Promise<FileOutcome> {
-  const { newQuickJSWASMModuleFromVariant }: typeof import("quickjs-emscripten-core") = await import(packages.core);
+export async function serve({ wasm, packages, harness, run }: QuickJsRequest, notify: (note: unknown) => void): Promise<FileOutcome> {
+  const core: typeof import("quickjs-emscripten-core") = await import(packages.core);
   const variant: { default: typeof import("@jitl/quickjs-wasmfile-release-sync") } = await import(packages.variant);
-  const quickjs = await newQuickJSWASMModuleFromVariant(variant.default as never);
+  const quickjs = await core.newQuickJSWASMModuleFromVariant(core.newVariant(variant.default as never, { wasmModule: wasm }));
   notify("started");
   return runInQuickJs(quickjs, harness, run, notify);
 }
