@@ -167,7 +167,7 @@ describe("eval", () => {
 
   test("a server that fails gives episodes without rewards, and a warning", async () => {
     const server = createServer((request, response) => {
-      const models = JSON.stringify({ data: [{ id: "broken" }] });
+      const models = JSON.stringify({ data: [{ id: "broken", max_model_len: 10_000 }] });
       response.writeHead(request.method === "GET" ? 200 : 400, { "content-type": "application/json" }).end(models);
     }).listen(0, "127.0.0.1");
     await once(server, "listening");
