@@ -3,10 +3,9 @@
 // Does CISPO need half of DAPO's updates? Computes the verdict from the results, and with --run makes missing runs first.
 
 import { spawn } from "node:child_process";
-import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { availableParallelism } from "node:os";
+import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { isDeepStrictEqual, parseArgs } from "node:util";
+import { checkVerdict, readStudyOptions } from "../study-options.mjs";
 import { bestRate, judge } from "./verdict.mjs";
 
 const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
@@ -22,33 +21,21 @@ Without options, computes the verdict from docs/cispo-study/results.jsonl. Exit 
   --folder DIR     directory of results, warm starts and verdict (default: docs/cispo-study)
   --help`;
 
-const { values } = parseArgs({
-  options: {
-    ...{ run: { type: "boolean" }, jobs: { type: "string" }, figure: { type: "boolean" }, write: { type: "boolean" } },
-    ...{ config: { type: "string" }, folder: { type: "string" }, help: { type: "boolean" } },
-  },
+const options = readStudyOptions({
+  help: HELP,
+  defaultConfig: path("config.json"),
+  defaultFolder: path("../../docs/cispo-study"),
 });
-if (values.help) {
-  console.log(HELP);
-  process.exit(0);
-}
-const configFile = values.config ?? path("config.json");
-const config = JSON.parse(readFileSync(configFile, "utf8"));
-const folder = values.folder ?? path("../../docs/cispo-study");
+const { config, configFile, folder, jobs } = options;
 const resultsFile = `${folder}/results.jsonl`;
-const jobs = values.jobs === undefined ? availableParallelism() : Number(values.jobs);
-if (!(Number.isInteger(jobs) && jobs >= 1)) throw new Error(`study: --jobs: expected an integer of at least 1, got ${values.jobs}`);
-mkdirSync(folder, { recursive: true });
-expectSameConfig();
 
-if (values.run) await runMissing();
+if (options.run) await runMissing();
 const results = readResults();
 if (results.length === 0) {
   console.error(`study: ${resultsFile}: expected results, got none (npm run study:cispo -- --run makes them, which takes hours)`);
   process.exit(1);
 }
 const verdicts = Object.keys(config.tasks).map((task) => judge(results, task, config));
-const text = `${JSON.stringify(verdicts, (_, x) => (typeof x === "number" ? Number(x.toPrecision(4)) : x), 1)}\n`;
 for (const { task, goal, rates, seeds, headline, plateau, sweep, valid, clipped, verdict } of verdicts) {
   const missing = Object.keys(config.arms).filter((arm) => !(arm in rates));
   if (missing.length > 0) console.log(`${task}: without ${missing.join(", ")}, whose runs are not complete (--run)`);
@@ -59,28 +46,11 @@ for (const { task, goal, rates, seeds, headline, plateau, sweep, valid, clipped,
     `${task}: CISPO needs ${number(half)} of DAPO's updates to half of the gain, ${number(more)} to three quarters and ${number(headline)} to the plateau of ${(100 * goal).toFixed(1)} % ${told}. ${seeds} seeds, each arm at its best learning rate (${rates.cispo}, ${rates.dapo}); DAPO clips ${(100 * clipped).toFixed(2)} %${valid ? "" : ", too little to compare"}. By the rules: ${verdict}.`,
   );
 }
-if (values.figure) {
+if (options.figure) {
   const { figure } = await import("./figure.mjs");
   writeFileSync(path("../../docs/cispo-study.svg"), await figure(results, verdicts, config));
 }
-const committed = `${folder}/verdict.json`;
-if (values.write) writeFileSync(committed, text);
-else if (!existsSync(committed)) console.log(`no verdict in ${committed} yet (--write)`);
-else if (readFileSync(committed, "utf8") !== text) {
-  console.error(`study: expected the verdict in ${committed}, got another one (--write replaces it)`);
-  process.exit(1);
-}
-
-/** Checks that the results in the folder were made with this configuration. A new folder stores it. */
-function expectSameConfig() {
-  const file = `${folder}/config.json`;
-  if (!existsSync(file)) writeFileSync(file, `${JSON.stringify(config, undefined, 2)}\n`);
-  else if (!isDeepStrictEqual(JSON.parse(readFileSync(file, "utf8")), config)) {
-    throw new Error(
-      `study: ${file}: expected the configuration in ${configFile}, got another one (use another --folder for another study)`,
-    );
-  }
-}
+checkVerdict(verdicts, options);
 
 function readResults() {
   if (!existsSync(resultsFile)) return [];

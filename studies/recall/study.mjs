@@ -3,10 +3,9 @@
 // Why is every eighth layer softmax attention? Computes the verdict from the runs, and with --run makes missing runs first.
 
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { availableParallelism } from "node:os";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { isDeepStrictEqual, parseArgs } from "node:util";
+import { checkVerdict, readStudyOptions } from "../study-options.mjs";
 import { bestRate, judge } from "./verdict.mjs";
 
 const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
@@ -22,60 +21,31 @@ Without options, computes the verdict from the runs in docs/recall-study. Exit c
   --folder DIR     directory of runs and verdict (default: docs/recall-study)
   --help`;
 
-const { values } = parseArgs({
-  options: {
-    ...{ run: { type: "boolean" }, jobs: { type: "string" }, figure: { type: "boolean" }, write: { type: "boolean" } },
-    ...{ config: { type: "string" }, folder: { type: "string" }, help: { type: "boolean" } },
-  },
+const options = readStudyOptions({
+  help: HELP,
+  defaultConfig: path("config.json"),
+  defaultFolder: path("../../docs/recall-study"),
 });
-if (values.help) {
-  console.log(HELP);
-  process.exit(0);
-}
-const configFile = values.config ?? path("config.json");
-const config = JSON.parse(readFileSync(configFile, "utf8"));
-const folder = values.folder ?? path("../../docs/recall-study");
-const jobs = values.jobs === undefined ? availableParallelism() : Number(values.jobs);
-if (!(Number.isInteger(jobs) && jobs >= 1)) throw new Error(`study: --jobs: expected an integer of at least 1, got ${values.jobs}`);
-mkdirSync(folder, { recursive: true });
-expectSameConfig();
+const { config, configFile, folder, jobs } = options;
 
 const arms = Object.keys(config.arms);
 const pilots = config.pilot.seeds.flatMap((seed) =>
   config.learningRates.flatMap((lr) => arms.map((arm) => ({ stage: "pilot", arm, lr, seed, steps: config.pilot.steps }))),
 );
-if (values.run) await makeMissing(pilots);
+if (options.run) await makeMissing(pilots);
 const pilotRuns = readRuns(pilots);
 const finals = config.final.seeds.flatMap((seed) =>
   arms.map((arm) => ({ stage: "final", arm, lr: bestRate(pilotRuns, arm, config), seed, steps: config.final.steps })),
 );
-if (values.run) await makeMissing(finals);
+if (options.run) await makeMissing(finals);
 const runs = readRuns(finals);
 const result = judge(runs, config);
 report(result);
-if (values.figure) {
+if (options.figure) {
   const { figure } = await import("./figure.mjs");
   writeFileSync(path("../../docs/recall-study.svg"), await figure(runs, config));
 }
-const text = `${JSON.stringify(result, (_, x) => (typeof x === "number" ? Number(x.toPrecision(4)) : x), 1)}\n`;
-const committed = `${folder}/verdict.json`;
-if (values.write) writeFileSync(committed, text);
-else if (!existsSync(committed)) console.log(`no verdict in ${committed} yet (--write)`);
-else if (readFileSync(committed, "utf8") !== text) {
-  console.error(`study: expected the verdict in ${committed}, got another one (--write replaces it)`);
-  process.exit(1);
-}
-
-/** Checks that the runs in the folder were made with this configuration. A new folder stores it. */
-function expectSameConfig() {
-  const file = `${folder}/config.json`;
-  if (!existsSync(file)) writeFileSync(file, `${JSON.stringify(config, undefined, 2)}\n`);
-  else if (!isDeepStrictEqual(JSON.parse(readFileSync(file, "utf8")), config)) {
-    throw new Error(
-      `study: ${file}: expected the configuration in ${configFile}, got another one (use another --folder for another study)`,
-    );
-  }
-}
+checkVerdict(result, options);
 
 /** The file of a run. */
 function fileOf({ stage, arm, lr, seed }) {
