@@ -16,6 +16,17 @@ export function randomLatinSquare(random: Random, size: number): number[][] {
   return squareOf(fillCells({ size, groups: rowsAndColumns(size) }, 1, random).found[0]!);
 }
 
+/**
+ * Maximum number of search steps for one test of uniqueness. Beyond it, another puzzle is drawn instead of searching this one to the end.
+ */
+const MAX_UNIQUENESS_STEPS = 200_000;
+
+/** Whether the groups have exactly one solution, as far as a limited search can tell. */
+export function hasOneSolution(size: number, groups: readonly Group[]): boolean {
+  const { found, complete } = fillCells({ size, groups }, 2, undefined, MAX_UNIQUENESS_STEPS);
+  return complete && found.length === 1;
+}
+
 /** Splits cells in reading order into the rows of a square. */
 export function squareOf<Cell>(cells: readonly Cell[]): Cell[][] {
   const size = Math.sqrt(cells.length);

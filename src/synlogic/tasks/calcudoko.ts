@@ -8,8 +8,8 @@ import { bracketedText, firstDoubleBrackets, lastBracketedNumbers } from "../rea
 import { lastCodeBlock } from "../reading/final-text.js";
 import { asciiDigits } from "../reading/python-integer.js";
 import { accept, type Json, type Language, type Row, reject, undecided } from "../row.js";
-import { fillCells, type Group, numbersUpTo, type Search } from "../search/all-different.js";
-import { latinSquareFault, randomLatinSquare, rowsAndColumns, squareOf } from "../search/latin-square.js";
+import { fillCells, type Group, numbersUpTo } from "../search/all-different.js";
+import { hasOneSolution, latinSquareFault, randomLatinSquare, rowsAndColumns, squareOf } from "../search/latin-square.js";
 
 type Calcudoko = {
   /** Number of rows and of columns. */
@@ -59,15 +59,9 @@ function cageRule({ cells, target, operator }: Cage, size: number): Group["allow
   return (numbers) => candidates(numbers.filter((number) => number !== 0));
 }
 
-function search(size: number, cages: readonly Cage[], limit: number, maxSteps?: number): Search {
-  const groups = [...rowsAndColumns(size), ...cages.map((cage) => ({ cells: cage.cells, allowed: cageRule(cage, size) }))];
-  return fillCells({ size, groups }, limit, undefined, maxSteps);
+function groupsOf(size: number, cages: readonly Cage[]): Group[] {
+  return [...rowsAndColumns(size), ...cages.map((cage) => ({ cells: cage.cells, allowed: cageRule(cage, size) }))];
 }
-
-/**
- * Maximum number of search steps for one test of uniqueness. Beyond it, another puzzle is drawn instead of searching this one to the end.
- */
-const MAX_UNIQUENESS_STEPS = 200_000;
 
 /** Fill a Latin square, so that the operation of each cage gives its target. */
 export const calcudoko: SynlogicTask<Calcudoko> = {
@@ -81,8 +75,7 @@ export const calcudoko: SynlogicTask<Calcudoko> = {
     for (;;) {
       const grid = randomLatinSquare(random, grid_size);
       const cages = drawCages(random, grid);
-      const solutions = cages && search(grid_size, cages, 2, MAX_UNIQUENESS_STEPS);
-      if (!cages || !solutions?.complete || solutions.found.length !== 1) continue;
+      if (!cages || !hasOneSolution(grid_size, groupsOf(grid_size, cages))) continue;
       const regions = cages.map(({ cells, target, operator }) => ({
         cells: cells.map((cell) => `(${Math.floor(cell / grid_size) + 1},${(cell % grid_size) + 1})`),
         target,
@@ -93,7 +86,7 @@ export const calcudoko: SynlogicTask<Calcudoko> = {
   },
   solve(row) {
     const { size, cages } = puzzleOf(row);
-    const solution = search(size, cages, 1).found[0];
+    const solution = fillCells({ size, groups: groupsOf(size, cages) }, 1).found[0];
     if (!solution)
       throw new InputError("calcudoko: solve: expected a puzzle with a solution, found none (its cages contradict each other)");
     return bracketedText(squareOf(solution));

@@ -5,8 +5,8 @@ import { lastBlockLiteral } from "../reading/answers.js";
 import { codeBlocks } from "../reading/final-text.js";
 import { gridOf, integerOf, type Literal, parseLiteral } from "../reading/literal.js";
 import { accept, type Language, type Row, reject } from "../row.js";
-import { fillCells, type Group, numbersUpTo, type Search } from "../search/all-different.js";
-import { latinSquareFault, randomLatinSquare, rowsAndColumns, squareOf } from "../search/latin-square.js";
+import { fillCells, type Group, numbersUpTo } from "../search/all-different.js";
+import { hasOneSolution, latinSquareFault, randomLatinSquare, rowsAndColumns, squareOf } from "../search/latin-square.js";
 
 type SkyscraperPuzzle = {
   /** Number of rows and of columns, and the largest height. */
@@ -67,17 +67,11 @@ function boundFits(heights: readonly number[], clue: number, size: number): bool
   return seen <= clue && clue <= seen + higher;
 }
 
-function search(size: number, clues: Clues, limit: number, maxSteps?: number): Search {
-  const groups = rowsAndColumns(size).map((group, i) =>
+function groupsOf(size: number, clues: Clues): Group[] {
+  return rowsAndColumns(size).map((group, i) =>
     i < size ? lineRule(group, clues.left[i]!, clues.right[i]!) : lineRule(group, clues.top[i - size]!, clues.bottom[i - size]!),
   );
-  return fillCells({ size, groups }, limit, undefined, maxSteps);
 }
-
-/**
- * Maximum number of search steps for one test of uniqueness. Beyond it, another puzzle is drawn instead of searching this one to the end.
- */
-const MAX_UNIQUENESS_STEPS = 200_000;
 
 /** Find the heights of buildings from the number of buildings that can be seen from each edge. */
 export const skyscraperPuzzle: SynlogicTask<SkyscraperPuzzle> = {
@@ -92,14 +86,13 @@ export const skyscraperPuzzle: SynlogicTask<SkyscraperPuzzle> = {
     for (;;) {
       const solved_grid = randomLatinSquare(random, n);
       const clues = cluesOf(solved_grid);
-      const solutions = search(n, clues, 2, MAX_UNIQUENESS_STEPS);
-      if (!solutions.complete || solutions.found.length !== 1) continue;
+      if (!hasOneSolution(n, groupsOf(n, clues))) continue;
       return { question: question(n, clues, language), answer: "", metadata: { n, solved_grid, ...clues } };
     }
   },
   solve(row) {
     const { size, clues } = puzzleOf(row);
-    const solution = search(size, clues, 1).found[0];
+    const solution = fillCells({ size, groups: groupsOf(size, clues) }, 1).found[0];
     if (!solution)
       throw new InputError("skyscraper_puzzle: solve: expected a puzzle with a solution, found none (its clues contradict each other)");
     return write(squareOf(solution));
