@@ -1,4 +1,4 @@
-import { expectArgument } from "../../base/options.js";
+import { expectArgument } from "../base/options.js";
 
 const THINK_CLOSE = "</think>";
 

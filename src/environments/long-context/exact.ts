@@ -1,6 +1,6 @@
 import * as v from "valibot";
+import { withoutReasoning } from "../../text/without-reasoning.js";
 import type { Environment } from "../environment.js";
-import { withoutReasoning } from "./responses.js";
 import { checkRow, nonEmptyText } from "./rows.js";
 import { singleTurn, userMessage } from "./single-turn.js";
 

@@ -2,7 +2,7 @@
 
 import * as v from "valibot";
 import { oneOf } from "../../base/options.js";
-import { withoutReasoning } from "./responses.js";
+import { withoutReasoning } from "../../text/without-reasoning.js";
 import { anyText, checkRow, nonEmptyText, parseRows } from "./rows.js";
 import { singleTurn, userMessage } from "./single-turn.js";
 

@@ -4,7 +4,7 @@ import * as v from "valibot";
 import { InputError } from "../../base/errors.js";
 import { count, index } from "../../base/options.js";
 import type { ChatMessage } from "../../text/format-chat.js";
-import { withoutReasoning } from "./responses.js";
+import { withoutReasoning } from "../../text/without-reasoning.js";
 import { anyText, checkRow, nonEmptyText, parseRows } from "./rows.js";
 import { sequenceRatio } from "./sequence-ratio.js";
 import { singleTurn } from "./single-turn.js";

@@ -1,5 +1,5 @@
 import { expectArgument, isObjectLike } from "../../base/options.js";
-import { withoutReasoning } from "../long-context/responses.js";
+import { withoutReasoning } from "../../text/without-reasoning.js";
 import { applyEdits, hasEdits, parseEdits, type SearchReplace } from "./edits.js";
 import { applyPatch, isPatch } from "./patch.js";
 import { PatchError } from "./patch-error.js";

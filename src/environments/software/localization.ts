@@ -2,7 +2,7 @@
 
 import { InputError } from "../../base/errors.js";
 import { expectArgument, isObjectLike } from "../../base/options.js";
-import { withoutReasoning } from "../long-context/responses.js";
+import { withoutReasoning } from "../../text/without-reasoning.js";
 import { type CodeElement, elementAt, elementsOf } from "./elements.js";
 import { checkRunnable, type SoftwareInstance } from "./instances.js";
 import { patchedLines } from "./patch.js";

@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { count, expectArgument, isObjectLike, parseOptions } from "../../base/options.js";
 import type { LanguageModel } from "../../language-model.js";
-import { withoutReasoning } from "../long-context/responses.js";
+import { withoutReasoning } from "../../text/without-reasoning.js";
 import type { DialogueJudge } from "./reward.js";
 
 /** Options of {@link modelJudge}. Defaults are in parentheses. */

@@ -4,7 +4,7 @@ import { count, expectArgument, isObjectLike, number, parseOptions, SEED_LIMIT }
 import type { LanguageModel } from "../../language-model.js";
 import type { ChatMessage } from "../../text/format-chat.js";
 import { parseAssistant } from "../../text/parse-assistant.js";
-import { withoutReasoning } from "../long-context/responses.js";
+import { withoutReasoning } from "../../text/without-reasoning.js";
 import { malformedCalls } from "../tools.js";
 import { toChatMessage } from "./reward.js";
 import type { Tau2Task } from "./tau2-tasks.js";
