@@ -4,8 +4,9 @@ import { count, parseOptions } from "../../base/options.js";
 import { Random } from "../../base/random.js";
 import { drawUntil, randomInteger, shuffle } from "../../base/random-draws.js";
 import { type ExactRow, exactEnvironment, scoreExactly } from "./exact.js";
-import { depthEntry, depthsOf, fitLength, type LongContextOptions, lengthEntries } from "./fit-length.js";
-import { drawName, drawSentence, joinText } from "./words.js";
+import { depthsOf, type LongContextOptions } from "./fit-length.js";
+import { hideSentences, hidingEntries } from "./hide-sentences.js";
+import { drawName } from "./words.js";
 
 /** Options of {@link generateNeedles}. Defaults are in parentheses. */
 export interface NeedleOptions extends LongContextOptions {
@@ -21,10 +22,9 @@ export interface NeedleOptions extends LongContextOptions {
 const MAX_NEEDLES = 2000;
 
 const schema = v.strictObject({
-  ...lengthEntries,
+  ...hidingEntries,
   needles: v.optional(count, 1),
   asked: v.optional(count, 1),
-  depth: depthEntry,
 });
 
 /**
@@ -58,17 +58,12 @@ export function generateNeedles(options: NeedleOptions): ExactRow {
   const depths = [...wantedDepths, ...names.slice(asked).map(() => random.next())];
   const sentences = names.map((name) => `The registration number of the ${name} is ${numberOf.get(name)}.`);
   const questions = shuffle(random, wanted);
-  const filler = Random.stream(seed, 1);
-  const { task, length: total } = fitLength({
+  const hidden = hideSentences({
     where: "generateNeedles",
-    length,
-    countTokens,
-    draw: () => drawSentence(filler),
-    textOf: (sentence) => ` ${sentence}`,
-    assemble: (units) => needlePrompt(joinText(units, sentences, depths), questions),
-    textsOf: (prompt) => [prompt],
+    ...{ length, countTokens, seed, sentences, depths },
+    promptOf: (text) => needlePrompt(text, questions),
   });
-  return { id: `needles-${seed}`, prompt: task, answers: questions.map((name) => numberOf.get(name)!), length: total };
+  return { id: `needles-${seed}`, answers: questions.map((name) => numberOf.get(name)!), ...hidden };
 }
 
 function needlePrompt(text: string, names: readonly string[]): string {

@@ -4,8 +4,8 @@ import { count, index, parseOptions } from "../../base/options.js";
 import { Random } from "../../base/random.js";
 import { drawUntil, randomChoice, randomInteger } from "../../base/random-draws.js";
 import { type ExactRow, exactEnvironment, scoreExactly } from "./exact.js";
-import { depthEntry, depthsOf, fitLength, type LongContextOptions, lengthEntries } from "./fit-length.js";
-import { drawSentence, joinText } from "./words.js";
+import { depthsOf, type LongContextOptions } from "./fit-length.js";
+import { hideSentences, hidingEntries } from "./hide-sentences.js";
 
 /** Options of {@link generateVariableTracking}. Defaults are in parentheses. */
 export interface VariableTrackingOptions extends LongContextOptions {
@@ -24,10 +24,9 @@ export interface VariableTrackingOptions extends LongContextOptions {
 const MAX_STATEMENTS = 10_000;
 
 const schema = v.strictObject({
-  ...lengthEntries,
+  ...hidingEntries,
   chains: v.optional(count, 1),
   hops: v.optional(index, 4),
-  depth: depthEntry,
 });
 
 const NAME_LETTERS = "BCDFGHJKLMNPQRSTVWXZ";
@@ -68,17 +67,12 @@ export function generateVariableTracking(options: VariableTrackingOptions): Exac
   const statements = all.flatMap(({ value, names }) =>
     names.map((name, i) => (i === 0 ? `Variable ${name} is ${value}.` : `Variable ${name} gets the value of ${names[i - 1]}.`)),
   );
-  const filler = Random.stream(seed, 1);
-  const { task, length: total } = fitLength({
+  const hidden = hideSentences({
     where: "generateVariableTracking",
-    length,
-    countTokens,
-    draw: () => drawSentence(filler),
-    textOf: (sentence) => ` ${sentence}`,
-    assemble: (units) => trackingPrompt(joinText(units, statements, depths.flat()), asked.value),
-    textsOf: (prompt) => [prompt],
+    ...{ length, countTokens, seed, sentences: statements, depths: depths.flat() },
+    promptOf: (text) => trackingPrompt(text, asked.value),
   });
-  return { id: `variable-tracking-${seed}`, prompt: task, answers: asked.names, length: total };
+  return { id: `variable-tracking-${seed}`, answers: asked.names, ...hidden };
 }
 
 function ascending(depths: readonly number[]): readonly number[] {
