@@ -4,7 +4,7 @@ import { count, expectArgument, parseOptions, SEED_LIMIT } from "../base/options
 import { Random } from "../base/random.js";
 import type { LanguageModel } from "../language-model.js";
 import type { Environment } from "./environment.js";
-import { expectEnvironment, hashOf, jsonCopy, type PlayOptions, playEntries, playEpisode } from "./play.js";
+import { expectEnvironment, hashRow, type PlayOptions, playEntries, playEpisode } from "./play.js";
 import { checkTrace, type Trace } from "./trace.js";
 
 /** Options of {@link playEpisodes}. Defaults are in parentheses. */
@@ -59,7 +59,7 @@ export async function* playEpisodes<Row extends object>(
   };
   try {
     for (const [row, data] of rows.entries()) {
-      const hash = await hashOf(jsonCopy(data, `playEpisodes: rows[${row}]`));
+      const hash = await hashRow(data, `playEpisodes: rows[${row}]`);
       for (let sample = 0; sample < samples; sample++) {
         if (done.has(keyOf(hash, row, sample))) continue;
         const id = row * samples + sample;

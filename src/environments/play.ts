@@ -2,7 +2,7 @@ import * as v from "valibot";
 import { followSignals, rejectOnAbort } from "../base/abort.js";
 import { InputError } from "../base/errors.js";
 import { count, expectArgument, isObjectLike, milliseconds, number, parseOptions, seedNumber, signal } from "../base/options.js";
-import { kindOf } from "../base/printed.js";
+import { plainJson } from "../base/plain-json.js";
 import { Random } from "../base/random.js";
 import type { StopReason } from "../generate/index.js";
 import type { LanguageModel } from "../language-model.js";
@@ -88,7 +88,7 @@ export async function playEpisode<Row extends object>(
 ): Promise<Trace> {
   expectArgument("playEpisode: model", isObjectLike(model) && typeof model.generate === "function", "a model", model);
   expectEnvironment("playEpisode: environment", environment);
-  const data = jsonCopy(row, "playEpisode: row") as Row & Record<string, unknown>;
+  const data = plainJson(row, "playEpisode: row") as Row & Record<string, unknown>;
   const { seed = Random.anySeed(), ...settings } = parseOptions(schema, options, "playEpisode");
   const { signal: outer = new AbortController().signal } = settings;
   outer.throwIfAborted();
@@ -111,7 +111,7 @@ export async function playEpisode<Row extends object>(
     }
     clearTimeout(timer);
     const judged = await rejectOnAbort(Promise.resolve(episode.score({ signal: outer })), outer);
-    info = jsonCopy(judged.info ?? {}, `${environment.name}: score: info`);
+    info = plainJson(judged.info ?? {}, `${environment.name}: score: info`);
     scores = judged;
   } catch (error) {
     outer.throwIfAborted();
@@ -252,18 +252,6 @@ function toChatMessage({ content, reasoning, toolCalls }: AssistantMessage): Cha
   };
 }
 
-/** Copies an object through JSON. @throws {InputError} another value, or one that JSON cannot represent */
-export function jsonCopy(value: unknown, where: string): Record<string, unknown> {
-  let copy: unknown;
-  try {
-    copy = JSON.parse(JSON.stringify(value));
-  } catch (cause) {
-    throw new InputError(`${where}: expected plain JSON, got ${kindOf(value)}`, { cause });
-  }
-  expectArgument(where, typeof copy === "object" && copy !== null && !Array.isArray(copy), "an object of plain JSON", value);
-  return copy as Record<string, unknown>;
-}
-
 /** The id of a row, if it has one under a usual name; otherwise an empty text. */
 function keyOf(row: object): string {
   const fields = row as Readonly<Record<string, unknown>>;
@@ -273,8 +261,13 @@ function keyOf(row: object): string {
   return id === undefined ? "" : String(id);
 }
 
+/** Hash of a row that may not be plain JSON yet. @throws {InputError} a row that JSON cannot represent */
+export async function hashRow(row: unknown, where: string): Promise<string> {
+  return hashOf(plainJson(row, where));
+}
+
 /** SHA-256 of a row's JSON with sorted keys, as hexadecimal digits. */
-export async function hashOf(row: object): Promise<string> {
+async function hashOf(row: object): Promise<string> {
   const bytes = new TextEncoder().encode(canonicalJson(row));
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");

@@ -1,10 +1,11 @@
 import * as v from "valibot";
 import { InputError } from "../base/errors.js";
 import { parseOptions, signal as signalOption } from "../base/options.js";
+import { plainJson } from "../base/plain-json.js";
 import { readArguments } from "../text/messages.js";
 import type { AssistantMessage, Environment } from "./environment.js";
 import { parseAnswer } from "./parse-answer.js";
-import { expectEnvironment, jsonCopy, startEpisode } from "./play.js";
+import { expectEnvironment, startEpisode } from "./play.js";
 import { checkTrace, type Trace, type TraceNode, weightedRewards } from "./trace.js";
 
 const schema = v.strictObject({ signal: v.optional(signalOption) });
@@ -29,7 +30,7 @@ export async function reverify<Row extends object>(
     throw new InputError(`reverify: trace: expected a task of ${environment.name}, got one of ${trace.task.type}`);
   }
   const seed = typeof trace.agent.config.seed === "number" ? trace.agent.config.seed : 0;
-  const episode = await startEpisode(environment, jsonCopy(trace.task.data, "reverify: trace: task.data") as Row, { seed, signal });
+  const episode = await startEpisode(environment, plainJson(trace.task.data, "reverify: trace: task.data") as Row, { seed, signal });
   try {
     let calls = 0;
     for (const node of trace.nodes) {
@@ -44,7 +45,7 @@ export async function reverify<Row extends object>(
     return {
       ...trace,
       rewards: weightedRewards(scores, environment.weights),
-      info: { ...trace.info, ...jsonCopy(scores.info ?? {}, `${environment.name}: score: info`) },
+      info: { ...trace.info, ...plainJson(scores.info ?? {}, `${environment.name}: score: info`) },
       metrics: { ...scores.metrics, ...(turns !== undefined && { turns }), ...(tokens !== undefined && { tokens }) },
     };
   } finally {

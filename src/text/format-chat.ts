@@ -2,7 +2,8 @@
 
 import { InputError } from "../base/errors.js";
 import { expectArgument, isObjectLike } from "../base/options.js";
-import { type ChatMessage, type ParsedMessage, plainJson, readMessages } from "./messages.js";
+import { plainJson } from "../base/plain-json.js";
+import { type ChatMessage, type ParsedMessage, readMessages } from "./messages.js";
 import { formatMiniMaxM1, formatToolCalls, type HistoryCall, joinText, type TemplateMessage } from "./minimax-m1-format.js";
 import { renderTemplate } from "./render-jinja.js";
 
@@ -43,7 +44,7 @@ export async function formatChat(messages: readonly ChatMessage[], options: Chat
   const turns = readMessages(messages).map(toTemplateMessage);
   if (!Array.isArray(tools))
     throw new InputError(`chat: tools: expected an array of objects, got ${tools === null ? "null" : typeof tools}`);
-  const plainTools = tools.map((tool, i) => plainJson(tool, `tools[${i}]`));
+  const plainTools = tools.map((tool, i) => plainJson(tool, `chat: tools[${i}]`));
   if (template === undefined) return formatMiniMaxM1(turns, plainTools, addGenerationPrompt);
   try {
     const names = {

@@ -3,6 +3,7 @@
 
 import { InputError } from "../base/errors.js";
 import { isObject } from "../base/json.js";
+import { jsonText, plainJson } from "../base/plain-json.js";
 import { parseAssistant } from "./parse-assistant.js";
 
 /** A part of a message. In a tool's result, it may contain the name of the tool. */
@@ -104,7 +105,9 @@ export function readMessages(messages: readonly unknown[]): ParsedMessage[] {
  */
 export function readArguments(given: unknown, where: string): ToolCall["arguments"] | string {
   if (isMissing(given)) return {};
-  if (typeof given !== "string") return isObject(given) ? plainJson(given, where) : toJson(given, where);
+  if (typeof given !== "string") {
+    return isObject(given) ? plainJson(given, `chat: ${where}`) : jsonText(given, `chat: ${where}`);
+  }
   if (given.trim() === "") return {};
   const value = parseJsonOrUndefined(given);
   if (value === null) return {};
@@ -123,27 +126,6 @@ function parseJsonOrUndefined(text: string): unknown {
     return JSON.parse(text);
   } catch {
     return undefined;
-  }
-}
-
-/** Copies an object through JSON. @throws {InputError} a value that is not an object, or that JSON cannot represent */
-export function plainJson(value: unknown, where: string): Record<string, unknown> {
-  if (!isObject(value)) fail(where, "a JSON object", value);
-  return JSON.parse(toJson(value, where));
-}
-
-/** Converts a value to JSON. @throws {InputError} a value that JSON cannot represent */
-function toJson(value: unknown, where: string): string {
-  try {
-    return JSON.stringify(value) ?? fail(where, "JSON", typeof value);
-  } catch (cause) {
-    if (cause instanceof InputError) throw cause;
-    throw new InputError(
-      `chat: ${where}: expected JSON, got a value that JSON cannot hold (${cause instanceof Error ? cause.message : cause})`,
-      {
-        cause,
-      },
-    );
   }
 }
 

@@ -401,7 +401,7 @@ describe("bad input names its place", () => {
     [
       "arguments that are a function",
       [{ role: "assistant", tool_calls: [{ name: "f", arguments: () => 5 }] }],
-      "tool_calls[0].arguments: expected JSON, got",
+      "tool_calls[0].arguments: expected plain JSON, got",
     ],
     ["a result of a call that is not there", [{ role: "tool", tool_call_id: "c9", content: "4" }], 'instead of "c9", got nothing'],
     ["spoken audio", [{ role: "assistant", content: null, audio: { id: "a" } }], "messages[0].audio: expected text only"],
@@ -413,7 +413,7 @@ describe("bad input names its place", () => {
     [
       "arguments that JSON cannot hold",
       [{ role: "assistant", tool_calls: [{ name: "f", arguments: circular }] }],
-      "tool_calls[0].arguments: expected JSON",
+      "tool_calls[0].arguments: expected plain JSON",
     ],
   ];
   test.each(cases)("%s", async (_, messages, text) => {

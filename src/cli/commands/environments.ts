@@ -181,8 +181,8 @@ async function expectSame(
     readonly modelName: string;
   },
 ): Promise<(trace: Trace) => string | undefined> {
-  const { hashOf, jsonCopy } = await import("../../environments/play.js");
-  const hashes = await Promise.all(rows.map(({ data }, i) => hashOf(jsonCopy(data, `row ${i + 1}`))));
+  const { hashRow } = await import("../../environments/play.js");
+  const hashes = await Promise.all(rows.map(({ data }, i) => hashRow(data, `row ${i + 1}`)));
   const { temperature, maxTokens, maxTurns, seed, samples, modelName } = settings;
   return ({ task, agent, info }) => {
     const { row, sample } = info as { readonly row?: unknown; readonly sample?: unknown };

@@ -2,10 +2,11 @@
 
 import { InputError } from "../../base/errors.js";
 import { expectArgument, isObjectLike } from "../../base/options.js";
+import { plainJson } from "../../base/plain-json.js";
 import { printedJson } from "../../base/printed.js";
 import type { ToolCall } from "../../text/format-chat.js";
 import type { ToolDefinition } from "../environment.js";
-import { canonicalJson, jsonCopy } from "../play.js";
+import { canonicalJson } from "../play.js";
 import { callTool, ToolError, type ToolOf, toolsByName } from "../tools.js";
 import type { Requestor, Tau2FunctionCall, Tau2Task } from "./tau2-tasks.js";
 
@@ -58,8 +59,8 @@ export function expectDomain<Database extends object, UserDatabase extends objec
     const fits = isObjectLike(functions) && Object.values(functions).every((one) => typeof one === "function");
     expectArgument(`${where}: ${field}`, fits, "functions by name", functions);
   }
-  jsonCopy(database, `${where}: database`);
-  jsonCopy(userDatabase, `${where}: userDatabase`);
+  plainJson(database, `${where}: database`);
+  plainJson(userDatabase, `${where}: userDatabase`);
   return domain as unknown as DialogueDomain;
 }
 
@@ -88,8 +89,8 @@ export class World {
     this.tools = { assistant: toolsByName("domain: tools", domain.tools), user: toolsByName("domain: userTools", ofUser) };
     const { agent_data, user_data } = task.initial_state?.initialization_data ?? {};
     this.databases = {
-      database: merged(jsonCopy(domain.database, "domain: database"), agent_data ?? {}),
-      userDatabase: merged(jsonCopy(domain.userDatabase ?? {}, "domain: userDatabase"), user_data ?? {}),
+      database: merged(plainJson(domain.database, "domain: database"), agent_data ?? {}),
+      userDatabase: merged(plainJson(domain.userDatabase ?? {}, "domain: userDatabase"), user_data ?? {}),
     };
   }
 
