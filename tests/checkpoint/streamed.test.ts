@@ -49,7 +49,8 @@ describe("streamed weights compute what resident ones do, to the bit", () => {
       ["float16", [undefined, "q8"]],
     ] as const)("stored in %s", async (stored, dtypes) => {
       const directory = put(streamedFiles(storedAs(stored, config)));
-      for (const dtype of dtypes) {
+      // Conversion while reading is the same for every kind of layer.
+      for (const dtype of config === STREAMED ? dtypes : [undefined]) {
         const expected = await everything(await load(directory, { dtype }));
         for (const budgetBytes of [await leastBudget(directory, { dtype }), 1 << 24]) {
           const model = await loadStreamed(directory, { dtype, budgetBytes });
