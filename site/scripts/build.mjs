@@ -1,7 +1,9 @@
 // Builds the site into site/dist: `npm run site` in the repository's root. With `--quick`, the API reference of the previous build stays.
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -13,6 +15,14 @@ const env = { ...process.env, ASTRO_TELEMETRY_DISABLED: "1", SITE_QUICK: process
 function run(command, args, cwd) {
   const { status, error } = spawnSync(command, args, { cwd, env, stdio: "inherit" });
   if (error) throw error;
+  if (status !== 0) process.exit(status ?? 1);
+}
+
+/** Runs Astro. Prints its output without the lines about single pages and pictures. */
+async function buildPages() {
+  const astro = spawn(astroNode(), ["node_modules/astro/bin/astro.mjs", "build"], { cwd: site, env, stdio: ["ignore", "pipe", "inherit"] });
+  for await (const line of createInterface(astro.stdout)) if (!/[├└]─|▶ |\(\+\d+ms\)|^\s*$/.test(line)) console.log(line);
+  const [status] = astro.exitCode === null ? await once(astro, "close") : [astro.exitCode];
   if (status !== 0) process.exit(status ?? 1);
 }
 
@@ -41,6 +51,6 @@ if (!isInstalled()) run(npm, ["ci"], site);
 if (!existsSync(join(root, "dist/browser/rl.js"))) run(npm, ["run", "-s", "build"], root);
 rmSync(join(site, "dist"), { recursive: true, force: true });
 run(process.execPath, ["scripts/content.mjs"], site);
-run(astroNode(), ["node_modules/astro/bin/astro.mjs", "build"], site);
+await buildPages();
 run(process.execPath, ["node_modules/typescript/bin/tsc", "--noEmit"], site);
 run(process.execPath, ["scripts/check-html.mjs"], site);
