@@ -75,15 +75,22 @@ export async function sourceFiles(files: TestProject["files"]): Promise<Map<stri
 }
 
 async function stripTypes(path: string, text: string): Promise<SourceFile> {
-  const { transform } = await import("sucrase").catch((cause) => {
-    throw new SandboxError(
-      `runTests: ${path}: TypeScript needs an optional package: expected sucrase, got no installed package. Install: npm i sucrase`,
-      { cause },
-    );
-  });
+  const { transform } = await loadSucrase(path);
   try {
     return { text: transform(text, { transforms: ["typescript"], disableESTransforms: true, filePath: path }).code };
   } catch (error) {
     return { error: (error as Error).message };
+  }
+}
+
+async function loadSucrase(path: string): Promise<typeof import("sucrase")> {
+  // Bundlers accept missing packages in a try block.
+  try {
+    return await import("sucrase");
+  } catch (cause) {
+    throw new SandboxError(
+      `runTests: ${path}: TypeScript needs an optional package: expected sucrase, got no installed package. Install: npm i sucrase`,
+      { cause },
+    );
   }
 }

@@ -22,9 +22,7 @@ export type Parse = (path: string, text: string) => SyntaxNode | undefined;
  * @throws {InputError} if @babel/parser is not installed
  */
 export async function loadParser(where: string): Promise<Parse> {
-  const { parse } = await import("@babel/parser").catch((cause) => {
-    throw new InputError(`${where}: expected the optional package @babel/parser, got none (npm i @babel/parser)`, { cause });
-  });
+  const { parse } = await loadBabel(where);
   return (path, text) => {
     try {
       const { program } = parse(text, {
@@ -37,6 +35,15 @@ export async function loadParser(where: string): Promise<Parse> {
       throw error;
     }
   };
+}
+
+async function loadBabel(where: string): Promise<typeof import("@babel/parser")> {
+  // Bundlers accept missing packages in a try block.
+  try {
+    return await import("@babel/parser");
+  } catch (cause) {
+    throw new InputError(`${where}: expected the optional package @babel/parser, got none (npm i @babel/parser)`, { cause });
+  }
 }
 
 export function isNode(value: unknown): value is SyntaxNode {
