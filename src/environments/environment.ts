@@ -12,6 +12,14 @@ export interface EpisodeCall extends ToolCall {
   readonly id: string;
 }
 
+/** What a model wrote in place of a call. */
+export interface MalformedCall {
+  readonly line: string;
+  readonly error: string;
+  readonly id?: string;
+  readonly name?: string;
+}
+
 /** A message of the model, split into its parts. */
 export interface AssistantMessage {
   /** The whole text, as the model wrote it. */
@@ -21,8 +29,8 @@ export interface AssistantMessage {
   /** The text without reasoning and tool calls. */
   readonly content: string;
   readonly toolCalls: readonly EpisodeCall[];
-  /** Lines among the tool calls that are not calls, with the reason. */
-  readonly malformed: readonly { readonly line: string; readonly error: string }[];
+  /** What should be a call and is not, with the reason: lines of the text, or calls of a client with their `id` and `name`. */
+  readonly malformed: readonly MalformedCall[];
 }
 
 /** What an episode returns after a message of the model. */

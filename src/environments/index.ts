@@ -6,7 +6,7 @@
  */
 
 export { encodeTrace } from "./encode-trace.js";
-export type { AssistantMessage, Environment, Episode, EpisodeCall, Reply, Scores, ToolDefinition } from "./environment.js";
+export type { AssistantMessage, Environment, Episode, EpisodeCall, MalformedCall, Reply, Scores, ToolDefinition } from "./environment.js";
 export { type EpisodeSourceOptions, episodeSource, traceSource } from "./episode-source.js";
 export * from "./long-context/index.js";
 export { type OpenEnvEnvironment, openEnv, type ResetRow } from "./open-env/open-env.js";

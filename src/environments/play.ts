@@ -10,7 +10,7 @@ import type { ChatMessage } from "../text/format-chat.js";
 import type { AssistantMessage, Environment, Episode, Scores } from "./environment.js";
 import { parseAnswer } from "./parse-answer.js";
 import { openPlayer, type Turn } from "./player.js";
-import { type StopCondition, type Trace, type TraceNode, tracedTools, weightedRewards } from "./trace.js";
+import { checkScores, type StopCondition, type Trace, type TraceNode, tracedTools, weightedRewards } from "./trace.js";
 import type { MessageTokens } from "./turn-tokens.js";
 
 /** How episodes are played. Defaults are in parentheses. */
@@ -19,7 +19,7 @@ export interface PlayOptions {
   maxTurns?: number;
   /** Maximum number of tokens that the model generates in the whole episode (4096). */
   maxTokens?: number;
-  /** Time limit of the episode in milliseconds (none). */
+  /** Time limit of the episode in milliseconds, without the time of judging (none). */
   timeoutMs?: number;
   /** Sampling temperature (1). */
   temperature?: number;
@@ -101,6 +101,11 @@ export async function playEpisode<Row extends object>(
   let stop: StopCondition = "error";
   let scores: Scores = { rewards: {} };
   let info: Trace["info"] = {};
+  const fail = (error: unknown) => {
+    stop = "error";
+    scores = { rewards: Object.fromEntries(Object.keys(environment.weights ?? {}).map((name) => [name, null])) };
+    record.fail(error);
+  };
   try {
     episode = await startEpisode(environment, structuredClone(data), { seed, signal: controller.signal });
     try {
@@ -110,18 +115,16 @@ export async function playEpisode<Row extends object>(
       stop = "timeout";
     }
     clearTimeout(timer);
-    const judged = await rejectOnAbort(Promise.resolve(episode.score({ signal: outer })), outer);
+    const judged = checkScores(await rejectOnAbort(Promise.resolve(episode.score({ signal: outer })), outer), environment.name);
     info = plainJson(judged.info ?? {}, `${environment.name}: score: info`);
     scores = judged;
   } catch (error) {
     outer.throwIfAborted();
-    stop = "error";
-    scores = { rewards: Object.fromEntries(Object.keys(environment.weights ?? {}).map((name) => [name, null])) };
-    record.fail(error);
+    fail(error);
   } finally {
     clearTimeout(timer);
     unfollow();
-    await episode?.dispose?.();
+    await (async () => episode?.dispose?.())().catch(fail);
   }
   return {
     version: 1,
@@ -166,6 +169,7 @@ async function converse(model: LanguageModel, episode: Episode, record: Recorder
       if (turn.stop !== "eos" && turn.stop !== "stop") return ENDS[turn.stop];
       const reply = await rejectOnAbort(Promise.resolve(episode.step(answer, { signal })), signal);
       signal.throwIfAborted();
+      expectArgument("environment: step", isObjectLike(reply) && Array.isArray(reply.messages), "{ messages, terminated }", reply);
       if (reply.terminated) {
         record.last(reply.messages);
         return "terminated";

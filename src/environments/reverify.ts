@@ -6,7 +6,7 @@ import { readArguments } from "../text/messages.js";
 import type { AssistantMessage, Environment } from "./environment.js";
 import { parseAnswer } from "./parse-answer.js";
 import { expectEnvironment, startEpisode } from "./play.js";
-import { checkTrace, type Trace, type TraceNode, weightedRewards } from "./trace.js";
+import { checkScores, checkTrace, type Trace, type TraceNode, weightedRewards } from "./trace.js";
 
 const schema = v.strictObject({ signal: v.optional(signalOption) });
 
@@ -40,7 +40,7 @@ export async function reverify<Row extends object>(
         { signal },
       );
     }
-    const scores = await episode.score({ signal });
+    const scores = checkScores(await episode.score({ signal }), environment.name);
     const { turns, tokens } = trace.metrics;
     return {
       ...trace,

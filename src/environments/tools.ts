@@ -88,12 +88,18 @@ export async function callTool<State>(
   }
 }
 
+/** Most characters of a call that an error repeats. The model sees what it wrote anyway, and long errors would fill its context. */
+const MAX_REPEATED = 500;
+
+const beginningOf = (text: string): string => (text.length > MAX_REPEATED ? `${text.slice(0, MAX_REPEATED)}…` : text);
+
 /** The results of calls that cannot be read. */
 export function malformedCalls({ malformed }: AssistantMessage): ChatMessage[] {
-  return malformed.map(({ line, error }) => ({
+  return malformed.map(({ line, error, id, name = "tool_calls" }) => ({
     role: "tool",
-    name: "tool_calls",
-    content: `error: ${JSON.stringify(line)} is not a call: ${error}`,
+    name,
+    ...(id !== undefined && { tool_call_id: id }),
+    content: `error: ${JSON.stringify(beginningOf(line))} is not a call: ${beginningOf(error)}`,
   }));
 }
 

@@ -121,6 +121,19 @@ export function totalReward(trace: Pick<Trace, "rewards">): number | null {
   return Object.keys(trace.rewards).length === 0 ? null : total;
 }
 
+/** Checks what an environment returns. @throws {InputError} rewards or metrics that are no numbers, so that no trace could contain them */
+export function checkScores(scores: Scores, name: string): Scores {
+  const where = `${name}: score`;
+  expectArgument(where, isObjectLike(scores) && isObjectLike(scores.rewards), "{ rewards: { name: number } }", scores);
+  for (const [reward, value] of Object.entries(scores.rewards)) {
+    expectArgument(`${where}: rewards.${reward}`, value === null || Number.isFinite(value), "a finite number or null", value);
+  }
+  for (const [metric, value] of Object.entries(scores.metrics ?? {})) {
+    expectArgument(`${where}: metrics.${metric}`, Number.isFinite(value), "a finite number", value);
+  }
+  return scores;
+}
+
 /** Rewards as a trace contains them. */
 export function weightedRewards({ rewards }: Scores, weights: Readonly<Record<string, number>> = {}): Trace["rewards"] {
   return Object.fromEntries(

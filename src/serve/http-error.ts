@@ -14,6 +14,14 @@ export class HttpError extends LightningError {
     super(message);
   }
 
+  /** Headers of the response. A body that was not read to its end makes the connection useless. Clients must not send the next request on it. */
+  get headers(): Record<string, string> {
+    return {
+      ...(this.retryAfterSeconds !== undefined && { "retry-after": `${this.retryAfterSeconds}` }),
+      ...(this.status === 413 && { connection: "close" }),
+    };
+  }
+
   /** The error as the JSON body of OpenAI's format. */
   get body() {
     const type = this.status >= 500 ? "server_error" : this.status === 429 ? "rate_limit_error" : "invalid_request_error";

@@ -23,7 +23,7 @@ export async function readJsonBody(request: Request, maxBytes: number): Promise<
 }
 
 async function readText(request: Request, maxBytes: number): Promise<string> {
-  const tooLarge = () => new HttpError(413, "too_large", `body: the request has more than ${maxBytes} bytes. Shorten the prompt.`);
+  const tooLarge = () => new HttpError(413, "too_large", `body: expected at most ${maxBytes} bytes, got more. Shorten the request.`);
   if (Number(request.headers.get("content-length")) > maxBytes) throw tooLarge();
   const decoder = new TextDecoder("utf-8", { fatal: true });
   const reader = request.body?.getReader();

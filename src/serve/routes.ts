@@ -70,6 +70,5 @@ function wrongMethod(c: Context, expected: string, onError: ServeSettings["onErr
 function errorResponse(cause: unknown, onError: ServeSettings["onError"]): Response {
   const error = toHttpError(cause);
   if (error.status === 500) onError(cause);
-  const headers = error.retryAfterSeconds === undefined ? undefined : { "retry-after": `${error.retryAfterSeconds}` };
-  return Response.json(error.body, { status: error.status, headers });
+  return Response.json(error.body, { status: error.status, headers: error.headers });
 }

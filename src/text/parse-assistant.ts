@@ -1,6 +1,7 @@
 // Splits a model's output into reasoning, answer and tool calls, by the tags that the model writes. Text is passed on verbatim: nothing is
 // trimmed, corrected or dropped.
 
+import { isObject } from "../base/json.js";
 import { expectArgument, isObjectLike } from "../base/options.js";
 import type { ToolCall } from "./messages.js";
 
@@ -149,10 +150,40 @@ function splitBlock(text: string): { lines: string[]; rest: string } {
 function findClosingTag(line: string): number {
   const first = line.indexOf(CALLS_CLOSE);
   if (first < 0 || typeof readCall(line) !== "string") return -1;
-  for (let end = first; end >= 0; end = line.indexOf(CALLS_CLOSE, end + 1)) {
-    if (typeof readCall(line.slice(0, end)) !== "string") return end;
+  const end = line.indexOf(CALLS_CLOSE, objectEnd(line));
+  return end >= 0 && typeof readCall(line.slice(0, end)) !== "string" ? end : first;
+}
+
+/** Returns the position after the first complete object of a line, or the length of a line without one. */
+function objectEnd(line: string): number {
+  let depth = 0;
+  let isString = false;
+  for (let at = 0; at < line.length; at++) {
+    const character = line[at];
+    if (isString) {
+      if (character === "\\") at++;
+      else if (character === '"') isString = false;
+    } else if (character === '"') isString = true;
+    else if (character === "{") depth++;
+    else if (character === "}" && --depth === 0) return at + 1;
   }
-  return first;
+  return line.length;
+}
+
+/** Most levels of objects and arrays in the arguments of a call. Functions that write JSON recurse, so depth must be limited. */
+const MAX_LEVELS = 100;
+
+/** Whether a parsed JSON value has objects and arrays inside each other on more than `levels` levels. */
+function isDeeperThan(value: unknown, levels: number): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return levels === 0 || Object.values(value).some((item) => isDeeperThan(item, levels - 1));
+}
+
+/** Returns why a parsed JSON value cannot be the arguments of a call. Undefined if it can. */
+export function argumentsProblem(value: unknown): string | undefined {
+  if (isDeeperThan(value, MAX_LEVELS)) return `arguments: expected at most ${MAX_LEVELS} levels of objects and arrays, got more`;
+  if (isObject(value)) return undefined;
+  return `arguments: expected a JSON object, got ${JSON.stringify(value)}`;
 }
 
 /** Parses the call in a line. Returns a text with the reason if the call is invalid. */
@@ -161,10 +192,7 @@ function readCall(line: string): ToolCall | string {
     const call: Partial<ToolCall> | null = JSON.parse(line);
     if (typeof call !== "object" || call === null) return `expected a JSON object, got ${line.trim()}`;
     if (typeof call.name !== "string" || call.name === "") return `name: expected the name of a tool, got ${JSON.stringify(call.name)}`;
-    if (typeof call.arguments !== "object" || call.arguments === null || Array.isArray(call.arguments)) {
-      return `arguments: expected a JSON object, got ${JSON.stringify(call.arguments)}`;
-    }
-    return { name: call.name, arguments: call.arguments };
+    return argumentsProblem(call.arguments) ?? { name: call.name, arguments: call.arguments! };
   } catch (cause) {
     return `expected JSON: ${cause instanceof Error ? cause.message : cause}`;
   }

@@ -112,6 +112,39 @@ describe("playEpisode", () => {
     expect(trace.errors).toMatchObject([{ type: "Error", message: "the disk is full" }]);
   });
 
+  const over = { messages: [], terminated: true };
+  test.each([
+    ["no reply", { step: () => undefined }, "environment: step: expected { messages, terminated }, got undefined"],
+    ["no rewards", { score: () => ({}) }, "odd: score: expected { rewards"],
+    ["a reward that is no number", { score: () => ({ rewards: { reward: Number.NaN } }) }, "odd: score: rewards.reward: expected a finite"],
+    ["a metric that is no number", { score: () => ({ rewards: {}, metrics: { n: "1" } }) }, "odd: score: metrics.n: expected a finite"],
+    [
+      "an error when its state is freed",
+      {
+        dispose() {
+          throw new Error("cannot be freed");
+        },
+      },
+      "cannot be freed",
+    ],
+  ])("an environment that returns %s has failed", async (_, part, message) => {
+    const episode = { messages: [{ role: "user", content: "go" }], step: () => over, score: () => ({ rewards: { reward: 1 } }), ...part };
+    const odd = { name: "odd", weights: { reward: 1 }, start: () => episode } as unknown as Environment;
+    const trace = await playEpisode(
+      scriptedModel(() => "x"),
+      odd,
+      {},
+    );
+    expect([trace.stop_condition, trace.rewards]).toEqual(["error", { reward: null }]);
+    expect(trace.errors).toMatchObject([{ message: expect.stringContaining(message) }]);
+    expect(parseTraces(formatTrace(trace))).toHaveLength(1);
+  });
+
+  test("an error repeats only the beginning of a long line that is no call", async () => {
+    const trace = await playScript(sums, row, (_, turn) => (turn === 0 ? `<tool_calls>\n${"x".repeat(10_000)}\n</tool_calls>` : "done"));
+    expect(trace.nodes[2]!.message.content).toMatch(/^error: "x{500}…" is not a call: .{1,600}$/);
+  });
+
   test.each([
     ["turns", { maxTurns: 3 }, "max_turns", 3],
     ["tokens", { maxTokens: 7 }, "max_tokens", undefined],

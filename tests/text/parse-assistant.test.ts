@@ -110,6 +110,7 @@ describe("calls of tools", () => {
     ['{"name": "f"}', "arguments: …JSON object"],
     ['{"name": "f", "arguments": "{}"}', "arguments: …JSON object"],
     ['{"name": "f", "arguments": []}', "arguments: …JSON object"],
+    [`{"name": "f", "arguments": {"a": ${"[".repeat(50_000)}${"]".repeat(50_000)}}}`, "arguments: expected at most 100 levels"],
   ])("%s is reported beside the good ones", (bad, error) => {
     const answer = parseAssistant(`a\n<tool_calls>\n${line}\n${bad}\n${line}\n</tool_calls>b`);
     expect(answer).toMatchObject({
@@ -117,6 +118,14 @@ describe("calls of tools", () => {
       toolCalls: [f, f],
       malformed: [{ line: bad, error: expect.stringMatching(facts(error)) }],
     });
+  });
+
+  test("very many closing tags in a string that does not end are read in linear time", () => {
+    const began = performance.now();
+    const tags = "</tool_calls>".repeat(60_000);
+    expect(parseToolCalls(`<tool_calls>{"name": "${tags}`).malformed).toMatchObject([{ line: '{"name": "' }]);
+    expect(parseToolCalls(`<tool_calls>{"name": "${tags}\\"", "arguments": {}}${tags}`).toolCalls).toHaveLength(1);
+    expect(performance.now() - began).toBeLessThan(10_000);
   });
 
   test("no text is lost and nothing throws: every line is content, a call, or malformed", () => {

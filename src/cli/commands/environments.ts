@@ -8,7 +8,7 @@ import { heatMapFigure } from "../figures/heat-map-figure.js";
 import { actionOf, checkActionOptions } from "../inputs/actions.js";
 import { openAnsweringModel } from "../inputs/answering-model.js";
 import { CHARACTERS_PER_TOKEN, estimateTokens, KNOWN_ENVIRONMENTS, loadEnvironment } from "../inputs/environments.js";
-import { chooseRows, type EvaluationRow, parseDepths, parseLengths } from "../inputs/evaluation-rows.js";
+import { checkRowOptions, chooseRows, type EvaluationRow, parseDepths, parseLengths } from "../inputs/evaluation-rows.js";
 import { nameOf, readInput } from "../inputs/task-rows.js";
 import { commonOptions, loadingArguments, type NumberRange, numberOption, positiveInteger, UsageError } from "../options.js";
 import { type EpisodeReport, reportEpisodes } from "../reports/episodes.js";
@@ -119,24 +119,31 @@ async function evaluate(name: string, args: Given, terminal: Terminal): Promise<
     ...(timeout !== undefined && { timeoutMs: Math.ceil(1000 * timeout) }),
   };
   const known = await loadEnvironment(name);
+  const file = args.rows as string | undefined;
+  checkRowOptions(known, { name, file, lengths, depths });
+  const given = { name, file, lengths, depths, count, seed };
+  // Loading a model may take minutes. What can be wrong with rows that do not depend on it is found before.
+  const isFixed = file !== undefined || !known.generate;
+  const fixed = isFixed
+    ? await chooseRows(known, { ...given, countTokens: estimateTokens, contextLength: undefined }, terminal)
+    : undefined;
   const { playEpisodes } = await import("../../environments/index.js");
   using model = await openAnsweringModel(args, terminal, "environments eval");
   const { tokenizer } = model.solver;
-  if (!tokenizer && known.generate && args.rows === undefined) {
+  if (!tokenizer && !isFixed) {
     terminal.note(terminal.err.dim(`the server's tokenizer is not known: ${CHARACTERS_PER_TOKEN} characters count as a token`));
   }
   const countTokens = tokenizer ? (text: string) => tokenizer.encode(text).length : estimateTokens;
   const { contextLength } = model;
-  const choice = { name, file: args.rows as string | undefined, lengths, depths, count, seed, countTokens, contextLength };
-  const { rows, beyond } = await chooseRows(known, choice, terminal);
+  const { rows, beyond } = fixed ?? (await chooseRows(known, { ...given, countTokens, contextLength }, terminal));
   if (beyond.length > 0) {
     const { err } = terminal;
     const most = `the model's context of ${contextLength!.toLocaleString("en-US")} tokens`;
     terminal.note(`${err.yellow("warning:")} ${beyond.map(tokens).join(", ")}: beyond ${most}, not run`);
   }
   const settings = { ...sampling, seed, samples, modelName: model.name };
-  const file = args.out === undefined ? undefined : await TraceFile.open(args.out as string, await expectSame(name, rows, settings));
-  const traces: Trace[] = file?.traces ?? [];
+  const out = args.out === undefined ? undefined : await TraceFile.open(args.out as string, await expectSame(name, rows, settings));
+  const traces: Trace[] = out?.traces ?? [];
   const total = rows.length * samples;
   const longest = Math.max(1, ...rows.map(({ length = 1 }) => length));
   try {
@@ -155,13 +162,13 @@ async function evaluate(name: string, args: Given, terminal: Terminal): Promise<
     for await (const trace of playing) {
       const { length, depth } = rows[trace.info.row as number]!;
       const placed = { ...trace, info: { ...trace.info, ...(length !== undefined && { length }), ...(depth !== undefined && { depth }) } };
-      if (file) file.append(placed);
+      if (out) out.append(placed);
       else traces.push(placed);
       if (terminal.animated) terminal.stderr.write(`\r${traces.length} of ${total} episodes`);
     }
     if (terminal.animated) terminal.stderr.write("\r\u001b[K");
   } finally {
-    file?.close();
+    out?.close();
   }
   const failed = traces.find(({ errors }) => errors.length > 0);
   if (failed) terminal.note(`${terminal.err.yellow("warning:")} an episode failed: ${visible(failed.errors[0]!.message)}`);

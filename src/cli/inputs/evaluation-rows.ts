@@ -34,23 +34,30 @@ export interface ChosenRows {
   readonly beyond: readonly number[];
 }
 
+type RowOptionsGiven = Pick<RowChoice, "name" | "file" | "lengths" | "depths">;
+
 const DEFAULT_LENGTHS = [1000, 2000, 4000, 8000];
 const DEFAULT_DEPTHS = [0, 0.25, 0.5, 0.75, 1];
 /** Tokens of the chat format and of the answer's beginning, which the length of a task does not contain. */
 const RESERVED_TOKENS = 64;
 const SEEDS = 2 ** 32;
 
-/** Reads or generates rows. @throws {UsageError} options that the environment does not have; {InputError} an invalid file */
-export async function chooseRows(known: KnownEnvironment, choice: RowChoice, terminal: Terminal): Promise<ChosenRows> {
-  const { name, file, lengths, depths, count, seed, countTokens, contextLength = Number.POSITIVE_INFINITY } = choice;
+/** Checks the options that do not depend on the model. @throws {UsageError} options that the environment does not have, or no rows */
+export function checkRowOptions(known: KnownEnvironment, { name, file, lengths, depths }: RowOptionsGiven): void {
   const given = lengths ? "--lengths" : depths ? "--depths" : undefined;
   if (given && (file !== undefined || !known.generate)) {
     throw new UsageError(`${given}: expected with generated rows, which ${file === undefined ? name : file} has not`);
   }
   if (depths && !known.hasDepth) throw new UsageError(`--depths: ${name} has no depth (leave it out)`);
+  if (file === undefined && !known.generate && !known.rows) throw new UsageError(`--rows: ${name} needs a file of rows, got none`);
+}
+
+/** Reads or generates rows. @throws {UsageError} options that the environment does not have; {InputError} an invalid file */
+export async function chooseRows(known: KnownEnvironment, choice: RowChoice, terminal: Terminal): Promise<ChosenRows> {
+  checkRowOptions(known, choice);
+  const { file, lengths, depths, count, seed, countTokens, contextLength = Number.POSITIVE_INFINITY } = choice;
   if (file !== undefined || !known.generate) {
-    const all =
-      file === undefined ? await builtIn(known, name) : parse(await readInput(file, "a JSONL file of rows", terminal), file, known);
+    const all = file === undefined ? await known.rows!() : parse(await readInput(file, "a JSONL file of rows", terminal), file, known);
     return { rows: all.slice(0, count).map((data) => ({ data })), beyond: [] };
   }
   const rows: EvaluationRow[] = [];
@@ -72,11 +79,6 @@ export async function chooseRows(known: KnownEnvironment, choice: RowChoice, ter
     }
   }
   return { rows, beyond };
-}
-
-async function builtIn({ rows }: KnownEnvironment, name: string): Promise<readonly object[]> {
-  if (!rows) throw new UsageError(`--rows: ${name} needs a file of rows, got none`);
-  return rows();
 }
 
 function parse(text: string, path: string, { parse }: KnownEnvironment): readonly object[] {

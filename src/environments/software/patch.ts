@@ -12,6 +12,12 @@ const FUZZ = 2;
 /** Modes of symbolic links and submodules, in the header of a file. Lines of a hunk begin with `+`, `-` or a space. */
 const SPECIAL_MODE = /^(?:new|old|deleted)(?: file)? mode (?:120000|160000)\s*$/m;
 
+/** Git's encoding of binary files. Without the rest of git's headers, it would be read as a file without lines. */
+const BINARY = /^(?:GIT binary patch|Binary files .* differ)\s*$/m;
+
+/** Most lines that the shortest difference of two files may have. Its search takes time that grows with the square of this number. */
+const MAX_EDIT = 1000;
+
 /** A change of one file. `from` is undefined for a new file, `to` for a deleted one. */
 interface FilePatch {
   readonly from: string | undefined;
@@ -69,7 +75,12 @@ export function patchedLines(patch: string): Map<string, number[]> {
   return lines;
 }
 
-/** Creates a diff in git's format, with three lines of context. Empty if nothing changed. @throws {InputError} values that are not files */
+/**
+ * Creates a diff in git's format, with three lines of context. Empty if nothing changed. Files with very many differences are replaced as a
+ * whole.
+ *
+ * @throws {InputError} values that are not files
+ */
 export function createPatch(before: FileMap, after: FileMap): string {
   expectFiles("createPatch: before", before);
   expectFiles("createPatch: after", after);
@@ -77,7 +88,7 @@ export function createPatch(before: FileMap, after: FileMap): string {
   const changed = paths.filter((path) => before[path] !== after[path]);
   return changed
     .map((path) => {
-      const patch = structuredPatch(`a/${path}`, `b/${path}`, before[path] ?? "", after[path] ?? "", undefined, undefined, { context: 3 });
+      const patch = filesPatch(path, before[path] ?? "", after[path] ?? "");
       const isCreate = !Object.hasOwn(before, path);
       const isDelete = !Object.hasOwn(after, path);
       return formatPatch({
@@ -90,6 +101,17 @@ export function createPatch(before: FileMap, after: FileMap): string {
     .join("");
 }
 
+function filesPatch(path: string, before: string, after: string): StructuredPatch {
+  const create = (old: string, updated: string, limit: { maxEditLength?: number } = {}) =>
+    structuredPatch(`a/${path}`, `b/${path}`, old, updated, undefined, undefined, { context: 3, ...limit });
+  const shortest = before === "" || after === "" ? create(before, after) : create(before, after, { maxEditLength: MAX_EDIT });
+  if (shortest) return shortest;
+  const [removed, added] = [create(before, ""), create("", after)].map(({ hunks }) => hunks[0]!);
+  const { oldStart, oldLines } = removed!;
+  const { newStart, newLines } = added!;
+  return { ...create("", ""), hunks: [{ oldStart, oldLines, newStart, newLines, lines: [...removed!.lines, ...added!.lines] }] };
+}
+
 /** Returns whether a text has the headers or hunks of a unified diff. */
 export function isPatch(text: string): boolean {
   return /^(?:diff --git |--- \S.*\n\+\+\+ \S|rename from )/m.test(text);
@@ -97,6 +119,7 @@ export function isPatch(text: string): boolean {
 
 function readPatch(text: string): FilePatch[] {
   if (SPECIAL_MODE.test(text)) throw new PatchError("patch: expected regular files, got a symbolic link or a submodule");
+  if (BINARY.test(text)) throw new PatchError("patch: expected text files, got a binary patch");
   const changes = parseLiberally(text).map(filePatch);
   if (changes.length === 0) throw new PatchError("patch: expected a unified diff with --- and +++ lines, got a text without changes");
   return changes;

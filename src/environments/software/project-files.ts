@@ -18,6 +18,10 @@ export function checkProject(project: TestProject): void {
   expectArgument(where, isObjectLike(project), "{ files, tests }", project);
   expectArgument(`${where}.files`, isObjectLike(project.files), "an object with the text of each file by its path", project.files);
   expectArgument(`${where}.tests`, Array.isArray(project.tests), "an array of paths", project.tests);
+  const unknown = Object.keys(project).find((field) => field !== "files" && field !== "tests");
+  if (unknown !== undefined) {
+    throw new InputError(`${where}: ${printedJson(unknown)}: unknown field (fields: files, tests). Options are the second argument.`);
+  }
   const paths = Object.keys(project.files);
   if (paths.length > MAX_FILES) throw new InputError(`${where}.files: expected at most ${MAX_FILES} files, got ${paths.length}`);
   let characters = 0;

@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { SandboxError } from "../../base/errors.js";
 import { oneOf, parseOptions } from "../../base/options.js";
 import type { AssistantMessage, Environment, Scores } from "../environment.js";
 import { userMessage } from "../long-context/single-turn.js";
@@ -58,9 +59,13 @@ async function scoreResponse(row: SoftwareInstance, response: string | undefined
   return gradeScores(row, await gradeAnswer(row, response, options));
 }
 
-/** The reward of a judgement, and the shares of tests that pass. */
-export function gradeScores({ FAIL_TO_PASS, PASS_TO_PASS }: SoftwareInstance, { reward, outcome, failed }: Grade): Scores {
-  if (reward === null) return { rewards: { resolved: null } };
+/**
+ * The reward of a judgement, and the shares of tests that pass.
+ *
+ * @throws {SandboxError} the sandbox failed; the trace then has the reason
+ */
+export function gradeScores({ FAIL_TO_PASS, PASS_TO_PASS }: SoftwareInstance, { reward, outcome, failed, message }: Grade): Scores {
+  if (reward === null) throw new SandboxError(message);
   const share = (ids: readonly string[]) => (ids.length === 0 ? 1 : ids.filter((id) => !failed.includes(id)).length / ids.length);
   const applied = outcome === "not_applied" ? 0 : 1;
   return {

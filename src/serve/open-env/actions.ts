@@ -4,10 +4,11 @@ import * as v from "valibot";
 import { InputError } from "../../base/errors.js";
 import { isObject } from "../../base/json.js";
 import { parseOptions } from "../../base/options.js";
-import type { AssistantMessage, EpisodeCall } from "../../environments/environment.js";
+import type { AssistantMessage, EpisodeCall, MalformedCall } from "../../environments/environment.js";
 import { ACTION_TITLE } from "../../environments/open-env/protocol.js";
 import { parseAnswer } from "../../environments/parse-answer.js";
 import { readArguments } from "../../text/messages.js";
+import { argumentsProblem } from "../../text/parse-assistant.js";
 
 /** What a client asks of an episode: a message of the model, or the end of the episode. */
 export type Action = { readonly kind: "message"; message(nextId: () => string): AssistantMessage } | { readonly kind: "end" };
@@ -57,12 +58,14 @@ export function parseAction(value: unknown): Action {
   return {
     kind: "message",
     message(nextId) {
-      const malformed: { line: string; error: string }[] = [];
+      const malformed: MalformedCall[] = [];
       const toolCalls = (calls ?? []).flatMap((one): EpisodeCall[] => {
         const { name, arguments: args } = "function" in one ? one.function : one;
         const read = readArguments(args, "action: tool_calls");
-        if (typeof read !== "string") return [{ id: one.id ?? nextId(), name, arguments: read }];
-        malformed.push({ line: read, error: "the arguments are not a JSON object" });
+        const error = typeof read === "string" ? "the arguments are not a JSON object" : argumentsProblem(read);
+        const id = one.id ?? nextId();
+        if (typeof read !== "string" && error === undefined) return [{ id, name, arguments: read }];
+        malformed.push({ line: typeof args === "string" ? args : name, error: error!, id, name });
         return [];
       });
       return { text: content ?? "", content: content ?? "", ...(reasoning != null && { reasoning }), toolCalls, malformed };

@@ -177,7 +177,7 @@ export class OpenEnvServer {
 
   private errorResponse(cause: unknown): Response {
     if (cause instanceof HttpError && cause.code !== "invalid_json") {
-      return Response.json({ detail: cause.message, code: cause.code }, { status: cause.status });
+      return Response.json({ detail: cause.message, code: cause.code }, { status: cause.status, headers: cause.headers });
     }
     const error = toOpenEnvError(cause);
     if (error.code === "EXECUTION_ERROR" && !(cause instanceof OpenEnvError)) this.settings.onError(cause);

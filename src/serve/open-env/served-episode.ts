@@ -2,7 +2,7 @@ import { followSignals, rejectOnAbort } from "../../base/abort.js";
 import { InputError } from "../../base/errors.js";
 import type { Environment, Episode, Reply } from "../../environments/environment.js";
 import type { FunctionTool, ServedStop, StepResult } from "../../environments/open-env/protocol.js";
-import { totalReward, weightedRewards } from "../../environments/trace.js";
+import { checkScores, totalReward, weightedRewards } from "../../environments/trace.js";
 import type { ChatMessage } from "../../text/format-chat.js";
 import type { Action } from "./actions.js";
 import { OpenEnvError } from "./open-env-error.js";
@@ -137,7 +137,7 @@ export class ServedEpisode {
       if (stop === null && messages.length === 0) throw new InputError(`${setup.environment.name}: step: expected messages, got none`);
     }
     if (stop === null) return { observation: this.observation(messages), reward: null, done: false };
-    const scores = await rejectOnAbort(Promise.resolve(episode.score({ signal })), signal);
+    const scores = checkScores(await rejectOnAbort(Promise.resolve(episode.score({ signal })), signal), setup.environment.name);
     const rewards = weightedRewards(scores, setup.environment.weights);
     const reward = totalReward({ rewards });
     this.stop = stop;

@@ -61,6 +61,7 @@ describe("unified diffs", () => {
     ["a file that becomes a link", `diff --git a/b.js b/b.js\nold mode 100644\nnew mode 120000\n${DIFF}`, "symbolic link"],
     ["a submodule", "diff --git a/m b/m\nnew file mode 160000\n--- /dev/null\n+++ b/m\n@@ -0,0 +1 @@\n+Subproject commit 1\n", "submodule"],
     ["a binary patch", "diff --git a/b.js b/b.js\nBinary files a/b.js and b/b.js differ\n", "binary"],
+    ["a binary patch in git's encoding", "diff --git a/b b/b\nnew file mode 100644\nGIT binary patch\nliteral 3\nKcmZQz\n\n", "binary"],
     ["a file that does not exist", "--- a/c.js\n+++ b/c.js\n@@ -1 +1 @@\n-x\n+y\n", "unknown path"],
     ["a new file that exists", "--- /dev/null\n+++ b/b.js\n@@ -0,0 +1 @@\n+x\n", "existing file"],
     ["a deletion that leaves lines", "--- a/b.js\n+++ /dev/null\n@@ -1,1 +0,0 @@\n-x\n", "deletion of all lines"],
@@ -84,6 +85,15 @@ describe("unified diffs", () => {
       }),
       { numRuns: 150 },
     );
+  });
+
+  test("a patch of files without anything in common replaces them, in little time", () => {
+    const began = performance.now();
+    const lines = Array.from({ length: 8000 }, (_, i) => `line ${i}`);
+    const before = { "a.js": `${lines.join("\n")}\n`, "b.js": "x\n" };
+    const after = { "a.js": lines.toReversed().join("\n"), "b.js": "y\n" };
+    expect(applyPatch(before, createPatch(before, after))).toEqual(after);
+    expect(performance.now() - began).toBeLessThan(30_000);
   });
 
   test("names of built-in properties are ordinary names", () => {

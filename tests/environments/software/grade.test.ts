@@ -1,6 +1,7 @@
 // Outcomes and rewards of answers.
 
 import { describe, expect, test } from "vitest";
+import { SandboxError } from "../../../src/base/errors.js";
 import {
   formatTrace,
   gradeAnswer,
@@ -11,6 +12,7 @@ import {
   stagedRepair,
   validateInstances,
 } from "../../../src/environments/index.js";
+import { gradeScores } from "../../../src/environments/software/software-repair.js";
 import { InputError } from "../../../src/index.js";
 import { scriptedModel } from "../../support/scripted-model.js";
 import { answerWith, files, goldPatch, instance } from "./small-project.js";
@@ -122,6 +124,11 @@ describe("softwareRepair", () => {
     );
     expect(cut.stop_condition).toBe("max_tokens");
     expect(cut.rewards).toEqual({ resolved: { score: 0, weight: 1 } });
+  });
+
+  test("a sandbox that failed is an error of the episode, whose trace then has the reason", () => {
+    const grade = { reward: null, outcome: "not_judged", failed: [], message: "no sandbox" } as const;
+    expect(() => gradeScores(instance, grade)).toThrow(new SandboxError("no sandbox"));
   });
 
   test("options are checked", () => {

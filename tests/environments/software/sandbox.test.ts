@@ -42,6 +42,7 @@ describe("projects that are refused", () => {
     [{ files: ok, tests: ["b.test.js"] }, 'runTests: project.tests[0]: expected…got "b.test.js"'],
     [{ files: { ...ok, "a.txt": "" }, tests: ["a.txt"] }, "project.tests[0]…"],
     [{ files: ok, tests: ["a.test.js", "a.test.js"] }, "project.tests: expected unique paths"],
+    [{ files: ok, tests: ["a.test.js"], limits: { wallMs: 1 } }, 'project: "limits": unknown field (…Options are the second argument'],
     [{ files: { "a.js": 3 }, tests: [] }, 'project.files["a.js"]: expected the text of the file, got number'],
   ])("%j", async (project, message) => {
     await expect(runTests(project as never)).rejects.toThrow(facts(message));

@@ -173,11 +173,13 @@ describe("an episode", () => {
     const call = (args: unknown) => ({ content: "", tool_calls: [{ id: "a", function: { name: "add", arguments: args } }] });
     for (const [args, answer] of [
       ["{n: 1", /error: .*not a JSON object/],
+      [`{"n":${"[".repeat(500)}${"]".repeat(500)}}`, /error: .*at most 100 levels/],
       [{ n: "1" }, /error: add: arguments\.n: expected integer/],
       ['{"n":14}', /error: 14 is not allowed/],
     ] as const) {
       const { body } = await post("/step", { episode_id, action: call(args) });
-      expect(body.observation.messages).toMatchObject([{ content: expect.stringMatching(answer) }]);
+      // As OpenAI's API asks for, every call has a result with its id.
+      expect(body.observation.messages).toMatchObject([{ name: "add", tool_call_id: "a", content: expect.stringMatching(answer) }]);
     }
   });
 });
@@ -362,7 +364,9 @@ describe("invalid requests leave the episode as it is", () => {
   test("a body that is too large, of another type, or nested deeply", async () => {
     const { post } = direct({ maxBodyBytes: 1000 });
     await post("/reset", { episode_id: id });
-    expect((await post("/step", { episode_id: id, action: { content: "x".repeat(2000) } })).status).toBe(413);
+    const large = await post("/step", { episode_id: id, action: { content: "x".repeat(2000) } });
+    // The rest of the body is not read, so the connection cannot be used again.
+    expect([large.status, large.headers.get("connection")]).toEqual([413, "close"]);
     expect((await post("/step", "x=1", { "content-type": "text/plain" })).status).toBe(415);
     const deep = direct();
     const { episode_id } = (await deep.post("/reset", { index: 0 })).body.observation;
