@@ -2,6 +2,13 @@
 
 export const views = [
   {
+    name: "real-model",
+    title: "The real model",
+    heading: "The real model, down to every tensor",
+    description:
+      "Explore the 456 billion parameters of MiniMax-M1, and compute the memory, operations and GPUs that it needs for any context.",
+  },
+  {
     name: "cispo",
     title: "CISPO",
     heading: "The weight of a token against its ratio",

@@ -1,6 +1,16 @@
+import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
+const built = (path: string) => fileURLToPath(new URL(`../dist/node/${path}`, import.meta.url));
+
 export default defineConfig({
+  // For tests of a view's computing, which run in Node.
+  resolve: {
+    alias: [
+      { find: /^lightning-m1\/(.*)$/, replacement: built("$1.js") },
+      { find: /^lightning-m1$/, replacement: built("index.js") },
+    ],
+  },
   test: {
     include: ["tests/**/*.test.ts"],
     globalSetup: "tests/support/server.ts",

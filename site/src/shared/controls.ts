@@ -85,6 +85,39 @@ export function checkboxes<T extends string>({
   };
 }
 
+export interface TextInputOptions {
+  readonly label: string;
+  /** What is expected, for example `200k, 1M, 128Ki`. */
+  readonly hint?: string;
+  readonly inputMode?: "text" | "search" | "decimal";
+  readonly onInput: (text: string) => void;
+}
+
+/** A line of text. `remark` shows what was understood, or why the text is not valid. */
+export interface TextInput extends Control<string> {
+  remark(text: string, isValid: boolean): void;
+}
+
+export function textInput({ label, hint, inputMode = "text", onInput }: TextInputOptions): TextInput {
+  const id = uniqueId("text");
+  const input = element("input", { type: inputMode === "search" ? "search" : "text", id, autocomplete: "off", spellcheck: "false" });
+  const output = element("output", { for: id, id: `${id}-remark` });
+  input.setAttribute("aria-describedby", output.id);
+  output.textContent = hint ?? "";
+  input.addEventListener("input", () => onInput(input.value));
+  return {
+    element: element("div", { class: "control control-text" }, element("label", { for: id }, label), input, output),
+    show: (text) => {
+      // Writing an equal value would move the cursor.
+      if (input.value !== text) input.value = text;
+    },
+    remark: (text, isValid) => {
+      output.textContent = text;
+      input.setAttribute("aria-invalid", String(!isValid));
+    },
+  };
+}
+
 export function button(label: string, onClick: () => void): HTMLButtonElement {
   const made = element("button", { type: "button" }, label);
   made.addEventListener("click", onClick);

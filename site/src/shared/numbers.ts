@@ -43,6 +43,18 @@ export function formatBytes(bytes: number, digits = 3): string {
   return `${formatNumber(value, digits)} ${units[unit]}`;
 }
 
+/** A number of bytes in binary units, as drivers and servers of GPUs count: 447 GiB. */
+export function formatBinaryBytes(bytes: number, digits = 4): string {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+  let unit = 0;
+  let value = bytes;
+  while (Math.abs(value) >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  return `${formatNumber(value, digits)} ${units[unit]}`;
+}
+
 /** A duration: 850 ms, 1.5 s, 2 min 5 s. */
 export function formatSeconds(seconds: number, digits = 3): string {
   if (seconds < 1) return `${formatNumber(seconds * 1000, digits)} ms`;
