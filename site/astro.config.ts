@@ -65,6 +65,8 @@ export default defineConfig({
         { find: /^lightning-m1$/, replacement: repository("dist/browser/index.js") },
       ],
     },
+    // Workers may share chunks with the page.
+    worker: { format: "es" },
     server: { fs: { allow: [repository("")] } },
   },
 });

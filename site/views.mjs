@@ -15,4 +15,11 @@ export const views = [
     description:
       "Compare how CISPO, GRPO, DAPO and other objectives weight the gradient of a token, for any bounds of the importance ratio.",
   },
+  {
+    name: "tasks",
+    title: "Tasks",
+    heading: "Puzzles that a program makes and judges",
+    description:
+      "Solve the SynLogic puzzles that MiniMax-M1 was trained on by hand, and let the verifiers of the library judge your answers.",
+  },
 ];

@@ -1,0 +1,43 @@
+// The worker of the view "Tasks": answers one request after the other.
+
+import type { Row } from "lightning-m1/rl";
+import { catalogue, judgeAnswer, makePuzzle, type PuzzleChoice, solution } from "./puzzles.ts";
+
+export type Request =
+  | { readonly kind: "catalogue" }
+  | { readonly kind: "make"; readonly choice: PuzzleChoice }
+  | { readonly kind: "judge"; readonly row: Row; readonly text: string }
+  | { readonly kind: "solve"; readonly row: Row };
+
+export interface Results {
+  readonly catalogue: ReturnType<typeof catalogue>;
+  readonly make: ReturnType<typeof makePuzzle>;
+  readonly judge: ReturnType<typeof judgeAnswer>;
+  readonly solve: ReturnType<typeof solution>;
+}
+
+export type Reply = { readonly id: number } & ({ readonly value: Results[keyof Results] } | { readonly error: string });
+
+function answer(request: Request): Results[keyof Results] {
+  switch (request.kind) {
+    case "catalogue":
+      return catalogue();
+    case "make":
+      return makePuzzle(request.choice);
+    case "judge":
+      return judgeAnswer(request.row, request.text);
+    case "solve":
+      return solution(request.row);
+  }
+}
+
+self.addEventListener("message", ({ data }: MessageEvent<{ id: number; request: Request }>) => {
+  const { id, request } = data;
+  let reply: Reply;
+  try {
+    reply = { id, value: answer(request) };
+  } catch (error) {
+    reply = { id, error: error instanceof Error ? error.message : String(error) };
+  }
+  self.postMessage(reply);
+});
