@@ -1,17 +1,25 @@
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { satteri } from "@astrojs/markdown-satteri";
 import starlight from "@astrojs/starlight";
 import { defineConfig, passthroughImageService } from "astro/config";
+import type { HastPluginDefinition } from "satteri";
 import starlightTypeDoc from "starlight-typedoc";
 import { modules, sections } from "./pages.mjs";
 import { views } from "./views.mjs";
 
 const repository = (path: string) => fileURLToPath(new URL(`../${path}`, import.meta.url));
 
-/** The source file of an entry point, from which the API reference is made. */
-function entryFile(name: string): string {
-  return repository(name === "" ? "src/index.ts" : name === "node" ? "src/node-entry/index.ts" : `src/${name}/index.ts`);
-}
+/** Puts each table into a box that scrolls, so that a wide table does not make the page wider. */
+const wrapTables: HastPluginDefinition = {
+  name: "wrap-tables",
+  element: {
+    filter: ["table"],
+    visit: (table, context) => {
+      context.wrapNode(table, { type: "element", tagName: "div", properties: { className: ["table-scroll"] }, children: [] });
+    },
+  },
+};
 
 /** `npm run site -- --quick`: keeps the API reference of the previous build. */
 const reusesApi = process.env.SITE_QUICK === "1" && existsSync(new URL("src/content/docs/api", import.meta.url));
@@ -19,21 +27,22 @@ const reusesApi = process.env.SITE_QUICK === "1" && existsSync(new URL("src/cont
 export default defineConfig({
   // The folder of the site on its server: "/" or, for example, "/lightning-m1/".
   base: process.env.SITE_BASE ?? "/",
-  trailingSlash: "always",
   // The default removes line breaks before inline elements, and with them the space between two words.
   compressHTML: true,
+  markdown: { processor: satteri({ hastPlugins: [wrapTables] }) },
   image: { service: passthroughImageService() },
   integrations: [
     starlight({
       title: "lightning-m1",
       description: "MiniMax-M1 in TypeScript: inference, training and reinforcement learning, in Node and in the browser",
+      expressiveCode: { defaultProps: { frame: "none" } },
       customCss: ["./src/styles/site.css"],
-      components: { SocialIcons: "./src/components/HeaderLinks.astro" },
+      components: { MarkdownContent: "./src/components/MarkdownContent.astro", SocialIcons: "./src/components/HeaderLinks.astro" },
       plugins: reusesApi
         ? []
         : [
             starlightTypeDoc({
-              entryPoints: modules.map(entryFile),
+              entryPoints: modules.map(({ file }) => repository(file)),
               tsconfig: repository("tsconfig.json"),
               typeDoc: {
                 name: "lightning-m1",
@@ -46,13 +55,10 @@ export default defineConfig({
           ],
       sidebar: [
         { label: "Interactive", items: views.map(({ name, title }) => ({ label: title, link: `/${name}/` })) },
-        ...sections.map(({ label, pages }) => ({ label, items: pages.map(({ slug }) => slug) })),
+        ...sections.map(({ label, pages, links = [] }) => ({ label, items: [...pages.map(({ slug }) => slug), ...links] })),
         {
           label: "API",
-          items: modules.map((name) => {
-            const path = name === "" ? "lightning-m1" : `lightning-m1/${name}`;
-            return { label: path, slug: `api/${path}` };
-          }),
+          items: modules.map(({ name }) => ({ label: name, slug: `api/${name}` })),
         },
       ],
     }),

@@ -1,6 +1,8 @@
+import { existsSync, readFileSync } from "node:fs";
+
 // The pages that are made of the repository's Markdown, in the order of the sidebar. `file` is a path in the repository, `slug` the address
 // on the site. `label` names the page in the sidebar; without it, the title in the file's front matter does. A description is here only if
-// the file has no front matter.
+// the file has no front matter. `links` lead to sections of pages that cover several topics.
 
 const guide = (name, label) => ({ file: `docs/${name}.md`, slug: `guides/${name}`, label });
 
@@ -33,6 +35,24 @@ export const sections = [
         description: "Model card of m1-puzzles-supervised, the bundled model before reinforcement learning.",
       },
       guide("full-size"),
+    ],
+  },
+  {
+    label: "Generation",
+    pages: [],
+    links: [
+      { label: "Generating", link: "/guides/loading-and-generating/#generating" },
+      { label: "Conversations", link: "/guides/loading-and-generating/#conversations" },
+      { label: "Intermediate results", link: "/guides/loading-and-generating/#intermediate-results" },
+    ],
+  },
+  {
+    label: "Browser",
+    pages: [],
+    links: [
+      { label: "In a page", link: "/guides/loading-and-generating/#in-a-page" },
+      { label: "Threads", link: "/guides/loading-and-generating/#threads" },
+      { label: "Loading over the network", link: "/guides/loading-and-generating/#loading-over-the-network" },
     ],
   },
   { label: "Serving", pages: [guide("serving"), guide("remote"), guide("deployment")] },
@@ -97,5 +117,15 @@ export const sections = [
 
 export const pages = sections.flatMap((section) => section.pages);
 
-/** The entry points of the library with a page of their own in the API reference. */
-export const modules = ["", "ops", "train", "rl", "environments", "analysis", "serve", "remote", "ai-sdk", "node"];
+const { exports } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
+
+/** The library's entry points for the API reference: name and source file. */
+export const modules = Object.entries(exports)
+  .filter(([, { types }]) => types?.startsWith("./dist/node/"))
+  .map(([path]) => {
+    const folder = path === "." ? "src" : path === "./node" ? "src/node-entry" : `src/${path.slice(2)}`;
+    return { name: path.replace(".", "lightning-m1"), file: `${folder}/index.ts` };
+  });
+
+const lost = modules.find(({ file }) => !existsSync(new URL(`../${file}`, import.meta.url)));
+if (lost) throw new Error(`site: ${lost.name}: expected its source in ${lost.file}, found none (change site/pages.mjs)`);

@@ -64,6 +64,12 @@ const WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
 
 /** Runs axe with all rules of WCAG 2.2 AA, or only with some rules. Returns one line per violation and element. */
 export async function axeViolations(page: Page, rules?: readonly string[]): Promise<string[]> {
+  // Scripts make boxes focusable that scroll, shortly after the page has loaded.
+  await page.waitForFunction(() =>
+    [...document.querySelectorAll(".expressive-code pre, .table-scroll")].every(
+      (box) => box.scrollWidth <= box.clientWidth || box.hasAttribute("tabindex"),
+    ),
+  );
   if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(axeSource);
   return page.evaluate(
     async ([tags, only]) => {

@@ -142,10 +142,11 @@ function figureOf(state: State): FigureSpec {
         Plot.ruleX([1], { stroke: "currentColor", strokeOpacity: 0.35 }),
         Plot.ruleX([state.ratio], { stroke: "currentColor", strokeDasharray: "2 4" }),
         Plot.ruleY([0]),
-        ...curves.map(({ weights, index }) =>
+        // Where curves coincide, the lower ones are wider, so that all are visible.
+        ...curves.map(({ weights, index }, position) =>
           Plot.line(
             weights.map((weight, i) => ({ ratio: ratios[i]!, weight })),
-            { x: "ratio", y: "weight", strokeWidth: 2.5, clip: true, ...seriesStyle(index) },
+            { x: "ratio", y: "weight", strokeWidth: 2 + 2 * (curves.length - 1 - position), clip: true, ...seriesStyle(index) },
           ),
         ),
       ],
