@@ -3,6 +3,7 @@ import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { playwright } from "@vitest/browser-playwright";
 import { defineConfig, type TestProjectConfiguration } from "vitest/config";
+import { checkpointService } from "./tests/support/checkpoint-service.js";
 import { LongestFirst } from "./tests/support/longest-first.js";
 
 const source = (path: string) => fileURLToPath(new URL(path, import.meta.url));
@@ -25,9 +26,9 @@ const SLOW = [
   "tests/conformance/node-{debug,relaxed}.test.ts",
   "tests/environments/software/{agent,cheats,grade,hostile,inject-bugs,repair-tasks}.test.ts",
   "tests/environments/tokens.test.ts",
-  "tests/io/{byte-source,fuzz,http-faults,mask-secrets,named-urls-source}.test.ts",
+  "tests/io/{byte-source,download-cache,fuzz,http-faults,mask-secrets,named-urls-source}.test.ts",
   "tests/model/bundled-model.test.ts",
-  "tests/node/{hub,save-journal}.test.ts",
+  "tests/node/{directory-store,hub,save-journal}.test.ts",
   "tests/node-entry/run-in-directory.test.ts",
   "tests/remote/{against-server,browser,connection}.test.ts",
   "tests/rl/{evaluation,tasks}/**",
@@ -106,6 +107,7 @@ export default defineConfig({
                   "lightning-m1/model": source("./models/m1-puzzles/index.js"),
                 },
               },
+              plugins: [checkpointService()],
               // Isolated, so that pages have shared memory and threads.
               server: { headers: { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" } },
               test: {

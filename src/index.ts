@@ -23,6 +23,9 @@ export type {
   Token,
 } from "./generate/index.js";
 export type { OpenOptions } from "./io/byte-source.js";
+export { deleteDownload, listDownloads, measureDownloads } from "./io/downloads/index.js";
+export type { Download, DownloadedFile } from "./io/downloads/manage.js";
+export type { CacheOptions, DownloadStore } from "./io/downloads/store.js";
 export { maskUrls } from "./io/mask-secrets.js";
 export type { CheckpointSource } from "./io/open-byte-source.js";
 export type { LanguageModel, LanguageSession, Prompt, PromptOptions, Usage } from "./language-model.js";

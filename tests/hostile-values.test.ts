@@ -12,6 +12,7 @@ import * as serve from "../src/serve/index.js";
 import * as train from "../src/train/index.js";
 import { files, goldPatch, instance as repair } from "./environments/software/small-project.js";
 import { SMALL, singleFile } from "./support/checkpoints.js";
+import { MemoryStore } from "./support/memory-store.js";
 import { scriptedModel } from "./support/scripted-model.js";
 
 const { LightningError, MiniMaxM1 } = main;
@@ -146,6 +147,7 @@ let far: remote.RemoteModel;
 let trace: environments.Trace;
 let calls: Record<string, Record<string, Call | string>>;
 
+const downloads = whole(new MemoryStore());
 const scripted = scriptedModel(() => "a");
 const tool = { name: "t", description: "", parameters: { type: "object" }, run: () => 1 };
 const domain: environments.DialogueDomain = { name: "d", policy: "p", tools: [], assertions: {}, database: {}, userDatabase: {} };
@@ -185,6 +187,7 @@ beforeAll(async () => {
     main: {
       availableBuilds: [main.availableBuilds],
       decaySlopes: [main.decaySlopes, whole(main.tinyM1), 0],
+      deleteDownload: [main.deleteDownload, "x", { name: "x", store: downloads }],
       estimateMemory: [main.estimateMemory, CONFIG, { context: 4 }],
       formatBytes: [main.formatBytes, 1],
       formatChat: [
@@ -194,9 +197,11 @@ beforeAll(async () => {
       ],
       graph: [main.graph, CONFIG],
       inspectCheckpoint: [main.inspectCheckpoint, singleFile(), { localFilesOnly: true }],
+      listDownloads: [main.listDownloads, { name: "x", store: downloads }],
       maskUrls: [main.maskUrls, "https://user:password@host/"],
       parseAssistant: [main.parseAssistant, "a", { opened: true }],
       parseConfig: [main.parseConfig, CONFIG, () => {}],
+      measureDownloads: [main.measureDownloads, { name: "x", store: downloads }],
       readTensors: [main.readTensors, singleFile(), { names: ["lm_head.weight"] }],
       "MiniMaxM1.load": [disposed(MiniMaxM1.load), singleFile(), { threads: 1, dtype: "f32" }],
       "MiniMaxM1.create": [disposed(MiniMaxM1.create), CONFIG, { seed: 1, threads: 1 }],

@@ -27,7 +27,7 @@ export class ShapeError extends LightningError {
   override name = "ShapeError";
 }
 
-/** A request for more memory than the machine, wasm32 or a budget allows. */
+/** A request for more memory than the machine, wasm32 or a budget allows, or for more storage than a cache of downloads has. */
 export class MemoryError extends LightningError {
   override name = "MemoryError";
 }

@@ -63,7 +63,7 @@ export async function planLoad(source: ByteSource, options: LoadOptions): Promis
   const { files: names, index } = await findShards(source, signal);
   const sizes = await readShardSizes(source, names, signal);
   const shardBytes = [...sizes.values()].reduce((sum, size) => sum + size, 0);
-  const missingBytes = (await source.downloader?.missingBytes(names)) ?? 0;
+  const missingBytes = (await source.downloader?.missingBytes(names, signal)) ?? 0;
   const reportProgress = progressReporter(missingBytes + shardBytes, onProgress, signal);
   reportProgress("download", 0);
   await source.downloader?.fetch(names, (bytes) => reportProgress("download", bytes), signal);

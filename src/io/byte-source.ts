@@ -1,3 +1,4 @@
+import type { CacheOptions } from "./downloads/store.js";
 import type { RetryPolicy } from "./retry.js";
 
 /** Maximum size of a configuration, an index or a tokenizer file in bytes. */
@@ -34,12 +35,20 @@ export interface ByteSource {
 export type SourceLocation =
   | { readonly kind: "directory"; readonly path: string }
   | { readonly kind: "http"; readonly base: string; readonly headers: Readonly<Record<string, string>>; readonly retryPolicy: RetryPolicy }
-  | { readonly kind: "files"; readonly files: ReadonlyMap<string, Blob | Uint8Array> };
+  | { readonly kind: "files"; readonly files: ReadonlyMap<string, Blob | Uint8Array> }
+  | { readonly kind: "pieces"; readonly directory: string; readonly files: ReadonlyMap<string, readonly FilePiece[]> };
+
+/** Bytes `begin` to `end` (exclusive) of a file, stored in a file of their own. */
+export interface FilePiece {
+  readonly name: string;
+  readonly begin: number;
+  readonly end: number;
+}
 
 /** Copies remote files to this machine. */
 export interface Downloader {
   /** Returns the number of bytes of these files that are not on this machine yet. */
-  missingBytes(files: readonly string[]): Promise<number>;
+  missingBytes(files: readonly string[], signal?: AbortSignal): Promise<number>;
   /** Downloads the missing files. */
   fetch(files: readonly string[], onBytes: (bytes: number) => void, signal?: AbortSignal): Promise<void>;
 }
@@ -47,8 +56,13 @@ export interface Downloader {
 export interface OpenOptions extends Partial<RetryPolicy> {
   /** Branch, tag or commit of a hub repository. */
   revision?: string;
-  /** Uses only files on this machine: hub ids are looked up in the cache, and URLs are refused (false). */
+  /** Uses only files on this machine: hub ids, and URLs with the option `cache`, are looked up in the cache; other URLs are refused (false). */
   localFilesOnly?: boolean;
+  /**
+   * Keeps the files of a URL on this machine, so that they are downloaded only once: in the origin private file system of a browser, or in
+   * `~/.cache/lightning-m1` in Node (false). `true` is a cache with the default options. Other sources are not affected.
+   */
+  cache?: boolean | CacheOptions;
   signal?: AbortSignal;
   /** Called with a warning about anything unexpected that does not change the result. */
   onWarning?: (message: string) => void;

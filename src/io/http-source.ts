@@ -11,11 +11,14 @@ import { declaredDataBytes, headerLength, PREFIX_BYTES } from "./safetensors.js"
 /** Maximum size of a file, in bytes, that is kept in memory if the server sends it whole. A kept file is not requested again. */
 const MAX_KEPT_FILE_BYTES = 1 << 24;
 
-/** The size and version of a file, and its bytes if the server sent all of them. */
-interface FileInfo {
+/** What a server says about a file, and its bytes if the server sent all of them. */
+export interface FileInfo {
+  /** Undefined if there is no such file. */
   readonly size: number | undefined;
   /** See {@link responseVersion}. */
   readonly version: string;
+  /** SHA-256 of the file in hexadecimal, if the server sends it (header `X-Linked-ETag` of the Hugging Face hub). */
+  readonly sha256?: string;
   /** Whether the server sends the whole file although a range was requested. */
   readonly ignoresRanges: boolean;
   readonly bytes?: Uint8Array;
@@ -74,15 +77,48 @@ export class HttpSource implements ByteSource {
     return maskUrl(this.base.url.href);
   }
 
+  /** The URL of the directory with its query, but without user name and password. */
+  get baseUrl(): string {
+    return this.base.url.href;
+  }
+
   async size(file: string, signal?: AbortSignal): Promise<number | undefined> {
+    return (await this.describe(file, signal)).size;
+  }
+
+  /** Asks the server about a file, once. @throws {CheckpointError} with the TransferError as its cause */
+  async describe(file: string, signal?: AbortSignal, retryPolicy = this.retryPolicy): Promise<FileInfo> {
     let known = this.fileInfo.get(file);
     if (!known) {
       known = await withReadErrors(this.name + file, signal, () =>
-        withRetries(() => this.requestFileInfo(file, signal), this.retryPolicy, signal),
+        withRetries(() => this.requestFileInfo(file, signal), retryPolicy, signal),
       );
       this.fileInfo.set(file, known);
     }
-    return known.size;
+    return known;
+  }
+
+  /**
+   * Downloads bytes `begin` to `end` (exclusive) of a file, in chunks as they arrive. The file must have been described. If the server
+   * does not support ranges, it sends the file from its beginning each time, and the bytes before `begin` are skipped.
+   *
+   * @throws {TransferError} see {@link downloadRange}
+   */
+  async *download(file: string, begin: number, end: number, signal?: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
+    for (let at = begin; at < end; ) {
+      const { size, bytes, ignoresRanges } = this.fileInfo.get(file)!;
+      if (bytes) return void (yield bytes.subarray(at, end));
+      try {
+        for await (const chunk of downloadRange(this.remoteFile(file), at, ignoresRanges ? size! : end, this.retryPolicy, signal)) {
+          const part = chunk.subarray(0, end - at);
+          at += part.byteLength;
+          yield part;
+          if (at === end) return;
+        }
+      } catch (error) {
+        this.expectRangesRefused(file, error);
+      }
+    }
   }
 
   async list(): Promise<undefined> {}
@@ -118,9 +154,7 @@ export class HttpSource implements ByteSource {
         try {
           return await this.readRange(file, begin, end, onBytes, signal);
         } catch (error) {
-          // The server did support ranges in the response that gave the size.
-          if (!(error instanceof TransferError && error.status === 200)) throw error;
-          this.fileInfo.set(file, { ...this.fileInfo.get(file)!, ignoresRanges: true });
+          this.expectRangesRefused(file, error);
         }
       }
       const read = this.streamQueue.then(() => this.readFromStream(file, begin, end, onBytes, signal));
@@ -133,6 +167,13 @@ export class HttpSource implements ByteSource {
     const { stream } = this;
     this.stream = undefined;
     await stream?.chunks.return();
+  }
+
+  /** Records that the server sends whole files, although it sent a range when it was asked about the file. @throws any other error */
+  private expectRangesRefused(file: string, error: unknown): void {
+    const known = this.fileInfo.get(file)!;
+    if (known.ignoresRanges || !(error instanceof TransferError && error.status === 200)) throw error;
+    this.fileInfo.set(file, { ...known, ignoresRanges: true });
   }
 
   private async readRange(
@@ -205,13 +246,14 @@ export class HttpSource implements ByteSource {
             remedy: "let it send Access-Control-Expose-Headers: Content-Range",
           });
         }
-        return { size: Number(total), version: status === 206 ? responseVersion(exchange) : "", ignoresRanges: false };
+        const sha256 = linkedSha256(headers);
+        return { size: Number(total), version: status === 206 ? responseVersion(exchange) : "", sha256, ignoresRanges: false };
       }
       if (status !== 200) throw exchange.statusError();
-      const version = responseVersion(exchange);
+      const [version, sha256] = [responseVersion(exchange), linkedSha256(headers)];
       const length = contentEncoding ? null : headers.get("content-length");
-      if (length !== null && Number(length) > MAX_KEPT_FILE_BYTES) return { size: Number(length), version, ignoresRanges: true };
-      return { ...(await this.measureBody(file, exchange)), version, ignoresRanges: true };
+      if (length !== null && Number(length) > MAX_KEPT_FILE_BYTES) return { size: Number(length), version, sha256, ignoresRanges: true };
+      return { ...(await this.measureBody(file, exchange)), version, sha256, ignoresRanges: true };
     } finally {
       exchange.close();
     }
@@ -261,4 +303,9 @@ export class HttpSource implements ByteSource {
     const { version = "", ignoresRanges = false } = this.fileInfo.get(name) ?? {};
     return { ...fileEndpoint(this.base, name), version, fullResponse: ignoresRanges ? "accepted" : "refused" };
   }
+}
+
+/** Returns the SHA-256 in the header `X-Linked-ETag`. A plain `ETag` may be any hash, or none. */
+function linkedSha256(headers: Headers): string | undefined {
+  return /^"?([0-9a-f]{64})"?$/.exec(headers.get("x-linked-etag") ?? "")?.[1];
 }

@@ -34,13 +34,22 @@ export async function openByteSource(source: CheckpointSource, options: OpenOpti
     return files ? new NamedUrlsSource(files, parseRetryPolicy(options), options.signal) : BlobSource.from(text);
   }
   const scheme = /^([a-z][a-z0-9+.-]+):/i.exec(text)?.[1]?.toLowerCase();
-  if (scheme === undefined || scheme === "file") return platform.openPath(text, options);
+  if (scheme === undefined || scheme === "file") return cached(await platform.openPath(text, options), options);
   if (scheme !== "http" && scheme !== "https") {
     throw new CheckpointError(`${maskUrl(text)}: expected http:, https: or file:, got ${scheme}:`);
   }
-  if (options.localFilesOnly)
-    throw new CheckpointError(`${maskUrl(text)}: expected a path or a cached hub id, got a URL (localFilesOnly is set)`);
-  return HttpSource.fromUrl(text, parseRetryPolicy(options));
+  if (options.localFilesOnly && !options.cache)
+    throw new CheckpointError(
+      `${maskUrl(text)}: expected a path or a cached hub id, got a URL (localFilesOnly is set; URLs need the option cache)`,
+    );
+  return cached(HttpSource.fromUrl(text, parseRetryPolicy(options)), options);
+}
+
+/** Puts the cache of downloads in front of a source of URLs, if the options want it. */
+async function cached(source: ByteSource, options: OpenOptions): Promise<ByteSource> {
+  if (options.cache === undefined || options.cache === false || !(source instanceof HttpSource)) return source;
+  const { openCachedSource } = await import("./downloads/cached-source.js");
+  return openCachedSource(source, options);
 }
 
 /**

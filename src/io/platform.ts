@@ -1,6 +1,7 @@
 import { CheckpointError } from "../base/errors.js";
 import { type ByteSource, isHubId, type OpenOptions } from "./byte-source.js";
 import type { Destination } from "./destination.js";
+import type { DownloadStore } from "./downloads/store.js";
 import { HttpSource } from "./http-source.js";
 import { maskUrl } from "./mask-secrets.js";
 import { parseRetryPolicy } from "./retry-options.js";
@@ -16,6 +17,8 @@ export interface Platform {
   openDestination(path: string): Promise<Destination>;
   /** Reads the bytes of a `file:` URL. */
   readFile(url: URL): Promise<Uint8Array>;
+  /** Opens the store of a cache of downloads. @throws {CheckpointError} there is no place to store files */
+  openStore(name: string): Promise<DownloadStore>;
 }
 
 /** The platform of browsers, which has relative URLs, but no file system and no hub cache. */
@@ -30,7 +33,8 @@ export const platform: Platform = {
         `${text}: hub ids can be opened only in Node (use https://huggingface.co/${text}/resolve/main/, or ./${text}/ for a relative URL)`,
       );
     }
-    if (options.localFilesOnly) throw new CheckpointError(`${text}: expected files, got a relative URL (localFilesOnly is set)`);
+    if (options.localFilesOnly && !options.cache)
+      throw new CheckpointError(`${text}: expected files, got a relative URL (localFilesOnly is set; URLs need the option cache)`);
     const { document, location } = globalThis;
     // Resolves the URL as `fetch` does. A worker made from a Blob has an origin but no path.
     const base = document?.baseURI ?? location?.href.replace(/^blob:(https?:\/\/[^/]+).*/, "$1");
@@ -50,6 +54,10 @@ export const platform: Platform = {
   /** Reads a `file:` URL. Browsers refuse this, but other engines have a `fetch` that reads files. */
   async readFile(url) {
     return new Uint8Array(await (await fetch(url)).arrayBuffer());
+  },
+
+  async openStore(name) {
+    return (await import("./downloads/opfs-store.js")).openOpfsStore(name);
   },
 
   async openDestination(path) {

@@ -96,6 +96,6 @@ export function readFromMemory(files: ReadonlyMap<string, Blob | Uint8Array>): R
 /** Entry of the reader thread of a web page. */
 export function serve(data: ReaderData, listen: (receive: (request: ReadRequest) => void) => void): void {
   const { location } = data;
-  if (location.kind === "directory") throw new Error("browsers have no file system");
+  if (location.kind === "directory" || location.kind === "pieces") throw new Error("browsers have no file system");
   serveReads(data, listen, location.kind === "http" ? readFromServer(location) : readFromMemory(location.files));
 }

@@ -40,6 +40,10 @@ export const platform: Platform = {
   },
 
   readFile,
+
+  async openStore(name) {
+    return (await import("./directory-store.js")).openDirectoryStore(name);
+  },
 };
 
 function fileUrlToPath(url: string): string {

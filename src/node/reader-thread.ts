@@ -2,6 +2,7 @@
 
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { join } from "node:path";
+import type { SourceLocation } from "../io/byte-source.js";
 import type { ReaderData, ReadRequest } from "../io/reader-protocol.js";
 import { type ReadFunction, readFromMemory, readFromServer, serveReads } from "../io/reader-thread.js";
 import { fileVersion } from "./file-version.js";
@@ -49,14 +50,29 @@ function readFromDirectory(path: string): ReadFunction {
   };
 }
 
+/** Reads files that are stored in pieces, each in a file of its own. */
+function readFromPieces({ directory, files }: Extract<SourceLocation, { kind: "pieces" }>): ReadFunction {
+  const read = readFromDirectory(directory);
+  return (request, target, onBytes) => {
+    for (const piece of files.get(request.file)!) {
+      const [begin, end] = [Math.max(request.begin, piece.begin), Math.min(request.end, piece.end)];
+      if (begin >= end) continue;
+      const part = target.subarray(begin - request.begin, end - request.begin);
+      read({ ...request, file: piece.name, begin: begin - piece.begin, end: end - piece.begin }, part, onBytes);
+    }
+  };
+}
+
 /** Serves read requests until the thread is stopped. */
 export function serve(data: ReaderData, listen: (receive: (request: ReadRequest) => void) => void): void {
   const { location } = data;
   const read =
     location.kind === "directory"
       ? readFromDirectory(location.path)
-      : location.kind === "http"
-        ? readFromServer(location)
-        : readFromMemory(location.files);
+      : location.kind === "pieces"
+        ? readFromPieces(location)
+        : location.kind === "http"
+          ? readFromServer(location)
+          : readFromMemory(location.files);
   serveReads(data, listen, read);
 }
