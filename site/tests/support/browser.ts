@@ -36,7 +36,11 @@ export function useBrowser(): (options?: { viewport?: { width: number; height: n
       if (message.type() === "error" || message.type() === "warning") problems.push(`console: ${message.text()}`);
     });
     page.on("pageerror", (error) => problems.push(`exception: ${error.message}`));
-    page.on("requestfailed", (request) => problems.push(`failed: ${request.url()}: ${request.failure()?.errorText}`));
+    page.on("requestfailed", (request) => {
+      // A reload aborts what is still loading, such as the icon of the page.
+      const reason = request.failure()?.errorText;
+      if (reason !== "net::ERR_ABORTED") problems.push(`failed: ${request.url()}: ${reason}`);
+    });
     page.on("request", (request) => {
       const url = new URL(request.url());
       if (!["data:", "blob:"].includes(url.protocol) && !hosts.includes(url.host)) problems.push(`external request: ${request.url()}`);

@@ -1,6 +1,6 @@
 // The puzzles of the view "Tasks", without a browser: every task can be solved by its solver, and wrong answers are judged as such.
 import { expect, test } from "vitest";
-import { catalogue, judgeAnswer, makePuzzle, solution } from "../../src/views/tasks/puzzles.ts";
+import { catalogue, exampleOf, judgeAnswer, makePuzzle, solution } from "../../src/views/tasks/puzzles.ts";
 
 const entries = catalogue();
 
@@ -19,6 +19,9 @@ test.each(entries.map(({ name }) => name))("%s: its solution is right, other tex
   const row = makePuzzle(choice);
   expect(makePuzzle(choice)).toEqual(row);
   expect(row.question).not.toBe("");
+  const example = exampleOf(choice);
+  expect(example !== undefined).toBe(name.startsWith("compact/"));
+  if (example) expect(example.question).not.toBe(row.question);
   const { text, answer } = solution(row);
   expect(judgeAnswer(row, text).right).toBe(true);
   expect(judgeAnswer(row, answer).right).toBe(true);

@@ -72,8 +72,8 @@ function describe({ a, b }: State, all: readonly Lead[]): string {
   const clear = (sign: number) => all.filter((lead) => lead.clear && lead.points * sign > 0).length;
   const known = all.filter((lead) => lead.clear !== undefined).length;
   return (
-    `${a} scores higher on ${ahead} of ${all.length} benchmarks. Of the ${known} with a known number of questions, it is ahead by more than ` +
-    `two standard errors on ${clear(1)}, and behind by more on ${clear(-1)}.`
+    `${a} scores higher on ${ahead} of ${all.length} benchmarks. Of the ${known} with a known number of questions, ` +
+    `it is ahead by more than two standard errors on ${clear(1)}, and behind by more on ${clear(-1)}.`
   );
 }
 
@@ -81,8 +81,8 @@ function figureOf({ a, b }: State, all: readonly Lead[]): FigureSpec {
   return {
     title: `Points by which ${a} leads over ${b}`,
     description:
-      `For each benchmark, a dot at the difference of the two scores, with a line of two standard errors to each side where the number of ` +
-      `questions is known. Filled dots are differences of more than two standard errors. The table below has the same data.`,
+      `For each benchmark, a dot at the difference of the two scores, with a line of two standard errors to each side where the ` +
+      `number of questions is known. Filled dots are differences of more than two standard errors. The table below has the same data.`,
     file: "benchmark-leads",
     chart: (width) => ({
       height: 64 + 24 * Math.max(1, all.length),

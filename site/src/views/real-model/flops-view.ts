@@ -111,7 +111,8 @@ class GenerationFlops extends HTMLElement {
     const longest = Math.min(...this.comparison.series.map(({ context }) => context));
     const beyond =
       state.tokens > longest ? ` Not every model is made for so many tokens: the shortest context is ${formatInteger(longest)}.` : "";
-    return `To generate ${formatInteger(state.tokens)} tokens, ${this.own().model} needs ${formatNumber(100 * ratio, 3)} % of DeepSeek-R1's operations.${beyond}`;
+    const share = `${formatNumber(100 * ratio, 3)} % of DeepSeek-R1's operations`;
+    return `To generate ${formatInteger(state.tokens)} tokens, ${this.own().model} needs ${share}.${beyond}`;
   }
 
   private figure(state: State): FigureSpec {
@@ -133,7 +134,8 @@ class GenerationFlops extends HTMLElement {
     return {
       title: `Operations of generating tokens${shown.length > 0 ? " (circles: read off the report's figure)" : ""}`,
       description:
-        `Line chart: operations in units of 10^15 against generated tokens up to ${formatInteger(longest)}, for ${legend.map(({ label }) => label).join(", ")}. ` +
+        `Line chart: operations in units of 10^15 against generated tokens up to ${formatInteger(longest)}, ` +
+        `for ${legend.map(({ label }) => label).join(", ")}. ` +
         "The curves of models with softmax attention in every layer bend upwards. The table below has the same data.",
       file: `generation-flops-${key}`,
       series: legend,

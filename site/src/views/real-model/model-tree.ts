@@ -69,12 +69,11 @@ export function modelTree(graph: Graph, name: string): TreeNode {
     dtypes: [tensor.dtype],
   });
 
-  const expertNodes = (layer: number, ofExperts: readonly GraphTensor[]) =>
-    Array.from({ length: numLocalExperts }, (_, expert) => {
-      const own = ofExperts.filter((tensor) => tensor.expert === expert);
-      const children = own.map((tensor) => tensorNode(tensor, lastPart(tensor.name)));
-      return inner("expert", `layers.${layer}.expert.${expert}`, `Expert ${expert}`, children);
-    });
+  const expertNodes = (layer: number, ofExperts: readonly GraphTensor[]) => {
+    const byExpert: TreeNode[][] = Array.from({ length: numLocalExperts }, () => []);
+    for (const tensor of ofExperts) byExpert[tensor.expert!]!.push(tensorNode(tensor, lastPart(tensor.name)));
+    return byExpert.map((children, expert) => inner("expert", `layers.${layer}.expert.${expert}`, `Expert ${expert}`, children));
+  };
   const layerNode = (layer: number) => {
     const parts = PARTS.flatMap((block) => {
       const own = byLayer[layer]!.filter((tensor) => tensor.block === block);

@@ -11,15 +11,22 @@ export function purposeOf(node: TreeNode, config: Config): string {
   switch (node.kind) {
     case "model":
       return (
-        `${attnTypeList.length} layers: ${attnTypeList.length - softmax} with lightning attention, whose state never grows, and ${softmax} with ` +
-        "softmax attention, whose cache grows with every token. Embedding and head are not part of the parameters that a token uses, as in published counts."
+        `${attnTypeList.length} layers: ${attnTypeList.length - softmax} with lightning attention, whose state never grows, and ` +
+        `${softmax} with softmax attention, whose cache grows with every token. Embedding and head are not part of the parameters ` +
+        "that a token uses, as in published counts."
       );
     case "range":
       return "Consecutive layers with tensors of the same shapes.";
     case "layer":
-      return "Attention mixes information between tokens; then the router sends each token through a few experts. Both have a norm and a residual connection.";
+      return (
+        "Attention mixes information between tokens; then the router sends each token through a few experts. " +
+        "Both have a norm and a residual connection."
+      );
     case "expert":
-      return `A feed-forward network: w2 · (silu(w1 · x) * (w3 · x)). The router chooses ${numExpertsPerTok} of ${numLocalExperts} experts for each token.`;
+      return (
+        "A feed-forward network: w2 · (silu(w1 · x) ⊙ (w3 · x)). " +
+        `The router chooses ${numExpertsPerTok} of ${numLocalExperts} experts for each token.`
+      );
   }
   switch (node.block) {
     case "embedding":
@@ -31,8 +38,8 @@ export function purposeOf(node: TreeNode, config: Config): string {
       );
     case "softmax":
       return (
-        `Attention over all earlier tokens. ${numAttentionHeads} query heads share ${numKeyValueHeads} heads of keys and values, which are kept ` +
-        `for every token: ${n(2 * numKeyValueHeads * headDim)} numbers per token and layer.`
+        `Attention over all earlier tokens. ${numAttentionHeads} query heads share ${numKeyValueHeads} heads of keys and values, which are ` +
+        `kept for every token: ${n(2 * numKeyValueHeads * headDim)} numbers per token and layer.`
       );
     case "norm":
       return "RMS norm: scales a vector to unit root mean square, then by a learned weight per dimension.";

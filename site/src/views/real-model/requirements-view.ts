@@ -1,15 +1,14 @@
 // `<m1-requirements>`: memory, operations and GPUs that a model needs for a context and a number of users.
 
-import * as Plot from "@observablehq/plot";
 import { DeploymentError, gpus, planDeployment, rayRecipe, serveCommand, type WeightScheme } from "lightning-m1/analysis";
 import { radios, select, textInput } from "../../shared/controls.ts";
 import { element } from "../../shared/dom.ts";
-import { type FigureSpec, seriesStyle } from "../../shared/figure.ts";
 import { formatBinaryBytes, formatInteger, formatNumber } from "../../shared/numbers.ts";
 import { choiceField, textField, UrlState } from "../../shared/state.ts";
 import { parseAmount } from "./amounts.ts";
 import { type ChosenModel, onModel } from "./chosen-model.ts";
-import { type CachePoint, type Costs, cacheCurves, type Demand, requirements, UTILIZATION } from "./requirements.ts";
+import { memoryFigure } from "./memory-figure.ts";
+import { type Costs, type Demand, requirements, UTILIZATION } from "./requirements.ts";
 
 interface State {
   readonly context: string;
@@ -30,23 +29,15 @@ const WEIGHTS: readonly { value: WeightScheme; label: string }[] = [
 
 /** The texts with whole numbers, and what they may be. */
 const AMOUNTS = {
-  context: { label: "Tokens per user", units: ["token", "tokens"], max: 1e9 },
-  users: { label: "Users at the same time", units: ["user", "users"], max: 100_000 },
-  perNode: { label: "GPUs per server", units: ["GPU", "GPUs"], max: 64 },
-  nodes: { label: "Servers", units: ["server", "servers"], max: 64 },
+  context: { label: "Tokens per user", unit: "token", max: 1e9 },
+  users: { label: "Users at the same time", unit: "user", max: 100_000 },
+  perNode: { label: "GPUs per server", unit: "GPU", max: 64 },
+  nodes: { label: "Servers", unit: "server", max: 64 },
 } as const;
 type AmountName = keyof typeof AMOUNTS;
 const amountNames = Object.keys(AMOUNTS) as AmountName[];
 
 const PLAN_DELAY_MS = 150;
-const CURVE_POINTS = 61;
-const MIN_CONTEXT = 1024;
-const MAX_CONTEXT = 2 ** 20;
-const CURVES = [
-  { key: "hybrid", label: "this model", index: 0 },
-  { key: "softmax", label: "softmax attention in every layer", index: 1 },
-  { key: "lightning", label: "lightning attention in every layer", index: 2 },
-] as const;
 
 class RequirementsView extends HTMLElement {
   private started = false;
@@ -133,12 +124,12 @@ class RequirementsView extends HTMLElement {
 
   /** The remark beside a text with a number. */
   private understood(name: AmountName): { text: string; isValid: boolean } {
-    const { units, max } = AMOUNTS[name];
+    const { unit, max } = AMOUNTS[name];
     const value = this.amount(name);
     if (value === undefined) return { text: `expected 1 to ${formatInteger(max)}, such as 8, 200k, 1M or 128Ki`, isValid: false };
     const { maxPositionEmbeddings } = this.model.graph.config;
     const beyond = name === "context" && value > maxPositionEmbeddings ? ` (made for at most ${formatInteger(maxPositionEmbeddings)})` : "";
-    return { text: `= ${formatInteger(value)} ${units[value === 1 ? 0 : 1]}${beyond}`, isValid: true };
+    return { text: `= ${counted(value, unit)}${beyond}`, isValid: true };
   }
 
   private update(): void {
@@ -151,11 +142,11 @@ class RequirementsView extends HTMLElement {
     const needs = requirements(this.model.graph, { context, users, weights, kv });
     const [own, naive] = [needs.exact.keyValues + needs.exact.states, needs.everyLayerCached.keyValues];
     this.reading.textContent =
-      `${formatInteger(users)} × ${formatInteger(context)} tokens: keys, values and states of ${this.model.name} take ${formatBinaryBytes(own)}. ` +
-      `With a key-value cache charged for every layer, the result would be ${formatBinaryBytes(naive)}: ${formatNumber(naive / own, 2)} times as much.`;
+      `${formatInteger(users)} × ${formatInteger(context)} tokens: keys, values and states of ${this.model.name} take ` +
+      `${formatBinaryBytes(own)}. With a key-value cache charged for every layer, the result would be ${formatBinaryBytes(naive)}: ` +
+      `${formatNumber(naive / own, 2)} times as much.`;
     this.showTable(needs);
-    const contexts = curveContexts(context);
-    this.figure.show(figureOf(this.model.name, cacheCurves(this.model.graph, contexts, users, kv), { context, users, kv, weights }));
+    this.figure.show(memoryFigure(this.model.graph, this.model.name, { context, users, kv, weights }));
     window.clearTimeout(this.planTimer);
     this.planTimer = window.setTimeout(() => this.showPlan(context, users), PLAN_DELAY_MS);
   }
@@ -220,8 +211,9 @@ class RequirementsView extends HTMLElement {
       const plan = planDeployment(this.model.graph, { gpu, gpusPerNode, nodes, context, concurrency: users, weights, kv, served });
       const { tensorParallel, replicas, sequences, nodesPerReplica, memory, usableBytes, cacheTokens, notes } = plan;
       const facts = [
-        `${formatInteger(replicas)} ${replicas === 1 ? "replica" : "replicas"} of ${tensorParallel} ${gpu}, each for ${formatInteger(sequences)} ${sequences === 1 ? "user" : "users"} at a time`,
-        `each GPU needs ${formatBinaryBytes(memory.totalBytes)} of ${formatBinaryBytes(usableBytes)} that the server may use (${100 * UTILIZATION} %)`,
+        `${counted(replicas, "replica")} of ${tensorParallel} ${gpu}, each for ${counted(sequences, "user")} at a time`,
+        `each GPU needs ${formatBinaryBytes(memory.totalBytes)} of ${formatBinaryBytes(usableBytes)} that the server may use ` +
+          `(${100 * UTILIZATION} %)`,
         `the cache of a replica has room for ${formatInteger(cacheTokens)} tokens`,
         ...notes,
       ];
@@ -242,6 +234,8 @@ class RequirementsView extends HTMLElement {
     }
   }
 }
+
+const counted = (count: number, unit: string) => `${formatInteger(count)} ${unit}${count === 1 ? "" : "s"}`;
 
 interface TableRow {
   readonly label: string;
@@ -271,58 +265,5 @@ function formatFlops(flops: number): string {
   const unit = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log10(flops) / 3)));
   return `${formatNumber(flops / 1000 ** unit, 4)} ${units[unit]}FLOP`;
 }
-
-/** Context lengths for the curves, the same number per octave. */
-function curveContexts(context: number): number[] {
-  const max = Math.max(MAX_CONTEXT, context);
-  return Array.from({ length: CURVE_POINTS }, (_, i) => Math.round(MIN_CONTEXT * (max / MIN_CONTEXT) ** (i / (CURVE_POINTS - 1))));
-}
-
-function figureOf(model: string, points: readonly CachePoint[], { context, users, kv }: Demand): FigureSpec {
-  const gib = (bytes: number) => bytes / 2 ** 30;
-  const tableRows = points.filter((_, i) => i % 6 === 0);
-  const last = points.at(-1)!;
-  return {
-    title: `Memory of keys, values and states for ${users === 1 ? "one user" : `${formatInteger(users)} users`}`,
-    description:
-      `Line chart with logarithmic axes: memory in GiB against tokens of context, for ${model}, for softmax attention in every layer and for ` +
-      `lightning attention in every layer. At ${formatInteger(last.context)} tokens they take ${formatBinaryBytes(last.hybrid)}, ` +
-      `${formatBinaryBytes(last.softmax)} and ${formatBinaryBytes(last.lightning)}. The table below has the same data.`,
-    file: "memory-against-context",
-    series: CURVES,
-    chart: (width) => ({
-      height: Math.round(Math.min(420, Math.max(280, width * 0.5))),
-      marginLeft: 52,
-      marginRight: 16,
-      marginBottom: 44,
-      x: {
-        type: "log",
-        base: 2,
-        domain: [MIN_CONTEXT, last.context],
-        ticks: Array.from({ length: 30 }, (_, i) => MIN_CONTEXT * 4 ** i).filter(
-          (tick, i) => tick <= last.context && (width >= 480 || i % 2 === 0),
-        ),
-        tickFormat: shortTokens,
-        label: "tokens of context",
-        labelOffset: 40,
-      },
-      y: { type: "log", grid: true, label: "GiB", ticks: width < 480 ? 4 : 6, tickFormat: (value: number) => formatNumber(value, 2) },
-      marks: [
-        ...(context >= MIN_CONTEXT ? [Plot.ruleX([context], { stroke: "currentColor", strokeDasharray: "2 4" })] : []),
-        ...CURVES.map(({ key, index }) =>
-          Plot.line(
-            points.filter((point) => point[key] > 0).map((point) => ({ context: point.context, memory: gib(point[key]) })),
-            { x: "context", y: "memory", strokeWidth: 2.5, ...seriesStyle(index) },
-          ),
-        ),
-      ],
-    }),
-    columns: ["tokens", ...CURVES.map(({ label }) => `${label} (GiB)`)],
-    rows: tableRows.map((point) => [formatInteger(point.context), ...CURVES.map(({ key }) => gib(point[key]))]),
-    data: { model, users, keysAndValues: kv, bytes: points },
-  };
-}
-
-const shortTokens = (tokens: number) => (tokens >= 2 ** 20 ? `${formatNumber(tokens / 2 ** 20)}Mi` : `${formatNumber(tokens / 1024)}Ki`);
 
 customElements.define("m1-requirements", RequirementsView);

@@ -108,7 +108,8 @@ class ModelTree extends HTMLElement {
       if (!this.search) this.openSelected();
     }
     this.found.textContent = this.search
-      ? `${formatInteger(this.search.tensors)} of ${formatInteger(this.root.tensors)} tensors match, with ${formatInteger(this.search.parameters)} parameters and ${formatBytes(this.search.bytes)}.`
+      ? `${formatInteger(this.search.tensors)} of ${formatInteger(this.root.tensors)} tensors match, with ` +
+        `${formatInteger(this.search.parameters)} parameters and ${formatBytes(this.search.bytes)}.`
       : "";
     this.draw();
   }

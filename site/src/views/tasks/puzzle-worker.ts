@@ -1,7 +1,7 @@
 // The worker of the view "Tasks": answers one request after the other.
 
 import type { Row } from "lightning-m1/rl";
-import { catalogue, judgeAnswer, makePuzzle, type PuzzleChoice, solution } from "./puzzles.ts";
+import { catalogue, exampleOf, judgeAnswer, makePuzzle, type PuzzleChoice, solution } from "./puzzles.ts";
 
 export type Request =
   | { readonly kind: "catalogue" }
@@ -11,7 +11,7 @@ export type Request =
 
 export interface Results {
   readonly catalogue: ReturnType<typeof catalogue>;
-  readonly make: ReturnType<typeof makePuzzle>;
+  readonly make: { readonly row: Row; readonly example: ReturnType<typeof exampleOf> };
   readonly judge: ReturnType<typeof judgeAnswer>;
   readonly solve: ReturnType<typeof solution>;
 }
@@ -23,7 +23,7 @@ function answer(request: Request): Results[keyof Results] {
     case "catalogue":
       return catalogue();
     case "make":
-      return makePuzzle(request.choice);
+      return { row: makePuzzle(request.choice), example: exampleOf(request.choice) };
     case "judge":
       return judgeAnswer(request.row, request.text);
     case "solve":

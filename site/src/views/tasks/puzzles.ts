@@ -3,6 +3,7 @@
 import { formatResponse, generateRows, judgeRow, levelsOf, moreTasks, type Row, rowTasks, synlogic, tasks } from "lightning-m1/rl";
 
 const COMPACT = "compact/";
+const EXAMPLE_SEED = 2 ** 32 - 1;
 
 /** A task of the gallery. */
 export interface TaskEntry {
@@ -48,6 +49,22 @@ export function catalogue(): TaskEntry[] {
 export function makePuzzle({ task, level, language, seed, index }: PuzzleChoice): Row {
   const [row] = generateRows(task, { level, language, seed, first: index, count: 1 });
   return row!;
+}
+
+/** A solved puzzle of the same task and level. */
+export interface Example {
+  readonly question: string;
+  readonly answer: string;
+}
+
+/** An example for a compact task, whose questions do not say how answers are written. Undefined for published tasks. */
+export function exampleOf(choice: PuzzleChoice): Example | undefined {
+  if (!choice.task.startsWith(COMPACT)) return undefined;
+  const { question } = makePuzzle(choice);
+  for (let index = 0; ; index++) {
+    const other = makePuzzle({ ...choice, seed: EXAMPLE_SEED, index });
+    if (other.question !== question) return { question: other.question, answer: solution(other).answer };
+  }
 }
 
 /** Judges what a reader typed. An answer to a compact task may be typed without its tags. */

@@ -33,6 +33,7 @@ class TasksView extends HTMLElement {
   private readonly summary = element("p", { class: "task-summary" });
   private readonly choices = element("div", { class: "task-choices" });
   private readonly question = element("pre", { class: "task-question", "aria-label": "Question", role: "group" });
+  private readonly example = element("div", { class: "task-example" });
   private readonly answer = element("textarea", { id: uniqueId("answer"), rows: 6, spellcheck: "false", autocapitalize: "off" });
   private readonly verdict = element("div", { class: "task-verdict", role: "status" });
   private readonly solution = element("div", { class: "task-solution", "aria-live": "polite" });
@@ -97,7 +98,8 @@ class TasksView extends HTMLElement {
       element("div", { class: "view-controls" }, task, this.choices, seed.element),
       this.summary,
       this.question,
-      element("label", { for: this.answer.id, class: "task-answer-label" }, "Your answer, in the form that the question asks for"),
+      this.example,
+      element("label", { for: this.answer.id, class: "task-answer-label" }, "Your answer, in the requested form"),
       this.answer,
       element("div", { class: "task-actions" }, ...this.actions),
       this.verdict,
@@ -153,8 +155,7 @@ class TasksView extends HTMLElement {
     const hasNewTask = entry.name !== this.shown?.task;
     this.shown = choice;
     this.taskSelect.value = entry.name;
-    this.summary.textContent =
-      entry.summary ?? "A small puzzle whose answer follows <answer>; the bundled model was made for such puzzles.";
+    this.summary.textContent = entry.summary ?? "A puzzle in a fixed notation, sized for a model of a few million parameters.";
     if (hasNewTask) this.buildChoices(entry);
     for (const input of this.choices.querySelectorAll("input")) input.checked = [choice.level, choice.language].includes(input.value);
     void this.make(choice);
@@ -181,11 +182,17 @@ class TasksView extends HTMLElement {
     this.solution.replaceChildren();
     this.verdict.replaceChildren("Making the puzzle…");
     try {
-      const row = await this.client.call({ kind: "make", choice });
+      const { row, example } = await this.client.call({ kind: "make", choice });
       if (choice !== this.shown) return;
       this.row = row;
       this.question.textContent = row.question;
       this.question.lang = choice.language;
+      this.example.replaceChildren(
+        ...(example
+          ? [element("p", {}, "How answers are written: another puzzle and its answer"), element("pre", {}, example.question)]
+          : []),
+        ...(example ? [element("pre", {}, example.answer)] : []),
+      );
       this.answer.value = sessionStorage.getItem(storageKey(choice)) ?? "";
       this.verdict.replaceChildren(`Puzzle ${formatInteger(choice.index + 1)} of seed ${choice.seed}.`);
       this.verdict.className = "task-verdict";
