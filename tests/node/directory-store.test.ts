@@ -5,7 +5,6 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { deleteDownload, listDownloads, MiniMaxM1, measureDownloads } from "../../src/index.js";
 import { DirectoryStore } from "../../src/node/directory-store.js";
 import { type Files, rangeOf, serve, withServer } from "../support/checkpoints.js";
-import { QUICK } from "../support/faulty-server.js";
 import { streamedFiles } from "../support/streaming.js";
 
 let cacheHome: string;
@@ -38,7 +37,7 @@ test("a directory keeps downloads for resident and streamed models", async () =>
   await withFiles(files, async (url, sent) => {
     const logits: Float32Array[] = [];
     for (const residency of ["resident", "streamed", "streamed"] as const) {
-      using model = await MiniMaxM1.load(url, { ...QUICK, cache: true, residency, threads: 1 });
+      using model = await MiniMaxM1.load(url, { retryDelayMs: 1, cache: true, residency, threads: 1 });
       logits.push(model.forward([[1, 2, 3]]).logits.slice());
     }
     expect(logits[1]).toEqual(logits[0]);
@@ -59,7 +58,7 @@ test("a directory keeps downloads for resident and streamed models", async () =>
 test("a file that is truncated while it is streamed ends the pass with an error, and the next load repairs it", async () => {
   const files = streamedFiles();
   await withFiles(files, async (url) => {
-    const load = () => MiniMaxM1.load(url, { ...QUICK, cache: true, residency: "streamed", threads: 1 });
+    const load = () => MiniMaxM1.load(url, { retryDelayMs: 1, cache: true, residency: "streamed", threads: 1 });
     const directory = join(cacheHome, "lightning-m1", "downloads", "default");
     {
       using model = await load();
