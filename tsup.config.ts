@@ -1,4 +1,4 @@
-import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { defineConfig, type Options } from "tsup";
@@ -21,7 +21,7 @@ function build(name: "node" | "browser", entry: Record<string, string>, aliases:
     // The addresses of the bundled model's files are a module of its own beside them, which both platforms share.
     external: ["lightning-m1/model"],
     // Development dependencies that are imported are bundled: small parts of packages that would multiply the size of an installation.
-    esbuildPlugins: [withoutXet, commonJs, licences(name)],
+    esbuildPlugins: [withoutXet, commonJs, licences(name), ...(name === "node" ? [sharedTasks] : [])],
     dts: name === "node" && {
       compilerOptions: { ignoreDeprecations: "6.0", stripInternal: true },
       banner: '/// <reference lib="esnext.disposable" />',
@@ -35,7 +35,17 @@ function build(name: "node" | "browser", entry: Record<string, string>, aliases:
       options.minifyWhitespace = true;
       options.lineLimit = 140;
     },
+    onSuccess: async () => joinStrings(`dist/${name}`),
   };
+}
+
+/** Joins strings that the line limit has broken, because bundlers look for the literal address of the worker's script. */
+function joinStrings(folder: string): void {
+  for (const file of readdirSync(path(folder)).filter((name) => name.endsWith(".js"))) {
+    const text = readFileSync(path(`${folder}/${file}`), "utf8");
+    const joined = text.replace(/(?<!\\)((?:\\\\)*)\\\n/g, "$1");
+    if (joined !== text) writeFileSync(path(`${folder}/${file}`), joined);
+  }
 }
 
 const browser = build(
@@ -50,20 +60,38 @@ const browser = build(
     remote: "src/remote/index.ts",
     "ai-sdk": "src/ai-sdk/index.ts",
     serve: "src/serve/index.ts",
+    worker: "src/worker/index.ts",
+    // Data, which the build for Node imports from here.
+    "repair-tasks": "src/environments/software/tasks/repair-tasks.json",
   },
   {
     "#platform": "src/io/platform.ts",
     "#sandbox": "src/base/sandbox.ts",
     "#threads": "src/runtime/threads.ts",
     "#websocket": "src/io/websocket.ts",
+    "#worker": "src/worker/worker-endpoint.ts",
   },
 );
 
-/** Finds the bundled model in the folder `model` beside the script. */
+/**
+ * Finds the bundled model in the folder `model` beside the script. A worker imports this script too, and must not have dynamic imports, so
+ * that every bundler can build it.
+ */
 const standalone: Plugin = {
   name: "standalone",
   setup(build) {
-    build.onResolve({ filter: /^lightning-m1\/model$/ }, () => ({ path: "./model/index.js", external: true }));
+    const names = ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"];
+    const contents = `export const files = new Map(${JSON.stringify(names)}.map((name) => [name, new URL("model/" + name, SCRIPT_URL)]));`;
+    build.onResolve({ filter: /^lightning-m1\/model$/ }, ({ path }) => ({ path, namespace: "standalone" }));
+    build.onLoad({ filter: /.*/, namespace: "standalone" }, () => ({ contents }));
+  },
+};
+
+/** Takes the repair tasks from the build for browsers, so that the package contains them once. */
+const sharedTasks: Plugin = {
+  name: "shared-tasks",
+  setup(build) {
+    build.onResolve({ filter: /\/repair-tasks\.json$/ }, () => ({ path: "../browser/repair-tasks.js", external: true }));
   },
 };
 
@@ -130,6 +158,9 @@ export default defineConfig([
       remote: "src/remote/index.ts",
       "ai-sdk": "src/ai-sdk/index.ts",
       serve: "src/serve/index.ts",
+      worker: "src/worker/index.ts",
+      // The script of the thread that `worker` starts; no entry of the package.
+      "lightning-m1-worker": "src/worker/lightning-m1-worker.ts",
       node: "src/node-entry/index.ts",
       cli: "src/cli/main.ts",
       // For the figures of studies; no entry of the package.
@@ -140,29 +171,39 @@ export default defineConfig([
       "#sandbox": "src/node/sandbox.ts",
       "#threads": "src/node/threads.ts",
       "#websocket": "src/node/websocket.ts",
+      "#worker": "src/node/worker-endpoint.ts",
     },
   ),
   {
     ...browser,
     async onSuccess() {
+      joinStrings("dist/browser");
       mkdirSync(path("dist/wasm"), { recursive: true });
       for (const name of ["simd", "relaxed", "debug"]) copyFileSync(path(`build/wasm/${name}.wasm`), path(`dist/wasm/${name}.wasm`));
+      // Bundlers follow `new URL("./lightning-m1-worker.js", import.meta.url)` to this file.
+      const worker = 'import { serveWorker } from "../standalone/lightning-m1.js";\nserveWorker();\n';
+      writeFileSync(path("dist/browser/lightning-m1-worker.js"), worker);
     },
   },
-  // One file with everything inside, for pages and workers without a bundler.
+  // One file with everything inside, for pages and workers without a bundler, and for the worker of pages with one.
   {
     ...browser,
-    entry: { "lightning-m1": "src/index.ts" },
+    entry: { "lightning-m1": "src/worker/standalone.ts" },
     outDir: "dist/standalone",
     splitting: false,
     minify: true,
     noExternal: [/./],
     external: [],
+    // Bundlers that build a worker from this script must not find the address of that worker in it.
+    define: { "import.meta.url": "SCRIPT_URL" },
+    banner: { js: "const SCRIPT_URL = import.meta.url;" },
     esbuildPlugins: [standalone, licences("standalone")],
     async onSuccess() {
+      joinStrings("dist/standalone");
       const names = ["index.js", "index.d.ts", "config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"];
       for (const name of names) cpSync(path(`models/m1-puzzles/${name}`), path(`dist/standalone/model/${name}`));
-      writeFileSync(path("dist/standalone/lightning-m1.d.ts"), 'export * from "../node/index.js";\n');
+      writeFileSync(path("dist/standalone/lightning-m1.d.ts"), 'export * from "../node/index.js";\nexport * from "../node/worker.js";\n');
+      writeFileSync(path("dist/standalone/lightning-m1-worker.js"), 'import { serveWorker } from "./lightning-m1.js";\nserveWorker();\n');
     },
   },
 ]);

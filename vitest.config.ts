@@ -70,6 +70,7 @@ function inNode(name: string, files: { include: string[]; exclude: string[]; iso
         "#sandbox": source("./src/node/sandbox.ts"),
         "#threads": source("./src/node/threads.ts"),
         "#websocket": source("./src/node/websocket.ts"),
+        "#worker": source("./tests/support/worker-endpoint.ts"),
         "lightning-m1/model": source("./models/m1-puzzles/index.js"),
       },
     },
@@ -104,10 +105,13 @@ export default defineConfig({
                   "#sandbox": source("./src/base/sandbox.ts"),
                   "#threads": source("./src/runtime/threads.ts"),
                   "#websocket": source("./src/io/websocket.ts"),
+                  "#worker": source("./src/worker/worker-endpoint.ts"),
                   "lightning-m1/model": source("./models/m1-puzzles/index.js"),
                 },
               },
               plugins: [checkpointService()],
+              // Found only when a worker imports the server. The page would then be reloaded.
+              optimizeDeps: { include: ["hono", "hono/cors", "hono/utils/buffer", "hono/utils/url"] },
               // Isolated, so that pages have shared memory and threads.
               server: { headers: { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" } },
               test: {

@@ -16,7 +16,7 @@ export interface PromptOptions extends GenerateOptions {
   template?: string;
 }
 
-/** A model that generates text: `MiniMaxM1` in this process, or `RemoteModel` on a server. */
+/** A model that generates text: `MiniMaxM1` in this thread, `WorkerModel` in a worker, or `RemoteModel` on a server. */
 export interface LanguageModel {
   /** The tokenizer. Undefined if the vocabulary is not available in this process. */
   readonly tokenizer?: Tokenizer | undefined;
@@ -35,7 +35,10 @@ export interface LanguageModel {
   [Symbol.dispose](): void;
 }
 
-/** A sequence of tokens that is continued turn by turn: `Session` in this process, or `RemoteSession` on a server. */
+/**
+ * A sequence of tokens that is continued turn by turn: `Session` in this thread, `WorkerSession` in a worker, or
+ * `RemoteSession` on a server.
+ */
 export interface LanguageSession {
   /** All tokens so far: inputs, generated tokens, and end-of-sequence tokens. */
   readonly ids: number[];
@@ -47,8 +50,8 @@ export interface LanguageSession {
   append(input: SessionInput, options?: PrefillOptions): Promise<void>;
   /** Adds input, if any, and generates tokens. */
   generate(input?: SessionInput, options?: GenerateOptions): Generation;
-  /** Encodes the session as bytes. */
-  save(): Uint8Array;
+  /** Encodes the session as bytes. Returns a promise if the session is in another thread. */
+  save(): Uint8Array | Promise<Uint8Array>;
   /** Copies the session. */
   fork(): LanguageSession;
   /** Drops all tokens after the first `length`. */

@@ -1,7 +1,8 @@
-import { CheckpointError, ConfigError, InputError } from "./base/errors.js";
+import { ConfigError, InputError } from "./base/errors.js";
 import { expectArgument, isObjectLike } from "./base/options.js";
 import { Random } from "./base/random.js";
 import { runSteps, runStepsWithPauses } from "./base/steps.js";
+import { bundledModelFiles } from "./bundled-model.js";
 import type { Checkpoint } from "./checkpoint/checkpoint.js";
 import { type CreateOptions, initialiseCheckpoint } from "./checkpoint/initialise.js";
 import { loadCheckpoint } from "./checkpoint/load.js";
@@ -131,6 +132,11 @@ export class MiniMaxM1 implements LanguageModel {
   /** The tokenizer. Undefined if the checkpoint has no tokenizer files; inputs must then be token ids, and generated text is empty. */
   get tokenizer(): Tokenizer | undefined {
     return this.text.tokenizer;
+  }
+
+  /** The text files of the checkpoint by name, such as tokenizer.json. @internal */
+  get textFiles(): ReadonlyMap<string, Uint8Array> {
+    return this.checkpoint.files;
   }
 
   private get codec(): TextCodec | undefined {
@@ -264,17 +270,5 @@ export class MiniMaxM1 implements LanguageModel {
       );
     }
     return this.tokenizer.encode(input);
-  }
-}
-
-/** Locates the files of the bundled model. A script without `import.meta.url` cannot know where its own files are. */
-async function bundledModelFiles(): Promise<ReadonlyMap<string, URL>> {
-  try {
-    return (await import("lightning-m1/model")).files;
-  } catch (cause) {
-    throw new CheckpointError(
-      "load: the files of the bundled model cannot be found, because this script was bundled without import.meta.url or without lightning-m1/model. Copy the package's folder dist/standalone/model to your server and load it by its URL.",
-      { cause },
-    );
   }
 }

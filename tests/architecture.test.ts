@@ -31,6 +31,7 @@ const rooms: Record<string, string[]> = {
   environments: [".", "base", "generate", "io", "remote", "rl", "text", "train"],
   "ai-sdk": [".", "base", "generate", "text"],
   serve: [".", "base", "environments", "generate", "model", "runtime", "text"],
+  worker: [".", "base", "checkpoint", "generate", "io", "model", "runtime", "serve", "text", "weights"],
   "node-entry": [".", "node", "serve", "train"],
   cli: [".", "analysis", "environments", "node", "node-entry", "remote", "rl", "serve", "train"],
 };
@@ -41,6 +42,7 @@ const aliases: Record<string, string> = {
   "#sandbox": "base/sandbox.ts",
   "#threads": "runtime/threads.ts",
   "#websocket": "io/websocket.ts",
+  "#worker": "worker/worker-endpoint.ts",
 };
 
 const files = readdirSync(root, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"));

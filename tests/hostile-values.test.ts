@@ -1,4 +1,4 @@
-// Every function of the main entry, and of training, serving, remote models and the AI SDK, with every argument, and every part of it, replaced by a value that does not belong there: what comes is a result or
+// Every function of the main entry, and of training, serving, remote models, models in workers and the AI SDK, with every argument, and every part of it, replaced by a value that does not belong there: what comes is a result or
 // one of the library's own errors.
 
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
@@ -10,6 +10,7 @@ import * as remote from "../src/remote/index.js";
 import * as rl from "../src/rl/index.js";
 import * as serve from "../src/serve/index.js";
 import * as train from "../src/train/index.js";
+import * as worker from "../src/worker/index.js";
 import { files, goldPatch, instance as repair } from "./environments/software/small-project.js";
 import { SMALL, singleFile } from "./support/checkpoints.js";
 import { MemoryStore } from "./support/memory-store.js";
@@ -141,9 +142,15 @@ const answered = async () =>
     choices: [{ index: 0, text: "a", message: { content: "a" }, finish_reason: "stop" }],
   });
 
+/** Arguments are checked before the worker starts. */
+const noWorker = () => {
+  throw new Error("no worker");
+};
+
 let model: main.MiniMaxM1;
 let boxed: main.MiniMaxM1;
 let far: remote.RemoteModel;
+let threaded: worker.WorkerModel;
 let trace: environments.Trace;
 let calls: Record<string, Record<string, Call | string>>;
 
@@ -164,6 +171,7 @@ beforeAll(async () => {
   trace = await environments.playEpisode(scripted, environment, { id: "a" }, { seed: 1 });
   model = await MiniMaxM1.load(singleFile(), { threads: 1 });
   boxed = await MiniMaxM1.load(undefined, { threads: 1 });
+  threaded = await worker.createWorkerModel(singleFile(), { threads: 1 });
   // Where no function stands in for it.
   vi.stubGlobal("fetch", answered);
   far = await remote.RemoteModel.connect("http://127.0.0.1:9/v1", { model: "m", fetch: answered, retries: 0 });
@@ -254,6 +262,18 @@ beforeAll(async () => {
       "model.session": [method(far, "session"), { seed: 1 }],
       "session.generate": [(input: never, options: never) => far.session().generate(input, options), "a", { maxTokens: 1 }],
       "session.append": [(input: never) => far.session().append(input), "a"],
+    },
+    worker: {
+      createWorkerModel: [worker.createWorkerModel, singleFile(), { threads: 1, tokenizer: false, serve: {}, worker: noWorker }],
+      "model.generate": [method(threaded, "generate"), [1, 2], { maxTokens: 1, seed: 1, stopIds: [1] }],
+      "model.generateBatch": [method(threaded, "generateBatch"), [[1, 2]], { maxTokens: 1 }],
+      "model.forward": [method(threaded, "forward"), [[1, 2]], { logits: "last", cache: undefined }],
+      "model.formatChat": [method(threaded, "formatChat"), [{ role: "user", content: "a" }], { tools: [{}] }],
+      "model.session": [disposed(method(threaded, "session")), { seed: 1 }],
+      "model.restore": [method(threaded, "restore"), model.session().save()],
+      "model.fetch": [method(threaded, "fetch"), "http://worker/health", { headers: {} }],
+      "session.generate": [(input: never, options: never) => threaded.session().generate(input, options), [1, 2], { maxTokens: 1 }],
+      "session.append": [(input: never, options: never) => threaded.session().append(input, options), [1, 2], {}],
     },
     rl: {
       repetitionStop: [(options: never, logprob: never) => rl.repetitionStop(options)(logprob), { tokens: 2, probability: 0.5 }, -1],
@@ -405,10 +425,10 @@ beforeAll(async () => {
 
 afterAll(() => {
   vi.unstubAllGlobals();
-  for (const one of [model, boxed]) one.dispose();
+  for (const one of [model, boxed, threaded]) one.dispose();
 });
 
-const entries = { main, train, rl, synlogic: rl.synlogic, environments, serve, remote, aiSdk };
+const entries = { main, train, rl, synlogic: rl.synlogic, environments, serve, remote, worker, aiSdk };
 
 describe.each(Object.keys(entries) as (keyof typeof entries)[])("%s", (entry) => {
   test("every function is tried", () => {

@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { InputError, SessionError } from "../base/errors.js";
+import { InputError } from "../base/errors.js";
 import { parseOptions } from "../base/options.js";
 import { Random } from "../base/random.js";
 import { checkIds, isTokenIds, type TokenIds } from "../model/token-ids.js";
@@ -9,6 +9,7 @@ import { continueSequences, prefillSequence, type Token } from "./generate.js";
 import { createGeneration, type Generation, type Usage } from "./generation.js";
 import { type GenerateOptions, type GenerateSettings, type PrefillOptions, parseGenerateOptions, parsePrefillOptions } from "./options.js";
 import { Sequence } from "./sequence.js";
+import { checkIdle, checkRewind } from "./session-checks.js";
 import { decodeSequence, encodeSequence } from "./session-file.js";
 
 const startSchema = v.strictObject({ seed: v.optional(v.unknown()) });
@@ -53,6 +54,11 @@ export class Session {
   /** Number of tokens so far. */
   get length(): number {
     return this.sequence.length;
+  }
+
+  /** Minimum length for `rewind`. @internal */
+  get minLength(): number {
+    return this.sequence.minLength;
   }
 
   /** The seed of the session's random generator. */
@@ -138,14 +144,7 @@ export class Session {
    */
   rewind(length: number): void {
     const { sequence } = this;
-    if (!Number.isInteger(length) || length < 0 || length > sequence.length) {
-      throw new InputError(`session.rewind: length: expected an integer within [0, ${sequence.length}], got ${length}`);
-    }
-    if (length < sequence.minLength) {
-      throw new SessionError(
-        `session.rewind: length: expected at least ${sequence.minLength}, got ${length}: lightning layers cannot remove computed tokens. Fork or save before you continue, or append the first ${length} ids to a new session.`,
-      );
-    }
+    checkRewind(length, this);
     this.begin("session.rewind");
     sequence.truncate(length);
     this.busy = false;
@@ -161,8 +160,7 @@ export class Session {
   }
 
   private begin(where: string): void {
-    if (this.busy)
-      throw new SessionError(`${where}: another call on this session is running. Wait until it ends, break its loop, or use a fork.`);
+    checkIdle(this.busy, where);
     this.busy = true;
   }
 

@@ -15,7 +15,7 @@ export class BlobSource implements ByteSource {
 
   private constructor(
     readonly name: string,
-    private readonly files: ReadonlyMap<string, Blob | Uint8Array>,
+    readonly files: ReadonlyMap<string, Blob | Uint8Array>,
     readonly weightsFile?: string,
   ) {}
 

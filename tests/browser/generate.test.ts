@@ -57,14 +57,3 @@ test.each([1, 2])("the bundled model answers as in Node, threads: %i", async (th
   using model = await MiniMaxM1.load(undefined, { build: "simd", threads });
   expect(await answersOf(model)).toEqual(answers.map(({ text }) => text));
 });
-
-test("and the same in a worker", async () => {
-  const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
-  const answer = new Promise((resolve, reject) => {
-    worker.onmessage = ({ data }) => resolve(data);
-    worker.onerror = ({ message }) => reject(new Error(message));
-  });
-  worker.postMessage(await files());
-  expect(await answer).toEqual(SEEDED_IDS);
-  worker.terminate();
-});

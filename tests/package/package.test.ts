@@ -57,7 +57,7 @@ test("the tarball holds what is exported and nothing of the sources", () => {
   expect(readFileSync(installation.tarball).length).toBeLessThan(7_500_000);
   // The script with all dependencies inside has a bound of its own.
   const standalone = "dist/standalone/lightning-m1.js";
-  expect(readFileSync(join(installed, standalone)).length).toBeLessThan(400_000);
+  expect(readFileSync(join(installed, standalone)).length).toBeLessThan(470_000);
   const size = files
     .filter((file) => !file.endsWith(".safetensors") && file !== standalone)
     .map((file) => join(installed, file))
@@ -70,9 +70,10 @@ test("the tarball holds what is exported and nothing of the sources", () => {
 test("the folder that pages are told to copy is whole: script, model, licences", () => {
   const files = readdirSync(join(installed, "dist/standalone"), { recursive: true, encoding: "utf8" });
   const model = ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"].map((name) => `model/${name}`);
-  expect(files).toEqual(expect.arrayContaining(["lightning-m1.js", "LICENSES.txt", "model/index.js", ...model]));
+  expect(files).toEqual(expect.arrayContaining(["lightning-m1.js", "lightning-m1-worker.js", "LICENSES.txt", "model/index.js", ...model]));
   const licences = readFileSync(join(installed, "dist/standalone/LICENSES.txt"), "utf8");
-  for (const name of ["valibot", "@huggingface/jinja", "@huggingface/tokenizers", "pure-rand"]) expect(licences).toContain(`${name}\n\n`);
+  for (const name of ["valibot", "@huggingface/jinja", "@huggingface/tokenizers", "pure-rand", "hono"])
+    expect(licences).toContain(`${name}\n\n`);
 });
 
 test("links of the pages in the tarball lead into the tarball", () => {
@@ -155,6 +156,7 @@ const BUDGETS: [names: string, from: string, bytes: number][] = [
   ["graph", "lightning-m1", 34_000],
   ["ReasoningSplitter", "lightning-m1", 20_000],
   ["RemoteModel", "lightning-m1/remote", 60_000],
+  ["createWorkerModel", "lightning-m1/worker", 65_000],
   ["MiniMaxM1", "lightning-m1", 200_000],
 ];
 
@@ -178,7 +180,7 @@ test("errors keep their names in minified code", async () => {
   for (const [exported, own] of names) expect(own).toBe(exported);
 });
 
-const optionEntries = ["ops", "train", "rl", "environments", "analysis", "serve", "remote"];
+const optionEntries = ["ops", "train", "rl", "environments", "analysis", "serve", "remote", "worker"];
 
 /** The exported types of options, as `entry.Name`. */
 function optionTypes(): string[] {
@@ -196,13 +198,16 @@ describe("the types, with nothing skipped, in a strict project", () => {
     import { RemoteModel } from "lightning-m1/remote";
     ${optionEntries.map((name) => `import * as ${name} from "lightning-m1/${name}";`).join(" ")}
     import * as main from "lightning-m1";
+    declare function startOwnWorker(): OwnWorker;
     const models: LanguageModel[] = [await RemoteModel.connect("http://host/v1"), await MiniMaxM1.load()];
     const model = await MiniMaxM1.load("./checkpoint");
     const hidden: Float32Array[] = model.forward([[1]], { hiddenStates: true }).hiddenStates;
     const perhaps: Float32Array[] | undefined = model.forward([[1]]).hiddenStates;
     const ids: TokenIds = Int32Array.of(1);
+    const threaded: LanguageModel = await worker.createWorkerModel(undefined, { worker: () => startOwnWorker() });
+    await RemoteModel.connect("http://worker/v1", { fetch: (await worker.createWorkerModel()).fetch });
     for await (const { id, text, logprob } of model.generate(ids)) console.log(id, text, logprob, hidden, perhaps);
-    console.log(graph(minimaxM1).parameterCount, Runtime, matmul, models);
+    console.log(graph(minimaxM1).parameterCount, Runtime, matmul, models, threaded);
 
     export async function pass(signal?: AbortSignal, maxTokens?: number) {
       using model = await MiniMaxM1.load(undefined, { signal, threads: undefined });
@@ -236,7 +241,8 @@ describe("the types, with nothing skipped, in a strict project", () => {
       mkdirSync(folder);
       const compilerOptions = { noEmit: true, strict: true, target: "es2022", skipLibCheck: false, ...options };
       writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["main.ts"] }));
-      writeFileSync(join(folder, "main.ts"), code);
+      const own = name.startsWith("Node") ? 'import type { Worker as OwnWorker } from "node:worker_threads";' : "type OwnWorker = Worker;";
+      writeFileSync(join(folder, "main.ts"), own + code);
       const tsc = join(root, "node_modules/typescript/bin/tsc");
       const { stdout } = spawnSync(process.execPath, [tsc, "-p", folder], { encoding: "utf8" });
       expect(stdout).toBe("");

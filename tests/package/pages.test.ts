@@ -49,10 +49,18 @@ project.write(
 project.write(
   "main.js",
   `import { answer } from "./answer.js";
+   import { createWorkerModel } from "lightning-m1/worker";
    globalThis.tryTasks = async () => (await import("./tasks.js")).tryTasks();
    globalThis.answer = (source) => answer(source);
    // Bundled too, and called by nothing.
    globalThis.clients = () => Promise.all([import("lightning-m1/remote"), import("lightning-m1/ai-sdk")]);
+   globalThis.answerOfWorkerModel = async (source, options) => {
+     let ticks = 0;
+     const model = await createWorkerModel(source, { build: "simd", threads: 1, onProgress: () => ticks++, ...options });
+     const text = await model.generate([{ role: "user", content: "Compute 3 + 4 - 2" }]).text();
+     model.dispose();
+     return { text, ticks };
+   };
    globalThis.answerInWorker = (source) => {
      const worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
      worker.postMessage(source);
@@ -66,15 +74,16 @@ project.write("index.html", `<!doctype html><script type="module" src="/main.js"
 
 const ISOLATED = { "cross-origin-opener-policy": "same-origin", "cross-origin-embedder-policy": "require-corp" };
 
-/** What page and worker answer; a development server may reload the page while it finds out what there is to bundle. */
+/** A script that waits until main.js has run. */
+const untilLoaded = `(async () => { while (!globalThis.answer) await new Promise((resolve) => setTimeout(resolve, 10)); })()`;
+
+/**
+ * What a page, its own worker and the package's worker answer; a development server may reload the page while it finds out what there is to
+ * bundle.
+ */
 async function answers(url: string): Promise<unknown> {
-  return evaluateInPage(
-    url,
-    `(async () => {
-      while (!globalThis.answer) await new Promise((resolve) => setTimeout(resolve, 10));
-      return { page: await answer(), worker: await answerInWorker() };
-    })()`,
-  );
+  const all = "({ page: await answer(), worker: await answerInWorker(), workerModel: await answerOfWorkerModel() })";
+  return evaluateInPage(url, `${untilLoaded}.then(async () => ${all})`);
 }
 
 /** What works without the optional packages, and which packages the errors of the rest ask for. */
@@ -104,7 +113,7 @@ describe.runIf(browser)("in Chromium", () => {
     const server = await createServer({ root: folder, configFile: false, logLevel: "error", server: { port: 0, host: "127.0.0.1" } });
     try {
       await server.listen();
-      expect(await answers(server.resolvedUrls!.local[0]!)).toEqual({ page: answered, worker: answered });
+      expect(await answers(server.resolvedUrls!.local[0]!)).toEqual({ page: answered, worker: answered, workerModel: answered });
     } finally {
       await server.close();
     }
@@ -117,12 +126,12 @@ describe.runIf(browser)("in Chromium", () => {
     const files = filesOf(out);
     expect(files.filter(({ bytes }) => bytes === MODEL_BYTES)).toHaveLength(1);
     expect(withoutTaskTexts(scripts(out))).not.toMatch(NODE_IMPORT);
-    const worker = files.find(({ name }) => /worker-.*\.js$/.test(name))!;
+    const worker = files.find(({ name }) => /^assets.worker-.*\.js$/.test(name))!;
     expect(worker.bytes).toBeLessThan(format === "iife" ? 400_000 : 210_000);
     expect(Math.max(...files.filter(({ name }) => name.endsWith(".js")).map(({ bytes }) => bytes))).toBeLessThan(500_000);
     const { server, url } = await serveFolders({ "/": out });
     try {
-      expect(await answers(`${url}index.html`)).toEqual({ page: answered, worker: answered });
+      expect(await answers(`${url}index.html`)).toEqual({ page: answered, worker: answered, workerModel: answered });
       expect(await evaluateInPage(`${url}index.html`, "tryTasks()")).toEqual(tried);
     } finally {
       server.close();
@@ -147,7 +156,7 @@ describe.runIf(browser)("in Chromium", () => {
     expect(withoutTaskTexts(scripts(out))).not.toMatch(NODE_IMPORT);
     const { server, url } = await serveFolders({ "/": out, "/page/": folder });
     try {
-      expect(await answers(`${url}page/index.html`)).toEqual({ page: answered, worker: answered });
+      expect(await answers(`${url}page/index.html`)).toEqual({ page: answered, worker: answered, workerModel: answered });
     } finally {
       server.close();
     }
@@ -158,15 +167,22 @@ describe.runIf(browser)("in Chromium", () => {
     const out = join(folder, "esbuild");
     const options = { bundle: true, splitting: true, format: "esm", outdir: out, logLevel: "error" } as const;
     await build({ entryPoints: [join(folder, "main.js"), join(folder, "worker.js")], ...options });
-    const model = join(project.installed, "dist/standalone/model");
-    const { server, url } = await serveFolders({ "/": out, "/page/": folder, "/m1-puzzles/": model });
+    const standalone = join(project.installed, "dist/standalone");
+    const model = join(standalone, "model");
+    const { server, url } = await serveFolders({ "/": out, "/page/": folder, "/m1-puzzles/": model, "/standalone/": standalone });
     try {
       const refusal = /config\.json:.*http.*HTTP.*404.*copy.*bundle.*dist\/standalone\/model/;
       await expect(evaluateInPage(url, `import("/main.js").then(() => answer())`)).rejects.toThrow(refusal);
       const elsewhere = await evaluateInPage(url, `import("/main.js").then(() => answer("/m1-puzzles/"))`);
       expect(elsewhere).toMatchObject({ text: ANSWER });
+      const missing = /^.*LightningError: worker: .*script could not be loaded.*lightning-m1-worker\.js/;
+      await expect(evaluateInPage(url, `import("/main.js").then(() => answerOfWorkerModel("/m1-puzzles/"))`)).rejects.toThrow(missing);
+      const started = `{ worker: () => new Worker("/standalone/lightning-m1-worker.js", { type: "module" }) }`;
+      const own = await evaluateInPage(url, `import("/main.js").then(() => answerOfWorkerModel("/m1-puzzles/", ${started}))`);
+      expect(own).toMatchObject({ text: ANSWER });
+      for (const name of ["lightning-m1-worker.js", "lightning-m1.js"]) cpSync(join(standalone, name), join(out, name));
       cpSync(model, out, { recursive: true });
-      expect(await answers(`${url}page/index.html`)).toEqual({ page: answered, worker: answered });
+      expect(await answers(`${url}page/index.html`)).toEqual({ page: answered, worker: answered, workerModel: answered });
       expect(await evaluateInPage(`${url}page/index.html`, "tryTasks()")).toEqual(tried);
     } finally {
       server.close();
@@ -177,13 +193,15 @@ describe.runIf(browser)("in Chromium", () => {
     const copied = join(folder, "static/lightning-m1");
     cpSync(join(project.installed, "dist/standalone"), copied, { recursive: true });
     for (const name of ["answer.js", "worker.js", "main.js"]) {
-      const text = readFileSync(join(folder, name), "utf8").replace('"lightning-m1"', '"./lightning-m1/lightning-m1.js"');
+      const text = readFileSync(join(folder, name), "utf8")
+        .replace('"lightning-m1"', '"./lightning-m1/lightning-m1.js"')
+        .replace('"lightning-m1/worker"', '"./lightning-m1/lightning-m1.js"');
       project.write(`static/${name}`, text);
     }
     const { server, url } = await serveFolders({ "/some/where/": join(folder, "static"), "/": folder }, ISOLATED);
     try {
       project.write("static/index.html", `<!doctype html><script type="module" src="main.js"></script>`);
-      expect(await answers(`${url}some/where/index.html`)).toEqual({ page: answered, worker: answered });
+      expect(await answers(`${url}some/where/index.html`)).toEqual({ page: answered, worker: answered, workerModel: answered });
       const threads = await evaluateInPage(
         `${url}some/where/index.html`,
         `import("/some/where/lightning-m1/lightning-m1.js").then(({ MiniMaxM1 }) => MiniMaxM1.load(undefined, { threads: 2 })).then(({ threads }) => threads)`,
@@ -195,10 +213,15 @@ describe.runIf(browser)("in Chromium", () => {
   });
 
   test("a policy that allows scripts and requests of its own origin only, and WebAssembly", async () => {
-    const policy = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'";
-    const { server, url } = await serveFolders({ "/": join(folder, "vite-es") }, { "content-security-policy": policy });
+    const policy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'";
+    const headers = { ...ISOLATED, "content-security-policy": policy };
+    const { server, url } = await serveFolders({ "/": join(folder, "vite-es") }, headers);
     try {
-      expect(await answers(`${url}index.html`)).toEqual({ page: answered, worker: answered });
+      expect(await answers(`${url}index.html`)).toEqual({ page: answered, worker: answered, workerModel: answered });
+      // Threads are made from Blobs, which this policy does not allow.
+      const threads = `answerOfWorkerModel(undefined, { threads: 2, onWarning: (message) => (globalThis.hint = message) })`;
+      const answer = await evaluateInPage(`${url}index.html`, `${untilLoaded}.then(() => ${threads}).then(({ text }) => [text, hint])`);
+      expect(answer).toEqual([ANSWER, expect.stringMatching(/^threads: .*worker-src blob:.*fewer/)]);
     } finally {
       server.close();
     }

@@ -1,11 +1,11 @@
-import type { MiniMaxM1 } from "../../src/index.js";
+import type { LanguageModel } from "../../src/index.js";
 import texts from "./bundled-model-texts.json" with { type: "json" };
 
 /** Answers of the bundled model with the simd kernels. They do not depend on the engine or on the number of threads. */
 export const answers: readonly { readonly question: string; readonly seed: number; readonly text: string }[] = texts;
 
 /** Returns the model's answers to the same questions, sampled as MiniMax recommends. */
-export async function answersOf(model: MiniMaxM1): Promise<string[]> {
+export async function answersOf(model: LanguageModel): Promise<string[]> {
   const found: string[] = [];
   for (const { question, seed } of answers) {
     let text = "";
