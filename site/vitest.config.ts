@@ -15,6 +15,8 @@ export default defineConfig({
     include: ["tests/**/*.test.ts"],
     globalSetup: "tests/support/server.ts",
     maxWorkers: 2,
+    // Pages of one file that are checked at a time.
+    maxConcurrency: 2,
     testTimeout: 180_000,
     hookTimeout: 60_000,
     reporters: process.env.CI ? ["default", ["json", { outputFile: "../build/site-report.json" }]] : ["default"],

@@ -32,7 +32,7 @@ test("there are guides and API pages", () => {
   expect(files.filter(isApi).length).toBeGreaterThan(400);
 });
 
-test.each(checked)("%s", async (file) => {
+test.concurrent.each(checked)("%s", async (file) => {
   const { page, problems } = await open();
   await setThemeBefore(page);
   await page.goto(inject("site") + file.replace(/index\.html$/, ""));
