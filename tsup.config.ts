@@ -1,9 +1,12 @@
 import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { defineConfig, type Options } from "tsup";
 
 type Plugin = NonNullable<Options["esbuildPlugins"]>[number];
+
+/** Builds of the kernels. */
+const BUILDS = ["simd", "relaxed", "debug"];
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 
@@ -21,7 +24,7 @@ function build(name: "node" | "browser", entry: Record<string, string>, aliases:
     // The addresses of the bundled model's files are a module of its own beside them, which both platforms share.
     external: ["lightning-m1/model"],
     // Development dependencies that are imported are bundled: small parts of packages that would multiply the size of an installation.
-    esbuildPlugins: [withoutXet, commonJs, licences(name), ...(name === "node" ? [sharedTasks] : [])],
+    esbuildPlugins: [withoutXet, commonJs, licences(name), ...(name === "node" ? [sharedData] : [])],
     dts: name === "node" && {
       compilerOptions: { ignoreDeprecations: "6.0", stripInternal: true },
       banner: '/// <reference lib="esnext.disposable" />',
@@ -33,6 +36,7 @@ function build(name: "node" | "browser", entry: Record<string, string>, aliases:
       options.legalComments = "none";
       // Indentation is a fifth of the code. Lines stay short, so that positions in stack traces mean something.
       options.minifyWhitespace = true;
+      options.minifySyntax = true;
       options.lineLimit = 140;
     },
     onSuccess: async () => joinStrings(`dist/${name}`),
@@ -63,6 +67,7 @@ const browser = build(
     worker: "src/worker/index.ts",
     // Data, which the build for Node imports from here.
     "repair-tasks": "src/environments/software/tasks/repair-tasks.json",
+    ...Object.fromEntries(BUILDS.map((name) => [`${name}.packed`, `build/wasm/${name}.packed.js`])),
   },
   {
     "#platform": "src/io/platform.ts",
@@ -87,11 +92,13 @@ const standalone: Plugin = {
   },
 };
 
-/** Takes the repair tasks from the build for browsers, so that the package contains them once. */
-const sharedTasks: Plugin = {
-  name: "shared-tasks",
+/** Takes the repair tasks and the kernels from the build for browsers, so that the package contains them once. */
+const sharedData: Plugin = {
+  name: "shared-data",
   setup(build) {
-    build.onResolve({ filter: /\/repair-tasks\.json$/ }, () => ({ path: "../browser/repair-tasks.js", external: true }));
+    build.onResolve({ filter: /\/(repair-tasks\.json|\w+\.packed\.js)$/ }, ({ path }) => {
+      return { path: `../browser/${basename(path).replace(/\.json$/, ".js")}`, external: true };
+    });
   },
 };
 
@@ -179,7 +186,7 @@ export default defineConfig([
     async onSuccess() {
       joinStrings("dist/browser");
       mkdirSync(path("dist/wasm"), { recursive: true });
-      for (const name of ["simd", "relaxed", "debug"]) copyFileSync(path(`build/wasm/${name}.wasm`), path(`dist/wasm/${name}.wasm`));
+      for (const name of BUILDS) copyFileSync(path(`build/wasm/${name}.wasm`), path(`dist/wasm/${name}.wasm`));
       // Bundlers follow `new URL("./lightning-m1-worker.js", import.meta.url)` to this file.
       const worker = 'import { serveWorker } from "../standalone/lightning-m1.js";\nserveWorker();\n';
       writeFileSync(path("dist/browser/lightning-m1-worker.js"), worker);
