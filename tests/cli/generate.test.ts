@@ -224,7 +224,7 @@ test("a prompt is asked for where stdin is a terminal", async () => {
 
 test("errors of the library name the option of the command line", async () => {
   const { stderr } = await run(["generate", "https://example.com/m/", "--prompt", "x", "--local-files-only"]);
-  expect(stderr).toContain("(--local-files-only is set)");
+  expect(stderr).toContain("(--local-files-only is set;");
 });
 
 test("stdin that is not UTF-8", async () => {
