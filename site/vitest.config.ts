@@ -3,6 +3,9 @@ import { defineConfig } from "vitest/config";
 
 const built = (path: string) => fileURLToPath(new URL(`../dist/node/${path}`, import.meta.url));
 
+// Node 20 has relaxed SIMD behind a flag; later versions have it on and do not know the flag.
+const execArgv = Number(process.versions.node.split(".")[0]) < 22 ? ["--experimental-wasm-relaxed-simd"] : [];
+
 export default defineConfig({
   // For tests of a view's computing, which run in Node.
   resolve: {
@@ -14,6 +17,7 @@ export default defineConfig({
   test: {
     include: ["tests/**/*.test.ts"],
     globalSetup: "tests/support/server.ts",
+    execArgv,
     maxWorkers: 2,
     // Pages of one file that are checked at a time.
     maxConcurrency: 2,
