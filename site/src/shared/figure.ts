@@ -35,6 +35,11 @@ export function seriesStyle(index: number): { readonly stroke: string; readonly 
   return { stroke: `var(--chart-${(index % 8) + 1})`, strokeDasharray: DASHES[index % DASHES.length]! };
 }
 
+/** Height of a chart of this width, in pixels. */
+export function chartHeight(width: number): number {
+  return Math.round(Math.min(420, Math.max(280, width * 0.5)));
+}
+
 /** Properties whose values may be CSS variables, which a saved file does not know. */
 const PAINTED = ["fill", "stroke", "color", "background"];
 

@@ -3,7 +3,7 @@
 import * as Plot from "@observablehq/plot";
 import { button, checkboxes, radios, slider } from "../../shared/controls.ts";
 import { element } from "../../shared/dom.ts";
-import { type FigureSpec, seriesStyle } from "../../shared/figure.ts";
+import { chartHeight, type FigureSpec, seriesStyle } from "../../shared/figure.ts";
 import { formatNumber } from "../../shared/numbers.ts";
 import { choiceField, numberField, subsetField, UrlState } from "../../shared/state.ts";
 import { type Bounds, type ObjectiveName, objectiveNames, objectives, tokenWeights } from "./token-weights.ts";
@@ -126,7 +126,7 @@ function figureOf(state: State): FigureSpec {
     file: `token-weight-${state.sign}`,
     series: curves,
     chart: (width) => ({
-      height: Math.round(Math.min(420, Math.max(280, width * 0.5))),
+      height: chartHeight(width),
       marginLeft: 44,
       marginRight: 16,
       x: {

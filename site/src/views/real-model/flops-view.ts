@@ -13,7 +13,7 @@ import {
 } from "lightning-m1/analysis";
 import { radios, slider } from "../../shared/controls.ts";
 import { element } from "../../shared/dom.ts";
-import { type FigureSpec, seriesStyle } from "../../shared/figure.ts";
+import { chartHeight, type FigureSpec, seriesStyle } from "../../shared/figure.ts";
 import { formatInteger, formatNumber } from "../../shared/numbers.ts";
 import { choiceField, numberField, UrlState } from "../../shared/state.ts";
 import { onModel } from "./chosen-model.ts";
@@ -140,7 +140,7 @@ class GenerationFlops extends HTMLElement {
       file: `generation-flops-${key}`,
       series: legend,
       chart: (width) => ({
-        height: Math.round(Math.min(420, Math.max(280, width * 0.5))),
+        height: chartHeight(width),
         marginLeft: 52,
         marginRight: 16,
         marginBottom: 44,

@@ -2,7 +2,7 @@
 
 import * as Plot from "@observablehq/plot";
 import type { Graph } from "lightning-m1";
-import { type FigureSpec, seriesStyle } from "../../shared/figure.ts";
+import { chartHeight, type FigureSpec, seriesStyle } from "../../shared/figure.ts";
 import { formatBinaryBytes, formatInteger, formatNumber } from "../../shared/numbers.ts";
 import { cacheCurves, type Demand } from "./requirements.ts";
 
@@ -36,7 +36,7 @@ export function memoryFigure(graph: Graph, model: string, { context, users, kv }
     file: "memory-against-context",
     series: CURVES,
     chart: (width) => ({
-      height: Math.round(Math.min(420, Math.max(280, width * 0.5))),
+      height: chartHeight(width),
       marginLeft: 52,
       marginRight: 16,
       marginBottom: 44,
