@@ -2,6 +2,7 @@
 // contain signatures.
 
 import { expectArgument } from "../base/options.js";
+import { parseUrl } from "../base/url.js";
 
 const MASK = "***";
 
@@ -34,8 +35,9 @@ function percentDecoded(text: string): string {
 
 /** Reduces one URL to origin and path, for messages. If the text is not a URL, removes everything that may be a credential. */
 export function maskUrl(text: string): string {
-  if (/^https?:/i.test(text) && URL.canParse(text)) {
-    const { origin, pathname } = new URL(text);
+  const url = /^https?:/i.test(text) ? parseUrl(text) : undefined;
+  if (url) {
+    const { origin, pathname } = url;
     // No slash is added to an origin without a path.
     return pathname === "/" && !/^https?:[\\/]*[^\\/?#]+[\\/]/i.test(text) ? origin : origin + pathname;
   }

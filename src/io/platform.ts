@@ -1,4 +1,5 @@
 import { CheckpointError } from "../base/errors.js";
+import { parseUrl } from "../base/url.js";
 import { type ByteSource, isHubId, type OpenOptions } from "./byte-source.js";
 import type { Destination } from "./destination.js";
 import type { DownloadStore } from "./downloads/store.js";
@@ -43,12 +44,12 @@ export const platform: Platform = {
         `"${maskUrl(text)}": expected an absolute URL, got a relative one in a worker that was made from a Blob and has no address to resolve it against (post new URL("${maskUrl(text)}", location.href).href from the page)`,
       );
     }
-    if (!text || !base || !URL.canParse(text, base))
-      throw new CheckpointError(`"${maskUrl(text)}": expected a URL, files or bytes, got other text (check the spelling)`);
+    const url = text && base ? parseUrl(text, base) : undefined;
+    if (!base || !url) throw new CheckpointError(`"${maskUrl(text)}": expected a URL, files or bytes, got other text (check the spelling)`);
     const missingFileHint = document
       ? `"${maskUrl(text)}" is relative to the page, ${withoutQuery(base)}`
       : `"${maskUrl(text)}" is relative to the worker's script, ${withoutQuery(base)}: post new URL("${maskUrl(text)}", location.href).href from the page`;
-    return Object.assign(HttpSource.fromUrl(new URL(text, base).href, parseRetryPolicy(options)), { missingFileHint });
+    return Object.assign(HttpSource.fromUrl(url.href, parseRetryPolicy(options)), { missingFileHint });
   },
 
   /** Reads a `file:` URL. Browsers refuse this, but other engines have a `fetch` that reads files. */

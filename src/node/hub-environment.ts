@@ -3,6 +3,7 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { CheckpointError, InputError } from "../base/errors.js";
+import { parseUrl } from "../base/url.js";
 import { type Endpoint, maskUrl, messageWithCauses, withCredentialsInHeader } from "../io/mask-secrets.js";
 import { isMissingFileError, readSmallFile } from "./regular-file.js";
 
@@ -26,9 +27,9 @@ export function isOffline(): boolean {
  */
 export async function hubEndpoint(): Promise<Endpoint> {
   const text = process.env.HF_ENDPOINT?.trim() || "https://huggingface.co";
-  if (!/^https?:/i.test(text) || !URL.canParse(text))
-    throw new CheckpointError(`HF_ENDPOINT: expected an http: or https: URL, got ${maskUrl(text)}`);
-  const { url, headers } = withCredentialsInHeader(new URL(text));
+  const parsed = /^https?:/i.test(text) ? parseUrl(text) : undefined;
+  if (!parsed) throw new CheckpointError(`HF_ENDPOINT: expected an http: or https: URL, got ${maskUrl(text)}`);
+  const { url, headers } = withCredentialsInHeader(parsed);
   url.search = "";
   url.pathname = url.pathname.replace(/\/*$/, "/");
   const key = await hubToken();

@@ -1,6 +1,7 @@
 import { cors } from "hono/cors";
 import type { MiddlewareHandler } from "hono/types";
 import { InputError } from "../base/errors.js";
+import { parseUrl } from "../base/url.js";
 
 /** Maximum number of distinct refused origins that are reported. */
 const MAX_REPORTED_ORIGINS = 100;
@@ -26,7 +27,7 @@ function parseOrigin(text: string): string {
     throw refuse(/^[^\s/]+$/.test(text) ? ` (the scheme is missing: http://${text} or https://${text}?)` : "");
   }
   if (text.includes("*")) throw refuse(" (a wildcard inside an origin is not supported; * alone allows all)");
-  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const url = parseUrl(text);
   if (url?.protocol === "file:") throw refuse(" (pages loaded from files have the origin null)");
   if (!url?.host) throw refuse("");
   const { protocol, host, pathname, search, hash, username, password, origin } = url;
@@ -59,5 +60,5 @@ export function isAllowedOrigin(origin: string | undefined, origins: readonly st
 
 /** Returns whether the page comes from this server. The scheme may differ, because a proxy may terminate TLS. */
 function isSameHost(origin: string, url: string): boolean {
-  return URL.canParse(origin) && new URL(origin).host === new URL(url).host;
+  return parseUrl(origin)?.host === new URL(url).host;
 }

@@ -1,4 +1,5 @@
 import { canShareBlobs } from "#threads";
+import { parseUrl } from "../base/url.js";
 import { bundledModelFiles } from "../bundled-model.js";
 import { BlobSource, isBinaryData, toBytes, unsupportedSource } from "../io/blob-source.js";
 import { isHubId } from "../io/byte-source.js";
@@ -40,7 +41,7 @@ export function receiveSource(sent: SentSource): CheckpointSource {
 function absolute(text: string): string {
   const base = globalThis.document?.baseURI;
   const isRelative = !/^[a-z][a-z0-9+.-]*:/i.test(text) && !(isHubId(text) && !text.endsWith(".safetensors"));
-  return base && text && isRelative && URL.canParse(text, base) ? new URL(text, base).href : text;
+  return (base && text && isRelative && parseUrl(text, base)?.href) || text;
 }
 
 /** Returns bytes without the rest of the buffer that they are part of, which would be copied too. */

@@ -63,12 +63,15 @@ export const generate = defineCommand({
   },
 });
 
+/** Matches a URL: a scheme, and no spaces. */
+const URL_TEXT = /^[a-z][a-z\d+.-]*:\S*$/i;
+
 /** Matches a hub id. */
 const HUB_ID = /^[\w.-]+\/[\w.-]+$/;
 
 /** Checks that the model argument can be a model. Users easily mistake this argument for the prompt. @throws {UsageError} other text */
 async function checkSource(source: string): Promise<void> {
-  if (URL.canParse(source) || HUB_ID.test(source) || Object.hasOwn(presets, source)) return;
+  if (URL_TEXT.test(source) || HUB_ID.test(source) || Object.hasOwn(presets, source)) return;
   const exists = await stat(source).then(
     () => true,
     () => false,

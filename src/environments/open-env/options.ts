@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { InputError } from "../../base/errors.js";
 import { callback, count, expectArgument, milliseconds, parseOptions, signal, text } from "../../base/options.js";
+import { parseUrl } from "../../base/url.js";
 import type { ChatMessage } from "../../text/format-chat.js";
 import type { AssistantMessage } from "../environment.js";
 
@@ -76,10 +77,10 @@ export function parseServerUrl(url: string | URL): URL {
   const isUrl = typeof url === "string" || (url instanceof URL && typeof url.href === "string");
   expectArgument("openEnv: url", isUrl, "the address of a server, such as http://127.0.0.1:8000", url);
   const hidden = String(url).replace(/\/\/.*@/, "//***@");
-  if (!URL.canParse(url)) {
+  const base = parseUrl(url);
+  if (!base) {
     throw new InputError(`openEnv: url: expected an address such as http://127.0.0.1:8000, got ${JSON.stringify(hidden.slice(0, 80))}`);
   }
-  const base = new URL(url);
   base.protocol = base.protocol.replace(/^ws/, "http");
   if (!/^https?:$/.test(base.protocol)) throw new InputError(`openEnv: url: expected http:, https:, ws: or wss:, got ${base.protocol}`);
   if (base.username || base.password) {
