@@ -2,6 +2,13 @@
 
 export const views = [
   {
+    name: "think",
+    title: "Think",
+    heading: "Watch a small model think",
+    description:
+      "A MiniMax-M1 of 3.4 million parameters solves puzzles in this tab: it thinks, it answers, and a program judges the answer.",
+  },
+  {
     name: "real-model",
     title: "The real model",
     heading: "The real model, down to every tensor",

@@ -1,0 +1,80 @@
+import { fileURLToPath } from "node:url";
+import { MiniMaxM1, parseAssistant } from "lightning-m1";
+import type { Page } from "playwright";
+import { expect, inject, test } from "vitest";
+import recorded from "../../src/views/think/recorded-run.json";
+import { useBrowser } from "../support/browser.ts";
+
+const open = useBrowser();
+const QUESTION = "Compute 3 + 4 - 2";
+const ANSWER = "<think>\n3 + 4 - 2\n= 7 - 2\n= 5\n</think>\n<answer>5</answer>";
+
+const region = (page: Page, name: string) => page.getByRole("region", { name }).locator("pre").textContent();
+const status = (page: Page) => page.locator(".think-model [role=status]").textContent();
+const verdict = (page: Page) => page.locator(".think-verdict").textContent();
+const isReady = (page: Page) => expect.poll(() => status(page), { timeout: 60_000 }).toMatch(/^Ready: the bundled model/);
+
+/** What the page shows of a text. */
+const shown = (text: string) => {
+  const { reasoning, content } = parseAssistant(text);
+  return [reasoning!.trimStart(), content.trimStart()];
+};
+
+async function expectText(page: Page, text: string): Promise<void> {
+  await expect.poll(async () => [await region(page, "Thinking"), await region(page, "Answer")], { timeout: 60_000 }).toEqual(shown(text));
+}
+
+test("a recorded run plays, then the model answers live and is judged; the address holds the question", async () => {
+  const { page, problems } = await open();
+  await page.goto(`${inject("site")}think/`);
+  await expectText(page, recorded.tokens.map(([text]) => text).join(""));
+  await expect.poll(() => verdict(page)).toMatch(/^Right All rules hold/);
+  await expect.poll(() => page.getByLabel("Question: a puzzle").inputValue()).toBe(recorded.question);
+  await isReady(page);
+  expect(await status(page)).toMatch(/with \d+ threads?,/);
+
+  await page.getByLabel("Question: a puzzle").fill(QUESTION);
+  await page.getByLabel("Temperature").fill("0");
+  await page.getByRole("button", { name: "Think" }).focus();
+  await page.keyboard.press("Enter");
+  await expectText(page, ANSWER);
+  await expect.poll(() => verdict(page)).toBe("Right All rules hold.Answer that was read: 5");
+  expect(await page.locator(".think-rate").textContent()).toMatch(/^\d+ tokens, [\d.,]+ tokens\/s$/);
+  await page.waitForURL(/temperature=0/);
+  expect(Object.fromEntries(new URL(page.url()).searchParams)).toEqual({ question: QUESTION, temperature: "0" });
+  await page.reload();
+  await expect.poll(() => page.getByLabel("Question: a puzzle").inputValue()).toBe(QUESTION);
+  expect(problems).toEqual([]);
+  await page.context().close();
+});
+
+test("sampled text is that of Node, without isolation too; a run can be stopped; other questions are not judged", async () => {
+  const { page, problems } = await open();
+  await page.goto(`${inject("plainSite")}think/?task=number-target&level=3&puzzle=4&seed=7`);
+  await isReady(page);
+  expect(await status(page)).toContain("with 1 thread,");
+  expect(await page.locator(".think-hint").textContent()).toContain("not cross-origin isolated");
+  const build = /build (\w+)/.exec((await status(page))!)![1] as "simd" | "relaxed";
+  const question = await page.getByLabel("Question: a puzzle").inputValue();
+  expect(question).toMatch(/^Make \d+ from/);
+  const think = page.getByRole("button", { name: "Think" });
+  await think.click();
+  using model = await MiniMaxM1.load(fileURLToPath(new URL("../../../models/m1-puzzles", import.meta.url)), { build });
+  const text = await model.generate([{ role: "user", content: question }], { temperature: 1, topP: 0.95, seed: 7 }).text();
+  await expectText(page, text);
+  await expect.poll(() => verdict(page)).toMatch(/^(Right|Wrong)/);
+
+  await think.click();
+  await page.getByRole("button", { name: "Stop" }).click();
+  expect(await verdict(page)).toBe("Stopped.");
+  const stopped = await region(page, "Thinking");
+  await page.waitForTimeout(300);
+  expect(await region(page, "Thinking")).toBe(stopped);
+  expect(shown(text)[0]!.startsWith(stopped!)).toBe(true);
+
+  await page.getByLabel("Question: a puzzle").fill("Who are you?");
+  await page.getByLabel("Question: a puzzle").press("Control+Enter");
+  await expect.poll(() => verdict(page), { timeout: 60_000 }).toMatch(/^Not judged/);
+  expect(problems).toEqual([]);
+  await page.context().close();
+});
