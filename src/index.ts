@@ -30,7 +30,7 @@ export { maskUrls } from "./io/mask-secrets.js";
 export type { CheckpointSource } from "./io/open-byte-source.js";
 export type { LanguageModel, LanguageSession, Prompt, PromptOptions, Usage } from "./language-model.js";
 export { MiniMaxM1 } from "./minimax-m1.js";
-export type { Cache, KVType } from "./model/cache.js";
+export { type Cache, cacheBytes, type KVType } from "./model/cache.js";
 export { type Config, type Dialect, parseConfig, type ResidualScale } from "./model/config.js";
 export { decaySlopes } from "./model/decay-slopes.js";
 export type { ForwardOptions, ForwardOutput, LayerView } from "./model/forward.js";

@@ -194,6 +194,7 @@ beforeAll(async () => {
   calls = {
     main: {
       availableBuilds: [main.availableBuilds],
+      cacheBytes: [main.cacheBytes, whole(main.tinyM1), 100, "bf16"],
       decaySlopes: [main.decaySlopes, whole(main.tinyM1), 0],
       deleteDownload: [main.deleteDownload, "x", { name: "x", store: downloads }],
       estimateMemory: [main.estimateMemory, CONFIG, { context: 4 }],

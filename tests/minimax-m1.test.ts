@@ -231,12 +231,60 @@ describe("text from files beside the weights", () => {
   });
 });
 
+describe("attention probabilities", async () => {
+  const model = await load();
+  const heads = 2;
+
+  test("of sequences that continue caches of different lengths", () => {
+    const sequences = [
+      [1, 2, 3, 4, 5, 6],
+      [7, 8, 9],
+    ];
+    const cache = sequences.map(() => model.newCache());
+    for (const [i, ids] of sequences.entries()) model.forward([ids.slice(0, -2)], { cache: [cache[i]!] });
+    const last = sequences.map((ids) => ids.slice(-2));
+    const { attention } = model.forward(last, { cache, attention: true });
+    expect(attention[0]).toBeUndefined();
+    const got = [...attention[1]!];
+    const expected = sequences.flatMap((ids) => {
+      const whole = model.forward([ids], { attention: true }).attention[1]!;
+      const { length } = ids;
+      const row = (head: number, t: number) => {
+        const from = (head * length + t) * length;
+        return [...whole.subarray(from, from + length), ...new Array<number>(6 - length).fill(0)];
+      };
+      return Array.from({ length: heads }, (_, head) => [...row(head, length - 2), ...row(head, length - 1)]).flat();
+    });
+    expect(got).toHaveLength(2 * heads * 2 * 6);
+    for (const [i, p] of got.entries()) expect(p).toBeCloseTo(expected[i]!, 6);
+    // A query sees all tokens up to its own.
+    const [before, own] = [got.slice(0, 6), got.slice(6, 12)];
+    expect(before[5]).toBe(0);
+    expect(own[5]).toBeGreaterThan(0);
+    expect(own.reduce((a, b) => a + b)).toBeCloseTo(1, 6);
+    for (const one of cache) one.dispose();
+  });
+
+  test("are only returned in float32, and only as many as fit into an array", async () => {
+    using narrow = await load({}, { kv: "bf16" });
+    expect(() => narrow.forward([[1]], { attention: true })).toThrow(/attention: expected keys and values in float32, got bf16/);
+    using long = await load({ max_position_embeddings: 10_000 });
+    const cache = long.newCache();
+    expect(() => long.forward([new Array(9000).fill(1)], { cache: [cache], attention: true })).toThrow(InputError);
+    expect(cache.length).toBe(0);
+  });
+
+  test("are undefined if they are not requested", () => {
+    expect(model.forward([[1]], {}).attention).toBeUndefined();
+  });
+});
+
 describe("a pass layer by layer", async () => {
   const model = await load();
   const ids = [[1, 2, 3, 4]];
 
   test("gives what forward gives, and shows every layer", async () => {
-    const options = { hiddenStates: true, routerLogits: true, states: true } as const;
+    const options = { hiddenStates: true, routerLogits: true, states: true, attention: true } as const;
     const expected = model.forward(ids, options);
     const before = model.memory.usedBytes;
     const seen: { layer: number; input: Float32Array; output: Float32Array; routerLogits: Float32Array }[] = [];

@@ -71,6 +71,20 @@ export class DecoderLayer {
     });
   }
 
+  /**
+   * Computes the attention probabilities of the last `forward`, from the same arguments. Returns undefined for lightning attention.
+   *
+   * @returns `[batch, heads, queries, positions]`
+   */
+  attentionProbabilities(x: Tensor, { segments, rotation }: BatchLayout, caches: readonly LayerCache[]): Float32Array | undefined {
+    const { weights: w, settings, attention } = this;
+    if (!attention.probabilities) return undefined;
+    return x.rt.scope(() => {
+      const u = rmsNorm(x, w.at("input_layernorm.weight"), settings.eps);
+      return attention.probabilities!(u, segments, caches, rotation);
+    });
+  }
+
   /** Computes the routed experts. If there is a shared expert, returns `(1 − c) · routed + c · shared` with `c = σ(v Wcoefᵀ)`. */
   private mixExperts(v: Tensor): { y: Tensor; routerLogits: Tensor } {
     const { weights: w, settings } = this;

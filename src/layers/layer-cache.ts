@@ -40,4 +40,11 @@ export interface Attention {
    * @returns `[tokens, hidden]`
    */
   forward(x: Tensor, segments: readonly Segment[], caches: readonly LayerCache[], rotation: Rotation): Tensor;
+  /**
+   * Computes the attention probabilities of the last `forward`, from the same arguments. The caches have not advanced since. Missing in
+   * lightning attention, which has none.
+   *
+   * @returns `[batch, heads, queries, positions]`, where positions is the length of the longest cache; 0 for later positions
+   */
+  probabilities?(x: Tensor, segments: readonly Segment[], caches: readonly LayerCache[], rotation: Rotation): Float32Array;
 }

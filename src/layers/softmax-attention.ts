@@ -1,4 +1,5 @@
 import { attention } from "../ops/attention.js";
+import { attentionProbabilities } from "../ops/attention-probabilities.js";
 import { KeyValueCache, type KVType } from "../ops/kv-cache.js";
 import { matmul, matmuls } from "../ops/matmul.js";
 import { type Rotation, rope } from "../ops/rope.js";
@@ -40,5 +41,12 @@ export class SoftmaxAttention implements Attention {
     const v = reshape(xv, [tokens, kvHeads, headDim]);
     for (const [i, { begin, end }] of segments.entries()) caches[i]!.append(slice(k, begin, end), slice(v, begin, end));
     return matmul(attention(q, segments, caches), w.at("o_proj.weight"));
+  }
+
+  /** Computes the probabilities again that `forward` does not store. */
+  probabilities(x: Tensor, segments: readonly Segment[], caches: readonly KeyValueCache[], rotation: Rotation): Float32Array {
+    const xq = matmul(x, this.weights.at("q_proj.weight"));
+    const q = rope(reshape(xq, [x.shape[0]!, this.heads, this.headDim]), rotation);
+    return attentionProbabilities(q, segments, caches);
   }
 }

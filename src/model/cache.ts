@@ -1,6 +1,7 @@
 import { SessionError } from "../base/errors.js";
+import { expectArgument } from "../base/options.js";
 import type { LayerCache } from "../layers/layer-cache.js";
-import { KV_PAGE_POSITIONS, type KVType, pageBytes } from "../ops/kv-cache.js";
+import { KV_BYTES, KV_PAGE_POSITIONS, type KVType, pageBytes } from "../ops/kv-cache.js";
 import { stateShape } from "../ops/lightning.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { sizeOf, type Tensor } from "../runtime/tensor.js";
@@ -149,9 +150,16 @@ export class Cache {
 }
 
 /**
- * Computes the bytes of one sequence's state after `tokens` tokens. Every page of keys and values counts in full, including the last one.
+ * Computes the bytes of one sequence's state after `tokens` tokens, as {@link Cache.bytes} gives them. Every page of 64 keys and values
+ * counts in full, including the last one.
+ *
+ * @param kv format of keys and values
+ * @throws {InputError} no configuration, a negative or fractional number of tokens, or an unknown format
  */
 export function cacheBytes(config: Config, tokens: number, kv: KVType = "f32"): number {
+  expectArgument("cacheBytes: config", Array.isArray(config?.attnTypeList), "a configuration (parseConfig makes one)", config);
+  expectArgument("cacheBytes: tokens", Number.isSafeInteger(tokens) && tokens >= 0, "an integer of at least 0", tokens);
+  expectArgument("cacheBytes: kv", typeof kv === "string" && Object.hasOwn(KV_BYTES, kv), Object.keys(KV_BYTES).join(", "), kv);
   const { numAttentionHeads: heads, numKeyValueHeads: kvHeads, headDim, attnTypeList } = config;
   const pages = Math.ceil(tokens / KV_PAGE_POSITIONS) * pageBytes(kvHeads, headDim, kv);
   const state = 4 * sizeOf(stateShape(heads, headDim));

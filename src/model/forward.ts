@@ -29,6 +29,11 @@ export interface ForwardOptions {
   routerLogits?: boolean;
   /** Whether to return the lightning states after the last token (false). */
   states?: boolean;
+  /**
+   * Whether to return the probabilities of softmax attention (false). Needs keys and values in float32. They are computed again outside of
+   * the kernels, for every pair of tokens.
+   */
+  attention?: boolean;
   /** Called after each layer. If it throws, the pass ends with that error. */
   onLayer?: (layer: LayerView) => void;
   /** Aborts before the next layer. Use it with `forwardAsync`; while `forward` runs, only `onLayer` can abort. */
@@ -44,6 +49,7 @@ const forwardSchema = v.strictObject({
   hiddenStates: v.optional(flag, false),
   routerLogits: v.optional(flag, false),
   states: v.optional(flag, false),
+  attention: v.optional(flag, false),
   onLayer: v.optional(callback<(layer: LayerView) => void>()),
   signal: v.optional(signal),
   cache: v.optional(
@@ -67,13 +73,22 @@ export interface ForwardOutput<Options extends ForwardOptions = ForwardOptions> 
   readonly routerLogits: IfRequested<Options, "routerLogits", Float32Array[]>;
   /** Lightning states of each layer, `[batch, heads, headDim, headDim]`. Undefined for softmax layers. */
   readonly lightningStates: IfRequested<Options, "states", (Float32Array | undefined)[]>;
+  /**
+   * Attention probabilities of each layer, `[batch, heads, seq, positions]`. Positions are all tokens in the longest of the caches; later
+   * ones have 0. Undefined for lightning layers.
+   */
+  readonly attention: IfRequested<Options, "attention", (Float32Array | undefined)[]>;
 }
+
+/** Maximum number of attention probabilities that a call returns: 512 MiB of float32. */
+const MAX_ATTENTION_PROBABILITIES = 2 ** 27;
 
 /**
  * Computes logits and the other results that the options request. Yields after each layer, so that the caller can let other work run.
  *
  * @param batch token ids of sequences of equal length
- * @throws {InputError} invalid options, no tokens, unequal lengths, ids outside the vocabulary, or more tokens than the model's context
+ * @throws {InputError} invalid options, no tokens, unequal lengths, ids outside the vocabulary, more tokens than the model's context, or
+ *   more attention probabilities than can be returned
  */
 export function* forwardBatch<Options extends ForwardOptions>(
   transformer: Transformer,
@@ -81,19 +96,23 @@ export function* forwardBatch<Options extends ForwardOptions>(
   options: ForwardOptions,
 ): Generator<undefined, ForwardOutput<Options>, undefined> {
   const { rt, config } = transformer;
-  const { cache: given, logits, hiddenStates, routerLogits, states, onLayer, signal } = parseOptions(forwardSchema, options, "forward");
+  const parsed = parseOptions(forwardSchema, options, "forward");
+  const { cache: given, logits, hiddenStates, routerLogits, states, attention, onLayer, signal } = parsed;
   checkBatch(batch, config, given);
+  if (attention) checkAttention(batch, transformer, given);
   const ownCaches: Cache[] = [];
   const tensors: Tensor[] = [];
   try {
     if (!given) for (const _ of batch) ownCaches.push(transformer.newCache());
     const caches = given ?? ownCaches;
     const hiddenCopies: Float32Array[] = [];
+    const probabilities: (Float32Array | undefined)[] = [];
     const inputs = batch.map((ids, i) => ({ ids: Array.from(ids), cache: caches[i]! }));
     const result = yield* transformer.forwardLayers(inputs, {
       signal,
       onLayer: (layer) => {
         if (hiddenStates) hiddenCopies.push(rt.read(layer.input));
+        if (attention) probabilities.push(layer.attention());
         onLayer?.(layerView(layer));
       },
     });
@@ -106,6 +125,7 @@ export function* forwardBatch<Options extends ForwardOptions>(
         hiddenStates: hiddenStates ? hiddenCopies : undefined,
         routerLogits: routerLogits ? result.routerLogits.map((x) => rt.read(x)) : undefined,
         lightningStates: states ? config.attnTypeList.map((_, layer) => readLightningStates(caches, layer)) : undefined,
+        attention: attention ? probabilities : undefined,
       } as ForwardOutput<Options>;
     } catch (error) {
       // The states contain tokens whose results the caller does not receive, so they must not be continued.
@@ -130,6 +150,20 @@ function readLightningStates(caches: readonly Cache[], layer: number): Float32Ar
   const all = new Float32Array(states.length * states[0]!.length);
   for (const [i, state] of states.entries()) all.set(state, i * state.length);
   return all;
+}
+
+/** Checks that the attention probabilities of a batch can be returned. */
+function checkAttention(batch: readonly TokenIds[], { config, kv }: Transformer, caches: readonly Cache[] | undefined): void {
+  if (kv !== "f32")
+    throw new InputError(`forward: attention: expected keys and values in float32, got ${kv} (load the model with kv "f32")`);
+  const queries = batch[0]!.length;
+  const positions = queries + Math.max(0, ...(caches ?? []).map(({ length }) => length));
+  const layers = config.attnTypeList.filter((type) => type === 1).length;
+  const numbers = layers * batch.length * config.numAttentionHeads * queries * positions;
+  if (numbers <= MAX_ATTENTION_PROBABILITIES) return;
+  throw new InputError(
+    `forward: attention: expected at most ${MAX_ATTENTION_PROBABILITIES} probabilities, got ${numbers} for ${queries} × ${positions} tokens (pass fewer tokens per call, and continue with a cache)`,
+  );
 }
 
 function checkBatch(batch: readonly TokenIds[], config: Config, caches: readonly Cache[] | undefined): void {

@@ -46,6 +46,8 @@ export interface LayerResult {
   readonly output: Tensor;
   /** Router logits, `[tokens, experts]`. */
   readonly routerLogits: Tensor;
+  /** Computes the probabilities of softmax attention, `[batch, heads, queries, positions]`. Returns undefined for a lightning layer. */
+  attention(): Float32Array | undefined;
 }
 
 /** Hooks between the layers of a forward pass. */
@@ -131,12 +133,14 @@ export class Transformer {
       x = this.embed(ids);
       for (let i = 0; i < this.layers.length; i++) {
         const caches = batch.map(({ cache }) => cache.layers[i]!);
-        const out = this.forwardLayer(this.layers[i]!, x, layout, caches);
+        const layer = this.layers[i]!;
+        const out = this.forwardLayer(layer, x, layout, caches);
         const input = x;
         x = out.y;
         routerLogits.push(out.routerLogits);
         try {
-          onLayer?.({ layer: i, input, output: x, routerLogits: out.routerLogits });
+          const attention = () => layer.attentionProbabilities(input, layout, caches);
+          onLayer?.({ layer: i, input, output: x, routerLogits: out.routerLogits, attention });
           yield;
         } finally {
           rt.release(input);

@@ -104,7 +104,7 @@ describe.each(builds)("build %s equals the float64 reference", (build) => {
     const one = randomCase(parseConfig(json), 1, [LENGTH, LENGTH]);
     const { config, ids, expected } = one;
     const model = await load(one, { build });
-    const out = model.forward(ids, { hiddenStates: true, routerLogits: true, states: true });
+    const out = model.forward(ids, { hiddenStates: true, routerLogits: true, states: true, attention: true });
     expect(maxAbsDiff(out.logits, expected.logits)).toBeLessThanOrEqual(GOLDEN.logits);
     for (const [i, hidden] of expected.hiddenStates.entries()) {
       expect(maxAbsDiff(out.hiddenStates[i]!, hidden), `hidden state ${i}`).toBeLessThanOrEqual(GOLDEN.hiddenStates);
@@ -115,6 +115,10 @@ describe.each(builds)("build %s equals the float64 reference", (build) => {
     for (const [i, state] of expected.lightningStates.entries()) {
       if (state) expect(maxAbsDiff(out.lightningStates[i]!, state), `state ${i}`).toBeLessThanOrEqual(goldenState(state));
       else expect(out.lightningStates[i]).toBeUndefined();
+    }
+    for (const [i, probabilities] of expected.attention.entries()) {
+      if (probabilities) expect(maxAbsDiff(out.attention[i]!, probabilities), `attention ${i}`).toBeLessThanOrEqual(GOLDEN.hiddenStates);
+      else expect(out.attention[i]).toBeUndefined();
     }
     // And the same token by token.
     const cache = ids.map(() => model.newCache());

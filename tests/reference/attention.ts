@@ -9,8 +9,28 @@ import { type Numbers, softmax } from "./linear.js";
  */
 export function softmaxAttention(q: Numbers, k: Numbers, v: Numbers, heads: number, kvHeads: number, headDim: number): Float64Array {
   const tokens = q.length / (heads * headDim);
-  [q, k, v] = [new Float64Array(q), new Float64Array(k), new Float64Array(v)];
+  v = new Float64Array(v);
+  const p = softmaxProbabilities(q, k, heads, kvHeads, headDim);
   const o = new Float64Array(q.length);
+  for (let h = 0; h < heads; h++) {
+    const shared = Math.floor(h / (heads / kvHeads));
+    for (let t = 0; t < tokens; t++) {
+      const to = (t * heads + h) * headDim;
+      for (let s = 0; s <= t; s++) {
+        const from = (s * kvHeads + shared) * headDim;
+        const weight = p[(h * tokens + t) * tokens + s]!;
+        for (let j = 0; j < headDim; j++) o[to + j]! += weight * v[from + j]!;
+      }
+    }
+  }
+  return o;
+}
+
+/** Its probabilities `softmax_s(q_t · k_s / sqrt(headDim))`, `[heads, tokens, tokens]`; 0 for s > t. */
+export function softmaxProbabilities(q: Numbers, k: Numbers, heads: number, kvHeads: number, headDim: number): Float64Array {
+  const tokens = q.length / (heads * headDim);
+  [q, k] = [new Float64Array(q), new Float64Array(k)];
+  const probabilities = new Float64Array(heads * tokens * tokens);
   for (let h = 0; h < heads; h++) {
     const shared = Math.floor(h / (heads / kvHeads));
     for (let t = 0; t < tokens; t++) {
@@ -22,15 +42,10 @@ export function softmaxAttention(q: Numbers, k: Numbers, v: Numbers, heads: numb
         for (let i = 0; i < headDim; i++) score += q[to + i]! * k[from + i]!;
         scores[s] = score / Math.sqrt(headDim);
       }
-      const p = softmax(scores);
-      for (let s = 0; s <= t; s++) {
-        const from = (s * kvHeads + shared) * headDim;
-        const weight = p[s]!;
-        for (let j = 0; j < headDim; j++) o[to + j]! += weight * v[from + j]!;
-      }
+      probabilities.set(softmax(scores), (h * tokens + t) * tokens);
     }
   }
-  return o;
+  return probabilities;
 }
 
 /**

@@ -1,7 +1,7 @@
 // The whole model in float64: the specification that the library is tested against. One sequence at a time, no cache, no chunks.
 
 import type { Config, ResidualScale } from "../../src/model/config.js";
-import { softmaxAttention } from "./attention.js";
+import { softmaxAttention, softmaxProbabilities } from "./attention.js";
 import { recurrentLightning } from "./lightning.js";
 import { map, matmul, rmsNorm, sigmoid, silu, zip } from "./linear.js";
 import { mixtureOfExperts, swiglu } from "./moe.js";
@@ -27,6 +27,8 @@ export interface Reference {
   readonly routerLogits: Float64Array[];
   /** Per layer `[batch, heads, headDim, headDim]` after the last token; undefined for softmax layers. */
   readonly lightningStates: (Float64Array | undefined)[];
+  /** Per layer `[batch, heads, seq, seq]`; undefined for lightning layers. */
+  readonly attention: (Float64Array | undefined)[];
 }
 
 /** Logits and everything on the way to them, for any configuration of either dialect. */
@@ -39,20 +41,22 @@ export function referenceForward(config: Config, weights: WeightMap, ids: readon
     lightningStates: config.attnTypeList.map((type, i) =>
       type === 0 ? concat(sequences.map(({ lightningStates }) => lightningStates[i]!)) : undefined,
     ),
+    attention: config.attnTypeList.map((type, i) => (type === 1 ? concat(sequences.map(({ attention }) => attention[i]!)) : undefined)),
   };
 }
 
 function forwardSequence(config: Config, weights: WeightMap, ids: readonly number[]): Reference {
   const { hiddenSize: hidden, rmsNormEps, tieWordEmbeddings } = config;
   const embedding = at(weights, "model.embed_tokens.weight");
-  const result: Omit<Reference, "logits"> = { hiddenStates: [], routerLogits: [], lightningStates: [] };
+  const result: Omit<Reference, "logits"> = { hiddenStates: [], routerLogits: [], lightningStates: [], attention: [] };
 
   let x = concat(ids.map((id) => embedding.subarray(id * hidden, (id + 1) * hidden)));
   for (const layer of config.attnTypeList.keys()) {
     result.hiddenStates.push(x);
-    const { y, routerLogits, state } = decoderLayer(config, weights, layer, x);
+    const { y, routerLogits, state, probabilities } = decoderLayer(config, weights, layer, x);
     result.routerLogits.push(routerLogits);
     result.lightningStates.push(state);
+    result.attention.push(probabilities);
     x = y;
   }
   x = rmsNorm(x, at(weights, "model.norm.weight"), rmsNormEps);
@@ -71,17 +75,17 @@ export function decoderLayer(
   weights: WeightMap,
   layer: number,
   x: Float64Array,
-): { y: Float64Array; routerLogits: Float64Array; state: Float64Array | undefined } {
+): { y: Float64Array; routerLogits: Float64Array; state: Float64Array | undefined; probabilities: Float64Array | undefined } {
   const { attnTypeList, postnorm, residual, rmsNormEps } = config;
   const w = (name: string) => at(weights, `model.layers.${layer}.${name}`);
   const lightning = attnTypeList[layer] === 0;
 
   const u = rmsNorm(x, w("input_layernorm.weight"), rmsNormEps);
-  const { o, state } = lightning ? lightningBlock(config, w, layer, u) : softmaxBlock(config, w, u);
+  const { o, state, probabilities } = lightning ? lightningBlock(config, w, layer, u) : softmaxBlock(config, w, u);
   const h = branch(lightning ? residual.lightning : residual.softmax, postnorm ? u : x, o);
   const v = rmsNorm(h, w("post_attention_layernorm.weight"), rmsNormEps);
   const { y, routerLogits } = expertBlock(config, w, v);
-  return { y: branch(residual.mlp, postnorm ? v : h, y), routerLogits, state };
+  return { y: branch(residual.mlp, postnorm ? v : h, y), routerLogits, state, probabilities };
 }
 
 function branch({ alpha, beta }: ResidualScale, residual: Float64Array, output: Float64Array): Float64Array {
@@ -103,7 +107,7 @@ function lightningBlock(config: Config, w: LayerWeights, layer: number, x: Float
   const { o, state } = recurrentLightning(part(0), part(1), part(2), slopes(dialect, heads, layer, numHiddenLayers), headDim);
   const gate = map(matmul(x, w("self_attn.output_gate.weight"), hidden), sigmoid);
   const gated = zip(gate, rmsNorm(o, w("self_attn.norm.weight"), 1e-6), (g, n) => g * n);
-  return { o: matmul(gated, w("self_attn.out_proj.weight"), heads * headDim), state };
+  return { o: matmul(gated, w("self_attn.out_proj.weight"), heads * headDim), state, probabilities: undefined };
 }
 
 /** `q, k = rope(x Wqᵀ), rope(x Wkᵀ);   v = x Wvᵀ;   y = attention(q, k, v) Woᵀ`. */
@@ -114,7 +118,8 @@ function softmaxBlock(config: Config, w: LayerWeights, x: Float64Array) {
   const k = rope(matmul(x, w("self_attn.k_proj.weight"), hidden), positions, kvHeads, headDim, rotaryDim, ropeTheta);
   const v = matmul(x, w("self_attn.v_proj.weight"), hidden);
   const o = softmaxAttention(q, k, v, heads, kvHeads, headDim);
-  return { o: matmul(o, w("self_attn.o_proj.weight"), heads * headDim), state: undefined };
+  const probabilities = softmaxProbabilities(q, k, heads, kvHeads, headDim);
+  return { o: matmul(o, w("self_attn.o_proj.weight"), heads * headDim), state: undefined, probabilities };
 }
 
 /** The routed experts; with a shared one `(1 − c) · routed + c · shared`, `c = σ(x Wcoefᵀ)` per token. */

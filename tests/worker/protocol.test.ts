@@ -121,7 +121,10 @@ test("results and items are transferred", async () => {
   const { caller } = connect({
     async forward(_, { emit }) {
       emit({ layer: 0, input: input!, output: output!, routerLogits: routerLogits! });
-      return { output: { logits: logits!, hiddenStates: [logits!], routerLogits: undefined, lightningStates: undefined }, lengths: [1] };
+      return {
+        output: { logits: logits!, hiddenStates: [logits!], routerLogits: undefined, lightningStates: undefined, attention: undefined },
+        lengths: [1],
+      };
     },
   });
   const layers: unknown[] = [];

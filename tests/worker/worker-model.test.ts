@@ -197,7 +197,7 @@ describe("forward", () => {
     [1, 2, 3],
     [4, 5, 6],
   ];
-  const all = { hiddenStates: true, routerLogits: true, states: true } as const;
+  const all = { hiddenStates: true, routerLogits: true, states: true, attention: true } as const;
 
   test("returns the same arrays, by layer and as a whole", async () => {
     const layersOf = (views: library.LayerView[]) => views.map((view) => [view.layer, view.input(), view.output(), view.routerLogits()]);
