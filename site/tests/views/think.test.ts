@@ -10,7 +10,7 @@ const QUESTION = "Compute 3 + 4 - 2";
 const ANSWER = "<think>\n3 + 4 - 2\n= 7 - 2\n= 5\n</think>\n<answer>5</answer>";
 
 const region = (page: Page, name: string) => page.getByRole("region", { name }).locator("pre").textContent();
-const status = (page: Page) => page.locator(".think-model [role=status]").textContent();
+const status = (page: Page) => page.locator(".live-model [role=status]").textContent();
 const verdict = (page: Page) => page.locator(".think-verdict").textContent();
 const isReady = (page: Page) => expect.poll(() => status(page), { timeout: 60_000 }).toMatch(/^Ready: the bundled model/);
 
@@ -53,7 +53,7 @@ test("sampled text is that of Node, without isolation too; a run can be stopped;
   await page.goto(`${inject("plainSite")}think/?task=number-target&level=3&puzzle=4&seed=7`);
   await isReady(page);
   expect(await status(page)).toContain("with 1 thread,");
-  expect(await page.locator(".think-hint").textContent()).toContain("not cross-origin isolated");
+  expect(await page.locator(".live-model-hint").textContent()).toContain("not cross-origin isolated");
   const build = /build (\w+)/.exec((await status(page))!)![1] as "simd" | "relaxed";
   const question = await page.getByLabel("Question: a puzzle").inputValue();
   expect(question).toMatch(/^Make \d+ from/);

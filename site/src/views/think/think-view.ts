@@ -2,11 +2,11 @@
 
 import { button, radios, select, slider, textInput } from "../../shared/controls.ts";
 import { element, uniqueId } from "../../shared/dom.ts";
+import { LiveModel, savesData } from "../../shared/live-model.ts";
 import { formatInteger } from "../../shared/numbers.ts";
 import { choiceField, numberField, textField, UrlState } from "../../shared/state.ts";
 import { PuzzleClient } from "../tasks/puzzle-client.ts";
 import { FORMATS, type Format, LEVELS, type Level } from "./formats.ts";
-import { LiveModel, savesData } from "./live-model.ts";
 import type { QuestionChoice, Verdict } from "./questions.ts";
 import { playRecording, recorded } from "./recorded-run.ts";
 import { RunOutput } from "./run-output.ts";

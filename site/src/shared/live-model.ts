@@ -1,15 +1,15 @@
-// The model of the view, in a worker: the bundled one, or one from a folder of the reader.
+// The model of a view, in a worker: the bundled one, or one from a folder of the reader.
 
 import type { WorkerModel } from "lightning-m1/worker";
-import { element, uniqueId } from "../../shared/dom.ts";
-import { formatCount } from "../../shared/numbers.ts";
+import { element, uniqueId } from "./dom.ts";
+import { formatCount } from "./numbers.ts";
 
 /** Loads a model once, and shows how far it is. */
 export class LiveModel {
   private readonly state = element("p", { role: "status" });
   private readonly progress = element("progress", { id: uniqueId("progress"), max: 1, value: 0, "aria-label": "Loading the model" });
-  private readonly hint = element("p", { class: "think-hint" });
-  readonly element = element("div", { class: "think-model" }, this.state, this.progress, this.hint);
+  private readonly hint = element("p", { class: "live-model-hint" });
+  readonly element = element("div", { class: "live-model" }, this.state, this.progress, this.hint);
 
   private loading: Promise<WorkerModel> | undefined;
   /** Aborts loading, if another model is chosen. */
@@ -17,7 +17,8 @@ export class LiveModel {
   private files: ReadonlyMap<string, Blob> | undefined;
   private name = "the bundled model";
 
-  constructor() {
+  /** @param tokenizer whether the page needs `model.tokenizer` */
+  constructor(private readonly tokenizer = false) {
     this.progress.hidden = true;
   }
 
@@ -58,6 +59,7 @@ export class LiveModel {
     const [{ createWorkerModel }, { files }] = await Promise.all([import("lightning-m1/worker"), import("lightning-m1/model")]);
     const model = await createWorkerModel(own ?? files, {
       signal,
+      tokenizer: this.tokenizer,
       onProgress: ({ fraction }) => {
         this.progress.value = fraction;
       },
