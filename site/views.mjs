@@ -9,6 +9,13 @@ export const views = [
       "A MiniMax-M1 of 3.4 million parameters solves puzzles in this tab: it thinks, it answers, and a program judges the answer.",
   },
   {
+    name: "long-context",
+    title: "Long context",
+    heading: "Time and memory in long contexts",
+    description:
+      "Lightning, hybrid and softmax models of equal size read up to a million tokens in this tab: time and memory are measured live.",
+  },
+  {
     name: "real-model",
     title: "The real model",
     heading: "The real model, down to every tensor",
