@@ -8,7 +8,11 @@ export const files = new Map(
   }).map(([name, url]) => [name, unmoved(url, name)]),
 );
 
-/** The development server of Vite up to version 7 moves this script into its cache, and leaves the files where they are. */
+/**
+ * The development server of Vite up to version 7 moves this script into its cache, and leaves the files where they are. Turbopack's
+ * addresses have no origin.
+ */
 function unmoved(url, name) {
-  return new URL(url.href.replace(/\/node_modules\/\.vite\/.*$/, `/node_modules/lightning-m1/dist/standalone/model/${name}`));
+  const address = url.href.replace(/\/node_modules\/\.vite\/.*$/, `/node_modules/lightning-m1/dist/standalone/model/${name}`);
+  return new URL(address, globalThis.location?.href);
 }

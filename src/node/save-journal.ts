@@ -40,13 +40,14 @@ const STALE_MS = 60_000;
 /** Age in milliseconds at which temporary files count as abandoned if they belong to another machine or have no process in their name. */
 const ABANDONED_MS = 7 * 24 * 3_600_000;
 
-const HOST_HASH = createHash("sha256").update(hostname()).digest("hex").slice(0, 8);
+/** Returns a hash of the host name. Asked for only when needed, because Deno needs a permission for it. */
+const hostHash = () => createHash("sha256").update(hostname()).digest("hex").slice(0, 8);
 const TEMPORARY_NAME = /^\.(.+)\.([0-9a-f]{8})\.(\d+)\.(\d*)\.[0-9a-f-]{36}\.tmp$/;
 const UNOWNED_TEMPORARY_NAME = /^\.(.+\.(safetensors|json|jinja)|merges\.txt)\.[0-9a-f-]{36}\.tmp$/;
 
 /** Returns an identity of this process: a hash of the host name, the process id, and the start time if it is known. */
 function processIdentity(): string {
-  return `${HOST_HASH}.${process.pid}.${processStart(process.pid) ?? ""}`;
+  return `${hostHash()}.${process.pid}.${processStart(process.pid) ?? ""}`;
 }
 
 /**
@@ -70,7 +71,7 @@ function processStart(pid: number): string | undefined {
 /** Returns whether a process is running. Undefined for a process of another machine. */
 function isRunning(owner: string): boolean | undefined {
   const [host, pid, start] = owner.split(".");
-  if (host !== HOST_HASH) return undefined;
+  if (host !== hostHash()) return undefined;
   const now = processStart(Number(pid));
   return now !== undefined && (now === start || !start || !now);
 }
