@@ -1,7 +1,7 @@
 // Builds the site into site/dist: `npm run site` in the repository's root. With `--quick`, the API reference of the previous build stays.
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
@@ -22,7 +22,9 @@ function run(command, args, cwd) {
 async function buildPages() {
   const astro = spawn(astroNode(), ["node_modules/astro/bin/astro.mjs", "build"], { cwd: site, env, stdio: ["ignore", "pipe", "inherit"] });
   for await (const line of createInterface(astro.stdout)) if (!/[├└]─|▶ |\(\+\d+ms\)|^\s*$/.test(line)) console.log(line);
-  const [status] = astro.exitCode === null ? await once(astro, "close") : [astro.exitCode];
+  const [status, signal] =
+    astro.exitCode === null && astro.signalCode === null ? await once(astro, "close") : [astro.exitCode, astro.signalCode];
+  if (signal) console.error(`site: Astro was ended by ${signal}`);
   if (status !== 0) process.exit(status ?? 1);
 }
 
@@ -47,8 +49,19 @@ function isInstalled() {
   );
 }
 
+/** Whether the library was built after the last change of its sources. */
+function isBuilt() {
+  const built = join(root, "dist/browser/rl.js");
+  if (!existsSync(built)) return false;
+  const since = statSync(built).mtimeMs;
+  const sources = ["src", "assembly"].flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true }).map((path) => join(root, folder, path)),
+  );
+  return sources.every((path) => statSync(path).mtimeMs < since);
+}
+
 if (!isInstalled()) run(npm, ["ci"], site);
-if (!existsSync(join(root, "dist/browser/rl.js"))) run(npm, ["run", "-s", "build"], root);
+if (!isBuilt()) run(npm, ["run", "-s", "build"], root);
 rmSync(join(site, "dist"), { recursive: true, force: true });
 run(process.execPath, ["scripts/content.mjs"], site);
 await buildPages();

@@ -19,37 +19,40 @@ interface ServedFile {
 }
 
 /**
- * A server of large checkpoints for tests in a browser.
+ * Serves large checkpoints for tests in a browser.
  *
  * - `PUT file?size=&etag=&breaks=` creates a file from its first bytes
  * - `GET file` answers with bytes, also with a range, and breaks off as often as `breaks` says
  * - `POST file` answers with the ranges that were requested since the last one
  */
-export function checkpointService(): Plugin {
+export function checkpointHandler(): (request: IncomingMessage, response: ServerResponse) => void {
   const files = new Map<string, ServedFile>();
+  return (request, response) => {
+    const { pathname, searchParams } = new URL(request.url!, "http://x");
+    if (request.method === "PUT") {
+      const parts: Buffer[] = [];
+      request.on("data", (part: Buffer) => parts.push(part));
+      request.on("end", () => {
+        const head = Buffer.concat(parts);
+        const breaks = (searchParams.get("breaks") ?? "").split(",").filter(Boolean).map(Number);
+        const [size, etag] = [Number(searchParams.get("size") ?? head.byteLength), searchParams.get("etag") ?? "1"];
+        files.set(pathname, { head, size, etag: `"${etag}"`, breaks, requests: [] });
+        response.end();
+      });
+      return;
+    }
+    const file = files.get(pathname);
+    if (!file) response.writeHead(404).end();
+    else if (request.method === "POST") response.end(JSON.stringify(file.requests.splice(0)));
+    else send(file, request, response);
+  };
+}
+
+/** The handler as a part of Vitest's own server. */
+export function checkpointService(): Plugin {
   return {
     name: "checkpoint-service",
-    configureServer({ middlewares }) {
-      middlewares.use(CHECKPOINTS, (request: IncomingMessage, response: ServerResponse) => {
-        const { pathname, searchParams } = new URL(request.url!, "http://x");
-        if (request.method === "PUT") {
-          const parts: Buffer[] = [];
-          request.on("data", (part: Buffer) => parts.push(part));
-          request.on("end", () => {
-            const head = Buffer.concat(parts);
-            const breaks = (searchParams.get("breaks") ?? "").split(",").filter(Boolean).map(Number);
-            const [size, etag] = [Number(searchParams.get("size") ?? head.byteLength), searchParams.get("etag") ?? "1"];
-            files.set(pathname, { head, size, etag: `"${etag}"`, breaks, requests: [] });
-            response.end();
-          });
-          return;
-        }
-        const file = files.get(pathname);
-        if (!file) response.writeHead(404).end();
-        else if (request.method === "POST") response.end(JSON.stringify(file.requests.splice(0)));
-        else send(file, request, response);
-      });
-    },
+    configureServer: ({ middlewares }) => void middlewares.use(CHECKPOINTS, checkpointHandler()),
   };
 }
 

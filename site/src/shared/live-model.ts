@@ -1,25 +1,38 @@
-// The model of a view, in a worker: the bundled one, or one from a folder of the reader.
+// The model of a view, in a worker: the bundled one, or another one that the reader chose.
 
 import type { WorkerModel } from "lightning-m1/worker";
+import { button } from "./controls.ts";
 import { element, uniqueId } from "./dom.ts";
 import { formatCount } from "./numbers.ts";
+
+/** Where a model comes from: files of a folder by name, or the URL of a checkpoint. */
+export type ModelSource = ReadonlyMap<string, Blob> | string;
 
 /** Loads a model once, and shows how far it is. */
 export class LiveModel {
   private readonly state = element("p", { role: "status" });
   private readonly progress = element("progress", { id: uniqueId("progress"), max: 1, value: 0, "aria-label": "Loading the model" });
   private readonly hint = element("p", { class: "live-model-hint" });
-  readonly element = element("div", { class: "live-model" }, this.state, this.progress, this.hint);
+  private readonly percent = element("span");
+  private readonly cancelButton = button("Cancel", () => this.cancel());
+  private readonly bar = element("div", { class: "live-model-progress" }, this.progress, this.percent, this.cancelButton);
+  readonly element = element("div", { class: "live-model" }, this.state, this.bar, this.hint);
 
   private loading: Promise<WorkerModel> | undefined;
   /** Aborts loading, if another model is chosen. */
   private loader = new AbortController();
-  private files: ReadonlyMap<string, Blob> | undefined;
+  private source: ModelSource | undefined;
   private name = "the bundled model";
 
-  /** @param tokenizer whether the page needs `model.tokenizer` */
-  constructor(private readonly tokenizer = false) {
-    this.progress.hidden = true;
+  /**
+   * @param tokenizer whether the page needs `model.tokenizer`
+   * @param onLoad called when a load has ended in any way
+   */
+  constructor(
+    private readonly tokenizer = false,
+    private readonly onLoad = () => {},
+  ) {
+    this.bar.hidden = true;
   }
 
   /** Shows why the model is not loaded yet. */
@@ -30,38 +43,54 @@ export class LiveModel {
   /** Loads the model, unless it is loaded or being loaded. After a failure, tries again. */
   load(): Promise<WorkerModel> {
     const { signal } = this.loader;
-    this.loading ??= this.start(signal).catch((error: unknown) => {
-      if (!signal.aborted) this.showFailure(error);
-      throw error;
-    });
+    this.loading ??= this.start(signal)
+      .catch((error: unknown) => {
+        if (!signal.aborted) this.showFailure(error);
+        throw error;
+      })
+      .finally(this.onLoad);
     return this.loading;
   }
 
-  /** Replaces the model by that of a folder: config.json, safetensors and the files of the tokenizer. */
-  replace(name: string, files: ReadonlyMap<string, Blob>): Promise<WorkerModel> {
+  /** Replaces the model by another one. */
+  replace(name: string, source: ModelSource): Promise<WorkerModel> {
+    this.drop();
+    this.name = name;
+    this.source = source;
+    return this.load();
+  }
+
+  /** Cancels loading. The part of a download that has arrived is kept. */
+  private cancel(): void {
+    this.drop();
+    this.bar.hidden = true;
+    this.state.textContent = `Loading ${this.name} was cancelled. It continues when you press Think.`;
+  }
+
+  /** Ends loading, and frees the model. */
+  private drop(): void {
     const previous = this.loading;
     this.loader.abort();
     this.loader = new AbortController();
     this.loading = undefined;
-    this.name = name;
-    this.files = files;
     // A load that was aborted has left nothing.
     previous?.then((model) => model.dispose()).catch(() => {});
-    return this.load();
   }
 
   private async start(signal: AbortSignal): Promise<WorkerModel> {
-    const { name, files: own } = this;
+    const { name, source } = this;
     this.state.textContent = `Loading ${name}…`;
-    this.hint.textContent = "";
+    this.hint.textContent = this.percent.textContent = "";
     this.progress.value = 0;
-    this.progress.hidden = false;
+    this.bar.hidden = false;
     const [{ createWorkerModel }, { files }] = await Promise.all([import("lightning-m1/worker"), import("lightning-m1/model")]);
-    const model = await createWorkerModel(own ?? files, {
+    const model = await createWorkerModel(source ?? files, {
       signal,
       tokenizer: this.tokenizer,
-      onProgress: ({ fraction }) => {
+      ...(typeof source === "string" && { cache: true }),
+      onProgress: ({ fraction, phase }) => {
         this.progress.value = fraction;
+        this.percent.textContent = `${Math.floor(100 * fraction)} %, ${phase === "download" ? "downloading" : "loading"}`;
       },
       onWarning: (warning) => {
         this.hint.textContent = warning;
@@ -70,7 +99,7 @@ export class LiveModel {
     const { threads } = await model.statistics();
     if (signal.aborted) model.dispose();
     signal.throwIfAborted();
-    this.progress.hidden = true;
+    this.bar.hidden = true;
     this.state.textContent =
       `Ready: ${name} (${formatCount(model.parameters)} parameters) computes in a worker ` +
       `with ${threads} ${threads === 1 ? "thread" : "threads"}, build ${model.build}.`;
@@ -79,7 +108,7 @@ export class LiveModel {
 
   private showFailure(error: unknown): void {
     this.loading = undefined;
-    this.progress.hidden = true;
+    this.bar.hidden = true;
     this.state.textContent = `The model could not be loaded: ${error instanceof Error ? error.message : String(error)}`;
   }
 }

@@ -2,11 +2,12 @@
 
 import { button, radios, select, slider, textInput } from "../../shared/controls.ts";
 import { element, uniqueId } from "../../shared/dom.ts";
-import { LiveModel, savesData } from "../../shared/live-model.ts";
+import { LiveModel, type ModelSource, savesData } from "../../shared/live-model.ts";
 import { formatInteger } from "../../shared/numbers.ts";
 import { choiceField, numberField, textField, UrlState } from "../../shared/state.ts";
 import { PuzzleClient } from "../tasks/puzzle-client.ts";
 import { FORMATS, type Format, LEVELS, type Level } from "./formats.ts";
+import { OtherModel } from "./other-model.ts";
 import type { QuestionChoice, Verdict } from "./questions.ts";
 import { playRecording, recorded } from "./recorded-run.ts";
 import { RunOutput } from "./run-output.ts";
@@ -20,6 +21,8 @@ interface State {
   readonly temperature: number;
   readonly topP: number;
   readonly seed: number;
+  /** The address of another model. It is loaded when the reader says so, not by a link. */
+  readonly model: string;
 }
 
 const MAX_SEED = 2 ** 32 - 1;
@@ -28,7 +31,12 @@ const MAX_TOKENS = 512;
 class ThinkView extends HTMLElement {
   private started = false;
   private readonly client = new PuzzleClient();
-  private readonly model = new LiveModel();
+  private readonly model = new LiveModel(false, () => this.showStored());
+  private readonly other = new OtherModel({
+    onChoice: (name, source) => this.replaceModel(name, source),
+    onAddress: (model) => this.state.set({ model }),
+    onRefused: (reason) => this.fail(reason),
+  });
   private readonly output = new RunOutput();
   private state!: UrlState<State>;
   /** What the question field shows: a written question, or the choice of a puzzle as JSON. */
@@ -64,6 +72,7 @@ class ThinkView extends HTMLElement {
       temperature: numberField(1, { min: 0, max: 2 }),
       topP: numberField(0.95, { min: 0.05, max: 1 }),
       seed: numberField(1, { min: 0, max: MAX_SEED }),
+      model: textField(""),
     });
     const task = select<Format>({
       label: "Puzzle",
@@ -112,36 +121,29 @@ class ThinkView extends HTMLElement {
       this.output.element,
       this.verdict,
       this.model.element,
-      this.folderInput(),
+      this.other.element,
     );
+    this.other.acceptDrops(this);
     this.state.subscribe((values) => {
       task.show(values.task);
       level.show(values.level);
       temperature.show(values.temperature);
       topP.show(values.topP);
       seed.show(String(values.seed));
+      this.other.showAddress(values.model);
       void this.showQuestion();
     });
   }
 
-  /** The choice of a folder with another model, whose files stay on the reader's machine. */
-  private folderInput(): HTMLElement {
-    const input = element("input", { type: "file", id: uniqueId("folder"), multiple: true, webkitdirectory: true });
-    input.addEventListener("change", () => {
-      const inFolder = [...(input.files ?? [])].filter(({ webkitRelativePath }) => webkitRelativePath.split("/").length <= 2);
-      if (inFolder.length === 0) return;
-      if (!this.stopButton.disabled) this.stop();
-      const folder = inFolder[0]!.webkitRelativePath.split("/")[0] || "your model";
-      // A failure is shown by the model's own status.
-      this.model.replace(folder, new Map(inFolder.map((file) => [file.name, file]))).catch(() => {});
-    });
-    return element(
-      "details",
-      { class: "think-folder" },
-      element("summary", {}, "Another model"),
-      element("label", { for: input.id }, "A folder with config.json, safetensors and tokenizer.json, as MiniMax-M1 is published"),
-      input,
-    );
+  private replaceModel(name: string, source: ModelSource): void {
+    if (!this.stopButton.disabled) this.stop();
+    // A failure is shown by the model's own status.
+    this.model.replace(name, source).catch(() => {});
+  }
+
+  /** Shows the stored downloads anew, if they are shown. */
+  private showStored(): void {
+    if (this.other.element.open) void this.other.showStored();
   }
 
   /** The puzzle that the address names. */
