@@ -94,7 +94,11 @@ export default defineConfig({
     sequence: { sequencer: LongestFirst },
     reporters: process.env.CI ? ["default", ["json", { outputFile: "build/test-report.json" }]] : ["default"],
     projects: [
-      inNode("node", { include: ["tests/**/*.test.ts"], exclude: ["tests/browser/**", ...APART, ...(quick ? SLOW : [])], isolate: false }),
+      inNode("node", {
+        include: ["tests/**/*.test.ts"],
+        exclude: ["tests/{browser,examples}/**", ...APART, ...(quick ? SLOW : [])],
+        isolate: false,
+      }),
       inNode("node-apart", { include: APART, exclude: quick ? SLOW : [], isolate: true }),
       ...(hasBrowser && !quick
         ? [
