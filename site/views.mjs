@@ -25,9 +25,9 @@ export const views = [
   {
     name: "cispo",
     title: "CISPO",
-    heading: "The weight of a token against its ratio",
+    heading: "What CISPO changes",
     description:
-      "Compare how CISPO, GRPO, DAPO and other objectives weight the gradient of a token, for any bounds of the importance ratio.",
+      "See how CISPO, GRPO and other objectives weight a token and what that changes in training, and train a small model in this tab.",
   },
   {
     name: "tasks",

@@ -78,7 +78,7 @@ test("with the headers of isolation and without them", async () => {
     const { page, problems } = await open();
     await page.goto(`${url}cispo/`);
     expect(await page.evaluate(() => crossOriginIsolated)).toBe(isolated);
-    await page.locator("m1-figure svg[role=img]").waitFor();
+    await page.locator("m1-figure svg[role=img]").first().waitFor();
     expect(problems).toEqual([]);
     await page.context().close();
   }

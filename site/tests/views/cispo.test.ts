@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { expect, inject, test } from "vitest";
+import verdicts from "../../../docs/cispo-study/verdict.json";
 import { useBrowser } from "../support/browser.ts";
 
 const open = useBrowser();
@@ -10,14 +11,14 @@ test("the address holds the state, and a reload keeps it", async () => {
   await page.goto(address());
   await page.getByLabel("CISPO: upper bound").fill("2.5");
   await page.getByLabel("negative: a worse one").check();
-  await page.getByRole("checkbox", { name: "REINFORCE" }).check();
+  await page.locator("m1-cispo").getByRole("checkbox", { name: "REINFORCE" }).check();
   await page.waitForURL(/reinforce/);
   const query = new URL(page.url()).searchParams;
   expect(Object.fromEntries(query)).toEqual({ cispoMax: "2.5", sign: "negative", objectives: "cispo.grpo.dapo.reinforce" });
   await page.reload();
   expect(await page.getByLabel("CISPO: upper bound").inputValue()).toBe("2.5");
   expect(await page.getByLabel("negative: a worse one").isChecked()).toBe(true);
-  expect(await page.getByRole("checkbox", { name: "REINFORCE" }).isChecked()).toBe(true);
+  expect(await page.locator("m1-cispo").getByRole("checkbox", { name: "REINFORCE" }).isChecked()).toBe(true);
   await page.getByRole("button", { name: "Reset" }).click();
   await page.waitForURL((url) => url.search === "");
   await page.context().close();
@@ -36,14 +37,14 @@ test("values that are out of range are ignored", async () => {
 test("weights are those of the definitions", async () => {
   const { page } = await open();
   await page.goto(address("?cispoMax=4&ratio=8"));
-  const reading = await page.locator(".view-reading").textContent();
+  const reading = await page.locator("m1-cispo .view-reading").textContent();
   expect(reading).toBe(
     "A token with ratio 8 and a positive advantage: CISPO weights it by 4; GRPO, PPO drops it (weight 0); DAPO drops it (weight 0).",
   );
-  await page.locator("m1-figure summary").click();
-  const rows = await page.locator("m1-figure tbody tr").allTextContents();
+  await page.locator("m1-cispo m1-figure summary").click();
+  const rows = await page.locator("m1-cispo m1-figure tbody tr").allTextContents();
   const cells = await page
-    .locator("m1-figure tbody tr")
+    .locator("m1-cispo m1-figure tbody tr")
     .evaluateAll((all) => all.map((row) => [...row.children].map((cell) => Number(cell.textContent))));
   expect(rows.length).toBeGreaterThan(10);
   for (const [r, cispo, grpo, dapo] of cells as [number, number, number, number][]) {
@@ -58,7 +59,7 @@ test("the figure and its data can be saved", async () => {
   const { page } = await open();
   await page.goto(address());
   const save = async (name: string) => {
-    const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name }).click()]);
+    const [download] = await Promise.all([page.waitForEvent("download"), page.locator("m1-cispo").getByRole("button", { name }).click()]);
     return { name: download.suggestedFilename(), text: readFileSync(await download.path(), "utf8") };
   };
   const picture = await save("Save SVG");
@@ -71,5 +72,57 @@ test("the figure and its data can be saved", async () => {
   expect(ratios.length).toBe(321);
   expect(Object.keys(weights)).toEqual(["cispo", "grpo", "dapo"]);
   expect(weights.cispo.at(-1)).toBeCloseTo(5, 9);
+  await page.context().close();
+});
+
+test("the study's curves and its comparison follow the choice of task, arms and goal", async () => {
+  const { page, problems } = await open();
+  await page.goto(address("?arms=cispo.dapo.reinforce"));
+  const view = page.locator("m1-cispo-study");
+  const reading = () => view.locator(".view-reading").textContent();
+  expect(await reading()).toBe(
+    "Updates to half of the gain, divided by DAPO's: CISPO, bound 5 0.63 (95 % interval 0.56 to 0.67), REINFORCE 0.63 (95 % interval 0.56 to 0.67).",
+  );
+  expect(await view.locator("tbody tr").count()).toBe(31);
+  await view.getByLabel(/^T2/).check();
+  await view.getByLabel("Compared at").selectOption("1");
+  const { ratio, censored } = verdicts[1]!.sweep.cispo["1"];
+  expect(await reading()).toContain(`CISPO, bound 5 ${ratio.toFixed(2)}`);
+  expect(await reading()).toContain(`${censored[0]} of 5 runs do not reach it`);
+  await page.waitForURL(/goal=1/);
+  expect(Object.fromEntries(new URL(page.url()).searchParams)).toEqual({
+    arms: "cispo.dapo.reinforce",
+    studyTask: "brackets",
+    goal: "1",
+  });
+  const [download] = await Promise.all([page.waitForEvent("download"), view.getByRole("button", { name: "Save data (JSON)" }).click()]);
+  expect(download.suggestedFilename()).toBe("cispo-study-brackets.json");
+  expect(problems).toEqual([]);
+  await page.context().close();
+});
+
+test("a run learns in a worker, which is loaded when it is started; it can be stopped and started again", async () => {
+  const { page, problems, bytes } = await open();
+  await page.goto(address("?objective=grpo&seed=2"), { waitUntil: "networkidle" });
+  const view = page.locator("m1-cispo-run");
+  const rewards = () => view.locator("tbody tr").evaluateAll((rows) => rows.map((row) => Number(row.children[1]!.textContent)));
+  const before = bytes.size;
+  await view.getByRole("button", { name: "Start" }).click();
+  await expect.poll(async () => (await rewards()).length, { timeout: 120_000 }).toBeGreaterThan(24);
+  expect(bytes.size).toBeGreaterThan(before);
+  await view.getByRole("button", { name: "Stop" }).press("Enter");
+  expect(await view.locator("p[role=status]").textContent()).toBe("Stopped.");
+  const reached = await rewards();
+  const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  expect(mean(reached.slice(-3))).toBeGreaterThan(3 * mean(reached.slice(0, 3)));
+  expect(await view.locator(".cispo-samples li").count()).toBe(6);
+  expect(await view.locator(".cispo-samples li").first().textContent()).toMatch(/^\d \d \d → [\d· ]+ (✓ right|✗ wrong)$/);
+  expect(await view.locator(".figure-legend").textContent()).toBe("GRPO, PPO, seed 2");
+
+  await view.getByLabel("Objective of the run").selectOption("cispo");
+  await view.getByRole("button", { name: "Start" }).click();
+  await expect.poll(() => view.locator(".figure-legend li").allTextContents()).toEqual(["GRPO, PPO, seed 2", "CISPO, seed 2"]);
+  await expect.poll(() => view.locator("tbody tr").first().locator("td").nth(4).textContent(), { timeout: 60_000 }).not.toBe("–");
+  expect(problems).toEqual([]);
   await page.context().close();
 });

@@ -6,7 +6,7 @@ import { element } from "../../shared/dom.ts";
 import { chartHeight, type FigureSpec, seriesStyle } from "../../shared/figure.ts";
 import { formatNumber } from "../../shared/numbers.ts";
 import { choiceField, numberField, subsetField, UrlState } from "../../shared/state.ts";
-import { type Bounds, type ObjectiveName, objectiveNames, objectives, tokenWeights } from "./token-weights.ts";
+import { type Bounds, initialBounds, type ObjectiveName, objectiveNames, objectives, tokenWeights } from "./token-weights.ts";
 
 type Sign = "positive" | "negative";
 
@@ -17,13 +17,13 @@ interface State extends Bounds {
 }
 
 /** The bounds, in the order of their sliders. */
-const SLIDERS: readonly { name: keyof Bounds; label: string; min: number; max: number; step: number; initial: number }[] = [
-  { name: "cispoMax", label: "CISPO: upper bound", min: 1, max: 10, step: 0.1, initial: 5 },
-  { name: "cispoMin", label: "CISPO: lower bound", min: 0, max: 1, step: 0.01, initial: 0 },
-  { name: "low", label: "GRPO, DAPO: ε low", min: 0, max: 1, step: 0.01, initial: 0.2 },
-  { name: "high", label: "GRPO: ε high", min: 0, max: 2, step: 0.01, initial: 0.2 },
-  { name: "dapoHigh", label: "DAPO: ε high", min: 0, max: 2, step: 0.01, initial: 0.28 },
-  { name: "cap", label: "Dual-clip: cap", min: 1.1, max: 10, step: 0.1, initial: 3 },
+const SLIDERS: readonly { name: keyof Bounds; label: string; min: number; max: number; step: number }[] = [
+  { name: "cispoMax", label: "CISPO: upper bound", min: 1, max: 10, step: 0.1 },
+  { name: "cispoMin", label: "CISPO: lower bound", min: 0, max: 1, step: 0.01 },
+  { name: "low", label: "GRPO, DAPO: ε low", min: 0, max: 1, step: 0.01 },
+  { name: "high", label: "GRPO: ε high", min: 0, max: 2, step: 0.01 },
+  { name: "dapoHigh", label: "DAPO: ε high", min: 0, max: 2, step: 0.01 },
+  { name: "cap", label: "Dual-clip: cap", min: 1.1, max: 10, step: 0.1 },
 ];
 
 const MIN_RATIO = 1 / 16;
@@ -40,7 +40,7 @@ class CispoView extends HTMLElement {
   connectedCallback(): void {
     if (this.started) return;
     this.started = true;
-    const bounds = Object.fromEntries(SLIDERS.map(({ name, min, max, initial }) => [name, numberField(initial, { min, max })]));
+    const bounds = Object.fromEntries(SLIDERS.map(({ name, min, max }) => [name, numberField(initialBounds[name], { min, max })]));
     const state = new UrlState<State>({
       objectives: subsetField<ObjectiveName>(["cispo", "grpo", "dapo"], objectiveNames),
       sign: choiceField<Sign>("positive", ["positive", "negative"]),

@@ -2,7 +2,7 @@
 
 import { cispo, dapo, dualClip, grpo, type PolicyBatch, type PolicyLoss, reinforce, unified } from "lightning-m1/rl";
 
-/** The bounds that a reader can set. Those of the report's figure 1 and of the papers are the initial values of the view. */
+/** The bounds that a reader can set. */
 export interface Bounds {
   readonly cispoMin: number;
   readonly cispoMax: number;
@@ -11,6 +11,9 @@ export interface Bounds {
   readonly dapoHigh: number;
   readonly cap: number;
 }
+
+/** The bounds of the report's figure 1 and of the papers. */
+export const initialBounds: Bounds = { cispoMin: 0, cispoMax: 5, low: 0.2, high: 0.2, dapoHigh: 0.28, cap: 3 };
 
 export const objectives = {
   cispo: { label: "CISPO", loss: (batch, b) => cispo(batch, { minWeight: b.cispoMin, maxWeight: b.cispoMax }) },

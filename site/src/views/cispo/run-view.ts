@@ -1,0 +1,185 @@
+// `<m1-cispo-run>`: a small run of reinforcement learning in a worker, with its rewards and a sample answer of each batch.
+
+import * as Plot from "@observablehq/plot";
+import { button, select, textInput } from "../../shared/controls.ts";
+import { element, uniqueId } from "../../shared/dom.ts";
+import { type FigureSpec, seriesStyle } from "../../shared/figure.ts";
+import { formatInteger, formatNumber } from "../../shared/numbers.ts";
+import { choiceField, numberField, UrlState } from "../../shared/state.ts";
+import type { Sample, Step } from "./sorting-run.ts";
+import type { Message } from "./sorting-worker.ts";
+import { type ObjectiveName, objectiveNames, objectives } from "./token-weights.ts";
+
+interface State {
+  readonly objective: ObjectiveName;
+  readonly seed: number;
+}
+
+interface Run extends State {
+  readonly steps: readonly Step[];
+}
+
+const MAX_SEED = 2 ** 32 - 1;
+const SHOWN_SAMPLES = 6;
+/** Batches of a run, as in sorting-run.ts, which the page does not load. */
+const BATCHES = 80;
+
+class CispoRunView extends HTMLElement {
+  private started = false;
+  private state!: UrlState<State>;
+  private worker: Worker | undefined;
+  /** The last run of each objective. */
+  private readonly runs = new Map<ObjectiveName, Run>();
+
+  private readonly status = element("p", { role: "status" }, "Not started. The code of the training is loaded when you start it.");
+  private readonly bar = element("progress", { id: uniqueId("progress"), max: BATCHES, value: 0, "aria-label": "Batches of the run" });
+  private readonly reading = element("p", { class: "view-reading" });
+  private readonly samples = element("ol", { class: "cispo-samples", reversed: true });
+  private readonly figure = element("m1-figure");
+  private readonly startButton = button("Start", () => this.start());
+  private readonly stopButton = button("Stop", () => this.end("Stopped."));
+
+  connectedCallback(): void {
+    if (this.started) return;
+    this.started = true;
+    this.state = new UrlState<State>({
+      objective: choiceField<ObjectiveName>("cispo", objectiveNames),
+      seed: numberField(1, { min: 0, max: MAX_SEED }),
+    });
+    const objective = select<ObjectiveName>({
+      label: "Objective of the run",
+      choices: objectiveNames.map((value) => ({ value, label: objectives[value].label })),
+      onInput: (value) => this.state.set({ objective: value }),
+    });
+    const seed = textInput({
+      label: "Seed",
+      onInput: (text) => {
+        const value = /^\d+$/.test(text.trim()) ? Number(text) : Number.NaN;
+        const isValid = value <= MAX_SEED;
+        seed.remark(isValid ? "" : `expected a whole number of at most ${formatInteger(MAX_SEED)}`, isValid);
+        if (isValid) this.state.set({ seed: value });
+      },
+    });
+    this.stopButton.disabled = true;
+    this.bar.hidden = true;
+    this.classList.add("not-content", "view");
+    this.append(
+      element("div", { class: "view-controls" }, objective.element, seed.element),
+      element("div", { class: "cispo-actions" }, this.startButton, this.stopButton),
+      this.status,
+      this.bar,
+      this.reading,
+      this.samples,
+      this.figure,
+    );
+    this.figure.show(figureOf([]));
+    this.state.subscribe((values) => {
+      objective.show(values.objective);
+      seed.show(String(values.seed));
+    });
+  }
+
+  disconnectedCallback(): void {
+    this.end("Stopped.");
+  }
+
+  private start(): void {
+    this.worker?.terminate();
+    const { objective, seed } = this.state.value;
+    const run = { objective, seed: Math.floor(seed), steps: [] };
+    this.runs.set(objective, run);
+    this.samples.replaceChildren();
+    this.bar.value = 0;
+    this.bar.hidden = false;
+    this.worker = new Worker(new URL("./sorting-worker.ts", import.meta.url), { type: "module" });
+    this.worker.addEventListener("message", ({ data }: MessageEvent<Message>) => this.receive(objective, data));
+    this.worker.addEventListener("error", ({ message }) => this.end(`The worker failed: ${message || "it could not be started"}`));
+    this.worker.postMessage({ objective, seed: run.seed });
+    this.status.textContent = `Training with ${objectives[objective].label}, seed ${run.seed}…`;
+    this.reading.textContent = "";
+    this.startButton.textContent = "Start over";
+    this.stopButton.disabled = false;
+    this.figure.show(figureOf([...this.runs.values()]));
+  }
+
+  private receive(objective: ObjectiveName, message: Message): void {
+    if ("step" in message) this.addStep(objective, message.step);
+    else this.end("end" in message ? "Finished." : `The run failed: ${message.error}`);
+  }
+
+  private addStep(objective: ObjectiveName, step: Step): void {
+    const run = this.runs.get(objective)!;
+    const steps = [...run.steps, step];
+    this.runs.set(objective, { ...run, steps });
+    this.bar.value = step.batch;
+    this.reading.textContent = describeStep(steps);
+    this.samples.prepend(sampleEntry(step));
+    while (this.samples.childElementCount > SHOWN_SAMPLES) this.samples.lastElementChild!.remove();
+    this.figure.show(figureOf([...this.runs.values()]));
+  }
+
+  private end(status: string): void {
+    if (!this.worker) return;
+    this.worker.terminate();
+    this.worker = undefined;
+    this.status.textContent = status;
+    this.bar.hidden = true;
+    this.startButton.textContent = "Start";
+    // A disabled button loses the focus.
+    if (document.activeElement === this.stopButton) this.startButton.focus();
+    this.stopButton.disabled = true;
+  }
+}
+
+function describeStep(steps: readonly Step[]): string {
+  const { batch, reward, right } = steps.at(-1)!;
+  const percent = (share: number) => `${formatNumber(100 * share, 2)} %`;
+  return `Batch ${batch} of ${BATCHES}: ${percent(reward)} of the digits are in their places (${percent(steps[0]!.reward)} at the start), and ${percent(right)} of the answers are right.`;
+}
+
+/** Tokens that are no digits are shown as dots. */
+const digitsText = (ids: readonly number[]): string => ids.map((id) => (id < 6 ? String(id) : "·")).join(" ");
+
+const sampleText = ({ question, answer, isRight }: Sample): string =>
+  `${digitsText(question)} → ${digitsText(answer)} ${isRight ? "✓ right" : "✗ wrong"}`;
+
+function sampleEntry({ batch, sample }: Step): HTMLElement {
+  return element("li", { value: batch, class: sample.isRight ? "right" : "wrong" }, sampleText(sample));
+}
+
+function figureOf(runs: readonly Run[]): FigureSpec {
+  const curves = runs.map(({ objective, seed, steps }) => ({
+    ...{ objective, seed, steps },
+    label: `${objectives[objective].label}, seed ${seed}`,
+    index: objectiveNames.indexOf(objective),
+  }));
+  const batches = Array.from({ length: Math.max(0, ...curves.map(({ steps }) => steps.length)) }, (_, i) => i + 1);
+  return {
+    title: "Mean reward of the sampled answers",
+    description: `Line chart of the share of digits in their right places against batches, for ${curves.map(({ label }) => label).join("; ") || "no run yet"}. The table below has the same data.`,
+    file: "cispo-run",
+    series: curves,
+    chart: () => ({
+      height: 280,
+      marginLeft: 44,
+      marginRight: 16,
+      x: { domain: [0, BATCHES], label: "batches" },
+      y: { domain: [0, 1], grid: true, label: "mean reward" },
+      marks: [
+        Plot.ruleY([0]),
+        ...curves.map(({ steps, index }) => Plot.line(steps, { x: "batch", y: "reward", strokeWidth: 2.5, ...seriesStyle(index) })),
+      ],
+    }),
+    columns: ["batch", ...curves.flatMap(({ label }) => [`${label}: mean reward`, "right answers", "sample"])],
+    rows: batches.map((batch) => [
+      batch,
+      ...curves.flatMap(({ steps }) => {
+        const step = steps[batch - 1];
+        return step ? [step.reward, step.right, sampleText(step.sample)] : [null, null, null];
+      }),
+    ]),
+    data: { runs: curves.map(({ objective, seed, steps }) => ({ objective, seed, steps })) },
+  };
+}
+
+customElements.define("m1-cispo-run", CispoRunView);
