@@ -9,6 +9,13 @@ export const views = [
       "A MiniMax-M1 of 3.4 million parameters solves puzzles in this tab: it thinks, it answers, and a program judges the answer.",
   },
   {
+    name: "look-inside",
+    title: "Look inside",
+    heading: "Look inside a model that runs",
+    description:
+      "What each layer does with each token: experts, states, attention and the next token, with a state that never grows beside a cache that does.",
+  },
+  {
     name: "long-context",
     title: "Long context",
     heading: "Time and memory in long contexts",

@@ -71,7 +71,12 @@ export class Figure extends HTMLElement {
   private readonly caption = element("figcaption");
   private readonly legend = element("ul", { class: "figure-legend" });
   private readonly table = element("table");
-  private readonly observer = new ResizeObserver(() => this.draw());
+  /** The width for the chart. Reading it from the element would compute the page's layout for every chart. */
+  private available = 0;
+  private readonly observer = new ResizeObserver(([entry]) => {
+    this.available = Math.floor(entry!.contentRect.width);
+    this.draw();
+  });
   private width = 0;
 
   connectedCallback(): void {
@@ -108,7 +113,7 @@ export class Figure extends HTMLElement {
   }
 
   private draw(): void {
-    const width = Math.floor(this.plot.clientWidth);
+    const width = this.available;
     if (!this.spec || width === 0 || width === this.width) return;
     this.width = width;
     const chart = Plot.plot({ ...this.spec.chart(width), width });

@@ -13,6 +13,11 @@ export function formatNumber(value: number, digits = 4): string {
   return format.format(value).replace("-", "−");
 }
 
+/** A share as a percentage: 24%, 0.35%, <0.01%. */
+export function formatPercent(share: number, digits = 3): string {
+  return share > 0 && share < 1e-4 ? "<0.01%" : `${formatNumber(100 * share, digits)}%`;
+}
+
 const integers = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 
 export function formatInteger(value: number): string {
