@@ -147,6 +147,8 @@ describe.runIf(browser)("in Chromium", { timeout: 300_000 }, () => {
       entry: "./main.js",
       output: { path: out, filename: "main.js" },
       performance: false,
+      // Takes a minute, and Vite's and esbuild's scripts are minified.
+      optimization: { minimize: false },
     });
     await new Promise<void>((resolve, reject) => {
       compiler.run((error, stats) =>
