@@ -54,13 +54,22 @@ export function expectEnvironment(where: string, environment: Environment<never>
   expectArgument(where, fits, "an environment { name, start }", environment);
 }
 
-/** Starts an episode. @throws {InputError} an environment that returns something else */
+/**
+ * Starts an episode. One that starts after the signal has aborted is disposed of.
+ *
+ * @throws {InputError} an environment that returns something else
+ * @throws the signal's reason
+ */
 export async function startEpisode<Row extends object>(
   environment: Environment<Row>,
   row: Row,
   context: { readonly seed: number; readonly signal: AbortSignal },
 ): Promise<Episode> {
-  const episode = await environment.start(row, context);
+  const started = (async () => environment.start(row, context))();
+  const episode = await rejectOnAbort(started, context.signal).catch((error: unknown) => {
+    started.then((late) => late?.dispose?.()).catch(() => {});
+    throw error;
+  });
   const fits =
     isObjectLike(episode) && Array.isArray(episode.messages) && typeof episode.step === "function" && typeof episode.score === "function";
   expectArgument(`${environment.name}: start`, fits, "an episode { messages, step, score }", episode);

@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { rejectOnAbort } from "../base/abort.js";
 import { InputError } from "../base/errors.js";
 import { parseOptions, signal as signalOption } from "../base/options.js";
 import { plainJson } from "../base/plain-json.js";
@@ -16,7 +17,7 @@ const schema = v.strictObject({ signal: v.optional(signalOption) });
  *
  * @returns the trace with new rewards, metrics and info. Turns and tokens stay
  * @throws {InputError} a trace of another environment
- * @throws what the environment throws
+ * @throws what the environment throws, and the signal's reason
  */
 export async function reverify<Row extends object>(
   environment: Environment<Row>,
@@ -35,12 +36,10 @@ export async function reverify<Row extends object>(
     let calls = 0;
     for (const node of trace.nodes) {
       if (!node.sampled || !isComplete(node)) continue;
-      await episode.step(
-        answerOf(node, () => `call_${calls++}`),
-        { signal },
-      );
+      const answer = answerOf(node, () => `call_${calls++}`);
+      await rejectOnAbort(Promise.resolve(episode.step(answer, { signal })), signal);
     }
-    const scores = checkScores(await episode.score({ signal }), environment.name);
+    const scores = checkScores(await rejectOnAbort(Promise.resolve(episode.score({ signal })), signal), environment.name);
     const { turns, tokens } = trace.metrics;
     return {
       ...trace,

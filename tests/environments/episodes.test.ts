@@ -181,6 +181,43 @@ describe("playEpisode", () => {
     expect([trace.stop_condition, trace.rewards, trace.errors]).toEqual(["timeout", { reward: { score: 0, weight: 1 } }, []]);
   });
 
+  test("a start that never ends: a time limit ends the episode with an error, and a signal cancels it", async () => {
+    let [begun, freed] = [() => {}, 0];
+    const environment: Environment = {
+      name: "stuck",
+      start: () =>
+        new Promise((resolve) => {
+          begun = () =>
+            resolve({ messages: [], step: () => ({ messages: [] }), score: () => ({ rewards: {} }), dispose: () => void freed++ });
+        }),
+    };
+    const model = scriptedModel(() => "x");
+    const trace = await playEpisode(model, environment, {}, { timeoutMs: 30 });
+    expect([trace.stop_condition, trace.errors.map(({ message }) => message)]).toEqual(["error", ["the episode took longer than 30 ms"]]);
+    begun();
+    await expect.poll(() => freed).toBe(1);
+    await expect(playEpisode(model, environment, {}, { signal: AbortSignal.timeout(30) })).rejects.toThrow(DOMException);
+  });
+
+  test("judging a trace again is cancelled by the signal", async () => {
+    const environment: Environment = {
+      name: "slow judge",
+      start: () => ({
+        messages: [{ role: "user", content: "go" }],
+        step: () => ({ messages: [], terminated: true }),
+        score: () => judge(),
+      }),
+    };
+    let judge: () => Promise<{ rewards: Record<string, number> }> = async () => ({ rewards: {} });
+    const trace = await playEpisode(
+      scriptedModel(() => "x"),
+      environment,
+      {},
+    );
+    judge = () => new Promise(() => {});
+    await expect(reverify(environment, trace, { signal: AbortSignal.timeout(30) })).rejects.toThrow(DOMException);
+  });
+
   test("a cancelled episode throws the signal's reason and frees its state", async () => {
     const controller = new AbortController();
     let freed = 0;
