@@ -11,7 +11,7 @@ export const views = [
   {
     name: "look-inside",
     title: "Look inside",
-    heading: "Look inside a model that runs",
+    heading: "Look inside a running model",
     description:
       "What each layer does with each token: experts, states, attention and the next token, with a state that never grows beside a cache that does.",
   },

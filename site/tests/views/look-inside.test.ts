@@ -4,7 +4,7 @@ import { cacheBytes, decaySlopes, MiniMaxM1 } from "lightning-m1";
 import type { Page } from "playwright";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { makeQuestion } from "../../src/views/think/questions.ts";
-import { useBrowser } from "../support/browser.ts";
+import { axeViolations, expectNoSidewaysScroll, setTheme, useBrowser } from "../support/browser.ts";
 
 const open = useBrowser();
 const address = (query = "") => `${inject("site")}look-inside/${query}`;
@@ -83,6 +83,29 @@ test("a run is that of Node, and each of its tokens shows experts, probabilities
   await page.context().close();
 });
 
+test("a run with all its tables has no violations of WCAG 2.2 AA, in both themes and for both kinds of attention", async () => {
+  const { page, problems } = await open();
+  for (const [theme, query] of [
+    ["dark", "&layer=1&head=4&token=20"],
+    ["light", "&layer=7&head=4&token=30"],
+    ["dark", "&layer=8&head=1&model=real&realLayer=8"],
+  ] as const) {
+    await page.emulateMedia({ colorScheme: theme, reducedMotion: "reduce" });
+    await page.goto(address(PUZZLE + query));
+    await setTheme(page, theme);
+    await isDone(page);
+    await page.locator("main details:visible").evaluateAll((all) => {
+      for (const details of all as HTMLDetailsElement[]) details.open = true;
+    });
+    expect(await axeViolations(page), query).toEqual([]);
+  }
+  await page.setViewportSize({ width: 320, height: 640 });
+  await page.waitForTimeout(200);
+  await expectNoSidewaysScroll(page);
+  expect(problems).toEqual([]);
+  await page.context().close();
+});
+
 test("the keyboard chooses tokens; the address keeps token, layer and head", async () => {
   const { page, problems } = await open();
   await page.goto(address(`${PUZZLE}&token=5`));
@@ -124,6 +147,8 @@ test("memory, half-lives and decay are those of the library, for both models", a
   const { config } = model;
   const state = cacheBytes(config, 0);
   expect(state).toBe(7 * 6 * 32 * 32 * 4);
+  // 10 tokens take one page of 64 in each cache.
+  await expect.poll(() => page.locator(".look-bytes").allTextContents()).toEqual(["172 kB", "32.8 kB", "262 kB"]);
   const memory = await json(page, /^Memory of the bundled model/);
   for (const point of memory.bytes) {
     expect(point.states).toBe(state);

@@ -11,6 +11,7 @@ import { PuzzleClient } from "../tasks/puzzle-client.ts";
 import { FORMATS, type Format, LEVELS, type Level } from "../think/formats.ts";
 import { halfLife, remaining, slopesOf } from "./heads.ts";
 import { memoryAt } from "./memory.ts";
+import { MemoryBars } from "./memory-bars.ts";
 import { decayFigure, halfLifeFigure, memoryFigure } from "./model-figures.ts";
 import { type ShownModelName, shownModels } from "./shown-models.ts";
 import { sharesInState, sharesOverTime } from "./states.ts";
@@ -66,6 +67,7 @@ class LookInsideView extends HTMLElement {
   });
 
   private readonly row = new TokenRow((index) => this.state.set({ token: index + 1 }));
+  private readonly memoryBars = new MemoryBars(shownModels.bundled, MAX_TOKENS);
   private readonly status = element("p", { role: "status", class: "look-status" });
   private readonly reading = element("p", { class: "view-reading look-reading", "aria-live": "polite" });
   private readonly memoryReading = element("p", { class: "view-reading" });
@@ -81,6 +83,10 @@ class LookInsideView extends HTMLElement {
     experts: element("m1-figure"),
     norms: element("m1-figure"),
   };
+  private readonly shareNote = paragraph(
+    "A state is a sum of what every token so far has added. The share of a token is its part of that sum. The shares add up to 100%; a token " +
+      "that works against the others has a negative one.",
+  );
   private readonly details = element("div", { class: "look-figures" });
 
   connectedCallback(): void {
@@ -152,8 +158,10 @@ class LookInsideView extends HTMLElement {
         headChoices[0]!.element,
       ),
       element("div", { class: "look-actions" }, this.runButton, nextPuzzle, this.status),
+      this.memoryBars.element,
       element("div", { class: "look-run" }, this.row.element),
       this.reading,
+      this.shareNote,
       figures.context,
       this.model.element,
       section(
@@ -175,8 +183,8 @@ class LookInsideView extends HTMLElement {
           "Before a head adds a token, it multiplies everything that it holds by ",
           ...power("−λ"),
           ". The slope λ is fixed by layer and head; it is not learned. A steep slope forgets within a few tokens, so that the head sees " +
-            "what is near. A flat slope keeps a little of everything. The norm of a state, which measures how large its numbers are, levels " +
-            "off when as much decays as is added.",
+            "what is near. A flat slope keeps a little of everything. Softmax attention, the dotted line, keeps every token whole. The norm " +
+            "of a state measures how large its numbers are. It levels off when as much decays as is added.",
         ),
         element("div", { class: "view-controls look-controls" }, layerChoices[1]!.element, headChoices[1]!.element, realLayer.element),
         this.decayReading,
@@ -294,9 +302,11 @@ class LookInsideView extends HTMLElement {
       this.tokens.length > 0 ? make(this.chosenToken()) : undefined;
     this.details.hidden = !hasTokens;
     figures.context.hidden = !hasTokens;
+    this.shareNote.hidden = !hasTokens || slope === undefined;
     figures.norms.hidden = !showsRun;
     figures.later.hidden = !showsRun || this.index === this.tokens.length - 1;
     queue.add("token", () => this.drawToken());
+    queue.add("memory bars", () => this.memoryBars.show(this.index + 1));
     show(
       "context",
       ofToken((token) => contextFigure(token, this.shares(), this.slope() !== undefined)),
