@@ -55,7 +55,7 @@ export default defineConfig({
           ],
       sidebar: [
         { label: "Interactive", items: views.map(({ name, title }) => ({ label: title, link: `/${name}/` })) },
-        ...sections.map(({ label, pages, links = [] }) => ({ label, items: [...pages.map(({ slug }) => slug), ...links] })),
+        ...sections.map(({ label, pages }) => ({ label, items: pages.map(({ slug }) => slug) })),
         {
           label: "API",
           items: modules.map(({ name }) => ({ label: name, slug: `api/${name}` })),

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 
 // The pages that are made of the repository's Markdown, in the order of the sidebar. `file` is a path in the repository, `slug` the address
 // on the site. `label` names the page in the sidebar; without it, the title in the file's front matter does. A description is here only if
-// the file has no front matter. `links` lead to sections of pages that cover several topics.
+// the file has no front matter.
 
 const guide = (name, label) => ({ file: `docs/${name}.md`, slug: `guides/${name}`, label });
 
@@ -21,7 +21,7 @@ export const sections = [
   {
     label: "Models",
     pages: [
-      guide("loading-and-generating"),
+      guide("loading"),
       {
         file: "models/m1-puzzles/README.md",
         slug: "models/m1-puzzles",
@@ -37,22 +37,17 @@ export const sections = [
       guide("full-size"),
     ],
   },
-  {
-    label: "Generation",
-    pages: [],
-    links: [
-      { label: "Generating", link: "/guides/loading-and-generating/#generating" },
-      { label: "Conversations", link: "/guides/loading-and-generating/#conversations" },
-      { label: "Intermediate results", link: "/guides/loading-and-generating/#intermediate-results" },
-    ],
-  },
+  { label: "Generation", pages: [guide("generation")] },
   {
     label: "Browser",
-    pages: [],
-    links: [
-      { label: "In a page", link: "/guides/loading-and-generating/#in-a-page" },
-      { label: "Threads", link: "/guides/loading-and-generating/#threads" },
-      { label: "Loading over the network", link: "/guides/loading-and-generating/#loading-over-the-network" },
+    pages: [
+      guide("browser"),
+      {
+        file: "examples/README.md",
+        slug: "guides/examples",
+        label: "Examples",
+        description: "Programs to copy for Vite, Next.js, a page without a bundler, a chat over serve, Deno and Bun.",
+      },
     ],
   },
   { label: "Serving", pages: [guide("serving"), guide("remote"), guide("deployment")] },
