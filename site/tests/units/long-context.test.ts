@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { type Limits, measure, type Point, type Report, type Stop } from "../../src/views/long-context/measure.ts";
 import { LENGTHS, modelNames, parametersOf, predictedBytes, promptFlops, tokenFlops } from "../../src/views/long-context/models.ts";
 import { lengthLabel, predict } from "../../src/views/long-context/predictions.ts";
-import { comparePoints, explainStop, formatDuration } from "../../src/views/long-context/summary.ts";
+import { comparePoints, describeEnd, explainStop, formatDuration } from "../../src/views/long-context/summary.ts";
 
 const FREE: Limits = { seconds: Number.POSITIVE_INFINITY, bytes: 2 ** 30 };
 const noPause = async () => {};
@@ -69,7 +69,7 @@ test("a pause is awaited between two passes", async () => {
 });
 
 test("predicted times grow with the operations, and go through the last measurement", () => {
-  const last: Point = { model: "softmax", length: 4096, prompt: 0.25, generated: 2, bytes: 1 };
+  const last: Point = { model: "softmax", length: 4096, prompt: 0.25, generated: 2, bytes: 1, seconds: 1 };
   expect(predict("generated", "softmax", 4096, last)).toBe(2);
   expect(predict("prompt", "softmax", 4096, last)).toBe(0.25);
   const growth = (name: (typeof modelNames)[number]) =>
@@ -98,10 +98,12 @@ test("sentences say where a model stopped, and compare the models", () => {
     "2 hours",
     "2.3 days",
   ]);
-  const point = (model: Point["model"], length: number): Point => ({ model, length, prompt: 1, generated: 2, bytes: 8192 });
+  const point = (model: Point["model"], length: number): Point => ({ model, length, prompt: 1, generated: 2, bytes: 8192, seconds: 9 });
   const points = [point("lightning", 1024), point("softmax", 1024), point("lightning", 2048)];
   expect(comparePoints(["lightning", "softmax"], points)).toBe(
     "After 1,024 tokens – all lightning: 8.19 kB, 2 ms per generated token; all softmax: 8.19 kB, 2 ms per generated token.",
   );
+  expect(describeEnd(point("lightning", 2 ** 20))).toBe("All lightning has read 1,048,576 tokens in 9 seconds, and keeps 8.19 kB.");
+  expect(describeEnd(point("lightning", 2 ** 19))).toBeUndefined();
   expect(comparePoints(["lightning", "hybrid"], [point("lightning", 1024)])).toBe("");
 });

@@ -117,7 +117,9 @@ test("a run learns in a worker, which is loaded when it is started; it can be st
   expect(mean(reached.slice(-3))).toBeGreaterThan(3 * mean(reached.slice(0, 3)));
   expect(await view.locator(".cispo-samples li").count()).toBe(6);
   expect(await view.locator(".cispo-samples li").first().textContent()).toMatch(/^\d \d \d → [\d· ]+ (✓ right|✗ wrong)$/);
+  await page.reload();
   expect(await view.locator(".figure-legend").textContent()).toBe("GRPO, PPO, seed 2");
+  expect(await rewards()).toEqual(reached);
 
   await view.getByLabel("Objective of the run").selectOption("cispo");
   await view.getByRole("button", { name: "Start" }).click();

@@ -65,7 +65,7 @@ test("a measurement runs in a worker, pauses, goes on, says where it stopped, an
       for (const cell of cells.slice(1)) if (cell !== "–") expect(Number(cell)).toBeGreaterThan(0);
     }
   }
-  expect(await page.locator(".long-context-stops").textContent()).toMatch(
+  expect(await page.locator(".long-context-ends").textContent()).toMatch(
     /All softmax stopped after [\d,]+ tokens: the prompt up to [\d,]+ tokens needs about .+ more, and the limit is 3 seconds in all\./,
   );
   expect(await page.locator("m1-long-context .view-reading").textContent()).toMatch(/^After [\d,]+ tokens – all lightning: 8\.19 kB, /);

@@ -5,6 +5,7 @@ import { button, select, textInput } from "../../shared/controls.ts";
 import { element, uniqueId } from "../../shared/dom.ts";
 import { type FigureSpec, seriesStyle } from "../../shared/figure.ts";
 import { formatInteger, formatNumber } from "../../shared/numbers.ts";
+import { keepInTab, keptInTab } from "../../shared/session.ts";
 import { choiceField, numberField, UrlState } from "../../shared/state.ts";
 import type { Sample, Step } from "./sorting-run.ts";
 import type { Message } from "./sorting-worker.ts";
@@ -23,15 +24,21 @@ const MAX_SEED = 2 ** 32 - 1;
 const SHOWN_SAMPLES = 6;
 /** Batches of a run, as in sorting-run.ts, which the page does not load. */
 const BATCHES = 80;
+/** Where runs are kept until the tab is closed. */
+const STORAGE_KEY = "lightning-m1:cispo-runs";
 
 class CispoRunView extends HTMLElement {
   private started = false;
   private state!: UrlState<State>;
   private worker: Worker | undefined;
   /** The last run of each objective. */
-  private readonly runs = new Map<ObjectiveName, Run>();
+  private readonly runs = new Map((keptInTab<Run[]>(STORAGE_KEY) ?? []).map((run) => [run.objective, run]));
 
-  private readonly status = element("p", { role: "status" }, "Not started. The code of the training is loaded when you start it.");
+  private readonly status = element(
+    "p",
+    { role: "status" },
+    this.runs.size > 0 ? "Trained before this page was reloaded." : "Not started. The code of the training is loaded when you start it.",
+  );
   private readonly bar = element("progress", { id: uniqueId("progress"), max: BATCHES, value: 0, "aria-label": "Batches of the run" });
   private readonly reading = element("p", { class: "view-reading" });
   private readonly samples = element("ol", { class: "cispo-samples", reversed: true });
@@ -65,14 +72,14 @@ class CispoRunView extends HTMLElement {
     this.classList.add("not-content", "view");
     this.append(
       element("div", { class: "view-controls" }, objective.element, seed.element),
-      element("div", { class: "cispo-actions" }, this.startButton, this.stopButton),
+      element("div", { class: "view-actions" }, this.startButton, this.stopButton),
       this.status,
       this.bar,
       this.reading,
       this.samples,
       this.figure,
     );
-    this.figure.show(figureOf([]));
+    this.draw();
     this.state.subscribe((values) => {
       objective.show(values.objective);
       seed.show(String(values.seed));
@@ -99,7 +106,7 @@ class CispoRunView extends HTMLElement {
     this.reading.textContent = "";
     this.startButton.textContent = "Start over";
     this.stopButton.disabled = false;
-    this.figure.show(figureOf([...this.runs.values()]));
+    this.draw();
   }
 
   private receive(objective: ObjectiveName, message: Message): void {
@@ -115,6 +122,10 @@ class CispoRunView extends HTMLElement {
     this.reading.textContent = describeStep(steps);
     this.samples.prepend(sampleEntry(step));
     while (this.samples.childElementCount > SHOWN_SAMPLES) this.samples.lastElementChild!.remove();
+    this.draw();
+  }
+
+  private draw(): void {
     this.figure.show(figureOf([...this.runs.values()]));
   }
 
@@ -122,6 +133,7 @@ class CispoRunView extends HTMLElement {
     if (!this.worker) return;
     this.worker.terminate();
     this.worker = undefined;
+    keepInTab(STORAGE_KEY, [...this.runs.values()]);
     this.status.textContent = status;
     this.bar.hidden = true;
     this.startButton.textContent = "Start";

@@ -4,13 +4,14 @@ import { button, checkboxes, select } from "../../shared/controls.ts";
 import { element, uniqueId } from "../../shared/dom.ts";
 import type { Figure } from "../../shared/figure.ts";
 import { formatInteger } from "../../shared/numbers.ts";
+import { keepInTab, keptInTab } from "../../shared/session.ts";
 import { choiceField, flagField, subsetField, UrlState } from "../../shared/state.ts";
 import { figureOf } from "./figures.ts";
 import type { Message, Request } from "./long-context-worker.ts";
 import type { Limits, Point, Progress, Stop } from "./measure.ts";
 import { type ModelName, modelLabels, modelNames, parametersOf } from "./models.ts";
 import { type Quantity, quantities } from "./predictions.ts";
-import { comparePoints, explainStop } from "./summary.ts";
+import { comparePoints, describeEnd, explainStop } from "./summary.ts";
 
 const BUDGETS = ["3", "15", "60", "600", "none"] as const;
 type Budget = (typeof BUDGETS)[number];
@@ -67,7 +68,7 @@ class LongContextView extends HTMLElement {
   private started = false;
   private state!: UrlState<State>;
   private worker: Worker | undefined;
-  private measurements = restoreMeasurements();
+  private measurements = keptInTab<Measurements>(STORAGE_KEY) ?? NOTHING;
   private isPausedByVisitor = false;
 
   private readonly status = element(
@@ -79,7 +80,8 @@ class LongContextView extends HTMLElement {
   private readonly barLabel = element("label", { for: this.bar.id });
   private readonly progress = element("div", { class: "long-context-progress", hidden: true }, this.barLabel, this.bar);
   private readonly reading = element("p", { class: "view-reading" });
-  private readonly stopList = element("ul", { class: "long-context-stops" });
+  /** How far each model came. */
+  private readonly endList = element("ul", { class: "long-context-ends" });
   private readonly startButton = button("Measure", () => this.start());
   private readonly pauseButton = button("Pause", () => this.togglePause());
   private readonly stopButton = button("Stop", () => this.end("Stopped."));
@@ -116,11 +118,11 @@ class LongContextView extends HTMLElement {
     this.enableButtons();
     this.append(
       element("div", { class: "view-controls" }, models.element, budget.element, hidden.element),
-      element("div", { class: "long-context-actions" }, this.startButton, this.pauseButton, this.stopButton),
+      element("div", { class: "view-actions" }, this.startButton, this.pauseButton, this.stopButton),
       this.status,
       this.progress,
       this.reading,
-      this.stopList,
+      this.endList,
       ...quantities.flatMap((quantity) => {
         const { heading, note } = sections[quantity];
         return [element("h2", {}, heading), element("p", {}, note), this.figures.get(quantity)!];
@@ -159,7 +161,6 @@ class LongContextView extends HTMLElement {
     this.sendPause();
     this.enableButtons();
     this.draw();
-    this.pauseButton.focus();
   }
 
   private receive(message: Message): void {
@@ -176,11 +177,7 @@ class LongContextView extends HTMLElement {
 
   private keep(added: Partial<Measurements>): void {
     this.measurements = { ...this.measurements, ...added };
-    try {
-      sessionStorage.setItem(STORAGE_KEY, JSON.stringify(this.measurements));
-    } catch {
-      // Without storage, measurements end with the page.
-    }
+    keepInTab(STORAGE_KEY, this.measurements);
   }
 
   private togglePause(): void {
@@ -231,7 +228,8 @@ class LongContextView extends HTMLElement {
   private showText(): void {
     const { models, limits, points, stops } = this.measurements;
     this.reading.textContent = comparePoints(models, points);
-    this.stopList.replaceChildren(...stops.map((stop) => element("li", {}, explainStop(stop, limits))));
+    const ends = [...stops.map((stop) => explainStop(stop, limits)), ...points.flatMap((point) => describeEnd(point) ?? [])];
+    this.endList.replaceChildren(...ends.map((text) => element("li", {}, text)));
   }
 
   /** Draws all figures, one per frame, so that no frame takes long. */
@@ -252,16 +250,6 @@ class LongContextView extends HTMLElement {
     // Hidden tabs have no frames.
     if (document.hidden) setTimeout(() => this.drawNext());
     else requestAnimationFrame(() => this.drawNext());
-  }
-}
-
-/** The measurements of an earlier load of this page in the same tab. */
-function restoreMeasurements(): Measurements {
-  try {
-    const kept = sessionStorage.getItem(STORAGE_KEY);
-    return kept === null ? NOTHING : (JSON.parse(kept) as Measurements);
-  } catch {
-    return NOTHING;
   }
 }
 

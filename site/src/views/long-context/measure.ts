@@ -14,6 +14,8 @@ export interface Point {
   readonly generated: number;
   /** Bytes of the state and the cache. */
   readonly bytes: number;
+  /** Seconds of computing so far. */
+  readonly seconds: number;
 }
 
 /** Why a model was not measured up to the longest context. */
@@ -98,8 +100,9 @@ class Probe {
   static async start(name: ModelName): Promise<Probe> {
     const model = await MiniMaxM1.create(configOf(name), { seed: 1, threads: 1 });
     // The engine optimises the kernels while they run for the first time.
-    using cache = model.newCache();
+    const cache = model.newCache();
     for (let pass = 0; pass < 2; pass++) model.forward([promptTokens(0, CHUNK)], { cache: [cache], logits: "last" });
+    cache.dispose();
     return new Probe(name, model);
   }
 
@@ -125,7 +128,7 @@ class Probe {
       this.perToken = Math.min(...passes.slice(-TIMED_PASSES));
       const { bytes } = this.cache;
       const generated = await this.generate(pause);
-      yield { point: { model: this.name, length: next, prompt: this.perToken, generated, bytes } };
+      yield { point: { model: this.name, length: next, prompt: this.perToken, generated, bytes, seconds: this.spent / 1000 } };
     } catch (error) {
       if (!(error instanceof MemoryError)) throw error;
       yield { stop: this.stop({ next, reason: "memory", needed: predictedBytes(this.name, next) }) };

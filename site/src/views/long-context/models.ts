@@ -1,6 +1,6 @@
 // The models of the view and what the library predicts of them. They are those of the recall study: eight layers and nearly equal sizes.
 
-import { estimateMemory, type Graph, graph, parseConfig } from "lightning-m1";
+import { cacheBytes, type Graph, graph, parseConfig } from "lightning-m1";
 import { passFlops } from "lightning-m1/analysis";
 import study from "../../../../studies/recall/config.json";
 
@@ -35,7 +35,7 @@ export const parametersOf = (name: ModelName): number => graphs[name].parameterC
 
 /** Bytes of the state and the cache of one sequence. */
 export function predictedBytes(name: ModelName, length: number): number {
-  return estimateMemory(graphs[name], { context: length }).cacheBytes;
+  return cacheBytes(graphs[name].config, length);
 }
 
 /** What is timed: a token at the end of a prompt of some length, or a token generated after it. */

@@ -28,10 +28,18 @@ export function comparePoints(models: readonly ModelName[], points: readonly Poi
   return parts.length === 0 ? "" : `After ${formatInteger(length)} tokens – ${parts.join("; ")}.`;
 }
 
+const capitalised = (text: string): string => text[0]!.toUpperCase() + text.slice(1);
+
+/** Says that a model has come to the end. Undefined before it has. */
+export function describeEnd({ model, length, bytes, seconds }: Point): string | undefined {
+  if (length < LONGEST) return undefined;
+  const name = capitalised(modelLabels[model]);
+  return `${name} has read ${formatInteger(length)} tokens in ${formatDuration(seconds)}, and keeps ${formatBytes(bytes)}.`;
+}
+
 /** Says where a model stopped, and why. */
 export function explainStop({ model, length, next, reason, needed, longest }: Stop, limits: Limits): string {
-  const name = modelLabels[model];
-  const at = `${name[0]!.toUpperCase()}${name.slice(1)} stopped after ${formatInteger(length)} tokens`;
+  const at = `${capitalised(modelLabels[model])} stopped after ${formatInteger(length)} tokens`;
   const why =
     reason === "memory"
       ? `the cache of ${formatInteger(next)} tokens needs ${formatBytes(needed)}, and the limit is ${formatBytes(limits.bytes)}`
