@@ -42,8 +42,8 @@ function start(name: string, bin: string, ...args: string[]): Promise<string> {
   });
 }
 
-async function serve(folder: string): Promise<string> {
-  const { server, url } = await serveFolders({ "/": folder });
+async function serve(folder: string, headers: Record<string, string> = {}): Promise<string> {
+  const { server, url } = await serveFolders({ "/": folder }, headers);
   servers.push(server);
   return url;
 }
@@ -118,6 +118,29 @@ test.concurrent("a page without a bundler", async () => {
   const folder = join(build, "plain");
   cpSync(join(folder, "node_modules/lightning-m1/dist/standalone"), join(folder, "lightning-m1"), { recursive: true });
   expect(await evaluateInPage(`${await serve(folder)}index.html`, ask(0, "output", 0))).toBe(expected);
+});
+
+test.concurrent("a page that imports the library from another origin, such as a CDN, with a cache of its own", async () => {
+  const isolated = { "cross-origin-opener-policy": "same-origin", "cross-origin-embedder-policy": "require-corp" };
+  const shared = { "access-control-allow-origin": "*", "cross-origin-resource-policy": "cross-origin" };
+  const library = await serve(join(build, "vite/node_modules/lightning-m1/dist/standalone"), { ...isolated, ...shared });
+  const page = await serve(join(build, "plain"), isolated);
+  const answers = await evaluateInPage(
+    page,
+    `import("${library}lightning-m1.js").then(async ({ createWorkerModel, listDownloads }) => {
+      const answers = [];
+      for (const options of [{}, { localFilesOnly: true }]) {
+        const model = await createWorkerModel("${library}model/", { threads: 2, cache: { key: "m1" }, ...options });
+        const messages = [{ role: "user", content: "Compute 6 + 6 + 3 - 2 + 3" }];
+        const text = await model.generate(messages, { temperature: 1, topP: 0.95, seed: 2 }).text();
+        answers.push({ text, threads: (await model.statistics()).threads, downloads: (await listDownloads()).map(({ complete }) => complete) });
+        model.dispose();
+      }
+      return answers;
+    })`,
+  );
+  const answer = { text: expected, threads: 2, downloads: [true] };
+  expect(answers).toEqual([answer, answer]);
 });
 
 test.concurrent("a chat over lightning-m1 serve", async () => {

@@ -1,7 +1,10 @@
 // A model in a thread, compared with the same model in this thread.
 
 import { Worker } from "node:worker_threads";
+import { generateText } from "ai";
+import OpenAI from "openai";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { lightningM1 } from "../../src/ai-sdk/index.js";
 import * as library from "../../src/index.js";
 import { RemoteModel } from "../../src/remote/index.js";
 import { createWorkerModel, type WorkerModel } from "../../src/worker/index.js";
@@ -338,6 +341,25 @@ describe("fetch", () => {
     expect(summary(there)).toEqual(summary(here));
     const refused = await outcome(() => collect(remote.generate("a", { maxTokens: 1, topK: 2.5 })));
     expect(refused).toBeInstanceOf(library.InputError);
+  });
+
+  test("is the fetch of openai's client and of the AI SDK", async () => {
+    const [{ question, seed, text }] = answers as [(typeof answers)[number]];
+    const client = new OpenAI({ baseURL: "http://worker/v1", apiKey: "none", fetch: boxedModel.fetch });
+    const messages = [{ role: "user" as const, content: question }];
+    const stream = await client.chat.completions.create({ model: "lightning-m1", messages, top_p: 0.95, seed, stream: true });
+    let parts = ["", ""];
+    for await (const { choices } of stream) {
+      const delta = choices[0]?.delta as { reasoning_content?: string; content?: string } | undefined;
+      parts = [parts[0] + (delta?.reasoning_content ?? ""), parts[1] + (delta?.content ?? "")];
+    }
+    expect(`<think>${parts[0]}</think>${parts[1]}`).toBe(text);
+    // The provider takes the model itself, or a remote model over its fetch.
+    using remote = await RemoteModel.connect("http://worker/v1", { fetch: boxedModel.fetch });
+    for (const source of [boxedModel, remote]) {
+      const answer = await generateText({ model: lightningM1(source), prompt: question, temperature: 1, topP: 0.95, seed });
+      expect([answer.reasoningText, answer.text]).toEqual(parts);
+    }
   });
 
   test("has statuses, headers and JSON, and an error for arguments that are no request", async () => {
