@@ -47,14 +47,13 @@ export interface Limits {
   readonly bytes: number;
 }
 
-/**
- * The time per token of a prompt is that of the fastest of the last passes. Other work on the machine makes passes slower, and nothing makes
- * them faster.
- */
-const TIMED_PASSES = 3;
-/** Tokens that are generated at each length, of which the fastest counts; fewer if they take longer than the limit. */
-const GENERATED_TOKENS = 9;
+/** Rounds that are timed; the fastest one counts. Other work on the machine makes a round slower, and nothing makes it faster. */
+const ROUNDS = 3;
+/** Least duration of a round. The clock of a page that is not cross-origin isolated has steps of 0.1 ms. */
+const ROUND_MS = 2;
+/** Generating at one length ends early after this time or number of tokens. */
 const GENERATED_MS = 500;
+const GENERATED_TOKENS = 256;
 const PROGRESS_MS = 100;
 
 /**
@@ -113,11 +112,11 @@ class Probe {
       return;
     }
     try {
-      const passes: number[] = [];
+      const rounds = new Rounds();
       let reported = performance.now();
       while (this.cache.length < next) {
         const tokens = Math.min(CHUNK, next - this.cache.length);
-        passes.push(this.run(promptTokens(this.cache.length, tokens)) / tokens);
+        rounds.add(this.run(promptTokens(this.cache.length, tokens)), tokens);
         if (performance.now() - reported > PROGRESS_MS) {
           reported = performance.now();
           yield { progress: { model: this.name, tokens: this.cache.length, next } };
@@ -125,7 +124,7 @@ class Probe {
         await pause();
       }
       this.length = next;
-      this.perToken = Math.min(...passes.slice(-TIMED_PASSES));
+      this.perToken = rounds.fastest;
       const { bytes } = this.cache;
       const generated = await this.generate(pause);
       yield { point: { model: this.name, length: next, prompt: this.perToken, generated, bytes, seconds: this.spent / 1000 } };
@@ -137,13 +136,13 @@ class Probe {
 
   /** The time of a generated token, in milliseconds. These tokens stay in the context. */
   private async generate(pause: () => Promise<void>): Promise<number> {
-    const times: number[] = [];
+    const rounds = new Rounds();
     const began = this.spent;
-    while (times.length < GENERATED_TOKENS && this.spent - began < GENERATED_MS) {
-      times.push(this.run(promptTokens(this.cache.length, 1)));
+    for (let tokens = 0; tokens < GENERATED_TOKENS && rounds.count < ROUNDS && this.spent - began < GENERATED_MS; tokens++) {
+      rounds.add(this.run(promptTokens(this.cache.length, 1)), 1);
       await pause();
     }
-    return Math.min(...times);
+    return rounds.fastest;
   }
 
   /** Computes a forward pass. Returns its time in milliseconds. */
@@ -178,6 +177,33 @@ class Probe {
   dispose(): void {
     this.isStopped = true;
     this.model.dispose();
+  }
+}
+
+/** Times per token, each measured over a round of passes. */
+class Rounds {
+  private readonly perToken: number[] = [];
+  private time = 0;
+  private tokens = 0;
+
+  /** Number of complete rounds. */
+  get count(): number {
+    return this.perToken.length;
+  }
+
+  /** Adds a pass to the current round. */
+  add(time: number, tokens: number): void {
+    this.time += time;
+    this.tokens += tokens;
+    if (this.time < ROUND_MS) return;
+    this.perToken.push(this.time / this.tokens);
+    this.time = 0;
+    this.tokens = 0;
+  }
+
+  /** Milliseconds per token in the fastest of the last rounds; in the incomplete round if there is no other. */
+  get fastest(): number {
+    return this.count === 0 ? this.time / this.tokens : Math.min(...this.perToken.slice(-ROUNDS));
   }
 }
 
