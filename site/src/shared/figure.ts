@@ -40,6 +40,9 @@ export function chartHeight(width: number): number {
   return Math.round(Math.min(420, Math.max(280, width * 0.5)));
 }
 
+/** Space for the ticks of the x axis and, below them, its label. */
+const MARGIN_BOTTOM = 44;
+
 /** Properties whose values may be CSS variables, which a saved file does not know. */
 const PAINTED = ["fill", "stroke", "color", "background"];
 
@@ -116,7 +119,7 @@ export class Figure extends HTMLElement {
     const width = this.available;
     if (!this.spec || width === 0 || width === this.width) return;
     this.width = width;
-    const chart = Plot.plot({ ...this.spec.chart(width), width });
+    const chart = Plot.plot({ marginBottom: MARGIN_BOTTOM, ...this.spec.chart(width), width });
     // The chart is one picture with one description. Plot labels its parts too, which needs roles that groups in a picture lack.
     for (const part of chart.querySelectorAll("[aria-label], [aria-description]")) {
       part.removeAttribute("aria-label");

@@ -44,7 +44,6 @@ export function memoryFigure(model: ShownModel, tokens: number | undefined): Fig
       height: chartHeight(width),
       marginLeft: 52,
       marginRight: 20,
-      marginBottom: 40,
       x: { domain: [0, last], ticks: width < 480 ? 4 : 8, tickFormat: (value: number) => formatCount(value, 2), label: "tokens" },
       y: { grid: true, label: unit.name, domain: [0, end.cacheInstead / unit.size] },
       marks: [
@@ -89,7 +88,6 @@ export function halfLifeFigure(model: ShownModel, chosen: { readonly layer: numb
     chart: (width) => ({
       height: isSmall ? 260 : 240,
       marginLeft: 44,
-      marginBottom: 40,
       padding: isSmall ? 0.06 : 0,
       x: {
         label: "layer",
@@ -150,7 +148,6 @@ export function decayFigure(model: ShownModel, layer: number, head: number | und
       height: chartHeight(width),
       marginLeft: 52,
       marginRight: 20,
-      marginBottom: 40,
       x: {
         type: "log",
         domain: [1, decayTokens],

@@ -32,7 +32,6 @@ export function contextFigure({ tokens, index, layer, head }: ChosenToken, share
       height: 220,
       marginLeft: 52,
       marginRight: 12,
-      marginBottom: 40,
       x: { domain: [0.5, tokens.length + 0.5], label: "token", ticks: width < 480 ? 4 : 8, tickFormat: (value: number) => String(value) },
       y: { grid: true, tickFormat: (value: number) => formatPercent(value, 2), label: isLightning ? "share in the state" : "attention" },
       marks: [
@@ -72,7 +71,6 @@ export function nextFigure({ tokens, index }: ChosenToken): FigureSpec {
       height: 280,
       marginLeft: 110,
       marginRight: 56,
-      marginBottom: 40,
       x: { domain: [0, 1], tickFormat: "%", label: "probability", grid: true },
       y: { domain: bars.map(({ rank }) => rank), tickFormat: (rank: number) => bars[rank - 1]!.label.slice(0, 16), label: null },
       marks: [
@@ -106,7 +104,6 @@ export function expertsFigure({ tokens, index }: ChosenToken, { numLocalExperts:
     chart: () => ({
       height: 280,
       marginLeft: 44,
-      marginBottom: 40,
       padding: 0.06,
       x: { label: "layer", domain: layers.map((_, layer) => layer + 1) },
       y: { label: "expert", domain: Array.from({ length: experts }, (_, expert) => expert + 1) },
@@ -156,7 +153,6 @@ export function laterFigure({ tokens, index, layer, head }: ChosenToken, shares:
       height: chartHeight(width),
       marginLeft: 52,
       marginRight: 12,
-      marginBottom: 40,
       x: { label: "tokens later", domain: [0, Math.max(1, last)], ticks: width < 480 ? 4 : 8 },
       y: { grid: true, tickFormat: "%", label: "held" },
       marks: [
@@ -190,7 +186,6 @@ export function normsFigure({ tokens, index, layer }: ChosenToken): FigureSpec {
       height: chartHeight(width),
       marginLeft: 52,
       marginRight: 12,
-      marginBottom: 40,
       x: { domain: [1, Math.max(2, tokens.length)], label: "token", ticks: width < 480 ? 4 : 8 },
       y: { type: "log", grid: true, ticks: 5, tickFormat: (value: number) => formatNumber(value, 2), label: "norm of the state" },
       marks: [

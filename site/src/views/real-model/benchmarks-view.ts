@@ -88,8 +88,7 @@ function figureOf({ a, b }: State, all: readonly Lead[]): FigureSpec {
       height: 64 + 24 * Math.max(1, all.length),
       marginLeft: 150,
       marginRight: 16,
-      marginBottom: 44,
-      x: { label: "points", labelOffset: 40, grid: true, ticks: width < 480 ? 4 : 8 },
+      x: { label: "points", grid: true, ticks: width < 480 ? 4 : 8 },
       y: { domain: all.map(({ benchmark }) => benchmark), label: null, tickSize: 0 },
       marks: [
         Plot.ruleX([0]),

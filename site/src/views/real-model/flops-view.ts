@@ -143,13 +143,11 @@ class GenerationFlops extends HTMLElement {
         height: chartHeight(width),
         marginLeft: 52,
         marginRight: 16,
-        marginBottom: 44,
         x: {
           domain: [0, longest],
           ticks: width < 480 ? 4 : 8,
           tickFormat: (n: number) => formatInteger(n),
           label: "generated tokens",
-          labelOffset: 40,
         },
         y: { grid: true, label: "10¹⁵ operations", tickFormat: (value: number) => formatInteger(value) },
         marks: [

@@ -39,7 +39,6 @@ export function memoryFigure(graph: Graph, model: string, { context, users, kv }
       height: chartHeight(width),
       marginLeft: 52,
       marginRight: 16,
-      marginBottom: 44,
       x: {
         type: "log",
         base: 2,
@@ -49,7 +48,6 @@ export function memoryFigure(graph: Graph, model: string, { context, users, kv }
         ),
         tickFormat: shortTokens,
         label: "tokens of context",
-        labelOffset: 40,
       },
       y: { type: "log", grid: true, label: "GiB", ticks: width < 480 ? 4 : 6, tickFormat: (value: number) => formatNumber(value, 2) },
       marks: [

@@ -253,8 +253,8 @@ class ThinkView extends HTMLElement {
     }
     const { isRight, reason, found, solution } = verdict;
     const remarks = [
-      ...(found !== undefined ? [`Answer that was read: ${found}`] : []),
-      ...(solution !== undefined ? [`A right answer: ${solution}`] : []),
+      ...(found !== undefined ? [`Answer that was read: ${found.includes("\n") ? "\n" : ""}${found}`] : []),
+      ...(solution !== undefined ? [`A right answer: ${solution.includes("\n") ? "\n" : ""}${solution}`] : []),
     ];
     this.verdict.className = `think-verdict ${isRight ? "right" : "wrong"}`;
     this.verdict.replaceChildren(
