@@ -10,8 +10,8 @@ const messages = [];
 
 form.onsubmit = async (event) => {
   event.preventDefault();
-  const [button] = form.getElementsByTagName("button");
-  button.disabled = true;
+  const buttons = form.querySelectorAll("button");
+  for (const button of buttons) button.disabled = true;
   const content = form.elements.message.value;
   addItem().append(content);
   const item = addItem();
@@ -23,8 +23,14 @@ form.onsubmit = async (event) => {
   } catch (error) {
     item.append(String(error));
   } finally {
-    button.disabled = false;
+    for (const button of buttons) button.disabled = false;
   }
+};
+
+// The bundled model was trained on single questions, so begin anew for each.
+form.onreset = () => {
+  messages.length = 0;
+  list.replaceChildren();
 };
 
 let model;
